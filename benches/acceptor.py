@@ -1,6 +1,7 @@
-"""The service's end of sign-ins as pyspnego has it, one after the other: a token a line in Base64, answered by one.
+"""Accepts sign-ins with pyspnego, one after the other.
 
-The arguments are the protocol and, with it, nothing else; `new` begins the next sign-in.
+The only argument is the protocol. Each line of standard input is a Base64 token, answered by a line with a token and
+"complete" or "more"; the line `new` starts the next sign-in.
 """
 
 import base64
@@ -10,12 +11,12 @@ import spnego
 import spnego._credssp
 
 protocol = sys.argv[1]
-# Its own code where it has any, not what the machine may have.
+# Use the implementation of pyspnego itself where it has one, not a library of the machine.
 arguments = {"protocol": protocol, "options": spnego.NegotiateOptions.none}
 if protocol == "kerberos":
     arguments.update(hostname="localhost", service="HTTP")
 if protocol == "credssp":
-    # Its key is made once, as the service's is.
+    # The key is created once, as in the service.
     arguments["credssp_tls_context"] = spnego._credssp._create_tls_context("accept")
 
 

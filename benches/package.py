@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Runs commands by one Python client: for each number on its input so many, and says what CPU and time they took.
+"""Runs commands with one Python client and prints their CPU time and elapsed time.
 
-usage: package.py CLIENT WAY URL USER PASSWORD
+usage: package.py CLIENT AUTH URL USER PASSWORD
+
+Each line of standard input is the number of commands to run; the answer is one line of JSON: [CPU seconds, seconds].
 """
 
 import json
@@ -10,28 +12,28 @@ import time
 from urllib.parse import urlsplit
 
 
-def telarch(way, url, user, password):
+def telarch(auth, url, user, password):
     from telarch import Session
 
-    session = Session(url, auth=way, unencrypted=way == "basic", trust_host=True, username=user, password=password)
+    session = Session(url, auth=auth, unencrypted=auth == "basic", trust_host=True, username=user, password=password)
     return lambda: session.run("true").exit_code
 
 
-def pywinrm(winrm, way, url, user, password):
-    session = winrm.Session(url, auth=(user, password), transport="ntlm" if way == "negotiate" else way)
+def pywinrm(winrm, auth, url, user, password):
+    session = winrm.Session(url, auth=(user, password), transport="ntlm" if auth == "negotiate" else auth)
     return lambda: session.run_cmd("true").status_code
 
 
-def pypsrp(client, way, url, user, password):
-    place = urlsplit(url)
-    encryption = "never" if way == "basic" else "auto"
+def pypsrp(client, auth, url, user, password):
+    parts = urlsplit(url)
+    encryption = "never" if auth == "basic" else "auto"
     connection = client.Client(
-        place.hostname, port=place.port, ssl=False, auth=way, encryption=encryption, username=user, password=password
+        parts.hostname, port=parts.port, ssl=False, auth=auth, encryption=encryption, username=user, password=password
     )
     return lambda: connection.execute_cmd("true")[2]
 
 
-def maker(name):
+def session_factory(name):
     if name == "telarch":
         return telarch
     if name == "telarch as pywinrm":
@@ -49,7 +51,7 @@ def maker(name):
 
 def main():
     name, *login = sys.argv[1:]
-    run = maker(name)(*login)
+    run = session_factory(name)(*login)
     for line in sys.stdin:
         cpu, wall = time.process_time(), time.perf_counter()
         for _ in range(int(line)):

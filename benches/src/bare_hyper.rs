@@ -1,4 +1,4 @@
-//! The bare server, started and ended.
+//! Runs the server `bare_hyper` as a child process.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -6,14 +6,14 @@ use std::process::{Child, Command, Stdio};
 
 use crate::Result;
 
-/// A running `bare_hyper`; dropping it ends it.
+/// A running `bare_hyper` process; dropping it ends the process.
 pub(crate) struct BareHyper {
     child: Child,
     addresses: Vec<SocketAddr>,
 }
 
 impl BareHyper {
-    /// Starts it with these answers, one address for each.
+    /// Starts `bare_hyper` with these answers and one listener for each of them.
     pub(crate) fn start(answers: &[&[u8]]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut command = Command::new(std::env::current_exe()?.with_file_name("bare_hyper"));
@@ -33,7 +33,7 @@ impl BareHyper {
         Ok(bare)
     }
 
-    /// Where the answer of this number is given.
+    /// Returns the address that serves the answer with this index.
     pub(crate) fn address(&self, number: usize) -> Result<SocketAddr> {
         Ok(*self.addresses.get(number).ok_or("bare_hyper did not listen")?)
     }

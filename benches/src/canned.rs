@@ -1,4 +1,4 @@
-//! A service that only pretends: it gives the answers the real one gave when it was asked once.
+//! A simulated service that replays answers recorded from the real service.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -13,19 +13,19 @@ use crate::connection::Connection;
 use crate::messages::{self, ReadBy, Shell};
 use crate::process;
 
-/// Answers by the last word of the action they answer, as they stood on the wire.
+/// Recorded answers, keyed by the last segment of the request action.
 pub(crate) struct Canned {
     answers: HashMap<&'static str, Answer>,
 }
 
-/// The identifier of the request stands between the two halves.
+/// The answer before and after the message identifier of the request.
 struct Answer {
     before: Vec<u8>,
     after: Vec<u8>,
 }
 
 impl Canned {
-    /// Has a service answer each request of a whole run, and keeps the answers.
+    /// Records the answers of a service to every request of one command run.
     pub(crate) fn record(connection: &mut Connection) -> Result<Self> {
         let mut answers = HashMap::new();
         let mut ask = |verb, request: &[u8]| -> Result<Vec<u8>> {
@@ -44,7 +44,7 @@ impl Canned {
         Ok(Self { answers })
     }
 
-    /// Gives them to whoever asks, from a thread that lives as long as this process.
+    /// Serves the recorded answers from a thread that runs until this process ends.
     pub(crate) fn serve(self) -> Result<CannedService> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
@@ -53,7 +53,7 @@ impl Canned {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (answers, watching) = (Arc::clone(&answers), Arc::clone(&watching));
-                // A client that goes away ends its connection, and that is all.
+                // A client that closes its connection ends only that connection.
                 std::thread::spawn(move || drop(answer_all(stream, &answers, &watching)));
             }
         });
@@ -61,13 +61,14 @@ impl Canned {
     }
 }
 
-/// A service that only pretends, listening.
+/// A listening simulated service.
 pub(crate) struct CannedService {
     address: SocketAddr,
     watched: Arc<Watched>,
 }
 
-/// A client whose memory is looked at when it asks for its shell to be deleted, the last thing it does.
+/// Process id of the watched client, and its peak memory: it is read when the client deletes its shell, which is its
+/// last request.
 #[derive(Default)]
 struct Watched {
     process: AtomicU32,
@@ -79,13 +80,13 @@ impl CannedService {
         format!("http://{}/wsman", self.address)
     }
 
-    /// Looks at this process from now on.
+    /// Watches this process from now on.
     pub(crate) fn watch(&self, process: u32) {
         self.watched.peak.store(0, Ordering::SeqCst);
         self.watched.process.store(process, Ordering::SeqCst);
     }
 
-    /// The most memory that the watched process ever had, in octets; zero if it asked for nothing.
+    /// Returns the peak memory of the watched process in bytes, or zero if it sent no request.
     pub(crate) fn peak(&self) -> u64 {
         self.watched.process.store(0, Ordering::SeqCst);
         self.watched.peak.load(Ordering::SeqCst)
@@ -127,7 +128,7 @@ fn answer_all(stream: TcpStream, answers: &HashMap<&str, Answer>, watched: &Watc
     Ok(())
 }
 
-/// The body of the next request; none once the client has closed the connection.
+/// Returns the body of the next request, or `None` after the client has closed the connection.
 fn request_body(reader: &mut BufReader<TcpStream>) -> Result<Option<Vec<u8>>> {
     let mut length = 0;
     loop {

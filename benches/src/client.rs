@@ -1,4 +1,4 @@
-//! The client's own cost: the service only pretends, and the network is none.
+//! Measures the cost of the client itself, against a simulated service over the loopback interface.
 
 use std::io::Read as _;
 use std::process::{Command, Stdio};
@@ -24,16 +24,16 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// In milliseconds.
+/// Longest time of one `winrs` run in milliseconds.
 const NEW_PROCESS: f64 = 6.0;
-/// In milliseconds.
+/// Longest time of `winrm id` until its first byte of output, above that of curl, in milliseconds.
 const IN_A_ROW: f64 = 0.8;
-/// In milliseconds.
+/// Longest time of one command through the client library in milliseconds.
 const ABOVE_CURL: f64 = 10.0;
-/// In megabytes.
+/// Largest peak memory of `winrs` in megabytes.
 const MEMORY: f64 = 12.0;
 
-/// `winrs` against `curl`, which asks the real service for Identify only.
+/// Measures `winrs`, and for comparison `curl` with one Identify request to the real service.
 fn new_processes(effort: &Effort, service: &Telarchd, canned: &CannedService) -> Result<Vec<Row>> {
     let url = canned.url();
     let mut winrs = winrs(&url, "-unencrypted");
@@ -63,11 +63,11 @@ fn new_processes(effort: &Effort, service: &Telarchd, canned: &CannedService) ->
             format!("{ours:.1} ms (curl, one Identify: {theirs:.1} ms)"),
         ),
         over_tls(effort, service, canned)?,
-        Row::at_most("winrs: most memory ever resident", MEMORY, "MB", peak, format!("{peak:.1} MB")),
+        Row::at_most("winrs: peak resident memory", MEMORY, "MB", peak, format!("{peak:.1} MB")),
     ])
 }
 
-/// The same with the real service, and with TLS, which has work of its own to do before it begins.
+/// Measures `winrs` with the real service, with and without TLS.
 fn over_tls(effort: &Effort, service: &Telarchd, canned: &CannedService) -> Result<Row> {
     let mut tls = winrs(&format!("https://{}/wsman", service.https()), "-skipCAcheck");
     let mut plain = winrs(&format!("http://{}/wsman", service.http()), "-unencrypted");
@@ -78,7 +78,7 @@ fn over_tls(effort: &Effort, service: &Telarchd, canned: &CannedService) -> Resu
     Ok(Row::told(what, format!("{tls:.1} ms (without: {plain:.1} ms)")))
 }
 
-/// `winrm id` until it prints something, against `curl` that asks the same service the same.
+/// Measures how long `winrm id` takes until its first byte of output, compared with `curl` and the same request.
 fn first_octet(effort: &Effort, service: &Telarchd) -> Result<Row> {
     let url = format!("http://{}/wsman", service.http());
     let mut winrm = Command::new(program("winrm"));
@@ -90,7 +90,7 @@ fn first_octet(effort: &Effort, service: &Telarchd) -> Result<Row> {
         by_turns(effort.rounds * 10, || until_first_octet(&mut winrm), || until_first_octet(&mut curl))?;
     let [ours, theirs] = [median_of(&turns, |turn| turn.ours), median_of(&turns, |turn| turn.theirs)];
     Ok(Row::at_most(
-        "winrm id: start to first octet, above that of curl",
+        "winrm id: time from start to first byte of output, minus that of curl",
         ABOVE_CURL,
         "ms",
         ours - theirs,
@@ -98,7 +98,7 @@ fn first_octet(effort: &Effort, service: &Telarchd) -> Result<Row> {
     ))
 }
 
-/// Milliseconds from start to the first octet on standard output.
+/// Returns the milliseconds from the start of a program to its first byte on standard output.
 fn until_first_octet(command: &mut Command) -> Result<f64> {
     let begin = Instant::now();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
@@ -124,7 +124,7 @@ fn winrs(url: &str, protection: &str) -> Command {
 
 const IDENTIFY: &str = r#"<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:i="http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd"><s:Header/><s:Body><i:Identify/></s:Body></s:Envelope>"#;
 
-/// Milliseconds from start to end, and the most memory it had.
+/// Returns the milliseconds from the start of a program to its end, and its peak memory.
 fn time(command: &mut Command, canned: &CannedService) -> Result<(f64, u64)> {
     let begin = Instant::now();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
@@ -139,7 +139,7 @@ fn time(command: &mut Command, canned: &CannedService) -> Result<(f64, u64)> {
     Ok((milliseconds, canned.peak()))
 }
 
-/// A hundred commands, each with a shell of its own, through one session.
+/// Runs a hundred commands through one session, each with a shell of its own.
 fn in_a_row(effort: &Effort, canned: &CannedService) -> Result<Row> {
     const COMMANDS: u32 = 100;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

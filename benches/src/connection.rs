@@ -1,4 +1,4 @@
-//! One connection of the load generator: octets made beforehand go out, answers are measured and hardly read.
+//! One connection of the load generator: it sends prepared requests and only measures the length of the answers.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +13,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::Result;
 
-/// A kept-alive connection with one request under way at most.
+/// A persistent connection with at most one outstanding request.
 pub(crate) struct Connection {
     link: Link,
     buffer: Vec<u8>,
@@ -25,7 +25,7 @@ enum Link {
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
-/// What came back.
+/// An answer.
 pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
     pub(crate) head: &'a [u8],
@@ -45,7 +45,7 @@ impl Connection {
         Ok(Self { link: Link::Local(socket), buffer: vec![0; FIRST_BUFFER] })
     }
 
-    /// Connects, and has the handshake behind it.
+    /// Connects with TLS and completes the handshake.
     pub(crate) fn tls(address: SocketAddr, config: &Arc<ClientConfig>) -> Result<Self> {
         let name = ServerName::try_from("localhost")?;
         let mut socket = open(address)?;
@@ -57,7 +57,7 @@ impl Connection {
         Ok(Self { link, buffer: vec![0; FIRST_BUFFER] })
     }
 
-    /// Sends a request and waits for its answer's body.
+    /// Sends a request and returns the body of its answer.
     pub(crate) fn exchange(&mut self, request: &[u8]) -> Result<&[u8]> {
         self.send(request)?;
         self.receive()
@@ -75,7 +75,7 @@ impl Connection {
         Ok(())
     }
 
-    /// The body of the next answer, whose status must be 200.
+    /// Reads the next answer, whose status must be 200, and returns its body.
     pub(crate) fn receive(&mut self) -> Result<&[u8]> {
         match self.receive_any()? {
             Answer { status: 200, body, .. } => Ok(body),
@@ -86,7 +86,7 @@ impl Connection {
         }
     }
 
-    /// The next answer, whatever its status.
+    /// Reads the next answer with any status.
     pub(crate) fn receive_any(&mut self) -> Result<Answer<'_>> {
         let mut filled = 0;
         let head = loop {
@@ -142,8 +142,9 @@ fn content_length(head: &[u8]) -> Result<usize> {
     Ok(std::str::from_utf8(line.ok_or("an answer has no Content-Length")?)?.trim().parse()?)
 }
 
-/// Small, so that hundreds of connections weigh little; a long answer makes it grow for good.
+/// Initial buffer size: small, so that hundreds of connections need little memory. A long answer grows the buffer
+/// permanently.
 const FIRST_BUFFER: usize = 8 * 1_024;
 
-/// A server that is silent for so long has failed.
+/// Time after which a server that sends nothing counts as failed.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,29 +1,29 @@
-//! How long to measure.
+//! Duration and number of repetitions of the measurements.
 
 use std::time::Duration;
 
-/// How long to measure, and how often.
+/// Duration and number of repetitions of the measurements.
 pub(crate) struct Effort {
-    /// Turns of each side; the figure is the median over them.
+    /// Turns of each side; the result is the median over them.
     pub(crate) rounds: usize,
-    /// How long one side is under load at a turn.
+    /// Duration of the load on one side in each turn.
     pub(crate) round: Duration,
-    /// Whole runs of a command at a turn.
+    /// Complete runs of a command in each turn.
     pub(crate) shell_runs: usize,
-    /// Commands by a client of Python at a turn.
+    /// Commands of a Python client in each turn.
     pub(crate) commands: usize,
-    /// Octets that a command writes.
+    /// Number of bytes that a command writes.
     pub(crate) stream: u64,
-    /// Requests over which memory must not grow.
+    /// Number of requests during which memory must not grow.
     pub(crate) requests: u64,
-    /// Enumerations that are begun and never pulled from.
+    /// Enumerations that are started and never pulled from.
     pub(crate) enumerations: u64,
     /// Connections and shells that stay open and idle.
     pub(crate) idle: usize,
 }
 
 impl Effort {
-    /// Some minutes.
+    /// The full measurement, which takes some minutes.
     pub(crate) const FULL: Self = Self {
         rounds: 5,
         round: Duration::from_secs(2),
@@ -35,7 +35,7 @@ impl Effort {
         idle: 500,
     };
 
-    /// Under a minute: enough to see a figure fall by half, not by a tenth.
+    /// The quick measurement, which takes less than a minute: it shows that a value has halved, not a change of 10 %.
     pub(crate) const QUICK: Self = Self {
         rounds: 3,
         round: Duration::from_millis(300),

@@ -1,81 +1,110 @@
-//! Cost of fair limits: this revision against another build of telarchd, by turns in the same run.
+//! Measures the cost of fair limits: compares this revision with another build of telarchd in alternating turns.
 
 use std::path::{Path, PathBuf};
 
 use crate::Result;
 use crate::connection::Connection;
 use crate::effort::Effort;
-use crate::load::{Until, drive};
+use crate::load::{Load, Until, drive};
 use crate::messages;
 use crate::process::resident;
-use crate::rounds::{by_turns, median_of};
+use crate::rounds::{Turn, by_turns, median_of};
 use crate::table::Row;
 use crate::telarchd::Telarchd;
 
 /// Environment variable with the path of the other telarchd; `benches/run --against` sets it.
 const AGAINST: &str = "TELARCH_AGAINST";
 
-/// Requests a second, over those of the other revision.
+/// Smallest ratio of requests per second to those of the other revision.
 const RATE: f64 = 0.97;
-/// Additional memory of an idle connection in kilobytes.
+/// Largest additional memory of an idle connection in kilobytes.
 const MEMORY: f64 = 1.0;
+
+/// Pairs of processes. A process keeps its layout of memory, which alone can change its speed by some percent.
+const PAIRS: usize = 9;
+/// Turns of each side in a pair.
+const TURNS: usize = 2;
+
+/// A request that is sent again and again over a number of connections.
+struct Workload {
+    name: &'static str,
+    request: Vec<u8>,
+    connections: usize,
+}
 
 pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     let Some(other) = std::env::var_os(AGAINST).map(PathBuf::from) else {
         let hint = "needs another build: benches/run --against PATH_TO_TELARCHD".to_owned();
         return Ok(vec![Row::told("fairness: this revision against another one", hint)]);
     };
-    let (ours, theirs) = (Telarchd::start(&[])?, Telarchd::start_program(&other, &[])?);
-    let mut rows = Vec::new();
-    for (name, request) in [("Identify", messages::identify()), ("Get winrm/config", messages::get_config())]
-    {
-        for (count, connections) in [(1, "1 connection"), (64, "64 connections")] {
-            rows.extend(rate(effort, &ours, &theirs, &request, count, &format!("{name}, {connections}"))?);
+    let workloads = workloads();
+    let mut turns: Vec<Vec<Turn<Load>>> = workloads.iter().map(|_| Vec::new()).collect();
+    for _ in 0..PAIRS {
+        let (ours, theirs) = (Telarchd::start(&[])?, Telarchd::start_program(&other, &[])?);
+        for (workload, turns) in workloads.iter().zip(&mut turns) {
+            turns.extend(compare(effort, &ours, &theirs, workload)?);
         }
     }
-    drop((ours, theirs));
+    let mut rows: Vec<_> =
+        workloads.iter().zip(&turns).flat_map(|(workload, turns)| rates(workload, turns)).collect();
     rows.push(memory(effort, &other)?);
     Ok(rows)
 }
 
-fn rate(
+fn workloads() -> [Workload; 4] {
+    [
+        Workload { name: "Identify, 1 connection", request: messages::identify(), connections: 1 },
+        Workload { name: "Identify, 64 connections", request: messages::identify(), connections: 64 },
+        Workload { name: "Get winrm/config, 1 connection", request: messages::get_config(), connections: 1 },
+        Workload {
+            name: "Get winrm/config, 64 connections",
+            request: messages::get_config(),
+            connections: 64,
+        },
+    ]
+}
+
+fn compare(
     effort: &Effort,
     ours: &Telarchd,
     theirs: &Telarchd,
-    request: &[u8],
-    count: usize,
-    what: &str,
-) -> Result<[Row; 2]> {
-    let until = Until::Elapsed(effort.round);
-    let (mut to_ours, mut to_theirs) = (ours.plain(count)?, theirs.plain(count)?);
-    let turns = by_turns(
-        effort.rounds,
-        || drive(&mut to_ours, request, ours.process(), until),
-        || drive(&mut to_theirs, request, theirs.process(), until),
-    )?;
+    workload: &Workload,
+) -> Result<Vec<Turn<Load>>> {
+    let until = Until::Elapsed(effort.round / 4);
+    let (mut to_ours, mut to_theirs) =
+        (ours.plain(workload.connections)?, theirs.plain(workload.connections)?);
+    by_turns(
+        TURNS,
+        || drive(&mut to_ours, &workload.request, ours.process(), until),
+        || drive(&mut to_theirs, &workload.request, theirs.process(), until),
+    )
+}
+
+fn rates(workload: &Workload, turns: &[Turn<Load>]) -> [Row; 2] {
+    let name = workload.name;
     let [our_rate, their_rate] =
-        [median_of(&turns, |turn| turn.ours.rate()), median_of(&turns, |turn| turn.theirs.rate())];
-    let ratio = median_of(&turns, |turn| turn.ours.rate() / turn.theirs.rate());
+        [median_of(turns, |turn| turn.ours.rate()), median_of(turns, |turn| turn.theirs.rate())];
+    let ratio = median_of(turns, |turn| turn.ours.rate() / turn.theirs.rate());
     let [our_cpu, their_cpu] = [
-        median_of(&turns, |turn| turn.ours.server_micros()),
-        median_of(&turns, |turn| turn.theirs.server_micros()),
+        median_of(turns, |turn| turn.ours.server_micros()),
+        median_of(turns, |turn| turn.theirs.server_micros()),
     ];
-    let cpu = median_of(&turns, |turn| turn.theirs.server_micros() / turn.ours.server_micros());
-    Ok([
+    let cpu = median_of(turns, |turn| turn.theirs.server_micros() / turn.ours.server_micros());
+    [
         Row::at_least(
-            &format!("{what}: requests/s over those of the other revision"),
+            &format!("{name}: requests/s over those of the other revision"),
             RATE,
             ratio,
             format!("{ratio:.3} ({our_rate:.0} to {their_rate:.0})"),
         ),
         Row::told(
-            &format!("{what}: CPU a request of the other revision over ours"),
+            &format!("{name}: CPU per request, the other revision compared with this one"),
             format!("{cpu:.3} ({their_cpu:.2} to {our_cpu:.2} µs)"),
         ),
-    ])
+    ]
 }
 
-/// Memory of an idle connection on which somebody has signed in, above that of the other revision.
+/// Measures the memory of an idle signed-in connection compared with the other revision.
 fn memory(effort: &Effort, other: &Path) -> Result<Row> {
     let turns = by_turns(
         effort.rounds.min(3),
@@ -93,7 +122,7 @@ fn memory(effort: &Effort, other: &Path) -> Result<Row> {
     ))
 }
 
-/// Resident memory of one idle connection in kilobytes.
+/// Returns the resident memory of one idle connection in kilobytes.
 fn of_connection(effort: &Effort, service: &Telarchd) -> Result<f64> {
     let request = messages::identify();
     let mut first: Vec<Connection> = service.plain(1)?;

@@ -1,8 +1,9 @@
-//! What it costs that the shells of a user are in a process of that user.
+//! Measures what it costs that the shells of a user are in a host process of that user.
 //!
-//! While there is one: a Get of a shell, from the gateway and from its host, over a Get that the gateway answers
-//! itself; less the same difference in a service of one process, which however writes no audit record. When there is
-//! none: the first request, beside one start of the same program, which is started twice for it.
+//! With a running host: a Get of a shell, which passes through the gateway and the host, minus a Get that the gateway
+//! answers itself; from this the same difference in a service with one process is subtracted (that service writes no
+//! audit record, though). Without a running host: the first request, compared with one start of the same program, which
+//! is started twice for that request.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -48,7 +49,7 @@ fn of_each_request(effort: &Effort) -> Result<Row> {
     Ok(Row::at_most(ADDED, HOP, "µs", hop, measured))
 }
 
-/// A user who has no host yet opens a shell.
+/// Opens a shell as a user who has no host yet.
 fn of_the_first_request(effort: &Effort) -> Result<Row> {
     let service = Machine::start()?;
     let mut connection = service.connect()?;
@@ -63,12 +64,12 @@ fn of_the_first_request(effort: &Effort) -> Result<Row> {
 }
 
 const ADDED: &str = "Get of a shell, 1 connection: time that the host adds";
-/// In microseconds.
+/// Largest cost of a running host in microseconds.
 const HOP: f64 = 60.0;
 const FIRST: &str = "Create of a shell by a user who has no host yet";
-/// In milliseconds.
+/// Largest duration of the first request in milliseconds.
 const START: f64 = 15.0;
-/// How many starts a turn has.
+/// Number of starts in each turn.
 const FIRSTS: usize = 10;
 
 fn without_host(service: &Machine, connection: &mut Connection) -> Result<Duration> {
@@ -76,18 +77,18 @@ fn without_host(service: &Machine, connection: &mut Connection) -> Result<Durati
     for host in hosts.iter().filter_map(|host| Pid::from_raw(i32::try_from(*host).ok()?)) {
         kill_process(host, Signal::KILL)?;
     }
-    // Its session ends after it.
+    // The session of the host ends after the host itself.
     while service.processes()?.len() > WITHOUT_HOST {
         std::thread::sleep(Duration::from_millis(1));
     }
-    // The gateway hears of it as well, or it would answer that the host has ended.
+    // The gateway must notice this too; otherwise it would answer that the host has ended.
     std::thread::sleep(Duration::from_millis(20));
     let begin = Instant::now();
     Shell::created(connection.exchange(&messages::create_shell())?)?;
     Ok(begin.elapsed())
 }
 
-/// Broker and gateway.
+/// Number of processes that are always present: broker and gateway.
 const WITHOUT_HOST: usize = 2;
 
 fn started() -> Result<Duration> {
@@ -96,13 +97,13 @@ fn started() -> Result<Duration> {
     if status.success() { Ok(begin.elapsed()) } else { Err("telarchd --version does not work".into()) }
 }
 
-/// The median, in milliseconds.
+/// Returns the median in milliseconds.
 fn milliseconds(count: usize, mut measure: impl FnMut() -> Result<Duration>) -> Result<f64> {
     let times = (0..count).map(|_| Ok(measure()?.as_secs_f64() * 1e3));
     Ok(median(times.collect::<Result<_>>()?))
 }
 
-/// How much longer the second of two requests takes than the first, in microseconds.
+/// Returns how much longer the second of two requests takes than the first, in microseconds.
 fn added(connection: &mut Connection, gets: &[Vec<u8>; 2], processes: &[u32], time: Duration) -> Result<f64> {
     let _together = Together::with(processes)?;
     let [config, shell] = gets.each_ref().map(|request| {

@@ -1,6 +1,6 @@
-//! What WMI costs: through the service beside programs that look at the same files, and in the engine alone.
+//! Measures WMI: through the service in comparison with programs that read the same files, and in the engine alone.
 //!
-//! There are always about four hundred processes: those that are missing are started, and sleep.
+//! At least 400 processes exist during the measurement: missing ones are started and sleep.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -39,7 +39,7 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// How many processes there are, at least.
+/// Smallest number of processes.
 const PROCESSES: usize = 400;
 
 /// Processes that sleep until they are killed.
@@ -65,14 +65,14 @@ impl Drop for Crowd {
     }
 }
 
-/// All processes with all columns, and with two.
+/// Measures all processes with all columns and with two columns.
 fn processes(effort: &Effort) -> Result<Vec<Row>> {
     let service = Telarchd::start(&[])?;
     let mut connection = service.tls(1)?.pop().ok_or("no connection")?;
     let everything = "SELECT * FROM Win32_Process";
     let two = "SELECT Name, ProcessId FROM Win32_Process";
     let mut rows = Vec::new();
-    // The goals in milliseconds are for a machine that needs so many for these files.
+    // The goals in milliseconds are for a machine on which reading the files takes this long.
     let questions = [(everything, Files::All, 6.5, 12.0, Some(25.0)), (two, Files::Stat, 1.5, 3.0, None)];
     for (query, files, there, cost, time) in questions {
         let turns = by_turns(
@@ -81,7 +81,7 @@ fn processes(effort: &Effort) -> Result<Vec<Row>> {
             || several(effort, ps),
         )?;
         let (count, _) = enumerate(&mut connection, query)?;
-        // The goals are for four hundred of them.
+        // The goals are for four hundred processes.
         let of_400 = |figure: f64| figure * 400.0 / count as f64;
         let ours = of_400(median_of(&turns, |turn| turn.ours.cpu));
         let wall = of_400(median_of(&turns, |turn| turn.ours.wall));
@@ -99,7 +99,7 @@ fn processes(effort: &Effort) -> Result<Vec<Row>> {
             let ratio = median_of(&turns, |turn| turn.theirs.wall / turn.ours.wall);
             let measured = format!("{wall:.1} ms ({ratio:.1} times as fast as ps aux)");
             rows.push(Row::at_most(
-                &format!("{query}, TLS: time to the last octet of 400 rows"),
+                &format!("{query}, TLS: time to the last byte of 400 rows"),
                 most,
                 "ms",
                 wall,
@@ -111,7 +111,7 @@ fn processes(effort: &Effort) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// How much more it costs to tell of processes than to read files of theirs, and nothing else.
+/// Measures the cost of reporting processes above that of reading their files.
 fn beside_files(
     effort: &Effort,
     connection: &mut Connection,
@@ -143,14 +143,14 @@ fn beside_files(
     Ok(Row::at_most(&what, goal, "times", ratio, measured))
 }
 
-/// What a question has cost, in milliseconds.
+/// Cost of a query in milliseconds.
 #[derive(Clone, Copy)]
 struct Cost {
     cpu: f64,
     wall: f64,
 }
 
-/// The mean over some questions: the kernel tells CPU time in hundredths of a second.
+/// Returns the mean over several queries, because the kernel reports CPU time in hundredths of a second.
 fn several(effort: &Effort, mut ask: impl FnMut() -> Result<Cost>) -> Result<Cost> {
     let begin = Instant::now();
     let (mut sum, mut count) = (Cost { cpu: 0.0, wall: 0.0 }, 0.0);
@@ -183,14 +183,15 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// The same fields by psutil, in a process that runs already.
+/// Reads the same fields with psutil in a running Python process.
 fn beside_psutil(
     effort: &Effort,
     connection: &mut Connection,
     service: &Telarchd,
     query: &str,
 ) -> Result<Row> {
-    const WHAT: &str = "all processes, all columns: CPU of psutil with the same fields over ours";
+    const WHAT: &str =
+        "all processes, all columns: CPU of psutil for the same fields, compared with telarchd";
     let mut psutil = match Psutil::start() {
         Ok(psutil) => psutil,
         Err(error) => return Ok(Row::not_measured(WHAT, &error.to_string())),
@@ -212,7 +213,7 @@ fn beside_psutil(
     Ok(Row::told(WHAT, measured))
 }
 
-/// One process by its number, on a connection that is there.
+/// Measures one process by its id on an open connection.
 fn one_process(effort: &Effort) -> Result<Row> {
     let service = Telarchd::start(&[])?;
     let query = format!("SELECT * FROM Win32_Process WHERE ProcessId = {}", std::process::id());
@@ -231,7 +232,7 @@ fn operating_system(effort: &Effort) -> Result<Row> {
 
 const CIMV2: &str = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2";
 
-/// How long a request takes, in milliseconds.
+/// Returns the duration of a request in milliseconds.
 fn round_trips(effort: &Effort, service: &Telarchd, request: &[u8], wanted: &[u8]) -> Result<f64> {
     let mut connection = Connection::plain(service.http())?;
     let answer = connection.exchange(request)?;
@@ -250,7 +251,7 @@ fn round_trips(effort: &Effort, service: &Telarchd, request: &[u8], wanted: &[u8
     Ok(median(rounds.collect::<Result<_>>()?))
 }
 
-/// Asks for all rows of a query; says how many there were and how many answers it took.
+/// Requests all rows of a query; returns the numbers of rows and of answers.
 pub(crate) fn enumerate(connection: &mut Connection, query: &str) -> Result<(usize, usize)> {
     let mut answer = connection.exchange(&messages::enumerate_instances(CIMV2, query))?;
     let (mut rows, mut answers) = (0, 0);
@@ -266,7 +267,7 @@ pub(crate) fn enumerate(connection: &mut Connection, query: &str) -> Result<(usi
     }
 }
 
-/// What the engine costs without a service around it.
+/// Measures the engine alone, without a service.
 fn in_the_engine(effort: &Effort) -> Result<Vec<Row>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let machine = Arc::new(Machine::this());
@@ -344,7 +345,7 @@ fn engine(machine: &Arc<Machine>) -> Result<Engine> {
     Ok(providers.into_iter().fold(builder, wmi::EngineBuilder::provider).build()?)
 }
 
-/// From the text of a query to the keys of the rows it wants.
+/// Measures the steps from the text of a query to the keys of its rows.
 fn planning(effort: &Effort) -> Result<Row> {
     let schema = Schema::of(Namespace::cimv2());
     let class = schema.require("Win32_Process")?;
@@ -362,10 +363,10 @@ fn planning(effort: &Effort) -> Result<Row> {
         count += 1.0;
     }
     let figure = begin.elapsed().as_secs_f64() * 1e6 / count;
-    Ok(Row::at_most("a query is read and planned", 20.0, "µs", figure, format!("{figure:.1} µs")))
+    Ok(Row::at_most("parse and plan a query", 20.0, "µs", figure, format!("{figure:.1} µs")))
 }
 
-/// A machine with the database of so many packages.
+/// Returns a machine with a database of this many packages.
 fn packages() -> Result<(tempfile::TempDir, usize)> {
     const COUNT: usize = 2_000;
     let folder = tempfile::Builder::new().prefix("telarch-benches-").tempdir()?;
@@ -387,7 +388,7 @@ fn packages() -> Result<(tempfile::TempDir, usize)> {
     Ok((folder, COUNT))
 }
 
-/// Enumerations that were begun, of which one row was taken.
+/// Starts enumerations and takes one row of each.
 fn contexts(effort: &Effort) -> Result<Row> {
     let service = Telarchd::start(&["Service.MaxConcurrentOperationsPerUser=4294967295"])?;
     let mut connection = Connection::plain(service.http())?;
@@ -404,32 +405,32 @@ fn contexts(effort: &Effort) -> Result<Row> {
     }
     let each = (resident(service.process())?.saturating_sub(before)) as f64 / 1_024.0 / count as f64;
     let measured = format!("{each:.0} KB ({:.1} MB before {count} of them)", megabytes(before));
-    Ok(Row::at_most("resident memory of an enumeration that waits", ONE_PAGE, "KB", each, measured))
+    Ok(Row::at_most("resident memory of an open enumeration", ONE_PAGE, "KB", each, measured))
 }
 
-/// A page of 512 000 octets, and 64 rows of 2.2 KB.
+/// A page of 512 000 bytes, and 64 rows of 2.2 KB.
 const ONE_PAGE: f64 = 640.0;
 
-/// How often an idle service is woken, after it was asked.
+/// Measures how often an idle service wakes up after a query.
 fn idle() -> Result<Row> {
     let service = Telarchd::start(&[])?;
     let mut connection = Connection::plain(service.http())?;
     enumerate(&mut connection, "SELECT Name, ProcessId FROM Win32_Process")?;
-    // Threads that have nothing to do any more end after ten seconds.
+    // Idle threads end after ten seconds.
     std::thread::sleep(Duration::from_secs(11));
     let before = switches(service.process())?;
     std::thread::sleep(Duration::from_secs(10));
     let rate = (switches(service.process())? - before) as f64 / 10.0;
     Ok(Row::at_most(
-        "an idle service that was asked: how often it wakes up",
+        "wake-ups of an idle service after a query",
         0.1,
-        "a second",
+        "per second",
         rate,
         format!("{rate:.1}"),
     ))
 }
 
-/// How often the threads of a process have given up their processor.
+/// Returns the number of voluntary context switches of the threads of a process.
 fn switches(process: u32) -> Result<u64> {
     let mut sum = 0;
     for thread in fs::read_dir(format!("/proc/{process}/task"))? {

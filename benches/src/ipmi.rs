@@ -1,4 +1,4 @@
-//! Scans of all sensors of simulated controllers, beside ipmitool and FreeIPMI's ipmi-sensors on the same ones.
+//! Measures scans of all sensors of simulated controllers in comparison with ipmitool and FreeIPMI's ipmi-sensors.
 
 mod in_memory;
 pub(crate) mod least;
@@ -33,33 +33,34 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// How many times our time the faster of the others must take at 100 controllers.
+/// Smallest ratio of the time of the faster other program to ours at 100 controllers.
 const TIMES_COLD: f64 = 5.0;
 const TIMES_WARM: f64 = 20.0;
-/// In seconds.
+/// Longest cold scan of a controller that answers slowly, in seconds.
 const ONE_SLOW: f64 = 0.25;
-/// In seconds.
+/// Longest warm scan of a controller that answers slowly, in seconds.
 const ONE_SLOW_WARM: f64 = 0.06;
-/// In seconds.
+/// Longest scan over a bad network in seconds.
 const THOUSAND: f64 = 5.0;
-/// In megabytes.
+/// Largest peak memory in megabytes.
 const THOUSAND_MEMORY: f64 = 64.0;
 
-/// Whether the records of sensors are known already.
+/// Whether the sensor records are cached already.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cache {
     Cold,
     Warm,
 }
 
-/// Only the faster of the others runs by turns with ours. With the hundred processes of the other one in between, which
-/// keep all processors busy for seconds, our few milliseconds were a third longer, and the time of the faster one a sixth.
+/// Only the faster one of the other programs alternates with telarch. The hundred processes of the slower one keep
+/// all processors busy for seconds; with them in between, the few milliseconds of telarch took a third longer and the
+/// faster program a sixth.
 fn beside_others(effort: &Effort, count: usize) -> Result<Vec<Row>> {
     let crowd = Crowd::start(count, Network::default());
     let place = Place::new(&crowd)?;
     let mut rows = Vec::new();
     for (cache, name, times) in [(Cache::Cold, "cold", TIMES_COLD), (Cache::Warm, "warm", TIMES_WARM)] {
-        // What does not count fills the caches, and shows how many at the same time serve each of the others best.
+        // The uncounted turn fills the caches and finds the parallelism with which each other program is fastest.
         place.is_told_all(cache)?;
         let mut others = [
             fastest(Other::Ipmitool, &IPMITOOL_WIDTHS, |width| place.ipmitool(cache, width))?,
@@ -67,7 +68,7 @@ fn beside_others(effort: &Effort, count: usize) -> Result<Vec<Row>> {
         ];
         others.sort_by(|one, other| one.seconds.total_cmp(&other.seconds));
         let [faster, slower] = &others;
-        // A scan that takes a few milliseconds feels everything else that the machine does.
+        // All other activity of the machine disturbs a scan that takes a few milliseconds.
         let rounds = if cache == Cache::Warm { effort.rounds * 3 } else { effort.rounds };
         let turns = by_turns(
             rounds,
@@ -93,14 +94,14 @@ fn beside_others(effort: &Effort, count: usize) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The second of two runs: the first finds the caches of the processors as another program has left them, of which some
-/// start a hundred processes.
+/// Returns the result of the second of two runs: other programs, some with a hundred processes, have replaced the
+/// contents of the processor caches before the first.
 fn settled(mut seconds: impl FnMut() -> Result<f64>) -> Result<f64> {
     seconds()?;
     seconds()
 }
 
-/// How many processes of ipmitool ask at the same time, each one controller, and how many controllers ipmi-sensors.
+/// Number of concurrent ipmitool processes (each for one controller), or of concurrent controllers of ipmi-sensors.
 const IPMITOOL_WIDTHS: [u8; 2] = [32, 64];
 const FREEIPMI_WIDTHS: [u8; 3] = [32, 64, 100];
 
@@ -119,14 +120,14 @@ impl Other {
     }
 }
 
-/// How one of the others is fastest.
+/// The parallelism with which one of the other programs is fastest.
 struct AtBest {
     program: Other,
     width: u8,
     seconds: f64,
 }
 
-/// The width with the shortest time; before the first one a run that fills caches.
+/// Returns the parallelism with the shortest time. A run before the first trial fills the caches.
 fn fastest(program: Other, widths: &[u8], mut seconds: impl FnMut(u8) -> Result<f64>) -> Result<AtBest> {
     let mut best = AtBest { program, width: 0, seconds: f64::MAX };
     seconds(widths[0])?;
@@ -139,7 +140,7 @@ fn fastest(program: Other, widths: &[u8], mut seconds: impl FnMut(u8) -> Result<
     Ok(best)
 }
 
-/// How near a warm scan is to what its datagrams alone take, with the controllers' part of both.
+/// Compares a warm scan with the time that its datagrams alone take; both include the work of the controllers.
 fn least(effort: &Effort) -> Result<Row> {
     let count = 100;
     let crowd = Crowd::start(count.into(), Network::default());
@@ -153,13 +154,13 @@ fn least(effort: &Effort) -> Result<Row> {
     )?;
     let seconds = median_of(&turns, |turn| turn.ours.0 / turn.theirs.0);
     let [ours, bare] = [median_of(&turns, |turn| turn.ours.0), median_of(&turns, |turn| turn.theirs.0)];
-    // It is told in hundredths of a second: only that of many scans says something.
+    // The kernel reports CPU time in hundredths of a second, so only the sum over many scans is significant.
     let [our_cpu, bare_cpu]: [f64; 2] = [
         turns.iter().map(|turn| turn.ours.1).sum::<f64>() / turns.len() as f64,
         turns.iter().map(|turn| turn.theirs.1).sum::<f64>() / turns.len() as f64,
     ];
     Ok(Row::told(
-        "sensors of 100 controllers, records warm: telarch over the same datagrams without any work",
+        "sensors of 100 controllers, records warm: telarch compared with the same datagrams without any work",
         format!(
             "{seconds:.1} ({:.1} over {:.1} ms; of processors {:.1}, {:.1} over {:.1} ms)",
             ours * 1e3,
@@ -171,7 +172,7 @@ fn least(effort: &Effort) -> Result<Row> {
     ))
 }
 
-/// Seconds, and seconds of processors.
+/// Elapsed seconds and CPU seconds.
 fn with_cpu(scan: impl FnOnce() -> Result<f64>) -> Result<(f64, f64)> {
     let before = cpu_with_children()?;
     let seconds = scan()?;
@@ -193,7 +194,7 @@ fn slow(effort: &Effort) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Five of a hundred packets are lost, five arrive twice, and answers take up to 20 ms.
+/// Network in which 5 % of the packets are lost, 5 % arrive twice, and answers take up to 20 ms.
 fn bad_network(effort: &Effort) -> Result<Vec<Row>> {
     let network = Network { lost: 5, twice: 5, delay: Duration::ZERO, jitter: Duration::from_millis(20) };
     let crowd = Crowd::start(1, network);
@@ -230,7 +231,7 @@ fn a_thousand(effort: &Effort) -> Result<Vec<Row>> {
             format!("{seconds:.2} s"),
         ),
         Row::at_most(
-            "sensors of 1000 controllers: most memory ever resident",
+            "sensors of 1000 controllers: peak resident memory",
             THOUSAND_MEMORY,
             "MB",
             memory,
@@ -239,7 +240,7 @@ fn a_thousand(effort: &Effort) -> Result<Vec<Row>> {
     ])
 }
 
-/// The controllers, and where each program keeps what it knows of them.
+/// The controllers, and the folders of the caches of each program.
 struct Place {
     addresses: Vec<SocketAddr>,
     folder: TempDir,
@@ -247,7 +248,7 @@ struct Place {
 
 struct Run {
     seconds: f64,
-    /// In megabytes.
+    /// Peak memory in megabytes.
     peak: f64,
 }
 
@@ -264,7 +265,7 @@ impl Place {
         self.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
     }
 
-    /// A folder with what is known, or without.
+    /// Returns a cache folder, which is emptied for a cold scan.
     fn cache(&self, name: &str, cache: Cache) -> Result<std::path::PathBuf> {
         let folder = self.folder.path().join(name);
         if cache == Cache::Cold {
@@ -274,7 +275,7 @@ impl Place {
         Ok(folder)
     }
 
-    /// As those of the others, its text goes to nobody.
+    /// Scans all controllers with telarch. The output is discarded, as for the other programs.
     fn telarch(&self, cache: Cache) -> Result<Run> {
         let mut command = self.command(cache)?;
         command.stdout(Stdio::null());
@@ -283,7 +284,7 @@ impl Place {
         let process = child.id();
         let most = Arc::new(Mutex::new(0));
         let watched = Arc::clone(&most);
-        // The mark of the most memory only grows, so it is enough to look now and then; a scan of many takes a while.
+        // Peak memory never decreases, so sampling is enough: a scan of many controllers takes a while.
         let watcher = (self.addresses.len() >= 1_000).then(|| {
             std::thread::spawn(move || {
                 while let Ok(now) = peak(process) {
@@ -302,7 +303,7 @@ impl Place {
         Ok(Run { seconds, peak })
     }
 
-    /// That every sensor is printed, in a run that is not timed.
+    /// Checks in a run without timing that every sensor is printed.
     fn is_told_all(&self, cache: Cache) -> Result<()> {
         let output = self.command(cache)?.stdout(Stdio::piped()).spawn()?.wait_with_output()?;
         let lines = output.stdout.iter().filter(|octet| **octet == b'\n').count();
@@ -329,7 +330,7 @@ impl Place {
         }
     }
 
-    /// So many processes at the same time, each of which asks one controller.
+    /// Runs this many ipmitool processes at the same time, each for one controller.
     fn ipmitool(&self, cache: Cache, width: u8) -> Result<f64> {
         let folder = self.cache("ipmitool", cache)?;
         let script = if cache == Cache::Warm { "-S \"$1/${2}\" sdr elist" } else { "sdr elist" };
@@ -352,7 +353,7 @@ impl Place {
         ask(&script)
     }
 
-    /// So many controllers at the same time.
+    /// Scans this many controllers at the same time.
     fn freeipmi(&self, cache: Cache, width: u8) -> Result<f64> {
         let folder = self.cache("freeipmi", cache)?;
         let mut command = Command::new("ipmi-sensors");
@@ -362,7 +363,7 @@ impl Place {
     }
 }
 
-/// Seconds until a program has ended, which gets the addresses on its standard input.
+/// Runs a program with the addresses on its standard input; returns the seconds until it has ended.
 fn run(command: &mut Command, addresses: &[SocketAddr]) -> Result<f64> {
     let folder = tempfile::tempdir()?;
     let path: &Path = &folder.path().join("addresses");
@@ -371,5 +372,5 @@ fn run(command: &mut Command, addresses: &[SocketAddr]) -> Result<f64> {
 }
 
 const PASSWORD: &str = "admin-pw";
-/// How many sensors each controller has that can be read.
+/// Number of readable sensors of each controller.
 const SENSORS: usize = 29;

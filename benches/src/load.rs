@@ -1,4 +1,4 @@
-//! Load on one server: as many requests as go through a number of connections.
+//! Puts one server under load: sends as many requests as possible through a number of connections.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use crate::connection::Connection;
 use crate::process::{self, thread_cpu};
 use crate::processors::Together;
 
-/// What one turn of load came to.
+/// Result of one turn of load.
 pub(crate) struct Load {
     requests: u64,
     elapsed: Duration,
@@ -16,34 +16,34 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Requests a second.
+    /// Returns the requests per second.
     pub(crate) fn rate(&self) -> f64 {
         self.requests as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// CPU time of the server for one request, in microseconds.
+    /// Returns the CPU time of the server for one request in microseconds.
     pub(crate) fn server_micros(&self) -> f64 {
         self.server_cpu.as_secs_f64() * 1e6 / self.requests as f64
     }
 
-    /// CPU time of the generator for one request, in microseconds.
+    /// Returns the CPU time of the generator for one request in microseconds.
     pub(crate) fn generator_micros(&self) -> f64 {
         self.generator_cpu.as_secs_f64() * 1e6 / self.requests as f64
     }
 }
 
-/// How long to go on.
+/// End of a turn.
 #[derive(Clone, Copy)]
 pub(crate) enum Until {
     Elapsed(Duration),
     Requests(u64),
 }
 
-/// Keeps one request under way on every connection.
+/// Keeps one request outstanding on every connection.
 ///
-/// Answers are awaited in the order of the connections: with one thread and blocking reads the generator costs a
-/// read and a write a request, and as long as one answer is awaited the server has all the other requests to work on.
-/// A single connection shares one processor with the server; see [`Together`].
+/// Answers are awaited in the order of the connections. With one thread and blocking reads the generator needs only one
+/// read and one write for each request, and while it waits for one answer, the server can work on all other requests. A
+/// single connection shares one processor with the server; see [`Together`].
 pub(crate) fn drive(
     connections: &mut [Connection],
     request: &[u8],

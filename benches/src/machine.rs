@@ -1,4 +1,4 @@
-//! The service of root under test: several processes, started and ended.
+//! Runs a telarchd of several processes as root.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -12,7 +12,7 @@ use crate::Result;
 use crate::connection::Connection;
 use crate::telarchd::program;
 
-/// The service of root, which its own programs reach through its Unix socket.
+/// A telarchd of several processes that runs as root and is reached through its Unix socket.
 pub(crate) struct Machine {
     child: Child,
     folder: TempDir,
@@ -35,12 +35,12 @@ impl Machine {
         Ok(machine)
     }
 
-    /// A connection of the user who runs this.
+    /// Connects as the user of this process.
     pub(crate) fn connect(&self) -> Result<Connection> {
         Connection::local(&self.folder.path().join("state/local.sock"))
     }
 
-    /// Every process of a user.
+    /// Returns the host processes of all users.
     pub(crate) fn hosts(&self) -> Result<Vec<u32>> {
         let is_host = |process: &u32| {
             let shown = fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
@@ -49,12 +49,12 @@ impl Machine {
         Ok(self.processes()?.into_iter().filter(is_host).collect())
     }
 
-    /// The broker, the gateway, and the hosts with what keeps their sessions.
+    /// Returns the broker, the gateway, and the hosts with the processes that hold their sessions.
     pub(crate) fn processes(&self) -> Result<Vec<u32>> {
         let mut found = vec![self.child.id()];
         let mut at = 0;
         while let Some(process) = found.get(at).copied() {
-            // It may have ended.
+            // The process may have ended.
             let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten();
             for task in tasks.filter_map(std::result::Result::ok) {
                 let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();

@@ -1,8 +1,8 @@
-//! Measured comparisons with what cannot be beaten.
+//! Measures the programs in comparison with lower bounds.
 //!
-//! Every figure is a ratio or a difference to something measured in the same run, by turns, so that a busy machine
-//! slows both sides. The load generator and the programs under test share the machine; where both want the same
-//! processor, requests a second say little, and the CPU time of the server alone says more.
+//! Every result is a ratio to, or a difference from, something measured in the same run in alternating turns, so that
+//! other load on the machine slows down both sides. The load generator and the programs under test share the machine.
+//! If both need the same processor, the CPU time of the server is more significant than the requests per second.
 
 mod bare_hyper;
 mod canned;
@@ -41,7 +41,7 @@ use std::process::ExitCode;
 use effort::Effort;
 use table::{Row, print};
 
-/// What every step of a measurement may fail with; there is nothing to do but to tell.
+/// Error of a measurement step; it is only reported.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
@@ -91,7 +91,7 @@ fn main() -> ExitCode {
     if rows.iter().all(Row::is_met) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Figures that belong together.
+/// A group of related measurements.
 struct Group {
     name: &'static str,
     measure: fn(&Effort) -> Result<Vec<Row>>,

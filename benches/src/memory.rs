@@ -1,4 +1,4 @@
-//! What idleness costs: the service alone, a connection, a shell.
+//! Measures the memory of an idle service, of a connection and of a shell.
 
 use crate::Result;
 use crate::connection::Connection;
@@ -17,11 +17,11 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     ])
 }
 
-/// In megabytes.
+/// Largest memory of the idle service in megabytes.
 const IDLE: f64 = 15.0;
-/// In kilobytes.
+/// Largest memory of an idle connection in kilobytes.
 const CONNECTION: f64 = 60.0;
-/// In kilobytes.
+/// Largest memory of an idle shell in kilobytes.
 const SHELL: f64 = 120.0;
 
 fn idle() -> Result<Row> {
@@ -41,7 +41,7 @@ fn idle() -> Result<Row> {
     ))
 }
 
-/// Connections on which someone has signed in, and which then stay idle.
+/// Measures connections on which a user has signed in and which are then idle.
 fn connections(
     effort: &Effort,
     what: &str,

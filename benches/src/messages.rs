@@ -1,4 +1,4 @@
-//! Whole requests, head and body, as clients in the field send them.
+//! Complete requests, head and body, as real clients send them.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -7,19 +7,19 @@ use memchr::memmem;
 use crate::Result;
 use crate::telarchd::{PASSWORD, USER};
 
-/// Identify by someone who signs in.
+/// Returns an Identify request with credentials.
 pub(crate) fn identify() -> Vec<u8> {
     post(
         r#"<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:i="http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd"><s:Header/><s:Body><i:Identify/></s:Body></s:Envelope>"#,
     )
 }
 
-/// Get of `winrm/config`, the whole of it.
+/// Returns a Get of the whole of `winrm/config`.
 pub(crate) fn get_config() -> Vec<u8> {
     operation("http://schemas.xmlsoap.org/ws/2004/09/transfer/Get", CONFIG, "", "")
 }
 
-/// Enumerate of the listeners, one item a Pull, so that a context is left behind.
+/// Returns an Enumerate of the listeners with one item for each Pull, so that a context remains open.
 pub(crate) fn enumerate_listeners() -> Vec<u8> {
     operation(
         "http://schemas.xmlsoap.org/ws/2004/09/enumeration/Enumerate",
@@ -29,17 +29,17 @@ pub(crate) fn enumerate_listeners() -> Vec<u8> {
     )
 }
 
-/// Get of the only instance of a class.
+/// Returns a Get of the only instance of a class.
 pub(crate) fn get_instance(class: &str) -> Vec<u8> {
     operation("http://schemas.xmlsoap.org/ws/2004/09/transfer/Get", class, "", "")
 }
 
-/// Enumerate of what a query of WQL wants, with as many rows as the answer can hold.
+/// Returns an Enumerate with a WQL query and as many rows as the answer can hold.
 pub(crate) fn enumerate_instances(namespace: &str, query: &str) -> Vec<u8> {
     enumerate(namespace, query, "<w:OptimizeEnumeration/><w:MaxElements>32000</w:MaxElements>")
 }
 
-/// The same with one row in the answer.
+/// Returns an Enumerate with a WQL query and one row in the answer.
 pub(crate) fn enumerate_instances_one_by_one(namespace: &str, query: &str) -> Vec<u8> {
     enumerate(namespace, query, "<w:OptimizeEnumeration/><w:MaxElements>1</w:MaxElements>")
 }
@@ -55,7 +55,7 @@ fn enumerate(namespace: &str, query: &str, more: &str) -> Vec<u8> {
     )
 }
 
-/// Pull of the next rows.
+/// Returns a Pull of the next rows.
 pub(crate) fn pull(namespace: &str, context: &str) -> Vec<u8> {
     operation(
         "http://schemas.xmlsoap.org/ws/2004/09/enumeration/Pull",
@@ -67,7 +67,7 @@ pub(crate) fn pull(namespace: &str, context: &str) -> Vec<u8> {
     )
 }
 
-/// Create of a command shell.
+/// Returns a Create of a command shell.
 pub(crate) fn create_shell() -> Vec<u8> {
     operation(
         "http://schemas.xmlsoap.org/ws/2004/09/transfer/Create",
@@ -82,7 +82,7 @@ pub(crate) struct Shell<'a> {
     id: &'a str,
 }
 
-/// Who reads the command line.
+/// Program that interprets the command line.
 #[derive(Clone, Copy)]
 pub(crate) enum ReadBy {
     LoginShell,
@@ -90,7 +90,7 @@ pub(crate) enum ReadBy {
 }
 
 impl<'a> Shell<'a> {
-    /// From the answer to [`create_shell`].
+    /// Reads the shell identifier from the answer to [`create_shell`].
     pub(crate) fn created(answer: &'a [u8]) -> Result<Self> {
         Ok(Self { id: between(answer, b"<w:Selector Name=\"ShellId\">", b"<")? })
     }
@@ -115,7 +115,7 @@ impl<'a> Shell<'a> {
         self.operation("Receive", "", &body)
     }
 
-    /// An end of the command's input.
+    /// Returns a Send that ends the input of the command.
     pub(crate) fn send_end(&self, command: &str) -> Vec<u8> {
         let body = format!(
             r#"<rsp:Send xmlns:rsp="http://schemas.microsoft.com/wbem/wsman/1/windows/shell"><rsp:Stream Name="stdin" CommandId="{command}" End="true"/></rsp:Send>"#
@@ -131,7 +131,7 @@ impl<'a> Shell<'a> {
     }
 
     pub(crate) fn get(&self) -> Vec<u8> {
-        // It is all shells whose descriptions can be had.
+        // Descriptions are available only for all shells.
         let shells = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
         operation("http://schemas.xmlsoap.org/ws/2004/09/transfer/Get", shells, &self.selectors(), "")
     }
@@ -151,18 +151,18 @@ impl<'a> Shell<'a> {
     }
 }
 
-/// The command's identifier, from the answer to Command.
+/// Returns the command identifier in the answer to Command.
 pub(crate) fn command_id(answer: &[u8]) -> Result<&str> {
     between(answer, b"<rsp:CommandId>", b"<")
 }
 
-/// Whether an answer to Receive was the last one.
+/// Returns whether an answer to Receive is the last one.
 pub(crate) fn is_done(answer: &[u8]) -> bool {
-    // It stands at the end, after what may be half a megabyte.
+    // The command state is at the end, after up to half a megabyte of output.
     memmem::rfind(answer, b"/CommandState/Done\"").is_some()
 }
 
-/// How many octets of output an answer to Receive carries: by the length of the Base64, which is not decoded.
+/// Returns how many bytes of output an answer to Receive carries, computed from the length of the Base64 text.
 pub(crate) fn carried(answer: &[u8]) -> u64 {
     let mut octets = 0;
     let mut rest = answer;
@@ -179,7 +179,7 @@ pub(crate) fn carried(answer: &[u8]) -> u64 {
     octets
 }
 
-/// What stands between two texts.
+/// Returns the text between two delimiters.
 pub(crate) fn between<'a>(text: &'a [u8], before: &[u8], after: &[u8]) -> Result<&'a str> {
     let told = || format!("an answer has no {}", String::from_utf8_lossy(before));
     let begin = memmem::find(text, before).ok_or_else(told)? + before.len();
@@ -218,7 +218,7 @@ fn post(envelope: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The identifier of every request: to be different is the business of clients, and no service looks.
+/// Message identifier of every request. Clients must make it unique, but no service checks it.
 pub(crate) const MESSAGE_ID: &str = "uuid:5B6A4C20-6A3C-4B8E-9B0C-3C8A0D5A7E11";
 
 const CONFIG: &str = "http://schemas.microsoft.com/wbem/wsman/1/config";

@@ -1,4 +1,5 @@
-//! Commands by Python: our package against the clients whose faces it has, each in a process of its own.
+//! Measures commands from Python: compares the telarch package with the clients whose interfaces it offers, each in a
+//! process of its own.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -38,7 +39,7 @@ fn compare(
     let turns = by_turns(effort.rounds, || left.turn(effort.commands), || right.turn(effort.commands))?;
     let calls = turns.len() * effort.commands;
     let milliseconds = |side: fn(&crate::rounds::Turn<Spent>) -> &Spent, figure: fn(&Spent) -> f64| {
-        #[allow(clippy::cast_precision_loss)] // Hundreds.
+        #[allow(clippy::cast_precision_loss)] // At most a few hundred.
         let commands = effort.commands as f64;
         median_of(&turns, |turn| figure(side(turn)) / commands * 1e3)
     };
@@ -62,16 +63,16 @@ fn compare(
     ])
 }
 
-/// How many times our CPU the others must take.
+/// Smallest ratio of the CPU time of the other clients to ours.
 const LEAST: f64 = 5.0;
 
-/// What one turn took, in seconds.
+/// Duration of one turn in seconds.
 struct Spent {
     cpu: f64,
     wall: f64,
 }
 
-/// One client in a Python process of its own.
+/// A client in a Python process of its own.
 struct Client {
     child: Child,
     requests: ChildStdin,
@@ -103,7 +104,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // Harmless if it has ended already.
+        // Has no effect if the process has ended already.
         let _killed = self.child.kill();
         let _reaped = self.child.wait();
     }

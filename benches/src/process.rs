@@ -1,4 +1,4 @@
-//! What a process costs: its time, and what `/proc` (proc(5)) tells.
+//! CPU time and memory of processes from `/proc` (proc(5)).
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -8,10 +8,10 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::Result;
 
-/// Seconds until a command has ended, whose output nobody reads.
+/// Runs a command without reading its output and returns the seconds until it has ended.
 ///
 /// # Errors
-/// What it says first if it fails.
+/// Returns the first line of its error output if the command fails.
 pub(crate) fn seconds(command: &mut Command) -> Result<f64> {
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let begin = Instant::now();
@@ -24,20 +24,20 @@ pub(crate) fn seconds(command: &mut Command) -> Result<f64> {
     Err(format!("{:?} failed: {said}", command.get_program()).into())
 }
 
-/// CPU time that a process has used, user and system; it is told in hundredths of a second.
+/// Returns the CPU time of a process, user and system. The kernel reports it in hundredths of a second.
 pub(crate) fn cpu(process: u32) -> Result<Duration> {
     times(&process.to_string(), 2)
 }
 
-/// The same of this process, and of those that it has started and waited for.
+/// Returns the CPU time of this process and of its ended child processes.
 pub(crate) fn cpu_with_children() -> Result<Duration> {
     times("self", 4)
 }
 
-/// The sum of so many fields: `utime`, `stime`, and those of children.
+/// Returns the sum of this many fields from `utime`: `utime`, `stime`, and those of child processes.
 fn times(process: &str, fields: usize) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The name in parentheses may hold anything, even parentheses.
+    // The name in parentheses may itself contain parentheses.
     let (_, after_name) = stat.rsplit_once(')').ok_or("/proc/PID/stat has no name")?;
     let mut ticks = 0;
     for field in after_name.split_whitespace().skip(UTIME).take(fields) {
@@ -46,23 +46,23 @@ fn times(process: &str, fields: usize) -> Result<Duration> {
     Ok(Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second())?)
 }
 
-/// Fields between the name and `utime`, which `stime` follows.
+/// Number of fields between the name and `utime`; `stime` follows.
 const UTIME: usize = 11;
 
-/// CPU time that this thread has used.
+/// Returns the CPU time of this thread.
 pub(crate) fn thread_cpu() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-/// Memory that is resident now, in octets.
+/// Returns the resident memory of a process in bytes.
 ///
-/// `VmRSS` of `/proc/PID/status` is an estimate that can be off by a megabyte; this is counted page by page.
+/// `VmRSS` of `/proc/PID/status` is an estimate that can be wrong by a megabyte; this value is exact.
 pub(crate) fn resident(process: u32) -> Result<u64> {
     kilobytes(&format!("/proc/{process}/smaps_rollup"), "Rss:")
 }
 
-/// The most that was ever resident, in octets.
+/// Returns the peak resident memory of a process in bytes.
 pub(crate) fn peak(process: u32) -> Result<u64> {
     kilobytes(&format!("/proc/{process}/status"), "VmHWM:")
 }
@@ -74,7 +74,7 @@ fn kilobytes(file: &str, name: &str) -> Result<u64> {
     Ok(number.ok_or_else(|| format!("{file} has no {name}"))?.parse::<u64>()? * 1_024)
 }
 
-/// In megabytes, as people read it.
+/// Converts bytes to megabytes.
 pub(crate) fn megabytes(octets: u64) -> f64 {
     octets as f64 / (1_024.0 * 1_024.0)
 }

@@ -1,5 +1,5 @@
-//! What the files of all processes cost when they are read once and nothing is done with what is in them: whoever
-//! tells the same of processes cannot take less.
+//! Measures how long it takes to read the files of all processes once without evaluating them: the lower bound for
+//! every program that reports processes.
 
 use std::fs;
 use std::mem::MaybeUninit;
@@ -13,19 +13,19 @@ use rustix::io::read;
 use crate::Result;
 use crate::process::thread_cpu;
 
-/// Which of them.
+/// Which files are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Files {
-    /// Those that `Win32_Process` is made of while nobody is signed in.
+    /// The files from which `Win32_Process` is computed while no user is signed in.
     All,
-    /// Where its program is, which is its name, and `stat` where that is not told.
+    /// The link to the program, from which its name follows, and `stat` where the link is not readable.
     Name,
     /// `stat`, as the collector `processes` of node_exporter reads it.
     Stat,
 }
 
 impl Files {
-    /// Reads them; says how many processes there were and how much CPU time it took.
+    /// Reads the files; returns the number of processes and the CPU time.
     pub(crate) fn read(self) -> Result<(usize, Duration)> {
         let before = thread_cpu();
         let mut count = 0;
@@ -40,7 +40,7 @@ impl Files {
                 continue;
             }
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            // What ends meanwhile is none.
+            // Processes that end meanwhile are skipped.
             if let Ok(folder) = openat(CWD, path, flags, Mode::empty()) {
                 self.of(&folder);
                 count += 1;

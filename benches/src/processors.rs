@@ -1,8 +1,8 @@
-//! Which processors a measurement may use.
+//! Selects the processors that a measurement uses.
 //!
-//! One connection works strictly by turns with its client, so one processor is all it can use. Left to chance, the
-//! two ends are put sometimes together and sometimes apart, and what is measured then is how long a sleeping
-//! processor takes to wake up, which in a virtual machine is many times what a request takes.
+//! A single connection alternates strictly with its client, so the two can use only one processor. Without this the
+//! scheduler sometimes puts both ends on one processor and sometimes on two, and then the result is mainly the time
+//! that a sleeping processor takes to wake up; in a virtual machine that is many times the duration of a request.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
 
 use crate::Result;
 
-/// While it lives, this thread and some processes share one processor.
+/// Keeps this thread and some processes on one processor until it is dropped.
 pub(crate) struct Together {
     processes: Vec<u32>,
     before: CpuSet,
@@ -41,7 +41,7 @@ impl Together {
 
 impl Drop for Together {
     fn drop(&mut self) {
-        // The process may have ended, and then there is nothing to set free.
+        // The process may have ended.
         let _ = self.confine(&self.before);
     }
 }

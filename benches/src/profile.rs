@@ -1,4 +1,4 @@
-//! Load for somebody who looks on with a profiler.
+//! Load for use with a profiler.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::load::{Until, drive};
 use crate::messages;
 use crate::telarchd::Telarchd;
 
-/// `identify|get CONNECTIONS SECONDS`: starts the service, says which process it is, and puts it under load.
+/// Handles `identify|get CONNECTIONS SECONDS`: starts the service, prints its process id and puts it under load.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let [operation, connections, seconds] = arguments else { return Err(USAGE.into()) };
     let request = match *operation {

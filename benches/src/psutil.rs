@@ -1,4 +1,4 @@
-//! psutil, which tells the same of processes to programs in Python.
+//! psutil, which reports processes to Python programs.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use crate::Result;
 use crate::sign_in::environment;
 
-/// A process of Python that has imported it; dropping it ends it.
+/// A Python process that has imported psutil; dropping it ends the process.
 pub(crate) struct Psutil {
     child: Child,
     to: ChildStdin,
@@ -27,7 +27,7 @@ impl Psutil {
         Ok(psutil)
     }
 
-    /// Looks at all processes; says how long it took and how much CPU time, in seconds.
+    /// Reads all processes; returns the elapsed time and the CPU time in seconds.
     pub(crate) fn look(&mut self) -> Result<(f64, f64)> {
         writeln!(self.to, "again")?;
         let line = self.line()?;
@@ -49,7 +49,8 @@ impl Drop for Psutil {
     }
 }
 
-/// The fields that `Win32_Process` has, too. What it has found of a process it keeps, so it is made to forget.
+/// Reads the fields that `Win32_Process` has as well. psutil caches what it knows of a process, so the cache is
+/// cleared first.
 const SCRIPT: &str = "
 import sys, time
 import psutil

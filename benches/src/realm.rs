@@ -1,6 +1,6 @@
-//! A Kerberos realm of one's own for the measurements that take one.
+//! A private Kerberos realm for measurements that need one.
 //!
-//! MIT Kerberos finds its realm by variables of the process, so the program starts itself again with them.
+//! MIT Kerberos finds its realm by environment variables, so the program starts itself again with them.
 
 use std::process::{Command, ExitCode};
 
@@ -9,16 +9,17 @@ use peers::{Kdc, Keys};
 use crate::Result;
 use crate::telarchd::{PASSWORD, USER};
 
-/// The variables that make a process belong to a realm.
+/// Environment variables that make a process use the realm.
 pub(crate) const VARIABLES: [&str; 6] =
     ["KRB5_CONFIG", "KRB5_KDC_PROFILE", "KRB5_KTNAME", "KRB5_CLIENT_KTNAME", "KRB5CCNAME", "KRB5RCACHENAME"];
 
-/// Whether this process belongs to a realm of its own.
+/// Returns whether this process uses a private realm.
 pub(crate) fn is_here() -> bool {
     std::env::var_os(MARK).is_some()
 }
 
-/// Runs this program again in a new realm, where [`USER`] has a ticket; none if it runs in one, or cannot have one.
+/// Runs this program again in a new realm in which [`USER`] has a ticket. Returns `None` if this process uses a realm
+/// already or no realm can be set up.
 pub(crate) fn again() -> Result<Option<ExitCode>> {
     if is_here() {
         return Ok(None);

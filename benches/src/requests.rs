@@ -1,4 +1,4 @@
-//! Identify and Get, against hyper that answers the same octets.
+//! Measures Identify and Get in comparison with hyper, which sends the same bytes.
 
 use crate::Result;
 use crate::bare_hyper::BareHyper;
@@ -37,7 +37,7 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
                 [median_of(&turns, |turn| turn.ours.rate()), median_of(&turns, |turn| turn.theirs.rate())];
             let ratio = median_of(&turns, |turn| turn.ours.rate() / turn.theirs.rate());
             rows.push(Row::at_least(
-                &format!("{name}, {connections}: requests/s over those of bare hyper"),
+                &format!("{name}, {connections}: requests/s compared with bare hyper"),
                 *goal,
                 ratio,
                 format!("{ratio:.2} ({ours:.0} to {theirs:.0})"),
@@ -47,7 +47,7 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
             let ratio = median_of(&turns, |turn| turn.theirs.server_micros() / turn.ours.server_micros());
             let generator = median_of(&turns, |turn| turn.ours.generator_micros());
             rows.push(Row::at_least(
-                &format!("{name}, {connections}: CPU a request of bare hyper over ours"),
+                &format!("{name}, {connections}: CPU per request, bare hyper compared with telarchd"),
                 *goal,
                 ratio,
                 format!("{ratio:.2} ({theirs:.1} to {ours:.1} µs; generator {generator:.1} µs)"),

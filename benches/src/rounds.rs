@@ -1,8 +1,8 @@
-//! Measuring two sides by turns.
+//! Measures two sides in alternating turns.
 
 use crate::Result;
 
-/// Lets both sides have `rounds` turns each, after one that does not count.
+/// Runs `rounds` turns of each side after one turn that does not count.
 pub(crate) fn by_turns<T>(
     rounds: usize,
     mut ours: impl FnMut() -> Result<T>,
@@ -13,18 +13,18 @@ pub(crate) fn by_turns<T>(
     (0..rounds).map(|_| Ok(Turn { ours: ours()?, theirs: theirs()? })).collect()
 }
 
-/// What both sides reached under the same circumstances.
+/// Results of both sides under the same conditions.
 pub(crate) struct Turn<T> {
     pub(crate) ours: T,
     pub(crate) theirs: T,
 }
 
-/// The median of a figure of every turn.
+/// Returns the median of a value over all turns.
 pub(crate) fn median_of<T>(turns: &[T], figure: impl Fn(&T) -> f64) -> f64 {
     median(turns.iter().map(figure).collect())
 }
 
-/// The middle one; zero of none.
+/// Returns the median, or zero of an empty list.
 pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or_default()

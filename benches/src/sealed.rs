@@ -1,6 +1,6 @@
-//! Sealed messages against the same messages in the clear, by turns on the same service.
+//! Compares sealed messages with the same messages in plain text, in alternating turns on the same service.
 //!
-//! The client's own part of the work is left out where it can be: what is measured is the service.
+//! The work of the client is left out where possible, because the service is to be measured.
 
 use std::time::Instant;
 
@@ -29,23 +29,23 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// What went through, and at what price.
+/// Amount of data and its cost.
 struct Turn {
-    /// Or requests.
+    /// Number of bytes or of requests.
     octets: f64,
     seconds: f64,
     cpu: f64,
 }
 
-/// In which figures two sides are told.
+/// Units in which the two sides are reported.
 struct Units {
-    /// What is counted, for one of which the rate is told.
+    /// Unit of the rate.
     rate: &'static str,
-    /// How many of what is counted make one of that.
+    /// How many counted items make one of that unit.
     per_rate: f64,
-    /// For how many the CPU time is told.
+    /// Unit of the CPU time.
     price: &'static str,
-    /// How many of that make a second of CPU, for one counted.
+    /// Factor from the CPU seconds of one counted item to the reported value.
     per_price: f64,
 }
 
@@ -67,7 +67,7 @@ fn compared(turns: &[rounds::Turn<Turn>], what: &str, units: &Units, goal: Optio
     }
 }
 
-/// Output of a command, as fast as it is asked for.
+/// Measures output of a command that is requested as fast as possible.
 fn stream(effort: &Effort, service: &Telarchd, way: &Way, goal: Option<f64>) -> Result<Row> {
     let octets = effort.stream / 2;
     let turns = by_turns(
@@ -98,13 +98,13 @@ fn stream(effort: &Effort, service: &Telarchd, way: &Way, goal: Option<f64>) -> 
         },
     )?;
     let what = format!("{}: envelopes of output, sealed over plain", way.name());
-    let units = Units { rate: "MB/s", per_rate: 1e6, price: "ns an octet", per_price: 1e9 };
+    let units = Units { rate: "MB/s", per_rate: 1e6, price: "ns per byte", per_price: 1e9 };
     Ok(compared(&turns, &what, &units, goal))
 }
 
-/// Gets one answer after the other until that many octets have come.
+/// Receives answers until this many bytes have arrived.
 fn take(service: &Telarchd, octets: u64, mut one: impl FnMut() -> Result<u64>) -> Result<Turn> {
-    // The command has to get going first.
+    // The command has to start first.
     for _ in 0..4 {
         one()?;
     }
@@ -118,7 +118,7 @@ fn take(service: &Telarchd, octets: u64, mut one: impl FnMut() -> Result<u64>) -
     Ok(Turn { octets: came as f64, seconds, cpu })
 }
 
-/// Get of the whole configuration, 5 KB of answer; octets are requests here.
+/// Measures Get of the whole configuration, an answer of 5 KB; here the counted items are requests.
 fn get(effort: &Effort, service: &Telarchd, way: &Way, goal: Option<f64>) -> Result<Row> {
     let request = messages::get_config();
     let mut plain = Connection::plain(service.http())?;
@@ -145,7 +145,7 @@ fn get(effort: &Effort, service: &Telarchd, way: &Way, goal: Option<f64>) -> Res
     Ok(compared(&turns, &what, &units, goal))
 }
 
-/// It writes until it is ended.
+/// The command writes until it is ended.
 const PRODUCER: &str = "dd if=/dev/zero bs=131072 status=none";
 
 const NTLM: f64 = 0.60;

@@ -1,5 +1,5 @@
-//! What the services of a machine cost, beside `systemctl`, which asks the same systemd: in a world that has one, where
-//! this program starts itself again.
+//! Measures the services of a machine in comparison with `systemctl`, which asks the same systemd. The measurement
+//! runs in a namespace with a systemd of its own, in which this program starts itself again.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -17,22 +17,22 @@ use crate::rounds::{by_turns, median_of};
 use crate::table::Row;
 use crate::telarchd::Telarchd;
 
-/// What the program is told in place of groups when it is to measure inside.
+/// Argument instead of group names that makes the program measure inside the namespace.
 pub(crate) const INSIDE: &str = "services-of-a-world";
 
-/// How many services there are, all of them running.
+/// Number of services; all of them are running.
 const SERVICES: usize = 200;
 
-/// How systemd is asked.
+/// Access path to systemd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
-    /// As root may.
+    /// The private socket, which is open to root.
     Itself,
-    /// As everybody else has to.
+    /// The bus, as for all other users.
     Bus,
 }
 
-/// A question, how systemd is asked, what systemctl is asked beside it, and the most it may take in milliseconds.
+/// A query, the access path to systemd, the equivalent arguments of systemctl, and the longest time in milliseconds.
 const QUESTIONS: [(&str, Way, &[&str], f64); 3] = [
     ("SELECT * FROM Win32_Service", Way::Itself, &["show", "bench-*.service"], 60.0),
     ("SELECT Name, State FROM Win32_Service", Way::Itself, &["list-units", "--all", "--type=service"], 10.0),
@@ -70,7 +70,7 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     Ok(rows.collect())
 }
 
-/// Measures in the world in which it is, and prints a line for each question: our milliseconds and those of systemctl.
+/// Measures inside the namespace and prints a line for each query: milliseconds of telarch and of systemctl.
 pub(crate) fn inside(arguments: &[&str]) -> Result<()> {
     let [rounds] = arguments else { return Err("it takes a number of rounds".into()) };
     let world = World::here().ok_or("it is to be started in a world")?;
@@ -116,7 +116,7 @@ pub(crate) fn inside(arguments: &[&str]) -> Result<()> {
         writeln!(figures, "{ours} {theirs}")?;
     }
     drop(service);
-    // What systemd has started ends with it only if it is told so.
+    // Without this setting systemd would not end its services with itself.
     systemctl(&["stop"]).args(&names).status()?;
     print!("{figures}");
     Ok(())

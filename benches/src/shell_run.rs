@@ -1,4 +1,4 @@
-//! A whole run of `true`, against starting the same program without a network between.
+//! Measures a complete run of `true` in comparison with starting the same program locally.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -39,7 +39,7 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// In milliseconds, the median.
+/// Returns the median in milliseconds.
 const ABOVE: f64 = 3.0;
 
 fn remote(connection: &mut Connection, read_by: ReadBy) -> Result<()> {
@@ -71,7 +71,8 @@ fn milliseconds(times: usize, mut run: impl FnMut() -> Result<()>) -> Result<f64
     Ok(median(figures))
 }
 
-/// The shell that the service runs lines with: that of its user, who is ours (passwd(5)).
+/// Returns the login shell with which the service runs command lines (passwd(5)); the user of the service is the user
+/// of this process.
 fn login_shell() -> Result<String> {
     let user = rustix::process::getuid().as_raw().to_string();
     let list = fs::read_to_string("/etc/passwd")?;

@@ -1,4 +1,5 @@
-//! Signing in, against pyspnego: it takes the same kinds of tokens from a pipe, where ours come by HTTP.
+//! Measures sign-in in comparison with pyspnego, which gets the same kinds of tokens from a pipe; the service gets
+//! them over HTTP.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
@@ -36,17 +37,17 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// What it costs to prove every request anew, with a password that was right before.
+/// Measures requests that each carry a password that was accepted before.
 fn basic(effort: &Effort, service: &Telarchd) -> Result<Row> {
     let mut connections = service.plain(1)?;
     let load =
         drive(&mut connections, &messages::identify(), service.process(), Until::Elapsed(effort.round))?;
     let (rate, micros) = (load.rate(), load.server_micros());
     let measured = format!("{rate:.0} /s, CPU {micros:.1} µs each, Identify included");
-    Ok(Row::told("Basic: requests that prove themselves, 1 connection", measured))
+    Ok(Row::told("Basic: requests with credentials, 1 connection", measured))
 }
 
-/// Sign-ins, and what they cost the service.
+/// Sign-ins and their cost for the service.
 struct Turn {
     count: u64,
     seconds: f64,
@@ -62,7 +63,7 @@ impl Turn {
         self.cpu * 1e6 / self.count as f64
     }
 
-    /// As many as go, one after the other.
+    /// Performs as many sign-ins as possible, one after the other.
     fn take(process: u32, time: Duration, mut one: impl FnMut() -> Result<()>) -> Result<Self> {
         let (before, begin) = (cpu(process)?, Instant::now());
         let mut count = 0;
@@ -87,13 +88,13 @@ fn against_pyspnego(effort: &Effort, service: &Telarchd, way: &Way) -> Result<[R
     let rate = median_of(&turns, |turn| turn.ours.rate() / turn.theirs.rate());
     let cpu = median_of(&turns, |turn| turn.theirs.micros() / turn.ours.micros());
     Ok([
-        // With one client the rate is how long it waits for HTTP as well, which pyspnego here has not.
+        // With one client the rate includes the wait for HTTP, which pyspnego does not use here.
         Row::told(
-            &format!("{name}: sign-ins a second, HTTP included, over those of pyspnego alone"),
+            &format!("{name}: sign-ins/s with HTTP, compared with pyspnego without HTTP"),
             format!("{rate:.2} ({our_rate:.0} to {their_rate:.0})"),
         ),
         Row::at_least(
-            &format!("{name}: CPU a sign-in of pyspnego alone over ours, HTTP included"),
+            &format!("{name}: CPU per sign-in, pyspnego without HTTP compared with telarchd with HTTP"),
             NOT_WORSE,
             cpu,
             format!("{cpu:.2} ({their_cpu:.0} to {our_cpu:.0} µs)"),
@@ -101,7 +102,7 @@ fn against_pyspnego(effort: &Effort, service: &Telarchd, way: &Way) -> Result<[R
     ])
 }
 
-/// What there is to tell where pyspnego cannot do it.
+/// Result if pyspnego cannot perform this kind of sign-in.
 fn alone(effort: &Effort, service: &Telarchd, way: &Way, reason: &str) -> Result<Row> {
     let turn = Signing::new(service)?.turn(service, way, effort.round)?;
     let (rate, micros, reason) =
@@ -110,7 +111,7 @@ fn alone(effort: &Effort, service: &Telarchd, way: &Way, reason: &str) -> Result
     Ok(Row::told(&format!("{}: sign-ins, HTTP included", way.name()), measured))
 }
 
-/// Our side: again and again on one connection, as a client may.
+/// Signs in to the service repeatedly on one connection, as a client may.
 struct Signing {
     connection: Connection,
     number: u64,
@@ -129,7 +130,7 @@ impl Signing {
     }
 }
 
-/// Their side, in a process of its own.
+/// pyspnego in a process of its own.
 struct Pyspnego {
     child: Child,
     requests: ChildStdin,
@@ -191,7 +192,7 @@ impl Drop for Pyspnego {
     }
 }
 
-/// A program of the Python environment that `./test --install` makes.
+/// Returns a program of the Python environment that `./test --install` makes.
 pub(crate) fn environment(program: &str) -> PathBuf {
     let folder = std::env::var_os("TELARCH_PEERS");
     folder.map_or_else(|| beside("../.peers"), PathBuf::from).join("bin").join(program)

@@ -1,4 +1,4 @@
-//! Signing in by tokens, and what can be said afterwards: sealed.
+//! Sign-in with tokens, and sealed messages on the connection.
 
 use auth::credssp::{PasswordCredentials, Version};
 use auth::ntlm::{self, InitiatorFresh, Login, NtHash, Sealing};
@@ -16,17 +16,17 @@ use crate::Result;
 use crate::connection::{Answer, Connection};
 use crate::telarchd::{PASSWORD, USER};
 
-/// How somebody signs in.
+/// Authentication scheme.
 #[derive(Clone)]
 pub(crate) enum Way {
     Ntlm,
     CredSsp,
-    /// With a ticket that is there.
+    /// With an existing ticket.
     Kerberos(Arc<Library>),
 }
 
 impl Way {
-    /// Every way there is here.
+    /// Returns all schemes that are available here.
     pub(crate) fn all() -> Vec<Self> {
         let mut all = vec![Self::Ntlm, Self::CredSsp];
         if crate::realm::is_here() {
@@ -43,7 +43,7 @@ impl Way {
         }
     }
 
-    /// What pyspnego calls it.
+    /// Name of the scheme in pyspnego.
     pub(crate) fn protocol(&self) -> &'static str {
         match self {
             Self::Ntlm => "ntlm",
@@ -60,7 +60,7 @@ impl Way {
         }
     }
 
-    /// The client's end of the `number`-th sign-in; what must be random elsewhere only has to differ here.
+    /// Returns the client side of sign-in `number`. Values that otherwise must be random only have to differ here.
     pub(crate) fn initiator(&self, number: u64) -> Result<Box<dyn Initiator>> {
         Ok(match self {
             Self::Ntlm => Box::new(ntlm(number)),
@@ -92,7 +92,7 @@ fn ntlm(number: u64) -> ntlm::Initiator {
     ntlm::Initiator::new(login, Sealing::Required, fresh)
 }
 
-/// Signs in on a connection, whatever was there before.
+/// Signs in on a connection, whatever its state was.
 pub(crate) fn sign_in(
     connection: &mut Connection,
     way: &Way,
@@ -137,7 +137,7 @@ fn token_of(head: &[u8], scheme: Scheme) -> Result<Option<Vec<u8>>> {
     Ok(Some(BASE64_STANDARD.decode(&rest[..end])?))
 }
 
-/// A connection on which everything is sealed.
+/// A connection on which all messages are sealed.
 pub(crate) struct SealedConnection {
     connection: Connection,
     context: Box<dyn SecurityContext>,
@@ -151,7 +151,7 @@ impl SealedConnection {
         Ok(Self { connection, context, protocol })
     }
 
-    /// The request that says the same as an unsealed one, whose head it leaves behind.
+    /// Seals the body of a plain-text request and writes a new head for it.
     pub(crate) fn seal(&mut self, request: &[u8]) -> Result<Vec<u8>> {
         let at = memmem::find(request, b"\r\n\r\n").ok_or("a request has no body")? + 4;
         let body = request[at..].to_vec();
@@ -172,7 +172,7 @@ impl SealedConnection {
         Ok(request)
     }
 
-    /// Asks, and opens the answer.
+    /// Sends a request and opens the answer.
     pub(crate) fn exchange(&mut self, request: &[u8]) -> Result<Vec<u8>> {
         let request = self.seal(request)?;
         self.connection.send(&request)?;
@@ -189,13 +189,14 @@ impl SealedConnection {
         Ok(open.body)
     }
 
-    /// Asks, and says how much was sealed in the answer, which stays shut: so that it is the service that is measured.
+    /// Sends a request and returns the length of the sealed data in the answer, which is not opened, so that only the
+    /// service is measured.
     pub(crate) fn exchange_unopened(&mut self, request: &[u8]) -> Result<u64> {
         let request = self.seal(request)?;
         self.connection.send(&request)?;
         let body = self.connection.receive()?;
         let mut length = 0;
-        // The lines are where they are expected; ciphertext that looks like one is not worth the wait.
+        // Boundary lines are expected at fixed positions; ciphertext that looks like one is not handled.
         for at in
             memmem::find_iter(body, b"\tOriginalContent: type=application/soap+xml;charset=UTF-8;Length=")
         {

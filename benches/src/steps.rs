@@ -1,4 +1,4 @@
-//! No step at low concurrency, none with TLS, and none in memory however long it goes on.
+//! Checks that there is no sudden slow-down at low concurrency or with TLS, and no growth of memory over time.
 
 use memchr::memmem;
 
@@ -92,7 +92,7 @@ fn enumerations_leave_nothing(effort: &Effort) -> Result<Row> {
     let mut taken = 0;
     let mut before = 0;
     for number in 0..effort.enumerations {
-        // By then there are as many as a user may have open, and what comes next must cost nothing.
+        // By now the user has as many enumerations as permitted, and further ones must cost nothing.
         if number == (effort.enumerations / 10).max(MOST_OPEN) {
             before = resident(service.process())?;
         }
@@ -122,11 +122,11 @@ fn gained(what: &str, service: &Telarchd, before: u64) -> Row {
     }
 }
 
-/// More than the 1,500 that `MaxConcurrentOperationsPerUser` allows by default.
+/// More than the 1,500 that `MaxConcurrentOperationsPerUser` permits by default.
 const MOST_OPEN: u64 = 2_000;
 
 const ONE_TO_SIXTEEN: f64 = 0.50;
 const TLS_TO_PLAIN: f64 = 0.75;
 
-/// What the allocator may still settle by, in megabytes.
+/// Growth in megabytes that the allocator itself may cause.
 const FLAT: f64 = 1.0;

@@ -1,4 +1,4 @@
-//! A long stream of output, against the same octets through a pipe and Base64.
+//! Measures a long stream of output in comparison with the same bytes through a pipe and Base64.
 
 use std::process::Command;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use crate::telarchd::Telarchd;
 pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     let service = Telarchd::start(&[])?;
     let mut connection = Connection::plain(service.http())?;
-    // As large pieces as `cat` writes.
+    // Pieces as large as those that `cat` writes.
     let producer = format!("head -c {} /dev/zero | dd bs=131072 status=none iflag=fullblock", effort.stream);
     let rounds = effort.rounds.min(3);
     let turns = by_turns(
@@ -39,7 +39,7 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
             ratio,
             format!("{ratio:.2} ({:.0} to {:.0} MB/s)", megabytes_a_second(ours), megabytes_a_second(theirs)),
         ),
-        Row::told(&format!("{size} MB of output: CPU of the service an octet"), format!("{server:.2} ns")),
+        Row::told(&format!("{size} MB of output: CPU of the service per byte"), format!("{server:.2} ns")),
         Row::at_most(
             &format!("{size} MB of output: resident memory gained after the first tenth"),
             FLAT,
@@ -52,10 +52,10 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
 
 const SPEED: f64 = 0.25;
 
-/// What the allocator may still settle by, in megabytes.
+/// Growth in megabytes that the allocator itself may cause.
 const FLAT: f64 = 1.0;
 
-/// One stream; memory in megabytes.
+/// Result of one stream; memory in megabytes.
 struct Streamed {
     seconds: f64,
     server_seconds: f64,
@@ -96,7 +96,7 @@ fn remote(connection: &mut Connection, service: &Telarchd, line: &str, octets: u
     Ok(Streamed { seconds, server_seconds, low, high, gain: high - early })
 }
 
-/// Resident memory in megabytes, looked at about a hundred times.
+/// Resident memory in megabytes, sampled about a hundred times.
 #[derive(Default)]
 struct Samples {
     next: u64,

@@ -1,6 +1,6 @@
-//! What was measured, what was wanted, and whether the one meets the other.
+//! The table of results: measured values, goals and verdicts.
 
-/// One figure.
+/// A row of the table.
 pub(crate) struct Row {
     what: String,
     measured: String,
@@ -11,29 +11,29 @@ pub(crate) struct Row {
 enum Verdict {
     Met,
     Missed,
-    /// Shown for its own sake.
+    /// The value has no goal.
     NoGoal,
     NotMeasured,
 }
 
 impl Row {
-    /// A figure that must reach `least`.
+    /// Makes a row whose value must be at least `least`.
     pub(crate) fn at_least(what: &str, least: f64, value: f64, measured: String) -> Self {
         Self::judged(what, format!("at least {least:.2}"), value >= least, measured)
     }
 
-    /// A figure that must not exceed `most`, which is given in `unit`.
+    /// Makes a row whose value must be at most `most`, given in `unit`.
     pub(crate) fn at_most(what: &str, most: f64, unit: &str, value: f64, measured: String) -> Self {
         let shown = (most * 100.0).round() / 100.0;
         Self::judged(what, format!("at most {shown} {unit}"), value <= most, measured)
     }
 
-    /// A figure without a goal.
+    /// Makes a row without a goal.
     pub(crate) fn told(what: &str, measured: String) -> Self {
         Self { what: what.to_owned(), measured, goal: String::new(), verdict: Verdict::NoGoal }
     }
 
-    /// Nothing, and why.
+    /// Makes a row for a measurement that was left out, with the reason.
     pub(crate) fn not_measured(what: &str, reason: &str) -> Self {
         let measured = format!("not measured: {}", reason.lines().next().unwrap_or_default());
         Self { what: what.to_owned(), measured, goal: String::new(), verdict: Verdict::NotMeasured }
@@ -44,7 +44,7 @@ impl Row {
         Self { what: what.to_owned(), measured, goal, verdict }
     }
 
-    /// Whether nothing is wrong with it.
+    /// Returns whether the goal is met or there is none.
     pub(crate) fn is_met(&self) -> bool {
         matches!(self.verdict, Verdict::Met | Verdict::NoGoal)
     }
@@ -60,7 +60,7 @@ impl Row {
     }
 }
 
-/// Prints a table that is one in Markdown too.
+/// Prints a table that is also valid Markdown.
 pub(crate) fn print(rows: &[Row]) {
     let mut lines = vec![["what", "measured", "goal", "verdict"]];
     lines.extend(rows.iter().map(Row::cells));

@@ -1,4 +1,4 @@
-//! The service under test, started and ended.
+//! Runs the service under test as a child process.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -22,7 +22,7 @@ use crate::Result;
 use crate::connection::Connection;
 use crate::realm;
 
-/// A running `telarchd` with Basic over HTTP and HTTPS; dropping it ends it.
+/// A running `telarchd` with Basic over HTTP and HTTPS; dropping it ends the service.
 pub(crate) struct Telarchd {
     child: Child,
     http: SocketAddr,
@@ -31,9 +31,9 @@ pub(crate) struct Telarchd {
     _folder: TempDir,
 }
 
-/// Who the service lets in.
+/// User name that the service accepts.
 pub(crate) const USER: &str = "bench";
-/// With what.
+/// Password of [`USER`].
 pub(crate) const PASSWORD: &str = "not-a-secret";
 
 impl Telarchd {
@@ -45,14 +45,14 @@ impl Telarchd {
     /// Starts another build of the service.
     pub(crate) fn start_program(program: &Path, settings: &[&str]) -> Result<Self> {
         Self::start_with(program, settings, |command| {
-            // What other measurements weigh must not depend on it.
+            // The memory of other measurements must not depend on this.
             for name in realm::VARIABLES {
                 command.env_remove(name);
             }
         })
     }
 
-    /// The same with every scheme there is, Kerberos included where this process belongs to a realm.
+    /// Starts the service with all schemes; Kerberos is included if this process uses a private realm.
     pub(crate) fn start_with_every_scheme() -> Result<Self> {
         Self::start_with(&program("telarchd"), &["Service.Auth.CredSSP=true"], |_| {})
     }
@@ -62,7 +62,7 @@ impl Telarchd {
         let accounts = folder.path().join("accounts");
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&accounts)?;
         writeln!(file, "{USER}:{PASSWORD}")?;
-        // A folder of its own, so that the first thing to appear in it is the announcement.
+        // The service gets an empty folder, so the first file in it is the announcement of the ports.
         let announcements = folder.path().join("announcements");
         fs::create_dir(&announcements)?;
         let watch = inotify::init(inotify::CreateFlags::CLOEXEC)?;
@@ -75,7 +75,7 @@ impl Telarchd {
         for setting in ["Service.Auth.Basic=true", "Service.AllowUnencrypted=true"].iter().chain(settings) {
             command.args(["--set", setting]);
         }
-        // The first log lines are of no interest, what goes wrong is.
+        // Only errors are logged.
         command.env("TELARCH_LOG", "error").stdin(Stdio::null());
         prepare(&mut command);
         let mut child = command.spawn().map_err(|error| format!("cannot start {command:?}: {error}"))?;
@@ -104,12 +104,12 @@ impl Telarchd {
         self.https
     }
 
-    /// New connections without TLS.
+    /// Connects without TLS.
     pub(crate) fn plain(&self, count: usize) -> Result<Vec<Connection>> {
         (0..count).map(|_| Connection::plain(self.http)).collect()
     }
 
-    /// New connections with TLS.
+    /// Connects with TLS.
     pub(crate) fn tls(&self, count: usize) -> Result<Vec<Connection>> {
         (0..count).map(|_| Connection::tls(self.https, &self.tls)).collect()
     }
@@ -117,7 +117,7 @@ impl Telarchd {
 
 impl Drop for Telarchd {
     fn drop(&mut self) {
-        // By a signal, so that it removes its temporary folder.
+        // A signal lets the service remove its temporary folder.
         let process = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         let _ = process.map(|process| kill_process(process, Signal::TERM));
         let begin = Instant::now();
@@ -133,7 +133,7 @@ impl Drop for Telarchd {
     }
 }
 
-/// A program of the main workspace; `benches/run` has built it and says where.
+/// Returns the path of a program of the main workspace, which `benches/run` has built.
 pub(crate) fn program(name: &str) -> PathBuf {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/release");
     std::env::var_os("TELARCH_PROGRAMS").map_or_else(|| PathBuf::from(beside), PathBuf::from).join(name)
@@ -159,7 +159,7 @@ impl Places {
     }
 }
 
-/// Of `http://127.0.0.1:40001/wsman`, what a socket needs.
+/// Returns the socket address in a URL such as `http://127.0.0.1:40001/wsman`.
 fn address(url: &str) -> Result<SocketAddr> {
     let (_, rest) = url.split_once("://").ok_or("a URL has no scheme")?;
     Ok(rest.split('/').next().unwrap_or_default().parse()?)

@@ -1,4 +1,4 @@
-//! Arguments in the forms that scripts have them in.
+//! Conversion of Python arguments.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,35 +11,30 @@ use telarch::{ConnectionOptions, ProxyAccess, ProxyAuthentication, ResourceLocat
 use crate::raise::raise;
 use crate::resource::{Locator, Resource};
 
-/// A locator, a text, or a resource that holds a reference.
+/// A locator argument: a locator, a string, or a resource with a reference.
 #[derive(FromPyObject)]
-pub(crate) enum Place {
+pub(crate) enum LocatorArgument {
     Locator(Locator),
     Resource(Resource),
     Text(String),
 }
 
-impl Place {
+impl LocatorArgument {
     pub(crate) fn locator(self) -> PyResult<ResourceLocator> {
         match self {
             Self::Locator(locator) => Ok(locator.0),
             Self::Text(text) => ResourceLocator::parse(&text).map_err(|error| raise(&error)),
             Self::Resource(resource) => match resource.0.reference() {
                 Some(reference) => Ok(reference.into()),
-                None => Err(PyTypeError::new_err("this resource holds no endpoint reference")),
+                None => Err(PyTypeError::new_err("the resource is not an endpoint reference")),
             },
         }
     }
 }
 
-/// XML, or names and values that become it.
+/// Returns a body as XML, from XML, a resource, or names and values.
 pub(crate) fn body(given: Option<&Bound<'_, PyAny>>, name: &str, namespace: &str) -> PyResult<String> {
-    let compose = |pairs: &[(String, Option<String>)]| {
-        let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
-        let composed = telarch::Resource::compose(name, namespace, pairs);
-        composed.map(|resource| resource.xml().to_owned()).map_err(|error| raise(&error))
-    };
-    let Some(given) = given.filter(|given| !given.is_none()) else { return compose(&[]) };
+    let Some(given) = given.filter(|given| !given.is_none()) else { return compose(name, namespace, &[]) };
     if let Ok(resource) = given.extract::<Resource>() {
         return Ok(resource.0.xml().to_owned());
     }
@@ -53,10 +48,18 @@ pub(crate) fn body(given: Option<&Bound<'_, PyAny>>, name: &str, namespace: &str
     for (name, value) in values {
         pairs.push((name.extract::<String>()?, text_of(&value)?));
     }
-    compose(&pairs)
+    compose(name, namespace, &pairs)
 }
 
-/// `true` and `false` are written as XML Schema has them.
+fn compose(name: &str, namespace: &str, pairs: &[(String, Option<String>)]) -> PyResult<String> {
+    let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
+    match telarch::Resource::compose(name, namespace, pairs) {
+        Ok(resource) => Ok(resource.xml().to_owned()),
+        Err(error) => Err(raise(&error)),
+    }
+}
+
+/// Converts a value to text, booleans as in XML Schema; `None` for NULL.
 fn text_of(value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
     if value.is_none() {
         return Ok(None);
@@ -67,12 +70,11 @@ fn text_of(value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
     Ok(Some(value.str()?.to_string()))
 }
 
-/// The flags and options of a session, read out of keywords; each is taken away, so that what is left is unknown.
+/// Flags and options of a session, read from keyword arguments. Each is removed when it is read.
 pub(crate) struct Keywords<'a, 'py>(pub(crate) &'a Bound<'py, PyDict>);
 
 impl Keywords<'_, '_> {
     pub(crate) fn options(&self) -> PyResult<ConnectionOptions> {
-        let wrong = |error: telarch::Error| raise(&error);
         let mut options = ConnectionOptions::new();
         if let Some(user) = self.take::<String>("username")? {
             options = options.user_name(user);
@@ -85,20 +87,20 @@ impl Keywords<'_, '_> {
                 let key = key.unwrap_or_else(|| certificate.clone());
                 options = options.certificate_files(certificate, key);
             }
-            (None, Some(_)) => return Err(PyValueError::new_err("key needs certificate beside it")),
+            (None, Some(_)) => return Err(PyValueError::new_err("key requires certificate")),
             (None, None) => {}
         }
         if let Some(thumbprint) = self.take::<String>("certificate_thumbprint")? {
-            options = options.certificate_thumbprint(&thumbprint).map_err(wrong)?;
+            options = options.certificate_thumbprint(&thumbprint).map_err(|error| raise(&error))?;
         }
         if let Some(file) = self.take::<PathBuf>("ca")? {
             options = options.ca_file(file);
         }
         if let Some(thumbprint) = self.take::<String>("pin")? {
-            options = options.pin(&thumbprint).map_err(wrong)?;
+            options = options.pin(&thumbprint).map_err(|error| raise(&error))?;
         }
         if let Some(name) = self.take::<String>("service_name")? {
-            options = options.service_name(&name).map_err(wrong)?;
+            options = options.service_name(&name).map_err(|error| raise(&error))?;
         }
         if self.take::<bool>("trust_host")? == Some(true) {
             options = options.trust_host();
@@ -138,12 +140,14 @@ impl Keywords<'_, '_> {
                 options.proxy_address(&address)
             }
             (Some(_), _) => {
-                let what = "proxy is a whole address, http://USER:PASSWORD@HOST:PORT, and goes alone";
+                let what = "proxy is a complete address, http://USER:PASSWORD@HOST:PORT, and excludes the other proxy settings";
                 return Err(PyValueError::new_err(what));
             }
             (None, Some(access)) => options.proxy(ProxyAccess::from_bits_retain(access), scheme, credentials),
             (None, None) if scheme.is_none() && credentials.is_none() => return Ok(options),
-            (None, None) => return Err(PyValueError::new_err("proxy_auth and its user need proxy_access")),
+            (None, None) => {
+                return Err(PyValueError::new_err("proxy_auth and proxy_username require proxy_access"));
+            }
         };
         proxied.map_err(|error| raise(&error))
     }
@@ -152,11 +156,13 @@ impl Keywords<'_, '_> {
         Ok(SessionFlags::from_bits_retain(self.take("flags")?.unwrap_or_default()))
     }
 
+    /// Rejects remaining keywords.
+    ///
     /// # Errors
-    /// `TypeError` for a keyword that nobody has taken.
+    /// `TypeError` for an unknown keyword.
     pub(crate) fn finish(&self) -> PyResult<()> {
         match self.0.keys().iter().next() {
-            Some(name) => Err(PyTypeError::new_err(format!("{name} is no setting of a session"))),
+            Some(name) => Err(PyTypeError::new_err(format!("unknown session setting {name}"))),
             None => Ok(()),
         }
     }
@@ -184,6 +190,6 @@ impl Keywords<'_, '_> {
         let limit = Duration::try_from_secs_f64(seconds);
         limit
             .map(Some)
-            .map_err(|_| PyValueError::new_err(format!("{name}: {seconds} is no number of seconds")))
+            .map_err(|_| PyValueError::new_err(format!("{name}: invalid number of seconds {seconds}")))
     }
 }

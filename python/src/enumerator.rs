@@ -1,4 +1,4 @@
-//! Enumerations: one item after the other.
+//! Items of enumerations.
 
 use pyo3::prelude::*;
 
@@ -20,7 +20,7 @@ impl Enumerator {
 
 #[pymethods]
 impl Enumerator {
-    /// The next item, or None at the end.
+    /// Returns the next item, or None at the end.
     fn next(&self) -> PyResult<Operation> {
         let items = self.items.handle()?;
         Ok(Operation::new(async move {
@@ -31,7 +31,7 @@ impl Enumerator {
         }))
     }
 
-    /// Tells the service that no further items are wanted.
+    /// Releases the enumeration on the service.
     fn release(&self) -> PyResult<Operation> {
         let items = self.items.handle()?;
         Ok(Operation::new(async move {

@@ -1,7 +1,7 @@
-//! The native half of the Python package `telarch`.
+//! The native part of the Python package `telarch`.
 //!
-//! Every call makes an [`Operation`](operation::Operation), which `telarch/_session.py` waits for and
-//! `telarch/_asyncio.py` awaits, so that both say the same.
+//! Every call returns an [`Operation`](operation::Operation), which `telarch/_session.py` waits for and
+//! `telarch/_asyncio.py` awaits, so that both have the same behaviour.
 
 mod arguments;
 mod enumerator;
@@ -30,8 +30,8 @@ fn _telarch(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<subscription::Subscription>()?;
     module.add_function(wrap_pyfunction!(session::error_message, module)?)?;
     module.add_function(wrap_pyfunction!(session::clean_clixml, module)?)?;
-    module.add_function(wrap_pyfunction!(runtime::tidy_up, module)?)?;
-    let say_goodbye = wrap_pyfunction!(runtime::say_goodbye, module)?;
-    module.py().import("atexit")?.call_method1("register", (say_goodbye,))?;
+    module.add_function(wrap_pyfunction!(runtime::wait_for_cleanup, module)?)?;
+    let wait_at_exit = wrap_pyfunction!(runtime::wait_at_exit, module)?;
+    module.py().import("atexit")?.call_method1("register", (wait_at_exit,))?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! One call under way, to be waited for or awaited.
+//! Calls in progress, for waiting and awaiting.
 
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use crate::raise::raised;
 use crate::runtime::runtime;
 
-/// Work that has not begun, and whose answer becomes an object of Python when it is there.
+/// A call that has not started, with a result that converts to a Python object.
 #[pyclass(frozen, module = "telarch._telarch")]
 pub(crate) struct Operation(Mutex<Option<Work>>);
 
@@ -39,14 +39,14 @@ impl Operation {
 
     fn take(&self) -> PyResult<Work> {
         let work = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        work.ok_or_else(|| PyRuntimeError::new_err("an operation is waited for once"))
+        work.ok_or_else(|| PyRuntimeError::new_err("the operation was already started"))
     }
 }
 
 #[pymethods]
 impl Operation {
-    /// Waits, without holding up other threads of Python; a signal whose handler raises gives the operation up, and so
-    /// does the end of `timeout`, in seconds, with the `TimeoutError` of Python.
+    /// Waits for the result without blocking other Python threads. A signal handler that raises cancels the operation;
+    /// so does the end of `timeout`, in seconds, with the `TimeoutError` of Python.
     #[pyo3(signature = (timeout=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
         let limit = timeout.map(Duration::try_from_secs_f64).transpose();
@@ -66,8 +66,8 @@ impl Operation {
                     tokio::select! {
                         biased;
                         done = &mut work => return Ok(done),
-                        () = &mut expired => return Err(PyTimeoutError::new_err("it took too long")),
-                        () = sleep(BETWEEN_SIGNALS) => Python::attach(|py| py.check_signals())?,
+                        () = &mut expired => return Err(PyTimeoutError::new_err("the operation timed out")),
+                        () = sleep(SIGNAL_INTERVAL) => Python::attach(|py| py.check_signals())?,
                     }
                 }
             })
@@ -75,16 +75,16 @@ impl Operation {
         match done {
             Ok(Ok(answer)) => answer(py),
             Ok(Err(error)) => Err(raised(py, &error)),
-            Err(given_up) => {
-                // What it leaves behind on the service is tidied up in the background.
+            Err(cancelled) => {
+                // Cleanup on the service runs in the background.
                 let _inside = runtime.enter();
                 drop(work);
-                Err(given_up)
+                Err(cancelled)
             }
         }
     }
 
-    /// Begins it, and returns a future of the event loop that runs; cancelling that gives the operation up.
+    /// Starts the operation and returns a future of the running event loop; cancelling it cancels the operation.
     fn start<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let event_loop = py.import("asyncio")?.call_method0("get_running_loop")?;
         let future = event_loop.call_method0("create_future")?;
@@ -92,38 +92,38 @@ impl Operation {
         let (to, waiting) = (event_loop.unbind(), future.clone().unbind());
         let task = runtime()?.spawn(async move {
             let done = work.await;
-            // None when the interpreter has gone: nobody waits any more.
-            Python::try_attach(|py| settle(py, &to, waiting, done));
+            // None after the end of the interpreter: no code is left to receive the result.
+            Python::try_attach(|py| deliver(py, &to, waiting, done));
         });
-        future.call_method1("add_done_callback", (Cancelling(task.abort_handle()),))?;
+        future.call_method1("add_done_callback", (AbortOnCancel(task.abort_handle()),))?;
         Ok(future)
     }
 }
 
-/// Tells the event loop how it ended, from the thread in which it did.
-fn settle(py: Python<'_>, event_loop: &Py<PyAny>, future: Py<PyAny>, done: Result<Answer, telarch::Error>) {
+/// Passes the result to the event loop, from the thread of the runtime.
+fn deliver(py: Python<'_>, event_loop: &Py<PyAny>, future: Py<PyAny>, done: Result<Answer, telarch::Error>) {
     let outcome = match done {
         Ok(answer) => answer(py),
         Err(error) => Err(raised(py, &error)),
     };
-    let settling = match outcome {
-        Ok(answer) => Settling { future, answer: Some(answer), error: None },
-        Err(error) => Settling { future, answer: None, error: Some(error) },
+    let delivery = match outcome {
+        Ok(answer) => Delivery { future, answer: Some(answer), error: None },
+        Err(error) => Delivery { future, answer: None, error: Some(error) },
     };
-    // A loop that is closed has nobody waiting.
-    let _told = event_loop.call_method1(py, "call_soon_threadsafe", (settling,));
+    // A closed event loop has no waiting code.
+    let _result = event_loop.call_method1(py, "call_soon_threadsafe", (delivery,));
 }
 
-/// What the event loop calls in its own thread.
+/// Callback that completes a future in the thread of the event loop.
 #[pyclass]
-struct Settling {
+struct Delivery {
     future: Py<PyAny>,
     answer: Option<Py<PyAny>>,
     error: Option<PyErr>,
 }
 
 #[pymethods]
-impl Settling {
+impl Delivery {
     fn __call__(&mut self, py: Python<'_>) -> PyResult<()> {
         if self.future.call_method0(py, "done")?.is_truthy(py)? {
             return Ok(());
@@ -136,12 +136,12 @@ impl Settling {
     }
 }
 
-/// What the future calls when it is done, by whomever.
+/// Callback of a future that aborts the operation if the future was cancelled.
 #[pyclass(frozen)]
-struct Cancelling(AbortHandle);
+struct AbortOnCancel(AbortHandle);
 
 #[pymethods]
-impl Cancelling {
+impl AbortOnCancel {
     fn __call__(&self, future: &Bound<'_, PyAny>) -> PyResult<()> {
         if future.call_method0("cancelled")?.is_truthy()? {
             self.0.abort();
@@ -150,5 +150,5 @@ impl Cancelling {
     }
 }
 
-/// How long a signal may have to wait for its handler.
-const BETWEEN_SIGNALS: Duration = Duration::from_millis(50);
+/// Maximum delay of a signal handler.
+const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);

@@ -4,17 +4,17 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use telarch::Error;
 
-/// The exception for an error, with everything that is known about it.
+/// Creates the exception for an error, with all its details.
 pub(crate) fn raised(py: Python<'_>, error: &Error) -> PyErr {
-    made(py, error).unwrap_or_else(|failed| failed)
+    exception(py, error).unwrap_or_else(|failed| failed)
 }
 
-/// An error in a call that sends nothing.
+/// Creates the exception for an error of a call that sends nothing.
 pub(crate) fn raise(error: &Error) -> PyErr {
     Python::attach(|py| raised(py, error))
 }
 
-fn made(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
+fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     let class = match error {
         Error::Argument { .. } => "ArgumentError",
         Error::Connect(_) => "ConnectError",
@@ -24,12 +24,12 @@ fn made(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         Error::Quota(_) => "QuotaError",
         Error::Protocol(_) => "ProtocolError",
         Error::File { .. } | Error::Copy { .. } => "CopyError",
-        // Also what is yet to come.
+        // Also for future errors.
         _ => "Fault",
     };
     let exception = py.import("telarch._errors")?.getattr(class)?.call1((error.to_string(),))?;
     exception.setattr("fix", PyTuple::new(py, error.fix())?)?;
-    if let Some(failed) = error.failed() {
+    if let Some(failed) = error.details() {
         exception.setattr("message", failed.message())?;
         exception.setattr("code", failed.code())?;
         exception.setattr("hresult", failed.hresult())?;

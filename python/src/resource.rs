@@ -1,4 +1,4 @@
-//! What goes in and comes out: locators and representations.
+//! Locators and resources.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use xml::Element;
 
 use crate::raise::raise;
 
-/// A resource, the instance of it, and how it is to be worked on.
+/// A resource URI with selectors, options and a fragment.
 #[pyclass(frozen, eq, from_py_object, module = "telarch", name = "Locator")]
 #[derive(Clone, PartialEq)]
 pub(crate) struct Locator(pub(crate) ResourceLocator);
@@ -55,7 +55,7 @@ impl Locator {
         self.0.resource_uri()
     }
 
-    /// Names and values; a selector whose value is a reference itself is left out.
+    /// Returns names and values; a selector with a reference as its value is omitted.
     #[getter]
     fn selectors<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let found = PyDict::new(py);
@@ -80,7 +80,7 @@ impl Locator {
     }
 }
 
-/// One element that a service sent, as a mapping of the names below it.
+/// An element from the service, as a mapping of the names of its children.
 #[pyclass(frozen, mapping, from_py_object, module = "telarch", name = "Resource")]
 #[derive(Clone)]
 pub(crate) struct Resource(pub(crate) Arc<telarch::Resource>);
@@ -144,7 +144,7 @@ impl Resource {
         self.0.to_json()
     }
 
-    /// What [`Self::to_json`] says, as an object of Python, without the name around it.
+    /// Converts [`Self::to_json`] to a Python object, without the name around it.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         py.import("json")?.call_method1("loads", (self.0.to_json(),))?.get_item(self.0.name())
     }
@@ -211,7 +211,7 @@ impl Resource {
     }
 }
 
-/// Text for a plain value, None for none, and a resource for what holds others.
+/// Returns text for a plain value, None for `xsi:nil`, and a resource for an element with children.
 fn object<'py>(py: Python<'py>, element: Element<'_>) -> PyResult<Bound<'py, PyAny>> {
     if has_children(element) {
         let below = telarch::Resource::of(element).map_err(|error| raise(&error))?;

@@ -1,4 +1,4 @@
-//! The threads that move bytes: two for the whole process, made when they are first needed.
+//! Runtime with two threads for the whole process, created on first use.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,15 +7,15 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 
-/// The runtime, and the process it belongs to.
+/// The runtime and the ID of its process.
 static RUNTIME: Mutex<Option<(u32, &'static Runtime)>> = Mutex::new(None);
-/// Since when the interpreter is ending.
-static GOODBYE: OnceLock<Instant> = OnceLock::new();
+/// Time at which the interpreter began to end.
+static EXIT: OnceLock<Instant> = OnceLock::new();
 
-/// The runtime of this process.
+/// Returns the runtime of this process.
 ///
-/// A child of `fork` gets one of its own: threads do not survive a fork. What its parent has left there is forgotten,
-/// not ended, because its threads are not there to be waited for.
+/// A child of `fork` gets its own: threads do not survive a fork. The runtime of the parent is leaked, not shut down,
+/// because its threads do not exist in the child.
 pub(crate) fn runtime() -> PyResult<&'static Runtime> {
     let mut current = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
     let process = std::process::id();
@@ -27,7 +27,9 @@ pub(crate) fn runtime() -> PyResult<&'static Runtime> {
                 .thread_name("telarch")
                 .enable_all()
                 .build()
-                .map_err(|error| PyRuntimeError::new_err(format!("no threads for telarch: {error}")))?;
+                .map_err(|error| {
+                    PyRuntimeError::new_err(format!("cannot start the threads of telarch: {error}"))
+                })?;
             let made: &'static Runtime = Box::leak(Box::new(made));
             *current = Some((process, made));
             Ok(made)
@@ -35,22 +37,22 @@ pub(crate) fn runtime() -> PyResult<&'static Runtime> {
     }
 }
 
-/// Waits until what was given up or forgotten is tidied up on the services, but not for long.
+/// Waits for cleanup on the services, up to a limit.
 #[pyfunction]
-pub(crate) fn tidy_up(py: Python<'_>) {
+pub(crate) fn wait_for_cleanup(py: Python<'_>) {
     py.detach(|| wait_since(Instant::now()));
 }
 
-/// What the interpreter calls at its end, before it takes modules apart.
+/// Waits for cleanup at the end of the interpreter, before modules are destroyed.
 #[pyfunction]
-pub(crate) fn say_goodbye(py: Python<'_>) {
-    let begun = *GOODBYE.get_or_init(Instant::now);
+pub(crate) fn wait_at_exit(py: Python<'_>) {
+    let begun = *EXIT.get_or_init(Instant::now);
     py.detach(|| wait_since(begun));
 }
 
-/// Waits for what is forgotten only when modules are taken apart, as nothing does after that.
-pub(crate) fn wait_at_the_end() {
-    if let Some(begun) = GOODBYE.get() {
+/// Waits for the cleanup of an object that is dropped while modules are destroyed, because no later hook exists.
+pub(crate) fn wait_if_exiting() {
+    if let Some(begun) = EXIT.get() {
         wait_since(*begun);
     }
 }
@@ -58,30 +60,34 @@ pub(crate) fn wait_at_the_end() {
 fn wait_since(begun: Instant) {
     let current = *RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
     let Some((_, runtime)) = current.filter(|(owner, _)| *owner == std::process::id()) else { return };
-    while runtime.metrics().num_alive_tasks() > 0 && begun.elapsed() < LONGEST_GOODBYE {
+    while runtime.metrics().num_alive_tasks() > 0 && begun.elapsed() < EXIT_LIMIT {
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// The process in which an object was made, in which alone it works.
+/// ID of the process that created an object. The object is valid only in that process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Home(u32);
+pub(crate) struct Owner(u32);
 
-impl Home {
-    pub(crate) fn here() -> Self {
+impl Owner {
+    pub(crate) fn current() -> Self {
         Self(std::process::id())
     }
 
+    /// Checks that the object belongs to this process.
+    ///
     /// # Errors
-    /// `RuntimeError` in a child of `fork`: its connections are those of its parent, who is talking on them.
+    /// `RuntimeError` in a child of `fork`: the connections belong to the parent, which still uses them.
     pub(crate) fn require(self) -> PyResult<()> {
-        if self == Self::here() {
+        if self == Self::current() {
             return Ok(());
         }
-        Err(PyRuntimeError::new_err("this object was made before fork(): make a new session in the child"))
+        Err(PyRuntimeError::new_err(
+            "this object was created before fork(): create a new session in the child",
+        ))
     }
 }
 
 const THREADS: usize = 2;
-/// As long as `winrs` takes to close its shell when it is interrupted twice.
-const LONGEST_GOODBYE: Duration = Duration::from_secs(2);
+/// Same time as the final cleanup of `winrs` after a second interrupt.
+const EXIT_LIMIT: Duration = Duration::from_secs(2);

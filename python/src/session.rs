@@ -1,4 +1,4 @@
-//! Sessions: what is done in one call.
+//! Sessions and their operations.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -9,35 +9,35 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use telarch::{EnumerationFlags, Filter, Wsman};
 
-use crate::arguments::{Keywords, Place, body};
+use crate::arguments::{Keywords, LocatorArgument, body};
 use crate::enumerator::Enumerator;
 use crate::operation::Operation;
 use crate::raise::raise;
 use crate::resource::Resource;
-use crate::runtime::{Home, runtime};
+use crate::runtime::{Owner, runtime};
 use crate::shell::{Finished, Shell, shell_options};
 use crate::subscription::Subscription;
 
-/// What `Session` and `AsyncSession` stand on.
+/// The native session of `Session` and `AsyncSession`.
 #[pyclass(frozen, module = "telarch._telarch")]
 pub(crate) struct Client {
-    /// None once nobody has this object any more.
+    /// The session; None once the object is dropped.
     session: Mutex<Option<telarch::Session>>,
-    home: Home,
+    owner: Owner,
 }
 
 impl Client {
     fn session(&self) -> PyResult<telarch::Session> {
-        self.home.require()?;
+        self.owner.require()?;
         let session = self.session.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        session.ok_or_else(|| PyRuntimeError::new_err("the session has gone"))
+        session.ok_or_else(|| PyRuntimeError::new_err("the session is closed"))
     }
 
     fn change(
         &self,
         change: impl FnOnce(&mut telarch::Session) -> Result<(), telarch::Error>,
     ) -> PyResult<()> {
-        self.home.require()?;
+        self.owner.require()?;
         match self.session.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
             Some(session) => change(session).map_err(|error| raise(&error)),
             None => Ok(()),
@@ -48,9 +48,9 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         let session = self.session.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if self.home != Home::here() {
-            // Closing a connection here would take it out of what the threads of the parent wait for: after a fork
-            // both share that (epoll(7)).
+        if self.owner != Owner::current() {
+            // Closing a connection here would remove it from the epoll set of the parent: after a fork both processes
+            // share that set (epoll(7)).
             std::mem::forget(session);
         }
     }
@@ -70,7 +70,7 @@ impl Client {
         let (flags, options) = (keywords.flags()?, keywords.options()?);
         keywords.finish()?;
         let session = wsman.create_session(target, flags, options).map_err(|error| raise(&error))?;
-        Ok(Self { session: Mutex::new(Some(session)), home: Home::here() })
+        Ok(Self { session: Mutex::new(Some(session)), owner: Owner::current() })
     }
 
     #[getter]
@@ -87,7 +87,7 @@ impl Client {
     fn set_timeout(&self, seconds: f64) -> PyResult<()> {
         let timeout = Duration::try_from_secs_f64(seconds)
             .map_err(|error| PyValueError::new_err(format!("timeout: {error}")))?;
-        // Letting go of connections takes the runtime they live in.
+        // Dropping connections requires the context of their runtime.
         let _inside = runtime()?.enter();
         self.change(|session| session.set_timeout(timeout))
     }
@@ -107,24 +107,24 @@ impl Client {
         Ok(Operation::new(async move { session.identify().await.map(Resource::from) }))
     }
 
-    fn get(&self, locator: Place) -> PyResult<Operation> {
+    fn get(&self, locator: LocatorArgument) -> PyResult<Operation> {
         let (session, locator) = (self.session()?, locator.locator()?);
         Ok(Operation::new(async move { session.get(locator).await.map(Resource::from) }))
     }
 
-    fn put(&self, locator: Place, given: &Bound<'_, PyAny>) -> PyResult<Operation> {
+    fn put(&self, locator: LocatorArgument, given: &Bound<'_, PyAny>) -> PyResult<Operation> {
         let (session, locator) = (self.session()?, locator.locator()?);
         let xml = body(Some(given), last_segment(locator.resource_uri()), locator.resource_uri())?;
         Ok(Operation::new(async move { Ok(session.put(locator, &xml).await?.map(Resource::from)) }))
     }
 
-    fn create(&self, locator: Place, given: &Bound<'_, PyAny>) -> PyResult<Operation> {
+    fn create(&self, locator: LocatorArgument, given: &Bound<'_, PyAny>) -> PyResult<Operation> {
         let (session, locator) = (self.session()?, locator.locator()?);
         let xml = body(Some(given), last_segment(locator.resource_uri()), locator.resource_uri())?;
         Ok(Operation::new(async move { session.create(locator, &xml).await.map(Resource::from) }))
     }
 
-    fn delete(&self, locator: Place) -> PyResult<Operation> {
+    fn delete(&self, locator: LocatorArgument) -> PyResult<Operation> {
         let (session, locator) = (self.session()?, locator.locator()?);
         Ok(Operation::new(async move { session.delete(locator).await }))
     }
@@ -133,7 +133,7 @@ impl Client {
     fn invoke(
         &self,
         action: String,
-        locator: Place,
+        locator: LocatorArgument,
         given: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Operation> {
         let (session, locator) = (self.session()?, locator.locator()?);
@@ -147,7 +147,7 @@ impl Client {
     #[pyo3(signature = (locator, filter=None, dialect=None, flags=0))]
     fn enumerate(
         &self,
-        locator: Place,
+        locator: LocatorArgument,
         filter: Option<String>,
         dialect: Option<&str>,
         flags: u32,
@@ -161,7 +161,12 @@ impl Client {
     }
 
     #[pyo3(signature = (locator, filter, dialect=None))]
-    fn subscribe(&self, locator: Place, filter: String, dialect: Option<&str>) -> PyResult<Operation> {
+    fn subscribe(
+        &self,
+        locator: LocatorArgument,
+        filter: String,
+        dialect: Option<&str>,
+    ) -> PyResult<Operation> {
         let (session, locator) = (self.session()?, locator.locator()?);
         let filter = Filter::new(filter, dialect);
         Ok(Operation::new(async move { session.subscribe(locator, filter).await.map(Subscription::new) }))
@@ -208,15 +213,15 @@ impl Client {
     }
 }
 
-/// The text for an error number, in a few words.
+/// Returns the text for an error number.
 #[pyfunction]
 pub(crate) fn error_message(code: i64) -> String {
-    // Scripts have negative numbers for the same codes.
+    // Scripts use negative numbers for the same codes.
     let unsigned = u32::try_from(code).or_else(|_| i32::try_from(code).map(i32::cast_unsigned));
     Wsman::new().error_message(unsigned.unwrap_or(u32::MAX))
 }
 
-/// The messages in what PowerShell writes to a pipe; none if it is something else.
+/// Returns the messages in CLIXML output of PowerShell; None for other output.
 #[pyfunction]
 pub(crate) fn clean_clixml(octets: &[u8]) -> Option<String> {
     telarch::clean_clixml(octets)

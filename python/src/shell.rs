@@ -8,12 +8,12 @@ use telarch::{CommandOptions, Console, Error, Interpreter, Output, Profile, Shel
 use crate::operation::Operation;
 use crate::slot::Slot;
 
-/// A command that has ended.
+/// Result of a finished command.
 #[pyclass(frozen, module = "telarch", name = "Finished")]
-pub(crate) struct Finished(telarch::Finished);
+pub(crate) struct Finished(telarch::CommandResult);
 
-impl From<telarch::Finished> for Finished {
-    fn from(finished: telarch::Finished) -> Self {
+impl From<telarch::CommandResult> for Finished {
+    fn from(finished: telarch::CommandResult) -> Self {
         Self(finished)
     }
 }
@@ -40,16 +40,16 @@ impl Finished {
         String::from_utf8_lossy(&self.0.stdout).into_owned()
     }
 
-    /// Itself, if the command succeeded.
+    /// Returns the result itself if the command succeeded.
     fn check(slf: PyRef<'_, Self>) -> PyResult<PyRef<'_, Self>> {
         if slf.0.exit_code == 0 {
             return Ok(slf);
         }
         let py = slf.py();
-        let told = String::from_utf8_lossy(&slf.0.stderr);
-        let message = match told.trim() {
-            "" => format!("the command ended with {}", slf.0.exit_code),
-            told => format!("the command ended with {}: {told}", slf.0.exit_code),
+        let stderr = String::from_utf8_lossy(&slf.0.stderr);
+        let message = match stderr.trim() {
+            "" => format!("the command ended with exit code {}", slf.0.exit_code),
+            text => format!("the command ended with exit code {}: {text}", slf.0.exit_code),
         };
         let exception = py.import("telarch._errors")?.getattr("CommandError")?.call1((message,))?;
         exception.setattr("finished", slf)?;
@@ -57,8 +57,12 @@ impl Finished {
     }
 
     fn __repr__(&self) -> String {
-        let telarch::Finished { stdout, stderr, exit_code } = &self.0;
-        format!("<Finished {exit_code}, {} octets of output, {} of errors>", stdout.len(), stderr.len())
+        let telarch::CommandResult { stdout, stderr, exit_code } = &self.0;
+        format!(
+            "<Finished {exit_code}, {} bytes of output, {} bytes of error output>",
+            stdout.len(),
+            stderr.len()
+        )
     }
 }
 
@@ -74,7 +78,7 @@ pub(crate) struct Shell {
 #[pyclass(frozen, module = "telarch._telarch")]
 pub(crate) struct Command {
     command: Slot<telarch::Command>,
-    /// For input and signals, while somebody else waits for output.
+    /// Controls for input and signals, independent of the reader of the output.
     controls: telarch::Controls,
     #[pyo3(get)]
     id: String,
@@ -138,7 +142,7 @@ impl Shell {
 
 #[pymethods]
 impl Command {
-    /// The next piece of output, `("stdout", octets)`, or the exit code at the end.
+    /// Returns the next piece of output, `("stdout", octets)`, or the exit code at the end.
     fn next_output(&self) -> PyResult<Operation> {
         let command = self.command.handle()?;
         Ok(Operation::new(async move {
@@ -165,7 +169,7 @@ impl Command {
             "terminate" => SignalCode::Terminate,
             "ctrl_c" => SignalCode::CtrlC,
             "ctrl_break" => SignalCode::CtrlBreak,
-            _ => return Err(PyValueError::new_err("a signal is terminate, ctrl_c or ctrl_break")),
+            _ => return Err(PyValueError::new_err("the signal must be terminate, ctrl_c or ctrl_break")),
         };
         let controls = self.controls.clone();
         Ok(Operation::new(async move { controls.signal(code).await }))
@@ -182,7 +186,7 @@ impl Command {
     }
 }
 
-/// What a command gave, as a tuple or a number.
+/// Output or exit code of a command, as a tuple or a number.
 struct Piece(Output);
 
 impl<'py> IntoPyObject<'py> for Piece {
@@ -202,7 +206,7 @@ impl<'py> IntoPyObject<'py> for Piece {
     }
 }
 
-/// What a shell is to be like, out of keywords.
+/// Converts keyword arguments to shell options.
 pub(crate) fn shell_options(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<ShellOptions> {
     let mut options = ShellOptions::default();
     for (name, value) in keywords.into_iter().flatten() {
@@ -217,7 +221,7 @@ pub(crate) fn shell_options(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<Sh
             }
             "directory" => options.directory = Some(value.extract()?),
             "code_page" => options.code_page = value.extract()?,
-            "no_profile" if value.is_truthy()? => options.profile = Profile::LeftOut,
+            "no_profile" if value.is_truthy()? => options.profile = Profile::Skipped,
             "no_profile" => {}
             "name" => options.name = Some(value.extract()?),
             "idle_timeout" => {
@@ -229,12 +233,12 @@ pub(crate) fn shell_options(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<Sh
             "output_limit" => options.output_limit = value.extract()?,
             "input_streams" => options.input_streams = value.extract()?,
             "output_streams" => options.output_streams = value.extract()?,
-            other => return Err(PyTypeError::new_err(format!("{other} is no setting of a shell"))),
+            other => return Err(PyTypeError::new_err(format!("unknown shell setting {other}"))),
         }
     }
     Ok(options)
 }
 
 fn closed() -> Error {
-    Error::Argument { what: "it is closed".to_owned(), fix: None }
+    Error::Argument { what: "the shell or command is closed".to_owned(), fix: None }
 }

@@ -1,27 +1,29 @@
-//! Objects of Python that stand for something on a service.
+//! Python objects for resources on a service.
 
 use std::sync::Arc;
 
 use pyo3::prelude::*;
 use tokio::sync::Mutex;
 
-use crate::runtime::{Home, runtime, wait_at_the_end};
+use crate::runtime::{Owner, runtime, wait_if_exiting};
 
-/// Something on the service, which is tidied up there in the background when nobody has it any more.
+/// A resource on the service, released in the background when the object is dropped.
 pub(crate) struct Slot<T: Send + 'static> {
     held: Arc<Mutex<Option<T>>>,
-    home: Home,
+    owner: Owner,
 }
 
 impl<T: Send + 'static> Slot<T> {
     pub(crate) fn new(held: T) -> Self {
-        Self { held: Arc::new(Mutex::new(Some(held))), home: Home::here() }
+        Self { held: Arc::new(Mutex::new(Some(held))), owner: Owner::current() }
     }
 
+    /// Checks that the object belongs to this process.
+    ///
     /// # Errors
-    /// As [`Home::require`].
+    /// The errors of [`Owner::require`].
     pub(crate) fn require(&self) -> PyResult<()> {
-        self.home.require()
+        self.owner.require()
     }
 
     pub(crate) fn handle(&self) -> PyResult<Arc<Mutex<Option<T>>>> {
@@ -34,11 +36,11 @@ impl<T: Send + 'static> Drop for Slot<T> {
     fn drop(&mut self) {
         let held = std::mem::take(&mut self.held);
         match runtime() {
-            Ok(runtime) if self.home == Home::here() => {
+            Ok(runtime) if self.owner == Owner::current() => {
                 drop(runtime.spawn(async move { drop(held) }));
-                wait_at_the_end();
+                wait_if_exiting();
             }
-            // It is not this process' to tidy up.
+            // Only the process that created the object releases it.
             _ => std::mem::forget(held),
         }
     }

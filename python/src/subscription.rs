@@ -1,4 +1,4 @@
-//! Subscriptions: one event after the other.
+//! Events of subscriptions.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::slot::Slot;
 #[pyclass(frozen, module = "telarch._telarch")]
 pub(crate) struct Subscription {
     events: Slot<telarch::Subscription>,
-    /// Says that somebody wants no more, while another may wait for the next one.
+    /// Ends a pending wait for the next event.
     closed: Arc<watch::Sender<bool>>,
 }
 
@@ -24,16 +24,16 @@ impl Subscription {
     }
 }
 
-/// An event, or how many are missing here.
+/// An event, or a number of dropped events.
 #[derive(IntoPyObject)]
-pub(crate) enum Told {
+pub(crate) enum Item {
     Event(Resource),
     Dropped(u64),
 }
 
 #[pymethods]
 impl Subscription {
-    /// The next event, the number of those that were given up here, or None at the end.
+    /// Returns the next event, the number of events dropped before it, or None at the end.
     fn next(&self) -> PyResult<Operation> {
         let (events, mut closed) = (self.events.handle()?, self.closed.subscribe());
         Ok(Operation::new(async move {
@@ -43,14 +43,14 @@ impl Subscription {
                 biased;
                 _ = closed.wait_for(|closed| *closed) => Ok(None),
                 next = events.next() => Ok(next.transpose()?.map(|occurrence| match occurrence {
-                    Occurrence::Event(event) => Told::Event(Resource::from(event)),
-                    Occurrence::Dropped(count) => Told::Dropped(count),
+                    Occurrence::Event(event) => Item::Event(Resource::from(event)),
+                    Occurrence::Dropped(count) => Item::Dropped(count),
                 })),
             }
         }))
     }
 
-    /// Tells the service that no further events are wanted.
+    /// Ends the subscription on the service.
     fn end(&self) -> PyResult<Operation> {
         let (events, closed) = (self.events.handle()?, Arc::clone(&self.closed));
         Ok(Operation::new(async move {

@@ -1,7 +1,8 @@
 """WS-Management (WinRM) for scripts.
 
-``Session`` waits for its answers, ``AsyncSession`` is for asyncio; both say the same. ``telarch.compat`` runs scripts
-that were written for others: ``compat.pywinrm``, ``compat.pypsrp`` and ``compat.automation`` (``WSMan.Automation``).
+``Session`` is synchronous, ``AsyncSession`` is for asyncio; both have the same operations. ``telarch.compat`` runs
+scripts written for other clients: ``compat.pywinrm``, ``compat.pypsrp`` and ``compat.automation``
+(``WSMan.Automation``).
 """
 
 from collections.abc import Mapping

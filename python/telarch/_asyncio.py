@@ -1,4 +1,4 @@
-"""The same sessions for asyncio: every call is awaited, and cancelling it gives it up."""
+"""Sessions for asyncio. Cancelling a call also cancels it on the service."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class AsyncSession:
-    """Operations on one service, for asyncio; see ``Session`` for what each does.
+    """Operations on one service, for asyncio; see ``Session`` for their descriptions.
 
     >>> async with AsyncSession("https://node7:5986", username="ann", password="a secret") as session:  # doctest: +SKIP
     ...     async for listener in session.enumerate("winrm/config/listener"):
@@ -44,19 +44,19 @@ class AsyncSession:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing is left open by a session itself; its connections close when nobody has it any more."""
+        """Does nothing: the connections close when the session is no longer referenced."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} with {self.host}>"
 
     @property
     def host(self) -> str:
-        """The host as it was addressed."""
+        """The host of the target."""
         return self._client.host
 
     @property
     def operation_timeout(self) -> float:
-        """Within how many seconds the service is to answer one request."""
+        """Time for the response to one request, in seconds."""
         return self._client.timeout
 
     @operation_timeout.setter
@@ -65,7 +65,7 @@ class AsyncSession:
 
     @property
     def batch_items(self) -> int | None:
-        """How many items of an enumeration one answer may bring; None means as many as fit."""
+        """Maximum number of enumeration items in one response; None means as many as fit."""
         return self._client.batch_items
 
     @batch_items.setter
@@ -73,7 +73,7 @@ class AsyncSession:
         self._client.batch_items = items
 
     async def identify(self) -> Resource:
-        """Ask the service who it is."""
+        """Identify the service."""
         return await self._client.identify().start()
 
     async def get(self, locator: Place) -> Resource:
@@ -81,60 +81,60 @@ class AsyncSession:
         return await self._client.get(locator).start()
 
     async def put(self, locator: Place, body: Body) -> Resource | None:
-        """Replace an instance; returns what it is then."""
+        """Replace an instance; returns the new instance."""
         return await self._client.put(locator, body).start()
 
     async def create(self, locator: Place, body: Body) -> Resource:
-        """Make an instance; ``.reference`` of what returns says where it is."""
+        """Create an instance; ``.reference`` of the result is its locator."""
         return await self._client.create(locator, body).start()
 
     async def delete(self, locator: Place) -> None:
-        """Remove an instance."""
+        """Delete an instance."""
         await self._client.delete(locator).start()
 
     async def invoke(self, action: str, locator: Place, body: Body | None = None) -> Resource | None:
-        """Call a method; returns its output."""
+        """Invoke a method; returns its output."""
         return await self._client.invoke(action, locator, body).start()
 
     def enumerate(
         self, locator: Place, filter: str | None = None, *, dialect: str | None = None, flags: int = 0
     ) -> AsyncItems:
-        """List instances as they come, with ``async for``; nothing is sent before the first step."""
+        """Enumerate instances with ``async for``; the first request is sent at the first step."""
         return AsyncItems(self._client.enumerate(locator, filter, dialect, flags))
 
     def subscribe(
         self, filter: str, locator: Place = "wmicimv2/*", *, dialect: str | None = None
     ) -> AsyncEvents:
-        """Hear of events as they happen: ``async with session.subscribe("SELECT …") as events``.
+        """Subscribe to events: ``async with session.subscribe("SELECT …") as events``.
 
-        They begin with the ``async with``, or without it at the first step.
+        The subscription begins with the ``async with``, or without it at the first step.
         """
         return AsyncEvents(self._client.subscribe(locator, filter, dialect))
 
     async def run(
         self, command: str, arguments: Iterable[str] = (), **settings: Unpack[ShellSettings]
     ) -> Finished:
-        """Run a command in a shell of its own and gather its output."""
+        """Run a command in its own shell and return its output."""
         return await self._client.run(command, list(arguments), **settings).start()
 
     async def run_ps(self, script: str, **settings: Unpack[ShellSettings]) -> Finished:
-        """Run a script in the PowerShell of the other machine and gather its output."""
+        """Run a script in the PowerShell of the remote machine and return its output."""
         return await self._client.run_ps(script, **settings).start()
 
     async def shell(self, **settings: Unpack[ShellSettings]) -> AsyncShell:
-        """Open a shell, in which several commands run: ``async with await session.shell() as shell``."""
+        """Open a shell for several commands: ``async with await session.shell() as shell``."""
         return AsyncShell(await self._client.shell(**settings).start())
 
     async def copy(self, local: Path, remote: str) -> str:
-        """Copy a file of this machine to the other one; returns its whole path there."""
+        """Copy a local file to the remote machine; returns its full path there."""
         return await self._client.copy(local, remote).start()
 
     async def fetch(self, remote: str, local: Path) -> None:
-        """Fetch a file of the other machine to this one."""
+        """Copy a file of the remote machine to this machine."""
         await self._client.fetch(remote, local).start()
 
     async def post(self, envelope: str) -> tuple[int, bytes]:
-        """Send a whole envelope as it is; returns the status and the body that come back."""
+        """Send a complete envelope unchanged; returns the HTTP status and the body of the response."""
         return await self._client.post(envelope).start()
 
 
@@ -155,19 +155,19 @@ class AsyncItems(AsyncIterator[Resource]):
         return item
 
     async def close(self) -> None:
-        """Tell the service that no further items are wanted; done at the end, and when it is forgotten, anyway."""
+        """Release the enumeration on the service; this also happens at its end, and when it is no longer referenced."""
         self._begun = None
         if self._items is not None:
             await self._items.release().start()
 
 
 class AsyncEvents(AsyncIterator[Resource]):
-    """The events of a subscription, one after the other."""
+    """The events of a subscription."""
 
     def __init__(self, begun: _telarch.Operation[_telarch.Subscription]) -> None:
         self._begun: _telarch.Operation[_telarch.Subscription] | None = begun
         self._events: _telarch.Subscription | None = None
-        #: How many events the service has given up so far, because they were taken too slowly.
+        #: Number of events that the service has dropped because they were read too slowly.
         self.dropped = 0
 
     async def _begin(self) -> None:
@@ -195,14 +195,14 @@ class AsyncEvents(AsyncIterator[Resource]):
         return event
 
     async def close(self) -> None:
-        """Tell the service that no further events are wanted; whoever waits for one hears of the end."""
+        """End the subscription; a pending wait for an event returns."""
         self._begun = None
         if self._events is not None:
             await self._events.end().start()
 
 
 class AsyncShell:
-    """A shell on the service, in which commands run."""
+    """A shell on the service."""
 
     def __init__(self, shell: _telarch.Shell) -> None:
         self._shell = shell
@@ -217,11 +217,11 @@ class AsyncShell:
 
     @property
     def id(self) -> str:
-        """The identifier the service gave it."""
+        """The identifier from the service."""
         return self._shell.id
 
     async def run(self, command: str, arguments: Iterable[str] = ()) -> Finished:
-        """Run a command and gather its output."""
+        """Run a command and return its output."""
         return await self._shell.run(command, list(arguments)).start()
 
     async def start(
@@ -237,11 +237,11 @@ class AsyncShell:
 
 
 class AsyncCommand(AsyncIterator[tuple[str, bytes]]):
-    """A running command, and its output piece by piece: ``("stdout", octets)``."""
+    """A running command and its output in pieces: ``("stdout", octets)``."""
 
     def __init__(self, command: _telarch.Command) -> None:
         self._command = command
-        #: What it returned, once it has ended.
+        #: The exit code, after the command has ended.
         self.exit_code: int | None = None
 
     async def __aenter__(self) -> Self:
@@ -254,7 +254,7 @@ class AsyncCommand(AsyncIterator[tuple[str, bytes]]):
 
     @property
     def id(self) -> str:
-        """The identifier the service gave it."""
+        """The identifier from the service."""
         return self._command.id
 
     async def __anext__(self) -> tuple[str, bytes]:
@@ -265,7 +265,7 @@ class AsyncCommand(AsyncIterator[tuple[str, bytes]]):
         return output
 
     async def write(self, data: bytes | str, *, end: bool = False) -> None:
-        """Give the command input; ``end`` says that there is no further one."""
+        """Write input for the command; ``end`` closes the input."""
         octets = data.encode() if isinstance(data, str) else bytes(data)
         if octets:
             await self._command.write(octets).start()
@@ -277,7 +277,7 @@ class AsyncCommand(AsyncIterator[tuple[str, bytes]]):
         await self._command.signal(name).start()
 
     async def wait(self) -> tuple[bytes, bytes, int]:
-        """Gather what is left of output and error output, and the exit code."""
+        """Wait for the end and return the remaining output and error output, and the exit code."""
         pieces: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
         async for stream, octets in self:
             pieces.setdefault(stream, []).append(octets)
@@ -285,5 +285,5 @@ class AsyncCommand(AsyncIterator[tuple[str, bytes]]):
         return b"".join(pieces["stdout"]), b"".join(pieces["stderr"]), self.exit_code
 
     async def close(self) -> None:
-        """Let go of the command, ending it if it still runs."""
+        """Release the command; a running command is ended."""
         await self._command.finish().start()

@@ -1,4 +1,4 @@
-"""What can go wrong, by what one would do about it."""
+"""Exceptions, classified by remedy."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ if TYPE_CHECKING:
 
 
 class Error(Exception):
-    """The base of every error of this package.
+    """Base class of all errors of this package.
 
-    ``str()`` of it says what happened and, on further lines, what to do and the number to search for.
+    ``str()`` returns the error and, on further lines, how to fix it and the error number to search for.
     """
 
-    #: What the one who failed says of it.
+    #: The message of the service, or of the failed operation.
     message: str = ""
-    #: Windows' number, unsigned as on the wire: 2150858770. None where there is none.
+    #: The Windows error number, unsigned as on the wire: 2150858770. None without a number.
     code: int | None = None
-    #: The same as scripts know it: -2144108526.
+    #: The same number, signed as in scripts: -2144108526.
     hresult: int | None = None
-    #: Its name in the headers of Windows: ``ERROR_WSMAN_DESTINATION_UNREACHABLE``.
+    #: The name of the number in Windows headers: ``ERROR_WSMAN_DESTINATION_UNREACHABLE``.
     symbol: str | None = None
-    #: What it is in practice, in a few words: ``cannot connect: connection refused``.
+    #: A short explanation: ``cannot connect: connection refused``.
     cause: str | None = None
-    #: What to do about it, a line each, with switches as the command lines have them.
+    #: Instructions for fixing the error, one per line, with the switches of the command lines.
     fix: tuple[str, ...] = ()
-    #: The fault as one ``f:WSManFault`` element.
+    #: The fault as an ``f:WSManFault`` element.
     xml: str | None = None
     #: The subcode of the fault: ``w:AccessDenied``.
     subcode: str | None = None
-    #: The URI that narrows the subcode.
+    #: The URI of the fault detail.
     detail: str | None = None
-    #: The machine that the fault comes from.
+    #: The machine that reported the fault.
     machine: str | None = None
-    #: The implementation of the resource, if it is what failed.
+    #: The provider of the resource, if the provider failed.
     provider: str | None = None
-    #: The schemes that the service offers, if signing in failed.
+    #: The authentication schemes of the service, after a failed login.
     offered: tuple[str, ...] = ()
-    #: The scheme that was tried.
+    #: The authentication scheme used.
     tried: str | None = None
 
     def __init__(self, message: str = "") -> None:
@@ -48,43 +48,43 @@ class Error(Exception):
 
 
 class ArgumentError(Error, ValueError):
-    """An argument or a setting that cannot be meant. Nothing was sent."""
+    """Invalid argument or setting. No request was sent."""
 
 
 class ConnectError(Error, ConnectionError):
-    """Nobody answered, or nobody who is trusted."""
+    """The service is unreachable or not trusted."""
 
 
 class AuthenticationError(Error):
-    """Who asks could not be proven."""
+    """Authentication failed."""
 
 
 class AccessDenied(Error, PermissionError):
-    """Who asks is known and may not."""
+    """Access denied."""
 
 
 class TimeoutError(Error, builtins.TimeoutError):
-    """It took too long."""
+    """The operation timed out."""
 
 
 class QuotaError(Error):
-    """A quota is used up."""
+    """A quota is exceeded."""
 
 
 class Fault(Error):
-    """The service says that it could not, for any other reason."""
+    """The service reported another error."""
 
 
 class ProtocolError(Error):
-    """What came is not what the protocol allows."""
+    """The response violates the protocol."""
 
 
 class CopyError(Error):
-    """A file was not copied, or not fetched."""
+    """A file transfer failed."""
 
 
 class CommandError(Error):
-    """A command did not succeed; raised by ``Finished.check()`` only."""
+    """A command failed; raised only by ``Finished.check()``."""
 
-    #: The command.
+    #: The result of the command.
     finished: Finished

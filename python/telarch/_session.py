@@ -1,4 +1,4 @@
-"""Sessions that wait for their answers."""
+"""Synchronous sessions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """Operations on one service; nothing is sent before the first one.
+    """Operations on one service; the first operation connects.
 
-    Threads may share a session: operations run at the same time, each over a connection of its own, and other
-    threads of Python go on meanwhile. Ctrl and C gives an operation up and raises ``KeyboardInterrupt``.
+    Threads may share a session: their operations run concurrently, each over its own connection, and other Python
+    threads continue to run. Ctrl-C cancels an operation and raises ``KeyboardInterrupt``.
 
     >>> from telarch import Session
     >>> with Session("https://node7:5986", username="ann", password="a secret") as session:  # doctest: +SKIP
@@ -47,19 +47,19 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing is left open by a session itself; its connections close when nobody has it any more."""
+        """Does nothing: the connections close when the session is no longer referenced."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} with {self.host}>"
 
     @property
     def host(self) -> str:
-        """The host as it was addressed."""
+        """The host of the target."""
         return self._client.host
 
     @property
     def operation_timeout(self) -> float:
-        """Within how many seconds the service is to answer one request."""
+        """Time for the response to one request, in seconds."""
         return self._client.timeout
 
     @operation_timeout.setter
@@ -68,7 +68,7 @@ class Session:
 
     @property
     def batch_items(self) -> int | None:
-        """How many items of an enumeration one answer may bring; None means as many as fit."""
+        """Maximum number of enumeration items in one response; None means as many as fit."""
         return self._client.batch_items
 
     @batch_items.setter
@@ -76,7 +76,7 @@ class Session:
         self._client.batch_items = items
 
     def identify(self) -> Resource:
-        """Ask the service who it is."""
+        """Identify the service."""
         return self._client.identify().wait()
 
     def get(self, locator: Place) -> Resource:
@@ -84,64 +84,64 @@ class Session:
         return self._client.get(locator).wait()
 
     def put(self, locator: Place, body: Body) -> Resource | None:
-        """Replace an instance; returns what it is then."""
+        """Replace an instance; returns the new instance."""
         return self._client.put(locator, body).wait()
 
     def create(self, locator: Place, body: Body) -> Resource:
-        """Make an instance; ``.reference`` of what returns says where it is."""
+        """Create an instance; ``.reference`` of the result is its locator."""
         return self._client.create(locator, body).wait()
 
     def delete(self, locator: Place) -> None:
-        """Remove an instance."""
+        """Delete an instance."""
         self._client.delete(locator).wait()
 
     def invoke(self, action: str, locator: Place, body: Body | None = None) -> Resource | None:
-        """Call a method; returns its output."""
+        """Invoke a method; returns its output."""
         return self._client.invoke(action, locator, body).wait()
 
     def enumerate(
         self, locator: Place, filter: str | None = None, *, dialect: str | None = None, flags: int = 0
     ) -> Items:
-        """List instances as they come.
+        """Enumerate instances, in batches.
 
-        ``filter`` is WQL, or what ``dialect`` says; ``flags`` are those of ``EnumerationFlag``.
+        ``filter`` is WQL, or a query in ``dialect``; ``flags`` are those of ``EnumerationFlag``.
         """
         return Items(self._client.enumerate(locator, filter, dialect, flags).wait())
 
     def subscribe(self, filter: str, locator: Place = "wmicimv2/*", *, dialect: str | None = None) -> Events:
-        """Hear of events as they happen, beginning now; use it in a ``with`` statement.
+        """Subscribe to events, beginning now; use it in a ``with`` statement.
 
-        ``filter`` is a query of events in WQL, or what ``dialect`` says.
+        ``filter`` is an event query in WQL, or a filter in ``dialect``.
         """
         return Events(self._client.subscribe(locator, filter, dialect).wait())
 
     def run(
         self, command: str, arguments: Iterable[str] = (), **settings: Unpack[ShellSettings]
     ) -> Finished:
-        """Run a command in a shell of its own and gather its output.
+        """Run a command in its own shell and return its output.
 
-        Arguments are joined by spaces, not quoted: the shell of the other machine reads them.
+        Arguments are joined by spaces, not quoted: the shell of the remote machine parses them.
         """
         return self._client.run(command, list(arguments), **settings).wait()
 
     def run_ps(self, script: str, **settings: Unpack[ShellSettings]) -> Finished:
-        """Run a script in the PowerShell of the other machine and gather its output."""
+        """Run a script in the PowerShell of the remote machine and return its output."""
         return self._client.run_ps(script, **settings).wait()
 
     def shell(self, **settings: Unpack[ShellSettings]) -> Shell:
-        """Open a shell, in which several commands run; use it in a ``with`` statement."""
+        """Open a shell for several commands; use it in a ``with`` statement."""
         return Shell(self._client.shell(**settings).wait())
 
     def copy(self, local: Path, remote: str) -> str:
-        """Copy a file of this machine to the other one; returns its whole path there."""
+        """Copy a local file to the remote machine; returns its full path there."""
         return self._client.copy(local, remote).wait()
 
     def fetch(self, remote: str, local: Path) -> None:
-        """Fetch a file of the other machine to this one."""
+        """Copy a file of the remote machine to this machine."""
         self._client.fetch(remote, local).wait()
 
     def post(self, envelope: str) -> tuple[int, bytes]:
-        """Send a whole envelope as it is; returns the status and the body that come back."""
+        """Send a complete envelope unchanged; returns the HTTP status and the body of the response."""
         return self._client.post(envelope).wait()
 
 
@@ -158,12 +158,12 @@ class Items(Iterator[Resource]):
         return item
 
     def close(self) -> None:
-        """Tell the service that no further items are wanted; done at the end, and when it is forgotten, anyway."""
+        """Release the enumeration on the service; this also happens at its end, and when it is no longer referenced."""
         self._items.release().wait()
 
 
 class Events(Iterator[Resource]):
-    """The events of a subscription, one after the other; each step waits for as long as it takes.
+    """The events of a subscription; each step waits for the next event without a time limit.
 
     >>> query = "SELECT * FROM Win32_ProcessStartTrace"
     >>> with session.subscribe(query) as events:  # doctest: +SKIP
@@ -173,7 +173,7 @@ class Events(Iterator[Resource]):
 
     def __init__(self, events: _telarch.Subscription) -> None:
         self._events = events
-        #: How many events the service has given up so far, because they were taken too slowly.
+        #: Number of events that the service has dropped because they were read too slowly.
         self.dropped = 0
 
     def __enter__(self) -> Self:
@@ -191,9 +191,9 @@ class Events(Iterator[Resource]):
         return event
 
     def wait(self, timeout: float | None = None) -> Resource | None:
-        """Wait for the next event, so many seconds at most; None once there are no more.
+        """Wait for the next event, up to ``timeout`` seconds; None at the end of the subscription.
 
-        The end of the time raises the ``TimeoutError`` of Python, and loses no event.
+        A timeout raises the ``TimeoutError`` of Python and loses no event.
         """
         event = self._events.next().wait(timeout)
         while isinstance(event, int):
@@ -202,12 +202,12 @@ class Events(Iterator[Resource]):
         return event
 
     def close(self) -> None:
-        """Tell the service that no further events are wanted; whoever waits for one hears of the end."""
+        """End the subscription; a pending wait for an event returns."""
         self._events.end().wait()
 
 
 class Shell:
-    """A shell on the service, in which commands run."""
+    """A shell on the service."""
 
     def __init__(self, shell: _telarch.Shell) -> None:
         self._shell = shell
@@ -222,11 +222,11 @@ class Shell:
 
     @property
     def id(self) -> str:
-        """The identifier the service gave it."""
+        """The identifier from the service."""
         return self._shell.id
 
     def run(self, command: str, arguments: Iterable[str] = ()) -> Finished:
-        """Run a command and gather its output."""
+        """Run a command and return its output."""
         return self._shell.run(command, list(arguments)).wait()
 
     def start(
@@ -234,8 +234,8 @@ class Shell:
     ) -> Command:
         """Start a command; use it in a ``with`` statement.
 
-        ``console`` makes its input a console, so that Ctrl and C reaches it; with ``skip_shell`` the program is
-        started itself, without the shell that reads its line.
+        ``console`` makes its input a console, which delivers Ctrl-C; ``skip_shell`` starts the program directly, without
+        a shell that parses the command line.
         """
         started = self._shell.start(command, list(arguments), console=console, skip_shell=skip_shell)
         return Command(started.wait())
@@ -246,7 +246,7 @@ class Shell:
 
 
 class Command(Iterator[tuple[str, bytes]]):
-    """A running command, and its output piece by piece: ``("stdout", octets)``.
+    """A running command and its output in pieces: ``("stdout", octets)``.
 
     >>> with shell.start("tail -f /var/log/syslog") as command:  # doctest: +SKIP
     ...     for stream, octets in command:
@@ -255,7 +255,7 @@ class Command(Iterator[tuple[str, bytes]]):
 
     def __init__(self, command: _telarch.Command) -> None:
         self._command = command
-        #: What it returned, once it has ended.
+        #: The exit code, after the command has ended.
         self.exit_code: int | None = None
 
     def __enter__(self) -> Self:
@@ -268,7 +268,7 @@ class Command(Iterator[tuple[str, bytes]]):
 
     @property
     def id(self) -> str:
-        """The identifier the service gave it."""
+        """The identifier from the service."""
         return self._command.id
 
     def __next__(self) -> tuple[str, bytes]:
@@ -279,7 +279,7 @@ class Command(Iterator[tuple[str, bytes]]):
         return output
 
     def write(self, data: bytes | str, *, end: bool = False) -> None:
-        """Give the command input; ``end`` says that there is no further one."""
+        """Write input for the command; ``end`` closes the input."""
         octets = data.encode() if isinstance(data, str) else bytes(data)
         if octets:
             self._command.write(octets).wait()
@@ -291,7 +291,7 @@ class Command(Iterator[tuple[str, bytes]]):
         self._command.signal(name).wait()
 
     def wait(self) -> tuple[bytes, bytes, int]:
-        """Gather what is left of output and error output, and the exit code."""
+        """Wait for the end and return the remaining output and error output, and the exit code."""
         pieces: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
         for stream, octets in self:
             pieces.setdefault(stream, []).append(octets)
@@ -299,5 +299,5 @@ class Command(Iterator[tuple[str, bytes]]):
         return b"".join(pieces["stdout"]), b"".join(pieces["stderr"]), self.exit_code
 
     def close(self) -> None:
-        """Let go of the command, ending it if it still runs."""
+        """Release the command; a running command is ended."""
         self._command.finish().wait()

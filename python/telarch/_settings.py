@@ -1,4 +1,4 @@
-"""What a session is told, in the words of Python and in those of the native half."""
+"""Settings of sessions, and their conversion for the native part."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from . import _telarch
 from ._errors import ArgumentError
 from .flags import SessionFlag
 
-#: How one signs in; ``ntlm`` is ``negotiate`` by the name that others have for it.
+#: Authentication schemes; ``ntlm`` is an alias of ``negotiate``.
 Auth = Literal[
     "auto", "none", "basic", "digest", "negotiate", "ntlm", "kerberos", "certificate", "credssp"
 ]
-#: Where something is: a text such as ``winrm/config?Name=Value``, a locator, or a resource that holds a reference.
+#: Address of a resource: a string such as ``winrm/config?Name=Value``, a locator, or a resource with a reference.
 Place = Union[str, _telarch.Locator, _telarch.Resource]
-#: What goes into a message: XML, or names and values that become it.
+#: Body of a message: XML, a resource, or names and values that are converted to XML.
 Body = Union[str, Mapping[str, object], _telarch.Resource]
 Path = Union[str, "os.PathLike[str]"]
 
 
 class Settings(TypedDict, total=False):
-    """Further settings of a session; the README says what each is."""
+    """Further settings of a session; see the README for their descriptions."""
 
     username: str | None
     password: str | None
@@ -49,7 +49,7 @@ class Settings(TypedDict, total=False):
 
 
 class ShellSettings(TypedDict, total=False):
-    """What a shell is to be like."""
+    """Settings of a shell."""
 
     environment: Mapping[str, str] | None
     directory: str | None
@@ -83,9 +83,9 @@ def client(
     unencrypted: bool,
     settings: Settings,
 ) -> _telarch.Client:
-    """The native session for what ``Session`` and ``AsyncSession`` are told."""
+    """Create the native session for the arguments of ``Session`` and ``AsyncSession``."""
     if auth not in _SCHEMES:
-        raise ArgumentError(f"auth: {auth!r} is none of {', '.join(_SCHEMES)}")
+        raise ArgumentError(f"auth: {auth!r} is not one of {', '.join(_SCHEMES)}")
     flags = _SCHEMES[auth]
     if ssl:
         flags |= SessionFlag.USE_SSL
@@ -99,19 +99,19 @@ def client(
 
 
 def _completed(target: str, port: int | None, path: str | None) -> str:
-    """The target with a port and a path, where it has none itself."""
+    """Add a port and a path to a target."""
     scheme, separator, rest = target.rpartition("://")
     host, slash, prefix = rest.partition("/")
     if not host:
-        raise ArgumentError("port and path need a host in the target")
+        raise ArgumentError("port and path require a host in the target")
     if path is not None:
         if prefix:
-            raise ArgumentError(f"{target!r} has a path already")
+            raise ArgumentError(f"{target!r} already has a path")
         slash, prefix = "/", path.lstrip("/")
     if port is not None:
         behind_brackets = host.rpartition("]")[2]
         if ":" in behind_brackets and not host.count(":") > 1:
-            raise ArgumentError(f"{target!r} has a port already")
+            raise ArgumentError(f"{target!r} already has a port")
         if host.count(":") > 1 and not host.startswith("["):
             host = f"[{host}]"
         host = f"{host}:{port}"

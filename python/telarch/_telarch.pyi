@@ -1,4 +1,4 @@
-"""The native half; use what ``telarch`` itself exports."""
+"""The native part; use the exports of ``telarch`` itself."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ __all__ = [
     "__version__",
     "clean_clixml",
     "error_message",
-    "tidy_up",
+    "wait_for_cleanup",
 ]
 __version__: str
 
@@ -31,18 +31,18 @@ _Value = Union[str, None, "Resource", list[Union[str, None, "Resource"]]]
 
 @final
 class Operation(Generic[_T]):
-    """Work that has not begun; it is waited for or started once."""
+    """A call that has not started; it can be waited for or started once."""
 
     def wait(self, timeout: float | None = None) -> _T: ...
     def start(self) -> asyncio.Future[_T]: ...
 
 @final
 class Locator:
-    """A resource, the instance of it, and how it is to be worked on.
+    """A resource URI with selectors, options and a fragment.
 
-    ``uri`` is a whole URI or begins with an alias, and may have selectors: ``winrm/config/listener?Address=*``. Values in
-    ``selectors`` may hold any character. An option of None is ``xsi:nil``; ``(value, True)`` makes it
-    one that a service must know, as ``must_comply`` does for all.
+    ``uri`` is a complete URI or begins with an alias, and may have selectors: ``winrm/config/listener?Address=*``. Values
+    in ``selectors`` may contain any character. An option of None is ``xsi:nil``; ``(value, True)`` requires the service
+    to support the option, ``must_comply`` all of them.
     """
 
     def __new__(
@@ -60,14 +60,14 @@ class Locator:
         """The URI without selectors, aliases expanded."""
     @property
     def selectors(self) -> dict[str, str]:
-        """Names and values."""
+        """The names and values of the selectors."""
 
 @final
 class Resource:
-    """One element that a service sent, as a mapping of the names below it.
+    """An element from a service, as a mapping of the names of its children.
 
-    ``resource["Name"]`` is a text, None for ``xsi:nil``, a ``Resource`` for what holds others, and a list where a name
-    occurs more than once. ``str()`` is what ``winrm`` prints.
+    ``resource["Name"]`` is a string, None for ``xsi:nil``, a ``Resource`` for an element with children, and a list if the
+    name occurs more than once. ``str()`` returns the format of ``winrm``.
     """
 
     def __new__(cls, xml: str) -> Resource: ...
@@ -76,29 +76,29 @@ class Resource:
         """The local name of the element."""
     @property
     def namespace(self) -> str:
-        """Its namespace."""
+        """The namespace of the element."""
     @property
     def xml(self) -> str:
-        """The markup, with all the namespaces it needs."""
+        """The XML, with all namespace declarations it needs."""
     @property
     def text(self) -> str:
-        """The text in it."""
+        """The text of the element."""
     @property
     def attributes(self) -> dict[str, str]:
-        """Its attributes, by local names."""
+        """The attributes of the element, by local name."""
     @property
     def reference(self) -> Locator | None:
-        """The address in it, where it is a reference, the answer to create, or an item with both."""
+        """The locator in an endpoint reference, a create response, or an item with object and reference."""
     def value(self, path: str) -> str | None:
-        """The text at a path of local names: ``Auth/Basic``."""
+        """Return the text at a path of local names: ``Auth/Basic``."""
     def to_text(self) -> str:
-        """The tree of ``Name = value`` lines that ``winrm`` prints."""
+        """Return the tree of ``Name = value`` lines, the format of ``winrm``."""
     def to_json(self) -> str:
-        """One JSON object with one member, the element."""
+        """Return a JSON object with one member, the element."""
     def to_dict(self) -> object:
-        """What is in it, as dicts, lists, texts and None."""
+        """Return the content as dicts, lists, strings and None."""
     def keys(self) -> list[str]:
-        """The names below it, each once, in their order."""
+        """Return the names of the children, each once, in document order."""
     def values(self) -> list[_Value]: ...
     def items(self) -> list[tuple[str, _Value]]: ...
     def get(self, name: str, default: object = None) -> object: ...
@@ -110,22 +110,22 @@ class Resource:
 
 @final
 class Finished:
-    """A command that has ended."""
+    """Result of a finished command."""
 
     @property
     def stdout(self) -> bytes:
-        """All of its output."""
+        """The complete output."""
     @property
     def stderr(self) -> bytes:
-        """All of its error output."""
+        """The complete error output."""
     @property
     def exit_code(self) -> int:
-        """What it returned, all 32 bits."""
+        """The exit code, all 32 bits."""
     @property
     def text(self) -> str:
-        """Its output as text (UTF-8)."""
+        """The output as text (UTF-8)."""
     def check(self) -> Finished:
-        """Itself if the command succeeded, else ``CommandError`` is raised."""
+        """Return the result itself, or raise ``CommandError`` if the command failed."""
 
 @final
 class Enumerator:
@@ -185,10 +185,10 @@ class Client:
     def post(self, envelope: str) -> Operation[tuple[int, bytes]]: ...
 
 def error_message(code: int) -> str:
-    """The text for an error number, in a few words."""
+    """Return the text for an error number."""
 
 def clean_clixml(octets: bytes) -> str | None:
-    """The messages in what PowerShell writes to a pipe; None if it is something else."""
+    """Return the messages in CLIXML output of PowerShell; None for other output."""
 
-def tidy_up() -> None:
-    """Wait until what was given up is tidied up on the services, two seconds at most; done at the end anyway."""
+def wait_for_cleanup() -> None:
+    """Wait for cleanup on the services, two seconds at most; this also happens when the interpreter ends."""

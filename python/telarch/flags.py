@@ -1,10 +1,10 @@
-"""The numbers of ``WSMan.Automation``, value for value."""
+"""The flags of ``WSMan.Automation``, with the same values."""
 
 from enum import IntFlag
 
 
 class SessionFlag(IntFlag):
-    """How a session is opened."""
+    """Flags of a session."""
 
     UTF8 = 0x1
     CRED_USERNAME_PASSWORD = 0x1000
@@ -26,7 +26,7 @@ class SessionFlag(IntFlag):
 
 
 class EnumerationFlag(IntFlag):
-    """What an enumeration lists; 0 means whole objects, of subclasses too."""
+    """Content of an enumeration; 0 means complete objects, including those of subclasses."""
 
     NON_XML_TEXT = 0x1
     RETURN_EPR = 0x2
@@ -37,7 +37,7 @@ class EnumerationFlag(IntFlag):
 
 
 class ProxyAccess(IntFlag):
-    """Where a proxy comes from."""
+    """Source of the proxy address."""
 
     IE_CONFIG = 1
     WIN_HTTP_CONFIG = 2
@@ -46,7 +46,7 @@ class ProxyAccess(IntFlag):
 
 
 class ProxyAuthentication(IntFlag):
-    """How one signs in to a proxy."""
+    """Authentication to a proxy."""
 
     USE_NEGOTIATE = 1
     USE_BASIC = 2

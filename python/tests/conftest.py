@@ -1,4 +1,4 @@
-"""Where the service under test is; `tests/peers` starts it and says so."""
+"""Address of the service under test, which `tests/peers` starts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import telarch
 
 @dataclass(frozen=True)
 class Service:
-    """A service of this machine that allows Basic in plain text, too."""
+    """A local service that also allows Basic in plain text."""
 
     http: str
     https: str
@@ -55,7 +55,7 @@ def make(service: Service) -> Callable[..., telarch.AsyncSession]:
 
 
 def wait_until_gone(process: int) -> None:
-    """Waits until a process of this machine has ended."""
+    """Waits until a local process has ended."""
     deadline = time.monotonic() + 20
     while Path(f"/proc/{process}").exists():
         assert time.monotonic() < deadline, "the command still runs"

@@ -1,4 +1,4 @@
-"""The same for asyncio."""
+"""Tests of the asyncio API."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_calls_are_awaited(make: Make, tmp_path: Path) -> None:
     asyncio.run(work())
 
 
-def test_calls_run_at_the_same_time(make: Make) -> None:
+def test_calls_run_concurrently(make: Make) -> None:
     async def work() -> float:
         session = make()
         begun = time.monotonic()
@@ -42,11 +42,11 @@ def test_calls_run_at_the_same_time(make: Make) -> None:
         assert [each.text for each in finished] == [f"{n}\n" for n in range(10)]
         return time.monotonic() - begun
 
-    # One after the other they would take five seconds at the very least.
+    # Sequentially, they would take at least five seconds.
     assert asyncio.run(work()) < 4.5
 
 
-def test_events_are_awaited_and_a_wait_can_be_given_up(make: Make) -> None:
+def test_waiting_for_an_event_can_be_cancelled(make: Make) -> None:
     async def work() -> None:
         session = make()
         query = "SELECT * FROM __InstanceCreationEvent WITHIN 1 WHERE TargetInstance ISA 'Win32_Process' \
@@ -64,7 +64,7 @@ def test_events_are_awaited_and_a_wait_can_be_given_up(make: Make) -> None:
     asyncio.run(work())
 
 
-def test_the_event_loop_goes_on_meanwhile(make: Make) -> None:
+def test_the_event_loop_is_not_blocked(make: Make) -> None:
     async def work() -> int:
         running = asyncio.ensure_future(make().run("sleep 0.5"))
         turns = 0
@@ -93,7 +93,7 @@ def test_cancelling_ends_the_command(make: Make, tmp_path: Path) -> None:
     asyncio.run(work())
 
 
-def test_a_timeout_of_asyncio_gives_a_call_up(make: Make) -> None:
+def test_an_asyncio_timeout_cancels_a_call(make: Make) -> None:
     async def work() -> None:
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(make().run("sleep 30"), 0.3)
@@ -111,7 +111,7 @@ def test_errors_are_raised_where_they_are_awaited(make: Make) -> None:
     asyncio.run(work())
 
 
-def test_a_loop_that_has_gone_is_not_missed(make: Make) -> None:
+def test_a_call_may_outlive_its_event_loop(make: Make) -> None:
     session = make()
 
     async def begin() -> None:
@@ -119,5 +119,5 @@ def test_a_loop_that_has_gone_is_not_missed(make: Make) -> None:
         await asyncio.sleep(0.05)
 
     asyncio.run(begin())
-    # The next loop knows nothing of the last one.
+    # A new loop has no reference to the previous one.
     assert asyncio.run(session.run("echo on")).text == "on\n"

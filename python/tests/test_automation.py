@@ -1,4 +1,4 @@
-"""Samples for VBScript of the documentation of Windows, line by line."""
+"""VBScript samples of the Windows documentation, line by line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from telarch.compat.automation import CreateObject
 
 @pytest.fixture(autouse=True)
 def settings(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    """The settings of the machine that runs the tests are not asked."""
+    """Isolates the tests from the settings of this machine."""
     (tmp_path / "client.toml").write_text("")
     monkeypatch.setenv("TELARCH_CLIENT_CONFIG", str(tmp_path / "client.toml"))
 
@@ -61,7 +61,7 @@ def test_enumerate_listeners_until_the_end_of_the_stream(service: Service) -> No
         objResultSet.ReadItem()
 
 
-def test_put_create_and_delete_by_a_resource_locator(service: Service) -> None:
+def test_put_create_and_delete_with_a_resource_locator(service: Service) -> None:
     objWsman, objSession = automation.Dispatch("WSMan.Automation"), session(service)
     # Set objLocator = objWsman.CreateResourceLocator("winrm/config/Listener")
     objLocator = objWsman.CreateResourceLocator("winrm/config/Listener")
@@ -76,7 +76,7 @@ def test_put_create_and_delete_by_a_resource_locator(service: Service) -> None:
     strNew = objSession.Create(objLocator, strXml)
     try:
         assert "ResourceCreated" in strNew
-        # The answer is a reference, which every operation takes.
+        # The result is a reference, which every operation accepts.
         strListener = objSession.Get(strNew)
         assert objSession.Get(objLocator) == strListener
         # strAfter = objSession.Put(objLocator, Replace(strListener, …))
@@ -123,7 +123,7 @@ def test_a_method_is_invoked(service: Service) -> None:
         assert ET.fromstring(strOutput).tag == f"{{{uri}}}CommandResponse"
 
 
-def test_what_cannot_be_meant_is_a_com_error(service: Service) -> None:
+def test_invalid_arguments_are_com_errors(service: Service) -> None:
     objWsman = CreateObject("WSMan.Automation")
     for attempt in (
         lambda: CreateObject("WScript.Shell"),

@@ -1,4 +1,4 @@
-"""The examples in other clients' README files, with their imports changed and this service put in the place of theirs."""
+"""Examples from the README files of other clients, with changed imports and hosts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_pywinrm_runs_a_script_of_powershell(service: Service) -> None:
     assert names["r"].std_err == b""
 
 
-def test_pywinrm_runs_a_process_by_its_low_level_api(service: Service) -> None:
+def test_pywinrm_runs_a_process_with_its_low_level_api(service: Service) -> None:
     words = {
         "https://windows-host:5986/wsman": service.https,
         r"r'somedomain\someuser'": repr(service.user),
@@ -45,7 +45,7 @@ def test_pywinrm_runs_a_process_by_its_low_level_api(service: Service) -> None:
     assert (names["std_out"], names["std_err"], names["status_code"]) == (b"Linux\n", b"", 0)
 
 
-def test_pypsrp_is_used_by_its_high_level_client(service: Service, tmp_path: Path) -> None:
+def test_pypsrp_works_with_its_high_level_client(service: Service, tmp_path: Path) -> None:
     (tmp_path / "file.txt").write_text("from here")
     words = hosts_of_pypsrp(service) | {
         '"dir"': '"uname"',
@@ -70,9 +70,9 @@ def test_pypsrp_executes_commands_in_a_shell(service: Service) -> None:
     assert (names["process"].stdout, names["process"].rc) == (b"a b\n", 0)
 
 
-def test_pypsrp_without_psrp_says_so(service: Service) -> None:
+def test_pypsrp_reports_missing_psrp_support(service: Service) -> None:
     words = {"cert_validation=False))": "cert_validation=False)", '"server"': '"127.0.0.1"'}
-    with pytest.raises(NotImplementedError, match="RunspacePool takes PowerShell remoting"):
+    with pytest.raises(NotImplementedError, match="RunspacePool requires PowerShell remoting"):
         run("pypsrp-0.9.1", "from pypsrp.powershell import", words)
 
 
@@ -88,7 +88,7 @@ def hosts_of_pypsrp(service: Service) -> dict[str, str]:
 
 
 def run(distribution: str, marker: str, words: Mapping[str, str], names: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Runs the one example that holds ``marker``, with the imports and these words changed; returns its names."""
+    """Runs the example that contains ``marker``, with changed imports and words; returns its variables."""
     if not SOURCES:
         pytest.skip("TELARCH_TEST_SOURCES is not set")
     with tarfile.open(Path(SOURCES) / f"{distribution}.tar.gz") as archive:
@@ -96,7 +96,7 @@ def run(distribution: str, marker: str, words: Mapping[str, str], names: dict[st
         assert readme is not None
         blocks = re.findall(r"```python\n(.*?)```", readme.read().decode(), re.DOTALL)
     [example] = [block for block in blocks if marker in block]
-    # What an interpreter answers is no part of the script.
+    # The output of the interpreter is not part of the script.
     example = re.split(r"^>>>", example, maxsplit=1, flags=re.MULTILINE)[0]
     for old, new in words.items():
         assert old in example, old
@@ -109,7 +109,7 @@ def run(distribution: str, marker: str, words: Mapping[str, str], names: dict[st
     return names
 
 
-def test_the_examples_of_our_own_readme_run(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_of_the_readme_run(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     readme = Path(os.environ["TELARCH_TEST_README"]).read_text()
     blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     assert len(blocks) >= 4

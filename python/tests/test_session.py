@@ -1,4 +1,4 @@
-"""Sessions that wait."""
+"""Tests of synchronous sessions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import telarch
 from conftest import Service, wait_until_gone
 
 
-def test_every_way_to_sign_in_identifies(service: Service) -> None:
+def test_every_authentication_scheme_works(service: Service) -> None:
     for settings in (
         {"auth": "basic", "ca": service.pem},
         {"auth": "negotiate", "verify": False},
@@ -33,7 +33,7 @@ def test_every_way_to_sign_in_identifies(service: Service) -> None:
     assert telarch.Session(service.http, auth="none").identify()["ProductVersion"] == "OS: 0.0.0 SP: 0.0 Stack: 3.0"
 
 
-def test_a_resource_is_a_mapping_of_what_it_holds(session: telarch.Session) -> None:
+def test_a_resource_is_a_mapping_of_its_content(session: telarch.Session) -> None:
     config = session.get("winrm/config")
     assert isinstance(config, Mapping)
     assert list(config)[:2] == ["MaxEnvelopeSizekb", "MaxTimeoutms"]
@@ -49,7 +49,7 @@ def test_a_resource_is_a_mapping_of_what_it_holds(session: telarch.Session) -> N
     assert config.get("Nothing", 7) == 7 and "Nothing" not in config
 
 
-def test_repeated_names_are_lists_and_nothing_is_none() -> None:
+def test_repeated_names_are_lists_and_nil_is_none() -> None:
     resource = telarch.Resource(
         "<A xmlns:i='http://www.w3.org/2001/XMLSchema-instance' x='1'><B>1</B><B>2</B><C i:nil='true'/><D/></A>"
     )
@@ -57,7 +57,7 @@ def test_repeated_names_are_lists_and_nothing_is_none() -> None:
     assert resource.attributes == {"x": "1"}
 
 
-def test_listeners_are_made_read_changed_and_removed(session: telarch.Session) -> None:
+def test_listeners_are_created_read_changed_and_deleted(session: telarch.Session) -> None:
     place = telarch.Locator("winrm/config/listener", {"Address": "IP:127.0.0.7", "Transport": "HTTP"})
     created = session.create(place, {"Port": 5999, "Enabled": False})
     try:
@@ -84,7 +84,7 @@ def test_references_are_enumerated_and_followed(session: telarch.Session) -> Non
         assert session.get(reference)["Address"] == reference.reference.selectors["Address"]
 
 
-def test_a_command_gives_both_streams_and_its_exit_code(session: telarch.Session) -> None:
+def test_a_command_returns_both_streams_and_its_exit_code(session: telarch.Session) -> None:
     finished = session.run("echo out; echo err >&2; exit 3")
     assert (finished.stdout, finished.stderr, finished.exit_code) == (b"out\n", b"err\n", 3)
     with pytest.raises(telarch.CommandError) as error:
@@ -95,7 +95,7 @@ def test_a_command_gives_both_streams_and_its_exit_code(session: telarch.Session
     assert session.run("pwd", directory="/usr").text == "/usr\n"
 
 
-def test_a_command_is_talked_with(session: telarch.Session) -> None:
+def test_a_command_receives_input(session: telarch.Session) -> None:
     with session.shell() as shell, shell.start("cat; echo end >&2") as command:
         command.write("first\n")
         assert next(command) == ("stdout", b"first\n")
@@ -111,7 +111,7 @@ def test_signals_reach_a_command(session: telarch.Session) -> None:
         assert (stdout, exit_code) == (b"caught\n", 7)
 
 
-def test_files_travel_both_ways_unharmed(session: telarch.Session, tmp_path: Path) -> None:
+def test_files_are_copied_unchanged_in_both_directions(session: telarch.Session, tmp_path: Path) -> None:
     for name, octets in (("empty", b""), ("it's a $name", os.urandom(700_001)), ("ünïcode", b"\r\n\0\xff" * 9)):
         local, remote, back = tmp_path / name, tmp_path / f"{name}.there", tmp_path / f"{name}.back"
         local.write_bytes(octets)
@@ -122,12 +122,12 @@ def test_files_travel_both_ways_unharmed(session: telarch.Session, tmp_path: Pat
     assert not [left.name for left in tmp_path.iterdir() if "part" in left.name]
 
 
-def test_files_that_cannot_be_copied_say_why_and_leave_nothing(session: telarch.Session, tmp_path: Path) -> None:
+def test_failed_copies_report_the_reason_and_leave_no_file(session: telarch.Session, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(telarch.CopyError, match="No such file"):
         session.copy(tmp_path / "missing", str(tmp_path / "x"))
     (tmp_path / "here").write_bytes(b"x" * 300_000)
-    with pytest.raises(telarch.CopyError, match="is a folder"):
+    with pytest.raises(telarch.CopyError, match="is a directory"):
         session.copy(tmp_path / "here", str(tmp_path / "folder"))
     with pytest.raises(telarch.CopyError):
         session.copy(tmp_path / "here", str(tmp_path / "no" / "such" / "folder"))
@@ -138,16 +138,16 @@ def test_files_that_cannot_be_copied_say_why_and_leave_nothing(session: telarch.
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "here", "kept"]
 
 
-def test_powershell_that_is_not_there_is_told(session: telarch.Session) -> None:
-    # The stand-in is in the PATH of the service.
+def test_missing_powershell_is_reported(session: telarch.Session) -> None:
+    # The replacement is in the PATH of the service.
     assert session.run_ps("'hello'").text == "pwsh runs: 'hello'\n"
     failed = session.run_ps("Write-Error x")
     assert (failed.stderr, failed.exit_code) == (b"no such thing\nAt line:1", 1)
-    with pytest.raises(telarch.ArgumentError, match="has no PowerShell: pwsh was not found"):
+    with pytest.raises(telarch.ArgumentError, match="no PowerShell on .*: pwsh was not found"):
         session.run_ps("1", environment={"PATH": "/nonexistent"})
 
 
-def test_errors_say_what_they_are(service: Service, session: telarch.Session) -> None:
+def test_errors_have_classes_and_details(service: Service, session: telarch.Session) -> None:
     with pytest.raises(telarch.Fault) as fault:
         session.get("winrm/nothing/like/it")
     error = fault.value
@@ -190,7 +190,7 @@ def test_errors_say_what_they_are(service: Service, session: telarch.Session) ->
         telarch.Session("node7", nonsense=1)  # type: ignore[call-arg]
 
 
-def test_other_threads_go_on_while_one_waits(session: telarch.Session) -> None:
+def test_other_threads_run_while_one_waits(session: telarch.Session) -> None:
     turns, waiting = 0, threading.Event()
 
     def wait() -> None:
@@ -217,7 +217,7 @@ def test_threads_share_a_session(session: telarch.Session) -> None:
     for thread in threads:
         thread.join()
     assert sorted(seen) == [f"{n}\n" for n in range(8)]
-    # One after the other they would take 2.4 seconds at the very least.
+    # Sequentially, they would take at least 2.4 seconds.
     assert time.monotonic() - begun < 2.3
 
 
@@ -240,13 +240,13 @@ def _timer(name: str, milliseconds: int) -> str:
     )
 
 
-def test_events_come_one_after_the_other_and_end_with_the_statement(session: telarch.Session) -> None:
+def test_events_arrive_in_order_and_end_with_the_statement(session: telarch.Session) -> None:
     timer = "wmicimv2/__IntervalTimerInstruction"
     session.create(timer, _timer("python", 200))
     with session.subscribe("SELECT * FROM __TimerEvent WHERE TimerId = 'python'") as events:
         for _ in range(2):
             assert next(events)["TimerId"] == "python"
-        # Whoever waits meanwhile hears of the end.
+        # A pending wait ends, too.
         session.delete(f"{timer}?TimerId=python")
         with pytest.raises(TimeoutError):
             while True:
@@ -265,7 +265,7 @@ def _interrupt_once_it_runs(mark: Path) -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_a_child_of_fork_makes_sessions_of_its_own(service: Service, session: telarch.Session) -> None:
+def test_a_child_of_fork_creates_its_own_sessions(service: Service, session: telarch.Session) -> None:
     assert session.run("echo before").exit_code == 0
     context = multiprocessing.get_context("fork")
     answers = context.Queue()
@@ -277,18 +277,18 @@ def test_a_child_of_fork_makes_sessions_of_its_own(service: Service, session: te
     assert session.run("echo still").text == "still\n"
 
 
-def test_a_child_that_forgets_a_session_does_not_harm_its_parent(session: telarch.Session) -> None:
+def test_dropping_a_session_in_a_child_does_not_affect_the_parent(session: telarch.Session) -> None:
     assert session.run("echo before").exit_code == 0
     process = os.fork()
     if process == 0:
         del session
-        # Unlike exit(), this does not run what the parent wants done at its end.
+        # Unlike exit(), this does not run the exit handlers of the parent.
         os._exit(0)
     assert os.waitpid(process, 0)[1] == 0
     assert session.run("sleep 0.2; echo after").text == "after\n"
 
 
-def test_the_end_of_the_interpreter_closes_shells_that_were_forgotten(
+def test_unreferenced_shells_are_closed_at_interpreter_exit(
     service: Service, session: telarch.Session
 ) -> None:
     script = (
@@ -315,7 +315,7 @@ def _in_child(service: Service, session: telarch.Session, answers: multiprocessi
     answers.put([first, own.run("echo after").text])
 
 
-def test_a_proxy_is_asked_where_one_is_named(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_configured_proxy_is_used(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {"ca": service.pem, **service.login}
     with pytest.raises(telarch.ConnectError, match="proxy"):
         telarch.Session(service.https, proxy="http://127.0.0.1:9", **settings).identify()  # type: ignore[arg-type]
@@ -333,7 +333,7 @@ def test_nothing_shows_the_password(service: Service, session: telarch.Session) 
     assert service.password not in repr(session)
 
 
-def test_messages_go_as_they_are(session: telarch.Session) -> None:
+def test_messages_are_sent_unchanged(session: telarch.Session) -> None:
     status, body = session.post(
         "<s:Envelope xmlns:s='http://www.w3.org/2003/05/soap-envelope' "
         "xmlns:i='http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd'>"
@@ -349,7 +349,7 @@ def test_error_numbers_have_texts() -> None:
     assert telarch.error_message(-2144108526) == telarch.error_message(2150858770) == "cannot connect"
 
 
-def test_the_wheel_is_for_every_python_from_the_oldest_on() -> None:
+def test_the_wheel_supports_all_python_versions() -> None:
     from telarch import _telarch
 
     assert _telarch.__file__ is not None and _telarch.__file__.endswith(".abi3.so")

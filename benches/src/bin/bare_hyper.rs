@@ -1,8 +1,8 @@
-//! The server that cannot be beaten: hyper alone, which reads the same requests and sends the same answers without
-//! having understood anything.
+//! The lower bound for the service: hyper alone, which reads the same requests and sends the same answers without
+//! evaluating them.
 //!
-//! `bare_hyper FILE...` answers every request with the octets of a file, one port for each, and writes the ports to
-//! standard output in one line. It ends with its standard input.
+//! `bare_hyper FILE...` listens on one port for each file, answers every request with the bytes of that file, and
+//! writes the ports to standard output in one line. It ends when its standard input ends.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -17,7 +17,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // The same runtime as that of the service.
+    // The same kind of runtime as that of the service.
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve())
 }
 
@@ -47,7 +47,7 @@ async fn take(listener: TcpListener, answer: Bytes) {
     }
 }
 
-/// The headers of the service; hyper adds Content-Length and Date.
+/// Header fields of the service; hyper adds Content-Length and Date.
 async fn reply(request: Request<Incoming>, answer: Bytes) -> Result<Response<Full<Bytes>>, Infallible> {
     let _ = request.into_body().collect().await;
     let response = Response::builder()

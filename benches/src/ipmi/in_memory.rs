@@ -1,4 +1,4 @@
-//! What a scan takes of a processor where there is no network.
+//! Measures the CPU time of a scan without a network.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::effort::Effort;
 use crate::process::thread_cpu;
 use crate::table::Row;
 
-/// Each end alone, the shortest of many times.
+/// Measures each end alone; the result is the shortest of many runs.
 pub(super) fn measure(effort: &Effort) -> Row {
     let recording = Recording::of_warm_scan();
     let of = |play: fn(&Recording)| {

@@ -1,5 +1,5 @@
-//! The datagrams of warm scans and nothing else: as many, as long, in the same flights, over the same sockets with the
-//! same batches, but nobody signs, encrypts, looks anything up or prints.
+//! Measures only the datagrams of warm scans: the same number and lengths in the same flights over the same sockets
+//! with the same batches, but without signatures, encryption, look-ups and output.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use tokio::task::{JoinSet, LocalSet, spawn_local};
 use crate::Result;
 use crate::process::seconds;
 
-/// Ends that answer to each flight what a controller has answered once, until this is dropped.
+/// A thread that answers each flight with recorded answers of a controller, until this is dropped.
 pub(super) struct Controllers {
     addresses: Vec<SocketAddr>,
     end: Option<oneshot::Sender<()>>,
@@ -26,7 +26,7 @@ pub(super) struct Controllers {
 }
 
 impl Controllers {
-    /// On such a socket as the crowd has, so many on each.
+    /// Starts the thread on sockets like those of the simulated controllers, for this many addresses.
     pub(super) fn start(count: u8) -> Result<Self> {
         let runtime = runtime()?;
         let numbers: Vec<u8> = (1..=count).collect();
@@ -52,7 +52,7 @@ impl Controllers {
         Ok(Self { addresses, end: Some(end), thread: Some(thread) })
     }
 
-    /// Seconds until a process has had all answers, from its start to its end.
+    /// Returns the seconds from the start to the end of a process that receives all answers.
     pub(super) fn asked(&self) -> Result<f64> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(INSIDE).args(self.addresses.iter().map(ToString::to_string));
@@ -90,7 +90,7 @@ async fn answer(socket: Loopback, recording: Rc<Recording>, arrivals: Rc<RefCell
     }
 }
 
-/// Which flight is under way with somebody, and how much of it has arrived.
+/// The current flight of one peer and how much of it has arrived.
 #[derive(Clone, Copy, Default)]
 struct Place {
     flight: usize,
@@ -98,7 +98,7 @@ struct Place {
 }
 
 impl Place {
-    /// Whether the flight has arrived with that.
+    /// Adds datagrams; returns whether the flight is complete.
     fn take(&mut self, count: usize, flights: &[Flight], of: impl Fn(&Flight) -> usize) -> bool {
         self.arrived += count;
         let is_complete = flights.get(self.flight).is_some_and(|flight| self.arrived == of(flight));
@@ -109,10 +109,10 @@ impl Place {
     }
 }
 
-/// What the benches are started with to be the process that asks.
+/// Argument that makes this program the client process.
 pub(crate) const INSIDE: &str = "least-inside";
 
-/// Is that process: asks all of these addresses at the same time.
+/// Runs as the client process: sends to all these addresses at the same time.
 pub(crate) fn inside(addresses: &[&str]) -> Result<()> {
     let recording = Rc::new(Recording::of_warm_scan());
     let addresses: std::result::Result<Vec<SocketAddr>, _> =
@@ -166,8 +166,8 @@ fn runtime() -> Result<Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
-/// As many as the crowd has.
+/// Number of addresses on one socket of the simulated controllers.
 const ON_ONE_SOCKET: usize = 32;
-/// As many as telarch has.
+/// Number of sessions on one socket of telarch.
 const SESSIONS_ON_ONE_SOCKET: usize = 64;
 const LIMIT: Duration = Duration::from_secs(10);

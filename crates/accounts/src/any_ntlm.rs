@@ -1,4 +1,4 @@
-//! Several sources of NTLM, asked one after the other.
+//! Several NTLM verifiers, tried in order.
 
 use std::sync::Arc;
 
@@ -7,18 +7,17 @@ use auth::{AuthError, VerifierCost};
 
 use crate::AccountSource;
 
-/// Lets in whoever one of several sources knows, unless a store of accounts has something against it.
+/// Accepts an NTLM response that any of several verifiers accepts, unless the account store forbids the account.
 ///
-/// So `telarch account disable alice` also shuts out the user `alice` whom winbind knows. As with
-/// [`AnyOf`](crate::AnyOf), every source is asked until one is satisfied, so that the time it takes does not tell
-/// which of them knows a name.
+/// So `telarch account disable alice` also rejects the winbind user `alice`. As in [`AnyOf`](crate::AnyOf), all
+/// verifiers are tried for a wrong password, so that timing does not reveal which of them has the account.
 pub struct AnyNtlm {
     sources: Vec<Arc<dyn NtlmVerifier>>,
     accounts: Arc<dyn AccountSource>,
 }
 
 impl AnyNtlm {
-    /// Asks in this order; what `accounts` does not permit is refused.
+    /// Creates a verifier that tries the sources in this order and rejects accounts that `accounts` forbids.
     #[must_use]
     pub fn new(sources: Vec<Arc<dyn NtlmVerifier>>, accounts: Arc<dyn AccountSource>) -> Self {
         Self { sources, accounts }
@@ -34,23 +33,23 @@ impl NtlmVerifier for AnyNtlm {
         nt_response: &[u8],
     ) -> Result<Verified, AuthError> {
         let mut worst = AuthError::Unavailable;
-        let mut is_out_of_order = !self.is_available();
+        let mut is_degraded = !self.is_available();
         for source in self.sources.iter().filter(|source| source.is_available()) {
             match source.verify(domain, user, challenge, nt_response) {
                 Ok(verified) => {
                     self.accounts.permits(&verified.account)?;
                     return Ok(verified);
                 }
-                // It counts as a guess even if another source is out of order.
+                // The failure counts as a guess even if another source is unavailable.
                 Err(AuthError::WrongPassword) if source.covers(domain, user) => {
                     worst = AuthError::WrongPassword;
                 }
                 Err(AuthError::WrongPassword) => {}
-                Err(AuthError::Unavailable) => is_out_of_order = true,
+                Err(AuthError::Unavailable) => is_degraded = true,
                 Err(error) => return Err(error),
             }
         }
-        Err(if is_out_of_order { worst } else { AuthError::WrongPassword })
+        Err(if is_degraded { worst } else { AuthError::WrongPassword })
     }
 
     fn cost(&self) -> VerifierCost {

@@ -1,4 +1,4 @@
-//! Several sources of accounts, asked one after the other.
+//! Several sources of accounts, tried in order.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,38 +6,40 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use auth::{Account, AuthError, PasswordVerifier, Secret, VerifierCost};
 
-/// A verifier that can also say of an account that another verifier has proven that it must not sign in.
+/// A password verifier that can also reject accounts verified by other sources.
 pub trait AccountSource: PasswordVerifier {
-    /// Whether the account may sign in as far as this source knows, whoever has proven it.
+    /// Rejects an account that this source knows and forbids, even if another source verified its password.
     ///
-    /// A source that does not know the account has nothing against it.
+    /// A source that does not know the account permits it.
     ///
     /// # Errors
-    /// [`AuthError::NotAllowed`] if it may not, [`AuthError::Unavailable`] if that cannot be found out.
+    /// [`AuthError::NotAllowed`] if the account may not sign in, [`AuthError::Unavailable`] if the source cannot be
+    /// read.
     fn permits(&self, account: &Account) -> Result<(), AuthError>;
 }
 
-/// Lets in whoever one of several sources knows, unless another of them has something against it.
+/// Accepts a password that any of several sources accepts, unless another source forbids the account.
 ///
-/// So `telarch account disable alice` also shuts out the user `alice` whom PAM knows. Every source is asked
-/// until one is satisfied, so that the time it takes does not tell which of them knows a name.
+/// So `telarch account disable alice` also rejects the PAM user `alice`. The sources are tried in order until one
+/// accepts; all of them are tried for a wrong password, so that timing does not reveal which of them has the account.
 pub struct AnyOf {
     sources: Vec<Box<dyn AccountSource>>,
-    /// Which of them has let in an account last; names come only with a right password, so accounts bound them.
-    let_in_by: Mutex<HashMap<String, usize>>,
+    /// Index of the source that last accepted each account. An entry requires a correct password, so its size is
+    /// bounded by the number of accounts.
+    accepted_by: Mutex<HashMap<String, usize>>,
 }
 
 impl AnyOf {
-    /// Asks in this order. Without any source nobody is let in.
+    /// Creates a verifier that tries the sources in this order. Without sources it rejects everyone.
     #[must_use]
     pub fn new(sources: Vec<Box<dyn AccountSource>>) -> Self {
-        Self { sources, let_in_by: Mutex::default() }
+        Self { sources, accepted_by: Mutex::default() }
     }
 }
 
 impl AnyOf {
-    fn let_in_by(&self) -> MutexGuard<'_, HashMap<String, usize>> {
-        self.let_in_by.lock().unwrap_or_else(PoisonError::into_inner)
+    fn accepted_by(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.accepted_by.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -48,14 +50,14 @@ impl PasswordVerifier for AnyOf {
             match source.verify(user, password, from) {
                 Ok(account) => {
                     self.sources.iter().try_for_each(|source| source.permits(&account))?;
-                    self.let_in_by().insert(account.name.clone(), at);
+                    self.accepted_by().insert(account.name.clone(), at);
                     return Ok(account);
                 }
-                // Somewhere the password was wrong: that counts, even if another source is out of order,
-                // since otherwise nobody would count guesses while it is.
+                // A wrong password in one source counts even if another source is unavailable; otherwise guesses would
+                // not be counted during an outage.
                 Err(AuthError::WrongPassword) => worst = AuthError::WrongPassword,
                 Err(AuthError::Unavailable) => {}
-                // The password was right.
+                // The password was right, but the account is not allowed.
                 Err(error) => return Err(error),
             }
         }
@@ -69,8 +71,8 @@ impl PasswordVerifier for AnyOf {
 
     fn still_admits(&self, account: &Account, from: IpAddr) -> Result<(), AuthError> {
         self.sources.iter().try_for_each(|source| source.permits(account))?;
-        let source = self.let_in_by().get(&account.name).and_then(|at| self.sources.get(*at));
-        // Whoever came by a ticket or another proof was let in by none of them.
+        let source = self.accepted_by().get(&account.name).and_then(|at| self.sources.get(*at));
+        // An account that signed in with a ticket or another proof was accepted by none of the sources.
         source.map_or(Ok(()), |source| source.still_admits(account, from))
     }
 }
@@ -84,7 +86,7 @@ mod tests {
 
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-    /// Knows one answer, and one account it has something against.
+    /// A source with a fixed verdict that forbids at most one account.
     struct Source(Result<&'static str, AuthError>, Option<(&'static str, AuthError)>);
 
     impl PasswordVerifier for Source {
@@ -96,7 +98,7 @@ mod tests {
             VerifierCost::Quick
         }
 
-        /// It has changed its mind about everyone.
+        /// Rejects every account, as if all had been disabled since their sign-in.
         fn still_admits(&self, _: &Account, _: IpAddr) -> Result<(), AuthError> {
             Err(AuthError::NotAllowed)
         }
@@ -109,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_of_two_sources_has_one_meaning() {
+    fn verdicts_of_two_sources_combine() {
         use AuthError::{NotAllowed, Unavailable, WrongPassword};
         let table = [
             (Ok("a"), Ok("b"), Ok("a")),
@@ -124,14 +126,14 @@ mod tests {
             (Err(WrongPassword), Err(NotAllowed), Err(NotAllowed)),
         ];
         for (first, second, verdict) in table {
-            let both = AnyOf::new(vec![Box::new(Source(first, None)), Box::new(Source(second, None))]);
-            assert_eq!(verify(&both), verdict.map(str::to_owned), "{first:?}, {second:?}");
+            let any = AnyOf::new(vec![Box::new(Source(first, None)), Box::new(Source(second, None))]);
+            assert_eq!(verify(&any), verdict.map(str::to_owned), "{first:?}, {second:?}");
         }
         assert_eq!(verify(&AnyOf::new(Vec::new())), Err(Unavailable));
     }
 
     #[test]
-    fn what_one_source_has_against_an_account_holds_for_all() {
+    fn a_source_can_forbid_accounts_that_another_source_accepts() {
         for error in [AuthError::NotAllowed, AuthError::Unavailable] {
             let file = Source(Err(AuthError::WrongPassword), Some(("b", error)));
             let known = AnyOf::new(vec![Box::new(file), Box::new(Source(Ok("b"), None))]);
@@ -140,13 +142,17 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_let_in_an_account_is_asked_again_and_what_others_have_against_it_holds() {
+    fn still_admits_asks_the_accepting_source_and_all_vetoes() {
         let (file, pam) = (Source(Err(AuthError::WrongPassword), None), Source(Ok("b"), None));
-        let both = AnyOf::new(vec![Box::new(file), Box::new(pam)]);
+        let any = AnyOf::new(vec![Box::new(file), Box::new(pam)]);
         let account = Account { name: "b".to_owned() };
-        assert_eq!(both.still_admits(&account, HERE), Ok(()), "it has come by another proof");
-        verify(&both).unwrap();
-        assert_eq!(both.still_admits(&account, HERE), Err(AuthError::NotAllowed));
+        assert_eq!(
+            any.still_admits(&account, HERE),
+            Ok(()),
+            "accounts proven by other means are not re-verified"
+        );
+        verify(&any).unwrap();
+        assert_eq!(any.still_admits(&account, HERE), Err(AuthError::NotAllowed));
         let out = Source(Err(AuthError::WrongPassword), Some(("b", AuthError::NotAllowed)));
         assert_eq!(AnyOf::new(vec![Box::new(out)]).still_admits(&account, HERE), Err(AuthError::NotAllowed));
     }

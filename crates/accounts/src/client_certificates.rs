@@ -1,4 +1,4 @@
-//! Whose accounts the holders of client certificates are, from one file.
+//! Mappings of client certificates to accounts, stored in one file.
 
 mod authorities;
 mod entry;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use auth::account_file::Standing;
+use auth::account_file::EnabledState;
 use auth::certificate_mapping::{
     CertificateMappings, Mapping, MappingChange, MappingChangeError, MappingError, MappingFields, MappingKeys,
 };
@@ -18,13 +18,13 @@ use self::entry::Entry;
 use crate::file::disk::{self, Stamp};
 use crate::{AccountsError, HostKey, IfMissing};
 
-/// The mappings of client certificates, each with the password of its account sealed by the [`HostKey`], and the
-/// authorities whose certificates are believed: those of the system, and those in the PEM files of one directory.
+/// Mappings of client certificates, each with the password of its account sealed by the [`HostKey`], and the trusted
+/// authorities: those of the system and those in the PEM files of one directory.
 ///
-/// File and directory are looked at again when someone signs in, at most once a second. While the file cannot be
-/// used, nobody is let in by a certificate; while there is none, there are no mappings.
+/// At each sign-in, but at most once per second, file and directory are checked for changes. While the file cannot be
+/// used, all sign-ins by certificate are rejected. A missing file contains no mappings.
 ///
-/// Clones share what they have read.
+/// Clones share the parsed content.
 #[derive(Clone, Debug)]
 pub struct ClientCertificateFile(Arc<Shared>);
 
@@ -33,79 +33,80 @@ struct Shared {
     path: PathBuf,
     authorities: PathBuf,
     key: HostKey,
-    seen: Mutex<Seen>,
+    loaded: Mutex<LoadedFile>,
 }
 
-/// What there was when it was last looked at.
+/// Content of the file and directory when they were last checked.
 #[derive(Debug, Default)]
-struct Seen {
-    looked: Option<Instant>,
+struct LoadedFile {
+    checked_at: Option<Instant>,
     stamp: Option<Stamp>,
     authorities: Authorities,
-    /// None while the file cannot be used.
+    /// `None` while the file cannot be used.
     snapshot: Option<Snapshot>,
 }
 
 #[derive(Clone, Debug)]
 struct Snapshot {
-    known: Arc<ClientCertificates>,
+    certificates: Arc<ClientCertificates>,
     entries: Arc<[Entry]>,
 }
 
 impl ClientCertificateFile {
-    /// Takes a file that need not be there yet, and a directory of authorities that need not be there either.
+    /// Creates a store. Neither the file nor the directory of authorities need exist.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, authorities: impl Into<PathBuf>, key: HostKey) -> Self {
         let (path, authorities) = (path.into(), authorities.into());
-        Self(Arc::new(Shared { path, authorities, key, seen: Mutex::default() }))
+        Self(Arc::new(Shared { path, authorities, key, loaded: Mutex::default() }))
     }
 
-    /// Whether a file could be used, if it is there.
+    /// Checks that a file can be used, if it exists.
     ///
     /// # Errors
-    /// Why it could not.
-    pub fn examine(path: &Path) -> Result<(), AccountsError> {
-        Seen::default().load(path, Instant::now())
+    /// The reason why it cannot be used.
+    pub fn validate(path: &Path) -> Result<(), AccountsError> {
+        LoadedFile::default().load(path, Instant::now())
     }
 
-    /// Where the file is.
+    /// Path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0.path
     }
 
-    /// Mappings and authorities; the same value until something changes.
+    /// Returns the current mappings and authorities. The value is shared until something changes, so that callers can
+    /// compare it with [`Arc::ptr_eq`].
     ///
     /// # Errors
     /// [`AuthError::Unavailable`] while the file cannot be used.
-    pub fn known(&self) -> Result<Arc<ClientCertificates>, AuthError> {
-        self.snapshot(Instant::now()).map(|snapshot| snapshot.known)
+    pub fn current(&self) -> Result<Arc<ClientCertificates>, AuthError> {
+        self.snapshot(Instant::now()).map(|snapshot| snapshot.certificates)
     }
 
-    /// Reads the file now.
+    /// Reads the file immediately.
     ///
     /// # Errors
-    /// Why it cannot be used; then nobody is let in by a certificate until it can.
+    /// The reason why it cannot be used; sign-ins by certificate are rejected until it can.
     pub fn reload(&self) -> Result<(), AccountsError> {
-        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.authorities.look(&self.0.authorities);
-        seen.load(&self.0.path, Instant::now())
+        let mut loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.authorities.refresh(&self.0.authorities);
+        loaded.load(&self.0.path, Instant::now())
     }
 
-    /// Every mapping as the file has it now.
+    /// Reads the file and returns every mapping.
     ///
     /// # Errors
-    /// [`MappingChangeError::Failed`] while the file cannot be used.
+    /// [`MappingChangeError::Failed`] if the file cannot be used.
     pub fn all(&self) -> Result<Vec<Mapping>, MappingChangeError> {
         self.reload()?;
-        let known = self.known().map_err(|error| MappingChangeError::Failed(error.to_string()))?;
-        Ok(known.mappings.entries().to_vec())
+        let current = self.current().map_err(|error| MappingChangeError::Failed(error.to_string()))?;
+        Ok(current.mappings.entries().to_vec())
     }
 
-    /// Makes a change that somebody wants. A password must be right: `is_right` asks whoever judges it.
+    /// Applies a change. `is_right` verifies the password of the mapped account, if the change contains one.
     ///
     /// # Errors
-    /// [`MappingChangeError`]; then everything is as it was.
+    /// [`MappingChangeError`]; nothing is changed then.
     pub fn apply(
         &self,
         change: MappingChange,
@@ -124,19 +125,19 @@ impl ClientCertificateFile {
         fields: MappingFields,
         is_right: impl FnOnce(&UserName, &Secret) -> bool,
     ) -> Result<(), MappingChangeError> {
-        let MappingFields { user: Some(user), password: Some(password), standing } = fields else {
+        let MappingFields { user: Some(user), password: Some(password), state } = fields else {
             return Err(MappingChangeError::Incomplete);
         };
-        // Else a second attempt would look like a wrong password.
+        // Checked before the password, so that a repeated request is not reported as a wrong password.
         if self.find(&keys)?.is_some() {
             return Err(MappingChangeError::Exists(keys));
         }
         if !is_right(&user, &password) {
             return Err(MappingChangeError::Credentials(user));
         }
-        let standing = standing.unwrap_or(Standing::Enabled);
+        let state = state.unwrap_or(EnabledState::Enabled);
         let MappingKeys { issuer, subject, uri } = keys;
-        self.create(Mapping { issuer, subject, uri, user, standing }, &password)
+        self.create(Mapping { issuer, subject, uri, user, state }, &password)
     }
 
     fn put(
@@ -147,13 +148,13 @@ impl ClientCertificateFile {
     ) -> Result<(), MappingChangeError> {
         let before = self.find(&keys)?.ok_or(MappingChangeError::Missing(keys))?;
         let user = fields.user.unwrap_or_else(|| before.user.clone());
-        let standing = fields.standing.unwrap_or(before.standing);
+        let state = fields.state.unwrap_or(before.state);
         if let Some(password) = &fields.password
             && !is_right(&user, password)
         {
             return Err(MappingChangeError::Credentials(user));
         }
-        self.replace(Mapping { user, standing, ..before }, fields.password.as_ref())
+        self.replace(Mapping { user, state, ..before }, fields.password.as_ref())
     }
 
     fn find(&self, keys: &MappingKeys) -> Result<Option<Mapping>, MappingChangeError> {
@@ -163,7 +164,8 @@ impl ClientCertificateFile {
     /// Adds a mapping with the password of its account.
     ///
     /// # Errors
-    /// [`MappingChangeError`].
+    /// [`MappingChangeError::Exists`] if there is one with the same keys, [`MappingChangeError::Failed`] if the file
+    /// cannot be changed.
     pub fn create(&self, mapping: Mapping, password: &Secret) -> Result<(), MappingChangeError> {
         self.change(|entries| {
             let keys = mapping.keys();
@@ -175,10 +177,11 @@ impl ClientCertificateFile {
         })
     }
 
-    /// Gives the mapping of the same keys another user or standing; without a password the old one stays.
+    /// Changes the user and the state of the mapping with the same keys. Without a password, the stored one is kept.
     ///
     /// # Errors
-    /// [`MappingChangeError`].
+    /// [`MappingChangeError::Missing`] if no mapping has these keys, [`MappingChangeError::PasswordMissing`] if the
+    /// user changes without a password, [`MappingChangeError::Failed`] if the file cannot be changed.
     pub fn replace(&self, mapping: Mapping, password: Option<&Secret>) -> Result<(), MappingChangeError> {
         self.change(|entries| {
             let keys = mapping.keys();
@@ -190,16 +193,17 @@ impl ClientCertificateFile {
                 None if entry.mapping.user != mapping.user => {
                     return Err(MappingChangeError::PasswordMissing(keys));
                 }
-                None => entry.mapping.standing = mapping.standing,
+                None => entry.mapping.state = mapping.state,
             }
             Ok(())
         })
     }
 
-    /// Deletes a mapping with its password.
+    /// Deletes a mapping and its password.
     ///
     /// # Errors
-    /// [`MappingChangeError`].
+    /// [`MappingChangeError::Missing`] if no mapping has these keys, [`MappingChangeError::Failed`] if the file
+    /// cannot be changed.
     pub fn delete(&self, keys: &MappingKeys) -> Result<(), MappingChangeError> {
         self.change(|entries| {
             let before = entries.len();
@@ -208,16 +212,16 @@ impl ClientCertificateFile {
         })
     }
 
-    /// The password that was stored with a mapping, for whoever judges its account.
+    /// Returns the stored password of a mapping.
     pub(crate) fn password(&self, mapping: &Mapping) -> Result<Secret, AuthError> {
         let snapshot = self.snapshot(Instant::now())?;
-        // It may have been deleted or changed since it was chosen.
+        // The mapping may have been deleted or changed since it was chosen.
         let entry = snapshot.entries.iter().find(|entry| entry.mapping == *mapping);
         let entry = entry.ok_or(AuthError::NotAllowed)?;
         entry.password(&self.0.key).ok_or_else(|| {
             tracing::error!(
                 path = %self.0.path.display(), mapping = %mapping.keys(),
-                "The password of a certificate mapping does not open with the host key: enter it again"
+                "Cannot decrypt the password of a certificate mapping with the host key; set the password again"
             );
             AuthError::Unavailable
         })
@@ -233,52 +237,53 @@ impl ClientCertificateFile {
             mappings(&entries)?;
             Ok::<_, MappingChangeError>((entry::show(&entries), ()))
         })?;
-        // Whoever made the change finds it in force.
+        // The change is in effect when this returns.
         Ok(self.reload()?)
     }
 
     fn snapshot(&self, now: Instant) -> Result<Snapshot, AuthError> {
-        let Shared { path, authorities, seen, .. } = self.0.as_ref();
-        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = seen.looked.is_none_or(|looked| now.duration_since(looked) >= LOOK_AGAIN_AFTER);
+        let Shared { path, authorities, loaded, .. } = self.0.as_ref();
+        let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due =
+            loaded.checked_at.is_none_or(|checked_at| now.duration_since(checked_at) >= CHECK_INTERVAL);
         if is_due {
-            let is_first = seen.looked.is_none();
-            seen.looked = Some(now);
-            let has_changed = seen.authorities.look(authorities);
-            if (is_first || has_changed || Stamp::of(path) != seen.stamp)
-                && let Err(error) = seen.load(path, now)
+            let is_first = loaded.checked_at.is_none();
+            loaded.checked_at = Some(now);
+            let has_changed = loaded.authorities.refresh(authorities);
+            if (is_first || has_changed || Stamp::of(path) != loaded.stamp)
+                && let Err(error) = loaded.load(path, now)
             {
-                tracing::error!(%error, "Certificate mappings cannot be used: nobody can sign in by certificate");
+                tracing::error!(%error, "Cannot read certificate mappings; all sign-ins by certificate are rejected");
             }
         }
-        seen.snapshot.clone().ok_or(AuthError::Unavailable)
+        loaded.snapshot.clone().ok_or(AuthError::Unavailable)
     }
 }
 
-impl Seen {
+impl LoadedFile {
     fn load(&mut self, path: &Path, now: Instant) -> Result<(), AccountsError> {
-        self.looked = Some(now);
+        self.checked_at = Some(now);
         self.snapshot = None;
         let (text, stamp) = match disk::text_with_stamp(path) {
             Ok((text, stamp)) => (text, Some(stamp)),
             Err(AccountsError::Missing { .. }) => (String::new(), None),
             Err(error) => {
-                // Not read again, and not complained about again, before it changes.
+                // The file is neither read nor reported again before it changes.
                 self.stamp = Stamp::of(path);
                 return Err(error);
             }
         };
         self.stamp = stamp;
         let entries = entry::parse(&text, path)?;
-        let wrong = |source| AccountsError::Mappings { path: path.to_owned(), source };
-        let mappings = mappings(&entries).map_err(wrong)?;
-        let known = ClientCertificates { mappings, authorities: self.authorities.all() };
-        self.snapshot = Some(Snapshot { known: Arc::new(known), entries: entries.into() });
+        let mappings =
+            mappings(&entries).map_err(|source| AccountsError::Mappings { path: path.to_owned(), source })?;
+        let certificates = ClientCertificates { mappings, authorities: self.authorities.all() };
+        self.snapshot = Some(Snapshot { certificates: Arc::new(certificates), entries: entries.into() });
         Ok(())
     }
 }
 
-/// An error with its way out, as one line.
+/// The error message with its remedy, on one line.
 impl From<AccountsError> for MappingChangeError {
     fn from(error: AccountsError) -> Self {
         Self::Failed(error.to_string().replace("\n  ", "; "))
@@ -289,7 +294,7 @@ fn mappings(entries: &[Entry]) -> Result<CertificateMappings, MappingError> {
     CertificateMappings::new(entries.iter().map(|entry| entry.mapping.clone()).collect())
 }
 
-const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -298,7 +303,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use auth::UserName;
-    use auth::account_file::Standing;
+    use auth::account_file::EnabledState;
     use auth::certificate_mapping::{CertificateThumbprint, SubjectPattern, UriPattern};
 
     use super::*;
@@ -309,7 +314,7 @@ mod tests {
             subject: SubjectPattern::parse(subject).unwrap(),
             uri: UriPattern::parse("*").unwrap(),
             user: UserName::parse(user).unwrap(),
-            standing: Standing::Enabled,
+            state: EnabledState::Enabled,
         }
     }
 
@@ -318,19 +323,19 @@ mod tests {
     }
 
     fn open(folder: &tempfile::TempDir) -> ClientCertificateFile {
-        let key = HostKey::load_or_make(folder.path()).unwrap();
+        let key = HostKey::load_or_create(folder.path()).unwrap();
         ClientCertificateFile::new(folder.path().join("certmappings"), folder.path().join("authorities"), key)
     }
 
     #[test]
-    fn mappings_are_made_changed_and_deleted_and_found_by_the_next_process() {
+    fn mappings_are_created_changed_deleted_and_persistent() {
         let folder = tempfile::tempdir().unwrap();
         let file = open(&folder);
-        assert!(file.known().unwrap().mappings.entries().is_empty());
+        assert!(file.current().unwrap().mappings.entries().is_empty());
         file.create(mapping("*@corp.example", "ada"), &secret("hunter 2")).unwrap();
         file.create(mapping("ben", "ben"), &secret("ß:\t")).unwrap();
         let again = open(&folder);
-        assert_eq!(again.known().unwrap().mappings.entries().len(), 2);
+        assert_eq!(again.current().unwrap().mappings.entries().len(), 2);
         assert_eq!(again.password(&mapping("*@corp.example", "ada")).unwrap().expose(), "hunter 2");
         assert_eq!(again.password(&mapping("ben", "ben")).unwrap().expose(), "ß:\t");
 
@@ -339,19 +344,19 @@ mod tests {
         let error = file.replace(mapping("ben", "eve"), None).unwrap_err();
         assert!(matches!(error, MappingChangeError::PasswordMissing(_)), "{error}");
         file.replace(mapping("ben", "eve"), Some(&secret("of eve"))).unwrap();
-        file.replace(Mapping { standing: Standing::Disabled, ..mapping("ben", "eve") }, None).unwrap();
-        let disabled = Mapping { standing: Standing::Disabled, ..mapping("ben", "eve") };
+        file.replace(Mapping { state: EnabledState::Disabled, ..mapping("ben", "eve") }, None).unwrap();
+        let disabled = Mapping { state: EnabledState::Disabled, ..mapping("ben", "eve") };
         assert_eq!(file.password(&disabled).unwrap().expose(), "of eve");
         assert_eq!(file.password(&mapping("ben", "ben")).unwrap_err(), AuthError::NotAllowed);
 
         file.delete(&mapping("ben", "ben").keys()).unwrap();
         let error = file.delete(&mapping("ben", "ben").keys()).unwrap_err();
         assert!(matches!(error, MappingChangeError::Missing(_)), "{error}");
-        assert_eq!(file.known().unwrap().mappings.entries(), [mapping("*@corp.example", "ada")]);
+        assert_eq!(file.current().unwrap().mappings.entries(), [mapping("*@corp.example", "ada")]);
     }
 
     #[test]
-    fn no_password_can_be_read_in_the_file_or_moved_to_another_mapping() {
+    fn passwords_are_sealed_and_bound_to_their_mapping() {
         let folder = tempfile::tempdir().unwrap();
         let file = open(&folder);
         file.create(mapping("ada", "ada"), &secret("hunter2")).unwrap();
@@ -366,13 +371,13 @@ mod tests {
             assert_ne!(changed, text);
             fs::write(file.path(), changed).unwrap();
             file.reload().unwrap();
-            let moved = file.known().unwrap().mappings.entries().first().unwrap().clone();
+            let moved = file.current().unwrap().mappings.entries().first().unwrap().clone();
             assert_eq!(file.password(&moved).unwrap_err(), AuthError::Unavailable);
         }
     }
 
     #[test]
-    fn a_file_that_others_can_read_or_that_is_damaged_lets_nobody_in() {
+    fn an_exposed_or_damaged_file_rejects_sign_ins() {
         let folder = tempfile::tempdir().unwrap();
         let file = open(&folder);
         file.create(mapping("ada", "ada"), &secret("hunter2")).unwrap();
@@ -380,12 +385,12 @@ mod tests {
         for damaged in [text.replace("enabled", "on"), text.replace("0707", "07"), text.repeat(2)] {
             fs::write(file.path(), damaged).unwrap();
             assert!(file.reload().is_err());
-            assert_eq!(file.known().unwrap_err(), AuthError::Unavailable);
+            assert_eq!(file.current().unwrap_err(), AuthError::Unavailable);
         }
         fs::write(file.path(), &text).unwrap();
         file.reload().unwrap();
         fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(file.reload(), Err(AccountsError::Exposed { .. })));
-        assert_eq!(file.known().unwrap_err(), AuthError::Unavailable);
+        assert_eq!(file.current().unwrap_err(), AuthError::Unavailable);
     }
 }

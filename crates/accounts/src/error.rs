@@ -1,4 +1,4 @@
-//! Why accounts cannot be read or kept.
+//! Errors of account files and of the state directory.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,106 +6,106 @@ use std::path::PathBuf;
 use auth::account_file::AccountFileError;
 use auth::certificate_mapping::MappingError;
 
-/// Why a file of this crate cannot be used: which, and what to do.
+/// An error in a file of this crate: the file, the cause, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AccountsError {
-    /// There is no file of accounts.
-    #[error("there are no accounts in {}: the file does not exist\n  telarch account add NAME makes it", path.display())]
+    /// The account file does not exist.
+    #[error("account file {} does not exist\n  create it with: telarch account add NAME", path.display())]
     Missing {
-        /// Where it should be.
+        /// Expected path of the file.
         path: PathBuf,
     },
-    /// The system refused.
+    /// An operating system call failed.
     #[error("cannot {action} {}: {source}", path.display())]
     Disk {
-        /// What was to be done.
+        /// Attempted operation, as a verb such as `read`.
         action: &'static str,
-        /// To which file or folder.
+        /// File or directory of the operation.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// Something else than a file has the name.
-    #[error("{} is not a file", path.display())]
+    /// The path is not a regular file.
+    #[error("{} is not a regular file", path.display())]
     NotAFile {
-        /// What it is called.
+        /// Path of the object.
         path: PathBuf,
     },
-    /// Others than the owner can read or change it.
-    #[error("{path} has mode {mode:04o}: others can read or change it\n  look at what is in it, then: chmod 600 {path}", path = path.display())]
+    /// Users other than the owner can read or change the file.
+    #[error("{path} has mode {mode:04o}: other users can read or change it\n  check its content, then run: chmod 600 {path}", path = path.display())]
     Exposed {
         /// The file.
         path: PathBuf,
-        /// Its permission bits.
+        /// Permission bits of the file.
         mode: u32,
     },
-    /// Others than the owner can change it.
-    #[error("{path} has mode {mode:04o}: others can change it\n  look at what is in it, then: chmod go-w {path}", path = path.display())]
+    /// Users other than the owner can change the file.
+    #[error("{path} has mode {mode:04o}: other users can change it\n  check its content, then run: chmod go-w {path}", path = path.display())]
     Writable {
         /// The file.
         path: PathBuf,
-        /// Its permission bits.
+        /// Permission bits of the file.
         mode: u32,
     },
-    /// Someone else could change it.
-    #[error("{path} belongs to user {owner}: only its owner or root may decide who signs in\n  as root, look at what is in it, then: chown root {path}", path = path.display())]
+    /// The file belongs to a user other than root and the user of this process.
+    #[error("{path} belongs to user {owner}, who could change who may sign in\n  check its content, then run as root: chown root {path}", path = path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
-        /// The number of its owner.
+        /// UID of the owner.
         owner: u32,
     },
-    /// More than a file of its kind can hold.
-    #[error("{} is larger than {most} octets", path.display())]
+    /// The file exceeds the size limit.
+    #[error("{} exceeds the limit of {most} bytes", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// How many octets it may have.
+        /// Maximum size in bytes.
         most: usize,
     },
-    /// A file of accounts that is not one.
+    /// The account file is malformed.
     #[error("{}, {source}", path.display())]
     Content {
         /// The file.
         path: PathBuf,
-        /// The line and what is wrong with it.
+        /// Line and cause.
         source: AccountFileError,
     },
-    /// The file with the machine's SID holds something else.
-    #[error("{path} does not hold one SID such as S-1-5-21-1-2-3\n  without the file a new SID is made, and rights given to SIDs of the old one are lost", path = path.display())]
+    /// The file with the machine's SID is malformed.
+    #[error("{path} does not contain exactly one SID such as S-1-5-21-1-2-3\n  if you remove it, a new SID is created and access rights granted to SIDs of the old one are lost", path = path.display())]
     MachineSid {
         /// The file.
         path: PathBuf,
     },
-    /// The file with the key of the machine holds something else.
-    #[error("{path} does not hold a key of 32 octets\n  remove it to have another made; accounts that sign in with NTLM and certificate mappings then need their passwords set anew", path = path.display())]
+    /// The file with the host key is malformed.
+    #[error("{path} does not contain a key of 32 bytes\n  if you remove it, a new key is created; then set the passwords of NTLM accounts and certificate mappings again", path = path.display())]
     HostKey {
         /// The file.
         path: PathBuf,
     },
-    /// AES-256-GCM gave up, which only a lack of memory explains.
-    #[error("the host key does not seal")]
+    /// AES-256-GCM encryption failed, which happens only when memory is exhausted.
+    #[error("cannot encrypt with the host key")]
     Sealing,
-    /// A file of certificate mappings that is not one.
+    /// A line of the file of certificate mappings is malformed.
     #[error("{}, line {line}: {reason}", path.display())]
     Mapping {
         /// The file.
         path: PathBuf,
-        /// The line, from 1.
+        /// Line number, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// Cause.
         reason: String,
     },
-    /// Mappings that cannot be together in one file.
+    /// The file contains mappings that conflict with each other, or too many of them.
     #[error("{}: {source}", path.display())]
     Mappings {
         /// The file.
         path: PathBuf,
-        /// What is wrong with them.
+        /// Cause.
         source: MappingError,
     },
-    /// The system has no randomness to give.
-    #[error("the system has no randomness to give: {0}")]
-    Randomness(#[source] io::Error),
+    /// The kernel provides no random bytes.
+    #[error(transparent)]
+    Randomness(#[from] random::RandomError),
 }

@@ -1,4 +1,4 @@
-//! The service's own accounts, from one file.
+//! The service's own accounts, stored in one file.
 
 pub(crate) mod disk;
 mod hashing;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use auth::account_file::{AccountFile, AccountName, PasswordHash, Record, Rid, Standing};
+use auth::account_file::{AccountFile, AccountName, EnabledState, PasswordHash, Record, Rid};
 use auth::{Account, AuthError, PasswordVerifier, Secret, VerifierCost};
 
 use self::disk::Stamp;
@@ -19,41 +19,41 @@ use self::hashing::HashingLimit;
 pub use self::ntlm::FileNtlm;
 use crate::{AccountSource, AccountsError};
 
-/// Judges passwords by a file of accounts ([`auth::account_file`]).
+/// Verifies passwords against an account file ([`auth::account_file`]).
 ///
-/// The file is looked at again when someone signs in, at most once a second, and read when it has changed.
-/// While it cannot be read, or others could have changed it, nobody is let in: which accounts were removed
-/// or disabled meanwhile cannot be known.
+/// At each sign-in, but at most once per second, the file's metadata is checked, and the file is read again if it has
+/// changed. While it cannot be read, or other users could have changed it, all sign-ins are rejected, because it is
+/// unknown which accounts have been removed or disabled.
 ///
-/// Clones share what they have read.
+/// Clones share the parsed content.
 #[derive(Clone, Debug)]
 pub struct FileAccounts(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
-    seen: Mutex<Seen>,
+    loaded: Mutex<LoadedFile>,
     hashing: HashingLimit,
-    /// Compared with for names that do not exist.
+    /// Password hash that is verified for names that do not exist, so that timing does not reveal them.
     decoy: PasswordHash,
 }
 
-/// What the file was when it was last looked at.
+/// Content of the file when it was last checked.
 #[derive(Debug)]
-struct Seen {
-    looked: Instant,
+struct LoadedFile {
+    checked_at: Instant,
     stamp: Option<Stamp>,
-    /// None while the file cannot be used.
+    /// `None` while the file cannot be used.
     records: Option<Arc<Records>>,
 }
 
-/// What the file says.
+/// Parsed content of the file.
 #[derive(Debug)]
 struct Records {
     /// Accounts by the key of their names.
     by_key: HashMap<String, Record>,
-    /// Whether an account that may sign in has an NT hash.
-    can_ntlm: bool,
+    /// `true` if an enabled account has an NT hash.
+    has_ntlm_account: bool,
 }
 
 impl Records {
@@ -63,25 +63,27 @@ impl Records {
 }
 
 impl FileAccounts {
-    /// Reads a file that only its owner can read, and that belongs to root or to the user of this process.
+    /// Opens an account file. Only its owner may be able to read it, and the owner must be root or the user of this
+    /// process.
     ///
     /// # Errors
     /// [`AccountsError`] with the file, the line and what to do.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, AccountsError> {
         let path = path.into();
         let (file, stamp) = disk::read_with_stamp(&path)?;
-        let seen = Seen { looked: Instant::now(), stamp: Some(stamp), records: Some(records(&file)) };
-        let (seen, hashing) = (Mutex::new(seen), HashingLimit::of_this_machine());
-        Ok(Self(Arc::new(Shared { path, seen, hashing, decoy: PasswordHash::decoy() })))
+        let loaded =
+            LoadedFile { checked_at: Instant::now(), stamp: Some(stamp), records: Some(records(&file)) };
+        let (loaded, hashing) = (Mutex::new(loaded), HashingLimit::of_this_machine());
+        Ok(Self(Arc::new(Shared { path, loaded, hashing, decoy: PasswordHash::decoy() })))
     }
 
-    /// Where the file is.
+    /// Path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0.path
     }
 
-    /// The account of this name, in any case of letters.
+    /// Returns the account of this name, compared without case.
     ///
     /// # Errors
     /// [`AuthError::Unavailable`] while the file cannot be used.
@@ -90,43 +92,45 @@ impl FileAccounts {
         Ok(records.find(&AccountName::key_of(name)).cloned())
     }
 
-    /// The account with this number at the end of its SID.
+    /// Returns the account with this RID, the last number of its SID.
     ///
     /// # Errors
-    /// As for [`FileAccounts::find`].
+    /// [`AuthError::Unavailable`] while the file cannot be used.
     pub fn find_rid(&self, rid: Rid) -> Result<Option<Record>, AuthError> {
         let records = self.records(Instant::now())?;
         Ok(records.by_key.values().find(|record| record.rid == rid).cloned())
     }
 
-    /// Looks at the file now, as after `SIGHUP`.
+    /// Reads the file immediately, for example after `SIGHUP`.
     ///
     /// # Errors
-    /// Why it cannot be used; then nobody is let in until it can.
+    /// The reason why it cannot be used; all sign-ins are rejected until it can.
     pub fn reload(&self) -> Result<(), AccountsError> {
-        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.load(&self.0.path, Instant::now())
+        let mut loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.load(&self.0.path, Instant::now())
     }
 
     fn records(&self, now: Instant) -> Result<Arc<Records>, AuthError> {
-        let Shared { path, seen, .. } = self.0.as_ref();
-        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.saturating_duration_since(seen.looked) >= LOOK_AGAIN_AFTER {
-            seen.looked = now;
-            if Stamp::of(path) != seen.stamp {
-                match seen.load(path, now) {
-                    Ok(()) => tracing::info!(path = %path.display(), "Accounts are read again"),
-                    Err(error) => tracing::error!(%error, "Accounts cannot be used: nobody can sign in"),
+        let Shared { path, loaded, .. } = self.0.as_ref();
+        let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.saturating_duration_since(loaded.checked_at) >= CHECK_INTERVAL {
+            loaded.checked_at = now;
+            if Stamp::of(path) != loaded.stamp {
+                match loaded.load(path, now) {
+                    Ok(()) => tracing::info!(path = %path.display(), "Account file reloaded"),
+                    Err(error) => {
+                        tracing::error!(%error, "Cannot read the account file; all sign-ins are rejected");
+                    }
                 }
             }
         }
-        seen.records.clone().ok_or(AuthError::Unavailable)
+        loaded.records.clone().ok_or(AuthError::Unavailable)
     }
 }
 
-impl Seen {
+impl LoadedFile {
     fn load(&mut self, path: &Path, now: Instant) -> Result<(), AccountsError> {
-        self.looked = now;
+        self.checked_at = now;
         match disk::read_with_stamp(path) {
             Ok((file, stamp)) => {
                 self.stamp = Some(stamp);
@@ -134,7 +138,7 @@ impl Seen {
                 Ok(())
             }
             Err(error) => {
-                // Not read again, and not complained about again, before it changes.
+                // The file is neither read nor reported again before it changes.
                 self.stamp = Stamp::of(path);
                 self.records = None;
                 Err(error)
@@ -150,8 +154,10 @@ impl PasswordVerifier for FileAccounts {
         let record = records.find(&AccountName::key_of(user));
         let is_right = record.map_or(&self.0.decoy, |record| &record.password).verify(password);
         match record {
-            // Only who knows the password learns that the account is disabled.
-            Some(record) if is_right => permit(record).map(|()| Account { name: record.name.to_string() }),
+            // Only a client that knows the password learns that the account is disabled.
+            Some(record) if is_right => {
+                require_enabled(record).map(|()| Account { name: record.name.to_string() })
+            }
             _ => Err(AuthError::WrongPassword),
         }
     }
@@ -160,34 +166,35 @@ impl PasswordVerifier for FileAccounts {
         VerifierCost::Slow
     }
 
-    /// One that was removed since, too, although a user of the machine may have its name.
+    /// Rejects accounts that were removed from the file, even if a user of the machine has the same name.
     fn still_admits(&self, account: &Account, _: IpAddr) -> Result<(), AuthError> {
-        self.find(&account.name)?.map_or(Err(AuthError::NotAllowed), |record| permit(&record))
+        self.find(&account.name)?.map_or(Err(AuthError::NotAllowed), |record| require_enabled(&record))
     }
 }
 
 impl AccountSource for FileAccounts {
     fn permits(&self, account: &Account) -> Result<(), AuthError> {
-        self.find(&account.name)?.map_or(Ok(()), |record| permit(&record))
+        self.find(&account.name)?.map_or(Ok(()), |record| require_enabled(&record))
     }
 }
 
-fn permit(record: &Record) -> Result<(), AuthError> {
-    match record.standing {
-        Standing::Enabled => Ok(()),
-        Standing::Disabled => Err(AuthError::NotAllowed),
+fn require_enabled(record: &Record) -> Result<(), AuthError> {
+    match record.state {
+        EnabledState::Enabled => Ok(()),
+        EnabledState::Disabled => Err(AuthError::NotAllowed),
     }
 }
 
 fn records(file: &AccountFile) -> Arc<Records> {
-    let can_ntlm = |record: &Record| record.nt_hash.is_some() && record.standing == Standing::Enabled;
     Arc::new(Records {
         by_key: file.records().map(|record| (record.name.key(), record.clone())).collect(),
-        can_ntlm: file.records().any(can_ntlm),
+        has_ntlm_account: file
+            .records()
+            .any(|record| record.nt_hash.is_some() && record.state == EnabledState::Enabled),
     })
 }
 
-const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -206,20 +213,22 @@ mod tests {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
+    fn names_at(accounts: &FileAccounts, now: Instant) -> Result<String, AuthError> {
+        accounts.records(now).map(|records| {
+            let mut names: Vec<_> = records.by_key.keys().cloned().collect();
+            names.sort();
+            names.join(" ")
+        })
+    }
+
     #[test]
-    fn the_file_is_looked_at_once_a_second() {
+    fn the_file_is_checked_once_per_second() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("accounts");
         write(&path, &line("alice", 3_000_000_000), 0o600);
         let accounts = FileAccounts::open(&path).unwrap();
-        let start = accounts.0.seen.lock().unwrap().looked;
-        let names = |after: u64| {
-            accounts.records(start + Duration::from_millis(after)).map(|records| {
-                let mut names: Vec<_> = records.by_key.keys().cloned().collect();
-                names.sort();
-                names.join(" ")
-            })
-        };
+        let start = accounts.0.loaded.lock().unwrap().checked_at;
+        let names = |after: u64| names_at(&accounts, start + Duration::from_millis(after));
         write(&path, &(line("alice", 3_000_000_000) + &line("bob", 3_000_000_001)), 0o600);
         assert_eq!(names(999).as_deref(), Ok("alice"));
         assert_eq!(names(1_000).as_deref(), Ok("alice bob"));

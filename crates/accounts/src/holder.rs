@@ -1,4 +1,4 @@
-//! Who holds a client certificate, and whose account that is.
+//! Authentication of a client by its certificate, and selection of its account.
 
 mod certificate;
 mod signature;
@@ -8,62 +8,62 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use ::limits::Report;
 use auth::account_file::UnixTime;
 use auth::certificate_mapping::{CertificateFacts, Mapping};
 use auth::{Account, AuthError, CertificateProof, CertificateRefused, ClientCertificates, Holder};
-use limits::Report;
 
 pub(crate) use self::certificate::ClientCertificate;
 use self::spent::Fingerprint;
 pub use self::spent::SpentProofs;
 use crate::Attempts;
 
-/// By what certificates are judged, and where the accounts are that they are mapped to.
+/// Certificate mappings, and the accounts they lead to.
 pub trait MappedAccounts: Send + Sync {
-    /// Mappings and authorities; may wait for the disk.
+    /// Returns the current mappings and authorities; may block on disk access.
     ///
-    /// As long as nothing has changed, it is the same value each time, and not only an equal one.
+    /// While nothing has changed, the same `Arc` is returned each time.
     ///
     /// # Errors
     /// [`AuthError::Unavailable`].
-    fn known(&self) -> Result<Arc<ClientCertificates>, AuthError>;
+    fn current(&self) -> Result<Arc<ClientCertificates>, AuthError>;
 
-    /// Judges whether the account of a mapping still has the password that is kept with the mapping.
+    /// Verifies that the account of a mapping still has the password that is stored with the mapping.
     ///
     /// # Errors
     /// [`AuthError`], as for any password.
-    fn mapped(&self, mapping: &Mapping, from: IpAddr) -> Result<Account, AuthError>;
+    fn verify(&self, mapping: &Mapping, from: IpAddr) -> Result<Account, AuthError>;
 
-    /// Judges whether an account that had the password may still be used.
+    /// Verifies that an account whose password was verified earlier may still sign in.
     ///
     /// # Errors
-    /// [`AuthError`].
+    /// [`AuthError`] if it may not.
     fn admits(&self, account: &Account, from: IpAddr) -> Result<(), AuthError>;
 }
 
-/// Somebody who has proven to have the key of a certificate, on one connection.
+/// A client that has proven possession of the private key of a certificate, on one connection.
 pub struct CertificateHolder {
     certificate: ClientCertificate,
     fingerprint: Fingerprint,
     accounts: Arc<dyn MappedAccounts>,
-    counting: Counting,
+    limits: HolderLimits,
     from: IpAddr,
-    judged: Option<Judged>,
-    verdict: Option<Verdict>,
-    /// Whether the proof is among those that are used up, by this holder.
-    is_entered: bool,
+    evaluation: Option<Evaluation>,
+    verified: Option<VerifiedAccount>,
+    /// `true` if this holder has recorded its proof as used.
+    is_recorded: bool,
 }
 
-/// What all holders have in common: what was used, and what went wrong.
+/// Replay protection and failure limits that all holders share.
 #[derive(Clone, Default)]
-pub struct Counting {
-    /// The proofs that were used, none of which is taken a second time.
+pub struct HolderLimits {
+    /// Proofs that were used; each is accepted only once.
     pub spent: Arc<SpentProofs>,
-    /// The failures of all sources.
+    /// Record of failed attempts; `None` if failures are not counted.
     pub attempts: Option<Arc<Attempts>>,
 }
 
-impl Counting {
+impl HolderLimits {
     /// Returns the report to log for a refusal, or `None` if a later one includes it.
     fn report(&self, from: IpAddr) -> Option<Report> {
         match &self.attempts {
@@ -73,16 +73,16 @@ impl Counting {
     }
 }
 
-/// What the certificate is worth by what was known at some time.
-struct Judged {
+/// Facts of the certificate under one version of the mappings and authorities.
+struct Evaluation {
     known: Arc<ClientCertificates>,
     facts: CertificateFacts,
     until: Instant,
 }
 
-/// An account whose password is not asked for again for a while.
-struct Verdict {
-    /// Whatever changes in the mappings makes another value of it.
+/// An account whose password is not verified again for a while.
+struct VerifiedAccount {
+    /// Version of the mappings for which this is valid; compared by pointer.
     known: Arc<ClientCertificates>,
     mapping: Mapping,
     account: Account,
@@ -90,74 +90,77 @@ struct Verdict {
 }
 
 impl CertificateHolder {
-    /// Verifies the signature of a handshake with the key of the certificate that was shown in it.
+    /// Verifies the signature of a TLS handshake with the key of the certificate shown in it.
     ///
     /// # Errors
-    /// [`AuthError::Unproven`] if it is not right.
+    /// [`AuthError::Unproven`] if the signature is wrong.
     pub fn prove(
         proof: &CertificateProof,
         accounts: Arc<dyn MappedAccounts>,
-        counting: Counting,
+        limits: HolderLimits,
         from: IpAddr,
     ) -> Result<Self, AuthError> {
         signature::verify(proof).map_err(|reason| {
-            if let Some(Report { repeated, others }) = counting.report(from) {
-                tracing::warn!(peer = %from, reason, repeated, others, "Signature of a client certificate is wrong");
+            if let Some(Report { repeated, others }) = limits.report(from) {
+                tracing::warn!(peer = %from, reason, repeated, others, "Invalid signature of a client certificate");
             }
             AuthError::Unproven
         })?;
-        let certificate = ClientCertificate::shown_in(proof);
+        let certificate = ClientCertificate::of_proof(proof);
         let fingerprint = Fingerprint::of(proof);
-        let (judged, verdict, is_entered) = (None, None, false);
-        Ok(Self { certificate, fingerprint, accounts, counting, from, judged, verdict, is_entered })
+        let (evaluation, verified, is_recorded) = (None, None, false);
+        Ok(Self { certificate, fingerprint, accounts, limits, from, evaluation, verified, is_recorded })
     }
 
-    /// Reads the certificate and looks for those who stand for it, unless that was done and is still so.
-    fn judge(&mut self) -> Result<Arc<ClientCertificates>, CertificateRefused> {
-        let known = self.accounts.known()?;
-        let is_current =
-            |judged: &Judged| judged.until > Instant::now() && Arc::ptr_eq(&judged.known, &known);
-        if !self.judged.as_ref().is_some_and(is_current) {
-            self.judged = None;
+    /// Parses the certificate and verifies its chain, unless that was done recently for the current mappings and
+    /// authorities.
+    fn evaluate(&mut self) -> Result<Arc<ClientCertificates>, CertificateRefused> {
+        let known = self.accounts.current()?;
+        let is_current = |evaluation: &Evaluation| {
+            evaluation.until > Instant::now() && Arc::ptr_eq(&evaluation.known, &known)
+        };
+        if !self.evaluation.as_ref().is_some_and(is_current) {
+            self.evaluation = None;
             let facts = self.certificate.facts(&known, now()).map_err(|reason| self.refuse(&reason))?;
-            let until = Instant::now() + REMEMBERED_FOR;
-            self.judged = Some(Judged { known: Arc::clone(&known), facts, until });
+            let until = Instant::now() + REUSE_DURATION;
+            self.evaluation = Some(Evaluation { known: Arc::clone(&known), facts, until });
         }
         Ok(known)
     }
 
     fn facts(&self) -> Result<&CertificateFacts, AuthError> {
-        self.judged.as_ref().map(|judged| &judged.facts).ok_or(AuthError::Unavailable)
+        self.evaluation.as_ref().map(|evaluation| &evaluation.facts).ok_or(AuthError::Unavailable)
     }
 
-    fn try_consider(&mut self) -> Result<(), CertificateRefused> {
-        let known = self.judge()?;
-        let considered = known.mappings.consider(self.facts()?, now());
+    fn try_check_mapped(&mut self) -> Result<(), CertificateRefused> {
+        let known = self.evaluate()?;
+        let considered = known.mappings.check_mapped(self.facts()?, now());
         considered.map_err(|refusal| self.refuse(&refusal.to_string()))?;
-        self.enter()
+        self.record_proof()
     }
 
-    /// Uses up the proof. Only one that leads somewhere is remembered, so that nobody else can fill the memory.
-    fn enter(&mut self) -> Result<(), CertificateRefused> {
-        if !self.is_entered && !self.counting.spent.spend(self.fingerprint) {
+    /// Records the proof as used. Only proofs of mapped certificates are recorded, so that unknown clients cannot fill
+    /// the memory.
+    fn record_proof(&mut self) -> Result<(), CertificateRefused> {
+        if !self.is_recorded && !self.limits.spent.spend(self.fingerprint) {
             let claimed = self.claimed();
             tracing::error!(
                 peer = %self.from, thumbprint = %self.certificate.thumbprint(),
-                "The proof of a client certificate comes a second time: it lets nobody in"
+                "Replayed proof of a client certificate rejected"
             );
             return Err(CertificateRefused { error: AuthError::Unproven, claimed });
         }
-        self.is_entered = true;
+        self.is_recorded = true;
         Ok(())
     }
 
     fn claimed(&self) -> String {
-        self.judged.as_ref().and_then(|judged| judged.facts.names.claimed()).unwrap_or_default()
+        self.evaluation.as_ref().and_then(|evaluation| evaluation.facts.names.claimed()).unwrap_or_default()
     }
 
-    /// Logs why the certificate is refused. The peer learns only that it is.
+    /// Logs why the certificate is refused. The client learns only that it is.
     fn refuse(&self, reason: &str) -> CertificateRefused {
-        if let Some(Report { repeated, others }) = self.counting.report(self.from) {
+        if let Some(Report { repeated, others }) = self.limits.report(self.from) {
             let thumbprint = self.certificate.thumbprint();
             tracing::warn!(
                 peer = %self.from, %thumbprint, reason, repeated, others, "Client certificate refused"
@@ -165,47 +168,54 @@ impl CertificateHolder {
         }
         CertificateRefused { error: AuthError::Unmapped, claimed: self.claimed() }
     }
+
+    /// Logs why the account of a mapping is refused.
+    fn refuse_account(&self, mapping: &Mapping, error: AuthError) -> CertificateRefused {
+        let account = mapping.user.to_string();
+        if let Some(Report { repeated, others }) = self.limits.report(self.from) {
+            tracing::warn!(
+                peer = %self.from, mapping = %mapping.keys(), account, %error, repeated, others,
+                "Account of a certificate mapping refused; check whether its password has changed"
+            );
+        }
+        CertificateRefused { error, claimed: account }
+    }
 }
 
 impl Holder for CertificateHolder {
-    fn consider(&mut self) -> Result<(), CertificateRefused> {
-        match self.counting.attempts.clone() {
+    fn check_mapped(&mut self) -> Result<(), CertificateRefused> {
+        match self.limits.attempts.clone() {
             Some(attempts) => {
                 let thumbprint = self.certificate.thumbprint();
-                attempts.judge_certificate(thumbprint, self.from, Instant::now(), || self.try_consider())
+                attempts.judge_certificate(thumbprint, self.from, Instant::now(), || self.try_check_mapped())
             }
-            None => self.try_consider(),
+            None => self.try_check_mapped(),
         }
     }
 
     fn account(&mut self, resource: &str) -> Result<Account, CertificateRefused> {
-        let known = self.judge()?;
+        let known = self.evaluate()?;
         let mapping = match known.mappings.choose(self.facts()?, resource, now()) {
             Ok(mapping) => mapping.clone(),
             Err(refusal) => return Err(self.refuse(&refusal.to_string())),
         };
-        self.enter()?;
-        let user = mapping.user.to_string();
-        let refused = |error: AuthError| {
-            if let Some(Report { repeated, others }) = self.counting.report(self.from) {
-                tracing::warn!(
-                    peer = %self.from, mapping = %mapping.keys(), account = user, %error, repeated, others,
-                    "Account of a certificate mapping refused: check that its password is still the same"
-                );
-            }
-            CertificateRefused { error, claimed: user.clone() }
-        };
-        if let Some(verdict) = &self.verdict
-            && verdict.until > Instant::now()
-            && Arc::ptr_eq(&verdict.known, &known)
-            && verdict.mapping == mapping
+        self.record_proof()?;
+        if let Some(verified) = &self.verified
+            && verified.until > Instant::now()
+            && Arc::ptr_eq(&verified.known, &known)
+            && verified.mapping == mapping
         {
-            self.accounts.admits(&verdict.account, self.from).map_err(refused)?;
-            return Ok(verdict.account.clone());
+            self.accounts
+                .admits(&verified.account, self.from)
+                .map_err(|error| self.refuse_account(&mapping, error))?;
+            return Ok(verified.account.clone());
         }
-        let account = self.accounts.mapped(&mapping, self.from).map_err(refused)?;
-        let until = Instant::now() + REMEMBERED_FOR;
-        self.verdict = Some(Verdict { known, mapping, account: account.clone(), until });
+        let account = self
+            .accounts
+            .verify(&mapping, self.from)
+            .map_err(|error| self.refuse_account(&mapping, error))?;
+        let until = Instant::now() + REUSE_DURATION;
+        self.verified = Some(VerifiedAccount { known, mapping, account: account.clone(), until });
         Ok(account)
     }
 }
@@ -214,5 +224,5 @@ fn now() -> UnixTime {
     UnixTime::new(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()))
 }
 
-/// How long a chain and a password stand before they are judged again.
-const REMEMBERED_FOR: Duration = Duration::from_secs(120);
+/// Time for which the verification of a chain and of a password is reused.
+const REUSE_DURATION: Duration = Duration::from_secs(120);

@@ -1,4 +1,4 @@
-//! The key of this machine, and what is sealed with it because it has to be used again.
+//! The host key, and the secrets that are sealed with it because the service needs them in clear text.
 
 mod secret;
 
@@ -13,48 +13,50 @@ use zeroize::Zeroizing;
 use crate::AccountsError;
 use crate::state_file::{Secrecy, StateFile};
 
-/// A key that is made at random once and does not leave the machine, so that a copy of a file with sealed secrets is
-/// no list of them.
+/// AES-256-GCM key that is generated at random once and stays on this machine, so that a copy of a file with sealed
+/// secrets does not reveal them.
 ///
-/// Whoever can read both files has the secrets: the key protects copies and backups of one of them, not against root,
-/// or against the user whose service it is.
+/// Anyone who can read both files can read the secrets. The key protects copies and backups of one of them; it does not
+/// protect against root, or against the user who runs the service.
 pub struct HostKey(LessSafeKey);
 
 impl HostKey {
-    /// Reads the key from the file `host-key` of the state directory, or makes it there.
+    /// Reads the key from the file `host-key` of the state directory, or generates it there.
     ///
-    /// Of several processes that make it at the same time, all get the same.
+    /// If several processes generate it at the same time, all get the same key.
     ///
     /// # Errors
-    /// [`AccountsError`] if the file cannot be read or written, holds something else, or could be read or written by
-    /// someone other than root and the user of this process.
-    pub fn load_or_make(state: &Path) -> Result<Self, AccountsError> {
+    /// [`AccountsError`] if the file cannot be read or written, is malformed, or could be read or written by users
+    /// other than root and the user of this process.
+    pub fn load_or_create(state: &Path) -> Result<Self, AccountsError> {
         if let Some(key) = Self::load(state)? {
             return Ok(key);
         }
         let file = StateFile::new(state, FILE, Secrecy::Secret);
-        file.make(Zeroizing::new(crate::random::<OCTETS>()?).as_slice())?;
-        // Another process may have been quicker.
+        file.make(Zeroizing::new(crate::random::<KEY_LENGTH>()?).as_slice())?;
+        // Another process may have been faster; its key wins.
         Self::load(state)?.ok_or_else(|| AccountsError::HostKey { path: file.path().to_owned() })
     }
 
-    /// Reads the key; none if it was not made yet.
+    /// Reads the key; `None` if it has not been generated yet.
     ///
     /// # Errors
-    /// Those of [`load_or_make`](Self::load_or_make).
+    /// As for [`load_or_create`](Self::load_or_create).
     pub fn load(state: &Path) -> Result<Option<Self>, AccountsError> {
         let file = StateFile::new(state, FILE, Secrecy::Secret);
-        let Some(octets) = file.read(ONE_TOO_MANY)? else { return Ok(None) };
-        let wrong = || AccountsError::HostKey { path: file.path().to_owned() };
-        // A file that was left empty by a full disk would be a key that everybody knows.
-        if octets.len() != OCTETS || octets.iter().all(|octet| *octet == 0) {
-            return Err(wrong());
+        let Some(octets) = file.read(READ_LIMIT)? else { return Ok(None) };
+
+        // A file of zeros, as a full disk may leave it, would be a well-known key.
+        if octets.len() != KEY_LENGTH || octets.iter().all(|octet| *octet == 0) {
+            return Err(AccountsError::HostKey { path: file.path().to_owned() });
         }
-        let key = UnboundKey::new(&AES_256_GCM, &octets).map_err(|_| wrong())?;
+        let key = UnboundKey::new(&AES_256_GCM, &octets)
+            .map_err(|_| AccountsError::HostKey { path: file.path().to_owned() })?;
         Ok(Some(Self(LessSafeKey::new(key))))
     }
 
-    /// Seals the NT hash of an account. It opens in no other record than that of this name and RID.
+    /// Seals the NT hash of an account. The name and RID of the account are authenticated with it, so that it opens in
+    /// no other record.
     ///
     /// # Errors
     /// [`AccountsError::Randomness`] and [`AccountsError::Sealing`].
@@ -70,7 +72,7 @@ impl HostKey {
         Ok(SealedNtHash { nonce: *nonce, sealed: *sealed })
     }
 
-    /// The NT hash of an account; none if it was sealed with another key, or for another account.
+    /// Opens the NT hash of an account; `None` if it was sealed with another key or for another account.
     #[must_use]
     pub fn open_nt_hash(&self, sealed: &SealedNtHash, name: &AccountName, rid: Rid) -> Option<NtHash> {
         let octets = [sealed.nonce.as_slice(), &sealed.sealed].concat();
@@ -85,15 +87,15 @@ impl fmt::Debug for HostKey {
     }
 }
 
-/// What a sealed hash belongs to. No name has a NUL, so that no two accounts have one text.
+/// Returns the data that is authenticated with a sealed hash. Names contain no NUL, so that it is unique per account.
 fn nt_hash_of(name: &AccountName, rid: Rid) -> Vec<u8> {
     format!("nt-hash\0{}\0{rid}", name.key()).into_bytes()
 }
 
 const FILE: &str = "host-key";
-const OCTETS: usize = 32;
-/// So that a file that is too long is seen to be.
-const ONE_TOO_MANY: u64 = 33;
+const KEY_LENGTH: usize = 32;
+/// Read limit that detects files that are too long.
+const READ_LIMIT: u64 = 33;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -114,37 +116,42 @@ mod tests {
         Rid::new(Rid::FIRST.number() + number).unwrap()
     }
 
+    fn opened(key: &HostKey, sealed: &SealedNtHash, account: &str, number: u32) -> Option<[u8; 16]> {
+        key.open_nt_hash(sealed, &name(account), rid(number)).map(|hash| *hash.expose())
+    }
+
     #[test]
-    fn a_sealed_hash_opens_for_its_account_with_its_key_only() {
+    fn a_sealed_hash_opens_only_for_its_account_and_key() {
         let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let key = HostKey::load_or_make(here.path()).unwrap();
+        let key = HostKey::load_or_create(here.path()).unwrap();
         let hash = NtHash::of_password(&Secret::new("s3cret".to_owned()));
         let sealed = key.seal_nt_hash(&hash, &name("Alice"), rid(0)).unwrap();
-        let opens = |key: &HostKey, sealed: &SealedNtHash, whose: &str, number| {
-            key.open_nt_hash(sealed, &name(whose), rid(number)).map(|opened| *opened.expose())
-                == Some(*hash.expose())
-        };
-        assert!(opens(&key, &sealed, "Alice", 0) && opens(&key, &sealed, "alice", 0));
-        assert!(!opens(&key, &sealed, "bob", 0), "it opens for another name");
-        assert!(!opens(&key, &sealed, "alice", 1), "it opens for a later account of the same name");
-        assert!(!opens(&HostKey::load_or_make(there.path()).unwrap(), &sealed, "alice", 0));
+        assert_eq!(opened(&key, &sealed, "Alice", 0), Some(*hash.expose()));
+        assert_eq!(opened(&key, &sealed, "alice", 0), Some(*hash.expose()));
+        assert_eq!(opened(&key, &sealed, "bob", 0), None, "opened for another name");
+        assert_eq!(opened(&key, &sealed, "alice", 1), None, "opened for a later account of the same name");
+        let other_key = HostKey::load_or_create(there.path()).unwrap();
+        assert_eq!(opened(&other_key, &sealed, "alice", 0), None);
         for at in 0..32 {
             let mut changed = sealed;
             changed.sealed.get_mut(at).into_iter().for_each(|octet| *octet ^= 1);
-            assert!(!opens(&key, &changed, "alice", 0), "octet {at} does not count");
+            assert_eq!(opened(&key, &changed, "alice", 0), None, "a change of octet {at} was not detected");
         }
         let again = key.seal_nt_hash(&hash, &name("Alice"), rid(0)).unwrap();
-        assert!(again.nonce != sealed.nonce && again.sealed != sealed.sealed, "equal passwords can be seen");
+        assert!(
+            again.nonce != sealed.nonce && again.sealed != sealed.sealed,
+            "equal passwords are recognisable"
+        );
         assert!(!sealed.sealed.windows(4).any(|octets| hash.expose().starts_with(octets)));
     }
 
     #[test]
-    fn a_machine_keeps_the_key_it_was_given_first_and_shows_it_to_nobody() {
+    fn the_first_key_is_kept_and_has_mode_0600() {
         let state = tempfile::tempdir().unwrap();
         let path = state.path();
         thread::scope(|scope| {
-            let make = |_| scope.spawn(|| HostKey::load_or_make(path).unwrap());
-            let keys: Vec<_> = (0..8).map(make).collect();
+            let keys: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| HostKey::load_or_create(path).unwrap())).collect();
             let keys: Vec<HostKey> = keys.into_iter().map(|key| key.join().unwrap()).collect();
             let hash = NtHash::new([7; 16]);
             let sealed = keys.first().unwrap().seal_nt_hash(&hash, &name("a"), rid(0)).unwrap();
@@ -154,35 +161,35 @@ mod tests {
         assert_eq!(names, ["host-key"]);
         let metadata = fs::metadata(path.join("host-key")).unwrap();
         assert_eq!((metadata.mode() & 0o7777, metadata.len()), (0o600, 32));
-        assert_eq!(format!("{:?}", HostKey::load_or_make(path).unwrap()), "HostKey(…)");
+        assert_eq!(format!("{:?}", HostKey::load_or_create(path).unwrap()), "HostKey(…)");
     }
 
     #[test]
-    fn a_key_that_others_know_or_that_is_none_is_not_used() {
+    fn a_malformed_or_exposed_key_is_rejected() {
         let state = tempfile::tempdir().unwrap();
         let path = state.path().join("host-key");
         for octets in [vec![], vec![1; 31], vec![1; 33], vec![0; 32]] {
             fs::write(&path, &octets).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-            let error = HostKey::load_or_make(state.path()).unwrap_err();
+            let error = HostKey::load_or_create(state.path()).unwrap_err();
             assert!(matches!(error, AccountsError::HostKey { .. }), "{octets:?}: {error}");
-            assert_eq!(fs::read(&path).unwrap(), octets, "it was replaced");
+            assert_eq!(fs::read(&path).unwrap(), octets, "the file was replaced");
         }
         fs::write(&path, [1; 32]).unwrap();
         for mode in [0o640, 0o604, 0o620] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            let error = HostKey::load_or_make(state.path()).unwrap_err();
+            let error = HostKey::load_or_create(state.path()).unwrap_err();
             assert!(matches!(error, AccountsError::Exposed { mode: found, .. } if found == mode), "{error}");
         }
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        assert!(HostKey::load_or_make(state.path()).is_ok());
+        assert!(HostKey::load_or_create(state.path()).is_ok());
         fs::rename(&path, state.path().join("elsewhere")).unwrap();
         symlink("elsewhere", &path).unwrap();
-        assert!(HostKey::load_or_make(state.path()).is_err(), "a link is followed");
+        assert!(HostKey::load_or_create(state.path()).is_err(), "a symbolic link was followed");
         fs::remove_file(&path).unwrap();
         if std::os::unix::fs::chown(state.path().join("elsewhere"), Some(12_345), None).is_ok() {
             fs::rename(state.path().join("elsewhere"), &path).unwrap();
-            let error = HostKey::load_or_make(state.path()).unwrap_err();
+            let error = HostKey::load_or_create(state.path()).unwrap_err();
             assert!(matches!(error, AccountsError::Foreign { owner: 12_345, .. }), "{error}");
         }
     }

@@ -1,14 +1,15 @@
-//! Who may sign in to this machine, and as whom.
+//! Sign-in to this machine: verification of accounts, lock-out and SIDs.
 //!
-//! For the service and for `telarch account`:
+//! Used by the service and by `telarch account`:
 //!
-//! - [`FileAccounts`] judges passwords by the service's own file of accounts; [`read`] and [`update`] are for
-//!   whoever looks after that file. [`FileNtlm`] judges NTLM by it, with NT hashes that the [`HostKey`] seals.
-//! - [`Pam`] judges them as the rest of the machine does, and [`Winbind`] has Samba judge NTLM.
-//! - [`AnyOf`] asks one after the other, and [`Lockout`] bounds how often anyone may guess.
-//! - [`SignIn`] makes of these every scheme that a service offers.
-//! - [`ClientCertificateFile`] keeps whose accounts the holders of certificates are, sealed by the [`HostKey`].
-//! - [`LocalPrincipals`] says which SIDs a name has, below the [`MachineSid`].
+//! - [`FileAccounts`] verifies passwords against the service's own account file; [`read`] and [`update`] are for
+//!   programs that manage that file. [`FileNtlm`] verifies NTLM against it, with NT hashes sealed by the [`HostKey`].
+//! - [`Pam`] verifies passwords with PAM, and [`Winbind`] verifies NTLM with Samba.
+//! - [`AnyOf`] combines several password verifiers, and [`Lockout`] limits password guessing.
+//! - [`SignIn`] builds every authentication scheme of a service from these verifiers.
+//! - [`ClientCertificateFile`] stores the mappings of client certificates to accounts, with passwords sealed by the
+//!   [`HostKey`].
+//! - [`LocalPrincipals`] maps account names to SIDs under the [`MachineSid`].
 //!
 //! ```
 //! use std::net::{IpAddr, Ipv4Addr};
@@ -38,11 +39,11 @@
 //! # }
 //! ```
 //!
-//! Nothing here is asynchronous: verifiers block, some for seconds, and say so with
+//! Nothing here is asynchronous. Verifiers block, some of them for seconds, and report that as
 //! [`VerifierCost::Slow`](auth::VerifierCost::Slow).
 //!
-//! Left out on purpose: users that only the name service knows (NSS beyond `/etc/passwd`), and sessions and
-//! passwords changed through PAM.
+//! Out of scope: users that only a name service other than `/etc/passwd` provides (NSS), and changing passwords through
+//! PAM.
 
 mod any_ntlm;
 mod any_of;
@@ -51,7 +52,7 @@ mod error;
 mod file;
 mod holder;
 mod host_key;
-mod known;
+mod kerberos_accounts;
 mod lockout;
 mod machine_sid;
 pub mod oracle;
@@ -66,26 +67,27 @@ mod unix;
 mod verdict_queue;
 mod winbind;
 
+pub use self::random::{machine_numbers, random};
 pub use any_ntlm::AnyNtlm;
 pub use any_of::{AccountSource, AnyOf};
 pub use client_certificates::ClientCertificateFile;
 pub use error::AccountsError;
 pub use file::{FileAccounts, FileNtlm, IfMissing, read, update};
-pub use holder::{CertificateHolder, Counting, MappedAccounts, SpentProofs};
+pub use holder::{CertificateHolder, HolderLimits, MappedAccounts, SpentProofs};
 pub use host_key::HostKey;
-pub use known::Listed;
+pub use kerberos_accounts::ListedAccounts;
 pub use lockout::{Attempts, Lockout, LockoutPolicy};
 pub use machine_sid::MachineSid;
 pub use pam::{Pam, PamError};
-pub use principals::{LocalLogon, LocalPrincipals, LocalRole, LocalUser, Serving};
-pub use private_file::{Edition, PrivateFile};
-pub use random::random;
+pub use principals::{LocalLogon, LocalPrincipals, LocalRole, LocalUser, ServiceScope};
+pub use private_file::{FileVersion, PrivateFile};
 pub use sign_in::SignIn;
 pub use unix::{UnixUser, UnixUsers};
 pub use winbind::{Winbind, WinbindScope};
 
-/// Opening a FIFO or a device under the name of a file must fail later instead of waiting now.
-fn not_waiting() -> i32 {
+/// Returns open flags for a path that may be a FIFO or a device: `open` then does not block, and the
+/// caller checks the file type.
+fn nonblocking_flags() -> i32 {
     use rustix::fs::OFlags;
     (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed()
 }

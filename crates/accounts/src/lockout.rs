@@ -1,4 +1,4 @@
-//! A bound on guessing passwords.
+//! Lock-out: a limit on password guessing.
 
 mod ledger;
 
@@ -15,7 +15,7 @@ pub(crate) use self::ledger::shortened;
 use self::ledger::{Admission, Ledger, Outcome, Ticket};
 use crate::verdict_queue::VerdictQueue;
 
-/// A verifier that is not asked any more after too many wrong passwords.
+/// A password verifier that is no longer called after too many wrong passwords.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::verdict_queue::VerdictQueue;
 /// let attempts = Arc::new(Attempts::new(LockoutPolicy::default()));
 /// let accounts = AccountList::parse("alice:correct horse")?;
 /// let verifier = Lockout::new(accounts, Arc::clone(&attempts));
-/// // Other ways of signing in share `attempts` and call its `judge`.
+/// // Other authentication schemes share `attempts` and call its `judge`.
 /// # Ok::<(), auth::AccountListError>(())
 /// ```
 #[derive(Debug)]
@@ -36,16 +36,16 @@ pub struct Lockout<V> {
 }
 
 impl<V: PasswordVerifier> Lockout<V> {
-    /// Puts a verifier behind the count of all attempts.
+    /// Limits the calls of a verifier by a shared record of failed attempts.
     #[must_use]
     pub fn new(verifier: V, attempts: Arc<Attempts>) -> Self {
         Self { verifier, attempts }
     }
 
-    /// Judges as [`verify`](PasswordVerifier::verify) does, at a time that a test chooses.
+    /// Verifies as [`verify`](PasswordVerifier::verify) does, at a given time; for tests.
     ///
     /// # Errors
-    /// That of the verifier; [`AuthError::NotAllowed`] without asking it if there were too many failures.
+    /// The error of the verifier; [`AuthError::NotAllowed`] without calling it after too many failures.
     pub fn verify_at(
         &self,
         user: &str,
@@ -67,33 +67,33 @@ impl<V: PasswordVerifier> PasswordVerifier for Lockout<V> {
     }
 }
 
-/// How many failures are too many.
+/// Thresholds of the lock-out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LockoutPolicy {
-    /// So many failures for one name within the [`window`](Self::window) lock it. At least 1.
+    /// Number of failures for one account name within [`window`](Self::window) that lock it. At least 1.
     pub failures: usize,
-    /// How long a failure counts.
+    /// Time after which a failure no longer counts.
     pub window: Duration,
-    /// How long a lock holds; attempts meanwhile are refused and do not prolong it.
+    /// Duration of a lock. Attempts during that time are refused and do not prolong it.
     pub lock: Duration,
-    /// So many failures one source may have at once. At least 1.
+    /// Maximum number of failures that one source may accumulate. At least 1.
     pub burst: u32,
-    /// After which time a source may have one more.
+    /// Time in which a source regains one failure.
     pub recovery: Duration,
-    /// Names that are never locked, so that nobody can lock an administrator out: in any case of letters.
-    /// Once others would be locked, a failure counts [`slowdown`](Self::slowdown) times for its source.
+    /// Account names that are never locked, so that no attacker can lock administrators out; compared without case.
+    /// Where other names would be locked, a failure is charged [`slowdown`](Self::slowdown) times to its source.
     pub slowed: BTreeSet<String>,
-    /// How often a failure of a [`slowed`](Self::slowed) name counts for its source.
+    /// Number of failures charged to the source for a failure of a [`slowed`](Self::slowed) name.
     pub slowdown: u32,
-    /// How long an account that has signed in from a source keeps a budget of its own there, and access while its
+    /// Time for which an account that has signed in from a source keeps a budget of its own there, and access while its
     /// name is locked because of other sources.
     pub proven_for: Duration,
 }
 
 impl Default for LockoutPolicy {
-    /// 10 failures in 15 minutes lock a name for 15 minutes, `root` excepted; a source may have 30 failures
-    /// at once and then 10 a minute, or 2 a minute for `root`. An account is known at a source for 15 minutes.
+    /// 10 failures in 15 minutes lock a name for 15 minutes, except `root`. A source may have 30 failures at once and
+    /// then 10 per minute, or 2 per minute for `root`. An account stays proven at a source for 15 minutes.
     fn default() -> Self {
         const QUARTER: Duration = Duration::from_secs(15 * 60);
         Self {
@@ -109,17 +109,16 @@ impl Default for LockoutPolicy {
     }
 }
 
-/// The failures of all names and sources, for all ways of signing in together.
+/// Failed attempts of all account names and sources, shared by all authentication schemes.
 ///
-/// A name is counted whether there is such an account or not, so that a lock tells nothing. It is a
-/// verdict that counts: [`AuthError::WrongPassword`] for the name and for the source,
-/// [`AuthError::NotAllowed`] for neither, and any other error for the source only. A success takes back the failures
-/// that the same source had for the name.
+/// A name is counted whether or not the account exists, so that a lock reveals nothing. Only verdicts count:
+/// [`AuthError::WrongPassword`] for the name and for the source, [`AuthError::NotAllowed`] for neither, and any other
+/// error for the source only. A success removes the failures that the same source had for the name.
 ///
 /// An account that has signed in from a source recently is counted as a source of its own, so others behind the same
 /// address cannot use up its budget, and other sources cannot lock it out there; see the module `ledger`.
 ///
-/// The number of names and sources that are remembered is bounded; those with the fewest failures are forgotten first.
+/// The number of remembered names and sources is bounded; those with the fewest failures are forgotten first.
 #[derive(Debug)]
 pub struct Attempts {
     state: Mutex<State>,
@@ -134,7 +133,7 @@ struct State {
     locks: FoldedWarnings<Origin>,
 }
 
-/// An attempt to sign in, before it is judged.
+/// An attempt to sign in that has no verdict yet.
 #[derive(Clone, Copy)]
 pub(crate) struct Attempt<'a> {
     /// Account name as the client has sent it.
@@ -155,23 +154,22 @@ enum Proof {
 }
 
 impl Attempts {
-    /// Counts from nothing.
+    /// Creates an empty record with these thresholds.
     #[must_use]
     pub fn new(policy: LockoutPolicy) -> Self {
-        let warnings = || FoldedWarnings::new(WARNING_INTERVAL, MAX_WARNINGS);
         let ledger = Ledger::new(policy);
-        let state = State { ledger, waiting: 0, refusals: warnings(), locks: warnings() };
+        let state = State { ledger, waiting: 0, refusals: folded_warnings(), locks: folded_warnings() };
         Self { state: Mutex::new(state), settled: Condvar::new() }
     }
 
-    /// Lets an attempt be judged unless there were too many failures, and counts the verdict.
+    /// Runs `verdict` unless there were too many failures, and counts its result.
     ///
-    /// While the verdicts still to come could make it too many, it waits for them, so that trying many
-    /// passwords at the same time wins nothing.
+    /// If the attempts still being judged could exceed the limit, it waits for their verdicts, so that trying many
+    /// passwords concurrently gains nothing.
     ///
     /// # Errors
-    /// The verdict; [`AuthError::NotAllowed`] without a call of `verdict` if there were too many failures, and
-    /// [`AuthError::Unavailable`] if too many attempts wait.
+    /// The error of `verdict`; [`AuthError::NotAllowed`] without calling it after too many failures, and
+    /// [`AuthError::Unavailable`] if too many attempts are waiting.
     pub fn judge<T>(
         &self,
         user: &str,
@@ -182,7 +180,7 @@ impl Attempts {
         self.judge_attempt(Attempt { user, from, now, queue: None }, verdict)
     }
 
-    /// As [`judge`](Self::judge), in the order of the attempt's queue.
+    /// Judges an attempt like [`judge`](Self::judge), in the order of the attempt's queue.
     pub(crate) fn judge_attempt<T>(
         &self,
         attempt: Attempt<'_>,
@@ -191,7 +189,7 @@ impl Attempts {
         self.judge_proof(attempt, Proof::Complete, verdict)
     }
 
-    /// As [`judge_attempt`](Self::judge_attempt) for a verdict on the password alone. Call
+    /// Judges the password alone, like [`judge_attempt`](Self::judge_attempt). The caller must call
     /// [`complete`](Self::complete) or [`fail_after_password`](Self::fail_after_password) once the rest is verified.
     pub(crate) fn judge_password_only<T>(
         &self,
@@ -206,16 +204,16 @@ impl Attempts {
         self.lock().ledger.complete(user, Origin::of(from), now);
     }
 
-    /// Counts a sign-in that failed although its password was right: it may have been relayed.
+    /// Counts a sign-in that failed although its password was right: its response may have been relayed.
     pub(crate) fn fail_after_password(&self, from: IpAddr, now: Instant) {
         self.lock().ledger.charge(Origin::of(from), now);
     }
 
-    /// Lets the holder of a certificate be judged unless its source had too many failures, and counts a failure for
-    /// the source. A certificate that was accepted recently is counted as a source of its own.
+    /// Judges the holder of a certificate unless its source had too many failures, and counts a failure for the source.
+    /// A certificate that was accepted recently is counted as a source of its own.
     ///
     /// # Errors
-    /// The verdict; [`AuthError::NotAllowed`] and [`AuthError::Unavailable`] as for [`judge`](Self::judge).
+    /// The error of `verdict`; [`AuthError::NotAllowed`] and [`AuthError::Unavailable`] as for [`judge`](Self::judge).
     pub(crate) fn judge_certificate<T, E: From<AuthError>>(
         &self,
         thumbprint: CertificateThumbprint,
@@ -223,7 +221,7 @@ impl Attempts {
         now: Instant,
         verdict: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        // No account can have this name, because it has a control character.
+        // The NUL character prevents a collision with an account name, which cannot contain control characters.
         let name = format!("\u{0}certificate {thumbprint}");
         let mut pending = self.admit(&name, from, now)?;
         let verdict = verdict();
@@ -293,9 +291,13 @@ impl Attempts {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing that could panic happens under the lock.
+        // No code that runs under the lock can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn folded_warnings() -> FoldedWarnings<Origin> {
+    FoldedWarnings::new(WARNING_INTERVAL, MAX_WARNINGS)
 }
 
 impl State {
@@ -308,7 +310,7 @@ impl State {
     }
 }
 
-/// An attempt without a verdict yet. If none ever comes, because judging panicked, that is one too.
+/// An attempt without a verdict. If judging panics, dropping this value counts the attempt as [`Outcome::Unknown`].
 struct Pending<'a> {
     attempts: &'a Attempts,
     ticket: Option<Ticket>,
@@ -357,11 +359,11 @@ mod tests {
 
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-    /// Counts how often it is asked; knows the password `right`.
+    /// Counts its calls; the right password is `right`.
     #[derive(Default)]
-    struct Asked(AtomicUsize);
+    struct CountingVerifier(AtomicUsize);
 
-    impl PasswordVerifier for Asked {
+    impl PasswordVerifier for CountingVerifier {
         fn verify(&self, user: &str, password: &Secret, _: IpAddr) -> Result<Account, AuthError> {
             self.0.fetch_add(1, Ordering::SeqCst);
             match password.expose() {
@@ -377,8 +379,8 @@ mod tests {
         }
     }
 
-    fn lockout() -> Lockout<Asked> {
-        Lockout::new(Asked::default(), Arc::new(Attempts::new(LockoutPolicy::default())))
+    fn lockout() -> Lockout<CountingVerifier> {
+        Lockout::new(CountingVerifier::default(), Arc::new(Attempts::new(LockoutPolicy::default())))
     }
 
     fn secret(text: &str) -> Secret {
@@ -386,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_locked_account_is_refused_without_asking() {
+    fn a_locked_account_is_refused_without_calling_the_verifier() {
         let (lockout, start) = (lockout(), Instant::now());
         let ask = |password: &str, seconds| {
             let now = start + Duration::from_secs(seconds);
@@ -402,11 +404,12 @@ mod tests {
     }
 
     #[test]
-    fn many_guesses_at_once_are_no_more_than_one_after_the_other() {
+    fn concurrent_guesses_count_like_sequential_ones() {
         let (lockout, now) = (lockout(), Instant::now());
         let verdicts: Vec<_> = thread::scope(|scope| {
-            let guess = |_| scope.spawn(|| lockout.verify_at("alice", &secret("wrong"), HERE, now));
-            let threads: Vec<_> = (0..40).map(guess).collect();
+            let threads: Vec<_> = (0..40)
+                .map(|_| scope.spawn(|| lockout.verify_at("alice", &secret("wrong"), HERE, now)))
+                .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         let wrong = verdicts.iter().filter(|verdict| **verdict == Err(AuthError::WrongPassword)).count();
@@ -415,11 +418,12 @@ mod tests {
     }
 
     #[test]
-    fn many_right_passwords_at_once_are_all_let_in() {
+    fn concurrent_right_passwords_are_all_accepted() {
         let (lockout, now) = (lockout(), Instant::now());
         thread::scope(|scope| {
-            let sign_in = |_| scope.spawn(|| lockout.verify_at("alice", &secret("right"), HERE, now));
-            let threads: Vec<_> = (0..60).map(sign_in).collect();
+            let threads: Vec<_> = (0..60)
+                .map(|_| scope.spawn(|| lockout.verify_at("alice", &secret("right"), HERE, now)))
+                .collect();
             for thread in threads {
                 assert!(thread.join().unwrap().is_ok());
             }
@@ -440,8 +444,10 @@ mod tests {
     fn a_verifier_that_panics_leaves_no_attempt_open() {
         let (lockout, now) = (lockout(), Instant::now());
         for _ in 0..29 {
-            let judge = || lockout.verify_at("alice", &secret("panic"), HERE, now);
-            assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(judge)).is_err());
+            let verdict = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                lockout.verify_at("alice", &secret("panic"), HERE, now)
+            }));
+            assert!(verdict.is_err());
         }
         assert!(lockout.verify_at("alice", &secret("right"), HERE, now).is_ok());
     }

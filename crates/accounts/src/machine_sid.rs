@@ -1,4 +1,4 @@
-//! The SID of this machine, below which its users and accounts have theirs.
+//! The SID of this machine, which prefixes the SIDs of its users and accounts.
 
 use std::fmt;
 use std::path::Path;
@@ -8,38 +8,38 @@ use sddl::DomainSid;
 use crate::AccountsError;
 use crate::state_file::{Secrecy, StateFile};
 
-/// `S-1-5-21-a-b-c`: made at random once, and kept, because rights are given to SIDs (MS-DTYP 2.4.2.4).
+/// Machine SID `S-1-5-21-a-b-c` (MS-DTYP 2.4.2.4): generated at random once and kept, because access rights refer to
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MachineSid(DomainSid);
 
 impl MachineSid {
-    /// Reads the SID from the file `machine-sid` of the state directory, or makes it there of three random
-    /// numbers.
+    /// Reads the SID from the file `machine-sid` of the state directory, or creates it there from three random numbers.
     ///
-    /// Of several processes that make it at the same time, all get the same.
+    /// If several processes create it at the same time, all get the same SID.
     ///
     /// # Errors
-    /// [`AccountsError`] if the file cannot be read or written, holds something else, or could have been
-    /// written by someone other than root and the user of this process.
-    pub fn load_or_make(state: &Path, random: [u32; 3]) -> Result<Self, AccountsError> {
+    /// [`AccountsError`] if the file cannot be read or written, is malformed, or could have been written by users other
+    /// than root and the user of this process.
+    pub fn load_or_create(state: &Path, random: [u32; 3]) -> Result<Self, AccountsError> {
         let file = StateFile::new(state, "machine-sid", Secrecy::Public);
         if let Some(sid) = load(&file)? {
             return Ok(Self(sid));
         }
         file.make(format!("{}\n", DomainSid::new(random)).as_bytes())?;
-        // Another process may have been quicker.
+        // Another process may have been faster; its SID wins.
         load(&file)?.map(Self).ok_or_else(|| AccountsError::MachineSid { path: file.path().to_owned() })
     }
 
-    /// Reads the SID; none if it was not made yet.
+    /// Reads the SID; `None` if it has not been created yet.
     ///
     /// # Errors
-    /// Those of [`load_or_make`](Self::load_or_make).
+    /// As for [`load_or_create`](Self::load_or_create).
     pub fn load(state: &Path) -> Result<Option<Self>, AccountsError> {
         Ok(load(&StateFile::new(state, "machine-sid", Secrecy::Public))?.map(Self))
     }
 
-    /// What the SIDs of users and accounts begin with.
+    /// Common prefix of the SIDs of users and accounts.
     #[must_use]
     pub fn domain(self) -> DomainSid {
         self.0
@@ -53,9 +53,9 @@ impl fmt::Display for MachineSid {
 }
 
 fn load(file: &StateFile) -> Result<Option<DomainSid>, AccountsError> {
-    /// The longest SID of a machine has 43 characters.
-    const MOST: u64 = 64;
-    let Some(octets) = file.read(MOST)? else { return Ok(None) };
+    /// Read limit in bytes; the longest SID of a machine has 43 characters.
+    const READ_LIMIT: u64 = 64;
+    let Some(octets) = file.read(READ_LIMIT)? else { return Ok(None) };
     let sid = std::str::from_utf8(&octets).ok().and_then(|text| DomainSid::parse(text.trim_end()).ok());
     sid.map(Some).ok_or_else(|| AccountsError::MachineSid { path: file.path().to_owned() })
 }
@@ -70,49 +70,50 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_machine_keeps_the_sid_it_was_given_first() {
+    fn the_first_sid_is_kept() {
         let state = tempfile::tempdir().unwrap();
         assert_eq!(MachineSid::load(state.path()).unwrap(), None);
-        let first = MachineSid::load_or_make(state.path(), [1, u32::MAX, 3]).unwrap();
+        let first = MachineSid::load_or_create(state.path(), [1, u32::MAX, 3]).unwrap();
         assert_eq!(MachineSid::load(state.path()).unwrap(), Some(first));
         assert_eq!(first.to_string(), "S-1-5-21-1-4294967295-3");
-        assert_eq!(MachineSid::load_or_make(state.path(), [4, 5, 6]).unwrap(), first);
+        assert_eq!(MachineSid::load_or_create(state.path(), [4, 5, 6]).unwrap(), first);
         assert_eq!(first.domain(), DomainSid::new([1, u32::MAX, 3]));
         let names: Vec<_> = fs::read_dir(state.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names, ["machine-sid"]);
     }
 
     #[test]
-    fn all_who_make_it_at_the_same_time_get_the_same() {
+    fn concurrent_creation_gives_one_sid() {
         let state = tempfile::tempdir().unwrap();
         let path = state.path();
         let sids: Vec<MachineSid> = thread::scope(|scope| {
-            let make = |number| scope.spawn(move || MachineSid::load_or_make(path, [number; 3]).unwrap());
-            let threads: Vec<_> = (0..8).map(make).collect();
+            let threads: Vec<_> = (0..8)
+                .map(|number| scope.spawn(move || MachineSid::load_or_create(path, [number; 3]).unwrap()))
+                .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(sids.windows(2).all(|pair| pair.first() == pair.last()), "{sids:?}");
     }
 
     #[test]
-    fn a_file_that_is_not_ours_is_not_believed() {
+    fn a_malformed_or_writable_file_is_rejected() {
         let state = tempfile::tempdir().unwrap();
         let path = state.path().join("machine-sid");
         for text in ["", "S-1-5-21-1-2", "S-1-5-32-544", "S-1-5-21-1-2-3\nS-1-5-21-1-2-4\n"] {
             fs::write(&path, text).unwrap();
-            let error = MachineSid::load_or_make(state.path(), [1, 2, 3]).unwrap_err();
+            let error = MachineSid::load_or_create(state.path(), [1, 2, 3]).unwrap_err();
             assert!(matches!(error, AccountsError::MachineSid { .. }), "{text:?}: {error}");
         }
         fs::write(&path, "S-1-5-21-1-2-3\n").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-        let error = MachineSid::load_or_make(state.path(), [1, 2, 3]).unwrap_err();
+        let error = MachineSid::load_or_create(state.path(), [1, 2, 3]).unwrap_err();
         assert!(error.to_string().contains("chmod go-w"), "{error}");
         fs::remove_file(&path).unwrap();
         let fifo = std::process::Command::new("mkfifo").arg("-m").arg("600").arg(&path).status().unwrap();
         assert!(fifo.success());
-        let error = MachineSid::load_or_make(state.path(), [1, 2, 3]).unwrap_err();
+        let error = MachineSid::load_or_create(state.path(), [1, 2, 3]).unwrap_err();
         assert!(matches!(error, AccountsError::NotAFile { .. }), "{error}");
-        let missing = MachineSid::load_or_make(&state.path().join("none"), [1, 2, 3]).unwrap_err();
+        let missing = MachineSid::load_or_create(&state.path().join("none"), [1, 2, 3]).unwrap_err();
         assert!(matches!(missing, AccountsError::Disk { action: "write", .. }), "{missing}");
     }
 }

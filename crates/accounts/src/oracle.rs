@@ -1,4 +1,4 @@
-//! What must hold for any octets at all; fuzz targets and the corpus test call these.
+//! Fuzzing oracle for client certificates, called by the fuzz targets and the corpus test.
 
 use auth::ClientCertificates;
 use auth::account_file::UnixTime;
@@ -7,11 +7,11 @@ use rustls::pki_types::CertificateDer;
 
 use crate::holder::ClientCertificate;
 
-/// A client's certificate is read or refused; where nobody is believed, none is; and it names nobody but those who
-/// stand in it.
+/// Checks that a client certificate is parsed or rejected without panicking, that without trusted authorities the chain
+/// is untrusted, and that every reported name occurs in the certificate.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When one of these properties does not hold.
 pub fn client_certificate(octets: &[u8]) {
     let now = UnixTime::new(1_780_000_000);
     let shown = CertificateDer::from(octets.to_vec());

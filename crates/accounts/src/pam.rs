@@ -1,4 +1,4 @@
-//! Passwords as the rest of the machine judges them: PAM (pam(3)).
+//! Password verification with PAM (pam(3)).
 
 mod library;
 
@@ -13,15 +13,15 @@ use zeroize::Zeroizing;
 use self::library::{Attempt, Library, Refusal, Stage};
 use crate::AccountSource;
 
-/// Asks PAM for the password, and then whether the account may be used.
+/// Verifies a password with PAM, and then whether the account may be used.
 ///
-/// libpam is found when the program runs, so that one program serves machines with and without it.
-/// A wrong password takes seconds, because PAM delays the answer. [`SignIn`](crate::SignIn) bounds how many passwords
-/// are judged at the same time, and decides fairly which is next.
+/// libpam is loaded at run time, so that one program works on machines with and without it.
 ///
-/// The usual modules read `/etc/shadow`, so it takes root. Some wait for a process of their own and change
-/// how the whole process learns of ended children (`SIGCHLD`): best is a process that starts no other
-/// children.
+/// A wrong password takes seconds, because PAM delays the answer. [`SignIn`](crate::SignIn) limits how many passwords
+/// are verified at the same time, and decides fairly which is next.
+///
+/// The usual modules read `/etc/shadow`, which requires root. Some start a child process and change how the whole
+/// process handles `SIGCHLD`, so PAM is best used in a process that starts no other children.
 #[derive(Debug)]
 pub struct Pam {
     library: Library,
@@ -29,36 +29,36 @@ pub struct Pam {
     folder: Option<CString>,
 }
 
-/// Why PAM cannot be asked on this machine.
+/// Reason why PAM cannot be used on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PamError {
-    /// There is no libpam, or it cannot be loaded.
+    /// libpam is not installed or cannot be loaded.
     #[error(
-        "PAM cannot be used: {cause}\n  install Linux-PAM (Debian: apt-get install libpam0g), or give the service accounts of its own: telarch account add NAME"
+        "cannot load PAM: {cause}\n  install Linux-PAM (Debian: apt-get install libpam0g), or add accounts to the service with: telarch account add NAME"
     )]
     Missing {
-        /// What the dynamic linker says.
+        /// Message of the dynamic linker.
         cause: String,
     },
-    /// Something else has the name of libpam, or it is too old.
-    #[error("PAM cannot be used: libpam.so.0 has no {symbol}\n  it is not Linux-PAM, or one older than 1.4")]
+    /// The loaded library lacks a function: it is not Linux-PAM, or too old.
+    #[error("cannot use PAM: libpam.so.0 has no function {symbol}\n  install Linux-PAM 1.4 or later")]
     Symbol {
-        /// What is missing.
+        /// Name of the missing function.
         symbol: &'static str,
     },
-    /// A name or folder with a NUL character.
-    #[error("{0:?} cannot be the name of a PAM service or of the folder of one")]
+    /// Service name or directory with a NUL character.
+    #[error("invalid PAM service name or directory {0:?}: contains a NUL character")]
     Name(String),
 }
 
 impl Pam {
-    /// Finds libpam; `service` names the file in `/etc/pam.d` that says what to ask, such as `winrm`.
+    /// Loads libpam. `service` names the file in `/etc/pam.d` that configures the modules, such as `winrm`.
     ///
-    /// Where there is no such file, PAM itself goes by `/etc/pam.d/other`.
+    /// If there is no such file, PAM uses `/etc/pam.d/other`.
     ///
     /// # Errors
-    /// [`PamError`].
+    /// [`PamError`] if libpam cannot be loaded or the name contains a NUL character.
     pub fn load(service: &str) -> Result<Self, PamError> {
         Ok(Self {
             library: Library::load()?,
@@ -67,42 +67,42 @@ impl Pam {
         })
     }
 
-    /// As [`load`](Self::load), with the file of the service in another folder than `/etc/pam.d`; it takes
+    /// Loads libpam like [`load`](Self::load), with the service file in another directory than `/etc/pam.d`. Requires
     /// Linux-PAM 1.4.
     ///
     /// # Errors
-    /// [`PamError`].
+    /// [`PamError`] if libpam cannot be loaded or is too old, or a name contains a NUL character.
     pub fn load_from(folder: &Path, service: &str) -> Result<Self, PamError> {
         let name = CString::new(folder.as_os_str().as_bytes());
         let name = name.map_err(|_| PamError::Name(folder.display().to_string()))?;
         let pam = Self::load(service)?;
-        pam.library.can_use_folders()?;
+        pam.library.require_confdir()?;
         Ok(Self { folder: Some(name), ..pam })
     }
 
-    /// Opens a session for a user whose identity was proven, does something in it, and closes it (pam_open_session(3)).
+    /// Opens a session for an authenticated user, calls `run` in it, and closes it (pam_open_session(3)).
     ///
-    /// Modules change the process that opens a session: its limits, its control group, its login number. So it
-    /// belongs into a process of its own, whose child is what works for the user. What is done gets the variables
-    /// that the modules set.
+    /// Modules change the process that opens a session: its limits, its control group, its audit login UID. So call
+    /// this in a process of its own, and do the work for the user in a child of it. `run` receives the environment
+    /// variables that the modules set.
     ///
     /// # Errors
-    /// A text for the log if PAM does not let the user in; then nothing is done.
+    /// A message for the log if PAM refuses the user; `run` is not called then.
     pub fn in_session<T>(
         &self,
         user: &str,
         from: IpAddr,
         run: impl FnOnce(Vec<(String, String)>) -> T,
     ) -> Result<T, String> {
-        let user = CString::new(user).map_err(|_| "the name has a NUL character".to_owned())?;
+        let user = CString::new(user).map_err(|_| "the user name contains a NUL character".to_owned())?;
         let peer = CString::new(from.to_canonical().to_string()).map_err(|error| error.to_string())?;
         let attempt = self.attempt(&user, c"", &peer);
         self.library.in_session(&attempt, run).map_err(|refusal| refusal.to_string())
     }
 
-    /// What PAM says to a name and a password.
+    /// Asks PAM to verify a name and a password. Returns `None` for input that PAM cannot represent.
     fn sign_in(&self, user: &str, password: &Secret, from: IpAddr) -> Option<Result<String, Refusal>> {
-        // PAM reads up to the first NUL: what it would judge is not what was sent.
+        // PAM reads up to the first NUL, and would verify something other than what was sent.
         let user = CString::new(user).ok()?;
         let password = Zeroizing::new(CString::new(password.expose()).ok()?);
         if password.as_bytes().len() > MAX_PASSWORD_OCTETS {
@@ -122,14 +122,13 @@ impl PasswordVerifier for Pam {
     fn verify(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
         match self.sign_in(user, password, from) {
             None => Err(AuthError::WrongPassword),
-            // The modules may have put another spelling, or another name, in the place of the one that was
-            // typed; it is that one whose password was right.
+            // The modules may have replaced the name that was typed; the password belongs to the returned one.
             Some(Ok(name)) => Ok(Account { name }),
             Some(Err(refusal)) => {
                 let error = verdict(&refusal);
-                tracing::debug!(account = user, peer = %from, %refusal, "PAM refuses");
+                tracing::debug!(account = user, peer = %from, %refusal, "PAM refused a sign-in");
                 if error == AuthError::Unavailable {
-                    tracing::error!(%refusal, service = ?self.service, "PAM cannot judge sign-ins");
+                    tracing::error!(%refusal, service = ?self.service, "PAM failed to verify a sign-in");
                 }
                 Err(error)
             }
@@ -140,30 +139,30 @@ impl PasswordVerifier for Pam {
         VerifierCost::Slow
     }
 
-    /// By the rules for accounts alone (pam_acct_mgmt(3)): the password is not asked for again.
+    /// Checks the account rules only (pam_acct_mgmt(3)), without the password.
     fn still_admits(&self, account: &Account, from: IpAddr) -> Result<(), AuthError> {
         let texts = [account.name.clone(), from.to_canonical().to_string()].map(CString::new);
         let [Ok(user), Ok(peer)] = texts else { return Err(AuthError::NotAllowed) };
-        let judged = self.library.may_use_account(&self.attempt(&user, c"", &peer));
+        let judged = self.library.check_account(&self.attempt(&user, c"", &peer));
         judged.map_err(|refusal| {
-            tracing::debug!(%account, %refusal, "PAM lets in no longer");
+            tracing::debug!(%account, %refusal, "PAM no longer permits an account");
             verdict(&refusal)
         })
     }
 }
 
 impl AccountSource for Pam {
-    /// Whatever PAM has against an account it says when the account signs in through it.
+    /// Permits every account: PAM applies its account rules when the account signs in through it.
     fn permits(&self, _: &Account) -> Result<(), AuthError> {
         Ok(())
     }
 }
 
-/// What a refusal means (pam_authenticate(3), pam_acct_mgmt(3)).
+/// Translates a refusal (pam_authenticate(3), pam_acct_mgmt(3)).
 ///
-/// As long as the password has not been found right, only what is no answer at all counts as none: a refusal
-/// that is taken for a failure of PAM would be a guess that nobody counts. PAM_SYSTEM_ERR is no failure: pam_exec
-/// says it when its command says no.
+/// Before the password is verified, only codes that cannot be a verdict become [`AuthError::Unavailable`]: a rejected
+/// password that was taken for a failure of PAM would be a guess that is not counted. PAM_SYSTEM_ERR is a verdict,
+/// because pam_exec returns it when its command fails.
 fn verdict(refusal: &Refusal) -> AuthError {
     const OPEN_ERR: i32 = 1;
     const SYMBOL_ERR: i32 = 2;
@@ -186,10 +185,10 @@ fn verdict(refusal: &Refusal) -> AuthError {
     }
 }
 
-/// What PAM calls the terminal that a sign-in comes from; for modules such as pam_access.
+/// Terminal name passed to PAM, for modules such as pam_access.
 const TERMINAL: &CStr = c"winrm";
 
-/// Longer answers PAM does not take (PAM_MAX_RESP_SIZE, less the NUL).
+/// Maximum password length in bytes (PAM_MAX_RESP_SIZE, less the NUL).
 const MAX_PASSWORD_OCTETS: usize = 511;
 
 #[cfg(test)]
@@ -197,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_refusal_has_one_meaning() {
+    fn pam_codes_map_to_errors() {
         use AuthError::{NotAllowed, Unavailable, WrongPassword};
         for (stage, code, meaning) in [
             (Stage::Start, 4, Unavailable),
@@ -223,9 +222,9 @@ mod tests {
     }
 
     #[test]
-    fn what_pam_would_cut_short_it_is_not_asked() {
+    fn input_that_pam_would_truncate_is_rejected() {
         let Ok(pam) = Pam::load("telarch-test") else {
-            skips::skip!("there is no libpam.so.0 here");
+            skips::skip!("libpam.so.0 is not installed");
             return;
         };
         let sign_in = |user: &str, password: &str| {

@@ -1,4 +1,4 @@
-//! From the name of an account to the SIDs that access is decided with.
+//! Mapping of account names to the SIDs that access checks use.
 
 mod names;
 
@@ -7,124 +7,125 @@ use std::fmt;
 use std::sync::Arc;
 
 use auth::AuthError;
-use auth::account_file::{Record, Rid, Role, Standing};
+use auth::account_file::{EnabledState, Record, Rid, Role};
 use config::Groups;
 use sddl::linux::{Logon, Proof, account_token};
 use sddl::{DomainSid, Sid, Token, well_known};
 
 use crate::{FileAccounts, UnixUser, UnixUsers};
 
-/// Knows as whom an account acts here.
+/// Resolves account names to users, groups and roles of this machine.
 ///
-/// The answer is not remembered: who is disabled or leaves a group does so from the next question on.
+/// Results are not cached: disabling an account or removing it from a group takes effect at the next lookup.
 #[derive(Clone, Debug)]
 pub struct LocalPrincipals {
-    serving: Serving,
+    scope: ServiceScope,
     users: UnixUsers,
     accounts: Option<FileAccounts>,
     groups: GroupSource,
 }
 
-/// Tells which groups of the machine are groups of Windows; it is asked every time.
+/// Source of the group settings; called at every lookup.
 #[derive(Clone)]
 struct GroupSource(Arc<dyn Fn() -> Arc<Groups> + Send + Sync>);
 
-/// For whom the service works, which decides what the name of an account means.
+/// Scope of the service, which decides what an account name refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Serving {
-    /// The whole machine, as root: what a user asks for is done in a process of that user.
+pub enum ServiceScope {
+    /// The whole machine, running as root. Requests are executed in a process of the requesting user.
     ///
-    /// A name is the Unix user of this name, and the kernel and the groups of the machine decide what it may
-    /// do. An account of the file without a Unix user has a SID, but no role, whatever its record says:
-    /// there is no user to do anything as.
+    /// A name refers to the Unix user of that name; the kernel and the groups of the machine decide what the user may
+    /// do. An account of the account file without a Unix user has a SID but no role, whatever its record says, because
+    /// there is no user to run requests as.
     Machine,
-    /// One user: whatever anybody asks for is done as this user, in one process.
+    /// A single user. All requests are executed as this user, in one process.
     ///
-    /// A name is the account of the file, and its record decides whether it is an administrator of the
-    /// service. Of the users of the machine only the one who runs the service may sign in, as an
-    /// administrator. [`Pam`](crate::Pam) belongs to [`Machine`](Self::Machine): here a name that is in the
-    /// file need not mean the user of the machine whose password PAM knows.
+    /// A name refers to an account of the account file, whose record decides whether it is an administrator of the
+    /// service. Of the users of the machine, only the one who runs the service may sign in, as an administrator.
+    /// [`Pam`](crate::Pam) must only be used with [`Machine`](Self::Machine): here, a name in the account file need not
+    /// refer to the user of the machine whose password PAM verifies.
     OneUser {
-        /// The number of that user.
+        /// UID of that user.
         uid: u32,
     },
 }
 
-/// As whom an account acts, and which groups of Windows that means.
+/// A resolved account: its user and its Windows roles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalLogon {
-    /// The user.
+    /// User of the machine or account of the file.
     pub user: LocalUser,
-    /// What it is beyond its user and groups.
+    /// Windows groups granted by the groups of the machine or by the account record.
     pub roles: BTreeSet<LocalRole>,
 }
 
-/// A user in the terms of this machine.
+/// A user of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LocalUser {
-    /// A user of the machine.
+    /// A Unix user.
     Unix {
-        /// The number of the user.
+        /// UID of the user.
         uid: u32,
-        /// The numbers of all its groups, the primary one first.
+        /// GIDs of all its groups, the primary group first.
         gids: Vec<u32>,
     },
-    /// An account that only the service's own file knows.
+    /// An account that exists only in the service's own account file.
     FileOnly {
-        /// The last number of its SID.
+        /// RID, the last number of its SID.
         rid: Rid,
     },
 }
 
-/// A group of Windows that users of a Linux machine can belong to.
+/// A Windows group that users of a Linux machine can belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum LocalRole {
-    /// `BUILTIN\Administrators`: the groups that [`Groups`] names (`winrm-admins` by default), root, and whoever [`Serving`] makes one.
+    /// `BUILTIN\Administrators`: the groups configured in [`Groups`] (default `winrm-admins`), root, and the
+    /// administrators of a [`ServiceScope::OneUser`] service.
     Administrator,
-    /// `BUILTIN\Remote Management Users`: `winrm-users` by default.
+    /// `BUILTIN\Remote Management Users`: group `winrm-users` by default.
     RemoteManagementUser,
     /// `WinRMRemoteWMIUsers__`: the group of that name, or `winrmremotewmiusers`, by default.
     RemoteWmiUser,
-    /// `BUILTIN\Event Log Readers`: `winrm-event-readers` by default.
+    /// `BUILTIN\Event Log Readers`: group `winrm-event-readers` by default.
     EventLogReader,
 }
 
 impl LocalPrincipals {
-    /// Looks names up among the users of the machine and, if there is one, in the file of accounts.
+    /// Creates a resolver for the users of the machine and, if given, the accounts of a file.
     #[must_use]
-    pub fn new(serving: Serving, users: UnixUsers, accounts: Option<FileAccounts>) -> Self {
+    pub fn new(scope: ServiceScope, users: UnixUsers, accounts: Option<FileAccounts>) -> Self {
         let usual = Arc::new(Groups::default());
-        Self { serving, users, accounts, groups: GroupSource(Arc::new(move || Arc::clone(&usual))) }
+        Self { scope, users, accounts, groups: GroupSource(Arc::new(move || Arc::clone(&usual))) }
     }
 
-    /// The same with other groups that are groups of Windows; `groups` is asked at every question.
+    /// Replaces the group settings. `groups` is called at every lookup.
     #[must_use]
     pub fn with_groups(self, groups: impl Fn() -> Arc<Groups> + Send + Sync + 'static) -> Self {
         Self { groups: GroupSource(Arc::new(groups)), ..self }
     }
 
-    /// As whom the account of this name acts; `None` if it is nobody here, if its record is disabled, or if
-    /// that cannot be found out.
+    /// Resolves an account; `None` if it does not exist, if its record is disabled, or if the account file or the user
+    /// database cannot be read.
     #[must_use]
     pub fn logon(&self, name: &str) -> Option<LocalLogon> {
         let record = match self.accounts.as_ref().map(|accounts| accounts.find(name)) {
             Some(Ok(record)) => record,
             None => None,
-            // Said to the log by the file already.
+            // The account file has logged the error already.
             Some(Err(_)) => return None,
         };
-        if record.as_ref().is_some_and(|record| record.standing == Standing::Disabled) {
+        if record.as_ref().is_some_and(|record| record.state == EnabledState::Disabled) {
             return None;
         }
-        match (self.serving, record) {
-            (Serving::Machine, record) => {
+        match (self.scope, record) {
+            (ServiceScope::Machine, record) => {
                 let user = self.unix_user(name)?.map(|user| LocalLogon::unix(&user, &(self.groups.0)()));
                 user.or_else(|| record.map(|record| LocalLogon::without_role(record.rid)))
             }
-            (Serving::OneUser { .. }, Some(record)) => Some(LocalLogon::of_record(&record)),
-            (Serving::OneUser { uid }, None) => {
+            (ServiceScope::OneUser { .. }, Some(record)) => Some(LocalLogon::of_record(&record)),
+            (ServiceScope::OneUser { uid }, None) => {
                 let owner = self.unix_user(name)?.filter(|user| user.uid == uid)?;
                 let mut logon = LocalLogon::unix(&owner, &(self.groups.0)());
                 logon.roles.insert(LocalRole::Administrator);
@@ -133,29 +134,35 @@ impl LocalPrincipals {
         }
     }
 
-    /// Whether the file has the account, and as one that may not sign in.
-    pub(crate) fn is_disabled(&self, name: &str) -> Result<bool, AuthError> {
-        let Some(accounts) = &self.accounts else { return Ok(false) };
-        Ok(accounts.find(name)?.is_some_and(|record| record.standing == Standing::Disabled))
+    /// Rejects an account that is disabled in the account file.
+    ///
+    /// # Errors
+    /// [`AuthError::NotAllowed`] if it is disabled, [`AuthError::Unavailable`] if the file cannot be read.
+    pub(crate) fn require_not_disabled(&self, name: &str) -> Result<(), AuthError> {
+        let Some(accounts) = &self.accounts else { return Ok(()) };
+        match accounts.find(name)? {
+            Some(Record { state: EnabledState::Disabled, .. }) => Err(AuthError::NotAllowed),
+            _ => Ok(()),
+        }
     }
 
-    /// None if that cannot be found out.
+    /// Looks up a Unix user; the outer `None` means that the user database cannot be read.
     fn unix_user(&self, name: &str) -> Option<Option<UnixUser>> {
         self.users
             .find(name)
-            .inspect_err(|error| tracing::error!(%error, "The users of this machine cannot be read"))
+            .inspect_err(|error| tracing::error!(%error, "Cannot read the users of this machine"))
             .ok()
     }
 }
 
 impl LocalLogon {
-    /// What access is decided with, for a user who has proven in this way who it is.
+    /// Returns the access token of a user who was authenticated with this proof.
     #[must_use]
     pub fn token(&self, machine: DomainSid, proof: Proof) -> Token {
         let roles = self.roles.iter().map(|role| role.sid(machine));
         match &self.user {
             LocalUser::Unix { uid, gids } => {
-                // Every user has a primary group, which stands for the ones that gave the roles.
+                // Every user has a primary group, which is given as the origin of all roles.
                 let primary = gids.first().copied().unwrap_or_default();
                 let roles: Vec<(u32, Sid)> = roles.map(|role| (primary, role)).collect();
                 Logon { uid: *uid, gids, roles: &roles, proof }.token(machine)
@@ -191,7 +198,7 @@ impl LocalLogon {
 }
 
 impl LocalRole {
-    /// The SID of the group.
+    /// Returns the SID of the group.
     #[must_use]
     pub fn sid(self, machine: DomainSid) -> Sid {
         match self {
@@ -202,7 +209,7 @@ impl LocalRole {
         }
     }
 
-    /// The roles that the members of a group of the machine have.
+    /// Returns the roles of the members of a Unix group.
     fn of_group<'a>(name: &'a str, groups: &'a Groups) -> impl Iterator<Item = Self> + use<'a> {
         let named = [
             (Self::Administrator, &groups.administrators),
@@ -210,8 +217,8 @@ impl LocalRole {
             (Self::RemoteWmiUser, &groups.remote_wmi_users),
             (Self::EventLogReader, &groups.event_log_readers),
         ];
-        let is_it = move |names: &Vec<String>| names.iter().any(|own| own == name);
-        named.into_iter().filter(move |(_, names)| is_it(names)).map(|(role, _)| role)
+        let granting = named.into_iter().filter(move |(_, names)| names.iter().any(|own| own == name));
+        granting.map(|(role, _)| role)
     }
 }
 
@@ -235,15 +242,14 @@ mod tests {
     const ADMIN: LocalRole = LocalRole::Administrator;
 
     /// Two users of the machine, and a file with an account of each kind.
-    fn principals(serving: Serving) -> (LocalPrincipals, TempDir) {
+    fn principals(scope: ServiceScope) -> (LocalPrincipals, TempDir) {
         let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
-        write("passwd", "root:x:0:0::/:\nalice:x:1000:1000::/:\nbob:x:1001:1001::/:\nout:x:1002:1002::/:\n");
-        write(
-            "group",
-            "winrm-admins:x:990:alice\nwinrm-users:x:991:alice,bob\nwinrmremotewmiusers:x:992:bob\n\
-             winrm-event-readers:x:993:bob\nsudo:x:27:bob\n",
-        );
+        let path = folder.path();
+        let passwd = "root:x:0:0::/:\nalice:x:1000:1000::/:\nbob:x:1001:1001::/:\nout:x:1002:1002::/:\n";
+        let group = "winrm-admins:x:990:alice\nwinrm-users:x:991:alice,bob\nwinrmremotewmiusers:x:992:bob\n\
+                     winrm-event-readers:x:993:bob\nsudo:x:27:bob\n";
+        fs::write(path.join("passwd"), passwd).unwrap();
+        fs::write(path.join("group"), group).unwrap();
         let hash = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
         let records = [
             "alice:3000000000:",
@@ -252,11 +258,11 @@ mod tests {
             "out:3000000003:admin,disabled",
         ];
         let text: String = records.iter().map(|record| format!("{record}:0:{hash}:\n")).collect();
-        write("accounts", &text);
-        let path = folder.path().join("accounts");
+        let path = path.join("accounts");
+        fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         let accounts = FileAccounts::open(path).unwrap();
-        (LocalPrincipals::new(serving, UnixUsers::below(folder.path()), Some(accounts)), folder)
+        (LocalPrincipals::new(scope, UnixUsers::in_directory(folder.path()), Some(accounts)), folder)
     }
 
     fn shown(principals: &LocalPrincipals, name: &str) -> Option<(String, Vec<LocalRole>)> {
@@ -266,8 +272,8 @@ mod tests {
     }
 
     #[test]
-    fn for_a_machine_the_users_of_the_machine_and_their_groups_count() {
-        let (principals, _folder) = principals(Serving::Machine);
+    fn machine_scope_uses_unix_users_and_groups() {
+        let (principals, _folder) = principals(ServiceScope::Machine);
         let bob = vec![LocalRole::RemoteManagementUser, LocalRole::RemoteWmiUser, LocalRole::EventLogReader];
         for (name, expected) in [
             ("root", Some(("500", vec![ADMIN]))),
@@ -276,7 +282,7 @@ mod tests {
             ("chief", Some(("3000000001", vec![]))),
             ("CLERK", Some(("3000000002", vec![]))),
             ("out", None),
-            ("nobody-at-all", None),
+            ("no-such-user", None),
         ] {
             let expected = expected.map(|(user, roles)| (user.to_owned(), roles));
             assert_eq!(shown(&principals, name), expected, "{name}");
@@ -284,8 +290,8 @@ mod tests {
     }
 
     #[test]
-    fn for_one_user_the_records_count_and_the_user_itself() {
-        let (principals, _folder) = principals(Serving::OneUser { uid: 1001 });
+    fn one_user_scope_uses_records_and_the_owner() {
+        let (principals, _folder) = principals(ServiceScope::OneUser { uid: 1001 });
         let owner =
             vec![ADMIN, LocalRole::RemoteManagementUser, LocalRole::RemoteWmiUser, LocalRole::EventLogReader];
         for (name, expected) in [
@@ -302,8 +308,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_found_out_lets_nobody_in() {
-        let (principals, folder) = principals(Serving::Machine);
+    fn unreadable_user_files_reject_sign_ins() {
+        let (principals, folder) = principals(ServiceScope::Machine);
         fs::remove_file(folder.path().join("group")).unwrap();
         assert_eq!(principals.logon("alice"), None);
         assert_eq!(shown(&principals, "clerk").map(|(user, _)| user).as_deref(), Some("3000000002"));
@@ -312,12 +318,8 @@ mod tests {
     }
 
     #[test]
-    fn a_token_tells_role_and_proof() {
-        let (principals, _folder) = principals(Serving::OneUser { uid: 1001 });
-        let holds = |name: &str, proof, alias: &str| {
-            let token = principals.logon(name).unwrap().token(MACHINE, proof);
-            token.holds(sddl::Principal::parse(alias).unwrap())
-        };
+    fn a_token_contains_role_and_proof() {
+        let (principals, _folder) = principals(ServiceScope::OneUser { uid: 1001 });
         for (name, proof, alias, expected) in [
             ("chief", Proof::Password, "BA", true),
             ("chief", Proof::Password, "S-1-5-114", true),
@@ -333,13 +335,15 @@ mod tests {
             ("bob", Proof::Password, "S-1-5-21-1-2-3-2983", true),
             ("bob", Proof::Password, "IU", false),
         ] {
-            assert_eq!(holds(name, proof, alias), expected, "{name} {alias}");
+            let token = principals.logon(name).unwrap().token(MACHINE, proof);
+            let principal = sddl::Principal::parse(alias).unwrap();
+            assert_eq!(token.holds(principal), expected, "{name} {alias}");
         }
     }
 
     #[test]
-    fn the_groups_that_give_roles_can_be_others_and_change_while_the_service_runs() {
-        let (principals, _folder) = principals(Serving::Machine);
+    fn role_groups_are_configurable_at_run_time() {
+        let (principals, _folder) = principals(ServiceScope::Machine);
         let chosen = Arc::new(std::sync::Mutex::new(Arc::new(Groups::default())));
         let asked = Arc::clone(&chosen);
         let principals = principals.with_groups(move || Arc::clone(&asked.lock().unwrap()));
@@ -354,9 +358,9 @@ mod tests {
     }
 
     #[test]
-    fn names_and_sids_are_found_by_each_other() {
-        let (principals, _folder) = principals(Serving::Machine);
-        for (name, rid, told) in [
+    fn names_and_sids_resolve_both_ways() {
+        let (principals, _folder) = principals(ServiceScope::Machine);
+        for (name, rid, expected) in [
             ("root", 500, "root"),
             ("alice", 3_000, "alice"),
             ("sudo", 1_055, "group sudo"),
@@ -366,9 +370,9 @@ mod tests {
         ] {
             let sid = MACHINE.account(rid);
             assert_eq!(principals.sid_of(name, MACHINE), Some(sid), "{name}");
-            assert_eq!(principals.name_of(sid, MACHINE).as_deref(), Some(told));
+            assert_eq!(principals.name_of(sid, MACHINE).as_deref(), Some(expected));
         }
-        assert_eq!(principals.sid_of("nobody-at-all", MACHINE), None);
+        assert_eq!(principals.sid_of("no-such-user", MACHINE), None);
         assert_eq!(principals.sid_of("group alice", MACHINE), None);
         assert_eq!(principals.name_of(MACHINE.account(9), MACHINE), None);
         assert_eq!(principals.name_of(DomainSid::new([9, 9, 9]).account(3_000), MACHINE), None);

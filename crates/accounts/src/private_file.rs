@@ -1,53 +1,54 @@
-//! Text files for the eyes of their owner, for crates that keep something sealed.
+//! Text files with secrets that only their owner may read.
 
 use std::path::{Path, PathBuf};
 
 use crate::file::disk::{self, Stamp};
 use crate::{AccountsError, IfMissing};
 
-/// A text file that nobody but its owner may read or change, and that is never half there.
+/// A text file that only its owner may read or change, and that is replaced atomically.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrivateFile(PathBuf);
 
-/// Tells a file from a changed one; two that are equal are of the same content.
+/// Version of a file's content. Equal versions mean unchanged content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Edition(Option<Stamp>);
+pub struct FileVersion(Option<Stamp>);
 
 impl PrivateFile {
-    /// Takes a file that need not be there yet.
+    /// Creates a handle for a file that need not exist yet.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
     }
 
-    /// Where it is.
+    /// Path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Which edition there is now, without reading it.
+    /// Returns the current version without reading the file.
     #[must_use]
-    pub fn edition(&self) -> Edition {
-        Edition(Stamp::of(&self.0))
+    pub fn version(&self) -> FileVersion {
+        FileVersion(Stamp::of(&self.0))
     }
 
-    /// Its text; a file that is not there is an empty one.
+    /// Reads the text and its version; a missing file reads as empty.
     ///
     /// # Errors
-    /// [`AccountsError`] if others could read or change it, or it cannot be read.
-    pub fn read(&self) -> Result<(String, Edition), AccountsError> {
+    /// [`AccountsError`] if other users could read or change the file, or if it cannot be read.
+    pub fn read(&self) -> Result<(String, FileVersion), AccountsError> {
         match disk::text_with_stamp(&self.0) {
-            Ok((text, stamp)) => Ok((text, Edition(Some(stamp)))),
-            Err(AccountsError::Missing { .. }) => Ok((String::new(), Edition(None))),
+            Ok((text, stamp)) => Ok((text, FileVersion(Some(stamp)))),
+            Err(AccountsError::Missing { .. }) => Ok((String::new(), FileVersion(None))),
             Err(error) => Err(error),
         }
     }
 
-    /// Makes a new text of the old one: whole, or not at all, and one change after the other.
+    /// Replaces the text by a new one computed from the old text. The replacement is atomic, and concurrent updates are
+    /// serialised.
     ///
     /// # Errors
-    /// Those of the change, and [`AccountsError`] if the file cannot be read or replaced.
+    /// The error of `change`; [`AccountsError`] if the file cannot be read or replaced.
     pub fn update<T, E: From<AccountsError>>(
         &self,
         change: impl FnOnce(&str) -> Result<(String, T), E>,
@@ -65,15 +66,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_is_another_edition_and_others_see_nothing() {
+    fn a_change_gives_a_new_version_and_mode_0600() {
         let folder = tempfile::tempdir().unwrap();
         let file = PrivateFile::new(folder.path().join("hosts"));
-        assert_eq!(file.read().unwrap(), (String::new(), file.edition()));
-        let before = file.edition();
+        assert_eq!(file.read().unwrap(), (String::new(), file.version()));
+        let before = file.version();
         file.update::<_, AccountsError>(|old| Ok((format!("{old}one\n"), ()))).unwrap();
-        let (text, edition) = file.read().unwrap();
-        assert_eq!((text.as_str(), edition), ("one\n", file.edition()));
-        assert_ne!(edition, before);
+        let (text, version) = file.read().unwrap();
+        assert_eq!((text.as_str(), version), ("one\n", file.version()));
+        assert_ne!(version, before);
         assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(file.read(), Err(AccountsError::Exposed { mode: 0o644, .. })));

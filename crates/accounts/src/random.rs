@@ -1,25 +1,20 @@
-//! Randomness, for salts and for the SID of a new machine.
-
-use std::io;
-
-use rustix::io::Errno;
-use rustix::rand::{GetRandomFlags, getrandom};
+//! Random bytes for salts, keys and the SID of a new machine.
 
 use crate::AccountsError;
 
-/// Octets from the system's source of randomness.
+/// Returns random bytes from the kernel.
+///
+/// # Errors
+/// [`AccountsError::Randomness`] if the system call fails.
+pub fn random<const N: usize>() -> Result<[u8; N], AccountsError> {
+    ::random::bytes().map_err(AccountsError::Randomness)
+}
+
+/// Returns the random numbers of a new machine SID (`S-1-5-21-A-B-C`).
 ///
 /// # Errors
 /// [`AccountsError::Randomness`].
-pub fn random<const N: usize>() -> Result<[u8; N], AccountsError> {
-    let mut octets = [0; N];
-    let mut rest = octets.as_mut_slice();
-    while !rest.is_empty() {
-        match getrandom(&mut *rest, GetRandomFlags::empty()) {
-            Ok(count) => rest = rest.split_at_mut(count).1,
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(AccountsError::Randomness(io::Error::from(error))),
-        }
-    }
-    Ok(octets)
+pub fn machine_numbers() -> Result<[u32; 3], AccountsError> {
+    let numbers: [[u8; 4]; 3] = [random()?, random()?, random()?];
+    Ok(numbers.map(u32::from_ne_bytes))
 }

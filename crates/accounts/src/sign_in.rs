@@ -1,7 +1,8 @@
-//! Every way of signing in to a service, from the stores of accounts there are.
+//! Authentication schemes of a service, built from its account stores.
 
 mod counted;
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
@@ -12,29 +13,29 @@ use auth::ntlm::{self, HostNames, NtlmVerifier};
 use auth::spnego::Mechanism;
 use auth::{
     Acceptor, Account, AuthError, Authenticator, Binding, CertificateProof, ClientCertificates, Holder,
-    Identity, Oid, PasswordVerifier, Peer, Scheme, Secret, UserName, VerifierCost, Whose, negotiate,
+    Identity, Oid, PasswordVerifier, Peer, Scheme, Secret, UserDomain, VerifierCost, negotiate,
 };
 use credssp::ServiceCertificate;
 use kerberos::Acceptors;
 use limits::{Claim, Origin, Priority, QueueLimits};
 
 use self::counted::{CountedAcceptor, CountedNtlm, ProvenName};
-use crate::holder::{CertificateHolder, Counting, MappedAccounts};
+use crate::holder::{CertificateHolder, HolderLimits, MappedAccounts};
 use crate::lockout::{Attempt, Attempts};
 use crate::verdict_queue::VerdictQueue;
 use crate::{ClientCertificateFile, random};
 
-/// What the schemes of a service come from; what it is not given is not offered.
+/// Authenticator of a service. Each scheme is offered only if its verifier was configured.
 pub struct SignIn {
     passwords: Passwords,
-    counting: Counting,
+    counting: HolderLimits,
     kerberos: Option<Acceptors>,
     ntlm: Option<Ntlm>,
     credssp: Option<CredSsp>,
     certificates: Option<ClientCertificateFile>,
 }
 
-/// Verifier of passwords, the queue for its verdicts, and the count of failures, if there is one.
+/// Password verifier, the queue for its verdicts, and the record of failures, if failures are counted.
 #[derive(Clone)]
 struct Passwords {
     verifier: Arc<dyn PasswordVerifier>,
@@ -42,13 +43,13 @@ struct Passwords {
     attempts: Option<Arc<Attempts>>,
 }
 
-/// The accounts that the mappings of a file lead to.
-struct OfFile {
+/// Accounts behind the certificate mappings of one file.
+struct FileMappedAccounts {
     file: ClientCertificateFile,
     passwords: Passwords,
 }
 
-/// A key takes a while to make, so it is made when the first client asks.
+/// CredSSP with a certificate that is generated when the first client needs it, because key generation takes long.
 struct CredSsp {
     certificate: OnceLock<ServiceCertificate>,
     make: Box<dyn Fn() -> Result<ServiceCertificate, String> + Send + Sync>,
@@ -57,44 +58,44 @@ struct CredSsp {
 #[derive(Clone)]
 struct Ntlm {
     verifier: Arc<dyn NtlmVerifier>,
-    /// winbind may wait for another machine, so its verdicts have a queue of their own.
+    /// NTLM has a queue of its own, because winbind may wait for another machine.
     queue: Arc<VerdictQueue>,
     names: HostNames,
 }
 
 impl SignIn {
-    /// With passwords in the clear only, which is Basic.
+    /// Creates an authenticator for clear-text passwords only, that is, for Basic.
     #[must_use]
     pub fn new(passwords: Arc<dyn PasswordVerifier>) -> Self {
-        let queue = Arc::new(VerdictQueue::new(VERDICTS));
+        let queue = Arc::new(VerdictQueue::new(VERDICT_LIMITS));
         let passwords = Passwords { verifier: passwords, queue, attempts: None };
-        let counting = Counting::default();
+        let counting = HolderLimits::default();
         Self { passwords, counting, kerberos: None, ntlm: None, credssp: None, certificates: None }
     }
 
-    /// With failures counted, over all schemes together, so that nobody can guess for long.
+    /// Counts failures over all schemes together, and locks accounts and sources after too many.
     #[must_use]
     pub fn counted(self, attempts: Arc<Attempts>) -> Self {
         let passwords = Passwords { attempts: Some(Arc::clone(&attempts)), ..self.passwords };
-        let counting = Counting { attempts: Some(attempts), ..self.counting };
+        let counting = HolderLimits { attempts: Some(attempts), ..self.counting };
         Self { passwords, counting, ..self }
     }
 
-    /// With Kerberos as well, by the keys of this machine.
+    /// Adds Kerberos with the keys of this machine.
     #[must_use]
     pub fn with_kerberos(self, acceptors: Acceptors) -> Self {
         Self { kerberos: Some(acceptors), ..self }
     }
 
-    /// With NTLM as well, on a machine with these names, whenever the verifier
-    /// [is available](NtlmVerifier::is_available).
+    /// Adds NTLM on a host with these names. It is offered while the verifier [is
+    /// available](NtlmVerifier::is_available).
     #[must_use]
     pub fn with_ntlm(self, verifier: Arc<dyn NtlmVerifier>, names: HostNames) -> Self {
-        let queue = Arc::new(VerdictQueue::new(VERDICTS));
+        let queue = Arc::new(VerdictQueue::new(VERDICT_LIMITS));
         Self { ntlm: Some(Ntlm { verifier, queue, names }), ..self }
     }
 
-    /// With CredSSP as well, around the mechanisms there are; its certificate is made when it is first needed.
+    /// Adds CredSSP around the mechanisms of Negotiate. `make` generates its certificate when it is first needed.
     #[must_use]
     pub fn with_credssp(
         self,
@@ -103,41 +104,42 @@ impl SignIn {
         Self { credssp: Some(CredSsp { certificate: OnceLock::new(), make: Box::new(make) }), ..self }
     }
 
-    /// With client certificates as well, by these mappings.
+    /// Adds client certificates with these mappings.
     #[must_use]
     pub fn with_certificates(self, certificates: ClientCertificateFile) -> Self {
         Self { certificates: Some(certificates), ..self }
     }
 
-    /// Every mapping of a client certificate, as the file has it now.
+    /// Returns every mapping of a client certificate in the current file.
     ///
     /// # Errors
-    /// [`MappingChangeError::Failed`] while there is none that can be used.
+    /// [`MappingChangeError::Failed`] if certificate mappings are not configured or the file cannot be used.
     pub fn mappings(&self) -> Result<Vec<Mapping>, MappingChangeError> {
         self.mapping_file()?.all()
     }
 
-    /// Makes, changes or deletes a mapping. The password of its account must be right; failures are counted as of
-    /// anybody who signs in.
+    /// Creates, changes or deletes a mapping. The password of its account must be right; failures count as for a
+    /// sign-in.
     ///
     /// # Errors
-    /// [`MappingChangeError`].
+    /// [`MappingChangeError`] if the password is wrong, the mapping exists or is missing, or the file cannot be
+    /// written.
     pub fn change_mapping(&self, change: MappingChange, from: IpAddr) -> Result<(), MappingChangeError> {
-        let is_right =
-            |user: &UserName, password: &Secret| self.passwords.judge(user.user(), password, from).is_ok();
-        self.mapping_file()?.apply(change, is_right)
+        self.mapping_file()?
+            .apply(change, |user, password| self.passwords.judge(user.user(), password, from).is_ok())
     }
 
     fn mapping_file(&self) -> Result<&ClientCertificateFile, MappingChangeError> {
-        let nowhere = || MappingChangeError::Failed("client certificates lead nowhere here".to_owned());
-        self.certificates.as_ref().ok_or_else(nowhere)
+        self.certificates
+            .as_ref()
+            .ok_or_else(|| MappingChangeError::Failed("certificate mappings are not configured".to_owned()))
     }
 
     fn ntlm(&self) -> Option<&Ntlm> {
         self.ntlm.as_ref().filter(|ntlm| ntlm.verifier.is_available())
     }
 
-    /// Returns the mechanisms that are available, the stronger first, and the name that one of them proves.
+    /// Returns the available mechanisms, strongest first, and the slot for the account name that NTLM proves.
     fn mechanisms(&self, address: IpAddr, binding: &Binding) -> (Vec<Arc<dyn Mechanism>>, ProvenName) {
         let proven = ProvenName::default();
         let mut mechanisms: Vec<Arc<dyn Mechanism>> = Vec::new();
@@ -163,7 +165,7 @@ impl SignIn {
         (mechanisms, proven)
     }
 
-    /// Counts the success of an acceptor once it is complete, and not earlier.
+    /// Wraps an acceptor so that a success is counted only when the whole sign-in is complete.
     fn counted_acceptor(
         &self,
         acceptor: Box<dyn Acceptor>,
@@ -180,12 +182,12 @@ impl SignIn {
 }
 
 impl Authenticator for SignIn {
-    fn knows(&self, scheme: Scheme) -> bool {
+    fn supports(&self, scheme: Scheme) -> bool {
         match scheme {
             Scheme::Basic => true,
             Scheme::Negotiate => self.kerberos.is_some() || self.ntlm().is_some(),
             Scheme::Kerberos => self.kerberos.is_some(),
-            Scheme::CredSsp => self.credssp.is_some() && self.knows(Scheme::Negotiate),
+            Scheme::CredSsp => self.credssp.is_some() && self.supports(Scheme::Negotiate),
             Scheme::Certificate => self.certificates.is_some(),
             _ => false,
         }
@@ -206,7 +208,7 @@ impl Authenticator for SignIn {
                 (Box::new(negotiate::Acceptor::kerberos(mechanisms)), proven)
             }
             (Scheme::CredSsp, Some(credssp)) => {
-                // CredSSP binds the mechanism inside to its own TLS connection.
+                // CredSSP binds the inner mechanism to its own TLS connection (MS-CSSP 3.1.5).
                 let (mechanisms, proven) = self.mechanisms(peer.address, &Binding::default());
                 let inner = Box::new(negotiate::Acceptor::negotiate(mechanisms));
                 (credssp.acceptor(inner)?, proven)
@@ -222,7 +224,7 @@ impl Authenticator for SignIn {
 
     fn holder(&self, proof: &CertificateProof, from: IpAddr) -> Result<Box<dyn Holder>, AuthError> {
         let file = self.certificates.clone().ok_or(AuthError::NoMechanism)?;
-        let accounts = Arc::new(OfFile { file, passwords: self.passwords.clone() });
+        let accounts = Arc::new(FileMappedAccounts { file, passwords: self.passwords.clone() });
         Ok(Box::new(CertificateHolder::prove(proof, accounts, self.counting.clone(), from)?))
     }
 
@@ -233,29 +235,28 @@ impl Authenticator for SignIn {
 
 impl Passwords {
     fn judge(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
-        let verdict = || self.verifier.verify(user, password, from);
         match &self.attempts {
             Some(attempts) => {
                 let attempt = Attempt { user, from, now: Instant::now(), queue: Some(&self.queue) };
-                attempts.judge_attempt(attempt, verdict)
+                attempts.judge_attempt(attempt, || self.verifier.verify(user, password, from))
             }
             None => {
                 let claim = Claim { origin: Origin::of(from), account: None, priority: Priority::Unknown };
                 let _slot = self.queue.enter(claim).ok_or(AuthError::Unavailable)?;
-                verdict()
+                self.verifier.verify(user, password, from)
             }
         }
     }
 }
 
-impl MappedAccounts for OfFile {
-    fn known(&self) -> Result<Arc<ClientCertificates>, AuthError> {
-        self.file.known()
+impl MappedAccounts for FileMappedAccounts {
+    fn current(&self) -> Result<Arc<ClientCertificates>, AuthError> {
+        self.file.current()
     }
 
-    fn mapped(&self, mapping: &Mapping, from: IpAddr) -> Result<Account, AuthError> {
-        // A certificate is never a way into another machine or domain.
-        let (Whose::Unsaid | Whose::ThisMachine) = mapping.user.whose() else {
+    fn verify(&self, mapping: &Mapping, from: IpAddr) -> Result<Account, AuthError> {
+        // A certificate must not give access to accounts of other machines or domains.
+        let (UserDomain::Unspecified | UserDomain::ThisMachine) = mapping.user.domain() else {
             return Err(AuthError::NotAllowed);
         };
         let password = self.file.password(mapping)?;
@@ -269,13 +270,9 @@ impl MappedAccounts for OfFile {
 
 impl CredSsp {
     fn acceptor(&self, inner: Box<dyn Acceptor>) -> Result<Box<dyn Acceptor>, AuthError> {
-        let failed = |error: &dyn std::fmt::Display| {
-            tracing::error!(%error, "CredSSP cannot begin");
-            AuthError::Unavailable
-        };
-        let certificate = self.certificate().map_err(|error| failed(&error))?;
+        let certificate = self.certificate().map_err(credssp_unavailable)?;
         let acceptor = credssp::Acceptor::new(certificate, inner, Version::V5);
-        Ok(Box::new(acceptor.map_err(|error| failed(&error))?))
+        Ok(Box::new(acceptor.map_err(credssp_unavailable)?))
     }
 
     fn certificate(&self) -> Result<&ServiceCertificate, String> {
@@ -287,6 +284,11 @@ impl CredSsp {
             }
         }
     }
+}
+
+fn credssp_unavailable(error: impl fmt::Display) -> AuthError {
+    tracing::error!(%error, "CredSSP setup failed");
+    AuthError::Unavailable
 }
 
 /// Kerberos for one connection.
@@ -319,7 +321,7 @@ impl Mechanism for NtlmMechanism {
 
     fn acceptor(&self) -> Result<Box<dyn Acceptor>, AuthError> {
         let challenge = random().map_err(|error| {
-            tracing::error!(%error, "There is no randomness for a challenge");
+            tracing::error!(%error, "Cannot generate an NTLM challenge");
             AuthError::Unavailable
         })?;
         let fresh = ntlm::AcceptorFresh { challenge, now: SystemTime::now() };
@@ -328,7 +330,8 @@ impl Mechanism for NtlmMechanism {
     }
 }
 
-/// Verdicts of one kind that are under way or wait.
+/// Limit of verdicts of one kind that are running or waiting.
 ///
-/// PAM delays the answer to a wrong password by about two seconds, and these have at most half of the slots.
-const VERDICTS: QueueLimits = QueueLimits { running: 8, waiting: 256 };
+/// PAM delays the answer to a wrong password by about two seconds. Sources without a recent sign-in get at most half of
+/// the slots.
+const VERDICT_LIMITS: QueueLimits = QueueLimits { running: 8, waiting: 256 };

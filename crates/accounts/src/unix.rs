@@ -1,4 +1,4 @@
-//! The users and groups of this machine, from `/etc/passwd` and `/etc/group` (passwd(5), group(5)).
+//! Users and groups of this machine, from `/etc/passwd` and `/etc/group` (passwd(5), group(5)).
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -8,72 +8,72 @@ use auth::{Account, AuthError, LocalUsers};
 
 /// The two files that list users and groups.
 ///
-/// Nothing else is asked: users of LDAP, SSSD or winbind are not found here.
+/// Users of LDAP, SSSD or winbind are not found here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnixUsers {
     passwd: PathBuf,
     group: PathBuf,
 }
 
-/// One user, with the groups it belongs to.
+/// A user and its groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnixUser {
-    /// The name.
+    /// Login name.
     pub name: String,
-    /// The number.
+    /// UID.
     pub uid: u32,
-    /// The groups: the primary one first, then the others in the order of the file.
+    /// Groups of the user: the primary group first, then the others in the order of the file.
     ///
-    /// Each is there once; where two names have one number, each of them.
+    /// Each group occurs once. If two group names share a GID, both occur.
     pub groups: Vec<UnixGroup>,
 }
 
-/// A group that a user belongs to.
+/// A group of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnixGroup {
-    /// The number.
+    /// GID.
     pub gid: u32,
-    /// The name; none if no group of the file has the number.
+    /// Group name; `None` if no group of the file has this GID.
     pub name: Option<String>,
 }
 
 impl UnixUsers {
-    /// Those of this machine.
+    /// Reads the files of this machine in `/etc`.
     #[must_use]
     pub fn of_this_machine() -> Self {
-        Self::below(Path::new("/etc"))
+        Self::in_directory(Path::new("/etc"))
     }
 
-    /// Those in the files `passwd` and `group` of another folder.
+    /// Reads the files `passwd` and `group` of another directory.
     #[must_use]
-    pub fn below(folder: &Path) -> Self {
+    pub fn in_directory(folder: &Path) -> Self {
         Self { passwd: folder.join("passwd"), group: folder.join("group") }
     }
 
-    /// Looks a user up by name; the case of letters counts.
+    /// Looks up a user by name, case-sensitively.
     ///
     /// # Errors
-    /// That of reading the files.
+    /// I/O errors of reading the files.
     pub fn find(&self, name: &str) -> io::Result<Option<UnixUser>> {
         self.find_by(|entry| entry.name == name)
     }
 
-    /// Looks a user up by number; of several with the same one the first.
+    /// Looks up a user by UID; if several share it, the first.
     ///
     /// # Errors
-    /// That of reading the files.
+    /// I/O errors of reading the files.
     pub fn find_uid(&self, uid: u32) -> io::Result<Option<UnixUser>> {
         self.find_by(|entry| entry.uid == uid)
     }
 
-    /// The name of the first user with a number like that.
+    /// Returns the name of the first user whose UID matches.
     pub(crate) fn find_uid_where(&self, is_wanted: impl Fn(u32) -> bool) -> io::Result<Option<String>> {
         let text = read(&self.passwd)?;
         let found = text.lines().filter_map(Entry::parse).find(|entry| is_wanted(entry.uid));
         Ok(found.map(|entry| entry.name.to_owned()))
     }
 
-    /// Name and number of the first group like that.
+    /// Returns name and GID of the first group that matches.
     pub(crate) fn find_group(
         &self,
         is_wanted: impl Fn(&str, u32) -> bool,
@@ -83,10 +83,10 @@ impl UnixUsers {
         Ok(found.map(|group| (group.name.to_owned(), group.gid)))
     }
 
-    /// The names of all users with the number 0.
+    /// Returns the names of all users with UID 0.
     ///
     /// # Errors
-    /// That of reading the files.
+    /// I/O errors of reading the files.
     pub fn superusers(&self) -> io::Result<Vec<String>> {
         let text = read(&self.passwd)?;
         let entries = text.lines().filter_map(Entry::parse);
@@ -113,7 +113,7 @@ impl UnixUsers {
 impl LocalUsers for UnixUsers {
     fn account(&self, uid: u32) -> Result<Account, AuthError> {
         let user = self.find_uid(uid).map_err(|error| {
-            tracing::error!(%error, "The users of this machine cannot be read");
+            tracing::error!(%error, "Cannot read the users of this machine");
             AuthError::Unavailable
         })?;
         user.map(|user| Account { name: user.name }).ok_or(AuthError::NotAllowed)
@@ -152,22 +152,27 @@ impl<'a> Group<'a> {
     }
 }
 
-/// A line that begins with `+` or `-` is an instruction for NIS (nsswitch.conf(5)); the replacement character
-/// stands for octets that are not text.
+/// Returns `false` for lines that are not users or groups: `+` and `-` begin NIS entries (nsswitch.conf(5)), `#` begins
+/// comments, and the replacement character marks bytes that are not UTF-8.
 fn is_name(text: &str) -> bool {
     !text.is_empty() && !text.starts_with(['+', '-', '#']) && !text.contains(char::REPLACEMENT_CHARACTER)
 }
 
-/// A file of at most 16 MiB; what is not UTF-8 in it matches no name.
+/// Reads a file of at most 16 MiB. Invalid UTF-8 is replaced, so that it matches no name.
 fn read(path: &Path) -> io::Result<String> {
-    const MOST: u64 = 16 << 20;
-    let failed = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    const MAX: u64 = 16 << 20;
     let mut octets = Vec::new();
-    File::open(path).and_then(|file| file.take(MOST + 1).read_to_end(&mut octets)).map_err(failed)?;
-    if u64::try_from(octets.len()).is_ok_and(|octets| octets > MOST) {
-        return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 16 MiB")));
+    File::open(path)
+        .and_then(|file| file.take(MAX + 1).read_to_end(&mut octets))
+        .map_err(|error| with_path(&error, path))?;
+    if u64::try_from(octets.len()).is_ok_and(|octets| octets > MAX) {
+        return Err(with_path(&io::Error::new(io::ErrorKind::FileTooLarge, "file exceeds 16 MiB"), path));
     }
     Ok(String::from_utf8_lossy(&octets).into_owned())
+}
+
+fn with_path(error: &io::Error, path: &Path) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]
@@ -178,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_is_found_with_the_groups_of_its_name() {
+    fn a_user_is_found_with_its_groups() {
         let folder = tempfile::tempdir().unwrap();
         let passwd = "root:x:0:0::/root:/bin/sh\n+nis::::::\n-bad:x:7:7::/:\nbroken\nalice:x:1000:1000::/:\n\
                       toor:x:0:0::/root:/bin/sh\nalice:x:0:0:second:/:\nlost:x:1001:4242::/:\nminus:x:-1:0::/:\n";
@@ -186,18 +191,17 @@ mod tests {
                      twin:x:990:alice\ncr:x:992:alice\r\n";
         fs::write(folder.path().join("passwd"), [passwd.as_bytes(), b"\xFF:x:1:1::/:\n"].concat()).unwrap();
         fs::write(folder.path().join("group"), group).unwrap();
-        let users = UnixUsers::below(folder.path());
+        let users = UnixUsers::in_directory(folder.path());
 
         let alice = users.find("alice").unwrap().unwrap();
-        let named = |gid, name: &str| UnixGroup { gid, name: Some(name.to_owned()) };
         assert_eq!(alice.uid, 1000);
-        let expected =
-            [named(1000, "alice"), named(990, "winrm-admins"), named(990, "twin"), named(992, "cr")];
+        let expected = [(1000, "alice"), (990, "winrm-admins"), (990, "twin"), (992, "cr")]
+            .map(|(gid, name)| UnixGroup { gid, name: Some(name.to_owned()) });
         assert_eq!(alice.groups, expected);
         let lost = users.find("lost").unwrap().unwrap();
         assert_eq!(lost.groups, [UnixGroup { gid: 4242, name: None }]);
-        for nobody in ["Alice", "", "+nis", "-bad", "bad", "broken", "minus", "\u{FFFD}"] {
-            assert_eq!(users.find(nobody).unwrap(), None, "{nobody:?}");
+        for missing in ["Alice", "", "+nis", "-bad", "bad", "broken", "minus", "\u{FFFD}"] {
+            assert_eq!(users.find(missing).unwrap(), None, "{missing:?}");
         }
         assert_eq!(users.find_uid(1001).unwrap().unwrap().name, "lost");
         assert_eq!(users.superusers().unwrap(), ["root", "toor", "alice"]);

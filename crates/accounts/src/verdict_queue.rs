@@ -1,27 +1,27 @@
-//! Threads that wait for their turn to have a password judged.
+//! Queue of threads that wait to verify a password.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use limits::{Claim, FairQueue, QueueLimits, Slot};
 
-/// Name of an account as attempts are counted by it.
+/// Key by which attempts of one account are counted.
 pub(crate) type AccountKey = Arc<str>;
 
-/// Bounds how many attempts are judged at the same time, and decides fairly which of those that wait is next.
+/// Limits how many attempts are verified at the same time, and orders the waiting ones fairly.
 ///
-/// See [`FairQueue`] for the order. An attempt that has to give way to others is refused at once; its thread does not
-/// wait any longer.
+/// [`FairQueue`] defines the order. An attempt that is displaced by others is refused at once; its thread stops
+/// waiting.
 #[derive(Debug)]
 pub(crate) struct VerdictQueue(Mutex<FairQueue<AccountKey, Arc<Waiter>>>);
 
-/// Held while an attempt is judged.
+/// Permit for verifying one attempt; dropping it releases the slot.
 #[derive(Debug)]
 pub(crate) struct VerdictSlot<'a> {
     queue: &'a VerdictQueue,
     slot: Option<Slot<AccountKey>>,
 }
 
-/// A thread that waits.
+/// A waiting thread.
 #[derive(Debug, Default)]
 struct Waiter {
     decision: Mutex<Option<Decision>>,
@@ -39,7 +39,7 @@ impl VerdictQueue {
         Self(Mutex::new(FairQueue::new(limits)))
     }
 
-    /// Waits for a slot. Returns `None` if there are too many attempts and this one has to give way.
+    /// Waits for a slot. Returns `None` if the queue is full and this attempt is displaced.
     pub(crate) fn enter(&self, claim: Claim<AccountKey>) -> Option<VerdictSlot<'_>> {
         let waiter = Arc::new(Waiter::default());
         let mut queue = self.lock();
@@ -61,7 +61,7 @@ impl VerdictQueue {
     }
 
     fn lock(&self) -> MutexGuard<'_, FairQueue<AccountKey, Arc<Waiter>>> {
-        // Nothing that could panic happens under the lock.
+        // No code that runs under the lock can panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -75,7 +75,7 @@ impl Drop for VerdictSlot<'_> {
     }
 }
 
-/// Starts every attempt for which there is a slot.
+/// Starts waiting attempts while slots are free.
 fn start(queue: &mut FairQueue<AccountKey, Arc<Waiter>>) {
     while let Some((slot, waiter)) = queue.start_next() {
         waiter.decide(Decision::Start(slot));
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_allowed_are_judged_at_the_same_time() {
+    fn concurrent_verdicts_are_limited() {
         let queue = VerdictQueue::new(QueueLimits { running: 4, waiting: 40 });
         let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         thread::scope(|scope| {
@@ -123,7 +123,8 @@ mod tests {
                 let (queue, now, most) = (&queue, &now, &most);
                 scope.spawn(move || {
                     for _ in 0..200 {
-                        let _slot = queue.enter(claim(thread % 4, Priority::Unknown)).expect("a place");
+                        let _slot =
+                            queue.enter(claim(thread % 4, Priority::Unknown)).expect("the queue is not full");
                         most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                         thread::yield_now();
                         now.fetch_sub(1, Ordering::SeqCst);
@@ -131,12 +132,12 @@ mod tests {
                 });
             }
         });
-        assert!((2..=3).contains(&most.into_inner()), "a slot is kept for sources that have signed in");
+        assert!((2..=3).contains(&most.into_inner()), "one slot is reserved for sources that have signed in");
         assert_eq!(queue.counts(), (0, 0));
     }
 
     #[test]
-    fn an_attempt_that_has_to_give_way_is_refused_while_others_wait() {
+    fn a_displaced_attempt_is_refused_while_others_wait() {
         let queue = VerdictQueue::new(QueueLimits { running: 1, waiting: 2 });
         let first = queue.enter(claim(1, Priority::Unknown)).unwrap();
         thread::scope(|scope| {

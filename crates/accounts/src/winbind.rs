@@ -1,4 +1,4 @@
-//! Accounts that Samba's winbind knows: those of a domain, and of Samba's own list.
+//! NTLM verification by Samba's winbind, for domain accounts and for Samba's own accounts.
 
 mod process;
 
@@ -17,77 +17,79 @@ use zeroize::Zeroizing;
 use self::process::{Answer, Helper};
 use crate::lockout::shortened;
 
-/// Has winbind judge responses of NTLM, through Samba's program `ntlm_auth` (ntlm_auth(1), `ntlm-server-1`).
+/// Verifies NTLM responses with winbind, through Samba's program `ntlm_auth` (ntlm_auth(1), protocol `ntlm-server-1`).
 ///
-/// The program runs as long as this value lives; should it end or not answer, it is started again, once a second at
-/// most, and less often the more often it fails. winbind gives the key of a sign-in only to root and to the group `winbindd_priv`.
+/// The program runs as long as this value exists. If it exits or does not answer, it is started again, at most once per
+/// second and less often after repeated failures. winbind returns the session key only to root and to the group
+/// `winbindd_priv`.
 ///
-/// An account of a domain is called `DOMAIN\user`, the domain in capitals, the user in small letters, unless it is
-/// [`listed`](Self::listed) under another name.
+/// An account of a domain is called `DOMAIN\user`, with the domain in upper case and the user in lower case, unless
+/// [`map_account`](Self::map_account) gives it another name.
 pub struct Winbind {
     names: HostNames,
     scope: WinbindScope,
     helper: Mutex<Helper>,
     waiting: AtomicUsize,
     timeout: Duration,
-    /// Who is called what here, in small letters.
-    listed: HashMap<String, String>,
+    /// Local names of accounts, by their names in lower case.
+    mapped: HashMap<String, String>,
 }
 
-/// Whom winbind is asked about.
+/// Accounts that winbind is asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WinbindScope {
     /// Accounts of other domains than this machine.
     Domains,
-    /// Also accounts of this machine, which Samba keeps in a list of its own.
+    /// Also accounts of this machine, which Samba stores in a database of its own.
     Everyone,
 }
 
 impl Winbind {
-    /// Asks this program, such as `/usr/bin/ntlm_auth`; it is started when first needed.
+    /// Creates a verifier with this program, such as `/usr/bin/ntlm_auth`, which is started when first needed.
     #[must_use]
     pub fn new(program: impl Into<PathBuf>, scope: WinbindScope, names: HostNames) -> Self {
         let helper = Mutex::new(Helper::new(program.into()));
-        let listed = HashMap::new();
-        Self { names, scope, helper, waiting: AtomicUsize::new(0), timeout: LONGEST, listed }
+        let mapped = HashMap::new();
+        Self { names, scope, helper, waiting: AtomicUsize::new(0), timeout: DEFAULT_TIMEOUT, mapped }
     }
 
-    /// Has `theirs`, such as `CORP\\ann` or, as the client has written it, `ann@corp.example`, be the account
-    /// `ours` of this machine, in any case of letters.
+    /// Maps an account of winbind to a local account. `domain_account` is `CORP\ann`, or the name as the client sent it,
+    /// such as `ann@corp.example`; case is ignored.
     #[must_use]
-    pub fn listed(mut self, theirs: &str, ours: &str) -> Self {
-        self.listed.insert(theirs.to_lowercase(), ours.to_owned());
+    pub fn map_account(mut self, domain_account: &str, local_account: &str) -> Self {
+        self.mapped.insert(domain_account.to_lowercase(), local_account.to_owned());
         self
     }
 
-    /// Waits this long for an answer instead of 10 seconds.
+    /// Sets the time to wait for an answer. Default: 10 seconds.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
     fn ask(&self, request: &[u8]) -> Result<Answer, AuthError> {
-        // Each waits for those before it, so a program that is slow must not gather a crowd.
-        let _place = Waiting::among(&self.waiting).ok_or(AuthError::Unavailable)?;
+        // Each waits for those before it, so the number of waiting threads is limited for the case that the program is
+        // slow.
+        let _position = QueuePosition::take(&self.waiting).ok_or(AuthError::Unavailable)?;
         let deadline = Instant::now() + self.timeout;
         let mut helper = self.helper.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // Whoever waited for one that hangs does not wait as long again.
+        // A thread that has waited for a hanging request gets less time for its own.
         let deadline = deadline.max(Instant::now() + self.timeout / 10);
         helper.ask(request, deadline).map_err(|error| {
-            tracing::error!(%error, "winbind cannot be asked");
+            tracing::error!(%error, "winbind request failed");
             AuthError::Unavailable
         })
     }
 
-    /// The name of the account that is meant; none if winbind is not asked about such.
+    /// Returns the name of the account; `None` if winbind is not asked about it.
     fn account(&self, domain: &str, user: &str) -> Option<String> {
         let name = self.own_name(domain, user)?;
-        Some(self.listed.get(&name.to_lowercase()).cloned().unwrap_or(name))
+        Some(self.mapped.get(&name.to_lowercase()).cloned().unwrap_or(name))
     }
 
     fn own_name(&self, domain: &str, user: &str) -> Option<String> {
         match (self.names.local_account(domain, user), self.scope) {
-            // Without a domain a name with an @ is of a realm.
+            // Without a domain, a name with an @ belongs to a realm.
             (Some(name), _) if domain.is_empty() && name.contains('@') => Some(user.to_lowercase()),
             (Some(name), WinbindScope::Everyone) => Some(name.to_lowercase()),
             (Some(_), WinbindScope::Domains) => None,
@@ -127,20 +129,19 @@ impl NtlmVerifier for Winbind {
     }
 }
 
-/// What is written to the program; none if a name cannot be one.
+/// Formats a request; `None` if a name is invalid.
 ///
-/// Names are in Base64, so that nothing in them is a line of its own; control characters are refused all the same,
-/// because others read these names too.
+/// Names are Base64-encoded, so that they cannot add lines. Control characters are rejected nevertheless, because other
+/// components read these names too.
 fn request(domain: &str, user: &str, challenge: &[u8; 8], nt_response: &[u8]) -> Option<Zeroizing<String>> {
-    let is_name = |name: &str| name.len() <= MOST_NAME && !name.chars().any(char::is_control);
     if user.is_empty() || !is_name(user) || !is_name(domain) {
         return None;
     }
     let mut text = Zeroizing::new(String::new());
     match domain {
-        // Left away, it is the domain that the machine belongs to, which knows its users by these names.
+        // Without `NT-Domain`, winbind uses the domain of the machine, which knows its users by these names.
         "" if user.contains('@') => {}
-        // The machine itself.
+        // An empty domain is the machine itself.
         "" => text.push_str("NT-Domain: \n"),
         domain => text.push_str(&format!("NT-Domain:: {}\n", STANDARD.encode(domain))),
     }
@@ -151,39 +152,43 @@ fn request(domain: &str, user: &str, challenge: &[u8; 8], nt_response: &[u8]) ->
     Some(text)
 }
 
+fn is_name(name: &str) -> bool {
+    name.len() <= MAX_NAME && !name.chars().any(char::is_control)
+}
+
 fn hexadecimal(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02X}")).collect()
 }
 
-/// A place among those who wait for the program.
-struct Waiting<'a>(&'a AtomicUsize);
+/// A position in the queue for the program.
+struct QueuePosition<'a>(&'a AtomicUsize);
 
-impl<'a> Waiting<'a> {
-    fn among(count: &'a AtomicUsize) -> Option<Self> {
-        let place = Self(count);
+impl<'a> QueuePosition<'a> {
+    fn take(count: &'a AtomicUsize) -> Option<Self> {
+        let position = Self(count);
         let before = count.fetch_add(1, Ordering::AcqRel);
-        (before < MOST_WAITING).then_some(place)
+        (before < MAX_WAITING).then_some(position)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for QueuePosition<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-/// How long an answer may take: a domain controller may be far away.
-const LONGEST: Duration = Duration::from_secs(10);
-/// In octets of UTF-8; Windows' own limits are below.
-const MOST_NAME: usize = 1_024;
-const MOST_WAITING: usize = 64;
+/// Default time to wait for an answer: a domain controller may be far away.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum length of a name in UTF-8 bytes; the limits of Windows are lower.
+const MAX_NAME: usize = 1_024;
+const MAX_WAITING: usize = 64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_cannot_add_lines() {
+    fn names_cannot_inject_lines() {
         let text = |domain, user| request(domain, user, &[0xAB; 8], &[1, 2]).map(|text| text.to_string());
         assert_eq!(
             text("CORP", "jürgen").as_deref(),
@@ -194,7 +199,7 @@ mod tests {
         );
         assert!(text("", "ann").is_some_and(|text| text.starts_with("NT-Domain: \nUsername:: YW5u\n")));
         assert!(text("", "ann@corp.example").is_some_and(|text| text.starts_with("Username:: ")));
-        let long = "x".repeat(MOST_NAME + 1);
+        let long = "x".repeat(MAX_NAME + 1);
         for (domain, user) in [
             ("A\nB", "ann"),
             ("A", "ann\n."),
@@ -209,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_account_is_never_called_like_one_of_this_machine() {
+    fn domain_accounts_never_get_the_name_of_a_local_account() {
         let names = HostNames::of_host("node7.lab.example");
         let account = |scope, domain: &str, user: &str| {
             Winbind::new("/nowhere", scope, names.clone()).account(domain, user)

@@ -1,7 +1,8 @@
-//! What laying out sealed bodies costs beside the cipher, as a ratio to copying the body twice and in nanoseconds.
+//! Measures the cost of the layout of sealed bodies without the cipher, as a ratio to copying the body twice and in
+//! nanoseconds.
 //!
-//! Twice, because a run begins with a copy of its input and a body has to get from its buffer to the one that is sent.
-//! Run with `cargo bench -p telarch-auth`.
+//! Two copies are the minimum: one prepares the input of a run, the other moves the body into the output buffer. Run
+//! with `cargo bench -p telarch-auth`.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used)] // A benchmark prints, and its inputs are its own.
 
@@ -39,7 +40,7 @@ fn report(name: &str, plain: &[u8], mut ours: impl FnMut() -> usize) {
     println!("{name:16} {:7} bytes {:8} ns {ratio:6.2} x two copies", plain.len(), cost.as_nanos() / 100);
 }
 
-/// The time of a hundred calls.
+/// Returns the time of a hundred calls.
 fn hundred(mut call: impl FnMut() -> usize) -> Duration {
     let start = Instant::now();
     for _ in 0..100 {
@@ -48,7 +49,7 @@ fn hundred(mut call: impl FnMut() -> usize) -> Duration {
     start.elapsed()
 }
 
-/// A context whose cipher costs nothing, so that what is around it can be seen.
+/// A context with a cipher that costs nothing.
 struct Free(Protocol);
 
 impl SecurityContext for Free {

@@ -1,4 +1,4 @@
-//! The file of local accounts: who may sign in to a service that keeps accounts of its own.
+//! The file of local accounts, for services that store accounts of their own.
 //!
 //! ```text
 //! # Lines that begin with # and empty lines stay where they are.
@@ -7,22 +7,21 @@
 //! bob:3000000001:disabled:1763719801:$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$ZmFrZWZha2VmYWtlZmFrZQ:
 //! ```
 //!
-//! | field | what stands there |
+//! | field | content |
 //! |---|---|
-//! | name | [`AccountName`]; no two differ only in the case of letters |
-//! | RID | the last number of the account's SID: [`Rid`]; no two accounts ever share one |
-//! | flags | nothing, `admin`, `disabled`, or both with a comma |
-//! | changed | when the password was set, in seconds since 1970: [`UnixTime`] |
-//! | password | Argon2id as a PHC string, a hash of the shadow file, or `*`: [`PasswordHash`] |
+//! | name | [`AccountName`]; names that differ only in case are duplicates |
+//! | RID | last number of the account's SID: [`Rid`], never shared by two accounts |
+//! | flags | empty, `admin`, `disabled`, or both separated by a comma |
+//! | changed | time of the last password change, in seconds since 1970: [`UnixTime`] |
+//! | password | Argon2id as a PHC string, a hash from the shadow file, or `*`: [`PasswordHash`] |
 //! | comment | [`Comment`], often empty |
-//! | NT hash | what NTLM needs: [`SealedNtHash`]; field and colon are there only if there is one |
+//! | NT hash | secret for NTLM: [`SealedNtHash`]; the field and its colon are omitted for accounts without NTLM |
 //!
-//! `@next-rid` is the RID of the next account, so that the number of one that was removed is not given to
-//! another; a file without that line counts on from its highest RID.
-//! Everything else is refused with the number of the line, so that a record that a later version writes is
-//! never half understood.
+//! `@next-rid` is the RID of the next account, so that the RID of a removed account is not assigned again. Without that
+//! line, numbering continues after the highest RID of the file. Any other line is an error with its line number, so
+//! that records of a later version are never misread.
 //!
-//! This module reads no file and knows no clock: text, salt and time are arguments.
+//! This module does not read files or the clock; text, salt and time are arguments.
 
 mod password_hash;
 mod record;
@@ -34,163 +33,163 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 pub use password_hash::{HashError, NewPassword, PasswordHash, PasswordRuleError};
-pub use record::{AccountName, Comment, FieldError, Record, Rid, Role, Standing, UnixTime};
+pub use record::{AccountName, Comment, EnabledState, FieldError, Record, Rid, Role, UnixTime};
 pub use sealed_nt_hash::SealedNtHash;
 
-/// The accounts of one file, in the order and with the comments of its lines.
+/// Accounts of one file, in the order and with the comments of its lines.
 #[derive(Clone, Debug, Default)]
 pub struct AccountFile {
-    /// INVARIANT: at most [`MAX_LINES`]; names and RIDs are unique; at most one [`Line::NextRid`].
+    /// INVARIANT: at most [`MAX_LINES`] lines; names and RIDs are unique; at most one [`Line::NextRid`].
     lines: Vec<Line>,
     next: NextRid,
 }
 
-/// Why a file is not one of its kind.
+/// An error with its line number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
 pub struct AtLine<E> {
-    /// Counted from one.
+    /// Line number, from 1.
     pub line: usize,
-    /// What is wrong there.
+    /// Cause.
     pub reason: E,
 }
 
-/// Why a file of accounts is not one.
+/// Error of an account file.
 pub type AccountFileError = AtLine<LineError>;
 
-/// What is wrong with a line.
+/// Reason why a line is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineError {
-    /// More lines than a file may have.
+    /// The file has more than [`MAX_LINES`] lines.
     #[error(
-        "a file of accounts has at most {MAX_LINES} lines\n  keep that many accounts in a directory service and let PAM ask it"
+        "an account file has at most {MAX_LINES} lines\n  for more accounts, use a directory service through PAM"
     )]
     TooManyLines,
-    /// A line of more than [`MAX_LINE_OCTETS`].
-    #[error("the line is longer than {MAX_LINE_OCTETS} octets")]
+    /// A line is longer than [`MAX_LINE_OCTETS`] bytes.
+    #[error("line exceeds {MAX_LINE_OCTETS} bytes")]
     TooLong,
-    /// Something that is no record.
+    /// A record has the wrong number of fields.
     #[error(
-        "{found} instead of 6 fields\n  a record is NAME:RID:FLAGS:CHANGED:PASSWORD:COMMENT, with :NTHASH behind it if there is one; a comment begins with #"
+        "expected 6 fields, found {found}\n  write NAME:RID:FLAGS:CHANGED:PASSWORD:COMMENT, optionally followed by :NTHASH; comments begin with #"
     )]
     FieldCount {
-        /// How many there are.
+        /// Number of fields found.
         found: usize,
     },
-    /// A field that cannot be what it stands for.
+    /// A field is invalid.
     #[error(transparent)]
     Field(#[from] FieldError),
-    /// The name of an earlier line, in whatever case.
-    #[error("{name:?} is listed twice\n  delete one of the lines; the case of letters does not count")]
+    /// The name occurs on an earlier line, compared without case.
+    #[error("duplicate account name {name:?}\n  delete one of the lines; case is ignored")]
     DuplicateName {
-        /// Which name.
+        /// Duplicate name.
         name: AccountName,
     },
-    /// The RID of an earlier line.
+    /// The RID occurs on an earlier line.
     #[error(
-        "the RID {rid} is listed twice\n  what belongs to one account would belong to the other: add one of them anew"
+        "duplicate RID {rid}\n  the two accounts would share access rights; delete one of them and add it again"
     )]
     DuplicateRid {
-        /// Which number.
+        /// Duplicate RID.
         rid: Rid,
     },
-    /// A line with `@` that is not known.
-    #[error("a line that begins with @ is not understood\n  this version knows @next-rid:NUMBER")]
+    /// A line begins with `@` and is not a known directive.
+    #[error("unknown directive\n  a line that begins with @ must be @next-rid:NUMBER")]
     UnknownDirective,
-    /// A second `@next-rid`.
-    #[error("@next-rid is there twice\n  keep the line with the larger number")]
+    /// `@next-rid` occurs twice.
+    #[error("duplicate @next-rid\n  keep the line with the larger number")]
     DuplicateNextRid,
-    /// A number that is no RID, or that an account has or had.
+    /// `@next-rid` is not a RID, or is not above all RIDs of the file.
     #[error(
-        "@next-rid is not a number from {smallest} to {}\n  without the line it follows from the accounts",
+        "@next-rid is not a number from {smallest} to {}\n  if you delete the line, the number is derived from the accounts",
         u32::MAX
     )]
     NextRid {
-        /// One above the largest RID of the file.
+        /// Smallest allowed number: one above the largest RID of the file.
         smallest: u32,
     },
 }
 
-/// Why a change of the accounts is refused; nothing was changed then.
+/// Reason why a change is rejected. The file is unchanged then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChangeError {
-    /// The name is taken; the spelling is that of the file.
-    #[error("the account {0} exists already")]
+    /// An account with this name exists; spelt as in the file.
+    #[error("account {0} already exists")]
     Exists(AccountName),
-    /// There is no such account.
-    #[error("there is no account {0}")]
+    /// No account has this name.
+    #[error("no account named {0}")]
     Unknown(String),
-    /// The file has as many lines as it may.
-    #[error("the file has {MAX_LINES} lines, which is as many as it may have")]
+    /// The file has the maximum number of lines.
+    #[error("the account file has the maximum of {MAX_LINES} lines")]
     Full,
-    /// Every RID has been given away.
-    #[error("no RID is left for another account")]
+    /// All RIDs have been assigned.
+    #[error("no RID left for another account")]
     NoRidLeft,
 }
 
-/// What a new account is made of; its RID is the file's to give.
+/// Data of a new account. Its RID is assigned by the file.
 #[derive(Clone, Debug)]
 pub struct NewAccount {
-    /// What it is called.
+    /// Account name.
     pub name: AccountName,
-    /// Its password.
+    /// Password hash.
     pub password: PasswordHash,
-    /// What it may do in a service of one process; see [`AccountFile::usual_role`].
+    /// Role in a service of one process; see [`AccountFile::usual_role`].
     pub role: Role,
-    /// Now.
+    /// Current time.
     pub changed: UnixTime,
-    /// Any remark.
+    /// Comment.
     pub comment: Comment,
 }
 
 impl AccountFile {
-    /// Reads the text of a file. An empty one has no accounts.
+    /// Parses the text of a file. An empty text has no accounts.
     ///
     /// # Errors
-    /// The first line that is wrong, and why.
+    /// [`AccountFileError`] for the first invalid line.
     pub fn parse(text: &str) -> Result<Self, AccountFileError> {
         let mut lines = Vec::new();
-        let mut seen = Seen::default();
+        let mut parsed = ParsedLines::default();
         for (number, text) in text.lines().enumerate().map(|(at, text)| (at + 1, text)) {
             let line =
-                seen.admit(number, text).map_err(|reason| AccountFileError { line: number, reason })?;
+                parsed.parse(number, text).map_err(|reason| AccountFileError { line: number, reason })?;
             lines.push(line);
         }
-        let next = seen.next().map_err(|(line, reason)| AccountFileError { line, reason })?;
+        let next = parsed.next().map_err(|(line, reason)| AccountFileError { line, reason })?;
         Ok(Self { lines, next })
     }
 
-    /// The accounts, in the order of the lines.
+    /// Returns the accounts, in the order of the lines.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         self.lines.iter().filter_map(|line| match line {
             Line::Record(record) => Some(record.as_ref()),
-            Line::Kept(_) | Line::NextRid => None,
+            Line::Text(_) | Line::NextRid => None,
         })
     }
 
-    /// The account of this name, in any case of letters.
+    /// Returns the account of this name, compared without case.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Record> {
         let key = AccountName::key_of(name);
         self.records().find(|record| record.name.key() == key)
     }
 
-    /// The role of an account for which nobody has chosen one: the first account of a file is an
-    /// administrator, because a service that nobody can administer is of no use.
+    /// Default role of a new account: the first account of a file is an administrator, because a service without one
+    /// cannot be administered.
     #[must_use]
     pub fn usual_role(&self) -> Role {
         if self.records().next().is_none() { Role::Administrator } else { Role::User }
     }
 
-    /// Adds an account at the end, with a RID that no account of this file has had.
+    /// Appends an account with a RID that no account of this file has had.
     ///
     /// # Errors
     /// [`ChangeError::Exists`], [`ChangeError::Full`] or [`ChangeError::NoRidLeft`].
     pub fn add(&mut self, account: NewAccount) -> Result<Rid, ChangeError> {
-        if let Some(known) = self.find(account.name.as_str()) {
-            return Err(ChangeError::Exists(known.name.clone()));
+        if let Some(existing) = self.find(account.name.as_str()) {
+            return Err(ChangeError::Exists(existing.name.clone()));
         }
         let next_rid_line = usize::from(!self.has_next_rid());
         if self.lines.len() + 1 + next_rid_line > MAX_LINES {
@@ -198,12 +197,12 @@ impl AccountFile {
         }
         let (rid, next) = self.next.take().ok_or(ChangeError::NoRidLeft)?;
         self.next = next;
-        self.keep_next_rid();
+        self.ensure_next_rid_line();
         self.lines.push(Line::Record(Box::new(Record {
             name: account.name,
             rid,
             role: account.role,
-            standing: Standing::Enabled,
+            state: EnabledState::Enabled,
             changed: account.changed,
             password: account.password,
             comment: account.comment,
@@ -212,11 +211,11 @@ impl AccountFile {
         Ok(rid)
     }
 
-    /// Gives an account another password. Its NT hash is taken away, for it is that of the old one; see
+    /// Sets the password of an account and removes its NT hash, which belongs to the old password; see
     /// [`set_nt_hash`](Self::set_nt_hash).
     ///
     /// # Errors
-    /// [`ChangeError::Unknown`].
+    /// [`ChangeError::Unknown`] if there is no such account.
     pub fn set_password(
         &mut self,
         name: &str,
@@ -230,32 +229,32 @@ impl AccountFile {
         Ok(())
     }
 
-    /// Lets an account sign in with NTLM, or no longer.
+    /// Sets or removes the NT hash of an account, which allows or forbids NTLM.
     ///
     /// # Errors
-    /// [`ChangeError::Unknown`].
+    /// [`ChangeError::Unknown`] if there is no such account.
     pub fn set_nt_hash(&mut self, name: &str, nt_hash: Option<SealedNtHash>) -> Result<(), ChangeError> {
         self.find_mut(name)?.nt_hash = nt_hash;
         Ok(())
     }
 
-    /// Lets an account sign in, or no longer.
+    /// Enables or disables an account.
     ///
     /// # Errors
-    /// [`ChangeError::Unknown`].
-    pub fn set_standing(&mut self, name: &str, standing: Standing) -> Result<(), ChangeError> {
-        self.find_mut(name)?.standing = standing;
+    /// [`ChangeError::Unknown`] if there is no such account.
+    pub fn set_state(&mut self, name: &str, state: EnabledState) -> Result<(), ChangeError> {
+        self.find_mut(name)?.state = state;
         Ok(())
     }
 
-    /// Takes an account out of the file; its RID is not given to another.
+    /// Removes an account; its RID is not assigned again.
     ///
     /// # Errors
-    /// [`ChangeError::Unknown`].
+    /// [`ChangeError::Unknown`] if there is no such account.
     pub fn remove(&mut self, name: &str) -> Result<(), ChangeError> {
         let rid = self.find_mut(name)?.rid;
         self.lines.retain(|line| !matches!(line, Line::Record(record) if record.rid == rid));
-        self.keep_next_rid();
+        self.ensure_next_rid_line();
         Ok(())
     }
 
@@ -274,8 +273,8 @@ impl AccountFile {
         self.lines.iter().any(|line| matches!(line, Line::NextRid))
     }
 
-    /// From the first change on the file itself knows which RIDs were given away.
-    fn keep_next_rid(&mut self) {
+    /// Inserts the line `@next-rid` at the first change, so that the file records which RIDs have been assigned.
+    fn ensure_next_rid_line(&mut self) {
         if !self.has_next_rid() {
             let first = self.lines.iter().position(|line| matches!(line, Line::Record(_)));
             self.lines.insert(first.unwrap_or(self.lines.len()), Line::NextRid);
@@ -283,11 +282,11 @@ impl AccountFile {
     }
 }
 
-/// The text of the file: comments as they were, one record a line.
+/// Formats the file: comments unchanged, one record per line.
 impl fmt::Display for AccountFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.lines.iter().try_for_each(|line| match line {
-            Line::Kept(text) => writeln!(f, "{text}"),
+            Line::Text(text) => writeln!(f, "{text}"),
             Line::NextRid => writeln!(f, "{NEXT_RID}{}", self.next.0),
             Line::Record(record) => writeln!(f, "{record}"),
         })
@@ -296,14 +295,14 @@ impl fmt::Display for AccountFile {
 
 #[derive(Clone, Debug)]
 enum Line {
-    /// A comment, or nothing.
-    Kept(String),
-    /// Where [`AccountFile::next`] stands.
+    /// A comment or an empty line.
+    Text(String),
+    /// Position of the line `@next-rid`, whose value is in [`AccountFile::next`].
     NextRid,
     Record(Box<Record>),
 }
 
-/// The RID of the next account.
+/// RID of the next account.
 #[derive(Clone, Copy, Debug)]
 struct NextRid(
     /// INVARIANT: not below [`Rid::FIRST`], and above every RID of the file.
@@ -318,28 +317,28 @@ impl Default for NextRid {
 
 impl NextRid {
     fn after(rid: Rid) -> Self {
-        // A RID is below `u32::MAX`.
+        // A RID is less than `u32::MAX`.
         Self(rid.number().saturating_add(1))
     }
 
-    /// A RID, and what follows it.
+    /// Returns the RID and its successor.
     fn take(self) -> Option<(Rid, Self)> {
         let rid = Rid::new(self.0)?;
         Some((rid, Self::after(rid)))
     }
 }
 
-/// What the lines so far have taken.
+/// Names and RIDs of the lines parsed so far.
 #[derive(Default)]
-struct Seen {
+struct ParsedLines {
     names: BTreeSet<String>,
     rids: BTreeSet<Rid>,
-    /// The line that says it, and what it says.
+    /// Line number and value of `@next-rid`.
     next: Option<(usize, u32)>,
 }
 
-impl Seen {
-    fn admit(&mut self, number: usize, text: &str) -> Result<Line, LineError> {
+impl ParsedLines {
+    fn parse(&mut self, number: usize, text: &str) -> Result<Line, LineError> {
         if number > MAX_LINES {
             return Err(LineError::TooManyLines);
         }
@@ -347,8 +346,8 @@ impl Seen {
             return Err(LineError::TooLong);
         }
         if text.starts_with('#') || text.trim().is_empty() {
-            // A carriage return at the end would be part of the end of the line when read again.
-            return Ok(Line::Kept(text.trim_end_matches('\r').to_owned()));
+            // A trailing carriage return would become part of the line ending when parsed again.
+            return Ok(Line::Text(text.trim_end_matches('\r').to_owned()));
         }
         if text.starts_with('@') {
             let next = text.strip_prefix(NEXT_RID).ok_or(LineError::UnknownDirective)?;
@@ -382,18 +381,18 @@ impl Seen {
     }
 }
 
-/// The most lines of a file, comments included.
+/// Maximum number of lines, comments included.
 pub const MAX_LINES: usize = 8_192;
 
-/// The longest line. Every record is shorter, so that what was added can be read again.
+/// Maximum length of a line in bytes. Every record is shorter, so that records written can be parsed again.
 pub const MAX_LINE_OCTETS: usize = 2_048;
 
-/// The largest file, in octets.
+/// Maximum size of a file in bytes.
 pub const MAX_OCTETS: usize = MAX_LINES * (MAX_LINE_OCTETS + 2);
 
 const NEXT_RID: &str = "@next-rid:";
 
-/// Reads every line, of which some mean nothing, up to the first that is wrong.
+/// Parses all lines up to the first error; lines without content yield nothing.
 fn parse_lines<T, E>(
     text: &str,
     too_many: E,
@@ -409,7 +408,7 @@ fn parse_lines<T, E>(
     Ok(found)
 }
 
-/// What stands between the colons of a line of another program; none for one that is empty or a comment.
+/// Splits a line of another program at its colons; `None` for an empty line or a comment.
 fn fields<E>(text: &str, too_long: E) -> Result<Option<Vec<&str>>, E> {
     if text.len() > MAX_LINE_OCTETS {
         return Err(too_long);
@@ -443,28 +442,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_changed_keeps_its_line() {
+    fn unchanged_records_keep_their_lines() {
         let text = format!(
             "# Keep this.\n\n@next-rid:3000000009\nalice:3000000000:admin,disabled:0:{HASH}:on call\n  \n{}\n#bob\n",
             line("Bob", 3_000_000_008)
         );
         let mut file = AccountFile::parse(&text).unwrap();
         assert_eq!(file.to_string(), text);
-        file.set_standing("ALICE", Standing::Enabled).unwrap();
+        file.set_state("ALICE", EnabledState::Enabled).unwrap();
         file.set_password("bob", PasswordHash::parse(HASH).unwrap(), UnixTime::new(7)).unwrap();
         let expected = text.replace("admin,disabled", "admin").replace("::1763719754:", "::7:");
         assert_eq!(file.to_string(), expected);
     }
 
     #[test]
-    fn names_are_found_in_any_case_and_shown_as_written() {
+    fn names_are_found_without_case_and_keep_their_spelling() {
         let file = AccountFile::parse(&line("Jürgen", 3_000_000_000)).unwrap();
         assert_eq!(file.find("JÜRGEN").unwrap().name.as_str(), "Jürgen");
         assert!(file.find("jurgen").is_none());
     }
 
     #[test]
-    fn the_rid_of_a_removed_account_is_not_given_to_another() {
+    fn the_rid_of_a_removed_account_is_not_assigned_again() {
         let mut file = AccountFile::parse(&format!("# old\n{}\n", line("alice", 3_000_000_004))).unwrap();
         file.remove("alice").unwrap();
         let mut file = AccountFile::parse(&file.to_string()).unwrap();
@@ -476,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_account_is_an_administrator_unasked() {
+    fn only_the_first_account_is_an_administrator_by_default() {
         let mut file = AccountFile::default();
         assert_eq!(file.usual_role(), Role::Administrator);
         assert_eq!(file.add(new("alice")).unwrap(), Rid::FIRST);
@@ -484,14 +483,14 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_change_changes_nothing() {
+    fn a_rejected_change_changes_nothing() {
         let mut file = AccountFile::parse(&line("alice", 3_000_000_000)).unwrap();
         let before = file.to_string();
         let alice = AccountName::parse("alice").unwrap();
         assert_eq!(file.add(new("Alice")), Err(ChangeError::Exists(alice)));
         let unknown = ChangeError::Unknown("bob".to_owned());
         assert_eq!(file.remove("bob"), Err(unknown.clone()));
-        assert_eq!(file.set_standing("bob", Standing::Disabled), Err(unknown));
+        assert_eq!(file.set_state("bob", EnabledState::Disabled), Err(unknown));
         assert_eq!(file.to_string(), before);
 
         let mut last = AccountFile::parse("@next-rid:4294967295\n").unwrap();
@@ -504,7 +503,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_record_can_be_read_again() {
+    fn the_largest_record_round_trips() {
         let mut file = AccountFile::parse("@next-rid:4294967294").unwrap();
         let hash = "$argon2id$v=19$m=65536,t=10,p=4";
         let longest = format!("{hash}${}${}", "A".repeat(86), "A".repeat(86));
@@ -523,14 +522,14 @@ mod tests {
     }
 
     #[test]
-    fn an_nt_hash_is_kept_until_the_password_is_another_one() {
+    fn changing_the_password_removes_the_nt_hash() {
         let mut file = AccountFile::parse(&line("alice", 3_000_000_000)).unwrap();
         let before = file.to_string();
         assert_eq!(file.find("alice").unwrap().nt_hash, None);
         let sealed = SealedNtHash { nonce: [0; 12], sealed: [0; 32] };
         file.set_nt_hash("ALICE", Some(sealed)).unwrap();
         assert_eq!(file.to_string().trim_end(), format!("{}:{SEALED}", before.trim_end()));
-        file.set_standing("alice", Standing::Disabled).unwrap();
+        file.set_state("alice", EnabledState::Disabled).unwrap();
         let mut file = AccountFile::parse(&file.to_string()).unwrap();
         assert_eq!(file.find("alice").unwrap().nt_hash, Some(sealed));
         file.set_password("alice", PasswordHash::never(), UnixTime::new(7)).unwrap();
@@ -540,37 +539,37 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_line_is_named_with_its_reason() {
+    fn errors_have_line_number_and_reason() {
         let (alice, bob) = (line("alice", 3_000_000_001), line("bob", 3_000_000_001));
         let cases = [
-            ("\nalice".to_owned(), 2, "1 instead of 6 fields"),
+            ("\nalice".to_owned(), 2, "expected 6 fields, found 1"),
             (format!("{alice}:"), 1, "aes-256-gcm"),
             (format!("{alice}:more"), 1, "aes-256-gcm"),
-            (format!("{alice}:{SEALED}:"), 1, "8 instead of 6 fields"),
-            (format!("# {}", "x".repeat(MAX_LINE_OCTETS)), 1, "longer than 2048"),
+            (format!("{alice}:{SEALED}:"), 1, "expected 6 fields, found 8"),
+            (format!("# {}", "x".repeat(MAX_LINE_OCTETS)), 1, "exceeds 2048"),
             ("\n".repeat(MAX_LINES + 1), MAX_LINES + 1, "at most 8192 lines"),
-            (format!("{alice}\n{}", alice.replace("alice", "ALICE")), 2, "\"ALICE\" is listed twice"),
-            (format!("{alice}\n{bob}"), 2, "RID 3000000001 is listed twice"),
+            (format!("{alice}\n{}", alice.replace("alice", "ALICE")), 2, "duplicate account name \"ALICE\""),
+            (format!("{alice}\n{bob}"), 2, "duplicate RID 3000000001"),
             ("@version:2".to_owned(), 1, "@next-rid:NUMBER"),
-            ("@next-rid:3000000000\n@next-rid:3000000000".to_owned(), 2, "twice"),
+            ("@next-rid:3000000000\n@next-rid:3000000000".to_owned(), 2, "duplicate"),
             ("@next-rid:".to_owned(), 1, "3000000000 to 4294967295"),
             ("@next-rid:2999999999".to_owned(), 1, "3000000000 to"),
             (format!("@next-rid:3000000001\n{alice}"), 1, "3000000002 to"),
             (alice.replace("3000000001", "1000"), 1, "RID"),
             (alice.replace("::", ":adm:"), 1, "adm"),
             (alice.replace(HASH, "$1$salt$hash"), 1, "argon2id"),
-            (alice.replace(HASH, "$6$salt$hash"), 1, "not whole"),
+            (alice.replace(HASH, "$6$salt$hash"), 1, "incomplete"),
             (alice.replace(HASH, "$6$rounds=9999999$salt$hash"), 1, "1000 to 1000000"),
         ];
         for (text, number, part) in cases {
             let error = AccountFile::parse(&text).expect_err(part);
             assert_eq!(error.line, number, "{error}");
-            assert!(error.to_string().contains(part), "{error} does not tell of {part:?}");
+            assert!(error.to_string().contains(part), "{error} does not contain {part:?}");
         }
     }
 
     #[test]
-    fn no_password_and_no_hash_is_shown_by_debug() {
+    fn debug_output_contains_no_password_or_hash() {
         let password = NewPassword::new(Secret::new("hunter2".to_owned())).unwrap();
         let file = AccountFile::parse(&line("alice", 3_000_000_000)).unwrap();
         let shown = format!("{password:?} {file:?}");

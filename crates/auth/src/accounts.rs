@@ -1,59 +1,59 @@
-//! Accounts from a list of `name:password` lines, for trying out and testing.
+//! Accounts from a list of `name:password` lines, for trials and tests.
 
 use std::net::IpAddr;
 
 use crate::ntlm::{self, HostNames, NtHash, Verified};
 use crate::{Account, AuthError, PasswordVerifier, Secret, VerifierCost};
 
-/// Accounts that are known with their passwords, so that they serve every scheme that works from one.
+/// Accounts with clear-text passwords, which support every password-based scheme.
 #[derive(Debug)]
 pub struct AccountList {
     accounts: Vec<(Account, Secret)>,
     names: HostNames,
 }
 
-/// Why a list cannot be used.
+/// Reason why a list cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AccountListError {
-    /// A line without a colon.
-    #[error("line {line} is not NAME:PASSWORD")]
+    /// A line has no colon.
+    #[error("line {line}: expected NAME:PASSWORD")]
     NotAnAccount {
-        /// Counted from one.
+        /// Line number, from 1.
         line: usize,
     },
-    /// A name that cannot be one.
-    #[error("line {line}: the name is empty or contains control characters")]
+    /// The name is empty or contains control characters.
+    #[error("line {line}: name is empty or contains control characters")]
     BadName {
-        /// Counted from one.
+        /// Line number, from 1.
         line: usize,
     },
-    /// An empty password.
-    #[error("line {line}: the password of {name:?} is empty")]
+    /// The password is empty.
+    #[error("line {line}: password of {name:?} is empty")]
     NoPassword {
-        /// Counted from one.
+        /// Line number, from 1.
         line: usize,
-        /// Whose it is.
+        /// Account name.
         name: String,
     },
-    /// A name that came before.
+    /// The name occurs on an earlier line.
     #[error("line {line}: {name:?} is listed twice")]
     Duplicate {
-        /// Counted from one.
+        /// Line number, from 1.
         line: usize,
-        /// Which name.
+        /// Account name.
         name: String,
     },
-    /// No account at all.
-    #[error("no account is listed; write at least one line NAME:PASSWORD")]
+    /// The list contains no account.
+    #[error("the list contains no account; write at least one line NAME:PASSWORD")]
     Empty,
 }
 
 impl AccountList {
-    /// Reads lines of `name:password`; empty lines and lines that begin with `#` do not count.
+    /// Parses lines of `name:password`; empty lines and lines that begin with `#` are ignored.
     ///
     /// # Errors
-    /// [`AccountListError`] with the number of the line.
+    /// [`AccountListError`] with the line number.
     pub fn parse(text: &str) -> Result<Self, AccountListError> {
         let mut accounts: Vec<(Account, Secret)> = Vec::new();
         for (line, entry) in text.lines().enumerate().map(|(at, entry)| (at + 1, entry)) {
@@ -79,13 +79,13 @@ impl AccountList {
         Ok(Self { accounts, names: HostNames::default() })
     }
 
-    /// The same accounts on a machine with these names, any of which NTLM may put before that of an account.
+    /// Sets the names of this machine, which NTLM clients may send as the domain of an account.
     #[must_use]
     pub fn on_host(self, names: HostNames) -> Self {
         Self { names, ..self }
     }
 
-    /// The names, in the order of the list.
+    /// Account names, in the order of the list.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.accounts.iter().map(|(account, _)| account.name.as_str())
     }
@@ -93,7 +93,7 @@ impl AccountList {
 
 impl PasswordVerifier for AccountList {
     fn verify(&self, user: &str, password: &Secret, _from: IpAddr) -> Result<Account, AuthError> {
-        // Every account is compared, so that time does not tell which names exist.
+        // Every account is compared, so that timing does not reveal which names exist.
         let mut found = None;
         for (account, secret) in &self.accounts {
             if secret.matches(password) & (account.name == user) {
@@ -116,7 +116,7 @@ impl ntlm::NtlmVerifier for AccountList {
         challenge: &[u8; 8],
         nt_response: &[u8],
     ) -> Result<Verified, AuthError> {
-        // Every password is hashed, so that time does not tell which names exist.
+        // Every password is hashed, so that timing does not reveal which names exist.
         let name = self.names.local_account(domain, user);
         let mut found = None;
         for (account, secret) in &self.accounts {
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_right_password_of_the_right_account_is_let_in() {
+    fn only_the_right_password_of_the_account_is_accepted() {
         let list = AccountList::parse("# demo\nalice:s3cret:x\n\nbob:other\n").expect("a list");
         let ask = |user, password: &str| {
             let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_line_is_named() {
+    fn errors_have_the_line_number() {
         for (text, error) in [
             ("alice", AccountListError::NotAnAccount { line: 1 }),
             ("\n:x", AccountListError::BadName { line: 2 }),

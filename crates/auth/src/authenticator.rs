@@ -1,4 +1,4 @@
-//! What a service needs to know who somebody is, whatever the scheme.
+//! Authentication of clients by a service, independent of the scheme.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,137 +9,137 @@ use crate::{
     Secret, SecurityContext, Step, VerifierCost,
 };
 
-/// Everything that can judge a proof, for one service: in the same process, or in one that it trusts more.
+/// Verifier of all authentication schemes of one service, in the same process or in a more privileged one.
 pub trait Authenticator: Send + Sync {
-    /// Whether a scheme can lead anywhere here. What cannot, for want of a keytab for example, is not offered.
-    fn knows(&self, scheme: Scheme) -> bool;
+    /// Returns `true` if a scheme can succeed here. Others, for example Kerberos without a keytab, are not offered.
+    fn supports(&self, scheme: Scheme) -> bool;
 
-    /// Judges a name and a password that came in the clear.
+    /// Verifies a name and a password sent in clear text.
     ///
     /// # Errors
-    /// [`AuthError`].
+    /// [`AuthError`] if they are wrong or cannot be verified.
     fn password(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError>;
 
     /// Begins an authentication by tokens: [`Scheme::Negotiate`], [`Scheme::Kerberos`] or [`Scheme::CredSsp`].
     ///
     /// # Errors
-    /// [`AuthError::NoMechanism`] for a scheme it does not know.
+    /// [`AuthError::NoMechanism`] for an unsupported scheme.
     fn acceptor(&self, scheme: Scheme, peer: &Peer) -> Result<Box<dyn Acceptor>, AuthError>;
 
-    /// Whether its judgements take long; see [`VerifierCost`].
+    /// Returns how long verification takes; see [`VerifierCost`].
     fn cost(&self) -> VerifierCost;
 
-    /// Judges what a client has signed with the key of its certificate, for [`Scheme::Certificate`]. May wait.
+    /// Verifies what a client has signed with the key of its certificate, for [`Scheme::Certificate`]. May block.
     ///
     /// # Errors
-    /// [`AuthError::NoMechanism`] where certificates lead nowhere, and [`AuthError::Unproven`].
+    /// [`AuthError::NoMechanism`] if certificates are not supported, [`AuthError::Unproven`] if the signature is wrong.
     fn holder(&self, proof: &CertificateProof, from: IpAddr) -> Result<Box<dyn Holder>, AuthError> {
         let _ = (proof, from);
         Err(AuthError::NoMechanism)
     }
 
-    /// Whether the account of somebody who has signed in may still be used: it may have been disabled since, or have
-    /// expired. May wait.
+    /// Verifies that the account of an authenticated client may still be used; it may have been disabled or have
+    /// expired since. May block.
     ///
     /// # Errors
-    /// [`AuthError::NotAllowed`] if not, and [`AuthError::Unavailable`] if nobody can say.
+    /// [`AuthError::NotAllowed`] if it may not, [`AuthError::Unavailable`] if that cannot be determined.
     fn admits(&self, identity: &Identity, from: IpAddr) -> Result<(), AuthError> {
         let _ = (identity, from);
         Ok(())
     }
 
-    /// For how long a verdict stands: a connection that is used after that is judged again.
-    fn stands_for(&self) -> Duration {
-        STANDS_FOR
+    /// Lifetime of a verdict: a connection that is used later must be verified again.
+    fn verdict_lifetime(&self) -> Duration {
+        VERDICT_LIFETIME
     }
 }
 
-/// For how long a verdict stands usually. Short enough for an administrator who waits for it, and long enough that
-/// judging again costs nothing beside the requests of that time.
-const STANDS_FOR: Duration = Duration::from_secs(5);
+/// Default lifetime of a verdict: short enough for an administrator who waits for a change, and long enough that
+/// verifying again costs little compared with the requests of that time.
+const VERDICT_LIFETIME: Duration = Duration::from_secs(5);
 
-/// By what client certificates are judged.
+/// Configuration against which client certificates are verified.
 #[derive(Debug, Default)]
 pub struct ClientCertificates {
-    /// Whose account the holder of one is.
+    /// Mappings of certificates to accounts.
     pub mappings: CertificateMappings,
-    /// The certificates, in DER, of those whose signature is believed.
+    /// DER certificates of the trusted authorities.
     pub authorities: Vec<Vec<u8>>,
 }
 
-/// The other end of a connection, as far as authentication is concerned with it.
+/// Peer of a connection.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// Where it is.
+    /// IP address.
     pub address: IpAddr,
-    /// To which TLS connection its tokens must be bound.
+    /// Channel binding that tokens must match.
     pub binding: Binding,
 }
 
-/// An authentication by tokens that is under way on one connection.
+/// An authentication by tokens in progress on one connection.
 pub struct Handshake {
     scheme: Scheme,
     address: IpAddr,
     acceptor: Box<dyn Acceptor>,
-    legs: u8,
+    tokens: u8,
 }
 
-/// What a [`Handshake`] leads to.
+/// Result of a [`Handshake`].
 pub struct Established {
-    /// Who it is.
+    /// Authenticated identity.
     pub identity: Identity,
-    /// What protects messages on this connection.
+    /// Protection of messages on this connection.
     pub context: Box<dyn SecurityContext>,
 }
 
 impl Handshake {
-    /// Begins one.
+    /// Begins a handshake.
     ///
     /// # Errors
-    /// [`AuthError::NoMechanism`].
+    /// [`AuthError::NoMechanism`] if the authenticator does not support the scheme.
     pub fn begin(scheme: Scheme, authenticator: &dyn Authenticator, peer: &Peer) -> Result<Self, AuthError> {
         let acceptor = authenticator.acceptor(scheme, peer)?;
-        Ok(Self { scheme, address: peer.address, acceptor, legs: 0 })
+        Ok(Self { scheme, address: peer.address, acceptor, tokens: 0 })
     }
 
-    /// The scheme it was begun with.
+    /// Scheme of the handshake.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// Where the peer is.
+    /// IP address of the peer.
     #[must_use]
     pub fn address(&self) -> IpAddr {
         self.address
     }
 
-    /// The mechanism at work, once it is decided; also after an error.
+    /// Negotiated mechanism, once it is decided; also available after an error.
     #[must_use]
     pub fn mechanism(&self) -> Option<Oid> {
         self.acceptor.mechanism()
     }
 
-    /// What the client is told after an error; most mechanisms are silent then.
+    /// Returns the token to send to the client after an error; most mechanisms have none.
     pub fn refusal(&mut self) -> Option<Vec<u8>> {
         self.acceptor.refusal()
     }
 
-    /// Whose name the client has given, proven or not, or the beginning of it: for the record of who was not let in.
+    /// Name that the client claims, proven or not, cut to 256 characters; for audit records of failed sign-ins.
     #[must_use]
     pub fn claimed(&self) -> Option<String> {
-        const MOST: usize = 256;
-        Some(self.acceptor.claimed()?.chars().take(MOST).collect())
+        const MAX: usize = 256;
+        Some(self.acceptor.claimed()?.chars().take(MAX).collect())
     }
 
-    /// Takes the client's next token. After an error it is of no further use.
+    /// Processes the client's next token. After an error the handshake must not be used again.
     ///
     /// # Errors
-    /// [`AuthError`]; also when it takes more tokens than any client needs.
+    /// [`AuthError`] if authentication failed, or if it takes more tokens than any client needs.
     pub fn step(&mut self, token: &[u8]) -> Result<Step<Established>, AuthError> {
-        self.legs = self.legs.saturating_add(1);
-        if self.legs > MOST_LEGS {
-            return Err(AuthError::Malformed("there is no end to the tokens"));
+        self.tokens = self.tokens.saturating_add(1);
+        if self.tokens > MAX_TOKENS {
+            return Err(AuthError::Malformed("too many tokens"));
         }
         Ok(match self.acceptor.step(token)? {
             Step::Continue(token) => Step::Continue(token),
@@ -152,12 +152,12 @@ impl Handshake {
     }
 }
 
-/// More tokens than this no client needs: CredSSP over TLS 1.2 with an inner NTLM takes six.
-const MOST_LEGS: u8 = 10;
+/// Maximum number of tokens: CredSSP over TLS 1.2 with NTLM inside takes six.
+const MAX_TOKENS: u8 = 10;
 
-/// Knows passwords and nothing else.
+/// A password verifier as an authenticator that supports Basic only.
 impl<V: PasswordVerifier> Authenticator for V {
-    fn knows(&self, scheme: Scheme) -> bool {
+    fn supports(&self, scheme: Scheme) -> bool {
         scheme == Scheme::Basic
     }
 

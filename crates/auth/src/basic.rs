@@ -1,4 +1,4 @@
-//! Basic: name and password, encoded but not hidden (RFC 7617).
+//! Basic scheme: name and password, encoded but not encrypted (RFC 7617).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,46 +6,46 @@ use zeroize::Zeroizing;
 
 use crate::Secret;
 
-/// What a client sends to sign in with Basic.
+/// User name and password sent with the Basic scheme.
 #[derive(Clone, Debug)]
 pub struct Login {
-    /// The name; never empty.
+    /// User name; never empty.
     pub user: String,
-    /// The password; may be empty.
+    /// Password; may be empty.
     pub password: Secret,
 }
 
-/// Why the value of a header is not a login.
+/// Reason why a header value contains no credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoginError {
-    /// Longer than a name and a password may be.
-    #[error("the credentials are longer than {MOST_ENCODED} characters")]
+    /// The credentials exceed the maximum length.
+    #[error("basic credentials exceed {MAX_ENCODED} characters")]
     TooLong,
-    /// Not Base64 of UTF-8.
-    #[error("the credentials are not Base64 of UTF-8")]
+    /// The credentials are not Base64 of UTF-8.
+    #[error("basic credentials are not Base64 of UTF-8")]
     Malformed,
-    /// No colon between name and password, or nothing before it.
-    #[error("the credentials are not NAME:PASSWORD")]
+    /// The colon between name and password is missing, or the name is empty.
+    #[error("basic credentials are not NAME:PASSWORD")]
     Incomplete,
-    /// A name that no account can have.
-    #[error("the name contains control characters")]
+    /// The name contains control characters.
+    #[error("user name contains control characters")]
     BadName,
 }
 
-/// The longest encoded credentials that are looked at.
-const MOST_ENCODED: usize = 2_048;
+/// Maximum length of encoded credentials.
+const MAX_ENCODED: usize = 2_048;
 
 impl Login {
-    /// Reads what follows the word `Basic`.
+    /// Parses the part of the header after the word `Basic`.
     ///
-    /// The first colon ends the name; the character set is UTF-8.
+    /// The name ends at the first colon; the character set is UTF-8.
     ///
     /// # Errors
-    /// [`LoginError`].
+    /// [`LoginError`] if the credentials are too long or malformed.
     pub fn parse(encoded: &str) -> Result<Self, LoginError> {
         let encoded = encoded.trim();
-        if encoded.len() > MOST_ENCODED {
+        if encoded.len() > MAX_ENCODED {
             return Err(LoginError::TooLong);
         }
         let decoded = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| LoginError::Malformed)?);
@@ -61,11 +61,11 @@ impl Login {
     }
 }
 
-/// The value of the header `Authorization` for a name and a password.
+/// Returns the value of the `Authorization` header for a name and a password.
 #[must_use]
 pub fn authorization(user: &str, password: &Secret) -> Zeroizing<String> {
     let plain = Zeroizing::new(format!("{user}:{}", password.expose()));
-    // Reserved at once, so that growing leaves no copy behind.
+    // Full capacity from the start, so that growing leaves no copy of the password in memory.
     let mut value = String::with_capacity("Basic ".len() + plain.len().div_ceil(3) * 4);
     value.push_str("Basic ");
     STANDARD.encode_string(plain.as_bytes(), &mut value);
@@ -77,14 +77,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_client_writes_a_service_reads() {
+    fn encoded_credentials_are_parsed_again() {
         let value = authorization("jürgen", &Secret::new("a:b ü".to_owned()));
         let login = Login::parse(value.strip_prefix("Basic ").expect("the scheme")).expect("a login");
         assert_eq!((login.user.as_str(), login.password.expose()), ("jürgen", "a:b ü"));
     }
 
     #[test]
-    fn other_values_are_refused() {
+    fn malformed_credentials_are_rejected() {
         let encoded = |text: &[u8]| STANDARD.encode(text);
         for (value, error) in [
             ("!".to_owned(), LoginError::Malformed),

@@ -1,19 +1,18 @@
-//! Client certificates: which account the holder of one is (MS-WSMV 3.1.4.1.35).
+//! Mapping of client certificates to accounts (MS-WSMV 3.1.4.1.35).
 //!
-//! A certificate names somebody, but not an account of this machine: that is what mappings are for.
-//! [`CertificateMappings::choose`] finds the one that fits, or says for the log why there is none; the caller has
-//! checked the signature of the handshake before, and checks the account after.
-//!
+//! A certificate names a subject, but not an account of this machine; mappings connect the two.
+//! [`CertificateMappings::choose`] selects the mapping for a certificate and a resource, or returns the reason for the
+//! log. The caller verifies the signature of the handshake before, and the account afterwards.
 //! ```
 //! # use telarch_auth::UserName;
-//! # use telarch_auth::account_file::{Standing, UnixTime};
+//! # use telarch_auth::account_file::{EnabledState, UnixTime};
 //! # use telarch_auth::certificate_mapping::*;
 //! let mappings = CertificateMappings::new(vec![Mapping {
 //!     issuer: CertificateThumbprint::parse("00112233445566778899AABBCCDDEEFF01020304")?,
 //!     subject: SubjectPattern::parse("*@corp.example")?,
 //!     uri: UriPattern::parse("*")?,
 //!     user: UserName::parse("operator")?,
-//!     standing: Standing::Enabled,
+//!     state: EnabledState::Enabled,
 //! }])?;
 //! let facts = CertificateFacts {
 //!     names: SubjectNames { user_principal_name: Some("ann@corp.example".to_owned()), ..SubjectNames::default() },
@@ -39,168 +38,166 @@ use std::ops::RangeInclusive;
 pub use self::change::{MappingChange, MappingChangeError, MappingFields};
 pub use self::pattern::{PatternError, SubjectPattern, UriPattern};
 use crate::UserName;
-use crate::account_file::{Standing, UnixTime};
+use crate::account_file::{EnabledState, UnixTime};
 
-/// The mappings of a service.
+/// Certificate mappings of a service.
 #[derive(Clone, Debug, Default)]
 pub struct CertificateMappings(
-    /// INVARIANT: at most [`MAX_MAPPINGS`], and no two have the same issuer, subject and URI.
+    /// INVARIANT: at most [`MAX_MAPPINGS`]; issuer, subject and URI together are unique.
     Vec<Mapping>,
 );
 
-/// One entry: whose certificates, for which resources, are whose account.
+/// A mapping: certificates of an issuer with matching subjects get an account for matching resources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
-    /// `Issuer`: the certificate that signed those of the clients.
+    /// `Issuer`: thumbprint of the certificate that issued the client certificates.
     pub issuer: CertificateThumbprint,
-    /// `Subject`.
+    /// `Subject`: pattern for the subject name.
     pub subject: SubjectPattern,
-    /// `URI`.
+    /// `URI`: pattern for the resource URI.
     pub uri: UriPattern,
-    /// `UserName`.
+    /// `UserName`: account of the mapping.
     pub user: UserName,
-    /// `Enabled`.
-    pub standing: Standing,
+    /// `Enabled`: whether the mapping is in use.
+    pub state: EnabledState,
 }
 
-/// What tells one mapping from another, and what it is found by.
+/// Keys that identify a mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MappingKeys {
-    /// `Issuer`.
+    /// `Issuer`: thumbprint of the issuing certificate.
     pub issuer: CertificateThumbprint,
-    /// `Subject`.
+    /// `Subject`: pattern for the subject name.
     pub subject: SubjectPattern,
-    /// `URI`.
+    /// `URI`: pattern for the resource URI.
     pub uri: UriPattern,
 }
 
-/// The SHA-1 hash of a certificate, which names it and proves nothing.
+/// SHA-1 hash of a certificate. It identifies a certificate and is not a security decision.
 ///
-/// Printed as 40 upper-case hexadecimal digits; read also in lower case and with white space between.
+/// Printed as 40 upper-case hexadecimal digits; lower case and white space are accepted when parsing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CertificateThumbprint(pub [u8; 20]);
 
-/// What is to be known of a client's certificate, from whoever has read it.
+/// Facts about a parsed and verified client certificate.
 #[derive(Clone, Debug)]
 pub struct CertificateFacts {
-    /// Whom it names.
+    /// Names of the subject.
     pub names: SubjectNames,
-    /// The certificate that signed it: its own thumbprint if it signed itself.
+    /// Thumbprint of the issuing certificate; the certificate's own if it is self-signed.
     pub signer: CertificateThumbprint,
-    /// What it may be used for.
+    /// Permitted use.
     pub purpose: Purpose,
-    /// From when to when it is valid, both included.
+    /// Validity period, both ends included.
     pub valid: RangeInclusive<UnixTime>,
-    /// Whether somebody trusted stands for it.
+    /// Result of the chain verification.
     pub chain: ChainVerdict,
 }
 
-/// Whom a certificate names.
+/// Names of a certificate's subject.
 ///
-/// The first kind that is there counts: the user principal name; the addresses and names of hosts; the common name.
+/// Only the first kind present is used: the user principal name; mail addresses and DNS names; the common name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubjectNames {
-    /// The `otherName` 1.3.6.1.4.1.311.20.2.3 of the subject's alternative names.
+    /// `otherName` 1.3.6.1.4.1.311.20.2.3 in the subject alternative name.
     pub user_principal_name: Option<String>,
-    /// The `rfc822Name`s of the subject's alternative names.
+    /// `rfc822Name` entries of the subject alternative name.
     pub mail_addresses: Vec<String>,
-    /// The `dNSName`s of the subject's alternative names.
+    /// `dNSName` entries of the subject alternative name.
     pub dns_names: Vec<String>,
-    /// The common name of the subject.
+    /// Common name of the subject.
     pub common_name: Option<String>,
 }
 
-/// What a certificate may be used for (RFC 5280 4.2.1.12).
+/// Permitted use of a certificate (RFC 5280 4.2.1.12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Its extended key usage names the authentication of clients, 1.3.6.1.5.5.7.3.2.
+    /// The extended key usage includes client authentication, 1.3.6.1.5.5.7.3.2.
     ClientAuthentication,
-    /// Its extended key usage names other purposes only.
+    /// The extended key usage lists other purposes only.
     Other,
-    /// It has no extended key usage.
-    Unsaid,
+    /// There is no extended key usage.
+    Unspecified,
 }
 
-/// Whether somebody trusted stands for a certificate.
+/// Result of verifying a certificate chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChainVerdict {
-    /// Its chain ends in an authority that is trusted, or it is itself one of those that were pinned.
+    /// The chain ends in a trusted authority, or the certificate itself is pinned.
     Trusted,
-    /// Neither.
+    /// No trusted authority and not pinned.
     Untrusted,
-    /// Its authority has taken it back.
+    /// The issuer has revoked the certificate.
     Revoked,
 }
 
-/// Why a certificate is nobody's. For the log: the peer learns that access is denied.
+/// Reason why a certificate leads to no account. For the log; the peer learns only that access is denied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MappingRefusal {
     /// [`ChainVerdict::Untrusted`].
-    #[error("the certificate leads to no trusted authority and is not pinned")]
+    #[error("certificate is not signed by a trusted authority and not pinned")]
     Untrusted,
     /// [`ChainVerdict::Revoked`].
-    #[error("the certificate is revoked")]
+    #[error("certificate is revoked")]
     Revoked,
-    /// It is too early.
-    #[error("the certificate is not valid yet")]
+    /// The validity period begins later.
+    #[error("certificate is not valid yet")]
     NotYetValid,
-    /// It is too late.
-    #[error("the certificate has expired")]
+    /// The validity period is over.
+    #[error("certificate has expired")]
     Expired,
-    /// It was not issued for this.
-    #[error(
-        "the certificate is not meant for client authentication: its extended key usage does not name it"
-    )]
+    /// Client authentication is not among the permitted uses.
+    #[error("certificate is not valid for client authentication: missing extended key usage")]
     Purpose,
-    /// It has no name that could be looked for.
-    #[error("the certificate names nobody: it has no user principal name, address, host name or common name")]
+    /// The certificate has no name of a supported kind.
+    #[error("certificate has no user principal name, mail address, DNS name or common name")]
     Nameless,
-    /// There is no mapping for certificates of its authority.
-    #[error("no mapping has the issuer {0}")]
+    /// No mapping has the certificate's issuer.
+    #[error("no mapping with issuer {0}")]
     UnknownIssuer(CertificateThumbprint),
-    /// There is one, but for others, or for other resources.
-    #[error("no mapping of the issuer {issuer} fits {name:?} and this resource")]
-    NoneFits {
-        /// Who signed it.
+    /// Mappings of the issuer exist, but none matches the name and the resource.
+    #[error("no mapping with issuer {issuer} matches {name:?} and this resource")]
+    NoMatch {
+        /// Thumbprint of the issuing certificate.
         issuer: CertificateThumbprint,
-        /// The first of its names that count, cut short.
+        /// First name of the certificate, cut to 80 characters.
         name: String,
     },
-    /// There is one, switched off.
-    #[error("the mapping that fits the certificate is not enabled")]
+    /// The matching mapping is disabled.
+    #[error("the matching mapping is disabled")]
     Disabled,
-    /// Several fit equally well.
+    /// Several mappings match equally well.
     #[error(
-        "several mappings fit the certificate equally well: make the Subject or URI of one of them longer"
+        "several mappings match the certificate equally well; make the Subject or URI of one of them longer"
     )]
     Ambiguous,
 }
 
-/// Why mappings are refused.
+/// Reason why a set of mappings is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MappingError {
-    /// Too many of them.
-    #[error("there are more than {MAX_MAPPINGS} mappings")]
+    /// There are more than [`MAX_MAPPINGS`].
+    #[error("more than {MAX_MAPPINGS} certificate mappings")]
     TooMany,
-    /// The keys of an entry that came before.
-    #[error("a mapping with the issuer {issuer}, the subject {subject} and the URI {uri} is there already")]
+    /// Two mappings have the same keys.
+    #[error("duplicate mapping with issuer {issuer}, subject {subject} and URI {uri}")]
     Duplicate {
-        /// Its issuer.
+        /// Issuer of both mappings.
         issuer: CertificateThumbprint,
-        /// Its subject.
+        /// Subject pattern of both mappings.
         subject: SubjectPattern,
-        /// Its URI.
+        /// URI pattern of both mappings.
         uri: UriPattern,
     },
 }
 
 impl CertificateMappings {
-    /// Takes entries of which no two have the same keys.
+    /// Creates a set of mappings, whose keys must be unique.
     ///
     /// # Errors
-    /// [`MappingError`].
+    /// [`MappingError`] if there are too many mappings or duplicate keys.
     pub fn new(mappings: Vec<Mapping>) -> Result<Self, MappingError> {
         if mappings.len() > MAX_MAPPINGS {
             return Err(MappingError::TooMany);
@@ -216,87 +213,87 @@ impl CertificateMappings {
         Ok(Self(mappings))
     }
 
-    /// The entries.
+    /// All mappings.
     #[must_use]
     pub fn entries(&self) -> &[Mapping] {
         &self.0
     }
 
-    /// The mapping for a certificate and the resource that is asked for: of those that fit, the one with the
-    /// longest subject, and of these the one with the longest URI.
+    /// Selects the mapping for a certificate and a resource: among those that match, the one with the longest subject
+    /// pattern, and among these the one with the longest URI pattern.
     ///
     /// # Errors
-    /// [`MappingRefusal`].
+    /// [`MappingRefusal`] if the certificate is unusable, or not exactly one mapping remains.
     pub fn choose(
         &self,
         certificate: &CertificateFacts,
         resource: &str,
         now: UnixTime,
     ) -> Result<&Mapping, MappingRefusal> {
-        let fitting = self.for_holder(certificate, now)?;
-        let mut best: Option<(&Mapping, Rivals)> = None;
+        let matching = self.for_holder(certificate, now)?;
+        let mut best: Option<(&Mapping, Ties)> = None;
         let mut disabled = false;
-        for mapping in fitting.into_iter().filter(|mapping| mapping.uri.fits(resource)) {
-            if mapping.standing == Standing::Disabled {
+        for mapping in matching.into_iter().filter(|mapping| mapping.uri.matches(resource)) {
+            if mapping.state == EnabledState::Disabled {
                 disabled = true;
                 continue;
             }
             best = match best {
                 Some((other, _)) if other.weight() > mapping.weight() => best,
-                Some((other, _)) if other.weight() == mapping.weight() => Some((other, Rivals::Some)),
-                _ => Some((mapping, Rivals::None)),
+                Some((other, _)) if other.weight() == mapping.weight() => Some((other, Ties::Some)),
+                _ => Some((mapping, Ties::None)),
             };
         }
         match best {
-            Some((mapping, Rivals::None)) => Ok(mapping),
-            Some((_, Rivals::Some)) => Err(MappingRefusal::Ambiguous),
+            Some((mapping, Ties::None)) => Ok(mapping),
+            Some((_, Ties::Some)) => Err(MappingRefusal::Ambiguous),
             None if disabled => Err(MappingRefusal::Disabled),
-            None => Err(certificate.fits_none()),
+            None => Err(certificate.no_match()),
         }
     }
 
-    /// Whether there is any resource that a certificate leads to, for who does not know yet which is asked for.
+    /// Checks that a certificate is mapped for at least one resource, before the resource is known.
     ///
     /// # Errors
-    /// [`MappingRefusal`].
-    pub fn consider(&self, certificate: &CertificateFacts, now: UnixTime) -> Result<(), MappingRefusal> {
-        let fitting = self.for_holder(certificate, now)?;
-        match fitting.iter().any(|mapping| mapping.standing == Standing::Enabled) {
+    /// [`MappingRefusal`] if the certificate is unusable or no enabled mapping matches.
+    pub fn check_mapped(&self, certificate: &CertificateFacts, now: UnixTime) -> Result<(), MappingRefusal> {
+        let matching = self.for_holder(certificate, now)?;
+        match matching.iter().any(|mapping| mapping.state == EnabledState::Enabled) {
             true => Ok(()),
             false => Err(MappingRefusal::Disabled),
         }
     }
 
-    /// Those whose issuer and subject are a certificate's: at least one.
+    /// Returns the mappings whose issuer and subject match a certificate: at least one.
     fn for_holder(
         &self,
         certificate: &CertificateFacts,
         now: UnixTime,
     ) -> Result<Vec<&Mapping>, MappingRefusal> {
-        certificate.usable(now)?;
-        let names = certificate.names.that_count();
+        certificate.require_usable(now)?;
+        let names = certificate.names.preferred();
         if names.is_empty() {
             return Err(MappingRefusal::Nameless);
         }
-        let of_issuer = || self.0.iter().filter(|mapping| mapping.issuer == certificate.signer);
-        if of_issuer().next().is_none() {
+        let mut matching: Vec<&Mapping> =
+            self.0.iter().filter(|mapping| mapping.issuer == certificate.signer).collect();
+        if matching.is_empty() {
             return Err(MappingRefusal::UnknownIssuer(certificate.signer));
         }
-        let fitting: Vec<_> =
-            of_issuer().filter(|mapping| names.iter().any(|name| mapping.subject.fits(name))).collect();
-        if fitting.is_empty() { Err(certificate.fits_none()) } else { Ok(fitting) }
+        matching.retain(|mapping| names.iter().any(|name| mapping.subject.matches(name)));
+        if matching.is_empty() { Err(certificate.no_match()) } else { Ok(matching) }
     }
 }
 
-/// Whether another mapping fits as well as the best so far.
+/// Whether another mapping matches as well as the best one so far.
 #[derive(Clone, Copy)]
-enum Rivals {
+enum Ties {
     None,
     Some,
 }
 
 impl Mapping {
-    /// What it is found by.
+    /// Keys of the mapping.
     #[must_use]
     pub fn keys(&self) -> MappingKeys {
         MappingKeys { issuer: self.issuer, subject: self.subject.clone(), uri: self.uri.clone() }
@@ -306,19 +303,19 @@ impl Mapping {
         (self.issuer, &self.subject, &self.uri) == (other.issuer, &other.subject, &other.uri)
     }
 
-    /// The larger one wins.
+    /// Precedence of the mapping; the larger one wins.
     fn weight(&self) -> (usize, usize) {
         (self.subject.length(), self.uri.length())
     }
 }
 
 impl CertificateFacts {
-    fn fits_none(&self) -> MappingRefusal {
-        MappingRefusal::NoneFits { issuer: self.signer, name: self.names.claimed().unwrap_or_default() }
+    fn no_match(&self) -> MappingRefusal {
+        MappingRefusal::NoMatch { issuer: self.signer, name: self.names.claimed().unwrap_or_default() }
     }
 
-    /// What the certificate says of itself comes first: a chain cannot be good that ends in one that has expired.
-    fn usable(&self, now: UnixTime) -> Result<(), MappingRefusal> {
+    /// Checks validity and purpose first: a chain with an expired certificate cannot be trusted.
+    fn require_usable(&self, now: UnixTime) -> Result<(), MappingRefusal> {
         if now < *self.valid.start() {
             return Err(MappingRefusal::NotYetValid);
         }
@@ -327,7 +324,7 @@ impl CertificateFacts {
         }
         match self.purpose {
             Purpose::ClientAuthentication => {}
-            Purpose::Other | Purpose::Unsaid => return Err(MappingRefusal::Purpose),
+            Purpose::Other | Purpose::Unspecified => return Err(MappingRefusal::Purpose),
         }
         match self.chain {
             ChainVerdict::Trusted => Ok(()),
@@ -344,19 +341,18 @@ impl fmt::Display for MappingKeys {
 }
 
 impl SubjectNames {
-    /// The first of those that count, cut short: what the holder claims to be, for records.
+    /// Returns the first name, cut to 80 characters; for audit records.
     #[must_use]
     pub fn claimed(&self) -> Option<String> {
-        self.that_count().first().map(|name| name.chars().take(80).collect())
+        self.preferred().first().map(|name| name.chars().take(80).collect())
     }
 
-    fn that_count(&self) -> Vec<&str> {
-        let there = |name: &&str| !name.is_empty();
+    fn preferred(&self) -> Vec<&str> {
         let of_hosts = self.mail_addresses.iter().chain(&self.dns_names).take(MAX_NAMES).map(String::as_str);
         [
-            self.user_principal_name.as_deref().filter(there).into_iter().collect(),
-            of_hosts.filter(there).collect(),
-            self.common_name.as_deref().filter(there).into_iter().collect(),
+            self.user_principal_name.as_deref().filter(is_present).into_iter().collect(),
+            of_hosts.filter(is_present).collect(),
+            self.common_name.as_deref().filter(is_present).into_iter().collect(),
         ]
         .into_iter()
         .find(|names: &Vec<&str>| !names.is_empty())
@@ -364,11 +360,15 @@ impl SubjectNames {
     }
 }
 
+fn is_present(name: &&str) -> bool {
+    !name.is_empty()
+}
+
 impl CertificateThumbprint {
-    /// Reads 40 hexadecimal digits; white space between them does not count.
+    /// Parses 40 hexadecimal digits; white space is ignored.
     ///
     /// # Errors
-    /// [`PatternError::Thumbprint`].
+    /// [`PatternError::Thumbprint`] for anything else.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         let mut digits = text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_digit(16));
         let mut octets = [0; 20];
@@ -394,8 +394,8 @@ impl fmt::Debug for CertificateThumbprint {
     }
 }
 
-/// The most mappings of a service.
+/// Maximum number of mappings of a service.
 pub const MAX_MAPPINGS: usize = 1_000;
 
-/// Further names of one certificate are not looked at.
+/// Maximum number of mail addresses and DNS names considered per certificate.
 const MAX_NAMES: usize = 100;

@@ -1,95 +1,98 @@
-//! What a client has shown and signed in the handshake of TLS, for whoever judges it without having taken part.
+//! Proof of possession of a client certificate's key, taken from a TLS handshake, for a verifier outside that
+//! connection.
 //!
-//! The signature itself is verified where cryptography is; here stands what may have been signed at all, so that
-//! nothing that a key has signed for another purpose is taken for a handshake.
+//! The signature itself is verified elsewhere. This module restricts what may have been signed, so that signatures made
+//! for other purposes are not accepted as a handshake.
 
 use std::fmt;
 
 use crate::AuthError;
 
-/// The certificate of a client, what it has shown beside it, and what its key has signed.
+/// Client certificate, the other certificates of the handshake, and the signed message.
 ///
-/// Whether the signature is right, and whose the certificate is, is not decided by this value.
+/// Neither the signature nor the account is verified by this type.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CertificateProof {
     version: TlsVersion,
-    /// INVARIANT: 1 to [`MOST_CERTIFICATES`], none empty, [`MOST_SHOWN`] octets at most; the first is the client's own.
-    shown: Vec<Vec<u8>>,
-    /// INVARIANT: what a client signs in a handshake of this version, showing these certificates.
+    /// INVARIANT: 1 to [`MAX_CERTIFICATES`] certificates, none empty, together at most [`MAX_CERTIFICATES_LENGTH`]
+    /// bytes; the first is the client's own.
+    certificates: Vec<Vec<u8>>,
+    /// INVARIANT: a message that clients sign in a handshake of this version with these certificates.
     message: Vec<u8>,
     signature: HandshakeSignature,
 }
 
-/// The versions of TLS in which clients have certificates here.
+/// TLS version of the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsVersion {
-    /// RFC 5246: every message of the handshake so far is signed.
+    /// RFC 5246: the client signs all handshake messages so far.
     Tls12,
-    /// RFC 8446: their hash is signed, in a context.
+    /// RFC 8446: the client signs a context string and the hash of the handshake messages.
     Tls13,
 }
 
-/// A signature of a handshake.
+/// Signature of a handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandshakeSignature {
-    /// Its `SignatureScheme` (RFC 8446 4.2.3).
+    /// `SignatureScheme` (RFC 8446 4.2.3).
     pub scheme: u16,
-    /// The signature.
+    /// Signature bytes.
     pub octets: Vec<u8>,
 }
 
 impl CertificateProof {
-    /// Takes what a client has shown, its own certificate first, all in DER, and what it has signed.
+    /// Takes the client's DER certificates, its own first, the signed message and the signature.
     ///
     /// # Errors
-    /// [`AuthError::Malformed`] for what no client signs in a handshake of that version, and for more than a service
-    /// looks at.
+    /// [`AuthError::Malformed`] for a message that no client signs in a handshake of that version, and for input that
+    /// exceeds the limits.
     pub fn new(
         version: TlsVersion,
-        shown: Vec<Vec<u8>>,
+        certificates: Vec<Vec<u8>>,
         message: Vec<u8>,
         signature: HandshakeSignature,
     ) -> Result<Self, AuthError> {
-        let octets: usize = shown.iter().map(Vec::len).sum();
-        let is_bounded = (1..=MOST_CERTIFICATES).contains(&shown.len()) && octets <= MOST_SHOWN;
-        if !is_bounded || shown.iter().any(Vec::is_empty) {
-            return Err(AuthError::Malformed("there are no certificates, or more than any client has"));
+        let octets: usize = certificates.iter().map(Vec::len).sum();
+        let is_bounded =
+            (1..=MAX_CERTIFICATES).contains(&certificates.len()) && octets <= MAX_CERTIFICATES_LENGTH;
+        if !is_bounded || certificates.iter().any(Vec::is_empty) {
+            return Err(AuthError::Malformed("no certificates, or too many"));
         }
-        if message.len() > MOST_SIGNED || signature.octets.len() > LONGEST_SIGNATURE {
-            return Err(AuthError::Malformed("more is signed than in any handshake"));
+        if message.len() > MAX_MESSAGE_LENGTH || signature.octets.len() > MAX_SIGNATURE_LENGTH {
+            return Err(AuthError::Malformed("signed message or signature is too long"));
         }
         match version {
-            TlsVersion::Tls12 => is_transcript(&message, &shown)?,
-            TlsVersion::Tls13 => is_client_verify(&message)?,
+            TlsVersion::Tls12 => check_transcript(&message, &certificates)?,
+            TlsVersion::Tls13 => check_client_verify(&message)?,
         }
-        Ok(Self { version, shown, message, signature })
+        Ok(Self { version, certificates, message, signature })
     }
 
-    /// The version of the handshake.
+    /// TLS version of the handshake.
     #[must_use]
     pub fn version(&self) -> TlsVersion {
         self.version
     }
 
-    /// What the client has shown, its own certificate first, in DER.
+    /// DER certificates that the client has sent, its own first.
     #[must_use]
-    pub fn shown(&self) -> &[Vec<u8>] {
-        &self.shown
+    pub fn certificates(&self) -> &[Vec<u8>] {
+        &self.certificates
     }
 
-    /// The client's own certificate, in DER.
+    /// DER of the client's own certificate.
     #[must_use]
     pub fn own(&self) -> &[u8] {
-        self.shown.first().map(Vec::as_slice).unwrap_or_default()
+        self.certificates.first().map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// What was signed. It holds what the service chose at random, so no two handshakes have the same.
+    /// Signed message. It depends on random bytes of the service, so it differs in every handshake.
     #[must_use]
     pub fn message(&self) -> &[u8] {
         &self.message
     }
 
-    /// The signature.
+    /// Signature of the message.
     #[must_use]
     pub fn signature(&self) -> &HandshakeSignature {
         &self.signature
@@ -102,19 +105,19 @@ impl fmt::Debug for CertificateProof {
     }
 }
 
-/// What a client signs with TLS 1.3: a context that no server and no other protocol has, and the hash of the
-/// handshake with SHA-256 or SHA-384 (RFC 8446 4.4.3).
-fn is_client_verify(message: &[u8]) -> Result<(), AuthError> {
-    let wrong = AuthError::Malformed("it was not signed in a handshake of TLS 1.3");
+/// Checks a TLS 1.3 message: 64 spaces, the context string of client certificates, and a handshake hash of SHA-256 or
+/// SHA-384 (RFC 8446 4.4.3).
+fn check_client_verify(message: &[u8]) -> Result<(), AuthError> {
+    let wrong = AuthError::Malformed("signed message is not that of a TLS 1.3 handshake");
     let (padding, rest) = message.split_first_chunk::<64>().ok_or(wrong)?;
     let hash = rest.strip_prefix(CLIENT_VERIFY).filter(|_| *padding == [0x20; 64]).ok_or(wrong)?;
     if matches!(hash.len(), 32 | 48) { Ok(()) } else { Err(wrong) }
 }
 
-/// What a client signs with TLS 1.2: every message of a full handshake up to there, the same certificates among them
+/// Checks a TLS 1.2 message: all messages of a full handshake before `CertificateVerify`, with the same certificates
 /// (RFC 5246 7.3 and 7.4.8).
-fn is_transcript(message: &[u8], shown: &[Vec<u8>]) -> Result<(), AuthError> {
-    let wrong = AuthError::Malformed("it was not signed in a handshake of TLS 1.2");
+fn check_transcript(message: &[u8], certificates: &[Vec<u8>]) -> Result<(), AuthError> {
+    let wrong = AuthError::Malformed("signed message is not that of a TLS 1.2 handshake");
     let mut rest = message;
     let mut bodies = TRANSCRIPT.map(|_| &[][..]);
     for (kind, body) in TRANSCRIPT.iter().zip(&mut bodies) {
@@ -126,16 +129,16 @@ fn is_transcript(message: &[u8], shown: &[Vec<u8>]) -> Result<(), AuthError> {
         (*body, rest) = (this, after);
     }
     let [.., of_client, _] = bodies;
-    if rest.is_empty() && is_list_of(of_client, shown) { Ok(()) } else { Err(wrong) }
+    if rest.is_empty() && is_list_of(of_client, certificates) { Ok(()) } else { Err(wrong) }
 }
 
-/// Whether the body of a message `Certificate` has these and no others (RFC 5246 7.4.2).
-fn is_list_of(body: &[u8], shown: &[Vec<u8>]) -> bool {
+/// Returns `true` if the body of a `Certificate` message contains exactly these certificates (RFC 5246 7.4.2).
+fn is_list_of(body: &[u8], certificates: &[Vec<u8>]) -> bool {
     let Some((length, mut rest)) = body.split_first_chunk::<3>() else { return false };
     if length_of(*length) != rest.len() {
         return false;
     }
-    for certificate in shown {
+    for certificate in certificates {
         let Some((length, after)) = rest.split_first_chunk::<3>() else { return false };
         let Some(after) = after.strip_prefix(certificate.as_slice()) else { return false };
         if length_of(*length) != certificate.len() {
@@ -150,32 +153,36 @@ fn length_of([high, middle, low]: [u8; 3]) -> usize {
     usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low)
 }
 
-/// The context and what ends it.
+/// Context string with its terminator.
 const CLIENT_VERIFY: &[u8] = b"TLS 1.3, client CertificateVerify\0";
 
-/// `ClientHello`, `ServerHello`, `Certificate`, `ServerKeyExchange`, `CertificateRequest`, `ServerHelloDone`, the
-/// client's `Certificate` and `ClientKeyExchange`: what there is in every handshake with a client certificate and
-/// ephemeral keys, and nothing else in ours.
+/// Message types of the handshake: `ClientHello`, `ServerHello`, `Certificate`, `ServerKeyExchange`,
+/// `CertificateRequest`, `ServerHelloDone`, the client's `Certificate` and `ClientKeyExchange`. Every handshake with a
+/// client certificate and ephemeral keys has these, and our service sends no others.
 const TRANSCRIPT: [u8; 8] = [1, 2, 11, 12, 13, 14, 11, 16];
 
-/// A chain has three or four.
-const MOST_CERTIFICATES: usize = 10;
-/// In octets, of all certificates together; usual chains have less than a fifth of that.
-const MOST_SHOWN: usize = 32 * 1_024;
-/// In octets: both chains, and what the two ends offer each other.
-const MOST_SIGNED: usize = 96 * 1_024;
-/// In octets: RSA with 8192 bits.
-const LONGEST_SIGNATURE: usize = 1_024;
+/// Maximum number of certificates; a typical chain has three or four.
+const MAX_CERTIFICATES: usize = 10;
+/// Maximum total length of the certificates in bytes; typical chains need less than a fifth.
+const MAX_CERTIFICATES_LENGTH: usize = 32 * 1_024;
+/// Maximum length of the signed message in bytes: both chains and the parameters of both ends.
+const MAX_MESSAGE_LENGTH: usize = 96 * 1_024;
+/// Maximum length of a signature in bytes: RSA with 8192 bits.
+const MAX_SIGNATURE_LENGTH: usize = 1_024;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 
-    fn proof(version: TlsVersion, shown: &[&[u8]], message: &[u8]) -> Result<CertificateProof, AuthError> {
-        let shown = shown.iter().map(|one| one.to_vec()).collect();
+    fn proof(
+        version: TlsVersion,
+        certificates: &[&[u8]],
+        message: &[u8],
+    ) -> Result<CertificateProof, AuthError> {
+        let certificates = certificates.iter().map(|one| one.to_vec()).collect();
         let signature = HandshakeSignature { scheme: 0x0403, octets: vec![1, 2, 3] };
-        CertificateProof::new(version, shown, message.to_vec(), signature)
+        CertificateProof::new(version, certificates, message.to_vec(), signature)
     }
 
     fn client_verify(padding: u8, context: &[u8], hash: usize) -> Vec<u8> {
@@ -187,7 +194,7 @@ mod tests {
         [&[kind], length.get(1..).unwrap(), body].concat()
     }
 
-    fn certificates(all: &[&[u8]]) -> Vec<u8> {
+    fn certificate_list(all: &[&[u8]]) -> Vec<u8> {
         let list: Vec<u8> = all.iter().flat_map(|one| handshake_message(0, one).split_off(1)).collect();
         handshake_message(0, &list).split_off(1)
     }
@@ -200,54 +207,69 @@ mod tests {
         bodies.flatten().collect()
     }
 
-    #[test]
-    fn with_tls_13_nothing_but_the_context_of_clients_and_a_hash_is_taken() {
-        let taken = |message: &[u8]| proof(TlsVersion::Tls13, &[b"own"], message).is_ok();
-        for length in [32, 48] {
-            assert!(taken(&client_verify(0x20, CLIENT_VERIFY, length)));
-        }
-        for length in [0, 31, 33, 47, 49, 64] {
-            assert!(!taken(&client_verify(0x20, CLIENT_VERIFY, length)), "{length}");
-        }
-        assert!(!taken(&client_verify(0x20, b"TLS 1.3, server CertificateVerify\0", 32)));
-        assert!(!taken(&client_verify(0x21, CLIENT_VERIFY, 32)));
-        assert!(!taken(&client_verify(0x20, CLIENT_VERIFY, 32)[1..]));
-        assert!(!taken(&transcript(&TRANSCRIPT, &certificates(&[b"own"]))));
+    fn is_accepted_13(message: &[u8]) -> bool {
+        proof(TlsVersion::Tls13, &[b"own"], message).is_ok()
+    }
+
+    fn is_accepted_12(certificates: &[&[u8]], message: &[u8]) -> bool {
+        proof(TlsVersion::Tls12, certificates, message).is_ok()
     }
 
     #[test]
-    fn with_tls_12_nothing_but_a_whole_handshake_with_these_certificates_is_taken() {
-        let own_and_other: &[&[u8]] = &[b"own", b"other"];
-        let taken = |message: &[u8]| proof(TlsVersion::Tls12, own_and_other, message).is_ok();
-        let right = transcript(&TRANSCRIPT, &certificates(own_and_other));
-        assert!(taken(&right));
-        for end in 0..right.len() {
-            assert!(!taken(&right[..end]), "{end}");
+    fn tls_13_accepts_only_the_client_context_and_a_hash() {
+        for length in [32, 48] {
+            assert!(is_accepted_13(&client_verify(0x20, CLIENT_VERIFY, length)));
         }
-        assert!(!taken(&[&right[..], b"\0"].concat()));
+        for length in [0, 31, 33, 47, 49, 64] {
+            assert!(!is_accepted_13(&client_verify(0x20, CLIENT_VERIFY, length)), "{length}");
+        }
+        assert!(!is_accepted_13(&client_verify(0x20, b"TLS 1.3, server CertificateVerify\0", 32)));
+        assert!(!is_accepted_13(&client_verify(0x21, CLIENT_VERIFY, 32)));
+        assert!(!is_accepted_13(&client_verify(0x20, CLIENT_VERIFY, 32)[1..]));
+        assert!(!is_accepted_13(&transcript(&TRANSCRIPT, &certificate_list(&[b"own"]))));
+    }
+
+    #[test]
+    fn tls_12_accepts_only_a_full_handshake_with_these_certificates() {
+        let own_and_other: &[&[u8]] = &[b"own", b"other"];
+        let right = transcript(&TRANSCRIPT, &certificate_list(own_and_other));
+        assert!(is_accepted_12(own_and_other, &right));
+        for end in 0..right.len() {
+            assert!(!is_accepted_12(own_and_other, &right[..end]), "{end}");
+        }
+        assert!(!is_accepted_12(own_and_other, &[&right[..], b"\0"].concat()));
         for other in [&[b"own".as_slice()][..], &[b"other", b"own"], &[b"own", b"other", b"more"], &[]] {
-            assert!(!taken(&transcript(&TRANSCRIPT, &certificates(other))), "{other:?}");
+            assert!(
+                !is_accepted_12(own_and_other, &transcript(&TRANSCRIPT, &certificate_list(other))),
+                "{other:?}"
+            );
         }
         for at in 0..TRANSCRIPT.len() {
             let mut kinds = TRANSCRIPT;
             kinds[at] ^= 0x20;
-            assert!(!taken(&transcript(&kinds, &certificates(own_and_other))), "{at}");
+            assert!(
+                !is_accepted_12(own_and_other, &transcript(&kinds, &certificate_list(own_and_other))),
+                "{at}"
+            );
         }
-        assert!(!taken(&client_verify(0x20, CLIENT_VERIFY, 32)));
+        assert!(!is_accepted_12(own_and_other, &client_verify(0x20, CLIENT_VERIFY, 32)));
     }
 
     #[test]
-    fn more_than_any_client_shows_or_signs_is_refused() {
+    fn excessive_lengths_are_rejected() {
         let message = client_verify(0x20, CLIENT_VERIFY, 32);
-        let taken = |shown: &[&[u8]]| proof(TlsVersion::Tls13, shown, &message).is_ok();
-        assert!(taken(&[b"x".as_slice(); MOST_CERTIFICATES]));
-        assert!(!taken(&[b"x".as_slice(); MOST_CERTIFICATES + 1]));
-        assert!(!taken(&[]) && !taken(&[b"own", b""]));
-        assert!(taken(&[&[0; MOST_SHOWN]]) && !taken(&[&[0; MOST_SHOWN], b"x"]));
-        let signature = HandshakeSignature { scheme: 0, octets: vec![0; LONGEST_SIGNATURE + 1] };
+        let is_accepted = |certificates: &[&[u8]]| proof(TlsVersion::Tls13, certificates, &message).is_ok();
+        assert!(is_accepted(&[b"x".as_slice(); MAX_CERTIFICATES]));
+        assert!(!is_accepted(&[b"x".as_slice(); MAX_CERTIFICATES + 1]));
+        assert!(!is_accepted(&[]) && !is_accepted(&[b"own", b""]));
+        assert!(
+            is_accepted(&[&[0; MAX_CERTIFICATES_LENGTH]])
+                && !is_accepted(&[&[0; MAX_CERTIFICATES_LENGTH], b"x"])
+        );
+        let signature = HandshakeSignature { scheme: 0, octets: vec![0; MAX_SIGNATURE_LENGTH + 1] };
         let long = CertificateProof::new(TlsVersion::Tls13, vec![vec![1]], message.clone(), signature);
         assert!(long.is_err());
-        let huge = transcript(&TRANSCRIPT, &vec![0; MOST_SIGNED]);
+        let huge = transcript(&TRANSCRIPT, &vec![0; MAX_MESSAGE_LENGTH]);
         assert!(proof(TlsVersion::Tls12, &[b"own"], &huge).is_err());
     }
 }

@@ -1,43 +1,41 @@
-//! What ties a sign-in to the TLS connection it came over (RFC 5056, RFC 5929).
+//! Binding of an authentication to the TLS connection it is sent over (RFC 5056, RFC 5929).
 
 use crate::der::{Reader, Tag};
 use md5::{Digest as _, Md5};
 use sha2::{Sha256, Sha384, Sha512};
 
-/// The channel binding of a TLS connection, made from the service's certificate: `tls-server-end-point`
-/// (RFC 5929 4).
+/// Channel binding of a TLS connection, derived from the service's certificate: `tls-server-end-point` (RFC 5929 4).
 ///
-/// It is no secret: whoever connects can make it.
+/// It is not secret: every client can compute it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelBinding(Vec<u8>);
 
 impl ChannelBinding {
-    /// The binding of a connection on which the service has shown this certificate, in DER.
+    /// Computes the binding of a connection on which the service has shown this DER certificate.
     #[must_use]
     pub fn of_certificate(der: &[u8]) -> Self {
-        // One that cannot be read was not accepted either; its hash function is the usual one then.
+        // A certificate that cannot be parsed was not accepted by TLS either; SHA-256 is used then.
         let algorithm = signature_algorithm(der).unwrap_or_default();
         Self::tls_server_end_point(&certificate_hash(algorithm, der))
     }
 
-    /// The binding of a connection on which the service has shown a certificate with this hash; see
-    /// [`certificate_hash`].
+    /// Computes the binding from the hash of the service's certificate; see [`certificate_hash`].
     #[must_use]
     pub fn tls_server_end_point(certificate_hash: &[u8]) -> Self {
         Self([UNIQUE_PREFIX, certificate_hash].concat())
     }
 
-    /// What a GSS mechanism is given as the application data of the channel; it has no addresses (RFC 2744 3.11).
+    /// Application data of the channel for a GSS mechanism; there are no addresses (RFC 2744 3.11).
     #[must_use]
     pub fn application_data(&self) -> &[u8] {
         &self.0
     }
 
-    /// What NTLM sends of it: the MD5 of a `gss_channel_bindings_struct` without addresses
-    /// (MS-NLMP 2.2.2.1, `MsvAvChannelBindings`).
+    /// Value that NTLM sends: the MD5 of a `gss_channel_bindings_struct` without addresses (MS-NLMP 2.2.2.1,
+    /// `MsvAvChannelBindings`).
     #[must_use]
     pub fn ntlm_hash(&self) -> [u8; 16] {
-        // A certificate's hash has 64 octets at most.
+        // A certificate hash has at most 64 bytes.
         let length = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
         let no_addresses = [0; 16];
         Md5::new()
@@ -49,31 +47,31 @@ impl ChannelBinding {
     }
 }
 
-/// How much a service asks of channel bindings: the setting `CbtHardeningLevel`.
+/// Requirement of channel bindings: the setting `CbtHardeningLevel`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hardening {
-    /// They are not looked at.
+    /// Channel bindings are ignored.
     None,
-    /// One that was sent must be right.
+    /// A channel binding that was sent must match.
     #[default]
     Relaxed,
-    /// One must be sent and be right.
+    /// A channel binding must be sent and must match.
     Strict,
 }
 
-/// What a service asks of channel bindings on one connection.
+/// Requirement of channel bindings on one connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Binding {
-    /// How much is asked.
+    /// Level of the requirement.
     pub level: Hardening,
-    /// The binding of the connection; a connection without TLS has none, and then nothing is asked.
+    /// Expected binding. A connection without TLS has none, and then nothing is verified.
     pub expected: Option<ChannelBinding>,
 }
 
-/// The hash of a certificate that `tls-server-end-point` is made of (RFC 5929 4.1).
+/// Returns the certificate hash for `tls-server-end-point` (RFC 5929 4.1).
 ///
-/// The hash function is that of the certificate's own signature, given as the content octets of its object
-/// identifier; where that is MD5, SHA-1 or not known, it is SHA-256.
+/// The hash function is that of the certificate's signature algorithm, given as the content bytes of its object
+/// identifier; for MD5, SHA-1 and unknown algorithms it is SHA-256.
 #[must_use]
 pub fn certificate_hash(signature_algorithm: &[u8], der: &[u8]) -> Vec<u8> {
     if SIGNED_WITH_SHA_384.contains(&signature_algorithm) {
@@ -85,7 +83,7 @@ pub fn certificate_hash(signature_algorithm: &[u8], der: &[u8]) -> Vec<u8> {
     Sha256::digest(der).to_vec()
 }
 
-/// The content octets of the object identifier that a certificate is signed with (RFC 5280 4.1.1.2).
+/// Returns the content bytes of the signature algorithm's object identifier (RFC 5280 4.1.1.2).
 fn signature_algorithm(der: &[u8]) -> Option<&[u8]> {
     let mut certificate = Reader::new(Reader::new(der).expect(Tag::SEQUENCE).ok()?.content);
     certificate.expect(Tag::SEQUENCE).ok()?;
@@ -127,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_signature_of_the_certificate_decides_the_hash_function() {
+    fn the_signature_algorithm_selects_the_hash_function() {
         let length = |oid: &[u8]| certificate_hash(oid, b"certificate").len();
         for (oid, octets) in [(SIGNED_WITH_SHA_384, 48), (SIGNED_WITH_SHA_512, 64)] {
             assert_eq!(oid.map(length), [octets; 2]);

@@ -1,10 +1,10 @@
-//! With which scheme a client signs in.
+//! Choice of the client's authentication scheme.
 //!
-//! What was asked for wins, or is refused: nothing takes the place of a scheme that somebody chose.
-//! Where nobody chose, Kerberos is used if there is a ticket for a host that has a name, and Negotiate otherwise.
+//! An explicitly requested scheme is used or refused, never replaced. Without a request, Kerberos is used if there is a
+//! ticket and the host has a name, otherwise Negotiate.
 //!
-//! Over HTTP nothing proves who the host is but Kerberos. Everything else goes to hosts in `TrustedHosts` and to
-//! this machine only; for others Negotiate is Kerberos without NTLM. What would be readable on the way takes
+//! Over HTTP only Kerberos authenticates the host. The other schemes are restricted to hosts in `TrustedHosts` and to
+//! this machine; for other hosts Negotiate means Kerberos without NTLM. Schemes that leave messages readable require
 //! `AllowUnencrypted`. All of this is decided before anything is sent.
 
 #[cfg(test)]
@@ -14,211 +14,213 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
-/// A way for clients to sign in, in the words of `-authentication`.
+/// Authentication scheme of a client, named as in `-authentication`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ClientScheme {
-    /// Not at all: enough for Identify.
+    /// No authentication; sufficient for Identify.
     None,
-    /// The password itself is sent.
+    /// The password is sent in clear text.
     Basic,
-    /// The password is proven, the messages are readable.
+    /// The password is proven without sending it; messages are not encrypted.
     Digest,
-    /// Kerberos, or NTLM.
+    /// Kerberos or NTLM.
     Negotiate,
-    /// Kerberos alone.
+    /// Kerberos only.
     Kerberos,
-    /// A client certificate of TLS.
+    /// A TLS client certificate.
     Certificate,
-    /// The password is handed over inside TLS.
+    /// CredSSP: the password is delegated inside TLS.
     CredSsp,
 }
 
-/// All that the choice depends on.
+/// Input of the choice.
 #[derive(Clone, Debug)]
 pub struct Situation {
-    /// What `-authentication` says.
+    /// Scheme requested with `-authentication`.
     pub explicit: Option<ClientScheme>,
-    /// What there is to sign in with.
+    /// Kind of credentials given.
     pub credentials: Credentials,
-    /// What Kerberos can do here.
+    /// Kerberos support on this machine.
     pub kerberos: Kerberos,
-    /// What the service is called.
+    /// Form of the host name.
     pub target: Target,
-    /// How the service is reached.
+    /// Transport to the service.
     pub transport: Transport,
     /// Whether the host is in `Client/TrustedHosts`.
     pub trust: Trust,
-    /// What `Client/Auth` allows.
+    /// Schemes that `Client/Auth` allows.
     pub allowed: BTreeSet<ClientScheme>,
-    /// What the service offers, once that is known.
+    /// Schemes that the service offers, once known.
     pub offered: Option<BTreeSet<ClientScheme>>,
-    /// `Client/AllowUnencrypted`.
+    /// Setting `Client/AllowUnencrypted`.
     pub unencrypted: Unencrypted,
-    /// Whether messages are to be sealed where that is possible: not with `-unencrypted`.
+    /// Whether messages are to be sealed where possible; `Off` with `-unencrypted`.
     pub sealing: Sealing,
 }
 
-/// What there is to sign in with.
+/// Kind of credentials given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credentials {
-    /// Nothing was given: what the user of this process has.
+    /// None: use the tickets of the user who runs this process.
     Ambient,
-    /// Name and password were given.
+    /// User name and password.
     Password,
-    /// A certificate with its key was given.
+    /// Certificate and private key.
     Certificate,
 }
 
-/// What Kerberos can do here.
+/// Kerberos support on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kerberos {
-    /// Nothing: the library or a realm is missing.
+    /// The library or a default realm is missing.
     Absent,
-    /// There is no ticket, but with name and password there would be one.
+    /// Configured, but without a ticket; one can be obtained with name and password.
     Configured,
     /// The user of this process has a ticket.
     Ticket,
 }
 
-/// What a service is called.
+/// Form of the host name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// By a name. With a service principal name that was chosen, an address is as good as one.
+    /// A host name. With an explicit service principal name, an address counts as a name.
     Name,
-    /// By an address, for which there are no tickets.
+    /// An IP address, for which there are no tickets.
     Address,
-    /// `localhost`, `127.0.0.1` and the like: nobody is on the way.
+    /// `localhost`, a loopback address or the like: nothing leaves the machine.
     ThisMachine,
 }
 
-/// How a service is reached.
+/// Transport to the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// Readable by everyone on the way.
+    /// Clear-text HTTP.
     Http,
-    /// Inside TLS, which proves who the host is.
+    /// HTTPS, which authenticates the host.
     Https,
 }
 
-/// Whether a host is on the list of those that need no proof.
+/// Whether a host is in `TrustedHosts`, and needs no authentication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// It is.
+    /// In the list.
     Listed,
-    /// It is not.
+    /// Not in the list.
     Unlisted,
 }
 
-/// Whether messages may be readable on the way.
+/// Permission for messages without encryption.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unencrypted {
-    /// Never.
+    /// Refused.
     Refused,
-    /// They may.
+    /// Allowed.
     Allowed,
 }
 
 /// Whether messages are to be sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sealing {
-    /// Over HTTP, by every scheme that can.
+    /// Seal over HTTP with every scheme that can.
     Wanted,
-    /// Somebody said `-unencrypted`.
+    /// Do not seal: `-unencrypted` was given.
     Off,
 }
 
-/// What to do.
+/// Chosen scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// The scheme to try, and no other.
+    /// Scheme to try, and no other.
     pub scheme: ClientScheme,
-    /// Whether NTLM may be used inside the scheme. Without it the client's mechanisms are Kerberos only.
+    /// Whether NTLM may be used inside the scheme. If not, only Kerberos is offered.
     pub ntlm: Ntlm,
-    /// What keeps messages from being read.
+    /// Encryption of the messages.
     pub protection: Protection,
 }
 
-/// Whether NTLM may be used.
+/// Permission to use NTLM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ntlm {
-    /// It may.
+    /// NTLM may be used.
     Allowed,
-    /// It may not: it would not prove who the host is, or there is no password to do it with.
+    /// NTLM must not be used: it would not authenticate the host, or there is no password.
     Forbidden,
 }
 
-/// What keeps messages from being read.
+/// Encryption of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protection {
     /// TLS.
     Tls,
-    /// The scheme: every body is sealed.
+    /// Sealing of every body by the authentication scheme.
     Sealed,
-    /// Nothing.
+    /// None.
     Plain,
 }
 
-/// Why there is nothing to try.
+/// Reason why no scheme can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// INVARIANT: not empty. What was considered, the preferred first, and what stood in its way.
+    /// INVARIANT: not empty. Candidates in order of preference, each with its obstacle.
     considered: Vec<(ClientScheme, Obstacle)>,
     offered: Option<BTreeSet<ClientScheme>>,
 }
 
-/// What stands in the way of a scheme.
+/// Obstacle to using a scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Obstacle {
-    /// `Client/Auth` forbids it.
-    #[error("it is switched off here; winrm/config/client/auth would allow it")]
-    SwitchedOff,
-    /// The service does not have it.
-    #[error("the service does not offer it")]
+    /// `Client/Auth` disables the scheme.
+    #[error("disabled on this client; enable it in winrm/config/client/auth")]
+    Disabled,
+    /// The service does not offer the scheme.
+    #[error("not offered by the service")]
     NotOffered,
-    /// There is no password.
-    #[error("it takes a name and a password: give -username")]
+    /// The scheme requires a password.
+    #[error("requires a user name and password; use -username")]
     NoPassword,
-    /// There is no certificate.
-    #[error("it takes a client certificate: give -certificate")]
+    /// The scheme requires a certificate.
+    #[error("requires a client certificate; use -certificate")]
     NoCertificate,
-    /// There is a certificate, which it has no use for.
-    #[error("it has no use for a certificate: leave -certificate away")]
+    /// A certificate was given, which the scheme cannot use.
+    #[error("does not support certificates; omit -certificate")]
     CertificateGiven,
     /// There is neither a ticket nor a password.
-    #[error("there is no Kerberos ticket: run kinit, or give -username")]
+    #[error("no Kerberos ticket; run kinit or use -username")]
     NoTicket,
-    /// Kerberos does not work on this machine.
-    #[error("Kerberos is not set up here: its library or a default realm in krb5.conf is missing")]
-    NoKerberos,
-    /// Kerberos has no names for addresses.
-    #[error("Kerberos knows hosts by name only: use the name of the host instead of its address")]
-    NeedsName,
-    /// Certificates are part of TLS.
-    #[error("it works over HTTPS only: use https:// or -usessl")]
-    NeedsHttps,
-    /// Messages, or even the password, could be read on the way.
+    /// Kerberos is not configured on this machine.
     #[error(
-        "what is sent could be read on the way: use https://, or Negotiate without -unencrypted, or set \
+        "Kerberos is not configured on this machine: the library or a default realm in krb5.conf is missing"
+    )]
+    NoKerberos,
+    /// Kerberos does not support IP addresses.
+    #[error("Kerberos requires a host name; use the name of the host instead of its address")]
+    NeedsName,
+    /// Certificates require TLS.
+    #[error("requires HTTPS; use https:// or -usessl")]
+    NeedsHttps,
+    /// Messages, or even the password, would be sent unencrypted.
+    #[error(
+        "messages would be sent unencrypted; use https://, or Negotiate without -unencrypted, or set \
          AllowUnencrypted in winrm/config/client"
     )]
-    Readable,
-    /// Nothing would prove who the host is.
+    Unencrypted,
+    /// The scheme would not authenticate the host.
     #[error(
-        "nothing would prove who the host is: use https:// or Kerberos, or add the host to TrustedHosts in \
+        "cannot verify the identity of the host; use https:// or Kerberos, or add the host to TrustedHosts in \
          winrm/config/client"
     )]
     NotTrusted,
 }
 
-/// The scheme to try.
+/// Chooses the scheme to try.
 ///
 /// # Errors
-/// [`Refusal`], with each scheme that was considered and what stood in its way.
+/// [`Refusal`] with all candidates and their obstacles.
 pub fn choose(situation: &Situation) -> Result<Choice, Refusal> {
     let mut considered = Vec::new();
     for scheme in situation.candidates() {
-        match situation.judge(*scheme) {
+        match situation.check(*scheme) {
             Ok(choice) => return Ok(choice),
             Err(obstacle) => considered.push((*scheme, obstacle)),
         }
@@ -228,9 +230,11 @@ pub fn choose(situation: &Situation) -> Result<Choice, Refusal> {
 
 impl Situation {
     fn candidates(&self) -> &'static [ClientScheme] {
-        use ClientScheme::{Basic, Certificate, CredSsp, Digest, Kerberos as Krb, Negotiate, None as Nobody};
+        use ClientScheme::{
+            Basic, Certificate, CredSsp, Digest, Kerberos as Krb, Negotiate, None as Anonymous,
+        };
         match self.explicit {
-            Some(Nobody) => &[Nobody],
+            Some(Anonymous) => &[Anonymous],
             Some(Basic) => &[Basic],
             Some(Digest) => &[Digest],
             Some(Negotiate) => &[Negotiate],
@@ -245,12 +249,12 @@ impl Situation {
         }
     }
 
-    fn judge(&self, scheme: ClientScheme) -> Result<Choice, Obstacle> {
+    fn check(&self, scheme: ClientScheme) -> Result<Choice, Obstacle> {
         if scheme != ClientScheme::None && !self.allowed.contains(&scheme) {
-            return Err(Obstacle::SwitchedOff);
+            return Err(Obstacle::Disabled);
         }
-        let is_offered = |offered: &BTreeSet<ClientScheme>| offered.contains(&scheme);
-        if scheme.is_offered_by_name() && !self.offered.as_ref().is_none_or(is_offered) {
+        let is_offered = self.offered.as_ref().is_none_or(|offered| offered.contains(&scheme));
+        if scheme.is_offered_by_name() && !is_offered {
             return Err(Obstacle::NotOffered);
         }
         let (ntlm, protection) = match scheme {
@@ -258,12 +262,12 @@ impl Situation {
             ClientScheme::Certificate => (Ntlm::Forbidden, self.certificate()?),
             ClientScheme::Basic | ClientScheme::Digest => (Ntlm::Forbidden, self.password()?),
             ClientScheme::Kerberos => {
-                self.kerberos()?;
+                self.require_kerberos()?;
                 (Ntlm::Forbidden, self.sealed()?)
             }
             ClientScheme::Negotiate => (self.negotiate()?, self.sealed()?),
             ClientScheme::CredSsp => {
-                self.needs_password()?;
+                self.require_password()?;
                 (self.negotiate()?, self.sealed()?)
             }
         };
@@ -278,18 +282,18 @@ impl Situation {
         }
     }
 
-    /// Schemes that seal nothing.
+    /// Protection for schemes that cannot seal.
     fn password(&self) -> Result<Protection, Obstacle> {
-        self.needs_password()?;
+        self.require_password()?;
         match self.transport {
             Transport::Https => Ok(Protection::Tls),
-            Transport::Http if self.unencrypted == Unencrypted::Refused => Err(Obstacle::Readable),
-            Transport::Http if !self.needs_no_proof() => Err(Obstacle::NotTrusted),
+            Transport::Http if self.unencrypted == Unencrypted::Refused => Err(Obstacle::Unencrypted),
+            Transport::Http if !self.may_skip_host_authentication() => Err(Obstacle::NotTrusted),
             Transport::Http => Ok(Protection::Plain),
         }
     }
 
-    fn kerberos(&self) -> Result<(), Obstacle> {
+    fn require_kerberos(&self) -> Result<(), Obstacle> {
         if self.target == Target::Address {
             return Err(Obstacle::NeedsName);
         }
@@ -301,26 +305,26 @@ impl Situation {
         }
     }
 
-    /// Schemes that are Kerberos or NTLM.
+    /// Checks for schemes that use Kerberos or NTLM.
     fn negotiate(&self) -> Result<Ntlm, Obstacle> {
         match self.credentials {
-            // Without a password there is no NTLM.
-            Credentials::Ambient => self.kerberos().map(|()| Ntlm::Forbidden),
+            // NTLM requires a password.
+            Credentials::Ambient => self.require_kerberos().map(|()| Ntlm::Forbidden),
             Credentials::Certificate => Err(Obstacle::CertificateGiven),
-            Credentials::Password if self.needs_no_proof() => Ok(Ntlm::Allowed),
-            Credentials::Password => match (self.target, self.kerberos()) {
+            Credentials::Password if self.may_skip_host_authentication() => Ok(Ntlm::Allowed),
+            Credentials::Password => match (self.target, self.require_kerberos()) {
                 (Target::Name, Ok(())) => Ok(Ntlm::Forbidden),
                 _ => Err(Obstacle::NotTrusted),
             },
         }
     }
 
-    fn needs_password(&self) -> Result<(), Obstacle> {
+    fn require_password(&self) -> Result<(), Obstacle> {
         if self.credentials == Credentials::Password { Ok(()) } else { Err(Obstacle::NoPassword) }
     }
 
-    /// Whether the host may be talked to although the scheme does not prove who it is.
-    fn needs_no_proof(&self) -> bool {
+    /// Returns `true` if the scheme need not authenticate the host.
+    fn may_skip_host_authentication(&self) -> bool {
         self.transport == Transport::Https
             || self.trust == Trust::Listed
             || self.target == Target::ThisMachine
@@ -331,7 +335,7 @@ impl Situation {
             (Transport::Https, _) => Ok(Protection::Tls),
             (Transport::Http, Sealing::Wanted) => Ok(Protection::Sealed),
             (Transport::Http, Sealing::Off) if self.unencrypted == Unencrypted::Refused => {
-                Err(Obstacle::Readable)
+                Err(Obstacle::Unencrypted)
             }
             (Transport::Http, Sealing::Off) => Ok(Protection::Plain),
         }
@@ -346,7 +350,7 @@ impl Situation {
 }
 
 impl ClientScheme {
-    /// The scheme that a header `WWW-Authenticate` names, in any case of letters.
+    /// Returns the scheme named in a `WWW-Authenticate` header, compared without case.
     #[must_use]
     pub fn from_challenge(name: &str) -> Option<Self> {
         [Self::Basic, Self::Digest, Self::Negotiate, Self::Kerberos, Self::CredSsp]
@@ -378,7 +382,7 @@ impl fmt::Display for ClientScheme {
 }
 
 impl Target {
-    /// What a host is, by the spelling of it; IPv6 addresses with or without brackets.
+    /// Classifies a host by its spelling; IPv6 addresses may have brackets.
     #[must_use]
     pub fn of(host: &str) -> Self {
         let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
@@ -392,25 +396,24 @@ impl Target {
 }
 
 impl Refusal {
-    /// What was considered, the preferred first, and what stood in its way.
+    /// Candidates in order of preference, each with its obstacle.
     #[must_use]
     pub fn considered(&self) -> &[(ClientScheme, Obstacle)] {
         &self.considered
     }
 
-    /// The number by which scripts and people know the reason that counts, if it has one (winerror.h,
-    /// `ERROR_WSMAN_…`).
+    /// Windows error code of the first obstacle, if it has one (winerror.h, `ERROR_WSMAN_…`).
     #[must_use]
     pub fn code(&self) -> Option<u32> {
         let (scheme, obstacle) = self.considered.first()?;
         match (obstacle, scheme) {
-            (Obstacle::SwitchedOff, ClientScheme::Basic) => Some(2_150_858_975),
-            (Obstacle::SwitchedOff, ClientScheme::Digest) => Some(2_150_858_976),
-            (Obstacle::SwitchedOff, ClientScheme::Negotiate) => Some(2_150_858_977),
-            (Obstacle::SwitchedOff, ClientScheme::Kerberos) => Some(2_150_858_978),
-            (Obstacle::SwitchedOff, ClientScheme::Certificate) => Some(2_150_858_979),
-            (Obstacle::SwitchedOff, ClientScheme::CredSsp) => Some(2_150_859_170),
-            (Obstacle::Readable, _) => Some(2_150_858_974),
+            (Obstacle::Disabled, ClientScheme::Basic) => Some(2_150_858_975),
+            (Obstacle::Disabled, ClientScheme::Digest) => Some(2_150_858_976),
+            (Obstacle::Disabled, ClientScheme::Negotiate) => Some(2_150_858_977),
+            (Obstacle::Disabled, ClientScheme::Kerberos) => Some(2_150_858_978),
+            (Obstacle::Disabled, ClientScheme::Certificate) => Some(2_150_858_979),
+            (Obstacle::Disabled, ClientScheme::CredSsp) => Some(2_150_859_170),
+            (Obstacle::Unencrypted, _) => Some(2_150_858_974),
             (Obstacle::NotTrusted, _) => Some(2_150_858_980),
             (Obstacle::NoPassword, ClientScheme::CredSsp) => Some(2_150_859_169),
             (Obstacle::NoPassword, _) => Some(2_150_858_981),
@@ -422,17 +425,17 @@ impl Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// One line for the outcome, one for each scheme, and one for what the service offers.
+/// Formats one line for the result, one per candidate, and one with the schemes that the service offers.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("there is no way to sign in")?;
+        f.write_str("no usable authentication scheme")?;
         for (scheme, obstacle) in &self.considered {
             write!(f, "\n  {scheme}: {obstacle}")?;
         }
         let Some(offered) = &self.offered else { return Ok(()) };
         let names: Vec<_> = offered.iter().map(|scheme| scheme.name()).collect();
         match names.as_slice() {
-            [] => f.write_str("\n  the service offers nothing that is known here"),
+            [] => f.write_str("\n  the service offers no supported scheme"),
             names => write!(f, "\n  the service offers {}", names.join(", ")),
         }
     }

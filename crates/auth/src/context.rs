@@ -1,216 +1,217 @@
-//! The shapes that all mechanisms share: tokens to and fro, and what protects messages afterwards (RFC 2743).
+//! Interfaces that all mechanisms share: token exchange and message protection (RFC 2743).
 //!
-//! An [`Acceptor`] belongs to the service, an [`Initiator`] to the client; each is good for one authentication on
-//! one connection and ends in a [`SecurityContext`].
+//! An [`Acceptor`] is used by the service, an [`Initiator`] by the client. Each handles one authentication on one
+//! connection and results in a [`SecurityContext`].
 
 use zeroize::Zeroizing;
 
 use crate::{Account, AuthError, Oid};
 
-/// The service's side of one authentication.
+/// Service side of one authentication.
 pub trait Acceptor: Send {
-    /// Takes the client's next token.
+    /// Processes the client's next token.
     ///
-    /// This may take as long as asking for the account does; see [`PasswordVerifier::cost`](crate::PasswordVerifier::cost).
-    /// After an error, or once it is done, an acceptor is of no further use.
+    /// This may block as long as the account lookup does; see
+    /// [`PasswordVerifier::cost`](crate::PasswordVerifier::cost). After an error or completion the acceptor must not be
+    /// used again.
     ///
     /// # Errors
-    /// [`AuthError`]; the peer is told none of it but that it failed.
+    /// [`AuthError`]; the peer learns only that authentication failed.
     fn step(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError>;
 
-    /// What the client is told after a step has failed; most mechanisms are silent then.
+    /// Returns the token to send to the client after a failed step; most mechanisms have none.
     fn refusal(&mut self) -> Option<Vec<u8>> {
         None
     }
 
-    /// The mechanism at work, once an acceptor that knows several has decided: for the record of who came in how.
+    /// Negotiated mechanism, for acceptors that support several; for audit records.
     fn mechanism(&self) -> Option<Oid> {
         None
     }
 
-    /// Whose name the client has given, proven or not, once it has given one: for the record of who was not let in.
+    /// Name that the client claims, proven or not, once it has sent one; for audit records of failed sign-ins.
     ///
-    /// It is what the client has written, whatever that may be.
+    /// The text is not validated.
     fn claimed(&self) -> Option<String> {
         None
     }
 }
 
-/// The client's side of one authentication.
+/// Client side of one authentication.
 pub trait Initiator: Send {
-    /// Takes the service's next token; `None` at the beginning.
+    /// Processes the service's next token; `None` at the beginning.
     ///
     /// # Errors
-    /// [`AuthError`].
+    /// [`AuthError`] if authentication failed.
     fn step(&mut self, token: Option<&[u8]>) -> Result<Step<Initiated>, AuthError>;
 
-    /// What protects messages already although the service's last token is still to come.
+    /// Returns the context, if it can protect messages although the service's last token is still missing.
     ///
-    /// With the token that ends its own part a client of CredSSP sends the first protected message (MS-CSSP 3.1.5).
-    /// Who asks for this context uses it at once.
+    /// A CredSSP client sends its first protected message together with its last token (MS-CSSP 3.1.5). The caller must
+    /// use the context immediately.
     fn established(&mut self) -> Option<&mut dyn SecurityContext> {
         None
     }
 }
 
-/// What comes of a token.
+/// Result of processing a token.
 #[derive(Debug)]
 pub enum Step<T> {
-    /// Send this and wait for the next one.
+    /// Send this token and wait for the next one.
     Continue(Vec<u8>),
-    /// Nothing more is needed from the other end.
+    /// Authentication succeeded.
     Done {
-        /// What the other end still needs.
+        /// Token to send to the other end, if it needs one more.
         token: Option<Vec<u8>>,
-        /// What was reached.
+        /// Result of the authentication.
         outcome: T,
     },
 }
 
-/// What an [`Acceptor`] reaches.
+/// Result of an [`Acceptor`].
 pub struct Accepted {
-    /// Who asks, as the store of accounts names them.
+    /// Authenticated account, as the account store spells it.
     pub account: Account,
-    /// What protects messages from now on.
+    /// Protection of subsequent messages.
     pub context: Box<dyn SecurityContext>,
 }
 
-/// What an [`Initiator`] reaches.
+/// Result of an [`Initiator`].
 pub struct Initiated {
-    /// What protects messages from now on.
+    /// Protection of subsequent messages.
     pub context: Box<dyn SecurityContext>,
-    /// Whether the service has proven itself, too.
+    /// Whether the service was authenticated, too.
     pub mutual: Mutual,
 }
 
-/// Whether the other end has proven who it is.
+/// Authentication of the service to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutual {
-    /// It has.
+    /// The service has proven its identity.
     Proven,
-    /// It has only shown that it knows somebody who knows the password, as with NTLM.
+    /// The service has only shown that it can verify the password, possibly by asking another host, as with NTLM.
     Unproven,
 }
 
-/// What protects messages once both ends agree (RFC 2743 2.3); one counter and one key for each direction.
+/// Protection of messages after authentication (RFC 2743 2.3), with one sequence counter and one key per direction.
 pub trait SecurityContext: Send {
-    /// Whether it can make messages unreadable; without, it is good for authentication only.
+    /// Returns `true` if the context can encrypt messages; otherwise it serves authentication only.
     fn can_seal(&self) -> bool;
 
-    /// The most octets that [`seal`](Self::seal) may be given at once; `None` means that it does not matter.
+    /// Maximum number of bytes in one call of [`seal`](Self::seal); `None` if there is no limit.
     ///
-    /// CredSSP seals no more than fits into one TLS record of 16384 octets.
+    /// CredSSP seals at most one TLS record of 16384 bytes.
     fn largest_message(&self) -> Option<usize> {
         None
     }
 
-    /// Seals a message in place of `message` and returns the header that goes before it.
+    /// Encrypts `message` in place and returns the header that precedes it.
     ///
     /// # Errors
-    /// [`SealError`]; the context is of no further use then.
+    /// [`SealError`]; the context must not be used again.
     fn seal(&mut self, message: &mut Vec<u8>) -> Result<Vec<u8>, SealError>;
 
-    /// Opens a message in place.
+    /// Decrypts and verifies a message in place.
     ///
     /// # Errors
-    /// [`SealError::Forged`] for a message that was changed, repeated, left out or put elsewhere. The context is of
-    /// no further use then: close the connection.
+    /// [`SealError::Forged`] for a message that was changed, repeated, omitted or reordered. The context must not be
+    /// used again: close the connection.
     fn unseal(&mut self, header: &[u8], message: &mut Vec<u8>) -> Result<(), SealError>;
 
-    /// Opens header and message in one piece, as `GSS_Wrap` of the other end makes them (RFC 2743 2.3.4), and leaves
-    /// the message.
+    /// Opens a token of header and message, as `GSS_Wrap` of the other end creates it (RFC 2743 2.3.3), and leaves the
+    /// message in `token`.
     ///
-    /// By itself it takes the first 16 octets for the header, as that of NTLM is. A mechanism whose header says
-    /// itself where it ends looks there.
+    /// The default takes the first 16 bytes as the header, as NTLM requires. Mechanisms with headers of variable length
+    /// override it.
     ///
     /// # Errors
-    /// As [`unseal`](Self::unseal).
+    /// As for [`unseal`](Self::unseal).
     fn unseal_whole(&mut self, token: &mut Vec<u8>) -> Result<(), SealError> {
         let message = token.split_off(token.len().min(16));
         let header = std::mem::replace(token, message);
         self.unseal(&header, token)
     }
 
-    /// The proof that a message is whole, without hiding it (RFC 2743 2.3.1).
+    /// Returns the integrity code of a message, without encrypting it (RFC 2743 2.3.1).
     ///
     /// # Errors
-    /// [`SealError`].
+    /// [`SealError`] if the context has failed.
     fn sign(&mut self, message: &[u8]) -> Result<Vec<u8>, SealError>;
 
-    /// Checks what [`sign`](Self::sign) of the other end made.
+    /// Verifies an integrity code made by [`sign`](Self::sign) of the other end (RFC 2743 2.3.2).
     ///
     /// # Errors
-    /// [`SealError::Forged`].
+    /// [`SealError::Forged`] if it does not match.
     fn verify(&mut self, message: &[u8], signature: &[u8]) -> Result<(), SealError>;
 
-    /// Whether SPNEGO must, over this context, be shown that nobody changed the list of mechanisms (MS-SPNG 3.1.5.1).
+    /// Returns whether SPNEGO must protect the mechanism list when it negotiates this context (MS-SPNG 3.1.5.1).
     fn mech_list_mic(&self) -> MechListMic;
 
-    /// Called after a `mechListMIC` was made and checked: NTLM begins its ciphers anew (MS-SPNG 3.2.5.1).
+    /// Must be called after a `mechListMIC` was created and verified: NTLM then resets its RC4 states (MS-SPNG
+    /// 3.2.5.1).
     fn mech_list_mic_exchanged(&mut self) {
         self.mech_list_mic_made();
         self.mech_list_mic_checked();
     }
 
-    /// Called after a `mechListMIC` was made, when messages follow before the other end's is there: NTLM begins
-    /// the cipher of what it sends anew, and that one only.
+    /// Must be called after a `mechListMIC` was created, if messages are sent before the other end's MIC has arrived:
+    /// NTLM then resets the RC4 state of the sending direction only.
     fn mech_list_mic_made(&mut self) {}
 
-    /// Called after a `mechListMIC` was checked, when [`mech_list_mic_made`](Self::mech_list_mic_made) was called
-    /// before: NTLM begins the cipher of what it receives anew, and that one only.
+    /// Must be called after a `mechListMIC` was verified, if [`mech_list_mic_made`](Self::mech_list_mic_made) was
+    /// called before: NTLM then resets the RC4 state of the receiving direction only.
     fn mech_list_mic_checked(&mut self) {}
 
-    /// Whether [`export`](Self::export) gives anything.
+    /// Returns `true` if [`export`](Self::export) is supported.
     fn can_export(&self) -> bool {
         false
     }
 
-    /// The context as octets, to go on with it in another process (RFC 2743 2.2.8); none if it cannot, or is of no
-    /// further use. It is given up for that, because two ends with the same keys would give them away.
+    /// Exports the context for use in another process (RFC 2743 2.2.8); `None` if that is not possible. The context is
+    /// consumed, because two users of the same keys and counters would compromise them.
     fn export(self: Box<Self>) -> Option<Exported> {
         None
     }
 }
 
-/// A [`SecurityContext`] on its way to another process: as secret as its keys, so overwritten when dropped and
-/// never printed.
+/// An exported [`SecurityContext`]. It is as secret as its keys: zeroed on drop and never printed.
 pub struct Exported(Zeroizing<Vec<u8>>);
 
 impl Exported {
-    /// Takes octets into custody that begin with the name of their mechanism.
+    /// Wraps exported bytes, which begin with the name of their mechanism.
     #[must_use]
     pub fn new(octets: Vec<u8>) -> Self {
         Self(Zeroizing::new(octets))
     }
 
-    /// The octets, for the socket they go through.
+    /// Exported bytes, to be sent to the other process.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
 }
 
-/// Whether the list of mechanisms must be signed.
+/// Requirement to protect the mechanism list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MechListMic {
-    /// Always.
+    /// Always required.
     Required,
-    /// Only when the first mechanism of the list was not the one that was chosen.
+    /// Required only if the negotiated mechanism is not the first of the list.
     Optional,
 }
 
-/// Why a message could not be protected, or is not what its sender protected.
+/// Reason why a message could not be protected or is not authentic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealError {
-    /// It was changed, repeated, left out or put elsewhere; or the other end has another key.
-    #[error("the message is not what its sender sealed, or not in its turn")]
+    /// The message was changed, repeated, omitted or reordered, or the other end has another key.
+    #[error("message is not authentic or out of sequence")]
     Forged,
-    /// The mechanism was agreed upon without sealing.
-    #[error("this authentication does not seal messages")]
+    /// The context was negotiated without sealing.
+    #[error("the negotiated authentication does not seal messages")]
     Unavailable,
-    /// The mechanism gave up.
-    #[error("the security mechanism failed")]
+    /// The mechanism failed internally.
+    #[error("security mechanism failed")]
     Failed,
 }
 
@@ -218,7 +219,7 @@ impl From<SealError> for AuthError {
     fn from(error: SealError) -> Self {
         match error {
             SealError::Forged => Self::Unproven,
-            SealError::Unavailable => Self::Downgraded("messages that are protected"),
+            SealError::Unavailable => Self::Downgraded("message protection"),
             SealError::Failed => Self::Unavailable,
         }
     }

@@ -1,9 +1,9 @@
-//! CredSSP inside its TLS connection: prove the connection, then hand over a password (MS-CSSP).
+//! CredSSP inside its TLS connection: authentication, proof of the server's key, delegation of credentials (MS-CSSP).
 //!
-//! What comes and goes here is one `TSRequest` at a time, without TLS: whoever owns the connection encrypts it.
-//! First a mechanism of SPNEGO, or one without it, proves who the client is. Then each end shows, protected by that
-//! mechanism, that it sees the same key in the service's certificate: nobody stands between them. Only then does the
-//! client hand over its credentials.
+//! Input and output are single `TSRequest` messages without TLS; the owner of the connection encrypts them. First
+//! SPNEGO, or a mechanism without it, authenticates the client. Then each end proves, protected by that mechanism, that
+//! it sees the same public key in the service's certificate, which rules out a man in the middle. Only then does the
+//! client send its credentials (MS-CSSP 3.1.5).
 
 mod acceptor;
 mod credentials;
@@ -21,19 +21,19 @@ use zeroize::Zeroizing;
 
 use crate::{AuthError, SealError, SecurityContext};
 
-/// Protects a part of a request: header and message in one piece.
+/// Protects a field of a `TSRequest`; header and message form one token.
 fn wrap(context: &mut dyn SecurityContext, mut message: Zeroizing<Vec<u8>>) -> Result<Vec<u8>, SealError> {
     let mut wrapped = context.seal(&mut message)?;
     wrapped.extend_from_slice(&message);
     Ok(wrapped)
 }
 
-/// Opens a part of a request.
+/// Opens a field of a `TSRequest`.
 fn unwrap(context: &mut dyn SecurityContext, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
     let mut opened = Zeroizing::new(wrapped.to_vec());
     context.unseal_whole(&mut opened)?;
     Ok(opened)
 }
 
-const AFTER_THE_END: AuthError = AuthError::Malformed("it comes after the end");
-const NO_SEALING: AuthError = AuthError::Downgraded("messages that are sealed");
+const AFTER_END: AuthError = AuthError::Malformed("token after the end of the exchange");
+const NO_SEALING: AuthError = AuthError::Downgraded("message sealing");

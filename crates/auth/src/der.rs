@@ -1,11 +1,11 @@
-//! As much of the Distinguished Encoding Rules as SPNEGO and CredSSP take (ITU-T X.690).
+//! The subset of the Distinguished Encoding Rules that SPNEGO and CredSSP use (ITU-T X.690).
 //!
-//! Nothing here descends by itself: how deep a token may be is how deep its reader asks. Lengths must be definite and
-//! in their shortest form; no peer of WinRM is known to write others.
+//! Nothing here recurses by itself: the caller determines the depth. Lengths must be definite and minimal; no known
+//! WinRM peer writes others.
 
 use crate::AuthError;
 
-/// The first octet of an element: class, form and a number below 31.
+/// Identifier octet of an element: class, form and a number below 31.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tag(pub(crate) u8);
 
@@ -16,25 +16,25 @@ impl Tag {
     pub(crate) const ENUMERATED: Self = Self(0x0a);
     pub(crate) const GENERAL_STRING: Self = Self(0x1b);
     pub(crate) const SEQUENCE: Self = Self(0x30);
-    /// A token of a GSS mechanism that begins an exchange (RFC 2743 3.1).
+    /// First token of a GSS mechanism (RFC 2743 3.1).
     pub(crate) const INITIAL_TOKEN: Self = Self(0x60);
 
-    /// A field of a sequence, tagged explicitly; `number` is below 31.
+    /// Returns the tag of an explicitly tagged field of a sequence; `number` is below 31.
     pub(crate) const fn field(number: u8) -> Self {
         Self(0xa0 | number)
     }
 }
 
-/// One element.
+/// A DER element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Element<'a> {
     pub(crate) tag: Tag,
     pub(crate) content: &'a [u8],
-    /// All of it as it was received, with tag and length.
+    /// The whole element as received, with tag and length.
     pub(crate) whole: &'a [u8],
 }
 
-/// Reads one element after the other.
+/// Reads a sequence of elements.
 #[derive(Clone)]
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
@@ -49,7 +49,7 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    /// What was not read yet, such as what a mechanism writes after its name without regard for DER.
+    /// Unread bytes, for example the data after a mechanism's OID, which is not DER.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -58,7 +58,7 @@ impl<'a> Reader<'a> {
         let begin = self.rest;
         let (tag, rest) = begin.split_first().ok_or(TRUNCATED)?;
         if tag & 0x1f == 0x1f {
-            return Err(AuthError::Malformed("a tag of several octets"));
+            return Err(AuthError::Malformed("multi-byte tag"));
         }
         let (length, rest) = length(rest)?;
         let (content, rest) = rest.split_at_checked(length).ok_or(TRUNCATED)?;
@@ -67,13 +67,13 @@ impl<'a> Reader<'a> {
         Ok(Element { tag: Tag(*tag), content, whole })
     }
 
-    /// The next element, which must have this tag.
+    /// Reads the next element, which must have this tag.
     pub(crate) fn expect(&mut self, tag: Tag) -> Result<Element<'a>, AuthError> {
         let element = self.element()?;
         if element.tag == tag { Ok(element) } else { Err(UNEXPECTED) }
     }
 
-    /// What is in the field of this number, if that comes next.
+    /// Reads the content of field `number`, if it is next.
     pub(crate) fn field(&mut self, number: u8) -> Result<Option<&'a [u8]>, AuthError> {
         if self.rest.first() != Some(&Tag::field(number).0) {
             return Ok(None);
@@ -81,12 +81,12 @@ impl<'a> Reader<'a> {
         Ok(Some(self.element()?.content))
     }
 
-    /// The octet string that is in the field of this number, if that comes next.
+    /// Reads the octet string in field `number`, if it is next.
     pub(crate) fn octets_field(&mut self, number: u8) -> Result<Option<&'a [u8]>, AuthError> {
         self.field(number)?.map(|field| only(field, Tag::OCTET_STRING)).transpose()
     }
 
-    /// Passes over fields that a later edition may have added: numbers above `last`.
+    /// Skips fields that later versions may have added: numbers above `last`.
     pub(crate) fn skip_fields_after(mut self, last: u8) -> Result<(), AuthError> {
         while !self.is_empty() {
             let Tag(tag) = self.element()?.tag;
@@ -98,11 +98,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn end(self) -> Result<(), AuthError> {
-        if self.is_empty() { Ok(()) } else { Err(AuthError::Malformed("octets after the end")) }
+        if self.is_empty() { Ok(()) } else { Err(AuthError::Malformed("trailing bytes")) }
     }
 }
 
-/// The content of the one element that these octets are.
+/// Returns the content of the only element in `octets`, which must have this tag.
 pub(crate) fn only(octets: &[u8], tag: Tag) -> Result<&[u8], AuthError> {
     let mut reader = Reader::new(octets);
     let element = reader.expect(tag)?;
@@ -110,7 +110,7 @@ pub(crate) fn only(octets: &[u8], tag: Tag) -> Result<&[u8], AuthError> {
     Ok(element.content)
 }
 
-/// The value of an INTEGER that is not negative.
+/// Parses a non-negative INTEGER.
 pub(crate) fn unsigned(content: &[u8]) -> Result<u32, AuthError> {
     match content {
         [] => Err(BAD_NUMBER),
@@ -120,9 +120,9 @@ pub(crate) fn unsigned(content: &[u8]) -> Result<u32, AuthError> {
     }
 }
 
-/// The value of an INTEGER that is a status of 32 bits.
+/// Parses an INTEGER that is a 32-bit status.
 ///
-/// Some write it as four octets, whatever number they make, and some as a positive one of five.
+/// Some peers write it as four bytes regardless of sign, others as a positive number of five.
 pub(crate) fn status(content: &[u8]) -> Result<u32, AuthError> {
     match content {
         [_, _, _, _] => big_endian(content),
@@ -130,7 +130,7 @@ pub(crate) fn status(content: &[u8]) -> Result<u32, AuthError> {
     }
 }
 
-/// One element of these parts, in a piece of memory that never moved.
+/// Encodes an element with this content. The buffer is allocated once, so that secrets are not copied.
 pub(crate) fn element(tag: Tag, parts: &[&[u8]]) -> Vec<u8> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let mut written = Vec::with_capacity(length + 2 + size_of::<usize>());
@@ -150,12 +150,12 @@ pub(crate) fn element(tag: Tag, parts: &[&[u8]]) -> Vec<u8> {
     written
 }
 
-/// A field of an octet string.
+/// Encodes an octet string as field `number`.
 pub(crate) fn octets_field(number: u8, octets: &[u8]) -> Vec<u8> {
     element(Tag::field(number), &[&element(Tag::OCTET_STRING, &[octets])])
 }
 
-/// An INTEGER that is not negative.
+/// Encodes a non-negative INTEGER.
 pub(crate) fn integer(value: u32) -> Vec<u8> {
     let octets = value.to_be_bytes();
     let zeros = octets.iter().take(3).take_while(|octet| **octet == 0).count();
@@ -164,20 +164,20 @@ pub(crate) fn integer(value: u32) -> Vec<u8> {
     element(Tag::INTEGER, &[sign, digits])
 }
 
-/// The length at the beginning of these octets, and what follows it.
+/// Splits `octets` after the length at its beginning.
 fn length(octets: &[u8]) -> Result<(usize, &[u8]), AuthError> {
     let (first, rest) = octets.split_first().ok_or(TRUNCATED)?;
     let count = usize::from(first & 0x7f);
     if first & 0x80 == 0 {
         return Ok((count, rest));
     }
-    if count == 0 || count > MOST_LENGTH_OCTETS {
-        return Err(AuthError::Malformed("a length that is indefinite or too large"));
+    if count == 0 || count > MAX_LENGTH_OCTETS {
+        return Err(AuthError::Malformed("indefinite or excessive length"));
     }
     let (digits, rest) = rest.split_at_checked(count).ok_or(TRUNCATED)?;
     let length = digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit));
     if digits.first() == Some(&0) || length < 0x80 {
-        return Err(AuthError::Malformed("a length that is longer than it needs to be"));
+        return Err(AuthError::Malformed("length is not minimal"));
     }
     Ok((length, rest))
 }
@@ -189,26 +189,26 @@ fn big_endian(digits: &[u8]) -> Result<u32, AuthError> {
     Ok(digits.iter().fold(0, |sum, digit| sum << 8 | u32::from(*digit)))
 }
 
-/// Tokens end below 64 KiB, so none has a longer length.
-const MOST_LENGTH_OCTETS: usize = 3;
+/// Maximum number of length bytes: tokens are shorter than 64 KiB.
+const MAX_LENGTH_OCTETS: usize = 3;
 
-const TRUNCATED: AuthError = AuthError::Malformed("it ends too early");
-const UNEXPECTED: AuthError = AuthError::Malformed("an element that does not belong there");
-const BAD_NUMBER: AuthError = AuthError::Malformed("a number that is none, or too large");
+const TRUNCATED: AuthError = AuthError::Malformed("truncated");
+const UNEXPECTED: AuthError = AuthError::Malformed("unexpected element");
+const BAD_NUMBER: AuthError = AuthError::Malformed("invalid or excessive number");
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_at_every_length() {
+    fn elements_of_all_lengths_round_trip() {
         for length in [0, 1, 0x7f, 0x80, 0xff, 0x100, 0xffff, 0x1_0000] {
             let content = vec![7; length];
             let written = element(Tag::OCTET_STRING, &[&content]);
             assert_eq!(only(&written, Tag::OCTET_STRING), Ok(&content[..]), "{length}");
             let mut longer = written.clone();
             longer.push(0);
-            assert!(only(&longer, Tag::OCTET_STRING).is_err(), "{length}: something after it");
+            assert!(only(&longer, Tag::OCTET_STRING).is_err(), "{length}: trailing byte");
             let (_, cut) = written.split_last().expect("a tag at least");
             assert!(only(cut, Tag::OCTET_STRING).is_err(), "{length}: cut");
             assert!(only(&written, Tag::SEQUENCE).is_err(), "{length}: another tag");
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_shortest_definite_length_is_read() {
+    fn only_minimal_definite_lengths_are_accepted() {
         for octets in [
             &b"\x04"[..],
             b"\x04\x80\x00\x00",
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_read_as_they_are_written() {
+    fn integers_round_trip() {
         for (value, written) in [
             (0, &b"\x02\x01\x00"[..]),
             (6, b"\x02\x01\x06"),
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_is_read_in_both_of_its_forms() {
+    fn both_forms_of_a_status_are_parsed() {
         assert_eq!(status(b"\xc0\x00\x00\x6d"), Ok(0xc000_006d));
         assert_eq!(status(b"\x00\xc0\x00\x00\x6d"), Ok(0xc000_006d));
         assert_eq!(status(b"\x05"), Ok(5));

@@ -1,20 +1,20 @@
-//! Digest, the client's side: a password is proven without being sent (RFC 7616, RFC 2617, RFC 2069).
+//! Client side of the Digest scheme: proves a password without sending it (RFC 7616, RFC 2617, RFC 2069).
 //!
 //! ```
 //! use telarch_auth::Secret;
 //! use telarch_auth::digest::{Challenge, Session};
 //!
-//! // As a service sent it in `WWW-Authenticate: Digest realm="WSMAN", nonce="…", qop="auth"`, without the quotes.
+//! // Parameters of `WWW-Authenticate: Digest realm="WSMAN", nonce="…", qop="auth"`, without quotes.
 //! let challenge = Challenge::parse([("realm", "WSMAN"), ("nonce", "1f0c"), ("qop", "auth")])?;
 //! let mut session = Session::new("operator", Secret::new("s3cret".to_owned()))?;
 //! session.challenge(challenge)?;
-//! let value = session.authorization("POST", "/wsman", "random, for every request another")?;
+//! let value = session.authorization("POST", "/wsman", "random, new for every request")?;
 //! assert!(value.starts_with("Digest username=\"operator\", realm=\"WSMAN\", uri=\"/wsman\""));
 //! # Ok::<(), telarch_auth::digest::DigestError>(())
 //! ```
 //!
-//! Nothing is sealed, so this is for HTTPS, or for where unencrypted messages are allowed.
-//! The service never offers it. `auth-int` is left out, as it is everywhere else; so is `rspauth`.
+//! Digest does not seal messages, so it requires HTTPS or permission for unencrypted messages. The service never offers
+//! it. `auth-int` and `rspauth` are not supported.
 
 mod challenge;
 #[cfg(test)]
@@ -26,7 +26,7 @@ use self::challenge::Protection;
 pub use self::challenge::{Challenge, DigestError};
 use crate::Secret;
 
-/// One user at one service: remembers the challenge and counts the answers to it.
+/// Digest state for one user at one service: the current challenge and the number of responses to it.
 #[derive(Debug)]
 pub struct Session {
     /// INVARIANT: not empty, without colons and control characters.
@@ -35,25 +35,25 @@ pub struct Session {
     state: State,
 }
 
-/// What was answered so far.
+/// Progress of the exchange.
 #[derive(Debug)]
 enum State {
-    /// No challenge came yet.
-    Waiting,
-    /// A challenge is there, the next step is ours.
-    Challenged(Box<Answering>),
-    /// The challenge was answered; another one means that the answer was not taken.
-    Answered(Box<Answering>),
+    /// No challenge received yet.
+    Unchallenged,
+    /// A challenge was received and not yet answered.
+    Challenged(Box<Exchange>),
+    /// The challenge was answered; another one means that the response was rejected.
+    Answered(Box<Exchange>),
 }
 
 #[derive(Debug)]
-struct Answering {
+struct Exchange {
     challenge: Challenge,
-    /// What user, realm and password come to; with `-sess`, the nonces of the first answer, too.
+    /// Hash of user, realm and password (HA1); with `-sess` it includes the nonces of the first response.
     key: Option<Hashed>,
-    /// How many answers this nonce has had.
+    /// Number of responses to this nonce.
     count: u32,
-    /// Whether the challenge came in place of one that had become stale.
+    /// Whether the challenge replaced a stale one.
     retry: Retry,
 }
 
@@ -64,63 +64,60 @@ enum Retry {
 }
 
 impl Session {
-    /// Begins a session; nothing can be answered before there is a challenge.
+    /// Creates a session without a challenge.
     ///
     /// # Errors
-    /// [`DigestError::UserName`].
+    /// [`DigestError::UserName`] if the name is empty or contains a colon or a control character.
     pub fn new(user: &str, password: Secret) -> Result<Self, DigestError> {
         if user.is_empty() || user.chars().any(|c| c.is_control() || c == ':') {
             return Err(DigestError::UserName);
         }
-        Ok(Self { user: user.to_owned(), password, state: State::Waiting })
+        Ok(Self { user: user.to_owned(), password, state: State::Unchallenged })
     }
 
-    /// Takes the challenge of a 401. `Ok` means: answer it.
+    /// Processes the challenge of a 401 response. On success, send the request again with a response.
     ///
-    /// The first one is answered, and one that says that the nonce of the last answer had become stale: once for
-    /// every request.
+    /// Accepted are the first challenge and, once per request, a challenge that marks the nonce of the last response as
+    /// stale.
     ///
     /// # Errors
-    /// [`DigestError::Refused`] after an answer that was not taken: the name or the password is wrong.
+    /// [`DigestError::Refused`] if a response was rejected: the name or the password is wrong.
     pub fn challenge(&mut self, challenge: Challenge) -> Result<(), DigestError> {
         let retry = match &self.state {
-            State::Waiting => Retry::First,
+            State::Unchallenged => Retry::First,
             State::Challenged(unanswered) => unanswered.retry,
             State::Answered(answered) if challenge.stale() && answered.retry == Retry::First => Retry::Second,
             State::Answered(_) => return Err(DigestError::Refused),
         };
-        self.state = State::Challenged(Box::new(Answering { challenge, key: None, count: 0, retry }));
+        self.state = State::Challenged(Box::new(Exchange { challenge, key: None, count: 0, retry }));
         Ok(())
     }
 
-    /// The value of the header `Authorization` for one request.
+    /// Returns the value of the `Authorization` header for one request.
     ///
-    /// `uri` is the target of the request line, `cnonce` at least eight characters that are random and new.
-    /// Two answers without a challenge between them mean that the first one was taken.
+    /// `uri` is the target of the request line; `cnonce` has at least eight characters and must be random and new.
+    /// Calling this twice without a challenge in between means that the first response was accepted.
     ///
     /// # Errors
-    /// [`DigestError::NotChallenged`] before the first challenge, [`DigestError::UsedUp`] after 2³² answers to one,
-    /// and [`DigestError::Unwritable`] for arguments that do not fit into a header.
+    /// [`DigestError::NotChallenged`] before the first challenge, [`DigestError::UsedUp`] after 2³² responses to one
+    /// nonce, and [`DigestError::Unwritable`] for arguments that cannot be part of a header.
     pub fn authorization(
         &mut self,
         method: &str,
         uri: &str,
         cnonce: &str,
     ) -> Result<Zeroizing<String>, DigestError> {
-        let fits = |text: &str, least: usize| {
-            (least..=MAX_ARGUMENT).contains(&text.len()) && !text.chars().any(char::is_control)
-        };
-        if !fits(method, 1) || !fits(uri, 1) || !fits(cnonce, 8) {
+        if !is_argument(method, 1) || !is_argument(uri, 1) || !is_argument(cnonce, 8) {
             return Err(DigestError::Unwritable);
         }
-        let mut answering = match std::mem::replace(&mut self.state, State::Waiting) {
-            State::Waiting => return Err(DigestError::NotChallenged),
-            State::Challenged(answering) => answering,
-            State::Answered(answering) => Box::new(Answering { retry: Retry::First, ..*answering }),
+        let mut exchange = match std::mem::replace(&mut self.state, State::Unchallenged) {
+            State::Unchallenged => return Err(DigestError::NotChallenged),
+            State::Challenged(exchange) => exchange,
+            State::Answered(exchange) => Box::new(Exchange { retry: Retry::First, ..*exchange }),
         };
-        answering.count = answering.count.checked_add(1).ok_or(DigestError::UsedUp)?;
-        let value = answering.answer(&self.user, &self.password, Request { method, uri, cnonce });
-        self.state = State::Answered(answering);
+        exchange.count = exchange.count.checked_add(1).ok_or(DigestError::UsedUp)?;
+        let value = exchange.answer(&self.user, &self.password, Request { method, uri, cnonce });
+        self.state = State::Answered(exchange);
         Ok(value)
     }
 }
@@ -131,7 +128,7 @@ struct Request<'a> {
     cnonce: &'a str,
 }
 
-impl Answering {
+impl Exchange {
     fn answer(&mut self, user: &str, password: &Secret, request: Request<'_>) -> Zeroizing<String> {
         let Self { challenge, key, count, .. } = self;
         let algorithm = challenge.algorithm();
@@ -166,6 +163,10 @@ impl Answering {
         }
         value
     }
+}
+
+fn is_argument(text: &str, min_length: usize) -> bool {
+    (min_length..=MAX_ARGUMENT).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
 /// Hexadecimal digits of a hash.

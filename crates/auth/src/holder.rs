@@ -1,33 +1,32 @@
-//! Those who hold client certificates.
+//! Holders of client certificates.
 
 use crate::{Account, AuthError};
 
-/// Somebody who has shown a client certificate on one connection, and whose account depends on what is asked for
-/// (MS-WSMV 3.1.4.1.35).
+/// A client that has proven possession of a certificate's private key on one connection. Its account depends on the
+/// requested resource (MS-WSMV 3.1.4.1.35).
 ///
-/// Both questions may wait for the disk, or for another process.
+/// Both methods may block on disk access or on another process.
 pub trait Holder: Send {
-    /// Whether there is any resource at all that the certificate leads to now.
+    /// Checks that the certificate is mapped to an account for at least one resource.
     ///
     /// # Errors
-    /// [`CertificateRefused`].
-    fn consider(&mut self) -> Result<(), CertificateRefused>;
+    /// [`CertificateRefused`] if it is not, or if the certificate is not accepted.
+    fn check_mapped(&mut self) -> Result<(), CertificateRefused>;
 
-    /// Whose account the holder has where a resource is asked for. A message that names no resource asks for the
-    /// empty one.
+    /// Returns the account of the holder for a resource. A message without a resource URI uses the empty string.
     ///
     /// # Errors
-    /// [`CertificateRefused`].
+    /// [`CertificateRefused`] if no mapping fits or the account may not sign in.
     fn account(&mut self, resource: &str) -> Result<Account, CertificateRefused>;
 }
 
-/// A client certificate lets nobody in.
+/// A client certificate was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{error}")]
 pub struct CertificateRefused {
-    /// Why, as far as records tell it.
+    /// Reason, in the detail that audit records show.
     pub error: AuthError,
-    /// The account it was mapped to, or else whom the certificate names; empty if it names nobody.
+    /// Account name of the mapping, otherwise the first name in the certificate; empty if the certificate has no name.
     pub claimed: String,
 }
 

@@ -1,12 +1,12 @@
-//! The outcome of authentication.
+//! Results of authentication.
 
 use std::net::IpAddr;
 
 use crate::{Authenticator, CertificateRefused, Holder, Oid, Scheme, Secret, basic};
 
-/// Someone whose identity was proven on this connection.
+/// An identity that was proven on this connection.
 ///
-/// There is no default and no constructor outside this crate.
+/// It has no default and no constructor outside this crate.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     account: Account,
@@ -23,12 +23,12 @@ impl Identity {
         Self { mechanism, ..self }
     }
 
-    /// Lets an authenticator judge what came in a header `Authorization: Basic`.
+    /// Authenticates the credentials of an `Authorization: Basic` header.
     ///
-    /// This may take as long as the authenticator does; see [`Authenticator::cost`].
+    /// This may block as long as the authenticator does; see [`Authenticator::cost`].
     ///
     /// # Errors
-    /// Its verdict.
+    /// The verdict of the authenticator.
     pub fn by_password(
         login: &basic::Login,
         authenticator: &dyn Authenticator,
@@ -38,51 +38,50 @@ impl Identity {
         Ok(Self::proven(account, Scheme::Basic))
     }
 
-    /// Asks whose account the holder of a client certificate has where a resource is asked for.
+    /// Authenticates the holder of a client certificate for a resource.
     ///
-    /// The holder must be that of the certificate of this very connection. This may take as long as the authenticator
+    /// The holder must be that of the certificate of this very connection. This may block as long as the authenticator
     /// does.
     ///
     /// # Errors
-    /// The verdict.
+    /// [`CertificateRefused`] from the holder.
     pub fn by_certificate(resource: &str, holder: &mut dyn Holder) -> Result<Self, CertificateRefused> {
         Ok(Self::proven(holder.account(resource)?, Scheme::Certificate))
     }
 
-    /// The user whom the kernel names as the other end of a Unix socket (unix(7), `SO_PEERCRED`).
+    /// Authenticates the user whom the kernel reports as the peer of a Unix socket (unix(7), `SO_PEERCRED`).
     ///
-    /// `uid` must come from the kernel: never from anything the peer wrote.
+    /// `uid` must come from the kernel, never from data that the peer sent.
     ///
     /// # Errors
-    /// The verdict of the list of users.
+    /// [`AuthError`] if the user has no account here or the users cannot be read.
     pub fn by_peer_credentials(uid: u32, users: &dyn LocalUsers) -> Result<Self, AuthError> {
         Ok(Self::proven(users.account(uid)?, Scheme::Local))
     }
 
-    /// Whose account it is.
+    /// Account of the identity.
     #[must_use]
     pub fn account(&self) -> &Account {
         &self.account
     }
 
-    /// How it was proven.
+    /// Scheme by which it was proven.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// Which mechanism it was proven with, where the scheme leaves a choice: Kerberos or NTLM within `Negotiate` and
-    /// CredSSP.
+    /// Mechanism by which it was proven, if the scheme has several: Kerberos or NTLM within `Negotiate` and CredSSP.
     #[must_use]
     pub fn mechanism(&self) -> Option<&Oid> {
         self.mechanism.as_ref()
     }
 }
 
-/// An account as its store names it.
+/// An account.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Account {
-    /// The name, in the spelling of the store.
+    /// Name, as the account store spells it.
     pub name: String,
 }
 
@@ -92,65 +91,66 @@ impl std::fmt::Display for Account {
     }
 }
 
-/// Why someone is not let in. The peer is told none of it; the log is.
+/// Reason why authentication failed. It is written to the log and never sent to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
-    /// No such account, or another password: deliberately one answer.
+    /// Unknown account or wrong password; deliberately one error for both.
     #[error("unknown account or wrong password")]
     WrongPassword,
-    /// The account exists and may not sign in.
-    #[error("the account is disabled or locked")]
+    /// The account exists but may not sign in.
+    #[error("account is disabled or locked")]
     NotAllowed,
-    /// The client certificate is nobody's; the log says why.
-    #[error("the client certificate is mapped to no account")]
+    /// No mapping leads from the client certificate to an account; the log has the reason.
+    #[error("client certificate is not mapped to an account")]
     Unmapped,
-    /// The store of accounts could not be asked.
-    #[error("the accounts cannot be read")]
+    /// The account store could not be read.
+    #[error("cannot read the accounts")]
     Unavailable,
-    /// A token does not follow its specification.
-    #[error("the token is malformed: {0}")]
+    /// A token violates its specification.
+    #[error("malformed token: {0}")]
     Malformed(&'static str),
-    /// A token asks for less protection than is demanded here.
-    #[error("the other end does not offer what is demanded here: {0}")]
+    /// A token offers less protection than required.
+    #[error("the peer does not offer required protection: {0}")]
     Downgraded(&'static str),
-    /// The token was made for another TLS connection, or for none where one is demanded (RFC 5929).
-    #[error("the channel binding is not that of this connection")]
+    /// The token was made for another TLS connection, or for none although one is required (RFC 5929).
+    #[error("channel binding does not match this connection")]
     ChannelBinding,
-    /// The client took this service for another one.
-    #[error("the token was made for another service")]
+    /// The token names another service.
+    #[error("token was issued for another service")]
     OtherService,
-    /// What the other end has proven does not fit what was sent.
-    #[error("the other end did not prove that it knows the secret")]
+    /// The proof of the other end does not match what was sent.
+    #[error("the peer did not prove that it knows the secret")]
     Unproven,
-    /// There is no mechanism that both ends have.
-    #[error("no mechanism is common to both ends")]
+    /// No mechanism is supported by both ends.
+    #[error("no authentication mechanism in common")]
     NoMechanism,
-    /// The clocks of the two ends are too far apart.
-    #[error("the clocks of the two machines are too far apart")]
+    /// The clocks of the two machines differ too much.
+    #[error("the clocks of the two machines differ too much")]
     ClockSkew,
-    /// The other end refused for a reason that has no other name here: an NTSTATUS (MS-ERREF 2.3).
-    #[error("the other end refused with status {0:#010x}")]
+    /// The other end refused with another NTSTATUS (MS-ERREF 2.3).
+    #[error("the peer refused with status {0:#010x}")]
     Refused(u32),
 }
 
-/// Something that knows passwords.
+/// A verifier of passwords.
 pub trait PasswordVerifier: Send + Sync {
-    /// Judges a name and a password that came from an address.
+    /// Verifies a name and a password sent from an address.
     ///
     /// # Errors
     /// [`AuthError`]; unknown names must take as long as wrong passwords.
     fn verify(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError>;
 
-    /// Whether [`verify`](Self::verify) may be called where others wait.
+    /// Returns whether [`verify`](Self::verify) may be called on a thread that other work waits for.
     fn cost(&self) -> VerifierCost;
 
-    /// Whether an account that has signed in from an address may still be used from there, which may have been disabled since or have expired.
+    /// Verifies that an account that signed in from an address may still be used from there; it may have been disabled
+    /// or have expired since.
     ///
-    /// One that is not known here is somebody else's business: there is nothing against it.
+    /// Accounts that this verifier does not know are permitted.
     ///
     /// # Errors
-    /// [`AuthError::NotAllowed`] if it may not, [`AuthError::Unavailable`] if that cannot be found out.
+    /// [`AuthError::NotAllowed`] if it may not, [`AuthError::Unavailable`] if that cannot be determined.
     fn still_admits(&self, account: &Account, from: IpAddr) -> Result<(), AuthError> {
         let _ = (account, from);
         Ok(())
@@ -171,20 +171,21 @@ impl<V: PasswordVerifier + ?Sized> PasswordVerifier for std::sync::Arc<V> {
     }
 }
 
-/// Something that knows the users of this machine by number.
+/// A lookup of local users by UID.
 pub trait LocalUsers: Send + Sync {
-    /// The account of a user.
+    /// Returns the account of a user.
     ///
     /// # Errors
-    /// [`AuthError::NotAllowed`] for a user who has none here, and [`AuthError::Unavailable`].
+    /// [`AuthError::NotAllowed`] if the user has no account here, [`AuthError::Unavailable`] if the users cannot be
+    /// read.
     fn account(&self, uid: u32) -> Result<Account, AuthError>;
 }
 
-/// How long a verifier takes.
+/// Duration of a verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VerifierCost {
     /// Microseconds.
     Quick,
-    /// Long enough to need a thread of its own, and an outcome worth remembering.
+    /// Long enough to need a thread of its own and to cache the result.
     Slow,
 }

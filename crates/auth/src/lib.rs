@@ -1,11 +1,10 @@
-//! Who asks, and how that was proven.
+//! Authentication and message sealing, for both the service and the client.
 //!
-//! [`basic`] is a whole scheme; [`negotiate`] and [`credssp`] carry mechanisms such as [`ntlm`] and Kerberos;
-//! [`Scheme`] names all that the service may offer.
-//! An [`Identity`] can only be made here, from a verdict of an [`Authenticator`] or of [`LocalUsers`]: code that
-//! needs one cannot be reached without it.
+//! [`basic`] is a complete scheme; [`negotiate`] and [`credssp`] carry mechanisms such as [`ntlm`] and Kerberos;
+//! [`Scheme`] lists all schemes that a service can offer. Only this crate can create an [`Identity`], from the verdict
+//! of an [`Authenticator`] or of [`LocalUsers`], so code that requires one cannot run without authentication.
 //!
-//! Nothing here reads a socket, a file or a clock; where accounts are kept is the verifier's business.
+//! Nothing here performs I/O or reads a clock. Verifiers decide where accounts are stored.
 
 pub mod account_file;
 mod accounts;
@@ -47,4 +46,4 @@ pub use scheme::Scheme;
 pub use secret::Secret;
 pub use spn::{ServiceClass, ServicePrincipalName, SpnError};
 pub use ticket_service::TicketService;
-pub use user_name::{UserName, UserNameError, Whose};
+pub use user_name::{UserDomain, UserName, UserNameError};

@@ -1,50 +1,50 @@
-//! The schemes `Negotiate` and `Kerberos`: what a client speaks shows in its first token (RFC 4559, MS-WSMV 2.1).
+//! Schemes `Negotiate` and `Kerberos`: the first token shows which mechanism the client uses (RFC 4559 4, MS-WSMV 2.1).
 //!
-//! Some clients wrap their mechanism in SPNEGO, and some send it as it is.
+//! Some clients wrap their mechanism in SPNEGO, others send its tokens without it.
 
 use std::mem;
 use std::sync::Arc;
 
-use crate::spnego::{self, MOST_OCTETS, Mechanism, initial_token};
+use crate::spnego::{self, MAX_TOKEN, Mechanism, initial_token};
 use crate::{Accepted, Acceptor as Inner, AuthError, Oid, Step};
 
-/// Takes whatever one client speaks of the mechanisms that the service offers.
+/// Acceptor for any mechanism that the service offers, with or without SPNEGO.
 pub struct Acceptor {
     state: State,
 }
 
 enum State {
-    Beginning(Vec<Arc<dyn Mechanism>>),
+    Initial(Vec<Arc<dyn Mechanism>>),
     Spnego(spnego::Acceptor),
-    /// A mechanism without SPNEGO around it.
+    /// A mechanism without SPNEGO.
     Bare(Oid, Box<dyn Inner>),
 }
 
 impl Acceptor {
-    /// For the scheme `Negotiate`: any of these mechanisms.
+    /// Accepts these mechanisms, for the scheme `Negotiate`.
     #[must_use]
     pub fn negotiate(mechanisms: Vec<Arc<dyn Mechanism>>) -> Self {
-        Self { state: State::Beginning(mechanisms) }
+        Self { state: State::Initial(mechanisms) }
     }
 
-    /// For the scheme `Kerberos`: that one of these mechanisms only.
+    /// Accepts only Kerberos of these mechanisms, for the scheme `Kerberos`.
     #[must_use]
     pub fn kerberos(mut mechanisms: Vec<Arc<dyn Mechanism>>) -> Self {
         mechanisms.retain(|mechanism| mechanism.oids().iter().all(Oid::is_kerberos));
-        Self { state: State::Beginning(mechanisms) }
+        Self { state: State::Initial(mechanisms) }
     }
 }
 
 impl Inner for Acceptor {
     fn step(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError> {
-        if token.len() > MOST_OCTETS {
-            return Err(AuthError::Malformed("it is longer than 64 KiB"));
+        if token.len() > MAX_TOKEN {
+            return Err(AuthError::Malformed("longer than 64 KiB"));
         }
-        if let State::Beginning(mechanisms) = &mut self.state {
+        if let State::Initial(mechanisms) = &mut self.state {
             self.state = begin(mem::take(mechanisms), token)?;
         }
         match &mut self.state {
-            State::Beginning(_) => Err(AuthError::NoMechanism),
+            State::Initial(_) => Err(AuthError::NoMechanism),
             State::Spnego(acceptor) => acceptor.step(token),
             State::Bare(_, inner) => inner.step(token),
         }
@@ -52,7 +52,7 @@ impl Inner for Acceptor {
 
     fn mechanism(&self) -> Option<Oid> {
         match &self.state {
-            State::Beginning(_) => None,
+            State::Initial(_) => None,
             State::Spnego(acceptor) => acceptor.mechanism(),
             State::Bare(oid, _) => Some(oid.clone()),
         }
@@ -60,7 +60,7 @@ impl Inner for Acceptor {
 
     fn claimed(&self) -> Option<String> {
         match &self.state {
-            State::Beginning(_) => None,
+            State::Initial(_) => None,
             State::Spnego(acceptor) => acceptor.claimed(),
             State::Bare(_, inner) => inner.claimed(),
         }
@@ -77,5 +77,5 @@ fn begin(mechanisms: Vec<Arc<dyn Mechanism>>, token: &[u8]) -> Result<State, Aut
     Ok(State::Bare(oid, inner))
 }
 
-/// What every message of NTLM begins with (MS-NLMP 2.2.1).
+/// Signature of every NTLM message (MS-NLMP 2.2.1).
 const NTLM_SIGNATURE: &[u8] = b"NTLMSSP\0";

@@ -1,9 +1,8 @@
-//! NTLM, for both ends: a challenge, and a response that takes the password to make (MS-NLMP).
+//! NTLM for both ends: a challenge, and a response computed from the password (MS-NLMP).
 //!
-//! Only what clients of this century need is here: NTLMv2 with extended session security and 128-bit keys.
-//! NTLMv1, LM, anonymous sign-in, texts that are not Unicode and connectionless sessions are refused, not
-//! negotiated. The ciphers are those of the protocol, which are broken (MD4, MD5, RC4): where Kerberos or TLS can
-//! be had, they are better.
+//! Only what current clients need is supported: NTLMv2 with extended session security and 128-bit keys. NTLMv1, LM,
+//! anonymous sign-in, OEM strings and connectionless sessions are rejected, not negotiated. The algorithms of the
+//! protocol are broken (MD4, MD5, RC4); use Kerberos or TLS where possible.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -64,7 +63,7 @@ pub use keys::{NtHash, SessionBaseKey};
 pub use session::Context;
 pub use verifier::{NtlmVerifier, Verified, judge};
 
-/// Whether a token is a message of NTLM that stands for itself, without SPNEGO around it (MS-NLMP 2.2.1).
+/// Returns `true` if a token is an NTLM message without SPNEGO around it (MS-NLMP 2.2.1).
 #[must_use]
 pub fn is_message(token: &[u8]) -> bool {
     token.starts_with(&message::SIGNATURE)

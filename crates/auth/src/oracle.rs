@@ -1,9 +1,9 @@
-//! What must hold for any octets at all; fuzz targets and the corpus test call these.
+//! Fuzzing oracles: properties that hold for any input. Fuzz targets and the corpus test call them.
 
 pub(crate) mod toy;
 
 use crate::account_file::{
-    AccountFile, AccountName, Comment, NewAccount, PasswordHash, SealedNtHash, Standing, UnixTime,
+    AccountFile, AccountName, Comment, EnabledState, NewAccount, PasswordHash, SealedNtHash, UnixTime,
 };
 use crate::account_file::{shadow, smbpasswd};
 use crate::basic::{Login, authorization};
@@ -16,30 +16,30 @@ use crate::sealed_body::{OpenBody, Protocol, SealedBodyError, seal, unseal};
 use crate::spnego::{NegTokenInit, NegTokenResp};
 use crate::{Acceptor as _, Oid, negotiate};
 use crate::{CertificateProof, HandshakeSignature, TlsVersion};
-use crate::{Secret, ServicePrincipalName, UserName, Whose};
+use crate::{Secret, ServicePrincipalName, UserDomain, UserName};
 
 use self::toy::Toy;
 
-/// A login that is read is written so that it reads back the same.
+/// Checks that parsed Basic credentials round-trip.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 #[allow(clippy::expect_used)]
 pub fn login(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let Ok(login) = Login::parse(text) else { return };
     let value = authorization(&login.user, &login.password);
     let again =
-        Login::parse(value.strip_prefix("Basic ").unwrap_or_default()).expect("what we write, we read");
+        Login::parse(value.strip_prefix("Basic ").unwrap_or_default()).expect("the encoded form is valid");
     assert_eq!(again.user, login.user);
     assert!(again.password.matches(&login.password));
 }
 
-/// What is taken for the signed part of a handshake is that of one version only, and has everything in it that was
-/// shown; the octets are `1`, or whatever, for the version, the length of a certificate, the certificate, and the rest.
+/// Checks that a signed message is accepted for one TLS version only and contains the certificate. Input: a byte for
+/// the version (`1` is TLS 1.3), the length of the certificate, the certificate, and the message.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 pub fn certificate_proof(octets: &[u8]) {
     let Some(([version, length], rest)) = octets.split_first_chunk::<2>() else { return };
     let Some((own, message)) = rest.split_at_checked(usize::from(*length)) else { return };
@@ -52,28 +52,29 @@ pub fn certificate_proof(octets: &[u8]) {
         CertificateProof::new(version, vec![own.to_vec()], message.to_vec(), signature)
     };
     let Ok(proof) = read(this) else { return };
-    assert!(read(other).is_err(), "it is one of either version");
+    assert!(read(other).is_err(), "accepted for both versions");
     assert_eq!((proof.own(), proof.message()), (own, message));
     let has_it = message.windows(own.len()).any(|part| part == own);
-    assert!(this == TlsVersion::Tls13 || has_it, "it is another's");
+    assert!(this == TlsVersion::Tls13 || has_it, "message without the certificate");
 }
 
-/// A file of accounts that is read is written and changed so that it reads back the same.
+/// Checks that a parsed account file round-trips, also after changes.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 #[allow(clippy::expect_used)]
 pub fn account_file(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let Ok(mut file) = AccountFile::parse(text) else { return };
-    let reread = |file: &AccountFile| AccountFile::parse(&file.to_string()).expect("what we write, we read");
+    let reread =
+        |file: &AccountFile| AccountFile::parse(&file.to_string()).expect("the encoded form is valid");
     assert_eq!(reread(&file).to_string(), file.to_string());
 
     let Some(first) = file.records().next().cloned() else { return };
     let found = file.find(&first.name.as_str().to_lowercase()).map(|record| record.rid);
     assert_eq!(found, Some(first.rid));
-    file.set_standing(first.name.as_str(), Standing::Disabled).expect("it is there");
-    assert!(reread(&file).records().any(|record| record.standing == Standing::Disabled));
+    file.set_state(first.name.as_str(), EnabledState::Disabled).expect("it is there");
+    assert!(reread(&file).records().any(|record| record.state == EnabledState::Disabled));
     let nt_hash = Some(SealedNtHash { nonce: [1; 12], sealed: [2; 32] });
     file.set_nt_hash(first.name.as_str(), nt_hash).expect("it is there");
     assert_eq!(reread(&file).find(first.name.as_str()).and_then(|record| record.nt_hash), nt_hash);
@@ -89,60 +90,60 @@ pub fn account_file(octets: &[u8]) {
     assert_eq!(reread(&file).find("Newcomer").map(|record| record.rid), Some(rid));
 }
 
-/// A message of NTLM that is read is written so that it reads back the same.
+/// Checks that parsed NTLM messages round-trip.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 pub fn ntlm_message(octets: &[u8]) {
     ntlm::message(octets);
 }
 
-/// Whatever a client of NTLM sends, before and after the challenge, nobody but the one account there is gets in,
-/// and nobody twice.
+/// Checks that the NTLM acceptor authenticates only the existing account, whatever a client sends before or after the
+/// challenge, and answers a challenge only once.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 pub fn ntlm_acceptor(octets: &[u8]) {
     ntlm::acceptor(octets);
 }
 
-/// Whatever a service of NTLM sends as its challenge, what our client answers can be read.
+/// Checks that our client's response to any challenge can be parsed.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 pub fn ntlm_initiator(octets: &[u8]) {
     ntlm::initiator(octets);
 }
 
-/// A context of NTLM that is imported exports as the same octets, and works.
+/// Checks that an imported NTLM context works and exports the same bytes.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 pub fn ntlm_context(octets: &[u8]) {
     ntlm::context(octets);
 }
 
-/// The service of a ticket is read without a panic, and has a class only where it has a host.
+/// Checks that a ticket is parsed without panicking and has a service class only together with a host.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 pub fn ticket_service(octets: &[u8]) {
     let Ok(service) = crate::TicketService::of_token(octets) else { return };
     assert!(!service.components().is_empty() && !service.realm().is_empty());
     assert!(service.class().is_none() || service.host().is_some_and(|host| !host.is_empty()));
 }
 
-/// Elements of DER that are read, one inside the other, are written as the same octets.
+/// Checks that nested DER elements are encoded to the same bytes.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 pub fn der(octets: &[u8]) {
     fn written(octets: &[u8], depth: u8) -> Option<Vec<u8>> {
         let mut reader = Reader::new(octets);
         let mut parts = Vec::new();
         while !reader.is_empty() {
             let found = reader.element().ok()?;
-            // A primitive element may look like others by chance; then it must survive as these, too.
+            // A primitive element that happens to contain valid elements must round-trip in that form too.
             let content = if depth < 16 { written(found.content, depth + 1) } else { None };
             parts.push(element(found.tag, &[content.as_deref().unwrap_or(found.content)]));
         }
@@ -159,11 +160,10 @@ pub fn der(octets: &[u8]) {
     }
 }
 
-/// Tokens of SPNEGO that are read are written so that they read back the same, and neither end finishes with a
-/// peer that knows nothing.
+/// Checks that parsed SPNEGO tokens round-trip, and that an acceptor without mechanisms never succeeds.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 pub fn spnego_token(octets: &[u8]) {
     if let Ok(token) = NegTokenInit::decode(octets) {
         assert_eq!(NegTokenInit::decode(&token.encode()), Ok(token));
@@ -179,12 +179,10 @@ pub fn spnego_token(octets: &[u8]) {
     }
 }
 
-/// Requests and credentials of CredSSP that are read are written so that they read back the same, and nobody is let
-/// in who has not proven who they are.
-/// Lines of `shadow` are read with names and passwords that accounts can have; a file is its lines.
+/// Checks that imported `shadow` lines have valid names and hashes, and that a file is rejected if a line is.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 #[allow(clippy::expect_used)]
 pub fn shadow(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
@@ -201,7 +199,7 @@ pub fn shadow(octets: &[u8]) {
                     "{} has no password",
                     entry.name
                 );
-                PasswordHash::parse(&written).expect("what we write, we read");
+                PasswordHash::parse(&written).expect("the encoded form is valid");
             }
             shadow::Line::Skipped { name, .. } => {
                 assert!(!name.chars().any(char::is_control), "{name:?} disturbs the log");
@@ -210,10 +208,10 @@ pub fn shadow(octets: &[u8]) {
     }
 }
 
-/// Lines of `smbpasswd` are read with names that accounts can have; a file is its lines.
+/// Checks that imported `smbpasswd` lines have valid names, and that a file is rejected if a line is.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 pub fn smbpasswd(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let lines: Vec<_> = text.lines().map(smbpasswd::parse_line).collect();
@@ -231,18 +229,17 @@ pub fn smbpasswd(octets: &[u8]) {
     }
 }
 
-/// Requests and credentials of CredSSP that are read are written so that they read back the same, and nobody is let
-/// in who has not proven who they are.
+/// Checks that parsed CredSSP requests and credentials round-trip, and that an unauthenticated request is rejected.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 #[allow(clippy::expect_used)]
 pub fn ts_request(octets: &[u8]) {
     if let Ok(request) = TsRequest::decode(octets) {
         assert_eq!(TsRequest::decode(&request.encode()), Ok(request));
     }
     if let Ok(credentials) = PasswordCredentials::decode(octets) {
-        let again = PasswordCredentials::decode(&credentials.encode()).expect("what we write, we read");
+        let again = PasswordCredentials::decode(&credentials.encode()).expect("the encoded form is valid");
         assert_eq!((again.domain(), again.user()), (credentials.domain(), credentials.user()));
         assert!(again.password().matches(credentials.password()));
     }
@@ -253,13 +250,11 @@ pub fn ts_request(octets: &[u8]) {
     assert!(acceptor.refusal().is_none_or(|refusal| TsRequest::decode(&refusal).is_ok()));
 }
 
-/// Whatever the octets are: as a sealed body they are opened within the limit or refused, alike every time; as a
-/// plain body they come back from being sealed.
-///
-/// The first line is the content type, what follows the body.
+/// Checks that any input is opened deterministically within the limit or rejected as a sealed body, and round-trips as
+/// a plain body. Input: a line with the content type, followed by the body.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 #[allow(clippy::expect_used)]
 pub fn sealed_body(octets: &[u8]) {
     let end = octets.iter().position(|octet| *octet == b'\n').unwrap_or(octets.len());
@@ -281,7 +276,7 @@ pub fn sealed_body(octets: &[u8]) {
     }
 }
 
-/// What is sealed in one part or in many is opened again.
+/// Checks that a body sealed in one or several parts opens again.
 #[allow(clippy::expect_used)]
 fn sealed_again(protocol: Protocol, plain: OpenBody) {
     for largest in [16_384, 4_096] {
@@ -301,10 +296,10 @@ fn sealed_again(protocol: Protocol, plain: OpenBody) {
 
 const PLAIN_LIMIT: usize = 64 * 1024;
 
-/// A challenge of lines `name=value` that is answered gives one line, in which the user can be found again.
+/// Checks that the response to a Digest challenge, given as lines `name=value`, is one well-formed header line.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 #[allow(clippy::expect_used)]
 pub fn digest_challenge(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
@@ -318,7 +313,7 @@ pub fn digest_challenge(octets: &[u8]) {
             session.authorization("POST", "/wsman?a=\"b\"", "0123456789").expect("a challenge is there");
         assert!(value.starts_with("Digest username=\"") && !value.contains("s3cret"), "{}", *value);
         assert!(!value.chars().any(char::is_control), "{:?} is not one line", *value);
-        // Inside quotes the quote after the sign would have a backslash before it.
+        // Within a quoted value, the quote would be escaped.
         if value.contains(", cnonce=\"") {
             assert!(value.contains(&format!(", nc=0000000{count}, ")), "{} is counted wrongly", *value);
         }
@@ -328,10 +323,10 @@ pub fn digest_challenge(octets: &[u8]) {
     }
 }
 
-/// The name of a user reads back the same, and is local under no foreign name.
+/// Checks that parsed user names round-trip and that names with a foreign domain are not local.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 #[allow(clippy::expect_used)]
 pub fn user_name(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
@@ -341,14 +336,14 @@ pub fn user_name(octets: &[u8]) {
     let (domain, user) = name.ntlm();
     let received = UserName::from_ntlm(domain, &user).expect("what we send, we read");
     assert!(received.to_string().contains(name.user()), "{received:?} is another than {name:?}");
-    let is_foreign = matches!(name.whose(), Whose::Domain(_) | Whose::Realm(_));
+    let is_foreign = matches!(name.domain(), UserDomain::Domain(_) | UserDomain::Realm(_));
     assert_eq!(name.local(&[]).is_none(), is_foreign, "{name:?} is taken for a local one");
 }
 
-/// The name of a service reads back the same.
+/// Checks that parsed service principal names round-trip.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 pub fn service_principal_name(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let Ok(name) = ServicePrincipalName::parse(text) else { return };
@@ -356,10 +351,10 @@ pub fn service_principal_name(octets: &[u8]) {
     assert_eq!(name.host_based().replacen('@', "/", 1), name.to_string());
 }
 
-/// The keys of a certificate mapping read back the same, and a pattern without a star fits itself.
+/// Checks that parsed mapping keys round-trip and that a pattern matches its own text.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 pub fn certificate_mapping(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     if let Ok(thumbprint) = CertificateThumbprint::parse(text) {
@@ -367,10 +362,10 @@ pub fn certificate_mapping(octets: &[u8]) {
     }
     if let Ok(subject) = SubjectPattern::parse(text) {
         assert_eq!(SubjectPattern::parse(&subject.to_string()).as_ref(), Ok(&subject));
-        assert!(subject.fits(&text.replace('*', "")), "{subject} does not fit itself");
+        assert!(subject.matches(&text.replace('*', "")), "{subject} does not fit itself");
     }
     if let Ok(uri) = UriPattern::parse(text) {
         assert_eq!(UriPattern::parse(&uri.to_string()).as_ref(), Ok(&uri));
-        assert!(uri.fits(&text.replace('*', "x")) || !text.contains('*'), "{uri} does not fit itself");
+        assert!(uri.matches(&text.replace('*', "x")) || !text.contains('*'), "{uri} does not fit itself");
     }
 }

@@ -1,27 +1,27 @@
-//! The names of the schemes (MS-WSMV 2.1, RFC 4559, RFC 7617).
+//! Authentication schemes (MS-WSMV 2.1, RFC 4559, RFC 7617).
 
 use std::fmt;
 
-/// A way of proving who one is.
+/// An authentication scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Scheme {
-    /// SPNEGO, or NTLM and Kerberos in its place.
+    /// SPNEGO, or NTLM or Kerberos without it.
     Negotiate,
-    /// Kerberos alone.
+    /// Kerberos only.
     Kerberos,
-    /// Credentials handed over inside TLS.
+    /// CredSSP: credentials delegated inside TLS.
     CredSsp,
-    /// Name and password in the clear.
+    /// Name and password in clear text.
     Basic,
-    /// A client certificate of TLS.
+    /// A TLS client certificate.
     Certificate,
-    /// None: the kernel says who is at the other end of a Unix socket. No header can name it.
+    /// Credentials of a Unix socket peer, from the kernel. No HTTP header can select this.
     Local,
 }
 
 impl Scheme {
-    /// The scheme that a header `Authorization` or `WWW-Authenticate` names, in any case of letters.
+    /// Returns the scheme named in an `Authorization` or `WWW-Authenticate` header, compared without case.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Negotiate, Self::Kerberos, Self::CredSsp, Self::Basic, Self::Certificate]
@@ -29,7 +29,7 @@ impl Scheme {
             .find(|scheme| scheme.name().eq_ignore_ascii_case(name))
     }
 
-    /// The name as the headers spell it.
+    /// Name as it appears in headers.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ impl Scheme {
         }
     }
 
-    /// The value of the `WWW-Authenticate` line that offers it; what needs no header is not offered that way.
+    /// Value of the `WWW-Authenticate` line that offers the scheme; `None` for schemes without one.
     #[must_use]
     pub fn challenge(self) -> Option<&'static str> {
         match self {
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_header_can_claim_what_only_the_kernel_can_say() {
+    fn local_cannot_be_named_in_a_header() {
         assert_eq!(Scheme::from_name("Local"), None);
         assert_eq!(Scheme::Local.challenge(), None);
     }

@@ -1,4 +1,4 @@
-//! HTTP bodies that are sealed by the authentication before them (MS-WSMV 2.2.9.1).
+//! HTTP bodies that are sealed by the preceding authentication (MS-WSMV 2.2.9.1).
 //!
 //! ```text
 //! Content-Type: multipart/encrypted;protocol="application/HTTP-SPNEGO-session-encrypted";boundary="Encrypted Boundary"
@@ -11,16 +11,16 @@
 //! ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒--Encrypted Boundary--
 //! ```
 //!
-//! Lines end with CR LF, an arrow is a TAB. What is sealed begins with the length of the mechanism's header, in
-//! four octets of which the least comes first; then come the header and the ciphertext.
-//! No empty line precedes it and nothing separates it from the boundary after it: where it ends is counted, never
-//! searched for, because ciphertext may look like anything.
+//! Lines end with CR LF; an arrow stands for a TAB. The sealed data begins with the length of the mechanism's header,
+//! four bytes in little-endian order, followed by the header and the ciphertext. No empty line precedes it and no line
+//! break separates it from the next boundary. Its end is computed from lengths, never searched for, because ciphertext
+//! can contain anything.
 //!
-//! A context with a [`largest_message`](SecurityContext::largest_message) gets longer bodies in several parts, and
-//! the type is `multipart/x-multi-encrypted` then.
+//! A context with a [`largest_message`](SecurityContext::largest_message) splits longer bodies into several parts; the
+//! type is `multipart/x-multi-encrypted` then.
 //!
-//! Every message moves the counters of its context, so bodies are sealed in the order in which they are sent, and
-//! after an error neither the context nor the connection is of any use.
+//! Every message advances the counters of its context. So bodies must be sealed in the order in which they are sent,
+//! and after an error neither the context nor the connection can be used.
 
 mod content_type;
 mod layout;
@@ -31,19 +31,19 @@ use self::content_type::{Form, Original, Wrapping};
 use self::layout::Part;
 use crate::{Scheme, SealError, SecurityContext};
 
-/// How the mechanism's messages are laid out, which follows from the scheme and not from the mechanism.
+/// Sealing protocol. It follows from the authentication scheme, not from the mechanism.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// Scheme Negotiate, also when its tokens were those of Kerberos or NTLM alone (MS-WSMV 2.2.9.1.1).
+    /// Scheme Negotiate, also if its tokens were those of Kerberos or NTLM without SPNEGO (MS-WSMV 2.2.9.1.1).
     Spnego,
     /// Scheme Kerberos (MS-WSMV 2.2.9.1.2).
     Kerberos,
-    /// Scheme CredSSP: what is sealed is one or more TLS records (MS-WSMV 2.2.9.1.3).
+    /// Scheme CredSSP: the sealed data is one or more TLS records (MS-WSMV 2.2.9.1.3).
     CredSsp,
 }
 
 impl Protocol {
-    /// The protocol that goes with a scheme; none if the scheme seals nothing.
+    /// Returns the protocol of a scheme; `None` if the scheme does not seal.
     #[must_use]
     pub fn of(scheme: Scheme) -> Option<Self> {
         match scheme {
@@ -54,7 +54,7 @@ impl Protocol {
         }
     }
 
-    /// The name in the headers.
+    /// Name in the `Content-Type` headers.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -65,80 +65,80 @@ impl Protocol {
     }
 }
 
-/// A body as it is sent.
+/// A sealed body, ready to send.
 #[derive(Debug)]
 pub struct SealedBody {
-    /// The value of the header `Content-Type`.
+    /// Value of the `Content-Type` header.
     pub content_type: &'static str,
-    /// What follows the head.
+    /// Body of the message.
     pub body: Vec<u8>,
 }
 
-/// A body as it was before it was sealed.
+/// An unsealed body.
 #[derive(Debug)]
 pub struct OpenBody {
-    /// What would have been the value of the header `Content-Type`: `application/soap+xml;charset=UTF-8`.
+    /// Original value of the `Content-Type` header, such as `application/soap+xml;charset=UTF-8`.
     ///
-    /// The seal does not cover it: whoever is on the way may have changed it.
+    /// The seal does not cover this value: an attacker on the network may have changed it.
     pub content_type: String,
-    /// At most as many octets as the limit allowed.
+    /// Unsealed bytes, at most as many as the limit allows.
     pub body: Vec<u8>,
 }
 
-/// Why a body was not sealed or opened. The peer is told none of it.
+/// Reason why a body was not sealed or opened. It is never sent to the peer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealedBodyError {
-    /// `Content-Type` is another one, or cannot be read.
-    #[error("the content type is not that of a sealed body")]
+    /// The `Content-Type` is not that of a sealed body or cannot be parsed.
+    #[error("content type is not that of a sealed body")]
     ContentType,
-    /// It names a protocol that is not the one of this connection.
-    #[error("the body is sealed for another way of authentication than that of the connection")]
+    /// The body names a protocol other than that of this connection.
+    #[error("body is sealed with a protocol other than that of the connection")]
     Protocol,
-    /// Something between the sealed octets is not where it belongs.
+    /// The structure around the sealed data is malformed.
     #[error("part {part} of the sealed body is malformed: {what}")]
     Malformed {
-        /// Counted from one.
+        /// Number of the part, from 1.
         part: usize,
-        /// What is wrong.
+        /// Cause.
         what: &'static str,
     },
-    /// More octets than the limit were announced.
-    #[error("the sealed body holds more than {limit} octets")]
+    /// The announced length exceeds the limit.
+    #[error("sealed body exceeds {limit} bytes")]
     TooLarge {
-        /// The limit, in octets.
+        /// Limit in bytes.
         limit: usize,
     },
-    /// More parts than so many octets can need.
-    #[error("the sealed body has more than {limit} parts")]
+    /// There are more parts than that many bytes need.
+    #[error("sealed body has more than {limit} parts")]
     TooManyParts {
-        /// The limit.
+        /// Maximum number of parts.
         limit: usize,
     },
-    /// Other than so many octets were sealed in a part.
-    #[error("part {part} of the sealed body is not as long as it says")]
+    /// A part does not contain as many bytes as it announces.
+    #[error("part {part} of the sealed body does not have the announced length")]
     WrongLength {
-        /// Counted from one.
+        /// Number of the part, from 1.
         part: usize,
     },
-    /// The context refused.
+    /// The security context failed.
     #[error(transparent)]
     Context(#[from] SealError),
 }
 
-/// Whether a `Content-Type` announces a sealed body, be it well-formed or not.
+/// Returns `true` if a `Content-Type` announces a sealed body, well-formed or not.
 #[must_use]
 pub fn is_sealed(content_type: &str) -> bool {
     Form::of(content_type).is_some()
 }
 
-/// Seals a body whose `Content-Type` would have been `content_type`.
+/// Seals a body whose original `Content-Type` is `content_type`.
 ///
-/// The octets are sealed in place and copied once.
+/// The bytes are sealed in place and copied once.
 ///
 /// # Errors
-/// [`SealedBodyError::ContentType`] for a content type that does not fit into the line for it, and whatever the
-/// context says.
+/// [`SealedBodyError::ContentType`] for a content type that does not fit into its header line, and the errors of the
+/// context.
 pub fn seal(
     context: &mut dyn SecurityContext,
     protocol: Protocol,
@@ -148,7 +148,7 @@ pub fn seal(
     if !context.can_seal() {
         return Err(SealError::Unavailable.into());
     }
-    if !content_type::can_be_announced(content_type) {
+    if !content_type::is_valid(content_type) {
         return Err(SealedBodyError::ContentType);
     }
     let largest = context.largest_message().unwrap_or(usize::MAX).max(1);
@@ -170,13 +170,13 @@ pub fn seal(
     Ok(SealedBody { content_type: form.content_type(protocol), body: sealed })
 }
 
-/// Opens a body that came with `content_type` on a connection whose scheme goes with `protocol`.
+/// Opens a body that was received with `content_type` on a connection with this protocol.
 ///
-/// At most `limit` octets come out. Where each part lies is found before the first one is opened; the octets of a
-/// single part are opened where they are.
+/// At most `limit` bytes are returned. All parts are located before the first one is opened. The bytes of a single part
+/// are opened in place.
 ///
 /// # Errors
-/// [`SealedBodyError`]. Answer 400 without saying why, and close the connection.
+/// [`SealedBodyError`]. Respond with 400 without details and close the connection.
 pub fn unseal(
     context: &mut dyn SecurityContext,
     protocol: Protocol,
@@ -229,7 +229,8 @@ fn open_each(
     Ok(open)
 }
 
-/// A client in the field fills its messages up with zeros and counts them. No XML can end in one, but UTF-16 can.
+/// Removes trailing zeros from UTF-8: some clients pad their messages with zeros and include them in the length. No XML
+/// ends in a NUL, but UTF-16 text can end in a zero byte.
 fn drop_padding(original: &Original, body: &mut Vec<u8>) {
     if original.is_utf8 {
         let length = body.iter().rposition(|octet| *octet != 0).map_or(0, |last| last + 1);

@@ -1,25 +1,24 @@
-//! The names under which Kerberos knows services: `HTTP/node7.example.com` (RFC 4120 6.2.1, MS-WSMV 3.2.4.1.2).
+//! Kerberos service principal names: `HTTP/node7.example.com` (RFC 4120 6.2.1, MS-WSMV 3.2.4.1.2).
 
 use std::fmt;
 use std::net::Ipv6Addr;
 
-/// The class of a service that answers WS-Management.
+/// Service class used for WS-Management.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ServiceClass {
-    /// What nearly every client asks for.
+    /// `HTTP`, which nearly every client requests.
     Http,
-    /// What Windows registers for WS-Management besides.
+    /// `WSMAN`, which Windows registers as well.
     Wsman,
-    /// What every machine in a domain has. Written in small letters, as MIT Kerberos has it in its keytabs; a domain
-    /// of Windows does not mind.
+    /// `host`, which every domain member has. Lower case, as in keytabs of MIT Kerberos; Windows domains ignore case.
     Host,
 }
 
 impl ServiceClass {
-    /// All of them, in the order in which they are worth trying.
+    /// All classes, in the order in which to try them.
     pub const ALL: [Self; 3] = [Self::Http, Self::Wsman, Self::Host];
 
-    /// Returns the class of this name, in any case of letters.
+    /// Returns the class of this name, compared without case.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.name().eq_ignore_ascii_case(name))
@@ -34,50 +33,54 @@ impl ServiceClass {
     }
 }
 
-/// The name of a service without its realm: `HTTP/node7.example.com`, with a port if `-SPNPort` asks for one.
+/// Service principal name without its realm: `HTTP/node7.example.com`, with a port if `-SPNPort` requests it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ServicePrincipalName {
     /// INVARIANT: letters, digits and hyphens.
     class: String,
-    /// INVARIANT: what a host may be called or an IPv6 address without brackets; ASCII letters are small.
+    /// INVARIANT: a host name or an IPv6 address without brackets; ASCII letters are lower case.
     host: String,
     port: Option<u16>,
 }
 
-/// Why a text is not the name of a service.
+/// Reason why a text is not a service principal name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpnError {
-    /// No class and no slash.
-    #[error("a service principal name is CLASS/HOST or CLASS/HOST:PORT, such as HTTP/node7.example.com")]
+    /// Class or slash is missing.
+    #[error(
+        "invalid service principal name: write CLASS/HOST or CLASS/HOST:PORT, such as HTTP/node7.example.com"
+    )]
     Shape,
-    /// A class with other characters than letters, digits and hyphens, or none.
-    #[error("the class of a service principal name is 1 to 32 letters, digits and hyphens, such as HTTP")]
+    /// The class is empty, too long, or contains other characters than letters, digits and hyphens.
+    #[error(
+        "invalid class of a service principal name: use 1 to 32 letters, digits and hyphens, such as HTTP"
+    )]
     Class,
-    /// A host with characters that none has.
-    #[error("{host:?} cannot be the host of a service principal name")]
+    /// The host is empty or contains invalid characters.
+    #[error("invalid host {host:?} of a service principal name")]
     Host {
-        /// As it was written, cut short.
+        /// Host as written, cut to 40 characters.
         host: String,
     },
-    /// A port that is none.
-    #[error("the port of a service principal name is a number from 1 to 65535")]
+    /// The port is invalid.
+    #[error("invalid port of a service principal name: use a number from 1 to 65535")]
     Port,
 }
 
 impl ServicePrincipalName {
-    /// The name of a service on a host; `port` only where its name was registered with one.
+    /// Creates the name of a service on a host. `port` is set only if the name was registered with it.
     ///
     /// # Errors
-    /// [`SpnError::Host`].
+    /// [`SpnError::Host`] or [`SpnError::Port`] if they are invalid.
     pub fn new(class: ServiceClass, host: &str, port: Option<u16>) -> Result<Self, SpnError> {
         Self::of(class.name(), host, port)
     }
 
-    /// Reads a name that someone has chosen, in place of what would follow from the host.
+    /// Parses a name that the user has chosen.
     ///
     /// # Errors
-    /// [`SpnError`].
+    /// [`SpnError`] if a part is missing or invalid.
     pub fn parse(text: &str) -> Result<Self, SpnError> {
         let (class, instance) = text.split_once('/').ok_or(SpnError::Shape)?;
         let (host, port) = match instance.rsplit_once(':') {
@@ -108,25 +111,25 @@ impl ServicePrincipalName {
         Ok(Self { class: class.to_owned(), host, port })
     }
 
-    /// The class: `HTTP`.
+    /// Service class, such as `HTTP`.
     #[must_use]
     pub fn class(&self) -> &str {
         &self.class
     }
 
-    /// The host, in small letters and without brackets.
+    /// Host in lower case, without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port, if it is part of the name.
+    /// Port, if it is part of the name.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         self.port
     }
 
-    /// The name as GSS-API takes it for a host-based service: `HTTP@node7.example.com` (RFC 2743 4.1).
+    /// Formats the name for GSS-API as a host-based service: `HTTP@node7.example.com` (RFC 2743 4.1).
     #[must_use]
     pub fn host_based(&self) -> String {
         self.joined('@')
@@ -155,9 +158,8 @@ impl fmt::Debug for ServicePrincipalName {
 }
 
 fn is_host_name(host: &str) -> bool {
-    let fits = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
     host.len() <= MAX_HOST
-        && host.chars().all(fits)
+        && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'))
         && !host.trim_end_matches('.').is_empty()
         && !host.starts_with('.')
 }
@@ -174,9 +176,16 @@ const MAX_HOST: usize = 255;
 mod tests {
     use super::*;
 
+    fn name(class: ServiceClass, host: &str, port: Option<u16>) -> String {
+        ServicePrincipalName::new(class, host, port).unwrap().to_string()
+    }
+
+    fn host(host: &str) -> SpnError {
+        SpnError::Host { host: host.to_owned() }
+    }
+
     #[test]
-    fn names_follow_from_host_class_and_port() {
-        let name = |class, host, port| ServicePrincipalName::new(class, host, port).unwrap().to_string();
+    fn names_are_formatted_from_class_host_and_port() {
         let all = ServiceClass::ALL.map(|class| name(class, "Node7.Example.COM", None));
         assert_eq!(all, ["HTTP/node7.example.com", "WSMAN/node7.example.com", "host/node7.example.com"]);
         assert_eq!(name(ServiceClass::Http, "node7", Some(5985)), "HTTP/node7:5985");
@@ -187,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_was_chosen_is_read_and_written_again() {
+    fn chosen_names_round_trip() {
         for (text, class, host, port) in [
             ("HTTP/web.example.com", "HTTP", "web.example.com", None),
             ("http/web:8080", "http", "web", Some(8080)),
@@ -202,8 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_service_is_refused() {
-        let host = |host: &str| SpnError::Host { host: host.to_owned() };
+    fn malformed_names_are_rejected() {
         for (text, error) in [
             ("", SpnError::Shape),
             ("node7", SpnError::Shape),

@@ -1,12 +1,11 @@
-//! The service that a Kerberos ticket is for, as the token of a client names it.
+//! Service name in the Kerberos ticket of a client's token.
 
 use crate::der::{Reader, Tag, only};
 use crate::{AuthError, ServiceClass};
 
-/// The name of a service in the ticket of an AP-REQ (RFC 4120 5.3 and 5.5.1).
+/// Service name in the ticket of an AP-REQ (RFC 4120 5.3 and 5.5.1).
 ///
-/// The name stands beside the sealed part of the ticket, so it is a claim until a key of that name has opened the
-/// ticket.
+/// The name is not encrypted, so it is only a claim until a key of that name has decrypted the ticket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TicketService {
     /// INVARIANT: not empty.
@@ -15,10 +14,10 @@ pub struct TicketService {
 }
 
 impl TicketService {
-    /// Reads the name from the first token of the mechanism Kerberos (RFC 4121 4.1).
+    /// Parses the name from the first token of the Kerberos mechanism (RFC 4121 4.1).
     ///
     /// # Errors
-    /// [`AuthError::Malformed`].
+    /// [`AuthError::Malformed`] if the token is not an AP-REQ or its ticket has no valid name.
     pub fn of_token(token: &[u8]) -> Result<Self, AuthError> {
         let mut token = Reader::new(only(token, Tag::INITIAL_TOKEN)?);
         token.expect(Tag::OID)?;
@@ -44,7 +43,7 @@ impl TicketService {
         if components.is_empty() { Err(NO_NAME) } else { Ok(Self { components, realm }) }
     }
 
-    /// The class of the service, if the name has a host and the class is one that answers WS-Management.
+    /// Service class, if the name has a host and the class is one used for WS-Management.
     #[must_use]
     pub fn class(&self) -> Option<ServiceClass> {
         match self.components.as_slice() {
@@ -53,19 +52,19 @@ impl TicketService {
         }
     }
 
-    /// The host of the service, with a port if the client asked for one.
+    /// Host name, with a port if the client requested one.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         self.components.get(1).map(String::as_str)
     }
 
-    /// The parts of the name: mostly a class and a host.
+    /// Components of the name, usually class and host.
     #[must_use]
     pub fn components(&self) -> &[String] {
         &self.components
     }
 
-    /// The realm that issued the ticket.
+    /// Realm that issued the ticket.
     #[must_use]
     pub fn realm(&self) -> &str {
         &self.realm
@@ -86,12 +85,12 @@ const AP_REQ_TOKEN: &[u8] = &[0x01, 0x00];
 const AP_REQ: Tag = Tag(0x6e);
 /// `[APPLICATION 1]`
 const TICKET: Tag = Tag(0x61);
-/// The ticket is in the field after the version, the type and the options.
+/// Number of the field with the ticket, after version, type and options.
 const TICKET_FIELD: u8 = 3;
 const MAX_COMPONENTS: usize = 8;
-/// In bytes; no name of a host is longer.
+/// Maximum length of a component or realm in bytes.
 const MAX_TEXT: usize = 256;
-const NO_REQUEST: AuthError = AuthError::Malformed("not an AP-REQ of Kerberos");
+const NO_REQUEST: AuthError = AuthError::Malformed("not a Kerberos AP-REQ");
 const NO_NAME: AuthError = AuthError::Malformed("the ticket has no service name");
 
 #[cfg(test)]
@@ -107,7 +106,7 @@ mod tests {
         element(Tag::field(number), &[content])
     }
 
-    /// A token with this name and nothing sealed.
+    /// Builds a token with this service name and no encrypted data.
     fn token(components: &[&str]) -> Vec<u8> {
         let parts: Vec<u8> = components.iter().flat_map(|part| string(part)).collect();
         let parts = field(1, &element(Tag::SEQUENCE, &[&parts]));
@@ -132,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_service_of_a_ticket_is_read_with_its_class_and_host() {
+    fn class_host_and_realm_of_a_ticket_are_parsed() {
         for (components, class, host) in [
             (vec!["HTTP", "node7.example"], Some(ServiceClass::Http), Some("node7.example")),
             (vec!["http", "node7:5985"], Some(ServiceClass::Http), Some("node7:5985")),
@@ -148,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_without_a_whole_name_is_refused() {
+    fn tokens_without_a_complete_name_are_rejected() {
         let whole = token(&["HTTP", "node7"]);
         for end in 0..whole.len() {
             let begin = whole.get(..end).unwrap_or_default();

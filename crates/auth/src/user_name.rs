@@ -1,17 +1,17 @@
-//! The names that people and clients sign in with: `DOMAIN\user`, `user@REALM`, `.\user`, `user`.
+//! User names with an optional domain: `DOMAIN\user`, `user@REALM`, `.\user`, `user`.
 
 use std::fmt;
 
-/// The name of a user, and where the user's account is.
+/// A user name, and the domain of the user's account.
 ///
-/// Parts may be in any script, have no control characters and at most 256 octets each.
-/// Names are kept as they were written; the case of letters is the account store's business.
+/// Each part may be in any script, contains no control characters and has at most 256 bytes. The spelling is kept;
+/// account stores decide whether case matters.
 ///
 /// ```
-/// use telarch_auth::{UserName, Whose};
+/// use telarch_auth::{UserName, UserDomain};
 ///
 /// let name = UserName::parse(r"CORP\ann")?;
-/// assert_eq!((name.user(), name.whose()), ("ann", &Whose::Domain("CORP".to_owned())));
+/// assert_eq!((name.user(), name.domain()), ("ann", &UserDomain::Domain("CORP".to_owned())));
 /// assert_eq!(name.to_string(), r"CORP\ann");
 /// # Ok::<(), telarch_auth::UserNameError>(())
 /// ```
@@ -19,108 +19,107 @@ use std::fmt;
 pub struct UserName {
     /// INVARIANT: not empty, no control characters, no backslash.
     user: String,
-    whose: Whose,
+    domain: UserDomain,
 }
 
-/// Where the account of a user is.
+/// Domain of a user's account.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Whose {
-    /// Not said: `user`, or `\user` as some dialogs give it.
-    Unsaid,
-    /// On the machine where the name is used: `.\user`.
+pub enum UserDomain {
+    /// Not specified: `user`, or `\user` as some dialogs write it.
+    Unspecified,
+    /// The machine on which the name is used: `.\user`.
     ThisMachine,
-    /// In a domain or on a machine; from `DOMAIN\user` alone nobody can tell which.
+    /// A domain or a machine: `DOMAIN\user`, which does not tell which of the two.
     Domain(String),
-    /// In a realm of Kerberos, or behind a suffix that a domain has chosen: `user@REALM`.
+    /// A Kerberos realm or a UPN suffix of a domain: `user@REALM`.
     Realm(String),
 }
 
-/// Why a text is not the name of a user.
+/// Reason why a text is not a user name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UserNameError {
-    /// No name at all.
-    #[error("the name of the user is empty\n  write USER, DOMAIN\\USER, USER@REALM or .\\USER")]
+    /// The user name is empty.
+    #[error("user name is empty\n  write USER, DOMAIN\\USER, USER@REALM or .\\USER")]
     Empty,
-    /// A backslash or an `@` with nothing beside it.
-    #[error(
-        "a domain or realm is announced and not there\n  write USER, DOMAIN\\USER, USER@REALM or .\\USER"
-    )]
+    /// A backslash or an `@` without a domain or realm.
+    #[error("domain or realm of the user name is empty\n  write USER, DOMAIN\\USER, USER@REALM or .\\USER")]
     NoDomain,
     /// More than one backslash, control characters, white space around a part, or an `@` in a domain.
-    #[error("the name of the user or its domain has a character that it cannot have")]
+    #[error("user name or domain contains a forbidden character")]
     Character,
-    /// A part that no store of accounts could hold.
-    #[error("the name of the user or its domain is longer than {MAX_OCTETS} octets")]
+    /// A part exceeds the maximum length.
+    #[error("user name or domain exceeds {MAX_LENGTH} bytes")]
     TooLong,
 }
 
 impl UserName {
-    /// Reads a name as people write it. What stands before the first backslash is a domain, and without one what
-    /// stands behind the last `@` is a realm.
+    /// Parses a user name. The domain precedes the first backslash; without a backslash, the realm follows the last
+    /// `@`.
     ///
     /// # Errors
-    /// [`UserNameError`].
+    /// [`UserNameError`] if a part is empty, too long or contains forbidden characters.
     pub fn parse(text: &str) -> Result<Self, UserNameError> {
-        let (user, whose) = match (text.split_once('\\'), text.rsplit_once('@')) {
-            (Some(("", user)), _) => (user, Whose::Unsaid),
-            (Some((".", user)), _) => (user, Whose::ThisMachine),
-            (Some((domain, user)), _) => (user, Whose::Domain(part(domain)?)),
+        let (user, domain) = match (text.split_once('\\'), text.rsplit_once('@')) {
+            (Some(("", user)), _) => (user, UserDomain::Unspecified),
+            (Some((".", user)), _) => (user, UserDomain::ThisMachine),
+            (Some((domain, user)), _) => (user, UserDomain::Domain(part(domain)?)),
             (None, Some((_, ""))) => return Err(UserNameError::NoDomain),
-            (None, Some((user, realm))) => (user, Whose::Realm(part(realm)?)),
-            (None, None) => (text, Whose::Unsaid),
+            (None, Some((user, realm))) => (user, UserDomain::Realm(part(realm)?)),
+            (None, None) => (text, UserDomain::Unspecified),
         };
-        if matches!(&whose, Whose::Domain(domain) if domain.contains('@')) {
+        if matches!(&domain, UserDomain::Domain(domain) if domain.contains('@')) {
             return Err(UserNameError::Character);
         }
-        Ok(Self { user: part(user)?, whose })
+        Ok(Self { user: part(user)?, domain })
     }
 
-    /// Puts the two fields of an NTLM message together; an empty domain is none (MS-NLMP 2.2.1.3).
+    /// Combines the two fields of an NTLM message; an empty domain means none (MS-NLMP 2.2.1.3).
     ///
     /// # Errors
-    /// [`UserNameError`].
+    /// [`UserNameError`] as for [`parse`](Self::parse).
     pub fn from_ntlm(domain: &str, user: &str) -> Result<Self, UserNameError> {
         match domain {
-            // Here clients put a user principal name when they know no domain.
+            // Without a domain, clients may send a user principal name in this field.
             "" if !user.contains('\\') => Self::parse(user).or_else(|_| Self::parse(&format!("\\{user}"))),
             _ => Self::parse(&format!("{domain}\\{user}")),
         }
     }
 
-    /// The user alone.
+    /// User name without domain.
     #[must_use]
     pub fn user(&self) -> &str {
         &self.user
     }
 
-    /// Where the user's account is.
+    /// Domain of the user's account.
     #[must_use]
-    pub fn whose(&self) -> &Whose {
-        &self.whose
+    pub fn domain(&self) -> &UserDomain {
+        &self.domain
     }
 
-    /// Domain and user as an NTLM client sends them (MS-NLMP 2.2.1.3).
+    /// Returns domain and user as an NTLM client sends them (MS-NLMP 2.2.1.3).
     ///
-    /// A realm stays with the user, and `.` is the other end's own accounts: both without a domain.
+    /// A realm remains part of the user name, and `.` refers to the accounts of the other end; both are sent without a
+    /// domain.
     #[must_use]
     pub fn ntlm(&self) -> (&str, String) {
-        match &self.whose {
-            Whose::Domain(domain) => (domain, self.user.clone()),
-            Whose::Unsaid | Whose::ThisMachine => ("", self.user.clone()),
-            Whose::Realm(realm) => ("", format!("{}@{realm}", self.user)),
+        match &self.domain {
+            UserDomain::Domain(domain) => (domain, self.user.clone()),
+            UserDomain::Unspecified | UserDomain::ThisMachine => ("", self.user.clone()),
+            UserDomain::Realm(realm) => ("", format!("{}@{realm}", self.user)),
         }
     }
 
-    /// The user's name on this machine, if it is an account of this machine that is meant: without a domain, with
-    /// `.`, or with one of the machine's own names, in any case of letters.
+    /// Returns the user name if it refers to an account of this machine: without a domain, with `.`, or with one of the
+    /// machine's own names, compared without case.
     ///
-    /// The name of another domain is never taken for a local one.
+    /// A name of another domain never refers to a local account.
     #[must_use]
     pub fn local(&self, names_of_this_machine: &[&str]) -> Option<&str> {
-        let is_here = match &self.whose {
-            Whose::Unsaid | Whose::ThisMachine => true,
-            Whose::Domain(name) | Whose::Realm(name) => {
+        let is_here = match &self.domain {
+            UserDomain::Unspecified | UserDomain::ThisMachine => true,
+            UserDomain::Domain(name) | UserDomain::Realm(name) => {
                 names_of_this_machine.iter().any(|own| own.to_lowercase() == name.to_lowercase())
             }
         };
@@ -128,16 +127,16 @@ impl UserName {
     }
 }
 
-/// The name so that it reads back the same.
+/// Formats the name so that it parses to the same value.
 impl fmt::Display for UserName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let user = &self.user;
-        match &self.whose {
-            Whose::Unsaid if user.contains('@') => write!(f, "\\{user}"),
-            Whose::Unsaid => f.write_str(user),
-            Whose::ThisMachine => write!(f, ".\\{user}"),
-            Whose::Domain(domain) => write!(f, "{domain}\\{user}"),
-            Whose::Realm(realm) => write!(f, "{user}@{realm}"),
+        match &self.domain {
+            UserDomain::Unspecified if user.contains('@') => write!(f, "\\{user}"),
+            UserDomain::Unspecified => f.write_str(user),
+            UserDomain::ThisMachine => write!(f, ".\\{user}"),
+            UserDomain::Domain(domain) => write!(f, "{domain}\\{user}"),
+            UserDomain::Realm(realm) => write!(f, "{user}@{realm}"),
         }
     }
 }
@@ -152,7 +151,7 @@ fn part(text: &str) -> Result<String, UserNameError> {
     if text.is_empty() {
         return Err(UserNameError::Empty);
     }
-    if text.len() > MAX_OCTETS {
+    if text.len() > MAX_LENGTH {
         return Err(UserNameError::TooLong);
     }
     if text.trim() != text || text.chars().any(|c| c.is_control() || c == '\\') {
@@ -161,27 +160,27 @@ fn part(text: &str) -> Result<String, UserNameError> {
     Ok(text.to_owned())
 }
 
-const MAX_OCTETS: usize = 256;
+const MAX_LENGTH: usize = 256;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
-    fn domain(name: &str) -> Whose {
-        Whose::Domain(name.to_owned())
+    fn domain(name: &str) -> UserDomain {
+        UserDomain::Domain(name.to_owned())
     }
 
-    fn realm(name: &str) -> Whose {
-        Whose::Realm(name.to_owned())
+    fn realm(name: &str) -> UserDomain {
+        UserDomain::Realm(name.to_owned())
     }
 
     #[test]
-    fn every_spelling_is_understood_and_written_again() {
-        for (text, user, whose, written) in [
-            ("ann", "ann", Whose::Unsaid, "ann"),
-            ("\\ann", "ann", Whose::Unsaid, "ann"),
-            (".\\ann", "ann", Whose::ThisMachine, ".\\ann"),
+    fn all_forms_are_parsed_and_formatted() {
+        for (text, user, domain, written) in [
+            ("ann", "ann", UserDomain::Unspecified, "ann"),
+            ("\\ann", "ann", UserDomain::Unspecified, "ann"),
+            (".\\ann", "ann", UserDomain::ThisMachine, ".\\ann"),
             ("CORP\\ann", "ann", domain("CORP"), "CORP\\ann"),
             (
                 "node7.example.com\\Ann Lee",
@@ -192,20 +191,20 @@ mod tests {
             ("ann@CORP.EXAMPLE", "ann", realm("CORP.EXAMPLE"), "ann@CORP.EXAMPLE"),
             ("ann@mail.example@CORP", "ann@mail.example", realm("CORP"), "ann@mail.example@CORP"),
             ("CORP\\ann@mail.example", "ann@mail.example", domain("CORP"), "CORP\\ann@mail.example"),
-            ("\\ann@mail.example", "ann@mail.example", Whose::Unsaid, "\\ann@mail.example"),
-            (".\\ann@mail", "ann@mail", Whose::ThisMachine, ".\\ann@mail"),
+            ("\\ann@mail.example", "ann@mail.example", UserDomain::Unspecified, "\\ann@mail.example"),
+            (".\\ann@mail", "ann@mail", UserDomain::ThisMachine, ".\\ann@mail"),
             ("ann/admin@CORP", "ann/admin", realm("CORP"), "ann/admin@CORP"),
             ("BÜRO\\jürgen", "jürgen", domain("BÜRO"), "BÜRO\\jürgen"),
         ] {
             let name = UserName::parse(text).unwrap();
-            assert_eq!((name.user(), name.whose()), (user, &whose), "{text}");
+            assert_eq!((name.user(), name.domain()), (user, &domain), "{text}");
             assert_eq!(name.to_string(), written);
             assert_eq!(UserName::parse(written).unwrap(), name, "{text}");
         }
     }
 
     #[test]
-    fn what_names_nobody_is_refused() {
+    fn malformed_names_are_rejected() {
         let long = "x".repeat(257);
         for (text, error) in [
             ("", UserNameError::Empty),
@@ -230,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn ntlm_carries_domain_and_user_apart_and_both_come_back() {
+    fn ntlm_fields_round_trip() {
         for (text, sent) in [
             ("ann", ("", "ann")),
             (".\\ann", ("", "ann")),
@@ -243,8 +242,8 @@ mod tests {
             let received = UserName::from_ntlm(domain, &user).unwrap();
             assert_eq!(received.ntlm(), name.ntlm(), "{text}");
         }
-        assert_eq!(UserName::from_ntlm(".", "ann").unwrap().whose(), &Whose::ThisMachine);
-        assert_eq!(UserName::from_ntlm("", "ann@").unwrap().whose(), &Whose::Unsaid);
+        assert_eq!(UserName::from_ntlm(".", "ann").unwrap().domain(), &UserDomain::ThisMachine);
+        assert_eq!(UserName::from_ntlm("", "ann@").unwrap().domain(), &UserDomain::Unspecified);
         assert_eq!(UserName::from_ntlm("", "CORP\\ann"), Err(UserNameError::Character));
         assert_eq!(UserName::from_ntlm("CORP", "x\\ann"), Err(UserNameError::Character));
         assert_eq!(UserName::from_ntlm("CORP\\x", "ann"), Err(UserNameError::Character));
@@ -254,14 +253,13 @@ mod tests {
     #[test]
     fn only_names_of_this_machine_are_local() {
         let own = ["NODE7", "node7.example.com"];
-        let local = |text: &str| UserName::parse(text).unwrap().local(&own).map(str::to_owned);
         for text in
             ["ann", "\\ann", ".\\ann", "node7\\ann", "NODE7.EXAMPLE.COM\\ann", "ann@node7.example.com"]
         {
-            assert_eq!(local(text).as_deref(), Some("ann"), "{text}");
+            assert_eq!(UserName::parse(text).unwrap().local(&own), Some("ann"), "{text}");
         }
         for text in ["CORP\\ann", "node8\\ann", "ann@example.com", "node7.\\ann", "ann@x@CORP"] {
-            assert_eq!(local(text), None, "{text}");
+            assert_eq!(UserName::parse(text).unwrap().local(&own), None, "{text}");
         }
     }
 }

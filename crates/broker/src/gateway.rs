@@ -1,7 +1,7 @@
-//! The gateway's end of the link.
+//! The gateway's end of the link to the broker.
 
-mod asking;
 mod certificates;
+mod requests;
 
 use std::collections::HashMap;
 use std::io;
@@ -19,28 +19,29 @@ use quickconfig::{Answer, Wish};
 use sddl::{Sid, Token};
 use zeroize::Zeroizing;
 
-use self::asking::{Waiting, denied};
+use self::requests::{Waiting, denied};
 use crate::link::Link;
 use crate::message::{
-    Ask, CertificateWish, Claim, ContextForm, Denied, SessionId, SignedIn, Tell, Unchanged, may_be_so_long,
+    BrokerMessage, CertificateRequest, ClaimedIdentity, ContextForm, Denied, GatewayRequest, SessionId,
+    SettingsError, SignedIn, is_within_limit,
 };
 
-/// The broker, as the gateway sees it.
+/// Client of the broker: sends requests, waits for their responses, and passes on the broker's events.
 pub struct Gateway {
     me: Weak<Self>,
     link: Arc<Link>,
-    /// What is told without an answer goes through a thread: whoever hears the broker must never wait for it.
-    teller: mpsc::Sender<Zeroizing<Vec<u8>>>,
-    last: AtomicU64,
+    /// Queue of the thread that sends requests without a response, so that the receiving thread never blocks on a send.
+    notifications: mpsc::Sender<Zeroizing<Vec<u8>>>,
+    last_request: AtomicU64,
     waiting: Mutex<Waiting>,
-    sessions: Mutex<HashMap<Way, Remembered>>,
+    sessions: Mutex<HashMap<SessionKey, CachedSession>>,
     schemes: Mutex<Vec<Scheme>>,
 }
 
-/// Whose session, and how it was proven: both decide what access is decided with.
-type Way = (String, Scheme, Option<Oid>);
+/// Key of the session cache: account, scheme and mechanism. All three influence the access token.
+type SessionKey = (String, Scheme, Option<Oid>);
 
-/// Somebody who has signed in. When the last one that holds it lets go, the broker forgets it.
+/// A session at the broker. The broker ends it when the last reference is dropped.
 pub struct Session {
     id: SessionId,
     token: Token,
@@ -48,7 +49,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// What access is decided with.
+    /// Returns the access token of the user.
     #[must_use]
     pub fn token(&self) -> &Token {
         &self.token
@@ -58,48 +59,49 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if let Some(gateway) = self.gateway.upgrade() {
-            gateway.tell(&Ask::End(self.id));
+            gateway.notify(&GatewayRequest::EndSession(self.id));
         }
     }
 }
 
-struct Remembered {
+/// Most recent session of a cache key.
+struct CachedSession {
     session: Arc<Session>,
     since: Instant,
-    /// Those in whose place it came, and on which somebody still acts.
+    /// Earlier sessions of the same key that connections still use.
     earlier: Vec<Weak<Session>>,
 }
 
-impl Remembered {
-    fn is_over(&self, now: Instant) -> bool {
+impl CachedSession {
+    fn is_expired(&self, now: Instant) -> bool {
         let is_used = self.earlier.iter().any(|session| session.strong_count() > 0);
-        now.duration_since(self.since) > REMEMBERED_FOR && Arc::strong_count(&self.session) == 1 && !is_used
+        now.duration_since(self.since) > CACHE_TIME && Arc::strong_count(&self.session) == 1 && !is_used
     }
 }
 
-/// What the broker tells without being asked.
+/// Event that the broker reports without a request.
 #[derive(Debug)]
-pub enum Unasked {
-    /// A program of this machine has connected.
-    Local(Local),
-    /// These listen on the network already.
-    Sockets(Vec<OwnedFd>),
-    /// The settings have changed.
-    Settings(String),
-    /// What policy demands, at the beginning and whenever it has changed.
-    Policies(String),
-    /// Everything is to be read again. Holds the settings.
+pub enum BrokerEvent {
+    /// A local program has connected.
+    LocalConnected(LocalClient),
+    /// Listening sockets that were inherited from the previous process or the service manager.
+    ListeningSockets(Vec<OwnedFd>),
+    /// The settings have changed. Holds the text of the configuration file.
+    SettingsChanged(String),
+    /// Effective policies, at start and after every change.
+    PoliciesChanged(String),
+    /// The service was asked to reload everything. Holds the text of the configuration file.
     Reload(String),
-    /// The end.
+    /// The service stops, or the broker has ended.
     Stop,
 }
 
-/// A program of this machine.
+/// Connection of a local program.
 #[derive(Debug)]
-pub struct Local {
-    /// The connection.
+pub struct LocalClient {
+    /// Socket of the connection.
     pub socket: OwnedFd,
-    /// Its user.
+    /// User ID of the program, as reported by the kernel.
     pub uid: u32,
     /// The account of that user.
     pub account: Account,
@@ -110,242 +112,248 @@ pub struct Local {
 /// Held as long as a local connection is open: the broker counts it until this is dropped.
 #[derive(Debug)]
 pub struct LocalGuard {
-    number: u64,
+    connection: u64,
     gateway: Weak<Gateway>,
 }
 
 impl Drop for LocalGuard {
     fn drop(&mut self) {
         if let Some(gateway) = self.gateway.upgrade() {
-            gateway.tell(&Ask::LocalClosed { number: self.number });
+            gateway.notify(&GatewayRequest::ReportLocalClosed { connection: self.connection });
         }
     }
 }
 
 impl Gateway {
-    /// Begins to listen to the broker; `unasked` is called with what it tells by itself, from a thread of its own, and
-    /// a last time with [`Unasked::Stop`] when it is gone.
+    /// Performs the handshake with the broker and starts the sending and the receiving thread.
+    ///
+    /// The receiving thread calls `on_event` for every event of the broker, and a last time with [`BrokerEvent::Stop`]
+    /// when the link is closed.
     ///
     /// # Errors
-    /// The system's, and [`io::ErrorKind::InvalidData`] for a broker that does not answer as one.
-    pub fn connect(link: Link, unasked: impl FnMut(Unasked) + Send + 'static) -> io::Result<Arc<Self>> {
+    /// I/O errors, and [`io::ErrorKind::InvalidData`] if the broker sends anything but the list of schemes.
+    pub fn connect(link: Link, on_event: impl FnMut(BrokerEvent) + Send + 'static) -> io::Result<Arc<Self>> {
         let link = Arc::new(link);
-        let (teller, told) = mpsc::channel::<Zeroizing<Vec<u8>>>();
-        let telling = Arc::clone(&link);
+        let (notifications, queue) = mpsc::channel::<Zeroizing<Vec<u8>>>();
+        let sender = Arc::clone(&link);
         std::thread::Builder::new().name("to broker".to_owned()).spawn(move || {
-            // If it cannot be told, it is gone, and the other thread notices.
-            while told.recv().is_ok_and(|message| telling.send(&message, &[]).is_ok()) {}
+            // A failed send means that the broker has ended, which the receiving thread detects.
+            while queue.recv().is_ok_and(|message| sender.send(&message, &[]).is_ok()) {}
         })?;
         let gateway = Arc::new_cyclic(|me| Self {
             me: me.clone(),
             link,
-            teller,
-            last: AtomicU64::new(0),
+            notifications,
+            last_request: AtomicU64::new(0),
             waiting: Mutex::new(Some(HashMap::new())),
             sessions: Mutex::default(),
             schemes: Mutex::default(),
         });
-        let listening = Arc::clone(&gateway);
-        std::thread::Builder::new().name("broker".to_owned()).spawn(move || listening.listen(unasked))?;
-        match gateway.ask(&Ask::Hello) {
-            Ok((Tell::Hello(schemes), _)) => *lock(&gateway.schemes) = schemes,
+        let receiver = Arc::clone(&gateway);
+        std::thread::Builder::new()
+            .name("broker".to_owned())
+            .spawn(move || receiver.receive_messages(on_event))?;
+        match gateway.request(&GatewayRequest::ListSchemes) {
+            Ok((BrokerMessage::Schemes(schemes), _)) => *lock(&gateway.schemes) = schemes,
             _ => return Err(io::ErrorKind::InvalidData.into()),
         }
         Ok(gateway)
     }
 
-    /// The session of somebody who has just signed in.
+    /// Returns the cached session of an identity that has just signed in.
     #[must_use]
     pub fn session(&self, identity: &Identity) -> Option<Arc<Session>> {
         let key = (identity.account().name.clone(), identity.scheme(), identity.mechanism().cloned());
         lock(&self.sessions).get(&key).map(|found| Arc::clone(&found.session))
     }
 
-    /// A connection to the process that works for the user of a session. Waits for the broker.
+    /// Returns a connection to the host process of a session's user. Blocks until the broker has answered.
     ///
     /// # Errors
-    /// [`Denied`].
+    /// [`Denied`] if the session has ended, or the host cannot be started.
     pub fn host(&self, session: &Session) -> Result<OwnedFd, Denied> {
-        match self.ask(&Ask::Host(session.id)) {
-            Ok((Tell::Host, Some(descriptor))) => Ok(descriptor),
+        match self.request(&GatewayRequest::ConnectHost(session.id)) {
+            Ok((BrokerMessage::HostConnected, Some(descriptor))) => Ok(descriptor),
             other => Err(denied(other)),
         }
     }
 
-    /// The files of a certificate. Waits for the broker.
+    /// Returns the certificate chain and key of a listener as PEM. Blocks until the broker has answered.
     ///
     /// # Errors
-    /// [`Denied`].
-    pub fn certificate(&self, wish: CertificateWish) -> Result<Secret, Denied> {
-        match self.ask(&Ask::Certificate(wish)) {
-            Ok((Tell::Certificate(pem), _)) => Ok(pem),
+    /// [`Denied`] if the certificate does not exist or cannot be read.
+    pub fn certificate(&self, wish: CertificateRequest) -> Result<Secret, Denied> {
+        match self.request(&GatewayRequest::LoadCertificate(wish)) {
+            Ok((BrokerMessage::CertificateLoaded(pem), _)) => Ok(pem),
             other => Err(denied(other)),
         }
     }
 
-    /// The SID of a user or a group of this machine. Waits for the broker.
+    /// Returns the SID of a local user or group. Blocks until the broker has answered.
     #[must_use]
     pub fn sid_of(&self, name: &str) -> Option<Sid> {
-        match self.ask(&Ask::SidOf(name.to_owned())) {
-            Ok((Tell::Found(found), _)) => Sid::parse(&found?).ok(),
+        match self.request(&GatewayRequest::LookUpSid(name.to_owned())) {
+            Ok((BrokerMessage::LookupResult(found), _)) => Sid::parse(&found?).ok(),
             _ => None,
         }
     }
 
-    /// The name of the user or the group of this machine that has a SID. Waits for the broker.
+    /// Returns the name of the local user or group with this SID. Blocks until the broker has answered.
     #[must_use]
     pub fn name_of(&self, sid: Sid) -> Option<String> {
-        match self.ask(&Ask::NameOf(sid)) {
-            Ok((Tell::Found(found), _)) => found,
+        match self.request(&GatewayRequest::LookUpName(sid)) {
+            Ok((BrokerMessage::LookupResult(found), _)) => found,
             _ => None,
         }
     }
 
-    /// Has the settings changed. Waits for the broker.
+    /// Replaces the configuration file if it still holds the text `before`. Blocks until the broker has answered.
     ///
     /// # Errors
-    /// [`Unchanged`].
-    pub fn change(&self, session: &Session, before: &str, after: &str) -> Result<(), Unchanged> {
+    /// [`SettingsError`] if the user may not change it, the file has changed meanwhile, or writing fails.
+    pub fn change_settings(&self, session: &Session, before: &str, after: &str) -> Result<(), SettingsError> {
         let (before, after) = (before.to_owned(), after.to_owned());
-        match self.ask(&Ask::Change { session: session.id, before, after }) {
-            Ok((Tell::Changed, _)) => Ok(()),
-            Ok((Tell::Outdated(text), _)) => Err(Unchanged::Outdated(text)),
-            other => Err(Unchanged::Denied(denied(other))),
+        match self.request(&GatewayRequest::ChangeSettings { session: session.id, before, after }) {
+            Ok((BrokerMessage::ChangeDone, _)) => Ok(()),
+            Ok((BrokerMessage::SettingsOutdated(text), _)) => Err(SettingsError::Outdated(text)),
+            other => Err(SettingsError::Denied(denied(other))),
         }
     }
 
-    /// Has the machine looked at, or made ready to be managed. Waits for the broker.
+    /// Inspects the machine or performs one quickconfig step. Blocks until the broker has answered.
     ///
     /// # Errors
-    /// [`Denied`].
+    /// [`Denied`] if the user may not do this, or the step fails.
     pub fn quick_config(&self, session: &Session, wish: &Wish) -> Result<Answer, Denied> {
-        match self.ask(&Ask::QuickConfig { session: session.id, wish: wish.clone() }) {
-            Ok((Tell::QuickConfig(answer), _)) => Ok(answer),
+        match self.request(&GatewayRequest::RunQuickConfig { session: session.id, wish: wish.clone() }) {
+            Ok((BrokerMessage::QuickConfigAnswer(answer), _)) => Ok(answer),
             other => Err(denied(other)),
         }
     }
 
-    /// Tells the broker something that it does not answer.
-    pub fn tell(&self, ask: &Ask) {
-        let message = ask.encode(0);
-        if may_be_so_long(&message, message.len()) {
-            let _ = self.teller.send(message);
+    /// Sends a request that has no response.
+    pub fn notify(&self, request: &GatewayRequest) {
+        let message = request.encode(0);
+        if is_within_limit(&message, message.len()) {
+            let _ = self.notifications.send(message);
         }
     }
 
-    fn listen(&self, mut unasked: impl FnMut(Unasked)) {
+    fn receive_messages(&self, mut on_event: impl FnMut(BrokerEvent)) {
         loop {
             let frame = match self.link.receive() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
                 Err(error) => {
-                    tracing::error!(%error, "The broker cannot be heard");
+                    tracing::error!(%error, "Cannot read from the broker");
                     break;
                 }
             };
-            let (number, told) = match Tell::decode(&frame.message) {
-                Ok(told) => told,
+            let (number, message) = match BrokerMessage::decode(&frame.message) {
+                Ok(message) => message,
                 Err(error) => {
-                    tracing::error!(%error, "The broker is not understood");
+                    tracing::error!(%error, "Invalid message from the broker");
                     break;
                 }
             };
             let mut descriptors = frame.descriptors;
             if number > 0 {
-                self.deliver(number, (told, descriptors.pop()));
+                self.deliver(number, (message, descriptors.pop()));
                 continue;
             }
-            let told = match (told, descriptors.pop()) {
-                (Tell::Local { number, uid, signed_in }, socket) => {
-                    let guard = LocalGuard { number, gateway: self.me.clone() };
+            let event = match (message, descriptors.pop()) {
+                (BrokerMessage::LocalConnected { connection, uid, signed_in }, socket) => {
+                    let guard = LocalGuard { connection, gateway: self.me.clone() };
                     let Some(socket) = socket else {
                         tracing::error!(uid, "A local connection was lost: too many files are open");
-                        self.tell(&Ask::End(signed_in.session));
+                        self.notify(&GatewayRequest::EndSession(signed_in.session));
                         continue;
                     };
                     let account = Account { name: signed_in.account.clone() };
-                    self.remember(signed_in, Scheme::Local);
-                    Unasked::Local(Local { socket, uid, account, guard })
+                    self.cache_session(signed_in, Scheme::Local);
+                    BrokerEvent::LocalConnected(LocalClient { socket, uid, account, guard })
                 }
-                (Tell::Sockets, last) => {
+                (BrokerMessage::ListeningSockets, last) => {
                     descriptors.extend(last);
-                    Unasked::Sockets(descriptors)
+                    BrokerEvent::ListeningSockets(descriptors)
                 }
-                (Tell::Hello(schemes), _) => {
+                (BrokerMessage::Schemes(schemes), _) => {
                     *lock(&self.schemes) = schemes;
                     continue;
                 }
-                (Tell::Settings(text), _) => Unasked::Settings(text),
-                (Tell::Policies(text), _) => Unasked::Policies(text),
-                (Tell::Reload(settings), _) => Unasked::Reload(settings),
-                (Tell::Stop, _) => Unasked::Stop,
+                (BrokerMessage::SettingsChanged(text), _) => BrokerEvent::SettingsChanged(text),
+                (BrokerMessage::PoliciesChanged(text), _) => BrokerEvent::PoliciesChanged(text),
+                (BrokerMessage::Reload(settings), _) => BrokerEvent::Reload(settings),
+                (BrokerMessage::Stop, _) => BrokerEvent::Stop,
                 _ => continue,
             };
-            unasked(told);
+            on_event(event);
         }
-        // Whoever waits for an answer gets none.
+        // Wakes every request that still waits for a response.
         *lock(&self.waiting) = None;
-        unasked(Unasked::Stop);
+        on_event(BrokerEvent::Stop);
     }
 
-    fn remember(&self, signed_in: SignedIn, scheme: Scheme) {
+    /// Caches a new session. Requests of existing connections continue with the earlier ones.
+    fn cache_session(&self, signed_in: SignedIn, scheme: Scheme) {
         let SignedIn { session: id, account, mechanism, token } = signed_in;
         let session = Arc::new(Session { id, token, gateway: self.me.clone() });
         let now = Instant::now();
         let mut sessions = lock(&self.sessions);
-        let mut over: Vec<Remembered> = Vec::new();
-        let way = (account, scheme, mechanism);
+        let mut expired: Vec<CachedSession> = Vec::new();
+        let key = (account, scheme, mechanism);
         let mut earlier = Vec::new();
-        if let Some(mut before) = sessions.remove(&way) {
-            earlier.append(&mut before.earlier);
-            earlier.push(Arc::downgrade(&before.session));
-            over.push(before);
+        if let Some(mut previous) = sessions.remove(&key) {
+            earlier.append(&mut previous.earlier);
+            earlier.push(Arc::downgrade(&previous.session));
+            expired.push(previous);
         }
-        // The one that goes now is still counted, and is gone the next time.
+        // The session that is being replaced still counts here; the next call removes it.
         earlier.retain(|session| session.strong_count() > 0);
-        sessions.insert(way, Remembered { session, since: now, earlier });
-        over.extend(sessions.extract_if(|_, one| one.is_over(now)).map(|(_, one)| one));
+        sessions.insert(key, CachedSession { session, since: now, earlier });
+        expired.extend(sessions.extract_if(|_, cached| cached.is_expired(now)).map(|(_, cached)| cached));
         drop(sessions);
-        // Dropped only now: the broker is told.
-        drop(over);
+        // Dropped after the lock is released: each drop sends a request to the broker.
+        drop(expired);
     }
 
-    /// Asks for a verdict.
-    fn verdict(&self, ask: &Ask) -> Result<Tell, AuthError> {
-        self.ask(ask).map(|(told, _)| told).map_err(|_| AuthError::Unavailable)
+    /// Sends a sign-in request and returns the response.
+    fn authenticate(&self, request: &GatewayRequest) -> Result<BrokerMessage, AuthError> {
+        self.request(request).map(|(message, _)| message).map_err(|_| AuthError::Unavailable)
     }
 }
 
 impl Authenticator for Gateway {
-    fn knows(&self, scheme: Scheme) -> bool {
+    fn supports(&self, scheme: Scheme) -> bool {
         lock(&self.schemes).contains(&scheme)
     }
 
-    fn password(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
-        let ask = Ask::Password { user: user.to_owned(), password: password.clone(), from };
-        match self.verdict(&ask)? {
-            Tell::SignedIn(signed_in) => {
+    fn password(&self, user: &str, password: &Secret, source: IpAddr) -> Result<Account, AuthError> {
+        let request =
+            GatewayRequest::VerifyPassword { user: user.to_owned(), password: password.clone(), source };
+        match self.authenticate(&request)? {
+            BrokerMessage::SignedIn(signed_in) => {
                 let account = Account { name: signed_in.account.clone() };
-                self.remember(signed_in, Scheme::Basic);
+                self.cache_session(signed_in, Scheme::Basic);
                 Ok(account)
             }
-            Tell::Refused { error, .. } => Err(error),
+            BrokerMessage::SignInRefused { error, .. } => Err(error),
             _ => Err(AuthError::Unavailable),
         }
     }
 
     fn acceptor(&self, scheme: Scheme, peer: &Peer) -> Result<Box<dyn Acceptor>, AuthError> {
-        if !self.knows(scheme) {
+        if !self.supports(scheme) {
             return Err(AuthError::NoMechanism);
         }
         let gateway = self.me.upgrade().ok_or(AuthError::Unavailable)?;
-        Ok(Box::new(Remote {
+        Ok(Box::new(RemoteAcceptor {
             gateway,
             scheme,
             peer: peer.clone(),
-            under_way: None,
+            handshake: None,
             refusal: None,
-            claim: Claim::default(),
+            claim: ClaimedIdentity::default(),
         }))
     }
 
@@ -353,57 +361,57 @@ impl Authenticator for Gateway {
         VerifierCost::Slow
     }
 
-    fn holder(&self, proof: &CertificateProof, from: IpAddr) -> Result<Box<dyn Holder>, AuthError> {
-        self.hold(proof, from)
+    fn holder(&self, proof: &CertificateProof, source: IpAddr) -> Result<Box<dyn Holder>, AuthError> {
+        self.hold(proof, source)
     }
 
-    /// The broker knows from where it was; the session that follows takes the place of the one there was.
+    /// The broker knows the source address itself. The new session replaces the cached one.
     fn admits(&self, identity: &Identity, _: IpAddr) -> Result<(), AuthError> {
         let session = self.session(identity).ok_or(AuthError::NotAllowed)?;
-        match self.verdict(&Ask::Renew(session.id))? {
-            Tell::SignedIn(signed_in) => {
-                self.remember(signed_in, identity.scheme());
+        match self.authenticate(&GatewayRequest::RenewSession(session.id))? {
+            BrokerMessage::SignedIn(signed_in) => {
+                self.cache_session(signed_in, identity.scheme());
                 Ok(())
             }
-            Tell::Refused { error, .. } => Err(error),
+            BrokerMessage::SignInRefused { error, .. } => Err(error),
             _ => Err(AuthError::Unavailable),
         }
     }
 }
 
-/// A sign-in that the broker judges.
-struct Remote {
+/// Token exchange that the broker verifies.
+struct RemoteAcceptor {
     gateway: Arc<Gateway>,
     scheme: Scheme,
     peer: Peer,
-    under_way: Option<u64>,
+    handshake: Option<u64>,
     refusal: Option<Vec<u8>>,
-    claim: Claim,
+    claim: ClaimedIdentity,
 }
 
-impl Acceptor for Remote {
+impl Acceptor for RemoteAcceptor {
     fn step(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError> {
         let token = token.to_vec();
-        let ask = match self.under_way.take() {
-            Some(handshake) => Ask::Step { handshake, token },
+        let request = match self.handshake.take() {
+            Some(handshake) => GatewayRequest::ContinueHandshake { handshake, token },
             None => {
                 let Peer { address, binding } = self.peer.clone();
-                Ask::Begin { scheme: self.scheme, address, binding, token }
+                GatewayRequest::BeginHandshake { scheme: self.scheme, address, binding, token }
             }
         };
-        match self.gateway.verdict(&ask)? {
-            Tell::Continue { handshake, token } => {
-                self.under_way = Some(handshake);
+        match self.gateway.authenticate(&request)? {
+            BrokerMessage::HandshakeContinues { handshake, token } => {
+                self.handshake = Some(handshake);
                 Ok(Step::Continue(token))
             }
-            Tell::Done { token, signed_in, context } => {
+            BrokerMessage::HandshakeDone { token, signed_in, context } => {
                 let account = Account { name: signed_in.account.clone() };
                 self.claim.mechanism.clone_from(&signed_in.mechanism);
-                self.gateway.remember(signed_in, self.scheme);
+                self.gateway.cache_session(signed_in, self.scheme);
                 let context = self.context(context)?;
                 Ok(Step::Done { token, outcome: Accepted { account, context } })
             }
-            Tell::Refused { error, token, claim } => {
+            BrokerMessage::SignInRefused { error, token, claim } => {
                 self.refusal = token;
                 self.claim = claim;
                 Err(error)
@@ -425,14 +433,14 @@ impl Acceptor for Remote {
     }
 }
 
-impl Remote {
+impl RemoteAcceptor {
     fn context(&self, form: ContextForm) -> Result<Box<dyn SecurityContext>, AuthError> {
         match form {
-            ContextForm::Kept { number, can_seal, largest } => Ok(Box::new(Kept {
+            ContextForm::Remote { handle, can_seal, max_message } => Ok(Box::new(RemoteContext {
                 gateway: Arc::clone(&self.gateway),
-                number,
+                handle,
                 can_seal,
-                largest: largest.and_then(|most| usize::try_from(most).ok()),
+                max_message: max_message.and_then(|bytes| usize::try_from(bytes).ok()),
             })),
             ContextForm::Exported(octets) => match kerberos::Context::resume(&octets) {
                 Some(context) => Ok(Box::new(context)),
@@ -442,57 +450,59 @@ impl Remote {
     }
 }
 
-impl Drop for Remote {
+impl Drop for RemoteAcceptor {
     fn drop(&mut self) {
-        if let Some(number) = self.under_way {
-            self.gateway.tell(&Ask::Forget { number });
+        if let Some(handle) = self.handshake {
+            self.gateway.notify(&GatewayRequest::Release { handle });
         }
     }
 }
 
-/// What seals messages and stays with the broker: CredSSP's TLS and the contexts of Kerberos.
-struct Kept {
+/// Security context that stays in the broker: CredSSP's TLS connection, and Kerberos contexts without AES.
+struct RemoteContext {
     gateway: Arc<Gateway>,
-    number: u64,
+    handle: u64,
     can_seal: bool,
-    largest: Option<usize>,
+    max_message: Option<usize>,
 }
 
-impl Kept {
-    fn ask(&self, ask: &Ask) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), SealError> {
-        match self.gateway.ask(ask) {
-            Ok((Tell::Sealed { header, message }, _)) => Ok((header, message)),
-            Ok((Tell::NotSealed(error), _)) => Err(error),
+impl RemoteContext {
+    fn request(&self, request: &GatewayRequest) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), SealError> {
+        match self.gateway.request(request) {
+            Ok((BrokerMessage::MessageSealed { header, message }, _)) => Ok((header, message)),
+            Ok((BrokerMessage::SealFailed(error), _)) => Err(error),
             _ => Err(SealError::Failed),
         }
     }
 }
 
-impl SecurityContext for Kept {
+impl SecurityContext for RemoteContext {
     fn can_seal(&self) -> bool {
         self.can_seal
     }
 
     fn largest_message(&self) -> Option<usize> {
-        self.largest
+        self.max_message
     }
 
     fn seal(&mut self, message: &mut Vec<u8>) -> Result<Vec<u8>, SealError> {
-        let asked = Zeroizing::new(std::mem::take(message));
-        let (header, mut sealed) = self.ask(&Ask::Seal { context: self.number, message: asked })?;
+        let plain = Zeroizing::new(std::mem::take(message));
+        let (header, mut sealed) =
+            self.request(&GatewayRequest::SealMessage { context: self.handle, message: plain })?;
         *message = std::mem::take(&mut *sealed);
         Ok(header)
     }
 
     fn unseal(&mut self, header: &[u8], message: &mut Vec<u8>) -> Result<(), SealError> {
-        let asked = Zeroizing::new(std::mem::take(message));
+        let sealed = Zeroizing::new(std::mem::take(message));
         let header = header.to_vec();
-        let (_, mut opened) = self.ask(&Ask::Unseal { context: self.number, header, message: asked })?;
+        let (_, mut opened) =
+            self.request(&GatewayRequest::UnsealMessage { context: self.handle, header, message: sealed })?;
         *message = std::mem::take(&mut *opened);
         Ok(())
     }
 
-    /// It is for negotiating, which is over.
+    /// Signatures are needed during negotiation only, which the broker does itself.
     fn sign(&mut self, _: &[u8]) -> Result<Vec<u8>, SealError> {
         Err(SealError::Unavailable)
     }
@@ -506,16 +516,16 @@ impl SecurityContext for Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for RemoteContext {
     fn drop(&mut self) {
-        self.gateway.tell(&Ask::Forget { number: self.number });
+        self.gateway.notify(&GatewayRequest::Release { handle: self.handle });
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What each of them guards is whole at any moment.
+    // A panic cannot leave the guarded values half changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// As long as a verdict on a password stands without being asked for again.
-const REMEMBERED_FOR: Duration = Duration::from_secs(120);
+/// How long an unused session stays in the cache, so that a repeated Basic sign-in reuses the verified password.
+const CACHE_TIME: Duration = Duration::from_secs(120);

@@ -1,41 +1,42 @@
-//! The one process that keeps root's rights, and how the others ask it.
+//! The privileged process of the service, and the protocol that the other processes use to call it.
 //!
-//! As root the service is several processes. The **gateway** reads the network and may do nothing; the **broker**
-//! judges proofs and starts the **hosts**, each of which works for one user and as that user.
+//! When the service runs as root it consists of several processes. The **gateway** reads the network and has no
+//! privileges. The **broker** verifies credentials and starts the **hosts**, each of which runs plug-ins as one user.
 //!
-//! - [`Broker`] is the broker: it serves one gateway over a [`Link`], with what its program gives it as [`Duties`].
+//! - [`Broker`] serves one gateway over a [`Link`] and performs privileged operations through [`PrivilegedOperations`].
 //! - [`Gateway`] is the gateway's end of that link, and an [`Authenticator`](auth::Authenticator) for the service.
-//! - [`wire`] and [`Frame`] are the codec that all of these processes speak.
+//! - [`wire`] and [`Frame`] are the codec of all messages between these processes.
 //!
-//! The broker believes nothing the gateway says: who somebody is it knows from a proof that it judged itself, and
-//! what the gateway gets for it is a [`SessionId`] of 128 random bits. A message that does not follow the codec ends
-//! the gateway.
+//! The broker trusts nothing that the gateway says: it verifies every proof of identity itself and answers with a
+//! [`SessionId`] of 128 random bits, which the gateway presents with later requests. A message that violates the codec
+//! terminates the gateway.
 //!
-//! No XML is read here, nothing listens here, and nothing here is asynchronous.
+//! This crate parses no XML, opens no network listener and contains no asynchronous code.
 
-mod allowance;
 mod gateway;
-mod keeping;
+mod host_messages;
+mod host_session;
 mod link;
 mod local_connections;
 mod message;
 pub mod oracle;
-mod order;
 pub mod quick_config;
-mod serving;
+mod rate_limit;
+mod server;
 mod sessions;
 mod variables;
 pub mod wire;
 mod workers;
 
-pub use allowance::{Allowance, Verdict};
-pub use gateway::{Gateway, Local, LocalGuard, Session, Unasked};
-pub use keeping::{GroupAnswer, GroupRequest, Session as KeptSession};
-pub use link::{Frame, HEAD, LONGEST, Link, frame_head, is_of_root_or_own, message_length};
+pub use gateway::{BrokerEvent, Gateway, LocalClient, LocalGuard, Session};
+pub use host_messages::{HardwareReply, HostCommand, HostReport};
+pub use host_session::{GroupAnswer, GroupRequest, HostSession};
+pub use link::{FRAME_MAGIC, Frame, Link, MAX_MESSAGE_LENGTH, frame_head, message_length, verify_owner};
 pub use local_connections::{LocalConnection, LocalConnections};
 pub use message::{
-    Ask, CertificateWish, Claim, ContextForm, Denial, Denied, NotMapped, SessionId, SignedIn, Tell, Unchanged,
+    BrokerMessage, CertificateRequest, ClaimedIdentity, ContextForm, DenialKind, Denied, GatewayRequest,
+    MappingRequestError, SessionId, SettingsError, SignedIn,
 };
-pub use order::{Hardware, Order, Report};
-pub use serving::{Broker, Duties, Notice};
+pub use rate_limit::{RateDecision, RateLimit};
+pub use server::{Broker, Notice, PrivilegedOperations};
 pub use variables::Variables;

@@ -1,7 +1,7 @@
-//! A socket between two of our processes: whole frames, perhaps with a descriptor.
+//! A Unix socket between two processes of the service that carries whole frames, with descriptors.
 //!
-//! A frame is `T` `L` version 0, the length of the message in four octets, and the message. A descriptor comes with
-//! the first octet of its frame (unix(7), `SCM_RIGHTS`).
+//! A frame is the bytes `T`, `L`, 1, 0, the length of the message as a big-endian 32-bit number, and the message.
+//! Descriptors are attached to the first byte of their frame (unix(7), `SCM_RIGHTS`).
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read as _, Write as _};
 use std::mem::MaybeUninit;
@@ -17,60 +17,59 @@ use rustix::net::{
 };
 use zeroize::Zeroizing;
 
-/// What every frame begins with; another form of the messages gets another number.
-pub const HEAD: [u8; 4] = *b"TL\x01\x00";
+/// First four bytes of every frame. An incompatible message format gets another number.
+pub const FRAME_MAGIC: [u8; 4] = *b"TL\x01\x00";
 
-/// The longest message, in octets: far more than the largest envelope of a service that is set up with sense.
-pub const LONGEST: usize = 64 << 20;
+/// Maximum length of a message in bytes, well above the largest useful `MaxEnvelopeSizekb`.
+pub const MAX_MESSAGE_LENGTH: usize = 64 << 20;
 
-/// How many descriptors a frame may bring.
-pub(crate) const MOST_DESCRIPTORS: usize = 64;
+/// Maximum number of descriptors attached to a frame.
+pub(crate) const MAX_DESCRIPTORS: usize = 64;
 
-/// One end. Frames are read by one thread and written by any.
+/// One end of a link. One thread receives frames; any thread sends them.
 #[derive(Debug)]
 pub struct Link {
     socket: UnixStream,
     writing: Mutex<()>,
 }
 
-/// One frame that came.
+/// A received frame.
 #[derive(Debug)]
 pub struct Frame {
-    /// The message; it may hold a secret.
+    /// The message, which may contain a secret.
     pub message: Zeroizing<Vec<u8>>,
-    /// The descriptors that came with it.
+    /// Descriptors that were attached to the frame.
     pub descriptors: Vec<OwnedFd>,
-    /// Whether descriptors were lost on the way, because this process has too many files open (recvmsg(2),
-    /// `MSG_CTRUNC`).
+    /// Whether the kernel dropped descriptors because this process has too many open files (recvmsg(2), `MSG_CTRUNC`).
     pub has_lost_descriptors: bool,
 }
 
 impl Link {
-    /// Both ends of a new one.
+    /// Creates both ends of a link.
     ///
     /// # Errors
-    /// The system's.
+    /// I/O errors.
     pub fn pair() -> io::Result<(Self, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
         Ok((Self { socket: ours, writing: Mutex::default() }, theirs))
     }
 
-    /// Takes an end that this process was given by the one that started it, which must be root's or of the own user.
+    /// Wraps a socket that the parent process has passed on.
     ///
     /// # Errors
-    /// [`ErrorKind::PermissionDenied`] if somebody else has made it.
-    pub fn given(socket: UnixStream) -> io::Result<Self> {
-        is_of_root_or_own(&socket)?;
+    /// [`ErrorKind::PermissionDenied`] if the socket was created by a user other than root and the current one.
+    pub fn from_inherited(socket: UnixStream) -> io::Result<Self> {
+        verify_owner(&socket)?;
         Ok(Self { socket, writing: Mutex::default() })
     }
 
     /// Sends one frame.
     ///
     /// # Errors
-    /// The system's, and [`ErrorKind::InvalidInput`] for what no frame can carry. If the other end has not taken it in
-    /// [time](Self::speak_at_most), perhaps a part of it only, the link is closed.
+    /// I/O errors, and [`ErrorKind::InvalidInput`] if the message is too long or has too many descriptors. The link is
+    /// closed if the [timeout](Self::set_send_timeout) expires, because the frame may have been sent in part.
     pub fn send(&self, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-        let (Some(head), true) = (frame_head(message.len()), descriptors.len() <= MOST_DESCRIPTORS) else {
+        let (Some(head), true) = (frame_head(message.len()), descriptors.len() <= MAX_DESCRIPTORS) else {
             return Err(ErrorKind::InvalidInput.into());
         };
         let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,7 +83,7 @@ impl Link {
     fn write(&self, head: [u8; 8], message: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let parts = [IoSlice::new(&head), IoSlice::new(message)];
         let sent = if descriptors.is_empty() {
-            // A process that is confined may use neither names of sockets nor descriptors, and so not sendmsg(2).
+            // The seccomp filter of a confined process does not allow sendmsg(2).
             retry_on_intr(|| rustix::io::writev(&self.socket, &parts))?
         } else {
             self.begin_with_descriptors(&parts, descriptors)?
@@ -96,13 +95,13 @@ impl Link {
         socket.write_all(message.get(sent.saturating_sub(head.len())..).unwrap_or_default())
     }
 
-    /// Sends as much of a frame as the socket takes, and all descriptors.
+    /// Sends all descriptors and as much of the frame as fits into the socket buffer. Returns the number of bytes sent.
     fn begin_with_descriptors(
         &self,
         parts: &[IoSlice<'_>],
         descriptors: &[BorrowedFd<'_>],
     ) -> io::Result<usize> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         if !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
             return Err(ErrorKind::InvalidInput.into());
@@ -110,30 +109,30 @@ impl Link {
         Ok(retry_on_intr(|| sendmsg(&self.socket, parts, &mut ancillary, SendFlags::NOSIGNAL))?)
     }
 
-    /// Waits for the next frame; none when the other end is gone.
+    /// Waits for the next frame. Returns `None` once the other end is closed.
     ///
     /// # Errors
-    /// The system's, and [`ErrorKind::InvalidData`] for what is no frame. The link is of no further use then.
+    /// I/O errors, and [`ErrorKind::InvalidData`] if the bytes are not a frame. The link is unusable after an error.
     pub fn receive(&self) -> io::Result<Option<Frame>> {
-        self.receive_at_most(LONGEST)
+        self.receive_limited(MAX_MESSAGE_LENGTH)
     }
 
-    /// Like [`receive`](Self::receive), with a bound on the length of the message in octets.
+    /// Like [`receive`](Self::receive), with a maximum message length in bytes.
     ///
     /// # Errors
-    /// As there; [`ErrorKind::InvalidData`] also for a longer message, before there is memory for it.
-    pub fn receive_at_most(&self, most: usize) -> io::Result<Option<Frame>> {
-        self.receive_judged(0, |_, length| length <= most)
+    /// Those of `receive`; [`ErrorKind::InvalidData`] also for a longer message, before memory is allocated for it.
+    pub fn receive_limited(&self, most: usize) -> io::Result<Option<Frame>> {
+        self.receive_checked(0, |_, length| length <= most)
     }
 
-    /// Like [`receive`](Self::receive), with a bound that depends on the first octets of the message.
-    pub(crate) fn receive_judged(
+    /// Like [`receive`](Self::receive), with a size limit that depends on the first `beginning` bytes of the message.
+    pub(crate) fn receive_checked(
         &self,
         beginning: usize,
-        may_be_so_long: impl FnOnce(&[u8], usize) -> bool,
+        is_within_limit: impl FnOnce(&[u8], usize) -> bool,
     ) -> io::Result<Option<Frame>> {
         let mut head = [0; 8];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let (received, has_lost_descriptors) = loop {
             let mut parts = [IoSliceMut::new(&mut head)];
@@ -163,8 +162,11 @@ impl Link {
         let length = message_length(head).ok_or(ErrorKind::InvalidData)?;
         let mut first = Zeroizing::new(vec![0; beginning.min(length)]);
         socket.read_exact(&mut first)?;
-        if !may_be_so_long(&first, length) {
-            return Err(io::Error::new(ErrorKind::InvalidData, "the message is longer than any of its kind"));
+        if !is_within_limit(&first, length) {
+            return Err(io::Error::new(
+                ErrorKind::InvalidData,
+                "the message exceeds the size limit of its kind",
+            ));
         }
         let mut message = Zeroizing::new(vec![0; length]);
         let (begun, rest) = message.split_at_mut(first.len());
@@ -173,57 +175,57 @@ impl Link {
         Ok(Some(Frame { message, descriptors, has_lost_descriptors }))
     }
 
-    /// Bounds how long [`receive`](Self::receive) waits.
+    /// Sets the timeout of [`receive`](Self::receive); `None` waits forever.
     ///
     /// # Errors
-    /// The system's.
-    pub fn wait_at_most(&self, time: Option<Duration>) -> io::Result<()> {
+    /// I/O errors.
+    pub fn set_receive_timeout(&self, time: Option<Duration>) -> io::Result<()> {
         self.socket.set_read_timeout(time)
     }
 
-    /// Bounds how long [`send`](Self::send) waits for the other end to take a frame.
+    /// Sets the timeout of [`send`](Self::send).
     ///
     /// # Errors
-    /// The system's.
-    pub fn speak_at_most(&self, time: Duration) -> io::Result<()> {
+    /// I/O errors.
+    pub fn set_send_timeout(&self, time: Duration) -> io::Result<()> {
         self.socket.set_write_timeout(Some(time))
     }
 
-    /// Ends both directions; whoever waits for a frame gets none.
+    /// Shuts down both directions; a pending receive returns `None`.
     pub fn close(&self) {
         let _ = self.socket.shutdown(std::net::Shutdown::Both);
     }
 
-    /// The socket, to be handed to a process that is started.
+    /// Duplicates the socket, to pass it to a child process.
     ///
     /// # Errors
-    /// The system's.
+    /// I/O errors.
     pub fn try_clone(&self) -> io::Result<OwnedFd> {
         self.socket.as_fd().try_clone_to_owned()
     }
 }
 
-/// What stands before a message of this length; none if it is too long.
+/// Returns the head of a frame with a message of this length in bytes; `None` if it is too long.
 #[must_use]
 pub fn frame_head(length: usize) -> Option<[u8; 8]> {
-    let number = u32::try_from(length).ok().filter(|_| length <= LONGEST)?;
-    let ([a, b, c, d], [e, f, g, h]) = (HEAD, number.to_be_bytes());
+    let number = u32::try_from(length).ok().filter(|_| length <= MAX_MESSAGE_LENGTH)?;
+    let ([a, b, c, d], [e, f, g, h]) = (FRAME_MAGIC, number.to_be_bytes());
     Some([a, b, c, d, e, f, g, h])
 }
 
-/// The length of the message that a head announces; none if it is no head or the message is too long.
+/// Returns the message length in a frame head; `None` if the head is invalid or the message is too long.
 #[must_use]
 pub fn message_length(head: [u8; 8]) -> Option<usize> {
     let [first @ .., a, b, c, d] = head;
     let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?;
-    (first == HEAD && length <= LONGEST).then_some(length)
+    (first == FRAME_MAGIC && length <= MAX_MESSAGE_LENGTH).then_some(length)
 }
 
-/// Whether a socket was made by root or by the user of this process (unix(7), `SO_PEERCRED`).
+/// Verifies that a socket was created by root or by the current user (unix(7), `SO_PEERCRED`).
 ///
 /// # Errors
-/// [`ErrorKind::PermissionDenied`] if it was not.
-pub fn is_of_root_or_own(socket: &UnixStream) -> io::Result<()> {
+/// [`ErrorKind::PermissionDenied`] if another user has created it.
+pub fn verify_owner(socket: &UnixStream) -> io::Result<()> {
     let maker = sockopt::socket_peercred(socket)?.uid;
     if maker.is_root() || maker == rustix::process::geteuid() {
         return Ok(());
@@ -236,9 +238,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_takes_no_frames_holds_up_nobody_and_is_not_told_again() {
+    fn a_send_to_a_peer_that_does_not_read_times_out_and_closes_the_link() {
         let (link, theirs) = Link::pair().expect("two sockets");
-        link.speak_at_most(Duration::from_millis(10)).expect("a time");
+        link.set_send_timeout(Duration::from_millis(10)).expect("a time");
         let mut errors = (0..100_000).filter_map(|_| link.send(b"connect", &[theirs.as_fd()]).err());
         assert_eq!(errors.next().map(|error| error.kind()), Some(ErrorKind::WouldBlock));
         assert_eq!(errors.next().map(|error| error.kind()), Some(ErrorKind::BrokenPipe));

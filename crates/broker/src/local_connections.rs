@@ -1,6 +1,6 @@
-//! Connections of programs of this machine: limited for each user before anything is done for them.
+//! Connections of local programs, limited per user before any work is done for them.
 //!
-//! The kernel names the user of a connection (unix(7), `SO_PEERCRED`). A connection counts from the moment it is
+//! The kernel reports the user of a connection (unix(7), `SO_PEERCRED`). A connection counts from the moment it is
 //! accepted until the gateway reports its end, or the gateway itself ends.
 
 mod queue;
@@ -15,17 +15,17 @@ use rustix::net::sockopt;
 
 use self::queue::{NotQueued, Queue};
 
-/// Admits local connections and hands them to workers.
+/// Admits local connections and distributes them to worker threads.
 ///
-/// A user who has too many connections is answered with HTTP 503. Users take turns: however many connections one
-/// opens, the others wait for at most one of them.
+/// A user with too many connections receives HTTP 503. Users are served in turn: the number of connections of one user
+/// does not delay the others by more than one connection.
 pub struct LocalConnections {
     open: KeyedLimit<u32>,
     queue: Arc<Queue>,
     refused: Mutex<FoldedWarnings<u32>>,
 }
 
-/// A connection that was admitted. Only [`LocalConnections`] makes one, so its user is the one that the kernel names.
+/// An admitted connection. Only [`LocalConnections`] creates one, so its user is the one that the kernel reported.
 #[derive(Debug)]
 pub struct LocalConnection {
     pub(crate) stream: UnixStream,
@@ -34,43 +34,43 @@ pub struct LocalConnection {
 }
 
 impl LocalConnection {
-    /// Returns the user at the other end.
+    /// Returns the user ID of the client.
     #[must_use]
     pub fn uid(&self) -> u32 {
         self.uid
     }
 
-    /// Answers with HTTP 503 and closes the connection.
+    /// Responds with HTTP 503 and closes the connection.
     pub fn decline(self) {
         decline(&self.stream);
     }
 }
 
-/// Answers with HTTP 503. A client that does not read holds up nothing, and one that reads has room for the answer.
+/// Responds with HTTP 503 without blocking: the response always fits into the buffer of a new socket.
 fn decline(mut stream: &UnixStream) {
     if stream.set_nonblocking(true).is_ok() {
         let _ = stream.write_all(UNAVAILABLE);
     }
 }
 
-/// Reason why a local connection is not served.
+/// Reason why a local connection is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 enum Refusal {
     #[error("{0}")]
     Limit(#[from] limits::Refusal),
-    #[error("too many local connections wait to be served")]
+    #[error("too many local connections are waiting")]
     Busy,
 }
 
 impl LocalConnections {
-    /// Starts the workers. `open_files` is the limit of open files of this process; connections that wait use at most
-    /// a quarter of it.
+    /// Starts the worker threads. `open_files` is the process limit of open files; waiting connections use at most a
+    /// quarter of it.
     ///
     /// # Errors
-    /// The system's.
+    /// I/O errors if a thread cannot be created.
     pub fn start(open_files: Option<u64>) -> io::Result<Self> {
         let quarter = open_files.map_or(usize::MAX, |limit| usize::try_from(limit / 4).unwrap_or(usize::MAX));
-        let queue = Arc::new(Queue::new(MOST_WAITING.min(quarter.max(FEWEST_WAITING))));
+        let queue = Arc::new(Queue::new(MAX_WAITING.min(quarter.max(MIN_WAITING_LIMIT))));
         for _ in 0..WORKERS {
             let queue = Arc::clone(&queue);
             std::thread::Builder::new().name("local".to_owned()).spawn(move || queue.work())?;
@@ -78,25 +78,25 @@ impl LocalConnections {
         Ok(Self {
             open: KeyedLimit::new(),
             queue,
-            refused: Mutex::new(FoldedWarnings::new(ONE_RECORD_IN, MOST_FOLDED)),
+            refused: Mutex::new(FoldedWarnings::new(LOG_INTERVAL, MAX_FOLDED)),
         })
     }
 
-    /// Counts a connection that was accepted just now, and has a worker serve it; or refuses it with HTTP 503.
+    /// Counts a connection and queues it for a worker, or refuses it with HTTP 503.
     ///
-    /// The socket must have been accepted by this process: on one that another process has made, such as one that is
-    /// connected to another service, the kernel names the user of that service.
+    /// The socket must have been accepted by this process: for a socket created elsewhere, such as one that is
+    /// connected to another service, the kernel reports the user of that service.
     pub fn admit(&self, accepted: UnixStream, serve: impl FnOnce(LocalConnection) + Send + 'static) {
         let uid = match sockopt::socket_peercred(&accepted) {
             Ok(credentials) => credentials.uid.as_raw(),
             Err(error) => {
-                tracing::warn!(%error, "The kernel does not name the user of a local connection");
+                tracing::warn!(%error, "Cannot determine the user of a local connection");
                 return;
             }
         };
         let capacity = Capacity {
-            total: if is_privileged(uid) { MOST_OPEN } else { MOST_OPEN - RESERVED },
-            per_key: MOST_OPEN_OF_ONE,
+            total: if is_privileged(uid) { MAX_OPEN } else { MAX_OPEN - RESERVED },
+            per_key: MAX_OPEN_PER_USER,
         };
         let open = match self.open.acquire(uid, capacity) {
             Ok(open) => open,
@@ -108,7 +108,7 @@ impl LocalConnections {
         }
     }
 
-    /// Logs a refused connection; a user who is refused all the time has one record in ten seconds.
+    /// Logs a refused connection, at most once in ten seconds for each user.
     pub fn warn(&self, uid: u32, error: &dyn std::error::Error) {
         let report = self.folding().note(uid, Instant::now());
         if let Some(Report { repeated, others }) = report {
@@ -116,7 +116,7 @@ impl LocalConnections {
         }
     }
 
-    /// Returns the number of connections that are open or wait.
+    /// Returns the number of open and waiting connections.
     #[must_use]
     pub fn count(&self) -> usize {
         self.open.total()
@@ -138,31 +138,31 @@ impl Drop for LocalConnections {
     }
 }
 
-/// Returns whether a user has a part of the connections in reserve: root, and the user of this process.
+/// Returns whether some connections are reserved for a user: root, and the user of this process.
 fn is_privileged(uid: u32) -> bool {
     uid == 0 || uid == rustix::process::geteuid().as_raw()
 }
 
-/// Answer to a connection that is not served.
+/// Response to a refused connection.
 const UNAVAILABLE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n";
 
-/// Maximum number of local connections of one user: more than programs need that do one thing after the other.
-const MOST_OPEN_OF_ONE: usize = 64;
-/// Maximum number of local connections, as many as the gateway has for all transports.
-const MOST_OPEN: usize = 640;
-/// Number of these that only root and the service itself can use.
+/// Maximum number of connections of one user; a sequential program needs one.
+const MAX_OPEN_PER_USER: usize = 64;
+/// Maximum number of local connections, equal to the gateway's limit over all transports.
+const MAX_OPEN: usize = 640;
+/// Number of connections reserved for privileged users.
 const RESERVED: usize = 128;
-/// Maximum number of connections that wait for a worker or are in work; each has a descriptor.
-const MOST_WAITING: usize = 256;
-/// That number where the limit of open files is very low.
-const FEWEST_WAITING: usize = 32;
-/// Number of threads. Each reads the lists of users, which takes a fraction of a millisecond.
+/// Maximum number of connections that wait for a worker or are being set up; each uses a descriptor.
+const MAX_WAITING: usize = 256;
+/// Lower bound of `MAX_WAITING` when the limit of open files is very low.
+const MIN_WAITING_LIMIT: usize = 32;
+/// Number of worker threads. Each looks up the user's account, which takes a fraction of a millisecond.
 const WORKERS: usize = 4;
-/// Interval between two records of one user.
-const ONE_RECORD_IN: Duration = Duration::from_secs(10);
-/// Number of users whose refusals are counted separately.
-const MOST_FOLDED: usize = 256;
+/// Minimum interval between two log records about one user.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+/// Maximum number of users whose refusals are counted separately.
+const MAX_FOLDED: usize = 256;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -175,7 +175,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(30);
 
     #[test]
-    fn one_user_has_64_connections_and_gets_503_for_more_until_some_are_closed() {
+    fn a_user_with_64_connections_gets_503_until_some_are_closed() {
         let local = LocalConnections::start(Some(1_024)).unwrap();
         let (sender, served) = mpsc::channel();
         let admit = || {
@@ -184,9 +184,9 @@ mod tests {
             local.admit(accepted, move |connection| sender.send(connection).unwrap());
             client
         };
-        let clients: Vec<_> = (0..MOST_OPEN_OF_ONE).map(|_| admit()).collect();
+        let clients: Vec<_> = (0..MAX_OPEN_PER_USER).map(|_| admit()).collect();
         let connections: Vec<_> = clients.iter().map(|_| served.recv_timeout(PATIENCE).unwrap()).collect();
-        assert_eq!(local.count(), MOST_OPEN_OF_ONE);
+        assert_eq!(local.count(), MAX_OPEN_PER_USER);
         let mut refused = admit();
         let mut answer = String::new();
         refused.read_to_string(&mut answer).unwrap();

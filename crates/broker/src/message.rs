@@ -1,9 +1,9 @@
-//! What the gateway asks, and what the broker tells it.
+//! Messages between gateway and broker.
 
-mod ask;
+mod broker_message;
 mod certificate;
-mod longest;
-mod tell;
+mod gateway_request;
+mod size_limit;
 mod values;
 
 use auth::Oid;
@@ -11,14 +11,14 @@ use auth::certificate_mapping::MappingChangeError;
 use sddl::Token;
 use zeroize::Zeroizing;
 
-pub use self::ask::{Ask, CertificateWish};
-pub(crate) use self::longest::{BEGINNING, may_be_so_long};
-pub use self::tell::Tell;
+pub use self::broker_message::BrokerMessage;
+pub use self::gateway_request::{CertificateRequest, GatewayRequest};
+pub(crate) use self::size_limit::{PREFIX_LENGTH, is_within_limit};
 use self::values::{oid, put_oid};
 pub(crate) use self::values::{read_token, write_token};
 use crate::wire::{Malformed, Reader, Writer};
 
-/// What a gateway shows to be served for somebody: 128 random bits that the broker gave after a proof.
+/// Bearer token of a session: 128 random bits that the broker issues after verifying a proof of identity.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SessionId(pub(crate) [u8; 16]);
 
@@ -28,40 +28,40 @@ impl std::fmt::Debug for SessionId {
     }
 }
 
-/// Somebody who has proven who it is.
+/// A successful sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedIn {
-    /// What to show from now on.
+    /// Token of the new session.
     pub session: SessionId,
-    /// The account.
+    /// Name of the account.
     pub account: String,
-    /// With what it was proven, where the scheme leaves a choice.
+    /// Authentication mechanism, if the scheme offers several.
     pub mechanism: Option<Oid>,
-    /// What access is decided with.
+    /// Access token of the user.
     pub token: Token,
 }
 
-/// Who somebody said to be, and with what it was to be proven, for the records.
+/// Identity that a client claimed, for audit records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Claim {
-    /// The mechanism, once it was decided.
+pub struct ClaimedIdentity {
+    /// Mechanism, if it was already selected.
     pub mechanism: Option<Oid>,
-    /// The name that the client gave.
+    /// User name sent by the client.
     pub name: Option<String>,
 }
 
-/// How the gateway comes to what seals messages.
+/// Form in which the gateway receives a security context.
 pub enum ContextForm {
-    /// As octets to go on with.
+    /// Exported state, with which the gateway seals messages itself.
     Exported(Zeroizing<Vec<u8>>),
-    /// It stays with the broker.
-    Kept {
-        /// How it is asked for.
-        number: u64,
-        /// Whether it can seal.
+    /// The context stays in the broker, which seals messages on request.
+    Remote {
+        /// Handle of the context.
+        handle: u64,
+        /// Whether the context provides confidentiality.
         can_seal: bool,
-        /// The most it seals at once.
-        largest: Option<u64>,
+        /// Maximum message size in bytes; `None` for no limit.
+        max_message: Option<u64>,
     },
 }
 
@@ -69,52 +69,52 @@ impl std::fmt::Debug for ContextForm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Exported(_) => "Exported(…)",
-            Self::Kept { .. } => "Kept",
+            Self::Remote { .. } => "Remote",
         })
     }
 }
 
-/// Why the broker does not do what it was asked.
+/// Refusal of a request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Denied {
-    /// What kind of reason it is.
-    pub kind: Denial,
-    /// A sentence for the one who asked.
+    /// Kind of the reason.
+    pub kind: DenialKind,
+    /// Description for the user.
     pub reason: String,
 }
 
-/// Why settings were not changed.
+/// Reason why the configuration file was not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unchanged {
-    /// Somebody may not, or it went wrong.
+pub enum SettingsError {
+    /// The user may not change it, or the change failed.
     Denied(Denied),
-    /// They are others than the change began with: these.
+    /// The file no longer holds the text that the change is based on. Holds the current text.
     Outdated(String),
 }
 
-/// Why mappings are not shown, or stay as they are.
+/// Reason why a request about certificate mappings failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotMapped {
-    /// Somebody may not.
+pub enum MappingRequestError {
+    /// The user may not read or change mappings, or reading failed.
     Denied(Denied),
-    /// Something is wrong with what is wanted, or with the mappings.
+    /// The change is invalid, or the mapping file is.
     Change(MappingChangeError),
 }
 
-/// What kinds of reasons there are.
+/// Kind of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denial {
-    /// The session may not, or there is none.
+pub enum DenialKind {
+    /// Access denied: the session is unknown, or its user lacks the right.
     Access,
-    /// It went wrong.
+    /// The operation failed.
     Failed,
 }
 
 impl Denied {
-    /// A refusal.
+    /// Creates a refusal.
     #[must_use]
-    pub fn new(kind: Denial, reason: impl Into<String>) -> Self {
+    pub fn new(kind: DenialKind, reason: impl Into<String>) -> Self {
         Self { kind, reason: reason.into() }
     }
 }

@@ -1,5 +1,5 @@
-//! What quickconfig asks of the machine and what it answers, as messages: between gateway and broker, and between the
-//! broker and the process that does it.
+//! Encoding of quickconfig requests and answers, between gateway and broker and between the broker and the quickconfig
+//! process.
 
 use std::num::NonZeroU16;
 
@@ -12,10 +12,10 @@ use zeroize::Zeroizing;
 
 use crate::wire::{Malformed, Reader, Writer};
 
-/// Longest wish and longest answer in octets: an answer lists at most some thousand short texts.
-pub const LONGEST: usize = 4 << 20;
+/// Maximum length of a request or answer in bytes; an answer lists at most a few thousand short texts.
+pub const MAX_MESSAGE_LENGTH: usize = 4 << 20;
 
-/// A wish as a whole message.
+/// Encodes a request as a whole message.
 #[must_use]
 pub fn encode_wish(wish: &Wish) -> Zeroizing<Vec<u8>> {
     let mut w = Writer::default();
@@ -23,10 +23,10 @@ pub fn encode_wish(wish: &Wish) -> Zeroizing<Vec<u8>> {
     w.finish()
 }
 
-/// Reads a wish that is a whole message.
+/// Decodes a request that is a whole message.
 ///
 /// # Errors
-/// [`Malformed`].
+/// [`Malformed`] if the bytes are not a request.
 pub fn decode_wish(message: &[u8]) -> Result<Wish, Malformed> {
     let mut r = Reader::new(message);
     let wish = read_wish(&mut r)?;
@@ -34,7 +34,7 @@ pub fn decode_wish(message: &[u8]) -> Result<Wish, Malformed> {
     Ok(wish)
 }
 
-/// An answer as a whole message.
+/// Encodes an answer as a whole message.
 #[must_use]
 pub fn encode_answer(answer: &Answer) -> Zeroizing<Vec<u8>> {
     let mut w = Writer::default();
@@ -42,10 +42,10 @@ pub fn encode_answer(answer: &Answer) -> Zeroizing<Vec<u8>> {
     w.finish()
 }
 
-/// Reads an answer that is a whole message.
+/// Decodes an answer that is a whole message.
 ///
 /// # Errors
-/// [`Malformed`].
+/// [`Malformed`] if the bytes are not an answer.
 pub fn decode_answer(message: &[u8]) -> Result<Answer, Malformed> {
     let mut r = Reader::new(message);
     let answer = read_answer(&mut r)?;
@@ -76,7 +76,7 @@ pub(crate) fn read_wish(r: &mut Reader<'_>) -> Result<Wish, Malformed> {
         3 => Wish::Open(read_opening(r)?),
         4 => Wish::Note(read_noted(r)?),
         5 => Wish::TakeBack(r.u32()?),
-        _ => return Err(Malformed("nobody knows what is wished")),
+        _ => return Err(Malformed("unknown quickconfig request")),
     })
 }
 
@@ -95,7 +95,7 @@ pub(crate) fn read_answer(r: &mut Reader<'_>) -> Result<Answer, Malformed> {
         2 => Answer::Done(Outcome::Done(r.text()?.to_owned())),
         3 => Answer::Done(Outcome::Already),
         4 => Answer::Done(Outcome::Failed(r.text()?.to_owned())),
-        _ => return Err(Malformed("an outcome that nobody knows")),
+        _ => return Err(Malformed("unknown quickconfig answer")),
     })
 }
 
@@ -130,7 +130,7 @@ fn read_survey(r: &mut Reader<'_>) -> Result<Survey, Malformed> {
         2 => Unit::NotInstalled,
         3 => Unit::Known { active: yes_or_no(r)?, enabled: yes_or_no(r)? },
         4 => Unit::Private,
-        _ => return Err(Malformed("a unit that nobody knows")),
+        _ => return Err(Malformed("unknown state of the unit")),
     };
     let kind = match r.u8()? {
         1 => FirewallKind::None,
@@ -138,17 +138,17 @@ fn read_survey(r: &mut Reader<'_>) -> Result<Survey, Malformed> {
         3 => FirewallKind::Ufw,
         4 => FirewallKind::Nftables,
         5 => FirewallKind::Unseen(r.text()?.to_owned()),
-        _ => return Err(Malformed("a firewall that nobody knows")),
+        _ => return Err(Malformed("unknown firewall")),
     };
-    let places = read_all(r, MOST, |r| r.text().map(str::to_owned))?;
+    let places = read_all(r, MAX_ITEMS, |r| r.text().map(str::to_owned))?;
     let public = yes_or_no(r)?;
     let open = read_all(r, MAX_OPENINGS, yes_or_no)?;
-    let recorded = read_all(r, MOST, |r| {
+    let recorded = read_all(r, MAX_ITEMS, |r| {
         let (number, what, own) = (r.u32()?, r.text()?.to_owned(), r.optional(read_noted)?);
         let service = if yes_or_no(r)? { ServiceAfter::Stopped } else { ServiceAfter::Running };
         Ok(Recorded { number, what, own, service })
     })?;
-    let certificates = read_all(r, MOST, Reader::fixed)?;
+    let certificates = read_all(r, MAX_ITEMS, Reader::fixed)?;
     Ok(Survey { unit, firewall: Firewall { kind, places, public, open }, recorded, certificates })
 }
 
@@ -164,17 +164,17 @@ fn write_opening(w: &mut Writer, opening: &Opening) {
 
 fn read_opening(r: &mut Reader<'_>) -> Result<Opening, Malformed> {
     let transport = read_transport(r)?;
-    let port = u16::try_from(r.u32()?).ok().and_then(NonZeroU16::new).ok_or(Malformed("no port"))?;
+    let port = u16::try_from(r.u32()?).ok().and_then(NonZeroU16::new).ok_or(Malformed("invalid port"))?;
     let sources = read_all(r, Source::MAX, |r| match r.u8()? {
         1 => Ok(Source::LocalSubnet),
         2 => {
             let (address, length) = (r.address()?, r.u8()?);
             let network = Network::of(address, length).filter(|network| network.address() == address);
-            network.map(Source::Network).ok_or(Malformed("no network"))
+            network.map(Source::Network).ok_or(Malformed("invalid network"))
         }
-        _ => Err(Malformed("a source that nobody knows")),
+        _ => Err(Malformed("unknown source")),
     })?;
-    let zone = r.optional(|r| Zone::parse(r.text()?).map_err(|_| Malformed("no zone")))?;
+    let zone = r.optional(|r| Zone::parse(r.text()?).map_err(|_| Malformed("invalid zone")))?;
     Ok(Opening { transport, port, sources, zone })
 }
 
@@ -192,10 +192,10 @@ fn read_noted(r: &mut Reader<'_>) -> Result<Noted, Malformed> {
         2 => Noted::ListenerEnabled(read_transport(r)?),
         3 => {
             let text = r.text()?;
-            Sid::parse(text).map_err(|_| Malformed("no SID"))?;
+            Sid::parse(text).map_err(|_| Malformed("invalid SID"))?;
             Noted::Allowed(text.to_owned())
         }
-        _ => return Err(Malformed("a note that nobody knows")),
+        _ => return Err(Malformed("unknown journal note")),
     })
 }
 
@@ -210,7 +210,7 @@ fn read_transport(r: &mut Reader<'_>) -> Result<Transport, Malformed> {
     match r.u8()? {
         1 => Ok(Transport::Http),
         2 => Ok(Transport::Https),
-        _ => Err(Malformed("no transport")),
+        _ => Err(Malformed("unknown transport")),
     }
 }
 
@@ -218,7 +218,7 @@ fn yes_or_no(r: &mut Reader<'_>) -> Result<bool, Malformed> {
     match r.u8()? {
         0 => Ok(false),
         1 => Ok(true),
-        _ => Err(Malformed("neither yes nor no")),
+        _ => Err(Malformed("invalid boolean")),
     }
 }
 
@@ -237,13 +237,13 @@ fn read_all<'a, T>(
 ) -> Result<Vec<T>, Malformed> {
     let count = r.u32()?;
     if usize::try_from(count).map_or(true, |count| count > most) {
-        return Err(Malformed("more than there can be"));
+        return Err(Malformed("too many items"));
     }
     (0..count).map(|_| read(r)).collect()
 }
 
-/// Far more records, zones or certificates than a machine has.
-const MOST: usize = 1_024;
+/// Maximum number of journal records, zones or certificates, far above that of a real machine.
+const MAX_ITEMS: usize = 1_024;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -251,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_can_be_wished_and_answered_arrives_as_it_was_sent() {
+    fn every_request_and_answer_survives_a_round_trip() {
         let opening = Opening {
             transport: Transport::Https,
             port: NonZeroU16::new(5_986).unwrap(),
@@ -279,37 +279,48 @@ mod tests {
         for wish in wishes.into_iter().chain(noted.clone().map(Wish::Note)) {
             assert_eq!(decode_wish(&encode_wish(&wish)), Ok(wish));
         }
-        let record = |(number, own): (u32, Option<Noted>)| {
-            let service = if own.is_none() { ServiceAfter::Stopped } else { ServiceAfter::Running };
-            Recorded { number, what: format!("record {number}"), own, service }
-        };
-        let survey = |unit, kind| Survey {
-            unit,
+        let mut recorded = vec![Recorded {
+            number: 4,
+            what: "record 4".to_owned(),
+            own: None,
+            service: ServiceAfter::Stopped,
+        }];
+        for (number, own) in (1..).zip(noted) {
+            let what = format!("record {number}");
+            recorded.push(Recorded { number, what, own: Some(own), service: ServiceAfter::Running });
+        }
+        let mut survey = Survey {
+            unit: Unit::Known { active: true, enabled: false },
             firewall: Firewall {
-                kind,
+                kind: FirewallKind::Firewalld,
                 places: vec!["public".to_owned()],
                 public: true,
                 open: vec![true, false],
             },
-            recorded: (1..).zip(noted.clone().map(Some).into_iter().chain([None])).map(record).collect(),
+            recorded,
             certificates: vec![[7; 20]],
         };
-        let answers = [
-            Answer::Survey(survey(Unit::Known { active: true, enabled: false }, FirewallKind::Firewalld)),
-            Answer::Survey(survey(Unit::NoSystemd, FirewallKind::Unseen("why".to_owned()))),
-            Answer::Survey(survey(Unit::NotInstalled, FirewallKind::Ufw)),
-            Answer::Survey(survey(Unit::Private, FirewallKind::Nftables)),
+        let mut answers = vec![Answer::Survey(survey.clone())];
+        for (unit, kind) in [
+            (Unit::NoSystemd, FirewallKind::Unseen("why".to_owned())),
+            (Unit::NotInstalled, FirewallKind::Ufw),
+            (Unit::Private, FirewallKind::Nftables),
+        ] {
+            (survey.unit, survey.firewall.kind) = (unit, kind);
+            answers.push(Answer::Survey(survey.clone()));
+        }
+        answers.extend([
             Answer::Done(Outcome::Done("so".to_owned())),
             Answer::Done(Outcome::Already),
             Answer::Done(Outcome::Failed("no".to_owned())),
-        ];
+        ]);
         for answer in answers {
             assert_eq!(decode_answer(&encode_answer(&answer)), Ok(answer));
         }
     }
 
     #[test]
-    fn what_no_list_has_is_refused() {
+    fn unknown_and_truncated_requests_are_refused() {
         for wrong in
             [&[9][..], &[3, 1, 0, 0, 0, 0], &[3, 3], &[1, 0, 0, 0, 200], &[2, 0], &[4, 3, 0, 0, 0, 1, b'x']]
         {

@@ -1,4 +1,4 @@
-//! Who has signed in, as far as the broker itself has seen the proof.
+//! Sessions of users whose proof of identity the broker has verified.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,44 +10,44 @@ use limits::{Capacity, KeyedLimit, Permit};
 use rustix::rand::{GetRandomFlags, getrandom};
 use sddl::Token;
 
-use crate::message::{Denial, Denied, SessionId, SignedIn};
+use crate::message::{DenialKind, Denied, SessionId, SignedIn};
 
-/// Everyone who has signed in through one gateway.
+/// All sessions of one gateway.
 #[derive(Default)]
 pub(crate) struct Sessions {
     all: Mutex<HashMap<SessionId, Session>>,
-    /// Sessions by account, so that one account cannot take those of the others.
+    /// Counts sessions per account, so that one account cannot exhaust the limit of all.
     limit: KeyedLimit<String>,
 }
 
 struct Session {
-    proven: Arc<Proven>,
+    user: Arc<VerifiedUser>,
     _counted: Permit<String>,
 }
 
-/// Somebody whose proof the broker has judged.
+/// A user whose proof of identity the broker has verified.
 #[derive(Debug)]
-pub(crate) struct Proven {
+pub(crate) struct VerifiedUser {
     pub(crate) identity: Identity,
     pub(crate) token: Token,
-    /// Where it came from, as far as the gateway can be believed.
-    pub(crate) from: IpAddr,
-    /// When the account was last known to let in.
-    pub(crate) judged: Instant,
+    /// Source address as claimed by the gateway.
+    pub(crate) source: IpAddr,
+    /// Time of the last verification of the account.
+    pub(crate) verified_at: Instant,
 }
 
 impl Sessions {
-    /// Keeps a proof. Returns `None` if the account or all accounts have too many sessions for this maximum number of
-    /// open connections, or if there is no randomness.
+    /// Stores a new session. Returns `None` if the account or all accounts together have too many sessions for this
+    /// maximum number of open connections, or if the kernel provides no random bytes.
     pub(crate) fn begin(
         &self,
         identity: Identity,
         token: Token,
-        from: IpAddr,
+        source: IpAddr,
         connections: usize,
     ) -> Option<SignedIn> {
         let mut octets = [0; 16];
-        // Below 256 octets it is all or nothing (getrandom(2)).
+        // The kernel returns requests below 256 bytes whole or not at all (getrandom(2)).
         let filled = getrandom(&mut octets, GetRandomFlags::empty());
         if filled != Ok(octets.len()) {
             return None;
@@ -55,30 +55,35 @@ impl Sessions {
         let account = identity.account().name.clone();
         let counted = self.limit.acquire(account, capacity(connections)).inspect_err(|error| {
             let account = identity.account().name.as_str();
-            tracing::debug!(account, %error, "Too many sessions");
+            tracing::debug!(account, %error, "Session refused: too many sessions");
         });
         let counted = counted.ok()?;
         let session = SessionId(octets);
         let mechanism = identity.mechanism().cloned();
         let signed_in =
             SignedIn { session, account: identity.account().name.clone(), mechanism, token: token.clone() };
-        let proven = Arc::new(Proven { identity, token, from, judged: Instant::now() });
-        self.locked().insert(session, Session { proven, _counted: counted });
+        let user = Arc::new(VerifiedUser { identity, token, source, verified_at: Instant::now() });
+        self.locked().insert(session, Session { user, _counted: counted });
         Some(signed_in)
     }
 
-    /// Whose session it is.
-    pub(crate) fn find(&self, session: SessionId) -> Result<Arc<Proven>, Denied> {
-        let found = self.locked().get(&session).map(|session| Arc::clone(&session.proven));
-        found.ok_or_else(|| Denied::new(Denial::Access, "nobody has this session: sign in again"))
+    /// Returns the user of a session.
+    pub(crate) fn find(&self, session: SessionId) -> Result<Arc<VerifiedUser>, Denied> {
+        let found = self.locked().get(&session).map(|session| Arc::clone(&session.user));
+        found.ok_or_else(|| Denied::new(DenialKind::Access, "unknown session; sign in again"))
     }
 
-    /// Notes that the account of a session still lets in, with what access is decided with now.
-    pub(crate) fn renew(&self, session: SessionId, before: &Proven, token: Token) -> Arc<Proven> {
-        let (identity, from) = (before.identity.clone(), before.from);
-        let renewed = Arc::new(Proven { identity, token, from, judged: Instant::now() });
+    /// Records that the account of a session was verified again, with its current access token.
+    pub(crate) fn renew(
+        &self,
+        session: SessionId,
+        previous: &VerifiedUser,
+        token: Token,
+    ) -> Arc<VerifiedUser> {
+        let (identity, source) = (previous.identity.clone(), previous.source);
+        let renewed = Arc::new(VerifiedUser { identity, token, source, verified_at: Instant::now() });
         if let Some(session) = self.locked().get_mut(&session) {
-            session.proven = Arc::clone(&renewed);
+            session.user = Arc::clone(&renewed);
         }
         renewed
     }
@@ -92,14 +97,14 @@ impl Sessions {
     }
 }
 
-/// Returns how many sessions there may be for a maximum number of open connections.
+/// Returns the limits on sessions for a maximum number of open connections.
 ///
-/// A connection has two sessions while one of them is renewed, and some sessions are remembered for a while. One account
-/// has at most half of them all, which is enough for every connection.
+/// A connection has two sessions during a renewal, and some sessions stay in the gateway's cache. One account may use
+/// half of the total, which is enough for every connection.
 fn capacity(connections: usize) -> Capacity {
-    let total = connections.saturating_mul(4).max(LEAST_CAPACITY);
+    let total = connections.saturating_mul(4).max(MIN_CAPACITY);
     Capacity { total, per_key: total / 2 }
 }
 
-/// Number of sessions that there may be however few connections the settings allow.
-const LEAST_CAPACITY: usize = 4_096;
+/// Minimum of the limit on sessions, for settings that allow few connections.
+const MIN_CAPACITY: usize = 4_096;

@@ -2,27 +2,28 @@
 
 use crate::wire::{Malformed, Reader, Writer};
 
-/// Environment variables that PAM has set for a user's session, for the commands of that user only.
+/// Environment variables that PAM has set for a user's session. Only the user's commands receive them.
 ///
-/// Users may decide on some of them (`pam_env` with `user_readenv=1`, environment of systemd-homed). They therefore never
-/// enter the environment of a process that has root's identity, and variables that change how a program is loaded are
-/// dropped: those that glibc ignores in setuid programs (ld.so(8), "Secure-execution mode"), and those that sudo removes
-/// (sudoers(5), "Command environment"). `TMPDIR` stays, because `pam_tmpdir` exists to set it.
+/// Users control some of them (`pam_env` with `user_readenv=1`, environment of systemd-homed). They therefore never
+/// enter the environment of a root process, and variables that affect how a program is loaded are dropped: those that
+/// glibc ignores in setuid programs (ld.so(8), "Secure-execution mode") and those that sudo removes (sudoers(5),
+/// "Command environment"). `TMPDIR` is kept, because `pam_tmpdir` exists to set it.
 ///
-/// INVARIANT: at most [`MOST`](Self::MOST) variables of together at most [`LARGEST`](Self::LARGEST) bytes; names are not
-/// empty and have no `=`, neither names nor values have a NUL, and no name is on the list of dropped names.
+/// INVARIANT: at most [`MAX_COUNT`](Self::MAX_COUNT) variables with at most [`MAX_BYTES`](Self::MAX_BYTES) bytes in
+/// total; names are not empty and contain no `=`, neither names nor values contain NUL, and no name is on the list of
+/// dropped names.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Variables(Vec<(String, String)>);
 
 impl Variables {
     /// Maximum number of variables.
-    pub const MOST: usize = 256;
-    /// Maximum size of all names and values, in bytes.
-    pub const LARGEST: usize = 64 << 10;
+    pub const MAX_COUNT: usize = 256;
+    /// Maximum total size of names and values in bytes.
+    pub const MAX_BYTES: usize = 64 << 10;
 
-    /// Takes the variables that commands may have, and returns the number of the others.
+    /// Collects the variables that commands may have. Also returns the number of dropped variables.
     #[must_use]
-    pub fn of_session(found: impl IntoIterator<Item = (String, String)>) -> (Self, usize) {
+    pub fn from_session(found: impl IntoIterator<Item = (String, String)>) -> (Self, usize) {
         let (mut variables, mut dropped) = (Self::default(), 0);
         for (name, value) in found {
             if !variables.push(name, value) {
@@ -32,21 +33,21 @@ impl Variables {
         (variables, dropped)
     }
 
-    /// Returns the value of a variable; the last one counts, as with putenv(3).
+    /// Returns the value of a variable. The last assignment counts, as with putenv(3).
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().rfind(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    /// Returns names and values.
+    /// Returns all names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Adds a variable, and returns whether it was allowed.
+    /// Adds a variable if it is allowed; returns `false` if it was dropped.
     fn push(&mut self, name: String, value: String) -> bool {
         let size: usize = self.0.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let fits = self.0.len() < Self::MOST && size + name.len() + value.len() <= Self::LARGEST;
+        let fits = self.0.len() < Self::MAX_COUNT && size + name.len() + value.len() <= Self::MAX_BYTES;
         let is_text = !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0');
         let is_allowed = fits && is_text && !changes_loading(&name, &value);
         if is_allowed {
@@ -67,21 +68,21 @@ impl Variables {
         for _ in 0..r.u32()? {
             let (name, value) = (r.text()?.to_owned(), r.text()?.to_owned());
             if !variables.push(name, value) {
-                return Err(Malformed("a variable is not allowed, or there are too many"));
+                return Err(Malformed("forbidden variable, or too many"));
             }
         }
         Ok(variables)
     }
 }
 
-/// Shows names only: values may be secrets.
+/// Shows names only, because values may be secrets.
 impl std::fmt::Debug for Variables {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
 
-/// Returns whether a variable changes what code a program loads or runs, or belongs to this service.
+/// Returns whether a variable affects which code a program loads or runs, or is reserved for this service.
 fn changes_loading(name: &str, value: &str) -> bool {
     const PREFIXES: [&str; 13] = [
         "LD_",
@@ -155,7 +156,7 @@ fn changes_loading(name: &str, value: &str) -> bool {
         "ZDOTDIR",
         "_JAVA_OPTIONS",
     ];
-    // A value like this is a function for shells that know no prefix (CVE-2014-6271).
+    // Old shells import such a value as a function, whatever its name (CVE-2014-6271).
     PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name) || value.starts_with("()")
 }
 
@@ -164,11 +165,11 @@ mod tests {
     use super::*;
 
     fn of(pairs: &[(&str, &str)]) -> (Variables, usize) {
-        Variables::of_session(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        Variables::from_session(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
     }
 
     #[test]
-    fn variables_that_change_what_is_loaded_are_dropped_and_others_stay() {
+    fn variables_that_affect_program_loading_are_dropped() {
         for name in [
             "LD_PRELOAD",
             "LD_AUDIT",
@@ -192,16 +193,16 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_bounded_in_number_and_size() {
+    fn number_and_total_size_of_variables_are_bounded() {
         let many = (0..1_000).map(|number| (format!("V{number}"), String::new()));
-        let (variables, dropped) = Variables::of_session(many);
-        assert_eq!((variables.iter().count(), dropped), (Variables::MOST, 1_000 - Variables::MOST));
-        let large = ("V".to_owned(), "x".repeat(Variables::LARGEST));
-        assert_eq!(Variables::of_session([large]), (Variables::default(), 1));
+        let (variables, dropped) = Variables::from_session(many);
+        assert_eq!((variables.iter().count(), dropped), (Variables::MAX_COUNT, 1_000 - Variables::MAX_COUNT));
+        let large = ("V".to_owned(), "x".repeat(Variables::MAX_BYTES));
+        assert_eq!(Variables::from_session([large]), (Variables::default(), 1));
     }
 
     #[test]
-    fn variables_that_are_not_allowed_make_a_message_wrong() {
+    fn a_message_with_a_forbidden_variable_is_malformed() {
         let mut w = Writer::default();
         w.u32(1).text("LD_PRELOAD").text("/tmp/x");
         assert!(Variables::read(&mut Reader::new(&w.finish())).is_err());

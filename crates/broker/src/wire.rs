@@ -1,22 +1,22 @@
-//! The octets of a message: numbers in network order, texts and octets after their length.
+//! Codec of messages between processes: big-endian numbers, and texts and byte strings with their length in front.
 //!
-//! Every length is judged before anything is taken, and whatever is left over makes the message wrong.
+//! A reader checks every length before it allocates memory, and rejects messages with trailing bytes.
 
 use std::net::IpAddr;
 
 use zeroize::Zeroizing;
 
-/// Why octets are not a message.
+/// Reason why bytes are not a valid message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is no message of this version: {0}")]
+#[error("malformed message: {0}")]
 pub struct Malformed(pub &'static str);
 
-/// Writes one message. What it holds is overwritten when dropped, since it may be a password.
+/// Encoder of one message. The buffer is overwritten when dropped, because it may contain a password.
 #[derive(Default)]
 pub struct Writer(Zeroizing<Vec<u8>>);
 
 impl Writer {
-    /// Begins a message of a kind.
+    /// Starts a message with its kind.
     #[must_use]
     pub fn new(kind: u8) -> Self {
         let mut writer = Self::default();
@@ -24,31 +24,31 @@ impl Writer {
         writer
     }
 
-    /// The message.
+    /// Returns the encoded message.
     #[must_use]
     pub fn finish(self) -> Zeroizing<Vec<u8>> {
         self.0
     }
 
-    /// Appends one octet.
+    /// Appends one byte.
     pub fn u8(&mut self, value: u8) -> &mut Self {
         self.0.push(value);
         self
     }
 
-    /// Appends four octets.
+    /// Appends a 32-bit number.
     pub fn u32(&mut self, value: u32) -> &mut Self {
         self.fixed(&value.to_be_bytes())
     }
 
-    /// Appends eight octets.
+    /// Appends a 64-bit number.
     pub fn u64(&mut self, value: u64) -> &mut Self {
         self.fixed(&value.to_be_bytes())
     }
 
-    /// Appends octets whose number both ends know.
+    /// Appends bytes without a length, for fields of fixed size.
     pub fn fixed(&mut self, octets: &[u8]) -> &mut Self {
-        // Growing leaves the old memory as it was, and it may hold a secret.
+        // `Vec` does not overwrite the old buffer when it grows, and that may contain a secret.
         let needed = self.0.len().saturating_add(octets.len());
         if needed > self.0.capacity() {
             let mut larger = Zeroizing::new(Vec::with_capacity(needed.saturating_mul(2).max(SMALL)));
@@ -59,22 +59,22 @@ impl Writer {
         self
     }
 
-    /// Appends octets after their length. Longer ones than any message may be make the message unsendable.
+    /// Appends a byte string with its length. The message cannot be sent if the string exceeds the maximum frame size.
     pub fn octets(&mut self, octets: &[u8]) -> &mut Self {
         self.u32(u32::try_from(octets.len()).unwrap_or(u32::MAX)).fixed(octets)
     }
 
-    /// Appends the length of a text that is sent right after this message, instead of in it.
+    /// Appends the length of a text that is sent right after this message instead of in it.
     pub fn length(&mut self, text: &str) -> &mut Self {
         self.u32(u32::try_from(text.len()).unwrap_or(u32::MAX))
     }
 
-    /// Appends a text after its length.
+    /// Appends a text with its length.
     pub fn text(&mut self, text: &str) -> &mut Self {
         self.octets(text.as_bytes())
     }
 
-    /// Appends an address.
+    /// Appends an IP address.
     pub fn address(&mut self, address: IpAddr) -> &mut Self {
         match address {
             IpAddr::V4(address) => self.u8(4).fixed(&address.octets()),
@@ -82,7 +82,7 @@ impl Writer {
         }
     }
 
-    /// Appends something that may be missing.
+    /// Appends an optional value.
     pub fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) -> &mut Self {
         self.u8(u8::from(value.is_some()));
         if let Some(value) = value {
@@ -92,100 +92,100 @@ impl Writer {
     }
 }
 
-/// Reads one message.
+/// Decoder of one message.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    /// Begins with the kind.
+    /// Starts at the first byte of a message.
     #[must_use]
     pub fn new(message: &'a [u8]) -> Self {
         Self(message)
     }
 
-    /// Nothing may be left.
+    /// Requires that the whole message was read.
     ///
     /// # Errors
-    /// [`Malformed`].
+    /// [`Malformed`] if bytes remain.
     pub fn finish(self) -> Result<(), Malformed> {
-        if self.0.is_empty() { Ok(()) } else { Err(Malformed("it is too long")) }
+        if self.0.is_empty() { Ok(()) } else { Err(Malformed("trailing bytes")) }
     }
 
-    /// Takes as many octets.
+    /// Reads `count` bytes.
     ///
     /// # Errors
-    /// [`Malformed`] if there are not so many.
+    /// [`Malformed`] if fewer bytes remain.
     pub fn take(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
-        let (taken, rest) = self.0.split_at_checked(count).ok_or(Malformed("it is too short"))?;
+        let (taken, rest) = self.0.split_at_checked(count).ok_or(Malformed("truncated"))?;
         self.0 = rest;
         Ok(taken)
     }
 
-    /// Takes a fixed number of octets.
+    /// Reads an array of fixed size.
     ///
     /// # Errors
-    /// [`Malformed`].
+    /// [`Malformed`] if fewer bytes remain.
     pub fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        self.take(N)?.first_chunk().copied().ok_or(Malformed("it is too short"))
+        self.take(N)?.first_chunk().copied().ok_or(Malformed("truncated"))
     }
 
-    /// Takes one octet.
+    /// Reads one byte.
     ///
     /// # Errors
-    /// [`Malformed`].
+    /// [`Malformed`] if no bytes remain.
     pub fn u8(&mut self) -> Result<u8, Malformed> {
         self.fixed().map(|[octet]| octet)
     }
 
-    /// Takes four octets.
+    /// Reads a 32-bit number.
     ///
     /// # Errors
-    /// [`Malformed`].
+    /// [`Malformed`] if fewer bytes remain.
     pub fn u32(&mut self) -> Result<u32, Malformed> {
         self.fixed().map(u32::from_be_bytes)
     }
 
-    /// Takes eight octets.
+    /// Reads a 64-bit number.
     ///
     /// # Errors
-    /// [`Malformed`].
+    /// [`Malformed`] if fewer bytes remain.
     pub fn u64(&mut self) -> Result<u64, Malformed> {
         self.fixed().map(u64::from_be_bytes)
     }
 
-    /// Takes octets after their length.
+    /// Reads a byte string.
     ///
     /// # Errors
-    /// [`Malformed`].
+    /// [`Malformed`] if its length exceeds the rest of the message.
     pub fn octets(&mut self) -> Result<&'a [u8], Malformed> {
-        let length = usize::try_from(self.u32()?).map_err(|_| Malformed("a length is too large"))?;
+        let length = usize::try_from(self.u32()?).map_err(|_| Malformed("length out of range"))?;
         self.take(length)
     }
 
-    /// Takes a text after its length.
+    /// Reads a text.
     ///
     /// # Errors
-    /// [`Malformed`], also if it is not UTF-8.
+    /// [`Malformed`] if its length exceeds the rest of the message, or it is not UTF-8.
     pub fn text(&mut self) -> Result<&'a str, Malformed> {
-        std::str::from_utf8(self.octets()?).map_err(|_| Malformed("a text is not UTF-8"))
+        std::str::from_utf8(self.octets()?).map_err(|_| Malformed("text is not UTF-8"))
     }
 
-    /// Takes an address.
+    /// Reads an IP address.
     ///
     /// # Errors
-    /// [`Malformed`].
+    /// [`Malformed`] if it is truncated or of an unknown family.
     pub fn address(&mut self) -> Result<IpAddr, Malformed> {
         match self.u8()? {
             4 => Ok(IpAddr::from(self.fixed::<4>()?)),
             6 => Ok(IpAddr::from(self.fixed::<16>()?)),
-            _ => Err(Malformed("an address is of no known family")),
+            _ => Err(Malformed("unknown address family")),
         }
     }
 
-    /// Takes something that may be missing.
+    /// Reads an optional value.
     ///
     /// # Errors
-    /// [`Malformed`].
+    /// [`Malformed`] if the flag is neither 0 nor 1, or `read` fails.
     pub fn optional<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, Malformed>,
@@ -193,10 +193,10 @@ impl<'a> Reader<'a> {
         match self.u8()? {
             0 => Ok(None),
             1 => read(self).map(Some),
-            _ => Err(Malformed("it is neither there nor missing")),
+            _ => Err(Malformed("invalid flag of an optional value")),
         }
     }
 }
 
-/// Most messages need no more, and do not have to grow then.
+/// Initial capacity of the buffer in bytes; most messages fit.
 const SMALL: usize = 128;

@@ -1,8 +1,8 @@
-//! Threads that are used again, instead of one thread for each request.
+//! Pool of threads that are reused for many requests.
 //!
-//! A new thread for each request costs memory for good: glibc spreads threads over heaps of their own, and PAM modules
-//! keep data for each thread. The worker that became idle last gets the next job, so as few threads run as the load
-//! needs, and one that was idle for a while ends.
+//! A new thread for each request costs memory permanently: glibc gives threads separate heaps, and PAM modules keep
+//! data per thread. The worker that became idle last gets the next job, so that the number of threads follows the load,
+//! and a worker ends after it was idle for a while.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +13,7 @@ use std::time::Duration;
 /// A job for a worker.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
-/// A pool of threads. It has as many threads as jobs that run at the same time; the caller bounds these.
+/// A thread pool. It has as many threads as concurrent jobs, whose number the caller bounds.
 pub(crate) struct Workers(Arc<Pool>);
 
 struct Pool {
@@ -26,17 +26,17 @@ struct Pool {
 struct State {
     threads: usize,
     last: u64,
-    /// The worker that became idle last is at the end.
+    /// Idle workers; the one that became idle last is at the end.
     idle: Vec<Idle>,
 }
 
-/// A worker that waits for exactly one job.
+/// An idle worker, which waits for exactly one job.
 struct Idle {
     number: u64,
     jobs: SyncSender<Job>,
 }
 
-/// Counts a thread until it ends, also by a panic.
+/// Counts a thread until it ends, also if it panics.
 struct Counted<'a>(&'a Pool);
 
 impl Drop for Counted<'_> {
@@ -47,20 +47,20 @@ impl Drop for Counted<'_> {
 }
 
 impl Workers {
-    /// A pool without threads; each thread has this name, and ends after being idle for this time.
+    /// Creates an empty pool. `name` is the name of its threads, `idle_time` how long an idle thread lives.
     pub(crate) fn new(name: &'static str, idle_time: Duration) -> Self {
         Self(Arc::new(Pool { name, idle_time, state: Mutex::default() }))
     }
 
-    /// Runs a job on an idle thread, or on a new one. A panic of the job ends only the job.
+    /// Runs a job on an idle thread or a new one. A panic ends only the job.
     ///
     /// # Errors
-    /// The system's, if there can be no thread; the job is dropped then.
+    /// I/O errors if no thread can be created; the job is dropped.
     pub(crate) fn run(&self, job: Job) -> io::Result<()> {
         let mut state = self.0.lock();
         let job = match state.idle.pop() {
             None => job,
-            // Its channel has room for the one job, so this does not wait.
+            // The channel has room for one job, so this does not block.
             Some(worker) => match worker.jobs.send(job) {
                 Ok(()) => return Ok(()),
                 Err(mpsc::SendError(job)) => job,
@@ -92,7 +92,7 @@ impl Pool {
         let (sender, jobs) = mpsc::sync_channel::<Job>(1);
         let mut job = first;
         loop {
-            // The panic itself was already reported by the hook of the process.
+            // The panic hook has already reported the panic itself.
             if catch_unwind(AssertUnwindSafe(job)).is_err() {
                 tracing::error!(thread = self.name, "A job panicked");
             }
@@ -100,7 +100,7 @@ impl Pool {
             job = match jobs.recv_timeout(self.idle_time) {
                 Ok(job) => job,
                 Err(_) if self.withdraw(number) => return,
-                // The job was given at the last moment.
+                // The job was sent just after the timeout.
                 Err(_) => match jobs.recv() {
                     Ok(job) => job,
                     Err(_) => return,
@@ -109,7 +109,7 @@ impl Pool {
         }
     }
 
-    /// Removes a worker from those that get jobs; returns `false` if it was given one already.
+    /// Removes a worker from the idle list; returns `false` if a job was already sent to it.
     fn withdraw(&self, number: u64) -> bool {
         let mut state = self.lock();
         let before = state.idle.len();
@@ -118,7 +118,7 @@ impl Pool {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Each change under the lock is whole.
+        // A panic cannot leave the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -131,7 +131,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(30);
 
     #[test]
-    fn one_job_after_the_other_needs_few_threads_and_a_panic_ends_none() {
+    fn sequential_jobs_share_few_threads_and_panics_end_none() {
         let workers = Workers::new("test", PATIENCE);
         let (sender, done) = mpsc::channel();
         for number in 0..1_000 {
@@ -144,12 +144,12 @@ mod tests {
                 .unwrap();
             assert_eq!(done.recv_timeout(PATIENCE), Ok(number));
         }
-        // The thread of a job may still be on its way back when the next job comes.
+        // The thread of a job may still be busy when the next job arrives.
         assert!(workers.threads() <= 20, "{}", workers.threads());
     }
 
     #[test]
-    fn jobs_run_at_the_same_time_and_idle_threads_end() {
+    fn jobs_run_concurrently_and_idle_threads_end() {
         let workers = Workers::new("test", Duration::from_millis(1));
         let (sender, begun) = mpsc::channel();
         let gate = Arc::new(Mutex::new(()));

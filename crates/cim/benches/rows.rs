@@ -1,4 +1,4 @@
-//! What rows cost on their way out, as a ratio to copying the same text, and what a query and a schema cost.
+//! Cost of writing rows, relative to copying the same text, and of parsing a query and a schema.
 //!
 //! Run with `cargo bench -p telarch-cim`.
 
@@ -50,7 +50,7 @@ fn main() {
     println!("open a schema     {:>9}       {:>9} ns, once it was indexed", "", open.as_nanos());
 }
 
-/// A row with a value in every column.
+/// Creates a row with a value in every column.
 fn filled(class: &std::sync::Arc<telarch_cim::Class>, number: u32) -> Instance {
     let mut row = Instance::new(class.clone());
     for (column, property) in class.columns().iter().zip(class.properties()) {

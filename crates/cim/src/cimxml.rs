@@ -1,4 +1,4 @@
-//! Classes as XML: the element `CLASS` of CIM-XML (DSP0201), which WS-Management carries for those who ask for
+//! Classes as XML: the element `CLASS` of CIM-XML (DSP0201), which WS-Management sends in response to requests for
 //! a class itself (DSP0227 15; `Get-CimClass`).
 
 use crate::{
@@ -7,18 +7,18 @@ use crate::{
 
 mod read;
 
-pub use read::{ToldClass, read_class};
+pub use read::{ReceivedClass, read_class};
 
-/// What of a class is told beside its name and its own properties and methods; nothing unless asked for.
+/// Optional parts of a class; the default is its name, and its own properties and methods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClassDetail {
-    /// `IncludeQualifiers`: what is said about everything.
+    /// `IncludeQualifiers`: qualifiers.
     pub qualifiers: bool,
-    /// `IncludeInheritedElements`: also what superclasses declare.
+    /// `IncludeInheritedElements`: inherited properties and methods.
     pub inherited_elements: bool,
-    /// `IncludeInheritanceHierarchy`: the names of all superclasses.
+    /// `IncludeInheritanceHierarchy`: names of all superclasses.
     pub inheritance_hierarchy: bool,
-    /// `IncludeClassOrigin`: who declared each property and method.
+    /// `IncludeClassOrigin`: class that declared each property and method.
     pub class_origin: bool,
 }
 
@@ -90,7 +90,7 @@ fn write_method(out: &mut xml::Writer, method: &Method, detail: ClassDetail) {
     out.end();
 }
 
-/// The attributes of a type; a reference has its class instead of one.
+/// Writes the attributes of a type; a reference has its class instead of a type.
 fn write_type(out: &mut xml::Writer, kind: &Type) {
     match &kind.element {
         CimType::Reference(class) => {
@@ -107,7 +107,7 @@ fn write_type(out: &mut xml::Writer, kind: &Type) {
     }
 }
 
-/// An embedded instance is a text, of which a qualifier says what it is.
+/// Returns the type name; an embedded instance is a string with a qualifier.
 fn type_name(element: &CimType) -> &'static str {
     match element {
         CimType::Object(_) => "string",
@@ -145,11 +145,6 @@ fn write_qualifiers(out: &mut xml::Writer, qualifiers: &Qualifiers, detail: Clas
 }
 
 fn write_value(out: &mut xml::Writer, value: &Value) {
-    let text = |value: &Value| {
-        let mut text = String::new();
-        value.write_text(&mut text);
-        text
-    };
     match value {
         Value::Null => {}
         Value::Array(values) => {
@@ -157,13 +152,19 @@ fn write_value(out: &mut xml::Writer, value: &Value) {
             for value in values {
                 match value {
                     Value::Null => out.start("VALUE.NULL").end_empty(),
-                    value => out.element("VALUE", &text(value)),
+                    value => out.element("VALUE", &text_of(value)),
                 };
             }
             out.end();
         }
         value => {
-            out.element("VALUE", &text(value));
+            out.element("VALUE", &text_of(value));
         }
     }
+}
+
+fn text_of(value: &Value) -> String {
+    let mut text = String::new();
+    value.write_text(&mut text);
+    text
 }

@@ -1,4 +1,4 @@
-//! Classes: what is declared, and what that makes of a superclass (DSP0004 5.1).
+//! Classes: declarations and inheritance (DSP0004 5.1).
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,70 +10,69 @@ mod derive;
 /// A property of a class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Property {
-    /// Its name.
+    /// Name of the property.
     pub name: Name,
-    /// The type of its values.
+    /// Type of its values.
     pub kind: Type,
-    /// What is said about it.
+    /// Qualifiers.
     pub qualifiers: Qualifiers,
-    /// The value of instances that are not given another; of [`Property::kind`].
+    /// Default value, of [`Property::kind`].
     pub default: Value,
-    /// The class that declared it first.
+    /// Class that first declared the property.
     pub origin: Name,
-    /// It is a superclass's, and this class says nothing new about it.
+    /// Whether it is inherited and not redeclared in this class.
     pub propagated: bool,
 }
 
 /// A method of a class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Method {
-    /// Its name.
+    /// Name of the method.
     pub name: Name,
-    /// The type of `ReturnValue`; `None` for `void`.
+    /// Type of `ReturnValue`; `None` for `void`.
     pub returns: Option<Type>,
-    /// What it takes and gives, in the order it was declared.
+    /// Parameters in the order of the declaration.
     pub parameters: Vec<Parameter>,
-    /// What is said about it.
+    /// Qualifiers.
     pub qualifiers: Qualifiers,
-    /// The class that declared it first.
+    /// Class that first declared the method.
     pub origin: Name,
-    /// It is a superclass's, and this class says nothing new about it.
+    /// Whether it is inherited and not redeclared in this class.
     pub propagated: bool,
 }
 
 /// A parameter of a method.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
-    /// Its name.
+    /// Name of the parameter.
     pub name: Name,
-    /// The type of its values.
+    /// Type of its values.
     pub kind: Type,
-    /// What is said about it.
+    /// Qualifiers.
     pub qualifiers: Qualifiers,
-    /// The value taken when the caller gives none.
+    /// Value if the caller omits the parameter.
     pub default: Value,
 }
 
-/// A class as a text of MOF declares it: what it adds to its superclass.
+/// Class declaration as in MOF: additions to the superclass.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClassDeclaration {
-    /// Its name.
+    /// Name of the class.
     pub name: Name,
-    /// The class it derives from.
+    /// Superclass.
     pub superclass: Option<Name>,
-    /// What is said about it.
+    /// Qualifiers.
     pub qualifiers: Qualifiers,
-    /// Properties it adds or says more about.
+    /// Added or redeclared properties.
     pub properties: Vec<Property>,
-    /// Methods it adds or says more about.
+    /// Added or redeclared methods.
     pub methods: Vec<Method>,
 }
 
-/// A class with everything it has from its superclasses.
+/// Class with all inherited properties and methods.
 ///
-/// Properties stand in the order of the wire: by name, without regard to case, those of superclasses among them.
-/// The parameters of a method are a class of their own, in the order they were declared, because so they stand on
-/// the wire.
+/// Properties are in wire order: sorted by name without regard to case, inherited ones included. The parameters of a
+/// method form a class of their own, in the order of their declaration, which is their wire order.
 #[derive(Debug)]
 pub struct Class {
     name: Name,
@@ -91,81 +90,81 @@ enum Order {
     AsDeclared,
 }
 
-/// A method, and its parameters as classes.
+/// Method with its parameters as classes.
 #[derive(Clone, Debug)]
 pub struct Operation {
-    /// What was declared.
+    /// Declaration.
     pub method: Arc<Method>,
-    /// What goes in.
+    /// Input parameters.
     pub input: Arc<Class>,
-    /// What comes out, `ReturnValue` last.
+    /// Output parameters, with `ReturnValue` last.
     pub output: Arc<Class>,
 }
 
 impl Class {
-    /// How many properties a class may have.
+    /// Maximum number of properties.
     pub const MAX_PROPERTIES: usize = 1_024;
-    /// How many methods a class may have.
+    /// Maximum number of methods.
     pub const MAX_METHODS: usize = 512;
-    /// How many superclasses a class may have above each other.
+    /// Maximum depth of the class hierarchy.
     pub const MAX_DEPTH: usize = 64;
 
-    /// Makes a class of what was declared.
+    /// Creates a class from its declaration.
     ///
     /// # Errors
-    /// [`Error::Class`] if `parent` is not the superclass named, or the declaration contradicts itself or it.
+    /// [`Error::Class`] if `parent` is not the declared superclass, or the declaration is contradictory.
     pub fn derive(declaration: &ClassDeclaration, parent: Option<&Arc<Self>>) -> Result<Self, Error> {
         derive::derive(declaration, parent)
     }
 
-    /// Its name.
+    /// Name of the class.
     #[must_use]
     pub fn name(&self) -> &Name {
         &self.name
     }
 
-    /// The class it derives from.
+    /// Superclass, if there is one.
     #[must_use]
     pub fn superclass(&self) -> Option<&Arc<Self>> {
         self.parent.as_ref()
     }
 
-    /// The classes above it, nearest first: the system property `__DERIVATION`.
+    /// Superclasses, the nearest first: the system property `__DERIVATION`.
     pub fn derivation(&self) -> impl Iterator<Item = &Class> {
         std::iter::successors(self.parent.as_deref(), |class| class.parent.as_deref())
     }
 
-    /// The topmost class of its derivation: the system property `__DYNASTY`.
+    /// Root of the class hierarchy: the system property `__DYNASTY`.
     #[must_use]
     pub fn dynasty(&self) -> &Name {
         self.derivation().last().map_or(&self.name, |class| &class.name)
     }
 
-    /// Whether it is the class of this name or derives from it.
+    /// Returns whether it is the class with this name or derives from it.
     #[must_use]
     pub fn is_a(&self, name: &str) -> bool {
         self.name == *name || self.derivation().any(|class| class.name == *name)
     }
 
-    /// What is said about it.
+    /// Qualifiers of the class.
     #[must_use]
     pub fn qualifiers(&self) -> &Qualifiers {
         &self.qualifiers
     }
 
-    /// Its properties, in the order of the wire.
+    /// Properties in wire order.
     #[must_use]
     pub fn properties(&self) -> &[Property] {
         &self.properties
     }
 
-    /// The property at a place.
+    /// Returns the property in a column.
     #[must_use]
     pub fn property(&self, column: Column) -> Option<&Property> {
         self.properties.get(column.index())
     }
 
-    /// The place of the property of a name.
+    /// Returns the column of a property.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<Column> {
         let found = match self.order {
@@ -178,52 +177,52 @@ impl Class {
         found.and_then(Column::new)
     }
 
-    /// The same, for callers who know that it must be there.
+    /// Returns the column of a property that must exist.
     ///
     /// # Errors
-    /// [`Error::NoProperty`] when it is not.
+    /// [`Error::NoProperty`] if there is no such property.
     pub fn require(&self, name: &str) -> Result<Column, Error> {
         self.column(name)
             .ok_or_else(|| Error::NoProperty { class: self.name.clone(), name: crate::name::excerpt(name) })
     }
 
-    /// All its columns.
+    /// Returns the set of all columns.
     #[must_use]
     pub fn columns(&self) -> ColumnSet {
         ColumnSet::first(self.properties.len())
     }
 
-    /// The properties that name an instance.
+    /// Columns of the key properties.
     #[must_use]
     pub fn keys(&self) -> &[Column] {
         &self.keys
     }
 
-    /// Its methods, by name.
+    /// Methods, sorted by name.
     #[must_use]
     pub fn methods(&self) -> &[Operation] {
         &self.methods
     }
 
-    /// The method of a name.
+    /// Returns the method with a name.
     #[must_use]
     pub fn method(&self, name: &str) -> Option<&Operation> {
         self.methods.iter().find(|operation| operation.method.name == *name)
     }
 
-    /// There are no instances of it, only of its subclasses.
+    /// Returns whether the class has no instances of its own, only of subclasses.
     #[must_use]
     pub fn is_abstract(&self) -> bool {
         self.qualifiers.says("Abstract")
     }
 
-    /// Its instances join others.
+    /// Returns whether the class is an association.
     #[must_use]
     pub fn is_association(&self) -> bool {
         self.qualifiers.says("Association")
     }
 
-    /// There is one instance, which needs no key.
+    /// Returns whether there is only one instance, which has no key.
     #[must_use]
     pub fn is_singleton(&self) -> bool {
         self.qualifiers.says("Singleton")
@@ -233,19 +232,19 @@ impl Class {
         self.keys.iter().filter_map(|key| self.property(*key)).any(|property| property.name == *name)
     }
 
-    /// What names an instance, for errors.
+    /// Describes the keys, for errors.
     pub(crate) fn keys_in_words(&self) -> String {
         let names: Vec<_> = self.keys.iter().filter_map(|key| self.property(*key)).collect();
         match names.as_slice() {
             [] if self.is_singleton() => "no keys".to_owned(),
-            [] => "nothing: it has no instances".to_owned(),
+            [] => "no keys and no instances".to_owned(),
             names => names.iter().map(|property| property.name.as_str()).collect::<Vec<_>>().join(", "),
         }
     }
 }
 
 impl ClassDeclaration {
-    /// A class of which nothing is declared yet.
+    /// Creates an empty declaration.
     #[must_use]
     pub fn new(name: Name, superclass: Option<Name>) -> Self {
         Self { name, superclass, qualifiers: Qualifiers::new(), properties: Vec::new(), methods: Vec::new() }
@@ -253,45 +252,49 @@ impl ClassDeclaration {
 }
 
 impl From<&Class> for ClassDeclaration {
-    /// What the class adds to its superclass.
+    /// Returns the additions of the class to its superclass.
     fn from(class: &Class) -> Self {
-        let own = |qualifiers: &Qualifiers| {
-            qualifiers.iter().filter(|qualifier| !qualifier.propagated).cloned().collect::<Qualifiers>()
-        };
-        let property = |property: &Property| Property {
-            qualifiers: own(&property.qualifiers),
-            origin: class.name.clone(),
-            ..property.clone()
-        };
-        let method = |method: &Method| Method {
-            qualifiers: own(&method.qualifiers),
-            origin: class.name.clone(),
-            ..method.clone()
-        };
         Self {
             name: class.name.clone(),
             superclass: class.parent.as_ref().map(|parent| parent.name.clone()),
-            qualifiers: own(&class.qualifiers),
-            properties: class.properties.iter().filter(|own| !own.propagated).map(property).collect(),
+            qualifiers: own_qualifiers(&class.qualifiers),
+            properties: class
+                .properties
+                .iter()
+                .filter(|property| !property.propagated)
+                .map(|property| Property {
+                    qualifiers: own_qualifiers(&property.qualifiers),
+                    origin: class.name.clone(),
+                    ..property.clone()
+                })
+                .collect(),
             methods: class
                 .methods
                 .iter()
                 .map(|operation| operation.method.as_ref())
-                .filter(|own| !own.propagated)
-                .map(method)
+                .filter(|method| !method.propagated)
+                .map(|method| Method {
+                    qualifiers: own_qualifiers(&method.qualifiers),
+                    origin: class.name.clone(),
+                    ..method.clone()
+                })
                 .collect(),
         }
     }
 }
 
+fn own_qualifiers(qualifiers: &Qualifiers) -> Qualifiers {
+    qualifiers.iter().filter(|qualifier| !qualifier.propagated).cloned().collect()
+}
+
 impl Parameter {
-    /// Whether callers give it; so it is unless it is said to come out only.
+    /// Returns whether it is an input parameter, which is the default without the qualifier `Out`.
     #[must_use]
     pub fn is_in(&self) -> bool {
         self.qualifiers.says("In") || !self.qualifiers.says("Out")
     }
 
-    /// Whether callers get it.
+    /// Returns whether it is an output parameter.
     #[must_use]
     pub fn is_out(&self) -> bool {
         self.qualifiers.says("Out")
@@ -299,7 +302,7 @@ impl Parameter {
 }
 
 impl Method {
-    /// Whether it is called on the class, not on an instance.
+    /// Returns whether the method is called on the class instead of an instance.
     #[must_use]
     pub fn is_static(&self) -> bool {
         self.qualifiers.says("Static")
@@ -307,27 +310,31 @@ impl Method {
 }
 
 impl Property {
-    /// Whether it names instances.
+    /// Returns whether it is a key property.
     #[must_use]
     pub fn is_key(&self) -> bool {
         self.qualifiers.says("Key")
     }
 
-    /// Whether clients may change it.
+    /// Returns whether clients may change the property.
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.qualifiers.says("Write")
     }
 }
 
-/// Refuses a name that came before.
-fn only_once<'n>(class: &Name, what: &str, names: impl IntoIterator<Item = &'n Name>) -> Result<(), Error> {
+/// Rejects duplicate names.
+fn require_unique<'n>(
+    class: &Name,
+    what: &str,
+    names: impl IntoIterator<Item = &'n Name>,
+) -> Result<(), Error> {
     let mut seen = HashSet::new();
     match names.into_iter().find(|name| !seen.insert((*name).clone())) {
         None => Ok(()),
         Some(twice) => Err(Error::Class {
             class: class.clone(),
-            problem: format!("the {what} {twice} is declared twice"),
+            problem: format!("duplicate {what} {twice}"),
             status: Status::InvalidObject,
         }),
     }

@@ -1,6 +1,6 @@
-//! Properties by number.
+//! Column numbers of properties.
 
-/// A property of a class by its place in the order of the wire.
+/// Position of a property in the wire order of its class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Column(u16);
 
@@ -9,35 +9,35 @@ impl Column {
         u16::try_from(index).ok().map(Self)
     }
 
-    /// The place, from zero.
+    /// Position, from zero.
     #[must_use]
     pub fn index(self) -> usize {
         self.0.into()
     }
 }
 
-/// Some properties of one class.
+/// Set of properties of one class.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ColumnSet {
     words: Vec<u64>,
 }
 
 impl ColumnSet {
-    /// No properties.
+    /// Creates an empty set.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The first so many.
+    /// Creates a set of the first `count` columns.
     #[must_use]
     pub fn first(count: usize) -> Self {
         (0..count).filter_map(Column::new).collect()
     }
 
-    /// Adds one.
+    /// Adds a column.
     pub fn insert(&mut self, column: Column) {
-        let (word, bit) = place(column);
+        let (word, bit) = position(column);
         if self.words.len() <= word {
             self.words.resize(word + 1, 0);
         }
@@ -46,38 +46,38 @@ impl ColumnSet {
         }
     }
 
-    /// Adds all of another set.
+    /// Adds all columns of another set.
     pub fn extend(&mut self, other: &Self) {
         other.iter().for_each(|column| self.insert(column));
     }
 
-    /// Whether one is among them.
+    /// Returns whether the set contains a column.
     #[must_use]
     pub fn contains(&self, column: Column) -> bool {
-        let (word, bit) = place(column);
+        let (word, bit) = position(column);
         self.words.get(word).is_some_and(|word| word & bit != 0)
     }
 
-    /// All of them in order.
+    /// Columns in order.
     pub fn iter(&self) -> impl Iterator<Item = Column> {
         let indices = (0..self.words.len() * 64).filter_map(Column::new);
         indices.filter(|column| self.contains(*column))
     }
 
-    /// How many there are.
+    /// Number of columns.
     #[must_use]
     pub fn len(&self) -> usize {
         self.iter().count()
     }
 
-    /// Whether there are none.
+    /// Returns whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.words.iter().all(|word| *word == 0)
     }
 }
 
-fn place(column: Column) -> (usize, u64) {
+fn position(column: Column) -> (usize, u64) {
     (column.index() / 64, 1 << (column.index() % 64))
 }
 
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_set_holds_what_was_put_in() {
+    fn a_set_contains_the_inserted_columns() {
         let columns: Vec<_> = [0, 1, 63, 64, 200].into_iter().filter_map(Column::new).collect();
         let set: ColumnSet = columns.iter().rev().copied().collect();
         assert_eq!(set.iter().collect::<Vec<_>>(), columns);

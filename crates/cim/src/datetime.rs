@@ -1,4 +1,4 @@
-//! Points in time and lengths of time (DSP0004 5.2).
+//! Timestamps and intervals (DSP0004 5.2.4).
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -11,59 +11,58 @@ mod lenient;
 
 use calendar::{Civil, DAY, HOUR, MINUTE, SECOND};
 
-/// A value of the type `datetime`: 14 digits, six of a fraction and an offset, or `*` for what is not known.
+/// Value of type `datetime`: 14 digits, a fraction of six digits and an offset, with `*` for unknown digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DateTime {
-    /// A point in time.
+    /// Timestamp.
     Timestamp(Timestamp),
-    /// A length of time.
+    /// Interval.
     Interval(Interval),
-    /// Either with fields that are not known; only its text has a meaning.
+    /// Timestamp or interval with unknown digits; only its text is significant.
     Partial(Partial),
 }
 
-/// A point in time with the offset of the place it was written for.
+/// Timestamp with a time zone offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Timestamp {
-    /// Microseconds since 1970 in UTC; INVARIANT: the local year is one of 0 to 9999.
+    /// Microseconds since 1970-01-01 UTC; INVARIANT: the local year is 0 to 9999.
     micros: i64,
-    /// Minutes east of Greenwich; INVARIANT: `-999 <= offset <= 999`.
+    /// Time zone offset in minutes east of UTC; INVARIANT: `-999 <= offset <= 999`.
     offset: i16,
 }
 
-/// A length of time in microseconds, below 100 million days.
+/// Interval in microseconds, less than 100 million days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Interval {
     /// INVARIANT: `micros <= Interval::MAX`
     micros: u64,
 }
 
-/// A text of 25 characters in which at least one field is `*`.
+/// A datetime of 25 characters with at least one `*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Partial {
-    /// INVARIANT: ASCII, of the form of a datetime.
+    /// INVARIANT: ASCII, a valid datetime.
     text: [u8; DateTime::LENGTH],
 }
 
 impl DateTime {
-    /// Characters of a datetime.
+    /// Number of characters of a datetime.
     pub const LENGTH: usize = 25;
 
-    /// Reads the 25 characters of CIM, such as `20130415162843.488171+000` or `00000003122536.000000:000`.
+    /// Parses the 25 characters of CIM, such as `20130415162843.488171+000` or `00000003122536.000000:000`.
     ///
     /// # Errors
-    /// [`Error::Lexical`] for anything else, also for fields that no clock shows.
+    /// [`Error::Lexical`] for any other text and for values out of range.
     pub fn parse(text: &str) -> Result<Self, Error> {
         Self::read(text).ok_or_else(|| wrong(text))
     }
 
-    /// Reads what people and programs write beside that: `xs:dateTime` and `xs:duration` (XML Schema part 2),
-    /// `2013-04-15 16:28:43` and `4/15/2013 16:28`.
+    /// Parses also `xs:dateTime` and `xs:duration` (XML Schema part 2), `2013-04-15 16:28:43` and `4/15/2013 16:28`.
     ///
-    /// A text without an offset is taken to be local to `offset` minutes east of Greenwich.
+    /// A text without an offset is local time with an offset of `offset` minutes east of UTC.
     ///
     /// # Errors
-    /// [`Error::Lexical`] for anything else.
+    /// [`Error::Lexical`] for any other text.
     pub fn parse_lenient(text: &str, offset: i16) -> Result<Self, Error> {
         let text = text.trim();
         Self::read(text).or_else(|| lenient::read(text, offset)).ok_or_else(|| wrong(text))
@@ -89,7 +88,7 @@ impl DateTime {
             at = from + width;
             let digits = text.get(from..at)?;
             let unknown = digits.bytes().rev().take_while(|octet| *octet == b'*').count();
-            // Only of the fraction may a part be known.
+            // Only the fraction may be partly known.
             if unknown > 0 && (unknown == *width || *width == 6) {
                 partial = true;
                 if !digits.bytes().take(width - unknown).all(|octet| octet.is_ascii_digit()) {
@@ -127,12 +126,12 @@ impl DateTime {
     }
 }
 
-/// Microseconds since midnight.
+/// Returns the microseconds since midnight.
 fn clock([hour, minute, second]: [u32; 3], fraction: u32) -> i64 {
     i64::from(hour) * HOUR + i64::from(minute) * MINUTE + i64::from(second) * SECOND + i64::from(fraction)
 }
 
-/// A number of digits only.
+/// Parses a number that consists of digits only.
 fn number(text: &str) -> Option<u32> {
     (!text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit())).then(|| text.parse().ok())?
 }
@@ -142,23 +141,24 @@ fn wrong(text: &str) -> Error {
 }
 
 impl Timestamp {
-    /// A point in time for a place `offset` minutes east of Greenwich.
+    /// Creates a timestamp with an offset of `offset` minutes east of UTC.
     ///
-    /// `None` for years that have not four digits there, and offsets of more than three.
+    /// Returns `None` if the local year is not 0 to 9999, or the offset has more than three digits.
     #[must_use]
     pub fn from_unix_micros(micros: i64, offset: i16) -> Option<Self> {
         let timestamp = Self { micros, offset };
-        let fits = (-999..=999).contains(&offset) && micros.checked_add(i64::from(offset) * MINUTE).is_some();
-        (fits && (0..=9_999).contains(&timestamp.local().0.year)).then_some(timestamp)
+        let is_valid =
+            (-999..=999).contains(&offset) && micros.checked_add(i64::from(offset) * MINUTE).is_some();
+        (is_valid && (0..=9_999).contains(&timestamp.local().0.year)).then_some(timestamp)
     }
 
-    /// Microseconds since the beginning of 1970 in UTC.
+    /// Microseconds since 1970-01-01 UTC.
     #[must_use]
     pub fn unix_micros(self) -> i64 {
         self.micros
     }
 
-    /// Minutes east of Greenwich.
+    /// Time zone offset in minutes east of UTC.
     #[must_use]
     pub fn offset(self) -> i16 {
         self.offset
@@ -169,14 +169,14 @@ impl Timestamp {
         Self::from_unix_micros(days * DAY + clock - i64::from(offset) * MINUTE, offset)
     }
 
-    /// The date and the microseconds since midnight at the place.
+    /// Returns the local date and the microseconds since local midnight.
     fn local(self) -> (Civil, i64) {
         let micros = self.micros + i64::from(self.offset) * MINUTE;
         (Civil::from_days(micros.div_euclid(DAY)), micros.rem_euclid(DAY))
     }
 
-    /// Appends the value as `xs:dateTime`, as Windows writes it: the fraction without zeros at its end, and `Z` for
-    /// an offset of zero (recorded from Windows).
+    /// Appends the value as `xs:dateTime` in the form of Windows: the fraction without trailing zeros, and `Z` for an
+    /// offset of zero.
     pub fn write_xml(self, out: &mut String) {
         let (civil, clock) = self.local();
         // Writing to a String cannot fail.
@@ -194,16 +194,16 @@ impl Timestamp {
 }
 
 impl Interval {
-    /// The longest: one microsecond less than 100 million days.
+    /// Maximum length: one microsecond less than 100 million days.
     pub const MAX: u64 = 100_000_000 * 86_400_000_000 - 1;
 
-    /// A length of time; `None` above [`Interval::MAX`].
+    /// Creates an interval; `None` above [`Interval::MAX`].
     #[must_use]
     pub fn from_micros(micros: u64) -> Option<Self> {
         (micros <= Self::MAX).then_some(Self { micros })
     }
 
-    /// How long it is.
+    /// Length in microseconds.
     #[must_use]
     pub fn micros(self) -> u64 {
         self.micros
@@ -239,7 +239,7 @@ impl Partial {
         std::str::from_utf8(&self.text).unwrap_or_default()
     }
 
-    /// Whether it is a length of time.
+    /// Returns whether it is an interval.
     #[must_use]
     pub fn is_interval(&self) -> bool {
         self.as_str().ends_with(":000")
@@ -247,7 +247,7 @@ impl Partial {
 }
 
 impl fmt::Display for DateTime {
-    /// The 25 characters of CIM.
+    /// Writes the 25 characters of CIM.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Timestamp(timestamp) => {
@@ -271,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cim_writes_reads_back_letter_for_letter() {
+    fn datetimes_are_parsed_as_they_are_written() {
         for text in [
             "20130415162843.488171+000",
             "20130415162843.488171-420",
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_clock_shows_is_refused() {
+    fn values_out_of_range_are_rejected() {
         for text in [
             "",
             "20130415",
@@ -312,12 +312,12 @@ mod tests {
             "20130415162843.488171+*00",
             "2013041516284é.48817+000",
         ] {
-            assert!(DateTime::parse(text).is_err(), "{text:?} was taken");
+            assert!(DateTime::parse(text).is_err(), "{text:?} was accepted");
         }
     }
 
     #[test]
-    fn xml_shows_the_fraction_without_zeros_and_the_place() {
+    fn xml_has_no_trailing_zeros_and_has_the_offset() {
         for (text, xml) in [
             ("20130415162843.488171+000", "2013-04-15T16:28:43.488171Z"),
             ("20130415162843.762000+000", "2013-04-15T16:28:43.762Z"),
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_in_time_is_the_same_at_every_place() {
+    fn equal_timestamps_with_different_offsets_have_the_same_micros() {
         let moments = ["20130415162843.000000+000", "20130415182843.000000+120", "20130415092843.000000-420"];
         for text in moments {
             let DateTime::Timestamp(timestamp) = DateTime::parse(text).expect(text) else { panic!("{text}") };
@@ -346,6 +346,6 @@ mod tests {
         }
         assert_eq!(Timestamp::from_unix_micros(i64::MAX, 0), None);
         assert_eq!(Timestamp::from_unix_micros(0, 1_000), None);
-        assert!(Timestamp::from_unix_micros(-62_167_219_200_000_000, -1).is_none(), "a year below zero");
+        assert!(Timestamp::from_unix_micros(-62_167_219_200_000_000, -1).is_none(), "a negative year");
     }
 }

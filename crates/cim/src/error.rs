@@ -1,32 +1,32 @@
-//! What can be wrong in this crate.
+//! Errors of this crate.
 
 use crate::{Name, Status};
 
-/// What is wrong, where, and what to do about it; [`Error::status`] is what WMI calls it.
+/// Description of the error with advice on a second line; [`Error::status`] is the WMI error code.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A text is no name.
-    #[error("{found:?} is not a CIM name\n  use letters, digits and '_', beginning with a letter or '_'")]
+    /// Invalid name.
+    #[error("invalid CIM name {found:?}\n  use letters, digits and '_', beginning with a letter or '_'")]
     Name {
         /// The text.
         found: String,
     },
-    /// A text is no path of namespaces.
-    #[error("{found:?} is not a namespace\n  write it as root/cimv2")]
+    /// Invalid namespace.
+    #[error("invalid namespace {found:?}\n  write it as root/cimv2")]
     Namespace {
         /// The text.
         found: String,
     },
-    /// A text is no value of the type it should have.
-    #[error("{found:?} is not a {expected}")]
+    /// Invalid text for a type.
+    #[error("{found:?} is not a valid {expected}")]
     Lexical {
         /// The text.
         found: String,
         /// The type.
         expected: &'static str,
     },
-    /// A number lies outside its type.
+    /// Number out of range.
     #[error("{found} is outside the range of {expected}")]
     OutOfRange {
         /// The number.
@@ -34,105 +34,105 @@ pub enum Error {
         /// The type.
         expected: &'static str,
     },
-    /// A value has another type than the place it is put to.
-    #[error("{place} is of type {expected}, not {found}")]
+    /// Value of the wrong type.
+    #[error("{place} has type {expected}, not {found}")]
     Type {
-        /// The property, parameter or qualifier.
+        /// Property, parameter or qualifier.
         place: String,
-        /// Its type.
+        /// The type.
         expected: String,
-        /// The type of the value.
+        /// Type of the value.
         found: String,
     },
-    /// A class has no property of this name.
-    #[error("{class} has no property {name:?}\n  see which it has with a query of meta_class")]
+    /// Unknown property.
+    #[error("{class} has no property {name:?}\n  a query of meta_class lists the properties")]
     NoProperty {
         /// The class.
         class: Name,
-        /// What was asked for.
+        /// Name of the property.
         name: String,
     },
-    /// A key has no value.
-    #[error("the key {key} of {class} has no value")]
+    /// A key is NULL.
+    #[error("the key {key} of {class} is NULL")]
     NullKey {
         /// The class.
         class: Name,
         /// The key.
         key: Name,
     },
-    /// A text is no object path.
-    #[error("expected {expected} at octet {at} of an object path\n  write it as Class.Key=\"value\"")]
+    /// Invalid object path.
+    #[error("invalid object path at byte {at}: expected {expected}\n  write it as Class.Key=\"value\"")]
     Path {
-        /// Where, from zero.
+        /// Byte offset, from zero.
         at: usize,
-        /// What should stand there.
+        /// Expected text.
         expected: &'static str,
     },
-    /// The keys of a path are not those of its class.
-    #[error("{problem}\n  {class} is named by {keys}")]
+    /// The keys of a path do not match its class.
+    #[error("{problem}\n  the keys of {class}: {keys}")]
     Keys {
         /// The class.
         class: Name,
-        /// What does not fit.
+        /// Description of the error.
         problem: String,
-        /// The keys it has, in words.
+        /// Description of the keys of the class.
         keys: String,
     },
-    /// There is no such class.
-    #[error("there is no class {name}")]
+    /// Unknown class.
+    #[error("unknown class {name}")]
     NoClass {
-        /// What was asked for.
+        /// Name of the class.
         name: String,
     },
-    /// A URI does not name a class.
+    /// Invalid class URI.
     #[error("{found:?} is not the URI of a class\n  write it as {}root/cimv2/Win32_Process", crate::uri::WMI)]
     Uri {
         /// The URI.
         found: String,
     },
-    /// A class contradicts itself or its superclass.
+    /// Contradictory class declaration.
     #[error("class {class}: {problem}")]
     Class {
         /// The class.
         class: Name,
-        /// What does not fit.
+        /// Description of the error.
         problem: String,
-        /// What WMI calls it.
+        /// WMI error code.
         status: Status,
     },
-    /// A MOF text cannot be read.
+    /// Invalid MOF text.
     #[error("line {line}, column {column}: {problem}")]
     Mof {
-        /// The line, from one.
+        /// Line, from one.
         line: usize,
-        /// The column in characters, from one.
+        /// Column in characters, from one.
         column: usize,
-        /// What is wrong there.
+        /// Description of the error.
         problem: String,
     },
-    /// An element is not what WS-CIM has for its place.
+    /// Invalid element in WS-CIM or CIM-XML.
     #[error("element {element}: {problem}")]
     Xml {
-        /// The name of the element.
+        /// Name of the element.
         element: String,
-        /// What is wrong with it.
+        /// Description of the error.
         problem: String,
     },
-    /// A query is wrong.
+    /// Invalid query.
     #[error(transparent)]
     Query(#[from] crate::wql::QueryError),
-    /// Something is larger than is read.
+    /// A limit is exceeded.
     #[error("more than {limit} {what}")]
     TooMuch {
-        /// What there is too much of.
+        /// Counted items.
         what: &'static str,
-        /// How many are read.
+        /// Limit.
         limit: usize,
     },
 }
 
 impl Error {
-    /// What WMI calls it.
+    /// Returns the WMI error code.
     #[must_use]
     pub fn status(&self) -> Status {
         match self {

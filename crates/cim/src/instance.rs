@@ -1,95 +1,93 @@
-//! Instances of classes: one value for each column.
+//! Instances of classes.
 
 use std::sync::Arc;
 
 use crate::object_path::KeyValue;
 use crate::{Class, Column, Error, Identity, Name, ObjectPath, Value};
 
-/// An instance: a row with a value for each property of its class.
+/// Instance: one value for each property of its class.
 #[derive(Clone, Debug)]
 pub struct Instance {
     class: Arc<Class>,
-    /// INVARIANT: as many as the class has properties, each of its property's type.
+    /// INVARIANT: one value per property of the class, of the property's type.
     values: Box<[Value]>,
 }
 
 impl Instance {
-    /// An instance with nothing but NULL.
+    /// Creates an instance with NULL in every property.
     #[must_use]
     pub fn new(class: Arc<Class>) -> Self {
         let values = class.properties().iter().map(|_| Value::Null).collect();
         Self { class, values }
     }
 
-    /// An instance with the defaults of its class.
+    /// Creates an instance with the default values of its class.
     #[must_use]
     pub fn with_defaults(class: Arc<Class>) -> Self {
         let values = class.properties().iter().map(|property| property.default.clone()).collect();
         Self { class, values }
     }
 
-    /// Its class.
+    /// Class of the instance.
     #[must_use]
     pub fn class(&self) -> &Arc<Class> {
         &self.class
     }
 
-    /// The value in a column; NULL for a column the class has not.
+    /// Returns the value of a column; NULL for a column that the class does not have.
     #[must_use]
     pub fn at(&self, column: Column) -> &Value {
         self.values.get(column.index()).unwrap_or(&Value::Null)
     }
 
-    /// The value of the property of a name; `None` if the class has none.
+    /// Returns the value of a property; `None` if the class has no such property.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&Value> {
         self.class.column(name).map(|column| self.at(column))
     }
 
-    /// The values in the order of the wire.
+    /// Values in wire order.
     #[must_use]
     pub fn values(&self) -> &[Value] {
         &self.values
     }
 
-    /// About how many octets of memory it takes, with what is embedded in it and without its class.
+    /// Returns the approximate memory usage in bytes, including embedded instances and excluding the class.
     #[must_use]
     pub fn octets(&self) -> usize {
         size_of::<Self>() + self.values.iter().map(Value::octets).sum::<usize>()
     }
 
-    /// Puts a value into a column.
+    /// Sets the value of a column.
     ///
     /// # Errors
     /// [`Error::Type`] for a value of another type, [`Error::NoProperty`] for a column of another class.
     pub fn set(&mut self, column: Column, value: impl Into<Value>) -> Result<(), Error> {
         let value = value.into();
-        let (Some(property), Some(place)) =
-            (self.class.property(column), self.values.get_mut(column.index()))
+        let (Some(property), Some(slot)) = (self.class.property(column), self.values.get_mut(column.index()))
         else {
             let name = format!("column {}", column.index());
             return Err(Error::NoProperty { class: self.class.name().clone(), name });
         };
-        property.kind.admit(format_args!("{} of {}", property.name, self.class.name()), &value)?;
-        *place = value;
+        property.kind.require(format_args!("{} of {}", property.name, self.class.name()), &value)?;
+        *slot = value;
         Ok(())
     }
 
-    /// The instance with a value for the property of a name.
+    /// Sets the value of a property by name.
     ///
     /// # Errors
-    /// [`Error::NoProperty`] and [`Error::Type`].
+    /// [`Error::NoProperty`] for an unknown property, [`Error::Type`] for a value of another type.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Result<Self, Error> {
         let column = self.class.require(name)?;
         self.set(column, value)?;
         Ok(self)
     }
 
-    /// The path of the instance within its namespace: the system property `__RELPATH`.
+    /// Returns the path within the namespace, the system property `__RELPATH`.
     ///
     /// # Errors
-    /// [`Error::NullKey`] if a key has no value; [`Error::Keys`] if the class has neither keys nor only one
-    /// instance.
+    /// [`Error::NullKey`] if a key is NULL; [`Error::Keys`] if the class has no keys and is not a singleton.
     pub fn path(&self) -> Result<ObjectPath, Error> {
         let class = self.class.name().clone();
         let identity = match self.class.keys() {
@@ -117,7 +115,7 @@ impl Instance {
 }
 
 impl PartialEq for Instance {
-    /// Two instances are equal when their classes have the same name and their values are equal.
+    /// Instances are equal if their class names and their values are equal.
     fn eq(&self, other: &Self) -> bool {
         self.class.name() == other.class.name() && self.values == other.values
     }

@@ -1,18 +1,18 @@
-//! The Common Information Model as WMI knows it: classes, instances and paths, their XML, their text and their
-//! query language. No I/O, no clock, everything bounded.
+//! The Common Information Model as in WMI: classes, instances and paths, their XML and MOF forms, and WQL. No I/O and no
+//! clock; all input is bounded.
 //!
-//! | What | Where | Source |
+//! | Subject | Items | Specification |
 //! |---|---|---|
 //! | values and types | [`Value`], [`Type`], [`DateTime`] | DSP0004 5.2 |
-//! | classes, with what they inherit | [`Class`], [`Schema`] | DSP0004 5.1, MS-WMI |
-//! | instances, one value a column | [`Instance`], [`Column`], [`ColumnSet`] | |
-//! | which instance is meant | [`ObjectPath`] | MS-WMI, CIM path, DSP0207 |
-//! | which class is meant | [`uri::ClassUri`] | MS-WSMV 3.1.4.1.1, DSP0227 6.1 |
+//! | classes with inheritance | [`Class`], [`Schema`] | DSP0004 5.1, MS-WMI |
+//! | instances | [`Instance`], [`Column`], [`ColumnSet`] | |
+//! | object paths | [`ObjectPath`] | MS-WMI, CIM path, DSP0207 |
+//! | class URIs | [`uri::ClassUri`] | MS-WSMV 3.1.4.1.1, DSP0227 6.1 |
 //! | instances in messages | [`wscim`] | DSP0230 |
 //! | classes in messages | [`cimxml`] | DSP0201, DSP0227 15 |
 //! | classes and instances in files | [`mof`] | DSP0004 annex A |
 //! | queries | [`wql`] | MS-WMI, WQL |
-//! | what went wrong | [`Error`], [`Status`] | MS-WMI, WBEMSTATUS |
+//! | errors | [`Error`], [`Status`] | MS-WMI, WBEMSTATUS |
 //!
 //! ```
 //! use telarch_cim::{Instance, Namespace, Origin, Schema, wql};
@@ -22,7 +22,7 @@
 //! let row = Instance::new(class.clone()).with("Handle", "4242")?.with("Name", "sshd")?;
 //!
 //! let wql::Query::Select(select) = wql::parse("SELECT Name FROM Win32_Process WHERE Handle = 4242")? else {
-//!     unreachable!("it begins with SELECT")
+//!     unreachable!("the query begins with SELECT")
 //! };
 //! let origin = Origin { server: "node7".to_owned(), namespace: schema.namespace().clone(), offset: 0 };
 //! let predicate = wql::Predicate::bind(&select, &class, &origin)?;
@@ -31,7 +31,7 @@
 //! # Ok::<(), telarch_cim::Error>(())
 //! ```
 //!
-//! Left out on purpose: SOAP, which carries all this; and where instances come from.
+//! Not included: SOAP, and the sources of instances.
 
 pub mod cimxml;
 mod class;

@@ -1,9 +1,10 @@
-//! The Managed Object Format: classes and instances as text (DSP0004 annex A, DSP0221 for what is common to both
-//! versions of it, and what WMI adds: `$aliases`, `object` and classes as types, flavors such as `ToInstance`).
+//! The Managed Object Format: classes and instances as text (DSP0004 annex A, and DSP0221 for the rules that both
+//! versions of it share, with the additions of WMI: `$aliases`, `object` and classes as types, flavors such as
+//! `ToInstance`).
 //!
-//! [`parse`] reads a text into [`Item`]s, which say what stands there and no more: nothing is looked up, and
-//! `#pragma include` is left to the caller, because reading files is.
-//! [`print()`] writes items so that they read back the same.
+//! [`parse`] reads a text into [`Item`]s, which represent the text only: names are not resolved, and `#pragma include`
+//! is left to the caller, because the parser does not read files.
+//! [`print()`] writes items so that they read back unchanged.
 //!
 //! ```
 //! use telarch_cim::{Class, mof};
@@ -24,20 +25,20 @@ mod printer;
 
 pub use literal::Literal;
 
-/// The longest text that is read, in octets.
+/// Maximum length of a text, in bytes.
 pub const MAX_TEXT: usize = 8 << 20;
 
-/// How deep values may stand in each other.
+/// Maximum nesting depth of values.
 pub const MAX_DEPTH: usize = 16;
 
-/// One production of a text.
+/// A production of a text.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
     /// `#pragma name("argument", …)`
     Pragma {
-        /// Such as `namespace` or `include`.
+        /// The name, such as `namespace` or `include`.
         name: String,
-        /// Its texts, and its words such as `NOFAIL`.
+        /// The texts, and words such as `NOFAIL`.
         arguments: Vec<String>,
     },
     /// `Qualifier Key : boolean = false, …;`
@@ -48,55 +49,55 @@ pub enum Item {
     Instance(InstanceDeclaration),
 }
 
-/// An item with the place where it begins.
+/// An item with its position.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Located {
     /// The item.
     pub item: Item,
-    /// The line, from one.
+    /// The line number, from one.
     pub line: usize,
     /// The column in characters, from one.
     pub column: usize,
 }
 
-/// What a qualifier is, where it may stand and whom it goes on to.
+/// Declaration of a qualifier: type, scope and propagation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QualifierDeclaration {
-    /// Its name.
+    /// The name.
     pub name: Name,
-    /// The type of its value.
+    /// The type of the value.
     pub kind: Type,
-    /// Its value where it is not said.
+    /// The value of a qualifier that is written without a value.
     pub default: Value,
-    /// Where it may stand, in the words of the text: `class`, `property`, `any` and so on.
+    /// The permitted places, as written in the text: `class`, `property`, `any` and so on.
     pub scope: Vec<String>,
-    /// How it goes on.
+    /// The propagation to subclasses and instances.
     pub flavors: Flavors,
 }
 
-/// An instance as it was written, before its class is known.
+/// An instance as written, before its class is known.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InstanceDeclaration {
-    /// Its class.
+    /// The class.
     pub class: Name,
-    /// What other instances of the text call it, without the `$`.
+    /// The name for references from other instances of the text, without the `$`.
     pub alias: Option<String>,
-    /// Values by name.
+    /// The values by property name.
     pub values: Vec<(Name, Literal)>,
 }
 
-/// Reads a text.
+/// Parses a text.
 ///
 /// # Errors
-/// [`Error::Mof`] with line and column; [`Error::TooMuch`] for more than [`MAX_TEXT`].
+/// [`Error::Mof`] with line and column; [`Error::TooMuch`] if the text exceeds [`MAX_TEXT`].
 pub fn parse(text: &str) -> Result<Vec<Item>, Error> {
     Ok(parse_located(text)?.into_iter().map(|located| located.item).collect())
 }
 
-/// Reads a text for callers who have to say where an item stands.
+/// Parses a text and reports the position of each item.
 ///
 /// # Errors
-/// As [`parse`].
+/// The errors of [`parse`].
 pub fn parse_located(text: &str) -> Result<Vec<Located>, Error> {
     parser::parse(text)
 }
@@ -108,7 +109,7 @@ pub fn print(items: &[Item]) -> String {
 }
 
 impl InstanceDeclaration {
-    /// The declaration of an instance that exists, to write it.
+    /// Creates the declaration of an existing instance, for printing.
     #[must_use]
     pub fn of(instance: &Instance) -> Self {
         let class = instance.class();
@@ -123,12 +124,12 @@ impl InstanceDeclaration {
         }
     }
 
-    /// Makes the instance, with the defaults of its class where nothing is written.
+    /// Creates the instance, with the defaults of its class for properties that are not written.
     ///
-    /// `aliased` knows the instances that were given an alias before.
+    /// `aliased` returns the instances whose aliases were defined before.
     ///
     /// # Errors
-    /// [`Error::NoClass`], [`Error::NoProperty`], [`Error::Type`] and [`Error::Lexical`] for what does not fit the
+    /// [`Error::NoClass`], [`Error::NoProperty`], [`Error::Type`] and [`Error::Lexical`] for values that do not match the
     /// class.
     pub fn resolve(
         &self,

@@ -7,34 +7,32 @@ use std::sync::Arc;
 
 use crate::Error;
 
-/// A name of CIM: letters, digits and `_`, not beginning with a digit, at most 256 of them (DSP0004 annex A).
+/// CIM name: letters, digits and `_`, not beginning with a digit, at most 256 characters (DSP0004 annex A).
 ///
-/// Names are kept as they were spelled and compared without regard to case, and sort so as well, as properties
-/// do on the wire.
-/// DSP0004 also allows letters beyond ASCII, which WMI does not.
-/// So every name is one of XML, too.
+/// Names keep their spelling; comparison and order ignore case, as does the order of properties on the wire.
+/// DSP0004 also allows letters beyond ASCII, which WMI does not. Every name is therefore a valid XML name.
 #[derive(Clone)]
 pub struct Name(Arc<str>);
 
 impl Name {
-    /// The longest name, in characters.
+    /// Maximum length in characters.
     pub const MAX: usize = 256;
 
-    /// Checks a name.
+    /// Parses a name.
     ///
     /// # Errors
-    /// [`Error::Name`] for anything else.
+    /// [`Error::Name`] if the text is not a name.
     pub fn parse(text: &str) -> Result<Self, Error> {
         if is_name(text) { Ok(Self(text.into())) } else { Err(Error::Name { found: excerpt(text) }) }
     }
 
-    /// The name as it was spelled.
+    /// Name in its original spelling.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether the name is one of the system's, such as `__CLASS`.
+    /// Returns whether it is the name of a system class or property, such as `__CLASS`.
     #[must_use]
     pub fn is_system(&self) -> bool {
         self.0.starts_with("__")
@@ -48,14 +46,14 @@ pub(crate) fn is_name(text: &str) -> bool {
         && octets.all(|octet| octet.is_ascii_alphanumeric() || octet == b'_')
 }
 
-/// The order of names: that of their small letters.
+/// Compares two names without regard to case.
 pub(crate) fn compare(left: &str, right: &str) -> Ordering {
     left.bytes()
         .map(|octet| octet.to_ascii_lowercase())
         .cmp(right.bytes().map(|octet| octet.to_ascii_lowercase()))
 }
 
-/// So much of a text from outside as belongs into an error.
+/// Truncates a text from outside for an error.
 pub(crate) fn excerpt(text: &str) -> String {
     const LONGEST: usize = 80;
     match text.char_indices().nth(LONGEST) {
@@ -109,50 +107,54 @@ impl fmt::Debug for Name {
     }
 }
 
-/// A path of namespaces such as `root/cimv2`, kept in small letters and with `/`, as WinRM prints it.
+/// Namespace path such as `root/cimv2`, in lower case and with `/`, as WinRM prints it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Namespace(Arc<str>);
 
 impl Namespace {
-    /// The longest path, in characters.
+    /// Maximum length in characters.
     pub const MAX: usize = 512;
 
-    /// Checks a path; `\` separates as well as `/`, and the case of letters means nothing.
+    /// Parses a path; `\` and `/` are equivalent, and case is ignored.
     ///
     /// # Errors
-    /// [`Error::Namespace`] for an empty part, other characters than those of names and `-`, or too many.
+    /// [`Error::Namespace`] for an empty part, a character other than those of names and `-`, or an overlong path.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let fits = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-');
-        let is_part = |part: &str| !part.is_empty() && part.bytes().all(fits);
-        if text.len() > Self::MAX || !text.split(['/', '\\']).all(is_part) {
+        let is_valid = text.split(['/', '\\']).all(is_namespace_part);
+        if text.len() > Self::MAX || !is_valid {
             return Err(Error::Namespace { found: excerpt(text) });
         }
         Ok(Self(text.to_ascii_lowercase().replace('\\', "/").into()))
     }
 
-    /// `root/cimv2`, where the classes of the operating system are.
+    /// Returns `root/cimv2`, the namespace of the operating system classes.
     #[must_use]
     pub fn cimv2() -> Self {
         Self("root/cimv2".into())
     }
 
-    /// The path with `/` between its parts.
+    /// Path with `/` as the separator.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The namespace this one stands in; `None` for one without a `/`.
+    /// Returns the enclosing namespace; `None` for a path without `/`.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
         self.0.rsplit_once('/').map(|(parent, _)| Self(parent.into()))
     }
 
-    /// The path with `\` between its parts, as object paths have it.
+    /// Returns the path with `\` as the separator, as in object paths.
     #[must_use]
     pub fn to_backslashes(&self) -> String {
         self.0.replace('/', "\\")
     }
+}
+
+fn is_namespace_part(part: &str) -> bool {
+    let is_allowed = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-');
+    !part.is_empty() && part.bytes().all(is_allowed)
 }
 
 impl fmt::Display for Namespace {
@@ -184,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_refused() {
+    fn invalid_names_are_rejected() {
         for wrong in ["", "1a", "a-b", "a b", "a:b", "ä", "a\0", &"x".repeat(257)] {
             let error = Name::parse(wrong).expect_err(wrong);
             assert_eq!(error.status(), Status::InvalidSyntax);
@@ -192,13 +194,13 @@ mod tests {
     }
 
     #[test]
-    fn namespaces_are_written_in_one_way() {
+    fn namespaces_are_normalised() {
         let namespace = Namespace::parse("ROOT\\Microsoft/Windows").expect("a namespace");
         assert_eq!(namespace.as_str(), "root/microsoft/windows");
         assert_eq!(namespace.to_backslashes(), "root\\microsoft\\windows");
         assert_eq!(namespace.parent().expect("one above").as_str(), "root/microsoft");
         for wrong in ["", "/root", "root/", "root//x", "root/a b", "root/..", "root/é"] {
-            assert!(Namespace::parse(wrong).is_err(), "{wrong:?} was taken");
+            assert!(Namespace::parse(wrong).is_err(), "{wrong:?} was accepted");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Paths that name a namespace's class or instance (MS-WMI, CIM path; DSP0207 for the order of keys).
+//! Object paths of classes and instances (MS-WMI, CIM path; DSP0207 for the order of keys).
 
 use std::fmt;
 
@@ -8,63 +8,63 @@ use crate::{Class, Error, Name, Namespace, Value};
 
 mod text;
 
-/// A path such as `\\host\root\cimv2:Win32_Service.Name="sshd"`.
+/// Object path such as `\\host\root\cimv2:Win32_Service.Name="sshd"`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ObjectPath {
-    /// The machine, where it is named.
+    /// Machine, if the path contains it.
     pub server: Option<String>,
-    /// The namespace, where it is named.
+    /// Namespace, if the path contains it.
     pub namespace: Option<Namespace>,
-    /// The class.
+    /// Class.
     pub class: Name,
-    /// Which of its instances.
+    /// Instance of the class, or the class itself.
     pub identity: Identity,
 }
 
-/// What of a class a path names.
+/// Part of a path that identifies an instance.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Identity {
-    /// The class itself.
+    /// No instance: the path is that of the class.
     Class,
-    /// The only instance there can be, written `Class=@`.
+    /// Instance of a singleton, written `Class=@`.
     Singleton,
-    /// The instance with one key, whose name the path leaves out: `Class="value"`.
+    /// Instance with one key whose name is omitted: `Class="value"`.
     Unnamed(KeyValue),
-    /// The instance with these keys, each once.
+    /// Instance with these keys; names are unique.
     Keys(Vec<(Name, KeyValue)>),
 }
 
-/// The value of a key as a path spells it; only its class knows its type.
+/// Value of a key as written in a path; its type is known only to the class.
 #[derive(Clone, Debug, PartialEq)]
 pub enum KeyValue {
     /// `TRUE` or `FALSE`.
     Boolean(bool),
-    /// A whole number.
+    /// Integer.
     Integer(i128),
-    /// A text in quotes, or a selector's; also a time, a character, or the path of a reference.
+    /// Quoted text or the value of a selector; also a time, a character, or the path of a reference.
     Text(String),
-    /// A reference, which stands in quotes as a text does.
+    /// Reference, which is quoted like a text.
     Reference(Box<ObjectPath>),
 }
 
 impl ObjectPath {
-    /// The longest path that is read, in octets.
+    /// Maximum length in bytes.
     pub const MAX: usize = 16 << 10;
-    /// How many keys one path may have.
+    /// Maximum number of keys.
     pub const MAX_KEYS: usize = 64;
-    /// How deep paths may stand in keys of each other.
+    /// Maximum nesting depth of paths in keys.
     pub const MAX_DEPTH: usize = 4;
 
-    /// The path of a class.
+    /// Creates the path of a class.
     #[must_use]
     pub fn of_class(class: Name) -> Self {
         Self { server: None, namespace: None, class, identity: Identity::Class }
     }
 
-    /// The path of an instance with keys from selectors; none name the class, or its only instance.
+    /// Creates the path of an instance from selectors; without keys it is the path of the class or of a singleton.
     ///
     /// # Errors
-    /// [`Error::TooMuch`] for more than [`ObjectPath::MAX_KEYS`], [`Error::Keys`] for a key given twice.
+    /// [`Error::TooMuch`] for more than [`ObjectPath::MAX_KEYS`], [`Error::Keys`] for a repeated key.
     pub fn from_keys(class: Name, keys: Vec<(Name, KeyValue)>) -> Result<Self, Error> {
         if keys.is_empty() {
             return Ok(Self::of_class(class));
@@ -74,65 +74,58 @@ impl ObjectPath {
         }
         for (at, (name, _)) in keys.iter().enumerate() {
             if keys.iter().take(at).any(|(before, _)| before == name) {
-                let problem = format!("the key {name} is given twice");
-                return Err(Error::Keys { class, problem, keys: "each of its keys once".to_owned() });
+                let problem = format!("duplicate key {name}");
+                return Err(Error::Keys { class, problem, keys: "each key may occur only once".to_owned() });
             }
         }
         Ok(Self { server: None, namespace: None, class, identity: Identity::Keys(keys) })
     }
 
-    /// Reads the text of a path; `/` separates namespaces as well as `\`.
+    /// Parses an object path; `/` and `\` are equivalent.
     ///
     /// # Errors
-    /// [`Error::Path`] says where it is wrong; [`Error::TooMuch`] if it is too long.
+    /// [`Error::Path`] with the position of the error; [`Error::TooMuch`] if the path is too long.
     pub fn parse(text: &str) -> Result<Self, Error> {
         text::read(text)
     }
 
-    /// The keys with their names, each a selector of a message; none for a class, and none where the name was left
-    /// out.
+    /// Names and values of the keys, each a selector of a message; empty for a class and for a key without a name.
     #[must_use]
     pub fn keys(&self) -> &[(Name, KeyValue)] {
         if let Identity::Keys(keys) = &self.identity { keys } else { &[] }
     }
 
-    /// The path within a namespace.
+    /// Sets the namespace.
     #[must_use]
     pub fn within(mut self, namespace: Namespace) -> Self {
         self.namespace = Some(namespace);
         self
     }
 
-    /// What is left without machine and namespace: the system property `__RELPATH`.
+    /// Returns the path without machine and namespace: the system property `__RELPATH`.
     #[must_use]
     pub fn to_relative(&self) -> Self {
         Self { server: None, namespace: None, ..self.clone() }
     }
 
-    /// The values of the class's keys, in the order of [`Class::keys`], each of its key's type.
-    ///
-    /// A singleton has none.
+    /// Returns the values of the class's keys in the order of [`Class::keys`], each of its key's type; empty for a
+    /// singleton.
     ///
     /// # Errors
-    /// [`Error::Keys`] for keys that are missing, too many, unknown or of another type.
+    /// [`Error::Keys`] for missing, additional or unknown keys and for values of another type.
     pub fn key_values(&self, class: &Class) -> Result<Vec<Value>, Error> {
-        let wrong = |problem: String| Error::Keys {
-            class: class.name().clone(),
-            problem,
-            keys: class.keys_in_words(),
-        };
         match &self.identity {
             Identity::Class if class.is_singleton() => Ok(Vec::new()),
-            Identity::Class => Err(wrong("the path names no instance".to_owned())),
+            Identity::Class => Err(keys_error(class, "the path does not identify an instance")),
             Identity::Singleton if class.is_singleton() => Ok(Vec::new()),
-            Identity::Singleton => Err(wrong("the class has not only one instance".to_owned())),
+            Identity::Singleton => Err(keys_error(class, "the class is not a singleton")),
             Identity::Unnamed(value) => match class.keys() {
                 [_] => self.typed(class, |_| Some(value)),
-                _ => Err(wrong("the path does not say which key it means".to_owned())),
+                _ => Err(keys_error(class, "the name of the key is missing in the path")),
             },
             Identity::Keys(keys) => {
                 if let Some((name, _)) = keys.iter().find(|(name, _)| !class.has_key(name)) {
-                    return Err(wrong(format!("{name} is not a key")));
+                    return Err(keys_error(class, format!("{name} is not a key")));
                 }
                 self.typed(class, |key| keys.iter().find(|(name, _)| name == key).map(|(_, value)| value))
             }
@@ -144,26 +137,22 @@ impl ObjectPath {
         class: &Class,
         find: impl Fn(&Name) -> Option<&'k KeyValue>,
     ) -> Result<Vec<Value>, Error> {
-        let wrong = |problem: String| Error::Keys {
-            class: class.name().clone(),
-            problem,
-            keys: class.keys_in_words(),
-        };
-        let properties = class.keys().iter().filter_map(|key| class.property(*key));
-        let read = |property: &crate::Property| {
+        let mut values = Vec::new();
+        for property in class.keys().iter().filter_map(|key| class.property(*key)) {
             let name = &property.name;
-            let value = find(name).ok_or_else(|| wrong(format!("the key {name} is missing")))?;
-            value.typed(&property.kind.element).map_err(|error| wrong(format!("the key {name}: {error}")))
-        };
-        properties.map(read).collect()
+            let value = find(name).ok_or_else(|| keys_error(class, format!("the key {name} is missing")))?;
+            let value = value.typed(&property.kind.element);
+            values.push(value.map_err(|error| keys_error(class, format!("the key {name}: {error}")))?);
+        }
+        Ok(values)
     }
 }
 
 impl KeyValue {
-    /// The value as one of the type of its key; as lenient as [`CimType::parse`](crate::CimType::parse).
+    /// Converts the value to the type of its key, as leniently as [`CimType::parse`](crate::CimType::parse).
     ///
     /// # Errors
-    /// [`Error::Lexical`] or [`Error::OutOfRange`].
+    /// [`Error::Lexical`] or [`Error::OutOfRange`] for an invalid value.
     pub fn typed(&self, kind: &crate::CimType) -> Result<Value, Error> {
         match (self, kind) {
             (Self::Reference(path), crate::CimType::Reference(_)) => Ok(Value::Reference(path.clone())),
@@ -176,7 +165,7 @@ impl KeyValue {
         }
     }
 
-    /// The value as a selector has it, without quotes.
+    /// Returns the value as in a selector, without quotation marks.
     #[must_use]
     pub fn to_text(&self) -> String {
         match self {
@@ -194,11 +183,15 @@ impl From<&Value> for KeyValue {
         match value {
             Value::Boolean(value) => Self::Boolean(*value),
             Value::Reference(path) => Self::Reference(path.clone()),
-            // A character is a text in a path, as it is in an element.
+            // A character is written as text, as in elements.
             Value::Char16(_) => Self::Text(text_of(value)),
             value => value.as_integer().map_or_else(|| Self::Text(text_of(value)), Self::Integer),
         }
     }
+}
+
+fn keys_error(class: &Class, problem: impl Into<String>) -> Error {
+    Error::Keys { class: class.name().clone(), problem: problem.into(), keys: class.keys_in_words() }
 }
 
 fn text_of(value: &Value) -> String {
@@ -208,7 +201,7 @@ fn text_of(value: &Value) -> String {
 }
 
 impl fmt::Display for ObjectPath {
-    /// The text of the path, its keys sorted by name (DSP0207).
+    /// Writes the path with its keys sorted by name (DSP0207).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         text::write(self, f)
     }
@@ -219,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_read_back_as_they_are_written() {
+    fn paths_are_parsed_as_they_are_written() {
         for text in [
             "Win32_Service",
             "Win32_Service.Name=\"sshd\"",
@@ -239,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_mean_the_same() {
+    fn other_spellings_are_normalised() {
         for (text, canonical) in [
             ("//host/ROOT/cimv2:X", "\\\\host\\root\\cimv2:X"),
             ("root/cimv2:X.B=2,a='it\\'s'", "root\\cimv2:X.a=\"it's\",B=2"),
@@ -256,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_path_is_refused() {
+    fn invalid_paths_are_rejected() {
         let many: Vec<_> = (0..65).map(|number| format!("K{number}=1")).collect();
         for text in [
             "",
@@ -281,7 +274,7 @@ mod tests {
             &format!("X.{}", many.join(",")),
             &format!("X=\"{}\"", "a".repeat(ObjectPath::MAX)),
         ] {
-            assert!(ObjectPath::parse(text).is_err(), "{text:?} was taken");
+            assert!(ObjectPath::parse(text).is_err(), "{text:?} was accepted");
         }
     }
 }

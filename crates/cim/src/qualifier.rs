@@ -1,113 +1,113 @@
-//! What is said about classes, properties, methods and parameters (DSP0004 5.6).
+//! Qualifiers of classes, properties, methods and parameters (DSP0004 5.6).
 
 use crate::{CimType, Name, Shape, Type, Value};
 
-/// One qualifier with its value.
+/// Qualifier with its value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Qualifier {
-    /// Its name.
+    /// Name of the qualifier.
     pub name: Name,
-    /// Its value, of [`Qualifier::kind`].
+    /// Value, of [`Qualifier::kind`].
     pub value: Value,
-    /// Whom it goes on to.
+    /// Propagation and translation.
     pub flavors: Flavors,
-    /// It was said of a superclass and goes on here.
+    /// Whether it is inherited from a superclass.
     pub propagated: bool,
 }
 
-/// How a qualifier goes on to subclasses and instances.
+/// Propagation of a qualifier to subclasses and instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flavors {
-    /// Whether subclasses have it, and may change it.
+    /// Propagation to subclasses.
     pub subclass: Propagation,
-    /// `ToInstance`, which WMI knows and DSP0004 does not.
+    /// `ToInstance`, a flavor of WMI that DSP0004 does not define.
     pub to_instance: bool,
-    /// `Amended` or `Translatable`: its value is told in the language of the reader.
+    /// `Amended` or `Translatable`: the value is localised.
     pub translatable: bool,
 }
 
-/// What subclasses get of a qualifier.
+/// Propagation of a qualifier to subclasses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Propagation {
-    /// `Restricted`: nothing.
+    /// `Restricted`: not propagated.
     Restricted,
-    /// `ToSubclass` with `EnableOverride`: the value until they say otherwise.
+    /// `ToSubclass` with `EnableOverride`: propagated, and subclasses may override it.
     Overridable,
-    /// `ToSubclass` with `DisableOverride`: the value.
+    /// `ToSubclass` with `DisableOverride`: propagated, and subclasses must not override it.
     Fixed,
 }
 
-/// The qualifiers of one thing; names are unique.
+/// Qualifiers of one element; names are unique.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Qualifiers(Vec<Qualifier>);
 
 impl Qualifier {
-    /// A qualifier with the flavors its name has by itself.
+    /// Creates a qualifier with the default flavors of its name.
     #[must_use]
     pub fn new(name: Name, value: Value) -> Self {
         let flavors = Flavors::of(&name);
         Self { name, value, flavors, propagated: false }
     }
 
-    /// The type its value has.
+    /// Returns the type of the value.
     #[must_use]
     pub fn kind(&self) -> Type {
-        let of = |value: &Value| CimType::from_keyword(value.type_name()).unwrap_or(CimType::String);
-        match &self.value {
-            Value::Array(values) => {
-                Type { element: values.first().map_or(CimType::String, of), shape: Shape::Array }
-            }
-            value => Type::scalar(of(value)),
-        }
+        let (element, shape) = match &self.value {
+            Value::Array(values) => (values.first(), Shape::Array),
+            value => (Some(value), Shape::Scalar),
+        };
+        let element = element.and_then(|value| CimType::from_keyword(value.type_name()));
+        Type { element: element.unwrap_or(CimType::String), shape }
     }
 }
 
 impl Flavors {
-    /// What the qualifiers of DSP0004 5.6 and of WMI have where a text does not say otherwise.
+    /// Returns the default flavors of the qualifiers in DSP0004 5.6 and of WMI.
     #[must_use]
     pub fn of(name: &Name) -> Self {
-        let is_one_of = |names: &[&str]| names.iter().any(|known| name == *known);
-        let subclass = if is_one_of(&["Abstract", "Terminal", "Version", "UUID", "Dynamic", "Provider"]) {
+        const RESTRICTED: [&str; 6] = ["Abstract", "Terminal", "Version", "UUID", "Dynamic", "Provider"];
+        const FIXED: [&str; 7] = ["Association", "Key", "In", "Out", "Static", "EmbeddedObject", "ID"];
+        let subclass = if is_any_of(name, &RESTRICTED) {
             Propagation::Restricted
-        } else if is_one_of(&["Association", "Key", "In", "Out", "Static", "EmbeddedObject", "ID"]) {
+        } else if is_any_of(name, &FIXED) {
             Propagation::Fixed
         } else {
             Propagation::Overridable
         };
-        let translatable = is_one_of(&["Description", "DisplayName", "Values"]);
+        let translatable = is_any_of(name, &["Description", "DisplayName", "Values"]);
         Self { subclass, to_instance: false, translatable }
     }
 }
 
 impl Qualifiers {
-    /// How many one thing may have.
+    /// Maximum number of qualifiers.
     pub const MAX: usize = 256;
 
-    /// No qualifiers.
+    /// Creates an empty set.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The qualifier of a name, compared without regard to case.
+    /// Returns a qualifier by its name, without regard to case.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Qualifier> {
         self.0.iter().find(|qualifier| qualifier.name == *name)
     }
 
-    /// Whether there is a boolean qualifier of this name that is true.
+    /// Returns whether there is a boolean qualifier with this name that is true.
     #[must_use]
     pub fn says(&self, name: &str) -> bool {
         self.find(name).is_some_and(|qualifier| qualifier.value == Value::Boolean(true))
     }
 
-    /// The text of a qualifier.
+    /// Returns the text value of a qualifier.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.find(name)?.value.as_str()
     }
 
-    /// Adds a qualifier in place of one of the same name.
+    /// Adds a qualifier; replaces one with the same name.
     pub fn set(&mut self, qualifier: Qualifier) {
         match self.0.iter_mut().find(|known| known.name == qualifier.name) {
             Some(known) => *known = qualifier,
@@ -115,24 +115,24 @@ impl Qualifiers {
         }
     }
 
-    /// All of them in the order they were said.
+    /// Qualifiers in the order of the declaration.
     pub fn iter(&self) -> impl Iterator<Item = &Qualifier> {
         self.0.iter()
     }
 
-    /// How many there are.
+    /// Number of qualifiers.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no qualifiers.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// These and what goes on from a superclass; the name of one that must not be changed but is.
+    /// Adds the qualifiers that propagate from a superclass; the error is the name of one that must not be overridden.
     pub(crate) fn inherit(&self, above: &Self) -> Result<Self, Name> {
         let mut all = self.clone();
         for qualifier in above.0.iter().filter(|q| q.flavors.subclass != Propagation::Restricted) {
@@ -148,6 +148,10 @@ impl Qualifiers {
         }
         Ok(all)
     }
+}
+
+fn is_any_of(name: &Name, names: &[&str]) -> bool {
+    names.iter().any(|known| name == *known)
 }
 
 impl FromIterator<Qualifier> for Qualifiers {

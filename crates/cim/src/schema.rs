@@ -1,4 +1,4 @@
-//! The classes of one namespace.
+//! Classes of a namespace.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -9,27 +9,27 @@ mod builtin;
 
 use builtin::Builtin;
 
-/// The classes of one namespace: those that come with this crate, and those that were added.
+/// Classes of one namespace: built-in ones and added ones.
 ///
-/// What comes with the crate is text until it is asked for; opening a schema costs an index of names.
+/// Built-in classes are parsed on first use; opening a schema only needs an index of their names.
 #[derive(Clone, Debug)]
 pub struct Schema {
     namespace: Namespace,
     builtin: Vec<&'static Builtin>,
     added: HashMap<Name, Arc<Class>>,
-    /// The classes right below each, worked out for the first who asks after a change.
+    /// Direct subclasses of each class, computed on first use after a change.
     below: OnceLock<HashMap<Name, Vec<Name>>>,
 }
 
 impl Schema {
-    /// How many classes may be added.
+    /// Maximum number of added classes.
     pub const MAX_ADDED: usize = 10_000;
 
-    /// The classes that come with a namespace: those of the system in every one, those of Windows in `root/cimv2`,
-    /// the registry in that and in `root/default`, those of SCOM's agent in `root/scx`, those of Linux
-    /// alone in `root/linux`; the network in `root/standardcimv2`, and disks in `root/microsoft/windows/storage`; those
-    /// who are told of events for good in `root/subscription`; those of management controllers in `root/hardware`,
-    /// their driver and that of disks in `root/wmi`, and a view of each in
+    /// Creates the schema of a namespace with its built-in classes: the system classes in every namespace; the classes of
+    /// Windows in `root/cimv2`; the registry in `root/cimv2` and `root/default`; the classes of SCOM's agent in
+    /// `root/scx`; those specific to Linux in `root/linux`; the network in `root/standardcimv2`; disks in
+    /// `root/microsoft/windows/storage`; permanent event subscriptions in `root/subscription`; management controllers in
+    /// `root/hardware`; the IPMI driver and the storage driver in `root/wmi`; and PcsvDevice in
     /// `root/microsoft/windows/hardwaremanagement`.
     #[must_use]
     pub fn of(namespace: Namespace) -> Self {
@@ -49,19 +49,19 @@ impl Schema {
         Self { namespace, builtin, added: HashMap::new(), below: OnceLock::new() }
     }
 
-    /// A schema without any class, not even those of the system: for what another machine tells.
+    /// Creates a schema without any classes, for the classes of another machine.
     #[must_use]
     pub fn bare(namespace: Namespace) -> Self {
         Self { namespace, builtin: Vec::new(), added: HashMap::new(), below: OnceLock::new() }
     }
 
-    /// Which namespace it is of.
+    /// Namespace of the schema.
     #[must_use]
     pub fn namespace(&self) -> &Namespace {
         &self.namespace
     }
 
-    /// The class of a name, compared without regard to case.
+    /// Returns a class by its name, without regard to case.
     #[must_use]
     pub fn class(&self, name: &str) -> Option<Arc<Class>> {
         let name = Name::parse(name).ok()?;
@@ -69,35 +69,35 @@ impl Schema {
         added.or_else(|| self.builtin.iter().find_map(|builtin| builtin.class(&name)))
     }
 
-    /// The same, for callers who cannot go on without it.
+    /// Returns a class that must exist.
     ///
     /// # Errors
-    /// [`Error::NoClass`] when there is none.
+    /// [`Error::NoClass`] if there is no such class.
     pub fn require(&self, name: &str) -> Result<Arc<Class>, Error> {
         self.class(name).ok_or_else(|| Error::NoClass { name: crate::name::excerpt(name) })
     }
 
-    /// Whether there is a class of a name, without reading it.
+    /// Returns whether there is a class with a name, without parsing it.
     #[must_use]
     pub fn has(&self, name: &Name) -> bool {
         self.added.contains_key(name) || self.builtin.iter().any(|builtin| builtin.has(name))
     }
 
-    /// Whether a class comes with this crate, and was not added.
+    /// Returns whether a class is built-in.
     #[must_use]
     pub fn is_builtin(&self, name: &str) -> bool {
         let Ok(name) = Name::parse(name) else { return false };
         self.builtin.iter().any(|builtin| builtin.has(&name))
     }
 
-    /// Name and superclass of every class, in no order.
+    /// Name and superclass of every class, in no particular order.
     pub fn names(&self) -> impl Iterator<Item = (&Name, Option<&Name>)> {
         let added =
             self.added.values().map(|class| (class.name(), class.superclass().map(|above| above.name())));
         self.builtin.iter().flat_map(|builtin| builtin.names()).chain(added)
     }
 
-    /// The classes that derive from one, directly or not, without itself, in the order of their names.
+    /// Returns all direct and indirect subclasses of a class, sorted by name.
     #[must_use]
     pub fn subclasses(&self, name: &str) -> Vec<Arc<Class>> {
         let Ok(name) = Name::parse(name) else { return Vec::new() };
@@ -112,7 +112,7 @@ impl Schema {
         });
         let mut found = below.get(&name).cloned().unwrap_or_default();
         let mut next = 0;
-        // Those that are found are asked for theirs.
+        // Breadth-first search: found classes are searched for their own subclasses.
         while let Some(class) = found.get(next) {
             let deeper = below.get(class).cloned().unwrap_or_default();
             found.extend(deeper);
@@ -125,13 +125,11 @@ impl Schema {
     /// Adds a class.
     ///
     /// # Errors
-    /// [`Error::Class`] if there is one of this name, no such superclass, or [`Class::derive`] refuses it.
+    /// [`Error::Class`] if the class exists, its superclass is missing, or [`Class::derive`] rejects it.
     pub fn add(&mut self, declaration: &ClassDeclaration) -> Result<Arc<Class>, Error> {
         let name = &declaration.name;
-        let wrong =
-            |problem: &str, status| Error::Class { class: name.clone(), problem: problem.to_owned(), status };
         if self.class(name.as_str()).is_some() {
-            return Err(wrong("there is one of this name already", Status::AlreadyExists));
+            return Err(class_error(name, "a class with this name already exists", Status::AlreadyExists));
         }
         if self.added.len() >= Self::MAX_ADDED {
             return Err(Error::TooMuch { what: "added classes of a namespace", limit: Self::MAX_ADDED });
@@ -139,7 +137,11 @@ impl Schema {
         let parent = match &declaration.superclass {
             None => None,
             Some(superclass) => Some(self.class(superclass.as_str()).ok_or_else(|| {
-                wrong(&format!("its superclass {superclass} is missing"), Status::InvalidSuperclass)
+                class_error(
+                    name,
+                    &format!("the superclass {superclass} is missing"),
+                    Status::InvalidSuperclass,
+                )
             })?),
         };
         let class = Arc::new(Class::derive(declaration, parent.as_ref())?);
@@ -148,24 +150,31 @@ impl Schema {
         Ok(class)
     }
 
-    /// Removes a class that was added.
+    /// Removes an added class.
     ///
     /// # Errors
-    /// [`Error::NoClass`] for one that was not added, [`Error::Class`] while others derive from it.
+    /// [`Error::NoClass`] if it was not added, [`Error::Class`] while other classes derive from it.
     pub fn remove(&mut self, name: &str) -> Result<Arc<Class>, Error> {
-        let unknown = || Error::NoClass { name: crate::name::excerpt(name) };
-        let key = Name::parse(name).map_err(|_| unknown())?;
+        let key = Name::parse(name).map_err(|_| unknown_class(name))?;
         if !self.added.contains_key(&key) {
-            return Err(unknown());
+            return Err(unknown_class(name));
         }
         if self.names().any(|(_, superclass)| superclass == Some(&key)) {
             return Err(Error::Class {
                 class: key,
-                problem: "other classes derive from it".to_owned(),
+                problem: "other classes derive from this class".to_owned(),
                 status: Status::ClassHasChildren,
             });
         }
         self.below.take();
-        self.added.remove(&key).ok_or_else(unknown)
+        self.added.remove(&key).ok_or_else(|| unknown_class(name))
     }
+}
+
+fn unknown_class(name: &str) -> Error {
+    Error::NoClass { name: crate::name::excerpt(name) }
+}
+
+fn class_error(class: &Name, problem: &str, status: Status) -> Error {
+    Error::Class { class: class.clone(), problem: problem.to_owned(), status }
 }

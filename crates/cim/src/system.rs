@@ -1,45 +1,45 @@
-//! System properties, which every instance and class has without declaring them (MS-WMI).
+//! System properties, which every instance and class has implicitly (MS-WMI 2.2.2).
 
 use crate::{Class, Instance, Name, Namespace, Value};
 
-/// Where instances come from, for system properties and local times.
+/// Origin of instances, for system properties and local times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// The name of the machine.
+    /// Name of the machine.
     pub server: String,
-    /// The namespace.
+    /// Namespace.
     pub namespace: Namespace,
-    /// How far the clocks there are east of Greenwich, in minutes: for times in queries that do not say it.
+    /// Time zone offset in minutes east of UTC, for times in queries without an offset.
     pub offset: i16,
 }
 
-/// A property whose name begins with `__`.
+/// System property, whose name begins with `__`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SystemProperty {
-    /// `__CLASS`, the name of the class.
+    /// `__CLASS`: name of the class.
     Class,
-    /// `__DERIVATION`, the names of the classes above it.
+    /// `__DERIVATION`: names of the superclasses.
     Derivation,
-    /// `__DYNASTY`, the name of the topmost of them.
+    /// `__DYNASTY`: name of the root class.
     Dynasty,
-    /// `__GENUS`, 1 for classes and 2 for instances.
+    /// `__GENUS`: 1 for classes, 2 for instances.
     Genus,
-    /// `__NAMESPACE`, with `\` between its parts.
+    /// `__NAMESPACE`: with `\` as the separator.
     Namespace,
-    /// `__PATH`, with machine and namespace.
+    /// `__PATH`: with machine and namespace.
     Path,
-    /// `__PROPERTY_COUNT`, of properties that are not of the system.
+    /// `__PROPERTY_COUNT`: number of properties without system properties.
     PropertyCount,
-    /// `__RELPATH`, without machine and namespace.
+    /// `__RELPATH`: without machine and namespace.
     RelPath,
-    /// `__SERVER`, the name of the machine.
+    /// `__SERVER`: name of the machine.
     Server,
-    /// `__SUPERCLASS`, NULL at the top.
+    /// `__SUPERCLASS`: NULL for a root class.
     Superclass,
 }
 
 impl SystemProperty {
-    /// All of them, in the order of their names.
+    /// All properties, sorted by name.
     pub const ALL: [Self; 10] = [
         Self::Class,
         Self::Derivation,
@@ -53,13 +53,13 @@ impl SystemProperty {
         Self::Superclass,
     ];
 
-    /// The property of a name, without regard to case.
+    /// Returns the property with a name, without regard to case.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|property| property.name().eq_ignore_ascii_case(name))
     }
 
-    /// Its name.
+    /// Returns the name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -76,38 +76,35 @@ impl SystemProperty {
         }
     }
 
-    /// Whether all instances of a class have the same value.
+    /// Returns whether all instances of a class have the same value.
     #[must_use]
     pub const fn is_constant(self) -> bool {
         !matches!(self, Self::Path | Self::RelPath)
     }
 
-    /// Its value for an instance; NULL where an instance has no path.
+    /// Returns the value for an instance; NULL for the path of an instance without one.
     #[must_use]
     pub fn of_instance(self, instance: &Instance, origin: &Origin) -> Value {
-        let path = |is_whole: bool| {
-            let path = instance.path().ok()?;
-            Some(if is_whole { whole(path, origin) } else { path.to_string() })
-        };
         match self {
-            Self::Path => path(true).into(),
-            Self::RelPath => path(false).into(),
+            Self::Path => instance.path().ok().map(|path| absolute_path(path, origin)).into(),
+            Self::RelPath => instance.path().ok().map(|path| path.to_string()).into(),
             Self::Genus => Value::Sint32(2),
             other => other.of_class(instance.class(), origin),
         }
     }
 
-    /// Its value for a class.
+    /// Returns the value for a class.
     #[must_use]
     pub fn of_class(self, class: &Class, origin: &Origin) -> Value {
-        let text = |name: &Name| Value::text(name.as_str());
         match self {
             Self::Class | Self::RelPath => text(class.name()),
             Self::Derivation => Value::Array(class.derivation().map(|above| text(above.name())).collect()),
             Self::Dynasty => text(class.dynasty()),
             Self::Genus => Value::Sint32(1),
             Self::Namespace => Value::text(origin.namespace.to_backslashes()),
-            Self::Path => Value::text(whole(crate::ObjectPath::of_class(class.name().clone()), origin)),
+            Self::Path => {
+                Value::text(absolute_path(crate::ObjectPath::of_class(class.name().clone()), origin))
+            }
             Self::PropertyCount => i32::try_from(class.properties().len()).ok().into(),
             Self::Server => Value::text(origin.server.as_str()),
             Self::Superclass => class.superclass().map(|above| above.name().as_str().to_owned()).into(),
@@ -115,7 +112,11 @@ impl SystemProperty {
     }
 }
 
-fn whole(path: crate::ObjectPath, origin: &Origin) -> String {
+fn text(name: &Name) -> Value {
+    Value::text(name.as_str())
+}
+
+fn absolute_path(path: crate::ObjectPath, origin: &Origin) -> String {
     let path = path.within(origin.namespace.clone());
     crate::ObjectPath { server: Some(origin.server.clone()), ..path }.to_string()
 }

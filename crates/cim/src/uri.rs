@@ -1,20 +1,20 @@
-//! The URIs of classes (MS-WSMV 3.1.4.1.1; DSP0227 6.1).
+//! Resource URIs of classes (MS-WSMV 3.1.4.1.1; DSP0227 6.1).
 
 use std::fmt;
 
 use crate::name::excerpt;
 use crate::{Error, Name, Namespace};
 
-/// What Microsoft's URIs begin with; namespace and class follow.
+/// Prefix of Microsoft's URIs, followed by namespace and class.
 pub const WMI: &str = "http://schemas.microsoft.com/wbem/wsman/1/wmi/";
-/// What the DMTF's URIs begin with; the class follows, the namespace is a selector.
+/// Prefix of the DMTF's URIs, followed by the class; the namespace is a selector.
 pub const DMTF: &str = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/";
-/// What stands for every class in the form of the DMTF.
+/// URI of all classes in the DMTF's form.
 pub const DMTF_EVERY_CLASS: &str = "http://schemas.dmtf.org/wbem/wscim/1/*";
-/// What the URIs of class schemas begin with; `*` follows.
+/// Prefix of class schema URIs, followed by `*`.
 pub const CLASS_SCHEMA: &str = "http://schemas.dmtf.org/wbem/cim-xml/2/cim-schema/2/";
 
-/// Which of the two forms a client writes URIs in; answers use the same.
+/// Form of URIs that a client uses; responses use the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum UriForm {
     /// [`WMI`]
@@ -23,22 +23,22 @@ pub enum UriForm {
     Dmtf,
 }
 
-/// The URI of a class, or of all of them.
+/// URI of a class, or of all classes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClassUri {
-    /// How it is written.
+    /// Form of the URI.
     pub form: UriForm,
-    /// The namespace; the form of the DMTF has none.
+    /// Namespace; `None` in the DMTF's form.
     pub namespace: Option<Namespace>,
-    /// The class; `None` for `*`, which filters need.
+    /// Class; `None` for `*`, which is used with filters.
     pub class: Option<Name>,
 }
 
 impl ClassUri {
-    /// Reads a URI without regard to the case of its letters.
+    /// Parses a URI without regard to case.
     ///
     /// # Errors
-    /// [`Error::Uri`] for one of something else.
+    /// [`Error::Uri`] if it is not the URI of a class.
     pub fn parse(text: &str) -> Result<Self, Error> {
         Self::read(text.trim()).ok_or_else(|| Error::Uri { found: excerpt(text) })
     }
@@ -47,25 +47,25 @@ impl ClassUri {
         if text.eq_ignore_ascii_case(DMTF_EVERY_CLASS) {
             return Some(Self { form: UriForm::Dmtf, namespace: None, class: None });
         }
-        let class = |text: &str| match text {
-            "*" => Some(None),
-            name => Name::parse(name).ok().map(Some),
-        };
         if let Some(rest) = strip(text, DMTF) {
-            return Some(Self { form: UriForm::Dmtf, namespace: None, class: class(rest)? });
+            return Some(Self { form: UriForm::Dmtf, namespace: None, class: class_or_all(rest)? });
         }
         let (namespace, name) = strip(text, WMI)?.rsplit_once('/')?;
-        // Only `/` separates in a URI.
+        // A `\` is not a separator in URIs.
         let namespace = Namespace::parse(namespace).ok().filter(|_| !namespace.contains('\\'))?;
-        Some(Self { form: UriForm::Wmi, namespace: Some(namespace), class: class(name)? })
+        Some(Self { form: UriForm::Wmi, namespace: Some(namespace), class: class_or_all(name)? })
     }
 
-    /// The URI of a class in a form, as answers have it.
+    /// Creates the URI of a class in the given form.
     #[must_use]
     pub fn of(form: UriForm, namespace: &Namespace, class: &Name) -> Self {
         let namespace = (form == UriForm::Wmi).then(|| namespace.clone());
         Self { form, namespace, class: Some(class.clone()) }
     }
+}
+
+fn class_or_all(text: &str) -> Option<Option<Name>> {
+    if text == "*" { Some(None) } else { Name::parse(text).ok().map(Some) }
 }
 
 fn strip<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_forms_read_back_as_they_are_written() {
+    fn both_forms_are_parsed_as_they_are_written() {
         for (text, written) in [
             ("http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/Win32_Process", ""),
             ("http://schemas.microsoft.com/wbem/wsman/1/wmi/root/microsoft/windows/storage/MSFT_Disk", ""),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn other_uris_are_refused() {
+    fn other_uris_are_rejected() {
         for text in [
             "",
             "http://schemas.microsoft.com/wbem/wsman/1/wmi/",
@@ -119,7 +119,7 @@ mod tests {
             "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/a/b",
             "é",
         ] {
-            assert!(ClassUri::parse(text).is_err(), "{text:?} was taken");
+            assert!(ClassUri::parse(text).is_err(), "{text:?} was accepted");
         }
     }
 }

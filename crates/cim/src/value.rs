@@ -10,7 +10,7 @@ use crate::{DateTime, Error, Instance, Name, ObjectPath};
 /// A value of a property, parameter, key or qualifier.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
-    /// No value, which is something else than an empty text or an empty array.
+    /// No value, which differs from an empty text or an empty array.
     #[default]
     Null,
     /// `boolean`
@@ -35,21 +35,21 @@ pub enum Value {
     Real32(f32),
     /// `real64`
     Real64(f64),
-    /// `char16`, one unit of UTF-16
+    /// `char16`, a UTF-16 code unit
     Char16(u16),
-    /// `string`; a constant costs no memory
+    /// `string`; a constant needs no allocation
     String(Cow<'static, str>),
     /// `datetime`
     DateTime(DateTime),
-    /// A reference to an instance.
+    /// Reference to an instance.
     Reference(Box<ObjectPath>),
-    /// An instance as a value.
+    /// Embedded instance.
     Object(Box<Instance>),
-    /// Values of one type, none of them an array.
+    /// Array of values of one type, which are not arrays.
     Array(Box<[Value]>),
 }
 
-/// The type of a value, or of each value of an array.
+/// Type of a value, or of the elements of an array.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CimType {
     /// `boolean`
@@ -80,55 +80,55 @@ pub enum CimType {
     String,
     /// `datetime`
     DateTime,
-    /// A reference to an instance of a class or of any.
+    /// Reference to an instance, optionally of a given class.
     Reference(Option<Name>),
-    /// An embedded instance of a class or of any.
+    /// Embedded instance, optionally of a given class.
     Object(Option<Name>),
 }
 
-/// The type of a property, parameter or qualifier.
+/// Type of a property, parameter or qualifier.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Type {
-    /// Of each value.
+    /// Type of the value, or of the array elements.
     pub element: CimType,
-    /// Of how many values.
+    /// Scalar or array.
     pub shape: Shape,
 }
 
-/// How many values there are.
+/// Number of values of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shape {
-    /// One.
+    /// Scalar.
     Scalar,
-    /// Any number.
+    /// Array of any length.
     Array,
-    /// At most so many.
+    /// Array with a maximum length.
     FixedArray(
-        /// The number in brackets behind the name.
+        /// Maximum length, declared in brackets after the name.
         u32,
     ),
 }
 
 impl Type {
-    /// One value.
+    /// Creates a scalar type.
     #[must_use]
     pub const fn scalar(element: CimType) -> Self {
         Self { element, shape: Shape::Scalar }
     }
 
-    /// Any number of values.
+    /// Creates an array type.
     #[must_use]
     pub const fn array(element: CimType) -> Self {
         Self { element, shape: Shape::Array }
     }
 
-    /// Whether it is one of arrays.
+    /// Returns whether it is an array type.
     #[must_use]
     pub const fn is_array(&self) -> bool {
         !matches!(self.shape, Shape::Scalar)
     }
 
-    /// Whether a value is of this type; NULL is of every.
+    /// Returns whether a value has this type; NULL has every type.
     #[must_use]
     pub fn holds(&self, value: &Value) -> bool {
         match (self.shape, value) {
@@ -145,11 +145,11 @@ impl Type {
         }
     }
 
-    /// Refuses a value of another type.
+    /// Rejects a value of another type.
     ///
     /// # Errors
-    /// [`Error::Type`], which names the place.
-    pub(crate) fn admit(&self, place: impl fmt::Display, value: &Value) -> Result<(), Error> {
+    /// [`Error::Type`] names the property or parameter, `place`.
+    pub(crate) fn require(&self, place: impl fmt::Display, value: &Value) -> Result<(), Error> {
         if self.holds(value) {
             return Ok(());
         }
@@ -162,7 +162,7 @@ impl Type {
 }
 
 impl CimType {
-    /// The types with a name of their own.
+    /// Types with a keyword of their own.
     const NAMED: [Self; 14] = [
         Self::Boolean,
         Self::Uint8,
@@ -180,13 +180,13 @@ impl CimType {
         Self::DateTime,
     ];
 
-    /// The type of a keyword of MOF, without regard to case.
+    /// Returns the type of a MOF keyword, without regard to case.
     #[must_use]
     pub fn from_keyword(word: &str) -> Option<Self> {
         Self::NAMED.into_iter().find(|known| known.keyword().eq_ignore_ascii_case(word))
     }
 
-    /// The keyword of MOF; references have none but `ref`.
+    /// Returns the MOF keyword; for references `ref`.
     #[must_use]
     pub const fn keyword(&self) -> &'static str {
         match self {
@@ -209,7 +209,7 @@ impl CimType {
         }
     }
 
-    /// Whether it is one of the eight of whole numbers.
+    /// Returns whether it is an integer type.
     #[must_use]
     pub const fn is_integer(&self) -> bool {
         matches!(
@@ -225,7 +225,7 @@ impl CimType {
         )
     }
 
-    /// Whether a single value is of this type; NULL is not asked about.
+    /// Returns whether a scalar value other than NULL has this type.
     #[must_use]
     pub fn holds(&self, value: &Value) -> bool {
         match (self, value) {
@@ -238,13 +238,13 @@ impl CimType {
         }
     }
 
-    /// Reads a text as it stands in elements, selectors and queries.
+    /// Parses the text of an element, a selector or a query literal.
     ///
-    /// Booleans are taken in any case and as 0 and 1, a `char16` as a character or as its number, a `datetime` in
-    /// all the forms of [`DateTime::parse_lenient`] with UTC where no offset is given, a reference as a path.
+    /// Booleans may be in any case or 0 and 1, a `char16` a character or its number, a `datetime` any form that
+    /// [`DateTime::parse_lenient`] accepts (in UTC without an offset), and a reference an object path.
     ///
     /// # Errors
-    /// [`Error::Lexical`] or [`Error::OutOfRange`]; for embedded instances always, because they are no text.
+    /// [`Error::Lexical`] or [`Error::OutOfRange`] for an invalid text; always for embedded instances.
     pub fn parse(&self, text: &str) -> Result<Value, Error> {
         let wrong = || Error::Lexical { found: excerpt(text), expected: self.keyword() };
         let trimmed = text.trim();
@@ -259,7 +259,7 @@ impl CimType {
             },
             Self::Real32 | Self::Real64 => {
                 let number = real(trimmed).ok_or_else(wrong)?;
-                // A real32 is read from the text: by way of a real64 it would be rounded twice.
+                // A real32 is parsed from the text, because conversion from a real64 would round twice.
                 let half = trimmed.parse::<f32>().map_err(|_| wrong())?;
                 let is_half = *self == Self::Real32;
                 let is_infinite = if is_half { half.is_infinite() } else { number.is_infinite() };
@@ -276,10 +276,10 @@ impl CimType {
         }
     }
 
-    /// A whole number as a value of this type.
+    /// Converts an integer to a value of this type.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] for a number the type has not, [`Error::Lexical`] if it has none.
+    /// [`Error::OutOfRange`] if the type cannot represent the number, [`Error::Lexical`] if it is not an integer type.
     pub fn integer(&self, number: i128) -> Result<Value, Error> {
         let value = match self {
             Self::Uint8 => number.try_into().ok().map(Value::Uint8),
@@ -299,15 +299,15 @@ impl CimType {
     }
 }
 
-/// A decimal number with an optional sign.
+/// Parses a decimal integer with an optional sign.
 pub(crate) fn integer(text: &str) -> Option<i128> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    // The longest number of any type has 20 digits; leading zeros are nobody's habit.
-    let fits = (1..=30).contains(&digits.len()) && digits.bytes().all(|octet| octet.is_ascii_digit());
-    if fits { text.parse().ok() } else { None }
+    // The longest number of any type has 20 digits; a few leading zeros are accepted.
+    let is_number = (1..=30).contains(&digits.len()) && digits.bytes().all(|octet| octet.is_ascii_digit());
+    if is_number { text.parse().ok() } else { None }
 }
 
-/// A number of XML Schema, which also knows `INF`, but not `infinity`.
+/// Parses a number of XML Schema, which defines `INF`, but not `infinity`.
 pub(crate) fn real(text: &str) -> Option<f64> {
     match text {
         "INF" => Some(f64::INFINITY),
@@ -320,7 +320,7 @@ pub(crate) fn real(text: &str) -> Option<f64> {
     }
 }
 
-/// A character of one unit; a number of several digits is meant as a number.
+/// Parses a character of one code unit; several characters must be a number.
 fn char16(text: &str) -> Option<u16> {
     let mut units = text.encode_utf16();
     match (units.next(), units.next()) {
@@ -331,31 +331,31 @@ fn char16(text: &str) -> Option<u16> {
 }
 
 impl Value {
-    /// A text that may change.
+    /// Creates a text value.
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
         Self::String(Cow::Owned(text.into()))
     }
 
-    /// About how many octets of memory it takes.
+    /// Returns the approximate memory usage in bytes.
     pub(crate) fn octets(&self) -> usize {
-        let behind = match self {
+        let heap = match self {
             Self::String(Cow::Owned(text)) => text.len(),
             Self::Reference(path) => size_of::<ObjectPath>() + path.to_string().len(),
             Self::Object(instance) => instance.octets(),
             Self::Array(values) => values.iter().map(Self::octets).sum(),
             _ => 0,
         };
-        size_of::<Self>() + behind
+        size_of::<Self>() + heap
     }
 
-    /// Whether there is no value.
+    /// Returns whether the value is NULL.
     #[must_use]
     pub const fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
 
-    /// The value as a text, if it is one.
+    /// Returns the value if it is a text.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -364,7 +364,7 @@ impl Value {
         }
     }
 
-    /// The value as a whole number, whichever of the types it has.
+    /// Returns the value if it is an integer of any type.
     #[must_use]
     pub fn as_integer(&self) -> Option<i128> {
         Some(match *self {
@@ -381,7 +381,7 @@ impl Value {
         })
     }
 
-    /// The values of an array; none for NULL and the value itself for anything else.
+    /// Returns the elements of an array; none for NULL, and the value itself for a scalar.
     #[must_use]
     pub fn elements(&self) -> &[Value] {
         match self {
@@ -391,7 +391,7 @@ impl Value {
         }
     }
 
-    /// The keyword of its type.
+    /// Returns the keyword of the value's type.
     #[must_use]
     pub const fn type_name(&self) -> &'static str {
         match self {
@@ -416,9 +416,9 @@ impl Value {
         }
     }
 
-    /// Appends what stands for a single value in elements and selectors; nothing for NULL, arrays and instances.
+    /// Appends the text form of a scalar in elements and selectors; nothing for NULL, arrays and instances.
     ///
-    /// A real number is the shortest that reads back as itself.
+    /// A real number is written with the fewest digits that are parsed as the same number.
     pub fn write_text(&self, out: &mut String) {
         // Writing to a String cannot fail.
         let _ = match self {
@@ -449,7 +449,7 @@ impl Value {
     }
 }
 
-/// Appends a number without the machinery of formatting, because rows are mostly numbers.
+/// Appends a number without the formatting machinery, which is slow, because rows consist mostly of numbers.
 fn push_unsigned(out: &mut String, mut number: u64) -> fmt::Result {
     let mut digits = [b'0'; 20];
     let mut used = 0;
@@ -473,7 +473,7 @@ fn push_signed(out: &mut String, number: i64) -> fmt::Result {
     push_unsigned(out, number.unsigned_abs())
 }
 
-/// Whether a number is short without an exponent.
+/// Returns whether a number is short without an exponent.
 fn is_plain(number: f64) -> bool {
     let size = number.abs();
     size == 0.0 || (1e-5..1e17).contains(&size)

@@ -1,13 +1,13 @@
 //! WQL, the query language of WMI (MS-WMI, WQL): selections of instances, events and classes, and associations.
 //!
-//! [`parse`] reads a text into a [`Query`] without looking at any class.
-//! [`Predicate::bind`] then gives a condition the types of one class, once, so that rows are only compared.
-//! A bound condition says which columns it needs and which keys it pins, so that a provider can read less.
+//! [`parse`] reads a text into a [`Query`] without access to classes.
+//! [`Predicate::bind`] then binds a condition to the types of one class, once, so that evaluation only compares values.
+//! A bound condition reports the columns it needs and the keys it pins, which lets a provider read less.
 //!
-//! Rules that are decided here, because no document tells them:
-//! a comparison with a property without value is false, also `<>`, and `NOT` turns that around;
-//! a number is compared as a number also where its property's type could not hold it;
-//! an array is compared by one of its elements only.
+//! Rules of this implementation, for cases that are not documented:
+//! a comparison with a property without a value is false, also with `<>`, and `NOT` inverts that;
+//! a number is compared as a number even if its property's type cannot represent it;
+//! an array is compared only by one of its elements.
 
 use std::time::Duration;
 
@@ -29,10 +29,10 @@ pub use error::{QueryError, Reason, Span};
 pub use like::Pattern;
 pub use predicate::{Predicate, matches_class};
 
-/// The longest query, in octets.
+/// Maximum length of a query, in bytes.
 pub const MAX_TEXT: usize = 16 << 10;
 
-/// How deep conditions may stand in each other.
+/// Maximum nesting depth of conditions.
 pub const MAX_DEPTH: usize = 64;
 
 /// The class whose instances are the classes of a namespace.
@@ -52,35 +52,35 @@ pub enum Query {
 /// `SELECT … FROM … WHERE …`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Select {
-    /// What of each row is wanted.
+    /// The selected properties.
     pub columns: Columns,
     /// The class.
     pub from: Name,
-    /// Where its name stands.
+    /// The position of its name.
     pub from_span: Span,
-    /// How often events are looked for.
+    /// The polling interval for events.
     pub within: Option<Duration>,
-    /// Which rows are wanted.
+    /// The condition for rows.
     pub condition: Option<Condition>,
-    /// How events are counted together.
+    /// The grouping of events.
     pub group: Option<Group>,
 }
 
-/// What of each row is wanted.
+/// Properties selected by a query.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Columns {
     /// `*`
     All,
-    /// Names, never none.
+    /// The named properties, at least one.
     Some(Vec<PropertyPath>),
 }
 
 /// `GROUP WITHIN … BY … HAVING …`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
-    /// How long events are counted.
+    /// The time over which events are counted.
     pub within: Duration,
-    /// What tells groups apart.
+    /// The properties that define a group.
     pub by: Vec<PropertyPath>,
     /// `NumberOfEvents` compared with a number.
     pub having: Option<(Operator, u32)>,
@@ -89,41 +89,41 @@ pub struct Group {
 /// A property, a member of an embedded instance, or an element of an array.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PropertyPath {
-    /// The names between points, never none.
+    /// The names between points, at least one.
     pub parts: Vec<Name>,
     /// The number in brackets, from zero.
     pub index: Option<u32>,
-    /// Where it stands.
+    /// The position in the query.
     pub span: Span,
 }
 
-/// Which rows are wanted.
+/// Condition of a query.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
-    /// All of these.
+    /// All of the conditions.
     And(Vec<Condition>),
-    /// At least one of these.
+    /// At least one of the conditions.
     Or(Vec<Condition>),
-    /// Not this.
+    /// The negation of a condition.
     Not(Box<Condition>),
     /// A property compared with a constant; with NULL it is [`Condition::IsNull`].
     Compare {
-        /// The left side, whichever side it was written on.
+        /// The property, on either side of the comparison.
         property: PropertyPath,
-        /// How.
+        /// The operator, with the property on the left side.
         operator: Operator,
-        /// The right side.
+        /// The constant.
         constant: Constant,
-        /// Where the constant stands.
+        /// The position of the constant.
         span: Span,
     },
     /// A property without value.
     IsNull(PropertyPath),
-    /// A text of a form.
+    /// A string that matches a pattern.
     Like {
         /// The property.
         property: PropertyPath,
-        /// The form, its escapes removed.
+        /// The pattern, without escapes.
         pattern: String,
     },
     /// An instance of a class or its subclasses.
@@ -135,7 +135,7 @@ pub enum Condition {
     },
 }
 
-/// How two values are compared.
+/// Comparison operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operator {
     /// `=`
@@ -152,14 +152,14 @@ pub enum Operator {
     GreaterOrEqual,
 }
 
-/// A value as a query spells it.
+/// Constant of a query.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Constant {
-    /// In quotes, its escapes removed.
+    /// A string, without escapes.
     Text(String),
     /// A whole number.
     Integer(i128),
-    /// Another number.
+    /// A real number.
     Real(f64),
     /// `TRUE` or `FALSE`
     Boolean(bool),
@@ -168,72 +168,72 @@ pub enum Constant {
 /// `ASSOCIATORS OF { … } WHERE …`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Associators {
-    /// From where.
+    /// The source object.
     pub source: ObjectPath,
     /// `AssocClass`: the class of the associations.
     pub association_class: Option<Name>,
-    /// `RequiredAssocQualifier`: a qualifier of it.
+    /// `RequiredAssocQualifier`: a qualifier of that class.
     pub required_association_qualifier: Option<Name>,
-    /// `RequiredQualifier`: a qualifier of the classes found.
+    /// `RequiredQualifier`: a qualifier of the result classes.
     pub required_qualifier: Option<Name>,
-    /// `ResultClass`: the class of what is found.
+    /// `ResultClass`: the class of the results.
     pub result_class: Option<Name>,
-    /// `ResultRole`: the property through which the associations lead to what is found.
+    /// `ResultRole`: the property of the associations that refers to the result.
     pub result_role: Option<Name>,
-    /// `Role`: the property through which they lead to the source.
+    /// `Role`: the property of the associations that refers to the source.
     pub role: Option<Name>,
-    /// What is told of what is found.
+    /// The form of the results.
     pub detail: Detail,
 }
 
 /// `REFERENCES OF { … } WHERE …`
 #[derive(Clone, Debug, PartialEq)]
 pub struct References {
-    /// To what.
+    /// The referenced object.
     pub source: ObjectPath,
-    /// `RequiredQualifier`: a qualifier of the associations' class.
+    /// `RequiredQualifier`: a qualifier of the class of the associations.
     pub required_qualifier: Option<Name>,
     /// `ResultClass`: the class of the associations.
     pub result_class: Option<Name>,
-    /// `Role`: the property through which they lead to the source.
+    /// `Role`: the property of the associations that refers to the source.
     pub role: Option<Name>,
-    /// What is told of what is found.
+    /// The form of the results.
     pub detail: Detail,
 }
 
-/// What a query of associations gives.
+/// Form of the results of an association query.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Detail {
     /// `ClassDefsOnly`: classes instead of instances.
     pub class_definitions_only: bool,
-    /// `KeysOnly`: instances with nothing but their keys.
+    /// `KeysOnly`: instances with only their keys.
     pub keys_only: bool,
-    /// `SchemaOnly`: the source is a class, and so is what is found.
+    /// `SchemaOnly`: the source and the results are classes.
     pub schema_only: bool,
 }
 
-/// Reads a query.
+/// Parses a query.
 ///
 /// # Errors
-/// [`Error::Query`] says what is wrong where; its status is `WBEM_E_INVALID_QUERY`, `WBEM_E_QUOTA_VIOLATION` for what
-/// is too large, or `WBEM_E_INVALID_OBJECT_PATH`.
+/// [`Error::Query`] with reason and position; its status is `WBEM_E_INVALID_QUERY`, `WBEM_E_QUOTA_VIOLATION` for a
+/// query that exceeds a limit, or `WBEM_E_INVALID_OBJECT_PATH`.
 pub fn parse(text: &str) -> Result<Query, Error> {
     parser::parse(text).map_err(Error::from)
 }
 
 impl Select {
-    /// Whether it asks for classes instead of instances.
+    /// Checks for a query of classes instead of instances.
     #[must_use]
     pub fn is_of_classes(&self) -> bool {
         self.from == *META_CLASS
     }
 
-    /// The columns of a class that are wanted, and the system properties among them.
+    /// Returns the selected columns of a class, and the system properties among them.
     ///
-    /// Of a member of an embedded instance the whole instance is wanted, because it is delivered whole.
+    /// A member of an embedded instance selects the whole instance, because it is delivered whole.
     ///
     /// # Errors
-    /// [`Error::Query`] for a property that the class has not.
+    /// [`Error::Query`] for a property that does not exist in the class.
     pub fn selected(&self, class: &Class) -> Result<(ColumnSet, Vec<SystemProperty>), Error> {
         let Columns::Some(paths) = &self.columns else { return Ok((class.columns(), Vec::new())) };
         let (mut columns, mut system) = (ColumnSet::new(), Vec::new());
@@ -247,7 +247,7 @@ impl Select {
         Ok((columns, system))
     }
 
-    /// The names of the properties that are wanted; `None` for all.
+    /// Returns the names of the selected properties; `None` for all.
     #[must_use]
     pub fn names(&self) -> Option<Vec<Name>> {
         match &self.columns {
@@ -258,8 +258,8 @@ impl Select {
         }
     }
 
-    /// The classes of which an embedded instance must have one for any row to be wanted, such as that of
-    /// `TargetInstance` in queries of events; none if the condition leaves that open.
+    /// Returns the classes of which an embedded instance must be one for any row to match, such as the class of
+    /// `TargetInstance` in event queries; empty if the condition does not restrict it.
     #[must_use]
     pub fn classes_of(&self, property: &str) -> Vec<Name> {
         let mut classes = self.condition.as_ref().and_then(|condition| classes(condition, property));
@@ -272,7 +272,7 @@ impl Select {
 
 fn classes(condition: &Condition, wanted: &str) -> Option<Vec<Name>> {
     match condition {
-        // Each of them would do; the first is the narrowest as people write it.
+        // Each of them would be correct; people usually write the narrowest first.
         Condition::And(all) => all.iter().find_map(|condition| classes(condition, wanted)),
         Condition::Or(all) => {
             let each = all.iter().map(|condition| classes(condition, wanted));
@@ -295,24 +295,24 @@ fn classes(condition: &Condition, wanted: &str) -> Option<Vec<Name>> {
 }
 
 impl Group {
-    /// Whether events of a class can be told apart by what `BY` names.
+    /// Checks the properties of `BY` against a class of events.
     ///
     /// # Errors
-    /// [`Error::Query`] for what the class has not, for a point behind what holds no instance, for whole arrays, and
-    /// for whole instances (`WBEM_E_AGGREGATING_BY_OBJECT`).
+    /// [`Error::Query`] for a property that does not exist in the class, a point after a property without an instance,
+    /// whole arrays, and whole instances (`WBEM_E_AGGREGATING_BY_OBJECT`).
     pub fn fits(&self, class: &Class) -> Result<(), Error> {
         for path in &self.by {
             let name = path.property_of(class.name());
             let column = predicate::column(class, name, path.span)?;
             let Some(property) = class.property(column) else { continue };
-            let wrong = |reason| Error::from(QueryError { reason, span: path.span });
+            let error = |reason| Error::from(QueryError { reason, span: path.span });
             let holds_instances = matches!(property.kind.element, CimType::Object(_));
             match path.members_of(class.name()) {
-                [] if holds_instances => return Err(wrong(Reason::GroupedByObject(name.to_string()))),
+                [] if holds_instances => return Err(error(Reason::GroupedByObject(name.to_string()))),
                 [] if property.kind.is_array() && path.index.is_none() => {
-                    return Err(wrong(Reason::Array(name.to_string())));
+                    return Err(error(Reason::Array(name.to_string())));
                 }
-                [_, ..] if !holds_instances => return Err(wrong(Reason::NotAnObject(name.to_string()))),
+                [_, ..] if !holds_instances => return Err(error(Reason::NotAnObject(name.to_string()))),
                 _ => {}
             }
         }
@@ -321,7 +321,7 @@ impl Group {
 }
 
 impl PropertyPath {
-    /// The property itself: the first name, unless that is the class's.
+    /// Returns the property: the first name, unless that is the name of the class.
     #[must_use]
     pub fn property_of<'p>(&'p self, class: &'p Name) -> &'p Name {
         match self.parts.as_slice() {
@@ -332,7 +332,7 @@ impl PropertyPath {
         }
     }
 
-    /// The value in an instance that was selected from a class; NULL for what it has not.
+    /// Returns the value in an instance of a class, or NULL if the instance does not have the property.
     #[must_use]
     pub fn value<'r>(&self, row: &'r Instance, from: &Name) -> &'r Value {
         let mut value = row.value(self.property_of(from).as_str()).unwrap_or(&Value::Null);
@@ -348,7 +348,7 @@ impl PropertyPath {
         }
     }
 
-    /// The names behind the property's.
+    /// Returns the names after the property.
     fn members_of(&self, class: &Name) -> &[Name] {
         match self.parts.as_slice() {
             [first, _, rest @ ..] if first == class => rest,
@@ -359,7 +359,7 @@ impl PropertyPath {
 }
 
 impl Operator {
-    /// The operator with its sides exchanged.
+    /// Returns the operator for exchanged sides.
     #[must_use]
     pub const fn mirrored(self) -> Self {
         match self {
@@ -371,7 +371,7 @@ impl Operator {
         }
     }
 
-    /// Whether it holds for two values in this order.
+    /// Applies the operator to the order of two values.
     #[must_use]
     pub fn holds(self, order: std::cmp::Ordering) -> bool {
         match self {
@@ -384,7 +384,7 @@ impl Operator {
         }
     }
 
-    /// Whether it asks for equality or its contrary only.
+    /// Checks for `=` and `<>`.
     #[must_use]
     pub const fn is_equality(self) -> bool {
         matches!(self, Self::Equal | Self::NotEqual)

@@ -1,8 +1,8 @@
-//! The object manager of CIM (CIMOM) for this machine: the engine of WMI with what Linux tells, what management
-//! controllers tell, and what was added to the repository.
+//! The CIM object manager (CIMOM) of this machine: the WMI engine with the Linux and hardware providers and the
+//! repository.
 //!
-//! The service and the programs of this machine put it together in this one place, so that both know the same
-//! namespaces and classes. It leaves out who may ask over the network: that is the plug-in's.
+//! The service and the programs of this machine create it here, so that all have the same namespaces and classes.
+//! Access over the network is checked by the WMI plug-in, not here.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,22 +12,24 @@ use cim::{Namespace, Schema};
 use consumers::FailureLog;
 use hardware::{Hardware, HostFile, OwnController};
 use provider_linux::Machine;
-use repository::{LivingEngine, Repository};
+use repository::{ReloadingEngine, Repository};
 use tokio::runtime::Handle;
 use wmi::{Engine, EngineBuilder};
 
-/// What WMI of this machine is made of, and the engine once somebody has asked for it.
+/// The parts of WMI on this machine, and the engine, which is created on first use.
 pub struct ObjectManager {
     machine: Arc<Machine>,
     hardware: Hardware,
     repository: Arc<Repository>,
     failures: FailureLog,
-    engine: Mutex<Option<LivingEngine>>,
+    engine: Mutex<Option<ReloadingEngine>>,
 }
 
 impl ObjectManager {
-    /// `state` is the directory of what the service keeps; `of_user` that of the user of this process, where what is
-    /// nobody else's is kept. Sessions with the controllers that `hosts` knows live in `runtime`.
+    /// Creates an object manager without an engine.
+    ///
+    /// `state` is the state directory of the service, and `of_user` the directory for private files of the user of this
+    /// process. Sessions with the management controllers in `hosts` run in `runtime`.
     #[must_use]
     pub fn new(
         state: &Path,
@@ -40,46 +42,45 @@ impl ObjectManager {
         match MachineSid::load(state) {
             Ok(Some(sid)) => machine = machine.with_sid(sid.domain()),
             Ok(None) => {}
-            // Shells do without it, and so does nearly all of WMI.
+            // Shells and almost all WMI classes work without the SID.
             Err(error) => {
-                tracing::warn!(%error, "The SID of the machine cannot be read: those of accounts are not told");
+                tracing::warn!(%error, "Cannot read the machine SID: accounts have no SIDs");
             }
         }
-        let hardware = Hardware::new(machine.host_name(), hosts, OwnController::Asked, runtime);
+        let hardware = Hardware::new(machine.host_name(), hosts, OwnController::Used, runtime);
         let (machine, repository) = (Arc::new(machine), Arc::new(repository));
         let failures = FailureLog::of_state(state);
         Self { machine, hardware, repository, failures, engine: Mutex::default() }
     }
 
-    /// The hardware the engine tells of, which is told by events as well.
+    /// Returns the hardware provider, which is also a source of events.
     #[must_use]
     pub fn hardware(&self) -> &Hardware {
         &self.hardware
     }
 
-    /// What was added to the classes of the system.
+    /// Returns the repository with the classes and instances that were added to those of the providers.
     #[must_use]
     pub fn repository(&self) -> &Arc<Repository> {
         &self.repository
     }
 
-    /// Where events are told of that did not get to their permanent consumers.
+    /// Returns the log of events that could not be delivered to permanent consumers.
     #[must_use]
     pub fn failures(&self) -> &FailureLog {
         &self.failures
     }
 
-    /// The engine, which changes with the repository.
+    /// Returns the engine, which follows changes of the repository.
     ///
-    /// It is put together when it is asked for the first time: a service that nobody asks for instances is smaller
-    /// without, and begins sooner. Who asks meanwhile waits for it, so the first time it is asked for on a thread that
-    /// may wait.
+    /// The engine is created by the first call, so that a service without WMI requests starts faster and needs less
+    /// memory. That call blocks, and concurrent calls wait for it, so it must run on a thread that may block.
     ///
     /// # Errors
-    /// As [`wmi::EngineBuilder::build`], if the repository does not fit to what there is.
-    pub fn engine(&self) -> Result<LivingEngine, wmi::Error> {
-        let mut made = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(engine) = &*made {
+    /// As [`wmi::EngineBuilder::build`], if the repository contradicts the classes of the providers.
+    pub fn engine(&self) -> Result<ReloadingEngine, wmi::Error> {
+        let mut cached = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = &*cached {
             return Ok(engine.clone());
         }
         let machine = Arc::clone(&self.machine);
@@ -87,16 +88,15 @@ impl ObjectManager {
         providers.push(Arc::new(self.hardware.clone()));
         providers.extend(self.failures.providers(&self.repository));
         let others = NAMESPACES.into_iter().map(Namespace::parse).collect::<Result<Vec<_>, _>>()?;
-        let begin = move || {
-            let engine =
-                Engine::builder(machine.host_name(), machine.offset()).providers(providers.iter().cloned());
-            others.iter().cloned().map(Schema::of).fold(engine, EngineBuilder::namespace)
-        };
-        let engine = LivingEngine::new(Arc::clone(&self.repository), begin)?;
-        *made = Some(engine.clone());
+        let engine = ReloadingEngine::new(Arc::clone(&self.repository), move || {
+            let builder = Engine::builder(machine.host_name(), machine.offset());
+            let builder = builder.providers(providers.iter().cloned());
+            others.iter().cloned().map(Schema::of).fold(builder, EngineBuilder::namespace)
+        })?;
+        *cached = Some(engine.clone());
         Ok(engine)
     }
 }
 
-/// The namespaces there are besides those of providers.
+/// Namespaces without a provider.
 const NAMESPACES: [&str; 1] = ["root/interop"];

@@ -1,4 +1,4 @@
-//! The XML that key/value input becomes.
+//! Conversion of key/value input to XML.
 
 use xml::{Element, Fragment, Name, Writer};
 
@@ -6,47 +6,46 @@ use crate::error::Error;
 use crate::input::{KeyValues, Value};
 use crate::markup::{self, BASE, XSI};
 
-/// The body of `create` and `invoke`: one element per key, in the namespace of the resource.
+/// Returns the body of `create` or `invoke`: one element per key, in the namespace of the resource.
 ///
-/// `root` is the last segment of the resource URI, or the action with `_INPUT`; the case stays as typed.
+/// `root` is the last segment of the resource URI, or the action with the suffix `_INPUT`, in the case typed.
 ///
 /// # Errors
-/// [`Error::BadKey`] for a root or key that cannot be the name of an element.
+/// [`Error::BadKey`] for a root or key that is not a valid element name.
 pub fn write(root: &str, namespace: &str, values: &KeyValues) -> Result<Fragment, Error> {
-    let name = |text: &str| {
-        let name = Name::parse(text).map_err(|_| Error::BadKey { key: text.to_owned() })?;
-        Ok::<_, Error>(name.with_prefix("p"))
-    };
     let mut writer = Writer::new();
-    writer.start(&name(root)?).namespace("p", namespace);
+    writer.start(&prefixed(root)?).namespace("p", namespace);
     if values.iter().any(|(_, value)| *value == Value::Null) {
         writer.namespace("xsi", XSI);
     }
     for (key, value) in values.iter() {
         match value {
-            Value::Text(text) => writer.element(&name(key)?, text),
-            Value::Null => writer.start(&name(key)?).attribute("xsi:nil", "true").end_empty(),
+            Value::Text(text) => writer.element(&prefixed(key)?, text),
+            Value::Null => writer.start(&prefixed(key)?).attribute("xsi:nil", "true").end_empty(),
         };
     }
     Ok(writer.into_fragment())
 }
 
-/// The body of `set`: the resource as Get returned it, with the values of some properties replaced.
+/// Returns a valid element name with the prefix `p`.
+fn prefixed(name: &str) -> Result<String, Error> {
+    let parsed = Name::parse(name).map_err(|_| Error::BadKey { key: name.to_owned() })?;
+    Ok(parsed.with_prefix("p"))
+}
+
+/// Returns the body of `set`: the resource returned by Get, with the values of some properties replaced.
 ///
 /// # Errors
-/// [`Error::NotSettable`] for a key that is not exactly one property holding only text.
+/// [`Error::NotSettable`] for a key that does not match exactly one property with text content.
 pub fn modify(resource: Element<'_>, values: &KeyValues) -> Result<Fragment, Error> {
     values.iter().try_for_each(|(key, _)| find(resource, key).map(drop))?;
-    let value_of = |property: Element<'_>| {
-        let settable = property.namespace() != BASE;
-        values.iter().find(|(key, _)| settable && *key == property.name()).map(|(_, value)| value)
-    };
     let mut writer = Writer::new();
     markup::open_alone(&mut writer, resource);
     markup::attributes(&mut writer, resource, |_, _| false);
     for property in resource.children() {
-        match value_of(property) {
-            Some(value) => replace(&mut writer, property, value),
+        let settable = property.namespace() != BASE;
+        match values.iter().find(|(key, _)| settable && *key == property.name()) {
+            Some((_, value)) => replace(&mut writer, property, value),
             None => markup::rewrite(&mut writer, property),
         }
     }
@@ -54,17 +53,15 @@ pub fn modify(resource: Element<'_>, values: &KeyValues) -> Result<Fragment, Err
 }
 
 fn find<'a>(resource: Element<'a>, key: &str) -> Result<Element<'a>, Error> {
-    let wrong = |problem| Error::NotSettable { key: key.to_owned(), problem };
     let mut matches =
         resource.children().filter(|property| property.name() == key && property.namespace() != BASE);
-    let property = matches.next().ok_or_else(|| wrong("is no property of the resource"))?;
-    if matches.next().is_some() {
-        return Err(wrong("occurs more than once in the resource"));
-    }
-    if markup::has_children(property) {
-        return Err(wrong("holds other properties"));
-    }
-    Ok(property)
+    let problem = match (matches.next(), matches.next()) {
+        (None, _) => "is not a property of the resource",
+        (Some(_), Some(_)) => "occurs more than once in the resource",
+        (Some(property), None) if markup::has_children(property) => "contains other properties",
+        (Some(property), None) => return Ok(property),
+    };
+    Err(Error::NotSettable { key: key.to_owned(), problem })
 }
 
 fn replace(writer: &mut Writer, property: Element<'_>, value: &Value) {
@@ -111,28 +108,28 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_no_name_is_refused() {
+    fn a_key_that_is_not_an_element_name_is_rejected() {
         let values = KeyValues::parse_input(r#"@{cfg:Foo="1"}"#).unwrap();
         assert_eq!(write("X", "urn:p", &values), Err(Error::BadKey { key: "cfg:Foo".to_owned() }));
         assert_eq!(write("*", "urn:p", &values), Err(Error::BadKey { key: "*".to_owned() }));
     }
 
     #[test]
-    fn set_replaces_what_is_named_and_keeps_the_rest() {
+    fn set_replaces_only_the_named_properties() {
         let body = set(r#"@{TrustedHosts="*.example & co"}"#).unwrap();
         assert!(body.starts_with("<cfg:Client xmlns:cfg=\"urn:cfg\" xml:lang=\"en-US\">"), "{body}");
         assert!(
             body.contains("<cfg:TrustedHosts Source=\"local\">*.example &amp; co</cfg:TrustedHosts>"),
             "{body}"
         );
-        let kept =
+        let unchanged =
             "<cfg:NetworkDelayms>5000</cfg:NetworkDelayms><cfg:Auth><cfg:Basic>true</cfg:Basic></cfg:Auth>";
-        assert!(body.contains(kept), "{body}");
+        assert!(body.contains(unchanged), "{body}");
         assert!(Document::parse(body, &Bounds::default()).is_ok());
     }
 
     #[test]
-    fn set_to_null_and_back() {
+    fn set_writes_and_removes_null() {
         let body = set("@{NetworkDelayms=$null}").unwrap();
         let document = Document::parse(body, &Bounds::default()).unwrap();
         let delay = document.root().child("urn:cfg", "NetworkDelayms").unwrap();
@@ -144,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn set_refuses_what_is_not_one_plain_property() {
+    fn set_rejects_keys_that_are_not_one_plain_property() {
         for key in ["Missing", "trustedhosts", "Auth", "A", "Location"] {
             let error = set(&format!("@{{{key}=\"x\"}}")).unwrap_err();
             assert!(matches!(error, Error::NotSettable { .. }), "{key}: {error}");

@@ -1,4 +1,4 @@
-//! Completions for shells, made from the tables that the parsers read.
+//! Shell completion scripts, generated from the tables that the parsers use.
 
 use crate::help::TOPICS;
 use crate::locator::ALIASES;
@@ -7,7 +7,7 @@ use crate::winrm::operations::{OPERATIONS, Verb};
 use crate::winrm::switches;
 use crate::winrs;
 
-/// A shell that there are completions for.
+/// A shell with completion support.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shell {
     /// bash(1)
@@ -19,10 +19,10 @@ pub enum Shell {
 }
 
 impl Shell {
-    /// All of them.
+    /// Every supported shell.
     pub const ALL: [Self; 3] = [Self::Bash, Self::Zsh, Self::Fish];
 
-    /// The name of its program.
+    /// Returns the program name of the shell.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -32,7 +32,7 @@ impl Shell {
         }
     }
 
-    /// Words as its scripts list them: between quotation marks in bash and zsh, in fish by themselves.
+    /// Formats a list of words for the shell: separated by spaces for bash and zsh, each quoted for fish.
     #[must_use]
     pub fn list<'w>(self, words: impl IntoIterator<Item = &'w str>) -> String {
         let listed: Vec<String> = words
@@ -42,19 +42,12 @@ impl Shell {
         listed.join(" ")
     }
 
-    /// A line that sets variables to lists of words if a word is one of some: in bash and zsh a branch of a `case`, in
-    /// fish a condition on `$word`.
+    /// Returns a line that assigns lists of words to variables if the current word is one of `names`: a `case` branch
+    /// in bash and zsh, a condition on `$word` in fish.
     #[must_use]
     pub fn branch(self, names: &[&str], variables: &[(&str, Vec<&str>)]) -> String {
-        let set = |(variable, words): &(&str, Vec<&str>)| {
-            let words = self.list(words.iter().copied());
-            if self == Self::Fish {
-                format!("set {variable} {words}; ")
-            } else {
-                format!("{variable}='{words}' ")
-            }
-        };
-        let sets: String = variables.iter().map(set).collect();
+        let sets: String =
+            variables.iter().map(|(variable, words)| self.assignment(variable, words)).collect();
         match self {
             Self::Fish => {
                 format!("    if contains -- $word {}; {sets}end\n", self.list(names.iter().copied()))
@@ -63,11 +56,20 @@ impl Shell {
         }
     }
 
-    /// A script that completes `winrm` and `winrs`; what else is to be completed can use the functions in it.
+    fn assignment(self, variable: &str, words: &[&str]) -> String {
+        let words = self.list(words.iter().copied());
+        if self == Self::Fish {
+            format!("set {variable} {words}; ")
+        } else {
+            format!("{variable}='{words}' ")
+        }
+    }
+
+    /// Returns the completion script for `winrm` and `winrs`. Completions of other programs can use its functions.
     #[must_use]
     pub fn script(self) -> String {
-        let operations = || OPERATIONS.iter().map(|operation| operation.name);
-        let topics = TOPICS.iter().map(|topic| topic.name).chain(operations()).chain(["all"]);
+        let operations: Vec<&str> = OPERATIONS.iter().map(|operation| operation.name).collect();
+        let topics = TOPICS.iter().map(|topic| topic.name).chain(operations.iter().copied()).chain(["all"]);
         let resources: Vec<String> = ALIASES.iter().map(|alias| format!("{}/", alias.name)).collect();
         let help: Vec<&str> = names_of(Verb::Help);
         let files = files();
@@ -85,7 +87,7 @@ impl Shell {
             }
             Self::Fish => include_str!("completion/winrm.fish").to_owned(),
         };
-        text.replace("@OPERATIONS@", &self.list(operations()))
+        text.replace("@OPERATIONS@", &self.list(operations.iter().copied()))
             .replace("@TOPICS@", &self.list(topics))
             .replace("@RESOURCES@", &self.list(resources.iter().map(String::as_str)))
             .replace("@CONFIGURATION@", &self.list(CONFIGURATION))
@@ -95,7 +97,7 @@ impl Shell {
             .replace("@WINRS@", &self.list(winrs.iter().map(String::as_str)))
     }
 
-    /// The switches of each operation.
+    /// Returns the branches that select the switches of each operation.
     fn cases(self) -> String {
         let mut cases = String::new();
         for operation in OPERATIONS {
@@ -114,7 +116,7 @@ fn names_of(verb: Verb) -> Vec<&'static str> {
     found.flat_map(|operation| std::iter::once(&operation.name).chain(operation.short)).copied().collect()
 }
 
-/// Every switch with every value it may have; what else there is of it follows its colon.
+/// Returns every switch with its possible values; a switch with free text ends with a colon.
 fn switch_words<D>(table: &[Switch<D>], scope: Scope) -> Vec<String> {
     let mut words = Vec::new();
     for switch in table.iter().filter(|switch| switch.scope.contains(scope)) {
@@ -129,25 +131,26 @@ fn switch_words<D>(table: &[Switch<D>], scope: Scope) -> Vec<String> {
     words
 }
 
-/// The switches of both programs whose values are files, in lower case.
+/// Returns the switches of both programs that take a file, in lower case, each with its colon.
 fn files() -> Vec<String> {
-    fn of<D>(table: &[Switch<D>]) -> impl Iterator<Item = String> {
+    fn file_switches<D>(table: &[Switch<D>]) -> impl Iterator<Item = String> {
         let files = table.iter().filter(|switch| matches!(switch.value, Value::File(_)));
         let names = files.flat_map(|switch| std::iter::once(&switch.name).chain(switch.short));
         names.map(|name| format!("-{}:", name.to_ascii_lowercase()))
     }
-    let mut all: Vec<String> = of(switches::SWITCHES).chain(of(winrs::switches::SWITCHES)).collect();
+    let mut all: Vec<String> =
+        file_switches(switches::SWITCHES).chain(file_switches(winrs::switches::SWITCHES)).collect();
     all.sort_unstable();
     all.dedup();
     all
 }
 
-/// Names as a pattern, in which a question mark would be any letter.
+/// Returns names as a shell pattern, with question marks escaped because they would match any character.
 fn pattern(names: &[&str]) -> String {
     names.join("|").replace('?', "\\?")
 }
 
-/// The resources of the settings, as `winrm help config` has them.
+/// Configuration resources, as listed by `winrm help config`.
 const CONFIGURATION: [&str; 9] = [
     "winrm/config",
     "winrm/config/client",

@@ -1,4 +1,4 @@
-//! How the service is reached, and who asks: what `winrm` and `winrs` have in common.
+//! Endpoint, credentials and transport options, shared by `winrm` and `winrs`.
 
 pub(crate) mod draft;
 pub(crate) mod switches;
@@ -12,31 +12,31 @@ use crate::endpoint::Endpoint;
 use crate::secret::{PasswordSource, Secret};
 use crate::switch::Keyword;
 
-/// Everything a client must know before its first request.
+/// Connection options of a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
-    /// Which service is asked.
+    /// Service to connect to.
     pub target: Target,
-    /// Who asks, and how that is proven.
+    /// Credentials and authentication scheme.
     pub login: Login,
-    /// What the service is called to its realm.
+    /// Service principal name for Kerberos.
     pub service_name: ServiceName,
-    /// How the certificate of the service is looked at; of no meaning over HTTP.
+    /// Verification of the server certificate; ignored over HTTP.
     pub trust: Trust,
-    /// Whether messages over HTTP may travel unsealed.
+    /// Whether unencrypted messages over HTTP are allowed.
     pub unencrypted: Unencrypted,
-    /// The character encoding of requests.
+    /// Character encoding of requests.
     pub encoding: Encoding,
-    /// How long one operation may take on the service, if that was said.
+    /// Maximum time for one operation on the service; `None` for the default of the client.
     pub timeout: Option<Duration>,
-    /// The proxy on the way.
+    /// Proxy settings; `None` connects directly.
     pub proxy: Option<Proxy>,
-    /// Where every message is written to, without the secrets in it.
+    /// File that receives every message, with secrets removed.
     pub trace: Option<PathBuf>,
 }
 
 impl Default for Connection {
-    /// The local service, as the user of this process.
+    /// Returns a connection to the local service as the user of this process.
     fn default() -> Self {
         Self {
             target: Target::local(),
@@ -52,23 +52,23 @@ impl Default for Connection {
     }
 }
 
-/// Which service is asked.
+/// Service to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// That of this machine: the first of these Unix sockets that somebody listens on.
+    /// Local service, at the first of these Unix sockets that accepts connections.
     Local(Vec<PathBuf>),
-    /// The one at an address.
+    /// Service at a network endpoint.
     Remote(Endpoint),
 }
 
 impl Target {
-    /// This machine, at the sockets that its services have: that of the machine, then that of the user.
+    /// Returns the local target: the socket of the machine's service, then the socket of the user's service.
     #[must_use]
     pub fn local() -> Self {
         Self::Local(config::local_sockets())
     }
 
-    /// The host as it was addressed.
+    /// Returns the host name or address as typed, or `localhost` for the local service.
     #[must_use]
     pub fn host(&self) -> &str {
         match self {
@@ -78,25 +78,25 @@ impl Target {
     }
 }
 
-/// Who asks, and how that is proven.
+/// Credentials and authentication scheme.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Login {
-    /// Nobody (`-auth:none`): enough for Identify.
+    /// No credentials (`-auth:none`); sufficient for Identify.
     Anonymous,
-    /// The user of this process: by the kernel's word to a service of this machine, else by a Kerberos ticket.
+    /// The user of this process, identified by the kernel to the local service and by a Kerberos ticket to others.
     Implicit {
-        /// Which scheme carries the ticket.
+        /// Scheme that carries the ticket.
         scheme: ImplicitScheme,
         /// Whether the port is part of the service principal name.
         spn: SpnPort,
     },
     /// A user with a password.
     Password {
-        /// Which scheme, if that was said.
+        /// Scheme; `None` selects one automatically.
         scheme: Option<PasswordScheme>,
-        /// As it was typed: `USER`, `DOMAIN\USER` or `USER@DOMAIN`.
+        /// User name as typed: `USER`, `DOMAIN\USER` or `USER@DOMAIN`.
         user: String,
-        /// Where the password is.
+        /// Source of the password.
         password: PasswordSource,
         /// Whether the port is part of the service principal name.
         spn: SpnPort,
@@ -105,49 +105,49 @@ pub enum Login {
     Certificate(ClientCertificate),
 }
 
-/// Schemes that carry a ticket the user already has.
+/// Authentication schemes that use an existing ticket of the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImplicitScheme {
-    /// Whatever fits the host.
+    /// Selected automatically for the host.
     Default,
     /// SPNEGO.
     Negotiate,
-    /// SPNEGO over HTTPS with credentials that were not typed (`-defaultCreds`).
+    /// SPNEGO over HTTPS with the credentials of the current user (`-defaultCreds`).
     NegotiateDefaultCredentials,
     /// Kerberos alone.
     Kerberos,
 }
 
-/// Schemes that prove a password.
+/// Authentication schemes that use a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordScheme {
-    /// RFC 7617: sends the password itself.
+    /// Basic authentication (RFC 7617): sends the password itself.
     Basic,
-    /// RFC 7616.
+    /// Digest authentication (RFC 7616).
     Digest,
     /// SPNEGO: Kerberos or NTLM.
     Negotiate,
     /// Kerberos alone.
     Kerberos,
-    /// MS-CSSP: hands the password on to the service.
+    /// CredSSP (MS-CSSP): delegates the password to the service.
     CredSsp,
 }
 
-/// A certificate with its key.
+/// A client certificate with its private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientCertificate {
-    /// By the SHA-1 thumbprint of a certificate in the store of this machine.
+    /// Certificate in the store of this machine, by SHA-1 thumbprint.
     Thumbprint(Thumbprint),
     /// PEM files.
     Files {
-        /// The certificate, with its chain.
+        /// Certificate with its chain.
         certificate: PathBuf,
-        /// Its private key; the same file if it holds both.
+        /// Private key; the same file if it contains both.
         key: PathBuf,
     },
 }
 
-/// The SHA-1 digest of a certificate.
+/// SHA-1 digest of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thumbprint(
     /// INVARIANT: 40 hexadecimal digits in upper case.
@@ -155,7 +155,7 @@ pub struct Thumbprint(
 );
 
 impl Thumbprint {
-    /// Reads 40 hexadecimal digits; spaces between them are what the Windows dialog shows.
+    /// Parses 40 hexadecimal digits. Spaces are ignored, because the Windows certificate dialog shows them.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let digits: String = text.chars().filter(|c| !c.is_whitespace() && *c != '\u{200E}').collect();
@@ -163,7 +163,7 @@ impl Thumbprint {
         fits.then(|| Self(digits.to_ascii_uppercase()))
     }
 
-    /// The digits in upper case.
+    /// Returns the digits in upper case.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -179,22 +179,22 @@ pub enum SpnPort {
     Appended,
 }
 
-/// Whether the credentials may go on to a third machine.
+/// Whether the service may use the credentials for a third machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delegation {
-    /// They stay.
+    /// The credentials are not delegated.
     Refused,
-    /// They may (`-allowdelegate`).
+    /// The credentials are delegated (`-allowdelegate`).
     Allowed,
 }
 
-/// What the service is called to its realm (`-spn`).
+/// Service principal name for Kerberos (`-spn`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServiceName {
-    /// The host as it is addressed, with this class: `HTTP/server7`.
+    /// Host name as typed, with this service class: `HTTP/server7`.
     OfHost(ServiceClass),
-    /// This, wherever the endpoint is.
-    Chosen(ServicePrincipalName),
+    /// Explicit name, independent of the endpoint.
+    Explicit(ServicePrincipalName),
 }
 
 impl Default for ServiceName {
@@ -204,48 +204,48 @@ impl Default for ServiceName {
 }
 
 impl ServiceName {
-    /// Reads a class alone, or a whole name.
+    /// Parses a service class or a full service principal name.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
             "http" => Some(Self::OfHost(ServiceClass::Http)),
             "wsman" => Some(Self::OfHost(ServiceClass::Wsman)),
             "host" => Some(Self::OfHost(ServiceClass::Host)),
-            _ => ServicePrincipalName::parse(text).ok().map(Self::Chosen),
+            _ => ServicePrincipalName::parse(text).ok().map(Self::Explicit),
         }
     }
 }
 
-/// How the certificate of the service is looked at.
+/// Verification of the server certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
-    /// Whether its issuer must be known.
+    /// Verification of the issuer.
     pub issuer: Verification,
-    /// Whether it must bear the name of the host.
+    /// Verification of the host name.
     pub name: Verification,
-    /// A PEM file with issuers to trust beside those of this machine.
+    /// PEM file with additional trusted certificate authorities.
     pub ca: Option<PathBuf>,
 }
 
-/// Whether something is verified.
+/// Whether a property of the certificate is verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verification {
-    /// It is.
+    /// Verify the property.
     #[default]
     Required,
-    /// It is not.
+    /// Skip the verification.
     Skipped,
 }
 
-/// Whether messages over HTTP may travel unsealed.
+/// Whether unencrypted messages over HTTP are allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unencrypted {
-    /// They are sealed, or not sent.
+    /// Messages are sealed or not sent.
     Refused,
-    /// Anyone on the way may read them.
+    /// Messages may be sent without encryption.
     Allowed,
 }
 
-/// The character encoding of requests.
+/// Character encoding of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// UTF-8.
@@ -258,30 +258,30 @@ impl Keyword for Encoding {
     const WORDS: &'static [(&'static str, Self)] = &[("utf-8", Self::Utf8), ("utf-16", Self::Utf16)];
 }
 
-/// The proxy on the way.
+/// Proxy options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxy {
-    /// Where it is found.
+    /// Source of the proxy address.
     pub access: ProxyAccess,
-    /// Who asks it, if it wants to know.
+    /// Authentication to the proxy; `None` if the proxy requires none.
     pub login: Option<ProxyLogin>,
 }
 
-/// Who asks the proxy.
+/// Authentication to a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyLogin {
-    /// How that is proven.
+    /// Authentication scheme.
     pub scheme: ProxyScheme,
-    /// User and password; without them, the user of this process.
+    /// User name and password; `None` for the Kerberos ticket of the current user.
     pub credentials: Option<ProxyCredentials>,
 }
 
-/// User and password for a proxy.
+/// User name and password for a proxy.
 #[derive(Clone, Debug)]
 pub struct ProxyCredentials {
-    /// The user.
+    /// User name.
     pub user: String,
-    /// The password.
+    /// Password.
     pub password: Secret,
 }
 
@@ -293,16 +293,16 @@ impl PartialEq for ProxyCredentials {
 
 impl Eq for ProxyCredentials {}
 
-/// Where a proxy is found.
+/// Source of the proxy address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProxyAccess {
-    /// The settings of the user (here: `https_proxy` and its kin).
+    /// Proxy settings of the user: `https_proxy` and related variables.
     User,
-    /// The settings of the machine.
+    /// Proxy settings of the machine.
     Machine,
-    /// Automatic detection.
+    /// Automatic detection; the same as `User` on Linux.
     AutoDetect,
-    /// No proxy, whatever is set.
+    /// No proxy, regardless of the settings.
     None,
 }
 
@@ -315,12 +315,12 @@ impl Keyword for ProxyAccess {
     ];
 }
 
-/// How a proxy learns who asks.
+/// Authentication scheme for a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProxyScheme {
-    /// RFC 7617.
+    /// Basic authentication (RFC 7617).
     Basic,
-    /// RFC 7616.
+    /// Digest authentication (RFC 7616).
     Digest,
     /// SPNEGO.
     Negotiate,

@@ -1,16 +1,15 @@
-//! `winrm doctor`: looks for what keeps somebody from a service, step by step, and says how to mend it.
+//! `winrm doctor`: diagnoses connection problems and suggests fixes.
 //!
-//! An examination is a row of [checks](Check), each with a limit of its own.
-//! What cannot be looked at, because something before it has failed, is skipped with the reason, so that the first
-//! failure is the one to begin with.
-//! Nothing is changed, but for a shell that is opened and closed again.
+//! The diagnosis is a sequence of [checks](Check), each with its own time limit. Checks that depend on a failed check
+//! are skipped, so that the first failure is the one to fix first. The doctor changes nothing, except that it opens and
+//! closes a shell.
 
 mod finding;
-mod here;
+mod local;
+mod remote;
 mod report;
-mod round;
-mod there;
-mod words;
+mod runner;
+mod units;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -29,30 +28,30 @@ use crate::winrm::switches::Draft;
 
 pub use finding::{Check, Finding, Verdict};
 use report::Report;
-use round::Round;
+use runner::CheckRunner;
 
-/// What is to be examined, and how that is told.
+/// A parsed `winrm doctor` command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Examination {
-    /// The service, and who wants to use it; without `-remote` that of this machine.
+pub struct DoctorCommand {
+    /// Service to check, with the credentials to use.
     pub connection: Connection,
-    /// The settings of the service of this machine, if they are not where they usually are.
+    /// Configuration file of the local service; `None` for the default.
     pub config: Option<PathBuf>,
-    /// Its state, if that is not where it usually is.
+    /// State directory of the local service; `None` for the default.
     pub state: Option<PathBuf>,
-    /// How long each check may take, in place of what it usually may.
+    /// Time limit of every check; `None` for the default of each check.
     pub limit: Option<Duration>,
-    /// How the findings are printed: as text, as one JSON document, or as a line of JSON for each.
+    /// Output format: text, one JSON document, or one line of JSON for each finding.
     pub format: Format,
-    /// How to tell failures apart by exit status.
+    /// Mapping of failures to exit statuses.
     pub exit_codes: ExitCodes,
-    /// What was said on the command line and changes nothing, a line each.
+    /// Warnings about switches without effect, one line each.
     pub notices: Vec<String>,
 }
 
-impl Examination {
-    /// Puts together what was typed: perhaps an endpoint as a word, and the switches.
-    pub(crate) fn read(
+impl DoctorCommand {
+    /// Validates the optional endpoint and the switches.
+    pub(crate) fn build(
         endpoint: Option<String>,
         mut draft: Draft,
         hosts: &SavedHosts,
@@ -60,8 +59,8 @@ impl Examination {
         if let Some(endpoint) = endpoint {
             if draft.connection.remote.is_some() {
                 return Err(Error::Rule {
-                    problem: "the host is given as a word and with -remote",
-                    way_out: "leave one of them away: winrm doctor server7",
+                    problem: "the endpoint is given twice, as an argument and with -remote",
+                    way_out: "omit one of them: winrm doctor server7",
                 });
             }
             draft.connection.remote = Some(Address::parse(&endpoint)?);
@@ -70,15 +69,15 @@ impl Examination {
         let format = draft.format.unwrap_or_default();
         if !matches!(format, Format::Text | Format::Json | Format::Ndjson) {
             return Err(Error::Rule {
-                problem: "the doctor prints text or JSON",
-                way_out: "use -format:text, -format:json, or -format:ndjson for one line a finding",
+                problem: "doctor supports only the formats text, json and ndjson",
+                way_out: "use -format:text, -format:json, or -format:ndjson for one line per finding",
             });
         }
         let is_local = draft.connection.is_local();
         if !is_local && (draft.config.is_some() || draft.state.is_some()) {
             return Err(Error::Rule {
-                problem: "-config and -state are about the service of this machine",
-                way_out: "leave them away, or leave the host away",
+                problem: "-config and -state require the local service",
+                way_out: "omit them, or omit the endpoint",
             });
         }
         let notices = draft.connection.notices();
@@ -89,36 +88,38 @@ impl Examination {
     }
 }
 
-/// Examines, and prints each finding as soon as it is there, in colour where the screen shows them; returns the kind of the first failure, if there was one.
+/// Runs the checks and prints each finding as soon as it is available. Returns the kind of the first failure, or `None`
+/// if no check failed.
 ///
 /// # Errors
-/// [`Stop`] where nothing can be printed, or the settings of clients cannot be read.
+/// [`Stop`] if the output cannot be written or the client settings cannot be read.
 pub async fn run(
-    examination: Examination,
+    command: DoctorCommand,
     settings: &ClientSettings,
     out: &mut dyn Write,
     screen: &Screen,
 ) -> Result<Option<Kind>, Stop> {
-    let Examination { connection, config, state, limit, format, .. } = examination;
+    let DoctorCommand { connection, config, state, limit, format, .. } = command;
     let mut report = Report::new(format, *screen, out);
     match &connection.target {
         Target::Local(sockets) => {
-            let place = here::Place::find(config, state, sockets.clone());
-            report.begin(&place.title())?;
-            let mut round = Round::new(&mut report, limit);
-            here::examine(&place, &mut round).await?;
+            let service = local::LocalService::find(config, state, sockets.clone());
+            report.begin(&service.title())?;
+            let mut runner = CheckRunner::new(&mut report, limit);
+            local::check_all(&service, &mut runner).await?;
         }
         Target::Remote(_) => {
-            let patient = there::Patient::new(connection, settings, limit)?;
-            report.begin(&patient.title())?;
-            let mut round = Round::new(&mut report, limit);
-            there::examine(&patient, &mut round).await?;
+            let target = remote::RemoteTarget::new(connection, settings, limit)?;
+            report.begin(&target.title())?;
+            let mut runner = CheckRunner::new(&mut report, limit);
+            remote::check_all(&target, &mut runner).await?;
         }
     }
     Ok(report.end()?)
 }
 
-/// What takes a finding: it may be unable to print it.
-trait Audience {
-    fn hear(&mut self, finding: Finding) -> io::Result<()>;
+/// Receiver of findings.
+trait FindingSink {
+    /// Adds a finding, and prints it if possible.
+    fn add(&mut self, finding: Finding) -> io::Result<()>;
 }

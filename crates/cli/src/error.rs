@@ -1,4 +1,4 @@
-//! What can be wrong with a command line.
+//! Errors in a command line.
 
 use wording::Failure;
 use wording::association::{AssociationError, AssociationFilter};
@@ -6,206 +6,206 @@ use wording::endpoint::AddressError;
 use wording::failure::Kind;
 use wording::locator::LocatorError;
 
-/// A command line that was not understood; says what was wrong and where.
+/// An invalid command line.
 ///
-/// The second half of the answer, what to do instead, is [`Error::way_out`].
+/// [`Error::way_out`] returns the suggested correction.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The first word is no operation.
-    #[error("unknown operation {word:?}")]
+    /// The first argument is not an operation.
+    #[error("unknown operation '{word}'")]
     UnknownOperation {
-        /// As it was typed.
+        /// Argument as typed.
         word: String,
-        /// The operation it looks like.
+        /// Operation with a similar name.
         nearest: Option<&'static str>,
     },
-    /// A word with a dash that is no switch.
+    /// An argument with a leading dash that is not a switch.
     #[error("unknown switch -{name}")]
     UnknownSwitch {
-        /// As it was typed, up to the colon.
+        /// Switch as typed, without the dash, up to the colon.
         name: String,
-        /// The switch it looks like.
+        /// Switch with a similar name.
         nearest: Option<&'static str>,
     },
     /// A dash or slash without a name.
-    #[error("switch without a name: {text:?}")]
+    #[error("switch without a name: '{text}'")]
     NamelessSwitch {
-        /// As it was typed.
+        /// Argument as typed.
         text: String,
     },
-    /// The same switch twice, in any of its spellings.
-    #[error("-{name} is given twice")]
+    /// A switch was given twice, possibly under different names.
+    #[error("-{name} was given twice")]
     RepeatedSwitch {
-        /// The long name.
+        /// Long name of the switch.
         name: &'static str,
     },
-    /// A switch that means nothing to the operation.
+    /// A switch that does not apply to the operation.
     #[error("-{name} is not valid for {operation}")]
     SwitchNotValid {
-        /// The long name.
+        /// Long name of the switch.
         name: &'static str,
-        /// The operation.
+        /// Name of the operation.
         operation: &'static str,
     },
     /// A switch without the value it needs.
-    #[error("-{name} needs a value")]
+    #[error("-{name} requires a value")]
     ValueMissing {
-        /// The long name.
+        /// Long name of the switch.
         name: &'static str,
-        /// What stands for the value in help.
+        /// Placeholder of the value in help.
         placeholder: String,
     },
-    /// A value for a switch that takes none.
-    #[error("-{name} takes no value")]
+    /// A value was given for a switch without value.
+    #[error("-{name} does not take a value")]
     ValueUnexpected {
-        /// The long name.
+        /// Long name of the switch.
         name: &'static str,
     },
-    /// A quotation mark at one end of a value only.
-    #[error("the value of -{name} has a quotation mark at one end only")]
+    /// A quotation mark at only one end of a value.
+    #[error("unbalanced quotation mark in the value of -{name}")]
     UnbalancedQuote {
-        /// The long name.
+        /// Long name of the switch.
         name: &'static str,
     },
-    /// A value that is none of the words allowed.
-    #[error("-{name} does not know {value:?}")]
+    /// A value that is not one of the allowed keywords.
+    #[error("-{name}: invalid value '{value}'")]
     NotOneOf {
-        /// The long name.
+        /// Long name of the switch.
         name: &'static str,
-        /// As it was typed.
+        /// Value as typed.
         value: String,
-        /// The words that would have been.
+        /// Allowed keywords, separated by commas.
         words: String,
     },
-    /// A value that is no whole number, or too small or large.
-    #[error("-{name}: {value:?} is not a whole number from {least} to {most}")]
+    /// A value that is not an integer within the allowed range.
+    #[error("-{name}: '{value}' is not a whole number from {least} to {most}")]
     NotInRange {
-        /// The long name.
+        /// Long name of the switch.
         name: &'static str,
-        /// As it was typed.
+        /// Value as typed.
         value: String,
-        /// The smallest that is allowed.
+        /// Smallest allowed value.
         least: u64,
-        /// The largest that is allowed.
+        /// Largest allowed value.
         most: u64,
     },
-    /// A value that does not have the form the switch asks for.
+    /// A value that does not have the format of the switch.
     #[error("-{name} must be {form}")]
     BadForm {
-        /// The long name.
+        /// Long name of the switch.
         name: &'static str,
-        /// What it must be.
+        /// Description of the expected format.
         form: &'static str,
     },
-    /// A word behind the first switch.
-    #[error("{word:?} stands behind a switch")]
-    WordBehindSwitch {
-        /// As it was typed.
+    /// A positional argument after the first switch.
+    #[error("argument '{word}' follows a switch")]
+    ArgumentAfterSwitch {
+        /// Argument as typed.
         word: String,
     },
-    /// Too few or too many words for the operation.
-    #[error("{operation} takes {expected}, and {found} were given")]
-    WrongWords {
-        /// The operation.
+    /// Too few or too many positional arguments for the operation.
+    #[error("{operation} takes {expected}, but {found} were given")]
+    WrongArgumentCount {
+        /// Name of the operation.
         operation: &'static str,
-        /// What it takes.
+        /// Expected number of arguments, in words.
         expected: &'static str,
-        /// How many there were.
+        /// Number of arguments given.
         found: usize,
-        /// The form of the whole command.
+        /// Usage line of the operation.
         usage: String,
     },
-    /// Switches that cannot be given together, or only together with another.
+    /// Switches that exclude or require each other.
     #[error("{problem}")]
     Rule {
-        /// What collides.
+        /// Description of the conflict.
         problem: &'static str,
-        /// How to say it instead.
+        /// Suggested correction.
         way_out: &'static str,
     },
-    /// `@{...}` for an operation without input.
-    #[error("{operation} takes no @{{...}}")]
+    /// `@{...}` was given for an operation without input.
+    #[error("{operation} does not take @{{...}}")]
     InputUnexpected {
-        /// The operation.
+        /// Name of the operation.
         operation: &'static str,
     },
-    /// An operation that changes something, without saying what.
-    #[error("{operation} needs the values to change")]
+    /// A modifying operation without the values to set.
+    #[error("{operation} requires the values to change")]
     InputMissing {
-        /// The operation.
+        /// Name of the operation.
         operation: &'static str,
     },
-    /// `@{...}` that does not have its form; scripts know this text.
+    /// Malformed `@{...}`. Scripts match this text.
     #[error("Syntax Error: input must be of the form {{KEY=\"VALUE\"[;KEY=\"VALUE\"]}}")]
     InputSyntax,
-    /// `@{` without its `}`.
-    #[error("@{{ is not closed in {text:?}")]
+    /// `@{` without the closing `}`.
+    #[error("missing closing brace in '{text}'")]
     InputUnterminated {
-        /// The word as it arrived.
+        /// Argument as received from the shell.
         text: String,
     },
-    /// A word that was `@{...}` before the shell replaced the braces.
-    #[error("{text:?} is not @{{...}} any more")]
-    BracesLost {
-        /// The word as it arrived.
+    /// An argument that was `@{...}` before the shell expanded the braces.
+    #[error("'{text}' is not of the form @{{...}}: the shell expanded the braces")]
+    BracesExpanded {
+        /// Argument as received from the shell.
         text: String,
     },
-    /// `@{KEY=}`, which may have been a variable, an empty text or `$null`.
-    #[error("{key} has no value in @{{...}}")]
+    /// `@{KEY=}`, which may have been a variable, an empty string or `$null` before shell expansion.
+    #[error("no value for {key} in @{{...}}")]
     BareValueEmpty {
-        /// The key.
+        /// Key as typed.
         key: String,
     },
-    /// The same key twice.
-    #[error("{key} is given twice in {{...}}")]
+    /// A key was given twice.
+    #[error("{key} was given twice in {{...}}")]
     DuplicateKey {
-        /// The key.
+        /// Key as typed.
         key: String,
     },
-    /// A key that cannot be the name of an element.
-    #[error("{key:?} cannot be the name of a property")]
+    /// A key that is not a valid XML element name.
+    #[error("invalid property name '{key}'")]
     BadKey {
-        /// The key.
+        /// Key as typed.
         key: String,
     },
-    /// A key of `set` that the resource does not have once, or not as a plain value.
+    /// A key of `set` that does not match exactly one plain property of the resource.
     #[error("{key} {problem}")]
     NotSettable {
-        /// The key.
+        /// Key as typed.
         key: String,
-        /// Why it cannot be set.
+        /// Reason, as the rest of a sentence that begins with the key.
         problem: &'static str,
     },
-    /// An endpoint that is not `[TRANSPORT://]HOST[:PORT][/PREFIX]`.
+    /// An endpoint that is not of the form `[TRANSPORT://]HOST[:PORT][/PREFIX]`.
     #[error(transparent)]
     Endpoint(#[from] AddressError),
-    /// A resource that is not `URI?Name=Value`.
+    /// A resource that is not of the form `URI?Name=Value`.
     #[error(transparent)]
     Locator(#[from] LocatorError),
-    /// An association filter that is not understood.
+    /// A malformed association filter.
     #[error(transparent)]
     AssociationFilter(#[from] AssociationError),
-    /// `-hosts` does not name hosts.
+    /// An invalid list of hosts in `-hosts`.
     #[error("{problem}")]
     Fleet {
-        /// Why.
+        /// Reason.
         problem: String,
     },
-    /// A name that no host can be saved under.
-    #[error("{text:?} cannot be the name of a saved host")]
+    /// An invalid name for a saved host.
+    #[error("invalid name for a saved host: '{text}'")]
     BadHostName {
-        /// As it was typed.
+        /// Name as typed.
         text: String,
     },
-    /// Saved hosts cannot be looked up.
+    /// The file of saved hosts cannot be used.
     #[error("{problem}")]
     SavedHosts {
-        /// Why, with the file.
+        /// Reason, including the file.
         problem: String,
     },
-    /// No command for the remote shell.
-    #[error("there is no command to run")]
+    /// No command was given for the remote shell.
+    #[error("no command given")]
     CommandMissing,
 }
 
@@ -216,37 +216,43 @@ impl From<crate::hosts::HostsError> for Error {
 }
 
 impl Error {
-    /// What to do instead, in one line; none if the message says it already.
+    /// Returns the suggested correction in one line, or `None` if the message is sufficient.
     #[must_use]
     pub fn way_out(&self) -> Option<String> {
         let text = match self {
             Self::UnknownOperation { nearest: Some(name), .. } => format!("did you mean {name}?"),
-            Self::UnknownOperation { nearest: None, .. } => "winrm help lists the operations".to_owned(),
+            Self::UnknownOperation { nearest: None, .. } => {
+                "run winrm help for a list of operations".to_owned()
+            }
             Self::UnknownSwitch { nearest: Some(name), .. } => format!("did you mean -{name}?"),
-            Self::UnknownSwitch { nearest: None, .. } => "winrm help switches lists them".to_owned(),
-            Self::SwitchNotValid { operation, .. } => format!("winrm help {operation} lists those that are"),
+            Self::UnknownSwitch { nearest: None, .. } => {
+                "run winrm help switches for a list of switches".to_owned()
+            }
+            Self::SwitchNotValid { operation, .. } => format!("run winrm help {operation} for its switches"),
             Self::NamelessSwitch { .. } => "write -name or -name:value".to_owned(),
             Self::ValueMissing { name, placeholder } => format!("write -{name}:{placeholder}"),
             Self::ValueUnexpected { name } => format!("write -{name} alone"),
-            Self::UnbalancedQuote { .. } => "quote both ends, or write a quotation mark as \\\"".to_owned(),
-            Self::NotOneOf { words, .. } => format!("it takes {words}"),
-            Self::WordBehindSwitch { .. } => "words come before the first switch".to_owned(),
-            Self::WrongWords { usage, .. } => format!("usage: {usage}"),
+            Self::UnbalancedQuote { .. } => {
+                "put quotation marks at both ends, or write a literal quotation mark as \\\"".to_owned()
+            }
+            Self::NotOneOf { words, .. } => format!("valid values: {words}"),
+            Self::ArgumentAfterSwitch { .. } => "put arguments before the first switch".to_owned(),
+            Self::WrongArgumentCount { usage, .. } => format!("usage: {usage}"),
             Self::Rule { way_out, .. } | Self::Endpoint(AddressError { way_out, .. }) => {
                 (*way_out).to_owned()
             }
             Self::InputMissing { .. } => {
                 "add '@{KEY=\"VALUE\"}', -set:KEY=VALUE or -file:FILE with the XML".to_owned()
             }
-            Self::InputUnterminated { .. } | Self::BracesLost { .. } | Self::InputSyntax => {
-                "put it in single quotes: '@{KEY=\"VALUE\";KEY2=\"VALUE2\"}'".to_owned()
+            Self::InputUnterminated { .. } | Self::BracesExpanded { .. } | Self::InputSyntax => {
+                "use single quotes: '@{KEY=\"VALUE\";KEY2=\"VALUE2\"}'".to_owned()
             }
             Self::BareValueEmpty { key } => format!(
-                "put it in single quotes and write {key}=\"\" for an empty text, {key}=$null for none"
+                "use single quotes, and write {key}=\"\" for an empty string or {key}=$null for no value"
             ),
             Self::BadKey { .. } => "use letters, digits and '_', beginning with a letter".to_owned(),
             Self::NotSettable { .. } => {
-                "winrm get shows the properties; -file:FILE puts whole XML".to_owned()
+                "run winrm get to see the properties, or replace the whole XML with -file:FILE".to_owned()
             }
             Self::Locator(error) => return error.way_out().map(str::to_owned),
             Self::AssociationFilter(AssociationError::Object(error)) => {
@@ -254,11 +260,12 @@ impl Error {
             }
             Self::AssociationFilter(_) => AssociationFilter::WAY_OUT.to_owned(),
             Self::Fleet { .. } => {
-                "write -hosts:NAME,NAME, -hosts:web[01-20], or -hosts:@FILE with a host a line".to_owned()
+                "write -hosts:NAME,NAME, -hosts:web[01-20], or -hosts:@FILE with one host per line".to_owned()
             }
-            Self::BadHostName { .. } => "use letters, digits, '-', '_' and '.', 64 at most".to_owned(),
+            Self::BadHostName { .. } => "use up to 64 letters, digits, '-', '_' and '.'".to_owned(),
             Self::SavedHosts { .. } => {
-                "winrm hosts lists them; winrm help hosts tells about the file".to_owned()
+                "run winrm hosts for a list of saved hosts, or winrm help hosts for the file format"
+                    .to_owned()
             }
             Self::CommandMissing => "write winrs -r:HOST COMMAND".to_owned(),
             _ => return None,

@@ -1,30 +1,30 @@
-//! What an error number means: `winrm helpmsg` and `telarch explain`.
+//! Explanations of error codes: `winrm helpmsg` and `telarch explain`.
 
 use crate::codes::Code;
 use crate::failure::Hint;
 use crate::format::Tree;
 
-/// All that is known about a number.
+/// Explanation of an error code.
 #[derive(Clone, Debug)]
 pub struct Explanation {
     code: Code,
     hint: Option<&'static Hint>,
 }
 
-/// Why there is nothing to explain.
+/// An unknown error code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no error number and no name of one")]
+#[error("unknown error code {text:?}")]
 pub struct Unexplained {
     text: String,
-    /// Names that contain the text.
+    /// Symbolic names that contain the text.
     pub like: Vec<String>,
 }
 
 impl Explanation {
-    /// Finds a number in any spelling: decimal, negative, hexadecimal, or its name.
+    /// Looks up an error code given as a decimal, negative or hexadecimal number, or as a symbolic name.
     ///
     /// # Errors
-    /// [`Unexplained`], with names that contain the text.
+    /// [`Unexplained`], with similar names, if the text is not an error code.
     pub fn of(text: &str) -> Result<Self, Unexplained> {
         let Some(code) = Code::parse(text) else {
             let like = Code::search(text, MOST_ALIKE).into_iter().map(|(_, name)| name.to_owned()).collect();
@@ -33,13 +33,13 @@ impl Explanation {
         Ok(Self { code, hint: Hint::find(code) })
     }
 
-    /// Whether more is known than what the number itself tells.
+    /// Returns whether the code has a symbolic name or a hint.
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.hint.is_some() || self.code.symbol().is_some()
     }
 
-    /// What it is, what to do, and every spelling, each on a line.
+    /// Returns the explanation as text: meaning, advice, and every spelling, one per line.
     #[must_use]
     pub fn text(&self) -> String {
         let mut out = format!("{}\n", self.what());
@@ -60,7 +60,7 @@ impl Explanation {
         out
     }
 
-    /// The same for programs.
+    /// Returns the explanation as structured data.
     #[must_use]
     pub fn tree(&self) -> Tree {
         let text = |name: &str, text: String| (name.to_owned(), Tree::Text(text));
@@ -79,16 +79,16 @@ impl Explanation {
 
     fn what(&self) -> String {
         match (self.hint, self.code.words()) {
-            (Some(hint), _) => hint.what.to_owned(),
+            (Some(hint), _) => hint.summary.to_owned(),
             (None, Some(words)) => words,
             (None, None) if self.code == Code(0) => "success".to_owned(),
-            (None, None) => "no name is known for this number".to_owned(),
+            (None, None) => "unknown error code".to_owned(),
         }
     }
 
     fn way_out(&self) -> Vec<String> {
         let lines = self.hint.map_or(&[][..], |hint| hint.way_out);
-        lines.iter().map(|line| line.replace("{host}", "the other machine")).collect()
+        lines.iter().map(|line| line.replace("{host}", "the remote machine")).collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The pages of help, made from the tables that the parsers read.
+//! Help pages, generated from the tables that the parsers use.
 
 mod topics;
 
@@ -18,75 +18,79 @@ use topics::Topic;
 pub enum Page {
     /// Purpose, usage, operations and topics.
     General,
-    /// One operation, by its long name.
+    /// A page about one operation, by its long name.
     Operation(&'static str),
-    /// One topic, by its name.
+    /// A page about one topic, by its name.
     Topic(&'static str),
     /// Every page.
     All,
 }
 
 impl Page {
-    /// The page a word asks for; an unknown word and none get the general one.
+    /// Returns the page for a topic or operation, or the general page if it is unknown or missing.
     #[must_use]
     pub fn find(word: Option<&str>) -> Self {
         let Some(word) = word else { return Self::General };
         if word.eq_ignore_ascii_case("all") {
             return Self::All;
         }
-        let operation = OPERATIONS.iter().find(|operation| operation.is_named(word));
-        let topic = || TOPICS.iter().find(|topic| topic.is_named(word));
-        match operation {
-            Some(operation) => Self::Operation(operation.name),
-            None => topic().map_or(Self::General, |topic| Self::Topic(topic.name)),
+        if let Some(operation) = OPERATIONS.iter().find(|operation| operation.is_named(word)) {
+            return Self::Operation(operation.name);
         }
+        TOPICS
+            .iter()
+            .find(|topic| topic.is_named(word))
+            .map_or(Self::General, |topic| Self::Topic(topic.name))
     }
 
-    /// The text of the page.
+    /// Returns the text of the page.
     #[must_use]
     pub fn text(self) -> String {
-        let operation = |name| OPERATIONS.iter().find(|operation| operation.name == name);
-        let topic = |name| TOPICS.iter().find(|topic| topic.name == name);
         match self {
-            Self::Operation(name) => operation(name).map_or_else(general, about_operation),
-            Self::Topic(name) => topic(name).map_or_else(general, about_topic),
+            Self::Operation(name) => OPERATIONS
+                .iter()
+                .find(|operation| operation.name == name)
+                .map_or_else(general, about_operation),
+            Self::Topic(name) => {
+                TOPICS.iter().find(|topic| topic.name == name).map_or_else(general, about_topic)
+            }
             Self::General => general(),
             Self::All => all(),
         }
     }
 }
 
-/// The page of `winrs -?`.
+/// Returns the help page of `winrs`.
 #[must_use]
 pub fn winrs() -> String {
     let mut page = format!(
-        "winrs - run a command on this or another machine\n\n    {}\n\nUsage: {}\n\n{}",
+        "winrs - run a command on a local or remote machine\n\n    {}\n\nUsage: {}\n\n{}",
         winrs::EXAMPLE,
         winrs::USAGE,
         winrs::ABOUT,
     );
-    page.push_str("\nSwitches, written with - or /, in any case:\n\n");
+    page.push_str("\nSwitches (case-insensitive, introduced by - or /):\n\n");
     page.push_str(&switch_list(winrs::switches::SWITCHES, Scope::ALL));
-    page.push_str("\nExit status: that of the command. ");
+    page.push_str("\nExit status: the exit code of the command. ");
     page.push_str(winrs::EXIT_STATUS);
     page
 }
 
-/// What an error number means; an unknown one gets the page of `helpmsg`.
+/// Returns the explanation of an error code, or the help page of `helpmsg` if the code is unknown.
 #[must_use]
 pub fn message(text: &str) -> String {
     let known = Explanation::of(text).ok().filter(Explanation::is_known);
     known.map_or_else(|| Page::Operation("helpmsg").text(), |known| known.text())
 }
 
-/// The answer to `--version`.
+/// Returns the output of `--version`.
 #[must_use]
 pub fn version(program: &str) -> String {
     format!("{program} (Telarch) {}\n", env!("CARGO_PKG_VERSION"))
 }
 
 fn general() -> String {
-    let mut page = "winrm - read, change and run what is on this and other machines\n\n    \
+    let mut page = "winrm - manage local and remote machines over WS-Management\n\n    \
         winrm identify -remote:server7\n\n\
         Usage: winrm OPERATION [ACTION] [RESOURCE_URI] ['@{KEY=\"VALUE\";...}'] [-SWITCH[:VALUE] ...]\n\n\
         Operations:\n\n"
@@ -96,11 +100,11 @@ fn general() -> String {
         let names = names.copied().collect::<Vec<_>>().join(", ");
         page.push_str(&format!("  {names:<22}{}\n", operation.about));
     }
-    page.push_str("\nwinrm help OPERATION tells about one, winrm help TOPIC about one of these:\n\n");
+    page.push_str("\nRun winrm help OPERATION for details about an operation. Help topics:\n\n");
     for topic in TOPICS {
         page.push_str(&format!("  {:<22}{}\n", topic.name, topic.about));
     }
-    page.push_str("\nOperations, switches and their words may be written in any case.\n");
+    page.push_str("\nOperations, switches and keywords are case-insensitive.\n");
     page
 }
 
@@ -179,14 +183,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_page_has_a_first_line_and_an_example_and_fits_the_screen() {
+    fn every_page_has_a_title_and_an_example_and_fits_100_columns() {
         let operations = OPERATIONS.iter().map(|operation| Page::Operation(operation.name));
         let topics = TOPICS.iter().map(|topic| Page::Topic(topic.name));
         for page in operations.chain(topics).chain([Page::General]) {
             let text = page.text();
             let mut lines = text.lines();
-            assert!(lines.next().is_some_and(|line| !line.is_empty()), "{page:?} begins with nothing");
-            assert_eq!(lines.next(), Some(""), "{page:?} does not open with one line");
+            assert!(lines.next().is_some_and(|line| !line.is_empty()), "{page:?} has no title line");
+            assert_eq!(lines.next(), Some(""), "{page:?}: no blank line after the title");
             assert!(text.contains("\n    winrm "), "{page:?} has no example");
             for line in text.lines() {
                 assert!(line.chars().count() <= 100, "{page:?}: {line}");
@@ -195,10 +199,10 @@ mod tests {
     }
 
     #[test]
-    fn every_switch_stands_under_a_topic() {
+    fn every_switch_is_listed_under_a_topic() {
         for switch in switches::SWITCHES {
-            let told = TOPICS.iter().any(|topic| topic.groups.contains(&switch.group));
-            assert!(told, "-{} is told nowhere", switch.name);
+            let listed = TOPICS.iter().any(|topic| topic.groups.contains(&switch.group));
+            assert!(listed, "-{} is not listed under any topic", switch.name);
         }
     }
 }

@@ -1,106 +1,107 @@
-//! Lists of hosts as people write them: names, ranges, networks, and files of them.
+//! Host lists: names, ranges, networks, and files that contain them.
 //!
-//! `winrm -hosts` and `telarch ipmi -H` read the same lists.
+//! Used by `winrm -hosts` and `telarch ipmi -H`.
 
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::Ipv4Addr;
 
-/// Why a text is no list of hosts.
+/// An invalid host list.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostListError {
-    /// There is none in it.
-    #[error("no host is named")]
+    /// The list is empty.
+    #[error("no hosts specified")]
     Empty,
-    /// One is there twice.
+    /// A host is listed twice.
     #[error("{host} is listed twice")]
-    Twice {
-        /// Which.
+    Duplicate {
+        /// Host name.
         host: String,
     },
-    /// There are too many.
-    #[error("more than {MOST_HOSTS} hosts at once")]
+    /// The list has too many hosts.
+    #[error("more than {MOST_HOSTS} hosts")]
     TooMany,
-    /// A range or network that is none.
-    #[error("{word:?}: {range} is no range such as [01-20] or [1,3,7-9]")]
+    /// An invalid range.
+    #[error("'{word}': invalid range {range}; write a range such as [01-20] or [1,3,7-9]")]
     Range {
-        /// Where it stands.
+        /// Entry that contains the range.
         word: String,
-        /// What it is.
+        /// Range with its brackets.
         range: String,
     },
-    /// A network that is none, or that is larger than anybody means.
-    #[error("{word:?} is no network of 16 to 32 bits, such as 10.0.7.0/24")]
+    /// An invalid network, or a network with a prefix shorter than 16 bits.
+    #[error("invalid network '{word}'; write a network with a prefix of 16 to 32 bits, such as 10.0.7.0/24")]
     Network {
-        /// What it is.
+        /// Entry as typed.
         word: String,
     },
     /// The file cannot be read.
     #[error("cannot read {path}: {source}")]
     Unreadable {
-        /// Its path.
+        /// Path of the file.
         path: String,
-        /// Why.
+        /// Cause.
         source: io::Error,
     },
 }
 
-/// The hosts of a list, in its order.
+/// Parses a host list and returns its hosts in order.
 ///
-/// Names are separated by commas; `bmc[01-20]` and `rack[1,3]-[1-40]` are ranges, `10.0.7.0/24` is every address that
-/// a host of that network can have, and `@FILE` is a file with such a list, where lines separate, too, and `#` begins
-/// a comment. What stands in brackets and has a colon is an address of IPv6.
+/// Entries are separated by commas. `bmc[01-20]` and `rack[1,3]-[1-40]` are ranges, and `10.0.7.0/24` includes every
+/// host address of the network. `@FILE` reads a list from a file, where line breaks also separate entries and `#`
+/// starts a comment. Brackets that contain a colon enclose an IPv6 address.
 ///
 /// # Errors
-/// When it names nobody, somebody twice, or more than 100000; and when the file cannot be read.
+/// If the list is empty or malformed, contains a host twice or more than 100,000 hosts, or if the file cannot be read.
 pub fn parse(text: &str) -> Result<Vec<String>, HostListError> {
     let mut hosts = Vec::new();
     match text.strip_prefix('@') {
-        None => gather(text, &mut hosts)?,
+        None => add_hosts(text, &mut hosts)?,
         Some(path) => {
             let mut list = String::new();
             let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_string(&mut list));
             read.map_err(|source| HostListError::Unreadable { path: path.to_owned(), source })?;
             for line in list.lines() {
-                gather(line.split('#').next().unwrap_or_default(), &mut hosts)?;
+                add_hosts(line.split('#').next().unwrap_or_default(), &mut hosts)?;
             }
         }
     }
-    each_once(hosts.iter().cloned())?;
+    reject_duplicates(hosts.iter().cloned())?;
     if hosts.is_empty() { Err(HostListError::Empty) } else { Ok(hosts) }
 }
 
-/// Whether each is named once: who is named twice would be told twice to do the same.
+/// Checks that every host is listed once, so that no host runs an operation twice. Case is ignored.
 ///
 /// # Errors
-/// When one is there again, however it is written.
-pub fn each_once(hosts: impl IntoIterator<Item = String>) -> Result<(), HostListError> {
-    let mut known = HashSet::new();
+/// [`HostListError::Duplicate`] for the first host that is listed again.
+pub fn reject_duplicates(hosts: impl IntoIterator<Item = String>) -> Result<(), HostListError> {
+    let mut seen = HashSet::new();
     for host in hosts {
-        if !known.insert(host.to_ascii_lowercase()) {
-            return Err(HostListError::Twice { host });
+        if !seen.insert(host.to_ascii_lowercase()) {
+            return Err(HostListError::Duplicate { host });
         }
     }
     Ok(())
 }
 
-fn gather(text: &str, hosts: &mut Vec<String>) -> Result<(), HostListError> {
+/// Expands the entries of a text and appends the hosts.
+fn add_hosts(text: &str, hosts: &mut Vec<String>) -> Result<(), HostListError> {
     for word in words(text) {
-        let named = match network(&word) {
-            Some(named) => named?,
-            None => expanded(&word)?,
+        let expanded = match network(&word) {
+            Some(addresses) => addresses?,
+            None => expand_ranges(&word)?,
         };
-        if hosts.len() + named.len() > MOST_HOSTS {
+        if hosts.len() + expanded.len() > MOST_HOSTS {
             return Err(HostListError::TooMany);
         }
-        hosts.extend(named);
+        hosts.extend(expanded);
     }
     Ok(())
 }
 
-/// What stands between commas, but for those in brackets.
+/// Splits a text at commas, except commas in brackets.
 fn words(text: &str) -> Vec<String> {
     let (mut words, mut depth) = (vec![String::new()], 0_u32);
     for letter in text.chars() {
@@ -120,39 +121,36 @@ fn words(text: &str) -> Vec<String> {
     words.into_iter().map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect()
 }
 
-/// The hosts of a network; none if the word is no address with a slash behind it.
+/// Returns the host addresses of a network, or `None` if the entry is not an IPv4 address followed by a slash.
 fn network(word: &str) -> Option<Result<Vec<String>, HostListError>> {
     let (address, bits) = word.split_once('/')?;
     let address: Ipv4Addr = address.parse().ok()?;
-    let wrong = || HostListError::Network { word: word.to_owned() };
     let Some(bits) = bits.parse::<u32>().ok().filter(|bits| (16..=32).contains(bits)) else {
-        return Some(Err(wrong()));
+        return Some(Err(HostListError::Network { word: word.to_owned() }));
     };
     let size = 1_u32 << (32 - bits);
     let first = u32::from(address) & !(size - 1);
-    // The first is the network itself and the last is everybody, unless there are one or two only (RFC 3021).
+    // The first address is the network and the last the broadcast address, except in /31 (RFC 3021) and /32.
     let (skipped, last) = if size > 2 { (1, size - 1) } else { (0, size) };
     Some(Ok((skipped..last).map(|number| Ipv4Addr::from(first + number).to_string()).collect()))
 }
 
-/// A name with its ranges written out.
-fn expanded(word: &str) -> Result<Vec<String>, HostListError> {
+/// Returns every name that an entry with ranges denotes.
+fn expand_ranges(word: &str) -> Result<Vec<String>, HostListError> {
     let range = word.match_indices('[').find_map(|(place, _)| {
         let (before, rest) = (word.get(..place)?, word.get(place + 1..)?);
         let (inside, after) = rest.split_once(']')?;
         (!inside.contains(':')).then_some((before, inside, after))
     });
     let Some((before, inside, after)) = range else { return Ok(vec![word.to_owned()]) };
-    let wrong = || HostListError::Range { word: word.to_owned(), range: format!("[{inside}]") };
-    let tails = expanded(after)?;
+    let tails = expand_ranges(after)?;
     let mut names = Vec::new();
     for part in inside.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (low, high): (usize, usize) =
-            (first.parse().map_err(|_| wrong())?, last.parse().map_err(|_| wrong())?);
-        if high < low {
-            return Err(wrong());
-        }
+        let bounds = first.parse().ok().zip(last.parse().ok());
+        let Some((low, high)) = bounds.filter(|(low, high): &(usize, usize)| low <= high) else {
+            return Err(HostListError::Range { word: word.to_owned(), range: format!("[{inside}]") });
+        };
         let more = (high - low).saturating_add(1).saturating_mul(tails.len());
         if names.len().saturating_add(more) > MOST_HOSTS {
             return Err(HostListError::TooMany);
@@ -165,7 +163,7 @@ fn expanded(word: &str) -> Result<Vec<String>, HostListError> {
     Ok(names)
 }
 
-/// More than any list of hosts that somebody wrote, in octets.
+/// Maximum size of a host list file in bytes.
 const LARGEST: u64 = 16 * 1_024 * 1_024;
 const MOST_HOSTS: usize = 100_000;
 
@@ -178,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_written_out() {
+    fn ranges_are_expanded() {
         assert_eq!(read("a, b:99"), ["a", "b:99"]);
         assert_eq!(read("n[08-10].x:7"), ["n08.x:7", "n09.x:7", "n10.x:7"]);
         assert_eq!(read("r[1,3]n[1-2],z"), ["r1n1", "r1n2", "r3n1", "r3n2", "z"]);
@@ -188,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_are_the_hosts_they_have() {
+    fn networks_are_expanded_to_host_addresses() {
         assert_eq!(read("10.0.7.5/30"), ["10.0.7.5", "10.0.7.6"]);
         assert_eq!(read("10.0.7.5/31"), ["10.0.7.4", "10.0.7.5"]);
         assert_eq!(read("10.0.7.5/32"), ["10.0.7.5"]);
@@ -197,17 +195,17 @@ mod tests {
     }
 
     #[test]
-    fn files_have_lists_in_lines() {
+    fn files_contain_lists_on_several_lines() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), "# rack 1\na[1-2], b # the old one\n\nc\n").expect("written");
         assert_eq!(read(&format!("@{}", file.path().display())), ["a1", "a2", "b", "c"]);
     }
 
     #[test]
-    fn what_is_no_list_is_refused() {
+    fn invalid_lists_are_rejected() {
         for (text, part) in [
-            ("", "no host"),
-            (",", "no host"),
+            ("", "no hosts"),
+            (",", "no hosts"),
             ("a[2-1]", "[2-1]"),
             ("a[x]", "[x]"),
             ("a[]", "[]"),

@@ -1,7 +1,7 @@
-//! Hosts that somebody has given a name: `~/.config/telarch/hosts.toml`.
+//! Saved hosts: `~/.config/telarch/hosts.toml`.
 //!
-//! A saved name stands for an address with its port, transport, scheme and user wherever an endpoint is asked for.
-//! Passwords are not kept.
+//! The name of a saved host can be used in place of an endpoint. It represents an address with port, transport,
+//! authentication scheme and user. Passwords are not saved.
 
 mod file;
 
@@ -14,11 +14,11 @@ use crate::switch::{Keyword as _, find_keyword};
 
 pub use file::HostsError;
 
-/// Where saved hosts are; nothing is read before a name is looked for.
+/// File of saved hosts; read only when a name is looked up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SavedHosts(Option<PathBuf>);
 
-/// A host under a name.
+/// A saved host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedHost {
     name: Name,
@@ -29,96 +29,100 @@ pub struct SavedHost {
     user: Option<String>,
 }
 
-/// What a host is saved under.
+/// Name of a saved host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Name(
     /// INVARIANT: not empty; ASCII letters, digits, `-`, `_` and `.` only.
     String,
 );
 
-/// The variable that names another file.
+/// Environment variable that names another file of saved hosts.
 pub const HOSTS_VARIABLE: &str = "TELARCH_HOSTS";
 
 impl SavedHosts {
-    /// Those of the user of this process.
+    /// Returns the saved hosts of the user of this process.
     #[must_use]
     pub fn of_this_process() -> Self {
-        let named = std::env::var_os(HOSTS_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
-        let own = || {
+        let explicit = std::env::var_os(HOSTS_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+        Self(explicit.or_else(|| {
             let paths = config::Paths::of_user(|name| std::env::var_os(name))?;
             Some(paths.config.with_file_name("hosts.toml"))
-        };
-        Self(named.or_else(own))
+        }))
     }
 
-    /// Those of one file.
+    /// Returns the saved hosts of one file.
     #[must_use]
     pub fn of_file(path: impl Into<PathBuf>) -> Self {
         Self(Some(path.into()))
     }
 
-    /// There are none.
+    /// Returns an empty list of saved hosts.
     #[must_use]
     pub fn none() -> Self {
         Self(None)
     }
 
-    /// The host that an address names, if it is nothing but a saved name.
+    /// Returns the saved host whose name was typed as the address, or `None` if the address is not a saved name.
     pub(crate) fn find(&self, address: &Address) -> Result<Option<SavedHost>, HostsError> {
         let Some(name) = address.bare_host().and_then(Name::parse) else { return Ok(None) };
         Ok(self.all()?.into_iter().find(|host| host.name.is(&name)))
     }
 
-    /// The host of a name.
+    /// Returns the host with this name.
     pub(crate) fn named(&self, name: &Name) -> Result<SavedHost, HostsError> {
         let found = self.all()?.into_iter().find(|host| host.name.is(name));
         found.ok_or_else(|| HostsError::Unknown { name: name.0.clone() })
     }
 
-    /// All of them, in the order of the file.
+    /// Returns all saved hosts in file order.
     pub(crate) fn all(&self) -> Result<Vec<SavedHost>, HostsError> {
         self.0.as_deref().map_or_else(|| Ok(Vec::new()), file::read)
     }
 
-    /// Saves a host, in place of one of the same name.
+    /// Saves a host, replacing a host with the same name.
     pub(crate) fn save(&self, host: &SavedHost) -> Result<(), HostsError> {
         file::change(self.path()?, |document| file::put(document, host))
     }
 
-    /// Forgets a host.
-    pub(crate) fn forget(&self, name: &Name) -> Result<(), HostsError> {
+    /// Deletes a host.
+    pub(crate) fn delete(&self, name: &Name) -> Result<(), HostsError> {
         self.named(name)?;
         file::change(self.path()?, |document| file::remove(document, name))
     }
 
-    /// The file, for people.
-    pub(crate) fn place(&self) -> String {
+    /// Returns the path of the file, for messages.
+    pub(crate) fn path_text(&self) -> String {
         self.0.as_ref().map_or_else(|| "nowhere".to_owned(), |path| path.display().to_string())
     }
 
     fn path(&self) -> Result<&Path, HostsError> {
-        self.0.as_deref().ok_or(HostsError::NoPlace)
+        self.0.as_deref().ok_or(HostsError::NoFile)
     }
 }
 
 impl SavedHost {
-    /// A host as a command line says it.
-    pub(crate) fn new(
-        name: Name,
-        address: Address,
-        (transport, port): (Option<Transport>, Option<u16>),
-        (scheme, user): (Option<Scheme>, Option<String>),
-    ) -> Self {
-        Self { name, address, transport, port, scheme, user }
+    /// Creates a host without port, transport, scheme and user.
+    pub(crate) fn new(name: Name, address: Address) -> Self {
+        Self { name, address, transport: None, port: None, scheme: None, user: None }
     }
 
-    /// The name it is saved under.
+    /// Sets transport and port, for an address without them.
+    pub(crate) fn with_endpoint(self, transport: Option<Transport>, port: Option<u16>) -> Self {
+        Self { transport, port, ..self }
+    }
+
+    /// Sets authentication scheme and user.
+    pub(crate) fn with_login(self, scheme: Option<Scheme>, user: Option<String>) -> Self {
+        Self { scheme, user, ..self }
+    }
+
+    /// Returns the name of the saved host.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name.0
     }
 
-    /// How it is reached, as one would type it.
+    /// Returns the address as typed.
     pub(crate) fn address(&self) -> &Address {
         &self.address
     }
@@ -139,47 +143,46 @@ impl SavedHost {
         self.user.as_deref()
     }
 
-    /// The words of the file, for tables: name and value, in their order.
+    /// Returns the keys and values of the host in file order.
     pub(crate) fn fields(&self) -> Vec<(&'static str, String)> {
-        let text = |name, value: Option<String>| value.map(|value| (name, value));
         let scheme = self.scheme.and_then(|scheme| {
-            let known = Scheme::WORDS.iter().find(|(_, known)| *known == scheme);
-            known.map(|(word, _)| (*word).to_owned())
+            let keyword = Scheme::WORDS.iter().find(|(_, value)| *value == scheme);
+            keyword.map(|(word, _)| (*word).to_owned())
         });
-        [
-            Some((file::ADDRESS, self.address.to_string())),
-            text(file::TRANSPORT, self.transport.map(|transport| transport.to_string())),
-            text(file::PORT, self.port.map(|port| port.to_string())),
-            text(file::AUTHENTICATION, scheme),
-            text(file::USER, self.user.clone()),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        let fields = [
+            (file::ADDRESS, Some(self.address.to_string())),
+            (file::TRANSPORT, self.transport.map(|transport| transport.to_string())),
+            (file::PORT, self.port.map(|port| port.to_string())),
+            (file::AUTHENTICATION, scheme),
+            (file::USER, self.user.clone()),
+        ];
+        fields.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect()
     }
 }
 
 impl Name {
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        let is_name = !text.is_empty() && text.len() <= LONGEST_NAME && text.chars().all(fits);
+        let is_name = !text.is_empty()
+            && text.len() <= LONGEST_NAME
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
         is_name.then(|| Self(text.to_owned()))
     }
 
-    /// A name from the command line.
+    /// Parses a name from the command line.
     pub(crate) fn read(text: &str) -> Result<Self, Error> {
         Self::parse(text).ok_or_else(|| Error::BadHostName { text: text.to_owned() })
     }
 
-    /// Whether it is the same, in any case of letters, as names of hosts are.
+    /// Returns whether the names are equal; case is ignored, as in host names.
     fn is(&self, other: &Self) -> bool {
         self.0.eq_ignore_ascii_case(&other.0)
     }
 }
 
-/// One word of `Transport` or `Authentication` in the file.
+/// Parses a keyword of `Transport` or `Authentication` in the file.
 fn word<K: crate::switch::Keyword>(text: &str) -> Option<K> {
     find_keyword(text)
 }
 
+/// Maximum length of a name in characters.
 const LONGEST_NAME: usize = 64;

@@ -1,31 +1,31 @@
-//! Keys and values on the command line: `@{KEY="VALUE";KEY2=$null}`, and the same without `@`.
+//! Key/value input on the command line: `@{KEY="VALUE";KEY2=$null}`, or the same without `@`.
 
 use crate::error::Error;
 
-/// Keys with their values, in the order they were given; no key comes twice.
+/// Keys with their values, in command-line order. Every key is unique.
 ///
-/// Keys differ by case: they become the names of XML elements.
+/// Keys are case-sensitive because they become names of XML elements.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyValues(Vec<(String, Value)>);
 
-/// What a key is set to.
+/// Value of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// A text, perhaps empty.
+    /// A string, possibly empty.
     Text(String),
-    /// `$null`: no value at all (`xsi:nil`).
+    /// `$null`: no value (`xsi:nil`).
     Null,
 }
 
 impl KeyValues {
-    /// Reads `@{...}` as it arrives from the shell.
+    /// Parses `@{...}` as received from the shell.
     ///
     /// # Errors
-    /// [`Error::InputUnterminated`] and [`Error::BracesLost`] when the shell took it apart, otherwise as
+    /// [`Error::InputUnterminated`] or [`Error::BracesExpanded`] if the shell changed the argument, otherwise as
     /// [`KeyValues::parse`].
     pub fn parse_input(text: &str) -> Result<Self, Error> {
         let Some(braced) = text.strip_prefix('@').filter(|braced| braced.starts_with('{')) else {
-            return Err(Error::BracesLost { text: text.to_owned() });
+            return Err(Error::BracesExpanded { text: text.to_owned() });
         };
         if !braced.trim_end().ends_with('}') {
             return Err(Error::InputUnterminated { text: text.to_owned() });
@@ -33,10 +33,10 @@ impl KeyValues {
         Self::parse(braced)
     }
 
-    /// Reads `{KEY="VALUE";KEY2=$null}`.
+    /// Parses `{KEY="VALUE";KEY2=$null}`.
     ///
-    /// A value stands in double quotes and has no escapes. Unquoted values are read too, because most
-    /// shells take the quotes away; they end at the next `;`.
+    /// Values are enclosed in double quotes and have no escapes. Unquoted values are also accepted, because
+    /// most shells remove the quotes; they end at the next `;`.
     ///
     /// # Errors
     /// [`Error::InputSyntax`], [`Error::DuplicateKey`] or [`Error::BareValueEmpty`].
@@ -58,7 +58,7 @@ impl KeyValues {
         Ok(pairs)
     }
 
-    /// Adds `KEY=VALUE`, as `-set:` takes it: the value needs no quotes, and `$null` is none.
+    /// Adds `KEY=VALUE` from a `-set:` switch. The value is not quoted; `$null` means no value.
     ///
     /// # Errors
     /// [`Error::InputSyntax`] or [`Error::DuplicateKey`].
@@ -69,27 +69,27 @@ impl KeyValues {
         self.add(key, value)
     }
 
-    /// Adds all of another set.
+    /// Adds every pair of another set.
     ///
     /// # Errors
-    /// [`Error::DuplicateKey`] for a key that both have.
+    /// [`Error::DuplicateKey`] for a key in both sets.
     pub fn extend(&mut self, other: Self) -> Result<(), Error> {
         other.0.into_iter().try_for_each(|(key, value)| self.add(Key(&key), value))
     }
 
-    /// Keys and values in order.
+    /// Returns keys and values in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 
-    /// Whether there are none.
+    /// Returns whether the set has no keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     fn add(&mut self, Key(key): Key<'_>, value: Value) -> Result<(), Error> {
-        if self.0.iter().any(|(known, _)| known == key) {
+        if self.0.iter().any(|(other, _)| other == key) {
             return Err(Error::DuplicateKey { key: key.to_owned() });
         }
         self.0.push((key.to_owned(), value));
@@ -97,18 +97,19 @@ impl KeyValues {
     }
 }
 
-/// A text of letters, digits, `_` and `:`.
+/// A non-empty string of ASCII letters, digits, `_` and `:`.
 #[derive(Clone, Copy)]
 struct Key<'t>(&'t str);
 
 impl<'t> Key<'t> {
     fn parse(text: &'t str) -> Option<Self> {
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':');
-        (!text.is_empty() && text.chars().all(fits)).then_some(Self(text))
+        let is_key =
+            !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':'));
+        is_key.then_some(Self(text))
     }
 }
 
-/// Takes one value from the front; returns it with what stands behind it.
+/// Parses one value at the start of the text and returns it with the remaining text.
 fn value<'t>(key: Key<'_>, text: &'t str) -> Result<(Value, &'t str), Error> {
     if let Some(quoted) = text.strip_prefix('"') {
         let (value, behind) = quoted.split_once('"').ok_or(Error::InputSyntax)?;
@@ -119,7 +120,7 @@ fn value<'t>(key: Key<'_>, text: &'t str) -> Result<(Value, &'t str), Error> {
     if is_null(bare) {
         return Ok((Value::Null, behind));
     }
-    // `"$null"`, `""` and an empty variable all arrive like this, and they do not mean the same.
+    // After shell expansion, `"$null"`, `""` and an empty variable all look like this, with different meanings.
     if bare.is_empty() {
         return Err(Error::BareValueEmpty { key: key.0.to_owned() });
     }
@@ -129,7 +130,7 @@ fn value<'t>(key: Key<'_>, text: &'t str) -> Result<(Value, &'t str), Error> {
     Ok((Value::Text(bare.to_owned()), behind))
 }
 
-/// Whether a comma stands where `;` was meant: `1,b=2`.
+/// Returns whether a comma was used in place of `;`, as in `1,b=2`.
 fn has_pair_behind_comma(bare: &str) -> bool {
     let mut parts = bare.split(',').skip(1);
     parts.any(|part| part.split_once('=').is_some_and(|(key, _)| Key::parse(key.trim()).is_some()))
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_reference_accepts_is_read() {
+    fn input_accepted_by_windows_is_accepted() {
         for (input, expected) in [
             ("@{}", vec![]),
             ("@{ }", vec![]),
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_reference_refuses_is_a_syntax_error() {
+    fn input_rejected_by_windows_is_a_syntax_error() {
         for input in [
             r#"@{K="V";}"#,
             r#"@{a="1",b="2"}"#,
@@ -196,12 +197,12 @@ mod tests {
     }
 
     #[test]
-    fn a_key_twice_is_refused() {
+    fn duplicate_keys_are_rejected() {
         assert_eq!(pairs(r#"@{a="1";a="2"}"#), Err(Error::DuplicateKey { key: "a".to_owned() }));
     }
 
     #[test]
-    fn values_whose_quotes_the_shell_took_are_read() {
+    fn values_without_quotes_are_accepted() {
         for (input, expected) in [
             ("@{Basic=true}", vec![text("Basic", "true")]),
             ("@{TrustedHosts=a.example,b.example}", vec![text("TrustedHosts", "a.example,b.example")]),
@@ -212,16 +213,16 @@ mod tests {
     }
 
     #[test]
-    fn what_the_shell_took_apart_is_named() {
+    fn arguments_changed_by_the_shell_are_reported() {
         assert_eq!(pairs("@{K=V"), Err(Error::InputUnterminated { text: "@{K=V".to_owned() }));
-        assert_eq!(pairs("@a=1"), Err(Error::BracesLost { text: "@a=1".to_owned() }));
+        assert_eq!(pairs("@a=1"), Err(Error::BracesExpanded { text: "@a=1".to_owned() }));
         assert_eq!(pairs("@{K=}"), Err(Error::BareValueEmpty { key: "K".to_owned() }));
         let way_out = Error::InputUnterminated { text: "@{K=V".to_owned() }.way_out();
         assert!(way_out.is_some_and(|text| text.contains("single quotes")));
     }
 
     #[test]
-    fn set_takes_the_value_as_it_is() {
+    fn set_does_not_parse_quotation_marks() {
         let mut pairs = KeyValues::default();
         pairs.set("Subject=CN=web,O=Example; \"quoted\"").unwrap();
         pairs.set("Hostname=").unwrap();

@@ -1,7 +1,7 @@
-//! What the command lines of Telarch share.
+//! Command lines of `winrm` and `winrs`, and terminal input and output shared with `telarch`.
 //!
-//! A program hands its arguments to [`winrm::parse`] or [`winrs::parse`] and gets a typed command back;
-//! what the command returns it prints with a [`Format`], and what goes wrong with a [`Failure`].
+//! A program passes its arguments to [`winrm::parse`] or [`winrs::parse`] and gets a typed command back.
+//! It prints results with a [`Format`] and errors with a [`Failure`].
 //!
 //! ```
 //! use telarch_cli::winrm::{self, Invocation, Operation};
@@ -14,13 +14,13 @@
 //! # Ok::<(), telarch_cli::Error>(())
 //! ```
 //!
-//! One table describes every switch and one every operation; parsers, help ([`help`]), man pages
-//! ([`man`]) and completions ([`completion`]) read them.
+//! One table describes the switches and another the operations. The parsers, help ([`help`]), man pages
+//! ([`man`]) and completion scripts ([`completion`]) are generated from them.
 //!
-//! [`winrm::run`] and [`winrs::run`] carry a command out with the client; [`doctor::run`] looks for what is wrong.
+//! [`winrm::run`] and [`winrs::run`] execute a command with the client; [`doctor::run`] diagnoses connection
+//! problems.
 //!
-//! Left out on purpose: how a service is spoken with, which the client knows, and what a program does with
-//! its own streams and its exit status.
+//! The protocol is implemented by the client. The standard streams and the exit status belong to the programs.
 
 pub mod body;
 pub mod completion;
@@ -45,7 +45,7 @@ mod trace;
 pub mod winrm;
 pub mod winrs;
 
-pub use switch::{nearest, slips};
+pub use switch::{edit_distance, nearest};
 use wording::markup;
 pub use wording::terminal::HarmlessWriter;
 pub use wording::{codes, endpoint, failure, format, locator};

@@ -1,4 +1,4 @@
-//! The man pages, in roff, made from the tables that the parsers read.
+//! Man pages in roff format, generated from the tables that the parsers use.
 
 use crate::failure::Kind;
 use crate::help::TOPICS;
@@ -11,10 +11,10 @@ use crate::winrm::operations::OPERATIONS;
 use crate::winrm::switches;
 use crate::winrs;
 
-/// `winrm(1)`.
+/// Returns the man page `winrm(1)`.
 #[must_use]
 pub fn winrm() -> String {
-    let mut page = Roff::new("winrm", "read, change and run what is on this and other machines");
+    let mut page = Roff::new("winrm", "manage local and remote machines over WS-Management");
     page.section("SYNOPSIS");
     page.line("winrm OPERATION [ACTION] [RESOURCE_URI] ['@{KEY=\"VALUE\";...}'] [-SWITCH[:VALUE] ...]");
     page.section("OPERATIONS");
@@ -25,7 +25,7 @@ pub fn winrm() -> String {
         page.example(operation.example);
     }
     page.section("SWITCHES");
-    page.line("A switch begins with - or /; case does not matter.");
+    page.line("Switches begin with - or / and are case-insensitive.");
     page.switches(switches::SWITCHES);
     for topic in TOPICS.iter().filter(|topic| !matches!(topic.name, "switches" | "alias")) {
         page.section(&topic.name.to_uppercase());
@@ -36,7 +36,7 @@ pub fn winrm() -> String {
         page.item(alias.name, alias.uri);
     }
     page.section("EXIT STATUS");
-    page.line("0 is success, 1 any failure. With -exitcode:detailed:");
+    page.line("0 on success, 1 on failure. With -exitcode:detailed:");
     for (_, status, about) in Kind::ALL {
         page.item(&status.to_string(), about);
     }
@@ -44,10 +44,10 @@ pub fn winrm() -> String {
     page.out
 }
 
-/// `winrs(1)`.
+/// Returns the man page `winrs(1)`.
 #[must_use]
 pub fn winrs() -> String {
-    let mut page = Roff::new("winrs", "run a command on this or another machine");
+    let mut page = Roff::new("winrs", "run a command on a local or remote machine");
     page.section("SYNOPSIS");
     page.line(winrs::USAGE);
     page.section("DESCRIPTION");
@@ -56,8 +56,8 @@ pub fn winrs() -> String {
     page.section("SWITCHES");
     page.switches(winrs::switches::SWITCHES);
     page.section("EXIT STATUS");
-    page.line(&format!("That of the command. {}", winrs::EXIT_STATUS.trim_end()));
-    page.line("If winrs itself fails, 1; with -exitcode:detailed:");
+    page.line(&format!("The exit code of the command. {}", winrs::EXIT_STATUS.trim_end()));
+    page.line("1 if winrs itself fails. With -exitcode:detailed:");
     for (kind, status, about) in Kind::ALL {
         if *kind != Kind::QuickConfig {
             page.item(&status.to_string(), about);
@@ -67,7 +67,7 @@ pub fn winrs() -> String {
     page.out
 }
 
-/// A page being written.
+/// Man page under construction.
 struct Roff {
     out: String,
 }
@@ -98,7 +98,7 @@ impl Roff {
         self.line(text);
     }
 
-    /// A further paragraph of an item.
+    /// Adds another paragraph to the current item.
     fn paragraph(&mut self, text: &str) {
         if !text.is_empty() {
             self.out.push_str(".IP\n");
@@ -125,24 +125,24 @@ impl Roff {
 
     fn environment(&mut self) {
         self.section("FILES");
-        self.item("/etc/telarch/config.toml", "the settings of the machine; Client is for winrm and winrs");
-        self.item("~/.config/telarch/config.toml", "those of the user, which win");
-        self.item("~/.config/telarch/hosts.toml", "the hosts that winrm hosts saves");
+        self.item("/etc/telarch/config.toml", "machine settings; winrm and winrs use the Client section");
+        self.item("~/.config/telarch/config.toml", "user settings, which override the machine settings");
+        self.item("~/.config/telarch/hosts.toml", "hosts saved by winrm hosts");
         self.section("ENVIRONMENT");
-        self.item(PASSWORD_VARIABLE, "the password, if no switch gives one");
+        self.item(PASSWORD_VARIABLE, "password, if no switch specifies one");
         self.item(
             CONFIG_VARIABLE,
-            "the file with the settings of clients, in place of those of machine and user",
+            "file with client settings, used instead of the machine and user settings",
         );
-        self.item(HOSTS_VARIABLE, "another file of saved hosts");
-        self.item("NO_COLOR", "turns the colours off that a terminal shows");
-        self.item("https_proxy, http_proxy, no_proxy", "the proxy, with -proxyaccess");
-        self.item("KRB5CCNAME", "where Kerberos tickets are");
-        self.item("KRB5_CLIENT_KTNAME", "the keytab with the key of a user, with which a ticket is got");
+        self.item(HOSTS_VARIABLE, "file of saved hosts");
+        self.item("NO_COLOR", "disables colours if not empty");
+        self.item("https_proxy, http_proxy, no_proxy", "proxy settings, used with -proxyaccess");
+        self.item("KRB5CCNAME", "Kerberos credential cache");
+        self.item("KRB5_CLIENT_KTNAME", "keytab with the key of the user, used to get a ticket");
     }
 }
 
-/// Text for a line of its own: a dot or a mark at its beginning would be a request.
+/// Escapes a line of text. A dot or apostrophe at its beginning would start a roff request.
 fn escape(text: &str) -> String {
     let inside = escape_inside(text);
     if inside.starts_with(['.', '\'']) { format!("\\&{inside}") } else { inside }

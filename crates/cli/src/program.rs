@@ -1,4 +1,4 @@
-//! What every program does before and after its work.
+//! Argument conversion and error reporting shared by the programs.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -7,14 +7,14 @@ use crate::failure::{ExitCodes, Failure, Kind, Program};
 use crate::format::{Format, harmless};
 use crate::screen::Screen;
 
-/// Why a program stops before its work is done.
+/// Reason why a program stops early.
 #[derive(Debug)]
 pub enum Stop {
-    /// Something went wrong.
+    /// The command failed.
     Failed(Failure),
     /// The output cannot be written.
     Output(io::Error),
-    /// The one in front of the terminal, or the system, wants it to end.
+    /// The user or the system interrupted the program.
     Interrupted,
 }
 
@@ -43,7 +43,7 @@ impl From<io::Error> for Stop {
 }
 
 impl Stop {
-    /// Reports as [`report`](Self::report) does, with colours where somebody sees them.
+    /// Reports like [`report`](Self::report), with colours if standard error is a terminal.
     pub fn report_on(
         &self,
         screen: &Screen,
@@ -55,14 +55,14 @@ impl Stop {
         let mut report = Vec::new();
         let status = self.report(program, format, codes, &mut report);
         let report = screen.failure(&harmless(&String::from_utf8_lossy(&report)));
-        // Where errors cannot be written either, the exit status says it alone.
+        // If standard error cannot be written either, the exit status still reports the failure.
         let _ = errors.write_all(report.as_bytes()).and_then(|()| errors.flush());
         status
     }
 
-    /// Reports to `errors` and returns the exit status.
+    /// Writes the error report to `errors` and returns the exit status.
     ///
-    /// A reader that has gone away, such as `head`, has what it wanted: that is no failure.
+    /// A broken output pipe is not an error: a reader such as `head` has stopped reading.
     pub fn report(&self, program: Program, format: Format, codes: ExitCodes, errors: &mut dyn Write) -> u8 {
         let (text, status) = match self {
             Self::Failed(failure) => (failure.report(program, format), failure.kind().exit_status(codes)),
@@ -73,24 +73,25 @@ impl Stop {
             }
             Self::Interrupted => return INTERRUPTED,
         };
-        // Where errors cannot be written either, the exit status says it alone.
+        // If standard error cannot be written either, the exit status still reports the failure.
         let _ = errors.write_all(text.as_bytes()).and_then(|()| errors.flush());
         status
     }
 }
 
-/// The arguments behind the name of the program.
+/// Returns the command-line arguments without the program name.
 ///
 /// # Errors
 /// A [`Failure`] for an argument that is not UTF-8.
 pub fn arguments(given: impl IntoIterator<Item = OsString>) -> Result<Vec<String>, Failure> {
-    let text = |argument: OsString| {
-        argument.into_string().map_err(|argument| {
-            Failure::here(Kind::Usage, format!("an argument is not UTF-8: {}", argument.to_string_lossy()))
-        })
-    };
-    given.into_iter().skip(1).map(text).collect()
+    given.into_iter().skip(1).map(utf8).collect()
 }
 
-/// What shells report for a program that an interrupt ended.
+fn utf8(argument: OsString) -> Result<String, Failure> {
+    argument.into_string().map_err(|argument| {
+        Failure::here(Kind::Usage, format!("argument is not UTF-8: {}", argument.to_string_lossy()))
+    })
+}
+
+/// Exit status that shells report for a program ended by SIGINT: 128 + 2.
 const INTERRUPTED: u8 = 130;

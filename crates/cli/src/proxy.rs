@@ -1,4 +1,4 @@
-//! Which proxy lies between this machine and a host, as `-proxyaccess` asks.
+//! Proxy selection (`-proxyaccess`).
 
 use client::{Credentials, Proxy, ProxyAuthentication};
 use config::{Proxies, Tls};
@@ -7,14 +7,14 @@ use crate::connection::{self, ProxyAccess, ProxyCredentials, ProxyLogin, ProxySc
 use crate::endpoint::{Endpoint, Transport};
 use crate::failure::{Failure, Kind};
 
-/// The proxy to an endpoint, if there is one.
+/// Returns the proxy for an endpoint, or `None` for a direct connection.
 ///
 /// # Errors
-/// A [`Failure`] for an address that is none, and where somebody was named for a proxy that there is not.
-pub(crate) fn find(asked: &connection::Proxy, endpoint: &Endpoint) -> Result<Option<Proxy>, Failure> {
-    let settings = match asked.access {
+/// A [`Failure`] for an invalid proxy address, or if `-proxyauth` was given but no proxy applies.
+pub(crate) fn find(options: &connection::Proxy, endpoint: &Endpoint) -> Result<Option<Proxy>, Failure> {
+    let settings = match options.access {
         ProxyAccess::None => return Ok(None),
-        // There is one place on Linux where the programs of a user look.
+        // Linux has one source of proxy settings for the programs of a user: the environment.
         ProxyAccess::User | ProxyAccess::AutoDetect => Proxies::of_this_process(),
         ProxyAccess::Machine => Proxies::of_machine().map_err(|error| {
             Failure::here(Kind::Usage, format!("cannot read {}: {error}", Proxies::MACHINE_FILE))
@@ -24,27 +24,31 @@ pub(crate) fn find(asked: &connection::Proxy, endpoint: &Endpoint) -> Result<Opt
         Transport::Http => Tls::No,
         Transport::Https => Tls::Yes,
     };
-    let wrong = |message: String| {
-        let source = match asked.access {
-            ProxyAccess::Machine => Proxies::MACHINE_FILE,
-            _ => "the environment",
-        };
-        Failure::here(Kind::Usage, message)
-            .advise(format!("https_proxy and http_proxy come from {source}, such as http://proxy:3128"))
-    };
     let proxy = match settings.find(tls, endpoint.host(), endpoint.port()) {
-        Some(address) => Some(Proxy::parse(address).map_err(|error| wrong(error.to_string()))?),
+        Some(address) => {
+            Some(Proxy::parse(address).map_err(|error| proxy_failure(options.access, error.to_string()))?)
+        }
         None => None,
     };
-    match (&asked.login, proxy) {
-        (Some(_), None) => Err(wrong(format!(
-            "-proxyauth was given, and there is no proxy to {}://{}",
-            endpoint.transport(),
-            endpoint.host()
-        ))),
+    match (&options.login, proxy) {
+        (Some(_), None) => {
+            let (transport, host) = (endpoint.transport(), endpoint.host());
+            let message = format!("-proxyauth was given, but no proxy is set for {transport}://{host}");
+            Err(proxy_failure(options.access, message))
+        }
         (Some(login), Some(proxy)) => Ok(Some(proxy.authentication(authentication(login)?))),
         (None, proxy) => Ok(proxy),
     }
+}
+
+/// Returns a failure with advice on where to set the proxy.
+fn proxy_failure(access: ProxyAccess, message: String) -> Failure {
+    let source = match access {
+        ProxyAccess::Machine => Proxies::MACHINE_FILE,
+        _ => "the environment",
+    };
+    Failure::here(Kind::Usage, message)
+        .advise(format!("set https_proxy or http_proxy in {source}, for example to http://proxy:3128"))
 }
 
 fn authentication(login: &ProxyLogin) -> Result<ProxyAuthentication, Failure> {
@@ -57,7 +61,7 @@ fn authentication(login: &ProxyLogin) -> Result<ProxyAuthentication, Failure> {
         (ProxyScheme::Basic, Some(credentials)) => Ok(ProxyAuthentication::Basic(credentials)),
         (ProxyScheme::Digest, Some(credentials)) => Ok(ProxyAuthentication::Digest(credentials)),
         (ProxyScheme::Basic | ProxyScheme::Digest, None) => {
-            Err(Failure::here(Kind::Usage, "-proxyauth:basic and digest need a user")
+            Err(Failure::here(Kind::Usage, "-proxyauth:basic and digest require -proxyusername")
                 .advise("add -proxyusername:NAME and -proxypassword:PASSWORD"))
         }
     }

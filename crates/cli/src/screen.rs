@@ -1,10 +1,10 @@
-//! The terminal in front of somebody: its width, its colours, tables, and a line that tells that something goes on.
+//! Terminal output: width, colours, tables and the progress line.
 
 mod progress;
 mod table;
 
 use std::io::{self, IsTerminal as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::AsFd;
 
 use rustix::termios::tcgetwinsize;
 
@@ -13,19 +13,20 @@ use crate::format::harmless;
 pub(crate) use progress::Progress;
 pub use table::{Columns, Table};
 
-/// What standard output and standard error lead to.
+/// Properties of standard output and standard error.
 ///
-/// Tables, colours and progress are for terminals; in pipes and files everything is as scripts know it.
+/// Tables, colours and progress are shown on terminals only. Output to pipes and files keeps the format that scripts
+/// parse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Screen {
-    /// How many characters a line of standard output has, if it is a terminal.
+    /// Width of standard output in characters; `None` if it is not a terminal.
     out: Option<usize>,
-    /// The same of standard error.
+    /// Width of standard error in characters; `None` if it is not a terminal that can redraw a line.
     errors: Option<usize>,
     colour: Colour,
 }
 
-/// Whether a terminal shows colours.
+/// Whether colours are used on terminals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Colour {
     #[default]
@@ -34,36 +35,33 @@ enum Colour {
 }
 
 impl Screen {
-    /// That of this process. `NO_COLOR`, and `TERM=dumb`, turn colours off (no-color.org).
+    /// Returns the screen of this process. `NO_COLOR` and `TERM=dumb` disable colours (no-color.org).
     #[must_use]
     pub fn of_this_process() -> Self {
         let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let width = |is_terminal: bool, size: rustix::io::Result<rustix::termios::Winsize>| {
-            let columns = size.map_or(0, |size| usize::from(size.ws_col));
-            is_terminal.then_some(if columns == 0 { USUAL_WIDTH } else { columns })
-        };
+        let (out, errors) = (io::stdout(), io::stderr());
         Self {
-            out: width(io::stdout().is_terminal(), tcgetwinsize(io::stdout().as_fd())),
-            // A terminal that cannot move back would show every state of the progress line.
-            errors: width(io::stderr().is_terminal() && !dumb, tcgetwinsize(io::stderr().as_fd())),
+            out: out.is_terminal().then(|| terminal_width(&out)),
+            // A terminal without carriage return would show every state of the progress line.
+            errors: (errors.is_terminal() && !dumb).then(|| terminal_width(&errors)),
             colour: if dumb || unwanted { Colour::Off } else { Colour::On },
         }
     }
 
-    /// No terminal at all.
+    /// Returns a screen without a terminal.
     #[must_use]
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// How wide a table on standard output may be; none if it is no terminal.
+    /// Returns the maximum width of a table on standard output, or `None` if it is not a terminal.
     #[must_use]
     pub fn table_width(&self) -> Option<usize> {
         self.out
     }
 
-    /// How wide the line of progress may be; none if nobody would see it.
+    /// Returns the maximum width of the progress line, or `None` if it is not shown.
     pub(crate) fn progress_width(&self) -> Option<usize> {
         self.errors
     }
@@ -72,12 +70,12 @@ impl Screen {
         self.out.is_some()
     }
 
-    /// A heading, if standard output shows colours.
+    /// Returns the text in bold, if standard output shows colours.
     pub(crate) fn heading(&self, text: &str) -> String {
         self.rendered(1, text)
     }
 
-    /// A word in a rendition of the terminal (ECMA-48 8.3.117), if standard output shows colours.
+    /// Returns the text in a graphic rendition (ECMA-48 8.3.117), if standard output shows colours.
     #[must_use]
     pub fn rendered(&self, rendition: u8, text: &str) -> String {
         if self.out.is_some() && self.colour == Colour::On {
@@ -87,15 +85,12 @@ impl Screen {
         }
     }
 
-    /// The report of a failure, with what went wrong standing out if standard error shows colours.
+    /// Returns a failure report with its headline highlighted, if standard error shows colours.
     #[must_use]
     pub fn failure(&self, report: &str) -> String {
         if self.errors.is_none() || self.colour == Colour::Off {
             return report.to_owned();
         }
-        let is_headline = |line: &str| {
-            ["Error: ", "Winrs error: ", "winrm: ", "winrs: "].iter().any(|start| line.starts_with(start))
-        };
         report
             .split_inclusive('\n')
             .map(|line| match line.strip_suffix('\n') {
@@ -107,11 +102,22 @@ impl Screen {
     }
 }
 
-const USUAL_WIDTH: usize = 80;
+fn is_headline(line: &str) -> bool {
+    ["Error: ", "Winrs error: ", "winrm: ", "winrs: "].iter().any(|start| line.starts_with(start))
+}
+
+/// Returns the width of a terminal in characters.
+fn terminal_width(terminal: impl AsFd) -> usize {
+    let columns = tcgetwinsize(terminal).map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 { DEFAULT_WIDTH } else { columns }
+}
+
+/// Width of a terminal that does not report its size.
+const DEFAULT_WIDTH: usize = 80;
 
 #[cfg(test)]
 impl Screen {
-    /// A terminal that shows colours.
+    /// Returns a terminal that shows colours.
     pub(crate) fn of_width(width: usize) -> Self {
         Self { out: Some(width), errors: Some(width), colour: Colour::On }
     }
@@ -122,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_has_colours_on_a_terminal_only() {
+    fn failures_are_coloured_on_terminals_only() {
         let report = "winrm: node7: cannot connect\n  check the port\n  (code 5)\n";
         assert_eq!(Screen::none().failure(report), report);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Where passwords come from.
+//! Sources of passwords.
 
 mod terminal;
 
@@ -15,26 +15,27 @@ use crate::format::harmless;
 pub use auth::Secret;
 pub use terminal::ask_on;
 
-/// Where the password is to be found.
+/// Source of a password.
 #[derive(Clone, Debug)]
 pub enum PasswordSource {
-    /// On the command line, where every user of the machine can read it.
+    /// The command line, where every user of the machine can read it.
     Argument(Secret),
-    /// In the first line of a file only its owner can read.
+    /// The first line of a file that only its owner can read.
     File(PathBuf),
-    /// In the first line of standard input, because `-password:-` said so.
+    /// The first line of standard input (`-password:-`).
     StandardInput,
-    /// In the variable `TELARCH_PASSWORD`, else asked for on the terminal.
+    /// The variable `TELARCH_PASSWORD`, or a prompt on the terminal if it is not set.
     Ask,
-    /// Wherever it is, it is got once and then known to all clones.
-    Once(Arc<Once>),
+    /// Another source that is read once and shared by all clones.
+    Cached(Arc<CachedPassword>),
 }
 
-/// A password that is got when it is needed first.
+/// A password that is read when it is first needed.
 #[derive(Debug)]
-pub struct Once {
+pub struct CachedPassword {
     source: PasswordSource,
-    found: OnceLock<Option<Secret>>,
+    /// Empty until the source was read; `None` if reading it failed.
+    password: OnceLock<Option<Secret>>,
 }
 
 impl PartialEq for PasswordSource {
@@ -43,7 +44,7 @@ impl PartialEq for PasswordSource {
             (Self::Argument(ours), Self::Argument(theirs)) => ours.matches(theirs),
             (Self::File(ours), Self::File(theirs)) => ours == theirs,
             (Self::StandardInput, Self::StandardInput) | (Self::Ask, Self::Ask) => true,
-            (Self::Once(ours), Self::Once(theirs)) => Arc::ptr_eq(ours, theirs),
+            (Self::Cached(ours), Self::Cached(theirs)) => Arc::ptr_eq(ours, theirs),
             _ => false,
         }
     }
@@ -51,47 +52,47 @@ impl PartialEq for PasswordSource {
 
 impl Eq for PasswordSource {}
 
-/// The variable that holds a password.
+/// Environment variable that contains a password.
 pub const PASSWORD_VARIABLE: &str = "TELARCH_PASSWORD";
 
-/// Why there is no password.
+/// Reason why a password cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PasswordError {
-    /// The file cannot be read, or another user could read or has chosen it.
+    /// The file cannot be read, or it is accessible to or controlled by another user.
     #[error("cannot use the password file: {0}")]
     File(#[from] FileError),
-    /// Nothing is in the first line.
-    #[error("{origin} holds no password")]
+    /// The first line is empty.
+    #[error("no password in the first line of {origin}")]
     Empty {
-        /// Where it was looked for.
+        /// Source of the password, for messages.
         origin: String,
     },
-    /// More than a password can be.
-    #[error("{origin} has a first line of more than {MAX_OCTETS} octets")]
+    /// The first line is longer than `MAX_BYTES`.
+    #[error("the first line of {origin} is longer than {MAX_BYTES} bytes")]
     TooLong {
-        /// Where it was looked for.
+        /// Source of the password, for messages.
         origin: String,
     },
-    /// Octets that are no text.
-    #[error("{origin} is not UTF-8")]
+    /// The first line is not UTF-8.
+    #[error("the first line of {origin} is not UTF-8")]
     NotText {
-        /// Where it was looked for.
+        /// Source of the password, for messages.
         origin: String,
     },
-    /// Standard input failed.
+    /// Standard input cannot be read.
     #[error("cannot read the password from standard input: {0}")]
     StandardInput(#[source] io::Error),
-    /// There is no one to ask.
-    #[error("no password was given, and there is no terminal to ask on: {0}")]
+    /// No terminal is available for the prompt.
+    #[error("no password was given, and no terminal is available for a prompt: {0}")]
     NoTerminal(#[source] io::Error),
-    /// The answer was Ctrl-C or the end of input.
-    #[error("no password was typed")]
+    /// The prompt was answered with Ctrl-C, Ctrl-D or an empty line.
+    #[error("no password was entered")]
     Cancelled,
 }
 
 impl PasswordError {
-    /// What to do, in one line; none if the message says it already.
+    /// Returns the suggested correction in one line, or `None` if the message is sufficient.
     #[must_use]
     pub fn way_out(&self) -> Option<String> {
         match self {
@@ -105,28 +106,28 @@ impl PasswordError {
 }
 
 impl PasswordSource {
-    /// What to tell someone who gives a password in a way that others can see.
+    /// Returns a warning if other users can see the password.
     #[must_use]
     pub fn warning(&self) -> Option<&'static str> {
         match self {
             Self::Argument(_) => Some(
                 "warning: every user of this machine can read a password on the command line\n  \
-                 leave -password away to be asked, or use -passwordfile:FILE",
+                 omit -password for a prompt, or use -passwordfile:FILE",
             ),
             _ => None,
         }
     }
 
-    /// The same, got once for all who ask.
+    /// Returns a source that reads this source once and shares the result with all clones.
     #[must_use]
-    pub fn once(self) -> Self {
-        Self::Once(Arc::new(Once { source: self, found: OnceLock::new() }))
+    pub fn cached(self) -> Self {
+        Self::Cached(Arc::new(CachedPassword { source: self, password: OnceLock::new() }))
     }
 
-    /// Finds the password; `user` and `host` are named when asking.
+    /// Reads the password. A prompt names `user` and `host`.
     ///
     /// # Errors
-    /// [`PasswordError`] says why there is none.
+    /// [`PasswordError`] if the source cannot be read or contains no valid password.
     pub fn resolve(self, user: &str, host: &str) -> Result<Secret, PasswordError> {
         match self {
             Self::Argument(secret) => Ok(secret),
@@ -142,27 +143,27 @@ impl PasswordSource {
                 }
                 _ => ask(user, host),
             },
-            Self::Once(once) => {
-                if let Some(found) = once.found.get() {
-                    // Whoever did not want to answer is not asked again.
-                    return found.clone().ok_or(PasswordError::Cancelled);
+            Self::Cached(cache) => {
+                if let Some(password) = cache.password.get() {
+                    // Do not prompt again after a cancelled prompt.
+                    return password.clone().ok_or(PasswordError::Cancelled);
                 }
-                let found = once.source.clone().resolve(user, host);
-                let kept = once.found.set(found.as_ref().ok().cloned());
-                debug_assert!(kept.is_ok(), "two threads ask for one password");
-                found
+                let password = cache.source.clone().resolve(user, host);
+                let stored = cache.password.set(password.as_ref().ok().cloned());
+                debug_assert!(stored.is_ok(), "two threads read the same password");
+                password
             }
         }
     }
 }
 
-/// Longer than any password a service takes (Windows: 127 characters; this leaves room for keys).
-const MAX_OCTETS: usize = 4096;
+/// Maximum length of a password in bytes. Windows allows 127 characters; this leaves room for keys.
+const MAX_BYTES: usize = 4096;
 
-/// Asks on the terminal of this process, wherever its standard streams go.
+/// Prompts for a password on the controlling terminal, even if the standard streams are redirected.
 ///
 /// # Errors
-/// When there is none, or nothing is typed.
+/// If there is no terminal, or no password is entered.
 pub fn ask(user: &str, host: &str) -> Result<Secret, PasswordError> {
     let terminal = File::options().read(true).write(true).open("/dev/tty");
     let terminal = terminal.map_err(PasswordError::NoTerminal)?;
@@ -170,30 +171,32 @@ pub fn ask(user: &str, host: &str) -> Result<Secret, PasswordError> {
 }
 
 fn read_file(path: &Path) -> Result<Secret, PasswordError> {
-    let missing =
-        || FileError::Disk { action: "read", path: path.to_owned(), source: io::ErrorKind::NotFound.into() };
-    let failed =
-        |cause| PasswordError::File(FileError::Disk { action: "read", path: path.to_owned(), source: cause });
-    let file = TrustedFile::private(path).open()?.ok_or_else(missing)?;
-    first_line(file, &format!("the password file {}", path.display()), failed)
+    let file = TrustedFile::private(path).open()?;
+    let file = file.ok_or_else(|| unreadable(path, io::ErrorKind::NotFound.into()))?;
+    let origin = format!("the password file {}", path.display());
+    first_line(file, &origin, |error| PasswordError::File(unreadable(path, error)))
 }
 
-/// The first line without its end; the rest is not looked at.
+fn unreadable(path: &Path, source: io::Error) -> FileError {
+    FileError::Disk { action: "read", path: path.to_owned(), source }
+}
+
+/// Reads the first line, without its line ending; the remaining input is not read.
 fn first_line(
     mut input: impl Read,
     origin: &str,
     failed: impl Fn(io::Error) -> PasswordError,
 ) -> Result<Secret, PasswordError> {
-    let mut line = Zeroizing::new(Vec::with_capacity(MAX_OCTETS));
-    let mut octet = [0];
+    let mut line = Zeroizing::new(Vec::with_capacity(MAX_BYTES));
+    let mut byte = [0];
     loop {
-        match input.read(&mut octet) {
+        match input.read(&mut byte) {
             Ok(0) => break,
-            Ok(_) if octet == *b"\n" => break,
-            Ok(_) if line.len() == MAX_OCTETS => {
+            Ok(_) if byte == *b"\n" => break,
+            Ok(_) if line.len() == MAX_BYTES => {
                 return Err(PasswordError::TooLong { origin: origin.to_owned() });
             }
-            Ok(_) => line.extend(octet),
+            Ok(_) => line.extend(byte),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(failed(error)),
         }
@@ -219,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_line_counts_and_its_end_does_not() {
+    fn the_password_is_the_first_line_without_its_ending() {
         for input in ["secret", "secret\n", "secret\r\n", "secret\nmore\n"] {
             assert_eq!(line(input.as_bytes()).expect("a line").expose(), "secret", "of {input:?}");
         }
@@ -227,12 +230,12 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_password_is_refused() {
+    fn an_invalid_first_line_is_rejected() {
         assert!(matches!(line(b""), Err(PasswordError::Empty { .. })));
         assert!(matches!(line(b"\nsecond"), Err(PasswordError::Empty { .. })));
         assert!(matches!(line(b"\xFF\n"), Err(PasswordError::NotText { .. })));
-        assert!(line(&[b'x'; MAX_OCTETS]).is_ok());
-        assert!(matches!(line(&[b'x'; MAX_OCTETS + 1]), Err(PasswordError::TooLong { .. })));
+        assert!(line(&[b'x'; MAX_BYTES]).is_ok());
+        assert!(matches!(line(&[b'x'; MAX_BYTES + 1]), Err(PasswordError::TooLong { .. })));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! From what a command line says about the connection to a session of the client.
+//! Conversion of connection options to a session of the client.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,26 +25,26 @@ use crate::settings::ClientSettings;
 use crate::trace;
 use crate::winrm::Fragment;
 
-/// A session, and what to say about it when something goes wrong.
+/// A session with a service, and the context for its error messages.
 #[derive(Clone)]
-pub(crate) struct Service {
+pub(crate) struct RemoteService {
     pub(crate) session: Session,
-    pub(crate) login: Proven,
+    pub(crate) authenticated: Authenticated,
     target: Target,
     user: Option<String>,
-    /// What to do about a host that is not trusted.
-    trust: Option<String>,
+    /// Advice for a host that is not in `TrustedHosts`.
+    trust_advice: Option<String>,
 }
 
-/// Whether a session says who asks.
+/// Whether a session sends credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Proven {
+pub(crate) enum Authenticated {
     Yes,
     No,
 }
 
-impl Service {
-    /// Finds the password, asking for it if need be, and makes the session; nothing is sent yet.
+impl RemoteService {
+    /// Reads the password, with a prompt if necessary, and creates the session. Sends nothing.
     pub(crate) fn new(
         connection: Connection,
         settings: &ClientSettings,
@@ -53,49 +53,49 @@ impl Service {
         match &connection.target {
             Target::Local(sockets) => {
                 let builder = Session::local(sockets);
-                Self::here(builder, connection, delegation)
+                Self::local(builder, connection, delegation)
             }
             Target::Remote(endpoint) => {
-                let settings = (settings.read()?, settings.own_file());
-                let endpoint = endpoint.clone().with_defaults(&defaults(&settings.0));
-                Self::over_there(endpoint, connection, settings, delegation)
+                let client = settings.read()?;
+                let endpoint = endpoint.clone().with_defaults(&defaults(&client));
+                Self::remote(endpoint, connection, &client, settings.own_file(), delegation)
             }
         }
     }
 
-    /// The service of this machine: the kernel says who asks.
-    fn here(
+    /// Connects to the service of this machine, which gets the user from the kernel.
+    fn local(
         builder: SessionBuilder,
         connection: Connection,
         delegation: Delegation,
     ) -> Result<Self, Failure> {
         if delegation == Delegation::Allowed {
-            let failure = Failure::here(Kind::Usage, "-allowdelegate needs -remote");
-            return Err(
-                failure.advise("on this machine the kernel says who asks: there is nothing to hand on")
-            );
+            let failure = Failure::here(Kind::Usage, "-allowdelegate requires -remote");
+            return Err(failure.advise("the local service uses no credentials that could be delegated"));
         }
         let Connection { target, login, encoding, timeout, trace, .. } = connection;
         let builder = traced(builder, trace)?;
-        let (proven, user) = match login {
-            Login::Anonymous => (Proven::No, None),
-            _ => (Proven::Yes, Some(user_of_this_process())),
+        let (authenticated, user) = match login {
+            Login::Anonymous => (Authenticated::No, None),
+            _ => (Authenticated::Yes, Some(user_of_this_process())),
         };
-        let session = finished(builder, encoding, timeout)?;
-        Ok(Self { session, login: proven, target, user, trust: None })
+        let session = build(builder, encoding, timeout)?;
+        Ok(Self { session, authenticated, target, user, trust_advice: None })
     }
 
-    fn over_there(
+    /// Connects to a service over the network. `own_file` is the settings file that the user may change.
+    fn remote(
         endpoint: Endpoint,
         connection: Connection,
-        (settings, own_file): (config::Client, Option<&PathBuf>),
+        settings: &config::Client,
+        own_file: Option<&PathBuf>,
         delegation: Delegation,
     ) -> Result<Self, Failure> {
         let Connection { login, service_name, trust, unencrypted, encoding, timeout, proxy, trace, .. } =
             connection;
         let spn = service_name_of(service_name, &login);
         let builder = Session::builder(address(&endpoint)?).tls(policy(trust)).service_name(spn);
-        let builder = unencrypted_if(builder.obeying(&settings, endpoint.host()), unencrypted);
+        let builder = with_unencrypted(builder.with_client_settings(settings, endpoint.host()), unencrypted);
         let builder = traced(builder, trace)?;
         let proxy = proxy.map(|proxy| proxy::find(&proxy, &endpoint)).transpose()?.flatten();
         let builder = proxy.into_iter().fold(builder, SessionBuilder::proxy);
@@ -109,60 +109,50 @@ impl Service {
                 builder.delegation(client::Delegation::Demanded)
             }
             (Delegation::Allowed, _) => {
-                let what = "-allowdelegate goes with negotiate, kerberos and credssp only";
+                let what = "-allowdelegate requires negotiate, kerberos or credssp authentication";
                 return Err(Failure::here(Kind::Usage, what).advise("use -authentication:kerberos"));
             }
         };
-        // A ticket that is to be handed on, or used because there is no password, is not to be had from NTLM.
-        let how_to_trust = match (delegation, &login) {
-            (Delegation::Refused, Login::Password { .. }) => Some(how_to_trust(endpoint.host(), own_file)),
+        // TrustedHosts permits NTLM. NTLM needs a password and cannot delegate a ticket.
+        let trust_advice = match (delegation, &login) {
+            (Delegation::Refused, Login::Password { .. }) => Some(trust_advice(endpoint.host(), own_file)),
             _ => None,
         };
-        let service = |session, login, user| Self {
-            session,
-            login,
-            user,
-            trust: how_to_trust.clone(),
-            target: Target::Remote(endpoint.clone()),
-        };
-        if login == Login::Anonymous {
-            let builder = builder.authentication(Authentication::None);
-            return Ok(service(finished(builder, encoding, timeout)?, Proven::No, None));
-        }
-        let (authentication, password) = authentication(login)?;
+        let LoginMethod { authentication, password } = login_method(login)?;
+        let authenticated =
+            if authentication == Authentication::None { Authenticated::No } else { Authenticated::Yes };
         let builder = builder.authentication(authentication);
+        let target = Target::Remote(endpoint.clone());
         let Some((user, source)) = password else {
-            return Ok(service(finished(builder, encoding, timeout)?, Proven::Yes, None));
+            let session = build(builder, encoding, timeout)?;
+            return Ok(Self { session, authenticated, target, user: None, trust_advice });
         };
-        // Nobody is asked for a password that would not be sent.
-        let nameless = Credentials { user: user.clone(), password: Secret::new(String::new()) };
-        let asking = service(
-            finished(builder.clone().credentials(nameless), encoding, timeout)?,
-            Proven::Yes,
-            Some(user.clone()),
-        );
-        asking.session.may_sign_in().map_err(|error| asking.failure(error))?;
+        // Check first whether the password could be sent, so that it is not prompted for in vain.
+        let empty = Credentials { user: user.clone(), password: Secret::new(String::new()) };
+        let session = build(builder.clone().credentials(empty), encoding, timeout)?;
+        let service = Self { session, authenticated, target, user: Some(user.clone()), trust_advice };
+        service.session.check_sign_in().map_err(|error| service.failure(error))?;
         let password = resolve(source, &user, endpoint.host())?;
-        let builder = builder.credentials(Credentials { user: user.clone(), password });
-        Ok(service(finished(builder, encoding, timeout)?, Proven::Yes, Some(user)))
+        let builder = builder.credentials(Credentials { user, password });
+        Ok(Self { session: build(builder, encoding, timeout)?, ..service })
     }
 
-    /// The host as it was addressed, for people.
+    /// Returns the host name or address as typed, for messages.
     pub(crate) fn host(&self) -> &str {
         self.target.host()
     }
 
-    /// Whether it is a service of this machine, which is asked over its Unix socket.
-    pub(crate) fn is_here(&self) -> bool {
+    /// Returns whether this is the local service, reached through its Unix socket.
+    pub(crate) fn is_local(&self) -> bool {
         matches!(self.target, Target::Local(_))
     }
 
-    /// Who asks.
+    /// Returns the user name as typed, or of this process for the local service; `None` if it is not known.
     pub(crate) fn user(&self) -> Option<&str> {
         self.user.as_deref()
     }
 
-    /// What a failure of the client means here.
+    /// Converts a client error to a failure with the context of this session.
     pub(crate) fn failure(&self, error: client::Error) -> Failure {
         let closed =
             matches!(&error, client::Error::Disconnected { when: Progress::Sending | Progress::Waiting, .. });
@@ -174,23 +164,25 @@ impl Service {
         let at_proxy = matches!(error, client::Error::Proxy { .. });
         let mut failure = Failure::from_client(&error, self.target.host());
         if untrusted {
-            failure = self.trust.iter().fold(failure, Failure::advise);
+            failure = self.trust_advice.iter().fold(failure, Failure::advise);
         }
         if let Some(user) = self.user.as_ref().filter(|_| !at_proxy) {
             failure = failure.as_user(user);
         }
         let endpoint = match &self.target {
-            Target::Local(_) if closed => return failure.here_on_this_machine().with_hint(&Hint::NOT_LET_IN),
-            Target::Local(_) => return failure.here_on_this_machine(),
+            Target::Local(_) if closed => {
+                return failure.at_local_service().with_hint(&Hint::CONNECTION_REJECTED);
+            }
+            Target::Local(_) => return failure.at_local_service(),
             Target::Remote(endpoint) => endpoint,
         };
         if unexplained && endpoint.transport() == Transport::Http {
-            return failure.with_hint(&Hint::UNSEALED);
+            return failure.with_hint(&Hint::UNENCRYPTED);
         }
         match endpoint.usual_port() {
             Some(usual) if failure.kind() == Kind::Connect => failure.advise(format!(
-                "without a port {transport}:// means {port}; the service usually listens on {usual}: \
-                 -r:{transport}://{host}:{usual}",
+                "the default port of {transport}:// is {port}, but WinRM services usually listen on {usual}: \
+                 try -r:{transport}://{host}:{usual}",
                 transport = endpoint.transport(),
                 port = endpoint.port(),
                 host = bracketed(endpoint.host()),
@@ -200,7 +192,7 @@ impl Service {
     }
 }
 
-/// Who asks a service of this machine, as the kernel tells it.
+/// Returns the name of the user of this process, or `uid N` if it has no name.
 fn user_of_this_process() -> String {
     let user = rustix::process::geteuid();
     if user.is_root() {
@@ -217,7 +209,7 @@ fn user_of_this_process() -> String {
     name.unwrap_or_else(|| format!("uid {number}"))
 }
 
-/// The locator as the client takes it.
+/// Converts a locator with options and fragment to a locator of the client.
 pub(crate) fn target(
     locator: &Locator,
     options: &KeyValues,
@@ -267,7 +259,7 @@ fn policy(trust: Trust) -> TlsPolicy {
     policy
 }
 
-/// Reads the certificate that the command line names.
+/// Loads the client certificate.
 fn client_certificate(named: &ClientCertificate) -> Result<client::ClientCertificate, Failure> {
     let found = match named {
         ClientCertificate::Files { certificate, key } => {
@@ -287,13 +279,22 @@ fn client_certificate(named: &ClientCertificate) -> Result<client::ClientCertifi
     })
 }
 
-/// What proves who asks a service on the network, and who that is.
-type Way = (Authentication, Option<(String, PasswordSource)>);
+/// Authentication scheme of the client, with user and password source if the scheme needs them.
+struct LoginMethod {
+    authentication: Authentication,
+    password: Option<(String, PasswordSource)>,
+}
 
-fn authentication(login: Login) -> Result<Way, Failure> {
+impl LoginMethod {
+    fn without_password(authentication: Authentication) -> Self {
+        Self { authentication, password: None }
+    }
+}
+
+fn login_method(login: Login) -> Result<LoginMethod, Failure> {
     let (scheme, user, source) = match login {
-        Login::Anonymous => return Ok((Authentication::None, None)),
-        // What the user of this process has: a ticket.
+        Login::Anonymous => return Ok(LoginMethod::without_password(Authentication::None)),
+        // The Kerberos ticket of the user of this process.
         Login::Implicit { scheme, .. } => {
             let authentication = match scheme {
                 ImplicitScheme::Default => Authentication::Automatic,
@@ -302,13 +303,13 @@ fn authentication(login: Login) -> Result<Way, Failure> {
                     Authentication::Negotiate
                 }
             };
-            return Ok((authentication, None));
+            return Ok(LoginMethod::without_password(authentication));
         }
-        Login::Certificate(_) => return Ok((Authentication::Certificate, None)),
+        Login::Certificate(_) => return Ok(LoginMethod::without_password(Authentication::Certificate)),
         Login::Password { scheme, user, password, .. } => (scheme, user, password),
     };
     let authentication = match scheme {
-        // MS-WSMV 3.1.4.1: whoever gives a password and no scheme means Negotiate.
+        // The client selects Kerberos or Negotiate.
         None => Authentication::Automatic,
         Some(PasswordScheme::Basic) => Authentication::Basic,
         Some(PasswordScheme::Digest) => Authentication::Digest,
@@ -316,7 +317,7 @@ fn authentication(login: Login) -> Result<Way, Failure> {
         Some(PasswordScheme::Kerberos) => Authentication::Kerberos,
         Some(PasswordScheme::CredSsp) => Authentication::CredSsp,
     };
-    Ok((authentication, Some((user, source))))
+    Ok(LoginMethod { authentication, password: Some((user, source)) })
 }
 
 pub(crate) fn resolve(source: PasswordSource, user: &str, host: &str) -> Result<Secret, Failure> {
@@ -330,7 +331,7 @@ pub(crate) fn resolve(source: PasswordSource, user: &str, host: &str) -> Result<
 }
 
 impl Login {
-    /// Whether it has a ticket or a password to hand on.
+    /// Returns whether the login uses a ticket or password that can be delegated.
     fn can_be_delegated(&self) -> bool {
         match self {
             Self::Implicit { .. } => true,
@@ -349,11 +350,7 @@ fn traced(builder: SessionBuilder, trace: Option<PathBuf>) -> Result<SessionBuil
     }
 }
 
-fn finished(
-    builder: SessionBuilder,
-    encoding: Encoding,
-    timeout: Option<Duration>,
-) -> Result<Session, Failure> {
+fn build(builder: SessionBuilder, encoding: Encoding, timeout: Option<Duration>) -> Result<Session, Failure> {
     let builder = builder.encoding(match encoding {
         Encoding::Utf8 => XmlEncoding::Utf8,
         Encoding::Utf16 => XmlEncoding::Utf16,
@@ -365,8 +362,8 @@ fn finished(
     builder.build().map_err(|error| Failure::here(Kind::Usage, error.to_string()))
 }
 
-/// Messages that may be readable on the way, if the command line says so.
-fn unencrypted_if(builder: SessionBuilder, unencrypted: Unencrypted) -> SessionBuilder {
+/// Applies `-unencrypted` to a session.
+fn with_unencrypted(builder: SessionBuilder, unencrypted: Unencrypted) -> SessionBuilder {
     match unencrypted {
         Unencrypted::Allowed => builder.unencrypted(client::Unencrypted::Allowed).sealing(Sealing::Off),
         Unencrypted::Refused => builder,
@@ -386,17 +383,17 @@ fn service_name_of(name: ServiceName, login: &Login) -> client::ServiceName {
         login,
         Login::Implicit { spn: SpnPort::Appended, .. } | Login::Password { spn: SpnPort::Appended, .. }
     );
-    let port = if appended { client::SpnPort::Appended } else { client::SpnPort::Left };
+    let port = if appended { client::SpnPort::Appended } else { client::SpnPort::Omitted };
     match name {
-        ServiceName::OfHost(class) => client::ServiceName::OfEndpoint { class, port },
-        ServiceName::Chosen(name) => client::ServiceName::Chosen(name),
+        ServiceName::OfHost(class) => client::ServiceName::FromEndpoint { class, port },
+        ServiceName::Explicit(name) => client::ServiceName::Explicit(name),
     }
 }
 
-/// Whether trusting the host would have helped: then NTLM had been tried, too.
+/// Returns whether the login failed because the host is not in `TrustedHosts`, so that NTLM was not tried.
 fn is_about_trust(error: &client::Error, target: &Target) -> bool {
     match error {
-        client::Error::NoWayIn { refusal, .. } => {
+        client::Error::NoAllowedScheme { refusal, .. } => {
             refusal.considered().iter().any(|(_, obstacle)| *obstacle == Obstacle::NotTrusted)
         }
         client::Error::SignIn {
@@ -408,11 +405,11 @@ fn is_about_trust(error: &client::Error, target: &Target) -> bool {
     }
 }
 
-/// The exact way to put a host on the list of those that need no proof.
-fn how_to_trust(host: &str, own_file: Option<&PathBuf>) -> String {
+/// Returns the command that adds a host to `TrustedHosts`.
+fn trust_advice(host: &str, own_file: Option<&PathBuf>) -> String {
     let host = bracketed(host);
-    // A shell would look for files that fit into the brackets.
+    // Quote brackets, which a shell would expand.
     let quote = if host.starts_with('[') { "'" } else { "" };
-    let place = own_file.map(|file| format!(", which writes {}", file.display())).unwrap_or_default();
-    format!("or trust it without proof: winrm trust {quote}{host}{quote}{place}")
+    let file = own_file.map(|file| format!(" (changes {})", file.display())).unwrap_or_default();
+    format!("or trust the host without verification: winrm trust {quote}{host}{quote}{file}")
 }

@@ -1,79 +1,80 @@
-//! The settings of clients on this machine: `winrm/config/client`, read from where they are kept.
+//! Client settings (`winrm/config/client`), read from their configuration files.
 
 use std::path::PathBuf;
 
-use config::{ClientFiles, ClientFilesError, Demand};
+use config::{ClientFiles, ClientFilesError, PolicyValue};
 
 use crate::failure::{Failure, Kind};
 
-/// The settings of clients; nothing is read before they are needed.
+/// Client settings; the files are read when the settings are first needed.
 #[derive(Clone, Debug)]
 pub struct ClientSettings(Origin);
 
 #[derive(Clone, Debug)]
 enum Origin {
     Files(ClientFiles),
-    Given(Box<config::Client>),
+    Memory(Box<config::Client>),
 }
 
-/// The variable that names another file than those of the machine and its user.
+/// Environment variable that names a file to use instead of the machine and user files.
 pub const CONFIG_VARIABLE: &str = ClientFiles::VARIABLE;
 
 impl ClientSettings {
-    /// Those that hold for this process; see [`ClientFiles::of_this_process`].
+    /// Returns the settings of this process; see [`ClientFiles::of_this_process`].
     #[must_use]
     pub fn of_this_process() -> Self {
         Self(Origin::Files(ClientFiles::of_this_process()))
     }
 
-    /// Those of one file, which must be there.
+    /// Returns the settings of one file, which must exist.
     #[must_use]
     pub fn of_file(path: impl Into<PathBuf>) -> Self {
         Self(Origin::Files(ClientFiles::named(path)))
     }
 
-    /// These.
+    /// Returns settings that are not read from files.
     #[must_use]
     pub fn new(client: config::Client) -> Self {
-        Self(Origin::Given(Box::new(client)))
+        Self(Origin::Memory(Box::new(client)))
     }
 
-    /// Reads them.
+    /// Reads the settings.
     ///
     /// # Errors
-    /// A [`Failure`] for a file that cannot be read or understood: what it would forbid is not known then.
+    /// A [`Failure`] for a file that cannot be read or parsed. Defaults are not used in its place, because the file may
+    /// forbid what the defaults allow.
     pub(crate) fn read(&self) -> Result<config::Client, Failure> {
         let files = match &self.0 {
-            Origin::Given(client) => return Ok((**client).clone()),
+            Origin::Memory(client) => return Ok((**client).clone()),
             Origin::Files(files) => files,
         };
         files.read().map_err(|error| {
-            let failure =
-                Failure::here(Kind::Usage, format!("the settings of clients cannot be read: {error}"));
+            let failure = Failure::here(Kind::Usage, format!("cannot read the client settings: {error}"));
             match error {
-                ClientFilesError::Missing { .. } => failure
-                    .advise(format!("{CONFIG_VARIABLE} names the file; without it the usual ones are read")),
+                ClientFilesError::Missing { .. } => failure.advise(format!(
+                    "the variable {CONFIG_VARIABLE} names this file; unset it to use the default files"
+                )),
                 _ => failure,
             }
         })
     }
 
-    /// What policy demands of a setting, which then nobody can change here.
+    /// Returns the policy that sets a setting; such a setting cannot be changed in the files.
     ///
     /// # Errors
-    /// A [`Failure`] for policies that cannot be read or understood.
-    pub(crate) fn governed(&self, setting: &str) -> Result<Option<Demand>, Failure> {
+    /// A [`Failure`] for policies that cannot be read or parsed.
+    pub(crate) fn policy_for(&self, setting: &str) -> Result<Option<PolicyValue>, Failure> {
         let Origin::Files(files) = &self.0 else { return Ok(None) };
         let policies = files.policies().map_err(|error| Failure::here(Kind::Usage, error.to_string()))?;
         let setting = config::Setting::find(setting).ok();
         Ok(setting.and_then(|setting| policies.of_setting(setting).cloned()))
     }
 
-    /// The file in which the user of this process may write settings.
+    /// Returns the settings file that the user of this process may write.
     pub(crate) fn own_file(&self) -> Option<&PathBuf> {
         match &self.0 {
             Origin::Files(files) => files.own(),
-            Origin::Given(_) => None,
+            Origin::Memory(_) => None,
         }
     }
 }

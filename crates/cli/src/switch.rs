@@ -1,4 +1,4 @@
-//! Switches: how one is written, and the value that parser, help, man page and completion all read.
+//! Switches: syntax, and the table that parser, help, man page and completion read.
 
 use std::ops::RangeInclusive;
 
@@ -7,46 +7,46 @@ use crate::error::Error;
 use crate::format::Format;
 use crate::secret::Secret;
 
-/// One switch of a command line that fills a draft `D`.
+/// A command-line switch that sets a field of `D`.
 pub(crate) struct Switch<D> {
-    /// The long name, without the dash.
+    /// Long name, without the dash.
     pub(crate) name: &'static str,
-    /// Other names, the usual short one first.
+    /// Alternative names, the usual short one first.
     pub(crate) short: &'static [&'static str],
     pub(crate) value: Value,
-    /// One line for help, lower case, no full stop.
+    /// Help text: one line, lower case, no full stop.
     pub(crate) about: &'static str,
-    /// The operations it is valid for.
+    /// Operations that accept the switch.
     pub(crate) scope: Scope,
-    /// The heading it stands under in help.
+    /// Help topic that lists the switch.
     pub(crate) group: Group,
     pub(crate) repeats: Repeats,
-    store: fn(&mut D, Given) -> Result<(), Error>,
+    store: fn(&mut D, SwitchValue) -> Result<(), Error>,
 }
 
-/// What may follow the colon.
+/// Kind of value after the colon.
 #[derive(Clone, Copy)]
 pub(crate) enum Value {
-    /// Nothing.
+    /// No value.
     None,
-    /// Text; the word stands for it in help.
+    /// Text, with its placeholder for help.
     Text(&'static str),
-    /// Text that may be missing.
+    /// Optional text, with its placeholder for help.
     Optional(&'static str),
-    /// The name of a file.
+    /// A file name, with its placeholder for help.
     File(&'static str),
-    /// One of a few words, in any case.
+    /// One of several keywords, in any case.
     Words(fn() -> Vec<&'static str>),
 }
 
-/// How often a switch may be given.
+/// Number of times a switch may be given.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repeats {
     Once,
     Often,
 }
 
-/// The headings under which help lists switches.
+/// Groups of switches in help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Group {
     Remote,
@@ -77,12 +77,12 @@ impl Scope {
 }
 
 impl<D> Switch<D> {
-    /// A switch that is valid everywhere and once; the methods below say otherwise.
+    /// Creates a switch that is valid once and for every operation. The methods below change this.
     pub(crate) const fn new(
         name: &'static str,
         value: Value,
         about: &'static str,
-        store: fn(&mut D, Given) -> Result<(), Error>,
+        store: fn(&mut D, SwitchValue) -> Result<(), Error>,
     ) -> Self {
         let (scope, group, repeats) = (Scope::ALL, Group::Output, Repeats::Once);
         Self { name, short: &[], value, about, scope, group, repeats, store }
@@ -108,7 +108,7 @@ impl<D> Switch<D> {
         self
     }
 
-    /// The switch as help writes it: `-remote:ENDPOINT`.
+    /// Returns the switch as shown in help, such as `-remote:ENDPOINT`.
     pub(crate) fn usage(&self) -> String {
         match self.value {
             Value::None => format!("-{}", self.name),
@@ -117,7 +117,7 @@ impl<D> Switch<D> {
         }
     }
 
-    /// What stands for the value in help; empty if there is none.
+    /// Returns the placeholder of the value in help; empty for a switch without value.
     pub(crate) fn placeholder(&self) -> String {
         match self.value {
             Value::None => String::new(),
@@ -127,26 +127,26 @@ impl<D> Switch<D> {
     }
 
     fn is_named(&self, name: &str) -> bool {
-        std::iter::once(&self.name).chain(self.short).any(|known| known.eq_ignore_ascii_case(name))
+        std::iter::once(&self.name).chain(self.short).any(|own| own.eq_ignore_ascii_case(name))
     }
 }
 
-/// What one item of a command line is.
+/// Classified command-line argument.
 pub(crate) enum Item<'t, D> {
-    /// No switch at all.
+    /// Positional argument.
     Word,
-    /// A known switch with what followed its colon.
+    /// Known switch with the value after its colon.
     Switch(&'t Switch<D>, Option<String>),
-    /// `-?` and its kin: help for what is being typed.
+    /// `-?`, `/?` or `--help`.
     Help,
     /// `--version`.
     Version,
-    /// `--anything` and `//anything`, which have always been passed over.
+    /// `--anything` or `//anything`, which Windows ignores.
     Ignored,
 }
 
 impl<'t, D> Item<'t, D> {
-    /// Reads one item. `/name` is a switch only if the table knows the name: it may be a path.
+    /// Classifies one argument. `/name` is a switch only if the table contains the name; otherwise it may be a path.
     pub(crate) fn read(table: &'t [Switch<D>], item: &str) -> Result<Self, Error> {
         let (body, dashed) = match (item.strip_prefix('-'), item.strip_prefix('/')) {
             (Some(body), _) => (body, true),
@@ -163,27 +163,26 @@ impl<'t, D> Item<'t, D> {
             Some((name, value)) => (name, Some(value)),
             None => (body, None),
         };
-        let known = table.iter().find(|switch| switch.is_named(name));
-        match known {
+        match table.iter().find(|switch| switch.is_named(name)) {
             Some(switch) => Ok(Self::Switch(switch, value.map(|v| unquote(switch.name, v)).transpose()?)),
             None if !dashed => Ok(Self::Word),
             None if name.is_empty() => Err(Error::NamelessSwitch { text: item.to_owned() }),
-            // A negative number, such as the codes `helpmsg` explains.
+            // A negative number, such as an error code for `helpmsg`.
             None if name.starts_with(|c: char| c.is_ascii_digit()) => Ok(Self::Word),
             None => Err(Error::UnknownSwitch { name: name.to_owned(), nearest: nearest_switch(table, name) }),
         }
     }
 }
 
-/// A draft being filled, and which switches it has seen.
-pub(crate) struct Filling<D> {
-    pub(crate) draft: D,
+/// Parsed switch values, and the names of the switches seen so far.
+pub(crate) struct ParsedSwitches<D> {
+    pub(crate) values: D,
     seen: Vec<&'static str>,
 }
 
-impl<D: Default> Filling<D> {
+impl<D: Default> ParsedSwitches<D> {
     pub(crate) fn new() -> Self {
-        Self { draft: D::default(), seen: Vec::new() }
+        Self { values: D::default(), seen: Vec::new() }
     }
 
     pub(crate) fn store(&mut self, switch: &Switch<D>, value: Option<String>) -> Result<(), Error> {
@@ -199,22 +198,22 @@ impl<D: Default> Filling<D> {
             (_, Some(text)) if !text.is_empty() => text,
             _ => return Err(Error::ValueMissing { name, placeholder: switch.placeholder() }),
         };
-        (switch.store)(&mut self.draft, Given { name, text })
+        (switch.store)(&mut self.values, SwitchValue { name, text })
     }
 
-    /// The long names of the switches given, in order.
+    /// Returns the long names of the switches given, in order.
     pub(crate) fn seen(&self) -> &[&'static str] {
         &self.seen
     }
 }
 
-/// The value of a switch on its way into a draft.
-pub(crate) struct Given {
+/// Value of a switch, with the name of the switch for error messages.
+pub(crate) struct SwitchValue {
     name: &'static str,
     text: String,
 }
 
-impl Given {
+impl SwitchValue {
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -245,15 +244,15 @@ impl Given {
         })
     }
 
-    /// The error for a value that is not of the form the switch asks for.
+    /// Returns the error for a value that does not have the format of the switch.
     pub(crate) fn bad_form(&self, form: &'static str) -> Error {
         Error::BadForm { name: self.name, form }
     }
 }
 
-/// A value that is written as one of a few words.
+/// A value written as one of several keywords.
 pub(crate) trait Keyword: Copy + 'static {
-    /// Every word with what it means, as help lists them.
+    /// Every keyword with its value, in help order.
     const WORDS: &'static [(&'static str, Self)];
 }
 
@@ -276,26 +275,28 @@ pub(crate) fn find_keyword<K: Keyword>(text: &str) -> Option<K> {
     K::WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)).map(|(_, value)| *value)
 }
 
-/// The words of a keyword, for [`Value::Words`].
+/// Returns the keywords of `K`, for [`Value::Words`].
 pub(crate) fn names<K: Keyword>() -> Vec<&'static str> {
     K::WORDS.iter().map(|(word, _)| *word).collect()
 }
 
-/// The known word that is at most two slips away from a mistyped one.
+/// Returns the candidate most similar to a mistyped word, with an edit distance of at most two.
 #[must_use]
-pub fn nearest(mistyped: &str, known: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
+pub fn nearest(mistyped: &str, candidates: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
     let mistyped = mistyped.to_ascii_lowercase();
-    let ranked = known.into_iter().map(|word| (slips(&mistyped, &word.to_ascii_lowercase()), word));
-    ranked.filter(|(slips, word)| *slips <= 2 && *slips * 2 < word.len()).min().map(|(_, word)| word)
+    let ranked = candidates
+        .into_iter()
+        .map(|candidate| (edit_distance(&mistyped, &candidate.to_ascii_lowercase()), candidate));
+    ranked.filter(|(edits, word)| *edits <= 2 && *edits * 2 < word.len()).min().map(|(_, word)| word)
 }
 
 fn nearest_switch<D>(table: &[Switch<D>], name: &str) -> Option<&'static str> {
     nearest(name, table.iter().map(|switch| switch.name))
 }
 
-/// How many letters must be added, dropped or replaced to make one word of the other.
+/// Returns the Levenshtein distance: the number of characters to insert, delete or replace.
 #[must_use]
-pub fn slips(from: &str, to: &str) -> usize {
+pub fn edit_distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (line, letter) in from.chars().enumerate() {
@@ -309,7 +310,7 @@ pub fn slips(from: &str, to: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
-/// Takes the quotation marks off a value; a mark behind a backslash is a character of it.
+/// Removes the enclosing quotation marks from a value. An escaped mark, `\"`, is part of the value.
 fn unquote(name: &'static str, raw: &str) -> Result<String, Error> {
     let opens = raw.starts_with('"');
     let closes = raw.len() > 1 && raw.ends_with('"') && !raw.ends_with("\\\"");
@@ -326,7 +327,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quotation_marks_come_off_in_pairs_only() {
+    fn quotation_marks_are_removed_in_pairs_only() {
         for (raw, value) in [
             ("", ""),
             ("plain", "plain"),
@@ -343,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_of_the_finger_is_recognised() {
+    fn nearest_finds_typing_errors() {
         let known = ["remote", "timeout", "set"];
         assert_eq!(nearest("remtoe", known), Some("remote"));
         assert_eq!(nearest("TIMEOUTS", known), Some("timeout"));

@@ -1,53 +1,53 @@
-//! The terminal while it behaves otherwise than usual.
+//! Temporary changes of terminal modes.
 
 use std::io;
 use std::os::fd::AsFd;
 
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
-/// A terminal that hands on every key as it is typed, and moves no cursor by itself; put back when dropped.
-pub struct Raw<T: AsFd> {
-    _terminal: Quieted<T>,
+/// A terminal in raw mode: every key is delivered immediately and without echo. The mode is restored on drop.
+pub struct RawTerminal<T: AsFd> {
+    _guard: ModeGuard<T>,
 }
 
-impl<T: AsFd> Raw<T> {
-    /// Makes it so.
+impl<T: AsFd> RawTerminal<T> {
+    /// Switches a terminal to raw mode.
     ///
     /// # Errors
-    /// When it is no terminal.
-    pub fn of(terminal: T) -> io::Result<Self> {
+    /// If the file is not a terminal.
+    pub fn enable(terminal: T) -> io::Result<Self> {
         let before = tcgetattr(&terminal)?;
         let mut raw = before.clone();
         raw.make_raw();
         tcsetattr(&terminal, OptionalActions::Now, &raw)?;
-        Ok(Self { _terminal: Quieted { terminal, before } })
+        Ok(Self { _guard: ModeGuard { terminal, before } })
     }
 }
 
-/// A terminal without some of its modes; put back when dropped.
-pub(crate) struct Quieted<T: AsFd> {
+/// A terminal with changed modes, which are restored on drop.
+pub(crate) struct ModeGuard<T: AsFd> {
     terminal: T,
     before: Termios,
 }
 
-impl<T: AsFd> Quieted<T> {
-    /// Takes modes away; what was typed before counts only if `actions` says so.
-    pub(crate) fn without(modes: LocalModes, terminal: T, actions: OptionalActions) -> io::Result<Self> {
+impl<T: AsFd> ModeGuard<T> {
+    /// Disables local modes. `actions` decides whether pending input is discarded.
+    pub(crate) fn disable(modes: LocalModes, terminal: T, actions: OptionalActions) -> io::Result<Self> {
         let before = tcgetattr(&terminal)?;
-        let mut quiet = before.clone();
-        quiet.local_modes.remove(modes);
+        let mut changed = before.clone();
+        changed.local_modes.remove(modes);
         if modes.contains(LocalModes::ICANON) {
-            quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
-            quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
+            changed.special_codes[SpecialCodeIndex::VMIN] = 1;
+            changed.special_codes[SpecialCodeIndex::VTIME] = 0;
         }
-        tcsetattr(&terminal, actions, &quiet)?;
+        tcsetattr(&terminal, actions, &changed)?;
         Ok(Self { terminal, before })
     }
 }
 
-impl<T: AsFd> Drop for Quieted<T> {
+impl<T: AsFd> Drop for ModeGuard<T> {
     fn drop(&mut self) {
-        // Nobody could be told that this failed; the shell resets its terminal too.
+        // An error cannot be reported here; the shell resets its terminal as well.
         let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
     }
 }

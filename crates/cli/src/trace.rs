@@ -1,4 +1,4 @@
-//! `-trace:FILE`: every message, without the secrets in it.
+//! Message trace (`-trace:FILE`), with secrets removed.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use client::{Direction, Trace, Traced};
+use client::{Direction, Trace, TracedMessage};
 use files::TrustedFile;
 use xml::{Bounds, Document, Element, Writer};
 
@@ -14,20 +14,20 @@ use crate::failure::{Failure, Kind};
 use crate::format::{Format, harmless};
 use crate::markup::{attributes, has_children, is_mixed, open};
 
-/// A file that messages are written to, for its owner alone.
+/// Trace file, accessible only to its owner.
 struct TraceFile {
     begun: Instant,
     file: Mutex<File>,
 }
 
-/// Opens the file, or goes on at its end. What users send and receive may be anything, secrets without a name included,
-/// so the file must be its owner's alone.
+/// Opens a trace file for appending. Messages may contain secrets that cannot be recognised by name, so the file must
+/// be accessible only to its owner.
 ///
 /// # Errors
-/// A [`Failure`] if it cannot be written, or if another user could read or has chosen it.
+/// A [`Failure`] if the file cannot be written, or if it is accessible to or controlled by another user.
 pub(crate) fn to(path: &Path) -> Result<Arc<dyn Trace>, Failure> {
     let file = TrustedFile::private(path).append().map_err(|error| {
-        let failure = Failure::here(Kind::Usage, format!("cannot write the trace: {error}"));
+        let failure = Failure::here(Kind::Usage, format!("cannot write the trace file: {error}"));
         match error.advice() {
             Some(advice) => failure.advise(advice),
             None => failure,
@@ -37,7 +37,7 @@ pub(crate) fn to(path: &Path) -> Result<Arc<dyn Trace>, Failure> {
 }
 
 impl Trace for TraceFile {
-    fn see(&self, Traced { direction, peer, text }: Traced<'_>) {
+    fn record(&self, TracedMessage { direction, peer, text }: TracedMessage<'_>) {
         let elapsed = self.begun.elapsed();
         let headline = match direction {
             Direction::Sent => format!(">>> to {peer}"),
@@ -46,25 +46,25 @@ impl Trace for TraceFile {
         let (seconds, millis) = (elapsed.as_secs(), elapsed.subsec_millis());
         let entry = format!("{headline}, after {seconds}.{millis:03} s\n{}\n\n", redacted(text));
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        // A trace that cannot be written does not stop what is traced.
+        // An error while writing the trace does not stop the traced operation.
         let _ = file.write_all(entry.as_bytes());
     }
 }
 
-/// A message for reading, without its secrets; what is no XML is only counted, for it could hold anything.
+/// Formats a message with secrets removed. Text that is not XML is replaced by its length, because it may contain secrets.
 fn redacted(text: &str) -> String {
     if text.is_empty() {
-        return "(nothing)".to_owned();
+        return "(empty)".to_owned();
     }
     let bounds = Bounds { octets: usize::MAX, ..Bounds::default() };
     let Ok(document) = Document::parse(text, &bounds) else {
-        return format!("({} octets that are no XML)", text.len());
+        return format!("({} bytes that are not XML)", text.len());
     };
     let mut writer = Writer::new();
     write(&mut writer, document.root());
     match Document::parse(writer.finish(), &bounds) {
         Ok(document) => harmless(Format::Pretty.print(document.root()).trim_end()),
-        Err(_) => format!("({} octets left out)", text.len()),
+        Err(_) => format!("({} bytes omitted)", text.len()),
     }
 }
 
@@ -73,7 +73,7 @@ fn write(writer: &mut Writer, element: Element<'_>) {
     attributes(writer, element, |_, name| is_secret(name));
     if is_secret(element.name()) || names_a_secret(element) || (is_mixed(element) && holds_a_secret(element))
     {
-        writer.text(LEFT_OUT);
+        writer.text(REMOVED);
     } else if is_mixed(element) {
         writer.text(&element.text());
         element.children().for_each(|child| write(writer, child));
@@ -85,7 +85,7 @@ fn write(writer: &mut Writer, element: Element<'_>) {
     writer.end();
 }
 
-/// Whether what stands in an element or attribute of this name is nobody else's.
+/// Returns whether an element or attribute with this name contains a secret.
 pub(crate) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["password", "passwd", "secret", "credential", "privatekey", "token"]
@@ -93,7 +93,7 @@ pub(crate) fn is_secret(name: &str) -> bool {
         .any(|word| name.contains(word))
 }
 
-/// What is typed for a command, values of variables, and options and selectors whose names tell of a secret.
+/// Returns whether an element contains input of a command, a variable, or an option or selector named like a secret.
 fn names_a_secret(element: Element<'_>) -> bool {
     let name = element.attribute("", "Name").unwrap_or_default();
     match element.name() {
@@ -108,7 +108,7 @@ fn holds_a_secret(element: Element<'_>) -> bool {
     element.children().any(|child| is_secret(child.name()) || names_a_secret(child) || holds_a_secret(child))
 }
 
-const LEFT_OUT: &str = "(left out)";
+const REMOVED: &str = "(removed)";
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_left_out_and_the_rest_is_there() {
+    fn secrets_are_removed_and_other_content_is_kept() {
         let message = "<s:E xmlns:s=\"urn:s\" xmlns:r=\"urn:r\"><r:Password>hunter2</r:Password>\
             <r:RunAsPassword a=\"1\"><r:Deep>hunter2</r:Deep></r:RunAsPassword><r:User Password=\"hunter2\">ann</r:User>\
             <r:Variable Name=\"PATH\">hunter2</r:Variable><r:Stream Name=\"stdin\">aHVudGVyMg==</r:Stream>\
@@ -130,7 +130,7 @@ mod tests {
             "<r:Port>5985</r:Port>",
             "b3V0",
             "<r:User>ann</r:User>",
-            "<r:Password>(left out)</r:Password>",
+            "<r:Password>(removed)</r:Password>",
             "Name=\"PATH\"",
         ] {
             assert!(shown.contains(part), "{part} is not in {shown}");
@@ -138,13 +138,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_xml_is_only_counted() {
-        assert_eq!(redacted(""), "(nothing)");
-        assert_eq!(redacted("password=hunter2"), "(16 octets that are no XML)");
+    fn text_that_is_not_xml_is_replaced_by_its_length() {
+        assert_eq!(redacted(""), "(empty)");
+        assert_eq!(redacted("password=hunter2"), "(16 bytes that are not XML)");
     }
 
     #[test]
-    fn the_file_is_its_owners_alone() {
+    fn the_trace_file_is_accessible_only_to_its_owner() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trace");
         to(&path).unwrap();

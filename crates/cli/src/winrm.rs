@@ -20,7 +20,7 @@ mod what_if;
 use std::path::PathBuf;
 
 use crate::connection::Connection;
-use crate::doctor::Examination;
+use crate::doctor::DoctorCommand;
 use crate::endpoint::Transport;
 use crate::error::Error;
 use crate::failure::ExitCodes;
@@ -29,208 +29,208 @@ use crate::help::Page;
 use crate::hosts::{Name, SavedHost, SavedHosts};
 use crate::input::KeyValues;
 use crate::locator::Locator;
-use crate::switch::{Filling, Item, nearest};
+use crate::switch::{Item, ParsedSwitches, nearest};
 
 use operations::{OPERATIONS, Verb};
 
 pub use filter::{Dialect, Filter};
-pub use run::{Conversation, Done, Streams, run, run_on};
-pub use watch::{Told, watch};
+pub use run::{CommandRunner, Completion, Streams, run, run_on};
+pub use watch::{WatchEvent, watch};
 
-/// What a command line of `winrm` asks for.
+/// A parsed `winrm` command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Invocation {
-    /// A page of help.
+    /// Show a help page.
     Help(Page),
-    /// The version of the program.
+    /// Show the program version.
     Version,
-    /// What an error number means, in whatever spelling it was typed (`helpmsg`).
+    /// Explain an error code, given as typed (`helpmsg`).
     HelpMessage(String),
-    /// A search for what is wrong (`doctor`).
-    Examine(Box<Examination>),
-    /// An operation on a service.
+    /// Diagnose connection problems (`doctor`).
+    Doctor(Box<DoctorCommand>),
+    /// Perform an operation on a service.
     Run(Box<Command>),
 }
 
-/// An operation on a service, with all it needs.
+/// An operation with its connection and output options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
-    /// What to do.
+    /// Operation to perform.
     pub operation: Operation,
-    /// Where, and as whom.
+    /// Endpoint and credentials.
     pub connection: Connection,
     /// Options for the provider (`-options`).
     pub options: KeyValues,
-    /// Whether it is done, or only shown.
+    /// Whether changes are made or only shown.
     pub intent: Intent,
-    /// How to print the result.
+    /// Output format.
     pub format: Format,
-    /// How to tell failures apart by exit status.
+    /// Mapping of failures to exit statuses.
     pub exit_codes: ExitCodes,
-    /// What was said on the command line and changes nothing, a line each.
+    /// Warnings about switches without effect, one line each.
     pub notices: Vec<String>,
-    /// The hosts that are all asked the same (`-hosts`); the connection is then that to the first.
+    /// Hosts of `-hosts`; `connection` is then the connection to the first host.
     pub fleet: Option<Fleet>,
 }
 
-/// Whether a change is made.
+/// Whether changes are made or only shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Intent {
-    /// It is.
+    /// Make the changes.
     #[default]
-    Do,
-    /// It is only shown (`-whatif`).
-    Show,
+    Apply,
+    /// Only show the changes (`-whatif`).
+    Preview,
 }
 
-/// Hosts that are all asked the same.
+/// Several hosts that run the same operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fleet {
-    /// Each as it was named, and how it is reached; none is there twice.
+    /// Host names as typed, each with its connection; every host is unique.
     pub members: Vec<(String, Connection)>,
-    /// How many are asked at a time.
+    /// Maximum number of hosts in progress at the same time.
     pub parallel: usize,
 }
 
-/// The operations of WS-Management, and those that several of them make up.
+/// A WS-Management operation, or a task composed of several operations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Operation {
     /// Reads one instance.
     Get {
-        /// Which.
+        /// Instance to read.
         locator: Locator,
-        /// A part of it.
+        /// Part of the instance to read; `None` for the whole instance.
         fragment: Option<Fragment>,
     },
-    /// Changes one instance: Get, replace, Put.
+    /// Modifies one instance: Get, replace, Put.
     Set {
-        /// Which.
+        /// Instance to modify.
         locator: Locator,
-        /// A part of it.
+        /// Part of the instance to modify; `None` for the whole instance.
         fragment: Option<Fragment>,
-        /// The new values.
+        /// New values.
         input: Input,
     },
-    /// Makes a new instance.
+    /// Creates an instance.
     Create {
-        /// Which.
+        /// Resource to create.
         locator: Locator,
-        /// Its properties.
+        /// Properties of the new instance.
         input: Input,
     },
-    /// Removes one instance.
+    /// Deletes one instance.
     Delete {
-        /// Which.
+        /// Instance to delete.
         locator: Locator,
     },
     /// Lists instances.
     Enumerate {
-        /// Of which resource.
+        /// Resource to list.
         locator: Locator,
-        /// Which of them, and how.
+        /// Filter and form of the result.
         enumeration: Enumeration,
     },
-    /// Calls a method.
+    /// Invokes a method.
     Invoke {
-        /// Its name, or a whole action URI; see [`Locator::action_uri`].
+        /// Name of the method or action URI; see [`Locator::action_uri`].
         action: String,
-        /// Of which resource.
+        /// Resource that has the method.
         locator: Locator,
-        /// Its parameters.
+        /// Parameters of the method.
         input: Input,
     },
-    /// Asks a service what it is.
+    /// Requests product and version of a service.
     Identify,
-    /// Makes the local service ready to be used.
+    /// Sets up a machine for remote management.
     QuickConfig {
-        /// For which transport a listener is made.
+        /// Transport of the listener to create.
         transport: Transport,
         /// Whether to ask before a change.
-        asking: Asking,
-        /// Whether a public network zone stops it.
+        confirmation: Confirmation,
+        /// Whether a public network zone prevents the change.
         public_zone: PublicZone,
-        /// Whether to do it or to take it back.
+        /// Whether to set up the machine or to undo it.
         task: QuickConfigTask,
-        /// What Windows does not know.
-        extras: Extras,
+        /// Options that Windows does not have.
+        options: QuickConfigOptions,
     },
-    /// Edits who may use a resource.
+    /// Edits a security descriptor.
     ConfigSddl {
-        /// Which descriptor.
+        /// Descriptor to edit.
         target: SddlTarget,
-        /// The new descriptor; without it a dialogue asks at the terminal.
+        /// New descriptor; `None` opens a dialogue on the terminal.
         sddl: Option<String>,
     },
-    /// Lists the shells of a service, or ends some.
+    /// Lists or closes shells.
     Shells {
-        /// Which.
-        choice: ShellChoice,
-        /// What becomes of them.
-        fate: Fate,
+        /// Shells to list or close.
+        selection: ShellSelection,
+        /// Action to perform on the shells.
+        action: ShellAction,
     },
-    /// Looks after saved hosts.
+    /// Manages saved hosts.
     Hosts {
-        /// What to do.
+        /// Task to perform.
         task: HostsTask,
-        /// Where they are.
+        /// File of saved hosts.
         hosts: SavedHosts,
     },
-    /// Looks after the hosts that need no proof of who they are (`TrustedHosts`).
+    /// Manages `TrustedHosts`, the hosts that need not prove their identity.
     Trust(TrustTask),
 }
 
-/// Which shells are meant.
+/// Selection of shells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ShellChoice {
-    /// Each one that is shown to the user.
+pub enum ShellSelection {
+    /// All shells visible to the user.
     All,
-    /// Those of the user who asks (`-mine`).
+    /// Shells of the current user (`-mine`).
     Mine,
-    /// The one with this identifier.
+    /// Shell with this ID.
     One(String),
 }
 
-/// What becomes of shells.
+/// Action on the selected shells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// They are listed.
-    Listed,
-    /// They are ended, with what runs in them (`-kill`).
-    Ended,
+pub enum ShellAction {
+    /// List the shells.
+    List,
+    /// Close the shells and terminate their processes (`-kill`).
+    Close,
 }
 
-/// What to do with saved hosts.
+/// Task on saved hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostsTask {
-    /// Lists them.
+    /// List all hosts.
     List,
-    /// Shows one.
+    /// Show one host.
     Show(HostName),
-    /// Saves one.
+    /// Save a host.
     Save(Box<SavedHost>),
-    /// Forgets one (`-delete`).
-    Forget(HostName),
+    /// Delete a host (`-delete`).
+    Delete(HostName),
 }
 
-/// What a host is saved under.
+/// Name of a saved host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostName(pub(crate) Name);
 
-/// What to do with the list of trusted hosts.
+/// Task on `TrustedHosts`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrustTask {
-    /// Shows it.
+    /// List the entries.
     List,
-    /// Adds a host.
+    /// Add a host.
     Add(String),
-    /// Takes a host off it (`-delete`).
+    /// Remove a host (`-delete`).
     Remove(String),
 }
 
 impl Operation {
-    /// Whether what it sends comes from standard input.
+    /// Returns whether the input comes from standard input.
     fn reads_standard_input(&self) -> bool {
         let (Self::Set { input, .. } | Self::Create { input, .. } | Self::Invoke { input, .. }) = self else {
             return false;
@@ -238,7 +238,7 @@ impl Operation {
         matches!(input, Input::File(file) if file == std::path::Path::new("-"))
     }
 
-    /// Whether what it sends comes from a file.
+    /// Returns whether the input comes from a file.
     fn reads_file(&self) -> bool {
         let (Self::Set { input, .. } | Self::Create { input, .. } | Self::Invoke { input, .. }) = self else {
             return false;
@@ -250,135 +250,135 @@ impl Operation {
 /// A part of an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fragment {
-    /// The path of the part.
+    /// Path of the part.
     pub path: String,
-    /// The URI of the language it is written in.
+    /// Language of the path.
     pub dialect: Dialect,
 }
 
-/// Where the XML of `set`, `create` and `invoke` comes from.
+/// Source of the XML for `set`, `create` and `invoke`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// Keys and values, perhaps none.
+    /// Keys and values, possibly none.
     Values(KeyValues),
-    /// A file with the whole element; `-` is standard input.
+    /// File with the whole element; `-` is standard input.
     File(PathBuf),
 }
 
-/// Which instances to list, and how.
+/// Filter and form of the result of an enumeration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Enumeration {
-    /// Which; all without one.
+    /// Filter; `None` lists all instances.
     pub filter: Option<Filter>,
-    /// What comes back for each.
+    /// Content returned for each instance.
     pub returns: ReturnType,
-    /// How derived classes are treated.
+    /// Handling of derived classes.
     pub hierarchy: Hierarchy,
 }
 
-/// What comes back for each instance.
+/// Content returned for each instance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReturnType {
     /// The instance.
     #[default]
     Object,
-    /// Its endpoint reference.
+    /// The endpoint reference of the instance.
     Epr,
-    /// Both.
+    /// Instance and endpoint reference.
     ObjectAndEpr,
 }
 
-/// How an enumeration treats derived classes.
+/// Handling of derived classes in an enumeration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hierarchy {
-    /// Their instances too, with all properties.
+    /// Include instances of derived classes, with all properties.
     #[default]
     Deep,
-    /// Their instances too, with the properties of the base class.
+    /// Include instances of derived classes, with the properties of the base class only.
     BasePropertiesOnly,
-    /// The class alone.
+    /// Exclude instances of derived classes.
     Shallow,
 }
 
 /// Whether `quickconfig` asks before a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asking {
-    /// It does.
-    Before,
-    /// It does not (`-quiet`, `-force`).
-    Never,
+pub enum Confirmation {
+    /// Ask before a change.
+    Ask,
+    /// Do not ask (`-quiet`, `-force`).
+    Skip,
 }
 
-/// Whether a network interface in a public zone stops `quickconfig`.
+/// Effect of a network interface in a public zone on `quickconfig`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PublicZone {
-    /// It does.
-    Stops,
-    /// It does not (`-force`).
+    /// The interface prevents the change.
+    Blocks,
+    /// The interface is ignored (`-force`).
     Ignored,
 }
 
-/// What `quickconfig` is to do.
+/// Task of `quickconfig`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum QuickConfigTask {
-    /// To make the machine ready.
+    /// Set up the machine.
     #[default]
     SetUp,
-    /// To take back what it did before (`-undo`).
-    TakeBack,
+    /// Undo earlier changes (`-undo`).
+    Undo,
 }
 
-/// What `quickconfig` of Windows does not know; a service of Windows is told nothing of it unless it is asked for.
+/// Options of `quickconfig` that Windows does not have. Options that are not set are not sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Extras {
-    /// A certificate of an authority, or none (`-strict`).
+pub struct QuickConfigOptions {
+    /// Whether to refuse a self-signed certificate (`-strict`).
     pub strict: bool,
-    /// The zone of firewalld (`-zone`).
+    /// firewalld zone (`-zone`).
     pub zone: Option<String>,
-    /// From which networks (`-remoteaddress`).
+    /// Networks that may connect (`-remoteaddress`); empty for all.
     pub remote_addresses: Vec<String>,
-    /// Whose members are to open shells (`-allowgroup`).
+    /// Group whose members may open shells (`-allowgroup`).
     pub group: Option<String>,
 }
 
-/// Which security descriptor `configSDDL` edits.
+/// Security descriptor that `configSDDL` edits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SddlTarget {
-    /// `RootSDDL`, which counts where no other does.
+    /// `RootSDDL`, which applies to resources without a descriptor of their own.
     Root,
-    /// That of the resources beginning with a URI.
+    /// Descriptor of the resources that begin with a URI.
     Resource(Locator),
 }
 
-/// Reads a command line; `arguments` are without the name of the program.
+/// Parses a command line; `arguments` exclude the program name.
 ///
 /// # Errors
-/// [`Error`] says what was not understood and what to write instead.
+/// [`Error`] for an invalid command line.
 pub fn parse(arguments: &[String]) -> Result<Invocation, Error> {
     parse_with(arguments, &SavedHosts::none())
 }
 
-/// The same, where hosts may be named as they are saved.
+/// Parses a command line like [`parse`], resolving the names of saved hosts.
 ///
 /// # Errors
-/// As [`parse`].
+/// [`Error`] for an invalid command line, or if the saved hosts cannot be read.
 pub fn parse_with(arguments: &[String], hosts: &SavedHosts) -> Result<Invocation, Error> {
     let Some((first, rest)) = arguments.split_first() else { return Ok(Invocation::Help(Page::General)) };
     match Item::read(switches::SWITCHES, first)? {
         Item::Help | Item::Ignored => return Ok(Invocation::Help(Page::General)),
         Item::Version => return Ok(Invocation::Version),
-        Item::Switch(..) => return Err(Error::WordBehindSwitch { word: "the operation".to_owned() }),
+        Item::Switch(..) => return Err(Error::ArgumentAfterSwitch { word: "OPERATION".to_owned() }),
         Item::Word => {}
     }
     let Some(operation) = OPERATIONS.iter().find(|operation| operation.is_named(first)) else {
         let names = OPERATIONS.iter().map(|operation| operation.name);
         return Err(Error::UnknownOperation { word: first.clone(), nearest: nearest(first, names) });
     };
-    let words = match Words::read(rest, operation)? {
+    let words = match ParsedArguments::read(rest, operation)? {
         Some(words) => words,
         None => return Ok(Invocation::Help(Page::Operation(operation.name))),
     };
-    operation.admit(&words.positionals, words.switches.seen(), words.input.is_some())?;
+    operation.check_arguments(&words.positionals, words.switches.seen(), words.input.is_some())?;
     match operation.verb {
         Verb::Help => Ok(Invocation::Help(Page::find(words.positionals.first().map(String::as_str)))),
         Verb::HelpMsg => {
@@ -386,46 +386,50 @@ pub fn parse_with(arguments: &[String], hosts: &SavedHosts) -> Result<Invocation
         }
         Verb::Doctor => {
             let endpoint = words.positionals.into_iter().next();
-            Examination::read(endpoint, words.switches.draft, hosts)
-                .map(|examination| Invocation::Examine(Box::new(examination)))
+            DoctorCommand::build(endpoint, words.switches.values, hosts)
+                .map(|command| Invocation::Doctor(Box::new(command)))
         }
         verb => build::command(verb, words, hosts).map(|command| Invocation::Run(Box::new(command))),
     }
 }
 
-/// The exit statuses a command line asks for, also when the rest of it is not understood.
+/// Returns the exit statuses requested by a command line, even if the command line is otherwise invalid.
 #[must_use]
 pub fn exit_codes(arguments: &[String]) -> ExitCodes {
-    let detailed = |item: &String| {
-        let body = item.strip_prefix(['-', '/']).unwrap_or_default();
-        body.eq_ignore_ascii_case("exitcode:detailed")
-    };
-    if arguments.iter().any(detailed) { ExitCodes::Detailed } else { ExitCodes::Plain }
+    if arguments.iter().any(|argument| requests_detailed_exit_codes(argument)) {
+        ExitCodes::Detailed
+    } else {
+        ExitCodes::Plain
+    }
 }
 
-/// A command line taken apart, behind the operation.
-struct Words {
+fn requests_detailed_exit_codes(argument: &str) -> bool {
+    argument.strip_prefix(['-', '/']).is_some_and(|switch| switch.eq_ignore_ascii_case("exitcode:detailed"))
+}
+
+/// Arguments after the operation, sorted by kind.
+struct ParsedArguments {
     positionals: Vec<String>,
     input: Option<KeyValues>,
-    switches: Filling<switches::Draft>,
+    switches: ParsedSwitches<switches::Draft>,
     notices: Vec<String>,
 }
 
-impl Words {
-    /// Sorts what was typed; none if it asks for help.
+impl ParsedArguments {
+    /// Parses the arguments; returns `None` if they request help.
     fn read(items: &[String], operation: &operations::Entry) -> Result<Option<Self>, Error> {
         let (positionals, notices) = (Vec::new(), Vec::new());
-        let mut words = Self { positionals, input: None, switches: Filling::new(), notices };
+        let mut words = Self { positionals, input: None, switches: ParsedSwitches::new(), notices };
         for item in items {
             match Item::read(switches::SWITCHES, item)? {
                 Item::Help => return Ok(None),
                 Item::Version | Item::Ignored => {
-                    words.notices.push(format!("{item} is passed over: a switch begins with one - or /"));
+                    words.notices.push(format!("{item} is ignored: switches begin with a single - or /"));
                 }
                 Item::Switch(switch, value) => words.switches.store(switch, value)?,
                 Item::Word if item.starts_with('@') => words.add_input(item, operation)?,
                 Item::Word if !words.switches.seen().is_empty() => {
-                    return Err(Error::WordBehindSwitch { word: item.clone() });
+                    return Err(Error::ArgumentAfterSwitch { word: item.clone() });
                 }
                 Item::Word => words.positionals.push(without_quotes(item)),
             }
@@ -437,7 +441,7 @@ impl Words {
         let input = KeyValues::parse_input(item)?;
         if self.input.replace(input).is_some() {
             let (operation, expected) = (operation.name, "one @{...}");
-            return Err(Error::WrongWords {
+            return Err(Error::WrongArgumentCount {
                 operation,
                 expected,
                 found: 2,

@@ -1,100 +1,100 @@
 //! The command line of `winrs`.
 //!
-//! `winrs [-SWITCH[:VALUE] ...] COMMAND`, where everything behind the switches is the command.
+//! `winrs [-SWITCH[:VALUE] ...] COMMAND`, where everything after the switches is the command.
 
 mod command_line;
 mod run;
 pub(crate) mod switches;
 
 use crate::connection::Connection;
-use crate::connection::draft::{KERNEL_KNOWS, refuse};
+use crate::connection::draft::{NO_LOCAL_LOGIN, refuse};
 use crate::endpoint::Transport;
 use crate::error::Error;
 use crate::failure::ExitCodes;
 use crate::hosts::SavedHosts;
-use crate::switch::{Filling, Item};
+use crate::switch::{Item, ParsedSwitches};
 
 pub use crate::connection::Delegation;
 pub use run::{run, run_on};
 
-/// What a command line of `winrs` asks for.
+/// A parsed `winrs` command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Invocation {
-    /// The page of help.
+    /// Show help.
     Help,
-    /// The version of the program.
+    /// Show the program version.
     Version,
-    /// A command on this or another machine.
+    /// Run a command on a local or remote machine.
     Run(Box<RemoteCommand>),
 }
 
-/// A command in a remote shell.
+/// A command to run in a remote shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteCommand {
-    /// Where, and as whom.
+    /// Endpoint and credentials.
     pub connection: Connection,
-    /// The line to run, as the shell over there will read it.
+    /// Command line for the remote shell.
     pub command_line: String,
-    /// The folder to run it in; that of the user unless given.
+    /// Working directory; `None` for the home directory of the user.
     pub directory: Option<String>,
-    /// Variables of the shell; no name comes twice.
+    /// Environment variables of the shell, with unique names.
     pub environment: Vec<(String, String)>,
-    /// Whether the profile of the user is loaded.
+    /// Whether the user profile is loaded.
     pub profile: Profile,
-    /// Whether what is typed for the command is shown.
+    /// Whether the terminal echoes input for the command.
     pub echo: Echo,
-    /// Whether the credentials may go on to a third machine.
+    /// Whether the service may use the credentials for a third machine.
     pub delegation: Delegation,
-    /// Whether the whole exit code is printed at the end.
+    /// Whether the complete exit code is printed at the end.
     pub exit_code: ExitCodeShown,
-    /// How to tell failures of `winrs` itself apart by exit status.
+    /// Mapping of failures of `winrs` itself to exit statuses.
     pub exit_codes: ExitCodes,
-    /// What was said on the command line and changes nothing, a line each.
+    /// Warnings about switches without effect, one line each.
     pub notices: Vec<String>,
 }
 
-/// Whether the profile of the user is loaded (`WINRS_NOPROFILE`).
+/// Whether the user profile is loaded (`WINRS_NOPROFILE`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
-    /// It is.
+    /// Load the profile.
     Loaded,
-    /// It is not (`-noprofile`).
+    /// Do not load the profile (`-noprofile`).
     Skipped,
 }
 
-/// Whether what is typed for the command is shown.
+/// Whether the terminal echoes input for the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Echo {
-    /// It is.
+    /// Echo input.
     Shown,
-    /// It is not (`-noecho`).
+    /// Do not echo input (`-noecho`).
     Hidden,
 }
 
-/// Whether the whole exit code is printed at the end.
+/// Whether the complete exit code is printed at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitCodeShown {
-    /// It is not.
+    /// Do not print the exit code.
     No,
-    /// It is (`-showexit`), because an exit status has eight bits only.
+    /// Print the exit code (`-showexit`), because an exit status has only eight bits.
     Yes,
 }
 
-/// Reads a command line; `arguments` are without the name of the program.
+/// Parses a command line; `arguments` exclude the program name.
 ///
 /// # Errors
-/// [`Error`] says what was not understood; [`usage_failure`] prints it as scripts know it.
+/// [`Error`] for an invalid command line; [`usage_failure`] formats it in the form that scripts expect.
 pub fn parse(arguments: &[String]) -> Result<Invocation, Error> {
     parse_with(arguments, &SavedHosts::none())
 }
 
-/// The same, where hosts may be named as they are saved.
+/// Parses a command line like [`parse`], resolving the names of saved hosts.
 ///
 /// # Errors
-/// As [`parse`].
+/// [`Error`] for an invalid command line, or if the saved hosts cannot be read.
 pub fn parse_with(arguments: &[String], hosts: &SavedHosts) -> Result<Invocation, Error> {
-    let mut switches = Filling::<switches::Draft>::new();
+    let mut switches = ParsedSwitches::<switches::Draft>::new();
     let mut rest = arguments;
     while let Some((item, behind)) = rest.split_first() {
         if item == "--" {
@@ -118,20 +118,20 @@ pub fn parse_with(arguments: &[String], hosts: &SavedHosts) -> Result<Invocation
     if command_line.trim().is_empty() {
         return Err(Error::CommandMissing);
     }
-    let mut draft = switches.draft;
+    let mut draft = switches.values;
     draft.connection.look_up(hosts)?;
     build(draft, command_line).map(|command| Invocation::Run(Box::new(command)))
 }
 
-/// The exit status of `winrs` for the exit code of the command.
+/// Converts the exit code of the command to the exit status of `winrs`.
 ///
-/// An exit status has eight bits: other codes than 0 to 255 become 1, so that a failure stays one.
+/// An exit status has eight bits: codes outside 0 to 255 become 1, so that a failure remains a failure.
 #[must_use]
 pub fn exit_status(exit_code: i32) -> u8 {
     u8::try_from(exit_code).unwrap_or(1)
 }
 
-/// What `winrs` prints about a command line it does not understand.
+/// Returns the message that `winrs` prints for an invalid command line.
 #[must_use]
 pub fn usage_failure(error: &Error) -> String {
     let problem = match error {
@@ -150,24 +150,24 @@ pub fn usage_failure(error: &Error) -> String {
 
 fn build(mut draft: switches::Draft, command_line: String) -> Result<RemoteCommand, Error> {
     let transport = draft.connection.transport()?;
-    // Over HTTPS there is nothing to leave unsealed.
+    // Over HTTPS, messages are never sealed, so -unencrypted has no effect.
     draft.connection.unencrypted &= transport == Transport::Http;
     refuse(
         draft.environment.iter().any(|(name, _)| name.is_empty()),
-        "-environment without the name of a variable",
+        "-environment requires the name of a variable",
         "write -environment:NAME=VALUE",
     )?;
     refuse(
         draft.connection.is_local() && draft.connection.scheme.is_some(),
-        "-authentication needs -remote",
-        KERNEL_KNOWS,
+        "-authentication requires -remote",
+        NO_LOCAL_LOGIN,
     )?;
     let mut notices = draft.connection.notices();
     if draft.compression {
-        notices.push("-compression changes nothing: this version sends messages as they are".to_owned());
+        notices.push("-compression has no effect: messages are never compressed".to_owned());
     }
     if draft.timeout {
-        notices.push("-timeout changes nothing: a command may take as long as it needs".to_owned());
+        notices.push("-timeout has no effect: the running time of the command is not limited".to_owned());
     }
     Ok(RemoteCommand {
         connection: draft.connection.connection()?,
@@ -183,23 +183,25 @@ fn build(mut draft: switches::Draft, command_line: String) -> Result<RemoteComma
     })
 }
 
-/// A variable that is set twice has its last value, as in a shell.
-fn last_of_each(given: Vec<(String, String)>) -> Vec<(String, String)> {
-    let mut kept: Vec<(String, String)> = Vec::new();
-    for (name, value) in given {
-        match kept.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, known)) => *known = value,
-            None => kept.push((name, value)),
+/// Removes duplicate variables; the last value wins, as in a shell.
+fn last_of_each(variables: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut unique: Vec<(String, String)> = Vec::new();
+    for (name, value) in variables {
+        match unique.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, old)) => *old = value,
+            None => unique.push((name, value)),
         }
     }
-    kept
+    unique
 }
 
 pub(crate) const EXAMPLE: &str = "winrs -remote:server7 ipconfig /all";
 pub(crate) const USAGE: &str = "winrs [-SWITCH[:VALUE] ...] COMMAND";
-pub(crate) const ABOUT: &str = "The first word that is no switch begins the command; -- ends the switches too.\n\
-    A command in one word is sent as it is. Of several words, those with spaces are\n\
-    put into double quotes. Standard input goes to the command; Ctrl-C interrupts it,\n\
-    and a second Ctrl-C ends winrs. Without -remote the command runs on this machine,\n\
-    and nobody logs in: its service is asked by its Unix socket.\n";
-pub(crate) const EXIT_STATUS: &str = "A code outside 0 to 255 becomes 1;\n-showexit prints it whole.\n";
+pub(crate) const ABOUT: &str = "The command begins at the first word that is not a switch, or after --.\n\
+    A command given as one word is sent unchanged; otherwise words that contain\n\
+    spaces are put in double quotes. Standard input is sent to the command. Ctrl-C\n\
+    interrupts the command, and a second Ctrl-C ends winrs. Without -remote the\n\
+    command runs on this machine, through the Unix socket of its service, and no\n\
+    credentials are needed.\n";
+pub(crate) const EXIT_STATUS: &str =
+    "Exit codes outside 0 to 255 become 1;\n-showexit prints the complete code.\n";

@@ -1,9 +1,9 @@
-//! What the output of commands costs: answers of 375 KB over loopback, as a ratio to reading the same octets
-//! off a socket; and how long the five requests of a short command take.
+//! Throughput of command output: responses of 375 KB over loopback, as a ratio to reading the same bytes from a
+//! socket; and duration of the five requests of a short command.
 //!
 //! Run with `cargo bench -p telarch-client`.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used)] // A benchmark prints, and its peer is its own.
+#![allow(clippy::print_stdout, clippy::unwrap_used)] // A benchmark prints, and its peer is trusted.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -21,7 +21,7 @@ fn main() {
     let (floor, ours) = (best(|| read_plainly(serve_plainly())), best(|| runtime.block_on(read_output())));
     let octets = (PIECE * PIECES) as f64;
     println!(
-        "output         {:6.0} MB/s, {:.1} x the time of reading the same octets off a socket",
+        "output         {:6.0} MB/s, {:.1} x the time to read the same bytes from a socket",
         octets / ours.as_secs_f64() / 1e6,
         ours.as_secs_f64() / floor.as_secs_f64()
     );
@@ -75,7 +75,7 @@ fn read_plainly(address: SocketAddr) -> Duration {
     begun.elapsed()
 }
 
-/// As many octets as the answers have, all at once.
+/// Sends as many bytes as the responses contain, without a protocol.
 fn serve_plainly() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -89,7 +89,7 @@ fn serve_plainly() -> SocketAddr {
     address
 }
 
-/// A service with one command, which gives a number of pieces and ends.
+/// Service with one command that returns the given number of pieces and ends.
 fn serve(pieces: usize) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -105,7 +105,7 @@ fn serve(pieces: usize) -> SocketAddr {
                 Action::Create => {
                     let resource = ResourceUri::parse(namespace::SHELL_CMD).unwrap();
                     let shell = SelectorSet::new().with("ShellId", "S");
-                    wsman::write_resource_created(body, &EndpointReference::here(resource, shell));
+                    wsman::write_resource_created(body, &EndpointReference::anonymous(resource, shell));
                 }
                 Action::Shell(ShellVerb::Command) => write_command_response(body, "C"),
                 Action::Shell(ShellVerb::Receive) if left > 0 => {

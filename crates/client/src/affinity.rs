@@ -1,10 +1,10 @@
-//! The cookie by which a load balancer leads all requests of a session to the same service.
+//! Session affinity: the cookie with which a load balancer routes all requests of a session to the same service.
 
 use std::sync::{Mutex, PoisonError};
 
 use http::ResponseHead;
 
-/// The value of the `Cookie` header, once a load balancer has set one.
+/// Value of the `Cookie` header, once a load balancer has set one.
 #[derive(Debug, Default)]
 pub(crate) struct Affinity(Mutex<Option<String>>);
 
@@ -13,15 +13,19 @@ impl Affinity {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Remembers the cookie of a response, if it is the one of WS-Management; others are nobody's business.
+    /// Stores the cookie of a response if its name is `MS-WSMAN`; other cookies are ignored.
     pub(crate) fn note(&self, head: &ResponseHead) {
-        let ours = |cookie: &&str| cookie.starts_with("MS-WSMAN=") && cookie.len() <= LONGEST;
         let cookies =
             head.headers("Set-Cookie").map(|line| line.split(';').next().unwrap_or_default().trim());
-        if let Some(cookie) = cookies.filter(ours).last() {
+        if let Some(cookie) = cookies.filter(|cookie| is_affinity_cookie(cookie)).last() {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(cookie.to_owned());
         }
     }
 }
 
-const LONGEST: usize = 4_096;
+fn is_affinity_cookie(cookie: &str) -> bool {
+    cookie.starts_with("MS-WSMAN=") && cookie.len() <= MAX_COOKIE
+}
+
+/// Maximum length of the cookie in bytes.
+const MAX_COOKIE: usize = 4_096;

@@ -1,7 +1,7 @@
-//! How a session proves who asks, and how each of its connections stands.
+//! Authentication of sessions and of their connections.
 //!
-//! An [`Authentication`] is chosen once for a session; every connection gets a [`Proof`] of its own, because most
-//! schemes authenticate the connection, not the request.
+//! A session has one [`Authentication`]; every connection has an [`AuthState`] of its own, because most schemes
+//! authenticate the connection and not the request.
 
 mod digest;
 mod kerberos;
@@ -18,76 +18,75 @@ use base64::engine::general_purpose::STANDARD;
 use http::{Challenge, ResponseHead};
 use zeroize::Zeroizing;
 
-pub(crate) use self::digest::{Answers, Asked};
-pub(crate) use self::mechanism::Beginning;
+pub(crate) use self::digest::{ChallengeOutcome, DigestState};
+pub(crate) use self::mechanism::TokenExchange;
 pub use self::rules::Delegation;
-pub(crate) use self::rules::{Automatic, Rules, exposed};
+pub(crate) use self::rules::{Rules, SchemeSelector, exposed};
 pub use self::service_name::{ServiceName, SpnPort};
 use crate::error::{Error, Exposed};
 
-/// Who asks.
+/// User name and password.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// The name, as the service knows it.
+    /// User name in a form that the service accepts: `USER`, `DOMAIN\USER` or `USER@REALM`.
     pub user: String,
     /// The password.
     pub password: Secret,
 }
 
-/// How a session proves who asks.
+/// Authentication scheme.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Authentication {
-    /// Not at all.
+    /// No authentication.
     None,
-    /// With name and password in every request (RFC 7617).
+    /// User name and password in every request (RFC 7617).
     #[default]
     Basic,
-    /// With a digest of the password in every request (RFC 7616). Nothing is sealed, and the service proves nothing.
+    /// A digest of the password in every request (RFC 7616). Messages are not encrypted, and the service does not prove
+    /// its identity.
     Digest,
-    /// With Kerberos or NTLM, as both ends agree (RFC 4559, MS-WSMV 2.1.1); without credentials by a Kerberos ticket
-    /// that the user has.
+    /// Kerberos or NTLM, as negotiated (RFC 4559, MS-WSMV 2.1.1); without credentials the user's Kerberos ticket.
     Negotiate,
-    /// With Kerberos alone; without credentials by a ticket that the user has (RFC 4120).
+    /// Kerberos only; without credentials the user's ticket (RFC 4120).
     Kerberos,
-    /// With Kerberos or NTLM inside, after which the password itself is handed over, so that the service can use
-    /// it on other machines (MS-CSSP). Whoever rules the service then has it.
+    /// Kerberos or NTLM inside TLS, after which the password itself is sent to the service, so that it can use it on
+    /// other machines (MS-CSSP). Administrators of the service can read the password.
     CredSsp,
-    /// With what fits: Kerberos where the user has a ticket and the host a name, else Negotiate. Neither shows the
-    /// password to anybody.
+    /// Kerberos if the user has a ticket and the host is a name, otherwise Negotiate. Neither sends the password.
     Automatic,
-    /// With a certificate that the client shows in the TLS handshake, over HTTPS only (MS-WSMV 2.2.1).
+    /// Client certificate in the TLS handshake, over HTTPS only (MS-WSMV 2.2.1).
     Certificate,
 }
 
-/// Whether messages may be sent so that everyone on the way can read them.
+/// Permission to send messages unencrypted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unencrypted {
-    /// Never: over HTTP only schemes that seal messages will do.
+    /// Messages over HTTP must be encrypted by the authentication scheme.
     #[default]
     Refused,
-    /// Over HTTP they may.
+    /// Messages over HTTP may be sent unencrypted.
     Allowed,
 }
 
-/// What a session has to prove itself with.
+/// Credentials and scheme of a session.
 #[derive(Clone, Debug)]
 pub(crate) enum Login {
     Anonymous,
     Basic(Arc<Credentials>),
     Digest(Arc<Credentials>),
     Tokens(Tokens),
-    /// There is no way that is allowed.
+    /// No scheme is both possible and allowed.
     Refused(Arc<Refusal>),
-    /// The certificate itself is the connection's.
+    /// The TLS layer presents the client certificate.
     Certificate,
 }
 
-/// Who signs in by tokens.
+/// Credentials and settings of a scheme that exchanges tokens: Negotiate, Kerberos or CredSSP.
 #[derive(Clone, Debug)]
 pub(crate) struct Tokens {
     pub(crate) scheme: Scheme,
-    /// None for whoever the user of this process has a ticket as.
+    /// `None` for the user's Kerberos ticket.
     credentials: Option<Arc<Credentials>>,
     pub(crate) ntlm: Ntlm,
     pub(crate) protection: Protection,
@@ -97,69 +96,54 @@ pub(crate) struct Tokens {
 
 impl Login {
     fn new(choice: Choice, credentials: Option<Credentials>, rules: &Rules) -> Result<Self, Error> {
-        let setting = |reason: String| Error::Setting { setting: "credentials", reason };
         let credentials = credentials.map(Arc::new);
-        let given = || credentials.clone().ok_or_else(|| setting("there are none".to_owned()));
-        let tokens = |scheme| {
-            if let Some(credentials) = &credentials {
-                UserName::parse(&credentials.user)
-                    .map_err(|error: UserNameError| setting(error.to_string()))?;
-            }
-            Ok(Self::Tokens(Tokens {
-                scheme,
-                credentials: credentials.clone(),
-                // NTLM has nothing that could be handed on.
-                ntlm: if rules.delegation == Delegation::Demanded && scheme != Scheme::CredSsp {
-                    Ntlm::Forbidden
-                } else {
-                    choice.ntlm
-                },
-                protection: choice.protection,
-                service_name: rules.service_name.clone(),
-                delegation: rules.delegation,
-            }))
-        };
         match choice.scheme {
             ClientScheme::Basic => {
-                let credentials = given()?;
-                // RFC 7617 2: the first colon ends the name.
+                let credentials = require(credentials)?;
+                // The first colon ends the user name (RFC 7617 2).
                 if credentials.user.is_empty() || credentials.user.contains(':') {
-                    return Err(setting("the name for Basic is empty or contains a colon".to_owned()));
+                    return Err(invalid("the user name for Basic is empty or contains a colon"));
                 }
                 Ok(Self::Basic(credentials))
             }
             ClientScheme::Digest => {
-                let credentials = given()?;
-                Answers::new(&credentials).map_err(|error| setting(error.to_string()))?;
+                let credentials = require(credentials)?;
+                DigestState::new(&credentials).map_err(invalid)?;
                 Ok(Self::Digest(credentials))
             }
-            ClientScheme::Negotiate => tokens(Scheme::Negotiate),
-            ClientScheme::Kerberos => tokens(Scheme::Kerberos),
-            ClientScheme::CredSsp => tokens(Scheme::CredSsp),
+            ClientScheme::Negotiate => {
+                Tokens::new(Scheme::Negotiate, &choice, credentials, rules).map(Self::Tokens)
+            }
+            ClientScheme::Kerberos => {
+                Tokens::new(Scheme::Kerberos, &choice, credentials, rules).map(Self::Tokens)
+            }
+            ClientScheme::CredSsp => {
+                Tokens::new(Scheme::CredSsp, &choice, credentials, rules).map(Self::Tokens)
+            }
             ClientScheme::Certificate if credentials.is_some() => {
-                Err(setting("a certificate goes without name and password".to_owned()))
+                Err(invalid("certificate authentication does not use a user name and a password"))
             }
             ClientScheme::Certificate => Ok(Self::Certificate),
             ClientScheme::None => Ok(Self::Anonymous),
         }
     }
 
-    /// A proof for a new connection.
-    pub(crate) fn begin(&self) -> Proof {
+    /// Returns the authentication state of a new connection.
+    pub(crate) fn start(&self) -> AuthState {
         match self {
-            // Who is refused never comes here; without a proof no harm is done.
-            Self::Anonymous | Self::Refused(_) => Proof::Anonymous,
-            Self::Basic(credentials) => Proof::Basic(Arc::clone(credentials)),
-            Self::Digest(credentials) => match Answers::new(credentials) {
-                Ok(answers) => Proof::Digest(Box::new(answers)),
-                Err(_) => Proof::Anonymous,
+            // A refused session is rejected before it opens a connection; an anonymous one sends no secrets.
+            Self::Anonymous | Self::Refused(_) => AuthState::Anonymous,
+            Self::Basic(credentials) => AuthState::Basic(Arc::clone(credentials)),
+            Self::Digest(credentials) => match DigestState::new(credentials) {
+                Ok(answers) => AuthState::Digest(Box::new(answers)),
+                Err(_) => AuthState::Anonymous,
             },
-            Self::Tokens(tokens) => Proof::Pending(tokens.clone()),
-            Self::Certificate => Proof::Certificate,
+            Self::Tokens(tokens) => AuthState::Pending(tokens.clone()),
+            Self::Certificate => AuthState::Certificate,
         }
     }
 
-    /// What would be readable on the way over plain HTTP; `None` means that the scheme seals everything.
+    /// Returns which data plain HTTP would reveal; `None` means that the scheme encrypts messages.
     pub(crate) fn exposes(&self) -> Option<Exposed> {
         match self {
             Self::Anonymous | Self::Digest(_) | Self::Certificate => Some(Exposed::Messages),
@@ -170,8 +154,37 @@ impl Login {
     }
 }
 
+fn require(credentials: Option<Arc<Credentials>>) -> Result<Arc<Credentials>, Error> {
+    credentials.ok_or_else(|| invalid("user name and password are missing"))
+}
+
+fn invalid(reason: impl ToString) -> Error {
+    Error::Setting { setting: "credentials", reason: reason.to_string() }
+}
+
 impl Tokens {
-    /// Those of Negotiate for a proxy. A name and a password were given for just this proxy, so that NTLM may be.
+    fn new(
+        scheme: Scheme,
+        choice: &Choice,
+        credentials: Option<Arc<Credentials>>,
+        rules: &Rules,
+    ) -> Result<Self, Error> {
+        if let Some(credentials) = &credentials {
+            UserName::parse(&credentials.user).map_err(invalid)?;
+        }
+        // NTLM cannot delegate.
+        let needs_kerberos = rules.delegation == Delegation::Demanded && scheme != Scheme::CredSsp;
+        Ok(Self {
+            scheme,
+            credentials,
+            ntlm: if needs_kerberos { Ntlm::Forbidden } else { choice.ntlm },
+            protection: choice.protection,
+            service_name: rules.service_name.clone(),
+            delegation: rules.delegation,
+        })
+    }
+
+    /// Creates the tokens of Negotiate for a proxy. NTLM is allowed if the user specified credentials for this proxy.
     pub(crate) fn for_proxy(credentials: Option<Credentials>) -> Result<Self, Error> {
         if let Some(credentials) = &credentials {
             UserName::parse(&credentials.user).map_err(|error: UserNameError| Error::Setting {
@@ -189,8 +202,8 @@ impl Tokens {
         })
     }
 
-    /// The scheme in the words of clients.
-    pub(crate) fn known_as(&self) -> ClientScheme {
+    /// Returns the scheme as the client names it.
+    pub(crate) fn client_scheme(&self) -> ClientScheme {
         match self.scheme {
             Scheme::Kerberos => ClientScheme::Kerberos,
             Scheme::CredSsp => ClientScheme::CredSsp,
@@ -199,17 +212,17 @@ impl Tokens {
     }
 }
 
-/// Who wants to know who asks.
+/// Party that requires authentication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asker {
-    /// With status 401.
+pub(crate) enum Challenger {
+    /// The service, with status 401.
     Service,
-    /// With status 407.
+    /// The proxy, with status 407.
     Proxy,
 }
 
-impl Asker {
-    /// The header with its challenges (RFC 9110 11.6.1 and 11.7.1).
+impl Challenger {
+    /// Returns the name of the header with the challenges (RFC 9110 11.6.1 and 11.7.1).
     fn header(self) -> &'static str {
         match self {
             Self::Service => "WWW-Authenticate",
@@ -218,26 +231,26 @@ impl Asker {
     }
 }
 
-/// How one connection stands.
-pub(crate) enum Proof {
+/// Authentication state of one connection.
+pub(crate) enum AuthState {
     Anonymous,
-    /// In every request.
+    /// Sent in every request.
     Basic(Arc<Credentials>),
-    /// In every request, each an answer of its own.
-    Digest(Box<Answers>),
-    /// In every request that the handshake has proven it.
+    /// Computed for every request.
+    Digest(Box<DigestState>),
+    /// Already proven by the TLS handshake; every request only names the scheme.
     Certificate,
-    /// Before the first request.
+    /// Tokens are exchanged before the first request.
     Pending(Tokens),
-    /// Done for as long as the connection lasts.
+    /// Authenticated until the connection is closed.
     Established {
         tokens: Tokens,
         context: Box<dyn SecurityContext>,
     },
 }
 
-impl Proof {
-    /// The value of `Authorization` for the next request, a POST to `target`, if it needs one.
+impl AuthState {
+    /// Returns the value of `Authorization` for the next request, a POST to `target`, if one is needed.
     pub(crate) fn authorization(&mut self, target: &str) -> Option<Zeroizing<String>> {
         match self {
             Self::Basic(credentials) => {
@@ -249,27 +262,27 @@ impl Proof {
         }
     }
 
-    /// What a 401 means: with the schemes there are, that the proof was not accepted.
+    /// Converts a 401 response into an error.
     pub(crate) fn refused(&self, head: &ResponseHead) -> Error {
-        let user = |credentials: &Credentials| Some(credentials.user.clone());
         let (tried, user) = match self {
             Self::Anonymous => (None, None),
             Self::Certificate => (Some(ClientScheme::Certificate), None),
-            Self::Basic(credentials) => (Some(ClientScheme::Basic), user(credentials)),
+            Self::Basic(credentials) => (Some(ClientScheme::Basic), Some(credentials.user.clone())),
             Self::Digest(answers) => (Some(ClientScheme::Digest), Some(answers.user().to_owned())),
             Self::Pending(tokens) | Self::Established { tokens, .. } => {
-                (Some(tokens.known_as()), tokens.credentials.as_deref().and_then(user))
+                let user = tokens.credentials.as_deref().map(|credentials| credentials.user.clone());
+                (Some(tokens.client_scheme()), user)
             }
         };
-        Error::AuthenticationFailed { offered: offered(head, Asker::Service), tried, user }
+        Error::AuthenticationFailed { offered: offered(head, Challenger::Service), tried, user }
     }
 }
 
-/// The schemes that a service or a proxy names, each once; a line that cannot be read counts for nothing.
-pub(crate) fn offered(head: &ResponseHead, asker: Asker) -> Vec<String> {
+/// Returns the schemes that a service or a proxy offers, without duplicates; invalid header lines are ignored.
+pub(crate) fn offered(head: &ResponseHead, challenger: Challenger) -> Vec<String> {
     const MOST: usize = 16;
     let mut schemes: Vec<String> = Vec::new();
-    for line in head.headers(asker.header()) {
+    for line in head.headers(challenger.header()) {
         for challenge in Challenge::parse_list(line).unwrap_or_default() {
             let known = schemes.iter().any(|scheme| challenge.is(scheme));
             if !known && schemes.len() < MOST {
@@ -280,9 +293,9 @@ pub(crate) fn offered(head: &ResponseHead, asker: Asker) -> Vec<String> {
     schemes
 }
 
-/// The token for a scheme that comes back, from whichever line has one.
-pub(crate) fn token(head: &ResponseHead, scheme: Scheme, asker: Asker) -> Option<Vec<u8>> {
-    head.headers(asker.header()).find_map(|line| {
+/// Returns the token for a scheme from the challenge headers.
+pub(crate) fn token(head: &ResponseHead, scheme: Scheme, challenger: Challenger) -> Option<Vec<u8>> {
+    head.headers(challenger.header()).find_map(|line| {
         let (name, rest) = line.trim().split_once(' ')?;
         let token = STANDARD.decode(rest.trim()).ok()?;
         (Scheme::from_name(name) == Some(scheme) && !token.is_empty()).then_some(token)

@@ -1,4 +1,4 @@
-//! The certificate by which a client proves who asks, with its key.
+//! Client certificate with its private key.
 
 use std::fmt;
 use std::io::{self, Read as _};
@@ -15,77 +15,81 @@ use zeroize::Zeroizing;
 
 use crate::Thumbprint;
 
-/// A certificate with its private key, which have been found to belong together.
+/// Certificate with the private key that belongs to it.
 ///
-/// A service that asks for a certificate in the TLS handshake gets this one (MS-WSMV 2.2.1, https/mutual).
+/// The client presents it to services that request a certificate in the TLS handshake (MS-WSMV 2.2.1, https/mutual).
 #[derive(Clone)]
 pub struct ClientCertificate(Arc<CertifiedKey>);
 
-/// Why there is no certificate to sign in with.
+/// Error of loading a client certificate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientCertificateError {
-    /// A file cannot be read, or another user could have written it, or could read its key.
+    /// A file cannot be read, or its owner or mode is unsafe.
     #[error("cannot use the certificate: {}", .0.with_advice())]
     File(#[from] FileError),
-    /// A file holds no certificate.
-    #[error("{} holds no certificate in PEM", path.display())]
+    /// The file contains no certificate.
+    #[error("{} contains no PEM certificate", path.display())]
     NoCertificate {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// A file holds no key.
-    #[error("{} holds no private key in PEM", path.display())]
+    /// The file contains no private key.
+    #[error("{} contains no PEM private key", path.display())]
     NoKey {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// The key wants a passphrase.
-    #[error("the key in {path} is encrypted, which this version cannot open\n  write it without a passphrase into a file of mode 600: openssl pkey -in {path} -out FILE", path = path.display())]
+    /// The private key is encrypted.
+    #[error(
+        "the key in {path} is encrypted, which is not supported\n  \
+         decrypt it into a file with mode 600: openssl pkey -in {path} -out FILE",
+        path = path.display()
+    )]
     Encrypted {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// Certificate and key are no pair, or not for TLS.
+    /// Certificate and key do not belong together, or are not usable for TLS.
     #[error("the certificate in {} cannot be used with its key: {source}", path.display())]
     Unusable {
-        /// The file of the certificate.
+        /// File with the certificate.
         path: PathBuf,
-        /// What is wrong.
+        /// Error of the TLS library.
         source: rustls::Error,
     },
-    /// No directory has a certificate of this name.
+    /// No directory contains the certificate.
     #[error(
-        "there is no client certificate {name}\n  put it with its key into {}, mode 600",
-        looked_at(directories, name)
+        "no client certificate {name}\n  put it with its key into {}, mode 600",
+        list_files(directories, name)
     )]
     NotFound {
-        /// The thumbprint, in upper-case hexadecimal digits.
+        /// Thumbprint in upper-case hexadecimal digits.
         name: String,
-        /// Where it was looked for.
+        /// Directories that were searched.
         directories: Vec<PathBuf>,
     },
-    /// A file holds another certificate than its name says.
-    #[error("{} holds the certificate {found}\n  name the file {found}.pem", path.display())]
+    /// The file contains another certificate than its name says.
+    #[error("{} contains the certificate {found}\n  rename the file to {found}.pem", path.display())]
     Misnamed {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is in it.
+        /// Thumbprint of the certificate in the file.
         found: String,
     },
 }
 
-fn looked_at(directories: &[PathBuf], name: &str) -> String {
+fn list_files(directories: &[PathBuf], name: &str) -> String {
     let files = directories.iter().map(|directory| directory.join(name).display().to_string() + ".pem");
     files.collect::<Vec<_>>().join(" or ")
 }
 
 impl ClientCertificate {
-    /// Reads the certificate, with those between it and its authority, from one PEM file, and its key from another or
-    /// the same one. The file with the key must not be readable by others.
+    /// Loads the certificate with its intermediate certificates from a PEM file, and its key from another or the same
+    /// file. The file with the key must not be readable by other users.
     ///
     /// # Errors
-    /// [`ClientCertificateError`].
+    /// [`ClientCertificateError`] if a file is missing, unsafe or invalid, or if the key does not match.
     pub fn from_files(certificate: &Path, key: &Path) -> Result<Self, ClientCertificateError> {
         let text = read(certificate, if certificate == key { Secrecy::Key } else { Secrecy::None })?;
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
@@ -108,11 +112,11 @@ impl ClientCertificate {
         Ok(Self(Arc::new(pair)))
     }
 
-    /// Finds the certificate of a thumbprint as `THUMBPRINT.pem`, with its key in the same file, in the first of these
-    /// directories that has it.
+    /// Loads the certificate with its key from the file `THUMBPRINT.pem` in the first of the directories that contains
+    /// it.
     ///
     /// # Errors
-    /// [`ClientCertificateError`].
+    /// [`ClientCertificateError`] as for [`Self::from_files`], and if there is no such file.
     pub fn find(
         thumbprint: Thumbprint,
         directories: impl IntoIterator<Item = PathBuf>,
@@ -130,7 +134,7 @@ impl ClientCertificate {
         Err(ClientCertificateError::Misnamed { path, found: found.thumbprint().to_string() })
     }
 
-    /// The SHA-1 thumbprint, by which mappings name a self-signed certificate.
+    /// SHA-1 thumbprint, as in mappings of self-signed certificates.
     #[must_use]
     pub fn thumbprint(&self) -> Thumbprint {
         let sha1 = digest(&SHA1_FOR_LEGACY_USE_ONLY, self.der());
@@ -148,7 +152,7 @@ impl ClientCertificate {
         self.0.cert.first().map(AsRef::as_ref).unwrap_or_default()
     }
 
-    /// Gives it to services that ask for one.
+    /// Returns a resolver that presents this certificate to every service that requests one.
     pub(crate) fn resolver(&self) -> Arc<dyn ResolvesClientCert> {
         Arc::new(SingleCertAndKey::from(Arc::clone(&self.0)))
     }
@@ -160,7 +164,7 @@ impl fmt::Debug for ClientCertificate {
     }
 }
 
-/// Whether a file holds something that others must not read.
+/// Required protection of a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Secrecy {
     None,
@@ -168,21 +172,25 @@ enum Secrecy {
 }
 
 fn read(path: &Path, secrecy: Secrecy) -> Result<Zeroizing<Vec<u8>>, ClientCertificateError> {
-    /// Far more than any chain with its key, in bytes.
+    /// Maximum file size in bytes, far more than any certificate chain with its key.
     const LARGEST: usize = 1 << 20;
     let file = match secrecy {
         Secrecy::None => TrustedFile::readable(path),
         Secrecy::Key => TrustedFile::private(path),
     };
-    let failed = |source| FileError::Disk { action: "read", path: path.to_owned(), source };
-    let file = file.open()?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
-    // Read without growing, which would leave copies of a key in memory.
+    let file = file.open()?.ok_or_else(|| read_failed(path, io::ErrorKind::NotFound.into()))?;
+    // The buffer must not grow, because that would leave copies of a key in memory.
     let mut text = Zeroizing::new(Vec::with_capacity(LARGEST + 1));
-    file.take(LARGEST as u64 + 1).read_to_end(&mut text).map_err(failed)?;
+    let read = file.take(LARGEST as u64 + 1).read_to_end(&mut text);
+    read.map_err(|source| read_failed(path, source))?;
     if text.len() > LARGEST {
         return Err(FileError::TooLarge { path: path.to_owned(), most: LARGEST }.into());
     }
     Ok(text)
+}
+
+fn read_failed(path: &Path, source: io::Error) -> FileError {
+    FileError::Disk { action: "read", path: path.to_owned(), source }
 }
 
 const ENCRYPTED: &[u8] = b"ENCRYPTED";
@@ -203,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_found_by_its_thumbprint_and_nothing_is_taken_for_another() {
+    fn a_certificate_is_found_by_thumbprint_and_must_match_the_file_name() {
         let folder = tempfile::tempdir().unwrap();
         let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
         for directory in [&first, &second] {
@@ -219,7 +227,7 @@ mod tests {
         assert!(missing.contains(&format!("second/{thumbprint}.pem, mode 600")), "{missing}");
         fs::rename(&path, second.join(format!("{thumbprint}.pem"))).unwrap();
         assert_eq!(find().unwrap().thumbprint(), thumbprint);
-        // The first directory goes before, and what is in the file goes before its name.
+        // The first directory takes precedence, and the content must match the file name.
         let Pair { cert, signing_key } = rcgen::generate_simple_self_signed(["ben".to_owned()]).unwrap();
         let other = [cert.pem(), signing_key.serialize_pem()].concat();
         put(&first.join(format!("{thumbprint}.pem")), &other, 0o600);
@@ -227,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_do_not_fit_are_refused_with_the_reason() {
+    fn invalid_files_are_rejected_with_the_reason() {
         let folder = tempfile::tempdir().unwrap();
         let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| folder.path().join(name));
         let Pair { cert, signing_key } = rcgen::generate_simple_self_signed(["ada".to_owned()]).unwrap();

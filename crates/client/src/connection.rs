@@ -1,4 +1,4 @@
-//! One connection to a service: a request goes out, its response comes in, one at a time.
+//! HTTP connection to a service: one request and its response at a time.
 
 mod open;
 mod sign_in;
@@ -14,102 +14,109 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use zeroize::Zeroizing;
 
 use crate::Endpoint;
-use crate::authentication::Proof;
-use crate::error::{Error, Progress, Seen, Violation};
-use crate::patience::Patience;
-use crate::proxy::Gate;
+use crate::authentication::AuthState;
+use crate::error::{Error, Progress, UnexpectedBody, Violation};
+use crate::proxy::ProxyAuthenticator;
+use crate::timeouts::Timeouts;
 
 pub(crate) use open::{addresses, below_tls};
 
-/// A connection and how far it is authenticated.
+/// Connection to a service with its authentication state.
 ///
-/// Whoever gives up on a request drops the connection with it: what comes later would be taken for the
-/// answer to another request.
+/// A connection is dropped if a request on it is cancelled; a late response would otherwise be taken for the response
+/// to the next request.
 pub(crate) struct Connection {
     stream: Box<dyn Stream>,
-    proof: Proof,
-    /// Which TLS connection it is.
+    auth_state: AuthState,
+    /// Channel binding of the TLS connection (RFC 5929).
     channel: Option<ChannelBinding>,
     address: String,
-    /// The proxy that passes its requests on, which sees them.
-    gate: Option<Gate>,
-    /// Read from the stream and not yet understood; empty between requests.
+    /// Authenticator for the proxy that forwards each request; `None` without a proxy and inside a tunnel.
+    authenticator: Option<ProxyAuthenticator>,
+    /// Data read from the stream and not yet parsed; empty between requests.
     received: Vec<u8>,
 }
 
-/// Plain or secured.
+/// Byte stream with or without TLS.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// What is to be sent, without what belongs to the connection.
+/// Request without the headers that the connection adds.
 #[derive(Debug)]
 pub(crate) struct Request<'a> {
     pub(crate) endpoint: &'a Endpoint,
     pub(crate) media_type: &'a str,
-    /// Headers beyond those of every request.
+    /// Additional headers.
     pub(crate) headers: &'a [(&'a str, &'a str)],
     pub(crate) body: &'a [u8],
 }
 
-/// What came back.
+/// Received response.
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) head: ResponseHead,
-    /// What the body is, once it is open.
+    /// Media type of the body after decryption.
     pub(crate) content_type: Option<String>,
     pub(crate) body: Vec<u8>,
-    /// Another request may follow on the same connection.
+    /// Whether another request may follow on the same connection.
     pub(crate) reusable: bool,
 }
 
 impl Connection {
-    /// A connection over which nothing has gone yet.
-    pub(crate) fn plain(stream: Box<dyn Stream>, proof: Proof, address: String) -> Self {
-        Self { stream, proof, channel: None, address, gate: None, received: Vec::with_capacity(READ) }
+    /// Creates a connection on a new stream.
+    pub(crate) fn plain(stream: Box<dyn Stream>, auth_state: AuthState, address: String) -> Self {
+        Self {
+            stream,
+            auth_state,
+            channel: None,
+            address,
+            authenticator: None,
+            received: Vec::with_capacity(READ),
+        }
     }
 
-    /// Sends a request and waits for its response, of a body of at most `limit` octets; signs in before, if that is
-    /// still to be done.
+    /// Sends a request and receives its response with a body of at most `limit` bytes; authenticates the connection
+    /// first if necessary.
     pub(crate) async fn exchange(
         &mut self,
         request: &Request<'_>,
         limit: usize,
-        patience: &Patience,
+        timeouts: &Timeouts,
     ) -> Result<Response, Error> {
-        self.sign_in(request.endpoint, patience).await?;
+        self.sign_in(request.endpoint, timeouts).await?;
         loop {
-            let response = match self.seals() {
-                true => self.exchange_sealed(request, limit, patience).await?,
-                false => self.converse(request, limit, patience).await?,
+            let response = match self.seals_messages() {
+                true => self.exchange_sealed(request, limit, timeouts).await?,
+                false => self.converse(request, limit, timeouts).await?,
             };
             match response.head.status() {
-                // A challenge that is new, or whose nonce is, is answered once.
-                401 => self.take_challenge(request.endpoint, &response)?,
+                // A new challenge or a new nonce is answered once.
+                401 => self.accept_challenge(request.endpoint, &response)?,
                 _ => return Ok(response),
             }
         }
     }
 
-    /// The octets themselves, for who does something else with them.
+    /// Returns the underlying byte stream.
     pub(crate) fn into_stream(self) -> impl AsyncRead + AsyncWrite + Send + Unpin {
         self.stream
     }
 
-    /// Sends a request as it is and waits for whatever is answered to it.
+    /// Sends a request as it is and receives the response; authenticates to the proxy if necessary.
     pub(crate) async fn converse(
         &mut self,
         request: &Request<'_>,
         limit: usize,
-        patience: &Patience,
+        timeouts: &Timeouts,
     ) -> Result<Response, Error> {
         for _ in 0..MOST_PROXY_ROUNDS {
-            let response = self.converse_once(request, limit, patience).await?;
-            match &mut self.gate {
-                Some(gate) if response.head.status() == 407 => {
-                    gate.challenged(&response.head)?;
+            let response = self.converse_once(request, limit, timeouts).await?;
+            match &mut self.authenticator {
+                Some(authenticator) if response.head.status() == 407 => {
+                    authenticator.accept_challenge(&response.head)?;
                     if !response.reusable {
-                        return Err(gate.failed(Violation::ClosedDuringSignIn.into()));
+                        return Err(authenticator.failed(Violation::ClosedDuringSignIn.into()));
                     }
                 }
                 _ => return Ok(response),
@@ -122,30 +129,30 @@ impl Connection {
         &mut self,
         request: &Request<'_>,
         limit: usize,
-        patience: &Patience,
+        timeouts: &Timeouts,
     ) -> Result<Response, Error> {
-        let target = match &self.gate {
+        let target = match &self.authenticator {
             Some(_) => Cow::Owned(request.endpoint.url()),
             None => Cow::Borrowed(request.endpoint.path()),
         };
-        let pass = match &mut self.gate {
-            Some(gate) => gate.authorization("POST", &target, patience).await?,
+        let pass = match &mut self.authenticator {
+            Some(authenticator) => authenticator.authorization("POST", &target, timeouts).await?,
             None => None,
         };
         let written = self.write(request, &target, pass.as_deref())?;
-        match self.send(&written, patience).await? {
-            Ok(()) => self.read(limit, patience).await,
-            // A service may refuse a request before it has read all of it: then it has answered already.
-            Err(error) => match self.read(limit, patience).await {
+        match self.send(&written, timeouts).await? {
+            Ok(()) => self.read(limit, timeouts).await,
+            // A service may reject a request before it has read all of it; then the response is already there.
+            Err(error) => match self.read(limit, timeouts).await {
                 Ok(response) => Ok(Response { reusable: false, ..response }),
                 Err(_) => Err(self.broken(Progress::Sending, error)),
             },
         }
     }
 
-    /// Whether nothing has come since the last response: neither the end nor octets nobody asked for.
-    pub(crate) async fn is_idle(&mut self) -> bool {
-        // The runtime looks at its sockets before it comes back, so that an end that has arrived is seen.
+    /// Checks that neither data nor the end of the stream has arrived since the last response.
+    pub(crate) async fn check_idle(&mut self) -> bool {
+        // Lets the runtime poll its sockets, so that a connection end that has arrived is noticed.
         tokio::task::yield_now().await;
         let mut byte = [0];
         let mut buffer = ReadBuf::new(&mut byte);
@@ -153,16 +160,16 @@ impl Connection {
         matches!(Pin::new(&mut self.stream).poll_read(&mut context, &mut buffer), Poll::Pending)
     }
 
-    /// Head and body in one piece: a service would wait for the second one (interop-clients).
+    /// Writes head and body into one buffer, because some services stall on a separate packet.
     fn write(
         &mut self,
         request: &Request<'_>,
         target: &str,
         pass: Option<&String>,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let authorization = self.proof.authorization(request.endpoint.path());
+        let authorization = self.auth_state.authorization(request.endpoint.path());
         let secret = authorization.as_ref().map_or(0, |value| value.len()) + pass.map_or(0, String::len);
-        // Reserved at once, so that growing leaves no copy of a password behind.
+        // Reserved at once, because growing would leave copies of a password in memory.
         let mut out = Zeroizing::new(Vec::with_capacity(HEAD + secret + request.body.len()));
         let endpoint = request.endpoint;
         let mut writer = RequestWriter::post(&mut out, target, &endpoint.authority()).map_err(refused)?;
@@ -182,21 +189,21 @@ impl Connection {
         Ok(out)
     }
 
-    /// Sends everything, as long as the other end takes some of it now and then.
-    async fn send(&mut self, mut rest: &[u8], patience: &Patience) -> Result<io::Result<()>, Error> {
+    /// Sends all bytes; the idle limit applies to each write.
+    async fn send(&mut self, mut rest: &[u8], timeouts: &Timeouts) -> Result<io::Result<()>, Error> {
         while !rest.is_empty() {
-            match patience.for_bytes(self.stream.write(rest)).await? {
+            match timeouts.within_idle(self.stream.write(rest)).await? {
                 Ok(0) => return Ok(Err(io::ErrorKind::WriteZero.into())),
                 Ok(count) => rest = rest.get(count..).unwrap_or_default(),
                 Err(error) => return Ok(Err(error)),
             }
         }
-        patience.for_bytes(self.stream.flush()).await
+        timeouts.within_idle(self.stream.flush()).await
     }
 
-    async fn read(&mut self, limit: usize, patience: &Patience) -> Result<Response, Error> {
-        let head = self.read_head(patience).await?;
-        let body = self.read_body(&head, limit, patience).await?;
+    async fn read(&mut self, limit: usize, timeouts: &Timeouts) -> Result<Response, Error> {
+        let head = self.read_head(timeouts).await?;
+        let body = self.read_body(&head, limit, timeouts).await?;
         let reusable = head.keep_alive() && self.received.is_empty();
         let content_type = head.header("Content-Type").map(str::to_owned);
         Ok(Response { head, content_type, body, reusable })
@@ -206,27 +213,27 @@ impl Connection {
         &mut self,
         head: &ResponseHead,
         limit: usize,
-        patience: &Patience,
+        timeouts: &Timeouts,
     ) -> Result<Vec<u8>, Error> {
         match head.body() {
             ResponseFraming::Empty => Ok(Vec::new()),
             ResponseFraming::Length(length) => {
                 let length = usize::try_from(length).unwrap_or(usize::MAX);
-                self.read_length(length, limit, patience).await
+                self.read_length(length, limit, timeouts).await
             }
-            ResponseFraming::Chunked => self.read_chunks(limit, patience).await,
-            ResponseFraming::UntilClose => self.read_until_close(limit, patience).await,
+            ResponseFraming::Chunked => self.read_chunks(limit, timeouts).await,
+            ResponseFraming::UntilClose => self.read_until_close(limit, timeouts).await,
         }
     }
 
-    /// Asks a proxy for a tunnel; what it says besides the head of its answer is still to be read.
+    /// Asks a proxy for a tunnel (RFC 9110 9.3.6); the body of its response is not read yet.
     pub(crate) async fn ask_for_tunnel(
         &mut self,
         authority: &str,
         pass: Option<&String>,
-        patience: &Patience,
+        timeouts: &Timeouts,
     ) -> Result<ResponseHead, Error> {
-        // Reserved at once, so that growing leaves no copy of a password behind.
+        // Reserved at once, because growing would leave copies of a password in memory.
         let mut out =
             Zeroizing::new(Vec::with_capacity(HEAD + authority.len() * 2 + pass.map_or(0, String::len)));
         let mut writer = RequestWriter::connect(&mut out, authority).map_err(refused)?;
@@ -235,17 +242,17 @@ impl Connection {
             writer.header("Proxy-Authorization", value).map_err(refused)?;
         }
         writer.end_without_body();
-        let sent = self.send(&out, patience).await?;
+        let sent = self.send(&out, timeouts).await?;
         sent.map_err(|error| self.broken(Progress::Sending, error))?;
-        self.read_head(patience).await
+        self.read_head(timeouts).await
     }
 
-    /// Whether there is something that nobody has read yet.
+    /// Returns whether received data is waiting to be parsed.
     pub(crate) fn has_received(&self) -> bool {
         !self.received.is_empty()
     }
 
-    async fn read_head(&mut self, patience: &Patience) -> Result<ResponseHead, Error> {
+    async fn read_head(&mut self, timeouts: &Timeouts) -> Result<ResponseHead, Error> {
         let mut interim = 0;
         loop {
             match ResponseHead::parse(&self.received, &Limits::default()) {
@@ -263,7 +270,7 @@ impl Connection {
                 Ok(None) => {
                     let begun = interim > 0 || !self.received.is_empty();
                     let progress = if begun { Progress::Receiving } else { Progress::Waiting };
-                    self.receive(progress, patience).await?;
+                    self.receive(progress, timeouts).await?;
                 }
             }
         }
@@ -273,12 +280,12 @@ impl Connection {
         &mut self,
         length: usize,
         limit: usize,
-        patience: &Patience,
+        timeouts: &Timeouts,
     ) -> Result<Vec<u8>, Error> {
         if length > limit {
             return Err(self.violated(Violation::TooLarge { limit }));
         }
-        // The length is only what the service claims, so room beyond this grows with what really comes.
+        // The service may claim any length, so the buffer grows only with received data.
         let mut body = Vec::with_capacity(length.min(FIRST_ROOM));
         let here = self.received.len().min(length);
         body.extend(self.received.drain(..here));
@@ -288,7 +295,7 @@ impl Connection {
             }
             let missing = u64::try_from(length - body.len()).unwrap_or(u64::MAX);
             let mut rest = (&mut self.stream).take(missing);
-            match patience.for_bytes(rest.read_buf(&mut body)).await? {
+            match timeouts.within_idle(rest.read_buf(&mut body)).await? {
                 Ok(0) => return Err(self.cut_off()),
                 Ok(_) => {}
                 Err(error) => return Err(self.broken(Progress::Receiving, error)),
@@ -297,7 +304,7 @@ impl Connection {
         Ok(body)
     }
 
-    async fn read_chunks(&mut self, limit: usize, patience: &Patience) -> Result<Vec<u8>, Error> {
+    async fn read_chunks(&mut self, limit: usize, timeouts: &Timeouts) -> Result<Vec<u8>, Error> {
         let mut decoder = ChunkedDecoder::new(limit);
         let mut body = Vec::new();
         loop {
@@ -309,31 +316,31 @@ impl Connection {
             if progress.done {
                 return Ok(body);
             }
-            self.receive(Progress::Receiving, patience).await?;
+            self.receive(Progress::Receiving, timeouts).await?;
         }
     }
 
-    async fn read_until_close(&mut self, limit: usize, patience: &Patience) -> Result<Vec<u8>, Error> {
+    async fn read_until_close(&mut self, limit: usize, timeouts: &Timeouts) -> Result<Vec<u8>, Error> {
         let mut body = std::mem::take(&mut self.received);
         loop {
             if body.len() > limit {
                 return Err(self.violated(Violation::TooLarge { limit }));
             }
             body.reserve(READ);
-            match patience.for_bytes(self.stream.read_buf(&mut body)).await? {
+            match timeouts.within_idle(self.stream.read_buf(&mut body)).await? {
                 Ok(0) => return Ok(body),
                 Ok(_) => {}
-                // Python and Go end TLS without saying so; whether the message is whole its XML shows.
+                // Python and Go close TLS without `close_notify`; a truncated message is invalid XML.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(body),
                 Err(error) => return Err(self.broken(Progress::Receiving, error)),
             }
         }
     }
 
-    /// Reads whatever there is behind what was received.
-    async fn receive(&mut self, progress: Progress, patience: &Patience) -> Result<(), Error> {
+    /// Reads more data.
+    async fn receive(&mut self, progress: Progress, timeouts: &Timeouts) -> Result<(), Error> {
         self.received.reserve(READ);
-        match patience.for_bytes(self.stream.read_buf(&mut self.received)).await? {
+        match timeouts.within_idle(self.stream.read_buf(&mut self.received)).await? {
             Ok(0) => Err(self.broken(progress, io::ErrorKind::UnexpectedEof.into())),
             Ok(_) => Ok(()),
             Err(error) => Err(self.broken(progress, error)),
@@ -357,31 +364,32 @@ fn refused(error: http::WriteError) -> Error {
     Error::Setting { setting: "request", reason: format!("cannot be written: {error}") }
 }
 
-/// What a failed request brought, for those who look for the reason.
-pub(crate) fn seen(content_type: Option<&str>, body: &[u8]) -> Seen {
+/// Describes the body of a response that is not a message.
+pub(crate) fn describe_body(content_type: Option<&str>, body: &[u8]) -> UnexpectedBody {
     let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let beginning = body.get(..MOST_READ).unwrap_or(body);
     let beginning = String::from_utf8_lossy(beginning);
     let words: Vec<&str> = beginning.split(|c: char| c.is_whitespace() || c.is_control()).collect();
     let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
-    Seen {
+    UnexpectedBody {
         media_type: media_type.chars().take(LONGEST_SHOWN).collect(),
         octets: body.len(),
         beginning: words.join(" ").chars().take(LONGEST_SHOWN).collect(),
     }
 }
 
+/// Maximum length of media type and beginning in a description, in characters.
 const LONGEST_SHOWN: usize = 80;
-/// More than enough for that, whatever the characters are.
+/// Number of bytes of the body from which the description is made.
 const MOST_READ: usize = 1_024;
 
-/// Room for the head of a request without its secrets.
+/// Initial capacity for a request head without its secrets, in bytes.
 const HEAD: usize = 1_024;
-/// A proxy asks twice at most.
+/// Maximum number of requests to authenticate to a proxy; Negotiate needs two or three.
 const MOST_PROXY_ROUNDS: usize = 4;
 const USER_AGENT: &str = concat!("Telarch/", env!("CARGO_PKG_VERSION"));
-/// How much is read at a time, besides bodies of known length.
+/// Number of bytes read at a time, except for bodies of known length.
 const READ: usize = 16 * 1_024;
-/// How much room a body gets before its first octet has come.
+/// Initial capacity for a body before any of it has arrived, in bytes.
 const FIRST_ROOM: usize = 1_024 * 1_024;
 const MOST_INTERIM: usize = 8;

@@ -1,17 +1,17 @@
-//! Where a service listens.
+//! URL of a service.
 
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddr};
 
-/// The address of a service: `http://node7:5985/wsman`.
+/// URL of a service: `http://node7:5985/wsman`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
-    /// INVARIANT: a name, an IPv4 address, or an IPv6 address without its brackets; only such characters as
-    /// a `Host` header may hold.
+    /// INVARIANT: a name, an IPv4 address, or an IPv6 address without brackets; contains only characters that a `Host`
+    /// header allows.
     host: String,
-    /// The interface behind which an IPv6 address is.
+    /// Zone of an IPv6 address: the network interface (RFC 4007 11).
     ///
-    /// INVARIANT: only beside an IPv6 address; not empty, and of the characters a URL holds unescaped.
+    /// INVARIANT: only with an IPv6 address; not empty; only characters that a URL contains unescaped.
     zone: Option<String>,
     transport: Transport,
     port: u16,
@@ -19,7 +19,7 @@ pub struct Endpoint {
     path: String,
 }
 
-/// What carries the messages.
+/// Transport protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// Plain TCP.
@@ -28,32 +28,32 @@ pub enum Transport {
     Https,
 }
 
-/// Why a text is not the address of a service.
+/// Error of [`Endpoint::parse`] and [`Endpoint::new`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointError {
-    /// Neither `http://` nor `https://` is at the beginning.
-    #[error("{0:?} is not the address of a service: it must begin with http:// or https://")]
+    /// The URL begins with neither `http://` nor `https://`.
+    #[error("invalid service URL {0:?}: it must begin with http:// or https://")]
     Transport(String),
-    /// A name and password before the host, where they would be shown and logged.
-    #[error("credentials do not belong into the address of a service: give them apart")]
+    /// The URL contains a user name, which would be displayed and logged.
+    #[error("a service URL must not contain credentials: specify them separately")]
     Credentials,
-    /// The host is missing, or no host could be called so.
-    #[error("{0:?} is not a host name or address")]
+    /// The host is missing or invalid.
+    #[error("invalid host name or address {0:?}")]
     Host(String),
     /// The port is not a number from 1 to 65535.
-    #[error("{0:?} is not a port: use a number from 1 to 65535")]
+    #[error("invalid port {0:?}: use a number from 1 to 65535")]
     Port(String),
-    /// Behind the `%` of an IPv6 address stands nothing that could be an interface.
-    #[error("{0:?} is not a zone: write the interface behind the address, as in [fe80::1%eth0]")]
+    /// The zone of an IPv6 address is invalid.
+    #[error("invalid zone {0:?}: append the network interface to the address, as in [fe80::1%eth0]")]
     Zone(String),
-    /// The path holds characters that must be written as `%XX`, or a fragment.
-    #[error("{0:?} is not a path: it must begin with / and be printable ASCII without #")]
+    /// The path contains a fragment or characters that must be percent-encoded.
+    #[error("invalid path {0:?}: it must begin with / and be printable ASCII without #")]
     Path(String),
 }
 
 impl Transport {
-    /// The scheme of its URLs.
+    /// Returns the URL scheme.
     #[must_use]
     pub fn scheme(self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ impl Transport {
         }
     }
 
-    /// The port when none is named: that of the scheme, as Windows has it, not that of the protocol.
+    /// Returns the port for a URL without one: 80 or 443, as for Windows, and not the WinRM port.
     #[must_use]
     pub fn default_port(self) -> u16 {
         match self {
@@ -73,16 +73,16 @@ impl Transport {
 }
 
 impl Endpoint {
-    /// The path of a service when none is named.
+    /// Default path of a service.
     pub const PATH: &str = "/wsman";
 
-    /// An endpoint of its parts; an IPv6 address may come with or without its brackets.
+    /// Creates an endpoint from its parts; an IPv6 address may be in brackets.
     ///
-    /// Behind an IPv6 address may stand its zone, the interface that leads there: `fe80::1%eth0`, or
-    /// `fe80::1%25eth0` as URLs write it (RFC 6874 2). It is of no meaning elsewhere and never sent.
+    /// An IPv6 address may have a zone, the network interface: `fe80::1%eth0`, or `fe80::1%25eth0` as in URLs
+    /// (RFC 6874 2). The zone is significant only on this machine and never sent.
     ///
     /// # Errors
-    /// [`EndpointError`] for parts that cannot stand in the head of an HTTP request.
+    /// [`EndpointError`] for parts that an HTTP request cannot contain.
     pub fn new(transport: Transport, host: &str, port: u16, path: &str) -> Result<Self, EndpointError> {
         let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let (address, zone) = match bracketed.unwrap_or(host).split_once('%') {
@@ -104,8 +104,8 @@ impl Endpoint {
         Ok(Self { transport, host: address.to_owned(), zone, port, path: path.to_owned() })
     }
 
-    /// What messages to the service of this machine are addressed to; it takes no notice of host and port.
-    pub(crate) fn here() -> Self {
+    /// Returns the placeholder for the service of this machine, which ignores host and port.
+    pub(crate) fn local() -> Self {
         Self {
             transport: Transport::Http,
             host: "localhost".to_owned(),
@@ -115,20 +115,20 @@ impl Endpoint {
         }
     }
 
-    /// The addresses that the host has, as this machine finds them.
+    /// Resolves the host to its addresses.
     ///
     /// # Errors
-    /// [`Error::NotResolved`](crate::Error::NotResolved).
+    /// [`Error::NotResolved`](crate::Error::NotResolved) if the name cannot be resolved or has no address.
     pub async fn addresses(&self) -> Result<Vec<SocketAddr>, crate::Error> {
         crate::connection::addresses(self).await
     }
 
-    /// Reads `http(s)://host[:port][/path]`.
+    /// Parses `http(s)://host[:port][/path]`.
     ///
-    /// Without a port it is 80 or 443; without a path it is [`Endpoint::PATH`].
+    /// The default port is 80 or 443, the default path [`Endpoint::PATH`].
     ///
     /// # Errors
-    /// [`EndpointError`].
+    /// [`EndpointError`] names the invalid part.
     pub fn parse(url: &str) -> Result<Self, EndpointError> {
         let (scheme, rest) = url.trim().split_once("://").unwrap_or_default();
         let transport = [Transport::Http, Transport::Https]
@@ -151,44 +151,44 @@ impl Endpoint {
             Some(port) => port.parse().map_err(|_| EndpointError::Port(shown(port)))?,
             None => transport.default_port(),
         };
-        // Only in brackets: elsewhere the last group could as well be meant as the port.
+        // An IPv6 address must be in brackets, because its last group could be a port.
         if host.contains(':') && !host.starts_with('[') {
             return Err(EndpointError::Host(shown(host)));
         }
         Self::new(transport, host, port, if path.is_empty() || path == "/" { Self::PATH } else { path })
     }
 
-    /// What carries the messages.
+    /// Transport protocol.
     #[must_use]
     pub fn transport(&self) -> Transport {
         self.transport
     }
 
-    /// The host, an IPv6 address without brackets and zone.
+    /// Host name or address; an IPv6 address is without brackets and zone.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The name or number of the interface behind which an IPv6 address is (RFC 4007 11).
+    /// Zone of an IPv6 address: name or number of the network interface (RFC 4007 11).
     #[must_use]
     pub fn zone(&self) -> Option<&str> {
         self.zone.as_deref()
     }
 
-    /// The port.
+    /// TCP port.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The path, with its query if it has one.
+    /// Path, with the query if there is one.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Host and port as a `Host` header holds them: without a zone, which is nobody else's (RFC 6874 4).
+    /// Returns host and port for the `Host` header, without the zone (RFC 6874 4).
     #[must_use]
     pub fn authority(&self) -> String {
         match self.host.contains(':') {
@@ -197,12 +197,12 @@ impl Endpoint {
         }
     }
 
-    /// The URL as it is sent: without a zone.
+    /// Returns the URL for messages, without the zone.
     pub(crate) fn url(&self) -> String {
         format!("{}://{}{}", self.transport.scheme(), self.authority(), self.path)
     }
 
-    /// The host, for people.
+    /// Returns the host with its zone, for error messages.
     pub(crate) fn host_and_zone(&self) -> String {
         match &self.zone {
             Some(zone) => format!("{}%{zone}", self.host),
@@ -210,8 +210,8 @@ impl Endpoint {
         }
     }
 
-    /// Host and port, for people.
-    pub(crate) fn place(&self) -> String {
+    /// Returns host with zone and port, for error messages.
+    pub(crate) fn host_and_port(&self) -> String {
         match &self.zone {
             Some(_) => format!("[{}]:{}", self.host_and_zone(), self.port),
             None => self.authority(),
@@ -220,7 +220,7 @@ impl Endpoint {
 }
 
 impl fmt::Display for Endpoint {
-    /// The URL, a zone as URLs write it.
+    /// Writes the URL with the zone in percent-encoded form (RFC 6874 2).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.zone {
             Some(zone) => {
@@ -240,31 +240,35 @@ impl std::str::FromStr for Endpoint {
     }
 }
 
-/// Letters, digits and what names in use are made of; names beyond ASCII must come in their `xn--` form.
+/// Returns whether the host is a valid name; names beyond ASCII must be in `xn--` form.
 fn is_name(host: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    !host.is_empty() && host.len() <= LONGEST_NAME && host.bytes().all(fits)
+    !host.is_empty() && host.len() <= LONGEST_NAME && host.bytes().all(is_name_byte)
 }
 
-/// What stands behind the first `%` of an address. A `25` there is the rest of that sign as URLs write it, unless
-/// it is everything: then it is the number of an interface.
+/// Parses the zone after the first `%` of an address. A leading `25` belongs to the percent-encoded `%`, unless it is
+/// the whole zone, which is then an interface number.
 fn read_zone(text: &str) -> Option<String> {
     let zone = text.strip_prefix("25").filter(|rest| !rest.is_empty()).unwrap_or(text);
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-    let is_zone = !zone.is_empty() && zone.len() <= LONGEST_ZONE && zone.bytes().all(fits);
-    is_zone.then(|| zone.to_owned())
+    (!zone.is_empty()
+        && zone.len() <= LONGEST_ZONE
+        && zone.bytes().all(|byte| is_name_byte(byte) || byte == b'~'))
+    .then(|| zone.to_owned())
 }
 
-/// As much of a wrong text as an error repeats.
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
+}
+
+/// Truncates an invalid text for an error.
 fn shown(text: &str) -> String {
     text.chars().take(LONGEST_SHOWN).collect()
 }
 
-/// Names of interfaces have at most 15 octets (netdevice(7), `IFNAMSIZ`).
+/// Maximum length of an interface name (netdevice(7), `IFNAMSIZ`).
 const LONGEST_ZONE: usize = 15;
-/// RFC 1035 2.3.4 counts 255 octets with the length octets.
+/// Maximum length of a DNS name; RFC 1035 2.3.4 counts 255 including the length bytes.
 const LONGEST_NAME: usize = 253;
-/// How much of a wrong text an error repeats.
+/// Maximum length of an invalid text in an error, in characters.
 const LONGEST_SHOWN: usize = 80;
 
 #[cfg(test)]
@@ -272,7 +276,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_and_written() {
+    fn urls_are_parsed_and_written() {
         for (url, shown) in [
             ("http://node7:5985/wsman", "http://node7:5985/wsman"),
             ("https://node7", "https://node7:443/wsman"),
@@ -290,13 +294,13 @@ mod tests {
     }
 
     #[test]
-    fn a_zone_is_kept_for_this_machine() {
+    fn a_zone_is_not_sent() {
         for url in ["http://[fe80::1%eth0]:5985", "http://[fe80::1%25eth0]:5985"] {
             let endpoint = Endpoint::parse(url).expect(url);
             assert_eq!((endpoint.host(), endpoint.zone()), ("fe80::1", Some("eth0")), "{url}");
             assert_eq!(endpoint.authority(), "[fe80::1]:5985");
             assert_eq!(endpoint.url(), "http://[fe80::1]:5985/wsman");
-            assert_eq!(endpoint.place(), "[fe80::1%eth0]:5985");
+            assert_eq!(endpoint.host_and_port(), "[fe80::1%eth0]:5985");
             assert_eq!(Endpoint::parse(&endpoint.to_string()), Ok(endpoint));
         }
         let bare = Endpoint::new(Transport::Https, "fe80::1%2", 5986, "/wsman").expect("without brackets");
@@ -304,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn invalid_urls_are_rejected() {
         for (url, error) in [
             ("node7:5985", EndpointError::Transport("node7:5985".to_owned())),
             ("ftp://node7", EndpointError::Transport("ftp://node7".to_owned())),

@@ -1,4 +1,4 @@
-//! Enumerations (WS-Enumeration): page after page until the end.
+//! Enumerations (WS-Enumeration, DSP0226 8).
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -11,20 +11,20 @@ use wsman::{Action, EndpointReference, Response};
 use xml::{Bounds, Document, Element, Writer};
 
 use crate::error::Error;
-use crate::patience::Patience;
-use crate::session::Repeat;
+use crate::session::Retry;
+use crate::timeouts::Timeouts;
 use crate::{Locator, Session};
 
-/// What to enumerate, and in which portions.
+/// Parameters of an enumeration.
 #[derive(Clone, Debug)]
 pub struct EnumerateOptions {
-    /// What each item is.
+    /// Form of the items: objects, references or both.
     pub mode: EnumerationMode,
-    /// How instances of subclasses are listed; services without classes take no notice.
+    /// Treatment of instances of subclasses; ignored by services without classes.
     pub polymorphism: PolymorphismMode,
-    /// Which items.
+    /// Filter of the items.
     pub filter: Option<Filter>,
-    /// How many items one answer may bring; 32,000 by default, so that only its size counts.
+    /// Maximum number of items per response; the default of 32,000 leaves only the size limit in effect.
     pub max_elements: u32,
 }
 
@@ -39,30 +39,30 @@ impl Default for EnumerateOptions {
     }
 }
 
-/// One item of an enumeration: an XML document of its own.
+/// Item of an enumeration, as an XML document of its own.
 #[derive(Debug)]
 pub struct Item(Document);
 
 impl Item {
-    /// The item: an instance, an `a:EndpointReference`, or a `w:Item` with both.
+    /// Root element: an instance, an `a:EndpointReference`, or a `w:Item` with both.
     #[must_use]
     pub fn element(&self) -> Element<'_> {
         self.0.root()
     }
 
-    /// Its markup, with all the namespaces it needs.
+    /// Markup with all required namespace declarations.
     #[must_use]
     pub fn xml(&self) -> &str {
         self.0.source()
     }
 
-    /// The instance, unless only references were asked for.
+    /// Instance, unless only references were requested.
     #[must_use]
     pub fn object(&self) -> Option<Element<'_>> {
         self.parts().find(|part| !is_reference(*part))
     }
 
-    /// The reference, if it was asked for and can be read.
+    /// Reference, if it was requested and is valid.
     #[must_use]
     pub fn reference(&self) -> Option<EndpointReference> {
         self.parts().find(|part| is_reference(*part)).and_then(|part| EndpointReference::parse(part).ok())
@@ -81,29 +81,29 @@ fn is_reference(element: Element<'_>) -> bool {
     element.is(wsman::namespace::ADDRESSING, "EndpointReference")
 }
 
-/// An enumeration under way. Dropping it before the end releases it in the background, if it can.
+/// Active enumeration. Dropping it before the end sends Release in the background if a tokio runtime is running.
 pub struct Enumerator {
     session: Session,
     locator: Locator,
     max_elements: u32,
-    patience: Patience,
+    timeouts: Timeouts,
     ready: VecDeque<Item>,
-    /// How to go on, or what to release; `None` at the end.
+    /// Enumeration context; `None` at the end.
     context: Option<String>,
-    /// The request under way. It stays here when nobody waits any more: items are given only once.
-    pulling: Option<Pulling>,
+    /// Pending Pull request. It survives a cancelled `next`, because the service sends each item only once.
+    pulling: Option<PendingPull>,
     has_failed: bool,
 }
 
-type Pulling = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>;
+type PendingPull = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>;
 
 impl Session {
-    /// Begins an enumeration; the first items come with the answer, where the service has them at hand.
+    /// Starts an enumeration; the response may already contain the first items.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request or the response fails.
     pub async fn enumerate(&self, locator: &Locator, options: EnumerateOptions) -> Result<Enumerator, Error> {
-        let patience = self.patience();
+        let timeouts = self.timeouts();
         let enumerate = Enumerate {
             optimize: true,
             max_elements: Some(options.max_elements),
@@ -114,14 +114,14 @@ impl Session {
         let mut attempts = 1;
         let answer = loop {
             let asked = Instant::now();
-            match self.begin_enumeration(locator, &enumerate, &patience).await {
-                // A provider that has to be started first is often in time when asked again.
+            match self.begin_enumeration(locator, &enumerate, &timeouts).await {
+                // A provider that must be started first often responds in time when asked again.
                 Err(error)
                     if (error.is_operation_timeout() || error.is_slow_provider())
                         && attempts < MOST_ATTEMPTS =>
                 {
                     attempts += 1;
-                    patience.before_asking_again(asked).await?;
+                    timeouts.wait_before_retry(asked).await?;
                 }
                 answer => break answer?,
             }
@@ -130,7 +130,7 @@ impl Session {
             session: self.clone(),
             locator: locator.clone(),
             max_elements: options.max_elements,
-            patience,
+            timeouts,
             ready: VecDeque::new(),
             context: None,
             pulling: None,
@@ -140,54 +140,55 @@ impl Session {
         Ok(enumerator)
     }
 
-    /// Asks for the next items of an enumeration, for those who keep its context themselves.
+    /// Requests the next items for a caller that keeps the enumeration context itself.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request or the response fails.
     pub async fn pull(&self, locator: &Locator, pull: &Pull) -> Result<Response, Error> {
-        self.pull_within(locator, pull, &self.patience()).await
+        self.pull_within(locator, pull, &self.timeouts()).await
     }
 
-    /// Tells the service to forget an enumeration.
+    /// Releases an enumeration context (Release).
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request or the response fails.
     pub async fn release(&self, locator: &Locator, context: &str) -> Result<(), Error> {
         let head = self.head(Action::Release, locator);
-        let write = |body: &mut Writer| write_release(body, context);
-        self.exchange(&head, Repeat::Harmless, &self.patience(), write).await.map(drop)
+        self.exchange(&head, Retry::Safe, &self.timeouts(), |body| write_release(body, context))
+            .await
+            .map(drop)
     }
 
     async fn begin_enumeration(
         &self,
         locator: &Locator,
         enumerate: &Enumerate,
-        patience: &Patience,
+        timeouts: &Timeouts,
     ) -> Result<Response, Error> {
         let head = self.head(Action::Enumerate, locator);
-        self.exchange(&head, Repeat::Harmless, patience, |body| enumerate.write(body)).await
+        self.exchange(&head, Retry::Safe, timeouts, |body| enumerate.write(body)).await
     }
 
     async fn pull_within(
         &self,
         locator: &Locator,
         pull: &Pull,
-        patience: &Patience,
+        timeouts: &Timeouts,
     ) -> Result<Response, Error> {
         let head = self.head(Action::Pull, locator);
-        // The items of an answer that was lost do not come again.
-        self.exchange(&head, Repeat::Harmful, patience, |body| pull.write(body)).await
+        // The items of a lost response are not sent again.
+        self.exchange(&head, Retry::Unsafe, timeouts, |body| pull.write(body)).await
     }
 }
 
 impl Enumerator {
-    /// The events of a subscription, which may come at any time.
+    /// Creates an enumerator for the events of a subscription, without a total timeout.
     pub(crate) fn of_subscription(session: &Session, locator: &Locator, context: String) -> Self {
         Self {
             session: session.clone(),
             locator: locator.clone(),
             max_elements: EnumerateOptions::default().max_elements,
-            patience: Patience { total: None, ..session.patience() },
+            timeouts: Timeouts { total: None, ..session.timeouts() },
             ready: VecDeque::new(),
             context: Some(context),
             pulling: None,
@@ -195,23 +196,23 @@ impl Enumerator {
         }
     }
 
-    /// Lets it be asked again after an error.
-    pub(crate) fn go_on(&mut self) {
+    /// Allows further calls of `next` after an error.
+    pub(crate) fn resume(&mut self) {
         self.has_failed = false;
     }
 
-    /// Leaves it to somebody else to tell the service that no more is wanted.
-    pub(crate) fn forget(&mut self) {
+    /// Drops the context without a Release, because the subscription is cancelled instead.
+    pub(crate) fn detach_context(&mut self) {
         self.context = None;
         self.pulling = None;
     }
 
-    /// The next item, or `None` after the last one.
+    /// Returns the next item, or `None` after the last one.
     ///
-    /// Nothing is lost if the future is dropped before it is ready, as `tokio::select!` does.
+    /// The future is cancellation-safe.
     ///
     /// # Errors
-    /// [`Error`]; the enumeration is over then.
+    /// [`Error`]; the enumeration has ended then.
     pub async fn next(&mut self) -> Option<Result<Item, Error>> {
         loop {
             if let Some(item) = self.ready.pop_front() {
@@ -223,7 +224,7 @@ impl Enumerator {
             let context = self.context.clone()?;
             let pulling = self.pulling.get_or_insert_with(|| {
                 let pull = Pull { context, max_elements: Some(self.max_elements), max_time: None };
-                Box::pin(pull_until_items(self.session.clone(), self.locator.clone(), pull, self.patience))
+                Box::pin(pull_until_items(self.session.clone(), self.locator.clone(), pull, self.timeouts))
             });
             let asked = Instant::now();
             let answer = pulling.await;
@@ -234,7 +235,7 @@ impl Enumerator {
             }
             if self.ready.is_empty()
                 && self.context.is_some()
-                && let Err(error) = self.patience.before_asking_again(asked).await
+                && let Err(error) = self.timeouts.wait_before_retry(asked).await
             {
                 self.has_failed = true;
                 return Some(Err(error));
@@ -242,30 +243,30 @@ impl Enumerator {
         }
     }
 
-    /// Tells the service that no further items are wanted.
+    /// Releases the enumeration context before the last item was received.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request fails.
     pub async fn release(mut self) -> Result<(), Error> {
-        match self.ending() {
-            Some(ending) => ending.tell().await,
+        match self.take_release() {
+            Some(ending) => ending.send().await,
             None => Ok(()),
         }
     }
 
-    fn ending(&mut self) -> Option<Ending> {
+    fn take_release(&mut self) -> Option<PendingRelease> {
         let context = self.context.take()?;
         let (session, locator) = (self.session.clone(), self.locator.clone());
-        Some(Ending { session, locator, context, pulling: self.pulling.take() })
+        Some(PendingRelease { session, locator, context, pulling: self.pulling.take() })
     }
 
     fn take(&mut self, answer: &Response, name: &'static str) -> Result<(), Error> {
         let Some(content) = answer.content_named(name) else {
-            return Err(self.session.lacking("a page of the enumeration", answer));
+            return Err(self.session.missing("a page of the enumeration", answer));
         };
         let page = Page::parse(content);
         if !page.end && page.context.is_none() {
-            return Err(self.session.lacking_in("both EnumerationContext and EndOfSequence", content));
+            return Err(self.session.missing_in("EnumerationContext or EndOfSequence", content));
         }
         for item in page.items {
             self.ready.push_back(self.detach(item)?);
@@ -274,7 +275,7 @@ impl Enumerator {
         Ok(())
     }
 
-    /// Makes a document of an item, so that it outlives its page.
+    /// Copies an item into a document of its own, so that it outlives the response.
     fn detach(&self, item: Element<'_>) -> Result<Item, Error> {
         let mut writer = Writer::with_capacity(item.source().len() + 512);
         writer.copy(item);
@@ -286,28 +287,28 @@ impl Enumerator {
 
 impl Drop for Enumerator {
     fn drop(&mut self) {
-        let (Some(ending), Ok(runtime)) = (self.ending(), Handle::try_current()) else { return };
+        let (Some(ending), Ok(runtime)) = (self.take_release(), Handle::try_current()) else { return };
         runtime.spawn(async move {
-            if let Err(error) = ending.tell().await {
-                tracing::debug!(%error, "Could not release an enumeration");
+            if let Err(error) = ending.send().await {
+                tracing::debug!(%error, "Cannot release an enumeration");
             }
         });
     }
 }
 
-/// An enumeration of which no more is wanted.
-struct Ending {
+/// Release of an enumeration that is no longer needed.
+struct PendingRelease {
     session: Session,
     locator: Locator,
     context: String,
-    pulling: Option<Pulling>,
+    pulling: Option<PendingPull>,
 }
 
-impl Ending {
-    /// Tells the service.
+impl PendingRelease {
+    /// Sends the Release.
     ///
-    /// A request that is under way may have changed the context, and only its answer says to what (WS-Enumeration 3.2).
-    async fn tell(self) -> Result<(), Error> {
+    /// A pending Pull may have changed the context; only its response contains the new one (WS-Enumeration 3.2).
+    async fn send(self) -> Result<(), Error> {
         let Self { session, locator, context, pulling } = self;
         let released = session.release(&locator, &context).await;
         let (Err(Error::Fault(_)), Some(pulling)) = (&released, pulling) else { return released };
@@ -330,25 +331,25 @@ async fn pull_until_items(
     session: Session,
     locator: Locator,
     pull: Pull,
-    patience: Patience,
+    timeouts: Timeouts,
 ) -> Result<Response, Error> {
     let mut attempts = 1;
     loop {
         let asked = Instant::now();
-        match session.pull_within(&locator, &pull, &patience).await {
-            // The context stays valid (WS-Enumeration 3.2).
-            Err(error) if error.is_operation_timeout() => patience.before_asking_again(asked).await?,
+        match session.pull_within(&locator, &pull, &timeouts).await {
+            // The context remains valid (WS-Enumeration 3.2).
+            Err(error) if error.is_operation_timeout() => timeouts.wait_before_retry(asked).await?,
             Err(error) if error.is_slow_provider() && attempts < MOST_ATTEMPTS => {
                 attempts += 1;
-                patience.before_asking_again(asked).await?;
+                timeouts.wait_before_retry(asked).await?;
             }
             answer => return answer,
         }
     }
 }
 
-/// The page that nobody wants was made when the service says that its context is not valid any more: it only has to arrive.
+/// Time limit for the response to a pending Pull, which the service has already created when it rejects the context.
 const LAST_PAGE: Duration = Duration::from_secs(10);
 
-/// As often as Windows' own client asks.
+/// Maximum number of attempts, as for the Windows client.
 const MOST_ATTEMPTS: u32 = 3;

@@ -1,4 +1,4 @@
-//! Everything that can go wrong with an operation, and Windows' number for it.
+//! Errors of client operations and the Windows error numbers for them.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,184 +9,184 @@ use auth::choice::{ClientScheme as Scheme, Ntlm, Refusal};
 use kerberos::KerberosError;
 use wsman::{Fault, ResponseError, code};
 
-use crate::local::Unreached;
+use crate::local::UnreachableSocket;
 use crate::proxy::ProxyError;
 use crate::tls::TlsError;
 
-/// Why an operation failed.
+/// Error of an operation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A setting of the session, or an argument, that cannot be meant.
+    /// An invalid session setting or argument.
     #[error("{setting}: {reason}")]
     Setting {
-        /// Which one.
+        /// Name of the setting or argument.
         setting: &'static str,
-        /// What is wrong with it, and what would be right.
+        /// Description of the error and the valid values.
         reason: String,
     },
-    /// The session may not send this unencrypted. Nothing has left this process.
+    /// The session may not send this unencrypted. Nothing was sent.
     #[error(
         "refused to send {what} to {endpoint} unencrypted: use https, or allow it \
          (-unencrypted, Client/AllowUnencrypted)"
     )]
     Refused {
-        /// What would have been readable on the way.
+        /// Data that would have been readable on the network.
         what: Exposed,
-        /// To whom.
+        /// The service.
         endpoint: String,
     },
-    /// There is no way to sign in that is allowed. Nothing has left this process.
-    #[error("refused to sign in to {endpoint}: {refusal}")]
-    NoWayIn {
-        /// To whom.
+    /// No authentication scheme is both possible and allowed. Nothing was sent.
+    #[error("no usable authentication scheme for {endpoint}: {refusal}")]
+    NoAllowedScheme {
+        /// The service.
         endpoint: String,
-        /// Each way that was considered, and what stands in its way.
+        /// Each scheme that was considered, with the obstacle.
         refusal: Refusal,
     },
-    /// The name of the host is unknown.
-    #[error("cannot find the host {host}: {source}")]
+    /// The host name cannot be resolved.
+    #[error("cannot resolve the host {host}: {source}")]
     NotResolved {
-        /// The name.
+        /// The host name.
         host: String,
-        /// What the resolver says.
+        /// Error of the resolver.
         source: io::Error,
     },
-    /// Nobody accepts connections there.
+    /// The connection was refused.
     #[error("cannot connect to {address}: {source}")]
     Connect {
         /// Host and port.
         address: String,
-        /// What the system says.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// The proxy on the way does not lead to the service.
-    #[error("the proxy {proxy} does not let it through: {reason}")]
+    /// The proxy does not connect to the service.
+    #[error("cannot connect through the proxy {proxy}: {reason}")]
     Proxy {
         /// Host and port of the proxy.
         proxy: String,
-        /// Why.
+        /// The reason.
         #[source]
         reason: ProxyError,
     },
-    /// Nobody answered in time.
+    /// The connection was not established in time.
     #[error(
-        "cannot connect to {address}: no answer within {after:?}, \
-         so a firewall may be in the way or the host may be down"
+        "cannot connect to {address}: no response within {after:?}; \
+         a firewall may drop the packets, or the host may be down"
     )]
     ConnectTimedOut {
         /// Host and port.
         address: String,
-        /// How long was waited.
+        /// Time limit.
         after: Duration,
     },
-    /// Nobody listens on any Unix socket where a service of this machine could be.
-    #[error("no service of this machine listens{}", tried_of(tried))]
+    /// No service listens on any of the Unix sockets.
+    #[error("no local service is running{}", format_tried(tried))]
     NoLocalService {
         /// The sockets, in the order in which they were tried.
-        tried: Vec<Unreached>,
+        tried: Vec<UnreachableSocket>,
     },
-    /// Somebody listens there who could be anybody. Nothing was sent.
+    /// The listener on the Unix socket belongs to another user. Nothing was sent.
     #[error(
-        "refused to speak to {}: the user who listens there ({owner}) is neither root nor the one who asks ({user})",
+        "refused to connect to {}: it belongs to the user {owner}, who is neither root nor the current user ({user})",
         path.display()
     )]
     ForeignSocket {
-        /// The socket.
+        /// Path of the socket.
         path: PathBuf,
-        /// The number of the user who listens.
+        /// User ID of the listener.
         owner: u32,
-        /// The number of the user of this process.
+        /// User ID of this process.
         user: u32,
     },
-    /// The connection cannot be secured.
-    #[error("cannot secure the connection to {host}: {reason}")]
+    /// TLS failed.
+    #[error("cannot establish a TLS connection to {host}: {reason}")]
     Tls {
-        /// The host.
+        /// Host name or address.
         host: String,
-        /// Why.
+        /// The reason.
         #[source]
         reason: TlsError,
     },
-    /// The service does not accept who is asking.
-    #[error("{}", refusal_of(offered, *tried, user.as_deref()))]
+    /// The service rejected the credentials, or requires some.
+    #[error("{}", describe_rejection(offered, *tried, user.as_deref()))]
     AuthenticationFailed {
-        /// The schemes the service offers.
+        /// Schemes that the service offers.
         offered: Vec<String>,
-        /// The scheme that was tried, if any was.
+        /// Scheme that was tried, if any.
         tried: Option<Scheme>,
-        /// Whose name was given.
+        /// User name that was sent.
         user: Option<String>,
     },
-    /// Signing in failed on this side: there is nothing to sign in with, or what the service sent is not what was to
-    /// be expected. The first line says what is wrong; the next, what to do.
+    /// Authentication failed on the client: there are no credentials, or a token from the service is invalid. The
+    /// first line of the reason says why; the following lines say what to do.
     #[error("cannot sign in to {peer} with {scheme}: {reason}")]
     SignIn {
-        /// The scheme that was tried.
+        /// Scheme that was tried.
         scheme: Scheme,
-        /// The service.
+        /// The service: host and port.
         peer: String,
-        /// What sort of failure it is.
+        /// Category of the failure.
         cause: SignInCause,
-        /// What is wrong, and what to do.
+        /// The reason, and what to do.
         reason: String,
-        /// Whether NTLM was left out because it would not prove who the host is.
+        /// Whether NTLM was excluded because it does not prove the identity of the host.
         ntlm: Ntlm,
     },
-    /// The service answered with nothing but a status.
-    #[error("the service answered HTTP {status}{}", meaning_of(*status))]
+    /// The service responded with an HTTP status and no body.
+    #[error("the service returned HTTP {status}{}", explain_status(*status))]
     Http {
-        /// The status.
+        /// HTTP status.
         status: u16,
     },
-    /// The service, or something before it, answered with a status and something that is no message of the
-    /// protocol.
-    #[error("the service answered HTTP {status}{}; what came with it is {seen}", meaning_of(*status))]
+    /// The service, or a proxy in front of it, responded with an HTTP status and a body that is not a WS-Management
+    /// message.
+    #[error("the service returned HTTP {status}{}; the body is {body}", explain_status(*status))]
     NoMessage {
-        /// The status.
+        /// HTTP status.
         status: u16,
-        /// What came instead.
-        seen: Seen,
+        /// Description of the body.
+        body: UnexpectedBody,
     },
-    /// The service says that it could not.
+    /// The service returned a fault.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// Too much time has passed.
+    /// A time limit was exceeded.
     #[error("{what} within {after:?}")]
     TimedOut {
-        /// What was waited for.
+        /// The limit that was exceeded.
         what: Waiting,
-        /// How long.
+        /// Duration of the limit.
         after: Duration,
     },
-    /// The connection broke while an operation was under way; whether it was done is not known.
-    #[error("the connection to {address} broke {when}: {source}")]
+    /// The connection was closed during an operation; the operation may or may not have been completed.
+    #[error("the connection to {address} was closed {when}: {source}")]
     Disconnected {
         /// Host and port.
         address: String,
-        /// How far the operation had come.
+        /// Progress of the request.
         when: Progress,
-        /// What the system says.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// What the service sent is not what the protocol allows.
-    #[error("the answer of {address} is not acceptable: {violation}")]
+    /// The response violates HTTP or WS-Management.
+    #[error("invalid response from {address}: {violation}")]
     Protocol {
         /// Host and port.
         address: String,
-        /// What is wrong with it.
+        /// The violation.
         #[source]
         violation: Violation,
     },
-    /// A command printed more than was to be gathered; it was ended.
-    #[error("the command printed more than {limit} octets: read its output piece by piece instead")]
+    /// A command printed more than the limit; it was terminated.
+    #[error("the output of the command exceeds {limit} bytes: read it piece by piece instead")]
     OutputTooLarge {
-        /// The limit.
+        /// Limit in bytes.
         limit: usize,
     },
 }
 
-/// What would be readable on the way.
+/// Data that would be readable on the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Exposed {
@@ -205,35 +205,35 @@ impl std::fmt::Display for Exposed {
     }
 }
 
-/// Why signing in failed before the service had its say.
+/// Category of an authentication failure on the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignInCause {
-    /// The realm does not take the password.
+    /// The realm rejected the password.
     WrongPassword,
     /// The realm does not know the user.
     UnknownUser,
     /// The account is locked, disabled or expired.
     NotAllowed,
-    /// There is no ticket to sign in with.
+    /// There is no Kerberos ticket.
     NoTicket,
-    /// The ticket was good once.
+    /// The Kerberos ticket has expired.
     TicketExpired,
-    /// The clocks are too far apart.
+    /// The clock skew exceeds the limit of the realm.
     ClockSkew,
-    /// The realm does not know the service.
+    /// The KDC does not know the service principal name.
     UnknownService,
-    /// No KDC answers.
+    /// No KDC responds.
     KdcUnreachable,
-    /// Kerberos is not installed here, or not set up.
+    /// Kerberos is not installed or not configured on this machine.
     NoKerberos,
-    /// What answers has not proven that it is the service.
+    /// The server did not prove its identity.
     ServiceUnproven,
-    /// A ticket was to be handed on and cannot be.
+    /// Delegation was required, but the ticket cannot be delegated.
     NotDelegated,
-    /// The service refuses with a status of its own.
+    /// The service rejected the credentials with a status of its own, inside CredSSP.
     Refused,
-    /// Anything else.
+    /// Any other failure.
     Other,
 }
 
@@ -255,7 +255,7 @@ impl SignInCause {
         }
     }
 
-    /// The number that Windows' client gives (winerror.h, `SEC_E_…`).
+    /// Returns the error number of the Windows client (winerror.h, `SEC_E_…`).
     fn code(self) -> u32 {
         match self {
             Self::NoTicket => 0x8009_030E,
@@ -275,7 +275,7 @@ impl SignInCause {
 impl From<&AuthError> for SignInCause {
     fn from(error: &AuthError) -> Self {
         match error {
-            // So says the service; what a realm says comes as an error of Kerberos.
+            // These come from the service; an error of the realm is a `KerberosError`.
             AuthError::WrongPassword | AuthError::Refused(_) => Self::Refused,
             AuthError::NotAllowed => Self::NotAllowed,
             AuthError::ClockSkew => Self::ClockSkew,
@@ -285,33 +285,33 @@ impl From<&AuthError> for SignInCause {
     }
 }
 
-/// What took too long.
+/// Time limit that was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Waiting {
-    /// The connection was silent.
+    /// The service sent nothing for too long.
     Silence,
-    /// The whole operation.
+    /// The operation as a whole took too long.
     Total,
 }
 
 impl std::fmt::Display for Waiting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Silence => "nothing came from the service",
-            Self::Total => "the operation did not end",
+            Self::Silence => "no data from the service",
+            Self::Total => "the operation did not complete",
         })
     }
 }
 
-/// How far a request had come when its connection broke.
+/// Progress of a request when its connection was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// It was not sent completely, so that the service cannot have begun.
+    /// The request was not sent completely, so the service cannot have processed it.
     Sending,
-    /// It was sent, and nothing has come back.
+    /// The request was sent; no response was received.
     Waiting,
-    /// A part of the answer was there.
+    /// A part of the response was received.
     Receiving,
 }
 
@@ -319,92 +319,92 @@ impl std::fmt::Display for Progress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Sending => "before the request was sent",
-            Self::Waiting => "before an answer came",
-            Self::Receiving => "in the middle of the answer",
+            Self::Waiting => "before the response arrived",
+            Self::Receiving => "during the response",
         })
     }
 }
 
-/// What came instead of a message.
+/// Body of an HTTP response that is not a WS-Management message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Seen {
-    /// What it says that it is, such as `text/html`; empty if it says nothing.
+pub struct UnexpectedBody {
+    /// Media type, such as `text/html`; empty if the response has none.
     pub media_type: String,
-    /// Its size.
+    /// Size in bytes.
     pub octets: usize,
-    /// Its first words, without control characters.
+    /// Beginning of the body, at most 80 characters, without control characters.
     pub beginning: String,
 }
 
-impl std::fmt::Display for Seen {
+impl std::fmt::Display for UnexpectedBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let media_type = if self.media_type.is_empty() { "of no type" } else { &self.media_type };
-        let octets = if self.octets == 1 { "octet" } else { "octets" };
-        write!(f, "{} {octets} {media_type} ({:?})", self.octets, self.beginning)
+        let media_type = if self.media_type.is_empty() { "of unknown type" } else { &self.media_type };
+        let unit = if self.octets == 1 { "byte" } else { "bytes" };
+        write!(f, "{} {unit} {media_type} ({:?})", self.octets, self.beginning)
     }
 }
 
-/// What is wrong with an answer.
+/// Violation of HTTP or WS-Management in a response.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Violation {
-    /// What came does not begin like HTTP/1.1.
-    #[error("it does not answer in HTTP: the port may be one for https")]
+    /// The response does not begin like HTTP/1.1.
+    #[error("the server does not speak HTTP: the port may be for https")]
     NotHttp,
-    /// The head is not one of HTTP/1.1.
+    /// The response head is invalid.
     #[error(transparent)]
     Head(http::HeadError),
-    /// The body is not chunked as the head says.
+    /// The chunked transfer coding is invalid.
     #[error(transparent)]
     Chunks(#[from] http::ChunkError),
-    /// The connection ends in the middle of signing in, which belongs to the connection.
-    #[error("it closes the connection while it asks who is there: a proxy on the way may do that")]
+    /// The connection was closed during an authentication scheme that authenticates the connection.
+    #[error("the connection was closed during authentication: a proxy may have closed it")]
     ClosedDuringSignIn,
-    /// Something comes before it was asked for.
-    #[error("it says something before it was asked")]
-    Unasked,
-    /// A message came that anybody on the way could have written.
-    #[error("it answers a sealed message with HTTP {status} and an unsealed one")]
+    /// Data arrived before a request was sent.
+    #[error("unexpected data before the request")]
+    Unsolicited,
+    /// The response to an encrypted message is not encrypted, so it could be forged.
+    #[error("unencrypted response (HTTP {status}) to an encrypted message")]
     NotSealed {
-        /// The status.
+        /// HTTP status.
         status: u16,
     },
-    /// A message is not what the service has sealed.
+    /// The encrypted message cannot be decrypted.
     #[error(transparent)]
     Sealed(#[from] auth::sealed_body::SealedBodyError),
-    /// The body is larger than this session accepts.
-    #[error("its body is larger than {limit} octets: ask for less at once, or raise answer_limit")]
+    /// The body exceeds the session's limit.
+    #[error("the body exceeds {limit} bytes: request less at a time, or increase answer_limit")]
     TooLarge {
-        /// The limit.
+        /// Limit in bytes.
         limit: usize,
     },
-    /// More interim responses than anyone needs.
+    /// The service sent too many interim responses (HTTP 1xx).
     #[error("too many interim responses")]
     Interim,
-    /// The body is not text.
+    /// The body is not valid text.
     #[error(transparent)]
     Encoding(#[from] xml::EncodingError),
-    /// The body is not an answer to the request.
+    /// The body is not a response to the request.
     #[error(transparent)]
     Message(ResponseError),
-    /// There is no body, although the status says that all is well.
-    #[error("it is empty")]
+    /// The body is empty although the status reports success.
+    #[error("the body is empty")]
     Empty,
-    /// The body is an answer, but a part of it cannot be read.
+    /// A part of the response is invalid.
     #[error("{at}: {reason}")]
     Body {
-        /// The names of the elements on the way to the part: `s:Envelope/s:Body/rsp:ReceiveResponse`.
+        /// Path of the element: `s:Envelope/s:Body/rsp:ReceiveResponse`.
         at: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// The body is an answer that lacks what the operation needs.
-    #[error("{at} lacks {what}")]
-    Lacking {
-        /// The names of the elements on the way to where it should be.
+    /// An element that the operation needs is missing.
+    #[error("{what} is missing in {at}")]
+    Missing {
+        /// Path of the parent element.
         at: String,
-        /// What is missing.
+        /// Description of the missing element.
         what: &'static str,
     },
 }
@@ -419,14 +419,14 @@ impl From<http::HeadError> for Violation {
 }
 
 impl Error {
-    /// Windows' number for the failure: of the fault, or what its own client would give.
+    /// Returns the Windows error number: the fault's, or the one that the Windows client returns for this error.
     #[must_use]
     pub fn code(&self) -> Option<u32> {
         Some(match self {
             Self::Fault(fault) => return Some(fault.code()).filter(|code| *code != 0),
             Self::Setting { .. } | Self::OutputTooLarge { .. } => return None,
             Self::Refused { .. } => code::UNENCRYPTED_DISABLED,
-            Self::NoWayIn { refusal, .. } => return refusal.code(),
+            Self::NoAllowedScheme { refusal, .. } => return refusal.code(),
             Self::SignIn { cause, .. } => cause.code(),
             Self::NotResolved { .. } => code::NAME_NOT_RESOLVED,
             Self::Connect { .. } | Self::NoLocalService { .. } => code::CANNOT_CONNECT,
@@ -446,24 +446,24 @@ impl Error {
             Self::Protocol { violation, .. } => match violation {
                 Violation::TooLarge { .. } => code::MAX_ENVELOPE_SIZE,
                 Violation::Message(_) | Violation::Encoding(_) => code::INVALID_XML,
-                Violation::Body { .. } | Violation::Lacking { .. } => code::SCHEMA_VALIDATION_ERROR,
+                Violation::Body { .. } | Violation::Missing { .. } => code::SCHEMA_VALIDATION_ERROR,
                 _ => code::HTTP_ERROR,
             },
         })
     }
 
-    /// Whether the service had nothing to say within OperationTimeout: ask again.
+    /// Returns whether the service had nothing to report within OperationTimeout, so that the request can be repeated.
     #[must_use]
     pub fn is_operation_timeout(&self) -> bool {
         matches!(self, Self::Fault(fault) if fault.code() == code::TIMED_OUT)
     }
 
-    /// Whether something behind the service was too slow: an enumeration is worth asking for again, a few times.
+    /// Returns whether a provider behind the service was too slow; an enumeration is repeated a few times then.
     pub(crate) fn is_slow_provider(&self) -> bool {
         matches!(self, Self::Fault(fault) if matches!(fault.code(), TIMEOUT | TIMEOUT_RESULT))
     }
 
-    /// Whether the shell or command has ended, or never was.
+    /// Returns whether the shell or command has ended or does not exist.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         matches!(self, Self::Fault(fault)
@@ -473,51 +473,51 @@ impl Error {
 
 /// `ERROR_TIMEOUT` (winerror.h).
 const TIMEOUT: u32 = 1_460;
-/// The same as an HRESULT.
+/// `ERROR_TIMEOUT` as an HRESULT.
 const TIMEOUT_RESULT: u32 = 0x8007_05B4;
-/// WinHTTP's number for any failure of TLS, which Windows' client passes on.
+/// `ERROR_WINHTTP_SECURE_FAILURE`: any TLS failure of the Windows client.
 const SECURE_FAILURE: u32 = 12_175;
-/// The service answered with a redirect (`ERROR_WSMAN_REDIRECT_REQUESTED`).
+/// `ERROR_WSMAN_REDIRECT_REQUESTED`: the service redirects its clients.
 const REDIRECTED: u32 = 2_150_859_161;
 
-fn tried_of(tried: &[Unreached]) -> String {
+fn format_tried(tried: &[UnreachableSocket]) -> String {
     let tried: Vec<String> = tried.iter().map(ToString::to_string).collect();
     if tried.is_empty() { String::new() } else { format!(": {}", tried.join("; ")) }
 }
 
-fn refusal_of(offered: &[String], tried: Option<Scheme>, user: Option<&str>) -> String {
-    let who = user.map(|user| format!(" {user}")).unwrap_or_default();
+fn describe_rejection(offered: &[String], tried: Option<Scheme>, user: Option<&str>) -> String {
+    let name = user.map(|user| format!(" {user}")).unwrap_or_default();
     let list = offered.join(", ");
     let Some(tried) = tried else {
         if offered.is_empty() {
-            return "the service asks who is there, and offers no scheme to sign in with".to_owned();
+            return "the service requires authentication but offers no scheme".to_owned();
         }
-        return format!("the service asks who is there: give credentials (it offers {list})");
+        return format!("the service requires authentication: provide credentials (it offers {list})");
     };
     if tried == Scheme::Certificate {
-        // It is never offered, so that nothing can be told from what is.
-        "the service does not accept the client certificate".to_owned()
+        // Services do not list this scheme in `WWW-Authenticate`.
+        "the service rejected the client certificate".to_owned()
     } else if offered.is_empty() {
-        format!("the service does not accept{who} and offers no scheme to sign in with")
+        format!("the service rejected{name} and offers no authentication scheme")
     } else if offered.iter().any(|scheme| Scheme::from_challenge(scheme) == Some(tried)) {
-        format!("the service does not accept{who} with {tried}: check name and password")
+        format!("the service rejected{name} with {tried}: check name and password")
     } else {
         format!("the service does not offer {tried}: use one of {list}")
     }
 }
 
-fn meaning_of(status: u16) -> &'static str {
+fn explain_status(status: u16) -> &'static str {
     match status {
-        301 | 302 | 307 | 308 => ", a redirect, which is not followed: use the address it leads to",
+        301 | 302 | 307 | 308 => ", a redirect; redirects are not followed, so use the address it leads to",
         403 => ": access denied",
-        404 => ": there is no such path, so check the prefix of the address",
-        413 => ": the request is larger than its MaxEnvelopeSizekb allows",
-        // Windows says nothing more to a message that should have been sealed.
+        404 => ": no such path; check the URL prefix",
+        413 => ": the request exceeds the service's MaxEnvelopeSizekb",
+        // Windows sends no more than this in response to a message that should have been encrypted.
         500 => {
-            " without a fault, as Windows does to messages that are not sealed \
-             while Service/AllowUnencrypted is false"
+            " without a fault; Windows does this for unencrypted messages \
+             if Service/AllowUnencrypted is false"
         }
-        503 => ": it is stopping, or has too many connections",
+        503 => ": the service is stopping or has too many connections",
         _ => "",
     }
 }
@@ -527,7 +527,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_status_has_the_number_that_windows_gives_it() {
+    fn every_status_has_the_number_of_the_windows_client() {
         for (status, number) in [
             (400, 2_150_859_121),
             (403, 5),
@@ -542,14 +542,14 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_whether_the_scheme_or_the_password_was_wrong() {
+    fn a_rejection_distinguishes_the_scheme_from_the_password() {
         let refused = |offered: &[&str], tried, user: Option<&str>| {
             let offered = offered.iter().map(|scheme| (*scheme).to_owned()).collect();
             Error::AuthenticationFailed { offered, tried, user: user.map(str::to_owned) }.to_string()
         };
         assert_eq!(
             refused(&["Negotiate", "basic"], Some(Scheme::Basic), Some("ann")),
-            "the service does not accept ann with Basic: check name and password"
+            "the service rejected ann with Basic: check name and password"
         );
         assert_eq!(
             refused(&["Negotiate", "Kerberos"], Some(Scheme::Basic), Some("ann")),
@@ -557,11 +557,8 @@ mod tests {
         );
         assert_eq!(
             refused(&["Negotiate"], None, None),
-            "the service asks who is there: give credentials (it offers Negotiate)"
+            "the service requires authentication: provide credentials (it offers Negotiate)"
         );
-        assert_eq!(
-            refused(&[], None, None),
-            "the service asks who is there, and offers no scheme to sign in with"
-        );
+        assert_eq!(refused(&[], None, None), "the service requires authentication but offers no scheme");
     }
 }

@@ -1,4 +1,4 @@
-//! A look at the TLS of a service, for those who ask why nobody gets through.
+//! TLS handshake for diagnosis.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,67 +9,66 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::connection::below_tls;
 use crate::error::Error;
-use crate::patience::Expired;
 use crate::route::Route;
+use crate::timeouts::Expired;
 use crate::{Session, Thumbprint, TlsError};
 
-/// How a handshake of TLS went.
+/// Result of a TLS handshake.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Handshake {
-    /// The version that both ends agreed on, such as `TLS 1.3`; none if it did not come so far.
+    /// Negotiated version, such as `TLS 1.3`; `None` if the handshake failed before.
     pub version: Option<&'static str>,
-    /// The certificate that the service has shown, also where it was not accepted.
-    pub certificate: Option<ShownCertificate>,
-    /// Whether the session would go on, by its [`TlsPolicy`](crate::TlsPolicy).
+    /// Certificate of the service, even if it was rejected.
+    pub certificate: Option<PresentedCertificate>,
+    /// Whether the session accepts the certificate by its [`TlsPolicy`](crate::TlsPolicy).
     pub verdict: Result<(), TlsError>,
 }
 
-/// What a certificate says of itself; nobody has proven that it is true.
+/// Contents of a certificate that a service presented; they are not verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ShownCertificate {
-    /// The names of hosts and the addresses that it is for (RFC 6125 6.4); the common name only if there are no others.
+pub struct PresentedCertificate {
+    /// Host names and addresses (RFC 6125 6.4); the common name only if it has no such names. At most 32.
     pub names: Vec<String>,
-    /// Who has signed it, as one line.
+    /// Issuer as one line, at most 200 characters.
     pub issuer: String,
-    /// From when on it is good.
+    /// TokenExchange of the validity period.
     pub not_before: SystemTime,
-    /// Until when it is good.
+    /// End of the validity period.
     pub not_after: SystemTime,
-    /// Its SHA-1 digest, by which `winrm/config/listener` names it.
+    /// SHA-1 thumbprint, as in `winrm/config/listener`.
     pub thumbprint: Thumbprint,
 }
 
 impl Session {
-    /// Connects and does the handshake of TLS, and nothing else: no request is sent.
+    /// Connects and performs the TLS handshake; sends no request.
     ///
-    /// What is wrong with the certificate is in the [`Handshake`], beside the certificate.
+    /// A certificate error is returned in [`Handshake::verdict`], together with the certificate.
     ///
     /// # Errors
-    /// [`Error`] for what fails before: finding the host, connecting; [`Error::Setting`] for a session that is not of
-    /// the network.
+    /// [`Error`] if name resolution or connecting fails; [`Error::Setting`] for a session over a Unix socket.
     pub async fn handshake(&self) -> Result<Handshake, Error> {
         let Route::Network(securer, proxy) = self.route() else {
-            let reason = "there is no TLS on the way to a service of this machine".to_owned();
+            let reason = "the local service does not use TLS".to_owned();
             return Err(Error::Setting { setting: "endpoint", reason });
         };
-        let (endpoint, patience) = (self.endpoint(), self.patience());
+        let (endpoint, timeouts) = (self.endpoint(), self.timeouts());
         let looking = async {
-            let below = below_tls(endpoint, proxy.as_ref(), &patience).await?;
+            let below = below_tls(endpoint, proxy.as_ref(), &timeouts).await?;
             Ok(securer.examine(below.into_stream(), endpoint.host()).await)
         };
-        patience.within(patience.connect, looking).await.map_err(|expired| match expired {
-            Expired::Own => {
-                Error::ConnectTimedOut { address: self.peer().to_owned(), after: patience.connect }
+        timeouts.within(timeouts.connect, looking).await.map_err(|expired| match expired {
+            Expired::Step => {
+                Error::ConnectTimedOut { address: self.peer().to_owned(), after: timeouts.connect }
             }
             Expired::Total(error) => error,
         })?
     }
 }
 
-impl ShownCertificate {
-    /// Reads what a service has shown; none for what is no certificate.
+impl PresentedCertificate {
+    /// Parses a certificate; returns `None` if it is invalid.
     pub(crate) fn read(der: &CertificateDer<'_>) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let validity = certificate.validity();
@@ -102,18 +101,19 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
 }
 
 fn address(octets: &[u8]) -> Option<String> {
-    let v4 = <[u8; 4]>::try_from(octets).map(|octets| std::net::Ipv4Addr::from(octets).to_string());
-    let v6 = || <[u8; 16]>::try_from(octets).map(|octets| std::net::Ipv6Addr::from(octets).to_string());
-    v4.or_else(|_| v6()).ok()
+    if let Ok(octets) = <[u8; 4]>::try_from(octets) {
+        return Some(std::net::Ipv4Addr::from(octets).to_string());
+    }
+    <[u8; 16]>::try_from(octets).ok().map(|octets| std::net::Ipv6Addr::from(octets).to_string())
 }
 
-/// A certificate may claim any time; what is out of range counts as its end.
+/// Converts a timestamp; times outside the range of the clock become 1970-01-01.
 fn moment(seconds: i64) -> SystemTime {
     let after = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
     UNIX_EPOCH.checked_add(after).unwrap_or(UNIX_EPOCH)
 }
 
-/// How many names of a certificate are worth repeating.
+/// Maximum number of names that are kept.
 const MOST_NAMES: usize = 32;
-/// How much of a name is worth repeating.
+/// Maximum length of the issuer, in characters.
 const LONGEST_SHOWN: usize = 200;

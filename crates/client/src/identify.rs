@@ -1,49 +1,49 @@
-//! Who is there (DSP0226 11).
+//! Identify operation (DSP0226 11).
 
 use wsman::identify::{Identity, write_request};
 use wsman::{Head, Response};
 
 use crate::Session;
 use crate::error::Error;
-use crate::session::Repeat;
+use crate::session::Retry;
 
-/// What a service says of itself.
+/// Response to Identify.
 #[derive(Debug)]
-pub struct Identified {
-    /// Its words, read.
+pub struct IdentifyResponse {
+    /// Protocol version, vendor and product of the service.
     pub identity: Identity,
-    /// The whole answer.
+    /// The complete response.
     pub answer: Response,
 }
 
 impl Session {
-    /// Asks the service who it is.
+    /// Sends Identify with the session's credentials.
     ///
     /// # Errors
-    /// [`Error`].
-    pub async fn identify(&self) -> Result<Identified, Error> {
-        let patience = self.patience();
-        let answer = self.exchange(&Head::identify(), Repeat::Harmless, &patience, write_request).await?;
+    /// [`Error`] if the request or the response fails.
+    pub async fn identify(&self) -> Result<IdentifyResponse, Error> {
+        let timeouts = self.timeouts();
+        let answer = self.exchange(&Head::identify(), Retry::Safe, &timeouts, write_request).await?;
         self.identified(answer)
     }
 
-    /// Asks the service who it is without saying who asks.
+    /// Sends Identify without credentials.
     ///
-    /// Nothing worth protecting is sent, so that this is never refused over HTTP.
+    /// Allowed over HTTP for every session, because nothing confidential is sent.
     ///
     /// # Errors
-    /// [`Error`].
-    pub async fn identify_anonymous(&self) -> Result<Identified, Error> {
-        // MS-WSMV 3.1.4.17: with this header no credentials are asked for.
+    /// [`Error`] if the request or the response fails.
+    pub async fn identify_anonymous(&self) -> Result<IdentifyResponse, Error> {
+        // With this header the service requires no authentication (MS-WSMV 3.1.4.17).
         let headers = [("WSMANIDENTIFY", "unauthenticated")];
         let answer = self.exchange_anonymously(&Head::identify(), &headers, write_request).await?;
         self.identified(answer)
     }
 
-    fn identified(&self, answer: Response) -> Result<Identified, Error> {
+    fn identified(&self, answer: Response) -> Result<IdentifyResponse, Error> {
         let Some(content) = answer.content_named("IdentifyResponse") else {
-            return Err(self.lacking("an IdentifyResponse", &answer));
+            return Err(self.missing("an IdentifyResponse", &answer));
         };
-        Ok(Identified { identity: Identity::parse(content), answer })
+        Ok(IdentifyResponse { identity: Identity::parse(content), answer })
     }
 }

@@ -1,4 +1,4 @@
-//! WS-Management from the client's side: one [`Session`] for one service.
+//! WS-Management client (DSP0226, MS-WSMV): a [`Session`] performs operations on one service.
 //!
 //! ```no_run
 //! use telarch_client::{Credentials, Endpoint, Secret, Session, ShellOptions};
@@ -15,19 +15,19 @@
 //! # }
 //! ```
 //!
-//! [`Session::local`] reaches the service of this machine over its Unix socket, where the kernel says who asks.
+//! [`Session::local`] connects to the service of this machine over a Unix socket, where the kernel authenticates the user.
 //!
-//! What a session promises:
+//! Guarantees of a session:
 //!
-//! * Nothing leaves the process readable for others unless [`Unencrypted::Allowed`] says so.
-//! * Over HTTP nothing but Kerberos is tried with a host that is not this machine, unless [`HostTrust::Listed`] says
-//!   that it needs no proof.
-//! * Whatever a service sends is bounded before it is looked at, in size and in time.
-//! * A request is sent twice only where that does no harm.
-//! * A slow command is not a failed one: what has nothing to say yet is asked again.
+//! * Nothing is sent unencrypted unless [`Unencrypted::Allowed`] is set.
+//! * Over HTTP, credentials are sent to a remote host only with Kerberos, which proves the identity of the host,
+//!   unless [`HostTrust::Listed`] is set.
+//! * Every response is bounded in size and time before it is parsed.
+//! * A request is repeated only if that is safe.
+//! * A slow command is not an error: the client polls until it has output or ends.
 //!
-//! Left out on purpose: short forms of addresses and resources, and texts for people beyond one sentence
-//! an error; they belong to `wording`.
+//! Not included: abbreviations of addresses and resources, and error texts longer than a sentence; both are in
+//! `wording`.
 
 mod affinity;
 mod authentication;
@@ -36,20 +36,20 @@ mod connection;
 mod endpoint;
 mod enumeration;
 mod error;
-mod greeting;
 mod handshake;
 mod identify;
 mod local;
 mod locator;
-mod patience;
 mod pool;
+mod probe;
 mod proxy;
 mod random;
-mod realm;
 mod route;
 mod session;
 mod shell;
 mod subscription;
+mod ticket;
+mod timeouts;
 mod tls;
 mod trace;
 mod transfer;
@@ -60,20 +60,20 @@ pub use authentication::{Authentication, Credentials, Delegation, ServiceName, S
 pub use client_certificate::{ClientCertificate, ClientCertificateError};
 pub use endpoint::{Endpoint, EndpointError, Transport};
 pub use enumeration::{EnumerateOptions, Enumerator, Item};
-pub use error::{Error, Exposed, Progress, Seen, SignInCause, Violation, Waiting};
-pub use greeting::Greeting;
-pub use handshake::{Handshake, ShownCertificate};
-pub use identify::Identified;
-pub use local::Unreached;
+pub use error::{Error, Exposed, Progress, SignInCause, UnexpectedBody, Violation, Waiting};
+pub use handshake::{Handshake, PresentedCertificate};
+pub use identify::IdentifyResponse;
+pub use local::UnreachableSocket;
 pub use locator::Locator;
+pub use probe::ProbeResponse;
 pub use proxy::{Proxy, ProxyAddressError, ProxyAuthentication, ProxyError};
-pub use realm::{RealmAnswer, ServiceTicket};
-pub use session::{Posted, Session, SessionBuilder};
+pub use session::{RawResponse, Session, SessionBuilder};
 pub use shell::{
-    Command, CommandOptions, Console, Finished, Interpreter, Output, Profile, Shell, ShellOptions, Signaller,
-    Stdin,
+    Command, CommandOptions, CommandResult, Console, Interpreter, Output, Profile, Shell, ShellOptions,
+    Signaller, Stdin,
 };
 pub use subscription::{Occurrence, Subscription};
+pub use ticket::{ServiceTicket, TicketResult};
 pub use tls::{Thumbprint, ThumbprintError, TlsError, TlsPolicy};
-pub use trace::{Direction, Trace, Traced};
-pub use transfer::Created;
+pub use trace::{Direction, Trace, TracedMessage};
+pub use transfer::CreatedResource;

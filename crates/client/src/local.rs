@@ -1,7 +1,6 @@
-//! The service of this machine, over its Unix socket.
+//! Connection to the service of this machine over its Unix socket.
 //!
-//! Nobody signs in there: the kernel tells the service who has connected (unix(7), `SO_PEERCRED`), and tells the
-//! client whose service it is.
+//! No authentication takes place: the kernel reports the user of each end to the other one (unix(7), `SO_PEERCRED`).
 
 use std::fmt;
 use std::io;
@@ -13,17 +12,17 @@ use tokio::time::sleep;
 
 use crate::error::Error;
 
-/// Unix sockets to look for a service at, one after the other.
+/// Unix sockets to try, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LocalSockets(Vec<PathBuf>);
 
-/// A Unix socket that nobody could be reached at.
+/// Unix socket on which no service accepts connections.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Unreached {
-    /// Where the socket should be.
+pub struct UnreachableSocket {
+    /// Path of the socket.
     pub path: PathBuf,
-    /// What the system says.
+    /// Error of the operating system.
     pub source: io::Error,
 }
 
@@ -32,39 +31,39 @@ impl LocalSockets {
         Self(paths.into_iter().map(Into::into).collect())
     }
 
-    /// Connects to the first that somebody listens on; nothing is sent yet.
+    /// Connects to the first socket that accepts a connection; sends nothing.
     ///
     /// # Errors
-    /// [`Error::NoLocalService`], or [`Error::ForeignSocket`] if the one who listens could be anybody.
+    /// [`Error::NoLocalService`] if none accepts; [`Error::ForeignSocket`] if the listener is neither root nor this user.
     pub(crate) async fn connect(&self) -> Result<(UnixStream, &Path), Error> {
         let mut tried = Vec::new();
         for path in &self.0 {
             match connect(path).await {
-                Ok(stream) => return Ok((trusted(stream, path)?, path)),
-                Err(source) => tried.push(Unreached { path: path.clone(), source }),
+                Ok(stream) => return Ok((verify_owner(stream, path)?, path)),
+                Err(source) => tried.push(UnreachableSocket { path: path.clone(), source }),
             }
         }
         Err(Error::NoLocalService { tried })
     }
 }
 
-impl fmt::Display for Unreached {
+impl fmt::Display for UnreachableSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
         match self.source.kind() {
-            io::ErrorKind::NotFound => write!(f, "{path} is not there"),
-            io::ErrorKind::ConnectionRefused => write!(f, "{path} is there, but nobody listens"),
-            io::ErrorKind::PermissionDenied => write!(f, "{path} is not for this user"),
+            io::ErrorKind::NotFound => write!(f, "{path} does not exist"),
+            io::ErrorKind::ConnectionRefused => write!(f, "{path} refuses connections"),
+            io::ErrorKind::PermissionDenied => write!(f, "no permission to open {path}"),
             _ => write!(f, "{path}: {}", self.source),
         }
     }
 }
 
-/// Connects; where others are waiting to be let in, it waits with them, for as long as its caller does.
+/// Connects; retries as long as the listen queue is full.
 async fn connect(path: &Path) -> io::Result<UnixStream> {
     loop {
         match UnixStream::connect(path).await {
-            // A queue that is full is no event that could be waited for (connect(2), `EAGAIN`).
+            // No readiness event reports that the queue has room again (connect(2), `EAGAIN`).
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(BETWEEN_ATTEMPTS).await,
             connected => return connected,
         }
@@ -73,10 +72,11 @@ async fn connect(path: &Path) -> io::Result<UnixStream> {
 
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
 
-/// The connection, unless its other end belongs to a user who may not hear what this one says.
-fn trusted(stream: UnixStream, path: &Path) -> Result<UnixStream, Error> {
-    let failed = |source| Error::Connect { address: path.display().to_string(), source };
-    let owner = stream.peer_cred().map_err(failed)?.uid();
+/// Returns the connection if the other end runs as root or as this user.
+fn verify_owner(stream: UnixStream, path: &Path) -> Result<UnixStream, Error> {
+    let credentials = stream.peer_cred();
+    let owner =
+        credentials.map_err(|source| Error::Connect { address: path.display().to_string(), source })?.uid();
     let user = rustix::process::geteuid().as_raw();
     if owner == user || owner == ROOT {
         Ok(stream)

@@ -1,42 +1,42 @@
-//! Which resource, and which instance of it.
+//! Resource URI with selectors, options and fragment.
 
 use wsman::{FragmentTransfer, OptionSet, ResourceUri, SelectorSet};
 
-/// What an operation is about.
+/// Target of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Locator {
-    /// The resource.
+    /// Resource URI.
     pub resource: ResourceUri,
-    /// The instance.
+    /// Selectors of the instance; empty for the resource itself.
     pub selectors: SelectorSet,
-    /// Switches of the operation.
+    /// Options of the operation (`w:OptionSet`).
     pub options: OptionSet,
-    /// A part of the instance only.
+    /// Part of the instance (`w:FragmentTransfer`, DSP0226 7.7); `None` for all of it.
     pub fragment: Option<FragmentTransfer>,
 }
 
 impl Locator {
-    /// A whole resource.
+    /// Creates a locator without selectors, options or fragment.
     #[must_use]
     pub fn new(resource: ResourceUri) -> Self {
         Self { resource, selectors: SelectorSet::new(), options: OptionSet::new(), fragment: None }
     }
 
-    /// One instance of it.
+    /// Sets the selectors.
     #[must_use]
     pub fn with_selectors(mut self, selectors: SelectorSet) -> Self {
         self.selectors = selectors;
         self
     }
 
-    /// With switches.
+    /// Sets the options.
     #[must_use]
     pub fn with_options(mut self, options: OptionSet) -> Self {
         self.options = options;
         self
     }
 
-    /// Only a part of the instance.
+    /// Restricts the operation to a fragment of the instance.
     #[must_use]
     pub fn with_fragment(mut self, fragment: FragmentTransfer) -> Self {
         self.fragment = Some(fragment);

@@ -1,4 +1,4 @@
-//! Connections that wait for the next request.
+//! Pool of idle connections.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::connection::Connection;
 
-/// The idle connections of one session, the last used on top.
+/// Idle connections of one session, the most recently used last.
 #[derive(Default)]
 pub(crate) struct Pool(Mutex<Vec<Idle>>);
 
@@ -17,22 +17,22 @@ struct Idle {
 }
 
 impl Pool {
-    /// A connection that is still there, as far as anyone can know.
+    /// Returns the most recently used connection that the service has not closed.
     pub(crate) async fn take(&self) -> Option<Connection> {
         loop {
             let Idle { mut connection, since } = self.pop()?;
             if since.elapsed() > LONGEST_IDLE {
-                // Those below have waited even longer.
+                // The other connections have been idle even longer.
                 self.clear();
                 return None;
             }
-            if connection.is_idle().await {
+            if connection.check_idle().await {
                 return Some(connection);
             }
         }
     }
 
-    /// Keeps a connection for later; one too many is closed.
+    /// Adds an idle connection; closes the oldest one if the pool is full.
     pub(crate) fn put(&self, connection: Connection) {
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() >= MOST_IDLE {
@@ -41,7 +41,7 @@ impl Pool {
         idle.push(Idle { connection, since: Instant::now() });
     }
 
-    /// Closes all: where one has died the others most likely have, too.
+    /// Closes all connections: if one was closed by the service, the others probably were, too.
     pub(crate) fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -51,7 +51,7 @@ impl Pool {
     }
 }
 
-/// As many as one shell uses: output, input, signals, and one to spare.
+/// Maximum number of idle connections: one shell uses three, for output, input and signals.
 const MOST_IDLE: usize = 4;
-/// Windows closes a connection that is idle for two minutes; a request should not meet that.
+/// Maximum idle time; Windows closes a connection after two minutes, which must not happen during a request.
 const LONGEST_IDLE: Duration = Duration::from_secs(55);

@@ -1,88 +1,88 @@
-//! An HTTP proxy between a session and its service.
+//! HTTP proxy between a session and its service.
 //!
-//! To a service on HTTPS it makes a tunnel (`CONNECT`, RFC 9110 9.3.6), in which it sees nothing; to one on HTTP it
-//! passes each request on by its whole URL (RFC 9112 3.2.2).
+//! For a service on HTTPS the client requests a tunnel (`CONNECT`, RFC 9110 9.3.6); for a service on HTTP the proxy
+//! forwards each request, which has an absolute-form target (RFC 9112 3.2.2).
 
-mod gate;
+mod authenticator;
 mod tunnel;
 
 use std::{fmt, io};
 
 use crate::authentication::Credentials;
-use crate::error::{Error, Seen, Violation};
+use crate::error::{Error, UnexpectedBody, Violation};
 use crate::{Endpoint, EndpointError, Secret};
 
-pub(crate) use gate::Gate;
+pub(crate) use authenticator::ProxyAuthenticator;
 pub(crate) use tunnel::through;
 
-/// Where a proxy is, and who asks it.
+/// Address of a proxy and the credentials for it.
 #[derive(Clone, Debug)]
 pub struct Proxy {
-    /// INVARIANT: of plain HTTP.
+    /// INVARIANT: its transport is plain HTTP.
     endpoint: Endpoint,
     authentication: ProxyAuthentication,
 }
 
-/// How a proxy learns who asks.
+/// Authentication to a proxy.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum ProxyAuthentication {
-    /// Not at all.
+    /// No authentication.
     #[default]
     None,
-    /// By name and password, which everybody before the proxy can read (RFC 7617).
+    /// User name and password, which can be read on the network (RFC 7617).
     Basic(Credentials),
-    /// By a digest of the password (RFC 7616).
+    /// A digest of the password (RFC 7616).
     Digest(Credentials),
-    /// By Kerberos or NTLM (RFC 4559); without credentials by a ticket of Kerberos that the user has.
+    /// Kerberos or NTLM (RFC 4559); without credentials the user's Kerberos ticket.
     Negotiate(Option<Credentials>),
 }
 
-/// Why a text is not the address of a proxy.
+/// Error of [`Proxy::parse`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyAddressError {
-    /// A proxy of another kind.
-    #[error("a proxy of {0}:// is not spoken to: only those of http:// are")]
+    /// The URL scheme is not `http`.
+    #[error("unsupported proxy type {0}://: only http:// is supported")]
     Kind(String),
-    /// Host or port are none.
+    /// Host or port is invalid.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
 }
 
-/// Why a proxy does not lead to the service.
+/// Reason why a proxy does not connect to the service.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyError {
-    /// Nobody answers there.
-    #[error("it cannot be reached: {0}")]
-    Unreached(#[source] io::Error),
-    /// It does not accept who is asking, or wants to know.
-    #[error("{}", refusal_of(offered, *tried))]
+    /// The proxy cannot be reached.
+    #[error("proxy unreachable: {0}")]
+    Unreachable(#[source] io::Error),
+    /// The proxy requires authentication or rejected the credentials.
+    #[error("{}", describe_rejection(offered, *tried))]
     Refused {
-        /// The schemes it offers.
+        /// Schemes that the proxy offers.
         offered: Vec<String>,
-        /// The scheme that was tried, if any was.
+        /// Scheme that was tried, if any.
         tried: Option<&'static str>,
     },
-    /// It cannot or will not reach the service.
-    #[error("it answers HTTP {status}{}; what came with it is {seen}", meaning_of(*status))]
+    /// The proxy cannot or will not connect to the service.
+    #[error("proxy returned HTTP {status}{}; the body is {body}", explain_status(*status))]
     Status {
-        /// The status.
+        /// HTTP status.
         status: u16,
-        /// What came with it.
-        seen: Seen,
+        /// Description of the body.
+        body: UnexpectedBody,
     },
-    /// What it sent is not what the protocol allows.
+    /// The proxy's response violates HTTP.
     #[error(transparent)]
     Unreadable(#[from] Violation),
 }
 
 impl Proxy {
-    /// Reads `[http://][USER:PASSWORD@]HOST[:PORT][/]`, as `https_proxy` holds it; without a port it is 80.
+    /// Parses `[http://][USER:PASSWORD@]HOST[:PORT][/]`, the format of `https_proxy`; the default port is 80.
     ///
     /// # Errors
-    /// [`ProxyAddressError`], which repeats no password.
+    /// [`ProxyAddressError`], which never contains the password.
     pub fn parse(address: &str) -> Result<Self, ProxyAddressError> {
         let address = address.trim();
         let (kind, rest) = address.split_once("://").unwrap_or(("http", address));
@@ -90,39 +90,39 @@ impl Proxy {
             return Err(ProxyAddressError::Kind(kind.chars().take(LONGEST_SHOWN).collect()));
         }
         let (authority, _path) = rest.split_once('/').unwrap_or((rest, ""));
-        let (login, place) = match authority.rsplit_once('@') {
-            Some((login, place)) => (Some(login), place),
+        let (login, address) = match authority.rsplit_once('@') {
+            Some((login, address)) => (Some(login), address),
             None => (None, authority),
         };
-        let endpoint = Endpoint::parse(&format!("http://{place}"))?;
+        let endpoint = Endpoint::parse(&format!("http://{address}"))?;
         let authentication = match login.map(|login| login.split_once(':').unwrap_or((login, ""))) {
             None => ProxyAuthentication::None,
             Some((user, password)) => ProxyAuthentication::Basic(Credentials {
-                user: unescaped(user),
-                password: Secret::new(unescaped(password)),
+                user: percent_decode(user),
+                password: Secret::new(percent_decode(password)),
             }),
         };
         Ok(Self { endpoint, authentication })
     }
 
-    /// Says who asks, in place of what stood in the address.
+    /// Sets the authentication, replacing credentials from the address.
     #[must_use]
     pub fn authentication(mut self, authentication: ProxyAuthentication) -> Self {
         self.authentication = authentication;
         self
     }
 
-    /// Host and port, for people.
+    /// Returns host and port.
     #[must_use]
-    pub fn place(&self) -> String {
-        self.endpoint.place()
+    pub fn address(&self) -> String {
+        self.endpoint.host_and_port()
     }
 
-    /// What a failure to reach it means for the way to the service.
-    pub(crate) fn unreached(&self, error: Error) -> Error {
+    /// Converts a connection error into one of the proxy.
+    pub(crate) fn unreachable(&self, error: Error) -> Error {
         match error {
             Error::NotResolved { source, .. } | Error::Connect { source, .. } => {
-                Error::Proxy { proxy: self.place(), reason: ProxyError::Unreached(source) }
+                Error::Proxy { proxy: self.address(), reason: ProxyError::Unreachable(source) }
             }
             error => error,
         }
@@ -134,14 +134,14 @@ impl Proxy {
 }
 
 impl fmt::Display for Proxy {
-    /// Host and port.
+    /// Writes host and port.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.place())
+        f.write_str(&self.address())
     }
 }
 
-/// A part of a URL without its `%XX` (RFC 3986 2.1); what is no escape stays as it is.
-fn unescaped(text: &str) -> String {
+/// Decodes `%XX` in a part of a URL (RFC 3986 2.1); invalid escapes are unchanged.
+fn percent_decode(text: &str) -> String {
     let mut octets = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, behind)) = rest.split_first() {
@@ -157,28 +157,28 @@ fn unescaped(text: &str) -> String {
     String::from_utf8(octets).unwrap_or_else(|_| text.to_owned())
 }
 
-fn refusal_of(offered: &[String], tried: Option<&'static str>) -> String {
+fn describe_rejection(offered: &[String], tried: Option<&'static str>) -> String {
     let list = if offered.is_empty() { "no scheme".to_owned() } else { offered.join(", ") };
     match tried {
-        None => format!("it asks who is there, and nobody said it (it offers {list})"),
+        None => format!("the proxy requires authentication (it offers {list})"),
         Some(tried) if offered.iter().any(|scheme| scheme.eq_ignore_ascii_case(tried)) => {
-            format!("it does not accept what was sent with {tried}: check name and password")
+            format!("the proxy rejected the credentials for {tried}: check name and password")
         }
-        Some(tried) => format!("it does not offer {tried} (it offers {list})"),
+        Some(tried) => format!("the proxy does not offer {tried} (it offers {list})"),
     }
 }
 
-fn meaning_of(status: u16) -> &'static str {
+fn explain_status(status: u16) -> &'static str {
     match status {
-        403 => ": its rules do not let anybody go there",
-        404 | 405 | 501 => ": it may be no proxy at all",
-        502 | 503 => ": it cannot reach the host",
-        504 => ": the host does not answer it",
+        403 => ": the rules of the proxy do not allow this connection",
+        404 | 405 | 501 => ": the server may not be a proxy",
+        502 | 503 => ": the proxy cannot reach the host",
+        504 => ": the host does not respond to the proxy",
         _ => "",
     }
 }
 
-/// How much of a wrong text an error repeats.
+/// Maximum length of an invalid URL scheme in an error, in characters.
 const LONGEST_SHOWN: usize = 20;
 
 #[cfg(test)]
@@ -186,21 +186,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_as_environments_hold_them() {
-        for (address, place) in [
+    fn addresses_are_parsed_as_in_environment_variables() {
+        for (address, parsed) in [
             ("http://proxy.example:3128/", "proxy.example:3128"),
             ("proxy:8080", "proxy:8080"),
             (" HTTP://10.0.0.1 ", "10.0.0.1:80"),
             ("http://[fd00::1]:3128", "[fd00::1]:3128"),
             ("http://ann:p%40ss%3A@proxy:3128", "proxy:3128"),
         ] {
-            assert_eq!(Proxy::parse(address).expect(address).place(), place);
+            assert_eq!(Proxy::parse(address).expect(address).address(), parsed);
         }
         for (address, text) in [
-            ("socks5://proxy:1080", "a proxy of socks5:// is not spoken to: only those of http:// are"),
-            ("https://proxy:443", "a proxy of https:// is not spoken to: only those of http:// are"),
-            ("http://ann:secret@", "\"\" is not a host name or address"),
-            ("http://proxy:0", "\"0\" is not a port: use a number from 1 to 65535"),
+            ("socks5://proxy:1080", "unsupported proxy type socks5://: only http:// is supported"),
+            ("https://proxy:443", "unsupported proxy type https://: only http:// is supported"),
+            ("http://ann:secret@", "invalid host name or address \"\""),
+            ("http://proxy:0", "invalid port \"0\": use a number from 1 to 65535"),
         ] {
             let error = Proxy::parse(address).expect_err(address).to_string();
             assert_eq!(error, text);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_and_a_password_in_the_address_are_taken_and_never_shown() {
+    fn credentials_in_the_address_are_used_and_never_shown() {
         let proxy = Proxy::parse("http://ann:p%40ss%zz@proxy:3128").expect("an address");
         let ProxyAuthentication::Basic(credentials) = &proxy.authentication else { panic!("{proxy:?}") };
         assert_eq!((credentials.user.as_str(), credentials.password.expose()), ("ann", "p@ss%zz"));

@@ -1,29 +1,29 @@
-//! The way to a service.
+//! Network path to a service.
 
 use crate::local::LocalSockets;
 use crate::proxy::Proxy;
 use crate::tls::Securer;
 use crate::{Endpoint, Transport};
 
-/// How the octets of a session travel.
+/// Connection type of a session.
 pub(crate) enum Route {
-    /// Over the network, to the host and port of the endpoint.
+    /// TCP to the host and port of the endpoint, with optional TLS and proxy.
     Network(Box<Securer>, Option<Proxy>),
-    /// Over a Unix socket: not even the administrator of the network can read them.
+    /// Unix socket on this machine, which cannot be intercepted on the network.
     Local(LocalSockets),
 }
 
 impl Route {
-    /// What messages are addressed to (`a:To`).
+    /// Returns the address of the service for the `a:To` header.
     pub(crate) fn to(&self, endpoint: &Endpoint) -> String {
         match self {
             Self::Network(..) => endpoint.url(),
-            // No port: there is none.
+            // A Unix socket has no port.
             Self::Local(_) => format!("http://localhost{}", endpoint.path()),
         }
     }
 
-    /// The proxy that sees the messages to an endpoint, and answers in place of the service where it cannot reach it.
+    /// Returns the proxy that forwards each request over HTTP, reads it, and responds if it cannot reach the service.
     pub(crate) fn forwarder(&self, endpoint: &Endpoint) -> Option<&Proxy> {
         match self {
             Self::Network(_, proxy) if endpoint.transport() == Transport::Http => proxy.as_ref(),
@@ -31,11 +31,11 @@ impl Route {
         }
     }
 
-    /// Whom a session speaks with, for people.
+    /// Returns a description of the service for error messages.
     pub(crate) fn peer(&self, endpoint: &Endpoint) -> String {
         match self {
-            Self::Network(..) => endpoint.place(),
-            Self::Local(_) => "the service of this machine".to_owned(),
+            Self::Network(..) => endpoint.host_and_port(),
+            Self::Local(_) => "the local service".to_owned(),
         }
     }
 }

@@ -1,8 +1,8 @@
-//! A session: an endpoint, credentials and limits, and the one way every request goes.
+//! Session: endpoint, credentials and limits, and the path that every request takes.
 
-mod answer;
 mod builder;
 mod post;
+mod response;
 mod settings;
 
 use std::collections::BTreeSet;
@@ -17,38 +17,38 @@ use wsman::{Action, Head, Response};
 use xml::{Encoding, Writer};
 
 pub use builder::SessionBuilder;
-pub use post::Posted;
+pub use post::RawResponse;
 
 use crate::affinity::Affinity;
-use crate::authentication::{Automatic, Login, Proof, Unencrypted, exposed};
+use crate::authentication::{AuthState, Login, SchemeSelector, Unencrypted, exposed};
 use crate::connection::{self, Connection};
 use crate::error::{Error, Progress, Violation};
 use crate::local::LocalSockets;
-use crate::patience::Patience;
 use crate::pool::Pool;
 use crate::proxy::Proxy;
 use crate::random::fresh_uuid;
 use crate::route::Route;
-use crate::trace::{Direction, Onlooker};
+use crate::timeouts::Timeouts;
+use crate::trace::{Direction, Tracer};
 use crate::{Endpoint, Locator, Refusal, Scheme, Transport};
 
-/// Operations on one service. Cloning it is cheap, and all clones share their connections.
+/// Client for one service. Clones are cheap and share their connections.
 ///
-/// Nothing is sent before the first operation. Operations may run at the same time; each takes a connection
-/// of its own.
+/// Nothing is sent before the first operation. Operations may run concurrently; each one uses a connection of its
+/// own.
 #[derive(Clone)]
 pub struct Session(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     endpoint: Endpoint,
     route: Route,
-    /// Whom it speaks with, for people.
+    /// Description of the service for error messages.
     peer: String,
-    /// What its messages are addressed to.
+    /// Address of the service for the `a:To` header.
     to: String,
     login: Mutex<Login>,
-    /// How another scheme is found where a service does not offer the first one.
-    automatic: Option<Automatic>,
+    /// Selects another scheme if the service does not offer the first one; `None` if the scheme is fixed.
+    scheme_selector: Option<SchemeSelector>,
     unencrypted: Unencrypted,
     connect_timeout: Duration,
     idle_timeout: Duration,
@@ -58,44 +58,45 @@ pub(crate) struct Inner {
     answer_limit: usize,
     locale: String,
     encoding: Encoding,
-    onlooker: Onlooker,
+    tracer: Tracer,
     session_id: String,
     pool: Pool,
     affinity: Affinity,
-    /// A shell was opened before, so that the service is warm.
+    /// Whether a shell was opened before; the first shell of a session is retried after a timeout.
     pub(crate) has_shell: AtomicBool,
 }
 
-/// Whether a request may be sent again when it is not known what became of it.
+/// Whether a request may be sent again when its outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Repeat {
-    /// Twice does what once does.
-    Harmless,
-    /// Twice might do it twice, or lose an answer.
-    Harmful,
+pub(crate) enum Retry {
+    /// Sending it twice has the same effect as sending it once.
+    Safe,
+    /// Sending it twice may perform the operation twice or lose a response.
+    Unsafe,
 }
 
 impl Session {
-    /// A session with the service at an endpoint.
+    /// Returns a builder for a session with the service at an endpoint.
     pub fn builder(endpoint: Endpoint) -> SessionBuilder {
         SessionBuilder::new(endpoint)
     }
 
-    /// A session with the service of this machine, at the first of these Unix sockets that somebody listens on.
+    /// Returns a builder for a session with the service of this machine, over the first of the Unix sockets that
+    /// accepts a connection.
     ///
-    /// It needs neither credentials nor permission: the kernel tells the service who asks, and nobody on the
-    /// way can read anything. Who listens must be root or the user of this process; to others nothing is sent.
+    /// Needs neither credentials nor encryption: the kernel authenticates both ends, and nothing leaves the machine.
+    /// The listener must be root or the user of this process; nothing is sent to others.
     pub fn local(sockets: impl IntoIterator<Item = impl Into<PathBuf>>) -> SessionBuilder {
-        SessionBuilder::new(Endpoint::here()).over(LocalSockets::new(sockets))
+        SessionBuilder::new(Endpoint::local()).over(LocalSockets::new(sockets))
     }
 
-    /// Where the service is; for one of this machine, what its messages are addressed to.
+    /// Endpoint of the service; for a Unix socket, a placeholder with the host `localhost`.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.0.endpoint
     }
 
-    /// The proxy on the way, if there is one.
+    /// HTTP proxy, if one is set.
     #[must_use]
     pub fn proxy(&self) -> Option<&Proxy> {
         match &self.0.route {
@@ -104,11 +105,13 @@ impl Session {
         }
     }
 
-    /// Whether the session may sign in at all, by its settings: what every operation asks before it sends anything.
+    /// Checks whether the settings allow authentication with the service; every operation does this before it sends
+    /// anything.
     ///
     /// # Errors
-    /// [`Error::Refused`] and [`Error::NoWayIn`].
-    pub fn may_sign_in(&self) -> Result<(), Error> {
+    /// [`Error::Refused`] if messages or a password would be readable on the network, [`Error::NoAllowedScheme`] if no
+    /// scheme is usable.
+    pub fn check_sign_in(&self) -> Result<(), Error> {
         self.require_protection()
     }
 
@@ -116,38 +119,38 @@ impl Session {
         &self.0.route
     }
 
-    /// Whom it speaks with, for people.
+    /// Description of the service for error messages.
     pub(crate) fn peer(&self) -> &str {
         &self.0.peer
     }
 
-    /// Within what time the service is to answer one request.
+    /// Time limit for the service to respond to one request.
     #[must_use]
     pub fn operation_timeout(&self) -> Duration {
         self.0.operation_timeout
     }
 
-    /// The proxy that sees its messages.
+    /// Proxy that forwards each request and can read it.
     fn forwarder(&self) -> Option<&Proxy> {
         self.0.route.forwarder(&self.0.endpoint)
     }
 
-    /// The largest answer asked for, in octets.
+    /// Maximum response size requested from the service, in bytes.
     #[must_use]
     pub fn max_envelope_size(&self) -> u32 {
         self.0.max_envelope_size
     }
 
-    /// The limits of an operation that begins now.
-    pub(crate) fn patience(&self) -> Patience {
-        Patience {
+    /// Returns the time limits of an operation that begins now.
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        Timeouts {
             connect: self.0.connect_timeout,
             idle: self.0.idle_timeout,
             total: self.0.total_timeout.map(|after| (after, Instant::now() + after)),
         }
     }
 
-    /// The head of a request.
+    /// Returns the SOAP headers of a request.
     pub(crate) fn head(&self, action: Action, locator: &Locator) -> Head {
         let inner = &self.0;
         let mut head = Head::new(action, fresh_uuid());
@@ -164,12 +167,12 @@ impl Session {
         head
     }
 
-    /// Sends a request and reads the answer to it.
+    /// Sends a request and parses its response.
     pub(crate) async fn exchange(
         &self,
         head: &Head,
-        repeat: Repeat,
-        patience: &Patience,
+        retry: Retry,
+        timeouts: &Timeouts,
         body: impl FnOnce(&mut Writer),
     ) -> Result<Response, Error> {
         self.require_protection()?;
@@ -178,8 +181,8 @@ impl Session {
         let cookie = self.0.affinity.cookie();
         let headers: Vec<_> = cookie.iter().map(|cookie| ("Cookie", cookie.as_str())).collect();
         let request = self.request(&message, &headers);
-        let response = self.send(&request, repeat, patience).await;
-        let answer = response.and_then(|response| self.understand(head, response));
+        let response = self.send(&request, retry, timeouts).await;
+        let answer = response.and_then(|response| self.parse_response(head, response));
         tracing::debug!(
             peer = self.0.peer,
             resource = head.resource.as_ref().map_or("", |resource| resource.as_str()),
@@ -192,24 +195,24 @@ impl Session {
         answer
     }
 
-    /// The same without credentials, over a connection that serves nothing else.
+    /// Sends a request without credentials, over a connection that is not reused.
     pub(crate) async fn exchange_anonymously(
         &self,
         head: &Head,
         headers: &[(&str, &str)],
         body: impl FnOnce(&mut Writer),
     ) -> Result<Response, Error> {
-        let patience = self.patience();
+        let timeouts = self.timeouts();
         let message = self.message(head, body);
-        let mut connection = self.connect(Login::Anonymous.begin(), &patience).await?;
+        let mut connection = self.connect(Login::Anonymous.start(), &timeouts).await?;
         let request = self.request(&message, headers);
-        let response = connection.exchange(&request, self.body_limit(), &patience).await?;
-        self.understand(head, response)
+        let response = connection.exchange(&request, self.body_limit(), &timeouts).await?;
+        self.parse_response(head, response)
     }
 
     fn message(&self, head: &Head, body: impl FnOnce(&mut Writer)) -> Vec<u8> {
         let text = head.envelope(&[], body);
-        self.0.onlooker.see(Direction::Sent, self.peer(), &text);
+        self.0.tracer.record(Direction::Sent, self.peer(), &text);
         self.0.encoding.encode(text)
     }
 
@@ -225,66 +228,68 @@ impl Session {
         connection::Request { endpoint: &self.0.endpoint, media_type, headers, body }
     }
 
-    /// Takes a connection from the pool or opens one, and repeats the request once if the pooled one turns
-    /// out to be dead and repeating is harmless.
+    /// Sends a request over a pooled or a new connection. Repeats it once if the pooled connection was closed by the
+    /// service and repeating is safe.
     async fn send(
         &self,
         request: &connection::Request<'_>,
-        repeat: Repeat,
-        patience: &Patience,
+        retry: Retry,
+        timeouts: &Timeouts,
     ) -> Result<connection::Response, Error> {
         let limit = self.body_limit();
         if let Some(mut connection) = self.0.pool.take().await {
-            let outcome = connection.exchange(request, limit, patience).await;
+            let outcome = connection.exchange(request, limit, timeouts).await;
             match outcome {
                 Err(Error::Disconnected { when: Progress::Sending, .. }) => {}
-                // What the connection had proven is not believed for ever; nothing was done then.
+                // The service may end an authenticated session; the request was not processed then.
                 Err(Error::AuthenticationFailed { .. }) => {}
-                Err(Error::Disconnected { when: Progress::Waiting, .. }) if repeat == Repeat::Harmless => {}
+                Err(Error::Disconnected { when: Progress::Waiting, .. }) if retry == Retry::Safe => {}
                 outcome => return self.keep(connection, outcome),
             }
-            tracing::trace!(peer = self.0.peer, "A pooled connection was dead");
+            tracing::trace!(peer = self.0.peer, "Pooled connection was closed by the service");
             self.0.pool.clear();
         }
         let (connection, outcome) =
-            self.exchange_anew(self.login().begin(), request, limit, patience).await?;
+            self.exchange_on_new_connection(self.login().start(), request, limit, timeouts).await?;
         let Err(Error::AuthenticationFailed { offered, tried: Some(tried), .. }) = &outcome else {
             return self.keep(connection, outcome);
         };
-        // Once: what a service offers could change for ever.
-        let Some(other) = self.login_by_another_scheme(offered, *tried)? else { return outcome };
-        let (connection, outcome) = self.exchange_anew(other.begin(), request, limit, patience).await?;
+        // Only once: the offered schemes could change with every response.
+        let Some(other) = self.switch_scheme(offered, *tried)? else { return outcome };
+        let (connection, outcome) =
+            self.exchange_on_new_connection(other.start(), request, limit, timeouts).await?;
         self.keep(connection, outcome)
     }
 
-    /// Over a new connection, or over two where the first was closed with a challenge.
-    async fn exchange_anew(
+    /// Sends a request over a new connection, or over a second one if the first was closed with a challenge.
+    async fn exchange_on_new_connection(
         &self,
-        proof: Proof,
+        auth_state: AuthState,
         request: &connection::Request<'_>,
         limit: usize,
-        patience: &Patience,
+        timeouts: &Timeouts,
     ) -> Result<(Connection, Result<connection::Response, Error>), Error> {
-        let mut connection = self.connect(proof, patience).await?;
-        let mut outcome = connection.exchange(request, limit, patience).await;
+        let mut connection = self.connect(auth_state, timeouts).await?;
+        let mut outcome = connection.exchange(request, limit, timeouts).await;
         if let Err(Error::Protocol { violation: Violation::ClosedDuringSignIn, .. }) = &outcome
-            && let Some(proof) = connection.proof_to_go_on_with()
+            && let Some(auth_state) = connection.take_transferable_state()
         {
-            connection = self.connect(proof, patience).await?;
-            outcome = connection.exchange(request, limit, patience).await;
+            connection = self.connect(auth_state, timeouts).await?;
+            outcome = connection.exchange(request, limit, timeouts).await;
         }
         Ok((connection, outcome))
     }
 
-    /// How the session signs in from now on if the service does not offer what was tried, and that was nobody's wish.
-    fn login_by_another_scheme(&self, offered: &[String], tried: Scheme) -> Result<Option<Login>, Error> {
-        let Some(automatic) = &self.0.automatic else { return Ok(None) };
+    /// Selects another scheme for the session if the service does not offer the one that was tried and the scheme is
+    /// not fixed. Returns `None` if there is no other one.
+    fn switch_scheme(&self, offered: &[String], tried: Scheme) -> Result<Option<Login>, Error> {
+        let Some(scheme_selector) = &self.0.scheme_selector else { return Ok(None) };
         let offered: BTreeSet<Scheme> =
             offered.iter().filter_map(|name| Scheme::from_challenge(name)).collect();
         if offered.contains(&tried) {
             return Ok(None);
         }
-        let other = automatic.login(&self.0.endpoint, Some(offered))?;
+        let other = scheme_selector.login(&self.0.endpoint, Some(offered))?;
         if matches!(other, Login::Refused(_)) {
             return Ok(None);
         }
@@ -310,12 +315,16 @@ impl Session {
         outcome
     }
 
-    pub(crate) async fn connect(&self, proof: Proof, patience: &Patience) -> Result<Connection, Error> {
-        Connection::open(&self.0.endpoint, &self.0.route, proof, patience).await
+    pub(crate) async fn connect(
+        &self,
+        auth_state: AuthState,
+        timeouts: &Timeouts,
+    ) -> Result<Connection, Error> {
+        Connection::open(&self.0.endpoint, &self.0.route, auth_state, timeouts).await
     }
 
-    /// Nothing may leave this process readable for others, or go to a host that nothing proves, unless that is
-    /// allowed.
+    /// Rejects a session that would send readable data, or data to a host whose identity cannot be verified, unless
+    /// its settings allow it.
     fn require_protection(&self) -> Result<(), Error> {
         let inner = &self.0;
         if matches!(inner.route, Route::Local(_)) {
@@ -331,9 +340,10 @@ impl Session {
         };
         match (what, refusal) {
             (Some(what), _) => Err(Error::Refused { what, endpoint: inner.endpoint.to_string() }),
-            (None, Some(refusal)) => {
-                Err(Error::NoWayIn { endpoint: inner.endpoint.to_string(), refusal: Refusal::clone(refusal) })
-            }
+            (None, Some(refusal)) => Err(Error::NoAllowedScheme {
+                endpoint: inner.endpoint.to_string(),
+                refusal: Refusal::clone(refusal),
+            }),
             (None, None) => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! Remote shells (MS-WSMV 3.1.4.10 onwards).
+//! Remote shells (MS-WSMV 3.1.4.5).
 
 mod command;
 mod run;
@@ -15,15 +15,15 @@ use wsman::{Action, OptionSet, ResourceUri, Response, SelectorSet, ShellVerb, na
 use xml::Writer;
 
 pub use command::{Command, Output, Signaller};
-pub use run::Finished;
+pub use run::CommandResult;
 pub use stdin::Stdin;
 
 use crate::error::Error;
-use crate::patience::Patience;
-use crate::session::Repeat;
+use crate::session::Retry;
+use crate::timeouts::Timeouts;
 use crate::{Locator, Session};
 
-/// A shell on the service, in which commands run. Dropping it closes it in the background, if it can.
+/// Open shell on the service. Dropping it closes the shell in the background if a tokio runtime is running.
 #[derive(Debug)]
 pub struct Shell {
     channel: Channel,
@@ -32,67 +32,67 @@ pub struct Shell {
     is_closed: bool,
 }
 
-/// What a shell is to be like.
+/// Parameters of a shell.
 ///
-/// `Debug` shows the names of variables only: passwords travel in their values.
+/// `Debug` omits the values of environment variables, because they may be passwords.
 #[derive(Clone)]
 pub struct ShellOptions {
-    /// Variables for every command, beside those of the user.
+    /// Environment variables for every command, in addition to the user's.
     pub environment: Vec<(String, String)>,
-    /// Where commands start; the user's folder if there is none.
+    /// Working directory of commands; the default is the user's home directory.
     pub directory: Option<String>,
-    /// The code page of input and output; 65001, which is UTF-8, by default.
+    /// Code page of input and output; the default is 65001 (UTF-8).
     pub code_page: u32,
     /// Whether the user's profile is loaded.
     pub profile: Profile,
-    /// When the service may end the shell for want of requests.
+    /// Time without requests after which the service may close the shell.
     pub idle_timeout: Option<Duration>,
-    /// A name for people.
+    /// Display name of the shell.
     pub name: Option<String>,
-    /// Streams to send, `stdin` by default.
+    /// Input streams; the default is `stdin`.
     pub input_streams: Vec<String>,
-    /// Streams to read, `stdout` and `stderr` by default.
+    /// Output streams; the default is `stdout` and `stderr`.
     pub output_streams: Vec<String>,
-    /// How many octets [`Shell::run`] gathers before it ends the command; 64 MiB by default.
+    /// Maximum output of [`Shell::run`] in bytes, after which the command is terminated; the default is 64 MiB.
     pub output_limit: usize,
 }
 
-/// Whether the user's profile is loaded into a shell.
+/// Loading of the user's profile into a shell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
-    /// It is.
+    /// The profile is loaded.
     #[default]
     Loaded,
-    /// It is left out, which is quicker.
-    LeftOut,
+    /// The profile is not loaded, which is faster.
+    Skipped,
 }
 
-/// How a command is run.
+/// Parameters of a command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CommandOptions {
-    /// What its input is.
+    /// Type of standard input.
     pub console: Console,
-    /// Who understands its line.
+    /// Interpreter of the command line.
     pub interpreter: Interpreter,
 }
 
-/// What a command's input is.
+/// Type of standard input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Console {
     /// A pipe.
     #[default]
     Pipe,
-    /// A console, so that Ctrl and C reaches it.
+    /// A console, so that the command receives Ctrl-C.
     Console,
 }
 
-/// Who understands the line of a command.
+/// Interpreter of the command line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Interpreter {
-    /// The command interpreter of the service.
+    /// The service's command interpreter.
     #[default]
     Used,
-    /// Nobody: the program is started itself.
+    /// None: the program is started directly.
     Skipped,
 }
 
@@ -132,24 +132,24 @@ impl fmt::Debug for ShellOptions {
 impl Session {
     /// Opens a shell.
     ///
-    /// The first one of a session is asked for again if the service does not answer in time: a machine that
-    /// has just started takes long over its first shell.
+    /// If the first shell of a session times out, it is requested again, because a machine that has just started may
+    /// need a long time for its first shell.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request or the response fails.
     pub async fn shell(&self, options: ShellOptions) -> Result<Shell, Error> {
         let answer = match self.create_shell(&options).await {
             Err(error)
                 if (error.is_operation_timeout() || matches!(error, Error::TimedOut { .. }))
                     && !self.0.has_shell.load(Ordering::Relaxed) =>
             {
-                tracing::debug!(peer = self.peer(), %error, "First shell asked for again");
+                tracing::debug!(peer = self.peer(), %error, "First shell timed out; trying again");
                 self.create_shell(&options).await?
             }
             answer => answer?,
         };
         let Some(id) = answer.body().and_then(parse_created) else {
-            return Err(self.lacking("the identifier of the shell", &answer));
+            return Err(self.missing("the identifier of the shell", &answer));
         };
         self.0.has_shell.store(true, Ordering::Relaxed);
         let locator = Locator::new(resource()?).with_selectors(SelectorSet::new().with(option::SHELL_ID, id));
@@ -163,7 +163,7 @@ impl Session {
 
     async fn create_shell(&self, options: &ShellOptions) -> Result<Response, Error> {
         let switches = OptionSet::new()
-            .with(option::NO_PROFILE, flag(options.profile == Profile::LeftOut))
+            .with(option::NO_PROFILE, flag(options.profile == Profile::Skipped))
             .with(option::CODE_PAGE, options.code_page.to_string());
         let open = OpenShell {
             name: options.name.clone(),
@@ -175,12 +175,12 @@ impl Session {
             ..OpenShell::default()
         };
         let head = self.head(Action::Create, &Locator::new(resource()?).with_options(switches));
-        self.exchange(&head, Repeat::Harmful, &self.patience(), |body| open.write(body)).await
+        self.exchange(&head, Retry::Unsafe, &self.timeouts(), |body| open.write(body)).await
     }
 }
 
 impl Shell {
-    /// The identifier the service gave it.
+    /// Identifier of the shell, assigned by the service.
     #[must_use]
     pub fn id(&self) -> &str {
         self.channel.locator.selectors.text(option::SHELL_ID).unwrap_or_default()
@@ -189,27 +189,27 @@ impl Shell {
     /// Starts a command.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request or the response fails.
     pub async fn start(&self, line: &CommandLine, options: CommandOptions) -> Result<Command, Error> {
         let session = &self.channel.session;
         let switches = OptionSet::new()
             .with(option::CONSOLE_MODE_STDIN, flag(options.console == Console::Console))
             .with(option::SKIP_CMD_SHELL, flag(options.interpreter == Interpreter::Skipped));
-        let patience = session.patience();
+        let timeouts = session.timeouts();
         let channel = self.channel.clone();
         let answer = channel
-            .ask(ShellVerb::Command, switches, Repeat::Harmful, &patience, |body| line.write(body))
+            .ask(ShellVerb::Command, switches, Retry::Unsafe, &timeouts, |body| line.write(body))
             .await?;
         let id = answer.content_named("CommandResponse").and_then(parse_command_response);
-        let id = id.ok_or_else(|| session.lacking("the identifier of the command", &answer))?;
+        let id = id.ok_or_else(|| session.missing("the identifier of the command", &answer))?;
         let channel = Channel { command_id: Some(id), ..channel };
-        Ok(Command::new(channel, self.output_streams.clone(), patience))
+        Ok(Command::new(channel, self.output_streams.clone(), timeouts))
     }
 
-    /// Ends the shell and all of its commands; one that is gone already counts as closed.
+    /// Closes the shell and terminates its commands; succeeds if the shell no longer exists.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request or the response fails.
     pub async fn close(mut self) -> Result<(), Error> {
         let closed = self.channel.clone().delete().await;
         self.is_closed = true;
@@ -225,7 +225,7 @@ impl Drop for Shell {
     }
 }
 
-/// The way to one shell, or to one command in it.
+/// Target of requests: a shell, or a command in it.
 #[derive(Clone, Debug)]
 struct Channel {
     session: Session,
@@ -238,20 +238,20 @@ impl Channel {
         &self,
         verb: ShellVerb,
         options: OptionSet,
-        repeat: Repeat,
-        patience: &Patience,
+        retry: Retry,
+        timeouts: &Timeouts,
         body: impl FnOnce(&mut Writer),
     ) -> Result<Response, Error> {
         let mut head = self.session.head(Action::Shell(verb), &self.locator);
         head.options = options;
-        self.session.exchange(&head, repeat, patience, body).await
+        self.session.exchange(&head, retry, timeouts, body).await
     }
 
     async fn delete(self) -> Result<(), Error> {
         let head = self.session.head(Action::Delete, &self.locator);
-        // A shell that is gone is what was wanted, so that asking twice does no harm.
-        let patience = self.session.patience();
-        ignoring_gone(self.session.exchange(&head, Repeat::Harmless, &patience, |_| {}).await)
+        // Deleting a shell that no longer exists is harmless.
+        let timeouts = self.session.timeouts();
+        ignoring_gone(self.session.exchange(&head, Retry::Safe, &timeouts, |_| {}).await)
     }
 
     fn command_id(&self) -> &str {
@@ -267,12 +267,12 @@ fn ignoring_gone(answer: Result<Response, Error>) -> Result<(), Error> {
     }
 }
 
-/// Does what nobody waits for, if there is a runtime to do it.
+/// Runs a clean-up request in the background if a tokio runtime is running.
 fn in_background(work: impl Future<Output = Result<(), Error>> + Send + 'static) {
     let Ok(runtime) = Handle::try_current() else { return };
     runtime.spawn(async move {
         if let Err(error) = work.await {
-            tracing::debug!(%error, "Could not tidy up on the service");
+            tracing::debug!(%error, "Cannot clean up on the service");
         }
     });
 }
@@ -281,7 +281,7 @@ fn resource() -> Result<ResourceUri, Error> {
     Ok(ResourceUri::parse(namespace::SHELL_CMD)?)
 }
 
-/// Options of shells are written in capitals, as Windows writes them.
+/// Returns the value of a Boolean shell option, in upper case like the Windows client.
 fn flag(set: bool) -> &'static str {
     if set { "TRUE" } else { "FALSE" }
 }

@@ -1,45 +1,45 @@
-//! Subscriptions (WS-Eventing, pull mode): events are asked for until somebody has heard enough.
+//! Event subscriptions (WS-Eventing, MS-WSMV Pull delivery mode).
 
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use wsman::enumeration::Filter;
-use wsman::eventing::{self, Subscribe, Subscribed};
+use wsman::eventing::{self, Subscribe, SubscribeResponse};
 use wsman::{Action, Head, Response};
 use xml::Writer;
 
 use crate::enumeration::{Enumerator, Item};
 use crate::error::Error;
-use crate::session::Repeat;
+use crate::session::Retry;
 use crate::{Locator, Session};
 
-/// A subscription under way. Dropping it ends it in the background, if it can.
+/// Active subscription. Dropping it sends Unsubscribe in the background if a tokio runtime is running.
 #[derive(Debug)]
 pub struct Subscription {
     session: Session,
     locator: Locator,
-    /// `None` once it has been ended.
+    /// `None` after Unsubscribe.
     identifier: Option<String>,
     expires: Option<Duration>,
     events: Enumerator,
 }
 
-/// What comes next of a subscription.
+/// Result of waiting for an event.
 #[derive(Debug)]
 pub enum Occurrence {
     /// An event.
     Event(Item),
-    /// So many events were given up here by the service, because they were asked for too slowly.
+    /// Number of events the service dropped because the client pulled too slowly.
     Dropped(u64),
 }
 
 impl Session {
-    /// Subscribes to the events that a filter selects, for a time or for as long as they are asked for.
+    /// Subscribes to the events that a filter selects, for the given time or without an end.
     ///
-    /// For events of WMI the locator is that of all classes of a namespace, and the filter a query in WQL.
+    /// For WMI events, the locator is that of all classes of a namespace, and the filter a WQL query.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request or the response fails.
     pub async fn subscribe(
         &self,
         locator: &Locator,
@@ -48,12 +48,12 @@ impl Session {
     ) -> Result<Subscription, Error> {
         let subscribe = Subscribe { expires, ..Subscribe::pull(filter) };
         let head = self.head(Action::Subscribe, locator);
-        // Twice would be two subscriptions, of which one stays behind.
+        // A repeated request could create a second subscription that is never cancelled.
         let answer =
-            self.exchange(&head, Repeat::Harmful, &self.patience(), |body| subscribe.write(body)).await?;
-        let subscribed = answer.content_named("SubscribeResponse").and_then(Subscribed::parse);
-        let Some(Subscribed { identifier, expires, context: Some(context) }) = subscribed else {
-            return Err(self.lacking("a subscription with a context to pull with", &answer));
+            self.exchange(&head, Retry::Unsafe, &self.timeouts(), |body| subscribe.write(body)).await?;
+        let subscribed = answer.content_named("SubscribeResponse").and_then(SubscribeResponse::parse);
+        let Some(SubscribeResponse { identifier, expires, context: Some(context) }) = subscribed else {
+            return Err(self.missing("a subscription with a context to pull with", &answer));
         };
         Ok(Subscription {
             session: self.clone(),
@@ -66,70 +66,69 @@ impl Session {
 }
 
 impl Subscription {
-    /// Waits for the next event; `None` after the service has said that there are no more.
+    /// Waits for the next event; returns `None` after the service has ended the subscription.
     ///
-    /// It waits for as long as it takes, whatever limit the session has for one operation as a whole.
-    /// Nothing is lost if the future is dropped before it is ready, as `tokio::select!` does.
+    /// Waits without limit; the session's total timeout does not apply. The future is cancellation-safe.
     ///
     /// # Errors
-    /// [`Error`]. Where the service has not refused, asking again may go on with what follows.
+    /// [`Error`]; after an error that is not a fault of the service, calling this again may succeed.
     pub async fn next(&mut self) -> Option<Result<Occurrence, Error>> {
         let item = self.events.next().await?;
         Some(match item {
-            Ok(item) => Ok(match eventing::dropped(item.element()) {
+            Ok(item) => Ok(match eventing::dropped_events(item.element()) {
                 Some(count) => Occurrence::Dropped(count),
                 None => Occurrence::Event(item),
             }),
             Err(error) => {
                 if !matches!(error, Error::Fault(_)) {
-                    self.events.go_on();
+                    self.events.resume();
                 }
                 Err(error)
             }
         })
     }
 
-    /// When it ended if nothing were done, from when it began or was last renewed; `None` is never.
+    /// Time until the subscription expires, counted from its creation or last renewal; `None` is never.
     #[must_use]
     pub fn expires(&self) -> Option<Duration> {
         self.expires
     }
 
-    /// Asks for more time, and says how much was given.
+    /// Renews the subscription; returns the time that the service granted.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request or the response fails.
     pub async fn renew(&mut self, wanted: Option<Duration>) -> Result<Option<Duration>, Error> {
-        let answer = self.say(Action::Renew, |body| eventing::write_renew(body, wanted)).await?;
-        self.expires = answer.content_named("RenewResponse").and_then(eventing::granted);
+        let answer = self.request(Action::Renew, |body| eventing::write_renew(body, wanted)).await?;
+        self.expires = answer.content_named("RenewResponse").and_then(eventing::expires_of);
         Ok(self.expires)
     }
 
-    /// How much time is left; `None` is no end.
+    /// Requests the remaining time; `None` is no end.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request or the response fails.
     pub async fn time_left(&mut self) -> Result<Option<Duration>, Error> {
-        let answer = self.say(Action::GetStatus, eventing::write_get_status).await?;
-        Ok(answer.content_named("GetStatusResponse").and_then(eventing::granted))
+        let answer = self.request(Action::GetStatus, eventing::write_get_status).await?;
+        Ok(answer.content_named("GetStatusResponse").and_then(eventing::expires_of))
     }
 
-    /// Ends it.
+    /// Cancels the subscription.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request or the response fails.
     pub async fn unsubscribe(mut self) -> Result<(), Error> {
-        let answer = self.say(Action::Unsubscribe, eventing::write_unsubscribe).await;
+        let answer = self.request(Action::Unsubscribe, eventing::write_unsubscribe).await;
         self.identifier = None;
         answer.map(drop)
     }
 
-    async fn say(&mut self, action: Action, write: impl FnOnce(&mut Writer)) -> Result<Response, Error> {
+    async fn request(&mut self, action: Action, write: impl FnOnce(&mut Writer)) -> Result<Response, Error> {
         let head = self.head(action);
-        self.session.exchange(&head, Repeat::Harmless, &self.session.patience(), write).await
+        self.session.exchange(&head, Retry::Safe, &self.session.timeouts(), write).await
     }
 
-    /// The head of a message about it.
+    /// Returns the SOAP headers of a message about this subscription.
     fn head(&self, action: Action) -> Head {
         let mut head = self.session.head(action, &self.locator);
         head.subscription.clone_from(&self.identifier);
@@ -139,15 +138,14 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.events.forget();
+        self.events.detach_context();
         let (Some(_), Ok(runtime)) = (&self.identifier, Handle::try_current()) else { return };
         let (session, head) = (self.session.clone(), self.head(Action::Unsubscribe));
         runtime.spawn(async move {
-            let patience = session.patience();
-            let ended =
-                session.exchange(&head, Repeat::Harmless, &patience, eventing::write_unsubscribe).await;
+            let timeouts = session.timeouts();
+            let ended = session.exchange(&head, Retry::Safe, &timeouts, eventing::write_unsubscribe).await;
             if let Err(error) = ended {
-                tracing::debug!(%error, "Could not end a subscription");
+                tracing::debug!(%error, "Cannot cancel a subscription");
             }
         });
     }

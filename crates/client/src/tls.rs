@@ -1,4 +1,4 @@
-//! Which services are trusted over TLS.
+//! TLS policy and TLS connections.
 
 mod verifier;
 
@@ -15,12 +15,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::{ClientCertificate, Handshake, ShownCertificate};
-use verifier::{Chain, Verifier, Watched, WrongPin};
+use crate::{ClientCertificate, Handshake, PresentedCertificate};
+use verifier::{Chain, RecordingVerifier, Verifier, WrongPin};
 
-/// What a certificate must prove. By default everything: an authority of this system, the name, the dates.
+/// Requirements for server certificates. By default the chain must lead to an authority of this system, and the name
+/// and the dates must match.
 ///
-/// The dates, the purpose of the certificate and the signature of the handshake are always checked.
+/// The dates, the purpose and the handshake signature are always verified.
 #[derive(Clone, Debug, Default)]
 pub struct TlsPolicy {
     authorities: Option<PathBuf>,
@@ -30,39 +31,39 @@ pub struct TlsPolicy {
 }
 
 impl TlsPolicy {
-    /// Everything is checked.
+    /// Returns the strict default policy.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Trusts the certificates of a PEM file too, beside the authorities of this system.
+    /// Trusts the certificates in a PEM file, in addition to the authorities of this system.
     ///
-    /// A certificate of a service itself may be among them.
+    /// The file may contain the certificate of the service itself.
     #[must_use]
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.authorities = Some(path.into());
         self
     }
 
-    /// Accepts a certificate whoever signed it; its name and dates are still checked.
+    /// Accepts any issuer; name and dates are still verified.
     #[must_use]
     pub fn skip_ca(mut self) -> Self {
         self.skip_ca = true;
         self
     }
 
-    /// Accepts a certificate whatever name it bears; who signed it is still checked.
+    /// Accepts any host name; the issuer is still verified.
     #[must_use]
     pub fn skip_name(mut self) -> Self {
         self.skip_name = true;
         self
     }
 
-    /// Accepts no certificate but the one of this thumbprint.
+    /// Accepts only the certificate with this thumbprint.
     ///
-    /// A SHA-256 thumbprint stands in for an authority. A SHA-1 thumbprint does not, because SHA-1 is
-    /// broken: give it together with [`Self::skip_ca`] if the certificate has no authority behind it.
+    /// A SHA-256 thumbprint replaces verification of the issuer. A SHA-1 thumbprint does not, because SHA-1 is
+    /// broken: combine it with [`Self::skip_ca`] for a certificate without a trusted authority.
     #[must_use]
     pub fn pin(mut self, thumbprint: Thumbprint) -> Self {
         self.pin = Some(thumbprint);
@@ -70,7 +71,7 @@ impl TlsPolicy {
     }
 }
 
-/// The digest of a certificate, by which Windows tells certificates apart.
+/// Digest that identifies a certificate, as in Windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Thumbprint {
     /// 40 hexadecimal digits.
@@ -79,22 +80,21 @@ pub enum Thumbprint {
     Sha256([u8; 32]),
 }
 
-/// A text that is not a thumbprint.
+/// Error of [`Thumbprint::parse`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a thumbprint has 40 (SHA-1) or 64 (SHA-256) hexadecimal digits")]
 pub struct ThumbprintError;
 
 impl Thumbprint {
-    /// Reads hexadecimal digits in either case; spaces and colons between them do not count.
+    /// Parses hexadecimal digits in either case; spaces and colons are ignored.
     ///
     /// # Errors
-    /// [`ThumbprintError`].
+    /// [`ThumbprintError`] unless there are 40 or 64 digits.
     pub fn parse(text: &str) -> Result<Self, ThumbprintError> {
         let digits = text.chars().filter(|c| !matches!(c, ' ' | ':' | '\u{200E}'));
         let digits: Vec<u32> =
             digits.map(|c| c.to_digit(16)).collect::<Option<_>>().ok_or(ThumbprintError)?;
-        let octet = |pair: &[u32]| pair.iter().fold(0_u8, |octet, digit| (octet << 4) | low_octet(*digit));
-        let octets: Vec<u8> = digits.chunks(2).map(octet).collect();
+        let octets: Vec<u8> = digits.chunks(2).map(join_digits).collect();
         if digits.len() % 2 == 1 {
             return Err(ThumbprintError);
         }
@@ -103,7 +103,7 @@ impl Thumbprint {
     }
 }
 
-/// In upper-case hexadecimal digits.
+/// Writes upper-case hexadecimal digits.
 impl fmt::Display for Thumbprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let octets: &[u8] = match self {
@@ -114,68 +114,74 @@ impl fmt::Display for Thumbprint {
     }
 }
 
+fn join_digits(pair: &[u32]) -> u8 {
+    pair.iter().fold(0_u8, |octet, digit| (octet << 4) | low_octet(*digit))
+}
+
 fn low_octet(number: u32) -> u8 {
     let [.., octet] = number.to_be_bytes();
     octet
 }
 
-/// Why a connection could not be secured.
+/// Reason why a TLS connection cannot be established.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// Nobody who is trusted signed the certificate.
+    /// The certificate is not signed by a trusted authority.
     #[error(
-        "no trusted authority signed its certificate: trust its authority (-ca), or skip the check (-skipCAcheck)"
+        "certificate is not signed by a trusted authority: trust it with -ca, or skip the check (-skipCAcheck)"
     )]
     Untrusted,
-    /// The certificate is for another host.
+    /// The certificate is for a different host name.
     #[error(
-        "its certificate is for {}, not for this host: use that name, or skip the check (-skipCNcheck)",
+        "the certificate is for {}, not for this host: use that name, or skip the check (-skipCNcheck)",
         if presented.is_empty() { "no name".to_owned() } else { presented.join(", ") }
     )]
     WrongName {
         /// The names in the certificate.
         presented: Vec<String>,
     },
-    /// The certificate has run out.
-    #[error("its certificate has expired: renew it on the service")]
+    /// The certificate has expired.
+    #[error("the certificate has expired: renew it on the service")]
     Expired,
-    /// The certificate is not valid yet.
-    #[error("its certificate is not valid yet: compare the clocks of both machines")]
+    /// The certificate's validity period has not started.
+    #[error("the certificate is not yet valid: compare the clocks of both machines")]
     NotYetValid,
-    /// The certificate is not meant for services.
-    #[error("its certificate is not meant for a server: it needs the purpose serverAuth")]
+    /// The certificate does not allow server authentication.
+    #[error(
+        "the certificate is not valid for server authentication: it needs the extended key usage serverAuth"
+    )]
     WrongPurpose,
-    /// The certificate is another than the one that is pinned.
-    #[error("its certificate is not the pinned one but has the thumbprint {found}")]
+    /// The certificate is not the pinned one.
+    #[error("the certificate has the thumbprint {found} instead of the pinned one")]
     WrongPin {
-        /// The thumbprint of the certificate that came, in hexadecimal digits.
+        /// Thumbprint of the presented certificate, in hexadecimal digits.
         found: String,
     },
-    /// The file of authorities cannot be used.
+    /// The file of trusted certificates cannot be used.
     #[error("{}: {reason}", path.display())]
     Authorities {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// The other end does not speak TLS.
-    #[error("it does not answer in TLS: the port may be one for http")]
+    /// The server does not respond with TLS.
+    #[error("the server does not speak TLS: the port may be for http")]
     NotTls,
-    /// The connection broke during the handshake.
-    #[error("the connection broke during the handshake: {0}")]
+    /// The connection was closed during the handshake.
+    #[error("the connection was closed during the TLS handshake: {0}")]
     Broken(#[source] io::Error),
-    /// Another failure of TLS.
+    /// Any other TLS error.
     #[error("{0}")]
     Other(#[source] rustls::Error),
 }
 
-/// Secures connections by one policy; what that needs is loaded when the first one asks.
+/// Establishes TLS connections by a policy; the configuration is loaded on first use.
 #[derive(Debug)]
 pub(crate) struct Securer {
     policy: TlsPolicy,
-    /// What the service gets that asks who connects.
+    /// Client certificate for services that request one.
     certificate: Option<ClientCertificate>,
     config: OnceLock<Arc<ClientConfig>>,
 }
@@ -185,7 +191,7 @@ impl Securer {
         Self { policy, certificate, config: OnceLock::new() }
     }
 
-    /// Does the handshake.
+    /// Performs the TLS handshake.
     pub(crate) async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
@@ -197,7 +203,7 @@ impl Securer {
         connector.connect(name, stream).await.map_err(classify)
     }
 
-    /// Does the handshake to see how it goes; the connection ends with it.
+    /// Performs the TLS handshake, closes the connection and returns the result.
     pub(crate) async fn examine<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
@@ -208,13 +214,15 @@ impl Securer {
             let name = ServerName::try_from(host.to_owned())
                 .map_err(|_| TlsError::WrongName { presented: Vec::new() })?;
             let verifier = Verifier::new(&self.policy)?;
-            let config =
-                configure(Watched { verifier, shown: Arc::clone(&shown) }, self.certificate.as_ref())?;
+            let config = configure(
+                RecordingVerifier { verifier, shown: Arc::clone(&shown) },
+                self.certificate.as_ref(),
+            )?;
             TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(classify)
         };
         let outcome = outcome.await;
         let version = outcome.as_ref().ok().and_then(|stream| stream.get_ref().1.protocol_version());
-        let certificate = shown.get().and_then(ShownCertificate::read);
+        let certificate = shown.get().and_then(PresentedCertificate::read);
         Handshake { version: version.map(version_name), certificate, verdict: outcome.map(drop) }
     }
 
@@ -267,13 +275,13 @@ fn version_name(version: ProtocolVersion) -> &'static str {
     }
 }
 
-/// The authorities of this system, read once for the whole process, and those of the policy.
+/// Returns the authorities of this system, loaded once per process, and the additional ones of the policy.
 fn authorities(extra: &[CertificateDer<'static>]) -> Arc<RootCertStore> {
     static SYSTEM: OnceLock<Arc<RootCertStore>> = OnceLock::new();
     let system = SYSTEM.get_or_init(|| {
         let loaded = rustls_native_certs::load_native_certs();
         for error in &loaded.errors {
-            tracing::debug!(%error, "Some authorities of the system cannot be read");
+            tracing::debug!(%error, "Cannot read some of the system's certificate authorities");
         }
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(loaded.certs);
@@ -288,17 +296,19 @@ fn authorities(extra: &[CertificateDer<'static>]) -> Arc<RootCertStore> {
 }
 
 fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let failed = |reason: String| TlsError::Authorities { path: path.to_owned(), reason };
-    let certificates = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| failed(format!("cannot read certificates in PEM: {error}")))?;
+    let certificates = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let certificates = certificates.map_err(|error| TlsError::Authorities {
+        path: path.to_owned(),
+        reason: format!("cannot read PEM certificates: {error}"),
+    })?;
     if certificates.is_empty() {
-        return Err(failed("holds no certificate in PEM".to_owned()));
+        let reason = "the file contains no PEM certificate".to_owned();
+        return Err(TlsError::Authorities { path: path.to_owned(), reason });
     }
     Ok(certificates)
 }
 
-/// Turns what rustls says into what a reader can act on.
+/// Converts an error of rustls.
 fn classify(error: io::Error) -> TlsError {
     let Some(failure) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
         return TlsError::Broken(error);
@@ -333,7 +343,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thumbprints_are_read_as_windows_shows_them() {
+    fn thumbprints_are_parsed_as_windows_displays_them() {
         let spaced = "\u{200E}00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff 00 11 22 FE";
         let Ok(Thumbprint::Sha1(octets)) = Thumbprint::parse(spaced) else { panic!("a SHA-1 thumbprint") };
         assert_eq!(octets.last(), Some(&0xFE));

@@ -1,61 +1,61 @@
-//! Looking on: every message of a session, before it is sealed and after it was opened.
+//! Tracing of messages, before encryption and after decryption.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Sees the messages of a session in the order in which they go.
+/// Receives the messages of a session in the order of transmission.
 ///
-/// They hold whatever the user sends, passwords in bodies included; what proves who asks is not among them.
+/// Message bodies may contain passwords; authentication tokens are not traced.
 pub trait Trace: Send + Sync {
-    /// A message, or an answer that is none.
-    fn see(&self, seen: Traced<'_>);
+    /// Called for each message, and for each response that is not a message.
+    fn record(&self, message: TracedMessage<'_>);
 }
 
-/// A message on its way.
+/// TracedMessage message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Traced<'t> {
-    /// Which way it goes.
+pub struct TracedMessage<'t> {
+    /// Direction of the message.
     pub direction: Direction,
-    /// Whom it goes to or comes from: host and port, or a socket.
+    /// Other end: host and port, or a socket.
     pub peer: &'t str,
-    /// Its text; what is no text has replacement characters.
+    /// Text of the message; invalid bytes are replaced by U+FFFD.
     pub text: &'t str,
 }
 
-/// Which way a message goes.
+/// Direction of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// To the service.
     Sent,
-    /// From the service, with this HTTP status.
+    /// From the service, with the HTTP status.
     Received(u16),
 }
 
-/// One who looks on, or nobody.
+/// Optional trace of a session.
 #[derive(Clone, Default)]
-pub(crate) struct Onlooker(Option<Arc<dyn Trace>>);
+pub(crate) struct Tracer(Option<Arc<dyn Trace>>);
 
-impl Onlooker {
+impl Tracer {
     pub(crate) fn new(trace: Arc<dyn Trace>) -> Self {
         Self(Some(trace))
     }
 
-    pub(crate) fn see(&self, direction: Direction, peer: &str, text: &str) {
+    pub(crate) fn record(&self, direction: Direction, peer: &str, text: &str) {
         if let Some(trace) = &self.0 {
-            trace.see(Traced { direction, peer, text });
+            trace.record(TracedMessage { direction, peer, text });
         }
     }
 
-    /// The same for octets, which are made text only if somebody looks.
-    pub(crate) fn see_octets(&self, direction: Direction, peer: &str, octets: &[u8]) {
+    /// Records bytes, which are converted to text only if tracing is enabled.
+    pub(crate) fn record_bytes(&self, direction: Direction, peer: &str, octets: &[u8]) {
         if let Some(trace) = &self.0 {
-            trace.see(Traced { direction, peer, text: &String::from_utf8_lossy(octets) });
+            trace.record(TracedMessage { direction, peer, text: &String::from_utf8_lossy(octets) });
         }
     }
 }
 
-impl fmt::Debug for Onlooker {
+impl fmt::Debug for Tracer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Onlooker" } else { "nobody" })
+        f.write_str(if self.0.is_some() { "Tracer(enabled)" } else { "Tracer(disabled)" })
     }
 }

@@ -1,72 +1,76 @@
-//! Get, Put, Create, Delete (WS-Transfer), and methods of a resource.
+//! WS-Transfer operations Get, Put, Create and Delete (DSP0226 7), and custom methods.
 
 use wsman::{Action, EndpointReference, Response};
 use xml::{Fragment, Name, Writer};
 
 use crate::error::Error;
-use crate::session::Repeat;
+use crate::session::Retry;
 use crate::{Locator, Session};
 
-/// What a service says of an instance it has made.
+/// Response to Create.
 #[derive(Debug)]
-pub struct Created {
-    /// Where the new instance is.
+pub struct CreatedResource {
+    /// Reference of the new instance.
     pub reference: EndpointReference,
-    /// The whole answer.
+    /// The complete response.
     pub answer: Response,
 }
 
 impl Session {
-    /// Reads an instance; the answer's content is its representation.
+    /// Reads an instance; the content of the response is its representation.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request or the response fails.
     pub async fn get(&self, locator: &Locator) -> Result<Response, Error> {
-        let answer = self.transfer(Action::Get, locator, Repeat::Harmless, |_| {}).await?;
+        let answer = self.transfer(Action::Get, locator, Retry::Safe, |_| {}).await?;
         self.with_content(answer)
     }
 
-    /// Replaces an instance; the answer's content is its representation afterwards.
+    /// Replaces an instance; the content of the response is the representation after the change.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request or the response fails.
     pub async fn put(&self, locator: &Locator, representation: &Fragment) -> Result<Response, Error> {
-        let write = |writer: &mut Writer| append(writer, representation);
-        // The same values twice are the same values.
-        self.transfer(Action::Put, locator, Repeat::Harmless, write).await
+        // Putting the same values twice has the same result.
+        self.transfer(Action::Put, locator, Retry::Safe, |body| append(body, representation)).await
     }
 
-    /// Makes an instance.
+    /// Creates an instance.
     ///
     /// # Errors
-    /// [`Error`].
-    pub async fn create(&self, locator: &Locator, representation: &Fragment) -> Result<Created, Error> {
-        let write = |writer: &mut Writer| append(writer, representation);
-        let answer = self.transfer(Action::Create, locator, Repeat::Harmful, write).await?;
+    /// [`Error`] if the request or the response fails.
+    pub async fn create(
+        &self,
+        locator: &Locator,
+        representation: &Fragment,
+    ) -> Result<CreatedResource, Error> {
+        let answer = self
+            .transfer(Action::Create, locator, Retry::Unsafe, |body| append(body, representation))
+            .await?;
         let Some(created) = answer.content_named("ResourceCreated") else {
-            return Err(self.lacking("a ResourceCreated element", &answer));
+            return Err(self.missing("a ResourceCreated element", &answer));
         };
         let reference =
             EndpointReference::parse(created).map_err(|fault| self.unreadable(created, &fault))?;
-        Ok(Created { reference, answer })
+        Ok(CreatedResource { reference, answer })
     }
 
-    /// Removes an instance.
+    /// Deletes an instance.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if the request or the response fails.
     pub async fn delete(&self, locator: &Locator) -> Result<Response, Error> {
-        // The second time the instance is gone, which would look like a failure.
-        self.transfer(Action::Delete, locator, Repeat::Harmful, |_| {}).await
+        // A repeated request would fail because the instance no longer exists.
+        self.transfer(Action::Delete, locator, Retry::Unsafe, |_| {}).await
     }
 
-    /// Calls a method; the answer's content is its output.
+    /// Calls a method; the content of the response is its output.
     ///
-    /// `method` is a name, or the whole URI of an action. Without `input` an empty `METHOD_INPUT` element
-    /// of the resource's namespace is sent.
+    /// `method` is a method name or a complete action URI. Without `input`, an empty `METHOD_INPUT` element in the
+    /// namespace of the resource is sent.
     ///
     /// # Errors
-    /// [`Error`]; [`Error::Setting`] for a name that is none.
+    /// [`Error`]; [`Error::Setting`] for an invalid method name.
     pub async fn invoke(
         &self,
         locator: &Locator,
@@ -80,29 +84,30 @@ impl Session {
         let name = Name::parse(name)
             .map_err(|error| Error::Setting { setting: "method", reason: error.to_string() })?;
         let uri = base.map_or_else(|| method.to_owned(), |base| format!("{base}/{method}"));
-        let write = |writer: &mut Writer| match input {
+        let action = Action::Custom(uri);
+        self.transfer(action, locator, Retry::Unsafe, |writer| match input {
             Some(input) => append(writer, input),
             None => {
                 writer.start(&format!("{}_INPUT", name.with_prefix("p")));
                 writer.namespace("p", locator.resource.as_str()).end_empty();
             }
-        };
-        self.transfer(Action::Custom(uri), locator, Repeat::Harmful, write).await
+        })
+        .await
     }
 
     async fn transfer(
         &self,
         action: Action,
         locator: &Locator,
-        repeat: Repeat,
+        retry: Retry,
         body: impl FnOnce(&mut Writer),
     ) -> Result<Response, Error> {
-        let patience = self.patience();
-        self.exchange(&self.head(action, locator), repeat, &patience, body).await
+        let timeouts = self.timeouts();
+        self.exchange(&self.head(action, locator), retry, &timeouts, body).await
     }
 
     fn with_content(&self, answer: Response) -> Result<Response, Error> {
-        if answer.content().is_none() { Err(self.lacking("a representation", &answer)) } else { Ok(answer) }
+        if answer.content().is_none() { Err(self.missing("a representation", &answer)) } else { Ok(answer) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Giving settings values by name.
+//! Changing settings by name.
 
 use std::time::Duration;
 
@@ -6,46 +6,50 @@ use crate::schema::{Change, Setting, Source};
 use crate::{Config, Mutability, Reason, SettingError, Winrs};
 
 impl Config {
-    /// Gives a setting a value, as `--set Service.Auth.Basic=true` does.
+    /// Sets the value of a setting, as `--set Service.Auth.Basic=true` does.
     ///
-    /// The name may have dots or slashes and letters of either case. A value that is there already is always
-    /// accepted, even where it could not be changed.
+    /// The name may have dots or slashes and is compared without case. Setting the current value again always
+    /// succeeds, even if the setting cannot be changed.
     ///
     /// # Errors
-    /// [`SettingError`] names the setting and says what is wrong.
+    /// [`SettingError`] with the path of the setting and the reason.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), SettingError> {
         let setting = Setting::find(name)?;
         self.assign(setting, value)
     }
 
-    /// Gives a setting the value that policy demands; afterwards nothing else changes it.
+    /// Sets a value required by policy; afterwards no other source can change it.
     ///
-    /// Policy may also set what is read-only.
+    /// Policy may also set read-only settings.
     ///
     /// # Errors
-    /// As for [`Config::set`].
-    pub fn govern(&mut self, name: &str, value: &str) -> Result<(), SettingError> {
-        self.impose(Setting::find(name)?, value)
+    /// [`SettingError`] with the path of the setting and the reason.
+    pub fn enforce(&mut self, name: &str, value: &str) -> Result<(), SettingError> {
+        self.enforce_setting(Setting::find(name)?, value)
     }
 
-    pub(crate) fn impose(&mut self, setting: &'static Setting, value: &str) -> Result<(), SettingError> {
+    pub(crate) fn enforce_setting(
+        &mut self,
+        setting: &'static Setting,
+        value: &str,
+    ) -> Result<(), SettingError> {
         setting.replace(self, value).map_err(|reason| setting.error(reason))?;
         self.sources.insert(setting.path(), Source::Policy);
         Ok(())
     }
 
-    /// Who decided on the value of a setting.
+    /// Returns the origin of the value of a setting.
     #[must_use]
     pub fn source(&self, setting: &Setting) -> Source {
         self.sources.get(setting.path()).copied().unwrap_or_default()
     }
 
-    /// The configuration with everything that a message could change as `defaults` have it. What policy governs stays.
+    /// Returns a copy in which every writable setting has its value of `defaults`. Values set by policy remain.
     #[must_use]
     pub fn restored(&self, defaults: &Config) -> Config {
         let mut restored = self.clone();
         for setting in defaults.differences(self) {
-            // What cannot be changed stays as it is.
+            // A setting that policy governs, or that is not writable, remains unchanged.
             let _ = match setting.mutability() {
                 Mutability::Writable => restored.assign(setting, &setting.show(defaults)),
                 _ => Ok(()),
@@ -54,13 +58,14 @@ impl Config {
         restored
     }
 
-    /// The settings whose values differ, in the order of the tree; who decided on them does not count.
+    /// Returns the settings whose values differ, in the order of the tree. The origins of the values are not
+    /// compared.
     pub fn differences<'c>(&'c self, other: &'c Config) -> impl Iterator<Item = &'static Setting> + use<'c> {
         Setting::all().iter().copied().filter(move |setting| setting.show(self) != setting.show(other))
     }
 
-    /// Notes that the file names a setting, whatever value it gives.
-    pub(crate) fn named(&mut self, setting: &'static Setting) {
+    /// Records that the file contains the setting, even with its default value.
+    pub(crate) fn mark_local(&mut self, setting: &'static Setting) {
         self.sources.insert(setting.path(), Source::Local);
     }
 
@@ -78,7 +83,7 @@ impl Config {
             }
             return Ok(());
         };
-        // Clients put back all they got, so a value that stays as it is does no harm.
+        // Clients put back everything they read, so an unchanged value is accepted.
         match setting.replace(&mut self.clone(), value) {
             Ok(Change::Unchanged) => Ok(()),
             Ok(Change::Changed) | Err(_) => Err(setting.error(obstacle)),
@@ -93,7 +98,7 @@ impl Setting {
 }
 
 impl Winrs {
-    /// The time without activity after which a shell is deleted: `IdleTimeout`, but at least a minute.
+    /// Idle time after which a shell is deleted: `IdleTimeout`, but at least one minute.
     #[must_use]
     pub fn effective_idle_timeout(&self) -> Duration {
         self.idle_timeout.duration().max(Duration::from_secs(60))

@@ -1,68 +1,68 @@
-//! Where the settings of clients on this machine are kept: `winrm/config/client`.
+//! Configuration files of clients (`winrm/config/client`).
 
 use std::path::PathBuf;
 
 use crate::{Client, Config, Paths, Policies, StoreError};
 
-/// The files that hold for a process; nothing is read before they are needed.
+/// Configuration files that apply to a client process. They are read on demand.
 ///
-/// The file of the machine comes first, then that of the user, who decides for programs of their own: what a later
-/// file names wins. A file that is not there names nothing. Policy wins over all of them, that of the machine last:
-/// the folder `policy.d` beside each file, and that of the machine whatever file is named.
+/// The machine's file is read first, then the user's; a setting in the later file wins. A missing file sets nothing.
+/// Policy overrides both: the folder `policy.d` beside each file, and last the machine's, which applies to explicitly
+/// named files too.
 #[derive(Clone, Debug)]
-pub struct ClientFiles(Origin);
+pub struct ClientFiles(Location);
 
 #[derive(Clone, Debug)]
-enum Origin {
-    /// The last is that of the user of this process.
-    Usual(Vec<PathBuf>),
-    /// The one that somebody named, so that it must be there.
+enum Location {
+    /// Default files; the last one belongs to the user of this process.
+    DefaultAccess(Vec<PathBuf>),
+    /// Explicitly named file, which must exist.
     Named(PathBuf),
 }
 
-/// Why the settings of clients cannot be read: what they would forbid is not known then.
+/// Error while reading the client configuration. The client cannot continue, because restrictions may be unknown.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientFilesError {
-    /// The file that somebody named is not there.
-    #[error("there is no {}", path.display())]
+    /// The explicitly named file does not exist.
+    #[error("client configuration file {} does not exist", path.display())]
     Missing {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// A file or a policy cannot be read or understood.
+    /// A configuration or policy file cannot be read or parsed.
     #[error(transparent)]
     Unreadable(#[from] StoreError),
 }
 
 impl ClientFiles {
-    /// The variable that names another file than those of the machine and its user.
+    /// Environment variable with the path of a file that replaces the machine's and the user's.
     pub const VARIABLE: &str = "TELARCH_CLIENT_CONFIG";
 
-    /// Those that hold for this process: the file that [`Self::VARIABLE`] names, else those of the machine and its
-    /// user. Root has those of the machine only.
+    /// Returns the files for this process: the one named by [`Self::VARIABLE`], else the machine's and the user's.
+    /// Root has only the machine's.
     #[must_use]
     pub fn of_this_process() -> Self {
         if let Some(path) = std::env::var_os(Self::VARIABLE).filter(|path| !path.is_empty()) {
-            return Self(Origin::Named(path.into()));
+            return Self(Location::Named(path.into()));
         }
         let machine = Paths::of_machine().config;
         let own = Paths::of_this_process().map(|paths| paths.config).filter(|own| *own != machine);
-        Self(Origin::Usual(std::iter::once(machine).chain(own).collect()))
+        Self(Location::DefaultAccess(std::iter::once(machine).chain(own).collect()))
     }
 
-    /// One file, which must be there.
+    /// Returns a single file, which must exist.
     #[must_use]
     pub fn named(path: impl Into<PathBuf>) -> Self {
-        Self(Origin::Named(path.into()))
+        Self(Location::Named(path.into()))
     }
 
-    /// Reads them.
+    /// PolicyKind and combines the files.
     ///
     /// # Errors
-    /// [`ClientFilesError`].
+    /// [`ClientFilesError`] if a named file is missing, or a file or policy is invalid.
     pub fn read(&self) -> Result<Client, ClientFilesError> {
-        if let Origin::Named(path) = &self.0
+        if let Location::Named(path) = &self.0
             && !path.exists()
         {
             return Err(ClientFilesError::Missing { path: path.clone() });
@@ -70,10 +70,10 @@ impl ClientFiles {
         Ok(Config::of_files(self.files(), &self.policies()?)?.client)
     }
 
-    /// What governs them.
+    /// PolicyKind the policies that override the files.
     ///
     /// # Errors
-    /// [`StoreError`] for a policy that cannot be read, believed or understood.
+    /// [`StoreError`] if a policy cannot be read or parsed, or its file is not trusted.
     pub fn policies(&self) -> Result<Policies, StoreError> {
         let machine = Paths::of_machine().policies;
         let beside =
@@ -81,7 +81,7 @@ impl ClientFiles {
         Policies::of_folders(beside.chain([machine.clone()]))
     }
 
-    /// The file in which the user of this process may write settings.
+    /// Returns the file in which the user of this process may change settings.
     #[must_use]
     pub fn own(&self) -> Option<&PathBuf> {
         self.files().last()
@@ -89,8 +89,8 @@ impl ClientFiles {
 
     fn files(&self) -> &[PathBuf] {
         match &self.0 {
-            Origin::Usual(files) => files,
-            Origin::Named(file) => std::slice::from_ref(file),
+            Location::DefaultAccess(files) => files,
+            Location::Named(file) => std::slice::from_ref(file),
         }
     }
 }

@@ -1,88 +1,88 @@
-//! What can be wrong with a setting.
+//! Errors of settings.
 
 use std::borrow::Cow;
 
 use crate::FilterError;
 
-/// Why one setting cannot be given a value: which one, and the reason.
+/// Error about one setting: its path, and the reason.
 ///
 /// Prints as `Service/MaxConcurrentOperationsPerUser: 0 is outside 1 to 4294967295`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {reason}")]
 pub struct SettingError {
-    /// The setting's path, such as `Service/Auth/Basic`; what was asked for if there is no such setting.
+    /// Path of the setting, such as `Service/Auth/Basic`; for an unknown setting, the name as given.
     pub path: String,
-    /// What is wrong.
+    /// Reason of the error.
     pub reason: Reason,
 }
 
-/// What is wrong with a setting or the value given to it.
+/// Reason why a setting is rejected.
 ///
-/// Each reason has its own WSMan code; the plug-in for `winrm/config` knows which.
+/// Each reason has its own WSMan fault code, which the plug-in for `winrm/config` assigns.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The setting only tells what is so.
+    /// The setting cannot be changed.
     #[error("this setting is read-only")]
     ReadOnly,
-    /// The setting is kept for old clients and means nothing any more.
+    /// The setting exists only for old clients and has no effect.
     #[error("this setting is deprecated and cannot be changed")]
     Deprecated,
-    /// Policy decides, and the value given is another one.
-    #[error("this setting is set by policy: change it there")]
+    /// Policy sets a different value.
+    #[error("this setting is set by policy; change the policy instead")]
     GovernedByPolicy,
-    /// A number outside the range.
+    /// The number is outside the range.
     #[error("{value} is outside {min} to {max}")]
     OutOfRange {
-        /// The number that was given.
+        /// Number as given.
         value: String,
-        /// The smallest allowed.
+        /// Minimum.
         min: u32,
-        /// The largest allowed.
+        /// Maximum.
         max: u32,
     },
-    /// Text that is no value of this sort.
+    /// The text cannot be parsed as a value of this kind.
     #[error("{value:?} is not {expected}")]
     Malformed {
-        /// The beginning of what was given.
+        /// Beginning of the text.
         value: String,
-        /// What may stand there.
+        /// Description of valid values.
         expected: Cow<'static, str>,
     },
-    /// There is no setting of this name.
-    #[error("there is no such setting{}", suggestion(nearest.as_deref()))]
+    /// No setting has this name.
+    #[error("unknown setting{}", suggestion(nearest.as_deref()))]
     Unknown {
-        /// The setting with the most similar name, if one is similar at all.
+        /// Path of the setting with the most similar name, if any is similar.
         nearest: Option<String>,
     },
-    /// The same setting stands twice in one message.
-    #[error("this setting stands there twice")]
+    /// The message contains the setting more than once.
+    #[error("this setting is given more than once")]
     Repeated,
-    /// Not a security descriptor that may guard the service.
+    /// The security descriptor is invalid or has no DACL.
     #[error("{0}")]
     Sddl(sddl::SddlError),
-    /// Not an address filter.
+    /// The address filter is invalid.
     #[error("{0}")]
     Filter(FilterError),
 }
 
 fn suggestion(nearest: Option<&str>) -> String {
-    nearest.map(|name| format!(": did you mean {name}?")).unwrap_or_default()
+    nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default()
 }
 
-/// Why an element cannot be put in the place of a part of the configuration; nothing was changed.
+/// Error of a Put message; nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PutError {
-    /// The element is not the one this resource has.
-    #[error("the element is {found:?}: this resource is {expected:?}")]
+    /// The message contains the element of another resource.
+    #[error("unexpected element {found:?}; this resource has {expected:?}")]
     Root {
-        /// The local name that the resource's element has.
+        /// Local name of the resource's element.
         expected: &'static str,
-        /// The local name of the element that came.
+        /// Local name of the element in the message.
         found: String,
     },
-    /// One or more settings cannot be given the value that came, in the order of the message.
+    /// At least one setting is rejected; in the order of the message.
     #[error("{}", lines(.0))]
     Settings(
         /// INVARIANT: not empty.

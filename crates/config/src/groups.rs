@@ -1,34 +1,34 @@
-//! Which groups of the machine are which groups of Windows.
+//! Local groups that correspond to groups of Windows.
 
 use crate::Reason;
 use crate::value::{excerpt, malformed};
 
-/// The groups of the machine whose members belong to a group of Windows.
+/// Local groups whose members belong to a group of Windows.
 ///
-/// They stand in the file only, as the table `[Groups]`: whoever may change the configuration from afar could make
-/// administrators otherwise.
+/// They can be set only in the file, as the table `[Groups]`. A client that may change the configuration could
+/// otherwise make any local user an administrator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Groups {
-    /// Of `BUILTIN\Administrators`.
+    /// Local groups for `BUILTIN\Administrators`.
     pub administrators: Vec<String>,
-    /// Of `BUILTIN\Remote Management Users`.
+    /// Local groups for `BUILTIN\Remote Management Users`.
     pub remote_management_users: Vec<String>,
-    /// Of `WinRMRemoteWMIUsers__`.
+    /// Local groups for `WinRMRemoteWMIUsers__`.
     pub remote_wmi_users: Vec<String>,
-    /// Of `BUILTIN\Event Log Readers`.
+    /// Local groups for `BUILTIN\Event Log Readers`.
     pub event_log_readers: Vec<String>,
 }
 
 impl Groups {
-    /// The most groups of the machine that can be one group of Windows.
+    /// Maximum number of local groups for one group of Windows.
     pub const MAX: usize = 64;
 
-    /// The keys of the table, in its order.
+    /// Keys of the table, in the order of the fields.
     pub(crate) const KEYS: [&'static str; 4] =
         ["Administrators", "RemoteManagementUsers", "WinRMRemoteWMIUsers__", "EventLogReaders"];
 
-    /// The names under a key of the table.
+    /// Returns the local groups under a key of the table.
     pub(crate) fn of_key(&mut self, key: &str) -> Option<&mut Vec<String>> {
         match key {
             "Administrators" => Some(&mut self.administrators),
@@ -39,12 +39,11 @@ impl Groups {
         }
     }
 
-    /// A name as `/etc/group` can have it.
+    /// Checks a group name for characters that `/etc/group` cannot contain.
     pub(crate) fn name(text: &str) -> Result<String, Reason> {
         const LONGEST: usize = 256;
-        let is_forbidden = |c: char| c.is_control() || c.is_whitespace() || [':', ','].contains(&c);
-        if text.is_empty() || text.len() > LONGEST || text.contains(is_forbidden) {
-            return Err(malformed(&excerpt(text), "the name of a group of this machine"));
+        if text.is_empty() || text.len() > LONGEST || text.contains(is_forbidden_in_group_name) {
+            return Err(malformed(&excerpt(text), "a valid name of a local group"));
         }
         Ok(text.to_owned())
     }
@@ -52,13 +51,16 @@ impl Groups {
 
 impl Default for Groups {
     fn default() -> Self {
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         Self {
-            administrators: names(&["winrm-admins"]),
-            remote_management_users: names(&["winrm-users"]),
-            // Some distributions refuse capital letters in the name of a group.
-            remote_wmi_users: names(&["WinRMRemoteWMIUsers__", "winrmremotewmiusers"]),
-            event_log_readers: names(&["winrm-event-readers"]),
+            administrators: vec!["winrm-admins".to_owned()],
+            remote_management_users: vec!["winrm-users".to_owned()],
+            // Some distributions do not accept capital letters in group names.
+            remote_wmi_users: vec!["WinRMRemoteWMIUsers__".to_owned(), "winrmremotewmiusers".to_owned()],
+            event_log_readers: vec!["winrm-event-readers".to_owned()],
         }
     }
+}
+
+fn is_forbidden_in_group_name(c: char) -> bool {
+    c.is_control() || c.is_whitespace() || [':', ','].contains(&c)
 }

@@ -1,10 +1,10 @@
-//! The configuration tree of `winrm/config`: what can be set, to what, and what it is now.
+//! Configuration of the service and of clients: the tree `winrm/config`, its settings, listeners and plug-ins.
 //!
-//! [`Config`] is a snapshot with one typed field for each setting; reading it costs a field access.
-//! [`Setting`] describes a setting: parsers, defaults, ranges, XML and documentation come from there.
-//! [`Listener`] is an element of `winrm/config/listener`, and [`Plugin`] one of `winrm/config/plugin`.
-//! [`Access`] says which security descriptor decides about a resource.
-//! [`Store`] keeps both in one TOML file and tells subscribers about changes.
+//! - [`Config`] is a snapshot with one typed field per setting.
+//! - [`Setting`] describes a setting; parsers, defaults, ranges, XML and documentation are derived from it.
+//! - [`Listener`] is an instance of `winrm/config/listener`, [`Plugin`] an instance of `winrm/config/plugin`.
+//! - [`Access`] finds the security descriptor of a resource.
+//! - [`Store`] reads and writes all of it in one TOML file and notifies subscribers of changes.
 //!
 //! ```
 //! use telarch_config::{Config, Section};
@@ -25,8 +25,8 @@
 //! # Ok::<(), telarch_config::SettingError>(())
 //! ```
 //!
-//! Left out on purpose: fault codes (the plug-in for `winrm/config` maps [`Reason`] to them), certificates
-//! themselves, and the addresses a listener has found; callers bring those.
+//! Not part of this crate: fault codes (the plug-in for `winrm/config` maps each [`Reason`] to one), certificates,
+//! and the addresses on which a listener listens.
 
 #[macro_use]
 mod sections;
@@ -60,18 +60,19 @@ pub use listener::{
 };
 pub use paths::{MACHINE_SOCKET, Paths, client_certificates, local_sockets};
 pub use plugin::{
-    Access, Decider, Deciding, PLUGIN_NAMESPACE, PLUGIN_RESOURCE, Plugin, PluginError, PluginKind,
-    PluginResource, Plugins, SecurityEntry, Surroundings,
+    Access, DescriptorOrigin, EffectiveDescriptor, PLUGIN_NAMESPACE, PLUGIN_RESOURCE, Plugin, PluginError,
+    PluginKind, PluginResource, Plugins, SecurityDefaults, SecurityEntry,
 };
 pub use policy::{
-    Demand, NotHandedOver, Origin, Place, Policies, Policy, PolicyError, Reads, RegistryPol,
-    RegistryPolError, RegistryRecord, RegistryType, Subject, SubscriptionManager, Unknown,
+    FilePosition, Origin, Policies, Policy, PolicyError, PolicyKind, PolicyTarget, PolicyValue, RegistryPol,
+    RegistryPolError, RegistryRecord, RegistryType, SerializedPoliciesError, SubscriptionManager,
+    UnknownValue,
 };
 pub use preset::Preset;
 pub use proxies::{Proxies, Tls};
 pub use schema::{Mutability, Setting, Source};
 pub use section::Section;
-pub use store::{Draft, FileState, Sources, State, Store, StoreError, WholeFile, Written};
+pub use store::{AtomicFile, Draft, FileVersion, Sources, State, Store, StoreError, ValueOrigin};
 pub use tree::{
     Client, ClientAuth, ClientDefaultPorts, Config, Identify, Service, ServiceAuth, ServiceDefaultPorts,
     Shell, Winrs, Wmi,

@@ -1,4 +1,4 @@
-//! Listeners: where the service waits for requests.
+//! Listeners (`winrm/config/listener`).
 
 mod key;
 mod set;
@@ -13,81 +13,82 @@ use crate::schema::{Change, exchange};
 use crate::value::{Hostname, Kind, Number, Port, Thumbprint, UrlPrefix, Value, excerpt};
 use crate::{PutError, Reason, Service, SettingError};
 
-/// The resource URI of listeners, which is also the namespace of `cfg:Listener`.
+/// Resource URI of listeners, which is also the namespace of `cfg:Listener`.
 pub const LISTENER_RESOURCE: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/listener";
 
-/// One listener (`winrm/config/listener`).
+/// Listener of the service: an instance of `winrm/config/listener`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Listener {
-    /// The local addresses it listens on.
+    /// Local addresses.
     pub address: ListenerAddress,
     /// HTTP or HTTPS.
     pub transport: Transport,
     /// TCP port.
     pub port: Port,
-    /// The name that callers use for this machine and that the certificate must have.
+    /// Host name that clients use for this machine; an HTTPS certificate must contain it.
     pub hostname: Hostname,
-    /// Whether it listens at all.
+    /// Whether the listener is active.
     pub enabled: bool,
-    /// The path of requests it accepts.
+    /// URL path of accepted requests.
     pub url_prefix: UrlPrefix,
-    /// The certificate of an HTTPS listener; none means the one of `Service/CertificateThumbprint`.
+    /// Certificate of an HTTPS listener; `None` means the one in `Service/CertificateThumbprint`.
     pub certificate_thumbprint: Option<Thumbprint>,
-    /// Who made it.
+    /// Creator of the listener.
     pub source: ListenerSource,
 }
 
-/// Who made a listener.
+/// Creator of a listener.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ListenerSource {
     /// The administrator of this machine.
     #[default]
     Local,
-    /// Policy.
+    /// The policy `AllowAutoConfig`.
     Policy,
-    /// `EnableCompatibilityHttpListener` or `EnableCompatibilityHttpsListener`.
+    /// The setting `EnableCompatibilityHttpListener` or `EnableCompatibilityHttpsListener`.
     Compatibility,
 }
 
-/// Why a listener cannot be made, changed, found or deleted.
+/// Error while creating, changing, finding or deleting a listener.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListenerError {
-    /// Address and transport are the key of listeners, and this one is taken.
-    #[error("listener {0} exists: change it instead")]
+    /// Another listener has the same address and transport.
+    #[error("listener {0} already exists; change it instead")]
     Exists(ListenerKey),
-    /// No listener has this key.
-    #[error("there is no listener {0}")]
+    /// No listener has this address and transport.
+    #[error("listener {0} does not exist")]
     NotFound(ListenerKey),
-    /// Not a listener's address (WSMan code 2150858889).
-    #[error("{0:?} is no address for a listener: write *, IP: and an address, or MAC: and six octets")]
+    /// The address is invalid (WSMan code 2150858889).
+    #[error("invalid listener address {0:?}; use *, IP:ADDRESS or MAC:XX-XX-XX-XX-XX-XX")]
     Address(String),
-    /// Not a transport.
-    #[error("{0:?} is no transport for a listener: write HTTP or HTTPS")]
+    /// The transport is invalid.
+    #[error("invalid listener transport {0:?}; use HTTP or HTTPS")]
     Transport(String),
-    /// A change gives another address or transport than the listener has.
-    #[error("address and transport of listener {0} cannot change: delete it and create another")]
+    /// The change would alter the address or transport.
+    #[error("the address and transport of listener {0} cannot be changed; delete it and create another")]
     KeyChange(ListenerKey),
-    /// The listener was not made here.
+    /// The listener was not created by the administrator of this machine.
     #[error("listener {key} cannot be changed here: {}", made_by.owner(key.transport))]
-    NotOurs {
-        /// The listener.
+    NotLocal {
+        /// Address and transport of the listener.
         key: ListenerKey,
-        /// Who made it.
+        /// Creator of the listener.
         made_by: ListenerSource,
     },
-    /// No room for one more.
-    #[error("there are {} listeners already: delete one first", Listeners::MAX)]
+    /// The maximum number of listeners is reached.
+    #[error("the maximum of {} listeners is reached; delete one first", Listeners::MAX)]
     TooMany,
-    /// The element or its values are wrong.
+    /// The element or a value in it is invalid.
     #[error(transparent)]
     Content(PutError),
 }
 
 impl Listener {
-    /// A listener with the defaults: enabled, the prefix `wsman`, the transport's port of `Service/DefaultPorts`.
+    /// Returns a listener with the defaults: enabled, the prefix `wsman`, the transport's port of
+    /// `Service/DefaultPorts`.
     #[must_use]
     pub fn new(key: ListenerKey, service: &Service) -> Self {
         let port = match key.transport {
@@ -106,10 +107,11 @@ impl Listener {
         }
     }
 
-    /// The listener that Create asks for: its key from the selectors, the rest from the body or by default.
+    /// Returns the listener for a Create message: its key is given by the selectors, the rest by the body or by
+    /// default.
     ///
     /// # Errors
-    /// [`ListenerError`] says what is wrong with the body.
+    /// [`ListenerError`] if the body is invalid.
     pub fn create(
         key: ListenerKey,
         body: Option<xml::Element<'_>>,
@@ -122,7 +124,7 @@ impl Listener {
         }
     }
 
-    /// The listener of port 80 or 443 that `EnableCompatibilityHttpListener` and its sibling add.
+    /// Returns the listener of a compatibility setting, on port 80 or 443.
     #[must_use]
     pub fn compatibility(transport: Transport, service: &Service) -> Self {
         let port = match transport {
@@ -133,44 +135,48 @@ impl Listener {
         Self { port, source: ListenerSource::Compatibility, ..Self::new(key, service) }
     }
 
-    /// The listener that the policy `AllowAutoConfig` makes: HTTP, on the addresses that the filters admit.
+    /// Returns the listener of the policy `AllowAutoConfig`, if enabled: HTTP on the addresses that the filters
+    /// admit.
     #[must_use]
     pub fn of_policy(service: &Service) -> Option<Self> {
         let key = ListenerKey { address: ListenerAddress::Any, transport: Transport::Http };
-        let made = || Self { source: ListenerSource::Policy, ..Self::new(key, service) };
-        service.auto_config.then(made)
+        let listener = Self { source: ListenerSource::Policy, ..Self::new(key, service) };
+        service.auto_config.then_some(listener)
     }
 
-    /// The listeners of ports 80 and 443 that the settings of the service add now; they are in no file.
+    /// Returns the listeners of the enabled compatibility settings. They are not in the configuration file.
     #[must_use]
     pub fn of_compatibility(service: &Service) -> Vec<Self> {
         let switches = [
             (service.enable_compatibility_http_listener, Transport::Http),
             (service.enable_compatibility_https_listener, Transport::Https),
         ];
-        let on = switches.into_iter().filter(|(is_on, _)| *is_on);
-        on.map(|(_, transport)| Self::compatibility(transport, service)).collect()
+        switches
+            .into_iter()
+            .filter(|(is_enabled, _)| *is_enabled)
+            .map(|(_, transport)| Self::compatibility(transport, service))
+            .collect()
     }
 
-    /// Address and transport.
+    /// Returns address and transport.
     #[must_use]
     pub fn key(&self) -> ListenerKey {
         ListenerKey { address: self.address, transport: self.transport }
     }
 
-    /// The listener as Put wants it: elements absent from the message keep their values.
+    /// Returns the listener with the values of a Put message. Elements missing from the message keep their values.
     ///
     /// # Errors
-    /// [`ListenerError`] says what is wrong; everything that is wrong with values is in it.
+    /// [`ListenerError`] lists all invalid values.
     pub fn put(&self, element: xml::Element<'_>) -> Result<Self, ListenerError> {
         let changed = self.with(element)?;
         if changed != *self {
-            self.must_be_ours()?;
+            self.require_local()?;
         }
         Ok(changed)
     }
 
-    /// Writes `cfg:Listener`; `listening_on` are the addresses it has found, which are not stored.
+    /// Writes `cfg:Listener`. `listening_on` are the current addresses of the listener, which are not stored.
     pub fn write(&self, listening_on: impl IntoIterator<Item = impl fmt::Display>, writer: &mut xml::Writer) {
         writer
             .start("cfg:Listener")
@@ -191,10 +197,10 @@ impl Listener {
         writer.end();
     }
 
-    pub(crate) fn must_be_ours(&self) -> Result<(), ListenerError> {
+    pub(crate) fn require_local(&self) -> Result<(), ListenerError> {
         match self.source {
             ListenerSource::Local => Ok(()),
-            source => Err(ListenerError::NotOurs { key: self.key(), made_by: source }),
+            source => Err(ListenerError::NotLocal { key: self.key(), made_by: source }),
         }
     }
 
@@ -239,7 +245,7 @@ impl Listener {
 }
 
 impl ListenerSource {
-    /// The value of the attribute `Source` in messages.
+    /// Returns the value of the attribute `Source` in messages.
     fn attribute(self) -> Option<&'static str> {
         match self {
             Self::Local => None,
@@ -250,19 +256,19 @@ impl ListenerSource {
 
     fn owner(self, transport: Transport) -> &'static str {
         match (self, transport) {
-            (Self::Local, _) => "it belongs to this machine",
-            (Self::Policy, _) => "the policy AllowAutoConfig made it, change it there",
+            (Self::Local, _) => "it is managed on this machine",
+            (Self::Policy, _) => "it is created by the policy AllowAutoConfig; change the policy instead",
             (Self::Compatibility, Transport::Http) => {
-                "Service/EnableCompatibilityHttpListener made it, set that to false instead"
+                "it is created by Service/EnableCompatibilityHttpListener; set that to false instead"
             }
             (Self::Compatibility, Transport::Https) => {
-                "Service/EnableCompatibilityHttpsListener made it, set that to false instead"
+                "it is created by Service/EnableCompatibilityHttpsListener; set that to false instead"
             }
         }
     }
 }
 
-/// A field that is not part of the key, for messages and files alike.
+/// Field outside the key, for messages and files.
 pub(crate) struct Field {
     pub(crate) name: &'static str,
     pub(crate) element: &'static str,
@@ -283,7 +289,7 @@ macro_rules! fields {
     };
 }
 
-/// In the order of messages.
+/// Fields in the order of messages.
 pub(crate) const FIELDS: &[Field] = fields! {
     "Port" port: Port;
     "Hostname" hostname: Hostname;
@@ -293,7 +299,7 @@ pub(crate) const FIELDS: &[Field] = fields! {
 };
 
 impl Field {
-    /// The field of a name, letter for letter.
+    /// Returns the field with a name, compared with case.
     pub(crate) fn find(name: &str) -> Result<&'static Self, Reason> {
         FIELDS.iter().find(|field| field.name == name).ok_or_else(|| {
             let names = FIELDS.iter().map(|field| field.name).chain(["Address", "Transport"]);

@@ -1,6 +1,6 @@
-//! What must hold for any octets at all; fuzz targets and the corpus test call these.
+//! Properties that hold for any input; fuzz targets and the corpus tests call these functions.
 
-use crate::file::Mistake;
+use crate::file::LocatedError;
 use crate::file::{edit, edit_preset};
 use crate::value::Address;
 use crate::{
@@ -8,10 +8,10 @@ use crate::{
     Policies, Preset, RegistryPol, SecurityEntry, Setting, Source, Transport, file,
 };
 
-/// Any text is read or refused without panic, and what was read can be written, changed and read again.
+/// Checks that any text is parsed or rejected without a panic, and that a parsed file can be edited and parsed again.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If the property does not hold.
 pub fn config_toml(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let Ok((preset, first)) = read(text) else { return };
@@ -27,23 +27,24 @@ pub fn config_toml(octets: &[u8]) {
     again(&header, &untouched, &first);
 }
 
-/// Any text is an address filter or refused without panic; what is printed is read as the same filter.
+/// Checks that any text is parsed as an address filter or rejected without a panic, and that the printed filter is
+/// parsed as the same filter.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If the property does not hold.
 pub fn config_filter(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     filter(IPv4Filter::parse(text).ok());
     filter(IPv6Filter::parse(text).ok());
 }
 
-/// Any octets are a `Registry.pol` or refused without panic; what was read is written as the same octets.
+/// Checks that any bytes are decoded as a `Registry.pol` or rejected without a panic, and that the decoded file is
+/// encoded as the same bytes.
 ///
-/// What policies it has govern the settings or are refused, and are the same behind the text in which they are handed
-/// over.
+/// Its policies must apply to the settings or be rejected, and must survive serialization as text.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If the property does not hold.
 pub fn config_registry_pol(octets: &[u8]) {
     if let Ok(read) = RegistryPol::decode(octets) {
         assert_eq!(read.encode(), octets);
@@ -51,44 +52,46 @@ pub fn config_registry_pol(octets: &[u8]) {
     policies(&[("a.pol".into(), octets.to_vec())]);
 }
 
-/// Any text is a file of policies or refused without panic, and what it demands holds.
+/// Checks that any text is parsed as a policy file or rejected without a panic, and that its values apply.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// If the property does not hold.
 pub fn config_policy_toml(octets: &[u8]) {
     policies(&[("a.toml".into(), octets.to_vec())]);
 }
 
 fn policies(files: &[(std::path::PathBuf, Vec<u8>)]) {
     let Ok(policies) = Policies::of_files(files) else { return };
-    let (_, governed) = file::read("", &policies).map_err(|mistake| mistake.error).expect("no text is wrong");
+    let (_, governed) =
+        file::read("", &policies).map_err(|mistake| mistake.error).expect("an empty text is valid");
     for setting in Setting::all() {
-        let demanded = policies.of_setting(setting).map(|demand| demand.value.as_str());
-        assert_eq!(governed.config.source(setting) == Source::Policy, demanded.is_some());
-        assert!(demanded.is_none_or(|value| value == setting.show(&governed.config)), "{}", setting.path());
+        let expected = policies.of_setting(setting).map(|entry| entry.value.as_str());
+        assert_eq!(governed.config.source(setting) == Source::Policy, expected.is_some());
+        assert!(expected.is_none_or(|value| value == setting.show(&governed.config)), "{}", setting.path());
     }
-    let again = Policies::of_text(&policies.to_text()).expect("what was written can be read");
+    let again = Policies::of_text(&policies.to_text()).expect("serialized policies can be parsed");
     assert!(again.iter().eq(policies.iter()), "{again:?} is not {policies:?}");
 }
 
-/// Where no policy says anything.
-fn read(text: &str) -> Result<(Preset, Draft), Mistake> {
+/// Parses a configuration file without policies.
+fn read(text: &str) -> Result<(Preset, Draft), LocatedError> {
     file::read(text, &Policies::default())
 }
 
-/// The edited text says what was asked for.
+/// Checks that the edited text contains the requested values.
 fn again(text: &str, before: &Draft, after: &Draft) {
-    let edited = edit(text, before, after).expect("what was read has a place for every change");
-    let (_, read) = read(&edited).map_err(|mistake| mistake.error).expect("what was edited can be read");
+    let edited = edit(text, before, after).expect("a parsed text allows every change");
+    let (_, read) = read(&edited).map_err(|mistake| mistake.error).expect("an edited text can be parsed");
     let different: Vec<_> = read.config.differences(&after.config).map(crate::Setting::path).collect();
     assert!(different.is_empty(), "{different:?} differ after editing {text:?} to {edited:?}");
     assert_eq!(read.listeners, after.listeners, "after editing {text:?} to {edited:?}");
     assert_eq!(read.plugins, after.plugins, "after editing {text:?} to {edited:?}");
 }
 
-/// The edited text has the preset, unless it names what only another one allows or becomes too large by it.
+/// Checks that the edited text has the preset, unless it contains a value that only another preset allows or becomes
+/// too large.
 fn presets(text: &str, preset: Preset) {
-    let edited = edit_preset(text, preset).expect("what was read has a place for a preset");
+    let edited = edit_preset(text, preset).expect("a parsed text allows every preset");
     match read(&edited).map_err(|mistake| mistake.error) {
         Ok((read, _)) => assert_eq!(read, preset, "after editing {text:?} to {edited:?}"),
         Err(FileError::Setting(_) | FileError::TooLarge) => {}
@@ -96,17 +99,16 @@ fn presets(text: &str, preset: Preset) {
     }
 }
 
-/// A change in every kind of place: root, a section, a section in it, and the listeners.
+/// Returns a draft with a change of every kind: a top-level setting, settings in sections and subsections, listeners
+/// and plug-ins.
 fn changed(before: &Draft) -> Draft {
     let mut after = before.clone();
-    let other =
-        |now: u32, one: &'static str, two: &'static str| if now.to_string() == one { two } else { one };
     let flipped = (!before.config.service.auth.basic).to_string();
     for (name, value) in [
-        ("MaxTimeoutms", other(before.config.max_timeoutms.get(), "500", "501")),
+        ("MaxTimeoutms", different(before.config.max_timeoutms.get(), "500", "501")),
         ("Client/URLPrefix", "other/prefix"),
         ("Service/Auth/Basic", &flipped),
-        ("Client/DefaultPorts/HTTP", other(before.config.client.default_ports.http.get(), "1", "2")),
+        ("Client/DefaultPorts/HTTP", different(before.config.client.default_ports.http.get(), "1", "2")),
         ("Service/IPv4Filter", "10.0.0.1-10.0.0.2"),
         ("Service/CertificateThumbprint", ""),
         ("Winrs/MaxShellsPerUser", "0"),
@@ -123,14 +125,19 @@ fn changed(before: &Draft) -> Draft {
     let key = ListenerKey { address: ListenerAddress::Mac([0xFE; 6]), transport: Transport::Https };
     let mut new = Listener::new(key, &after.config.service);
     new.enabled = false;
-    let shell = after.plugins.find_mut("Shell").expect("there is one");
-    shell.enable(!shell.is_enabled()).expect("it is not needed");
+    let shell = after.plugins.find_mut("Shell").expect("the plug-in exists");
+    shell.set_enabled(!shell.is_enabled()).expect("the shell can be disabled");
     let uri = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
     let entry = SecurityEntry::parse(uri, "D:P(A;;GX;;;WD)", true).expect("an entry");
-    shell.secure(vec![entry]).expect("an entry of the shell");
-    // Refused if the file has it already, which is as good.
+    shell.set_entries(vec![entry]).expect("an entry of the shell");
+    // Fails if the file already contains this listener, which is acceptable.
     let _ = after.listeners.create(new);
     after
+}
+
+/// Returns the first text, unless it is the current value; then the second.
+fn different(current: u32, first: &'static str, second: &'static str) -> &'static str {
+    if current.to_string() == first { second } else { first }
 }
 
 fn filter<A: Address + std::fmt::Debug>(filter: Option<AddressFilter<A>>) {

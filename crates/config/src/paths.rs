@@ -1,4 +1,4 @@
-//! Where a service keeps its files, and where clients of the same machine find its socket.
+//! Paths of the service's files, and of the sockets and certificates that clients look for.
 
 use std::env;
 use std::ffi::OsString;
@@ -6,60 +6,61 @@ use std::path::{Path, PathBuf};
 
 use crate::Policies;
 
-/// The files of one service.
+/// Paths of one service.
 ///
-/// Root's service belongs to the machine; that of any other user is the user's own.
+/// A service started by root belongs to the machine; a service started by any other user belongs to that user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Paths {
-    /// The settings: `/etc/telarch/config.toml`, or `telarch/config.toml` in `$XDG_CONFIG_HOME`.
+    /// Configuration file: `/etc/telarch/config.toml`, or `telarch/config.toml` in `$XDG_CONFIG_HOME`.
     pub config: PathBuf,
-    /// The accounts: `accounts` beside the settings.
+    /// Account file: `accounts` in the directory of the configuration file.
     pub accounts: PathBuf,
-    /// The certificates of the administrator: the directory `certificates` beside the settings.
+    /// Directory of the administrator's certificates: `certificates` in the directory of the configuration file.
     pub certificates: PathBuf,
-    /// Whose accounts the holders of client certificates are: `certmappings` beside the accounts.
+    /// Mappings of client certificates to accounts: `certmappings` in the directory of the configuration file.
     pub certificate_mappings: PathBuf,
-    /// Whose signature on client certificates is believed: `client-authorities` in the directory of certificates.
+    /// Authorities trusted to issue client certificates: `client-authorities` in the directory of certificates.
     pub client_authorities: PathBuf,
-    /// What policy demands: the directory `policy.d` beside the settings.
+    /// Directory of policy files: `policy.d` in the directory of the configuration file.
     pub policies: PathBuf,
-    /// The directory of what the service makes itself: `/var/lib/telarch`, or `telarch` in `$XDG_STATE_HOME`.
+    /// State directory, for files that the service writes: `/var/lib/telarch`, or `telarch` in `$XDG_STATE_HOME`.
     pub state: PathBuf,
-    /// The classes and instances of WMI that were added to the machine: `repository.mof` in the state
-    /// directory. Every user's processes read that of the machine.
+    /// User-defined WMI classes and instances: `repository.mof` in the state directory. All users read the file of
+    /// the machine's service.
     pub repository: PathBuf,
-    /// The Unix socket: [`MACHINE_SOCKET`], or `local.sock` in the state directory.
+    /// Unix socket: [`MACHINE_SOCKET`], or `local.sock` in the state directory.
     pub local_socket: PathBuf,
 }
 
-/// The Unix socket of the service of the machine.
+/// Unix socket of the machine's service.
 pub const MACHINE_SOCKET: &str = "/run/telarch/local.sock";
 
-/// The name of the Unix socket in a state directory.
+/// Name of the Unix socket in a state directory.
 const SOCKET: &str = "local.sock";
 
 impl Paths {
-    /// Those of the machine.
+    /// Returns the paths of the machine's service.
     #[must_use]
     pub fn of_machine() -> Self {
         let paths = Self::new(Path::new("/etc/telarch/config.toml"), Path::new("/var/lib/telarch"));
         Self { local_socket: MACHINE_SOCKET.into(), ..paths }
     }
 
-    /// Those of a user with these environment variables; none if they do not tell where its files are.
+    /// Returns the paths of a user's service, or `None` if the environment variables do not give absolute paths.
     ///
     /// The variables are `XDG_CONFIG_HOME`, `XDG_STATE_HOME` and `HOME` (XDG Base Directory Specification).
     #[must_use]
     pub fn of_user(variable: impl Fn(&str) -> Option<OsString>) -> Option<Self> {
-        let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let below_home = |folder: &str| absolute("HOME").map(|home| home.join(folder));
-        let config = absolute("XDG_CONFIG_HOME").or_else(|| below_home(".config"))?;
-        let state = absolute("XDG_STATE_HOME").or_else(|| below_home(".local/state"))?;
+        let home = absolute_path(&variable, "HOME");
+        let config = absolute_path(&variable, "XDG_CONFIG_HOME")
+            .or_else(|| home.as_ref().map(|home| home.join(".config")))?;
+        let state = absolute_path(&variable, "XDG_STATE_HOME")
+            .or_else(|| home.map(|home| home.join(".local/state")))?;
         Some(Self::new(&config.join("telarch/config.toml"), &state.join("telarch")))
     }
 
-    /// Those that a service of this user has unless it is told otherwise.
+    /// Returns the default paths for the user of this process: the machine's for root, else the user's own.
     #[must_use]
     pub fn of_this_process() -> Option<Self> {
         if rustix::process::geteuid().is_root() {
@@ -69,7 +70,7 @@ impl Paths {
         }
     }
 
-    /// Those of a service with its settings in `config` and its state in `state`.
+    /// Returns the paths of a service with the configuration file `config` and the state directory `state`.
     #[must_use]
     pub fn new(config: &Path, state: &Path) -> Self {
         Self {
@@ -86,16 +87,21 @@ impl Paths {
     }
 }
 
-/// Where a client looks for a service of its own machine: that of the machine first, then that of its user.
+fn absolute_path(variable: impl Fn(&str) -> Option<OsString>, name: &str) -> Option<PathBuf> {
+    variable(name).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+/// Returns the Unix sockets where a client looks for a service on its own machine: first the machine's, then the
+/// user's.
 ///
-/// A client takes the first that accepts a connection.
+/// The client uses the first socket that accepts a connection.
 #[must_use]
 pub fn local_sockets() -> Vec<PathBuf> {
     let own = Paths::of_user(|name| env::var_os(name)).map(|paths| paths.local_socket);
     std::iter::once(PathBuf::from(MACHINE_SOCKET)).chain(own).collect()
 }
 
-/// Where a client looks for certificates to sign in with: in the directory of its user, then in that of the machine.
+/// Returns the directories in which a client looks for its certificates: first the user's, then the machine's.
 #[must_use]
 pub fn client_certificates() -> Vec<PathBuf> {
     let own = Paths::of_user(|name| env::var_os(name)).map(|paths| paths.certificates);

@@ -1,11 +1,11 @@
-//! Plug-ins: which there are, whether they answer, and who may use what they answer for.
+//! Plug-ins: their resources, whether they are enabled, and who may access them.
 //!
-//! Which plug-ins exist is part of the program; the file and Put only say what is different from the defaults.
+//! The program defines the plug-ins; the configuration file and Put messages only change their settings.
 
 mod access;
 mod representation;
 
-pub use access::{Access, Decider, Deciding};
+pub use access::{Access, DescriptorOrigin, EffectiveDescriptor};
 pub use representation::{PLUGIN_NAMESPACE, PLUGIN_RESOURCE};
 
 use sddl::DomainSid;
@@ -13,41 +13,41 @@ use sddl::DomainSid;
 use crate::value::{Descriptor, Value as _, excerpt};
 use crate::{PutError, Reason};
 
-/// What a plug-in is, apart from what can be set.
+/// Fixed properties of a plug-in.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PluginKind {
-    /// Its name: the selector `Name`.
+    /// Name, which is also the selector `Name`.
     pub name: &'static str,
-    /// What it answers for.
+    /// Resources that the plug-in serves.
     pub resources: &'static [PluginResource],
-    /// Where it is, as far as anyone can see; clients show it.
+    /// File name, as shown to clients.
     filename: &'static str,
-    usual: Usual,
-    /// Whether the service could be set right again without it.
+    default_access: DefaultAccess,
+    /// Whether the service can be managed without the plug-in.
     can_be_disabled: bool,
 }
 
-/// One resource of a plug-in.
+/// Resource of a plug-in.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PluginResource {
-    /// The URI, or what longer ones begin with.
+    /// URI of the resource, or prefix of the URIs of several resources.
     pub uri: &'static str,
-    /// What it can do, in the words of MS-WSMV (`Get`, `Shell` and so on).
+    /// Supported operations, as named by MS-WSMV (`Get`, `Shell` and so on).
     pub capabilities: &'static [&'static str],
 }
 
-/// Who may use a plug-in of which nothing is set.
+/// Default access to the resources of a plug-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Usual {
-    /// `RootSDDL` alone says.
+enum DefaultAccess {
+    /// Only the access that `RootSDDL` grants.
     Root,
-    /// `RootSDDL` says, and Remote Management Users may do all.
+    /// The access that `RootSDDL` grants, and full access for Remote Management Users.
     RemoteManagementUsers,
-    /// Administrators and the members of `WinRMRemoteWMIUsers__` may do all.
+    /// Full access for administrators and the members of `WinRMRemoteWMIUsers__`.
     RemoteWmiUsers,
 }
 
-/// Every plug-in, in the order of messages.
+/// All plug-ins, in the order of messages.
 const KINDS: &[PluginKind] = &[
     PluginKind {
         name: "Configuration",
@@ -56,7 +56,7 @@ const KINDS: &[PluginKind] = &[
             capabilities: &["Get", "Put", "Create", "Delete", "Invoke", "Enumerate"],
         }],
         filename: "telarchd",
-        usual: Usual::Root,
+        default_access: DefaultAccess::Root,
         can_be_disabled: false,
     },
     PluginKind {
@@ -66,7 +66,7 @@ const KINDS: &[PluginKind] = &[
             capabilities: &["Shell"],
         }],
         filename: "telarchd",
-        usual: Usual::RemoteManagementUsers,
+        default_access: DefaultAccess::RemoteManagementUsers,
         can_be_disabled: true,
     },
     PluginKind {
@@ -80,166 +80,167 @@ const KINDS: &[PluginKind] = &[
             },
         ],
         filename: "telarchd",
-        usual: Usual::RemoteWmiUsers,
+        default_access: DefaultAccess::RemoteWmiUsers,
         can_be_disabled: true,
     },
 ];
 
 const INSTANCES: &[&str] = &["Get", "Put", "Create", "Delete", "Invoke", "Enumerate", "Subscribe"];
 
-/// What is set of one plug-in (`winrm/config/plugin?Name=…`).
+/// Settings of a plug-in (`winrm/config/plugin?Name=…`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plugin {
     kind: &'static PluginKind,
-    /// Whether it answers.
+    /// Whether the plug-in serves requests.
     enabled: bool,
-    /// The entries that were set; none if nothing was, which is not the same as none of them.
+    /// Configured entries; `None` means the defaults, an empty list means no entries.
     security: Option<Vec<SecurityEntry>>,
 }
 
-/// Who may use the resources that a URI stands for.
+/// Security descriptor for a resource URI.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SecurityEntry {
-    /// The URI as it was written.
+    /// URI as configured.
     pub uri: String,
-    /// Whether it stands for that URI alone, or also for those that go on with `/`.
+    /// Whether the entry applies to this URI only, or also to the URIs below it.
     pub exact_match: bool,
-    /// The descriptor.
+    /// Security descriptor.
     pub descriptor: Descriptor,
 }
 
-/// The plug-ins of a service.
+/// Settings of all plug-ins.
 ///
 /// INVARIANT: one for each of [`PluginKind::all`], in the same order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plugins(Vec<Plugin>);
 
-/// What the defaults of a plug-in depend on.
+/// Values that the default security entries of plug-ins depend on.
 #[derive(Clone, Copy, Debug)]
-pub struct Surroundings<'a> {
+pub struct SecurityDefaults<'a> {
     /// `Service/RootSDDL`.
     pub root: &'a Descriptor,
-    /// The SID of the machine, below which its groups have theirs; without it they have no entry.
-    pub machine: Option<DomainSid>,
+    /// SID of the machine, on which the SIDs of its local groups are based. Without it, local groups have no default
+    /// entry.
+    pub machine_sid: Option<DomainSid>,
 }
 
-/// What is wrong with what is to be set of a plug-in.
+/// Error in the settings of a plug-in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PluginError {
     /// No plug-in has this name.
-    #[error("there is no plug-in {0:?}: there are {names}", names = names())]
+    #[error("unknown plug-in {0:?}; the plug-ins are {names}", names = names())]
     Unknown(String),
-    /// The service needs it.
+    /// The plug-in cannot be disabled.
     #[error(
-        "the plug-in {0} cannot be switched off: nothing else could switch it on again; limit who may use it with Security entries"
+        "the plug-in {0} cannot be disabled, because only it could enable plug-ins again; restrict access to it with Security entries"
     )]
-    Needed(&'static str),
-    /// A descriptor that does not say who may.
-    #[error("Security of {uri}: {reason}; to allow nobody, write D:P")]
+    Required(&'static str),
+    /// The security descriptor of an entry is invalid.
+    #[error("Security of {uri}: {reason}; to deny access to all users, use D:P")]
     Descriptor {
-        /// The beginning of the URI of the entry.
+        /// Beginning of the entry's URI.
         uri: String,
-        /// What is wrong with its descriptor.
+        /// Error in the security descriptor.
         reason: Reason,
     },
-    /// The entry is about something the plug-in does not answer for.
-    #[error("Security of {uri}: the plug-in {plugin} does not answer for it, only for {resources}", resources = resources(.plugin))]
+    /// The plug-in does not serve the URI of an entry.
+    #[error("Security of {uri}: the plug-in {plugin} does not serve this URI, only {resources}", resources = resources(.plugin))]
     ForeignUri {
-        /// The beginning of the URI.
+        /// Beginning of the entry's URI.
         uri: String,
-        /// The plug-in.
+        /// Name of the plug-in.
         plugin: &'static str,
     },
-    /// Two entries for one thing.
-    #[error("Security of {uri}: there are two entries for it")]
-    Twice {
-        /// The beginning of the URI.
+    /// Two entries have the same URI and scope.
+    #[error("Security of {uri}: duplicate entry")]
+    Duplicate {
+        /// Beginning of the entries' URI.
         uri: String,
     },
-    /// More entries than are looked at.
+    /// The plug-in has more than [`Plugin::MAX_ENTRIES`] entries.
     #[error("the plug-in {0} has more than {max} Security entries", max = Plugin::MAX_ENTRIES)]
     TooMany(&'static str),
-    /// Something else than the two things that can be set.
-    #[error("{what} of the plug-in {plugin} cannot be changed: only Enabled and the Security entries can")]
+    /// The message changes a property that is not a setting.
+    #[error("{what} of the plug-in {plugin} cannot be changed, only Enabled and the Security entries")]
     ReadOnly {
-        /// The plug-in.
+        /// Name of the plug-in.
         plugin: &'static str,
-        /// What was to be changed.
+        /// Name of the property.
         what: String,
     },
-    /// The element or its values are wrong.
+    /// The element or a value in it is invalid.
     #[error(transparent)]
     Content(PutError),
 }
 
 impl PluginKind {
-    /// Every kind there is.
+    /// Returns all plug-ins.
     #[must_use]
     pub fn all() -> &'static [Self] {
         KINDS
     }
 
-    /// The kind of a name; the case of letters does not count.
+    /// Returns the plug-in with a name, compared without case.
     ///
     /// # Errors
-    /// [`PluginError::Unknown`], with those there are.
+    /// [`PluginError::Unknown`] with the names of all plug-ins.
     pub fn find(name: &str) -> Result<&'static Self, PluginError> {
         let wanted = name.trim();
-        let unknown = || PluginError::Unknown(excerpt(wanted));
-        KINDS.iter().find(|kind| kind.name.eq_ignore_ascii_case(wanted)).ok_or_else(unknown)
+        let found = KINDS.iter().find(|kind| kind.name.eq_ignore_ascii_case(wanted));
+        found.ok_or_else(|| PluginError::Unknown(excerpt(wanted)))
     }
 
-    /// Whether it answers for this URI.
+    /// Returns whether the plug-in serves a URI.
     fn covers(&self, uri: &str) -> bool {
-        self.resources.iter().any(|resource| begins(uri, resource.uri))
+        self.resources.iter().any(|resource| is_at_or_below(uri, resource.uri))
     }
 }
 
 impl Plugin {
-    /// The most entries that one plug-in may have.
+    /// Maximum number of security entries.
     pub const MAX_ENTRIES: usize = 64;
 
-    fn usual(kind: &'static PluginKind) -> Self {
+    fn new(kind: &'static PluginKind) -> Self {
         Self { kind, enabled: true, security: None }
     }
 
-    /// What it is.
+    /// Fixed properties.
     #[must_use]
     pub fn kind(&self) -> &'static PluginKind {
         self.kind
     }
 
-    /// Whether it answers.
+    /// Returns whether the plug-in is enabled.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
         self.enabled
     }
 
-    /// Whether somebody has set its entries, so that its defaults do not hold.
+    /// Returns whether the security entries are configured and replace the defaults.
     #[must_use]
-    pub fn has_own_entries(&self) -> bool {
+    pub fn has_configured_entries(&self) -> bool {
         self.security.is_some()
     }
 
-    /// Switches it on or off.
+    /// Enables or disables the plug-in.
     ///
     /// # Errors
-    /// [`PluginError::Needed`].
-    pub fn enable(&mut self, enabled: bool) -> Result<(), PluginError> {
+    /// [`PluginError::Required`] if the plug-in cannot be disabled.
+    pub fn set_enabled(&mut self, enabled: bool) -> Result<(), PluginError> {
         if !enabled && !self.kind.can_be_disabled {
-            return Err(PluginError::Needed(self.kind.name));
+            return Err(PluginError::Required(self.kind.name));
         }
         self.enabled = enabled;
         Ok(())
     }
 
-    /// Replaces its entries; without any, `RootSDDL` decides.
+    /// Replaces the security entries. With an empty list, only `RootSDDL` applies.
     ///
     /// # Errors
-    /// [`PluginError`] if they cannot be the entries of this plug-in.
-    pub fn secure(&mut self, entries: Vec<SecurityEntry>) -> Result<(), PluginError> {
+    /// [`PluginError`] if an entry is invalid for this plug-in.
+    pub fn set_entries(&mut self, entries: Vec<SecurityEntry>) -> Result<(), PluginError> {
         if entries.len() > Self::MAX_ENTRIES {
             return Err(PluginError::TooMany(self.kind.name));
         }
@@ -247,35 +248,33 @@ impl Plugin {
             if !self.kind.covers(&entry.uri) {
                 return Err(PluginError::ForeignUri { uri: excerpt(&entry.uri), plugin: self.kind.name });
             }
-            let is_same = |other: &SecurityEntry| {
-                other.exact_match == entry.exact_match && other.uri.eq_ignore_ascii_case(&entry.uri)
-            };
-            if entries.iter().take(place).any(is_same) {
-                return Err(PluginError::Twice { uri: excerpt(&entry.uri) });
+            let mut before = entries.iter().take(place);
+            if before.any(|other| other.has_same_scope(entry)) {
+                return Err(PluginError::Duplicate { uri: excerpt(&entry.uri) });
             }
         }
         self.security = Some(entries);
         Ok(())
     }
 
-    /// The entries that were set.
-    pub(crate) fn set_entries(&self) -> Option<&[SecurityEntry]> {
+    /// Returns the configured security entries.
+    pub(crate) fn configured_entries(&self) -> Option<&[SecurityEntry]> {
         self.security.as_deref()
     }
 
-    /// The entries that hold: those that were set, or else the defaults.
+    /// Returns the security entries in force: the configured ones, else the defaults.
     #[must_use]
-    pub fn security(&self, surroundings: Surroundings<'_>) -> Vec<SecurityEntry> {
-        self.security.clone().unwrap_or_else(|| self.kind.usual_entries(surroundings))
+    pub fn security(&self, security_defaults: SecurityDefaults<'_>) -> Vec<SecurityEntry> {
+        self.security.clone().unwrap_or_else(|| self.kind.default_entries(security_defaults))
     }
 }
 
 impl PluginKind {
-    fn usual_entries(&self, surroundings: Surroundings<'_>) -> Vec<SecurityEntry> {
-        let descriptor = match self.usual {
-            Usual::Root => return Vec::new(),
-            Usual::RemoteManagementUsers => surroundings.root.and_remote_management_users(),
-            Usual::RemoteWmiUsers => Descriptor::of_wmi(surroundings.machine),
+    fn default_entries(&self, security_defaults: SecurityDefaults<'_>) -> Vec<SecurityEntry> {
+        let descriptor = match self.default_access {
+            DefaultAccess::Root => return Vec::new(),
+            DefaultAccess::RemoteManagementUsers => security_defaults.root.with_remote_management_users(),
+            DefaultAccess::RemoteWmiUsers => Descriptor::default_for_wmi(security_defaults.machine_sid),
         };
         let entry = |resource: &PluginResource| SecurityEntry {
             uri: resource.uri.to_owned(),
@@ -287,17 +286,17 @@ impl PluginKind {
 }
 
 impl SecurityEntry {
-    /// The longest URI of an entry, in octets.
+    /// Maximum length of a URI in bytes.
     pub const MAX_URI: usize = 2_048;
 
-    /// Reads an entry.
+    /// Parses an entry.
     ///
     /// # Errors
-    /// [`PluginError::Descriptor`] if the descriptor cannot guard anything, such as one without a DACL, and
-    /// [`PluginError::Content`] for a URI that is none.
+    /// [`PluginError::Descriptor`] if the security descriptor is invalid or has no DACL, and [`PluginError::Content`]
+    /// for an invalid URI.
     pub fn parse(uri: &str, sddl: &str, exact_match: bool) -> Result<Self, PluginError> {
         let uri = uri.trim().trim_end_matches('/');
-        let is_uri = uri.len() <= Self::MAX_URI && uri.bytes().all(|octet| octet.is_ascii_graphic());
+        let is_uri = uri.len() <= Self::MAX_URI && uri.bytes().all(|byte| byte.is_ascii_graphic());
         if uri.is_empty() || !is_uri {
             let reason = crate::value::malformed(uri, "the URI of a resource");
             return Err(PluginError::setting("Plugin/Security/Uri", reason));
@@ -306,32 +305,36 @@ impl SecurityEntry {
             .map_err(|reason| PluginError::Descriptor { uri: excerpt(uri), reason })?;
         Ok(Self { uri: uri.to_owned(), exact_match, descriptor })
     }
+
+    fn has_same_scope(&self, other: &Self) -> bool {
+        self.exact_match == other.exact_match && self.uri.eq_ignore_ascii_case(&other.uri)
+    }
 }
 
 impl Plugins {
-    /// The plug-in of a name; the case of letters does not count.
+    /// Returns the plug-in with a name, compared without case.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Plugin> {
         self.0.iter().find(|plugin| plugin.kind.name.eq_ignore_ascii_case(name.trim()))
     }
 
-    /// The same, to be changed.
+    /// Returns the plug-in with a name for modification.
     ///
     /// # Errors
-    /// [`PluginError::Unknown`].
+    /// [`PluginError::Unknown`] with the names of all plug-ins.
     pub fn find_mut(&mut self, name: &str) -> Result<&mut Plugin, PluginError> {
         let kind = PluginKind::find(name)?;
         let found = self.0.iter_mut().find(|plugin| plugin.kind == kind);
         found.ok_or_else(|| PluginError::Unknown(kind.name.to_owned()))
     }
 
-    /// The plug-in that answers for a URI, if it is one that can be set.
+    /// Returns the plug-in that serves a URI, if it is one of the configurable plug-ins.
     #[must_use]
-    pub fn answering(&self, uri: &str) -> Option<&Plugin> {
+    pub fn find_by_uri(&self, uri: &str) -> Option<&Plugin> {
         self.0.iter().find(|plugin| plugin.kind.covers(uri))
     }
 
-    /// All of them.
+    /// Returns all plug-ins.
     pub fn iter(&self) -> std::slice::Iter<'_, Plugin> {
         self.0.iter()
     }
@@ -339,7 +342,7 @@ impl Plugins {
 
 impl Default for Plugins {
     fn default() -> Self {
-        Self(KINDS.iter().map(Plugin::usual).collect())
+        Self(KINDS.iter().map(Plugin::new).collect())
     }
 }
 
@@ -358,8 +361,8 @@ impl PluginError {
     }
 }
 
-/// Whether a URI is `prefix`, or goes on with `/`.
-fn begins(uri: &str, prefix: &str) -> bool {
+/// Returns whether a URI is `prefix` or below it.
+fn is_at_or_below(uri: &str, prefix: &str) -> bool {
     let (Some(head), Some(rest)) = (uri.get(..prefix.len()), uri.get(prefix.len()..)) else { return false };
     head.eq_ignore_ascii_case(prefix) && (rest.is_empty() || rest.starts_with('/'))
 }

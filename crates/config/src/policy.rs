@@ -1,20 +1,21 @@
-//! Policies: what somebody above the administrator of this machine has decided.
+//! Policies: values set by a domain or another authority above the administrator of the machine.
 //!
-//! They stand in `policy.d` beside the settings, in files `*.toml` and `*.pol`, which are read in the order of their
-//! names: later ones win. What they say wins over the settings, and nobody can change it here.
+//! They are stored in the directory `policy.d` next to the configuration file, in files `*.toml` and `*.pol`. The
+//! files are read in the order of their names; later ones win. Policies override the settings and cannot be changed
+//! through the service.
 
-mod drop_in;
 mod folder;
 mod registry;
 mod registry_pol;
 mod subscription;
 mod table;
 mod text;
+mod toml_file;
 
 pub use registry_pol::{RegistryPol, RegistryPolError, RegistryRecord, RegistryType};
 pub use subscription::SubscriptionManager;
-pub use table::{Policy, Reads};
-pub use text::NotHandedOver;
+pub use table::{Policy, PolicyKind};
+pub use text::SerializedPoliciesError;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,141 +24,140 @@ use std::path::{Path, PathBuf};
 use self::registry::Registry;
 use crate::{Config, FileError, Reason, Setting, SettingError};
 
-/// What all files together demand.
+/// Combined values of all policy files.
 ///
-/// INVARIANT: no two demands have the same subject, and each value fits its setting.
+/// INVARIANT: every target occurs at most once, and each value is valid for its setting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policies {
-    demands: Vec<Demand>,
-    unknown: Vec<Unknown>,
+    values: Vec<PolicyValue>,
+    unknown: Vec<UnknownValue>,
 }
 
-/// One thing that policy has decided.
+/// Value set by a policy file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Demand {
-    /// What it is about.
-    pub subject: Subject,
-    /// What is demanded: the value of a setting as listings show it, `true` or `false`, or an entry of a list.
+pub struct PolicyValue {
+    /// Setting or policy that the value is for.
+    pub target: PolicyTarget,
+    /// The value: of a setting as in listings, `true` or `false`, or an entry of a list.
     pub value: String,
-    /// The policy of the table, if one was named.
+    /// Policy of the table, if the file named one.
     pub policy: Option<&'static Policy>,
-    /// Who says so.
+    /// File and position of the value.
     pub origin: Origin,
 }
 
-/// What a demand is about.
+/// Setting or policy that a value is for.
 #[derive(Clone, Debug)]
-pub enum Subject {
+pub enum PolicyTarget {
     /// A setting.
     Setting(&'static Setting),
-    /// A policy that is no setting.
+    /// A policy that does not correspond to a setting.
     Policy {
-        /// Which.
+        /// The policy.
         policy: &'static Policy,
-        /// Which entry, if it is a list: the name of the value, such as `1`.
+        /// Entry of a list: the name of the registry value, such as `1`. Empty if the policy is not a list.
         item: String,
     },
 }
 
-/// Where something stands.
+/// File and position of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Origin {
     /// The file.
     pub file: PathBuf,
-    /// Where in it.
-    pub place: Place,
+    /// Position in the file.
+    pub position: FilePosition,
 }
 
-/// A place in a file, counted from 1.
+/// Position in a file, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum FilePosition {
     /// A line of TOML.
     Line(usize),
     /// A record of `Registry.pol`.
     Record(usize),
 }
 
-/// A value below the keys of this service that no policy has.
+/// Registry value under the keys of this service that no known policy has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Unknown {
-    /// Key and value.
+pub struct UnknownValue {
+    /// Key and name of the value.
     pub name: String,
-    /// Who set it.
+    /// File and position of the value.
     pub origin: Origin,
 }
 
-/// What is wrong in a file of policies.
+/// Error in a policy file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
-    /// The octets are no `Registry.pol`.
+    /// The file is not a valid `Registry.pol`.
     #[error(transparent)]
     RegistryPol(#[from] RegistryPolError),
-    /// The text is not TOML, or too long.
+    /// The file is not valid TOML, or too large.
     #[error(transparent)]
     File(FileError),
-    /// A setting has a name or value that it cannot have.
+    /// A setting is unknown or its value is invalid.
     #[error(transparent)]
     Setting(SettingError),
-    /// A policy gives a setting a value that it cannot have.
+    /// A policy sets an invalid value for a setting.
     #[error("policy {policy}: {error}")]
     Governed {
-        /// The policy.
+        /// Name of the policy.
         policy: &'static str,
-        /// What is wrong.
+        /// Error of the setting.
         error: SettingError,
     },
-    /// A value of the registry is not what it should be.
-    #[error("policy {policy}: {place} ({kind}) is not {expected}")]
+    /// A registry value has the wrong type or range.
+    #[error("policy {policy}: {name} ({kind}) is not {expected}")]
     Value {
-        /// The policy.
+        /// Name of the policy.
         policy: &'static str,
-        /// Key and value.
-        place: String,
-        /// What it is.
+        /// Key and name of the value.
+        name: String,
+        /// Type of the value.
         kind: RegistryType,
-        /// What it should be.
+        /// Expected type and range.
         expected: String,
     },
-    /// The name of the file says neither.
-    #[error("a file of policies is named *.toml or *.pol")]
+    /// The file name ends neither in `.toml` nor in `.pol`.
+    #[error("the name of a policy file must end in .toml or .pol")]
     Name,
-    /// More than is looked at.
-    #[error("there are more than {} policies in force", Policies::MAX)]
+    /// More than [`Policies::MAX`] values are set.
+    #[error("policies set more than {} values", Policies::MAX)]
     TooMany,
 }
 
-/// What is wrong, and where.
+/// Error with the file and position.
 #[derive(Debug)]
-pub(crate) struct Wrong {
+pub(crate) struct LocatedPolicyError {
     pub(crate) origin: Origin,
     pub(crate) error: Box<PolicyError>,
 }
 
-impl Wrong {
+impl LocatedPolicyError {
     fn new(origin: Origin, error: PolicyError) -> Self {
         Self { origin, error: Box::new(error) }
     }
 }
 
-/// A demand, and the place of its file in the order of all.
-struct Held {
+/// Policy value with the index of its file in the reading order.
+struct OrderedValue {
     file: usize,
-    demand: Demand,
+    entry: PolicyValue,
 }
 
 impl Policies {
-    /// The most demands that can be in force.
+    /// Maximum number of values.
     pub const MAX: usize = 2_000;
 
-    /// What files demand that are in this order; later ones win.
-    pub(crate) fn of_files(files: &[(PathBuf, Vec<u8>)]) -> Result<Self, Wrong> {
+    /// Combines the values of files; later files win.
+    pub(crate) fn of_files(files: &[(PathBuf, Vec<u8>)]) -> Result<Self, LocatedPolicyError> {
         let (mut registry, mut held) = (Registry::default(), Vec::new());
         for (at, (path, octets)) in files.iter().enumerate() {
-            let whole = |place, error| Wrong::new(Origin { file: path.clone(), place }, error);
             match Form::of(path) {
                 Some(Form::RegistryPol) => {
                     let read = RegistryPol::decode(octets).map_err(|error| {
@@ -165,102 +165,115 @@ impl Policies {
                             RegistryPolError::Record { record, .. } => record,
                             _ => 1,
                         };
-                        whole(Place::Record(record), error.into())
+                        LocatedPolicyError::new(
+                            Origin { file: path.clone(), position: FilePosition::Record(record) },
+                            error.into(),
+                        )
                     })?;
                     registry.apply(read, at, path);
                 }
                 Some(Form::Toml) => {
                     let text = std::str::from_utf8(octets).map_err(|_| {
                         let error = FileError::Syntax("the text is not UTF-8".to_owned());
-                        whole(Place::Line(1), PolicyError::File(error))
+                        LocatedPolicyError::new(
+                            Origin { file: path.clone(), position: FilePosition::Line(1) },
+                            PolicyError::File(error),
+                        )
                     })?;
-                    held.extend(drop_in::read(text, at, path)?);
+                    held.extend(toml_file::read(text, at, path)?);
                 }
-                None => return Err(whole(Place::Line(1), PolicyError::Name)),
+                None => {
+                    let origin = Origin { file: path.clone(), position: FilePosition::Line(1) };
+                    return Err(LocatedPolicyError::new(origin, PolicyError::Name));
+                }
             }
         }
-        held.extend(registry.demands()?);
-        // The same subject again counts if it comes from a later file.
+        held.extend(registry.values()?);
+        // Of several values for one target, the one from the last file counts.
         held.sort_by_key(|held| held.file);
-        let mut last: BTreeMap<String, Demand> = BTreeMap::new();
-        for Held { demand, .. } in held {
-            last.insert(demand.subject.to_string(), demand);
+        let mut last: BTreeMap<String, PolicyValue> = BTreeMap::new();
+        for OrderedValue { entry, .. } in held {
+            last.insert(entry.target.to_string(), entry);
         }
-        let demands: Vec<Demand> = last.into_values().collect();
-        if let Some(first) = demands.get(Self::MAX) {
-            return Err(Wrong::new(first.origin.clone(), PolicyError::TooMany));
+        let values: Vec<PolicyValue> = last.into_values().collect();
+        if let Some(first) = values.get(Self::MAX) {
+            return Err(LocatedPolicyError::new(first.origin.clone(), PolicyError::TooMany));
         }
-        Ok(Self { demands, unknown: registry.unknown() })
+        Ok(Self { values, unknown: registry.unknown() })
     }
 
-    /// Everything that is demanded.
-    pub fn iter(&self) -> std::slice::Iter<'_, Demand> {
-        self.demands.iter()
+    /// Returns all values.
+    pub fn iter(&self) -> std::slice::Iter<'_, PolicyValue> {
+        self.values.iter()
     }
 
-    /// Whether nothing is demanded.
+    /// Returns whether no value is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.demands.is_empty()
+        self.values.is_empty()
     }
 
-    /// What is demanded of a setting.
+    /// Returns the value set for a setting.
     #[must_use]
-    pub fn of_setting(&self, setting: &Setting) -> Option<&Demand> {
+    pub fn of_setting(&self, setting: &Setting) -> Option<&PolicyValue> {
         self.iter()
-            .find(|demand| matches!(demand.subject, Subject::Setting(own) if own.path() == setting.path()))
+            .find(|entry| matches!(entry.target, PolicyTarget::Setting(own) if own.path() == setting.path()))
     }
 
-    /// What a policy demands, in order: a setting, a switch, or the entries of its list.
-    pub fn of_policy(&self, policy: &'static Policy) -> impl Iterator<Item = &Demand> {
-        self.iter().filter(move |demand| match &demand.subject {
-            Subject::Policy { policy: own, .. } => *own == policy,
-            Subject::Setting(_) => demand.policy == Some(policy),
+    /// Returns the values that a policy sets, in order: one for a setting or switch, one per entry of a list.
+    pub fn of_policy(&self, policy: &'static Policy) -> impl Iterator<Item = &PolicyValue> {
+        self.iter().filter(move |entry| match &entry.target {
+            PolicyTarget::Policy { policy: own, .. } => *own == policy,
+            PolicyTarget::Setting(_) => entry.policy == Some(policy),
         })
     }
 
-    /// Values that are known to nobody here, although they are meant for this service.
+    /// Returns registry values under the keys of this service that no known policy has.
     #[must_use]
-    pub fn unknown(&self) -> &[Unknown] {
+    pub fn unknown(&self) -> &[UnknownValue] {
         &self.unknown
     }
 
-    /// Whether `AllowAutoConfig` makes a listener, with where it is said; none if it is not configured.
+    /// Returns the value of `AllowAutoConfig`, or `None` if the policy is not configured.
     #[must_use]
-    pub fn auto_config(&self) -> Option<&Demand> {
-        self.iter().find(|demand| {
-            matches!(&demand.subject, Subject::Policy { policy, .. } if policy.name() == table::AUTO_CONFIG)
+    pub fn auto_config(&self) -> Option<&PolicyValue> {
+        self.iter().find(|entry| {
+            matches!(&entry.target, PolicyTarget::Policy { policy, .. } if policy.name() == table::AUTO_CONFIG)
         })
     }
 
-    /// The collectors of events that `SubscriptionManager` names, in the order of the names of their values.
+    /// Returns the event collectors of `SubscriptionManager`, in the order of the names of their registry values.
     pub fn subscription_managers(&self) -> impl Iterator<Item = Result<SubscriptionManager, Reason>> {
-        let named = |demand: &&Demand| matches!(&demand.subject, Subject::Policy { policy, .. } if policy.name() == "SubscriptionManager");
-        self.iter().filter(named).map(|demand| SubscriptionManager::parse(&demand.value))
+        let managers = Policy::find("SubscriptionManager");
+        let values = managers.into_iter().flat_map(|policy| self.of_policy(policy));
+        values.map(|value| SubscriptionManager::parse(&value.value))
     }
 
-    /// Gives the settings the values that are demanded.
-    pub(crate) fn govern(&self, config: &mut Config) -> Result<(), SettingError> {
-        for demand in self.iter() {
-            if let Subject::Setting(setting) = demand.subject {
-                config.impose(setting, &demand.value)?;
+    /// Sets all values in a configuration.
+    pub(crate) fn apply_to(&self, config: &mut Config) -> Result<(), SettingError> {
+        for entry in self.iter() {
+            if let PolicyTarget::Setting(setting) = entry.target {
+                config.enforce_setting(setting, &entry.value)?;
             }
         }
-        config.service.auto_config = self.auto_config().is_some_and(|demand| demand.value == "true");
+        config.service.auto_config = self.auto_config().is_some_and(|entry| entry.value == "true");
         Ok(())
     }
 }
 
 impl Setting {
-    /// A value as listings show it, if it is one that this setting can have.
-    pub(crate) fn normal(&self, value: &str) -> Result<String, SettingError> {
+    /// Returns a value as listings show it.
+    ///
+    /// # Errors
+    /// [`SettingError`] if the value is invalid for this setting.
+    pub(crate) fn normalize(&self, value: &str) -> Result<String, SettingError> {
         let mut scratch = Config::default();
         self.replace(&mut scratch, value).map_err(|reason| self.error(reason))?;
         Ok(self.show(&scratch))
     }
 }
 
-/// What the name of a file says it is.
+/// Format of a policy file, by the extension of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Toml,
@@ -278,8 +291,8 @@ impl Form {
     }
 }
 
-/// The path of the setting, or the name of the policy, with `\` and the entry if it is a list.
-impl fmt::Display for Subject {
+/// Prints the path of the setting or the name of the policy; for an entry of a list with `\` and its name.
+impl fmt::Display for PolicyTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Setting(setting) => f.write_str(setting.path()),
@@ -289,23 +302,23 @@ impl fmt::Display for Subject {
     }
 }
 
-/// Names tell subjects apart: those of settings and policies differ.
-impl PartialEq for Subject {
+/// Compares by printed name: the names of settings and policies differ.
+impl PartialEq for PolicyTarget {
     fn eq(&self, other: &Self) -> bool {
         self.to_string() == other.to_string()
     }
 }
 
-impl Eq for Subject {}
+impl Eq for PolicyTarget {}
 
-/// `/etc/telarch/policy.d/10-domain.pol, record 3`.
+/// Prints for example `/etc/telarch/policy.d/10-domain.pol, record 3`.
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}", self.file.display(), self.place)
+        write!(f, "{}, {}", self.file.display(), self.position)
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FilePosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(line) => write!(f, "line {line}"),

@@ -5,13 +5,13 @@ use std::fmt;
 use crate::Config;
 use crate::value::{Descriptor, Number};
 
-/// A set of defaults.
+/// Named set of defaults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Preset {
-    /// Ours: what current Windows has, with the quotas that its documentation names.
+    /// Defaults of current Windows, with the quotas that its documentation gives.
     #[default]
     Telarch,
-    /// What the WinRM 2.0 article says.
+    /// Defaults of WinRM 2.0, from *Installation and Configuration for Windows Remote Management*.
     Winrm20,
 }
 
@@ -19,13 +19,13 @@ impl Preset {
     /// Every preset.
     pub const ALL: [Self; 2] = [Self::Telarch, Self::Winrm20];
 
-    /// The preset of a name.
+    /// Returns the preset with a name, compared without case.
     #[must_use]
     pub fn find(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|preset| preset.name().eq_ignore_ascii_case(name))
     }
 
-    /// The name in files and on command lines: `telarch`, `winrm-2.0`.
+    /// Name in files and on command lines: `telarch` or `winrm-2.0`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -34,7 +34,7 @@ impl Preset {
         }
     }
 
-    /// The configuration in which nothing has been changed yet.
+    /// Returns the configuration with the defaults of the preset.
     #[must_use]
     pub fn config(self) -> Config {
         let mut config = Config::default();
@@ -67,5 +67,5 @@ fn winrm_2_0(config: &mut Config) {
     config.winrs.max_shells_per_user = Number::of::<5>();
 }
 
-/// Members of Event Log Readers may read, instead of interactive users.
+/// Root descriptor of WinRM 2.0: members of Event Log Readers may read, instead of interactive users.
 const WINRM_2_0_SDDL: &str = "O:NSG:BAD:P(A;;GA;;;BA)(A;;GR;;;ER)S:P(AU;FA;GA;;;WD)(AU;SA;GWGX;;;WD)";

@@ -1,11 +1,10 @@
-//! Which proxy lies between this machine and a host, in the words that most programs know: `http_proxy`, `https_proxy`,
-//! `all_proxy` and `no_proxy`.
+//! Proxy settings from the environment variables `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`.
 
 use std::io::Read as _;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::{fs, io};
 
-/// What an environment says about proxies, in the words that most programs know.
+/// Proxies and exceptions, as environment variables give them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Proxies {
     http: Option<String>,
@@ -13,29 +12,29 @@ pub struct Proxies {
     exceptions: Vec<String>,
 }
 
-/// Whether the service behind a proxy is one of HTTPS.
+/// Transport between the client and the service behind the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tls {
-    /// It is not.
+    /// HTTP.
     No,
-    /// It is.
+    /// HTTPS.
     Yes,
 }
 
 impl Proxies {
-    /// The file in which Linux keeps variables for the programs of every user.
+    /// File in which Linux keeps environment variables for the programs of all users.
     pub const MACHINE_FILE: &str = "/etc/environment";
 
-    /// What the environment of this process says.
+    /// PolicyKind the variables of this process.
     #[must_use]
     pub fn of_this_process() -> Self {
         Self::read(|name| std::env::var(name).ok())
     }
 
-    /// What [`Self::MACHINE_FILE`] says; nothing if there is no such file.
+    /// PolicyKind the variables in [`Self::MACHINE_FILE`]; a missing file sets none.
     ///
     /// # Errors
-    /// What the system says when the file cannot be read.
+    /// The I/O error if the file cannot be read.
     pub fn of_machine() -> io::Result<Self> {
         let mut text = String::new();
         let read = fs::File::open(Self::MACHINE_FILE)
@@ -47,23 +46,21 @@ impl Proxies {
     }
 
     fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let first = |names: &[&str]| {
-            names.iter().find_map(|name| variable(name).filter(|value| !value.trim().is_empty()))
-        };
-        let exceptions = first(&["no_proxy", "NO_PROXY"]).unwrap_or_default();
+        let exceptions = first_non_empty(&variable, &["no_proxy", "NO_PROXY"]).unwrap_or_default();
         let exceptions = exceptions.split([',', ' ']).map(str::trim).filter(|part| !part.is_empty());
         Self {
-            // HTTP_PROXY in capitals may come from a request to a CGI program, so that nobody reads it.
-            http: first(&["http_proxy", "all_proxy", "ALL_PROXY"]),
-            https: first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]),
+            // HTTP_PROXY in capitals is ignored: a CGI server may derive it from the `Proxy` field of a request.
+            http: first_non_empty(&variable, &["http_proxy", "all_proxy", "ALL_PROXY"]),
+            https: first_non_empty(&variable, &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]),
             exceptions: exceptions.map(str::to_owned).collect(),
         }
     }
 
-    /// The address of the proxy to a host, as it is written there; none if the host is excepted.
+    /// Returns the address of the proxy for a host as the variable gives it, or `None` if there is none or the host
+    /// is excepted.
     #[must_use]
     pub fn find(&self, tls: Tls, host: &str, port: u16) -> Option<&str> {
-        if self.exceptions.iter().any(|exception| excepts(exception, host, port)) {
+        if self.exceptions.iter().any(|exception| matches_exception(exception, host, port)) {
             return None;
         }
         match tls {
@@ -73,16 +70,21 @@ impl Proxies {
     }
 }
 
-/// Whether an entry of `no_proxy` names a host: `*`, a name, what names end with, an address, or `ADDRESS/BITS`;
-/// a port may follow a name.
-fn excepts(exception: &str, host: &str, port: u16) -> bool {
+/// Returns the first of the named variables that is set to more than white space.
+fn first_non_empty(variable: impl Fn(&str) -> Option<String>, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| variable(name).filter(|value| !value.trim().is_empty()))
+}
+
+/// Returns whether an entry of `no_proxy` matches a host. An entry is `*`, a name, the end of a name, an address or
+/// `ADDRESS/BITS`; a name may be followed by a port.
+fn matches_exception(exception: &str, host: &str, port: u16) -> bool {
     let host = host.split('%').next().unwrap_or(host);
     if exception == "*" {
         return true;
     }
     if let Ok(address) = host.parse::<IpAddr>() {
         return match exception.split_once('/') {
-            Some((network, bits)) => bits.parse().is_ok_and(|bits| lies_in(address, network, bits)),
+            Some((network, bits)) => bits.parse().is_ok_and(|bits| is_in_network(address, network, bits)),
             None => exception.trim_matches(['[', ']']).parse() == Ok(address),
         };
     }
@@ -97,25 +99,28 @@ fn excepts(exception: &str, host: &str, port: u16) -> bool {
     !name.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-fn lies_in(address: IpAddr, network: &str, bits: u32) -> bool {
-    let first_bits = |value: u128, width: u32| {
-        (bits <= width).then(|| if bits == 0 { 0 } else { value >> (width - bits) })
-    };
-    let number = |address: Ipv4Addr| u128::from(address.to_bits());
+fn is_in_network(address: IpAddr, network: &str, bits: u32) -> bool {
     match (address, network.parse()) {
         (IpAddr::V4(address), Ok(IpAddr::V4(network))) => {
-            let prefix = first_bits(number(network), 32);
-            prefix.is_some() && prefix == first_bits(number(address), 32)
+            let shift = 32_u32.checked_sub(bits);
+            shift.is_some_and(|shift| has_same_prefix(address.to_bits(), network.to_bits(), shift))
         }
         (IpAddr::V6(address), Ok(IpAddr::V6(network))) => {
-            let prefix = first_bits(network.to_bits(), 128);
-            prefix.is_some() && prefix == first_bits(address.to_bits(), 128)
+            let shift = 128_u32.checked_sub(bits);
+            shift.is_some_and(|shift| has_same_prefix(address.to_bits(), network.to_bits(), shift))
         }
         _ => false,
     }
 }
 
-/// A variable in the file of the machine: `NAME=VALUE` lines, perhaps with `export` and quotes (pam_env(7)).
+/// Returns whether two addresses are equal without their last `shift` bits.
+fn has_same_prefix<N: Into<u128>>(left: N, right: N, shift: u32) -> bool {
+    let (left, right): (u128, u128) = (left.into(), right.into());
+    left.checked_shr(shift).unwrap_or(0) == right.checked_shr(shift).unwrap_or(0)
+}
+
+/// Returns the value of a variable in the text of [`Proxies::MACHINE_FILE`]: lines `NAME=VALUE`, optionally with
+/// `export` and quotes (pam_env(7)). The last one wins.
 fn value_in(text: &str, name: &str) -> Option<String> {
     let lines = text.lines().map(str::trim).map(|line| line.strip_prefix("export ").unwrap_or(line));
     let mut values = lines.filter_map(|line| {

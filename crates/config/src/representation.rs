@@ -1,4 +1,4 @@
-//! The tree as messages carry it and as people read it.
+//! The tree in messages and listings.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use crate::{Config, PutError, Reason, Section, SettingError, Sources};
 impl Config {
     /// Writes a section as `cfg:Config`, `cfg:Service` and so on, ready to be the body of a reply.
     ///
-    /// Names and order are those of Windows. A value that policy decided on has the attribute `Source="GPO"`.
+    /// Names and order are those of Windows. A value set by policy has the attribute `Source="GPO"`.
     pub fn write(&self, section: Section, writer: &mut xml::Writer) {
         writer
             .start(&format!("cfg:{}", section.element()))
@@ -19,7 +19,8 @@ impl Config {
         writer.end();
     }
 
-    /// The same as they are in a store, with an attribute `Origin` of a namespace at each value: what gives it.
+    /// Writes a section with an attribute `Origin` in `namespace` at each value, naming the file and line it comes
+    /// from.
     pub fn write_with_sources(
         sources: &Sources,
         section: Section,
@@ -35,14 +36,14 @@ impl Config {
         writer.end();
     }
 
-    /// The configuration with a section replaced by what a message brought.
+    /// Returns the configuration with the values of a Put message applied to a section.
     ///
-    /// Elements are matched by their local name; that of the root may be in any case of letters, since `winrm` takes it
-    /// from the address as it was typed. What is absent stays as it is; what cannot be changed may be
-    /// there with the value it has.
+    /// Elements are matched by local name. The case of the root element's name does not matter, because `winrm`
+    /// copies it from the address as typed. Settings missing from the message keep their values. Settings that cannot
+    /// be changed may be present with their current value.
     ///
     /// # Errors
-    /// [`PutError`] lists everything that is wrong; the configuration itself is not touched.
+    /// [`PutError`] lists everything that is wrong; `self` is not changed.
     pub fn put(&self, section: Section, element: xml::Element<'_>) -> Result<Config, PutError> {
         if !element.name().eq_ignore_ascii_case(section.element()) {
             return Err(PutError::Root { expected: section.element(), found: excerpt(element.name()) });
@@ -52,7 +53,7 @@ impl Config {
         if put.errors.is_empty() { Ok(put.config) } else { Err(PutError::Settings(put.errors)) }
     }
 
-    /// A section as `winrm get` prints it: names and values, four spaces deeper for each section within.
+    /// Returns a section as `winrm get` prints it: names and values, indented by four spaces per level.
     #[must_use]
     pub fn listing(&self, section: Section) -> String {
         let mut text = format!("{}\n", section.element());
@@ -143,7 +144,7 @@ impl Put {
     fn unknown(&mut self, path: &str) {
         let error = match Setting::find(path) {
             Err(error) => error,
-            // The spelling differs in the case of its letters, which counts in XML.
+            // The name differs from a known one only in case, which counts in XML.
             Ok(setting) => {
                 let nearest = Some(setting.path().to_owned());
                 SettingError { path: path.to_owned(), reason: Reason::Unknown { nearest } }
@@ -157,5 +158,5 @@ impl Put {
     }
 }
 
-/// A message with more mistakes than this has its first ones reported.
+/// Maximum number of errors reported for one message.
 pub(crate) const MAX_ERRORS: usize = 100;

@@ -1,11 +1,11 @@
-//! The description of the settings: looked up by name, walked in order.
+//! Descriptions of the settings: lookup by name, and iteration in the order of messages.
 
 use std::sync::LazyLock;
 
 use crate::value::{Kind, Value};
 use crate::{Config, Reason, SettingError};
 
-/// One setting as its only description has it.
+/// Description of one setting.
 #[derive(Debug)]
 pub struct Setting {
     path: &'static str,
@@ -17,39 +17,39 @@ pub struct Setting {
     replace: fn(&mut Config, &str) -> Result<Change, Reason>,
 }
 
-/// Whether a setting may be changed.
+/// Permission to change a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutability {
-    /// By whoever may write the configuration.
+    /// Any client with write access to the configuration.
     Writable,
-    /// Only by policy or a preset.
+    /// Only policy or a preset.
     ReadOnly,
-    /// No longer; it is there for clients that expect it.
+    /// Nothing; the setting exists only for clients that expect it.
     Deprecated,
-    /// In the file of settings only; messages have it neither way.
+    /// Only the configuration file; messages neither show nor change the setting.
     FileOnly,
 }
 
-/// Who decided on a value.
+/// Origin of the value of a setting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Source {
-    /// Nobody: it is the preset's.
+    /// Default of the preset.
     #[default]
     Default,
-    /// The administrator of this machine.
+    /// Configuration file or a client.
     Local,
-    /// Policy; shown as `Source="GPO"`, and nobody else may change it.
+    /// Policy; shown as `Source="GPO"` and cannot be changed otherwise.
     Policy,
 }
 
-/// Something that stands in the tree, in the order in which messages have it.
+/// Setting or subsection, in the order of messages.
 #[derive(Debug)]
 pub(crate) enum Member {
     Setting(Setting),
     Section {
         name: &'static str,
-        /// The name with the prefix that messages give it.
+        /// Element name with the prefix `cfg:`.
         element: &'static str,
         members: &'static [Member],
     },
@@ -73,10 +73,10 @@ impl Setting {
         &ALL
     }
 
-    /// The setting of a name such as `Service/Auth/Basic` or `service.auth.basic`.
+    /// Returns the setting with a name such as `Service/Auth/Basic` or `service.auth.basic`.
     ///
     /// # Errors
-    /// [`Reason::Unknown`], with the name that is most similar.
+    /// [`Reason::Unknown`] with the most similar name.
     pub fn find(name: &str) -> Result<&'static Setting, SettingError> {
         Self::all().iter().copied().find(|setting| same_path(setting.path, name)).ok_or_else(|| {
             SettingError {
@@ -86,53 +86,53 @@ impl Setting {
         })
     }
 
-    /// The names from the root down, joined by slashes: `Service/Auth/Basic`.
+    /// Full path of the setting: `Service/Auth/Basic`.
     #[must_use]
     pub fn path(&self) -> &'static str {
         self.path
     }
 
-    /// The last name of the path: `Basic`.
+    /// Last part of the path: `Basic`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.path.rsplit('/').next().unwrap_or(self.path)
     }
 
-    /// What the setting is for, in one sentence.
+    /// Description of the setting in one sentence.
     #[must_use]
     pub fn about(&self) -> &'static str {
         self.about.trim_ascii()
     }
 
-    /// Whether it may be changed.
+    /// Permission to change the setting.
     #[must_use]
     pub fn mutability(&self) -> Mutability {
         self.mutability
     }
 
-    /// What sort of value it holds.
+    /// Type and range of the value.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Its value in a configuration, as messages show it.
+    /// Returns the value in a configuration, formatted as in messages.
     #[must_use]
     pub fn show(&self, config: &Config) -> String {
         (self.show)(config)
     }
 
-    /// The name with the prefix that messages give it.
+    /// Element name with the prefix `cfg:`.
     pub(crate) fn element(&self) -> &'static str {
         self.element
     }
 
-    /// Gives it a value, whatever its mutability; the error has no path yet.
+    /// Parses and stores a value, regardless of the mutability. The error has no path yet.
     pub(crate) fn replace(&self, config: &mut Config, text: &str) -> Result<Change, Reason> {
         (self.replace)(config, text)
     }
 
-    /// For the table only.
+    /// Describes a setting; used only by the macro `sections!`.
     pub(crate) const fn describe<V: Value>(
         [path, element, about]: [&'static str; 3],
         mutability: Mutability,
@@ -151,7 +151,7 @@ impl Member {
         }
     }
 
-    /// Whether messages have it.
+    /// Returns whether messages contain the member.
     pub(crate) fn is_in_messages(&self) -> bool {
         match self {
             Self::Setting(setting) => setting.mutability() != Mutability::FileOnly,
@@ -160,7 +160,7 @@ impl Member {
     }
 }
 
-/// Puts a parsed value into its field.
+/// Parses a value and stores it in its field.
 pub(crate) fn exchange<V: Value>(field: &mut V, text: &str) -> Result<Change, Reason> {
     let value = V::parse(text)?;
     if *field == value {
@@ -170,18 +170,18 @@ pub(crate) fn exchange<V: Value>(field: &mut V, text: &str) -> Result<Change, Re
     Ok(Change::Changed)
 }
 
-/// The path that looks most like a name, if any does: the same last part, or few wrong letters.
+/// Returns the path most similar to a name: one with the same last part, or one with few different letters.
 pub(crate) fn nearest(name: &str) -> Option<&'static str> {
     let name = name.replace('.', "/");
-    let last = |path: &'static str| path.rsplit('/').next().unwrap_or(path);
-    let path_of_last = Setting::all().iter().find(|setting| last(setting.path).eq_ignore_ascii_case(&name));
+    let mut all = Setting::all().iter();
+    let path_of_last = all.find(|setting| setting.name().eq_ignore_ascii_case(&name));
     match path_of_last {
         Some(setting) => Some(setting.path),
         None => most_similar(Setting::all().iter().map(|setting| setting.path), &name),
     }
 }
 
-/// The word that differs in the fewest letters, if it is less than a third of them.
+/// Returns the word with the smallest edit distance, if that is at most a third of the letters (at least 2).
 pub(crate) fn most_similar(words: impl Iterator<Item = &'static str>, name: &str) -> Option<&'static str> {
     let name: String = name.chars().take(100).map(|c| c.to_ascii_lowercase()).collect();
     let bound = (name.chars().count() / 3).max(2);
@@ -192,7 +192,7 @@ pub(crate) fn most_similar(words: impl Iterator<Item = &'static str>, name: &str
         .map(|(_, word)| word)
 }
 
-/// How many letters must be added, removed or replaced to make one text the other (Levenshtein).
+/// Returns the Levenshtein distance of two texts.
 fn wrong_letters(left: &str, right: &str) -> usize {
     let mut row: Vec<usize> = (0..=right.chars().count()).collect();
     for (line, of_left) in left.chars().enumerate() {
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_name_is_found_by_its_last_part_or_by_few_wrong_letters() {
+    fn the_nearest_name_has_the_same_last_part_or_few_wrong_letters() {
         assert_eq!(nearest("Service/Auth/Basik"), Some("Service/Auth/Basic"));
         assert_eq!(nearest("service.auth.crdssp"), Some("Service/Auth/CredSSP"));
         assert_eq!(nearest("MaxShellsPerUser"), Some("Winrs/MaxShellsPerUser"));

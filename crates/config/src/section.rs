@@ -1,14 +1,14 @@
-//! The parts of the tree that are resources of their own.
+//! Parts of the tree that are resources of their own.
 
 use crate::schema::Member;
 use crate::{
     Client, ClientAuth, ClientDefaultPorts, Config, Service, ServiceAuth, ServiceDefaultPorts, Winrs,
 };
 
-/// A part of `winrm/config` that can be read and written by itself.
+/// Part of `winrm/config` with its own resource URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Section {
-    /// `winrm/config`: everything.
+    /// `winrm/config`: the complete tree.
     Config,
     /// `winrm/config/client`.
     Client,
@@ -27,7 +27,7 @@ pub enum Section {
 }
 
 impl Section {
-    /// Every section, the whole first.
+    /// Every section; the complete tree comes first.
     pub const ALL: [Self; 8] = [
         Self::Config,
         Self::Client,
@@ -39,13 +39,14 @@ impl Section {
         Self::Winrs,
     ];
 
-    /// The section a resource URI names; the case of letters does not matter.
+    /// Returns the section with a resource URI, compared without case.
     #[must_use]
     pub fn of_resource(uri: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|section| section.resource().eq_ignore_ascii_case(uri))
     }
 
-    /// The section below `…/wsman/1/config`: nothing or `/` is the whole, `service/auth` or `/Service/Auth` a part.
+    /// Returns the section for a path below `…/wsman/1/config`: an empty path or `/` is the complete tree,
+    /// `service/auth` or `/Service/Auth` a section.
     #[must_use]
     pub fn of_suffix(suffix: &str) -> Option<Self> {
         let suffix = suffix.trim_matches('/');
@@ -100,7 +101,7 @@ impl Section {
         }
     }
 
-    /// Where the section stands in the tree, with a slash behind it if it is not the whole.
+    /// Path of the section in the tree, with a trailing slash; empty for the complete tree.
     pub(crate) const fn folder(self) -> &'static str {
         match self {
             Self::Config => "",

@@ -1,9 +1,51 @@
-//! The language of the table in `tree.rs`.
+//! Macro for the table of settings in `tree.rs`.
 
-/// Turns the table into structs, their defaults, and the description that everything else reads.
+/// Expands the table into structs, their defaults, and their [`Setting`](crate::Setting) descriptions.
 ///
-/// A line with `= default, mutability` is a setting; a line without is a section further down in the table.
-/// `+ field: type` adds a private field that is no setting.
+/// A line with `= default, mutability` is a setting; a line without is a subsection, defined further down in the
+/// table. `+ field: type` adds a private field that is not a setting. `[folder, (fields)]` behind the name of a
+/// section gives its path in messages and its path of fields below `Config`.
+///
+/// For example, this section
+///
+/// ```text
+/// sections! {
+///     /// Information returned by Identify.
+///     Identify ["Identify/", (identify)] {
+///         /// Vendor name that Identify returns.
+///         "ProductVendor" product_vendor: ProductVendor = ProductVendor::default(), FileOnly;
+///     }
+/// }
+/// ```
+///
+/// expands into
+///
+/// ```text
+/// /// Information returned by Identify.
+/// #[derive(Clone, Debug, PartialEq, Eq)]
+/// #[non_exhaustive]
+/// pub struct Identify {
+///     /// Vendor name that Identify returns.
+///     ///
+///     /// `Identify/ProductVendor`.
+///     pub product_vendor: ProductVendor,
+/// }
+///
+/// impl Default for Identify {
+///     fn default() -> Self {
+///         Self { product_vendor: ProductVendor::default() }
+///     }
+/// }
+///
+/// impl Identify {
+///     pub(crate) const MEMBERS: &'static [Member] = &[Member::Setting(Setting::describe::<ProductVendor>(
+///         ["Identify/ProductVendor", "cfg:ProductVendor", "Vendor name that Identify returns."],
+///         FileOnly,
+///         |config| config.identify.product_vendor.show(),
+///         |config, text| exchange(&mut config.identify.product_vendor, text),
+///     ))];
+/// }
+/// ```
 macro_rules! sections {
     ($(
         $(#[$attribute:meta])*

@@ -1,13 +1,13 @@
-//! The configuration where it lives: one file, a snapshot in memory, one change at a time.
+//! Storage of the configuration: one file, a snapshot in memory, serialized changes.
 
+mod atomic_file;
 pub(crate) mod disk;
 mod error;
 mod sources;
-mod whole_file;
 
+pub use atomic_file::{AtomicFile, FileVersion};
 pub use error::StoreError;
-pub use sources::{Sources, Written};
-pub use whole_file::{FileState, WholeFile};
+pub use sources::{Sources, ValueOrigin};
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -18,79 +18,79 @@ use tokio::sync::watch;
 
 use self::disk::Directory;
 use crate::{
-    Access, Config, Groups, Listeners, Mutability, Plugins, Policies, Preset, Reason, Setting, SettingError,
-    Source, Surroundings, file,
+    Access, Config, Groups, Listeners, Mutability, Plugins, Policies, Preset, Reason, SecurityDefaults,
+    Setting, SettingError, Source, file,
 };
 
-/// Everything that is configured at one moment.
+/// Complete configuration at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct State {
-    /// Which defaults hold for what the file does not name.
+    /// Preset with the defaults of all settings missing from the file.
     pub preset: Preset,
-    /// The settings.
+    /// Settings.
     pub config: Arc<Config>,
-    /// The listeners of the file; those that policy or compatibility add are not among them.
+    /// Listeners in the file, without those of policy and compatibility settings.
     pub listeners: Listeners,
-    /// The plug-ins.
+    /// Plug-ins.
     pub plugins: Plugins,
-    /// Which security descriptor decides about which resource.
+    /// Security descriptors of all resources.
     pub access: Access,
-    /// Which groups of the machine are groups of Windows; it is set in the file only.
+    /// Local groups that correspond to groups of Windows; they can be set only in the file.
     pub groups: Arc<Groups>,
-    /// The SID of the machine, if it is known; default entries of plug-ins name groups below it.
-    pub machine: Option<DomainSid>,
-    /// What policy demands; the settings have it already.
+    /// SID of the machine, if known; the default security entries of plug-ins refer to local groups by it.
+    pub machine_sid: Option<DomainSid>,
+    /// Policies; their values are already part of the settings.
     pub policies: Arc<Policies>,
 }
 
-/// What a change may change.
+/// Modifiable copy of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Draft {
-    /// The settings.
+    /// Settings.
     pub config: Config,
-    /// The listeners.
+    /// Listeners.
     pub listeners: Listeners,
-    /// The plug-ins.
+    /// Plug-ins.
     pub plugins: Plugins,
-    /// Which groups of the machine are groups of Windows; a change of them is not kept.
+    /// Local groups that correspond to groups of Windows; changes are not saved.
     pub(crate) groups: Groups,
 }
 
-/// Keeps the configuration in one TOML file and tells whoever asks about changes.
+/// Configuration in a TOML file, with notification of changes.
 ///
-/// What policy demands in the folder `policy.d` beside the file wins over it.
-/// Reading never waits for the disk. A file that does not exist yet is an empty one.
-/// At any moment, also when the process is killed, the file is either the old or the new one.
+/// Policies in the directory `policy.d` next to the file override it. Reading never waits for the disk. A missing
+/// file counts as an empty one. Changes are atomic: even if the process is killed, the file has either the old or the
+/// new text.
 pub struct Store {
     path: PathBuf,
     policies: PoliciesFrom,
-    /// Whoever holds them is the only one to change the state.
+    /// Also the lock for changes: every change of the state holds it.
     overrides: Mutex<Overrides>,
     state: watch::Sender<Arc<State>>,
-    /// What the file was when it was last read or written.
+    /// Text of the file when it was last read or written.
     text: Mutex<String>,
 }
 
-/// Where policies come from.
+/// Source of the policies.
 #[derive(Debug, PartialEq, Eq)]
 enum PoliciesFrom {
     Folder(PathBuf),
-    /// Another process, which reads the files.
+    /// Another process, which reads the policy files.
     AnotherProcess,
 }
 
-/// What holds for this process and is not in the file.
+/// Values that apply to this process and are not in the file.
 #[derive(Clone, Default)]
 struct Overrides {
     settings: Vec<(&'static Setting, String)>,
-    machine: Option<DomainSid>,
-    /// Those that were read last and understood.
+    machine_sid: Option<DomainSid>,
+    /// Policies that were last read without an error.
     policies: Arc<Policies>,
 }
 
 impl Overrides {
-    /// Those that hold on after a change: what somebody changes has the value of the file from then on.
+    /// Returns the overrides that remain after a change: a changed setting has the value of the file from then on.
     fn beside(&self, before: &Config, after: &Config) -> Self {
         let mut kept = self.clone();
         kept.settings.retain(|(setting, _)| setting.show(before) == setting.show(after));
@@ -98,7 +98,7 @@ impl Overrides {
     }
 }
 
-/// A change that was judged.
+/// Validated change that is not yet saved.
 struct Prepared {
     text: String,
     state: State,
@@ -106,20 +106,20 @@ struct Prepared {
 }
 
 impl Store {
-    /// Reads the file, or begins with the defaults if there is none; its directory must exist.
+    /// PolicyKind the file. A missing file counts as an empty one, but its directory must exist.
     ///
     /// # Errors
-    /// [`StoreError`] names the file, the line and what to do.
+    /// [`StoreError`] with the file, the line and a hint.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::open_with::<&str>(path, &[])
     }
 
-    /// Opens with values that hold for this process only, as `--set NAME=VALUE` gives them.
+    /// PolicyKind the file and applies values for this process only, as given by `--set NAME=VALUE`.
     ///
-    /// They win over the file, and are not written to it until somebody changes them.
+    /// The values override the file. They are not saved, and a later change of the same setting replaces them.
     ///
     /// # Errors
-    /// As for [`Store::open`], and [`StoreError::Setting`] for a name or value that cannot be.
+    /// As for [`Store::open`], and [`StoreError::Setting`] for an unknown name or invalid value.
     pub fn open_with<T: AsRef<str>>(
         path: impl AsRef<Path>,
         overrides: &[(T, T)],
@@ -130,11 +130,12 @@ impl Store {
         Self::new(path, PoliciesFrom::Folder(folder), policies, overrides)
     }
 
-    /// The same in a process that gets policies from another one, by [`Store::adopt_policies`]; these are the first.
+    /// Like [`Store::open_with`], in a process that receives its policies from another process. Later policies are
+    /// passed to [`Store::adopt_policies`].
     ///
     /// # Errors
     /// As for [`Store::open_with`].
-    pub fn open_governed<T: AsRef<str>>(
+    pub fn open_with_policies<T: AsRef<str>>(
         path: impl AsRef<Path>,
         overrides: &[(T, T)],
         policies: Policies,
@@ -153,52 +154,52 @@ impl Store {
             .iter()
             .map(|(name, value)| Ok((Setting::find(name.as_ref())?, value.as_ref().to_owned())))
             .collect::<Result<Vec<_>, SettingError>>()?;
-        let overrides = Overrides { settings: overrides, machine: None, policies: Arc::new(policies) };
+        let overrides = Overrides { settings: overrides, machine_sid: None, policies: Arc::new(policies) };
         let text = disk::read(&path)?.text;
         let state = state(&path, &text, &overrides)?;
         let (overrides, text) = (Mutex::new(overrides), Mutex::new(text));
         Ok(Self { path, policies: from, overrides, state: watch::Sender::new(Arc::new(state)), text })
     }
 
-    /// Tells the SID of the machine, below which default entries of plug-ins name groups.
-    pub fn set_machine(&self, machine: DomainSid) {
+    /// Sets the SID of the machine, on which default security entries of plug-ins depend.
+    pub fn set_machine_sid(&self, machine_sid: DomainSid) {
         let mut overrides = self.lock();
-        overrides.machine = Some(machine);
+        overrides.machine_sid = Some(machine_sid);
         let now = self.state();
         self.publish(State::of(now.preset, now.draft(), &overrides));
     }
 
-    /// The settings as they are now.
+    /// Returns the current settings.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Config> {
         Arc::clone(&self.state.borrow().config)
     }
 
-    /// Everything as it is now.
+    /// Returns the current configuration.
     #[must_use]
     pub fn state(&self) -> Arc<State> {
         Arc::clone(&self.state.borrow())
     }
 
-    /// The listeners as they are now.
+    /// Returns the current listeners.
     #[must_use]
     pub fn listeners(&self) -> Listeners {
         self.state.borrow().listeners.clone()
     }
 
-    /// Sees every later state; of several in quick succession perhaps only the last.
+    /// Subscribes to changes. After several changes in quick succession, the subscriber may see only the last.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<Arc<State>> {
         self.state.subscribe()
     }
 
-    /// Where the file is.
+    /// Path of the configuration file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The folder in which policies are; none if another process reads them.
+    /// Directory of the policy files; `None` if another process reads them.
     #[must_use]
     pub fn policy_folder(&self) -> Option<&Path> {
         match &self.policies {
@@ -207,20 +208,20 @@ impl Store {
         }
     }
 
-    /// Who decided on each value at this moment, and where it is written.
+    /// Returns the current origin of each value.
     #[must_use]
     pub fn sources(&self) -> Sources {
         let text = self.text();
         Sources::new(self.state(), self.path.clone(), &text)
     }
 
-    /// Changes the configuration: in the file first, then in memory, both or neither.
+    /// Changes the configuration, first in the file and then in memory; on an error, neither changes.
     ///
-    /// Changes happen one after the other, also those of other processes. What somebody wrote into the file in
-    /// the meantime is kept, and so are comments. Waits for the disk, so not for the thread of a reactor.
+    /// Changes of all processes are serialized. Edits of the file by others in the meantime and comments are kept.
+    /// The method waits for the disk and must not be called from an asynchronous task.
     ///
     /// # Errors
-    /// Those of the change itself, and [`StoreError`] if the file cannot be read or written.
+    /// Those of `change`, and [`StoreError`] if the file cannot be read or written.
     pub fn update<E: From<StoreError>>(
         &self,
         change: impl FnOnce(&mut Draft) -> Result<(), E>,
@@ -235,11 +236,11 @@ impl Store {
         Ok(self.complete(prepared, &mut overrides))
     }
 
-    /// As [`update`](Self::update), where another process keeps the file: `replace` gets the text it had and the one it
-    /// is to have.
+    /// Like [`update`](Self::update), in a process that cannot write the file: `replace` receives the old and the new
+    /// text and saves it.
     ///
     /// # Errors
-    /// Those of the change and of `replace`, and [`StoreError`].
+    /// Those of `change` and of `replace`, and [`StoreError`].
     pub fn update_through<E: From<StoreError>>(
         &self,
         change: impl FnOnce(&mut Draft) -> Result<(), E>,
@@ -254,7 +255,7 @@ impl Store {
         Ok(self.complete(prepared, &mut overrides))
     }
 
-    /// Judges a change of a text without making it.
+    /// Validates a change without saving it.
     fn prepare<E: From<StoreError>>(
         &self,
         found: &str,
@@ -264,31 +265,32 @@ impl Store {
         let before = state(&self.path, found, overrides)?.draft();
         let mut after = before.clone();
         change(&mut after)?;
-        let text = file::edit(found, &before, &after).ok_or_else(|| self.no_place())?;
+        let text = file::edit(found, &before, &after).ok_or_else(|| self.not_representable())?;
         let overrides = overrides.beside(&before.config, &after.config);
-        // The file is the truth, so it must say what was asked for before it may replace the old one.
+        // The new text is saved only if it parses to the requested configuration.
         let state = state(&self.path, &text, &overrides)?;
         if !after.is(&state) {
-            return Err(self.no_place().into());
+            return Err(self.not_representable().into());
         }
         Ok(Prepared { text, state, overrides })
     }
 
-    /// Takes over what the file has become.
+    /// Applies a change that has been saved.
     fn complete(&self, prepared: Prepared, overrides: &mut Overrides) -> Arc<State> {
         *overrides = prepared.overrides;
         self.remember(prepared.text);
         self.publish(prepared.state)
     }
 
-    fn no_place(&self) -> StoreError {
-        StoreError::NoPlace { path: self.path.clone() }
+    fn not_representable(&self) -> StoreError {
+        StoreError::NotRepresentable { path: self.path.clone() }
     }
 
-    /// Replaces the text of the file by another one, if it is still the one that the change was made to.
+    /// Replaces the text of the file on behalf of another process, if it is still `before`.
     ///
     /// # Errors
-    /// [`StoreError`]; also [`StoreError::Changed`].
+    /// [`StoreError::Changed`] if the text differs from `before`; [`StoreError::Setting`] or [`StoreError::FileOnly`]
+    /// if the change is not permitted to clients; any other [`StoreError`] if a file cannot be read or written.
     pub fn replace(&self, before: &str, after: &str) -> Result<Arc<State>, StoreError> {
         let mut overrides = self.lock();
         let directory = Directory::lock(&self.path)?;
@@ -298,17 +300,19 @@ impl Store {
         }
         let none = Overrides::default();
         let (old, new) = (state(&self.path, before, &none)?, state(&self.path, after, &none)?);
-        let is_governed = |setting: &&Setting| overrides.policies.of_setting(setting).is_some();
-        if let Some(setting) = old.config.differences(&new.config).find(is_governed) {
-            return Err(StoreError::Setting(setting.error(Reason::GovernedByPolicy)));
+        for setting in old.config.differences(&new.config) {
+            if overrides.policies.of_setting(setting).is_some() {
+                return Err(StoreError::Setting(setting.error(Reason::GovernedByPolicy)));
+            }
         }
-        let is_forbidden = |setting: &&Setting| setting.mutability() != Mutability::Writable;
-        let forbidden =
-            old.config.differences(&new.config).find(is_forbidden).map(|setting| setting.path().to_owned());
+        let mut changed = old.config.differences(&new.config);
+        let protected = changed
+            .find(|setting| setting.mutability() != Mutability::Writable)
+            .map(|setting| setting.path().to_owned());
         let others =
             (old.preset != new.preset || old.groups != new.groups).then(|| "Preset or Groups".to_owned());
-        if let Some(name) = forbidden.or(others) {
-            return Err(StoreError::NotByMessage { name });
+        if let Some(name) = protected.or(others) {
+            return Err(StoreError::FileOnly { name });
         }
         let kept = overrides.beside(&old.config, &new.config);
         let state = state(&self.path, after, &kept)?;
@@ -316,10 +320,10 @@ impl Store {
         Ok(self.complete(Prepared { text: after.to_owned(), state, overrides: kept }, &mut overrides))
     }
 
-    /// Takes a text for what is in the file: another process that keeps it says so.
+    /// Replaces the text in memory by one that another process has saved.
     ///
     /// # Errors
-    /// [`StoreError`] says what is wrong in it; everything then stays as it was.
+    /// [`StoreError`] if the text is invalid; the configuration does not change.
     pub fn adopt(&self, text: &str) -> Result<Arc<State>, StoreError> {
         let overrides = self.lock();
         let state = state(&self.path, text, &overrides)?;
@@ -327,7 +331,7 @@ impl Store {
         Ok(self.publish(state))
     }
 
-    /// The text of the file when it was last read or written.
+    /// Returns the text of the file when it was last read or written.
     #[must_use]
     pub fn text(&self) -> String {
         self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -337,24 +341,23 @@ impl Store {
         *self.text.lock().unwrap_or_else(PoisonError::into_inner) = text;
     }
 
-    /// Changes which defaults hold for what the file does not name: in the file first, then in memory, both or
-    /// neither.
+    /// Changes the preset, first in the file and then in memory; on an error, neither changes.
     ///
-    /// What the file names keeps its value. A process that has the file open notices when it reads it again.
+    /// Settings in the file keep their values. Other processes see the change after [`reload`](Self::reload).
     ///
     /// # Errors
-    /// [`StoreError`] if the file cannot be read or written, or names a value that only the old preset allows,
-    /// such as one of a setting that is read-only.
+    /// [`StoreError`] if the file cannot be read or written, or contains a value that only the old preset allows,
+    /// such as one of a read-only setting.
     pub fn set_preset(&self, preset: Preset) -> Result<Arc<State>, StoreError> {
         let overrides = self.lock();
         let directory = Directory::lock(&self.path)?;
         let found = disk::read(&self.path)?;
-        // Whatever is wrong with the file is told with its line before anything is made of it.
+        // Errors in the old text are reported with their line before the text is edited.
         state(&self.path, &found.text, &overrides)?;
-        let text = file::edit_preset(&found.text, preset).ok_or_else(|| self.no_place())?;
+        let text = file::edit_preset(&found.text, preset).ok_or_else(|| self.not_representable())?;
         let state = state(&self.path, &text, &overrides)?;
         if state.preset != preset {
-            return Err(self.no_place());
+            return Err(self.not_representable());
         }
         if text != found.text {
             directory.replace(&self.path, &text, &found)?;
@@ -363,10 +366,10 @@ impl Store {
         Ok(self.publish(state))
     }
 
-    /// Reads the file and the policies again, as after `SIGHUP`.
+    /// PolicyKind the file and the policies again, as after `SIGHUP`.
     ///
     /// # Errors
-    /// [`StoreError`] says what is wrong in them; everything then stays as it was.
+    /// [`StoreError`] if one of them is invalid; the configuration does not change.
     pub fn reload(&self) -> Result<Arc<State>, StoreError> {
         let mut overrides = self.lock();
         let next = self.with_policies_of_folder(&overrides)?;
@@ -377,20 +380,20 @@ impl Store {
         Ok(self.publish(state))
     }
 
-    /// Reads the policies again, and nothing else.
+    /// PolicyKind only the policies again.
     ///
     /// # Errors
-    /// [`StoreError`] says what is wrong in them; then those stay in force that were.
+    /// [`StoreError`] if they are invalid; the old policies remain in force.
     pub fn reload_policies(&self) -> Result<Arc<State>, StoreError> {
         let mut overrides = self.lock();
         let next = self.with_policies_of_folder(&overrides)?;
         self.enforce(&mut overrides, next)
     }
 
-    /// Takes over what another process has read: [`Policies::of_text`].
+    /// Applies policies that another process has read: [`Policies::of_text`].
     ///
     /// # Errors
-    /// [`StoreError`] if the settings cannot be under these policies; then those stay in force that were.
+    /// [`StoreError`] if the settings cannot be combined with these policies; the old policies remain in force.
     pub fn adopt_policies(&self, policies: Policies) -> Result<Arc<State>, StoreError> {
         let mut overrides = self.lock();
         let next = Overrides { policies: Arc::new(policies), ..overrides.clone() };
@@ -424,34 +427,35 @@ impl Store {
     }
 
     fn lock(&self) -> MutexGuard<'_, Overrides> {
-        // A change that panicked has not touched what the lock guards.
+        // A change that panicked has not modified the locked value.
         self.overrides.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What the text of a file and the overrides amount to.
+/// Combines the text of the file with the overrides.
 fn state(path: &Path, text: &str, overrides: &Overrides) -> Result<State, StoreError> {
     let (preset, mut draft) = file::read(text, &overrides.policies).map_err(|mistake| {
         StoreError::Content { path: path.to_owned(), line: mistake.line, error: mistake.error }
     })?;
-    // A policy that came later must not keep the service from starting with the options it was given.
-    let free = |(setting, _): &&(&'static Setting, String)| draft.config.source(setting) != Source::Policy;
-    for (setting, value) in overrides.settings.iter().filter(free).collect::<Vec<_>>() {
-        draft.config.assign(setting, value)?;
+    // A later policy must not prevent the service from starting with its command-line options.
+    for (setting, value) in &overrides.settings {
+        if draft.config.source(setting) != Source::Policy {
+            draft.config.assign(setting, value)?;
+        }
     }
     Ok(State::of(preset, draft, overrides))
 }
 
 impl State {
     fn of(preset: Preset, draft: Draft, overrides: &Overrides) -> Self {
-        let (machine, policies) = (overrides.machine, Arc::clone(&overrides.policies));
+        let (machine_sid, policies) = (overrides.machine_sid, Arc::clone(&overrides.policies));
         let Draft { config, listeners, plugins, groups } = draft;
-        let access = Access::new(&plugins, Surroundings { root: &config.service.root_sddl, machine });
+        let access = Access::new(&plugins, SecurityDefaults { root: &config.service.root_sddl, machine_sid });
         let groups = Arc::new(groups);
-        Self { preset, config: Arc::new(config), listeners, plugins, access, groups, machine, policies }
+        Self { preset, config: Arc::new(config), listeners, plugins, access, groups, machine_sid, policies }
     }
 
-    /// A copy to be changed.
+    /// Returns a modifiable copy.
     fn draft(&self) -> Draft {
         Draft {
             config: Config::clone(&self.config),
@@ -461,28 +465,28 @@ impl State {
         }
     }
 
-    /// What the default entries of plug-ins depend on.
+    /// Returns the values that the default security entries of plug-ins depend on.
     #[must_use]
-    pub fn surroundings(&self) -> Surroundings<'_> {
-        Surroundings { root: &self.config.service.root_sddl, machine: self.machine }
+    pub fn security_defaults(&self) -> SecurityDefaults<'_> {
+        SecurityDefaults { root: &self.config.service.root_sddl, machine_sid: self.machine_sid }
     }
 }
 
 impl Default for State {
-    /// That of an empty file, on a machine without a SID.
+    /// Returns the state for an empty file, on a machine without a SID.
     fn default() -> Self {
         Self::of(Preset::default(), Draft::default(), &Overrides::default())
     }
 }
 
 impl Config {
-    /// What several files amount to: a file that names a setting wins over those before it, one that is not there
-    /// names none, and policies win over all of them.
+    /// Combines several files: settings of later files win, missing files are ignored, and policies override all of
+    /// them.
     ///
-    /// So clients read the settings of the machine, then those of their user. Nothing is kept open.
+    /// Clients read the machine's file and then the user's in this way. No file is kept open.
     ///
     /// # Errors
-    /// [`StoreError`] names the file, the line and what to do.
+    /// [`StoreError`] with the file, the line and a hint.
     pub fn of_files<P: AsRef<Path>>(
         paths: impl IntoIterator<Item = P>,
         policies: &Policies,
@@ -494,17 +498,17 @@ impl Config {
             for setting in Setting::all() {
                 if one.source(setting) != Source::Default && setting.mutability() == Mutability::Writable {
                     all.assign(setting, &setting.show(&one))?;
-                    all.named(setting);
+                    all.mark_local(setting);
                 }
             }
         }
-        policies.govern(&mut all)?;
+        policies.apply_to(&mut all)?;
         Ok(all)
     }
 }
 
 impl Draft {
-    /// Whether a state has the same values and listeners; who decided and in which order does not count.
+    /// Returns whether a state has the same settings, plug-ins and listeners. Origins and order are not compared.
     fn is(&self, state: &State) -> bool {
         self.config.differences(&state.config).next().is_none()
             && self.plugins == state.plugins

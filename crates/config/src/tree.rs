@@ -1,9 +1,8 @@
-//! The table of settings: each line is the only description of one setting.
-//!
-//! A line gives its meaning, its name in messages, its field, its type with the range, its default and
-//! whether it may be changed. Structs, defaults, parsers, errors, XML, listings and `docs/settings.md` follow.
-//! Names and order are those of `winrm get winrm/config` on a current Windows Server; what only this service has stands
-//! last, and in the file only.
+//! Table of all settings; each line is the only description of one setting.
+//! A line gives the description, the name in messages, the field, the type with its range, the default and the
+//! mutability. Structs, defaults, parsers, errors, XML, listings and `docs/settings.md` are derived from it. Names
+//! and order are those of `winrm get winrm/config` on a current Windows Server. Settings that only this service has
+//! come last; they exist only in the file.
 
 use std::collections::BTreeMap;
 
@@ -15,57 +14,57 @@ use crate::value::{
     Value,
 };
 
-/// The largest value of the quotas and times that Windows keeps in 31 bits.
+/// Maximum of the quotas and times that Windows stores in 31 bits.
 const MAX_31: u32 = 0x7FFF_FFFF;
 
 sections! {
-    /// The whole of `winrm/config` as one value; cheap to read, every field is in its range.
+    /// The complete `winrm/config` tree as one value; every field is within its range.
     ///
     /// [`Config::default`] is the preset `telarch`; [`Preset`](crate::Preset) has others.
     Config ["", ()] {
-        /// Largest SOAP envelope that is sent or accepted; above 1039440 without guarantee.
+        /// Maximum size of a SOAP envelope sent or accepted; values above 1039440 are not guaranteed to work.
         "MaxEnvelopeSizekb" max_envelope_sizekb: Kilobytes<32, { u32::MAX }> = Number::of::<500>(), Writable;
-        /// Longest time any operation but Pull may ask for.
+        /// Maximum timeout that a client may request for any operation except Pull.
         "MaxTimeoutms" max_timeoutms: Milliseconds<500, { u32::MAX }> = Number::of::<60_000>(), Writable;
-        /// Most elements in one reply to Pull.
+        /// Maximum number of elements in one Pull response.
         "MaxBatchItems" max_batch_items: Count<1, { u32::MAX }> = Number::of::<32_000>(), Writable;
-        /// Most concurrent requests to providers; has no effect.
+        /// Maximum number of concurrent requests to providers; has no effect.
         "MaxProviderRequests" max_provider_requests: Count<1, { u32::MAX }>
             = Number::of::<{ u32::MAX }>(), Deprecated;
-        /// What this machine's clients do.
+        /// Settings of the clients on this machine.
         "Client" client: Client;
-        /// What this machine's service does.
+        /// Settings of the service on this machine.
         "Service" service: Service;
-        /// What remote shells may use.
+        /// Limits of remote shells.
         "Winrs" winrs: Winrs;
-        /// How remote shells begin and end on this machine.
+        /// Start and end of remote shells on this machine.
         "Shell" shell: Shell;
-        /// What is done for WMI without anybody asking.
+        /// WMI tasks that run without a request.
         "WMI" wmi: Wmi;
-        /// What the service says of itself.
+        /// Information returned by Identify.
         "Identify" identify: Identify;
         /// Connections of the service.
         "Connections" connections: Connections;
         + sources: BTreeMap<&'static str, Source>
     }
 
-    /// What this machine's clients do.
+    /// Settings of the clients on this machine.
     Client ["Client/", (client)] {
-        /// Time a client waits beyond the operation's own timeout, for the network.
+        /// Time a client waits for the network in addition to the timeout of the operation.
         "NetworkDelayms" network_delayms: Milliseconds<500, { u32::MAX }> = Number::of::<5_000>(), Writable;
-        /// Path of the services that clients call.
+        /// URL path of the services that clients connect to.
         "URLPrefix" url_prefix: UrlPrefix = UrlPrefix::default(), Writable;
         /// Whether clients may send unencrypted messages over HTTP.
         "AllowUnencrypted" allow_unencrypted: bool = false, Writable;
-        /// With which schemes clients may authenticate.
+        /// Authentication schemes that clients may use.
         "Auth" auth: ClientAuth;
-        /// The ports clients call when none is given.
+        /// Ports that clients use if none is given.
         "DefaultPorts" default_ports: ClientDefaultPorts;
-        /// Hosts that clients may talk to although nothing proves who they are.
+        /// Hosts that clients may connect to without verifying the identity of the host.
         "TrustedHosts" trusted_hosts: TrustedHosts = TrustedHosts::default(), Writable;
     }
 
-    /// With which schemes clients may authenticate.
+    /// Authentication schemes that clients may use.
     ClientAuth ["Client/Auth/", (client.auth)] {
         /// Whether clients may use Basic, which sends the password itself.
         "Basic" basic: bool = true, Writable;
@@ -73,129 +72,129 @@ sections! {
         "Digest" digest: bool = true, Writable;
         /// Whether clients may use Kerberos.
         "Kerberos" kerberos: bool = true, Writable;
-        /// Whether clients may use Negotiate, which is Kerberos or NTLM.
+        /// Whether clients may use Negotiate (Kerberos or NTLM).
         "Negotiate" negotiate: bool = true, Writable;
-        /// Whether clients may use a client certificate.
+        /// Whether clients may use client certificates.
         "Certificate" certificate: bool = true, Writable;
-        /// Whether clients may use CredSSP, which hands the password to the service.
+        /// Whether clients may use CredSSP, which delegates the password to the service.
         "CredSSP" credssp: bool = false, Writable;
     }
 
-    /// The ports clients call when none is given.
+    /// Ports that clients use if none is given.
     ClientDefaultPorts ["Client/DefaultPorts/", (client.default_ports)] {
-        /// Port that clients call over HTTP when none is given.
+        /// Port that clients use for HTTP if none is given.
         "HTTP" http: Port = Number::of::<5_985>(), Writable;
-        /// Port that clients call over HTTPS when none is given.
+        /// Port that clients use for HTTPS if none is given.
         "HTTPS" https: Port = Number::of::<5_986>(), Writable;
     }
 
-    /// What this machine's service does.
+    /// Settings of the service on this machine.
     Service ["Service/", (service)] {
-        /// Security descriptor that decides who may do what where a resource has none of its own.
+        /// Security descriptor of all resources that have none of their own.
         "RootSDDL" root_sddl: Descriptor = Descriptor::default(), Writable;
-        /// Most concurrent operations of all users; replaced by MaxConcurrentOperationsPerUser.
+        /// Maximum number of concurrent operations of all users; replaced by MaxConcurrentOperationsPerUser.
         "MaxConcurrentOperations" max_concurrent_operations: Count<1, { u32::MAX }>
             = Number::of::<{ u32::MAX }>(), Deprecated;
-        /// Most operations one user may have open at the same time.
+        /// Maximum number of concurrent operations per user.
         "MaxConcurrentOperationsPerUser" max_concurrent_operations_per_user: Count<1, { u32::MAX }>
             = Number::of::<1_500>(), Writable;
-        /// Longest pause between two Pull messages before the enumeration is forgotten.
+        /// Maximum time between two Pull requests before the enumeration is discarded.
         "EnumerationTimeoutms" enumeration_timeoutms: Milliseconds<500, { u32::MAX }>
             = Number::of::<240_000>(), Writable;
-        /// Most requests the service works on at the same time.
+        /// Maximum number of requests that the service processes concurrently.
         "MaxConnections" max_connections: Count<1, 512> = Number::of::<300>(), Writable;
-        /// Longest time the service takes to receive one message.
+        /// Maximum time to receive one message.
         "MaxPacketRetrievalTimeSeconds" max_packet_retrieval_time_seconds: Seconds<1, { u32::MAX }>
             = Number::of::<120>(), Writable;
         /// Whether the service accepts unencrypted messages over HTTP.
         "AllowUnencrypted" allow_unencrypted: bool = false, Writable;
-        /// With which schemes callers may authenticate.
+        /// Authentication schemes that the service accepts.
         "Auth" auth: ServiceAuth;
-        /// The ports of listeners that name none.
+        /// Ports of listeners without a port of their own.
         "DefaultPorts" default_ports: ServiceDefaultPorts;
-        /// IPv4 addresses of this machine that listeners with the address * use.
+        /// Local IPv4 addresses used by listeners with the address *.
         "IPv4Filter" ipv4_filter: IPv4Filter = IPv4Filter::Any, Writable;
-        /// IPv6 addresses of this machine that listeners with the address * use.
+        /// Local IPv6 addresses used by listeners with the address *.
         "IPv6Filter" ipv6_filter: IPv6Filter = IPv6Filter::Any, Writable;
         /// Whether the service also listens for HTTP on port 80.
         "EnableCompatibilityHttpListener" enable_compatibility_http_listener: bool = false, Writable;
         /// Whether the service also listens for HTTPS on port 443.
         "EnableCompatibilityHttpsListener" enable_compatibility_https_listener: bool = false, Writable;
-        /// Certificate of HTTPS listeners that name none.
+        /// Certificate of HTTPS listeners without a certificate of their own.
         "CertificateThumbprint" certificate_thumbprint: Option<Thumbprint> = None, Writable;
-        /// Whether other machines may use the service.
+        /// Whether the service accepts requests from other machines.
         "AllowRemoteAccess" allow_remote_access: bool = true, ReadOnly;
         + auto_config: bool
     }
 
-    /// With which schemes callers may authenticate.
+    /// Authentication schemes that the service accepts.
     ServiceAuth ["Service/Auth/", (service.auth)] {
         /// Whether the service accepts Basic, which sends the password itself.
         "Basic" basic: bool = false, Writable;
         /// Whether the service accepts Kerberos.
         "Kerberos" kerberos: bool = true, Writable;
-        /// Whether the service accepts Negotiate, which is Kerberos or NTLM.
+        /// Whether the service accepts Negotiate (Kerberos or NTLM).
         "Negotiate" negotiate: bool = true, Writable;
         /// Whether the service accepts client certificates.
         "Certificate" certificate: bool = false, Writable;
-        /// Whether the service accepts CredSSP, which hands it the caller's password.
+        /// Whether the service accepts CredSSP, which delegates the client's password to it.
         "CredSSP" credssp: bool = false, Writable;
-        /// What is asked of channel-binding tokens over HTTPS.
+        /// Verification of channel binding tokens over HTTPS.
         "CbtHardeningLevel" cbt_hardening_level: CbtHardeningLevel = CbtHardeningLevel::Relaxed, Writable;
     }
 
-    /// The ports of listeners that name none.
+    /// Ports of listeners without a port of their own.
     ServiceDefaultPorts ["Service/DefaultPorts/", (service.default_ports)] {
-        /// Port of HTTP listeners that name none.
+        /// Port of HTTP listeners without a port of their own.
         "HTTP" http: Port = Number::of::<5_985>(), ReadOnly;
-        /// Port of HTTPS listeners that name none.
+        /// Port of HTTPS listeners without a port of their own.
         "HTTPS" https: Port = Number::of::<5_986>(), ReadOnly;
     }
 
-    /// What remote shells may use.
+    /// Limits of remote shells.
     Winrs ["Winrs/", (winrs)] {
-        /// Whether new remote shells may be opened.
+        /// Whether clients may open new remote shells.
         "AllowRemoteShellAccess" allow_remote_shell_access: bool = true, Writable;
-        /// Time without activity after which a shell is deleted; less than 60000 counts as 60000.
+        /// Idle time after which a shell is deleted; values below 60000 count as 60000.
         "IdleTimeout" idle_timeout: Milliseconds<0, MAX_31> = Number::of::<7_200_000>(), Writable;
-        /// Most users that may have shells open at the same time.
+        /// Maximum number of users with open shells.
         "MaxConcurrentUsers" max_concurrent_users: Count<1, MAX_31> = Number::of::<10>(), Writable;
-        /// Longest time a shell may be there, whatever it was opened for; 0 and 2147483647 are for ever.
+        /// Maximum lifetime of a shell; 0 and 2147483647 mean no limit.
         "MaxShellRunTime" max_shell_run_time: Milliseconds<0, MAX_31> = Number::of::<MAX_31>(), ReadOnly;
-        /// Most processes in one shell; threads do not count.
+        /// Maximum number of processes in one shell, threads not included.
         "MaxProcessesPerShell" max_processes_per_shell: Quota<MAX_31> = Number::of::<25>(), Writable;
-        /// Most memory of one shell with all its processes.
+        /// Maximum memory of one shell including all its processes.
         "MaxMemoryPerShellMB" max_memory_per_shell_mb: Megabytes<MAX_31> = Number::of::<1_024>(), Writable;
-        /// Most shells one user may have open at the same time.
+        /// Maximum number of open shells per user.
         "MaxShellsPerUser" max_shells_per_user: Quota<MAX_31> = Number::of::<30>(), Writable;
     }
 
-    /// How remote shells begin and end on this machine; Windows has no such settings.
+    /// Start and end of remote shells on this machine. Windows has no such settings.
     Shell ["Shell/", (shell)] {
-        /// Program that reads command lines, called with -c and the line.
+        /// Program that interprets command lines; it is called with -c and the command line.
         "LoginShell" login_shell: LoginShell = LoginShell::default(), FileOnly;
-        /// Whether a shell reads the profiles of system and user first.
+        /// Whether shells read the system and user profiles before the first command.
         "Profiles" profiles: Profiles = Profiles::Never, FileOnly;
-        /// Time after which a running command is ended whose client neither receives nor sends; 0 is never.
+        /// Time without Receive or Send after which a running command is terminated; 0 means never.
         "AbandonedCommandTimeoutms" abandoned_command_timeoutms: Milliseconds<0, MAX_31>
             = Number::of::<600_000>(), FileOnly;
     }
 
-    /// What is done for WMI without anybody asking; Windows has no such settings.
+    /// WMI tasks that run without a request. Windows has no such settings.
     Wmi ["WMI/", (wmi)] {
-        /// Whether permanent subscriptions to events are carried out.
+        /// Whether permanent event subscriptions are active.
         "PermanentSubscriptions" permanent_subscriptions: bool = false, FileOnly;
-        /// Whether they may run programs (CommandLineEventConsumer).
+        /// Whether permanent event subscriptions may run programs (CommandLineEventConsumer).
         "CommandLineConsumers" command_line_consumers: bool = false, FileOnly;
     }
 
-    /// What the service says of itself; Windows has no such settings.
+    /// Information returned by Identify. Windows has no such settings.
     Identify ["Identify/", (identify)] {
-        /// Who has made the service, as everybody is told who asks.
+        /// Vendor name that Identify returns.
         "ProductVendor" product_vendor: ProductVendor = ProductVendor::default(), FileOnly;
     }
 
-    /// Connections of the service; Windows has no such settings.
+    /// Connections of the service. Windows has no such settings.
     Connections ["Connections/", (connections)] {
         /// Maximum number of open connections; MaxConnections limits requests.
         "MaxOpen" max_open: Count<640, 65_536> = Number::of::<640>(), FileOnly;

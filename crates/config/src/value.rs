@@ -1,4 +1,4 @@
-//! The types of values; each can hold only what its setting allows.
+//! Types of the values of settings. A value of such a type is always valid.
 
 mod address_filter;
 mod cbt_hardening;
@@ -30,14 +30,14 @@ use std::str::FromStr;
 
 use crate::Reason;
 
-/// What the schema needs to know of a value's type.
+/// Type of a setting's value.
 pub(crate) trait Value: Sized + PartialEq {
     const KIND: Kind;
 
-    /// Reads what a person, a file or a message gave; white space around it does not count.
+    /// Parses text from a user, a file or a message; leading and trailing white space is ignored.
     fn parse(text: &str) -> Result<Self, Reason>;
 
-    /// The value as messages and listings show it; [`Value::parse`] reads it back.
+    /// Formats the value as in messages and listings; [`Value::parse`] accepts it.
     fn show(&self) -> String;
 }
 
@@ -55,30 +55,30 @@ macro_rules! from_str {
 
 from_str!(CbtHardeningLevel, Hostname, Descriptor, TrustedHosts, UrlPrefix);
 
-/// What sort of value a setting holds.
+/// Kind of value of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
     /// `true` or `false`.
     Switch,
-    /// A whole number in a range that includes both ends.
+    /// Integer in an inclusive range.
     Number {
-        /// The smallest value.
+        /// Minimum.
         min: u32,
-        /// The largest value.
+        /// Maximum.
         max: u32,
-        /// What is counted, such as `ms`.
+        /// Unit, such as `ms`; empty for a plain number.
         unit: &'static str,
     },
-    /// Text with rules of its own.
+    /// Text with a format of its own.
     Text {
-        /// What may stand there, as an error would say it.
+        /// Description of valid texts, for error messages.
         expected: &'static str,
     },
 }
 
 impl Kind {
-    /// What may stand there, in words: `true or false`, `1 to 512`.
+    /// Returns a description of the valid values: `true or false`, `1 to 512`.
     #[must_use]
     pub fn expected(self) -> Cow<'static, str> {
         match self {
@@ -89,12 +89,12 @@ impl Kind {
     }
 }
 
-/// The error for text that is not of this kind at all.
+/// Returns the error for a text that is not of the expected kind.
 pub(crate) fn malformed(text: &str, expected: impl Into<Cow<'static, str>>) -> Reason {
     Reason::Malformed { value: excerpt(text), expected: expected.into() }
 }
 
-/// The beginning of a text from outside, short enough for an error message.
+/// Returns the beginning of an untrusted text, at most 60 characters, for error messages.
 pub(crate) fn excerpt(text: &str) -> String {
     let mut shown: String = text.chars().take(60).collect();
     if shown.len() < text.len() {

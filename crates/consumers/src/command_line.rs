@@ -12,7 +12,7 @@ use tokio::io::Interest;
 use tokio::process::Command;
 
 use crate::Problem;
-use crate::standing::Words;
+use crate::runner::Words;
 use crate::template::Template;
 
 /// A program with its arguments.
@@ -33,35 +33,33 @@ const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 
 impl CommandLine {
     pub(crate) fn read(consumer: &Instance, words: Words) -> Result<Self, Problem> {
-        let text = |name| consumer.value(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let wrong = |property, what| Problem::Property { property, what };
-        let line = text("CommandLineTemplate").unwrap_or_default();
-        let what = "a quotation does not end";
+        let line = text(consumer, "CommandLineTemplate").unwrap_or_default();
+        let what = "unterminated quotation";
         // The command line is split before templates are filled, so an event cannot add arguments.
         let mut words: Vec<Template> = words(line)
-            .ok_or(wrong("CommandLineTemplate", what))?
+            .ok_or(Problem::Property { property: "CommandLineTemplate", what })?
             .iter()
             .map(|word| Template::parse(word))
             .collect();
-        let program = match text("ExecutablePath") {
+        let program = match text(consumer, "ExecutablePath") {
             Some(path) => path.to_owned(),
             None => {
                 let first = words.first().filter(|first| first.is_fixed());
-                let what = "name a program, and leave nothing of its name to the event";
-                let first = first.ok_or(wrong("CommandLineTemplate", what))?;
+                let what = "must begin with the name of a program, without placeholders";
+                let first = first.ok_or(Problem::Property { property: "CommandLineTemplate", what })?;
                 first.fill(&Instance::new(consumer.class().clone()))
             }
         };
         let program = PathBuf::from(program);
         if !program.is_absolute() {
-            return Err(wrong("ExecutablePath", "give the whole path of a program"));
+            return Err(Problem::Property { property: "ExecutablePath", what: "must be an absolute path" });
         }
         if words.is_empty() {
             words.push(Template::parse(&program.display().to_string().replace('%', "%%")));
         }
-        let folder = text("WorkingDirectory").map_or_else(|| PathBuf::from("/"), PathBuf::from);
+        let folder = text(consumer, "WorkingDirectory").map_or_else(|| PathBuf::from("/"), PathBuf::from);
         if !folder.is_absolute() {
-            return Err(wrong("WorkingDirectory", "give the whole path of a folder"));
+            return Err(Problem::Property { property: "WorkingDirectory", what: "must be an absolute path" });
         }
         let longest = consumer.value("KillTimeout").and_then(Value::as_integer).unwrap_or(0);
         let longest = match u64::try_from(longest) {
@@ -86,19 +84,24 @@ impl CommandLine {
             }
         }
         let mut child =
-            Command::from(command).kill_on_drop(true).spawn().map_err(Problem::deed(program.as_str()))?;
+            Command::from(command).kill_on_drop(true).spawn().map_err(Problem::io(program.as_str()))?;
         let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
         let ended = tokio::time::timeout(self.longest, group.leader_ended()).await;
         // Until its exit status is read, the process id and group id are not reused.
         drop(group);
-        let status = child.wait().await.map_err(Problem::deed(program.as_str()))?;
+        let status = child.wait().await.map_err(Problem::io(program.as_str()))?;
         match ended {
-            Ok(Err(error)) => Err(Problem::deed(program)(error)),
+            Ok(Err(error)) => Err(Problem::io(program)(error)),
             Ok(Ok(())) if status.success() => Ok(()),
             Ok(Ok(())) => Err(Problem::Status { program, status }),
             Err(_) => Err(Problem::TooLong { program, seconds: self.longest.as_secs() }),
         }
     }
+}
+
+/// Returns a property as non-empty text.
+fn text<'i>(consumer: &'i Instance, name: &str) -> Option<&'i str> {
+    consumer.value(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
 /// Process group of a program; killed on drop.

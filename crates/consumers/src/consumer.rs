@@ -7,7 +7,7 @@ use crate::command_line::CommandLine;
 use crate::journal::JournalEntry;
 use crate::log_file::LogFile;
 use crate::mail::Mail;
-use crate::standing::Words;
+use crate::runner::Words;
 
 /// An event consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Consumer {
     }
 
     /// Returns the maximum number of events per minute for one subscription.
-    pub(crate) fn pace(&self) -> u32 {
+    pub(crate) fn events_per_minute(&self) -> u32 {
         match self {
             Self::CommandLine(_) | Self::Mail(_) => 60,
             Self::LogFile(_) | Self::JournalEntry(_) => 6_000,
@@ -60,6 +60,6 @@ impl Consumer {
                 tokio::task::spawn_blocking(move || entry.consume(&event))
             }
         };
-        blocking.await.unwrap_or_else(|error| Err(Problem::deed("the consumer")(error.into())))
+        blocking.await.unwrap_or_else(|error| Err(Problem::io("the consumer")(error.into())))
     }
 }

@@ -9,17 +9,17 @@ use cim::Status;
 #[non_exhaustive]
 pub enum Problem {
     /// A binding refers to a filter or consumer that does not exist.
-    #[error("there is no {0}\n  make it, or delete the binding")]
+    #[error("{0} does not exist\n  create it, or delete the binding")]
     Missing(String),
     /// Filter, consumer and binding have different creators, so one user would act for another.
-    #[error("filter, consumer and binding were made by different users\n  have one user make all three")]
+    #[error("filter, consumer and binding have different creators\n  create all three as the same user")]
     Creators,
     /// This process does not act on behalf of the creator.
-    #[error("it was made by {0}, for whom this service does nothing on its own")]
+    #[error("the creator {0} is not allowed to run subscriptions in this service")]
     Creator(String),
     /// The consumer class is not supported.
     #[error(
-        "{0} is no consumer that is carried out here\n  use LogFileEventConsumer, NTEventLogEventConsumer, SMTPEventConsumer or CommandLineEventConsumer"
+        "unsupported consumer class {0}\n  use LogFileEventConsumer, NTEventLogEventConsumer, SMTPEventConsumer or CommandLineEventConsumer"
     )]
     Class(String),
     /// A property of the filter or consumer is not valid.
@@ -32,7 +32,7 @@ pub enum Problem {
     },
     /// A sender or recipient is not a valid mail address.
     #[error(
-        "{property}: {what:?} is no address of mail\n  write alice@example.com, or Alice <alice@example.com>"
+        "{property}: invalid mail address '{what}'\n  write alice@example.com, or Alice <alice@example.com>"
     )]
     Mailbox {
         /// Property of the consumer.
@@ -42,7 +42,7 @@ pub enum Problem {
     },
     /// Running programs is disabled.
     #[error(
-        "programs are not run for events\n  WMI.CommandLineConsumers = true in the file of settings allows it"
+        "running programs for events is disabled\n  to enable it, set WMI.CommandLineConsumers = true in the configuration file"
     )]
     Commands,
     /// The namespace of a filter is not valid.
@@ -53,14 +53,14 @@ pub enum Problem {
     Events(#[from] wmi::Error),
     /// An operation failed.
     #[error("{what}: {source}")]
-    Deed {
+    Io {
         /// Description of the operation.
         what: String,
         /// Error of the operating system.
         source: io::Error,
     },
     /// A program exceeded its time limit and was killed.
-    #[error("{program} ran longer than {seconds} seconds and was ended")]
+    #[error("{program} was killed after {seconds} seconds")]
     TooLong {
         /// Path of the program.
         program: String,
@@ -68,7 +68,7 @@ pub enum Problem {
         seconds: u64,
     },
     /// A program failed.
-    #[error("{program} has ended with {status}")]
+    #[error("{program} failed: {status}")]
     Status {
         /// Path of the program.
         program: String,
@@ -88,7 +88,7 @@ impl Problem {
             Self::Property { .. } | Self::Mailbox { .. } => Status::InvalidParameter,
             Self::Model(error) => error.status(),
             Self::Events(error) => error.status(),
-            Self::Deed { source, .. } => match source.kind() {
+            Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => Status::NotFound,
                 io::ErrorKind::PermissionDenied => Status::AccessDenied,
                 io::ErrorKind::TimedOut => Status::TimedOut,
@@ -99,8 +99,8 @@ impl Problem {
         }
     }
 
-    pub(crate) fn deed(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
-        move |source| Self::Deed { what, source }
+        move |source| Self::Io { what, source }
     }
 }

@@ -31,7 +31,7 @@ pub struct FailureLog {
 
 /// Subscription to which an event belongs.
 #[derive(Clone, Debug)]
-pub(crate) struct Bound {
+pub(crate) struct BoundConsumer {
     /// Namespace of the binding, in which failures are reported.
     pub(crate) namespace: Namespace,
     /// Namespace of the filter's events.
@@ -48,7 +48,7 @@ pub(crate) enum Failure {
     /// The queue of the consumer was full; holds the size of the queued events in bytes, if known.
     Overflow(Option<usize>),
     /// The maximum number of events per minute was exceeded.
-    Pace,
+    RateLimit,
 }
 
 /// Maximum size of the log in bytes; one older file of the same size is kept.
@@ -73,7 +73,7 @@ impl FailureLog {
     /// Adds a failure. Blocks on the disk.
     pub(crate) fn add(
         &self,
-        bound: &Bound,
+        bound: &BoundConsumer,
         event: Option<&Instance>,
         failure: &Failure,
     ) -> Result<(), Problem> {
@@ -87,7 +87,7 @@ impl FailureLog {
         }
         let (namespace, events) = (bound.namespace.as_str(), bound.events.as_str());
         let line = json!({ "namespace": namespace, "events": events, "failure": text });
-        self.append(&format!("{line}\n")).map_err(Problem::deed(self.path.display().to_string()))
+        self.append(&format!("{line}\n")).map_err(Problem::io(self.path.display().to_string()))
     }
 
     fn append(&self, line: &str) -> io::Result<()> {
@@ -104,24 +104,25 @@ impl FailureLog {
 }
 
 /// Returns the failure event in MOF.
-fn text(bound: &Bound, event: Option<&Instance>, failure: &Failure) -> Result<String, cim::Error> {
+fn text(bound: &BoundConsumer, event: Option<&Instance>, failure: &Failure) -> Result<String, cim::Error> {
     let schema = Schema::of(bound.namespace.clone());
     let class = schema.require(match failure {
         Failure::Consumer(_) => "__ConsumerFailureEvent",
         Failure::Overflow(_) => "__EventQueueOverflowEvent",
-        Failure::Pace => "__EventDroppedEvent",
+        Failure::RateLimit => "__EventDroppedEvent",
     })?;
     let consumer = ObjectPath::parse(&bound.consumer)?;
-    let mut told = Instance::new(class).with("IntendedConsumer", Value::Reference(Box::new(consumer)))?;
+    let mut instance = Instance::new(class).with("IntendedConsumer", Value::Reference(Box::new(consumer)))?;
     if let Some(event) = event {
-        told = told.with("Event", Value::Object(Box::new(event.clone())))?;
+        instance = instance.with("Event", Value::Object(Box::new(event.clone())))?;
     }
     if let Failure::Consumer(problem) = failure {
-        told =
-            told.with("ErrorCode", problem.status().code())?.with("ErrorDescription", problem.to_string())?;
+        instance = instance
+            .with("ErrorCode", problem.status().code())?
+            .with("ErrorDescription", problem.to_string())?;
     }
     if let Failure::Overflow(Some(octets)) = failure {
-        told = told.with("CurrentQueueSize", u32::try_from(*octets).unwrap_or(u32::MAX))?;
+        instance = instance.with("CurrentQueueSize", u32::try_from(*octets).unwrap_or(u32::MAX))?;
     }
-    Ok(mof::print(&[Item::Instance(InstanceDeclaration::of(&told))]))
+    Ok(mof::print(&[Item::Instance(InstanceDeclaration::of(&instance))]))
 }

@@ -1,5 +1,6 @@
 //! `NTEventLogEventConsumer`: writes a journal entry for each event (systemd, Native Journal Protocol).
 
+use std::io;
 use std::os::unix::net::UnixDatagram;
 
 use cim::{Instance, Value};
@@ -22,16 +23,15 @@ const SOCKET: &str = "/run/systemd/journal/socket";
 
 impl JournalEntry {
     pub(crate) fn read(consumer: &Instance) -> Result<Self, Problem> {
-        let number = |name| consumer.value(name).and_then(Value::as_integer);
         let source = consumer.value("SourceName").and_then(Value::as_str).filter(|source| !source.is_empty());
-        let what = "say what the entries are to be found under";
+        let what = "required; used as SYSLOG_IDENTIFIER of the entries";
         let source = source.ok_or(Problem::Property { property: "SourceName", what })?;
         let lines = consumer.value("InsertionStringTemplates").map_or(&[][..], Value::elements);
         Ok(Self {
             source: source.to_owned(),
-            id: number("EventID").and_then(|id| u32::try_from(id).ok()).unwrap_or(0),
-            category: number("Category").and_then(|category| u16::try_from(category).ok()).unwrap_or(0),
-            priority: match number("EventType") {
+            id: number(consumer, "EventID").and_then(|id| u32::try_from(id).ok()).unwrap_or(0),
+            category: number(consumer, "Category").and_then(|number| u16::try_from(number).ok()).unwrap_or(0),
+            priority: match number(consumer, "EventType") {
                 Some(1 | 16) => 3,
                 Some(2) => 4,
                 Some(8) => 5,
@@ -43,12 +43,14 @@ impl JournalEntry {
 
     /// Writes the entry for an event.
     pub(crate) fn consume(&self, event: &Instance) -> Result<(), Problem> {
-        let failed = || Problem::deed("the journal");
-        let socket = UnixDatagram::unbound().map_err(failed())?;
+        self.send(event).map_err(Problem::io("the journal"))
+    }
+
+    fn send(&self, event: &Instance) -> io::Result<()> {
+        let socket = UnixDatagram::unbound()?;
         // Do not block if the journal does not accept entries.
-        socket.set_nonblocking(true).map_err(failed())?;
-        socket.send_to(&self.entry(event), SOCKET).map_err(failed())?;
-        Ok(())
+        socket.set_nonblocking(true)?;
+        socket.send_to(&self.entry(event), SOCKET).map(drop)
     }
 
     fn entry(&self, event: &Instance) -> Vec<u8> {
@@ -72,6 +74,10 @@ impl JournalEntry {
     }
 }
 
+fn number(consumer: &Instance, name: &str) -> Option<i128> {
+    consumer.value(name).and_then(Value::as_integer)
+}
+
 #[cfg(test)]
 mod tests {
     use cim::{Namespace, Schema};
@@ -79,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_an_event_says_cannot_add_fields() {
+    fn event_values_cannot_add_journal_fields() {
         let schema = Schema::of(Namespace::cimv2());
         let event = Instance::new(schema.class("__TimerEvent").expect("a class"));
         let event = event.with("TimerId", "a\nPRIORITY=0").expect("a property");

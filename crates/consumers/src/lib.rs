@@ -9,7 +9,7 @@
 //! | `CommandLineEventConsumer` | runs a program, if that is enabled |
 //!
 //! Consumers run with the rights of this process, and only if filter, consumer and binding have the same
-//! permitted creator ([`Whose`]). A program is named by an absolute path that events cannot influence, and
+//! permitted creator ([`Creators`]). A program is named by an absolute path that events cannot influence, and
 //! event data always stays within one argument. A mail goes only to the recipients listed in its consumer,
 //! one for each entry between commas, and event data cannot add header lines.
 //!
@@ -28,11 +28,11 @@ mod journal;
 mod log_file;
 mod mail;
 pub mod oracle;
-mod pace;
-mod standing;
+mod queue;
+mod rate_limit;
+mod runner;
 mod subscription;
 mod template;
-mod waiting;
 
 pub use command_line::CommandLine;
 pub use consumer::Consumer;
@@ -41,5 +41,5 @@ pub use failure::FailureLog;
 pub use journal::JournalEntry;
 pub use log_file::LogFile;
 pub use mail::Mail;
-pub use standing::{Carrier, Commands, Whose, Words};
+pub use runner::{CommandPolicy, Creators, SubscriptionRunner, Words};
 pub use subscription::{Filter, Registered, Subscription, registered};

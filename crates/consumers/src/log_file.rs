@@ -25,20 +25,21 @@ const OLD_FILES: u32 = 999;
 
 impl LogFile {
     pub(crate) fn read(consumer: &Instance) -> Result<Self, Problem> {
-        let text = |name| consumer.value(name).and_then(Value::as_str);
-        let path = text("Filename").map(PathBuf::from).filter(|path| path.is_absolute());
-        let what = "give the whole path of a file";
+        let text = consumer.value("Text").and_then(Value::as_str).unwrap_or_default();
+        let path = consumer.value("Filename").and_then(Value::as_str);
+        let path = path.map(PathBuf::from).filter(|path| path.is_absolute());
+        let what = "must be an absolute path";
         let path = path.ok_or(Problem::Property { property: "Filename", what })?;
         let most = consumer.value("MaximumFileSize").and_then(Value::as_integer);
         let most = most.and_then(|most| u64::try_from(most).ok()).unwrap_or(0);
-        Ok(Self { path, most, line: Template::parse(text("Text").unwrap_or_default()) })
+        Ok(Self { path, most, line: Template::parse(text) })
     }
 
     /// Adds the line for an event. Blocks on the disk.
     pub(crate) fn consume(&self, event: &Instance) -> Result<(), Problem> {
         // Control characters are replaced, so an event always adds exactly one line.
         let line = self.line.fill(event).replace(['\n', '\r', '\0'], " ") + "\n";
-        self.append(&line).map_err(Problem::deed(self.path.display().to_string()))
+        self.append(&line).map_err(Problem::io(self.path.display().to_string()))
     }
 
     fn append(&self, line: &str) -> io::Result<()> {
@@ -48,7 +49,7 @@ impl LogFile {
             && size > 0
             && size.saturating_add(u64::try_from(line.len()).unwrap_or(0)) > self.most
         {
-            fs::rename(&self.path, self.aside())?;
+            fs::rename(&self.path, self.rotated_path())?;
             file = open(&self.path)?;
         }
         file.write_all(line.as_bytes())
@@ -56,13 +57,15 @@ impl LogFile {
 
     /// Returns the first unused name of `FILE.001` to `FILE.999`; if all are used, the first one, which is
     /// overwritten.
-    fn aside(&self) -> PathBuf {
-        let numbered = |number: u32| {
-            let mut name = self.path.clone().into_os_string();
-            name.push(format!(".{number:03}"));
-            PathBuf::from(name)
-        };
-        (1..=OLD_FILES).map(numbered).find(|path| !path.exists()).unwrap_or_else(|| numbered(1))
+    fn rotated_path(&self) -> PathBuf {
+        let mut names = (1..=OLD_FILES).map(|number| self.numbered(number));
+        names.find(|path| !path.exists()).unwrap_or_else(|| self.numbered(1))
+    }
+
+    fn numbered(&self, number: u32) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(format!(".{number:03}"));
+        PathBuf::from(name)
     }
 }
 
@@ -72,7 +75,7 @@ fn open(path: &Path) -> io::Result<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path)?;
     if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a file"));
+        return Err(io::Error::other("not a regular file"));
     }
     Ok(file)
 }
@@ -82,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_is_full_is_put_aside_and_a_link_is_not_followed() {
+    fn a_full_file_is_renamed_and_links_are_not_followed() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.log");
         let log = LogFile { path: path.clone(), most: 10, line: Template::parse("") };

@@ -39,40 +39,33 @@ const MOST_RECIPIENTS: usize = 100;
 
 impl Mail {
     pub(crate) fn read(consumer: &Instance) -> Result<Self, Problem> {
-        let text = |name| {
-            consumer.value(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty())
-        };
-        let wrong = |property, what| Problem::Property { property, what };
-        let server = text("SMTPServer").ok_or(wrong("SMTPServer", "name the server that takes the mail"))?;
+        let server = text(consumer, "SMTPServer").ok_or(wrong("SMTPServer", "mail server is required"))?;
         if address_of(server).is_none() {
             return Err(wrong(
                 "SMTPServer",
-                "write a name or an address, and a port if it is not 25: mail.example.com:2525",
+                "must be a host name or address, with an optional port: mail.example.com:2525",
             ));
         }
-        // The list is split before templates are filled, so an event cannot add recipients.
-        let list = |property| {
-            let mailboxes = text(property).unwrap_or_default().split([',', ';']).map(str::trim);
-            mailboxes.filter(|mailbox| !mailbox.is_empty()).map(Template::parse).collect::<Vec<_>>()
-        };
-        let (to, cc, bcc) = (list("ToLine"), list("CcLine"), list("BccLine"));
+        let (to, cc) = (templates(consumer, "ToLine"), templates(consumer, "CcLine"));
+        let bcc = templates(consumer, "BccLine");
         match to.len() + cc.len() + bcc.len() {
-            0 => return Err(wrong("ToLine", "say who gets the mail")),
+            0 => return Err(wrong("ToLine", "at least one recipient is required")),
             1..=MOST_RECIPIENTS => {}
-            _ => return Err(wrong("ToLine", "a mail goes to a hundred at most")),
+            _ => return Err(wrong("ToLine", "at most 100 recipients are allowed")),
         }
         let fields = consumer.value("HeaderFields").map_or(&[][..], Value::elements);
         let fields = fields.iter().filter_map(Value::as_str).map(Field::parse).collect::<Option<_>>();
-        let what = "write each as Name: value, in ASCII, and none of those that have properties of their own";
+        let what =
+            "must be ASCII fields of the form Name: value, without fields that have their own property";
         Ok(Self {
             server: server.to_owned(),
-            from: text("FromLine").map(Template::parse),
-            reply_to: list("ReplyToLine"),
+            from: text(consumer, "FromLine").map(Template::parse),
+            reply_to: templates(consumer, "ReplyToLine"),
             to,
             cc,
             bcc,
             fields: fields.ok_or(wrong("HeaderFields", what))?,
-            subject: Template::parse(text("Subject").unwrap_or_default()),
+            subject: Template::parse(text(consumer, "Subject").unwrap_or_default()),
             text: Template::parse(consumer.value("Message").and_then(Value::as_str).unwrap_or_default()),
         })
     }
@@ -87,34 +80,56 @@ impl Mail {
             Ok((stream, own))
         };
         let sent = smtp::send(connected, &message).await;
-        sent.map_err(Problem::deed(format!("the mail server {}", self.server)))
+        sent.map_err(Problem::io(format!("the mail server {}", self.server)))
     }
 
     fn message(&self, event: &Instance) -> Result<Message, Problem> {
-        let mailboxes = |templates: &[Template], property| {
-            let all = templates.iter().map(|template| {
-                let filled = template.fill(event);
-                Mailbox::parse(&filled).ok_or(Problem::Mailbox { property, what: harmless(&filled) })
-            });
-            all.collect::<Result<Vec<_>, _>>()
-        };
         let host = host_name();
         let from = match &self.from {
-            Some(template) => mailboxes(std::slice::from_ref(template), "FromLine")?.pop(),
+            Some(template) => Some(mailbox(template, event, "FromLine")?),
             None => Mailbox::parse(&format!("telarch@{host}")),
         };
         Ok(Message {
             from: from.ok_or(Problem::Mailbox { property: "FromLine", what: String::new() })?,
-            reply_to: mailboxes(&self.reply_to, "ReplyToLine")?,
-            to: mailboxes(&self.to, "ToLine")?,
-            cc: mailboxes(&self.cc, "CcLine")?,
-            bcc: mailboxes(&self.bcc, "BccLine")?,
+            reply_to: mailboxes(&self.reply_to, event, "ReplyToLine")?,
+            to: mailboxes(&self.to, event, "ToLine")?,
+            cc: mailboxes(&self.cc, event, "CcLine")?,
+            bcc: mailboxes(&self.bcc, event, "BccLine")?,
             fields: self.fields.clone(),
             subject: self.subject.fill(event),
             text: self.text.fill(event),
             host,
         })
     }
+}
+
+fn wrong(property: &'static str, what: &'static str) -> Problem {
+    Problem::Property { property, what }
+}
+
+/// Returns a property as trimmed, non-empty text.
+fn text<'i>(consumer: &'i Instance, name: &str) -> Option<&'i str> {
+    consumer.value(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// Parses a list of mailboxes. The list is split before templates are filled, so an event cannot add
+/// recipients.
+fn templates(consumer: &Instance, property: &str) -> Vec<Template> {
+    let mailboxes = text(consumer, property).unwrap_or_default().split([',', ';']).map(str::trim);
+    mailboxes.filter(|mailbox| !mailbox.is_empty()).map(Template::parse).collect()
+}
+
+fn mailboxes(
+    templates: &[Template],
+    event: &Instance,
+    property: &'static str,
+) -> Result<Vec<Mailbox>, Problem> {
+    templates.iter().map(|template| mailbox(template, event, property)).collect()
+}
+
+fn mailbox(template: &Template, event: &Instance, property: &'static str) -> Result<Mailbox, Problem> {
+    let filled = template.fill(event);
+    Mailbox::parse(&filled).ok_or(Problem::Mailbox { property, what: harmless(&filled) })
 }
 
 /// Splits host and port; an IPv6 address with a port is in brackets.
@@ -130,8 +145,9 @@ fn address_of(server: &str) -> Option<(&str, u16)> {
         Some((host, port)) => (host, port.parse().ok()?),
         None => (server, PORT),
     };
-    let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || b".-_".contains(&octet);
-    (!host.is_empty() && host.bytes().all(is_letter)).then_some((host, port))
+    let is_host =
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+    is_host.then_some((host, port))
 }
 
 /// Returns the host name, or `localhost` if it is not a valid domain.
@@ -151,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn servers_are_names_or_addresses_with_a_port_or_without() {
+    fn servers_are_names_or_addresses_with_optional_port() {
         for (server, expected) in [
             ("mail.example.com", Some(("mail.example.com", 25))),
             ("mail:2525", Some(("mail", 2525))),

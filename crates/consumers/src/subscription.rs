@@ -4,7 +4,7 @@ use cim::{Instance, Namespace, ObjectPath, Value};
 use repository::Contents;
 use sddl::Sid;
 
-use crate::standing::Words;
+use crate::runner::Words;
 use crate::{Consumer, Problem};
 
 /// A filter and the consumer of its events.
@@ -50,16 +50,12 @@ pub fn registered(contents: &Contents, words: Words) -> Vec<Registered> {
         let bindings =
             stored.instances().filter(|instance| instance.class().is_a("__FilterToConsumerBinding"));
         for binding in bindings {
-            let path = |name| match binding.value(name) {
-                Some(Value::Reference(path)) => Some(path.as_ref()),
-                _ => None,
-            };
-            let told = |name| path(name).map(ObjectPath::to_string).unwrap_or_default();
-            let subscription = read(contents, namespace, binding, path("Filter"), path("Consumer"), words);
+            let (filter, consumer) = (reference(binding, "Filter"), reference(binding, "Consumer"));
+            let subscription = read(contents, namespace, binding, filter, consumer, words);
             all.push(Registered {
                 namespace: namespace.clone(),
-                filter: told("Filter"),
-                consumer: told("Consumer"),
+                filter: filter.map(ObjectPath::to_string).unwrap_or_default(),
+                consumer: consumer.map(ObjectPath::to_string).unwrap_or_default(),
                 creator: creator(binding),
                 subscription,
             });
@@ -76,26 +72,43 @@ fn read(
     consumer: Option<&ObjectPath>,
     words: Words,
 ) -> Result<Subscription, Problem> {
-    let found = |path: Option<&ObjectPath>| {
-        let path = path.ok_or_else(|| Problem::Missing("filter or consumer".to_owned()))?;
-        let stored = contents.namespace(path.namespace.as_ref().unwrap_or(namespace)).ok();
-        let instance = stored.and_then(|stored| stored.instance(path).ok().flatten());
-        instance.ok_or_else(|| Problem::Missing(path.to_string()))
-    };
     let at = filter.and_then(|path| path.namespace.as_ref()).unwrap_or(namespace);
-    let (filter, consumer) = (found(filter)?, found(consumer)?);
+    let (filter, consumer) = (find(contents, namespace, filter)?, find(contents, namespace, consumer)?);
     if creator(filter) != creator(binding) || creator(consumer) != creator(binding) {
         return Err(Problem::Creators);
     }
-    let text = |name| filter.value(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let namespace = text("EventNamespace").map(Namespace::parse).transpose()?;
-    let what = "give a query of events";
-    let query = text("Query").ok_or(Problem::Property { property: "Query", what })?.to_owned();
+    let namespace = text(filter, "EventNamespace").map(Namespace::parse).transpose()?;
+    let what = "must be an event query";
+    let query = text(filter, "Query").ok_or(Problem::Property { property: "Query", what })?.to_owned();
     let filter = Filter { namespace: namespace.unwrap_or_else(|| at.clone()), query };
     let queue = consumer.value("MaximumQueueSize").and_then(Value::as_integer);
     let queue = queue.and_then(|octets| usize::try_from(octets).ok()).filter(|octets| *octets > 0);
     let queue = queue.map_or(LARGEST_QUEUE, |octets| octets.min(LARGEST_QUEUE));
     Ok(Subscription { filter, consumer: Consumer::read(consumer, words)?, queue })
+}
+
+fn reference<'i>(binding: &'i Instance, name: &str) -> Option<&'i ObjectPath> {
+    match binding.value(name) {
+        Some(Value::Reference(path)) => Some(path.as_ref()),
+        _ => None,
+    }
+}
+
+/// Returns a stored instance; paths without a namespace belong to `namespace`.
+fn find<'c>(
+    contents: &'c Contents,
+    namespace: &Namespace,
+    path: Option<&ObjectPath>,
+) -> Result<&'c Instance, Problem> {
+    let path = path.ok_or_else(|| Problem::Missing("filter or consumer".to_owned()))?;
+    let stored = contents.namespace(path.namespace.as_ref().unwrap_or(namespace)).ok();
+    let instance = stored.and_then(|stored| stored.instance(path).ok().flatten());
+    instance.ok_or_else(|| Problem::Missing(path.to_string()))
+}
+
+/// Returns a property as non-empty text.
+fn text<'i>(instance: &'i Instance, name: &str) -> Option<&'i str> {
+    instance.value(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
 /// Maximum size in bytes of events that wait for a consumer, whatever its `MaximumQueueSize`.

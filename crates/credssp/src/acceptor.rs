@@ -1,4 +1,4 @@
-//! The service's end.
+//! Service side of CredSSP.
 
 use auth::credssp::{Delegation, PasswordCredentials, Version};
 use auth::{Accepted, AuthError, Oid, Step, credssp};
@@ -7,11 +7,11 @@ use tracing::debug;
 
 use crate::context::Context;
 use crate::tls::Tls;
-use crate::{AFTER_THE_END, CredSspError, MOST_OCTETS, MOST_TOKENS, ServiceCertificate, TOO_LONG};
+use crate::{AFTER_END, CredSspError, MAX_TOKEN, MAX_TOKENS, ServiceCertificate, TOO_LONG};
 
-/// Takes one client's credentials over one connection of HTTP.
+/// Receives the credentials of one client over one HTTP connection.
 pub struct Acceptor {
-    /// Nothing after the end, be it good or bad.
+    /// `None` after completion or failure.
     tls: Option<Tls>,
     inner: credssp::Acceptor,
     tokens: u8,
@@ -20,11 +20,11 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// `inner` proves who the client is; it speaks SPNEGO, or what comes without it, such as
-    /// [`negotiate::Acceptor`](auth::negotiate::Acceptor). No version below `minimum` is spoken.
+    /// Creates an acceptor. `inner` authenticates the client with SPNEGO or a mechanism without it, such as
+    /// [`negotiate::Acceptor`](auth::negotiate::Acceptor). Versions below `minimum` are rejected.
     ///
     /// # Errors
-    /// [`CredSspError::Tls`].
+    /// [`CredSspError::Tls`] if TLS cannot be configured.
     pub fn new(
         certificate: &ServiceCertificate,
         inner: Box<dyn auth::Acceptor>,
@@ -35,7 +35,8 @@ impl Acceptor {
         Ok(Self { tls: Some(tls), inner, tokens: 0, refusal: None, credentials: None })
     }
 
-    /// What the client handed over, once it is let in, and once only. They name the account that it was let in as.
+    /// Returns the client's credentials once after a successful authentication. They are those of the authenticated
+    /// account.
     #[must_use]
     pub fn take_credentials(&mut self) -> Option<PasswordCredentials> {
         self.credentials.take()
@@ -49,20 +50,20 @@ impl Acceptor {
 
 impl auth::Acceptor for Acceptor {
     fn step(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError> {
-        let mut tls = self.tls.take().ok_or(AFTER_THE_END)?;
+        let mut tls = self.tls.take().ok_or(AFTER_END)?;
         self.tokens = self.tokens.saturating_add(1);
-        if self.tokens > MOST_TOKENS || token.len() > MOST_OCTETS {
+        if self.tokens > MAX_TOKENS || token.len() > MAX_TOKEN {
             return Err(TOO_LONG);
         }
         let was_handshaking = tls.is_handshaking();
-        let request = tls.receive(token).map_err(broken)?;
+        let request = tls.receive(token).map_err(tls_error)?;
         if request.is_empty() {
             if !was_handshaking {
-                return Err(AuthError::Malformed("there is nothing in it"));
+                return Err(AuthError::Malformed("empty token"));
             }
-            let answer = tls.pending().map_err(broken)?;
+            let answer = tls.pending().map_err(tls_error)?;
             if answer.is_empty() && tls.is_handshaking() {
-                return Err(AuthError::Malformed("half a message of TLS"));
+                return Err(AuthError::Malformed("incomplete TLS message"));
             }
             self.tls = Some(tls);
             return Ok(Step::Continue(answer));
@@ -70,13 +71,13 @@ impl auth::Acceptor for Acceptor {
         match self.inner.step(&request) {
             Err(error) => Err(self.refused(tls, error)),
             Ok(Step::Continue(reply)) => {
-                let reply = tls.send(&reply).map_err(broken)?;
+                let reply = tls.send(&reply).map_err(tls_error)?;
                 self.tls = Some(tls);
                 Ok(Step::Continue(reply))
             }
             Ok(Step::Done { token, outcome: Delegation { account, credentials } }) => {
                 self.credentials = Some(credentials);
-                let token = token.map(|token| tls.send(&token)).transpose().map_err(broken)?;
+                let token = token.map(|token| tls.send(&token)).transpose().map_err(tls_error)?;
                 let context = Box::new(Context::new(tls));
                 Ok(Step::Done { token, outcome: Accepted { account, context } })
             }
@@ -96,7 +97,7 @@ impl auth::Acceptor for Acceptor {
     }
 }
 
-fn broken(error: rustls::Error) -> AuthError {
+fn tls_error(error: rustls::Error) -> AuthError {
     debug!(%error, "TLS inside CredSSP failed");
-    AuthError::Malformed("the TLS inside it fails")
+    AuthError::Malformed("TLS inside CredSSP failed")
 }

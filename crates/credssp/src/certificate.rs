@@ -1,4 +1,4 @@
-//! The certificate of the service, which nobody vouches for: CredSSP itself proves that both ends see the same one.
+//! Certificate of the service. No authority needs to sign it: CredSSP proves that both ends see the same one.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::CredSspError;
 
-/// What the service shows to every client of CredSSP.
+/// Certificate and key of a CredSSP service.
 #[derive(Clone)]
 pub struct ServiceCertificate {
     pub(crate) config: Arc<ServerConfig>,
@@ -23,22 +23,22 @@ pub struct ServiceCertificate {
 }
 
 impl ServiceCertificate {
-    /// Takes a certificate with its key, which must be RSA: clients read no other.
+    /// Takes a certificate and its private key, which must be RSA, because clients support no other.
     ///
-    /// One that the service made itself is usual, with the name `CN=CREDSSP-host`.
+    /// A self-signed certificate with the name `CN=CREDSSP-host` is usual.
     ///
     /// # Errors
-    /// [`CredSspError`].
+    /// [`CredSspError`] if the certificate is not X.509 with an RSA key, or does not match the private key.
     pub fn new(
         certificate: CertificateDer<'static>,
         private_key: PrivateKeyDer<'static>,
     ) -> Result<Self, CredSspError> {
         let key = public_key(&certificate)?;
         if !is_rsa(&certificate) {
-            return Err(CredSspError::Certificate("its key is not RSA"));
+            return Err(CredSspError::Certificate("the key is not RSA"));
         }
-        // Sessions that can be resumed are left on: what announces them is the only thing that a service of TLS 1.3
-        // says after the client's last word, and without it that token would be empty.
+        // Session resumption stays enabled: the session ticket is the only message of a TLS 1.3 service after the
+        // client's last handshake message, and without it that token would be empty.
         let config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
@@ -47,7 +47,7 @@ impl ServiceCertificate {
     }
 }
 
-/// Takes any certificate, so long as its owner is at the other end.
+/// Accepts any certificate, if the peer proves possession of its key.
 #[derive(Debug)]
 pub(crate) struct AnyCertificate(pub(crate) WebPkiSupportedAlgorithms);
 
@@ -90,7 +90,7 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// What the certificate's `subjectPublicKey` holds (RFC 5280, 4.1.2.7).
+/// Returns the content of the certificate's `subjectPublicKey` (RFC 5280 4.1.2.7).
 pub(crate) fn public_key(certificate: &[u8]) -> Result<PublicKey, CredSspError> {
     let (_, certificate) = X509Certificate::from_der(certificate).map_err(|_| UNREADABLE)?;
     let octets = certificate.public_key().subject_public_key.data.to_vec();
@@ -102,4 +102,4 @@ fn is_rsa(certificate: &[u8]) -> bool {
         .is_ok_and(|(_, certificate)| certificate.public_key().algorithm.algorithm == OID_PKCS1_RSAENCRYPTION)
 }
 
-const UNREADABLE: CredSspError = CredSspError::Certificate("it is not X.509");
+const UNREADABLE: CredSspError = CredSspError::Certificate("not an X.509 certificate");

@@ -1,13 +1,13 @@
-//! The connection as a security context: each message is one record.
+//! The TLS connection as a security context: each message is one record (MS-WSMV 2.2.9.1.3).
 
 use auth::{MechListMic, SealError, SecurityContext};
 use tracing::debug;
 
 use crate::tls::Tls;
 
-/// Seals what may be one record at most.
+/// Security context that seals at most one record per message.
 pub(crate) struct Context {
-    /// Nothing after a failure: the records of both ends no longer fit.
+    /// `None` after a failure: the record sequences of both ends no longer match.
     tls: Option<Tls>,
 }
 
@@ -23,17 +23,18 @@ impl SecurityContext for Context {
     }
 
     fn largest_message(&self) -> Option<usize> {
-        Some(MOST_PLAIN)
+        Some(MAX_PLAINTEXT)
     }
 
-    /// The header is the beginning of the record, as long as the record's trailer is: clients join the two again.
+    /// Returns the first part of the record as the header, with the length of the record's trailer; clients concatenate
+    /// both parts.
     fn seal(&mut self, message: &mut Vec<u8>) -> Result<Vec<u8>, SealError> {
         let mut tls = self.tls.take().ok_or(SealError::Failed)?;
-        if message.is_empty() || message.len() > MOST_PLAIN {
+        if message.is_empty() || message.len() > MAX_PLAINTEXT {
             return Err(SealError::Failed);
         }
         let mut header = tls.send(message).map_err(|error| {
-            debug!(%error, "A message was not sealed");
+            debug!(%error, "Sealing a message failed");
             SealError::Failed
         })?;
         *message = header.split_off(tls.trailer().min(header.len()));
@@ -41,7 +42,7 @@ impl SecurityContext for Context {
         Ok(header)
     }
 
-    /// Takes whole records, wherever they are divided.
+    /// Accepts whole records, divided at any position.
     fn unseal(&mut self, header: &[u8], message: &mut Vec<u8>) -> Result<(), SealError> {
         let mut tls = self.tls.take().ok_or(SealError::Failed)?;
         let records = [header, message].concat();
@@ -49,7 +50,7 @@ impl SecurityContext for Context {
             return Err(SealError::Forged);
         }
         *message = tls.receive(&records).map_err(|error| {
-            debug!(%error, "A sealed message was refused");
+            debug!(%error, "Rejected a sealed message");
             SealError::Forged
         })?;
         self.tls = Some(tls);
@@ -69,8 +70,8 @@ impl SecurityContext for Context {
     }
 }
 
-/// Whether the last record ends where the octets do (RFC 8446, 5.1): half a record would be completed by the next
-/// message.
+/// Returns `true` if the data ends at the end of a record (RFC 8446 5.1). Otherwise the next message would complete the
+/// record.
 fn are_whole_records(mut octets: &[u8]) -> bool {
     loop {
         match octets {
@@ -85,5 +86,5 @@ fn are_whole_records(mut octets: &[u8]) -> bool {
     }
 }
 
-/// The most that fits into one record (RFC 8446, 5.1).
-const MOST_PLAIN: usize = 1 << 14;
+/// Maximum plain text of one record (RFC 8446 5.1).
+const MAX_PLAINTEXT: usize = 1 << 14;

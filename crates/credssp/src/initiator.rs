@@ -1,4 +1,4 @@
-//! The client's end.
+//! Client side of CredSSP.
 
 use std::mem;
 use std::net::Ipv4Addr;
@@ -15,25 +15,25 @@ use zeroize::Zeroizing;
 use crate::certificate::{AnyCertificate, provider, public_key};
 use crate::context::Context;
 use crate::tls::Tls;
-use crate::{AFTER_THE_END, CredSspError, MOST_OCTETS, MOST_TOKENS, TOO_LONG};
+use crate::{AFTER_END, CredSspError, MAX_TOKEN, MAX_TOKENS, TOO_LONG};
 
-/// Hands credentials over to one service over one connection of HTTP.
+/// Delegates credentials to one service over one HTTP connection.
 ///
-/// It takes any certificate, and hands over nothing before the service has proven, with what only it and whoever
-/// knows the password can know, that it sees that very certificate as its own.
+/// Any certificate is accepted. The credentials are sent only after the service has proven that it sees the same
+/// certificate as its own; the proof is protected by the inner authentication, so a man in the middle cannot create it.
 pub struct Initiator {
     stage: Stage,
     tokens: u8,
 }
 
 enum Stage {
-    Handshaking(Tls, Opening),
-    Talking(Tls, credssp::Initiator),
+    Handshaking(Tls, ExchangeParameters),
+    Exchanging(Tls, credssp::Initiator),
     Over,
 }
 
-/// What there is to say once the connection stands.
-struct Opening {
+/// Parameters of the exchange inside TLS.
+struct ExchangeParameters {
     inner: Box<dyn auth::Initiator>,
     credentials: PasswordCredentials,
     nonce: Zeroizing<[u8; 32]>,
@@ -41,11 +41,11 @@ struct Opening {
 }
 
 impl Initiator {
-    /// `inner` proves who we are, such as [`spnego::Initiator`](auth::spnego::Initiator); no version below `minimum`
-    /// is spoken.
+    /// Creates an initiator. `inner` authenticates the user, for example
+    /// [`spnego::Initiator`](auth::spnego::Initiator). Versions below `minimum` are rejected.
     ///
     /// # Errors
-    /// [`CredSspError::Tls`].
+    /// [`CredSspError::Tls`] if TLS cannot be configured.
     pub fn new(
         inner: Box<dyn auth::Initiator>,
         credentials: PasswordCredentials,
@@ -62,59 +62,59 @@ impl Initiator {
             .with_no_client_auth();
         config.resumption = Resumption::disabled();
         config.enable_sni = false;
-        // It is neither sent nor compared.
+        // The name is neither sent nor compared.
         let name = ServerName::from(Ipv4Addr::UNSPECIFIED);
         let tls = Tls::new(ClientConnection::new(Arc::new(config), name)?);
-        let opening = Opening { inner, credentials, nonce, minimum };
-        Ok(Self { stage: Stage::Handshaking(tls, opening), tokens: 0 })
+        let parameters = ExchangeParameters { inner, credentials, nonce, minimum };
+        Ok(Self { stage: Stage::Handshaking(tls, parameters), tokens: 0 })
     }
 
-    fn shake_hands(
+    fn continue_handshake(
         &mut self,
         mut tls: Tls,
-        opening: Opening,
+        parameters: ExchangeParameters,
         token: &[u8],
     ) -> Result<Step<Initiated>, AuthError> {
-        if !tls.receive(token).map_err(broken)?.is_empty() {
-            return Err(AuthError::Malformed("the service speaks first"));
+        if !tls.receive(token).map_err(tls_error)?.is_empty() {
+            return Err(AuthError::Malformed("unexpected data before the first request"));
         }
-        let answer = tls.pending().map_err(broken)?;
+        let answer = tls.pending().map_err(tls_error)?;
         if !answer.is_empty() {
-            self.stage = Stage::Handshaking(tls, opening);
+            self.stage = Stage::Handshaking(tls, parameters);
             return Ok(Step::Continue(answer));
         }
         if tls.is_handshaking() {
-            return Err(AuthError::Malformed("the TLS inside it does not go on"));
+            return Err(AuthError::Malformed("TLS handshake inside CredSSP does not proceed"));
         }
         let certificate = tls.peer_certificate().ok_or(NO_CERTIFICATE)?;
         let key = public_key(certificate).map_err(|_| NO_CERTIFICATE)?;
-        let Opening { inner, credentials, nonce, minimum } = opening;
-        let mut talk = credssp::Initiator::new(inner, key, credentials, Nonce::new(*nonce), minimum);
-        match talk.step(None)? {
+        let ExchangeParameters { inner, credentials, nonce, minimum } = parameters;
+        let mut exchange = credssp::Initiator::new(inner, key, credentials, Nonce::new(*nonce), minimum);
+        match exchange.step(None)? {
             Step::Continue(request) => {
-                let token = tls.send(&request).map_err(broken)?;
-                self.stage = Stage::Talking(tls, talk);
+                let token = tls.send(&request).map_err(tls_error)?;
+                self.stage = Stage::Exchanging(tls, exchange);
                 Ok(Step::Continue(token))
             }
-            Step::Done { .. } => Err(AFTER_THE_END),
+            Step::Done { .. } => Err(AFTER_END),
         }
     }
 
-    fn talk(
+    fn exchange(
         &mut self,
         mut tls: Tls,
-        mut talk: credssp::Initiator,
+        mut exchange: credssp::Initiator,
         token: &[u8],
     ) -> Result<Step<Initiated>, AuthError> {
-        let request = tls.receive(token).map_err(broken)?;
-        match talk.step(Some(&request))? {
+        let request = tls.receive(token).map_err(tls_error)?;
+        match exchange.step(Some(&request))? {
             Step::Continue(request) => {
-                let token = tls.send(&request).map_err(broken)?;
-                self.stage = Stage::Talking(tls, talk);
+                let token = tls.send(&request).map_err(tls_error)?;
+                self.stage = Stage::Exchanging(tls, exchange);
                 Ok(Step::Continue(token))
             }
             Step::Done { token, outcome: mutual } => {
-                let token = token.map(|token| tls.send(&token)).transpose().map_err(broken)?;
+                let token = token.map(|token| tls.send(&token)).transpose().map_err(tls_error)?;
                 Ok(Step::Done { token, outcome: Initiated { context: Box::new(Context::new(tls)), mutual } })
             }
         }
@@ -124,21 +124,23 @@ impl Initiator {
 impl auth::Initiator for Initiator {
     fn step(&mut self, token: Option<&[u8]>) -> Result<Step<Initiated>, AuthError> {
         self.tokens = self.tokens.saturating_add(1);
-        if self.tokens > MOST_TOKENS || token.is_some_and(|token| token.len() > MOST_OCTETS) {
+        if self.tokens > MAX_TOKENS || token.is_some_and(|token| token.len() > MAX_TOKEN) {
             self.stage = Stage::Over;
             return Err(TOO_LONG);
         }
         match mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Handshaking(tls, opening) => self.shake_hands(tls, opening, token.unwrap_or_default()),
-            Stage::Talking(tls, talk) => self.talk(tls, talk, token.unwrap_or_default()),
-            Stage::Over => Err(AFTER_THE_END),
+            Stage::Handshaking(tls, parameters) => {
+                self.continue_handshake(tls, parameters, token.unwrap_or_default())
+            }
+            Stage::Exchanging(tls, exchange) => self.exchange(tls, exchange, token.unwrap_or_default()),
+            Stage::Over => Err(AFTER_END),
         }
     }
 }
 
-fn broken(error: rustls::Error) -> AuthError {
+fn tls_error(error: rustls::Error) -> AuthError {
     debug!(%error, "TLS inside CredSSP failed");
-    AuthError::Malformed("the TLS inside it fails")
+    AuthError::Malformed("TLS inside CredSSP failed")
 }
 
-const NO_CERTIFICATE: AuthError = AuthError::Malformed("a service without a certificate");
+const NO_CERTIFICATE: AuthError = AuthError::Malformed("service without a usable certificate");

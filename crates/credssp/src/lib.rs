@@ -1,11 +1,11 @@
-//! CredSSP for the scheme of that name: tokens of HTTP headers in, tokens of HTTP headers out.
+//! CredSSP authentication scheme (MS-CSSP): consumes and produces the tokens of HTTP headers.
 //!
-//! A token is whatever a TLS connection has to say at that point: first its handshake, then the requests of
-//! [`auth::credssp`]. The connection is made in memory and has nothing to do with that of HTTPS. Once the client is
-//! let in, the same connection seals the bodies of messages: it is the [`SecurityContext`](auth::SecurityContext).
+//! A token contains data of a TLS connection in memory, which is independent of HTTPS: first its handshake, then the
+//! requests of [`auth::credssp`]. After authentication, the same connection seals message bodies as a
+//! [`SecurityContext`](auth::SecurityContext).
 //!
-//! [`Acceptor`] is the service's end and takes a [`ServiceCertificate`]; [`Initiator`] is the client's. Each is good
-//! for one authentication. To whom a client may hand over a password is for its caller to decide, before.
+//! [`Acceptor`] is the service side and uses a [`ServiceCertificate`]; [`Initiator`] is the client side. Each handles
+//! one authentication. The caller must decide beforehand which services may receive the password.
 
 mod acceptor;
 mod certificate;
@@ -19,23 +19,23 @@ pub use initiator::Initiator;
 
 use auth::AuthError;
 
-/// Why CredSSP cannot begin.
+/// Reason why CredSSP cannot be set up.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredSspError {
-    /// The certificate cannot be read, or its key is not one that clients take.
-    #[error("the certificate for CredSSP cannot be used: {0}")]
+    /// The certificate is malformed, or clients do not support its key.
+    #[error("cannot use the CredSSP certificate: {0}")]
     Certificate(&'static str),
-    /// Certificate and key do not work together, or not for TLS.
-    #[error("TLS for CredSSP cannot be set up: {0}")]
+    /// TLS rejects the certificate or the key.
+    #[error("cannot set up TLS for CredSSP: {0}")]
     Tls(#[from] rustls::Error),
 }
 
-/// An authentication that goes on after so many tokens goes nowhere.
-const MOST_TOKENS: u8 = 10;
+/// Maximum number of tokens in one authentication.
+const MAX_TOKENS: u8 = 10;
 
-/// The largest token that is looked at; a header has no room for more.
-const MOST_OCTETS: usize = 64 * 1024;
+/// Maximum token length in bytes; HTTP headers are limited accordingly.
+const MAX_TOKEN: usize = 64 * 1024;
 
-const TOO_LONG: AuthError = AuthError::Malformed("one token too many, or longer than 64 KiB");
-const AFTER_THE_END: AuthError = AuthError::Malformed("it comes after the end");
+const TOO_LONG: AuthError = AuthError::Malformed("too many tokens, or a token longer than 64 KiB");
+const AFTER_END: AuthError = AuthError::Malformed("token after the end of the exchange");

@@ -1,10 +1,10 @@
-//! A TLS connection in memory.
+//! TLS connection in memory.
 
 use std::io::{self, Read as _, Write as _};
 
 use rustls::{Connection, Error, SupportedCipherSuite};
 
-/// One end of it.
+/// TLS endpoint whose records are exchanged as bytes in memory.
 pub(crate) struct Tls(Connection);
 
 impl Tls {
@@ -12,10 +12,10 @@ impl Tls {
         Self(connection.into())
     }
 
-    /// Takes in all of these octets and returns what they say, which is nothing as long as they shake hands.
+    /// Processes received bytes and returns the decrypted data, which is empty during the handshake.
     pub(crate) fn receive(&mut self, mut octets: &[u8]) -> Result<Vec<u8>, Error> {
         let mut plain = Vec::new();
-        // It buffers only so much, so what it has understood is taken out in between.
+        // The internal buffer is limited, so it is emptied in between.
         while !octets.is_empty() {
             if self.0.read_tls(&mut octets).map_err(unexpected)? == 0 {
                 return Err(Error::General("the connection was closed".to_owned()));
@@ -31,7 +31,7 @@ impl Tls {
         Ok(plain)
     }
 
-    /// What it has to say by itself: its part of the handshake, and whatever else keeps it going.
+    /// Returns pending output: handshake messages and other records of TLS itself.
     pub(crate) fn pending(&mut self) -> Result<Vec<u8>, Error> {
         let mut records = Vec::new();
         while self.0.wants_write() {
@@ -40,12 +40,12 @@ impl Tls {
         Ok(records)
     }
 
-    /// Encrypts into whole records; what was still to be said goes before.
+    /// Encrypts data into whole records, preceded by pending output.
     pub(crate) fn send(&mut self, mut plain: &[u8]) -> Result<Vec<u8>, Error> {
         let mut records = self.pending()?;
         while !plain.is_empty() {
-            let taken = self.0.writer().write(plain).map_err(unexpected)?;
-            plain = plain.get(taken..).unwrap_or_default();
+            let written = self.0.writer().write(plain).map_err(unexpected)?;
+            plain = plain.get(written..).unwrap_or_default();
             records.append(&mut self.pending()?);
         }
         Ok(records)
@@ -55,13 +55,13 @@ impl Tls {
         self.0.is_handshaking()
     }
 
-    /// The certificate that the other end has shown.
+    /// DER certificate of the peer.
     pub(crate) fn peer_certificate(&self) -> Option<&[u8]> {
         self.0.peer_certificates()?.first().map(AsRef::as_ref)
     }
 
-    /// How many octets of a record come after the encrypted text itself (MS-WSMV 2.2.9.1.1.2.2): the tag, and for
-    /// TLS 1.3 the type of what is inside (RFC 8446, 5.2).
+    /// Number of bytes of a record after the ciphertext of the message (MS-WSMV 2.2.9.1.1.2.2): the tag, and in TLS 1.3
+    /// the content type (RFC 8446 5.2).
     pub(crate) fn trailer(&self) -> usize {
         match self.0.negotiated_cipher_suite() {
             Some(SupportedCipherSuite::Tls13(_)) => 17,
@@ -70,7 +70,7 @@ impl Tls {
     }
 }
 
-/// Memory does not fail, so it is the connection that does not want to.
+/// Converts I/O errors. Memory buffers do not fail, so the connection itself is the cause.
 fn unexpected(error: io::Error) -> Error {
     Error::General(error.to_string())
 }

@@ -1,4 +1,4 @@
-//! Replacing a file while no other process does.
+//! Atomic replacement of files under a lock.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
@@ -10,78 +10,82 @@ use rustix::fs::OFlags;
 
 use crate::{Access, FileError, open};
 
-/// The directory of a file, locked against other processes that change the file in the same way.
-pub(crate) struct Folder {
+/// The directory of a file, locked against other processes that replace the file with this module.
+pub(crate) struct LockedFolder {
     file: PathBuf,
     folder: File,
     /// Closing it releases the lock.
     _lock: File,
 }
 
-impl Folder {
-    /// Waits for the lock; makes the directory if it is missing.
+impl LockedFolder {
+    /// Waits for the lock. Creates the directory if it is missing.
     pub(crate) fn lock(path: &Path) -> Result<Self, FileError> {
         let file = open::target(path)?;
         let parent = parent(&file);
         require_own_folder(parent)?;
-        let disk = |source| FileError::Disk { action: "write", path: path.to_owned(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(disk)?;
-        let folder = File::open(parent).map_err(disk)?;
-        // Everybody who may open a file may lock it, so the lock is not on the file itself, which others may read.
-        let beside = beside(&file, "lock");
-        let (place, lock) = open::or_make(&beside, OFlags::WRONLY)?;
-        open::judge(&place, &lock, Access::Nothing)?;
-        lock.lock().map_err(disk)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(parent)
+            .map_err(|source| write_error(path, source))?;
+        let folder = File::open(parent).map_err(|source| write_error(path, source))?;
+        // The lock is a separate private file: any user who can open a file can lock it, and others may read this one.
+        let sibling = sibling(&file, "lock");
+        let (lock_path, lock) = open::open_or_create(&sibling, OFlags::WRONLY)?;
+        open::check(&lock_path, &lock, Access::Nothing)?;
+        lock.lock().map_err(|source| write_error(path, source))?;
         Ok(Self { file, folder, _lock: lock })
     }
 
-    /// The path of the file, behind links.
+    /// Returns the path of the file, with links resolved.
     pub(crate) fn file(&self) -> &Path {
         &self.file
     }
 
-    /// Puts a new file in the place of the old one.
+    /// Replaces the file. A new file has the mode 0600 unless `mode` is set.
     pub(crate) fn replace(&self, content: &[u8], mode: Option<u32>) -> Result<(), FileError> {
-        let beside = beside(&self.file, "new");
-        let written = self.write(&beside, content, mode.unwrap_or(0o600));
+        let temporary = sibling(&self.file, "new");
+        let written = self.write(&temporary, content, mode.unwrap_or(0o600));
         if written.is_err() {
-            // The old file is still there; the rest of the new one is of no use.
-            let _ = fs::remove_file(&beside);
+            // The old file is unchanged; remove the incomplete one.
+            let _ = fs::remove_file(&temporary);
         }
-        written.map_err(|source| FileError::Disk { action: "write", path: self.file.clone(), source })
+        written.map_err(|source| write_error(&self.file, source))
     }
 
-    fn write(&self, beside: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-        match fs::remove_file(beside) {
+    fn write(&self, temporary: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+        match fs::remove_file(temporary) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            // A process that was killed here has left it.
+            // The file may be left over from a process that was killed.
             _ => {}
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(beside)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
         file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(content)?;
         file.sync_all()?;
-        fs::rename(beside, &self.file)?;
+        fs::rename(temporary, &self.file)?;
         self.folder.sync_all()
     }
 }
 
-/// Rejects a directory, or the nearest one that exists, in which another user could replace a file at will: root must
-/// not leave files in the home of a user, which the user could not change any more.
+/// Checks that no other user could replace a file in a directory, or in its nearest existing ancestor.
+///
+/// In particular, root must not create files in the home directory of a user, who could not change them any more.
 fn require_own_folder(folder: &Path) -> Result<(), FileError> {
-    for place in folder.ancestors() {
-        let place = if place.as_os_str().is_empty() { Path::new(".") } else { place };
-        let found: Metadata = match fs::metadata(place) {
+    for ancestor in folder.ancestors() {
+        let ancestor = if ancestor.as_os_str().is_empty() { Path::new(".") } else { ancestor };
+        let found: Metadata = match fs::metadata(ancestor) {
             Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(source) => {
-                return Err(FileError::Disk { action: "read", path: place.to_owned(), source });
+                return Err(FileError::Disk { action: "read", path: ancestor.to_owned(), source });
             }
         };
-        open::require_own(place, found.uid())?;
+        open::require_own(ancestor, found.uid())?;
         let (mode, sticky) = (found.mode() & 0o777, found.mode() & 0o1000 != 0);
         if mode & 0o002 != 0 && !sticky {
-            return Err(FileError::OpenFolder { path: place.to_owned(), mode });
+            return Err(FileError::OpenFolder { path: ancestor.to_owned(), mode });
         }
         return Ok(());
     }
@@ -95,7 +99,12 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-fn beside(path: &Path, purpose: &str) -> PathBuf {
+fn write_error(path: &Path, source: io::Error) -> FileError {
+    FileError::Disk { action: "write", path: path.to_owned(), source }
+}
+
+/// Returns the path of a hidden file next to `path`.
+fn sibling(path: &Path, purpose: &str) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".");

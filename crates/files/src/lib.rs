@@ -1,16 +1,16 @@
-//! Files that a program trusts or keeps for its user: no other user may have written them, or chosen them by a link.
+//! Files that a program trusts: no other user can have written them or redirected them by a link.
 //!
-//! A program that runs as root, perhaps with the `HOME` of somebody else (`sudo`), meets files that another user has
-//! put under names that it knows. A [`TrustedFile`] is opened without following links and without waiting, and then
-//! judged by what was opened, not by its name:
+//! A program that runs as root, perhaps with the `HOME` of another user (`sudo`), finds files that this user may have
+//! placed under well-known names. A [`TrustedFile`] is opened without following links and without blocking. The checks
+//! then apply to the opened file, not to its name:
 //!
-//! - It is a regular file. FIFOs and devices are refused, except [the descriptors](own_descriptor) of this process.
-//! - It belongs to the user of this process or to root.
-//! - Its mode gives others no more than [`Access`] says.
-//! - A symbolic link is followed only if it belongs to the user or to root as well, so that configuration that is kept
-//!   elsewhere, or mounted, can be linked to.
+//! - The file is regular. FIFOs and devices are rejected, except [descriptors](own_descriptor) of this process.
+//! - The owner is the user of this process or root.
+//! - The mode grants other users no more than [`Access`] allows.
+//! - A symbolic link is followed only if it also belongs to the user or to root, so that configuration can be mounted or
+//!   stored elsewhere.
 //!
-//! Changes are made one after the other, under a lock, and replace the whole file or nothing.
+//! Changes are serialized by a lock and replace the file atomically.
 
 mod change;
 mod open;
@@ -21,75 +21,75 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-/// A file in which no other user has a hand.
+/// A file that no other user can control.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedFile {
     path: PathBuf,
     access: Access,
 }
 
-/// What other users may do with a file.
+/// Access that other users may have to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// They may read it: it says what to do, and holds no secret.
+    /// Other users may read the file, which contains no secrets.
     Read,
-    /// They may do nothing: it holds secrets.
+    /// Other users have no access to the file, which contains secrets.
     Nothing,
 }
 
-/// Why a file is not used.
+/// Reason why a file is rejected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// The system refused.
+    /// A system call failed.
     #[error("cannot {action} {}: {source}", path.display())]
     Disk {
-        /// What failed, as a verb.
+        /// The failed operation: `read` or `write`.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// It is a directory, a FIFO or a device.
+    /// The file is a directory, a FIFO or a device.
     #[error("{} is not a regular file", path.display())]
     NotAFile {
         /// The file.
         path: PathBuf,
     },
-    /// Another user owns it.
+    /// The file belongs to another user.
     #[error("{} belongs to another user, {owner}", path.display())]
     ForeignOwner {
-        /// The file, the link, or the directory that it would be made in.
+        /// The file, the link, or the directory in which the file would be created.
         path: PathBuf,
-        /// The number of its owner.
+        /// UID of the owner.
         owner: u32,
     },
-    /// Others can write it.
+    /// Other users can write the file.
     #[error("others can write {} (mode {mode:03o})", path.display())]
     Writable {
         /// The file.
         path: PathBuf,
-        /// Its permissions.
+        /// Permissions of the file.
         mode: u32,
     },
-    /// Others can put files into the directory that it would be made in.
+    /// Other users can create files in the directory in which the file would be created.
     #[error("others can put files into {} (mode {mode:03o})", path.display())]
     OpenFolder {
         /// The directory.
         path: PathBuf,
-        /// Its permissions.
+        /// Permissions of the directory.
         mode: u32,
     },
-    /// Others can read it.
+    /// Other users can read the file.
     #[error("others can read {} (mode {mode:03o})", path.display())]
     Readable {
         /// The file.
         path: PathBuf,
-        /// Its permissions.
+        /// Permissions of the file.
         mode: u32,
     },
-    /// It has more bytes than anything of its kind.
+    /// The file is larger than the caller allows.
     #[error("{} is larger than {most} bytes", path.display())]
     TooLarge {
         /// The file.
@@ -97,7 +97,7 @@ pub enum FileError {
         /// The limit in bytes.
         most: usize,
     },
-    /// Links that lead to links, or round in circles.
+    /// The path contains too many links, or a loop.
     #[error("{} leads through too many links", path.display())]
     TooManyLinks {
         /// The file.
@@ -106,38 +106,38 @@ pub enum FileError {
 }
 
 impl TrustedFile {
-    /// A file that others may read.
+    /// Names a file that other users may read.
     #[must_use]
     pub fn readable(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), access: Access::Read }
     }
 
-    /// A file that is its owner's alone.
+    /// Names a file that only its owner may read.
     #[must_use]
     pub fn private(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), access: Access::Nothing }
     }
 
-    /// The path, as it was given.
+    /// Returns the path as given to the constructor.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Opens the file for reading; `None` if there is none.
+    /// Opens the file for reading. Returns `None` if it does not exist.
     ///
     /// # Errors
     /// [`FileError`].
     pub fn open(&self) -> Result<Option<File>, FileError> {
-        let (path, file) = match open::existing(&self.path, OFlags::RDONLY)? {
+        let (path, file) = match open::open_existing(&self.path, OFlags::RDONLY)? {
             Some(found) => found,
             None => return Ok(None),
         };
-        open::judge(&path, &file, self.access)?;
+        open::check(&path, &file, self.access)?;
         Ok(Some(file))
     }
 
-    /// Reads the file, of `most` bytes; `None` if there is none.
+    /// Reads the file, which may have at most `most` bytes. Returns `None` if it does not exist.
     ///
     /// # Errors
     /// [`FileError`].
@@ -145,29 +145,29 @@ impl TrustedFile {
         self.open()?.map(|file| self.content(file, most)).transpose()
     }
 
-    /// Opens the file for writing at its end; makes it, for its owner alone, if there is none.
+    /// Opens the file for appending. If it does not exist, it is created with mode 0600.
     ///
     /// # Errors
     /// [`FileError`].
     pub fn append(&self) -> Result<File, FileError> {
-        let (path, file) = open::or_make(&self.path, OFlags::WRONLY | OFlags::APPEND)?;
-        open::judge(&path, &file, self.access)?;
+        let (path, file) = open::open_or_create(&self.path, OFlags::WRONLY | OFlags::APPEND)?;
+        open::check(&path, &file, self.access)?;
         Ok(file)
     }
 
-    /// Replaces the content, whole or not at all, while no other process does; a file that is made is its owner's
-    /// alone, and one that was there keeps its permissions. Directories are made where they are missing.
+    /// Atomically replaces the content of the file, while other processes that use this method wait.
     ///
-    /// `change` gets what is there, of `most` bytes, and returns what is to be there.
+    /// An existing file keeps its permissions. A new file has mode 0600, and missing directories are created. `change`
+    /// receives the current content of at most `most` bytes, or `None`, and returns the new content.
     ///
     /// # Errors
-    /// Those of `change`, and [`FileError`].
+    /// The errors of `change`, and [`FileError`].
     pub fn update<E: From<FileError>>(
         &self,
         most: usize,
         change: impl FnOnce(Option<Vec<u8>>) -> Result<Vec<u8>, E>,
     ) -> Result<(), E> {
-        let folder = change::Folder::lock(&self.path)?;
+        let folder = change::LockedFolder::lock(&self.path)?;
         let file = Self { path: folder.file().to_owned(), access: self.access };
         let opened = file.open()?;
         let mode = opened.as_ref().map(|file| open::mode(&self.path, file)).transpose()?;
@@ -191,21 +191,24 @@ impl TrustedFile {
     }
 }
 
-/// Returns whether a path names a descriptor of this process, its terminal or the null device. What is behind these is
-/// the choice of whoever started the process, so it may be a pipe, and is not judged.
+/// Returns whether a path names a descriptor of this process, its terminal, or the null device.
+///
+/// The user who started the process has chosen these, so they may be pipes and are not checked.
 #[must_use]
 pub fn own_descriptor(path: &Path) -> bool {
     let devices = ["/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/tty", "/dev/null"];
-    let number = |folder: &str| {
-        let rest = path.to_str()?.strip_prefix(folder)?;
-        Some(!rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
-    };
     devices.into_iter().any(|device| path.as_os_str() == device)
-        || ["/dev/fd/", "/proc/self/fd/"].into_iter().any(|folder| number(folder) == Some(true))
+        || ["/dev/fd/", "/proc/self/fd/"].into_iter().any(|folder| is_number_in(path, folder))
+}
+
+/// Returns whether a path consists of a folder and a decimal number.
+fn is_number_in(path: &Path, folder: &str) -> bool {
+    let number = path.to_str().and_then(|path| path.strip_prefix(folder));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 impl FileError {
-    /// Returns what to do about it, where that follows from the failure.
+    /// Returns the remedy, if it follows from the error.
     #[must_use]
     pub fn advice(&self) -> Option<String> {
         match self {
@@ -222,7 +225,7 @@ impl FileError {
         }
     }
 
-    /// Returns the failure and, on a line of its own, what to do about it.
+    /// Returns the error message and, on a second line, the remedy.
     #[must_use]
     pub fn with_advice(&self) -> String {
         self.advice().map_or_else(|| self.to_string(), |advice| format!("{self}\n  {advice}"))

@@ -1,4 +1,4 @@
-//! Opening without following the links of others, and judging what was opened.
+//! Opening files without following links of other users, and checking the opened files.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -12,35 +12,34 @@ use rustix::io::Errno;
 
 use crate::{Access, FileError, own_descriptor};
 
-/// The file of a path that exists, with its own path behind links; `None` if there is none.
-pub(crate) fn existing(path: &Path, how: OFlags) -> Result<Option<(PathBuf, File)>, FileError> {
-    match opened(path, how, "read") {
+/// Opens an existing file. Returns it with its path behind links, or `None` if it does not exist.
+pub(crate) fn open_existing(path: &Path, how: OFlags) -> Result<Option<(PathBuf, File)>, FileError> {
+    match open_checked_path(path, how, "read") {
         Ok(found) => Ok(Some(found)),
         Err(FileError::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// The file of a path, made for its owner alone if there is none.
-pub(crate) fn or_make(path: &Path, how: OFlags) -> Result<(PathBuf, File), FileError> {
-    opened(path, how | OFlags::CREATE, "write")
+/// Opens a file, creating it with mode 0600 if it does not exist. Returns it with its path behind links.
+pub(crate) fn open_or_create(path: &Path, how: OFlags) -> Result<(PathBuf, File), FileError> {
+    open_checked_path(path, how | OFlags::CREATE, "write")
 }
 
-/// Follows links as long as they belong to this user or to root, and returns the path that is none; its file need not
-/// exist.
+/// Resolves links that belong to this user or to root. The file at the resulting path need not exist.
 pub(crate) fn target(path: &Path) -> Result<PathBuf, FileError> {
-    let mut place = path.to_owned();
-    for _ in 0..MOST_LINKS {
-        match link(&place)? {
-            Some(next) => place = next,
-            None => return Ok(place),
+    let mut target = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match read_link(&target)? {
+            Some(next) => target = next,
+            None => return Ok(target),
         }
     }
     Err(FileError::TooManyLinks { path: path.to_owned() })
 }
 
-/// Rejects what is no regular file, what another user owns, and what others may read or write too freely.
-pub(crate) fn judge(path: &Path, file: &File, access: Access) -> Result<(), FileError> {
+/// Rejects files that are not regular, belong to another user, or grant other users too much access.
+pub(crate) fn check(path: &Path, file: &File, access: Access) -> Result<(), FileError> {
     if own_descriptor(path) {
         return Ok(());
     }
@@ -59,7 +58,7 @@ pub(crate) fn judge(path: &Path, file: &File, access: Access) -> Result<(), File
     Ok(())
 }
 
-/// The permissions of an open file.
+/// Returns the permissions of an open file.
 pub(crate) fn mode(path: &Path, file: &File) -> Result<u32, FileError> {
     Ok(metadata(path, file)?.mode() & 0o777)
 }
@@ -73,50 +72,53 @@ pub(crate) fn require_own(path: &Path, owner: u32) -> Result<(), FileError> {
     }
 }
 
-fn opened(path: &Path, how: OFlags, action: &'static str) -> Result<(PathBuf, File), FileError> {
+fn open_checked_path(path: &Path, how: OFlags, action: &'static str) -> Result<(PathBuf, File), FileError> {
     if own_descriptor(path) {
-        // The kernel's links to descriptors lead to no path, and waiting for a pipe is what was asked for.
-        return at(path, how, action).map(|file| (path.to_owned(), file));
+        // The kernel's links to descriptors have no path, and blocking on a pipe is intended.
+        return open_at(path, how, action).map(|file| (path.to_owned(), file));
     }
-    let place = target(path)?;
-    // Whatever has taken the place of the file in the meantime is not followed, and not waited for.
-    let file = at(&place, how | OFlags::NOFOLLOW | OFlags::NONBLOCK, action)?;
-    Ok((place, file))
+    let path = target(path)?;
+    // A link or FIFO that has replaced the file meanwhile must not be followed or waited for.
+    let file = open_at(&path, how | OFlags::NOFOLLOW | OFlags::NONBLOCK, action)?;
+    Ok((path, file))
 }
 
-fn at(path: &Path, how: OFlags, action: &'static str) -> Result<File, FileError> {
+fn open_at(path: &Path, how: OFlags, action: &'static str) -> Result<File, FileError> {
     let flags = how | OFlags::CLOEXEC | OFlags::NOCTTY;
     match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
         Ok(descriptor) => Ok(File::from(descriptor)),
-        // A FIFO that nobody reads, and a socket.
+        // A FIFO without a reader, or a socket.
         Err(Errno::NXIO) => Err(FileError::NotAFile { path: path.to_owned() }),
         Err(errno) => Err(FileError::Disk { action, path: path.to_owned(), source: errno.into() }),
     }
 }
 
-/// The path that a link leads to; `None` if the path is no link.
-fn link(path: &Path) -> Result<Option<PathBuf>, FileError> {
-    let failed =
-        |errno: Errno| FileError::Disk { action: "read", path: path.to_owned(), source: errno.into() };
+/// Returns the target of a link, or `None` if the path is not a link.
+fn read_link(path: &Path) -> Result<Option<PathBuf>, FileError> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let found: OwnedFd = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(found) => found,
         Err(Errno::NOENT) => return Ok(None),
-        Err(errno) => return Err(failed(errno)),
+        Err(errno) => return Err(read_error(path, errno)),
     };
-    // The link that was opened is judged and read, whatever its name means by now.
-    let facts = rustix::fs::fstat(&found).map_err(failed)?;
+    // The opened link is checked and read, even if its name refers to another file by now.
+    let facts = rustix::fs::fstat(&found).map_err(|errno| read_error(path, errno))?;
     if !rustix::fs::FileType::from_raw_mode(facts.st_mode).is_symlink() {
         return Ok(None);
     }
     require_own(path, facts.st_uid)?;
-    let target = rustix::fs::readlinkat(&found, "", Vec::new()).map_err(failed)?;
+    let target = rustix::fs::readlinkat(&found, "", Vec::new()).map_err(|errno| read_error(path, errno))?;
     let target = PathBuf::from(std::ffi::OsString::from_vec(target.into_bytes()));
     Ok(Some(path.parent().map_or_else(|| target.clone(), |folder| folder.join(&target))))
+}
+
+fn read_error(path: &Path, errno: Errno) -> FileError {
+    FileError::Disk { action: "read", path: path.to_owned(), source: errno.into() }
 }
 
 fn metadata(path: &Path, file: &File) -> Result<Metadata, FileError> {
     file.metadata().map_err(|source| FileError::Disk { action: "read", path: path.to_owned(), source })
 }
 
-const MOST_LINKS: usize = 16;
+/// Maximum number of links in a chain.
+const MAX_LINKS: usize = 16;

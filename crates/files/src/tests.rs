@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A user who is neither root nor, in all likelihood, the one of the test.
+/// UID of a user that is neither root nor, most likely, the user of the test.
 const STRANGER: u32 = 3_001;
 
 fn folder() -> TempDir {
@@ -26,7 +26,7 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
     TrustedFile::readable(path).read(100)
 }
 
-/// Whether this test can give files to other users; says so if not.
+/// Returns whether this test may change owners. If not, it reports that the test is skipped.
 fn is_root(test: &str) -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
@@ -36,7 +36,7 @@ fn is_root(test: &str) -> bool {
 }
 
 #[test]
-fn a_file_is_used_only_if_others_cannot_write_or_where_it_is_private_read_it() {
+fn modes_that_grant_others_too_much_are_rejected() {
     let folder = folder();
     for (mode, readable, private) in
         [(0o600, true, true), (0o644, true, false), (0o660, false, false), (0o602, false, false)]
@@ -54,21 +54,21 @@ fn a_file_is_used_only_if_others_cannot_write_or_where_it_is_private_read_it() {
 }
 
 #[test]
-fn a_fifo_is_refused_without_waiting() {
+fn a_fifo_is_rejected_without_blocking() {
     let folder = folder();
     let path = folder.path().join("fifo");
     rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     assert!(matches!(read(&path), Err(FileError::NotAFile { .. })));
     assert!(matches!(TrustedFile::private(&path).append(), Err(FileError::NotAFile { .. })));
-    // With a reader as well, to whom a trace would go.
+    // Also with a reader, which could receive what is written.
     let reader = OFlags::RDONLY | OFlags::NONBLOCK;
     let _reader = rustix::fs::open(&path, reader, rustix::fs::Mode::empty()).unwrap();
     assert!(matches!(TrustedFile::private(&path).append(), Err(FileError::NotAFile { .. })));
 }
 
 #[test]
-fn a_file_of_another_user_is_refused_whatever_its_mode() {
-    if !is_root("a_file_of_another_user_is_refused_whatever_its_mode") {
+fn a_file_of_another_user_is_rejected_whatever_its_mode() {
+    if !is_root("a_file_of_another_user_is_rejected_whatever_its_mode") {
         return;
     }
     let folder = folder();
@@ -82,7 +82,7 @@ fn a_file_of_another_user_is_refused_whatever_its_mode() {
     assert!(is_foreign(file.update(100, |_| Ok::<_, FileError>(Vec::new())).err()));
     assert_eq!(fs::read(&path).unwrap(), b"content");
 
-    // The home of a user, as `sudo` leaves it in the environment.
+    // The home directory of a user, which `sudo` may leave in the environment.
     chown(folder.path(), Some(STRANGER), None).unwrap();
     let new = TrustedFile::private(folder.path().join("deep/new"));
     assert!(is_foreign(new.update(100, |_| Ok::<_, FileError>(Vec::new())).err()));
@@ -111,7 +111,7 @@ fn only_links_of_this_user_and_of_root_are_followed() {
 }
 
 #[test]
-fn changes_at_once_lose_nothing_and_keep_the_permissions() {
+fn concurrent_changes_lose_nothing_and_keep_the_permissions() {
     let folder = folder();
     let path = folder.path().join("deep/er/list");
     let file = TrustedFile::readable(&path);
@@ -141,7 +141,7 @@ fn changes_at_once_lose_nothing_and_keep_the_permissions() {
 }
 
 #[test]
-fn a_change_that_fails_leaves_everything_as_it_was() {
+fn a_failed_change_leaves_the_file_unchanged() {
     let folder = folder();
     let path = put(&folder, "file", 0o600);
     let too_large = |_| Err(FileError::TooLarge { path: PathBuf::new(), most: 0 });
@@ -150,7 +150,7 @@ fn a_change_that_fails_leaves_everything_as_it_was() {
 }
 
 #[test]
-fn descriptors_of_this_process_are_told_from_files_beside_them() {
+fn only_descriptors_of_this_process_are_recognized() {
     for path in ["/dev/stderr", "/dev/fd/63", "/proc/self/fd/0", "/dev/null", "/dev/tty"] {
         assert!(own_descriptor(Path::new(path)), "{path}");
     }

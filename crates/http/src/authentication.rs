@@ -198,8 +198,8 @@ type Parameter<'a> = (&'a str, Cow<'a, str>);
 
 /// Splits the input after the scheme at its start.
 fn split_scheme(input: &str) -> Result<(&str, &str), ValueError> {
-    let ends = |c: char| !c.is_ascii_graphic() || matches!(c, ',' | '=' | '"');
-    match input.split_at_checked(input.find(ends).unwrap_or(input.len())) {
+    let end = input.find(|c: char| !c.is_ascii_graphic() || matches!(c, ',' | '=' | '"'));
+    match input.split_at_checked(end.unwrap_or(input.len())) {
         None | Some(("", _)) => Err(ValueError::Scheme),
         Some(split) => Ok(split),
     }
@@ -227,8 +227,8 @@ fn token68(input: &str) -> Option<(&str, &str)> {
     let (all, rest) = input.split_at_checked(input.find(',').unwrap_or(input.len()))?;
     let token = all.trim_end_matches(BLANKS);
     let letters = token.trim_end_matches('=');
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
-    (!letters.is_empty() && letters.bytes().all(allowed)).then_some((token, rest))
+    let is_valid = letters.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte));
+    (!letters.is_empty() && is_valid).then_some((token, rest))
 }
 
 /// Skips commas and white space: lists may have empty elements (RFC 9110 5.6.1.2).

@@ -40,12 +40,12 @@ pub(crate) fn trim_blanks(mut text: &[u8]) -> &[u8] {
 /// 7.2).
 pub(crate) fn is_host(text: &[u8]) -> bool {
     // RFC 3986 3.2.2 also allows a comma. It is rejected because it joins two Host headers into one.
-    let allowed = |byte: &u8| {
-        byte.is_ascii_alphanumeric()
-            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b':' | b'[' | b']')
-            || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=')
-    };
-    !text.is_empty() && text.iter().all(allowed)
+    !text.is_empty()
+        && text.iter().all(|byte| {
+            byte.is_ascii_alphanumeric()
+                || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b':' | b'[' | b']')
+                || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=')
+        })
 }
 
 /// Returns the range of the path in a request target, without the query; an empty range means `/`.

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_media_types_of_sealed_bodies_are_read_with_and_without_quotes_and_spaces() {
+    fn media_types_of_sealed_bodies_allow_quotes_and_spaces() {
         let expected = [
             ("protocol".to_owned(), "application/HTTP-SPNEGO-session-encrypted".to_owned()),
             ("boundary".to_owned(), "Encrypted Boundary".to_owned()),

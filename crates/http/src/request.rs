@@ -131,7 +131,7 @@ impl RequestHead {
 
     fn read(head: &[u8], extent: Extent) -> Result<Self, HeadError> {
         let (start_line, section) = StartLine::parse(head)?;
-        let mut known = Known::default();
+        let mut known = HeaderState::default();
         let fields = Fields::parse(head, section, extent, |name, value| known.note(name, value))?;
         if start_line.version == Version::Http11 && !known.host {
             return Err(HeadError::MissingHost);
@@ -236,14 +236,14 @@ impl StartLine {
 
 /// State collected from the headers that are interpreted while the head is parsed.
 #[derive(Default)]
-struct Known {
+struct HeaderState {
     framing: Framing,
     host: bool,
     authorization: bool,
     expects_continue: bool,
 }
 
-impl Known {
+impl HeaderState {
     fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"Host") => {

@@ -32,29 +32,29 @@ pub struct RecordCache {
 
 /// Cached data of a controller.
 #[derive(Debug)]
-pub(crate) struct Known {
+pub(crate) struct CachedRecords {
     /// Change indicators of the records, as computed by [`Connection::records`](crate::Connection::records).
     pub(crate) key: Vec<u8>,
     /// Number of outstanding requests that the controller keeps up with; 0 if unknown.
-    pub(crate) pace: u8,
+    pub(crate) request_limit: u8,
     pub(crate) records: Arc<Vec<Record>>,
 }
 
 /// Address of a controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Place {
+pub(crate) enum ControllerId {
     /// The controller of this machine.
-    Here,
-    There(SocketAddr),
+    Local,
+    Remote(SocketAddr),
 }
 
 #[derive(Debug, Default)]
 struct Memory {
-    known: HashMap<Place, Arc<Known>>,
+    known: HashMap<ControllerId, Arc<CachedRecords>>,
     /// Decoded records by hash of the encoded ones: machines of one model share them.
     models: HashMap<[u8; 32], Weak<Vec<Record>>>,
     /// Controllers in `known`, oldest first.
-    order: VecDeque<Place>,
+    order: VecDeque<ControllerId>,
     /// Number of files in the folder, once they have been counted.
     files: Option<usize>,
 }
@@ -74,31 +74,35 @@ impl RecordCache {
     }
 
     /// Returns the cached data for a controller, which may be outdated.
-    pub(crate) fn known(&self, place: Place) -> Option<Arc<Known>> {
-        if let Some(known) = self.memory().known.get(&place) {
+    pub(crate) fn known(&self, controller: ControllerId) -> Option<Arc<CachedRecords>> {
+        if let Some(known) = self.memory().known.get(&controller) {
             return Some(Arc::clone(known));
         }
         // Read synchronously: the file has a few kilobytes, and a hand-over to another thread would take
         // longer.
-        let path = self.folder.as_ref()?.join(file_name(place));
+        let path = self.folder.as_ref()?.join(file_name(controller));
         let octets = match read(&path) {
             Ok(octets) => octets,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
-                debug!(path = %path.display(), %error, "Records not read from the cache");
+                debug!(path = %path.display(), %error, "Cannot read the record cache");
                 return None;
             }
         };
-        let unpacked = unpacked(&octets, place).and_then(|Packed { key, pace, records, model }| {
-            let of_model = || Some(self.decode(model, &parts(records)?));
-            Some((key, pace, self.of_model(model).or_else(of_model)?))
-        });
-        let Some((key, pace, records)) = unpacked else {
-            debug!(path = %path.display(), "Records of the cache are damaged");
+        let unpacked =
+            unpacked(&octets, controller).and_then(|Packed { key, request_limit, records, model }| {
+                let records = match self.of_model(model) {
+                    Some(records) => records,
+                    None => self.decode(model, &parts(records)?),
+                };
+                Some((key, request_limit, records))
+            });
+        let Some((key, request_limit, records)) = unpacked else {
+            debug!(path = %path.display(), "Record cache is damaged");
             return None;
         };
-        let known = Arc::new(Known { key: key.to_vec(), pace, records });
-        self.remember(place, &known);
+        let known = Arc::new(CachedRecords { key: key.to_vec(), request_limit, records });
+        self.remember(controller, &known);
         Some(known)
     }
 
@@ -123,45 +127,53 @@ impl RecordCache {
     }
 
     /// Stores the data of a controller. Failure to write the file is only logged.
-    pub(crate) fn keep(&self, place: Place, known: Known, octets: &[Vec<u8>]) {
-        let packed =
-            joined(octets).and_then(|records| packed(place, &Packed::new(&known.key, known.pace, &records)));
-        self.remember(place, &Arc::new(known));
+    pub(crate) fn keep(&self, controller: ControllerId, known: CachedRecords, octets: &[Vec<u8>]) {
+        let packed = joined(octets)
+            .and_then(|records| packed(controller, &Packed::new(&known.key, known.request_limit, &records)));
+        self.remember(controller, &Arc::new(known));
         let (Some(folder), Some(packed)) = (&self.folder, packed) else { return };
-        if let Err(error) = self.write(folder, place, &packed) {
+        if let Err(error) = self.write(folder, controller, &packed) {
             debug!(path = %folder.display(), %error, "Records not written to the cache");
         }
     }
 
     /// Stores the number of outstanding requests that a controller keeps up with, if it has at least halved,
     /// doubled, or reached the maximum.
-    pub(crate) fn keep_pace(&self, place: Place, pace: usize) {
-        let Some((known, pace)) = self.known(place).zip(u8::try_from(pace).ok().filter(|pace| *pace > 0))
+    pub(crate) fn keep_request_limit(&self, controller: ControllerId, request_limit: usize) {
+        let Some((known, request_limit)) = self
+            .known(controller)
+            .zip(u8::try_from(request_limit).ok().filter(|request_limit| *request_limit > 0))
         else {
             return;
         };
-        let (less, more) = (known.pace.min(pace), known.pace.max(pace));
-        let is_news =
-            less <= more / 2 || pace > known.pace && usize::from(pace) >= Timing::MOST_OPEN_REQUESTS;
+        let (less, more) = (known.request_limit.min(request_limit), known.request_limit.max(request_limit));
+        let is_news = less <= more / 2
+            || request_limit > known.request_limit
+                && usize::from(request_limit) >= Timing::MOST_OPEN_REQUESTS;
         if !is_news {
             return;
         }
         self.remember(
-            place,
-            &Arc::new(Known { key: known.key.clone(), pace, records: Arc::clone(&known.records) }),
+            controller,
+            &Arc::new(CachedRecords {
+                key: known.key.clone(),
+                request_limit,
+                records: Arc::clone(&known.records),
+            }),
         );
         let Some(folder) = &self.folder else { return };
-        let Ok(octets) = read(&folder.join(file_name(place))) else { return };
-        let again = unpacked(&octets, place).and_then(|file| packed(place, &Packed { pace, ..file }));
-        if let Some(Err(error)) = again.map(|again| self.write(folder, place, &again)) {
-            debug!(path = %folder.display(), %error, "Pace not written to the cache");
+        let Ok(octets) = read(&folder.join(file_name(controller))) else { return };
+        let again = unpacked(&octets, controller)
+            .and_then(|file| packed(controller, &Packed { request_limit, ..file }));
+        if let Some(Err(error)) = again.map(|again| self.write(folder, controller, &again)) {
+            debug!(path = %folder.display(), %error, "Cannot write the request limit to the cache");
         }
     }
 
-    fn remember(&self, place: Place, known: &Arc<Known>) {
+    fn remember(&self, controller: ControllerId, known: &Arc<CachedRecords>) {
         let mut memory = self.memory();
-        if memory.known.insert(place, Arc::clone(known)).is_none() {
-            memory.order.push_back(place);
+        if memory.known.insert(controller, Arc::clone(known)).is_none() {
+            memory.order.push_back(controller);
         }
         while memory.order.len() > MOST_IN_MEMORY {
             if let Some(oldest) = memory.order.pop_front() {
@@ -171,13 +183,13 @@ impl RecordCache {
     }
 
     /// Writes a file atomically, because other processes may read it.
-    fn write(&self, folder: &Path, place: Place, packed: &[u8]) -> io::Result<()> {
+    fn write(&self, folder: &Path, controller: ControllerId, packed: &[u8]) -> io::Result<()> {
         let opened = private(folder)?;
         // Refers to the folder that was checked, even if its path is replaced meanwhile.
         let folder = Path::new("/proc/self/fd").join(opened.as_raw_fd().to_string());
         let mut file = tempfile::NamedTempFile::new_in(&folder)?;
         file.write_all(packed)?;
-        let path = folder.join(file_name(place));
+        let path = folder.join(file_name(controller));
         let is_new = !path.exists();
         file.persist(path)?;
         if !is_new {
@@ -214,17 +226,16 @@ fn own(options: &fs::OpenOptions, path: &Path) -> io::Result<(File, fs::Metadata
     let opened = options.open(path)?;
     let facts = opened.metadata()?;
     if facts.uid() != rustix::process::geteuid().as_raw() || facts.mode() & 0o022 != 0 {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "others can write there"));
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "other users can write it"));
     }
     Ok((opened, facts))
 }
 
 /// Deletes the oldest quarter of the cache files. Returns the number of files left.
 fn forget_oldest(folder: &Path) -> io::Result<usize> {
-    let is_ours = |entry: &fs::DirEntry| entry.path().extension().is_some_and(|suffix| suffix == SUFFIX);
     let mut files: Vec<(SystemTime, PathBuf)> = fs::read_dir(folder)?
         .filter_map(Result::ok)
-        .filter(is_ours)
+        .filter(|entry| entry.path().extension().is_some_and(|suffix| suffix == SUFFIX))
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
         .collect();
     files.sort();
@@ -235,10 +246,10 @@ fn forget_oldest(folder: &Path) -> io::Result<usize> {
     Ok(left)
 }
 
-fn file_name(place: Place) -> String {
-    match place {
-        Place::Here => format!("here.{SUFFIX}"),
-        Place::There(address) => format!("{}_{}.{SUFFIX}", address.ip(), address.port()),
+fn file_name(controller: ControllerId) -> String {
+    match controller {
+        ControllerId::Local => format!("here.{SUFFIX}"),
+        ControllerId::Remote(address) => format!("{}_{}.{SUFFIX}", address.ip(), address.port()),
     }
 }
 
@@ -263,7 +274,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Packed<'o> {
     key: &'o [u8],
-    pace: u8,
+    request_limit: u8,
     /// Bytes of all records, [`joined`].
     pub(crate) records: &'o [u8],
     /// Hash of the records; the same for controllers of one model.
@@ -271,22 +282,22 @@ pub(crate) struct Packed<'o> {
 }
 
 impl<'o> Packed<'o> {
-    fn new(key: &'o [u8], pace: u8, records: &'o [u8]) -> Self {
-        Self { key, pace, records, model: Sha256::digest(records).into() }
+    fn new(key: &'o [u8], request_limit: u8, records: &'o [u8]) -> Self {
+        Self { key, request_limit, records, model: Sha256::digest(records).into() }
     }
 }
 
-/// Encodes a file: format mark; address, key and pace, each with its length; records, each with its length;
+/// Encodes a file: format mark; address, key and request limit, each with its length; records, each with its length;
 /// hash of the records; hash over everything except the records.
-pub(crate) fn packed(place: Place, file: &Packed<'_>) -> Option<Vec<u8>> {
-    let (place, pace) = (place.octets(), [file.pace]);
-    let head = [MARK, &joined(&[&place, file.key, &pace])?].concat();
+pub(crate) fn packed(controller: ControllerId, file: &Packed<'_>) -> Option<Vec<u8>> {
+    let (controller, request_limit) = (controller.octets(), [file.request_limit]);
+    let head = [MARK, &joined(&[&controller, file.key, &request_limit])?].concat();
     let octets = with_hashes(&head, file);
     (octets.len() as u64 <= LONGEST_FILE).then_some(octets)
 }
 
 /// Decodes a file; `None` if it is damaged or belongs to another address.
-pub(crate) fn unpacked(octets: &[u8], place: Place) -> Option<Packed<'_>> {
+pub(crate) fn unpacked(octets: &[u8], controller: ControllerId) -> Option<Packed<'_>> {
     if octets.len() as u64 > LONGEST_FILE {
         return None;
     }
@@ -294,16 +305,16 @@ pub(crate) fn unpacked(octets: &[u8], place: Place) -> Option<Packed<'_>> {
     let (content, model) = content.split_last_chunk::<32>()?;
     let (head, of, file) = fields(content)?;
     let is_whole = file.model == *model && hash_of(head, model) == *hash;
-    (is_whole && *of == place.octets()).then_some(file)
+    (is_whole && *of == controller.octets()).then_some(file)
 }
 
 /// Decodes the part before the hashes: the bytes before the records, the address in them, and the content.
 pub(crate) fn fields(content: &[u8]) -> Option<(&[u8], &[u8], Packed<'_>)> {
-    let (place, rest) = part(content.strip_prefix(MARK)?)?;
+    let (controller, rest) = part(content.strip_prefix(MARK)?)?;
     let (key, rest) = part(rest)?;
-    let (pace, records) = part(rest)?;
-    let (head, [pace]) = (content.strip_suffix(records)?, pace) else { return None };
-    Some((head, place, Packed::new(key, *pace, records)))
+    let (request_limit, records) = part(rest)?;
+    let (head, [request_limit]) = (content.strip_suffix(records)?, request_limit) else { return None };
+    Some((head, controller, Packed::new(key, *request_limit, records)))
 }
 
 pub(crate) fn with_hashes(head: &[u8], file: &Packed<'_>) -> Vec<u8> {
@@ -341,11 +352,11 @@ pub(crate) fn parts(octets: &[u8]) -> Option<Vec<&[u8]>> {
     Some(parts)
 }
 
-impl Place {
+impl ControllerId {
     fn octets(self) -> Vec<u8> {
         match self {
-            Self::Here => Vec::new(),
-            Self::There(address) => address.to_string().into_bytes(),
+            Self::Local => Vec::new(),
+            Self::Remote(address) => address.to_string().into_bytes(),
         }
     }
 }
@@ -359,46 +370,46 @@ const MOST_IN_MEMORY: usize = 1_024;
 mod tests {
     use super::*;
 
-    fn there() -> Place {
-        Place::There(([127, 0, 0, 1], 623).into())
+    fn there() -> ControllerId {
+        ControllerId::Remote(([127, 0, 0, 1], 623).into())
     }
 
     #[test]
-    fn what_is_damaged_or_of_another_place_is_not_found() {
+    fn damaged_files_and_those_of_other_controllers_are_ignored() {
         let all = [vec![1, 2, 3], vec![], vec![4; 300]];
         let records = joined(&all).unwrap();
         assert_eq!(parts(&records), Some(all.iter().map(Vec::as_slice).collect()));
         let file = Packed::new(b"key", 7, &records);
         let packed = packed(there(), &file).unwrap();
         assert_eq!(unpacked(&packed, there()), Some(file));
-        assert_eq!(unpacked(&packed, Place::Here), None);
-        for place in 0..packed.len() {
+        assert_eq!(unpacked(&packed, ControllerId::Local), None);
+        for index in 0..packed.len() {
             let mut damaged = packed.clone();
-            damaged[place] ^= 1;
-            assert_eq!(unpacked(&damaged, there()), None, "{place}");
-            assert_eq!(unpacked(&packed[..place], there()), None, "{place}");
+            damaged[index] ^= 1;
+            assert_eq!(unpacked(&damaged, there()), None, "{index}");
+            assert_eq!(unpacked(&packed[..index], there()), None, "{index}");
         }
     }
 
     #[test]
-    fn how_many_requests_a_controller_keeps_up_with_is_kept_if_it_changes_much() {
+    fn the_request_limit_is_stored_if_it_changes_much() {
         let home = tempfile::tempdir().unwrap();
         let open = || RecordCache::in_folder(home.path().to_owned());
-        let known = Known { key: b"key".to_vec(), pace: 12, records: Arc::default() };
+        let known = CachedRecords { key: b"key".to_vec(), request_limit: 12, records: Arc::default() };
         open().keep(there(), known, &[vec![9]]);
-        for (pace, kept) in
+        for (request_limit, kept) in
             [(0, 12), (7, 12), (6, 6), (11, 6), (12, 12), (1, 1), (20, 20), (31, 20), (32, 32), (20, 32)]
         {
-            open().keep_pace(there(), pace);
+            open().keep_request_limit(there(), request_limit);
             let known = open().known(there()).unwrap();
-            assert_eq!((known.pace, &known.key[..]), (kept, &b"key"[..]));
+            assert_eq!((known.request_limit, &known.key[..]), (kept, &b"key"[..]));
         }
-        open().keep_pace(Place::Here, 3);
-        assert!(open().known(Place::Here).is_none());
+        open().keep_request_limit(ControllerId::Local, 3);
+        assert!(open().known(ControllerId::Local).is_none());
     }
 
     #[test]
-    fn controllers_that_have_the_same_records_share_them() {
+    fn controllers_with_equal_records_share_them() {
         let cache = RecordCache::in_memory();
         let octets = [vec![1, 2, 3], vec![4]];
         let first = cache.decoded(&octets);
@@ -407,12 +418,12 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_is_private_and_does_not_grow_for_ever() {
+    fn the_folder_is_private_and_limited_in_size() {
         use std::os::unix::fs::PermissionsExt as _;
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("a/b");
         let cache = RecordCache::in_folder(folder.clone());
-        let known = || Known { key: b"key".to_vec(), pace: 0, records: Arc::default() };
+        let known = || CachedRecords { key: b"key".to_vec(), request_limit: 0, records: Arc::default() };
         cache.keep(there(), known(), &[vec![9]]);
         assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(RecordCache::in_folder(folder.clone()).known(there()).unwrap().key, b"key");
@@ -425,13 +436,13 @@ mod tests {
     }
 
     #[test]
-    fn what_others_have_laid_is_neither_waited_for_nor_believed_nor_written_into() {
+    fn files_of_other_users_are_neither_read_nor_written() {
         use rustix::fs::{CWD, FileType, Mode, mknodat};
         use std::os::unix::fs::{PermissionsExt as _, symlink};
         let home = tempfile::tempdir().unwrap();
-        let kept = |folder: &Path, mode: u32| {
+        let is_kept = |folder: &Path, mode: u32| {
             let cache = RecordCache::in_folder(folder.to_owned());
-            let known = Known { key: b"key".to_vec(), pace: 0, records: Arc::default() };
+            let known = CachedRecords { key: b"key".to_vec(), request_limit: 0, records: Arc::default() };
             cache.keep(there(), known, &[vec![9]]);
             let path = folder.join(file_name(there()));
             if path.exists() {
@@ -440,7 +451,7 @@ mod tests {
             RecordCache::in_folder(folder.to_owned()).known(there()).is_some()
         };
         let folder = home.path().join("own");
-        assert!(kept(&folder, 0o600) && !kept(&folder, 0o666));
+        assert!(is_kept(&folder, 0o600) && !is_kept(&folder, 0o666));
         let open = home.path().join("open");
         fs::create_dir(&open).unwrap();
         fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
@@ -448,7 +459,7 @@ mod tests {
         fs::create_dir(&elsewhere).unwrap();
         symlink(&elsewhere, home.path().join("link")).unwrap();
         for folder in [open, home.path().join("link")] {
-            assert!(!kept(&folder, 0o600));
+            assert!(!is_kept(&folder, 0o600));
             assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
         }
         let pipes = home.path().join("pipes");

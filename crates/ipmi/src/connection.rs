@@ -10,8 +10,8 @@ use ipmi_proto::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::cache::Place;
-use crate::endpoint::Seat;
+use crate::cache::ControllerId;
+use crate::endpoint::SessionSlot;
 use crate::{Endpoint, IpmiError, RecordCache};
 
 /// A session with a controller; clones share it.
@@ -35,7 +35,7 @@ pub(crate) struct Peer {
 }
 
 /// Number of outstanding requests that the controller currently keeps up with; 0 if unknown.
-pub(crate) type Pace = Arc<AtomicUsize>;
+pub(crate) type SharedRequestLimit = Arc<AtomicUsize>;
 
 #[derive(Debug)]
 struct Handle {
@@ -43,7 +43,7 @@ struct Handle {
     /// Identifies the session to the driver task.
     key: u64,
     peer: Peer,
-    pace: Pace,
+    request_limit: SharedRequestLimit,
     cache: RecordCache,
 }
 
@@ -54,7 +54,7 @@ pub(crate) enum Order {
     Open(Opening),
     /// Sets the initial number of outstanding requests of a session that is not established yet.
     Expect(u64, usize),
-    Ask(u64, Vec<Asked>),
+    Ask(u64, Vec<QueuedRequest>),
     /// Sends a packet of the serial console.
     Serial(u64, Vec<u8>),
     /// Registers the receiver of serial console packets.
@@ -63,25 +63,25 @@ pub(crate) enum Order {
 }
 
 /// A request: destination, content, and receiver of the response.
-pub(crate) type Asked = (Destination, Request, Asker);
+pub(crate) type QueuedRequest = (Destination, Request, ResponseReceiver);
 
 /// Result of a request.
 pub(crate) type Outcome = Result<Response, ProtoError>;
 
 /// Receiver of a response; if it is dropped, the caller gets an error.
 #[derive(Debug)]
-pub(crate) enum Asker {
-    One(oneshot::Sender<Outcome>),
-    /// The caller awaits several responses together; the number is the index of this one.
-    Of(Arc<Mutex<Several>>, usize),
+pub(crate) enum ResponseReceiver {
+    Single(oneshot::Sender<Outcome>),
+    /// The caller awaits group responses together; the number is the index of this one.
+    Group(Arc<Mutex<ResponseGroup>>, usize),
 }
 
 /// Responses awaited together.
 #[derive(Debug)]
-pub(crate) struct Several {
+pub(crate) struct ResponseGroup {
     outcomes: Vec<Outcome>,
     missing: usize,
-    asker: Option<oneshot::Sender<Vec<Outcome>>>,
+    receiver: Option<oneshot::Sender<Vec<Outcome>>>,
 }
 
 /// A session to open.
@@ -90,16 +90,16 @@ pub(crate) struct Opening {
     pub(crate) key: u64,
     pub(crate) address: SocketAddr,
     pub(crate) session: Box<ipmi_proto::Session>,
-    pub(crate) pace: Pace,
+    pub(crate) request_limit: SharedRequestLimit,
     pub(crate) ready: oneshot::Sender<Result<Peer, ProtoError>>,
     /// Slot on the socket; released on drop.
-    pub(crate) seat: Seat,
+    pub(crate) slot: SessionSlot,
 }
 
 /// An outstanding response. Dropping it discards the response.
 pub(crate) struct Pending(oneshot::Receiver<Outcome>);
 
-/// Outstanding responses to several requests.
+/// Outstanding responses to group requests.
 pub(crate) struct PendingAll(oneshot::Receiver<Vec<Outcome>>);
 
 impl Connection {
@@ -114,10 +114,11 @@ impl Connection {
     pub(crate) fn new(
         orders: mpsc::UnboundedSender<Order>,
         key: u64,
-        (peer, pace): (Peer, Pace),
+        peer: Peer,
+        request_limit: SharedRequestLimit,
         cache: RecordCache,
     ) -> Self {
-        let handle = Arc::new(Handle { orders, key, peer, pace, cache });
+        let handle = Arc::new(Handle { orders, key, peer, request_limit, cache });
         Self { handle, controller: Destination::CONTROLLER }
     }
 
@@ -134,14 +135,14 @@ impl Connection {
     }
 
     /// Returns the cache key; `None` for a controller behind another one.
-    pub(crate) fn place(&self) -> Option<Place> {
+    pub(crate) fn controller_id(&self) -> Option<ControllerId> {
         let is_itself = self.controller.bridged().is_none();
-        is_itself.then(|| self.handle.peer.address.map_or(Place::Here, Place::There))
+        is_itself.then(|| self.handle.peer.address.map_or(ControllerId::Local, ControllerId::Remote))
     }
 
     /// Returns the number of outstanding requests that the controller keeps up with; 0 if unknown.
-    pub(crate) fn pace(&self) -> usize {
-        self.handle.pace.load(Ordering::Relaxed)
+    pub(crate) fn request_limit(&self) -> usize {
+        self.handle.request_limit.load(Ordering::Relaxed)
     }
 
     /// Returns the cache of records.
@@ -171,7 +172,7 @@ impl Connection {
         self.handle.peer.guid
     }
 
-    /// Sends a command and waits for the response. Several tasks may do so at the same time.
+    /// Sends a command and waits for the response. ResponseGroup tasks may do so at the same time.
     ///
     /// # Errors
     /// If there is no response within the time limit, or it has an error code.
@@ -209,34 +210,39 @@ impl Connection {
         self.begin(destination, request).answer().await
     }
 
-    /// Sends a request without waiting, so that several can be outstanding at the same time.
+    /// Sends a request without waiting, so that group can be outstanding at the same time.
     pub(crate) fn begin(&self, destination: Destination, request: Request) -> Pending {
-        let (asker, answer) = oneshot::channel();
+        let (receiver, answer) = oneshot::channel();
         let Handle { orders, key, .. } = &*self.handle;
         // If the driver task has ended, the sender is dropped, and `answer` returns an error.
         let destination = destination.seen_from(self.controller);
-        let _ = orders.send(Order::Ask(*key, vec![(destination, request, Asker::One(asker))]));
+        let _ =
+            orders.send(Order::Ask(*key, vec![(destination, request, ResponseReceiver::Single(receiver))]));
         Pending(answer)
     }
 
-    /// Sends several requests whose responses are awaited together.
+    /// Sends group requests whose responses are awaited together.
     pub(crate) fn begin_all(
         &self,
         requests: impl ExactSizeIterator<Item = (Destination, Request)>,
     ) -> PendingAll {
-        let (asker, answers) = oneshot::channel();
+        let (receiver, answers) = oneshot::channel();
         let Handle { orders, key, .. } = &*self.handle;
         let missing = requests.len();
         let outcomes = vec![Err(ProtoError::Ended); missing];
         if missing == 0 {
-            let _ = asker.send(outcomes);
+            let _ = receiver.send(outcomes);
             return PendingAll(answers);
         }
-        let several = Arc::new(Mutex::new(Several { outcomes, missing, asker: Some(asker) }));
-        let asked = |(place, (destination, request)): (usize, (Destination, Request))| {
-            (destination.seen_from(self.controller), request, Asker::Of(Arc::clone(&several), place))
-        };
-        let _ = orders.send(Order::Ask(*key, requests.enumerate().map(asked).collect()));
+        let group = Arc::new(Mutex::new(ResponseGroup { outcomes, missing, receiver: Some(receiver) }));
+        let requests = requests.enumerate().map(|(index, (destination, request))| {
+            (
+                destination.seen_from(self.controller),
+                request,
+                ResponseReceiver::Group(Arc::clone(&group), index),
+            )
+        });
+        let _ = orders.send(Order::Ask(*key, requests.collect()));
         PendingAll(answers)
     }
 
@@ -262,21 +268,21 @@ impl Connection {
     }
 }
 
-impl Asker {
+impl ResponseReceiver {
     /// Delivers the result.
     pub(crate) fn tell(self, outcome: Outcome) {
         match self {
             // The caller may have stopped waiting.
-            Self::One(asker) => drop(asker.send(outcome)),
-            Self::Of(several, place) => {
-                let mut several = several.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(empty) = several.outcomes.get_mut(place) {
+            Self::Single(receiver) => drop(receiver.send(outcome)),
+            Self::Group(group, index) => {
+                let mut group = group.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(empty) = group.outcomes.get_mut(index) {
                     *empty = outcome;
                 }
-                several.missing = several.missing.saturating_sub(1);
-                if several.missing == 0 {
-                    let outcomes = std::mem::take(&mut several.outcomes);
-                    several.asker.take().map(|asker| asker.send(outcomes));
+                group.missing = group.missing.saturating_sub(1);
+                if group.missing == 0 {
+                    let outcomes = std::mem::take(&mut group.outcomes);
+                    group.receiver.take().map(|receiver| receiver.send(outcomes));
                 }
             }
         }

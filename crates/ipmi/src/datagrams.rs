@@ -2,7 +2,7 @@
 //! of many controllers.
 //!
 //! Datagrams of equal length for one controller are passed to the kernel together, which splits them as late
-//! as possible (segmentation offload). Several received datagrams are read with one system call. If kernel or
+//! as possible (segmentation offload). ResponseGroup received datagrams are read with one system call. If kernel or
 //! network card do not support this, datagrams are handled one by one.
 
 use std::io::{self, IoSliceMut};
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn datagrams_of_any_lengths_arrive_as_they_were_sent() {
+    async fn datagrams_of_all_lengths_arrive_unchanged() {
         let here = Ipv4Addr::LOCALHOST.into();
         let (from, to) = (Datagrams::bind(here).unwrap(), Datagrams::bind(here).unwrap());
         let mut sent = Frames::new();

@@ -12,8 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, trace};
 use zeroize::Zeroizing;
 
-use crate::cache::Place;
-use crate::connection::{Asker, Opening, Order, Pace, Peer};
+use crate::cache::ControllerId;
+use crate::connection::{Opening, Order, Peer, ResponseReceiver, SharedRequestLimit};
 use crate::datagrams::{Arrivals, Datagrams};
 use crate::{Connection, IpmiError, RecordCache};
 
@@ -36,9 +36,9 @@ struct Shared {
 
 /// A session slot on a socket; released on drop.
 #[derive(Debug)]
-pub(crate) struct Seat(Arc<AtomicUsize>);
+pub(crate) struct SessionSlot(Arc<AtomicUsize>);
 
-impl Seat {
+impl SessionSlot {
     fn on(load: &Arc<AtomicUsize>) -> Self {
         load.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(load))
@@ -68,56 +68,61 @@ impl Endpoint {
         login: Login,
         timing: Timing,
     ) -> Result<Connection, IpmiError> {
-        let (orders, seat) = self.socket_for(address)?;
+        let (orders, slot) = self.socket_for(address)?;
         let seed = self.seeds.lock().unwrap_or_else(PoisonError::into_inner).draw()?;
         let session = Box::new(Session::start(login, seed, timing, Instant::now()));
-        let pace = Pace::default();
+        let request_limit = SharedRequestLimit::default();
         let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
         let (ready, opened) = oneshot::channel();
-        let opening = Opening { key, address, session, pace: Pace::clone(&pace), ready, seat };
+        let opening = Opening {
+            key,
+            address,
+            session,
+            request_limit: SharedRequestLimit::clone(&request_limit),
+            ready,
+            slot,
+        };
         orders.send(Order::Open(opening)).map_err(|_| ProtoError::Ended)?;
         // If the caller stops waiting, the session is closed.
-        let mut abandoned = Abandoned { orders: Some(&orders), key };
+        let mut abandoned = CloseOnDrop { orders: Some(&orders), key };
         // The cache is read while the first request is on its way.
         tokio::task::yield_now().await;
-        if let Some(known) = self.cache.known(Place::There(address)) {
-            orders.send(Order::Expect(key, known.pace.into())).map_err(|_| ProtoError::Ended)?;
+        if let Some(known) = self.cache.known(ControllerId::Remote(address)) {
+            orders.send(Order::Expect(key, known.request_limit.into())).map_err(|_| ProtoError::Ended)?;
         }
         let peer = opened.await.map_err(|_| ProtoError::Ended)??;
         abandoned.orders = None;
         let peer = Peer { address: Some(address), ..peer };
-        Ok(Connection::new(orders.clone(), key, (peer, pace), self.cache.clone()))
+        Ok(Connection::new(orders.clone(), key, peer, request_limit, self.cache.clone()))
     }
 
     /// Returns a socket with room for another session, opening one if necessary.
-    fn socket_for(&self, address: SocketAddr) -> io::Result<(mpsc::UnboundedSender<Order>, Seat)> {
+    fn socket_for(&self, address: SocketAddr) -> io::Result<(mpsc::UnboundedSender<Order>, SessionSlot)> {
         let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         sockets.retain(|socket| !socket.orders.is_closed());
-        let has_room = |socket: &&Shared| {
-            socket.is_ipv4 == address.is_ipv4() && socket.load.load(Ordering::Relaxed) < MOST_SESSIONS
-        };
-        if let Some(socket) = sockets.iter().find(has_room) {
-            return Ok((socket.orders.clone(), Seat::on(&socket.load)));
+        let mut usable = sockets.iter().filter(|socket| socket.is_ipv4 == address.is_ipv4());
+        if let Some(socket) = usable.find(|socket| socket.load.load(Ordering::Relaxed) < MAX_SESSIONS) {
+            return Ok((socket.orders.clone(), SessionSlot::on(&socket.load)));
         }
         let socket = Driver::start(address.is_ipv4())?;
         sockets.push(socket.clone());
-        Ok((socket.orders, Seat::on(&socket.load)))
+        Ok((socket.orders, SessionSlot::on(&socket.load)))
     }
 }
 
 /// Closes a login on drop, unless it was completed.
-struct Abandoned<'o> {
+struct CloseOnDrop<'o> {
     orders: Option<&'o mpsc::UnboundedSender<Order>>,
     key: u64,
 }
 
-impl Drop for Abandoned<'_> {
+impl Drop for CloseOnDrop<'_> {
     fn drop(&mut self) {
         self.orders.map(|orders| orders.send(Order::Close(self.key, None)));
     }
 }
 
-impl Drop for Seat {
+impl Drop for SessionSlot {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -137,43 +142,43 @@ struct Driver {
 struct Member {
     address: SocketAddr,
     session: Box<Session>,
-    pace: Pace,
-    askers: Askers,
+    request_limit: SharedRequestLimit,
+    receivers: ReceiverQueue,
     ready: Option<oneshot::Sender<Result<Peer, ProtoError>>>,
     closers: Vec<oneshot::Sender<()>>,
     /// Receiver of serial console packets.
     serial: Option<mpsc::Sender<Vec<u8>>>,
     deadline: Option<Instant>,
     has_ended: bool,
-    _seat: Seat,
+    _slot: SessionSlot,
 }
 
 /// Receivers of the responses of a session, in the order of the requests.
 #[derive(Default)]
-struct Askers {
-    waiting: VecDeque<Option<Asker>>,
+struct ReceiverQueue {
+    waiting: VecDeque<Option<ResponseReceiver>>,
     /// Number of requests before the first element of `waiting`.
     done: u64,
 }
 
-impl Askers {
+impl ReceiverQueue {
     fn reserve(&mut self, requests: usize) {
         self.waiting.reserve(requests);
     }
 
     /// Adds the receiver for the latest request of the session.
-    fn add(&mut self, asker: Asker) {
-        self.waiting.push_back(Some(asker));
+    fn add(&mut self, receiver: ResponseReceiver) {
+        self.waiting.push_back(Some(receiver));
     }
 
-    fn take(&mut self, id: RequestId) -> Option<Asker> {
-        let place = usize::try_from(id.number().checked_sub(self.done)?).ok()?;
-        let asker = self.waiting.get_mut(place)?.take();
+    fn take(&mut self, id: RequestId) -> Option<ResponseReceiver> {
+        let index = usize::try_from(id.number().checked_sub(self.done)?).ok()?;
+        let receiver = self.waiting.get_mut(index)?.take();
         while matches!(self.waiting.front(), Some(None)) {
             self.waiting.pop_front();
             self.done += 1;
         }
-        asker
+        receiver
     }
 }
 
@@ -255,36 +260,36 @@ impl Driver {
 
     fn obey(&mut self, order: Order, touched: &mut Vec<u64>) {
         match order {
-            Order::Open(Opening { key, address, session, pace, ready, seat }) => {
+            Order::Open(Opening { key, address, session, request_limit, ready, slot }) => {
                 let member = Member {
                     address,
                     session,
-                    pace,
-                    askers: Askers::default(),
+                    request_limit,
+                    receivers: ReceiverQueue::default(),
                     ready: Some(ready),
                     closers: Vec::new(),
                     serial: None,
                     deadline: None,
                     has_ended: false,
-                    _seat: seat,
+                    _slot: slot,
                 };
                 self.members.insert(key, member);
                 self.peers.entry((address.ip(), address.port())).or_default().push(key);
                 touched.push(key);
             }
-            Order::Expect(key, pace) => {
+            Order::Expect(key, request_limit) => {
                 if let Some(member) = self.members.get_mut(&key) {
-                    member.session.begin_with(pace);
+                    member.session.set_initial_limit(request_limit);
                 }
             }
             Order::Ask(key, asked) => {
                 // The session has ended; dropping the receivers reports that to the callers.
                 let Some(member) = self.members.get_mut(&key) else { return };
                 member.session.reserve(asked.len());
-                member.askers.reserve(asked.len());
-                for (destination, request, asker) in asked {
+                member.receivers.reserve(asked.len());
+                for (destination, request, receiver) in asked {
                     member.session.request_at(destination, request);
-                    member.askers.add(asker);
+                    member.receivers.add(receiver);
                 }
                 touched.push(key);
             }
@@ -325,8 +330,8 @@ impl Driver {
         // Datagrams that could not be sent are resent after their timeout.
         self.socket.send(out, member.address).await;
         out.clear();
-        if let Some(pace) = member.session.pace() {
-            member.pace.store(pace, Ordering::Relaxed);
+        if let Some(request_limit) = member.session.request_limit() {
+            member.request_limit.store(request_limit, Ordering::Relaxed);
         }
         member.tell();
         let has_ended = member.has_ended;
@@ -362,8 +367,8 @@ impl Member {
                     self.ready.take().map(|ready| ready.send(Ok(peer)));
                 }
                 Event::Answered { id, outcome } => {
-                    if let Some(asker) = self.askers.take(id) {
-                        asker.tell(outcome);
+                    if let Some(receiver) = self.receivers.take(id) {
+                        receiver.tell(outcome);
                     }
                 }
                 Event::Serial(payload) => {
@@ -419,4 +424,4 @@ const SEEDS_AT_ONCE: usize = 8;
 static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
 /// Maximum number of sessions per socket: a few responses for each fit into the receive buffer of the
 /// kernel. Responses lost in larger bursts are requested again.
-const MOST_SESSIONS: usize = 64;
+const MAX_SESSIONS: usize = 64;

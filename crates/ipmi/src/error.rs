@@ -23,7 +23,7 @@ pub enum IpmiError {
         code: u8,
     },
     /// The controller reported success, but reading back shows no change.
-    #[error("the controller says that it has changed {what}, but reading it back shows no change")]
+    #[error("the controller confirmed the change of {what}, but reading it back shows no change")]
     Unchanged {
         /// Name of the setting.
         what: &'static str,
@@ -60,7 +60,7 @@ impl IpmiError {
 /// Returns a hint for the user, beginning with a line break; may be empty.
 fn way_out(code: CompletionCode) -> &'static str {
     match code.0 {
-        INSUFFICIENT_PRIVILEGE => "\n  ask at a higher level with --level, or as another user",
+        INSUFFICIENT_PRIVILEGE => "\n  sign in at a higher level with --level, or as another user",
         _ => "",
     }
 }

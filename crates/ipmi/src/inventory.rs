@@ -65,7 +65,8 @@ impl Connection {
     pub async fn change_inventory(
         &self,
         device: u8,
-        (area, field): (Area, &str),
+        area: Area,
+        field: &str,
         text: &str,
     ) -> Result<(), IpmiError> {
         let before = self.read_inventory(device).await?;
@@ -82,9 +83,9 @@ impl Connection {
 
     async fn write_inventory(&self, device: u8, patch: &Patch) -> Result<(), IpmiError> {
         let unit = if self.run(&GetFruInfo(device)).await?.is_in_words { 2 } else { 1 };
-        for (place, piece) in patch.octets.chunks(PIECE).enumerate() {
+        for (index, piece) in patch.octets.chunks(PIECE).enumerate() {
             // Areas begin at multiples of eight and pieces have even lengths, so words are complete.
-            let offset = u16::try_from((patch.offset + place * PIECE) / unit)
+            let offset = u16::try_from((patch.offset + index * PIECE) / unit)
                 .map_err(|_| ProtoError::Truncated { what: "an inventory" })?;
             match self.unless_busy(&WriteFru { device, offset, octets: piece.to_vec() }).await {
                 Err(IpmiError::Completion(CompletionCode(WRITE_PROTECTED))) => {

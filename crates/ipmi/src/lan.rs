@@ -48,23 +48,24 @@ impl Connection {
         let mut limits = [AccessLevel::Unknown; 16];
         let (suites, known) = self.suite_limits(channel).await?;
         limits.iter_mut().zip(&known).for_each(|(to, from)| *to = *from);
-        let place = suites.iter().position(|listed| *listed == suite);
-        let slot = place.and_then(|place| limits.get_mut(place));
+        let index = suites.iter().position(|listed| *listed == suite);
+        let slot = index.and_then(|index| limits.get_mut(index));
         *slot.ok_or(ProtoError::Absent { what: "this cipher suite" })? = level;
         self.change_lan(channel, LanChange::SuiteLimits(limits)).await?;
         let (_, read) = self.suite_limits(channel).await?;
-        let is_done = place.and_then(|place| read.get(place)) == Some(&level);
+        let is_done = index.and_then(|index| read.get(index)) == Some(&level);
         unless_unchanged(is_done, "what the cipher suite allows")
     }
 
     /// Returns the suites in the order of the controller, and the maximum level of each.
     async fn suite_limits(&self, channel: ChannelNumber) -> Result<(Vec<u8>, Vec<AccessLevel>), IpmiError> {
-        let get = |parameter| async move { self.run(&GetLanParameter { channel, parameter }).await };
-        let suites = match get(LanParameter::Suites).await? {
+        let suites = GetLanParameter { channel, parameter: LanParameter::Suites };
+        let limits = GetLanParameter { channel, parameter: LanParameter::SuiteLimits };
+        let suites = match self.run(&suites).await? {
             LanValue::Suites(suites) => suites,
             _ => Vec::new(),
         };
-        match get(LanParameter::SuiteLimits).await? {
+        match self.run(&limits).await? {
             LanValue::SuiteLimits(limits) => Ok((suites, limits)),
             _ => Ok((suites, Vec::new())),
         }
@@ -75,68 +76,75 @@ impl Connection {
     ///
     /// # Errors
     /// If the controller rejects the change; [`IpmiError::Unchanged`] if the change has no effect.
-    pub async fn change_lan(&self, channel: ChannelNumber, change: LanChange) -> Result<Kept, IpmiError> {
+    pub async fn change_lan(
+        &self,
+        channel: ChannelNumber,
+        change: LanChange,
+    ) -> Result<ChangeOutcome, IpmiError> {
         let read_back = change.read_back();
         let set = SetLanParameter { channel, change };
-        if self.in_lan_transaction(channel, async || self.run(&set).await).await? == Kept::Lost {
-            return Ok(Kept::Lost);
+        if self.in_lan_transaction(channel, async || self.run(&set).await).await?
+            == ChangeOutcome::Unreachable
+        {
+            return Ok(ChangeOutcome::Unreachable);
         }
         match read_back {
             Some((parameter, wanted)) => {
-                kept(self.run(&GetLanParameter { channel, parameter }).await, |read| read == wanted)
+                verify_change(self.run(&GetLanParameter { channel, parameter }).await, |read| read == wanted)
             }
-            None => Ok(Kept::Unread),
+            None => Ok(ChangeOutcome::Unverified),
         }
     }
 
     /// Runs a change while the parameters of the channel are locked, if the controller supports that. Returns
-    /// [`Kept::Unread`] if it still responds afterwards, and [`Kept::Lost`] if not.
+    /// [`ChangeOutcome::Unverified`] if it still responds afterwards, and [`ChangeOutcome::Unreachable`] if not.
     pub(crate) async fn in_lan_transaction(
         &self,
         channel: ChannelNumber,
         change: impl AsyncFnOnce() -> Result<(), IpmiError>,
-    ) -> Result<Kept, IpmiError> {
-        let set = |change: LanChange| async move { self.run(&SetLanParameter { channel, change }).await };
-        let has_begun = match set(LanChange::Begin).await {
+    ) -> Result<ChangeOutcome, IpmiError> {
+        let begin = SetLanParameter { channel, change: LanChange::Begin };
+        let has_begun = match self.run(&begin).await {
             Ok(()) => true,
             Err(IpmiError::Completion(_)) => false,
             Err(error) => return Err(error),
         };
         let changed = match change().await {
-            Err(error) if error.is_silence() => return Ok(Kept::Lost),
+            Err(error) if error.is_silence() => return Ok(ChangeOutcome::Unreachable),
             other => other,
         };
         if has_begun {
             // Unlock the parameters even after a failure. A controller whose address has changed does not
             // receive this, and must not be waited for twice.
-            if changed.is_ok() && set(LanChange::Commit).await.is_err_and(|error| error.is_silence()) {
-                return Ok(Kept::Lost);
+            let commit = SetLanParameter { channel, change: LanChange::Commit };
+            if changed.is_ok() && self.run(&commit).await.is_err_and(|error| error.is_silence()) {
+                return Ok(ChangeOutcome::Unreachable);
             }
-            let _ = set(LanChange::End).await;
+            let _ = self.run(&SetLanParameter { channel, change: LanChange::End }).await;
         }
-        changed.map(|()| Kept::Unread)
+        changed.map(|()| ChangeOutcome::Unverified)
     }
 }
 
 /// Result of reading back a change that was not rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum ChangeOutcome {
     /// The value is as requested.
-    Read,
+    Confirmed,
     /// The value cannot be read.
-    Unread,
+    Unverified,
     /// The controller no longer responds: its address may have changed.
-    Lost,
+    Unreachable,
 }
 
-pub(crate) fn kept<T>(
+pub(crate) fn verify_change<T>(
     read: Result<T, IpmiError>,
     is_wanted: impl FnOnce(T) -> bool,
-) -> Result<Kept, IpmiError> {
+) -> Result<ChangeOutcome, IpmiError> {
     match read {
-        Ok(read) => unless_unchanged(is_wanted(read), "the network").map(|()| Kept::Read),
-        Err(IpmiError::Completion(_)) => Ok(Kept::Unread),
-        Err(error) if error.is_silence() => Ok(Kept::Lost),
+        Ok(read) => unless_unchanged(is_wanted(read), "the network").map(|()| ChangeOutcome::Confirmed),
+        Err(IpmiError::Completion(_)) => Ok(ChangeOutcome::Unverified),
+        Err(error) if error.is_silence() => Ok(ChangeOutcome::Unreachable),
         Err(error) => Err(error),
     }
 }

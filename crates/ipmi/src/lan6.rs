@@ -9,7 +9,7 @@ use ipmi_proto::lan6::{
     Ipv6Address, Lan6Change, Origin, RouterUse, SetLan6Parameter,
 };
 
-use crate::lan::{Kept, kept};
+use crate::lan::{ChangeOutcome, verify_change};
 use crate::{Connection, IpmiError};
 
 /// IPv6 configuration of a controller; `None` for values that it does not report.
@@ -44,8 +44,11 @@ impl Connection {
         {
             for slot in 0..most.min(MOST_SLOTS) {
                 let address = self.if_known(&GetAddress { channel, origin, slot }).await?;
-                let used = |address: &Ipv6Address| address.is_enabled && !address.address.is_unspecified();
-                found.extend(address.filter(used).map(|address| (slot, address)));
+                if let Some(address) =
+                    address.filter(|used| used.is_enabled && !used.address.is_unspecified())
+                {
+                    found.push((slot, address));
+                }
             }
         }
         let [fixed, dynamic] = addresses;
@@ -58,18 +61,24 @@ impl Connection {
     ///
     /// # Errors
     /// If the controller rejects the change; [`IpmiError::Unchanged`] if the change has no effect.
-    pub async fn change_lan6(&self, channel: ChannelNumber, change: Lan6Change) -> Result<Kept, IpmiError> {
+    pub async fn change_lan6(
+        &self,
+        channel: ChannelNumber,
+        change: Lan6Change,
+    ) -> Result<ChangeOutcome, IpmiError> {
         let set = SetLan6Parameter { channel, change };
-        if self.in_lan_transaction(channel, async || self.run(&set).await).await? == Kept::Lost {
-            return Ok(Kept::Lost);
+        if self.in_lan_transaction(channel, async || self.run(&set).await).await?
+            == ChangeOutcome::Unreachable
+        {
+            return Ok(ChangeOutcome::Unreachable);
         }
         match change {
             Lan6Change::Families(wanted) => {
-                kept(self.run(&GetAddressFamilies(channel)).await, |read| read == wanted)
+                verify_change(self.run(&GetAddressFamilies(channel)).await, |read| read == wanted)
             }
             Lan6Change::Address(slot, wanted) => {
                 let get = GetAddress { channel, origin: Origin::Fixed, slot };
-                kept(self.run(&get).await, |read| match wanted {
+                verify_change(self.run(&get).await, |read| match wanted {
                     Some(wanted) => {
                         read.is_enabled && (read.address, read.prefix) == (wanted.address(), wanted.prefix())
                     }
@@ -77,10 +86,12 @@ impl Connection {
                 })
             }
             Lan6Change::RouterUse(wanted) => {
-                kept(self.run(&GetRouterUse(channel)).await, |read| read == wanted)
+                verify_change(self.run(&GetRouterUse(channel)).await, |read| read == wanted)
             }
-            Lan6Change::Router(wanted) => kept(self.run(&GetRouter(channel)).await, |read| read == wanted),
-            _ => Ok(Kept::Unread),
+            Lan6Change::Router(wanted) => {
+                verify_change(self.run(&GetRouter(channel)).await, |read| read == wanted)
+            }
+            _ => Ok(ChangeOutcome::Unverified),
         }
     }
 

@@ -16,7 +16,7 @@ use tracing::{debug, trace};
 
 pub use self::driver::DEVICES;
 use self::driver::OpenIpmi;
-use crate::connection::{Asked, Asker, Order, Pace, Peer};
+use crate::connection::{Order, Peer, QueuedRequest, ResponseReceiver, SharedRequestLimit};
 use crate::{Connection, IpmiError, RecordCache};
 
 /// A driver that exchanges requests and responses with a controller, without a session.
@@ -66,19 +66,19 @@ impl Connection {
         let own = transport.as_fd().try_clone_to_owned()?;
         let file = readiness::watch(own, Interest::READABLE)?;
         let (orders, inbox) = mpsc::unbounded_channel();
-        let courier =
-            Courier { transport, file, timing, waiting: VecDeque::new(), open: HashMap::new(), next: 1 };
-        tokio::spawn(courier.run(inbox));
-        Ok(Self::new(orders, ONLY, (Peer::default(), Pace::default()), cache))
+        let task =
+            RequestTask { transport, file, timing, waiting: VecDeque::new(), open: HashMap::new(), next: 1 };
+        tokio::spawn(task.run(inbox));
+        Ok(Self::new(orders, ONLY, Peer::default(), SharedRequestLimit::default(), cache))
     }
 }
 
 /// Task that sends requests, a limited number at a time, and delivers responses.
-struct Courier<T: Transport> {
+struct RequestTask<T: Transport> {
     transport: T,
     file: AsyncFd<OwnedFd>,
     timing: Timing,
-    waiting: VecDeque<Asked>,
+    waiting: VecDeque<QueuedRequest>,
     open: HashMap<i64, Open>,
     next: i64,
 }
@@ -86,14 +86,14 @@ struct Courier<T: Transport> {
 struct Open {
     destination: Destination,
     request: Request,
-    asker: Asker,
+    receiver: ResponseReceiver,
     give_up_at: Instant,
     /// Time of the next retry because the controller was busy, and its last response.
     again: Option<(Instant, Response)>,
     times: u32,
 }
 
-impl<T: Transport> Courier<T> {
+impl<T: Transport> RequestTask<T> {
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Order>) {
         let mut is_wanted = true;
         while is_wanted || !self.open.is_empty() || !self.waiting.is_empty() {
@@ -131,21 +131,21 @@ impl<T: Transport> Courier<T> {
         }
     }
 
-    fn ask(&mut self, asked: Asked) {
-        match asked {
+    fn ask(&mut self, request: QueuedRequest) {
+        match request {
             // The driver supports one hop to a bus, but not through another controller.
-            (destination, _, asker) if destination.transit().is_some() => {
-                asker.tell(Ok(Response::refusal(DESTINATION_UNAVAILABLE)));
+            (destination, _, receiver) if destination.transit().is_some() => {
+                receiver.tell(Ok(Response::refusal(DESTINATION_UNAVAILABLE)));
             }
-            asked => self.waiting.push_back(asked),
+            request => self.waiting.push_back(request),
         }
     }
 
     fn send_waiting(&mut self) {
         while self.open.len() < self.timing.open_requests.max(1) {
-            let Some((destination, request, asker)) = self.waiting.pop_front() else { return };
+            let Some((destination, request, receiver)) = self.waiting.pop_front() else { return };
             let give_up_at = Instant::now() + self.timing.limit;
-            let open = Open { destination, request, asker, give_up_at, again: None, times: 0 };
+            let open = Open { destination, request, receiver, give_up_at, again: None, times: 0 };
             self.send(open);
         }
     }
@@ -159,7 +159,7 @@ impl<T: Transport> Courier<T> {
             }
             Err(error) => {
                 debug!(%error, "The driver does not take a request");
-                open.asker.tell(Err(ProtoError::NoAnswer));
+                open.receiver.tell(Err(ProtoError::NoAnswer));
             }
         }
     }
@@ -175,7 +175,7 @@ impl<T: Transport> Courier<T> {
             self.open.insert(id, open);
             return;
         }
-        open.asker.tell(Ok(response));
+        open.receiver.tell(Ok(response));
     }
 
     fn tick(&mut self) {
@@ -191,7 +191,7 @@ impl<T: Transport> Courier<T> {
             }
             let silent =
                 if open.request.is_repeatable() { ProtoError::NoAnswer } else { ProtoError::Undecided };
-            open.asker.tell(open.again.map(|(_, response)| response).ok_or(silent));
+            open.receiver.tell(open.again.map(|(_, response)| response).ok_or(silent));
         }
     }
 }
@@ -214,7 +214,7 @@ mod tests {
     use std::os::unix::net::UnixDatagram;
     use std::sync::Mutex;
 
-    use ipmi_proto::responder::{Asked, Device as _};
+    use ipmi_proto::responder::{Device as _, DeviceCommand};
     use ipmi_proto::{Privilege, chassis, device_id};
     use telarch_simulated_bmc::Board;
 
@@ -245,7 +245,8 @@ mod tests {
     impl Transport for Simulated {
         fn send(&self, id: i64, destination: Destination, request: &Request) -> io::Result<()> {
             let Request { net_fn, command, ref data } = *request;
-            let asked = Asked { destination, net_fn, command, data, privilege: Privilege::Administrator };
+            let asked =
+                DeviceCommand { destination, net_fn, command, data, privilege: Privilege::Administrator };
             let mut data = Vec::new();
             let code = self.board.lock().unwrap().answer(&asked, &mut data);
             self.answers.lock().unwrap().push_back((id, Response { code, data: data.into() }));
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_local_controller_is_scanned_as_one_on_the_network_is() {
+    async fn a_local_controller_is_scanned_like_a_remote_one() {
         let transport = Simulated::of(Board { busy_every: 9, ..Board::default() });
         let bmc = Connection::through(transport, Timing::default(), RecordCache::in_memory()).unwrap();
         assert_eq!((bmc.protection(), bmc.suite(), bmc.guid()), (None, None, None));
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_driver_that_says_busy_for_ever_is_given_up_with_the_reason() {
+    async fn a_driver_that_stays_busy_is_an_error_with_the_reason() {
         let transport = Simulated::of(Board { busy_every: 1, ..Board::default() });
         let timing = Timing { limit: Duration::from_millis(200), ..Timing::default() };
         let bmc = Connection::through(transport, timing, RecordCache::in_memory()).unwrap();

@@ -1,25 +1,25 @@
 //! Reading sensor records in pieces, from controllers that differ in many details (IPMI 2.0, 33 and 35).
 
-mod ahead;
+mod read_ahead;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ipmi_proto::device_id::GetDeviceId;
 use ipmi_proto::device_sdr::{DeviceSdrInfo, GetDeviceSdrInfo};
-use ipmi_proto::sdr::{Body, Record, Sensor};
+use ipmi_proto::sdr::{Body, Record};
 use ipmi_proto::storage::{GetSdrRepositoryInfo, RepositoryInfo};
 use ipmi_proto::{Command as _, CompletionCode, Data, Destination};
 use tracing::debug;
 
-use self::ahead::{Reader, Source};
-use crate::cache::Known;
+use self::read_ahead::{Reader, Source};
+use crate::cache::CachedRecords;
 use crate::connection::{Pending, reply};
 use crate::{Connection, IpmiError};
 
 /// Change indicators of a controller's records: the records are unchanged as long as these are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Holdings {
+pub(crate) struct RecordVersion {
     /// Address of the controller. Everything else is reported by the controller itself, and a controller that
     /// imitates another must not determine the other's sensors.
     address: Option<SocketAddr>,
@@ -38,39 +38,49 @@ impl Connection {
     /// If the controller does not respond, or its records change while they are read. Failure to write the
     /// cache is not an error.
     pub async fn records(&self) -> Result<Arc<Vec<Record>>, IpmiError> {
-        let holdings = self.ask_for_holdings();
-        self.records_of(self.holdings(holdings).await?).await
+        let record_version = self.request_record_version();
+        self.records_of(self.record_version(record_version).await?).await
     }
 
-    pub(crate) async fn records_of(&self, holdings: Holdings) -> Result<Arc<Vec<Record>>, IpmiError> {
-        let key = holdings.key();
-        let known = self.place().and_then(|place| self.cache().known(place));
+    pub(crate) async fn records_of(
+        &self,
+        record_version: RecordVersion,
+    ) -> Result<Arc<Vec<Record>>, IpmiError> {
+        let key = record_version.key();
+        let known = self.controller_id().and_then(|controller| self.cache().known(controller));
         if let Some(known) = known.filter(|known| key.as_ref() == Some(&known.key)) {
             return Ok(Arc::clone(&known.records));
         }
-        let octets = self.read(&holdings).await?;
+        let octets = self.read(&record_version).await?;
         let records = self.cache().decoded(&octets);
         // If the records changed while they were read, the result may be a mixture and is not cached.
-        if let Some((key, place)) = key.zip(self.place())
-            && self.holdings(self.ask_for_holdings()).await? == holdings
+        if let Some((key, controller)) = key.zip(self.controller_id())
+            && self.record_version(self.request_record_version()).await? == record_version
         {
-            let pace = u8::try_from(self.pace()).unwrap_or(u8::MAX);
-            self.cache().keep(place, Known { key, pace, records: Arc::clone(&records) }, &octets);
+            let request_limit = u8::try_from(self.request_limit()).unwrap_or(u8::MAX);
+            self.cache().keep(
+                controller,
+                CachedRecords { key, request_limit, records: Arc::clone(&records) },
+                &octets,
+            );
         }
         Ok(records)
     }
 
-    pub(crate) fn ask_for_holdings(&self) -> [Pending; 2] {
+    pub(crate) fn request_record_version(&self) -> [Pending; 2] {
         [GetDeviceId.request(), GetSdrRepositoryInfo.request()]
             .map(|request| self.begin(Destination::CONTROLLER, request))
     }
 
-    pub(crate) async fn holdings(&self, [identity, repository]: [Pending; 2]) -> Result<Holdings, IpmiError> {
+    pub(crate) async fn record_version(
+        &self,
+        [identity, repository]: [Pending; 2],
+    ) -> Result<RecordVersion, IpmiError> {
         let identity = identity.answer().await?;
         let has_own = reply(&GetDeviceId, &identity)?.has_device_sdrs;
         let repository = there(reply(&GetSdrRepositoryInfo, &repository.answer().await?))?;
         let device = if has_own { there(self.run(&GetDeviceSdrInfo).await)? } else { None };
-        Ok(Holdings {
+        Ok(RecordVersion {
             address: self.address(),
             identity: identity.data,
             guid: self.guid(),
@@ -79,19 +89,19 @@ impl Connection {
         })
     }
 
-    async fn read(&self, holdings: &Holdings) -> Result<Vec<Vec<u8>>, IpmiError> {
+    async fn read(&self, record_version: &RecordVersion) -> Result<Vec<Vec<u8>>, IpmiError> {
         let mut records = Vec::new();
-        if let Some(info) = holdings.repository {
+        if let Some(info) = record_version.repository {
             records = Reader::new(self, Source::Repository).all(info.records.into()).await?;
         }
-        if let Some(info) = holdings.device {
+        if let Some(info) = record_version.device {
             records.extend(Reader::new(self, Source::Device).all(info.records.into()).await?);
         }
         Ok(records)
     }
 }
 
-impl Holdings {
+impl RecordVersion {
     /// Returns the cache key of the records; `None` if the controller does not report when they change.
     fn key(&self) -> Option<Vec<u8>> {
         let says_when =
@@ -138,18 +148,17 @@ impl Holdings {
 pub(crate) fn decoded(octets: &[impl AsRef<[u8]>]) -> Vec<Record> {
     let mut records: Vec<Record> = Vec::with_capacity(octets.len());
     let mut known = std::collections::HashSet::new();
-    let key = |sensor: &Sensor| (sensor.channel, sensor.owner, sensor.unit, sensor.number);
     for octets in octets {
         match Record::decode(octets.as_ref()) {
             Ok(Record { id, body: Body::Sensors(mut sensors) }) => {
-                sensors.retain(|sensor| known.insert(key(sensor)));
+                sensors.retain(|own| known.insert((own.channel, own.owner, own.unit, own.number)));
                 if !sensors.is_empty() {
                     records.push(Record { id, body: Body::Sensors(sensors) });
                 }
             }
             Ok(record) if records.contains(&record) => {}
             Ok(record) => records.push(record),
-            Err(error) => debug!(%error, "Record left out"),
+            Err(error) => debug!(%error, "Omitted an undecodable record"),
         }
     }
     records

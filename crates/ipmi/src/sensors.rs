@@ -24,7 +24,7 @@ pub struct Measured {
 
 /// Status of a sensor relative to its thresholds (IPMI 2.0, 35.14), or severity of its worst state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
+pub enum SensorStatus {
     /// There is no reading.
     Unavailable,
     /// Within all thresholds, or in no faulty state.
@@ -54,21 +54,21 @@ impl Measured {
     /// Returns the status relative to the thresholds, as determined by the controller; states are rated by
     /// [`codes`].
     #[must_use]
-    pub fn standing(&self) -> Standing {
-        let Some(Reading { value: Some(_), states }) = self.reading else { return Standing::Unavailable };
+    pub fn status(&self) -> SensorStatus {
+        let Some(Reading { value: Some(_), states }) = self.reading else { return SensorStatus::Unavailable };
         if !self.sensor.is_threshold() {
             return match codes::worst(self.sensor.kind, self.sensor.event_kind, states) {
-                Severity::Ok => Standing::Ok,
-                Severity::Warning => Standing::NonCritical,
-                Severity::Critical => Standing::Critical,
-                Severity::Fatal => Standing::NonRecoverable,
+                Severity::Ok => SensorStatus::Ok,
+                Severity::Warning => SensorStatus::NonCritical,
+                Severity::Critical => SensorStatus::Critical,
+                Severity::Fatal => SensorStatus::NonRecoverable,
             };
         }
         match states {
-            states if states & 0b10_0100 != 0 => Standing::NonRecoverable,
-            states if states & 0b01_0010 != 0 => Standing::Critical,
-            states if states & 0b00_1001 != 0 => Standing::NonCritical,
-            _ => Standing::Ok,
+            states if states & 0b10_0100 != 0 => SensorStatus::NonRecoverable,
+            states if states & 0b01_0010 != 0 => SensorStatus::Critical,
+            states if states & 0b00_1001 != 0 => SensorStatus::NonCritical,
+            _ => SensorStatus::Ok,
         }
     }
 }
@@ -93,16 +93,16 @@ impl Connection {
     /// # Errors
     /// As for these two.
     pub async fn sensors(&self) -> Result<Vec<Measured>, IpmiError> {
-        let holdings = self.ask_for_holdings();
-        let place = self.place();
-        let known = place.and_then(|place| self.cache().known(place));
+        let record_version = self.request_record_version();
+        let controller = self.controller_id();
+        let known = controller.and_then(|controller| self.cache().known(controller));
         let guess = known.map(|known| (self.begin_measuring(&known.records), Arc::clone(&known.records)));
-        let records = self.records_of(self.holdings(holdings).await?).await?;
+        let records = self.records_of(self.record_version(record_version).await?).await?;
         match guess {
             Some((begun, of)) if Arc::ptr_eq(&of, &records) => {
                 let measured = self.finish_measuring(begun).await;
-                if let Some(place) = place {
-                    self.cache().keep_pace(place, self.pace());
+                if let Some(controller) = controller {
+                    self.cache().keep_request_limit(controller, self.request_limit());
                 }
                 measured
             }
@@ -143,19 +143,16 @@ impl Connection {
     }
 
     fn ask_for_readings(&self, sensors: Vec<(usize, Destination, u8)>) -> Readings {
-        let request = |(_, destination, number): &(usize, Destination, u8)| {
-            (*destination, GetReading(*number).request())
-        };
-        (self.begin_all(sensors.iter().map(request)), sensors)
+        let requests =
+            sensors.iter().map(|(_, destination, number)| (*destination, GetReading(*number).request()));
+        (self.begin_all(requests), sensors)
     }
 
     async fn finish_measuring(&self, begun: Measuring) -> Result<Vec<Measured>, IpmiError> {
         let Measuring { mut measured, asked, then } = begun;
         let silent = self.take_readings(asked, &mut measured).await?;
-        let is_awake = |(_, destination, _): &(usize, Destination, u8)| {
-            destination.bridged().is_none_or(|there| !silent.contains(&there))
-        };
-        let then: Vec<_> = then.into_iter().filter(is_awake).collect();
+        let mut then = then;
+        then.retain(|(_, destination, _)| destination.bridged().is_none_or(|there| !silent.contains(&there)));
         if !then.is_empty() {
             self.take_readings(self.ask_for_readings(then), &mut measured).await?;
         }
@@ -176,7 +173,7 @@ impl Connection {
         measured: &mut [Measured],
     ) -> Result<HashSet<(u8, u8)>, IpmiError> {
         let mut silent = HashSet::new();
-        for ((place, destination, _), outcome) in sensors.into_iter().zip(pending.answers().await?) {
+        for ((index, destination, _), outcome) in sensors.into_iter().zip(pending.answers().await?) {
             let reading = match (outcome, destination.bridged()) {
                 (Err(ProtoError::NoAnswer), Some(there)) => {
                     silent.insert(there);
@@ -184,7 +181,7 @@ impl Connection {
                 }
                 (outcome, _) => there(reply(&GetReading(0), &outcome?))?,
             };
-            if let Some(measured) = measured.get_mut(place) {
+            if let Some(measured) = measured.get_mut(index) {
                 measured.reading = reading;
             }
         }
@@ -203,13 +200,14 @@ impl Connection {
     ) -> Result<(), IpmiError> {
         let Ok(destination) = sensor.destination() else { return Ok(()) };
         let Some(ByReading { format, factors }) = &mut sensor.by_reading else { return Ok(()) };
-        let ask = |raw| GetReadingFactors { sensor: sensor.number, raw, format: *format };
+        let (number, format) = (sensor.number, *format);
         let wanted: BTreeSet<u8> = raws.into_iter().filter(|raw| !factors.contains_key(raw)).collect();
-        let asked: Vec<_> =
-            wanted.into_iter().map(|raw| (raw, self.begin(destination, ask(raw).request()))).collect();
-        for (raw, pending) in asked {
-            let found = there(reply(&ask(raw), &pending.answer().await?))?;
-            factors.extend(found.map(|found| (raw, found)));
+        let commands = wanted.into_iter().map(|raw| GetReadingFactors { sensor: number, raw, format });
+        let pending: Vec<_> =
+            commands.map(|command| (self.begin(destination, command.request()), command)).collect();
+        for (pending, command) in pending {
+            let found = there(reply(&command, &pending.answer().await?))?;
+            factors.extend(found.map(|found| (command.raw, found)));
         }
         Ok(())
     }
@@ -219,12 +217,12 @@ impl Connection {
 fn there<T>(answer: Result<T, IpmiError>) -> Result<Option<T>, IpmiError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(IpmiError::Completion(code)) if is_about_one(code) => Ok(None),
+        Err(IpmiError::Completion(code)) if is_about_sensor(code) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-fn is_about_one(code: CompletionCode) -> bool {
+fn is_about_sensor(code: CompletionCode) -> bool {
     // 83h is the code of a bridge: the message was not acknowledged.
     matches!(code.0, 0x83 | 0xc1..=0xc3 | 0xcb..=0xce | 0xd3..=0xd6 | 0xff)
 }

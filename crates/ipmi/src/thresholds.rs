@@ -13,8 +13,8 @@ impl Connection {
     ///
     /// # Errors
     /// If the controller does not respond, or the sensor has no thresholds.
-    pub async fn thresholds(&self, place: Destination, sensor: u8) -> Result<Thresholds, IpmiError> {
-        self.run_at(place, &GetThresholds(sensor)).await
+    pub async fn thresholds(&self, destination: Destination, sensor: u8) -> Result<Thresholds, IpmiError> {
+        self.run_at(destination, &GetThresholds(sensor)).await
     }
 
     /// Sets a raw threshold, and reads it back: some controllers report success without a change.
@@ -24,13 +24,14 @@ impl Connection {
     /// no effect.
     pub async fn set_threshold(
         &self,
-        place: Destination,
+        destination: Destination,
         sensor: u8,
-        (threshold, raw): (Threshold, u8),
+        threshold: Threshold,
+        raw: u8,
     ) -> Result<(), IpmiError> {
         let thresholds = Thresholds::default().with(threshold, raw);
-        self.run_at(place, &SetThresholds { sensor, thresholds }).await?;
-        let read = self.thresholds(place, sensor).await?.of(threshold);
+        self.run_at(destination, &SetThresholds { sensor, thresholds }).await?;
+        let read = self.thresholds(destination, sensor).await?.of(threshold);
         unless_unchanged(read == Some(raw), "the threshold")
     }
 
@@ -38,8 +39,8 @@ impl Connection {
     ///
     /// # Errors
     /// If the controller does not respond, or the sensor has no hysteresis.
-    pub async fn hysteresis(&self, place: Destination, sensor: u8) -> Result<Hysteresis, IpmiError> {
-        self.run_at(place, &GetHysteresis(sensor)).await
+    pub async fn hysteresis(&self, destination: Destination, sensor: u8) -> Result<Hysteresis, IpmiError> {
+        self.run_at(destination, &GetHysteresis(sensor)).await
     }
 
     /// Sets the hysteresis of a sensor, and reads it back.
@@ -49,20 +50,24 @@ impl Connection {
     /// no effect.
     pub async fn set_hysteresis(
         &self,
-        place: Destination,
+        destination: Destination,
         sensor: u8,
         hysteresis: Hysteresis,
     ) -> Result<(), IpmiError> {
-        self.run_at(place, &SetHysteresis { sensor, hysteresis }).await?;
-        unless_unchanged(self.hysteresis(place, sensor).await? == hysteresis, "the hysteresis")
+        self.run_at(destination, &SetHysteresis { sensor, hysteresis }).await?;
+        unless_unchanged(self.hysteresis(destination, sensor).await? == hysteresis, "the hysteresis")
     }
 
     /// Returns the events that a sensor sends.
     ///
     /// # Errors
     /// If the controller does not respond, or rejects the request.
-    pub async fn event_enables(&self, place: Destination, sensor: u8) -> Result<EventEnables, IpmiError> {
-        self.run_at(place, &GetEventEnables(sensor)).await
+    pub async fn event_enables(
+        &self,
+        destination: Destination,
+        sensor: u8,
+    ) -> Result<EventEnables, IpmiError> {
+        self.run_at(destination, &GetEventEnables(sensor)).await
     }
 
     /// Enables or disables the events selected in `events`, and reads the setting back.
@@ -72,21 +77,26 @@ impl Connection {
     /// no effect.
     pub async fn set_event_enables(
         &self,
-        place: Destination,
+        destination: Destination,
         sensor: u8,
-        (change, events): (EventChange, EventEnables),
+        change: EventChange,
+        events: EventEnables,
     ) -> Result<(), IpmiError> {
-        self.run_at(place, &SetEventEnables { sensor, change, events }).await?;
-        let read = self.event_enables(place, sensor).await?;
-        let are_sent = |now: u16, wanted: u16| match change {
-            EventChange::Nothing => true,
-            EventChange::Enable => now & wanted == wanted,
-            EventChange::Disable => now & wanted == 0,
-        };
+        self.run_at(destination, &SetEventEnables { sensor, change, events }).await?;
+        let read = self.event_enables(destination, sensor).await?;
         let is_done = (read.sends_events, read.is_scanned) == (events.sends_events, events.is_scanned)
-            && are_sent(read.asserted, events.asserted)
-            && are_sent(read.deasserted, events.deasserted);
+            && has_changed(change, read.asserted, events.asserted)
+            && has_changed(change, read.deasserted, events.deasserted);
         unless_unchanged(is_done, "which events are sent")
+    }
+}
+
+/// Returns whether a change of these event bits has taken effect.
+fn has_changed(change: EventChange, now: u16, bits: u16) -> bool {
+    match change {
+        EventChange::Nothing => true,
+        EventChange::Enable => now & bits == bits,
+        EventChange::Disable => now & bits == 0,
     }
 }
 

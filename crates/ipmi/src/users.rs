@@ -23,11 +23,11 @@ pub struct User {
 
 /// Whether a user is enabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sign {
+pub enum UserState {
     /// Enabled: the user may sign in.
-    In,
+    Enabled,
     /// Disabled.
-    Nowhere,
+    Disabled,
 }
 
 /// Result of comparing a password with that of a user.
@@ -64,8 +64,8 @@ impl Connection {
     /// If the controller does not respond, or rejects the request.
     pub async fn users(&self, channel: ChannelNumber) -> Result<Vec<User>, IpmiError> {
         let mut users: Vec<User> = Vec::new();
-        let slots = |users: &[User]| users.first().map_or(1, |first| first.access.slots);
-        while users.len() < usize::from(slots(&users)) {
+        let mut slots = 1;
+        while users.len() < slots {
             let Ok(id) = UserId::new(u8::try_from(users.len() + 1).unwrap_or(u8::MAX)) else { break };
             let access = self.run(&GetUserAccess { channel, user: id }).await?;
             let name = match self.run(&GetUserName(id)).await {
@@ -73,6 +73,8 @@ impl Connection {
                 Err(IpmiError::Completion(_)) => String::new(),
                 other => other?,
             };
+            // The number of slots is known from the first user on.
+            slots = users.first().map_or(access.slots, |first: &User| first.access.slots).into();
             users.push(User { id, name, access });
         }
         Ok(users)
@@ -111,15 +113,15 @@ impl Connection {
     /// # Errors
     /// If the controller does not respond or rejects the change; [`IpmiError::Unchanged`] if the change has
     /// no effect.
-    pub async fn switch_user(&self, user: UserId, to: Sign) -> Result<(), IpmiError> {
+    pub async fn switch_user(&self, user: UserId, to: UserState) -> Result<(), IpmiError> {
         let operation = match to {
-            Sign::In => PasswordOperation::Enable,
-            Sign::Nowhere => PasswordOperation::Disable,
+            UserState::Enabled => PasswordOperation::Enable,
+            UserState::Disabled => PasswordOperation::Disable,
         };
         self.run(&SetUserPassword { user, operation }).await?;
         let channel = self.lan_channel().await?;
         let read = self.run(&GetUserAccess { channel, user }).await?.is_enabled;
-        let is_done = read.is_none_or(|is_enabled| is_enabled == (to == Sign::In));
+        let is_done = read.is_none_or(|is_enabled| is_enabled == (to == UserState::Enabled));
         unless_unchanged(is_done, "whether the user may sign in")
     }
 

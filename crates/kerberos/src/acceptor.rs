@@ -1,4 +1,4 @@
-//! The service's side (RFC 4121 4.1).
+//! Service side of Kerberos (RFC 4121 4.1).
 
 use std::ffi::CString;
 use std::fmt;
@@ -10,12 +10,12 @@ use std::sync::Arc;
 use auth::ntlm::HostNames;
 use auth::{Accepted, Account, AuthError, Binding, Hardening, ServiceClass, Step, TicketService};
 
-use crate::diagnosis::{Trying, diagnose};
+use crate::diagnosis::{Operation, diagnose};
 use crate::error::Mismatch;
 use crate::library::{Credential, Name, NameForm, Progress, RawContext, Stored, Usage};
 use crate::{Context, Delegated, KerberosError, Library, Principal, PrincipalMap, flag};
 
-/// What a service needs to sign its clients in; makes an [`Acceptor`] for each of them.
+/// Configuration of a service for authenticating its clients; creates an [`Acceptor`] for each of them.
 #[derive(Clone)]
 pub struct Acceptors {
     library: Arc<Library>,
@@ -25,60 +25,60 @@ pub struct Acceptors {
     principals: Arc<dyn PrincipalMap>,
 }
 
-/// Where the keys of the service are.
+/// Location of the service keys.
 ///
-/// Clients ask for `HTTP/host`, `WSMAN/host` or `host/host`. Tickets for other services are refused, also those whose
-/// keys are in the same keytab.
+/// Clients request tickets for `HTTP/host`, `WSMAN/host` or `host/host`. Tickets for other services are rejected, even
+/// if their keys are in the same keytab.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Keytab {
-    /// Where `KRB5_KTNAME` or `krb5.conf` say; mostly `/etc/krb5.keytab`.
+    /// Default keytab of `KRB5_KTNAME` or `krb5.conf`, usually `/etc/krb5.keytab`.
     #[default]
     OfThisMachine,
-    /// This file.
+    /// A keytab file.
     File(KeytabFile),
 }
 
-/// The path of a keytab.
+/// Path of a keytab file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeytabFile(
-    /// INVARIANT: without a NUL character.
+    /// INVARIANT: contains no NUL character.
     PathBuf,
 );
 
-/// Whether a client must be able to seal messages.
+/// Requirement that clients can seal messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sealing {
-    /// Not where TLS protects them, or nothing has to.
+    /// Sealing is not required, because TLS or nothing protects the messages.
     #[default]
     Optional,
-    /// Where nothing else protects them.
+    /// Sealing is required, because nothing else protects the messages.
     Required,
 }
 
-/// The service's side of one authentication.
+/// Service side of one authentication.
 ///
-/// Taking a token may wait for disks and, as it looks for the account, for whatever the list of accounts does.
+/// Processing a token may block on disk access and on the account lookup.
 pub struct Acceptor {
     service: Acceptors,
     binding: Binding,
-    standing: Standing,
+    state: State,
     claimed: Option<Principal>,
 }
 
-/// A client that has proven itself and has an account here.
+/// An authenticated client with an account on this machine.
 #[derive(Debug)]
 pub struct Client {
-    /// Who it is to its realm.
+    /// Kerberos principal.
     pub principal: Principal,
-    /// Who it is here.
+    /// Local account.
     pub account: Account,
-    /// What protects messages from now on.
+    /// Protection of subsequent messages.
     pub context: Context,
-    /// Whether the client has handed on its ticket; it is not kept here.
+    /// Whether the client has delegated its ticket, which is discarded here.
     pub delegated: Delegated,
 }
 
-/// A token that a key of the keytab has opened.
+/// A client's token that a key of the keytab has decrypted.
 struct Opened {
     raw: RawContext,
     progress: Progress,
@@ -86,73 +86,74 @@ struct Opened {
     opened_by: OpenedBy,
 }
 
-/// The key that has opened a ticket.
+/// Key that decrypted a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OpenedBy {
     /// The key of the service that the ticket names.
     KeyOfTicketName,
-    /// Whichever key of the keytab fitted.
+    /// Any other key of the keytab.
     AnyKey,
 }
 
-/// A client needs one token to prove itself.
+/// State of an acceptor; a client needs only one token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum State {
     Waiting,
     Over,
 }
 
 impl Acceptors {
-    /// For the machine's own keytab, without demanding that clients can seal.
+    /// Uses the default keytab and does not require sealing.
     #[must_use]
     pub fn new(library: Arc<Library>, principals: Arc<dyn PrincipalMap>) -> Self {
         let (keytab, sealing, names) = (Keytab::default(), Sealing::default(), HostNames::default());
         Self { library, keytab, sealing, names, principals }
     }
 
-    /// With the names of this machine, which [`Hardening::Strict`] demands of tickets.
+    /// Sets the names of this machine, one of which [`Hardening::Strict`] requires in tickets.
     #[must_use]
     pub fn host_names(self, names: HostNames) -> Self {
         Self { names, ..self }
     }
 
-    /// With the keys of another keytab.
+    /// Uses the keys of another keytab.
     #[must_use]
     pub fn keytab(self, keytab: Keytab) -> Self {
         Self { keytab, ..self }
     }
 
-    /// Whether clients must be able to seal.
+    /// Sets whether clients must be able to seal.
     #[must_use]
     pub fn sealing(self, sealing: Sealing) -> Self {
         Self { sealing, ..self }
     }
 
-    /// Whether there are keys, for a word of warning before the first client comes.
+    /// Checks that there are keys, so that a warning can be logged before the first client connects.
     ///
     /// # Errors
-    /// [`KerberosError::Keytab`] with what is missing, [`KerberosError::Configuration`].
+    /// [`KerberosError::Keytab`] if the keytab is unusable, [`KerberosError::Configuration`] if `krb5.conf` is.
     pub fn check(&self) -> Result<(), KerberosError> {
         self.keys(None).map(drop)
     }
 
-    /// The service's side of one authentication on a connection.
+    /// Creates the service side of one authentication on a connection.
     #[must_use]
     pub fn acceptor(&self, binding: Binding) -> Acceptor {
-        Acceptor { service: self.clone(), binding, standing: Standing::Waiting, claimed: None }
+        Acceptor { service: self.clone(), binding, state: State::Waiting, claimed: None }
     }
 
-    /// Opens the keys of one service, or of all. They are opened for each client, so that a new keytab counts at once
-    /// and each failure is reported.
+    /// Opens the keys of one service, or of all. The keytab is opened for each client, so that changes take effect at
+    /// once and every failure is reported.
     fn keys(&self, service: Option<&Name>) -> Result<Credential, KerberosError> {
         let path = self.keytab.name();
         let store = path.as_deref().map(Stored::Keytab);
-        Credential::acquire(&self.library, service, Usage::Accept, store.as_slice())
-            .map_err(|failure| self.naming_keytab(diagnose(failure, Trying::OpenKeytab(self.keytab.path()))))
+        Credential::acquire(&self.library, service, Usage::Accept, store.as_slice()).map_err(|failure| {
+            self.with_keytab_path(diagnose(failure, Operation::OpenKeytab(self.keytab.path())))
+        })
     }
 
-    /// The keytab of the environment is told by its name where that is known.
-    fn naming_keytab(&self, error: KerberosError) -> KerberosError {
+    /// Adds the path of the default keytab to an error, if it is known.
+    fn with_keytab_path(&self, error: KerberosError) -> KerberosError {
         match error {
             KerberosError::NoKey { keytab: None, cause } => {
                 KerberosError::NoKey { keytab: self.library.default_keytab(), cause }
@@ -162,7 +163,8 @@ impl Acceptors {
         }
     }
 
-    /// To the library a file that it cannot read is one that is not there: the system knows better.
+    /// Replaces the cause of a keytab error by that of the operating system: the library reports unreadable files as
+    /// missing.
     fn keytab_error(&self, keytab: Option<PathBuf>, cause: String) -> KerberosError {
         let keytab = keytab.or_else(|| self.library.default_keytab());
         let opened = keytab.as_ref().map(File::open);
@@ -172,59 +174,59 @@ impl Acceptors {
 }
 
 impl Acceptor {
-    /// As [`auth::Acceptor::step`], with all that is known of the client, or of the reason for a failure.
+    /// Processes a token like [`auth::Acceptor::step`], with all details of the client or of the failure.
     ///
     /// # Errors
-    /// [`KerberosError`]. After that, and once it is done, [`KerberosError::Over`].
+    /// [`KerberosError`]; [`KerberosError::Over`] after an error or completion.
     pub fn accept(&mut self, token: &[u8]) -> Result<Step<Client>, KerberosError> {
-        if std::mem::replace(&mut self.standing, Standing::Over) == Standing::Over {
+        if std::mem::replace(&mut self.state, State::Over) == State::Over {
             return Err(KerberosError::Over);
         }
-        if token.len() > MAX_TOKEN_OCTETS {
-            return Err(KerberosError::Malformed { cause: format!("it has {} octets", token.len()) });
+        if token.len() > MAX_TOKEN {
+            return Err(KerberosError::Malformed { cause: format!("{} bytes long", token.len()) });
         }
         let Opened { raw, progress, client, opened_by } = self.open(token)?;
-        // Only the style of DCE (MS-KILE 3.4.5.1) has a third token, and messages of another form.
+        // Only DCE style (MS-KILE 3.4.5.1) has a third token, and another message format.
         if !progress.is_complete {
-            return Err(KerberosError::Malformed { cause: "it is in the style of DCE".to_owned() });
+            return Err(KerberosError::Malformed { cause: "DCE style is not supported".to_owned() });
         }
-        self.demand(progress.flags)?;
+        self.require_protection(progress.flags)?;
         if progress.flags & flag::CHANNEL_BOUND == 0 {
             self.require_own_service(token, opened_by, &raw)?;
         }
-        let client = client.ok_or(KerberosError::Downgraded("a name"))?;
+        let client = client.ok_or(KerberosError::Downgraded("a client name"))?;
         let (principal, account) = self.account(&client)?;
         let delegated = match progress.flags & flag::DELEGATION {
             0 => Delegated::Nothing,
             _ => Delegated::Ticket,
         };
         if delegated == Delegated::Ticket {
-            tracing::info!(%principal, "The client has handed on its ticket, which is not kept");
+            tracing::info!(%principal, "Client delegated its ticket, which is discarded");
         }
         let context = Context::established(raw, progress.flags);
         let token = (!progress.token.is_empty()).then_some(progress.token);
         Ok(Step::Done { token, outcome: Client { principal, account, context, delegated } })
     }
 
-    fn demand(&self, flags: u32) -> Result<(), KerberosError> {
+    fn require_protection(&self, flags: u32) -> Result<(), KerberosError> {
         if flags & flag::ANONYMOUS != 0 {
-            return Err(KerberosError::Downgraded("a name"));
+            return Err(KerberosError::Downgraded("a client name"));
         }
         if flags & flag::INTEGRITY == 0 {
-            return Err(KerberosError::Downgraded("integrity of messages"));
+            return Err(KerberosError::Downgraded("message integrity"));
         }
         if self.service.sealing == Sealing::Required && flags & flag::CONFIDENTIALITY == 0 {
-            return Err(KerberosError::Downgraded("sealed messages"));
+            return Err(KerberosError::Downgraded("message sealing"));
         }
-        let is_demanded = self.binding.level == Hardening::Strict && self.binding.expected.is_some();
-        if is_demanded && flags & flag::CHANNEL_BOUND == 0 {
+        let is_binding_required = self.binding.level == Hardening::Strict && self.binding.expected.is_some();
+        if is_binding_required && flags & flag::CHANNEL_BOUND == 0 {
             return Err(KerberosError::ChannelBinding(Mismatch::Absent));
         }
         Ok(())
     }
 
-    /// Opens a token with the key of the service that its ticket names, if that service is ours, or else with any
-    /// key of the keytab: in a domain of Windows all services of a machine share one key, and the keytab need not have
+    /// Decrypts a token with the key of the service that its ticket names, if that service is ours, otherwise with any
+    /// key of the keytab: in a Windows domain all services of a machine share one key, and the keytab need not contain
     /// all their names.
     fn open(&self, token: &[u8]) -> Result<Opened, KerberosError> {
         let named = TicketService::of_token(token).ok().filter(|service| service.class().is_some());
@@ -232,7 +234,7 @@ impl Acceptor {
         let library = &self.service.library;
         let name = principal
             .and_then(|principal| Name::import(library, &principal.to_string(), NameForm::Principal).ok());
-        // The name is a claim. Where its key is missing, or did not seal the ticket, another one may have.
+        // The name is only a claim. If its key is missing or did not encrypt the ticket, another key may have.
         if let Some(keys) = name.as_ref().and_then(|name| self.service.keys(Some(name)).ok()) {
             match self.open_with(&keys, token, OpenedBy::KeyOfTicketName) {
                 Err(KerberosError::NoKey { .. }) => {}
@@ -249,19 +251,19 @@ impl Acceptor {
         opened_by: OpenedBy,
     ) -> Result<Opened, KerberosError> {
         let mut raw = RawContext::new(&self.service.library);
-        let trying = Trying::Accept(self.service.keytab.path());
+        let operation = Operation::Accept(self.service.keytab.path());
         let binding = self.binding.expected.as_ref().filter(|_| self.binding.level != Hardening::None);
         let (progress, client) = raw
             .accept(keys, token, binding.map(auth::ChannelBinding::application_data))
-            .map_err(|failure| self.service.naming_keytab(diagnose(failure, trying)))?;
+            .map_err(|failure| self.service.with_keytab_path(diagnose(failure, operation)))?;
         Ok(Opened { raw, progress, client, opened_by })
     }
 
-    /// Rejects a ticket for another service, such as `cifs`: somebody relays the sign-in of a client that wanted to go
-    /// there. A token that is bound to this TLS connection was made for it, whatever the name of the service.
+    /// Rejects a ticket for another service, such as `cifs`, which indicates that an attacker relays the client's
+    /// authentication. A token that is bound to this TLS connection was made for it, whatever its service name.
     ///
-    /// The name in the ticket is not sealed; so where another key than that of this name has opened the ticket, the
-    /// name of that key counts, too. It says nothing where it is the account of the machine.
+    /// The name in the ticket is not encrypted. So if another key than that of this name decrypted the ticket, the
+    /// principal of that key is checked too, unless it is the machine account, whose name has no service class.
     fn require_own_service(
         &self,
         token: &[u8],
@@ -270,12 +272,11 @@ impl Acceptor {
     ) -> Result<(), KerberosError> {
         let service = TicketService::of_token(token)
             .map_err(|error| KerberosError::Malformed { cause: error.to_string() })?;
-        let shown = || service.components().join("/");
         if service.class().is_none() {
-            return Err(KerberosError::OtherService { service: shown() });
+            return Err(KerberosError::OtherService { service: service.components().join("/") });
         }
         if opened_by == OpenedBy::AnyKey {
-            let owner = raw.service().map_err(|failure| diagnose(failure, Trying::Anything))?;
+            let owner = raw.service().map_err(|failure| diagnose(failure, Operation::Other))?;
             let owner = principal_of(&owner.ok_or(KerberosError::Downgraded("a service name"))?)?;
             if let [class, _, ..] = owner.components()
                 && ServiceClass::of(class).is_none()
@@ -283,25 +284,18 @@ impl Acceptor {
                 return Err(KerberosError::OtherService { service: owner.to_string() });
             }
         }
-        let is_called = |host| self.service.names.is_called(host);
-        if self.binding.level == Hardening::Strict && !service.host().is_some_and(is_called) {
+        let is_this_host = service.host().is_some_and(|host| self.service.names.is_this_host(host));
+        if self.binding.level == Hardening::Strict && !is_this_host {
             let own = self.service.names.dns().to_owned();
-            return Err(KerberosError::OtherHost { service: shown(), own });
+            return Err(KerberosError::OtherHost { service: service.components().join("/"), own });
         }
         Ok(())
     }
 
     fn account(&self, client: &Name) -> Result<(Principal, Account), KerberosError> {
         let principal = principal_of(client)?;
-        let local_name = || {
-            let local = client.local();
-            let local = local.inspect_err(|failure| {
-                tracing::debug!(%principal, error = failure.text, "auth_to_local gives no name");
-            });
-            String::from_utf8(local.ok()?).ok()
-        };
-        let account = self.service.principals.account(&principal, &local_name)?;
-        tracing::debug!(%principal, %account, "Kerberos knows the client");
+        let account = self.service.principals.account(&principal, &|| local_name(client, &principal))?;
+        tracing::debug!(%principal, %account, "Kerberos authenticated a client");
         Ok((principal, account))
     }
 }
@@ -315,14 +309,14 @@ impl auth::Acceptor for Acceptor {
             {
                 self.claimed = Some(principal.clone());
             }
-            // In one line, and quoted: names in it come from elsewhere.
+            // On one line and quoted: names in the message come from the peer.
             let reason = error.to_string().replace('\n', ";");
             if verdict == AuthError::Unavailable && error != KerberosError::Over {
-                tracing::error!(error = reason, "Kerberos cannot judge sign-ins");
+                tracing::error!(error = reason, "Kerberos sign-ins unavailable");
             } else if error.has_remedy() {
-                tracing::info!(error = reason, "Kerberos refuses a client");
+                tracing::info!(error = reason, "Kerberos rejected a client");
             } else {
-                tracing::debug!(error = reason, "Kerberos refuses a client");
+                tracing::debug!(error = reason, "Kerberos rejected a client");
             }
             verdict
         })?;
@@ -340,7 +334,7 @@ impl auth::Acceptor for Acceptor {
 }
 
 impl Keytab {
-    /// This file.
+    /// Uses a keytab file.
     ///
     /// # Errors
     /// [`KerberosError::NotAName`] for a path with a NUL character.
@@ -371,13 +365,13 @@ impl KeytabFile {
         Ok(Self(path))
     }
 
-    /// Where it is.
+    /// Path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// As the library wants it; without the type it would take a colon in the path for the end of one.
+    /// Returns the name for the library. Without the type, a colon in the path would be parsed as the end of a type.
     pub(crate) fn name(&self) -> CString {
         CString::new([b"FILE:", self.0.as_os_str().as_bytes()].concat()).unwrap_or_default()
     }
@@ -402,14 +396,22 @@ impl fmt::Debug for Acceptor {
     }
 }
 
-/// The principal that a name of the library is.
+/// Returns the account name that `auth_to_local` derives from a client's name.
+fn local_name(client: &Name, principal: &Principal) -> Option<String> {
+    let name = client.local_name().inspect_err(|failure| {
+        tracing::debug!(%principal, error = failure.text, "No account name from auth_to_local");
+    });
+    String::from_utf8(name.ok()?).ok()
+}
+
+/// Converts a name of the library to a principal.
 fn principal_of(name: &Name) -> Result<Principal, KerberosError> {
-    let text = name.display().map_err(|failure| diagnose(failure, Trying::Anything))?;
+    let text = name.display().map_err(|failure| diagnose(failure, Operation::Other))?;
     let text = String::from_utf8(text).map_err(|error| {
         KerberosError::NotAPrincipal(String::from_utf8_lossy(error.as_bytes()).into_owned())
     })?;
     Principal::parse(&text)
 }
 
-/// Tickets with long lists of groups come to 48 KiB.
-const MAX_TOKEN_OCTETS: usize = 64 * 1_024;
+/// Maximum token length in bytes; tickets with many groups have up to 48 KiB.
+const MAX_TOKEN: usize = 64 * 1_024;

@@ -1,4 +1,4 @@
-//! What protects messages once both ends know each other (RFC 4121 4.2).
+//! Message protection after authentication (RFC 4121 4.2).
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,144 +8,143 @@ use auth::{MechListMic, SealError, SecurityContext};
 use aws_lc_rs::rand;
 use zeroize::Zeroizing;
 
-use self::handover::Handover;
-use crate::diagnosis::{Trying, diagnose};
-use crate::library::{Keys, MessageFailure, RawContext};
-use crate::message_protection::{BLOCK_OCTETS, Protection};
+use self::serialized::Serialized;
+use crate::diagnosis::{Operation, diagnose};
+use crate::library::{Failure, Keys, MessageFailure, RawContext};
+use crate::message_protection::{BLOCK_LENGTH, Protection};
 use crate::message_token::{Form, MessageToken};
-use crate::order::Order;
+use crate::peer_sequence::PeerSequence;
 use crate::{KerberosError, Library, flag};
 
-mod handover;
+mod serialized;
 
-/// An established context, for messages to and from the other end.
+/// An established security context, for messages in both directions.
 ///
-/// It may be handed to another thread, or with [`export`](Self::export) to another process, but has one owner.
+/// It can be moved to another thread, or with [`export`](Self::export) to another process, but has one owner.
 pub struct Context {
-    /// None after a failure: what would follow cannot be told from what was left out.
-    protector: Option<Protector>,
-    /// Those that both ends agree on.
+    /// `None` after a failure: later messages cannot be authenticated any more.
+    backend: Option<Backend>,
+    /// Flags that both ends agree on.
     flags: u32,
-    order: Order,
+    sequence: PeerSequence,
 }
 
-/// Who protects the messages.
-enum Protector {
-    /// The library, which knows every encryption type.
+/// Implementation of message protection.
+enum Backend {
+    /// MIT Kerberos, which supports every encryption type.
     Library(RawContext),
-    /// We do, for the types that everybody uses, several times as fast.
+    /// Own implementation for AES, several times as fast.
     Own {
-        /// For the keys of which there are tables, so they are not carried about.
+        /// Boxed because of the key tables.
         protection: Box<Protection>,
-        /// When the ticket ends; none for never.
+        /// End of the ticket's lifetime; `None` if unlimited.
         end: Option<SystemTime>,
     },
 }
 
-/// The octets of a context, keys and all: nothing to be logged, nor to be given to whoever must not read the messages.
+/// A serialized context with its keys. It must be neither logged nor given to a process that must not read the
+/// messages.
 pub struct Exported(Zeroizing<Vec<u8>>);
 
 impl Context {
     pub(crate) fn established(raw: RawContext, flags: u32) -> Self {
-        // What only the library can tell is asked before it gives the context up.
-        let standing = raw.inquire();
-        let Ok(standing) = standing else { return Self::of_library(raw, flags, Order::NotBegun) };
-        let (agreement, next_received) = match raw.into_keys() {
-            Keys::Given { agreement, next_received } => (agreement, next_received),
-            Keys::Kept(raw) => return Self::of_library(raw, flags, Order::NotBegun),
+        // The remaining lifetime must be read before the library releases the context.
+        let Ok(info) = raw.inquire() else { return Self::of_library(raw, flags, PeerSequence::Unknown) };
+        let (parameters, next_received) = match raw.into_keys() {
+            Keys::Exported { parameters, next_received } => (parameters, next_received),
+            Keys::Unavailable(raw) => return Self::of_library(raw, flags, PeerSequence::Unknown),
         };
-        let order = match flags & flag::SEQUENCE {
-            0 => Order::NotBegun,
-            _ => Order::Next(next_received),
+        let sequence = match flags & flag::SEQUENCE {
+            0 => PeerSequence::Unknown,
+            _ => PeerSequence::Next(next_received),
         };
-        let end = lifetime(standing.lifetime).and_then(|left| SystemTime::now().checked_add(left));
-        let protector = Protection::new(agreement)
-            .map(|protection| Protector::Own { protection: Box::new(protection), end });
-        Self { protector, flags, order }
+        let end = lifetime(info.lifetime).and_then(|left| SystemTime::now().checked_add(left));
+        let backend = Protection::new(parameters)
+            .map(|protection| Backend::Own { protection: Box::new(protection), end });
+        Self { backend, flags, sequence }
     }
 
-    fn of_library(raw: RawContext, flags: u32, order: Order) -> Self {
-        Self { protector: Some(Protector::Library(raw)), flags, order }
+    fn of_library(raw: RawContext, flags: u32, sequence: PeerSequence) -> Self {
+        Self { backend: Some(Backend::Library(raw)), flags, sequence }
     }
 
-    /// How long the ticket behind it is good; none for ever.
+    /// Remaining lifetime of the ticket; `None` if unlimited.
     ///
-    /// The library goes on to protect messages after that; whether the service does is its own business.
+    /// The context protects messages beyond that; the service decides whether to accept them.
     ///
     /// # Errors
     /// [`KerberosError::Over`] after a failure.
     pub fn remaining(&self) -> Result<Option<Duration>, KerberosError> {
-        match self.protector.as_ref().ok_or(KerberosError::Over)? {
-            Protector::Library(raw) => {
-                let standing = raw.inquire().map_err(|failure| diagnose(failure, Trying::Anything))?;
-                Ok(lifetime(standing.lifetime))
+        match self.backend.as_ref().ok_or(KerberosError::Over)? {
+            Backend::Library(raw) => {
+                let info = raw.inquire().map_err(|failure| diagnose(failure, Operation::Other))?;
+                Ok(lifetime(info.lifetime))
             }
-            Protector::Own { end, .. } => {
+            Backend::Own { end, .. } => {
                 Ok(end.map(|end| end.duration_since(SystemTime::now()).unwrap_or_default()))
             }
         }
     }
 
-    /// Turns it into octets from which another process makes the same context, without needing the keytab.
+    /// Serializes the context, so that another process can restore it without access to the keytab.
     ///
     /// # Errors
-    /// [`KerberosError::Over`] after a failure, [`KerberosError::Other`].
+    /// [`KerberosError::Over`] after a failure, [`KerberosError::Other`] if the library cannot export the context.
     pub fn export(self) -> Result<Exported, KerberosError> {
-        match self.protector.ok_or(KerberosError::Over)? {
-            Protector::Library(raw) => {
-                let octets = raw.export().map_err(|failure| diagnose(failure, Trying::Anything))?;
-                Ok(Exported(handover::of_library(self.order, &octets)))
+        match self.backend.ok_or(KerberosError::Over)? {
+            Backend::Library(raw) => {
+                let octets = raw.export().map_err(|failure| diagnose(failure, Operation::Other))?;
+                Ok(Exported(serialized::of_library(self.sequence, &octets)))
             }
-            Protector::Own { protection, end } => {
-                Ok(Exported(handover::of_own(self.order, self.flags, end, protection.agreement())))
+            Backend::Own { protection, end } => {
+                Ok(Exported(serialized::of_own(self.sequence, self.flags, end, protection.parameters())))
             }
         }
     }
 
-    /// Makes the context again, in any process of this machine that has the same version of the library.
+    /// Restores a context, in any process of this machine with the same version of the library.
     ///
-    /// The octets are trusted: they must come from [`export`](Self::export), by a way that nobody else can write to.
+    /// The data is trusted: it must come from [`export`](Self::export) over a channel that no other process can write
+    /// to.
     ///
     /// # Errors
-    /// [`KerberosError::Malformed`], [`KerberosError::Other`].
+    /// [`KerberosError::Malformed`] for invalid data, [`KerberosError::Other`] if the library cannot import it.
     pub fn import(library: &Arc<Library>, octets: &[u8]) -> Result<Self, KerberosError> {
-        let malformed = || KerberosError::Malformed { cause: "not an exported context".to_owned() };
-        match Handover::parse(octets).ok_or_else(malformed)? {
-            Handover::OfLibrary { order, octets } => {
-                let of_library = |failure| diagnose(failure, Trying::Anything);
-                let raw = RawContext::import(library, octets).map_err(of_library)?;
-                let flags = raw.inquire().map_err(of_library)?.flags;
-                Ok(Self::of_library(raw, flags, order))
+        match Serialized::parse(octets).ok_or_else(not_exported)? {
+            Serialized::OfLibrary { sequence, octets } => {
+                let raw = RawContext::import(library, octets).map_err(other_error)?;
+                let flags = raw.inquire().map_err(other_error)?.flags;
+                Ok(Self::of_library(raw, flags, sequence))
             }
-            Handover::Own { order, flags, end, agreement } => {
-                let protection = Box::new(Protection::new(agreement).ok_or_else(malformed)?);
-                Ok(Self { protector: Some(Protector::Own { protection, end }), flags, order })
+            Serialized::Own { sequence, flags, end, parameters } => {
+                let protection = Box::new(Protection::new(parameters).ok_or_else(not_exported)?);
+                Ok(Self { backend: Some(Backend::Own { protection, end }), flags, sequence })
             }
         }
     }
 
-    /// Goes on where [`SecurityContext::export`] was called in another process; the library is not needed for that.
+    /// Restores a context exported with [`SecurityContext::export`] by another process, without the library.
     ///
-    /// None for octets that did not come from there. They are trusted, as those of [`import`](Self::import) are.
+    /// Returns `None` for invalid data. The data is trusted, as in [`import`](Self::import).
     #[must_use]
     pub fn resume(exported: &[u8]) -> Option<Self> {
-        match Handover::parse(exported.strip_prefix(MECHANISM)?)? {
-            Handover::OfLibrary { .. } => None,
-            Handover::Own { order, flags, end, agreement } => {
-                let protection = Box::new(Protection::new(agreement)?);
-                Some(Self { protector: Some(Protector::Own { protection, end }), flags, order })
+        match Serialized::parse(exported.strip_prefix(MECHANISM)?)? {
+            Serialized::OfLibrary { .. } => None,
+            Serialized::Own { sequence, flags, end, parameters } => {
+                let protection = Box::new(Protection::new(parameters)?);
+                Some(Self { backend: Some(Backend::Own { protection, end }), flags, sequence })
             }
         }
     }
 
-    /// Runs one operation; after a failure there is no other.
+    /// Runs one operation; after a failure the context is unusable.
     fn once<T>(
         &mut self,
-        operation: impl FnOnce(&mut Protector, &mut Order) -> Result<T, SealError>,
+        operation: impl FnOnce(&mut Backend, &mut PeerSequence) -> Result<T, SealError>,
     ) -> Result<T, SealError> {
-        let mut protector = self.protector.take().ok_or(SealError::Failed)?;
-        let outcome = operation(&mut protector, &mut self.order)?;
-        self.protector = Some(protector);
+        let mut backend = self.backend.take().ok_or(SealError::Failed)?;
+        let outcome = operation(&mut backend, &mut self.sequence)?;
+        self.backend = Some(backend);
         Ok(outcome)
     }
 }
@@ -155,17 +154,15 @@ impl SecurityContext for Context {
         self.flags & flag::CONFIDENTIALITY != 0
     }
 
-    /// For the encryption types of AES the message keeps its length; RC4 adds an octet of padding to it.
+    /// Encrypts a message in place. The length is unchanged with AES; RC4 appends a byte of padding.
     fn seal(&mut self, message: &mut Vec<u8>) -> Result<Vec<u8>, SealError> {
         if !self.can_seal() {
             return Err(SealError::Unavailable);
         }
-        self.once(|protector, _| match protector {
-            Protector::Library(raw) => {
-                raw.wrap(message).map_err(|failure| failed(&failure, SealError::Failed))
-            }
-            Protector::Own { protection, .. } => {
-                let mut confounder = [0; BLOCK_OCTETS];
+        self.once(|backend, _| match backend {
+            Backend::Library(raw) => raw.wrap(message).map_err(|failure| failed(&failure, SealError::Failed)),
+            Backend::Own { protection, .. } => {
+                let mut confounder = [0; BLOCK_LENGTH];
                 rand::fill(&mut confounder).map_err(|_| SealError::Failed)?;
                 Ok(protection.seal(confounder, message))
             }
@@ -177,50 +174,48 @@ impl SecurityContext for Context {
             return Err(SealError::Unavailable);
         }
         let flags = self.flags;
-        self.once(|protector, order| {
+        self.once(|backend, sequence| {
             if header.len() > MAX_HEADER_OCTETS {
                 return Err(SealError::Forged);
             }
-            match protector {
-                Protector::Library(raw) => {
+            match backend {
+                Backend::Library(raw) => {
                     let token = MessageToken::parse(header);
-                    order.admit(token, flags)?;
+                    sequence.check_token(token, flags)?;
                     let opened = match token.map(|token| token.form) {
                         Some(Form::SealedInTwo) => raw.unwrap_in_place(header, message),
                         Some(Form::Signed) => return Err(SealError::Forged),
-                        // The parts of one token that was cut in two anywhere.
+                        // Header and message are parts of one token, divided at any position.
                         Some(Form::SealedWhole) | None => {
                             raw.unwrap_whole(&[header, message].concat()).map(|opened| *message = opened)
                         }
                     };
                     opened.map_err(|failure| failed(&failure, SealError::Forged))
                 }
-                Protector::Own { protection, .. } => protection.open(header, message, order),
+                Backend::Own { protection, .. } => protection.open(header, message, sequence),
             }
         })
     }
 
     fn sign(&mut self, message: &[u8]) -> Result<Vec<u8>, SealError> {
-        self.once(|protector, _| match protector {
-            Protector::Library(raw) => {
-                raw.sign(message).map_err(|failure| failed(&failure, SealError::Failed))
-            }
-            Protector::Own { protection, .. } => Ok(protection.sign(message)),
+        self.once(|backend, _| match backend {
+            Backend::Library(raw) => raw.sign(message).map_err(|failure| failed(&failure, SealError::Failed)),
+            Backend::Own { protection, .. } => Ok(protection.sign(message)),
         })
     }
 
     fn verify(&mut self, message: &[u8], signature: &[u8]) -> Result<(), SealError> {
         let flags = self.flags;
-        self.once(|protector, order| {
+        self.once(|backend, sequence| {
             if signature.len() > MAX_HEADER_OCTETS {
                 return Err(SealError::Forged);
             }
-            match protector {
-                Protector::Library(raw) => {
-                    order.admit(MessageToken::parse(signature), flags)?;
+            match backend {
+                Backend::Library(raw) => {
+                    sequence.check_token(MessageToken::parse(signature), flags)?;
                     raw.verify(message, signature).map_err(|failure| failed(&failure, SealError::Forged))
                 }
-                Protector::Own { protection, .. } => protection.verify(message, signature, order),
+                Backend::Own { protection, .. } => protection.verify(message, signature, sequence),
             }
         })
     }
@@ -229,40 +224,48 @@ impl SecurityContext for Context {
         MechListMic::Optional
     }
 
-    /// Those of the library would need it in the other process, too.
+    /// Contexts of the library would need the library in the other process, too.
     fn can_export(&self) -> bool {
-        matches!(self.protector, Some(Protector::Own { .. }))
+        matches!(self.backend, Some(Backend::Own { .. }))
     }
 
     fn export(self: Box<Self>) -> Option<auth::Exported> {
-        match self.protector? {
-            Protector::Library(_) => None,
-            Protector::Own { protection, end } => {
-                let octets = handover::of_own(self.order, self.flags, end, protection.agreement());
+        match self.backend? {
+            Backend::Library(_) => None,
+            Backend::Own { protection, end } => {
+                let octets = serialized::of_own(self.sequence, self.flags, end, protection.parameters());
                 Some(auth::Exported::new([MECHANISM, &octets].concat()))
             }
         }
     }
 }
 
-/// In seconds; all ones mean for ever.
+/// Converts a lifetime in seconds; all ones mean unlimited.
 pub(crate) fn lifetime(seconds: u32) -> Option<Duration> {
     (seconds != u32::MAX).then(|| Duration::from_secs(seconds.into()))
+}
+
+fn not_exported() -> KerberosError {
+    KerberosError::Malformed { cause: "not an exported context".to_owned() }
+}
+
+fn other_error(failure: Failure) -> KerberosError {
+    diagnose(failure, Operation::Other)
 }
 
 fn failed(failure: &MessageFailure, error: SealError) -> SealError {
     match failure {
         MessageFailure::Failed(failure) => {
-            tracing::debug!(function = failure.function, error = failure.text, "A message is not protected");
+            tracing::debug!(function = failure.function, error = failure.text, "Message protection failed");
         }
-        MessageFailure::OutOfTurn => tracing::debug!("A message of the other end is out of turn"),
-        MessageFailure::NotSealed => tracing::debug!("A message is whole, but not sealed"),
+        MessageFailure::OutOfSequence => tracing::debug!("Rejected an out-of-sequence message"),
+        MessageFailure::NotSealed => tracing::debug!("Rejected a message that is signed but not sealed"),
     }
     error
 }
 
 impl Exported {
-    /// The octets, for the one place that hands them on.
+    /// Returns the bytes; for the code that sends them to the other process.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
@@ -279,14 +282,14 @@ impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
             .field("can_seal", &self.can_seal())
-            .field("order", &self.order)
+            .field("sequence", &self.sequence)
             .finish_non_exhaustive()
     }
 }
 
-/// What the octets of a context for another process begin with.
+/// Mechanism and version at the beginning of a serialized context.
 const MECHANISM: &[u8] = b"Kerberos 1\0";
-/// Headers and signatures have less than a hundred.
+/// Maximum length of headers and signatures in bytes; typical ones have less than a hundred.
 const MAX_HEADER_OCTETS: usize = 1_024;
 
 #[cfg(test)]

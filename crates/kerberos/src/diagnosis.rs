@@ -1,4 +1,4 @@
-//! From what the library says to what it means and what to do.
+//! Translation of library errors into [`KerberosError`].
 
 use std::path::Path;
 
@@ -6,54 +6,57 @@ use crate::error::Mismatch;
 use crate::library::{ERROR_BITS, Failure};
 use crate::{KerberosError, Spn};
 
-/// What was tried when it failed.
+/// Operation that failed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Trying<'a> {
-    /// To open the keys of the service.
+pub(crate) enum Operation<'a> {
+    /// Opening the keys of the service.
     OpenKeytab(Option<&'a Path>),
-    /// To judge a token of a client.
+    /// Verifying a client's token.
     Accept(Option<&'a Path>),
-    /// To become this client.
+    /// Obtaining the credentials of this client.
     SignIn(&'a str),
-    /// To get a ticket of the service for this client, or to judge its answer.
-    Reach(&'a Spn, &'a str),
-    /// Anything else.
-    Anything,
+    /// Requesting a ticket of the service for this client, or verifying the service's answer.
+    RequestService(&'a Spn, &'a str),
+    /// Any other operation.
+    Other,
 }
 
-/// What a failure means.
-pub(crate) fn diagnose(failure: Failure, trying: Trying<'_>) -> KerberosError {
+/// Translates a failure, depending on the operation.
+pub(crate) fn diagnose(failure: Failure, operation: Operation<'_>) -> KerberosError {
     use KerberosError as E;
     let Failure { function, major, minor, text: cause } = failure;
-    let client = || match trying {
-        Trying::SignIn(client) | Trying::Reach(_, client) => client.to_owned(),
+    let client = match operation {
+        Operation::SignIn(client) | Operation::RequestService(_, client) => client.to_owned(),
         _ => "the client".to_owned(),
     };
-    let keytab = || match trying {
-        Trying::OpenKeytab(keytab) | Trying::Accept(keytab) => keytab.map(Path::to_owned),
+    let keytab = match operation {
+        Operation::OpenKeytab(keytab) | Operation::Accept(keytab) => keytab.map(Path::to_owned),
         _ => None,
     };
-    match (trying, minor) {
-        (Trying::OpenKeytab(_), _) if !is_configuration(minor) => {
-            return E::Keytab { keytab: keytab(), cause };
+    match (operation, minor) {
+        (Operation::OpenKeytab(_), _) if !is_configuration(minor) => {
+            return E::Keytab { keytab, cause };
         }
         (
-            Trying::Accept(_),
+            Operation::Accept(_),
             KT_NOTFOUND | KT_KVNONOTFOUND | AP_ERR_NOT_US | AP_ERR_BADKEYVER | AP_ERR_NOKEY,
         ) => {
-            return E::NoKey { keytab: keytab(), cause };
+            return E::NoKey { keytab, cause };
         }
-        // The key in the keytab is another than that of the ticket.
-        (Trying::Accept(_), AP_ERR_BAD_INTEGRITY | AP_ERR_MODIFIED) => {
-            return E::NoKey { keytab: keytab(), cause };
+        // The key in the keytab differs from the key of the ticket.
+        (Operation::Accept(_), AP_ERR_BAD_INTEGRITY | AP_ERR_MODIFIED) => {
+            return E::NoKey { keytab, cause };
         }
-        (Trying::Accept(_), KT_IOERR | ENOENT | EACCES | KT_FORMAT) => {
-            return E::Keytab { keytab: keytab(), cause };
+        (Operation::Accept(_), KT_IOERR | ENOENT | EACCES | KT_FORMAT) => {
+            return E::Keytab { keytab, cause };
         }
-        (Trying::Reach(spn, _), AP_ERR_BAD_INTEGRITY | AP_ERR_MODIFIED | AP_ERR_MUT_FAIL | MUTUAL_FAILED) => {
+        (
+            Operation::RequestService(spn, _),
+            AP_ERR_BAD_INTEGRITY | AP_ERR_MODIFIED | AP_ERR_MUT_FAIL | MUTUAL_FAILED,
+        ) => {
             return E::ServiceUnproven { spn: spn.clone(), cause };
         }
-        (Trying::Reach(spn, _), S_PRINCIPAL_UNKNOWN | NO_TKT_IN_RLM) => {
+        (Operation::RequestService(spn, _), S_PRINCIPAL_UNKNOWN | NO_TKT_IN_RLM) => {
             return E::UnknownServer { spn: spn.clone(), cause };
         }
         _ => {}
@@ -63,12 +66,12 @@ pub(crate) fn diagnose(failure: Failure, trying: Trying<'_>) -> KerberosError {
         AP_ERR_TKT_EXPIRED => E::TicketExpired { cause },
         AP_ERR_REPEAT | RC_REPLAY => E::Replayed { cause },
         KDC_UNREACH | REALM_UNKNOWN | REALM_CANT_RESOLVE | HOST_REALM_UNKNOWN => E::KdcUnreachable { cause },
-        C_PRINCIPAL_UNKNOWN => E::UnknownClient { principal: client(), cause },
+        C_PRINCIPAL_UNKNOWN => E::UnknownClient { principal: client, cause },
         PREAUTH_FAILED | PREAUTH_FAILED_HERE | AP_ERR_BAD_INTEGRITY => {
-            E::WrongPassword { principal: client(), cause }
+            E::WrongPassword { principal: client, cause }
         }
         CLIENT_REVOKED | KEY_EXP | NAME_EXP | CLIENT_NOTYET | POLICY | NULL_KEY => {
-            E::NotAllowed { principal: client(), cause }
+            E::NotAllowed { principal: client, cause }
         }
         KT_NOTFOUND | KEYTAB_NOMATCH | CC_NOTFOUND | FCC_NOFILE | FCC_PERM | CC_FORMAT | CC_IO
         | CCACHE_NOMATCH | TGT_MISSING | EMPTY_CCACHE => E::NoTicket { cause },
@@ -83,11 +86,13 @@ pub(crate) fn diagnose(failure: Failure, trying: Trying<'_>) -> KerberosError {
             BAD_BINDINGS => E::ChannelBinding(Mismatch::Different),
             DEFECTIVE_TOKEN | BAD_MIC | BAD_MECH => E::Malformed { cause },
             CREDENTIALS_EXPIRED | CONTEXT_EXPIRED => E::TicketExpired { cause },
-            NO_CRED if matches!(trying, Trying::SignIn(_) | Trying::Reach(..)) => E::NoTicket { cause },
-            // It has nothing to say about what it could not even read.
-            FAILURE if minor == 0 && matches!(trying, Trying::Accept(_)) => E::Malformed { cause },
-            // The service has keys for Kerberos, so the token is of something else.
-            NO_CRED if matches!(trying, Trying::Accept(_)) => E::Malformed { cause },
+            NO_CRED if matches!(operation, Operation::SignIn(_) | Operation::RequestService(..)) => {
+                E::NoTicket { cause }
+            }
+            // The library gives no minor status for tokens that it cannot parse.
+            FAILURE if minor == 0 && matches!(operation, Operation::Accept(_)) => E::Malformed { cause },
+            // The service has Kerberos keys, so the token is not a Kerberos token.
+            NO_CRED if matches!(operation, Operation::Accept(_)) => E::Malformed { cause },
             _ => E::Other { function, cause },
         },
     }
@@ -98,7 +103,7 @@ fn is_configuration(minor: i32) -> bool {
         || (PROFILE..PROFILE + 40).contains(&minor)
 }
 
-/// The first of Kerberos's own error numbers (`krb5.h`); to 127 they are those of the protocol (RFC 4120 7.5.9).
+/// First error number of Kerberos (`krb5.h`); up to 127 they are those of the protocol (RFC 4120 7.5.9).
 const KRB5: i32 = -1_765_328_384;
 const NAME_EXP: i32 = KRB5 + 1;
 const C_PRINCIPAL_UNKNOWN: i32 = KRB5 + 6;
@@ -148,13 +153,13 @@ const KT_FORMAT: i32 = KRB5 + 235;
 const NOPERM_ETYPE: i32 = KRB5 + 236;
 const CONFIG_ETYPE_NOSUPP: i32 = KRB5 + 237;
 
-/// The first error number of the library's reader of `krb5.conf` (`profile.h`).
+/// First error number of the parser of `krb5.conf` (`profile.h`).
 const PROFILE: i32 = -1_429_577_728;
 
-/// The first error number of the library's reader of ASN.1.
+/// First error number of the ASN.1 parser.
 const ASN1: i32 = 1_859_794_432;
 
-/// The first error number of the mechanism itself.
+/// First error number of the GSS mechanism.
 const MECHANISM: i32 = 39_756_032;
 const CCACHE_NOMATCH: i32 = MECHANISM;
 const KEYTAB_NOMATCH: i32 = MECHANISM + 1;
@@ -173,7 +178,7 @@ const DEFECTIVE_TOKEN: u32 = 9 << 16;
 const FAILURE: u32 = 13 << 16;
 const CREDENTIALS_EXPIRED: u32 = 11 << 16;
 const CONTEXT_EXPIRED: u32 = 12 << 16;
-/// The supplementary bit of a token that was seen before.
+/// Supplementary bit: the token was seen before.
 const DUPLICATE_TOKEN: u32 = 2;
 
 #[cfg(test)]
@@ -188,59 +193,71 @@ mod tests {
     }
 
     #[test]
-    fn every_failure_has_a_meaning_by_what_was_tried() {
+    fn failures_are_translated_depending_on_the_operation() {
         use AuthError as A;
         let spn = Spn::parse("HTTP/web").unwrap();
-        let accept = || Trying::Accept(Some(Path::new("/etc/krb5.keytab")));
-        let keytab = || Trying::OpenKeytab(Some(Path::new("/etc/krb5.keytab")));
-        let sign_in = || Trying::SignIn("alice@EXAMPLE.COM");
-        let reach = || Trying::Reach(&spn, "alice@EXAMPLE.COM");
-        let malformed = A::Malformed("not a token of Kerberos");
-        for (trying, major, minor, words, verdict) in [
-            (keytab(), NO_CRED, KT_NOTFOUND, "the keytab /etc/krb5.keytab cannot be used", A::Unavailable),
-            (keytab(), FAILURE, KT_FORMAT, "the keytab /etc/krb5.keytab cannot be used", A::Unavailable),
-            (keytab(), FAILURE, CONFIG_BADFORMAT, "configuration", A::Unavailable),
-            (accept(), FAILURE, EACCES, "the keytab /etc/krb5.keytab cannot be used", A::Unavailable),
-            (accept(), FAILURE, KT_KVNONOTFOUND, "write the keytab anew", A::Unproven),
-            (accept(), FAILURE, AP_ERR_NOT_US, "add the principal", A::Unproven),
-            (accept(), FAILURE, AP_ERR_MODIFIED, "write the keytab anew", A::Unproven),
-            (accept(), FAILURE, AP_ERR_SKEW, "NTP", A::ClockSkew),
-            (accept(), FAILURE, AP_ERR_TKT_EXPIRED, "kinit", A::Unproven),
-            (accept(), FAILURE, AP_ERR_REPEAT, "used before", A::Unproven),
-            (accept(), FAILURE | DUPLICATE_TOKEN, 0, "used before", A::Unproven),
-            (accept(), DUPLICATE_TOKEN, 0, "used before", A::Unproven),
-            (accept(), FAILURE, ETYPE_NOSUPP, "permitted_enctypes", A::Downgraded("an encryption type")),
-            (accept(), FAILURE, ASN1 + 6, "malformed", malformed),
-            (accept(), FAILURE, AP_ERR_MSG_TYPE, "malformed", malformed),
-            (accept(), FAILURE, 0, "malformed", malformed),
-            (accept(), DEFECTIVE_TOKEN, 0, "malformed", malformed),
-            (accept(), NO_CRED, 0, "malformed", malformed),
-            (accept(), BAD_BINDINGS, 0, "channel binding", A::ChannelBinding),
-            (sign_in(), NO_CRED, PREAUTH_FAILED, "alice@EXAMPLE.COM is wrong", A::WrongPassword),
-            (sign_in(), NO_CRED, AP_ERR_BAD_INTEGRITY, "alice@EXAMPLE.COM is wrong", A::WrongPassword),
-            (sign_in(), NO_CRED, C_PRINCIPAL_UNKNOWN, "does not know alice@EXAMPLE.COM", A::WrongPassword),
-            (sign_in(), NO_CRED, KEY_EXP, "kpasswd alice@EXAMPLE.COM", A::NotAllowed),
-            (sign_in(), NO_CRED, CLIENT_REVOKED, "locked", A::NotAllowed),
-            (sign_in(), NO_CRED, POLICY, "does not let alice@EXAMPLE.COM", A::NotAllowed),
-            (sign_in(), NO_CRED, KDC_UNREACH, "port 88", A::Unavailable),
-            (sign_in(), NO_CRED, REALM_UNKNOWN, "capitals", A::Unavailable),
-            (sign_in(), NO_CRED, FCC_NOFILE, "kinit", A::Unavailable),
-            (sign_in(), NO_CRED, EMPTY_CCACHE, "kinit", A::Unavailable),
-            (sign_in(), NO_CRED, 0, "kinit", A::Unavailable),
-            (sign_in(), CREDENTIALS_EXPIRED, 0, "expired", A::Unproven),
-            (sign_in(), FAILURE, CONFIG_NODEFREALM, "default_realm", A::Unavailable),
-            (sign_in(), FAILURE, PROFILE + 15, "krb5.conf", A::Unavailable),
-            (reach(), FAILURE, S_PRINCIPAL_UNKNOWN, "setspn -S HTTP/web", A::Unavailable),
-            (reach(), FAILURE, NO_TKT_IN_RLM, "[domain_realm]", A::Unavailable),
-            (reach(), FAILURE, KDC_UNREACH, "port 88", A::Unavailable),
-            (reach(), FAILURE, KDCREP_SKEW, "NTP", A::ClockSkew),
-            (reach(), FAILURE, MUTUAL_FAILED, "what answers is not HTTP/web", A::Unproven),
-            (reach(), FAILURE, AP_ERR_BAD_INTEGRITY, "what answers is not HTTP/web", A::Unproven),
-            (reach(), DEFECTIVE_TOKEN, 0, "malformed", malformed),
-            (Trying::Anything, FAILURE, 77, "gss_some_function", A::Unavailable),
+        let accept = Operation::Accept(Some(Path::new("/etc/krb5.keytab")));
+        let keytab = Operation::OpenKeytab(Some(Path::new("/etc/krb5.keytab")));
+        let sign_in = Operation::SignIn("alice@EXAMPLE.COM");
+        let reach = Operation::RequestService(&spn, "alice@EXAMPLE.COM");
+        let malformed = A::Malformed("not a valid Kerberos token");
+        for (operation, major, minor, words, verdict) in [
+            (keytab, NO_CRED, KT_NOTFOUND, "cannot use keytab /etc/krb5.keytab", A::Unavailable),
+            (keytab, FAILURE, KT_FORMAT, "cannot use keytab /etc/krb5.keytab", A::Unavailable),
+            (keytab, FAILURE, CONFIG_BADFORMAT, "configuration", A::Unavailable),
+            (accept, FAILURE, EACCES, "cannot use keytab /etc/krb5.keytab", A::Unavailable),
+            (accept, FAILURE, KT_KVNONOTFOUND, "export the key to the keytab again", A::Unproven),
+            (accept, FAILURE, AP_ERR_NOT_US, "add the requested principal", A::Unproven),
+            (accept, FAILURE, AP_ERR_MODIFIED, "export the key to the keytab again", A::Unproven),
+            (accept, FAILURE, AP_ERR_SKEW, "NTP", A::ClockSkew),
+            (accept, FAILURE, AP_ERR_TKT_EXPIRED, "kinit", A::Unproven),
+            (accept, FAILURE, AP_ERR_REPEAT, "used before", A::Unproven),
+            (accept, FAILURE | DUPLICATE_TOKEN, 0, "used before", A::Unproven),
+            (accept, DUPLICATE_TOKEN, 0, "used before", A::Unproven),
+            (accept, FAILURE, ETYPE_NOSUPP, "permitted_enctypes", A::Downgraded("an encryption type")),
+            (accept, FAILURE, ASN1 + 6, "malformed", malformed),
+            (accept, FAILURE, AP_ERR_MSG_TYPE, "malformed", malformed),
+            (accept, FAILURE, 0, "malformed", malformed),
+            (accept, DEFECTIVE_TOKEN, 0, "malformed", malformed),
+            (accept, NO_CRED, 0, "malformed", malformed),
+            (accept, BAD_BINDINGS, 0, "channel binding", A::ChannelBinding),
+            (
+                sign_in,
+                NO_CRED,
+                PREAUTH_FAILED,
+                "wrong password or key of alice@EXAMPLE.COM",
+                A::WrongPassword,
+            ),
+            (
+                sign_in,
+                NO_CRED,
+                AP_ERR_BAD_INTEGRITY,
+                "wrong password or key of alice@EXAMPLE.COM",
+                A::WrongPassword,
+            ),
+            (sign_in, NO_CRED, C_PRINCIPAL_UNKNOWN, "unknown principal alice@EXAMPLE.COM", A::WrongPassword),
+            (sign_in, NO_CRED, KEY_EXP, "kpasswd alice@EXAMPLE.COM", A::NotAllowed),
+            (sign_in, NO_CRED, CLIENT_REVOKED, "locked", A::NotAllowed),
+            (sign_in, NO_CRED, POLICY, "alice@EXAMPLE.COM may not sign in", A::NotAllowed),
+            (sign_in, NO_CRED, KDC_UNREACH, "port 88", A::Unavailable),
+            (sign_in, NO_CRED, REALM_UNKNOWN, "upper case", A::Unavailable),
+            (sign_in, NO_CRED, FCC_NOFILE, "kinit", A::Unavailable),
+            (sign_in, NO_CRED, EMPTY_CCACHE, "kinit", A::Unavailable),
+            (sign_in, NO_CRED, 0, "kinit", A::Unavailable),
+            (sign_in, CREDENTIALS_EXPIRED, 0, "expired", A::Unproven),
+            (sign_in, FAILURE, CONFIG_NODEFREALM, "default_realm", A::Unavailable),
+            (sign_in, FAILURE, PROFILE + 15, "krb5.conf", A::Unavailable),
+            (reach, FAILURE, S_PRINCIPAL_UNKNOWN, "setspn -S HTTP/web", A::Unavailable),
+            (reach, FAILURE, NO_TKT_IN_RLM, "[domain_realm]", A::Unavailable),
+            (reach, FAILURE, KDC_UNREACH, "port 88", A::Unavailable),
+            (reach, FAILURE, KDCREP_SKEW, "NTP", A::ClockSkew),
+            (reach, FAILURE, MUTUAL_FAILED, "identity of HTTP/web", A::Unproven),
+            (reach, FAILURE, AP_ERR_BAD_INTEGRITY, "identity of HTTP/web", A::Unproven),
+            (reach, DEFECTIVE_TOKEN, 0, "malformed", malformed),
+            (Operation::Other, FAILURE, 77, "gss_some_function", A::Unavailable),
         ] {
-            let shown = format!("{trying:?} {major:x} {minor}");
-            let error = diagnose(failure(major, minor), trying);
+            let shown = format!("{operation:?} {major:x} {minor}");
+            let error = diagnose(failure(major, minor), operation);
             assert!(error.to_string().contains(words), "{shown}: {error}");
             assert_eq!(AuthError::from(&error), verdict, "{shown}: {error}");
             let has_cause = error.to_string().contains("the words of the library");

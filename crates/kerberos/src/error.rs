@@ -1,4 +1,4 @@
-//! Why Kerberos does not let somebody in, or cannot be asked.
+//! Errors of Kerberos.
 
 use std::path::PathBuf;
 
@@ -6,259 +6,255 @@ use auth::AuthError;
 
 use crate::{Principal, Refusal, Spn};
 
-/// What went wrong, for the log and the person at the keyboard; a peer learns of [`AuthError`] at most.
+/// Error of Kerberos, for the log and for the user. The peer learns at most the [`AuthError`].
 ///
-/// `cause` is in the words of MIT Kerberos.
+/// `cause` is the message of MIT Kerberos.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KerberosError {
-    /// There is no MIT Kerberos, or it cannot be loaded.
+    /// MIT Kerberos is not installed or cannot be loaded.
     #[error(
-        "Kerberos cannot be used: {cause}\n  install MIT Kerberos (Debian: apt-get install libgssapi-krb5-2; Fedora: dnf install krb5-libs)"
+        "cannot load Kerberos: {cause}\n  install MIT Kerberos (Debian: apt-get install libgssapi-krb5-2; Fedora: dnf install krb5-libs)"
     )]
     Missing {
-        /// What the dynamic linker says.
+        /// Message of the dynamic linker.
         cause: String,
     },
-    /// Something else has the name of the library, or it is too old.
-    #[error(
-        "Kerberos cannot be used: {library} has no {symbol}\n  it is not MIT Kerberos, or one older than 1.11"
-    )]
+    /// The library lacks a function: it is not MIT Kerberos, or too old.
+    #[error("cannot use Kerberos: {library} has no function {symbol}\n  install MIT Kerberos 1.11 or later")]
     Symbol {
-        /// Which library.
+        /// Name of the library.
         library: &'static str,
-        /// What is missing.
+        /// Name of the missing function.
         symbol: &'static str,
     },
-    /// The machine is not set up for Kerberos.
+    /// The Kerberos configuration of this machine is missing or invalid.
     #[error(
-        "the Kerberos configuration cannot be used: {cause}\n  look at default_realm in /etc/krb5.conf, or in the file that KRB5_CONFIG names"
+        "invalid Kerberos configuration: {cause}\n  check default_realm in /etc/krb5.conf, or in the file named by KRB5_CONFIG"
     )]
     Configuration {
-        /// What is wrong with it.
+        /// Message of MIT Kerberos.
         cause: String,
     },
-    /// A text that is no principal.
+    /// The text is not a principal.
     #[error("{0:?} is not a principal such as alice@EXAMPLE.COM")]
     NotAPrincipal(String),
-    /// A text that names no service.
+    /// The text is not a service principal name.
     #[error("{0:?} is not a service principal name such as HTTP/host.example.com")]
     NotAnSpn(String),
-    /// A path or the name of a cache with a NUL character.
-    #[error("{0:?} cannot be the name of a keytab or of a cache of tickets")]
+    /// A path or cache name contains a NUL character.
+    #[error("invalid name {0:?} of a keytab or ticket cache: contains a NUL character")]
     NotAName(String),
 
     /// The service has no keys.
-    #[error("the keytab {} cannot be used: {cause}\n  the service must be able to read it, and it needs the keys of HTTP/HOST, WSMAN/HOST and host/HOST (MIT: kadmin ktadd; Active Directory: net ads keytab add, or ktpass)", shown(keytab.as_ref()))]
+    #[error("cannot use keytab {}: {cause}\n  the service must be able to read it, and it must contain the keys of HTTP/HOST, WSMAN/HOST and host/HOST (MIT: kadmin ktadd; Active Directory: net ads keytab add, or ktpass)", shown(keytab.as_ref()))]
     Keytab {
-        /// Which; none for that of the environment.
+        /// Path of the keytab; `None` for the default one, if unknown.
         keytab: Option<PathBuf>,
-        /// What is wrong with it.
+        /// Message of MIT Kerberos or of the operating system.
         cause: String,
     },
-    /// There is no key to sign in with.
-    #[error("{principal} cannot sign in with the keytab {}: {cause}\n  klist -k shows what is in a keytab", keytab.display())]
+    /// The client keytab has no usable key.
+    #[error("{principal} cannot sign in with keytab {}: {cause}\n  list the content of a keytab with: klist -k", keytab.display())]
     ClientKeytab {
-        /// Which.
+        /// Path of the keytab.
         keytab: PathBuf,
-        /// Who was to sign in.
+        /// Principal to authenticate as.
         principal: Principal,
-        /// What is wrong with it.
+        /// Message of MIT Kerberos or of the operating system.
         cause: String,
     },
-    /// The client has a ticket for a service whose key is not in the keytab, or no longer.
-    #[error("the keytab {} has no key for the ticket of the client: {cause}\n  add the principal that the client asked for to the keytab; if it is there, its key has changed since: write the keytab anew", shown(keytab.as_ref()))]
+    /// The keytab lacks the key of the client's ticket.
+    #[error("keytab {} has no key for the client's ticket: {cause}\n  add the requested principal to the keytab; if it is present, its key has changed: export the key to the keytab again", shown(keytab.as_ref()))]
     NoKey {
-        /// Which; none for that of the environment.
+        /// Path of the keytab; `None` for the default one, if unknown.
         keytab: Option<PathBuf>,
-        /// Which principal and key version.
+        /// Message of MIT Kerberos, with principal and key version.
         cause: String,
     },
-    /// The clocks differ by more than `clockskew` of `krb5.conf`.
+    /// The clocks differ by more than `clockskew` in `krb5.conf`.
     #[error(
-        "the clocks of this machine and of the other end are too far apart: {cause}\n  set both by NTP: Kerberos allows five minutes"
+        "the clocks of this machine and the peer differ too much: {cause}\n  synchronise both with NTP; Kerberos allows five minutes"
     )]
     ClockSkew {
-        /// As the library says it.
+        /// Message of MIT Kerberos.
         cause: String,
     },
-    /// The ticket was good once.
-    #[error("the Kerberos ticket has expired: {cause}\n  the client gets a new one with: kinit")]
+    /// The ticket has expired.
+    #[error("the Kerberos ticket has expired: {cause}\n  obtain a new one on the client with: kinit")]
     TicketExpired {
-        /// As the library says it.
+        /// Message of MIT Kerberos.
         cause: String,
     },
-    /// There is nothing to sign in with.
+    /// The client has no ticket.
     #[error(
-        "there is no Kerberos ticket: {cause}\n  get one with: kinit USER@REALM (klist shows what there is), or give a user name and a password"
+        "no Kerberos ticket: {cause}\n  obtain one with: kinit USER@REALM (klist lists tickets), or use a user name and password"
     )]
     NoTicket {
-        /// As the library says it.
+        /// Message of MIT Kerberos.
         cause: String,
     },
-    /// Nobody answers for the realm.
+    /// No KDC of the realm answered.
     #[error(
-        "no KDC of the realm can be reached: {cause}\n  the realm must be spelled as its owner does, mostly in capitals; its KDC must be in krb5.conf ([realms]) or in DNS (_kerberos._udp.REALM), and port 88 be open"
+        "cannot reach a KDC of the realm: {cause}\n  check the spelling of the realm, which is usually upper case; the KDC must be in krb5.conf ([realms]) or in DNS (_kerberos._udp.REALM), and port 88 must be open"
     )]
     KdcUnreachable {
-        /// As the library says it.
+        /// Message of MIT Kerberos.
         cause: String,
     },
-    /// The realm knows no such service.
+    /// The realm has no such service.
     #[error(
-        "the realm does not know the service {spn}: {cause}\n  register it (Windows: setspn -S {spn} COMPUTER; MIT: kadmin addprinc -randkey {spn}), ask for another such as {}, or connect by the name that is registered: an IP address never is; where the host is of another realm, krb5.conf must say so ([domain_realm])",
+        "unknown service {spn} in the realm: {cause}\n  register it (Windows: setspn -S {spn} COMPUTER; MIT: kadmin addprinc -randkey {spn}), request another such as {}, or connect by the registered host name, not by IP address; if the host belongs to another realm, map it in krb5.conf ([domain_realm])",
         alternative(spn)
     )]
     UnknownServer {
-        /// What was asked for.
+        /// Requested service.
         spn: Spn,
-        /// As the library says it.
+        /// Message of MIT Kerberos.
         cause: String,
     },
-    /// The answer is not of the service that the ticket is for.
+    /// The answer did not come from the service that the ticket is for.
     #[error(
-        "what answers is not {spn}: {cause}\n  the connection leads to another machine than the name, or its keytab belongs to somebody else"
+        "cannot verify the identity of {spn}: {cause}\n  the host name resolves to another machine, or that machine has the keytab of another service"
     )]
     ServiceUnproven {
-        /// What was asked for.
+        /// Requested service.
         spn: Spn,
-        /// As the library says it.
+        /// Message of MIT Kerberos.
         cause: String,
     },
-    /// The realm knows no such user.
-    #[error(
-        "the realm does not know {principal}: {cause}\n  look at the spelling of the name and of the realm"
-    )]
+    /// The realm has no such client.
+    #[error("unknown principal {principal}: {cause}\n  check the spelling of the name and the realm")]
     UnknownClient {
-        /// Who was to sign in.
+        /// Principal to authenticate as.
         principal: String,
-        /// As the library says it.
+        /// Message of MIT Kerberos.
         cause: String,
     },
-    /// The password, or the key in the keytab of the client, is not that of the principal.
+    /// The password, or the key in the client keytab, is wrong.
     #[error(
-        "the password or key of {principal} is wrong: {cause}\n  type it again; if it comes from a keytab, its key has changed since"
+        "wrong password or key of {principal}: {cause}\n  enter the password again; if the key is from a keytab, it has changed since it was exported"
     )]
     WrongPassword {
-        /// Who was to sign in.
+        /// Principal to authenticate as.
         principal: String,
-        /// As the library says it.
+        /// Message of MIT Kerberos.
         cause: String,
     },
-    /// The realm knows the principal and does not let it in.
+    /// The realm rejects the principal.
     #[error(
-        "the realm does not let {principal} sign in: {cause}\n  the account is locked, disabled or expired, or its password must be changed: kpasswd {principal}"
+        "{principal} may not sign in to the realm: {cause}\n  the account is locked, disabled or expired, or its password must be changed with: kpasswd {principal}"
     )]
     NotAllowed {
-        /// Who was to sign in.
+        /// Principal to authenticate as.
         principal: String,
-        /// As the library says it.
+        /// Message of MIT Kerberos.
         cause: String,
     },
-    /// The two ends, or one of them and the KDC, do not allow the same ways of encryption.
+    /// The two ends and the KDC have no permitted encryption type in common.
     #[error(
-        "no encryption type is allowed by both ends: {cause}\n  look at permitted_enctypes in krb5.conf, and at the keys of the service (klist -ke)"
+        "no encryption type in common: {cause}\n  check permitted_enctypes in krb5.conf and the keys of the service (klist -ke)"
     )]
     Encryption {
-        /// As the library says it.
+        /// Message of MIT Kerberos.
         cause: String,
     },
-    /// The client's token was made for another TLS connection, or for none where one is demanded (RFC 5929).
+    /// The client's token was made for another TLS connection, or for none although one is required (RFC 5929).
     #[error(
-        "the channel binding of the client is {0}\n  a proxy that ends TLS, or a client without channel bindings, needs Service/Auth/CbtHardeningLevel to be less strict"
+        "channel binding of the client is {0}\n  for clients without channel bindings, or behind a proxy that terminates TLS, relax Service/Auth/CbtHardeningLevel"
     )]
     ChannelBinding(Mismatch),
-    /// The client's ticket is for a service of another protocol, so its sign-in was relayed here.
+    /// The client's ticket is for a service of another protocol, which indicates a relay attack.
     #[error(
-        "the client's ticket is for {service}, which is no service of WinRM\n  clients must ask for HTTP/HOST, WSMAN/HOST or host/HOST; if no client asked for {service} here, its sign-in was relayed. Where several services share one key, the keytab must contain HTTP/HOST itself"
+        "the client's ticket is for {service}, which is not a WinRM service\n  clients must request HTTP/HOST, WSMAN/HOST or host/HOST; if no client requested {service}, the sign-in was relayed by an attacker; if several services share a key, the keytab must contain HTTP/HOST"
     )]
     OtherService {
-        /// The service in the ticket, or the one whose key has opened it.
+        /// Service in the ticket, or the one whose key decrypted it.
         service: String,
     },
-    /// The client's ticket is for another host, where only names of this one are accepted.
+    /// The client's ticket is for another host, and only names of this one are accepted.
     #[error(
-        "the client's ticket is for {service}, and this machine is {own}\n  connect by that name; other names need channel bindings, or Service/Auth/CbtHardeningLevel to be less strict"
+        "the client's ticket is for {service}, but this machine is {own}\n  connect by that name; other names require channel bindings, or a relaxed Service/Auth/CbtHardeningLevel"
     )]
     OtherHost {
-        /// The service in the ticket.
+        /// Service in the ticket.
         service: String,
-        /// The name of this machine.
+        /// Name of this machine.
         own: String,
     },
-    /// The ticket was shown before.
+    /// The token was used before.
     #[error(
-        "the token was used before: {cause}\n  somebody repeats what was heard, or two clients have the same clock and ticket: sign in again"
+        "the token was used before: {cause}\n  it was replayed, or two clients used the same ticket at the same time; sign in again"
     )]
     Replayed {
-        /// As the library says it.
+        /// Message of MIT Kerberos.
         cause: String,
     },
-    /// A token that does not follow RFC 4121.
-    #[error("the Kerberos token is malformed: {cause}")]
+    /// The token violates RFC 4121.
+    #[error("malformed Kerberos token: {cause}")]
     Malformed {
-        /// What is wrong with it.
+        /// Cause.
         cause: String,
     },
-    /// Less protection than is demanded.
-    #[error("the other end does not offer what is demanded here: {0}")]
+    /// The peer offers less protection than required.
+    #[error("the peer does not offer required protection: {0}")]
     Downgraded(&'static str),
-    /// The client is who it says, but nobody here.
-    #[error("{principal} has no account here: {why}")]
+    /// The authenticated principal has no account on this machine.
+    #[error("no account for {principal}: {why}")]
     NoAccount {
-        /// Who it is.
+        /// Authenticated principal.
         principal: Principal,
-        /// Why.
+        /// Reason.
         why: Refusal,
     },
-    /// The list of accounts could not be asked, or does not let the account in.
-    #[error("the account of {principal} cannot be used: {cause}")]
+    /// The account store could not be read, or rejects the account.
+    #[error("cannot use the account of {principal}: {cause}")]
     Accounts {
-        /// Whose.
+        /// Authenticated principal.
         principal: Principal,
-        /// The verdict of the list.
+        /// Verdict of the account store.
         cause: AuthError,
     },
-    /// A token after the last one, or after an error.
-    #[error("this authentication is over: begin again")]
+    /// A token after completion, or after an error.
+    #[error("authentication already completed or failed; start a new one")]
     Over,
-    /// Whatever else the library has to say.
+    /// Any other error of the library.
     #[error("Kerberos failed in {function}: {cause}")]
     Other {
-        /// Which function failed.
+        /// Name of the failed function.
         function: &'static str,
-        /// As the library says it.
+        /// Message of MIT Kerberos.
         cause: String,
     },
 }
 
 impl KerberosError {
-    /// Whether somebody who keeps this machine, its realm or its clients can do something about it, so that the log
-    /// should tell it to them; anybody can send what is malformed or repeated.
+    /// Returns `true` for errors that an administrator can fix, so that they are logged prominently; any client can
+    /// send malformed or replayed tokens.
     pub(crate) fn has_remedy(&self) -> bool {
         !matches!(self, Self::Malformed { .. } | Self::Replayed { .. } | Self::Downgraded(_) | Self::Over)
     }
 }
 
-/// In which way a channel binding is not what it should be.
+/// Mismatch of a channel binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mismatch {
-    /// There is none.
+    /// The token has no channel binding.
     Absent,
-    /// It is that of another connection.
+    /// The channel binding is that of another connection.
     Different,
 }
 
 impl std::fmt::Display for Mismatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Absent => "absent, and this service demands one",
-            Self::Different => "not that of this TLS connection",
+            Self::Absent => "missing, but required by this service",
+            Self::Different => "that of another TLS connection",
         })
     }
 }
 
-/// The only place where an error becomes what other mechanisms share.
+/// Converts to the error that all mechanisms share; this is the only conversion.
 impl From<&KerberosError> for AuthError {
     fn from(error: &KerberosError) -> Self {
         use KerberosError as E;
@@ -268,13 +264,13 @@ impl From<&KerberosError> for AuthError {
             E::NotAllowed { .. } => Self::NotAllowed,
             E::ChannelBinding(_) => Self::ChannelBinding,
             E::OtherService { .. } | E::OtherHost { .. } => Self::OtherService,
-            E::Malformed { .. } => Self::Malformed("not a token of Kerberos"),
+            E::Malformed { .. } => Self::Malformed("not a valid Kerberos token"),
             E::Downgraded(what) => Self::Downgraded(what),
             E::Encryption { .. } => Self::Downgraded("an encryption type"),
             E::Replayed { .. } | E::TicketExpired { .. } | E::NoKey { .. } | E::ServiceUnproven { .. } => {
                 Self::Unproven
             }
-            // That there is no such account is told as for every other mechanism.
+            // An unknown account is reported as for every other mechanism.
             E::NoAccount { why: Refusal::UnknownAccount, .. } => Self::WrongPassword,
             E::NoAccount { .. } => Self::NotAllowed,
             E::Accounts { cause, .. } => *cause,
@@ -285,7 +281,7 @@ impl From<&KerberosError> for AuthError {
 
 fn shown(keytab: Option<&PathBuf>) -> String {
     keytab.map_or_else(
-        || "of this machine (KRB5_KTNAME, or /etc/krb5.keytab)".to_owned(),
+        || "of this machine (KRB5_KTNAME or /etc/krb5.keytab)".to_owned(),
         |path| path.display().to_string(),
     )
 }

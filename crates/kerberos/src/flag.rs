@@ -1,4 +1,4 @@
-//! What a context can be asked for and can grant (RFC 2743 1.2.2, `gssapi_ext.h`).
+//! Flags that a context can request and grant (RFC 2743 1.2.2, `gssapi_ext.h`).
 
 pub(crate) const DELEGATION: u32 = 0x1;
 pub(crate) const MUTUAL: u32 = 0x2;
@@ -7,7 +7,7 @@ pub(crate) const SEQUENCE: u32 = 0x8;
 pub(crate) const CONFIDENTIALITY: u32 = 0x10;
 pub(crate) const INTEGRITY: u32 = 0x20;
 pub(crate) const ANONYMOUS: u32 = 0x40;
-/// Both ends gave channel bindings, and they are the same.
+/// Both ends have given channel bindings, and they match.
 pub(crate) const CHANNEL_BOUND: u32 = 0x800;
-/// Delegates only where the realm trusts the service with it.
+/// Delegate only if the realm trusts the service for delegation.
 pub(crate) const DELEGATION_BY_POLICY: u32 = 0x8000;

@@ -1,4 +1,4 @@
-//! The client's side (RFC 4121 4.1).
+//! Client side of Kerberos (RFC 4121 4.1).
 
 use std::ffi::CString;
 use std::fmt;
@@ -11,48 +11,48 @@ use std::time::Duration;
 use auth::{AuthError, Initiated, Mutual, Secret, Step};
 
 use crate::acceptor::KeytabFile;
-use crate::diagnosis::{Trying, diagnose};
+use crate::diagnosis::{Operation, diagnose};
 use crate::library::{Credential, Failure, Name, NameForm, RawContext, Request, Stored, Usage};
 use crate::{Cache, Context, KerberosError, Library, Principal, Spn, flag};
 
-/// What a client signs in with.
+/// Credentials of a client.
 #[derive(Clone, Debug)]
 pub enum Credentials {
-    /// Tickets that are there already.
+    /// Existing tickets.
     Tickets(Cache),
-    /// The key of a principal in a keytab; tickets got with it are kept in the memory of this process.
+    /// The key of a principal in a keytab; tickets obtained with it are cached in the memory of this process.
     Keytab(ClientKeytab),
-    /// The password of a principal; a ticket is got with it and forgotten with the initiator.
+    /// The password of a principal; the ticket obtained with it is dropped with the initiator.
     Password {
-        /// Who.
+        /// Principal to authenticate as.
         principal: Principal,
-        /// Its password.
+        /// Password of the principal.
         password: Secret,
     },
 }
 
-/// One principal in a keytab.
+/// A principal in a keytab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientKeytab {
     file: KeytabFile,
     principal: Principal,
 }
 
-/// Whether the service may act as the client elsewhere.
+/// Permission for the service to act as the client on other hosts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Delegation {
-    /// It may not.
+    /// No delegation.
     #[default]
     No,
-    /// It may where the realm trusts the service with it (`ok-as-delegate`).
+    /// Delegation only if the realm trusts the service for it (`ok-as-delegate`).
     ByPolicy,
-    /// It may: it gets a ticket that is as good as the client's own.
+    /// Delegation of a forwarded ticket, equivalent to the client's own.
     Yes,
 }
 
-/// The client's side of one authentication.
+/// Client side of one authentication.
 ///
-/// Every step may wait for a KDC; the library gives up after some tens of seconds.
+/// Each step may wait for a KDC; the library times out after some tens of seconds.
 pub struct Initiator {
     library: Arc<Library>,
     credentials: Credentials,
@@ -64,27 +64,27 @@ pub struct Initiator {
     state: State,
 }
 
-/// A service that has been reached.
+/// An authenticated connection to a service.
 #[derive(Debug)]
-pub struct Reached {
-    /// What protects messages from now on.
+pub struct AuthenticatedService {
+    /// Protection of subsequent messages.
     pub context: Context,
-    /// Whether the service has proven itself, too.
+    /// Whether the service was authenticated, too.
     pub mutual: Mutual,
-    /// Whether the service can act as the client elsewhere.
+    /// Whether the service received a delegated ticket.
     pub delegated: Delegated,
 }
 
-/// Whether something was delegated.
+/// Result of delegation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delegated {
-    /// A ticket of the client.
+    /// A ticket was delegated.
     Ticket,
-    /// Nothing.
+    /// No ticket was delegated.
     Nothing,
 }
 
-/// Why an initiator failed, still there when others know it only as [`auth::Initiator`].
+/// Reason why an initiator failed; also available to callers that know it only as [`auth::Initiator`].
 #[derive(Clone, Debug, Default)]
 pub struct Reason(Arc<OnceLock<KerberosError>>);
 
@@ -101,7 +101,7 @@ struct Pending {
 }
 
 impl Initiator {
-    /// Asks for the service `spn`; delegates nothing and is bound to no TLS connection unless told so.
+    /// Creates an initiator for the service `spn`, without delegation and channel binding.
     #[must_use]
     pub fn new(library: Arc<Library>, credentials: Credentials, spn: Spn) -> Self {
         Self {
@@ -116,60 +116,64 @@ impl Initiator {
         }
     }
 
-    /// Whether the service may act as the client.
+    /// Sets whether the service may act as the client.
     #[must_use]
     pub fn delegation(self, delegation: Delegation) -> Self {
         Self { delegation, ..self }
     }
 
-    /// Binds to a TLS connection: `tls-server-end-point:` and the hash of the certificate (RFC 5929).
+    /// Binds the authentication to a TLS connection: `tls-server-end-point:` and the certificate hash (RFC 5929).
     #[must_use]
     pub fn channel_binding(self, application_data: Vec<u8>) -> Self {
         Self { binding: Some(application_data), ..self }
     }
 
-    /// For how long a ticket of the service is asked for; otherwise for as long as the client's own is good.
+    /// Sets the requested lifetime of the service ticket. By default it is that of the client's own ticket.
     ///
-    /// One that is in the cache already is taken as it is.
+    /// A service ticket that is already in the cache is used as it is.
     #[must_use]
     pub fn lifetime(self, lifetime: Duration) -> Self {
         Self { lifetime: Some(lifetime), ..self }
     }
 
-    /// Where the reason will be if it fails.
+    /// Returns a handle to the reason of a failure.
     #[must_use]
     pub fn reason(&self) -> Reason {
         self.reason.clone()
     }
 
-    /// As [`auth::Initiator::step`], with all that is known of the service, or of the reason for a failure.
+    /// Processes a token like [`auth::Initiator::step`], with all details of the service or of the failure.
     ///
     /// # Errors
-    /// [`KerberosError`]. After that, and once it is done, [`KerberosError::Over`].
-    pub fn advance(&mut self, token: Option<&[u8]>) -> Result<Step<Reached>, KerberosError> {
+    /// [`KerberosError`]; [`KerberosError::Over`] after an error or completion.
+    pub fn advance(&mut self, token: Option<&[u8]>) -> Result<Step<AuthenticatedService>, KerberosError> {
         let pending = match (std::mem::replace(&mut self.state, State::Over), token) {
             (State::New, None) => self.begin(),
             (State::Waiting(pending), Some(_)) => Ok(pending),
             _ => Err(KerberosError::Over),
         };
-        let outcome = pending.and_then(|pending| self.take(pending, token));
+        let outcome = pending.and_then(|pending| self.process(pending, token));
         outcome.inspect_err(|error| {
-            // The first reason is the one that counts.
+            // Only the first reason is kept.
             let _ = self.reason.0.set(error.clone());
         })
     }
 
     fn begin(&self) -> Result<Pending, KerberosError> {
         let (text, form) = self.spn.name();
-        let not_an_spn = |_| KerberosError::NotAnSpn(self.spn.to_string());
-        let target = Name::import(&self.library, &text, form).map_err(not_an_spn)?;
+        let target = Name::import(&self.library, &text, form)
+            .map_err(|_| KerberosError::NotAnSpn(self.spn.to_string()))?;
         let credential = self.credentials.open(&self.library)?;
         Ok(Pending { raw: RawContext::new(&self.library), credential, target })
     }
 
-    fn take(&mut self, mut pending: Pending, token: Option<&[u8]>) -> Result<Step<Reached>, KerberosError> {
-        if let Some(octets) = token.map(<[u8]>::len).filter(|octets| *octets > MAX_TOKEN_OCTETS) {
-            return Err(KerberosError::Malformed { cause: format!("it has {octets} octets") });
+    fn process(
+        &mut self,
+        mut pending: Pending,
+        token: Option<&[u8]>,
+    ) -> Result<Step<AuthenticatedService>, KerberosError> {
+        if let Some(octets) = token.map(<[u8]>::len).filter(|octets| *octets > MAX_TOKEN) {
+            return Err(KerberosError::Malformed { cause: format!("{octets} bytes long") });
         }
         let request = Request {
             credential: &pending.credential,
@@ -178,26 +182,26 @@ impl Initiator {
             lifetime: self.lifetime.map_or(0, seconds),
             binding: self.binding.as_deref(),
         };
-        let progress = pending
-            .raw
-            .initiate(&request, token)
-            .map_err(|failure| diagnose(failure, Trying::Reach(&self.spn, &self.credentials.client())))?;
+        let progress = pending.raw.initiate(&request, token).map_err(|failure| {
+            diagnose(failure, Operation::RequestService(&self.spn, &self.credentials.client()))
+        })?;
         if !progress.is_complete {
             self.state = State::Waiting(pending);
             return Ok(Step::Continue(progress.token));
         }
         if progress.flags & flag::INTEGRITY == 0 {
-            return Err(KerberosError::Downgraded("integrity of messages"));
+            return Err(KerberosError::Downgraded("message integrity"));
         }
-        let has = |wanted| progress.flags & wanted != 0;
-        let delegated = if has(flag::DELEGATION) { Delegated::Ticket } else { Delegated::Nothing };
+        let is_delegated = progress.flags & flag::DELEGATION != 0;
+        let delegated = if is_delegated { Delegated::Ticket } else { Delegated::Nothing };
         if self.delegation == Delegation::Yes && delegated == Delegated::Nothing {
-            tracing::warn!(service = %self.spn, "The ticket cannot be delegated: kinit -f makes one that can");
+            tracing::warn!(service = %self.spn, "Ticket is not forwardable; obtain one with kinit -f");
         }
-        let mutual = if has(flag::MUTUAL) { Mutual::Proven } else { Mutual::Unproven };
+        let is_mutual = progress.flags & flag::MUTUAL != 0;
+        let mutual = if is_mutual { Mutual::Proven } else { Mutual::Unproven };
         let context = Context::established(pending.raw, progress.flags);
         let token = (!progress.token.is_empty()).then_some(progress.token);
-        Ok(Step::Done { token, outcome: Reached { context, mutual, delegated } })
+        Ok(Step::Done { token, outcome: AuthenticatedService { context, mutual, delegated } })
     }
 
     fn flags(&self) -> u32 {
@@ -208,7 +212,7 @@ impl Initiator {
             Delegation::ByPolicy => flag::DELEGATION_BY_POLICY,
             Delegation::Yes => flag::DELEGATION,
         };
-        // Tells the service that whoever takes the binding out of the token has changed it.
+        // The flag tells the service that a token without binding has been modified.
         let bound = if self.binding.is_some() { flag::CHANNEL_BOUND } else { 0 };
         protection | delegation | bound
     }
@@ -217,12 +221,12 @@ impl Initiator {
 impl auth::Initiator for Initiator {
     fn step(&mut self, token: Option<&[u8]>) -> Result<Step<Initiated>, AuthError> {
         let step = self.advance(token).map_err(|error| {
-            tracing::debug!(%error, service = %self.spn, "Kerberos does not reach the service");
+            tracing::debug!(%error, service = %self.spn, "Kerberos authentication to the service failed");
             AuthError::from(&error)
         })?;
         Ok(match step {
             Step::Continue(token) => Step::Continue(token),
-            Step::Done { token, outcome: Reached { context, mutual, .. } } => {
+            Step::Done { token, outcome: AuthenticatedService { context, mutual, .. } } => {
                 Step::Done { token, outcome: Initiated { context: Box::new(context), mutual } }
             }
         })
@@ -230,13 +234,13 @@ impl auth::Initiator for Initiator {
 }
 
 impl Credentials {
-    /// The default ones of whoever runs this process.
+    /// Uses the default tickets of the user who runs this process.
     #[must_use]
     pub fn of_this_user() -> Self {
         Self::Tickets(Cache::default())
     }
 
-    /// The key of `principal` in a keytab.
+    /// Uses the key of `principal` in a keytab.
     ///
     /// # Errors
     /// [`KerberosError::NotAName`] for a path with a NUL character.
@@ -247,18 +251,19 @@ impl Credentials {
 
     fn open(&self, library: &Arc<Library>) -> Result<Credential, KerberosError> {
         let client = self.client();
-        let failed = |failure| diagnose(failure, Trying::SignIn(&client));
         let credential = match self {
             Self::Tickets(cache) => return cache.open(library),
             Self::Keytab(keytab) => return keytab.open(library),
             Self::Password { principal, password } => {
-                Credential::with_password(library, &imported(library, principal)?, password.expose())
+                Credential::with_password(library, &import_name(library, principal)?, password.expose())
             }
         };
-        credential.and_then(tried).map_err(failed)
+        credential
+            .and_then(verify_credential)
+            .map_err(|failure| diagnose(failure, Operation::SignIn(&client)))
     }
 
-    /// Who signs in, for messages.
+    /// Client name for error messages.
     fn client(&self) -> String {
         match self {
             Self::Tickets(_) => "the owner of the ticket".to_owned(),
@@ -272,26 +277,27 @@ impl Credentials {
 impl ClientKeytab {
     fn open(&self, library: &Arc<Library>) -> Result<Credential, KerberosError> {
         let Self { file, principal } = self;
-        let unusable = |cause: String| KerberosError::ClientKeytab {
-            keytab: file.path().to_owned(),
-            principal: principal.clone(),
-            cause,
-        };
-        // The library would look elsewhere, and complain of what it does not find there.
-        File::open(file.path()).map_err(|error| unusable(error.to_string()))?;
+
+        // The library would search elsewhere and report a misleading error.
+        File::open(file.path()).map_err(|error| self.unusable(error.to_string()))?;
         let (keytab, cache) = (file.name(), self.private_cache());
         let stores = [Stored::ClientKeytab(&keytab), Stored::Cache(&cache)];
-        let name = imported(library, principal)?;
+        let name = import_name(library, principal)?;
         let credential = Credential::acquire(library, Some(&name), Usage::Initiate, &stores);
-        credential.and_then(tried).map_err(|failure| {
-            match diagnose(failure, Trying::SignIn(&principal.to_string())) {
-                KerberosError::NoTicket { .. } => unusable("it has no key of this name".to_owned()),
+        credential.and_then(verify_credential).map_err(|failure| {
+            match diagnose(failure, Operation::SignIn(&principal.to_string())) {
+                KerberosError::NoTicket { .. } => self.unusable("no key for this principal".to_owned()),
                 error => error,
             }
         })
     }
 
-    /// One for each principal of each keytab: its tickets serve all initiators of this process.
+    fn unusable(&self, cause: String) -> KerberosError {
+        let (keytab, principal) = (self.file.path().to_owned(), self.principal.clone());
+        KerberosError::ClientKeytab { keytab, principal, cause }
+    }
+
+    /// Returns a cache name per principal and keytab; its tickets are shared by all initiators of this process.
     fn private_cache(&self) -> CString {
         let (path, principal) = (self.file.path().as_os_str().as_bytes(), self.principal.to_string());
         CString::new([b"MEMORY:telarch:", path, b":", principal.as_bytes()].concat()).unwrap_or_default()
@@ -299,7 +305,7 @@ impl ClientKeytab {
 }
 
 impl Reason {
-    /// The reason, once there is one.
+    /// The reason, once the initiator has failed.
     #[must_use]
     pub fn get(&self) -> Option<&KerberosError> {
         self.0.get()
@@ -316,22 +322,22 @@ impl fmt::Debug for Initiator {
     }
 }
 
-fn imported(library: &Arc<Library>, principal: &Principal) -> Result<Name, KerberosError> {
+fn import_name(library: &Arc<Library>, principal: &Principal) -> Result<Name, KerberosError> {
     let text = principal.to_string();
     Name::import(library, &text, NameForm::Principal)
-        .map_err(|failure| diagnose(failure, Trying::SignIn(&text)))
+        .map_err(|failure| diagnose(failure, Operation::SignIn(&text)))
 }
 
-/// Until it is asked, the library has not tried a password or a key.
-fn tried(credential: Credential) -> Result<Credential, Failure> {
+/// Verifies a password or key, which the library does not use before it is queried.
+fn verify_credential(credential: Credential) -> Result<Credential, Failure> {
     credential.inquire()?;
     Ok(credential)
 }
 
-/// Zero would mean that it does not matter.
+/// Converts a lifetime to seconds; 0 would mean the default.
 fn seconds(lifetime: Duration) -> u32 {
     u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX).max(1)
 }
 
-/// An answer has a few hundred.
-const MAX_TOKEN_OCTETS: usize = 64 * 1_024;
+/// Maximum token length in bytes; a typical answer has a few hundred.
+const MAX_TOKEN: usize = 64 * 1_024;

@@ -1,10 +1,11 @@
-//! Kerberos for both ends, through MIT Kerberos where it is installed (RFC 4120, RFC 4121).
+//! Kerberos for both ends, with MIT Kerberos loaded at run time (RFC 4120, RFC 4121).
 //!
-//! - [`Library`] finds MIT Kerberos when the program runs, so that one program serves machines with and without it.
-//! - [`Acceptors`] signs clients in with the keys of a keytab; a [`PrincipalMap`], mostly [`PrincipalRules`], says
-//!   which account a principal has here.
-//! - [`Initiator`] signs in with a ticket, a keytab or a password.
-//! - [`Context`] protects messages afterwards, those of AES without the library, and can be handed to another process.
+//! - [`Library`] loads MIT Kerberos when the program runs, so that one program works on machines with and without it.
+//! - [`Acceptors`] authenticates clients with the keys of a keytab; a [`PrincipalMap`], usually [`PrincipalRules`],
+//!   maps principals to accounts.
+//! - [`Initiator`] authenticates to a service with a ticket, a keytab or a password.
+//! - [`Context`] protects messages afterwards; AES contexts work without the library and can be passed to another
+//!   process.
 //!
 //! ```no_run
 //! use auth::Step;
@@ -14,15 +15,15 @@
 //! let spn = Spn::http("node7.example.com")?;
 //! let mut initiator = Initiator::new(Library::load()?, Credentials::of_this_user(), spn);
 //! let Step::Continue(token) = initiator.advance(None)? else { return Err(KerberosError::Over) };
-//! // The token goes to the service, whose answer finishes it: initiator.advance(Some(&answer))
+//! // Send the token to the service, and pass its answer to initiator.advance(Some(&answer)).
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! The tokens are those of the mechanism Kerberos alone; SPNEGO may be wrapped around them.
-//! Everything here blocks: on disks, and a client on a KDC.
+//! The tokens are those of the plain Kerberos mechanism; SPNEGO can wrap them. All calls block: on disk access, and in
+//! a client on a KDC.
 //!
-//! Left out on purpose: groups from the PAC, and what a client delegates.
+//! Out of scope: groups from the PAC, and use of delegated tickets.
 
 mod acceptor;
 mod cache;
@@ -36,7 +37,7 @@ mod map;
 mod message_protection;
 mod message_token;
 pub mod oracle;
-mod order;
+mod peer_sequence;
 mod principal;
 mod spn;
 
@@ -44,14 +45,16 @@ pub use acceptor::{Acceptor, Acceptors, Client, Keytab, KeytabFile, Sealing};
 pub use cache::{Cache, Ticket};
 pub use context::{Context, Exported};
 pub use error::{KerberosError, Mismatch};
-pub use initiator::{ClientKeytab, Credentials, Delegated, Delegation, Initiator, Reached, Reason};
+pub use initiator::{
+    AuthenticatedService, ClientKeytab, Credentials, Delegated, Delegation, Initiator, Reason,
+};
 pub use library::Library;
-pub use map::{Accounts, AuthToLocal, Found, Power, PrincipalMap, PrincipalRules, Refusal};
+pub use map::{Accounts, AuthToLocal, FoundAccount, PrincipalMap, PrincipalRules, Privilege, Refusal};
 pub use principal::Principal;
 pub use spn::Spn;
 
-/// The mechanism Kerberos, 1.2.840.113554.1.2.2, as DER has the octets of an object identifier (RFC 4121 1).
+/// Kerberos mechanism OID 1.2.840.113554.1.2.2, in DER content bytes (RFC 4121 1).
 pub const KERBEROS: &[u8] = b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02";
 
-/// The same mechanism as Windows names it, 1.2.840.48018.1.2.2 (MS-SPNG 3.1.5.2).
+/// Kerberos mechanism OID of older Windows versions, 1.2.840.48018.1.2.2 (MS-SPNG 3.1.5.2).
 pub const MICROSOFT_KERBEROS: &[u8] = b"\x2a\x86\x48\x82\xf7\x12\x01\x02\x02";

@@ -1,4 +1,4 @@
-//! From a principal, which a realm vouches for, to an account of this machine, which only this machine can give.
+//! Mapping of principals, which a realm authenticates, to accounts of this machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,15 +8,15 @@ use auth::{Account, AuthError};
 
 use crate::{KerberosError, Principal};
 
-/// Says which account a principal has here.
+/// Maps principals to accounts.
 pub trait PrincipalMap: Send + Sync {
-    /// The account of a principal that has proven itself; `local_name` is what the rules `auth_to_local` of
-    /// `krb5.conf` make of it, if anything, and is worked out only when asked for.
+    /// Returns the account of an authenticated principal. `local_name` returns the name that the `auth_to_local` rules
+    /// of `krb5.conf` derive, if any; it is computed only when called.
     ///
-    /// This may take as long as looking for the account does.
+    /// This may block as long as the account lookup does.
     ///
     /// # Errors
-    /// [`KerberosError::NoAccount`] with the reason, or [`KerberosError::Accounts`].
+    /// [`KerberosError::NoAccount`] with the reason, or [`KerberosError::Accounts`] if the account store fails.
     fn account(
         &self,
         principal: &Principal,
@@ -24,55 +24,56 @@ pub trait PrincipalMap: Send + Sync {
     ) -> Result<Account, KerberosError>;
 }
 
-/// Knows which accounts there are.
+/// Lookup of accounts.
 pub trait Accounts: Send + Sync {
-    /// The account of this name, in the spelling of the store.
+    /// Returns the account of this name, in the spelling of the store.
     ///
     /// # Errors
-    /// [`AuthError::NotAllowed`] for one that may not sign in, and [`AuthError::Unavailable`].
-    fn find(&self, name: &str) -> Result<Option<Found>, AuthError>;
+    /// [`AuthError::NotAllowed`] if it may not sign in, [`AuthError::Unavailable`] if the store cannot be read.
+    fn find(&self, name: &str) -> Result<Option<FoundAccount>, AuthError>;
 }
 
-/// An account that exists.
+/// An existing account.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Its name.
+pub struct FoundAccount {
+    /// Account name.
     pub account: Account,
-    /// How much it may do.
-    pub power: Power,
+    /// Privileges of the account.
+    pub privilege: Privilege,
 }
 
-/// How much an account may do.
+/// Privileges of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Power {
-    /// What its groups may.
+pub enum Privilege {
+    /// Privileges of its groups only.
     Ordinary,
-    /// Everything: root, and whoever else has the user number 0.
+    /// Superuser: root, and other users with UID 0.
     Superuser,
 }
 
-/// Why a principal has no account.
+/// Reason why a principal has no account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Its realm is not one of those whose users are welcome.
+    /// The realm is not one whose users are accepted.
     Realm,
-    /// It has an instance, as services have, and is not listed.
+    /// The principal has an instance, as services have, and is not listed.
     Instance,
-    /// The rules of `krb5.conf` give it no name here.
+    /// The `auth_to_local` rules of `krb5.conf` give no name.
     NoLocalName,
-    /// Nobody here has its name.
+    /// No account has this name.
     UnknownAccount,
-    /// It would be the superuser, and is not listed.
+    /// The account is the superuser, and the principal is not listed.
     Superuser,
 }
 
-/// The rules that are usual:
+/// Default mapping rules:
 ///
-/// 1. A principal that is listed has the account beside it.
-/// 2. Any other must be a single name in one of the realms whose users are welcome.
-/// 3. It has the account of that name, or the one that `auth_to_local` names, if it exists.
-/// 4. That is never the superuser: whoever can make a user `root` in a realm would rule every machine of it.
+/// 1. A listed principal has the account listed for it.
+/// 2. Any other principal must be a single name in an accepted realm.
+/// 3. It has the account of that name, or the one that `auth_to_local` gives, if it exists.
+/// 4. That is never the superuser: otherwise the administrator of a realm could become `root` on every machine by
+///    creating a principal `root`.
 pub struct PrincipalRules {
     accounts: Arc<dyn Accounts>,
     realms: BTreeSet<String>,
@@ -80,45 +81,51 @@ pub struct PrincipalRules {
     auth_to_local: AuthToLocal,
 }
 
-/// Whether `krb5.conf` has a say in which account a principal has.
+/// Use of the `auth_to_local` rules in `krb5.conf`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AuthToLocal {
-    /// It has none.
+    /// The rules are ignored.
     #[default]
     Ignored,
-    /// Its rules replace that of the same name; realms, instances and the superuser are judged all the same.
+    /// The rules determine the account name. Realm, instance and superuser are checked nevertheless.
     Followed,
 }
 
 impl PrincipalRules {
-    /// Rules that let nobody in until there is a realm or a list.
+    /// Creates rules that reject every principal until a realm or a principal is added.
     #[must_use]
     pub fn new(accounts: Arc<dyn Accounts>) -> Self {
         let (realms, listed) = (BTreeSet::new(), BTreeMap::new());
         Self { accounts, realms, listed, auth_to_local: AuthToLocal::default() }
     }
 
-    /// Welcomes the users of a realm, spelled exactly as the realm is.
+    /// Accepts the users of a realm, compared case-sensitively.
     #[must_use]
-    pub fn realm(mut self, realm: &str) -> Self {
+    pub fn allow_realm(mut self, realm: &str) -> Self {
         self.realms.insert(realm.to_owned());
         self
     }
 
-    /// Gives a principal an account, whatever its realm, instance or name.
+    /// Maps a principal to an account, whatever its realm, instance or name.
     #[must_use]
-    pub fn list(mut self, principal: Principal, account: &str) -> Self {
+    pub fn map_principal(mut self, principal: Principal, account: &str) -> Self {
         self.listed.insert(principal, account.to_owned());
         self
     }
 
-    /// Whether `krb5.conf` has a say.
+    /// Sets whether `auth_to_local` of `krb5.conf` is used.
     #[must_use]
     pub fn auth_to_local(self, auth_to_local: AuthToLocal) -> Self {
         Self { auth_to_local, ..self }
     }
 
-    /// The name to look for, if the principal is not listed.
+    fn find(&self, principal: &Principal, name: &str) -> Result<FoundAccount, KerberosError> {
+        let found = self.accounts.find(name);
+        let found = found.map_err(|cause| KerberosError::Accounts { principal: principal.clone(), cause })?;
+        found.ok_or_else(|| refused(principal, Refusal::UnknownAccount))
+    }
+
+    /// Returns the account name of a principal that is not listed.
     fn name(
         &self,
         principal: &Principal,
@@ -141,32 +148,30 @@ impl PrincipalMap for PrincipalRules {
         principal: &Principal,
         local_name: &dyn Fn() -> Option<String>,
     ) -> Result<Account, KerberosError> {
-        let refused = |why| KerberosError::NoAccount { principal: principal.clone(), why };
-        let find = |name: &str| {
-            let found = self.accounts.find(name);
-            let found =
-                found.map_err(|cause| KerberosError::Accounts { principal: principal.clone(), cause })?;
-            found.ok_or_else(|| refused(Refusal::UnknownAccount))
-        };
         if let Some(name) = self.listed.get(principal) {
-            return Ok(find(name)?.account);
+            return Ok(self.find(principal, name)?.account);
         }
-        let found = find(&self.name(principal, local_name).map_err(refused)?)?;
-        match found.power {
-            Power::Ordinary => Ok(found.account),
-            Power::Superuser => Err(refused(Refusal::Superuser)),
+        let name = self.name(principal, local_name).map_err(|why| refused(principal, why))?;
+        let found = self.find(principal, &name)?;
+        match found.privilege {
+            Privilege::Ordinary => Ok(found.account),
+            Privilege::Superuser => Err(refused(principal, Refusal::Superuser)),
         }
     }
+}
+
+fn refused(principal: &Principal, why: Refusal) -> KerberosError {
+    KerberosError::NoAccount { principal: principal.clone(), why }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Realm => "users of its realm are not welcome",
-            Self::Instance => "it has an instance, and is not listed",
-            Self::NoLocalName => "auth_to_local in krb5.conf gives it no name",
-            Self::UnknownAccount => "nobody has its name",
-            Self::Superuser => "it would be the superuser, and is not listed",
+            Self::Realm => "users of its realm are not accepted",
+            Self::Instance => "it has an instance and is not listed",
+            Self::NoLocalName => "auth_to_local in krb5.conf gives no account name",
+            Self::UnknownAccount => "no account has its name",
+            Self::Superuser => "it would be the superuser and is not listed",
         })
     }
 }
@@ -189,34 +194,36 @@ mod tests {
     struct Machine;
 
     impl Accounts for Machine {
-        fn find(&self, name: &str) -> Result<Option<Found>, AuthError> {
-            let (spelling, power) = match name {
-                "alice" | "bob" | "svc_backup" => (name, Power::Ordinary),
-                "root" | "toor" => (name, Power::Superuser),
+        fn find(&self, name: &str) -> Result<Option<FoundAccount>, AuthError> {
+            let (spelling, privilege) = match name {
+                "alice" | "bob" | "svc_backup" => (name, Privilege::Ordinary),
+                "root" | "toor" => (name, Privilege::Superuser),
                 "locked" => return Err(AuthError::NotAllowed),
                 _ => return Ok(None),
             };
-            Ok(Some(Found { account: Account { name: spelling.to_owned() }, power }))
+            Ok(Some(FoundAccount { account: Account { name: spelling.to_owned() }, privilege }))
         }
     }
 
-    fn rules() -> PrincipalRules {
-        let principal = |text| Principal::parse(text).unwrap();
-        PrincipalRules::new(Arc::new(Machine))
-            .realm("EXAMPLE.COM")
-            .list(principal("backup/node7@EXAMPLE.COM"), "svc_backup")
-            .list(principal("robert@PARTNER.COM"), "bob")
-            .list(principal("chief@EXAMPLE.COM"), "root")
-            .list(principal("gone@EXAMPLE.COM"), "nobody-any-more")
+    fn principal(text: &str) -> Principal {
+        Principal::parse(text).unwrap()
     }
 
-    fn asked(rules: &PrincipalRules, text: &str, local: Option<&str>) -> Result<String, KerberosError> {
-        let local_name = || local.map(str::to_owned);
-        rules.account(&Principal::parse(text).unwrap(), &local_name).map(|account| account.name)
+    fn rules() -> PrincipalRules {
+        PrincipalRules::new(Arc::new(Machine))
+            .allow_realm("EXAMPLE.COM")
+            .map_principal(principal("backup/node7@EXAMPLE.COM"), "svc_backup")
+            .map_principal(principal("robert@PARTNER.COM"), "bob")
+            .map_principal(principal("chief@EXAMPLE.COM"), "root")
+            .map_principal(principal("gone@EXAMPLE.COM"), "removed")
+    }
+
+    fn account_of(rules: &PrincipalRules, text: &str, local: Option<&str>) -> Result<String, KerberosError> {
+        rules.account(&principal(text), &|| local.map(str::to_owned)).map(|account| account.name)
     }
 
     #[test]
-    fn a_principal_has_an_account_by_rule_or_by_list_only() {
+    fn principals_are_mapped_by_rule_or_list_only() {
         for (text, expected) in [
             ("alice@EXAMPLE.COM", Ok("alice")),
             ("backup/node7@EXAMPLE.COM", Ok("svc_backup")),
@@ -242,12 +249,12 @@ mod tests {
             let principal = Principal::parse(text).unwrap();
             let expected =
                 expected.map(str::to_owned).map_err(|why| KerberosError::NoAccount { principal, why });
-            assert_eq!(asked(&rules(), text, Some("bob")), expected, "{text}");
+            assert_eq!(account_of(&rules(), text, Some("bob")), expected, "{text}");
         }
     }
 
     #[test]
-    fn krb5_conf_may_name_the_account_but_lets_nobody_in_who_is_not_welcome() {
+    fn auth_to_local_names_accounts_but_lifts_no_restriction() {
         let rules = rules().auth_to_local(AuthToLocal::Followed);
         for (text, local, expected) in [
             ("alice@EXAMPLE.COM", Some("bob"), Ok("bob")),
@@ -255,30 +262,30 @@ mod tests {
             ("backup/node7@EXAMPLE.COM", Some("bob"), Ok("svc_backup")),
             ("alice@EXAMPLE.COM", None, Err(Refusal::NoLocalName)),
             ("alice@EXAMPLE.COM", Some("root"), Err(Refusal::Superuser)),
-            ("alice@EXAMPLE.COM", Some("nobody-at-all"), Err(Refusal::UnknownAccount)),
+            ("alice@EXAMPLE.COM", Some("no-such-user"), Err(Refusal::UnknownAccount)),
             ("alice@PARTNER.COM", Some("bob"), Err(Refusal::Realm)),
             ("alice/admin@EXAMPLE.COM", Some("bob"), Err(Refusal::Instance)),
         ] {
             let principal = Principal::parse(text).unwrap();
             let expected =
                 expected.map(str::to_owned).map_err(|why| KerberosError::NoAccount { principal, why });
-            assert_eq!(asked(&rules, text, local), expected, "{text} {local:?}");
+            assert_eq!(account_of(&rules, text, local), expected, "{text} {local:?}");
         }
     }
 
     #[test]
-    fn without_a_realm_and_a_list_nobody_comes_in() {
+    fn without_realms_and_list_all_principals_are_rejected() {
         let rules = PrincipalRules::new(Arc::new(Machine));
-        let error = asked(&rules, "alice@EXAMPLE.COM", None).unwrap_err();
+        let error = account_of(&rules, "alice@EXAMPLE.COM", None).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "alice@EXAMPLE.COM has no account here: users of its realm are not welcome"
+            "no account for alice@EXAMPLE.COM: users of its realm are not accepted"
         );
     }
 
     #[test]
-    fn the_verdict_of_the_store_is_passed_on() {
-        let error = asked(&rules(), "locked@EXAMPLE.COM", None).unwrap_err();
+    fn the_verdict_of_the_account_store_is_returned() {
+        let error = account_of(&rules(), "locked@EXAMPLE.COM", None).unwrap_err();
         assert_eq!(AuthError::from(&error), AuthError::NotAllowed);
     }
 }

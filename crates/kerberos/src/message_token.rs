@@ -1,42 +1,42 @@
-//! What can be read of a protected message before it is opened (RFC 4121 4.2.6).
+//! Header of a protected message, which is readable before the message is opened (RFC 4121 4.2.6).
 
-/// The first sixteen octets of a sealed or signed message; of older forms (RFC 1964, RFC 4757) there is no such thing.
+/// First sixteen bytes of a sealed or signed message; older formats (RFC 1964, RFC 4757) have no such header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MessageToken {
     pub(crate) form: Form,
-    /// The number in the order of sending, which both kinds share.
+    /// Sequence number, shared by both kinds.
     pub(crate) sequence: u64,
 }
 
-/// What kind of protection.
+/// Kind of protection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// Sealed, with the trailer turned to the front, so that header and message can be told apart.
+    /// Sealed, with the trailer rotated to the front, so that header and message are separate.
     SealedInTwo,
-    /// Sealed, with everything in its place.
+    /// Sealed, without rotation.
     SealedWhole,
-    /// Whole, but readable.
+    /// Signed but readable.
     Signed,
 }
 
 impl MessageToken {
-    /// Reads the head of what stands before a sealed message, or of a signature.
+    /// Parses the header of a sealed message, or of a signature.
     ///
-    /// None for what is of an older form or of no form at all; whatever claims to be one of these and counts on
-    /// octets that are not there is none either.
+    /// Returns `None` for older formats and malformed headers, also if the announced lengths exceed the available
+    /// bytes.
     pub(crate) fn parse(octets: &[u8]) -> Option<Self> {
         let (head, rest) = octets.split_first_chunk::<16>()?;
         let [id @ .., _, _, _, _, _, _, _, _] = head;
         let sequence = u64::from_be_bytes(*head.last_chunk()?);
         let form = match *id {
             [0x04, 0x04, _, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF] => Form::Signed,
-            [0x05, 0x04, flags, 0xFF, extra_high, extra_low, turn_high, turn_low] => {
+            [0x05, 0x04, flags, 0xFF, extra_high, extra_low, rotation_high, rotation_low] => {
                 let extra = usize::from(u16::from_be_bytes([extra_high, extra_low]));
-                let turn = usize::from(u16::from_be_bytes([turn_high, turn_low]));
-                if flags & SEALED == 0 || extra > rest.len() || turn > rest.len() {
+                let rotation = usize::from(u16::from_be_bytes([rotation_high, rotation_low]));
+                if flags & SEALED == 0 || extra > rest.len() || rotation > rest.len() {
                     return None;
                 }
-                if turn == 0 { Form::SealedWhole } else { Form::SealedInTwo }
+                if rotation == 0 { Form::SealedWhole } else { Form::SealedInTwo }
             }
             _ => return None,
         };
@@ -51,10 +51,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_forms_are_told_apart_by_their_first_octets() {
+    fn the_first_bytes_determine_the_form() {
         use Form::{SealedInTwo, SealedWhole, Signed};
-        let sealed = |flags: u8, extra: u8, turn: u8| {
-            let mut head = vec![5, 4, flags, 0xFF, 0, extra, 0, turn, 0, 0, 0, 0, 0, 0, 1, 2];
+        let sealed = |flags: u8, extra: u8, rotation: u8| {
+            let mut head = vec![5, 4, flags, 0xFF, 0, extra, 0, rotation, 0, 0, 0, 0, 0, 0, 1, 2];
             head.extend([0; 44]);
             head
         };

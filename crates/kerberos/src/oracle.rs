@@ -1,80 +1,80 @@
-//! What must hold for any octets at all; fuzz targets and the corpus test call these.
+//! Fuzzing oracles: properties that hold for any input. Fuzz targets and the corpus test call them.
 
 use auth::SealError;
 use zeroize::Zeroizing;
 
-use crate::message_protection::{Agreement, EncryptionType, KeyOwner, Protection, Side};
+use crate::message_protection::{EncryptionType, KeyOwner, Protection, SessionParameters, Side};
 use crate::message_token::MessageToken;
-use crate::order::Order;
+use crate::peer_sequence::PeerSequence;
 use crate::{Principal, Spn};
 
-/// A principal that is read is written so that it reads back the same.
+/// Checks that parsed principals round-trip.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 #[allow(clippy::expect_used)]
 pub fn principal(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let Ok(principal) = Principal::parse(text) else { return };
-    let again = Principal::parse(&principal.to_string()).expect("what we write, we read");
+    let again = Principal::parse(&principal.to_string()).expect("the encoded form is valid");
     assert_eq!(again, principal);
     assert_eq!(principal.single_name().is_some(), principal.components().len() == 1);
 }
 
-/// The name of a service that is read is written as it was.
+/// Checks that parsed service principal names round-trip.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 #[allow(clippy::expect_used)]
 pub fn service_principal_name(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let Ok(spn) = Spn::parse(text) else { return };
-    let again = Spn::parse(&spn.to_string()).expect("what we write, we read");
+    let again = Spn::parse(&spn.to_string()).expect("the encoded form is valid");
     assert_eq!(again, spn);
 }
 
-/// The head of a protected message is read without a panic, and only if it is all there.
+/// Checks that message headers are parsed without panicking, and only if complete.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 pub fn message_token(octets: &[u8]) {
     if MessageToken::parse(octets).is_some() {
         assert!(octets.len() >= 16);
     }
 }
 
-/// Whatever comes is opened or refused without a panic; what one end seals the other opens, wherever it is cut, and
-/// opens nothing that was changed.
+/// Checks that any input is opened or rejected without panicking, that sealed messages round-trip however they are
+/// divided, and that changed messages are rejected.
 ///
-/// The rotation count (RRC) is the exception: it is not protected, and a receiver must accept every value, also those
-/// above the length of the token (RFC 4121 4.2.5), so counts that differ by a multiple of that length are the same
-/// message. A count that was changed in any other way is refused.
+/// The rotation count (RRC) is an exception: it is not protected, and a receiver must accept every value, also those
+/// above the length of the token (RFC 4121 4.2.5). So counts that differ by a multiple of that length denote the same
+/// message. Any other change of the count is rejected.
 ///
-/// The first octet chooses the encryption type, the second one where the rest is cut in two.
+/// The first byte selects the encryption type, the second one the position at which the rest is divided.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// When this property does not hold.
 #[allow(clippy::expect_used)]
 pub fn sealed_message(octets: &[u8]) {
     let [kind, cut, rest @ ..] = octets else { return };
     let number = 17 + u32::from(kind % 4);
     let kind = EncryptionType::of_number(number).expect("there are four of them");
     let end = |side| {
-        let key = Zeroizing::new((1..).take(kind.key_octets()).collect());
-        let agreement =
-            Agreement { side, owner: KeyOwner::Acceptor, encryption_type: kind, key, next_sent: 0 };
-        Protection::new(agreement).expect("the key has its length")
+        let key = Zeroizing::new((1..).take(kind.key_length()).collect());
+        let parameters =
+            SessionParameters { side, owner: KeyOwner::Acceptor, encryption_type: kind, key, next_sent: 0 };
+        Protection::new(parameters).expect("the key has its length")
     };
     let (mut client, service) = (end(Side::Initiator), end(Side::Acceptor));
     let open = |token: &[u8]| {
         let (header, message) = token.split_at(usize::from(*cut).min(token.len()));
         let mut message = message.to_vec();
-        service.open(header, &mut message, &mut Order::NotBegun).map(|()| message)
+        service.open(header, &mut message, &mut PeerSequence::Unknown).map(|()| message)
     };
     if let Ok(message) = open(rest) {
         assert!(message.len() < rest.len(), "a message is shorter than what it is sealed in");
     }
-    let _ = service.verify(b"", rest, &mut Order::NotBegun);
+    let _ = service.verify(b"", rest, &mut PeerSequence::Unknown);
 
     let mut message = rest.to_vec();
     let header = client.seal([*cut; 16], &mut message);
@@ -88,10 +88,10 @@ pub fn sealed_message(octets: &[u8]) {
         false => assert_eq!(open(&changed), Err(SealError::Forged)),
     }
     let signature = client.sign(rest);
-    assert_eq!(service.verify(rest, &signature, &mut Order::NotBegun), Ok(()));
+    assert_eq!(service.verify(rest, &signature, &mut PeerSequence::Unknown), Ok(()));
 }
 
-/// Returns whether two tokens differ in nothing but in how often the same rotation goes round.
+/// Returns `true` if two tokens differ only in a rotation count that has the same effect.
 fn are_rotated_alike(left: &[u8], right: &[u8]) -> bool {
     let (Some((left, left_body)), Some((right, right_body))) =
         (left.split_first_chunk::<16>(), right.split_first_chunk::<16>())

@@ -1,4 +1,4 @@
-//! Names of Kerberos (RFC 4120 6.2), as MIT Kerberos writes them.
+//! Principal names (RFC 4120 6.2), in the notation of MIT Kerberos.
 
 use std::fmt::{self, Write as _};
 
@@ -6,27 +6,27 @@ use auth::TicketService;
 
 use crate::KerberosError;
 
-/// A principal in full: `name/instance@REALM`. All parts count, and so does the case of letters.
+/// A complete principal: `name/instance@REALM`, compared case-sensitively.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Principal {
-    /// INVARIANT: one or more, each not empty and free of control characters.
+    /// INVARIANT: one or more, each not empty and without control characters.
     components: Vec<String>,
-    /// INVARIANT: not empty, free of control characters.
+    /// INVARIANT: not empty, without control characters.
     realm: String,
 }
 
 impl Principal {
-    /// Reads `name/instance@REALM`, with a backslash before what belongs to a name (krb5_unparse_name).
+    /// Parses `name/instance@REALM`; special characters in a part are escaped with a backslash (krb5_unparse_name).
     ///
     /// # Errors
-    /// [`KerberosError::NotAPrincipal`], also for one with control characters, with empty parts, or without a realm:
-    /// who `alice` is depends on the machine that asks.
+    /// [`KerberosError::NotAPrincipal`], also for control characters, empty parts, or a missing realm: a name without a
+    /// realm would depend on the machine that parses it.
     pub fn parse(text: &str) -> Result<Self, KerberosError> {
-        Self::read(text).ok_or_else(|| KerberosError::NotAPrincipal(text.chars().take(MAX_OCTETS).collect()))
+        Self::read(text).ok_or_else(|| KerberosError::NotAPrincipal(text.chars().take(MAX_LENGTH).collect()))
     }
 
     fn read(text: &str) -> Option<Self> {
-        if text.len() > MAX_OCTETS {
+        if text.len() > MAX_LENGTH {
             return None;
         }
         let mut parts = vec![String::new()];
@@ -43,7 +43,7 @@ impl Principal {
                     continue;
                 }
                 '@' => return None,
-                // What the backslash makes a control character of is one after all.
+                // Escapes of control characters are rejected, as the characters themselves are.
                 '\\' => characters.next().filter(|next| !"ntb0".contains(*next))?,
                 other => other,
             };
@@ -53,19 +53,18 @@ impl Principal {
             parts.last_mut()?.push(literal);
         }
         let (components, realm) = (components?, parts.pop()?);
-        let is_whole = !realm.is_empty() && components.iter().all(|component| !component.is_empty());
-        (is_whole && components.len() <= MAX_COMPONENTS).then_some(Self { components, realm })
+        let is_valid = !realm.is_empty() && components.iter().all(|component| !component.is_empty());
+        (is_valid && components.len() <= MAX_COMPONENTS).then_some(Self { components, realm })
     }
 
-    /// The principal of the service that a ticket names; `None` if it cannot be written as one.
+    /// Returns the principal of the service that a ticket names; `None` if it is not a valid principal.
     pub(crate) fn of_service(service: &TicketService) -> Option<Self> {
         let (components, realm) = (service.components().to_vec(), service.realm().to_owned());
-        let is_name = |text: &String| !text.is_empty() && !text.contains(char::is_control);
-        let is_whole = is_name(&realm) && components.iter().all(is_name);
-        (is_whole && components.len() <= MAX_COMPONENTS).then_some(Self { components, realm })
+        let is_valid = is_name(&realm) && components.iter().all(|component| is_name(component));
+        (is_valid && components.len() <= MAX_COMPONENTS).then_some(Self { components, realm })
     }
 
-    /// The name, if there is no instance.
+    /// Name, if there is no instance.
     #[must_use]
     pub fn single_name(&self) -> Option<&str> {
         match self.components.as_slice() {
@@ -74,13 +73,13 @@ impl Principal {
         }
     }
 
-    /// The parts before the realm: a name and, mostly not, instances.
+    /// Components before the realm: a name, rarely followed by instances.
     #[must_use]
     pub fn components(&self) -> &[String] {
         &self.components
     }
 
-    /// The realm.
+    /// Realm.
     #[must_use]
     pub fn realm(&self) -> &str {
         &self.realm
@@ -100,7 +99,11 @@ impl fmt::Display for Principal {
     }
 }
 
-/// Only what must be: no principal is longer written than it was read.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.contains(char::is_control)
+}
+
+/// Escapes only what is necessary, so that no principal is formatted longer than it was parsed.
 fn write_escaped(f: &mut fmt::Formatter<'_>, text: &str, special: &[char]) -> fmt::Result {
     for character in text.chars() {
         if special.contains(&character) {
@@ -111,8 +114,8 @@ fn write_escaped(f: &mut fmt::Formatter<'_>, text: &str, special: &[char]) -> fm
     Ok(())
 }
 
-/// Longer names no realm has.
-const MAX_OCTETS: usize = 1_024;
+/// Maximum length in bytes.
+const MAX_LENGTH: usize = 1_024;
 const MAX_COMPONENTS: usize = 8;
 
 #[cfg(test)]
@@ -121,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_principal_is_its_components_and_its_realm() {
+    fn principals_are_parsed_into_components_and_realm() {
         for (text, components, realm) in [
             ("alice@EXAMPLE.COM", vec!["alice"], "EXAMPLE.COM"),
             ("alice/admin@EXAMPLE.COM", vec!["alice", "admin"], "EXAMPLE.COM"),
@@ -139,14 +142,14 @@ mod tests {
     }
 
     #[test]
-    fn a_slash_in_the_realm_belongs_to_it() {
+    fn a_realm_may_contain_slashes() {
         let principal = Principal::parse(r"a@R\/X/\@Y").unwrap();
         assert_eq!(principal.realm(), "R/X/@Y");
         assert_eq!(principal.to_string(), r"a@R/X/\@Y");
     }
 
     #[test]
-    fn what_is_not_one_principal_is_refused() {
+    fn malformed_principals_are_rejected() {
         let long = format!("{}@R", "a".repeat(2_000));
         for text in [
             "",

@@ -1,4 +1,4 @@
-//! Names of services (MS-WSMV 2.2.4, RFC 4120 6.2).
+//! Service principal names (MS-WSMV 2.2.4, RFC 4120 6.2).
 
 use std::fmt;
 use std::num::NonZeroU16;
@@ -6,74 +6,71 @@ use std::num::NonZeroU16;
 use crate::KerberosError;
 use crate::library::NameForm;
 
-/// A service principal name: `service/host`, `service/host:port`, either with `@REALM`.
+/// A service principal name: `service/host` or `service/host:port`, optionally with `@REALM`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Spn {
-    /// INVARIANT: not empty, only of letters, digits, `-`, `_` and `.`.
+    /// INVARIANT: not empty, only letters, digits, `-`, `_` and `.`.
     service: String,
-    /// INVARIANT: as the service; or an IPv6 address in brackets.
+    /// INVARIANT: same characters as the service, or an IPv6 address in brackets.
     host: String,
     port: Option<NonZeroU16>,
-    /// INVARIANT: not empty, only of graphic ASCII characters without `@`, `/` and `\`.
+    /// INVARIANT: not empty, only graphic ASCII characters without `@`, `/` and `\`.
     realm: Option<String>,
 }
 
 impl Spn {
-    /// Reads `service/host[:port][@REALM]`.
+    /// Parses `service/host[:port][@REALM]`.
     ///
-    /// Without a realm, `krb5.conf` (`[domain_realm]`) or else the KDC says where the host belongs.
+    /// Without a realm, `krb5.conf` (`[domain_realm]`) or the KDC determines it.
     ///
     /// # Errors
-    /// [`KerberosError::NotAnSpn`].
+    /// [`KerberosError::NotAnSpn`] for an invalid name.
     pub fn parse(text: &str) -> Result<Self, KerberosError> {
-        Self::read(text).ok_or_else(|| KerberosError::NotAnSpn(text.chars().take(MAX_OCTETS).collect()))
+        Self::read(text).ok_or_else(|| KerberosError::NotAnSpn(text.chars().take(MAX_LENGTH).collect()))
     }
 
-    /// The name that clients of WS-Management ask for: `HTTP/host`.
+    /// Returns the name that WS-Management clients request: `HTTP/host`.
     ///
     /// # Errors
-    /// As [`parse`](Self::parse).
+    /// [`KerberosError::NotAnSpn`] for an invalid host.
     pub fn http(host: &str) -> Result<Self, KerberosError> {
         Self::parse(&format!("HTTP/{host}"))
     }
 
-    /// The same service with the port in its name, as `-SPNPort` demands.
+    /// Adds the port to the name, as `-SPNPort` requires.
     #[must_use]
     pub fn with_port(self, port: NonZeroU16) -> Self {
         Self { port: Some(port), ..self }
     }
 
-    /// The kind of service, such as `HTTP`.
+    /// Service class, such as `HTTP`.
     #[must_use]
     pub fn service(&self) -> &str {
         &self.service
     }
 
-    /// The host it runs on.
+    /// Host name.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
     fn read(text: &str) -> Option<Self> {
-        if text.len() > MAX_OCTETS {
+        if text.len() > MAX_LENGTH {
             return None;
         }
         let (name, realm) = text.split_once('@').map_or((text, None), |(name, realm)| (name, Some(realm)));
-        let (service, place) = name.split_once('/')?;
+        let (service, instance) = name.split_once('/')?;
         // The colons of an IPv6 address are inside its brackets.
-        let (host, port) = match place.rsplit_once(':') {
+        let (host, port) = match instance.rsplit_once(':') {
             Some((host, port)) if !port.contains(']') => (host, Some(port)),
-            _ => (place, None),
+            _ => (instance, None),
         };
         let port = match port {
-            // Not even a sign is allowed before it.
+            // A sign is not allowed.
             Some(port) if port.starts_with(|c: char| c.is_ascii_digit()) => Some(port.parse().ok()?),
             Some(_) => return None,
             None => None,
-        };
-        let is_realm = |realm: &str| {
-            !realm.is_empty() && realm.chars().all(|c| c.is_ascii_graphic() && !"@/\\".contains(c))
         };
         let is_spn = is_word(service) && is_host(host) && realm.is_none_or(is_realm);
         is_spn.then(|| Self {
@@ -84,29 +81,33 @@ impl Spn {
         })
     }
 
-    /// As the library wants it.
+    /// Returns the name in the form that the library expects.
     pub(crate) fn name(&self) -> (String, NameForm) {
-        // Only a host-based name is looked up in [domain_realm]; any other without a realm is of the default one.
+        // Only host-based names are looked up in [domain_realm]; other names without a realm get the default realm.
         match self.realm {
             Some(_) => (self.to_string(), NameForm::Principal),
-            None => (format!("{}@{}", self.service, self.place()), NameForm::HostService),
+            None => (format!("{}@{}", self.service, self.instance()), NameForm::HostService),
         }
     }
 
-    fn place(&self) -> String {
+    fn instance(&self) -> String {
         self.port.map_or_else(|| self.host.clone(), |port| format!("{}:{port}", self.host))
     }
 }
 
 impl fmt::Display for Spn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.service, self.place())?;
+        write!(f, "{}/{}", self.service, self.instance())?;
         self.realm.as_ref().map_or(Ok(()), |realm| write!(f, "@{realm}"))
     }
 }
 
 fn is_word(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+fn is_realm(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() && !"@/\\".contains(c))
 }
 
 fn is_host(text: &str) -> bool {
@@ -117,7 +118,7 @@ fn is_host(text: &str) -> bool {
     )
 }
 
-const MAX_OCTETS: usize = 512;
+const MAX_LENGTH: usize = 512;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -125,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_service_is_asked_for_by_host_or_by_realm() {
+    fn names_are_converted_for_the_library() {
         use NameForm::{HostService, Principal};
         for (text, name, form) in [
             ("HTTP/web.example.com", "HTTP@web.example.com", HostService),
@@ -143,13 +144,13 @@ mod tests {
     }
 
     #[test]
-    fn the_port_is_added_on_demand() {
+    fn with_port_adds_the_port() {
         let spn = Spn::http("web").unwrap().with_port(NonZeroU16::new(5985).unwrap());
         assert_eq!(spn.to_string(), "HTTP/web:5985");
     }
 
     #[test]
-    fn what_is_no_service_is_refused() {
+    fn malformed_names_are_rejected() {
         let long = format!("HTTP/{}", "a".repeat(600));
         for text in [
             "",

@@ -1,4 +1,4 @@
-//! The order in which attempts get one of a few slots.
+//! Fair order in which attempts receive one of a few slots.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -25,7 +25,7 @@ pub struct Claim<K> {
     pub priority: Priority,
 }
 
-/// A used slot. Give it back with [`FairQueue::finish`].
+/// A used slot. Release it with [`FairQueue::finish`].
 #[derive(Debug)]
 #[must_use = "the slot stays in use until it is given back"]
 pub struct Slot<K> {
@@ -45,10 +45,10 @@ pub struct Slot<K> {
 /// **Order.** Items of higher priority start first; a few starts are kept for the lower ones so that none waits for
 /// ever. Within a priority, the network that was served least recently is next: first by /48, then /56, then /64 or
 /// IPv4 address, then account name ([`Origin::prefixes`]). With [`Priority::Proven`] the account comes before the
-/// networks: its name is not made up, so an account that signs in from many addresses has one turn. Among networks that were never served, those come first that
-/// were refused least often, so a wave of sources that try again and again does not come before a new one. Among
-/// these, the newest and the oldest item are next in turn: the newest is served in time even when many new sources
-/// arrive at once, and the oldest is not overtaken for ever.
+/// networks: its name is real, so an account that signs in from many addresses has one turn. Among networks that were
+/// never served, those that were refused least often come first, so a wave of sources that keep retrying does not delay
+/// a new one. Among these, the newest and the oldest item alternate: the newest is served in time even when many new
+/// sources arrive at once, and the oldest is not overtaken for ever.
 ///
 /// **Waiting places.** When all are used, the newest item of the network with the most waiting items gives way, and
 /// among equals one that was refused most often before. Its priority is the lowest one that uses more than a quarter
@@ -98,7 +98,7 @@ enum Node<K> {
 }
 
 impl<K: Eq + Hash + Clone, T> FairQueue<K, T> {
-    /// Makes an empty queue.
+    /// Creates an empty queue.
     #[must_use]
     pub fn new(limits: QueueLimits) -> Self {
         let QueueLimits { running, waiting } = limits;
@@ -142,7 +142,7 @@ impl<K: Eq + Hash + Clone, T> FairQueue<K, T> {
         Some((Slot { origin, account, priority }, item))
     }
 
-    /// Gives a slot back. Call [`start_next`](Self::start_next) afterwards.
+    /// Releases a slot. Call [`start_next`](Self::start_next) afterwards.
     pub fn finish(&mut self, slot: Slot<K>) {
         let Slot { origin, account, priority } = slot;
         self.running.remove(priority);
@@ -190,15 +190,16 @@ impl<K: Eq + Hash + Clone, T> FairQueue<K, T> {
             return None;
         }
         let newest_first = self.starts.is_multiple_of(2);
-        let rank = |waiting: &Waiting<K, T>| {
-            let arrival = if newest_first { u64::MAX - waiting.arrival } else { waiting.arrival };
-            (self.last_served(&waiting.claim), self.refusals(&waiting.claim), arrival)
-        };
-        let of_priority = self.waiting.iter().enumerate().filter(|(_, one)| one.claim.priority == priority);
-        of_priority
+        self.of_priority(priority)
             .filter(|(_, one)| self.has_room(&one.claim))
-            .min_by_key(|(_, one)| rank(one))
+            .min_by_key(|(_, one)| self.rank(one, newest_first))
             .map(|(at, _)| at)
+    }
+
+    /// Returns the order of a waiting item within its priority; the lowest is next.
+    fn rank(&self, waiting: &Waiting<K, T>, newest_first: bool) -> ([u64; 4], u32, u64) {
+        let arrival = if newest_first { u64::MAX - waiting.arrival } else { waiting.arrival };
+        (self.last_served(&waiting.claim), self.refusals(&waiting.claim), arrival)
     }
 
     /// Returns whether the source and the account of an item may use one more slot.
@@ -223,7 +224,7 @@ impl<K: Eq + Hash + Clone, T> FairQueue<K, T> {
     fn mark_refused(&mut self, origin: Origin) {
         let [site, ..] = origin.prefixes();
         if self.refused.len() >= MAX_SERVED && !self.refused.contains_key(&site) {
-            // Those who try again are counted anew.
+            // Sources that retry are counted again.
             self.refused.clear();
         }
         let count = self.refused.entry(site).or_default();
@@ -246,15 +247,19 @@ impl<K: Eq + Hash + Clone, T> FairQueue<K, T> {
         }
     }
 
+    /// Returns the waiting items of a priority with their positions.
+    fn of_priority(&self, priority: Priority) -> impl Iterator<Item = (usize, &Waiting<K, T>)> {
+        self.waiting.iter().enumerate().filter(move |(_, one)| one.claim.priority == priority)
+    }
+
     /// Returns the item that has to give way: the newest one of the network with the most waiting items.
     fn heaviest(&self) -> Option<usize> {
         let share = self.limits.waiting / 4;
-        let count = |priority| self.waiting.iter().filter(|one| one.claim.priority == priority).count();
         let priority = [Priority::Failing, Priority::Unknown, Priority::KnownSource, Priority::Proven]
             .into_iter()
-            .find(|priority| count(*priority) > share)?;
+            .find(|priority| self.of_priority(*priority).count() > share)?;
         let mut weights: HashMap<Node<K>, usize> = HashMap::new();
-        for one in self.waiting.iter().filter(|one| one.claim.priority == priority) {
+        for (_, one) in self.of_priority(priority) {
             let mut nodes = one.claim.nodes().to_vec();
             // The three prefixes of an IPv4 address are the same.
             nodes.dedup();
@@ -262,11 +267,11 @@ impl<K: Eq + Hash + Clone, T> FairQueue<K, T> {
                 *weights.entry(node).or_default() += 1;
             }
         }
-        let weight =
-            |one: &Waiting<K, T>| one.claim.nodes().map(|node| weights.get(&node).copied().unwrap_or(0));
-        let of_priority = self.waiting.iter().enumerate().filter(|(_, one)| one.claim.priority == priority);
-        of_priority
-            .max_by_key(|(_, one)| (weight(one), self.refusals(&one.claim), one.arrival))
+        self.of_priority(priority)
+            .max_by_key(|(_, one)| {
+                let weight = one.claim.nodes().map(|node| weights.get(&node).copied().unwrap_or(0));
+                (weight, self.refusals(&one.claim), one.arrival)
+            })
             .map(|(at, _)| at)
     }
 }
@@ -316,15 +321,19 @@ impl Running {
 
     /// Returns whether one more item may run. Each limit is divided by `divisor`, but never below 1.
     fn has_room(self, priority: Priority, slots: usize, divisor: usize) -> bool {
-        let limit = |priority| match priority {
-            Priority::Failing => slots / 2,
-            Priority::Unknown | Priority::KnownSource if slots > 1 => slots - slots.div_ceil(4),
-            Priority::Unknown | Priority::KnownSource | Priority::Proven => slots,
-        };
         [Priority::Failing, Priority::KnownSource, Priority::Proven]
             .into_iter()
             .filter(|at_least| *at_least >= priority)
-            .all(|priority| self.up_to(priority) < limit(priority).div_ceil(divisor).max(1))
+            .all(|priority| self.up_to(priority) < limit(priority, slots).div_ceil(divisor).max(1))
+    }
+}
+
+/// Returns the number of slots that a priority and the lower ones may use.
+fn limit(priority: Priority, slots: usize) -> usize {
+    match priority {
+        Priority::Failing => slots / 2,
+        Priority::Unknown | Priority::KnownSource if slots > 1 => slots - slots.div_ceil(4),
+        Priority::Unknown | Priority::KnownSource | Priority::Proven => slots,
     }
 }
 
@@ -363,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_without_failures_gets_a_slot_at_once_however_many_others_fail() {
+    fn a_source_without_failures_starts_at_once_while_others_fail() {
         let mut queue = queue(8, 256);
         for number in 0..60_u8 {
             for _ in 0..3 {
@@ -382,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_new_sources_delay_a_proven_one_not_at_all_and_another_new_one_by_one_start() {
+    fn new_sources_do_not_delay_proven_ones_and_delay_new_ones_by_one_start() {
         let mut queue = queue(8, 32);
         let mut slots = Vec::new();
         for number in 0..1_000_u16 {
@@ -411,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_new_sources_that_try_again_and_again_are_overtaken_by_another_new_one() {
+    fn retrying_sources_do_not_delay_another_new_one() {
         let mut queue = queue(8, 32);
         let mut slots = Vec::new();
         let source = |number: u16| {
@@ -462,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn customers_of_one_site_and_networks_of_one_customer_take_turns() {
+    fn customers_of_a_site_and_networks_of_a_customer_take_turns() {
         let mut queue = queue(1, 256);
         for network in 0..16 {
             queue.push(claim(&format!("2001:db8:1:aa{network:02x}::1"), Priority::Unknown), "many");
@@ -493,7 +502,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_that_signs_in_from_many_addresses_has_one_turn_and_half_of_the_slots() {
+    fn an_account_with_many_addresses_has_one_turn_and_half_of_the_slots() {
         let mut queue = queue(8, 256);
         let named =
             |address: &str, account| Claim { account: Some(account), ..claim(address, Priority::Proven) };
@@ -518,7 +527,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_accounts_behind_one_address_the_one_with_most_attempts_gives_way() {
+    fn the_account_of_an_address_with_the_most_attempts_gives_way() {
         let mut queue = queue(1, 8);
         let named = |account| Claim { account: Some(account), ..claim("192.0.2.1", Priority::Unknown) };
         for _ in 0..8 {
@@ -528,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn the_heaviest_network_gives_way_and_never_a_lighter_one() {
+    fn only_the_heaviest_network_gives_way() {
         let mut queue = queue(1, 8);
         for _ in 0..5 {
             assert_eq!(queue.push(claim("192.0.2.1", Priority::Unknown), "heavy"), None);
@@ -550,7 +559,7 @@ mod tests {
     }
 
     #[test]
-    fn who_failed_gives_way_to_who_did_not_and_keeps_a_share() {
+    fn failing_sources_give_way_and_keep_a_share() {
         let mut queue = queue(1, 8);
         for number in 0..8_u8 {
             queue.push(claim(&format!("192.0.2.{number}"), Priority::Failing), "failing");
@@ -570,7 +579,7 @@ mod tests {
     }
 
     #[test]
-    fn one_source_uses_half_of_the_slots_and_leaves_some_to_its_accounts_that_have_signed_in() {
+    fn one_source_uses_half_of_the_slots_and_leaves_some_to_proven_accounts() {
         let mut queue = queue(8, 256);
         for priority in [Priority::Failing, Priority::Unknown, Priority::Proven] {
             for _ in 0..10 {
@@ -597,7 +606,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_ever_behind_higher_priorities() {
+    fn lower_priorities_do_not_wait_for_ever() {
         let mut queue = queue(1, 256);
         queue.push(claim("192.0.2.1", Priority::Failing), "failing");
         queue.push(claim("192.0.2.2", Priority::Unknown), "unknown");

@@ -1,24 +1,26 @@
-//! Connections and requests of many sources and accounts, shared fairly.
+//! Fair sharing of connections and requests between many sources and accounts.
 //!
-//! A source is who a connection comes from before anybody has signed in on it; an account is who it belongs to
-//! afterwards. Nobody is limited while there is room. When the table is full, each new connection displaces one:
+//! A connection belongs to its source (the client's network) until a client authenticates on it, and to that client's
+//! account afterwards. There are no limits while the table has room. When it is full, each new connection displaces
+//! one:
 //!
-//! 1. While connections without sign-in use less than [`Sizes::newcomers`], the newcomer displaces the longest idle
-//!    connection of the account with the most connections, so that a table full of signed-in connections stays open
-//!    for others. A source that has as many as [`Sizes::newcomers_per_source`] displaces its own oldest one instead.
-//! 2. Otherwise it displaces the oldest connection without sign-in of the source with the most of them. Sources are
+//! 1. While unauthenticated connections use less than [`Sizes::newcomers`], the newcomer displaces the longest idle
+//!    connection of the account with the most connections, so that a table full of authenticated connections stays open
+//!    for others. A source that has [`Sizes::newcomers_per_source`] connections displaces its own oldest one instead.
+//! 2. Otherwise it displaces the oldest unauthenticated connection of the source with the most of them. Sources are
 //!    compared from the widest prefix to the narrowest, so that a site with many networks counts as one.
 //!
-//! A connection with a request in work is never displaced.
+//! A connection with a request in progress is never displaced.
 //!
-//! Requests in work are shared by a dynamic threshold: an account gets another one while it has at most as many as
-//! are still free. So one account reaches about half of them, two a third each, and there is always room for the
-//! next account. Privileged accounts have no threshold and a reserve that others do not get.
+//! Requests in progress are shared by a dynamic threshold: an account gets another one while it has at most as many as
+//! are still free. One account therefore reaches about half of them, two accounts a third each, and there is always
+//! room for the next account. Privileged accounts have no threshold, and a reserve that others cannot use.
 //!
-//! OpenSSH has the same problem before sign-in, and solves it by `MaxStartups`, `PerSourceMaxStartups` and
+//! OpenSSH solves the same problem before authentication with `MaxStartups`, `PerSourceMaxStartups` and
 //! `PerSourceNetBlockSize`.
 
 mod accounts;
+mod idle;
 mod slab;
 mod sources;
 
@@ -30,7 +32,7 @@ use self::sources::Sources;
 
 /// Connections of sources and accounts, each with a payload that is given back when it is displaced.
 ///
-/// Every operation takes logarithmic time in the number of connections.
+/// Requests begin and end in constant time. Other operations take logarithmic time in the number of connections.
 #[derive(Debug)]
 pub struct FairTable<S, A, T> {
     connections: Slab<Connection<S, T>>,
@@ -45,9 +47,9 @@ pub struct FairTable<S, A, T> {
 pub struct Sizes {
     /// Maximum number of connections.
     pub connections: usize,
-    /// Maximum number of requests in work.
+    /// Maximum number of requests in progress.
     pub requests: usize,
-    /// Number of requests in work that only privileged accounts get, out of `requests`.
+    /// Number of requests in progress that only privileged accounts get, out of `requests`.
     pub reserved_requests: usize,
 }
 
@@ -79,21 +81,21 @@ pub struct Admitted<T> {
     pub displaced: Option<T>,
 }
 
-/// The table is full and every connection has a request in work.
+/// The table is full and every connection has a request in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("all {0} connections have a request in work")]
+#[error("all {0} connections have a request in progress")]
 pub struct Full(pub usize);
 
-/// Reason why a request cannot be taken into work.
+/// Reason why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Busy {
-    /// The account has more requests in work than are left.
-    #[error("this account has {0} requests in work, which is its share at the moment")]
+    /// The account has more requests in progress than are left.
+    #[error("this account has {0} requests in progress, which is its share at the moment")]
     Share(usize),
-    /// As many requests are in work as possible.
-    #[error("{0} requests are in work, which is the limit")]
+    /// The maximum number of requests is in progress.
+    #[error("{0} requests are in progress, which is the limit")]
     Total(usize),
-    /// The connection was displaced, has not signed in, or has a request in work already.
+    /// The connection was displaced, has not signed in, or has a request in progress already.
     #[error("the connection was closed for another one")]
     Displaced,
 }
@@ -107,16 +109,16 @@ struct Connection<S, T> {
 
 #[derive(Clone, Copy, Debug)]
 enum State<S> {
-    /// Counted by its source: nobody has signed in.
+    /// Not authenticated; counted by its source.
     Newcomer([S; 3]),
-    /// Counted by its account, with the time since when it is idle.
-    Idle { account: u32, since: u64 },
+    /// Counted by its account, without a request.
+    Idle { account: u32 },
     /// Counted by its account.
-    InWork { account: u32 },
+    InProgress { account: u32 },
 }
 
 impl Sizes {
-    /// Number of connections without sign-in that are not displaced in favour of signed-in ones: a quarter.
+    /// Number of unauthenticated connections that are not displaced in favour of authenticated ones: a quarter.
     #[must_use]
     pub fn newcomers(&self) -> usize {
         Self::quarter(self.connections)
@@ -126,7 +128,7 @@ impl Sizes {
         (connections / 4).max(1)
     }
 
-    /// Number of connections without sign-in for which one source displaces others in a full table: a 32nd.
+    /// Number of unauthenticated connections of one source from which on it displaces only its own: a 32nd.
     #[must_use]
     pub fn newcomers_per_source(&self) -> usize {
         (self.connections / 32).max(1)
@@ -134,7 +136,7 @@ impl Sizes {
 }
 
 impl<S: Copy + Eq + Hash, A: Clone + Eq + Hash, T> FairTable<S, A, T> {
-    /// Makes an empty table.
+    /// Creates an empty table.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -145,7 +147,7 @@ impl<S: Copy + Eq + Hash, A: Clone + Eq + Hash, T> FairTable<S, A, T> {
         }
     }
 
-    /// Adds a connection on which nobody has signed in. `source` names its origin by prefixes, the widest first.
+    /// Adds an unauthenticated connection. `source` contains the prefixes of its network, the widest first.
     ///
     /// # Errors
     /// [`Full`] if no connection can be displaced for it.
@@ -161,61 +163,63 @@ impl<S: Copy + Eq + Hash, A: Clone + Eq + Hash, T> FairTable<S, A, T> {
         Ok(Admitted { key: ConnectionKey { index, number }, displaced })
     }
 
-    /// Counts an idle connection for an account from now on, also if it belonged to another one.
+    /// Counts an idle connection for an account, which may replace another one.
     pub fn sign_in(&mut self, key: ConnectionKey, account: &A) {
         let since = self.tick();
         let Some(connection) = self.connection(key) else { return };
         let before = connection.state;
-        if matches!(before, State::InWork { .. }) {
+        if matches!(before, State::InProgress { .. }) {
             return;
         }
-        self.forget(key.number, before);
+        self.forget(key, before);
         let account = self.accounts.join(account, since, key.index);
-        self.set(key, State::Idle { account, since });
+        self.set(key, State::Idle { account });
     }
 
-    /// Takes a request of a signed-in connection into work.
+    /// Counts a request of a signed-in connection as in progress.
     ///
     /// # Errors
     /// [`Busy`].
     pub fn begin(&mut self, key: ConnectionKey, privilege: Privilege, sizes: &Sizes) -> Result<(), Busy> {
-        let Some(Connection { state: State::Idle { account, since }, .. }) = self.connection(key) else {
+        let Some(Connection { state: State::Idle { account }, .. }) = self.connection(key) else {
             return Err(Busy::Displaced);
         };
-        let (account, since) = (*account, *since);
-        let in_work = self.accounts.in_work();
-        let free = sizes.requests.saturating_sub(in_work);
+        let account = *account;
+        let in_progress = self.accounts.in_progress();
+        let free = sizes.requests.saturating_sub(in_progress);
         match privilege {
-            Privilege::Privileged if free == 0 => return Err(Busy::Total(in_work)),
+            Privilege::Privileged if free == 0 => return Err(Busy::Total(in_progress)),
             Privilege::Privileged => {}
             Privilege::Ordinary => {
                 let (free, held) =
                     (free.saturating_sub(sizes.reserved_requests), self.accounts.working(account));
                 if free == 0 {
-                    return Err(Busy::Total(in_work));
+                    return Err(Busy::Total(in_progress));
                 }
                 if held > free {
                     return Err(Busy::Share(held));
                 }
             }
         }
-        self.accounts.begin(account, since, privilege);
-        self.set(key, State::InWork { account });
+        self.accounts.begin(account, key.index, privilege);
+        self.set(key, State::InProgress { account });
         Ok(())
     }
 
     /// Ends the request of a connection.
     pub fn end(&mut self, key: ConnectionKey) {
         let since = self.tick();
-        let Some(Connection { state: State::InWork { account }, .. }) = self.connection(key) else { return };
+        let Some(Connection { state: State::InProgress { account }, .. }) = self.connection(key) else {
+            return;
+        };
         let account = *account;
         self.accounts.end(account, since, key.index);
-        self.set(key, State::Idle { account, since });
+        self.set(key, State::Idle { account });
     }
 
-    /// Removes one connection although there is room in the table, for example because file descriptors are used up.
+    /// Displaces a connection although the table has room, for example because file descriptors are exhausted.
     ///
-    /// It is chosen as for a newcomer in a full table of this size.
+    /// The connection is chosen as for a newcomer in a full table of this size.
     pub fn displace(&mut self) -> Option<T> {
         let is_of_newcomers = self.sources.total() >= Sizes::quarter(self.connections.len());
         let (of_sources, of_accounts) =
@@ -243,7 +247,7 @@ impl<S: Copy + Eq + Hash, A: Clone + Eq + Hash, T> FairTable<S, A, T> {
     }
 
     /// Returns the connection to displace for a newcomer.
-    fn victim(&self, source: &[S; 3], sizes: &Sizes) -> Option<u32> {
+    fn victim(&mut self, source: &[S; 3], sizes: &Sizes) -> Option<u32> {
         if self.sources.total() >= sizes.newcomers() {
             return self.sources.oldest_of_heaviest();
         }
@@ -256,16 +260,16 @@ impl<S: Copy + Eq + Hash, A: Clone + Eq + Hash, T> FairTable<S, A, T> {
 
     fn take(&mut self, index: u32) -> Option<T> {
         let connection = self.connections.remove(index)?;
-        self.forget(connection.number, connection.state);
+        self.forget(ConnectionKey { index, number: connection.number }, connection.state);
         Some(connection.payload)
     }
 
-    /// Counts a connection no longer.
-    fn forget(&mut self, number: u64, state: State<S>) {
+    /// Stops counting a connection.
+    fn forget(&mut self, key: ConnectionKey, state: State<S>) {
         match state {
-            State::Newcomer(source) => self.sources.remove(source, number),
-            State::Idle { account, since } => self.accounts.leave(account, Some(since)),
-            State::InWork { account } => self.accounts.leave(account, None),
+            State::Newcomer(source) => self.sources.remove(source, key.number),
+            State::Idle { account } => self.accounts.leave_idle(account, key.index),
+            State::InProgress { account } => self.accounts.leave_in_progress(account),
         }
     }
 
@@ -305,7 +309,7 @@ mod tests {
         Origin::of(address.parse().unwrap()).prefixes()
     }
 
-    /// Opens a connection, and returns its key and the payload of the one that was displaced.
+    /// Opens a connection. Returns its key and the payload of the displaced one.
     fn open(table: &mut Table, address: &str, payload: usize) -> (ConnectionKey, Option<usize>) {
         let admitted = table.admit(from(address), payload, &SIZES).unwrap();
         (admitted.key, admitted.displaced)
@@ -331,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_one_site_with_many_networks_displaces_only_its_own_connections() {
+    fn a_flood_of_one_site_displaces_only_its_own_connections() {
         let mut table = Table::new();
         for payload in 0..20 {
             open(&mut table, &format!("2001:db8:{payload:x}::1"), payload);
@@ -343,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn within_a_site_the_customer_and_network_with_the_most_connections_gives_way() {
+    fn the_customer_and_network_of_a_site_with_the_most_connections_give_way() {
         let mut table = Table::new();
         // One network of /56 number 1, then many networks of /56 number 2.
         open(&mut table, "2001:db8:1:100::1", 0);
@@ -357,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_with_many_connections_gives_way_to_newcomers_with_the_longest_idle_one() {
+    fn the_longest_idle_connection_of_the_heaviest_account_gives_way() {
         let mut table = Table::new();
         let heavy: Vec<_> = (0..60).map(|payload| open_as(&mut table, "eve", payload).0).collect();
         let light: Vec<_> = (100..104).map(|payload| open_as(&mut table, "ada", payload).0).collect();
@@ -376,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_table_of_signed_in_connections_stays_open_for_newcomers_of_many_sources() {
+    fn a_full_table_of_signed_in_connections_stays_open_for_newcomers() {
         let mut table = Table::new();
         for payload in 0..64 {
             open_as(&mut table, "eve", payload);
@@ -396,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_with_a_request_in_work_is_not_displaced() {
+    fn a_connection_with_a_request_in_progress_is_not_displaced() {
         let mut table = Table::new();
         let sizes = Sizes { connections: 4, requests: 8, reserved_requests: 0 };
         let mut keys = Vec::new();
@@ -412,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn one_account_leaves_requests_for_the_next_and_the_reserve_for_the_privileged() {
+    fn one_account_leaves_requests_for_others_and_the_reserve() {
         let mut table = Table::new();
         let mut take = |account: &'static str, privilege| {
             let mut taken = 0;
@@ -432,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn few_requests_are_shared_without_keeping_any_unused() {
+    fn few_requests_are_shared_completely() {
         for (requests, expected) in [(1, 1), (2, 2), (3, 2), (4, 3), (300, 151)] {
             let sizes = Sizes { connections: 1_000, requests, reserved_requests: 0 };
             let mut table = Table::new();
@@ -467,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn accounts_of_equal_weight_give_way_by_how_long_they_were_idle() {
+    fn accounts_of_equal_weight_give_way_by_idle_time() {
         let mut table = Table::new();
         let names: Vec<&'static str> =
             (0..64).map(|n| &*Box::leak(format!("user{n}").into_boxed_str())).collect();
@@ -478,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_can_be_displaced_although_there_is_room() {
+    fn a_connection_can_be_displaced_from_a_table_with_room() {
         let mut table = Table::new();
         assert_eq!(table.displace(), None);
         for payload in 0..12 {
@@ -495,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_table_has_forgotten_everything() {
+    fn removing_every_connection_leaves_an_empty_table() {
         let mut table = Table::new();
         let mut keys = Vec::new();
         for payload in 0..200 {
@@ -516,6 +520,6 @@ mod tests {
             assert_eq!(table.remove(key), None);
         }
         assert!(table.is_empty() && table.sources.is_empty() && table.accounts.is_empty(), "{table:?}");
-        assert_eq!(table.accounts.in_work(), 0);
+        assert_eq!(table.accounts.in_progress(), 0);
     }
 }

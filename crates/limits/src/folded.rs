@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_each_interval_are_reported_apart() {
+    fn the_first_warnings_of_each_interval_are_reported_separately() {
         let (start, mut warnings) = (Instant::now(), FoldedWarnings::new(INTERVAL, 1));
         for _ in 0..3 {
             assert_eq!(warnings.note_up_to(3, "a", start), report(0, 0));
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_folded_can_be_taken_when_the_interval_is_over() {
+    fn counts_of_a_finished_interval_can_be_taken() {
         let (start, mut warnings) = (Instant::now(), FoldedWarnings::new(INTERVAL, 4));
         for _ in 0..3 {
             warnings.note("a", start);

@@ -101,17 +101,19 @@ impl<K: Eq + Hash + Clone> OutcomeHistory<K> {
 
     /// Returns how urgent an attempt is. Without an account, the source alone decides.
     ///
-    /// An account of which nothing is remembered at the source is never [`Priority::Proven`]: otherwise an attacker with
-    /// one valid account could guess the passwords of others with that priority.
+    /// An account of which nothing is remembered at the source is never [`Priority::Proven`]: otherwise an attacker
+    /// with one valid account could guess the passwords of others with that priority.
     #[must_use]
     pub fn priority(&self, origin: Origin, account: Option<&K>, now: Instant) -> Priority {
-        let recent = |time: &Instant| is_recent(*time, self.duration, now);
-        let origin_has_succeeded = self.origins.get(&origin).is_some_and(|known| recent(&known.last));
-        let origin_has_failed = self.failed_origins.get(&origin).is_some_and(recent);
+        let last_success = self.origins.get(&origin).map(|known| known.last);
+        let origin_has_succeeded = last_success.is_some_and(|time| is_recent(time, self.duration, now));
+        let last_failure = self.failed_origins.get(&origin);
+        let origin_has_failed = last_failure.is_some_and(|time| is_recent(*time, self.duration, now));
         let of_origin = priority(origin_has_succeeded, origin_has_failed);
         let Some(account) = account else { return of_origin };
         let has_succeeded = self.has_succeeded(origin, account, now);
-        let has_failed = self.failed_pairs.get(&(origin, account.clone())).is_some_and(recent);
+        let last_failure = self.failed_pairs.get(&(origin, account.clone()));
+        let has_failed = last_failure.is_some_and(|time| is_recent(*time, self.duration, now));
         if has_succeeded || has_failed {
             priority(has_succeeded, has_failed)
         } else {
@@ -122,12 +124,11 @@ impl<K: Eq + Hash + Clone> OutcomeHistory<K> {
     /// Drops successes that are too old, or else the oldest one of the account with the most.
     fn make_room(&mut self, now: Instant) {
         let duration = self.duration;
-        let is_old = |time: Instant| !is_recent(time, duration, now);
         let old: Vec<(K, Origin)> = self
             .successes
             .iter()
             .flat_map(|(account, times)| times.iter().map(move |(origin, time)| (account, *origin, *time)))
-            .filter(|(_, _, time)| is_old(*time))
+            .filter(|(_, _, time)| !is_recent(*time, duration, now))
             .map(|(account, origin, _)| (account.clone(), origin))
             .collect();
         for (account, origin) in old {

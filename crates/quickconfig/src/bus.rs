@@ -21,17 +21,17 @@ pub(crate) struct Object<'a> {
 /// # Errors
 /// [`Error`] if there is no system bus, as in most containers.
 pub(crate) async fn connect() -> Result<Connection, Error> {
-    let connecting = connection::Builder::system().method_timeout(LONGEST_CALL).build();
-    match tokio::time::timeout(LONGEST_CALL, connecting).await {
+    let connecting = connection::Builder::system().method_timeout(CALL_LIMIT).build();
+    match tokio::time::timeout(CALL_LIMIT, connecting).await {
         Ok(connected) => Ok(connected?),
         Err(_) => Err(Error::Silent("the system bus")),
     }
 }
 
 /// Returns whether a service is running on the bus; does not start it.
-pub(crate) async fn is_there(bus: &Connection, service: &str) -> bool {
-    let asked = BUS.call(bus, "NameHasOwner", &(service,)).await;
-    asked.is_ok_and(|answer| answer.body().deserialize().unwrap_or(false))
+pub(crate) async fn has_owner(bus: &Connection, service: &str) -> bool {
+    let owned = BUS.call(bus, "NameHasOwner", &(service,)).await;
+    owned.is_ok_and(|answer| answer.body().deserialize().unwrap_or(false))
 }
 
 impl Object<'_> {
@@ -60,4 +60,4 @@ const BUS: Object<'_> = Object {
 };
 
 /// Time limit of a call. firewalld takes seconds for large rule sets.
-const LONGEST_CALL: Duration = Duration::from_secs(25);
+const CALL_LIMIT: Duration = Duration::from_secs(25);

@@ -14,10 +14,10 @@ pub enum Error {
     #[error("{0}")]
     Bus(String),
     /// A service did not respond in time.
-    #[error("{0} does not answer")]
+    #[error("{0} does not respond")]
     Silent(&'static str),
     /// A required program cannot be run.
-    #[error("{program} cannot be run: {source}")]
+    #[error("cannot run {program}: {source}")]
     Start {
         /// Name of the program.
         program: &'static str,
@@ -33,7 +33,7 @@ pub enum Error {
         reason: String,
     },
     /// A program or service returned an unexpected response.
-    #[error("{0} answers what cannot be understood")]
+    #[error("{0} returned an unexpected response")]
     Unintelligible(&'static str),
     /// A text is not valid.
     #[error("{text:?} is not {expected}")]
@@ -44,10 +44,10 @@ pub enum Error {
         expected: &'static str,
     },
     /// firewalld does not have the zone.
-    #[error("firewalld has no zone {0}\n  firewall-cmd --get-zones lists those there are")]
+    #[error("unknown firewalld zone {0}\n  firewall-cmd --get-zones lists all zones")]
     NoSuchZone(String),
     /// A zone was given, but firewalld is not running.
-    #[error("zones are firewalld's, and firewalld does not run here\n  leave -zone away")]
+    #[error("-zone requires firewalld, which is not running\n  omit -zone")]
     NoZones,
     /// The journal of quickconfig cannot be read or written.
     #[error("cannot {action} {}: {reason}", path.display())]
@@ -60,7 +60,7 @@ pub enum Error {
         reason: String,
     },
     /// The journal has no record with this number.
-    #[error("quickconfig has no record number {0}")]
+    #[error("quickconfig has no record with the number {0}")]
     NotRecorded(u32),
 }
 
@@ -74,14 +74,6 @@ impl Error {
 impl From<zbus::Error> for Error {
     fn from(error: zbus::Error) -> Self {
         use zbus::fdo::Error as Fdo;
-        let of = |name: &str, detail: &str| match name {
-            "org.freedesktop.DBus.Error.AccessDenied"
-            | "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
-            | "org.freedesktop.PolicyKit1.Error.NotAuthorized"
-            | "org.fedoraproject.slip.dbus.service.PolKit.NotAuthorizedException" => Self::Access,
-            _ if detail.contains("NotAuthorized") => Self::Access,
-            _ => Self::Bus(one_line(if detail.is_empty() { name } else { detail })),
-        };
         match &error {
             zbus::Error::FDO(fdo) => match fdo.as_ref() {
                 Fdo::AccessDenied(_) | Fdo::InteractiveAuthorizationRequired(_) => Self::Access,
@@ -89,10 +81,21 @@ impl From<zbus::Error> for Error {
                 other => Self::Bus(one_line(&other.to_string())),
             },
             zbus::Error::MethodError(name, detail, _) => {
-                of(name.as_str(), detail.as_deref().unwrap_or_default())
+                of_method_error(name.as_str(), detail.as_deref().unwrap_or_default())
             }
             other => Self::Bus(one_line(&other.to_string())),
         }
+    }
+}
+
+fn of_method_error(name: &str, detail: &str) -> Error {
+    match name {
+        "org.freedesktop.DBus.Error.AccessDenied"
+        | "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
+        | "org.freedesktop.PolicyKit1.Error.NotAuthorized"
+        | "org.fedoraproject.slip.dbus.service.PolKit.NotAuthorizedException" => Error::Access,
+        _ if detail.contains("NotAuthorized") => Error::Access,
+        _ => Error::Bus(one_line(if detail.is_empty() { name } else { detail })),
     }
 }
 

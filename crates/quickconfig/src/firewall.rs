@@ -28,10 +28,10 @@ pub(crate) async fn survey(openings: &[Opening]) -> Firewall {
         Ok(FirewallKind::Firewalld) => firewalld::survey(openings).await,
         Ok(FirewallKind::Ufw) => ufw::survey(openings).await,
         Ok(FirewallKind::Nftables) => nftables::survey(openings).await,
-        Ok(kind) => Ok(nothing_known(kind)),
+        Ok(kind) => Ok(unknown(kind)),
         Err(error) => Err(error),
     };
-    seen.unwrap_or_else(|error| nothing_known(FirewallKind::Unseen(error.to_string())))
+    seen.unwrap_or_else(|error| unknown(FirewallKind::Unseen(error.to_string())))
 }
 
 /// Permits connections, unless they are already permitted. Every rule is added to `made` as soon as it is
@@ -70,13 +70,14 @@ async fn find() -> Result<FirewallKind, Error> {
     if firewalld::runs().await {
         return Ok(FirewallKind::Firewalld);
     }
-    if ufw::is_active().await? {
+    if ufw::query_active().await? {
         return Ok(FirewallKind::Ufw);
     }
     nftables::find().await
 }
 
-fn nothing_known(kind: FirewallKind) -> Firewall {
+/// Returns the state of a firewall of which only the kind is known.
+pub(crate) fn unknown(kind: FirewallKind) -> Firewall {
     Firewall { kind, places: Vec::new(), public: false, open: Vec::new() }
 }
 
@@ -95,8 +96,8 @@ fn sources(opening: &Opening) -> Vec<Network> {
 }
 
 /// Returns the outcome if the machine is in no network, so that `LocalSubnet` is empty.
-fn nowhere() -> Outcome {
-    Outcome::Failed("this machine is in no network, so LocalSubnet is nobody".to_owned())
+fn no_local_network() -> Outcome {
+    Outcome::Failed("this machine is not in any network, so LocalSubnet is empty".to_owned())
 }
 
 impl Rule {

@@ -14,7 +14,7 @@ use crate::{Error, Noted, Recorded, ServiceAfter, Transport};
 
 /// A recorded change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Deed {
+pub(crate) enum Change {
     /// The unit was started.
     Started,
     /// The unit was enabled at boot.
@@ -29,7 +29,7 @@ pub(crate) enum Deed {
 pub(crate) struct Journal {
     path: PathBuf,
     last: u32,
-    records: Vec<(u32, Deed)>,
+    records: Vec<(u32, Change)>,
     /// Holds the lock until it is dropped.
     _lock: File,
 }
@@ -41,10 +41,6 @@ impl Journal {
     /// [`Error::Journal`], also if another user could have written the file.
     pub(crate) fn open(state: &Path) -> Result<Self, Error> {
         let path = state.join("quickconfig.json");
-        let failed = |action| {
-            let path = path.clone();
-            move |error: io::Error| Error::Journal { action, path, reason: error.to_string() }
-        };
         let no_links = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
         let lock = OpenOptions::new()
             .write(true)
@@ -53,44 +49,41 @@ impl Journal {
             .mode(0o600)
             .custom_flags(no_links)
             .open(state.join("quickconfig.lock"))
-            .map_err(failed("lock"))?;
-        flock(&lock, FlockOperation::LockExclusive).map_err(|error| failed("lock")(error.into()))?;
-        let text = read(&path, no_links).map_err(failed("read"))?;
+            .map_err(failed("lock", &path))?;
+        flock(&lock, FlockOperation::LockExclusive).map_err(|error| failed("lock", &path)(error.into()))?;
+        let text = read(&path, no_links).map_err(failed("read", &path))?;
         let empty = Self { path: path.clone(), last: 0, records: Vec::new(), _lock: lock };
         let Some(text) = text else { return Ok(empty) };
-        let wrong =
-            || failed("read")(io::Error::new(ErrorKind::InvalidData, "it is no journal of quickconfig"));
-        let whole: Value = serde_json::from_str(&text).map_err(|_| wrong())?;
-        let records = whole.get("records").and_then(Value::as_array).ok_or_else(wrong)?;
-        let records: Option<Vec<_>> = records.iter().map(record).collect();
-        let records = records.ok_or_else(wrong)?;
-        let last = whole.get("last").and_then(number).ok_or_else(wrong)?;
+        let Some((last, records)) = parse(&text) else {
+            let reason = io::Error::new(ErrorKind::InvalidData, "not a journal of quickconfig");
+            return Err(failed("read", &path)(reason));
+        };
         Ok(Self { last, records, ..empty })
     }
 
     /// Returns the recorded changes, oldest first.
     pub(crate) fn recorded(&self) -> Vec<Recorded> {
-        self.records.iter().map(|(number, deed)| deed.shown(*number)).collect()
+        self.records.iter().map(|(number, change)| change.shown(*number)).collect()
     }
 
-    pub(crate) fn find(&self, number: u32) -> Result<&Deed, Error> {
+    pub(crate) fn find(&self, number: u32) -> Result<&Change, Error> {
         let found = self.records.iter().find(|(own, _)| *own == number);
-        found.map(|(_, deed)| deed).ok_or(Error::NotRecorded(number))
+        found.map(|(_, change)| change).ok_or(Error::NotRecorded(number))
     }
 
     /// Adds a record.
     ///
     /// # Errors
     /// [`Error::Journal`] if it cannot be written.
-    pub(crate) fn add(&mut self, deed: Deed) -> Result<(), Error> {
-        if self.records.iter().any(|(_, own)| *own == deed) {
+    pub(crate) fn add(&mut self, change: Change) -> Result<(), Error> {
+        if self.records.iter().any(|(_, own)| *own == change) {
             return Ok(());
         }
-        if self.records.len() >= MOST {
-            return Err(self.error("write", "it has too many records: winrm quickconfig -undo empties it"));
+        if self.records.len() >= MAX_RECORDS {
+            return Err(self.error("write", "too many records; run winrm quickconfig -undo to empty it"));
         }
         self.last = self.last.wrapping_add(1);
-        self.records.push((self.last, deed));
+        self.records.push((self.last, change));
         self.write()
     }
 
@@ -104,23 +97,36 @@ impl Journal {
     }
 
     fn write(&self) -> Result<(), Error> {
-        let records: Vec<Value> = self.records.iter().map(|(number, deed)| deed.to_json(*number)).collect();
+        let records: Vec<Value> =
+            self.records.iter().map(|(number, change)| change.to_json(*number)).collect();
         let text = format!("{:#}\n", json!({ "last": self.last, "records": records }));
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        let writing = || {
-            // Created with mode 0600.
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            file.write_all(text.as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(&self.path)?;
-            Ok::<_, io::Error>(())
-        };
-        writing().map_err(|error| self.error("write", &error.to_string()))
+        replace(&self.path, &text).map_err(failed("write", &self.path))
     }
 
     fn error(&self, action: &'static str, reason: &str) -> Error {
         Error::Journal { action, path: self.path.clone(), reason: reason.to_owned() }
     }
+}
+
+/// Returns a conversion of I/O errors for `map_err`.
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    move |error| Error::Journal { action, path: path.to_owned(), reason: error.to_string() }
+}
+
+/// Replaces the text of the file atomically; a new file has mode 0600.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Parses the number of the last record, and all records.
+fn parse(text: &str) -> Option<(u32, Vec<(u32, Change)>)> {
+    let whole: Value = serde_json::from_str(text).ok()?;
+    let records = whole.get("records")?.as_array()?.iter().map(record).collect::<Option<_>>()?;
+    Some((number(whole.get("last")?)?, records))
 }
 
 /// Reads the file; `None` if it does not exist. It must be owned by root or this user and not be writable by
@@ -135,7 +141,7 @@ fn read(path: &Path, flags: i32) -> io::Result<Option<String>> {
     let metadata: fs::Metadata = file.metadata()?;
     let is_trusted = metadata.uid() == 0 || metadata.uid() == rustix::process::geteuid().as_raw();
     if !metadata.is_file() || !is_trusted || metadata.mode() & 0o022 != 0 {
-        return Err(io::Error::new(ErrorKind::PermissionDenied, "others can have changed it"));
+        return Err(io::Error::new(ErrorKind::PermissionDenied, "other users may have changed it"));
     }
     let mut text = String::new();
     file.take(LONGEST).read_to_string(&mut text)?;
@@ -146,11 +152,11 @@ fn number(value: &Value) -> Option<u32> {
     value.as_u64().and_then(|number| u32::try_from(number).ok())
 }
 
-fn record(value: &Value) -> Option<(u32, Deed)> {
-    Some((number(value.get("number")?)?, Deed::from_json(value)?))
+fn record(value: &Value) -> Option<(u32, Change)> {
+    Some((number(value.get("number")?)?, Change::from_json(value)?))
 }
 
-impl Deed {
+impl Change {
     fn shown(&self, number: u32) -> Recorded {
         let (what, own) = match self {
             Self::Started => ("The service was started.".to_owned(), None),
@@ -197,7 +203,7 @@ impl Deed {
 }
 
 /// Maximum number of records; quickconfig needs far fewer.
-const MOST: usize = 256;
+const MAX_RECORDS: usize = 256;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -207,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_recorded_is_there_at_the_next_opening_under_the_same_number() {
+    fn records_are_found_under_the_same_number_after_reopening() {
         let folder = tempfile::tempdir().unwrap();
         let mut journal = Journal::open(folder.path()).unwrap();
         let rule = json!({ "nftables": {
@@ -217,17 +223,17 @@ mod tests {
         let firewalld = json!({ "firewalld": {
             "zone": "internal", "what": { "transport": "https" }, "now": true, "later": false,
         } });
-        let deeds = [
-            Deed::Enabled,
-            Deed::Opened(Rule::from_json(&rule).unwrap()),
-            Deed::Opened(Rule::from_json(&firewalld).unwrap()),
-            Deed::Own(Noted::Listener(Transport::Http)),
-            Deed::Own(Noted::ListenerEnabled(Transport::Https)),
-            Deed::Own(Noted::Allowed("S-1-5-32-544".to_owned())),
-            Deed::Started,
+        let changes = [
+            Change::Enabled,
+            Change::Opened(Rule::from_json(&rule).unwrap()),
+            Change::Opened(Rule::from_json(&firewalld).unwrap()),
+            Change::Own(Noted::Listener(Transport::Http)),
+            Change::Own(Noted::ListenerEnabled(Transport::Https)),
+            Change::Own(Noted::Allowed("S-1-5-32-544".to_owned())),
+            Change::Started,
         ];
-        for deed in deeds.iter().chain(&deeds) {
-            journal.add(deed.clone()).unwrap();
+        for change in changes.iter().chain(&changes) {
+            journal.add(change.clone()).unwrap();
         }
         journal.remove(1).unwrap();
         drop(journal);
@@ -236,15 +242,15 @@ mod tests {
         let numbers: Vec<u32> = journal.recorded().iter().map(|record| record.number).collect();
         assert_eq!(numbers, [2, 3, 4, 5, 6, 7]);
         assert!(journal.find(1).is_err());
-        for (number, deed) in (1..).zip(&deeds).skip(1) {
-            assert_eq!(journal.find(number).unwrap(), deed);
+        for (number, change) in (1..).zip(&changes).skip(1) {
+            assert_eq!(journal.find(number).unwrap(), change);
         }
         let mode = fs::metadata(folder.path().join("quickconfig.json")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]
-    fn a_journal_that_others_could_have_written_is_not_believed() {
+    fn a_journal_that_others_could_have_written_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("quickconfig.json");
         fs::write(&file, "{\"last\":0,\"records\":[]}").unwrap();

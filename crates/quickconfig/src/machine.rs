@@ -4,18 +4,18 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::journal::{Deed, Journal};
-use crate::{Answer, Error, Firewall, FirewallKind, Outcome, Survey, Unit, Wish, firewall, systemd};
+use crate::journal::{Change, Journal};
+use crate::{Answer, Error, FirewallKind, Outcome, Survey, Unit, Wish, firewall, systemd};
 
 /// The machine, as far as this process may change it.
 #[derive(Clone, Debug)]
 pub struct Machine {
     state: PathBuf,
-    whose: Whose,
+    owner: Owner,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whose {
+enum Owner {
     Machine,
     User,
 }
@@ -24,13 +24,13 @@ impl Machine {
     /// Returns the machine for the system service; changes are recorded in this state directory.
     #[must_use]
     pub fn of_machine(state: impl Into<PathBuf>) -> Self {
-        Self { state: state.into(), whose: Whose::Machine }
+        Self { state: state.into(), owner: Owner::Machine }
     }
 
     /// Returns the machine for the service of a user, who cannot change the system unit.
     #[must_use]
     pub fn of_user(state: impl Into<PathBuf>) -> Self {
-        Self { state: state.into(), whose: Whose::User }
+        Self { state: state.into(), owner: Owner::User }
     }
 
     /// Executes a request and returns the outcome. Blocks for at most about two minutes.
@@ -38,34 +38,34 @@ impl Machine {
     pub fn grant(&self, wish: &Wish) -> Answer {
         match wish {
             Wish::Survey(openings) => Answer::Survey(self.survey(openings)),
-            Wish::Enable if self.whose == Whose::User => {
+            Wish::Enable if self.owner == Owner::User => {
                 Answer::Done(Outcome::Failed("the service of a user is not started at boot".to_owned()))
             }
-            Wish::Enable => self.done(|journal| {
+            Wish::Enable => self.run_step(|journal| {
                 let outcome = block_on(systemd::enable())?;
                 if matches!(outcome, Outcome::Done(_)) {
-                    journal.add(Deed::Enabled)?;
+                    journal.add(Change::Enabled)?;
                 }
                 Ok(outcome)
             }),
-            Wish::Open(opening) => self.done(|journal| {
+            Wish::Open(opening) => self.run_step(|journal| {
                 let mut made = Vec::new();
                 let outcome = block_on(firewall::open(opening, &mut made));
                 for rule in made {
-                    journal.add(Deed::Opened(rule))?;
+                    journal.add(Change::Opened(rule))?;
                 }
                 outcome
             }),
-            Wish::Note(noted) => self.done(|journal| {
-                journal.add(Deed::Own(noted.clone()))?;
+            Wish::Note(noted) => self.run_step(|journal| {
+                journal.add(Change::Own(noted.clone()))?;
                 Ok(Outcome::Done(noted.to_string()))
             }),
-            Wish::TakeBack(number) => self.done(|journal| {
+            Wish::TakeBack(number) => self.run_step(|journal| {
                 let outcome = match journal.find(*number)? {
-                    Deed::Started => block_on(systemd::stop())?,
-                    Deed::Enabled => block_on(systemd::disable())?,
-                    Deed::Opened(rule) => block_on(firewall::close(rule))?,
-                    Deed::Own(_) => Outcome::Already,
+                    Change::Started => block_on(systemd::stop())?,
+                    Change::Enabled => block_on(systemd::disable())?,
+                    Change::Opened(rule) => block_on(firewall::close(rule))?,
+                    Change::Own(_) => Outcome::Already,
                 };
                 if !matches!(outcome, Outcome::Failed(_)) {
                     journal.remove(*number)?;
@@ -78,9 +78,9 @@ impl Machine {
     /// Returns the state of the service's unit.
     #[must_use]
     pub fn unit(&self) -> Unit {
-        match self.whose {
-            Whose::User => Unit::Private,
-            Whose::Machine => block_on(async { Ok(systemd::survey().await) }).unwrap_or(Unit::NoSystemd),
+        match self.owner {
+            Owner::User => Unit::Private,
+            Owner::Machine => block_on(async { Ok(systemd::survey().await) }).unwrap_or(Unit::NoSystemd),
         }
     }
 
@@ -90,30 +90,26 @@ impl Machine {
         let outcome = block_on(systemd::start());
         if matches!(outcome, Ok(Outcome::Done(_))) {
             // The caller may be permitted to start units but not to write the journal.
-            let noted = Journal::open(&self.state).and_then(|mut journal| journal.add(Deed::Started));
+            let noted = Journal::open(&self.state).and_then(|mut journal| journal.add(Change::Started));
             if let Err(error) = noted {
-                tracing::debug!(%error, "That the service was started is not recorded");
+                tracing::debug!(%error, "Cannot record the start of the service");
             }
         }
         outcome.unwrap_or_else(|error| Outcome::Failed(error.to_string()))
     }
 
     fn survey(&self, openings: &[crate::Opening]) -> Survey {
-        let unseen = |error: Error| Firewall {
-            kind: FirewallKind::Unseen(error.to_string()),
-            places: Vec::new(),
-            public: false,
-            open: Vec::new(),
-        };
-        let firewall = block_on(async { Ok(firewall::survey(openings).await) }).unwrap_or_else(unseen);
+        let firewall = block_on(async { Ok(firewall::survey(openings).await) });
+        let firewall =
+            firewall.unwrap_or_else(|error| firewall::unknown(FirewallKind::Unseen(error.to_string())));
         let recorded = Journal::open(&self.state).map(|journal| journal.recorded()).unwrap_or_else(|error| {
-            tracing::warn!(%error, "What quickconfig did before cannot be seen");
+            tracing::warn!(%error, "Cannot read the journal of quickconfig");
             Vec::new()
         });
         Survey { unit: self.unit(), firewall, recorded, certificates: Vec::new() }
     }
 
-    fn done(&self, step: impl FnOnce(&mut Journal) -> Result<Outcome, Error>) -> Answer {
+    fn run_step(&self, step: impl FnOnce(&mut Journal) -> Result<Outcome, Error>) -> Answer {
         let outcome = Journal::open(&self.state).and_then(|mut journal| step(&mut journal));
         Answer::Done(outcome.unwrap_or_else(|error| Outcome::Failed(error.to_string())))
     }
@@ -121,10 +117,10 @@ impl Machine {
 
 /// Runs a future on this thread, with a time limit.
 fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    const LONGEST: Duration = Duration::from_secs(120);
+    const LIMIT: Duration = Duration::from_secs(120);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Bus(error.to_string()))?;
-    let done = runtime.block_on(async { tokio::time::timeout(LONGEST, future).await });
+    let done = runtime.block_on(async { tokio::time::timeout(LIMIT, future).await });
     runtime.shutdown_background();
     done.unwrap_or(Err(Error::Silent("the machine")))
 }

@@ -14,23 +14,22 @@ use crate::error::one_line;
 /// Search path for programs; the `PATH` of the caller is ignored.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 /// Maximum output in bytes; rule sets may be large.
-const LONGEST_OUTPUT: u64 = 64 << 20;
-const LONGEST_RUN: Duration = Duration::from_secs(30);
+const MAX_OUTPUT: u64 = 64 << 20;
+const RUN_LIMIT: Duration = Duration::from_secs(30);
 
 /// Runs a program with this input and returns its output.
 ///
 /// # Errors
 /// [`Error`] if it cannot be run, exceeds the time limit or fails.
 pub(crate) async fn run(program: &'static str, arguments: &[&str], input: &str) -> Result<String, Error> {
-    let started = |source| Error::Start { program, source };
     let file = PATH.split(':').map(|folder| format!("{folder}/{program}"));
     let file = file.into_iter().find(|file| std::fs::exists(file).unwrap_or(false));
-    let file = file.ok_or_else(|| started(io::ErrorKind::NotFound.into()))?;
+    let file = file.ok_or_else(|| start_error(program)(io::ErrorKind::NotFound.into()))?;
     let mut command = Command::new(file);
     command.args(arguments).env_clear().envs([("PATH", PATH), ("LC_ALL", "C.UTF-8")]);
     command.current_dir("/").kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(started)?;
+    let mut child = command.spawn().map_err(start_error(program))?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let running = async {
         let write = async {
@@ -42,7 +41,7 @@ pub(crate) async fn run(program: &'static str, arguments: &[&str], input: &str) 
         let (mut printed, mut errors) = (Vec::new(), Vec::new());
         let read = async {
             if let Some(stdout) = stdout {
-                stdout.take(LONGEST_OUTPUT).read_to_end(&mut printed).await?;
+                stdout.take(MAX_OUTPUT).read_to_end(&mut printed).await?;
             }
             Ok::<_, io::Error>(())
         };
@@ -53,8 +52,8 @@ pub(crate) async fn run(program: &'static str, arguments: &[&str], input: &str) 
             Ok::<_, io::Error>(())
         };
         let ((), read, complained) = tokio::join!(write, read, complain);
-        read.and(complained).map_err(started)?;
-        let status = child.wait().await.map_err(started)?;
+        read.and(complained).map_err(start_error(program))?;
+        let status = child.wait().await.map_err(start_error(program))?;
         if !status.success() {
             let said =
                 String::from_utf8_lossy(if errors.is_empty() { &printed } else { &errors }).into_owned();
@@ -67,7 +66,12 @@ pub(crate) async fn run(program: &'static str, arguments: &[&str], input: &str) 
         }
         String::from_utf8(printed).map_err(|_| Error::Unintelligible(program))
     };
-    timeout(LONGEST_RUN, running).await.unwrap_or(Err(Error::Silent(program)))
+    timeout(RUN_LIMIT, running).await.unwrap_or(Err(Error::Silent(program)))
+}
+
+/// Returns a conversion of I/O errors for `map_err`.
+fn start_error(program: &'static str) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Start { program, source }
 }
 
 /// Returns whether a program is installed.

@@ -22,16 +22,16 @@ const MANAGER: Object<'_> = Object {
 };
 
 /// Time limit for starting the unit; a user is waiting.
-const LONGEST_START: Duration = Duration::from_secs(90);
+const START_LIMIT: Duration = Duration::from_secs(90);
 
 /// Returns the state of the unit.
 pub(crate) async fn survey() -> Unit {
     let Ok(bus) = bus::connect().await else { return Unit::NoSystemd };
-    if !bus::is_there(&bus, SERVICE).await {
+    if !bus::has_owner(&bus, SERVICE).await {
         return Unit::NoSystemd;
     }
     state(&bus).await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "systemd does not say how the service's unit is");
+        tracing::warn!(%error, "Cannot determine the state of the service's unit");
         Unit::NotInstalled
     })
 }
@@ -62,7 +62,7 @@ pub(crate) async fn enable() -> Result<Outcome, Error> {
             MANAGER.call(&bus, "Reload", &()).await?;
             Ok(Outcome::Done(format!("{UNIT} is enabled")))
         }
-        _ => Ok(Outcome::Failed(format!("systemd does not know {UNIT}"))),
+        _ => Ok(Outcome::Failed(format!("the unit {UNIT} is not installed"))),
     }
 }
 
@@ -84,11 +84,11 @@ pub(crate) async fn start() -> Result<Outcome, Error> {
         Unit::Known { active: true, .. } => Ok(Outcome::Already),
         Unit::Known { .. } => match job(&bus, "StartUnit").await?.as_str() {
             "done" => Ok(Outcome::Done(format!("{UNIT} is started"))),
-            result => {
-                Ok(Outcome::Failed(format!("the job ended as {result}: journalctl -u {UNIT} says why")))
-            }
+            result => Ok(Outcome::Failed(format!(
+                "the start job of {UNIT} ended with {result}; see journalctl -u {UNIT}"
+            ))),
         },
-        _ => Ok(Outcome::Failed(format!("systemd does not know {UNIT}"))),
+        _ => Ok(Outcome::Failed(format!("the unit {UNIT} is not installed"))),
     }
 }
 
@@ -126,5 +126,5 @@ async fn job(bus: &Connection, method: &str) -> Result<String, Error> {
         }
         Err(Error::Silent("systemd"))
     };
-    timeout(LONGEST_START, ended).await.unwrap_or(Err(Error::Silent("systemd")))
+    timeout(START_LIMIT, ended).await.unwrap_or(Err(Error::Silent("systemd")))
 }

@@ -168,17 +168,20 @@ impl Network {
     /// [`Error::Malformed`], also if bits after the length are set, which is probably a typing error.
     pub fn parse(text: &str) -> Result<Self, Error> {
         const EXPECTED: &str = "a network such as 10.0.0.0/8 or 2001:db8::/32, or LocalSubnet";
-        let wrong = || Error::malformed(text, EXPECTED);
+        Self::parse_exact(text).ok_or_else(|| Error::malformed(text, EXPECTED))
+    }
+
+    fn parse_exact(text: &str) -> Option<Self> {
         let (address, length) = match text.split_once('/') {
-            Some((address, length)) if length.bytes().all(|octet| octet.is_ascii_digit()) => {
-                (address, Some(length.parse().map_err(|_| wrong())?))
+            Some((address, length)) if length.bytes().all(|byte| byte.is_ascii_digit()) => {
+                (address, Some(length.parse().ok()?))
             }
-            Some(_) => return Err(wrong()),
+            Some(_) => return None,
             None => (text, None),
         };
-        let address: IpAddr = address.parse().map_err(|_| wrong())?;
+        let address: IpAddr = address.parse().ok()?;
         let length = length.unwrap_or(if address.is_ipv4() { 32 } else { 128 });
-        Self::of(address, length).filter(|network| network.address == address).ok_or_else(wrong)
+        Self::of(address, length).filter(|network| network.address == address)
     }
 
     /// Returns the first address.
@@ -210,9 +213,9 @@ impl Zone {
     /// # Errors
     /// [`Error::Malformed`] if firewalld does not permit the name.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/');
-        if text.is_empty() || text.len() > 40 || !text.chars().all(fits) {
-            return Err(Error::malformed(text, "the name of a zone of firewalld"));
+        let is_valid = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/'));
+        if text.is_empty() || text.len() > 40 || !is_valid {
+            return Err(Error::malformed(text, "a valid name of a firewalld zone"));
         }
         Ok(Self(text.to_owned()))
     }
@@ -238,11 +241,11 @@ pub enum Noted {
 impl fmt::Display for Noted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Listener(transport) => write!(f, "A listener for {} was made.", transport.scheme()),
+            Self::Listener(transport) => write!(f, "A listener for {} was created.", transport.scheme()),
             Self::ListenerEnabled(transport) => {
-                write!(f, "The listener for {} was switched on.", transport.scheme())
+                write!(f, "The listener for {} was enabled.", transport.scheme())
             }
-            Self::Allowed(sid) => write!(f, "{sid} was given the right to open shells."),
+            Self::Allowed(sid) => write!(f, "{sid} was granted the right to open shells."),
         }
     }
 }
@@ -338,7 +341,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_is_an_address_with_nothing_behind_its_length() {
+    fn bits_after_the_prefix_length_must_be_zero() {
         for (text, shown) in [
             ("10.0.0.0/8", "10.0.0.0/8"),
             ("0.0.0.0/0", "0.0.0.0/0"),
@@ -359,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_a_zone_is_nothing_but_a_name() {
+    fn zone_names_with_other_characters_are_rejected() {
         assert_eq!(Zone::parse("FedoraServer").unwrap().as_str(), "FedoraServer");
         for wrong in ["", "a b", "a;b", "a\"b", &"a".repeat(41)] {
             assert!(Zone::parse(wrong).is_err(), "{wrong:?}");

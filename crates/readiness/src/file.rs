@@ -75,10 +75,11 @@ impl FileChanges {
                     Ok(event) if event.events().contains(ReadFlags::QUEUE_OVERFLOW) => has_changed = true,
                     Ok(event) => {
                         let name = event.file_name().map_or(&b""[..], std::ffi::CStr::to_bytes);
-                        let is_it = |(folder, file): &(i32, OsString)| {
-                            *folder == event.wd() && file.as_bytes() == name
-                        };
-                        has_changed |= self.files.iter().any(is_it) || self.folders.contains(&event.wd());
+                        let is_watched_file = self
+                            .files
+                            .iter()
+                            .any(|(folder, file)| *folder == event.wd() && file.as_bytes() == name);
+                        has_changed |= is_watched_file || self.folders.contains(&event.wd());
                     }
                     Err(Errno::AGAIN) => break,
                     Err(Errno::INTR) => {}

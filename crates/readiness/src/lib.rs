@@ -7,7 +7,7 @@
 //! # async fn example() -> std::io::Result<()> {
 //! let mut changes = telarch_readiness::FileChanges::of(["/etc/passwd", "/etc/group"])?;
 //! changes.next().await?;
-//! println!("somebody has come or gone");
+//! println!("an account was added, changed or removed");
 //! # Ok(())
 //! # }
 //! ```

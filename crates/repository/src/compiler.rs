@@ -125,7 +125,7 @@ impl Compiler {
         self.octets += text.len();
         if self.texts > MAX_TEXTS || self.octets > MAX_OCTETS {
             let limit = if self.texts > MAX_TEXTS { MAX_TEXTS } else { MAX_OCTETS };
-            return Err(Problem::TooMuch { what: "texts or octets of them", limit }.at(beginning(path)));
+            return Err(Problem::TooMuch { what: "included files or bytes", limit }.at(beginning(path)));
         }
         let items = mof::parse_located(text).map_err(|error| Problem::Model(error).at(beginning(path)))?;
         for Located { item, line, column } in items {
@@ -153,18 +153,21 @@ impl Compiler {
         place: Place,
     ) -> Result<(), Error> {
         let [name] = arguments else {
-            let problem = "it takes the path of one file".to_owned();
+            let problem = "requires the path of one file".to_owned();
             return Err(Problem::Pragma { name: "include".to_owned(), problem }.at(place));
         };
         let path = from.parent().unwrap_or(Path::new("")).join(name.replace('\\', "/"));
-        let cannot = |problem: String| Problem::Include { path: path.clone(), problem };
         if open.contains(&path) {
-            return Err(cannot("it includes itself".to_owned()).at(place));
+            let problem = "the file includes itself".to_owned();
+            return Err(Problem::Include { path, problem }.at(place));
         }
         if open.len() >= MAX_DEPTH {
-            return Err(Problem::TooMuch { what: "texts inside each other", limit: MAX_DEPTH }.at(place));
+            return Err(Problem::TooMuch { what: "nested includes", limit: MAX_DEPTH }.at(place));
         }
-        let octets = read(&path).map_err(|error| cannot(error.to_string()).at(place.clone()))?;
+        let octets = match read(&path) {
+            Ok(octets) => octets,
+            Err(error) => return Err(Problem::Include { path, problem: error.to_string() }.at(place)),
+        };
         let text = decode(&octets).ok_or_else(|| Problem::Encoding.at(beginning(&path)))?;
         open.push(path.clone());
         self.include(&path, &text, open)?;
@@ -242,7 +245,8 @@ impl<'c> Run<'c> {
                 return Ok(());
             }
             let own = stored.declarations().iter().find(|own| own.name == declaration.name);
-            let own = own.ok_or_else(|| Problem::Missing(format!("class {} to amend", declaration.name)))?;
+            let own =
+                own.ok_or_else(|| Problem::Missing(format!("class {} of the amendment", declaration.name)))?;
             declaration = amendment::amended(own, &declaration)?;
         }
         match contents.put_class(&self.namespace, &declaration, self.classes)? {
@@ -265,8 +269,7 @@ impl<'c> Run<'c> {
             let known = known.iter().map(|class| class.name().to_string()).collect();
             return Err(Problem::NoConsumer { class: class.clone(), known });
         }
-        let aliased = |alias: &str| self.aliases.get(alias).cloned();
-        let instance = declaration.resolve(schema, &aliased)?;
+        let instance = declaration.resolve(schema, &|alias: &str| self.aliases.get(alias).cloned())?;
         if let Some(alias) = &declaration.alias {
             self.aliases.insert(alias.clone(), instance.clone());
         }
@@ -336,13 +339,14 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 
 /// Decodes a text in one of the encodings that Windows editors write.
 fn decode(octets: &[u8]) -> Option<String> {
-    let utf16 = |octets: &[u8], unit: fn([u8; 2]) -> u16| {
-        let (pairs, []) = octets.as_chunks::<2>() else { return None };
-        char::decode_utf16(pairs.iter().copied().map(unit)).collect::<Result<String, _>>().ok()
-    };
     match octets {
-        [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes),
-        [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        [0xFF, 0xFE, rest @ ..] => decode_utf16(rest, u16::from_le_bytes),
+        [0xFE, 0xFF, rest @ ..] => decode_utf16(rest, u16::from_be_bytes),
         octets => String::from_utf8(octets.to_vec()).ok(),
     }
+}
+
+fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
+    let (pairs, []) = bytes.as_chunks::<2>() else { return None };
+    char::decode_utf16(pairs.iter().copied().map(unit)).collect::<Result<String, _>>().ok()
 }

@@ -130,14 +130,11 @@ impl Contents {
     /// # Errors
     /// [`Problem::BuiltIn`] for a built-in namespace or one above it.
     pub fn remove_namespace(&mut self, namespace: &Namespace) -> Result<bool, Problem> {
-        let is_in_it = |other: &Namespace| {
-            std::iter::successors(Some(other.clone()), Namespace::parent).any(|above| above == *namespace)
-        };
-        if self.namespaces.iter().any(|(other, stored)| stored.is_builtin && is_in_it(other)) {
+        if self.namespaces.iter().any(|(other, stored)| stored.is_builtin && is_within(other, namespace)) {
             return Err(Problem::BuiltIn(namespace.to_string()));
         }
         let before = self.namespaces.len();
-        self.namespaces.retain(|other, _| !is_in_it(other));
+        self.namespaces.retain(|other, _| !is_within(other, namespace));
         Ok(self.namespaces.len() < before)
     }
 
@@ -369,6 +366,11 @@ impl Stored {
         }
         Ok(fold(&named.path()?))
     }
+}
+
+/// Returns whether a namespace is `ancestor` or below it.
+fn is_within(namespace: &Namespace, ancestor: &Namespace) -> bool {
+    std::iter::successors(Some(namespace.clone()), Namespace::parent).any(|above| above == *ancestor)
 }
 
 /// Returns a path in upper case, for comparison.

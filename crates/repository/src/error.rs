@@ -60,24 +60,24 @@ pub enum Problem {
     Descriptor(#[from] sddl::SddlError),
     /// The namespace does not exist.
     #[error(
-        "there is no namespace {0}\n  \
-         make it with an instance of __Namespace in the namespace above it"
+        "namespace {0} does not exist\n  \
+         create an instance of __Namespace in its parent namespace"
     )]
     NoNamespace(Namespace),
     /// The item is built in.
-    #[error("{0} comes with the system and cannot be changed or removed")]
+    #[error("{0} is built in and cannot be changed or removed")]
     BuiltIn(String),
     /// Instances of the class are not stored here.
-    #[error("instances of {0} cannot be kept\n  a provider has them, or the class is abstract")]
+    #[error("instances of {0} cannot be stored: a provider serves the class, or it is abstract")]
     NotKept(Name),
     /// The item exists, although it must be new.
-    #[error("there is {0} already\n  leave createonly away to replace it")]
+    #[error("{0} already exists\n  omit createonly to replace it")]
     Exists(String),
     /// The item does not exist, although it must.
-    #[error("there is no {0}")]
+    #[error("{0} does not exist")]
     Missing(String),
     /// An event consumer class that exists on Windows only or was not declared.
-    #[error("there is no class {class} to tell of events\n  {}", consumers(known))]
+    #[error("unknown event consumer class {class}\n  {}", consumers(known))]
     NoConsumer {
         /// The missing class.
         class: Name,
@@ -101,10 +101,10 @@ pub enum Problem {
         problem: String,
     },
     /// The bytes are not text in a supported encoding.
-    #[error("it is neither UTF-8 nor, with a byte order mark, UTF-16\n  save it as UTF-8")]
+    #[error("the text is neither UTF-8 nor UTF-16 with a byte order mark\n  save it as UTF-8")]
     Encoding,
     /// Another class or an instance depends on the item to be changed.
-    #[error("{0}\n  forceupdate changes it nevertheless, and removes what does not fit any more")]
+    #[error("{0}\n  use forceupdate to change it and to remove classes and instances that no longer fit")]
     InUse(Box<cim::Error>),
     /// A limit is exceeded.
     #[error("more than {limit} {what}")]
@@ -119,8 +119,8 @@ pub enum Problem {
 /// Returns the hint that lists existing consumer classes.
 fn consumers(known: &[String]) -> String {
     match known {
-        [] => "those of the system are in root/subscription".to_owned(),
-        known => format!("there are {}", known.join(", ")),
+        [] => "the built-in consumer classes are in root/subscription".to_owned(),
+        known => format!("available classes: {}", known.join(", ")),
     }
 }
 

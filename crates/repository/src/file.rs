@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use cim::Namespace;
-use config::{FileState, WholeFile};
+use config::{AtomicFile, FileVersion};
 use readiness::FileChanges;
 use sddl::Guard;
 use tokio::sync::watch;
@@ -21,11 +21,11 @@ use crate::{Contents, Error, text};
 #[derive(Debug)]
 pub struct Repository {
     /// File; `None` for a repository in memory only.
-    file: Option<WholeFile>,
+    file: Option<AtomicFile>,
     contents: RwLock<Arc<Contents>>,
     /// State of the file that the contents come from. The holder of the lock is the only reader or writer of
     /// the file.
-    seen: Mutex<Option<FileState>>,
+    seen: Mutex<Option<FileVersion>>,
     /// Notifies about new contents.
     published: watch::Sender<()>,
 }
@@ -45,8 +45,8 @@ impl Repository {
     /// # Errors
     /// [`Error`] with the file, the line and the problem.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let file = WholeFile::at(path, cim::mof::MAX_TEXT)?;
-        let state = file.state()?;
+        let file = AtomicFile::at(path, cim::mof::MAX_TEXT)?;
+        let state = file.version()?;
         let contents = text::read(file.path(), &file.read()?)?;
         Ok(Self {
             file: Some(file),
@@ -68,8 +68,8 @@ impl Repository {
         for namespace in Contents::default().namespaces().map(|(namespace, _)| namespace) {
             contents.secure(namespace, Guard::nobody());
         }
-        let file = WholeFile::at(path, cim::mof::MAX_TEXT).ok();
-        let state = file.as_ref().and_then(|file| file.state().ok());
+        let file = AtomicFile::at(path, cim::mof::MAX_TEXT).ok();
+        let state = file.as_ref().and_then(|file| file.version().ok());
         let repository = Self {
             file,
             contents: RwLock::new(Arc::new(contents)),
@@ -110,7 +110,7 @@ impl Repository {
         let Some(file) = &self.file else { return Ok(false) };
         let mut seen = self.lock();
         // The state is read before the text, so that a change in between is noticed next time.
-        let state = file.state()?;
+        let state = file.version()?;
         if *seen == Some(state) {
             return Ok(false);
         }
@@ -167,7 +167,7 @@ impl Repository {
         self.published.send_replace(());
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<FileState>> {
+    fn lock(&self) -> MutexGuard<'_, Option<FileVersion>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

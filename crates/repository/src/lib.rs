@@ -5,7 +5,7 @@
 //! is read again when it has changed. Without a file it exists only in memory.
 //! A [`Compiler`] reads MOF texts as `mofcomp` does and applies them to [`Contents`], completely or not at
 //! all.
-//! A [`LivingEngine`] is a WMI engine that follows the changes of the repository.
+//! A [`ReloadingEngine`] is a WMI engine that follows the changes of the repository.
 //!
 //! ```
 //! use telarch_repository::{Compiler, Repository};
@@ -27,13 +27,13 @@ mod compiler;
 mod contents;
 mod error;
 mod file;
-mod living;
 pub mod oracle;
 mod provider;
+mod reloading;
 mod text;
 
 pub use compiler::{ClassFlags, Compiler, Report};
 pub use contents::{Change, Contents, Existing, Stored};
 pub use error::{Error, Place, Problem};
 pub use file::{Changes, Repository};
-pub use living::LivingEngine;
+pub use reloading::ReloadingEngine;

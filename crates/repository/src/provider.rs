@@ -29,8 +29,8 @@ impl Provider for Instances {
 
     fn enumerate(&self, scan: &Scan, rows: &mut Sink<'_>) -> Result<(), ProviderError> {
         let contents = self.repository.contents();
-        let of_class = |instance: &&Instance| instance.class().name() == scan.class().name();
-        let mut found = contents.namespace(&self.namespace)?.instances().filter(of_class);
+        let instances = contents.namespace(&self.namespace)?.instances();
+        let mut found = instances.filter(|instance| instance.class().name() == scan.class().name());
         found.try_for_each(|instance| rows.push(under(instance, scan.class())?))
     }
 
@@ -150,8 +150,7 @@ impl Provider for Children {
         let [key] = lookup.keys else { return Ok(None) };
         let wanted = key.as_str().unwrap_or_default();
         let found = self.names().into_iter().find(|name| cim::wql::equal(name, wanted));
-        let row = |name| Instance::new(lookup.class.clone()).with("Name", name);
-        Ok(found.map(row).transpose()?)
+        Ok(found.map(|name| Instance::new(lookup.class.clone()).with("Name", name)).transpose()?)
     }
 
     fn create(&self, _context: &Context, instance: &Instance) -> Result<ObjectPath, ProviderError> {
@@ -185,8 +184,8 @@ struct Published(watch::Receiver<()>);
 impl EventSource for Published {
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
         Box::pin(async {
-            let gone = |_| ProviderError::failed(cim::Status::Failed, "the repository is gone");
-            self.0.changed().await.map_err(gone)?;
+            let changed = self.0.changed().await;
+            changed.map_err(|_| ProviderError::failed(cim::Status::Failed, "the repository was closed"))?;
             Ok(Happening::Changed)
         })
     }

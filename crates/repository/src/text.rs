@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cim::Namespace;
-use cim::mof::{self, InstanceDeclaration, Item};
+use cim::mof::{self, InstanceDeclaration, Item, Located};
 use cim::wql::equal;
 
 use crate::compiler::namespace_of;
@@ -11,8 +11,8 @@ use crate::{Contents, Error, Existing, Place, Problem};
 
 /// Header of the file.
 const HEAD: &str = "\
-// The repository of WMI on this machine: what was added to the classes of the system.
-// telarch mofcomp changes it, and keeps no comments. It may be read, compared and copied.
+// WMI repository of this machine: classes and instances added to the built-in ones.
+// Written by telarch mofcomp, which does not preserve comments.
 
 ";
 
@@ -23,11 +23,11 @@ const SECURITY: &str = "security";
 pub(crate) fn read(path: &Path, text: &str) -> Result<Contents, Error> {
     let mut contents = Contents::default();
     let mut namespace: Option<Namespace> = None;
-    let place = |line, column| Place { file: path.to_owned(), line, column };
-    let items = mof::parse_located(text).map_err(|error| Problem::Model(error).at(place(1, 1)))?;
-    for located in items {
-        let here = || place(located.line, located.column);
-        put(&mut contents, &mut namespace, &located.item).map_err(|problem| problem.at(here()))?;
+    let start = Place { file: path.to_owned(), line: 1, column: 1 };
+    let items = mof::parse_located(text).map_err(|error| Problem::Model(error).at(start.clone()))?;
+    for Located { item, line, column } in items {
+        put(&mut contents, &mut namespace, &item)
+            .map_err(|problem| problem.at(Place { line, column, ..start.clone() }))?;
     }
     Ok(contents)
 }
@@ -41,11 +41,10 @@ fn put(contents: &mut Contents, namespace: &mut Option<Namespace>, item: &Item) 
         *namespace = Some(next);
         return Ok(());
     }
-    let no_namespace = || Problem::Pragma {
+    let namespace = namespace.as_ref().ok_or_else(|| Problem::Pragma {
         name: "namespace".to_owned(),
-        problem: "it must come first, to say where the rest belongs".to_owned(),
-    };
-    let namespace = namespace.as_ref().ok_or_else(no_namespace)?;
+        problem: "missing before the first item".to_owned(),
+    })?;
     match item {
         Item::Pragma { name, arguments } if equal(name, SECURITY) => {
             let text = arguments.first().map(String::as_str).unwrap_or_default();
@@ -60,7 +59,7 @@ fn put(contents: &mut Contents, namespace: &mut Option<Namespace>, item: &Item) 
             contents.put_instance(namespace, instance, Existing::Refuse)?;
         }
         Item::Pragma { name, .. } => {
-            let problem = "it has no meaning in the file of a repository".to_owned();
+            let problem = "not allowed in a repository file".to_owned();
             return Err(Problem::Pragma { name: name.clone(), problem });
         }
         Item::Qualifier(_) => {}

@@ -78,11 +78,10 @@ impl AccessMask {
     /// # Errors
     /// [`SddlError::UnknownRight`], [`SddlError::Expected`] or [`SddlError::NumberTooLarge`].
     pub fn parse(text: &str) -> Result<Self, SddlError> {
-        let mask = |cursor: &mut Cursor<'_>| {
+        parse_all(text, |cursor| {
             let mask = Self::read(cursor)?;
             if cursor.rest().is_empty() { Ok(mask) } else { Err(Self::unknown(cursor)) }
-        };
-        parse_all(text, mask)
+        })
     }
 
     /// Returns the mask with these bits; every combination is valid.

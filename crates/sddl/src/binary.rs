@@ -27,12 +27,8 @@ impl SecurityDescriptor {
         if control & SELF_RELATIVE == 0 {
             return Err(binary(2, "it is not self-relative"));
         }
-        let offset = |at: usize| {
-            let offset = u32_at(bytes, at).ok_or_else(|| binary(at, "it is shorter than its header"))?;
-            usize::try_from(offset).map_err(|_| binary(at, "an offset leads outside"))
-        };
-        let (owner, group, sacl, dacl) = (offset(4)?, offset(8)?, offset(12)?, offset(16)?);
-        let principal = |at: usize| (at != 0).then(|| sid_at(bytes, at).map(Principal::Sid)).transpose();
+        let [owner, group, sacl, dacl] = [4, 8, 12, 16].map(|at| offset_at(bytes, at));
+        let (owner, group, sacl, dacl) = (owner?, group?, sacl?, dacl?);
         let dacl = match (control & DACL_PRESENT != 0, dacl) {
             (false, _) => None,
             (true, 0) => return Err(SddlError::NoAccessControl { at: 16 }),
@@ -43,7 +39,7 @@ impl SecurityDescriptor {
             (false, _) | (true, 0) => None,
             (true, at) => Some(acl_at(bytes, at, AclFlags::of_sacl(control), audit_kind, room)?),
         };
-        Self::new(principal(owner)?, principal(group)?, dacl, sacl)
+        Self::new(principal_at(bytes, owner)?, principal_at(bytes, group)?, dacl, sacl)
     }
 
     /// Returns the control bits of the binary form: self-relative, which lists are present, and their
@@ -62,25 +58,19 @@ impl SecurityDescriptor {
     /// [`SddlError::RelativeAlias`] for an alias that needs a domain or a machine if the token is missing or
     /// has no domain; [`SddlError::TooManyAces`] for a list larger than 64 KiB.
     pub fn encode(&self, token: Option<&Token>) -> Result<Vec<u8>, SddlError> {
-        let sid = |principal: Principal| match principal {
-            Principal::Sid(sid) => Ok(sid),
-            Principal::Relative(relative) => token
-                .and_then(|token| token.resolve(relative))
-                .ok_or(SddlError::RelativeAlias { alias: relative.alias() }),
-        };
         let mut parts: [Vec<u8>; 4] = Default::default();
         let [owner, group, sacl, dacl] = &mut parts;
         if let Some(principal) = self.owner() {
-            *owner = sid(principal)?.encode();
+            *owner = resolve(principal, token)?.encode();
         }
         if let Some(principal) = self.group() {
-            *group = sid(principal)?.encode();
+            *group = resolve(principal, token)?.encode();
         }
         if let Some(list) = self.sacl() {
-            *sacl = encode_acl(list, audit_code, sid)?;
+            *sacl = encode_acl(list, audit_code, token)?;
         }
         if let Some(list) = self.dacl() {
-            *dacl = encode_acl(list, access_code, sid)?;
+            *dacl = encode_acl(list, access_code, token)?;
         }
         let mut bytes = vec![REVISION, 0];
         bytes.extend(self.control().to_le_bytes());
@@ -111,6 +101,26 @@ impl AclFlags {
     fn of_control(control: u16, meaning: [(u16, Self); 3]) -> Self {
         let set = meaning.iter().filter(|(bit, _)| control & bit != 0);
         set.fold(Self::NONE, |flags, (_, flag)| flags | *flag)
+    }
+}
+
+fn offset_at(bytes: &[u8], at: usize) -> Result<usize, SddlError> {
+    let offset = u32_at(bytes, at).ok_or_else(|| binary(at, "it is shorter than its header"))?;
+    usize::try_from(offset).map_err(|_| binary(at, "an offset leads outside"))
+}
+
+/// Decodes the SID at an offset; zero means none.
+fn principal_at(bytes: &[u8], at: usize) -> Result<Option<Principal>, SddlError> {
+    if at == 0 { Ok(None) } else { sid_at(bytes, at).map(|sid| Some(Principal::Sid(sid))) }
+}
+
+/// Returns the SID of a principal; aliases are resolved for the machine and domain of the token.
+fn resolve(principal: Principal, token: Option<&Token>) -> Result<Sid, SddlError> {
+    match principal {
+        Principal::Sid(sid) => Ok(sid),
+        Principal::Relative(relative) => token
+            .and_then(|token| token.resolve(relative))
+            .ok_or(SddlError::RelativeAlias { alias: relative.alias() }),
     }
 }
 
@@ -152,20 +162,19 @@ fn ace_of<Kind>(bytes: &[u8], at: usize, kind: impl Fn(u8) -> Option<Kind>) -> R
 }
 
 fn sid_at(bytes: &[u8], at: usize) -> Result<Sid, SddlError> {
-    let short = || binary(at, "a SID ends too early");
-    let count = bytes.get(at + 1).ok_or_else(short)?;
-    let end = at + 8 + 4 * usize::from(*count);
-    Sid::decode(bytes.get(at..end).ok_or_else(short)?)
+    let count = bytes.get(at + 1).map(|count| usize::from(*count));
+    let sid = count.and_then(|count| bytes.get(at..at + 8 + 4 * count));
+    Sid::decode(sid.ok_or_else(|| binary(at, "a SID ends too early"))?)
 }
 
 fn encode_acl<Kind: Copy>(
     list: &Acl<Kind>,
     code: impl Fn(Kind) -> u8,
-    sid: impl Fn(Principal) -> Result<Sid, SddlError>,
+    token: Option<&Token>,
 ) -> Result<Vec<u8>, SddlError> {
     let mut entries = Vec::new();
     for ace in &list.aces {
-        let sid = sid(ace.principal)?.encode();
+        let sid = resolve(ace.principal, token)?.encode();
         let size = u16::try_from(8 + sid.len()).map_err(|_| SddlError::TooManyAces)?;
         entries.extend([code(ace.kind), ace.flags.bits()]);
         entries.extend(size.to_le_bytes());

@@ -75,21 +75,24 @@ impl<'a> Cursor<'a> {
     /// It is kept short, because it becomes part of an error message and the text may come from an untrusted
     /// source.
     pub(crate) fn excerpt(&self) -> String {
-        let delimiter = |character| matches!(character, ';' | '(' | ')' | ':');
         let mut characters = self.rest().chars();
         let first = characters.next();
         let more = match first {
-            Some(character) if !delimiter(character) => EXCERPT - 1,
+            Some(character) if !is_delimiter(character) => EXCERPT - 1,
             _ => 0,
         };
         first
             .into_iter()
-            .chain(characters.take(more).take_while(|character| !delimiter(*character)))
+            .chain(characters.take(more).take_while(|character| !is_delimiter(*character)))
             .collect()
     }
 }
 
 const EXCERPT: usize = 8;
+
+fn is_delimiter(character: char) -> bool {
+    matches!(character, ';' | '(' | ')' | ':')
+}
 
 #[cfg(test)]
 mod tests {

@@ -151,10 +151,16 @@ mod tests {
 
     const MACHINE: DomainSid = DomainSid::new([1, 2, 3]);
 
+    fn user(uid: u32) -> String {
+        user_sid(uid, MACHINE).numeric().to_string()
+    }
+
+    fn group(gid: u32) -> String {
+        group_sid(gid, MACHINE).numeric().to_string()
+    }
+
     #[test]
     fn users_and_groups_follow_the_rule_up_to_its_end() {
-        let user = |uid| user_sid(uid, MACHINE).numeric().to_string();
-        let group = |gid| group_sid(gid, MACHINE).numeric().to_string();
         assert_eq!(user(0), "S-1-5-21-1-2-3-500");
         assert_eq!(user(1), "S-1-5-21-1-2-3-1002");
         assert_eq!(user(1000), "S-1-5-21-1-2-3-3000");

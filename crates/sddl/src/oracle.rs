@@ -46,29 +46,33 @@ fn descriptor_holds(descriptor: &SecurityDescriptor) {
 }
 
 fn checks_hold(descriptor: &SecurityDescriptor, token: &Token) {
-    let granted = |mask| descriptor.access_check(token, mask).is_granted();
     for desired in [AccessMask::GENERIC_ALL, READ_AND_WRITE, AccessMask::from_bits(u32::MAX)] {
         let verdict = descriptor.access_check(token, desired);
         let mut each =
             (0..u32::BITS).map(|bit| AccessMask::from_bits(1 << bit).intersection(desired.mapped()));
-        let one_by_one = each.all(|right| right.is_empty() || granted(right));
+        let one_by_one =
+            each.all(|right| right.is_empty() || descriptor.access_check(token, right).is_granted());
         assert_eq!(verdict.is_granted(), one_by_one, "{descriptor}: {desired} for {token:?}");
         let aces = descriptor.dacl().map_or(0, |dacl: &Dacl| dacl.aces.len());
         assert!(verdict.ace().is_none_or(|ace| ace < aces), "{descriptor}: {verdict} names no entry");
         let _ = descriptor.audit(token, desired, Outcome::from(verdict));
     }
-    assert!(!granted(AccessMask::NONE), "{descriptor}: nothing was asked for and granted");
+    assert!(
+        !descriptor.access_check(token, AccessMask::NONE).is_granted(),
+        "{descriptor}: the empty mask is granted"
+    );
 }
 
 /// Returns a few tokens for principals that the descriptor names.
 fn tokens(descriptor: &SecurityDescriptor) -> impl Iterator<Item = Token> {
     let machine = DomainSid::new([1, 2, 3]);
-    let sid = move |principal| match principal {
-        Principal::Sid(sid) => Some(sid),
-        Principal::Relative(relative) => relative.resolve(machine, None),
-    };
     let named = descriptor.dacl().into_iter().flat_map(|dacl| &dacl.aces).map(|ace| ace.principal);
-    let named: Vec<Sid> = descriptor.owner().into_iter().chain(named).take(TOKENS).filter_map(sid).collect();
+    let named =
+        descriptor.owner().into_iter().chain(named).take(TOKENS).filter_map(|principal| match principal {
+            Principal::Sid(sid) => Some(sid),
+            Principal::Relative(relative) => relative.resolve(machine, None),
+        });
+    let named: Vec<Sid> = named.collect();
     let alone = named.clone().into_iter().map(move |user| Token::new(user, [], machine));
     alone.chain([Token::new(machine.account(1000), named, machine)])
 }

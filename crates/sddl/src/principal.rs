@@ -29,12 +29,11 @@ impl Principal {
     /// part before the last backslash; case-insensitive. `None` if the name is unknown.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        let is_it = |own: &str| {
-            let last = own.rsplit('\\').next().unwrap_or(own);
-            own.eq_ignore_ascii_case(name) || last.eq_ignore_ascii_case(name)
-        };
-        let known = well_known::ALIASES.iter().find(|known| is_it(known.name)).map(|known| known.sid.into());
-        known.or_else(|| RelativeSid::ALL.into_iter().find(|own| is_it(own.name())).map(Self::Relative))
+        let well_known = well_known::ALIASES.iter().find(|alias| has_name(alias.name, name));
+        well_known.map(|alias| alias.sid.into()).or_else(|| {
+            let mut all = RelativeSid::ALL.into_iter();
+            all.find(|relative| has_name(relative.name(), name)).map(Self::Relative)
+        })
     }
 
     /// Returns a text for display: name and alias (`BUILTIN\Administrators (BA)`), or the numeric SID.
@@ -142,16 +141,15 @@ impl RelativeSid {
     /// Returns the SID of the alias; `None` if it needs a domain and the machine has not joined one.
     #[must_use]
     pub fn resolve(self, machine: DomainSid, domain: Option<Domain>) -> Option<Sid> {
-        let in_domain = |rid| domain.map(|domain| domain.sid.account(rid));
-        match self {
-            Self::LocalAdministrator => Some(machine.account(500)),
-            Self::LocalGuest => Some(machine.account(501)),
-            Self::DomainAdmins => in_domain(512),
-            Self::DomainUsers => in_domain(513),
-            Self::DomainComputers => in_domain(515),
-            Self::DomainControllers => in_domain(516),
-            Self::EnterpriseAdmins => domain.map(|domain| domain.forest_root.account(519)),
-        }
+        Some(match self {
+            Self::LocalAdministrator => machine.account(500),
+            Self::LocalGuest => machine.account(501),
+            Self::DomainAdmins => domain?.sid.account(512),
+            Self::DomainUsers => domain?.sid.account(513),
+            Self::DomainComputers => domain?.sid.account(515),
+            Self::DomainControllers => domain?.sid.account(516),
+            Self::EnterpriseAdmins => domain?.forest_root.account(519),
+        })
     }
 
     pub(crate) fn of_alias(letters: &str) -> Option<Self> {
@@ -169,6 +167,12 @@ impl RelativeSid {
             Self::EnterpriseAdmins => "Enterprise Admins",
         }
     }
+}
+
+/// Returns whether a full name equals a given one, with or without the part before the last backslash.
+fn has_name(full: &str, given: &str) -> bool {
+    let last = full.rsplit('\\').next().unwrap_or(full);
+    full.eq_ignore_ascii_case(given) || last.eq_ignore_ascii_case(given)
 }
 
 #[cfg(test)]
@@ -194,10 +198,13 @@ mod tests {
         for (alias, alone, joined) in table {
             let relative = RelativeSid::of_alias(alias).unwrap();
             assert_eq!(Principal::parse(alias), Ok(relative.into()), "{alias}");
-            let numeric = |sid: Sid| sid.numeric().to_string();
-            assert_eq!(relative.resolve(MACHINE, None).map(numeric).as_deref(), alone, "{alias}");
             assert_eq!(
-                relative.resolve(MACHINE, Some(DOMAIN)).map(numeric).as_deref(),
+                relative.resolve(MACHINE, None).map(|sid| sid.numeric().to_string()).as_deref(),
+                alone,
+                "{alias}"
+            );
+            assert_eq!(
+                relative.resolve(MACHINE, Some(DOMAIN)).map(|sid| sid.numeric().to_string()).as_deref(),
                 Some(joined),
                 "{alias}"
             );

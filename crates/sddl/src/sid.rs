@@ -59,9 +59,9 @@ impl Sid {
     /// # Errors
     /// [`SddlError::SidLength`], [`SddlError::SidRevision`] or [`SddlError::SubAuthorityCount`].
     pub fn decode(bytes: &[u8]) -> Result<Self, SddlError> {
-        let wrong_length = |expected| SddlError::SidLength { length: bytes.len(), expected };
+        let length = bytes.len();
         let (&[revision, count, a, b, c, d, e, f], tail) =
-            bytes.split_first_chunk::<8>().ok_or(wrong_length(8))?;
+            bytes.split_first_chunk::<8>().ok_or(SddlError::SidLength { length, expected: 8 })?;
         if revision != REVISION {
             return Err(SddlError::SidRevision { revision });
         }
@@ -69,9 +69,12 @@ impl Sid {
         if count > MAX_SUB_AUTHORITIES {
             return Err(SddlError::SubAuthorityCount { count });
         }
-        let (numbers, []) = tail.as_chunks::<4>() else { return Err(wrong_length(8 + 4 * count)) };
+        let expected = 8 + 4 * count;
+        let (numbers, []) = tail.as_chunks::<4>() else {
+            return Err(SddlError::SidLength { length, expected });
+        };
         if numbers.len() != count {
-            return Err(wrong_length(8 + 4 * count));
+            return Err(SddlError::SidLength { length, expected });
         }
         let numbers: Vec<u32> = numbers.iter().map(|number| u32::from_le_bytes(*number)).collect();
         Self::new(u64::from_be_bytes([0, 0, a, b, c, d, e, f]), &numbers)
@@ -223,9 +226,17 @@ mod tests {
         assert!(matches!(Sid::parse("S-1-0x0000000000005-18"), Err(SddlError::NumberTooLarge { at: 6, .. })));
     }
 
+    /// Returns a SID with this number of subauthorities.
+    fn text(count: usize) -> String {
+        format!("S-1-5{}", "-1".repeat(count))
+    }
+
+    fn bytes(count: u8) -> Vec<u8> {
+        [vec![1, count, 0, 0, 0, 0, 0, 5], vec![0; 4 * usize::from(count)]].concat()
+    }
+
     #[test]
     fn a_sid_has_one_to_fifteen_sub_authorities() {
-        let text = |count| format!("S-1-5{}", "-1".repeat(count));
         assert_eq!(Sid::parse(&text(0)), Err(SddlError::SubAuthorityCount { count: 0 }));
         assert_eq!(Sid::parse(&text(15)).unwrap().to_string(), text(15));
         assert_eq!(Sid::parse(&text(16)), Err(SddlError::SubAuthorityCount { count: 16 }));
@@ -260,7 +271,6 @@ mod tests {
 
     #[test]
     fn a_binary_sid_has_one_to_fifteen_sub_authorities() {
-        let bytes = |count: u8| [vec![1, count, 0, 0, 0, 0, 0, 5], vec![0; 4 * usize::from(count)]].concat();
         assert_eq!(Sid::decode(&bytes(0)), Err(SddlError::SubAuthorityCount { count: 0 }));
         assert!(Sid::decode(&bytes(15)).is_ok());
         assert_eq!(Sid::decode(&bytes(16)), Err(SddlError::SubAuthorityCount { count: 16 }));

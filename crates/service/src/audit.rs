@@ -1,37 +1,43 @@
-//! Records of who tried what, for those who have to account for it.
+//! Audit records of sign-ins and access checks.
 //!
-//! They are events of `tracing` with the target [`AUDIT`], so that the program decides where they go. Every record
-//! has an `event` and an `outcome`; none has a secret.
+//! Records are `tracing` events with the target [`AUDIT`], so the program decides where they are written. Every
+//! record has the fields `event` and `outcome`. No record contains a secret.
 
 use std::net::IpAddr;
 
-use auth::{AuthError, Oid, Scheme};
-use config::Decider;
-use sddl::{AccessKind, AccessMask, Ace, Outcome, Verdict};
+use auth::{AuthError, Identity, Oid, Scheme};
+use config::DescriptorOrigin;
+use sddl::{AccessKind, AccessMask, Ace, Outcome, Sid, Verdict};
 use wsman::Action;
-
-use crate::access::Caller;
 
 /// The target of audit records.
 pub const AUDIT: &str = "audit";
 
-/// What somebody asked for, and what decided about it.
-pub(crate) struct Accessed<'a> {
+/// The caller that a record is about.
+pub(crate) struct Subject<'a> {
+    pub(crate) identity: &'a Identity,
+    pub(crate) sid: Sid,
+    pub(crate) address: IpAddr,
+}
+
+/// Decision of the access check.
+pub(crate) struct AccessDecision<'a> {
     pub(crate) action: &'a Action,
     pub(crate) resource: &'a str,
     pub(crate) rights: AccessMask,
-    /// Where the descriptor stands.
-    pub(crate) decider: Decider<'a>,
+    /// Origin of the security descriptor that decided.
+    pub(crate) decider: DescriptorOrigin<'a>,
     /// The entry of its DACL that decided, if one did.
     pub(crate) ace: Option<&'a Ace<AccessKind>>,
     pub(crate) verdict: Verdict,
 }
 
-/// Someone asked for something that is to be recorded.
-pub(crate) fn access(caller: &Caller, accessed: &Accessed<'_>) {
-    let Accessed { resource, rights, decider, ace, verdict, .. } = *accessed;
-    let (account, sid, address) = (caller.identity().account(), caller.sid(), caller.address());
-    let (scheme, mechanism, action) = (caller.identity().scheme(), mechanism(caller), accessed.action.uri());
+/// Records a decision of the access check.
+pub(crate) fn access(subject: &Subject<'_>, decision: &AccessDecision<'_>) {
+    let AccessDecision { resource, rights, decider, ace, verdict, .. } = *decision;
+    let Subject { identity, sid, address } = *subject;
+    let (account, scheme, mechanism) = (identity.account(), identity.scheme(), mechanism(identity));
+    let action = decision.action.uri();
     let ace = ace.map(ToString::to_string).unwrap_or_default();
     match Outcome::from(verdict) {
         Outcome::Granted => tracing::debug!(
@@ -49,17 +55,19 @@ pub(crate) fn access(caller: &Caller, accessed: &Accessed<'_>) {
     }
 }
 
-/// Someone has proven who they are.
-pub(crate) fn signed_in(caller: &Caller) {
-    let (account, sid, address) = (caller.identity().account(), caller.sid(), caller.address());
-    let (scheme, mechanism) = (caller.identity().scheme(), mechanism(caller));
+/// Records a successful sign-in.
+pub(crate) fn signed_in(subject: &Subject<'_>) {
+    let Subject { identity, sid, address } = *subject;
+    let (account, scheme, mechanism) = (identity.account(), identity.scheme(), mechanism(identity));
     tracing::debug!(
         target: AUDIT, event = "sign-in", outcome = "granted", %account, %sid, %address, %scheme, mechanism,
         "Signed in"
     );
 }
 
-/// Someone was not let in. `account` is the name that was claimed, and empty where it did not come so far.
+/// Records a failed sign-in.
+///
+/// `account` is the name that the client claimed; it is empty if the sign-in failed before the name was known.
 pub(crate) fn not_signed_in(
     address: IpAddr,
     account: &str,
@@ -74,7 +82,7 @@ pub(crate) fn not_signed_in(
     );
 }
 
-/// What the scheme was filled with; where it leaves no choice, the record has no such field.
-fn mechanism(caller: &Caller) -> Option<String> {
-    caller.identity().mechanism().map(ToString::to_string)
+/// Returns the mechanism that a scheme negotiated; `None` for schemes that have only one.
+fn mechanism(identity: &Identity) -> Option<String> {
+    identity.mechanism().map(ToString::to_string)
 }

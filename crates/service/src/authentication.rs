@@ -1,9 +1,10 @@
-//! Lets someone in, or not: from HTTP headers to a [`Caller`].
+//! Authentication of connections and requests: from HTTP headers to a [`Caller`] (MS-WSMV 3.1.4.1, RFC 4559).
 
 mod basic;
+mod cached_caller;
 mod certificate;
+mod sign_in;
 mod tokens;
-mod verdict;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,127 +14,134 @@ use auth::{Binding, CertificateProof, ChannelBinding, Hardening};
 use config::{CbtHardeningLevel, Config};
 use http::{Credentials, RequestHead};
 
-use self::basic::Remembered;
-use self::certificate::Shown;
-use self::tokens::{Established, UnderWay};
-use self::verdict::Verdict;
-pub(crate) use self::verdict::judged_again;
-use crate::access::Caller;
+use self::basic::AcceptedHeader;
+use self::cached_caller::CachedCaller;
+use self::certificate::ClientCertificate;
+pub(crate) use self::sign_in::SignIn;
+use self::tokens::{Established, PendingHandshake};
 use crate::audit;
-use crate::listener::Transport;
-use crate::service::Service;
+use crate::caller::Caller;
+use crate::endpoint::Transport;
 
-/// What is known of the peer of one connection, from its beginning to its end.
+/// Authentication state of one connection.
 pub(crate) struct Authentication {
     address: IpAddr,
     transport: Transport,
-    /// Which TLS connection it is, for tokens that are bound to one.
+    /// Channel binding of the TLS connection, for tokens that are bound to one.
     channel: Option<ChannelBinding>,
-    /// What the client has shown in the handshake.
-    shown: Option<Box<Shown>>,
-    standing: Standing,
-    remembered: Option<Remembered>,
+    /// Certificate that the client presented in the TLS handshake.
+    certificate: Option<Box<ClientCertificate>>,
+    state: ConnectionState,
+    accepted_header: Option<AcceptedHeader>,
 }
 
-/// How far the connection itself is authenticated.
+/// Authentication of the connection itself.
 ///
-/// Basic and certificates prove each request and never change it.
-enum Standing {
-    /// Not at all.
-    Nobody,
-    /// Tokens go to and fro.
-    UnderWay(UnderWay),
-    /// The connection is somebody's until it ends (MS-WSMV 2.1.1, RFC 4559 6), or the account does.
+/// Basic and Certificate authenticate single requests and do not change it.
+enum ConnectionState {
+    /// Not authenticated.
+    Anonymous,
+    /// A token exchange is in progress.
+    Handshake(PendingHandshake),
+    /// Authenticated until the connection ends (MS-WSMV 2.1.1, RFC 4559 6) or the account is disabled.
     Established(Established),
-    /// The kernel has said whose it is when it began.
-    Local(Verdict),
+    /// Authenticated by the kernel when the connection was opened.
+    Local(CachedCaller),
 }
 
-/// What a request's headers lead to.
+/// Result of authenticating one request.
 pub(crate) enum Admission {
-    /// Someone, proven; with the value of `WWW-Authenticate` that the answer has to carry, if any.
+    /// Authenticated, with the value of `WWW-Authenticate` for the response, if any.
     Caller(Arc<Caller>, Option<String>),
-    /// Somebody with a certificate; whose account that is depends on the resource:
-    /// [`by_certificate`](Authentication::by_certificate) says it once the body is read.
+    /// The client has a certificate. The account depends on the requested resource, so
+    /// [`by_certificate`](Authentication::by_certificate) determines it once the body is received.
     ByResource,
-    /// Nobody yet: answer 401 with this value of `WWW-Authenticate` alone.
+    /// A handshake is in progress: respond with 401 and this value of `WWW-Authenticate` only.
     Continue(String),
-    /// Nobody: answer 401 and offer these.
+    /// Not authenticated: respond with 401 and these schemes.
     Challenge(Vec<Scheme>),
 }
 
 impl Authentication {
+    /// Creates the state of a new connection, which is not authenticated.
     pub(crate) fn new(
         address: IpAddr,
         transport: Transport,
         channel: Option<ChannelBinding>,
-        shown: Option<CertificateProof>,
+        certificate: Option<CertificateProof>,
     ) -> Self {
-        let shown = shown.map(|proof| Box::new(Shown::new(proof)));
-        Self { address, transport, channel, shown, standing: Standing::Nobody, remembered: None }
+        let certificate = certificate.map(|proof| Box::new(ClientCertificate::new(proof)));
+        let state = ConnectionState::Anonymous;
+        Self { address, transport, channel, certificate, state, accepted_header: None }
     }
 
-    /// A connection of which the kernel has said whose it is: no header is needed or looked at.
-    pub(crate) fn local(caller: Arc<Caller>, service: &Service) -> Self {
-        let address = caller.address();
-        let standing = Standing::Local(Verdict::new(caller, service));
-        Self { address, transport: Transport::Local, channel: None, shown: None, standing, remembered: None }
+    /// Creates the state of a connection whose peer the kernel has identified. Its requests need no `Authorization`
+    /// header; one that is present is ignored.
+    pub(crate) fn local(caller: Arc<Caller>, sign_in: &SignIn) -> Self {
+        Self {
+            address: caller.address(),
+            transport: Transport::Local,
+            channel: None,
+            certificate: None,
+            state: ConnectionState::Local(CachedCaller::new(caller, sign_in)),
+            accepted_header: None,
+        }
     }
 
-    /// Judges one request.
+    /// Authenticates one request.
     ///
-    /// A request without credentials is nobody's unless the connection itself was authenticated, whatever came
-    /// before it; a request with credentials ends what the connection had (MS-WSMV 3.1.4.1, RFC 4559 6).
-    pub(crate) async fn admit(&mut self, head: &RequestHead, service: &Arc<Service>) -> Admission {
-        if let Standing::Local(verdict) = &mut self.standing {
-            return match verdict.caller(service).await {
+    /// A request without credentials is anonymous unless the connection itself is authenticated, whatever requests
+    /// came before it. A request with credentials ends the authentication of the connection (MS-WSMV 3.1.4.1,
+    /// RFC 4559 6).
+    pub(crate) async fn admit(&mut self, head: &RequestHead, sign_in: &SignIn, config: &Config) -> Admission {
+        if let ConnectionState::Local(cached) = &mut self.state {
+            return match cached.current(sign_in).await {
                 Some(caller) => Admission::Caller(caller, None),
-                // There is nothing to prove here: the program may connect anew.
+                // Local connections have no schemes. The client can open a new connection.
                 None => Admission::Challenge(Vec::new()),
             };
         }
         let Some(header) = head.header("Authorization") else {
-            let caller = match &mut self.standing {
-                Standing::Established(established) => established.verdict().caller(service).await,
+            let caller = match &mut self.state {
+                ConnectionState::Established(established) => established.cached().current(sign_in).await,
                 _ => None,
             };
             return match caller {
                 Some(caller) => Admission::Caller(caller, None),
-                None => self.refuse(&service.config(), service),
+                None => self.reject(config, sign_in),
             };
         };
-        let config = service.config();
-        let Ok(credentials) = Credentials::parse(header) else { return self.refuse(&config, service) };
+        let Ok(credentials) = Credentials::parse(header) else { return self.reject(config, sign_in) };
         let scheme = match Scheme::from_name(credentials.scheme()) {
-            Some(scheme) if self.offered(&config, service).contains(&scheme) => scheme,
+            Some(scheme) if self.offered(config, sign_in).contains(&scheme) => scheme,
             scheme => {
                 let name = scheme.map_or_else(|| "unknown".to_owned(), |scheme| scheme.to_string());
-                tracing::debug!(peer = %self.address, scheme = %name, "Scheme is not offered here");
-                return self.refuse(&config, service);
+                tracing::debug!(peer = %self.address, scheme = %name, "Authentication scheme is not offered");
+                return self.reject(config, sign_in);
             }
         };
         let admitted = match scheme {
             Scheme::Basic => {
-                self.standing = Standing::Nobody;
-                let caller = self.by_password(header, credentials.rest(), service).await;
+                self.state = ConnectionState::Anonymous;
+                let caller = self.by_password(header, credentials.rest(), sign_in).await;
                 caller.map(|caller| Admission::Caller(caller, None))
             }
             Scheme::Certificate => {
-                // Apart, because the others have to have no memory for it.
-                let holds = Box::pin(self.holds_certificate(service)).await;
-                holds.then_some(Admission::ByResource)
+                // Boxed so that the future of the other schemes stays small.
+                let has_mapping = Box::pin(self.check_certificate(sign_in)).await;
+                has_mapping.then_some(Admission::ByResource)
             }
-            _ => self.by_tokens(scheme, credentials.rest(), &config, service).await,
+            _ => self.by_tokens(scheme, credentials.rest(), config, sign_in).await,
         };
-        admitted.unwrap_or_else(|| self.refuse(&config, service))
+        admitted.unwrap_or_else(|| self.reject(config, sign_in))
     }
 
-    /// The schemes that are switched on and work on this connection, in Windows' order.
-    pub(crate) fn offered(&self, config: &Config, service: &Service) -> Vec<Scheme> {
-        let is_private = match self.transport {
+    /// Returns the schemes that are enabled and available on this connection, in the order of Windows.
+    pub(crate) fn offered(&self, config: &Config, sign_in: &SignIn) -> Vec<Scheme> {
+        let allows_passwords = match self.transport {
             Transport::Http => config.service.allow_unencrypted,
             Transport::Https => true,
-            // It has nobody to challenge.
+            // The kernel has identified the peer, so there is nothing to offer.
             Transport::Local => return Vec::new(),
         };
         let switches = &config.service.auth;
@@ -141,30 +149,31 @@ impl Authentication {
             (Scheme::Negotiate, switches.negotiate),
             (Scheme::Kerberos, switches.kerberos),
             (Scheme::CredSsp, switches.credssp),
-            (Scheme::Basic, switches.basic && is_private),
+            (Scheme::Basic, switches.basic && allows_passwords),
             (Scheme::Certificate, switches.certificate && self.transport == Transport::Https),
         ]
         .into_iter()
-        .filter(|(scheme, is_on)| *is_on && service.authenticator.knows(*scheme))
+        .filter(|(scheme, is_enabled)| *is_enabled && sign_in.authenticator.supports(*scheme))
         .map(|(scheme, _)| scheme)
         .collect()
     }
 
-    /// What opens and seals messages here, with the scheme that it came from.
+    /// Returns the scheme and security context of the connection, which seal and unseal messages.
     pub(crate) fn established(&mut self) -> Option<&mut Established> {
-        match &mut self.standing {
-            Standing::Established(established) => Some(established),
+        match &mut self.state {
+            ConnectionState::Established(established) => Some(established),
             _ => None,
         }
     }
 
-    /// Nobody is let in, and whatever the connection had is gone.
-    fn refuse(&mut self, config: &Config, service: &Service) -> Admission {
-        self.standing = Standing::Nobody;
-        Admission::Challenge(self.offered(config, service))
+    /// Rejects a request and ends the authentication of the connection.
+    fn reject(&mut self, config: &Config, sign_in: &SignIn) -> Admission {
+        self.state = ConnectionState::Anonymous;
+        Admission::Challenge(self.offered(config, sign_in))
     }
 
-    /// To what tokens must be bound: with TLS, to this connection; without, to this service, as far as they say.
+    /// Returns the required binding of tokens: with TLS to this connection, otherwise to this service, as far as tokens
+    /// contain one (RFC 5056, RFC 5929).
     fn binding(&self, config: &Config) -> Binding {
         let level = match config.service.auth.cbt_hardening_level {
             CbtHardeningLevel::Strict => Hardening::Strict,
@@ -174,23 +183,23 @@ impl Authentication {
         Binding { level, expected: self.channel.clone() }
     }
 
-    /// Makes someone of an identity, or tells the log why not; either way it is on record.
-    fn caller(&self, identity: Identity, service: &Service) -> Option<Arc<Caller>> {
-        let caller = self.make_caller(identity, service)?;
-        audit::signed_in(&caller);
+    /// Creates the caller of an identity and records the sign-in, or the reason why there is no caller.
+    fn caller(&self, identity: Identity, sign_in: &SignIn) -> Option<Arc<Caller>> {
+        let caller = self.create_caller(identity, sign_in)?;
+        audit::signed_in(&caller.audit_subject());
         Some(caller)
     }
 
-    /// The same, of somebody who was on record a moment ago.
-    fn make_caller(&self, identity: Identity, service: &Service) -> Option<Arc<Caller>> {
-        let Some(token) = service.principals.token_of(&identity) else {
+    /// Creates the caller of an identity without a record, for one whose sign-in was recorded a moment ago.
+    fn create_caller(&self, identity: Identity, sign_in: &SignIn) -> Option<Arc<Caller>> {
+        let Some(token) = sign_in.principals.token_of(&identity) else {
             let account = identity.account();
-            tracing::warn!(peer = %self.address, %account, "The account has no identity on this machine");
+            tracing::warn!(peer = %self.address, %account, "Account does not exist on this machine");
             let (scheme, mechanism) = (identity.scheme(), identity.mechanism());
             audit::not_signed_in(self.address, &account.name, scheme, mechanism, AuthError::NotAllowed);
             return None;
         };
-        let proof = service.principals.proof_of(&identity);
-        Some(Arc::new(Caller::new(identity, token, self.address).with_proof(proof)))
+        let session = sign_in.principals.session_handle(&identity);
+        Some(Arc::new(Caller::new(identity, token, self.address).with_session(session)))
     }
 }

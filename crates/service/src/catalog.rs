@@ -1,12 +1,13 @@
-//! Finds the plug-in for a resource.
+//! Maps resource URIs to plug-ins.
 
 use std::sync::Arc;
 
 use wsman::{Code, Detail, Fault, ResourceUri, Subcode, code};
 
-use crate::plugin::{Answer, BoxFuture, Call, Plugin, Resource};
+use crate::plugin::{Answer, BoxFuture, Call, Plugin};
+use crate::resource::Resource;
 
-/// Every plug-in of the service, and so a plug-in itself: what one process has, another can have as one.
+/// The plug-ins of a service. A catalog is itself a plug-in, so that a process can offer all its plug-ins as one.
 #[derive(Clone, Default)]
 pub struct Catalog {
     plugins: Vec<Arc<dyn Plugin>>,
@@ -14,18 +15,18 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// A catalog of these plug-ins, which hear what the others answer for.
+    /// Creates a catalog and passes each plug-in the resources of all of them.
     #[must_use]
     pub fn new(plugins: Vec<Arc<dyn Plugin>>) -> Self {
         let resources: Vec<Resource> =
             plugins.iter().flat_map(|plugin| plugin.resources()).copied().collect();
         for plugin in &plugins {
-            plugin.served(&resources);
+            plugin.set_all_resources(&resources);
         }
         Self { plugins, resources }
     }
 
-    /// The plug-in of the longest matching URI.
+    /// Returns the plug-in and resource with the longest matching URI.
     ///
     /// # Errors
     /// `a:DestinationUnreachable` if none matches.
@@ -41,7 +42,7 @@ impl Catalog {
         });
         matching.max_by_key(|(_, resource)| resource.uri.len()).ok_or_else(|| {
             const UNKNOWN: Code = code::INVALID_RESOURCE_URI;
-            let reason = format!("no resource of this service has the URI {uri}");
+            let reason = format!("the service has no resource with the URI {uri}");
             Fault::new(Subcode::DestinationUnreachable, UNKNOWN, reason)
                 .with_detail(Detail::INVALID_RESOURCE_URI)
         })

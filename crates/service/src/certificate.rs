@@ -1,10 +1,10 @@
-//! The certificate of HTTPS listeners.
+//! Certificates of HTTPS listeners.
 
-mod fitness;
+mod claims;
 pub(crate) mod names;
 mod store;
 
-pub use fitness::Unfit;
+pub use claims::CertificateProblem;
 pub use store::{CertificateKeeper, Certificates};
 
 use std::path::{Path, PathBuf};
@@ -23,10 +23,10 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::NoServerSessionStorage;
 
-use self::fitness::Claims;
-use crate::client_certificate::Asking;
+use self::claims::Claims;
+use crate::client_certificate::ClientCertificateVerifier;
 
-/// A certificate with its key, ready to serve TLS.
+/// A certificate chain with its private key, ready for TLS.
 #[derive(Clone)]
 pub struct Certificate {
     chain: Vec<CertificateDer<'static>>,
@@ -34,7 +34,7 @@ pub struct Certificate {
     server: Arc<ServerConfig>,
 }
 
-/// A certificate equals itself and its copies; one read again is another, since its key may be.
+/// Compares identities: copies are equal, but a certificate that was read again is not, since its key may differ.
 impl PartialEq for Certificate {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.server, &other.server)
@@ -43,83 +43,83 @@ impl PartialEq for Certificate {
 
 impl Eq for Certificate {}
 
-/// Why there is no certificate to serve with.
+/// Failure to load or create a certificate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CertificateError {
-    /// One could not be made.
-    #[error("a self-signed certificate cannot be made: {0}")]
+    /// A certificate could not be created.
+    #[error("cannot create a self-signed certificate: {0}")]
     Make(#[from] rcgen::Error),
     /// A file is not PEM.
     #[error("{path} is not a PEM file with a certificate and a key: {reason}")]
     Pem {
-        /// Which file.
+        /// Path of the file.
         path: String,
-        /// What the reader says.
+        /// The error of the PEM parser.
         reason: String,
     },
-    /// The first certificate of the file is none.
-    #[error("the certificate cannot be read: {0}")]
+    /// The first certificate of the file is malformed.
+    #[error("cannot parse the certificate: {0}")]
     Certificate(String),
-    /// Certificate and key do not work together, or not for TLS.
+    /// Certificate and key do not match, or are not usable for TLS.
     #[error("the certificate cannot be used for TLS: {0}")]
     Tls(#[from] rustls::Error),
     /// No file has this thumbprint.
     #[error(
-        "there is no certificate {thumbprint}\n  put it with its key into {}/{thumbprint}.pem (mode 0600)",
+        "certificate not found: {thumbprint}\n  put it with its key into {}/{thumbprint}.pem (mode 0600)",
         directory.display()
     )]
     NotFound {
-        /// Which one was looked for.
+        /// The requested thumbprint.
         thumbprint: Thumbprint,
-        /// Where certificates are kept.
+        /// Directory of the administrator's certificates.
         directory: PathBuf,
     },
-    /// The system does not let a file be read or written.
+    /// A file could not be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     Disk {
-        /// What was to be done.
+        /// The failed operation: `read` or `write`.
         action: &'static str,
-        /// With which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system call.
         source: std::io::Error,
     },
-    /// Everyone may read the key.
+    /// The private key is readable by everyone.
     #[error(
-        "{path} holds a key and can be read by everyone (mode {mode:04o})\n  run chmod 600 {path}, and use another key if others had access",
+        "{path} contains a private key and can be read by everyone (mode {mode:04o})\n  run chmod 600 {path}, and replace the key if other users had access",
         path = path.display()
     )]
     Exposed {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Its permissions.
+        /// Permissions of the file.
         mode: u32,
     },
-    /// The process that keeps the files does not give it.
+    /// The [`CertificateKeeper`] reported this error.
     #[error("{0}")]
-    Kept(String),
-    /// The file holds another certificate than its name says.
-    #[error("{} holds the certificate {found}\n  name the file {found}.pem and set CertificateThumbprint to that", path.display())]
+    Keeper(String),
+    /// The file contains another certificate than its name says.
+    #[error("{} contains the certificate {found}\n  rename the file to {found}.pem and set CertificateThumbprint to {found}", path.display())]
     Misnamed {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is in it.
+        /// Thumbprint of the certificate in the file.
         found: Thumbprint,
     },
 }
 
 impl Certificate {
-    /// Makes a self-signed certificate for these names, valid for three years from an hour before `now`.
+    /// Creates a self-signed certificate for these names, valid for three years from an hour before `now`.
     ///
-    /// The PEM text that is returned with it holds the certificate and its key: keep it readable by the
+    /// The PEM text that is returned with it contains the certificate and its private key: it must be readable by the
     /// service only.
     ///
     /// # Errors
-    /// [`CertificateError::Make`], for instance for a name that is none.
+    /// [`CertificateError::Make`], for example for an invalid name.
     pub fn self_signed(names: &[String], now: SystemTime) -> Result<(Self, String), CertificateError> {
         const VALID: Duration = Duration::from_secs(3 * 365 * 86_400);
-        const CLOCKS_DIFFER: Duration = Duration::from_secs(3_600);
+        const CLOCK_SKEW: Duration = Duration::from_secs(3_600);
         let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?;
         let mut params = CertificateParams::default();
         let common_name = names.first().map_or("localhost", String::as_str);
@@ -132,7 +132,7 @@ impl Certificate {
         }
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.not_before = (now - CLOCKS_DIFFER).into();
+        params.not_before = (now - CLOCK_SKEW).into();
         params.not_after = (now + VALID).into();
         let certificate = params.self_signed(&key)?;
         let pem = format!("{}{}", certificate.pem(), key.serialize_pem());
@@ -140,18 +140,15 @@ impl Certificate {
         Ok((Self::new(vec![certificate.der().clone()], key)?, pem))
     }
 
-    /// Takes the certificates and the key that a PEM text holds; `path` is for error messages.
+    /// Parses a PEM text with the certificates and the key. `path` is for error messages.
     ///
     /// # Errors
-    /// [`CertificateError`] if a part is missing or the parts do not fit.
+    /// [`CertificateError`] if a part is missing or the parts do not match.
     pub fn from_pem(text: &str, path: &Path) -> Result<Self, CertificateError> {
-        let wrong = |reason: rustls::pki_types::pem::Error| CertificateError::Pem {
-            path: path.display().to_string(),
-            reason: reason.to_string(),
-        };
-        let chain =
-            CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
-        let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(wrong)?;
+        let chain = CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<Vec<_>, _>>();
+        let chain = chain.map_err(|reason| pem_error(path, &reason))?;
+        let key =
+            PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|reason| pem_error(path, &reason))?;
         Self::new(chain, key)
     }
 
@@ -159,8 +156,10 @@ impl Certificate {
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
     ) -> Result<Self, CertificateError> {
-        let first = chain.first().ok_or_else(|| CertificateError::Certificate("there is none".to_owned()))?;
-        let claims = Arc::new(Claims::read(first).map_err(CertificateError::Certificate)?);
+        let first = chain
+            .first()
+            .ok_or_else(|| CertificateError::Certificate("the file contains no certificate".to_owned()))?;
+        let claims = Arc::new(Claims::parse(first).map_err(CertificateError::Certificate)?);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
         let mut server = builder.with_no_client_auth().with_single_cert(chain.clone(), key)?;
@@ -168,34 +167,36 @@ impl Certificate {
         Ok(Self { chain, claims, server: Arc::new(server) })
     }
 
-    /// SHA-1 of the certificate as 40 upper-case hexadecimal digits: a name for it, never a reason to trust.
+    /// Returns the SHA-1 hash of the certificate as 40 upper-case hexadecimal digits. It identifies the certificate but
+    /// proves nothing.
     #[must_use]
     pub fn thumbprint(&self) -> String {
         self.name().to_string()
     }
 
-    /// SHA-256 of the certificate in hexadecimal digits, with colons, as programs show it to those who compare.
+    /// Returns the SHA-256 hash of the certificate as hexadecimal digits with colons, for users who compare
+    /// fingerprints.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let der = self.chain.first().map(AsRef::as_ref).unwrap_or_default();
         let sha256 = digest::digest(&digest::SHA256, der);
-        sha256.as_ref().iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join(":")
+        sha256.as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
     }
 
-    /// Whether nobody but its holder vouches for it.
+    /// Returns whether the certificate is self-signed.
     #[must_use]
     pub fn is_self_signed(&self) -> bool {
         self.claims.is_self_signed()
     }
 
-    /// Whether it is for a name of this machine, which other machines call it by.
+    /// Returns whether the certificate covers a name of this machine other than `localhost`.
     #[must_use]
     pub fn names_this_machine(&self) -> bool {
         let names = names::of_this_machine([]);
         names.iter().filter(|name| *name != "localhost").any(|name| self.claims.has_name(name))
     }
 
-    /// The thumbprint as settings have it.
+    /// Returns the thumbprint in the form of settings.
     #[must_use]
     pub fn name(&self) -> Thumbprint {
         let der = self.chain.first().map(AsRef::as_ref).unwrap_or_default();
@@ -203,23 +204,23 @@ impl Certificate {
         Thumbprint(sha1.as_ref().try_into().unwrap_or_default())
     }
 
-    /// Whether clients that call this machine by a name can be expected to accept the certificate now; with no
-    /// name, or `*`, by any of its names.
+    /// Checks that clients which connect to `hostname` can be expected to accept the certificate now. An empty name or
+    /// `*` matches any name of the certificate.
     ///
-    /// Who issued it is not looked at: only the client knows whom it trusts.
+    /// The issuer is not checked: only the client knows which issuers it trusts.
     ///
     /// # Errors
-    /// [`Unfit`] says why not.
-    pub fn fits(&self, hostname: &Hostname, now: SystemTime) -> Result<(), Unfit> {
-        self.claims.fit(hostname.as_str(), now)
+    /// The first [`CertificateProblem`] found.
+    pub fn check(&self, hostname: &Hostname, now: SystemTime) -> Result<(), CertificateProblem> {
+        self.claims.check(hostname.as_str(), now)
     }
 
-    /// The end of its validity, in seconds since 1970.
+    /// Returns the end of the validity period, in seconds since 1970.
     fn not_after(&self) -> i64 {
         self.claims.not_after()
     }
 
-    /// What tokens are bound to that come over a connection with this certificate.
+    /// Returns the channel binding of connections that use this certificate (RFC 5929 4, `tls-server-end-point`).
     pub(crate) fn channel_binding(&self) -> ChannelBinding {
         let der = self.chain.first().map(AsRef::as_ref).unwrap_or_default();
         ChannelBinding::tls_server_end_point(&certificate_hash(self.claims.signature_algorithm(), der))
@@ -229,26 +230,32 @@ impl Certificate {
         Arc::clone(&self.server)
     }
 
-    /// The same for one connection, asking the client for a certificate of its own.
+    /// Returns a configuration for one connection that requests a certificate from the client.
     ///
-    /// No connection goes on with the keys of an earlier one: the client would sign nothing.
-    pub(crate) fn asking_server(&self) -> Result<(Arc<ServerConfig>, Arc<Asking>), rustls::Error> {
+    /// Sessions are not resumed, because the client signs nothing in a resumed handshake.
+    pub(crate) fn server_requesting_client_certificate(
+        &self,
+    ) -> Result<(Arc<ServerConfig>, Arc<ClientCertificateVerifier>), rustls::Error> {
         let provider = Arc::clone(self.server.crypto_provider());
-        let asking = Asking::new(provider.signature_verification_algorithms);
+        let verifier = ClientCertificateVerifier::new(provider.signature_verification_algorithms);
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
         let mut server = builder
-            .with_client_cert_verifier(Arc::clone(&asking) as _)
+            .with_client_cert_verifier(Arc::clone(&verifier) as _)
             .with_cert_resolver(Arc::clone(&self.server.cert_resolver));
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
         server.alpn_protocols = protocols();
-        Ok((Arc::new(server), asking))
+        Ok((Arc::new(server), verifier))
     }
 }
 
-/// HTTP/1.1 alone: sign-in belongs to the connection.
+/// Returns the ALPN protocols: HTTP/1.1 only, because authentication belongs to the connection.
 fn protocols() -> Vec<Vec<u8>> {
     vec![b"http/1.1".to_vec()]
+}
+
+fn pem_error(path: &Path, reason: &rustls::pki_types::pem::Error) -> CertificateError {
+    CertificateError::Pem { path: path.display().to_string(), reason: reason.to_string() }
 }
 
 impl std::fmt::Debug for Certificate {

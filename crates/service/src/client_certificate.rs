@@ -1,4 +1,4 @@
-//! How the handshake asks for a certificate, and what is kept of the proof.
+//! Client certificates in the TLS handshake.
 
 use std::sync::{Arc, OnceLock};
 
@@ -9,54 +9,54 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, ServerConnection, SignatureScheme};
 
-/// Asks one client for a certificate, and lets the handshake finish without one and with any.
+/// Requests a certificate from one client and accepts any, or none.
 ///
-/// Whoever shows one must have its key: that is all the handshake decides. Whose it is decides a request that wants to
-/// be judged by it, so that a client that happens to have a certificate can sign in otherwise. Who judges that may be
-/// another process, so what was signed is kept.
+/// The handshake verifies only that the client has the private key. Its account is determined by requests that use the
+/// Certificate scheme, so that a client with a certificate can also authenticate in another way. Another process may
+/// determine the account, so the signed data is kept as proof.
 #[derive(Debug)]
-pub(crate) struct Asking {
+pub(crate) struct ClientCertificateVerifier {
     algorithms: WebPkiSupportedAlgorithms,
-    signed: OnceLock<Signed>,
+    proof: OnceLock<SignedHandshake>,
 }
 
-/// What the key of a certificate has signed.
+/// Data of the handshake that the client has signed.
 #[derive(Debug)]
-struct Signed {
+struct SignedHandshake {
     version: TlsVersion,
     message: Vec<u8>,
     signature: HandshakeSignature,
 }
 
-impl Asking {
-    /// For one handshake.
+impl ClientCertificateVerifier {
+    /// Creates the verifier of one handshake.
     pub(crate) fn new(algorithms: WebPkiSupportedAlgorithms) -> Arc<Self> {
-        Arc::new(Self { algorithms, signed: OnceLock::new() })
+        Arc::new(Self { algorithms, proof: OnceLock::new() })
     }
 
-    /// The proof of a handshake that is done, if the client has a certificate.
+    /// Returns the proof of possession after the handshake, if the client has presented a certificate.
     pub(crate) fn proof(&self, connection: &ServerConnection) -> Option<CertificateProof> {
-        let shown = connection.peer_certificates()?.iter().map(|der| der.as_ref().to_vec()).collect();
-        let Signed { version, message, signature } = self.signed.get()?;
-        CertificateProof::new(*version, shown, message.clone(), signature.clone())
-            .inspect_err(|error| tracing::warn!(%error, "A client certificate cannot be used"))
+        let chain = connection.peer_certificates()?.iter().map(|der| der.as_ref().to_vec()).collect();
+        let SignedHandshake { version, message, signature } = self.proof.get()?;
+        CertificateProof::new(*version, chain, message.clone(), signature.clone())
+            .inspect_err(|error| tracing::warn!(%error, "Cannot use client certificate"))
             .ok()
     }
 
-    fn keep(&self, version: TlsVersion, message: &[u8], signature: &DigitallySignedStruct) {
+    fn store(&self, version: TlsVersion, message: &[u8], signature: &DigitallySignedStruct) {
         let (scheme, octets) = (u16::from(signature.scheme), signature.signature().to_vec());
         let signature = HandshakeSignature { scheme, octets };
-        // There is one signature in a handshake.
-        let _ = self.signed.set(Signed { version, message: message.to_vec(), signature });
+        // A handshake has one client signature.
+        let _ = self.proof.set(SignedHandshake { version, message: message.to_vec(), signature });
     }
 }
 
-impl ClientCertVerifier for Asking {
+impl ClientCertVerifier for ClientCertificateVerifier {
     fn client_auth_mandatory(&self) -> bool {
         false
     }
 
-    /// None: what authorities there are is nobody's business who has not signed in.
+    /// Returns no authorities: unauthenticated clients must not learn which ones are trusted.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
@@ -77,7 +77,7 @@ impl ClientCertVerifier for Asking {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let valid = verify_tls12_signature(message, certificate, signature, &self.algorithms)?;
-        self.keep(TlsVersion::Tls12, message, signature);
+        self.store(TlsVersion::Tls12, message, signature);
         Ok(valid)
     }
 
@@ -88,7 +88,7 @@ impl ClientCertVerifier for Asking {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let valid = verify_tls13_signature(message, certificate, signature, &self.algorithms)?;
-        self.keep(TlsVersion::Tls13, message, signature);
+        self.store(TlsVersion::Tls13, message, signature);
         Ok(valid)
     }
 

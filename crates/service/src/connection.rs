@@ -1,19 +1,19 @@
-//! One connection: HTTP/1.1, one request at a time, from the first octet to the last.
+//! A client connection: HTTP/1.1, one request at a time.
 //!
-//! A client that is gone is not worked for, and one that listens is. A connection that was reset has nobody at its
-//! other end, so what is under way is dropped at once. One of which only the client's direction has ended looks the
-//! same whether the client has closed it or merely said all it had to say (`shutdown`, half a close). So whatever is
-//! asked is answered, but does not wait for long: what is not done after three seconds is answered like a wait that
-//! found nothing. A client that listens asks again, one that does not holds up nothing, and either way what a
-//! plug-in gave is lost only if it arrived ([`arrival`]).
+//! If the client resets the connection, the operation in progress is cancelled at once. If it closes only its own
+//! direction, the service cannot tell whether it has closed the connection (`close`) or has only finished sending
+//! (`shutdown`). The service therefore still responds, but does not wait long: an operation that is not finished after
+//! three seconds ends as if its timeout had expired. A client that is still there can retry, and a client that is gone
+//! occupies no resources. In both cases, the output of a plug-in is discarded only once the client has received it; see
+//! [`delivery`].
 
-mod arrival;
 mod body;
+mod delivery;
 mod exchange;
 mod head;
 mod link;
 mod sealed;
-mod socket;
+mod socket_status;
 
 use std::io::{ErrorKind, IoSlice};
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::{CertificateProof, ChannelBinding};
+use auth::{CertificateProof, ChannelBinding, Scheme};
 use http::{BodyFraming, Method, RequestHead};
 use limits::Busy;
 use sddl::Sid;
@@ -30,30 +30,31 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use xml::Encoding;
 
-use self::arrival::Undecided;
-use self::exchange::{Exchange, Unreadable};
+use self::delivery::PendingDelivery;
+use self::exchange::{BodyTypeError, Exchange};
 pub(crate) use self::link::Link;
 use self::link::receive;
-use crate::access::Caller;
 use crate::answer::{ANONYMOUS_REQUEST, Message, MessageKind};
 use crate::authentication::Authentication;
+use crate::caller::Caller;
 use crate::connection_table::ConnectionSlot;
-use crate::listener::{Door, Transport};
+use crate::endpoint::Transport;
+use crate::route::Route;
 use crate::service::Service;
 
-/// The other end of a connection.
+/// The client end of a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     pub(crate) transport: Transport,
-    pub(crate) door: Door,
-    /// Which TLS connection it is.
+    pub(crate) route: Route,
+    /// Channel binding of the TLS connection.
     pub(crate) channel: Option<ChannelBinding>,
-    /// What it has shown in the handshake.
+    /// Certificate that the client presented in the TLS handshake.
     pub(crate) certificate: Option<CertificateProof>,
 }
 
-/// Serves a connection until either end closes it.
+/// Serves an unauthenticated connection until either end closes it.
 pub(crate) fn serve<'s, I: Link>(
     io: I,
     mut peer: Peer,
@@ -61,14 +62,14 @@ pub(crate) fn serve<'s, I: Link>(
     service: &'s Arc<Service>,
 ) -> impl Future<Output = ()> + Send {
     let (channel, certificate) = (peer.channel.clone(), peer.certificate.take());
-    let nobody = Authentication::new(peer.address.ip(), peer.transport, channel, certificate);
-    serve_as(io, peer, nobody, slot, service)
+    let anonymous = Authentication::new(peer.address.ip(), peer.transport, channel, certificate);
+    serve_as(io, peer, anonymous, slot, service)
 }
 
-/// Serves a connection of which something is known already.
+/// Serves a connection with a given authentication state until either end closes it.
 ///
-/// What is idle for most of its time has its memory for as long, so the future holds the connection once: arguments of
-/// an `async fn` would stay beside what is made of them.
+/// A connection is idle most of the time, so the future must be small. It is therefore no `async fn`, whose arguments
+/// would remain in the future beside the `Connection` that is made from them.
 pub(crate) fn serve_as<'s, I: Link>(
     io: I,
     peer: Peer,
@@ -79,7 +80,7 @@ pub(crate) fn serve_as<'s, I: Link>(
     let mut connection = Connection {
         io,
         received: Vec::new(),
-        undecided: None,
+        pending_delivery: None,
         authentication,
         peer,
         slot,
@@ -94,7 +95,7 @@ pub(crate) fn serve_as<'s, I: Link>(
                 Err(ended) => break Some(ended),
             }
         };
-        if let Some(Ended(reason)) = &ended {
+        if let Some(Disconnect(reason)) = &ended {
             tracing::trace!(peer = %connection.peer.address, reason, "Connection ended");
         }
         Box::pin(connection.end(ended)).await;
@@ -103,106 +104,111 @@ pub(crate) fn serve_as<'s, I: Link>(
 
 struct Connection<'s, I> {
     io: I,
-    /// Octets received and not yet used; empty and without memory while the connection is idle.
+    /// Bytes received and not yet processed; empty and without allocation while the connection is idle.
     received: Vec<u8>,
-    /// The last answer, while somebody wants to know whether it arrived.
-    undecided: Option<Undecided>,
+    /// The last response, while its delivery callback is pending.
+    pending_delivery: Option<PendingDelivery>,
     authentication: Authentication,
     peer: Peer,
     slot: &'s ConnectionSlot,
     service: &'s Arc<Service>,
-    /// Account that has signed in last; afterwards the connection may be idle for longer.
+    /// Account of the last authenticated request; once it is set, the connection may be idle for longer.
     account: Option<Sid>,
 }
 
-/// What follows an exchange.
+/// State of the connection after a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     Request,
     Close,
 }
 
-/// The connection cannot be used any further; there is nobody to tell.
-struct Ended(&'static str);
+/// The connection has ended without a response; the reason is for the log.
+struct Disconnect(&'static str);
 
-/// A request that cannot be taken: the status to answer with before closing.
-struct Refusal(u16);
+/// A rejected request, with the status to respond with.
+struct Rejection(u16);
 
 impl<I: Link> Connection<'_, I> {
-    /// Takes one request and answers it.
-    async fn exchange(&mut self) -> Result<Next, Ended> {
+    /// Receives one request and responds to it.
+    async fn exchange(&mut self) -> Result<Next, Disconnect> {
         let head = match self.head().await? {
             Ok(head) => head,
             Err(error) => {
-                tracing::debug!(peer = %self.peer.address, %error, "Request refused");
-                return self.refuse(error.status()).await;
+                tracing::debug!(peer = %self.peer.address, %error, "Malformed HTTP request");
+                return self.reject(error.status()).await;
             }
         };
         let mut exchange = Exchange::new(&head);
         let target = match self.target(&head) {
             Ok(target) => target,
-            Err(Refusal(status)) => return self.send_status_after_body(&head, exchange, status).await,
+            Err(Rejection(status)) => return self.send_status_after_body(&head, exchange, status).await,
         };
         let asks_anonymously =
             head.header("WSMANIDENTIFY").is_some() && head.header("Authorization").is_none();
-        if target == Target::Anonymous || asks_anonymously {
-            return self.anonymous(&head, exchange).await;
+        if target == RequestTarget::Anonymous || asks_anonymously {
+            return self.answer_anonymous(&head, exchange).await;
         }
-        let admission = self.authentication.admit(&head, self.service).await;
-        let caller = match exchange.admitted(admission) {
+        let admission = {
+            let config = self.service.config();
+            self.authentication.admit(&head, &self.service.sign_in, &config).await
+        };
+        let caller = match exchange.apply(admission) {
             Ok(caller) => caller,
-            Err(Refusal(status)) => return self.send_status_after_body(&head, exchange, status).await,
+            Err(Rejection(status)) => return self.send_status_after_body(&head, exchange, status).await,
         };
         if let Some(caller) = &caller {
-            self.signed_in(caller);
+            self.count_for_account(caller);
         }
-        // Apart, because an idle connection has to have no memory for it.
+        // Boxed so that the future of an idle connection stays small.
         Box::pin(self.answer(&head, exchange, caller)).await
     }
 
-    /// What a request is for, or why nothing is done for it.
-    fn target(&self, head: &RequestHead) -> Result<Target, Refusal> {
+    /// Returns the target of a request, or the status with which to reject it.
+    fn target(&self, head: &RequestHead) -> Result<RequestTarget, Rejection> {
         if self.service.shutdown.has_begun() {
-            return Err(Refusal(503));
+            return Err(Rejection(503));
         }
-        let target = Target::of(head.path(), &self.peer.door).ok_or(Refusal(404))?;
-        if head.method() == Method::Post { Ok(target) } else { Err(Refusal(405)) }
+        let target = RequestTarget::of(head.path(), &self.peer.route).ok_or(Rejection(404))?;
+        if head.method() == Method::Post { Ok(target) } else { Err(Rejection(405)) }
     }
 
-    /// Reads the message of a request and answers it; where nobody has proven an account yet, the client's certificate
-    /// may be one for what the message asks for.
+    /// Receives the body of a request and responds to its message.
+    ///
+    /// `caller` is `None` if the client's certificate is to be mapped to an account, which depends on the resource in
+    /// the body.
     async fn answer(
         &mut self,
         head: &RequestHead,
         mut exchange: Exchange,
         caller: Option<Arc<Caller>>,
-    ) -> Result<Next, Ended> {
+    ) -> Result<Next, Disconnect> {
         let is_sealed = sealed::is_sealed(head);
         let limit = if is_sealed { sealed::largest(self.largest_body()) } else { self.largest_body() };
         let mut encoding = Ok(Encoding::Utf8);
         if !is_sealed {
             encoding = exchange::encoding(head.header("Content-Type"));
-            if let Err(Unreadable::MediaType) = encoding {
+            if let Err(BodyTypeError::MediaType) = encoding {
                 return self.send_status_after_body(head, exchange, 415).await;
             }
         }
         let mut body = match self.body(head, limit, caller.as_deref()).await? {
             Ok(body) => body,
-            Err(Refusal(status)) => return self.refuse(status).await,
+            Err(Rejection(status)) => return self.reject(status).await,
         };
         let caller = match caller {
             Some(caller) => caller,
-            // Apart, because the others have to have no memory for it.
+            // Boxed so that the future of the other schemes stays small.
             None => match Box::pin(self.by_certificate(&body, &encoding)).await {
                 Some(caller) => caller,
                 None => {
-                    exchange.challenge(&self.authentication.offered(&self.service.config(), self.service));
+                    exchange.challenge(&self.offered_schemes());
                     return self.send(exchange, 401, None).await;
                 }
             },
         };
         if body.is_empty() {
-            // Clients that seal their messages finish the handshake this way.
+            // Clients that seal their messages send an empty request to complete the handshake.
             return self.send(exchange, 200, None).await;
         }
         if is_sealed {
@@ -212,41 +218,43 @@ impl<I: Link> Connection<'_, I> {
                     encoding = exchange::encoding(Some(&open.content_type));
                     body = open.body;
                 }
-                // The counters of the two ends no longer agree, so the connection is of no further use.
+                // The sequence numbers of the two ends no longer agree, so the connection is unusable.
                 Err(error) => {
-                    tracing::warn!(peer = %self.peer.address, %error, "A sealed message cannot be opened");
-                    return self.refuse(400).await;
+                    tracing::warn!(peer = %self.peer.address, %error, "Cannot unseal message");
+                    return self.reject(400).await;
                 }
             }
         } else if self.must_be_sealed() {
             tracing::warn!(
                 peer = %self.peer.address,
-                "A message came unencrypted over HTTP, which Service/AllowUnencrypted does not allow"
+                "Rejected unencrypted message over HTTP: Service/AllowUnencrypted is false"
             );
             return self.send(exchange, 500, None).await;
         }
-        self.answer_open(head, exchange, caller, (body, encoding)).await
+        self.answer_plain(head, exchange, caller, PlainBody { bytes: body, encoding }).await
     }
 
-    /// Answers a message that is not sealed any more.
-    async fn answer_open(
+    /// Responds to a message that was unsealed or was not sealed.
+    async fn answer_plain(
         &mut self,
         head: &RequestHead,
         mut exchange: Exchange,
         caller: Arc<Caller>,
-        (body, encoding): (Vec<u8>, Result<Encoding, Unreadable>),
-    ) -> Result<Next, Ended> {
-        let encoding = match encoding {
+        body: PlainBody,
+    ) -> Result<Next, Disconnect> {
+        let encoding = match body.encoding {
             Ok(encoding) => encoding,
-            Err(Unreadable::MediaType) => return self.send(exchange, 415, None).await,
-            Err(Unreadable::CharacterSet(error)) => {
-                return self.deliver(exchange, Message::unreadable(&error, exchange::host(head))).await;
+            Err(BodyTypeError::MediaType) => return self.send(exchange, 415, None).await,
+            Err(BodyTypeError::CharacterSet(error)) => {
+                return self
+                    .deliver(exchange, Message::unsupported_encoding(&error, exchange::host(head)))
+                    .await;
             }
         };
-        let text = match encoding.decode(body) {
+        let text = match encoding.decode(body.bytes) {
             Ok(text) => text,
             Err(error) => {
-                tracing::debug!(peer = %self.peer.address, %error, "Request is not text");
+                tracing::debug!(peer = %self.peer.address, %error, "Request body is not valid text");
                 return self.send(exchange, 400, None).await;
             }
         };
@@ -256,31 +264,31 @@ impl<I: Link> Connection<'_, I> {
             Err(busy) => return self.send_busy(exchange, &busy).await,
         };
         let host = exchange::host(head).to_owned();
-        let (service, hurry) = (Arc::clone(self.service), Notify::new());
-        let answering = Box::pin(service.answer(caller, text, &host, encoding, &hurry));
-        let Some(message) = self.unless_gone(answering, &hurry).await else {
-            return Err(Ended("the client went away while it waited"));
+        let (service, stop_waiting) = (Arc::clone(self.service), Notify::new());
+        let answering = Box::pin(service.answer(caller, text, &host, encoding, &stop_waiting));
+        let Some(message) = self.await_answer(answering, &stop_waiting).await else {
+            return Err(Disconnect("the client reset the connection during an operation"));
         };
         exchange.encoding = encoding;
         self.deliver(exchange, message).await
     }
 
-    /// Whose account the client's certificate is for what a message asks for.
+    /// Returns the caller to which the client's certificate is mapped for the resource of a message.
     async fn by_certificate(
         &mut self,
         body: &[u8],
-        encoding: &Result<Encoding, Unreadable>,
+        encoding: &Result<Encoding, BodyTypeError>,
     ) -> Option<Arc<Caller>> {
         let text = encoding.as_ref().ok().and_then(|encoding| encoding.decode(body.to_vec()).ok());
-        // What cannot be read asks for nothing; whoever may ask for everything is told what is wrong with it.
+        // A malformed message counts as one without a resource: callers with a mapping for all resources get its fault.
         let resource = text.and_then(|text| self.service.resource_of(text)).unwrap_or_default();
-        let caller = self.authentication.by_certificate(&resource, self.service).await?;
-        self.signed_in(&caller);
+        let caller = self.authentication.by_certificate(&resource, &self.service.sign_in).await?;
+        self.count_for_account(&caller);
         Some(caller)
     }
 
-    /// Counts the connection for the account that has signed in on it.
-    fn signed_in(&mut self, caller: &Caller) {
+    /// Counts the connection for the account of an authenticated caller.
+    fn count_for_account(&mut self, caller: &Caller) {
         let account = Some(caller.sid());
         if self.account != account {
             self.account = account;
@@ -288,13 +296,13 @@ impl<I: Link> Connection<'_, I> {
         }
     }
 
-    async fn anonymous(&mut self, head: &RequestHead, exchange: Exchange) -> Result<Next, Ended> {
+    async fn answer_anonymous(&mut self, head: &RequestHead, exchange: Exchange) -> Result<Next, Disconnect> {
         let Ok(encoding) = exchange::encoding(head.header("Content-Type")) else {
             return self.send_status_after_body(head, exchange, 415).await;
         };
         let body = match self.body(head, ANONYMOUS_REQUEST, None).await? {
             Ok(body) => body,
-            Err(Refusal(status)) => return self.refuse(status).await,
+            Err(Rejection(status)) => return self.reject(status).await,
         };
         let message =
             encoding.decode(body).ok().and_then(|text| self.service.answer_anonymous(text, encoding));
@@ -305,26 +313,31 @@ impl<I: Link> Connection<'_, I> {
                 self.deliver(exchange, message).await
             }
             None => {
-                exchange.challenge(&self.authentication.offered(&self.service.config(), self.service));
+                exchange.challenge(&self.offered_schemes());
                 self.send(exchange, 401, None).await
             }
         }
     }
 
-    fn largest_body(&self) -> usize {
-        usize::try_from(self.service.config().max_envelope_sizekb.octets()).unwrap_or(usize::MAX)
+    fn offered_schemes(&self) -> Vec<Scheme> {
+        self.authentication.offered(&self.service.config(), &self.service.sign_in)
     }
 
-    /// Waits for an answer, and stops waiting when the connection breaks.
+    /// Returns the maximum size of a message in bytes.
+    fn largest_body(&self) -> usize {
+        usize::try_from(self.service.config().max_envelope_sizekb.bytes()).unwrap_or(usize::MAX)
+    }
+
+    /// Waits for a response. Returns `None` if the connection is reset.
     ///
-    /// What the client sends meanwhile is kept for the next request, within bounds.
-    async fn unless_gone<T>(
+    /// Bytes that the client sends meanwhile are kept for the next request, up to [`MAX_PIPELINED`].
+    async fn await_answer<T>(
         &mut self,
         mut answering: Pin<Box<impl Future<Output = T>>>,
-        hurry: &Notify,
+        stop_waiting: &Notify,
     ) -> Option<T> {
         loop {
-            if self.received.len() >= AHEAD {
+            if self.received.len() >= MAX_PIPELINED {
                 return Some(answering.await);
             }
             let read = tokio::select! {
@@ -335,15 +348,15 @@ impl<I: Link> Connection<'_, I> {
             match read {
                 Ok(1..) => {}
                 Ok(0) => break,
-                // With TLS, many end without a word.
+                // Many TLS clients close the connection without a close_notify alert.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => break,
                 Err(_) => return None,
             }
         }
-        if let Ok(answer) = timeout(AFTER_LAST_WORD, &mut answering).await {
+        if let Ok(answer) = timeout(HALF_CLOSED_WAIT, &mut answering).await {
             return Some(answer);
         }
-        hurry.notify_one();
+        stop_waiting.notify_one();
         Some(answering.await)
     }
 
@@ -351,45 +364,50 @@ impl<I: Link> Connection<'_, I> {
         self.service.config().service.max_packet_retrieval_time_seconds.duration()
     }
 
-    /// Answers without a body, after the request's own was passed over so that the connection stays usable.
+    /// Responds without a body, after discarding that of the request so that the connection remains usable.
     async fn send_status_after_body(
         &mut self,
         head: &RequestHead,
         mut exchange: Exchange,
         status: u16,
-    ) -> Result<Next, Ended> {
-        // A client that waits for 100 is told the outcome instead; what it sends then cannot be known.
+    ) -> Result<Next, Disconnect> {
+        // A client that expects "100 Continue" receives this status instead, and may or may not send the body then.
         let is_waiting = head.expects_continue() && head.body() != BodyFraming::Empty;
-        if is_waiting || !self.pass_over_body(head).await? {
+        if is_waiting || !self.discard_body(head).await? {
             exchange.next = Next::Close;
         }
         self.send(exchange, status, None).await
     }
 
-    /// Rejects what is not a request, or cannot be received, and closes the connection.
-    async fn refuse(&mut self, status: u16) -> Result<Next, Ended> {
+    /// Rejects a malformed request, or a body that cannot be received, and closes the connection.
+    async fn reject(&mut self, status: u16) -> Result<Next, Disconnect> {
         if status == 503 {
             return self.send_text(Exchange::last(), status, TOO_MANY_BODIES.to_owned()).await;
         }
         self.send(Exchange::last(), status, None).await
     }
 
-    /// Rejects a request because too many are in work. The connection stays usable.
-    async fn send_busy(&mut self, exchange: Exchange, busy: &Busy) -> Result<Next, Ended> {
+    /// Rejects a request because too many are in progress. The connection remains usable.
+    async fn send_busy(&mut self, exchange: Exchange, busy: &Busy) -> Result<Next, Disconnect> {
         if *busy == Busy::Displaced {
-            return Err(Ended("closed in favour of a new connection"));
+            return Err(Disconnect("closed in favour of a new connection"));
         }
-        let text = format!("The service is busy: {busy} (Service/MaxConnections). Try again in a moment.\n");
+        let text = format!("The service is busy: {busy} (Service/MaxConnections). Retry in a moment.\n");
         self.send_text(exchange, 503, text).await
     }
 
-    /// Answers with a sentence for the user of the client.
-    async fn send_text(&mut self, mut exchange: Exchange, status: u16, text: String) -> Result<Next, Ended> {
+    /// Responds with a plain-text explanation.
+    async fn send_text(
+        &mut self,
+        mut exchange: Exchange,
+        status: u16,
+        text: String,
+    ) -> Result<Next, Disconnect> {
         exchange.content_type = Some("text/plain;charset=UTF-8");
         self.send(exchange, status, Some(text.into_bytes())).await
     }
 
-    async fn deliver(&mut self, mut exchange: Exchange, message: Message) -> Result<Next, Ended> {
+    async fn deliver(&mut self, mut exchange: Exchange, message: Message) -> Result<Next, Disconnect> {
         let status = match message.kind {
             MessageKind::Answer => 200,
             MessageKind::Fault => 500,
@@ -399,66 +417,72 @@ impl<I: Link> Connection<'_, I> {
         let body = if exchange.is_sealed { self.seal(&mut exchange, body)? } else { body };
         let next = self.send(exchange, status, Some(body)).await?;
         if let Some(delivered) = message.delivered {
-            self.written(delivered)?;
+            self.track_delivery(delivered)?;
         }
         Ok(next)
     }
 
-    async fn send(&mut self, exchange: Exchange, status: u16, body: Option<Vec<u8>>) -> Result<Next, Ended> {
-        let is_last = self.service.shutdown.has_begun() || self.peer.door.is_shut();
+    async fn send(
+        &mut self,
+        exchange: Exchange,
+        status: u16,
+        body: Option<Vec<u8>>,
+    ) -> Result<Next, Disconnect> {
+        let is_last = self.service.shutdown.has_begun() || self.peer.route.is_closed();
         let next = if is_last { Next::Close } else { exchange.next };
         let body = body.unwrap_or_default();
-        let head = exchange.head(status, next, body.len()).map_err(|_| Ended("a header was not writable"))?;
+        let head =
+            exchange.head(status, next, body.len()).map_err(|_| Disconnect("a header was not writable"))?;
         let writing = self.write(&head, &body);
-        match timeout(WRITING, writing).await {
+        match timeout(WRITE_TIMEOUT, writing).await {
             Ok(written) => written?,
-            Err(_) => return Err(Ended("the client does not read")),
+            Err(_) => return Err(Disconnect("the client does not read the response")),
         }
         if self.received.is_empty() {
-            // An idle connection is to cost nothing but its socket.
+            // Free the buffer, so that an idle connection needs no memory for it.
             self.received = Vec::new();
         }
         Ok(next)
     }
 
-    /// Writes head and body together: apart, the second part would wait for an acknowledgement.
-    async fn write(&mut self, head: &[u8], body: &[u8]) -> Result<(), Ended> {
-        let lost = |_| Ended("writing failed");
-        if body.len() <= COPIED {
+    /// Writes head and body together: a separate body would wait for an acknowledgement of the head.
+    async fn write(&mut self, head: &[u8], body: &[u8]) -> Result<(), Disconnect> {
+        if body.len() <= MAX_COPIED {
             let whole = [head, body].concat();
-            self.io.write_all(&whole).await.map_err(lost)?;
+            self.io.write_all(&whole).await.map_err(write_failed)?;
         } else {
             let mut sent = 0;
             while sent < head.len() {
                 let parts = [IoSlice::new(head.get(sent..).unwrap_or_default()), IoSlice::new(body)];
-                match self.io.write_vectored(&parts).await.map_err(lost)? {
-                    0 => return Err(Ended("writing failed")),
+                match self.io.write_vectored(&parts).await.map_err(write_failed)? {
+                    0 => return Err(Disconnect("write failed")),
                     length => sent += length,
                 }
             }
             let rest = body.get(sent - head.len()..).unwrap_or_default();
-            self.io.write_all(rest).await.map_err(lost)?;
+            self.io.write_all(rest).await.map_err(write_failed)?;
         }
-        self.io.flush().await.map_err(lost)
+        self.io.flush().await.map_err(write_failed)
     }
 
-    /// Closes the connection once the last answer has arrived, or is lost.
-    async fn end(&mut self, ended: Option<Ended>) {
-        self.settle().await;
+    /// Closes the connection once the delivery of the last response is decided.
+    async fn end(&mut self, ended: Option<Disconnect>) {
+        self.await_delivery().await;
         let _ = match ended {
             None => timeout(LINGER, self.linger()).await,
-            // There is no answer that could be lost, so nobody is waited for.
+            // No response can be lost, so the client need not be waited for.
             Some(_) => timeout(LINGER, async { self.io.shutdown().await.unwrap_or_default() }).await,
         };
     }
 
-    /// Says that nothing more comes, and lets the peer finish what it sends: closed at once, the connection
-    /// would be reset and the answer lost.
+    /// Closes the sending direction and discards what the client still sends.
+    ///
+    /// Closing the socket at once would reset the connection, and the client could lose the response.
     async fn linger(&mut self) {
         if self.io.shutdown().await.is_err() {
             return;
         }
-        let mut left = PASSED_OVER;
+        let mut left = MAX_DISCARDED;
         while let Ok(read) = receive(&mut self.io, &mut self.received).await {
             self.received.clear();
             left = left.saturating_sub(read);
@@ -469,18 +493,28 @@ impl<I: Link> Connection<'_, I> {
     }
 }
 
-/// The places of the service.
+/// Body of a request after unsealing.
+struct PlainBody {
+    bytes: Vec<u8>,
+    encoding: Result<Encoding, BodyTypeError>,
+}
+
+fn write_failed(_: std::io::Error) -> Disconnect {
+    Disconnect("write failed")
+}
+
+/// Resources of the service below HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Target {
-    /// Where management goes on.
+enum RequestTarget {
+    /// The URL prefix of a listener, for WS-Management.
     Wsman,
-    /// Where anyone may ask who is there (openwsman, DMTF).
+    /// The path for anonymous Identify requests (MS-WSMV 3.1.4.17).
     Anonymous,
 }
 
-impl Target {
-    fn of(path: &str, door: &Door) -> Option<Self> {
-        if door.admits(path) {
+impl RequestTarget {
+    fn of(path: &str, route: &Route) -> Option<Self> {
+        if route.has_path(path) {
             return Some(Self::Wsman);
         }
         let path = path.strip_suffix('/').unwrap_or(path);
@@ -488,18 +522,18 @@ impl Target {
     }
 }
 
-/// Text of the answer to a request whose body is not received.
-const TOO_MANY_BODIES: &str = "The service is receiving too many requests at the same time, of this client or of all. \
-     Try again in a moment.\n";
-/// How long the client may take to read one answer.
-const WRITING: Duration = Duration::from_secs(120);
-/// How long a client waits for an answer once it has said its last word.
-const AFTER_LAST_WORD: Duration = Duration::from_secs(3);
-/// How long to wait for the other end at the end.
+/// Text of the response to a request whose body cannot be received.
+const TOO_MANY_BODIES: &str =
+    "The service is receiving too many requests from this client or in total. Retry in a moment.\n";
+/// Time limit for writing one response.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(120);
+/// Time that an operation may still take after the client has closed its direction of the connection.
+const HALF_CLOSED_WAIT: Duration = Duration::from_secs(3);
+/// Time to wait for the client to close its end.
 const LINGER: Duration = Duration::from_secs(2);
-/// What a client may still send after the last answer, in octets.
-const PASSED_OVER: usize = 16 * 1_024 * 1_024;
-/// What a client may send ahead while it waits for an answer, in octets.
-const AHEAD: usize = 64 * 1_024;
-/// Up to this length copying costs less than a second buffer, in octets.
-const COPIED: usize = 16 * 1_024;
+/// Maximum number of bytes discarded after the last response.
+const MAX_DISCARDED: usize = 16 * 1_024 * 1_024;
+/// Maximum number of bytes received while a request is in progress.
+const MAX_PIPELINED: usize = 64 * 1_024;
+/// Maximum size in bytes up to which the body is copied behind the head, which is cheaper than a vectored write.
+const MAX_COPIED: usize = 16 * 1_024;

@@ -1,6 +1,6 @@
-//! Connections, requests in work and unfinished bodies, shared fairly between sources and accounts.
+//! Fair sharing of connections, requests in progress and unfinished bodies between sources and accounts.
 //!
-//! `docs/limits.md` describes every limit for administrators; [`FairTable`] has the rules.
+//! `docs/limits.md` describes the limits for administrators, and [`FairTable`] contains the rules.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,9 +14,9 @@ use limits::{
 use sddl::{Principal, Sid, well_known};
 use tokio::sync::{Notify, watch};
 
-use crate::access::Caller;
+use crate::caller::Caller;
 
-/// Connections of the service with their requests in work and unfinished bodies.
+/// Connections of the service, their requests in progress and their unfinished bodies.
 pub(crate) struct ConnectionTable {
     table: Mutex<Table>,
     /// Bytes of bodies that are being received.
@@ -29,7 +29,7 @@ pub(crate) struct ConnectionTable {
 
 type Table = FairTable<Source, Sid, Arc<Notify>>;
 
-/// Origin of a connection on which nobody has signed in.
+/// Origin of an unauthenticated connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Source {
     /// A network, by the address of the client.
@@ -40,14 +40,14 @@ pub(crate) enum Source {
     HealthCheck,
 }
 
-/// Sender of a body: its source before sign-in, its account afterwards.
+/// Sender of a body: its source before authentication, its account afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Sender {
     Source(Source),
     Account(Sid),
 }
 
-/// One connection, counted until it is dropped.
+/// Slot of a connection, counted until it is dropped.
 pub(crate) struct ConnectionSlot {
     table: Arc<ConnectionTable>,
     key: ConnectionKey,
@@ -55,7 +55,7 @@ pub(crate) struct ConnectionSlot {
     displaced: Arc<Notify>,
 }
 
-/// One request in work, counted until it is dropped.
+/// Slot of a request in progress, counted until it is dropped.
 pub(crate) struct RequestSlot<'c>(&'c ConnectionSlot);
 
 impl Source {
@@ -81,10 +81,10 @@ impl ConnectionTable {
         })
     }
 
-    /// Admits a new connection. If there are too many, another one is closed for it.
+    /// Admits a new connection. If the table is full, another connection is closed for it.
     ///
     /// # Errors
-    /// [`Full`] if every connection has a request in work; the log tells.
+    /// [`Full`] if every connection has a request in progress; this is logged.
     pub(crate) fn admit(
         self: &Arc<Self>,
         source: [Source; 3],
@@ -105,7 +105,7 @@ impl ConnectionTable {
                 tracing::warn!(
                     count,
                     most,
-                    "Connections closed in favour of new ones: if these are not too many clients by mistake, raise Connections/MaxOpen"
+                    "Connections closed in favour of new ones: raise Connections/MaxOpen if the number of clients is legitimate"
                 );
             }
         }
@@ -114,8 +114,8 @@ impl ConnectionTable {
         Ok(ConnectionSlot { table: Arc::clone(self), key, source, displaced })
     }
 
-    /// Closes some connections because a new one cannot be accepted, for lack of file descriptors. Returns whether
-    /// there were any.
+    /// Closes some connections because a new one cannot be accepted for lack of file descriptors. Returns whether any
+    /// was closed.
     pub(crate) fn make_room(&self) -> bool {
         let mut table = self.table();
         let displaced: Vec<_> = std::iter::from_fn(|| table.displace()).take(ROOM).collect();
@@ -136,15 +136,15 @@ impl ConnectionTable {
 }
 
 impl ConnectionSlot {
-    /// Counts the connection for the account of a caller who has signed in on it.
+    /// Counts the connection for the account of an authenticated caller.
     pub(crate) fn sign_in(&self, caller: &Caller) {
         self.table.table().sign_in(self.key, &caller.sid());
     }
 
-    /// Takes a request of a caller into work.
+    /// Counts a request of a caller as in progress, until the slot is dropped.
     ///
     /// # Errors
-    /// [`Busy`] if too many requests are in work, of this account or of all.
+    /// [`Busy`] if too many requests are in progress, for this account or in total.
     pub(crate) fn begin_request(&self, caller: &Caller, config: &Config) -> Result<RequestSlot<'_>, Busy> {
         let begun = self.table.table().begin(self.key, privilege(caller), &sizes(config));
         begun.inspect_err(|busy| {
@@ -156,10 +156,10 @@ impl ConnectionSlot {
         Ok(RequestSlot(self))
     }
 
-    /// Counts the bytes of a body that is going to be received, until the permit is dropped.
+    /// Counts the bytes of a body to be received, until the permit is dropped.
     ///
     /// # Errors
-    /// [`Refusal`] if too many bytes are being received, of this sender or of all.
+    /// [`Refusal`] if too many bytes are being received, from this sender or in total.
     pub(crate) fn receive_body(
         &self,
         caller: Option<&Caller>,
@@ -167,7 +167,7 @@ impl ConnectionSlot {
         config: &Config,
     ) -> Result<Permit<Sender>, Refusal> {
         let sender = caller.map_or(Sender::Source(self.source), |caller| Sender::Account(caller.sid()));
-        let largest = usize::try_from(config.max_envelope_sizekb.octets()).unwrap_or(usize::MAX);
+        let largest = usize::try_from(config.max_envelope_sizekb.bytes()).unwrap_or(usize::MAX);
         let total = BODIES.max(largest.saturating_mul(LARGEST_BODIES));
         let bytes = bytes.max(LEAST_BODY);
         let permit = match caller.map_or(Privilege::Ordinary, privilege) {
@@ -183,7 +183,7 @@ impl ConnectionSlot {
         })
     }
 
-    /// Waits until the connection has to be closed for a new one.
+    /// Waits until the connection must be closed for a new one.
     pub(crate) async fn displaced(&self) {
         self.displaced.notified().await;
     }
@@ -202,16 +202,16 @@ impl Drop for RequestSlot<'_> {
     }
 }
 
-/// Returns the sizes that the settings give.
+/// Returns the table sizes of the settings.
 ///
-/// At most 512 requests are in work, and at least 640 connections are open: there is always one to displace.
+/// At most 512 requests are in progress and at least 640 connections may be open, so there is always one to displace.
 fn sizes(config: &Config) -> Sizes {
     let connections = usize::try_from(config.connections.max_open.get()).unwrap_or(usize::MAX);
     let requests = usize::try_from(config.service.max_connections.get()).unwrap_or(usize::MAX);
     Sizes { connections, requests, reserved_requests: requests / 8 }
 }
 
-/// Returns whether a caller uses what is reserved for administrators, which root is as well.
+/// Returns whether a caller may use the reserve for administrators, which include root.
 fn privilege(caller: &Caller) -> Privilege {
     match caller.token().holds(Principal::Sid(well_known::ADMINISTRATORS)) {
         true => Privilege::Privileged,
@@ -225,15 +225,15 @@ pub(crate) fn due(reports: &Mutex<FoldedWarnings<()>>) -> Option<u64> {
     report.map(|report| report.repeated.saturating_add(1))
 }
 
-/// Connections that are closed together when file descriptors are used up.
+/// Number of connections that are closed together when file descriptors are exhausted.
 const ROOM: usize = 8;
-/// Interval between two log records about the same limit.
+/// Interval between log records about the same limit.
 pub(crate) const REPORTS: Duration = Duration::from_secs(60);
-/// Bytes of bodies that are being received at the same time, of all senders.
+/// Minimum of the total number of bytes of bodies that may be received at the same time.
 const BODIES: usize = 64 * 1_024 * 1_024;
-/// The same, in bodies of the largest size that the settings allow, if these are more.
+/// The same total as a multiple of the largest body that the settings allow; the larger of both applies.
 const LARGEST_BODIES: usize = 16;
-/// Bytes that a body counts at least.
+/// Minimum number of bytes that a body counts.
 const LEAST_BODY: usize = 4 * 1_024;
 
 #[cfg(test)]
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_table_closes_a_connection_of_the_heaviest_account_for_a_new_one() {
+    async fn a_full_table_closes_a_connection_of_the_heaviest_account() {
         let (table, eve) = (ConnectionTable::new(), caller("eve", 1_001, &[]));
         let most = sizes(&Config::default()).connections;
         let slots: Vec<_> = (0..most).map(|_| admit(&table, 1)).collect();
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn administrators_and_other_accounts_get_requests_answered_beside_a_greedy_one() {
+    fn a_greedy_account_leaves_requests_for_others_and_administrators() {
         let config = Config::default();
         let table = ConnectionTable::new();
         let (eve, ada) = (caller("eve", 1_001, &[]), caller("ada", 1_002, &[]));
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_of_one_sender_leave_room_for_those_of_others() {
+    fn one_sender_leaves_room_for_the_bodies_of_others() {
         let config = Config::default();
         let table = ConnectionTable::new();
         let (eve, ada) = (caller("eve", 1_001, &[]), caller("ada", 1_002, &[]));

@@ -1,4 +1,4 @@
-//! Enumerations: pages of what plug-ins list, and the contexts between them (WS-Enumeration; DSP0226 8).
+//! Enumerations: the items of plug-ins in pages, with contexts between them (WS-Enumeration; DSP0226 8).
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -9,73 +9,69 @@ use sddl::Sid;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use wsman::enumeration::{Enumerate, EnumerationMode, Pull};
-use wsman::{Detail, Fault, Head, Reply, ResourceUri, Subcode, code};
+use wsman::{Detail, Fault, Head, Reply, Subcode, code};
 use xml::{Fragment, Writer};
 
-use crate::answer::Limits;
-use crate::plugin::{Answer, Item, Items, ResourceKind};
-use crate::quota::Operation;
+use crate::access::AccessGranted;
+use crate::plugin::{Answer, Item, Items};
+use crate::quota::OperationPermit;
 use crate::random::fresh_uuid;
+use crate::request_limits::RequestLimits;
+use crate::resource::TargetResource;
 
-/// Every enumeration that is not at its end, by context.
+/// Open enumerations, by context.
 #[derive(Default)]
-pub(crate) struct Contexts {
-    open: Arc<Mutex<Open>>,
+pub(crate) struct Enumerations {
+    open: Arc<Mutex<OpenEnumerations>>,
 }
 
 #[derive(Default)]
-struct Open {
-    enumerations: HashMap<String, State>,
-    /// A task forgets those that expire.
-    is_watched: bool,
+struct OpenEnumerations {
+    enumerations: HashMap<String, EnumerationState>,
+    /// A task that removes expired enumerations is running.
+    has_expiry_task: bool,
 }
 
-/// State of an open enumeration.
-enum State {
-    /// Waits for the next Pull.
-    Resting(Enumeration),
-    /// A Pull makes a page of it. Dropping this value cancels that Pull.
-    Pulled { owner: Sid, target: Target, _is_open: oneshot::Sender<Infallible> },
+/// EnumerationState of an open enumeration.
+enum EnumerationState {
+    /// Between two Pulls.
+    Idle(Enumeration),
+    /// A Pull is in progress. Dropping this value cancels it.
+    Pulling { owner: Sid, target: TargetResource, _release: oneshot::Sender<Infallible> },
 }
 
-/// Resource that an enumeration lists. It decides who may pull, whatever resource the Pull itself names.
-#[derive(Clone, Debug)]
-pub(crate) struct Target {
-    pub(crate) resource: ResourceUri,
-    pub(crate) kind: ResourceKind,
-}
-
-/// One enumeration on its way.
+/// An enumeration: its items and the state of paging.
 pub(crate) struct Enumeration {
     owner: Sid,
-    target: Target,
+    target: TargetResource,
     items: Box<dyn Items>,
     mode: EnumerationMode,
-    /// Taken from `items`, written and not yet given.
+    /// Item that was read from `items` and serialized, but did not fit into the last page.
     next: Option<Result<Fragment, Fault>>,
-    /// Something went wrong, after which there are no items: what was given is not all.
+    /// The plug-in reported a fault, so no items follow and the enumeration is incomplete.
     has_failed: bool,
-    /// When it is forgotten.
+    /// Time at which the enumeration is removed.
     expires: Instant,
-    /// Counts as one of its owner's operations while it is open.
-    _operation: Operation,
+    /// Counts the open enumeration as an operation of its owner.
+    _permit: OperationPermit,
 }
 
 impl Enumeration {
     pub(crate) fn new(
         owner: Sid,
-        target: Target,
+        target: TargetResource,
         items: Box<dyn Items>,
         mode: EnumerationMode,
-        operation: Operation,
+        permit: OperationPermit,
     ) -> Self {
         let expires = Instant::now();
-        Self { owner, target, items, mode, next: None, has_failed: false, expires, _operation: operation }
+        Self { owner, target, items, mode, next: None, has_failed: false, expires, _permit: permit }
     }
 
-    /// Takes as many items as are asked for and fit, or are there before something goes wrong; `end` is known only if the one after was looked for.
+    /// Builds a page of at most `most` items and `room` bytes. A fault ends the page after the items before it.
     ///
-    /// Waits for the first one until the deadline; those that were found by then are given.
+    /// Waits for the first item until the deadline, and for others no longer than that. `end` is known only if the page
+    /// was built because `items` ended, not because it was full.
     async fn page(&mut self, most: u32, room: usize, deadline: Instant) -> Result<Page, Fault> {
         let mut page = Writer::new();
         let mut count = 0;
@@ -83,23 +79,23 @@ impl Enumeration {
             let item = match self.next.take() {
                 Some(item) => item,
                 None => match timeout_at(deadline, self.items.next()).await {
-                    Ok(Some(item)) => item.and_then(|item| written(item, self.mode)),
+                    Ok(Some(item)) => item.and_then(|item| serialize(item, self.mode)),
                     Ok(None) => return Ok(Page { items: page, count, end: true }),
                     Err(_) if count > 0 => return Ok(Page { items: page, count, end: false }),
-                    Err(_) => return Err(too_slow()),
+                    Err(_) => return Err(no_item_in_time()),
                 },
             };
-            // What came before a failure counts.
+            // The items before a fault are returned first, and the fault with the next page.
             if count == most || (item.is_err() && count > 0) {
                 self.next = Some(item);
                 return Ok(Page { items: page, count, end: false });
             }
             let item = item.inspect_err(|_| self.has_failed = true)?;
-            let octets = item.as_str().len();
-            if page.len() + octets > room {
+            let bytes = item.as_str().len();
+            if page.len() + bytes > room {
                 self.next = Some(Ok(item));
                 if count == 0 {
-                    return Err(too_large(octets, room));
+                    return Err(too_large(bytes, room));
                 }
                 return Ok(Page { items: page, count, end: false });
             }
@@ -109,24 +105,24 @@ impl Enumeration {
     }
 }
 
-/// Items that fit one answer.
+/// Items of one response.
 struct Page {
     items: Writer,
     count: u32,
     end: bool,
 }
 
-impl Contexts {
-    /// Answers Enumerate, with the first page if the client wants it so.
+impl Enumerations {
+    /// Responds to Enumerate, with the first page if the client requests optimized enumeration (DSP0226 8.2.3).
     pub(crate) async fn enumerate(
         &self,
         mut enumeration: Enumeration,
-        asked: &Enumerate,
+        enumerate: &Enumerate,
         head: &Head,
-        limits: &Limits,
+        limits: &RequestLimits,
     ) -> Result<Answer, Fault> {
-        let page = if asked.optimize {
-            let most = asked.max_elements.unwrap_or(1).min(limits.batch);
+        let page = if enumerate.optimize {
+            let most = enumerate.max_elements.unwrap_or(1).min(limits.batch);
             Some(enumeration.page(most, limits.room(), Instant::now() + limits.timeout).await?)
         } else {
             None
@@ -136,7 +132,7 @@ impl Contexts {
         body.start("n:EnumerateResponse").start("n:EnumerationContext");
         let ended = page.as_ref().is_some_and(|page| page.end);
         if !ended {
-            body.text(&self.keep(enumeration, limits.enumeration_timeout));
+            body.text(&self.store(enumeration, limits.enumeration_timeout));
         }
         body.end();
         if let Some(page) = page {
@@ -151,27 +147,28 @@ impl Contexts {
         reply.finish(limits.reply).map(Answer::new)
     }
 
-    /// Answers Pull: the next page, under a new context.
+    /// Responds to Pull with the next page, under a new context.
     pub(crate) async fn pull(
         &self,
+        _access: AccessGranted,
         caller: Sid,
         pull: &Pull,
         head: &Head,
-        limits: &Limits,
+        limits: &RequestLimits,
     ) -> Result<Answer, Fault> {
-        let (mut taken, released) = self.take(&pull.context, caller)?;
+        let (mut guard, released) = self.take(&pull.context, caller)?;
         let most = pull.max_elements.unwrap_or(1).min(limits.batch);
         let wait = pull.max_time.unwrap_or(limits.timeout).min(limits.timeout);
         let page = tokio::select! {
-            page = taken.enumeration()?.page(most, limits.room(), Instant::now() + wait) => page?,
+            page = guard.enumeration()?.page(most, limits.room(), Instant::now() + wait) => page?,
             _ = released => return Err(invalid_context()),
         };
-        let enumeration = taken.finish()?;
+        let enumeration = guard.finish()?;
         let mut reply = Reply::to(head, fresh_uuid());
         let body = reply.body();
         body.start("n:PullResponse");
         if !page.end {
-            let context = self.keep(enumeration, limits.enumeration_timeout);
+            let context = self.store(enumeration, limits.enumeration_timeout);
             body.element("n:EnumerationContext", &context);
         }
         body.start("n:Items").fragment(&page.items.into_fragment()).end();
@@ -182,24 +179,25 @@ impl Contexts {
         reply.finish(limits.reply).map(Answer::new)
     }
 
-    /// Forgets an enumeration, also one of which a page is being made: that pull ends with a fault.
-    pub(crate) fn release(&self, caller: Sid, context: &str) -> Result<(), Fault> {
-        let removed = locked(&self.open).remove(context, caller);
+    /// Releases an enumeration. A Pull in progress ends with a fault.
+    pub(crate) fn release(&self, _access: AccessGranted, caller: Sid, context: &str) -> Result<(), Fault> {
+        let removed = lock(&self.open).remove(context, caller);
         removed.map(drop).ok_or_else(invalid_context)
     }
 
-    /// Returns the resource of an enumeration of the caller.
-    pub(crate) fn target(&self, caller: Sid, context: &str) -> Option<Target> {
-        let open = locked(&self.open);
+    /// Returns the resource of an enumeration of the caller, which the access check of Pull and Release applies to.
+    pub(crate) fn target(&self, caller: Sid, context: &str) -> Option<TargetResource> {
+        let open = lock(&self.open);
         open.find(context, caller).map(|state| state.target().clone())
     }
 
-    /// Forgets what has rested for too long, and with it that it counted as an operation.
-    pub(crate) fn forget_expired(&self) {
-        locked(&self.open).forget_expired();
+    /// Removes expired enumerations, which then no longer count as operations.
+    pub(crate) fn remove_expired(&self) {
+        lock(&self.open).remove_expired();
     }
 
-    fn keep(&self, mut enumeration: Enumeration, timeout: Duration) -> String {
+    /// Stores an enumeration under a new context and returns the context.
+    fn store(&self, mut enumeration: Enumeration, timeout: Duration) -> String {
         enumeration.expires = Instant::now() + timeout;
         let context = format!("uuid:{}", fresh_uuid());
         self.insert(context.clone(), enumeration);
@@ -208,28 +206,32 @@ impl Contexts {
 
     fn insert(&self, context: String, enumeration: Enumeration) {
         let until = enumeration.expires;
-        let mut open = locked(&self.open);
-        open.enumerations.insert(context, State::Resting(enumeration));
-        if !std::mem::replace(&mut open.is_watched, true) {
-            tokio::spawn(watch(Arc::clone(&self.open), until));
+        let mut open = lock(&self.open);
+        open.enumerations.insert(context, EnumerationState::Idle(enumeration));
+        if !std::mem::replace(&mut open.has_expiry_task, true) {
+            tokio::spawn(expire(Arc::clone(&self.open), until));
         }
     }
 
-    /// Takes an enumeration out to make a page of it; what comes with it ends when it is released meanwhile.
-    fn take(&self, context: &str, caller: Sid) -> Result<(Taken<'_>, oneshot::Receiver<Infallible>), Fault> {
-        let mut open = locked(&self.open);
+    /// Takes an enumeration out for a Pull. The receiver returned with it ends when the enumeration is released.
+    fn take(
+        &self,
+        context: &str,
+        caller: Sid,
+    ) -> Result<(PullGuard<'_>, oneshot::Receiver<Infallible>), Fault> {
+        let mut open = lock(&self.open);
         match open.remove(context, caller) {
-            Some(State::Resting(enumeration)) => {
-                let (is_open, released) = oneshot::channel();
+            Some(EnumerationState::Idle(enumeration)) => {
+                let (release, released) = oneshot::channel();
                 let target = enumeration.target.clone();
-                let pulled = State::Pulled { owner: caller, target, _is_open: is_open };
-                open.enumerations.insert(context.to_owned(), pulled);
+                let pulling = EnumerationState::Pulling { owner: caller, target, _release: release };
+                open.enumerations.insert(context.to_owned(), pulling);
                 let context = context.to_owned();
-                Ok((Taken { contexts: self, context, enumeration: Some(enumeration) }, released))
+                Ok((PullGuard { enumerations: self, context, enumeration: Some(enumeration) }, released))
             }
-            // Items are given in one order, so to one pull after the other.
-            Some(pulled) => {
-                open.enumerations.insert(context.to_owned(), pulled);
+            // Concurrent Pulls are rejected because items have one order.
+            Some(pulling) => {
+                open.enumerations.insert(context.to_owned(), pulling);
                 Err(invalid_context())
             }
             None => Err(invalid_context()),
@@ -237,113 +239,111 @@ impl Contexts {
     }
 }
 
-impl Open {
-    /// Returns an enumeration of the caller; another user's does not exist for it.
-    fn find(&self, context: &str, caller: Sid) -> Option<&State> {
+impl OpenEnumerations {
+    /// Returns an enumeration of the caller. Those of other users do not exist for it.
+    fn find(&self, context: &str, caller: Sid) -> Option<&EnumerationState> {
         let now = Instant::now();
         self.enumerations.get(context).filter(|state| match state {
-            State::Resting(enumeration) => enumeration.owner == caller && enumeration.expires > now,
-            State::Pulled { owner, .. } => *owner == caller,
+            EnumerationState::Idle(enumeration) => enumeration.owner == caller && enumeration.expires > now,
+            EnumerationState::Pulling { owner, .. } => *owner == caller,
         })
     }
 
     /// Removes an enumeration of the caller.
-    fn remove(&mut self, context: &str, caller: Sid) -> Option<State> {
+    fn remove(&mut self, context: &str, caller: Sid) -> Option<EnumerationState> {
         self.find(context, caller)?;
         self.enumerations.remove(context)
     }
 
-    fn forget_expired(&mut self) {
+    fn remove_expired(&mut self) {
         let now = Instant::now();
         self.enumerations.retain(|_, state| state.expires().is_none_or(|expires| expires > now));
     }
 }
 
-impl State {
-    /// When it is forgotten; never while a page is being made.
+impl EnumerationState {
+    /// Returns the time at which the enumeration is removed; `None` during a Pull.
     fn expires(&self) -> Option<Instant> {
         match self {
-            Self::Resting(enumeration) => Some(enumeration.expires),
-            Self::Pulled { .. } => None,
+            Self::Idle(enumeration) => Some(enumeration.expires),
+            Self::Pulling { .. } => None,
         }
     }
 
-    fn target(&self) -> &Target {
+    fn target(&self) -> &TargetResource {
         match self {
-            Self::Resting(Enumeration { target, .. }) | Self::Pulled { target, .. } => target,
+            Self::Idle(Enumeration { target, .. }) | Self::Pulling { target, .. } => target,
         }
     }
 }
 
-/// Forgets what has rested for too long, until there is nothing that could: what gives items waits elsewhere, and
-/// perhaps a process with it.
-async fn watch(open: Arc<Mutex<Open>>, mut until: Instant) {
+/// Removes enumerations when they expire, until none is idle. Without this task their plug-ins, and perhaps a process,
+/// would wait for ever.
+async fn expire(open: Arc<Mutex<OpenEnumerations>>, mut until: Instant) {
     loop {
         sleep_until(until).await;
-        let mut open = locked(&open);
-        open.forget_expired();
-        let next = open.enumerations.values().filter_map(State::expires).min();
+        let mut open = lock(&open);
+        open.remove_expired();
+        let next = open.enumerations.values().filter_map(EnumerationState::expires).min();
         let Some(next) = next else {
-            open.is_watched = false;
+            open.has_expiry_task = false;
             return;
         };
         until = next;
     }
 }
 
-fn locked(open: &Mutex<Open>) -> MutexGuard<'_, Open> {
+fn lock(open: &Mutex<OpenEnumerations>) -> MutexGuard<'_, OpenEnumerations> {
     open.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An enumeration that goes back under its old context unless the page was made: a pull that finds nothing
-/// in time, or whose client hangs up, changes nothing. After a failure, or when it was released meanwhile, it is over.
-struct Taken<'c> {
-    contexts: &'c Contexts,
+/// Returns an enumeration to its old context unless [`finish`](Self::finish) is called.
+///
+/// A Pull that times out, or whose client closes the connection, thus changes nothing. After a fault, or if it was
+/// released meanwhile, the enumeration is dropped.
+struct PullGuard<'c> {
+    enumerations: &'c Enumerations,
     context: String,
     enumeration: Option<Enumeration>,
 }
 
-impl Taken<'_> {
+impl PullGuard<'_> {
     fn enumeration(&mut self) -> Result<&mut Enumeration, Fault> {
         self.enumeration.as_mut().ok_or_else(invalid_context)
     }
 
-    /// The enumeration after its page was made, unless it was released meanwhile.
+    /// Returns the enumeration after its page was built.
+    ///
+    /// # Errors
+    /// `n:InvalidEnumerationContext` if it was released meanwhile.
     fn finish(mut self) -> Result<Enumeration, Fault> {
-        let pulled = locked(&self.contexts.open).enumerations.remove(&self.context);
+        let pulled = lock(&self.enumerations.open).enumerations.remove(&self.context);
         self.enumeration.take().filter(|_| pulled.is_some()).ok_or_else(invalid_context)
     }
 }
 
-impl Drop for Taken<'_> {
+impl Drop for PullGuard<'_> {
     fn drop(&mut self) {
         let Some(enumeration) = self.enumeration.take() else { return };
-        let is_open = locked(&self.contexts.open).enumerations.remove(&self.context).is_some();
+        let is_open = lock(&self.enumerations.open).enumerations.remove(&self.context).is_some();
         if is_open && !enumeration.has_failed {
-            self.contexts.insert(std::mem::take(&mut self.context), enumeration);
+            self.enumerations.insert(std::mem::take(&mut self.context), enumeration);
         }
     }
 }
 
-/// An item as it stands in the page.
-fn written(item: Item, mode: EnumerationMode) -> Result<Fragment, Fault> {
+/// Serializes an item for a page.
+fn serialize(item: Item, mode: EnumerationMode) -> Result<Fragment, Fault> {
     let Item { object, reference } = item;
-    let reference = || {
-        reference.as_ref().ok_or_else(|| {
-            Fault::new(
-                Subcode::UnsupportedFeature,
-                code::ENUMERATION_MODE,
-                "the items of this enumeration have no endpoint references",
-            )
-            .with_detail(Detail::ENUMERATION_MODE)
-        })
-    };
+    let reference = reference.as_ref();
     let mut writer = Writer::new();
     match mode {
         EnumerationMode::Object => return Ok(object),
-        EnumerationMode::Reference => reference()?.write(&mut writer, "a:EndpointReference"),
+        EnumerationMode::Reference => {
+            reference.ok_or_else(no_references)?.write(&mut writer, "a:EndpointReference");
+        }
         EnumerationMode::ObjectAndReference => {
-            let reference = reference()?;
+            let reference = reference.ok_or_else(no_references)?;
             writer.start("w:Item").fragment(&object);
             reference.write(&mut writer, "a:EndpointReference");
             writer.end();
@@ -352,11 +352,17 @@ fn written(item: Item, mode: EnumerationMode) -> Result<Fragment, Fault> {
     Ok(writer.into_fragment())
 }
 
-fn too_slow() -> Fault {
+fn no_references() -> Fault {
+    let reason = "the items of this enumeration have no endpoint references";
+    Fault::new(Subcode::UnsupportedFeature, code::ENUMERATION_MODE, reason)
+        .with_detail(Detail::ENUMERATION_MODE)
+}
+
+fn no_item_in_time() -> Fault {
     Fault::new(
         Subcode::TimedOut,
         code::TIMED_OUT,
-        "nothing was found within the time of OperationTimeout; the enumeration can be continued",
+        "no item was found within OperationTimeout; the enumeration can be continued",
     )
 }
 
@@ -364,7 +370,7 @@ fn invalid_context() -> Fault {
     Fault::new(
         Subcode::InvalidEnumerationContext,
         code::INVALID_ENUMERATION_CONTEXT,
-        "there is no such enumeration: it is at its end, was released, has expired, or belongs to someone else",
+        "unknown enumeration context: the enumeration has ended, was released, has expired, or belongs to another user",
     )
 }
 
@@ -372,7 +378,7 @@ fn too_large(item: usize, room: usize) -> Fault {
     Fault::new(
         Subcode::EncodingLimit,
         code::MAX_ENVELOPE_SIZE_EXCEEDED,
-        format!("one item has {item} octets and {room} are left: raise MaxEnvelopeSize of the request"),
+        format!("an item of {item} bytes does not fit into the remaining {room}: raise MaxEnvelopeSize of the request"),
     )
     .with_detail(Detail::MAX_ENVELOPE_SIZE)
 }

@@ -1,4 +1,4 @@
-//! Whether the service still answers.
+//! Health check: the service sends a request to itself.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -8,26 +8,27 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::connection::{self, Peer};
 use crate::connection_table::Source;
-use crate::listener::{Door, Transport};
+use crate::endpoint::Transport;
+use crate::route::Route;
 use crate::service::Service;
 
 impl Service {
-    /// Asks itself who is there, the way a client would but without the network, and waits for the answer.
+    /// Sends Identify to the service over an in-memory connection. Returns whether it responded in time.
     ///
-    /// True if it came in time: then the runtime runs tasks and timers, and no lock on the way is held.
-    pub async fn is_answering(self: &Arc<Self>, patience: Duration) -> bool {
+    /// A response shows that the runtime runs tasks and timers, and that no lock on the request path is stuck.
+    pub async fn check_health(self: &Arc<Self>, limit: Duration) -> bool {
         let (mut client, server) = tokio::io::duplex(4_096);
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-        // Nobody is signed in on it, so it can do no more than anyone from the network.
+        // The connection is not authenticated, so it has no more rights than any client on the network.
         let peer = Peer {
             address,
             transport: Transport::Http,
-            door: Door::local(),
+            route: Route::local(),
             channel: None,
             certificate: None,
         };
         let service = Arc::clone(self);
-        // Every connection has a request in work: the service is busy, but not stuck.
+        // Every connection has a request in progress: the service is busy, but not stuck.
         let Ok(slot) = service.connections.admit([Source::HealthCheck; 3], &service.config()) else {
             return true;
         };
@@ -44,14 +45,14 @@ impl Service {
             client.read_to_end(&mut answer).await?;
             Ok::<_, std::io::Error>(answer)
         };
-        let answer = tokio::time::timeout(patience, asking).await;
+        let answer = tokio::time::timeout(limit, asking).await;
         serving.abort();
-        // Too many connections are a reason to be refused, not a reason to be restarted.
+        // Any HTTP status shows that the service works, even one that refuses the request.
         matches!(answer, Ok(Ok(answer)) if answer.starts_with(b"HTTP/1.1 "))
     }
 }
 
-/// The message of MS-WSMV 3.1.4.17.
+/// Identify request (MS-WSMV 3.1.4.17).
 const IDENTIFY: &str = "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" \
      xmlns:wsmid=\"http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd\">\
      <s:Header/><s:Body><wsmid:Identify/></s:Body></s:Envelope>";

@@ -1,4 +1,4 @@
-//! Identify: who is there (MS-WSMV 3.1.4.17).
+//! Responses to Identify (MS-WSMV 3.1.4.17).
 
 use config::Config;
 use wsman::identify::Identity;
@@ -7,7 +7,7 @@ use crate::service::Product;
 
 const PROFILES: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile";
 
-/// What someone who has signed in is told.
+/// Returns the response for authenticated clients.
 pub(crate) fn identity(product: &Product, config: &Config) -> Identity {
     let auth = &config.service.auth;
     let mut profiles = Vec::new();
@@ -24,9 +24,9 @@ pub(crate) fn identity(product: &Product, config: &Config) -> Identity {
     }
 }
 
-/// What everybody is told. Who is named another vendor is told the true name beside it.
+/// Returns the response for anonymous clients. If the vendor name is configured, the product name is included.
 pub(crate) fn anonymous(product: &Product, config: &Config) -> Identity {
-    match config.identify.product_vendor.in_its_place() {
+    match config.identify.product_vendor.configured() {
         None => Identity::anonymous(&product.vendor),
         Some(vendor) => Identity { product: Some(product.vendor.clone()), ..Identity::anonymous(vendor) },
     }

@@ -1,21 +1,27 @@
-//! The engine of a WS-Management service.
+//! Engine of a WS-Management service (MS-WSMV, DSP0226).
 //!
-//! A [`Listener`] takes connections; each is served by one task that reads HTTP, lets someone in, parses
-//! the message and hands it to the [`Plugin`] whose resource it is about.
-//! `Service::answer`, in `answer.rs`, is that way on one page.
+//! A [`Listener`] accepts connections. One task serves each connection: it reads HTTP, authenticates the caller,
+//! parses the message and passes it to the [`Plugin`] of the requested resource. `Service::answer` in `answer.rs`
+//! shows this path on one page.
 //!
-//! Everything a program decides is an argument: the settings, who knows the passwords, which SIDs an account
-//! has, and which plug-ins there are.
+//! The program supplies everything it decides: the settings, the authenticator, the SIDs of accounts, and the
+//! plug-ins; see [`ServiceParts`].
+//!
+//! Modules form layers. From the bottom: `audit`, `caller`, `resource` and `endpoint`; `access` and `plugin`;
+//! `authentication`, `enumeration` and `subscription`; `service`; `answer`; `connection`; `listener` and
+//! `local_socket`.
 
 mod access;
 mod answer;
 mod audit;
 mod authentication;
+mod caller;
 mod catalog;
 mod certificate;
 mod client_certificate;
 mod connection;
 mod connection_table;
+mod endpoint;
 mod enumeration;
 mod health;
 mod identify;
@@ -25,19 +31,27 @@ mod notify;
 mod plugin;
 mod quota;
 mod random;
+mod request_limits;
+mod resource;
+mod route;
 mod service;
+mod shutdown;
 mod subscription;
 
-pub use access::{Caller, Principals, Proof, Whence};
+pub use access::AccessGranted;
 pub use audit::AUDIT;
+pub use caller::{Caller, CallerLocation, Principals, SessionHandle};
 pub use catalog::Catalog;
-pub use certificate::{Certificate, CertificateError, CertificateKeeper, Certificates, Unfit};
+pub use certificate::{Certificate, CertificateError, CertificateKeeper, CertificateProblem, Certificates};
+pub use endpoint::Transport;
 pub use listener::{
-    Finding, ListenError, Listener, ListenerReport, Listeners, Listening, PortConflict, Report, Severity,
-    Transport, check_port, examine,
+    Finding, ListenError, Listener, ListenerReport, ListenerStatus, Listeners, PortConflict, Report,
+    Severity, check_listeners, check_port,
 };
-pub use local_socket::{Audience, HandedOver, LocalSocket, LocalSocketError};
+pub use local_socket::{ForwardedConnections, LocalSocket, LocalSocketError, SocketAccess};
 pub use notify::{ServiceManager, watchdog};
-pub use plugin::{Answer, BoxFuture, Call, Content, Delivered, Item, Items, Plugin, Resource, ResourceKind};
+pub use plugin::{Answer, BoxFuture, Call, Content, Delivered, Item, Items, Operation, Plugin};
 pub use random::fresh_uuid;
-pub use service::{Product, Service, ServiceParts, Shutdown};
+pub use resource::{Resource, ResourceKind};
+pub use service::{Product, Service, ServiceParts};
+pub use shutdown::Shutdown;

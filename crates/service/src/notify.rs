@@ -1,4 +1,4 @@
-//! Telling a service manager how the service is (sd_notify(3)).
+//! Notifications to the service manager (sd_notify(3)).
 
 use std::ffi::OsStr;
 use std::io;
@@ -10,17 +10,17 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// The service manager that started this process, if one did.
+/// Connection to the service manager that started this process, if any.
 ///
-/// Messages that do not get through are lost: there is nobody else to tell.
+/// Notifications that cannot be sent are logged at debug level and dropped.
 #[derive(Debug, Default)]
 pub struct ServiceManager(Option<UnixDatagram>);
 
 impl ServiceManager {
-    /// The manager at the address of the environment variable `NOTIFY_SOCKET`: a path, or a name after `@`.
+    /// Connects to the address in the environment variable `NOTIFY_SOCKET`: a path, or an abstract name after `@`.
     ///
     /// # Errors
-    /// The system's, if nobody listens there.
+    /// The error of the system call, for example if there is no such socket.
     pub fn at(address: Option<&OsStr>) -> io::Result<Self> {
         let Some(address) = address.filter(|address| !address.is_empty()) else { return Ok(Self(None)) };
         let address = match address.as_bytes().strip_prefix(b"@") {
@@ -33,43 +33,44 @@ impl ServiceManager {
         Ok(Self(Some(socket)))
     }
 
-    /// The service is there for its clients, or is again after [`reloading`](Self::reloading).
+    /// Reports that the service accepts connections, at the start or after [`reloading`](Self::reloading).
     pub fn ready(&self) {
         self.send("READY=1");
     }
 
-    /// The service reads its files again.
+    /// Reports that the service reloads its configuration.
     pub fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let microseconds = now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1_000);
         self.send(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
     }
 
-    /// The service ends.
+    /// Reports that the service is shutting down.
     pub fn stopping(&self) {
         self.send("STOPPING=1");
     }
 
-    /// The service is alive.
+    /// Sends the keep-alive for the watchdog.
     pub fn alive(&self) {
         self.send("WATCHDOG=1");
     }
 
-    /// What `systemctl status` shows; one line.
+    /// Sets the line that `systemctl status` shows. Line breaks are replaced by blanks.
     pub fn status(&self, status: &str) {
         self.send(&format!("STATUS={}", status.replace('\n', " ")));
     }
 
     fn send(&self, message: &str) {
         if let Some(Err(error)) = self.0.as_ref().map(|socket| socket.send(message.as_bytes())) {
-            tracing::debug!(%error, message, "The service manager cannot be told");
+            tracing::debug!(%error, message, "Cannot notify the service manager");
         }
     }
 }
 
-/// How often the manager wants to hear that the service is alive, from `WATCHDOG_USEC` and `WATCHDOG_PID`.
+/// Returns the watchdog interval from the values of `WATCHDOG_USEC` and `WATCHDOG_PID`.
 ///
-/// None if it does not want to, or another process is meant (sd_watchdog_enabled(3)).
+/// `None` if the watchdog is disabled or monitors another process (sd_watchdog_enabled(3)). `own` is the process ID of
+/// this process.
 #[must_use]
 pub fn watchdog(microseconds: Option<&str>, process: Option<&str>, own: u32) -> Option<Duration> {
     let is_meant = process.is_none_or(|process| process.parse() == Ok(own));
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn every_message_is_in_the_manager_s_words() {
+    fn notifications_have_the_format_of_sd_notify() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let manager = UnixDatagram::bind(&path).unwrap();
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manager_may_have_an_abstract_name_or_not_exist() {
+    fn the_socket_may_be_abstract_or_missing() {
         let name = format!("telarch-notify-test-{}", std::process::id());
         let manager = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
         ServiceManager::at(Some(OsStr::new(&format!("@{name}")))).unwrap().ready();
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_watchdog_is_for_the_process_it_names() {
+    fn the_watchdog_applies_to_the_named_process_only() {
         let second = Some(Duration::from_secs(1));
         assert_eq!(watchdog(Some("1000000"), None, 7), second);
         assert_eq!(watchdog(Some("1000000"), Some("7"), 7), second);

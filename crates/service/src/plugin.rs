@@ -1,4 +1,4 @@
-//! What a resource of the service is to the engine.
+//! Interface between the service and its plug-ins.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,87 +8,112 @@ use std::time::Duration;
 use config::Config;
 use wsman::enumeration::Enumerate;
 use wsman::eventing::Subscribe;
-use wsman::{EndpointReference, Fault, Reply, Request, Uuid};
+use wsman::{Action, EndpointReference, Fault, Reply, Request, Uuid};
 use xml::Fragment;
 
-use crate::access::Caller;
+use crate::access::AccessGranted;
+use crate::caller::Caller;
+use crate::resource::Resource;
 
-/// A future that a trait object can return.
+/// Boxed future, as returned by methods of trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A resource of the service, such as the command shell.
+/// Implementation of one or more resources, such as the command shell.
 pub trait Plugin: Send + Sync {
-    /// The resources it answers for.
+    /// Returns the resources that this plug-in serves.
     fn resources(&self) -> &[Resource];
 
-    /// Hears once what the whole service answers for, before anybody asks it anything.
-    fn served(&self, _all: &[Resource]) {}
+    /// Receives the resources of all plug-ins of the service. Called once, before the first request.
+    fn set_all_resources(&self, _all: &[Resource]) {}
 
-    /// Answers one request, which has passed the access check.
+    /// Responds to one request, which has passed the access check.
     ///
-    /// Cancelled by dropping the future when the client goes away: leave nothing half done.
+    /// The future is dropped if the client closes the connection, so no work may be left half done at an `await`.
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>>;
 
-    /// How many things it holds that outlive a request, such as shells. While there are any, its process is needed.
+    /// Returns the number of objects that outlive a request, such as shells. Their process must not end.
     fn in_use(&self) -> usize {
         0
     }
 
-    /// Lets go of everything because the service stops; processes are ended, files are closed.
+    /// Ends all processes and closes all files because the service is shutting down.
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }
 }
 
-/// One URI that a plug-in answers for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Resource {
-    /// The URI, or what longer ones begin with.
-    pub uri: &'static str,
-    /// Whether URIs that go on with `/` belong to it too.
-    pub with_children: bool,
-    /// Which rights its actions need.
-    pub kind: ResourceKind,
-}
-
-/// How the actions of a resource map to rights (MS-WSMV 3.1.4.1.28).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResourceKind {
-    /// Reading needs read, changing needs write, methods need execute.
-    Instances,
-    /// Whatever is asked of a shell needs execute.
-    Shells,
-}
-
-/// One request on its way to a plug-in.
+/// Request to a plug-in.
 #[derive(Debug)]
 pub struct Call {
-    /// Who asks.
+    /// Evidence that the request passed the access check.
+    pub access: AccessGranted,
+    /// The caller.
     pub caller: Arc<Caller>,
-    /// What is asked.
+    /// The request.
     pub request: Request,
-    /// The settings in force when the request came.
+    /// The settings at the time of the request.
     pub config: Arc<Config>,
-    /// The largest answer, in octets.
+    /// Maximum size of the response in bytes.
     pub reply_limit: u32,
-    /// How long the client waits.
+    /// Time within which the client expects the response.
     pub timeout: Duration,
-    /// The identifier of the answer.
+    /// `a:MessageID` of the response.
     pub message_id: Uuid,
-    /// What Enumerate asks for; its filter is the plug-in's to obey or to refuse.
-    pub enumerate: Option<Enumerate>,
-    /// What Subscribe asks for; its filter is the plug-in's to obey or to refuse, the rest has been taken care of.
-    pub subscribe: Option<Subscribe>,
+    /// Parsed body of the operations whose responses the service divides into pages.
+    pub operation: Operation,
+}
+
+/// Parsed body of a request, for the operations whose responses the service divides into pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Enumerate. The plug-in applies the filter or rejects it.
+    Enumerate(Enumerate),
+    /// Subscribe. The plug-in applies the filter or rejects it; the service does everything else.
+    Subscribe(Subscribe),
+    /// Any other action; see the head of the request.
+    Other,
+}
+
+impl Operation {
+    /// Parses the body of a request, as far as its action requires.
+    ///
+    /// # Errors
+    /// The fault for a malformed body.
+    pub fn of(request: &Request) -> Result<Self, Fault> {
+        match request.head().action {
+            Action::Enumerate => Enumerate::parse(request.require_body("Enumerate")?).map(Self::Enumerate),
+            Action::Subscribe => Subscribe::parse(request.require_body("Subscribe")?).map(Self::Subscribe),
+            _ => Ok(Self::Other),
+        }
+    }
+
+    /// Returns the body of an Enumerate request.
+    #[must_use]
+    pub fn enumerate(&self) -> Option<&Enumerate> {
+        match self {
+            Self::Enumerate(enumerate) => Some(enumerate),
+            _ => None,
+        }
+    }
+
+    /// Returns the body of a Subscribe request.
+    #[must_use]
+    pub fn subscribe(&self) -> Option<&Subscribe> {
+        match self {
+            Self::Subscribe(subscribe) => Some(subscribe),
+            _ => None,
+        }
+    }
 }
 
 impl Call {
-    /// Begins the answer.
+    /// Begins the response.
     #[must_use]
     pub fn reply(&self) -> Reply {
         Reply::to(self.request.head(), self.message_id)
     }
 
-    /// Ends the answer.
+    /// Finishes the response.
     ///
     /// # Errors
     /// `w:EncodingLimit` if it is larger than the client or the service allows.
@@ -97,44 +122,48 @@ impl Call {
     }
 }
 
-/// What a plug-in answers.
+/// Successful response of a plug-in.
 pub struct Answer {
     pub(crate) content: Content,
     pub(crate) delivered: Option<Delivered>,
 }
 
-/// The two forms of an answer.
+/// Content of a successful response.
 pub enum Content {
-    /// A whole envelope.
+    /// A complete envelope.
     Envelope(String),
-    /// What an enumeration goes through, or the events of a subscription; the engine makes pages of it.
+    /// The items of an enumeration or the events of a subscription. The service divides them into pages.
     Items(Box<dyn Items>),
 }
 
-/// Called once the client's end of the connection has all of the answer, which may be a while after it was written;
-/// dropped without being called if the connection broke before.
+/// Callback for the delivery of a response.
+///
+/// It is called once the client's end of the connection has received the whole response, which may be some time
+/// after it was written. It is dropped without a call if the connection fails before that.
 pub type Delivered = Box<dyn FnOnce() + Send>;
 
 impl Answer {
-    /// Answers with a whole envelope, as [`Call::finish`] makes it.
+    /// Responds with a complete envelope, as returned by [`Call::finish`].
     #[must_use]
     pub fn new(envelope: String) -> Self {
         Self { content: Content::Envelope(envelope), delivered: None }
     }
 
-    /// Answers Enumerate, or Subscribe with events as they come; pages, contexts and limits are the engine's.
+    /// Responds to Enumerate with items, or to Subscribe with a stream of events.
+    ///
+    /// The service handles pages, contexts and limits.
     #[must_use]
     pub fn items(items: impl Items + 'static) -> Self {
         Self { content: Content::Items(Box::new(items)), delivered: None }
     }
 
-    /// The answer, and who asks to be told when it has arrived.
+    /// Returns the content and the delivery callback.
     #[must_use]
     pub fn into_parts(self) -> (Content, Option<Delivered>) {
         (self.content, self.delivered)
     }
 
-    /// Asks to be told when the answer has arrived.
+    /// Sets the delivery callback.
     #[must_use]
     pub fn when_delivered(mut self, delivered: Delivered) -> Self {
         self.delivered = Some(delivered);
@@ -142,32 +171,32 @@ impl Answer {
     }
 }
 
-/// What an enumeration goes through, one after the other; or the events of a subscription, which are awaited.
+/// The items of an enumeration, or the events of a subscription as they occur.
 ///
-/// Events that had to be given up are told among the others (`wsman::eventing::write_dropped`).
+/// A report of dropped events is an item like any other (`wsman::eventing::write_dropped_events`).
 pub trait Items: Send {
-    /// The next item, or `None` at the end. Cancelled by dropping the future: no item may be lost by that.
+    /// Returns the next item, or `None` at the end. Dropping the future must not lose an item.
     fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>>;
 
-    /// Whether whoever pulls events may still be given them: the user who subscribed, with the rights of now.
+    /// Checks that the subscriber, with its current rights, may still receive events.
     ///
     /// # Errors
-    /// The fault with which the subscription ends.
-    fn admit(&self, _caller: &Caller) -> Result<(), Fault> {
+    /// The fault that ends the subscription.
+    fn check_access(&self, _caller: &Caller) -> Result<(), Fault> {
         Ok(())
     }
 }
 
-/// One item of an enumeration.
+/// Item of an enumeration, or event of a subscription.
 #[derive(Clone, Debug)]
 pub struct Item {
     /// The instance as XML.
     pub object: Fragment,
-    /// How to address it alone, if it can be.
+    /// Endpoint reference of the instance, if it can be addressed.
     pub reference: Option<EndpointReference>,
 }
 
-/// Items that are known already.
+/// Items that are already in memory.
 impl Items for std::vec::IntoIter<Item> {
     fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
         Box::pin(std::future::ready(Iterator::next(self).map(Ok)))

@@ -1,15 +1,12 @@
-//! Where identifiers come from.
+//! Random identifiers.
 
 use wsman::Uuid;
 
-/// A new identifier from the system's randomness.
+/// Returns a new random identifier (RFC 9562, version 4).
 ///
 /// # Panics
-/// If the operating system has no randomness to give: then no secret of the service would be safe either.
+/// If the kernel provides no random bytes: no secret of the service would be safe without them.
 #[must_use]
-#[allow(clippy::expect_used)]
 pub fn fresh_uuid() -> Uuid {
-    let mut octets = [0; 16];
-    aws_lc_rs::rand::fill(&mut octets).expect("the system has randomness");
-    Uuid::from_random(octets)
+    Uuid::from_random(random::bytes().expect("the kernel provides random bytes"))
 }

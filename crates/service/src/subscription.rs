@@ -1,59 +1,63 @@
-//! Subscriptions whose events are pulled (WS-Eventing; DSP0226 10.2.9.5), and what is asked about them.
+//! Pull subscriptions and their management: Renew, GetStatus, Unsubscribe (WS-Eventing; DSP0226 10.2.9.5).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use config::State;
 use sddl::Sid;
 use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use wsman::enumeration::Pull;
-use wsman::eventing::{self, DeliveryMode, Subscribe, Subscribed};
+use wsman::eventing::{self, DeliveryMode, Subscribe, SubscribeResponse};
 use wsman::{Action, Detail, Fault, Head, Reply, Request, Subcode, code};
 use xml::Writer;
 
-use crate::access::Caller;
-use crate::answer::Limits;
-use crate::enumeration::Target;
-use crate::plugin::{Answer, BoxFuture, Item, Items};
-use crate::quota::Operation;
+use crate::access::{self, AccessGranted};
+use crate::authentication::SignIn;
+use crate::caller::Caller;
+use crate::plugin::{Answer, Item, Items};
+use crate::quota::OperationPermit;
 use crate::random::fresh_uuid;
+use crate::request_limits::RequestLimits;
+use crate::resource::TargetResource;
 
-/// Every subscription, by its identifier.
+/// All subscriptions, by identifier.
 #[derive(Clone, Default)]
 pub(crate) struct Subscriptions(Arc<Mutex<HashMap<String, Arc<Subscription>>>>);
 
-/// Events that somebody asks for from time to time.
+/// A subscription whose events the client pulls.
 pub(crate) struct Subscription {
     identifier: String,
     owner: Sid,
-    target: Target,
+    target: TargetResource,
     lease: Mutex<Lease>,
-    /// Held by an answer until it is known whether that has arrived.
+    /// Locked by a response until it is known whether the client has received it.
     source: Arc<tokio::sync::Mutex<Source>>,
-    /// Somebody waits for events.
+    /// A Pull is in progress.
     is_pulled: AtomicBool,
-    over: watch::Sender<bool>,
-    /// Counts as one of its owner's operations.
-    _operation: Operation,
+    /// Set when the subscription ends.
+    ended: watch::Sender<bool>,
+    /// Counts the subscription as an operation of its owner.
+    _permit: OperationPermit,
 }
 
-/// Where events come from.
+/// Events of a subscription.
 struct Source {
     items: Box<dyn Items>,
-    /// Taken from `items`, and not known to have arrived at the client.
+    /// Events read from `items` that the client is not known to have received.
     waiting: VecDeque<Item>,
     end: Option<End>,
 }
 
-/// Nothing more comes.
+/// Reason why no events follow.
 enum End {
     Over,
     Failed(Fault),
 }
 
-/// How long a subscription lasts.
+/// Lifetime of a subscription.
 #[derive(Clone, Copy)]
 struct Lease {
     term: Term,
@@ -62,21 +66,21 @@ struct Lease {
 
 #[derive(Clone, Copy)]
 enum Term {
-    /// As long as was asked, and agreed.
+    /// The duration in the response to Subscribe or Renew.
     Agreed,
-    /// As long as somebody pulls.
+    /// Extended by every Pull, because the client requested no duration.
     WhilePulled,
 }
 
 impl Lease {
-    fn new(asked: Option<Duration>) -> Self {
-        let term = if asked.is_some() { Term::Agreed } else { Term::WhilePulled };
-        Self { term, until: Instant::now() + Self::length(asked) }
+    fn new(requested: Option<Duration>) -> Self {
+        let term = if requested.is_some() { Term::Agreed } else { Term::WhilePulled };
+        Self { term, until: Instant::now() + Self::length(requested) }
     }
 
-    /// How long it lasts if nothing more is said.
-    fn length(asked: Option<Duration>) -> Duration {
-        asked.map_or(IDLE, |asked| asked.min(LONGEST))
+    /// Returns the duration to grant for a requested one.
+    fn length(requested: Option<Duration>) -> Duration {
+        requested.map_or(IDLE_TIMEOUT, |requested| requested.min(LONGEST_TERM))
     }
 
     fn left(&self) -> Duration {
@@ -84,16 +88,16 @@ impl Lease {
     }
 }
 
-/// How long a subscription that was asked for without an end lasts while nobody pulls.
-const IDLE: Duration = Duration::from_secs(600);
+/// Time without a Pull after which a subscription without a requested duration expires.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// The longest time that is agreed to without hearing from the client.
-const LONGEST: Duration = Duration::from_secs(86_400);
+/// Maximum duration of a subscription without Renew.
+const LONGEST_TERM: Duration = Duration::from_secs(86_400);
 
-/// How long one answer waits for further events once it has one: those of one moment go together.
-const GATHERING: Duration = Duration::from_millis(10);
+/// Time to wait for further events after the first one, so that simultaneous events share a response.
+const BATCH_WINDOW: Duration = Duration::from_millis(10);
 
-/// Refuses what a subscription cannot have here.
+/// Rejects options of Subscribe that the service does not support.
 ///
 /// # Errors
 /// `e:DeliveryModeRequestedUnavailable`, `w:UnsupportedFeature`.
@@ -102,12 +106,13 @@ pub(crate) fn require_supported(subscribe: &Subscribe) -> Result<(), Fault> {
         return Err(DeliveryMode::unavailable(subscribe.mode.uri()));
     }
     if subscribe.end_to {
-        let reason = "nobody is told at another address that a subscription ends: leave EndTo out";
+        let reason =
+            "EndTo is not supported: the service sends no message when a subscription ends; omit EndTo";
         return Err(Fault::new(Subcode::UnsupportedFeature, code::ADDRESSING_MODE, reason)
             .with_detail(Detail::ADDRESSING_MODE));
     }
     if subscribe.bookmarks {
-        let reason = "the events of this resource have no bookmarks: leave Bookmark and SendBookmarks out";
+        let reason = "this resource has no bookmarks; omit Bookmark and SendBookmarks";
         return Err(
             Fault::new(Subcode::UnsupportedFeature, code::BOOKMARKS, reason).with_detail(Detail::BOOKMARKS)
         );
@@ -115,42 +120,50 @@ pub(crate) fn require_supported(subscribe: &Subscribe) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Who pulls.
+/// The caller of a Pull, and the means to check its account again after the wait for events.
 pub(crate) struct Puller<'p> {
-    /// As of just now.
-    pub(crate) caller: &'p Caller,
-    /// For how long that holds.
-    pub(crate) stands_for: Duration,
-    /// The same user later, if it may still pull from this subscription.
-    pub(crate) judged_again: &'p JudgedAgain<'p>,
+    pub(crate) caller: &'p Arc<Caller>,
+    pub(crate) sign_in: &'p SignIn,
+    pub(crate) state: &'p watch::Receiver<Arc<State>>,
 }
 
-/// Judges whoever pulls again.
-pub(crate) type JudgedAgain<'p> =
-    dyn Fn(&Arc<Subscription>) -> BoxFuture<'p, Result<Arc<Caller>, Fault>> + Send + Sync + 'p;
+impl Puller<'_> {
+    /// Verifies that the caller may still sign in and pull from a resource. Returns it with its current groups.
+    async fn recheck(&self, target: &TargetResource) -> Result<Arc<Caller>, Fault> {
+        let caller = self.sign_in.recheck(self.caller).await.ok_or_else(account_disabled)?;
+        let state = Arc::clone(&self.state.borrow());
+        access::admit(&caller, target, &Action::Pull, &state)?;
+        Ok(caller)
+    }
+}
 
-/// What a subscription is made of.
-pub(crate) struct Opening {
+/// Parameters of a new subscription.
+pub(crate) struct NewSubscription {
     pub(crate) owner: Sid,
-    pub(crate) target: Target,
+    pub(crate) target: TargetResource,
     pub(crate) items: Box<dyn Items>,
-    pub(crate) operation: Operation,
-    /// How long it is wanted.
+    pub(crate) permit: OperationPermit,
+    /// Requested duration.
     pub(crate) expires: Option<Duration>,
 }
 
 impl Subscriptions {
-    /// Answers Subscribe.
-    pub(crate) fn open(&self, opening: Opening, head: &Head, limits: &Limits) -> Result<Answer, Fault> {
-        let Opening { owner, target, items, operation, expires } = opening;
+    /// Creates a subscription and responds to Subscribe.
+    pub(crate) fn create(
+        &self,
+        new: NewSubscription,
+        head: &Head,
+        limits: &RequestLimits,
+    ) -> Result<Answer, Fault> {
+        let NewSubscription { owner, target, items, permit, expires } = new;
         let identifier = fresh_uuid().to_string();
-        let subscribed = Subscribed {
+        let subscribed = SubscribeResponse {
             identifier: identifier.clone(),
             expires: Some(Lease::length(expires)),
             context: Some(format!("uuid:{identifier}")),
         };
         let mut reply = Reply::to(head, fresh_uuid());
-        subscribed.write(reply.body(), head.to.as_deref(), &target.resource);
+        subscribed.write(reply.body(), head.to.as_deref(), &target.uri);
         let answer = reply.finish(limits.reply).map(Answer::new)?;
         let source = Source { items, waiting: VecDeque::new(), end: None };
         let subscription = Arc::new(Subscription {
@@ -160,21 +173,21 @@ impl Subscriptions {
             lease: Mutex::new(Lease::new(expires)),
             source: Arc::new(tokio::sync::Mutex::new(source)),
             is_pulled: AtomicBool::new(false),
-            over: watch::Sender::new(false),
-            _operation: operation,
+            ended: watch::Sender::new(false),
+            _permit: permit,
         });
-        tokio::spawn(expiring(Arc::downgrade(&self.0), Arc::downgrade(&subscription)));
-        self.locked().insert(identifier, Arc::clone(&subscription));
-        // Nobody knows of it before the answer has arrived.
-        let unheard = Unheard(Some((self.clone(), subscription)));
-        Ok(answer.when_delivered(Box::new(move || unheard.forget())))
+        tokio::spawn(expire_on_time(Arc::downgrade(&self.0), Arc::downgrade(&subscription)));
+        self.lock().insert(identifier, Arc::clone(&subscription));
+        // The client cannot use the subscription if it does not receive the response.
+        let unconfirmed = UnconfirmedSubscription(Some((self.clone(), subscription)));
+        Ok(answer.when_delivered(Box::new(move || unconfirmed.confirm())))
     }
 
-    /// The subscription that a message names in its header; another user's does not exist for the caller.
+    /// Returns the subscription that the header of a message names. Those of other users do not exist for the caller.
     ///
     /// # Errors
     /// `e:InvalidMessage`, and `e:UnableToRenew` for Renew.
-    pub(crate) fn named(&self, head: &Head, caller: Sid) -> Result<Arc<Subscription>, Fault> {
+    pub(crate) fn find_by_header(&self, head: &Head, caller: Sid) -> Result<Arc<Subscription>, Fault> {
         let found = head.subscription.as_deref().and_then(|identifier| self.find(identifier, caller));
         found.ok_or_else(|| {
             let (subcode, code) = match head.action {
@@ -182,46 +195,51 @@ impl Subscriptions {
                 _ => (Subcode::InvalidMessage, code::EVENTING_INVALID_MESSAGE),
             };
             let reason = if head.subscription.is_some() {
-                "there is no such subscription: it has ended or expired, or belongs to someone else"
+                "unknown subscription: it has ended or expired, or belongs to another user"
             } else {
-                "the header names no subscription: send its Identifier as the answer to Subscribe gave it"
+                "the header contains no subscription identifier; send the Identifier from the response to Subscribe"
             };
             Fault::new(subcode, code, reason)
         })
     }
 
-    /// The subscription of a context, if it is one of a subscription.
-    pub(crate) fn of_context(&self, context: &str, caller: Sid) -> Option<Arc<Subscription>> {
+    /// Returns the subscription of an enumeration context, or `None` if the context is not one of a subscription.
+    pub(crate) fn find_by_context(&self, context: &str, caller: Sid) -> Option<Arc<Subscription>> {
         self.find(context.strip_prefix("uuid:")?, caller)
     }
 
-    /// Ends a subscription; whoever pulls from it is told.
+    /// Ends a subscription. A Pull in progress ends with a fault.
     pub(crate) fn close(&self, subscription: &Subscription) {
         close(&self.0, subscription);
     }
 
     fn find(&self, identifier: &str, caller: Sid) -> Option<Arc<Subscription>> {
-        self.locked().get(identifier).filter(|found| found.owner == caller).cloned()
+        self.lock().get(identifier).filter(|found| found.owner == caller).cloned()
     }
 
-    fn locked(&self) -> MutexGuard<'_, Open> {
-        locked(&self.0)
+    fn lock(&self) -> MutexGuard<'_, SubscriptionMap> {
+        lock(&self.0)
     }
 }
 
 impl Subscription {
     /// Returns the resource whose events are subscribed to, which decides who may pull.
-    pub(crate) fn target(&self) -> &Target {
+    pub(crate) fn target(&self) -> &TargetResource {
         &self.target
     }
 
-    /// Answers Renew and GetStatus: how long it lasts now.
-    pub(crate) fn status(&self, request: &Request, limits: &Limits) -> Result<Answer, Fault> {
+    /// Responds to Renew and GetStatus with the remaining lifetime.
+    pub(crate) fn status(
+        &self,
+        _access: AccessGranted,
+        request: &Request,
+        limits: &RequestLimits,
+    ) -> Result<Answer, Fault> {
         let (name, left) = match request.head().action {
             Action::Renew => {
-                let wanted = eventing::parse_renew(request.require_body("Renew")?)?;
-                *self.lease() = Lease::new(wanted);
-                ("e:RenewResponse", Lease::length(wanted))
+                let requested = eventing::parse_renew(request.require_body("Renew")?)?;
+                *self.lease() = Lease::new(requested);
+                ("e:RenewResponse", Lease::length(requested))
             }
             _ => ("e:GetStatusResponse", self.lease().left()),
         };
@@ -230,50 +248,52 @@ impl Subscription {
         reply.finish(limits.reply).map(Answer::new)
     }
 
-    /// Answers Pull: the events that there are, or the first ones that come in time.
+    /// Responds to Pull with the available events, or waits for the first one.
     ///
-    /// They are given again until an answer with them has arrived. Whoever may have them no more ends the subscription,
-    /// also if that came about while it waited.
+    /// Events are returned again until the client has received a response with them. If the caller loses its rights,
+    /// also during the wait, the subscription ends.
     pub(crate) async fn pull(
         self: Arc<Self>,
+        _access: AccessGranted,
         all: &Subscriptions,
         puller: Puller<'_>,
         pull: &Pull,
         head: &Head,
-        limits: &Limits,
+        limits: &RequestLimits,
     ) -> Result<Answer, Fault> {
-        let _only = Pulling::begin(&self)?;
-        let judged = Instant::now();
+        let _guard = PullGuard::acquire(&self)?;
+        let checked = Instant::now();
         let wait = pull.max_time.unwrap_or(limits.timeout).min(limits.timeout);
         let deadline = Instant::now() + wait;
-        self.keep(wait);
-        // An answer that is still on its way decides first what is left.
-        let mut over = self.over.subscribe();
+        self.extend_lease(wait);
+        // Wait until the delivery of the previous response is decided, which determines the remaining events.
+        let mut ended = self.ended.subscribe();
         let collecting = async {
             let mut source = timeout_at(deadline, Arc::clone(&self.source).lock_owned())
                 .await
-                .map_err(|_| nothing_came())?;
-            source.items.admit(puller.caller).inspect_err(|fault| self.withdraw(all, fault))?;
+                .map_err(|_| no_event_in_time())?;
+            source.items.check_access(puller.caller).inspect_err(|fault| self.revoke(all, fault))?;
             let most = pull.max_elements.unwrap_or(1).min(limits.batch);
             let page = source.page(most, limits.room(), deadline).await?;
-            if judged.elapsed() >= puller.stands_for {
-                let admitted = (puller.judged_again)(&self).await;
-                let admitted = admitted.and_then(|caller| source.items.admit(&caller));
-                admitted.inspect_err(|fault| self.withdraw(all, fault))?;
+            if checked.elapsed() >= puller.sign_in.check_lifetime() {
+                // Boxed because most Pulls do not need it.
+                let rechecked = Box::pin(puller.recheck(&self.target)).await;
+                let allowed = rechecked.and_then(|caller| source.items.check_access(&caller));
+                allowed.inspect_err(|fault| self.revoke(all, fault))?;
             }
             Ok::<_, Fault>((source, page))
         };
         let (source, page) = tokio::select! {
             collected = collecting => collected?,
-            _ = over.wait_for(|over| *over) => return Err(is_over()),
+            _ = ended.wait_for(|ended| *ended) => return Err(subscription_ended()),
         };
-        self.keep(Duration::ZERO);
+        self.extend_lease(Duration::ZERO);
         self.answer(all, source, page, head, limits)
     }
 
-    /// Ends it, for somebody who may have no more of it.
-    fn withdraw(&self, all: &Subscriptions, fault: &Fault) {
-        tracing::debug!(subscription = self.identifier, %fault, "Subscription withdrawn");
+    /// Ends the subscription because its owner has no right to it any more.
+    fn revoke(&self, all: &Subscriptions, fault: &Fault) {
+        tracing::debug!(subscription = self.identifier, %fault, "Subscription revoked");
         all.close(self);
     }
 
@@ -283,7 +303,7 @@ impl Subscription {
         mut source: OwnedMutexGuard<Source>,
         page: Page,
         head: &Head,
-        limits: &Limits,
+        limits: &RequestLimits,
     ) -> Result<Answer, Fault> {
         if page.count == 0
             && let Some(End::Failed(fault)) = &source.end
@@ -308,11 +328,11 @@ impl Subscription {
         Ok(answer.when_delivered(Box::new(move || drop(source.waiting.drain(..page.count)))))
     }
 
-    /// Somebody shows that it is still wanted.
-    fn keep(&self, at_least: Duration) {
+    /// Extends the lifetime of a subscription without a requested duration, at least by the time of a Pull.
+    fn extend_lease(&self, at_least: Duration) {
         let mut lease = self.lease();
         if matches!(lease.term, Term::WhilePulled) {
-            lease.until = Instant::now() + at_least + IDLE;
+            lease.until = Instant::now() + at_least + IDLE_TIMEOUT;
         }
     }
 
@@ -321,14 +341,14 @@ impl Subscription {
     }
 }
 
-/// Events that fit one answer; none only at the end.
+/// Events of one response; empty only at the end of the events.
 struct Page {
     items: Writer,
     count: usize,
 }
 
 impl Source {
-    /// Those that there are; waits for the first one.
+    /// Builds a page of available events. Waits for the first event until the deadline.
     async fn page(&mut self, most: u32, room: usize, deadline: Instant) -> Result<Page, Fault> {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let mut page = Page { items: Writer::new(), count: 0 };
@@ -337,12 +357,12 @@ impl Source {
                 break;
             }
             let Some(item) = self.waiting.get(page.count) else { break };
-            let octets = item.object.as_str().len();
-            if page.items.len().saturating_add(octets) > room {
+            let bytes = item.object.as_str().len();
+            if page.items.len().saturating_add(bytes) > room {
                 if page.count == 0 {
-                    // It would stand in the way of all others for ever.
+                    // Drop the event: it would block all others for ever.
                     self.waiting.pop_front();
-                    return Err(too_large(octets, room));
+                    return Err(too_large(bytes, room));
                 }
                 break;
             }
@@ -352,14 +372,16 @@ impl Source {
         Ok(page)
     }
 
-    /// Waits for one more: long for the first of an answer, shortly for the others.
+    /// Reads one more event: the first one of a response until the deadline, others within [`BATCH_WINDOW`].
+    ///
+    /// Returns `false` if no event arrives in time or the events have ended.
     async fn fetch(&mut self, count: usize, deadline: Instant) -> Result<bool, Fault> {
         if self.end.is_some() {
             return Ok(false);
         }
         let next = match count {
-            0 => timeout_at(deadline, self.items.next()).await.map_err(|_| nothing_came())?,
-            _ => match timeout(GATHERING, self.items.next()).await {
+            0 => timeout_at(deadline, self.items.next()).await.map_err(|_| no_event_in_time())?,
+            _ => match timeout(BATCH_WINDOW, self.items.next()).await {
                 Ok(next) => next,
                 Err(_) => return Ok(false),
             },
@@ -373,38 +395,38 @@ impl Source {
     }
 }
 
-/// The one who waits for events; a second one would take them away.
-struct Pulling(Arc<Subscription>);
+/// Marks the subscription as being pulled. A second Pull would take the events of the first one.
+struct PullGuard(Arc<Subscription>);
 
-impl Pulling {
-    fn begin(subscription: &Arc<Subscription>) -> Result<Self, Fault> {
+impl PullGuard {
+    fn acquire(subscription: &Arc<Subscription>) -> Result<Self, Fault> {
         if subscription.is_pulled.swap(true, Ordering::AcqRel) {
             return Err(Fault::new(
                 Subcode::Concurrency,
                 code::CONCURRENT_PULL,
-                "the events of this subscription are being waited for already: ask again when that has ended",
+                "another Pull of this subscription is in progress; retry when it has ended",
             ));
         }
         Ok(Self(Arc::clone(subscription)))
     }
 }
 
-impl Drop for Pulling {
+impl Drop for PullGuard {
     fn drop(&mut self) {
         self.0.is_pulled.store(false, Ordering::Release);
     }
 }
 
-/// A subscription that its owner does not know of yet.
-struct Unheard(Option<(Subscriptions, Arc<Subscription>)>);
+/// A subscription whose owner has not yet received the response to Subscribe. Dropping it ends the subscription.
+struct UnconfirmedSubscription(Option<(Subscriptions, Arc<Subscription>)>);
 
-impl Unheard {
-    fn forget(mut self) {
+impl UnconfirmedSubscription {
+    fn confirm(mut self) {
         self.0 = None;
     }
 }
 
-impl Drop for Unheard {
+impl Drop for UnconfirmedSubscription {
     fn drop(&mut self) {
         if let Some((all, subscription)) = self.0.take() {
             all.close(&subscription);
@@ -412,11 +434,11 @@ impl Drop for Unheard {
     }
 }
 
-type Open = HashMap<String, Arc<Subscription>>;
+type SubscriptionMap = HashMap<String, Arc<Subscription>>;
 
-/// Ends a subscription when its time has come; wakes up then only.
-async fn expiring(all: Weak<Mutex<Open>>, subscription: Weak<Subscription>) {
-    let Some(mut over) = subscription.upgrade().map(|subscription| subscription.over.subscribe()) else {
+/// Ends a subscription when it expires. The task wakes only then.
+async fn expire_on_time(all: Weak<Mutex<SubscriptionMap>>, subscription: Weak<Subscription>) {
+    let Some(mut ended) = subscription.upgrade().map(|subscription| subscription.ended.subscribe()) else {
         return;
     };
     loop {
@@ -425,12 +447,12 @@ async fn expiring(all: Weak<Mutex<Open>>, subscription: Weak<Subscription>) {
             None => return,
         };
         tokio::select! {
-            // Also when it has been dropped.
-            _ = over.wait_for(|over| *over) => return,
+            // This also returns when the subscription is dropped.
+            _ = ended.wait_for(|ended| *ended) => return,
             () = sleep_until(until) => {}
         }
         let (Some(all), Some(subscription)) = (all.upgrade(), subscription.upgrade()) else { return };
-        // It may have been made longer meanwhile, or shorter, which Renew may as well.
+        // A Pull or Renew may have changed the lifetime meanwhile.
         if subscription.lease().until <= Instant::now() {
             tracing::debug!(subscription = subscription.identifier, "Subscription expired");
             return close(&all, &subscription);
@@ -438,30 +460,36 @@ async fn expiring(all: Weak<Mutex<Open>>, subscription: Weak<Subscription>) {
     }
 }
 
-fn close(all: &Mutex<Open>, subscription: &Subscription) {
-    let closed = locked(all).remove(&subscription.identifier);
-    subscription.over.send_replace(true);
-    // What it holds ends here, unless somebody still pulls, and not under the lock.
+fn close(all: &Mutex<SubscriptionMap>, subscription: &Subscription) {
+    let closed = lock(all).remove(&subscription.identifier);
+    subscription.ended.send_replace(true);
+    // Dropped after the lock is released. A Pull in progress keeps the subscription alive until it ends.
     drop(closed);
 }
 
-fn locked(all: &Mutex<Open>) -> MutexGuard<'_, Open> {
+fn lock(all: &Mutex<SubscriptionMap>) -> MutexGuard<'_, SubscriptionMap> {
     all.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn nothing_came() -> Fault {
+/// Returns the fault for an account that was disabled, expired or deleted while its Pull was waiting.
+fn account_disabled() -> Fault {
+    let reason = "access is denied: the subscriber's account is disabled or expired";
+    Fault::new(Subcode::AccessDenied, code::ACCESS_DENIED, reason)
+}
+
+fn no_event_in_time() -> Fault {
     Fault::new(
         Subcode::TimedOut,
         code::TIMED_OUT,
-        "there was no event within the time of OperationTimeout; the subscription goes on",
+        "no event occurred within OperationTimeout; the subscription continues",
     )
 }
 
-fn is_over() -> Fault {
+fn subscription_ended() -> Fault {
     Fault::new(
         Subcode::InvalidEnumerationContext,
         code::INVALID_ENUMERATION_CONTEXT,
-        "the subscription has ended while its events were waited for",
+        "the subscription ended while the client was waiting for events",
     )
 }
 
@@ -470,7 +498,7 @@ fn too_large(event: usize, room: usize) -> Fault {
         Subcode::EncodingLimit,
         code::MAX_ENVELOPE_SIZE_EXCEEDED,
         format!(
-            "an event of {event} octets was given up because {room} are left: raise MaxEnvelopeSize of the request for the next ones"
+            "an event of {event} bytes was dropped because it does not fit into the remaining {room}: raise MaxEnvelopeSize of the request"
         ),
     )
     .with_detail(Detail::MAX_ENVELOPE_SIZE)

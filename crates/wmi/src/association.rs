@@ -8,7 +8,7 @@ use cim::{CimType, Class, Column, Instance, Name, Namespace, ObjectPath, Propert
 use crate::change::equals;
 use crate::engine::{Outcome, everything};
 use crate::plan::Step;
-use crate::rows::Finder;
+use crate::rows::RowSender;
 use crate::table::Served;
 use crate::{Context, Engine, Error, ProviderError};
 
@@ -31,14 +31,6 @@ impl Engine {
     ) -> Result<Outcome, Error> {
         let schema = self.schema(namespace)?;
         let source = schema.require(query.source.class.as_str())?;
-        let is_result = |name: &Name| {
-            let class = schema.class(name.as_str());
-            let of_class = query.result_class.as_ref();
-            let fits =
-                of_class.is_none_or(|wanted| class.as_ref().is_some_and(|class| class.is_a(wanted.as_str())));
-            let qualified = query.required_qualifier.as_ref();
-            fits && qualified.is_none_or(|q| class.as_ref().is_some_and(|class| says(class, q)))
-        };
         let mut ways = Vec::new();
         let mut ends: Vec<Arc<Class>> = Vec::new();
         for served in self.table(namespace)?.associations() {
@@ -69,20 +61,22 @@ impl Engine {
         if is_of_classes(query.detail) {
             return Ok(Outcome::Classes(unique(ends)));
         }
-        let results: Vec<Name> =
-            schema.names().map(|(name, _)| name.clone()).filter(|name| is_result(name)).collect();
+        let results: Vec<Name> = schema
+            .names()
+            .map(|(name, _)| name.clone())
+            .filter(|name| is_result(schema, name, query))
+            .collect();
         let engine = self.clone();
         let (context, namespace, detail) = (context.clone(), namespace.clone(), query.detail);
         let rows = self.spawn(source.name().clone(), move |rows| {
-            let end_of = |path: &ObjectPath| -> Result<Option<Instance>, Error> {
+            follow(&ways, rows, |path| {
                 if !results.contains(&path.class)
                     || path.namespace.as_ref().is_some_and(|other| *other != namespace)
                 {
                     return Ok(None);
                 }
                 engine.end(&context, &namespace, path, detail)
-            };
-            follow(&ways, rows, end_of)
+            })
         })?;
         Ok(Outcome::Rows(rows, None))
     }
@@ -188,7 +182,7 @@ impl Engine {
 /// Follows all paths one after the other, and sends the result of `end_of` for each end.
 fn follow(
     ways: &[Way],
-    rows: &Finder,
+    rows: &RowSender,
     end_of: impl Fn(&ObjectPath) -> Result<Option<Instance>, Error>,
 ) -> Result<(), Error> {
     for (at, Way { step, out }) in ways.iter().enumerate() {
@@ -230,18 +224,35 @@ fn entrances<'c>(
     source: &Arc<Class>,
     role: Option<&Name>,
 ) -> Vec<&'c Property> {
-    let accepts = |property: &&Property| {
-        let declared = declared_class(property);
-        let is_role = role.is_none_or(|role| property.name == *role);
-        // Providers may declare a superclass or a subclass of the actual class.
-        let fits = declared.is_none_or(|declared| {
-            let declared_class = schema.class(declared.as_str());
-            source.is_a(declared.as_str())
-                || declared_class.is_some_and(|class| class.is_a(source.name().as_str()))
-        });
-        is_role && fits
-    };
-    references_of(class).filter(accepts).collect()
+    references_of(class)
+        .filter(|property| {
+            role.is_none_or(|role| property.name == *role) && may_refer_to(property, schema, source)
+        })
+        .collect()
+}
+
+/// Returns whether a reference may refer to an instance of a class. Providers may declare a superclass or a
+/// subclass of the actual class.
+fn may_refer_to(property: &Property, schema: &Schema, class: &Arc<Class>) -> bool {
+    declared_class(property).is_none_or(|declared| {
+        let declared_class = schema.class(declared.as_str());
+        class.is_a(declared.as_str())
+            || declared_class.is_some_and(|declared| declared.is_a(class.name().as_str()))
+    })
+}
+
+/// Returns whether instances of a class satisfy the result class and qualifier of a query.
+fn is_result(schema: &Schema, name: &Name, query: &Associators) -> bool {
+    let class = schema.class(name.as_str());
+    let fits = query
+        .result_class
+        .as_ref()
+        .is_none_or(|wanted| class.as_ref().is_some_and(|class| class.is_a(wanted.as_str())));
+    let qualified = query
+        .required_qualifier
+        .as_ref()
+        .is_none_or(|qualifier| class.as_ref().is_some_and(|class| says(class, qualifier)));
+    fits && qualified
 }
 
 fn references_of(class: &Class) -> impl Iterator<Item = &Property> {

@@ -62,13 +62,42 @@ pub fn write(
     descriptor: &SecurityDescriptor,
     accounts: &dyn Accounts,
 ) -> Result<Value, ProviderError> {
-    let [of_descriptor, of_entry, of_trustee] = form.classes();
-    let trustee = |principal: Principal| -> Result<Value, ProviderError> {
+    let writer = DescriptorWriter { schema, form, accounts };
+    let dacl = descriptor.dacl().map(|dacl| {
+        let aces = dacl.aces.iter();
+        aces.map(|ace| writer.entry(access_code(ace.kind), ace.flags, ace.rights, ace.principal))
+            .collect::<Result<Vec<_>, _>>()
+    });
+    let sacl = descriptor.sacl().map(|sacl| {
+        let aces = sacl.aces.iter();
+        aces.map(|ace| writer.entry(audit_code(ace.kind), ace.flags, ace.rights, ace.principal))
+            .collect::<Result<Vec<_>, _>>()
+    });
+    let [class, ..] = form.classes();
+    let object = Instance::new(schema.require(class)?)
+        .with("ControlFlags", u32::from(descriptor.control()))?
+        .with("Owner", writer.owner(descriptor.owner())?)?
+        .with("Group", writer.owner(descriptor.group())?)?
+        .with("DACL", dacl.transpose()?)?
+        .with("SACL", sacl.transpose()?)?;
+    Ok(Value::Object(object.into()))
+}
+
+/// Writer of the parts of a descriptor.
+struct DescriptorWriter<'w> {
+    schema: &'w Schema,
+    form: Form,
+    accounts: &'w dyn Accounts,
+}
+
+impl DescriptorWriter<'_> {
+    fn trustee(&self, principal: Principal) -> Result<Value, ProviderError> {
         let sid = match principal {
             Principal::Sid(sid) => Some(sid),
-            Principal::Relative(relative) => accounts.resolve(relative),
+            Principal::Relative(relative) => self.accounts.resolve(relative),
         };
-        let mut object = Instance::new(schema.require(of_trustee)?);
+        let [_, _, class] = self.form.classes();
+        let mut object = Instance::new(self.schema.require(class)?);
         if let Some(sid) = sid {
             let octets = sid.encode();
             object = object
@@ -76,42 +105,36 @@ pub fn write(
                 .with("SID", octets)?
                 .with("SIDString", sid.numeric().to_string())?;
         }
-        if let Some((domain, name)) = sid.and_then(|sid| accounts.account(sid)) {
+        if let Some((domain, name)) = sid.and_then(|sid| self.accounts.account(sid)) {
             object = object.with("Name", name)?.with("Domain", domain)?;
         }
         Ok(Value::Object(object.into()))
-    };
-    let entry = |code: u32, flags: AceFlags, rights: AccessMask, principal| -> Result<Value, ProviderError> {
-        let object = Instance::new(schema.require(of_entry)?)
+    }
+
+    fn entry(
+        &self,
+        code: u32,
+        flags: AceFlags,
+        rights: AccessMask,
+        principal: Principal,
+    ) -> Result<Value, ProviderError> {
+        let [_, class, _] = self.form.classes();
+        let object = Instance::new(self.schema.require(class)?)
             .with("AccessMask", rights.bits())?
             .with("AceFlags", u32::from(flags.bits()))?
             .with("AceType", code)?
-            .with("Trustee", trustee(principal)?)?;
+            .with("Trustee", self.trustee(principal)?)?;
         Ok(Value::Object(object.into()))
-    };
-    let owner = |principal: Option<Principal>| match (principal, form) {
-        (None, _) => Ok(Value::Null),
-        // In this form the owner is an ACE whose trustee is the account.
-        (Some(principal), Form::System) => entry(0, AceFlags::NONE, AccessMask::NONE, principal),
-        (Some(principal), Form::Win32) => trustee(principal),
-    };
-    let dacl = descriptor.dacl().map(|dacl| {
-        let aces = dacl.aces.iter();
-        aces.map(|ace| entry(access_code(ace.kind), ace.flags, ace.rights, ace.principal))
-            .collect::<Result<Vec<_>, _>>()
-    });
-    let sacl = descriptor.sacl().map(|sacl| {
-        let aces = sacl.aces.iter();
-        aces.map(|ace| entry(audit_code(ace.kind), ace.flags, ace.rights, ace.principal))
-            .collect::<Result<Vec<_>, _>>()
-    });
-    let object = Instance::new(schema.require(of_descriptor)?)
-        .with("ControlFlags", u32::from(descriptor.control()))?
-        .with("Owner", owner(descriptor.owner())?)?
-        .with("Group", owner(descriptor.group())?)?
-        .with("DACL", dacl.transpose()?)?
-        .with("SACL", sacl.transpose()?)?;
-    Ok(Value::Object(object.into()))
+    }
+
+    /// Writes owner or group. In the system form it is an ACE whose trustee is the account.
+    fn owner(&self, principal: Option<Principal>) -> Result<Value, ProviderError> {
+        match (principal, self.form) {
+            (None, _) => Ok(Value::Null),
+            (Some(principal), Form::System) => self.entry(0, AceFlags::NONE, AccessMask::NONE, principal),
+            (Some(principal), Form::Win32) => self.trustee(principal),
+        }
+    }
 }
 
 /// Reads the descriptor from an object of either form; without a DACL if the property is NULL.
@@ -123,32 +146,45 @@ pub fn write(
 pub fn read(object: &Instance, accounts: &dyn Accounts) -> Result<SecurityDescriptor, ProviderError> {
     let control = number(object, "ControlFlags").unwrap_or_default();
     let control = u16::try_from(control).map_err(|_| wrong("ControlFlags has more than 16 bits"))?;
-    let access = |code| match code {
-        Some(0) => Ok(AccessKind::Allowed),
-        Some(1) => Ok(AccessKind::Denied),
-        _ => Err(wrong("the AceType of an entry must be 0, which allows, or 1, which denies")),
-    };
-    let audit = |code| match code {
-        Some(2) => Ok(AuditKind::Audit),
-        Some(3) => Ok(AuditKind::Alarm),
-        _ => Err(wrong("the AceType of an entry of SACL must be 2, which audits, or 3, which alarms")),
-    };
-    let dacl_is_told = number(object, "ControlFlags").is_some_and(|control| control & DACL_PRESENT != 0);
-    let dacl = list(object, "DACL", access, AclFlags::of_dacl(control), accounts)?;
-    if dacl_is_told && dacl.is_none() {
-        return Err(wrong("ControlFlags tells of a DACL that is not there, which would let everyone in"));
+    let has_dacl = number(object, "ControlFlags").is_some_and(|control| control & DACL_PRESENT != 0);
+    let dacl = list(object, "DACL", access_kind, AclFlags::of_dacl(control), accounts)?;
+    if has_dacl && dacl.is_none() {
+        return Err(wrong(
+            "ControlFlags indicates a DACL, but DACL is NULL, which would grant everyone access",
+        ));
     }
-    let sacl = list(object, "SACL", audit, AclFlags::of_sacl(control), accounts)?;
-    let owner = |name| match object.value(name) {
+    let sacl = list(object, "SACL", audit_kind, AclFlags::of_sacl(control), accounts)?;
+    // An empty SACL audits nothing and is the same as none.
+    let sacl = sacl.filter(|sacl| !sacl.aces.is_empty());
+    let (owner, group) = (owner(object, "Owner", accounts)?, owner(object, "Group", accounts)?);
+    SecurityDescriptor::new(owner, group, dacl, sacl).map_err(|error| refused(&error))
+}
+
+/// Reads owner or group, which is a trustee or an ACE with a trustee.
+fn owner(object: &Instance, name: &str, accounts: &dyn Accounts) -> Result<Option<Principal>, ProviderError> {
+    match object.value(name) {
         Some(Value::Object(entry)) => match entry.value("Trustee") {
             Some(Value::Object(trustee)) => principal(trustee, accounts).map(Some),
             _ => principal(entry, accounts).map(Some),
         },
         _ => Ok(None),
-    };
-    // An empty SACL audits nothing and is the same as none.
-    let sacl = sacl.filter(|sacl| !sacl.aces.is_empty());
-    SecurityDescriptor::new(owner("Owner")?, owner("Group")?, dacl, sacl).map_err(|error| refused(&error))
+    }
+}
+
+fn access_kind(code: Option<u32>) -> Result<AccessKind, ProviderError> {
+    match code {
+        Some(0) => Ok(AccessKind::Allowed),
+        Some(1) => Ok(AccessKind::Denied),
+        _ => Err(wrong("the AceType of a DACL entry must be 0 (allow) or 1 (deny)")),
+    }
+}
+
+fn audit_kind(code: Option<u32>) -> Result<AuditKind, ProviderError> {
+    match code {
+        Some(2) => Ok(AuditKind::Audit),
+        Some(3) => Ok(AuditKind::Alarm),
+        _ => Err(wrong("the AceType of a SACL entry must be 2 (audit) or 3 (alarm)")),
+    }
 }
 
 /// Reads one of the lists; `None` if the property is NULL.
@@ -162,7 +198,7 @@ fn list<Kind>(
     let Some(Value::Array(entries)) = object.value(name) else { return Ok(None) };
     let aces = entries.iter().map(|entry| match entry {
         Value::Object(entry) => ace(entry, &kind, accounts),
-        _ => Err(wrong("DACL and SACL must hold entries")),
+        _ => Err(wrong("DACL and SACL must contain ACE objects")),
     });
     Ok(Some(Acl { flags, aces: aces.collect::<Result<_, _>>()? }))
 }
@@ -184,17 +220,23 @@ fn ace<Kind>(
 
 /// Reads a trustee from its SID, in text or binary form, or from its name.
 fn principal(trustee: &Instance, accounts: &dyn Accounts) -> Result<Principal, ProviderError> {
-    let text = |name| trustee.value(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    if let Some(sid) = text("SIDString") {
+    if let Some(sid) = text(trustee, "SIDString") {
         return Principal::parse(sid).map_err(|error| refused(&error));
     }
     if let Some(octets) = octets(trustee.value("SID")).filter(|octets| !octets.is_empty()) {
         return Sid::decode(&octets).map(Principal::Sid).map_err(|error| refused(&error));
     }
-    let Some(name) = text("Name") else { return Err(wrong("a Trustee needs its SID or SIDString")) };
-    let unknown =
-        || ProviderError::failed(Status::NotFound, format!("there is no account {name:?} for a Trustee"));
-    accounts.named(text("Domain"), name).ok_or_else(unknown)
+    let Some(name) = text(trustee, "Name") else {
+        return Err(wrong("a Trustee requires SID, SIDString or Name"));
+    };
+    accounts.named(text(trustee, "Domain"), name).ok_or_else(|| {
+        ProviderError::failed(Status::NotFound, format!("unknown account '{name}' in a Trustee"))
+    })
+}
+
+/// Returns a property as non-empty text.
+fn text<'i>(object: &'i Instance, name: &str) -> Option<&'i str> {
+    object.value(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
 /// Returns an array of bytes; `None` if the value is not one.

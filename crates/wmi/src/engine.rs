@@ -9,10 +9,10 @@ use cim::{Class, ClassDeclaration, Instance, Name, Namespace, ObjectPath, Origin
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::debug;
 
-use crate::lineage::{Lineage, Lookout, Watchman};
+use crate::generations::{EngineGenerations, RefreshTask, Refresher};
 use crate::namespaces::Namespaces;
 use crate::plan::Step;
-use crate::rows::Finder;
+use crate::rows::RowSender;
 use crate::security::SystemSecurity;
 use crate::table::Table;
 use crate::{Context, Descriptors, Error, InMemory, Provider, ProviderError, Rights, Rows};
@@ -63,8 +63,8 @@ pub(crate) struct Inner {
     tables: HashMap<Namespace, Table>,
     limits: Limits,
     descriptors: Arc<dyn Descriptors>,
-    watchman: Option<Watchman>,
-    pub(crate) lineage: Arc<Lineage>,
+    refresher: Option<Refresher>,
+    pub(crate) generations: Arc<EngineGenerations>,
 }
 
 /// Builder of an engine.
@@ -75,8 +75,8 @@ pub struct EngineBuilder {
     providers: Vec<Arc<dyn Provider>>,
     limits: Limits,
     descriptors: Arc<dyn Descriptors>,
-    watchman: Option<Watchman>,
-    lineage: Option<Arc<Lineage>>,
+    refresher: Option<Refresher>,
+    generations: Option<Arc<EngineGenerations>>,
 }
 
 /// Result of a query.
@@ -131,8 +131,8 @@ impl EngineBuilder {
     /// Returns whether an added provider serves a class.
     #[must_use]
     pub fn serves(&self, namespace: &Namespace, class: &Name) -> bool {
-        let is_it = |(other, name): &(Namespace, Name)| other == namespace && name == class;
-        self.providers.iter().any(|provider| provider.classes().iter().any(is_it))
+        let mut served = self.providers.iter().flat_map(|provider| provider.classes());
+        served.any(|(other, name)| other == *namespace && name == *class)
     }
 
     /// Adds a provider for classes of existing namespaces.
@@ -167,15 +167,15 @@ impl EngineBuilder {
     /// Makes the engine the successor of another, as soon as it is built: subscriptions continue with it, and
     /// timers and counters are taken over.
     #[must_use]
-    pub fn succeeding(self, before: &Engine) -> Self {
-        Self { lineage: Some(Arc::clone(&before.inner.lineage)), ..self }
+    pub fn successor_of(self, before: &Engine) -> Self {
+        Self { generations: Some(Arc::clone(&before.inner.generations)), ..self }
     }
 
     /// Sets the background task that replaces the engine when necessary; it runs while there are
     /// subscriptions.
     #[must_use]
-    pub fn watchman(self, watchman: Watchman) -> Self {
-        Self { watchman: Some(watchman), ..self }
+    pub fn refresher(self, refresher: Refresher) -> Self {
+        Self { refresher: Some(refresher), ..self }
     }
 
     /// Builds the engine.
@@ -192,19 +192,20 @@ impl EngineBuilder {
             .collect();
         let children = Name::parse("__Namespace")?;
         let served: HashSet<_> = self.providers.iter().flat_map(|provider| provider.classes()).collect();
-        let is_left = |parent: &&Namespace| !served.contains(&((*parent).clone(), children.clone()));
-        let own = namespaces.iter().filter(is_left).map(|parent| {
+        let not_served =
+            namespaces.iter().filter(|parent| !served.contains(&((*parent).clone(), children.clone())));
+        let own = not_served.map(|parent| {
             let below = namespaces.iter().filter(|child| child.parent().as_ref() == Some(parent));
-            let last = |child: &Namespace| child.as_str().rsplit('/').next().unwrap_or_default().to_owned();
-            let provider = Namespaces { parent: parent.clone(), children: below.map(last).collect() };
+            let names = below.map(|child| child.as_str().rsplit('/').next().unwrap_or_default().to_owned());
+            let provider = Namespaces { parent: parent.clone(), children: names.collect() };
             Arc::new(provider) as Arc<dyn Provider>
         });
         let security = namespaces.iter().map(|namespace| {
             let descriptors = self.descriptors.clone();
             Arc::new(SystemSecurity::new(namespace.clone(), descriptors)) as Arc<dyn Provider>
         });
-        let lineage = self.lineage.unwrap_or_else(|| Lineage::new(&self.limits));
-        let timers = namespaces.iter().map(|namespace| lineage.timers(namespace) as Arc<dyn Provider>);
+        let generations = self.generations.unwrap_or_else(|| EngineGenerations::new(&self.limits));
+        let timers = namespaces.iter().map(|namespace| generations.timers(namespace) as Arc<dyn Provider>);
         for provider in own.chain(security).chain(timers).chain(self.providers) {
             for (namespace, name) in provider.classes() {
                 let table = tables.get_mut(&namespace).ok_or(Error::NoNamespace(namespace))?;
@@ -213,7 +214,7 @@ impl EngineBuilder {
                     return Err(cim::Error::NoClass { name: name.to_string() }.into());
                 }
                 if table.providers.contains_key(&name) {
-                    let problem = "two providers serve it";
+                    let problem = "two providers serve this class";
                     return Err(ProviderError::failed(Status::AlreadyExists, problem).of(&name));
                 }
                 table.providers.insert(name, provider.clone());
@@ -221,9 +222,9 @@ impl EngineBuilder {
         }
         let (server, offset, limits, descriptors) =
             (self.server, self.offset, self.limits, self.descriptors.clone());
-        let watchman = self.watchman;
-        let inner = Arc::new(Inner { server, offset, tables, limits, descriptors, watchman, lineage });
-        inner.lineage.succeed(&inner);
+        let refresher = self.refresher;
+        let inner = Arc::new(Inner { server, offset, tables, limits, descriptors, refresher, generations });
+        inner.generations.set_current(&inner);
         Ok(Engine { inner })
     }
 }
@@ -233,17 +234,17 @@ impl Engine {
     pub async fn close(&self) {
         let engine = self.clone();
         // Closing may block, and a provider of many classes is closed only once.
-        let told = tokio::task::spawn_blocking(move || {
-            let mut told: Vec<*const ()> = Vec::new();
+        let closing = tokio::task::spawn_blocking(move || {
+            let mut closed: Vec<*const ()> = Vec::new();
             for provider in engine.inner.tables.values().flat_map(|table| table.providers.values()) {
                 let address = Arc::as_ptr(provider).cast::<()>();
-                if !told.contains(&address) {
-                    told.push(address);
+                if !closed.contains(&address) {
+                    closed.push(address);
                     provider.close();
                 }
             }
         });
-        if told.await.is_err() {
+        if closing.await.is_err() {
             tracing::error!("A provider panicked when it was closed");
         }
     }
@@ -259,8 +260,8 @@ impl Engine {
             providers: Vec::new(),
             limits: Limits::default(),
             descriptors: Arc::new(InMemory::default()),
-            watchman: None,
-            lineage: None,
+            refresher: None,
+            generations: None,
         }
     }
 
@@ -301,7 +302,7 @@ impl Engine {
     pub fn query(&self, context: &Context, namespace: &Namespace, text: &str) -> Result<Rows, Error> {
         match self.run(context, namespace, text)? {
             Outcome::Rows(rows, _) => Ok(rows),
-            Outcome::Classes(_) => Err(Error::NotRows("the query asks for classes, not for instances")),
+            Outcome::Classes(_) => Err(Error::NotRows("the query returns classes, not instances")),
         }
     }
 
@@ -353,7 +354,9 @@ impl Engine {
         wql::Predicate::bind(select, &class, &origin)?;
         select.selected(&class)?;
         if select.within.is_some() || select.group.is_some() {
-            return Err(Error::NotRows("WITHIN and GROUP are for queries of events: subscribe to it"));
+            return Err(Error::NotRows(
+                "WITHIN and GROUP are allowed in event queries only; use a subscription",
+            ));
         }
         let steps: Vec<_> = table
             .require(select.from.as_str())?
@@ -412,19 +415,28 @@ impl Engine {
     pub(crate) fn spawn(
         &self,
         class: Name,
-        work: impl FnOnce(&Finder) -> Result<(), Error> + Send + 'static,
+        work: impl FnOnce(&RowSender) -> Result<(), Error> + Send + 'static,
     ) -> Result<Rows, Error> {
         let limits = self.inner.limits;
-        let permit =
-            self.inner.lineage.calls.clone().try_acquire_owned().map_err(|_| Error::TooBusy(limits.calls))?;
-        let search = move |finder: &Finder| {
-            let _permit = permit;
-            if let Err(error) = work(finder) {
-                // If the consumer is gone, the error is dropped.
-                finder.send(Err(error));
-            }
-        };
-        Ok(Rows::found_by(search, limits.rows_ahead, limits.patience, class))
+        let permit = self
+            .inner
+            .generations
+            .calls
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| Error::TooBusy(limits.calls))?;
+        Ok(Rows::spawn(
+            move |sender| {
+                let _permit = permit;
+                if let Err(error) = work(sender) {
+                    // If the consumer is gone, the error is dropped.
+                    sender.send(Err(error));
+                }
+            },
+            limits.rows_ahead,
+            limits.patience,
+            class,
+        ))
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -435,7 +447,7 @@ impl Engine {
     pub(crate) fn subscription(&self) -> Result<OwnedSemaphorePermit, Error> {
         let most = self.inner.limits.subscriptions;
         self.inner
-            .lineage
+            .generations
             .subscriptions
             .clone()
             .try_acquire_owned()
@@ -443,9 +455,9 @@ impl Engine {
     }
 
     /// Runs the background task that replaces the engine, until the returned value is dropped.
-    pub(crate) fn look_out(&self) -> Option<Arc<Lookout>> {
-        let watchman = self.inner.watchman.as_ref()?;
-        Some(self.inner.lineage.look_out(watchman))
+    pub(crate) fn start_refreshing(&self) -> Option<Arc<RefreshTask>> {
+        let refresher = self.inner.refresher.as_ref()?;
+        Some(self.inner.generations.start_refreshing(refresher))
     }
 
     /// Runs a provider call in the background; it waits if the maximum number of calls is reached.
@@ -454,7 +466,7 @@ impl Engine {
         class: &Name,
         work: impl FnOnce() -> Result<T, ProviderError> + Send + 'static,
     ) -> Result<T, Error> {
-        let turn = self.inner.lineage.calls.clone().acquire_owned().await;
+        let turn = self.inner.generations.calls.clone().acquire_owned().await;
         self.call_with(class, turn.map_err(|_| Error::TooBusy(self.inner.limits.calls))?, work).await
     }
 
@@ -465,8 +477,13 @@ impl Engine {
         work: impl FnOnce() -> Result<T, ProviderError> + Send + 'static,
     ) -> Result<T, Error> {
         let limits = self.inner.limits;
-        let permit =
-            self.inner.lineage.calls.clone().try_acquire_owned().map_err(|_| Error::TooBusy(limits.calls))?;
+        let permit = self
+            .inner
+            .generations
+            .calls
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| Error::TooBusy(limits.calls))?;
         self.call_with(class, permit, work).await
     }
 

@@ -12,12 +12,14 @@ pub enum Error {
     #[error(transparent)]
     Model(#[from] cim::Error),
     /// The namespace does not exist.
-    #[error("there is no namespace {0}\n  those below root are told by: telarch wmi -n root __Namespace")]
+    #[error(
+        "namespace {0} does not exist\n  to list the namespaces below root: telarch wmi -n root __Namespace"
+    )]
     NoNamespace(Namespace),
     /// The security descriptor of the namespace denies access.
     #[error(
-        "{caller} has no {missing} in {namespace}\n  \
-         an administrator can give it: telarch wmi security {namespace}"
+        "{caller} lacks the right {missing} in {namespace}\n  \
+         an administrator can grant it: telarch wmi security {namespace}"
     )]
     AccessDenied {
         /// The namespace.
@@ -28,10 +30,10 @@ pub enum Error {
         caller: String,
     },
     /// The instance does not exist.
-    #[error("there is no {0}")]
+    #[error("instance {0} does not exist")]
     NotFound(Box<ObjectPath>),
     /// No provider serves the class.
-    #[error("nobody serves {0}\n  it is a class without instances here")]
+    #[error("no provider for class {0}\n  the class has no instances on this machine")]
     NoProvider(Name),
     /// The class does not have the method.
     #[error("{class} has no method {name}")]
@@ -42,7 +44,7 @@ pub enum Error {
         name: String,
     },
     /// The method does not have the parameter.
-    #[error("{method} of {class} has no parameter {name:?}")]
+    #[error("method {method} of {class} has no parameter '{name}'")]
     NoParameter {
         /// The class.
         class: Name,
@@ -52,13 +54,13 @@ pub enum Error {
         name: String,
     },
     /// A static method was called on an instance.
-    #[error("{0} is a static method: call it on the class, without selectors")]
+    #[error("{0} is a static method; call it on the class, without selectors")]
     StaticMethod(Name),
     /// An instance method was called on the class.
-    #[error("{0} is a method of instances: say of which, with a selector for each key")]
+    #[error("{0} is an instance method; add a selector for each key")]
     InstanceMethod(Name),
     /// The request changes a read-only property.
-    #[error("{property} of {class} cannot be written")]
+    #[error("property {property} of {class} is read-only")]
     ReadOnly {
         /// The class.
         class: Name,
@@ -70,11 +72,11 @@ pub enum Error {
     NotRows(&'static str),
     /// An event query selects from a class that is not an event class.
     #[error(
-        "{0} is no class of events\n  run the query, or select from a class of events, such as __InstanceModificationEvent, WHERE TargetInstance ISA '{0}'"
+        "{0} is not an event class\n  run it as a query, or select from an event class such as __InstanceModificationEvent WHERE TargetInstance ISA '{0}'"
     )]
     NotEventClass(Name),
     /// The query is not an event query.
-    #[error("this cannot be subscribed to: {0}")]
+    #[error("not a valid event query: {0}")]
     NotEvents(&'static str),
     /// A provider failed.
     #[error("{class}: {message}")]
@@ -87,13 +89,13 @@ pub enum Error {
         message: String,
     },
     /// A provider did not respond in time.
-    #[error("the provider of {0} did not answer in time")]
+    #[error("the provider of {0} timed out")]
     TimedOut(Name),
     /// The maximum number of concurrent queries is reached.
-    #[error("more than {0} queries at once\n  ask again when others have ended")]
+    #[error("more than {0} concurrent queries\n  retry when other queries have ended")]
     TooBusy(usize),
     /// The maximum number of subscriptions is reached.
-    #[error("more than {0} subscriptions at once\n  end some of those there are")]
+    #[error("more than {0} subscriptions\n  end other subscriptions first")]
     TooManySubscriptions(usize),
 }
 
@@ -132,10 +134,10 @@ impl Error {
 #[non_exhaustive]
 pub enum ProviderError {
     /// The consumer stopped reading; return this error from the provider.
-    #[error("nobody wants more rows")]
+    #[error("the consumer stopped reading")]
     Stopped,
     /// The provider does not support the operation.
-    #[error("this cannot be done")]
+    #[error("the provider does not support this operation")]
     NotCapable,
     /// A value does not fit its class.
     #[error(transparent)]

@@ -10,8 +10,8 @@ mod aggregate;
 mod changes;
 mod classes;
 mod extrinsic;
-mod outlet;
-mod question;
+mod output;
+mod query;
 mod queue;
 mod timer;
 
@@ -28,10 +28,10 @@ use tokio::task::{JoinError, JoinSet};
 
 pub(crate) use timer::Timers;
 
-use crate::lineage::{Lookout, Successors};
+use crate::generations::{EngineUpdates, RefreshTask};
 use crate::{Context, Descriptors, Engine, Error, ProviderError, Rights, security};
-use outlet::Outlet;
-use question::{Kind, Question};
+use output::EventOutput;
+use query::{EventQuery, Kind};
 use queue::Queue;
 
 /// Events of a subscription. Dropping it ends the subscription.
@@ -41,8 +41,8 @@ pub struct Events {
     /// Tasks that watch for events; aborted on drop.
     watching: JoinSet<()>,
     class: Name,
-    standing: Standing,
-    _lookout: Option<Arc<Lookout>>,
+    access: AccessCheck,
+    _refresh_task: Option<Arc<RefreshTask>>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -64,16 +64,16 @@ pub trait EventSource: Send {
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>>;
 
     /// Returns how the source reports changes of instances. Not called for event classes.
-    fn telling(&self) -> Telling {
-        Telling::WhenToLook
+    fn report_mode(&self) -> ReportMode {
+        ReportMode::Changes
     }
 }
 
 /// Way in which a source reports changes of instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Telling {
+pub enum ReportMode {
     /// The source reports that instances have changed; the engine compares them to find out which.
-    WhenToLook,
+    Changes,
     /// The source reports every new instance ([`Happening::Came`]), and no other change is requested. The instances
     /// are never enumerated, so there may be any number of them. The subscription ends with the source.
     Instances,
@@ -82,11 +82,12 @@ pub enum Telling {
 /// Returns the next event of a source. A panic ends only this source.
 async fn next_of(source: &mut dyn EventSource) -> Result<Happening, ProviderError> {
     let mut next = source.next();
-    let panicked = || ProviderError::failed(Status::ProviderFailure, "the provider panicked");
     poll_fn(|context| {
         // The source is not used again after a panic, so its state does not matter.
         let polled = catch_unwind(AssertUnwindSafe(|| next.as_mut().poll(context)));
-        polled.unwrap_or_else(|_| Poll::Ready(Err(panicked())))
+        polled.unwrap_or_else(|_| {
+            Poll::Ready(Err(ProviderError::failed(Status::ProviderFailure, "the provider panicked")))
+        })
     })
     .await
 }
@@ -101,7 +102,7 @@ pub enum Happening {
     Event(Instance),
     /// Instances of the watched class may have been created, changed or deleted.
     Changed,
-    /// An instance of the watched class was created ([`Telling::Instances`]).
+    /// An instance of the watched class was created ([`ReportMode::Instances`]).
     Came(Instance),
 }
 
@@ -162,25 +163,27 @@ impl Engine {
         // Checked first, so that a rejected subscription costs little.
         let permit = self.subscription()?;
         let Query::Select(select) = wql::parse(text)? else {
-            return Err(Error::NotEvents("associations are no events: select from a class of events"));
+            return Err(Error::NotEvents(
+                "an association query returns no events; select from an event class",
+            ));
         };
         let (class, origin) = (select.from.clone(), self.origin(namespace));
         let names = if select.group.is_some() { None } else { select.names() };
         // Registered before the first look, so that no change in between is missed.
-        let (successors, lookout) = (Successors::of(self), self.look_out());
-        let question = Question::read(self.schema(namespace)?, select.clone(), origin)?;
+        let (updates, refresh_task) = (EngineUpdates::of(self), self.start_refreshing());
+        let query = EventQuery::read(self.schema(namespace)?, select.clone(), origin)?;
         let queue = Arc::new(Queue::new(self.limits().events_ahead, self.limits().event_octets_ahead));
         let mut watching = JoinSet::new();
-        let outlet = Outlet::new(&question, Arc::clone(&queue), &mut watching);
-        let standing = Standing::new(self, context, namespace);
+        let output = EventOutput::new(&query, Arc::clone(&queue), &mut watching);
+        let access = AccessCheck::new(self, context, namespace);
         let (engine, context, namespace) = (self.clone(), context.clone(), namespace.clone());
-        let subscriber = Subscriber { engine, context, namespace, select, outlet, successors };
-        match question.kind {
+        let subscriber = Subscriber { engine, context, namespace, select, output, updates };
+        match query.kind {
             Kind::Changes(wanted) => changes::watch(subscriber, wanted, &mut watching).await?,
             Kind::Classes(events) => classes::watch(subscriber, events, &mut watching)?,
             Kind::Others => extrinsic::watch(subscriber, &mut watching)?,
         }
-        Ok(Events { queue, names, watching, class, standing, _lookout: lookout, _permit: permit })
+        Ok(Events { queue, names, watching, class, access, _refresh_task: refresh_task, _permit: permit })
     }
 }
 
@@ -188,8 +191,8 @@ impl Engine {
 ///
 /// # Errors
 /// The first problem found.
-pub(crate) fn is_question(engine: &Engine, namespace: &Namespace, select: Select) -> Result<(), Error> {
-    Question::read(engine.schema(namespace)?, select, engine.origin(namespace)).map(drop)
+pub(crate) fn check_event_query(engine: &Engine, namespace: &Namespace, select: Select) -> Result<(), Error> {
+    EventQuery::read(engine.schema(namespace)?, select, engine.origin(namespace)).map(drop)
 }
 
 /// A subscription: caller, query and current engine.
@@ -198,24 +201,24 @@ struct Subscriber {
     context: Context,
     namespace: Namespace,
     select: Select,
-    outlet: Arc<Outlet>,
-    successors: Successors,
+    output: Arc<EventOutput>,
+    updates: EngineUpdates,
 }
 
 impl Subscriber {
     /// Repeats the query with another engine, if the caller still has access.
-    fn ask(&mut self, engine: Engine) -> Result<Kind, Error> {
+    fn requery(&mut self, engine: Engine) -> Result<Kind, Error> {
         self.engine = engine;
         self.engine.admit(&self.context, &self.namespace, Rights::SUBSCRIBE)?;
         let (schema, origin) = (self.engine.schema(&self.namespace)?, self.engine.origin(&self.namespace));
-        let question = Question::read(schema, self.select.clone(), origin)?;
-        self.outlet.judge_by(&question);
-        Ok(question.kind)
+        let query = EventQuery::read(schema, self.select.clone(), origin)?;
+        self.output.set_filter(&query);
+        Ok(query.kind)
     }
 }
 
 /// Access check of the subscriber, repeated when descriptors change.
-struct Standing {
+struct AccessCheck {
     descriptors: Arc<dyn Descriptors>,
     context: Context,
     namespace: Namespace,
@@ -225,18 +228,18 @@ struct Standing {
     has_ended: bool,
 }
 
-impl Standing {
+impl AccessCheck {
     fn new(engine: &Engine, context: &Context, namespace: &Namespace) -> Self {
         Self {
             descriptors: Arc::clone(engine.descriptors()),
             context: context.clone(),
             namespace: namespace.clone(),
-            rights: engine.inner.lineage.rights(),
+            rights: engine.inner.generations.rights(),
             has_ended: false,
         }
     }
 
-    fn judge(&self) -> Result<(), Error> {
+    fn check(&self) -> Result<(), Error> {
         self.admit(&self.context)
     }
 
@@ -245,7 +248,7 @@ impl Standing {
     }
 
     /// Waits until access has to be checked again.
-    async fn may_have_changed(&mut self) {
+    async fn rights_changed(&mut self) {
         if self.rights.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -257,27 +260,27 @@ impl Events {
     /// items.
     ///
     /// An event is returned only if the caller still has access; otherwise [`Error::AccessDenied`] is
-    /// returned instead. The error is also returned when the engine is [notified](Engine::judge_again) of
+    /// returned instead. The error is also returned when the engine is [notified](Engine::recheck_access) of
     /// changed descriptors and access is denied.
     ///
     /// Cancel-safe: no event is lost if the future is dropped.
     pub async fn next(&mut self) -> Option<Result<Occurrence, Error>> {
-        if self.standing.has_ended {
+        if self.access.has_ended {
             return None;
         }
         loop {
             tokio::select! {
                 biased;
-                () = self.standing.may_have_changed() => {
-                    if let Err(error) = self.standing.judge() {
-                        return Some(Err(self.withdraw(error)));
+                () = self.access.rights_changed() => {
+                    if let Err(error) = self.access.check() {
+                        return Some(Err(self.end_denied(error)));
                     }
                 }
                 next = self.queue.next() => {
-                    let judged = if matches!(next, Some(Ok(_))) { self.standing.judge() } else { Ok(()) };
-                    return match judged {
+                    let checked = if matches!(next, Some(Ok(_))) { self.access.check() } else { Ok(()) };
+                    return match checked {
                         Ok(()) => next,
-                        Err(error) => Some(Err(self.withdraw(error))),
+                        Err(error) => Some(Err(self.end_denied(error))),
                     };
                 }
                 ended = self.watching.join_next() => match ended {
@@ -297,9 +300,9 @@ impl Events {
     }
 
     /// Ends the subscription.
-    fn withdraw(&mut self, error: Error) -> Error {
-        tracing::debug!(class = %self.class, %error, "A subscription has ended");
-        self.standing.has_ended = true;
+    fn end_denied(&mut self, error: Error) -> Error {
+        tracing::debug!(class = %self.class, %error, "Subscription ended: access denied");
+        self.access.has_ended = true;
         self.watching.abort_all();
         error
     }
@@ -309,11 +312,11 @@ impl Events {
     /// # Errors
     /// [`Error::AccessDenied`].
     pub fn admit(&self, context: &Context) -> Result<(), Error> {
-        self.standing.admit(context)
+        self.access.admit(context)
     }
 
     fn broken(&self, error: &JoinError) -> Error {
-        let what = if error.is_panic() { "the provider panicked" } else { "the watch was ended" };
+        let what = if error.is_panic() { "the provider panicked" } else { "the watch was cancelled" };
         ProviderError::failed(Status::ProviderFailure, what).of(&self.class)
     }
 }

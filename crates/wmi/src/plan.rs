@@ -4,7 +4,7 @@ use cim::wql::{Predicate, Select};
 use cim::{ColumnSet, Instance, Origin, Value};
 use tracing::debug;
 
-use crate::rows::Finder;
+use crate::rows::RowSender;
 use crate::table::Served;
 use crate::{Context, Error, Lookup, ProviderError, Scan, Sink};
 
@@ -43,7 +43,7 @@ impl Step {
     }
 
     /// Makes the calls and sends the rows. Blocks, also while the queue of rows is full.
-    pub(crate) fn send(&self, rows: &Finder) -> Result<(), ProviderError> {
+    pub(crate) fn send(&self, rows: &RowSender) -> Result<(), ProviderError> {
         self.run(&mut |row| rows.send(Ok(row)), &|| !rows.is_closed())
     }
 
@@ -71,7 +71,7 @@ impl Step {
 
     /// Returns the result of a query whose provider returned an error; success if the consumer stopped
     /// reading.
-    pub(crate) fn end(&self, error: ProviderError, rows: &Finder) -> Result<(), Error> {
+    pub(crate) fn end(&self, error: ProviderError, rows: &RowSender) -> Result<(), Error> {
         match error {
             ProviderError::Stopped if rows.is_closed() => Ok(()),
             // An incomplete result because of a timeout must not look complete.

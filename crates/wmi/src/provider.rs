@@ -114,13 +114,13 @@ pub enum Storage {
 #[derive(Clone, Debug)]
 pub struct Context {
     caller: Arc<str>,
-    standing: Standing,
+    identity: ContextIdentity,
     deadline: Option<Instant>,
 }
 
 /// Rights that apply to a request.
 #[derive(Clone, Debug)]
-enum Standing {
+enum ContextIdentity {
     /// Rights of this process.
     Process,
     /// Rights that descriptors grant a caller, who may be on another machine.
@@ -132,21 +132,21 @@ impl Context {
     /// who runs the process could change them anyway.
     #[must_use]
     pub fn of_this_process(caller: impl Into<Arc<str>>) -> Self {
-        Self { caller: caller.into(), standing: Standing::Process, deadline: None }
+        Self { caller: caller.into(), identity: ContextIdentity::Process, deadline: None }
     }
 
     /// Returns the context of an authenticated caller on this machine.
     #[must_use]
     pub fn local(caller: impl Into<Arc<str>>, token: impl Into<Arc<Token>>) -> Self {
-        let standing = Standing::Caller { token: token.into(), is_remote: false };
-        Self { caller: caller.into(), standing, deadline: None }
+        let identity = ContextIdentity::Caller { token: token.into(), is_remote: false };
+        Self { caller: caller.into(), identity, deadline: None }
     }
 
     /// Returns the context of an authenticated caller on another machine.
     #[must_use]
     pub fn remote(caller: impl Into<Arc<str>>, token: impl Into<Arc<Token>>) -> Self {
-        let standing = Standing::Caller { token: token.into(), is_remote: true };
-        Self { caller: caller.into(), standing, deadline: None }
+        let identity = ContextIdentity::Caller { token: token.into(), is_remote: true };
+        Self { caller: caller.into(), identity, deadline: None }
     }
 
     /// Returns the context with a time limit.
@@ -164,16 +164,16 @@ impl Context {
     /// Returns the token of the caller; `None` for this process itself.
     #[must_use]
     pub fn token(&self) -> Option<&Token> {
-        match &self.standing {
-            Standing::Process => None,
-            Standing::Caller { token, .. } => Some(token),
+        match &self.identity {
+            ContextIdentity::Process => None,
+            ContextIdentity::Caller { token, .. } => Some(token),
         }
     }
 
     /// Returns whether the request comes from another machine.
     #[must_use]
     pub fn is_remote(&self) -> bool {
-        matches!(self.standing, Standing::Caller { is_remote: true, .. })
+        matches!(self.identity, ContextIdentity::Caller { is_remote: true, .. })
     }
 
     /// Returns the time after which a response is useless.

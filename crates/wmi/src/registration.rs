@@ -5,7 +5,7 @@
 use cim::wql::{self, Query};
 use cim::{Class, Column, Instance, Namespace, Value};
 
-use crate::event::is_question;
+use crate::event::check_event_query;
 use crate::{Context, Engine, Error, Rights};
 
 /// Returns whether instances of a class are event registrations.
@@ -49,16 +49,22 @@ impl Engine {
     }
 
     fn admit_filter(&self, context: &Context, namespace: &Namespace, filter: &Instance) -> Result<(), Error> {
-        let text = |name| filter.value(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let of = text("EventNamespace").map(Namespace::parse).transpose()?;
-        let of = of.as_ref().unwrap_or(namespace);
-        self.admit(context, of, Rights::SUBSCRIBE)?;
-        if text("QueryLanguage").is_some_and(|language| !language.eq_ignore_ascii_case("WQL")) {
-            return Err(Error::NotEvents("QueryLanguage is not WQL"));
+        let events = text(filter, "EventNamespace").map(Namespace::parse).transpose()?;
+        let events = events.as_ref().unwrap_or(namespace);
+        self.admit(context, events, Rights::SUBSCRIBE)?;
+        if text(filter, "QueryLanguage").is_some_and(|language| !language.eq_ignore_ascii_case("WQL")) {
+            return Err(Error::NotEvents("QueryLanguage must be WQL"));
         }
-        let Query::Select(select) = wql::parse(text("Query").unwrap_or_default())? else {
-            return Err(Error::NotEvents("associations are no events: select from a class of events"));
+        let Query::Select(select) = wql::parse(text(filter, "Query").unwrap_or_default())? else {
+            return Err(Error::NotEvents(
+                "an association query returns no events; select from an event class",
+            ));
         };
-        is_question(self, of, select)
+        check_event_query(self, events, select)
     }
+}
+
+/// Returns a property as non-empty text.
+fn text<'i>(instance: &'i Instance, name: &str) -> Option<&'i str> {
+    instance.value(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }

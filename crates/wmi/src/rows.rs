@@ -21,18 +21,18 @@ pub struct Rows {
 
 impl Rows {
     /// Runs `search` on a separate thread and returns its rows, of which at most `ahead` are queued.
-    pub(crate) fn found_by(
-        search: impl FnOnce(&Finder) + Send + 'static,
+    pub(crate) fn spawn(
+        search: impl FnOnce(&RowSender) + Send + 'static,
         ahead: usize,
         patience: Duration,
         class: Name,
     ) -> Self {
         let queue = Arc::new(Queue { most: ahead.max(1), ..Queue::default() });
-        let finder = Finder(Arc::clone(&queue));
+        let sender = RowSender(Arc::clone(&queue));
         // The queue signals the end together with the last row, so the consumer is not woken twice.
         drop(tokio::task::spawn_blocking(move || {
-            search(&finder);
-            finder.end(End::Complete);
+            search(&sender);
+            sender.end(End::Complete);
         }));
         Self { queue, patience, class }
     }
@@ -74,9 +74,9 @@ impl Drop for Rows {
 /// Sender of rows for a search. Dropping it before the search has signalled its end means that the search
 /// panicked.
 #[derive(Debug)]
-pub(crate) struct Finder(Arc<Queue>);
+pub(crate) struct RowSender(Arc<Queue>);
 
-impl Finder {
+impl RowSender {
     /// Sends a row; blocks while the queue is full. Returns `false` once the consumer has stopped reading.
     pub(crate) fn send(&self, row: Result<Instance, Error>) -> bool {
         self.0.put(row)
@@ -97,7 +97,7 @@ impl Finder {
     }
 }
 
-impl Drop for Finder {
+impl Drop for RowSender {
     fn drop(&mut self) {
         self.end(End::Panicked);
     }
@@ -225,17 +225,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_single_row_is_there_after_a_moment_and_many_at_once() {
+    async fn the_consumer_is_woken_for_several_rows_but_not_for_one() {
         let queue = queue(4);
         assert!(queue.take(2).is_none() && queue.put(row()));
-        assert!(timeout(Duration::ZERO, queue.found.notified()).await.is_err(), "one row has woken somebody");
+        assert!(timeout(Duration::ZERO, queue.found.notified()).await.is_err(), "one row woke the consumer");
         assert!(matches!(queue.wait().await, Next::Row(_)));
         assert!(queue.take(2).is_none() && queue.put(row()) && queue.put(row()));
-        assert!(timeout(Duration::ZERO, queue.found.notified()).await.is_ok(), "two rows have woken nobody");
+        assert!(
+            timeout(Duration::ZERO, queue.found.notified()).await.is_ok(),
+            "two rows did not wake the consumer"
+        );
     }
 
     #[tokio::test]
-    async fn a_row_that_comes_late_is_not_waited_with() {
+    async fn a_late_row_is_delivered_immediately() {
         let queue = queue(64);
         assert!(queue.take(32).is_none());
         let (next, ()) = tokio::join!(queue.wait(), async {
@@ -249,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_for_room_goes_on_when_half_was_taken_and_when_nobody_wants_more() {
+    fn a_blocked_producer_continues_at_half_capacity_or_when_the_consumer_stops() {
         let queue = queue(4);
         std::thread::scope(|scope| {
             let putting = scope.spawn(|| (0..).take_while(|_| queue.put(row())).count());
@@ -259,7 +262,7 @@ mod tests {
                 }
             };
             until_full();
-            assert!(queue.take(1).is_some() && queue.state().is_full, "it is woken for one");
+            assert!(queue.take(1).is_some() && queue.state().is_full, "the producer was woken for one row");
             assert!(queue.take(1).is_some());
             until_full();
             assert_eq!(queue.state().rows.len(), 4);

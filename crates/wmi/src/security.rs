@@ -97,8 +97,8 @@ impl Engine {
 
     /// Reports that namespace descriptors may have changed: access of all subscribers is checked again, and
     /// subscriptions without access end. Call it if descriptors are stored where others can change them.
-    pub fn judge_again(&self) {
-        self.inner.lineage.judge_again();
+    pub fn recheck_access(&self) {
+        self.inner.generations.recheck_access();
     }
 
     /// Returns the effective descriptor of a namespace: its own entries before inherited ones.
@@ -177,20 +177,20 @@ pub(crate) fn admit(
 
 /// Returns the effective descriptor of a namespace, computed from `root` downwards.
 pub(crate) fn effective(descriptors: &dyn Descriptors, namespace: &Namespace) -> Guard {
-    let above = std::iter::successors(Some(namespace.clone()), Namespace::parent);
-    let mut way: Vec<Namespace> = above.collect();
-    let mut decided: Option<Guard> = None;
-    while let Some(namespace) = way.pop() {
+    let ancestors = std::iter::successors(Some(namespace.clone()), Namespace::parent);
+    let mut path: Vec<Namespace> = ancestors.collect();
+    let mut effective: Option<Guard> = None;
+    while let Some(namespace) = path.pop() {
         let own = descriptors.descriptor(&namespace);
-        decided = match (decided, own) {
-            (Some(above), own) => Some(inherit(&above, own.as_ref())),
+        effective = match (effective, own) {
+            (Some(parent), own) => Some(inherit(&parent, own.as_ref())),
             (None, Some(own)) => Some(own),
             (None, None) => Guard::parse(ROOT_NAMESPACE_SDDL).ok(),
         };
     }
     // Without any descriptor, access is denied.
-    let decided = decided.unwrap_or_else(Guard::nobody);
-    rebuilt(&decided, |dacl| dacl.aces.iter_mut().for_each(|ace| ace.rights = specific(ace.rights)))
+    let effective = effective.unwrap_or_else(Guard::nobody);
+    rebuilt(&effective, |dacl| dacl.aces.iter_mut().for_each(|ace| ace.rights = specific(ace.rights)))
 }
 
 /// Returns a descriptor as stored: without inherited entries.

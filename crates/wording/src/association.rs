@@ -1,58 +1,57 @@
-//! What is related to one instance, as people write it: `{Object=CLASS?Key=Value;ResultClassName=NAME;...}`.
+//! Filter for associated instances, as users write it: `{Object=CLASS?Key=Value;ResultClassName=NAME;...}`.
 
 use wsman::{AssociationResult, EndpointReference, Fault, ResourceUri, SelectorSet};
 
 use crate::locator::{Locator, LocatorError};
 
-/// A filter of associations (DSP0227 16) whose object is named as in a command line.
+/// Associations filter (DSP0227 16) whose object is named as on a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssociationFilter {
-    /// The instance; its URI is a class name or a whole locator.
+    /// Source instance; its URI is a class name or a complete locator.
     pub object: Locator,
-    /// What comes back.
+    /// Returned instances: associated instances or associations.
     pub result: AssociationResult,
     /// Only associations of this class.
     pub association_class: Option<String>,
-    /// Only instances of this class.
+    /// Only associated instances of this class.
     pub result_class: Option<String>,
-    /// Only associations in which the object has this role.
+    /// Only associations in which the source instance has this role.
     pub role: Option<String>,
-    /// Only instances that have this role.
+    /// Only associated instances with this role.
     pub result_role: Option<String>,
 }
 
-/// Why a text is no filter of associations.
+/// Error of [`AssociationFilter::parse`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AssociationError {
-    /// It is not written like one.
+    /// Invalid syntax.
     #[error("association filter: {problem}")]
     Syntax {
-        /// What is wrong with it.
+        /// Description of the error.
         problem: &'static str,
     },
-    /// Its object is no locator.
+    /// Invalid locator of the source instance.
     #[error(transparent)]
     Object(#[from] LocatorError),
 }
 
 impl AssociationFilter {
-    /// How one is written.
+    /// Advice for a filter that is not valid.
     pub const WAY_OUT: &'static str =
         "write {Object=CLASS?Key=Value;ResultClassName=NAME} (winrm help filters)";
 
-    /// Reads the text; values stand without quotes. A class without a namespace is one beside the `resource` that is
-    /// enumerated.
+    /// Parses the text; values are written without quotation marks. A class without a namespace is looked up in the
+    /// namespace of `resource`, the one being enumerated.
     ///
     /// # Errors
-    /// [`AssociationError`].
+    /// [`AssociationError`] for invalid syntax, an unknown or repeated key, a missing object or an invalid locator.
     pub fn parse(text: &str, result: AssociationResult, resource: &str) -> Result<Self, AssociationError> {
-        let wrong = |problem| AssociationError::Syntax { problem };
         let inner = text.trim().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
         let mut object = None;
         let (mut association_class, mut result_class, mut role, mut result_role) = (None, None, None, None);
-        for part in inner.ok_or_else(|| wrong("it is not in braces"))?.split(';') {
-            let (key, value) = part.split_once('=').ok_or_else(|| wrong("a part is not Key=Value"))?;
+        for part in inner.ok_or_else(|| syntax_error("not enclosed in braces"))?.split(';') {
+            let (key, value) = part.split_once('=').ok_or_else(|| syntax_error("a part is not Key=Value"))?;
             let slot = match key.trim().to_ascii_lowercase().as_str() {
                 "object" => &mut object,
                 "associationclassname" => &mut association_class,
@@ -60,22 +59,22 @@ impl AssociationFilter {
                 "role" => &mut role,
                 "resultrole" => &mut result_role,
                 _ => {
-                    return Err(wrong(
-                        "it has a key other than Object, AssociationClassName, \
-                     ResultClassName, Role and ResultRole",
+                    return Err(syntax_error(
+                        "unknown key; the keys are Object, AssociationClassName, \
+                         ResultClassName, Role and ResultRole",
                     ));
                 }
             };
             if slot.replace(value.trim().to_owned()).is_some() {
-                return Err(wrong("a key is given twice"));
+                return Err(syntax_error("a key is repeated"));
             }
         }
-        let object = object.ok_or_else(|| wrong("it has no Object"))?;
-        let object = beside(resource, &object)?;
+        let object = object.ok_or_else(|| syntax_error("Object is missing"))?;
+        let object = in_namespace_of(resource, &object)?;
         Ok(Self { object, result, association_class, result_class, role, result_role })
     }
 
-    /// As it is sent.
+    /// Converts the filter to its wire form.
     ///
     /// # Errors
     /// Those of [`ResourceUri::parse`] for the object.
@@ -84,7 +83,7 @@ impl AssociationFilter {
         let selectors = object.selectors().iter();
         let selectors = selectors.fold(SelectorSet::new(), |set, (name, value)| set.with(name, value));
         Ok(wsman::AssociationFilter {
-            object: EndpointReference::here(ResourceUri::parse(object.resource_uri())?, selectors),
+            object: EndpointReference::anonymous(ResourceUri::parse(object.resource_uri())?, selectors),
             result,
             association_class,
             role,
@@ -95,8 +94,12 @@ impl AssociationFilter {
     }
 }
 
-/// A bare class name stands in the namespace of the resource that is enumerated.
-fn beside(resource: &str, object: &str) -> Result<Locator, LocatorError> {
+fn syntax_error(problem: &'static str) -> AssociationError {
+    AssociationError::Syntax { problem }
+}
+
+/// Completes a bare class name with the namespace of the enumerated resource.
+fn in_namespace_of(resource: &str, object: &str) -> Result<Locator, LocatorError> {
     let class = object.split('?').next().unwrap_or_default();
     if class.contains(['/', ':']) {
         return Locator::parse(object);

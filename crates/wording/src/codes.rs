@@ -1,52 +1,50 @@
-//! Error numbers in every spelling, and their symbolic names.
+//! Error numbers in every notation, and their symbols in the Windows headers.
 
 use std::fmt;
 
-/// An error number as WS-Management carries it: a WSMan code, another HRESULT, or a Win32 code.
+/// Error number as WS-Management carries it: a WSMan code, another HRESULT, or a Win32 code.
 ///
-/// The same number is written unsigned on the wire (2150858770), signed by scripts (-2144108526),
-/// hexadecimal in documentation (0x80338012) and by name in the headers.
+/// The same number is unsigned on the wire (2150858770), signed in scripts (-2144108526), hexadecimal in
+/// documentation (0x80338012) and a symbol in the Windows headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Code(pub u32);
 
 impl Code {
-    /// Reads any spelling: decimal with or without sign, hexadecimal with or without `0x`, or a symbol
-    /// with or without what many begin with, such as `ERROR_WSMAN_` and `SEC_E_`.
+    /// Parses any notation: decimal with or without sign, hexadecimal with or without `0x`, or a symbol with or without
+    /// a common prefix such as `ERROR_WSMAN_` or `SEC_E_`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
             return parse_hex(hex);
         }
-        let bare_hex = || (text.len() == 8).then(|| parse_hex(text)).flatten();
         if let Ok(unsigned) = text.parse::<u32>() {
-            // 80338012 is a number of its own, which nobody knows, and a known one without its 0x.
-            let named = |code: &Self| code.symbol().is_some();
-            let hex = bare_hex().filter(|hex| named(hex) && !named(&Self(unsigned)));
+            // 80338012 is an unassigned decimal number and a known hexadecimal one.
+            let hex = parse_bare_hex(text)
+                .filter(|hex| hex.symbol().is_some() && Self(unsigned).symbol().is_none());
             return Some(hex.unwrap_or(Self(unsigned)));
         }
         if let Ok(signed) = text.parse::<i32>() {
             return Some(Self(signed.cast_unsigned()));
         }
-        find_symbol(text).or_else(bare_hex)
+        find_symbol(text).or_else(|| parse_bare_hex(text))
     }
 
-    /// The number as scripts know it: negative for an HRESULT.
+    /// Returns the number as scripts use it: negative for an HRESULT.
     #[must_use]
     pub fn signed(self) -> i32 {
         self.0.cast_signed()
     }
 
-    /// The name of the number in the Windows headers, if it is known here.
+    /// Returns the symbol of the number in the Windows headers, if the tables contain it.
     #[must_use]
     pub fn symbol(self) -> Option<&'static str> {
-        let numbered = |code: u32| all().find(|(number, _)| *number == code).map(|(_, name)| name);
-        // E_ACCESSDENIED is ERROR_ACCESS_DENIED, which says more about where it comes from.
+        // E_ACCESSDENIED is the HRESULT of ERROR_ACCESS_DENIED, which is the more common symbol.
         let inner = self.win32().or_else(|| self.status());
-        inner.and_then(numbered).or_else(|| numbered(self.0))
+        inner.and_then(symbol_of).or_else(|| symbol_of(self.0))
     }
 
-    /// What the name says, in small letters: `sharing violation`.
+    /// Returns the symbol as words without its prefix: `sharing violation`.
     #[must_use]
     pub fn words(self) -> Option<String> {
         let name = self.symbol()?;
@@ -54,12 +52,12 @@ impl Code {
         Some(short.replace('_', " ").to_lowercase())
     }
 
-    /// Which part of a system the number is of, as far as its form tells.
+    /// Returns the component that defines the number, as far as its value shows.
     #[must_use]
     pub fn layer(self) -> &'static str {
         match (self.0 >> 16, self.0) {
-            (0, 10_000..=11_999) => "sockets of Windows",
-            (0, 12_000..=12_999) => "HTTP client of Windows (WinHTTP)",
+            (0, 10_000..=11_999) => "Windows Sockets",
+            (0, 12_000..=12_999) => "Windows HTTP client (WinHTTP)",
             (0, 2_100..=2_999) => "Windows networking",
             (0, 9_000..=9_999) => "DNS",
             (0, _) => "Win32",
@@ -67,15 +65,15 @@ impl Code {
             (0x8033, _) => "WS-Management",
             (0x8004, 0x8004_1000..=0x8004_2FFF) => "WMI",
             (0x8000..=0x8004, _) => "COM",
-            (0x8009, 0x8009_0300..=0x8009_03FF) => "sign-in of Windows (SSPI)",
-            (0x8009, _) => "cryptography of Windows",
+            (0x8009, 0x8009_0300..=0x8009_03FF) => "Windows authentication (SSPI)",
+            (0x8009, _) => "Windows cryptography",
             (0x800B, _) => "certificates",
             (0xC000.., _) => "NTSTATUS",
-            _ => "an HRESULT of another layer",
+            _ => "another HRESULT facility",
         }
     }
 
-    /// Names that contain a text, for somebody who does not have the whole one; the first `most` of them.
+    /// Searches symbols for a text of at least three characters; returns at most `most` of them.
     #[must_use]
     pub fn search(text: &str, most: usize) -> Vec<(Self, &'static str)> {
         let wanted = text.trim().to_uppercase().replace([' ', '-'], "_");
@@ -86,14 +84,14 @@ impl Code {
         found.map(|(number, name)| (Self(number), name)).take(most).collect()
     }
 
-    /// The NTSTATUS inside an HRESULT (`HRESULT_FROM_NT`), or the status itself.
+    /// Returns the NTSTATUS inside an HRESULT (`HRESULT_FROM_NT`), or the status itself.
     fn status(self) -> Option<u32> {
         const FACILITY_NT_BIT: u32 = 0x1000_0000;
         let inner = self.0 & !FACILITY_NT_BIT;
         (inner >= 0xC000_0000).then_some(inner)
     }
 
-    /// The Win32 code inside an HRESULT of the Win32 facility (0x8007xxxx), or the code itself if small.
+    /// Returns the Win32 code inside an HRESULT of the Win32 facility (0x8007xxxx), or the code itself if it is below 65536.
     #[must_use]
     pub fn win32(self) -> Option<u32> {
         match self.0 >> 16 {
@@ -112,7 +110,7 @@ impl fmt::Display for Code {
     }
 }
 
-/// Shorter texts are in too many names.
+/// Minimum length of a search; shorter texts match too many symbols.
 const SHORTEST_SEARCH: usize = 3;
 
 fn parse_hex(digits: &str) -> Option<Code> {
@@ -120,17 +118,27 @@ fn parse_hex(digits: &str) -> Option<Code> {
     plain.then(|| u32::from_str_radix(digits, 16).ok().map(Code)).flatten()
 }
 
-fn find_symbol(text: &str) -> Option<Code> {
-    let is = |name: &str| spellings(name).any(|spelling| spelling.eq_ignore_ascii_case(text));
-    all().find(|(_, name)| is(name)).map(|(number, _)| Code(number))
+/// Parses eight hexadecimal digits without `0x`.
+fn parse_bare_hex(text: &str) -> Option<Code> {
+    (text.len() == 8).then(|| parse_hex(text)).flatten()
 }
 
-/// The name, and what is left of it without the words that it shares with many.
+fn symbol_of(code: u32) -> Option<&'static str> {
+    all().find(|(number, _)| *number == code).map(|(_, name)| name)
+}
+
+fn find_symbol(text: &str) -> Option<Code> {
+    all()
+        .find(|(_, name)| spellings(name).any(|spelling| spelling.eq_ignore_ascii_case(text)))
+        .map(|(number, _)| Code(number))
+}
+
+/// Returns the symbol, with and without its prefix.
 fn spellings(name: &str) -> impl Iterator<Item = &str> {
     std::iter::once(name).chain(PREFIXES.iter().filter_map(|prefix| name.strip_prefix(prefix)))
 }
 
-/// Every number with its names. A failure is looked up once, so the tables stay text.
+/// All numbers with their symbols. The tables are parsed on each lookup, because a failure is looked up once.
 fn all() -> impl Iterator<Item = (u32, &'static str)> {
     let wsman = WSMAN.lines().filter_map(|line| {
         let mut columns = line.split('\t');
@@ -143,14 +151,14 @@ fn all() -> impl Iterator<Item = (u32, &'static str)> {
     wsman.chain(windows)
 }
 
-/// The numbers of WS-Management: decimal, hexadecimal, name; the first line is a heading.
+/// WS-Management numbers: decimal, hexadecimal, symbol; the first line is a heading (MS-WSMV 2.2.5).
 const WSMAN: &str = include_str!("codes/wsman.tsv");
 
-/// Those of the layers below and beside it: Win32, sockets, WinHTTP, RPC, sign-in, certificates, COM, WMI and NTSTATUS.
-/// In order, and of several names for a number the usual one first.
+/// Win32, sockets, WinHTTP, RPC, logon, certificates, COM, WMI and NTSTATUS numbers: hexadecimal, symbol.
+/// Sorted by number; if a number has several symbols, the most common one is first.
 const WINDOWS: &str = include_str!("codes/windows.tsv");
 
-/// What names begin with and people leave out, the longest first.
+/// Prefixes that users omit, the longest first.
 const PREFIXES: &[&str] = &[
     "ERROR_WSMAN_",
     "ERROR_WINHTTP_",
@@ -226,10 +234,10 @@ mod tests {
             ("E_ACCESSDENIED", "ERROR_ACCESS_DENIED", "Win32, as an HRESULT"),
             ("0xC000006D", "STATUS_LOGON_FAILURE", "NTSTATUS"),
             ("0xD000006D", "STATUS_LOGON_FAILURE", "NTSTATUS"),
-            ("0x8009030c", "SEC_E_LOGON_DENIED", "sign-in of Windows (SSPI)"),
-            ("10061", "WSAECONNREFUSED", "sockets of Windows"),
-            ("econnrefused", "WSAECONNREFUSED", "sockets of Windows"),
-            ("12175", "ERROR_WINHTTP_SECURE_FAILURE", "HTTP client of Windows (WinHTTP)"),
+            ("0x8009030c", "SEC_E_LOGON_DENIED", "Windows authentication (SSPI)"),
+            ("10061", "WSAECONNREFUSED", "Windows Sockets"),
+            ("econnrefused", "WSAECONNREFUSED", "Windows Sockets"),
+            ("12175", "ERROR_WINHTTP_SECURE_FAILURE", "Windows HTTP client (WinHTTP)"),
             ("CERT_E_EXPIRED", "CERT_E_EXPIRED", "certificates"),
             ("2150859173", "ERROR_WSMAN_QUOTA_MAX_SHELLS", "WS-Management"),
         ] {

@@ -1,93 +1,93 @@
-//! Where a service listens: `[TRANSPORT://]HOST[:PORT][/PREFIX]`.
+//! Address of a service: `[TRANSPORT://]HOST[:PORT][/PREFIX]`.
 
 use std::fmt;
 use std::net::Ipv6Addr;
 
 use crate::failure::bracketed;
 
-/// HTTP or HTTPS.
+/// Transport protocol: HTTP or HTTPS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// Plain HTTP; messages are sealed unless that was turned off.
+    /// Plain HTTP; messages are encrypted by the authentication scheme unless that is turned off.
     Http,
-    /// HTTP inside TLS.
+    /// HTTP over TLS.
     Https,
 }
 
-/// Whose choice the port was.
+/// Origin of the port number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PortOrigin {
-    /// It was typed.
+    /// Typed by the user.
     Given,
-    /// 80 or 443, because a transport was typed without a port.
+    /// 80 or 443, because a transport was typed without a port (`https://server7`).
     Transport,
-    /// 5985 or 5986.
+    /// Default port of WinRM, 5985 or 5986.
     Default,
 }
 
-/// The address of a listener, complete.
+/// Complete address of a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     transport: Transport,
-    /// INVARIANT: not empty; an IPv6 address stands without brackets, its zone behind a `%`.
+    /// INVARIANT: not empty; an IPv6 address is without brackets, with its zone after a `%`.
     host: String,
     port: u16,
     port_origin: PortOrigin,
-    /// INVARIANT: without slashes at its ends.
+    /// INVARIANT: no slash at either end.
     prefix: String,
     prefix_origin: PrefixOrigin,
 }
 
-/// Whose choice the prefix was.
+/// Origin of the prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PrefixOrigin {
     Given,
     Default,
 }
 
-/// What an endpoint is completed with where nothing was typed (`Client/DefaultPorts`, `Client/URLPrefix`).
+/// Defaults for parts that were not typed (`Client/DefaultPorts`, `Client/URLPrefix`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Defaults {
-    /// The port of HTTP.
+    /// Port for HTTP (5985).
     pub http: u16,
-    /// The port of HTTPS.
+    /// Port for HTTPS (5986).
     pub https: u16,
-    /// The prefix.
+    /// URL prefix (`wsman`).
     pub prefix: String,
 }
 
 impl Endpoint {
-    /// HTTP or HTTPS.
+    /// Transport protocol.
     #[must_use]
     pub fn transport(&self) -> Transport {
         self.transport
     }
 
-    /// Name or address; an IPv6 address without brackets, perhaps with its zone behind a `%`.
+    /// Host name or address; an IPv6 address is without brackets, with an optional zone after a `%`.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The TCP port.
+    /// TCP port.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Whose choice the port was.
+    /// Origin of the port number.
     #[must_use]
     pub fn port_origin(&self) -> PortOrigin {
         self.port_origin
     }
 
-    /// The path of the listener (`URLPrefix`), without slashes at its ends.
+    /// Path of the listener (`URLPrefix`), without a slash at either end.
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// The same with other defaults in the place of those that were taken.
+    /// Replaces the default port and prefix by other defaults; typed values stay.
     #[must_use]
     pub fn with_defaults(mut self, defaults: &Defaults) -> Self {
         if self.port_origin == PortOrigin::Default {
@@ -102,10 +102,10 @@ impl Endpoint {
         self
     }
 
-    /// The endpoint as the client takes it.
+    /// Converts the endpoint to the client's type.
     ///
     /// # Errors
-    /// [`client::EndpointError`] for a prefix that cannot stand in a URL.
+    /// [`client::EndpointError`] if the prefix contains characters that a URL path cannot contain.
     pub fn for_client(&self) -> Result<client::Endpoint, client::EndpointError> {
         let transport = match self.transport {
             Transport::Http => client::Transport::Http,
@@ -114,7 +114,7 @@ impl Endpoint {
         client::Endpoint::new(transport, &self.host, self.port, &format!("/{}", self.prefix))
     }
 
-    /// Where the administrator probably meant to go: the WinRM port beside 80 or 443.
+    /// Returns the WinRM port (5985 or 5986) if the port is 80 or 443 only because a transport was typed.
     #[must_use]
     pub fn usual_port(&self) -> Option<u16> {
         match (self.port_origin, self.transport) {
@@ -126,7 +126,7 @@ impl Endpoint {
 }
 
 impl fmt::Display for Endpoint {
-    /// The URL.
+    /// Writes the URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { transport, host, port, prefix, .. } = self;
         let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
@@ -141,10 +141,10 @@ impl fmt::Display for Transport {
 }
 
 impl Transport {
-    /// Both.
+    /// All transports.
     pub const ALL: [Self; 2] = [Self::Http, Self::Https];
 
-    /// The scheme of its URLs.
+    /// Returns the URL scheme.
     #[must_use]
     pub fn scheme(self) -> &'static str {
         match self {
@@ -154,7 +154,7 @@ impl Transport {
     }
 }
 
-/// An endpoint as it was typed, before other switches fill the gaps.
+/// Address as typed, before defaults and other options complete it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     transport: Option<Transport>,
@@ -164,40 +164,40 @@ pub struct Address {
 }
 
 impl Address {
-    /// Reads `[TRANSPORT://]HOST[:PORT][/PREFIX]`; an IPv6 address stands in brackets.
+    /// Parses `[TRANSPORT://]HOST[:PORT][/PREFIX]`; an IPv6 address must be in brackets.
     ///
     /// # Errors
-    /// [`AddressError`] says which part is wrong.
+    /// [`AddressError`] names the invalid part.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
-        Parts { text }.address()
+        Parser { text }.address()
     }
 
-    /// The transport, if it was typed.
+    /// Transport, if it was typed.
     #[must_use]
     pub fn transport(&self) -> Option<Transport> {
         self.transport
     }
 
-    /// The port, if it was typed.
+    /// Port, if it was typed.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         self.port
     }
 
-    /// The host.
+    /// Host name or address; an IPv6 address is without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The host, if nothing but that was typed.
+    /// Host, if nothing else was typed.
     #[must_use]
     pub fn bare_host(&self) -> Option<&str> {
         let is_bare = self.transport.is_none() && self.port.is_none() && self.prefix.is_none();
         is_bare.then_some(self.host.as_str())
     }
 
-    /// The complete endpoint; `transport` and `port` count where the address left a gap.
+    /// Completes the address; `transport` and `port` replace missing parts.
     #[must_use]
     pub fn complete(self, transport: Transport, port: Option<u16>) -> Endpoint {
         let (port, port_origin) = match (self.port.or(port), self.transport, transport) {
@@ -219,7 +219,7 @@ impl Address {
 }
 
 impl fmt::Display for Address {
-    /// As it was typed.
+    /// Writes the address as it was typed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(transport) = self.transport {
             write!(f, "{transport}://")?;
@@ -232,25 +232,25 @@ impl fmt::Display for Address {
     }
 }
 
-/// Why a text is no endpoint.
+/// Error of [`Address::parse`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("endpoint {text:?}: {problem}")]
+#[error("invalid endpoint {text:?}: {problem}")]
 #[non_exhaustive]
 pub struct AddressError {
-    /// As it was typed.
+    /// The address as typed.
     pub text: String,
-    /// What is wrong with it.
+    /// Description of the error.
     pub problem: &'static str,
-    /// How to write it.
+    /// Advice: the correct form.
     pub way_out: &'static str,
 }
 
-/// An endpoint being taken apart.
-struct Parts<'t> {
+/// Parser for one address.
+struct Parser<'t> {
     text: &'t str,
 }
 
-impl Parts<'_> {
+impl Parser<'_> {
     fn address(&self) -> Result<Address, AddressError> {
         let (transport, rest) = match self.text.split_once("://") {
             Some((word, rest)) => (Some(self.transport(word)?), rest),
@@ -261,7 +261,7 @@ impl Parts<'_> {
             None => (rest, None),
         };
         if authority.contains('@') {
-            return Err(self.wrong("it has a user name in it", "give the user as -username:NAME"));
+            return Err(self.wrong("it contains a user name", "specify the user with -username:NAME"));
         }
         let (host, port) = self.host_and_port(authority)?;
         Ok(Address { transport, host, port, prefix })
@@ -271,13 +271,13 @@ impl Parts<'_> {
         Transport::ALL
             .into_iter()
             .find(|transport| transport.scheme().eq_ignore_ascii_case(word))
-            .ok_or_else(|| self.wrong("the transport is neither http nor https", FORM))
+            .ok_or_else(|| self.wrong("the transport must be http or https", FORM))
     }
 
     fn prefix(&self, path: &str) -> Result<Option<String>, AddressError> {
         let path = path.trim_matches('/');
         if path.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '\\')) {
-            return Err(self.wrong("the prefix has a character that no path has", FORM));
+            return Err(self.wrong("the prefix contains a character that is not allowed in a URL path", FORM));
         }
         Ok((!path.is_empty()).then(|| path.to_owned()))
     }
@@ -285,22 +285,22 @@ impl Parts<'_> {
     fn host_and_port(&self, authority: &str) -> Result<(String, Option<u16>), AddressError> {
         if let Some(inner) = authority.strip_prefix('[') {
             let Some((host, behind)) = inner.split_once(']') else {
-                return Err(self.wrong("the bracket is not closed", IPV6));
+                return Err(self.wrong("the closing bracket is missing", IPV6));
             };
             let address = host.split_once('%').map_or(host, |(address, _zone)| address);
             if address.parse::<Ipv6Addr>().is_err() {
-                return Err(self.wrong("what stands in brackets is no IPv6 address", IPV6));
+                return Err(self.wrong("the text in brackets is not an IPv6 address", IPV6));
             }
             let port = match behind.strip_prefix(':') {
                 Some(port) => Some(self.port(port)?),
                 None if behind.is_empty() => None,
-                None => return Err(self.wrong("something stands behind the bracket", IPV6)),
+                None => return Err(self.wrong("unexpected text after the closing bracket", IPV6)),
             };
             return Ok((host.to_owned(), port));
         }
         let (host, port) = match authority.split_once(':') {
             Some((_, port)) if port.contains(':') => {
-                return Err(self.wrong("an IPv6 address stands in brackets", IPV6));
+                return Err(self.wrong("an IPv6 address must be in brackets", IPV6));
             }
             Some((host, port)) => (host, Some(self.port(port)?)),
             None => (authority, None),
@@ -311,13 +311,14 @@ impl Parts<'_> {
 
     fn host(&self, host: &str) -> Result<(), AddressError> {
         if host.is_empty() {
-            return Err(self.wrong("there is no host", FORM));
+            return Err(self.wrong("the host is missing", FORM));
         }
-        // Names of the domain name system have at most 253 characters (RFC 1035, 2.3.4).
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-        if host.len() > 253 || !host.chars().all(fits) {
+        // A DNS name has at most 253 characters (RFC 1035 2.3.4).
+        if host.len() > 253
+            || !host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'))
+        {
             return Err(self.wrong(
-                "the host is neither a name nor an address",
+                "the host is neither a valid name nor an address",
                 "use letters, digits, '-' and '.'; write an international name in its xn-- form",
             ));
         }
@@ -327,7 +328,7 @@ impl Parts<'_> {
     fn port(&self, port: &str) -> Result<u16, AddressError> {
         let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
         let port = digits.then(|| port.parse().ok()).flatten().filter(|port| *port != 0);
-        port.ok_or_else(|| self.wrong("the port is not a number from 1 to 65535", FORM))
+        port.ok_or_else(|| self.wrong("the port must be a number from 1 to 65535", FORM))
     }
 
     fn wrong(&self, problem: &'static str, way_out: &'static str) -> AddressError {

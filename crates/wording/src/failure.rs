@@ -1,4 +1,4 @@
-//! What went wrong, told twice: as scripts know it, and so that someone can act on it.
+//! Failures of a program: printed in the layout that Windows scripts parse, then explained for people.
 
 mod client;
 mod hint;
@@ -19,10 +19,10 @@ pub struct Failure(Box<Parts>);
 #[derive(Clone, Debug)]
 struct Parts {
     kind: Kind,
-    told: Told,
-    /// What is known about it, beside what the service says.
+    source: Source,
+    /// Explanation of the error number, if there is one.
     hint: Option<&'static Hint>,
-    place: Place,
+    location: Location,
     resource: Option<String>,
     user: Option<String>,
     cause: Option<String>,
@@ -30,57 +30,58 @@ struct Parts {
     subcode: Option<String>,
 }
 
-/// Where it happened.
+/// Machine on which the operation failed.
 #[derive(Clone, Debug)]
-enum Place {
+enum Location {
     Unknown,
-    /// A service of this machine, asked over its Unix socket.
-    Here,
-    /// A host, as it was addressed.
+    /// The service of this machine, reached over its Unix socket.
+    LocalService,
+    /// A host as it was addressed.
     Host(String),
 }
 
+/// Origin of the failure.
 #[derive(Clone, Debug)]
-enum Told {
-    /// Found here, without an error number.
-    Here(String),
-    /// A fault with its number; the markup is one `f:WSManFault`.
+enum Source {
+    /// Detected by this program; there is no error number.
+    Local(String),
+    /// A fault with its error number; `markup` is one `f:WSManFault`.
     Fault { code: Code, message: String, markup: String },
 }
 
-/// What sort of failure it is, for the exit status.
+/// Kind of failure, which decides the exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// The command line was not understood.
+    /// The command line is invalid.
     Usage,
-    /// Nobody answered.
+    /// The service cannot be reached.
     Connect,
-    /// Who asks could not be proven.
+    /// The service rejected the credentials.
     Authentication,
-    /// Who asks is known and may not.
+    /// The authenticated user may not do this.
     Denied,
     /// Any other fault.
     Fault,
-    /// It took too long.
+    /// The operation timed out.
     Timeout,
-    /// A quota is used up.
+    /// A quota is exceeded.
     Quota,
-    /// Some steps of quickconfig did not succeed.
+    /// Some steps of quickconfig failed.
     QuickConfig,
 }
 
-/// Which exit statuses a program uses.
+/// Set of exit statuses that a program uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExitCodes {
-    /// 0 or 1, as scripts know it.
+    /// 0 or 1, as Windows scripts expect.
     #[default]
     Plain,
-    /// One for each [`Kind`] (`-exitcode:detailed`).
+    /// A different status for each [`Kind`] (`-exitcode:detailed`).
     Detailed,
 }
 
-/// The program that reports.
+/// Program that reports the failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
     /// `winrm`
@@ -90,23 +91,23 @@ pub enum Program {
 }
 
 impl Kind {
-    /// Every kind with its detailed exit status and what it means, for help and man page.
+    /// All kinds with their detailed exit status and description, for help and man page.
     pub const ALL: &'static [(Self, u8, &'static str)] = &[
-        (Self::Usage, 2, "the command line was not understood"),
-        (Self::Connect, 3, "nobody answered"),
-        (Self::Authentication, 4, "the credentials were refused"),
+        (Self::Usage, 2, "invalid command line"),
+        (Self::Connect, 3, "the service cannot be reached"),
+        (Self::Authentication, 4, "the credentials were rejected"),
         (Self::Denied, 5, "access denied"),
         (Self::Fault, 6, "any other fault"),
-        (Self::Timeout, 7, "it took too long"),
-        (Self::Quota, 8, "a quota is used up"),
-        (Self::QuickConfig, 9, "some steps of quickconfig did not succeed"),
+        (Self::Timeout, 7, "the operation timed out"),
+        (Self::Quota, 8, "a quota is exceeded"),
+        (Self::QuickConfig, 9, "some steps of quickconfig failed"),
     ];
 
-    /// The exit status of a program that fails like this.
+    /// Returns the exit status for this kind of failure.
     #[must_use]
     pub fn exit_status(self, codes: ExitCodes) -> u8 {
         match (codes, self) {
-            // Steps that failed without a fault have always been success to scripts.
+            // Windows scripts expect success if steps failed without a fault.
             (ExitCodes::Plain, Self::QuickConfig) => 0,
             (ExitCodes::Plain, _) => 1,
             (ExitCodes::Detailed, kind) => {
@@ -115,10 +116,10 @@ impl Kind {
         }
     }
 
-    /// The kind of a fault by its number alone.
+    /// Returns the kind that an error number belongs to.
     ///
-    /// A service that forwards may itself report that it cannot connect; that is [`Kind::Fault`], so a
-    /// client that could not connect says [`Kind::Connect`] itself ([`Failure::of_kind`]).
+    /// A service may report that it cannot connect to another machine; that is [`Kind::Fault`]. Therefore a client
+    /// that could not connect sets [`Kind::Connect`] itself ([`Failure::of_kind`]).
     #[must_use]
     pub fn of_code(code: Code) -> Self {
         Hint::find(code).map_or(Self::Fault, |hint| hint.kind)
@@ -126,143 +127,143 @@ impl Kind {
 }
 
 impl Failure {
-    /// A failure found on this side, without an error number.
+    /// Creates a failure that this program detected, without an error number.
     #[must_use]
     pub fn here(kind: Kind, message: impl Into<String>) -> Self {
-        Self::new(kind, Told::Here(message.into()))
+        Self::new(kind, Source::Local(message.into()))
     }
 
-    /// A fault described by its number and text; `machine` is the host as it was addressed.
+    /// Creates a failure from a fault's number and text; `machine` is the host as it was addressed.
     #[must_use]
     pub fn fault(code: Code, machine: &str, message: &str) -> Self {
         let markup = markup(code, machine, |writer| {
             writer.text(message);
         });
-        Self::new(Kind::of_code(code), Told::Fault { code, message: message.trim().to_owned(), markup })
+        Self::new(Kind::of_code(code), Source::Fault { code, message: message.trim().to_owned(), markup })
             .at(machine)
     }
 
-    fn new(kind: Kind, told: Told) -> Self {
-        let hint = match &told {
-            Told::Here(_) => None,
-            Told::Fault { code, .. } => Hint::find(*code),
+    fn new(kind: Kind, source: Source) -> Self {
+        let hint = match &source {
+            Source::Local(_) => None,
+            Source::Fault { code, .. } => Hint::find(*code),
         };
-        let (place, advice) = (Place::Unknown, Vec::new());
+        let (location, advice) = (Location::Unknown, Vec::new());
         let (resource, user, cause, subcode) = (None, None, None, None);
-        Self(Box::new(Parts { kind, told, hint, place, resource, user, cause, advice, subcode }))
+        Self(Box::new(Parts { kind, source, hint, location, resource, user, cause, advice, subcode }))
     }
 
-    /// Says what sort of failure it is where the number alone does not.
+    /// Sets the kind, where the error number does not determine it.
     #[must_use]
     pub fn of_kind(mut self, kind: Kind) -> Self {
         self.0.kind = kind;
         self
     }
 
-    /// Names the host.
+    /// Sets the host.
     #[must_use]
     pub fn at(mut self, host: &str) -> Self {
-        self.0.place = Place::Host(host.to_owned());
+        self.0.location = Location::Host(host.to_owned());
         self
     }
 
-    /// Says that it is about the service of this machine, so that no host is named.
+    /// Marks the failure as one of this machine's service, so that no host is printed.
     #[must_use]
-    pub fn here_on_this_machine(mut self) -> Self {
-        self.0.place = Place::Here;
+    pub fn at_local_service(mut self) -> Self {
+        self.0.location = Location::LocalService;
         self
     }
 
-    /// Says what it means where the number alone does not.
+    /// Sets the explanation and its kind, where the error number does not determine them.
     #[must_use]
     pub fn with_hint(mut self, hint: &'static Hint) -> Self {
         (self.0.hint, self.0.kind) = (Some(hint), hint.kind);
         self
     }
 
-    /// Names the resource, as it was typed.
+    /// Sets the resource, as it was typed.
     #[must_use]
     pub fn about(mut self, resource: &str) -> Self {
         self.0.resource = Some(resource.to_owned());
         self
     }
 
-    /// Names the user, as it was sent.
+    /// Sets the user, as it was sent.
     #[must_use]
     pub fn as_user(mut self, user: &str) -> Self {
         self.0.user = Some(user.to_owned());
         self
     }
 
-    /// Adds what lay behind it: `connection refused`.
+    /// Sets the underlying cause: `connection refused`.
     #[must_use]
     pub fn because(mut self, cause: impl Into<String>) -> Self {
         self.0.cause = Some(cause.into());
         self
     }
 
-    /// Adds a line to the way out, before those that the number brings.
+    /// Adds a line of advice, before the lines that belong to the error number.
     #[must_use]
     pub fn advise(mut self, line: impl Into<String>) -> Self {
         self.0.advice.push(line.into());
         self
     }
 
-    /// Adds the SOAP subcode: `w:AccessDenied`.
+    /// Sets the SOAP subcode: `w:AccessDenied`.
     #[must_use]
     pub fn with_subcode(mut self, subcode: &str) -> Self {
         self.0.subcode = Some(subcode.to_owned());
         self
     }
 
-    /// What sort of failure it is.
+    /// Kind of failure.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.0.kind
     }
 
-    /// The error number, if there is one.
+    /// Error number, if there is one.
     #[must_use]
     pub fn code(&self) -> Option<Code> {
-        match self.0.told {
-            Told::Here(_) => None,
-            Told::Fault { code, .. } => Some(code),
+        match self.0.source {
+            Source::Local(_) => None,
+            Source::Fault { code, .. } => Some(code),
         }
     }
 
-    /// What happened, in one line: as it is known here, and as the service has said it.
+    /// One-line description: the explanation of the error number, and the first line of the service's message.
     #[must_use]
-    pub fn seen(&self) -> String {
-        let told = self.message().lines().next().unwrap_or_default().trim();
+    pub fn headline(&self) -> String {
+        let message = self.message().lines().next().unwrap_or_default().trim();
         match self.0.hint {
-            Some(hint) if told.is_empty() => hint.what.to_owned(),
-            // Only the words of a service may say less than what is known of the number.
-            Some(hint) if self.0.subcode.is_some() => format!("{}: {told}", hint.what),
-            _ => told.to_owned(),
+            Some(hint) if message.is_empty() => hint.summary.to_owned(),
+            // A service's message may be vaguer than the explanation; other messages are precise.
+            Some(hint) if self.0.subcode.is_some() => format!("{}: {message}", hint.summary),
+            _ => message.to_owned(),
         }
     }
 
-    /// What the one who failed says of it.
+    /// Message of the service, or of this program.
     #[must_use]
     pub fn message(&self) -> &str {
-        match &self.0.told {
-            Told::Here(message) | Told::Fault { message, .. } => message,
+        match &self.0.source {
+            Source::Local(message) | Source::Fault { message, .. } => message,
         }
     }
 
-    /// What it is in practice, in a few words: `access denied`.
+    /// Explanation of the error number in a few words: `access denied`.
     #[must_use]
-    pub fn what(&self) -> Option<&'static str> {
-        self.0.hint.map(|hint| hint.what)
+    pub fn explanation(&self) -> Option<&'static str> {
+        self.0.hint.map(|hint| hint.summary)
     }
 
-    /// What lay behind it: `connection refused`.
+    /// Underlying cause: `connection refused`.
     #[must_use]
     pub fn cause(&self) -> Option<&str> {
         self.0.cause.as_deref()
     }
 
-    /// The SOAP subcode: `w:AccessDenied`.
+    /// SOAP subcode: `w:AccessDenied`.
     #[must_use]
     pub fn subcode(&self) -> Option<&str> {
         self.0.subcode.as_deref()
@@ -271,27 +272,29 @@ impl Failure {
     /// The fault as one `f:WSManFault`, if it has a number.
     #[must_use]
     pub fn xml(&self) -> Option<&str> {
-        match &self.0.told {
-            Told::Here(_) => None,
-            Told::Fault { markup, .. } => Some(markup),
+        match &self.0.source {
+            Source::Local(_) => None,
+            Source::Fault { markup, .. } => Some(markup),
         }
     }
 
-    /// What to do about it, in the words of the command lines, a line each.
+    /// Advice, one line each, in terms of the command-line programs.
     #[must_use]
     pub fn way_out(&self) -> Vec<String> {
-        let known = self.0.hint.into_iter().flat_map(|hint| hint.way_out).map(|line| self.addressed(line));
+        let known = self.0.hint.into_iter().flat_map(|hint| hint.way_out).map(|line| self.with_host(line));
         self.0.advice.iter().cloned().chain(known).collect()
     }
 
-    /// The whole text for standard error.
+    /// Returns the complete text for standard error.
     #[must_use]
     pub fn report(&self, program: Program, format: Format) -> String {
-        let mut out = match (&self.0.told, program) {
-            (Told::Here(message), Program::Winrm) => format!("Error: {message}\n"),
-            (Told::Here(message), Program::Winrs) => format!("Winrs error: {message}\n"),
-            (Told::Fault { code, message, markup }, Program::Winrm) => block(*code, message, markup, format),
-            (Told::Fault { code, message, .. }, Program::Winrs) => {
+        let mut out = match (&self.0.source, program) {
+            (Source::Local(message), Program::Winrm) => format!("Error: {message}\n"),
+            (Source::Local(message), Program::Winrs) => format!("Winrs error: {message}\n"),
+            (Source::Fault { code, message, markup }, Program::Winrm) => {
+                block(*code, message, markup, format)
+            }
+            (Source::Fault { code, message, .. }, Program::Winrs) => {
                 format!("Winrs error: {}\n", description(*code, message))
             }
         };
@@ -299,14 +302,14 @@ impl Failure {
         out
     }
 
-    /// What it is, where, and the way out, without the block that scripts know.
+    /// Returns explanation, host and advice, without the block that Windows scripts parse.
     #[must_use]
     pub fn summary(&self, program: Program) -> String {
         let mut out = String::new();
-        if let Told::Here(message) = &self.0.told {
-            let host = match &self.0.place {
-                Place::Host(host) => format!("{host}: "),
-                Place::Unknown | Place::Here => String::new(),
+        if let Source::Local(message) = &self.0.source {
+            let host = match &self.0.location {
+                Location::Host(host) => format!("{host}: "),
+                Location::Unknown | Location::LocalService => String::new(),
             };
             out.push_str(&format!("{}: {host}{message}\n", program.name()));
         }
@@ -314,21 +317,23 @@ impl Failure {
         out.trim_start().to_owned()
     }
 
-    /// Appends what it is, where, and the way out.
+    /// Appends explanation, host and advice.
     fn explain(&self, program: Program, out: &mut String) {
         let hint = self.0.hint;
-        if let Told::Fault { code, .. } = &self.0.told {
+        if let Source::Fault { code, .. } = &self.0.source {
             let program = program.name();
-            let host = match &self.0.place {
-                Place::Host(host) => format!("{host}: "),
-                Place::Unknown | Place::Here => String::new(),
+            let host = match &self.0.location {
+                Location::Host(host) => format!("{host}: "),
+                Location::Unknown | Location::LocalService => String::new(),
             };
-            let what = hint.map_or("the service answered with a fault", |hint| hint.what);
+            let what = hint.map_or("the service returned a fault", |hint| hint.summary);
             out.push_str(&format!("\n{program}: {host}{what}"));
-            // Who asked and for what matters once somebody had answered.
+            // User and resource are relevant only if the service was reached.
             let (resource, user) = match self.0.kind {
-                Kind::Denied => (Some(" to "), Some(" as ")),
-                Kind::Authentication => (None, Some(" as ")),
+                Kind::Denied if what == "access denied" => (Some(" to "), Some(" as ")),
+                Kind::Denied => (Some(", resource "), Some(", user ")),
+                Kind::Authentication if what == "login refused" => (None, Some(" as ")),
+                Kind::Authentication => (None, Some(", user ")),
                 Kind::Connect => (None, None),
                 _ => (Some(", resource "), None),
             };
@@ -340,15 +345,15 @@ impl Failure {
                 }
             }
             out.push('\n');
-            self.write_way_out(out);
+            self.write_advice(out);
             let subcode = self.0.subcode.as_deref().map(|s| format!("fault {s}, ")).unwrap_or_default();
             out.push_str(&format!("  ({subcode}code {code})\n"));
         } else {
-            self.write_way_out(out);
+            self.write_advice(out);
         }
     }
 
-    fn write_way_out(&self, out: &mut String) {
+    fn write_advice(&self, out: &mut String) {
         for line in self.way_out() {
             out.push_str("  ");
             out.push_str(&line);
@@ -356,12 +361,12 @@ impl Failure {
         }
     }
 
-    /// A line of a hint with the host in it.
-    fn addressed(&self, line: &str) -> String {
-        match &self.0.place {
-            Place::Unknown => line.replace("-r:{host}", "-r:HOST").replace("{host}", "the other machine"),
-            Place::Here => line.replace(" -r:{host}", "").replace("{host}", "this machine"),
-            Place::Host(host) => line.replace("{host}", &bracketed(host)),
+    /// Replaces `{host}` in a line of advice.
+    fn with_host(&self, line: &str) -> String {
+        match &self.0.location {
+            Location::Unknown => line.replace("-r:{host}", "-r:HOST").replace("{host}", "the other machine"),
+            Location::LocalService => line.replace(" -r:{host}", "").replace("{host}", "this machine"),
+            Location::Host(host) => line.replace("{host}", &bracketed(host)),
         }
     }
 }
@@ -375,13 +380,13 @@ impl Program {
     }
 }
 
-/// A host as it stands in an endpoint.
+/// Returns the host as written in an endpoint: an IPv6 address in brackets.
 #[must_use]
 pub fn bracketed(host: &str) -> Cow<'_, str> {
     if host.contains(':') { format!("[{host}]").into() } else { host.into() }
 }
 
-/// A `f:WSManFault`; `message` writes what stands in its `f:Message`.
+/// Returns a `f:WSManFault`; `message` writes the content of its `f:Message`.
 fn markup(code: Code, machine: &str, message: impl FnOnce(&mut Writer)) -> String {
     let mut writer = Writer::new();
     writer.start("f:WSManFault").namespace("f", FAULT);
@@ -391,7 +396,7 @@ fn markup(code: Code, machine: &str, message: impl FnOnce(&mut Writer)) -> Strin
     writer.finish()
 }
 
-/// The block that scripts know: the fault in the format of the results, its number, its text.
+/// Returns the block that Windows scripts parse: the fault in the output format, its number and its text.
 fn block(code: Code, message: &str, markup: &str, format: Format) -> String {
     let mut out = match Document::parse(markup, &Bounds::default()) {
         Ok(document) => format.print(document.root()),
@@ -408,12 +413,12 @@ fn block(code: Code, message: &str, markup: &str, format: Format) -> String {
 
 fn description(code: Code, message: &str) -> String {
     match (message.trim(), Hint::find(code), code.symbol()) {
-        ("", Some(hint), _) => hint.what.to_owned(),
+        ("", Some(hint), _) => hint.summary.to_owned(),
         ("", None, Some(symbol)) => symbol.to_owned(),
         ("", None, None) => "unknown error".to_owned(),
         (message, ..) => harmless(message),
     }
 }
 
-/// The namespace of `WSManFault` (MS-WSMV 2.2.1).
+/// Namespace of `WSManFault` (MS-WSMV 2.2.1).
 const FAULT: &str = "http://schemas.microsoft.com/wbem/wsman/1/wsmanfault";

@@ -1,4 +1,4 @@
-//! How results are printed: as a tree of text, as XML, as JSON, or as YAML.
+//! Output formats for results: tree of text, XML, JSON and YAML.
 
 mod json;
 mod pretty;
@@ -13,40 +13,39 @@ pub use tree::Tree;
 pub use crate::terminal::harmless;
 use crate::terminal::harmless_markup;
 
-/// The form of what is printed.
+/// Output format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// A tree of `Name = value` lines, as scripts know it.
+    /// Tree of `Name = value` lines, as Windows scripts expect.
     #[default]
     Text,
-    /// XML, one element a line, indented.
+    /// Indented XML, one element per line.
     Pretty,
-    /// The XML as it arrived, with references for characters that steer a terminal.
+    /// XML as received, with character references for characters that can control a terminal.
     Xml,
-    /// One JSON document; an enumeration is an array.
+    /// A single JSON document; an enumeration is an array.
     Json,
-    /// JSON, one line an item.
+    /// JSON, one line per item.
     Ndjson,
     /// YAML; an enumeration is a sequence.
     Yaml,
 }
 
 impl Format {
-    /// Prints one element, with a line end behind it.
+    /// Prints one element, with a final line feed.
     ///
-    /// `text`: the document element stands at the margin and every level four spaces further in.
-    /// A property is `Name = value`, `Name` alone if it is empty, `Name = null` if it is `xsi:nil`; repeated
-    /// values share a line, separated by `, `; selectors are `Selector: Name = value, ...`.
-    /// Attributes are left out, except ` [Source="GPO"]` and what `-sources` asks for. A blank line ends the block.
+    /// `text`: each level is indented by four spaces. A property is `Name = value`, `Name` alone if it is empty, or
+    /// `Name = null` if it is `xsi:nil`; repeated values share a line, separated by `, `; selectors are
+    /// `Selector: Name = value, ...`. Attributes are omitted, except ` [Source="GPO"]` and the origin that `-sources`
+    /// requests. A blank line ends the element.
     ///
-    /// `json`: an object with one member, the document element.
-    /// An element with children becomes an object, one without a string, `xsi:nil` becomes `null`, and a
-    /// name that occurs more than once an array.
-    /// `Source` of a value stands beside it as `Name@Source`, what `-sources` asks for as `Name@Origin`, `Source` of an object in it as `@Source`; `xsi:type`
-    /// becomes `@type` where it says more than the name; selectors become `"Selector": {"Name": "value"}`.
+    /// `json`: an object with one member, the document element. An element with children becomes an object, one
+    /// without children a string, `xsi:nil` becomes `null`, and a repeated name an array. The `Source` of a value
+    /// becomes the member `Name@Source`, the origin that `-sources` requests `Name@Origin`, and the `Source` of an
+    /// object its member `@Source`. `xsi:type` becomes `@type` if it differs from the element's name; selectors
+    /// become `"Selector": {"Name": "value"}`.
     ///
-    /// `yaml`: the same names and values; numbers and words such as `true` stand in quotation marks, because they are
-    /// texts.
+    /// `yaml`: the same names and values; numbers and words such as `true` are quoted, because they are text.
     #[must_use]
     pub fn print(self, element: Element<'_>) -> String {
         let mut out = match self {
@@ -61,17 +60,17 @@ impl Format {
         out
     }
 
-    /// Prints the items of an enumeration as they come.
+    /// Returns a printer for the items of an enumeration.
     #[must_use]
     pub fn results(self) -> Results {
         Results { format: self, items: 0 }
     }
 }
 
-/// The frame around the items of an enumeration.
+/// Printer for the items of an enumeration.
 ///
-/// Print [`Results::open`] first, every item with [`Results::item`] and [`Results::close`] last, after a
-/// failure too, so that what was printed stays one well-formed document.
+/// Print [`Results::open`] first, every item with [`Results::item`], and [`Results::close`] last, even after a
+/// failure, so that the output is a well-formed document.
 #[derive(Debug)]
 pub struct Results {
     format: Format,
@@ -79,7 +78,7 @@ pub struct Results {
 }
 
 impl Results {
-    /// What stands before the first item.
+    /// Text before the first item.
     #[must_use]
     pub fn open(&self) -> &'static str {
         match self.format {
@@ -91,7 +90,7 @@ impl Results {
         }
     }
 
-    /// One item.
+    /// Formats one item.
     pub fn item(&mut self, element: Element<'_>) -> String {
         self.items += 1;
         match self.format {
@@ -105,21 +104,21 @@ impl Results {
         }
     }
 
-    /// What stands behind the last item.
+    /// Text after the last item.
     #[must_use]
     pub fn close(&self) -> &'static str {
         match self.format {
             Format::Xml | Format::Pretty => "</wsman:Results>\n",
             Format::Json if self.items == 0 => "]\n",
             Format::Json => "\n]\n",
-            // Nothing at all would be read as no value.
+            // An empty YAML document would be a null value.
             Format::Yaml if self.items == 0 => "[]\n",
             Format::Text | Format::Ndjson | Format::Yaml => "",
         }
     }
 }
 
-/// The markup of an element with the namespaces of its surroundings.
+/// Returns the markup of an element with the namespace declarations of its ancestors.
 fn alone(element: Element<'_>) -> String {
     let mut writer = Writer::new();
     writer.copy(element);

@@ -1,11 +1,11 @@
-//! How resources, error numbers, results and failures are put into words, for the command lines and the scripting API.
+//! Text forms of resources, error numbers, results and failures, for the command lines and the scripting API.
 //!
-//! * [`endpoint`]: a service as people address it, `https://node7:5986`.
-//! * [`locator`]: a resource as people write it, `winrm/config/listener?Address=*+Transport=HTTP`.
-//! * [`association`]: what is related to an instance, `{Object=Win32_Service?Name=a;Role=Dependent}`.
-//! * [`codes`]: an error number in every spelling, and its name.
-//! * [`failure`]: what went wrong, what it means in practice, and what to do about it.
-//! * [`format`](mod@format): results as a tree of text, as XML or as JSON.
+//! * [`endpoint`]: address of a service as users write it, `https://node7:5986`.
+//! * [`locator`]: resource as users write it, `winrm/config/listener?Address=*+Transport=HTTP`.
+//! * [`association`]: filter for associated instances, `{Object=Win32_Service?Name=a;Role=Dependent}`.
+//! * [`codes`]: error number in every notation, and its symbol.
+//! * [`failure`]: failure of a program, its explanation, and what to do.
+//! * [`format`](mod@format): results as a tree of text, XML, JSON or YAML.
 //!
 //! ```
 //! use telarch_wording::codes::Code;
@@ -17,11 +17,11 @@
 //!
 //! let code = Code::parse("-2144108526").expect("a number");
 //! assert_eq!(code.symbol(), Some("ERROR_WSMAN_DESTINATION_UNREACHABLE"));
-//! assert_eq!(Hint::find(code).expect("a well-known number").what, "cannot connect");
+//! assert_eq!(Hint::find(code).expect("a well-known number").summary, "cannot connect");
 //! # Ok::<(), telarch_wording::locator::LocatorError>(())
 //! ```
 //!
-//! Left out on purpose: words of a command line, which `cli` reads, and everything that is sent.
+//! Not included: the grammar of the command lines, which is in `cli`, and everything on the wire.
 
 pub mod association;
 pub mod codes;

@@ -1,8 +1,8 @@
-//! Which resource an operation is about: `URI?Name=Value+Name2=Value2`, with aliases.
+//! Resource of an operation: `URI?Name=Value+Name2=Value2`, with aliases.
 
 use std::fmt;
 
-/// A resource URI and the selectors that pick one instance of it.
+/// Resource URI with the selectors that identify one instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Locator {
     resource_uri: String,
@@ -10,9 +10,9 @@ pub struct Locator {
 }
 
 impl Locator {
-    /// Reads `URI[?Name=Value[+Name2=Value2]]` and expands the alias of the first segment.
+    /// Parses `URI[?Name=Value[+Name2=Value2]]` and expands an alias in the first segment.
     ///
-    /// A `+` always separates selectors, so a value with one comes in with [`Locator::select`].
+    /// A `+` always separates selectors; add a value that contains one with [`Locator::select`].
     ///
     /// # Errors
     /// [`LocatorError::UriEmpty`], [`LocatorError::UnknownAlias`], [`LocatorError::BadSelector`] or
@@ -29,50 +29,47 @@ impl Locator {
         Ok(locator)
     }
 
-    /// Adds one selector, written `Name=Value`; everything behind the first `=` is the value.
+    /// Adds one selector, written `Name=Value`; the value is everything after the first `=`.
     ///
     /// # Errors
-    /// [`LocatorError::BadSelector`] or [`LocatorError::DuplicateSelector`].
+    /// [`LocatorError::BadSelector`] without a name or `=`, [`LocatorError::DuplicateSelector`] for a repeated name.
     pub fn select(&mut self, text: &str) -> Result<(), LocatorError> {
         let (name, value) = text
             .split_once('=')
             .filter(|(name, _)| !name.is_empty())
             .ok_or_else(|| LocatorError::BadSelector { text: text.to_owned() })?;
-        // Services compare the names of selectors without regard to case.
-        if self.selectors.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+        // Services compare selector names without regard to case.
+        if self.selectors.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
             return Err(LocatorError::DuplicateSelector { name: name.to_owned() });
         }
         self.selectors.push((name.to_owned(), value.to_owned()));
         Ok(())
     }
 
-    /// The whole URI, aliases expanded, without selectors.
+    /// Complete resource URI without selectors; aliases are expanded.
     #[must_use]
     pub fn resource_uri(&self) -> &str {
         &self.resource_uri
     }
 
-    /// Names and values in the order they were given.
+    /// Selector names and values in the order they were added.
     #[must_use]
     pub fn selectors(&self) -> &[(String, String)] {
         &self.selectors
     }
 
-    /// The last segment of the URI, which names the class or setting: `Win32_Service`.
+    /// Last segment of the URI, the name of the class or setting: `Win32_Service`.
     #[must_use]
     pub fn last_segment(&self) -> &str {
         self.resource_uri.rsplit('/').next().unwrap_or_default()
     }
 
-    /// The locator with an alias where one fits, as one would type it.
+    /// Returns the locator with the alias that makes it shortest, as users type it.
     #[must_use]
     pub fn short(&self) -> String {
-        let rest = |alias: &Alias| {
-            let rest = self.resource_uri.strip_prefix(alias.uri)?;
-            (rest.is_empty() || rest.starts_with('/')).then_some(rest.len())
-        };
-        let best =
-            ALIASES.iter().filter_map(|alias| Some((rest(alias)?, alias.name))).min_by_key(|(rest, _)| *rest);
+        let matching =
+            ALIASES.iter().filter_map(|alias| Some((alias.remainder(&self.resource_uri)?, alias.name)));
+        let best = matching.min_by_key(|(rest, _)| *rest);
         let whole = self.to_string();
         match best {
             Some((rest, name)) => {
@@ -82,7 +79,7 @@ impl Locator {
         }
     }
 
-    /// The action URI of a method; a name without a scheme is a method of this resource.
+    /// Returns the action URI of a method; a method without a scheme belongs to this resource.
     #[must_use]
     pub fn action_uri(&self, method: &str) -> String {
         if method.contains("://") { method.to_owned() } else { format!("{}/{method}", self.resource_uri) }
@@ -99,41 +96,41 @@ impl fmt::Display for Locator {
     }
 }
 
-/// Why a text is no locator; says what was wrong and where.
+/// Error of [`Locator::parse`] and [`Locator::select`].
 ///
-/// The second half of the answer, what to do instead, is [`LocatorError::way_out`].
+/// [`LocatorError::way_out`] returns the advice.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LocatorError {
-    /// Nothing where a resource URI should be.
+    /// Empty resource URI.
     #[error("the resource URI is empty")]
     UriEmpty,
-    /// A first segment that is no alias, without a scheme before it.
-    #[error("{uri:?} is neither a URI nor begins with an alias")]
+    /// The first segment is neither an alias nor a URI scheme.
+    #[error("unknown alias in {uri:?}")]
     UnknownAlias {
-        /// As it was typed.
+        /// The URI as typed.
         uri: String,
     },
     /// A selector that is not `Name=Value`.
-    #[error("selector {text:?} is not Name=Value")]
+    #[error("invalid selector {text:?}: it is not Name=Value")]
     BadSelector {
-        /// As it was typed.
+        /// The selector as typed.
         text: String,
     },
-    /// Two selectors of one name.
-    #[error("selector {name} is given twice")]
+    /// Two selectors with the same name.
+    #[error("selector {name} is specified twice")]
     DuplicateSelector {
-        /// The name.
+        /// Name of the selector.
         name: String,
     },
 }
 
 impl LocatorError {
-    /// What to do instead, in one line; none if the message says it already.
+    /// Returns advice in one line, unless the message is sufficient.
     #[must_use]
     pub fn way_out(&self) -> Option<&'static str> {
         match self {
-            Self::UriEmpty => Some("write an alias such as winrm/config, or a whole URI"),
+            Self::UriEmpty => Some("write an alias such as winrm/config, or a complete URI"),
             Self::UnknownAlias { .. } => {
                 Some("the aliases are winrm, wsman, wmi, wmicimv2, cimv2 and shell (winrm help alias)")
             }
@@ -145,15 +142,23 @@ impl LocatorError {
     }
 }
 
-/// What stands for the beginning of a resource URI.
+/// Abbreviation of the beginning of a resource URI.
 pub struct Alias {
-    /// The first segment, as it is typed.
+    /// First segment, as typed.
     pub name: &'static str,
-    /// What it expands to.
+    /// Beginning of the URI that it represents.
     pub uri: &'static str,
 }
 
-/// Every alias, as help lists them.
+impl Alias {
+    /// Returns how many bytes of the URI follow the alias, if the URI begins with it.
+    fn remainder(&self, uri: &str) -> Option<usize> {
+        let rest = uri.strip_prefix(self.uri)?;
+        (rest.is_empty() || rest.starts_with('/')).then_some(rest.len())
+    }
+}
+
+/// All aliases, in the order of the help text.
 pub const ALIASES: &[Alias] = &[
     Alias { name: "wmi", uri: "http://schemas.microsoft.com/wbem/wsman/1/wmi" },
     Alias { name: "wmicimv2", uri: "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2" },
@@ -163,7 +168,7 @@ pub const ALIASES: &[Alias] = &[
     Alias { name: "shell", uri: "http://schemas.microsoft.com/wbem/wsman/1/windows/shell" },
 ];
 
-/// Replaces an alias in the first segment; a text with a scheme stays as it is.
+/// Expands an alias in the first segment; a URI with a scheme is unchanged.
 fn expand(uri: &str) -> Result<String, LocatorError> {
     let uri = uri.trim_end_matches('/');
     if uri.is_empty() {

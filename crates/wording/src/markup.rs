@@ -1,16 +1,16 @@
-//! Writes elements that were read again, tag by tag.
+//! Writes parsed elements again, tag by tag.
 
 use std::collections::HashMap;
 
 use xml::{Element, Writer};
 
-/// The namespace of `xsi:nil` and `xsi:type` (XML Schema part 1, 2.6).
+/// Namespace of `xsi:nil` and `xsi:type` (XML Schema part 1, 2.6).
 pub const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
-/// The namespace of `Location`, which says where an item came from.
+/// Namespace of `Location`, which names the origin of an item.
 pub const BASE: &str = "http://schemas.dmtf.org/wbem/wsman/1/base";
 
-/// Opens the element with its prefix and the declarations of its own tag.
+/// Writes the start tag with the element's prefix and its own namespace declarations.
 pub fn open(writer: &mut Writer, element: Element<'_>) {
     writer.start(&qualified(element.prefix(), element.name()));
     for (prefix, uri) in element.declarations() {
@@ -18,7 +18,7 @@ pub fn open(writer: &mut Writer, element: Element<'_>) {
     }
 }
 
-/// Opens the element so that it can stand alone: with the declarations of its surroundings that it uses.
+/// Writes the start tag with all namespace declarations that the element needs as a document of its own.
 pub fn open_alone(writer: &mut Writer, element: Element<'_>) {
     open(writer, element);
     let mut declared: Vec<&str> = element.declarations().map(|(prefix, _)| prefix).collect();
@@ -36,14 +36,14 @@ pub fn open_alone(writer: &mut Writer, element: Element<'_>) {
     }
 }
 
-/// Writes the attributes of the element just opened, but for those `skip` names by namespace and name.
+/// Writes the attributes of the element just opened, except those that `skip` selects by namespace and name.
 pub fn attributes(writer: &mut Writer, element: Element<'_>, skip: impl Fn(&str, &str) -> bool) {
     for attribute in element.attributes().filter(|a| !skip(a.namespace(), a.name())) {
         writer.attribute(&qualified(attribute.prefix(), attribute.name()), &attribute.value());
     }
 }
 
-/// Writes the element as it was, for a place where its surroundings are declared already.
+/// Copies the element into a document that already declares the namespaces of its ancestors.
 pub fn rewrite(writer: &mut Writer, element: Element<'_>) {
     if is_mixed(element) {
         writer.copy(element);
@@ -59,34 +59,34 @@ pub fn rewrite(writer: &mut Writer, element: Element<'_>) {
     writer.end();
 }
 
-/// Whether text stands beside elements: where it stands cannot be told, so it is only copied whole.
+/// Returns whether the element contains both text and elements; such an element can only be copied whole.
 #[must_use]
 pub fn is_mixed(element: Element<'_>) -> bool {
     has_children(element) && !element.text().trim().is_empty()
 }
 
-/// Whether the element says `xsi:nil`: it has no value at all.
+/// Returns whether the element has `xsi:nil`, so that it has no value.
 #[must_use]
 pub fn is_nil(element: Element<'_>) -> bool {
     element.attribute(XSI, "nil").is_some_and(|nil| matches!(nil.trim(), "true" | "1"))
 }
 
-/// Whether other elements stand in it.
+/// Returns whether the element contains elements.
 #[must_use]
 pub fn has_children(element: Element<'_>) -> bool {
     element.children().next().is_some()
 }
 
-/// The children in groups of one name, in the order in which the names come first.
+/// Groups the children by name, in the order of the first occurrence of each name.
 ///
-/// Where an item was found ([`BASE`]) is left out: it is no property.
+/// `Location` ([`BASE`]) is omitted, because it is not a property.
 #[must_use]
 pub fn by_name(parent: Element<'_>) -> Vec<Vec<Element<'_>>> {
     let mut groups: Vec<Vec<Element<'_>>> = Vec::new();
-    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut positions: HashMap<&str, usize> = HashMap::new();
     for child in parent.children().filter(|child| !child.is(BASE, "Location")) {
-        let place = *places.entry(child.name()).or_insert(groups.len());
-        match groups.get_mut(place) {
+        let position = *positions.entry(child.name()).or_insert(groups.len());
+        match groups.get_mut(position) {
             Some(group) => group.push(child),
             None => groups.push(vec![child]),
         }
@@ -94,9 +94,9 @@ pub fn by_name(parent: Element<'_>) -> Vec<Vec<Element<'_>>> {
     groups
 }
 
-/// Whether markup may need a prefix: in a name, or in a value such as `xsi:type="p:Win32_Service"`.
+/// Returns whether the markup may use the prefix, in a name or in a value such as `xsi:type="p:Win32_Service"`.
 fn uses(markup: &str, prefix: &str) -> bool {
-    // The default namespace leaves no trace in names, so it always comes along.
+    // Names in the default namespace have no prefix, so its declaration is always needed.
     prefix.is_empty()
         || markup.match_indices(&format!("{prefix}:")).any(|(at, _)| {
             let before = markup.get(..at).and_then(|before| before.chars().next_back());

@@ -8,7 +8,7 @@ use std::str::Chars;
 use xml::{Bounds, Document};
 
 use crate::format::{Format, Tree};
-use crate::terminal::steers;
+use crate::terminal::controls_terminal;
 
 /// What a service answers is printed so that it cannot steer a terminal, and JSON and XML read back as the same.
 ///
@@ -22,7 +22,7 @@ pub fn printed(octets: &[u8]) {
     names_come_once(&tree);
     for format in [Format::Text, Format::Json, Format::Ndjson, Format::Yaml] {
         let printed = format.print(document.root());
-        assert!(!printed.contains(steers), "{format:?}: {printed:?}");
+        assert!(!printed.contains(controls_terminal), "{format:?}: {printed:?}");
     }
     let line = Format::Ndjson.print(document.root());
     assert_eq!(line.find('\n'), Some(line.len() - 1), "{line}");
@@ -35,7 +35,7 @@ pub fn printed(octets: &[u8]) {
     let roomy = Bounds { octets: 1 << 24, attributes: 1_000, namespaces: 1_000, ..Bounds::default() };
     for format in [Format::Xml, Format::Pretty] {
         let printed = format.print(document.root());
-        assert!(!printed.contains(steers), "{format:?}: {printed:?}");
+        assert!(!printed.contains(controls_terminal), "{format:?}: {printed:?}");
         let again =
             Document::parse(printed.as_str(), &roomy).unwrap_or_else(|error| panic!("{error}\n{printed}"));
         // Names with a character that steers have another one in its place.

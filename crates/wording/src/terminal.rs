@@ -1,19 +1,19 @@
-//! Text of other machines, so that it cannot steer the terminal it is shown on.
+//! Neutralises control characters in text from other machines, so that it cannot control the user's terminal.
 //!
-//! A service, a saved file or a controller may send what a terminal obeys: C0 and C1 control characters, which begin
-//! escape sequences, and characters that change the direction or the order of what is shown, so that text looks like
-//! another one (Unicode UAX #9, "Trojan Source"). None of them is printed, in no format, whether standard output is a
-//! terminal or not: what is written to a file today is shown on a terminal tomorrow.
+//! A service, a saved file or a management controller may send C0 and C1 control characters, which begin escape
+//! sequences, and bidirectional control characters, which make text look like different text (Unicode UAX #9,
+//! "Trojan Source"). They are replaced in every output format, even if standard output is not a terminal, because
+//! a file may be shown on a terminal later.
 //!
-//! What a command prints that `winrs` runs is not touched, as with `ssh`: it is the byte stream of a program that the
-//! user has chosen to run, and programs such as `top` need a terminal that obeys.
+//! The output of a command that `winrs` runs is passed on unchanged, as with `ssh`: it is the byte stream of a
+//! program that the user chose to run, and programs such as `top` need terminal control.
 
 use std::io::{self, Write};
 
-/// Returns whether a character steers a terminal: a control character other than a tab and a line feed, or one that
-/// ends lines or changes the direction of text.
+/// Returns whether a character can control a terminal: a control character other than tab and line feed, a line
+/// separator, or a bidirectional control character.
 #[must_use]
-pub fn steers(character: char) -> bool {
+pub fn controls_terminal(character: char) -> bool {
     match character {
         '\t' | '\n' => false,
         '\u{61C}' | '\u{200E}' | '\u{200F}' => true,
@@ -22,87 +22,87 @@ pub fn steers(character: char) -> bool {
     }
 }
 
-/// Returns the text with U+FFFD in place of each character that steers a terminal.
+/// Returns the text with U+FFFD in place of each character that can control a terminal.
 #[must_use]
 pub fn harmless(text: &str) -> String {
-    text.replace(steers, "\u{FFFD}")
+    text.replace(controls_terminal, "\u{FFFD}")
 }
 
-/// Returns the same XML document with character references in place of what steers a terminal.
+/// Returns an equivalent XML document with character references in place of characters that can control a terminal.
 ///
-/// Names cannot have references: U+061C, the only such character that they may have, becomes U+FFFD there.
+/// Names cannot contain references: U+061C, the only such character allowed in names, becomes U+FFFD there.
 #[must_use]
 pub fn harmless_markup(markup: &str) -> String {
-    if !markup.contains(steers) {
+    if !markup.contains(controls_terminal) {
         return markup.to_owned();
     }
-    // Readers turn both into line feeds (XML 1.0, 2.11), and would not do so with a reference.
+    // XML readers turn both into line feeds (XML 1.0, 2.11), but not a character reference.
     let markup = markup.replace("\r\n", "\n").replace('\r', "\n");
     let mut out = String::with_capacity(markup.len() + 64);
-    let mut place = Place::Text;
+    let mut context = Context::Text;
     for (at, character) in markup.char_indices() {
         let (before, rest) = markup.split_at_checked(at).unwrap_or_default();
-        place = place.next(before, rest);
+        context = context.next(before, rest);
         let code = u32::from(character);
-        match place {
-            _ if !steers(character) => out.push(character),
-            Place::Text | Place::Value(_) => out.push_str(&format!("&#x{code:X};")),
-            // There are no references in a section of plain data.
-            Place::Data => out.push_str(&format!("]]>&#x{code:X};<![CDATA[")),
-            Place::Tag | Place::Comment => out.push('\u{FFFD}'),
+        match context {
+            _ if !controls_terminal(character) => out.push(character),
+            Context::Text | Context::Value(_) => out.push_str(&format!("&#x{code:X};")),
+            // A CDATA section cannot contain references.
+            Context::CData => out.push_str(&format!("]]>&#x{code:X};<![CDATA[")),
+            Context::Tag | Context::Comment => out.push('\u{FFFD}'),
         }
     }
     out
 }
 
-/// Where in well-formed markup a character stands.
+/// Syntactic context of a character in well-formed markup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Context {
     Text,
     /// In a tag, outside the values of its attributes.
     Tag,
-    /// In the value of an attribute, between these quotation marks.
+    /// In an attribute value, enclosed in these quotation marks.
     Value(char),
-    /// In a section of plain data (XML 1.0, 2.7).
-    Data,
+    /// In a CDATA section (XML 1.0, 2.7).
+    CData,
     Comment,
 }
 
-impl Place {
-    /// The place of the first character of `rest`, where this is the one of the last character before it.
+impl Context {
+    /// Returns the context of the first character of `rest`; `self` is the context of the last character of `before`.
     fn next(self, before: &str, rest: &str) -> Self {
         let has_ended = match self {
-            Self::Data => before.ends_with("]]>"),
+            Self::CData => before.ends_with("]]>"),
             Self::Comment => before.ends_with("-->"),
             Self::Tag => before.ends_with('>'),
             Self::Text | Self::Value(_) => false,
         };
-        let place = if has_ended { Self::Text } else { self };
-        match (place, rest.chars().next()) {
-            (Self::Text, Some('<')) if rest.starts_with("<![CDATA[") => Self::Data,
+        let context = if has_ended { Self::Text } else { self };
+        match (context, rest.chars().next()) {
+            (Self::Text, Some('<')) if rest.starts_with("<![CDATA[") => Self::CData,
             (Self::Text, Some('<')) if rest.starts_with("<!--") => Self::Comment,
             (Self::Text, Some('<')) => Self::Tag,
             (Self::Tag, Some(quote @ ('"' | '\''))) => Self::Value(quote),
             (Self::Value(quote), Some(next)) if next == quote => Self::Tag,
-            (place, _) => place,
+            (context, _) => context,
         }
     }
 }
 
-/// Writes text with U+FFFD in place of what steers a terminal, and of what is no UTF-8.
+/// Writer that replaces characters that can control a terminal, and invalid UTF-8, by U+FFFD.
 ///
-/// Colours pass (ECMA-48 8.3.117), because programs write their own ones through this writer; they can neither move
-/// the cursor nor hide the end of a colour. It is the second line of defence: text from outside is made
-/// [harmless] where it is put into words.
+/// Colour sequences (SGR, ECMA-48 8.3.117) pass, because programs write their own through this writer; they cannot
+/// move the cursor. This is the second line of defence: text from other machines is already made
+/// [harmless] where it is formatted.
 #[derive(Debug)]
 pub struct HarmlessWriter<W: Write> {
     inner: W,
-    /// The beginning of a character whose end was not written yet: at most three bytes.
+    /// Incomplete UTF-8 sequence at the end of the last write: at most three bytes.
     pending: Vec<u8>,
 }
 
 impl<W: Write> HarmlessWriter<W> {
-    /// Writes to `inner`.
+    /// Creates a writer in front of `inner`.
     pub fn new(inner: W) -> Self {
         Self { inner, pending: Vec::new() }
     }
@@ -125,7 +125,7 @@ impl<W: Write> Write for HarmlessWriter<W> {
     }
 }
 
-/// Harmless text, with its colours.
+/// Makes text harmless, but keeps colour sequences.
 fn coloured(text: &str) -> String {
     let mut parts = text.split('\u{1B}');
     let mut out = harmless(parts.next().unwrap_or_default());
@@ -140,7 +140,7 @@ fn coloured(text: &str) -> String {
     out
 }
 
-/// How many bytes come before a character whose end is missing.
+/// Returns the number of bytes before an incomplete UTF-8 sequence at the end.
 fn whole_characters(bytes: &[u8]) -> usize {
     let mut begin = 0;
     for chunk in bytes.utf8_chunks() {
@@ -161,14 +161,14 @@ fn whole_characters(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    const STEERING: [char; 12] = [
+    const CONTROL: [char; 12] = [
         '\u{1B}', '\u{7}', '\u{8}', '\r', '\u{7F}', '\u{9B}', '\u{9D}', '\u{202E}', '\u{2066}', '\u{200F}',
         '\u{61C}', '\u{2028}',
     ];
 
     #[test]
-    fn what_steers_a_terminal_is_replaced_and_the_rest_stays() {
-        for character in STEERING {
+    fn control_characters_are_replaced_and_other_text_is_unchanged() {
+        for character in CONTROL {
             assert_eq!(harmless(&format!("a{character}b")), "a\u{FFFD}b", "{character:?}");
         }
         for text in ["ü日\t\n", "שלום", "مرحبا", "\u{200D}", "\u{202F}", "\u{2065}\u{206A}"] {
@@ -178,11 +178,11 @@ mod tests {
 
     #[test]
     fn markup_stays_the_same_document() {
-        for character in STEERING.into_iter().filter(|c| xml_has(*c)) {
+        for character in CONTROL.into_iter().filter(|c| xml_has(*c)) {
             let text = format!("a{character}b<![CDATA[<c{character}d>]]>e");
             let markup = format!("<r x=\"{character}\">{text}</r>");
             let shown = harmless_markup(&markup);
-            assert!(!shown.contains(steers), "{shown:?}");
+            assert!(!shown.contains(controls_terminal), "{shown:?}");
             let bounds = xml::Bounds::default();
             let [before, after] = [&markup, &shown].map(|markup| {
                 let document = xml::Document::parse(markup, &bounds).unwrap();
@@ -201,13 +201,13 @@ mod tests {
         }
     }
 
-    /// XML 1.0 has no other control characters.
+    /// Returns whether XML 1.0 allows the character; other control characters are not allowed.
     fn xml_has(character: char) -> bool {
         character == '\r' || character >= '\u{7F}'
     }
 
     #[test]
-    fn a_writer_sees_characters_whole_however_they_are_cut() {
+    fn the_writer_handles_characters_split_across_writes() {
         let text = "a\u{1B}]0;x\u{7}\u{9B}ü日\u{202E}\u{1F600}\n";
         for size in 1..6 {
             let mut writer = HarmlessWriter::new(Vec::new());

@@ -1,15 +1,15 @@
-//! What a message asks for.
+//! Actions (`a:Action`).
 
 use std::borrow::Cow;
 
 use crate::fault::{Fault, Subcode, code};
 use crate::namespace::{ENUMERATION, EVENTING, SHELL, TRANSFER};
 
-/// The value of `a:Action`, by meaning.
+/// Operation that a message requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Action {
-    /// Identify; it alone has no action header (DSP0226 11).
+    /// Identify, which has no action header (DSP0226 11).
     Identify,
     /// WS-Transfer Get.
     Get,
@@ -33,35 +33,35 @@ pub enum Action {
     GetStatus,
     /// WS-Eventing Unsubscribe.
     Unsubscribe,
-    /// A verb of the remote shell (MS-WSMV 3.1.4).
+    /// Remote shell operation (MS-WSMV 3.1.4).
     Shell(ShellVerb),
-    /// The client needs nothing more of an operation (MS-WSMV 3.1.4.19); nobody waits for an answer.
+    /// The client does not need the response to an operation any more (MS-WSMV 3.1.4.19); there is no response.
     End,
-    /// The method of a resource, or an action this service does not know.
+    /// Method of a resource, or an unknown action.
     Custom(String),
 }
 
-/// The verbs of the remote shell beyond those of WS-Transfer.
+/// Remote shell operations in addition to those of WS-Transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ShellVerb {
     /// Starts a command.
     Command,
-    /// Gives input.
+    /// Sends input.
     Send,
-    /// Asks for output.
+    /// Requests output.
     Receive,
-    /// Interrupts or ends a command.
+    /// Interrupts or terminates a command.
     Signal,
-    /// Leaves a shell for later.
+    /// Disconnects from a shell, which stays open.
     Disconnect,
-    /// Comes back to a shell left by the same client.
+    /// Reconnects the same client to its shell.
     Reconnect,
-    /// Takes over a shell left by another client.
+    /// Connects another client to a disconnected shell.
     Connect,
 }
 
 impl ShellVerb {
-    /// Every verb.
+    /// All operations.
     pub const ALL: [Self; 7] = [
         Self::Command,
         Self::Send,
@@ -86,18 +86,18 @@ impl ShellVerb {
 }
 
 impl Action {
-    /// Returns the action that a URI names, without the white space that some clients put around it.
+    /// Parses an action URI; leading and trailing white space is ignored, because some clients send it.
     ///
     /// # Errors
-    /// `a:ActionNotSupported` for a text that is no URI: no action has control characters, blanks or letters beyond
-    /// ASCII (RFC 3986, section 2), and what is not accepted is not logged either.
+    /// `a:ActionNotSupported` for characters that a URI cannot contain: control characters, blanks and letters beyond
+    /// ASCII (RFC 3986, section 2). The rejected text is not logged.
     pub fn parse(uri: &str) -> Result<Self, Fault> {
         let uri = uri.trim();
         if !uri.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Fault::new(
                 Subcode::ActionNotSupported,
                 code::ACTION_NOT_SUPPORTED,
-                "the Action is no URI: it has characters other than printable ASCII",
+                "the Action is not a URI: it contains characters other than printable ASCII",
             ));
         }
         Ok(Self::from_uri(uri))
@@ -125,7 +125,7 @@ impl Action {
         known.unwrap_or_else(|| Self::Custom(uri.to_owned()))
     }
 
-    /// The URI; empty for Identify.
+    /// Returns the URI; empty for Identify.
     #[must_use]
     pub fn uri(&self) -> Cow<'_, str> {
         let (base, name) = match self {
@@ -148,14 +148,14 @@ impl Action {
         Cow::Owned(format!("{base}/{name}"))
     }
 
-    /// The URI of the answer: the request's with `Response` behind it.
+    /// Returns the action URI of the response, that of the request with `Response` appended.
     #[must_use]
     pub fn response_uri(&self) -> String {
         format!("{}Response", self.uri())
     }
 }
 
-/// What actions about whole operations begin with.
+/// Base URI of actions on operations.
 const WSMAN_OF_MICROSOFT: &str = "http://schemas.microsoft.com/wbem/wsman/1/wsman";
 
 #[cfg(test)]
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_known_action_survives_its_own_uri() {
+    fn every_known_action_is_parsed_from_its_uri() {
         let transfers = [Action::Get, Action::Put, Action::Create, Action::Delete];
         let enumerations = [Action::Enumerate, Action::Pull, Action::Release];
         let eventing = [Action::Subscribe, Action::Renew, Action::GetStatus, Action::Unsubscribe];
@@ -175,13 +175,13 @@ mod tests {
     }
 
     #[test]
-    fn white_space_around_an_action_does_not_matter() {
+    fn white_space_around_an_action_is_ignored() {
         let padded = " http://schemas.xmlsoap.org/ws/2004/09/transfer/Get\n";
         assert_eq!(Action::parse(padded), Ok(Action::Get));
     }
 
     #[test]
-    fn an_action_with_anything_but_printable_ascii_is_refused() {
+    fn an_action_with_other_than_printable_ascii_is_rejected() {
         for text in ["urn:x\ny", "urn:x y", "urn:x\ty", "urn:\u{85}x", "urn:\u{202e}", "urn:ä", "urn:\u{7f}"]
         {
             let fault = Action::parse(text).expect_err(text);

@@ -1,4 +1,4 @@
-//! What is related to an instance: the filter of associations (DSP0227 16, MS-WSMV 2.2.4.2).
+//! Association filter (DSP0227 16, MS-WSMV 2.2.4.2).
 
 use xml::{Element, Writer};
 
@@ -6,56 +6,53 @@ use crate::EndpointReference;
 use crate::fault::{Fault, Subcode, code};
 use crate::namespace::CIM_BINDING;
 
-/// Which instances are related to one, or the associations that relate them.
+/// Filter for the instances associated with one instance, or for the associations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssociationFilter {
-    /// The instance from which it goes on.
+    /// Source instance.
     pub object: EndpointReference,
-    /// What is listed.
+    /// Form of the items.
     pub result: AssociationResult,
-    /// Only by associations of this class.
+    /// Only associations of this class.
     pub association_class: Option<String>,
-    /// Only where the object has this role.
+    /// Only associations in which the source instance has this role.
     pub role: Option<String>,
-    /// Only what is of this class.
+    /// Only associated instances of this class.
     pub result_class: Option<String>,
-    /// Only where what is listed has this role; of no meaning for the associations themselves.
+    /// Only associated instances with this role; not used for associations.
     pub result_role: Option<String>,
-    /// The properties to list; all if there are none here.
+    /// Properties to return; empty for all.
     pub properties: Vec<String>,
 }
 
-/// What an association filter lists.
+/// Items that an association filter returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AssociationResult {
-    /// The instances at the other ends.
+    /// Associated instances.
     Instances,
-    /// The associations.
+    /// Associations.
     Associations,
 }
 
 impl AssociationFilter {
-    /// Reads the content of a filter.
+    /// Parses the content of a filter.
     ///
     /// # Errors
-    /// `n:CannotProcessFilter` for an element that is none of the two, without an object, or with more properties than
-    /// anybody has.
+    /// `n:CannotProcessFilter` for another element, without an object, or with more than 1024 properties.
     pub fn parse(element: Element<'_>) -> Result<Self, Fault> {
         let result = match (element.namespace(), element.name()) {
             (CIM_BINDING, "AssociatedInstances") => AssociationResult::Instances,
             (CIM_BINDING, "AssociationInstances") => AssociationResult::Associations,
             (_, name) => {
-                let known = "AssociatedInstances or AssociationInstances";
-                return Err(unprocessable(format!("the association filter holds {name:?}, not {known}")));
+                let expected = "AssociatedInstances or AssociationInstances";
+                return Err(unprocessable(format!(
+                    "the association filter contains {name:?} instead of {expected}"
+                )));
             }
         };
         let object = element
             .child(CIM_BINDING, "Object")
             .ok_or_else(|| unprocessable("the association filter has no Object".to_owned()))?;
-        let named = |name: &str| {
-            let text = element.child(CIM_BINDING, name).map(|child| child.text().trim().to_owned());
-            text.filter(|text| !text.is_empty())
-        };
         let properties: Vec<String> = element
             .children()
             .filter(|child| child.is(CIM_BINDING, "IncludeResultProperty"))
@@ -63,20 +60,20 @@ impl AssociationFilter {
             .take(MOST_PROPERTIES + 1)
             .collect();
         if properties.len() > MOST_PROPERTIES {
-            return Err(unprocessable(format!("more than {MOST_PROPERTIES} properties are asked for")));
+            return Err(unprocessable(format!("the filter requests more than {MOST_PROPERTIES} properties")));
         }
         Ok(Self {
             object: EndpointReference::parse(object)?,
             result,
-            association_class: named("AssociationClassName"),
-            role: named("Role"),
-            result_class: named("ResultClassName"),
-            result_role: named("ResultRole"),
+            association_class: named_text(element, "AssociationClassName"),
+            role: named_text(element, "Role"),
+            result_class: named_text(element, "ResultClassName"),
+            result_role: named_text(element, "ResultRole"),
             properties,
         })
     }
 
-    /// Writes it as the content of a filter.
+    /// Writes the content of a filter.
     pub fn write(&self, writer: &mut Writer) {
         let (name, result_role) = match self.result {
             AssociationResult::Instances => ("b:AssociatedInstances", self.result_role.as_ref()),
@@ -84,7 +81,7 @@ impl AssociationFilter {
         };
         writer.start(name).namespace("b", CIM_BINDING);
         self.object.write(writer, "b:Object");
-        // The order is that of the schema.
+        // In the order of the schema.
         for (name, value) in [
             ("b:AssociationClassName", self.association_class.as_ref()),
             ("b:Role", self.role.as_ref()),
@@ -100,6 +97,11 @@ impl AssociationFilter {
         }
         writer.end();
     }
+}
+
+fn named_text(element: Element<'_>, name: &str) -> Option<String> {
+    let text = element.child(CIM_BINDING, name)?.text().trim().to_owned();
+    (!text.is_empty()).then_some(text)
 }
 
 fn unprocessable(reason: String) -> Fault {

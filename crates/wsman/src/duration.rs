@@ -1,23 +1,23 @@
-//! `xs:duration` as clients really write it (XML Schema part 2, 3.2.6).
+//! `xs:duration` in the forms that clients use (XML Schema part 2, 3.2.6).
 
 use std::time::Duration;
 
-/// Why a text is not a usable duration.
+/// Error of [`parse`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DurationError {
-    /// A duration before zero.
+    /// Negative duration.
     #[error("the duration is negative")]
     Negative,
-    /// Anything else.
+    /// Any other invalid text.
     #[error("not a duration such as PT60.000S")]
     Malformed,
 }
 
-/// Reads `PT20S`, `PT60.000S`, `PT1H0M0.5S`, `P0DT0H0M5S`, `P1W`; a year counts 365 days, a month 30.
+/// Parses `PT20S`, `PT60.000S`, `PT1H0M0.5S`, `P0DT0H0M5S` or `P1W`; a year has 365 days, a month 30.
 ///
 /// # Errors
-/// [`DurationError`]; the longest value is about 136 years of seconds and longer ones are shortened to it.
+/// [`DurationError`] for a negative or invalid duration. Durations above 136 years (2^32 - 1 s) become the maximum.
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let text = text.trim();
     let (negative, unsigned) = match text.strip_prefix('-') {
@@ -55,7 +55,7 @@ pub fn write_in_parts(duration: Duration) -> String {
 
 const DAY: u64 = 86_400;
 
-/// Adds up numbers that are each followed by one of the units, in the order of the units.
+/// Sums up numbers that are each followed by a unit, in the order of the units.
 fn sum(mut text: &str, units: &[(char, u64)]) -> Result<Duration, DurationError> {
     let mut total = Duration::ZERO;
     let mut left = units.iter();
@@ -71,7 +71,7 @@ fn sum(mut text: &str, units: &[(char, u64)]) -> Result<Duration, DurationError>
         if whole.is_empty() || (!fraction.is_empty() && unit != 'S') {
             return Err(DurationError::Malformed);
         }
-        // A number too long to be held means "longer than ever needed".
+        // A number that does not fit is larger than the maximum.
         let whole = whole.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(*seconds);
         let nanoseconds = fraction.chars().chain("000000000".chars()).take(9).collect::<String>();
         let nanoseconds = nanoseconds.parse::<u32>().map_err(|_| DurationError::Malformed)?;
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_forms_that_clients_send_are_read() {
+    fn all_forms_that_clients_send_are_parsed() {
         for (text, milliseconds) in [
             ("PT20S", 20_000),
             (" PT60.000S ", 60_000),
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_is_refused() {
+    fn invalid_durations_are_rejected() {
         for text in ["", "P", "PT", "20", "PT20", "PTS", "PT1S1M", "PT1.5M", "P1S", "PT1Sx", "PT٣S"] {
             assert_eq!(parse(text), Err(DurationError::Malformed), "{text}");
         }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn endless_numbers_are_shortened() {
+    fn excessive_durations_become_the_maximum() {
         assert_eq!(parse("P99999999999999999999999Y"), Ok(Duration::from_secs(4_294_967_295)));
     }
 

@@ -1,4 +1,4 @@
-//! Addresses of instances (WS-Addressing 2004/08, section 2; DSP0226 5.4).
+//! References to instances (WS-Addressing 2004/08, section 2; DSP0226 5.4).
 
 use xml::{Element, Writer};
 
@@ -6,28 +6,28 @@ use crate::fault::{Fault, Subcode, code};
 use crate::namespace::{ADDRESSING, ANONYMOUS, WSMAN};
 use crate::{ResourceUri, SelectorSet};
 
-/// An `a:EndpointReference` of WS-Management's default addressing model.
+/// An `a:EndpointReference` in WS-Management's default addressing model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointReference {
-    /// Where to send messages; anonymous in items of an enumeration.
+    /// Address for messages; anonymous in items of an enumeration.
     pub address: String,
-    /// Which resource.
+    /// Resource URI.
     pub resource: ResourceUri,
-    /// Which instance.
+    /// Selectors of the instance.
     pub selectors: SelectorSet,
 }
 
 impl EndpointReference {
-    /// A reference whose address says "where you are asking".
+    /// Creates a reference with the anonymous address, which means the service that sends it.
     #[must_use]
-    pub fn here(resource: ResourceUri, selectors: SelectorSet) -> Self {
+    pub fn anonymous(resource: ResourceUri, selectors: SelectorSet) -> Self {
         Self { address: ANONYMOUS.to_owned(), resource, selectors }
     }
 
-    /// Reads the children of a reference, whatever the element around them is called.
+    /// Parses the children of a reference element with any name.
     ///
     /// # Errors
-    /// A fault for a missing resource, wrong selectors or references nested too deep.
+    /// A fault for a missing resource URI, invalid selectors or references nested too deeply.
     pub fn parse(element: Element<'_>) -> Result<Self, Fault> {
         Self::parse_within(element, 0)
     }
@@ -38,15 +38,15 @@ impl EndpointReference {
             return Err(Fault::new(
                 Subcode::InvalidSelectors,
                 code::INVALID_SELECTORS,
-                format!("endpoint references inside each other more than {DEEPEST} times"),
+                format!("endpoint references are nested more than {DEEPEST} levels deep"),
             ));
         }
         let address = element.child(ADDRESSING, "Address").map(|address| address.text().trim().to_owned());
-        // Windows itself uses both names, and keeps them apart nowhere.
+        // Windows uses both names interchangeably.
         let parameters = element
             .child(ADDRESSING, "ReferenceParameters")
             .or_else(|| element.child(ADDRESSING, "ReferenceProperties"));
-        let part = |name| parameters.and_then(|parameters| parameters.child(WSMAN, name));
+        let part = |name| parameters?.child(WSMAN, name);
         let resource = part("ResourceURI").map(|uri| uri.text()).unwrap_or_default();
         let selectors = match part("SelectorSet") {
             Some(set) => SelectorSet::parse_within(set, depth)?,
@@ -68,7 +68,7 @@ impl EndpointReference {
     }
 }
 
-/// Writes the body of the answer to Create (WS-Transfer 3.3).
+/// Writes the body of the response to Create (WS-Transfer 3.3).
 pub fn write_resource_created(writer: &mut Writer, reference: &EndpointReference) {
     reference.write(writer, "x:ResourceCreated");
 }

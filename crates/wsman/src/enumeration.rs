@@ -6,77 +6,77 @@ use crate::AssociationFilter;
 use crate::fault::{Detail, Fault, Subcode, code};
 use crate::namespace::{CIM_BINDING, ENUMERATION, WSMAN};
 
-/// The body of Enumerate.
+/// Body of Enumerate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Enumerate {
-    /// The first items may come with the answer.
+    /// Whether the response may contain the first items.
     pub optimize: bool,
-    /// How many items one answer may hold; `None` is one.
+    /// Maximum number of items in the response; `None` is one.
     pub max_elements: Option<u32>,
-    /// What each item is.
+    /// Form of the items.
     pub mode: EnumerationMode,
-    /// What is told of instances of subclasses.
+    /// Treatment of instances of subclasses.
     pub polymorphism: PolymorphismMode,
-    /// Which items; the element is kept, because each dialect has a language of its own.
+    /// Filter of the items.
     pub filter: Option<Filter>,
 }
 
-/// What an item of an enumeration is (DSP0226 8.7).
+/// Form of an item (DSP0226 8.7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EnumerationMode {
     /// The instance.
     #[default]
     Object,
-    /// Its endpoint reference.
+    /// The endpoint reference of the instance.
     Reference,
-    /// Both.
+    /// Instance and endpoint reference.
     ObjectAndReference,
 }
 
-/// How instances of subclasses are listed among those of their class (DSP0227 8.1, `b:PolymorphismMode`).
+/// Treatment of instances of subclasses (DSP0227 8.1, `b:PolymorphismMode`).
 ///
-/// It concerns classes of CIM; Windows ignores it (MS-WSMV 3.1.4.1.27).
+/// Applies to CIM classes; Windows ignores it (MS-WSMV 3.1.4.1.27).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PolymorphismMode {
-    /// They are listed as what they are.
+    /// Instances of subclasses are included with all properties.
     #[default]
     IncludeSubClassProperties,
-    /// They are listed as instances of the class that was asked for.
+    /// Instances of subclasses are included with the properties of the enumerated class only.
     ExcludeSubClassProperties,
-    /// They are not listed.
+    /// Instances of subclasses are excluded.
     None,
 }
 
-/// A filter and its language.
+/// Filter with its dialect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// The URI of the dialect; XPath 1.0 when the client names none.
+    /// URI of the dialect; the default is XPath 1.0.
     pub dialect: String,
-    /// The filter as text.
+    /// Text of the filter.
     pub text: String,
-    /// The selectors, for the selector dialect.
+    /// Selectors of the selector dialect.
     pub selectors: crate::SelectorSet,
-    /// What is related to what, for the dialect of associations.
+    /// Content of the association dialect.
     pub association: Option<AssociationFilter>,
 }
 
-/// The body of Pull.
+/// Body of Pull.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pull {
-    /// Which enumeration, as the answer before named it.
+    /// Enumeration context from the previous response.
     pub context: String,
-    /// How many items the answer may hold; `None` is one.
+    /// Maximum number of items in the response; `None` is one.
     pub max_elements: Option<u32>,
-    /// How long to wait for the first item.
+    /// Maximum time to wait for the first item.
     pub max_time: Option<std::time::Duration>,
 }
 
 impl Enumerate {
-    /// Reads the body.
+    /// Parses the body.
     ///
     /// # Errors
-    /// `w:SchemaValidationError` for another element, `w:UnsupportedFeature` for an unknown mode,
-    /// `b:PolymorphismModeNotSupported` for an unknown way with subclasses.
+    /// `w:SchemaValidationError` for another element, `w:UnsupportedFeature` for an unknown enumeration mode,
+    /// `b:PolymorphismModeNotSupported` for an unknown polymorphism mode.
     pub fn parse(body: Element<'_>) -> Result<Self, Fault> {
         require(body, "Enumerate")?;
         let mode = match either(body, "EnumerationMode") {
@@ -89,7 +89,7 @@ impl Enumerate {
                     return Err(Fault::new(
                         Subcode::UnsupportedFeature,
                         code::ENUMERATION_MODE,
-                        format!("EnumerationMode {other:?} is unknown: use {known}, or leave it out"),
+                        format!("unknown EnumerationMode {other:?}: use {known}, or omit it"),
                     )
                     .with_detail(Detail::ENUMERATION_MODE));
                 }
@@ -122,7 +122,7 @@ impl Enumerate {
                 writer.element("w:EnumerationMode", "EnumerateObjectAndEPR");
             }
         }
-        // The default is not written: Windows wants none of it.
+        // The default is omitted, because Windows does not support the element.
         match self.polymorphism {
             PolymorphismMode::IncludeSubClassProperties => {}
             PolymorphismMode::ExcludeSubClassProperties => {
@@ -149,10 +149,10 @@ impl Filter {
 }
 
 impl Pull {
-    /// Reads the body.
+    /// Parses the body.
     ///
     /// # Errors
-    /// `w:SchemaValidationError` for another element or a missing context.
+    /// `w:SchemaValidationError` for another element or without a context.
     pub fn parse(body: Element<'_>) -> Result<Self, Fault> {
         require(body, "Pull")?;
         let max_time = body.child(ENUMERATION, "MaxTime").map(|time| crate::duration::parse(&time.text()));
@@ -177,10 +177,10 @@ impl Pull {
     }
 }
 
-/// Reads the context that the body of Release names.
+/// Parses the body of Release; returns the enumeration context.
 ///
 /// # Errors
-/// `w:SchemaValidationError` for another element or a missing context.
+/// `w:SchemaValidationError` for another element or without a context.
 pub fn parse_release(body: Element<'_>) -> Result<String, Fault> {
     require(body, "Release")?;
     context(body)
@@ -192,48 +192,49 @@ pub fn write_release(writer: &mut Writer, context: &str) {
     writer.element("n:EnumerationContext", context).end();
 }
 
-/// What an answer to Enumerate or Pull brings.
+/// Body of the response to Enumerate or Pull.
 #[derive(Debug)]
 pub struct Page<'a> {
-    /// How to go on; `None` at the end.
+    /// Context for the next Pull; `None` at the end.
     pub context: Option<String>,
-    /// The items, each an instance, a reference or a `w:Item`.
+    /// Items: instances, references or `w:Item` elements.
     pub items: Vec<Element<'a>>,
-    /// There are no further items.
+    /// Whether the enumeration is complete.
     pub end: bool,
 }
 
 impl<'a> Page<'a> {
-    /// Reads the body of an answer.
+    /// Parses the body.
     #[must_use]
     pub fn parse(response: Element<'a>) -> Self {
-        let named = |name: &'static str| {
-            // Only a direct child counts: a property may bear the name EndOfSequence.
-            response.children().filter(move |child| {
-                child.name() == name && (child.namespace() == ENUMERATION || child.namespace() == WSMAN)
-            })
-        };
-        let context = named("EnumerationContext")
+        let context = page_children(response, "EnumerationContext")
             .next()
             .map(|context| context.text().trim().to_owned())
             .filter(|context| !context.is_empty());
-        let items = named("Items").flat_map(|items| items.children()).collect();
-        Self { end: named("EndOfSequence").next().is_some(), context, items }
+        let items = page_children(response, "Items").flat_map(|items| items.children()).collect();
+        Self { end: page_children(response, "EndOfSequence").next().is_some(), context, items }
     }
+}
+
+/// Returns the direct children with a name: a property of an item may be named EndOfSequence.
+fn page_children<'a>(response: Element<'a>, name: &'static str) -> impl Iterator<Item = Element<'a>> {
+    response.children().filter(move |child| {
+        child.name() == name && (child.namespace() == ENUMERATION || child.namespace() == WSMAN)
+    })
 }
 
 fn require(body: Element<'_>, name: &str) -> Result<(), Fault> {
     if body.is(ENUMERATION, name) {
         return Ok(());
     }
-    Err(schema_error(format!("the body must hold an {name} element of WS-Enumeration, not {}", body.name())))
+    Err(schema_error(format!("the body must contain a WS-Enumeration {name} element, not {}", body.name())))
 }
 
 pub(crate) fn schema_error(reason: String) -> Fault {
     Fault::new(Subcode::SchemaValidationError, code::SCHEMA_VALIDATION_ERROR, reason)
 }
 
-/// A child in either of the two namespaces that clients mix up.
+/// Returns a child in either of two namespaces that clients confuse.
 pub(crate) fn either<'a>(body: Element<'a>, name: &str) -> Option<Element<'a>> {
     body.child(WSMAN, name).or_else(|| body.child(ENUMERATION, name))
 }
@@ -242,7 +243,7 @@ fn context(body: Element<'_>) -> Result<String, Fault> {
     let context = body.child(ENUMERATION, "EnumerationContext").map(|context| context.text());
     match context.as_deref().map(str::trim) {
         Some(context) if !context.is_empty() && context.len() <= 256 => Ok(context.to_owned()),
-        _ => Err(schema_error("the body names no EnumerationContext".to_owned())),
+        _ => Err(schema_error("the element EnumerationContext is missing or empty".to_owned())),
     }
 }
 
@@ -266,7 +267,7 @@ fn polymorphism_mode(body: Element<'_>) -> Result<PolymorphismMode, Fault> {
             Subcode::PolymorphismModeNotSupported,
             code::POLYMORPHISM_MODE_UNSUPPORTED,
             format!(
-                "PolymorphismMode {other:?} is unknown: \
+                "unknown PolymorphismMode {other:?}: \
                  use {INCLUDE_SUBCLASS_PROPERTIES}, {EXCLUDE_SUBCLASS_PROPERTIES} or {NO_SUBCLASSES}"
             ),
         )),
@@ -312,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_count_in_either_namespace_and_strange_ones_do_not() {
+    fn elements_are_accepted_in_both_namespaces_but_not_in_others() {
         for (own, other) in [("w", "n"), ("n", "w")] {
             let text = format!(
                 "<n:Enumerate><p:SessionId>1</p:SessionId><{own}:OptimizeEnumeration/>\
@@ -333,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn invalid_bodies_are_rejected() {
         for wrong in [
             "<n:Pull/>",
             "<w:Enumerate/>",
@@ -358,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_mode_is_a_feature_we_do_not_have() {
+    fn an_unknown_enumeration_mode_is_an_unsupported_feature() {
         let text = "<n:Enumerate><w:EnumerationMode>EnumerateAll</w:EnumerationMode></n:Enumerate>";
         let fault = Enumerate::parse(body(&document(text))).expect_err("unknown");
         assert_eq!((fault.subcode(), fault.code()), (&Subcode::UnsupportedFeature, code::ENUMERATION_MODE));
@@ -366,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_way_with_subclasses_is_the_fault_of_dsp0227() {
+    fn an_unknown_polymorphism_mode_has_the_fault_of_dsp0227() {
         let parse = |mode: &str| {
             let text = format!(
                 "<n:Enumerate><b:PolymorphismMode xmlns:b='{CIM_BINDING}'>{mode}</b:PolymorphismMode></n:Enumerate>"
@@ -386,12 +387,12 @@ mod tests {
             assert_eq!(fault.code(), code::POLYMORPHISM_MODE_UNSUPPORTED, "{wrong}");
         }
         let elsewhere = "<n:Enumerate><p:PolymorphismMode>Deep</p:PolymorphismMode></n:Enumerate>";
-        let read = Enumerate::parse(body(&document(elsewhere))).expect("a stranger's element");
+        let read = Enumerate::parse(body(&document(elsewhere))).expect("an unknown element");
         assert_eq!(read.polymorphism, PolymorphismMode::IncludeSubClassProperties);
     }
 
     #[test]
-    fn only_a_direct_child_ends_a_sequence() {
+    fn only_a_direct_child_ends_the_enumeration() {
         let inside = "<n:PullResponse><n:EnumerationContext>c</n:EnumerationContext><n:Items><p:Film>\
                       <n:EndOfSequence/><EndOfSequence/></p:Film></n:Items><EndOfSequence/></n:PullResponse>";
         let inside = document(inside);

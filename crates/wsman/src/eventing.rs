@@ -11,40 +11,40 @@ use crate::enumeration::{Filter, either, filter, schema_error};
 use crate::fault::{Fault, Subcode, code};
 use crate::namespace::{ADDRESSING, ANONYMOUS, ENUMERATION, EVENTING, WSMAN};
 
-/// The body of Subscribe.
+/// Body of Subscribe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscribe {
-    /// How the events come to the client.
+    /// Delivery mode.
     pub mode: DeliveryMode,
-    /// How long the subscription is wanted; `None` leaves it to the service. Never zero.
+    /// Requested duration, never zero; `None` leaves it to the service.
     pub expires: Option<Duration>,
-    /// Which events; the element is kept, because each dialect has a language of its own.
+    /// Filter of the events.
     pub filter: Option<Filter>,
-    /// The end of the subscription is to be told to an address of its own (`e:EndTo`).
+    /// Whether the client requests a SubscriptionEnd message at another address (`e:EndTo`).
     pub end_to: bool,
-    /// A bookmark is given, or bookmarks are wanted (`w:Bookmark`, `w:SendBookmarks`).
+    /// Whether the client sends or requests bookmarks (`w:Bookmark`, `w:SendBookmarks`).
     pub bookmarks: bool,
 }
 
-/// How events come to a client (DSP0226 10.2.9).
+/// Delivery mode of events (DSP0226 10.2.9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeliveryMode {
-    /// Each in a message of its own that nobody acknowledges; what a client means that names no mode.
+    /// Each event in a message without acknowledgement; the default of WS-Eventing.
     #[default]
     Push,
-    /// Each in a message of its own that is acknowledged.
+    /// Each event in a message with acknowledgement.
     PushWithAck,
-    /// Several in one message that is acknowledged.
+    /// Several events per message, with acknowledgement.
     Events,
-    /// The client asks for them.
+    /// The client requests events with Pull.
     Pull,
 }
 
 impl DeliveryMode {
-    /// All of them.
+    /// All modes.
     pub const ALL: [Self; 4] = [Self::Push, Self::PushWithAck, Self::Events, Self::Pull];
 
-    /// Its URI.
+    /// Returns the URI.
     #[must_use]
     pub const fn uri(self) -> &'static str {
         match self {
@@ -55,19 +55,19 @@ impl DeliveryMode {
         }
     }
 
-    /// What a service says that does not deliver so.
+    /// Returns the fault for an unsupported mode.
     #[must_use]
     pub fn unavailable(uri: &str) -> Fault {
         Fault::new(
             Subcode::DeliveryModeRequestedUnavailable,
             code::DELIVERY_MODE_UNAVAILABLE,
-            format!("the delivery mode {:?} is not available here: use {}", excerpt(uri), Self::Pull.uri()),
+            format!("unsupported delivery mode {:?}: use {}", excerpt(uri), Self::Pull.uri()),
         )
     }
 }
 
 impl Subscribe {
-    /// A subscription whose events the client asks for.
+    /// Creates a subscription in pull mode.
     #[must_use]
     pub fn pull(filter: Filter) -> Self {
         Self {
@@ -79,15 +79,15 @@ impl Subscribe {
         }
     }
 
-    /// Reads the body.
+    /// Parses the body.
     ///
     /// # Errors
     /// `w:SchemaValidationError` for another element, `e:DeliveryModeRequestedUnavailable` for an unknown mode,
-    /// `e:InvalidExpirationTime` and `e:UnsupportedExpirationType` for an end that cannot be meant.
+    /// `e:InvalidExpirationTime` and `e:UnsupportedExpirationType` for an invalid expiration.
     pub fn parse(body: Element<'_>) -> Result<Self, Fault> {
         require(body, "Subscribe")?;
         let Some(delivery) = body.child(EVENTING, "Delivery") else {
-            return Err(schema_error("the body names no Delivery of events".to_owned()));
+            return Err(schema_error("the element Delivery is missing in the body".to_owned()));
         };
         let mode = match delivery.attribute("", "Mode") {
             None => DeliveryMode::default(),
@@ -96,7 +96,7 @@ impl Subscribe {
                 .find(|mode| mode.uri() == uri.trim())
                 .ok_or_else(|| DeliveryMode::unavailable(&uri))?,
         };
-        // Both names are in use: WS-Eventing has one, WS-Management the other.
+        // Clients use both names: WS-Eventing defines one, WS-Management the other.
         let wanted = either(body, "Filter").or_else(|| body.child(EVENTING, "Filter"));
         let marks = ["Bookmark", "SendBookmarks"];
         Ok(Self {
@@ -108,7 +108,7 @@ impl Subscribe {
         })
     }
 
-    /// Writes the body of a subscription that is pulled from; other modes need an address that this does not know.
+    /// Writes the body of a subscription in pull mode; other modes need an address, which is not supported.
     pub fn write(&self, writer: &mut Writer) {
         writer.start("e:Subscribe").namespace("e", EVENTING);
         writer.start("e:Delivery").attribute("Mode", self.mode.uri()).end_empty();
@@ -122,26 +122,26 @@ impl Subscribe {
     }
 }
 
-/// What a service answers to Subscribe.
+/// Body of the response to Subscribe.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subscribed {
-    /// What the subscription is called in messages about it.
+pub struct SubscribeResponse {
+    /// Identifier of the subscription.
     pub identifier: String,
-    /// When it ends by itself; `None`, and zero on the wire, is never.
+    /// Duration of the subscription; `None`, which is zero on the wire, is unlimited.
     pub expires: Option<Duration>,
-    /// With what its events are asked for; only in pull mode.
+    /// Enumeration context for Pull; only in pull mode.
     pub context: Option<String>,
 }
 
-impl Subscribed {
-    /// Reads the body of the answer; `None` if it is not one or names no subscription.
+impl SubscribeResponse {
+    /// Parses the body of the response; returns `None` for another element or without an identifier.
     #[must_use]
     pub fn parse(response: Element<'_>) -> Option<Self> {
         if !response.is(EVENTING, "SubscribeResponse") {
             return None;
         }
         let manager = response.child(EVENTING, "SubscriptionManager")?;
-        // Windows itself uses both names, and keeps them apart nowhere.
+        // Windows uses both names interchangeably.
         let parameters = manager
             .child(ADDRESSING, "ReferenceProperties")
             .or_else(|| manager.child(ADDRESSING, "ReferenceParameters"))?;
@@ -150,12 +150,12 @@ impl Subscribed {
         let context = context.map(|context| context.trim().to_owned());
         Some(Self {
             identifier: Some(identifier).filter(|identifier| !identifier.is_empty())?,
-            expires: granted(response),
+            expires: expires_of(response),
             context: context.filter(|context| !context.is_empty()),
         })
     }
 
-    /// Writes the body of the answer; `address` is where the client asked.
+    /// Writes the body of the response; `address` is the one the client used.
     pub fn write(&self, writer: &mut Writer, address: Option<&str>, resource: &ResourceUri) {
         writer.start("e:SubscribeResponse").start("e:SubscriptionManager");
         writer.element("a:Address", address.unwrap_or(ANONYMOUS));
@@ -169,7 +169,7 @@ impl Subscribed {
     }
 }
 
-/// Reads the body of Renew: how much longer the subscription is wanted.
+/// Parses the body of Renew; returns the requested duration.
 ///
 /// # Errors
 /// As [`Subscribe::parse`].
@@ -204,29 +204,29 @@ pub fn write_status(writer: &mut Writer, name: &str, expires: Option<Duration>) 
     writer.end();
 }
 
-/// When a subscription ends, as the answer to Subscribe, Renew or GetStatus tells; `None` is never.
+/// Returns the duration in the response to Subscribe, Renew or GetStatus; `None` is unlimited.
 #[must_use]
-pub fn granted(response: Element<'_>) -> Option<Duration> {
+pub fn expires_of(response: Element<'_>) -> Option<Duration> {
     let text = response.child(EVENTING, "Expires")?.text();
     crate::duration::parse(&text).ok().filter(|duration| !duration.is_zero())
 }
 
-/// Writes what stands among events for those that had to be given up (DSP0226 10.2.13).
-pub fn write_dropped(writer: &mut Writer, count: u64) {
+/// Writes the item that reports dropped events (DSP0226 10.2.13).
+pub fn write_dropped_events(writer: &mut Writer, count: u64) {
     writer.start("w:DroppedEvents").namespace("w", WSMAN).attribute("Action", DROPPED);
     writer.text(&count.to_string()).end();
 }
 
-/// How many events were given up here, if the item says that and is no event itself.
+/// Returns the number of dropped events, if the item reports them and is not an event.
 #[must_use]
-pub fn dropped(item: Element<'_>) -> Option<u64> {
+pub fn dropped_events(item: Element<'_>) -> Option<u64> {
     if item.is(WSMAN, "DroppedEvents") { item.text().trim().parse().ok() } else { None }
 }
 
 const DROPPED: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/DroppedEvents";
 
 fn write_expires(writer: &mut Writer, expires: Option<Duration>) {
-    // As Windows writes that there is no end.
+    // Windows writes zero for an unlimited subscription.
     writer.element("e:Expires", &crate::duration::write(expires.unwrap_or_default()));
 }
 
@@ -239,15 +239,12 @@ fn expires(body: Element<'_>) -> Result<Option<Duration>, Fault> {
         Err(crate::duration::DurationError::Malformed) => Err(Fault::new(
             Subcode::EventingUnsupportedExpirationType,
             code::EVENTING_UNSUPPORTED_EXPIRATION_TYPE,
-            format!(
-                "Expires {:?} is not a duration such as PT600S, which is what is supported",
-                excerpt(text)
-            ),
+            format!("invalid Expires {:?}: only durations such as PT600S are supported", excerpt(text)),
         )),
         _ => Err(Fault::new(
             Subcode::EventingInvalidExpirationTime,
             code::EVENTING_INVALID_EXPIRATION_TIME,
-            "a subscription cannot end when it begins: give Expires a duration above zero",
+            "Expires must be a duration above zero",
         )),
     }
 }
@@ -256,7 +253,7 @@ fn require(body: Element<'_>, name: &str) -> Result<(), Fault> {
     if body.is(EVENTING, name) {
         return Ok(());
     }
-    Err(schema_error(format!("the body must hold a {name} element of WS-Eventing, not {}", body.name())))
+    Err(schema_error(format!("the body must contain a WS-Eventing {name} element, not {}", body.name())))
 }
 
 fn excerpt(text: &str) -> String {
@@ -285,13 +282,13 @@ mod tests {
     }
 
     #[test]
-    fn a_subscription_without_a_mode_is_one_by_push() {
+    fn the_default_delivery_mode_is_push() {
         let read = subscribe("<e:Delivery/>").expect("a body");
         assert_eq!((read.mode, read.expires, read.filter), (DeliveryMode::Push, None, None));
     }
 
     #[test]
-    fn every_mode_is_known_by_its_uri_and_others_are_refused_with_what_to_use() {
+    fn delivery_modes_are_parsed_and_unknown_ones_are_rejected() {
         for mode in DeliveryMode::ALL {
             let read = subscribe(&format!("<e:Delivery Mode=' {}'/>", mode.uri())).expect("a mode");
             assert_eq!(read.mode, mode);
@@ -303,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_may_stand_in_either_namespace() {
+    fn a_filter_is_accepted_in_both_namespaces() {
         for prefix in ["e", "w"] {
             let text = format!("<e:Delivery/><{prefix}:Filter Dialect='urn:q'> select </{prefix}:Filter>");
             let filter = subscribe(&text).expect("a body").filter.expect("a filter");
@@ -312,12 +309,12 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_cannot_be_meant_is_refused() {
+    fn an_invalid_expiration_is_rejected() {
         let ends = |text: &str| {
             subscribe(&format!("<e:Delivery/><e:Expires>{text}</e:Expires>")).map(|read| read.expires)
         };
         assert_eq!(ends(" PT10M "), Ok(Some(Duration::from_secs(600))));
-        // What Windows sends for "never".
+        // Windows sends this for an unlimited subscription.
         assert!(ends("PT3961315881.184S").expect("a duration").is_some());
         for (text, subcode, code) in [
             ("PT0S", Subcode::EventingInvalidExpirationTime, code::EVENTING_INVALID_EXPIRATION_TIME),
@@ -334,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_subscription_is_refused() {
+    fn other_elements_are_rejected() {
         for wrong in ["<e:Subscribe/>", "<e:Renew/>", "<n:Subscribe><e:Delivery/></n:Subscribe>"] {
             let fault = Subscribe::parse(body(&document(wrong))).expect_err(wrong);
             assert_eq!(fault.code(), code::SCHEMA_VALIDATION_ERROR, "{wrong}");
@@ -342,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_may_use_either_name_for_its_parameters_and_says_never_with_zero() {
+    fn a_subscribe_response_is_parsed_with_either_parameter_name() {
         for name in ["ReferenceProperties", "ReferenceParameters"] {
             let text = format!(
                 "<e:SubscribeResponse><e:SubscriptionManager><a:Address>x</a:Address><a:{name}>\
@@ -350,21 +347,21 @@ mod tests {
                  <e:Expires>PT0.000S</e:Expires><n:EnumerationContext>uuid:8</n:EnumerationContext>\
                  </e:SubscribeResponse>"
             );
-            let read = Subscribed::parse(body(&document(&text))).expect("an answer");
+            let read = SubscribeResponse::parse(body(&document(&text))).expect("an answer");
             assert_eq!((read.identifier.as_str(), read.expires), ("7", None));
             assert_eq!(read.context.as_deref(), Some("uuid:8"));
         }
         let nameless = "<e:SubscribeResponse><e:SubscriptionManager/></e:SubscribeResponse>";
-        assert_eq!(Subscribed::parse(body(&document(nameless))), None);
+        assert_eq!(SubscribeResponse::parse(body(&document(nameless))), None);
     }
 
     #[test]
-    fn dropped_events_are_told_from_events() {
+    fn dropped_events_are_distinguished_from_events() {
         let mut writer = Writer::new();
-        write_dropped(&mut writer, 12);
+        write_dropped_events(&mut writer, 12);
         let written = writer.finish();
         let written = Document::parse(written, &Bounds::default()).expect("XML");
-        assert_eq!(dropped(written.root()), Some(12));
-        assert_eq!(dropped(body(&document("<e:DroppedEvents>1</e:DroppedEvents>"))), None);
+        assert_eq!(dropped_events(written.root()), Some(12));
+        assert_eq!(dropped_events(body(&document("<e:DroppedEvents>1</e:DroppedEvents>"))), None);
     }
 }

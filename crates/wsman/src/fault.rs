@@ -1,4 +1,4 @@
-//! Faults: how every failure of an operation travels (DSP0226 14, MS-WSMV 2.2.4.43).
+//! SOAP faults (DSP0226 14, MS-WSMV 2.2.4.43).
 
 pub mod code;
 mod read;
@@ -13,9 +13,9 @@ use crate::namespace::{FAULT, FAULT_DETAIL, XML};
 pub use code::Code;
 pub use subcode::{Origin, Subcode};
 
-/// A failure as the other end sees it.
+/// Failure of an operation, as it is sent to the client.
 ///
-/// What an administrator needs beyond that goes into the log of the service, not in here.
+/// It reveals no more than the client needs; details for administrators are in the log of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault(Box<Parts>);
 
@@ -25,27 +25,27 @@ struct Parts {
     detail: Option<Detail>,
     code: Code,
     reason: String,
-    /// The host the fault comes from, as the client addressed it.
+    /// Host that returned the fault, as the client addressed it.
     machine: Option<String>,
     provider: Option<ProviderFault>,
     instance: Option<Fragment>,
     not_understood: Option<NotUnderstood>,
 }
 
-/// What the implementation of a resource adds to a fault.
+/// Details from the implementation of a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderFault {
-    /// Who says it, such as `Shell cmd plugin`.
+    /// Name of the provider, such as `Shell cmd plugin`.
     pub provider: String,
-    /// Where its code is, in Windows a file.
+    /// Location of its code, on Windows a file.
     pub path: String,
-    /// What it says; may be empty.
+    /// Message; may be empty.
     pub text: String,
-    /// What it adds as an instance of a class of its own, such as `__ExtendedStatus`.
+    /// Additional instance of a class such as `__ExtendedStatus`.
     pub extended: Option<Fragment>,
 }
 
-/// The header that a `s:MustUnderstand` fault is about.
+/// Header that a `s:MustUnderstand` fault names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct NotUnderstood {
     namespace: String,
@@ -53,7 +53,7 @@ struct NotUnderstood {
 }
 
 impl Fault {
-    /// A fault of a kind, with Windows' number for it and a sentence for the reader.
+    /// Creates a fault with the Windows error number and a message for users.
     #[must_use]
     pub fn new(subcode: Subcode, code: Code, reason: impl Into<String>) -> Self {
         Self(Box::new(Parts {
@@ -68,14 +68,14 @@ impl Fault {
         }))
     }
 
-    /// Adds the URI that narrows the subcode.
+    /// Sets the URI that narrows the subcode.
     #[must_use]
     pub fn with_detail(mut self, detail: Detail) -> Self {
         self.0.detail = Some(detail);
         self
     }
 
-    /// Adds what the provider says.
+    /// Sets the provider's message.
     #[must_use]
     pub fn with_provider(mut self, provider: &str, path: &str, text: impl Into<String>) -> Self {
         self.0.provider = Some(ProviderFault {
@@ -87,7 +87,7 @@ impl Fault {
         self
     }
 
-    /// Adds an instance to what the provider says; the fault stands within it once more, as those of WMI do.
+    /// Adds an instance to the provider's message; the fault is repeated inside it, as in faults of WMI.
     #[must_use]
     pub fn with_extended_error(mut self, extended: Fragment) -> Self {
         if let Some(provider) = &mut self.0.provider {
@@ -96,86 +96,86 @@ impl Fault {
         self
     }
 
-    /// Puts an instance in the place of `f:WSManFault`: the form of newer services, for clients that ask for it.
+    /// Replaces `f:WSManFault` by an instance: the form of newer services, for clients that request it.
     ///
-    /// Such an instance has the code as its `error_Code`.
+    /// The instance contains the code as its `error_Code`.
     #[must_use]
     pub fn with_instance(mut self, instance: Fragment) -> Self {
         self.0.instance = Some(instance);
         self
     }
 
-    /// Names the host, unless it is named already.
+    /// Sets the host, unless it is already set.
     #[must_use]
     pub fn on_machine(mut self, machine: &str) -> Self {
         self.0.machine.get_or_insert_with(|| machine.to_owned());
         self
     }
 
-    /// The header `name` insists on being understood and is not (SOAP 1.2 part 1, 5.4.8).
+    /// Creates the fault for a header that must be understood and is unknown (SOAP 1.2 part 1, 5.4.8).
     #[must_use]
     pub fn must_understand(namespace: &str, name: &str) -> Self {
-        let reason = format!("the header {name} is marked mustUnderstand and is not understood here");
+        let reason = format!("the header {name} is marked mustUnderstand and is not supported");
         let mut fault = Self::new(Subcode::MustUnderstand, code::MUST_UNDERSTAND, reason);
-        // A name nobody can mean is not repeated: a cut one would be another name.
+        // An excessively long name is omitted, because a truncated one would be a different name.
         fault.0.not_understood = (namespace.len() + name.len() <= LONGEST)
             .then(|| NotUnderstood { namespace: namespace.to_owned(), name: name.to_owned() });
         fault
     }
 
-    /// The kind.
+    /// Subcode.
     #[must_use]
     pub fn subcode(&self) -> &Subcode {
         &self.0.subcode
     }
 
-    /// Windows' number: a WSMan error, another HRESULT, or a plain Win32 error.
+    /// Windows error number: a WSMan error, another HRESULT, or a Win32 error.
     #[must_use]
     pub fn code(&self) -> Code {
         self.0.code
     }
 
-    /// What narrows the kind.
+    /// Detail that narrows the subcode.
     #[must_use]
     pub fn detail(&self) -> Option<&Detail> {
         self.0.detail.as_ref()
     }
 
-    /// The sentence for the reader.
+    /// Message for users.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.0.reason
     }
 
-    /// The host the fault comes from.
+    /// Host that returned the fault.
     #[must_use]
     pub fn machine(&self) -> Option<&str> {
         self.0.machine.as_deref()
     }
 
-    /// What the provider says.
+    /// Message of the provider.
     #[must_use]
     pub fn provider(&self) -> Option<&ProviderFault> {
         self.0.provider.as_ref()
     }
 
-    /// The instance that stands in the place of `f:WSManFault`.
+    /// Instance that replaces `f:WSManFault`.
     #[must_use]
     pub fn instance(&self) -> Option<&Fragment> {
         self.0.instance.as_ref()
     }
 
-    /// The value of the `a:Action` header of the message that carries it.
+    /// Value of the `a:Action` header of the fault message.
     #[must_use]
     pub fn action(&self) -> Cow<'static, str> {
         self.0.subcode.action()
     }
 
-    /// Writes the header that names what was not understood, if that is the failure.
+    /// Writes the header that names the unknown header of a `s:MustUnderstand` fault.
     pub(crate) fn write_headers(&self, writer: &mut Writer) {
         let Some(NotUnderstood { namespace, name }) = &self.0.not_understood else { return };
         writer.start("s:NotUnderstood");
-        // Namespaces in XML 1.0, section 3: no prefix can be declared for these two.
+        // No prefix can be declared for these two (Namespaces in XML 1.0, section 3).
         match namespace.as_str() {
             "" => writer.attribute("qname", name),
             XML => writer.attribute("qname", &format!("xml:{name}")),
@@ -234,7 +234,7 @@ impl Parts {
         writer.end().end();
     }
 
-    /// Opens `f:WSManFault` and the message in it.
+    /// Writes the start tags of `f:WSManFault` and its message.
     fn start_wsman_fault(&self, writer: &mut Writer) {
         writer.start("f:WSManFault").namespace("f", FAULT).attribute("Code", &self.code.to_string());
         writer.attribute("Machine", self.machine.as_deref().unwrap_or_default());
@@ -242,10 +242,10 @@ impl Parts {
     }
 }
 
-/// The longest text of a fault, in octets.
+/// Maximum length of a text in a fault, in bytes.
 const LONGEST: usize = 2_000;
 
-/// Names from a request stand in reasons; what is too long to be read is cut.
+/// Truncates a text, which may contain names from the request.
 fn bounded(mut text: String) -> String {
     if text.len() > LONGEST {
         let end = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
@@ -267,13 +267,13 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// The end of a `w:FaultDetail` URI (DSP0226 14.6).
+/// Last part of a `w:FaultDetail` URI (DSP0226 14.6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detail(Cow<'static, str>);
 
 macro_rules! details {
     ($($constant:ident = $suffix:literal;)+) => {
-        #[allow(missing_docs)] // Each is the word of DSP0226 14.6 itself.
+        #[allow(missing_docs)] // Each is a keyword of DSP0226 14.6.
         impl Detail {
             $(pub const $constant: Self = Self(Cow::Borrowed($suffix));)+
         }
@@ -312,13 +312,13 @@ details! {
 }
 
 impl Detail {
-    /// The whole URI.
+    /// Returns the complete URI.
     #[must_use]
     pub fn uri(&self) -> String {
         if self.0.contains(':') { self.0.clone().into_owned() } else { format!("{FAULT_DETAIL}{}", self.0) }
     }
 
-    /// The last part of the URI.
+    /// Returns the last part of the URI.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0

@@ -1,4 +1,4 @@
-//! The header of a request: what is asked, of which resource, under which limits (MS-WSMV 3.1.4.1).
+//! SOAP headers of a request: action, resource and limits (MS-WSMV 3.1.4.1).
 
 mod read;
 
@@ -11,53 +11,53 @@ use xml::Writer;
 use crate::namespace::{A, ANONYMOUS, Declared, EVENTING, P, S, W, X};
 use crate::{Action, OptionSet, ResourceUri, SelectorSet, Uuid, duration};
 
-/// Every header of a request this protocol knows; what a client left out is `None`.
+/// Headers of a request that this protocol defines; `None` for a header that is absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Head {
-    /// What is asked.
+    /// `a:Action`.
     pub action: Action,
-    /// `a:To`, kept for the answer to Create and otherwise ignored, as Windows does.
+    /// `a:To`, repeated in the response to Create and otherwise ignored, as in Windows.
     pub to: Option<String>,
-    /// Of which resource; Identify has none.
+    /// `w:ResourceURI`; `None` in Identify.
     pub resource: Option<ResourceUri>,
-    /// Of which instance.
+    /// `w:SelectorSet`, which identifies the instance.
     pub selectors: SelectorSet,
-    /// With which switches.
+    /// `w:OptionSet`.
     pub options: OptionSet,
-    /// `a:MessageID`, byte for byte; empty in Identify.
+    /// `a:MessageID`, unchanged; empty in Identify.
     pub message_id: String,
-    /// The largest answer the client takes, in octets; at least 8192.
+    /// `w:MaxEnvelopeSize`: maximum response size in bytes, at least 8192.
     pub max_envelope_size: Option<u32>,
-    /// How long the client waits.
+    /// `w:OperationTimeout`: time limit for the response.
     pub operation_timeout: Option<Duration>,
-    /// `w:Locale`, the language of texts.
+    /// `w:Locale`: language of texts.
     pub locale: Option<String>,
-    /// `p:DataLocale`, the language of data.
+    /// `p:DataLocale`: language of data.
     pub data_locale: Option<String>,
     /// `p:SessionId`.
     pub session_id: Option<String>,
-    /// `p:OperationID`, which the answer repeats.
+    /// `p:OperationID`, repeated in the response.
     pub operation_id: Option<String>,
-    /// `p:SequenceId`, which the answer repeats.
+    /// `p:SequenceId`, repeated in the response.
     pub sequence_id: Option<String>,
-    /// `e:Identifier`: of which subscription.
+    /// `e:Identifier` of the subscription.
     pub subscription: Option<String>,
-    /// Part of the instance only.
+    /// `w:FragmentTransfer`: restricts the operation to a part of the instance.
     pub fragment: Option<FragmentTransfer>,
 }
 
 /// `w:FragmentTransfer` (DSP0226 7.7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FragmentTransfer {
-    /// The language of the expression; `None` means XPath 1.0.
+    /// Dialect of the expression; `None` means XPath 1.0.
     pub dialect: Option<String>,
-    /// Which part.
+    /// Expression that selects the part.
     pub expression: String,
 }
 
 impl Head {
-    /// A head with nothing but an action and an identifier.
+    /// Creates a header with an action and a message identifier only.
     #[must_use]
     pub fn new(action: Action, message_id: Uuid) -> Self {
         Self { message_id: format!("uuid:{message_id}"), ..Self::empty(action) }
@@ -83,18 +83,18 @@ impl Head {
         }
     }
 
-    /// The head of Identify, which has no headers.
+    /// Creates the header of Identify, which is empty.
     #[must_use]
     pub fn identify() -> Self {
         Self::empty(Action::Identify)
     }
 
-    /// The smallest value of MaxEnvelopeSize (DSP0226 6.2).
+    /// Minimum value of MaxEnvelopeSize in bytes (DSP0226 6.2).
     pub const SMALLEST_ENVELOPE: u32 = 8_192;
 
-    /// Writes the whole message; `body` adds the content of `s:Body`.
+    /// Writes the complete message; `body` writes the content of `s:Body`.
     ///
-    /// `namespaces` are declared beside those of every message.
+    /// `namespaces` are declared in addition to the usual ones.
     #[must_use]
     pub fn envelope(&self, namespaces: &[(&str, &str)], body: impl FnOnce(&mut Writer)) -> String {
         let mut writer = Writer::with_capacity(2_048);

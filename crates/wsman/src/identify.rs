@@ -1,4 +1,4 @@
-//! Identify: who is there (DSP0226 11, MS-WSMV 3.1.4.17).
+//! Identify (DSP0226 11, MS-WSMV 3.1.4.17).
 
 use std::fmt;
 
@@ -6,23 +6,23 @@ use xml::{Element, Writer};
 
 use crate::namespace::{IDENTITY, OWN_IDENTITY, WSMAN};
 
-/// What a service says of itself.
+/// Identification of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The version of the protocol, a URI.
+    /// Protocol version, a URI.
     pub protocol_version: String,
-    /// Who made the service, or whom its administrator names in that place.
+    /// Vendor; administrators can configure another one.
     pub product_vendor: String,
-    /// Which version it is; `OS: 0.0.0 SP: 0.0 Stack: 3.0` to those who have not signed in.
+    /// Product version; `OS: 0.0.0 SP: 0.0 Stack: 3.0` in responses to unauthenticated requests.
     pub product_version: String,
-    /// How one may sign in, as URIs; none to those who have not.
+    /// Authentication profiles as URIs; empty in responses to unauthenticated requests.
     pub security_profiles: Vec<String>,
-    /// What the service really is, where its administrator has it name another vendor.
+    /// Actual product, if the administrator has configured another vendor.
     pub product: Option<String>,
 }
 
 impl Identity {
-    /// What is told to everyone: the protocol, and nothing of the machine.
+    /// Returns the identification for unauthenticated requests, which reveals nothing about the machine.
     #[must_use]
     pub fn anonymous(vendor: &str) -> Self {
         Self {
@@ -34,13 +34,13 @@ impl Identity {
         }
     }
 
-    /// Whether it is Windows, which says just this vendor and nothing else that it is; OMI on Linux says "Microsoft".
+    /// Returns whether the service is Windows: it has exactly this vendor and no `Product` element. OMI has "Microsoft".
     #[must_use]
     pub fn is_windows(&self) -> bool {
         self.product_vendor == "Microsoft Corporation" && self.product.is_none()
     }
 
-    /// Writes the body of the answer.
+    /// Writes the body of the response.
     pub fn write(&self, writer: &mut Writer) {
         writer.start("wsmid:IdentifyResponse").namespace("wsmid", IDENTITY);
         writer.element("wsmid:ProtocolVersion", &self.protocol_version);
@@ -59,19 +59,15 @@ impl Identity {
         writer.end();
     }
 
-    /// Reads the body of an answer by local names: OMI writes it in the SOAP namespace.
+    /// Parses the body of a response by local names, because OMI uses the SOAP namespace.
     #[must_use]
     pub fn parse(response: Element<'_>) -> Self {
-        let text = |name: &str| {
-            let element = response.children().find(|child| child.name() == name);
-            element.map(|element| element.text().trim().to_owned()).unwrap_or_default()
-        };
         let profiles = response.children().filter(|child| child.name() == "SecurityProfiles");
         let product = response.children().find(|child| child.is(OWN_IDENTITY, "Product"));
         Self {
-            protocol_version: text("ProtocolVersion"),
-            product_vendor: text("ProductVendor"),
-            product_version: text("ProductVersion"),
+            protocol_version: text(response, "ProtocolVersion"),
+            product_vendor: text(response, "ProductVendor"),
+            product_version: text(response, "ProductVersion"),
             security_profiles: profiles
                 .flat_map(|profiles| profiles.children())
                 .map(|profile| profile.text().trim().to_owned())
@@ -81,17 +77,22 @@ impl Identity {
     }
 }
 
-/// In one line, for people: `Telarch, OS: 6.1.0 SP: 0.0 Stack: 3.0`.
+fn text(response: Element<'_>, name: &str) -> String {
+    let element = response.children().find(|child| child.name() == name);
+    element.map(|element| element.text().trim().to_owned()).unwrap_or_default()
+}
+
+/// Writes one line: `Telarch, OS: 6.1.0 SP: 0.0 Stack: 3.0`.
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(product) = &self.product {
-            write!(f, "{product}, which calls its vendor ")?;
+            write!(f, "{product}, with the configured vendor ")?;
         }
         write!(f, "{}, {}", self.product_vendor, self.product_version)
     }
 }
 
-/// Writes the body of the question.
+/// Writes the body of the request.
 pub fn write_request(writer: &mut Writer) {
     writer.start("wsmid:Identify").namespace("wsmid", IDENTITY).end_empty();
 }
@@ -103,33 +104,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_identity_is_read_in_any_namespace() {
+    fn an_identity_is_parsed_in_any_namespace() {
         let text = "<o:IdentifyResponse xmlns:o='urn:other'><ProductVendor> Example </ProductVendor>\
                     <o:ProtocolVersion>urn:p</o:ProtocolVersion><o:SecurityProfiles>\
                     <o:SecurityProfileName>urn:a</o:SecurityProfileName><b>urn:b</b></o:SecurityProfiles>\
                     </o:IdentifyResponse>";
         let document = Document::parse(text, &Bounds::default()).expect("XML");
         let identity = Identity::parse(document.root());
-        let told = (identity.product_vendor.as_str(), identity.protocol_version.as_str());
-        assert_eq!(told, ("Example", "urn:p"));
+        let found = (identity.product_vendor.as_str(), identity.protocol_version.as_str());
+        assert_eq!(found, ("Example", "urn:p"));
         assert_eq!((identity.product_version.as_str(), identity.security_profiles.len()), ("", 2));
     }
 
     #[test]
-    fn windows_is_who_names_its_vendor_and_is_nothing_else() {
+    fn windows_is_recognised_by_vendor_and_missing_product() {
         let named = Identity::anonymous;
         assert!(named("Microsoft Corporation").is_windows());
-        // OMI on Linux, and our own with a vendor of the settings.
+        // OMI on Linux, and Telarch with a configured vendor.
         assert!(!named("Microsoft").is_windows());
         let ours = Identity { product: Some("Example".to_owned()), ..named("Microsoft Corporation") };
         assert!(!ours.is_windows());
-        let told = "Example, which calls its vendor Microsoft Corporation, OS: 0.0.0 SP: 0.0 Stack: 3.0";
-        assert_eq!(ours.to_string(), told);
+        let shown = "Example, with the configured vendor Microsoft Corporation, OS: 0.0.0 SP: 0.0 Stack: 3.0";
+        assert_eq!(ours.to_string(), shown);
         assert_eq!(named("Example").to_string(), "Example, OS: 0.0.0 SP: 0.0 Stack: 3.0");
     }
 
     #[test]
-    fn only_our_own_element_says_what_a_service_really_is() {
+    fn only_telarchs_own_element_names_the_actual_product() {
         let text = "<IdentifyResponse><Product>Other</Product><Product xmlns='urn:other'>Other</Product>\
                     </IdentifyResponse>";
         let document = Document::parse(text, &Bounds::default()).expect("XML");

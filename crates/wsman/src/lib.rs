@@ -1,9 +1,8 @@
-//! WS-Management (DSP0226) with Microsoft's extensions (MS-WSMV) as values: both ends, no I/O.
+//! WS-Management (DSP0226) with Microsoft's extensions (MS-WSMV): messages of both ends, without I/O.
 //!
-//! The service reads a [`Request`] and answers with a [`Reply`] or a [`Fault`]; the client writes a
-//! [`Head`] with a body and reads a [`Response`].
-//! Prefixes, element order and white space of replies are those of Windows, because some clients in the
-//! field match them as text.
+//! The service parses a [`Request`] and writes a [`Reply`] or a [`Fault`]; the client writes a [`Head`] with a body and
+//! parses a [`Response`].
+//! Prefixes, element order and white space of replies are those of Windows, because some clients match them as text.
 //!
 //! ```
 //! use telarch_wsman::{Action, Head, Request, ResourceUri, Uuid, namespace};
@@ -11,13 +10,13 @@
 //! let mut head = Head::new(Action::Get, Uuid::from_random([7; 16]));
 //! head.resource = Some(ResourceUri::parse(namespace::CONFIG)?);
 //! let message = head.envelope(&[], |_body| {});
-//! let request = Request::parse(message, &Default::default()).expect("what we write, we read");
+//! let request = Request::parse(message, &Default::default()).expect("a valid request");
 //! assert_eq!(request.head().action, Action::Get);
 //! # Ok::<(), telarch_wsman::Fault>(())
 //! ```
 //!
-//! The body is carried, not interpreted, except for the messages this protocol defines itself: identify,
-//! transfer, enumeration, eventing and the remote shell.
+//! Bodies are not interpreted, except for the messages that this protocol defines: Identify, WS-Transfer, enumeration,
+//! eventing and the remote shell.
 
 mod action;
 mod association;
@@ -46,7 +45,7 @@ pub use fault::{Code, Detail, Fault, Origin, ProviderFault, Subcode, code};
 pub use head::{FragmentTransfer, Head};
 pub use option_set::{OptionSet, WsmanOption};
 pub use reply::Reply;
-pub use request::{Refused, Request};
+pub use request::{RejectedRequest, Request};
 pub use resource_uri::ResourceUri;
 pub use response::{Response, ResponseError};
 pub use selector::{Selector, SelectorSet, SelectorValue};

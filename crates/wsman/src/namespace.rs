@@ -1,4 +1,4 @@
-//! Namespace and dialect URIs, with the prefix that Windows gives each (MS-WSMV 2.2.1).
+//! Namespace and dialect URIs, with the prefixes that Windows uses (MS-WSMV 2.2.1).
 
 /// SOAP 1.2 envelope, prefix `s`.
 pub const SOAP: &str = "http://www.w3.org/2003/05/soap-envelope";
@@ -16,41 +16,41 @@ pub const WSMAN: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd";
 pub const CIM_BINDING: &str = "http://schemas.dmtf.org/wbem/wsman/1/cimbinding.xsd";
 /// Microsoft's extensions to WS-Management, prefix `p`.
 pub const MICROSOFT: &str = "http://schemas.microsoft.com/wbem/wsman/1/wsman.xsd";
-/// The remote shell, prefix `rsp`.
+/// Remote shell, prefix `rsp`.
 pub const SHELL: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
-/// The detail of faults, prefix `f`.
+/// Fault details, prefix `f`.
 pub const FAULT: &str = "http://schemas.microsoft.com/wbem/wsman/1/wsmanfault";
-/// The configuration of the service, prefix `cfg`; also the URI of its resource.
+/// Configuration of the service, prefix `cfg`; also its resource URI.
 pub const CONFIG: &str = "http://schemas.microsoft.com/wbem/wsman/1/config";
 /// Identify, prefix `wsmid`.
 pub const IDENTITY: &str = "http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd";
-/// What Identify tells beside what is specified. It is ours; services may add such elements (DSP0226 11).
+/// Telarch's extension to Identify; services may add elements of their own (DSP0226 11).
 pub const OWN_IDENTITY: &str = "urn:telarch:identity";
-/// The attributes `xml:lang` and `xml:space`.
+/// Attributes `xml:lang` and `xml:space`.
 pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
 /// XML Schema instance attributes, prefix `xsi`.
 pub const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
-/// The address of one who waits on the same connection.
+/// Anonymous address: the sender on the same connection.
 pub const ANONYMOUS: &str = "http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous";
 /// Resource of command shells.
 pub const SHELL_CMD: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/cmd";
-/// What the URIs of fault details begin with (DSP0226 14.6).
+/// Prefix of fault detail URIs (DSP0226 14.6).
 pub const FAULT_DETAIL: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/faultDetail/";
 
 /// WQL as a filter dialect.
 pub const DIALECT_WQL: &str = "http://schemas.microsoft.com/wbem/wsman/1/WQL";
 /// Selectors as a filter dialect (DSP0226 annex E).
 pub const DIALECT_SELECTOR: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/SelectorFilter";
-/// Of the attribute `Origin`: what gives a value of the configuration. It is ours, and told only to those who ask with
+/// Namespace of the attribute `Origin`, the origin of a configuration value; an extension, sent only on request with
 /// [`OptionSet::SOURCES`](crate::OptionSet::SOURCES).
 pub const SOURCES: &str = "urn:telarch:sources";
-/// What is related to an instance as a filter dialect (DSP0227 16).
+/// Associations as a filter dialect (DSP0227 16).
 pub const DIALECT_ASSOCIATION: &str = "http://schemas.dmtf.org/wbem/wsman/1/cimbinding/associationFilter";
 /// XPath 1.0 as a filter or fragment dialect.
 pub const DIALECT_XPATH: &str = "http://www.w3.org/TR/1999/REC-xpath-19991116";
 
-/// Prefix and URI, as a reply declares them.
+/// Prefix and URI of a namespace declaration.
 pub(crate) type Declared = (&'static str, &'static str);
 
 pub(crate) const S: Declared = ("s", SOAP);

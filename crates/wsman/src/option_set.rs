@@ -1,39 +1,39 @@
-//! Switches of an operation (DSP0226 6.4).
+//! Options of an operation (DSP0226 6.4).
 
 use xml::{Element, Writer};
 
 use crate::fault::{Detail, Fault, Subcode, code};
 use crate::namespace::{WSMAN, XSI};
 
-/// Options in the order they were given.
+/// Options in the order of the message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OptionSet(Vec<WsmanOption>);
 
-/// One `w:Option`.
+/// A `w:Option` element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WsmanOption {
-    /// Its name.
+    /// Name of the option.
     pub name: String,
-    /// Its value; `None` is `xsi:nil`.
+    /// Value; `None` is `xsi:nil`.
     pub value: Option<String>,
-    /// A service that does not know the option must refuse the request.
+    /// Whether a service that does not know the option must reject the request.
     pub must_comply: bool,
 }
 
 impl OptionSet {
-    /// How many options one message may carry.
+    /// Maximum number of options in a message.
     pub const MAX: usize = 100;
 
-    /// Asks for what gives each value of the configuration. It is ours: other services pass over it.
+    /// Option that requests the origin of each configuration value; an extension that other services ignore.
     pub const SOURCES: &str = "telarch:Sources";
 
-    /// No options.
+    /// Creates an empty set.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The set with one more option that need not be obeyed.
+    /// Adds an option that the service may ignore.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.0.push(WsmanOption { name: name.into(), value: Some(value.into()), must_comply: false });
@@ -45,20 +45,14 @@ impl OptionSet {
         self.0.push(option);
     }
 
-    /// Reads a `w:OptionSet`; attribute names are compared without regard to case, as clients vary.
+    /// Parses a `w:OptionSet`; attribute names are compared without regard to case, because clients differ.
     ///
     /// # Errors
-    /// `w:InvalidOptions` for an option without name, `w:EncodingLimit` for too many.
+    /// `w:InvalidOptions` for an option without a name, `w:EncodingLimit` for too many options.
     pub fn parse(element: Element<'_>) -> Result<Self, Fault> {
         let mut set = Self::default();
         for option in element.children().filter(|child| child.is(WSMAN, "Option")) {
-            let attribute = |name: &str| {
-                option
-                    .attributes()
-                    .find(|attribute| attribute.name().eq_ignore_ascii_case(name))
-                    .map(|attribute| attribute.value().trim().to_owned())
-            };
-            let Some(name) = attribute("Name").filter(|name| !name.is_empty()) else {
+            let Some(name) = attribute(option, "Name").filter(|name| !name.is_empty()) else {
                 return Err(Fault::new(
                     Subcode::InvalidOptions,
                     code::INVALID_OPTION_NAME,
@@ -76,7 +70,7 @@ impl OptionSet {
             }
             let is_nil = option.attribute(XSI, "nil").is_some_and(|nil| is_true(&nil));
             let value = (!is_nil).then(|| option.text().trim().to_owned());
-            let must_comply = attribute("MustComply").is_some_and(|value| is_true(&value));
+            let must_comply = attribute(option, "MustComply").is_some_and(|value| is_true(&value));
             set.0.push(WsmanOption { name, value, must_comply });
         }
         Ok(set)
@@ -101,40 +95,47 @@ impl OptionSet {
         writer.end();
     }
 
-    /// The value of an option, its name compared without regard to case; nil counts as empty.
+    /// Returns the value of an option, whose name is compared without regard to case; nil is an empty value.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
         let option = self.0.iter().find(|option| option.name.eq_ignore_ascii_case(name))?;
         Some(option.value.as_deref().unwrap_or_default())
     }
 
-    /// Whether an option is given as `TRUE`, `true` or `1`.
+    /// Returns whether an option is `TRUE`, `true` or `1`.
     #[must_use]
     pub fn is_set(&self, name: &str) -> bool {
         self.value(name).is_some_and(is_true)
     }
 
-    /// All of them in order.
+    /// Options in order.
     pub fn iter(&self) -> impl Iterator<Item = &WsmanOption> {
         self.0.iter()
     }
 
-    /// Refuses an option that must be complied with and is not among the known.
+    /// Checks that every option marked `MustComply` is in the list.
     ///
     /// # Errors
-    /// `w:InvalidOptions`, detail `NotSupported`.
+    /// `w:InvalidOptions` with the detail `NotSupported` for an unknown one.
     pub fn require_known(&self, known: &[&str]) -> Result<(), Fault> {
-        let is_known = |name: &str| known.iter().any(|known| known.eq_ignore_ascii_case(name));
-        match self.0.iter().find(|option| option.must_comply && !is_known(&option.name)) {
+        let unknown = self.0.iter().find(|option| {
+            option.must_comply && !known.iter().any(|known| known.eq_ignore_ascii_case(&option.name))
+        });
+        match unknown {
             Some(option) => Err(Fault::new(
                 Subcode::InvalidOptions,
                 code::OPTION_NOT_SUPPORTED,
-                format!("the option {} is not supported here, and the request insists on it", option.name),
+                format!("the option {} is required by the request and not supported", option.name),
             )
             .with_detail(Detail::NOT_SUPPORTED)),
             None => Ok(()),
         }
     }
+}
+
+fn attribute(option: Element<'_>, name: &str) -> Option<String> {
+    let attribute = option.attributes().find(|attribute| attribute.name().eq_ignore_ascii_case(name))?;
+    Some(attribute.value().trim().to_owned())
 }
 
 pub(crate) fn is_true(value: &str) -> bool {

@@ -60,8 +60,8 @@ pub fn response(octets: &[u8]) {
             let _ = Received::parse(content);
             let _ = ShellState::parse(content);
             let _ = enumeration::Page::parse(content);
-            let _ = eventing::Subscribed::parse(content);
-            let _ = eventing::dropped(content);
+            let _ = eventing::SubscribeResponse::parse(content);
+            let _ = eventing::dropped_events(content);
             let _ = crate::identify::Identity::parse(content);
         }
         let _ = response.body().and_then(crate::shell::parse_created);

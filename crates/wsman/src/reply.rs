@@ -1,4 +1,4 @@
-//! An answer as the service writes it: once, straight into the buffer that is sent.
+//! Responses as the service writes them, directly into the buffer that is sent.
 
 use xml::Writer;
 
@@ -6,14 +6,14 @@ use crate::fault::{Detail, Fault, Subcode, code};
 use crate::namespace::{A, ANONYMOUS, B, Declared, E, N, P, RSP, S, W, X};
 use crate::{Action, Head, Uuid};
 
-/// An answer in the making: the header is written, the body is open.
+/// Response being written: the headers are complete, the body is open.
 #[derive(Debug)]
 pub struct Reply {
     writer: Writer,
 }
 
 impl Reply {
-    /// Begins the answer to a request, declaring what Windows declares for its action.
+    /// Starts the response to a request, with the namespace declarations that Windows uses for its action.
     #[must_use]
     pub fn to(request: &Head, message_id: Uuid) -> Self {
         if request.action == Action::Identify {
@@ -22,7 +22,7 @@ impl Reply {
         let action = request.action.response_uri();
         let mut writer = begin(declared_for(&request.action));
         write_headers(&mut writer, &action, Some(request), Some(&request.message_id), message_id);
-        // Who asks for a part is told that it is one (DSP0226 7.7).
+        // The response to a fragment request repeats the header (DSP0226 7.7).
         if let Some(fragment) = &request.fragment {
             fragment.write(&mut writer);
         }
@@ -30,27 +30,27 @@ impl Reply {
         Self { writer }
     }
 
-    /// The body.
+    /// Writer for the body.
     pub fn body(&mut self) -> &mut Writer {
         &mut self.writer
     }
 
-    /// Octets written so far.
+    /// Number of bytes written so far.
     #[must_use]
     pub fn len(&self) -> usize {
         self.writer.len()
     }
 
-    /// Never true: the header is there from the beginning.
+    /// Always `false`, because the headers are already written.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         false
     }
 
-    /// Closes the answer.
+    /// Completes the response.
     ///
     /// # Errors
-    /// `w:EncodingLimit` if it is larger than `limit` octets; it is never cut short.
+    /// `w:EncodingLimit` if it exceeds `limit` bytes; it is never truncated.
     pub fn finish(self, limit: u32) -> Result<String, Fault> {
         let text = self.writer.finish();
         if u32::try_from(text.len()).is_ok_and(|octets| octets <= limit) {
@@ -60,7 +60,8 @@ impl Reply {
             Subcode::EncodingLimit,
             code::MAX_ENVELOPE_SIZE_EXCEEDED,
             format!(
-                "the answer has {} octets and the limit is {limit}: raise MaxEnvelopeSize of the request or MaxEnvelopeSizekb of the service",
+                "the response has {} bytes and the limit is {limit}: \
+                 increase MaxEnvelopeSize of the request or MaxEnvelopeSizekb of the service",
                 text.len()
             ),
         )
@@ -76,11 +77,11 @@ impl Reply {
 }
 
 impl Fault {
-    /// The whole message that says so; what it relates to may be unknown.
+    /// Returns the complete fault message; the message it relates to may be unknown.
     #[must_use]
     pub fn envelope(&self, request: Option<&Head>, relates_to: Option<&str>, message_id: Uuid) -> String {
         let mut writer = match self.subcode() {
-            // Windows declares no prefix for it; where the name needs one, it must be there.
+            // Windows does not declare this prefix, but the subcode needs it.
             Subcode::PolymorphismModeNotSupported => begin(&[S, A, X, E, N, W, P, B]),
             _ => begin(&[S, A, X, E, N, W, P]),
         };
@@ -103,7 +104,7 @@ fn begin(namespaces: &[Declared]) -> Writer {
     writer
 }
 
-/// The order is that of Windows' replies; some clients read it as text.
+/// Writes the headers in the order of Windows, because some clients match them as text.
 fn write_headers(
     writer: &mut Writer,
     action: &str,

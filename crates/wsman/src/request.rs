@@ -1,74 +1,74 @@
-//! A request as the service reads it.
+//! Requests as the service parses them.
 
 use std::fmt;
 
-use xml::{Bounds, Document, Element, Place};
+use xml::{Bounds, Document, Element, ElementId};
 
 use crate::fault::{Fault, Subcode, code};
 use crate::namespace::{IDENTITY, SOAP};
 use crate::{Head, ResourceUri};
 
-/// A message from a client: its header understood, its body still to be read by whom it concerns.
+/// Message from a client with parsed headers; the body is parsed by the resource.
 ///
-/// `Debug` hides the body, which may hold input of commands and values of variables.
+/// `Debug` hides the body, which may contain input of commands and values of variables.
 pub struct Request {
     head: Head,
     document: Document,
-    body: Option<Place>,
+    body: Option<ElementId>,
 }
 
-/// Why a message cannot be taken as a request, with what an answer needs.
+/// Rejected message, with the information for the response.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// What to answer.
+pub struct RejectedRequest {
+    /// Fault to send.
     pub fault: Fault,
-    /// The identifier of the message, if that much could be read.
+    /// Identifier of the message, if it could be parsed.
     pub relates_to: Option<String>,
 }
 
 impl Request {
-    /// Reads an envelope.
+    /// Parses an envelope.
     ///
     /// # Errors
-    /// [`Refused`] carries the fault to answer with.
-    pub fn parse(text: impl Into<String>, bounds: &Bounds) -> Result<Self, Refused> {
-        let document = Document::parse(text, bounds).map_err(|error| Refused {
+    /// [`RejectedRequest`] contains the fault to send.
+    pub fn parse(text: impl Into<String>, bounds: &Bounds) -> Result<Self, RejectedRequest> {
+        let document = Document::parse(text, bounds).map_err(|error| RejectedRequest {
             fault: Fault::new(
                 Subcode::SchemaValidationError,
                 code::INVALID_XML,
-                format!("the message is not acceptable XML: {error}"),
+                format!("invalid XML: {error}"),
             ),
             relates_to: None,
         })?;
         let relates_to = Head::message_id_of(document.root());
         match read(&document) {
             Ok((head, body)) => Ok(Self { head, body, document }),
-            Err(fault) => Err(Refused { fault, relates_to }),
+            Err(fault) => Err(RejectedRequest { fault, relates_to }),
         }
     }
 
-    /// The envelope as it came.
+    /// The envelope as received.
     #[must_use]
     pub fn source(&self) -> &str {
         self.document.source()
     }
 
-    /// What is asked.
+    /// Headers of the request.
     #[must_use]
     pub fn head(&self) -> &Head {
         &self.head
     }
 
-    /// The first element of the body, if there is one.
+    /// First element of the body, if there is one.
     #[must_use]
     pub fn body(&self) -> Option<Element<'_>> {
         self.body.and_then(|place| self.document.at(place))
     }
 
-    /// The resource that is asked about.
+    /// Returns the resource URI.
     ///
     /// # Errors
-    /// `a:DestinationUnreachable` if the request names none.
+    /// `a:DestinationUnreachable` if the header is missing.
     pub fn require_resource(&self) -> Result<&ResourceUri, Fault> {
         match &self.head.resource {
             Some(resource) => Ok(resource),
@@ -76,16 +76,16 @@ impl Request {
         }
     }
 
-    /// The first element of the body.
+    /// Returns the first element of the body.
     ///
     /// # Errors
-    /// `w:SchemaValidationError`, naming what should stand there.
+    /// `w:SchemaValidationError` if the body is empty.
     pub fn require_body(&self, expected: &str) -> Result<Element<'_>, Fault> {
         self.body().ok_or_else(|| {
             Fault::new(
                 Subcode::SchemaValidationError,
                 code::SCHEMA_VALIDATION_ERROR,
-                format!("the body is empty; it must hold a {expected} element"),
+                format!("the body is empty; it must contain a {expected} element"),
             )
         })
     }
@@ -98,7 +98,7 @@ impl fmt::Debug for Request {
     }
 }
 
-fn read(document: &Document) -> Result<(Head, Option<Place>), Fault> {
+fn read(document: &Document) -> Result<(Head, Option<ElementId>), Fault> {
     let envelope = document.root();
     if envelope.name() != "Envelope" {
         return Err(Fault::new(
@@ -124,5 +124,5 @@ fn read(document: &Document) -> Result<(Head, Option<Place>), Fault> {
     let content = body.children().next();
     let is_identify = content.is_some_and(|content| content.is(IDENTITY, "Identify"));
     let head = if is_identify { Head::identify() } else { Head::parse(envelope)? };
-    Ok((head, content.map(|content| content.place())))
+    Ok((head, content.map(|content| content.id())))
 }

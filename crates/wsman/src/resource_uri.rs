@@ -1,22 +1,22 @@
-//! Which resource a message is about.
+//! Resource URIs.
 
 use std::fmt;
 
 use crate::fault::{Detail, Fault, Subcode, code};
 use crate::head::is_forbidden;
 
-/// A `w:ResourceURI`: never empty, at most 2048 octets, compared without regard to the case of letters.
+/// A `w:ResourceURI`: not empty, at most 2048 bytes, compared without regard to case.
 #[derive(Clone, Debug)]
 pub struct ResourceUri(String);
 
 impl ResourceUri {
-    /// The longest URI accepted, in octets (DSP0226 5.2.1 asks for at least 1024).
+    /// Maximum length in bytes (DSP0226 5.2.1 requires at least 1024).
     pub const MAX: usize = 2_048;
 
-    /// Takes the text of a header, without the white space some clients put around it.
+    /// Parses the text of a header; leading and trailing white space is ignored.
     ///
     /// # Errors
-    /// `a:DestinationUnreachable` for nothing and for characters that no URI has, `w:EncodingLimit` for too much.
+    /// `a:DestinationUnreachable` for an empty text and for control characters, `w:EncodingLimit` beyond 2048 bytes.
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let text = text.trim();
         if text.is_empty() {
@@ -26,7 +26,7 @@ impl ResourceUri {
             return Err(Fault::new(
                 Subcode::EncodingLimit,
                 code::URI_LIMIT_EXCEEDED,
-                format!("the ResourceURI has {} octets; at most {} are accepted", text.len(), Self::MAX),
+                format!("the ResourceURI has {} bytes; at most {} are accepted", text.len(), Self::MAX),
             )
             .with_detail(Detail::URI_LIMIT_EXCEEDED));
         }
@@ -34,30 +34,30 @@ impl ResourceUri {
             return Err(Fault::new(
                 Subcode::DestinationUnreachable,
                 code::INVALID_RESOURCE_URI,
-                "the ResourceURI has a character that ends a line or turns text",
+                "the ResourceURI contains a control character",
             )
             .with_detail(Detail::INVALID_RESOURCE_URI));
         }
         Ok(Self(text.to_owned()))
     }
 
-    /// What a request without a resource is answered.
+    /// Returns the fault for a request without a resource URI.
     pub(crate) fn missing() -> Fault {
         Fault::new(
             Subcode::DestinationUnreachable,
             code::INVALID_RESOURCE_URI,
-            "the request names no resource: give a ResourceURI header",
+            "the header ResourceURI is missing",
         )
         .with_detail(Detail::INVALID_RESOURCE_URI)
     }
 
-    /// The URI as it was written.
+    /// URI as received.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What follows a prefix, if the URI is the prefix or goes on with `/`.
+    /// Returns the rest after a prefix, if the URI is the prefix or continues with `/`.
     #[must_use]
     pub fn below(&self, prefix: &str) -> Option<&str> {
         let head = self.0.get(..prefix.len())?;
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_uri_is_refused() {
+    fn an_excessively_long_uri_is_rejected() {
         let fault = ResourceUri::parse(&"x".repeat(2_049)).expect_err("too long");
         assert_eq!(fault.code(), code::URI_LIMIT_EXCEEDED);
     }

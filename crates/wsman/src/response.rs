@@ -1,50 +1,50 @@
-//! An answer as the client reads it.
+//! Responses as the client parses them.
 
 use std::fmt;
 
-use xml::{Bounds, Document, Element, Place, ReadError};
+use xml::{Bounds, Document, Element, ElementId, ReadError};
 
 use crate::fault::Fault;
 use crate::namespace::{ADDRESSING, SOAP};
 
-/// A message from a service that is not a fault.
+/// Message from a service that is not a fault.
 ///
-/// `Debug` hides the body, which may hold output of commands.
+/// `Debug` hides the body, which may contain output of commands.
 pub struct Response {
     document: Document,
-    body: Place,
+    body: ElementId,
     relates_to: Option<String>,
     action: String,
 }
 
-/// Why octets from a service are not an answer.
+/// Error of [`Response::parse`] and [`Response::require_relation`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResponseError {
-    /// The service says that it could not.
+    /// The service returned a fault.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// The octets are not XML.
-    #[error("the answer is not acceptable XML: {0}")]
+    /// The response is not valid XML.
+    #[error("invalid XML in the response: {0}")]
     Xml(#[from] ReadError),
-    /// It is XML, but not SOAP 1.2.
-    #[error("the answer is not a SOAP 1.2 envelope but a {0}")]
+    /// The XML is not a SOAP 1.2 envelope.
+    #[error("the response is not a SOAP 1.2 envelope but a {0} element")]
     NotAnEnvelope(String),
-    /// The answer belongs to another request.
-    #[error("the answer relates to {found:?}, not to the request {expected:?}")]
+    /// The response belongs to another request.
+    #[error("the response relates to message {found:?} instead of {expected:?}")]
     WrongRelation {
-        /// The identifier of the request.
+        /// Identifier of the request.
         expected: String,
-        /// What the answer says.
+        /// Identifier in the response.
         found: String,
     },
 }
 
 impl Response {
-    /// Reads an envelope; a fault in it becomes the error.
+    /// Parses an envelope; a fault in it is returned as an error.
     ///
     /// # Errors
-    /// [`ResponseError`].
+    /// [`ResponseError`] for a fault and for a message that is not a SOAP 1.2 envelope.
     pub fn parse(text: impl Into<String>, bounds: &Bounds) -> Result<Self, ResponseError> {
         let document = Document::parse(text, bounds)?;
         let envelope = document.root();
@@ -55,20 +55,17 @@ impl Response {
             return Err(ResponseError::Fault(Fault::parse(fault)));
         }
         let header = envelope.child(SOAP, "Header");
-        let text_of = |name| {
-            let element = header.and_then(|header| header.child(ADDRESSING, name))?;
-            Some(element.text().trim().to_owned())
-        };
-        let (relates_to, action) = (text_of("RelatesTo"), text_of("Action").unwrap_or_default());
-        let body = body.place();
+        let relates_to = addressing_header(header, "RelatesTo");
+        let action = addressing_header(header, "Action").unwrap_or_default();
+        let body = body.id();
         Ok(Self { document, body, relates_to, action })
     }
 
-    /// Makes sure that this answers the request of the given identifier; an answer that names none passes,
-    /// as Identify's does.
+    /// Checks that this is the response to the given message; a response without `a:RelatesTo` passes, because that of
+    /// Identify has none.
     ///
     /// # Errors
-    /// [`ResponseError::WrongRelation`].
+    /// [`ResponseError::WrongRelation`] if it is the response to another message.
     pub fn require_relation(&self, message_id: &str) -> Result<(), ResponseError> {
         match &self.relates_to {
             Some(found) if !found.eq_ignore_ascii_case(message_id) => {
@@ -78,7 +75,7 @@ impl Response {
         }
     }
 
-    /// The value of `a:Action`, empty if there is none.
+    /// Value of `a:Action`; empty if the header is missing.
     #[must_use]
     pub fn action(&self) -> &str {
         &self.action
@@ -90,23 +87,28 @@ impl Response {
         self.document.at(self.body)
     }
 
-    /// The first element in the body.
+    /// First element of the body.
     #[must_use]
     pub fn content(&self) -> Option<Element<'_>> {
         self.body()?.children().next()
     }
 
-    /// The first element in the body with this local name; old services vary in its namespace.
+    /// First element of the body with this local name; its namespace differs between old services.
     #[must_use]
     pub fn content_named(&self, name: &str) -> Option<Element<'_>> {
         self.body()?.children().find(|child| child.name() == name)
     }
 
-    /// The whole message.
+    /// The `s:Envelope` element.
     #[must_use]
     pub fn envelope(&self) -> Element<'_> {
         self.document.root()
     }
+}
+
+fn addressing_header(header: Option<Element<'_>>, name: &str) -> Option<String> {
+    let element = header?.child(ADDRESSING, name)?;
+    Some(element.text().trim().to_owned())
 }
 
 impl fmt::Debug for Response {
@@ -130,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_refused() {
+    fn invalid_envelopes_are_rejected() {
         let page = "<html><body>502 Bad Gateway</body></html>".to_owned();
         let old = "<Envelope xmlns='http://schemas.xmlsoap.org/soap/envelope/'><Body/></Envelope>".to_owned();
         let bodiless = format!("<s:Envelope xmlns:s='{SOAP}'/>");
@@ -138,7 +140,7 @@ mod tests {
             let refused = Response::parse(text.as_str(), &Bounds::default());
             assert!(matches!(refused, Err(ResponseError::NotAnEnvelope(_))), "{text}");
         }
-        // OMI has been seen to send a second envelope after one it had cut short.
+        // OMI has been observed to send a second envelope after a truncated one.
         let twice = envelope("", "") + &envelope("", "");
         for text in [twice, String::new(), "502 Bad Gateway".to_owned()] {
             assert!(
@@ -149,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_to_another_request_is_told_apart() {
+    fn a_response_to_another_request_is_rejected() {
         let parse =
             |header: &str| Response::parse(envelope(header, ""), &Bounds::default()).expect("an answer");
         let related = parse("<s:Header><a:RelatesTo>\n uuid:aB </a:RelatesTo></s:Header>");

@@ -1,4 +1,4 @@
-//! Which instance of a resource a message is about (DSP0226 5.4.2).
+//! Selectors, which identify an instance of a resource (DSP0226 5.4.2).
 
 use xml::{Element, Writer};
 
@@ -6,45 +6,45 @@ use crate::EndpointReference;
 use crate::fault::{Detail, Fault, Subcode, code};
 use crate::namespace::{ADDRESSING, WSMAN};
 
-/// Selectors in the order they were given; names are unique without regard to case.
+/// Selectors in the order of the message; names are unique without regard to case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SelectorSet(Vec<Selector>);
 
-/// One name with its value.
+/// Selector: name and value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selector {
-    /// The name of a key.
+    /// Name of a key.
     pub name: String,
-    /// Its value.
+    /// Value of the key.
     pub value: SelectorValue,
 }
 
-/// What a selector may hold.
+/// Value of a selector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SelectorValue {
-    /// Nearly always a text.
+    /// Text; most selectors.
     Text(String),
-    /// A key that is a reference to another instance.
+    /// Reference to another instance.
     Reference(Box<EndpointReference>),
 }
 
 impl SelectorSet {
-    /// How many selectors one message may carry.
+    /// Maximum number of selectors in a message.
     pub const MAX: usize = 100;
 
-    /// No selectors.
+    /// Creates an empty set.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The set with one more text selector; an earlier one of the same name is replaced.
+    /// Adds a text selector; replaces one with the same name.
     #[must_use]
     pub fn with(self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.with_value(name.into(), SelectorValue::Text(value.into()))
     }
 
-    /// The set with one more selector whose value is a reference; an earlier one of the same name is replaced.
+    /// Adds a selector whose value is a reference; replaces one with the same name.
     #[must_use]
     pub fn with_reference(self, name: impl Into<String>, reference: EndpointReference) -> Self {
         self.with_value(name.into(), SelectorValue::Reference(Box::new(reference)))
@@ -56,15 +56,15 @@ impl SelectorSet {
         self
     }
 
-    /// Reads a `w:SelectorSet`.
+    /// Parses a `w:SelectorSet`.
     ///
     /// # Errors
-    /// `w:InvalidSelectors` for a selector without name or of a name that came before.
+    /// `w:InvalidSelectors` for a selector without a name or with a repeated name.
     pub fn parse(element: Element<'_>) -> Result<Self, Fault> {
         Self::parse_within(element, 0)
     }
 
-    /// References nest; `depth` bounds how deep.
+    /// `depth` is the nesting depth of references, which is limited.
     pub(crate) fn parse_within(element: Element<'_>, depth: usize) -> Result<Self, Fault> {
         let mut set = Self::default();
         for selector in element.children().filter(|child| child.is(WSMAN, "Selector")) {
@@ -88,7 +88,7 @@ impl SelectorSet {
                 return Err(Fault::new(
                     Subcode::InvalidSelectors,
                     code::DUPLICATE_SELECTORS,
-                    format!("the selector {name} is given twice"),
+                    format!("duplicate selector {name}"),
                 )
                 .with_detail(Detail::DUPLICATE_SELECTORS));
             }
@@ -122,7 +122,7 @@ impl SelectorSet {
         writer.end();
     }
 
-    /// The text value of a selector, its name compared without regard to case.
+    /// Returns the text value of a selector, whose name is compared without regard to case.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         match &self.find(name)?.value {
@@ -131,24 +131,24 @@ impl SelectorSet {
         }
     }
 
-    /// The selector of a name, compared without regard to case.
+    /// Returns the selector with a name, compared without regard to case.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Selector> {
         self.0.iter().find(|selector| selector.name.eq_ignore_ascii_case(name))
     }
 
-    /// All of them in order.
+    /// Selectors in order.
     pub fn iter(&self) -> impl Iterator<Item = &Selector> {
         self.0.iter()
     }
 
-    /// Whether there are none.
+    /// Returns whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many there are.
+    /// Number of selectors.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()

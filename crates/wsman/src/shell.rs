@@ -1,4 +1,4 @@
-//! Messages of the remote shell (MS-WSMV 2.2.4 and 3.1.4.10 onwards).
+//! Remote shell messages (MS-WSMV 2.2.4 and 3.1.4.5).
 
 mod command;
 mod create;
@@ -19,30 +19,30 @@ pub use stream::{
     write_received, write_send_response,
 };
 
-/// Names of the options that shells know.
+/// Names of shell options.
 pub mod option {
-    /// Do without the user's own profile.
+    /// Do not load the user's profile.
     pub const NO_PROFILE: &str = "WINRS_NOPROFILE";
-    /// The code page of input and output.
+    /// Code page of input and output.
     pub const CODE_PAGE: &str = "WINRS_CODEPAGE";
-    /// Input comes from someone at a console.
+    /// Standard input is a console.
     pub const CONSOLE_MODE_STDIN: &str = "WINRS_CONSOLEMODE_STDIN";
-    /// Run the program itself, not a command interpreter.
+    /// Run the program directly, without a command interpreter.
     pub const SKIP_CMD_SHELL: &str = "WINRS_SKIP_CMD_SHELL";
-    /// Keep asking; only services before Windows 7 gave it a meaning.
+    /// Keep polling; only services before Windows 7 evaluate it.
     pub const KEEP_ALIVE: &str = "WSMAN_CMDSHELL_OPTION_KEEPALIVE";
-    /// The selector that names a shell.
+    /// Selector that identifies a shell.
     pub const SHELL_ID: &str = "ShellId";
 }
 
-/// The longest identifier of a shell or command that is taken from a client, in octets.
+/// Maximum length of a client's shell or command identifier, in bytes.
 const LONGEST_ID: usize = 128;
 
 fn schema_error(reason: impl Into<String>) -> Fault {
     Fault::new(Subcode::SchemaValidationError, code::SCHEMA_VALIDATION_ERROR, reason)
 }
 
-/// A child by local name: only the place counts, because some clients leave the namespace out.
+/// Returns a child by its local name, because some clients omit the namespace.
 fn named<'a>(element: Element<'a>, name: &str) -> Option<Element<'a>> {
     element.children().find(|child| child.name() == name)
 }
@@ -55,41 +55,44 @@ fn require(element: Element<'_>, name: &str) -> Result<(), Fault> {
     if element.name() == name {
         return Ok(());
     }
-    Err(schema_error(format!("the body must hold a {name} element, not {}", element.name())))
+    Err(schema_error(format!("the body must contain a {name} element, not {}", element.name())))
 }
 
-/// An identifier chosen by the client: letters, digits and what identifiers are made of.
+/// Parses an identifier chosen by the client: letters, digits and punctuation of identifiers.
 fn identifier(element: Element<'_>, attribute: &str) -> Result<Option<String>, Fault> {
     let Some(id) = element.attribute("", attribute) else { return Ok(None) };
     let id = id.trim();
     if id.is_empty() {
         return Ok(None);
     }
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | ':' | '{' | '}' | '_' | '.');
-    if id.len() > LONGEST_ID || !id.chars().all(fits) {
+    if id.len() > LONGEST_ID || !id.chars().all(is_identifier_character) {
         return Err(Fault::new(
             Subcode::InvalidParameter,
             code::INVALID_PARAMETER,
-            format!("{attribute} is not an identifier"),
+            format!("invalid identifier in {attribute}"),
         ));
     }
     Ok(Some(id.to_owned()))
 }
 
-/// Shows which variables there are; their values may be secrets.
-struct Names<'a>(&'a [(String, String)]);
+fn is_identifier_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | ':' | '{' | '}' | '_' | '.')
+}
 
-impl fmt::Debug for Names<'_> {
+/// Shows the names of variables without their values, which may be secret.
+struct VariableNames<'a>(&'a [(String, String)]);
+
+impl fmt::Debug for VariableNames<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
 
-/// Shows how long a command line or a piece of a stream is; what it says may be a secret.
-struct Hidden<'a>(&'a [u8]);
+/// Shows the length of a command line or of stream data without the content, which may be secret.
+struct Redacted<'a>(&'a [u8]);
 
-impl fmt::Debug for Hidden<'_> {
+impl fmt::Debug for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} octets", self.0.len())
+        write!(f, "{} bytes", self.0.len())
     }
 }

@@ -1,13 +1,13 @@
-//! Identifiers of messages, shells, commands and contexts.
+//! Identifiers of messages, shells, commands and enumeration contexts.
 
 use std::fmt;
 
-/// A UUID of version 4 (RFC 9562), printed in upper case as Windows does.
+/// UUID of version 4 (RFC 9562), written in upper case as in Windows.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Uuid([u8; 16]);
 
 impl Uuid {
-    /// Makes one from sixteen random octets; six of their bits are overwritten.
+    /// Creates a UUID from 16 random bytes; six bits are overwritten.
     #[must_use]
     pub fn from_random(mut octets: [u8; 16]) -> Self {
         let [.., version, _, variant, _, _, _, _, _, _, _] = &mut octets;
@@ -16,7 +16,7 @@ impl Uuid {
         Self(octets)
     }
 
-    /// Reads the five groups of hexadecimal digits, in either case, with `uuid:` before them or not.
+    /// Parses five groups of hexadecimal digits in either case, with or without the prefix `uuid:`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
@@ -58,14 +58,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn version_and_variant_are_set_and_the_text_reads_back() {
+    fn version_and_variant_are_set_and_the_text_is_parsed_again() {
         let uuid = Uuid::from_random([0xFF; 16]);
         assert_eq!(uuid.to_string(), "FFFFFFFF-FFFF-4FFF-BFFF-FFFFFFFFFFFF");
         assert_eq!(Uuid::parse("uuid:ffffffff-ffff-4fff-bfff-ffffffffffff"), Some(uuid));
     }
 
     #[test]
-    fn other_texts_are_not_identifiers() {
+    fn invalid_uuids_are_rejected() {
         for wrong in
             ["", "FFFFFFFF", "FFFFFFFF-FFFF-4FFF-BFFF-FFFFFFFFFFF", "+FFFFFFF-FFFF-4FFF-BFFF-FFFFFFFFFFFF"]
         {

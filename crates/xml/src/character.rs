@@ -23,11 +23,14 @@ pub(crate) fn continues_name(c: char) -> bool {
         || matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}')
 }
 
+fn continues_ascii_name(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-' | b'.')
+}
+
 /// Returns the length in bytes of the unqualified name at the start of the text; zero if it starts otherwise.
 pub(crate) fn name_length(text: &str) -> usize {
     let octets = text.as_bytes();
-    let continues = |octet: &&u8| octet.is_ascii_alphanumeric() || matches!(**octet, b'_' | b'-' | b'.');
-    let length = octets.iter().take_while(continues).count();
+    let length = octets.iter().take_while(|octet| continues_ascii_name(**octet)).count();
     match octets.get(length) {
         // Fast path: nearly every name is ASCII.
         None | Some(..0x80) => match octets.first() {

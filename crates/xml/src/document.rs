@@ -91,12 +91,12 @@ impl Document {
         Element { document: self, index: 0 }
     }
 
-    /// Returns the element at a position that [`Element::place`] returned for this document, or `None` if
+    /// Returns the element with an identifier that [`Element::id`] returned for this document, or `None` if
     /// there is no element.
     #[must_use]
-    pub fn at(&self, place: Place) -> Option<Element<'_>> {
-        match self.node(place.0) {
-            Some(Node { kind: Kind::Element, .. }) => Some(Element { document: self, index: place.0 }),
+    pub fn at(&self, id: ElementId) -> Option<Element<'_>> {
+        match self.node(id.0) {
+            Some(Node { kind: Kind::Element, .. }) => Some(Element { document: self, index: id.0 }),
             _ => None,
         }
     }
@@ -129,9 +129,9 @@ pub(crate) fn slice(text: &str, span: Span) -> &str {
     text.get(start..end).unwrap_or_default()
 }
 
-/// Position of an element in its document; does not borrow the document.
+/// Identifies an element of a document; does not borrow the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place(u32);
+pub struct ElementId(u32);
 
 /// An element of a [`Document`].
 #[derive(Clone, Copy)]
@@ -246,10 +246,10 @@ impl<'a> Element<'a> {
         self.node().map_or("", |node| self.document.slice(node.source))
     }
 
-    /// Returns the position of the element, for [`Document::at`].
+    /// Returns the identifier of the element, for [`Document::at`].
     #[must_use]
-    pub fn place(&self) -> Place {
-        Place(self.index)
+    pub fn id(&self) -> ElementId {
+        ElementId(self.index)
     }
 
     fn node(&self) -> Option<&'a Node> {

@@ -95,16 +95,19 @@ fn decode_utf16(octets: &[u8]) -> Result<String, EncodingError> {
         all => (all, false),
     };
     let read = if most_significant_first { u16::from_be_bytes } else { u16::from_le_bytes };
-    let malformed = |offset| EncodingError::Malformed { encoding: "UTF-16", offset };
     let (units, rest) = body.as_chunks::<2>();
     if !rest.is_empty() {
-        return Err(malformed(octets.len()));
+        return Err(malformed_utf16(octets.len()));
     }
     let mut text = String::with_capacity(body.len());
     for decoded in char::decode_utf16(units.iter().map(|unit| read(*unit))) {
-        text.push(decoded.map_err(|_| malformed(text.len()))?);
+        text.push(decoded.map_err(|_| malformed_utf16(text.len()))?);
     }
     Ok(text)
+}
+
+fn malformed_utf16(offset: usize) -> EncodingError {
+    EncodingError::Malformed { encoding: "UTF-16", offset }
 }
 
 #[cfg(test)]
@@ -122,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_octets_and_lone_surrogates_are_refused() {
+    fn odd_lengths_and_lone_surrogates_are_rejected() {
         assert!(Encoding::Utf16.decode(vec![0x61]).is_err());
         assert!(Encoding::Utf16.decode(vec![0x3D, 0xD8]).is_err());
         assert!(Encoding::Utf8.decode(vec![b'a', 0xFF]).is_err());

@@ -28,7 +28,7 @@ mod reader;
 mod reference;
 mod writer;
 
-pub use document::{Attribute, Document, Element, Place};
+pub use document::{Attribute, Document, Element, ElementId};
 pub use encoding::{Encoding, EncodingError};
 pub use error::{ReadError, Reason};
 pub use reader::Bounds;

@@ -60,12 +60,6 @@ fn rewrite(writer: &mut Writer, element: Element<'_>, outer: Option<&str>) {
 fn assert_same(left: Element<'_>, right: Element<'_>) {
     assert_eq!((left.namespace(), left.name()), (right.namespace(), right.name()));
     assert_eq!(left.text(), right.text());
-    let attributes = |element: Element<'_>| -> Vec<(String, String, String)> {
-        let own = |attribute: crate::Attribute<'_>| {
-            (attribute.namespace().to_owned(), attribute.name().to_owned(), attribute.value().into_owned())
-        };
-        element.attributes().map(own).collect()
-    };
     assert_eq!(attributes(left), attributes(right));
     let (mut lefts, mut rights) = (left.children(), right.children());
     loop {
@@ -75,6 +69,13 @@ fn assert_same(left: Element<'_>, right: Element<'_>) {
             _ => panic!("another number of children in {}", left.name()),
         }
     }
+}
+
+fn attributes(element: Element<'_>) -> Vec<(String, String, String)> {
+    let all = element.attributes().map(|attribute| {
+        (attribute.namespace().to_owned(), attribute.name().to_owned(), attribute.value().into_owned())
+    });
+    all.collect()
 }
 
 /// Namespace of the prefix `xml`, which must not be bound to any other prefix.

@@ -98,7 +98,7 @@ impl Writer {
         self.out.push(' ');
         self.out.push_str(name);
         self.out.push_str("=\"");
-        escape(&mut self.out, value, Place::Attribute);
+        escape(&mut self.out, value, Context::Attribute);
         self.out.push('"');
         self
     }
@@ -112,7 +112,7 @@ impl Writer {
             self.out.push_str(prefix);
         }
         self.out.push_str("=\"");
-        escape(&mut self.out, uri, Place::Attribute);
+        escape(&mut self.out, uri, Context::Attribute);
         self.out.push('"');
         self
     }
@@ -120,7 +120,7 @@ impl Writer {
     /// Adds escaped text to the innermost element.
     pub fn text(&mut self, text: &str) -> &mut Self {
         self.close_tag();
-        escape(&mut self.out, text, Place::Text);
+        escape(&mut self.out, text, Context::Text);
         self
     }
 
@@ -129,7 +129,7 @@ impl Writer {
     /// Windows does so in the properties of instances (recorded from Server 2012), and nowhere else.
     pub fn property_text(&mut self, text: &str) -> &mut Self {
         self.close_tag();
-        escape(&mut self.out, text, Place::Property);
+        escape(&mut self.out, text, Context::Property);
         self
     }
 
@@ -258,22 +258,28 @@ fn mentions(markup: &str, prefix: &str) -> bool {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Context {
     Text,
     Property,
     Attribute,
 }
 
-fn escape(out: &mut String, text: &str, place: Place) {
-    let is_kept = |byte| match place {
-        Place::Text => matches!(byte, b'\t' | b'\n' | b'"' | b'\''),
-        Place::Property => matches!(byte, b'\t' | b'\n'),
-        Place::Attribute => byte == b'\'',
-    };
+impl Context {
+    /// Returns whether a byte may start a character that must be escaped or replaced.
+    #[inline]
+    fn is_special(self, byte: u8) -> bool {
+        let is_literal = match self {
+            Self::Text => matches!(byte, b'\t' | b'\n' | b'"' | b'\''),
+            Self::Property => matches!(byte, b'\t' | b'\n'),
+            Self::Attribute => byte == b'\'',
+        };
+        (byte < 0x20 || matches!(byte, b'<' | b'>' | b'&' | b'"' | b'\'' | 0xEF)) & !is_literal
+    }
+}
+
+fn escape(out: &mut String, text: &str, context: Context) {
     // Checks the whole text without branches, which is faster than stopping at the first special byte.
-    let special =
-        |byte| (byte < 0x20 || matches!(byte, b'<' | b'>' | b'&' | b'"' | b'\'' | 0xEF)) & !is_kept(byte);
-    if !text.bytes().fold(false, |found, byte| found | special(byte)) {
+    if !text.bytes().fold(false, |found, byte| found | context.is_special(byte)) {
         out.push_str(text);
         return;
     }
@@ -282,12 +288,12 @@ fn escape(out: &mut String, text: &str, place: Place) {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
-            '"' if place != Place::Text => out.push_str("&quot;"),
-            '\'' if place == Place::Property => out.push_str("&apos;"),
+            '"' if context != Context::Text => out.push_str("&quot;"),
+            '\'' if context == Context::Property => out.push_str("&apos;"),
             // As plain characters, readers would normalise these to other white space.
             '\r' => out.push_str("&#xD;"),
-            '\n' if place == Place::Attribute => out.push_str("&#xA;"),
-            '\t' if place == Place::Attribute => out.push_str("&#x9;"),
+            '\n' if context == Context::Attribute => out.push_str("&#xA;"),
+            '\t' if context == Context::Attribute => out.push_str("&#x9;"),
             c if is_legal(c) => out.push(c),
             _ => out.push('?'),
         }

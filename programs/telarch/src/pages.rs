@@ -1,192 +1,114 @@
-//! `telarch man` and `telarch completion`: what a package installs beside the programs.
+//! `telarch man` and `telarch completion`: the manual pages and the completion scripts of all programs.
 
 use cli::completion::Shell;
-use lexopt::{Arg, Parser, ValueExt as _};
+use cli_command::{Action, Arguments, Command, Failure};
 
-use crate::failure::Failure;
-use crate::{SUBCOMMANDS, Subcommand, ipmi};
+use crate::PROGRAM;
 
-pub(crate) const MAN: Subcommand = Subcommand {
-    name: "man",
-    about: "print the manual page of winrm, winrs or telarch",
-    help: MAN_HELP,
-    run: man,
-};
+/// The command `telarch man`.
+pub(crate) static MAN: Command = Command::new("man", "print the manual page of winrm, winrs or telarch", man)
+    .examples(&["telarch man winrm | man -l -"])
+    .actions(&[Action::default(&[("PROGRAM", "winrm, winrs or telarch")])
+        .takes(1, 1)
+        .completions(&["winrm", "winrs", "telarch"])]);
 
-pub(crate) const COMPLETION: Subcommand = Subcommand {
-    name: "completion",
-    about: "print the completions of winrm, winrs and telarch for a shell",
-    help: COMPLETION_HELP,
-    run: completion,
-};
-
-const MAN_HELP: &str = "telarch man winrm|winrs|telarch\n\n  telarch man winrm | man -l -\n";
-const COMPLETION_HELP: &str = "telarch completion bash|zsh|fish
-
-  source <(telarch completion bash)     in ~/.bashrc
-  source <(telarch completion zsh)      in ~/.zshrc, behind compinit
-  telarch completion fish | source      in ~/.config/fish/config.fish
-
-For all users, a file is written once:
-
-  telarch completion bash > /etc/bash_completion.d/telarch
+/// The command `telarch completion`.
+pub(crate) static COMPLETION: Command =
+    Command::new("completion", "print a shell completion script for winrm, winrs and telarch", completion)
+        .examples(&[
+            "source <(telarch completion bash)     # in ~/.bashrc",
+            "source <(telarch completion zsh)      # in ~/.zshrc, after compinit",
+            "telarch completion fish | source      # in ~/.config/fish/config.fish",
+        ])
+        .actions(&[Action::default(&[("SHELL", "bash, zsh or fish")])
+            .takes(1, 1)
+            .completions(&["bash", "zsh", "fish"])])
+        .notes(&[
+            "To install the script for all users:",
+            "  telarch completion bash > /etc/bash_completion.d/telarch
   telarch completion zsh > /usr/local/share/zsh/site-functions/_telarch
-  telarch completion fish > /etc/fish/conf.d/telarch.fish
-";
+  telarch completion fish > /etc/fish/conf.d/telarch.fish",
+        ]);
 
-fn man(parser: Parser) -> Result<String, Failure> {
-    match word(parser)?.as_deref() {
-        Some("winrm") => Ok(cli::man::winrm()),
-        Some("winrs") => Ok(cli::man::winrs()),
-        Some("telarch") => Ok(own_page()),
-        None => Ok(MAN_HELP.to_owned()),
-        Some(other) => Err(Failure::usage(
-            format!("there is no manual page {other:?}"),
-            "there are winrm, winrs and telarch",
-        )),
-    }
-}
-
-/// `telarch(1)`: the help texts, set as they are (man(7)).
-fn own_page() -> String {
-    let version = env!("CARGO_PKG_VERSION");
-    let mut page = format!(
-        ".TH TELARCH 1 \"\" \"Telarch {version}\"\n.SH NAME\ntelarch \\- look after the Telarch service of this machine\n"
-    );
-    let all = std::iter::once(("SYNOPSIS".to_owned(), crate::help()));
-    let each = SUBCOMMANDS.iter().map(|subcommand| {
-        (format!("TELARCH {}", subcommand.name.to_uppercase()), subcommand.help.to_owned())
-    });
-    for (title, text) in all.chain(each) {
-        page.push_str(&format!(".SH {title}\n.nf\n"));
-        for line in text.trim_end().lines() {
-            let line = line.replace('\\', "\\e").replace('-', "\\-");
-            // A line must not begin like a request.
-            let guard = if line.starts_with(['.', '\'']) { "\\&" } else { "" };
-            page.push_str(&format!("{guard}{line}\n"));
+fn man(arguments: &Arguments) -> Result<String, Failure> {
+    match arguments.words().concat().as_str() {
+        "winrm" => Ok(cli::man::winrm()),
+        "winrs" => Ok(cli::man::winrs()),
+        "telarch" => Ok(PROGRAM.manual()),
+        other => {
+            Err(arguments
+                .usage_error(format!("no manual page for {other:?}; expected winrm, winrs or telarch")))
         }
-        page.push_str(".fi\n");
     }
-    page
 }
 
-fn completion(parser: Parser) -> Result<String, Failure> {
-    let Some(word) = word(parser)? else { return Ok(COMPLETION_HELP.to_owned()) };
+fn completion(arguments: &Arguments) -> Result<String, Failure> {
+    let word = arguments.words().concat();
     let shell = Shell::ALL.into_iter().find(|shell| shell.name() == word);
-    shell.map(own_completion).ok_or_else(|| {
-        Failure::usage(
-            format!("there are no completions for {word:?}"),
-            "there are those for bash, zsh and fish",
-        )
+    shell.map(|shell| PROGRAM.completion(shell)).ok_or_else(|| {
+        arguments.usage_error(format!("no completion for {word:?}; expected bash, zsh or fish"))
     })
-}
-
-/// What completes `winrm` and `winrs`, and with functions of that `telarch`.
-fn own_completion(shell: Shell) -> String {
-    let own = match shell {
-        Shell::Bash | Shell::Zsh => include_str!("completion/telarch.sh"),
-        Shell::Fish => include_str!("completion/telarch.fish"),
-    };
-    let own = own
-        .replace("@SUBCOMMANDS@", &shell.list(SUBCOMMANDS.iter().map(|subcommand| subcommand.name)))
-        .replace("@SHELLS@", &shell.list(Shell::ALL.map(Shell::name)))
-        .replace("@IPMI_ACTIONS@", &shell.list(ipmi::action_names()))
-        .replace("@IPMI_OPTIONS@", &shell.list(options_in(ipmi::SUBCOMMAND.help)))
-        .replace("@COMMANDS@", command_words(shell).trim_end())
-        .replace("@IPMI_WORDS@", ipmi_words(shell).trim_end());
-    shell.script() + &own
-}
-
-/// A branch for each action that takes words.
-fn ipmi_words(shell: Shell) -> String {
-    let takes = ipmi::ACTIONS.iter().filter(|(_, words)| !words.is_empty());
-    takes.map(|(action, words)| shell.branch(&[action], &[("words", words.split(' ').collect())])).collect()
-}
-
-/// A branch for each subcommand: its actions and options, as its help has them.
-fn command_words(shell: Shell) -> String {
-    let branch = |Subcommand { name, help, .. }: &Subcommand| {
-        shell.branch(&[name], &[("actions", actions_in(help)), ("options", options_in(help))])
-    };
-    SUBCOMMANDS.iter().map(branch).collect()
-}
-
-fn actions_in(help: &str) -> Vec<&str> {
-    let listed =
-        help.lines().skip_while(|line| *line != "Actions:").skip(1).take_while(|line| !line.is_empty());
-    let first = listed.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
-    let mut actions: Vec<&str> =
-        first.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase())).collect();
-    actions.dedup();
-    actions
-}
-
-fn options_in(help: &str) -> Vec<&str> {
-    let options = help.lines().filter(|line| line.starts_with("  -"));
-    options
-        .flat_map(|line| line.split_whitespace().take(2))
-        .map(|word| word.trim_end_matches(','))
-        .filter(|word| word.starts_with('-'))
-        .collect()
-}
-
-/// The one word that says which; `None` asks for help.
-fn word(mut parser: Parser) -> Result<Option<String>, Failure> {
-    match parser.next()? {
-        None | Some(Arg::Short('h') | Arg::Long("help")) => Ok(None),
-        Some(Arg::Value(word)) => {
-            let word = word.string()?;
-            match parser.next()? {
-                None => Ok(Some(word)),
-                Some(more) => Err(more.unexpected().into()),
-            }
-        }
-        Some(other) => Err(other.unexpected().into()),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn asked(run: fn(Parser) -> Result<String, Failure>, arguments: &[&str]) -> Result<String, String> {
-        run(Parser::from_args(arguments)).map_err(|failure| failure.to_string())
+    fn run(command: &'static Command, words: &[&str]) -> Result<String, String> {
+        let arguments = Arguments::parse_words(command, words).map_err(|failure| failure.to_string())?;
+        let arguments = arguments.expect("no request for help");
+        let result = if command.name() == "man" { man(&arguments) } else { completion(&arguments) };
+        result.map_err(|failure| failure.to_string())
     }
 
     #[test]
-    fn each_page_is_about_its_program() {
-        for (name, title) in [("winrm", ".TH WINRM"), ("winrs", ".TH WINRS"), ("telarch", ".TH TELARCH")] {
-            let page = asked(man, &[name]).expect("a page");
-            assert!(page.to_uppercase().contains(title), "{name}: {page:.80}");
+    fn each_program_has_a_manual_page() {
+        for name in ["winrm", "winrs", "telarch"] {
+            let page = run(&MAN, &[name]).expect("a page");
+            assert!(page.starts_with(&format!(".TH {} 1 ", name.to_uppercase())), "{name}: {page:.80}");
         }
+    }
+
+    #[test]
+    fn completion_scripts_have_the_actions_and_options_of_the_table() {
         for shell in Shell::ALL {
-            let script = asked(completion, &[shell.name()]).expect("a script");
-            let is_filled =
-                script.split('@').skip(1).all(|rest| !rest.starts_with(|c: char| c.is_ascii_uppercase()));
-            assert!(script.contains("complet") && is_filled, "{script}");
+            let script = run(&COMPLETION, &[shell.name()]).expect("a script");
+            let placeholders =
+                script.split('@').skip(1).filter(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
+            assert!(script.contains("complet") && placeholders.count() == 0, "{script}");
         }
-        let script = asked(completion, &["bash"]).expect("a script");
+        let script = run(&COMPLETION, &["bash"]).expect("a script");
         for line in [
             "    access) actions='show' options='--resource --config --accounts --state -h --help' ;;",
             "    policy) actions='list explain' options='--all --format --file -h --help' ;;",
+            "    'config --format') telarch_words='text json' ;;",
+            "    'config preset') telarch_words='default telarch winrm-2.0' ;;",
         ] {
             assert!(script.lines().any(|other| other == line), "{line} is not in {script}");
         }
     }
 
     #[test]
-    fn the_own_page_has_the_help_of_every_command() {
-        let page = asked(man, &["telarch"]).expect("a page");
-        for part in [".SH TELARCH ACCOUNT", ".SH TELARCH CONFIG", "\\-\\-password\\-stdin", "winrm\\-2.0"] {
+    fn the_manual_page_has_every_command_and_option() {
+        let page = run(&MAN, &["telarch"]).expect("a page");
+        for part in [
+            ".SH TELARCH ACCOUNT\n",
+            ".SH TELARCH IPMI HOST\n",
+            "\\fB\\-\\-password\\-stdin\\fR",
+            "winrm\\-2.0",
+        ] {
             assert!(page.contains(part), "{part} is not in {page}");
         }
-        assert!(page.lines().all(|line| !line.starts_with('\'')), "{page}");
+        let requests = [".TH ", ".SH ", ".SS ", ".TP", ".PP", ".nf", ".fi"];
+        for line in page.lines().filter(|line| line.starts_with(['.', '\''])) {
+            assert!(requests.iter().any(|request| line.starts_with(request)), "{line}");
+        }
     }
 
     #[test]
-    fn what_there_is_not_is_named() {
-        assert!(asked(man, &["winmgmt"]).expect_err("no page").contains("winmgmt"));
-        assert!(asked(completion, &["tcsh"]).expect_err("no script").contains("tcsh"));
-        assert!(asked(man, &["winrm", "winrs"]).is_err());
+    fn unknown_programs_and_shells_are_rejected() {
+        assert!(run(&MAN, &["winmgmt"]).expect_err("no page").contains("winmgmt"));
+        assert!(run(&COMPLETION, &["tcsh"]).expect_err("no script").contains("tcsh"));
+        assert!(run(&MAN, &["winrm", "winrs"]).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! The command line.
+//! Command line.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,102 +10,107 @@ use lexopt::{Arg, Parser, ValueExt as _};
 
 use crate::audit::{AuditLimits, ByteSize};
 
-/// What the command line asks for.
+/// Parsed command line.
 pub(crate) enum Arguments {
-    /// To print a text and end.
+    /// Print a text and exit.
     Print(String),
-    /// To serve from this one process, without leaving anything behind.
+    /// Serve from a single process with temporary state.
     Ephemeral(Box<Ephemeral>),
-    /// To serve what the configuration says.
+    /// Serve according to the configuration.
     Persistent(Box<Persistent>),
-    /// To say what is wrong with the configuration.
+    /// Check the configuration and print the problems.
     Check(Box<Persistent>),
 }
 
-/// How to serve without leaving anything behind.
+/// Options of the ephemeral service.
 pub(crate) struct Ephemeral {
     pub(crate) http: Option<SocketAddr>,
     pub(crate) https: Option<SocketAddr>,
     pub(crate) accounts: PathBuf,
     pub(crate) ready: Option<PathBuf>,
-    /// Names and values, each known to be right.
+    /// Names and valid values of settings.
     pub(crate) settings: Vec<(String, String)>,
 }
 
-/// How to serve what the configuration says.
+/// Options of the configured service.
 #[derive(Debug)]
 pub(crate) struct Persistent {
     pub(crate) paths: Paths,
-    pub(crate) accounts: Chosen,
-    pub(crate) config: Chosen,
-    /// How the processes are separated, if root serves.
+    pub(crate) accounts: PathOrigin,
+    pub(crate) config: PathOrigin,
+    /// Options of the separate processes if the service runs as root.
     pub(crate) separate: Separate,
-    /// Where audit records go.
+    /// File of audit records.
     pub(crate) audit: PathBuf,
-    /// How large its files may become, and how many there may be.
+    /// Maximum size and number of audit files.
     pub(crate) audit_limits: AuditLimits,
-    /// Whom winbind is asked about, if it is.
+    /// Accounts that winbind verifies; `None` without winbind.
     pub(crate) winbind: Option<WinbindScope>,
-    /// The program that asks it.
+    /// Helper program that queries winbind.
     pub(crate) ntlm_auth: PathBuf,
-    /// Names and values, each known to be right.
+    /// Names and valid values of settings.
     pub(crate) settings: Vec<(String, String)>,
 }
 
-/// How the processes of the service are separated.
+/// Options of the processes of the service.
 #[derive(Clone, Debug)]
 pub(crate) struct Separate {
-    /// Whether this process is the gateway, which the broker has started.
+    /// Whether this process is the gateway, started by the broker.
     pub(crate) is_gateway: bool,
-    /// As whom the gateway runs.
+    /// User of the gateway process.
     pub(crate) gateway_user: String,
-    /// How long a process of a user without shells waits for something to do.
+    /// How long a host process without shells waits for requests before it ends.
     pub(crate) host_idle: Duration,
 }
 
-/// Who chose where a file is: the usual ones are made if they are missing, others may be slips of the pen.
+/// Origin of a path. Default paths are created if they are missing; others may be typing errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Chosen {
-    ByDefault,
-    ByUser,
+pub(crate) enum PathOrigin {
+    Default,
+    CommandLine,
 }
 
-/// What is wrong with a command line.
+impl PathOrigin {
+    fn of(option: Option<&PathBuf>) -> Self {
+        if option.is_some() { Self::CommandLine } else { Self::Default }
+    }
+}
+/// Error in the command line.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ArgumentError {
-    #[error("{0}\n  telarchd --help lists what there is")]
+    #[error("{0}\n  run telarchd --help for the options")]
     Parse(#[from] lexopt::Error),
-    #[error("--{option}: {value:?} is not ADDRESS:PORT, such as 127.0.0.1:5985 or [::1]:0")]
+    #[error(
+        "invalid address for --{option}: {value:?}; expected ADDRESS:PORT, such as 127.0.0.1:5985 or [::1]:0"
+    )]
     NotAnAddress { option: &'static str, value: String },
     #[error(
-        "--{option}: {address} is not a loopback address\n  the ephemeral service is for this machine only: use 127.0.0.1 or [::1]"
+        "--{option}: {address} is not a loopback address\n  the ephemeral service listens on this machine only; use 127.0.0.1 or [::1]"
     )]
     NotLoopback { option: &'static str, address: SocketAddr },
-    #[error("--set: {0:?} is not NAME=VALUE, such as Service.AllowUnencrypted=true")]
+    #[error("invalid setting for --set: {0:?}; expected NAME=VALUE, such as Service.AllowUnencrypted=true")]
     NotASetting(String),
     #[error("--set: {0}")]
     Setting(#[from] config::SettingError),
-    #[error("--host-idle: {0:?} is no number of seconds from 1 to 86400")]
+    #[error("invalid value for --host-idle: {0:?}; expected seconds from 1 to 86400")]
     NotSeconds(String),
-    #[error("--audit-size: {0:?} is not a size from 64K to 1024G, such as 16M")]
+    #[error("invalid value for --audit-size: {0:?}; expected a size from 64K to 1024G, such as 16M")]
     NotASize(String),
-    #[error("--audit-files: {0:?} is not a number from 1 to 10000")]
+    #[error("invalid value for --audit-files: {0:?}; expected a number from 1 to 10000")]
     NotACount(String),
-    #[error("--winbind: {0:?} is neither domains nor everyone")]
+    #[error("invalid value for --winbind: {0:?}; expected domains or everyone")]
     NotAScope(String),
-    #[error("{0} is missing\n  telarchd --help shows a whole command line")]
+    #[error("missing option {0}\n  run telarchd --help for an example")]
     Missing(&'static str),
-    #[error("{option} is only for {form}\n  telarchd --help shows the forms there are")]
+    #[error("{option} requires {form}\n  run telarchd --help for the forms of the command")]
     OtherForm { option: &'static str, form: &'static str },
-    #[error(
-        "it is unknown where this user keeps files: HOME is not set\n  say it with --config FILE and --state DIR"
-    )]
+    #[error("cannot determine the user's directories: HOME is not set\n  use --config FILE and --state DIR")]
     NoHome,
 }
 
-/// What was given, before it is known which form it belongs to.
+/// Options before their combination is checked.
 #[derive(Default)]
-struct Given {
+struct ParsedOptions {
     ephemeral: bool,
     check: bool,
     is_gateway: bool,
@@ -126,53 +131,53 @@ struct Given {
 }
 
 impl Arguments {
-    /// Reads a command line.
+    /// Parses a command line.
     pub(crate) fn parse(mut parser: Parser) -> Result<Self, ArgumentError> {
-        let mut given = Given::default();
+        let mut options = ParsedOptions::default();
         while let Some(argument) = parser.next()? {
             match argument {
                 Arg::Short('h') | Arg::Long("help") => return Ok(Self::Print(HELP.to_owned())),
                 Arg::Short('V') | Arg::Long("version") => {
                     return Ok(Self::Print(format!("telarchd {}\n", env!("CARGO_PKG_VERSION"))));
                 }
-                Arg::Long("ephemeral") => given.ephemeral = true,
-                Arg::Long("check") => given.check = true,
-                // With this the broker starts the gateway.
-                Arg::Long("gateway") => given.is_gateway = true,
-                Arg::Long("gateway-user") => given.gateway_user = Some(parser.value()?.string()?),
-                Arg::Long("host-idle") => given.host_idle = Some(seconds(parser.value()?.string()?)?),
-                Arg::Long("http") => given.http = Some(loopback("http", &parser.value()?.string()?)?),
-                Arg::Long("https") => given.https = Some(loopback("https", &parser.value()?.string()?)?),
-                Arg::Long("accounts") => given.accounts = Some(PathBuf::from(parser.value()?)),
-                Arg::Long("ready") => given.ready = Some(PathBuf::from(parser.value()?)),
-                Arg::Long("config") => given.config = Some(PathBuf::from(parser.value()?)),
-                Arg::Long("state") => given.state = Some(PathBuf::from(parser.value()?)),
-                Arg::Long("audit") => given.audit = Some(PathBuf::from(parser.value()?)),
-                Arg::Long("audit-size") => given.audit_size = Some(size(parser.value()?.string()?)?),
-                Arg::Long("audit-files") => given.audit_files = Some(count(parser.value()?.string()?)?),
-                Arg::Long("winbind") => given.winbind = Some(scope(parser.value()?.string()?)?),
-                Arg::Long("ntlm-auth") => given.ntlm_auth = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("ephemeral") => options.ephemeral = true,
+                Arg::Long("check") => options.check = true,
+                // The broker starts the gateway with this option.
+                Arg::Long("gateway") => options.is_gateway = true,
+                Arg::Long("gateway-user") => options.gateway_user = Some(parser.value()?.string()?),
+                Arg::Long("host-idle") => options.host_idle = Some(seconds(parser.value()?.string()?)?),
+                Arg::Long("http") => options.http = Some(loopback("http", &parser.value()?.string()?)?),
+                Arg::Long("https") => options.https = Some(loopback("https", &parser.value()?.string()?)?),
+                Arg::Long("accounts") => options.accounts = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("ready") => options.ready = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("config") => options.config = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("state") => options.state = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("audit") => options.audit = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("audit-size") => options.audit_size = Some(size(parser.value()?.string()?)?),
+                Arg::Long("audit-files") => options.audit_files = Some(count(parser.value()?.string()?)?),
+                Arg::Long("winbind") => options.winbind = Some(scope(parser.value()?.string()?)?),
+                Arg::Long("ntlm-auth") => options.ntlm_auth = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("set") => {
                     let setting = parser.value()?.string()?;
                     let Some((name, value)) = setting.split_once('=') else {
                         return Err(ArgumentError::NotASetting(setting));
                     };
                     Config::default().set(name.trim(), value)?;
-                    given.settings.push((name.trim().to_owned(), value.to_owned()));
+                    options.settings.push((name.trim().to_owned(), value.to_owned()));
                 }
                 other => return Err(other.unexpected().into()),
             }
         }
-        match (given.ephemeral, given.check) {
+        match (options.ephemeral, options.check) {
             (true, true) => Err(ArgumentError::OtherForm { option: "--check", form: "a configuration file" }),
-            (true, false) => given.ephemeral(),
-            (false, true) => given.persistent().map(Self::Check),
-            (false, false) => given.persistent().map(Self::Persistent),
+            (true, false) => options.ephemeral(),
+            (false, true) => options.persistent().map(Self::Check),
+            (false, false) => options.persistent().map(Self::Persistent),
         }
     }
 }
 
-impl Given {
+impl ParsedOptions {
     fn ephemeral(self) -> Result<Arguments, ArgumentError> {
         for (option, is_given) in [
             ("--config", self.config.is_some()),
@@ -220,8 +225,8 @@ impl Given {
             }
             (None, Some(state), usual) => Paths::new(&usual.ok_or(ArgumentError::NoHome)?.config, state),
         };
-        let chosen = |given: bool| if given { Chosen::ByUser } else { Chosen::ByDefault };
-        let (config, accounts) = (chosen(self.config.is_some()), chosen(self.accounts.is_some()));
+        let (config, accounts) =
+            (PathOrigin::of(self.config.as_ref()), PathOrigin::of(self.accounts.as_ref()));
         if let Some(file) = self.accounts {
             paths.certificate_mappings = file.with_file_name("certmappings");
             paths.accounts = file;
@@ -280,54 +285,53 @@ fn loopback(option: &'static str, value: &str) -> Result<SocketAddr, ArgumentErr
 }
 
 const HELP: &str = "\
-telarchd: makes this machine manageable by WS-Management (WinRM) clients.
+telarchd: WS-Management (WinRM) service for Linux.
 
 Example:
   telarchd --ephemeral --https 127.0.0.1:5986 --accounts accounts.txt --set Service.Auth.Basic=true
 
 Forms:
   telarchd [--config FILE] [--state DIR] [--accounts FILE] [--audit FILE] [--set NAME=VALUE]...
-      serve what the configuration says: as root for the whole machine, else for this user
-  telarchd --check [the same options]
-      say what is wrong with configuration, listeners, certificates and accounts; nothing is changed
+      serve according to the configuration: as root for the whole machine, otherwise for the current user
+  telarchd --check [OPTIONS]
+      report problems of configuration, listeners, certificates and accounts; changes nothing
   telarchd --ephemeral --accounts FILE [--http ADDRESS:PORT] [--https ADDRESS:PORT] [--ready FILE] ...
-      serve on loopback only, from a temporary state directory that is removed at the end
+      serve on loopback only, with a temporary state directory that is removed at the end
 
 Options:
-  --config FILE          the settings, in TOML; those of the machine are in /etc/telarch/config.toml, those of
-                         a user in $XDG_CONFIG_HOME/telarch/config.toml; the directory certificates beside
-                         it holds certificates, each with its key in THUMBPRINT.pem, and policy.d policies,
-                         which win over the settings: telarch policy --help
-  --state DIR            what the service keeps itself: /var/lib/telarch, or $XDG_STATE_HOME/telarch;
-                         given here, the socket for programs of this machine is local.sock in it
-  --accounts FILE        who may sign in: accounts beside the settings, made with: telarch account add NAME;
-                         with --ephemeral lines NAME:PASSWORD; readable by its owner only (mode 0600)
-  --audit FILE           who signed in or did not, what was denied, and what was changed or executed, one line
-                         of JSON each: audit.jsonl in the state directory; SIGHUP has it opened again
-  --audit-size SIZE      size after which a new file of audit records is begun (16M); the one before is FILE.1
-  --audit-files COUNT    number of files of audit records that are kept, the current one included (10)
-  --gateway-user NAME    as root: the user without rights that reads the network; telarch as given none
-  --host-idle SECONDS    as root: how long the process of a user is kept after its last request and its last
-                         shell, 60 as given none
-  --winbind WHO          as root: have Samba's winbind judge NTLM of accounts of its domains (domains), or
-                         also of accounts of this machine (everyone); the file domain-accounts beside the settings says who
-                         a domain's account is here, one line each, such as: CORP\\ann ann
-  --ntlm-auth PROGRAM    the program that asks winbind, instead of /usr/bin/ntlm_auth
-  --set NAME=VALUE       change a setting of winrm/config for this run, such as Service.AllowUnencrypted=true;
-                         may be given several times
-  --http ADDRESS:PORT    with --ephemeral: listen for HTTP; port 0 asks for any free port
-  --https ADDRESS:PORT   with --ephemeral: listen for HTTPS with a self-signed certificate made at the start
-  --ready FILE           with --ephemeral: once listening, write where to, as JSON, to this file
+  --config FILE          settings in TOML (as root /etc/telarch/config.toml, otherwise
+                         $XDG_CONFIG_HOME/telarch/config.toml); the directory certificates next to it holds
+                         certificates with their keys in THUMBPRINT.pem, policy.d holds policies, which
+                         override the settings; see telarch policy --help
+  --state DIR            state of the service (/var/lib/telarch or $XDG_STATE_HOME/telarch); if options, the
+                         socket for local programs is local.sock in this directory
+  --accounts FILE        accounts that may sign in (accounts next to the settings); add one with telarch
+                         account add NAME; with --ephemeral a file of NAME:PASSWORD lines; mode 0600
+  --audit FILE           audit records of sign-ins, denials, changes and commands, one JSON object per line
+                         (audit.jsonl in the state directory); SIGHUP reopens the file
+  --audit-size SIZE      maximum size of an audit file (16M); the previous file is FILE.1
+  --audit-files COUNT    number of audit files to keep, including the current one (10)
+  --gateway-user NAME    as root: unprivileged user of the process that reads the network (telarch)
+  --host-idle SECONDS    as root: how long a user's process stays after its last request and shell (60)
+  --winbind WHO          as root: verify NTLM of domain accounts (domains) or also of local accounts (everyone)
+                         with Samba's winbind; the file domain-accounts next to the settings maps domain
+                         accounts to local ones, one per line, such as: CORP\\ann ann
+  --ntlm-auth PROGRAM    program that queries winbind (/usr/bin/ntlm_auth)
+  --set NAME=VALUE       override a setting of winrm/config for this run, such as
+                         Service.AllowUnencrypted=true; can be repeated
+  --http ADDRESS:PORT    with --ephemeral: listen for HTTP; port 0 selects a free port
+  --https ADDRESS:PORT   with --ephemeral: listen for HTTPS with a new self-signed certificate
+  --ready FILE           with --ephemeral: write the URLs as JSON to this file once listening
   -h, --help             print this text
   -V, --version          print the version
 
 Environment:
-  TELARCH_LOG            what is logged to standard error: error, warn, info (as given none), debug, trace
+  TELARCH_LOG            level of the log on standard error: error, warn, info (default), debug, trace
 
-SIGTERM and SIGINT end the service: requests under way are answered, shells are closed.
-SIGHUP has it read settings, certificates and accounts again; what has become wrong stays as it was.
-With --ephemeral SIGHUP ends it.
-The exit status is 0, or 1 if something is wrong with the command line or what it names, or with what --check looks at.
+SIGTERM and SIGINT stop the service: pending requests are answered, shells are closed.
+SIGHUP reloads settings, certificates and accounts; files with errors keep their previous content.
+With --ephemeral SIGHUP stops the service.
+The exit status is 0, or 1 for an invalid command line, a file that cannot be used, or errors found by --check.
 ";
 
 #[cfg(test)]
@@ -346,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn errors_name_the_option() {
         let start = ["--ephemeral", "--accounts", "a"];
         for (rest, part) in [
             (&["--http", "127.0.0.1"][..], "ADDRESS:PORT"),
@@ -358,11 +362,11 @@ mod tests {
             (&["--host-idle", "0"], "from 1 to 86400"),
             (&["--audit-size", "1K"], "from 64K"),
             (&["--audit-files", "0"], "from 1 to 10000"),
-            (&["--http", "127.0.0.1:0", "--host-idle", "5"], "--host-idle is only for"),
-            (&["--http", "127.0.0.1:0", "--state", "s"], "--state is only for"),
-            (&["--http", "127.0.0.1:0", "--winbind", "everyone"], "--winbind is only for"),
-            (&["--winbind", "nobody"], "neither domains nor everyone"),
-            (&["--check"], "--check is only for"),
+            (&["--http", "127.0.0.1:0", "--host-idle", "5"], "--host-idle requires"),
+            (&["--http", "127.0.0.1:0", "--state", "s"], "--state requires"),
+            (&["--http", "127.0.0.1:0", "--winbind", "everyone"], "--winbind requires"),
+            (&["--winbind", "nobody"], "domains or everyone"),
+            (&["--check"], "--check requires"),
             (&[], "--http or --https"),
         ] {
             let shown = error(&[&start[..], rest].concat());
@@ -374,18 +378,18 @@ mod tests {
     }
 
     #[test]
-    fn accounts_and_certificates_are_beside_the_settings_unless_they_are_elsewhere() {
+    fn accounts_and_certificates_are_next_to_the_settings_by_default() {
         let Ok(Arguments::Persistent(usual)) = parse(&["--config", "/c/x.toml", "--state", "/s"]) else {
-            panic!("it was refused");
+            panic!("the arguments were refused");
         };
         assert_eq!(usual.paths.accounts.to_str(), Some("/c/accounts"));
         assert_eq!(usual.paths.certificates.to_str(), Some("/c/certificates"));
         assert_eq!(usual.paths.local_socket.to_str(), Some("/s/local.sock"));
-        assert_eq!((usual.config, usual.accounts), (Chosen::ByUser, Chosen::ByDefault));
+        assert_eq!((usual.config, usual.accounts), (PathOrigin::CommandLine, PathOrigin::Default));
         let elsewhere = ["--check", "--config", "/c/x.toml", "--state", "/s", "--accounts", "/a"];
-        let Ok(Arguments::Check(elsewhere)) = parse(&elsewhere) else { panic!("it was refused") };
+        let Ok(Arguments::Check(elsewhere)) = parse(&elsewhere) else { panic!("the arguments were refused") };
         assert_eq!(elsewhere.paths.accounts.to_str(), Some("/a"));
         assert_eq!(elsewhere.paths.certificate_mappings.to_str(), Some("/certmappings"));
-        assert_eq!(elsewhere.accounts, Chosen::ByUser);
+        assert_eq!(elsewhere.accounts, PathOrigin::CommandLine);
     }
 }

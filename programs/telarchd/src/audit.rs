@@ -1,8 +1,8 @@
-//! Audit records: one line of JSON for each.
+//! Audit records, one JSON object per line.
 //!
-//! The process that owns the file appends to it ([`AuditFile`]). Every other process writes records into a pipe that it
-//! was given as standard output ([`AuditPipe`]), and the owner appends what comes out of it
-//! ([`AuditFile::pipe_for`]); so no process that reads the network can change a record that was written.
+//! The process that owns the file appends to it ([`AuditFile`]). Every other process writes its records to a pipe on
+//! standard output ([`AuditPipe`]), which the owner reads ([`AuditFile::pipe_for`]). A process that reads the network
+//! can therefore not change records that were written.
 
 mod appender;
 mod file;
@@ -19,12 +19,12 @@ use tracing::Subscriber;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer};
 
-use crate::log::{INTERVAL, LONGEST_LINE, MOST_KEYS, Subject, cut, later, limit_of};
+use crate::log::{INTERVAL, MAX_KEYS, MAX_LINE, Subject, cut, later, limit_of};
 
 pub(crate) use self::file::{AuditFile, AuditLimits, ByteSize};
 pub(crate) use self::pipe::AuditPipe;
 
-/// Makes records of events, and passes them on.
+/// Layer that converts audit events into records and writes them.
 #[derive(Clone)]
 pub(crate) struct AuditRecords(Arc<Inner>);
 
@@ -33,7 +33,7 @@ struct Inner {
     folded: Mutex<Folded>,
 }
 
-/// Where records go.
+/// Destination of records.
 enum Sink {
     File(AuditFile),
     Pipe(AuditPipe),
@@ -41,11 +41,11 @@ enum Sink {
 
 struct Folded {
     warnings: FoldedWarnings<Key>,
-    /// Whether a thread waits to write counts.
+    /// Whether a thread is waiting to write counts.
     is_waiting: bool,
 }
 
-/// Records that are alike.
+/// Properties shared by records that are folded into one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     event: String,
@@ -67,20 +67,22 @@ impl From<AuditPipe> for AuditRecords {
 
 impl AuditRecords {
     fn new(sink: Sink) -> Self {
-        let folded = Folded { warnings: FoldedWarnings::new(INTERVAL, MOST_KEYS), is_waiting: false };
+        let folded = Folded { warnings: FoldedWarnings::new(INTERVAL, MAX_KEYS), is_waiting: false };
         Self(Arc::new(Inner { sink, folded: Mutex::new(folded) }))
     }
 
-    /// Writes the counts of records that were folded, also of an interval that is not over. For the end of the process.
+    /// Writes the counts of folded records, also of unfinished intervals. Called at the end of the process.
     pub(crate) fn finish(&self) {
         self.write_counts(Instant::now() + INTERVAL);
     }
 
     /// Returns whether a record is to be written; otherwise it is counted.
     fn admits(&self, fields: &Fields) -> bool {
-        let text =
-            |name: &str| fields.record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let key = Key { event: text("event"), outcome: text("outcome"), subject: fields.subject.clone() };
+        let key = Key {
+            event: fields.text("event"),
+            outcome: fields.text("outcome"),
+            subject: fields.subject.clone(),
+        };
         let burst = if key.outcome == "denied" { DENIALS } else { OTHERS };
         let mut folded = locked(&self.0.folded);
         let report = folded.warnings.note_up_to(burst, key.clone(), Instant::now());
@@ -95,7 +97,7 @@ impl AuditRecords {
         report.is_some()
     }
 
-    /// Writes the counts that are due. Returns whether there may be more later.
+    /// Writes the counts that are due; returns whether more are pending.
     fn write_counts(&self, now: Instant) -> bool {
         let mut folded = locked(&self.0.folded);
         let due = folded.warnings.take_due(now);
@@ -113,11 +115,13 @@ impl AuditRecords {
         is_waiting
     }
 
-    /// Writes one record for many.
+    /// Writes one record for many folded ones.
     fn append_count(&self, key: Key, repeated: u64) {
         let Key { event, outcome, subject: Subject { field } } = key;
         let mut record = begun();
-        let mut put = |name: &str, value: Value| _ = record.insert(name.to_owned(), value);
+        let mut put = |name: &str, value: Value| {
+            record.insert(name.to_owned(), value);
+        };
         put("event", Value::from(event));
         if !outcome.is_empty() {
             put("outcome", Value::from(outcome));
@@ -140,11 +144,11 @@ impl AuditRecords {
 }
 
 impl<S: Subscriber> Layer<S> for AuditRecords {
-    /// Sees only events with the target of audit records, by its filter.
+    /// Receives only events with the audit target, because the layer is filtered.
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
         let mut fields = Fields { record: begun(), subject: Subject::default() };
         event.record(&mut fields);
-        // The text is for people, and says what `event` and `outcome` say.
+        // The message repeats `event` and `outcome` for human readers.
         fields.record.remove("message");
         if self.admits(&fields) {
             self.append(fields.record);
@@ -152,12 +156,12 @@ impl<S: Subscriber> Layer<S> for AuditRecords {
     }
 }
 
-/// Returns a record that has only its time.
+/// Returns a record that contains only the time.
 fn begun() -> Map<String, Value> {
     Map::from_iter([("time".to_owned(), Value::from(time::now()))])
 }
 
-/// Returns the record of records that were lost.
+/// Returns the record that reports a number of lost records.
 fn dropped(records: u64, reason: &str) -> String {
     let mut record = begun();
     record.insert("event".to_owned(), Value::from("audit"));
@@ -167,11 +171,11 @@ fn dropped(records: u64, reason: &str) -> String {
     line(record)
 }
 
-/// Returns a record as a line of at most [`LONGEST_LINE`] bytes. In one that is too long all texts are cut further.
+/// Returns a record as a line of at most [`MAX_LINE`] bytes; texts are cut further if it is too long.
 fn line(mut record: Map<String, Value>) -> String {
     for limit in [128, 32, 8] {
         let line = shown(&record);
-        if line.len() <= LONGEST_LINE {
+        if line.len() <= MAX_LINE {
             return line;
         }
         for value in record.values_mut() {
@@ -189,12 +193,17 @@ fn shown(record: &Map<String, Value>) -> String {
     line
 }
 
-/// The fields of an event as members of an object.
+/// Fields of an event, converted to a record.
 struct Fields {
     record: Map<String, Value>,
     subject: Subject,
 }
 
+impl Fields {
+    fn text(&self, name: &str) -> String {
+        self.record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+}
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.record_debug(field, &format_args!("{value}"));
@@ -208,13 +217,13 @@ impl Visit for Fields {
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What each of them guards is whole at any moment.
+    // A panic cannot leave the guarded values half changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Denials about one user or source that are written one by one in each interval.
+/// Number of denials about one subject that are written separately in each interval.
 const DENIALS: u32 = 6;
-/// The same for everything that was granted or done.
+/// Number of other records about one subject that are written separately in each interval.
 const OTHERS: u32 = 500;
 
 #[cfg(test)]
@@ -240,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_one_line_of_json_whatever_a_name_holds_and_other_events_are_none() {
+    fn a_record_is_one_line_of_json_and_other_events_are_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
         let file = AuditFile::open(&path, AuditLimits::default()).unwrap();
@@ -263,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_that_repeat_are_counted_in_one_record_and_names_are_cut() {
+    fn repeated_denials_are_folded_and_names_are_cut() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
         let records = AuditRecords::from(AuditFile::open(&path, AuditLimits::default()).unwrap());
@@ -290,11 +299,11 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_record_fits_into_a_pipe_at_once() {
+    fn the_longest_record_fits_into_an_atomic_pipe_write() {
         let names = ["account", "address", "action", "resource", "decider", "ace", "reason"];
-        let long = |name: &&str| ((*name).to_owned(), Value::from("\u{1}".repeat(1_024)));
-        let line = line(names.iter().map(long).collect());
-        assert!(line.len() <= LONGEST_LINE, "{}", line.len());
+        let record = names.map(|name| (name.to_owned(), Value::from("\u{1}".repeat(1_024))));
+        let line = line(record.into_iter().collect());
+        assert!(line.len() <= MAX_LINE, "{}", line.len());
         assert!(serde_json::from_str::<Value>(&line).is_ok());
     }
 }

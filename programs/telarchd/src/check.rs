@@ -1,4 +1,4 @@
-//! What is wrong with the configuration, said before the service is started with it.
+//! `telarchd --check`: reports problems of the configuration without starting the service.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -8,17 +8,17 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use accounts::{AccountsError, ClientCertificateFile, HostKey, UnixUsers};
-use auth::account_file::{AccountFile, Record};
+use auth::account_file::AccountFile;
 use config::{ListenerKey, State, Store};
-use service::{CertificateError, Certificates, Finding, Severity, examine};
+use service::{CertificateError, Certificates, Finding, Severity, check_listeners};
 
-use crate::arguments::{Chosen, Persistent};
+use crate::arguments::{PathOrigin, Persistent};
 use crate::ntlm_setup;
-use crate::persistent::{is_private, policies};
+use crate::persistent::{policies, require_private};
 use crate::separate::require_user;
-use crate::wmi_engine::{self, Served};
+use crate::wmi_engine::{self, NamespaceSummary};
 
-/// Prints what is wrong, and fails if the service could not do what it is told.
+/// Prints the problems; the exit code is a failure if the service could not run as configured.
 pub(crate) fn run(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
     let mut report = Report::default();
     report.settings(arguments);
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
         report.add(Severity::Error, &error.to_string(), None);
     }
     if arguments.paths.state.exists()
-        && let Err(error) = is_private(&arguments.paths.state)
+        && let Err(error) = require_private(&arguments.paths.state)
     {
         report.add(Severity::Error, &error.to_string(), None);
     }
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
 
 #[derive(Default)]
 struct Report {
-    /// What is neither right nor wrong.
+    /// Information without a severity, printed last.
     facts: String,
     text: String,
     errors: usize,
@@ -55,11 +55,11 @@ struct Report {
 impl Report {
     fn settings(&mut self, arguments: &Persistent) {
         let path = &arguments.paths.config;
-        if arguments.config == Chosen::ByUser && !path.exists() {
+        if arguments.config == PathOrigin::CommandLine && !path.exists() {
             self.add(Severity::Error, &format!("{} does not exist", path.display()), None);
             return;
         }
-        // A directory that is still to be made is as good as an empty file.
+        // A missing directory is equivalent to an empty file, because the service creates it.
         if !path.exists() && path.parent().is_none_or(|directory| !directory.exists()) {
             self.listeners(arguments, &State::default());
             return;
@@ -78,7 +78,7 @@ impl Report {
             self.add(Severity::Warning, &warning, None);
         }
         if state.listeners.in_force(&state.config.service).iter().all(|listener| !listener.enabled) {
-            let what = "no listener is enabled: only programs of this machine are served\n  add one: [[Listener]] with Address = \"*\" and Transport = \"HTTPS\"";
+            let what = "no listener is enabled; only local programs are served\n  add a section [[Listener]] with Address = \"*\" and Transport = \"HTTPS\"";
             self.add(Severity::Warning, what, Some(&paths.config.display().to_string()));
         }
         if let Some(thumbprint) = state.config.service.certificate_thumbprint
@@ -86,7 +86,7 @@ impl Report {
         {
             self.add(Severity::Error, &format!("Service/CertificateThumbprint: {error}"), None);
         }
-        for Finding { listener, severity, what, .. } in examine(state, &certificates) {
+        for Finding { listener, severity, message: what, .. } in check_listeners(state, &certificates) {
             let line = lines.of_listener(listener);
             let place = match line {
                 Some(line) => format!("{}, line {line}", paths.config.display()),
@@ -97,19 +97,22 @@ impl Report {
         self.other_certificates(&paths.certificates, &certificates);
     }
 
-    /// Those that no listener uses yet.
+    /// Reports problems of certificates that no listener uses yet.
     fn other_certificates(&mut self, directory: &Path, certificates: &Certificates) {
         let Ok(files) = fs::read_dir(directory) else { return };
-        // Beside them is the directory of those who sign the certificates of clients.
+        // The subdirectory contains the issuers of client certificates.
         for path in files.filter_map(Result::ok).map(|file| file.path()).filter(|path| !path.is_dir()) {
             let named = path.file_stem().and_then(|stem| stem.to_str());
             let thumbprint = named.and_then(|name| config::Thumbprint::parse(name).ok());
             match thumbprint.map(|thumbprint| certificates.find(thumbprint)) {
                 None => {
-                    let what = format!("{} is not named for a certificate: THUMBPRINT.pem", path.display());
+                    let what = format!(
+                        "{} is not named after its certificate; expected THUMBPRINT.pem",
+                        path.display()
+                    );
                     self.add(Severity::Warning, &what, None);
                 }
-                // A chain and its key are two files of one certificate, and what listeners name was judged.
+                // Chain and key are two files of one certificate; those of listeners were already checked.
                 Some(Ok(_) | Err(CertificateError::NotFound { .. })) => {}
                 Some(Err(error)) => self.add(Severity::Warning, &error.to_string(), None),
             }
@@ -119,52 +122,52 @@ impl Report {
     fn accounts(&mut self, arguments: &Persistent) {
         match accounts::read(&arguments.paths.accounts) {
             Ok(file) => self.nt_hashes(arguments, &file),
-            Err(AccountsError::Missing { .. }) if arguments.accounts == Chosen::ByDefault => {}
+            Err(AccountsError::Missing { .. }) if arguments.accounts == PathOrigin::Default => {}
             Err(error) => self.add(Severity::Error, &error.to_string(), None),
         }
     }
 
     fn certificate_mappings(&mut self, arguments: &Persistent) {
-        if let Err(error) = ClientCertificateFile::examine(&arguments.paths.certificate_mappings) {
+        if let Err(error) = ClientCertificateFile::validate(&arguments.paths.certificate_mappings) {
             self.add(Severity::Error, &error.to_string(), None);
         }
     }
 
-    /// What WMI serves, and what was added to it.
+    /// Reports the WMI namespaces and the state of the repository.
     fn wmi(&mut self, arguments: &Persistent) {
         let path = &arguments.paths.repository;
-        match wmi_engine::served(path, &arguments.paths.state) {
+        match wmi_engine::namespaces(path, &arguments.paths.state) {
             Ok(served) => {
-                for Served { namespace, classes, sddl } in served {
-                    let rights = sddl.unwrap_or_else(|| "as above it".to_owned());
+                for NamespaceSummary { namespace, classes, sddl } in served {
+                    let rights = sddl.unwrap_or_else(|| "inherited".to_owned());
                     self.facts += &format!("WMI: {namespace}, {classes} classes, access: {rights}\n");
                 }
-                let what = if path.exists() { "can be read" } else { "there is none, nothing was added" };
+                let what = if path.exists() { "valid" } else { "not created yet" };
                 self.facts += &format!("WMI: repository {}: {what}\n", path.display());
             }
             Err(error) => {
                 let what = format!(
-                    "the repository of WMI is wrong, and nobody may use WMI until it is mended: {error}"
+                    "cannot read the WMI repository: {error}\n  WMI refuses all requests until it is repaired"
                 );
                 self.add(Severity::Error, &what, None);
             }
         }
     }
 
-    /// Those that were sealed elsewhere, as in a file that came from another machine.
+    /// Reports NT hashes that another machine has sealed, as in a copied file.
     fn nt_hashes(&mut self, arguments: &Persistent, file: &AccountFile) {
-        let sealed = |record: &&Record| record.nt_hash.is_some();
         let key = match HostKey::load(&arguments.paths.state) {
             Ok(Some(key)) => Some(key),
-            Ok(None) if file.records().find(sealed).is_none() => return,
+            Ok(None) if file.records().all(|record| record.nt_hash.is_none()) => return,
             Ok(None) => None,
             Err(error) => return self.add(Severity::Error, &error.to_string(), None),
         };
-        for record in file.records().filter(sealed) {
-            let open = |hash| key.as_ref()?.open_nt_hash(hash, &record.name, record.rid);
-            if record.nt_hash.as_ref().and_then(open).is_none() {
+        for record in file.records() {
+            let Some(hash) = &record.nt_hash else { continue };
+            let opened = key.as_ref().and_then(|key| key.open_nt_hash(hash, &record.name, record.rid));
+            if opened.is_none() {
                 let what = format!(
-                    "account {}: its NT hash was not sealed with host-key in {}, so it cannot sign in with NTLM\n  give it a password: telarch account set-password {} --ntlm",
+                    "account {}: cannot sign in with NTLM: its NT hash was not sealed with host-key in {}\n  set a new password: telarch account set-password {} --ntlm",
                     record.name,
                     arguments.paths.state.display(),
                     record.name
@@ -175,7 +178,7 @@ impl Report {
         }
     }
 
-    /// Adds a finding: the place stands at the end of its first line, before what to do.
+    /// Adds a finding. `place` is appended to its first line, before the advice.
     fn add(&mut self, severity: Severity, what: &str, place: Option<&str>) {
         let word = match severity {
             Severity::Error => "error",
@@ -199,25 +202,25 @@ impl Report {
     fn finish(mut self, arguments: &Persistent) -> String {
         let path = arguments.paths.config.display();
         let (errors, warnings) = (self.errors, self.warnings);
-        // Writing to a text does not fail.
+        // Writing to a string cannot fail.
         let _ = match (errors, warnings) {
-            (0, 0) => writeln!(self.text, "{path}: nothing is wrong"),
+            (0, 0) => writeln!(self.text, "{path}: no problems found"),
             _ => writeln!(self.text, "{path}: errors: {errors}, warnings: {warnings}"),
         };
         self.text + &self.facts
     }
 }
 
-/// In which lines of the file the listeners begin.
+/// Line numbers of the listener sections in the configuration file.
 struct Lines(Vec<(ListenerKey, usize)>);
 
 impl Lines {
-    /// Listeners are read in the order of the file, and each has a header of its own.
+    /// Assigns section headers to listeners, which are parsed in the order of the file.
     fn of(path: &Path, state: &State) -> Self {
         let text = fs::read_to_string(path).unwrap_or_default();
         let headers: Vec<usize> =
             text.lines().enumerate().filter(|(_, line)| is_header(line)).map(|(at, _)| at + 1).collect();
-        // With a header in a text of several lines nobody could say which is which.
+        // A header inside a multi-line string makes the assignment ambiguous.
         if headers.len() != state.listeners.len() {
             return Self(Vec::new());
         }
@@ -240,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_are_found_as_people_write_them() {
+    fn listener_headers_are_recognized_in_all_spellings() {
         for header in ["[[Listener]]", "  [[ Listener ]]  # HTTP", "[[\"Listener\"]]"] {
             assert!(is_header(header), "{header}");
         }

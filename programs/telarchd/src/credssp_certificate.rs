@@ -1,6 +1,7 @@
-//! The certificate of CredSSP, which lives as long as the process: clients do not look at its name or its issuer,
-//! and what they prove binds them to its key (MS-CSSP 3.1.5).
+//! Certificate of CredSSP, created for the lifetime of the process. Clients ignore its name and issuer, and bind their
+//! credentials to its public key (MS-CSSP 3.1.5).
 
+use std::error::Error;
 use std::time::SystemTime;
 
 use credssp::ServiceCertificate;
@@ -8,12 +9,14 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use service::Certificate;
 
-/// Makes one.
+/// Creates a self-signed certificate with its key.
 pub(crate) fn make() -> Result<ServiceCertificate, String> {
-    let text = |error: &dyn std::error::Error| error.to_string();
-    let (_, pem) =
-        Certificate::self_signed(&["CREDSSP".to_owned()], SystemTime::now()).map_err(|e| text(&e))?;
-    let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|e| text(&e))?;
-    let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|e| text(&e))?;
-    ServiceCertificate::new(certificate, key).map_err(|e| text(&e))
+    try_make().map_err(|error| error.to_string())
+}
+
+fn try_make() -> Result<ServiceCertificate, Box<dyn Error>> {
+    let (_, pem) = Certificate::self_signed(&["CREDSSP".to_owned()], SystemTime::now())?;
+    let certificate = CertificateDer::from_pem_slice(pem.as_bytes())?;
+    let key = PrivateKeyDer::from_pem_slice(pem.as_bytes())?;
+    Ok(ServiceCertificate::new(certificate, key)?)
 }

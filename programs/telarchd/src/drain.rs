@@ -1,20 +1,20 @@
-//! The end of the service.
+//! Shutdown of the service.
 
 use std::time::Duration;
 
 use service::Service;
 use tokio::time::timeout;
 
-/// Requests under way are answered; what still runs after a while is ended.
-pub(crate) async fn end(service: &Service) {
-    /// For commands whose end somebody waits for.
+/// Answers pending requests, closes the plug-ins, and waits for connections to close.
+pub(crate) async fn run(service: &Service) {
+    /// Time for pending requests, which may wait for the end of a command.
     const GRACE: Duration = Duration::from_secs(3);
-    /// For telling those who still wait that it is over.
-    const LAST_WORDS: Duration = Duration::from_secs(2);
+    /// Time for the responses to requests that were pending when the plug-ins closed.
+    const CLOSE_TIME: Duration = Duration::from_secs(2);
     service.begin_shutdown();
     let drained = timeout(GRACE, service.drained()).await;
     service.close_plugins().await;
-    if drained.is_err() && timeout(LAST_WORDS, service.drained()).await.is_err() {
-        tracing::warn!("Connections are still open; they are cut off");
+    if drained.is_err() && timeout(CLOSE_TIME, service.drained()).await.is_err() {
+        tracing::warn!("Cutting off connections that are still open");
     }
 }

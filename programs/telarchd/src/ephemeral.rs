@@ -1,4 +1,4 @@
-//! The service in one process: for trying it out, developing and testing.
+//! Service in a single process with temporary state, for evaluation, development and tests.
 
 mod accounts;
 
@@ -11,46 +11,47 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use ::accounts::{ClientCertificateFile, HostKey, Listed, SignIn};
+use ::accounts::{ClientCertificateFile, HostKey, ListedAccounts, SignIn, machine_numbers};
 use config::{ListenerAddress, ListenerKey, Paths, Store};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
-use service::{Catalog, Certificate, Listener, Plugin, Service, ServiceParts, fresh_uuid};
+use service::{Catalog, Certificate, Listener, Plugin, Service, ServiceParts};
 
 use self::accounts::EphemeralPrincipals;
 use crate::arguments::Ephemeral;
 use crate::open_files::OpenFiles;
-use crate::signals::{Signals, Wish};
+use crate::signals::{SignalRequest, Signals};
 use crate::wmi_engine::Wmi;
-use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, surroundings};
+use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, shell_environment};
 
-/// Serves until a signal ends it.
+/// Serves until a signal arrives.
 pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>> {
     let mut signals = Signals::listen()?;
     if rustix::process::geteuid().is_root() {
-        tracing::warn!("Everyone who signs in runs commands as root: this is for trying out only");
+        tracing::warn!("All accounts run commands as root; use this mode for evaluation only");
     }
     let names = ntlm_setup::names();
     let accounts = Arc::new(accounts::read(&arguments.accounts)?.on_host(names.clone()));
     let state = tempfile::Builder::new().prefix("telarchd-").tempdir()?;
-    let principals = EphemeralPrincipals::new(&accounts, random_numbers());
+    let principals = EphemeralPrincipals::new(&accounts, machine_numbers()?);
     let store = Arc::new(Store::open_with(state.path().join("config.toml"), &arguments.settings)?);
     let open_files = OpenFiles::raise();
     open_files.warn_if_too_few(&store.snapshot());
-    let shell = open_files.spare_commands(ShellPlugin::new(surroundings::of_this_user()));
+    let shell = open_files.restore_for_commands(ShellPlugin::new(shell_environment::of_this_user()));
     let mut sign_in = SignIn::new(Arc::clone(&accounts) as _);
-    // The machine's own keys are not for trying out.
+    // The keytab of the machine is used only if it is requested explicitly.
     if std::env::var_os("KRB5_KTNAME").is_some()
-        && let Some(acceptors) = kerberos_setup::acceptors(Arc::new(Listed(Arc::clone(&accounts))), None)
+        && let Some(acceptors) =
+            kerberos_setup::acceptors(Arc::new(ListedAccounts(Arc::clone(&accounts))), None)
     {
         sign_in = sign_in.with_kerberos(acceptors);
     }
     let paths = Paths::new(store.path(), state.path());
-    let key = HostKey::load_or_make(&paths.state)?;
+    let key = HostKey::load_or_create(&paths.state)?;
     let mappings = ClientCertificateFile::new(paths.certificate_mappings, paths.client_authorities, key);
     let sign_in = sign_in.with_ntlm(accounts, names).with_credssp(credssp_certificate::make);
     let sign_in = Arc::new(sign_in.with_certificates(mappings));
-    let settings = ConfigPlugin::new(Arc::clone(&store), Arc::new(listening_on))
+    let settings = ConfigPlugin::new(Arc::clone(&store), Arc::new(addresses_of))
         .with_certificate_mappings(Arc::clone(&sign_in) as _);
     let mut plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(settings), Arc::new(shell)];
     let wmi = Wmi::open(state.path(), None);
@@ -65,56 +66,56 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     });
 
     let mut listeners = Vec::new();
-    let mut places = Places::default();
+    let mut endpoints = Endpoints::default();
     if let Some(address) = arguments.http {
         let listener = Listener::bind(address, None).await?;
-        places.http = Some(listener.address());
+        endpoints.http = Some(listener.address());
         listeners.push(listener);
     }
     if let Some(address) = arguments.https {
         let certificate = certificate(state.path())?;
-        places.thumbprint = Some(certificate.thumbprint());
+        endpoints.thumbprint = Some(certificate.thumbprint());
         let listener = Listener::bind(address, Some(&certificate)).await?;
-        places.https = Some(listener.address());
+        endpoints.https = Some(listener.address());
         listeners.push(listener);
     }
-    list(&store, &places)?;
+    add_listeners(&store, &endpoints)?;
     for listener in listeners {
         tokio::spawn(listener.run(Arc::clone(&service)));
     }
-    tracing::info!(http = ?places.http, https = ?places.https, thumbprint = ?places.thumbprint, "Listening");
+    tracing::info!(http = ?endpoints.http, https = ?endpoints.https, thumbprint = ?endpoints.thumbprint, "Listening");
     if let Some(path) = &arguments.ready {
-        announce(path, &places, state.path())
+        write_ready_file(path, &endpoints, state.path())
             .map_err(|error| format!("cannot write the ready file {}: {error}", path.display()))?;
     }
 
-    let signal = match signals.received().await {
-        Wish::End(signal) => signal,
-        Wish::Reload => "SIGHUP",
+    let signal = match signals.next().await {
+        SignalRequest::End(signal) => signal,
+        SignalRequest::Reload => "SIGHUP",
     };
     tracing::info!(signal, "Ending");
-    drain::end(&service).await;
+    drain::run(&service).await;
     state.close()?;
     Ok(())
 }
 
-/// Where the service can be reached.
+/// Addresses of the listeners.
 #[derive(Default)]
-struct Places {
+struct Endpoints {
     http: Option<SocketAddr>,
     https: Option<SocketAddr>,
     thumbprint: Option<String>,
 }
 
-/// Shows the listeners in the configuration, as they were asked for on the command line.
-fn list(store: &Store, places: &Places) -> Result<(), Box<dyn Error>> {
-    let all = [(config::Transport::Http, places.http), (config::Transport::Https, places.https)];
+/// Adds the listeners of the command line to the configuration, where clients can read them.
+fn add_listeners(store: &Store, endpoints: &Endpoints) -> Result<(), Box<dyn Error>> {
+    let all = [(config::Transport::Http, endpoints.http), (config::Transport::Https, endpoints.https)];
     store.update(|draft| {
         for (transport, address) in all {
             let Some(address) = address else { continue };
             let key = ListenerKey { address: ListenerAddress::Ip(address.ip()), transport };
             let mut listener = config::Listener::new(key, &draft.config.service);
-            listener.port = config::Port::new(address.port().into()).ok_or("a listener has the port 0")?;
+            listener.port = config::Port::new(address.port().into()).ok_or("a listener has port 0")?;
             draft.listeners.create(listener)?;
         }
         Ok::<_, Box<dyn Error>>(())
@@ -122,20 +123,20 @@ fn list(store: &Store, places: &Places) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Listeners of this form have one address each.
-fn listening_on(key: ListenerKey) -> Vec<IpAddr> {
+/// Returns the addresses of a listener, which are exactly one here.
+fn addresses_of(key: ListenerKey) -> Vec<IpAddr> {
     match key.address {
         ListenerAddress::Ip(address) => vec![address],
         _ => Vec::new(),
     }
 }
 
-/// Writes the file that says where, whole or not at all.
-fn announce(path: &Path, places: &Places, state: &Path) -> io::Result<()> {
+/// Writes the ready file atomically.
+fn write_ready_file(path: &Path, endpoints: &Endpoints, state: &Path) -> io::Result<()> {
     let ready = serde_json::json!({
-        "http": places.http.map(|address| format!("http://{address}/wsman")),
-        "https": places.https.map(|address| format!("https://{address}/wsman")),
-        "thumbprint": places.thumbprint,
+        "http": endpoints.http.map(|address| format!("http://{address}/wsman")),
+        "https": endpoints.https.map(|address| format!("https://{address}/wsman")),
+        "thumbprint": endpoints.thumbprint,
         "state_dir": state.to_string_lossy(),
         "pid": std::process::id(),
     });
@@ -147,7 +148,7 @@ fn announce(path: &Path, places: &Places, state: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a certificate for this machine's names and keeps it with its key in the state directory.
+/// Creates a certificate for the names of this machine, and stores it with its key in the state directory.
 fn certificate(state: &Path) -> Result<Certificate, Box<dyn Error>> {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
@@ -161,18 +162,9 @@ fn certificate(state: &Path) -> Result<Certificate, Box<dyn Error>> {
     Ok(certificate)
 }
 
-/// Names of machines can be set to anything; certificates take only what DNS takes.
+/// Returns whether a node name is a valid DNS name; nodes can be named arbitrarily.
 fn is_host_name(name: &str) -> bool {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
-    !name.is_empty() && name.len() <= 253 && name.chars().all(fits)
-}
-
-fn random_numbers() -> [u32; 3] {
-    // The text of a random identifier is a source of randomness as good as any.
-    let digits: String = fresh_uuid().to_string().chars().filter(char::is_ascii_hexdigit).collect();
-    let number = |from: usize| {
-        let digits = digits.get(from..from + 8).unwrap_or_default();
-        u32::from_str_radix(digits, 16).unwrap_or_default()
-    };
-    [number(0), number(8), number(24)]
+    !name.is_empty()
+        && name.len() <= 253
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))
 }

@@ -1,7 +1,8 @@
-//! Descriptors that this program was started with: sockets that a service manager bound (sd_listen_fds(3)), and others.
+//! Descriptors that this program was started with: listening sockets of a service manager (sd_listen_fds(3)), and
+//! others.
 //!
-//! `unsafe` is allowed here because the manager hands them over as bare numbers of descriptors, and there is no
-//! other way to take possession of those, nor to close what nobody in this process owns.
+//! `unsafe` is allowed here because inherited descriptors are bare numbers: there is no other way to take ownership of
+//! them, or to close those that no object in this process owns.
 #![allow(unsafe_code)]
 
 use std::env;
@@ -12,66 +13,65 @@ use std::os::unix::net::UnixListener;
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::{AddressFamily, SocketType, sockopt};
 
-/// Sockets that listen.
+/// Inherited listening sockets.
 #[derive(Debug, Default)]
 pub(crate) struct Inherited {
     pub(crate) network: Vec<TcpListener>,
     pub(crate) local: Vec<UnixListener>,
-    /// What was handed over and cannot be used, for the log.
+    /// Descriptions of descriptors that cannot be used, for the log.
     pub(crate) refused: Vec<String>,
 }
 
-/// Keeps every descriptor but the standard streams from the programs that this process starts. The process may have
-/// inherited them from an init script, a container or a shell of root.
+/// Prevents child processes from inheriting any descriptor but the standard streams. This process may have inherited
+/// descriptors from an init script, a container or a root shell.
 ///
-/// To be called before the program opens or starts anything.
+/// Must be called before the program opens or starts anything.
 pub(crate) fn keep_from_children() {
     if !for_all_beyond_streams(libc::CLOSE_RANGE_CLOEXEC) {
-        // Before Linux 5.11.
+        // Linux before 5.11.
         for descriptor in open_beyond_streams() {
-            // SAFETY: only a flag of the descriptor is changed while it is borrowed, which fails if it is not open.
+            // SAFETY: the descriptor is borrowed only to set a flag, which fails if it is not open.
             let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor) };
             let _ = fcntl_setfd(borrowed, FdFlags::CLOEXEC);
         }
     }
 }
 
-/// Closes every descriptor but the standard streams, in a process that another one of this service has started: that one
-/// may have had files open for a moment that the C library does not close by itself, such as `/etc/shadow`.
+/// Closes every descriptor but the standard streams, in a process that another process of the service has started. The
+/// parent may have had files open at that moment that the C library does not close on exec, such as `/etc/shadow`.
 ///
-/// To be called before the program opens or starts anything.
+/// Must be called before the program opens or starts anything.
 pub(crate) fn close_all() {
     if !for_all_beyond_streams(0) {
-        // Before Linux 5.9.
+        // Linux before 5.9.
         for descriptor in open_beyond_streams() {
-            // SAFETY: nothing in this process has opened a descriptor yet, so none of them has an owner.
+            // SAFETY: this process has not opened a descriptor yet, so none of them has an owner.
             drop(unsafe { OwnedFd::from_raw_fd(descriptor) });
         }
     }
 }
 
-/// Calls close_range(2) for all descriptors beyond the standard streams; returns whether the kernel knows the call.
+/// Calls close_range(2) for all descriptors after the standard streams; returns `false` if the kernel lacks the call.
 fn for_all_beyond_streams(flags: libc::c_uint) -> bool {
-    // SAFETY: the call reads and writes no memory. Without a flag it closes descriptors that have no owner yet, since
-    // nothing in this process has opened one.
+    // SAFETY: the call accesses no memory. Without a flag it closes descriptors that have no owner, since this process
+    // has not opened any.
     unsafe { libc::syscall(libc::SYS_close_range, FIRST, libc::c_uint::MAX, flags) == 0 }
 }
 
-/// Returns the numbers of the descriptors beyond the standard streams, without the one that the list was read with.
+/// Returns the open descriptors after the standard streams, without the one used to read the list.
 fn open_beyond_streams() -> Vec<RawFd> {
     let listed = std::fs::read_dir("/proc/self/fd").into_iter().flatten().filter_map(Result::ok);
     let numbers: Vec<RawFd> = listed.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    let is_open = |number: &RawFd| std::fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok();
-    numbers.into_iter().filter(|number| *number >= FIRST).filter(is_open).collect()
+    let numbers = numbers.into_iter().filter(|number| *number >= FIRST);
+    numbers.filter(|number| std::fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok()).collect()
 }
 
-/// Takes what `LISTEN_FDS` counts, if `LISTEN_PID` says that this process is meant.
+/// Takes ownership of the descriptors announced in `LISTEN_FDS`, if `LISTEN_PID` is this process.
 ///
-/// To be called once, and before the program opens or starts anything.
+/// Must be called once, and before the program opens or starts anything.
 pub(crate) fn take() -> Inherited {
-    let number = |name| env::var(name).ok().and_then(|value| value.parse::<u32>().ok());
-    let is_meant = number("LISTEN_PID") == Some(std::process::id());
-    let count = number("LISTEN_FDS").filter(|_| is_meant).unwrap_or(0).min(MOST);
+    let is_addressee = variable("LISTEN_PID") == Some(std::process::id());
+    let count = variable("LISTEN_FDS").filter(|_| is_addressee).unwrap_or(0).min(MOST);
     let mut inherited = Inherited::default();
     for descriptor in (FIRST..).take(usize::try_from(count).unwrap_or(0)) {
         match own(descriptor) {
@@ -82,19 +82,23 @@ pub(crate) fn take() -> Inherited {
     inherited
 }
 
-/// The first that is handed over, `SD_LISTEN_FDS_START`.
+fn variable(name: &str) -> Option<u32> {
+    env::var(name).ok()?.parse().ok()
+}
+
+/// First inherited descriptor (`SD_LISTEN_FDS_START`).
 const FIRST: RawFd = 3;
-/// More than anybody configures.
+/// Maximum number of inherited sockets.
 const MOST: u32 = 64;
 
-/// Takes possession of an open descriptor, and keeps the commands that are started from inheriting it.
+/// Takes ownership of an open descriptor and marks it close-on-exec.
 fn own(descriptor: RawFd) -> rustix::io::Result<OwnedFd> {
-    // SAFETY: the descriptor is only asked for its flags while it is borrowed, which fails for one that is not
-    // open; nothing else runs yet that could close it meanwhile.
+    // SAFETY: the descriptor is borrowed only to set a flag, which fails if it is not open. No other thread exists that
+    // could close it.
     let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor) };
     fcntl_setfd(borrowed, FdFlags::CLOEXEC)?;
-    // SAFETY: it is open, as was just seen. The manager passed it to this process for good, and `take` is called
-    // once, before anything else is open, so nobody else owns it.
+    // SAFETY: the call above has shown that it is open. The manager passed it to this process, and `take` is called
+    // once, before anything else is opened, so it has no other owner.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
@@ -103,13 +107,13 @@ impl Inherited {
         let kind = sockopt::socket_type(&socket);
         let listens = sockopt::socket_acceptconn(&socket);
         if (kind, listens) != (Ok(SocketType::STREAM), Ok(true)) {
-            self.refused.push(format!("descriptor {descriptor}: it is not a stream socket that listens"));
+            self.refused.push(format!("descriptor {descriptor}: not a listening stream socket"));
             return;
         }
         match sockopt::socket_domain(&socket) {
             Ok(AddressFamily::INET | AddressFamily::INET6) => self.network.push(socket.into()),
             Ok(AddressFamily::UNIX) => self.local.push(socket.into()),
-            _ => self.refused.push(format!("descriptor {descriptor}: it is of no family that is served")),
+            _ => self.refused.push(format!("descriptor {descriptor}: unsupported address family")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Kerberos, where this machine has it: keys in a keytab, and rules that say who a principal is here.
+//! Setup of Kerberos: keytab, and rules that map principals to accounts.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read as _};
@@ -11,9 +11,9 @@ use rustix::fs::OFlags;
 
 use crate::ntlm_setup;
 
-/// Ready to sign clients in; `None`, with a word to the log, where there is no Kerberos or no key.
+/// Returns acceptors of Kerberos sign-ins; `None`, with a log record, if the library or a key is missing.
 ///
-/// `table` is a file with a principal and its account in each line, which may be missing.
+/// `table` is an optional file with a principal and its account per line.
 pub(crate) fn acceptors(accounts: Arc<dyn Accounts>, table: Option<&Path>) -> Option<Acceptors> {
     match try_acceptors(accounts, table) {
         Ok(acceptors) => Some(acceptors),
@@ -31,13 +31,13 @@ fn try_acceptors(
 ) -> Result<Acceptors, Box<dyn std::error::Error>> {
     let library = Library::load()?;
     let realm = library.default_realm()?;
-    let mut rules = PrincipalRules::new(accounts).realm(&realm).auth_to_local(AuthToLocal::Followed);
+    let mut rules = PrincipalRules::new(accounts).allow_realm(&realm).auth_to_local(AuthToLocal::Followed);
     if let Some(path) = table {
         let listed = read(path).inspect_err(|error| {
-            tracing::error!(%error, "Nobody can sign in with Kerberos: the table of principals is of no use");
+            tracing::error!(%error, "Kerberos is disabled: invalid table of principals");
         })?;
         for (principal, account) in listed {
-            rules = rules.list(principal, &account);
+            rules = rules.map_principal(principal, &account);
         }
     }
     let acceptors = Acceptors::new(library, Arc::new(rules)).host_names(ntlm_setup::names());
@@ -45,7 +45,7 @@ fn try_acceptors(
     Ok(acceptors)
 }
 
-/// Reads lines of `PRINCIPAL ACCOUNT`; empty ones and those that begin with `#` do not count.
+/// Reads lines of `PRINCIPAL ACCOUNT`. Empty lines and lines that begin with `#` are ignored. A missing file is empty.
 fn read(path: &Path) -> Result<Vec<(Principal, String)>, Box<dyn std::error::Error>> {
     let text = match text_of(path) {
         Ok(text) => text,
@@ -66,7 +66,7 @@ fn read(path: &Path) -> Result<Vec<(Principal, String)>, Box<dyn std::error::Err
             _ => {
                 let place = format!("{}, line {}", path.display(), number + 1);
                 return Err(format!(
-                    "{place}: it is not PRINCIPAL ACCOUNT, such as ann/admin@LAB.EXAMPLE root"
+                    "{place}: expected PRINCIPAL ACCOUNT, such as ann/admin@LAB.EXAMPLE root"
                 )
                 .into());
             }
@@ -75,25 +75,25 @@ fn read(path: &Path) -> Result<Vec<(Principal, String)>, Box<dyn std::error::Err
     Ok(listed)
 }
 
-/// The text of a table that nobody else could have written: it says who is root.
+/// Reads the table if no other user can have written it, because it can map principals to root.
 fn text_of(path: &Path) -> io::Result<String> {
-    /// Some ten thousand lines, in octets.
+    /// Maximum size in bytes, enough for some ten thousand lines.
     const LARGEST: u64 = 1 << 20;
     let not_waiting = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(not_waiting).open(path)?;
     let metadata = file.metadata()?;
     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
     if !metadata.is_file() || metadata.len() > LARGEST {
-        return Err(io::Error::other("it is not a file of at most 1 MiB"));
+        return Err(io::Error::other("not a regular file of at most 1 MiB"));
     }
     if owner != 0 && owner != rustix::process::geteuid().as_raw() {
         return Err(io::Error::other(format!(
-            "it belongs to user {owner}; as root, look at what is in it, then chown root it"
+            "the file belongs to user {owner}; check its content, then run chown root"
         )));
     }
     if mode & 0o022 != 0 {
         return Err(io::Error::other(format!(
-            "it has mode {mode:04o}: others can change who is who; look at what is in it, then chmod go-w it"
+            "the file has mode {mode:04o} and can be changed by other users; check its content, then run chmod go-w"
         )));
     }
     let mut text = String::new();
@@ -110,19 +110,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_that_others_could_have_written_is_not_believed() {
+    fn a_table_that_other_users_can_change_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("principals");
-        let set_mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        fn set_mode(path: &Path, mode: u32) {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        }
         fs::write(&path, "mallory@LAB.EXAMPLE root\n").unwrap();
         for mode in [0o666, 0o664, 0o622, 0o602] {
-            set_mode(mode);
+            set_mode(&path, mode);
             let error = read(&path).unwrap_err().to_string();
-            assert!(error.contains("others can change who is who"), "{mode:o}: {error}");
+            assert!(error.contains("can be changed by other users"), "{mode:o}: {error}");
         }
-        set_mode(0o644);
+        set_mode(&path, 0o644);
         assert_eq!(read(&path).unwrap().len(), 1);
-        // A link is as good as what it leads to.
+        // The target of a link is what counts.
         let link = folder.path().join("link");
         symlink(&path, &link).unwrap();
         assert_eq!(read(&link).unwrap().len(), 1);
@@ -133,18 +135,18 @@ mod tests {
         }
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("it is not a file"));
+        assert!(read(&path).unwrap_err().to_string().contains("not a regular file"));
         fs::remove_dir(&path).unwrap();
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
-        assert!(read(&path).unwrap_err().to_string().contains("it is not a file"));
+        assert!(read(&path).unwrap_err().to_string().contains("not a regular file"));
     }
 
     #[test]
-    fn a_table_names_its_wrong_line_and_none_is_empty() {
+    fn errors_name_the_line_and_a_missing_table_is_empty() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("principals");
         assert!(read(&path).unwrap().is_empty());
-        std::fs::write(&path, "# who is who\n\nann/admin@LAB.EXAMPLE  root\n").unwrap();
+        std::fs::write(&path, "# principals\n\nann/admin@LAB.EXAMPLE  root\n").unwrap();
         let listed = read(&path).unwrap();
         assert_eq!(listed, [(Principal::parse("ann/admin@LAB.EXAMPLE").unwrap(), "root".to_owned())]);
         std::fs::write(&path, "ann@LAB.EXAMPLE\n").unwrap();

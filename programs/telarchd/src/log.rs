@@ -1,6 +1,6 @@
-//! The log and the audit records of this process: where they go, and in which form.
+//! Log and audit records of this process: destinations and formats.
 //!
-//! Text from outside is escaped and cut, repetitions are folded, and a reader who does not read stops nothing.
+//! Text from outside is escaped and cut, repetitions are folded, and a blocked reader never blocks the process.
 
 mod escape;
 mod fields;
@@ -19,8 +19,8 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub(crate) use self::escape::{Escaped, cut, limit_of};
-pub(crate) use self::folding::{INTERVAL, MOST_KEYS, Subject, later};
-pub(crate) use self::stderr::LONGEST_LINE;
+pub(crate) use self::folding::{INTERVAL, MAX_KEYS, Subject, later};
+pub(crate) use self::stderr::MAX_LINE;
 pub(crate) use self::token_bucket::TokenBucket;
 
 use self::fields::SafeFields;
@@ -29,11 +29,10 @@ use self::journal::Journal;
 use self::stderr::{Stderr, is_journal, write_line};
 use crate::audit::AuditRecords;
 
-/// Sends the log to standard error or the journal, and audit records where they belong as well, whatever the log
-/// leaves out.
+/// Sends the log to standard error or the journal, and audit records to `audit`, independent of the level of the log.
 pub(crate) fn begin_log(audit: Option<AuditRecords>) {
     let filter = EnvFilter::try_from_env("TELARCH_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    // Fields stay fields in the journal; elsewhere there is only text.
+    // The journal keeps fields; standard error has only text.
     let journal = if is_journal() { Journal::connect().ok() } else { None };
     let log = match journal {
         Some(journal) => Folding::of(journal).with_filter(filter).boxed(),
@@ -43,12 +42,12 @@ pub(crate) fn begin_log(audit: Option<AuditRecords>) {
             Folding::of(log).with_filter(filter).boxed()
         }
     };
-    // Without a filter of its own it would have every event of the program made, only to be thrown away.
+    // The filter avoids creating events for this layer that it would discard.
     let audit = audit.map(|audit| audit.with_filter(Targets::new().with_target(AUDIT, LevelFilter::TRACE)));
     tracing_subscriber::registry().with(log).with(audit).init();
 }
 
-/// Reports something about records themselves on standard error, where that can not come back as a record.
+/// Writes a message about the audit file itself to standard error, bypassing events that could lead back to it.
 pub(crate) fn report(text: &str) {
     write_line(format!("telarchd: {text}\n").as_bytes());
 }

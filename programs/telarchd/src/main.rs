@@ -1,4 +1,4 @@
-//! `telarchd`, the WS-Management service: reads its arguments, puts the parts together, and waits.
+//! `telarchd`, the WS-Management service: parses the command line and starts the processes.
 
 mod allocator;
 mod arguments;
@@ -16,8 +16,8 @@ mod persistent;
 mod product;
 mod quick_config;
 mod separate;
+mod shell_environment;
 mod signals;
-mod surroundings;
 mod wmi_engine;
 
 use std::io::Write as _;
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
-    // Before anything else of this process is open.
+    // Must precede everything that opens descriptors.
     inherited::keep_from_children();
     if let Some(code) = separate::hidden()? {
         return Ok(code);

@@ -1,4 +1,4 @@
-//! NTLM, where somebody can be judged by it: accounts of the file that have an NT hash, and those that winbind knows.
+//! Setup of NTLM for accounts with an NT hash in the account file, and for accounts that winbind verifies.
 
 use std::error::Error;
 use std::path::Path;
@@ -9,20 +9,20 @@ use auth::ntlm::{HostNames, NtlmVerifier};
 
 use crate::arguments::Persistent;
 
-/// What judges NTLM; `None`, with a word to the log, where nothing can.
+/// Returns the NTLM verifier; `None`, with a log record, if there is no source of accounts.
 ///
 /// # Errors
-/// If winbind cannot be asked as it was told.
+/// An error in the configuration of winbind.
 pub(crate) fn verifier(
     arguments: &Persistent,
     accounts: &FileAccounts,
 ) -> Result<Option<Arc<dyn NtlmVerifier>>, Box<dyn Error>> {
     let mut sources: Vec<Arc<dyn NtlmVerifier>> = Vec::new();
-    match HostKey::load_or_make(&arguments.paths.state) {
+    match HostKey::load_or_create(&arguments.paths.state) {
         Ok(key) => sources.push(Arc::new(FileNtlm::new(accounts.clone(), key, names()))),
         Err(error) => {
             let error = error.to_string().replace("\n  ", "; ");
-            tracing::error!(error, "No account of the file can sign in with NTLM");
+            tracing::error!(error, "NTLM is disabled for accounts of the file");
         }
     }
     if let Some(winbind) = winbind(arguments)? {
@@ -32,33 +32,34 @@ pub(crate) fn verifier(
     Ok((!sources.is_empty()).then(|| Arc::new(AnyNtlm::new(sources, accounts)) as _))
 }
 
-/// winbind, if it is to be asked.
+/// Returns winbind as an NTLM verifier, if it is enabled.
 ///
 /// # Errors
-/// If it cannot be asked as it was told.
+/// An error in the configuration of winbind.
 pub(crate) fn winbind(arguments: &Persistent) -> Result<Option<Winbind>, Box<dyn Error>> {
     let Some(scope) = arguments.winbind else { return Ok(None) };
     if !rustix::process::geteuid().is_root() {
-        return Err("--winbind is for the service of the machine, which runs as root".into());
+        return Err("--winbind requires root".into());
     }
     let program = &arguments.ntlm_auth;
     if !program.exists() {
-        let missing = "is not there\n  it is part of Samba's package winbind; --ntlm-auth names it elsewhere";
+        let missing = "does not exist\n  install Samba's package winbind, or use --ntlm-auth";
         return Err(format!("{} {missing}", program.display()).into());
     }
     let mut winbind = Winbind::new(program, scope, names());
     for (theirs, ours) in read(&arguments.paths.config.with_file_name("domain-accounts"))? {
-        winbind = winbind.listed(&theirs, &ours);
+        winbind = winbind.map_account(&theirs, &ours);
     }
     Ok(Some(winbind))
 }
 
-/// What this machine is called.
+/// Returns the names of this machine.
 pub(crate) fn names() -> HostNames {
     HostNames::of_host(&rustix::system::uname().nodename().to_string_lossy())
 }
 
-/// Reads lines of `DOMAIN\\user ACCOUNT`; empty ones and those that begin with `#` do not count.
+/// Reads lines of `DOMAIN\\user ACCOUNT`. Empty lines and lines that begin with `#` are ignored. A missing file is
+/// empty.
 fn read(path: &Path) -> Result<Vec<(String, String)>, Box<dyn Error>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -74,7 +75,7 @@ fn read(path: &Path) -> Result<Vec<(String, String)>, Box<dyn Error>> {
                 listed.push(((*theirs).to_owned(), (*ours).to_owned()));
             }
             _ => {
-                let form = "it is not DOMAIN\\user ACCOUNT, such as CORP\\ann ann";
+                let form = "expected DOMAIN\\user ACCOUNT, such as CORP\\ann ann";
                 return Err(format!("{}, line {line}: {form}", path.display()).into());
             }
         }
@@ -88,14 +89,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_names_its_wrong_line_and_none_is_empty() {
+    fn errors_name_the_line_and_a_missing_table_is_empty() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("domain-accounts");
         assert!(read(&path).unwrap().is_empty());
-        std::fs::write(&path, "# who is who\n\nCORP\\Ann  ann\nbob@corp.example root\n").unwrap();
+        std::fs::write(&path, "# accounts\n\nCORP\\Ann  ann\nbob@corp.example root\n").unwrap();
         let listed = read(&path).unwrap();
-        let pair = |theirs: &str, ours: &str| (theirs.to_owned(), ours.to_owned());
-        assert_eq!(listed, [pair("CORP\\Ann", "ann"), pair("bob@corp.example", "root")]);
+        let listed: Vec<_> = listed.iter().map(|(theirs, ours)| (theirs.as_str(), ours.as_str())).collect();
+        assert_eq!(listed, [("CORP\\Ann", "ann"), ("bob@corp.example", "root")]);
         for wrong in ["ann ann", "CORP\\ann", "CORP\\ann ann root"] {
             std::fs::write(&path, format!("\n{wrong}\n")).unwrap();
             let error = read(&path).unwrap_err().to_string();

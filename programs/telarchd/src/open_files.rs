@@ -1,5 +1,5 @@
-//! How many files this process may have open (getrlimit(2), `RLIMIT_NOFILE`): every connection is one, and every
-//! command has three pipes.
+//! Limit of open files of this process (getrlimit(2), `RLIMIT_NOFILE`): one per connection, and three pipes per
+//! command.
 
 mod restored;
 
@@ -10,7 +10,7 @@ use config::Config;
 use plugin_shell::ShellPlugin;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// The limit as it was found and as it is now; `None` is no limit.
+/// Original and current soft limit; `None` for no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OpenFiles {
     found: Option<u64>,
@@ -18,7 +18,7 @@ pub(crate) struct OpenFiles {
 }
 
 impl OpenFiles {
-    /// Raises the soft limit as far as it goes; usually it is low only for the sake of programs that use `select`.
+    /// Raises the soft limit to the hard limit. It is usually low only for programs that use select(2).
     pub(crate) fn raise() -> Self {
         let Rlimit { current: found, maximum } = getrlimit(Resource::Nofile);
         match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
@@ -27,19 +27,19 @@ impl OpenFiles {
                 Self { found, now: maximum }
             }
             Err(error) => {
-                tracing::debug!(%error, "The limit of open files stays as it was");
+                tracing::debug!(%error, "Cannot raise the limit of open files");
                 Self { found, now: found }
             }
         }
     }
 
-    /// Returns the limit as it is now; `None` is no limit.
+    /// Returns the current limit; `None` for no limit.
     pub(crate) fn limit(self) -> Option<u64> {
         self.now
     }
 
-    /// Has a process of the service that is started begin with the limit that was found: it raises its own if it needs
-    /// to, and knows then what to give to commands.
+    /// Restores the original limit in a child process of the service, which raises its own limit if necessary and then
+    /// knows the limit for its commands.
     pub(crate) fn restore_in(command: &mut Command) {
         if let Some(found) = FOUND.get() {
             restored::begin_with(command, *found);
@@ -53,13 +53,13 @@ impl OpenFiles {
             tracing::warn!(
                 limit,
                 needed,
-                "Connections/MaxOpen and Service/MaxConnections need more open files than the limit allows: raise LimitNOFILE of the unit (ulimit -Hn), or lower these settings"
+                "Limit of open files is too low for Connections/MaxOpen and Service/MaxConnections; raise LimitNOFILE in the systemd unit (ulimit -Hn) or lower these settings"
             );
         }
     }
 
-    /// Gives every command the limit that was found.
-    pub(crate) fn spare_commands(self, shell: ShellPlugin) -> ShellPlugin {
+    /// Starts commands with the original limit.
+    pub(crate) fn restore_for_commands(self, shell: ShellPlugin) -> ShellPlugin {
         match self.found {
             Some(found) => shell.with_open_files(found),
             None => shell,
@@ -67,12 +67,12 @@ impl OpenFiles {
     }
 }
 
-/// The soft limit before this process raised it.
+/// Soft limit before this process raised it.
 static FOUND: OnceLock<Option<u64>> = OnceLock::new();
 
-/// Returns the number of open files for so many connections and requests: each request may be a command with three pipes.
+/// Returns the number of open files for a number of connections and requests, each of which may be a command.
 fn needed(connections: u32, requests: u32) -> u64 {
-    /// Listeners, files and the runtime.
+    /// Listeners, files and runtime.
     const OTHERS: u64 = 100;
     u64::from(connections) + u64::from(requests) * 3 + OTHERS
 }

@@ -1,9 +1,9 @@
-//! The service of a user: what its configuration says, until it is ended. That of a machine has the same files.
+//! Service that follows a configuration: for one user, or as root for the whole machine with the same files.
 
 pub(crate) mod delegation;
+pub(crate) mod manager_reports;
 pub(crate) mod policies;
 pub(crate) mod principals;
-pub(crate) mod watch;
 
 use std::error::Error;
 use std::fs::{self, DirBuilder};
@@ -14,37 +14,37 @@ use std::sync::Arc;
 
 use accounts::{
     AccountSource, AnyOf, Attempts, ClientCertificateFile, FileAccounts, HostKey, IfMissing, LocalPrincipals,
-    LockoutPolicy, MachineSid, Pam, Serving, SignIn, UnixUsers,
+    LockoutPolicy, MachineSid, Pam, ServiceScope, SignIn, UnixUsers,
 };
 use auth::ntlm::NtlmVerifier;
 use config::{Paths, Store};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
 use service::{
-    Audience, Catalog, Certificates, Listeners, Listening, LocalSocket, Plugin, Service, ServiceManager,
-    ServiceParts, watchdog,
+    Catalog, Certificates, ListenerStatus, Listeners, LocalSocket, Plugin, Service, ServiceManager,
+    ServiceParts, SocketAccess, watchdog,
 };
 
 use self::policies::PolicyWatch;
 use self::principals::Principals;
-use crate::arguments::{Chosen, Persistent};
+use crate::arguments::{PathOrigin, Persistent};
 use crate::audit::AuditFile;
 use crate::inherited::Inherited;
 use crate::open_files::OpenFiles;
 use crate::quick_config::OwnMachine;
-use crate::signals::{Signals, Wish};
+use crate::signals::{SignalRequest, Signals};
 use crate::wmi_engine::Wmi;
-use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, surroundings};
+use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, shell_environment};
 
-/// Makes the directory of what the service keeps itself, which nobody else may change.
+/// Creates the state directory, which no other user may change.
 pub(crate) fn make_state(arguments: &Persistent) -> Result<(), Box<dyn Error>> {
-    // Users' processes read what was added to WMI there; what is secret has a mode of its own.
+    // Users' processes read the WMI repository in this directory; secret files have their own mode.
     let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
     make_directory(&arguments.paths.state, mode)?;
-    is_private(&arguments.paths.state)
+    require_private(&arguments.paths.state)
 }
 
-/// Serves until a signal ends it.
+/// Serves a single user until a signal arrives.
 pub(crate) async fn run(
     arguments: Persistent,
     inherited: Inherited,
@@ -53,13 +53,13 @@ pub(crate) async fn run(
     let mut signals = Signals::listen()?;
     let manager = manager();
     for refused in &inherited.refused {
-        tracing::warn!(error = refused, "What the service manager handed over cannot be used");
+        tracing::warn!(error = refused, "Cannot use an inherited descriptor");
     }
     delegation::prepare();
     let open_files = OpenFiles::raise();
     let files = Files::open(&arguments)?;
     open_files.warn_if_too_few(&files.store.snapshot());
-    let listening = Listening::default();
+    let listening = ListenerStatus::default();
     let service = service(&files, &listening, open_files)?;
     let listeners =
         Listeners::start(&service, Arc::clone(&files.certificates), inherited.network, listening.clone());
@@ -68,33 +68,31 @@ pub(crate) async fn run(
     }
     listeners.refresh().await;
 
-    let asks = |name: &str| std::env::var(name).ok();
-    let interval =
-        watchdog(asks("WATCHDOG_USEC").as_deref(), asks("WATCHDOG_PID").as_deref(), std::process::id());
+    let interval = watchdog_interval();
     if let Some(interval) = interval {
-        let telling = Arc::clone(&manager);
-        tokio::spawn(watch::health(Arc::clone(&service), interval, move || telling.alive()));
+        let reporting = Arc::clone(&manager);
+        tokio::spawn(manager_reports::health(Arc::clone(&service), interval, move || reporting.alive()));
     }
     tracing::info!(
         config = %files.store.path().display(), state = %arguments.paths.state.display(),
         version = env!("CARGO_PKG_VERSION"), "Ready"
     );
     manager.ready();
-    let telling = Arc::clone(&manager);
-    tokio::spawn(watch::status(listening, move |text| telling.status(&text)));
+    let reporting = Arc::clone(&manager);
+    tokio::spawn(manager_reports::status(listening, move |text| reporting.status(&text)));
 
     let policies = PolicyWatch::of(&files.store);
     let signal = loop {
-        let wish = tokio::select! {
-            wish = signals.received() => wish,
+        let request = tokio::select! {
+            request = signals.next() => request,
             () = policies.changed() => {
                 files.reload_policies().await;
                 continue;
             }
         };
-        match wish {
-            Wish::End(signal) => break signal,
-            Wish::Reload => {
+        match request {
+            SignalRequest::End(signal) => break signal,
+            SignalRequest::Reload => {
                 manager.reloading();
                 audit.reopen();
                 files.reload().await;
@@ -105,11 +103,11 @@ pub(crate) async fn run(
     };
     tracing::info!(signal, "Ending");
     manager.stopping();
-    drain::end(&service).await;
+    drain::run(&service).await;
     Ok(())
 }
 
-/// What the service reads, and reads again when it is told to.
+/// Files of the service that are read at start and on reload.
 pub(crate) struct Files {
     pub(crate) store: Arc<Store>,
     pub(crate) certificates: Arc<Certificates>,
@@ -118,7 +116,7 @@ pub(crate) struct Files {
     pub(crate) users: UnixUsers,
     paths: Paths,
     pub(crate) machine: MachineSid,
-    serving: Serving,
+    serving: ServiceScope,
     ntlm: Option<Arc<dyn NtlmVerifier>>,
 }
 
@@ -127,24 +125,24 @@ impl Files {
         let paths = &arguments.paths;
         let me = rustix::process::geteuid();
         let (serving, config_mode) = match me.is_root() {
-            true => (Serving::Machine, 0o755),
-            false => (Serving::OneUser { uid: me.as_raw() }, 0o700),
+            true => (ServiceScope::Machine, 0o755),
+            false => (ServiceScope::OneUser { uid: me.as_raw() }, 0o700),
         };
-        if arguments.config == Chosen::ByDefault
+        if arguments.config == PathOrigin::Default
             && let Some(directory) = paths.config.parent()
         {
             make_directory(directory, config_mode)?;
         }
         let store = Store::open_with(&paths.config, &arguments.settings)?;
         if !store.state().policies.is_empty() {
-            policies::tell(&store.state().policies);
+            policies::log_policies(&store.state().policies);
         }
-        if arguments.accounts == Chosen::ByDefault {
-            // An empty list lets nobody in, and is noticed when it is filled.
+        if arguments.accounts == PathOrigin::Default {
+            // An empty list admits no account; later additions are noticed.
             accounts::update(&paths.accounts, IfMissing::Create, |_| Ok::<(), Box<dyn Error>>(()))?;
         }
         let machine = machine_sid(paths)?;
-        store.set_machine(machine.domain());
+        store.set_machine_sid(machine.domain());
         let accounts = FileAccounts::open(&paths.accounts)?;
         Ok(Self {
             store: Arc::new(store),
@@ -154,7 +152,7 @@ impl Files {
             client_certificates: ClientCertificateFile::new(
                 &paths.certificate_mappings,
                 &paths.client_authorities,
-                HostKey::load_or_make(&paths.state)?,
+                HostKey::load_or_create(&paths.state)?,
             ),
             users: UnixUsers::of_this_machine(),
             paths: paths.clone(),
@@ -163,49 +161,67 @@ impl Files {
         })
     }
 
-    /// Reads everything again. What is wrong is told, and what depends on it stays as it was, except that nobody
-    /// signs in with accounts that cannot be read.
+    /// Reads all files again. Errors are logged, and the affected part keeps its previous content, except that accounts
+    /// of an unreadable account file cannot sign in.
     pub(crate) async fn reload(&self) {
         let (store, certificates) = (Arc::clone(&self.store), Arc::clone(&self.certificates));
         let (accounts, client_certificates) = (self.accounts.clone(), self.client_certificates.clone());
-        let reading = move || {
+        let reload = move || {
             if let Err(error) = store.reload() {
-                tracing::error!(error = one_line(&error), "The settings stay as they were");
+                tracing::error!(
+                    error = one_line(&error),
+                    "Cannot reload the settings; keeping the previous ones"
+                );
             }
             for error in certificates.reload() {
-                tracing::error!(error = one_line(&error), "A certificate stays as it was");
+                tracing::error!(
+                    error = one_line(&error),
+                    "Cannot reload a certificate; keeping the previous one"
+                );
             }
             if let Err(error) = accounts.reload() {
-                tracing::error!(error = one_line(&error), "Nobody can sign in with an account of the file");
+                tracing::error!(
+                    error = one_line(&error),
+                    "Cannot reload the account file; its accounts cannot sign in"
+                );
             }
             if let Err(error) = client_certificates.reload() {
-                tracing::error!(error = one_line(&error), "Nobody can sign in with a certificate");
+                tracing::error!(
+                    error = one_line(&error),
+                    "Cannot reload the certificate mappings; sign-in with certificates is disabled"
+                );
             }
         };
-        match tokio::task::spawn_blocking(reading).await {
-            Ok(()) => tracing::info!("Read again"),
-            Err(error) => tracing::error!(%error, "Reading again was cut short"),
+        match tokio::task::spawn_blocking(reload).await {
+            Ok(()) => tracing::info!("Reloaded"),
+            Err(error) => tracing::error!(%error, "Reload was aborted"),
         }
     }
 
-    /// Reads the policies again. If one is wrong, those stay in force that were.
+    /// Reads the policies again. If one of them is invalid, all previous ones stay in force.
     pub(crate) async fn reload_policies(&self) {
         let (store, before) = (Arc::clone(&self.store), Arc::clone(&self.store.state().policies));
         match tokio::task::spawn_blocking(move || store.reload_policies()).await {
-            Ok(Ok(state)) if state.policies != before => policies::tell(&state.policies),
+            Ok(Ok(state)) if state.policies != before => policies::log_policies(&state.policies),
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::error!(error = one_line(&error), "The policies stay as they were"),
-            Err(error) => tracing::error!(%error, "Reading policies was cut short"),
+            Ok(Err(error)) => tracing::error!(
+                error = one_line(&error),
+                "Cannot reload the policies; keeping the previous ones"
+            ),
+            Err(error) => tracing::error!(%error, "Reload of policies was aborted"),
         }
     }
 
     pub(crate) fn verifier(&self) -> AnyOf {
         let mut sources: Vec<Box<dyn AccountSource>> = vec![Box::new(self.accounts.clone())];
-        if self.serving == Serving::Machine {
+        if self.serving == ServiceScope::Machine {
             match Pam::load(PAM_SERVICE) {
                 Ok(pam) => sources.push(Box::new(pam)),
                 Err(error) => {
-                    tracing::warn!(error = one_line(&error), "Only accounts of the file can sign in");
+                    tracing::warn!(
+                        error = one_line(&error),
+                        "PAM is not available; only accounts of the account file can sign in"
+                    );
                 }
             }
         }
@@ -213,18 +229,15 @@ impl Files {
     }
 }
 
-/// The SID of the machine, which is made if there is none.
+/// Returns the SID of the machine, and creates it if it is missing.
 pub(crate) fn machine_sid(paths: &config::Paths) -> Result<MachineSid, Box<dyn Error>> {
-    let random: [u8; 12] = accounts::random()?;
-    let number = |at: usize| random.get(at..).and_then(|octets| octets.first_chunk()).copied();
-    let random = [0, 4, 8].map(|at| u32::from_ne_bytes(number(at).unwrap_or_default()));
-    Ok(MachineSid::load_or_make(&paths.state, random)?)
+    Ok(MachineSid::load_or_create(&paths.state, accounts::machine_numbers()?)?)
 }
 
-/// The file in `/etc/pam.d`.
+/// Name of the service in `/etc/pam.d`.
 pub(crate) const PAM_SERVICE: &str = "winrm";
 
-/// Everything that can judge a proof, and what a proven name means.
+/// Creates the authenticator with all schemes, and the mapping from identities to SIDs.
 pub(crate) fn sign_in(files: &Files) -> Result<(SignIn, Principals), Box<dyn Error>> {
     let mut policy = LockoutPolicy::default();
     policy.slowed.extend(files.users.superusers()?);
@@ -246,12 +259,12 @@ pub(crate) fn sign_in(files: &Files) -> Result<(SignIn, Principals), Box<dyn Err
 
 fn service(
     files: &Files,
-    listening: &Listening,
+    listening: &ListenerStatus,
     open_files: OpenFiles,
 ) -> Result<Arc<Service>, Box<dyn Error>> {
     let (sign_in, principals) = sign_in(files)?;
     let sign_in = Arc::new(sign_in);
-    let shell = open_files.spare_commands(ShellPlugin::new(surroundings::of_this_user()));
+    let shell = open_files.restore_for_commands(ShellPlugin::new(shell_environment::of_this_user()));
     let shell: Arc<dyn Plugin> = Arc::new(shell);
     let (store, certificates) = (Arc::clone(&files.store), Arc::clone(&files.certificates));
     let principals = Arc::new(principals);
@@ -272,7 +285,7 @@ fn service(
     }))
 }
 
-/// Those that were handed over, or else one of its own.
+/// Returns the inherited local sockets, or a new one by default.
 pub(crate) fn local_sockets(
     arguments: &Persistent,
     inherited: Vec<std::os::unix::net::UnixListener>,
@@ -281,49 +294,58 @@ pub(crate) fn local_sockets(
         return Ok(inherited.into_iter().map(LocalSocket::inherited).collect::<io::Result<_>>()?);
     }
     let path = &arguments.paths.local_socket;
-    let audience = if rustix::process::geteuid().is_root() { Audience::Everyone } else { Audience::Owner };
+    let audience =
+        if rustix::process::geteuid().is_root() { SocketAccess::Everyone } else { SocketAccess::Owner };
     if let Some(directory) = path.parent() {
-        // Everyone must get through to a socket for everyone; the state directory is there already.
+        // Other users need access to the directory of a public socket. The state directory exists already.
         make_directory(directory, 0o755)?;
     }
     let socket = LocalSocket::bind(path, audience)?;
-    tracing::info!(path = %path.display(), "Listening for programs of this machine");
+    tracing::info!(path = %path.display(), "Listening for local programs");
     Ok(vec![socket])
 }
 
 pub(crate) fn manager() -> Arc<ServiceManager> {
     let address = std::env::var_os("NOTIFY_SOCKET");
     let manager = ServiceManager::at(address.as_deref()).unwrap_or_else(|error| {
-        tracing::warn!(%error, "The service manager cannot be told how the service is");
+        tracing::warn!(%error, "Cannot connect to the service manager");
         ServiceManager::default()
     });
     Arc::new(manager)
 }
 
-/// Makes a directory and those above it, if they are missing.
+/// Returns the watchdog interval of the service manager, if it expects signs of life from this process.
+pub(crate) fn watchdog_interval() -> Option<std::time::Duration> {
+    let [time, process] = ["WATCHDOG_USEC", "WATCHDOG_PID"].map(|name| std::env::var(name).ok());
+    watchdog(time.as_deref(), process.as_deref(), std::process::id())
+}
+/// Creates a directory and its missing parents.
 fn make_directory(path: &Path, mode: u32) -> Result<(), Box<dyn Error>> {
     DirBuilder::new()
         .recursive(true)
         .mode(mode)
         .create(path)
-        .map_err(|error| format!("cannot make the directory {}: {error}", path.display()).into())
+        .map_err(|error| format!("cannot create the directory {}: {error}", path.display()).into())
 }
 
-/// What is in the state directory decides who may do what, so nobody else may put anything there.
-pub(crate) fn is_private(path: &Path) -> Result<(), Box<dyn Error>> {
+/// Requires that no other user can change a directory. The state directory decides who has access.
+pub(crate) fn require_private(path: &Path) -> Result<(), Box<dyn Error>> {
     let metadata = fs::metadata(path)
         .map_err(|error| format!("cannot read the directory {}: {error}", path.display()))?;
     let (owner, mode, shown) = (metadata.uid(), metadata.mode() & 0o777, path.display());
     if owner != 0 && owner != rustix::process::geteuid().as_raw() {
-        return Err(format!("{shown} belongs to user {owner}\n  the state of the service is its own: use --state with another directory, or chown it").into());
+        return Err(format!(
+            "{shown} belongs to user {owner}\n  use another directory with --state, or chown it"
+        )
+        .into());
     }
     if mode & 0o022 != 0 {
-        return Err(format!("{shown} has mode {mode:04o}: others can change what is in it\n  look at what is in it, then: chmod 700 {shown}").into());
+        return Err(format!("{shown} has mode {mode:04o} and can be changed by other users\n  check its content, then run chmod 700 {shown}").into());
     }
     Ok(())
 }
 
-/// An error with its way out, as a line of the log.
+/// Formats an error with its advice as a single line for the log.
 pub(crate) fn one_line(error: &dyn Error) -> String {
     error.to_string().replace("\n  ", "; ")
 }

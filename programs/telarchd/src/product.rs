@@ -1,13 +1,13 @@
-//! What the service says of itself.
+//! Product information of the service.
 
 use service::Product;
 
-/// The product on this machine.
+/// Returns the product information of this machine.
 pub(crate) fn of_this_machine() -> Product {
     Product { vendor: "Telarch".to_owned(), os_version: os_version() }
 }
 
-/// The version of the kernel, in the three numbers that clients expect.
+/// Returns the kernel version as three numbers, the format that clients expect.
 fn os_version() -> String {
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     let numbers: Vec<&str> = release

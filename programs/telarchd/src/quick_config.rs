@@ -1,8 +1,7 @@
-//! Setting up the machine, for quickconfig.
+//! Execution of quickconfig steps.
 //!
-//! As root it is done by a process of its own, which is started for one wish and ends with it: the bus, firewalld and
-//! the programs of firewalls are then never in the broker, and what one of them does to that process it does to
-//! nothing else.
+//! As root each step runs in a separate process that ends with it. The broker therefore never connects to the system
+//! bus or runs firewall programs, and is not affected by their faults.
 
 use std::error::Error;
 use std::fs;
@@ -15,19 +14,19 @@ use std::time::Duration;
 
 use broker::{Link, quick_config};
 use config::{Paths, Thumbprint};
-use plugin_config::MachineKeeper;
+use plugin_config::MachineSetup;
 use quickconfig::{Answer, Certificate, Machine, Outcome, Wish};
 use service::Caller;
 use wsman::Fault;
 
 use crate::log::relay;
-use crate::separate::{QUICK_CONFIG, given_socket, this_program};
+use crate::separate::{QUICK_CONFIG, stdin_socket, this_program};
 
-/// How root's service has its machine set up.
+/// Runs quickconfig steps for the service of the machine.
 pub(crate) struct QuickConfig {
     state: PathBuf,
     certificates: PathBuf,
-    /// One at a time: who comes second finds what the first has done.
+    /// Serializes steps, so that each one sees the result of the previous one.
     turn: Mutex<()>,
 }
 
@@ -36,34 +35,28 @@ impl QuickConfig {
         Self { state: paths.state.clone(), certificates: paths.certificates.clone(), turn: Mutex::default() }
     }
 
-    /// Has a wish granted by a process of its own, and waits for it.
-    pub(crate) fn ask(&self, wish: &Wish) -> Result<Answer, String> {
+    /// Runs a step in a new process and waits for its answer.
+    pub(crate) fn run(&self, wish: &Wish) -> Result<Answer, String> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = self.granted(wish).map_err(|error| {
-            tracing::error!(error = error.to_string(), "Nobody can set up the machine");
-            "the machine cannot be set up: the log of the service says why".to_owned()
+        let answer = self.run_process(wish).map_err(|error| {
+            tracing::error!(error = error.to_string(), "Cannot run a quickconfig step");
+            "quickconfig failed; see the log of the service".to_owned()
         })?;
         Ok(with_certificates(answer, &self.certificates))
     }
 
-    fn granted(&self, wish: &Wish) -> Result<Answer, Box<dyn Error>> {
+    fn run_process(&self, wish: &Wish) -> Result<Answer, Box<dyn Error>> {
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_read_timeout(Some(LONGEST))?;
-        let link = Link::given(ours)?;
-        // The programs of firewalls are found by PATH, the bus by its address.
+        let link = Link::from_inherited(ours)?;
+        // Firewall programs are found by PATH, the system bus by its address.
         let mut command = this_program("telarchd: quickconfig", &["PATH", "DBUS_SYSTEM_BUS_ADDRESS"]);
         command.arg(QUICK_CONFIG).arg(&self.state).stdin(OwnedFd::from(theirs));
         command.stderr(relay::stderr_for("quickconfig"));
         let mut child = command.spawn()?;
         drop(command);
-        let asked = || {
-            link.send(&quick_config::encode_wish(wish), &[])?;
-            let frame =
-                link.receive_at_most(quick_config::LONGEST)?.ok_or("it has ended without an answer")?;
-            Ok::<_, Box<dyn Error>>(quick_config::decode_answer(&frame.message)?)
-        };
-        let answer = asked();
-        // Whoever has answered has nothing left to do, and whoever has not by now never will.
+        let answer = exchange(&link, wish);
+        // After its answer the process ends by itself. Without one it may hang.
         if answer.is_err() {
             let _ = child.kill();
         }
@@ -72,20 +65,27 @@ impl QuickConfig {
     }
 }
 
-/// Is the process that grants one wish.
+fn exchange(link: &Link, wish: &Wish) -> Result<Answer, Box<dyn Error>> {
+    link.send(&quick_config::encode_wish(wish), &[])?;
+    let frame = link.receive_limited(quick_config::MAX_MESSAGE_LENGTH)?;
+    let frame = frame.ok_or("the quickconfig process ended without an answer")?;
+    Ok(quick_config::decode_answer(&frame.message)?)
+}
+
+/// Runs the process of one quickconfig step.
 pub(crate) fn run(state: &str) -> Result<ExitCode, Box<dyn Error>> {
-    let link = Link::given(given_socket()?)?;
+    let link = Link::from_inherited(stdin_socket()?)?;
     crate::begin_log(None);
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     std::env::set_current_dir("/")?;
-    let frame = link.receive_at_most(quick_config::LONGEST)?.ok_or("nothing is wished")?;
+    let frame = link.receive_limited(quick_config::MAX_MESSAGE_LENGTH)?.ok_or("no request received")?;
     let wish = quick_config::decode_wish(&frame.message)?;
     let answer = Machine::of_machine(state).grant(&wish);
     link.send(&quick_config::encode_answer(&answer), &[])?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The machine, with no more rights than the user has whose service it is.
+/// Quickconfig for the service of one user, with the rights of that user.
 pub(crate) struct OwnMachine {
     machine: Machine,
     certificates: PathBuf,
@@ -97,11 +97,11 @@ impl OwnMachine {
     }
 }
 
-impl MachineKeeper for OwnMachine {
+impl MachineSetup for OwnMachine {
     fn grant(&self, _: &Caller, wish: &Wish) -> Result<Answer, Fault> {
         let answer = self.machine.grant(wish);
         if let (Answer::Done(Outcome::Failed(why)), false) = (&answer, matches!(wish, Wish::Survey(_))) {
-            tracing::debug!(error = why, ?wish, "A step of quickconfig failed");
+            tracing::debug!(error = why, ?wish, "Quickconfig step failed");
         }
         Ok(with_certificates(answer, &self.certificates))
     }
@@ -110,16 +110,16 @@ impl MachineKeeper for OwnMachine {
 fn with_certificates(answer: Answer, folder: &Path) -> Answer {
     match answer {
         Answer::Survey(mut survey) => {
-            survey.certificates = given(folder);
+            survey.certificates = installed(folder);
             Answer::Survey(survey)
         }
         done => done,
     }
 }
 
-/// The certificates of the administrator, by the names of their files.
-fn given(folder: &Path) -> Vec<Certificate> {
-    /// A machine has a handful.
+/// Returns the thumbprints of the administrator's certificates, which are the names of their files.
+fn installed(folder: &Path) -> Vec<Certificate> {
+    /// Maximum number of certificates; a machine has a handful.
     const MOST: usize = 64;
     let files = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
     let named = files.filter(|path| path.extension().is_some_and(|kind| kind == "pem" || kind == "crt"));
@@ -132,5 +132,5 @@ fn given(folder: &Path) -> Vec<Certificate> {
     all
 }
 
-/// Longer than a process takes for a wish.
+/// Timeout of a step.
 const LONGEST: Duration = Duration::from_secs(300);

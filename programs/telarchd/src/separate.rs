@@ -1,18 +1,18 @@
-//! The service of a machine as processes that are separated from each other.
+//! Service of a machine as separate processes.
 //!
 //! The **broker**, this process, keeps root's rights and reads nothing from the network. It starts the **gateway**,
-//! which reads the network and may do nothing else, and for each user who has something done a **host** that is that
-//! user. All are this program, started anew; what one needs of another goes through sockets that the broker makes.
+//! which only reads the network, and for each active user a **host** that runs as that user. All processes run this
+//! program, and communicate through sockets that the broker creates.
 
 mod broker;
 mod confinement;
-mod duties;
 mod gateway;
 mod host;
 mod host_process;
 mod hosts;
-mod keeper;
-mod kept_groups;
+mod privileged_operations;
+mod session_groups;
+mod session_process;
 mod subscriptions;
 mod user;
 
@@ -31,16 +31,16 @@ use crate::audit::AuditFile;
 use crate::inherited::{self, Inherited};
 use crate::open_files::OpenFiles;
 
-/// Does what this process was started for, if that is to be a host; none if it was started by anybody else.
+/// Runs the internal process named on the command line; returns `None` for an ordinary command line.
 pub(crate) fn hidden() -> Result<Option<ExitCode>, Box<dyn Error>> {
     let arguments: Vec<String> =
         std::env::args_os().skip(1).filter_map(|one| one.into_string().ok()).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    if matches!(arguments.as_slice(), [KEEPER | QUICK_CONFIG | SUBSCRIPTIONS | HOST, ..]) {
+    if matches!(arguments.as_slice(), [SESSION_PROCESS | QUICK_CONFIG | SUBSCRIPTIONS | HOST, ..]) {
         inherited::close_all();
     }
     match arguments.as_slice() {
-        [KEEPER, user, state, group] => keeper::keep(user, state, group).map(Some),
+        [SESSION_PROCESS, user, state, group] => session_process::run(user, state, group).map(Some),
         [QUICK_CONFIG, state] => crate::quick_config::run(state).map(Some),
         [SUBSCRIPTIONS, state, commands] => subscriptions::run(Path::new(state), commands).map(Some),
         [HOST, uid, gid, state] => host::run(uid.parse()?, gid.parse()?, Path::new(state)).map(Some),
@@ -48,12 +48,12 @@ pub(crate) fn hidden() -> Result<Option<ExitCode>, Box<dyn Error>> {
     }
 }
 
-/// Serves as the gateway, which the broker has started.
+/// Runs the gateway process, which the broker has started.
 pub(crate) fn run_gateway(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
     gateway::run(arguments)
 }
 
-/// Serves as the broker, which starts every other process.
+/// Runs the broker process, which starts all others.
 pub(crate) fn run(
     arguments: &Persistent,
     inherited: Inherited,
@@ -62,34 +62,33 @@ pub(crate) fn run(
     broker::run(arguments, inherited, audit)
 }
 
-/// The gateway's user must exist, and have no rights.
+/// Requires that the gateway's user exists and is not root.
 pub(crate) fn require_user(users: &UnixUsers, name: &str) -> Result<(), Box<dyn Error>> {
     match user::find(users, name)? {
         None => Err(format!(
-            "there is no user {name}, which is to read the network\n  make it: useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin {name}"
+                        "user {name} does not exist, but the process that reads the network runs as it\n  create it: useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin {name}"
         )
         .into()),
         Some(numbers) if numbers.uid == 0 => {
-            Err(format!("{name} is root: what reads the network needs a user without rights").into())
+            Err(format!("{name} is root, but the process that reads the network requires an unprivileged user").into())
         }
         Some(_) => Ok(()),
     }
 }
 
-/// What the process is told first that opens a user's session and starts the host in it.
-const KEEPER: &str = "--keep-host";
-/// What a host is told first.
+/// First argument of the session process, which opens a user's PAM session and starts the host in it.
+const SESSION_PROCESS: &str = "--keep-host";
+/// First argument of a host.
 const HOST: &str = "--host";
-/// What the process is told first that carries out permanent subscriptions.
+/// First argument of the process that runs permanent subscriptions.
 const SUBSCRIPTIONS: &str = "--subscriptions";
-/// What the process is told first that sets up the machine.
+/// First argument of the process of a quickconfig step.
 pub(crate) const QUICK_CONFIG: &str = "--quickconfig";
 
-/// Returns a command that starts this program once more, although its file may have been replaced; `shown` is what
-/// lists of processes show.
+/// Returns a command that runs this program again, even if its file was replaced. `shown` is its name in process lists.
 ///
-/// It begins with an environment of a few variables of this process, and `more` of them, whatever else is in the
-/// environment of this process or was set by PAM.
+/// The environment contains only a few variables of this process and those in `more`, independent of what the
+/// environment of this process contains or PAM has set.
 pub(crate) fn this_program(shown: &str, more: &[&str]) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.arg0(shown).stdout(Stdio::null()).env_clear();
@@ -100,18 +99,18 @@ pub(crate) fn this_program(shown: &str, more: &[&str]) -> Command {
     command
 }
 
-/// Variables that every process of this service has from the one that has started it.
+/// Variables that every process of the service inherits.
 const ALWAYS_INHERITED: [&str; 4] = ["TELARCH_LOG", "JOURNAL_STREAM", "LANG", "TZ"];
 
-/// Takes the socket that this process was given as its standard input, which becomes empty.
-pub(crate) fn given_socket() -> Result<UnixStream, Box<dyn Error>> {
+/// Takes over the socket on standard input, which is redirected to `/dev/null`.
+pub(crate) fn stdin_socket() -> Result<UnixStream, Box<dyn Error>> {
     let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
     empty_stdin()?;
     socket_of(socket)
 }
 
-/// Takes the socket that this process was given as its standard output, which becomes empty.
-fn given_second_socket() -> Result<UnixStream, Box<dyn Error>> {
+/// Takes over the socket on standard output, which is redirected to `/dev/null`.
+fn stdout_socket() -> Result<UnixStream, Box<dyn Error>> {
     let socket = std::io::stdout().as_fd().try_clone_to_owned()?;
     let nothing = OwnedFd::from(File::options().write(true).open("/dev/null")?);
     rustix::stdio::dup2_stdout(&nothing)?;
@@ -120,11 +119,11 @@ fn given_second_socket() -> Result<UnixStream, Box<dyn Error>> {
 
 fn socket_of(descriptor: OwnedFd) -> Result<UnixStream, Box<dyn Error>> {
     rustix::net::sockopt::socket_type(&descriptor)
-        .map_err(|_| "this is how telarchd starts itself, not for people")?;
+        .map_err(|_| "this option is reserved for processes that telarchd starts itself")?;
     Ok(UnixStream::from(descriptor))
 }
 
-/// Lets go of what was standard input.
+/// Redirects standard input to `/dev/null`.
 fn empty_stdin() -> std::io::Result<()> {
     let nothing = OwnedFd::from(File::open("/dev/null")?);
     Ok(rustix::stdio::dup2_stdin(&nothing)?)

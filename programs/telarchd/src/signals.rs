@@ -1,14 +1,13 @@
-//! The signals that the service obeys.
+//! Signals of the service.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Waits for the wish to end, or to read everything again.
+/// Waits for signals to stop or reload.
 ///
-/// Having handlers also matters to remote commands: `exec` turns a handled signal back to its default, while
-/// one that was ignored when this process started, as a shell does for background jobs, stays ignored and
-/// Ctrl-C would do nothing.
+/// The handlers also affect remote commands: `exec` resets a handled signal to its default. A signal that was ignored
+/// when this process started, as a shell does for background jobs, would stay ignored, and Ctrl-C would have no effect.
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -16,12 +15,12 @@ pub(crate) struct Signals {
     hang_up: Signal,
 }
 
-/// What somebody wants of the service.
+/// Action requested by a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
-    /// That it ends; with the name of the signal.
+pub(crate) enum SignalRequest {
+    /// Stop the service. Holds the name of the signal.
     End(&'static str),
-    /// That it reads its files again: `SIGHUP`, which ends a service that has none.
+    /// Reload all files (`SIGHUP`); an ephemeral service stops instead.
     Reload,
 }
 
@@ -35,12 +34,12 @@ impl Signals {
         })
     }
 
-    pub(crate) async fn received(&mut self) -> Wish {
+    pub(crate) async fn next(&mut self) -> SignalRequest {
         tokio::select! {
-            _ = self.terminate.recv() => Wish::End("SIGTERM"),
-            _ = self.interrupt.recv() => Wish::End("SIGINT"),
-            _ = self.quit.recv() => Wish::End("SIGQUIT"),
-            _ = self.hang_up.recv() => Wish::Reload,
+            _ = self.terminate.recv() => SignalRequest::End("SIGTERM"),
+            _ = self.interrupt.recv() => SignalRequest::End("SIGINT"),
+            _ = self.quit.recv() => SignalRequest::End("SIGQUIT"),
+            _ = self.hang_up.recv() => SignalRequest::Reload,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The plug-ins that the engine of WMI is behind.
+//! WMI engine of the service and its plug-ins.
 
 use std::error::Error;
 use std::path::Path;
@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use cimom::ObjectManager;
 use config::{Paths, State};
-use consumers::{Carrier, Commands, Whose};
-use hardware::{EventLogs, HardwareKeeper, HostFile};
+use consumers::{CommandPolicy, Creators, SubscriptionRunner};
+use hardware::{ControllerSource, HostFile};
+use plugin_hardware::EventLogs;
 use plugin_wmi::WmiPlugin;
 use repository::Repository;
 use service::Plugin;
@@ -18,95 +19,94 @@ use tokio::sync::watch;
 pub(crate) struct Wmi(Arc<ObjectManager>);
 
 impl Wmi {
-    /// That of a directory of state, with what was added there. Where somebody else keeps the controllers it knows, a
-    /// process without the rights of root asks for them.
-    pub(crate) fn open(state: &Path, keeper: Option<Arc<dyn HardwareKeeper>>) -> Self {
+    /// Opens the engine with the repository in a state directory. `keeper` provides the management controllers for
+    /// a process without root's rights.
+    pub(crate) fn open(state: &Path, keeper: Option<Arc<dyn ControllerSource>>) -> Self {
         let of_user = Paths::of_user(|name| std::env::var_os(name)).map(|paths| paths.state);
         let of_machine = Paths::of_machine();
-        // A service that keeps nothing for the machine keeps nothing in anybody's home either.
+        // A service with its own state directory does not use the state of the user's home.
         let of_user = if state == of_machine.state { of_user } else { Some(state.to_owned()) };
         let added = Paths::new(&of_machine.config, state).repository;
         let (repository, wrong) = Repository::open_or_closed(&added);
         if let Some(error) = wrong {
-            tracing::error!(%error, "The repository of WMI cannot be read: nobody may use WMI until it can");
+            tracing::error!(%error, "Cannot read the WMI repository; WMI refuses all requests");
         }
         let hosts = HostFile::of_state(state);
         let hosts = match keeper {
-            Some(keeper) => hosts.kept_by(keeper),
+            Some(keeper) => hosts.with_source(keeper),
             None => hosts,
         };
         Self(Arc::new(ObjectManager::new(state, of_user, hosts, repository, Handle::current())))
     }
 
-    /// The plug-ins for its instances and the logs of controllers.
+    /// Returns the plug-ins for WMI instances and for event logs of controllers.
     pub(crate) fn plugins(&self) -> [Arc<dyn Plugin>; 2] {
         let manager = Arc::clone(&self.0);
-        let engine = move || match manager.engine() {
-            Ok(engine) => Some(engine.engine()),
-            Err(error) => {
-                tracing::error!(%error, "The engine of WMI cannot be put together");
-                None
-            }
-        };
-        [Arc::new(WmiPlugin::living(engine)), Arc::new(EventLogs::new(self.0.hardware().clone()))]
+        [
+            Arc::new(WmiPlugin::with_current(move || current_engine(&manager))),
+            Arc::new(EventLogs::new(self.0.hardware().clone())),
+        ]
     }
 
-    /// Ends the sessions with controllers and forgets what was handed over for them: whoever needs it asks again.
+    /// Closes sessions with controllers and forgets their list, which is requested again when needed.
     pub(crate) async fn forget_hardware(&self) {
         self.0.hardware().forget().await;
     }
 
-    /// Carries out permanent subscriptions while the settings say so.
+    /// Carries out permanent subscriptions whenever the settings enable them.
     pub(crate) async fn carry_out(self, mut states: watch::Receiver<Arc<State>>) {
         loop {
             let wmi = states.borrow_and_update().config.wmi.clone();
-            let carried = async {
+            let carrying = async {
                 if wmi.permanent_subscriptions {
-                    match self.carrier(Whose::Everybody, commands(&wmi)) {
-                        Ok(carrier) => carrier.run().await,
-                        Err(error) => tracing::error!(%error, "Permanent subscriptions are not carried out"),
+                    match self.subscription_runner(Creators::All, commands(&wmi)) {
+                        Ok(runner) => runner.run().await,
+                        Err(error) => tracing::error!(%error, "Cannot carry out permanent subscriptions"),
                     }
                 }
                 std::future::pending::<()>().await;
             };
-            let other = async {
+            let changed = async {
                 while states.changed().await.is_ok() {
                     if states.borrow_and_update().config.wmi != wmi {
                         return;
                     }
                 }
-                // They stay as they are.
+                // The settings can no longer change.
                 std::future::pending::<()>().await;
             };
             tokio::select! {
-                () = carried => {}
-                () = other => {}
+                () = carrying => {}
+                () = changed => {}
             }
         }
     }
 
-    /// Carries out permanent subscriptions.
+    /// Creates the carrier of permanent subscriptions.
     ///
     /// # Errors
-    /// As [`ObjectManager::engine`].
-    pub(crate) fn carrier(&self, whose: Whose, commands: Commands) -> Result<Carrier, wmi::Error> {
+    /// Those of [`ObjectManager::engine`].
+    pub(crate) fn subscription_runner(
+        &self,
+        creators: Creators,
+        commands: CommandPolicy,
+    ) -> Result<SubscriptionRunner, wmi::Error> {
         let failures = self.0.failures().clone();
-        Ok(Carrier { engine: self.0.engine()?, whose, commands, words: linux::command_line::words, failures })
+        Ok(SubscriptionRunner { engine: self.0.engine()?, creators, commands, words: linux::command_line::words, failures })
     }
 }
 
-/// What the settings say about programs.
-pub(crate) fn commands(wmi: &config::Wmi) -> Commands {
-    if wmi.command_line_consumers { Commands::Run } else { Commands::Refused }
+/// Returns whether consumers may run programs, according to the settings.
+pub(crate) fn commands(wmi: &config::Wmi) -> CommandPolicy {
+    if wmi.command_line_consumers { CommandPolicy::Allow } else { CommandPolicy::Deny }
 }
 
-/// What WMI of a service with a directory of state serves: namespaces with the number of their classes and their
-/// descriptors, in the order of their names.
+/// Returns the WMI namespaces of a service, sorted by name.
 ///
 /// # Errors
-/// What is wrong with the repository, or with what is in it.
-pub(crate) fn served(repository: &Path, state: &Path) -> Result<Vec<Served>, Box<dyn Error>> {
-    // Where there is no directory yet there is nothing in it.
+/// Errors of the repository and of its content.
+pub(crate) fn namespaces(repository: &Path, state: &Path) -> Result<Vec<NamespaceSummary>, Box<dyn Error>> {
+    // A missing directory is equivalent to an empty repository.
     let is_new = repository.parent().is_some_and(|folder| !folder.exists());
     let repository = if is_new { Repository::in_memory() } else { Repository::open(repository)? };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -114,19 +114,31 @@ pub(crate) fn served(repository: &Path, state: &Path) -> Result<Vec<Served>, Box
         ObjectManager::new(state, None, HostFile::of_state(state), repository, runtime.handle().clone());
     let engine = manager.engine()?.engine();
     let contents = manager.repository().contents();
-    let served = |namespace: &cim::Namespace| {
+    let mut summaries = Vec::new();
+    for namespace in engine.namespaces() {
         let classes = engine.schema(namespace)?.names().count();
         let is_own = contents.namespace(namespace).is_ok_and(|stored| stored.descriptor().is_some());
         let sddl = (is_own || namespace.parent().is_none()).then(|| engine.descriptor(namespace).to_string());
-        Ok(Served { namespace: namespace.clone(), classes, sddl })
-    };
-    engine.namespaces().into_iter().map(served).collect()
+        summaries.push(NamespaceSummary { namespace: namespace.clone(), classes, sddl });
+    }
+    Ok(summaries)
 }
 
-/// One namespace.
-pub(crate) struct Served {
+/// Returns the current engine. Logs an error if it cannot be created.
+fn current_engine(manager: &ObjectManager) -> Option<wmi::Engine> {
+    match manager.engine() {
+        Ok(engine) => Some(engine.engine()),
+        Err(error) => {
+            tracing::error!(%error, "Cannot create the WMI engine");
+            None
+        }
+    }
+}
+
+/// Summary of a namespace.
+pub(crate) struct NamespaceSummary {
     pub(crate) namespace: cim::Namespace,
     pub(crate) classes: usize,
-    /// Who may do what in it; none if that is what the namespace above says.
+    /// Security descriptor as SDDL; `None` if it is inherited.
     pub(crate) sddl: Option<String>,
 }

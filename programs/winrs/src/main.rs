@@ -1,4 +1,4 @@
-//! `winrs`: runs a command on this or another machine.
+//! `winrs`: runs a command on a local or remote machine.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -22,13 +22,13 @@ fn main() -> ExitCode {
     ExitCode::from(status)
 }
 
-/// Does what the command line says; `codes` tells how to report a failure.
+/// Executes the command line. Sets `codes` for the report of a failure.
 fn start(codes: &mut ExitCodes) -> Result<u8, Stop> {
     let arguments = arguments(std::env::args_os())?;
     let page = match parse_with(&arguments, &SavedHosts::of_this_process()) {
         Ok(Invocation::Run(command)) => {
             *codes = command.exit_codes;
-            return carry_out(*command);
+            return execute(*command);
         }
         Ok(Invocation::Help) => help::winrs(),
         Ok(_) => help::version("winrs"),
@@ -41,9 +41,9 @@ fn start(codes: &mut ExitCodes) -> Result<u8, Stop> {
     Ok(0)
 }
 
-fn carry_out(command: RemoteCommand) -> Result<u8, Stop> {
+fn execute(command: RemoteCommand) -> Result<u8, Stop> {
     let (mut out, mut errors) = (io::stdout().lock(), io::stderr());
-    // Output of the remote command is the user's own byte stream and passes as it is; messages are not.
+    // Output of the remote command is written unchanged; messages are filtered.
     warn(&command, &mut HarmlessWriter::new(io::stderr()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::here(Kind::Connect, format!("cannot start: {error}")))?;
@@ -61,14 +61,14 @@ fn carry_out(command: RemoteCommand) -> Result<u8, Stop> {
     Ok(exit_status(exit_code))
 }
 
-/// Tells what was said and changes nothing, and someone at a terminal that others can see the password.
+/// Prints notices, and on a terminal a warning if other users can see the password.
 fn warn(command: &RemoteCommand, errors: &mut impl Write) {
     for notice in &command.notices {
         let _ = writeln!(errors, "winrs: {notice}");
     }
     let Login::Password { password, .. } = &command.connection.login else { return };
     if let Some(warning) = password.warning().filter(|_| io::IsTerminal::is_terminal(&io::stderr())) {
-        // Where nothing can be told, the work goes on.
+        // An error while writing the warning does not stop the command.
         let _ = writeln!(errors, "winrs: {warning}");
     }
 }

@@ -1,1 +1,1 @@
-"""Faces of other clients, so that a script written for one of them changes only its imports."""
+"""Compatible APIs of other clients: a script written for one of them changes only its imports."""

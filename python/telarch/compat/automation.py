@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 
 
 class com_error(Exception):
-    """What pywin32 raises: number, text, what the object adds, and nothing; ``__cause__`` has the rest."""
+    """The exception of pywin32: number, text, details of the object, and None; ``__cause__`` is the original error."""
 
     def __init__(self, hresult: int, strerror: str, source: str) -> None:
         self.hresult = hresult
@@ -32,21 +32,21 @@ class com_error(Exception):
 
 
 class Flag(int):
-    """A number that may be called, as some languages do with members of automation objects."""
+    """A number that can be called, as some languages do with members of automation objects."""
 
     def __call__(self) -> int:
         return int(self)
 
 
 class _Object:
-    """What every object has: the last error."""
+    """Base class of all objects, with the last error."""
 
     def __init__(self) -> None:
         self.__dict__["_error"] = ""
 
     @property
     def Error(self) -> str:
-        """The last failure as XML, empty if there was none."""
+        """The last error as XML, or an empty string."""
         return str(self.__dict__["_error"])
 
     def _attempt(self, work: Callable[[], _T]) -> _T:
@@ -54,7 +54,7 @@ class _Object:
             return work()
         except _errors.Error as error:
             self.__dict__["_error"] = error.xml or ""
-            # What has no number of its own was an argument.
+            # Errors without a number are argument errors.
             hresult = error.hresult if error.hresult is not None else _INVALID_ARGUMENT
             raise com_error(hresult, str(error), type(self).__name__) from error
 
@@ -97,21 +97,21 @@ class WSMan(_Object):
     def CreateSession(
         self, connection: str = "", flags: int = 0, connectionOptions: ConnectionOptions | None = None
     ) -> Session:
-        """A session; nothing is sent."""
+        """Creates a session without connecting."""
         settings = Settings() if connectionOptions is None else connectionOptions._settings()
         settings["machine_settings"] = True
         return self._attempt(lambda: Session(Client(connection, flags=int(flags), **settings)))
 
     def CreateConnectionOptions(self) -> ConnectionOptions:
-        """Options for ``CreateSession``."""
+        """Creates options for ``CreateSession``."""
         return ConnectionOptions()
 
     def CreateResourceLocator(self, strResourceLocator: str = "") -> ResourceLocator:
-        """A locator for every operation."""
+        """Creates a locator for the operations of a session."""
         return self._attempt(lambda: ResourceLocator(strResourceLocator))
 
     def GetErrorMessage(self, errorNumber: int) -> str:
-        """The text for an error number."""
+        """Returns the text for an error number."""
         return error_message(errorNumber)
 
 
@@ -128,7 +128,7 @@ class ConnectionOptions(_Object):
     def _set_password(self, password: str) -> None:
         self.__dict__["_password"] = password
 
-    #: The password, which nobody reads out again.
+    #: The password, which cannot be read.
     Password = property(fset=_set_password)
 
     def SetProxy(
@@ -138,11 +138,11 @@ class ConnectionOptions(_Object):
         userName: str = "",
         password: str = "",
     ) -> None:
-        """Where the proxy on the way is looked for, and how one signs in there."""
+        """Sets the source of the proxy address, and the authentication to the proxy."""
         proxy: Settings = {"proxy_access": int(accessType), "proxy_auth": int(authenticationMechanism)}
         if userName:
             proxy["proxy_username"], proxy["proxy_password"] = userName, password
-        # What cannot be meant is refused here, not when a session is made.
+        # Invalid settings are rejected here, not when a session is created.
         self._attempt(lambda: Client("localhost", **proxy))
         self.__dict__["_proxy"] = proxy
 
@@ -217,7 +217,7 @@ class ResourceLocator(_Object):
 
 
 class Session(_Object):
-    """``IWSManSession``. Bodies go in and come out as XML."""
+    """``IWSManSession``. Bodies are XML."""
 
     def __init__(self, client: Client) -> None:
         super().__init__()
@@ -225,7 +225,7 @@ class Session(_Object):
 
     @property
     def BatchItems(self) -> int:
-        """How many items of an enumeration one answer may bring; 0 means as many as fit."""
+        """Maximum number of enumeration items in one response; 0 means as many as fit."""
         return self._client.batch_items or 0
 
     @BatchItems.setter
@@ -234,7 +234,7 @@ class Session(_Object):
 
     @property
     def Timeout(self) -> int:
-        """Within how many milliseconds the service is to answer one request."""
+        """Time for the response to one request, in milliseconds."""
         return round(self._client.timeout * 1000)
 
     @Timeout.setter
@@ -242,7 +242,7 @@ class Session(_Object):
         self._attempt(lambda: setattr(self._client, "timeout", milliseconds / 1000))
 
     def Identify(self, flags: int = 0) -> str:
-        """Who the service is."""
+        """Identifies the service."""
         return self._attempt(lambda: self._client.identify().wait().xml)
 
     def Get(self, resourceUri: str | ResourceLocator, flags: int = 0) -> str:
@@ -255,22 +255,22 @@ class Session(_Object):
         return replaced.xml if replaced else ""
 
     def Create(self, resourceUri: str | ResourceLocator, resource: str, flags: int = 0) -> str:
-        """Makes an instance; returns where it is."""
+        """Creates an instance; returns its reference."""
         return self._attempt(lambda: self._client.create(_place(resourceUri), resource).wait().xml)
 
     def Delete(self, resourceUri: str | ResourceLocator, flags: int = 0) -> None:
-        """Removes an instance."""
+        """Deletes an instance."""
         self._attempt(lambda: self._client.delete(_place(resourceUri)).wait())
 
     def Invoke(self, actionUri: str, resourceUri: str | ResourceLocator, parameters: str, flags: int = 0) -> str:
-        """Calls a method; returns its output."""
+        """Invokes a method; returns its output."""
         output = self._attempt(lambda: self._client.invoke(actionUri, _place(resourceUri), parameters).wait())
         return output.xml if output else ""
 
     def Enumerate(
         self, resourceUri: str | ResourceLocator, filter: str = "", dialect: str = "", flags: int = 0
     ) -> Enumeration:
-        """Lists instances."""
+        """Enumerates instances."""
         begun = self._attempt(
             lambda: self._client.enumerate(_place(resourceUri), filter or None, dialect or None, int(flags)).wait()
         )
@@ -288,26 +288,26 @@ class Enumeration(_Object):
 
     @property
     def AtEndOfStream(self) -> bool:
-        """Whether there is no further item; waits until that is known."""
+        """True at the end of the items; waits for the next response if necessary."""
         if self._next is None and not self._ended:
             item = self._attempt(lambda: self._items.next().wait())
             self._next, self._ended = (item.xml, False) if item else (None, True)
         return self._ended
 
     def ReadItem(self) -> str:
-        """The next item."""
+        """Returns the next item."""
         if self.AtEndOfStream or self._next is None:
-            raise com_error(_NO_MORE_ITEMS, "there are no more items", "Enumeration")
+            raise com_error(_NO_MORE_ITEMS, "no more items", "Enumeration")
         item, self._next = self._next, None
         return item
 
 
 class InternalAutomation(_Object):
-    """``IWSManInternal``: the dialogue that edits a security descriptor."""
+    """``IWSManInternal``: the dialog that edits a security descriptor."""
 
     def ConfigSDDL(self, session: Session, resourceUri: str | ResourceLocator, flags: int = 0) -> str:
-        """Absent."""
-        raise com_error(_NOT_IMPLEMENTED, "use winrm configSDDL, which asks in a terminal", "InternalAutomation")
+        """Not implemented."""
+        raise com_error(_NOT_IMPLEMENTED, "not implemented: use winrm configSDDL, which runs in a terminal", "InternalAutomation")
 
 
 @overload
@@ -315,15 +315,15 @@ def Dispatch(name: Literal["WSMan.Automation"]) -> WSMan: ...
 @overload
 def Dispatch(name: str) -> Any: ...
 def Dispatch(name: str) -> Any:
-    """The object of this name: ``WSMan.Automation``."""
+    """Creates the object of a name such as ``WSMan.Automation``."""
     classes: dict[str, type[_Object]] = {"wsman.automation": WSMan, "wsman.internalautomation": InternalAutomation}
     try:
         return classes[name.lower()]()
     except KeyError:
-        raise com_error(_NO_CLASS, f"{name} is none of WSMan.Automation, WSMan.InternalAutomation", name) from None
+        raise com_error(_NO_CLASS, f"{name} is not WSMan.Automation or WSMan.InternalAutomation", name) from None
 
 
-#: What VBScript calls it.
+#: The name in VBScript.
 CreateObject = Dispatch
 
 

@@ -14,12 +14,12 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// One package of the workspace.
+/// Package of the workspace.
 #[derive(Debug)]
 pub struct Package {
-    /// Its name, such as `telarch-xml`.
+    /// Name, such as `telarch-xml`.
     pub name: String,
-    /// Its folder from the root, such as `crates/xml`.
+    /// Directory from the root, such as `crates/xml`.
     pub folder: String,
     /// The packages it needs to be built, not counting those of its tests.
     pub dependencies: Vec<String>,

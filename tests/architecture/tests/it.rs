@@ -1,4 +1,4 @@
-//! What ARCHITECTURE.md promises about the code itself.
+//! Rules of ARCHITECTURE.md that a program can check.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
@@ -14,16 +14,19 @@ fn floor(folder: &str) -> u8 {
         "crates/http" | "crates/wsman" | "crates/auth" | "crates/sddl" | "crates/cim" => 1,
         "crates/ipmi/proto" => 1,
         "crates/config" | "crates/credssp" | "crates/kerberos" | "crates/files" | "crates/quickconfig"
-        | "crates/limits" | "crates/linux" | "crates/readiness" => 2,
+        | "crates/limits" | "crates/linux" | "crates/random" | "crates/readiness" => 2,
         "crates/accounts" | "crates/broker" | "crates/client" | "crates/service" | "crates/wmi" => 3,
         "crates/ipmi" => 3,
         "crates/wording" | "crates/repository" => 4,
-        "crates/cli" | "crates/telarch" | "crates/consumers" => 5,
+        "crates/cli" | "crates/api" | "crates/consumers" => 5,
+        // It makes a provider, which stands on the floor of plug-ins, a resource.
+        "crates/plugins/hardware" => 6,
         folder if folder.starts_with("crates/plugins/") || folder.starts_with("crates/providers/") => 5,
-        "crates/cimom" => 6,
-        folder if folder.starts_with("programs/") => 7,
-        "tests/skips" => 8,
-        folder if folder.starts_with("tests/") => 9,
+        "crates/cimom" | "crates/cli/command" => 6,
+        "crates/cli/admin" | "crates/cli/ipmi" | "crates/cli/wmi" => 7,
+        folder if folder.starts_with("programs/") => 8,
+        "tests/skips" => 9,
+        folder if folder.starts_with("tests/") => 10,
         other => panic!("{other} has no floor yet: give it one here and in ARCHITECTURE.md"),
     }
 }
@@ -64,9 +67,11 @@ fn the_protocol_floor_does_no_input_or_output() {
             "SystemTime::now",
         ];
         for (path, text) in sources(&root().join(&package.folder).join("src")) {
+            // Unit tests may read the clock for a first moment.
+            let product = text.split("#[cfg(test)]").next().unwrap();
             for word in words {
                 let used =
-                    text.lines().any(|line| line.contains(word) && !line.trim_start().starts_with("//"));
+                    product.lines().any(|line| line.contains(word) && !line.trim_start().starts_with("//"));
                 assert!(!used, "{path} uses {word}");
             }
         }
@@ -110,7 +115,7 @@ fn every_fuzz_target_is_in_the_table_and_tests_run_its_corpus() {
         let kinds = ["unproven", "processes", "other"].map(|kind| format!("{name} {kind}"));
         let has_exposure = exposures.lines().any(|line| kinds.iter().any(|kind| kind == line));
         assert!(has_exposure, "fuzz/exposure.txt does not say where the input of {name} comes from");
-        // Its seeds are written in the test itself.
+        // The seeds of this target are in the test itself.
         if name != "http_header_value" {
             let is_run =
                 tests.contains(&format!("\"{name}\"")) || tests.contains(&format!("corpus/{name}\""));
@@ -145,7 +150,7 @@ fn every_dependency_is_accounted_for_in_the_architecture() {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let packages = packages();
     let own: BTreeSet<_> = packages.values().map(|package| package.name.clone()).collect();
-    for package in packages.values().filter(|package| floor(&package.folder) < 7) {
+    for package in packages.values().filter(|package| floor(&package.folder) < 8) {
         assert!(text.contains(&format!("`{}`", package.folder)), "{} is not on the map", package.folder);
         for dependency in package.dependencies.iter().filter(|dependency| !own.contains(*dependency)) {
             assert!(text.contains(&format!("`{dependency}`")), "no reason is given for {dependency}");

@@ -1,11 +1,11 @@
-//! What a controller of ours has: the same sensors, records, log and inventory as `ipmi_sim` is told.
+//! State of a simulated controller: the same sensors, records, log and inventory that `ipmi_sim` loads.
 
 mod configuration;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
-use ipmi_proto::responder::{Asked, Device};
+use ipmi_proto::responder::{Device, DeviceCommand};
 use ipmi_proto::{CompletionCode, Destination};
 
 pub use self::configuration::Configuration;
@@ -15,11 +15,11 @@ pub use self::configuration::Configuration;
 pub struct Board {
     /// The records of the repository.
     pub records: Arc<Vec<Vec<u8>>>,
-    /// Those of the device itself, besides the repository; none if it has none.
+    /// Records of the device itself, besides the repository; `None` if it has none.
     pub device_records: Vec<Vec<u8>>,
-    /// What sensors say: raw value, flags, states. By logical unit and number.
+    /// Readings of sensors by logical unit and number: raw value, flags, states.
     pub sensors: BTreeMap<(u8, u8), [u8; 4]>,
-    /// What sensors of other controllers say, by their addresses on bus 0 and their numbers.
+    /// Readings of sensors of other controllers, by address on bus 0 and number.
     pub satellites: BTreeMap<(u8, u8), [u8; 4]>,
     /// Controllers that others pass messages on to: the address of who does, and theirs behind it.
     pub behind: BTreeSet<(u8, u8)>,
@@ -29,33 +29,33 @@ pub struct Board {
     pub log: Vec<[u8; 16]>,
     /// The inventory of device 0.
     pub inventory: Vec<u8>,
-    /// Whether the machine has power.
+    /// Whether the machine is on.
     pub power_is_on: bool,
-    /// What Chassis Control was told, in its numbers.
+    /// Commands of Chassis Control so far, as numbers.
     pub controls: Vec<u8>,
     /// When a record was added last, and one erased.
     pub stamps: (u32, u32),
     /// The most octets of a record that one answer can carry.
     pub longest_piece: u8,
-    /// Every so many commands the controller says that it is busy; 0 is never.
+    /// Interval, in commands, at which the controller reports that it is busy; 0 is never.
     pub busy_every: u64,
     /// How many commands were answered.
     pub commands: u64,
     /// How many of them asked for pieces of records.
     pub pieces: u64,
-    /// Whether the next commands about records find their reservation lost, and how many.
+    /// Number of next record commands that find their reservation lost.
     pub lose_reservations: u32,
     /// The reservation that holds now.
     pub reservation: u16,
-    /// What else can be set.
+    /// Other settings.
     pub configuration: Configuration,
-    /// What the console is when somebody activates it; none if there is no console.
+    /// State of the console at activation; `None` without a console.
     pub console: Option<Vec<u8>>,
-    /// Whether somebody has it.
+    /// Whether the console is active.
     pub console_is_active: bool,
     /// After how many commands it starts again, and knows no session any more.
     pub starts_again_after: Option<u64>,
-    /// After how many commands nobody hears from it any more.
+    /// Number of commands after which the controller stops responding.
     pub silent_after: Option<u64>,
 }
 
@@ -90,7 +90,7 @@ impl Default for Board {
 }
 
 impl Device for Board {
-    fn answer(&mut self, asked: &Asked<'_>, data: &mut Vec<u8>) -> CompletionCode {
+    fn answer(&mut self, asked: &DeviceCommand<'_>, data: &mut Vec<u8>) -> CompletionCode {
         self.commands += 1;
         if self.busy_every > 0 && self.commands.is_multiple_of(self.busy_every) {
             return CompletionCode(0xc0);
@@ -123,7 +123,7 @@ impl Device for Board {
     }
 }
 
-/// What follows the completion code, or that code.
+/// Data after the completion code, or an error completion code.
 type Answer = Result<Vec<u8>, u8>;
 
 const UNKNOWN: u8 = 0xc1;
@@ -133,7 +133,7 @@ const TOO_MUCH: u8 = 0xca;
 const NOT_THERE: u8 = 0xcb;
 
 impl Board {
-    fn own(&mut self, asked: &Asked<'_>) -> Answer {
+    fn own(&mut self, asked: &DeviceCommand<'_>) -> Answer {
         match (asked.net_fn.number(), asked.command, asked.data) {
             (0x00, 0x01, _) => {
                 let policy = self.configuration.restore_policy << 5;
@@ -220,7 +220,7 @@ impl Board {
         }
     }
 
-    fn satellite(&self, address: u8, asked: &Asked<'_>) -> Answer {
+    fn satellite(&self, address: u8, asked: &DeviceCommand<'_>) -> Answer {
         match (asked.net_fn.number(), asked.command, asked.data) {
             (0x06, 0x01, _) => Ok(vec![address, 1, 1, 0, 2, 0x01, 0x91, 0x12, 0, 3, 0x0f]),
             (0x04, 0x2d, [number]) => {
@@ -268,7 +268,7 @@ fn next(place: usize, count: usize) -> u16 {
     if place + 1 >= count { u16::MAX } else { u16::try_from(place + 2).unwrap_or(u16::MAX) }
 }
 
-/// What the file that is `ipmi_sim`'s says.
+/// Returns the contents of the file that `ipmi_sim` loads.
 struct Described {
     records: Arc<Vec<Vec<u8>>>,
     sensors: BTreeMap<(u8, u8), [u8; 4]>,
@@ -314,7 +314,7 @@ static DESCRIBED: LazyLock<Described> = LazyLock::new(|| {
     Described { records: Arc::new(records), sensors, log }
 });
 
-/// Its number goes into the first two octets, where the file leaves room.
+/// Writes the number of the controller into the first two bytes, which the file leaves free.
 fn numbered(mut record: Vec<u8>, before: usize) -> Vec<u8> {
     record.splice(..2, u16::try_from(before + 1).unwrap_or(u16::MAX).to_le_bytes());
     record

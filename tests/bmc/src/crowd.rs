@@ -24,7 +24,7 @@ pub struct Crowd {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the network does to datagrams, in both directions. It is the same at every run.
+/// Faults of the network in both directions, the same in every run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Network {
     /// How many of a hundred are lost.
@@ -43,7 +43,7 @@ impl Network {
     }
 }
 
-/// Who may sign in with each of them: the users of `ipmi_sim`, with suites 3 and 17, and all of IPMI 1.5.
+/// Returns responder settings with the users of `ipmi_sim`, suites 3 and 17, and IPMI 1.5.
 #[must_use]
 pub fn settings(number: usize) -> Settings {
     let mut guid = [0xa1; 16];
@@ -67,7 +67,7 @@ pub fn settings(number: usize) -> Settings {
     })
 }
 
-/// Those of [`settings`] with the suites of these numbers.
+/// Returns [`settings`] with these cipher suites.
 #[must_use]
 pub fn settings_with_suites(numbers: &[u8]) -> Settings {
     settings(0).suites(numbers.iter().map(|number| CipherSuite::new(*number).expect("a suite")).collect())
@@ -110,7 +110,7 @@ impl Crowd {
         Self { addresses, boards, end: Some(end), thread: Some(thread) }
     }
 
-    /// Where they are.
+    /// Returns the addresses.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -193,7 +193,7 @@ impl Member {
                     board.starts_again_after = None;
                     *responder = Responder::new(self.settings.clone(), [0x5a; 32]);
                 }
-                // What means nothing is not answered.
+                // Invalid requests get no response.
                 let _ = responder.receive(datagram, console.ip(), board, now, answers);
             }
         }
@@ -261,7 +261,7 @@ fn send_over(
     }
 }
 
-/// Numbers that look as if nobody had chosen them (xorshift64).
+/// Pseudo-random numbers (xorshift64).
 struct Dice(u64);
 
 impl Dice {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::SimulatedBmc;
 
-/// Where the kernel is and what runs in the machine.
+/// Kernel and programs of a virtual machine.
 #[derive(Debug)]
 pub struct Guest {
     kernel: PathBuf,
@@ -82,7 +82,7 @@ impl Guest {
             .arg("-initrd")
             .arg(&initramfs)
             .args(["-append", "console=ttyS0 quiet panic=-1"])
-            // Who connects at once and not again has heard the controller before the device is there: QEMU 7.2 crashes.
+            // Connect once: QEMU 7.2 crashes if the controller sends data before the device exists.
             .args(["-chardev", &format!("socket,id=bmc,host=127.0.0.1,port={port},reconnect=10")])
             .args(["-device", "ipmi-bmc-extern,id=controller,chardev=bmc"])
             .args(["-device", "isa-ipmi-kcs,bmc=controller,ioport=0xca2,irq=5"])
@@ -116,7 +116,7 @@ impl Guest {
         for program in &self.programs {
             let name = program.file_name().expect("the name of a program");
             let stripped = work.join(name);
-            // Where it cannot be stripped it is loaded as it is.
+            // A module that cannot be stripped is loaded as it is.
             let is_stripped = Command::new("strip")
                 .arg("-o")
                 .args([&stripped, program])
@@ -145,14 +145,14 @@ fn init(lines: &[&str]) -> String {
     )
 }
 
-/// What `ldd` says that a program needs; nothing if it needs nothing.
+/// Returns the libraries that `ldd` lists for a program; none for a static one.
 fn libraries_of(program: &Path) -> Vec<PathBuf> {
     let said = Command::new("ldd").arg(program).output().expect("ldd runs");
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
     said.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
 }
 
-/// What it prints until it ends; it is ended when that takes too long.
+/// Returns the output until the machine stops; a machine that takes too long is killed.
 fn said_in_time(mut machine: Child) -> String {
     let (mut output, mut errors) =
         (machine.stdout.take().expect("its output"), machine.stderr.take().expect("its errors"));
@@ -245,5 +245,5 @@ const QEMU: &str = "qemu-system-x86_64";
 const MODULES: [&str; 3] = ["ipmi_msghandler", "ipmi_devintf", "ipmi_si"];
 const BEGIN: &str = "== begin ==";
 const END: &str = "== end ==";
-/// It takes about ten seconds; many times that where other tests run.
+/// Time limit; a boot takes about ten seconds on an idle machine.
 const LIMIT: Duration = Duration::from_secs(240);

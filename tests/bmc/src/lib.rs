@@ -1,7 +1,7 @@
 //! Management controllers for tests: one that we did not write, `ipmi_sim` of OpenIPMI, on a port of its own; and as
 //! many of ours as one likes, in the process of the test.
 //!
-//! What both simulate is in `bmc/`: 35 records of sensors, an event log, and an inventory, made to catch decoders.
+//! Both simulate the contents of `bmc/`: 35 sensor records, an event log, and an inventory with unusual values.
 #![allow(clippy::expect_used, clippy::missing_panics_doc)]
 
 mod board;
@@ -30,12 +30,12 @@ pub use recording::{Flight, Recording};
 pub struct SimulatedBmc {
     program: Child,
     port: u16,
-    /// Where a virtual machine reaches it, if one can be attached.
+    /// Address for a virtual machine, if one can be attached.
     machine: Option<u16>,
     folder: tempfile::TempDir,
 }
 
-/// What the controller has besides the network.
+/// Interfaces of the controller besides the network.
 #[derive(Clone, Copy, Debug)]
 enum Attached<'l> {
     Nothing,
@@ -55,7 +55,7 @@ impl SimulatedBmc {
         Some(bmc.expect("ipmi_sim starts and answers"))
     }
 
-    /// The same, for a [`Guest`].
+    /// Starts a controller for a [`Guest`].
     #[must_use]
     pub fn start_for_machine() -> Option<Self> {
         if !is_installed("ipmi_sim", "openipmi") {
@@ -72,7 +72,7 @@ impl SimulatedBmc {
         self.machine
     }
 
-    /// The same, of a machine with a serial console.
+    /// Starts a controller of a machine with a serial console.
     #[must_use]
     pub fn start_with_console() -> Option<(Self, SerialLine)> {
         if !is_installed("ipmi_sim", "openipmi") {
@@ -83,25 +83,25 @@ impl SimulatedBmc {
         Some((bmc.expect("ipmi_sim starts and answers"), line))
     }
 
-    /// Its address, as both `telarch` and tests take it.
+    /// Returns the address in the form that `telarch` and tests use.
     #[must_use]
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// What it was told to do with the box, such as `power=0`, a line for each.
+    /// Returns the chassis commands so far, such as `power=0`, one per line.
     #[must_use]
     pub fn chassis_log(&self) -> String {
         fs::read_to_string(self.folder.path().join("chassis.log")).unwrap_or_default()
     }
 
-    /// What `ipmitool` (another project's client) prints; none where it is not installed, which it says.
+    /// Returns the output of `ipmitool`; skips and returns `None` if it is not installed.
     #[must_use]
     pub fn ipmitool(&self, arguments: &[&str]) -> Option<String> {
         ipmitool(&self.address(), arguments)
     }
 
-    /// What a program of FreeIPMI, such as `ipmi-sensors`, prints; none where it is not installed, which it says.
+    /// Returns the output of a FreeIPMI program such as `ipmi-sensors`; skips and returns `None` if it is not installed.
     #[must_use]
     pub fn free_ipmi(&self, program: &str, arguments: &[&str]) -> Option<String> {
         free_ipmi(&self.address(), program, arguments)
@@ -160,7 +160,7 @@ impl Drop for SimulatedBmc {
     }
 }
 
-/// What `ipmitool` prints of a controller with the users of these tests; none where it is not installed.
+/// Returns the output of `ipmitool` for a controller with the users of these tests; `None` if it is not installed.
 #[must_use]
 pub fn ipmitool(address: &str, arguments: &[&str]) -> Option<String> {
     let (text, errors, is_success) = run_ipmitool(address, arguments)?;
@@ -168,7 +168,7 @@ pub fn ipmitool(address: &str, arguments: &[&str]) -> Option<String> {
     Some(text)
 }
 
-/// What `ipmitool` says, where it is to fail; none where it is not installed.
+/// Returns the error output of `ipmitool`, which must fail; `None` if it is not installed.
 #[must_use]
 pub fn ipmitool_fails(address: &str, arguments: &[&str]) -> Option<String> {
     let (text, errors, is_success) = run_ipmitool(address, arguments)?;
@@ -186,7 +186,7 @@ fn run_ipmitool(address: &str, arguments: &[&str]) -> Option<(String, String, bo
     Some(run_to_end(command.env("IPMI_PASSWORD", "admin-pw")))
 }
 
-/// What a program of FreeIPMI prints of a controller with the users of these tests; none where it is not installed.
+/// Returns the output of a FreeIPMI program for a controller with the users of these tests; `None` if not installed.
 #[must_use]
 pub fn free_ipmi(address: &str, program: &str, arguments: &[&str]) -> Option<String> {
     if !is_installed(program, "freeipmi-tools") {
@@ -199,7 +199,7 @@ pub fn free_ipmi(address: &str, program: &str, arguments: &[&str]) -> Option<Str
     command.env("PATH", format!("{path}:/usr/sbin"));
     command.args(["-D", "LAN_2_0", "-I", "3", "-h", address, "-u", "admin", "-p", "admin-pw", "-l", "ADMIN"]);
     command.args(["-W", "opensesspriv"]).args(arguments).env("HOME", home.path());
-    // It also fails where one of several things that it asks for is not there.
+    // The program also fails if one of several requested items is missing.
     let (text, errors, _) = run_to_end(&mut command);
     assert!(!text.is_empty(), "{program} {arguments:?}: {errors}");
     Some(text)
@@ -211,7 +211,7 @@ fn run_to_end(command: &mut Command) -> (String, String, bool) {
     (text(&output.stdout), text(&output.stderr), output.status.success())
 }
 
-/// Whether a program is there; a test that needs it says that it was skipped, and why.
+/// Returns whether a program is installed; otherwise records that the test is skipped.
 #[must_use]
 pub fn is_installed(program: &str, package: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -8,7 +8,7 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
-/// What a machine would have at its serial port.
+/// Device at the serial port of a machine.
 #[derive(Debug)]
 pub struct SerialLine {
     machine: File,
@@ -34,7 +34,7 @@ impl SerialLine {
         &self.path
     }
 
-    /// What the machine hears, until this is in it. Waits for it.
+    /// Waits until the machine has received a text, and returns all that it has received.
     pub fn heard(&mut self, text: &str) -> String {
         let mut all = Vec::new();
         while !String::from_utf8_lossy(&all).contains(text) {

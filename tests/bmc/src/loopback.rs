@@ -1,4 +1,4 @@
-//! One socket on which many controllers answer, each at an address of its own on the loopback device.
+//! A socket on which many controllers respond, each at its own address of the loopback device.
 //!
 //! A socket for each would be woken for each, and asked for each whether it can be written to: of a scan of a hundred
 //! controllers that was a fourth of what their part takes.
@@ -52,13 +52,13 @@ impl Loopback {
         Ok(Self { socket, offload, port })
     }
 
-    /// Its port, which is the same at all addresses.
+    /// Returns the port, which is the same at all addresses.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Waits until something has arrived, and takes some of it: datagrams that came together, for whom, and from whom.
+    /// Waits for datagrams and returns those that arrived together, with receiver and sender.
     ///
     /// # Errors
     /// When the runtime ends.
@@ -74,7 +74,7 @@ impl Loopback {
             std::array::from_fn(|_| IoSliceMut::new(rooms.next().unwrap_or_default()));
         let taken = self.offload.recv(self.socket.get_ref().into(), &mut rooms, places).unwrap_or_default();
         if taken < PLACES {
-            // It is empty: what arrives from now on wakes it.
+            // The queue is empty; the next datagram wakes the thread.
             ready.clear_ready();
         }
         for (room, place) in rooms.iter().zip(places.iter()).take(taken) {
@@ -100,6 +100,6 @@ impl Loopback {
 const RECEIVE_BUFFER: usize = 1 << 20;
 /// How many consoles' datagrams are taken with one system call: those that are taken are answered before the next.
 const PLACES: usize = 8;
-/// What may arrive in one piece: all that the kernel puts together.
+/// Maximum size of datagrams that the kernel coalesces.
 const LONGEST: usize = 1 << 16;
 const MOST_TOGETHER: usize = 64;

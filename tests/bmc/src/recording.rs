@@ -15,7 +15,7 @@ use ipmi_proto::{
 use crate::board::Board;
 use crate::crowd::settings;
 
-/// What both ends have said, and how each of them comes to say it again.
+/// Recorded conversation, which each end can repeat.
 #[derive(Debug)]
 pub struct Recording {
     flights: Vec<Flight>,
@@ -52,7 +52,7 @@ impl Recording {
         recording
     }
 
-    /// What went to and fro.
+    /// Datagrams in both directions.
     #[must_use]
     pub fn flights(&self) -> &[Flight] {
         &self.flights
@@ -90,7 +90,7 @@ impl Recording {
         let password = Password::new(b"admin-pw").expect("a password");
         let login = Login::new(name, password).privilege(Privilege::User);
         let mut session = Session::start(login, [7; 32], Timing::default(), now);
-        session.begin_with(Timing::default().open_requests);
+        session.set_initial_limit(Timing::default().open_requests);
         for (destination, request) in &self.requests {
             session.request_at(*destination, request.clone());
         }

@@ -1,4 +1,4 @@
-//! The certificate of every service of this process.
+//! Certificate of all services of this process.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -8,7 +8,7 @@ use rcgen::CertifiedKey;
 use rustls::pki_types::CertificateDer;
 use service::Certificate;
 
-/// A certificate that nobody but its own key has signed, for the name `localhost` only.
+/// A self-signed certificate for the name `localhost`.
 pub struct SelfSigned {
     pub(crate) served: Certificate,
     certificate: CertificateDer<'static>,
@@ -16,10 +16,10 @@ pub struct SelfSigned {
 }
 
 impl SelfSigned {
-    /// The one of this process; every service has it.
+    /// Returns the certificate of this process, which all services use.
     pub fn of_this_process() -> &'static Self {
         static MADE: OnceLock<SelfSigned> = OnceLock::new();
-        // Keys of RSA, which services make for themselves, take longer than most tests.
+        // An ECDSA key: creating an RSA key, as services do, takes longer than most tests.
         MADE.get_or_init(|| {
             let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
             let CertifiedKey { cert, signing_key } = made.expect("a certificate can be made");
@@ -30,17 +30,17 @@ impl SelfSigned {
         })
     }
 
-    /// The certificate as PEM, without its key.
+    /// Returns the certificate as PEM, without its key.
     pub fn pem(&self) -> &str {
         &self.pem
     }
 
-    /// SHA-256 of the certificate, as administrators copy it: hexadecimal digits.
+    /// Returns the SHA-256 hash of the certificate in hexadecimal digits, as administrators copy it.
     pub fn sha256(&self) -> String {
         digest(&SHA256, &self.certificate).as_ref().iter().map(|octet| format!("{octet:02X}")).collect()
     }
 
-    /// SHA-1 of the certificate, as Windows shows it.
+    /// Returns the SHA-1 hash of the certificate, as Windows shows it.
     pub fn sha1(&self) -> String {
         self.served.thumbprint()
     }

@@ -1,8 +1,7 @@
-//! Our client against our service: both in one process, with loopback sockets between them.
+//! Tests of the client against the service: both in one process, connected over loopback sockets.
 //!
-//! A [`Loopback`] is a whole service with free ports, accounts, a configuration in a folder of its own and every
-//! plug-in; it gives sessions to it.
-//! What both ends together must do stands in `tests/it`, one module per topic.
+//! A [`Loopback`] is a complete service with free ports, accounts, a configuration in a temporary folder and all
+//! plug-ins, and it creates sessions. The tests in `tests/it` have one module per topic.
 //!
 //! ```no_run
 //! use telarch_loopback::{Loopback, User};
@@ -16,18 +15,18 @@
 //! # }
 //! ```
 //!
-//! Everything here panics where something fails: whoever uses it is a test.
+//! All functions panic on errors, since only tests use them.
 
 mod certificate;
-mod holder;
+mod certificate_holder;
 mod loopback;
 mod process;
 mod proxy;
 mod user;
 
 pub use certificate::SelfSigned;
-pub use holder::Holder;
-pub use loopback::{Loopback, PATIENCE};
+pub use certificate_holder::CertificateHolder;
+pub use loopback::{Loopback, TIMEOUT};
 pub use process::Process;
 pub use proxy::CuttingProxy;
 pub use user::User;

@@ -1,4 +1,4 @@
-//! A service that runs in the test's own runtime.
+//! A service in the runtime of the test.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use accounts::{ClientCertificateFile, HostKey, SignIn};
 use auth::UserName;
-use auth::account_file::Standing;
+use auth::account_file::EnabledState;
 use auth::certificate_mapping::{Mapping, SubjectPattern, UriPattern};
 use client::{Endpoint, Session, SessionBuilder, TlsPolicy, Transport, Unencrypted};
 use config::{Draft, ListenerAddress, ListenerKey, Store, StoreError};
 use plugin_config::ConfigPlugin;
-use plugin_shell::{ShellPlugin, Surroundings};
+use plugin_shell::{ShellEnvironment, ShellPlugin};
 use service::{
-    Catalog, Certificate, Certificates, Listener, Listeners, Listening, Plugin, Product, Service,
+    Catalog, Certificate, Certificates, Listener, ListenerStatus, Listeners, Plugin, Product, Service,
     ServiceParts,
 };
 use tempfile::TempDir;
@@ -22,15 +22,15 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::timeout;
 
 use crate::certificate::SelfSigned;
-use crate::holder::Holder;
+use crate::certificate_holder::CertificateHolder;
 use crate::user::{Machine, User, accounts};
 
-/// Longer than anything takes that does not fail.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Time limit that only a failing test reaches.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A service with one port for HTTP and one for HTTPS, the configuration and shells.
+/// A service with one port for HTTP and one for HTTPS, and with the configuration and shell plug-ins.
 ///
-/// Basic is offered and unencrypted messages are taken, unless the test says otherwise.
+/// Basic and unencrypted messages are enabled unless the test disables them.
 /// Dropping it ends the service; [`Loopback::close`] also waits for its shells.
 pub struct Loopback {
     service: Arc<Service>,
@@ -60,7 +60,7 @@ impl Loopback {
             Store::open_with(folder.path().join("config.toml"), &settings).expect("these are settings");
         let store = Arc::new(store);
         let listening_on = Arc::new(|_| vec![IpAddr::from([127, 0, 0, 1])]);
-        let key = HostKey::load_or_make(folder.path()).expect("the folder takes files");
+        let key = HostKey::load_or_create(folder.path()).expect("the folder takes files");
         let parts = ["certmappings", "client-authorities"].map(|name| folder.path().join(name));
         let [mappings, authorities] = parts;
         let mappings = ClientCertificateFile::new(mappings, authorities, key);
@@ -81,44 +81,44 @@ impl Loopback {
         Self { service, store, mappings, http, https, folder }
     }
 
-    /// A session over HTTP.
+    /// Returns a session over HTTP.
     pub fn session(&self, user: User) -> Session {
         self.over_http(user).build().expect("these are settings of a session")
     }
 
-    /// Settings of a session over HTTP, readable on the way.
+    /// Returns a builder for a session over HTTP without encryption.
     pub fn over_http(&self, user: User) -> SessionBuilder {
         let builder = Session::builder(self.endpoint(Transport::Http, "127.0.0.1"));
         builder.credentials(user.credentials()).unencrypted(Unencrypted::Allowed)
     }
 
-    /// Settings of a session over HTTPS that trusts the service.
+    /// Returns a builder for a session over HTTPS that trusts the certificate of the service.
     pub fn over_https(&self, user: User) -> SessionBuilder {
         let policy = TlsPolicy::new().ca_file(self.certificate_file());
         let builder = Session::builder(self.endpoint(Transport::Https, "localhost"));
         builder.credentials(user.credentials()).tls(policy)
     }
 
-    /// Settings of a session over HTTPS that shows a certificate.
-    pub fn over_https_with(&self, holder: &Holder) -> SessionBuilder {
+    /// Returns a builder for a session over HTTPS with a client certificate.
+    pub fn over_https_with(&self, holder: &CertificateHolder) -> SessionBuilder {
         let policy = TlsPolicy::new().ca_file(self.certificate_file());
         let builder = Session::builder(self.endpoint(Transport::Https, "localhost"));
         builder.client_certificate(holder.certificate().clone()).tls(policy)
     }
 
-    /// Lets whoever holds a self-signed certificate sign in as a user where these resources are asked for.
-    pub fn map(&self, holder: &Holder, uri: &str, user: User) {
+    /// Maps a self-signed certificate to a user for these resources.
+    pub fn map(&self, holder: &CertificateHolder, uri: &str, user: User) {
         let mapping = Mapping {
             issuer: holder.thumbprint(),
             subject: SubjectPattern::parse("*").expect("this is a pattern"),
             uri: UriPattern::parse(uri).expect("this is a pattern"),
             user: UserName::parse(user.name()).expect("this is a name"),
-            standing: Standing::Enabled,
+            state: EnabledState::Enabled,
         };
         self.mappings.create(mapping, &user.credentials().password).expect("the folder takes files");
     }
 
-    /// Where the service is, by a name of this machine.
+    /// Returns the endpoint of the service with a name of this machine.
     pub fn endpoint(&self, transport: Transport, host: &str) -> Endpoint {
         let port = match transport {
             Transport::Http => self.http.port(),
@@ -127,20 +127,20 @@ impl Loopback {
         Endpoint::new(transport, host, port, Endpoint::PATH).expect("this is an endpoint")
     }
 
-    /// The address of the port for HTTP.
+    /// Returns the address of the HTTP port.
     pub fn http(&self) -> SocketAddr {
         self.http
     }
 
-    /// Opens another port for HTTP, whose connections hold back less than 100,000 octets of an answer that the
-    /// client does not read; other connections over loopback swallow megabytes.
+    /// Opens another HTTP port whose connections buffer less than 100,000 bytes of a response that the client does not
+    /// read. Other loopback connections buffer megabytes.
     ///
     /// # Panics
-    /// If there is no port for it.
+    /// If no port is free.
     pub async fn narrow(&self) -> SocketAddr {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let socket = TcpSocket::new_v4().expect("there are sockets");
-        // Accepted connections inherit it (socket(7)).
+        // Accepted connections inherit the buffer size (socket(7)).
         socket.set_send_buffer_size(16_384).expect("it is a socket");
         socket.bind(any).expect("there is a free port");
         let socket = socket.listen(64).and_then(TcpListener::into_std).expect("it is bound");
@@ -154,22 +154,22 @@ impl Loopback {
         });
         let folder = self.folder.path().to_owned();
         let certificates = Arc::new(Certificates::new(folder.clone(), folder));
-        let listening = Listening::default();
+        let listening = ListenerStatus::default();
         Listeners::start(&self.service, certificates, vec![socket], listening).refresh().await;
         address
     }
 
-    /// A file with the certificate of the service, as an administrator would copy it.
+    /// Returns the path of a file with the certificate of the service.
     pub fn certificate_file(&self) -> PathBuf {
         self.folder.path().join(CERTIFICATE)
     }
 
-    /// Where commands start.
+    /// Returns the directory in which commands start.
     pub fn home(&self) -> PathBuf {
         self.folder.path().join("home")
     }
 
-    /// The file of the configuration.
+    /// Returns the path of the configuration file.
     pub fn config_file(&self) -> &Path {
         self.store.path()
     }
@@ -190,28 +190,28 @@ impl Loopback {
         self.store.update(update).expect("the configuration can be kept");
     }
 
-    /// The configuration as the service has it.
+    /// Returns the current configuration of the service.
     pub fn config(&self) -> Arc<config::Config> {
         self.store.snapshot()
     }
 
-    /// Tells the service to end: it takes nothing new, ends its shells and closes its connections.
+    /// Shuts the service down: it accepts no new requests, ends its shells and closes its connections.
     ///
     /// # Panics
-    /// If that takes too long.
+    /// If the shutdown does not finish in time.
     pub async fn shut_down(&self) {
         self.service.begin_shutdown();
-        timeout(PATIENCE, self.service.close_plugins()).await.expect("every shell ends");
-        timeout(PATIENCE, self.service.drained()).await.expect("every connection is closed");
+        timeout(TIMEOUT, self.service.close_plugins()).await.expect("every shell ends");
+        timeout(TIMEOUT, self.service.drained()).await.expect("every connection is closed");
     }
 
-    /// Ends the service with its shells; connections that clients keep for later are cut off.
+    /// Ends the service and its shells. Idle connections of clients are closed.
     ///
     /// # Panics
-    /// If a shell does not end.
+    /// If a shell does not end in time.
     pub async fn close(self) {
         self.service.begin_shutdown();
-        timeout(PATIENCE, self.service.close_plugins()).await.expect("every shell ends");
+        timeout(TIMEOUT, self.service.close_plugins()).await.expect("every shell ends");
     }
 }
 
@@ -229,9 +229,9 @@ async fn listen(service: &Arc<Service>, certificate: Option<&Certificate>) -> So
     address
 }
 
-fn surroundings(home: PathBuf) -> Surroundings {
+fn surroundings(home: PathBuf) -> ShellEnvironment {
     let environment = vec![("PATH".into(), "/usr/bin:/bin".into()), ("HOME".into(), home.clone().into())];
-    Surroundings { login_shell: "/bin/sh".into(), home, environment }
+    ShellEnvironment { login_shell: "/bin/sh".into(), home, environment }
 }
 
 const CERTIFICATE: &str = "certificate.pem";

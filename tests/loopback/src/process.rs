@@ -1,4 +1,4 @@
-//! Processes that a test did not start itself, such as a remote command.
+//! Processes that a test did not start itself, such as those of a remote command.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -7,29 +7,29 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::task::spawn_blocking;
 
-use crate::PATIENCE;
+use crate::TIMEOUT;
 
-/// A process that is being watched.
+/// A process to wait for.
 pub struct Process(Arc<OwnedFd>);
 
 impl Process {
-    /// The running process of a number, as a command printed it.
+    /// Opens a running process by its PID, as printed by a command.
     ///
     /// # Panics
-    /// If there is no such process.
+    /// If the process does not exist.
     pub fn of(id: &str) -> Self {
         let id = id.trim().parse().ok().and_then(Pid::from_raw).expect("the number of a process");
         Self(Arc::new(pidfd_open(id, PidfdFlags::empty()).expect("the process runs")))
     }
 
-    /// Waits until it has ended (pidfd_open(2): it can be read then).
+    /// Waits until the process has ended (pidfd_open(2): the descriptor becomes readable then).
     ///
     /// # Panics
-    /// If it goes on.
+    /// If the process does not end in time.
     pub async fn ended(&self) {
         let process = Arc::clone(&self.0);
         let waiting = spawn_blocking(move || {
-            let limit = Timespec::try_from(PATIENCE).expect("a minute fits");
+            let limit = Timespec::try_from(TIMEOUT).expect("a minute fits");
             poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&limit)).expect("an open descriptor")
         });
         assert!(waiting.await.expect("it waits only") > 0, "the process goes on");

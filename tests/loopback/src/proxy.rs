@@ -1,4 +1,4 @@
-//! A network that breaks.
+//! A proxy that simulates a failing network.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,10 +8,10 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
-/// Passes connections on to a service, and cuts them in the middle of its answers once it is told to.
+/// Forwards connections to a service and resets some of them within a response.
 ///
-/// A cut connection is reset at both ends, with what is under way in it.
-/// Little is, if the service is asked by its narrow way in (see [`Loopback::narrow`](crate::Loopback::narrow)).
+/// A reset affects both ends and loses the data in flight. If the service is reached by its port with small buffers,
+/// this is little (see [`Loopback::narrow`](crate::Loopback::narrow)).
 pub struct CuttingProxy {
     address: SocketAddr,
     cuts: Cuts,
@@ -19,10 +19,10 @@ pub struct CuttingProxy {
 }
 
 impl CuttingProxy {
-    /// Stands in front of a service; nothing is cut yet.
+    /// Starts a proxy for a service. It resets no connection until [`cut_responses`](Self::cut_responses) is called.
     ///
     /// # Panics
-    /// If there is no port for it.
+    /// If no port is free.
     pub async fn start(service: SocketAddr) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("there is a free port");
         let address = listener.local_addr().expect("it is bound");
@@ -32,7 +32,7 @@ impl CuttingProxy {
             while let Ok((client, _)) = listener.accept().await {
                 let cuts = for_connections.clone();
                 tokio::spawn(async move {
-                    // Whichever end breaks first: the other one is let go with it.
+                    // If one end fails, the other is closed with it.
                     let _ = pass(client, service, &cuts).await;
                 });
             }
@@ -40,21 +40,21 @@ impl CuttingProxy {
         Self { address, cuts, accepting }
     }
 
-    /// Where the client connects to.
+    /// Returns the address for the client.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Says what becomes of the next answers with at least `least` octets: `None` lets one pass, a number is
-    /// that of the octets after which it is cut. Answers that are smaller, and those that follow, all pass.
-    pub fn treat_answers(&self, least: usize, treatments: impl IntoIterator<Item = Option<usize>>) {
+    /// Sets the treatment of the next responses of at least `least` bytes: `None` forwards a response, a number resets
+    /// the connection after this many bytes. Smaller responses, and those after the list, are forwarded.
+    pub fn cut_responses(&self, least: usize, treatments: impl IntoIterator<Item = Option<usize>>) {
         let mut treatments: Vec<_> = treatments.into_iter().collect();
         treatments.reverse();
         *self.cuts.locked() = Plan { least, treatments };
     }
 
-    /// How many treatments are still to come.
-    pub fn to_come(&self) -> usize {
+    /// Returns the number of unused treatments.
+    pub fn remaining(&self) -> usize {
         self.cuts.locked().treatments.len()
     }
 }
@@ -71,12 +71,12 @@ struct Cuts(Arc<Mutex<Plan>>);
 #[derive(Default)]
 struct Plan {
     least: usize,
-    /// The next one stands at the end.
+    /// In reverse order: the next one is the last.
     treatments: Vec<Option<usize>>,
 }
 
 impl Cuts {
-    /// After how many octets an answer of this length is cut, if it is.
+    /// Returns the number of bytes after which a response of this length is reset, if it is.
     fn of_answer(&self, length: usize) -> Option<usize> {
         let mut plan = self.locked();
         if length < plan.least { None } else { plan.treatments.pop().flatten() }
@@ -105,7 +105,7 @@ async fn slow_connection(service: SocketAddr) -> io::Result<TcpStream> {
     socket.connect(service).await
 }
 
-/// Passes one answer after the other, up to the cut.
+/// Forwards one response after the other, up to the reset.
 async fn pass_answers(
     mut from_service: OwnedReadHalf,
     mut to_client: OwnedWriteHalf,
@@ -138,7 +138,7 @@ async fn pass_answers(
     }
 }
 
-/// Head and body together, once the head is there.
+/// Returns the length of head and body, once the head is complete.
 fn length_of_answer(received: &[u8]) -> Option<usize> {
     const END: &[u8] = b"\r\n\r\n";
     let head = received.windows(END.len()).position(|octets| octets == END)? + END.len();

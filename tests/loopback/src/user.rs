@@ -1,4 +1,4 @@
-//! Who may sign in, and as whom.
+//! Accounts of the service.
 
 use auth::{Account, AccountList};
 use client::{Credentials, Secret};
@@ -10,16 +10,16 @@ use service::Principals;
 pub enum User {
     /// An administrator.
     Ada,
-    /// Another one.
+    /// Another administrator.
     Ben,
-    /// Someone who may sign in and has no rights.
+    /// A user who can authenticate and has no rights.
     Eve,
 }
 
 impl User {
     const ALL: [Self; 3] = [Self::Ada, Self::Ben, Self::Eve];
 
-    /// The name of the account.
+    /// Returns the name of the account.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ada => "ada",
@@ -28,25 +28,25 @@ impl User {
         }
     }
 
-    /// Name and password.
+    /// Returns name and password.
     pub fn credentials(self) -> Credentials {
         Credentials { user: self.name().to_owned(), password: Secret::new(self.password()) }
     }
 
-    /// Not ASCII only, and with the colon that ends names: both have to get through.
+    /// Returns a password with non-ASCII characters and a colon, which must both be transmitted correctly.
     fn password(self) -> String {
         format!("pä:ss {}", self.name())
     }
 }
 
-/// Every account with its password.
+/// Returns all accounts with their passwords.
 pub(crate) fn accounts() -> AccountList {
     let lines: Vec<String> =
         User::ALL.iter().map(|user| format!("{}:{}", user.name(), user.password())).collect();
     AccountList::parse(&lines.join("\n")).expect("these are accounts")
 }
 
-/// Gives every account its identifiers.
+/// Maps the accounts to SIDs and groups.
 pub(crate) struct Machine;
 
 impl Principals for Machine {

@@ -12,7 +12,7 @@ use crate::telarchd::{PASSWORD, USER};
 
 /// A Python process that is the service, with one account for NTLM: [`USER`] and [`PASSWORD`].
 ///
-/// Its tickets are those of the environment. Dropping it ends exactly the process it started.
+/// Uses the tickets of the environment. Dropping it ends exactly the process it started.
 pub struct PyspnegoService {
     child: Child,
     stderr: Collected,
@@ -20,16 +20,16 @@ pub struct PyspnegoService {
     https: String,
 }
 
-/// What is wrong with the service.
+/// Deliberate fault of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
     /// Nothing.
     None,
-    /// Sign-ins over HTTPS have to be bound to another certificate than its own, as if somebody stood in between.
+    /// Sign-ins over HTTPS must be bound to another certificate than its own, as with a man in the middle.
     OtherCertificate,
-    /// It answers messages that were sealed with ones that are not.
+    /// Sealed requests get unsealed responses.
     OpenAnswers,
-    /// It lets clients in without the token that proves that it is who it says.
+    /// Clients are admitted without the final token that proves the identity of the service.
     NoProof,
 }
 
@@ -74,7 +74,7 @@ impl PyspnegoService {
         &self.http
     }
 
-    /// `https://localhost:PORT/wsman`, with a certificate that nobody vouches for.
+    /// Returns `https://localhost:PORT/wsman`, with a self-signed certificate.
     #[must_use]
     pub fn https(&self) -> &str {
         &self.https

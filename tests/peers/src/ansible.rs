@@ -20,7 +20,7 @@ pub struct Ansible {
     password: String,
 }
 
-/// Which of its connection plug-ins Ansible uses.
+/// Connection plug-in of Ansible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connection {
     /// `winrm`, which is pywinrm and the command shell.
@@ -29,7 +29,7 @@ pub enum Connection {
     Psrp,
 }
 
-/// What Ansible made of one command on its one host.
+/// Ansible's report about one command on one host.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The exit code of `ansible` itself: 0 is success, 2 a command that failed, 4 a host that cannot be reached.
@@ -43,9 +43,9 @@ pub struct Report {
 pub enum Outcome {
     /// The command ran to its end.
     Ran(Run),
-    /// It did not come to that; the text says why.
+    /// The command did not run; the text gives the reason.
     Unreachable(String),
-    /// It did not come to that for a reason that Ansible does not take for the host's; the text says which.
+    /// The command did not run for a reason that Ansible does not attribute to the host; the text gives it.
     Failed(String),
 }
 
@@ -75,7 +75,7 @@ impl Ansible {
         Report { code, outcome }
     }
 
-    /// Runs one command on all of them at once, as on so many hosts.
+    /// Runs one command on several hosts at once, all of them this service.
     ///
     /// # Panics
     ///
@@ -141,7 +141,7 @@ fn raw(hosts: &[&Ansible], command: &str) -> (i32, Vec<Outcome>) {
     ansible.arg("all").arg("--inventory").arg(&inventory_file).arg("--tree").arg(&results);
     ansible.args(["--module-name", "ansible.builtin.raw", "--args", command]);
     ansible.env("ANSIBLE_HOME", home.path()).env("HOME", home.path()).env("ANSIBLE_NOCOLOR", "1");
-    // It refuses to start under any other locale.
+    // Ansible does not start with another locale.
     ansible.env("LC_ALL", "C.UTF-8").current_dir(home.path());
     let ended = run(&mut ansible, b"", LIMIT);
     (ended.code, names.iter().map(|name| Outcome::read(&results.join(name), &ended)).collect())
@@ -166,5 +166,5 @@ impl Outcome {
     }
 }
 
-/// It takes about a second on an idle machine; one that takes longer than this hangs.
+/// Time limit; a run takes about a second on an idle machine.
 const LIMIT: Duration = Duration::from_secs(90);

@@ -23,7 +23,7 @@ pub struct Apache {
     https: u16,
 }
 
-/// What Apache asks for.
+/// Authentication scheme that Apache requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asking {
     /// RFC 7617.
@@ -50,7 +50,7 @@ impl Apache {
         };
         let folder =
             tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder for Apache");
-        // As root it works as another user, who must be able to read its files.
+        // As root, Apache runs as another user, which must be able to read its files.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("a fresh folder");
         let write =
             |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("a fresh folder");
@@ -96,7 +96,7 @@ impl Apache {
 
 impl Drop for Apache {
     fn drop(&mut self) {
-        // Its own processes end with it, which they would not if it were killed.
+        // SIGTERM, because its child processes would survive SIGKILL.
         if kill_process(Pid::from_child(&self.child), Signal::TERM).is_err() {
             let _ = self.child.kill();
         }
@@ -184,7 +184,7 @@ fn octets(digits: &str) -> Vec<u8> {
     pairs.map(|pair| u8::from_str_radix(pair, 16).expect("hexadecimal digits")).collect()
 }
 
-/// Where Debian has them.
+/// Directory of Apache's modules on Debian.
 const MODULES: &str = "/usr/lib/apache2/modules";
 
 const REALM: &str = "machines";

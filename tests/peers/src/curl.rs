@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::holder::Holder;
 use crate::run::{Run, run};
 
-/// One POST to a listener, described step by step.
+/// POST request to a listener.
 pub struct Curl {
     url: String,
     content_type: String,
@@ -15,14 +15,14 @@ pub struct Curl {
     body: Vec<u8>,
 }
 
-/// What came back.
+/// Response to a request.
 #[derive(Clone, Debug)]
 pub struct Reply {
     /// The interim statuses before the final one, such as 100.
     pub interim: Vec<u16>,
     /// The final status.
     pub status: u16,
-    /// Its header fields, names as they were written, in the order they came.
+    /// Header fields in order, with the names as received.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,

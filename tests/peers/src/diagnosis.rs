@@ -1,4 +1,4 @@
-//! What `winrm doctor` finds, as a script reads it.
+//! Findings of `winrm doctor`, read from its JSON output.
 
 use std::fmt;
 
@@ -11,16 +11,16 @@ pub struct Diagnosis {
     document: Value,
 }
 
-/// One finding.
+/// Result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What was looked at.
+    /// Name of the check.
     pub check: String,
     /// `pass`, `warn`, `fail` or `skip`.
     pub verdict: String,
-    /// What was seen.
+    /// Observation.
     pub seen: String,
-    /// What to do, a line each.
+    /// Advice, one entry per line.
     pub fixes: Vec<String>,
 }
 

@@ -11,7 +11,7 @@ use crate::way_in::WayIn;
 pub struct Dracclient(Login);
 
 impl Dracclient {
-    /// One that signs in to a service.
+    /// Returns a client that signs in to a service.
     #[must_use]
     pub fn against(service: &Telarchd, way: WayIn) -> Self {
         Self(Login::new(service, way))

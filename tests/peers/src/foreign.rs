@@ -19,7 +19,7 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// The kernel accepts what comes; nobody reads it.
+    /// Opens a port whose connections the kernel accepts and no program reads.
     ///
     /// # Panics
     /// When there is no port.
@@ -37,7 +37,7 @@ impl Sink {
     pub fn hanging_up() -> Self {
         let sink = Self::silent();
         let listener = sink._listener.try_clone().expect("a second descriptor");
-        // It ends with the test program.
+        // The thread ends with the test program.
         std::thread::spawn(move || listener.incoming().for_each(drop));
         sink
     }
@@ -73,7 +73,7 @@ impl FullQueue {
         let address = getsockname(&listener).expect("it is bound");
         let address = SocketAddr::try_from(address).expect("an address of IPv4");
         let mut waiting = Vec::new();
-        // The kernel lets in one or two more than it is told.
+        // The kernel accepts one or two connections more than the backlog.
         while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
             waiting.push(stream);
             assert!(waiting.len() < 64, "the queue does not fill");
@@ -116,7 +116,7 @@ impl OpensslServer {
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}\n  install openssl"));
         let stdout = BufReader::new(child.stdout.take().expect("it was asked for"));
-        // It says `ACCEPT 127.0.0.1:PORT` once it listens.
+        // openssl prints `ACCEPT 127.0.0.1:PORT` when it listens.
         let port = stdout
             .lines()
             .map_while(Result::ok)
@@ -151,7 +151,7 @@ pub struct WebServer {
 }
 
 impl WebServer {
-    /// One that has files only (`http.server`).
+    /// Starts a server of files (`http.server`).
     ///
     /// # Panics
     /// When Python is not installed, or it does not listen.
@@ -160,7 +160,7 @@ impl WebServer {
         Self::start("http.server.SimpleHTTPRequestHandler")
     }
 
-    /// One that sends everybody to a login page.
+    /// Starts a server that redirects every request to a login page.
     ///
     /// # Panics
     /// As [`of_files`](Self::of_files).
@@ -199,7 +199,7 @@ impl WebServer {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Its port.
+    /// Returns the port.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port

@@ -53,7 +53,7 @@ impl GlpiAgent {
     pub fn run(&self, left_out: &str) -> Run {
         let file = |name| self.files.path().join(name).display().to_string();
         let mut command = Command::new("glpi-agent");
-        // It takes the variable for a certificate of its own.
+        // The agent interprets this variable as its own client certificate.
         command.env("USERNAME", USER).env("PASSWORD", PASSWORD).env_remove("SSL_CERT_FILE");
         command.args(["--debug", "--logger=stderr", "--tasks=remoteinventory"]);
         command.arg(format!("--conf-file={}", file("agent.cfg"))).arg(format!("--vardir={}", file("state")));

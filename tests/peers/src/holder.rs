@@ -21,7 +21,7 @@ struct Pair {
 }
 
 impl Holder {
-    /// One whose certificate is signed by its own key, with a user principal name.
+    /// Creates a holder with a self-signed certificate for a user principal name.
     ///
     /// # Panics
     ///

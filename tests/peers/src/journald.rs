@@ -9,7 +9,7 @@ use std::time::Duration;
 pub const JOURNALD: &str = "/lib/systemd/systemd-journald";
 
 /// A journal in memory, under the names where a machine has its own: for a [world](crate::in_bare_world) of its own.
-/// It ends with this.
+/// Dropping it ends the journal.
 pub struct Journald(Child);
 
 impl Journald {

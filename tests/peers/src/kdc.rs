@@ -25,7 +25,7 @@ pub struct Kdc {
     _folder: TempDir,
 }
 
-/// What belongs to a realm: principals, keytabs and settings, all by path.
+/// Principals, keytabs and settings of a realm, all as paths.
 ///
 /// From the beginning there are the user [`USER`] with the password [`PASSWORD`], the
 /// same with the instance `admin`, `robot` with a key in [`client_keytab`](Self::client_keytab), and the services
@@ -153,7 +153,7 @@ impl Realm {
         self.kinit_as(USER, options);
     }
 
-    /// The same for another user with the same password.
+    /// Adds another user with the same password.
     ///
     /// # Panics
     /// When it is refused.
@@ -192,7 +192,7 @@ impl Realm {
     /// When it does not.
     pub fn kadmin(&self, query: &str) {
         let ended = self.run("kadmin.local", &["-q", query]);
-        // It ends well whatever it was told.
+        // kadmin exits with 0 even if a command fails.
         let complaint = String::from_utf8_lossy(&ended.stderr)
             .lines()
             .find(|line| line.contains(" while "))
@@ -200,7 +200,7 @@ impl Realm {
         assert_eq!(complaint, None, "kadmin.local {query}");
     }
 
-    /// Lets nobody answer for the realm any more.
+    /// Makes every KDC of the realm unreachable.
     ///
     /// # Panics
     /// When the settings cannot be written.
@@ -216,7 +216,7 @@ impl Realm {
         fs::write(self.path("krb5.conf"), lost.join("\n")).expect("it was writable");
     }
 
-    /// Makes whoever uses the default cache of tickets believe that it is `seconds` later than it is.
+    /// Shifts the clock of processes that use the default ticket cache by `seconds`.
     ///
     /// The library keeps in the cache how far the clock of the KDC is from its own (the field `DeltaTime` of the
     /// ccache file format, version 4).
@@ -347,7 +347,7 @@ impl Keys {
 
 const PROGRAMS: [&str; 4] = ["krb5kdc", "kdb5_util", "kadmin.local", "kinit"];
 
-/// Where the files of the realm are, for the process that belongs to it.
+/// Variable with the directory of the realm, for processes that belong to it.
 const FOLDER_VARIABLE: &str = "TELARCH_TEST_REALM";
 
 /// A program of MIT Kerberos that takes longer hangs.

@@ -121,7 +121,7 @@ impl Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         let Some(mut service) = self.service.take() else { return };
-        // It ends its other processes before itself.
+        // The service ends its other processes before itself.
         let _ = kill_process(Pid::from_child(&service), Signal::TERM);
         let _ = service.wait();
     }

@@ -9,7 +9,7 @@ use crate::telarchd::{PASSWORD, USER};
 /// A Python process that is one end; it belongs to the realm of this process (see [`in_realm`](crate::in_realm)).
 pub struct KerberosPeer(Conversation);
 
-/// Which end it is, and by whose library.
+/// End of the conversation and its library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// A client of pyspnego, which signs in by password.
@@ -20,26 +20,26 @@ pub enum End {
     PykerberosClient,
 }
 
-/// What a client asks for.
+/// Flags that a client requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Messages {
-    /// That the order of messages is looked after, too.
+    /// Detection of messages out of order.
     InSequence,
-    /// That they are protected each for itself.
+    /// Integrity and confidentiality of messages.
     InAnyOrder,
 }
 
-/// What came of a token.
+/// Result of processing a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// What the other end needs; may be empty.
+    /// Token for the other end; can be empty.
     pub token: Vec<u8>,
-    /// Whether this end is done.
+    /// Whether this end has finished the sign-in.
     pub is_complete: bool,
 }
 
 impl KerberosPeer {
-    /// Whether the Python packages are installed that this takes; if not, it is said.
+    /// Returns whether the required Python packages are installed; otherwise the test is skipped.
     ///
     /// # Panics
     /// When there is no Python environment at all.
@@ -78,7 +78,7 @@ impl KerberosPeer {
     /// Hands it the other end's token, empty at the beginning.
     ///
     /// # Errors
-    /// What it says when it refuses.
+    /// Error text of the peer.
     pub fn step(&mut self, token: &[u8]) -> Result<Progress, String> {
         let answer = self.ask("step", &[token])?;
         let is_complete = answer.get("complete").and_then(Value::as_bool).unwrap_or_default();
@@ -88,7 +88,7 @@ impl KerberosPeer {
     /// Header and sealed message.
     ///
     /// # Errors
-    /// What it says when it refuses.
+    /// Error text of the peer.
     pub fn seal(&mut self, message: &[u8]) -> Result<(Vec<u8>, Vec<u8>), String> {
         let answer = self.ask("seal", &[message])?;
         Ok((octets(&answer, "header"), octets(&answer, "message")))
@@ -97,7 +97,7 @@ impl KerberosPeer {
     /// The message that was sealed.
     ///
     /// # Errors
-    /// What it says when it refuses.
+    /// Error text of the peer.
     pub fn unseal(&mut self, header: &[u8], message: &[u8]) -> Result<Vec<u8>, String> {
         Ok(octets(&self.ask("unseal", &[header, message])?, "message"))
     }
@@ -105,7 +105,7 @@ impl KerberosPeer {
     /// The signature of a message.
     ///
     /// # Errors
-    /// What it says when it refuses.
+    /// Error text of the peer.
     pub fn sign(&mut self, message: &[u8]) -> Result<Vec<u8>, String> {
         Ok(octets(&self.ask("sign", &[message])?, "message"))
     }
@@ -113,15 +113,15 @@ impl KerberosPeer {
     /// Checks the signature of a message.
     ///
     /// # Errors
-    /// What it says when it refuses.
+    /// Error text of the peer.
     pub fn verify(&mut self, message: &[u8], signature: &[u8]) -> Result<(), String> {
         self.ask("verify", &[message, signature]).map(drop)
     }
 
-    /// Whom a service takes its client for.
+    /// Returns the name of the client that the service has authenticated.
     ///
     /// # Errors
-    /// What it says when it refuses.
+    /// Error text of the peer.
     pub fn principal(&mut self) -> Result<String, String> {
         let answer = self.ask("principal", &[])?;
         Ok(answer.get("name").and_then(Value::as_str).unwrap_or_default().to_owned())

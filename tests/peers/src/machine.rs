@@ -33,12 +33,12 @@ pub struct Machine {
 /// A user of this machine who is there for a while.
 struct Person(String);
 
-/// What the user of a machine can prove who it is with, beside the password that PAM knows.
+/// Credentials of the user of a machine, besides the password that PAM verifies.
 #[derive(Clone, Copy)]
 pub enum Proof<'a> {
     /// Nothing; the service listens for HTTPS.
     Password,
-    /// The same, of somebody who is in the group of Windows with this key in the table `[Groups]`.
+    /// As `Nothing`, and the user is a member of the Windows group with this key in the table `[Groups]`.
     MemberOf(&'a str),
     /// A client certificate, which the user may map to its account; the service listens for HTTPS.
     Certificate,
@@ -49,7 +49,7 @@ pub enum Proof<'a> {
 }
 
 impl Machine {
-    /// Starts it; none, and a word about it, where nobody may.
+    /// Starts a service, or skips the test and returns `None` without root.
     ///
     /// # Panics
     /// When it does not start.
@@ -74,7 +74,7 @@ impl Machine {
             free.port()
         );
         let groups = match proof {
-            // Its own group, of which nobody else is.
+            // A group without other members.
             Proof::MemberOf(group) => format!("[Groups]\n{group} = [\"{}\"]\n", person.0),
             _ => String::new(),
         };
@@ -105,7 +105,7 @@ impl Machine {
         &self.person.0
     }
 
-    /// Where it listens.
+    /// Returns the URL of the service.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -117,7 +117,7 @@ impl Machine {
         self.folder.path().join("state")
     }
 
-    /// Its socket for programs of this machine.
+    /// Returns the path of its socket for programs of this machine.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.state().join("local.sock")

@@ -32,7 +32,7 @@ impl Openwsman {
         Some(Self { port })
     }
 
-    /// One run with an action, what it is about, and switches.
+    /// Runs the client with an action, a resource, and switches.
     ///
     /// # Panics
     ///
@@ -45,7 +45,7 @@ impl Openwsman {
         run(&mut command, b"", Duration::from_secs(60))
     }
 
-    /// What it prints: the answer, or all answers, indented; a fault is one of them.
+    /// Returns the printed response or responses, indented; a fault is a response.
     ///
     /// # Panics
     ///

@@ -6,7 +6,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-/// Whether the process has ended, or ends within `limit`.
+/// Returns whether the process ends within `limit`.
 ///
 /// # Panics
 ///

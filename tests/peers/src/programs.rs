@@ -33,7 +33,7 @@ pub fn start_telarch(arguments: &[&str]) -> Running {
     Running::start(Command::new(built_program("telarch")).args(arguments), b"", LIMIT)
 }
 
-/// One of our command lines, against a service that these tests started.
+/// Command line of one of our programs, with a service started by the test as its target.
 pub struct CommandLine<P>(Call, PhantomData<P>);
 
 /// The `winrs` of a command line.
@@ -73,7 +73,7 @@ impl<P> CommandLine<P> {
         self.0.switches(&[switch]).into()
     }
 
-    /// Where the password comes from.
+    /// Sets the source of the password.
     #[must_use]
     pub fn password(self, password: Password<'_>) -> Self {
         self.0.password(password).into()
@@ -85,13 +85,13 @@ impl<P> CommandLine<P> {
         self.0.setting(line).into()
     }
 
-    /// Who signs in, in place of the account of these tests; none for whoever has a ticket.
+    /// Sets the user; `None` signs in with a ticket.
     #[must_use]
     pub fn user(self, user: Option<&str>) -> Self {
         self.0.user(user).into()
     }
 
-    /// With a variable of the environment.
+    /// Adds an environment variable.
     #[must_use]
     pub fn variable(self, name: &'static str, value: &str) -> Self {
         self.0.variable(name, value).into()
@@ -136,7 +136,7 @@ impl Winrm {
         call.switches(&switches.each_ref().map(String::as_str)).into()
     }
 
-    /// At the socket of a service of this machine, as whoever runs the tests.
+    /// Uses the socket of a service of this machine, as the user who runs the tests.
     #[must_use]
     pub fn at_socket(socket: &Path) -> Self {
         let call = Call { switches: vec![format!("-socket:{}", socket.display())], ..Call::new("") };
@@ -174,7 +174,7 @@ impl Winrm {
     }
 }
 
-/// Where a command line finds the password.
+/// Source of the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Password<'a> {
     /// In the `-p` switch.
@@ -191,7 +191,7 @@ struct Call {
     environment: Vec<(&'static str, String)>,
     password_switch: Option<String>,
     password_variable: Option<String>,
-    /// A home of its own: settings of whoever runs the tests have no say.
+    /// Temporary home directory, so that settings of the user who runs the tests have no effect.
     home: Arc<TempDir>,
 }
 
@@ -282,7 +282,7 @@ fn way_switches(way: WayIn) -> Vec<&'static str> {
         "basic" => "-authentication:basic",
         "credssp" => "-authentication:credssp",
         "kerberos" => "-authentication:kerberos",
-        // What NTLM is inside of.
+        // Schemes that contain NTLM.
         _ => "-authentication:negotiate",
     }];
     if way.is_tls() {

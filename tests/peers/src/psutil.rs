@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::python::script_command;
 use crate::run::{run, tail};
 
-/// What psutil knows of this machine and of a process.
+/// Returns psutil's data about this machine and a process.
 ///
 /// # Panics
 ///

@@ -8,7 +8,7 @@ use tempfile::NamedTempFile;
 use crate::conversation::{Conversation, decoded, encoded, verdict};
 use crate::python::script_command;
 
-/// One end of one sign-in, in a Python process of its own.
+/// One end of a sign-in, in a Python process.
 pub struct Pyspnego {
     conversation: Conversation,
     known: Value,
@@ -24,7 +24,7 @@ pub struct PyspnegoSettings<'a> {
     pub user: &'a str,
     /// The password.
     pub password: &'a str,
-    /// Whether it asks for signing and sealing.
+    /// Whether to negotiate signing and sealing.
     pub seals: bool,
     /// The application data of a channel binding.
     pub application_data: Option<&'a [u8]>,
@@ -32,7 +32,7 @@ pub struct PyspnegoSettings<'a> {
     pub compatibility: u8,
 }
 
-/// What pyspnego speaks; there is NTLM inside.
+/// Protocol of pyspnego; all of them contain NTLM.
 #[derive(Clone, Copy, Debug)]
 pub enum Layer {
     /// NTLM with nothing around it.
@@ -48,7 +48,7 @@ pub enum Layer {
 pub struct CredSspSettings {
     /// The only version of TLS: `TLSv1_2` or `TLSv1_3`.
     pub tls: &'static str,
-    /// What is inside: `negotiate` or `ntlm`.
+    /// Inner protocol: `negotiate` or `ntlm`.
     pub inner: &'static str,
     /// The newest version of CredSSP.
     pub version: u32,
@@ -57,7 +57,7 @@ pub struct CredSspSettings {
 }
 
 impl<'a> PyspnegoSettings<'a> {
-    /// With sealing, NTLMv2, and no channel binding.
+    /// Returns settings with sealing, NTLMv2, and no channel binding.
     #[must_use]
     pub fn new(layer: Layer, user: &'a str, password: &'a str) -> Self {
         Self { layer, user, password, seals: true, application_data: None, compatibility: 3 }
@@ -89,7 +89,7 @@ impl Pyspnego {
     ///
     /// # Errors
     ///
-    /// Its exception: the name, a colon and the text.
+    /// Exception of the peer: name, a colon, and text.
     ///
     /// # Panics
     ///
@@ -103,7 +103,7 @@ impl Pyspnego {
     ///
     /// # Errors
     ///
-    /// Its exception.
+    /// Exception of the peer.
     pub fn wrap(&mut self, message: &[u8]) -> Result<(Vec<u8>, Vec<u8>), String> {
         let mut parts = self.ask("wrap", &[message])?.into_iter();
         Ok((parts.next().expect("a header"), parts.next().expect("a message")))
@@ -113,7 +113,7 @@ impl Pyspnego {
     ///
     /// # Errors
     ///
-    /// Its exception.
+    /// Exception of the peer.
     pub fn unwrap(&mut self, header: &[u8], message: &[u8]) -> Result<Vec<u8>, String> {
         Ok(self.ask("unwrap", &[header, message])?.into_iter().next().expect("a message"))
     }
@@ -122,7 +122,7 @@ impl Pyspnego {
     ///
     /// # Errors
     ///
-    /// Its exception.
+    /// Exception of the peer.
     pub fn sign(&mut self, message: &[u8]) -> Result<Vec<u8>, String> {
         Ok(self.ask("sign", &[message])?.into_iter().next().expect("a signature"))
     }
@@ -131,7 +131,7 @@ impl Pyspnego {
     ///
     /// # Errors
     ///
-    /// Its exception.
+    /// Exception of the peer.
     pub fn verify(&mut self, message: &[u8], signature: &[u8]) -> Result<(), String> {
         self.ask("verify", &[message, signature]).map(|_| ())
     }
@@ -145,13 +145,13 @@ impl Pyspnego {
         self.ask("mech_list_mic_exchanged", &[]).expect("it cannot refuse");
     }
 
-    /// Whether it takes the sign-in for done.
+    /// Returns whether the sign-in is complete.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.known.get("complete").and_then(Value::as_bool).unwrap_or_default()
     }
 
-    /// Whom it has let in.
+    /// Returns the name of the authenticated client.
     #[must_use]
     pub fn principal(&self) -> Option<&str> {
         self.known.get("principal").and_then(Value::as_str)
@@ -163,7 +163,7 @@ impl Pyspnego {
         self.known.get("mechanism").and_then(Value::as_str)
     }
 
-    /// What it was handed over: domain, name and password.
+    /// Returns the delegated credentials: domain, name and password.
     #[must_use]
     pub fn credential(&self) -> Option<[&str; 3]> {
         let [domain, user, password] = &self.known.get("credential")?.as_array()?[..] else { return None };

@@ -12,7 +12,7 @@ use crate::run::{run, tail};
 use crate::telarchd::{PASSWORD, Telarchd, USER};
 use crate::way_in::WayIn;
 
-/// How a Python client signs in: where to, as whom, and with what.
+/// Target and credentials of a Python client.
 pub(crate) struct Login {
     url: String,
     way: WayIn,
@@ -27,7 +27,7 @@ impl Login {
         Self::of(USER, service.url(way), way)
     }
 
-    /// The same for another user, and whatever serves there.
+    /// Returns the same target for another user.
     pub(crate) fn of(user: &str, url: &str, way: WayIn) -> Self {
         let (url, user, password) = (url.to_owned(), user.to_owned(), PASSWORD.to_owned());
         Self { url, way, user, password, certificate: None }
@@ -149,7 +149,7 @@ fn read_answer(mut answer: Value) -> Result<Value, Refusal> {
     Ok(answer.get_mut("answer").map(Value::take).expect("the scripts write an answer or a refusal"))
 }
 
-/// Where the peers are installed: `TELARCH_PEERS`, or `.peers` at the root of the checkout.
+/// Returns the directory of the installed peers: `TELARCH_PEERS`, or `.peers` at the root of the checkout.
 pub(crate) fn environment() -> PathBuf {
     let folder = std::env::var_os("TELARCH_PEERS");
     let folder = folder.map_or_else(|| package_folder().join("../../.peers"), PathBuf::from);

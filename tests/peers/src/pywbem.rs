@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::python::script_command;
 use crate::run::{run, tail};
 
-/// What pywbem understands of a text of MOF: its classes by name, its instances, and how it would write them.
+/// Returns pywbem's view of a MOF text: classes by name, instances, and the text that it would write.
 ///
 /// # Panics
 ///
@@ -17,7 +17,7 @@ pub fn compile_mof(text: &str) -> Value {
     ask("compile_mof.py", &["mof"], text)
 }
 
-/// What pywbem understands of elements `CLASS` of CIM-XML.
+/// Returns pywbem's view of `CLASS` elements in CIM-XML.
 ///
 /// # Panics
 ///
@@ -27,7 +27,7 @@ pub fn read_classes(elements: &[String]) -> Value {
     ask("compile_mof.py", &["xml"], &json!(elements).to_string())
 }
 
-/// Which pairs of a pattern of LIKE and a text match, in the eyes of Python's regular expressions.
+/// Returns which pairs of a LIKE pattern and a text match according to Python's regular expressions.
 ///
 /// # Panics
 ///

@@ -31,7 +31,7 @@ impl Relay {
         Self { child, url: own.trim_end().to_owned() }
     }
 
-    /// Its own address.
+    /// Returns the address of the relay.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url

@@ -1,4 +1,4 @@
-//! What a Python client is asked to do at the far end, and what it says when it is refused.
+//! Requests to a Python client, and its errors.
 
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ pub struct Refusal {
     pub exception: String,
     /// The code in the `WSManFault` it was made of, when it was one.
     pub fault_code: Option<u64>,
-    /// Its text.
+    /// Text of the exception.
     pub message: String,
 }
 
@@ -108,7 +108,7 @@ impl<'a> Remote<'a> {
         Self { folder: Some(folder), ..self }
     }
 
-    /// One more `Send` to its standard input; the last one carries the end mark.
+    /// Adds a `Send` for standard input; the last one carries the end mark.
     #[must_use]
     pub fn input(mut self, piece: &'a [u8]) -> Self {
         self.input.push(piece);

@@ -1,4 +1,4 @@
-//! One run of a program, with a limit on its time.
+//! A run of a program, with a time limit.
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-/// What a command left behind, whether it ran here or at the far end of a peer.
+/// Output and exit code of a command, run locally or by a peer.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Run {
     /// Everything it wrote to its standard output.
     pub stdout: Vec<u8>,
     /// Everything it wrote to its standard error.
     pub stderr: Vec<u8>,
-    /// Its exit code, or minus the number of the signal that ended it.
+    /// Exit code, or minus the number of the signal that ended it.
     pub code: i32,
     /// How often a peer was told that the time was over and asked again; nothing of the kind happens to a program
     /// that runs here.
@@ -67,7 +67,7 @@ pub struct Running {
     end: Receiver<()>,
     limit: Duration,
     until: Instant,
-    /// What it needs as long as it runs.
+    /// Keeps a value alive while the program runs.
     folder: Option<Arc<TempDir>>,
 }
 
@@ -113,7 +113,7 @@ impl Running {
         so_far.unwrap_or_else(|| panic!("{} did not write {text:?}: {:?}", self.name, self.so_far()))
     }
 
-    /// Waits until its standard output has so many whole lines.
+    /// Waits until standard output has this number of complete lines.
     ///
     /// # Panics
     ///
@@ -168,7 +168,7 @@ impl Drop for Running {
     }
 }
 
-/// What a program has written to one of its streams, gathered by a thread of its own.
+/// Output of one stream, collected by a thread.
 pub(crate) struct Collected(Arc<Gathered>);
 
 #[derive(Default)]

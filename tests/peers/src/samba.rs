@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::run::run;
 
-/// One value of the registry: key, name, number of the type, and data as a number, a text, or hex for octets.
+/// Registry value: key, name, type number, and data as number, text, or hexadecimal bytes.
 pub type Record = (String, String, u32, Value);
 
 /// `samba.dcerpc.preg` of python3-samba.

@@ -23,7 +23,7 @@ pub struct Squid {
     port: u16,
 }
 
-/// What Squid asks for.
+/// Authentication scheme that Squid requires.
 #[derive(Clone, Copy, Debug)]
 pub enum Gatekeeper<'r> {
     /// Nothing.
@@ -48,7 +48,7 @@ impl Squid {
             return None;
         };
         let folder = tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder for Squid");
-        // As root it works as another user, who must be able to write its log and read the rest.
+        // As root, Squid runs as another user, which must be able to write its log and read its other files.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("a fresh folder");
         // Somebody else may take a port between the time it is found free and the time Squid asks for it.
         let started = (0..5).find_map(|_| {
@@ -61,7 +61,7 @@ impl Squid {
         Some(Self { child, folder, port })
     }
 
-    /// What `https_proxy` holds, by a name that a realm knows.
+    /// Returns the value for `https_proxy`, with the host name that a realm knows.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://localhost:{}", self.port)
@@ -95,7 +95,7 @@ impl Squid {
 
 impl Drop for Squid {
     fn drop(&mut self) {
-        // Its helpers end with it, which they would not if it were killed.
+        // SIGTERM, because its helper processes would survive SIGKILL.
         if kill_process(Pid::from_child(&self.child), Signal::TERM).is_err() {
             let _ = self.child.kill();
         }
@@ -112,7 +112,7 @@ fn settings(folder: &Path, port: u16, gatekeeper: Gatekeeper<'_>) -> String {
     let asking = match gatekeeper {
         Gatekeeper::Nobody => String::new(),
         Gatekeeper::Basic => {
-            // As Squid tells it to its helpers.
+            // Format in which Squid passes credentials to its helpers.
             let password = PASSWORD.replace('<', "%3C").replace('>', "%3E");
             let judge = format!(
                 "#!/bin/sh\nwhile read -r user password; do\n  [ \"$user $password\" = '{USER} {password}' ] && echo OK || echo ERR\ndone\n"
@@ -129,7 +129,7 @@ fn settings(folder: &Path, port: u16, gatekeeper: Gatekeeper<'_>) -> String {
             )
         }
         Gatekeeper::Kerberos(realm) => {
-            // The folder of the realm is for nobody else.
+            // Other users cannot access the directory of the realm.
             for (from, name) in [(realm.keytab(), "keytab"), (realm.path("krb5.conf"), "krb5.conf")] {
                 fs::copy(from, folder.join(name)).expect("a file of the realm");
                 fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o644))
@@ -182,7 +182,7 @@ fn start(program: &Path, folder: &Path, port: u16) -> Option<Child> {
     None
 }
 
-/// Where Debian has them.
+/// Directory of Squid's helpers on Debian.
 const HELPERS: &str = "/usr/lib/squid";
 /// Squid that takes longer to start hangs.
 const LIMIT: Duration = Duration::from_secs(20);

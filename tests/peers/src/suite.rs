@@ -11,7 +11,7 @@ use crate::python::{environment, python};
 use crate::run::{Run, run, tail};
 use crate::telarchd::Telarchd;
 
-/// One file of a client's own tests.
+/// Test file of a third-party client.
 ///
 /// They were written against Windows; `words` says what is changed so that they ask a POSIX machine the same.
 pub struct Suite {
@@ -21,7 +21,7 @@ pub struct Suite {
     pub file: &'static str,
     /// Other files whose words are changed.
     pub beside: &'static [&'static str],
-    /// What stands in these files, and what is put in its place; each must be found in one of them.
+    /// Replacements in these files: old and new text; each old text must occur in one of them.
     pub words: &'static [(&'static str, &'static str)],
     /// Tests that are left out, each with the reason.
     pub left_out: &'static [(&'static str, &'static str)],
@@ -65,7 +65,7 @@ impl Suite {
         let report = || format!("{}\nand the service said:\n{}", tail(&ended.stdout), service.log());
         assert_eq!(names(&ended, "PASSED"), set(self.passing), "{}", report());
         assert_eq!(names(&ended, "XFAIL"), set(self.failing_as_expected), "{}", report());
-        // It says what failed by name too, but errors outside a test only by its exit code.
+        // Errors outside of tests appear in the exit code only.
         assert_eq!(ended.code, 0, "{}", report());
     }
 
@@ -77,7 +77,7 @@ impl Suite {
             tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder for its files");
         let mut unpack = python();
         unpack.args(["-m", "tarfile", "--extract"]).arg(&archive);
-        // With -m, Python imports from the current folder, and this one is empty.
+        // With -m, Python imports from the current directory, so this one is empty.
         unpack.current_dir(folder.path());
         let ended = run(&mut unpack, b"", LIMIT);
         assert_eq!(ended.code, 0, "{} cannot be unpacked: {}", archive.display(), tail(&ended.stderr));

@@ -20,7 +20,7 @@ use crate::way_in::WayIn;
 /// The account that every service of these tests knows.
 pub const USER: &str = "ada";
 
-/// Its password: the colon and the markup must come through every header, file and envelope unharmed.
+/// Password of the user: colon and markup must survive every header, file and envelope.
 pub const PASSWORD: &str = "Correct:horse&<7>";
 
 /// A running `telarchd` on two free ports of the loopback interface.
@@ -47,7 +47,7 @@ impl Telarchd {
         Self::start_through(&[], settings)
     }
 
-    /// As [`Telarchd::start`], by way of another program that replaces itself by the service, such as `env`.
+    /// Starts the service through another program that executes it, such as `env`.
     ///
     /// # Panics
     ///
@@ -127,7 +127,7 @@ impl Telarchd {
         self.child.id()
     }
 
-    /// Its temporary state.
+    /// Returns the temporary state directory.
     #[must_use]
     pub fn state_folder(&self) -> &Path {
         &self.ready.state_folder
@@ -251,7 +251,7 @@ fn wait_until_ready(
     }
 }
 
-/// One `name:password` line for each account; the service demands that nobody else may read them.
+/// Lines `name:password` for each account; the service requires that other users cannot read the file.
 fn write_accounts(folder: &Path) -> PathBuf {
     let path = folder.join("accounts");
     let mut file =
@@ -281,6 +281,6 @@ fn timespec(duration: Duration) -> Timespec {
 
 /// Far more than it needs on an idle machine; a loaded one may take seconds.
 const READY_LIMIT: Duration = Duration::from_secs(20);
-/// What is logged is there at once; a loaded machine may take a while to pass it on.
+/// Limit for a log line to arrive; a loaded machine can take a while.
 const LOG_LIMIT: Duration = Duration::from_secs(10);
 const END_LIMIT: Duration = Duration::from_secs(10);

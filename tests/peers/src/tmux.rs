@@ -1,4 +1,6 @@
-//! A terminal that somebody looks at: tmux, which draws what programs write and types what it is told.
+//! tmux, a terminal that others wrote, for one test of our programs in it. All other tests use [`Terminal`].
+//!
+//! [`Terminal`]: crate::Terminal
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -7,139 +9,69 @@ use tempfile::TempDir;
 
 use crate::telarchd::built_program;
 
-/// One terminal with a shell in it; dropping it ends the tmux that belongs to it, and no other.
-pub struct Tmux {
-    folder: TempDir,
-}
+/// A session of tmux with a shell in it. Dropping it ends this tmux server and no other.
+pub struct Tmux(TempDir);
 
 impl Tmux {
-    /// A terminal of so many columns and 30 lines, with these variables; none, and a word about it, where tmux is missing.
-    ///
-    /// Our programs are first in its search path, and there are no settings of clients but those in `settings`.
+    /// Starts a session of 100 columns and 30 lines, or skips the test if tmux is not installed.
     ///
     /// # Panics
-    /// When tmux is there and does not start.
+    /// If tmux is installed and does not start.
     #[must_use]
-    pub fn start(columns: u16, settings: &str, variables: &[(&str, &str)]) -> Option<Self> {
+    pub fn start() -> Option<Self> {
         if Command::new("tmux").arg("-V").stdout(Stdio::null()).status().is_err() {
             skips::skip!("there is no tmux here (./test --install, or Debian: apt-get install tmux)");
             return None;
         }
-        let folder = tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder for tmux");
-        let config = folder.path().join("client.toml");
-        std::fs::write(&config, settings).expect("a fresh folder");
+        let tmux = Self(tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder"));
+        let config = tmux.0.path().join("client.toml");
+        std::fs::write(&config, "").expect("a fresh folder");
         let programs = built_program("winrm").parent().expect("a folder").display().to_string();
         let path = format!("{programs}:{}", std::env::var("PATH").unwrap_or_default());
-        let tmux = Self { folder };
         let mut start =
-            tmux.command(&["-f", "/dev/null", "new-session", "-d", "-x", &columns.to_string(), "-y", "30"]);
-        start
-            .env("PATH", path)
-            .env("TELARCH_CLIENT_CONFIG", config)
-            .env_remove("NO_COLOR")
-            .env_remove("TELARCH_PASSWORD");
-        start.env("TELARCH_HOSTS", tmux.folder.path().join("hosts.toml"));
-        start.env("LANG", "C.UTF-8").env("TERM", "xterm-256color").envs(variables.iter().copied());
-        let started = start.args(["sh"]).status().expect("tmux can be started");
-        assert!(started.success(), "tmux does not start");
-        let _ = tmux.wait(|screen| !screen.trim().is_empty(), "prompt of a shell");
+            tmux.command(&["-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", "sh"]);
+        start.env("PATH", path).env("TELARCH_CLIENT_CONFIG", config);
+        start.env("LANG", "C.UTF-8").env("TERM", "xterm-256color").env_remove("TELARCH_PASSWORD");
+        assert!(start.status().expect("tmux can be started").success(), "tmux does not start");
         Some(tmux)
     }
 
-    /// Types a line and its end.
+    /// Types a line and Enter.
     ///
     /// # Panics
-    /// When tmux has ended.
+    /// If tmux has ended.
     pub fn line(&self, text: &str) {
-        self.text(text);
-        self.key("Enter");
-    }
-
-    /// Removes what there is to be seen, so that nothing that is waited for then was there before; what runs has ended.
-    ///
-    /// # Panics
-    /// When it stays.
-    pub fn clear(&self) {
-        self.line("clear");
-        let _ = self.wait(|screen| matches!(screen.trim(), "#" | "$"), "prompt alone");
-    }
-
-    /// Types a text and nothing behind it.
-    ///
-    /// # Panics
-    /// When tmux has ended.
-    pub fn text(&self, text: &str) {
         self.run(&["send-keys", "-l", text]);
+        self.run(&["send-keys", "Enter"]);
     }
 
-    /// Presses a key by its name in tmux, such as `C-c`.
+    /// Waits until the screen contains a text, and returns the screen.
     ///
     /// # Panics
-    /// When tmux has ended.
-    pub fn key(&self, name: &str) {
-        self.run(&["send-keys", name]);
-    }
-
-    /// What is to be seen, without what gives it colour.
-    #[must_use]
-    pub fn screen(&self) -> String {
-        self.run(&["capture-pane", "-p"])
-    }
-
-    /// The same with the escape sequences for colour.
-    #[must_use]
-    pub fn coloured(&self) -> String {
-        self.run(&["capture-pane", "-p", "-e"])
-    }
-
-    /// Waits until a text is to be seen, and returns the whole screen.
-    ///
-    /// # Panics
-    /// When it is not in time.
+    /// If it does not appear in time.
     #[must_use]
     pub fn seen(&self, text: &str) -> String {
-        self.wait(|screen| screen.contains(text), text)
-    }
-
-    /// Waits until a text is to be seen.
-    ///
-    /// # Panics
-    /// When it is not in time.
-    pub fn wait_for(&self, text: &str) {
-        let _ = self.seen(text);
-    }
-
-    /// Waits until a text is not to be seen any more, and returns the whole screen.
-    ///
-    /// # Panics
-    /// When it still is.
-    #[must_use]
-    pub fn gone(&self, text: &str) -> String {
-        self.wait(|screen| !screen.contains(text), &format!("no {text}"))
-    }
-
-    fn wait(&self, is_so: impl Fn(&str) -> bool, what: &str) -> String {
-        let until = Instant::now() + LIMIT;
+        let until = Instant::now() + HANGING;
         loop {
-            let screen = self.screen();
-            if is_so(&screen) {
+            let screen = self.run(&["capture-pane", "-p"]);
+            if screen.contains(text) {
                 return screen;
             }
-            assert!(Instant::now() < until, "there is no {what:?} on the screen:\n{screen}");
-            std::thread::sleep(Duration::from_millis(20)); // A screen tells nobody that it changes.
+            assert!(Instant::now() < until, "there is no {text:?} on the screen:\n{screen}");
+            std::thread::sleep(Duration::from_millis(20)); // tmux reports no changes of the screen.
         }
     }
 
     fn run(&self, arguments: &[&str]) -> String {
         let output = self.command(arguments).output().expect("tmux can be started");
-        let text = |octets| String::from_utf8_lossy(octets).into_owned();
-        assert!(output.status.success(), "tmux {arguments:?}: {}", text(&output.stderr));
-        text(&output.stdout)
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "tmux {arguments:?}: {error}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("tmux");
-        command.arg("-S").arg(self.folder.path().join("socket")).args(arguments);
+        command.arg("-S").arg(self.0.path().join("socket")).args(arguments);
         command
     }
 }
@@ -150,5 +82,5 @@ impl Drop for Tmux {
     }
 }
 
-/// What takes longer hangs.
-const LIMIT: Duration = Duration::from_secs(30);
+/// Time after which a program hangs.
+const HANGING: Duration = Duration::from_secs(120);

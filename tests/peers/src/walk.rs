@@ -7,35 +7,35 @@ use serde_json::{Value, json};
 use crate::python::script_command;
 use crate::run::{run, tail};
 
-/// One client that signs in by one scheme and exchanges messages.
+/// Client that signs in with one scheme and exchanges messages.
 #[derive(Clone, Debug)]
 pub struct SignIn {
     /// A function of `tests/peers/python/matrix.py`.
     pub client: &'static str,
     /// The scheme, as clients in Python call it.
     pub scheme: &'static str,
-    /// What CredSSP has inside, if that is to be said.
+    /// Protocol inside CredSSP, if it is to be fixed.
     pub inner: Option<&'static str>,
     /// The first part of the service principal name that pypsrp asks a ticket for.
     pub spn: &'static str,
-    /// Whether it binds to the TLS connection if it can.
+    /// Whether to bind the sign-in to the TLS connection if possible.
     pub sends_binding: bool,
     /// The address of the service.
     pub url: String,
-    /// Who.
+    /// User name.
     pub user: String,
     /// The password.
     pub password: String,
 }
 
-/// What became of a sign-in.
+/// Result of a sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signed {
     /// Messages went to and fro, and were sealed.
     Sealed,
     /// Messages went to and fro as they were.
     Open,
-    /// It was not let in; the client's exception.
+    /// Refused, with the client's exception.
     Refused(String),
 }
 

@@ -7,25 +7,25 @@ pub enum WayIn {
     BasicOverHttps,
     /// Basic in plain text, on a service that has `Service.AllowUnencrypted` on.
     BasicOverAllowedHttp,
-    /// NTLM without SPNEGO around it, which seals every message.
+    /// NTLM without SPNEGO, with sealed messages.
     NtlmOverHttp,
-    /// The same inside TLS, which is all that protects messages then.
+    /// NTLM over HTTPS; TLS protects the messages.
     NtlmOverHttps,
-    /// The same inside TLS, and sealed all the same.
+    /// NTLM over HTTPS, with sealed messages as well.
     NtlmSealedOverHttps,
-    /// Whatever SPNEGO agrees upon, which seals every message.
+    /// Negotiate, with sealed messages.
     NegotiateOverHttp,
-    /// The same inside TLS.
+    /// Negotiate over HTTPS.
     NegotiateOverHttps,
-    /// CredSSP, which seals every message with the TLS connection inside it.
+    /// CredSSP, with messages sealed by its inner TLS connection.
     CredSspOverHttp,
-    /// The same inside TLS.
+    /// CredSSP over HTTPS.
     CredSspOverHttps,
-    /// With a client certificate, which the peer must be given.
+    /// Client certificate, which the test must give to the peer.
     CertificateOverHttps,
-    /// Kerberos, which seals every message; takes a realm (see [`in_realm`](crate::in_realm)).
+    /// Kerberos, with sealed messages; needs a realm (see [`in_realm`](crate::in_realm)).
     KerberosOverHttp,
-    /// The same inside TLS.
+    /// Kerberos over HTTPS.
     KerberosOverHttps,
 }
 
@@ -41,7 +41,7 @@ impl WayIn {
         }
     }
 
-    /// Whether the bytes on the wire are those of TLS.
+    /// Returns whether the connection uses TLS.
     #[must_use]
     pub fn is_tls(self) -> bool {
         match self {
@@ -73,7 +73,7 @@ impl WayIn {
         }
     }
 
-    /// When clients in Python seal: always, never, or where nothing else protects messages.
+    /// Message encryption of Python clients: always, never, or only without TLS.
     #[must_use]
     pub fn encryption(self) -> &'static str {
         match self {

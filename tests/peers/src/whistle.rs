@@ -24,7 +24,7 @@ pub fn whistle(service: &Telarchd, program: &str, words: &[&str]) -> Option<Run>
     let endpoint = service.http().trim_start_matches("http://").trim_end_matches("/wsman");
     let mut command = Command::new(program);
     command.args(words).current_dir(folder.path()).env("HOME", folder.path());
-    // It hands the password to another shell as it is.
+    // The plug-in passes the password to another shell unchanged.
     command.env("WSENDPOINT", endpoint).env("WSUSER", USER).env("WSPASS", format!("'{PASSWORD}'"));
     command.env("WSNOSSL", "true").env("KEEPHISTORY", "0").env("OUTPREFIX", folder.path());
     Some(run(&mut command, b"", Duration::from_secs(60)))

@@ -15,7 +15,7 @@ use crate::python::environment_program;
 use crate::run::{Run, run};
 use crate::telarchd::built_program;
 
-/// What a test runs in; everything that was started in it ends with it.
+/// Environment of a test; every process started in it ends with it.
 #[derive(Default)]
 pub struct World {
     started: RefCell<Vec<Child>>,
@@ -35,7 +35,7 @@ pub fn in_world(name: &str, needed: &[&str], body: impl FnOnce(&World)) {
     again_apart(name, |test| apart(test, needed));
 }
 
-/// The same with mounts and a network of its own alone: no bus, and `/etc`, `/var` and `/run` are the machine's.
+/// Runs `body` with a mount and network namespace only: no bus, and the `/etc`, `/var` and `/run` of the machine.
 ///
 /// # Panics
 /// As [`in_world`].
@@ -156,7 +156,7 @@ impl World {
         let turn = File::create(std::env::temp_dir().join("telarch-tests-systemd")).expect("a file");
         turn.lock().expect("a lock");
         *self.turn.borrow_mut() = Some(turn);
-        // It asks for this folder to know that it is not in a container without systemd.
+        // systemd checks for this directory to find out whether it runs in a container without systemd.
         fs::create_dir_all("/run/systemd/system").expect("a folder");
         let folder = PathBuf::from("/run/home/.config/systemd/user");
         fs::create_dir_all(&folder).expect("a folder");
@@ -320,7 +320,7 @@ fn waits_for(what: &str, is_there: impl Fn() -> bool) {
     }
 }
 
-/// Programs for administrators are not in everybody's search path.
+/// Administrative programs are not in the search path of ordinary users.
 fn program(name: &str) -> Option<PathBuf> {
     let folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/lib/systemd"];
     folders.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.exists())
@@ -329,7 +329,7 @@ fn program(name: &str) -> Option<PathBuf> {
 /// The variable that tells a test that it is inside already.
 const INSIDE: &str = "TELARCH_WORLD";
 
-/// The same for a world that is bare.
+/// Variable that marks a process in a bare world.
 const INSIDE_BARE: &str = "TELARCH_BARE_WORLD";
 const BUS: &str = "/run/user/0/bus";
 /// Everybody may do everything on it.

@@ -16,11 +16,11 @@ const PART: &str = "in part: ";
 pub enum Extent {
     /// The whole test, from here on.
     Whole,
-    /// One of several things that it tests.
+    /// A part of a test.
     Part,
 }
 
-/// One recorded skip.
+/// A recorded skip.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Skip {
     /// Package and test, such as `telarchd audit::a_denial_is_on_record`.

@@ -1,4 +1,4 @@
-//! Reading a file that may be trusted, and replacing it so that it is never half there.
+//! Reading files that only trusted users could have changed, and replacing them atomically.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use auth::account_file::{AccountFile, MAX_OCTETS};
 
-use crate::{AccountsError, not_waiting};
+use crate::{AccountsError, nonblocking_flags};
 
-/// Reads a file of accounts that nobody but its owner could have changed.
+/// Reads an account file that no user but its owner could have changed.
 ///
 /// # Errors
 /// [`AccountsError`] with the file, the line and what to do.
@@ -18,22 +18,22 @@ pub fn read(path: &Path) -> Result<AccountFile, AccountsError> {
     read_with_stamp(path).map(|(file, _)| file)
 }
 
-/// What a change does if there is no file yet.
+/// Behaviour of a change if the file does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfMissing {
-    /// It begins with an empty one.
+    /// Starts from an empty file.
     Create,
-    /// It fails with [`AccountsError::Missing`].
+    /// Fails with [`AccountsError::Missing`].
     Fail,
 }
 
-/// Changes a file of accounts: whole, or not at all.
+/// Changes an account file atomically.
 ///
-/// Changes happen one after the other, also those of other processes. At any moment, also when the process
-/// is killed, the file is the old or the new one.
+/// Concurrent changes, also by other processes, are serialised. At any time, even if the process is killed, the file is
+/// either the old or the new one.
 ///
 /// # Errors
-/// Those of the change itself, and [`AccountsError`] if the file cannot be read or replaced.
+/// The error of `change`; [`AccountsError`] if the file cannot be read or replaced.
 pub fn update<T, E: From<AccountsError>>(
     path: &Path,
     if_missing: IfMissing,
@@ -46,7 +46,7 @@ pub fn update<T, E: From<AccountsError>>(
     })
 }
 
-/// The same for a file of another kind, which the change gets with its resolved path.
+/// Changes a file of another kind like [`update`]. `change` receives the resolved path and the old text.
 pub(crate) fn update_text<T, E: From<AccountsError>>(
     path: &Path,
     if_missing: IfMissing,
@@ -59,13 +59,13 @@ pub(crate) fn update_text<T, E: From<AccountsError>>(
     if new != old {
         replace(&path, &new)?;
     }
-    // Until here nobody else may change it.
+    // The lock is held until the new file is in place.
     drop(locked);
     Ok(outcome)
 }
 
-/// What tells a changed file from an unchanged one. The time of the last change of the inode also tells of
-/// permissions, and nobody can set it back.
+/// Metadata that changes whenever the file changes. The time of the last inode change also covers permissions, and no
+/// user can set it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     device: u64,
@@ -76,7 +76,7 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// That of the file that has this name now, if any.
+    /// Returns the stamp of the file that has this name now, if any.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         fs::metadata(path).ok().map(|metadata| Self::from(&metadata))
     }
@@ -99,24 +99,24 @@ pub(super) fn read_with_stamp(path: &Path) -> Result<(AccountFile, Stamp), Accou
     Ok((parse(&text, path)?, stamp))
 }
 
-/// The text of a file that nobody but its owner could have read or changed.
+/// Reads the text of a file that no user but its owner could have read or changed.
 pub(crate) fn text_with_stamp(path: &Path) -> Result<(String, Stamp), AccountsError> {
     let file = OpenOptions::new()
         .read(true)
-        .custom_flags(not_waiting())
+        .custom_flags(nonblocking_flags())
         .open(path)
-        .map_err(|source| opening(path, source))?;
-    // Taken before reading: what changes meanwhile is seen as a change.
-    let stamp = Stamp::from(&trusted(&file, path)?);
+        .map_err(|source| open_error(path, source))?;
+    // Taken before reading: a change during the read then gives a different stamp.
+    let stamp = Stamp::from(&trusted_metadata(&file, path)?);
     Ok((text(&file, path)?, stamp))
 }
 
-/// The file behind symbolic links, so that replacing it leaves the links alone.
+/// Resolves symbolic links, so that replacing the file leaves the links alone.
 fn resolve(path: &Path) -> Result<PathBuf, AccountsError> {
     match fs::canonicalize(path) {
         Ok(path) => Ok(path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let folder = fs::canonicalize(folder(path)).map_err(disk("find the folder of", path))?;
+            let folder = fs::canonicalize(folder(path)).map_err(disk("find the directory of", path))?;
             let name = path.file_name().ok_or_else(|| disk("find", path)(error))?;
             Ok(folder.join(name))
         }
@@ -124,23 +124,23 @@ fn resolve(path: &Path) -> Result<PathBuf, AccountsError> {
     }
 }
 
-/// Opens the file and waits until nobody else changes it.
+/// Opens the file and waits for an exclusive lock.
 ///
-/// It is the file itself that is locked: whoever may not read it cannot hold it either.
+/// The lock is on the file itself, so that users who may not read it cannot block it.
 fn lock(path: &Path, if_missing: IfMissing) -> Result<File, AccountsError> {
     loop {
         let mut options = OpenOptions::new();
-        options.read(true).custom_flags(not_waiting());
+        options.read(true).custom_flags(nonblocking_flags());
         if if_missing == IfMissing::Create {
             options.write(true).create(true).mode(MODE);
         }
-        let file = options.open(path).map_err(|source| opening(path, source))?;
-        let metadata = trusted(&file, path)?;
+        let file = options.open(path).map_err(|source| open_error(path, source))?;
+        let metadata = trusted_metadata(&file, path)?;
         match file.lock() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             outcome => outcome.map_err(disk("lock", path))?,
         }
-        // Whoever held the lock before may have put another file in its place.
+        // The previous holder of the lock may have replaced the file.
         let is_current = fs::symlink_metadata(path)
             .is_ok_and(|now| (now.dev(), now.ino()) == (metadata.dev(), metadata.ino()));
         if is_current {
@@ -149,8 +149,8 @@ fn lock(path: &Path, if_missing: IfMissing) -> Result<File, AccountsError> {
     }
 }
 
-/// Looks at the file that was opened, not at its name, which could lead elsewhere by now.
-fn trusted(file: &File, path: &Path) -> Result<Metadata, AccountsError> {
+/// Checks type, owner and mode of the opened file, not of its path, which may lead elsewhere by now.
+fn trusted_metadata(file: &File, path: &Path) -> Result<Metadata, AccountsError> {
     let metadata = file.metadata().map_err(disk("read", path))?;
     let path = path.to_owned();
     if !metadata.is_file() {
@@ -168,8 +168,8 @@ fn trusted(file: &File, path: &Path) -> Result<Metadata, AccountsError> {
 
 fn text(file: &File, path: &Path) -> Result<String, AccountsError> {
     let mut text = String::new();
-    let most = u64::try_from(MAX_OCTETS).unwrap_or(u64::MAX);
-    file.take(most.saturating_add(1)).read_to_string(&mut text).map_err(disk("read", path))?;
+    let max = u64::try_from(MAX_OCTETS).unwrap_or(u64::MAX);
+    file.take(max.saturating_add(1)).read_to_string(&mut text).map_err(disk("read", path))?;
     if text.len() > MAX_OCTETS {
         return Err(AccountsError::TooLarge { path: path.to_owned(), most: MAX_OCTETS });
     }
@@ -180,25 +180,25 @@ fn parse(text: &str, path: &Path) -> Result<AccountFile, AccountsError> {
     AccountFile::parse(text).map_err(|source| AccountsError::Content { path: path.to_owned(), source })
 }
 
-/// Puts a new file in the place of the old one.
+/// Replaces the file by a new one with this text.
 fn replace(path: &Path, text: &str) -> Result<(), AccountsError> {
-    let beside = beside(path);
-    if let Err(error) = write(&beside, text).and_then(|()| fs::rename(&beside, path)) {
-        // The old file is still there; what is left of the new one is of no use.
-        let _ = fs::remove_file(&beside);
+    let temporary = temporary(path);
+    if let Err(error) = write(&temporary, text).and_then(|()| fs::rename(&temporary, path)) {
+        // The old file is intact; the incomplete new one is removed.
+        let _ = fs::remove_file(&temporary);
         return Err(disk("write", path)(error));
     }
     let folder = folder(path);
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(disk("write", folder))
 }
 
-fn write(beside: &Path, text: &str) -> io::Result<()> {
-    match fs::remove_file(beside) {
+fn write(temporary: &Path, text: &str) -> io::Result<()> {
+    match fs::remove_file(temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        // Whoever was killed here before left it.
+        // Left over by a process that was killed here.
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(beside)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(temporary)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
@@ -207,14 +207,14 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn beside(path: &Path) -> PathBuf {
+fn temporary(path: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".new");
     path.with_file_name(name)
 }
 
-fn opening(path: &Path, source: io::Error) -> AccountsError {
+fn open_error(path: &Path, source: io::Error) -> AccountsError {
     if source.kind() == io::ErrorKind::NotFound {
         return AccountsError::Missing { path: path.to_owned() };
     }
@@ -225,5 +225,5 @@ fn disk<'a>(action: &'static str, path: &'a Path) -> impl Fn(io::Error) -> Accou
     move |source| AccountsError::Disk { action, path: path.to_owned(), source }
 }
 
-/// Hashes can be guessed at by whoever can read them.
+/// Mode of the file: password hashes must not be readable by others, who could try to crack them.
 const MODE: u32 = 0o600;

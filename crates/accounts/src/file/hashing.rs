@@ -1,23 +1,23 @@
-//! A bound on the memory and the processors that password hashes take.
+//! A limit on the memory and processor time that password hashing uses.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// Maximum number of password hashes that are computed at the same time.
 ///
-/// Each takes 19 MiB and a processor for some 35 ms, so more of them at once would only take memory. The callers wait
-/// here in no particular order: [`SignIn`](crate::SignIn) lets few of them in, and decides whose turn it is.
+/// Each hash takes 19 MiB and about 35 ms of one processor, so more of them at once would only use more memory. Callers
+/// wait in no particular order: [`SignIn`](crate::SignIn) admits only a few and decides who is next.
 #[derive(Debug)]
 pub(super) struct HashingLimit {
     free: Mutex<usize>,
     freed: Condvar,
 }
 
-/// Held while a hash is computed.
+/// Permit for computing one hash.
 pub(super) struct HashingPermit<'a>(&'a HashingLimit);
 
 impl HashingLimit {
-    /// One for each processor, at most 4.
+    /// Returns a limit of one hash per processor, at most 4.
     pub(super) fn of_this_machine() -> Self {
         let permits = thread::available_parallelism().map_or(1, usize::from).clamp(1, 4);
         Self { free: Mutex::new(permits), freed: Condvar::new() }

@@ -6,14 +6,14 @@ use auth::account_file::{AccountName, Record};
 use auth::ntlm::{HostNames, NtHash, NtlmVerifier, Verified, judge};
 use auth::{Account, AuthError, VerifierCost};
 
-use super::{FileAccounts, permit};
+use super::{FileAccounts, require_enabled};
 use crate::HostKey;
 use crate::lockout::shortened;
 
-/// Judges responses of NTLM by the file of accounts, for those that have an NT hash.
+/// Verifies NTLM responses for accounts of the file that have an NT hash.
 ///
-/// Whoever has proven the password of an account, and nobody else, learns that it is disabled. What an account lacks
-/// is told to the log only.
+/// Only a client that has proven the password of an account learns that it is disabled. The reason for any other
+/// failure appears only in the log.
 #[derive(Debug)]
 pub struct FileNtlm {
     accounts: FileAccounts,
@@ -22,21 +22,23 @@ pub struct FileNtlm {
 }
 
 impl FileNtlm {
-    /// With the key that opens the hashes, on a machine with these names.
+    /// Creates a verifier with the key that opens the hashes, on a host with these names.
     #[must_use]
     pub fn new(accounts: FileAccounts, key: HostKey, names: HostNames) -> Self {
         Self { accounts, key, names }
     }
 
-    /// The hash of an account. Where there is none, something else is opened, which takes as long.
-    fn hash(&self, record: Option<&Record>) -> Result<NtHash, Lack> {
-        let decoy = |lack| {
-            let _ = self.key.open_secret(&[0; 44], b"nt-hash");
-            Err(lack)
+    /// Returns the NT hash of an account. Without one, a dummy is decrypted, so that the time is the same.
+    fn hash(&self, record: Option<&Record>) -> Result<NtHash, NoHash> {
+        let missing = match record {
+            Some(Record { nt_hash: Some(sealed), name, rid, .. }) => {
+                return self.key.open_nt_hash(sealed, name, *rid).ok_or(NoHash::Key);
+            }
+            Some(_) => NoHash::Hash,
+            None => NoHash::Account,
         };
-        let Some(record) = record else { return decoy(Lack::Account) };
-        let Some(sealed) = &record.nt_hash else { return decoy(Lack::Hash) };
-        self.key.open_nt_hash(sealed, &record.name, record.rid).ok_or(Lack::Key)
+        let _ = self.key.open_secret(&[0; 44], b"nt-hash");
+        Err(missing)
     }
 }
 
@@ -54,13 +56,13 @@ impl NtlmVerifier for FileNtlm {
         let hash = self.hash(record);
         let base_key = judge(hash.as_ref().ok(), domain, user, challenge, nt_response);
         let (Ok(base_key), Some(record)) = (base_key, record) else {
-            // Said for every name alike, so that time tells nothing.
-            let reason = hash.err().map_or("the password is another one", Lack::reason);
+            // Logged for every name alike, so that timing reveals nothing.
+            let reason = hash.err().map_or("wrong password", NoHash::reason);
             let (domain, user) = (shortened(domain), shortened(user));
             tracing::warn!(domain, user, reason, "NTLM sign-in failed");
             return Err(AuthError::WrongPassword);
         };
-        permit(record)?;
+        require_enabled(record)?;
         Ok(Verified { account: Account { name: record.name.to_string() }, base_key })
     }
 
@@ -73,25 +75,25 @@ impl NtlmVerifier for FileNtlm {
     }
 
     fn is_available(&self) -> bool {
-        self.accounts.records(Instant::now()).is_ok_and(|records| records.can_ntlm)
+        self.accounts.records(Instant::now()).is_ok_and(|records| records.has_ntlm_account)
     }
 }
 
-/// What is missing for a sign-in.
+/// Reason why an account has no usable NT hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lack {
+enum NoHash {
     Account,
     Hash,
     Key,
 }
 
-impl Lack {
+impl NoHash {
     fn reason(self) -> &'static str {
         match self {
-            Self::Account => "the file has no such account",
-            Self::Hash => "it has no NT hash: telarch account set-password --ntlm makes one",
+            Self::Account => "no such account in the account file",
+            Self::Hash => "the account has no NT hash; set one with: telarch account set-password --ntlm",
             Self::Key => {
-                "its NT hash was sealed with another key than this machine's: telarch account set-password --ntlm makes one"
+                "the NT hash of the account was sealed with another host key; renew it with: telarch account set-password --ntlm"
             }
         }
     }

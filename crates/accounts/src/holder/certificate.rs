@@ -1,4 +1,4 @@
-//! The certificate that a client has shown in the handshake: what it says, and who stands for it.
+//! Parsing of the certificate that a client has shown in the TLS handshake, and verification of its chain.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -16,19 +16,19 @@ use x509_parser::der_parser::asn1_rs::{Any, FromDer as _, Oid, Tag, oid};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::X509Certificate;
 
-/// A certificate with what the client has shown beside it.
+/// A client certificate with the other certificates that the client has sent.
 ///
-/// The signature of the handshake has proven that the client has its key; nothing else is known of it.
+/// The handshake signature has proven that the client has the private key; the content is not yet verified.
 #[derive(Clone)]
 pub(crate) struct ClientCertificate(
-    /// INVARIANT: not empty; the first is the client's own.
+    /// INVARIANT: not empty; the first is the client's own certificate.
     Arc<[CertificateDer<'static>]>,
 );
 
 impl ClientCertificate {
-    /// What was shown in a handshake.
-    pub(crate) fn shown_in(proof: &CertificateProof) -> Self {
-        Self(proof.shown().iter().map(|der| CertificateDer::from(der.clone())).collect())
+    /// Takes the certificates shown in a handshake.
+    pub(crate) fn of_proof(proof: &CertificateProof) -> Self {
+        Self(proof.certificates().iter().map(|der| CertificateDer::from(der.clone())).collect())
     }
 
     pub(crate) fn new(shown: impl IntoIterator<Item = CertificateDer<'static>>) -> Option<Self> {
@@ -36,16 +36,16 @@ impl ClientCertificate {
         (!shown.is_empty()).then_some(Self(shown))
     }
 
-    /// What decides whose it is: what it says, and whether one of `known` stands for it now.
+    /// Parses the certificate and verifies its chain against the current authorities.
     ///
     /// # Errors
-    /// Why it cannot be read.
+    /// The reason why it cannot be parsed.
     pub(crate) fn facts(
         &self,
         known: &ClientCertificates,
         now: UnixTime,
     ) -> Result<CertificateFacts, String> {
-        let Some((own, others)) = self.0.split_first() else { return Err("there is none".to_owned()) };
+        let Some((own, others)) = self.0.split_first() else { return Err("no certificate".to_owned()) };
         let (_, read) = X509Certificate::from_der(own).map_err(|error| error.to_string())?;
         let (signer, chain) = signer(own, others, &read, known, now);
         Ok(CertificateFacts {
@@ -57,7 +57,7 @@ impl ClientCertificate {
         })
     }
 
-    /// The thumbprint of the client's own.
+    /// Returns the thumbprint of the client's own certificate.
     pub(crate) fn thumbprint(&self) -> CertificateThumbprint {
         self.0.first().map_or(CertificateThumbprint([0; 20]), |own| thumbprint(own))
     }
@@ -69,10 +69,11 @@ impl fmt::Debug for ClientCertificate {
     }
 }
 
-/// Which certificate has signed another, and whether that leads to somebody who is trusted.
+/// Returns the issuer of a certificate, and whether the chain leads to a trusted authority.
 ///
-/// A certificate that has signed itself is trusted where a mapping names it as its issuer: whoever made the mapping
-/// meant this one. Certificates of `openssl req -x509` call themselves authorities, which no chain may end with.
+/// A self-signed certificate is trusted if a mapping names it as its issuer, because the administrator chose exactly
+/// this certificate. The chain verification cannot accept it: certificates of `openssl req -x509` are marked as
+/// authorities, which must not be the end of a chain.
 fn signer(
     own: &CertificateDer<'_>,
     others: &[CertificateDer<'_>],
@@ -81,8 +82,7 @@ fn signer(
     now: UnixTime,
 ) -> (CertificateThumbprint, ChainVerdict) {
     let itself = thumbprint(own);
-    let is_issuer = |thumbprint| names_issuer(&known.mappings, thumbprint);
-    if read.issuer().as_raw() == read.subject().as_raw() && is_issuer(itself) {
+    if read.issuer().as_raw() == read.subject().as_raw() && names_issuer(&known.mappings, itself) {
         return (itself, ChainVerdict::Trusted);
     }
     let authorities: Vec<CertificateDer<'_>> =
@@ -97,14 +97,14 @@ fn signer(
     let Ok(end) = EndEntityCert::try_from(own) else { return (itself, ChainVerdict::Untrusted) };
     let path = end.verify_for_usage(algorithms, &roots, others, now, KeyUsage::client_auth(), None, None);
     let Ok(path) = path else { return (itself, ChainVerdict::Untrusted) };
-    if let Some(between) = path.intermediate_certificates().next() {
-        return (thumbprint(&between.der()), ChainVerdict::Trusted);
+    if let Some(intermediate) = path.intermediate_certificates().next() {
+        return (thumbprint(&intermediate.der()), ChainVerdict::Trusted);
     }
-    // An authority that was renewed with its old key is there twice.
+    // An authority that was renewed with its old key occurs twice.
     let found =
         anchors.iter().filter(|(_, anchor)| anchor == path.anchor()).map(|(thumbprint, _)| *thumbprint);
-    let meant = found.clone().find(|thumbprint| is_issuer(*thumbprint)).or_else(|| found.clone().next());
-    (meant.unwrap_or(itself), ChainVerdict::Trusted)
+    let mapped = found.clone().find(|thumbprint| names_issuer(&known.mappings, *thumbprint));
+    (mapped.or_else(|| found.clone().next()).unwrap_or(itself), ChainVerdict::Trusted)
 }
 
 fn names_issuer(mappings: &CertificateMappings, thumbprint: CertificateThumbprint) -> bool {
@@ -122,9 +122,9 @@ fn names(certificate: &X509Certificate<'_>) -> Result<SubjectNames, String> {
     for name in alternatives.iter().flat_map(|extension| &extension.value.general_names) {
         match name {
             GeneralName::OtherName(kind, value) if *kind == USER_PRINCIPAL_NAME => {
-                let name = principal(value).ok_or("its user principal name is not a text")?;
+                let name = principal(value).ok_or("the user principal name is not a UTF-8 string")?;
                 if names.user_principal_name.replace(name).is_some() {
-                    return Err("it has more than one user principal name".to_owned());
+                    return Err("more than one user principal name".to_owned());
                 }
             }
             GeneralName::RFC822Name(name) => names.mail_addresses.push((*name).to_owned()),
@@ -132,13 +132,13 @@ fn names(certificate: &X509Certificate<'_>) -> Result<SubjectNames, String> {
             _ => {}
         }
     }
-    // From the root downwards: a directory puts CN=Users above CN=Ada.
+    // The order is from the root downwards: a directory puts CN=Users before CN=Ada.
     let common = certificate.subject().iter_common_name().last();
     names.common_name = common.and_then(|name| name.as_str().ok()).map(str::to_owned);
     Ok(names)
 }
 
-/// The text in the `[0]` of an `otherName` (RFC 5280 4.2.1.6).
+/// Returns the UTF-8 string in the `[0]` of an `otherName` (RFC 5280 4.2.1.6).
 fn principal(value: &[u8]) -> Option<String> {
     let (rest, explicit) = Any::from_der(value).ok()?;
     let (more, text) = Any::from_der(explicit.data).ok()?;
@@ -152,17 +152,21 @@ fn purpose(certificate: &X509Certificate<'_>) -> Result<Purpose, String> {
     Ok(match usage {
         Some(usage) if usage.value.client_auth => Purpose::ClientAuthentication,
         Some(_) => Purpose::Other,
-        None => Purpose::Unsaid,
+        None => Purpose::Unspecified,
     })
 }
 
 fn validity(certificate: &X509Certificate<'_>) -> RangeInclusive<UnixTime> {
-    let at = |seconds: i64| UnixTime::new(u64::try_from(seconds).unwrap_or_default());
     let validity = certificate.validity();
-    at(validity.not_before.timestamp())..=at(validity.not_after.timestamp())
+    unix_time(validity.not_before.timestamp())..=unix_time(validity.not_after.timestamp())
 }
 
-/// Where Windows puts the name of a user (szOID_NT_PRINCIPAL_NAME).
+/// Converts seconds since 1970; earlier times become 0.
+fn unix_time(seconds: i64) -> UnixTime {
+    UnixTime::new(u64::try_from(seconds).unwrap_or_default())
+}
+
+/// User principal name (szOID_NT_PRINCIPAL_NAME), as Windows writes it into certificates.
 const USER_PRINCIPAL_NAME: Oid<'static> = oid!(1.3.6.1.4.1.311.20.2.3);
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
-//! The signature of a handshake.
+//! Verification of the signature in a TLS handshake.
 
 use auth::{CertificateProof, TlsVersion};
 use rustls::SignatureScheme;
 use rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
 
-/// Verifies that the key of the certificate has signed the message (RFC 8446 4.4.3, RFC 5246 7.4.8).
+/// Verifies that the private key of the certificate has signed the message (RFC 8446 4.4.3, RFC 5246 7.4.8).
 ///
 /// # Errors
-/// Why not.
+/// The reason why the signature is rejected.
 pub(super) fn verify(proof: &CertificateProof) -> Result<(), String> {
     let scheme = SignatureScheme::from(proof.signature().scheme);
     let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
@@ -16,25 +16,25 @@ pub(super) fn verify(proof: &CertificateProof) -> Result<(), String> {
         .mapping
         .iter()
         .find(|(known, _)| *known == scheme)
-        .ok_or_else(|| format!("{scheme:?} is not taken here"))?;
+        .ok_or_else(|| format!("signature scheme {scheme:?} is not supported"))?;
     let candidates = match proof.version() {
-        TlsVersion::Tls13 if is_of_older_versions(scheme) => {
-            return Err(format!("{scheme:?} is not for TLS 1.3"));
+        TlsVersion::Tls13 if is_pkcs1(scheme) => {
+            return Err(format!("signature scheme {scheme:?} is not allowed in TLS 1.3"));
         }
-        // There it names the curve as well, and the first is the one that has it.
+        // In TLS 1.3 the scheme names the curve as well, and the first algorithm is the one for that curve.
         TlsVersion::Tls13 => candidates.get(..1).unwrap_or_default(),
         TlsVersion::Tls12 => candidates,
     };
     let own = CertificateDer::from(proof.own());
     let own = EndEntityCert::try_from(&own).map_err(|error| error.to_string())?;
-    let is_right = |algorithm: &&dyn rustls::pki_types::SignatureVerificationAlgorithm| {
+    let is_valid = candidates.iter().any(|algorithm| {
         own.verify_signature(*algorithm, proof.message(), &proof.signature().octets).is_ok()
-    };
-    if candidates.iter().any(is_right) { Ok(()) } else { Err("it is not that of the key".to_owned()) }
+    });
+    if is_valid { Ok(()) } else { Err("the signature does not match the key".to_owned()) }
 }
 
-/// RSA as in PKCS #1 signs certificates in TLS 1.3, and no handshakes (RFC 8446 4.2.3).
-fn is_of_older_versions(scheme: SignatureScheme) -> bool {
+/// Returns `true` for RSASSA-PKCS1-v1_5, which TLS 1.3 uses in certificates but not in handshakes (RFC 8446 4.2.3).
+fn is_pkcs1(scheme: SignatureScheme) -> bool {
     matches!(
         scheme,
         SignatureScheme::RSA_PKCS1_SHA1

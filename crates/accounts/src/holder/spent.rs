@@ -1,4 +1,4 @@
-//! Proofs that were used and are taken no second time.
+//! Replay protection: proofs that were used once.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -6,26 +6,27 @@ use std::sync::{Mutex, PoisonError};
 use auth::CertificateProof;
 use aws_lc_rs::digest::{Context, SHA256};
 
-/// The proofs of client certificates that were used since the process began: of the last 65536.
+/// The last 65536 proofs of client certificates that were used since the process began.
 ///
-/// A handshake cannot happen twice, since both ends put random octets into it; so a proof that comes a second time was
-/// kept by somebody.
+/// Both ends contribute random bytes to a handshake, so it cannot occur twice. A repeated proof was recorded and is
+/// replayed.
 #[derive(Debug, Default)]
 pub struct SpentProofs(Mutex<Spent>);
 
 #[derive(Debug, Default)]
 struct Spent {
     all: HashSet<Fingerprint>,
-    /// INVARIANT: the same as in `all`, the oldest first.
+    /// INVARIANT: same elements as `all`, oldest first.
     in_order: VecDeque<Fingerprint>,
 }
 
-/// Which handshake with which certificate a proof is of.
+/// Hash that identifies the handshake and the certificate of a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Fingerprint([u8; 16]);
 
 impl Fingerprint {
-    /// Not of the signature: the same may be signed again, and some signatures can be rewritten.
+    /// Hashes the certificate and the signed message. The signature is left out, because the same message can be signed
+    /// again and some signatures can be rewritten.
     pub(super) fn of(proof: &CertificateProof) -> Self {
         let mut context = Context::new(&SHA256);
         context.update(&u64::try_from(proof.own().len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -36,14 +37,14 @@ impl Fingerprint {
 }
 
 impl SpentProofs {
-    /// Whether the proof is used for the first time.
+    /// Records a proof. Returns `true` if it is used for the first time.
     pub(super) fn spend(&self, proof: Fingerprint) -> bool {
         let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !spent.all.insert(proof) {
             return false;
         }
         spent.in_order.push_back(proof);
-        if spent.in_order.len() > MOST
+        if spent.in_order.len() > MAX_PROOFS
             && let Some(oldest) = spent.in_order.pop_front()
         {
             spent.all.remove(&oldest);
@@ -52,8 +53,8 @@ impl SpentProofs {
     }
 }
 
-/// Three megabytes of memory, when there were so many.
-const MOST: usize = 65_536;
+/// Maximum number of remembered proofs, which take 3 MB.
+const MAX_PROOFS: usize = 65_536;
 
 #[cfg(test)]
 mod tests {
@@ -66,13 +67,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_used_is_taken_again_only_after_very_many_others() {
+    fn a_used_proof_is_rejected_until_it_is_evicted() {
         let spent = SpentProofs::default();
-        assert!((0..MOST).all(|at| spent.spend(number(at))));
-        assert!((0..MOST).all(|at| !spent.spend(number(at))));
-        assert!(spent.spend(number(MOST)));
-        assert!(spent.spend(number(0)), "the oldest is forgotten");
+        assert!((0..MAX_PROOFS).all(|at| spent.spend(number(at))));
+        assert!((0..MAX_PROOFS).all(|at| !spent.spend(number(at))));
+        assert!(spent.spend(number(MAX_PROOFS)));
+        assert!(spent.spend(number(0)), "the oldest was evicted");
         assert!(!spent.spend(number(2)));
-        assert_eq!(spent.0.lock().unwrap_or_else(PoisonError::into_inner).all.len(), MOST);
+        assert_eq!(spent.0.lock().unwrap_or_else(PoisonError::into_inner).all.len(), MAX_PROOFS);
     }
 }

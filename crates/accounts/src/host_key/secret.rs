@@ -1,4 +1,4 @@
-//! Secrets of any length, sealed together with what they are about.
+//! Sealing of secrets of any length with associated data.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce};
 use zeroize::Zeroizing;
@@ -7,13 +7,13 @@ use super::HostKey;
 use crate::AccountsError;
 
 impl HostKey {
-    /// Seals a secret so that it opens only together with what it is about.
+    /// Seals a secret with AES-256-GCM. `about` is authenticated with it: the secret opens only with the same value.
     ///
     /// # Errors
     /// [`AccountsError::Randomness`] and [`AccountsError::Sealing`].
     pub fn seal_secret(&self, secret: &[u8], about: &[u8]) -> Result<Vec<u8>, AccountsError> {
         let nonce: [u8; NONCE_LEN] = crate::random()?;
-        // Reserved at once, so that growing leaves no copy behind.
+        // Full capacity from the start, so that growing leaves no copy of the secret in memory.
         let mut sealed = Zeroizing::new(Vec::with_capacity(secret.len() + AES_256_GCM.tag_len()));
         sealed.extend_from_slice(secret);
         self.0
@@ -22,7 +22,7 @@ impl HostKey {
         Ok([nonce.as_slice(), sealed.as_slice()].concat())
     }
 
-    /// Opens what was sealed with this key, unchanged, about the same.
+    /// Opens a secret that was sealed with this key and the same `about`; `None` otherwise.
     #[must_use]
     pub fn open_secret(&self, sealed: &[u8], about: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
@@ -40,16 +40,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_sealed_opens_with_the_same_key_about_the_same_only() {
+    fn a_sealed_secret_opens_only_with_its_key_and_associated_data() {
         let (here, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let key = HostKey::load_or_make(here.path()).unwrap();
+        let key = HostKey::load_or_create(here.path()).unwrap();
         let sealed = key.seal_secret(b"secret", b"ada").unwrap();
         assert!(!sealed.windows(6).any(|six| six == b"secret"));
         assert_ne!(sealed, key.seal_secret(b"secret", b"ada").unwrap());
-        let again = HostKey::load_or_make(here.path()).unwrap();
+        let again = HostKey::load_or_create(here.path()).unwrap();
         assert_eq!(again.open_secret(&sealed, b"ada").unwrap().as_slice(), b"secret");
         assert!(again.open_secret(&sealed, b"ben").is_none());
-        let other = HostKey::load_or_make(elsewhere.path()).unwrap();
+        let other = HostKey::load_or_create(elsewhere.path()).unwrap();
         assert!(other.open_secret(&sealed, b"ada").is_none());
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();

@@ -3,34 +3,33 @@
 //! # Rules
 //!
 //! Failures count twice: for the account name, which is locked after too many, and for the source, whose budget of
-//! failures refills slowly. Both protect, and both can be abused to keep others out:
+//! failures refills slowly. Both limits can be abused to deny access to other users:
 //!
-//! - Thousands of users behind one proxy share a source. One of them who fails all the time exhausts its budget.
-//! - Somebody who knows an account name can fail on purpose until it is locked.
+//! - Thousands of users behind one proxy share a source. One of them can exhaust its budget by failing continuously.
+//! - An attacker who knows an account name can fail on purpose until it is locked.
 //!
-//! So an account that has signed in from a source recently is counted as **a source of its own**, which is called a
-//! proven pair here ([`OutcomeHistory::has_succeeded`]):
+//! So an account that has signed in from a source recently, called a **proven pair** here, is counted as a source of
+//! its own ([`OutcomeHistory::has_succeeded`]):
 //!
-//! - It has a budget of its own. The budget of the source it shares with others does not matter, neither do attempts
-//!   from there that are still being judged.
-//! - The lock of a name does not apply to it, unless it has had as many failures itself as lock a name.
+//! - It has a budget of its own. The budget of the shared source and attempts from there that are still being judged do
+//!   not affect it.
+//! - The lock of a name does not apply to it, unless the pair itself has had as many failures as lock a name.
 //!
-//! # What an attacker gains by that
+//! # Consequences for an attacker
 //!
-//! - Who shares the source of a victim, and knows that the victim signs in from there, may guess as often as any
-//!   other source may guess at any name, and not more often: the budget of the pair is as large as that of a source,
-//!   and ten failures from there lock the name for the pair as well. These guesses do not use up the budget of the
-//!   source, so the sum over all names that sign in from there is larger. The victim's own sign-ins take failures
-//!   back, as they always did.
-//! - Who has one valid account gains nothing for other names: pairs with those are proven by their own passwords
-//!   only. Guesses at one's own account win nothing. Signing in from thousands of addresses displaces no proven pair
-//!   of others, because the account with the most pairs loses one first.
-//! - Who locks a name keeps its user out only where that user has not signed in within the last 15 minutes.
-//! - A failure does not end a proven pair. Otherwise one wrong password from a shared source would be enough to
-//!   lock its victim out again.
+//! - An attacker at the source of a victim who knows that the victim signs in from there may guess as often as any
+//!   other source may guess at any name: the budget of the pair is as large as that of a source, and ten failures from
+//!   there lock the name for the pair as well. These guesses do not use up the budget of the source, so the sum over
+//!   all names that sign in from there is larger. The victim's own sign-ins remove the failures, as for any source.
+//! - The owner of a valid account gains nothing for other names: their pairs are proven by their own passwords only.
+//!   Guesses at one's own account gain nothing. Signing in from thousands of addresses evicts no proven pair of others,
+//!   because the account with the most pairs loses one first.
+//! - An attacker who locks a name blocks its user only where that user has not signed in within the last 15 minutes.
+//! - A failure does not end a proven pair. Otherwise one wrong password from a shared source would be enough to lock
+//!   its victim out again.
 //!
-//! What remains: somebody who fails all the time behind a proxy keeps users of that proxy out who have not signed in
-//! from there recently.
+//! Remaining weakness: a client behind a proxy that fails continuously blocks users of that proxy who have not signed
+//! in from there recently.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -47,9 +46,9 @@ use crate::verdict_queue::AccountKey;
 #[derive(Debug)]
 pub(super) struct Ledger {
     policy: LockoutPolicy,
-    /// INVARIANT: beyond [`MAX_REMEMBERED`] only names with an attempt that is being judged.
+    /// INVARIANT: more than [`MAX_REMEMBERED`] entries only while attempts at these names are being judged.
     names: HashMap<AccountKey, Name>,
-    /// INVARIANT: as for `names`.
+    /// INVARIANT: same bound as `names`.
     budgets: HashMap<BudgetKey, Budget>,
     history: OutcomeHistory<AccountKey>,
 }
@@ -57,36 +56,36 @@ pub(super) struct Ledger {
 /// Owner of a budget of failures.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum BudgetKey {
-    /// All attempts from a source but those of proven pairs.
+    /// All attempts from a source except those of proven pairs.
     Source(Origin),
     /// A proven pair: an account that has signed in from a source recently.
     Pair(Origin, AccountKey),
 }
 
-/// Whether an attempt may be judged.
+/// Decision on an attempt before it is judged.
 #[derive(Debug)]
 pub(super) enum Admission {
-    /// It may; the ticket must come back with the outcome.
+    /// The attempt may be judged; the ticket must be returned with the outcome.
     Admitted(Ticket),
-    /// Perhaps, once the attempts being judged have their outcome.
+    /// The decision depends on the outcome of attempts that are still being judged.
     Wait,
-    /// There were too many failures for the name.
+    /// Too many failures for the account name.
     NameLocked,
-    /// There were too many failures from the source.
+    /// Too many failures from the source.
     SourceExhausted,
 }
 
 /// An attempt that is being judged.
 #[derive(Debug)]
 pub(super) struct Ticket {
-    /// `None` if no account name is known.
+    /// Account name, or `None` if it is unknown.
     name: Option<AccountKey>,
     origin: Origin,
     budget: BudgetKey,
     cost: u32,
 }
 
-/// How an attempt was judged.
+/// Verdict on an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The account has signed in.
@@ -95,7 +94,7 @@ pub(super) enum Outcome {
     RightPassword,
     /// The password was wrong.
     Failure,
-    /// There is no verdict on the password, or what follows it was wrong.
+    /// There is no verdict on the password, or a later check of the sign-in failed.
     Unknown,
     /// The attempt was refused before it was judged.
     NotJudged,
@@ -103,18 +102,18 @@ pub(super) enum Outcome {
 
 #[derive(Debug, Default)]
 struct Name {
-    /// INVARIANT: in the order of time, at most as many as lock a name.
+    /// INVARIANT: in chronological order, at most as many as lock a name.
     failures: VecDeque<(Instant, Origin)>,
     locked_until: Option<Instant>,
-    /// Attempts that are being judged.
+    /// Number of attempts that are being judged.
     open: usize,
 }
 
-/// A bucket of tokens of which a failure takes some, stored as the time at which it will be full again.
+/// A token bucket for failures, stored as the time at which it will be full again.
 #[derive(Debug, Default)]
 struct Budget {
     full_at: Option<Instant>,
-    /// Cost of the attempts that are being judged, if they fail.
+    /// Total cost of the attempts being judged, if they all fail.
     open: u32,
 }
 
@@ -133,7 +132,7 @@ impl Ledger {
         Self { policy, names: HashMap::new(), budgets: HashMap::new(), history }
     }
 
-    /// Returns how an attempt is scheduled among others.
+    /// Returns origin, account and priority of an attempt for the queue.
     pub(super) fn claim(&self, user: Option<&str>, origin: Origin, now: Instant) -> Claim<AccountKey> {
         let account = user.map(key);
         let priority = self.history.priority(origin, account.as_ref(), now);
@@ -166,17 +165,18 @@ impl Ledger {
             None => (0, 0),
         };
         let cost = if is_slowed && failures >= policy.failures { policy.slowdown.max(1) } else { 1 };
-        // A bucket must hold the cost of one attempt, or none could ever be made.
+        // A bucket must hold the cost of one attempt, otherwise no attempt would ever be admitted.
         let burst = policy.recovery.saturating_mul(policy.burst.max(cost));
-        let fits = |cost: u32| owed.saturating_add(policy.recovery.saturating_mul(cost)) <= burst;
-        if !fits(cost) {
+        let recovery = policy.recovery;
+        if owed.saturating_add(recovery.saturating_mul(cost)) > burst {
             return Admission::SourceExhausted;
         }
         let is_name_full = !is_slowed && failures.saturating_add(open) >= policy.failures;
-        if !fits(pending.saturating_add(cost)) || is_name_full {
+        let cost_with_pending = recovery.saturating_mul(pending.saturating_add(cost));
+        if owed.saturating_add(cost_with_pending) > burst || is_name_full {
             return Admission::Wait;
         }
-        self.make_room(now);
+        self.evict(now);
         if let Some(key) = &key {
             self.names.entry(Arc::clone(key)).or_default().open += 1;
         }
@@ -184,7 +184,7 @@ impl Ledger {
         Admission::Admitted(Ticket { name: key, origin, budget, cost })
     }
 
-    /// Counts the outcome of an attempt. Returns the name if it is locked from now on.
+    /// Counts the outcome of an attempt. Returns the account name if this locks it.
     pub(super) fn settle(&mut self, ticket: Ticket, outcome: Outcome, now: Instant) -> Option<AccountKey> {
         let Ticket { name: key, origin, budget: budget_key, cost } = ticket;
         let budget = self.budgets.entry(budget_key.clone()).or_default();
@@ -192,7 +192,7 @@ impl Ledger {
         if matches!(outcome, Outcome::Failure | Outcome::Unknown) {
             budget.charge(self.policy.recovery.saturating_mul(cost), now);
         }
-        if budget.is_blank(now) {
+        if budget.is_idle(now) {
             self.budgets.remove(&budget_key);
         }
         match outcome {
@@ -206,28 +206,28 @@ impl Ledger {
         name.open = name.open.saturating_sub(1);
         let is_slowed = self.policy.slowed.contains(&*key);
         let is_locked = outcome == Outcome::Failure && name.fail(origin, &self.policy, is_slowed, now);
-        if name.is_blank() {
+        if name.is_idle() {
             self.names.remove(&key);
         }
         is_locked.then_some(key)
     }
 
-    /// Remembers that an account whose [password was right](Outcome::RightPassword) has signed in.
+    /// Records that an account whose [password was right](Outcome::RightPassword) has completed its sign-in.
     pub(super) fn complete(&mut self, user: &str, origin: Origin, now: Instant) {
         let key = key(user);
         self.succeed(&key, origin, now);
-        if self.names.get(&key).is_some_and(Name::is_blank) {
+        if self.names.get(&key).is_some_and(Name::is_idle) {
             self.names.remove(&key);
         }
     }
 
     /// Charges the source of an attempt that failed after its [password was right](Outcome::RightPassword).
     pub(super) fn charge(&mut self, origin: Origin, now: Instant) {
-        self.make_room(now);
+        self.evict(now);
         self.budgets.entry(BudgetKey::Source(origin)).or_default().charge(self.policy.recovery, now);
     }
 
-    /// Takes back the failures that a source had for a name.
+    /// Removes the failures that a source had for a name.
     fn succeed(&mut self, key: &AccountKey, origin: Origin, now: Instant) {
         self.history.record_success(origin, Arc::clone(key), now);
         if let Some(name) = self.names.get_mut(key) {
@@ -235,28 +235,28 @@ impl Ledger {
         }
     }
 
-    /// Forgets what no longer counts, and if that is not enough a quarter of all: those who failed least.
-    fn make_room(&mut self, now: Instant) {
+    /// Drops expired entries; if that is not enough, also the quarter of all entries with the fewest failures.
+    fn evict(&mut self, now: Instant) {
         if self.names.len() >= MAX_REMEMBERED {
             let policy = &self.policy;
             self.names.retain(|_, name| {
                 name.forget(policy, now);
-                !name.is_blank()
+                !name.is_idle()
             });
-            keep_worst(&mut self.names, |name| {
+            evict_lowest(&mut self.names, |name| {
                 let last = name.failures.back().map(|(at, _)| *at);
                 (name.open > 0, (name.locked_until.is_some(), name.failures.len(), last))
             });
         }
         if self.budgets.len() >= MAX_REMEMBERED {
-            self.budgets.retain(|_, budget| !budget.is_blank(now));
-            keep_worst(&mut self.budgets, |budget| (budget.open > 0, budget.full_at));
+            self.budgets.retain(|_, budget| !budget.is_idle(now));
+            evict_lowest(&mut self.budgets, |budget| (budget.open > 0, budget.full_at));
         }
     }
 }
 
-/// Drops a quarter of too many, but none whose rank begins with `true`.
-fn keep_worst<K, V, R>(remembered: &mut HashMap<K, V>, rank: impl Fn(&V) -> (bool, R))
+/// Drops a quarter of the entries if there are too many, lowest rank first, but none whose rank begins with `true`.
+fn evict_lowest<K, V, R>(remembered: &mut HashMap<K, V>, rank: impl Fn(&V) -> (bool, R))
 where
     K: Clone + Eq + Hash,
     (bool, R): Ord,
@@ -273,14 +273,14 @@ where
 }
 
 impl Name {
-    /// Drops failures and a lock whose time is over.
+    /// Drops an expired lock and expired failures.
     fn forget(&mut self, policy: &LockoutPolicy, now: Instant) {
         if self.locked_until.is_some_and(|until| until <= now) {
             self.locked_until = None;
             self.failures.clear();
         }
-        let is_over = |at: Instant| now.saturating_duration_since(at) >= policy.window;
-        while self.failures.front().is_some_and(|(at, _)| is_over(*at)) {
+        while self.failures.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) >= policy.window)
+        {
             self.failures.pop_front();
         }
     }
@@ -296,7 +296,7 @@ impl Name {
             self.failures.pop_front();
         }
         self.failures.push_back((now, origin));
-        // Failures of one proven pair lock a name that is locked already, because the pair was not locked out.
+        // While the name is locked, only a proven pair still fails; its own failures lock the name for the pair, too.
         let counted =
             if self.locked_until.is_some() { self.failures_from(origin) } else { self.failures.len() };
         let is_locked = counted >= policy.failures && !is_slowed;
@@ -306,7 +306,7 @@ impl Name {
         is_locked
     }
 
-    fn is_blank(&self) -> bool {
+    fn is_idle(&self) -> bool {
         self.open == 0 && self.failures.is_empty() && self.locked_until.is_none()
     }
 }
@@ -321,27 +321,28 @@ impl Budget {
         self.full_at = full_at.checked_add(time);
     }
 
-    fn is_blank(&self, now: Instant) -> bool {
+    fn is_idle(&self, now: Instant) -> bool {
         self.open == 0 && self.owed(now).is_zero()
     }
 }
 
-/// Returns a name as failures are counted by it: in any case of letters, and no longer than a name can be.
+/// Returns the key that failures are counted by: the name in lower case, cut to [`MAX_KEY_CHARACTERS`].
 fn key(user: &str) -> AccountKey {
     AccountName::key_of(shortened(user)).into()
 }
 
-/// Returns the beginning of a name, as long as an account name can be.
+/// Returns a name cut to [`MAX_KEY_CHARACTERS`] characters.
 pub(crate) fn shortened(user: &str) -> &str {
     user.char_indices().nth(MAX_KEY_CHARACTERS).and_then(|(end, _)| user.get(..end)).unwrap_or(user)
 }
 
-/// Maximum number of names, and of budgets, that are remembered.
+/// Maximum number of names, and of budgets, in memory.
 const MAX_REMEMBERED: usize = 10_000;
 
-/// Maximum number of proven pairs that are remembered.
+/// Maximum number of proven pairs in memory.
 const MAX_PROVEN: usize = 20_000;
 
+/// Maximum length of an account name in characters.
 const MAX_KEY_CHARACTERS: usize = 128;
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! The only place of this crate that leaves Rust: libpam, found while the program runs.
+//! FFI to libpam, loaded at run time; the only module of this crate with foreign code.
 //!
-//! Linking to libpam would tie the program to machines that have it, and the crates that wrap it need its
-//! headers to be built. Of the interface (pam_start(3), pam_conv(3)) eight functions are needed.
+//! Linking to libpam would restrict the program to machines that have it, and the crates that wrap it need its headers
+//! at build time. Only a few functions of the interface are needed (pam_start(3), pam_conv(3)).
 //!
-//! What must be right for the rest to be safe: the declarations below are those of Linux-PAM's
-//! `security/_pam_types.h` and `security/pam_appl.h`, and whatever calls itself `libpam.so.0` keeps to them.
+//! Safety rests on two assumptions: the declarations below are those of Linux-PAM's `security/_pam_types.h` and
+//! `security/pam_appl.h`, and every library called `libpam.so.0` keeps to them.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -17,11 +17,11 @@ use zeroize::Zeroize as _;
 
 use super::PamError;
 
-/// The functions of libpam. It is never unloaded: modules leave threads and exit functions behind.
+/// Functions of libpam. The library is never unloaded, because modules leave threads and exit functions behind.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Library {
     start: Start,
-    /// Only Linux-PAM 1.4 and later have it.
+    /// `None` before Linux-PAM 1.4.
     start_confdir: Option<StartConfdir>,
     set_item: SetItem,
     get_item: GetItem,
@@ -34,10 +34,10 @@ pub(super) struct Library {
     end: End,
 }
 
-/// One name and one password to be judged.
+/// Input of one PAM transaction.
 pub(super) struct Attempt<'a> {
     pub(super) service: &'a CStr,
-    /// Where the file of the service is, if not in the usual place.
+    /// Directory of the service file, if it is not the default.
     pub(super) folder: Option<&'a CStr>,
     pub(super) user: &'a CStr,
     pub(super) password: &'a CStr,
@@ -45,24 +45,24 @@ pub(super) struct Attempt<'a> {
     pub(super) terminal: &'a CStr,
 }
 
-/// PAM said no.
+/// A refusal or failure of PAM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) stage: Stage,
-    /// One of the return values of pam(3).
+    /// Return value, as listed in pam(3).
     pub(super) code: c_int,
 }
 
-/// How far an attempt came.
+/// Stage of a transaction at which it was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Before PAM knew what is asked.
+    /// `pam_start` and `pam_set_item`: before anything was verified.
     Start,
-    /// `pam_authenticate`: the password is not known to be right.
+    /// `pam_authenticate`: the password may be wrong.
     Authenticate,
     /// `pam_acct_mgmt`: the password was right.
     Account,
-    /// `pam_setcred` and `pam_open_session`: the user may sign in.
+    /// `pam_setcred` and `pam_open_session`: the account is permitted.
     Session,
 }
 
@@ -84,39 +84,32 @@ impl Library {
         // is what every program that links to it does.
         let loaded = unsafe { dlopen(c"libpam.so.0".as_ptr(), RTLD_NOW) };
         let loaded = NonNull::new(loaded).ok_or_else(|| PamError::Missing { cause: linker_error() })?;
-        let find = |symbol: &'static CStr| {
-            // SAFETY: the handle is that of a loaded library, and the name ends in NUL.
-            NonNull::new(unsafe { dlsym(loaded.as_ptr(), symbol.as_ptr()) })
-        };
-        let require = |symbol: &'static CStr| {
-            find(symbol).ok_or(PamError::Symbol { symbol: symbol.to_str().unwrap_or_default() })
-        };
         // SAFETY: a pointer to data and one to a function have the same size wherever there is dlsym (POSIX),
         // and each symbol is declared in pam_appl.h with exactly the type it gets here.
         unsafe {
             Ok(Self {
-                start: transmute::<NonNull<c_void>, Start>(require(c"pam_start")?),
-                start_confdir: find(c"pam_start_confdir")
+                start: transmute::<NonNull<c_void>, Start>(require(loaded, c"pam_start")?),
+                start_confdir: find(loaded, c"pam_start_confdir")
                     .map(|found| transmute::<NonNull<c_void>, StartConfdir>(found)),
-                set_item: transmute::<NonNull<c_void>, SetItem>(require(c"pam_set_item")?),
-                get_item: transmute::<NonNull<c_void>, GetItem>(require(c"pam_get_item")?),
-                authenticate: transmute::<NonNull<c_void>, Judge>(require(c"pam_authenticate")?),
-                acct_mgmt: transmute::<NonNull<c_void>, Judge>(require(c"pam_acct_mgmt")?),
-                setcred: transmute::<NonNull<c_void>, Judge>(require(c"pam_setcred")?),
-                open_session: transmute::<NonNull<c_void>, Judge>(require(c"pam_open_session")?),
-                close_session: transmute::<NonNull<c_void>, Judge>(require(c"pam_close_session")?),
-                getenvlist: transmute::<NonNull<c_void>, EnvList>(require(c"pam_getenvlist")?),
-                end: transmute::<NonNull<c_void>, End>(require(c"pam_end")?),
+                set_item: transmute::<NonNull<c_void>, SetItem>(require(loaded, c"pam_set_item")?),
+                get_item: transmute::<NonNull<c_void>, GetItem>(require(loaded, c"pam_get_item")?),
+                authenticate: transmute::<NonNull<c_void>, Judge>(require(loaded, c"pam_authenticate")?),
+                acct_mgmt: transmute::<NonNull<c_void>, Judge>(require(loaded, c"pam_acct_mgmt")?),
+                setcred: transmute::<NonNull<c_void>, Judge>(require(loaded, c"pam_setcred")?),
+                open_session: transmute::<NonNull<c_void>, Judge>(require(loaded, c"pam_open_session")?),
+                close_session: transmute::<NonNull<c_void>, Judge>(require(loaded, c"pam_close_session")?),
+                getenvlist: transmute::<NonNull<c_void>, EnvList>(require(loaded, c"pam_getenvlist")?),
+                end: transmute::<NonNull<c_void>, End>(require(loaded, c"pam_end")?),
             })
         }
     }
 
-    /// Whether the folder of an attempt means something.
-    pub(super) fn can_use_folders(&self) -> Result<(), PamError> {
+    /// Checks that this libpam supports service files in another directory.
+    pub(super) fn require_confdir(&self) -> Result<(), PamError> {
         self.start_confdir.map(|_| ()).ok_or(PamError::Symbol { symbol: "pam_start_confdir" })
     }
 
-    /// Goes through all of it; returns the name that was signed in.
+    /// Runs authentication and account checks; returns the name of the authenticated user.
     pub(super) fn sign_in(&self, attempt: &Attempt<'_>) -> Result<String, Refusal> {
         let conversation = Conversation { converse, context: attempt.password.as_ptr().cast_mut().cast() };
         let mut transaction = self.start(attempt, &conversation)?;
@@ -127,8 +120,8 @@ impl Library {
         transaction.user()
     }
 
-    /// Asks whether a user who has proven who it is may use the account.
-    pub(super) fn may_use_account(&self, attempt: &Attempt<'_>) -> Result<(), Refusal> {
+    /// Checks whether an authenticated user may use the account.
+    pub(super) fn check_account(&self, attempt: &Attempt<'_>) -> Result<(), Refusal> {
         let conversation = Conversation { converse, context: attempt.password.as_ptr().cast_mut().cast() };
         let mut transaction = self.start(attempt, &conversation)?;
         transaction.set(PAM_RHOST, attempt.peer)?;
@@ -136,7 +129,7 @@ impl Library {
         transaction.judge(Stage::Account, self.acct_mgmt)
     }
 
-    /// Opens a session for a user who has proven who it is, and closes it after `run`.
+    /// Opens a session for an authenticated user, calls `run`, and closes the session.
     pub(super) fn in_session<T>(
         &self,
         attempt: &Attempt<'_>,
@@ -152,7 +145,7 @@ impl Library {
         let done = opened.map(|()| {
             let done = run(transaction.variables());
             if let Err(refusal) = transaction.call(self.close_session, PAM_SILENT) {
-                tracing::warn!(code = refusal.code, "PAM cannot close a session");
+                tracing::warn!(code = refusal.code, "PAM failed to close a session");
             }
             done
         });
@@ -184,11 +177,21 @@ impl Library {
     }
 }
 
-/// Between `pam_start` and `pam_end`.
+/// Looks up a function of a loaded library.
+fn find(library: NonNull<c_void>, symbol: &'static CStr) -> Option<NonNull<c_void>> {
+    // SAFETY: the handle is that of a loaded library, and the name ends in NUL.
+    NonNull::new(unsafe { dlsym(library.as_ptr(), symbol.as_ptr()) })
+}
+
+fn require(library: NonNull<c_void>, symbol: &'static CStr) -> Result<NonNull<c_void>, PamError> {
+    find(library, symbol).ok_or(PamError::Symbol { symbol: symbol.to_str().unwrap_or_default() })
+}
+
+/// A transaction between `pam_start` and `pam_end`.
 struct Transaction<'a> {
     library: &'a Library,
     handle: NonNull<c_void>,
-    /// What the last function returned; modules that clean up are told.
+    /// Last return value, which `pam_end` passes to the modules.
     code: c_int,
 }
 
@@ -211,7 +214,7 @@ impl Transaction<'_> {
         self.outcome(Stage::Session)
     }
 
-    /// What the modules want in the environment of the session; what is not text is left out.
+    /// Returns the environment variables that the modules have set, except those that are not UTF-8.
     fn variables(&mut self) -> Vec<(String, String)> {
         let mut variables = Vec::new();
         // SAFETY: the handle is open; the list belongs to the caller.
@@ -240,19 +243,19 @@ impl Transaction<'_> {
         variables
     }
 
-    /// Whose password it was in the end.
+    /// Returns the name of the authenticated user.
     fn user(&mut self) -> Result<String, Refusal> {
         let mut user: *const c_void = ptr::null();
         // SAFETY: the handle is open, and `user` takes the one pointer that is written.
         self.code = unsafe { (self.library.get_item)(self.handle.as_ptr(), PAM_USER, &raw mut user) };
         self.outcome(Stage::Start)?;
-        let nobody = Refusal { stage: Stage::Start, code: PAM_BAD_ITEM };
+        let no_name = Refusal { stage: Stage::Start, code: PAM_BAD_ITEM };
         if user.is_null() {
-            return Err(nobody);
+            return Err(no_name);
         }
         // SAFETY: PAM_USER is a string that ends in NUL and belongs to the handle, which is open.
         let user = unsafe { CStr::from_ptr(user.cast()) };
-        user.to_str().ok().filter(|user| !user.is_empty()).map(str::to_owned).ok_or(nobody)
+        user.to_str().ok().filter(|user| !user.is_empty()).map(str::to_owned).ok_or(no_name)
     }
 
     fn outcome(&self, stage: Stage) -> Result<(), Refusal> {
@@ -267,8 +270,8 @@ impl Drop for Transaction<'_> {
     }
 }
 
-/// Answers the questions of a module: the password to those whose answer is not shown, nothing to remarks.
-/// Any other question cannot be answered, since there is nobody to ask.
+/// Conversation function: answers prompts without echo with the password, and ignores messages. All other prompts fail,
+/// because no user is present.
 ///
 /// # Safety
 /// As pam_conv(3) has it: `messages` points to `count` pointers to messages, `responses` to one pointer, and
@@ -309,7 +312,7 @@ unsafe extern "C" fn converse(
     PAM_SUCCESS
 }
 
-/// Replies in the memory of malloc(3), since whoever gets them frees them; until then they are freed here.
+/// Responses in memory of malloc(3), which PAM frees; until they are handed over, they are freed here.
 struct Replies {
     /// INVARIANT: from calloc, `count` responses, each text null or from calloc and ending in NUL.
     first: NonNull<Response>,
@@ -323,7 +326,7 @@ impl Replies {
         NonNull::new(first.cast()).map(|first| Self { first, count })
     }
 
-    /// Whether there was memory for it.
+    /// Sets a response. Returns `false` if there is no memory.
     fn answer(&mut self, at: usize, text: &CStr) -> bool {
         let octets = text.to_bytes_with_nul();
         let Some(response) = self.all().get_mut(at) else { return false };
@@ -336,7 +339,7 @@ impl Replies {
     }
 
     fn all(&mut self) -> &mut [Response] {
-        // SAFETY: `first` points to `count` responses that nobody else has.
+        // SAFETY: `first` points to `count` responses to which there is no other reference.
         unsafe { slice::from_raw_parts_mut(self.first.as_ptr(), self.count) }
     }
 
@@ -365,12 +368,12 @@ impl Drop for Replies {
     }
 }
 
-/// What the dynamic linker says about the last thing that failed in this thread.
+/// Returns the message of the last dynamic linker error in this thread.
 fn linker_error() -> String {
     // SAFETY: dlerror has no conditions; its text, if any, ends in NUL and stays until the next call here.
     let text = unsafe { dlerror() };
     if text.is_null() {
-        return "libpam.so.0 cannot be loaded".to_owned();
+        return "cannot load libpam.so.0".to_owned();
     }
     // SAFETY: as above.
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
@@ -451,7 +454,7 @@ mod tests {
 
     const PROMPT_ECHO_ON: c_int = 2;
 
-    /// Asks as libpam does; returns the answers, freed as libpam frees them.
+    /// Calls the conversation as libpam does; returns the responses, freed as libpam frees them.
     fn ask(styles: &[c_int]) -> Result<Vec<Option<String>>, c_int> {
         let messages: Vec<Message> =
             styles.iter().map(|style| Message { style: *style, text: c"?".as_ptr() }).collect();
@@ -462,7 +465,7 @@ mod tests {
         // SAFETY: as many messages as told, a pointer to be written, and a text that ends in NUL.
         let code = unsafe { converse(count, pointers.as_mut_ptr(), &raw mut responses, context) };
         if code != PAM_SUCCESS {
-            assert!(responses.is_null(), "responses were given together with an error");
+            assert!(responses.is_null(), "responses were set together with an error");
             return Err(code);
         }
         let replies = Replies { first: NonNull::new(responses).unwrap(), count: styles.len() };
@@ -475,11 +478,11 @@ mod tests {
     }
 
     #[test]
-    fn only_questions_whose_answer_is_not_shown_get_the_password() {
-        let secret = || Some("secret".to_owned());
-        assert_eq!(ask(&[PAM_PROMPT_ECHO_OFF]), Ok(vec![secret()]));
+    fn only_prompts_without_echo_get_the_password() {
+        let secret = Some("secret".to_owned());
+        assert_eq!(ask(&[PAM_PROMPT_ECHO_OFF]), Ok(vec![secret.clone()]));
         let mixed = [PAM_TEXT_INFO, PAM_PROMPT_ECHO_OFF, PAM_ERROR_MSG, PAM_PROMPT_ECHO_OFF];
-        assert_eq!(ask(&mixed), Ok(vec![None, secret(), None, secret()]));
+        assert_eq!(ask(&mixed), Ok(vec![None, secret.clone(), None, secret]));
         assert_eq!(ask(&[PROMPT_ECHO_ON]), Err(PAM_CONV_ERR));
         assert_eq!(ask(&[PAM_PROMPT_ECHO_OFF, PROMPT_ECHO_ON]), Err(PAM_CONV_ERR));
         assert_eq!(ask(&[99]), Err(PAM_CONV_ERR));

@@ -1,19 +1,20 @@
-//! From names to SIDs and back, for those who read and write security descriptors.
+//! Lookup of SIDs by name and of names by SID, for reading and writing security descriptors.
 
 use auth::account_file::Rid;
 use sddl::linux::{group_sid, user_sid};
 use sddl::{DomainSid, Sid};
 
-use super::{LocalPrincipals, LocalRole, Serving};
+use super::{LocalPrincipals, LocalRole, ServiceScope};
 
-/// What stands before the name of a group, which may be that of a user, too.
+/// Prefix that marks a name as that of a group.
 const GROUP: &str = "group ";
 
-/// As Windows calls it.
+/// Name that Windows gives to this group.
 const REMOTE_WMI_USERS: &str = "WinRMRemoteWMIUsers__";
 
 impl LocalPrincipals {
-    /// The SID of an account or a user, else of a group; `group wheel` is the group in any case.
+    /// Returns the SID of an account or user with this name, otherwise of a group. `group wheel` refers to the group in
+    /// any case.
     #[must_use]
     pub fn sid_of(&self, name: &str, machine: DomainSid) -> Option<Sid> {
         if let Some(group) = name.strip_prefix(GROUP) {
@@ -25,31 +26,37 @@ impl LocalPrincipals {
         self.user_sid(name, machine).or_else(|| self.group_sid(name, machine))
     }
 
-    /// The name that [`LocalPrincipals::sid_of`] finds a SID by.
+    /// Returns a name that [`LocalPrincipals::sid_of`] maps to this SID.
     #[must_use]
     pub fn name_of(&self, sid: Sid, machine: DomainSid) -> Option<String> {
         if sid == LocalRole::RemoteWmiUser.sid(machine) {
             return Some(REMOTE_WMI_USERS.to_owned());
         }
         let user = self.users.find_uid_where(|uid| user_sid(uid, machine) == sid).ok().flatten();
-        let group = || self.users.find_group(|_, gid| group_sid(gid, machine) == sid).ok().flatten();
-        user.or_else(|| self.record_name(sid, machine))
-            .or_else(|| group().map(|(name, _)| format!("{GROUP}{name}")))
+        user.or_else(|| self.record_name(sid, machine)).or_else(|| self.group_name(sid, machine))
     }
 
     fn user_sid(&self, name: &str, machine: DomainSid) -> Option<Sid> {
         let record = self.accounts.as_ref().and_then(|accounts| accounts.find(name).ok().flatten());
         let of_record = record.map(|record| machine.account(record.rid.number()));
-        let user = || self.users.find(name).ok().flatten().map(|user| user_sid(user.uid, machine));
-        match self.serving {
-            Serving::Machine => user().or(of_record),
-            Serving::OneUser { .. } => of_record.or_else(user),
+        match self.scope {
+            ServiceScope::Machine => self.unix_user_sid(name, machine).or(of_record),
+            ServiceScope::OneUser { .. } => of_record.or_else(|| self.unix_user_sid(name, machine)),
         }
+    }
+
+    fn unix_user_sid(&self, name: &str, machine: DomainSid) -> Option<Sid> {
+        self.users.find(name).ok().flatten().map(|user| user_sid(user.uid, machine))
     }
 
     fn group_sid(&self, name: &str, machine: DomainSid) -> Option<Sid> {
         let (_, gid) = self.users.find_group(|own, _| own == name).ok().flatten()?;
         Some(group_sid(gid, machine))
+    }
+
+    fn group_name(&self, sid: Sid, machine: DomainSid) -> Option<String> {
+        let found = self.users.find_group(|_, gid| group_sid(gid, machine) == sid).ok().flatten();
+        found.map(|(name, _)| format!("{GROUP}{name}"))
     }
 
     fn record_name(&self, sid: Sid, machine: DomainSid) -> Option<String> {

@@ -1,10 +1,11 @@
-//! Sign-ins by tokens, counted together with those by passwords.
+//! Counting of sign-ins by tokens, together with those by passwords.
 //!
-//! Only NTLM is a way to guess passwords, so only its verdicts are counted. The response to the challenge proves the
-//! password, but that is not yet a sign-in: the clock, the integrity code, the channel binding and the name of the
-//! service are verified afterwards, then the signature on SPNEGO's list of mechanisms, and with CredSSP the key of the
-//! TLS connection and the credentials. A response that was relayed or replayed fails there. So the success is counted,
-//! and failures are taken back, by the outermost acceptor at its last step ([`CountedAcceptor`]).
+//! Only NTLM lets a client guess passwords, so only its verdicts are counted. The response to the challenge proves the
+//! password, but that is not yet a sign-in: the timestamp, the message integrity code, the channel binding and the
+//! target name are verified afterwards (MS-NLMP 3.2.5.1.2), then the `mechListMIC` of SPNEGO (RFC 4178 5), and with
+//! CredSSP the key of the TLS connection and the delegated credentials. A relayed or replayed response fails in one of
+//! these checks. So the success is counted, and failures are removed, by the outermost acceptor at its last step
+//! ([`CountedAcceptor`]).
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,11 +17,11 @@ use auth::{Accepted, Acceptor, AuthError, Oid, Step, VerifierCost};
 use crate::lockout::{Attempt, Attempts};
 use crate::verdict_queue::VerdictQueue;
 
-/// Account name whose password was right, until the sign-in is complete or has failed.
+/// Slot for an account name whose password was right, until the sign-in completes or fails.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ProvenName(Arc<Mutex<Option<String>>>);
 
-/// Counts wrong passwords, and notes the name of a right one.
+/// Counts wrong passwords, and stores the name when the password was right.
 pub(super) struct CountedNtlm {
     pub(super) verifier: Arc<dyn NtlmVerifier>,
     pub(super) queue: Arc<VerdictQueue>,
@@ -56,15 +57,16 @@ impl NtlmVerifier for CountedNtlm {
         challenge: &[u8; 8],
         nt_response: &[u8],
     ) -> Result<Verified, AuthError> {
-        // All spellings of an account of this machine are one name to guess at.
+        // All spellings of a local account count as one name.
         let name = match self.names.local_account(domain, user) {
             Some(name) => name.to_owned(),
             None => format!("{domain}\\{user}"),
         };
         let queue = (self.verifier.cost() == VerifierCost::Slow).then_some(&*self.queue);
         let attempt = Attempt { user: &name, from: self.address, now: Instant::now(), queue };
-        let verdict = || self.verifier.verify(domain, user, challenge, nt_response);
-        let verified = self.attempts.judge_password_only(attempt, verdict)?;
+        let verified = self
+            .attempts
+            .judge_password_only(attempt, || self.verifier.verify(domain, user, challenge, nt_response))?;
         self.proven.set(name);
         Ok(verified)
     }

@@ -9,37 +9,37 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-/// What winbind says about a response.
+/// Verdict of winbind on a response.
 pub(super) enum Answer {
-    /// It is right; this is the key of the sign-in.
+    /// The response is right; this is the session base key.
     Authenticated(Zeroizing<[u8; 16]>),
-    /// It is wrong, or the account may not sign in: the reason in winbind's words.
+    /// The response is wrong, or the account may not sign in; the reason in winbind's words.
     Refused(String),
 }
 
-/// Why there is no answer.
+/// Reason why there is no verdict.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HelperError {
-    #[error("{} cannot be started: {source}\n  it is part of Samba's package winbind", program.display())]
+    #[error("cannot start {}: {source}\n  install Samba's package winbind", program.display())]
     Start { program: PathBuf, source: io::Error },
-    #[error("the program failed a moment ago and is not started again yet")]
-    Resting,
-    #[error("the program does not answer in time")]
+    #[error("ntlm_auth failed recently and is not restarted yet")]
+    BackingOff,
+    #[error("ntlm_auth timed out")]
     TimedOut,
-    #[error("the program has ended")]
+    #[error("ntlm_auth exited")]
     Ended,
-    #[error("the program cannot be talked to: {0}")]
+    #[error("cannot communicate with ntlm_auth: {0}")]
     Pipe(#[from] io::Error),
-    #[error("what the program answers is not understood")]
+    #[error("unexpected answer from ntlm_auth")]
     Answer,
 }
 
-/// The program, and when it may be started.
+/// The program and its restart delay.
 pub(super) struct Helper {
     program: PathBuf,
     running: Option<Running>,
     not_before: Option<Instant>,
-    rest: Duration,
+    restart_delay: Duration,
 }
 
 struct Running {
@@ -50,27 +50,27 @@ struct Running {
 
 impl Helper {
     pub(super) fn new(program: PathBuf) -> Self {
-        Self { program, running: None, not_before: None, rest: SHORTEST_REST }
+        Self { program, running: None, not_before: None, restart_delay: MIN_RESTART_DELAY }
     }
 
-    /// Writes a request and reads its answer. After an error nobody knows whose answer would come next, so the
-    /// program is ended, and started again with the next request that comes late enough.
+    /// Sends a request and reads the answer. After an error the next answer could belong to another request, so the
+    /// program is killed, and restarted for a later request.
     pub(super) fn ask(&mut self, request: &[u8], deadline: Instant) -> Result<Answer, HelperError> {
-        let running = match self.running.take().and_then(Running::at_rest) {
+        let running = match self.running.take().and_then(Running::if_idle) {
             Some(running) => running,
-            // It may have ended since: that is nobody's fault, and no reason to refuse.
+            // A process that exited while it was idle is replaced without an error.
             None => self.start()?,
         };
-        let asked = { running }.exchange(request, deadline);
-        match asked {
+        let outcome = { running }.exchange(request, deadline);
+        match outcome {
             Ok((running, answer)) => {
                 self.running = Some(running);
-                self.rest = SHORTEST_REST;
+                self.restart_delay = MIN_RESTART_DELAY;
                 Ok(answer)
             }
             Err(error) => {
-                self.not_before = Some(Instant::now() + self.rest);
-                self.rest = (self.rest * 2).min(LONGEST_REST);
+                self.not_before = Some(Instant::now() + self.restart_delay);
+                self.restart_delay = (self.restart_delay * 2).min(MAX_RESTART_DELAY);
                 Err(error)
             }
         }
@@ -79,11 +79,10 @@ impl Helper {
     fn start(&mut self) -> Result<Running, HelperError> {
         let now = Instant::now();
         if self.not_before.is_some_and(|not_before| now < not_before) {
-            return Err(HelperError::Resting);
+            return Err(HelperError::BackingOff);
         }
-        // Also one that ends by itself after each answer is started no more often than this.
-        self.not_before = Some(now + SHORTEST_REST);
-        let failed = |source| HelperError::Start { program: self.program.clone(), source };
+        // A program that exits after each answer is not started more often than this either.
+        self.not_before = Some(now + MIN_RESTART_DELAY);
         let mut child = Command::new(&self.program)
             .arg("--helper-protocol=ntlm-server-1")
             .env_clear()
@@ -94,8 +93,8 @@ impl Helper {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .map_err(failed)?;
-        tracing::debug!(program = %self.program.display(), pid = child.id(), "Started");
+            .map_err(|source| HelperError::Start { program: self.program.clone(), source })?;
+        tracing::debug!(program = %self.program.display(), pid = child.id(), "Started ntlm_auth");
         let (to, from) = (child.stdin.take(), child.stdout.take());
         let (Some(to), Some(from)) = (to, from) else { return Err(HelperError::Ended) };
         rustix::io::ioctl_fionbio(&to, true).map_err(io::Error::from)?;
@@ -104,12 +103,13 @@ impl Helper {
 }
 
 impl Running {
-    /// None if it has ended, or says something unasked: then nobody knows whose answer would come next.
-    fn at_rest(mut self) -> Option<Self> {
+    /// Returns the process if it is running and has sent no unexpected output, which could be the answer to an earlier
+    /// request.
+    fn if_idle(mut self) -> Option<Self> {
         let mut piece = [0; 64];
         while poll(&mut [PollFd::new(&self.from, PollFlags::IN)], Some(&AT_ONCE)) != Ok(0) {
             let count = self.from.read(&mut piece).ok()?;
-            // A second end of the answer before.
+            // A second end marker of the last answer.
             let is_end = piece.get(..count)?.iter().all(|octet| b".\n".contains(octet));
             if count == 0 || !is_end {
                 return None;
@@ -121,7 +121,7 @@ impl Running {
     fn exchange(mut self, request: &[u8], deadline: Instant) -> Result<(Self, Answer), HelperError> {
         self.write(request, deadline)?;
         let answer = self.read(deadline)?;
-        let answer = understand(&answer).ok_or(HelperError::Answer)?;
+        let answer = parse_answer(&answer).ok_or(HelperError::Answer)?;
         Ok((self, answer))
     }
 
@@ -139,10 +139,10 @@ impl Running {
         Ok(())
     }
 
-    /// Reads up to the line that is a dot. After the answer to a wrong password Samba's program writes two of them,
-    /// and the second may come as late as this.
+    /// Reads up to the line `.`. After the answer to a wrong password, Samba's program writes two such lines, and the
+    /// second may arrive this late.
     fn read(&mut self, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, HelperError> {
-        let mut answer = Zeroizing::new(Vec::with_capacity(MOST_ANSWER));
+        let mut answer = Zeroizing::new(Vec::with_capacity(MAX_ANSWER));
         while !answer.ends_with(b"\n.\n") {
             wait(&PollFd::new(&self.from, PollFlags::IN), deadline)?;
             let mut piece = Zeroizing::new([0; 512]);
@@ -155,7 +155,7 @@ impl Running {
             while answer.starts_with(b".\n") {
                 answer.drain(..2);
             }
-            if answer.len() > MOST_ANSWER - piece.len() {
+            if answer.len() > MAX_ANSWER - piece.len() {
                 return Err(HelperError::Answer);
             }
         }
@@ -165,7 +165,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended already; either way nothing of it stays.
+        // The process may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -193,18 +193,17 @@ fn wait(what: &PollFd<'_>, deadline: Instant) -> Result<(), HelperError> {
     }
 }
 
-/// Reads lines of `NAME: VALUE`; only the first of a name counts, and whoever is let in must have a key.
-fn understand(answer: &[u8]) -> Option<Answer> {
+/// Parses lines of `NAME: VALUE`. Only the first line of a name counts, and a success must contain a key.
+fn parse_answer(answer: &[u8]) -> Option<Answer> {
     let text = std::str::from_utf8(answer).ok()?;
-    // What follows the end would be the answer to another request.
+    // Further lines would belong to the answer to another request.
     if text.lines().skip_while(|line| *line != END).any(|line| line != END) {
         return None;
     }
-    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-    match value("Authenticated")? {
-        "Yes" => Some(Answer::Authenticated(key(value("User-Session-Key")?)?)),
+    match value(text, "Authenticated")? {
+        "Yes" => Some(Answer::Authenticated(key(value(text, "User-Session-Key")?)?)),
         "No" => {
-            let reason = value("Authentication-Error").unwrap_or("without a reason");
+            let reason = value(text, "Authentication-Error").unwrap_or("no reason given");
             let reason = reason.chars().filter(|c| !c.is_control()).take(200).collect();
             Some(Answer::Refused(reason))
         }
@@ -212,7 +211,11 @@ fn understand(answer: &[u8]) -> Option<Answer> {
     }
 }
 
-/// Sixteen octets that are not all zero, which would be the key of a guest.
+fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}
+
+/// Parses a key of 16 bytes. All zeros is rejected: that is the key of a guest.
 fn key(digits: &str) -> Option<Zeroizing<[u8; 16]>> {
     if digits.len() != 32 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
@@ -221,22 +224,22 @@ fn key(digits: &str) -> Option<Zeroizing<[u8; 16]>> {
     Some(Zeroizing::new(key.to_be_bytes()))
 }
 
-/// The last line of requests and answers.
+/// Last line of requests and answers.
 const END: &str = ".";
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
-/// Of a few hundred octets, all in all.
-const MOST_ANSWER: usize = 16 * 1_024;
-const SHORTEST_REST: Duration = Duration::from_secs(1);
-const LONGEST_REST: Duration = Duration::from_secs(60);
+/// Maximum length of an answer in bytes; a typical one has a few hundred.
+const MAX_ANSWER: usize = 16 * 1_024;
+const MIN_RESTART_DELAY: Duration = Duration::from_secs(1);
+const MAX_RESTART_DELAY: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn only_a_whole_yes_with_a_key_lets_anybody_in() {
+    fn only_a_complete_success_with_a_key_is_accepted() {
         let digits = "00112233445566778899AABBCCDDEEFF";
-        let key_of = |text: &str| match understand(text.as_bytes()) {
+        let key_of = |text: &str| match parse_answer(text.as_bytes()) {
             Some(Answer::Authenticated(key)) => Some(u128::from_be_bytes(*key)),
             _ => None,
         };
@@ -258,7 +261,7 @@ mod tests {
         ] {
             assert_eq!(key_of(&text), None, "{text}");
         }
-        let refused = understand(b"Authenticated: No\nAuthentication-Error: Wrong \x07Password\n.\n");
+        let refused = parse_answer(b"Authenticated: No\nAuthentication-Error: Wrong \x07Password\n.\n");
         assert!(matches!(refused, Some(Answer::Refused(reason)) if reason == "Wrong Password"));
     }
 }

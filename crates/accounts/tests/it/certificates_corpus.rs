@@ -1,10 +1,10 @@
-//! The oracle over the stored corpus of the fuzz target, its beginnings and its mutations.
+//! Runs the fuzzing oracle over the stored corpus, its prefixes and its mutations.
 
 use telarch_accounts::oracle;
 use telarch_corpus::{cases, mutate};
 
 #[test]
-fn certificates_of_the_corpus_and_their_mutations_keep_the_promises() {
+fn certificate_corpus_and_mutations_satisfy_the_oracle() {
     mutate(
         &cases("accounts_client_certificate", 16),
         usize::MAX,

@@ -1,9 +1,9 @@
-//! The oracle over the stored corpus of the fuzz target, its beginnings and its mutations.
+//! Runs the fuzzing oracle over the stored corpus, its prefixes and its mutations.
 
 use auth::oracle;
 use telarch_corpus::{cases, mutate};
 
 #[test]
-fn the_stored_files_and_their_mutations_keep_the_promises() {
+fn account_file_corpus_and_mutations_satisfy_the_oracle() {
     mutate(&cases("auth_account_file", 12), 120, b":$,=@#\n\r 0aZ-\x00\xFF", oracle::account_file);
 }

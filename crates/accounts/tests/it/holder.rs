@@ -1,8 +1,8 @@
-//! Holders of client certificates: what proves that somebody is one, and what does not.
+//! Authentication by client certificates: valid, forged, replayed and unmapped proofs.
 
 use std::sync::Arc;
 
-use auth::account_file::Standing;
+use auth::account_file::EnabledState;
 use auth::certificate_mapping::{
     CertificateThumbprint, MappingChange, MappingChangeError, MappingFields, MappingKeys, SubjectPattern,
     UriPattern,
@@ -28,7 +28,7 @@ const ECDSA_P256: u16 = 0x0403;
 const RSA_PSS: u16 = 0x0804;
 const RSA_PKCS1: u16 = 0x0401;
 
-/// A service that maps the holders of certificates to ada.
+/// A service that maps certificates to the account ada.
 struct Service {
     sign_in: SignIn,
     _folder: TempDir,
@@ -37,7 +37,7 @@ struct Service {
 impl Service {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let key = HostKey::load_or_make(folder.path()).unwrap();
+        let key = HostKey::load_or_create(folder.path()).unwrap();
         let file = ClientCertificateFile::new(folder.path().join("mappings"), folder.path().join("ca"), key);
         let accounts = AccountList::parse("ada:hunter2").unwrap();
         let sign_in = SignIn::new(Arc::new(accounts))
@@ -50,7 +50,7 @@ impl Service {
         let fields = MappingFields {
             user: Some(UserName::parse("ada").unwrap()),
             password: Some(Secret::new("hunter2".to_owned())),
-            standing: None,
+            state: None,
         };
         self.sign_in.change_mapping(MappingChange::Create(certificate.keys(), fields), HERE).unwrap();
     }
@@ -59,15 +59,15 @@ impl Service {
         self.sign_in.holder(proof, HERE)
     }
 
-    /// Whose account the proof leads to.
+    /// Returns the account that the proof leads to.
     fn account(&self, proof: &CertificateProof) -> Result<String, AuthError> {
         let mut holder = self.holder(proof)?;
-        holder.consider().map_err(|refused| refused.error)?;
+        holder.check_mapped().map_err(|refused| refused.error)?;
         holder.account("any").map(|account| account.name).map_err(|refused| refused.error)
     }
 }
 
-/// A self-signed certificate with its key.
+/// A self-signed certificate and its key.
 struct Certificate {
     der: Vec<u8>,
     key: Vec<u8>,
@@ -113,7 +113,7 @@ impl Certificate {
         HandshakeSignature { scheme, octets }
     }
 
-    /// What it signs in a handshake with this hash.
+    /// Returns the proof of a handshake with this transcript hash.
     fn proof(&self, hash: u8) -> CertificateProof {
         let message = tls_13(hash);
         self.shown(TlsVersion::Tls13, &message, self.sign(&message))
@@ -145,7 +145,7 @@ fn tls_12(own: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn the_key_of_a_mapped_certificate_leads_to_its_account_with_either_version_of_tls() {
+fn a_mapped_certificate_signs_in_with_tls_1_2_and_1_3() {
     let service = Service::new();
     let certificate = Certificate::new();
     service.map(&certificate);
@@ -156,7 +156,7 @@ fn the_key_of_a_mapped_certificate_leads_to_its_account_with_either_version_of_t
 }
 
 #[test]
-fn rsa_signs_as_its_version_of_tls_has_it_and_not_otherwise() {
+fn rsa_signature_schemes_depend_on_the_tls_version() {
     let service = Service::new();
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
     let certificate = Certificate::of(key, |_| {});
@@ -175,7 +175,7 @@ fn rsa_signs_as_its_version_of_tls_has_it_and_not_otherwise() {
 }
 
 #[test]
-fn a_signature_of_another_key_or_message_proves_nothing() {
+fn a_signature_of_another_key_or_message_is_rejected() {
     let service = Service::new();
     let (certificate, other) = (Certificate::new(), Certificate::new());
     service.map(&certificate);
@@ -188,24 +188,28 @@ fn a_signature_of_another_key_or_message_proves_nothing() {
         let proof = certificate.shown(TlsVersion::Tls13, &message, signature);
         assert_eq!(service.account(&proof), Err(AuthError::Unproven));
     }
-    assert_eq!(service.account(&certificate.proof(1)).unwrap(), "ada", "none of them has used it up");
+    assert_eq!(
+        service.account(&certificate.proof(1)).unwrap(),
+        "ada",
+        "rejected proofs are not recorded as used"
+    );
 }
 
 #[test]
-fn a_proof_is_good_for_one_connection_however_it_is_signed_again() {
+fn a_proof_is_accepted_on_one_connection_only() {
     let service = Service::new();
     let certificate = Certificate::new();
     let mut before = service.holder(&certificate.proof(1)).unwrap();
-    assert_eq!(before.consider().unwrap_err().error, AuthError::Unmapped);
+    assert_eq!(before.check_mapped().unwrap_err().error, AuthError::Unmapped);
     service.map(&certificate);
     let (mut first, mut second) =
         (service.holder(&certificate.proof(1)).unwrap(), service.holder(&certificate.proof(1)).unwrap());
     assert_eq!(first.account("any").unwrap().name, "ada");
     for _ in 0..2 {
-        first.consider().unwrap();
-        assert_eq!(first.account("other").unwrap().name, "ada", "it is still its own");
+        first.check_mapped().unwrap();
+        assert_eq!(first.account("other").unwrap().name, "ada", "the first holder keeps its proof");
         for other in [&mut before, &mut second] {
-            assert_eq!(other.consider().unwrap_err().error, AuthError::Unproven);
+            assert_eq!(other.check_mapped().unwrap_err().error, AuthError::Unproven);
             assert_eq!(other.account("any").unwrap_err().error, AuthError::Unproven);
         }
     }
@@ -215,24 +219,24 @@ fn a_proof_is_good_for_one_connection_however_it_is_signed_again() {
 }
 
 #[test]
-fn a_mapping_that_is_switched_off_or_deleted_ends_what_it_led_to() {
+fn disabling_or_deleting_a_mapping_ends_its_access() {
     let service = Service::new();
     let certificate = Certificate::new();
     service.map(&certificate);
     let mut holder = service.holder(&certificate.proof(1)).unwrap();
     assert_eq!(holder.account("any").unwrap().name, "ada");
-    for (standing, is_let_in) in [(Standing::Disabled, false), (Standing::Enabled, true)] {
-        let fields = MappingFields { standing: Some(standing), ..MappingFields::default() };
+    for (state, is_accepted) in [(EnabledState::Disabled, false), (EnabledState::Enabled, true)] {
+        let fields = MappingFields { state: Some(state), ..MappingFields::default() };
         service.sign_in.change_mapping(MappingChange::Put(certificate.keys(), fields), HERE).unwrap();
-        assert_eq!(holder.consider().is_ok(), is_let_in);
-        assert_eq!(holder.account("any").is_ok(), is_let_in);
+        assert_eq!(holder.check_mapped().is_ok(), is_accepted);
+        assert_eq!(holder.account("any").is_ok(), is_accepted);
     }
     service.sign_in.change_mapping(MappingChange::Delete(certificate.keys()), HERE).unwrap();
     assert_eq!(holder.account("any").unwrap_err().error, AuthError::Unmapped);
 }
 
 #[test]
-fn a_certificate_that_has_expired_is_nobodys_although_it_is_mapped() {
+fn an_expired_certificate_is_rejected_although_mapped() {
     let service = Service::new();
     let certificate = Certificate::of(KeyPair::generate().unwrap(), |params| {
         params.not_after = date_time_ymd(2020, 1, 1);
@@ -242,7 +246,7 @@ fn a_certificate_that_has_expired_is_nobodys_although_it_is_mapped() {
 }
 
 #[test]
-fn a_source_of_many_certificates_that_lead_nowhere_is_not_listened_to() {
+fn many_unmapped_certificates_exhaust_their_source() {
     let service = Service::new();
     let (mapped, unmapped) = (Certificate::new(), Certificate::new());
     service.map(&mapped);
@@ -252,17 +256,17 @@ fn a_source_of_many_certificates_that_lead_nowhere_is_not_listened_to() {
     assert_eq!(service.account(&mapped.proof(1)), Err(AuthError::NotAllowed));
     let elsewhere = [192, 0, 2, 1].into();
     let mut holder = service.sign_in.holder(&mapped.proof(2), elsewhere).unwrap();
-    holder.consider().unwrap();
+    holder.check_mapped().unwrap();
 }
 
 #[test]
-fn a_mapping_needs_the_password_of_its_account() {
+fn creating_a_mapping_requires_the_account_password() {
     let service = Service::new();
     let keys = Certificate::new().keys();
     let ada = || Some(UserName::parse("ada").unwrap());
     let secret = |text: &str| Some(Secret::new(text.to_owned()));
     let create = |user, password| {
-        let fields = MappingFields { user, password, standing: None };
+        let fields = MappingFields { user, password, state: None };
         service.sign_in.change_mapping(MappingChange::Create(keys.clone(), fields), HERE)
     };
     assert_eq!(create(ada(), None), Err(MappingChangeError::Incomplete));

@@ -1,4 +1,4 @@
-//! The crate's public promises, on real files, processes and PAM.
+//! Public behaviour of the crate, with real files, processes and PAM.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod certificates_corpus;
@@ -22,10 +22,10 @@ use telarch_accounts::{AccountsError, IfMissing, update};
 
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-/// A hash that is made at once, of a password that nobody asks for.
+/// A fast hash of a password that no test uses.
 const CHEAP_HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
 
-/// Either thing that can go wrong with a change.
+/// Either error of a change.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! NTLM with accounts of a real file: a whole handshake with a client of ours.
+//! NTLM handshakes of our client with accounts of a real file.
 
 use std::fs;
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use auth::account_file::{AccountName, Rid, Standing, UnixTime};
+use auth::account_file::{AccountName, EnabledState, Rid, UnixTime};
 use auth::ntlm::{HostNames, Initiator, InitiatorFresh, Login, NtHash, NtlmVerifier, Sealing};
 use auth::spnego::{self, NegTokenResp, Offer};
 use auth::{
@@ -45,10 +45,10 @@ impl Machine {
     }
 
     fn key(&self) -> HostKey {
-        HostKey::load_or_make(self.folder.path()).unwrap()
+        HostKey::load_or_create(self.folder.path()).unwrap()
     }
 
-    /// Seals the hash of `s3cret` for a name and a RID, and gives it to Alice.
+    /// Seals the hash of `s3cret` for a name and a RID, and stores it with Alice.
     fn set_hash(&self, sealed_for: &str, rid: Rid) {
         let hash = NtHash::of_password(&secret("s3cret"));
         let sealed = self.key().seal_nt_hash(&hash, &AccountName::parse(sealed_for).unwrap(), rid).unwrap();
@@ -72,14 +72,14 @@ impl Machine {
     }
 }
 
-/// What a service is given that has these accounts.
+/// Returns the authenticator of a service with these accounts.
 pub(crate) fn offering(verifier: Arc<dyn NtlmVerifier>, accounts: &FileAccounts) -> SignIn {
     let passwords = Arc::new(AnyOf::new(vec![Box::new(accounts.clone())]));
     let attempts = Arc::new(Attempts::new(LockoutPolicy::default()));
     SignIn::new(passwords).counted(attempts).with_ntlm(verifier, Machine::names())
 }
 
-/// Lets a client sign in, and seal a message that the service then reads.
+/// Runs a handshake, then seals a message that the service opens.
 pub(crate) fn ntlm(
     sign_in: &SignIn,
     from: IpAddr,
@@ -100,7 +100,7 @@ pub(crate) fn ntlm(
         panic!("no response")
     };
     let Step::Done { outcome: mut established, .. } = service.step(&token.unwrap())? else {
-        panic!("there is no end to it")
+        panic!("the handshake did not complete")
     };
     let mut message = b"message".to_vec();
     let header = initiated.context.seal(&mut message).unwrap();
@@ -116,7 +116,7 @@ fn from_here(sign_in: &SignIn, domain: &str, user: &str, password: &str) -> Resu
 }
 
 #[test]
-fn an_account_with_an_nt_hash_signs_in_however_it_is_spelt() {
+fn all_spellings_of_a_local_account_sign_in() {
     let machine = Machine::new();
     let sign_in = machine.sign_in();
     for (domain, user) in [
@@ -129,7 +129,7 @@ fn an_account_with_an_nt_hash_signs_in_however_it_is_spelt() {
     ] {
         assert_eq!(from_here(&sign_in, domain, user, "s3cret").as_deref(), Ok("Alice"), "{domain}\\{user}");
     }
-    // Never more than a guess an account, or it would be locked.
+    // At most one guess per account, otherwise the account would be locked.
     for (domain, user, password) in [
         ("", "alice", "S3cret"),
         ("CORP", "alice", "s3cret"),
@@ -143,22 +143,22 @@ fn an_account_with_an_nt_hash_signs_in_however_it_is_spelt() {
 }
 
 #[test]
-fn only_who_has_proven_the_password_learns_that_an_account_is_disabled() {
+fn only_the_right_password_reveals_a_disabled_account() {
     let machine = Machine::new();
     let sign_in = machine.sign_in();
-    // Somebody must be left who can use NTLM, or it would not be offered.
+    // Another account must be able to use NTLM, otherwise it would not be offered.
     let hash = NtHash::of_password(&secret("other"));
     let rid = machine.accounts.find("bob").unwrap().unwrap().rid;
     let sealed = machine.key().seal_nt_hash(&hash, &AccountName::parse("bob").unwrap(), rid).unwrap();
     machine.change(|file| file.set_nt_hash("bob", Some(sealed)));
-    machine.change(|file| file.set_standing("alice", Standing::Disabled));
+    machine.change(|file| file.set_state("alice", EnabledState::Disabled));
     assert_eq!(from_here(&sign_in, "", "alice", "other"), Err(AuthError::WrongPassword));
     assert_eq!(from_here(&sign_in, "", "alice", "s3cret"), Err(AuthError::NotAllowed));
     assert_eq!(from_here(&sign_in, "", "bob", "other").as_deref(), Ok("bob"));
 }
 
 #[test]
-fn a_hash_of_another_account_or_machine_proves_nothing() {
+fn a_hash_sealed_for_another_account_or_machine_is_rejected() {
     let machine = Machine::new();
     let sign_in = machine.sign_in();
     let rid = |number| Rid::new(number).unwrap();
@@ -175,7 +175,7 @@ fn a_hash_of_another_account_or_machine_proves_nothing() {
 }
 
 #[test]
-fn guesses_are_counted_together_with_those_of_other_schemes() {
+fn failures_are_counted_over_all_schemes() {
     let machine = Machine::new();
     let sign_in = machine.sign_in();
     let address = |at: u8| IpAddr::from([192, 0, 2, at]);
@@ -184,10 +184,10 @@ fn guesses_are_counted_together_with_those_of_other_schemes() {
         assert!(sign_in.password("ALICE", &secret("guess"), address(100 + at)).is_err());
     }
     let verdict = ntlm(&sign_in, address(50), "NODE7", "alice", "s3cret").map(|_| ());
-    assert!(verdict.is_err(), "ten guesses have not locked the account");
+    assert!(verdict.is_err(), "ten guesses did not lock the account");
 }
 
-/// A client that knows Alice's password.
+/// Returns a client that knows Alice's password.
 fn alice() -> Initiator {
     let hash = NtHash::of_password(&secret("s3cret"));
     let login = Login { domain: String::new(), user: "alice".to_owned(), hash };
@@ -196,7 +196,7 @@ fn alice() -> Initiator {
     Initiator::new(login, Sealing::Required, fresh)
 }
 
-/// A handshake in which something between client and service changes the client's last token.
+/// Runs a handshake in which an intermediary changes the client's last token.
 fn last_token_changed(
     sign_in: &SignIn,
     mut client: impl auth::Initiator,
@@ -206,7 +206,9 @@ fn last_token_changed(
     let mut service = Handshake::begin(Scheme::Negotiate, sign_in, &peer)?;
     let Ok(Step::Continue(mut token)) = client.step(None) else { panic!("no first token") };
     loop {
-        let Step::Continue(answer) = service.step(&token)? else { panic!("it was let in too early") };
+        let Step::Continue(answer) = service.step(&token)? else {
+            panic!("the handshake completed too early")
+        };
         let (next, is_last) = match client.step(Some(&answer)) {
             Ok(Step::Continue(next)) => (next, answer.windows(8).any(|part| part == b"NTLMSSP\0")),
             Ok(Step::Done { token, .. }) => (token.unwrap(), true),
@@ -220,9 +222,9 @@ fn last_token_changed(
 }
 
 #[test]
-fn a_response_that_was_relayed_takes_no_failures_back() {
+fn a_relayed_response_removes_no_failures() {
     let spoiled = |mut token: Vec<u8>| {
-        // Inside the message integrity code (MS-NLMP 2.2.1.3).
+        // A position inside the message integrity code (MS-NLMP 2.2.1.3).
         token[80] ^= 1;
         token
     };
@@ -241,12 +243,12 @@ fn a_response_that_was_relayed_takes_no_failures_back() {
         assert!(sign_in.password("alice", &secret("guess"), HERE).is_err());
         let elsewhere = IpAddr::from([192, 0, 2, 1]);
         let verdict = ntlm(&sign_in, elsewhere, "", "alice", "s3cret").map(|_| ());
-        assert_eq!(verdict.is_err(), locks, "a relayed response took the failures back: {verdict:?}");
+        assert_eq!(verdict.is_err(), locks, "a relayed response removed the failures: {verdict:?}");
     }
 }
 
 #[test]
-fn ntlm_without_the_signature_on_the_mechanisms_takes_no_failures_back() {
+fn ntlm_without_mech_list_mic_removes_no_failures() {
     let machine = Machine::new();
     let sign_in = machine.sign_in();
     for _ in 0..9 {
@@ -261,30 +263,30 @@ fn ntlm_without_the_signature_on_the_mechanisms_takes_no_failures_back() {
     assert!(matches!(verdict, Err(AuthError::Downgraded(_))), "{verdict:?}");
     assert!(sign_in.password("alice", &secret("guess"), HERE).is_err());
     let verdict = ntlm(&sign_in, IpAddr::from([192, 0, 2, 1]), "", "alice", "s3cret").map(|_| ());
-    assert!(verdict.is_err(), "a sign-in that was not complete took the failures back");
+    assert!(verdict.is_err(), "an incomplete sign-in removed the failures");
 }
 
 #[test]
 fn ntlm_is_offered_while_an_account_can_use_it() {
     let machine = Machine::new();
     let sign_in = machine.sign_in();
-    let offered = || sign_in.knows(Scheme::Negotiate);
-    assert!(offered() && sign_in.knows(Scheme::Basic));
-    machine.change(|file| file.set_standing("alice", Standing::Disabled));
+    let offered = || sign_in.supports(Scheme::Negotiate);
+    assert!(offered() && sign_in.supports(Scheme::Basic));
+    machine.change(|file| file.set_state("alice", EnabledState::Disabled));
     assert!(!offered(), "the only account that could use it is disabled");
-    machine.change(|file| file.set_standing("alice", Standing::Enabled));
+    machine.change(|file| file.set_state("alice", EnabledState::Enabled));
     assert!(offered());
     let password = auth::account_file::PasswordHash::parse(CHEAP_HASH).unwrap();
     machine.change(|file| file.set_password("alice", password, UnixTime::new(1)));
-    assert!(!offered(), "the hash of an old password is still there");
+    assert!(!offered(), "the hash of an old password was kept");
     assert!(matches!(from_here(&sign_in, "", "alice", "s3cret"), Err(AuthError::NoMechanism)));
     fs::write(&machine.path, "half a reco").unwrap();
     assert!(machine.accounts.reload().is_err());
-    assert!(!offered(), "nobody can sign in");
+    assert!(!offered(), "the account file is unreadable");
 }
 
 #[test]
-fn an_account_that_is_disabled_here_does_not_come_in_through_another_source() {
+fn a_disabled_account_is_rejected_from_other_sources_too() {
     let machine = Machine::new();
     let everybody = auth::AccountList::parse("bob:s3cret\nann:s3cret\n").unwrap().on_host(Machine::names());
     let sources: Vec<Arc<dyn NtlmVerifier>> = vec![machine.verifier(), Arc::new(everybody)];
@@ -298,8 +300,8 @@ fn an_account_that_is_disabled_here_does_not_come_in_through_another_source() {
     ] {
         assert_eq!(from_here(&sign_in, "", user, password), verdict.map(str::to_owned), "{user}");
     }
-    machine.change(|file| file.set_standing("bob", Standing::Disabled));
+    machine.change(|file| file.set_state("bob", EnabledState::Disabled));
     assert_eq!(from_here(&sign_in, "", "bob", "s3cret"), Err(AuthError::NotAllowed));
-    machine.change(|file| file.set_standing("alice", Standing::Disabled));
-    assert!(sign_in.knows(Scheme::Negotiate), "another source still knows somebody");
+    machine.change(|file| file.set_state("alice", EnabledState::Disabled));
+    assert!(sign_in.supports(Scheme::Negotiate), "another source still has accounts");
 }

@@ -1,24 +1,24 @@
-//! The PAM of this machine, with services of our own; nothing of `/etc` is changed.
+//! The PAM of this machine, with service files of the tests; `/etc` is not changed.
 //!
-//! What is needed is part of every Debian: libpam0g and libpam-modules.
+//! Requires libpam0g and libpam-modules, which every Debian has.
 
 use std::fs;
 use std::path::Path;
 
-use auth::account_file::Standing;
+use auth::account_file::EnabledState;
 use auth::{AuthError, PasswordVerifier as _};
 use telarch_accounts::{AnyOf, FileAccounts, IfMissing, Pam, PamError, update};
 use tempfile::TempDir;
 
 use super::{Error, HERE, add, hash, secret, sign_in};
 
-/// A service `winrm` with these lines; none where PAM or one of the modules is missing.
+/// Writes a service `winrm` with these lines; `None` if PAM or one of the modules is missing.
 fn service(lines: &str) -> Option<(Pam, TempDir)> {
     let folder = tempfile::tempdir().unwrap();
     let lines = lines.replace("FOLDER", &folder.path().display().to_string());
     let missing = lines.split_whitespace().find(|word| word.ends_with(".so") && !has_module(word));
     if let Some(module) = missing {
-        skips::skip!("PAM has no {module} here (Debian: apt-get install libpam-modules)");
+        skips::skip!("PAM module {module} is missing (Debian: apt-get install libpam-modules)");
         return None;
     }
     fs::write(folder.path().join("winrm"), lines).unwrap();
@@ -39,7 +39,7 @@ fn has_module(name: &str) -> bool {
     all.into_iter().any(|folder| folder.join("security").join(name).exists())
 }
 
-/// Lets a script decide: PAM hands it the password, and what else it knows.
+/// A script decides: PAM passes it the password and the items of the transaction.
 const BY_SCRIPT: &str =
     "auth required pam_exec.so quiet expose_authtok /bin/sh FOLDER/judge\naccount required pam_permit.so\n";
 
@@ -48,7 +48,7 @@ fn write_judge(folder: &Path, script: &str) {
 }
 
 #[test]
-fn pam_gets_the_password_and_where_it_came_from() {
+fn pam_receives_password_user_and_remote_host() {
     let Some((pam, folder)) = service(BY_SCRIPT) else { return };
     write_judge(
         folder.path(),
@@ -68,7 +68,7 @@ fn pam_gets_the_password_and_where_it_came_from() {
 }
 
 #[test]
-fn what_modules_return_has_its_meaning() {
+fn module_results_map_to_errors() {
     use AuthError::{NotAllowed, Unavailable, WrongPassword};
     for (auth, account, verdict) in [
         ("success", "success", Ok("nobody".to_owned())),
@@ -93,16 +93,16 @@ fn what_modules_return_has_its_meaning() {
 }
 
 #[test]
-fn a_service_that_asks_a_module_that_is_not_there_lets_nobody_in() {
+fn a_missing_module_rejects_sign_ins() {
     let lines = "auth required pam_no_such_module.\naccount required pam_permit.so\n";
     let Some((pam, folder)) = service(lines) else { return };
     assert!(sign_in(&pam, "nobody", "any").is_err());
     fs::remove_file(folder.path().join("winrm")).unwrap();
-    assert!(sign_in(&pam, "nobody", "any").is_err(), "there is no such service");
+    assert!(sign_in(&pam, "nobody", "any").is_err(), "a missing service file must reject");
 }
 
 #[test]
-fn the_real_stack_refuses_a_user_that_cannot_exist() {
+fn the_system_stack_rejects_an_unknown_user() {
     let pam = match Pam::load("telarch-test-without-a-file") {
         Ok(pam) => pam,
         Err(error) => {
@@ -110,13 +110,13 @@ fn the_real_stack_refuses_a_user_that_cannot_exist() {
             return;
         }
     };
-    // The name is longer than a user of Linux can have, and a directory service would not have it either.
+    // Longer than a Linux user name can be, so no directory service has it either.
     let user = "telarch-no-such-user-".repeat(4);
     assert!(sign_in(&pam, &user, "any").is_err());
 }
 
 #[test]
-fn an_account_that_is_disabled_in_the_file_does_not_come_in_through_pam() {
+fn an_account_disabled_in_the_file_is_rejected_by_pam_too() {
     let Some((pam, folder)) = service(BY_SCRIPT) else { return };
     write_judge(folder.path(), "[ \"$(tr -d '\\000')\" = unix ]");
     let path = folder.path().join("accounts");
@@ -128,7 +128,7 @@ fn an_account_that_is_disabled_in_the_file_does_not_come_in_through_pam() {
     assert_eq!(sign_in(&any, "root", "unix").as_deref(), Ok("root"));
     assert_eq!(sign_in(&any, "nobody", "other"), Err(AuthError::WrongPassword));
 
-    update(&path, IfMissing::Fail, |file| Ok::<_, Error>(file.set_standing("nobody", Standing::Disabled)?))
+    update(&path, IfMissing::Fail, |file| Ok::<_, Error>(file.set_state("nobody", EnabledState::Disabled)?))
         .unwrap();
     file.reload().unwrap();
     for password in ["own", "unix"] {
@@ -137,11 +137,15 @@ fn an_account_that_is_disabled_in_the_file_does_not_come_in_through_pam() {
     assert!(sign_in(&any, "root", "unix").is_ok());
     fs::write(&path, "half a reco").unwrap();
     assert!(file.reload().is_err());
-    assert_eq!(sign_in(&any, "root", "unix"), Err(AuthError::Unavailable), "who is disabled is unknown now");
+    assert_eq!(
+        sign_in(&any, "root", "unix"),
+        Err(AuthError::Unavailable),
+        "disabled accounts are unknown while the file is unreadable"
+    );
 }
 
 #[test]
-fn whoever_pam_has_let_in_is_asked_about_again_without_the_password() {
+fn pam_account_rules_are_checked_again_without_the_password() {
     let rules = |account| {
         format!("auth required pam_debug.so auth=success\naccount required pam_debug.so acct={account}\n")
     };
@@ -160,5 +164,9 @@ fn whoever_pam_has_let_in_is_asked_about_again_without_the_password() {
     }
     now("success");
     assert_eq!(any.still_admits(&account, HERE), Ok(()));
-    assert_eq!(any.still_admits(&auth::Account { name: "other".to_owned() }, HERE), Ok(()), "not by PAM");
+    assert_eq!(
+        any.still_admits(&auth::Account { name: "other".to_owned() }, HERE),
+        Ok(()),
+        "the account was not verified by PAM"
+    );
 }

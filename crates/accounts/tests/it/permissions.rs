@@ -1,4 +1,4 @@
-//! Files that must not be believed, and files that must not be harmed.
+//! Account files with wrong permissions, links, and leftovers of killed writers.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
@@ -30,7 +30,7 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 #[test]
-fn a_new_file_is_its_owners_only_and_leaves_nothing_beside_it() {
+fn a_new_file_has_mode_0600_and_no_leftovers() {
     let (folder, path) = with_account();
     change(&path).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
@@ -40,7 +40,7 @@ fn a_new_file_is_its_owners_only_and_leaves_nothing_beside_it() {
 }
 
 #[test]
-fn a_file_that_others_read_or_write_is_neither_read_nor_changed() {
+fn a_file_with_access_for_others_is_rejected() {
     let (_folder, path) = with_account();
     for mode in [0o640, 0o604, 0o620, 0o602, 0o666] {
         set_mode(&path, mode);
@@ -55,10 +55,10 @@ fn a_file_that_others_read_or_write_is_neither_read_nor_changed() {
 }
 
 #[test]
-fn a_file_of_another_user_is_neither_read_nor_changed() {
+fn a_file_of_another_user_is_rejected() {
     let (_folder, path) = with_account();
     if chown(&path, Some(12_345), None).is_err() {
-        skips::skip!("only root can give files away");
+        skips::skip!("changing the owner of a file requires root");
         return;
     }
     let error = FileAccounts::open(&path).unwrap_err();
@@ -68,7 +68,7 @@ fn a_file_of_another_user_is_neither_read_nor_changed() {
 }
 
 #[test]
-fn what_is_no_file_is_refused_at_once() {
+fn non_files_are_rejected_without_blocking() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("accounts");
     let missing = read(&path).unwrap_err();
@@ -76,10 +76,10 @@ fn what_is_no_file_is_refused_at_once() {
     assert!(missing.to_string().contains("telarch account add"), "{missing}");
     let missing = update(&path, IfMissing::Fail, |_| Ok::<_, Error>(())).unwrap_err();
     assert!(matches!(missing, Error::Accounts(AccountsError::Missing { .. })), "{missing}");
-    assert!(!path.exists(), "a failed change has made a file");
+    assert!(!path.exists(), "a failed change created the file");
 
     let nowhere = add(&folder.path().join("none/accounts"), "alice", cheap()).unwrap_err();
-    assert!(nowhere.to_string().starts_with("cannot find the folder of "), "{nowhere}");
+    assert!(nowhere.to_string().starts_with("cannot find the directory of "), "{nowhere}");
     fs::create_dir(&path).unwrap();
     assert!(matches!(read(&path).unwrap_err(), AccountsError::NotAFile { .. }));
     fs::remove_dir(&path).unwrap();
@@ -90,12 +90,12 @@ fn what_is_no_file_is_refused_at_once() {
 }
 
 #[test]
-fn what_is_wrong_in_a_file_is_told_and_left_alone() {
+fn errors_name_file_and_line_and_change_nothing() {
     let (_folder, path) = with_account();
     let wrong = fs::read_to_string(&path).unwrap() + "bob:secret\n";
     fs::write(&path, &wrong).unwrap();
     let error = change(&path).unwrap_err().to_string();
-    assert!(error.starts_with(&format!("{}, line 3: 2 instead of 6 fields", path.display())), "{error}");
+    assert!(error.starts_with(&format!("{}, line 3: expected 6 fields", path.display())), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), wrong);
 
     fs::write(&path, vec![b'#'; MAX_OCTETS + 1]).unwrap();
@@ -105,7 +105,7 @@ fn what_is_wrong_in_a_file_is_told_and_left_alone() {
 }
 
 #[test]
-fn a_link_leads_to_the_file_that_is_changed() {
+fn an_update_follows_a_symbolic_link() {
     let (folder, path) = with_account();
     let link = folder.path().join("link");
     symlink("accounts", &link).unwrap();
@@ -115,7 +115,7 @@ fn a_link_leads_to_the_file_that_is_changed() {
 }
 
 #[test]
-fn a_change_that_changes_nothing_does_not_touch_the_file() {
+fn an_update_without_changes_does_not_write() {
     let (_folder, path) = with_account();
     let before = fs::metadata(&path).unwrap();
     update(&path, IfMissing::Fail, |_| Ok::<_, Error>(())).unwrap();
@@ -123,19 +123,19 @@ fn a_change_that_changes_nothing_does_not_touch_the_file() {
         file.remove("alice")?;
         Ok::<_, Error>(file.remove("alice")?)
     });
-    assert_eq!(refused.unwrap_err().to_string(), "there is no account alice");
+    assert_eq!(refused.unwrap_err().to_string(), "no account named alice");
     let after = fs::metadata(&path).unwrap();
     assert_eq!((before.ino(), before.ctime_nsec()), (after.ino(), after.ctime_nsec()));
 }
 
 #[test]
-fn what_a_killed_writer_left_is_no_obstacle() {
+fn a_leftover_temporary_file_is_replaced() {
     let (folder, path) = with_account();
     let left = folder.path().join(".accounts.new");
     fs::write(&left, "half").unwrap();
     change(&path).unwrap();
     assert!(!left.exists());
-    // Whoever could put a link there would have us write elsewhere.
+    // A link in its place would redirect the write.
     let victim = folder.path().join("victim");
     fs::write(&victim, "mine").unwrap();
     symlink(&victim, &left).unwrap();

@@ -1,4 +1,4 @@
-//! Several processes that change one file, and processes that are killed while they do.
+//! Several processes that change one file, and writers that are killed.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -18,11 +18,13 @@ const EACH: usize = 20;
 const KILLS: u64 = 100;
 
 #[test]
-fn what_several_processes_add_at_the_same_time_is_all_there() {
+fn concurrent_updates_by_processes_are_all_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("accounts");
     let mut writers: Vec<Child> = (0..WRITERS)
-        .map(|writer| start("processes::the_adder", &path).env(NAME, format!("w{writer}")).spawn().unwrap())
+        .map(|writer| {
+            start("processes::adder_process", &path).env(NAME, format!("w{writer}")).spawn().unwrap()
+        })
         .collect();
     for writer in &mut writers {
         assert!(writer.wait().unwrap().success());
@@ -38,9 +40,9 @@ fn what_several_processes_add_at_the_same_time_is_all_there() {
     assert_eq!(last, 3_000_000_000 + u32::try_from(WRITERS * EACH).unwrap() - 1);
 }
 
-/// Not a test of its own: one of the processes of the test above.
+/// Not a test: one of the processes of the test above.
 #[test]
-fn the_adder() {
+fn adder_process() {
     let (Some(path), Ok(name)) = (env::var_os(PATH), env::var(NAME)) else { return };
     for at in 0..EACH {
         add(Path::new(&path), &format!("{name}-{at}"), PasswordHash::parse(CHEAP_HASH).unwrap()).unwrap();
@@ -61,17 +63,17 @@ fn a_killed_writer_leaves_the_old_or_the_new_file() {
         let file = read(&path).unwrap();
         let mut times = file.records().map(|record| record.changed.seconds());
         let number = times.next().expect("accounts");
-        assert!(times.all(|other| other == number), "after kill {kill} half of the file is older");
+        assert!(times.all(|other| other == number), "after kill {kill} the file mixes old and new content");
         assert_eq!(file.records().count(), 40);
         assert!(number >= promised.max(last), "after kill {kill}: {number} instead of at least {promised}");
         last = number;
     }
-    assert!(last > KILLS, "the writers hardly wrote");
+    assert!(last > KILLS, "the writers wrote too little");
 }
 
-/// Not a test of its own: the process that the test above starts and kills.
+/// Not a test: the process that the test above starts and kills.
 #[test]
-fn the_writer() {
+fn writer_process() {
     let Some(path) = env::var_os(PATH) else { return };
     if env::var_os(NAME).is_some() {
         return;
@@ -91,12 +93,12 @@ fn the_writer() {
     }
 }
 
-/// Starts a writer, kills it at a moment that differs each time, and tells the last number it has confirmed.
+/// Starts a writer, kills it after a varying delay, and returns the last number it has confirmed.
 fn write_until_killed(path: &Path, kill: u64) -> u64 {
-    let mut writer = start("processes::the_writer", path).stderr(Stdio::piped()).spawn().unwrap();
+    let mut writer = start("processes::writer_process", path).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(writer.stderr.take().unwrap()).lines();
     let first = lines.next().expect("the writer wrote nothing").unwrap();
-    // There is no event to wait for: the kill is meant to fall anywhere between two confirmations.
+    // The kill must happen at any time between two confirmations, so there is no event to wait for.
     thread::sleep(Duration::from_micros(kill * 137 % 4_000));
     writer.kill().unwrap();
     writer.wait().unwrap();

@@ -1,22 +1,22 @@
-//! Passwords against a real file, with real hashing.
+//! Password verification with a real file and real hashing.
 
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use auth::PasswordVerifier as _;
-use auth::account_file::{AccountFile, Standing};
+use auth::account_file::{AccountFile, EnabledState};
 use auth::{AuthError, VerifierCost};
 use rustix::time::{ClockId, clock_gettime};
 use telarch_accounts::{
-    AnyOf, Attempts, FileAccounts, IfMissing, LocalPrincipals, Lockout, LockoutPolicy, Serving, UnixUsers,
-    update,
+    AnyOf, Attempts, FileAccounts, IfMissing, LocalPrincipals, Lockout, LockoutPolicy, ServiceScope,
+    UnixUsers, update,
 };
 
 use super::{CHEAP_HASH, Error, HERE, add, hash, secret, sign_in};
 
 #[test]
-fn an_account_that_was_let_in_is_admitted_as_long_as_it_is_there_and_enabled() {
+fn still_admits_until_the_account_is_disabled_or_removed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("accounts");
     add(&path, "root", hash("own")).unwrap();
@@ -29,14 +29,14 @@ fn an_account_that_was_let_in_is_admitted_as_long_as_it_is_there_and_enabled() {
         any.still_admits(&account, HERE)
     };
     assert_eq!(any.still_admits(&account, HERE), Ok(()));
-    let to = |standing| move |file: &mut AccountFile| Ok(file.set_standing("root", standing)?);
-    assert_eq!(change(&to(Standing::Disabled)), Err(AuthError::NotAllowed));
-    assert_eq!(change(&to(Standing::Enabled)), Ok(()));
+    let to = |state| move |file: &mut AccountFile| Ok(file.set_state("root", state)?);
+    assert_eq!(change(&to(EnabledState::Disabled)), Err(AuthError::NotAllowed));
+    assert_eq!(change(&to(EnabledState::Enabled)), Ok(()));
     assert_eq!(change(&|file| Ok(file.remove("root").map(drop)?)), Err(AuthError::NotAllowed));
 }
 
 #[test]
-fn only_the_right_password_of_an_enabled_account_is_let_in() {
+fn only_the_right_password_of_an_enabled_account_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("accounts");
     add(&path, "Alice", hash("pass wörd")).unwrap();
@@ -52,15 +52,15 @@ fn only_the_right_password_of_an_enabled_account_is_let_in() {
         assert_eq!(sign_in(&accounts, user, password), Err(AuthError::WrongPassword), "{user} {password}");
     }
 
-    let disable = |standing| {
-        update(&path, IfMissing::Fail, |file| Ok::<_, Error>(file.set_standing("ALICE", standing)?)).unwrap();
+    let disable = |state| {
+        update(&path, IfMissing::Fail, |file| Ok::<_, Error>(file.set_state("ALICE", state)?)).unwrap();
         accounts.reload().unwrap();
     };
-    disable(Standing::Disabled);
+    disable(EnabledState::Disabled);
     assert_eq!(sign_in(&accounts, "Alice", "pass wörd"), Err(AuthError::NotAllowed));
     let wrong = sign_in(&accounts, "Alice", "other");
-    assert_eq!(wrong, Err(AuthError::WrongPassword), "a guess learns that the account is disabled");
-    disable(Standing::Enabled);
+    assert_eq!(wrong, Err(AuthError::WrongPassword), "a wrong password reveals that the account is disabled");
+    disable(EnabledState::Enabled);
     assert!(sign_in(&accounts, "Alice", "pass wörd").is_ok());
 
     update(&path, IfMissing::Fail, |file| Ok::<_, Error>(file.remove("alice")?)).unwrap();
@@ -69,7 +69,7 @@ fn only_the_right_password_of_an_enabled_account_is_let_in() {
 }
 
 #[test]
-fn a_name_that_does_not_exist_takes_as_long_as_a_wrong_password() {
+fn unknown_names_take_as_long_as_wrong_passwords() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("accounts");
     add(&path, "alice", hash("right")).unwrap();
@@ -86,7 +86,7 @@ fn a_name_that_does_not_exist_takes_as_long_as_a_wrong_password() {
     assert!(unknown > known / 3 && unknown < known * 3, "known {known:?}, unknown {unknown:?}");
 }
 
-/// What this thread has computed for so far: however busy the machine is, the same work takes the same.
+/// Returns the CPU time of this thread, which does not depend on the load of the machine.
 fn computed() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap())
@@ -127,7 +127,7 @@ fn a_locked_account_stays_locked_for_the_right_password() {
 }
 
 #[test]
-fn a_disabled_account_acts_as_nobody() {
+fn a_disabled_account_has_no_logon() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("accounts");
     add(&path, "alice", auth::account_file::PasswordHash::parse(CHEAP_HASH).unwrap()).unwrap();
@@ -135,14 +135,14 @@ fn a_disabled_account_acts_as_nobody() {
         std::fs::write(folder.path().join(file), "").unwrap();
     }
     let accounts = FileAccounts::open(&path).unwrap();
-    let users = UnixUsers::below(folder.path());
-    let principals = LocalPrincipals::new(Serving::OneUser { uid: 1 }, users, Some(accounts.clone()));
+    let users = UnixUsers::in_directory(folder.path());
+    let principals = LocalPrincipals::new(ServiceScope::OneUser { uid: 1 }, users, Some(accounts.clone()));
     assert!(principals.logon("alice").is_some());
     let by_ticket = || kerberos::Accounts::find(&principals, "alice").map(|found| found.is_some());
     assert_eq!(by_ticket(), Ok(true));
-    update(&path, IfMissing::Fail, |file| Ok::<_, Error>(file.set_standing("alice", Standing::Disabled)?))
+    update(&path, IfMissing::Fail, |file| Ok::<_, Error>(file.set_state("alice", EnabledState::Disabled)?))
         .unwrap();
     accounts.reload().unwrap();
     assert!(principals.logon("alice").is_none());
-    assert_eq!(by_ticket(), Err(AuthError::NotAllowed), "and not as somebody who is unknown");
+    assert_eq!(by_ticket(), Err(AuthError::NotAllowed), "a disabled account must not look unknown");
 }

@@ -1,4 +1,4 @@
-//! winbind, by a script that answers as `ntlm_auth` does, and by the real one where Samba is installed.
+//! winbind, simulated by a script that answers as `ntlm_auth` does, and the real one where Samba is installed.
 
 use std::fs;
 use std::io::Write as _;
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use super::HERE;
 use super::ntlm::{Machine, ntlm, offering};
 
-/// A program that does what a script says; each start adds a line to the file `starts`, each line it reads goes to
+/// Writes a program with this script. Each start adds a line to the file `starts`, and each input line is added to
 /// `asked`.
 fn program(script: &str) -> (PathBuf, TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -35,10 +35,10 @@ fn lines(folder: &TempDir, name: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// Reads one request, and keeps it.
+/// Reads and stores one request.
 const READ: &str = "while read -r line; do echo \"$line\" >> asked; [ \"$line\" = . ] && break; done";
 const YES: &str = "printf 'Authenticated: Yes\\nUser-Session-Key: 00112233445566778899AABBCCDDEEFF\\n.\\n'";
-/// With two ends, as Samba 4.17 has it.
+/// Ends with two markers, as Samba 4.17 does.
 const NO: &str = "printf 'Authenticated: No\\nAuthentication-Error: Wrong Password\\n.\\n.\\n'";
 
 fn winbind(program: &Path) -> Winbind {
@@ -50,7 +50,7 @@ fn ask(winbind: &Winbind, domain: &str, user: &str) -> Result<String, AuthError>
 }
 
 #[test]
-fn one_process_answers_one_request_after_the_other() {
+fn one_process_answers_all_requests() {
     let script = format!(
         "while :; do user=; {}; case $user in *bm8=*) {NO};; *) {YES};; esac; done",
         READ.replace("echo", "user=$user$line; echo")
@@ -75,7 +75,7 @@ fn one_process_answers_one_request_after_the_other() {
             "."
         ]
     );
-    // Those of this machine are not asked about, nor are names that could be lines.
+    // winbind is not asked about local accounts and invalid names.
     for (domain, user) in [("", "ann"), ("NODE7", "ann"), ("CORP", "ann\n."), ("CO\rRP", "ann"), ("CORP", "")]
     {
         assert_eq!(ask(&winbind, domain, user), Err(AuthError::WrongPassword), "{domain:?} {user:?}");
@@ -84,15 +84,15 @@ fn one_process_answers_one_request_after_the_other() {
 }
 
 #[test]
-fn a_program_that_does_not_answer_is_ended_and_not_started_again_at_once() {
+fn a_hanging_program_is_killed_and_restarted_after_a_delay() {
     let (path, folder) = program(&format!("{READ}; echo $$ > pid; exec sleep 600"));
     let winbind = winbind(&path).timeout(Duration::from_millis(500));
     let start = Instant::now();
     assert_eq!(ask(&winbind, "CORP", "ann"), Err(AuthError::Unavailable));
     assert!(start.elapsed() >= Duration::from_millis(500));
     let pid = fs::read_to_string(folder.path().join("pid")).unwrap();
-    assert!(!Path::new("/proc").join(pid.trim()).exists(), "it still runs");
-    // While it rests, nobody waits.
+    assert!(!Path::new("/proc").join(pid.trim()).exists(), "the program is still running");
+    // During the restart delay, requests fail immediately.
     let start = Instant::now();
     for _ in 0..20 {
         assert_eq!(ask(&winbind, "CORP", "ann"), Err(AuthError::Unavailable));
@@ -102,8 +102,8 @@ fn a_program_that_does_not_answer_is_ended_and_not_started_again_at_once() {
 }
 
 #[test]
-fn a_program_that_has_ended_is_started_again_before_anybody_is_refused() {
-    // One answer, and it ends; the file says that it has.
+fn an_exited_program_is_restarted_without_an_error() {
+    // The program exits after one answer, and creates a file when it does.
     let (path, folder) = program(&format!("{READ}; {YES}; echo x >> ended"));
     let winbind = winbind(&path);
     assert_eq!(ask(&winbind, "CORP", "ann").as_deref(), Ok("CORP\\ann"));
@@ -117,7 +117,7 @@ fn a_program_that_has_ended_is_started_again_before_anybody_is_refused() {
 }
 
 #[test]
-fn what_is_no_answer_lets_nobody_in() {
+fn malformed_answers_reject_the_sign_in() {
     for answer in [
         "printf 'Authenticated: Yes\\n.\\n'",
         "printf '.\\n.\\n'; exit 0",
@@ -131,39 +131,39 @@ fn what_is_no_answer_lets_nobody_in() {
         let winbind = winbind(&path).timeout(Duration::from_secs(5));
         let start = Instant::now();
         assert_eq!(ask(&winbind, "CORP", "ann"), Err(AuthError::Unavailable), "{answer}");
-        assert!(start.elapsed() < Duration::from_secs(4), "{answer} is waited for");
+        assert!(start.elapsed() < Duration::from_secs(4), "{answer}: waited for more output");
     }
     let winbind = winbind(Path::new("/nonexistent/ntlm_auth"));
     assert_eq!(ask(&winbind, "CORP", "ann"), Err(AuthError::Unavailable));
 }
 
 #[test]
-fn an_account_of_the_file_signs_in_while_winbind_is_out_of_order() {
+fn file_accounts_sign_in_while_winbind_is_unavailable() {
     let machine = Machine::new();
     let broken = Winbind::new("/nonexistent/ntlm_auth", WinbindScope::Everyone, Machine::names());
     let any = AnyNtlm::new(vec![machine.verifier(), Arc::new(broken)], Arc::new(machine.accounts.clone()));
     let sign_in = offering(Arc::new(any), &machine.accounts);
     assert!(ntlm(&sign_in, HERE, "", "alice", "s3cret").is_ok());
     assert_eq!(ntlm(&sign_in, HERE, "", "alice", "other").err(), Some(AuthError::WrongPassword));
-    // Nobody has judged this password, so nobody is locked out for it.
+    // There was no verdict on this password, so nothing is locked.
     assert_eq!(ntlm(&sign_in, HERE, "CORP", "ann", "s3cret").err(), Some(AuthError::Unavailable));
 }
 
-/// A winbind of its own, of a Samba without a domain that knows the user `games` of this machine. It sees its folder
-/// where others see `/run/samba`, because the place of its socket is fixed.
+/// A winbind of its own, of a Samba without a domain that has the user `games` of this machine. In its mount namespace
+/// its directory is mounted at `/run/samba`, because the path of its socket is fixed.
 struct Samba {
     folder: TempDir,
     daemon: Child,
 }
 
 impl Samba {
-    /// None where Samba or the right to do this is missing.
+    /// Returns `None` if Samba or the necessary privileges are missing.
     fn start() -> Option<Self> {
         let programs = ["/usr/sbin/winbindd", "/usr/bin/ntlm_auth", "/usr/bin/smbpasswd", "/usr/bin/nsenter"];
         let may = Command::new("unshare").args(["-m", "test", "-d", "/run/samba"]).status();
         if programs.iter().any(|path| !Path::new(path).exists()) || !may.is_ok_and(|status| status.success())
         {
-            skips::skip!("it takes root and Samba (Debian: apt-get install winbind samba-common-bin)");
+            skips::skip!("requires root and Samba (Debian: apt-get install winbind samba-common-bin)");
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
@@ -202,15 +202,15 @@ impl Samba {
         start.arg(path("run")).arg(path("smb.conf")).stdout(Stdio::null()).stderr(Stdio::null());
         let samba = Self { daemon: start.process_group(0).spawn().unwrap(), folder };
         let deadline = Instant::now() + Duration::from_secs(20);
-        // It tells nobody when it is ready.
+        // winbindd does not report when it is ready.
         while !samba.folder.path().join("run/winbindd/pipe").exists() {
-            assert!(Instant::now() < deadline, "winbind does not start");
+            assert!(Instant::now() < deadline, "winbind did not start");
             std::thread::sleep(Duration::from_millis(20));
         }
         Some(samba)
     }
 
-    /// A program that asks this winbind.
+    /// Returns a program that asks this winbind.
     fn program(&self) -> PathBuf {
         let (path, config) = (self.folder.path().join("ntlm_auth"), self.folder.path().join("smb.conf"));
         let (pid, config) = (self.daemon.id(), config.display());
@@ -230,7 +230,7 @@ impl Drop for Samba {
 }
 
 #[test]
-fn samba_lets_its_accounts_in_with_the_keys_of_their_clients() {
+fn samba_accounts_sign_in_and_session_keys_match() {
     let Some(samba) = Samba::start() else { return };
     let machine = Machine::new();
     let winbind = Arc::new(Winbind::new(samba.program(), WinbindScope::Everyone, Machine::names()));
@@ -244,10 +244,10 @@ fn samba_lets_its_accounts_in_with_the_keys_of_their_clients() {
     }
     assert_eq!(ask("", "alice", "s3cret").as_deref(), Ok("Alice"));
     for (domain, user, password) in
-        [("", "games", "S3cret"), ("", "nobody-at-all", "s3cret"), ("CORP", "games", "s3cret")]
+        [("", "games", "S3cret"), ("", "no-such-user", "s3cret"), ("CORP", "games", "s3cret")]
     {
         assert_eq!(ask(domain, user, password), Err(AuthError::WrongPassword), "{domain}\\{user}");
     }
-    // What was refused before has spoilt nothing.
+    // The refused sign-ins have no effect on later ones.
     assert_eq!(ask("", "games", "s3cret").as_deref(), Ok("games"));
 }

@@ -1,4 +1,4 @@
-//! Passwords as they are kept: Argon2id, or as the machine's own shadow file has them.
+//! Password hashes: Argon2id, and the hashes of the shadow file.
 
 mod argon2id;
 mod crypt_base64;
@@ -13,17 +13,17 @@ use self::yescrypt::Yescrypt;
 use super::record::beginning;
 use crate::Secret;
 
-/// What is kept instead of a password.
+/// A password hash.
 ///
-/// | begins with | what it is | where it comes from |
+/// | prefix | algorithm | source |
 /// |---|---|---|
 /// | `$argon2id$` | Argon2id (RFC 9106) as a PHC string | [`make`](Self::make) |
-/// | `$y$` | yescrypt in its own mode | `/etc/shadow` of today |
-/// | `$6$` | SHA-512-crypt | `/etc/shadow` of before |
-/// | `*` | nothing: no password is right | an account that signs in otherwise |
+/// | `$y$` | yescrypt in its native mode | current `/etc/shadow` |
+/// | `$6$` | SHA-512-crypt | older `/etc/shadow` |
+/// | `*` | none: no password is accepted | accounts that sign in by other means |
 ///
-/// Comparing takes the memory and the time the text asks for, within bounds: 64 MiB at most, 10 passes and 4 lanes
-/// for Argon2id, 1 000 000 rounds for SHA-512-crypt.
+/// Verification uses the memory and time that the hash specifies, within limits: 64 MiB, 10 passes and 4 lanes for
+/// Argon2id, 1 000 000 rounds for SHA-512-crypt.
 #[derive(Clone)]
 pub struct PasswordHash(Kind);
 
@@ -35,88 +35,86 @@ enum Kind {
     Never,
 }
 
-/// Why a text is not a hash that passwords can be compared with. The text itself is not shown.
+/// Reason why a password hash is rejected. The hash itself is not included.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HashError {
-    /// Another way of hashing, or none.
+    /// The hash algorithm is missing or not supported.
     #[error(
-        "the password is hashed with {scheme:?} instead of argon2id, y (yescrypt) or 6 (SHA-512)\n  give the account a password with telarch account set-password"
+        "unsupported password hash {scheme:?}; supported are argon2id, y (yescrypt) and 6 (SHA-512)\n  set the password with telarch account set-password"
     )]
     Scheme {
-        /// What stands between the first two dollar signs, cut short.
+        /// Text between the first two dollar signs, cut to 40 characters.
         scheme: String,
     },
-    /// Not in the form that its scheme has.
-    #[error(
-        "the hash of the password is not whole, or in a form that is not known\n  give the account a password with telarch account set-password"
-    )]
+    /// The hash does not have the format of its algorithm.
+    #[error("password hash is incomplete or malformed\n  set the password with telarch account set-password")]
     Malformed,
-    /// Numbers that would take too much memory or time, or too little to be a hash.
+    /// The Argon2id parameters are out of range.
     #[error(
-        "the password asks argon2id for m={memory},t={passes},p={lanes}\n  at most m={},t={},p={} is allowed, and m not below 8 times p",
+        "argon2id parameters m={memory},t={passes},p={lanes} are out of range\n  the limits are m={},t={},p={}, and m must be at least 8 times p",
         argon2id::MAX_MEMORY,
         argon2id::MAX_PASSES,
         argon2id::MAX_LANES
     )]
     Costs {
-        /// In KiB.
+        /// Memory in KiB.
         memory: u32,
-        /// How often the memory is gone through.
+        /// Number of passes.
         passes: u32,
-        /// How many threads could work at it.
+        /// Number of lanes.
         lanes: u32,
     },
-    /// More memory than is given, more than one lane, or more passes than the usual one.
+    /// The yescrypt parameters require too much memory, or more than one lane or pass.
     #[error(
-        "the password asks yescrypt for more than {} MiB, or for lanes or passes that are not known here",
+        "yescrypt parameters require more than {} MiB, or more than one lane or pass",
         yescrypt::MAX_MEMORY >> 20
     )]
     YescryptCosts,
-    /// Too many rounds, or too few to be a hash.
+    /// The number of SHA-512-crypt rounds is out of range.
     #[error(
-        "the password asks SHA-512-crypt for {rounds} rounds; {} to {} are allowed",
+        "SHA-512-crypt with {rounds} rounds is not allowed; the range is {} to {}",
         sha512_crypt::MIN_ROUNDS,
         sha512_crypt::MAX_ROUNDS
     )]
     Rounds {
-        /// How many.
+        /// Number of rounds.
         rounds: u32,
     },
 }
 
 impl PasswordHash {
-    /// Hashes a password with Argon2id: 19 MiB of memory and two passes, some 35 ms.
+    /// Hashes a password with Argon2id: 19 MiB of memory and two passes, about 35 ms.
     ///
-    /// The salt is random and of this password only.
+    /// `salt` must be random and used for this password only.
     #[must_use]
     pub fn make(password: &NewPassword, salt: [u8; 16]) -> Self {
         Self(Kind::Argon2id(Argon2id::make(&password.0, salt)))
     }
 
-    /// A hash that costs what those of [`make`](Self::make) cost and that no password has: what is compared
-    /// with for an account that does not exist.
+    /// Returns a hash that no password matches and that costs as much as those of [`make`](Self::make). It is verified
+    /// for accounts that do not exist.
     #[must_use]
     pub fn decoy() -> Self {
         Self(Kind::Argon2id(Argon2id::decoy()))
     }
 
-    /// What an account has that cannot sign in with a password compared here: `*`.
+    /// Returns the hash `*`, which no password matches.
     #[must_use]
     pub fn never() -> Self {
         Self(Kind::Never)
     }
 
-    /// Whether no password is right, as with [`never`](Self::never).
+    /// Returns `true` for [`never`](Self::never).
     #[must_use]
     pub fn is_never(&self) -> bool {
         matches!(self.0, Kind::Never)
     }
 
-    /// Reads what is kept.
+    /// Parses a hash.
     ///
     /// # Errors
-    /// [`HashError`].
+    /// [`HashError`] if it is malformed or its parameters are out of range.
     pub fn parse(text: &str) -> Result<Self, HashError> {
         if text == NEVER {
             return Ok(Self::never());
@@ -133,32 +131,32 @@ impl PasswordHash {
         }
     }
 
-    /// Whether this was made from the password. How long it takes tells nothing about the answer.
+    /// Returns `true` if this is the hash of the password. The duration does not depend on the result.
     ///
-    /// Hashes that would be compared much sooner than the [`decoy`](Self::decoy) take as long as that in addition, so
-    /// that an account that has one cannot be told from one that does not exist.
+    /// Hashes that are much faster than the [`decoy`](Self::decoy) additionally verify the decoy, so that their
+    /// accounts cannot be distinguished from missing ones.
     #[must_use]
     pub fn verify(&self, password: &Secret) -> bool {
         let (is_right, speed) = match &self.0 {
-            Kind::Argon2id(hash) => (hash.verify(password), Speed::AsUsual),
-            // Some of these take time in proportion to the square of the length.
-            _ if password.expose().len() > MAX_PASSWORD_OCTETS => (false, Speed::Quick),
+            Kind::Argon2id(hash) => (hash.verify(password), Speed::Slow),
+            // The cost of some of these grows with the square of the password length.
+            _ if password.expose().len() > MAX_PASSWORD_LENGTH => (false, Speed::Fast),
             Kind::Yescrypt(hash) => (hash.verify(password), hash.speed()),
             Kind::Sha512Crypt(hash) => (hash.verify(password), hash.speed()),
-            Kind::Never => (false, Speed::Quick),
+            Kind::Never => (false, Speed::Fast),
         };
-        if speed == Speed::Quick {
+        if speed == Speed::Fast {
             let _ = Argon2id::decoy().verify(password);
         }
         is_right
     }
 }
 
-/// How long a comparison takes beside that of a hash that was made here.
+/// Verification time, compared with the decoy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Speed {
-    Quick,
-    AsUsual,
+    Fast,
+    Slow,
 }
 
 impl fmt::Display for PasswordHash {
@@ -178,36 +176,36 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// A password that an account may be given: 1 to 256 octets in one line.
+/// A password that can be set: 1 to 256 bytes in one line.
 #[derive(Clone, Debug)]
 pub struct NewPassword(Secret);
 
-/// Why an account cannot be given a password.
+/// Reason why a password cannot be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PasswordRuleError {
-    /// Nothing.
-    #[error("the password is empty")]
+    /// The password is empty.
+    #[error("password is empty")]
     Empty,
-    /// More than clients and PAM modules carry.
-    #[error("the password is longer than {MAX_PASSWORD_OCTETS} octets")]
+    /// The password is longer than clients and PAM modules support.
+    #[error("password exceeds {MAX_PASSWORD_LENGTH} bytes")]
     TooLong,
-    /// Something that ends a line or a text elsewhere.
-    #[error("the password contains a line break or a NUL character")]
+    /// The password contains a line break or a NUL character.
+    #[error("password contains a line break or a NUL character")]
     NotOneLine,
 }
 
 impl NewPassword {
-    /// Takes a secret for a password.
+    /// Checks the rules for passwords.
     ///
     /// # Errors
-    /// [`PasswordRuleError`].
+    /// [`PasswordRuleError`] if the password violates a rule.
     pub fn new(secret: Secret) -> Result<Self, PasswordRuleError> {
         let text = secret.expose();
         if text.is_empty() {
             return Err(PasswordRuleError::Empty);
         }
-        if text.len() > MAX_PASSWORD_OCTETS {
+        if text.len() > MAX_PASSWORD_LENGTH {
             return Err(PasswordRuleError::TooLong);
         }
         if text.contains(['\0', '\n', '\r']) {
@@ -216,7 +214,7 @@ impl NewPassword {
         Ok(Self(secret))
     }
 
-    /// The password, for what else is made of it.
+    /// Password text, for computing other hashes.
     #[must_use]
     pub fn secret(&self) -> &Secret {
         &self.0
@@ -224,7 +222,7 @@ impl NewPassword {
 }
 
 const NEVER: &str = "*";
-const MAX_PASSWORD_OCTETS: usize = 256;
+const MAX_PASSWORD_LENGTH: usize = 256;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -235,12 +233,12 @@ mod tests {
         Secret::new(text.to_owned())
     }
 
-    /// From the reference implementation's own tests: version 19, `password`, `somesalt`, t=2, m=256, p=1.
+    /// Test vector of the reference implementation: version 19, `password`, `somesalt`, t=2, m=256, p=1.
     const REFERENCE: &str =
         "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
 
     #[test]
-    fn only_the_password_that_was_hashed_is_right() {
+    fn only_the_hashed_password_is_accepted() {
         let reference = PasswordHash::parse(REFERENCE).unwrap();
         assert_eq!(reference.to_string(), REFERENCE);
         assert!(reference.verify(&secret("password")));
@@ -255,7 +253,7 @@ mod tests {
         }
     }
 
-    /// Made by crypt(3) of libxcrypt 4.4.33.
+    /// Created with crypt(3) of libxcrypt 4.4.33.
     const SHADOW: [(&str, &str); 8] = [
         ("correct horse", "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$zwtVrjrUCmXcyLTs6oxLTQlzifSUkF8RHJ./tK5KU79"),
         ("grün 1", "$y$j9T$LdJMENpBABJJ3hIHjB1Bi.$BeoXzBrtCEcskOzxe4PBXMlTkHijnIZOUAC9qqh1Kr1"),
@@ -280,7 +278,7 @@ mod tests {
     ];
 
     #[test]
-    fn passwords_of_the_shadow_file_are_recognised() {
+    fn shadow_hashes_are_verified() {
         for (password, text) in SHADOW {
             let hash = PasswordHash::parse(text).unwrap();
             assert_eq!(hash.to_string(), text);
@@ -288,11 +286,11 @@ mod tests {
             assert!(!hash.verify(&secret(&format!("{password} "))), "{text}");
         }
         let long = PasswordHash::parse(SHADOW[2].1).unwrap();
-        assert!(!long.verify(&secret(&"y".repeat(MAX_PASSWORD_OCTETS + 1))));
+        assert!(!long.verify(&secret(&"y".repeat(MAX_PASSWORD_LENGTH + 1))));
     }
 
     #[test]
-    fn no_password_is_right_where_there_is_none() {
+    fn never_accepts_no_password() {
         let never = PasswordHash::parse("*").unwrap();
         assert_eq!(never.to_string(), "*");
         assert!(never.is_never() && !PasswordHash::decoy().is_never());
@@ -301,12 +299,30 @@ mod tests {
         }
     }
 
+    fn with(text: &str, from: &str, to: &str) -> String {
+        text.replacen(from, to, 1)
+    }
+
+    fn reference(from: &str, to: &str) -> String {
+        REFERENCE.replace(from, to)
+    }
+
+    fn scheme(scheme: &str) -> HashError {
+        HashError::Scheme { scheme: scheme.to_owned() }
+    }
+
+    fn costs(memory: u32, passes: u32, lanes: u32) -> HashError {
+        HashError::Costs { memory, passes, lanes }
+    }
+
+    fn rule(text: &str) -> Option<PasswordRuleError> {
+        NewPassword::new(secret(text)).err()
+    }
+
     #[test]
-    fn hashes_of_the_shadow_file_that_are_not_whole_or_ask_too_much_are_refused() {
-        let rounds = |rounds: u32| HashError::Rounds { rounds };
+    fn malformed_or_expensive_shadow_hashes_are_rejected() {
         let yescrypt = SHADOW[0].1;
         let sha512 = SHADOW[5].1;
-        let with = |text: &str, from: &str, to: &str| text.replacen(from, to, 1);
         for (text, error) in [
             ("$y$".to_owned(), HashError::Malformed),
             ("$y$j9T$F5Jx5fExrKuPp53xLKQ..1".to_owned(), HashError::Malformed),
@@ -341,8 +357,8 @@ mod tests {
             (with(sha512, "saltst$", "saltsts$"), HashError::Malformed),
             (with(sha512, "saltstringsaltst", ""), HashError::Malformed),
             (with(sha512, "saltstringsaltst", "salt,"), HashError::Malformed),
-            (with(sha512, "rounds=10000", "rounds=999"), rounds(999)),
-            (with(sha512, "rounds=10000", "rounds=1000001"), rounds(1_000_001)),
+            (with(sha512, "rounds=10000", "rounds=999"), HashError::Rounds { rounds: 999 }),
+            (with(sha512, "rounds=10000", "rounds=1000001"), HashError::Rounds { rounds: 1_000_001 }),
             (with(sha512, "rounds=10000", "rounds=010000"), HashError::Malformed),
             (with(sha512, "rounds=10000", "rounds=9999999999"), HashError::Malformed),
             (with(sha512, "rounds=10000", "rounds="), HashError::Malformed),
@@ -352,40 +368,36 @@ mod tests {
     }
 
     #[test]
-    fn hashes_of_other_kinds_and_costs_are_refused() {
-        let scheme = |scheme: &str| HashError::Scheme { scheme: scheme.to_owned() };
-        let costs = |memory, passes, lanes| HashError::Costs { memory, passes, lanes };
-        let with = |from: &str, to: &str| REFERENCE.replace(from, to);
+    fn unsupported_algorithms_and_costs_are_rejected() {
         for (text, error) in [
             (String::new(), scheme("")),
             ("password".to_owned(), scheme("")),
             ("$1$salt$hash".to_owned(), scheme("1")),
             ("!$6$salt$hash".to_owned(), scheme("")),
             ("**".to_owned(), scheme("")),
-            (with("argon2id", "argon2i"), scheme("argon2i")),
-            (with("v=19", "v=16"), HashError::Malformed),
-            (with("m=256,t=2,p=1", "t=2,m=256,p=1"), HashError::Malformed),
-            (with("p=1", "p=1,data=x"), HashError::Malformed),
-            (with(",p=1", ""), HashError::Malformed),
-            (with("m=256", "m=0256"), HashError::Malformed),
-            (with("m=256", "m=4294967296"), HashError::Malformed),
-            (with("c29tZXNhbHQ", "c29tZXNhbHQ="), HashError::Malformed),
-            (with("c29tZXNhbHQ", "c29t"), HashError::Malformed),
+            (reference("argon2id", "argon2i"), scheme("argon2i")),
+            (reference("v=19", "v=16"), HashError::Malformed),
+            (reference("m=256,t=2,p=1", "t=2,m=256,p=1"), HashError::Malformed),
+            (reference("p=1", "p=1,data=x"), HashError::Malformed),
+            (reference(",p=1", ""), HashError::Malformed),
+            (reference("m=256", "m=0256"), HashError::Malformed),
+            (reference("m=256", "m=4294967296"), HashError::Malformed),
+            (reference("c29tZXNhbHQ", "c29tZXNhbHQ="), HashError::Malformed),
+            (reference("c29tZXNhbHQ", "c29t"), HashError::Malformed),
             (format!("{REFERENCE}$"), HashError::Malformed),
-            (with("i/4", "i/5"), HashError::Malformed),
-            (with("m=256", "m=65537"), costs(65_537, 2, 1)),
-            (with("t=2", "t=11"), costs(256, 11, 1)),
-            (with("t=2", "t=0"), costs(256, 0, 1)),
-            (with("p=1", "p=5"), costs(256, 2, 5)),
-            (with("m=256,t=2,p=1", "m=8,t=2,p=2"), costs(8, 2, 2)),
+            (reference("i/4", "i/5"), HashError::Malformed),
+            (reference("m=256", "m=65537"), costs(65_537, 2, 1)),
+            (reference("t=2", "t=11"), costs(256, 11, 1)),
+            (reference("t=2", "t=0"), costs(256, 0, 1)),
+            (reference("p=1", "p=5"), costs(256, 2, 5)),
+            (reference("m=256,t=2,p=1", "m=8,t=2,p=2"), costs(8, 2, 2)),
         ] {
             assert_eq!(PasswordHash::parse(&text).err(), Some(error), "{text}");
         }
     }
 
     #[test]
-    fn passwords_follow_the_rules() {
-        let rule = |text: &str| NewPassword::new(secret(text)).err();
+    fn password_rules_are_enforced() {
         assert_eq!(rule(" "), None);
         assert_eq!(rule(&"x".repeat(256)), None);
         assert_eq!(rule(&"x".repeat(257)), Some(PasswordRuleError::TooLong));

@@ -1,4 +1,4 @@
-//! One account, and what its fields may be.
+//! Account records and their fields.
 
 use std::fmt;
 
@@ -6,24 +6,24 @@ use super::LineError;
 use super::password_hash::{HashError, PasswordHash};
 use super::sealed_nt_hash::SealedNtHash;
 
-/// One account of the file.
+/// An account of the file.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// What it is called.
+    /// Account name.
     pub name: AccountName,
-    /// The last number of its SID.
+    /// RID, the last number of the account's SID.
     pub rid: Rid,
-    /// What it may do in a service of one process.
+    /// Role in a service of one process.
     pub role: Role,
-    /// Whether it may sign in.
-    pub standing: Standing,
-    /// When the password was set.
+    /// Whether the account may sign in.
+    pub state: EnabledState,
+    /// Time of the last password change.
     pub changed: UnixTime,
-    /// What the password is compared with.
+    /// Password hash.
     pub password: PasswordHash,
-    /// Any remark.
+    /// Comment.
     pub comment: Comment,
-    /// What NTLM proves the password with; without it the account cannot sign in that way.
+    /// Sealed NT hash; `None` if the account cannot use NTLM.
     pub nt_hash: Option<SealedNtHash>,
 }
 
@@ -37,12 +37,12 @@ impl Record {
         let [name, rid, flags, changed, password, comment] = fields else {
             return Err(LineError::FieldCount { found: fields.len() });
         };
-        let (role, standing) = parse_flags(flags)?;
+        let (role, state) = parse_flags(flags)?;
         Ok(Self {
             name: AccountName::parse(name)?,
             rid: Rid::parse(rid)?,
             role,
-            standing,
+            state,
             changed: UnixTime::parse(changed)?,
             password: PasswordHash::parse(password).map_err(FieldError::Password)?,
             comment: Comment::parse(comment)?,
@@ -51,100 +51,96 @@ impl Record {
     }
 }
 
-/// The record as its line, without the end of it.
+/// Formats the record as a line, without the line ending.
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, rid, role, standing, changed, password, comment, nt_hash } = self;
-        let flags = match (role, standing) {
-            (Role::User, Standing::Enabled) => "",
-            (Role::Administrator, Standing::Enabled) => ADMIN,
-            (Role::User, Standing::Disabled) => DISABLED,
-            (Role::Administrator, Standing::Disabled) => "admin,disabled",
+        let Self { name, rid, role, state, changed, password, comment, nt_hash } = self;
+        let flags = match (role, state) {
+            (Role::User, EnabledState::Enabled) => "",
+            (Role::Administrator, EnabledState::Enabled) => ADMIN,
+            (Role::User, EnabledState::Disabled) => DISABLED,
+            (Role::Administrator, EnabledState::Disabled) => "admin,disabled",
         };
         write!(f, "{name}:{rid}:{flags}:{changed}:{password}:{comment}")?;
         nt_hash.map_or(Ok(()), |nt_hash| write!(f, ":{nt_hash}"))
     }
 }
 
-/// What is wrong with a field.
+/// Reason why a field is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FieldError {
-    /// A name that cannot be one.
+    /// The account name is not allowed.
     #[error(
-        "{name:?} is not a name of an account\n  use 1 to 64 letters, digits or any of . _ - $ ~ ! % & and no - first"
+        "invalid account name {name:?}\n  use 1 to 64 letters, digits or any of . _ - $ ~ ! % &, not beginning with -"
     )]
     Name {
-        /// As it was written, cut short.
+        /// Name as written, cut to 40 characters.
         name: String,
     },
-    /// A number that is not the RID of an account of this file.
+    /// The RID is outside the range of this file.
     #[error(
-        "the RID is not a number from {} to {}\n  add the account with telarch account add, which gives it one",
+        "RID is not a number from {} to {}\n  add the account with telarch account add, which assigns a RID",
         Rid::FIRST,
         Rid::LAST
     )]
     Rid,
-    /// A flag that means nothing.
-    #[error(
-        "the flag {flag:?} is unknown or repeated\n  known are {ADMIN} and {DISABLED}, with a comma between them"
-    )]
+    /// A flag is unknown or repeated.
+    #[error("unknown or repeated flag {flag:?}\n  use {ADMIN} and {DISABLED}, separated by a comma")]
     Flag {
-        /// As it was written, cut short.
+        /// Flag as written, cut to 40 characters.
         flag: String,
     },
-    /// A time that is none.
-    #[error("the time of the last password change is not a number of seconds from 0 to {}", UnixTime::LAST)]
+    /// The time is not a number in range.
+    #[error("time of the last password change is not a number of seconds from 0 to {}", UnixTime::LAST)]
     Changed,
-    /// A password that cannot be compared with.
+    /// The password hash is not supported.
     #[error(transparent)]
     Password(#[from] HashError),
-    /// A comment that does not fit into a line.
-    #[error("the comment is longer than {} characters, or has a colon or a control character", Comment::MAX)]
+    /// The comment is too long or contains forbidden characters.
+    #[error("comment exceeds {} characters or contains a colon or a control character", Comment::MAX)]
     Comment,
-    /// An NT hash that cannot be opened.
+    /// The NT hash is malformed.
     #[error(
-        "the last of 7 fields is not an NT hash sealed with aes-256-gcm\n  delete it with the colon before it, or give the account a password with telarch account set-password"
+        "field 7 is not an NT hash sealed with aes-256-gcm\n  delete it with the colon before it, or set the password with telarch account set-password"
     )]
     NtHash,
 }
 
-/// The name of an account.
+/// Account name.
 ///
-/// 1 to 64 letters, digits and marks in any script. Not among them are white space, control characters,
-/// `#`, `@`, and what names on Windows must not contain (`" / \ [ ] : ; | = , + * ? < >`); a `-` is not the
-/// first, so that no command line takes the name for an option.
-/// Two names that differ only in the case of letters are the same name, as on Windows.
+/// A name has 1 to 64 letters, digits and marks in any script. White space, control characters, `#`, `@` and the
+/// characters that Windows forbids in names (`" / \ [ ] : ; | = , + * ? < >`) are not allowed. The first character is
+/// not `-`, so that no command line mistakes the name for an option. Names are compared without case, as on Windows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AccountName(String);
 
 impl AccountName {
-    /// Takes a text for a name.
+    /// Parses an account name.
     ///
     /// # Errors
-    /// [`FieldError::Name`].
+    /// [`FieldError::Name`] if the text is not allowed as a name.
     pub fn parse(text: &str) -> Result<Self, FieldError> {
-        let fits = |c: char| !c.is_control() && !c.is_whitespace() && !FORBIDDEN.contains(c);
         let length = text.chars().take(MAX_NAME + 1).count();
-        if (1..=MAX_NAME).contains(&length) && !text.starts_with('-') && text.chars().all(fits) {
+        if (1..=MAX_NAME).contains(&length) && !text.starts_with('-') && text.chars().all(is_name_character) {
             return Ok(Self(text.to_owned()));
         }
         Err(FieldError::Name { name: beginning(text) })
     }
 
-    /// The name as it was written.
+    /// Name as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What is equal for two spellings of one name.
+    /// Key of the name: equal for all spellings of one name.
     #[must_use]
     pub fn key(&self) -> String {
         Self::key_of(&self.0)
     }
 
-    /// The key of a name that someone claims to have; any text has one.
+    /// Returns the key of any text that a client claims as a name.
     #[must_use]
     pub fn key_of(name: &str) -> String {
         name.to_lowercase()
@@ -163,10 +159,10 @@ impl fmt::Debug for AccountName {
     }
 }
 
-/// The last number of an account's SID.
+/// RID of an account: the last number of its SID.
 ///
-/// Users and groups of the machine have numbers up to 1001 + 2·2³⁰ = 2147484649 (`sddl::linux`), so that
-/// what an account of this file is granted is never granted to one of them.
+/// Unix users and groups have RIDs up to 1001 + 2·2³⁰ = 2147484649 (`sddl::linux`). The RIDs of this file are larger,
+/// so that rights of its accounts never apply to a Unix user or group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rid(
     /// INVARIANT: from `FIRST` to `LAST`.
@@ -174,18 +170,18 @@ pub struct Rid(
 );
 
 impl Rid {
-    /// The number of the first account of a file; one that is recognised on sight.
+    /// RID of the first account of a file.
     pub const FIRST: Self = Self(3_000_000_000);
-    /// The largest number; there is always one above it.
+    /// Largest RID; `u32::MAX` is reserved for its successor.
     pub const LAST: Self = Self(u32::MAX - 1);
 
-    /// The RID with this number; none if it is outside the range.
+    /// Creates a RID; `None` if the number is out of range.
     #[must_use]
     pub fn new(number: u32) -> Option<Self> {
         (Self::FIRST.0..=Self::LAST.0).contains(&number).then_some(Self(number))
     }
 
-    /// The number.
+    /// Number of the RID.
     #[must_use]
     pub fn number(self) -> u32 {
         self.0
@@ -202,28 +198,27 @@ impl fmt::Display for Rid {
     }
 }
 
-/// What an account may do in a service of one process, where everything is done as one user: the flag
-/// `admin`.
+/// Role of an account in a service of one process, which executes all requests as one user: the flag `admin`.
 ///
-/// Where every user has a process of its own, the groups of the machine decide and this has no meaning.
+/// In a service with a process per user, the groups of the machine decide, and this is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// `admin`: everything the service can do.
+    /// Flag `admin`: full access to the service.
     Administrator,
-    /// No flag: what `RootSDDL` and its like grant to it.
+    /// No flag: the access that `RootSDDL` and other security descriptors grant.
     User,
 }
 
-/// Whether an account may sign in: the flag `disabled`.
+/// Whether an account or a mapping may be used: the flag `disabled`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It may.
+pub enum EnabledState {
+    /// In use.
     Enabled,
-    /// `disabled`: it may not, whatever proves who it is.
+    /// Flag `disabled`: rejected regardless of how the client authenticates.
     Disabled,
 }
 
-/// A time, in seconds since 1970 (UTC), up to the end of the year 9999.
+/// A time in seconds since 1970 (UTC), up to the end of the year 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnixTime(
     /// INVARIANT: at most `LAST`.
@@ -233,13 +228,13 @@ pub struct UnixTime(
 impl UnixTime {
     const LAST: u64 = 253_402_300_799;
 
-    /// The time with this number of seconds; the last there is if it is later.
+    /// Creates a time; later ones become the last representable time.
     #[must_use]
     pub fn new(seconds: u64) -> Self {
         Self(seconds.min(Self::LAST))
     }
 
-    /// The number of seconds.
+    /// Seconds since 1970.
     #[must_use]
     pub fn seconds(self) -> u64 {
         self.0
@@ -256,24 +251,24 @@ impl fmt::Display for UnixTime {
     }
 }
 
-/// A remark of at most 200 characters, without colons and control characters.
+/// A comment of at most 200 characters, without colons and control characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comment(String);
 
 impl Comment {
     const MAX: usize = 200;
 
-    /// Takes a text for a comment.
+    /// Parses a comment.
     ///
     /// # Errors
-    /// [`FieldError::Comment`].
+    /// [`FieldError::Comment`] if it is too long or contains forbidden characters.
     pub fn parse(text: &str) -> Result<Self, FieldError> {
         let is_short = text.chars().take(Self::MAX + 1).count() <= Self::MAX;
-        let fits = is_short && !text.chars().any(|c| c.is_control() || c == ':');
-        if fits { Ok(Self(text.to_owned())) } else { Err(FieldError::Comment) }
+        let is_valid = is_short && !text.chars().any(|c| c.is_control() || c == ':');
+        if is_valid { Ok(Self(text.to_owned())) } else { Err(FieldError::Comment) }
     }
 
-    /// The text.
+    /// Text of the comment.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -286,33 +281,37 @@ impl fmt::Display for Comment {
     }
 }
 
-/// Enough of a name to find it, without anything that would disturb a log or a terminal.
+fn is_name_character(c: char) -> bool {
+    !c.is_control() && !c.is_whitespace() && !FORBIDDEN.contains(c)
+}
+
+/// Returns the beginning of a name for messages, without control characters.
 pub(super) fn shown(name: &str) -> String {
     name.chars().take(64).map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }
 
-fn parse_flags(text: &str) -> Result<(Role, Standing), FieldError> {
-    let (mut role, mut standing) = (Role::User, Standing::Enabled);
+fn parse_flags(text: &str) -> Result<(Role, EnabledState), FieldError> {
+    let (mut role, mut state) = (Role::User, EnabledState::Enabled);
     if text.is_empty() {
-        return Ok((role, standing));
+        return Ok((role, state));
     }
     for flag in text.split(',') {
         match flag {
             ADMIN if role == Role::User => role = Role::Administrator,
-            DISABLED if standing == Standing::Enabled => standing = Standing::Disabled,
+            DISABLED if state == EnabledState::Enabled => state = EnabledState::Disabled,
             _ => return Err(FieldError::Flag { flag: beginning(flag) }),
         }
     }
-    Ok((role, standing))
+    Ok((role, state))
 }
 
-/// Digits without a sign and without zeros in front, so that every number has one spelling.
+/// Parses a decimal number without sign and leading zeros, so that every number has one spelling.
 pub(super) fn decimal(text: &str) -> Option<u64> {
     let is_canonical = text == "0" || (!text.starts_with('0') && text.bytes().all(|c| c.is_ascii_digit()));
     if is_canonical { text.parse().ok() } else { None }
 }
 
-/// Enough of a text to recognise it.
+/// Returns the first 40 characters of a text.
 pub(super) fn beginning(text: &str) -> String {
     text.chars().take(40).collect()
 }
@@ -328,7 +327,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_other_places_would_take_apart_are_refused() {
+    fn names_with_special_characters_are_rejected() {
         for name in ["alice", "Jürgen", "svc-backup$", "a.b_c", "0", &"x".repeat(64)] {
             assert_eq!(AccountName::parse(name).unwrap().as_str(), name);
         }
@@ -340,11 +339,11 @@ mod tests {
     }
 
     #[test]
-    fn flags_are_read_in_any_order_and_once() {
-        let both = (Role::Administrator, Standing::Disabled);
+    fn flags_are_parsed_in_any_order_and_once() {
+        let both = (Role::Administrator, EnabledState::Disabled);
         assert_eq!(parse_flags("admin,disabled").unwrap(), both);
         assert_eq!(parse_flags("disabled,admin").unwrap(), both);
-        assert_eq!(parse_flags("").unwrap(), (Role::User, Standing::Enabled));
+        assert_eq!(parse_flags("").unwrap(), (Role::User, EnabledState::Enabled));
         for flags in ["admin,admin", ",", "admin,", "Admin", "admin disabled"] {
             assert!(parse_flags(flags).is_err(), "{flags:?}");
         }
@@ -360,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn rids_stay_clear_of_the_users_and_groups_of_the_machine() {
+    fn rids_do_not_overlap_with_unix_users_and_groups() {
         assert!(Rid::FIRST.number() > 1001 + 2 * (1 << 30));
         assert_eq!(Rid::new(2_999_999_999), None);
         assert_eq!(Rid::new(u32::MAX), None);

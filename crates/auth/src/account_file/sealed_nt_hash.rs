@@ -1,20 +1,20 @@
-//! The hash that NTLM needs, sealed with a key that is not in the file.
+//! NT hash for NTLM, sealed with a key that is not in the file.
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-/// The NT hash of a password, sealed with AES-256-GCM: `$aes-256-gcm$NONCE$SEALED`.
+/// NT hash of a password, sealed with AES-256-GCM: `$aes-256-gcm$NONCE$SEALED`.
 ///
-/// Whoever has an NT hash can sign in with it (MS-NLMP 5.1), so it is kept apart from its key.
-/// Sealing and opening are the caller's: the key is the machine's, the additional data the account's name and SID,
-/// so that it opens in no other record.
+/// An NT hash is sufficient to sign in (MS-NLMP 5.1), so it is stored apart from its key. The caller seals and opens
+/// it: with the key of the machine, and with the account's name and RID as associated data, so that it opens in no
+/// other record.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SealedNtHash {
-    /// Used for this hash only.
+    /// Nonce, used for this hash only.
     pub nonce: [u8; 12],
-    /// The sixteen octets of the hash, sealed, and the sixteen of the tag.
+    /// Ciphertext of the 16-byte hash, followed by the 16-byte tag.
     pub sealed: [u8; 32],
 }
 
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sealed_hash_is_written_and_read_whole_or_not_at_all() {
+    fn a_sealed_hash_round_trips_and_changes_are_rejected() {
         let sealed = SealedNtHash { nonce: [1; 12], sealed: [255; 32] };
         let text = sealed.to_string();
         assert_eq!(text, "$aes-256-gcm$AQEBAQEBAQEBAQEB$//////////////////////////////////////////8");

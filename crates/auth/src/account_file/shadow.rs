@@ -1,100 +1,100 @@
-//! Users of a Linux machine, to be taken over: the lines of `/etc/shadow` (shadow(5)).
+//! Import of the users of a Linux machine from `/etc/shadow` lines (shadow(5)).
 //!
 //! ```text
 //! alice:$y$j9T$F5Jx5fExrKuPp53xLKQ..1$zwtVrjrUCmXcyLTs6oxLTQlzifSUkF8RHJ./tK5KU79:19800:0:99999:7:::
 //! ```
 //!
-//! | field | what becomes of it |
+//! | field | use |
 //! |---|---|
-//! | name | the account's name |
-//! | password | the account's password; behind a `!` it is locked: [`Standing::Disabled`] |
-//! | day of the last change | the time of the last change; 0 is a [`Skip`] |
-//! | least and most days, warning, grace | not looked at |
+//! | name | account name |
+//! | password | password hash; a leading `!` (locked) becomes [`EnabledState::Disabled`] |
+//! | day of the last change | time of the last password change; 0 is a reason to [`Skip`] the account |
+//! | minimum and maximum age, warning, inactivity | ignored |
 //! | day of expiry | [`Entry::expires`] |
 //!
-//! No text of a line is repeated in an error: it may be a hash in the wrong place.
+//! Error messages contain no text of the line, because it may be a misplaced hash.
 
 use super::password_hash::{HashError, PasswordHash};
-use super::record::{AccountName, FieldError, Standing, UnixTime, shown};
+use super::record::{AccountName, EnabledState, FieldError, UnixTime, shown};
 use super::{AtLine, MAX_LINE_OCTETS, MAX_LINES, fields, parse_lines};
 
-/// What a line says.
+/// A parsed line.
 #[derive(Clone, Debug)]
 pub enum Line {
-    /// An account that can be taken over.
+    /// An account that can be imported.
     Account(Entry),
-    /// An account that is left where it is.
+    /// An account that is not imported.
     Skipped {
-        /// Whose it is.
+        /// Account name.
         name: String,
-        /// Why.
+        /// Reason.
         reason: Skip,
     },
 }
 
-/// An account that can be taken over.
+/// An account that can be imported.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// What it is called.
+    /// Account name.
     pub name: AccountName,
-    /// What its password is compared with.
+    /// Password hash.
     pub password: PasswordHash,
-    /// [`Standing::Disabled`] if the password is locked.
-    pub standing: Standing,
-    /// When the password was set, if it is known.
+    /// [`EnabledState::Disabled`] if the password is locked.
+    pub state: EnabledState,
+    /// Time of the last password change, if known.
     pub changed: Option<UnixTime>,
-    /// From when on the account may no longer sign in, if ever.
+    /// Time from which the account may no longer sign in; `None` for never.
     pub expires: Option<UnixTime>,
 }
 
-/// Why an account is not taken over.
+/// Reason why an account is not imported.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Skip {
-    /// The field of the password is empty: it takes none to sign in.
-    #[error("it takes no password to sign in")]
+    /// The password field is empty: signing in requires no password.
+    #[error("no password is required to sign in")]
     NoPassword,
-    /// `*`, `!` or `!!`: no password is right.
-    #[error("no password was ever set, as for users that only own files and services")]
+    /// `*`, `!` or `!!`: no password is accepted.
+    #[error("no password was ever set, as usual for system users")]
     NeverSet,
-    /// The day of the last change is 0.
-    #[error("its password must be changed before it is used")]
+    /// The day of the last change is 0, so the password must be changed first.
+    #[error("the password must be changed before it is used")]
     MustChange,
-    /// A hash that cannot be compared with here.
+    /// The password hash is not supported here.
     #[error(transparent)]
     Password(#[from] HashError),
-    /// The name is none that an account here can have.
+    /// The account name is not allowed here.
     #[error(transparent)]
     Name(#[from] FieldError),
 }
 
-/// Why a text is not in the form of `/etc/shadow`.
+/// Reason why a line is not in `/etc/shadow` format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineError {
-    /// Too much to look at.
-    #[error("there are more than {MAX_LINES} lines, or the line is longer than {MAX_LINE_OCTETS} octets")]
+    /// The text exceeds the limits.
+    #[error("more than {MAX_LINES} lines, or line longer than {MAX_LINE_OCTETS} bytes")]
     TooLong,
-    /// Not nine fields, or no name.
-    #[error("it is not NAME:PASSWORD: and seven more fields, as in /etc/shadow")]
+    /// There are not nine fields, or the name is empty.
+    #[error("expected NAME:PASSWORD: and seven more fields, as in /etc/shadow")]
     Shape,
-    /// A day is no number.
-    #[error("the day of the last change or of expiry is not a number of days since 1970")]
+    /// A day is not a number.
+    #[error("day of the last change or of expiry is not a number of days since 1970")]
     Day,
 }
 
-/// Reads a whole file; empty lines and comments do not count.
+/// Parses a whole file; empty lines and comments are ignored.
 ///
 /// # Errors
-/// The first line that is wrong, and why: half of a list of accounts is not taken over.
+/// [`LineError`] for the first invalid line; an incomplete list is not imported.
 pub fn parse(text: &str) -> Result<Vec<Line>, AtLine<LineError>> {
     parse_lines(text, LineError::TooLong, parse_line)
 }
 
-/// Reads one line; none for one that is empty or a comment.
+/// Parses one line; `None` for an empty line or a comment.
 ///
 /// # Errors
-/// [`LineError`].
+/// [`LineError`] if the line is malformed.
 pub fn parse_line(text: &str) -> Result<Option<Line>, LineError> {
     let Some(fields) = fields(text, LineError::TooLong)? else { return Ok(None) };
     let [name, password, changed, _, _, _, _, expires, _] = fields.as_slice() else {
@@ -108,29 +108,29 @@ pub fn parse_line(text: &str) -> Result<Option<Line>, LineError> {
         Ok(_) if changed == Some(UnixTime::new(0)) => {
             Line::Skipped { name: shown(name), reason: Skip::MustChange }
         }
-        Ok((name, password, standing)) => Line::Account(Entry { name, password, standing, changed, expires }),
+        Ok((name, password, state)) => Line::Account(Entry { name, password, state, changed, expires }),
         Err(reason) => Line::Skipped { name: shown(name), reason },
     }))
 }
 
-fn account(name: &str, password: &str) -> Result<(AccountName, PasswordHash, Standing), Skip> {
+fn account(name: &str, password: &str) -> Result<(AccountName, PasswordHash, EnabledState), Skip> {
     let hash = password.trim_start_matches('!');
     match hash {
         "" if password.is_empty() => return Err(Skip::NoPassword),
         "" | "*" => return Err(Skip::NeverSet),
         _ => {}
     }
-    let standing = if hash == password { Standing::Enabled } else { Standing::Disabled };
-    Ok((AccountName::parse(name)?, PasswordHash::parse(hash)?, standing))
+    let state = if hash == password { EnabledState::Enabled } else { EnabledState::Disabled };
+    Ok((AccountName::parse(name)?, PasswordHash::parse(hash)?, state))
 }
 
-/// None for an empty field, which stands for never.
+/// Parses a number of days since 1970; `None` for an empty field.
 fn parse_day(text: &str) -> Result<Option<UnixTime>, LineError> {
-    const MOST_DIGITS: usize = 9;
+    const MAX_DIGITS: usize = 9;
     if text.is_empty() {
         return Ok(None);
     }
-    if text.len() > MOST_DIGITS || !text.bytes().all(|c| c.is_ascii_digit()) {
+    if text.len() > MAX_DIGITS || !text.bytes().all(|c| c.is_ascii_digit()) {
         return Err(LineError::Day);
     }
     let days: u64 = text.parse().map_err(|_| LineError::Day)?;
@@ -157,9 +157,9 @@ mod tests {
     }
 
     #[test]
-    fn a_user_is_taken_over_with_the_password() {
+    fn a_user_is_imported_with_the_password() {
         let entry = account(&line(HASH));
-        assert_eq!((entry.name.as_str(), entry.standing), ("alice", Standing::Enabled));
+        assert_eq!((entry.name.as_str(), entry.state), ("alice", EnabledState::Enabled));
         assert_eq!((entry.changed, entry.expires), (Some(UnixTime::new(19_800 * 86_400)), None));
         assert!(entry.password.verify(&Secret::new("correct horse".to_owned())));
         let entry = account(&format!("alice:{HASH}:::::14:20000:\r"));
@@ -167,17 +167,17 @@ mod tests {
     }
 
     #[test]
-    fn a_locked_password_is_that_of_a_disabled_account() {
+    fn a_locked_password_disables_the_account() {
         for locked in [format!("!{HASH}"), format!("!!{HASH}")] {
-            assert_eq!(account(&line(&locked)).standing, Standing::Disabled, "{locked}");
+            assert_eq!(account(&line(&locked)).state, EnabledState::Disabled, "{locked}");
         }
     }
 
     #[test]
-    fn users_without_a_password_that_can_be_used_are_left_with_a_reason() {
+    fn users_without_a_usable_password_are_skipped() {
         let name = FieldError::Name { name: "al ice".to_owned() };
         let scheme = HashError::Scheme { scheme: "1".to_owned() };
-        for (text, whose, skip) in [
+        for (text, expected_name, skip) in [
             (line(""), "alice", Skip::NoPassword),
             (line("*"), "alice", Skip::NeverSet),
             (line("!"), "alice", Skip::NeverSet),
@@ -190,7 +190,7 @@ mod tests {
         ] {
             match parse_line(&text) {
                 Ok(Some(Line::Skipped { name, reason })) => {
-                    assert_eq!((name.as_str(), reason), (whose, skip));
+                    assert_eq!((name.as_str(), reason), (expected_name, skip));
                 }
                 other => panic!("{text}: {other:?}"),
             }
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_line_of_shadow_is_refused_without_repeating_it() {
+    fn malformed_lines_are_rejected_without_quoting_them() {
         for (text, error) in [
             ("alice".to_owned(), LineError::Shape),
             (format!("alice:{HASH}"), LineError::Shape),
@@ -216,14 +216,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_taken_over_whole_or_not_at_all() {
+    fn one_malformed_line_rejects_the_file() {
         let text = format!("root:*:19800:0:99999:7:::\n\n{}\n", line(HASH));
         assert_eq!(parse(&text).unwrap().len(), 2);
         let error = parse(&format!("{text}bob:x\n")).unwrap_err();
         assert_eq!(error, AtLine { line: 4, reason: LineError::Shape });
         assert_eq!(
             error.to_string(),
-            "line 4: it is not NAME:PASSWORD: and seven more fields, as in /etc/shadow"
+            "line 4: expected NAME:PASSWORD: and seven more fields, as in /etc/shadow"
         );
     }
 }

@@ -1,112 +1,112 @@
-//! Accounts of Samba, to be taken over: the lines of `smbpasswd`, as `pdbedit -L -w` prints them (smbpasswd(5)).
+//! Import of Samba accounts from `smbpasswd` lines, as `pdbedit -L -w` prints them (smbpasswd(5)).
 //!
 //! ```text
 //! alice:1000:XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX:8846F7EAEE8FB117AD06BDD830B7586C:[U          ]:LCT-65F2C3A1:
 //! ```
 //!
-//! | field | what becomes of it |
+//! | field | use |
 //! |---|---|
-//! | name | the account's name |
-//! | uid | not looked at: accounts get RIDs of their own |
-//! | LAN Manager hash | never taken over |
+//! | name | account name |
+//! | uid | ignored; accounts get RIDs of their own |
+//! | LAN Manager hash | never imported |
 //! | NT hash | sealed by the caller, for NTLM |
-//! | flags | [`Entry`], or the [`Skip`] that stands in its way |
-//! | time of the last change | the time of the last change |
+//! | flags | [`Entry`], or the reason to [`Skip`] the account |
+//! | time of the last change | time of the last password change |
 //!
-//! No text of a line is repeated in an error: it may be a hash in the wrong place.
+//! Error messages contain no text of the line, because it may be a misplaced hash.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::record::{AccountName, FieldError, Standing, UnixTime, shown};
+use super::record::{AccountName, EnabledState, FieldError, UnixTime, shown};
 use super::{AtLine, MAX_LINE_OCTETS, MAX_LINES, fields, parse_lines};
 
-/// What a line says.
+/// A parsed line.
 #[derive(Clone, Debug)]
 pub enum Line {
-    /// An account that can be taken over.
+    /// An account that can be imported.
     Account(Entry),
-    /// An account that is left where it is.
+    /// An account that is not imported.
     Skipped {
-        /// Whose it is.
+        /// Account name.
         name: String,
-        /// Why.
+        /// Reason.
         reason: Skip,
     },
 }
 
-/// An account that can be taken over.
+/// An account that can be imported.
 #[derive(Clone)]
 pub struct Entry {
-    /// What it is called.
+    /// Account name.
     pub name: AccountName,
-    /// MD4 of the password in UTF-16LE (MS-NLMP 3.3.1): as good as the password for NTLM, and of no use for anything
+    /// MD4 of the password in UTF-16LE (MS-NLMP 3.3.1): equivalent to the password for NTLM, and useless for anything
     /// else.
     pub nt_hash: Zeroizing<[u8; 16]>,
-    /// The flags `D` (disabled) and `L` (locked) become [`Standing::Disabled`].
-    pub standing: Standing,
-    /// When the password was set, if it is known.
+    /// [`EnabledState::Disabled`] if flag `D` (disabled) or `L` (locked) is set.
+    pub state: EnabledState,
+    /// Time of the last password change, if known.
     pub changed: Option<UnixTime>,
 }
 
-/// Why an account is not taken over.
+/// Reason why an account is not imported.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Skip {
-    /// Flag `N`, or the hash of nothing: it takes no password to sign in.
-    #[error("it has no password")]
+    /// Flag `N`, or the hash of the empty password: signing in requires no password.
+    #[error("no password is required to sign in")]
     NoPassword,
-    /// Flag `W` or `S`: a machine of a domain.
-    #[error("it belongs to a machine, not to a user")]
+    /// Flag `W` or `S`: a domain member or domain controller.
+    #[error("machine account")]
     Machine,
-    /// Flag `I`: another domain.
-    #[error("it belongs to a trusted domain, not to a user")]
+    /// Flag `I`: a trust account of another domain.
+    #[error("trust account of a domain")]
     Domain,
-    /// Neither of these, nor `U`.
-    #[error("it is not the account of a user")]
+    /// Flag `U` is missing.
+    #[error("not a user account")]
     NotAUser,
-    /// The NT hash is not there.
-    #[error("it has no NT hash: its password was never set")]
+    /// The NT hash is missing.
+    #[error("no NT hash; the password was never set")]
     NoHash,
-    /// The name is none that an account here can have.
+    /// The account name is not allowed here.
     #[error(transparent)]
     Name(#[from] FieldError),
 }
 
-/// Why a text is not in the form of `smbpasswd`.
+/// Reason why a line is not in `smbpasswd` format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineError {
-    /// Too much to look at.
-    #[error("there are more than {MAX_LINES} lines, or the line is longer than {MAX_LINE_OCTETS} octets")]
+    /// The text exceeds the limits.
+    #[error("more than {MAX_LINES} lines, or line longer than {MAX_LINE_OCTETS} bytes")]
     TooLong,
-    /// Fields are missing.
-    #[error("it is not NAME:UID:LMHASH:NTHASH:[FLAGS]:LCT-TIME:, as pdbedit -L -w prints it")]
+    /// Fields are missing or in excess.
+    #[error("expected NAME:UID:LMHASH:NTHASH:[FLAGS]:LCT-TIME:, as printed by pdbedit -L -w")]
     Shape,
-    /// A hash is neither 32 hexadecimal digits nor what stands for none.
-    #[error("a hash is not 32 hexadecimal digits")]
+    /// A hash is neither 32 hexadecimal digits nor a placeholder for none.
+    #[error("hash is not 32 hexadecimal digits")]
     Hash,
-    /// The flags are not letters in brackets, or unknown.
-    #[error("the flags are not known letters in square brackets")]
+    /// The flags are not known letters in brackets.
+    #[error("flags are not known letters in square brackets")]
     Flags,
-    /// The time is not one.
-    #[error("the time of the last change is not LCT- and eight hexadecimal digits")]
+    /// The time is malformed.
+    #[error("time of the last change is not LCT- and eight hexadecimal digits")]
     Time,
 }
 
-/// Reads a whole file; empty lines and comments do not count.
+/// Parses a whole file; empty lines and comments are ignored.
 ///
 /// # Errors
-/// The first line that is wrong, and why: half of a list of accounts is not taken over.
+/// [`LineError`] for the first invalid line; an incomplete list is not imported.
 pub fn parse(text: &str) -> Result<Vec<Line>, AtLine<LineError>> {
     parse_lines(text, LineError::TooLong, parse_line)
 }
 
-/// Reads one line; none for one that is empty or a comment.
+/// Parses one line; `None` for an empty line or a comment.
 ///
 /// # Errors
-/// [`LineError`].
+/// [`LineError`] if the line is malformed.
 pub fn parse_line(text: &str) -> Result<Option<Line>, LineError> {
     let Some(fields) = fields(text, LineError::TooLong)? else { return Ok(None) };
     let ([name, uid, lan_manager, nt, flags], rest) = fields.split_first_chunk().ok_or(LineError::Shape)?;
@@ -121,34 +121,43 @@ pub fn parse_line(text: &str) -> Result<Option<Line>, LineError> {
         [time] | [time, ""] => Some(parse_time(time)?),
         _ => return Err(LineError::Shape),
     };
-    let skipped = |reason| Ok(Some(Line::Skipped { name: shown(name), reason }));
-    if let Some(reason) = flags.skip() {
-        return skipped(reason);
+    Ok(Some(match account(name, nt_hash, &flags, changed) {
+        Ok(entry) => Line::Account(entry),
+        Err(reason) => Line::Skipped { name: shown(name), reason },
+    }))
+}
+
+fn account(
+    name: &str,
+    nt_hash: Option<Zeroizing<[u8; 16]>>,
+    flags: &Flags<'_>,
+    changed: Option<UnixTime>,
+) -> Result<Entry, Skip> {
+    if let Some(reason) = flags.skip_reason() {
+        return Err(reason);
     }
-    match (AccountName::parse(name), nt_hash) {
-        (Err(reason), _) => skipped(Skip::Name(reason)),
-        (Ok(_), None) => skipped(Skip::NoHash),
-        (Ok(_), Some(nt_hash)) if *nt_hash == OF_NOTHING => skipped(Skip::NoPassword),
-        (Ok(name), Some(nt_hash)) => {
-            Ok(Some(Line::Account(Entry { name, nt_hash, standing: flags.standing(), changed })))
-        }
+    let name = AccountName::parse(name)?;
+    let nt_hash = nt_hash.ok_or(Skip::NoHash)?;
+    if *nt_hash == EMPTY_PASSWORD_HASH {
+        return Err(Skip::NoPassword);
     }
+    Ok(Entry { name, nt_hash, state: flags.state(), changed })
 }
 
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, nt_hash: _, standing, changed } = self;
+        let Self { name, nt_hash: _, state, changed } = self;
         f.debug_struct("Entry")
             .field("name", name)
-            .field("standing", standing)
+            .field("state", state)
             .field("changed", changed)
             .finish_non_exhaustive()
     }
 }
 
-/// The letters between the brackets.
+/// Letters between the brackets.
 struct Flags<'a>(
-    /// INVARIANT: letters of [`FLAGS`] only.
+    /// INVARIANT: only letters of [`FLAGS`].
     &'a str,
 );
 
@@ -164,27 +173,27 @@ impl<'a> Flags<'a> {
         }
     }
 
-    fn skip(&self) -> Option<Skip> {
-        let has = |letters: &[char]| self.0.contains(letters);
-        if has(&['W', 'S']) {
+    fn skip_reason(&self) -> Option<Skip> {
+        let letters = self.0;
+        if letters.contains(['W', 'S']) {
             Some(Skip::Machine)
-        } else if has(&['I']) {
+        } else if letters.contains('I') {
             Some(Skip::Domain)
-        } else if has(&['N']) {
+        } else if letters.contains('N') {
             Some(Skip::NoPassword)
-        } else if !has(&['U']) || has(&['M', 'T']) {
+        } else if !letters.contains('U') || letters.contains(['M', 'T']) {
             Some(Skip::NotAUser)
         } else {
             None
         }
     }
 
-    fn standing(&self) -> Standing {
-        if self.0.contains(['D', 'L']) { Standing::Disabled } else { Standing::Enabled }
+    fn state(&self) -> EnabledState {
+        if self.0.contains(['D', 'L']) { EnabledState::Disabled } else { EnabledState::Enabled }
     }
 }
 
-/// None for the texts that stand for no hash: `XXXX…`, and `NO PASSWORDXXXX…`.
+/// Parses a hash; `None` for the placeholders `XXXX…` and `NO PASSWORDXXXX…`.
 fn parse_hash(text: &str) -> Result<Option<Zeroizing<[u8; 16]>>, LineError> {
     let filler = text.strip_prefix("NO PASSWORD").unwrap_or(text);
     if text.len() == HASH_DIGITS && filler.bytes().all(|c| matches!(c, b'X' | b'*')) {
@@ -210,9 +219,10 @@ fn parse_time(text: &str) -> Result<UnixTime, LineError> {
 }
 
 const HASH_DIGITS: usize = 32;
-/// The NT hash of the empty password: MD4 of nothing (RFC 1320, A.5).
-const OF_NOTHING: [u8; 16] = 0x31D6_CFE0_D16A_E931_B73C_59D7_E0C0_89C0_u128.to_be_bytes();
-/// User, disabled, no password, never expires, workstation, server, domain, locked, home needed, duplicate, MNS.
+/// NT hash of the empty password: MD4 of the empty string (RFC 1320 A.5).
+const EMPTY_PASSWORD_HASH: [u8; 16] = 0x31D6_CFE0_D16A_E931_B73C_59D7_E0C0_89C0_u128.to_be_bytes();
+/// Known flags: user, disabled, no password, never expires, workstation, server, domain, locked, home directory
+/// required, temporary duplicate, MNS logon.
 const FLAGS: &str = "UDNXWSILHTM";
 
 #[cfg(test)]
@@ -234,9 +244,9 @@ mod tests {
     }
 
     #[test]
-    fn a_user_is_taken_over_with_the_nt_hash() {
+    fn a_user_is_imported_with_the_nt_hash() {
         let entry = account(LINE);
-        assert_eq!((entry.name.as_str(), entry.standing), ("alice", Standing::Enabled));
+        assert_eq!((entry.name.as_str(), entry.state), ("alice", EnabledState::Enabled));
         assert_eq!(entry.nt_hash.first_chunk(), Some(&[0x88, 0x46, 0xF7, 0xEA]));
         assert_eq!(entry.changed, Some(UnixTime::new(0x65F2_C3A1)));
         for text in [
@@ -253,16 +263,16 @@ mod tests {
     }
 
     #[test]
-    fn accounts_that_cannot_sign_in_stay_so() {
+    fn disabled_and_locked_accounts_are_imported_as_disabled() {
         for flags in ["[UD         ]", "[DU         ]", "[UL         ]", "[UDX        ]"] {
-            assert_eq!(account(&with("[U          ]", flags)).standing, Standing::Disabled, "{flags}");
+            assert_eq!(account(&with("[U          ]", flags)).state, EnabledState::Disabled, "{flags}");
         }
     }
 
     #[test]
-    fn accounts_of_others_than_users_are_left_with_a_reason() {
+    fn accounts_that_are_not_users_are_skipped() {
         let name = FieldError::Name { name: "node 7".to_owned() };
-        for (text, whose, skip) in [
+        for (text, expected_name, skip) in [
             (with("alice", "node7$").replace("[U", "[W"), "node7$", Skip::Machine),
             (with("[U", "[S"), "alice", Skip::Machine),
             (with("[U", "[I"), "alice", Skip::Domain),
@@ -285,7 +295,7 @@ mod tests {
         ] {
             match parse_line(&text) {
                 Ok(Some(Line::Skipped { name, reason })) => {
-                    assert_eq!((name.as_str(), reason), (whose, skip));
+                    assert_eq!((name.as_str(), reason), (expected_name, skip));
                 }
                 other => panic!("{text}: {other:?}"),
             }
@@ -293,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_line_of_smbpasswd_is_refused_without_repeating_it() {
+    fn malformed_lines_are_rejected_without_quoting_them() {
         for (text, error) in [
             ("alice".to_owned(), LineError::Shape),
             (with(":[U          ]:LCT-65F2C3A1:", ""), LineError::Shape),
@@ -322,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_taken_over_whole_or_not_at_all() {
+    fn one_malformed_line_rejects_the_file() {
         let text = format!("# smbpasswd\n\n{LINE}\n{}\n", with("alice", "bob"));
         assert_eq!(parse(&text).unwrap().len(), 2);
         let error = parse(&format!("{LINE}\n{}", with("LCT-", ""))).unwrap_err();
@@ -332,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn no_hash_shows_in_debug() {
+    fn debug_output_contains_no_hash() {
         let shown = format!("{:?}", parse(LINE).unwrap());
         assert!(shown.contains("alice") && !shown.contains("136") && !shown.contains("88"), "{shown}");
     }

@@ -1,54 +1,54 @@
-//! What somebody wants to become of a mapping.
+//! Changes of certificate mappings.
 
 use super::{MappingError, MappingKeys};
-use crate::account_file::Standing;
+use crate::account_file::EnabledState;
 use crate::{Secret, UserName};
 
-/// A mapping that is to be made, changed or deleted.
+/// A mapping to be created, changed or deleted.
 #[derive(Debug)]
 pub enum MappingChange {
-    /// There is to be one with these keys.
+    /// Creates a mapping with these keys.
     Create(MappingKeys, MappingFields),
-    /// The one with these keys is to be another.
+    /// Changes the mapping with these keys.
     Put(MappingKeys, MappingFields),
-    /// The one with these keys is to go.
+    /// Deletes the mapping with these keys.
     Delete(MappingKeys),
 }
 
-/// What was said of a mapping; what was not said stays, or is as it usually is.
+/// Fields of a change. Fields that are `None` keep their value, or get the default in a new mapping.
 #[derive(Debug, Default)]
 pub struct MappingFields {
-    /// `UserName`.
+    /// `UserName`: account of the mapping.
     pub user: Option<UserName>,
-    /// `Password`.
+    /// `Password`: password of the account.
     pub password: Option<Secret>,
-    /// `Enabled`.
-    pub standing: Option<Standing>,
+    /// `Enabled`: whether the mapping is in use.
+    pub state: Option<EnabledState>,
 }
 
-/// Why a mapping was not made, changed or deleted.
+/// Reason why a mapping was not created, changed or deleted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MappingChangeError {
-    /// There is one with these keys.
-    #[error("there is a certificate mapping {0} already")]
+    /// A mapping with these keys exists.
+    #[error("certificate mapping {0} already exists")]
     Exists(MappingKeys),
-    /// There is none with these keys.
+    /// No mapping with these keys exists.
     #[error(
-        "there is no certificate mapping {0}; winrm enumerate winrm/config/service/certmapping lists those there are"
+        "no certificate mapping {0}; list the mappings with: winrm enumerate winrm/config/service/certmapping"
     )]
     Missing(MappingKeys),
-    /// There is no room for one more.
+    /// The resulting set of mappings is invalid.
     #[error(transparent)]
     Mappings(#[from] MappingError),
-    /// A new one without a user or without a password.
-    #[error("a certificate mapping needs UserName and Password, and both together to get another user")]
+    /// A new mapping lacks the user or the password.
+    #[error("a certificate mapping requires UserName and Password, and both again to change the user")]
     Incomplete,
-    /// Another user without the password of that user.
-    #[error("the certificate mapping {0} gets another user: give the password of that user with it")]
+    /// The user changes, but the password of the new user is missing.
+    #[error("cannot change the user of certificate mapping {0} without that user's Password")]
     PasswordMissing(MappingKeys),
     /// The account does not exist, may not sign in, or has another password.
-    #[error("this machine does not let {0} sign in with this password")]
+    #[error("{0} cannot sign in to this machine with this password")]
     Credentials(UserName),
     /// The mappings cannot be read or replaced.
     #[error("{0}")]
@@ -56,7 +56,7 @@ pub enum MappingChangeError {
 }
 
 impl MappingChange {
-    /// Which mapping it is about.
+    /// Keys of the mapping to change.
     #[must_use]
     pub fn keys(&self) -> &MappingKeys {
         match self {

@@ -1,37 +1,37 @@
-//! What a mapping is found by.
+//! Patterns in the keys of a mapping.
 
 use std::fmt;
 use std::mem::discriminant;
 
-/// The subjects that a mapping is for: a name, or with one `*` at its beginning or its end, many.
+/// Pattern for subject names: a name, optionally with one `*` at its beginning or its end.
 ///
-/// Only ASCII letters are compared without regard to case: in other scripts there are letters that become others
-/// when their case changes, and a name that merely resembles another must not be taken for it.
+/// Only ASCII letters are compared without case. In other scripts, changing the case can turn a letter into a different
+/// one, and a name that merely resembles another must not match it.
 #[derive(Clone)]
 pub struct SubjectPattern(Pattern);
 
-/// The resources that a mapping is for: a resource URI, or with a `*` at its end, all that begin with it.
+/// Pattern for resource URIs: a URI, or a prefix followed by `*`.
 #[derive(Clone)]
 pub struct UriPattern(Pattern);
 
-/// Why a text is not the key of a mapping.
+/// Reason why a text is not a key of a mapping.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PatternError {
-    /// Not 40 digits.
-    #[error("the issuer is not a thumbprint of 40 hexadecimal digits")]
+    /// The issuer is not a thumbprint.
+    #[error("issuer is not a thumbprint of 40 hexadecimal digits")]
     Thumbprint,
-    /// Nothing, too much, or something that cannot be in a name.
-    #[error("{what} is empty, longer than {MAX_OCTETS} octets or has control characters")]
+    /// A pattern is empty, too long, or contains control characters.
+    #[error("{what} is empty, exceeds {MAX_LENGTH} bytes or contains control characters")]
     Text {
-        /// Which key.
+        /// Name of the key.
         what: &'static str,
     },
-    /// A `*` in the middle, or two.
-    #[error("the subject has a * that is neither its first nor its last character, or more than one")]
+    /// The subject contains a `*` in the middle, or two.
+    #[error("subject pattern may contain only one *, as its first or last character")]
     SubjectWildcard,
-    /// A `*` before the end.
-    #[error("the URI has a * that is not its last character")]
+    /// The URI contains a `*` before its end.
+    #[error("URI pattern may contain * only as its last character")]
     UriWildcard,
 }
 
@@ -43,20 +43,20 @@ enum Pattern {
 }
 
 impl SubjectPattern {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Errors
-    /// [`PatternError`].
+    /// [`PatternError`] if the text or its wildcard is invalid.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         Pattern::parse(text, "the subject")
             .and_then(|pattern| pattern.ok_or(PatternError::SubjectWildcard))
             .map(Self)
     }
 
-    /// Whether a name is one of those meant.
+    /// Returns `true` if a name matches.
     #[must_use]
-    pub fn fits(&self, name: &str) -> bool {
-        self.0.fits(name)
+    pub fn matches(&self, name: &str) -> bool {
+        self.0.matches(name)
     }
 
     pub(super) fn length(&self) -> usize {
@@ -65,10 +65,10 @@ impl SubjectPattern {
 }
 
 impl UriPattern {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Errors
-    /// [`PatternError`].
+    /// [`PatternError`] if the text or its wildcard is invalid.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         match Pattern::parse(text, "the URI")? {
             Some(pattern @ (Pattern::Exact(_) | Pattern::StartsWith(_))) => Ok(Self(pattern)),
@@ -76,10 +76,10 @@ impl UriPattern {
         }
     }
 
-    /// Whether a resource is one of those meant.
+    /// Returns `true` if a resource URI matches.
     #[must_use]
-    pub fn fits(&self, resource: &str) -> bool {
-        self.0.fits(resource)
+    pub fn matches(&self, resource: &str) -> bool {
+        self.0.matches(resource)
     }
 
     pub(super) fn length(&self) -> usize {
@@ -88,9 +88,9 @@ impl UriPattern {
 }
 
 impl Pattern {
-    /// None if a `*` stands where none may stand.
+    /// Parses a pattern; `None` if a `*` is in the middle.
     fn parse(text: &str, what: &'static str) -> Result<Option<Self>, PatternError> {
-        let is_text = !text.is_empty() && text.len() <= MAX_OCTETS && !text.chars().any(char::is_control);
+        let is_text = !text.is_empty() && text.len() <= MAX_LENGTH && !text.chars().any(char::is_control);
         if !is_text {
             return Err(PatternError::Text { what });
         }
@@ -102,14 +102,14 @@ impl Pattern {
         Ok((!pattern.part().contains('*')).then_some(pattern))
     }
 
-    fn fits(&self, text: &str) -> bool {
+    fn matches(&self, text: &str) -> bool {
         let part = self.part();
-        let same = |piece: Option<&str>| piece.is_some_and(|piece| piece.eq_ignore_ascii_case(part));
-        match self {
-            Self::Exact(_) => same(Some(text)),
-            Self::StartsWith(_) => same(text.get(..part.len())),
-            Self::EndsWith(_) => same(text.len().checked_sub(part.len()).and_then(|at| text.get(at..))),
-        }
+        let piece = match self {
+            Self::Exact(_) => Some(text),
+            Self::StartsWith(_) => text.get(..part.len()),
+            Self::EndsWith(_) => text.len().checked_sub(part.len()).and_then(|at| text.get(at..)),
+        };
+        piece.is_some_and(|piece| piece.eq_ignore_ascii_case(part))
     }
 
     fn part(&self) -> &str {
@@ -118,7 +118,7 @@ impl Pattern {
         }
     }
 
-    /// The characters of the whole pattern.
+    /// Number of characters of the pattern, including the `*`.
     fn length(&self) -> usize {
         self.part().chars().count() + usize::from(!matches!(self, Self::Exact(_)))
     }
@@ -134,7 +134,7 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// Two patterns are equal if they mean the same: the case of ASCII letters does not count.
+/// Patterns are equal if they match the same texts: the case of ASCII letters is ignored.
 macro_rules! pattern {
     ($($pattern:ty),*) => {$(
         impl PartialEq for $pattern {
@@ -162,4 +162,4 @@ macro_rules! pattern {
 
 pattern!(SubjectPattern, UriPattern);
 
-const MAX_OCTETS: usize = 1_024;
+const MAX_LENGTH: usize = 1_024;

@@ -8,14 +8,14 @@ fn issuer(octet: u8) -> CertificateThumbprint {
     CertificateThumbprint([octet; 20])
 }
 
-/// An entry of the issuer 1 whose user is named after its place.
+/// A mapping with issuer 1.
 fn mapping(subject: &str, uri: &str, user: &str) -> Mapping {
     Mapping {
         issuer: issuer(1),
         subject: SubjectPattern::parse(subject).unwrap(),
         uri: UriPattern::parse(uri).unwrap(),
         user: UserName::parse(user).unwrap(),
-        standing: Standing::Enabled,
+        state: EnabledState::Enabled,
     }
 }
 
@@ -62,7 +62,7 @@ fn the_longest_subject_wins_and_then_the_longest_uri() {
 }
 
 #[test]
-fn mappings_that_fit_equally_well_are_nobodys() {
+fn equally_good_mappings_are_ambiguous() {
     let mappings =
         [mapping("ann@*", "*", "first"), mapping("*nn@x", "*", "second"), mapping("*", "*", "any")];
     assert_eq!(chosen(&mappings, principal("ann@x"), CONFIG), Err(MappingRefusal::Ambiguous));
@@ -71,7 +71,7 @@ fn mappings_that_fit_equally_well_are_nobodys() {
 }
 
 #[test]
-fn the_first_kind_of_name_that_is_there_counts() {
+fn the_first_kind_of_name_present_is_used() {
     let mappings = ["upn", "mail", "dns", "cn"].map(|name| mapping(name, "*", name));
     let mut names = SubjectNames {
         user_principal_name: Some("upn".to_owned()),
@@ -85,7 +85,7 @@ fn the_first_kind_of_name_that_is_there_counts() {
     names.mail_addresses.clear();
     assert_eq!(chosen(&mappings, names.clone(), CONFIG).as_deref(), Ok("dns"));
     names.dns_names = vec!["other".to_owned()];
-    let none = MappingRefusal::NoneFits { issuer: issuer(1), name: "other".to_owned() };
+    let none = MappingRefusal::NoMatch { issuer: issuer(1), name: "other".to_owned() };
     assert_eq!(
         chosen(&mappings, names.clone(), CONFIG),
         Err(none),
@@ -98,9 +98,9 @@ fn the_first_kind_of_name_that_is_there_counts() {
 }
 
 #[test]
-fn mappings_of_other_issuers_and_switched_off_ones_do_not_count() {
+fn mappings_of_other_issuers_and_disabled_ones_are_ignored() {
     let other = Mapping { issuer: issuer(2), ..mapping("*", "*", "other") };
-    let off = Mapping { standing: Standing::Disabled, ..mapping("ann@x", "*", "off") };
+    let off = Mapping { state: EnabledState::Disabled, ..mapping("ann@x", "*", "off") };
     let on = mapping("*", "*", "on");
     let ann = || principal("ann@x");
     assert_eq!(chosen(&[], ann(), CONFIG), Err(MappingRefusal::UnknownIssuer(issuer(1))));
@@ -113,7 +113,7 @@ fn mappings_of_other_issuers_and_switched_off_ones_do_not_count() {
 }
 
 #[test]
-fn a_certificate_that_may_not_be_used_is_nobodys_whatever_fits() {
+fn an_unusable_certificate_is_rejected_despite_its_mapping() {
     let mappings = CertificateMappings::new(vec![mapping("*", "*", "any")]).unwrap();
     let (before, after) = (UnixTime::new(99), UnixTime::new(201));
     let valid = UnixTime::new(100)..=UnixTime::new(200);
@@ -127,7 +127,7 @@ fn a_certificate_that_may_not_be_used_is_nobodys_whatever_fits() {
         (good.clone(), after, Some(MappingRefusal::Expired)),
         (CertificateFacts { purpose: Purpose::Other, ..good.clone() }, within, Some(MappingRefusal::Purpose)),
         (
-            CertificateFacts { purpose: Purpose::Unsaid, ..good.clone() },
+            CertificateFacts { purpose: Purpose::Unspecified, ..good.clone() },
             within,
             Some(MappingRefusal::Purpose),
         ),
@@ -143,33 +143,34 @@ fn a_certificate_that_may_not_be_used_is_nobodys_whatever_fits() {
 }
 
 #[test]
-fn a_letter_that_merely_looks_alike_is_another_one() {
-    // The sign for kelvin is a small k when its case is changed.
+fn look_alike_letters_do_not_match() {
+    // The Kelvin sign becomes k in lower case.
     let mappings = [mapping("kate@x", "*", "kate")];
     assert_eq!(chosen(&mappings, principal("KATE@x"), CONFIG).as_deref(), Ok("kate"));
     assert!(chosen(&mappings, principal("\u{212A}ate@x"), CONFIG).is_err());
 }
 
 #[test]
-fn a_star_in_a_certificate_is_a_star_only() {
+fn a_star_in_a_certificate_is_literal() {
     let mappings = [mapping("node7.example.com", "*", "node7")];
     let names = SubjectNames { dns_names: vec!["*.example.com".to_owned()], ..SubjectNames::default() };
     assert!(chosen(&mappings, names, CONFIG).is_err());
 }
 
 #[test]
-fn patterns_are_cut_between_characters_only() {
-    let fits = |pattern: &str, text: &str| SubjectPattern::parse(pattern).unwrap().fits(text);
-    assert!(fits("ü*", "ürgen") && fits("*ü", "grü") && fits("*", ""));
+fn patterns_match_whole_characters() {
+    for (pattern, text) in [("ü*", "ürgen"), ("*ü", "grü"), ("*", "")] {
+        assert!(SubjectPattern::parse(pattern).unwrap().matches(text), "{pattern} {text}");
+    }
     for (pattern, text) in
         [("a*", "ü"), ("*a", "ü"), ("abc*", "ab"), ("*abc", "bc"), ("a", "ab"), ("ab", "a")]
     {
-        assert!(!fits(pattern, text), "{pattern} {text}");
+        assert!(!SubjectPattern::parse(pattern).unwrap().matches(text), "{pattern} {text}");
     }
 }
 
 #[test]
-fn keys_that_cannot_be_are_refused() {
+fn malformed_keys_are_rejected() {
     for wrong in ["a*b", "**", "*a*", "a**"] {
         assert_eq!(SubjectPattern::parse(wrong), Err(PatternError::SubjectWildcard), "{wrong}");
     }
@@ -189,7 +190,7 @@ fn keys_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn two_mappings_with_the_same_keys_are_refused_in_any_case_of_letters() {
+fn duplicate_keys_are_rejected_without_regard_to_case() {
     let same = vec![mapping("Ann", "urn:X", "a"), mapping("b", "*", "b"), mapping("aNN", "urn:x", "c")];
     assert!(matches!(CertificateMappings::new(same), Err(MappingError::Duplicate { .. })));
     let differing = vec![mapping("a*", "*", "a"), mapping("*a", "*", "b"), mapping("a", "*", "c")];

@@ -6,7 +6,7 @@ use super::*;
 const KERBEROS: ClientScheme = ClientScheme::Kerberos;
 const NOBODY: ClientScheme = ClientScheme::None;
 
-/// Name and password, HTTP, a named host that is not trusted, no Kerberos; everything allowed by `Client/Auth`.
+/// Name and password, HTTP, an untrusted host with a name, no Kerberos; `Client/Auth` allows everything.
 fn usual() -> Situation {
     Situation {
         explicit: None,
@@ -29,7 +29,7 @@ fn chosen(situation: &Situation) -> Result<(ClientScheme, Ntlm, Protection), Vec
 }
 
 #[test]
-fn without_a_word_about_it_the_scheme_follows_from_credentials_ticket_and_host() {
+fn the_default_scheme_depends_on_credentials_ticket_and_host() {
     use Credentials::{Ambient, Password};
     use Kerberos::{Absent, Configured, Ticket};
     use Target::{Address, Name, ThisMachine};
@@ -59,7 +59,7 @@ fn without_a_word_about_it_the_scheme_follows_from_credentials_ticket_and_host()
 }
 
 #[test]
-fn over_https_no_host_needs_to_be_trusted() {
+fn https_requires_no_trusted_host() {
     let https = Situation { transport: Transport::Https, ..usual() };
     for (explicit, credentials, scheme, ntlm) in [
         (None, Credentials::Password, Negotiate, Ntlm::Allowed),
@@ -79,13 +79,13 @@ fn over_https_no_host_needs_to_be_trusted() {
 }
 
 #[test]
-fn what_could_be_read_on_the_way_takes_allow_unencrypted_and_a_trusted_host() {
+fn unencrypted_messages_require_allow_unencrypted_and_trust() {
     use Trust::{Listed, Unlisted};
     use Unencrypted::{Allowed, Refused};
     for scheme in [Basic, Digest] {
         for (unencrypted, trust, target, obstacle) in [
-            (Refused, Listed, Target::Name, Some(Obstacle::Readable)),
-            (Refused, Listed, Target::ThisMachine, Some(Obstacle::Readable)),
+            (Refused, Listed, Target::Name, Some(Obstacle::Unencrypted)),
+            (Refused, Listed, Target::ThisMachine, Some(Obstacle::Unencrypted)),
             (Allowed, Unlisted, Target::Name, Some(Obstacle::NotTrusted)),
             (Allowed, Unlisted, Target::Address, Some(Obstacle::NotTrusted)),
             (Allowed, Unlisted, Target::ThisMachine, None),
@@ -100,7 +100,7 @@ fn what_could_be_read_on_the_way_takes_allow_unencrypted_and_a_trusted_host() {
         }
     }
     for (unencrypted, expected) in [
-        (Refused, Err(vec![(Negotiate, Obstacle::Readable)])),
+        (Refused, Err(vec![(Negotiate, Obstacle::Unencrypted)])),
         (Allowed, Ok((Negotiate, Ntlm::Allowed, Protection::Plain))),
     ] {
         let situation = Situation {
@@ -115,7 +115,7 @@ fn what_could_be_read_on_the_way_takes_allow_unencrypted_and_a_trusted_host() {
 }
 
 #[test]
-fn a_scheme_that_was_chosen_is_used_or_refused() {
+fn an_explicit_scheme_is_used_or_refused() {
     let ticket = Situation { kerberos: Kerberos::Ticket, credentials: Credentials::Ambient, ..usual() };
     let explicit = |scheme, base: &Situation| Situation { explicit: Some(scheme), ..base.clone() };
     for (situation, expected) in [
@@ -157,7 +157,7 @@ fn a_scheme_that_was_chosen_is_used_or_refused() {
 }
 
 #[test]
-fn what_is_switched_off_or_not_offered_is_passed_over_unless_it_was_chosen() {
+fn disabled_or_unoffered_schemes_are_skipped_unless_explicit() {
     let ticket = Situation { kerberos: Kerberos::Ticket, credentials: Credentials::Ambient, ..usual() };
     let without = |scheme: ClientScheme, base: &Situation| {
         let mut situation = base.clone();
@@ -183,7 +183,7 @@ fn what_is_switched_off_or_not_offered_is_passed_over_unless_it_was_chosen() {
         ),
         (
             without(Negotiate, &trusted),
-            Err(vec![(Negotiate, Obstacle::SwitchedOff), (KERBEROS, Obstacle::NoKerberos)]),
+            Err(vec![(Negotiate, Obstacle::Disabled), (KERBEROS, Obstacle::NoKerberos)]),
         ),
         (
             Situation { explicit: Some(KERBEROS), ..offering(&[Negotiate], &ticket) },
@@ -191,7 +191,7 @@ fn what_is_switched_off_or_not_offered_is_passed_over_unless_it_was_chosen() {
         ),
         (
             Situation { explicit: Some(Basic), ..without(Basic, &trusted) },
-            Err(vec![(Basic, Obstacle::SwitchedOff)]),
+            Err(vec![(Basic, Obstacle::Disabled)]),
         ),
         (
             Situation { explicit: Some(NOBODY), ..offering(&[], &trusted) },
@@ -209,7 +209,7 @@ fn what_is_switched_off_or_not_offered_is_passed_over_unless_it_was_chosen() {
 }
 
 #[test]
-fn nothing_but_kerberos_reaches_a_host_that_is_not_trusted_over_http() {
+fn untrusted_hosts_over_http_require_kerberos() {
     let explicit = [None, Some(Basic), Some(Digest), Some(Negotiate), Some(KERBEROS), Some(CredSsp)];
     let mut kerberos_only = 0;
     for explicit in explicit {
@@ -244,14 +244,14 @@ fn nothing_but_kerberos_reaches_a_host_that_is_not_trusted_over_http() {
 }
 
 #[test]
-fn a_refusal_explains_every_scheme_and_has_the_number_that_scripts_know() {
+fn a_refusal_lists_all_obstacles_and_has_the_windows_error_code() {
     let refusal = choose(&Situation { offered: Some([Negotiate, Basic].into()), ..usual() }).unwrap_err();
     assert_eq!(
         refusal.to_string(),
-        "there is no way to sign in\
-        \n  Negotiate: nothing would prove who the host is: use https:// or Kerberos, or add the host to \
+        "no usable authentication scheme\
+        \n  Negotiate: cannot verify the identity of the host; use https:// or Kerberos, or add the host to \
         TrustedHosts in winrm/config/client\
-        \n  Kerberos: the service does not offer it\
+        \n  Kerberos: not offered by the service\
         \n  the service offers Basic, Negotiate"
     );
     assert_eq!(refusal.code(), Some(2_150_858_980));
@@ -276,7 +276,7 @@ fn a_refusal_explains_every_scheme_and_has_the_number_that_scripts_know() {
 }
 
 #[test]
-fn hosts_are_told_apart_by_their_spelling() {
+fn hosts_are_classified_by_their_spelling() {
     for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "[::1]", "::1", "::ffff:127.0.0.1"] {
         assert_eq!(Target::of(host), Target::ThisMachine, "{host}");
     }
@@ -289,7 +289,7 @@ fn hosts_are_told_apart_by_their_spelling() {
 }
 
 #[test]
-fn challenges_name_what_can_be_offered_only() {
+fn only_schemes_with_a_challenge_are_parsed() {
     assert_eq!(ClientScheme::from_challenge("NEGOTIATE"), Some(Negotiate));
     assert_eq!(ClientScheme::from_challenge("credssp"), Some(CredSsp));
     for name in ["none", "Certificate", "Bearer", ""] {

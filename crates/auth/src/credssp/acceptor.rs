@@ -1,19 +1,17 @@
-//! The service's side.
+//! Service side of CredSSP (MS-CSSP 3.1.5).
 
 use std::mem;
 
-use super::proof::{self, Side, matches};
-use super::{
-    AFTER_THE_END, NO_SEALING, Nonce, PasswordCredentials, PublicKey, TsRequest, Version, unwrap, wrap,
-};
+use super::proof::{self, Side, verify};
+use super::{AFTER_END, NO_SEALING, Nonce, PasswordCredentials, PublicKey, TsRequest, Version, unwrap, wrap};
 use crate::{Accepted, Acceptor as Inner, Account, AuthError, Oid, SecurityContext, Step};
 
-/// Takes one client's credentials.
+/// Receives the credentials of one client.
 pub struct Acceptor {
     key: PublicKey,
     minimum: Version,
     inner: Box<dyn Inner>,
-    /// What the client's first request said; all of them must.
+    /// Version in the client's first request; all its requests must have the same.
     client_version: Option<u32>,
     failed: bool,
     stage: Stage,
@@ -26,11 +24,11 @@ enum Stage {
     Over,
 }
 
-/// What an [`Acceptor`] reaches.
+/// Result of an [`Acceptor`].
 pub struct Delegation {
-    /// Who asks, as the inner mechanism has proven.
+    /// Account that the inner mechanism has authenticated.
     pub account: Account,
-    /// What they handed over; it names the same account.
+    /// Delegated credentials, for the same account.
     pub credentials: PasswordCredentials,
 }
 
@@ -41,27 +39,28 @@ impl std::fmt::Debug for Delegation {
 }
 
 impl Acceptor {
-    /// `inner` proves who the client is, `key` is that of the certificate that this connection's client saw, and no
-    /// version below `minimum` is spoken.
+    /// Creates an acceptor. `inner` authenticates the client, `key` is the public key of the certificate shown on this
+    /// connection, and versions below `minimum` are rejected.
     #[must_use]
     pub fn new(inner: Box<dyn Inner>, key: PublicKey, minimum: Version) -> Self {
         let stage = Stage::Authenticating;
         Self { key, minimum, inner, client_version: None, failed: false, stage }
     }
 
-    /// Takes the client's next request.
+    /// Processes the client's next request.
     ///
     /// # Errors
-    /// [`AuthError`]; see [`refusal`](Self::refusal).
+    /// [`AuthError`]; [`refusal`](Self::refusal) returns the message for the client then.
     pub fn step(&mut self, request: &[u8]) -> Result<Step<Delegation>, AuthError> {
-        // An error leaves nothing behind to go on with.
+        // After an error the stage is `Over`, so that the exchange cannot continue.
         let stage = mem::replace(&mut self.stage, Stage::Over);
         let step = self.answer(stage, request);
         self.failed = step.is_err();
         step
     }
 
-    /// What the client is told after a step has failed, if its version has room for that: always the same reason.
+    /// Returns the message for the client after a failed step, if its protocol version has one. The status is always
+    /// the same.
     #[must_use]
     pub fn refusal(&self) -> Option<Vec<u8>> {
         let version = Version::common(self.client_version?)?;
@@ -71,13 +70,13 @@ impl Acceptor {
         Some(TsRequest { error_code: Some(STATUS_LOGON_FAILURE), ..TsRequest::new() }.encode())
     }
 
-    /// The mechanism inside, once it is decided.
+    /// Mechanism inside, once it is negotiated.
     #[must_use]
     pub fn mechanism(&self) -> Option<Oid> {
         self.inner.mechanism()
     }
 
-    /// Whose name the client has given to the mechanism inside.
+    /// Name that the client claims in the inner mechanism.
     #[must_use]
     pub fn claimed(&self) -> Option<String> {
         self.inner.claimed()
@@ -90,7 +89,7 @@ impl Acceptor {
             return Err(AuthError::Refused(status));
         }
         if request.auth_info.is_some() != matches!(stage, Stage::AwaitingCredentials(..)) {
-            return Err(AuthError::Malformed("credentials out of turn"));
+            return Err(AuthError::Malformed("unexpected credentials"));
         }
         match (stage, request) {
             (
@@ -105,15 +104,15 @@ impl Acceptor {
                 Stage::AwaitingCredentials(account, context),
                 TsRequest { nego_token: None, pub_key_auth: None, auth_info: Some(credentials), .. },
             ) => receive(account, context, credentials),
-            (Stage::Over, _) => Err(AFTER_THE_END),
-            _ => Err(AuthError::Malformed("a part is missing or out of turn")),
+            (Stage::Over, _) => Err(AFTER_END),
+            _ => Err(AuthError::Malformed("missing or unexpected field")),
         }
     }
 
-    /// The version that both ends speak.
+    /// Returns the version common to both ends.
     fn version(&mut self, client: u32) -> Result<Version, AuthError> {
         if *self.client_version.get_or_insert(client) != client {
-            return Err(AuthError::Malformed("another version than before"));
+            return Err(AuthError::Malformed("version differs from earlier requests"));
         }
         let version = Version::common(client).ok_or(TOO_OLD)?;
         if version < self.minimum { Err(TOO_OLD) } else { Ok(version) }
@@ -128,7 +127,7 @@ impl Acceptor {
     ) -> Result<Step<Delegation>, AuthError> {
         let (answer, accepted) = match (self.inner.step(token)?, pub_key_auth) {
             (Step::Continue(_), Some(_)) => {
-                return Err(AuthError::Malformed("the key before the mechanism is through"));
+                return Err(AuthError::Malformed("pubKeyAuth before the mechanism is complete"));
             }
             (Step::Continue(answer), None) => {
                 self.stage = Stage::Authenticating;
@@ -158,7 +157,7 @@ impl Acceptor {
     ) -> Result<Step<Delegation>, AuthError> {
         let Accepted { account, mut context } = accepted;
         let shown = unwrap(context.as_mut(), pub_key_auth)?;
-        matches(&shown, &proof::proof(Side::Client, version, &self.key, nonce)?)?;
+        verify(&shown, &proof::proof(Side::Client, version, &self.key, nonce)?)?;
         let own = wrap(context.as_mut(), proof::proof(Side::Service, version, &self.key, nonce)?)?;
         self.stage = Stage::AwaitingCredentials(account, context);
         let reply = TsRequest { nego_token: answer, pub_key_auth: Some(&own), ..TsRequest::new() };
@@ -173,7 +172,7 @@ fn receive(
 ) -> Result<Step<Delegation>, AuthError> {
     let credentials = PasswordCredentials::decode(&unwrap(context.as_mut(), credentials)?)?;
     if !credentials.belong_to(&account) {
-        return Err(AuthError::Malformed("credentials of somebody else"));
+        return Err(AuthError::Malformed("credentials of another account"));
     }
     Ok(Step::Done { token: None, outcome: Delegation { account, credentials } })
 }
@@ -182,7 +181,7 @@ fn tokens(answer: Option<&[u8]>) -> Vec<u8> {
     TsRequest { nego_token: answer, ..TsRequest::new() }.encode()
 }
 
-/// MS-ERREF 2.3.1.
+/// Logon failure (MS-ERREF 2.3.1).
 const STATUS_LOGON_FAILURE: u32 = 0xc000_006d;
 
-const TOO_OLD: AuthError = AuthError::Downgraded("a version of CredSSP that is new enough");
+const TOO_OLD: AuthError = AuthError::Downgraded("a recent version of CredSSP");

@@ -1,12 +1,12 @@
-//! What is handed over (MS-CSSP 2.2.1.2).
+//! Delegated credentials (MS-CSSP 2.2.1.2).
 
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::der::{Reader, Tag, element, integer, only, unsigned};
 use crate::{Account, AuthError, Secret};
 
-/// Name and password, handed over for the service to use in the client's name. They are not shown and not kept.
-///
+/// User name and password, delegated to the service for use on behalf of the client. They are neither printed nor
+/// stored.
 /// ```compile_fail
 /// fn show(credentials: telarch_auth::credssp::PasswordCredentials) -> String {
 ///     format!("{credentials:?}")
@@ -19,41 +19,43 @@ pub struct PasswordCredentials {
 }
 
 impl PasswordCredentials {
-    /// Takes credentials into custody; a `domain` that is empty is none.
+    /// Wraps credentials; an empty `domain` means none.
     #[must_use]
     pub fn new(domain: Secret, user: Secret, password: Secret) -> Self {
         Self { domain, user, password }
     }
 
-    /// The domain, or nothing.
+    /// Returns the domain, which may be empty.
     #[must_use]
     pub fn domain(&self) -> &str {
         self.domain.expose()
     }
 
-    /// The name, which may contain a domain instead: `user@REALM`.
+    /// User name, which may contain a domain: `user@REALM`.
     #[must_use]
     pub fn user(&self) -> &str {
         self.user.expose()
     }
 
-    /// The password.
+    /// Password.
     #[must_use]
     pub fn password(&self) -> &Secret {
         &self.password
     }
 
-    /// Whether they are those of this account, as far as its name tells: domains are not compared, nor is case.
+    /// Returns `true` if the credentials are for this account. Only the user names are compared, without domains and
+    /// without case.
     #[must_use]
     pub fn belong_to(&self, account: &Account) -> bool {
         let (ours, theirs) = (without_domain(self.user()), without_domain(&account.name));
         !ours.is_empty() && ours.to_lowercase() == theirs.to_lowercase()
     }
 
-    /// Reads credentials that were unsealed.
+    /// Parses unsealed credentials.
     ///
     /// # Errors
-    /// [`AuthError::Malformed`], and [`AuthError::NoMechanism`] for smart cards and remote guards.
+    /// [`AuthError::Malformed`] for invalid data, [`AuthError::NoMechanism`] for smart cards and Remote Credential
+    /// Guard.
     pub(crate) fn decode(octets: &[u8]) -> Result<Self, AuthError> {
         let mut reader = Reader::new(only(octets, Tag::SEQUENCE)?);
         let kind = reader.field(0)?.ok_or(INCOMPLETE)?;
@@ -69,14 +71,10 @@ impl PasswordCredentials {
         Ok(credentials)
     }
 
-    /// Writes credentials to be sealed; no copy of them is left in memory that is not overwritten.
+    /// Encodes the credentials for sealing. All buffers are zeroed when dropped.
     pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let text = |number, text: &Secret| {
-            let string = secret_element(Tag::OCTET_STRING, &[&to_utf16(text)]);
-            secret_element(Tag::field(number), &[&string])
-        };
         let Self { domain, user, password } = self;
-        let parts = [text(0, domain), text(1, user), text(2, password)];
+        let parts = [secret_field(0, domain), secret_field(1, user), secret_field(2, password)];
         let credentials = secret_element(Tag::SEQUENCE, &parts.each_ref().map(|part| part.as_slice()));
         let string = secret_element(Tag::OCTET_STRING, &[&credentials]);
         let kind = element(Tag::field(0), &[&integer(PASSWORD)]);
@@ -84,7 +82,7 @@ impl PasswordCredentials {
     }
 }
 
-/// The name in `DOMAIN\name`, `name@REALM` and `name`.
+/// Returns the user name in `DOMAIN\\name`, `name@REALM` or `name`.
 fn without_domain(name: &str) -> &str {
     let name = name.rsplit_once('\\').map_or(name, |(_, name)| name);
     name.split_once('@').map_or(name, |(name, _)| name)
@@ -94,8 +92,14 @@ fn secret_element(tag: Tag, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(element(tag, parts))
 }
 
+fn secret_field(number: u8, text: &Secret) -> Zeroizing<Vec<u8>> {
+    let string = secret_element(Tag::OCTET_STRING, &[&to_utf16(text)]);
+    secret_element(Tag::field(number), &[&string])
+}
+
 fn to_utf16(text: &Secret) -> Zeroizing<Vec<u8>> {
-    // Reserved at once, so that growing leaves no copy behind: a letter of UTF-8 never doubles twice.
+    // Full capacity from the start, so that growing leaves no copy of the secret: a UTF-8 byte becomes at most two
+    // bytes.
     let mut octets = Zeroizing::new(Vec::with_capacity(text.expose().len() * 2));
     octets.extend(text.expose().encode_utf16().flat_map(u16::to_le_bytes));
     octets
@@ -103,21 +107,25 @@ fn to_utf16(text: &Secret) -> Zeroizing<Vec<u8>> {
 
 fn from_utf16(octets: &[u8]) -> Result<Secret, AuthError> {
     let (units, rest) = octets.as_chunks::<2>();
-    // Three octets of UTF-8 are the most that one unit takes.
+    // A UTF-16 unit becomes at most three bytes of UTF-8.
     let mut text = String::with_capacity(units.len() * 3);
     for letter in char::decode_utf16(units.iter().copied().map(u16::from_le_bytes)) {
         match letter {
             Ok(letter) if rest.is_empty() => text.push(letter),
             _ => {
                 text.zeroize();
-                return Err(AuthError::Malformed("a text that is not UTF-16"));
+                return Err(AuthError::Malformed("text is not UTF-16"));
             }
         }
     }
-    if rest.is_empty() { Ok(Secret::new(text)) } else { Err(AuthError::Malformed("half a letter")) }
+    if rest.is_empty() {
+        Ok(Secret::new(text))
+    } else {
+        Err(AuthError::Malformed("text has an odd number of bytes"))
+    }
 }
 
-/// The kind of credentials that are a password (MS-CSSP 2.2.1.2).
+/// `credType` of a password (MS-CSSP 2.2.1.2).
 const PASSWORD: u32 = 1;
 
-const INCOMPLETE: AuthError = AuthError::Malformed("credentials of which a part is missing");
+const INCOMPLETE: AuthError = AuthError::Malformed("incomplete credentials");

@@ -1,4 +1,4 @@
-//! The proof that both ends see the same key (MS-CSSP 3.1.5).
+//! Proof that both ends see the same public key (MS-CSSP 3.1.5).
 
 use std::fmt;
 
@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::Version;
 use crate::AuthError;
 
-/// The key of the service's certificate: what its `subjectPublicKey` holds, which for RSA is a `RSAPublicKey`
-/// (RFC 8017, A.1.1). Not the whole `SubjectPublicKeyInfo`.
+/// Public key of the service's certificate: the content of `subjectPublicKey`, for RSA a `RSAPublicKey` (RFC 8017
+/// A.1.1), not the whole `SubjectPublicKeyInfo`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey(
     /// INVARIANT: not empty.
@@ -18,32 +18,32 @@ pub struct PublicKey(
 );
 
 impl PublicKey {
-    /// Takes the octets of the bit string.
+    /// Takes the content of the bit string.
     ///
     /// # Errors
-    /// [`AuthError::Malformed`] when there are none.
+    /// [`AuthError::Malformed`] if it is empty.
     pub fn new(octets: Vec<u8>) -> Result<Self, AuthError> {
         if octets.is_empty() {
-            Err(AuthError::Malformed("a certificate without a key"))
+            Err(AuthError::Malformed("certificate without a public key"))
         } else {
             Ok(Self(octets))
         }
     }
 }
 
-/// What the client adds to the proofs; random.
+/// Random value that the client adds to the proofs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Nonce([u8; 32]);
 
 impl Nonce {
-    /// Takes random octets.
+    /// Takes random bytes.
     #[must_use]
     pub fn new(random: [u8; 32]) -> Self {
         Self(random)
     }
 
     pub(super) fn decode(octets: &[u8]) -> Result<Self, AuthError> {
-        Ok(Self(octets.try_into().map_err(|_| AuthError::Malformed("a nonce that is not 32 octets"))?))
+        Ok(Self(octets.try_into().map_err(|_| AuthError::Malformed("nonce is not 32 bytes"))?))
     }
 
     pub(super) fn octets(&self) -> &[u8] {
@@ -57,14 +57,14 @@ impl fmt::Debug for Nonce {
     }
 }
 
-/// Who proves it.
+/// Prover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
     Client,
     Service,
 }
 
-/// What one end shows the other about the key.
+/// Computes the proof of one end.
 pub(super) fn proof(
     side: Side,
     version: Version,
@@ -77,7 +77,7 @@ pub(super) fn proof(
             Side::Service => plus_one(&key.0),
         }));
     }
-    let nonce = nonce.ok_or(AuthError::Malformed("no nonce"))?;
+    let nonce = nonce.ok_or(AuthError::Malformed("missing nonce"))?;
     let direction: &[u8] = match side {
         Side::Client => b"CredSSP Client-To-Server Binding Hash\0",
         Side::Service => b"CredSSP Server-To-Client Binding Hash\0",
@@ -86,12 +86,12 @@ pub(super) fn proof(
     Ok(Zeroizing::new(hash.to_vec()))
 }
 
-/// Compares what was shown with what must be; `shown` is already known to come from the other end.
-pub(super) fn matches(shown: &[u8], expected: &[u8]) -> Result<(), AuthError> {
+/// Compares a proof with the expected value. `shown` is already known to come from the other end.
+pub(super) fn verify(shown: &[u8], expected: &[u8]) -> Result<(), AuthError> {
     if bool::from(shown.ct_eq(expected)) { Ok(()) } else { Err(AuthError::ChannelBinding) }
 }
 
-/// The key with one added to its first octet, so that nobody can send back what came.
+/// Returns the key with its first byte incremented, so that the client's proof cannot be reflected.
 fn plus_one(key: &[u8]) -> Vec<u8> {
     let mut changed = key.to_vec();
     if let Some(first) = changed.first_mut() {

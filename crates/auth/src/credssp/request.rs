@@ -1,46 +1,46 @@
-//! The one message (MS-CSSP 2.2.1).
+//! `TSRequest`, the only message of CredSSP (MS-CSSP 2.2.1).
 
 use crate::AuthError;
 use crate::der::{Reader, Tag, element, integer, octets_field, only, status, unsigned};
-use crate::spnego::MOST_OCTETS;
+use crate::spnego::MAX_TOKEN;
 
 use super::Nonce;
 
-/// What either end sends, inside TLS.
+/// A message of either end, inside TLS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TsRequest<'a> {
-    /// The edition that the sender speaks, which the receiver may not know.
+    /// Protocol version of the sender, possibly newer than ours.
     pub version: u32,
-    /// A token of SPNEGO, or of a mechanism without it.
+    /// Token of SPNEGO, or of a mechanism without it.
     pub nego_token: Option<&'a [u8]>,
-    /// The credentials, protected.
+    /// Sealed credentials.
     pub auth_info: Option<&'a [u8]>,
-    /// The proof that the sender sees the key of the service's certificate, protected.
+    /// Sealed proof that the sender sees the public key of the service's certificate.
     pub pub_key_auth: Option<&'a [u8]>,
-    /// Why the service refuses: an NTSTATUS (MS-ERREF 2.3).
+    /// Reason of the service's refusal, an NTSTATUS (MS-ERREF 2.3).
     pub error_code: Option<u32>,
-    /// What the client adds to the proofs, so that none is like another.
+    /// Random value of the client, which makes every proof unique.
     pub client_nonce: Option<Nonce>,
 }
 
-/// An edition of the protocol that is spoken here (MS-CSSP 2.2.1).
+/// Supported protocol version (MS-CSSP 2.2.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
-    /// The first. Like 3 and 4 it proves the key in a way that someone in between can use (CVE-2018-0886).
+    /// Version 2. In versions 2 to 4 a man in the middle can misuse the proof of the key (CVE-2018-0886).
     V2,
-    /// Tells why it refuses.
+    /// Version 3: adds an error code.
     V3,
-    /// As [`V3`](Self::V3).
+    /// Version 4: same as [`V3`](Self::V3).
     V4,
-    /// As [`V2`](Self::V2), with a proof that cannot be used otherwise. No older one is spoken unless told so.
+    /// Version 5: same as [`V2`](Self::V2) with a safe proof of the key. Older versions are rejected by default.
     #[default]
     V5,
-    /// As [`V5`](Self::V5), and tells why it refuses.
+    /// Version 6: same as [`V5`](Self::V5), with an error code.
     V6,
 }
 
 impl Version {
-    /// The one that both ends speak, if the other end's is this.
+    /// Returns the version to use with a peer of version `other`.
     #[must_use]
     pub fn common(other: u32) -> Option<Self> {
         match other {
@@ -53,32 +53,32 @@ impl Version {
         }
     }
 
-    /// Whether a refusal can carry its reason.
+    /// Returns `true` if refusals carry an error code.
     #[must_use]
     pub fn has_error_code(self) -> bool {
         matches!(self, Self::V3 | Self::V4 | Self::V6)
     }
 
-    /// The newest, which is what requests say.
+    /// Newest version, which our requests announce.
     pub const NEWEST: u32 = 6;
 }
 
 impl<'a> TsRequest<'a> {
-    /// A request of the newest version with nothing in it yet.
+    /// Creates an empty request of the newest version.
     pub(super) fn new() -> Self {
         Self { version: Version::NEWEST, ..Self::default() }
     }
 
-    /// Reads a whole request.
+    /// Parses a whole request.
     ///
     /// # Errors
-    /// [`AuthError::Malformed`].
+    /// [`AuthError::Malformed`] for an invalid request.
     pub fn decode(octets: &'a [u8]) -> Result<Self, AuthError> {
-        if octets.len() > MOST_OCTETS {
-            return Err(AuthError::Malformed("it is longer than 64 KiB"));
+        if octets.len() > MAX_TOKEN {
+            return Err(AuthError::Malformed("longer than 64 KiB"));
         }
         let mut reader = Reader::new(only(octets, Tag::SEQUENCE)?);
-        let version = reader.field(0)?.ok_or(AuthError::Malformed("it does not say its version"))?;
+        let version = reader.field(0)?.ok_or(AuthError::Malformed("missing version"))?;
         let version = unsigned(only(version, Tag::INTEGER)?)?;
         let nego_token = reader.field(1)?.map(nego_token).transpose()?;
         let auth_info = reader.octets_field(2)?;
@@ -89,7 +89,7 @@ impl<'a> TsRequest<'a> {
         Ok(Self { version, nego_token, auth_info, pub_key_auth, error_code, client_nonce })
     }
 
-    /// Writes a whole request.
+    /// Encodes a whole request.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut fields = vec![element(Tag::field(0), &[&integer(self.version)])];
@@ -99,7 +99,7 @@ impl<'a> TsRequest<'a> {
         }));
         fields.extend(self.auth_info.map(|octets| octets_field(2, octets)));
         fields.extend(self.pub_key_auth.map(|octets| octets_field(3, octets)));
-        // All four octets of it, as Windows does: clients know the number by its sign.
+        // Always four bytes, as Windows writes it: some clients expect a negative number.
         fields.extend(
             self.error_code
                 .map(|code| element(Tag::field(4), &[&element(Tag::INTEGER, &[&code.to_be_bytes()])])),
@@ -110,11 +110,11 @@ impl<'a> TsRequest<'a> {
     }
 }
 
-/// The one token of `NegoData`; that there may be several is a promise nobody redeems (MS-CSSP 2.2.1.1).
+/// Returns the only token of `NegoData`. The format allows several, but no implementation sends them (MS-CSSP 2.2.1.1).
 fn nego_token(field: &[u8]) -> Result<&[u8], AuthError> {
     let datum = only(only(field, Tag::SEQUENCE)?, Tag::SEQUENCE)?;
     let mut reader = Reader::new(datum);
-    let token = reader.octets_field(0)?.ok_or(AuthError::Malformed("no token where one is announced"))?;
+    let token = reader.octets_field(0)?.ok_or(AuthError::Malformed("negoTokens without a token"))?;
     reader.end()?;
     Ok(token)
 }

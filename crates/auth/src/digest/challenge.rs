@@ -1,4 +1,4 @@
-//! What a service asks for, and the hashes that answer it.
+//! Challenges of the Digest scheme and the hashes of their responses.
 
 use std::fmt::Write as _;
 
@@ -10,14 +10,14 @@ use zeroize::Zeroizing;
 use super::{Hashed, push, push_quoted};
 use crate::Secret;
 
-/// A challenge of scheme Digest (RFC 7616 3.3).
+/// A challenge of the Digest scheme (RFC 7616 3.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
     realm: String,
     nonce: String,
     opaque: Option<String>,
     algorithm: Algorithm,
-    /// Whether the algorithm was named; it is left unnamed in the answer then, too.
+    /// Whether the challenge named its algorithm; if not, the response does not name it either.
     named: Named,
     lifetime: Lifetime,
     protection: Protection,
@@ -26,41 +26,43 @@ pub struct Challenge {
     charset: Charset,
 }
 
-/// Why a challenge is not answered.
+/// Reason why a challenge cannot be answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DigestError {
-    /// It has no realm or no nonce.
-    #[error("the challenge has no {0}")]
+    /// Realm or nonce is missing.
+    #[error("digest challenge has no {0}")]
     Missing(&'static str),
-    /// A parameter is there twice.
-    #[error("the parameter {0} is repeated in the challenge")]
+    /// A parameter occurs twice.
+    #[error("digest challenge repeats parameter {0}")]
     Repeated(&'static str),
-    /// A parameter is too long, or contains control characters.
+    /// A parameter is too long or contains control characters.
     #[error(
-        "the parameter {0} of the challenge is longer than {MAX_PARAMETER} octets or has control characters"
+        "parameter {0} of the digest challenge exceeds {MAX_PARAMETER} bytes or contains control characters"
     )]
     Parameter(&'static str),
-    /// A hash that is not known here.
-    #[error("the service wants the algorithm {0:?}; MD5, SHA-256 and SHA-512-256 are known, each with -sess")]
+    /// The hash algorithm is not supported.
+    #[error(
+        "unsupported digest algorithm {0:?}; supported are MD5, SHA-256 and SHA-512-256, each also with -sess"
+    )]
     Algorithm(String),
-    /// Only `auth-int` or unknown ways are offered, or `-sess` without one.
-    #[error("the service wants a quality of protection other than auth")]
+    /// Only `auth-int` or unknown protections are offered, or `-sess` without any.
+    #[error("unsupported digest protection: the service does not offer qop=auth")]
     Protection,
-    /// The name cannot be hashed in one way only.
-    #[error("the user name is empty or contains a colon or a control character")]
+    /// The user name cannot be hashed unambiguously.
+    #[error("user name is empty or contains a colon or a control character")]
     UserName,
-    /// Method, target or client nonce are too long, too short, or contain control characters.
-    #[error("the request cannot be named in a header")]
+    /// Method, target or client nonce is too long, too short, or contains control characters.
+    #[error("method, target or client nonce of the request cannot be sent in a digest header")]
     Unwritable,
-    /// There was no challenge.
-    #[error("there is no challenge to answer yet")]
+    /// No challenge was received.
+    #[error("no digest challenge received yet")]
     NotChallenged,
-    /// The counter of the nonce has come to its end.
-    #[error("the nonce was used as often as it can be")]
+    /// The counter of the nonce has reached its maximum.
+    #[error("digest nonce was used 2^32 times")]
     UsedUp,
-    /// The answer was not taken.
-    #[error("the service refuses the user name or the password")]
+    /// The service rejected the response.
+    #[error("user name or password rejected by the service")]
     Refused,
 }
 
@@ -77,11 +79,11 @@ enum Named {
     No,
 }
 
-/// Whether the key is that of the user or that of one session.
+/// Scope of the key: the user, or one session (`-sess`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lifetime {
     User,
-    /// `-sess`.
+    /// Algorithm with the suffix `-sess`.
     Session,
 }
 
@@ -95,12 +97,12 @@ pub(super) enum Protection {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Charset {
-    Unsaid,
+    Unspecified,
     Utf8,
 }
 
 impl Challenge {
-    /// Reads names and values, without the quotes around them; what is not known does not count.
+    /// Parses parameter names and unquoted values; unknown parameters are ignored.
     ///
     /// # Errors
     /// [`DigestError`] for a challenge that cannot be answered.
@@ -117,8 +119,6 @@ impl Challenge {
             }
         }
         let [realm, nonce, opaque, algorithm, qop, stale, userhash, charset] = found;
-        let is =
-            |value: Option<&str>, word: &str| value.is_some_and(|value| value.eq_ignore_ascii_case(word));
         let (algorithm, lifetime, named) = match algorithm {
             None => (Algorithm::Md5, Lifetime::User, Named::No),
             Some(name) => {
@@ -141,13 +141,13 @@ impl Challenge {
             named,
             lifetime,
             protection,
-            stale: is(stale, "true"),
-            hash_user: is(userhash, "true"),
-            charset: if is(charset, "UTF-8") { Charset::Utf8 } else { Charset::Unsaid },
+            stale: is_word(stale, "true"),
+            hash_user: is_word(userhash, "true"),
+            charset: if is_word(charset, "UTF-8") { Charset::Utf8 } else { Charset::Unspecified },
         })
     }
 
-    /// The one to answer of several: that with the strongest hash, and the first of equals.
+    /// Selects the challenge to answer: the one with the strongest hash, the first among equals.
     #[must_use]
     pub fn strongest(offered: impl IntoIterator<Item = Self>) -> Option<Self> {
         offered.into_iter().reduce(|best, next| if next.algorithm > best.algorithm { next } else { best })
@@ -177,7 +177,7 @@ impl Challenge {
         self.algorithm
     }
 
-    /// The algorithm in the spelling of RFC 7616, if the challenge named one.
+    /// Name of the algorithm as in RFC 7616, if the challenge named one.
     pub(super) fn named_algorithm(&self) -> Option<&'static str> {
         let name = match (self.algorithm, self.lifetime) {
             (Algorithm::Md5, Lifetime::User) => "MD5",
@@ -190,7 +190,7 @@ impl Challenge {
         (self.named == Named::Yes).then_some(name)
     }
 
-    /// The hash of A1 (RFC 7616 3.4.2).
+    /// Returns the hash of A1 (RFC 7616 3.4.2).
     pub(super) fn key(&self, user: &str, password: &Secret, cnonce: &str) -> Hashed {
         let key = self.algorithm.hash(&[user, &self.realm, password.expose()]);
         match self.lifetime {
@@ -199,7 +199,7 @@ impl Challenge {
         }
     }
 
-    /// The user as the challenge wants it named (RFC 7616 3.4, 3.4.4).
+    /// Appends the user name in the form that the challenge asks for (RFC 7616 3.4, 3.4.4).
     pub(super) fn push_user(&self, value: &mut String, user: &str) {
         if self.hash_user {
             push_quoted(value, "username=", &self.algorithm.hash(&[user, &self.realm]));
@@ -222,11 +222,12 @@ impl Algorithm {
             };
         let known = [("MD5", Self::Md5), ("SHA-256", Self::Sha256), ("SHA-512-256", Self::Sha512Trunc256)];
         let found = known.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(hash));
-        let unknown = || DigestError::Algorithm(name.chars().take(40).collect());
-        found.map(|(_, algorithm)| (algorithm, lifetime)).ok_or_else(unknown)
+        found
+            .map(|(_, algorithm)| (algorithm, lifetime))
+            .ok_or_else(|| DigestError::Algorithm(name.chars().take(40).collect()))
     }
 
-    /// The hash of texts with colons between them.
+    /// Hashes texts joined by colons.
     pub(super) fn hash(self, texts: &[&str]) -> Hashed {
         match self {
             Self::Md5 => hexadecimal::<Md5>(texts),
@@ -234,6 +235,10 @@ impl Algorithm {
             Self::Sha512Trunc256 => hexadecimal::<Sha512_256>(texts),
         }
     }
+}
+
+fn is_word(value: Option<&str>, word: &str) -> bool {
+    value.is_some_and(|value| value.eq_ignore_ascii_case(word))
 }
 
 fn hexadecimal<D: Digest>(texts: &[&str]) -> Hashed {
@@ -247,13 +252,13 @@ fn hexadecimal<D: Digest>(texts: &[&str]) -> Hashed {
     let octets = hash.finalize();
     let mut digits = Zeroizing::new(String::with_capacity(octets.len() * 2));
     for octet in &octets {
-        // Writing to a string does not fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(digits, "{octet:02x}");
     }
     digits
 }
 
-/// RFC 5987 3.2.1: everything but letters, digits and a few signs.
+/// Percent-encodes everything but letters, digits and a few signs (RFC 5987 3.2.1).
 fn push_percent_encoded(value: &mut String, text: &str) {
     for octet in text.bytes() {
         if octet.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&octet) {

@@ -3,7 +3,7 @@
 use super::challenge::Algorithm;
 use super::*;
 
-/// A challenge from a list such as `realm=x|nonce=y`.
+/// Parses a challenge from a list such as `realm=x|nonce=y`.
 fn challenge(list: &str) -> Challenge {
     parse(list).unwrap()
 }
@@ -35,7 +35,7 @@ const RFC_2617: &str = "realm=testrealm@host.com|nonce=dcd98b7102dd2f0e8b11d0f60
     opaque=5ccc069c403ebaf9f0171e9517f40e41";
 
 #[test]
-fn the_examples_of_rfc_7616_3_9_1_are_answered_as_printed() {
+fn responses_match_rfc_7616_3_9_1() {
     let mut md5 = session("Mufasa", "Circle of Life", &format!("{RFC_7616}|algorithm=MD5"));
     let value = md5.authorization("GET", "/dir/index.html", RFC_7616_CNONCE).unwrap();
     assert_eq!(
@@ -53,9 +53,9 @@ fn the_examples_of_rfc_7616_3_9_1_are_answered_as_printed() {
     );
 }
 
-/// The hashes are those of erratum 4897: the document prints ones of a truncated SHA-512.
+/// The hashes are those of erratum 4897, because the RFC prints truncated SHA-512 hashes.
 #[test]
-fn the_example_of_rfc_7616_3_9_2_is_answered_with_the_name_hashed() {
+fn responses_with_a_hashed_name_match_rfc_7616_3_9_2() {
     let list = "realm=api@example.org|qop=auth|algorithm=SHA-512-256|charset=UTF-8|userhash=true|\
         nonce=5TsQWLVdgBdmrQ0XsxbDODV+57QdFR34I9HAbC/RVvkK|opaque=HRPCssKJSGjCrkzDg8OhwpzCiGPChXYjwrI2QmXDnsOS";
     let value = session("Jäsøn Doe", "Secret, or not?", list)
@@ -69,15 +69,15 @@ fn the_example_of_rfc_7616_3_9_2_is_answered_with_the_name_hashed() {
 }
 
 #[test]
-fn the_example_of_rfc_2617_3_5_is_answered_as_printed() {
+fn responses_match_rfc_2617_3_5() {
     let mut session = session("Mufasa", "Circle Of Life", &format!("{RFC_2617}|qop=auth,auth-int"));
     let value = session.authorization("GET", "/dir/index.html", "0a4f113b").unwrap();
     assert_eq!(parameter(&value, "response").as_deref(), Some("6629fae49393a05397450978507c4ef1"));
-    assert!(!value.contains("algorithm"), "an algorithm that was not named is not answered: {}", *value);
+    assert!(!value.contains("algorithm"), "an algorithm that the challenge omits is not sent: {}", *value);
 }
 
 #[test]
-fn a_challenge_without_a_quality_of_protection_is_answered_as_in_rfc_2069() {
+fn responses_without_qop_follow_rfc_2069() {
     let mut session = session("Mufasa", "CircleOfLife", RFC_2617);
     let value = session.authorization("GET", "/dir/index.html", "0a4f113b").unwrap();
     assert_eq!(parameter(&value, "response").as_deref(), Some("1949323746fe6a43ef61f9606e7febea"));
@@ -94,7 +94,7 @@ fn a_session_key_is_made_from_the_first_client_nonce() {
 }
 
 #[test]
-fn answers_to_one_nonce_are_counted_and_a_new_nonce_begins_again() {
+fn responses_are_counted_per_nonce() {
     let mut session = session("u", "p", "realm=r|nonce=n|qop=auth");
     for count in ["nc=00000001,", "nc=00000002,", "nc=00000003,"] {
         assert!(session.authorization("POST", "/", "12345678").unwrap().contains(count), "{count}");
@@ -121,13 +121,13 @@ fn a_stale_nonce_is_replaced_once_for_every_request() {
     assert_eq!(session.challenge(stale()), Ok(()));
     assert_eq!(answer(&mut session), Ok(()));
     assert_eq!(session.challenge(stale()), Err(DigestError::Refused));
-    // The answer before was taken, so this is another request.
+    // The previous response was accepted, so this is another request.
     assert_eq!(answer(&mut session), Ok(()));
     assert_eq!(session.challenge(stale()), Ok(()));
 }
 
 #[test]
-fn an_answer_that_is_not_taken_is_not_given_again() {
+fn a_rejected_response_is_not_repeated() {
     for again in ["realm=r|nonce=m|qop=auth", "realm=r|nonce=m|qop=auth|stale=false"] {
         let mut session = session("u", "p", "realm=r|nonce=n|qop=auth");
         session.authorization("POST", "/", "12345678").unwrap();
@@ -140,7 +140,7 @@ fn an_answer_that_is_not_taken_is_not_given_again() {
 }
 
 #[test]
-fn names_beyond_ascii_are_written_as_the_service_reads_them() {
+fn non_ascii_names_use_the_charset_of_the_challenge() {
     let name = |list: &str| {
         let value = session("jürgen", "p", list).authorization("GET", "/", "12345678").unwrap();
         value.split_once(", realm").unwrap().0.to_owned()
@@ -161,7 +161,7 @@ fn quotes_and_backslashes_are_escaped_in_the_header_and_not_in_the_hash() {
 }
 
 #[test]
-fn challenges_that_cannot_be_answered_are_refused() {
+fn unsupported_challenges_are_rejected() {
     let algorithm = |name: &str| DigestError::Algorithm(name.to_owned());
     for (list, error) in [
         ("nonce=n", DigestError::Missing("realm")),
@@ -180,11 +180,11 @@ fn challenges_that_cannot_be_answered_are_refused() {
     ] {
         assert_eq!(parse(list), Err(error), "{list}");
     }
-    assert!(parse("realm=|nonce=n|domain=/|x=\u{1}").is_ok(), "what is not known does not count");
+    assert!(parse("realm=|nonce=n|domain=/|x=\u{1}").is_ok(), "unknown parameters are ignored");
 }
 
 #[test]
-fn arguments_that_do_not_fit_into_a_header_are_refused_and_nothing_is_counted() {
+fn invalid_arguments_are_rejected_without_counting() {
     let mut session = session("u", "p", "realm=r|nonce=n|qop=auth");
     for (method, uri, cnonce) in [
         ("", "/", "12345678"),
@@ -203,7 +203,7 @@ fn arguments_that_do_not_fit_into_a_header_are_refused_and_nothing_is_counted() 
 }
 
 #[test]
-fn of_several_challenges_the_strongest_is_answered() {
+fn the_strongest_challenge_is_selected() {
     let offered = ["MD5", "SHA-256", "SHA-512-256", "MD5-sess", "SHA-256-sess"]
         .map(|name| challenge(&format!("realm=r|nonce=n|qop=auth|algorithm={name}")));
     let strongest = |offered: &[Challenge]| {
@@ -217,7 +217,7 @@ fn of_several_challenges_the_strongest_is_answered() {
 }
 
 #[test]
-fn neither_password_nor_key_show_in_debug() {
+fn debug_output_contains_no_password_or_key() {
     let mut session = session("u", "s3cret", "realm=r|nonce=n");
     session.authorization("GET", "/", "12345678").unwrap();
     let key = Algorithm::Md5.hash(&["u", "r", "s3cret"]);

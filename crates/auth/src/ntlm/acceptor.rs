@@ -1,4 +1,4 @@
-//! The service's side (MS-NLMP 3.2).
+//! Service side of NTLM (MS-NLMP 3.2).
 
 use std::mem;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::session::Context;
 use super::verifier::{NtlmVerifier, Verified};
 use crate::{Accepted, AuthError, Binding, Hardening, MechListMic, ServiceClass, Step};
 
-/// One sign-in with NTLM, seen from the service.
+/// Service side of one NTLM authentication.
 pub struct Acceptor {
     verifier: Arc<dyn NtlmVerifier>,
     names: HostNames,
@@ -26,33 +26,33 @@ pub struct Acceptor {
     mic: Mic,
     fresh: AcceptorFresh,
     claimed: Option<String>,
-    turn: Turn,
+    stage: Stage,
 }
 
-/// What is new for every sign-in.
+/// Fresh values of one authentication.
 #[derive(Clone, Debug)]
 pub struct AcceptorFresh {
-    /// Random octets that are used once: whoever could foresee them could have a response ready.
+    /// Random bytes that are used once. An attacker who could predict them could prepare a response.
     pub challenge: [u8; 8],
-    /// Now.
+    /// Current time.
     pub now: SystemTime,
 }
 
-/// Whether the messages of a sign-in must have an integrity code.
+/// Requirement of a message integrity code (MIC).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mic {
-    /// It is checked where the client says that there is one, as all current ones do; a few clients have none, and are
-    /// let in unless the binding is [`Hardening::Strict`].
+    /// Verified if the client announces it, as all current ones do. The few clients without one are accepted unless the
+    /// binding is [`Hardening::Strict`].
     #[default]
     IfPresent,
-    /// A sign-in without one fails.
+    /// Required.
     Required,
 }
 
 impl Acceptor {
-    /// An acceptor for one sign-in on one connection.
+    /// Creates an acceptor for one authentication on one connection.
     ///
-    /// `names` are told to the client; which domains are local is the verifier's to know.
+    /// `names` are sent to the client; the verifier decides which domains are local.
     #[must_use]
     pub fn new(
         verifier: Arc<dyn NtlmVerifier>,
@@ -60,11 +60,11 @@ impl Acceptor {
         binding: Binding,
         fresh: AcceptorFresh,
     ) -> Self {
-        let (mic, turn) = (Mic::default(), Turn::Negotiate);
-        Self { verifier, names, binding, mic, fresh, claimed: None, turn }
+        let (mic, stage) = (Mic::default(), Stage::Negotiate);
+        Self { verifier, names, binding, mic, fresh, claimed: None, stage }
     }
 
-    /// Whether there must be an integrity code.
+    /// Sets the requirement of an integrity code.
     #[must_use]
     pub fn mic(self, mic: Mic) -> Self {
         Self { mic, ..self }
@@ -85,11 +85,11 @@ impl Acceptor {
             target_info: self.target_info().encode()?,
         };
         let challenge = challenge.encode()?;
-        self.turn = Turn::Authenticate { negotiate: token.to_vec(), challenge: challenge.clone(), flags };
+        self.stage = Stage::Authenticate { negotiate: token.to_vec(), challenge: challenge.clone(), flags };
         Ok(Step::Continue(challenge))
     }
 
-    /// A machine that belongs to no domain is its own.
+    /// Returns the attributes of the challenge: the names of this machine, which is its own domain, and the time.
     fn target_info(&self) -> AvPairs {
         AvPairs::default()
             .with_name(AvId::NETBIOS_DOMAIN, self.names.netbios())
@@ -99,7 +99,8 @@ impl Acceptor {
             .with_time(FileTime::at(self.fresh.now))
     }
 
-    /// The steps of MS-NLMP 3.2.5.1.2, the password first: nothing else counts before that is proven.
+    /// Performs the steps of MS-NLMP 3.2.5.1.2. The password is verified first, because nothing else is trustworthy
+    /// before.
     fn authenticate(
         &mut self,
         token: &[u8],
@@ -123,42 +124,42 @@ impl Acceptor {
             &message.nt_response,
         )?;
 
-        if !response.time.is_within(MOST_SKEW, FileTime::at(self.fresh.now)) {
+        if !response.time.is_within(MAX_SKEW, FileTime::at(self.fresh.now)) {
             return Err(AuthError::ClockSkew);
         }
         let key = session_key(base_key, flags, &message.session_key)?;
-        let mic = self.judge_mic(&key, &response.pairs, token, before)?;
-        if self.judge_binding(&response.pairs)? == Bound::ToNothing {
-            self.judge_target_name(&response.pairs)?;
+        let mic = self.verify_mic(&key, &response.pairs, token, before)?;
+        if self.verify_binding(&response.pairs)? == Bound::ToNothing {
+            self.verify_target_name(&response.pairs)?;
         }
         let context = Box::new(Context::new(&key, flags, Direction::ToClient, mic));
         Ok(Step::Done { token: None, outcome: Accepted { account, context } })
     }
 
-    /// The code covers all three messages, so that nobody in between has changed what was negotiated. That there is
-    /// one is part of what the password proves, so nobody can take it away either.
-    fn judge_mic(
+    /// Verifies the MIC over all three messages, so that no attacker can change the negotiation. Its presence is announced
+    /// in data that the password protects, so an attacker cannot remove it either.
+    fn verify_mic(
         &self,
         key: &SessionKey,
         pairs: &AvPairs,
         token: &[u8],
         [negotiate, challenge]: [&[u8]; 2],
     ) -> Result<MechListMic, AuthError> {
-        if !pairs.has_mic()? {
+        if !pairs.announces_mic()? {
             return match (self.mic, self.binding.level) {
                 (Mic::IfPresent, Hardening::None | Hardening::Relaxed) => Ok(MechListMic::Optional),
                 _ => Err(AuthError::Downgraded("a message integrity code")),
             };
         }
         let (head, sent, rest) = Authenticate::split_at_mic(token)
-            .ok_or(AuthError::Malformed("the message integrity code is missing"))?;
+            .ok_or(AuthError::Malformed("missing message integrity code"))?;
         let expected = key.mic(&[negotiate, challenge, head, &[0; 16], rest]);
         if bool::from(expected.ct_eq(sent)) { Ok(MechListMic::Required) } else { Err(AuthError::Unproven) }
     }
 
     /// Compares the channel binding with that of this connection. [`Hardening::None`] accepts any, but a wrong one does
     /// not count as bound.
-    fn judge_binding(&self, pairs: &AvPairs) -> Result<Bound, AuthError> {
+    fn verify_binding(&self, pairs: &AvPairs) -> Result<Bound, AuthError> {
         let Some(expected) = &self.binding.expected else { return Ok(Bound::ToNothing) };
         match (pairs.channel_bindings()?, self.binding.level) {
             (Some(sent), _) if bool::from(sent.ct_eq(&expected.ntlm_hash())) => Ok(Bound::ToChannel),
@@ -167,40 +168,40 @@ impl Acceptor {
         }
     }
 
-    /// Rejects a client that means a service of another protocol: somebody relays its sign-in. Aliases of this host
-    /// are accepted, because clients may use any, except where nothing else could be demanded: [`Hardening::Strict`]
-    /// without TLS accepts names of this machine only. A client that names no service is accepted.
-    fn judge_target_name(&self, pairs: &AvPairs) -> Result<(), AuthError> {
+    /// Rejects a target name of another protocol, which indicates a relayed authentication. Aliases of this host are
+    /// accepted, because clients may use any, except where no other protection could be demanded: [`Hardening::Strict`]
+    /// without TLS accepts only names of this machine. A client that sends no target name is accepted.
+    fn verify_target_name(&self, pairs: &AvPairs) -> Result<(), AuthError> {
         let Some(name) = pairs.target_name()? else { return Ok(()) };
         let is_strict = self.binding.level == Hardening::Strict;
         let is_ours = match name.split_once('/') {
             Some((class, host)) => {
-                ServiceClass::of(class).is_some() && (!is_strict || self.names.is_called(host))
+                ServiceClass::of(class).is_some() && (!is_strict || self.names.is_this_host(host))
             }
-            // It is no name of a service, so it says nothing of another one.
+            // Not a service principal name, so it does not name another service.
             None => !is_strict,
         };
         if is_ours { Ok(()) } else { Err(AuthError::OtherService) }
     }
 }
 
-/// To what a response is bound beyond the password.
+/// Binding of a response to a connection, beyond the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Bound {
-    /// To this very TLS connection, so it was made for nobody else.
+    /// Bound to this TLS connection, so the response cannot have been relayed.
     ToChannel,
-    /// To none, or that does not matter.
+    /// Not bound, or the binding is irrelevant.
     ToNothing,
 }
 
 impl crate::Acceptor for Acceptor {
     fn step(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError> {
-        match mem::replace(&mut self.turn, Turn::Over) {
-            Turn::Negotiate => self.challenge(token),
-            Turn::Authenticate { negotiate, challenge, flags } => {
+        match mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Negotiate => self.challenge(token),
+            Stage::Authenticate { negotiate, challenge, flags } => {
                 self.authenticate(token, flags, [&negotiate, &challenge])
             }
-            Turn::Over => Err(AuthError::Malformed("it comes after the last NTLM message")),
+            Stage::Over => Err(AuthError::Malformed("message after the end of NTLM")),
         }
     }
 
@@ -209,20 +210,20 @@ impl crate::Acceptor for Acceptor {
     }
 }
 
-/// Which message is expected.
-enum Turn {
+/// Next expected message.
+enum Stage {
     Negotiate,
     Authenticate { negotiate: Vec<u8>, challenge: Vec<u8>, flags: Flags },
     Over,
 }
 
 fn session_key(base: SessionBaseKey, flags: Flags, sent: &[u8]) -> Result<SessionKey, AuthError> {
-    if !flags.exchange_key() {
+    if !flags.exchanges_key() {
         return Ok(base.into_session_key());
     }
-    let sent = sent.try_into().map_err(|_| AuthError::Malformed("the session key has not 16 octets"))?;
+    let sent = sent.try_into().map_err(|_| AuthError::Malformed("session key is not 16 bytes"))?;
     Ok(SessionKey::new(base.exchange(Zeroizing::new(sent))))
 }
 
-/// How far a client's clock may be off. Most clients repeat the service's time, which they were just told.
-const MOST_SKEW: Duration = Duration::from_secs(30 * 60);
+/// Maximum clock difference. Most clients repeat the time of the service, which they have just received.
+const MAX_SKEW: Duration = Duration::from_secs(30 * 60);

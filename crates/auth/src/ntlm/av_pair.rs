@@ -1,18 +1,17 @@
-//! Attributes with a number and a value: what a service says of itself, and a client of its response
-//! (MS-NLMP 2.2.2.1).
+//! `AV_PAIR` lists: attributes of a service, and of a client's response (MS-NLMP 2.2.2.1).
 
 use super::file_time::FileTime;
 use super::text;
 use crate::AuthError;
 
-/// A list of attributes, in the order in which they were sent.
+/// A list of attributes, in the order of the message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct AvPairs(
-    /// INVARIANT: at most [`MOST_PAIRS`], no number twice, and none of them [`AvId::END`].
+    /// INVARIANT: at most [`MAX_PAIRS`], no id twice, none is [`AvId::END`].
     Vec<(AvId, Vec<u8>)>,
 );
 
-/// The number of an attribute.
+/// Id of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct AvId(u16);
 
@@ -29,34 +28,33 @@ impl AvId {
 }
 
 impl AvPairs {
-    /// Reads up to the end of the list; what follows does not belong to it.
+    /// Parses up to the end of the list; further data is ignored.
     pub(super) fn decode(mut octets: &[u8]) -> Result<Self, AuthError> {
         let mut pairs = Self::default();
         loop {
-            let (id, value, rest) =
-                split_pair(octets).ok_or(AuthError::Malformed("an attribute is cut short"))?;
+            let (id, value, rest) = split_pair(octets).ok_or(AuthError::Malformed("truncated attribute"))?;
             if id == AvId::END {
                 return Ok(pairs);
             }
-            if pairs.0.len() == MOST_PAIRS {
-                return Err(AuthError::Malformed("there are too many attributes"));
+            if pairs.0.len() == MAX_PAIRS {
+                return Err(AuthError::Malformed("too many attributes"));
             }
             if pairs.find(id).is_some() {
-                return Err(AuthError::Malformed("an attribute is there twice"));
+                return Err(AuthError::Malformed("duplicate attribute"));
             }
             pairs.0.push((id, value.to_vec()));
             octets = rest;
         }
     }
 
-    /// The list with its end.
+    /// Encodes the list with its end marker.
     pub(super) fn encode(&self) -> Result<Vec<u8>, AuthError> {
         let mut octets = Vec::new();
         for (AvId(id), value) in
             self.0.iter().map(|(id, value)| (*id, value.as_slice())).chain([(AvId::END, &[][..])])
         {
             let length =
-                u16::try_from(value.len()).map_err(|_| AuthError::Malformed("an attribute is too long"))?;
+                u16::try_from(value.len()).map_err(|_| AuthError::Malformed("attribute is too long"))?;
             octets.extend(id.to_le_bytes());
             octets.extend(length.to_le_bytes());
             octets.extend(value);
@@ -64,23 +62,23 @@ impl AvPairs {
         Ok(octets)
     }
 
-    /// The time at the service (`MsvAvTimestamp`).
+    /// Time of the service (`MsvAvTimestamp`).
     pub(super) fn time(&self) -> Result<Option<FileTime>, AuthError> {
         Ok(self.fixed(AvId::TIME)?.map(FileTime::from_octets))
     }
 
-    /// Whether the client says that its message has an integrity code (`MsvAvFlags`, bit 1).
-    pub(super) fn has_mic(&self) -> Result<bool, AuthError> {
+    /// Returns `true` if the client announces a message integrity code (`MsvAvFlags`, bit 1).
+    pub(super) fn announces_mic(&self) -> Result<bool, AuthError> {
         Ok(u32::from_le_bytes(self.fixed(AvId::FLAGS)?.unwrap_or_default()) & MIC_PRESENT != 0)
     }
 
-    /// What the client takes the service for (`MsvAvTargetName`); none if it does not say.
+    /// Target name that the client intends to reach (`MsvAvTargetName`); `None` if it sends none.
     pub(super) fn target_name(&self) -> Result<Option<String>, AuthError> {
         let name = self.find(AvId::TARGET_NAME).map(text::name).transpose()?;
         Ok(name.filter(|name| !name.is_empty()))
     }
 
-    /// The hash of the channel binding (`MsvAvChannelBindings`); sixteen zeros mean that there is none.
+    /// Hash of the channel binding (`MsvAvChannelBindings`); sixteen zeros mean none.
     pub(super) fn channel_bindings(&self) -> Result<Option<[u8; 16]>, AuthError> {
         Ok(self.fixed(AvId::CHANNEL_BINDINGS)?.filter(|hash| *hash != [0; 16]))
     }
@@ -98,7 +96,7 @@ impl AvPairs {
         Ok(self.with(AvId::FLAGS, flags.to_le_bytes().to_vec()))
     }
 
-    /// As the client says it; what the service may have said does not count.
+    /// Sets the client's target name; one copied from the service is discarded.
     pub(super) fn with_target_name(self, name: Option<&str>) -> Self {
         let this = self.without(AvId::TARGET_NAME);
         match name {
@@ -107,7 +105,7 @@ impl AvPairs {
         }
     }
 
-    /// As the client says it; what the service may have said does not count.
+    /// Sets the client's channel binding; one copied from the service is discarded.
     pub(super) fn with_channel_bindings(self, hash: Option<[u8; 16]>) -> Self {
         let this = self.without(AvId::CHANNEL_BINDINGS);
         match hash {
@@ -132,12 +130,12 @@ impl AvPairs {
     }
 
     fn fixed<const N: usize>(&self, id: AvId) -> Result<Option<[u8; N]>, AuthError> {
-        let wrong = |_| AuthError::Malformed("an attribute has a wrong length");
-        self.find(id).map(|value| value.try_into().map_err(wrong)).transpose()
+        let Some(value) = self.find(id) else { return Ok(None) };
+        value.try_into().map(Some).map_err(|_| AuthError::Malformed("attribute has a wrong length"))
     }
 }
 
-/// Number, value, and what follows.
+/// Splits off the first pair: id, value and remaining bytes.
 fn split_pair(octets: &[u8]) -> Option<(AvId, &[u8], &[u8])> {
     let (id, octets) = octets.split_first_chunk::<2>()?;
     let (length, octets) = octets.split_first_chunk::<2>()?;
@@ -145,11 +143,11 @@ fn split_pair(octets: &[u8]) -> Option<(AvId, &[u8], &[u8])> {
     Some((AvId(u16::from_le_bytes(*id)), value, octets))
 }
 
-/// `MsvAvFlags`: the message has an integrity code.
+/// Bit of `MsvAvFlags`: the message has an integrity code.
 const MIC_PRESENT: u32 = 2;
 
-/// Eleven have a meaning.
-const MOST_PAIRS: usize = 32;
+/// Maximum number of pairs; eleven ids are defined.
+const MAX_PAIRS: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -158,14 +156,14 @@ mod tests {
     const NAME_AND_END: &[u8] = b"\x01\0\x02\0A\0\0\0\0\0";
 
     #[test]
-    fn a_list_is_read_up_to_its_end() {
+    fn a_list_is_parsed_up_to_its_end() {
         let pairs = AvPairs::decode(&[NAME_AND_END, b"more"].concat()).expect("a list");
         assert_eq!(pairs.find(AvId::NETBIOS_COMPUTER), Some(b"A\0".as_slice()));
         assert_eq!(pairs.encode().expect("short"), NAME_AND_END);
     }
 
     #[test]
-    fn a_list_without_an_end_is_refused_wherever_it_stops() {
+    fn truncated_lists_are_rejected() {
         for end in 0..NAME_AND_END.len() {
             let (part, _) = NAME_AND_END.split_at(end);
             assert!(AvPairs::decode(part).is_err(), "{end}");
@@ -173,16 +171,16 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_read_in_two_ways_is_refused() {
+    fn duplicate_or_too_many_attributes_are_rejected() {
         assert!(AvPairs::decode(b"\x06\0\x04\0\0\0\0\0\x06\0\x04\0\x02\0\0\0\0\0\0\0").is_err());
         let many: Vec<u8> = (1..=33_u16).flat_map(|id| [id.to_le_bytes(), [0, 0]].concat()).collect();
         assert!(AvPairs::decode(&[many.as_slice(), &[0; 4]].concat()).is_err());
     }
 
     #[test]
-    fn attributes_of_a_wrong_length_are_refused_when_they_matter() {
+    fn attributes_of_a_wrong_length_are_rejected_when_used() {
         let pairs = AvPairs::decode(b"\x06\0\x01\0\x02\x07\0\0\0\x0A\0\x02\0AA\0\0\0\0").expect("a list");
-        assert!(pairs.has_mic().is_err() && pairs.time().is_err() && pairs.channel_bindings().is_err());
+        assert!(pairs.announces_mic().is_err() && pairs.time().is_err() && pairs.channel_bindings().is_err());
     }
 
     #[test]
@@ -193,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_does_not_repeat_what_a_service_says_in_its_place() {
+    fn target_name_and_binding_of_the_service_are_discarded() {
         let server =
             AvPairs::default().with_target_name(Some("HTTP/evil")).with_channel_bindings(Some([1; 16]));
         let client = server.with_target_name(None).with_channel_bindings(None);

@@ -1,4 +1,4 @@
-//! Times as Windows counts them (MS-DTYP 2.3.3).
+//! Windows file times (MS-DTYP 2.3.3).
 
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 pub(super) struct FileTime(u64);
 
 impl FileTime {
-    /// The unit and the era change, nothing is rounded but fractions of a unit. Times before 1970 are 1970.
+    /// Converts a system time; fractions of 100 ns are cut off, and times before 1970 become 1970.
     pub(super) fn at(time: SystemTime) -> Self {
         let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let units = u64::try_from(since_1970.as_nanos() / 100).unwrap_or(u64::MAX);
@@ -22,13 +22,13 @@ impl FileTime {
         self.0.to_le_bytes()
     }
 
-    /// Whether two times are no further apart than this.
+    /// Returns `true` if two times differ by at most `span`.
     pub(super) fn is_within(self, span: Duration, of: Self) -> bool {
         u128::from(self.0.abs_diff(of.0)) * 100 <= span.as_nanos()
     }
 }
 
-/// 369 years, 89 of them with a 29th of February.
+/// Number of units from 1601 to 1970: 369 years, 89 of them leap years.
 const UNITS_TO_1970: u64 = 116_444_736_000_000_000;
 
 #[cfg(test)]
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_reaches_both_ways_and_no_further() {
+    fn is_within_is_symmetric_and_inclusive() {
         let minute = Duration::from_secs(60);
         let noon = FileTime(UNITS_TO_1970);
         for (units, is_within) in [(600_000_000, true), (600_000_001, false)] {

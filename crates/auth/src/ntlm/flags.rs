@@ -1,10 +1,10 @@
-//! What the two ends agree upon (MS-NLMP 2.2.2.5).
+//! Negotiated options (MS-NLMP 2.2.2.5).
 
 use std::ops::{BitAnd, BitOr};
 
 use crate::AuthError;
 
-/// A set of negotiated options, each named as in the specification, without `NTLMSSP_`.
+/// A set of negotiated options, named as in the specification without `NTLMSSP_NEGOTIATE_`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Flags(pub(super) u32);
 
@@ -23,7 +23,7 @@ impl Flags {
     pub(super) const KEY_EXCH: Self = Self(0x4000_0000);
     pub(super) const KEY_56: Self = Self(0x8000_0000);
 
-    /// What our client asks for, and what our service agrees to when it is asked.
+    /// Options that our client requests, and that our service accepts on request.
     pub(super) const WANTED: Self = Self(
         Self::UNICODE.0
             | Self::REQUEST_TARGET.0
@@ -42,8 +42,8 @@ impl Flags {
         self & all == all
     }
 
-    /// Refuses what is below today's protection: texts in an unknown character set, NTLM before its extended
-    /// session security, keys of 40 or 56 bits.
+    /// Rejects insufficient protection: OEM character sets, NTLM without extended session security, keys of 40 or 56
+    /// bits.
     pub(super) fn require_modern(self) -> Result<Self, AuthError> {
         for (flag, name) in [
             (Self::UNICODE, "Unicode"),
@@ -57,8 +57,8 @@ impl Flags {
         Ok(self)
     }
 
-    /// Whether the client sends a session key of its own; that takes a use for it (MS-NLMP 3.2.5.1.2).
-    pub(super) fn exchange_key(self) -> bool {
+    /// Returns `true` if the client sends its own session key, which requires signing or sealing (MS-NLMP 3.2.5.1.2).
+    pub(super) fn exchanges_key(self) -> bool {
         self.contains(Self::KEY_EXCH) && (self.contains(Self::SIGN) || self.contains(Self::SEAL))
     }
 }

@@ -1,10 +1,10 @@
-//! What a service is called, and which accounts are its own.
+//! Names of a host, and the accounts that belong to it.
 
 use std::net::IpAddr;
 
-/// The names of the machine that a service runs on.
+/// Names of the machine that a service runs on.
 ///
-/// A client may put one of them before the name of an account, and the service tells them to clients.
+/// Clients may use any of them as the domain of an account; the service sends them to clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostNames {
     netbios: String,
@@ -12,34 +12,33 @@ pub struct HostNames {
 }
 
 impl HostNames {
-    /// The names that follow from the name of the host, with its domain or without.
+    /// Derives the names from a host name, with or without a DNS domain.
     ///
-    /// The NetBIOS name is the first 15 characters of the first label, in capitals; a host without a name is
-    /// called `localhost`.
+    /// The NetBIOS name is the first label in upper case, cut to 15 characters. An empty name becomes `localhost`.
     #[must_use]
     pub fn of_host(name: &str) -> Self {
         let name = name.trim().trim_end_matches('.');
-        let dns: String = if name.is_empty() { "localhost" } else { name }.chars().take(MOST_DNS).collect();
-        Self { netbios: first_label(&dns).to_uppercase().chars().take(MOST_NETBIOS).collect(), dns }
+        let dns: String = if name.is_empty() { "localhost" } else { name }.chars().take(MAX_DNS).collect();
+        Self { netbios: first_label(&dns).to_uppercase().chars().take(MAX_NETBIOS).collect(), dns }
     }
 
-    /// The short name, in capitals.
+    /// NetBIOS name, in upper case.
     #[must_use]
     pub fn netbios(&self) -> &str {
         &self.netbios
     }
 
-    /// The long name, in the case of letters in which it was given.
+    /// DNS name, with its original case.
     #[must_use]
     pub fn dns(&self) -> &str {
         &self.dns
     }
 
-    /// The name of the account of this machine that is meant by what a client has sent; none if it is meant to be
-    /// an account of another machine or of a domain.
+    /// Returns the name of the local account that a client refers to; `None` if it refers to an account of another
+    /// machine or of a domain.
     ///
-    /// The domain may be empty, a dot, or a name of this machine. `user@host` without a domain is `user` if it is
-    /// this host; with any other it stays whole, so that it never becomes an account that was not meant.
+    /// The domain may be empty, a dot, or a name of this machine. Without a domain, `user@host` is `user` if `host` is
+    /// this machine; otherwise it is kept whole, so that it never becomes another account.
     #[must_use]
     pub fn local_account<'a>(&self, domain: &str, user: &'a str) -> Option<&'a str> {
         if domain.is_empty() {
@@ -51,10 +50,10 @@ impl HostNames {
         (domain == "." || self.is_own(domain)).then_some(user)
     }
 
-    /// Returns whether a client that connects to this host, with a port or without, means this machine: by one of its
-    /// names, or because the client runs here.
+    /// Returns `true` if a host name, with or without a port, refers to this machine: one of its names, or a loopback
+    /// name or address.
     #[must_use]
-    pub fn is_called(&self, host: &str) -> bool {
+    pub fn is_this_host(&self, host: &str) -> bool {
         let bare = host.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(bare, _)| bare);
         let host = match bare {
             Some(bare) => bare,
@@ -66,7 +65,7 @@ impl HostNames {
         is_here || host.eq_ignore_ascii_case("localhost") || self.is_own(host)
     }
 
-    /// Whether a name is one of this machine's, in any case of letters.
+    /// Returns `true` for a name of this machine, compared without case.
     fn is_own(&self, name: &str) -> bool {
         let name = name.to_lowercase();
         let own = [self.netbios.as_str(), self.dns.as_str(), first_label(&self.dns)];
@@ -78,15 +77,15 @@ fn first_label(dns: &str) -> &str {
     dns.split('.').next().unwrap_or(dns)
 }
 
-const MOST_NETBIOS: usize = 15;
-const MOST_DNS: usize = 255;
+const MAX_NETBIOS: usize = 15;
+const MAX_DNS: usize = 255;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_follow_from_that_of_the_host() {
+    fn names_are_derived_from_the_host_name() {
         for (host, netbios, dns) in [
             ("node7.lab.example.", "NODE7", "node7.lab.example"),
             ("a-very-long-host-name", "A-VERY-LONG-HOS", "a-very-long-host-name"),
@@ -98,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_domain_is_never_taken_off() {
+    fn a_foreign_domain_is_never_removed() {
         let names = HostNames::of_host("a-very-long-host-name.lab.example");
         for (domain, user, account) in [
             ("", "alice", Some("alice")),
@@ -121,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_means_this_machine_by_its_names_and_from_itself() {
+    fn own_names_and_loopback_refer_to_this_host() {
         let names = HostNames::of_host("node7.lab.example");
         for host in [
             "node7",
@@ -134,15 +133,15 @@ mod tests {
             "::1",
             "[::1]:5985",
         ] {
-            assert!(names.is_called(host), "{host}");
+            assert!(names.is_this_host(host), "{host}");
         }
         for host in ["node8", "node7.other.example", "10.0.0.7", "[2001:db8::7]:5985", "", ":5985", "."] {
-            assert!(!names.is_called(host), "{host}");
+            assert!(!names.is_this_host(host), "{host}");
         }
     }
 
     #[test]
-    fn a_machine_without_names_has_no_domain_of_its_own() {
+    fn without_host_names_no_domain_is_local() {
         let none = HostNames::default();
         assert_eq!(none.local_account("", "alice@"), Some("alice@"));
         assert_eq!(none.local_account("LAB", "alice"), None);

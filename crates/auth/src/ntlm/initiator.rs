@@ -1,4 +1,4 @@
-//! The client's side (MS-NLMP 3.1).
+//! Client side of NTLM (MS-NLMP 3.1).
 
 use std::mem;
 use std::time::SystemTime;
@@ -14,49 +14,49 @@ use super::response::ClientChallenge;
 use super::session::Context;
 use crate::{AuthError, ChannelBinding, Initiated, MechListMic, Mutual, Step};
 
-/// One sign-in with NTLM, seen from the client.
+/// Client side of one NTLM authentication.
 pub struct Initiator {
     login: Login,
     sealing: Sealing,
     fresh: InitiatorFresh,
     target_name: Option<String>,
     channel_binding: Option<ChannelBinding>,
-    asked: Flags,
-    turn: Turn,
+    requested: Flags,
+    stage: Stage,
 }
 
-/// Who signs in.
+/// Account to authenticate as.
 #[derive(Clone)]
 pub struct Login {
-    /// The domain or the machine whose account it is; may be empty.
+    /// Domain or machine of the account; may be empty.
     pub domain: String,
-    /// The name of the account.
+    /// Account name.
     pub user: String,
-    /// The hash of its password.
+    /// NT hash of the password.
     pub hash: NtHash,
 }
 
-/// What is new for every sign-in.
+/// Fresh values of one authentication.
 pub struct InitiatorFresh {
-    /// Random octets that are used once.
+    /// Random bytes that are used once.
     pub challenge: [u8; 8],
-    /// Random octets that are used once and kept to oneself.
+    /// Random bytes that are used once and kept secret.
     pub session_key: Zeroizing<[u8; 16]>,
-    /// Now.
+    /// Current time.
     pub now: SystemTime,
 }
 
-/// Whether messages will have to be sealed.
+/// Requirement of message sealing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sealing {
-    /// A service that does not agree to it is not told who asks.
+    /// The exchange fails before the client reveals its name if the service does not support sealing.
     Required,
-    /// Something else protects them, such as TLS.
+    /// Optional; something else protects the messages, such as TLS.
     IfAgreed,
 }
 
 impl Initiator {
-    /// An initiator for one sign-in on one connection.
+    /// Creates an initiator for one authentication on one connection.
     #[must_use]
     pub fn new(login: Login, sealing: Sealing, fresh: InitiatorFresh) -> Self {
         let (target_name, channel_binding) = (None, None);
@@ -66,32 +66,32 @@ impl Initiator {
             fresh,
             target_name,
             channel_binding,
-            asked: Flags::WANTED,
-            turn: Turn::Negotiate,
+            requested: Flags::WANTED,
+            stage: Stage::Negotiate,
         }
     }
 
-    /// What the service is taken for, such as `HTTP/node7.lab.example`; it may refuse others.
+    /// Sets the expected service, such as `HTTP/node7.lab.example`. The service may reject other names.
     #[must_use]
     pub fn target_name(self, name: &str) -> Self {
         Self { target_name: Some(name.to_owned()), ..self }
     }
 
-    /// The TLS connection that this goes over; the service refuses what comes over another.
+    /// Sets the TLS connection in use. The service rejects the response on any other connection.
     #[must_use]
     pub fn channel_binding(self, binding: ChannelBinding) -> Self {
         Self { channel_binding: Some(binding), ..self }
     }
 
-    /// For trying out what no client of ours does.
+    /// Requests other flags than our client does.
     #[cfg(test)]
-    pub(super) fn asking(self, asked: Flags) -> Self {
-        Self { asked, ..self }
+    pub(super) fn requesting(self, requested: Flags) -> Self {
+        Self { requested, ..self }
     }
 
     fn negotiate(&mut self) -> Result<Step<Initiated>, AuthError> {
-        let negotiate = Negotiate { flags: self.asked }.encode()?;
-        self.turn = Turn::Authenticate { negotiate: negotiate.clone() };
+        let negotiate = Negotiate { flags: self.requested }.encode()?;
+        self.stage = Stage::Authenticate { negotiate: negotiate.clone() };
         Ok(Step::Continue(negotiate))
     }
 
@@ -120,14 +120,14 @@ impl Initiator {
         Ok(Step::Done { token: Some(message.encode()?), outcome })
     }
 
-    /// What both ends can do, if that is enough.
+    /// Returns the flags common to both ends, if they are sufficient.
     fn agree(&self, offered: Flags) -> Result<Flags, AuthError> {
-        let both = (self.asked & offered).require_modern()?;
+        let both = (self.requested & offered).require_modern()?;
         if self.sealing == Sealing::Required && !both.contains(Flags::SIGN | Flags::SEAL | Flags::KEY_EXCH) {
             return Err(AuthError::Downgraded("sealing"));
         }
         let without_exchange = Flags(!Flags::KEY_EXCH.0);
-        Ok(if both.exchange_key() { both } else { both & without_exchange })
+        Ok(if both.exchanges_key() { both } else { both & without_exchange })
     }
 
     fn client_challenge(&self, offer: &ServiceOffer) -> Result<ClientChallenge, AuthError> {
@@ -142,9 +142,9 @@ impl Initiator {
         Ok(ClientChallenge { time, challenge: self.fresh.challenge, pairs })
     }
 
-    /// The key of the session, and what the service is sent of it.
+    /// Returns the session key, and the encrypted form to send to the service.
     fn session_key(&self, base: SessionBaseKey, agreed: Flags) -> (SessionKey, Vec<u8>) {
-        if !agreed.exchange_key() {
+        if !agreed.exchanges_key() {
             return (base.into_session_key(), Vec::new());
         }
         let sent = base.exchange(self.fresh.session_key.clone()).to_vec();
@@ -154,28 +154,28 @@ impl Initiator {
 
 impl crate::Initiator for Initiator {
     fn step(&mut self, token: Option<&[u8]>) -> Result<Step<Initiated>, AuthError> {
-        match (mem::replace(&mut self.turn, Turn::Over), token) {
-            (Turn::Negotiate, None) => self.negotiate(),
-            (Turn::Authenticate { negotiate }, Some(token)) => self.authenticate(&negotiate, token),
-            (Turn::Negotiate, Some(_)) => Err(AuthError::Malformed("the service speaks first")),
-            (Turn::Authenticate { .. }, None) => Err(AuthError::Malformed("the challenge is missing")),
-            (Turn::Over, _) => Err(AuthError::Malformed("it comes after the last NTLM message")),
+        match (mem::replace(&mut self.stage, Stage::Over), token) {
+            (Stage::Negotiate, None) => self.negotiate(),
+            (Stage::Authenticate { negotiate }, Some(token)) => self.authenticate(&negotiate, token),
+            (Stage::Negotiate, Some(_)) => Err(AuthError::Malformed("token before the first message")),
+            (Stage::Authenticate { .. }, None) => Err(AuthError::Malformed("missing challenge")),
+            (Stage::Over, _) => Err(AuthError::Malformed("message after the end of NTLM")),
         }
     }
 }
 
-/// Which message is to be made.
-enum Turn {
+/// Next message to send.
+enum Stage {
     Negotiate,
     Authenticate { negotiate: Vec<u8> },
     Over,
 }
 
-/// What a service says of itself.
+/// Attributes of a service.
 struct ServiceOffer {
     pairs: AvPairs,
     time: Option<FileTime>,
-    /// A service that tells the time expects an integrity code (MS-NLMP 3.1.5.1.2).
+    /// A service that sends its time expects an integrity code (MS-NLMP 3.1.5.1.2).
     mic: MechListMic,
 }
 

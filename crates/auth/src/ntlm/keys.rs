@@ -1,4 +1,4 @@
-//! The keys of NTLMv2, from the password to those of a session (MS-NLMP 3.3.2, 3.4.5).
+//! NTLMv2 key derivation, from the password to the session keys (MS-NLMP 3.3.2, 3.4.5).
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use md4::{Digest as _, Md4};
@@ -10,38 +10,37 @@ use super::rc4::Rc4;
 use super::text;
 use crate::Secret;
 
-/// The NT hash of a password: MD4 of its UTF-16LE, without a salt (MS-NLMP 3.3.1, `NTOWFv1`).
+/// NT hash of a password: MD4 of its UTF-16LE without salt (MS-NLMP 3.3.1, `NTOWFv1`).
 ///
-/// It is as good as the password itself to whoever gets hold of it, so it is overwritten when dropped, never
-/// printed and compared in constant time.
+/// It is equivalent to the password, so it is zeroed on drop, never printed and compared in constant time.
 #[derive(Clone)]
 pub struct NtHash(Zeroizing<[u8; 16]>);
 
 impl NtHash {
-    /// The hash of a password.
+    /// Computes the hash of a password.
     #[must_use]
     pub fn of_password(password: &Secret) -> Self {
         Self(Zeroizing::new(Md4::digest(text::utf16(password.expose())).into()))
     }
 
-    /// Takes a hash into custody that was kept or imported.
+    /// Wraps a stored or imported hash.
     #[must_use]
     pub fn new(octets: [u8; 16]) -> Self {
         Self(Zeroizing::new(octets))
     }
 
-    /// The hash, for the one place that keeps it.
+    /// Returns the hash; for the code that stores it.
     #[must_use]
     pub fn expose(&self) -> &[u8; 16] {
         &self.0
     }
 
-    /// What is hashed with instead where there is no account.
+    /// Hash to compute with if the account does not exist.
     pub(super) fn decoy() -> Self {
         Self::new([0xA5; 16])
     }
 
-    /// The key of all responses of one user (MS-NLMP 3.3.2, `NTOWFv2`); both names exactly as they are sent.
+    /// Computes the response key of a user (MS-NLMP 3.3.2, `NTOWFv2`). Both names must be exactly as sent.
     pub(super) fn response_key(&self, domain: &str, user: &str) -> ResponseKey {
         ResponseKey(hmac_md5(&self.0, &[&text::utf16(&text::upper_case(user)), &text::utf16(domain)]))
     }
@@ -53,11 +52,11 @@ impl ConstantTimeEq for NtHash {
     }
 }
 
-/// What a user's responses are made with.
+/// Key of a user's responses (`ResponseKeyNT`).
 pub(super) struct ResponseKey(Zeroizing<[u8; 16]>);
 
 impl ResponseKey {
-    /// `NTProofStr` (MS-NLMP 3.3.2).
+    /// Computes `NTProofStr` (MS-NLMP 3.3.2).
     pub(super) fn proof(&self, challenge: &[u8; 8], blob: &[u8]) -> Zeroizing<[u8; 16]> {
         hmac_md5(&self.0, &[challenge, blob])
     }
@@ -67,37 +66,37 @@ impl ResponseKey {
     }
 }
 
-/// What is left of the password once a response has been judged (MS-NLMP 3.3.2, `SessionBaseKey`).
+/// Session base key of one authentication (MS-NLMP 3.3.2, `SessionBaseKey`).
 ///
-/// It is good for this one sign-in. It is overwritten when dropped and never printed.
+/// It does not reveal the password. It is zeroed on drop and never printed.
 pub struct SessionBaseKey(Zeroizing<[u8; 16]>);
 
 impl SessionBaseKey {
-    /// Takes a key into custody that somebody else has made, such as a domain controller.
+    /// Wraps a key computed elsewhere, for example by a domain controller.
     #[must_use]
     pub fn new(octets: [u8; 16]) -> Self {
         Self(Zeroizing::new(octets))
     }
 
-    /// The key, for handing it to another process.
+    /// Returns the key; for passing it to another process.
     #[must_use]
     pub fn expose(&self) -> &[u8; 16] {
         &self.0
     }
 
-    /// The session key, where the client does not send another.
+    /// Converts it into the session key, if the client does not send another.
     pub(super) fn into_session_key(self) -> SessionKey {
         SessionKey(self.0)
     }
 
-    /// The session key that the client sends, encrypted; and the other way round, which is the same.
+    /// Encrypts or decrypts the session key that the client sends; RC4 is symmetric.
     pub(super) fn exchange(&self, mut key: Zeroizing<[u8; 16]>) -> Zeroizing<[u8; 16]> {
         Rc4::new(&self.0).apply(key.as_mut_slice());
         key
     }
 }
 
-/// What all keys of the session are made of (MS-NLMP 3.1.5.1.2, `ExportedSessionKey`).
+/// Source of all session keys (MS-NLMP 3.1.5.1.2, `ExportedSessionKey`).
 pub(super) struct SessionKey(Zeroizing<[u8; 16]>);
 
 impl SessionKey {
@@ -105,8 +104,8 @@ impl SessionKey {
         Self(octets)
     }
 
-    /// The message integrity code over the three messages; that of the last one is the pieces around the place of
-    /// the code itself (MS-NLMP 3.1.5.1.2).
+    /// Computes the message integrity code over the three messages. The last one is passed in pieces around the MIC
+    /// field (MS-NLMP 3.1.5.1.2).
     pub(super) fn mic(&self, messages: &[&[u8]]) -> Zeroizing<[u8; 16]> {
         hmac_md5(&self.0, messages)
     }
@@ -118,7 +117,7 @@ impl SessionKey {
         })
     }
 
-    /// With all 128 bits of the key; fewer are not agreed to.
+    /// Derives the sealing key from all 128 bits; shorter keys are not negotiated.
     pub(super) fn sealing(&self, direction: Direction) -> Zeroizing<[u8; 16]> {
         self.derive(match direction {
             Direction::ToServer => b"session key to client-to-server sealing key magic constant\0",
@@ -131,16 +130,16 @@ impl SessionKey {
     }
 }
 
-/// Which way messages go.
+/// Direction of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     ToServer,
     ToClient,
 }
 
-/// HMAC-MD5 (RFC 2104) over the pieces, one after the other.
+/// Computes HMAC-MD5 (RFC 2104) over concatenated pieces.
 pub(super) fn hmac_md5(key: &[u8; 16], pieces: &[&[u8]]) -> Zeroizing<[u8; 16]> {
-    // A key that is shorter than a block is a block that ends in zeros, which leaves no length to get wrong.
+    // Padding the key to a whole block with zeros is equivalent and cannot fail.
     let mut block = Zeroizing::new([0; 64]);
     for (octet, key) in block.iter_mut().zip(key) {
         *octet = *key;
@@ -152,17 +151,17 @@ pub(super) fn hmac_md5(key: &[u8; 16], pieces: &[&[u8]]) -> Zeroizing<[u8; 16]> 
     Zeroizing::new(hmac.finalize().into_bytes().into())
 }
 
-/// The examples of MS-NLMP 4.2.1, 4.2.2 and 4.2.4, and the test suites of the functions beneath.
+/// Test vectors of MS-NLMP 4.2.1, 4.2.2 and 4.2.4, and of the underlying functions.
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn number(octets: impl AsRef<[u8]>) -> u128 {
-        octets.as_ref().try_into().map(u128::from_be_bytes).expect("16 octets")
+        octets.as_ref().try_into().map(u128::from_be_bytes).expect("16 bytes")
     }
 
     #[test]
-    fn md4_is_that_of_rfc_1320() {
+    fn md4_matches_rfc_1320() {
         for (text, expected) in [
             ("", 0x31D6_CFE0_D16A_E931_B73C_59D7_E0C0_89C0_u128),
             ("a", 0xBDE5_2CB3_1DE3_3E46_245E_05FB_DBD6_FB24),
@@ -180,13 +179,13 @@ mod tests {
     }
 
     #[test]
-    fn hmac_md5_is_that_of_rfc_2104() {
+    fn hmac_md5_matches_rfc_2104() {
         let mac = hmac_md5(&[0x0B; 16], &[b"Hi ", b"There"]);
         assert_eq!(number(*mac), 0x9294_727A_3638_BB1C_13F4_8EF8_158B_FC9D);
     }
 
     #[test]
-    fn the_keys_of_a_user_are_those_of_the_examples() {
+    fn user_keys_match_the_specification() {
         let hash = NtHash::of_password(&Secret::new("Password".to_owned()));
         assert_eq!(number(hash.expose()), 0xA4F4_9C40_6510_BDCA_B682_4EE7_C30F_D852);
         let key = hash.response_key("Domain", "User");
@@ -201,7 +200,7 @@ mod tests {
 
     /// MS-NLMP 4.2.4.1.3 and 4.2.4.2.2: `temp`, and the proof of it.
     #[test]
-    fn the_proof_is_that_of_the_example() {
+    fn the_proof_matches_the_specification() {
         let blob = [
             b"\x01\x01\0\0\0\0\0\0".as_slice(),
             &[0; 8],
@@ -218,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_keys_of_a_session_are_those_of_the_examples() {
+    fn session_keys_match_the_specification() {
         let key = SessionKey::new(Zeroizing::new([0x55; 16]));
         let sealing = key.sealing(Direction::ToServer);
         assert_eq!(number(*sealing), 0x59F6_0097_3CC4_960A_2548_0A7C_196E_4C58);
@@ -227,17 +226,17 @@ mod tests {
     }
 
     #[test]
-    fn the_case_of_a_user_does_not_count_and_that_of_a_domain_does() {
+    fn case_is_ignored_in_user_but_not_in_domain() {
         let hash = NtHash::of_password(&Secret::new("ü".to_owned()));
         let key = |domain, user| number(*hash.response_key(domain, user).0);
         assert_eq!(key("D", "jürgen"), key("D", "JÜRGEN"));
         assert_ne!(key("D", "jürgen"), key("d", "jürgen"));
-        // Nothing stands between the two names.
+        // The names are concatenated without a separator.
         assert_eq!(key("RGEN", "JÜ"), key("", "JÜRGEN"));
     }
 
     #[test]
-    fn hashes_are_equal_when_their_passwords_are() {
+    fn equal_passwords_have_equal_hashes() {
         let hash = |text: &str| NtHash::of_password(&Secret::new(text.to_owned()));
         assert!(bool::from(hash("a").ct_eq(&hash("a"))));
         assert!(!bool::from(hash("a").ct_eq(&hash("A"))));

@@ -1,35 +1,35 @@
-//! The three messages (MS-NLMP 2.2.1).
+//! The three NTLM messages (MS-NLMP 2.2.1).
 
 use super::flags::Flags;
 use super::text;
 use crate::AuthError;
 
-/// The first: what the client can do.
+/// `NEGOTIATE_MESSAGE`: options of the client (MS-NLMP 2.2.1.1).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Negotiate {
     pub(super) flags: Flags,
 }
 
-/// The second: what both can do, and a number that nobody could foresee.
+/// `CHALLENGE_MESSAGE`: common options and a random challenge (MS-NLMP 2.2.1.2).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Challenge {
     pub(super) flags: Flags,
     pub(super) challenge: [u8; 8],
     pub(super) target_name: String,
-    /// A list of attributes; none where the service says nothing of itself.
+    /// Encoded `AV_PAIR` list; empty if the service sends none.
     pub(super) target_info: Vec<u8>,
 }
 
-/// The third: who the client is, and its proof.
+/// `AUTHENTICATE_MESSAGE`: user name and response (MS-NLMP 2.2.1.3).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Authenticate {
     pub(super) flags: Flags,
     pub(super) nt_response: Vec<u8>,
     pub(super) domain: String,
     pub(super) user: String,
-    /// The session key, encrypted.
+    /// Encrypted session key.
     pub(super) session_key: Vec<u8>,
-    /// Without this field its octets may be anything or missing; only the response tells.
+    /// MIC field. Clients without a MIC may send other data there; only the response tells whether it is valid.
     pub(super) mic: Option<[u8; 16]>,
 }
 
@@ -42,7 +42,7 @@ impl Negotiate {
     pub(super) fn encode(&self) -> Result<Vec<u8>, AuthError> {
         let mut writer = Writer::new(Type::Negotiate, 40);
         writer.fixed(&self.flags.0.to_le_bytes());
-        writer.field(&[])?; // Domain and workstation are of no use to anybody.
+        writer.field(&[])?; // Domain and workstation are not used.
         writer.field(&[])?;
         writer.fixed(&version(self.flags));
         Ok(writer.finish())
@@ -90,11 +90,11 @@ impl Authenticate {
 
     pub(super) fn encode(&self) -> Result<Vec<u8>, AuthError> {
         let mut writer = Writer::new(Type::Authenticate, if self.mic.is_some() { 88 } else { 72 });
-        writer.field(&[0; 24])?; // The LM response proves nothing that the other does not (MS-NLMP 3.1.5.1.2).
+        writer.field(&[0; 24])?; // The LM response is not used with NTLMv2 (MS-NLMP 3.1.5.1.2).
         writer.field(&self.nt_response)?;
         writer.field(&text::utf16(&self.domain))?;
         writer.field(&text::utf16(&self.user))?;
-        writer.field(&[])?; // A workstation.
+        writer.field(&[])?; // Workstation.
         writer.field(&self.session_key)?;
         writer.fixed(&self.flags.0.to_le_bytes());
         writer.fixed(&version(self.flags));
@@ -104,10 +104,11 @@ impl Authenticate {
         Ok(writer.finish())
     }
 
-    /// The integrity code of an encoded message, and what stands before and after it; none if there is no place.
+    /// Splits an encoded message into the parts before the MIC, the MIC, and after it; `None` if there is no room for
+    /// one.
     pub(super) fn split_at_mic(octets: &[u8]) -> Option<(&[u8], &[u8; 16], &[u8])> {
         let message = Message::open(octets, Type::Authenticate).ok()?;
-        let (before, rest) = octets.split_at_checked(mic_place(&Self::fields(message).ok()?)?)?;
+        let (before, rest) = octets.split_at_checked(mic_offset(&Self::fields(message).ok()?)?)?;
         let (mic, after) = rest.split_first_chunk()?;
         Some((before, mic, after))
     }
@@ -121,8 +122,8 @@ impl Authenticate {
     }
 }
 
-/// An integrity code stands after the version, or in its place, if the payload leaves room for it.
-fn mic_place(fields: &[Field<'_>]) -> Option<usize> {
+/// Returns the offset of the MIC: after the version, or in its place, if the payload begins late enough.
+fn mic_offset(fields: &[Field<'_>]) -> Option<usize> {
     let payload = fields.iter().filter(|field| !field.octets.is_empty()).map(|field| field.offset).min();
     match payload? {
         88.. => Some(72),
@@ -135,14 +136,14 @@ fn version(flags: Flags) -> [u8; 8] {
     if flags.contains(Flags::VERSION) { VERSION } else { [0; 8] }
 }
 
-/// A message that has not been looked at.
+/// A received message.
 #[derive(Clone, Copy)]
 struct Message<'a> {
     octets: &'a [u8],
     kind: Type,
 }
 
-/// A part of the payload, and where it stands.
+/// A field of the payload and its offset.
 #[derive(Clone, Copy)]
 struct Field<'a> {
     offset: usize,
@@ -151,47 +152,48 @@ struct Field<'a> {
 
 impl<'a> Message<'a> {
     fn open(octets: &'a [u8], expected: Type) -> Result<Self, AuthError> {
-        if octets.len() > MOST_OCTETS {
-            return Err(AuthError::Malformed("the NTLM message is too long"));
+        if octets.len() > MAX_LENGTH {
+            return Err(AuthError::Malformed("NTLM message is too long"));
         }
         if !octets.starts_with(&SIGNATURE) {
-            return Err(AuthError::Malformed("it is not an NTLM message"));
+            return Err(AuthError::Malformed("not an NTLM message"));
         }
         let message = Self { octets, kind: expected };
         if message.u32_at(8)? != expected.number() {
-            return Err(AuthError::Malformed("the NTLM message is not the next one"));
+            return Err(AuthError::Malformed("unexpected NTLM message type"));
         }
         Ok(message)
     }
 
     fn array_at<const N: usize>(self, place: usize) -> Result<[u8; N], AuthError> {
         let found = self.octets.get(place..).and_then(<[u8]>::first_chunk);
-        found.copied().ok_or(AuthError::Malformed("the NTLM message is cut short"))
+        found.copied().ok_or(AuthError::Malformed("truncated NTLM message"))
     }
 
     fn u32_at(self, place: usize) -> Result<u32, AuthError> {
         Ok(u32::from_le_bytes(self.array_at(place)?))
     }
 
-    /// What length, room and offset at a place say; without a length the offset does not count.
+    /// Returns the field described by length, maximum length and offset at `place`. The offset of an empty field is
+    /// ignored.
     fn field_at(self, place: usize) -> Result<Field<'a>, AuthError> {
         let [a, b, _, _, rest @ ..] = self.array_at::<8>(place)?;
         let length = usize::from(u16::from_le_bytes([a, b]));
         if length == 0 {
             return Ok(Field { offset: 0, octets: &[] });
         }
-        let outside = AuthError::Malformed("a field is not inside the NTLM message");
+        let outside = AuthError::Malformed("field outside the NTLM message");
         let offset = usize::try_from(u32::from_le_bytes(rest)).map_err(|_| outside)?;
         let (_before, from) = self.octets.split_at_checked(offset).ok_or(outside)?;
         let (octets, _after) = from.split_at_checked(length).ok_or(outside)?;
-        if offset < self.kind.head_octets() {
-            return Err(AuthError::Malformed("a field lies over the head of the NTLM message"));
+        if offset < self.kind.head_length() {
+            return Err(AuthError::Malformed("field overlaps the head of the NTLM message"));
         }
         Ok(Field { offset, octets })
     }
 }
 
-/// A message that is being written: what stands at fixed places, and the payload behind it.
+/// Writes a message: fixed fields first, then the payload.
 struct Writer {
     head: Vec<u8>,
     payload: Vec<u8>,
@@ -209,7 +211,7 @@ impl Writer {
     }
 
     fn field(&mut self, octets: &[u8]) -> Result<(), AuthError> {
-        let too_long = AuthError::Malformed("a field is too long for an NTLM message");
+        let too_long = AuthError::Malformed("field is too long for an NTLM message");
         let length = u16::try_from(octets.len()).map_err(|_| too_long)?.to_le_bytes();
         let offset = u32::try_from(self.payload_offset + self.payload.len()).map_err(|_| too_long)?;
         self.head.extend([length, length].concat());
@@ -219,13 +221,13 @@ impl Writer {
     }
 
     fn finish(mut self) -> Vec<u8> {
-        debug_assert_eq!(self.head.len(), self.payload_offset, "the head is as long as was said");
+        debug_assert_eq!(self.head.len(), self.payload_offset, "wrong payload offset");
         self.head.append(&mut self.payload);
         self.head
     }
 }
 
-/// `MessageType`.
+/// Message type (`MessageType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Type {
     Negotiate,
@@ -242,8 +244,8 @@ impl Type {
         }
     }
 
-    /// No payload begins before this, even without version and integrity code.
-    fn head_octets(self) -> usize {
+    /// Smallest possible offset of the payload, without version and MIC.
+    fn head_length(self) -> usize {
         match self {
             Self::Negotiate => 32,
             Self::Challenge => 48,
@@ -252,37 +254,38 @@ impl Type {
     }
 }
 
-/// What every message begins with; by this NTLM is told from other tokens.
+/// Signature at the beginning of every message, which distinguishes NTLM from other tokens.
 pub(super) const SIGNATURE: [u8; 8] = *b"NTLMSSP\0";
 
-/// Windows 10, NTLM revision 15: what others say who are not Windows either.
+/// Version field of Windows 10, NTLM revision 15, as other non-Windows implementations send it.
 const VERSION: [u8; 8] = [0x0A, 0x00, 0x63, 0x45, 0x00, 0x00, 0x00, 0x0F];
 
-/// Longer messages are not looked at; real ones have less than a tenth of it.
-pub(super) const MOST_OCTETS: usize = 16_384;
+/// Maximum message length in bytes; real messages have less than a tenth of it.
+pub(super) const MAX_LENGTH: usize = 16_384;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 
-    /// The message of MS-NLMP 4.2.4.3, which has a version and no integrity code.
+    /// Message of MS-NLMP 4.2.4.3, with version and without MIC.
     fn example() -> Vec<u8> {
-        let name = |text| text::utf16(text).to_vec();
+        let [domain, user, server, computer] =
+            ["Domain", "User", "Server", "COMPUTER"].map(|text| text::utf16(text).to_vec());
         let blob = [
             b"\x01\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0".as_slice(),
             &[0xAA; 8],
             b"\0\0\0\0\x02\0\x0C\0",
-            &name("Domain"),
+            &domain,
             b"\x01\0\x0C\0",
-            &name("Server"),
+            &server,
             &[0; 8],
         ];
         [
             b"NTLMSSP\0\x03\0\0\0\x18\0\x18\0\x6C\0\0\0\x54\0\x54\0\x84\0\0\0".as_slice(),
             b"\x0C\0\x0C\0\x48\0\0\0\x08\0\x08\0\x54\0\0\0\x10\0\x10\0\x5C\0\0\0",
             b"\x10\0\x10\0\xD8\0\0\0\x35\x82\x88\xE2\x05\x01\x28\x0A\0\0\0\x0F",
-            &[name("Domain"), name("User"), name("COMPUTER")].concat(),
+            &[domain.as_slice(), &user, &computer].concat(),
             &0x86C3_5097_AC9C_EC10_2554_764A_57CC_CC19_u128.to_be_bytes(),
             &[0xAA; 8],
             &0x68CD_0AB8_51E5_1C96_AABC_927B_EBEF_6A1C_u128.to_be_bytes(),
@@ -293,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_the_specification_is_read() {
+    fn the_example_of_the_specification_is_parsed() {
         let message = Authenticate::decode(&example()).unwrap();
         assert_eq!((message.domain.as_str(), message.user.as_str()), ("Domain", "User"));
         assert_eq!((message.nt_response.len(), message.session_key.len()), (84, 16));
@@ -305,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_cut_anywhere_is_refused() {
+    fn truncated_messages_are_rejected() {
         let example = example();
         for end in 0..example.len() {
             assert!(Authenticate::decode(&example[..end]).is_err(), "{end}");
@@ -325,20 +328,20 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_lies_over_the_head_or_outside_is_refused() {
+    fn fields_that_overlap_the_head_or_exceed_the_message_are_rejected() {
         for offset in [0_u32, 63, 0xD9, u32::MAX] {
             let mut message = example();
             message[56..60].copy_from_slice(&offset.to_le_bytes());
             assert!(matches!(Authenticate::decode(&message), Err(AuthError::Malformed(_))), "{offset}");
         }
-        // Without a length the offset does not count.
+        // The offset of an empty field is ignored.
         let mut message = example();
         message[52..60].copy_from_slice(&[0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]);
         assert!(Authenticate::decode(&message).unwrap().session_key.is_empty());
     }
 
     #[test]
-    fn the_place_of_the_integrity_code_follows_from_the_payload() {
+    fn the_mic_offset_depends_on_the_payload() {
         let mut message = Authenticate::decode(&example()).unwrap();
         message.mic = Some([7; 16]);
         let octets = message.encode().unwrap();
@@ -347,7 +350,7 @@ mod tests {
         assert_eq!((before.len(), after.len() + before.len() + mic.len()), (72, octets.len()));
         assert!(Authenticate::split_at_mic(&example()).is_none());
 
-        // Without a version everything stands eight octets further to the front.
+        // Without the version, everything is eight bytes earlier.
         let mut without_version = [&octets[..64], &octets[72..]].concat();
         for place in [12, 20, 28, 36, 44, 52] {
             without_version[place + 4] -= 8;
@@ -357,10 +360,10 @@ mod tests {
     }
 
     #[test]
-    fn only_the_message_whose_turn_it_is_is_read() {
+    fn messages_of_another_type_are_rejected() {
         let negotiate = Negotiate { flags: Flags::WANTED }.encode().unwrap();
         assert!(Challenge::decode(&negotiate).is_err() && Authenticate::decode(&negotiate).is_err());
         assert!(Negotiate::decode(&example()).is_err());
-        assert!(Negotiate::decode(&[negotiate, vec![0; MOST_OCTETS]].concat()).is_err());
+        assert!(Negotiate::decode(&[negotiate, vec![0; MAX_LENGTH]].concat()).is_err());
     }
 }

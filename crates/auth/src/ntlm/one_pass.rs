@@ -1,24 +1,24 @@
 //! RC4 and HMAC-MD5 over one message in one pass (MS-NLMP 3.4.4.2, RFC 1321, RFC 2104).
 //!
-//! Each of the two waits for its own last step most of the time, so by turns they take little longer than one of them
-//! alone; one after the other they cost more than all the rest of an answer does.
+//! Each algorithm is a chain of dependent steps that leaves the processor mostly idle, so interleaving both takes
+//! little longer than one of them. Run one after the other, they would cost more than all other work for a response.
 
 use md5::{Digest as _, Md5};
 use zeroize::Zeroizing;
 
-use super::rc4::{Place, Rc4, next};
+use super::rc4::{Position, Rc4, next};
 
-/// Encrypts a message, and returns the HMAC-MD5 of the number and what the message was.
+/// Encrypts a message; returns the HMAC-MD5 of the sequence number and the plain text.
 pub(super) fn seal(key: &[u8; 16], number: u32, cipher: &mut Rc4, message: &mut [u8]) -> Zeroizing<[u8; 16]> {
     let (mut inner, length) = (Inner::new(key), message.len());
-    let (first, rest) = message.split_at_mut(FIRST.min(length));
+    let (first, rest) = message.split_at_mut(FIRST_LENGTH.min(length));
     inner.number(number, first);
     cipher.apply(first);
     let (blocks, last) = rest.as_chunks_mut::<BLOCK>();
-    cipher.along(|state, place| {
+    cipher.with_stream(|state, position| {
         for block in blocks {
             let plain = words(block);
-            inner.compress_and_apply(&plain, state, place, block);
+            inner.compress_and_apply(&plain, state, position, block);
         }
     });
     inner.end(last, length);
@@ -26,7 +26,7 @@ pub(super) fn seal(key: &[u8; 16], number: u32, cipher: &mut Rc4, message: &mut 
     inner.outer(key)
 }
 
-/// Decrypts a message, and returns the HMAC-MD5 of the number and what the message is then.
+/// Decrypts a message; returns the HMAC-MD5 of the sequence number and the plain text.
 pub(super) fn unseal(
     key: &[u8; 16],
     number: u32,
@@ -34,17 +34,17 @@ pub(super) fn unseal(
     message: &mut [u8],
 ) -> Zeroizing<[u8; 16]> {
     let (mut inner, length) = (Inner::new(key), message.len());
-    let (first, rest) = message.split_at_mut(FIRST.min(length));
+    let (first, rest) = message.split_at_mut(FIRST_LENGTH.min(length));
     cipher.apply(first);
     inner.number(number, first);
     let (blocks, last) = rest.as_chunks_mut::<BLOCK>();
-    // The one before is hashed while one is decrypted.
+    // Hashes the previous block while decrypting the next one.
     let mut before: Option<[u32; 16]> = None;
-    cipher.along(|state, place| {
+    cipher.with_stream(|state, position| {
         for block in blocks {
             match before {
-                Some(before) => inner.compress_and_apply(&before, state, place, block),
-                None => block.iter_mut().for_each(|octet| *octet ^= next(state, place)),
+                Some(before) => inner.compress_and_apply(&before, state, position, block),
+                None => block.iter_mut().for_each(|octet| *octet ^= next(state, position)),
             }
             before = Some(words(block));
         }
@@ -57,10 +57,10 @@ pub(super) fn unseal(
     inner.outer(key)
 }
 
-/// The inner hash of HMAC; what it has seen of the key is as good as the key.
+/// Inner hash of HMAC. Its state reveals as much as the key.
 struct Inner {
     state: Zeroizing<[u32; 4]>,
-    /// What came so far, if the first block is not full: the number and a short message.
+    /// Data so far, if the first block is incomplete: the sequence number and a short message.
     short: Option<Zeroizing<[u8; BLOCK]>>,
 }
 
@@ -71,19 +71,19 @@ impl Inner {
         this
     }
 
-    /// Takes the number and the beginning of the message, which fill a block unless the message is shorter.
+    /// Hashes the sequence number and the beginning of the message, which fill a block unless the message is shorter.
     fn number(&mut self, number: u32, first: &[u8]) {
         let mut block = Zeroizing::new([0; BLOCK]);
         let octets = number.to_le_bytes();
         block.iter_mut().zip(octets.iter().chain(first)).for_each(|(to, from)| *to = *from);
-        if first.len() == FIRST {
+        if first.len() == FIRST_LENGTH {
             self.compress(&words(&block));
         } else {
             self.short = Some(block);
         }
     }
 
-    /// Takes what is less than a block, and ends the message (RFC 1321 3.1, 3.2).
+    /// Hashes the incomplete last block and the padding (RFC 1321 3.1, 3.2).
     fn end(&mut self, last: &[u8], length: usize) {
         let (mut block, filled) = match self.short.take() {
             Some(block) => (block, 4 + length),
@@ -118,16 +118,16 @@ impl Inner {
         rounds(&mut self.state, words, |_| {});
     }
 
-    /// Hashes one block and changes another, a step and an octet by turns.
+    /// Hashes one block while encrypting another, alternating between a step and a byte.
     fn compress_and_apply(
         &mut self,
         words: &[u32; 16],
         state: &mut [u8; 256],
-        place: &mut Place,
+        position: &mut Position,
         block: &mut [u8; BLOCK],
     ) {
         rounds(&mut self.state, words, |step| {
-            let key = next(state, place);
+            let key = next(state, position);
             if let Some(octet) = block.get_mut(step) {
                 *octet ^= key;
             }
@@ -135,7 +135,7 @@ impl Inner {
     }
 }
 
-/// The four rounds of MD5 over one block (RFC 1321 3.4), with something else after each of their 64 steps.
+/// Four rounds of MD5 over one block (RFC 1321 3.4), with a callback after each of the 64 steps.
 #[inline(always)]
 fn rounds(state: &mut [u32; 4], words: &[u32; 16], mut between: impl FnMut(usize)) {
     let [mut a, mut b, mut c, mut d] = *state;
@@ -169,7 +169,7 @@ fn words(block: &[u8; BLOCK]) -> [u32; 16] {
     words
 }
 
-/// A key that is shorter than a block is a block that ends in zeros.
+/// Pads a key with zeros to a whole block and combines it with the HMAC constant.
 fn padded(key: &[u8; 16], pad: u8) -> Zeroizing<[u8; BLOCK]> {
     let mut block = Zeroizing::new([pad; BLOCK]);
     block.iter_mut().zip(key).for_each(|(octet, key)| *octet ^= key);
@@ -177,13 +177,13 @@ fn padded(key: &[u8; 16], pad: u8) -> Zeroizing<[u8; BLOCK]> {
 }
 
 const BLOCK: usize = 64;
-/// What of a message fits into its first block, behind the number.
-const FIRST: usize = BLOCK - 4;
+/// Number of message bytes in the first block, after the sequence number.
+const FIRST_LENGTH: usize = BLOCK - 4;
 const INNER_PAD: u8 = 0x36;
 const OUTER_PAD: u8 = 0x5C;
 const INITIAL: [u32; 4] = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476];
 const SHIFTS: [u32; 16] = [7, 12, 17, 22, 5, 9, 14, 20, 4, 11, 16, 23, 6, 10, 15, 21];
-/// The integer part of 2 to the 32 times the sine of 1 to 64 (RFC 1321 3.4).
+/// Integer part of 2^32 times the absolute sine of 1 to 64 (RFC 1321 3.4).
 const SINES: [u32; 64] = [
     0xD76A_A478,
     0xE8C7_B756,
@@ -258,15 +258,15 @@ mod tests {
     use crate::ntlm::keys::hmac_md5;
 
     #[test]
-    fn the_table_is_that_of_sines() {
+    fn the_table_contains_sines() {
         for (number, sine) in (1_u32..).zip(SINES) {
             assert_eq!(f64::from(number).sin().abs().mul_add(4_294_967_296.0, 0.0).floor(), f64::from(sine));
         }
     }
 
-    /// Against the same two functions one after the other, for every way a length can fall into blocks.
+    /// Compares with the separate functions for all relations of length and block size.
     #[test]
-    fn one_pass_comes_to_the_same_as_two() {
+    fn one_pass_equals_two_passes() {
         let key = [0x0B; 16];
         let (mut two, mut one, mut back) = (Rc4::new(&key), Rc4::new(&key), Rc4::new(&key));
         for length in (0..400).chain([1_000, 4_095, 4_096, 50_001]) {

@@ -1,4 +1,4 @@
-//! What must hold for any octets at all, told from inside; see [`crate::oracle`].
+//! Fuzzing oracles for the private types of NTLM; see [`crate::oracle`].
 #![allow(clippy::expect_used)]
 
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
-use super::message::{Authenticate, Challenge, MOST_OCTETS, Negotiate};
+use super::message::{Authenticate, Challenge, MAX_LENGTH, Negotiate};
 use super::{Acceptor, AcceptorFresh, Context, HostNames, Initiator, InitiatorFresh, Login, NtHash, Sealing};
 use crate::{
     Acceptor as _, AccountList, AuthError, Binding, Initiator as _, SealError, Secret, SecurityContext as _,
@@ -30,23 +30,23 @@ pub(crate) fn message(octets: &[u8]) {
     }
 }
 
-/// Fields may lie over each other, and a client adds to what it is sent, so that what is written can be longer
-/// than what may be read.
+/// Drops encoded messages that exceed the limit for parsing. They can, because fields of the input may overlap and the
+/// client adds attributes.
 fn readable(written: Result<Vec<u8>, AuthError>) -> Option<Vec<u8>> {
-    written.ok().filter(|octets| octets.len() <= MOST_OCTETS)
+    written.ok().filter(|octets| octets.len() <= MAX_LENGTH)
 }
 
 pub(crate) fn acceptor(octets: &[u8]) {
     let mut at_once = service();
     if let Ok(Step::Continue(challenge)) = at_once.step(octets) {
-        Challenge::decode(&challenge).expect("what we write, we read");
+        Challenge::decode(&challenge).expect("the encoded form is valid");
     }
     let mut after_challenge = service();
     let (mut client, negotiate) = client();
     let Ok(Step::Continue(challenge)) = after_challenge.step(&negotiate) else { return };
     match after_challenge.step(octets) {
         Ok(Step::Done { outcome, .. }) => assert_eq!(outcome.account.name, "alice"),
-        Ok(Step::Continue(_)) => panic!("there are three messages, not four"),
+        Ok(Step::Continue(_)) => panic!("NTLM continued after its third message"),
         Err(_) => {}
     }
     let Ok(Step::Done { token: Some(right), .. }) = client.step(Some(&challenge)) else { return };
@@ -58,7 +58,7 @@ pub(crate) fn initiator(octets: &[u8]) {
     if let Ok(Step::Done { token, .. }) = client.step(Some(octets))
         && let Some(token) = readable(Ok(token.expect("the last message")))
     {
-        Authenticate::decode(&token).expect("what we write, we read");
+        Authenticate::decode(&token).expect("the encoded form is valid");
     }
 }
 
@@ -67,13 +67,13 @@ pub(crate) fn context(octets: &[u8]) {
     let (Some(first), Some(mut second)) = (import(), import()) else { return };
     let exported = first.export().expect("it was not used");
     assert_eq!(exported.expose(), octets);
-    // The last sequence number may have been used.
+    // Sealing fails if the last sequence number has been used.
     let sealed = second.seal(&mut b"text".to_vec());
     assert_eq!(second.can_seal(), sealed != Err(SealError::Unavailable));
-    assert!(second.verify(b"text", &[0; 16]).is_err(), "nobody finds a signature by chance");
+    assert!(second.verify(b"text", &[0; 16]).is_err(), "a zero signature was accepted");
 }
 
-/// The one sign-in that the corpus has a right answer for.
+/// Returns the service for which the corpus contains a correct response.
 fn service() -> Acceptor {
     let names = HostNames::of_host("node7.lab.example");
     let accounts = AccountList::parse("alice:correct horse").expect("a list").on_host(names.clone());

@@ -1,23 +1,23 @@
-//! RC4, the stream cipher of NTLM's session security (RFC 6229 has its vectors).
+//! RC4, the stream cipher of NTLM session security (test vectors in RFC 6229).
 
 use zeroize::Zeroizing;
 
-/// A stream, somewhere along its key stream. It is overwritten when dropped.
+/// State of a key stream. It is zeroed on drop.
 pub(super) struct Rc4 {
-    /// INVARIANT: every octet once.
+    /// INVARIANT: a permutation of all byte values.
     state: Zeroizing<[u8; 256]>,
-    place: Place,
+    position: Position,
 }
 
-/// Where in the key stream.
+/// Position in the key stream.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct Position {
     i: u8,
     j: u8,
 }
 
 impl Rc4 {
-    /// The beginning of the stream of a key.
+    /// Initialises the key stream of a key.
     pub(super) fn new(key: &[u8; 16]) -> Self {
         Self::of_any_length(key)
     }
@@ -32,57 +32,57 @@ impl Rc4 {
             j = j.wrapping_add(at(&state, i)).wrapping_add(*key);
             state.swap(usize::from(i), usize::from(j));
         }
-        Self { state, place: Place { i: 0, j: 0 } }
+        Self { state, position: Position { i: 0, j: 0 } }
     }
 
-    /// Encrypts, or decrypts, with what comes next.
+    /// Encrypts or decrypts with the next part of the key stream.
     pub(super) fn apply(&mut self, octets: &mut [u8]) {
-        self.along(|state, place| {
+        self.with_stream(|state, position| {
             for octet in octets {
-                *octet ^= next(state, place);
+                *octet ^= next(state, position);
             }
         });
     }
 
-    /// Lets somebody take octets of the key stream with [`next`]; the place is best known to the processor alone
-    /// meanwhile.
-    pub(super) fn along(&mut self, take: impl FnOnce(&mut [u8; 256], &mut Place)) {
-        let mut place = self.place;
-        take(&mut self.state, &mut place);
-        self.place = place;
+    /// Calls `take` with the state, from which [`next`] generates key stream bytes. The position is a local copy
+    /// meanwhile, so that it stays in registers.
+    pub(super) fn with_stream(&mut self, take: impl FnOnce(&mut [u8; 256], &mut Position)) {
+        let mut position = self.position;
+        take(&mut self.state, &mut position);
+        self.position = position;
     }
 
-    /// The place in the stream, for [`resume`](Self::resume).
+    /// Writes the state, for [`resume`](Self::resume).
     pub(super) fn write(&self, into: &mut Vec<u8>) {
         into.extend_from_slice(self.state.as_slice());
-        into.extend([self.place.i, self.place.j]);
+        into.extend([self.position.i, self.position.j]);
     }
 
-    /// Goes on where [`write`](Self::write) was called; nothing if these octets cannot have come from there.
+    /// Restores a state written by [`write`](Self::write); `None` for an invalid state.
     pub(super) fn resume(octets: &[u8; Self::WRITTEN]) -> Option<Self> {
         let (state, [i, j]) = octets.split_first_chunk::<256>()? else { return None };
         let is_whole = (0..=u8::MAX).all(|octet| state.contains(&octet));
-        let place = Place { i: *i, j: *j };
-        is_whole.then(|| Self { state: Zeroizing::new(*state), place })
+        let position = Position { i: *i, j: *j };
+        is_whole.then(|| Self { state: Zeroizing::new(*state), position })
     }
 
-    /// How many octets [`write`](Self::write) makes.
+    /// Number of bytes that [`write`](Self::write) writes.
     pub(super) const WRITTEN: usize = 258;
 }
 
-/// The next octet of the key stream.
+/// Returns the next byte of the key stream.
 #[inline(always)]
-pub(super) fn next(state: &mut [u8; 256], place: &mut Place) -> u8 {
-    place.i = place.i.wrapping_add(1);
-    let one = at(state, place.i);
-    place.j = place.j.wrapping_add(one);
-    let other = at(state, place.j);
-    set(state, place.i, other);
-    set(state, place.j, one);
+pub(super) fn next(state: &mut [u8; 256], position: &mut Position) -> u8 {
+    position.i = position.i.wrapping_add(1);
+    let one = at(state, position.i);
+    position.j = position.j.wrapping_add(one);
+    let other = at(state, position.j);
+    set(state, position.i, other);
+    set(state, position.j, one);
     at(state, one.wrapping_add(other))
 }
 
-/// There are as many octets as an octet has values, so there always is one.
+/// The array has an element for every `u8`, so the index always exists.
 #[inline(always)]
 fn set(state: &mut [u8; 256], index: u8, value: u8) {
     if let Some(octet) = state.get_mut(usize::from(index)) {
@@ -90,7 +90,7 @@ fn set(state: &mut [u8; 256], index: u8, value: u8) {
     }
 }
 
-/// As for [`set`].
+/// The index always exists, as in [`set`].
 #[inline(always)]
 fn at(state: &[u8; 256], index: u8) -> u8 {
     state.get(usize::from(index)).copied().unwrap_or_default()
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_key_streams_are_those_of_rfc_6229() {
+    fn key_streams_match_rfc_6229() {
         let key: Vec<u8> = (1..=16).collect();
         for (length, offset, expected) in [
             (5, 0, 0xB239_6305_F03D_C027_CCC3_524A_0A11_18A8_u128),
@@ -120,13 +120,13 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_goes_on_where_it_was_written_down() {
+    fn a_written_state_resumes_and_invalid_ones_are_rejected() {
         let mut rc4 = Rc4::new(&[9; 16]);
         rc4.apply(&mut [0; 300]);
         let mut written = Vec::new();
         rc4.write(&mut written);
         let written: [u8; Rc4::WRITTEN] = written.try_into().expect("its length");
-        let mut again = Rc4::resume(&written).expect("a place in a stream");
+        let mut again = Rc4::resume(&written).expect("a position in a stream");
         let (mut one, mut other) = ([0; 64], [0; 64]);
         rc4.apply(&mut one);
         again.apply(&mut other);
@@ -134,6 +134,6 @@ mod tests {
 
         let mut twice = written;
         twice[0] = twice[1];
-        assert!(Rc4::resume(&twice).is_none(), "an octet is there twice");
+        assert!(Rc4::resume(&twice).is_none(), "duplicate byte");
     }
 }

@@ -1,4 +1,4 @@
-//! What a client proves its password with (MS-NLMP 2.2.2.7, 2.2.2.8, 3.3.2).
+//! NTLMv2 responses (MS-NLMP 2.2.2.7, 2.2.2.8, 3.3.2).
 
 use zeroize::Zeroizing;
 
@@ -7,15 +7,15 @@ use super::file_time::FileTime;
 use super::keys::{ResponseKey, SessionBaseKey};
 use crate::AuthError;
 
-/// An NTLMv2 response: a proof, and the octets that it proves.
+/// An NTLMv2 response: a proof and the data that it covers.
 #[derive(Clone, Copy)]
 pub(super) struct NtResponse<'a> {
     pub(super) proof: &'a [u8; 16],
-    /// `NTLMv2_CLIENT_CHALLENGE`, as it was sent.
+    /// `NTLMv2_CLIENT_CHALLENGE`, as sent.
     pub(super) blob: &'a [u8],
 }
 
-/// What the client says in its response.
+/// Content of a response.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ClientChallenge {
     pub(super) time: FileTime,
@@ -24,9 +24,9 @@ pub(super) struct ClientChallenge {
 }
 
 impl<'a> NtResponse<'a> {
-    /// Takes a response apart; one of NTLMv1, or of LM alone, is refused.
+    /// Splits a response; NTLMv1 and LM responses are rejected.
     pub(super) fn decode(octets: &'a [u8]) -> Result<Self, AuthError> {
-        if octets.len() <= NTLMV1_OCTETS {
+        if octets.len() <= NTLMV1_LENGTH {
             return Err(AuthError::Downgraded("NTLMv2"));
         }
         let (proof, blob) = octets.split_first_chunk().ok_or(AuthError::Downgraded("NTLMv2"))?;
@@ -36,17 +36,18 @@ impl<'a> NtResponse<'a> {
 
 impl ClientChallenge {
     pub(super) fn decode(blob: &[u8]) -> Result<Self, AuthError> {
-        let split = || {
-            let rest = blob.strip_prefix(&TYPE_AND_HIGHEST_TYPE)?;
-            let (_reserved, rest) = rest.split_first_chunk::<6>()?;
-            let (time, rest) = rest.split_first_chunk()?;
-            let (challenge, rest) = rest.split_first_chunk()?;
-            let (_reserved, pairs) = rest.split_first_chunk::<4>()?;
-            Some((FileTime::from_octets(*time), *challenge, pairs))
-        };
         let (time, challenge, pairs) =
-            split().ok_or(AuthError::Malformed("the NTLMv2 response is cut short"))?;
+            Self::split(blob).ok_or(AuthError::Malformed("truncated NTLMv2 response"))?;
         Ok(Self { time, challenge, pairs: AvPairs::decode(pairs)? })
+    }
+
+    fn split(blob: &[u8]) -> Option<(FileTime, [u8; 8], &[u8])> {
+        let rest = blob.strip_prefix(&TYPE_AND_HIGHEST_TYPE)?;
+        let (_reserved, rest) = rest.split_first_chunk::<6>()?;
+        let (time, rest) = rest.split_first_chunk()?;
+        let (challenge, rest) = rest.split_first_chunk()?;
+        let (_reserved, pairs) = rest.split_first_chunk::<4>()?;
+        Some((FileTime::from_octets(*time), *challenge, pairs))
     }
 
     pub(super) fn encode(&self) -> Result<Vec<u8>, AuthError> {
@@ -56,7 +57,7 @@ impl ClientChallenge {
             .concat())
     }
 
-    /// The whole response to a service's challenge, and the key that both ends then have.
+    /// Computes the response to a service's challenge, and the session base key.
     pub(super) fn respond(
         &self,
         key: &ResponseKey,
@@ -68,10 +69,10 @@ impl ClientChallenge {
     }
 }
 
-/// A response of NTLMv1 is a number of 24 octets.
-const NTLMV1_OCTETS: usize = 24;
+/// An NTLMv1 response has 24 bytes.
+const NTLMV1_LENGTH: usize = 24;
 
-/// `RespType` and `HiRespType`; there never was a third version.
+/// `RespType` and `HiRespType`.
 const TYPE_AND_HIGHEST_TYPE: [u8; 2] = [1, 1];
 
 #[cfg(test)]
@@ -79,20 +80,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_challenge_comes_back_as_it_was() {
+    fn client_challenges_round_trip() {
         let pairs =
             AvPairs::default().with_time(FileTime::from_octets([3; 8])).with_mic().expect("no flags yet");
         let first = ClientChallenge { time: FileTime::from_octets([7; 8]), challenge: [9; 8], pairs };
         let blob = first.encode().expect("short");
         assert_eq!(ClientChallenge::decode(&blob), Ok(first));
-        // The four zeros after the attributes do not count.
+        // The four zeros after the attributes are optional.
         for end in 0..blob.len() - 4 {
             assert!(ClientChallenge::decode(blob.get(..end).expect("inside")).is_err(), "{end}");
         }
     }
 
     #[test]
-    fn responses_of_the_first_version_are_refused() {
+    fn ntlmv1_responses_are_rejected() {
         for length in [0, 1, 16, 24] {
             let refused = NtResponse::decode(&vec![1; length]).err();
             assert_eq!(refused, Some(AuthError::Downgraded("NTLMv2")), "{length}");

@@ -1,4 +1,4 @@
-//! What protects messages once both ends have agreed (MS-NLMP 3.4).
+//! Session security of NTLM (MS-NLMP 3.4).
 
 use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -9,21 +9,21 @@ use super::one_pass;
 use super::rc4::Rc4;
 use crate::{AuthError, Exported, MechListMic, SealError, SecurityContext};
 
-/// The security context of NTLM with extended session security and 128-bit keys; there is no weaker one.
+/// Security context of NTLM with extended session security and 128-bit keys; weaker ones are not supported.
 pub struct Context {
     protection: Protection,
     outgoing: Channel,
     incoming: Channel,
-    /// After a message that was not the next one the streams of the two ends no longer fit.
-    is_lost: bool,
+    /// `true` after a forged or reordered message: the RC4 streams of the two ends no longer match.
+    is_broken: bool,
 }
 
-/// What was agreed upon.
+/// Negotiated protection.
 #[derive(Clone, Copy)]
 struct Protection {
     signs: bool,
     seals: bool,
-    /// Then checksums are encrypted, too.
+    /// `NTLMSSP_NEGOTIATE_KEY_EXCH`: a session key was exchanged, so checksums are encrypted too.
     exchanged_key: bool,
     had_mic: bool,
 }
@@ -40,37 +40,38 @@ impl Context {
             exchanged_key: flags.contains(Flags::KEY_EXCH),
             had_mic: mic == MechListMic::Required,
         };
-        let channel = |direction| Channel::new(key.signing(direction), key.sealing(direction));
-        Self { protection, outgoing: channel(outgoing), incoming: channel(incoming), is_lost: false }
+        let (outgoing, incoming) = (Channel::of(key, outgoing), Channel::of(key, incoming));
+        Self { protection, outgoing, incoming, is_broken: false }
     }
 
-    /// Goes on where [`export`](SecurityContext::export) was called in another process.
+    /// Imports a context exported with [`export`](SecurityContext::export) by another process.
     ///
     /// # Errors
-    /// [`AuthError::Malformed`] for octets that did not come from there, or from another version.
+    /// [`AuthError::Malformed`] for invalid data, or for data of another version.
     pub fn import(exported: &[u8]) -> Result<Self, AuthError> {
-        let decode = || {
-            let rest = exported.strip_prefix(EXPORT_VERSION)?;
-            let ([protection], rest) = rest.split_first_chunk::<1>()?;
-            let (outgoing, rest) = rest.split_first_chunk()?;
-            let (incoming, rest) = rest.split_first_chunk()?;
-            let protection = Protection::from_bits(*protection)?;
-            let (outgoing, incoming) = (Channel::import(outgoing)?, Channel::import(incoming)?);
-            rest.is_empty().then_some(Self { protection, outgoing, incoming, is_lost: false })
-        };
-        decode().ok_or(AuthError::Malformed("it is not an exported context of NTLM"))
+        Self::decode(exported).ok_or(AuthError::Malformed("not an exported NTLM context"))
     }
 
-    fn usable(&self, is_agreed: bool) -> Result<(), SealError> {
-        match (self.is_lost, is_agreed) {
+    fn decode(exported: &[u8]) -> Option<Self> {
+        let rest = exported.strip_prefix(EXPORT_VERSION)?;
+        let ([protection], rest) = rest.split_first_chunk::<1>()?;
+        let (outgoing, rest) = rest.split_first_chunk()?;
+        let (incoming, rest) = rest.split_first_chunk()?;
+        let protection = Protection::from_bits(*protection)?;
+        let (outgoing, incoming) = (Channel::import(outgoing)?, Channel::import(incoming)?);
+        rest.is_empty().then_some(Self { protection, outgoing, incoming, is_broken: false })
+    }
+
+    fn require_usable(&self, is_negotiated: bool) -> Result<(), SealError> {
+        match (self.is_broken, is_negotiated) {
             (true, _) => Err(SealError::Failed),
             (false, false) => Err(SealError::Unavailable),
             (false, true) => Ok(()),
         }
     }
 
-    fn lose(&mut self) -> SealError {
-        self.is_lost = true;
+    fn break_with_forged(&mut self) -> SealError {
+        self.is_broken = true;
         SealError::Forged
     }
 }
@@ -81,59 +82,59 @@ impl SecurityContext for Context {
     }
 
     fn seal(&mut self, message: &mut Vec<u8>) -> Result<Vec<u8>, SealError> {
-        self.usable(self.protection.seals)?;
-        // The checksum is that of the plain message, and takes what follows the message in the stream.
+        self.require_usable(self.protection.seals)?;
+        // The checksum is that of the plain text, and is encrypted with the stream after the message.
         let checksum = self.outgoing.encrypt(message);
         let signature = self.outgoing.sign(checksum, self.protection)?;
         Ok(signature.to_vec())
     }
 
     fn unseal(&mut self, header: &[u8], message: &mut Vec<u8>) -> Result<(), SealError> {
-        self.usable(self.protection.seals)?;
+        self.require_usable(self.protection.seals)?;
         let checksum = self.incoming.decrypt(message);
         let verdict = match self.incoming.sign(checksum, self.protection) {
             Ok(signature) if bool::from(signature.ct_eq(header)) => return Ok(()),
-            Ok(_) => self.lose(),
+            Ok(_) => self.break_with_forged(),
             Err(error) => error,
         };
-        // Nobody shall be tempted to look at it.
+        // A message that failed verification must not be used.
         message.zeroize();
         Err(verdict)
     }
 
     fn sign(&mut self, message: &[u8]) -> Result<Vec<u8>, SealError> {
-        self.usable(self.protection.signs)?;
+        self.require_usable(self.protection.signs)?;
         let checksum = self.outgoing.checksum(message);
         Ok(self.outgoing.sign(checksum, self.protection)?.to_vec())
     }
 
     fn verify(&mut self, message: &[u8], signature: &[u8]) -> Result<(), SealError> {
-        self.usable(self.protection.signs)?;
+        self.require_usable(self.protection.signs)?;
         let checksum = self.incoming.checksum(message);
         let expected = self.incoming.sign(checksum, self.protection)?;
-        if bool::from(expected.ct_eq(signature)) { Ok(()) } else { Err(self.lose()) }
+        if bool::from(expected.ct_eq(signature)) { Ok(()) } else { Err(self.break_with_forged()) }
     }
 
     fn mech_list_mic(&self) -> MechListMic {
         if self.protection.had_mic { MechListMic::Required } else { MechListMic::Optional }
     }
 
-    /// The cipher begins anew, the counter goes on.
+    /// Resets the cipher but not the sequence number.
     fn mech_list_mic_made(&mut self) {
-        self.outgoing.begin_cipher();
+        self.outgoing.reset_cipher();
     }
 
-    /// The same for the other direction.
+    /// Resets the cipher of the other direction.
     fn mech_list_mic_checked(&mut self) {
-        self.incoming.begin_cipher();
+        self.incoming.reset_cipher();
     }
 
     fn can_export(&self) -> bool {
-        !self.is_lost
+        !self.is_broken
     }
 
     fn export(self: Box<Self>) -> Option<Exported> {
-        if self.is_lost {
+        if self.is_broken {
             return None;
         }
         let mut octets = Vec::with_capacity(EXPORT_VERSION.len() + 1 + 2 * Channel::EXPORTED);
@@ -145,7 +146,7 @@ impl SecurityContext for Context {
     }
 }
 
-/// One direction: two keys, a stream and a counter.
+/// State of one direction: two keys, a cipher stream and a sequence number.
 struct Channel {
     signing_key: Zeroizing<[u8; 16]>,
     sealing_key: Zeroizing<[u8; 16]>,
@@ -154,34 +155,38 @@ struct Channel {
 }
 
 impl Channel {
+    fn of(key: &SessionKey, direction: Direction) -> Self {
+        Self::new(key.signing(direction), key.sealing(direction))
+    }
+
     fn new(signing_key: Zeroizing<[u8; 16]>, sealing_key: Zeroizing<[u8; 16]>) -> Self {
         let cipher = Rc4::new(&sealing_key);
         Self { signing_key, sealing_key, cipher, sequence: 0 }
     }
 
-    fn begin_cipher(&mut self) {
+    fn reset_cipher(&mut self) {
         self.cipher = Rc4::new(&self.sealing_key);
     }
 
-    /// The checksum of the message whose turn it is, before it is encrypted (MS-NLMP 3.4.4.2).
+    /// Computes the checksum of the next message in plain text (MS-NLMP 3.4.4.2).
     fn checksum(&self, message: &[u8]) -> [u8; 8] {
         let mac = hmac_md5(&self.signing_key, &[&self.sequence.to_le_bytes(), message]);
         mac.first_chunk().copied().unwrap_or_default()
     }
 
-    /// Encrypts the message whose turn it is, and returns the checksum of what it was.
+    /// Encrypts the next message; returns the checksum of the plain text.
     fn encrypt(&mut self, message: &mut [u8]) -> [u8; 8] {
         let mac = one_pass::seal(&self.signing_key, self.sequence, &mut self.cipher, message);
         mac.first_chunk().copied().unwrap_or_default()
     }
 
-    /// Decrypts the message whose turn it is, and returns the checksum of what it is now.
+    /// Decrypts the next message; returns the checksum of the plain text.
     fn decrypt(&mut self, message: &mut [u8]) -> [u8; 8] {
         let mac = one_pass::unseal(&self.signing_key, self.sequence, &mut self.cipher, message);
         mac.first_chunk().copied().unwrap_or_default()
     }
 
-    /// The signature of the message whose turn it is, which is over with that (MS-NLMP 2.2.2.9.2).
+    /// Creates the signature of the next message and advances the sequence number (MS-NLMP 2.2.2.9.2).
     fn sign(&mut self, mut checksum: [u8; 8], protection: Protection) -> Result<[u8; 16], SealError> {
         if protection.exchanged_key {
             self.cipher.apply(&mut checksum);
@@ -189,7 +194,7 @@ impl Channel {
         let [a, b, c, d] = SIGNATURE_VERSION;
         let [e, f, g, h, i, j, k, l] = checksum;
         let [m, n, o, p] = self.sequence.to_le_bytes();
-        // A counter that began anew would let old messages in again.
+        // A sequence number that wrapped around would allow replay of old messages.
         self.sequence = self.sequence.checked_add(1).ok_or(SealError::Failed)?;
         Ok([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
     }
@@ -224,8 +229,8 @@ impl Protection {
     }
 
     fn from_bits(bits: u8) -> Option<Self> {
-        let bit = |bit: u8| bits & bit != 0;
-        let this = Self { signs: bit(8), seals: bit(4), exchanged_key: bit(2), had_mic: bit(1) };
+        let [signs, seals, exchanged_key, had_mic] = [8, 4, 2, 1].map(|bit: u8| bits & bit != 0);
+        let this = Self { signs, seals, exchanged_key, had_mic };
         let is_possible = this.signs || !this.seals;
         (bits < 16 && is_possible).then_some(this)
     }
@@ -233,7 +238,7 @@ impl Protection {
 
 const SIGNATURE_VERSION: [u8; 4] = [1, 0, 0, 0];
 
-/// Mechanism and version of an exported context; another form gets another number.
+/// Mechanism and version at the beginning of an exported context.
 const EXPORT_VERSION: &[u8] = b"NTLM\x01";
 
 #[cfg(test)]
@@ -243,13 +248,14 @@ mod tests {
 
     fn pair(flags: Flags) -> (Context, Context) {
         let key = SessionKey::new(Zeroizing::new([0x55; 16]));
-        let end = |direction| Context::new(&key, flags, direction, MechListMic::Required);
-        (end(Direction::ToServer), end(Direction::ToClient))
+        let [client, server] = [Direction::ToServer, Direction::ToClient]
+            .map(|direction| Context::new(&key, flags, direction, MechListMic::Required));
+        (client, server)
     }
 
-    /// The example of MS-NLMP 4.2.4.4.
+    /// Example of MS-NLMP 4.2.4.4.
     #[test]
-    fn the_sealed_plaintext_is_that_of_the_specification() {
+    fn the_sealed_message_matches_the_specification() {
         let (mut client, mut server) = pair(Flags::WANTED);
         let plain = super::super::text::utf16("Plaintext").to_vec();
         assert_eq!(u64::from_be_bytes(client.outgoing.checksum(&plain)), 0x7035_2851_F256_4309);
@@ -262,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_exchanged_key_the_checksum_stands_in_the_clear() {
+    fn without_key_exchange_the_checksum_is_not_encrypted() {
         let (mut client, mut server) = pair(Flags::SIGN | Flags::SEAL);
         let checksum = client.outgoing.checksum(b"x");
         let signature = client.sign(b"x").unwrap();
@@ -280,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn an_export_of_impossible_bits_is_refused() {
+    fn invalid_exported_bits_are_rejected() {
         for bits in 0..=u8::MAX {
             let read = Protection::from_bits(bits).map(Protection::bits);
             let is_possible = bits < 16 && bits & 0b1100 != 0b0100;

@@ -1,4 +1,4 @@
-//! Both ends with every set of options, which takes a client that asks for others than ours does.
+//! Both ends with every set of options; some require a client that requests other options than ours.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[test]
-fn both_ends_agree_on_every_set_of_options_or_refuse_it() {
+fn all_option_sets_are_negotiated_or_rejected() {
     let mut sealed = 0;
     for flags in all_sets() {
         let (accepted, initiated) = match sign_in(flags) {
@@ -49,7 +49,7 @@ fn both_ends_agree_on_every_set_of_options_or_refuse_it() {
 }
 
 #[test]
-fn a_client_that_must_seal_does_not_answer_a_service_that_will_not() {
+fn required_sealing_rejects_a_service_without_it() {
     for flags in all_sets() {
         let needed = Flags::SIGN | Flags::SEAL | Flags::KEY_EXCH;
         for (sealing, is_enough) in [(Sealing::Required, flags.contains(needed)), (Sealing::IfAgreed, true)] {
@@ -64,7 +64,7 @@ fn a_client_that_must_seal_does_not_answer_a_service_that_will_not() {
 }
 
 #[test]
-fn the_challenge_offers_what_was_asked_for_and_what_a_service_must_say() {
+fn the_challenge_has_requested_and_mandatory_options() {
     let always = 0x0082_8204;
     for (asked, offered) in [(u32::MAX, 0xE28A_8235), (0x2008_0001, 0x208A_8205), (0xA008_0001, 0xA08A_8205)]
     {
@@ -77,7 +77,7 @@ fn the_challenge_offers_what_was_asked_for_and_what_a_service_must_say() {
     }
 }
 
-/// Every subset of what our client asks for.
+/// Returns every subset of the options that our client requests.
 fn all_sets() -> impl Iterator<Item = Flags> {
     let bits: Vec<u32> = (0..32).map(|shift| 1 << shift).filter(|bit| Flags::WANTED.0 & bit != 0).collect();
     assert_eq!(bits.len(), 11);
@@ -92,7 +92,7 @@ fn is_modern(flags: Flags) -> bool {
 }
 
 fn sign_in(flags: Flags) -> Result<(Accepted, Initiated), AuthError> {
-    let (mut client, mut service) = (client(Sealing::IfAgreed).asking(flags), service());
+    let (mut client, mut service) = (client(Sealing::IfAgreed).requesting(flags), service());
     let Step::Continue(negotiate) = client.step(None)? else { panic!("done too early") };
     let Step::Continue(challenge) = service.step(&negotiate)? else { panic!("done too early") };
     let Step::Done { token, outcome: initiated } = client.step(Some(&challenge))? else { panic!("not done") };
@@ -128,7 +128,7 @@ fn pass(text: &str, from: &mut dyn SecurityContext, to: &mut dyn SecurityContext
     if !seals {
         assert_eq!(from.seal(&mut message), Err(SealError::Unavailable));
         assert_eq!(to.unseal(&[0; 16], &mut message), Err(SealError::Unavailable));
-        assert_eq!(message, text.as_bytes(), "it was not touched");
+        assert_eq!(message, text.as_bytes(), "a failed call leaves the message unchanged");
         return;
     }
     let header = from.seal(&mut message).unwrap();

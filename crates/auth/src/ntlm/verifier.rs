@@ -1,4 +1,4 @@
-//! Judging a response: where accounts are asked.
+//! Verification of NTLM responses against account stores.
 
 use subtle::{Choice, ConstantTimeEq as _};
 
@@ -6,19 +6,19 @@ use super::keys::{NtHash, SessionBaseKey};
 use super::response::NtResponse;
 use crate::{Account, AuthError, VerifierCost};
 
-/// Something that can judge the responses of clients.
+/// A verifier of NTLM responses.
 ///
-/// It gives away the key of one sign-in and never a hash, so that a file of accounts, a process with more
-/// privileges and a domain controller can take each other's place.
+/// It returns the session base key of one authentication and never a hash, so that an account file, a more privileged
+/// process and a domain controller are interchangeable.
 pub trait NtlmVerifier: Send + Sync {
-    /// Judges a response to a challenge; domain and user exactly as the client has sent them.
+    /// Verifies a response to a challenge. Domain and user must be exactly as the client has sent them.
     ///
-    /// A store of local accounts finds out with [`HostNames::local_account`](super::HostNames::local_account) which
-    /// one is meant, and judges with [`judge`].
+    /// A store of local accounts maps the name with [`HostNames::local_account`](super::HostNames::local_account) and
+    /// verifies the response with [`judge`].
     ///
     /// # Errors
-    /// [`AuthError`]; unknown names must take as long as wrong passwords, and only who has proven the password may
-    /// learn that the account is disabled.
+    /// [`AuthError`]; unknown names must take as long as wrong passwords, and only a client that has proven the
+    /// password may learn that the account is disabled.
     fn verify(
         &self,
         domain: &str,
@@ -27,39 +27,39 @@ pub trait NtlmVerifier: Send + Sync {
         nt_response: &[u8],
     ) -> Result<Verified, AuthError>;
 
-    /// Whether [`verify`](Self::verify) may be called where others wait.
+    /// Returns whether [`verify`](Self::verify) may be called on a thread that other work waits for.
     fn cost(&self) -> VerifierCost;
 
-    /// Whether such an account would be one that is known here. What is said of others, and takes as long, means
-    /// nothing.
+    /// Returns `true` if this verifier is responsible for such an account. For others, its verdict takes as long and is
+    /// ignored.
     fn covers(&self, domain: &str, user: &str) -> bool {
         let _ = (domain, user);
         true
     }
 
-    /// Whether there is anybody who could be let in; otherwise NTLM is not offered.
+    /// Returns `true` if any account could sign in; otherwise NTLM is not offered.
     ///
-    /// It is asked with every request that has not been authenticated, so it must be cheap.
+    /// It is called for every unauthenticated request, so it must be cheap.
     fn is_available(&self) -> bool {
         true
     }
 }
 
-/// What an [`NtlmVerifier`] finds out.
+/// Result of an [`NtlmVerifier`].
 pub struct Verified {
-    /// Whose response it is.
+    /// Authenticated account.
     pub account: Account,
-    /// The key of this sign-in.
+    /// Session base key of this authentication.
     pub base_key: SessionBaseKey,
 }
 
-/// Judges a response by the hash of the account that is meant, or of none where there is no such account, which
-/// takes as long (MS-NLMP 3.3.2).
+/// Verifies a response with the NT hash of the account. Without an account (`None`) it fails after the same time
+/// (MS-NLMP 3.3.2).
 ///
 /// Domain and user are those that the client has sent.
 ///
 /// # Errors
-/// [`AuthError::WrongPassword`], and [`AuthError::Downgraded`] for a response of NTLMv1.
+/// [`AuthError::WrongPassword`] if the response is wrong, [`AuthError::Downgraded`] for an NTLMv1 response.
 pub fn judge(
     hash: Option<&NtHash>,
     domain: &str,
@@ -81,7 +81,7 @@ mod tests {
     use crate::Secret;
 
     #[test]
-    fn nobody_signs_in_to_an_account_that_does_not_exist() {
+    fn unknown_accounts_are_rejected() {
         let (challenge, blob) = ([1; 8], [0; 32]);
         let response = |hash: &NtHash| {
             let key = hash.response_key("D", "u");
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_is_to_one_challenge_and_of_one_name_only() {
+    fn a_response_is_valid_for_one_challenge_and_name_only() {
         let hash = NtHash::of_password(&Secret::new("s3cret".to_owned()));
         let blob = [0; 32];
         let response = [hash.response_key("D", "u").proof(&[1; 8], &blob).as_slice(), &blob].concat();

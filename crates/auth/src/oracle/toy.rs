@@ -1,15 +1,13 @@
-//! A context that shuffles octets to and fro: enough to see whether those around it handle them rightly.
-//!
-//! It protects nothing and is made by oracles and tests only.
+//! A fake security context for oracles and tests. It protects nothing.
 
 use crate::sealed_body::Protocol;
 use crate::{MechListMic, SealError, SecurityContext};
 
-/// One end of a context; both ends are made alike.
+/// One end of a fake context; both ends have the same parameters.
 pub(crate) struct Toy {
     shape: Protocol,
     largest: Option<usize>,
-    /// Added to every octet; zero leaves messages as they are.
+    /// Added to every byte; zero leaves messages unchanged.
     key: u8,
     sealed: u64,
     opened: u64,
@@ -25,7 +23,7 @@ impl Toy {
         Self { largest: Some(largest), ..self }
     }
 
-    /// How many messages were opened so far, or refused.
+    /// Number of messages opened or rejected so far.
     #[cfg(test)]
     pub(crate) fn opened(&self) -> u64 {
         self.opened
@@ -95,7 +93,7 @@ impl SecurityContext for Toy {
 
 const TAG: usize = 16;
 
-/// Number and checksum of a message (FNV-1a).
+/// Returns sequence number and FNV-1a checksum of a message.
 fn tag(number: u64, message: &[u8]) -> [u8; TAG] {
     let step = |sum: u64, octet: &u8| (sum ^ u64::from(*octet)).wrapping_mul(0x0000_0100_0000_01b3);
     let sum = message.iter().fold(0xcbf2_9ce4_8422_2325 ^ number, step);

@@ -1,8 +1,8 @@
-//! The types: of the whole body in the head, and of what is sealed in the line `OriginalContent`.
+//! Content types: that of the sealed body, and the original one in the line `OriginalContent`.
 
 use super::{Protocol, SealedBodyError};
 
-/// Whether the body has one part or several.
+/// Number of parts: one or several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     One,
@@ -10,7 +10,7 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// The form that the type and subtype of a content type announce.
+    /// Returns the form that a content type announces.
     pub(super) fn of(content_type: &str) -> Option<Self> {
         let essence = content_type.split(';').next().unwrap_or_default().trim_matches(BLANKS);
         [Self::One, Self::Several].into_iter().find(|form| form.essence().eq_ignore_ascii_case(essence))
@@ -23,7 +23,7 @@ impl Form {
         }
     }
 
-    /// The whole value of the header that we send.
+    /// Returns the header value that we send.
     pub(super) fn content_type(self, protocol: Protocol) -> &'static str {
         macro_rules! value {
             ($form:literal, $protocol:literal) => {
@@ -47,12 +47,12 @@ impl Form {
     }
 }
 
-/// What the header `Content-Type` of a sealed body says.
+/// Parsed `Content-Type` of a sealed body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wrapping {
     pub(super) form: Form,
     pub(super) protocol: String,
-    /// INVARIANT: 1 to 70 octets without control characters (RFC 2046 5.1.1).
+    /// INVARIANT: 1 to 70 bytes without control characters (RFC 2046 5.1.1).
     pub(super) boundary: String,
 }
 
@@ -76,7 +76,7 @@ impl Wrapping {
     }
 }
 
-/// What the line `OriginalContent` says, but for the length.
+/// Parsed line `OriginalContent`, without the length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Original {
     pub(super) content_type: String,
@@ -84,7 +84,7 @@ pub(super) struct Original {
 }
 
 impl Original {
-    /// Reads `type=application/soap+xml;charset=UTF-8;Length=1547` as a type and the number of octets.
+    /// Parses `type=application/soap+xml;charset=UTF-8;Length=1547` into the type and the length in bytes.
     pub(super) fn parse(value: &str) -> Option<(Self, usize)> {
         let parameters = parameters(value)?;
         let length = value_of(&parameters, "Length")?;
@@ -103,16 +103,16 @@ impl Original {
     }
 }
 
-/// Whether a content type can stand in the line `OriginalContent` and is read there as it was written.
-pub(super) fn can_be_announced(content_type: &str) -> bool {
+/// Returns `true` if a content type can be written to the line `OriginalContent` and parses to the same value.
+pub(super) fn is_valid(content_type: &str) -> bool {
     content_type.len() <= MAX_TYPE
         && !content_type.chars().any(char::is_control)
         && Original::parse(&format!("type={content_type};Length=0")).is_some()
 }
 
-/// Names and values of what stands between semicolons, without the quotes; at most 16, and no name twice.
+/// Parses names and unquoted values separated by semicolons: at most 16, without duplicates.
 ///
-/// White space around signs and values without quotes are what some clients write.
+/// White space around separators and values without quotes are accepted, because some clients write them.
 fn parameters(mut text: &str) -> Option<Vec<(&str, String)>> {
     let mut found: Vec<(&str, String)> = Vec::new();
     loop {
@@ -135,7 +135,7 @@ fn parameters(mut text: &str) -> Option<Vec<(&str, String)>> {
     }
 }
 
-/// A value with or without quotes, and what follows it.
+/// Parses a value with or without quotes; returns it with the remaining text.
 fn value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let (value, rest) = text.split_at_checked(text.find(';').unwrap_or(text.len()))?;

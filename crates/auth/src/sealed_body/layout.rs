@@ -1,4 +1,4 @@
-//! Where the sealed octets lie between the lines around them.
+//! Location of the sealed bytes between the MIME lines.
 
 use std::ops::Range;
 
@@ -6,19 +6,19 @@ use super::content_type::{Form, Original, Wrapping};
 use super::{Protocol, SealedBodyError};
 use crate::SecurityContext;
 
-/// What each part of a body is written with.
+/// Parameters for writing the parts of a body.
 pub(super) struct Layout<'a> {
     pub(super) protocol: Protocol,
     pub(super) content_type: &'a str,
 }
 
 impl Layout<'_> {
-    /// At most so many octets come with each part.
+    /// Maximum number of additional bytes per part.
     pub(super) fn overhead(&self) -> usize {
         FIXED_OVERHEAD + self.protocol.name().len() + self.content_type.len()
     }
 
-    /// Seals a message in place and adds it with its lines.
+    /// Seals a message in place and appends it with its lines.
     pub(super) fn write(
         &self,
         context: &mut dyn SecurityContext,
@@ -27,7 +27,7 @@ impl Layout<'_> {
     ) -> Result<(), SealedBodyError> {
         let open = message.len();
         let header = context.seal(message)?;
-        // Padding counts, but a TLS record is longer than what is in it for other reasons.
+        // The length includes padding of the mechanism, but not the overhead of TLS records.
         let length = if self.protocol == Protocol::CredSsp { open } else { message.len() };
         let header_length = u32::try_from(header.len()).map_err(|_| crate::SealError::Failed)?;
         for text in [
@@ -48,17 +48,18 @@ impl Layout<'_> {
     }
 }
 
-/// Where a part lies in its body.
+/// Location of a part in its body.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
-    /// How many octets it says it holds.
+    /// Announced length in bytes.
     pub(super) length: usize,
     pub(super) header: Range<usize>,
     pub(super) sealed: Range<usize>,
 }
 
 impl Part {
-    /// Padding that the mechanism has taken away again is counted in the length (RFC 4757 pads by one octet).
+    /// Checks the length of an opened part. The announced length includes padding that the mechanism has removed (RFC
+    /// 4757 pads by one byte).
     pub(super) fn check_length(
         &self,
         number: usize,
@@ -71,48 +72,48 @@ impl Part {
     }
 }
 
-/// Finds every part of a body, from its first octet to its last, and what they are parts of.
+/// Locates all parts of a body, which must cover it completely, and returns them with their original content type.
 pub(super) fn find(
     body: &[u8],
     wrapping: &Wrapping,
     protocol: Protocol,
     limit: usize,
 ) -> Result<(Original, Vec<Part>), SealedBodyError> {
-    let most = match wrapping.form {
+    let max_parts = match wrapping.form {
         Form::One => 1,
-        // Whoever cuts a body up does so in pieces of 16 KiB.
-        Form::Several => limit / SMALLEST_USUAL_PART + 1,
+        // Clients split bodies into chunks of 16 KiB.
+        Form::Several => limit / MIN_PART_LENGTH + 1,
     };
     let mut reader = Reader { body, at: 0, boundary: wrapping.boundary.as_bytes(), part: 1 };
     let mut parts: Vec<Part> = Vec::new();
     let (mut whole, mut left) = (None, limit);
-    let mut delimiter = reader.delimiter("it does not begin with the boundary")?;
+    let mut delimiter = reader.delimiter("missing boundary at the beginning")?;
     while delimiter == Delimiter::Next {
-        if parts.len() == most {
-            return Err(SealedBodyError::TooManyParts { limit: most });
+        if parts.len() == max_parts {
+            return Err(SealedBodyError::TooManyParts { limit: max_parts });
         }
         reader.part = parts.len() + 1;
         let (original, length) = reader.head(protocol)?;
         left = left.checked_sub(length).ok_or(SealedBodyError::TooLarge { limit })?;
         if *whole.get_or_insert_with(|| original.clone()) != original {
-            return Err(reader.malformed("it is of another type than the first"));
+            return Err(reader.malformed("type differs from the first part"));
         }
         parts.push(reader.sealed(protocol, length)?);
-        delimiter = reader.delimiter("no boundary follows the sealed octets")?;
+        delimiter = reader.delimiter("missing boundary after the sealed data")?;
     }
     if reader.at != body.len() {
-        return Err(reader.malformed("something follows the last boundary"));
+        return Err(reader.malformed("data after the last boundary"));
     }
-    let whole = whole.ok_or_else(|| reader.malformed("there is none"))?;
+    let whole = whole.ok_or_else(|| reader.malformed("no part"))?;
     Ok((whole, parts))
 }
 
-/// Reads a body from the beginning, never beyond its end.
+/// Reads a body sequentially, never beyond its end.
 struct Reader<'b> {
     body: &'b [u8],
     at: usize,
     boundary: &'b [u8],
-    /// Counted from one, for errors.
+    /// Number of the current part, from 1; for errors.
     part: usize,
 }
 
@@ -123,18 +124,18 @@ enum Delimiter {
 }
 
 impl<'b> Reader<'b> {
-    /// The lines before the sealed octets, from behind the first boundary.
+    /// Parses the lines between the first boundary and the sealed bytes.
     fn head(&mut self, protocol: Protocol) -> Result<(Original, usize), SealedBodyError> {
         let (mut content_type, mut original) = (None, None);
         for _ in 0..MAX_LINES {
-            let line = self.line("a line has no end")?;
+            let line = self.line("unterminated line")?;
             if line.starts_with(b"--") {
                 if self.is_delimiter(line) != Some(Delimiter::Next) {
-                    return Err(self.malformed("the second boundary is another one"));
+                    return Err(self.malformed("second boundary differs"));
                 }
-                return self.judge(content_type, original, protocol);
+                return self.check_headers(content_type, original, protocol);
             }
-            let (name, value) = field(line).ok_or_else(|| self.malformed("a line is no header"))?;
+            let (name, value) = field(line).ok_or_else(|| self.malformed("invalid header line"))?;
             let slot = if name.eq_ignore_ascii_case("Content-Type") {
                 &mut content_type
             } else if name.eq_ignore_ascii_case("OriginalContent") {
@@ -143,78 +144,77 @@ impl<'b> Reader<'b> {
                 continue;
             };
             if slot.replace(value).is_some() {
-                return Err(self.malformed("a header is repeated"));
+                return Err(self.malformed("duplicate header"));
             }
         }
-        Err(self.malformed("it has too many headers"))
+        Err(self.malformed("too many headers"))
     }
 
-    fn judge(
+    fn check_headers(
         &mut self,
         content_type: Option<&str>,
         original: Option<&str>,
         protocol: Protocol,
     ) -> Result<(Original, usize), SealedBodyError> {
-        let content_type = content_type.ok_or_else(|| self.malformed("it has no Content-Type"))?;
+        let content_type = content_type.ok_or_else(|| self.malformed("missing Content-Type"))?;
         if !content_type.eq_ignore_ascii_case(protocol.name()) {
             return Err(SealedBodyError::Protocol);
         }
         let original = original
             .and_then(Original::parse)
-            .ok_or_else(|| self.malformed("OriginalContent has no type or no length"))?;
-        let line = self.line("it has no sealed octets")?;
+            .ok_or_else(|| self.malformed("OriginalContent without type or length"))?;
+        let line = self.line("missing sealed data")?;
         match field(line) {
             Some((name, value))
                 if name.eq_ignore_ascii_case("Content-Type") && value.eq_ignore_ascii_case(OCTETS) =>
             {
                 Ok(original)
             }
-            _ => Err(self.malformed("the sealed octets are not announced as such")),
+            _ => Err(self.malformed("sealed data has another content type")),
         }
     }
 
-    /// The sealed octets, from behind the lines before them.
+    /// Locates the sealed bytes.
     fn sealed(&mut self, protocol: Protocol, length: usize) -> Result<Part, SealedBodyError> {
         let header_length = self.length_of_header()?;
         let (header, sealed) = match protocol {
             Protocol::CredSsp => (self.at..self.at, self.records()?),
             Protocol::Spnego | Protocol::Kerberos => {
-                (self.header(header_length)?, self.take(length, "the sealed octets end early")?)
+                (self.header(header_length)?, self.take(length, "truncated sealed data")?)
             }
         };
         Ok(Part { length, header, sealed })
     }
 
     fn length_of_header(&mut self) -> Result<u32, SealedBodyError> {
-        let range = self.take(4, "the length of the mechanism's header is missing")?;
+        let range = self.take(4, "missing header length")?;
         let octets = self.body.get(range).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
         Ok(u32::from_le_bytes(octets))
     }
 
     fn header(&mut self, length: u32) -> Result<Range<usize>, SealedBodyError> {
         match usize::try_from(length) {
-            Ok(length) if length <= MAX_HEADER => self.take(length, "the mechanism's header ends early"),
-            _ => Err(self.malformed("the mechanism's header is too long")),
+            Ok(length) if length <= MAX_HEADER => self.take(length, "truncated mechanism header"),
+            _ => Err(self.malformed("mechanism header is too long")),
         }
     }
 
-    /// One or more records of TLS (RFC 8446 5.2), told by their own lengths.
+    /// Locates one or more TLS records (RFC 8446 5.2) by their own lengths.
     ///
-    /// What stands where the others have the length of their header is the length of a trailer: clients get it
-    /// wrong and it decides nothing.
+    /// For CredSSP the length before them is that of a trailer. Clients set it wrongly, and it is not needed.
     fn records(&mut self) -> Result<Range<usize>, SealedBodyError> {
         let start = self.at;
         while let Some([APPLICATION_DATA, rest @ ..]) = self.body.get(self.at..) {
             let Some(([3, 3, high, low], _)) = rest.split_first_chunk() else {
-                return Err(self.malformed("a TLS record is of another version or ends early"));
+                return Err(self.malformed("unsupported or truncated TLS record"));
             };
             let length = usize::from(u16::from_be_bytes([*high, *low]));
             if !(1..=MAX_RECORD).contains(&length) {
-                return Err(self.malformed("a TLS record is empty or too long"));
+                return Err(self.malformed("empty or oversized TLS record"));
             }
-            self.take(RECORD_HEADER + length, "a TLS record ends early")?;
+            self.take(RECORD_HEADER + length, "truncated TLS record")?;
         }
-        if self.at == start { Err(self.malformed("there is no TLS record")) } else { Ok(start..self.at) }
+        if self.at == start { Err(self.malformed("no TLS record")) } else { Ok(start..self.at) }
     }
 
     fn delimiter(&mut self, otherwise: &'static str) -> Result<Delimiter, SealedBodyError> {
@@ -222,7 +222,7 @@ impl<'b> Reader<'b> {
         self.is_delimiter(line).ok_or_else(|| self.malformed(otherwise))
     }
 
-    /// Exchange writes a space before the boundary.
+    /// Recognises a boundary line. Exchange writes a space before the boundary.
     fn is_delimiter(&self, line: &[u8]) -> Option<Delimiter> {
         let name = trim_blanks(line.strip_prefix(b"--")?);
         if name == self.boundary {
@@ -231,7 +231,7 @@ impl<'b> Reader<'b> {
         (name.strip_suffix(b"--") == Some(self.boundary)).then_some(Delimiter::Last)
     }
 
-    /// What stands before the next end of a line, which must not be far.
+    /// Reads up to the next line ending, which must be near.
     fn line(&mut self, otherwise: &'static str) -> Result<&'b [u8], SealedBodyError> {
         let rest = self.body.get(self.at..).unwrap_or_default();
         let near = rest.get(..MAX_LINE).unwrap_or(rest);
@@ -260,7 +260,7 @@ impl<'b> Reader<'b> {
     }
 }
 
-/// Name and value of a header, with or without the TAB before it.
+/// Splits a header line into name and value, with or without a leading TAB.
 fn field(line: &[u8]) -> Option<(&str, &str)> {
     let (name, value) = std::str::from_utf8(line).ok()?.split_once(':')?;
     if value.chars().any(|c| c.is_control() && c != '\t') {
@@ -280,14 +280,14 @@ pub(super) const CLOSING: &[u8] = b"--Encrypted Boundary--\r\n";
 
 const OCTETS: &str = "application/octet-stream";
 const BLANKS: [char; 2] = [' ', '\t'];
-/// Every line of a part with its fixed words, the longest length, and what a mechanism adds to a message.
+/// Maximum overhead of a part: its fixed text, the length digits, and the header of the mechanism.
 const FIXED_OVERHEAD: usize = 256;
 const MAX_LINE: usize = 1_024;
 const MAX_LINES: usize = 8;
 const MAX_HEADER: usize = 1_024;
 const MAX_PADDING: usize = 16;
-const SMALLEST_USUAL_PART: usize = 4 * 1_024;
+const MIN_PART_LENGTH: usize = 4 * 1_024;
 const APPLICATION_DATA: u8 = 0x17;
 const RECORD_HEADER: usize = 5;
-/// RFC 5246 6.2.3.
+/// Maximum length of a TLS record (RFC 5246 6.2.3).
 const MAX_RECORD: usize = (1 << 14) + 2_048;

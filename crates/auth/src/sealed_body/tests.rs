@@ -6,7 +6,7 @@ use crate::oracle::toy::Toy;
 const SOAP: &str = "application/soap+xml;charset=UTF-8";
 const ALL: [Protocol; 3] = [Protocol::Spnego, Protocol::Kerberos, Protocol::CredSsp];
 const LIMIT: usize = 512_000;
-/// Looks like the lines between parts, as ciphertext may.
+/// Ciphertext that looks like the lines between parts.
 const LOOKALIKE: &[u8] = b"--Encrypted Boundary\r\n\tContent-Type: application/octet-stream\r\n\x10\0\0\0\
     --Encrypted Boundary--\r\n";
 
@@ -18,7 +18,7 @@ fn sealed(protocol: Protocol, body: &[u8]) -> SealedBody {
     seal(&mut Toy::new(protocol, 0), protocol, SOAP, body.to_vec()).unwrap()
 }
 
-/// A body of one part under Negotiate, with another beginning in front of the same octets.
+/// A Negotiate body of one part with these lines before the sealed data.
 fn under(head: &str) -> Vec<u8> {
     let tail = sealed(Protocol::Spnego, b"<s/>").body;
     let at = find(&tail, b"octet-stream\r\n") + "octet-stream\r\n".len();
@@ -42,7 +42,7 @@ const TYPE: &str = "multipart/encrypted;protocol=\"application/HTTP-SPNEGO-sessi
     boundary=\"Encrypted Boundary\"";
 
 #[test]
-fn a_sealed_body_is_laid_out_as_clients_expect_it() {
+fn a_sealed_body_has_the_layout_that_clients_expect() {
     let sealed = sealed(Protocol::Spnego, b"<s/>");
     assert_eq!(sealed.content_type, TYPE);
     let mut expected = HEAD.as_bytes().to_vec();
@@ -54,7 +54,7 @@ fn a_sealed_body_is_laid_out_as_clients_expect_it() {
 }
 
 #[test]
-fn a_tls_record_is_announced_with_its_trailer_and_the_length_of_what_is_in_it() {
+fn a_tls_record_is_announced_with_trailer_and_content_length() {
     let sealed = sealed(Protocol::CredSsp, b"<s/>");
     assert!(sealed.content_type.starts_with("multipart/encrypted;protocol=\"application/HTTP-CredSSP-"));
     assert_eq!(find(&sealed.body, b";Length=4\r\n"), find(&sealed.body, b";Length="));
@@ -63,7 +63,7 @@ fn a_tls_record_is_announced_with_its_trailer_and_the_length_of_what_is_in_it() 
 }
 
 #[test]
-fn every_length_comes_back_as_it_was_over_every_protocol() {
+fn bodies_of_all_lengths_round_trip_with_all_protocols() {
     for protocol in ALL {
         let (mut ours, mut theirs) = (Toy::new(protocol, 77), Toy::new(protocol, 77));
         for length in (0..70).chain([16_383, 16_384, 16_385, 32_768, 50_000]) {
@@ -77,7 +77,7 @@ fn every_length_comes_back_as_it_was_over_every_protocol() {
 }
 
 #[test]
-fn forty_thousand_octets_over_credssp_are_three_parts_and_over_negotiate_one() {
+fn credssp_splits_40000_bytes_into_three_parts() {
     let lengths = |sealed: &SealedBody| {
         let text = String::from_utf8_lossy(&sealed.body).into_owned();
         let lines = text.split("\r\n").filter_map(|line| line.split_once(";Length="));
@@ -100,12 +100,12 @@ fn the_output_is_allocated_once() {
         let sealed =
             seal(context, protocol, &format!("a/b;c={}", "d".repeat(500)), vec![b' '; length]).unwrap();
         let (parts, spare) = (length.div_ceil(16_384), sealed.body.capacity() - sealed.body.len());
-        assert!(spare < parts * 300, "{spare} of {} octets are to spare", sealed.body.capacity());
+        assert!(spare < parts * 300, "{spare} of {} bytes are unused", sealed.body.capacity());
     }
 }
 
 #[test]
-fn boundaries_inside_the_ciphertext_end_nothing() {
+fn boundaries_inside_ciphertext_are_ignored() {
     for protocol in ALL {
         let body = LOOKALIKE.repeat(500);
         let sealed = sealed(protocol, &body);
@@ -115,7 +115,7 @@ fn boundaries_inside_the_ciphertext_end_nothing() {
 }
 
 #[test]
-fn the_content_type_is_read_with_and_without_quotes_spaces_and_capitals() {
+fn all_spellings_of_the_content_type_are_accepted() {
     let body = sealed(Protocol::Spnego, b"<s/>").body;
     for content_type in [
         TYPE,
@@ -130,7 +130,7 @@ fn the_content_type_is_read_with_and_without_quotes_spaces_and_capitals() {
 }
 
 #[test]
-fn other_content_types_are_no_sealed_bodies() {
+fn other_content_types_are_rejected() {
     let body = sealed(Protocol::Spnego, b"<s/>").body;
     let with = |from: &str, to: &str| TYPE.replace(from, to);
     for (content_type, announced) in [
@@ -156,7 +156,7 @@ fn other_content_types_are_no_sealed_bodies() {
 }
 
 #[test]
-fn a_body_of_another_protocol_is_refused_before_the_context_sees_it() {
+fn another_protocol_is_rejected_before_decryption() {
     for ours in ALL {
         for theirs in ALL.into_iter().filter(|theirs| *theirs != ours) {
             let mut context = Toy::new(ours, 0);
@@ -173,7 +173,7 @@ fn a_body_of_another_protocol_is_refused_before_the_context_sees_it() {
 }
 
 #[test]
-fn the_lines_of_clients_that_write_them_otherwise_are_read() {
+fn line_variants_of_real_clients_are_accepted() {
     for head in [
         HEAD.to_owned(),
         HEAD.replace('\t', ""),
@@ -193,7 +193,7 @@ fn the_lines_of_clients_that_write_them_otherwise_are_read() {
 }
 
 #[test]
-fn what_stands_beside_the_type_is_kept() {
+fn parameters_of_the_original_type_are_kept() {
     for (written, read) in [
         ("type=a/b;Length=4", "a/b"),
         ("type=application/soap+xml;charset=UTF-16;Length=4", "application/soap+xml;charset=UTF-16"),
@@ -202,22 +202,22 @@ fn what_stands_beside_the_type_is_kept() {
     ] {
         let head = HEAD.replace("type=application/soap+xml;charset=UTF-8;Length=4", written);
         assert_eq!(open(Protocol::Spnego, TYPE, &under(&head)).unwrap().content_type, read);
-        assert!(content_type::can_be_announced(read), "{read}");
+        assert!(content_type::is_valid(read), "{read}");
     }
 }
 
 #[test]
-fn what_is_not_laid_out_as_it_should_is_refused_with_its_reason() {
+fn malformed_layouts_are_rejected_with_a_reason() {
     let head = |from: &str, to: &str| under(&HEAD.replacen(from, to, 1));
-    let original = "OriginalContent has no type or no length";
+    let original = "OriginalContent without type or length";
     let second = |body: &[u8]| [body, b"--Encrypted Boundary\r\n"].concat();
     for (body, error) in [
-        (b"".to_vec(), malformed(1, "it does not begin with the boundary")),
-        (b"--Encrypted Boundary--\r\n".to_vec(), malformed(1, "there is none")),
-        (head("--E", "\r\n--E"), malformed(1, "it does not begin with the boundary")),
-        (head("--E", "-E"), malformed(1, "it does not begin with the boundary")),
-        (head("--Encrypted", "--encrypted"), malformed(1, "it does not begin with the boundary")),
-        (head("Boundary\r\n", "Boundary\n"), malformed(1, "it does not begin with the boundary")),
+        (b"".to_vec(), malformed(1, "missing boundary at the beginning")),
+        (b"--Encrypted Boundary--\r\n".to_vec(), malformed(1, "no part")),
+        (head("--E", "\r\n--E"), malformed(1, "missing boundary at the beginning")),
+        (head("--E", "-E"), malformed(1, "missing boundary at the beginning")),
+        (head("--Encrypted", "--encrypted"), malformed(1, "missing boundary at the beginning")),
+        (head("Boundary\r\n", "Boundary\n"), malformed(1, "missing boundary at the beginning")),
         (head("\tOrig", "\tX-Orig"), malformed(1, original)),
         (head(";Length=4", ""), malformed(1, original)),
         (head("type=application/soap+xml;", ""), malformed(1, original)),
@@ -228,33 +228,27 @@ fn what_is_not_laid_out_as_it_should_is_refused_with_its_reason() {
         (head("Length=4", "Length=4;length=4"), malformed(1, original)),
         (head("Length=4", "Length=9999999999"), SealedBodyError::TooLarge { limit: LIMIT }),
         (head("Length=4", "Length=512001"), SealedBodyError::TooLarge { limit: LIMIT }),
-        (head("Length=4", "Length=512000"), malformed(1, "the sealed octets end early")),
-        (head("Length=4", "Length=3"), malformed(1, "no boundary follows the sealed octets")),
-        (head("Length=4", "Length=5"), malformed(1, "no boundary follows the sealed octets")),
-        (head("\tContent-Type", "\tX-Content-Type"), malformed(1, "it has no Content-Type")),
-        (head("\tOrig", "\tContent-Type: a\r\n\tOrig"), malformed(1, "a header is repeated")),
-        (head("\tOrig", "\tno header\r\n\tOrig"), malformed(1, "a line is no header")),
-        (head("\tOrig", "\tX: \u{1}\r\n\tOrig"), malformed(1, "a line is no header")),
-        (head("\tOrig", "\r\n\tOrig"), malformed(1, "a line is no header")),
-        (
-            head("\tOrig", &format!("{}\tOrig", "\tX: y\r\n".repeat(8))),
-            malformed(1, "it has too many headers"),
-        ),
-        (head("\tOrig", &format!("\tX: {}\r\n\tOrig", "y".repeat(1_024))), malformed(1, "a line has no end")),
-        (head("\n--E", "\n--F"), malformed(1, "the second boundary is another one")),
+        (head("Length=4", "Length=512000"), malformed(1, "truncated sealed data")),
+        (head("Length=4", "Length=3"), malformed(1, "missing boundary after the sealed data")),
+        (head("Length=4", "Length=5"), malformed(1, "missing boundary after the sealed data")),
+        (head("\tContent-Type", "\tX-Content-Type"), malformed(1, "missing Content-Type")),
+        (head("\tOrig", "\tContent-Type: a\r\n\tOrig"), malformed(1, "duplicate header")),
+        (head("\tOrig", "\tno header\r\n\tOrig"), malformed(1, "invalid header line")),
+        (head("\tOrig", "\tX: \u{1}\r\n\tOrig"), malformed(1, "invalid header line")),
+        (head("\tOrig", "\r\n\tOrig"), malformed(1, "invalid header line")),
+        (head("\tOrig", &format!("{}\tOrig", "\tX: y\r\n".repeat(8))), malformed(1, "too many headers")),
+        (head("\tOrig", &format!("\tX: {}\r\n\tOrig", "y".repeat(1_024))), malformed(1, "unterminated line")),
+        (head("\n--E", "\n--F"), malformed(1, "second boundary differs")),
         (
             head("ary\r\n\tContent-Type: application/o", "ary--\r\n\tContent-Type: application/o"),
-            malformed(1, "the second boundary is another one"),
+            malformed(1, "second boundary differs"),
         ),
-        (head("octet-stream", "octets"), malformed(1, "the sealed octets are not announced as such")),
-        (
-            head("octet-stream\r\n", "octet-stream\r\n\r\n"),
-            malformed(1, "the mechanism's header is too long"),
-        ),
-        (under(&format!("{HEAD}\u{1}\u{4}\0\0")), malformed(1, "the mechanism's header is too long")),
-        (under(&format!("{HEAD}\0\u{4}\0\0")), malformed(1, "the mechanism's header ends early")),
-        (second(&under(HEAD)), malformed(1, "something follows the last boundary")),
-        ([under(HEAD).as_slice(), b"\0"].concat(), malformed(1, "something follows the last boundary")),
+        (head("octet-stream", "octets"), malformed(1, "sealed data has another content type")),
+        (head("octet-stream\r\n", "octet-stream\r\n\r\n"), malformed(1, "mechanism header is too long")),
+        (under(&format!("{HEAD}\u{1}\u{4}\0\0")), malformed(1, "mechanism header is too long")),
+        (under(&format!("{HEAD}\0\u{4}\0\0")), malformed(1, "truncated mechanism header")),
+        (second(&under(HEAD)), malformed(1, "data after the last boundary")),
+        ([under(HEAD).as_slice(), b"\0"].concat(), malformed(1, "data after the last boundary")),
     ] {
         let mut context = Toy::new(Protocol::Spnego, 0);
         let text = String::from_utf8_lossy(&body).into_owned();
@@ -265,7 +259,7 @@ fn what_is_not_laid_out_as_it_should_is_refused_with_its_reason() {
 }
 
 #[test]
-fn a_body_that_ends_anywhere_before_its_end_is_refused_before_the_context_sees_it() {
+fn truncated_bodies_are_rejected_before_decryption() {
     for (protocol, body) in [
         (Protocol::Spnego, LOOKALIKE.repeat(3)),
         (Protocol::Kerberos, b"<s/>".to_vec()),
@@ -291,7 +285,7 @@ fn a_body_that_ends_anywhere_before_its_end_is_refused_before_the_context_sees_i
 }
 
 #[test]
-fn no_flipped_bit_changes_what_comes_out() {
+fn a_flipped_bit_never_changes_the_opened_body() {
     for protocol in ALL {
         let plain = b"<s:Envelope/>";
         let sealed = sealed(protocol, plain);
@@ -299,7 +293,7 @@ fn no_flipped_bit_changes_what_comes_out() {
             for bit in 0..8 {
                 let mut body = sealed.body.clone();
                 body[at] ^= 1 << bit;
-                // Some lines may be written in more than one way; what they enclose may not.
+                // Some lines can be written in several ways, but the content must not change.
                 if let Ok(opened) = open(protocol, sealed.content_type, &body) {
                     assert_eq!(opened.body, plain, "{protocol:?} octet {at} bit {bit}");
                 }
@@ -309,7 +303,7 @@ fn no_flipped_bit_changes_what_comes_out() {
 }
 
 #[test]
-fn a_body_that_is_sent_again_is_refused() {
+fn a_replayed_body_is_rejected() {
     for protocol in ALL {
         let sealed = sealed(protocol, b"<s/>");
         let mut context = Toy::new(protocol, 0);
@@ -320,7 +314,7 @@ fn a_body_that_is_sent_again_is_refused() {
 }
 
 #[test]
-fn parts_in_another_order_or_left_out_are_refused() {
+fn reordered_or_missing_parts_are_rejected() {
     let sealed = sealed(Protocol::CredSsp, &[b'x'; 40_000]);
     let starts: Vec<usize> = (0..sealed.body.len())
         .filter(|at| {
@@ -335,12 +329,12 @@ fn parts_in_another_order_or_left_out_are_refused() {
     for parts in [[part(1), part(0), closing], [part(0), part(2), closing], [part(0), part(0), closing]] {
         assert_eq!(open(&parts).unwrap_err(), SealedBodyError::Context(SealError::Forged));
     }
-    // What the end of the list would be is known to who sealed it only, so a shorter list is a shorter body.
+    // Only the sealer knows the number of parts, so fewer parts form a valid shorter body.
     assert_eq!(open(&[part(0), closing]).unwrap().body.len(), 16_384);
 }
 
 #[test]
-fn only_the_type_for_several_parts_may_have_several() {
+fn several_parts_require_the_type_for_several_parts() {
     let several = sealed(Protocol::CredSsp, &[b'x'; 40_000]);
     let one = sealed(Protocol::CredSsp, b"x");
     assert_eq!(
@@ -351,7 +345,7 @@ fn only_the_type_for_several_parts_may_have_several() {
 }
 
 #[test]
-fn ten_thousand_parts_are_refused_before_the_context_sees_one() {
+fn ten_thousand_parts_are_rejected_before_decryption() {
     let mut ours = Toy::new(Protocol::CredSsp, 0).with_largest(1);
     let sealed = seal(&mut ours, Protocol::CredSsp, SOAP, vec![b'x'; 10_000]).unwrap();
     let mut theirs = Toy::new(Protocol::CredSsp, 0);
@@ -360,7 +354,7 @@ fn ten_thousand_parts_are_refused_before_the_context_sees_one() {
 }
 
 #[test]
-fn all_parts_together_are_held_against_the_limit() {
+fn the_limit_applies_to_the_sum_of_all_parts() {
     let sealed = sealed(Protocol::CredSsp, &[b'x'; 40_000]);
     let open = |limit| {
         let context = &mut Toy::new(Protocol::CredSsp, 0);
@@ -371,18 +365,18 @@ fn all_parts_together_are_held_against_the_limit() {
 }
 
 #[test]
-fn parts_of_different_types_are_refused() {
+fn parts_of_different_types_are_rejected() {
     let mut sealed = sealed(Protocol::CredSsp, &[b'x'; 20_000]);
     let at = sealed.body.len() - find(&sealed.body.iter().copied().rev().collect::<Vec<_>>(), b"8-FTU");
     sealed.body[at - 1] = b'7';
     assert_eq!(
         open(Protocol::CredSsp, sealed.content_type, &sealed.body).unwrap_err(),
-        malformed(2, "it is of another type than the first")
+        malformed(2, "type differs from the first part")
     );
 }
 
 #[test]
-fn the_length_before_a_tls_record_decides_nothing_and_that_inside_everything() {
+fn the_length_of_tls_records_is_that_in_their_headers() {
     let sealed = sealed(Protocol::CredSsp, b"<s/>");
     let at = find(&sealed.body, b"stream\r\n") + 8;
     for trailer in [14_u32, 0, u32::MAX] {
@@ -391,14 +385,14 @@ fn the_length_before_a_tls_record_decides_nothing_and_that_inside_everything() {
         assert_eq!(open(Protocol::CredSsp, sealed.content_type, &body).unwrap().body, b"<s/>");
     }
     for (place, octet, error) in [
-        (at + 4, 0x16, malformed(1, "there is no TLS record")),
-        (at + 5, 2, malformed(1, "a TLS record is of another version or ends early")),
-        (at + 6, 4, malformed(1, "a TLS record is of another version or ends early")),
-        (at + 7, 0xFF, malformed(1, "a TLS record is empty or too long")),
-        (at + 7, 0x10, malformed(1, "a TLS record ends early")),
-        (at + 8, 0, malformed(1, "a TLS record is empty or too long")),
-        (at + 8, 0x13, malformed(1, "no boundary follows the sealed octets")),
-        (at + 8, 0x15, malformed(1, "no boundary follows the sealed octets")),
+        (at + 4, 0x16, malformed(1, "no TLS record")),
+        (at + 5, 2, malformed(1, "unsupported or truncated TLS record")),
+        (at + 6, 4, malformed(1, "unsupported or truncated TLS record")),
+        (at + 7, 0xFF, malformed(1, "empty or oversized TLS record")),
+        (at + 7, 0x10, malformed(1, "truncated TLS record")),
+        (at + 8, 0, malformed(1, "empty or oversized TLS record")),
+        (at + 8, 0x13, malformed(1, "missing boundary after the sealed data")),
+        (at + 8, 0x15, malformed(1, "missing boundary after the sealed data")),
     ] {
         let mut body = sealed.body.clone();
         body[place] = octet;
@@ -418,8 +412,8 @@ fn the_length_before_a_tls_record_decides_nothing_and_that_inside_everything() {
 }
 
 #[test]
-fn several_records_in_one_part_reach_the_context_together() {
-    /// Takes what it is given for plain text.
+fn several_records_of_one_part_are_opened_together() {
+    /// A context that passes messages through.
     struct Bare(Vec<Vec<u8>>);
     impl SecurityContext for Bare {
         fn can_seal(&self) -> bool {
@@ -454,7 +448,7 @@ fn several_records_in_one_part_reach_the_context_together() {
 }
 
 #[test]
-fn zeros_at_the_end_of_utf_8_are_padding_and_in_utf_16_they_are_text() {
+fn trailing_zeros_are_padding_in_utf_8_but_not_in_utf_16() {
     for (content_type, plain, expected) in [
         (SOAP, &b"<s/>\0\0\0"[..], &b"<s/>"[..]),
         ("application/soap+xml;charset=\"utf-8\"", b"<s/>\0", b"<s/>"),
@@ -470,7 +464,7 @@ fn zeros_at_the_end_of_utf_8_are_padding_and_in_utf_16_they_are_text() {
 }
 
 #[test]
-fn a_content_type_that_would_break_the_line_is_not_sealed() {
+fn invalid_content_types_are_not_sealed() {
     for content_type in
         ["", "a/b\r\nX: y", "a/b;Length=5", "a/b;x", "a/b;x=\"", &format!("a/b;x={}", "y".repeat(512))]
     {
@@ -481,7 +475,7 @@ fn a_content_type_that_would_break_the_line_is_not_sealed() {
 }
 
 #[test]
-fn the_scheme_of_the_connection_decides_the_protocol() {
+fn the_scheme_determines_the_protocol() {
     assert_eq!(Protocol::of(Scheme::Negotiate), Some(Protocol::Spnego));
     assert_eq!(Protocol::of(Scheme::Kerberos), Some(Protocol::Kerberos));
     assert_eq!(Protocol::of(Scheme::CredSsp), Some(Protocol::CredSsp));

@@ -1,30 +1,30 @@
-//! The service's side.
+//! Service side of SPNEGO.
 
 use std::mem;
 use std::sync::Arc;
 
 use super::{
-    AFTER_THE_END, MOST_STEPS, MechTypeList, NO_MIC, NegState, NegTokenInit, NegTokenResp, Signing,
-    TOO_MANY_STEPS,
+    AFTER_END, MAX_STEPS, MechTypeList, NO_MIC, NegState, NegTokenInit, NegTokenResp, Signing, TOO_MANY_STEPS,
 };
 use crate::{Accepted, Acceptor as Inner, AuthError, Oid, Step};
 
 /// A mechanism that the service offers.
 pub trait Mechanism: Send + Sync {
-    /// Every name it goes by.
+    /// All OIDs of the mechanism.
     fn oids(&self) -> &[Oid];
 
-    /// Begins one authentication; what it needs of time and entropy it has or gets by itself.
+    /// Begins one authentication. The mechanism provides its own time and entropy.
     ///
     /// # Errors
-    /// When it cannot be used now, as Kerberos without a keytab: the client's next choice is taken then.
+    /// Any error means that it cannot be used now, such as Kerberos without a keytab; the client's next choice is tried
+    /// then.
     fn acceptor(&self) -> Result<Box<dyn Inner>, AuthError>;
 }
 
-/// Agrees with one client on one of several mechanisms.
+/// Negotiates one of several mechanisms with one client.
 ///
-/// The client's order decides. When its first choice is not to be had, the token it sent for that is dropped, and
-/// both ends must sign the list (RFC 4178, 5).
+/// The client's order decides. If its first choice is unavailable, the token for that is discarded, and both ends must
+/// protect the list with a `mechListMIC` (RFC 4178 5).
 pub struct Acceptor {
     mechanisms: Vec<Arc<dyn Mechanism>>,
     chosen: Option<Oid>,
@@ -34,64 +34,64 @@ pub struct Acceptor {
 }
 
 enum State {
-    Beginning,
-    Stepping(Negotiation),
-    /// The mechanism is through; what remains is the client's signature.
+    Initial,
+    InProgress(Negotiation),
+    /// The mechanism is complete; only the client's `mechListMIC` is missing.
     AwaitingMic(MechTypeList, Accepted),
     Over,
 }
 
-/// A mechanism at work.
+/// A negotiated mechanism in progress.
 struct Negotiation {
     inner: Box<dyn Inner>,
     list: MechTypeList,
     signing: Signing,
-    /// What the service's first token must name: the client's own spelling, since Windows takes no other.
-    unnamed: Option<Oid>,
+    /// OID to name in the service's first token: the one that the client used, because Windows accepts no other.
+    oid_to_name: Option<Oid>,
 }
 
 impl Acceptor {
-    /// Offers these mechanisms to one client.
+    /// Creates an acceptor that offers these mechanisms to one client.
     #[must_use]
     pub fn new(mechanisms: Vec<Arc<dyn Mechanism>>) -> Self {
-        Self { mechanisms, chosen: None, claimed: None, steps: 0, state: State::Beginning }
+        Self { mechanisms, chosen: None, claimed: None, steps: 0, state: State::Initial }
     }
 
     fn begin(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError> {
         let token = NegTokenInit::decode(token)?;
-        let (place, oid, inner) = self.choose(token.mech_types.oids()).ok_or(AuthError::NoMechanism)?;
+        let (position, oid, inner) = self.choose(token.mech_types.oids()).ok_or(AuthError::NoMechanism)?;
         self.chosen = Some(oid.clone());
-        let first = place == 0;
-        let signing = if first { Signing::LeftToMechanism } else { Signing::Demanded };
-        let negotiation = Negotiation { inner, list: token.mech_types, signing, unnamed: Some(oid) };
+        let first = position == 0;
+        let signing = if first { Signing::AsMechanismRequires } else { Signing::Required };
+        let negotiation = Negotiation { inner, list: token.mech_types, signing, oid_to_name: Some(oid) };
         match token.mech_token {
             Some(mech_token) if first => self.advance(negotiation, mech_token, token.mech_list_mic),
-            _ => Ok(self.ask_for_token(negotiation)),
+            _ => Ok(self.request_token(negotiation)),
         }
     }
 
-    /// The client's first mechanism that is to be had, and its place in the list.
+    /// Returns the client's first mechanism that is available, with its position in the list.
     fn choose(&self, oids: &[Oid]) -> Option<(usize, Oid, Box<dyn Inner>)> {
-        oids.iter().enumerate().find_map(|(place, oid)| {
+        oids.iter().enumerate().find_map(|(position, oid)| {
             let mechanism = self.mechanisms.iter().find(|mechanism| mechanism.oids().contains(oid))?;
-            Some((place, oid.clone(), mechanism.acceptor().ok()?))
+            Some((position, oid.clone(), mechanism.acceptor().ok()?))
         })
     }
 
-    fn ask_for_token(&mut self, mut negotiation: Negotiation) -> Step<Accepted> {
+    fn request_token(&mut self, mut negotiation: Negotiation) -> Step<Accepted> {
         let neg_state = match negotiation.signing {
-            Signing::Demanded => NegState::RequestMic,
-            Signing::LeftToMechanism => NegState::AcceptIncomplete,
+            Signing::Required => NegState::RequestMic,
+            Signing::AsMechanismRequires => NegState::AcceptIncomplete,
         };
-        let supported_mech = negotiation.unnamed.take();
-        self.state = State::Stepping(negotiation);
+        let supported_mech = negotiation.oid_to_name.take();
+        self.state = State::InProgress(negotiation);
         let reply = NegTokenResp { neg_state: Some(neg_state), supported_mech, ..NegTokenResp::default() };
         Step::Continue(reply.encode())
     }
 
-    fn go_on(&mut self, negotiation: Negotiation, token: &[u8]) -> Result<Step<Accepted>, AuthError> {
+    fn resume(&mut self, negotiation: Negotiation, token: &[u8]) -> Result<Step<Accepted>, AuthError> {
         let token = self.read(token)?;
-        let mech_token = token.response_token.ok_or(AuthError::Malformed("no token of the mechanism"))?;
+        let mech_token = token.response_token.ok_or(AuthError::Malformed("missing mechanism token"))?;
         self.advance(negotiation, mech_token, token.mech_list_mic)
     }
 
@@ -101,17 +101,17 @@ impl Acceptor {
         mech_token: &[u8],
         mic: Option<&[u8]>,
     ) -> Result<Step<Accepted>, AuthError> {
-        let Negotiation { mut inner, list, signing, unnamed } = negotiation;
+        let Negotiation { mut inner, list, signing, oid_to_name } = negotiation;
         let step = inner.step(mech_token);
         self.claimed = inner.claimed();
         let step = step?;
-        let reply = NegTokenResp { supported_mech: unnamed, ..NegTokenResp::default() };
+        let reply = NegTokenResp { supported_mech: oid_to_name, ..NegTokenResp::default() };
         match step {
             Step::Continue(_) if mic.is_some() => {
-                Err(AuthError::Malformed("the list is signed before the mechanism is through"))
+                Err(AuthError::Malformed("mechListMIC before the mechanism is complete"))
             }
             Step::Continue(answer) => {
-                self.state = State::Stepping(Negotiation { inner, list, signing, unnamed: None });
+                self.state = State::InProgress(Negotiation { inner, list, signing, oid_to_name: None });
                 let neg_state = Some(NegState::AcceptIncomplete);
                 let reply = NegTokenResp { neg_state, response_token: Some(&answer), ..reply };
                 Ok(Step::Continue(reply.encode()))
@@ -123,7 +123,7 @@ impl Acceptor {
         }
     }
 
-    /// The mechanism is through; `reply` lacks its state and its signature.
+    /// Handles the completion of the mechanism; `reply` lacks its state and MIC.
     fn conclude(
         &mut self,
         list: MechTypeList,
@@ -141,10 +141,10 @@ impl Acceptor {
             let completed = NegTokenResp { mech_list_mic: Some(&own_mic), ..completed };
             return Ok(Step::Done { token: Some(completed.encode()), outcome: accepted });
         }
-        if !signing.demanded_over(context) {
+        if !signing.is_required(context) {
             return Ok(Step::Done { token: Some(completed.encode()), outcome: accepted });
         }
-        // Whoever sends the last token of the mechanism signs with it (RFC 4178, 5 b and c).
+        // The sender of the mechanism's last token adds its MIC (RFC 4178 5 b and c).
         if reply.response_token.is_none() {
             return Err(NO_MIC);
         }
@@ -162,7 +162,7 @@ impl Acceptor {
     ) -> Result<Step<Accepted>, AuthError> {
         let token = self.read(token)?;
         if token.response_token.is_some() {
-            return Err(AuthError::Malformed("a token for a mechanism that is through"));
+            return Err(AuthError::Malformed("mechanism token after completion"));
         }
         accepted.context.verify(list.octets(), token.mech_list_mic.ok_or(NO_MIC)?)?;
         accepted.context.mech_list_mic_exchanged();
@@ -175,7 +175,7 @@ impl Acceptor {
             return Err(AuthError::NoMechanism);
         }
         if token.supported_mech.is_some() && token.supported_mech != self.chosen {
-            return Err(AuthError::Malformed("another mechanism than the one agreed upon"));
+            return Err(AuthError::Malformed("supportedMech differs from the negotiated mechanism"));
         }
         Ok(token)
     }
@@ -184,15 +184,15 @@ impl Acceptor {
 impl Inner for Acceptor {
     fn step(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError> {
         self.steps = self.steps.saturating_add(1);
-        if self.steps > MOST_STEPS {
+        if self.steps > MAX_STEPS {
             return Err(TOO_MANY_STEPS);
         }
-        // An error leaves nothing behind to go on with.
+        // After an error the state is `Over`, so that the exchange cannot continue.
         match mem::replace(&mut self.state, State::Over) {
-            State::Beginning => self.begin(token),
-            State::Stepping(negotiation) => self.go_on(negotiation, token),
+            State::Initial => self.begin(token),
+            State::InProgress(negotiation) => self.resume(negotiation, token),
             State::AwaitingMic(list, accepted) => self.finish(&list, accepted, token),
-            State::Over => Err(AFTER_THE_END),
+            State::Over => Err(AFTER_END),
         }
     }
 

@@ -1,26 +1,25 @@
-//! The client's side.
+//! Client side of SPNEGO.
 
 use std::mem;
 
 use super::{
-    AFTER_THE_END, MOST_STEPS, MechTypeList, NO_MIC, NegState, NegTokenInit, NegTokenResp, Signing,
-    TOO_MANY_STEPS,
+    AFTER_END, MAX_STEPS, MechTypeList, NO_MIC, NegState, NegTokenInit, NegTokenResp, Signing, TOO_MANY_STEPS,
 };
 use crate::{AuthError, Initiated, Initiator as Inner, Oid, SecurityContext, Step};
 
-/// A mechanism that the client is ready to use.
+/// A mechanism that the client offers.
 pub struct Offer {
-    /// The names it is offered under, one at least.
+    /// OIDs to offer, at least one.
     pub oids: Vec<Oid>,
-    /// What speaks it, not begun yet.
+    /// Initiator of the mechanism, not started yet.
     pub initiator: Box<dyn Inner>,
 }
 
-/// Agrees with a service on one of several mechanisms.
+/// Negotiates one of several mechanisms with a service.
 ///
-/// The first of them begins at once. When the service takes another, both ends must sign the list, which tells
-/// whether somebody between them struck the first (RFC 4178, 5). Leave out what must not be used: this falls back
-/// without asking.
+/// The first mechanism starts immediately. If the service selects another one, both ends must protect the list with a
+/// `mechListMIC`, which reveals whether an attacker removed the first one (RFC 4178 5). Do not offer mechanisms that
+/// must not be used: the fallback happens without confirmation.
 pub struct Initiator {
     chosen: Option<Oid>,
     steps: u8,
@@ -28,44 +27,44 @@ pub struct Initiator {
 }
 
 enum State {
-    Beginning(Vec<Offer>),
-    Offering(Offering),
-    Stepping(Negotiation),
-    AwaitingMic(Signed),
+    Initial(Vec<Offer>),
+    Offered(Offered),
+    InProgress(Negotiation),
+    AwaitingMic(PendingMic),
     Over,
 }
 
-/// The first mechanism has begun; the service has not answered yet.
-struct Offering {
+/// The first mechanism has started; the service has not answered yet.
+struct Offered {
     list: MechTypeList,
     first: Offer,
     first_token: Vec<u8>,
     others: Vec<Offer>,
 }
 
-/// A mechanism that the service has taken.
+/// The mechanism that the service has selected.
 struct Negotiation {
     inner: Box<dyn Inner>,
     list: MechTypeList,
     signing: Signing,
 }
 
-/// All is done but for the service's signature over the list.
-struct Signed {
+/// The mechanism is complete; only the service's `mechListMIC` is missing.
+struct PendingMic {
     list: MechTypeList,
     initiated: Initiated,
-    /// Whether messages were protected since, so that the ciphers begin anew one after the other.
+    /// `true` if messages have been protected since, so that the RC4 states are reset one direction at a time.
     used: bool,
 }
 
 impl Initiator {
-    /// Offers these mechanisms, the preferred one first.
+    /// Creates an initiator that offers these mechanisms, preferred first.
     #[must_use]
     pub fn new(offers: Vec<Offer>) -> Self {
-        Self { chosen: None, steps: 0, state: State::Beginning(offers) }
+        Self { chosen: None, steps: 0, state: State::Initial(offers) }
     }
 
-    /// The mechanism at work, once the service has decided.
+    /// Negotiated mechanism, once the service has decided.
     #[must_use]
     pub fn mechanism(&self) -> Option<Oid> {
         self.chosen.clone()
@@ -74,7 +73,7 @@ impl Initiator {
     fn begin(&mut self, offers: Vec<Offer>) -> Result<Step<Initiated>, AuthError> {
         let mut failure = AuthError::NoMechanism;
         let mut others = offers.into_iter();
-        // What cannot even begin, as Kerberos without a ticket, is not offered.
+        // Mechanisms that fail to start, such as Kerberos without a ticket, are not offered.
         let (first, first_token) = loop {
             let mut offer = others.next().ok_or(failure)?;
             match begin(offer.initiator.as_mut()) {
@@ -92,47 +91,47 @@ impl Initiator {
             mech_list_mic: None,
         };
         let token = token.encode();
-        self.state = State::Offering(Offering { list, first, first_token, others });
+        self.state = State::Offered(Offered { list, first, first_token, others });
         Ok(Step::Continue(token))
     }
 
-    fn choose(&mut self, offering: Offering, token: &[u8]) -> Result<Step<Initiated>, AuthError> {
-        let Offering { list, first, first_token, others } = offering;
+    fn choose(&mut self, offering: Offered, token: &[u8]) -> Result<Step<Initiated>, AuthError> {
+        let Offered { list, first, first_token, others } = offering;
         let token = NegTokenResp::decode(token)?;
         if token.neg_state == Some(NegState::Reject) {
             return Err(AuthError::NoMechanism);
         }
-        // A service that names none means the one that has begun.
+        // If the service names no mechanism, it selected the first one.
         let preferred = list.oids().first().ok_or(AuthError::NoMechanism)?;
         let chosen = token.supported_mech.as_ref().unwrap_or(preferred);
-        let demanded = chosen != preferred || token.neg_state == Some(NegState::RequestMic);
-        let signing = if demanded { Signing::Demanded } else { Signing::LeftToMechanism };
+        let is_required = chosen != preferred || token.neg_state == Some(NegState::RequestMic);
+        let signing = if is_required { Signing::Required } else { Signing::AsMechanismRequires };
         self.chosen = Some(chosen.clone());
         if first.oids.contains(chosen) {
             let negotiation = Negotiation { inner: first.initiator, list, signing };
             return match token.response_token {
                 Some(response) => self.advance(negotiation, response, &token),
-                // It was not looked at, under another name of the same mechanism.
+                // The service used another OID of the same mechanism and did not process the first token.
                 None => Ok(self.send(negotiation, &first_token)),
             };
         }
         let taken = others.into_iter().find(|offer| offer.oids.contains(chosen));
-        let mut inner = taken.ok_or(AuthError::Malformed("a mechanism that was not offered"))?.initiator;
+        let mut inner = taken.ok_or(AuthError::Malformed("selected mechanism was not offered"))?.initiator;
         if token.response_token.is_some() {
-            return Err(AuthError::Malformed("an answer to a token that was not sent"));
+            return Err(AuthError::Malformed("answer to a token that was not sent"));
         }
         let first_token = begin(inner.as_mut())?;
         Ok(self.send(Negotiation { inner, list, signing }, &first_token))
     }
 
     fn send(&mut self, negotiation: Negotiation, mech_token: &[u8]) -> Step<Initiated> {
-        self.state = State::Stepping(negotiation);
+        self.state = State::InProgress(negotiation);
         Step::Continue(answer(NegState::AcceptIncomplete, Some(mech_token), None))
     }
 
-    fn go_on(&mut self, negotiation: Negotiation, token: &[u8]) -> Result<Step<Initiated>, AuthError> {
+    fn resume(&mut self, negotiation: Negotiation, token: &[u8]) -> Result<Step<Initiated>, AuthError> {
         let token = self.read(token)?;
-        let response = token.response_token.ok_or(AuthError::Malformed("no token of the mechanism"))?;
+        let response = token.response_token.ok_or(AuthError::Malformed("missing mechanism token"))?;
         self.advance(negotiation, response, &token)
     }
 
@@ -146,7 +145,7 @@ impl Initiator {
         let awaited = matches!(step, Step::Continue(_) | Step::Done { token: Some(_), .. });
         let completed = token.neg_state == Some(NegState::AcceptCompleted);
         if awaited && (completed || token.mech_list_mic.is_some()) {
-            return Err(AuthError::Malformed("it is through before the mechanism is"));
+            return Err(AuthError::Malformed("negotiation completed before the mechanism"));
         }
         match step {
             Step::Continue(mech_token) => Ok(self.send(negotiation, &mech_token)),
@@ -157,7 +156,8 @@ impl Initiator {
         }
     }
 
-    /// The mechanism is through, with a last token for the service or without, after the service's `token`.
+    /// Handles the completion of the mechanism, with an optional `last` token for the service, after the service's
+    /// `token`.
     fn conclude(
         &mut self,
         list: MechTypeList,
@@ -178,28 +178,28 @@ impl Initiator {
             context.mech_list_mic_exchanged();
             return Ok(Step::Done { token: reply, outcome: initiated });
         }
-        let demanded = signing.demanded_over(context);
-        if demanded && completed {
+        let is_required = signing.is_required(context);
+        if is_required && completed {
             return Err(NO_MIC);
         }
-        // A service that has sent the mechanism's last token and is not through waits for the signature.
+        // A service that has sent the mechanism's last token but is not complete waits for our MIC.
         let waits = last.is_none() && token.neg_state.is_some() && !completed;
-        if !demanded && !waits {
+        if !is_required && !waits {
             let last = last.map(|last| answer(NegState::AcceptCompleted, Some(&last), None));
             return Ok(Step::Done { token: last, outcome: initiated });
         }
         let own_mic = context.sign(list.octets())?;
-        self.state = State::AwaitingMic(Signed { list, initiated, used: false });
+        self.state = State::AwaitingMic(PendingMic { list, initiated, used: false });
         Ok(Step::Continue(answer(NegState::AcceptIncomplete, last.as_deref(), Some(&own_mic))))
     }
 
-    fn finish(&self, signed: Signed, token: &[u8]) -> Result<Step<Initiated>, AuthError> {
-        let Signed { list, mut initiated, used } = signed;
+    fn finish(&self, pending: PendingMic, token: &[u8]) -> Result<Step<Initiated>, AuthError> {
+        let PendingMic { list, mut initiated, used } = pending;
         let token = self.read(token)?;
         if token.response_token.is_some()
             || !matches!(token.neg_state, None | Some(NegState::AcceptCompleted))
         {
-            return Err(AuthError::Malformed("the mechanism is through, but the service is not"));
+            return Err(AuthError::Malformed("service continues after the mechanism is complete"));
         }
         initiated.context.verify(list.octets(), token.mech_list_mic.ok_or(NO_MIC)?)?;
         if used {
@@ -213,11 +213,11 @@ impl Initiator {
     fn read<'a>(&self, token: &'a [u8]) -> Result<NegTokenResp<'a>, AuthError> {
         let token = NegTokenResp::decode(token)?;
         if token.neg_state == Some(NegState::Reject) {
-            // The mechanism was agreed upon, so it is the account.
+            // The mechanism was negotiated, so the account was rejected.
             return Err(AuthError::WrongPassword);
         }
         if token.supported_mech.is_some() && token.supported_mech != self.chosen {
-            return Err(AuthError::Malformed("another mechanism than the one agreed upon"));
+            return Err(AuthError::Malformed("supportedMech differs from the negotiated mechanism"));
         }
         Ok(token)
     }
@@ -226,36 +226,37 @@ impl Initiator {
 impl Inner for Initiator {
     fn step(&mut self, token: Option<&[u8]>) -> Result<Step<Initiated>, AuthError> {
         self.steps = self.steps.saturating_add(1);
-        if self.steps > MOST_STEPS {
+        if self.steps > MAX_STEPS {
             return Err(TOO_MANY_STEPS);
         }
-        // An error leaves nothing behind to go on with.
+        // After an error the state is `Over`, so that the exchange cannot continue.
         match (mem::replace(&mut self.state, State::Over), token) {
-            (State::Beginning(offers), None) => self.begin(offers),
-            (State::Offering(offering), Some(token)) => self.choose(offering, token),
-            (State::Stepping(negotiation), Some(token)) => self.go_on(negotiation, token),
-            (State::AwaitingMic(signed), Some(token)) => self.finish(signed, token),
-            (State::Beginning(_), Some(_)) => Err(AuthError::Malformed("it answers nothing")),
-            (State::Over, Some(_)) => Err(AFTER_THE_END),
-            (_, None) => Err(AuthError::Malformed("there is none")),
+            (State::Initial(offers), None) => self.begin(offers),
+            (State::Offered(offering), Some(token)) => self.choose(offering, token),
+            (State::InProgress(negotiation), Some(token)) => self.resume(negotiation, token),
+            (State::AwaitingMic(pending), Some(token)) => self.finish(pending, token),
+            (State::Initial(_), Some(_)) => Err(AuthError::Malformed("unexpected token")),
+            (State::Over, Some(_)) => Err(AFTER_END),
+            (_, None) => Err(AuthError::Malformed("missing token")),
         }
     }
 
     fn established(&mut self) -> Option<&mut dyn SecurityContext> {
-        let State::AwaitingMic(signed) = &mut self.state else { return None };
-        if !signed.used {
-            signed.initiated.context.mech_list_mic_made();
-            signed.used = true;
+        let State::AwaitingMic(pending) = &mut self.state else { return None };
+        if !pending.used {
+            pending.initiated.context.mech_list_mic_made();
+            pending.used = true;
         }
-        Some(signed.initiated.context.as_mut())
+        Some(pending.initiated.context.as_mut())
     }
 }
 
-/// The first token of a mechanism. One that needs no answer proves nothing about the service, and is not for us.
+/// Returns the first token of a mechanism. Mechanisms without an answer do not authenticate the service, so they are
+/// rejected.
 fn begin(inner: &mut dyn Inner) -> Result<Vec<u8>, AuthError> {
     match inner.step(None)? {
         Step::Continue(token) => Ok(token),
-        Step::Done { .. } => Err(AuthError::Downgraded("an answer of the service")),
+        Step::Done { .. } => Err(AuthError::Downgraded("an answer from the service")),
     }
 }
 

@@ -1,84 +1,85 @@
-//! The two tokens (RFC 4178, 4.2).
+//! SPNEGO tokens (RFC 4178 4.2).
 
-use super::MOST_OCTETS;
+use super::MAX_TOKEN;
 use crate::der::{Reader, Tag, element, octets_field, only};
 use crate::{AuthError, Oid};
 
-/// What a client begins with (RFC 4178, 4.2.1), and what some services greet with (MS-SPNG 2.2.1).
+/// First token of a client (RFC 4178 4.2.1), and `NegTokenInit2` of some services (MS-SPNG 2.2.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NegTokenInit<'a> {
-    /// The mechanisms, the preferred one first.
+    /// Offered mechanisms, preferred first.
     pub mech_types: MechTypeList,
-    /// What the first of them has to say already.
+    /// Optimistic token of the first mechanism.
     pub mech_token: Option<&'a [u8]>,
-    /// What only services write.
+    /// `negHints`, written by services only.
     pub neg_hints: Option<NegHints<'a>>,
-    /// The first mechanism's signature over the list, if it is ready by then.
+    /// `mechListMIC` of the first mechanism, if it is available already.
     pub mech_list_mic: Option<&'a [u8]>,
 }
 
-/// What a service of Windows adds to a greeting; nobody needs it (MS-SPNG 2.2.1).
+/// `NegHints` of a Windows service; clients ignore it (MS-SPNG 2.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NegHints<'a> {
-    /// Its name, or a text that says to ignore it.
+    /// Name of the service, or a placeholder.
     pub hint_name: Option<&'a [u8]>,
-    /// Its address.
+    /// Address of the service.
     pub hint_address: Option<&'a [u8]>,
 }
 
-/// Every other token (RFC 4178, 4.2.2).
+/// All tokens but the first (RFC 4178 4.2.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NegTokenResp<'a> {
-    /// How far it is.
+    /// State of the negotiation.
     pub neg_state: Option<NegState>,
-    /// The mechanism that the service chose, in its first token.
+    /// Mechanism that the service selected; in its first token.
     pub supported_mech: Option<Oid>,
-    /// The token of the mechanism.
+    /// Token of the mechanism.
     pub response_token: Option<&'a [u8]>,
-    /// The mechanism's signature over the list.
+    /// `mechListMIC`: the mechanism's MIC over the mechanism list.
     pub mech_list_mic: Option<&'a [u8]>,
 }
 
-/// How far a negotiation is (RFC 4178, 4.2.2).
+/// State of a negotiation (RFC 4178 4.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NegState {
-    /// The sender needs nothing more.
+    /// The sender needs no further token.
     AcceptCompleted,
     /// The sender needs another token.
     AcceptIncomplete,
-    /// The sender ends it.
+    /// The sender rejects the negotiation.
     Reject,
-    /// As [`AcceptIncomplete`](Self::AcceptIncomplete), and the list must be signed; in a service's first token.
+    /// Like [`AcceptIncomplete`](Self::AcceptIncomplete), and a `mechListMIC` is required; in the service's first
+    /// token.
     RequestMic,
 }
 
-/// A list of mechanisms, with the very octets that a `mechListMIC` is made over.
+/// Mechanism list, with the exact bytes that the `mechListMIC` covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MechTypeList {
-    /// INVARIANT: one at least, and [`MOST_MECHANISMS`] at most.
+    /// INVARIANT: 1 to [`MAX_MECHANISMS`] mechanisms.
     oids: Vec<Oid>,
     /// INVARIANT: the DER sequence of `oids`.
     octets: Vec<u8>,
 }
 
 impl MechTypeList {
-    /// Makes a list; the preferred mechanism comes first.
+    /// Creates a list; the preferred mechanism comes first.
     ///
     /// # Errors
-    /// [`AuthError::NoMechanism`] for an empty one, and [`AuthError::Malformed`] for one that is too long.
+    /// [`AuthError::NoMechanism`] for an empty list, [`AuthError::Malformed`] for one that is too long.
     pub fn new(oids: Vec<Oid>) -> Result<Self, AuthError> {
         let elements: Vec<_> = oids.iter().map(|oid| element(Tag::OID, &[oid.octets()])).collect();
         let parts: Vec<_> = elements.iter().map(Vec::as_slice).collect();
         Self::of(oids, element(Tag::SEQUENCE, &parts))
     }
 
-    /// The mechanisms in their order.
+    /// Mechanisms in order of preference.
     #[must_use]
     pub fn oids(&self) -> &[Oid] {
         &self.oids
     }
 
-    /// The DER sequence, as it was received or is sent: what a `mechListMIC` signs.
+    /// DER sequence, as received or sent: the input of the `mechListMIC`.
     #[must_use]
     pub fn octets(&self) -> &[u8] {
         &self.octets
@@ -88,7 +89,7 @@ impl MechTypeList {
         let mut reader = Reader::new(only(octets, Tag::SEQUENCE)?);
         let mut oids = Vec::new();
         while !reader.is_empty() {
-            if oids.len() == MOST_MECHANISMS {
+            if oids.len() == MAX_MECHANISMS {
                 return Err(TOO_MANY);
             }
             oids.push(Oid::decode(reader.expect(Tag::OID)?.content)?);
@@ -99,27 +100,27 @@ impl MechTypeList {
     fn of(oids: Vec<Oid>, octets: Vec<u8>) -> Result<Self, AuthError> {
         match oids.len() {
             0 => Err(AuthError::NoMechanism),
-            1..=MOST_MECHANISMS => Ok(Self { oids, octets }),
+            1..=MAX_MECHANISMS => Ok(Self { oids, octets }),
             _ => Err(TOO_MANY),
         }
     }
 }
 
 impl<'a> NegTokenInit<'a> {
-    /// Reads a whole token, with the frame that names SPNEGO (RFC 2743 3.1).
+    /// Parses a whole token, including the frame with the OID of SPNEGO (RFC 2743 3.1).
     ///
     /// # Errors
-    /// [`AuthError::Malformed`], and [`AuthError::NoMechanism`] when it offers none.
+    /// [`AuthError::Malformed`] for an invalid token, [`AuthError::NoMechanism`] if the list is empty.
     pub fn decode(octets: &'a [u8]) -> Result<Self, AuthError> {
         let (mechanism, inner) = initial_token(octets)?;
         if mechanism != Oid::SPNEGO {
-            return Err(AuthError::Malformed("a token of another mechanism"));
+            return Err(AuthError::Malformed("not a SPNEGO token"));
         }
         let mut reader = Reader::new(only(only(inner, Tag::field(0))?, Tag::SEQUENCE)?);
         let mech_types = MechTypeList::decode(reader.field(0)?.ok_or(AuthError::NoMechanism)?)?;
-        reader.field(1)?; // What the client wants of the context is for the mechanisms to say (RFC 4178, 4.2.1).
+        reader.field(1)?; // reqFlags are deprecated and ignored (RFC 4178 4.2.1).
         let mech_token = reader.octets_field(2)?;
-        // Two editions disagree about what the third field is.
+        // RFC 4178 and MS-SPNG disagree about the third field.
         let (mut neg_hints, mut mech_list_mic, mut last) = (None, None, 2);
         if let Some(third) = reader.field(3)? {
             last = 3;
@@ -135,7 +136,7 @@ impl<'a> NegTokenInit<'a> {
         Ok(Self { mech_types, mech_token, neg_hints, mech_list_mic })
     }
 
-    /// Writes a whole token.
+    /// Encodes a whole token.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut fields = vec![element(Tag::field(0), &[self.mech_types.octets()])];
@@ -158,20 +159,22 @@ impl<'a> NegHints<'a> {
     }
 
     fn encode(self) -> Vec<u8> {
-        let name = |name| element(Tag::field(0), &[&element(Tag::GENERAL_STRING, &[name])]);
-        let mut fields: Vec<_> = self.hint_name.map(name).into_iter().collect();
+        let mut fields = Vec::with_capacity(2);
+        fields.extend(
+            self.hint_name.map(|name| element(Tag::field(0), &[&element(Tag::GENERAL_STRING, &[name])])),
+        );
         fields.extend(self.hint_address.map(|address| octets_field(1, address)));
         sequence(&fields)
     }
 }
 
 impl<'a> NegTokenResp<'a> {
-    /// Reads a whole token.
+    /// Parses a whole token.
     ///
     /// # Errors
-    /// [`AuthError::Malformed`].
+    /// [`AuthError::Malformed`] for an invalid token.
     pub fn decode(octets: &'a [u8]) -> Result<Self, AuthError> {
-        if octets.len() > MOST_OCTETS {
+        if octets.len() > MAX_TOKEN {
             return Err(TOO_LONG);
         }
         let mut reader = Reader::new(only(only(octets, Tag::field(1))?, Tag::SEQUENCE)?);
@@ -183,13 +186,14 @@ impl<'a> NegTokenResp<'a> {
         Ok(Self { neg_state, supported_mech, response_token, mech_list_mic })
     }
 
-    /// Writes a whole token.
+    /// Encodes a whole token.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut fields = Vec::with_capacity(4);
         fields.extend(self.neg_state.map(|state| element(Tag::field(0), &[&state.encode()])));
-        let mech = |oid: &Oid| element(Tag::field(1), &[&element(Tag::OID, &[oid.octets()])]);
-        fields.extend(self.supported_mech.as_ref().map(mech));
+        if let Some(oid) = &self.supported_mech {
+            fields.push(element(Tag::field(1), &[&element(Tag::OID, &[oid.octets()])]));
+        }
         fields.extend(self.response_token.map(|token| octets_field(2, token)));
         fields.extend(self.mech_list_mic.map(|mic| octets_field(3, mic)));
         element(Tag::field(1), &[&sequence(&fields)])
@@ -203,7 +207,7 @@ impl NegState {
             [1] => Ok(Self::AcceptIncomplete),
             [2] => Ok(Self::Reject),
             [3] => Ok(Self::RequestMic),
-            _ => Err(AuthError::Malformed("a state of negotiation that does not exist")),
+            _ => Err(AuthError::Malformed("invalid negState")),
         }
     }
 
@@ -218,9 +222,9 @@ impl NegState {
     }
 }
 
-/// The mechanism that a token which begins an exchange is of, and what that mechanism wrote (RFC 2743 3.1).
+/// Splits the first token of an exchange into the OID of its mechanism and the mechanism's data (RFC 2743 3.1).
 pub(crate) fn initial_token(octets: &[u8]) -> Result<(Oid, &[u8]), AuthError> {
-    if octets.len() > MOST_OCTETS {
+    if octets.len() > MAX_TOKEN {
         return Err(TOO_LONG);
     }
     let mut reader = Reader::new(only(octets, Tag::INITIAL_TOKEN)?);
@@ -233,8 +237,8 @@ fn sequence(fields: &[Vec<u8>]) -> Vec<u8> {
     element(Tag::SEQUENCE, &parts)
 }
 
-/// Windows offers four.
-const MOST_MECHANISMS: usize = 16;
+/// Maximum number of mechanisms; Windows offers four.
+const MAX_MECHANISMS: usize = 16;
 
-const TOO_MANY: AuthError = AuthError::Malformed("more mechanisms than anybody has");
-const TOO_LONG: AuthError = AuthError::Malformed("it is longer than 64 KiB");
+const TOO_MANY: AuthError = AuthError::Malformed("too many mechanisms");
+const TOO_LONG: AuthError = AuthError::Malformed("longer than 64 KiB");

@@ -1,4 +1,4 @@
-//! The oracles over the stored corpora of the fuzz targets, their beginnings and their mutations.
+//! Runs the fuzzing oracles over the stored corpora, their prefixes and their mutations.
 
 use std::fs;
 use std::path::Path;
@@ -10,49 +10,49 @@ use telarch_auth::{Acceptor as _, AuthError, Initiator as _, Step, oracle};
 use crate::ntlm::{client, service};
 
 #[test]
-fn logins_of_the_corpus_and_their_mutations_keep_the_promises() {
+fn login_corpus_and_mutations_satisfy_the_oracle() {
     mutate("auth_login", 15, b"=+/-_AQ4 \r\0\xFF", oracle::login);
 }
 
 #[test]
-fn sealed_bodies_of_the_corpus_and_their_mutations_keep_the_promises() {
+fn sealed_body_corpus_and_mutations_satisfy_the_oracle() {
     mutate("auth_sealed_body", 19, b"-\x17\x03\0\xFF\r\n\t;=\"1", oracle::sealed_body);
 }
 
 #[test]
-fn digest_challenges_of_the_corpus_and_their_mutations_keep_the_promises() {
+fn digest_corpus_and_mutations_satisfy_the_oracle() {
     mutate("auth_digest_challenge", 11, b"=\n\"\\,- aS\0\xC3\xFF", oracle::digest_challenge);
 }
 
 #[test]
-fn names_of_the_corpus_and_their_mutations_keep_the_promises() {
+fn name_corpora_and_mutations_satisfy_the_oracles() {
     mutate("auth_user_name", 15, b"\\@.A \0\n\xC3\xBC", oracle::user_name);
     mutate("auth_service_principal_name", 10, b"/:[].@-0 H\xC3", oracle::service_principal_name);
     mutate("auth_certificate_mapping", 10, b"*@ a0F\0\n\xC3", oracle::certificate_mapping);
 }
 
 #[test]
-fn signed_handshakes_of_the_corpus_and_their_mutations_keep_the_promises() {
+fn handshake_corpus_and_mutations_satisfy_the_oracle() {
     mutate("auth_certificate_proof", 5, b"\0\x01\x02\x0B\x10\x20\xFF", oracle::certificate_proof);
 }
 
 #[test]
-fn tickets_of_the_corpus_and_their_mutations_keep_the_promises() {
+fn ticket_corpus_and_mutations_satisfy_the_oracle() {
     mutate("auth_ticket_service", 15, b"\0\x01\x1b\x30\x60\x6e\xa0\xa2\xFF/", oracle::ticket_service);
 }
 
 #[test]
-fn accounts_of_samba_in_the_corpus_and_their_mutations_keep_the_promises() {
+fn smbpasswd_corpus_and_mutations_satisfy_the_oracle() {
     mutate("auth_smbpasswd", 12, b":[]X UNDW#-0F\r\n\xC3", oracle::smbpasswd);
 }
 
 #[test]
-fn users_of_a_machine_in_the_corpus_and_their_mutations_keep_the_promises() {
+fn shadow_corpus_and_mutations_satisfy_the_oracle() {
     mutate("auth_shadow", 10, b":!*$ y6#-0.\r\n\xC3", oracle::shadow);
 }
 
 #[test]
-fn each_case_of_the_corpus_is_read_or_refused_as_it_should_be() {
+fn each_sealed_body_of_the_corpus_is_opened_or_rejected_as_expected() {
     let cases = corpus("auth_login");
     let read = |name: &str| {
         let (_, octets) =
@@ -89,7 +89,7 @@ fn each_case_of_the_corpus_is_read_or_refused_as_it_should_be() {
 }
 
 #[test]
-fn whatever_is_sent_in_place_of_ntlm_breaks_no_promise() {
+fn ntlm_corpora_and_mutations_satisfy_the_oracles() {
     type Oracle = fn(&[u8]);
     let targets: [(&str, Oracle, usize); 4] = [
         ("auth_ntlm_message", oracle::ntlm_message, 12),
@@ -102,7 +102,7 @@ fn whatever_is_sent_in_place_of_ntlm_breaks_no_promise() {
         assert!(cases.len() >= least, "only {} cases of {target}", cases.len());
         for (_, octets) in &cases {
             oracle(octets);
-            // All of a head, and samples of what follows.
+            // All bytes of the head, and samples of the rest.
             for at in (0..octets.len()).filter(|at| *at < 88 || at % 7 == 0) {
                 oracle(&octets[..at]);
                 for octet in [0, 1, 0xFF] {
@@ -115,7 +115,7 @@ fn whatever_is_sent_in_place_of_ntlm_breaks_no_promise() {
     }
 }
 
-/// Every case, as it is, cut short, and with one octet replaced.
+/// Calls the oracle with every case, its prefixes, and every byte replaced.
 fn mutate(target: &str, least: usize, replacements: &[u8], oracle: impl Fn(&[u8])) {
     let cases = corpus(target);
     assert!(cases.len() >= least, "only {} cases of {target}", cases.len());
@@ -134,9 +134,8 @@ fn mutate(target: &str, least: usize, replacements: &[u8], oracle: impl Fn(&[u8]
 }
 
 #[test]
-fn each_answer_of_the_corpus_is_let_in_or_refused_as_it_should_be() {
-    let (wrong, malformed) =
-        (AuthError::WrongPassword, AuthError::Malformed("the NTLM message is not the next one"));
+fn each_ntlm_response_of_the_corpus_is_judged_as_expected() {
+    let (wrong, malformed) = (AuthError::WrongPassword, AuthError::Malformed("unexpected NTLM message type"));
     for (name, error) in [
         ("right-password", None),
         ("right-password-without-mic", None),
@@ -147,8 +146,8 @@ fn each_answer_of_the_corpus_is_let_in_or_refused_as_it_should_be() {
         ("authenticate-pyspnego", Some(AuthError::Unproven)),
         ("negotiate", Some(malformed)),
         ("negotiate-short", Some(malformed)),
-        ("other-token", Some(AuthError::Malformed("it is not an NTLM message"))),
-        ("empty", Some(AuthError::Malformed("it is not an NTLM message"))),
+        ("other-token", Some(AuthError::Malformed("not an NTLM message"))),
+        ("empty", Some(AuthError::Malformed("not an NTLM message"))),
     ] {
         let mut asked = service();
         let Ok(Step::Continue(negotiate)) = client().step(None) else { panic!("it begins") };
@@ -163,14 +162,14 @@ fn each_answer_of_the_corpus_is_let_in_or_refused_as_it_should_be() {
     }
 }
 
-/// One stored case.
+/// Returns one stored case.
 fn case(target: &str, name: &str) -> Vec<u8> {
     let mut cases = corpus(target).into_iter();
     let (_, octets) = cases.find(|(case, _)| case == name).unwrap_or_else(|| panic!("no case {name}"));
     octets
 }
 
-/// Name and content of every stored case.
+/// Returns name and content of every stored case.
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));

@@ -1,4 +1,4 @@
-//! CredSSP hands over a password to the one who proves to be at the other end, and takes it from nobody else.
+//! CredSSP delegates a password only to a service with the proven key, and only over an authenticated exchange.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use telarch_auth::{Acceptor as _, AuthError, Mutual, Oid, Secret, negotiate, spn
 use crate::toy::{Outcome, Toy, talk};
 
 #[test]
-fn credentials_arrive_whichever_mechanism_is_inside() {
+fn credentials_arrive_with_every_inner_mechanism() {
     for toy in [Toy::like_ntlm(), Toy::like_kerberos(), Toy { tokens: 5, ..Toy::like_ntlm() }] {
         for wrapped in [true, false] {
             let pair = Pair { toy: toy.clone(), wrapped, ..Pair::default() };
@@ -43,7 +43,7 @@ fn the_last_token_of_the_mechanism_comes_with_the_proof() {
         let proof = TsRequest::decode(&requests[2]).unwrap();
         assert!(proof.pub_key_auth.is_some() && proof.client_nonce.is_some());
         assert_eq!(proof.nego_token.is_some(), toy.tokens == 3, "{wrapped}");
-        // What SPNEGO still has to say comes with the service's proof.
+        // The remaining SPNEGO token comes with the service's proof.
         let answer = TsRequest::decode(&requests[3]).unwrap();
         assert!(answer.pub_key_auth.is_some() && answer.client_nonce.is_none());
         assert_eq!(answer.nego_token.is_some(), wrapped && toy.tokens == 3);
@@ -76,7 +76,7 @@ fn a_client_may_send_the_proof_after_the_last_token() {
 }
 
 #[test]
-fn every_version_that_is_allowed_works() {
+fn all_allowed_versions_work() {
     for version in 2..=7 {
         for minimum in [Version::V2, Version::default()] {
             let pair = Pair { minimum, ..Pair::default() };
@@ -84,7 +84,7 @@ fn every_version_that_is_allowed_works() {
             if minimum == Version::V2 || version >= 5 {
                 assert!(client.is_done() && service.is_done(), "{version}");
             } else {
-                let too_old = AuthError::Downgraded("a version of CredSSP that is new enough");
+                let too_old = AuthError::Downgraded("a recent version of CredSSP");
                 assert_eq!(service.error(), Some(too_old));
             }
         }
@@ -92,13 +92,13 @@ fn every_version_that_is_allowed_works() {
 }
 
 #[test]
-fn a_service_that_is_too_old_gets_nothing() {
+fn an_old_service_receives_no_credentials() {
     let (client, _) = Pair::default().meet(|number, request| match number {
         1 => with_version(&request, 4),
         _ => request,
     });
-    assert_eq!(client.error(), Some(AuthError::Downgraded("a version of CredSSP that is new enough")));
-    // Nor does one that says so only in the end.
+    assert_eq!(client.error(), Some(AuthError::Downgraded("a recent version of CredSSP")));
+    // A service that reveals its old version only in the last message is rejected too.
     let pair = Pair { minimum: Version::V2, ..Pair::default() };
     let (client, _) = pair.meet(|number, request| match number {
         3 => with_version(&request, 2),
@@ -114,18 +114,18 @@ fn a_client_keeps_to_its_version() {
         2 => with_version(&request, 2),
         _ => request,
     });
-    assert_eq!(service.error(), Some(AuthError::Malformed("another version than before")));
+    assert_eq!(service.error(), Some(AuthError::Malformed("version differs from earlier requests")));
 }
 
 #[test]
-fn someone_in_between_with_another_certificate_is_noticed_by_both() {
+fn both_ends_detect_a_man_in_the_middle() {
     for version in 2..=6 {
         let pair = Pair { minimum: Version::V2, client_key: b"another key", ..Pair::default() };
         let (client, service) = pair.meet(|_, request| with_version(&request, version));
         assert_eq!(service.error(), Some(AuthError::ChannelBinding), "{version}");
         assert!(!client.is_done());
     }
-    // A service that does not look: what it shows is of its own key.
+    // A service that does not verify the client's proof still proves its own key.
     let toy = Toy::like_ntlm();
     for (version, shown) in [
         (6, hash("Server-To-Client", &NONCE, b"another key")),
@@ -150,10 +150,11 @@ fn someone_in_between_with_another_certificate_is_noticed_by_both() {
 }
 
 #[test]
-fn a_nonce_that_is_missing_or_another_one_is_noticed() {
-    for (nonce, error) in
-        [(None, AuthError::Malformed("no nonce")), (Some(Nonce::new([8; 32])), AuthError::ChannelBinding)]
-    {
+fn a_missing_or_different_nonce_is_rejected() {
+    for (nonce, error) in [
+        (None, AuthError::Malformed("missing nonce")),
+        (Some(Nonce::new([8; 32])), AuthError::ChannelBinding),
+    ] {
         let (client, service) = Pair::default().meet(|number, request| match number {
             2 => TsRequest { client_nonce: nonce, ..TsRequest::decode(&request).unwrap() }.encode(),
             _ => request,
@@ -164,8 +165,8 @@ fn a_nonce_that_is_missing_or_another_one_is_noticed() {
 }
 
 #[test]
-fn nothing_is_handed_over_before_the_service_has_proven_itself() {
-    // Whatever octet of the service's requests is changed, no credentials leave unless its proof holds.
+fn credentials_are_sent_only_after_a_valid_proof() {
+    // If any byte of the service's requests is changed, credentials are sent only if its proof is valid.
     let mut lengths = Vec::new();
     let (client, _) = Pair::default().meet(|_, request| {
         lengths.push(request.len());
@@ -197,8 +198,8 @@ fn nothing_is_handed_over_before_the_service_has_proven_itself() {
 }
 
 #[test]
-fn credentials_do_not_come_out_of_turn() {
-    let out_of_turn = AuthError::Malformed("credentials out of turn");
+fn unexpected_credentials_are_rejected() {
+    let out_of_turn = AuthError::Malformed("unexpected credentials");
     for early in [0, 2] {
         let (_, service) = Pair::default().meet(|number, request| {
             let request = TsRequest::decode(&request).unwrap();
@@ -207,7 +208,7 @@ fn credentials_do_not_come_out_of_turn() {
         });
         assert_eq!(service.error(), Some(out_of_turn), "request {early}");
     }
-    // In place of the proof, from somebody who is who they say.
+    // In place of the proof, from an authenticated client.
     let toy = Toy::like_ntlm();
     let (_, service) = Pair::default().meet(|number, request| {
         if number != 2 {
@@ -218,7 +219,7 @@ fn credentials_do_not_come_out_of_turn() {
         TsRequest { nego_token: Some(&last), auth_info: Some(&credentials), ..empty() }.encode()
     });
     assert_eq!(service.error(), Some(out_of_turn));
-    // And not at all in their turn.
+    // A request without credentials when they are expected.
     let (_, service) = Pair::default().meet(|number, request| match number {
         4 => TsRequest { pub_key_auth: Some(&[0; 48]), ..empty() }.encode(),
         _ => request,
@@ -227,7 +228,7 @@ fn credentials_do_not_come_out_of_turn() {
 }
 
 #[test]
-fn a_proof_does_not_come_out_of_turn() {
+fn an_unexpected_proof_is_rejected() {
     let refused = |early: usize, change: fn(TsRequest<'_>) -> Vec<u8>| {
         let (_, service) = Pair::default().meet(|number, request| match number {
             _ if number == early => change(TsRequest::decode(&request).unwrap()),
@@ -236,28 +237,28 @@ fn a_proof_does_not_come_out_of_turn() {
         service.error().unwrap()
     };
     let early = refused(0, |request| TsRequest { pub_key_auth: Some(&[0; 48]), ..request }.encode());
-    assert_eq!(early, AuthError::Malformed("the key before the mechanism is through"));
+    assert_eq!(early, AuthError::Malformed("pubKeyAuth before the mechanism is complete"));
     for change in [
         |request: TsRequest<'_>| TsRequest { nego_token: None, ..request }.encode(),
         |request: TsRequest<'_>| {
             TsRequest { nego_token: None, pub_key_auth: Some(&[0; 48]), ..request }.encode()
         },
     ] {
-        assert_eq!(refused(0, change), AuthError::Malformed("a part is missing or out of turn"));
+        assert_eq!(refused(0, change), AuthError::Malformed("missing or unexpected field"));
     }
     let again = refused(4, |request| TsRequest { pub_key_auth: Some(&[0; 48]), ..request }.encode());
-    assert_eq!(again, AuthError::Malformed("a part is missing or out of turn"));
+    assert_eq!(again, AuthError::Malformed("missing or unexpected field"));
 }
 
 #[test]
-fn a_service_does_not_speak_out_of_turn() {
+fn unexpected_requests_of_the_service_are_rejected() {
     for (number, change) in [
         (1, (|request| TsRequest { nego_token: None, ..request }.encode()) as fn(TsRequest<'_>) -> Vec<u8>),
         (1, |request| TsRequest { pub_key_auth: Some(&[0; 48]), ..request }.encode()),
         (1, |request| TsRequest { auth_info: Some(&[0; 48]), ..request }.encode()),
         (3, |request| TsRequest { pub_key_auth: None, ..request }.encode()),
         (3, |request| TsRequest { auth_info: Some(&[0; 48]), ..request }.encode()),
-        // The signature of SPNEGO over its list, without which nothing is handed over.
+        // The `mechListMIC` of SPNEGO, without which no credentials are sent.
         (3, |request| TsRequest { nego_token: None, ..request }.encode()),
     ] {
         let (client, _) = Pair { wrapped: true, ..Pair::default() }.meet(|at, request| {
@@ -268,7 +269,7 @@ fn a_service_does_not_speak_out_of_turn() {
 }
 
 #[test]
-fn after_the_end_there_is_nothing() {
+fn requests_after_the_end_are_rejected() {
     let mut service = Pair::default().service();
     let mut requests = Vec::new();
     let mut client = Pair::default().client();
@@ -289,11 +290,14 @@ fn after_the_end_there_is_nothing() {
 
     let mut service = Pair::default().service();
     assert!(service.step(b"nonsense").is_err());
-    assert!(matches!(service.step(&requests[0]), Err(AuthError::Malformed(_))), "an error is the end");
+    assert!(
+        matches!(service.step(&requests[0]), Err(AuthError::Malformed(_))),
+        "a context is unusable after an error"
+    );
 }
 
 #[test]
-fn a_refusal_says_why_to_those_who_can_read_it() {
+fn a_refusal_has_a_status_if_the_version_supports_it() {
     for version in 2..=7 {
         let pair = Pair { minimum: Version::V2, client_password: "guess", ..Pair::default() };
         let mut service = pair.service();
@@ -306,21 +310,21 @@ fn a_refusal_says_why_to_those_who_can_read_it() {
         assert_eq!(refused.error(), Some(AuthError::WrongPassword));
         let refusal = service.refusal();
         assert_eq!(refusal.is_some(), ![2, 5].contains(&version), "{version}");
-        // The number is four octets, and negative: pyspnego knows it by that.
+        // The status is a four-byte negative number, which pyspnego expects.
         let written = b"\x30\x0d\xa0\x03\x02\x01\x06\xa4\x06\x02\x04\xc0\x00\x00\x6d";
         assert!(refusal.is_none_or(|refusal| refusal == written));
     }
     let mut service = Pair::default().service();
-    assert_eq!(service.refusal(), None, "nothing has failed");
+    assert_eq!(service.refusal(), None, "a refusal without a failure");
     assert!(service.step(&[0x30]).is_err());
-    assert_eq!(service.refusal(), None, "nobody knows who asked");
+    assert_eq!(service.refusal(), None, "a refusal before the version of the client is known");
     let mut service = Pair::default().service();
     assert!(service.step(&TsRequest { version: 3, ..empty() }.encode()).is_err());
-    assert!(service.refusal().is_some(), "too old, but able to read it");
+    assert!(service.refusal().is_some(), "rejected, but version 3 understands error codes");
 }
 
 #[test]
-fn a_client_understands_why_it_is_refused() {
+fn the_client_translates_the_status_of_a_refusal() {
     for (status, error) in [
         (0xc000_006d, AuthError::WrongPassword),
         (0xc000_0064, AuthError::WrongPassword),
@@ -342,11 +346,11 @@ fn a_client_understands_why_it_is_refused() {
         2 => TsRequest { error_code: Some(5), ..TsRequest::decode(&request).unwrap() }.encode(),
         _ => request,
     });
-    assert_eq!(service.error(), Some(AuthError::Refused(5)), "a client that gives up");
+    assert_eq!(service.error(), Some(AuthError::Refused(5)), "a client that ends the exchange");
 }
 
 #[test]
-fn credentials_must_be_those_of_who_signed_in() {
+fn credentials_must_be_those_of_the_authenticated_account() {
     for (user, fits) in [
         ("alice", true),
         ("ALICE", true),
@@ -364,7 +368,7 @@ fn credentials_must_be_those_of_who_signed_in() {
 }
 
 #[test]
-fn credentials_of_another_kind_are_refused() {
+fn credentials_of_another_kind_are_rejected() {
     let toy = Toy::like_ntlm();
     let texts = b"\x30\x0f\xa0\x03\x04\x01L\xa1\x03\x04\x01a\xa2\x03\x04\x01p";
     let half_a_letter = [b"\x30\x1a\xa0\x03\x02\x01\x01\xa1\x13\x04\x11".as_slice(), texts].concat();
@@ -388,7 +392,7 @@ fn credentials_of_another_kind_are_refused() {
 }
 
 #[test]
-fn what_is_sealed_cannot_be_changed() {
+fn changed_sealed_fields_are_rejected() {
     for (attacked, service_fails) in [(2, true), (3, false), (4, true)] {
         let (client, service) = Pair::default().meet(|number, request| {
             if number != attacked {
@@ -422,11 +426,11 @@ fn what_is_sealed_cannot_be_changed() {
 }
 
 #[test]
-fn a_mechanism_that_does_not_seal_is_not_enough() {
+fn a_mechanism_without_sealing_is_rejected() {
     let (client, _) =
         Pair { toy: Toy { seals: false, ..Toy::like_ntlm() }, ..Pair::default() }.meet(|_, r| r);
-    assert_eq!(client.error(), Some(AuthError::Downgraded("messages that are sealed")));
-    // A client that does not care.
+    assert_eq!(client.error(), Some(AuthError::Downgraded("message sealing")));
+    // A client that does not require sealing.
     let toy = Toy { seals: false, ..Toy::like_ntlm() };
     let mut service = Pair { toy: toy.clone(), ..Pair::default() }.service();
     for number in [1, 3] {
@@ -437,7 +441,7 @@ fn a_mechanism_that_does_not_seal_is_not_enough() {
 }
 
 #[test]
-fn the_mechanism_inside_is_known() {
+fn the_inner_mechanism_is_reported() {
     let pair = Pair { wrapped: true, ..Pair::default() };
     let (mut client, mut service) = (pair.client(), pair.service());
     assert_eq!(service.mechanism(), None);
@@ -446,7 +450,7 @@ fn the_mechanism_inside_is_known() {
 }
 
 #[test]
-fn neither_end_shows_a_secret() {
+fn debug_output_contains_no_secrets() {
     let (_, service) = Pair::default().meet(|_, request| request);
     let shown = format!("{:?} {:?}", service.done(), Nonce::new(NONCE));
     assert!(!shown.contains("pä") && !shown.contains('9') && shown.contains("alice"), "{shown}");
@@ -457,10 +461,10 @@ fn a_key_is_not_empty() {
     assert!(PublicKey::new(Vec::new()).is_err());
 }
 
-/// What both ends are made from.
+/// Parameters of both ends.
 struct Pair {
     toy: Toy,
-    /// In SPNEGO.
+    /// Uses SPNEGO.
     wrapped: bool,
     client_key: &'static [u8],
     client_password: &'static str,

@@ -1,4 +1,4 @@
-/// Pseudo-random choices that are the same in every run (SplitMix64).
+/// Pseudo-random numbers that are the same in every run (SplitMix64).
 pub(crate) struct Generator(u64);
 
 impl Generator {

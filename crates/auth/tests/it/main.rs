@@ -1,5 +1,4 @@
-//! The crate's public promises: what a peer sends to sign in is read, or refused without harm, and nobody is let in
-//! who has not proven who they are.
+//! Public behaviour of the crate: tokens are parsed or rejected without harm, and unauthenticated clients are rejected.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod corpus;

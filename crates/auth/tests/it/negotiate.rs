@@ -1,4 +1,4 @@
-//! What a client speaks under `Negotiate` and `Kerberos` is recognized.
+//! Detection of the client's mechanism under `Negotiate` and `Kerberos`.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use telarch_auth::{Acceptor as _, AuthError, Initiator as _, Oid};
 use crate::toy::{Toy, converse, talk};
 
 #[test]
-fn ntlm_kerberos_and_spnego_are_told_apart_by_their_first_token() {
+fn the_first_token_selects_ntlm_kerberos_or_spnego() {
     for toy in [Toy::like_ntlm(), Toy::like_kerberos()] {
         for wrapped in [true, false] {
             let mut service = Acceptor::negotiate(mechanisms());
@@ -25,7 +25,7 @@ fn ntlm_kerberos_and_spnego_are_told_apart_by_their_first_token() {
 }
 
 #[test]
-fn kerberos_is_recognized_by_both_of_its_names() {
+fn both_oids_of_kerberos_are_recognised() {
     let twin = Toy { oids: vec![Oid::MICROSOFT_KERBEROS], ..Toy::like_kerberos() };
     let mut service = Acceptor::negotiate(mechanisms());
     service.step(&twin.token(1)).unwrap();
@@ -33,13 +33,13 @@ fn kerberos_is_recognized_by_both_of_its_names() {
 }
 
 #[test]
-fn under_kerberos_there_is_no_ntlm() {
+fn the_scheme_kerberos_rejects_ntlm() {
     let (ntlm, kerberos) = (Toy::like_ntlm(), Toy::like_kerberos());
     let wrapped = |toys: &[&Toy]| {
         let mut client = Initiator::new(toys.iter().map(|toy| toy.offer()).collect());
         match client.step(None).unwrap() {
             telarch_auth::Step::Continue(token) => token,
-            telarch_auth::Step::Done { .. } => panic!("too early"),
+            telarch_auth::Step::Done { .. } => panic!("completed too early"),
         }
     };
     for token in [ntlm.token(1), wrapped(&[&ntlm])] {
@@ -54,7 +54,7 @@ fn under_kerberos_there_is_no_ntlm() {
 }
 
 #[test]
-fn a_first_token_of_nothing_known_is_refused() {
+fn unknown_first_tokens_are_rejected() {
     let unknown = Toy { oids: vec![Oid::NEGOEX], ..Toy::like_kerberos() };
     let long = vec![0x60; 65_537];
     for (token, error) in [
@@ -63,7 +63,7 @@ fn a_first_token_of_nothing_known_is_refused() {
         (b"\x60\x02\x06\x00", None),
         (b"\xa1\x07\x30\x05\xa0\x03\x0a\x01\x01", None),
         (&unknown.token(1), Some(AuthError::NoMechanism)),
-        (&long, Some(AuthError::Malformed("it is longer than 64 KiB"))),
+        (&long, Some(AuthError::Malformed("longer than 64 KiB"))),
     ] {
         let refused = Acceptor::negotiate(mechanisms()).step(token).unwrap_err();
         match error {
@@ -74,7 +74,7 @@ fn a_first_token_of_nothing_known_is_refused() {
 }
 
 #[test]
-fn a_mechanism_that_is_off_is_not_to_be_had() {
+fn a_disabled_mechanism_is_unavailable() {
     let kerberos: Arc<dyn Mechanism> = Arc::new(Toy::like_kerberos());
     let refused = Acceptor::negotiate(vec![kerberos]).step(&Toy::like_ntlm().token(1)).unwrap_err();
     assert_eq!(refused, AuthError::NoMechanism);
@@ -84,7 +84,7 @@ fn a_mechanism_that_is_off_is_not_to_be_had() {
 }
 
 #[test]
-fn after_a_failure_no_other_token_is_taken() {
+fn tokens_after_a_failure_are_rejected() {
     let mut service = Acceptor::negotiate(mechanisms());
     assert!(service.step(b"nonsense").is_err());
     for toy in [Toy::like_ntlm(), Toy::like_kerberos()] {

@@ -1,4 +1,4 @@
-//! NTLM as a service and its clients see it: who gets in, and what becomes of messages.
+//! NTLM handshakes and messages through the public interface.
 
 mod attacks;
 mod messages;
@@ -32,7 +32,7 @@ pub(crate) fn client() -> ntlm::Initiator {
 pub(crate) fn client_of(domain: &str, user: &str, password: &str) -> ntlm::Initiator {
     let hash = NtHash::of_password(&Secret::new(password.to_owned()));
     let login = Login { domain: domain.to_owned(), user: user.to_owned(), hash };
-    // Random enough: one key for each name.
+    // Deterministic, but a different key for each name.
     let session_key = [user.bytes().fold(0x55, u8::wrapping_add); 16].into();
     let fresh = ntlm::InitiatorFresh { challenge: [0xAA; 8], session_key, now: now() };
     ntlm::Initiator::new(login, Sealing::Required, fresh)
@@ -43,7 +43,7 @@ pub(crate) fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_763_719_200)
 }
 
-/// Which message is on its way.
+/// Message of the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Leg {
     Negotiate,
@@ -58,7 +58,7 @@ pub(crate) fn meet(
     meet_with(client, service, |_, _| {})
 }
 
-/// One sign-in, with somebody in between who may change every message.
+/// Runs a handshake in which `alter` may change every message.
 pub(crate) fn meet_with(
     mut client: ntlm::Initiator,
     mut service: ntlm::Acceptor,
@@ -90,12 +90,12 @@ fn token<T>(step: Step<T>) -> Vec<u8> {
     }
 }
 
-/// The last message of a client to a service that tells the time, or does not: then it has no integrity code.
+/// Returns the client's last message to a service that sends its time, or does not: then there is no integrity code.
 pub(crate) fn authenticate(mut client: ntlm::Initiator, service: &mut ntlm::Acceptor, time: Time) -> Vec<u8> {
     let negotiate = token(client.step(None).unwrap());
     let mut challenge = token(service.step(&negotiate).unwrap());
     if time == Time::Untold {
-        take_time_away(&mut challenge);
+        remove_time(&mut challenge);
     }
     let Step::Done { token, .. } = client.step(Some(&challenge)).unwrap() else { panic!("not done") };
     token.unwrap()
@@ -107,13 +107,16 @@ pub(crate) enum Time {
     Untold,
 }
 
-/// Makes another attribute of the time, which no client knows.
-pub(crate) fn take_time_away(challenge: &mut [u8]) {
-    let at = challenge.windows(4).position(|octets| octets == [7, 0, 8, 0]).expect("the time is told");
+/// Replaces the id of the time attribute by an unknown one.
+pub(crate) fn remove_time(challenge: &mut [u8]) {
+    let at = challenge
+        .windows(4)
+        .position(|octets| octets == [7, 0, 8, 0])
+        .expect("the challenge contains a timestamp");
     challenge[at] = 0x77;
 }
 
-/// Offset and length of the field whose descriptor stands at a place.
+/// Returns offset and length of the field whose descriptor is at `place`.
 pub(crate) fn field(message: &[u8], place: usize) -> (usize, usize) {
     let length = u16::from_le_bytes(message[place..place + 2].try_into().unwrap());
     let offset = u32::from_le_bytes(message[place + 4..place + 8].try_into().unwrap());
@@ -128,7 +131,7 @@ pub(crate) fn hardened(level: Hardening) -> Binding {
     Binding { level, expected: Some(binding(7)) }
 }
 
-/// Both ends of a conversation: client, service.
+/// Security contexts of both ends: client, service.
 pub(crate) fn contexts() -> (Box<dyn SecurityContext>, Box<dyn SecurityContext>) {
     let (accepted, initiated) = meet(client(), service()).unwrap();
     (initiated.context, accepted.context)

@@ -1,4 +1,4 @@
-//! Properties of sealed bodies over real keys: whatever is said arrives, and what somebody meddled with does not.
+//! Properties of sealed bodies with real keys: messages arrive unchanged, and manipulated ones are rejected.
 
 use telarch_auth::sealed_body::{self, Protocol, SealedBody, SealedBodyError};
 use telarch_auth::{MechListMic, SealError, SecurityContext};
@@ -6,10 +6,10 @@ use telarch_auth::{MechListMic, SealError, SecurityContext};
 use crate::generator::Generator;
 use crate::ntlm::contexts;
 
-/// More than is ever said here, in octets; what is allowed of it decides how many parts there may be.
+/// Limit in bytes, larger than any message here; it also determines the maximum number of parts.
 const LIMIT: usize = 1 << 20;
 
-/// NTLM that wants long messages cut, as TLS does; nothing else about it is different.
+/// NTLM with a maximum message length, as TLS has.
 struct Cut {
     context: Box<dyn SecurityContext>,
     largest: usize,
@@ -50,7 +50,7 @@ fn cut_ends(generator: &mut Generator) -> [Cut; 2] {
     [client, service].map(|context| Cut { context, largest: 700 + generator.below(3_000) })
 }
 
-/// A text of any length with anything in it but for a last octet that is not padding.
+/// Returns a random text whose last byte is not padding.
 fn text(generator: &mut Generator, most: usize) -> Vec<u8> {
     let length = generator.below(most);
     let mut text = generator.octets(length);
@@ -62,7 +62,7 @@ fn seal(context: &mut Cut, protocol: Protocol, content_type: &str, text: &[u8]) 
     sealed_body::seal(context, protocol, content_type, text.to_vec()).unwrap()
 }
 
-/// The parts of a body and its end.
+/// Splits a body into its parts and its end.
 fn parts(sealed: &SealedBody) -> (Vec<Vec<u8>>, Vec<u8>) {
     const BEGINNING: &[u8] = b"--Encrypted Boundary\r\n\tContent-Type: application/HTTP-";
     const END: &[u8] = b"--Encrypted Boundary--\r\n";
@@ -73,7 +73,7 @@ fn parts(sealed: &SealedBody) -> (Vec<Vec<u8>>, Vec<u8>) {
 }
 
 #[test]
-fn any_message_in_any_number_of_parts_arrives_whole_in_both_directions() {
+fn messages_of_any_number_of_parts_round_trip() {
     let mut generator = Generator::new(29);
     for _ in 0..20 {
         let mut ends = cut_ends(&mut generator);
@@ -96,7 +96,7 @@ fn any_message_in_any_number_of_parts_arrives_whole_in_both_directions() {
 }
 
 #[test]
-fn any_padding_is_taken_off_where_it_can_be_told_from_text() {
+fn padding_is_removed_from_utf_8_bodies() {
     let mut generator = Generator::new(31);
     for _ in 0..20 {
         let mut ends = cut_ends(&mut generator);
@@ -115,7 +115,7 @@ fn any_padding_is_taken_off_where_it_can_be_told_from_text() {
 }
 
 #[test]
-fn parts_that_are_left_out_repeated_or_swapped_anywhere_are_noticed() {
+fn missing_repeated_or_swapped_parts_are_rejected() {
     const SOAP: &str = "application/soap+xml;charset=UTF-8";
     let mut generator = Generator::new(37);
     for round in 0..60 {
@@ -130,7 +130,7 @@ fn parts_that_are_left_out_repeated_or_swapped_anywhere_are_noticed() {
         let whole = meddled.clone();
         let (one, other) = (generator.below(whole.len()), generator.below(whole.len()));
         match round % 4 {
-            // The last one may be missing unnoticed by the cipher: it is the envelope that has no end then.
+            // The cipher does not detect a missing last part; the envelope is incomplete then.
             0 => drop(meddled.remove(generator.below(whole.len() - 1))),
             1 => meddled.insert(one, whole[other].clone()),
             2 => meddled.swap(one, other),
@@ -145,13 +145,13 @@ fn parts_that_are_left_out_repeated_or_swapped_anywhere_are_noticed() {
             heard,
             Err(SealedBodyError::Context(SealError::Forged) | SealedBodyError::TooManyParts { .. })
         );
-        // Repeated behind its own place it comes after all that was right, and is still refused.
+        // A part repeated after its own position follows only correct parts, and is still rejected.
         assert!(refused, "{round}: {:?}", heard.map(|open| open.body.len()));
     }
 }
 
 #[test]
-fn any_changed_octet_of_any_body_is_noticed_or_changes_nothing() {
+fn a_changed_byte_is_rejected_or_has_no_effect() {
     const SOAP: &str = "application/soap+xml;charset=UTF-8";
     let mut generator = Generator::new(41);
     for round in 0..100 {

@@ -1,4 +1,4 @@
-//! Passwords do not show.
+//! Passwords do not appear in output.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use telarch_auth::basic::Login;
 use telarch_auth::{AccountList, AuthError, Identity, Secret};
 
 #[test]
-fn neither_a_login_nor_a_list_of_accounts_shows_its_passwords() {
+fn debug_output_contains_no_passwords() {
     let login = login();
     assert!(!format!("{login:?}").contains("s3cret"), "{login:?}");
     let list = AccountList::parse("alice:s3cret\nbob:0ther").unwrap();
@@ -18,7 +18,7 @@ fn neither_a_login_nor_a_list_of_accounts_shows_its_passwords() {
 }
 
 #[test]
-fn a_list_that_is_refused_does_not_show_the_passwords_in_it() {
+fn errors_of_account_lists_contain_no_passwords() {
     for text in ["alice:s3cret\nalice:s3cret", "alice:s3cret\n:s3cret", "a\0lice:s3cret"] {
         let error = AccountList::parse(text).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
@@ -26,14 +26,14 @@ fn a_list_that_is_refused_does_not_show_the_passwords_in_it() {
 }
 
 #[test]
-fn a_login_that_is_refused_is_not_repeated() {
+fn errors_of_logins_contain_no_credentials() {
     let error = Login::parse("czNjcmV0").unwrap_err();
     let shown = format!("{error} {error:?}");
     assert!(!shown.contains("s3cret") && !shown.contains("czNjcmV0"), "{shown}");
 }
 
 #[test]
-fn an_identity_comes_from_a_verdict_only() {
+fn an_identity_requires_a_verdict() {
     let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let right = AccountList::parse("alice:s3cret").unwrap();
     let identity = Identity::by_password(&login(), &right, from).unwrap();
@@ -45,7 +45,7 @@ fn an_identity_comes_from_a_verdict_only() {
 }
 
 #[test]
-fn a_hash_that_is_compared_sooner_takes_as_long_as_that_of_nobody() {
+fn fast_hashes_take_as_long_as_the_decoy() {
     let yescrypt_with_1_mib = "$y$j75$LdJMENpBABJJ3hIHjB1Bi.$rfA07bT0O97FNWV5Cb8oFDnoGBJLXwSI4w/PIpLfyy2";
     let sha512_with_1000_rounds = "$6$rounds=1000$./09AZaz$RI4qWLGKgn05Yy3sNt9S0dYYZzZErEV2NSj77tIjAQqmz0i4vIW0WlPGJoJsa.7Hna9PdIItRjYGflCUJv7.o.";
     let measure = |hash: &PasswordHash| {
@@ -61,7 +61,7 @@ fn a_hash_that_is_compared_sooner_takes_as_long_as_that_of_nobody() {
     }
 }
 
-/// What this thread has computed for so far: however busy the machine is, the same work takes the same.
+/// Returns the CPU time of this thread, which does not depend on the load of the machine.
 fn computed() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap())

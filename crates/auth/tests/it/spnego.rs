@@ -1,4 +1,4 @@
-//! Both ends of SPNEGO agree, whichever mechanism it takes and however many tokens that needs.
+//! Both ends of SPNEGO agree for any mechanism and any number of tokens.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ fn ends_with_the_same_first_choice_agree_on_it() {
 }
 
 #[test]
-fn a_second_choice_takes_two_more_tokens_and_signatures() {
+fn a_second_choice_requires_two_more_tokens_and_mics() {
     let (preferred, other) = (Toy::like_kerberos(), Toy::like_ntlm());
     let absent = Toy { available: false, ..Toy::like_kerberos() };
     for offered in [vec![&other], vec![&absent, &other]] {
@@ -43,7 +43,7 @@ fn a_second_choice_takes_two_more_tokens_and_signatures() {
 }
 
 #[test]
-fn a_mechanism_that_cannot_begin_is_not_offered() {
+fn a_mechanism_that_fails_to_start_is_not_offered() {
     let (absent, other) = (Toy { available: false, ..Toy::like_kerberos() }, Toy::like_ntlm());
     let (_, _, tokens) = recorded(vec![absent.offer(), other.offer()], &[&Toy::like_kerberos(), &other]);
     assert_eq!(NegTokenInit::decode(&tokens[0]).unwrap().mech_types.oids(), [Oid::NTLM]);
@@ -53,7 +53,7 @@ fn a_mechanism_that_cannot_begin_is_not_offered() {
 }
 
 #[test]
-fn both_ends_agree_however_many_tokens_the_mechanism_takes() {
+fn mechanisms_with_any_number_of_tokens_work() {
     for tokens in 2..=7 {
         for mic in [MechListMic::Required, MechListMic::Optional] {
             for first in [true, false] {
@@ -72,15 +72,15 @@ fn both_ends_agree_however_many_tokens_the_mechanism_takes() {
 }
 
 #[test]
-fn a_conversation_without_end_is_ended_by_either_end() {
+fn endless_exchanges_are_ended_by_both_ends() {
     let toy = Toy { tokens: 99, ..Toy::like_ntlm() };
-    let too_many = AuthError::Malformed("one token too many");
+    let too_many = AuthError::Malformed("too many tokens");
     let token = |number| {
         let token = toy.token(number);
         NegTokenResp { response_token: Some(&token), ..NegTokenResp::default() }.encode()
     };
     let (mut client, mut service) = (Initiator::new(vec![toy.offer()]), acceptor(&[&toy]));
-    let Step::Continue(first) = client.step(None).unwrap() else { panic!("too early") };
+    let Step::Continue(first) = client.step(None).unwrap() else { panic!("completed too early") };
     service.step(&first).unwrap();
     for number in 1..10 {
         service.step(&token(2 * number + 1)).unwrap();
@@ -91,7 +91,7 @@ fn a_conversation_without_end_is_ended_by_either_end() {
 }
 
 #[test]
-fn the_service_calls_the_mechanism_what_the_client_calls_it() {
+fn supported_mech_repeats_the_oid_of_the_client() {
     let toy = Toy::like_kerberos();
     let windows = [Oid::MICROSOFT_KERBEROS, Oid::KERBEROS, Oid::NEGOEX, Oid::NTLM];
     let offer = Offer { oids: windows.to_vec(), initiator: toy.initiator() };
@@ -102,32 +102,34 @@ fn the_service_calls_the_mechanism_what_the_client_calls_it() {
 }
 
 #[test]
-fn negoex_is_passed_over() {
+fn negoex_is_skipped() {
     let (toy, negoex) = (Toy::like_ntlm(), Toy { oids: vec![Oid::NEGOEX], ..Toy::like_kerberos() });
     let (client, service) = meet(vec![negoex.offer(), toy.offer()], &[&toy], |_, token| token);
     talk_on(client.done(), service.done());
 }
 
 #[test]
-fn a_client_may_hold_back_its_first_token() {
+fn a_client_may_omit_its_first_token() {
     let toy = Toy::like_kerberos();
     let mut acceptor = acceptor(&[&toy]);
     let (_, _, tokens) = recorded(vec![toy.offer()], &[&toy]);
     let token = NegTokenInit { mech_token: None, ..NegTokenInit::decode(&tokens[0]).unwrap() };
-    let Step::Continue(reply) = acceptor.step(&token.encode()).unwrap() else { panic!("too early") };
+    let Step::Continue(reply) = acceptor.step(&token.encode()).unwrap() else {
+        panic!("completed too early")
+    };
     let reply = NegTokenResp::decode(&reply).unwrap();
     assert_eq!(reply.neg_state, Some(NegState::AcceptIncomplete));
     assert_eq!((reply.supported_mech, reply.response_token), (Some(Oid::KERBEROS), None));
     let mech_token = toy.token(1);
     let token = NegTokenResp { response_token: Some(&mech_token), ..NegTokenResp::default() };
     let Step::Done { token: Some(reply), .. } = acceptor.step(&token.encode()).unwrap() else {
-        panic!("not through")
+        panic!("not completed")
     };
-    assert_eq!(NegTokenResp::decode(&reply).unwrap().supported_mech, None, "it was named before");
+    assert_eq!(NegTokenResp::decode(&reply).unwrap().supported_mech, None, "supportedMech was sent before");
 }
 
 #[test]
-fn a_client_begins_again_when_the_service_wants_another_name_of_the_same_mechanism() {
+fn the_client_resends_its_token_for_the_other_oid_of_kerberos() {
     let toy = Toy::like_kerberos();
     let offer = Offer { oids: vec![Oid::MICROSOFT_KERBEROS, Oid::KERBEROS], initiator: toy.initiator() };
     let only = Toy { oids: vec![Oid::KERBEROS], ..toy };
@@ -136,8 +138,8 @@ fn a_client_begins_again_when_the_service_wants_another_name_of_the_same_mechani
 }
 
 #[test]
-fn a_service_that_asks_for_a_signature_gets_one_even_over_the_first_choice() {
-    // As pyspnego does, and with its answer to the token at once.
+fn a_requested_mic_is_sent_even_for_the_first_choice() {
+    // The service requests a MIC together with its answer to the token, as pyspnego does.
     let toy = Toy { mic: MechListMic::Optional, ..Toy::like_ntlm() };
     let (client, service) = meet(vec![toy.offer()], &[&toy], |number, token| {
         if number != 1 {
@@ -150,7 +152,7 @@ fn a_service_that_asks_for_a_signature_gets_one_even_over_the_first_choice() {
 }
 
 #[test]
-fn ends_without_a_common_mechanism_part() {
+fn without_a_common_mechanism_negotiation_fails() {
     let (client, service) = meet(vec![Toy::like_kerberos().offer()], &[&Toy::like_ntlm()], |_, token| token);
     assert_eq!(service.error(), Some(AuthError::NoMechanism));
     assert!(!client.is_done());
@@ -159,21 +161,21 @@ fn ends_without_a_common_mechanism_part() {
 }
 
 #[test]
-fn a_wrong_password_is_one_here_too() {
+fn a_wrong_password_is_reported() {
     let wrong = Toy { password: "guess", ..Toy::like_ntlm() };
     let (_, service) = meet(vec![wrong.offer()], &[&Toy::like_ntlm()], |_, token| token);
     assert_eq!(service.error(), Some(AuthError::WrongPassword));
 }
 
 #[test]
-fn the_client_may_protect_messages_before_the_services_signature_is_there() {
+fn the_client_may_seal_before_the_services_mic_arrives() {
     let toy = Toy::like_ntlm();
     let (mut client, mut service) = (Initiator::new(vec![toy.offer()]), acceptor(&[&toy]));
     let mut token = None;
     let mut early = Vec::new();
     let (mut initiated, mut accepted) = loop {
         let step = client.step(token.as_deref()).unwrap();
-        let Step::Continue(to_service) = step else { panic!("too early") };
+        let Step::Continue(to_service) = step else { panic!("completed too early") };
         if let Some(context) = client.established() {
             early = b"early".to_vec();
             let header = context.seal(&mut early).unwrap();
@@ -183,7 +185,7 @@ fn the_client_may_protect_messages_before_the_services_signature_is_there() {
             Step::Continue(to_client) => token = Some(to_client),
             Step::Done { token, outcome } => {
                 let Step::Done { outcome: initiated, .. } = client.step(token.as_deref()).unwrap() else {
-                    panic!("not through")
+                    panic!("not completed")
                 };
                 break (initiated, outcome);
             }
@@ -212,7 +214,7 @@ pub(crate) fn meet(
     ends
 }
 
-/// An exchange that succeeds, with all its tokens.
+/// Runs a successful exchange and records its tokens.
 fn recorded(offers: Vec<Offer>, mechanisms: &[&Toy]) -> (Initiated, Accepted, Vec<Vec<u8>>) {
     let mut tokens = Vec::new();
     let (client, service) = meet(offers, mechanisms, |_, token| {

@@ -1,4 +1,4 @@
-//! Someone between the ends of SPNEGO gets nowhere.
+//! Attacks on SPNEGO by a man in the middle.
 
 use telarch_auth::spnego::{Initiator, MechTypeList, NegState, NegTokenInit, NegTokenResp};
 use telarch_auth::{Acceptor as _, AuthError, Initiator as _, MechListMic, Oid, Step};
@@ -6,10 +6,10 @@ use telarch_auth::{Acceptor as _, AuthError, Initiator as _, MechListMic, Oid, S
 use crate::spnego::{acceptor, meet};
 use crate::toy::Toy;
 
-const NO_MIC: AuthError = AuthError::Downgraded("a signature over the list of mechanisms");
+const NO_MIC: AuthError = AuthError::Downgraded("mechListMIC, the signature over the mechanism list");
 
 #[test]
-fn striking_the_better_mechanism_from_the_list_is_noticed() {
+fn removing_the_stronger_mechanism_is_detected() {
     for tokens in 2..=5 {
         for mic in [MechListMic::Required, MechListMic::Optional] {
             let (better, worse) = (Toy::like_kerberos(), Toy { tokens, mic, ..Toy::like_ntlm() });
@@ -23,8 +23,8 @@ fn striking_the_better_mechanism_from_the_list_is_noticed() {
                 0 => strike(&token),
                 _ => token,
             });
-            assert!(!client.is_done(), "{tokens} {mic:?}: the client took the worse mechanism");
-            // Where nothing obliges the service to sign, it is the client who must notice.
+            assert!(!client.is_done(), "{tokens} {mic:?}: the client selected the weaker mechanism");
+            // If the service is not required to send a MIC, the client must notice.
             let noticed = [Some(AuthError::Unproven), Some(NO_MIC)];
             assert!(
                 noticed.contains(&client.error()) || noticed.contains(&service.error()),
@@ -35,7 +35,7 @@ fn striking_the_better_mechanism_from_the_list_is_noticed() {
 }
 
 #[test]
-fn changing_the_order_of_the_list_is_noticed() {
+fn reordering_the_list_is_detected() {
     let (better, worse) = (Toy::like_kerberos(), Toy::like_ntlm());
     let (client, service) =
         meet(vec![better.offer(), worse.offer()], &[&better, &worse], |number, token| match number {
@@ -51,7 +51,7 @@ fn changing_the_order_of_the_list_is_noticed() {
 }
 
 #[test]
-fn a_signature_that_is_missing_is_not_forgiven() {
+fn a_missing_mic_is_rejected() {
     let toy = Toy::like_ntlm();
     let strip =
         |token: &[u8]| NegTokenResp { mech_list_mic: None, ..NegTokenResp::decode(token).unwrap() }.encode();
@@ -71,7 +71,7 @@ fn a_signature_that_is_missing_is_not_forgiven() {
 }
 
 #[test]
-fn a_signature_that_is_missing_from_the_services_last_token_is_not_forgiven() {
+fn a_missing_mic_in_the_services_last_token_is_rejected() {
     // The service signs first when it sends the mechanism's last token.
     let toy = Toy { mic: MechListMic::Required, ..Toy::like_kerberos() };
     for (attacked, completed) in [(1, true), (1, false), (2, false)] {
@@ -85,7 +85,7 @@ fn a_signature_that_is_missing_from_the_services_last_token_is_not_forgiven() {
         });
         match (attacked, completed) {
             (1, true) => assert_eq!(client.error(), Some(NO_MIC)),
-            // The client signs in turn, and waits for an answer that does not come.
+            // The client signs as well, and waits for an answer that does not come.
             (1, false) => assert!(!client.is_done(), "{client:?}"),
             _ => assert_eq!(service.error(), Some(NO_MIC)),
         }
@@ -93,7 +93,7 @@ fn a_signature_that_is_missing_from_the_services_last_token_is_not_forgiven() {
 }
 
 #[test]
-fn a_signature_that_does_not_fit_is_not_forgiven() {
+fn a_wrong_mic_is_rejected() {
     let toy = Toy::like_ntlm();
     for attacked in [2, 3] {
         let (client, service) = meet(vec![toy.offer()], &[&toy], |number, token| {
@@ -112,7 +112,7 @@ fn a_signature_that_does_not_fit_is_not_forgiven() {
 }
 
 #[test]
-fn whatever_octet_of_whatever_token_is_changed_nobody_ends_with_a_worse_mechanism() {
+fn no_changed_byte_leads_to_a_weaker_mechanism() {
     let (better, worse) = (Toy::like_kerberos(), Toy::like_ntlm());
     for mechanisms in [&[&better, &worse][..], &[&worse]] {
         let offers = || vec![better.offer(), worse.offer()];
@@ -142,7 +142,7 @@ fn whatever_octet_of_whatever_token_is_changed_nobody_ends_with_a_worse_mechanis
 }
 
 #[test]
-fn whoever_rejects_is_taken_at_their_word() {
+fn a_reject_ends_the_negotiation() {
     let toy = Toy::like_ntlm();
     for (attacked, expected) in
         [(1, AuthError::NoMechanism), (2, AuthError::NoMechanism), (3, AuthError::WrongPassword)]
@@ -157,7 +157,7 @@ fn whoever_rejects_is_taken_at_their_word() {
 }
 
 #[test]
-fn a_negotiation_begins_but_once_and_is_over_after_its_end() {
+fn a_negotiation_starts_once_and_ends_once() {
     let toy = Toy::like_ntlm();
     let mut tokens = Vec::new();
     let (_, _) = meet(vec![toy.offer()], &[&toy], |_, token| {
@@ -166,28 +166,37 @@ fn a_negotiation_begins_but_once_and_is_over_after_its_end() {
     });
     let mut service = acceptor(&[&toy]);
     service.step(&tokens[0]).unwrap();
-    assert!(matches!(service.step(&tokens[0]), Err(AuthError::Malformed(_))), "a second beginning");
-    assert!(matches!(service.step(&tokens[2]), Err(AuthError::Malformed(_))), "an error is the end");
+    assert!(matches!(service.step(&tokens[0]), Err(AuthError::Malformed(_))), "a second first token");
+    assert!(
+        matches!(service.step(&tokens[2]), Err(AuthError::Malformed(_))),
+        "a context is unusable after an error"
+    );
 
     let mut service = acceptor(&[&toy]);
     service.step(&tokens[0]).unwrap();
     assert!(matches!(service.step(&tokens[2]), Ok(Step::Done { .. })));
     for token in [&tokens[0], &tokens[2]] {
-        assert!(matches!(service.step(token), Err(AuthError::Malformed(_))), "after its end");
+        assert!(matches!(service.step(token), Err(AuthError::Malformed(_))), "a token after completion");
     }
     let mut service = acceptor(&[&toy]);
-    assert!(matches!(service.step(&tokens[2]), Err(AuthError::Malformed(_))), "no beginning");
+    assert!(matches!(service.step(&tokens[2]), Err(AuthError::Malformed(_))), "a response as first token");
 
     let mut client = Initiator::new(vec![toy.offer()]);
-    assert!(matches!(client.step(Some(&tokens[1])), Err(AuthError::Malformed(_))), "an answer to nothing");
+    assert!(
+        matches!(client.step(Some(&tokens[1])), Err(AuthError::Malformed(_))),
+        "a response before the first token"
+    );
     let mut client = Initiator::new(vec![toy.offer()]);
     client.step(None).unwrap();
-    assert!(matches!(client.step(None), Err(AuthError::Malformed(_))), "a second beginning");
-    assert!(matches!(client.step(Some(&tokens[1])), Err(AuthError::Malformed(_))), "an error is the end");
+    assert!(matches!(client.step(None), Err(AuthError::Malformed(_))), "a second first token");
+    assert!(
+        matches!(client.step(Some(&tokens[1])), Err(AuthError::Malformed(_))),
+        "a context is unusable after an error"
+    );
 }
 
 #[test]
-fn a_service_cannot_take_what_was_not_offered_or_change_its_mind() {
+fn selecting_an_unoffered_or_second_mechanism_is_rejected() {
     let toy = Toy::like_ntlm();
     for (attacked, oid) in [(1, Oid::KERBEROS), (3, Oid::KERBEROS)] {
         let (client, _) = meet(vec![toy.offer()], &[&toy], |number, token| {
@@ -199,7 +208,7 @@ fn a_service_cannot_take_what_was_not_offered_or_change_its_mind() {
         });
         assert!(matches!(client.error(), Some(AuthError::Malformed(_))), "{client:?}");
     }
-    // Nor can it answer a token of a mechanism that has not begun.
+    // The service must not answer a token of a mechanism that has not started.
     let (client, _) = meet(vec![Toy::like_kerberos().offer(), toy.offer()], &[&toy], |number, token| {
         if number != 1 {
             return token;
@@ -211,7 +220,7 @@ fn a_service_cannot_take_what_was_not_offered_or_change_its_mind() {
 }
 
 #[test]
-fn nothing_is_through_before_the_mechanism_is() {
+fn completion_before_the_mechanism_is_rejected() {
     let toy = Toy { tokens: 5, ..Toy::like_ntlm() };
     type Change = fn(NegTokenResp<'static>) -> NegTokenResp<'static>;
     let completed: Change = |token| NegTokenResp { neg_state: Some(NegState::AcceptCompleted), ..token };
@@ -231,17 +240,17 @@ fn nothing_is_through_before_the_mechanism_is() {
 }
 
 #[test]
-fn a_token_that_is_too_long_is_not_looked_at() {
+fn oversized_tokens_are_rejected() {
     let toy = Toy::like_ntlm();
     let mech_types = MechTypeList::new(vec![Oid::NTLM]).unwrap();
     let long = vec![0; 65_536];
     let token =
         NegTokenInit { mech_types, mech_token: Some(&long), neg_hints: None, mech_list_mic: None }.encode();
     let error = acceptor(&[&toy]).step(&token).unwrap_err();
-    assert_eq!(error, AuthError::Malformed("it is longer than 64 KiB"));
+    assert_eq!(error, AuthError::Malformed("longer than 64 KiB"));
 }
 
-/// Which of the toys protects messages: their headers are of different length.
+/// Returns which of the test mechanisms protects messages: their headers differ in length.
 fn mechanism(client: &mut telarch_auth::Initiated) -> usize {
     client.context.seal(&mut Vec::new()).unwrap().len()
 }

@@ -1,4 +1,4 @@
-//! The oracles over what is stored of DER, SPNEGO and CredSSP for the fuzz targets, beginnings and mutations included.
+//! Runs the fuzzing oracles over the stored DER, SPNEGO and CredSSP corpora, including prefixes and mutations.
 
 use std::fs;
 use std::path::Path;
@@ -8,14 +8,14 @@ use telarch_auth::spnego::{NegTokenInit, NegTokenResp};
 use telarch_auth::{AuthError, oracle};
 
 #[test]
-fn elements_and_tokens_of_the_corpus_and_their_mutations_keep_the_promises() {
+fn token_corpora_and_mutations_satisfy_the_oracles() {
     mutate("auth_der", oracle::der);
     mutate("auth_spnego", oracle::spnego_token);
     mutate("auth_ts_request", oracle::ts_request);
 }
 
 #[test]
-fn each_token_of_the_corpus_is_read_or_refused_as_it_should_be() {
+fn each_spnego_token_of_the_corpus_is_judged_as_expected() {
     let answers = [
         "authenticate-signed",
         "challenge",
@@ -37,7 +37,7 @@ fn each_token_of_the_corpus_is_read_or_refused_as_it_should_be() {
 }
 
 #[test]
-fn each_request_of_the_corpus_is_read_or_refused_as_it_should_be() {
+fn each_credssp_request_of_the_corpus_is_judged_as_expected() {
     let refused = [
         "empty",
         "no-token",
@@ -54,7 +54,7 @@ fn each_request_of_the_corpus_is_read_or_refused_as_it_should_be() {
     }
 }
 
-/// Each case, its beginnings, and each octet replaced by whatever means something.
+/// Calls the oracle with each case, its prefixes, and each byte replaced by a significant value.
 fn mutate(target: &str, oracle: fn(&[u8])) {
     let cases = corpus(target);
     assert!(cases.len() >= 20, "only {} cases of {target}", cases.len());
@@ -71,7 +71,7 @@ fn mutate(target: &str, oracle: fn(&[u8])) {
     }
 }
 
-/// Name and content of every stored case.
+/// Returns name and content of every stored case.
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));

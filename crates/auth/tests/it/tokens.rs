@@ -1,27 +1,27 @@
-//! Tokens as others write them, and anything that can be written reads back the same.
+//! Tokens of other implementations, and round trips of generated tokens.
 
 use telarch_auth::credssp::{Nonce, TsRequest};
 use telarch_auth::spnego::{MechTypeList, NegHints, NegState, NegTokenInit, NegTokenResp};
 use telarch_auth::{AuthError, Oid};
 
-/// What pyspnego 0.12.4 sends first, with NTLM alone.
+/// First token of pyspnego 0.12.4 with NTLM only.
 const PYSPNEGO_INIT: &str = "604806062b0601050502a03e303ca00e300c060a2b06010401823702020aa22a04284e544c4d53535000\
     01000000378208e200000000280000000000000028000000000c04000000000f";
 
-/// How a service of Windows greets: hints in the third field (here as pyspnego writes them).
+/// `NegTokenInit2` of a Windows service, with hints in the third field (as written by pyspnego).
 const GREETING: &str = "604806062b0601050502a03e303ca00e300c060a2b06010401823702020aa32a3028a0261b246e6f745f646566\
     696e65645f696e5f5246433431373840706c656173655f69676e6f7265";
 
-/// What a client of Windows offers: Kerberos under both names, NEGOEX and NTLM.
+/// Offer of a Windows client: Kerberos under both OIDs, NEGOEX and NTLM.
 const WINDOWS_INIT: &str = "604f06062b0601050502a0453043a030302e06092a864882f71201020206092a864886f712010202060a2b\
     06010401823702021e060a2b06010401823702020aa20f040d3630206f7074696d6973746963";
 
-/// With the flags of a context, as RFC 2478 had them.
+/// A token with context flags, as in RFC 2478.
 const INIT_WITH_FLAGS: &str = "602e06062b0601050502a0243022a00e300c060a2b06010401823702020aa10403020006a20a04084e54\
     4c4d53535000";
 
 #[test]
-fn tokens_of_others_that_begin_are_read() {
+fn first_tokens_of_other_implementations_are_parsed() {
     let octets = hex(PYSPNEGO_INIT);
     let token = NegTokenInit::decode(&octets).unwrap();
     assert_eq!(token.mech_types.oids(), [Oid::NTLM]);
@@ -34,11 +34,7 @@ fn tokens_of_others_that_begin_are_read() {
     assert_eq!(token.mech_types.oids(), windows);
     assert_eq!(token.encode(), octets);
     assert_eq!(MechTypeList::new(windows.to_vec()).unwrap(), token.mech_types);
-    assert_eq!(
-        token.mech_types.octets(),
-        &octets[16..64],
-        "what is signed is the list itself, not its field"
-    );
+    assert_eq!(token.mech_types.octets(), &octets[16..64], "the MIC covers the list without its field tag");
 
     let octets = hex(GREETING);
     let token = NegTokenInit::decode(&octets).unwrap();
@@ -52,7 +48,7 @@ fn tokens_of_others_that_begin_are_read() {
 }
 
 #[test]
-fn answers_of_others_are_read() {
+fn responses_of_other_implementations_are_parsed() {
     for (octets, expected) in [
         (
             "a1153013a0030a0103a10c060a2b06010401823702020a",
@@ -79,7 +75,7 @@ fn answers_of_others_are_read() {
 }
 
 #[test]
-fn fields_of_a_later_edition_are_passed_over() {
+fn fields_of_later_versions_are_skipped() {
     let response = |fields: &[&[u8]]| der(0xa1, &[&der(0x30, fields)]);
     let completed = der(0xa0, &[b"\x0a\x01\x00"]);
     let later = [der(0xa5, &[b"\x04\x00"]), der(0x87, &[b"\x0a"])];
@@ -94,7 +90,7 @@ fn fields_of_a_later_edition_are_passed_over() {
         ("something that is no field", response(&[&completed, b"\x0a\x01\x01"])),
         ("a state that does not exist", response(&[&der(0xa0, &[b"\x0a\x01\x04"])])),
         ("two states", response(&[&der(0xa0, &[b"\x0a\x01\x01\x0a\x01\x01"])])),
-        ("octets after the end", [response(&[&completed]), vec![0]].concat()),
+        ("trailing bytes", [response(&[&completed]), vec![0]].concat()),
         ("the other token without its frame", der(0xa0, &[&der(0x30, &[&completed])])),
     ] {
         assert!(matches!(NegTokenResp::decode(&malformed), Err(AuthError::Malformed(_))), "{fault}");
@@ -118,7 +114,7 @@ fn lists_have_bounds() {
 }
 
 #[test]
-fn requests_of_others_are_read() {
+fn credssp_requests_of_other_implementations_are_parsed() {
     for (octets, expected) in [
         (
             "301ca003020106a11530133011a00f040d4e544c4d53535000746f6b656e".to_owned(),
@@ -151,13 +147,13 @@ fn requests_of_others_are_read() {
         assert_eq!(TsRequest::decode(&octets).as_ref(), Ok(&expected));
         assert_eq!(expected.encode(), octets);
     }
-    // As pyspnego writes a status.
+    // A status as pyspnego writes it.
     let positive = hex("300ea003020106a407020500c000006d");
     assert_eq!(TsRequest::decode(&positive).unwrap().error_code, Some(0xc000_006d));
 }
 
 #[test]
-fn requests_that_are_none_are_refused() {
+fn malformed_requests_are_rejected() {
     let request = |fields: &[&[u8]]| der(0x30, fields);
     let version = der(0xa0, &[b"\x02\x01\x06"]);
     let datum = der(0x30, &[&der(0xa0, &[b"\x04\x01t"])]);
@@ -173,17 +169,17 @@ fn requests_that_are_none_are_refused() {
         ("a short nonce", request(&[&version, &der(0xa5, &[b"\x04\x01n"])])),
         ("a status of 40 bits", request(&[&version, &der(0xa4, &[b"\x02\x05\x01\x00\x00\x00\x00"])])),
         ("fields out of order", request(&[&der(0xa2, &[b"\x04\x00"]), &version])),
-        ("octets after the end", [request(&[&version]), vec![0]].concat()),
+        ("trailing bytes", [request(&[&version]), vec![0]].concat()),
     ] {
         assert!(matches!(TsRequest::decode(&malformed), Err(AuthError::Malformed(_))), "{fault}");
     }
     let long = vec![0; 65_530];
     let long = TsRequest { version: 6, auth_info: Some(&long), ..TsRequest::default() }.encode();
-    assert_eq!(TsRequest::decode(&long), Err(AuthError::Malformed("it is longer than 64 KiB")));
+    assert_eq!(TsRequest::decode(&long), Err(AuthError::Malformed("longer than 64 KiB")));
 }
 
 #[test]
-fn whatever_is_written_reads_back_the_same() {
+fn generated_tokens_round_trip() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     for _ in 0..2_000 {
         let octets: [Vec<u8>; 3] = [random.octets(), random.octets(), random.octets()];
@@ -222,7 +218,7 @@ fn whatever_is_written_reads_back_the_same() {
     }
 }
 
-/// The same numbers each time (Marsaglia's xorshift).
+/// Pseudo-random numbers that are the same in every run (Marsaglia's xorshift).
 struct Random(u64);
 
 impl Random {
@@ -241,7 +237,7 @@ impl Random {
         self.below(2) == 0
     }
 
-    /// Mostly short, and now and then long enough for each form of length.
+    /// Mostly short, sometimes long enough for each form of length.
     fn octets(&mut self) -> Vec<u8> {
         let most = [0x10, 0x90, 0x110, 0x1010][self.below(4)];
         let length = self.below(most);
@@ -249,7 +245,7 @@ impl Random {
     }
 }
 
-/// An element of fewer than 128 octets.
+/// Encodes an element of fewer than 128 bytes.
 fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let content = parts.concat();
     assert!(content.len() < 0x80);

@@ -1,6 +1,6 @@
-//! A mechanism for tests: as many tokens as wanted, and a context that notices whatever a real one would.
+//! A mechanism for tests: a configurable number of tokens, and a context that detects the same errors as a real one.
 //!
-//! Its ciphers begin anew as those of NTLM do, one direction at a time, so that both ends must do so at the same point.
+//! Its ciphers are reset like those of NTLM, one direction at a time, so both ends must reset them at the same point.
 
 use sha2::{Digest as _, Sha256};
 use telarch_auth::spnego::{Mechanism, Offer};
@@ -9,24 +9,24 @@ use telarch_auth::{
     SecurityContext, Step,
 };
 
-/// What both ends agree on without saying so.
+/// Parameters that both ends share.
 #[derive(Clone)]
 pub(crate) struct Toy {
     pub(crate) oids: Vec<Oid>,
-    /// How many tokens it takes; the service sends the last one when the number is even.
+    /// Number of tokens; the service sends the last one if it is even.
     pub(crate) tokens: u8,
     pub(crate) mic: MechListMic,
     pub(crate) seals: bool,
-    /// Whether headers are as long as those of Kerberos; else they are 16 octets, as NTLM's.
+    /// Whether headers are as long as those of Kerberos; otherwise they have 16 bytes, as with NTLM.
     pub(crate) long_header: bool,
-    /// Whether it is there at all, as Kerberos without a keytab or a ticket is not.
+    /// Whether the mechanism is available; Kerberos without a keytab or a ticket is not.
     pub(crate) available: bool,
     pub(crate) user: &'static str,
     pub(crate) password: &'static str,
 }
 
 impl Toy {
-    /// Three tokens, and the list must be signed.
+    /// Three tokens; a `mechListMIC` is always required.
     pub(crate) fn like_ntlm() -> Self {
         Self {
             oids: vec![Oid::NTLM],
@@ -40,7 +40,7 @@ impl Toy {
         }
     }
 
-    /// Two tokens, and the list must be signed only if another mechanism was preferred.
+    /// Two tokens; a `mechListMIC` is required only if another mechanism was preferred.
     pub(crate) fn like_kerberos() -> Self {
         Self {
             oids: vec![Oid::KERBEROS, Oid::MICROSOFT_KERBEROS],
@@ -51,7 +51,7 @@ impl Toy {
         }
     }
 
-    /// The client's end, under the first name only.
+    /// Returns the client's end, under the first OID only.
     pub(crate) fn offer(&self) -> Offer {
         Offer { oids: self.oids[..1].to_vec(), initiator: self.initiator() }
     }
@@ -60,7 +60,7 @@ impl Toy {
         Box::new(End { toy: self.clone(), sent: 0, received: 0 })
     }
 
-    /// The token of this number, counted from one.
+    /// Returns token `number`, from 1.
     pub(crate) fn token(&self, number: u8) -> Vec<u8> {
         let proof = digest(&[self.password.as_bytes(), &[number]]);
         let token = [&[number][..], &proof].concat();
@@ -70,14 +70,14 @@ impl Toy {
         if number > 1 {
             return token;
         }
-        // The frame of a token that begins an exchange (RFC 2743 3.1); its length is below 128.
+        // Frame of the first token of an exchange (RFC 2743 3.1); its length is below 128.
         let oid = self.oids[0].octets();
         let length = |octets: &[u8]| u8::try_from(octets.len()).unwrap();
         let inner = [&[6, length(oid)], oid, &token].concat();
         [&[0x60, length(&inner)], &inner[..]].concat()
     }
 
-    /// What messages are protected with at one end.
+    /// Returns the security context of one end.
     pub(crate) fn context(&self, service: bool) -> Context {
         let key = digest(&[b"key", self.password.as_bytes()]);
         let channel = |direction| Channel { key, direction, sequence: 0, position: 0 };
@@ -110,7 +110,7 @@ impl End {
     fn receive(&mut self, token: &[u8], first: u8) -> Result<(), AuthError> {
         let number = first + 2 * self.received;
         self.received += 1;
-        // Any name of the mechanism may be in the frame.
+        // The frame may contain any OID of the mechanism.
         if token.len() < 33 || !token.ends_with(&self.toy.token(number)[self.toy.token(number).len() - 33..])
         {
             return Err(AuthError::WrongPassword);
@@ -155,7 +155,7 @@ impl Initiator for End {
     }
 }
 
-/// What protects messages: a stream and a counter for each direction.
+/// Security context: a stream and a counter for each direction.
 pub(crate) struct Context {
     toy: Toy,
     outgoing: Channel,
@@ -166,7 +166,7 @@ struct Channel {
     key: [u8; 32],
     direction: u8,
     sequence: u32,
-    /// Where the stream is.
+    /// Position of the stream.
     position: u32,
 }
 
@@ -246,12 +246,12 @@ impl SecurityContext for Context {
     }
 }
 
-/// How an exchange ended at one end.
+/// Result of an exchange at one end.
 #[derive(Debug)]
 pub(crate) enum Outcome<T> {
     Done(T),
     Failed(AuthError),
-    /// It waits for a token that never came.
+    /// Waiting for a token that never came.
     Waiting,
 }
 
@@ -259,8 +259,8 @@ impl<T> Outcome<T> {
     pub(crate) fn done(self) -> T {
         match self {
             Self::Done(outcome) => outcome,
-            Self::Failed(error) => panic!("it failed: {error}"),
-            Self::Waiting => panic!("it waits"),
+            Self::Failed(error) => panic!("failed: {error}"),
+            Self::Waiting => panic!("not completed"),
         }
     }
 
@@ -276,8 +276,8 @@ impl<T> Outcome<T> {
     }
 }
 
-/// Lets both ends talk until neither has anything to say; `alter` is whoever sits between them and may change the
-/// token of any number, counted from zero.
+/// Runs the exchange until neither end has more to send. `alter` is the man in the middle: it may change the token of
+/// each number, from 0.
 pub(crate) fn talk<C, S>(
     mut client: impl FnMut(Option<&[u8]>) -> Result<Step<C>, AuthError>,
     mut service: impl FnMut(&[u8]) -> Result<Step<S>, AuthError>,
@@ -317,7 +317,7 @@ pub(crate) fn talk<C, S>(
                 None
             }
         };
-        // After its end a client looks at nothing more.
+        // After completion a client ignores further tokens.
         if ends.0.is_done() || to_client.is_none() {
             return ends;
         }
@@ -325,7 +325,7 @@ pub(crate) fn talk<C, S>(
     }
 }
 
-/// Messages in both directions, twice: the ends agree on keys, counters and streams.
+/// Sends messages in both directions, twice: verifies that the ends agree on keys, counters and streams.
 pub(crate) fn converse(client: &mut dyn SecurityContext, service: &mut dyn SecurityContext) {
     for text in ["first", "second", ""] {
         for (from, to) in [(true, "service"), (false, "client")] {

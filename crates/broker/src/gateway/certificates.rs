@@ -1,4 +1,4 @@
-//! Client certificates, which the broker judges.
+//! Requests about client certificates and their mappings.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,86 +6,92 @@ use std::sync::Arc;
 use auth::certificate_mapping::{Mapping, MappingChange};
 use auth::{Account, AuthError, CertificateProof, CertificateRefused, Holder, Scheme};
 
-use super::asking::{Answer, Unanswered, denied};
+use super::requests::{RequestError, Response, denied};
 use super::{Gateway, Session};
-use crate::message::{Ask, NotMapped, Tell};
+use crate::message::{BrokerMessage, GatewayRequest, MappingRequestError};
 
 impl Gateway {
-    /// The mappings of client certificates, for the user of a session. Waits for the broker.
+    /// Returns the client certificate mappings, without passwords. Blocks until the broker has answered.
     ///
     /// # Errors
-    /// [`NotMapped`].
-    pub fn mappings(&self, session: &Session) -> Result<Vec<Mapping>, NotMapped> {
-        match self.ask(&Ask::Mappings(session.id)) {
-            Ok((Tell::Mappings(all), _)) => Ok(all),
+    /// [`MappingRequestError`] if the user may not read them, or the file cannot be read.
+    pub fn mappings(&self, session: &Session) -> Result<Vec<Mapping>, MappingRequestError> {
+        match self.request(&GatewayRequest::ListMappings(session.id)) {
+            Ok((BrokerMessage::MappingList(all), _)) => Ok(all),
             other => Err(not_mapped(other)),
         }
     }
 
-    /// Has one of them made, changed or deleted. Waits for the broker.
+    /// Creates, changes or deletes a client certificate mapping. Blocks until the broker has answered.
     ///
     /// # Errors
-    /// [`NotMapped`].
+    /// [`MappingRequestError`] if the user may not change mappings, or the change is invalid.
     pub fn change_mapping(
         &self,
         session: &Session,
         change: MappingChange,
-        from: IpAddr,
-    ) -> Result<(), NotMapped> {
-        match self.ask(&Ask::ChangeMapping { session: session.id, change, from }) {
-            Ok((Tell::Changed, _)) => Ok(()),
+        source: IpAddr,
+    ) -> Result<(), MappingRequestError> {
+        match self.request(&GatewayRequest::ChangeMapping { session: session.id, change, source }) {
+            Ok((BrokerMessage::ChangeDone, _)) => Ok(()),
             other => Err(not_mapped(other)),
         }
     }
 
-    /// Has the proof of a handshake judged.
-    pub(super) fn hold(&self, proof: &CertificateProof, from: IpAddr) -> Result<Box<dyn Holder>, AuthError> {
+    /// Asks the broker to verify the signature that the client made during its TLS handshake.
+    pub(super) fn hold(
+        &self,
+        proof: &CertificateProof,
+        source: IpAddr,
+    ) -> Result<Box<dyn Holder>, AuthError> {
         let gateway = self.me.upgrade().ok_or(AuthError::Unavailable)?;
-        match self.verdict(&Ask::Holder { proof: proof.clone(), from })? {
-            Tell::Holder(number) => Ok(Box::new(RemoteHolder { gateway, number })),
-            Tell::Refused { error, .. } => Err(error),
+        match self.authenticate(&GatewayRequest::VerifyCertificate { proof: proof.clone(), source })? {
+            BrokerMessage::CertificateHolder(handle) => Ok(Box::new(RemoteHolder { gateway, handle })),
+            BrokerMessage::SignInRefused { error, .. } => Err(error),
             _ => Err(AuthError::Unavailable),
         }
     }
 }
 
-fn not_mapped(answer: Result<Answer, Unanswered>) -> NotMapped {
-    match answer {
-        Ok((Tell::Unmapped(error), _)) => NotMapped::Change(error),
-        other => NotMapped::Denied(denied(other)),
+fn not_mapped(response: Result<Response, RequestError>) -> MappingRequestError {
+    match response {
+        Ok((BrokerMessage::MappingRejected(error), _)) => MappingRequestError::Change(error),
+        other => MappingRequestError::Denied(denied(other)),
     }
 }
 
-/// The holder of a certificate, whom the broker knows.
+/// Holder of a verified certificate; the broker has the proof.
 struct RemoteHolder {
     gateway: Arc<Gateway>,
-    number: u64,
+    handle: u64,
 }
 
 impl RemoteHolder {
-    fn ask(&self, ask: &Ask) -> Result<Tell, CertificateRefused> {
-        match self.gateway.verdict(ask)? {
-            Tell::Refused { error, claim, .. } => {
+    fn request(&self, request: &GatewayRequest) -> Result<BrokerMessage, CertificateRefused> {
+        match self.gateway.authenticate(request)? {
+            BrokerMessage::SignInRefused { error, claim, .. } => {
                 Err(CertificateRefused { error, claimed: claim.name.unwrap_or_default() })
             }
-            told => Ok(told),
+            response => Ok(response),
         }
     }
 }
 
 impl Holder for RemoteHolder {
-    fn consider(&mut self) -> Result<(), CertificateRefused> {
-        match self.ask(&Ask::Consider { holder: self.number })? {
-            Tell::Holder(_) => Ok(()),
+    fn check_mapped(&mut self) -> Result<(), CertificateRefused> {
+        match self.request(&GatewayRequest::CheckMapping { holder: self.handle })? {
+            BrokerMessage::CertificateHolder(_) => Ok(()),
             _ => Err(AuthError::Unavailable.into()),
         }
     }
 
     fn account(&mut self, resource: &str) -> Result<Account, CertificateRefused> {
-        match self.ask(&Ask::Account { holder: self.number, resource: resource.to_owned() })? {
-            Tell::SignedIn(signed_in) => {
+        match self
+            .request(&GatewayRequest::ResolveAccount { holder: self.handle, resource: resource.to_owned() })?
+        {
+            BrokerMessage::SignedIn(signed_in) => {
                 let account = Account { name: signed_in.account.clone() };
-                self.gateway.remember(signed_in, Scheme::Certificate);
+                self.gateway.cache_session(signed_in, Scheme::Certificate);
                 Ok(account)
             }
             _ => Err(AuthError::Unavailable.into()),
@@ -95,6 +101,6 @@ impl Holder for RemoteHolder {
 
 impl Drop for RemoteHolder {
     fn drop(&mut self) {
-        self.gateway.tell(&Ask::Forget { number: self.number });
+        self.gateway.notify(&GatewayRequest::Release { handle: self.handle });
     }
 }

@@ -1,4 +1,4 @@
-//! Connections that wait for a worker: users take turns.
+//! Queue of local connections that wait for a worker. Users take turns.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,21 +6,21 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::LocalConnection;
 
-/// Serves one connection.
+/// Function that serves one connection.
 pub(super) type Serve = Box<dyn FnOnce(LocalConnection) + Send>;
 
-/// A bounded queue for each user.
+/// A bounded set of queues, one for each user.
 pub(super) struct Queue {
     most: usize,
     waiting: Mutex<Waiting>,
     changed: Condvar,
 }
 
-/// The queue is full.
+/// The queue is full. Holds the rejected connection.
 #[derive(Debug)]
 pub(super) struct NotQueued(pub(super) LocalConnection);
 
-/// INVARIANT: `turns` has each user once who has jobs, and `total` is the number of all jobs and of all in work.
+/// INVARIANT: `turns` contains each user with waiting jobs once; `total` counts waiting jobs and those being served.
 #[derive(Default)]
 struct Waiting {
     is_closed: bool,
@@ -40,7 +40,7 @@ impl Queue {
         Self { most, waiting: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// Adds a connection. Users without privileges leave a quarter of the queue to the others.
+    /// Adds a connection. A quarter of the queue is reserved for privileged users.
     pub(super) fn push(
         &self,
         connection: LocalConnection,
@@ -64,11 +64,11 @@ impl Queue {
         Ok(())
     }
 
-    /// Serves connections until the queue is closed.
+    /// Serves connections on the current thread until the queue is closed.
     pub(super) fn work(&self) {
         while let Some(Job { connection, serve }) = self.next() {
             let uid = connection.uid;
-            // The panic itself was already reported by the hook of the process.
+            // The panic hook has already reported the panic itself.
             if catch_unwind(AssertUnwindSafe(|| serve(connection))).is_err() {
                 tracing::error!(uid, "Serving a local connection panicked");
             }
@@ -96,16 +96,18 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Each change under the lock is whole.
+        // A panic cannot leave the state half changed.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Waiting {
-    /// Returns the oldest connection of the user whose turn it is and who does not have as many workers as one may.
+    /// Removes and returns the oldest connection of the next user who is below the limit of workers per user.
     fn take(&mut self) -> Option<Job> {
-        let in_work = |uid: &u32| self.in_work.get(uid).copied().unwrap_or(0);
-        let turn = self.turns.iter().position(|uid| in_work(uid) < MOST_IN_WORK_OF_ONE)?;
+        let turn = self
+            .turns
+            .iter()
+            .position(|uid| self.in_work.get(uid).is_none_or(|count| *count < MAX_WORKERS_PER_USER))?;
         let uid = self.turns.remove(turn)?;
         let jobs = self.jobs.get_mut(&uid)?;
         let job = jobs.pop_front()?;
@@ -129,8 +131,8 @@ impl Waiting {
     }
 }
 
-/// A user whose process hosts are stopped can hold a worker for a second; the others are for other users.
-const MOST_IN_WORK_OF_ONE: usize = 2;
+/// Maximum number of workers for one user. A user who stops his host processes can block a worker for a second.
+const MAX_WORKERS_PER_USER: usize = 2;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -148,17 +150,18 @@ mod tests {
     }
 
     #[test]
-    fn users_take_turns_and_none_has_all_workers() {
+    fn users_take_turns_and_no_user_occupies_all_workers() {
         let queue = Queue::new(16);
-        let push = |uid, is_privileged| queue.push(connection(uid), Box::new(drop), is_privileged);
         for _ in 0..12 {
-            push(7, false).unwrap();
+            queue.push(connection(7), Box::new(drop), false).unwrap();
         }
-        assert!(push(7, false).is_err() && push(8, false).is_err(), "the rest is reserved");
-        push(0, true).unwrap();
+        for uid in [7, 8] {
+            assert!(queue.push(connection(uid), Box::new(drop), false).is_err(), "the rest is reserved");
+        }
+        queue.push(connection(0), Box::new(drop), true).unwrap();
         let mut waiting = queue.lock();
         let taken: Vec<_> = std::iter::from_fn(|| waiting.take()).map(|job| job.connection.uid).collect();
-        assert_eq!(taken, [7, 0, 7], "nobody has more than two workers");
+        assert_eq!(taken, [7, 0, 7], "no user has more than two workers");
         waiting.finish(7);
         assert_eq!(waiting.take().unwrap().connection.uid, 7);
         assert_eq!(waiting.total, 12);

@@ -1,6 +1,6 @@
-//! Proofs of client certificates, and whose accounts their holders are.
+//! Encoding of certificate proofs and mappings.
 
-use auth::account_file::Standing;
+use auth::account_file::EnabledState;
 use auth::certificate_mapping::{
     CertificateThumbprint, MAX_MAPPINGS, Mapping, MappingChange, MappingChangeError, MappingError,
     MappingFields, MappingKeys, SubjectPattern, UriPattern,
@@ -16,27 +16,27 @@ pub(super) fn put_proof<'w>(w: &'w mut Writer, proof: &CertificateProof) -> &'w 
         TlsVersion::Tls13 => 3,
     });
     w.octets(proof.message()).u32(u32::from(*scheme)).octets(octets);
-    w.u32(u32::try_from(proof.shown().len()).unwrap_or(u32::MAX));
-    proof.shown().iter().fold(w, |w, certificate| w.octets(certificate))
+    w.u32(u32::try_from(proof.certificates().len()).unwrap_or(u32::MAX));
+    proof.certificates().iter().fold(w, |w, certificate| w.octets(certificate))
 }
 
-/// What no gateway sends that has seen a handshake is no message.
+/// Decodes a proof. Rejects data that no TLS handshake produces.
 pub(super) fn proof(r: &mut Reader<'_>) -> Result<CertificateProof, Malformed> {
     let version = match r.u8()? {
         2 => TlsVersion::Tls12,
         3 => TlsVersion::Tls13,
-        _ => return Err(Malformed("a version of TLS that nobody knows")),
+        _ => return Err(Malformed("unknown TLS version")),
     };
     let message = r.octets()?.to_vec();
-    let scheme = u16::try_from(r.u32()?).map_err(|_| Malformed("no signature"))?;
+    let scheme = u16::try_from(r.u32()?).map_err(|_| Malformed("invalid signature scheme"))?;
     let signature = HandshakeSignature { scheme, octets: r.octets()?.to_vec() };
     let count = r.u32()?;
-    if count > MOST_SHOWN {
-        return Err(Malformed("more certificates than any client shows"));
+    if count > MAX_SHOWN {
+        return Err(Malformed("too many certificates"));
     }
     let shown = (0..count).map(|_| r.octets().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?;
     CertificateProof::new(version, shown, message, signature)
-        .map_err(|_| Malformed("nobody signs this in a handshake"))
+        .map_err(|_| Malformed("not a TLS handshake signature"))
 }
 
 pub(super) fn put_mapping_change<'w>(w: &'w mut Writer, change: &MappingChange) -> &'w mut Writer {
@@ -53,7 +53,7 @@ pub(super) fn mapping_change(r: &mut Reader<'_>) -> Result<MappingChange, Malfor
         1 => MappingChange::Create(keys, fields(r)?),
         2 => MappingChange::Put(keys, fields(r)?),
         3 => MappingChange::Delete(keys),
-        _ => return Err(Malformed("a change that nobody knows")),
+        _ => return Err(Malformed("unknown mapping change")),
     })
 }
 
@@ -61,19 +61,15 @@ pub(super) fn put_mappings<'w>(w: &'w mut Writer, all: &[Mapping]) -> &'w mut Wr
     w.u32(u32::try_from(all.len()).unwrap_or(u32::MAX));
     all.iter().fold(w, |w, mapping| {
         let w = put_keys(w, &mapping.keys()).text(&mapping.user.to_string());
-        w.u8(standing_number(mapping.standing))
+        w.u8(state_number(mapping.state))
     })
 }
 
 pub(super) fn mappings(r: &mut Reader<'_>) -> Result<Vec<Mapping>, Malformed> {
     let count = usize::try_from(r.u32()?).unwrap_or(usize::MAX);
     if count > MAX_MAPPINGS {
-        return Err(Malformed("more mappings than there are"));
+        return Err(Malformed("too many mappings"));
     }
-    let mapping = |r: &mut Reader<'_>| {
-        let MappingKeys { issuer, subject, uri } = keys(r)?;
-        Ok(Mapping { issuer, subject, uri, user: user(r)?, standing: standing(r)? })
-    };
     (0..count).map(|_| mapping(r)).collect()
 }
 
@@ -98,10 +94,14 @@ pub(super) fn change_error(r: &mut Reader<'_>) -> Result<MappingChangeError, Mal
         5 => MappingChangeError::PasswordMissing(keys(r)?),
         6 => MappingChangeError::Credentials(user(r)?),
         7 => MappingChangeError::Failed(r.text()?.to_owned()),
-        _ => return Err(Malformed("an error that nobody knows")),
+        _ => return Err(Malformed("unknown mapping error")),
     })
 }
 
+fn mapping(r: &mut Reader<'_>) -> Result<Mapping, Malformed> {
+    let MappingKeys { issuer, subject, uri } = keys(r)?;
+    Ok(Mapping { issuer, subject, uri, user: user(r)?, state: state(r)? })
+}
 fn put_keys<'w>(w: &'w mut Writer, keys: &MappingKeys) -> &'w mut Writer {
     w.fixed(&keys.issuer.0).text(&keys.subject.to_string()).text(&keys.uri.to_string())
 }
@@ -109,45 +109,44 @@ fn put_keys<'w>(w: &'w mut Writer, keys: &MappingKeys) -> &'w mut Writer {
 fn keys(r: &mut Reader<'_>) -> Result<MappingKeys, Malformed> {
     Ok(MappingKeys {
         issuer: CertificateThumbprint(r.fixed()?),
-        subject: SubjectPattern::parse(r.text()?).map_err(|_| Malformed("no subject of a mapping"))?,
-        uri: UriPattern::parse(r.text()?).map_err(|_| Malformed("no URI of a mapping"))?,
+        subject: SubjectPattern::parse(r.text()?).map_err(|_| Malformed("invalid subject pattern"))?,
+        uri: UriPattern::parse(r.text()?).map_err(|_| Malformed("invalid URI pattern"))?,
     })
 }
 
 fn put_fields<'w>(w: &'w mut Writer, fields: &MappingFields) -> &'w mut Writer {
-    let MappingFields { user, password, standing } = fields;
+    let MappingFields { user, password, state } = fields;
     w.optional(user.as_ref(), |w, user| _ = w.text(&user.to_string()));
     w.optional(password.as_ref(), |w, password| _ = w.text(password.expose()));
-    w.optional(*standing, |w, standing| _ = w.u8(standing_number(standing)))
+    w.optional(*state, |w, state| _ = w.u8(state_number(state)))
 }
 
 fn fields(r: &mut Reader<'_>) -> Result<MappingFields, Malformed> {
-    let password = |r: &mut Reader<'_>| Ok(Secret::new(r.text()?.to_owned()));
     Ok(MappingFields {
         user: r.optional(user)?,
-        password: r.optional(password)?,
-        standing: r.optional(standing)?,
+        password: r.optional(|r| Ok(Secret::new(r.text()?.to_owned())))?,
+        state: r.optional(state)?,
     })
 }
 
 fn user(r: &mut Reader<'_>) -> Result<UserName, Malformed> {
-    UserName::parse(r.text()?).map_err(|_| Malformed("no name of a user"))
+    UserName::parse(r.text()?).map_err(|_| Malformed("invalid user name"))
 }
 
-fn standing_number(standing: Standing) -> u8 {
-    match standing {
-        Standing::Enabled => 1,
-        Standing::Disabled => 2,
+fn state_number(state: EnabledState) -> u8 {
+    match state {
+        EnabledState::Enabled => 1,
+        EnabledState::Disabled => 2,
     }
 }
 
-fn standing(r: &mut Reader<'_>) -> Result<Standing, Malformed> {
+fn state(r: &mut Reader<'_>) -> Result<EnabledState, Malformed> {
     match r.u8()? {
-        1 => Ok(Standing::Enabled),
-        2 => Ok(Standing::Disabled),
-        _ => Err(Malformed("neither enabled nor disabled")),
+        1 => Ok(EnabledState::Enabled),
+        2 => Ok(EnabledState::Disabled),
+        _ => Err(Malformed("unknown mapping state")),
     }
 }
 
-/// More than any client shows whose certificate is looked at.
-const MOST_SHOWN: u32 = 16;
+/// Maximum number of certificates in a proof; the TLS listener accepts shorter chains only.
+const MAX_SHOWN: u32 = 16;

@@ -1,4 +1,4 @@
-//! Values that several messages have.
+//! Encoding of values that occur in several messages.
 
 use auth::{AuthError, ChannelBinding, Oid, Scheme};
 use sddl::{DomainSid, Sid, Token};
@@ -11,10 +11,10 @@ pub(super) fn put_oid(w: &mut Writer, oid: &Oid) {
 }
 
 pub(super) fn oid(r: &mut Reader<'_>) -> Result<Oid, Malformed> {
-    Oid::decode(r.octets()?).map_err(|_| Malformed("no mechanism"))
+    Oid::decode(r.octets()?).map_err(|_| Malformed("invalid mechanism OID"))
 }
 
-/// Appends what access is decided with.
+/// Encodes an access token.
 pub(crate) fn write_token<'w>(w: &'w mut Writer, token: &Token) -> &'w mut Writer {
     w.text(&token.machine().to_string()).octets(&token.user().encode());
     let groups: Vec<Sid> = token.groups().collect();
@@ -25,21 +25,24 @@ pub(crate) fn write_token<'w>(w: &'w mut Writer, token: &Token) -> &'w mut Write
     w
 }
 
-/// Takes what access is decided with.
+/// Decodes an access token.
 pub(crate) fn read_token(r: &mut Reader<'_>) -> Result<Token, Malformed> {
-    let machine = DomainSid::parse(r.text()?).map_err(|_| Malformed("no SID of a machine"))?;
-    let sid = |r: &mut Reader<'_>| Sid::decode(r.octets()?).map_err(|_| Malformed("no SID"));
+    let machine = DomainSid::parse(r.text()?).map_err(|_| Malformed("invalid machine SID"))?;
     let user = sid(r)?;
     let count = r.u32()?;
-    if count > MOST_GROUPS {
-        return Err(Malformed("more groups than anybody has"));
+    if count > MAX_GROUPS {
+        return Err(Malformed("too many groups"));
     }
     let groups = (0..count).map(|_| sid(r)).collect::<Result<Vec<_>, _>>()?;
     Ok(Token::new(user, groups, machine))
 }
 
-/// Linux allows 65536 groups (setgroups(2)); a token has a few more.
-const MOST_GROUPS: u32 = 70_000;
+fn sid(r: &mut Reader<'_>) -> Result<Sid, Malformed> {
+    Sid::decode(r.octets()?).map_err(|_| Malformed("invalid SID"))
+}
+
+/// Maximum number of group SIDs: Linux allows 65,536 groups (setgroups(2)), and a token has a few more.
+const MAX_GROUPS: u32 = 70_000;
 
 pub(super) fn secret(octets: &[u8]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(octets.to_vec())
@@ -65,17 +68,17 @@ pub(super) fn scheme(number: u8) -> Result<Scheme, Malformed> {
         Scheme::Certificate,
         Scheme::Local,
     ];
-    all.into_iter().find(|scheme| scheme_number(*scheme) == number).ok_or(Malformed("no scheme"))
+    all.into_iter().find(|scheme| scheme_number(*scheme) == number).ok_or(Malformed("unknown scheme"))
 }
 
-/// The binding that application data stand for.
+/// Parses the application data of a channel binding (RFC 5929 4).
 pub(super) fn binding(application_data: &[u8]) -> Result<ChannelBinding, Malformed> {
     let hash = application_data.strip_prefix(b"tls-server-end-point:");
-    let hash = hash.filter(|hash| hash.len() <= 64).ok_or(Malformed("no channel binding"))?;
+    let hash = hash.filter(|hash| hash.len() <= 64).ok_or(Malformed("invalid channel binding"))?;
     Ok(ChannelBinding::tls_server_end_point(hash))
 }
 
-/// What a refusal is called on the wire; words stay in the log of the broker.
+/// Returns the number of an error in messages. Descriptive texts stay in the broker's log.
 pub(super) fn error_number(error: AuthError) -> (u8, u32) {
     match error {
         AuthError::WrongPassword => (1, 0),
@@ -98,8 +101,8 @@ pub(super) fn error(number: u8, status: u32) -> Result<AuthError, Malformed> {
         1 => AuthError::WrongPassword,
         2 => AuthError::NotAllowed,
         3 => AuthError::Unavailable,
-        4 => AuthError::Malformed("the broker's log says how"),
-        5 => AuthError::Downgraded("the broker's log says which"),
+        4 => AuthError::Malformed("see the broker's log for details"),
+        5 => AuthError::Downgraded("see the broker's log for details"),
         6 => AuthError::ChannelBinding,
         7 => AuthError::OtherService,
         8 => AuthError::Unproven,
@@ -107,6 +110,6 @@ pub(super) fn error(number: u8, status: u32) -> Result<AuthError, Malformed> {
         10 => AuthError::ClockSkew,
         11 => AuthError::Refused(status),
         12 => AuthError::Unmapped,
-        _ => return Err(Malformed("an error that nobody knows")),
+        _ => return Err(Malformed("unknown authentication error")),
     })
 }

@@ -1,4 +1,4 @@
-//! Many attempts to sign in at the same time.
+//! Admission of many concurrent sign-in attempts.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,9 +8,9 @@ use std::thread;
 use auth::{Acceptor, Account, AuthError, Authenticator, Identity, Peer, Scheme, Secret, VerifierCost};
 use telarch_broker::Gateway;
 
-use crate::{Accounts, HERE, Served};
+use crate::{Accounts, HERE, TestBroker};
 
-/// Judges wrong passwords only once it is allowed to.
+/// Blocks on wrong passwords until `open` is called.
 #[derive(Default)]
 struct Slow {
     accounts: Accounts,
@@ -27,18 +27,18 @@ impl Slow {
 }
 
 impl Authenticator for Slow {
-    fn knows(&self, scheme: Scheme) -> bool {
-        self.accounts.knows(scheme)
+    fn supports(&self, scheme: Scheme) -> bool {
+        self.accounts.supports(scheme)
     }
 
-    fn password(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
+    fn password(&self, user: &str, password: &Secret, source: IpAddr) -> Result<Account, AuthError> {
         assert_ne!(user, "panic", "on purpose");
         if password.expose() == "wrong" {
             self.judging.fetch_add(1, Ordering::SeqCst);
             let is_open = self.is_open.lock().unwrap();
             drop(self.opened.wait_while(is_open, |is_open| !*is_open).unwrap());
         }
-        self.accounts.password(user, password, from)
+        self.accounts.password(user, password, source)
     }
 
     fn acceptor(&self, scheme: Scheme, peer: &Peer) -> Result<Box<dyn Acceptor>, AuthError> {
@@ -49,54 +49,54 @@ impl Authenticator for Slow {
         VerifierCost::Slow
     }
 
-    fn admits(&self, identity: &Identity, from: IpAddr) -> Result<(), AuthError> {
-        self.accounts.admits(identity, from)
+    fn admits(&self, identity: &Identity, source: IpAddr) -> Result<(), AuthError> {
+        self.accounts.admits(identity, source)
     }
 }
 
-fn connect() -> (Served, Arc<Slow>, Arc<Gateway>) {
+fn connect() -> (TestBroker, Arc<Slow>, Arc<Gateway>) {
     let slow = Arc::<Slow>::default();
-    let (served, link) = Served::judged_by(Arc::clone(&slow) as Arc<dyn Authenticator>);
-    (served, slow, Gateway::connect(link, |_| {}).unwrap())
+    let (server, link) = TestBroker::with_authenticator(Arc::clone(&slow) as Arc<dyn Authenticator>);
+    (server, slow, Gateway::connect(link, |_| {}).unwrap())
 }
 
-fn ask(gateway: &Gateway, user: &str, password: &str, from: IpAddr) -> Result<String, AuthError> {
-    gateway.password(user, &Secret::new(password.to_owned()), from).map(|account| account.name)
+fn request(gateway: &Gateway, user: &str, password: &str, source: IpAddr) -> Result<String, AuthError> {
+    gateway.password(user, &Secret::new(password.to_owned()), source).map(|account| account.name)
 }
 
 #[test]
-fn three_hundred_addresses_that_are_being_judged_keep_nobody_else_out() {
-    let (_served, slow, gateway) = connect();
+fn sign_in_attempts_from_300_addresses_do_not_delay_a_known_user() {
+    let (_server, slow, gateway) = connect();
     let alices: IpAddr = [192, 0, 2, 1].into();
-    assert_eq!(ask(&gateway, "alice", "correct horse", alices).as_deref(), Ok("alice"));
+    assert_eq!(request(&gateway, "alice", "correct horse", alices).as_deref(), Ok("alice"));
     let refused = AtomicUsize::new(0);
     thread::scope(|scope| {
         for number in 0..300_u16 {
             let [high, low] = number.to_be_bytes();
             let (gateway, refused) = (&gateway, &refused);
             scope.spawn(move || {
-                let verdict = ask(gateway, "nobody", "wrong", [10, 0, high, low].into());
+                let verdict = request(gateway, "nobody", "wrong", [10, 0, high, low].into());
                 refused.fetch_add(usize::from(verdict == Err(AuthError::Unavailable)), Ordering::SeqCst);
             });
         }
-        // Six are judged, 192 wait, and the others have to try again.
+        // Six are verified, 192 wait, and the others are refused.
         while refused.load(Ordering::SeqCst) < 300 - 6 - 192 {
             thread::yield_now();
         }
         for _ in 0..3 {
-            assert_eq!(ask(&gateway, "alice", "correct horse", alices).as_deref(), Ok("alice"));
+            assert_eq!(request(&gateway, "alice", "correct horse", alices).as_deref(), Ok("alice"));
         }
         assert_eq!(slow.judging.load(Ordering::SeqCst), 6);
         slow.open();
     });
-    assert_eq!(ask(&gateway, "bob", "battery", HERE).as_deref(), Ok("bob"));
+    assert_eq!(request(&gateway, "bob", "battery", HERE).as_deref(), Ok("bob"));
 }
 
 #[test]
-fn a_panic_while_judging_refuses_the_attempt_and_costs_no_slot() {
-    let (_served, _slow, gateway) = connect();
+fn a_panic_during_verification_refuses_the_attempt_and_frees_its_slot() {
+    let (_server, _slow, gateway) = connect();
     for _ in 0..20 {
-        assert_eq!(ask(&gateway, "panic", "", HERE), Err(AuthError::Unavailable));
+        assert_eq!(request(&gateway, "panic", "", HERE), Err(AuthError::Unavailable));
     }
-    assert_eq!(ask(&gateway, "alice", "correct horse", HERE).as_deref(), Ok("alice"));
+    assert_eq!(request(&gateway, "alice", "correct horse", HERE).as_deref(), Ok("alice"));
 }

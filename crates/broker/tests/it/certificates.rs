@@ -1,10 +1,10 @@
-//! Client certificates: the way of an honest gateway, and what one that lies gets.
+//! Client certificates, with honest and with compromised gateways.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
 
 use accounts::{ClientCertificateFile, HostKey, SignIn};
-use auth::account_file::Standing;
+use auth::account_file::EnabledState;
 use auth::certificate_mapping::{
     CertificateThumbprint, MappingChange, MappingChangeError, MappingFields, MappingKeys, SubjectPattern,
     UriPattern,
@@ -14,13 +14,13 @@ use auth::{
     TlsVersion, UserName,
 };
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, SigningKey as _, date_time_ymd};
-use telarch_broker::{Ask, Gateway, Link, NotMapped, Tell};
+use telarch_broker::{BrokerMessage, Gateway, GatewayRequest, Link, MappingRequestError};
 use tempfile::TempDir;
 
-use crate::lies::{asked, is_refused, password, sign_in, told};
-use crate::{HERE, Served};
+use crate::compromised_gateway::{is_access_denied, password, send_raw, send_request, sign_in};
+use crate::{HERE, TestBroker};
 
-/// What a service goes by that knows alice.
+/// Accounts of a service that knows alice.
 struct Machine {
     sign_in: Arc<SignIn>,
     _folder: TempDir,
@@ -29,22 +29,22 @@ struct Machine {
 impl Machine {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let key = HostKey::load_or_make(folder.path()).unwrap();
+        let key = HostKey::load_or_create(folder.path()).unwrap();
         let file = ClientCertificateFile::new(folder.path().join("mappings"), folder.path().join("ca"), key);
         let accounts = AccountList::parse("alice:correct horse").unwrap();
         let sign_in = Arc::new(SignIn::new(Arc::new(accounts)).with_certificates(file));
         Self { sign_in, _folder: folder }
     }
 
-    fn serve(&self) -> (Served, Link) {
-        Served::judged_by(Arc::clone(&self.sign_in) as _)
+    fn serve(&self) -> (TestBroker, Link) {
+        TestBroker::with_authenticator(Arc::clone(&self.sign_in) as _)
     }
 
     fn map(&self, certificate: &Certificate) {
         let fields = MappingFields {
             user: Some(UserName::parse("alice").unwrap()),
             password: Some(Secret::new("correct horse".to_owned())),
-            standing: None,
+            state: None,
         };
         self.change(MappingChange::Create(certificate.keys(), fields));
     }
@@ -83,13 +83,13 @@ impl Certificate {
         }
     }
 
-    /// What a gateway asks that has seen a handshake with this hash.
-    fn ask(&self, hash: u8) -> Ask {
+    /// Returns the request of a gateway that has seen a handshake with this transcript hash.
+    fn request(&self, hash: u8) -> GatewayRequest {
         self.signed_by(&self.key, hash)
     }
 
-    fn signed_by(&self, key: &KeyPair, hash: u8) -> Ask {
-        Ask::Holder { proof: self.proof(key, hash), from: HERE }
+    fn signed_by(&self, key: &KeyPair, hash: u8) -> GatewayRequest {
+        GatewayRequest::VerifyCertificate { proof: self.proof(key, hash), source: HERE }
     }
 
     fn proof(&self, key: &KeyPair, hash: u8) -> CertificateProof {
@@ -106,68 +106,69 @@ fn sha1(octets: &[u8]) -> [u8; 20] {
     digest(&SHA1_FOR_LEGACY_USE_ONLY, octets).as_ref().try_into().unwrap()
 }
 
-fn hold(link: &Link, ask: &Ask) -> u64 {
-    match asked(link, ask) {
-        Tell::Holder(number) => number,
+fn verify_certificate(link: &Link, request: &GatewayRequest) -> u64 {
+    match send_request(link, request) {
+        BrokerMessage::CertificateHolder(number) => number,
         other => panic!("{other:?}"),
     }
 }
 
-fn refusal(tell: &Tell) -> AuthError {
-    match tell {
-        Tell::Refused { error, .. } => *error,
+fn refusal(message: &BrokerMessage) -> AuthError {
+    match message {
+        BrokerMessage::SignInRefused { error, .. } => *error,
         other => panic!("{other:?}"),
     }
 }
 
-fn account(link: &Link, holder: u64) -> Tell {
-    asked(link, &Ask::Account { holder, resource: "any".to_owned() })
+fn account(link: &Link, holder: u64) -> BrokerMessage {
+    send_request(link, &GatewayRequest::ResolveAccount { holder, resource: "any".to_owned() })
 }
 
 #[test]
-fn a_certificate_that_is_mapped_leads_to_the_host_of_its_user() {
+fn a_mapped_certificate_leads_to_the_host_of_its_user() {
     let (machine, certificate) = (Machine::new(), Certificate::new());
-    let (served, link) = machine.serve();
+    let (server, link) = machine.serve();
     let gateway = Gateway::connect(link, |_| {}).unwrap();
     let proof = certificate.proof(&certificate.key, 1);
     let mut holder = gateway.holder(&proof, HERE).unwrap();
-    let refused = holder.consider().unwrap_err();
+    let refused = holder.check_mapped().unwrap_err();
     assert_eq!((refused.error, refused.claimed.as_str()), (AuthError::Unmapped, "alice"));
     machine.map(&certificate);
-    holder.consider().unwrap();
+    holder.check_mapped().unwrap();
     let identity = Identity::by_certificate("any", holder.as_mut()).unwrap();
     assert_eq!(identity.account().name, "alice");
     gateway.host(&gateway.session(&identity).unwrap()).unwrap();
-    assert_eq!(served.duties.lines(), ["host of alice"]);
+    assert_eq!(server.operations.lines(), ["host of alice"]);
 }
 
 #[test]
-fn a_forged_proof_lets_nobody_in() {
+fn a_forged_certificate_proof_is_refused() {
     let (machine, certificate, other) = (Machine::new(), Certificate::new(), Certificate::new());
     machine.map(&certificate);
-    let (served, link) = machine.serve();
-    // The certificate of another is no secret; the key is.
+    let (server, link) = machine.serve();
+    // Any client may have seen the certificate, but only its owner has the key.
     let forged = certificate.signed_by(&other.key, 1);
-    assert_eq!(refusal(&asked(&link, &forged)), AuthError::Unproven);
-    // What was signed in one handshake is no proof of another.
-    let mut moved = certificate.ask(1).encode(7).to_vec();
+    assert_eq!(refusal(&send_request(&link, &forged)), AuthError::Unproven);
+    // A signature of one handshake does not prove another.
+    let mut moved = certificate.request(1).encode(7).to_vec();
     let hash = moved.windows(32).position(|part| part == [1; 32]).unwrap();
     moved[hash] = 2;
-    assert_eq!(refusal(&told(&link, &moved)), AuthError::Unproven);
+    assert_eq!(refusal(&send_raw(&link, &moved)), AuthError::Unproven);
     for number in [0, 1, 2, u64::MAX] {
-        for ask in
-            [Ask::Consider { holder: number }, Ask::Account { holder: number, resource: String::new() }]
-        {
-            assert!(matches!(refusal(&asked(&link, &ask)), AuthError::Malformed(_)));
+        for request in [
+            GatewayRequest::CheckMapping { holder: number },
+            GatewayRequest::ResolveAccount { holder: number, resource: String::new() },
+        ] {
+            assert!(matches!(refusal(&send_request(&link, &request)), AuthError::Malformed(_)));
         }
     }
-    assert_eq!(served.duties.lines(), [""; 0]);
+    assert_eq!(server.operations.lines(), [""; 0]);
 }
 
 #[test]
-fn what_nobody_signs_in_a_handshake_ends_the_gateway() {
+fn data_that_no_handshake_signs_ends_the_gateway() {
     let certificate = Certificate::new();
-    let message = certificate.ask(1).encode(7).to_vec();
+    let message = certificate.request(1).encode(7).to_vec();
     let at = message.windows(CONTEXT.len()).position(|part| part == CONTEXT).unwrap();
     let mut of_server = message.clone();
     of_server[at + 9..at + 15].copy_from_slice(b"server");
@@ -183,80 +184,86 @@ fn what_nobody_signs_in_a_handshake_ends_the_gateway() {
     let too_many = [before, &11_u32.to_be_bytes(), &one.repeat(11)].concat();
     let too_long = [before, &1_u32.to_be_bytes(), &40_000_u32.to_be_bytes(), &[7; 40_000]].concat();
     for wrong in [of_server, other_padding, other_version, none, too_many, too_long] {
-        let (served, link) = Machine::new().serve();
+        let (server, link) = Machine::new().serve();
         link.send(&wrong, &[]).unwrap();
-        assert_eq!(served.end().unwrap_err().kind(), ErrorKind::InvalidData);
+        assert_eq!(server.end().unwrap_err().kind(), ErrorKind::InvalidData);
     }
 }
 
 #[test]
-fn a_proof_that_was_kept_is_of_no_use_to_the_next_gateway() {
+fn a_recorded_proof_is_refused_by_the_next_gateway() {
     let (machine, certificate) = (Machine::new(), Certificate::new());
     machine.map(&certificate);
-    let (served, link) = machine.serve();
-    let first = hold(&link, &certificate.ask(1));
-    let second = hold(&link, &certificate.ask(1));
-    assert!(matches!(account(&link, first), Tell::SignedIn(_)));
+    let (server, link) = machine.serve();
+    let first = verify_certificate(&link, &certificate.request(1));
+    let second = verify_certificate(&link, &certificate.request(1));
+    assert!(matches!(account(&link, first), BrokerMessage::SignedIn(_)));
     assert_eq!(refusal(&account(&link, second)), AuthError::Unproven);
-    link.send(&Ask::Forget { number: first }.encode(0), &[]).unwrap();
+    link.send(&GatewayRequest::Release { handle: first }.encode(0), &[]).unwrap();
     assert!(matches!(refusal(&account(&link, first)), AuthError::Malformed(_)));
     drop(link);
-    served.end().unwrap();
+    server.end().unwrap();
 
-    let (_served, link) = machine.serve();
+    let (_server, link) = machine.serve();
     assert!(
         matches!(refusal(&account(&link, first)), AuthError::Malformed(_)),
         "a holder of another gateway"
     );
-    let again = hold(&link, &certificate.ask(1));
-    assert_eq!(refusal(&asked(&link, &Ask::Consider { holder: again })), AuthError::Unproven);
+    let again = verify_certificate(&link, &certificate.request(1));
+    assert_eq!(
+        refusal(&send_request(&link, &GatewayRequest::CheckMapping { holder: again })),
+        AuthError::Unproven
+    );
     assert_eq!(refusal(&account(&link, again)), AuthError::Unproven);
-    let other = hold(&link, &certificate.ask(2));
-    assert!(matches!(account(&link, other), Tell::SignedIn(_)));
+    let other = verify_certificate(&link, &certificate.request(2));
+    assert!(matches!(account(&link, other), BrokerMessage::SignedIn(_)));
 }
 
 #[test]
-fn a_mapping_that_is_switched_off_and_a_certificate_that_has_expired_lead_nowhere() {
+fn a_disabled_mapping_and_an_expired_certificate_are_refused() {
     let machine = Machine::new();
     let (disabled, expired) =
         (Certificate::new(), Certificate::with(|params| params.not_after = date_time_ymd(2020, 1, 1)));
     machine.map(&disabled);
     machine.map(&expired);
-    let fields = MappingFields { standing: Some(Standing::Disabled), ..MappingFields::default() };
+    let fields = MappingFields { state: Some(EnabledState::Disabled), ..MappingFields::default() };
     machine.change(MappingChange::Put(disabled.keys(), fields));
-    let (served, link) = machine.serve();
+    let (server, link) = machine.serve();
     for certificate in [disabled, expired] {
-        let holder = hold(&link, &certificate.ask(1));
-        assert_eq!(refusal(&asked(&link, &Ask::Consider { holder })), AuthError::Unmapped);
+        let holder = verify_certificate(&link, &certificate.request(1));
+        assert_eq!(
+            refusal(&send_request(&link, &GatewayRequest::CheckMapping { holder })),
+            AuthError::Unmapped
+        );
         assert_eq!(refusal(&account(&link, holder)), AuthError::Unmapped);
     }
-    assert_eq!(served.duties.lines(), [""; 0]);
+    assert_eq!(server.operations.lines(), [""; 0]);
 }
 
 #[test]
-fn holders_that_are_never_forgotten_are_bounded() {
+fn the_number_of_certificate_holders_is_bounded() {
     let (machine, certificate) = (Machine::new(), Certificate::new());
-    let (_served, link) = machine.serve();
-    let ask = certificate.ask(1);
-    let held = (0..1_100).take_while(|_| matches!(asked(&link, &ask), Tell::Holder(_))).count();
+    let (_server, link) = machine.serve();
+    let request = certificate.request(1);
+    let held = (0..1_100)
+        .take_while(|_| matches!(send_request(&link, &request), BrokerMessage::CertificateHolder(_)))
+        .count();
     assert_eq!(held, 1_024);
-    assert!(matches!(asked(&link, &password("alice", "correct horse")), Tell::SignedIn(_)));
+    assert!(matches!(send_request(&link, &password("alice", "correct horse")), BrokerMessage::SignedIn(_)));
 }
 
 #[test]
-fn mappings_are_shown_and_changed_for_sessions_alone_and_passwords_are_never_shown() {
-    let (served, link) = Served::start();
+fn mappings_require_a_session_and_never_contain_passwords() {
+    let (server, link) = TestBroker::start();
     let keys = Certificate::new().keys();
-    let forged = sign_in(&Served::start().1, "alice", "correct horse").session;
-    let change = |session| {
-        let change = MappingChange::Delete(keys.clone());
-        Ask::ChangeMapping { session, change, from: HERE }
-    };
-    assert!(is_refused(&asked(&link, &Ask::Mappings(forged))));
-    assert!(is_refused(&asked(&link, &change(forged))));
+    let forged = sign_in(&TestBroker::start().1, "alice", "correct horse").session;
+    let change = MappingChange::Delete(keys.clone());
+    let forged_change = GatewayRequest::ChangeMapping { session: forged, change, source: HERE };
+    assert!(is_access_denied(&send_request(&link, &GatewayRequest::ListMappings(forged))));
+    assert!(is_access_denied(&send_request(&link, &forged_change)));
     let bob = sign_in(&link, "bob", "battery").session;
-    assert!(is_refused(&asked(&link, &Ask::Mappings(bob))));
-    assert_eq!(served.duties.lines(), [""; 0]);
+    assert!(is_access_denied(&send_request(&link, &GatewayRequest::ListMappings(bob))));
+    assert_eq!(server.operations.lines(), [""; 0]);
 
     let gateway = Gateway::connect(link, |_| {}).unwrap();
     let login =
@@ -265,6 +272,6 @@ fn mappings_are_shown_and_changed_for_sessions_alone_and_passwords_are_never_sho
     let session = gateway.session(&identity).unwrap();
     assert_eq!(gateway.mappings(&session).unwrap(), []);
     let refused = gateway.change_mapping(&session, MappingChange::Delete(keys.clone()), HERE);
-    assert_eq!(refused, Err(NotMapped::Change(MappingChangeError::Missing(keys.clone()))));
-    assert_eq!(served.duties.lines(), [format!("alice changes {keys}")]);
+    assert_eq!(refused, Err(MappingRequestError::Change(MappingChangeError::Missing(keys.clone()))));
+    assert_eq!(server.operations.lines(), [format!("alice changes {keys}")]);
 }

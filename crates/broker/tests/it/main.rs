@@ -1,10 +1,10 @@
-//! What a gateway gets from the broker, and what it does not get whatever it says.
+//! Tests of the protocol between gateway and broker, with honest and with compromised gateways.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod admission;
 mod certificates;
+mod compromised_gateway;
 mod corpus;
-mod lies;
 mod renewal;
 mod sign_in;
 
@@ -19,7 +19,10 @@ use std::time::{Duration, SystemTime};
 
 use quickconfig::{Answer, Outcome, Wish};
 use sddl::{DomainSid, Sid, Token};
-use telarch_broker::{Broker, CertificateWish, Denial, Denied, Duties, Link, NotMapped, Notice, Unchanged};
+use telarch_broker::{
+    Broker, CertificateRequest, DenialKind, Denied, Link, MappingRequestError, Notice, PrivilegedOperations,
+    SettingsError,
+};
 
 use auth::certificate_mapping::{Mapping, MappingChange, MappingChangeError};
 use auth::ntlm::{self, HostNames};
@@ -31,42 +34,43 @@ use auth::{
 pub(crate) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const MACHINE: DomainSid = DomainSid::new([1, 2, 3]);
 
-/// A broker that serves, and the other end of its link.
-pub(crate) struct Served {
-    pub(crate) duties: Arc<Notebook>,
+/// A running broker; the test has the other end of its link.
+pub(crate) struct TestBroker {
+    pub(crate) operations: Arc<RecordedOperations>,
     pub(crate) broker: Arc<Broker>,
-    serving: JoinHandle<io::Result<()>>,
+    thread: JoinHandle<io::Result<()>>,
 }
 
-impl Served {
+impl TestBroker {
     pub(crate) fn start() -> (Self, Link) {
-        Self::judged_by(Arc::<Accounts>::default())
+        Self::with_authenticator(Arc::<Accounts>::default())
     }
 
-    pub(crate) fn judged_by(authenticator: Arc<dyn Authenticator>) -> (Self, Link) {
+    pub(crate) fn with_authenticator(authenticator: Arc<dyn Authenticator>) -> (Self, Link) {
         let (ours, theirs) = Link::pair().unwrap();
-        let duties = Arc::<Notebook>::default();
-        let broker = Broker::new(ours, authenticator, Arc::clone(&duties) as Arc<dyn Duties>);
+        let operations = Arc::<RecordedOperations>::default();
+        let broker =
+            Broker::new(ours, authenticator, Arc::clone(&operations) as Arc<dyn PrivilegedOperations>);
         let serving = Arc::clone(&broker);
-        let serving = std::thread::spawn(move || serving.serve());
-        (Self { duties, broker, serving }, Link::given(theirs).unwrap())
+        let thread = std::thread::spawn(move || serving.serve());
+        (Self { operations, broker, thread }, Link::from_inherited(theirs).unwrap())
     }
 
-    /// How it ended.
+    /// Waits for the end of the link and returns the result of the broker.
     pub(crate) fn end(self) -> io::Result<()> {
-        self.serving.join().unwrap()
+        self.thread.join().unwrap()
     }
 }
 
-/// Two people: by password, and by NTLM.
+/// Two accounts, alice and bob, with passwords and NTLM.
 #[derive(Default)]
 pub(crate) struct Accounts {
-    /// Whether alice may not sign in any more, and is to be noticed at once.
+    /// Whether alice may no longer sign in.
     pub(crate) is_alice_disabled: AtomicBool,
 }
 
 impl Authenticator for Accounts {
-    fn knows(&self, scheme: Scheme) -> bool {
+    fn supports(&self, scheme: Scheme) -> bool {
         matches!(scheme, Scheme::Basic | Scheme::Negotiate | Scheme::CredSsp)
     }
 
@@ -80,7 +84,7 @@ impl Authenticator for Accounts {
 
     fn acceptor(&self, scheme: Scheme, peer: &Peer) -> Result<Box<dyn Acceptor>, AuthError> {
         if scheme == Scheme::CredSsp {
-            return Ok(Box::new(Legs(3)));
+            return Ok(Box::new(TokenExchange(3)));
         }
         let names = HostNames::of_host("node7.lab.example");
         let accounts = AccountList::parse("alice:correct horse\nbob:battery").unwrap().on_host(names.clone());
@@ -97,15 +101,15 @@ impl Authenticator for Accounts {
         if is_out { Err(AuthError::NotAllowed) } else { Ok(()) }
     }
 
-    fn stands_for(&self) -> Duration {
+    fn verdict_lifetime(&self) -> Duration {
         Duration::ZERO
     }
 }
 
-/// Asks for so many tokens more, and is not convinced by any.
-struct Legs(u8);
+/// Requests this number of further tokens, and refuses the last one.
+struct TokenExchange(u8);
 
-impl Acceptor for Legs {
+impl Acceptor for TokenExchange {
     fn step(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError> {
         self.0 = self.0.checked_sub(1).ok_or(AuthError::WrongPassword)?;
         Ok(Step::Continue(token.to_vec()))
@@ -121,11 +125,11 @@ pub(crate) fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_763_719_200)
 }
 
-/// Writes down what the broker was moved to do, and for whom.
+/// Records the privileged operations that the broker performs.
 #[derive(Default)]
-pub(crate) struct Notebook(pub(crate) Mutex<Vec<String>>);
+pub(crate) struct RecordedOperations(pub(crate) Mutex<Vec<String>>);
 
-impl Notebook {
+impl RecordedOperations {
     fn write(&self, line: String) {
         self.0.lock().unwrap().push(line);
     }
@@ -135,7 +139,7 @@ impl Notebook {
     }
 }
 
-impl Duties for Notebook {
+impl PrivilegedOperations for RecordedOperations {
     fn max_connections(&self) -> usize {
         640
     }
@@ -154,21 +158,27 @@ impl Duties for Notebook {
         Ok(UnixStream::pair().unwrap().0.into())
     }
 
-    fn change(&self, identity: &Identity, _: &Token, before: &str, after: &str) -> Result<(), Unchanged> {
+    fn change_settings(
+        &self,
+        identity: &Identity,
+        _: &Token,
+        before: &str,
+        after: &str,
+    ) -> Result<(), SettingsError> {
         match (identity.account().name.as_str(), before) {
             ("alice", "now") => {
                 self.write(format!("settings {after}"));
                 Ok(())
             }
-            ("alice", _) => Err(Unchanged::Outdated("now".to_owned())),
-            _ => Err(Unchanged::Denied(Denied::new(Denial::Access, "only alice may"))),
+            ("alice", _) => Err(SettingsError::Outdated("now".to_owned())),
+            _ => Err(SettingsError::Denied(Denied::new(DenialKind::Access, "only alice may do this"))),
         }
     }
 
-    fn mappings(&self, identity: &Identity, _: &Token) -> Result<Vec<Mapping>, NotMapped> {
+    fn mappings(&self, identity: &Identity, _: &Token) -> Result<Vec<Mapping>, MappingRequestError> {
         match identity.account().name.as_str() {
             "alice" => Ok(Vec::new()),
-            _ => Err(NotMapped::Denied(Denied::new(Denial::Access, "only alice may"))),
+            _ => Err(MappingRequestError::Denied(Denied::new(DenialKind::Access, "only alice may do this"))),
         }
     }
 
@@ -178,15 +188,19 @@ impl Duties for Notebook {
         _: &Token,
         change: MappingChange,
         _: IpAddr,
-    ) -> Result<(), NotMapped> {
+    ) -> Result<(), MappingRequestError> {
         self.write(format!("{} changes {}", identity.account(), change.keys()));
-        Err(NotMapped::Change(MappingChangeError::Missing(change.keys().clone())))
+        Err(MappingRequestError::Change(MappingChangeError::Missing(change.keys().clone())))
     }
 
-    fn certificate(&self, wish: &CertificateWish) -> Result<Secret, Denied> {
+    fn certificate(&self, wish: &CertificateRequest) -> Result<Secret, Denied> {
         match wish {
-            CertificateWish::Own(names) => Ok(Secret::new(format!("certificate of {}", names.join(" ")))),
-            CertificateWish::Named(name) => Err(Denied::new(Denial::Failed, format!("there is no {name}"))),
+            CertificateRequest::SelfSigned(names) => {
+                Ok(Secret::new(format!("certificate of {}", names.join(" "))))
+            }
+            CertificateRequest::ByThumbprint(name) => {
+                Err(Denied::new(DenialKind::Failed, format!("unknown certificate {name}")))
+            }
         }
     }
 
@@ -196,7 +210,7 @@ impl Duties for Notebook {
                 self.write(format!("{wish:?}"));
                 Ok(Answer::Done(Outcome::Already))
             }
-            _ => Err(Denied::new(Denial::Access, "only alice may")),
+            _ => Err(Denied::new(DenialKind::Access, "only alice may do this")),
         }
     }
 
@@ -208,7 +222,7 @@ impl Duties for Notebook {
         (sid == MACHINE.account(3_000)).then(|| "alice".to_owned())
     }
 
-    fn notice(&self, notice: Notice) {
+    fn on_notice(&self, notice: Notice) {
         self.write(format!("{notice:?}"));
     }
 }

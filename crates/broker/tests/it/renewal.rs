@@ -1,48 +1,57 @@
-//! Who has signed in and may not any more.
+//! Sessions of accounts that are disabled later.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use auth::basic::Login;
 use auth::{AuthError, Authenticator as _, Identity, Secret};
-use telarch_broker::{Ask, Gateway, Tell};
+use telarch_broker::{BrokerMessage, Gateway, GatewayRequest};
 
-use crate::lies::{asked, is_refused, sign_in};
-use crate::{Accounts, HERE, Served};
+use crate::compromised_gateway::{is_access_denied, send_request, sign_in};
+use crate::{Accounts, HERE, TestBroker};
 
 #[test]
-fn a_session_ends_with_the_account_whoever_asks_and_others_go_on() {
+fn the_sessions_of_a_disabled_account_end_and_others_continue() {
     let accounts = Arc::<Accounts>::default();
-    let (served, link) = Served::judged_by(Arc::clone(&accounts) as _);
+    let (server, link) = TestBroker::with_authenticator(Arc::clone(&accounts) as _);
     let [one, two] = [(); 2].map(|()| sign_in(&link, "alice", "correct horse").session);
     let bob = sign_in(&link, "bob", "battery").session;
-    assert!(matches!(asked(&link, &Ask::Host(one)), Tell::Host));
-    let Tell::SignedIn(renewed) = asked(&link, &Ask::Renew(one)) else { panic!("it is renewed") };
+    assert!(matches!(send_request(&link, &GatewayRequest::ConnectHost(one)), BrokerMessage::HostConnected));
+    let BrokerMessage::SignedIn(renewed) = send_request(&link, &GatewayRequest::RenewSession(one)) else {
+        panic!("renewal refused")
+    };
     assert!(renewed.session != one && renewed.account == "alice");
 
     accounts.is_alice_disabled.store(true, Ordering::Relaxed);
-    let refused = asked(&link, &Ask::Renew(one));
-    assert!(matches!(refused, Tell::Refused { error: AuthError::NotAllowed, .. }), "{refused:?}");
-    // A gateway that does not ask gets nothing for it either.
-    for ask in [
-        Ask::Host(two),
-        Ask::Change { session: renewed.session, before: "now".to_owned(), after: "new".to_owned() },
+    let refused = send_request(&link, &GatewayRequest::RenewSession(one));
+    assert!(
+        matches!(refused, BrokerMessage::SignInRefused { error: AuthError::NotAllowed, .. }),
+        "{refused:?}"
+    );
+    // A gateway that does not renew the session is refused, too.
+    for request in [
+        GatewayRequest::ConnectHost(two),
+        GatewayRequest::ChangeSettings {
+            session: renewed.session,
+            before: "now".to_owned(),
+            after: "new".to_owned(),
+        },
     ] {
-        assert!(is_refused(&asked(&link, &ask)));
+        assert!(is_access_denied(&send_request(&link, &request)));
     }
-    assert!(matches!(asked(&link, &Ask::Host(bob)), Tell::Host));
-    // What has ended does not come back with the account.
+    assert!(matches!(send_request(&link, &GatewayRequest::ConnectHost(bob)), BrokerMessage::HostConnected));
+    // Ended sessions stay ended when the account is enabled again.
     accounts.is_alice_disabled.store(false, Ordering::Relaxed);
     for session in [one, two, renewed.session] {
-        assert!(is_refused(&asked(&link, &Ask::Host(session))));
+        assert!(is_access_denied(&send_request(&link, &GatewayRequest::ConnectHost(session))));
     }
-    assert_eq!(served.duties.lines(), ["host of alice", "host of bob"]);
+    assert_eq!(server.operations.lines(), ["host of alice", "host of bob"]);
 }
 
 #[test]
-fn the_gateway_goes_on_with_a_new_session_for_every_connection_of_a_user() {
+fn every_connection_of_a_user_continues_with_the_renewed_session() {
     let accounts = Arc::<Accounts>::default();
-    let (served, link) = Served::judged_by(Arc::clone(&accounts) as _);
+    let (server, link) = TestBroker::with_authenticator(Arc::clone(&accounts) as _);
     let gateway = Gateway::connect(link, |_| {}).unwrap();
     let login = Login { user: "alice".to_owned(), password: Secret::new("correct horse".to_owned()) };
     let [one, two] = [(); 2].map(|()| {
@@ -56,9 +65,9 @@ fn the_gateway_goes_on_with_a_new_session_for_every_connection_of_a_user() {
         assert!(!Arc::ptr_eq(&renewed, session));
         gateway.host(&renewed).unwrap();
     }
-    // The session that a connection began with is still one.
+    // The first session of the connection is still valid.
     gateway.host(&two.1).unwrap();
     accounts.is_alice_disabled.store(true, Ordering::Relaxed);
     assert_eq!(gateway.admits(&one.0, HERE), Err(AuthError::NotAllowed));
-    assert_eq!(served.duties.lines().len(), 4);
+    assert_eq!(server.operations.lines().len(), 4);
 }

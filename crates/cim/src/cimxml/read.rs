@@ -1,4 +1,4 @@
-//! Reads what a service tells of a class.
+//! Parses classes from a service.
 
 use xml::Element;
 
@@ -7,22 +7,22 @@ use crate::{
     Qualifier, Qualifiers, Schema, Shape, Type, Value,
 };
 
-/// A class as a service tells it.
+/// Class received from a service.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ToldClass {
-    /// What it declares, and what it has from superclasses as far as that was told.
+pub struct ReceivedClass {
+    /// Declaration, with inherited properties and methods as far as they were sent.
     pub declaration: ClassDeclaration,
-    /// Its superclasses, the nearest first; only the nearest if nobody asked for the hierarchy.
+    /// Superclasses, the nearest first; only the nearest if the hierarchy was not requested.
     pub derivation: Vec<Name>,
 }
 
-/// Reads the element `CLASS` (DSP0201 5.2.3.3). What it says nothing about is as if it were not there.
+/// Parses the element `CLASS` (DSP0201 5.2.3.3); missing parts are empty.
 ///
 /// # Errors
-/// [`Error::Xml`] for an element that is no class, and those of names, types and values in it.
-pub fn read_class(element: Element<'_>) -> Result<ToldClass, Error> {
+/// [`Error::Xml`] for another element, and the errors of its names, types and values.
+pub fn read_class(element: Element<'_>) -> Result<ReceivedClass, Error> {
     if element.name() != "CLASS" {
-        return Err(wrong(element, "is not the CLASS of CIM-XML"));
+        return Err(xml_error(element, "is not the CLASS element of CIM-XML"));
     }
     let name = named(element)?;
     let superclass = attribute(element, "SUPERCLASS").map(|text| Name::parse(&text)).transpose()?;
@@ -49,20 +49,19 @@ pub fn read_class(element: Element<'_>) -> Result<ToldClass, Error> {
             _ => {}
         }
     }
-    Ok(ToldClass { declaration, derivation })
+    Ok(ReceivedClass { declaration, derivation })
 }
 
-impl ToldClass {
-    /// The schema of this class alone: what it has from a superclass is declared there.
+impl ReceivedClass {
+    /// Creates a schema with this class and its superclasses.
     ///
-    /// Which of its superclasses said what about that is not told; here the nearest says it all.
+    /// The response does not say which superclass declared an inherited property or method; the nearest one is assumed.
     ///
     /// # Errors
     /// As [`Schema::add`].
     pub fn schema(&self, namespace: Namespace) -> Result<Schema, Error> {
         let mut schema = Schema::bare(namespace);
-        let told = &self.declaration;
-        let is_above = |origin: &Name| self.derivation.contains(origin);
+        let received = &self.declaration;
         let mut above = None;
         for name in self.derivation.iter().rev() {
             let is_nearest = self.derivation.first() == Some(name);
@@ -73,14 +72,14 @@ impl ToldClass {
                 properties: Vec::new(),
                 methods: Vec::new(),
             };
-            for property in told.properties.iter().filter(|one| is_above(&one.origin)) {
+            for property in received.properties.iter().filter(|one| self.derivation.contains(&one.origin)) {
                 if is_nearest && property.propagated {
                     one.properties.push(property.clone());
                 } else if property.origin == *name {
                     one.properties.push(Property { qualifiers: Qualifiers::new(), ..property.clone() });
                 }
             }
-            for method in told.methods.iter().filter(|one| is_above(&one.origin)) {
+            for method in received.methods.iter().filter(|one| self.derivation.contains(&one.origin)) {
                 if is_nearest && method.propagated {
                     one.methods.push(method.clone());
                 } else if method.origin == *name {
@@ -89,33 +88,31 @@ impl ToldClass {
             }
             schema.add(&one)?;
         }
-        let mut own = ClassDeclaration { superclass: above, ..told.clone() };
-        own.properties.retain(|one| !one.propagated || !is_above(&one.origin));
-        own.methods.retain(|one| !one.propagated || !is_above(&one.origin));
+        let mut own = ClassDeclaration { superclass: above, ..received.clone() };
+        own.properties.retain(|one| !one.propagated || !self.derivation.contains(&one.origin));
+        own.methods.retain(|one| !one.propagated || !self.derivation.contains(&one.origin));
         schema.add(&own)?;
         Ok(schema)
     }
 }
 
 impl Schema {
-    /// The classes of a namespace as a service told them; those that contradict each other are left out.
+    /// Creates a schema from the classes of a service; classes that contradict each other are omitted.
     #[must_use]
-    pub fn told(namespace: Namespace, classes: Vec<ToldClass>) -> Self {
+    pub fn from_received(namespace: Namespace, classes: Vec<ReceivedClass>) -> Self {
         let mut schema = Self::bare(namespace);
         let mut left: Vec<ClassDeclaration> = classes.into_iter().map(|class| class.declaration).collect();
-        // A class comes behind its superclass, and no class is below more than so many.
+        // Superclasses are added first; the depth of the hierarchy limits the number of passes.
         for _ in 0..crate::Class::MAX_DEPTH {
-            let is_ready = |class: &ClassDeclaration, schema: &Self| {
-                class.superclass.as_ref().is_none_or(|above| schema.has(above))
-            };
-            let (ready, later): (Vec<_>, Vec<_>) =
-                left.into_iter().partition(|class| is_ready(class, &schema));
+            let (ready, later): (Vec<_>, Vec<_>) = left
+                .into_iter()
+                .partition(|class| class.superclass.as_ref().is_none_or(|above| schema.has(above)));
             left = later;
             if ready.is_empty() {
                 break;
             }
             for class in ready {
-                // What is left out is not there for those below it either.
+                // Subclasses of an omitted class are omitted, too.
                 let _ = schema.add(&class);
             }
         }
@@ -166,17 +163,14 @@ fn qualifiers(element: Element<'_>) -> Result<Qualifiers, Error> {
             kind.shape = Shape::Array;
         }
         let value = value(child, &kind)?;
-        let says = |attribute_name: &str, text: &str| {
-            attribute(child, attribute_name).is_some_and(|value| value.eq_ignore_ascii_case(text))
-        };
-        let subclass = if says("TOSUBCLASS", "false") {
+        let subclass = if has_attribute(child, "TOSUBCLASS", "false") {
             Propagation::Restricted
-        } else if says("OVERRIDABLE", "false") {
+        } else if has_attribute(child, "OVERRIDABLE", "false") {
             Propagation::Fixed
         } else {
             Propagation::Overridable
         };
-        let translatable = says("TRANSLATABLE", "true");
+        let translatable = has_attribute(child, "TRANSLATABLE", "true");
         let flavors = Flavors { subclass, to_instance: false, translatable };
         all.set(Qualifier { name, value, flavors, propagated: propagated(child) });
         if all.len() > Qualifiers::MAX {
@@ -186,26 +180,25 @@ fn qualifiers(element: Element<'_>) -> Result<Qualifiers, Error> {
     Ok(all)
 }
 
-/// The type that an element and its attributes tell; of an embedded instance a qualifier does.
+/// Returns the type in an element's attributes; that of an embedded instance is in a qualifier.
 fn kind(element: Element<'_>, qualifiers: &Qualifiers) -> Result<Type, Error> {
     let name = element.name();
-    let of = |class: Option<&str>| class.map(Name::parse).transpose();
     let text = attribute(element, "TYPE");
     let element_type = match text.as_deref() {
         None => {
             let class = attribute(element, "REFERENCECLASS");
             if class.is_none() && !name.contains(".REF") {
-                return Err(wrong(element, "has no TYPE"));
+                return Err(xml_error(element, "has no TYPE"));
             }
-            CimType::Reference(of(class.as_deref())?)
+            CimType::Reference(class.as_deref().map(Name::parse).transpose()?)
         }
         Some(text) if text.eq_ignore_ascii_case("reference") => CimType::Reference(None),
         Some(text) if text.eq_ignore_ascii_case("string") => match qualifiers.text("EmbeddedInstance") {
-            Some(class) => CimType::Object(of(Some(class))?),
+            Some(class) => CimType::Object(Some(Name::parse(class)?)),
             None if qualifiers.says("EmbeddedObject") => CimType::Object(None),
             None => CimType::String,
         },
-        Some(text) => CimType::from_keyword(text).ok_or_else(|| wrong(element, "has an unknown TYPE"))?,
+        Some(text) => CimType::from_keyword(text).ok_or_else(|| xml_error(element, "has an unknown TYPE"))?,
     };
     let size = attribute(element, "ARRAYSIZE").and_then(|size| size.parse().ok());
     let shape = match (name.ends_with("ARRAY"), size) {
@@ -216,26 +209,33 @@ fn kind(element: Element<'_>, qualifiers: &Qualifiers) -> Result<Type, Error> {
     Ok(Type { element: element_type, shape })
 }
 
-/// The value an element has in it.
+/// Parses the value of an element.
 fn value(element: Element<'_>, kind: &Type) -> Result<Value, Error> {
-    let parse = |element: Element<'_>| match &kind.element {
-        // Their values are not told here.
-        CimType::Object(_) | CimType::Reference(_) => Ok(Value::Null),
-        of => of.parse(&element.text()),
-    };
-    let find = |name: &str| element.children().find(|child| child.name() == name);
-    if let Some(array) = find("VALUE.ARRAY") {
+    if let Some(array) = element.children().find(|child| child.name() == "VALUE.ARRAY") {
         let values = array.children().map(|child| match child.name() {
             "VALUE.NULL" => Ok(Value::Null),
-            _ => parse(child),
+            _ => scalar(child, &kind.element),
         });
         return Ok(Value::Array(values.collect::<Result<_, _>>()?));
     }
-    find("VALUE").map_or(Ok(Value::Null), parse)
+    let single = element.children().find(|child| child.name() == "VALUE");
+    single.map_or(Ok(Value::Null), |single| scalar(single, &kind.element))
+}
+
+fn scalar(element: Element<'_>, kind: &CimType) -> Result<Value, Error> {
+    match kind {
+        // Default values of these types are not supported.
+        CimType::Object(_) | CimType::Reference(_) => Ok(Value::Null),
+        kind => kind.parse(&element.text()),
+    }
+}
+
+fn has_attribute(element: Element<'_>, name: &str, text: &str) -> bool {
+    attribute(element, name).is_some_and(|value| value.eq_ignore_ascii_case(text))
 }
 
 fn named(element: Element<'_>) -> Result<Name, Error> {
-    Name::parse(&attribute(element, "NAME").ok_or_else(|| wrong(element, "has no NAME"))?)
+    Name::parse(&attribute(element, "NAME").ok_or_else(|| xml_error(element, "has no NAME"))?)
 }
 
 fn origin(element: Element<'_>, class: &Name) -> Result<Name, Error> {
@@ -256,6 +256,6 @@ fn attribute(element: Element<'_>, name: &str) -> Option<String> {
     element.attribute("", name).map(std::borrow::Cow::into_owned)
 }
 
-fn wrong(element: Element<'_>, problem: &str) -> Error {
+fn xml_error(element: Element<'_>, problem: &str) -> Error {
     Error::Xml { element: element.name().to_owned(), problem: problem.to_owned() }
 }

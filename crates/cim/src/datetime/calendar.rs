@@ -1,30 +1,30 @@
-//! Days of the Gregorian calendar, also before it was used.
+//! Proleptic Gregorian calendar.
 
-/// Microseconds.
+/// Durations in microseconds.
 pub(super) const SECOND: i64 = 1_000_000;
 pub(super) const MINUTE: i64 = 60 * SECOND;
 pub(super) const HOUR: i64 = 60 * MINUTE;
 pub(super) const DAY: i64 = 24 * HOUR;
 
-/// A date.
+/// Date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Civil {
     pub(super) year: i64,
-    /// From one.
+    /// 1 to 12.
     pub(super) month: u32,
-    /// From one.
+    /// 1 to 31.
     pub(super) day: u32,
 }
 
-/// Days of a cycle of 400 years, after which the calendar repeats itself.
+/// Number of days in 400 years, after which the calendar repeats.
 const CYCLE: i64 = 146_097;
-/// Days from the first of March of the year 0 to the beginning of 1970.
+/// Number of days from 0000-03-01 to 1970-01-01.
 const EPOCH: i64 = 719_468;
 
 impl Civil {
-    /// Days since the beginning of 1970; `None` for a date that is none.
+    /// Returns the number of days since 1970-01-01; `None` for an invalid date.
     pub(super) fn days(self) -> Option<i64> {
-        // Years begin in March here, so that the leap day is their last.
+        // Years begin in March here, so that the leap day is the last day of a year.
         let year = if self.month > 2 { self.year } else { self.year - 1 };
         let month = i64::from((self.month + 9) % 12);
         let in_cycle = year.rem_euclid(400);
@@ -34,7 +34,7 @@ impl Civil {
         (Self::from_days(days) == self).then_some(days)
     }
 
-    /// The date so many days after the beginning of 1970.
+    /// Returns the date that is `days` after 1970-01-01.
     pub(super) fn from_days(days: i64) -> Self {
         let since_march = days + EPOCH;
         let day_of_cycle = since_march.rem_euclid(CYCLE);
@@ -44,9 +44,9 @@ impl Civil {
         let month = (5 * day_of_year + 2) / 153;
         let day = day_of_year - (153 * month + 2) / 5 + 1;
         let year = since_march.div_euclid(CYCLE) * 400 + in_cycle;
-        let small = |number: i64| u32::try_from(number).unwrap_or_default();
         let (month, year) = if month < 10 { (month + 3, year) } else { (month - 9, year + 1) };
-        Self { year, month: small(month), day: small(day) }
+        let [month, day] = [month, day].map(|number| u32::try_from(number).unwrap_or_default());
+        Self { year, month, day }
     }
 }
 
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_day_of_two_cycles_has_one_date_and_dates_follow_each_other() {
+    fn every_day_of_two_cycles_has_a_unique_and_consecutive_date() {
         let mut before = Civil::from_days(-EPOCH - CYCLE);
         for days in -EPOCH - CYCLE..CYCLE {
             let civil = Civil::from_days(days);
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn days_that_are_none_are_refused() {
+    fn invalid_dates_are_rejected() {
         for (year, month, day) in [(2013, 2, 29), (1900, 2, 29), (2000, 2, 30), (2013, 4, 31), (2013, 1, 0)] {
             assert_eq!(Civil { year, month, day }.days(), None);
         }

@@ -1,4 +1,4 @@
-//! Points in time as people, XML Schema and other clients write them.
+//! Timestamps and intervals as written by people, XML Schema and other clients.
 
 use super::calendar::{Civil, DAY};
 use super::{DateTime, Interval, Timestamp, clock, number};
@@ -17,7 +17,7 @@ pub(super) fn read(text: &str, offset: i16) -> Option<DateTime> {
     Timestamp::from_civil(civil, clock, offset).map(DateTime::Timestamp)
 }
 
-/// `2013-04-15`
+/// Parses `2013-04-15`.
 fn year_first(date: &str) -> Option<Civil> {
     let mut parts = date.split('-');
     let civil = Civil {
@@ -28,7 +28,7 @@ fn year_first(date: &str) -> Option<Civil> {
     parts.next().is_none().then_some(civil)
 }
 
-/// `4/15/2013`
+/// Parses `4/15/2013`.
 fn month_first(date: &str) -> Option<Civil> {
     let mut parts = date.split('/');
     let (month, day) = (short(parts.next()?)?, short(parts.next()?)?);
@@ -36,7 +36,7 @@ fn month_first(date: &str) -> Option<Civil> {
     parts.next().is_none().then_some(Civil { year, month, day })
 }
 
-/// `Z`, `+08:00` or nothing at the end of a time.
+/// Splits `Z` or `+08:00` off the end of a time; the default is the local offset.
 fn zone(time: &str, local: i16) -> Option<(&str, i16)> {
     if let Some(time) = time.strip_suffix(['Z', 'z']) {
         return Some((time, 0));
@@ -49,7 +49,7 @@ fn zone(time: &str, local: i16) -> Option<(&str, i16)> {
     Some((time.get(..at)?.trim_end(), offset))
 }
 
-/// `16:28`, `16:28:43`, `16:28:43.488171` or `16:28:43:488`, in microseconds since midnight.
+/// Parses `16:28`, `16:28:43`, `16:28:43.488171` or `16:28:43:488`; returns microseconds since midnight.
 fn time_of_day(time: &str) -> Option<i64> {
     let mut parts = time.splitn(3, ':');
     let hour = short(parts.next()?).filter(|hour| *hour < 24)?;
@@ -60,12 +60,12 @@ fn time_of_day(time: &str) -> Option<i64> {
     Some(clock([hour, minute, second], micros(fraction)?))
 }
 
-/// A number of one or two digits.
+/// Parses a number of one or two digits.
 fn short(text: &str) -> Option<u32> {
     if text.len() <= 2 { number(text) } else { None }
 }
 
-/// The digits behind the point of seconds; what is below a microsecond is cut off.
+/// Parses the digits of a fraction; digits beyond microseconds are dropped.
 fn micros(digits: &str) -> Option<u32> {
     number(digits.get(..6).unwrap_or(digits))?;
     if !digits.bytes().all(|octet| octet.is_ascii_digit()) {
@@ -74,34 +74,36 @@ fn micros(digits: &str) -> Option<u32> {
     number(&format!("{:0<6}", digits.get(..6).unwrap_or(digits)))
 }
 
-/// `0DT0H1M40.5S` of an `xs:duration` without years and months, whose length depends on when they are.
+/// Parses `0DT0H1M40.5S` of an `xs:duration`; years and months are rejected because their length varies.
 fn duration(text: &str) -> Option<Interval> {
     let (date, time) = text.split_once(['T', 't']).unwrap_or((text, ""));
     let mut total: u64 = 0;
-    let mut add = |amount: &str, unit: u64| {
-        let amount =
-            amount.parse::<u64>().ok().filter(|_| amount.bytes().all(|octet| octet.is_ascii_digit()))?;
-        total = total.checked_add(amount.checked_mul(unit)?)?;
-        Some(())
-    };
     let day = DAY.unsigned_abs();
     if !date.is_empty() {
-        add(date.strip_suffix(['D', 'd'])?, day)?;
+        total = add(total, date.strip_suffix(['D', 'd'])?, day)?;
     }
     let mut rest = time;
     for (letters, unit) in [(['H', 'h'], day / 24), (['M', 'm'], day / 1_440)] {
         if let Some((amount, after)) = rest.split_once(letters) {
-            add(amount, unit)?;
+            total = add(total, amount, unit)?;
             rest = after;
         }
     }
     if !rest.is_empty() {
         let seconds = rest.strip_suffix(['S', 's'])?;
         let (seconds, fraction) = seconds.split_once('.').unwrap_or((seconds, "0"));
-        add(seconds, 1_000_000)?;
+        total = add(total, seconds, 1_000_000)?;
         total = total.checked_add(micros(fraction)?.into())?;
     }
     if date.is_empty() && time.is_empty() { None } else { Interval::from_micros(total) }
+}
+
+/// Adds `amount` units to the total; returns `None` on overflow and for other characters than digits.
+fn add(total: u64, amount: &str, unit: u64) -> Option<u64> {
+    if !amount.bytes().all(|octet| octet.is_ascii_digit()) {
+        return None;
+    }
+    total.checked_add(amount.parse::<u64>().ok()?.checked_mul(unit)?)
 }
 
 #[cfg(test)]
@@ -109,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn points_in_time_are_read_as_people_write_them() {
+    fn timestamps_are_parsed_in_all_forms() {
         for (text, cim) in [
             ("2013-04-15T16:28:43Z", "20130415162843.000000+000"),
             ("2013-04-15T16:28:43.5+02:00", "20130415162843.500000+120"),
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_point_in_time_is_refused() {
+    fn invalid_timestamps_are_rejected() {
         for text in [
             "",
             "T",

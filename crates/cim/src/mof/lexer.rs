@@ -1,13 +1,13 @@
-//! Words of MOF.
+//! Tokens of MOF.
 
 use crate::Error;
 use crate::name::excerpt;
 
-/// A word with the place it begins at.
+/// A token with its position.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Token {
     pub(super) kind: Kind,
-    /// Octets before it.
+    /// Number of bytes before the token.
     pub(super) at: usize,
 }
 
@@ -23,24 +23,24 @@ pub(super) enum Kind {
     Character(u16),
     Integer(i128),
     Real(f64),
-    /// One of `{ } [ ] ( ) , ; : =`
+    /// A sign: `{ } [ ] ( ) , ; : =`
     Sign(char),
     End,
 }
 
 impl Kind {
-    /// For errors.
+    /// Describes the token for error messages.
     pub(super) fn describe(&self) -> String {
         match self {
             Self::Word(word) => format!("{:?}", excerpt(word)),
             Self::Alias(name) => format!("${}", excerpt(name)),
             Self::Pragma => "#pragma".to_owned(),
-            Self::Text(_) => "a text".to_owned(),
+            Self::Text(_) => "a string".to_owned(),
             Self::Character(_) => "a character".to_owned(),
             Self::Integer(number) => number.to_string(),
             Self::Real(number) => number.to_string(),
             Self::Sign(sign) => format!("'{sign}'"),
-            Self::End => "the end".to_owned(),
+            Self::End => "the end of the text".to_owned(),
         }
     }
 }
@@ -55,7 +55,7 @@ impl<'t> Lexer<'t> {
         Self { text, at: 0 }
     }
 
-    /// The next word.
+    /// Returns the next token.
     pub(super) fn next(&mut self) -> Result<Token, Error> {
         self.skip_blank()?;
         let at = self.at;
@@ -74,16 +74,16 @@ impl<'t> Lexer<'t> {
             }
             Some('0'..='9' | '+' | '-' | '.') => self.number()?,
             Some(first) if first.is_ascii_alphabetic() || first == '_' => Kind::Word(self.word().to_owned()),
-            Some(other) => return Err(self.wrong(at, format!("{other:?} has no meaning here"))),
+            Some(other) => return Err(self.error_at(at, format!("unexpected character {other:?}"))),
         };
         if matches!(&kind, Kind::Alias(name) if name.is_empty()) {
-            return Err(self.wrong(at, "'$' without a name".to_owned()));
+            return Err(self.error_at(at, "'$' without a name".to_owned()));
         }
         Ok(Token { kind, at })
     }
 
-    /// An error at a place.
-    pub(super) fn wrong(&self, at: usize, problem: String) -> Error {
+    /// Creates an error at a position.
+    pub(super) fn error_at(&self, at: usize, problem: String) -> Error {
         let before = self.text.get(..at).unwrap_or(self.text);
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
@@ -100,7 +100,7 @@ impl<'t> Lexer<'t> {
                 self.at += blank.find('\n').unwrap_or(blank.len());
             } else if blank.starts_with("/*") {
                 let Some(end) = blank.find("*/") else {
-                    return Err(self.wrong(self.at, "a comment does not end".to_owned()));
+                    return Err(self.error_at(self.at, "unterminated comment".to_owned()));
                 };
                 self.at += end + 2;
             } else {
@@ -110,8 +110,7 @@ impl<'t> Lexer<'t> {
     }
 
     fn word(&mut self) -> &'t str {
-        let fits = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'_';
-        let length = self.rest().bytes().take_while(fits).count();
+        let length = self.rest().bytes().take_while(is_word_byte).count();
         let word = self.rest().get(..length).unwrap_or_default();
         self.at += length;
         word
@@ -123,7 +122,7 @@ impl<'t> Lexer<'t> {
         if self.word().eq_ignore_ascii_case("pragma") {
             Ok(Kind::Pragma)
         } else {
-            Err(self.wrong(at, "'#' is followed by something else than pragma".to_owned()))
+            Err(self.error_at(at, "expected pragma after '#'".to_owned()))
         }
     }
 
@@ -141,7 +140,7 @@ impl<'t> Lexer<'t> {
                     self.at += 1;
                     return Ok(value);
                 }
-                _ => return Err(self.wrong(from, "a text does not end on its line".to_owned())),
+                _ => return Err(self.error_at(from, "unterminated string".to_owned())),
             }
         }
     }
@@ -163,20 +162,20 @@ impl<'t> Lexer<'t> {
                 let hexadecimal = self.rest().get(..digits).unwrap_or_default();
                 let unit = u32::from_str_radix(hexadecimal, 16).ok();
                 self.at += digits;
-                let wrong = || self.wrong(at, "\\x is not followed by the number of a character".to_owned());
-                unit.and_then(char::from_u32).ok_or_else(wrong)?
+                let character = unit.and_then(char::from_u32);
+                character.ok_or_else(|| {
+                    self.error_at(at, "\\x must be followed by the code of a character".to_owned())
+                })?
             }
-            _ => return Err(self.wrong(at, "'\\' is followed by what it has no meaning with".to_owned())),
+            _ => return Err(self.error_at(at, "unknown escape sequence".to_owned())),
         })
     }
 
     fn character(&mut self) -> Result<Kind, Error> {
         let at = self.at;
-        // Half of a pair is a unit, but no text.
-        let unit =
-            |escaped: &str| u16::from_str_radix(escaped, 16).ok().filter(|_| !escaped.starts_with('+'));
+        // A surrogate is one UTF-16 code unit but not a valid string.
         let escaped = self.rest().strip_prefix("'\\x").and_then(|rest| rest.split_once('\''));
-        if let Some((digits, unit)) = escaped.and_then(|(digits, _)| Some((digits, unit(digits)?))) {
+        if let Some((digits, unit)) = escaped.and_then(|(digits, _)| Some((digits, hexadecimal(digits)?))) {
             self.at += digits.len() + 4;
             return Ok(Kind::Character(unit));
         }
@@ -184,27 +183,26 @@ impl<'t> Lexer<'t> {
         let mut units = text.encode_utf16();
         match (units.next(), units.next()) {
             (Some(unit), None) => Ok(Kind::Character(unit)),
-            _ => Err(self.wrong(at, "not one character of UTF-16".to_owned())),
+            _ => Err(self.error_at(at, "a character must be one UTF-16 code unit".to_owned())),
         }
     }
 
-    /// Decimal, `0x1F`, `017`, `101b`, or a real number.
+    /// Reads a number: decimal, `0x1F`, `017`, `101b`, or real.
     fn number(&mut self) -> Result<Kind, Error> {
         let at = self.at;
-        let fits = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'-' | b'.');
         let mut length = 0;
         let mut before = b'e';
-        for octet in self.rest().bytes().take_while(fits) {
-            // A sign stands at the beginning or behind the letter of an exponent.
-            if matches!(octet, b'+' | b'-') && !before.eq_ignore_ascii_case(&b'e') {
+        for byte in self.rest().bytes().take_while(is_number_byte) {
+            // A sign is valid at the beginning and after the letter of an exponent.
+            if matches!(byte, b'+' | b'-') && !before.eq_ignore_ascii_case(&b'e') {
                 break;
             }
-            before = octet;
+            before = byte;
             length += 1;
         }
         let text = self.rest().get(..length).unwrap_or_default();
         self.at += length;
-        number(text).ok_or_else(|| self.wrong(at, format!("{:?} is not a number", excerpt(text))))
+        number(text).ok_or_else(|| self.error_at(at, format!("invalid number {:?}", excerpt(text))))
     }
 
     fn rest(&self) -> &'t str {
@@ -216,25 +214,38 @@ impl<'t> Lexer<'t> {
     }
 }
 
+fn is_word_byte(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || *byte == b'_'
+}
+
+fn is_number_byte(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
+}
+
+fn hexadecimal(digits: &str) -> Option<u16> {
+    u16::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'))
+}
+
+fn integer(digits: &str, base: u32) -> Option<i128> {
+    let is_valid = digits.chars().all(|digit| digit.is_digit(base)) && (1..=64).contains(&digits.len());
+    is_valid.then(|| i128::from_str_radix(digits, base).ok())?
+}
+
 fn number(text: &str) -> Option<Kind> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
-    let based = |digits: &str, base: u32| {
-        let fits = digits.chars().all(|digit| digit.is_digit(base)) && (1..=64).contains(&digits.len());
-        fits.then(|| i128::from_str_radix(digits, base).ok())?
-    };
     let magnitude = if let Some(digits) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
-        based(digits, 16)
+        integer(digits, 16)
     } else if let Some(digits) = digits.strip_suffix(['b', 'B']) {
-        based(digits, 2)
+        integer(digits, 2)
     } else if let Some(digits) =
         digits.strip_prefix('0').filter(|rest| !rest.is_empty() && !rest.contains(['.', 'e', 'E']))
     {
-        based(digits, 8)
-    } else if digits.bytes().all(|octet| octet.is_ascii_digit()) {
-        based(digits, 10)
+        integer(digits, 8)
+    } else if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        integer(digits, 10)
     } else {
         let real =
             crate::value::real(digits).filter(|real| real.is_finite() && digits.contains(['.', 'e', 'E']))?;
@@ -260,21 +271,13 @@ mod tests {
 
     #[test]
     fn numbers_are_read_in_every_base() {
-        let integers = |text: &str| {
-            all(text).map(|kinds| {
-                kinds
-                    .into_iter()
-                    .map(|kind| if let Kind::Integer(number) = kind { Some(number) } else { None })
-                    .collect::<Vec<_>>()
-            })
-        };
         assert_eq!(
-            integers("0 7 -12 +5 0x1F 017 101b -0xFF"),
-            Ok([0, 7, -12, 5, 31, 15, 5, -255].map(Some).into())
+            all("0 7 -12 +5 0x1F 017 101b -0xFF"),
+            Ok([0, 7, -12, 5, 31, 15, 5, -255].map(Kind::Integer).into())
         );
         assert_eq!(all("1.5 -2.0e3 .5"), Ok([1.5, -2_000.0, 0.5].map(Kind::Real).into()));
         for wrong in ["1a", "0x", "09", "102b", "1e", "--1", ".", "+", "1.2.3", &"9".repeat(65)] {
-            assert!(all(wrong).is_err(), "{wrong} was taken");
+            assert!(all(wrong).is_err(), "{wrong} was accepted");
         }
     }
 
@@ -282,11 +285,11 @@ mod tests {
     fn comments_and_white_space_separate_words() {
         let words = [Kind::Word("a".to_owned()), Kind::Word("b".to_owned())];
         assert_eq!(all("\u{feff}a//x\n/* y\n */b // z"), Ok(words.into()));
-        assert_eq!(all("a\n  /* b"), Err("line 2, column 3: a comment does not end".to_owned()));
+        assert_eq!(all("a\n  /* b"), Err("line 2, column 3: unterminated comment".to_owned()));
     }
 
     #[test]
-    fn texts_are_unescaped() {
+    fn strings_are_unescaped() {
         assert_eq!(all(r#""a\"\\\t\x41""#), Ok(vec![Kind::Text("a\"\\\tA".to_owned())]));
         assert_eq!(all(r"'\n' '\x2028'"), Ok(vec![Kind::Character(10), Kind::Character(0x2028)]));
         for wrong in [
@@ -302,7 +305,7 @@ mod tests {
             "#include",
             "é",
         ] {
-            assert!(all(wrong).is_err(), "{wrong} was taken");
+            assert!(all(wrong).is_err(), "{wrong} was accepted");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Values as they are written.
+//! Values as written in a text.
 
 use crate::name::excerpt;
 use crate::{CimType, DateTime, Error, Instance, ObjectPath, Schema, Shape, Type, Value};
@@ -18,9 +18,9 @@ pub enum Literal {
     Real(f64),
     /// `'c'`
     Character(u16),
-    /// A text, a time or the path of a reference.
+    /// A string, a time or the path of a reference.
     Text(String),
-    /// The instance of an alias.
+    /// A reference to the instance of an alias.
     Alias(String),
     /// An embedded instance.
     Instance(Box<InstanceDeclaration>),
@@ -29,14 +29,14 @@ pub enum Literal {
 }
 
 impl Literal {
-    /// How a value is written.
+    /// Creates the literal of a value.
     #[must_use]
     pub fn of(value: &Value) -> Self {
         match value {
             Value::Null => Self::Null,
             Value::Boolean(value) => Self::Boolean(*value),
             Value::Real32(number) => {
-                // Through the text, so that 0.1 does not become 0.10000000149011612.
+                // Through the text, to keep 0.1 from becoming 0.10000000149011612.
                 let mut text = String::new();
                 Value::Real32(*number).write_text(&mut text);
                 Self::Real(text.parse().unwrap_or(f64::from(*number)))
@@ -52,10 +52,10 @@ impl Literal {
         }
     }
 
-    /// The value of a type that names nothing else in the text.
+    /// Converts the literal to a value of a type. Aliases and instances are not accepted.
     ///
     /// # Errors
-    /// [`Error::Type`], [`Error::Lexical`] and [`Error::OutOfRange`] for another; always for aliases and instances.
+    /// [`Error::Type`], [`Error::Lexical`] and [`Error::OutOfRange`] if the literal is not of the type.
     pub fn typed(&self, kind: &Type) -> Result<Value, Error> {
         self.with(kind, &|element, literal| match literal {
             Self::Alias(_) | Self::Instance(_) => Err(mismatch(element, literal)),
@@ -71,8 +71,8 @@ impl Literal {
     ) -> Result<Value, Error> {
         self.with(kind, &|element, literal| match (element, literal) {
             (CimType::Reference(_) | CimType::Object(_), Self::Alias(name)) => {
-                let unknown = || Error::NoClass { name: format!("or instance ${name}") };
-                let instance = aliased(name).ok_or_else(unknown)?;
+                let instance =
+                    aliased(name).ok_or_else(|| Error::NoClass { name: format!("or instance ${name}") })?;
                 match element {
                     CimType::Object(_) => Ok(Value::Object(Box::new(instance))),
                     _ => Ok(Value::Reference(Box::new(instance.path()?))),
@@ -93,19 +93,22 @@ impl Literal {
         let value = match (self, kind.shape) {
             (Self::Null, _) => Value::Null,
             (Self::Array(literals), Shape::Array | Shape::FixedArray(_)) => {
-                let element = |literal: &Self| match literal {
-                    Self::Null => Ok(Value::Null),
-                    literal => single(&kind.element, literal),
-                };
-                Value::Array(literals.iter().map(element).collect::<Result<_, _>>()?)
+                let mut values = Vec::with_capacity(literals.len());
+                for literal in literals {
+                    values.push(match literal {
+                        Self::Null => Value::Null,
+                        literal => single(&kind.element, literal)?,
+                    });
+                }
+                Value::Array(values.into())
             }
-            // WMI also takes a single value for an array of one.
+            // WMI also accepts a single value for an array of one element.
             (literal, Shape::Array | Shape::FixedArray(_)) => {
                 Value::Array([single(&kind.element, literal)?].into())
             }
             (literal, Shape::Scalar) => single(&kind.element, literal)?,
         };
-        kind.admit("the value", &value)?;
+        kind.require("the value", &value)?;
         Ok(value)
     }
 

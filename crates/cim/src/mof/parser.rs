@@ -1,4 +1,4 @@
-//! Productions of MOF.
+//! Grammar of MOF.
 
 use super::lexer::{Kind, Lexer, Token};
 use super::{InstanceDeclaration, Item, Literal, Located, MAX_DEPTH, MAX_TEXT, QualifierDeclaration};
@@ -9,13 +9,13 @@ use crate::{
 
 pub(super) fn parse(text: &str) -> Result<Vec<Located>, Error> {
     if text.len() > MAX_TEXT {
-        return Err(Error::TooMuch { what: "octets of MOF", limit: MAX_TEXT });
+        return Err(Error::TooMuch { what: "bytes of MOF", limit: MAX_TEXT });
     }
     let mut lexer = Lexer::new(text);
     let next = lexer.next()?;
     let mut parser = Parser { lexer, next };
     let mut items = Vec::new();
-    // Places rise, so that counting lines goes on where it stopped.
+    // Positions increase, so line counting continues from the previous item.
     let (mut counted, mut line, mut start) = (0, 1, 0);
     while parser.next.kind != Kind::End {
         let at = parser.next.at;
@@ -78,7 +78,7 @@ impl Parser<'_> {
         let at = self.next.at;
         let word = self.word("the type of a qualifier")?;
         let Some(element) = CimType::from_keyword(&word) else {
-            return Err(self.lexer.wrong(at, format!("{word:?} is not a type of qualifiers")));
+            return Err(self.lexer.error_at(at, format!("{word:?} is not a qualifier type")));
         };
         let kind = Type { element, shape: self.shape()? };
         let default = if self.eat('=')? { self.value(&kind)? } else { Value::Null };
@@ -96,7 +96,7 @@ impl Parser<'_> {
                 } else if part.eq_ignore_ascii_case("flavor") {
                     self.flavor(&mut declaration.flavors, &word, word_at)?;
                 } else {
-                    return Err(self.lexer.wrong(at, "expected Scope or Flavor".to_owned()));
+                    return Err(self.lexer.error_at(at, "expected Scope or Flavor".to_owned()));
                 }
                 if !self.eat(',')? {
                     break;
@@ -110,7 +110,7 @@ impl Parser<'_> {
 
     fn class(&mut self, qualifiers: Qualifiers) -> Result<ClassDeclaration, Error> {
         let name = self.name("the name of a class")?;
-        // Nothing can be said of a class by its alias that could not be said by its name.
+        // The alias of a class is not stored: references use the name of the class.
         if self.eat_word("as")? {
             self.alias()?;
         }
@@ -177,16 +177,16 @@ impl Parser<'_> {
         }
     }
 
-    /// `uint32 Name`, `X ref Name` or `X Name`; no type for `void`, which only methods have.
-    fn typed_name(&mut self, void_is_allowed: bool) -> Result<(Option<CimType>, Name), Error> {
+    /// Reads `uint32 Name`, `X ref Name` or `X Name`, or `void Name` for a method, without a type.
+    fn typed_name(&mut self, allow_void: bool) -> Result<(Option<CimType>, Name), Error> {
         let at = self.next.at;
         let word = self.word("a type")?;
-        let element = if void_is_allowed && word.eq_ignore_ascii_case("void") {
+        let element = if allow_void && word.eq_ignore_ascii_case("void") {
             None
         } else if let Some(element) = CimType::from_keyword(&word) {
             Some(element)
         } else {
-            let class = Name::parse(&word).map_err(|error| self.lexer.wrong(at, error.to_string()))?;
+            let class = Name::parse(&word).map_err(|error| self.lexer.error_at(at, error.to_string()))?;
             let class = (class != *"object").then_some(class);
             Some(if self.eat_word("ref")? { CimType::Reference(class) } else { CimType::Object(class) })
         };
@@ -203,7 +203,7 @@ impl Parser<'_> {
                 self.advance()?;
                 let size = u32::try_from(size).ok().filter(|size| *size > 0);
                 Shape::FixedArray(
-                    size.ok_or_else(|| self.lexer.wrong(at, "not a size of arrays".to_owned()))?,
+                    size.ok_or_else(|| self.lexer.error_at(at, "invalid array size".to_owned()))?,
                 )
             }
             _ => Shape::Array,
@@ -221,10 +221,10 @@ impl Parser<'_> {
             let at = self.next.at;
             let qualifier = self.qualifier()?;
             if qualifiers.find(qualifier.name.as_str()).is_some() {
-                return Err(self.lexer.wrong(at, format!("the qualifier {} is given twice", qualifier.name)));
+                return Err(self.lexer.error_at(at, format!("duplicate qualifier {}", qualifier.name)));
             }
             if qualifiers.len() >= Qualifiers::MAX {
-                return Err(Error::TooMuch { what: "qualifiers of one thing", limit: Qualifiers::MAX });
+                return Err(Error::TooMuch { what: "qualifiers of one element", limit: Qualifiers::MAX });
             }
             qualifiers.set(qualifier);
             if !self.eat(',')? {
@@ -246,8 +246,12 @@ impl Parser<'_> {
         } else {
             Literal::Boolean(true)
         };
-        let value = untyped(&literal)
-            .ok_or_else(|| self.lexer.wrong(at, format!("{name} has a value that qualifiers do not have")))?;
+        let value = untyped(&literal).ok_or_else(|| {
+            self.lexer.error_at(
+                at,
+                format!("the value of the qualifier {name} is an alias, an instance or out of range"),
+            )
+        })?;
         let mut qualifier = Qualifier::new(name, value);
         if self.eat(':')? {
             while let Kind::Word(word) = &self.next.kind {
@@ -270,7 +274,7 @@ impl Parser<'_> {
             "disableoverride" => flavors.subclass = Propagation::Fixed,
             "toinstance" => flavors.to_instance = true,
             "amended" | "translatable" => flavors.translatable = true,
-            _ => return Err(self.lexer.wrong(at, format!("{word:?} is not a flavor of qualifiers"))),
+            _ => return Err(self.lexer.error_at(at, format!("{word:?} is not a qualifier flavor"))),
         }
         Ok(())
     }
@@ -285,12 +289,12 @@ impl Parser<'_> {
         let mut instance = InstanceDeclaration { class, alias, values: Vec::new() };
         self.sign('{')?;
         while !self.eat('}')? {
-            // Qualifiers of an instance's values are of old texts only, and mean nothing today.
+            // Qualifiers on the values of an instance occur only in old texts and have no effect.
             self.qualifiers()?;
             let at = self.next.at;
             let name = self.name("the name of a property")?;
             if instance.values.iter().any(|(before, _)| *before == name) {
-                return Err(self.lexer.wrong(at, format!("{name} is given twice")));
+                return Err(self.lexer.error_at(at, format!("duplicate property {name}")));
             }
             if instance.values.len() >= Class::MAX_PROPERTIES {
                 return Err(Error::TooMuch { what: "values of an instance", limit: Class::MAX_PROPERTIES });
@@ -314,16 +318,16 @@ impl Parser<'_> {
         }
     }
 
-    /// A value of a type that is known already.
+    /// Reads a value of a known type.
     fn value(&mut self, kind: &Type) -> Result<Value, Error> {
         let at = self.next.at;
         let literal = self.literal(0)?;
-        literal.typed(kind).map_err(|error| self.lexer.wrong(at, error.to_string()))
+        literal.typed(kind).map_err(|error| self.lexer.error_at(at, error.to_string()))
     }
 
     fn literal(&mut self, depth: usize) -> Result<Literal, Error> {
         if depth > MAX_DEPTH {
-            return Err(Error::TooMuch { what: "values of MOF inside each other", limit: MAX_DEPTH });
+            return Err(Error::TooMuch { what: "nested values in MOF", limit: MAX_DEPTH });
         }
         let literal = match &self.next.kind {
             Kind::Integer(number) => Literal::Integer(*number),
@@ -352,7 +356,7 @@ impl Parser<'_> {
         }
         loop {
             if self.next.kind == Kind::Sign('{') {
-                return Err(self.expected("a value that is no array"));
+                return Err(self.expected("a value other than an array"));
             }
             values.push(self.literal(depth + 1)?);
             if !self.eat(',')? {
@@ -362,11 +366,11 @@ impl Parser<'_> {
         }
     }
 
-    /// Texts that follow each other are one.
+    /// Reads a string, joining adjacent literals.
     fn text(&mut self) -> Result<String, Error> {
         let mut whole = match &self.next.kind {
             Kind::Text(text) => text.clone(),
-            _ => return Err(self.expected("a text")),
+            _ => return Err(self.expected("a string")),
         };
         self.advance()?;
         while let Kind::Text(text) = &self.next.kind {
@@ -379,7 +383,7 @@ impl Parser<'_> {
     fn name(&mut self, expected: &str) -> Result<Name, Error> {
         let at = self.next.at;
         let word = self.word(expected)?;
-        Name::parse(&word).map_err(|error| self.lexer.wrong(at, error.to_string()))
+        Name::parse(&word).map_err(|error| self.lexer.error_at(at, error.to_string()))
     }
 
     fn word(&mut self, expected: &str) -> Result<String, Error> {
@@ -423,14 +427,14 @@ impl Parser<'_> {
     }
 
     fn expected(&self, expected: &str) -> Error {
-        self.lexer.wrong(self.next.at, format!("expected {expected}, found {}", self.next.kind.describe()))
+        self.lexer.error_at(self.next.at, format!("expected {expected}, found {}", self.next.kind.describe()))
     }
 }
 
 /// Returns the type of an element with its qualifiers (DSP0004 5.6.3.16 and 5.6.3.17).
 ///
 /// A string with `EmbeddedInstance` or `EmbeddedObject` holds an instance, and an element that holds an instance always
-/// has one of the two. `object` without a class is of the class that `EmbeddedInstance` names.
+/// has one of the two. `object` without a class is of the class of `EmbeddedInstance`.
 fn embed(element: CimType, qualifiers: &mut Qualifiers) -> CimType {
     let named = qualifiers.text("EmbeddedInstance").and_then(|class| Name::parse(class).ok());
     match element {
@@ -450,7 +454,7 @@ fn embed(element: CimType, qualifiers: &mut Qualifiers) -> CimType {
     }
 }
 
-/// The value of a qualifier, whose type follows from how it is written.
+/// Returns the value of a qualifier, with the type of its literal.
 fn untyped(literal: &Literal) -> Option<Value> {
     Some(match literal {
         Literal::Null => Value::Null,

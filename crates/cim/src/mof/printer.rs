@@ -1,4 +1,4 @@
-//! From items to text.
+//! Printer of MOF.
 
 use std::fmt::Write as _;
 
@@ -145,7 +145,7 @@ fn flavor_words(flavors: Flavors) -> Vec<&'static str> {
     words
 }
 
-/// The type before a name; an embedded instance is a text with a qualifier, which every compiler knows.
+/// Returns the type before a name. An embedded instance is a string with a qualifier, which all compilers accept.
 fn type_words(kind: &Type) -> String {
     match &kind.element {
         CimType::Reference(class) => {
@@ -195,7 +195,7 @@ fn literal(out: &mut String, value: &Literal, depth: usize) {
 
 fn real(out: &mut String, number: f64) {
     if number.is_finite() {
-        // MOF wants a point in every real number.
+        // MOF requires a decimal point in a real number.
         let written = format!("{number:e}");
         match written.split_once('e') {
             Some((mantissa, exponent)) if !mantissa.contains('.') => {
@@ -204,7 +204,7 @@ fn real(out: &mut String, number: f64) {
             _ => out.push_str(&written),
         }
     } else {
-        // There is no other spelling.
+        // MOF has no spelling for infinities and NaN.
         out.push_str("NULL");
     }
 }
@@ -232,7 +232,7 @@ fn indent(out: &mut String, depth: usize) {
     (0..depth).for_each(|_| out.push_str("  "));
 }
 
-/// Writing to a String cannot fail.
+/// Appends formatted text; writing to a `String` cannot fail.
 fn push(out: &mut String, arguments: std::fmt::Arguments<'_>) {
     let _ = out.write_fmt(arguments);
 }

@@ -1,4 +1,4 @@
-//! The text of a path.
+//! Parser and printer of object paths.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use super::{Error, Identity, KeyValue, Name, Namespace, ObjectPath, integer, is_
 
 pub(super) fn read(text: &str) -> Result<ObjectPath, Error> {
     if text.len() > ObjectPath::MAX {
-        return Err(Error::TooMuch { what: "octets of an object path", limit: ObjectPath::MAX });
+        return Err(Error::TooMuch { what: "bytes of an object path", limit: ObjectPath::MAX });
     }
     let mut reader = Reader { text, at: 0 };
-    let (server, namespace) = reader.place()?;
-    let class = reader.name("the name of a class")?;
+    let (server, namespace) = reader.prefix()?;
+    let class = reader.name("a class name")?;
     reader.skip_space();
     let identity = match reader.peek() {
         None => Identity::Class,
@@ -34,16 +34,16 @@ pub(super) fn read(text: &str) -> Result<ObjectPath, Error> {
 
 struct Reader<'t> {
     text: &'t str,
-    /// INVARIANT: at the beginning of a character.
+    /// INVARIANT: at a character boundary.
     at: usize,
 }
 
 impl<'t> Reader<'t> {
-    /// What stands before the class: `\\host\root\cimv2:`, `root\cimv2:` or nothing.
-    fn place(&mut self) -> Result<(Option<String>, Option<Namespace>), Error> {
+    /// Parses the part before the class: `\\host\root\cimv2:`, `root\cimv2:` or nothing.
+    fn prefix(&mut self) -> Result<(Option<String>, Option<Namespace>), Error> {
         self.skip_space();
         let has_server = self.rest().starts_with("\\\\") || self.rest().starts_with("//");
-        // Nothing that belongs to keys stands before the colon that ends a namespace.
+        // The colon that ends a namespace precedes every character of keys.
         let end = self
             .rest()
             .find([':', '"', '\'', '='])
@@ -55,24 +55,23 @@ impl<'t> Reader<'t> {
                 Ok((None, None))
             };
         };
-        let place = self.rest().get(..end).unwrap_or_default();
+        let prefix = self.rest().get(..end).unwrap_or_default();
         let from = self.at;
         self.at += end + 1;
-        if place.is_empty() {
+        if prefix.is_empty() {
             return Ok((None, None));
         }
-        let wrong = |expected| Error::Path { at: from, expected };
         if !has_server {
-            return Ok((None, Some(Namespace::parse(place).map_err(|_| wrong("a namespace"))?)));
+            return Ok((None, Some(parse_namespace(prefix, from)?)));
         }
-        let place = place.get(2..).unwrap_or_default();
-        let (server, namespace) = place.split_once(['\\', '/']).ok_or(wrong("a machine and a namespace"))?;
-        let is_host =
-            |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_' | b'[' | b']');
-        if server.is_empty() || !server.bytes().all(is_host) {
-            return Err(wrong("the name of a machine"));
+        let prefix = prefix.get(2..).unwrap_or_default();
+        let (server, namespace) = prefix
+            .split_once(['\\', '/'])
+            .ok_or(Error::Path { at: from, expected: "a machine and a namespace" })?;
+        if server.is_empty() || !server.bytes().all(is_host_byte) {
+            return Err(Error::Path { at: from, expected: "a machine name" });
         }
-        let namespace = Namespace::parse(namespace).map_err(|_| wrong("a namespace"))?;
+        let namespace = parse_namespace(namespace, from)?;
         Ok((Some(server.to_owned()), Some(namespace)))
     }
 
@@ -81,9 +80,9 @@ impl<'t> Reader<'t> {
         loop {
             self.skip_space();
             let from = self.at;
-            let name = self.name("the name of a key")?;
+            let name = self.name("a key name")?;
             if keys.iter().any(|(before, _)| *before == name) {
-                return Err(Error::Path { at: from, expected: "each key once" });
+                return Err(Error::Path { at: from, expected: "a key that was not given before" });
             }
             if keys.len() >= ObjectPath::MAX_KEYS {
                 return Err(Error::TooMuch { what: "keys of an object path", limit: ObjectPath::MAX_KEYS });
@@ -143,12 +142,12 @@ impl<'t> Reader<'t> {
             }
         }
         self.at = self.text.len();
-        Err(self.expected("the quote that ends a text"))
+        Err(self.expected("the closing quotation mark"))
     }
 
     fn name(&mut self, expected: &'static str) -> Result<Name, Error> {
-        let fits = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'_';
-        let length = self.rest().bytes().take_while(fits).count();
+        let is_name_byte = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'_';
+        let length = self.rest().bytes().take_while(is_name_byte).count();
         let name = self.rest().get(..length).filter(|name| is_name(name));
         let name = name.and_then(|name| Name::parse(name).ok()).ok_or_else(|| self.expected(expected))?;
         self.at += length;
@@ -163,7 +162,7 @@ impl<'t> Reader<'t> {
         self.rest().chars().next()
     }
 
-    /// Passes one character of ASCII.
+    /// Consumes an ASCII character, if it is next.
     fn eat(&mut self, character: char) -> bool {
         let found = self.peek() == Some(character);
         if found {
@@ -179,6 +178,14 @@ impl<'t> Reader<'t> {
     fn expected(&self, expected: &'static str) -> Error {
         Error::Path { at: self.at, expected }
     }
+}
+
+fn parse_namespace(text: &str, at: usize) -> Result<Namespace, Error> {
+    Namespace::parse(text).map_err(|_| Error::Path { at, expected: "a namespace" })
+}
+
+fn is_host_byte(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_' | b'[' | b']')
 }
 
 pub(super) fn write(path: &ObjectPath, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -16,13 +16,13 @@ fn texts_become_values_of_their_type() {
         (CimType::Char16, " ", Value::Char16(32)),
         (CimType::String, " a ", Value::text(" a ")),
     ] {
-        // NaN apart, what is read is what was meant.
+        // NaN is not tested, because it is not equal to itself.
         assert_eq!(kind.parse(text).map_err(|error| error.to_string()), Ok(value), "{text}");
     }
 }
 
 #[test]
-fn numbers_outside_their_type_are_refused_as_such() {
+fn numbers_outside_their_type_are_out_of_range() {
     use crate::Status;
     for (kind, text, status) in [
         (CimType::Uint8, "256", Status::ValueOutOfRange),
@@ -52,7 +52,7 @@ fn written(value: Value) -> String {
 }
 
 #[test]
-fn whole_numbers_are_written_whole() {
+fn integers_are_written_in_full() {
     for number in [0, 1, 9, 10, 99, 100, 12_345, u64::MAX - 1, u64::MAX] {
         assert_eq!(written(Value::Uint64(number)), number.to_string());
     }
@@ -62,7 +62,7 @@ fn whole_numbers_are_written_whole() {
 }
 
 #[test]
-fn real_numbers_are_as_short_as_they_can_be() {
+fn real_numbers_have_the_shortest_form() {
     assert_eq!(written(Value::Real32(0.1)), "0.1");
     assert_eq!(written(Value::Real64(1e300)), "1e300");
     assert_eq!(written(Value::Real64(100.0)), "100");
@@ -71,7 +71,7 @@ fn real_numbers_are_as_short_as_they_can_be() {
 }
 
 #[test]
-fn a_type_holds_its_own_values_only() {
+fn a_type_holds_only_its_own_values() {
     let numbers = Type::array(CimType::Uint16);
     assert!(numbers.holds(&vec![1_u16, 2].into()));
     assert!(numbers.holds(&Value::Null));
@@ -79,7 +79,7 @@ fn a_type_holds_its_own_values_only() {
     assert!(!numbers.holds(&vec![1_u32].into()));
     assert!(!Type::scalar(CimType::Uint16).holds(&vec![1_u16].into()));
     let nested = Value::Array(vec![vec![1_u16].into()].into());
-    assert!(!numbers.holds(&nested), "an array of arrays was taken");
+    assert!(!numbers.holds(&nested), "an array of arrays was accepted");
     let fixed = Type { element: CimType::Uint8, shape: Shape::FixedArray(2) };
     assert!(fixed.holds(&vec![1_u8, 2].into()) && !fixed.holds(&vec![1_u8, 2, 3].into()));
 }

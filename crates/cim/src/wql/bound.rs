@@ -1,17 +1,17 @@
-//! How early a condition lets a column be.
+//! Earliest time that a condition permits for a column.
 
 use super::Operator;
 use super::predicate::Node;
-use super::test::{Test, Wanted};
+use super::test::{Operand, Test};
 use crate::Column;
 
-/// The earliest moment of rows that pass, in microseconds since 1970; `None` if there is none.
+/// Returns the earliest time of matching rows, in microseconds since 1970; `None` if the time is not restricted.
 pub(super) fn not_before(node: &Node, wanted: Column) -> Option<i64> {
     match node {
-        // No row passes, whenever.
+        // No row matches at any time.
         Node::Constant(false) => Some(i64::MAX),
         Node::And(all) => all.iter().filter_map(|node| not_before(node, wanted)).max(),
-        // One that is open to the past leaves all open.
+        // One alternative without a limit removes the limit.
         Node::Or(all) => {
             let bounds = all.iter().map(|node| not_before(node, wanted)).collect::<Option<Vec<_>>>();
             bounds?.into_iter().min()
@@ -20,7 +20,7 @@ pub(super) fn not_before(node: &Node, wanted: Column) -> Option<i64> {
             column,
             index: None,
             members,
-            test: Test::Compare(operator, Wanted::Instant(moment)),
+            test: Test::Compare(operator, Operand::Instant(moment)),
             ..
         } => {
             let is_bound = matches!(operator, Operator::Equal | Operator::Greater | Operator::GreaterOrEqual);

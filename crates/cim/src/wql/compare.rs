@@ -1,8 +1,8 @@
-//! Texts without regard to case.
+//! Comparison of strings, ignoring case.
 
 use std::cmp::Ordering;
 
-/// Whether two texts are equal for WQL: unit by unit of UTF-16, each as its capital.
+/// Compares two strings for equality as WQL does: unit by unit of UTF-16, each in upper case.
 #[must_use]
 pub fn equal(left: &str, right: &str) -> bool {
     if left.is_ascii() && right.is_ascii() {
@@ -11,24 +11,22 @@ pub fn equal(left: &str, right: &str) -> bool {
     left.chars().map(capital).eq(right.chars().map(capital))
 }
 
-/// A text in capitals: those of two texts are the same where the texts are [`equal`], and nowhere else.
+/// Returns a string in upper case: two results are equal exactly if the strings are [`equal`].
 #[must_use]
 pub fn capitals(text: &str) -> String {
     text.chars().map(capital).collect()
 }
 
-/// The order of two texts for WQL: that of the UTF-16 of their capitals.
+/// Compares two strings as WQL does: by the UTF-16 of their upper case.
 #[must_use]
 pub fn order(left: &str, right: &str) -> Ordering {
     if left.is_ascii() && right.is_ascii() {
-        let capital = |octet: u8| octet.to_ascii_uppercase();
-        return left.bytes().map(capital).cmp(right.bytes().map(capital));
+        return left.to_ascii_uppercase().cmp(&right.to_ascii_uppercase());
     }
-    let unit = |character| Unit(capital(character));
-    left.chars().map(unit).cmp(right.chars().map(unit))
+    left.chars().map(Unit::upper).cmp(right.chars().map(Unit::upper))
 }
 
-/// The capital of a character where it is one character as well, and one unit of UTF-16 as well.
+/// Returns the upper case of a character if it is also one character and one UTF-16 code unit.
 pub(super) fn capital(character: char) -> char {
     if character.is_ascii() {
         return character.to_ascii_uppercase();
@@ -40,9 +38,15 @@ pub(super) fn capital(character: char) -> char {
     }
 }
 
-/// A character in the order of its UTF-16, in which surrogates come before the last of the plane.
+/// A character in UTF-16 order, in which surrogates come before the end of the basic plane.
 #[derive(PartialEq, Eq)]
 struct Unit(char);
+
+impl Unit {
+    fn upper(character: char) -> Self {
+        Self(capital(character))
+    }
+}
 
 impl PartialOrd for Unit {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
@@ -63,15 +67,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn case_means_nothing() {
+    fn comparison_ignores_case() {
         assert!(equal("Größe", "GRÖßE") && equal("ΑΒΓ", "αβγ") && !equal("a", "ab"));
-        assert!(!equal("straße", "strasse"), "one character was taken for two");
+        assert!(!equal("straße", "strasse"), "one character was equal to two");
         for (left, right) in [("Größe", "gröSSe"), ("ΟΔΟΣ", "οδος"), ("οδος", "οδοσ"), ("ẞ", "ß"), ("ǆ", "ǅ")]
         {
             assert_eq!(capitals(left) == capitals(right), equal(left, right), "{left} {right}");
         }
         assert_eq!(order("abc", "ABD"), Ordering::Less);
-        assert_eq!(order("_", "a"), Ordering::Greater, "the capital of a comes before _");
+        assert_eq!(order("_", "a"), Ordering::Greater, "the upper case of a comes before _");
         assert_eq!(order("ä", "z"), Ordering::Greater);
         assert_eq!(order("\u{1F600}", "\u{FF5E}"), Ordering::Less, "surrogates come first");
         assert_eq!(order("a", "ab"), Ordering::Less);

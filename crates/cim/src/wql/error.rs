@@ -1,100 +1,100 @@
-//! What can be wrong with a query.
+//! Errors of queries.
 
 use std::fmt;
 
 use crate::Status;
 
-/// A piece of a query's text.
+/// A range of the text of a query.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
-    /// Octets before it.
+    /// The number of bytes before it.
     pub start: usize,
-    /// Octets up to its end.
+    /// The number of bytes up to its end.
     pub end: usize,
 }
 
-/// What is wrong, and where.
+/// An error of a query with its position.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{reason} at octet {} of the query", span.start)]
+#[error("{reason} at byte {} of the query", span.start)]
 pub struct QueryError {
-    /// What.
+    /// The reason.
     pub reason: Reason,
-    /// Where.
+    /// The position.
     pub span: Span,
 }
 
-/// The exact reason of a [`QueryError`].
+/// Reason of a [`QueryError`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Something else should stand there.
+    /// A token other than expected.
     Expected {
-        /// What should.
+        /// The expected token.
         expected: &'static str,
-        /// What does.
+        /// The token found.
         found: String,
     },
-    /// A character without a meaning.
+    /// An unexpected character.
     Character(char),
-    /// A text without an end.
+    /// An unterminated string.
     OpenText,
-    /// A `\` before something else than `\`, `"` or `'`.
+    /// A `\` before a character other than `\`, `"` or `'`.
     Escape,
-    /// A number that is none.
+    /// An invalid number.
     Number,
-    /// Two properties are compared with each other.
+    /// A comparison of two properties.
     TwoProperties,
-    /// NULL is compared with something else than `=` or `<>`.
+    /// A comparison of NULL other than with `=` or `<>`.
     NullOrder,
-    /// A word of WHERE is given twice.
+    /// A duplicate word of WHERE.
     Twice(String),
-    /// Words of WHERE contradict each other.
+    /// Contradictory words of WHERE.
     Contradiction,
-    /// The object path in braces is wrong.
+    /// An invalid object path in braces.
     Path(String),
-    /// The class has no such property.
+    /// A property that does not exist in the class.
     NoProperty {
         /// The class.
         class: String,
         /// The property.
         name: String,
     },
-    /// An array is compared as a whole.
+    /// A comparison of a whole array.
     Array(String),
-    /// A number in brackets behind what is no array.
+    /// An index on a property that is not an array.
     NotAnArray(String),
-    /// A point behind what is no embedded instance, or ISA of it.
+    /// A point or ISA on a property that is not an embedded instance.
     NotAnObject(String),
-    /// Events are grouped by whole instances.
+    /// Grouping of events by whole instances.
     GroupedByObject(String),
     /// BY or HAVING without GROUP WITHIN.
     NoGroup(&'static str),
     /// BY without a property.
     NoAggregation,
-    /// A value of this type cannot be compared so.
+    /// A comparison that the type of the property does not support.
     Operator {
         /// The property.
         name: String,
-        /// Its type.
+        /// The type.
         kind: String,
     },
-    /// A constant is no value of the property's type.
+    /// A constant that is not a value of the property's type.
     Constant {
         /// The property.
         name: String,
-        /// Its type.
+        /// The type.
         kind: String,
         /// The constant.
         found: String,
     },
-    /// The query is longer than is read.
+    /// A query longer than the limit.
     TooLong,
-    /// Conditions are deeper inside each other than is read.
+    /// Conditions nested deeper than the limit.
     TooDeep,
 }
 
 impl QueryError {
-    /// What WMI calls it.
+    /// Returns the WMI status of the error.
     #[must_use]
     pub fn status(&self) -> Status {
         match self.reason {
@@ -112,28 +112,32 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Expected { expected, found } => write!(f, "expected {expected}, found {found}"),
-            Self::Character(character) => write!(f, "{character:?} has no meaning"),
-            Self::OpenText => f.write_str("a text does not end"),
-            Self::Escape => f.write_str("'\\' is not followed by '\\' or a quote: write it twice"),
-            Self::Number => f.write_str("not a number"),
-            Self::TwoProperties => f.write_str("two properties cannot be compared: put a text into quotes"),
-            Self::NullOrder => f.write_str("NULL can be compared with = and <> only"),
-            Self::Twice(word) => write!(f, "{word} is given twice"),
+            Self::Character(character) => write!(f, "unexpected character {character:?}"),
+            Self::OpenText => f.write_str("unterminated string"),
+            Self::Escape => f.write_str("'\\' must be followed by '\\' or a quote"),
+            Self::Number => f.write_str("invalid number"),
+            Self::TwoProperties => f.write_str("two properties cannot be compared: write a string in quotes"),
+            Self::NullOrder => f.write_str("NULL can be compared only with = and <>"),
+            Self::Twice(word) => write!(f, "duplicate {word}"),
             Self::Contradiction => f.write_str("ClassDefsOnly cannot be used with ResultClass"),
             Self::Path(problem) => f.write_str(problem),
             Self::NoProperty { class, name } => write!(f, "{class} has no property {name}"),
-            Self::Array(name) => write!(f, "the array {name} can be compared by element only: {name}[0]"),
+            Self::Array(name) => write!(f, "the array {name} can be compared only by element: {name}[0]"),
             Self::NotAnArray(name) => write!(f, "{name} is not an array"),
-            Self::NotAnObject(name) => write!(f, "{name} holds no instance"),
+            Self::NotAnObject(name) => write!(f, "{name} is not an embedded instance"),
             Self::GroupedByObject(name) => {
                 write!(f, "events cannot be grouped by the whole instance {name}: name one of its properties")
             }
-            Self::NoGroup(word) => write!(f, "{word} takes GROUP WITHIN and a number of seconds before it"),
-            Self::NoAggregation => f.write_str("BY takes the names of properties"),
-            Self::Operator { name, kind } => write!(f, "{name} of type {kind} cannot be compared so"),
-            Self::Constant { name, kind, found } => write!(f, "{name} is of type {kind}, not {found}"),
-            Self::TooLong => write!(f, "a query has at most {} octets", super::MAX_TEXT),
-            Self::TooDeep => write!(f, "conditions stand at most {} deep in each other", super::MAX_DEPTH),
+            Self::NoGroup(word) => {
+                write!(f, "{word} requires GROUP WITHIN and a number of seconds before it")
+            }
+            Self::NoAggregation => f.write_str("BY requires the names of properties"),
+            Self::Operator { name, kind } => {
+                write!(f, "{name} of type {kind} does not support this comparison")
+            }
+            Self::Constant { name, kind, found } => write!(f, "{found} is not a {kind}, the type of {name}"),
+            Self::TooLong => write!(f, "the query exceeds {} bytes", super::MAX_TEXT),
+            Self::TooDeep => write!(f, "conditions are nested more than {} levels deep", super::MAX_DEPTH),
         }
     }
 }

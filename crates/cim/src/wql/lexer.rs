@@ -1,4 +1,4 @@
-//! Words of WQL.
+//! Tokens of WQL.
 
 use super::Operator;
 use super::error::{QueryError, Reason, Span};
@@ -19,9 +19,9 @@ pub(super) enum Kind {
     Integer(i128),
     Real(f64),
     Operator(Operator),
-    /// What stands between braces.
+    /// The text between braces.
     Path(String),
-    /// One of `* , . ( ) [ ] ;`
+    /// A sign: `* , . ( ) [ ] ;`
     Sign(char),
     End,
 }
@@ -36,7 +36,7 @@ impl Kind {
             Self::Operator(operator) => operator.to_string(),
             Self::Path(_) => "{…}".to_owned(),
             Self::Sign(sign) => format!("'{sign}'"),
-            Self::End => "the end".to_owned(),
+            Self::End => "the end of the query".to_owned(),
         }
     }
 }
@@ -54,50 +54,46 @@ impl<'t> Lexer<'t> {
     pub(super) fn next(&mut self) -> Result<Token, QueryError> {
         self.at = self.text.len() - self.rest().trim_start_matches([' ', '\t', '\r', '\n', '\u{c}']).len();
         let start = self.at;
-        let wrong = |end: usize, reason| QueryError { reason, span: Span { start, end } };
+        let error = |end: usize, reason| QueryError { reason, span: Span { start, end } };
         let rest = self.rest();
-        let mut octets = rest.bytes();
-        let (first, second) = (octets.next(), octets.next());
-        let operator = |operator, length| (Kind::Operator(operator), length);
+        let mut bytes = rest.bytes();
+        let (first, second) = (bytes.next(), bytes.next());
         let (kind, length) = match (first, second) {
             (None, _) => (Kind::End, 0),
-            (Some(b'<'), Some(b'>')) | (Some(b'!'), Some(b'=')) => operator(Operator::NotEqual, 2),
-            (Some(b'<'), Some(b'=')) => operator(Operator::LessOrEqual, 2),
-            (Some(b'>'), Some(b'=')) => operator(Operator::GreaterOrEqual, 2),
-            (Some(b'<'), _) => operator(Operator::Less, 1),
-            (Some(b'>'), _) => operator(Operator::Greater, 1),
-            (Some(b'='), _) => operator(Operator::Equal, 1),
+            (Some(b'<'), Some(b'>')) | (Some(b'!'), Some(b'=')) => (Kind::Operator(Operator::NotEqual), 2),
+            (Some(b'<'), Some(b'=')) => (Kind::Operator(Operator::LessOrEqual), 2),
+            (Some(b'>'), Some(b'=')) => (Kind::Operator(Operator::GreaterOrEqual), 2),
+            (Some(b'<'), _) => (Kind::Operator(Operator::Less), 1),
+            (Some(b'>'), _) => (Kind::Operator(Operator::Greater), 1),
+            (Some(b'='), _) => (Kind::Operator(Operator::Equal), 1),
             (Some(sign @ (b'*' | b',' | b'(' | b')' | b'[' | b']' | b';')), _) => {
                 (Kind::Sign(sign.into()), 1)
             }
-            (Some(b'.'), second) if !second.is_some_and(|octet| octet.is_ascii_digit()) => {
-                (Kind::Sign('.'), 1)
-            }
+            (Some(b'.'), second) if !second.is_some_and(|byte| byte.is_ascii_digit()) => (Kind::Sign('.'), 1),
             (Some(quote @ (b'"' | b'\'')), _) => {
                 let (text, length) =
-                    quoted(rest, quote.into()).map_err(|reason| wrong(self.text.len(), reason))?;
+                    quoted(rest, quote.into()).map_err(|reason| error(self.text.len(), reason))?;
                 (Kind::Text(text), length)
             }
             (Some(b'{'), _) => {
-                let length = braced(rest).ok_or_else(|| wrong(self.text.len(), Reason::OpenText))?;
+                let length = braced(rest).ok_or_else(|| error(self.text.len(), Reason::OpenText))?;
                 (Kind::Path(rest.get(1..length - 1).unwrap_or_default().to_owned()), length)
             }
-            (Some(octet), _) if octet.is_ascii_alphabetic() || octet == b'_' => {
-                let fits = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'_';
-                let length = rest.bytes().take_while(fits).count();
+            (Some(byte), _) if byte.is_ascii_alphabetic() || byte == b'_' => {
+                let length = rest.bytes().take_while(is_word_byte).count();
                 (Kind::Word(rest.get(..length).unwrap_or_default().to_owned()), length)
             }
-            (Some(octet), _) if octet.is_ascii_digit() || b"+-.".contains(&octet) => {
+            (Some(byte), _) if byte.is_ascii_digit() || b"+-.".contains(&byte) => {
                 let length = number_length(rest);
                 let number = rest.get(..length).unwrap_or_default();
                 let kind = integer(number)
                     .map(Kind::Integer)
                     .or_else(|| real(number).filter(|real| real.is_finite()).map(Kind::Real));
-                (kind.ok_or_else(|| wrong(start + length, Reason::Number))?, length)
+                (kind.ok_or_else(|| error(start + length, Reason::Number))?, length)
             }
             _ => {
                 let character = rest.chars().next().unwrap_or_default();
-                return Err(wrong(start + character.len_utf8(), Reason::Character(character)));
+                return Err(error(start + character.len_utf8(), Reason::Character(character)));
             }
         };
         self.at += length;
@@ -109,7 +105,11 @@ impl<'t> Lexer<'t> {
     }
 }
 
-/// A text in quotes, and how long it is with them.
+fn is_word_byte(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || *byte == b'_'
+}
+
+/// Reads a string in quotes and returns it with its length including the quotes.
 fn quoted(rest: &str, quote: char) -> Result<(String, usize), Reason> {
     let mut text = String::new();
     let mut characters = rest.char_indices().skip(1);
@@ -127,7 +127,7 @@ fn quoted(rest: &str, quote: char) -> Result<(String, usize), Reason> {
     Err(Reason::OpenText)
 }
 
-/// How long a text in braces is with them; braces in quotes do not count.
+/// Returns the length of a text in braces, including the braces; braces in quotes do not count.
 fn braced(rest: &str) -> Option<usize> {
     let mut quote = None;
     let mut characters = rest.char_indices();
@@ -147,13 +147,15 @@ fn braced(rest: &str) -> Option<usize> {
 
 fn number_length(rest: &str) -> usize {
     let mut before = b'e';
-    let fits = |octet: &u8| {
-        let is_sign = matches!(octet, b'+' | b'-');
-        let fits = (is_sign && before.eq_ignore_ascii_case(&b'e'))
-            || octet.is_ascii_alphanumeric()
-            || *octet == b'.';
-        before = *octet;
-        fits
-    };
-    rest.bytes().take_while(fits).count()
+    let mut length = 0;
+    for byte in rest.bytes() {
+        let is_sign = matches!(byte, b'+' | b'-');
+        let is_exponent_sign = is_sign && before.eq_ignore_ascii_case(&b'e');
+        if !is_exponent_sign && !byte.is_ascii_alphanumeric() && byte != b'.' {
+            break;
+        }
+        before = byte;
+        length += 1;
+    }
+    length
 }

@@ -1,15 +1,15 @@
-//! Patterns of LIKE.
+//! LIKE patterns.
 
 use std::str::Chars;
 
 use super::compare::capital;
 
-/// A pattern: `%` is any run of characters, `_` one, `[a-f]` one of some, `[^a-f]` one but some.
+/// A pattern: `%` matches any run of characters, `_` one, `[a-f]` one in a range, `[^a-f]` one outside a range.
 ///
 /// Matching takes at most the product of both lengths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    /// `None` matches nothing: a `[` is not closed.
+    /// The parts; `None` matches no string, for a pattern with an unclosed `[`.
     parts: Option<Vec<Part>>,
 }
 
@@ -17,24 +17,24 @@ pub struct Pattern {
 enum Part {
     Run,
     Any,
-    /// A capital.
+    /// A character in upper case.
     One(char),
     Set {
         negated: bool,
-        /// From and to, both among them, capitals.
+        /// Inclusive ranges, in upper case.
         ranges: Vec<(char, char)>,
     },
 }
 
 impl Pattern {
-    /// Reads a pattern; every text is one.
+    /// Parses a pattern; every string is valid.
     #[must_use]
     pub fn new(text: &str) -> Self {
         let mut parts = Vec::new();
         let mut rest = text.chars();
         while let Some(character) = rest.next() {
             parts.push(match character {
-                // Runs that follow each other are one.
+                // Adjacent runs are equivalent to one.
                 '%' if parts.last() == Some(&Part::Run) => continue,
                 '%' => Part::Run,
                 '_' => Part::Any,
@@ -48,12 +48,12 @@ impl Pattern {
         Self { parts: Some(parts) }
     }
 
-    /// Whether a text has the form.
+    /// Matches a string against the pattern.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         let Some(parts) = &self.parts else { return false };
         let (mut parts, mut rest) = (parts.as_slice(), text.chars());
-        // What follows the last run, and where in the text it was tried last: only that has to be tried again.
+        // The parts after the last run, and the rest of the string of the last attempt: only these are retried.
         let mut again: Option<(&[Part], Chars<'_>)> = None;
         loop {
             match parts.split_first() {
@@ -95,7 +95,7 @@ impl Part {
     }
 }
 
-/// What follows a `[`; `None` if no `]` does.
+/// Parses the set after a `[`; `None` without a closing `]`.
 fn set(rest: &mut Chars<'_>) -> Option<Part> {
     let (inside, after) = rest.as_str().split_once(']')?;
     *rest = after.chars();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn many_runs_do_not_explode() {
+    fn many_runs_match_in_quadratic_time() {
         let pattern = Pattern::new(&"%a".repeat(2_000));
         assert!(!pattern.matches(&format!("{}b", "a".repeat(4_000))));
         assert!(pattern.matches(&"a".repeat(4_000)));

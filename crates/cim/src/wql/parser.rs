@@ -1,4 +1,4 @@
-//! Productions of WQL.
+//! Grammar of WQL.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub(super) fn parse(text: &str) -> Result<Query, QueryError> {
     parser.eat(';')?;
     match parser.next.kind {
         Kind::End => Ok(query),
-        _ => Err(parser.expected("the end")),
+        _ => Err(parser.expected("the end of the query")),
     }
 }
 
@@ -143,7 +143,7 @@ impl Parser<'_> {
         }
         let negated = self.eat_word("not")?;
         if self.eat_word("like")? {
-            let Kind::Text(pattern) = &self.next.kind else { return Err(self.expected("a text")) };
+            let Kind::Text(pattern) = &self.next.kind else { return Err(self.expected("a string")) };
             let pattern = pattern.clone();
             self.advance()?;
             return Ok(not_if(negated, Condition::Like { property, pattern }));
@@ -167,16 +167,15 @@ impl Parser<'_> {
         }
     }
 
-    /// A constant, if one stands there; the inner `None` is NULL.
+    /// Reads a constant, if the next token is one; the inner `None` is NULL.
     fn constant(&mut self) -> Result<Option<(Option<Constant>, Span)>, QueryError> {
-        let is = |word: &str, keyword: &str| word.eq_ignore_ascii_case(keyword);
         let constant = match &self.next.kind {
             Kind::Text(text) => Some(Constant::Text(text.clone())),
             Kind::Integer(number) => Some(Constant::Integer(*number)),
             Kind::Real(number) => Some(Constant::Real(*number)),
-            Kind::Word(word) if is(word, "true") => Some(Constant::Boolean(true)),
-            Kind::Word(word) if is(word, "false") => Some(Constant::Boolean(false)),
-            Kind::Word(word) if is(word, "null") => None,
+            Kind::Word(word) if word.eq_ignore_ascii_case("true") => Some(Constant::Boolean(true)),
+            Kind::Word(word) if word.eq_ignore_ascii_case("false") => Some(Constant::Boolean(false)),
+            Kind::Word(word) if word.eq_ignore_ascii_case("null") => None,
             _ => return Ok(None),
         };
         let span = self.next.span;
@@ -204,7 +203,7 @@ impl Parser<'_> {
 
     fn property(&mut self) -> Result<PropertyPath, QueryError> {
         let mut span = self.next.span;
-        // What begins a condition with a meaning of its own is no property.
+        // Words with a meaning of their own in a condition are not properties.
         if ["not", "null", "true", "false"].iter().any(|word| self.is_word(word)) {
             return Err(self.expected("the name of a property"));
         }
@@ -267,7 +266,7 @@ impl Parser<'_> {
         Ok(path)
     }
 
-    /// What follows WHERE in queries of associations: words between blanks, in any order, each once.
+    /// Reads the words after WHERE in association queries: separated by blanks, in any order, without duplicates.
     fn words(&mut self, known: &[&'static str]) -> Result<Words, QueryError> {
         let mut words = Words::default();
         if !self.eat_word("where")? {
@@ -280,24 +279,15 @@ impl Parser<'_> {
                 return Err(self.expected("a word such as ResultClass"));
             };
             let word = word.clone();
-            let is = |name: &str| word.eq_ignore_ascii_case(name);
-            let seen = if is("ClassDefsOnly") {
-                Some(&mut words.detail.class_definitions_only)
-            } else if is("KeysOnly") {
-                Some(&mut words.detail.keys_only)
-            } else if is("SchemaOnly") {
-                Some(&mut words.detail.schema_only)
-            } else {
-                None
-            };
-            let twice = |word: String| QueryError { reason: Reason::Twice(word), span };
-            if let Some(seen) = seen {
-                if std::mem::replace(seen, true) {
-                    return Err(twice(word));
+            let flag = words.detail.flag(&word);
+            let duplicate = |word: String| QueryError { reason: Reason::Twice(word), span };
+            if let Some(flag) = flag {
+                if std::mem::replace(flag, true) {
+                    return Err(duplicate(word));
                 }
                 self.advance()?;
             } else {
-                let name = known.iter().copied().find(|name| is(name));
+                let name = known.iter().copied().find(|name| word.eq_ignore_ascii_case(name));
                 let name = name.ok_or_else(|| self.expected("a word such as ResultClass"))?;
                 self.advance()?;
                 match self.next.kind {
@@ -306,7 +296,7 @@ impl Parser<'_> {
                 }
                 let value = self.class_name()?;
                 if words.named.iter().any(|(before, _)| *before == name) {
-                    return Err(twice(word));
+                    return Err(duplicate(word));
                 }
                 words.named.push((name, value));
             }
@@ -322,7 +312,7 @@ impl Parser<'_> {
         Ok(words)
     }
 
-    /// A name, in quotes or not.
+    /// Reads a name, with or without quotes.
     fn class_name(&mut self) -> Result<Name, QueryError> {
         let text = match &self.next.kind {
             Kind::Text(text) | Kind::Word(text) => text.clone(),
@@ -401,6 +391,17 @@ struct Words {
     detail: Detail,
 }
 
+impl Detail {
+    fn flag(&mut self, word: &str) -> Option<&mut bool> {
+        match word.to_ascii_lowercase().as_str() {
+            "classdefsonly" => Some(&mut self.class_definitions_only),
+            "keysonly" => Some(&mut self.keys_only),
+            "schemaonly" => Some(&mut self.schema_only),
+            _ => None,
+        }
+    }
+}
+
 impl Words {
     fn take(&mut self, name: &str) -> Option<Name> {
         let at = self.named.iter().position(|(known, _)| *known == name)?;
@@ -425,7 +426,7 @@ fn not_if(negated: bool, condition: Condition) -> Condition {
     if negated { Condition::Not(Box::new(condition)) } else { condition }
 }
 
-/// The only one, or all of them joined.
+/// Returns the only condition, or all of them joined.
 fn only(mut conditions: Vec<Condition>, join: fn(Vec<Condition>) -> Condition) -> Condition {
     match conditions.pop() {
         Some(only) if conditions.is_empty() => only,

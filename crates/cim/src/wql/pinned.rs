@@ -1,34 +1,33 @@
-//! Which values a condition leaves to some columns.
+//! Values that a condition permits for some columns.
 
 use super::compare;
 use super::predicate::Node;
 use super::test::same_object;
 use crate::{Column, Value};
 
-/// How many sets of values are worked out; beyond, looking rows up one by one is no gain.
+/// Maximum number of sets of values; for more sets, looking up single rows is not faster.
 const MOST: usize = 64;
 
-/// Values that columns must have, together.
+/// A conjunction of values of columns.
 type Term = Vec<(Column, Value)>;
 
 pub(super) fn pinned(root: &Node, columns: &[Column]) -> Option<Vec<Vec<Value>>> {
     let mut sets: Vec<Vec<Value>> = Vec::new();
     for term in terms(root, columns) {
-        let value = |column: &Column| {
-            term.iter().find(|(pinned, _)| pinned == column).map(|(_, value)| value.clone())
-        };
-        let set = columns.iter().map(value).collect::<Option<Vec<_>>>()?;
-        let known = |before: &Vec<Value>| before.iter().zip(&set).all(|(left, right)| same(left, right));
-        if !sets.iter().any(known) {
+        let set = columns.iter().map(|column| pinned_value(&term, column)).collect::<Option<Vec<_>>>()?;
+        if !sets.iter().any(|known| known.iter().zip(&set).all(|(left, right)| same(left, right))) {
             sets.push(set);
         }
     }
     Some(sets)
 }
 
-/// Every row that passes has the values of at least one term.
+fn pinned_value(term: &Term, column: &Column) -> Option<Value> {
+    term.iter().find(|(pinned, _)| pinned == column).map(|(_, value)| value.clone())
+}
+
+/// Returns terms such that every matching row has the values of at least one of them.
 fn terms(node: &Node, columns: &[Column]) -> Vec<Term> {
-    let open = || vec![Term::new()];
     match node {
         Node::Constant(false) => Vec::new(),
         Node::Column { column, pin: Some(value), .. } if columns.contains(column) => {
@@ -39,16 +38,16 @@ fn terms(node: &Node, columns: &[Column]) -> Vec<Term> {
             for node in all {
                 any.extend(terms(node, columns));
                 if any.len() > MOST {
-                    return open();
+                    return any_row();
                 }
             }
             any
         }
         Node::And(all) => {
-            let mut both = open();
+            let mut both = any_row();
             for node in all {
                 let more = terms(node, columns);
-                // Leaving a condition out leaves more rows, which are evaluated anyway.
+                // Ignoring a condition adds rows, which are evaluated later anyway.
                 if both.len() * more.len() <= MOST {
                     both = both
                         .iter()
@@ -58,12 +57,16 @@ fn terms(node: &Node, columns: &[Column]) -> Vec<Term> {
             }
             both
         }
-        // What is not so pins nothing: a value that is missing is also not so.
-        _ => open(),
+        // A negation pins no value: it also holds for a missing value.
+        _ => any_row(),
     }
 }
 
-/// Both terms, unless they contradict each other.
+fn any_row() -> Vec<Term> {
+    vec![Term::new()]
+}
+
+/// Returns the conjunction of both terms, or `None` if they contradict each other.
 fn merged(left: &Term, right: &Term) -> Option<Term> {
     let mut both = left.clone();
     for (column, value) in right {

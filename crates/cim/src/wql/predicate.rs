@@ -1,15 +1,15 @@
-//! Conditions with the types of one class.
+//! Conditions bound to the types of a class.
 
 use std::borrow::Cow;
 
 use super::error::{QueryError, Reason, Span};
-use super::test::{Test, Wanted, is_allowed};
+use super::test::{Operand, Test, is_allowed};
 use super::{Condition, Constant, Operator, Pattern, PropertyPath, Select, bound, pinned};
 use crate::{CimType, Class, Column, ColumnSet, Error, Instance, Name, Origin, SystemProperty, Type, Value};
 
 /// The condition of a query, bound to one class.
 ///
-/// Of subclasses it is bound again, because their columns stand at other places.
+/// A subclass needs its own binding, because its columns have other positions.
 #[derive(Clone, Debug)]
 pub struct Predicate {
     root: Node,
@@ -26,10 +26,10 @@ pub(super) enum Node {
     Column {
         column: Column,
         index: Option<usize>,
-        /// Names behind the property's, of members of embedded instances.
+        /// Names after the property, of members of embedded instances.
         members: Vec<Name>,
         test: Test,
-        /// The only value that passes, where there is only one.
+        /// The only value that matches, if there is only one.
         pin: Option<Value>,
     },
     System {
@@ -39,10 +39,10 @@ pub(super) enum Node {
 }
 
 impl Predicate {
-    /// Gives the condition of a query the types of a class.
+    /// Binds the condition of a query to a class.
     ///
     /// # Errors
-    /// [`Error::Query`] for properties the class has not, and comparisons its types do not allow.
+    /// [`Error::Query`] for properties that do not exist, and comparisons that their types do not support.
     pub fn bind(select: &Select, class: &Class, origin: &Origin) -> Result<Self, Error> {
         let mut binder = Binder { class, origin, select, columns: ColumnSet::new(), of_classes: false };
         let root = match &select.condition {
@@ -52,56 +52,56 @@ impl Predicate {
         Ok(Self { root, columns: binder.columns, origin: origin.clone() })
     }
 
-    /// Whether a row of the class is wanted.
+    /// Evaluates the condition for a row.
     #[must_use]
     pub fn evaluate(&self, row: &Instance) -> bool {
         evaluate(&self.root, row, &self.origin)
     }
 
-    /// The answer, where it is the same for every row.
+    /// Returns the result, if it is the same for every row.
     #[must_use]
     pub fn constant(&self) -> Option<bool> {
         if let Node::Constant(answer) = self.root { Some(answer) } else { None }
     }
 
-    /// The columns that are looked at; they must be filled before a row is evaluated.
+    /// Returns the columns that the condition reads; they must be filled before a row is evaluated.
     #[must_use]
     pub fn columns(&self) -> &ColumnSet {
         &self.columns
     }
 
-    /// The earliest moment that a column of dates can have in a row that is wanted, in microseconds since 1970; `None`
-    /// if the condition leaves that open.
+    /// Returns the earliest time that a column of dates can have in a matching row, in microseconds since 1970; `None` if
+    /// the condition does not restrict it.
     ///
-    /// Earlier rows need not be looked for; a later one still has to be evaluated.
+    /// Earlier rows can be skipped; later rows must still be evaluated.
     #[must_use]
     pub fn not_before(&self, column: Column) -> Option<i64> {
         bound::not_before(&self.root, column)
     }
 
-    /// The values that some columns must have for a row to be wanted, one set for each row that has to be looked
-    /// up; `None` if the condition leaves one of them open.
+    /// Returns the values that some columns must have in a matching row, one set for each row to look up; `None` if the
+    /// condition does not restrict one of them.
     ///
-    /// An empty answer means that no row is wanted.
-    /// Every set is of its columns' types and in their order; texts are meant without regard to case.
-    /// A row that has such values still has to be evaluated.
+    /// An empty result means that no row matches.
+    /// Every set has the types and order of its columns; strings are compared ignoring case.
+    /// A row with such values must still be evaluated.
     #[must_use]
     pub fn pinned(&self, columns: &[Column]) -> Option<Vec<Vec<Value>>> {
         pinned::pinned(&self.root, columns)
     }
 }
 
-/// Whether a query of `meta_class` wants a class.
+/// Evaluates a query of `meta_class` for a class.
 ///
 /// # Errors
-/// [`Error::Query`] for anything but system properties and `__this`.
+/// [`Error::Query`] for properties other than system properties and `__this`.
 pub fn matches_class(select: &Select, class: &Class, origin: &Origin) -> Result<bool, Error> {
     let mut binder = Binder { class, origin, select, columns: ColumnSet::new(), of_classes: true };
     let Some(condition) = &select.condition else { return Ok(true) };
     Ok(matches!(binder.bind(condition)?, Node::Constant(true)))
 }
 
-/// The column of a name, or the error of a query that names it.
+/// Returns the column of a name, or a query error.
 pub(super) fn column(class: &Class, name: &Name, span: Span) -> Result<Column, QueryError> {
     class.column(name.as_str()).ok_or_else(|| QueryError {
         reason: Reason::NoProperty { class: class.name().to_string(), name: name.to_string() },
@@ -117,7 +117,7 @@ fn evaluate(node: &Node, row: &Instance, origin: &Origin) -> bool {
         Node::Not(node) => !evaluate(node, row, origin),
         Node::System { property, test } => test.passes(&property.of_instance(row, origin)),
         Node::Column { column, index, members, test, .. } => {
-            // What an embedded instance has not is neither equal nor NULL.
+            // A member that does not exist is neither equal nor NULL.
             member(row.at(*column), members, origin).is_some_and(|value| match index {
                 None => test.passes(&value),
                 Some(index) => test.passes(value.elements().get(*index).unwrap_or(&Value::Null)),
@@ -126,7 +126,7 @@ fn evaluate(node: &Node, row: &Instance, origin: &Origin) -> bool {
     }
 }
 
-/// What is behind some names in an embedded instance, of which the last may be that of a system property.
+/// Returns the value behind a chain of names in an embedded instance; the last may be a system property.
 fn member<'r>(value: &'r Value, names: &[Name], origin: &Origin) -> Option<Cow<'r, Value>> {
     let [name, deeper @ ..] = names else { return Some(Cow::Borrowed(value)) };
     let Value::Object(instance) = value else { return None };
@@ -145,12 +145,12 @@ struct Binder<'a> {
     origin: &'a Origin,
     select: &'a Select,
     columns: ColumnSet,
-    /// The rows are classes.
+    /// Set if the rows are classes.
     of_classes: bool,
 }
 
 impl Binder<'_> {
-    /// Recursion is as deep as the parser allowed.
+    /// Binds a condition; the parser limits the depth of recursion.
     fn bind(&mut self, condition: &Condition) -> Result<Node, QueryError> {
         Ok(match condition {
             Condition::And(all) => {
@@ -174,22 +174,22 @@ impl Binder<'_> {
             Condition::IsNull(property) => self.test(property, |_| Ok((Test::IsNull, None)))?,
             Condition::Like { property, pattern } => {
                 let pattern = Pattern::new(pattern);
-                self.test(property, |place| {
-                    place.is_element()?;
-                    match place.kind {
+                self.test(property, |target| {
+                    target.require_element()?;
+                    match target.kind {
                         None | Some(Type { element: CimType::String, .. }) => Ok((Test::Like(pattern), None)),
-                        Some(_) => Err(place.operator()),
+                        Some(_) => Err(target.operator()),
                     }
                 })?
             }
             Condition::Isa { property: None, class } => Node::Constant(self.class.is_a(class.as_str())),
-            Condition::Isa { property: Some(property), class } => self.test(property, |place| {
-                place.is_element()?;
-                match place.kind {
+            Condition::Isa { property: Some(property), class } => self.test(property, |target| {
+                target.require_element()?;
+                match target.kind {
                     None | Some(Type { element: CimType::Object(_), .. }) => {
                         Ok((Test::Isa(class.clone()), None))
                     }
-                    Some(_) => Err(place.wrong(Reason::NotAnObject(place.path.to_string()))),
+                    Some(_) => Err(target.error(Reason::NotAnObject(target.path.to_string()))),
                 }
             })?,
         })
@@ -203,33 +203,33 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<Node, QueryError> {
         let offset = self.origin.offset;
-        self.test(property, |place| {
-            place.is_element()?;
-            let Some(kind) = place.kind else {
+        self.test(property, |target| {
+            target.require_element()?;
+            let Some(kind) = target.kind else {
                 return Ok((Test::Untyped { operator, constant: constant.clone(), offset }, None));
             };
             let kind = &kind.element;
             if !is_allowed(operator, kind) {
-                return Err(place.operator());
+                return Err(target.operator());
             }
-            let wanted = Wanted::of(constant, kind, offset).ok_or_else(|| QueryError {
+            let operand = Operand::of(constant, kind, offset).ok_or_else(|| QueryError {
                 reason: Reason::Constant {
-                    name: place.path.to_string(),
+                    name: target.path.to_string(),
                     kind: kind.to_string(),
                     found: crate::name::excerpt(&constant.to_string()),
                 },
                 span,
             })?;
-            let pin = if operator == Operator::Equal { wanted.value(kind) } else { None };
-            Ok((Test::Compare(operator, wanted), pin))
+            let pin = if operator == Operator::Equal { operand.value(kind) } else { None };
+            Ok((Test::Compare(operator, operand), pin))
         })
     }
 
-    /// Finds the property of a path and makes a node of what is asked of it.
+    /// Resolves the property of a path and creates a node for its test.
     fn test(
         &mut self,
         path: &PropertyPath,
-        make: impl FnOnce(&Place<'_>) -> Result<(Test, Option<Value>), QueryError>,
+        make: impl FnOnce(&Target<'_>) -> Result<(Test, Option<Value>), QueryError>,
     ) -> Result<Node, QueryError> {
         let (name, members) = (path.property_of(&self.select.from), path.members_of(&self.select.from));
         let index = path.index.map(|index| usize::try_from(index).unwrap_or(usize::MAX));
@@ -248,7 +248,7 @@ impl Binder<'_> {
             return Err(QueryError { reason: Reason::NotAnObject(name.to_string()), span: path.span });
         }
         let kind = if members.is_empty() { declared } else { None };
-        let (test, pin) = make(&Place { path, kind })?;
+        let (test, pin) = make(&Target { path, kind })?;
         self.columns.insert(column);
         let pin = if index.is_none() && members.is_empty() { pin } else { None };
         Ok(Node::Column { column, index, members: members.to_vec(), test, pin })
@@ -260,7 +260,7 @@ impl Binder<'_> {
         property: SystemProperty,
         members: &[Name],
         index: Option<usize>,
-        make: impl FnOnce(&Place<'_>) -> Result<(Test, Option<Value>), QueryError>,
+        make: impl FnOnce(&Target<'_>) -> Result<(Test, Option<Value>), QueryError>,
     ) -> Result<Node, QueryError> {
         if !members.is_empty() {
             let reason = Reason::NotAnObject(property.name().to_owned());
@@ -271,7 +271,7 @@ impl Binder<'_> {
             SystemProperty::Derivation => Type::array(CimType::String),
             _ => Type::scalar(CimType::String),
         };
-        let (test, _) = make(&Place { path, kind: Some(&kind) })?;
+        let (test, _) = make(&Target { path, kind: Some(&kind) })?;
         if !property.is_constant() && !self.of_classes {
             self.class.keys().iter().for_each(|key| self.columns.insert(*key));
             return Ok(Node::System { property, test });
@@ -287,20 +287,20 @@ impl Binder<'_> {
     }
 }
 
-/// Where a test stands.
-struct Place<'a> {
+/// The property of a test.
+struct Target<'a> {
     path: &'a PropertyPath,
-    /// `None` for members of embedded instances, whose class is not known.
+    /// The type; `None` for members of embedded instances, whose class is not known.
     kind: Option<&'a Type>,
 }
 
-impl Place<'_> {
-    /// Refuses an array as a whole, and an element of what is none.
-    fn is_element(&self) -> Result<(), QueryError> {
+impl Target<'_> {
+    /// Rejects a whole array, and an index on a property that is not an array.
+    fn require_element(&self) -> Result<(), QueryError> {
         match (self.kind, self.path.index) {
-            (Some(kind), None) if kind.is_array() => Err(self.wrong(Reason::Array(self.path.to_string()))),
+            (Some(kind), None) if kind.is_array() => Err(self.error(Reason::Array(self.path.to_string()))),
             (Some(kind), Some(_)) if !kind.is_array() => {
-                Err(self.wrong(Reason::NotAnArray(self.path.to_string())))
+                Err(self.error(Reason::NotAnArray(self.path.to_string())))
             }
             _ => Ok(()),
         }
@@ -308,30 +308,30 @@ impl Place<'_> {
 
     fn operator(&self) -> QueryError {
         let kind = self.kind.map(ToString::to_string).unwrap_or_default();
-        self.wrong(Reason::Operator { name: self.path.to_string(), kind })
+        self.error(Reason::Operator { name: self.path.to_string(), kind })
     }
 
-    fn wrong(&self, reason: Reason) -> QueryError {
+    fn error(&self, reason: Reason) -> QueryError {
         QueryError { reason, span: self.path.span }
     }
 }
 
-/// Joins nodes; one that is `decisive` decides alone, and its contrary says nothing.
+/// Joins nodes; a constant equal to `decisive` is the result, other constants are dropped.
 fn joined(nodes: Vec<Node>, decisive: bool, join: fn(Vec<Node>) -> Node) -> Node {
-    let mut left = Vec::new();
+    let mut rest = Vec::new();
     for node in nodes {
         match node {
             Node::Constant(answer) if answer == decisive => return Node::Constant(decisive),
             Node::Constant(_) => {}
-            node => left.push(node),
+            node => rest.push(node),
         }
     }
-    match (left.pop(), left.is_empty()) {
+    match (rest.pop(), rest.is_empty()) {
         (None, _) => Node::Constant(!decisive),
         (Some(only), true) => only,
         (Some(last), false) => {
-            left.push(last);
-            join(left)
+            rest.push(last);
+            join(rest)
         }
     }
 }

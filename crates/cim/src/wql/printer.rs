@@ -1,4 +1,4 @@
-//! From queries to text.
+//! Printer of WQL.
 
 use std::fmt;
 use std::time::Duration;
@@ -86,18 +86,11 @@ fn words(f: &mut fmt::Formatter<'_>, detail: Detail, named: &[(&str, &Option<Nam
 }
 
 impl fmt::Display for Condition {
-    /// Every condition inside another is in brackets, so that no reader has to know what binds closer.
+    /// Encloses every nested condition in parentheses, to make precedence explicit.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let joined = |f: &mut fmt::Formatter<'_>, all: &[Self], word: &str| {
-            for (at, condition) in all.iter().enumerate() {
-                f.write_str(if at == 0 { "" } else { word })?;
-                inner(f, condition)?;
-            }
-            Ok(())
-        };
         match self {
-            Self::And(all) => joined(f, all, " AND "),
-            Self::Or(all) => joined(f, all, " OR "),
+            Self::And(all) => write_joined(f, all, " AND "),
+            Self::Or(all) => write_joined(f, all, " OR "),
             Self::Not(condition) => {
                 f.write_str("NOT ")?;
                 inner(f, condition)
@@ -114,6 +107,14 @@ impl fmt::Display for Condition {
             Self::Isa { property: None, class } => write!(f, "__this ISA \"{class}\""),
         }
     }
+}
+
+fn write_joined(f: &mut fmt::Formatter<'_>, conditions: &[Condition], word: &str) -> fmt::Result {
+    for (at, condition) in conditions.iter().enumerate() {
+        f.write_str(if at == 0 { "" } else { word })?;
+        inner(f, condition)?;
+    }
+    Ok(())
 }
 
 fn inner(f: &mut fmt::Formatter<'_>, condition: &Condition) -> fmt::Result {
@@ -150,7 +151,7 @@ impl fmt::Display for Constant {
         match self {
             Self::Text(text) => quoted(f, text),
             Self::Integer(number) => write!(f, "{number}"),
-            // With an exponent, so that it stays a real number.
+            // The exponent keeps it a real number.
             Self::Real(number) => write!(f, "{number:e}"),
             Self::Boolean(true) => f.write_str("TRUE"),
             Self::Boolean(false) => f.write_str("FALSE"),

@@ -1,4 +1,4 @@
-//! One value against one constant of a query.
+//! Comparison of a value with a constant.
 
 use std::cmp::Ordering;
 
@@ -6,16 +6,16 @@ use super::{Constant, Operator, Pattern, compare};
 use crate::object_path::{Identity, KeyValue};
 use crate::{CimType, DateTime, Name, ObjectPath, Partial, Value};
 
-/// What is asked of a value.
+/// Test of a value.
 #[derive(Clone, Debug)]
 pub(super) enum Test {
     IsNull,
-    Compare(Operator, Wanted),
-    /// The type of the value is known only when there is one.
+    Compare(Operator, Operand),
+    /// A comparison for which the type of the value is known only at evaluation.
     Untyped {
         operator: Operator,
         constant: Constant,
-        /// Minutes east of Greenwich, for times without an offset.
+        /// Offset from UTC in minutes, for times without an offset.
         offset: i16,
     },
     Like(Pattern),
@@ -24,7 +24,7 @@ pub(super) enum Test {
 
 /// A constant in the form in which values of its type are compared.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Wanted {
+pub(super) enum Operand {
     Boolean(bool),
     Integer(i128),
     Real(f64),
@@ -38,15 +38,17 @@ pub(super) enum Wanted {
 }
 
 impl Test {
-    /// Whether the value passes; one that is missing passes [`Test::IsNull`] only.
+    /// Tests a value; a missing value passes only [`Test::IsNull`].
     pub(super) fn passes(&self, value: &Value) -> bool {
         match self {
             Self::IsNull => value.is_null(),
-            Self::Compare(operator, wanted) => wanted.order(value).is_some_and(|order| operator.holds(order)),
+            Self::Compare(operator, operand) => {
+                operand.order(value).is_some_and(|order| operator.holds(order))
+            }
             Self::Untyped { operator, constant, offset } => {
                 let Some(kind) = kind_of(value) else { return false };
-                let wanted = Wanted::of(constant, &kind, *offset).filter(|_| is_allowed(*operator, &kind));
-                wanted.and_then(|wanted| wanted.order(value)).is_some_and(|order| operator.holds(order))
+                let operand = Operand::of(constant, &kind, *offset).filter(|_| is_allowed(*operator, &kind));
+                operand.and_then(|operand| operand.order(value)).is_some_and(|order| operator.holds(order))
             }
             Self::Like(pattern) => value.as_str().is_some_and(|text| pattern.matches(text)),
             Self::Isa(class) => match value {
@@ -57,7 +59,7 @@ impl Test {
     }
 }
 
-/// Whether values of a type can be compared so.
+/// Checks if values of a type support an operator.
 pub(super) fn is_allowed(operator: Operator, kind: &CimType) -> bool {
     match kind {
         CimType::Object(_) => false,
@@ -73,8 +75,8 @@ fn kind_of(value: &Value) -> Option<CimType> {
     }
 }
 
-impl Wanted {
-    /// The constant as one of a type; `None` if it is none.
+impl Operand {
+    /// Converts a constant for a type; `None` if it is not a value of the type.
     pub(super) fn of(constant: &Constant, kind: &CimType, offset: i16) -> Option<Self> {
         Some(match (kind, constant) {
             (CimType::Boolean, Constant::Boolean(value)) => Self::Boolean(*value),
@@ -116,7 +118,7 @@ impl Wanted {
         })
     }
 
-    /// The constant as a value of a type, if the type has it.
+    /// Converts the constant to a value of a type, if the type can represent it.
     pub(super) fn value(&self, kind: &CimType) -> Option<Value> {
         match self {
             Self::Boolean(value) => Some(Value::Boolean(*value)),
@@ -134,39 +136,39 @@ impl Wanted {
         }
     }
 
-    /// How the value stands to the constant; `None` if they have no order.
+    /// Compares a value with the constant; `None` if they have no order.
     fn order(&self, value: &Value) -> Option<Ordering> {
         match (self, value) {
-            (Self::Boolean(wanted), Value::Boolean(value)) => Some(value.cmp(wanted)),
-            (Self::Integer(wanted), value) => Some(value.as_integer()?.cmp(wanted)),
-            (Self::Real(wanted), Value::Real64(value)) => value.partial_cmp(wanted),
-            // The shortest text of a real32 is what somebody would ask for, not its value as a real64.
-            (Self::Real(wanted), Value::Real32(value)) => {
-                format!("{value}").parse::<f64>().ok()?.partial_cmp(wanted)
+            (Self::Boolean(operand), Value::Boolean(value)) => Some(value.cmp(operand)),
+            (Self::Integer(operand), value) => Some(value.as_integer()?.cmp(operand)),
+            (Self::Real(operand), Value::Real64(value)) => value.partial_cmp(operand),
+            // Compared by its shortest text, which is the number that users write, not by its value as a real64.
+            (Self::Real(operand), Value::Real32(value)) => {
+                format!("{value}").parse::<f64>().ok()?.partial_cmp(operand)
             }
-            (Self::Real(wanted), value) => {
-                // Whole numbers of 64 bits are compared exactly: by their whole part first.
+            (Self::Real(operand), value) => {
+                // 64-bit integers are compared exactly: the integer part first.
                 let whole = value.as_integer()?;
-                let floor = format!("{:.0}", wanted.floor()).parse::<i128>().ok();
+                let floor = format!("{:.0}", operand.floor()).parse::<i128>().ok();
                 match floor {
-                    Some(floor) if whole == floor && wanted.fract() != 0.0 => Some(Ordering::Less),
+                    Some(floor) if whole == floor && operand.fract() != 0.0 => Some(Ordering::Less),
                     Some(floor) => Some(whole.cmp(&floor)),
-                    None => Some(if *wanted > 0.0 { Ordering::Less } else { Ordering::Greater }),
+                    None => Some(if *operand > 0.0 { Ordering::Less } else { Ordering::Greater }),
                 }
             }
-            (Self::Text(wanted), Value::String(value)) => Some(compare::order(value, wanted)),
-            (Self::Instant(wanted), Value::DateTime(DateTime::Timestamp(value))) => {
-                Some(value.unix_micros().cmp(wanted))
+            (Self::Text(operand), Value::String(value)) => Some(compare::order(value, operand)),
+            (Self::Instant(operand), Value::DateTime(DateTime::Timestamp(value))) => {
+                Some(value.unix_micros().cmp(operand))
             }
-            (Self::Interval(wanted), Value::DateTime(DateTime::Interval(value))) => {
-                Some(value.micros().cmp(wanted))
+            (Self::Interval(operand), Value::DateTime(DateTime::Interval(value))) => {
+                Some(value.micros().cmp(operand))
             }
-            // Values with unknown fields have no order, but can be equal.
-            (Self::Partial(wanted), Value::DateTime(DateTime::Partial(value))) => {
-                (value == wanted).then_some(Ordering::Equal)
+            // Values with unknown fields have no order but can be equal.
+            (Self::Partial(operand), Value::DateTime(DateTime::Partial(value))) => {
+                (value == operand).then_some(Ordering::Equal)
             }
-            (Self::Path(wanted), Value::Reference(value)) => {
-                Some(if same_object(value, wanted) { Ordering::Equal } else { Ordering::Greater })
+            (Self::Path(operand), Value::Reference(value)) => {
+                Some(if same_object(value, operand) { Ordering::Equal } else { Ordering::Greater })
             }
             _ => None,
         }
@@ -174,7 +176,7 @@ impl Wanted {
 }
 
 impl Constant {
-    /// The constant as a text without quotes.
+    /// Returns the constant as text without quotes.
     pub(super) fn plain(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
@@ -185,29 +187,32 @@ impl Constant {
     }
 }
 
-/// Whether two paths name one object, as far as both say where it is.
+/// Compares two paths, ignoring the namespace if one of them has none.
 pub(super) fn same_object(left: &ObjectPath, right: &ObjectPath) -> bool {
-    let same_place = match (&left.namespace, &right.namespace) {
+    let same_namespace = match (&left.namespace, &right.namespace) {
         (Some(left), Some(right)) => left == right,
         _ => true,
-    };
-    let same_value = |left: &KeyValue, right: &KeyValue| match (left, right) {
-        (KeyValue::Reference(left), KeyValue::Reference(right)) => same_object(left, right),
-        (left, right) => compare::equal(&left.to_text(), &right.to_text()),
     };
     let same_keys = match (&left.identity, &right.identity) {
         (Identity::Keys(left), Identity::Keys(right)) => {
             left.len() == right.len()
                 && left.iter().all(|(name, value)| {
-                    right.iter().any(|(other, wanted)| name == other && same_value(value, wanted))
+                    right.iter().any(|(other, expected)| name == other && same_key(value, expected))
                 })
         }
         (Identity::Keys(keys), Identity::Unnamed(value))
         | (Identity::Unnamed(value), Identity::Keys(keys)) => {
-            matches!(keys.as_slice(), [(_, only)] if same_value(only, value))
+            matches!(keys.as_slice(), [(_, only)] if same_key(only, value))
         }
-        (Identity::Unnamed(left), Identity::Unnamed(right)) => same_value(left, right),
+        (Identity::Unnamed(left), Identity::Unnamed(right)) => same_key(left, right),
         (left, right) => left == right,
     };
-    same_place && left.class == right.class && same_keys
+    same_namespace && left.class == right.class && same_keys
+}
+
+fn same_key(left: &KeyValue, right: &KeyValue) -> bool {
+    match (left, right) {
+        (KeyValue::Reference(left), KeyValue::Reference(right)) => same_object(left, right),
+        (left, right) => compare::equal(&left.to_text(), &right.to_text()),
+    }
 }

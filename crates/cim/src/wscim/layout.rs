@@ -1,4 +1,4 @@
-//! What is the same for every row of a class.
+//! Precomputed form of the rows of a class.
 
 use std::sync::Arc;
 
@@ -6,12 +6,12 @@ use super::writer::{NullArrays, PropertyTypes, Writer};
 use super::{COMMON, MICROSOFT, WSMAN, XSI, reference};
 use crate::{CimType, Class, Column, ColumnSet, DateTime, Instance, SystemProperty, Value};
 
-/// The shape of the rows of one class, worked out once; each row is then written straight into the buffer.
+/// The shape of the rows of one class, computed once: each row is then written straight into the buffer.
 #[derive(Clone, Debug)]
 pub struct Layout {
     class: Arc<Class>,
     root: Root,
-    /// Before the others, as their names begin with `_`.
+    /// System properties, written first because their names begin with `_`.
     system: Vec<SystemProperty>,
     columns: Vec<Field>,
     writer: Writer,
@@ -30,10 +30,10 @@ enum Root {
 #[derive(Clone, Debug)]
 struct Field {
     column: Column,
-    /// With its prefix.
+    /// The name with its prefix.
     element: String,
     is_array: bool,
-    /// Such as `cim:cimString`.
+    /// The type name, such as `cim:cimString`.
     type_name: &'static str,
 }
 
@@ -68,7 +68,7 @@ impl Layout {
     }
 
     fn new(writer: &Writer, class: &Arc<Class>, columns: &ColumnSet, prefix: &str) -> Self {
-        let field = |column: Column| {
+        fn field(prefix: &str, class: &Class, column: Column) -> Option<Field> {
             let property = class.property(column)?;
             Some(Field {
                 column,
@@ -76,17 +76,18 @@ impl Layout {
                 is_array: property.kind.is_array(),
                 type_name: type_name(&property.kind.element),
             })
-        };
+        }
+        let fields = columns.iter().filter_map(|column| field(prefix, class, column)).collect();
         Self {
             class: class.clone(),
             root: Root::Projection,
             system: Vec::new(),
-            columns: columns.iter().filter_map(field).collect(),
+            columns: fields,
             writer: writer.clone(),
         }
     }
 
-    /// The class whose rows it is for.
+    /// Returns the class of the rows.
     #[must_use]
     pub fn class(&self) -> &Arc<Class> {
         &self.class
@@ -167,7 +168,7 @@ impl Layout {
         }
     }
 
-    /// An instance as a value: the element is the property's, its own class is told by `xsi:type`.
+    /// Writes an instance as a value: the element is that of the property, the class is in `xsi:type`.
     fn embedded(&self, out: &mut xml::Writer, instance: &Instance, depth: usize) {
         let prefix = format!("p{depth}");
         let class = instance.class();
@@ -182,7 +183,7 @@ impl Layout {
             for value in values {
                 out.start(&element);
                 match value {
-                    // Whoever nests deeper than anybody reads gets nothing more.
+                    // Readers accept values up to this depth: deeper ones are written as NULL.
                     Value::Null => {
                         out.attribute("xsi:nil", "true").end_empty();
                     }
@@ -203,7 +204,7 @@ impl Layout {
     }
 }
 
-/// Whether the elements of times have a namespace.
+/// Form of the elements of times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Times {
     Qualified,
@@ -250,7 +251,7 @@ fn write_time(out: &mut xml::Writer, value: DateTime, times: Times) {
     out.end();
 }
 
-/// The name of a type in the namespace `cim` (DSP0230).
+/// Returns the name of a type in the namespace `cim` (DSP0230).
 fn type_name(kind: &CimType) -> &'static str {
     match kind {
         CimType::Boolean => "cim:cimBoolean",

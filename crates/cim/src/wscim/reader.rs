@@ -1,4 +1,4 @@
-//! Instances from XML; lenient where clients differ.
+//! Parses instances from XML; lenient where clients differ.
 
 use std::sync::Arc;
 
@@ -8,32 +8,32 @@ use super::{COMMON, MAX_DEPTH, MICROSOFT, XSI, reference};
 use crate::name::excerpt;
 use crate::{CimType, Class, ColumnSet, DateTime, Error, Instance, Schema, Value};
 
-/// Reads instances and parameters of the classes of one schema.
+/// Parses instances and method parameters of the classes in one schema.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'s> {
     schema: &'s Schema,
 }
 
-/// An instance, and which of its properties stood in the text at all.
+/// Parsed instance, with the properties that the XML contains.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Read {
-    /// The values; NULL where nothing stood.
+    /// Values; NULL for properties that are absent.
     pub instance: Instance,
-    /// The columns that stood there, also those with NULL.
+    /// Columns that the XML contains, including NULL ones.
     pub present: ColumnSet,
 }
 
 impl<'s> Reader<'s> {
-    /// A reader that looks classes up in a schema.
+    /// Creates a reader for the classes of a schema.
     #[must_use]
     pub fn new(schema: &'s Schema) -> Self {
         Self { schema }
     }
 
-    /// Reads an instance whose class its `xsi:type` names, or else its element.
+    /// Parses an instance whose class is given by its `xsi:type` or the name of its element.
     ///
     /// # Errors
-    /// [`Error::NoClass`] for another, and those of [`Reader::properties`].
+    /// [`Error::NoClass`] for an unknown class, and the errors of [`Reader::properties`].
     pub fn instance(&self, element: Element<'_>) -> Result<Read, Error> {
         let class = match self.class_of(element)? {
             Some(class) => class,
@@ -42,22 +42,21 @@ impl<'s> Reader<'s> {
         self.properties(element, &class)
     }
 
-    /// Reads the properties that stand in an element, as those of a class: an instance, a `w:XmlFragment` or the
-    /// parameters of a method.
+    /// Parses the properties in an element as those of a class: an instance, a `w:XmlFragment` or method parameters.
     ///
-    /// Namespaces of properties are not looked at, because clients redeclare them as they like.
+    /// Namespaces of properties are ignored, because clients differ.
     ///
     /// # Errors
-    /// [`Error::NoProperty`] for an element the class has no property for, [`Error::Xml`] for a scalar that stands
-    /// twice or an element with other content than its type, [`Error::Lexical`] and [`Error::OutOfRange`] for wrong
-    /// values, [`Error::TooMuch`] for instances too deep inside each other.
+    /// [`Error::NoProperty`] for an unknown property, [`Error::Xml`] for a repeated scalar or invalid content,
+    /// [`Error::Lexical`] and [`Error::OutOfRange`] for invalid values, [`Error::TooMuch`] for instances nested too
+    /// deeply.
     pub fn properties(&self, element: Element<'_>, class: &Arc<Class>) -> Result<Read, Error> {
         self.read(element, class, 0)
     }
 
     fn read(&self, element: Element<'_>, class: &Arc<Class>, depth: usize) -> Result<Read, Error> {
         if depth > MAX_DEPTH {
-            return Err(Error::TooMuch { what: "instances inside each other", limit: MAX_DEPTH });
+            return Err(Error::TooMuch { what: "levels of embedded instances", limit: MAX_DEPTH });
         }
         let mut values: Vec<Option<Slot>> = class.properties().iter().map(|_| None).collect();
         for child in element.children() {
@@ -66,8 +65,6 @@ impl<'s> Reader<'s> {
             else {
                 continue;
             };
-            let wrong =
-                |problem: &str| Error::Xml { element: child.name().to_owned(), problem: problem.to_owned() };
             if property.kind.is_array() {
                 let slot = slot.get_or_insert_with(|| Slot::Array(Vec::new()));
                 match slot {
@@ -77,10 +74,10 @@ impl<'s> Reader<'s> {
                     Slot::Array(elements) => {
                         elements.push(self.value(child, &property.kind.element, depth)?);
                     }
-                    _ => return Err(wrong("an array has elements beside that which says that it has none")),
+                    _ => return Err(xml_error(child, "an array marked as null has elements")),
                 }
             } else if slot.is_some() {
-                return Err(wrong("it stands twice, but is no array"));
+                return Err(xml_error(child, "duplicate element for a property that is not an array"));
             } else {
                 *slot = Some(Slot::Scalar(self.value(child, &property.kind.element, depth)?));
             }
@@ -91,7 +88,7 @@ impl<'s> Reader<'s> {
                 None => continue,
                 Some(Slot::Null) => Value::Null,
                 Some(Slot::Scalar(value)) => value,
-                // One nil element is how others say that there is no array.
+                // Some clients send one nil element for a NULL array.
                 Some(Slot::Array(elements)) if elements.iter().all(Value::is_null) && elements.len() == 1 => {
                     Value::Null
                 }
@@ -117,7 +114,7 @@ impl<'s> Reader<'s> {
             }
             kind if element.children().next().is_some() => Err(Error::Xml {
                 element: element.name().to_owned(),
-                problem: format!("a {kind} has no elements inside"),
+                problem: format!("a {kind} must not contain elements"),
             }),
             kind => kind.parse(&element.text()).map_err(|error| match error {
                 Error::Lexical { .. } | Error::OutOfRange { .. } => error,
@@ -126,7 +123,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// An embedded instance: its class is that of its `xsi:type`, or of the only element inside, or the declared one.
+    /// Parses an embedded instance. Its class is that of its `xsi:type`, of its only child element, or the declared one.
     fn object(&self, element: Element<'_>, declared: Option<&str>, depth: usize) -> Result<Value, Error> {
         if let Some(class) = self.class_of(element)? {
             return self.embedded(element, &class, depth);
@@ -147,11 +144,11 @@ impl<'s> Reader<'s> {
         Ok(Value::Object(Box::new(self.read(element, class, depth + 1)?.instance)))
     }
 
-    /// The class of `xsi:type="p:Name_Type"`.
+    /// Returns the class in `xsi:type="p:Name_Type"`.
     fn class_of(&self, element: Element<'_>) -> Result<Option<Arc<Class>>, Error> {
         let Some(kind) = element.attribute(XSI, "type") else { return Ok(None) };
         let name = kind.rsplit_once(':').map_or(kind.as_ref(), |(_, name)| name);
-        // Types of single values, such as cim:cimString, name no class.
+        // Types of scalars, such as cim:cimString, are not classes.
         match name.strip_suffix("_Type") {
             Some(name) => self.schema.require(name).map(Some),
             None => Ok(None),
@@ -159,48 +156,52 @@ impl<'s> Reader<'s> {
     }
 }
 
-/// What stood for one property.
+/// Parsed elements of one property.
 enum Slot {
     Null,
     Scalar(Value),
     Array(Vec<Value>),
 }
 
-fn says_true(element: Element<'_>, namespace: &str, name: &str) -> bool {
+fn has_true_attribute(element: Element<'_>, namespace: &str, name: &str) -> bool {
     element.attribute(namespace, name).is_some_and(|value| matches!(value.trim(), "true" | "1"))
 }
 
 fn is_nil(element: Element<'_>) -> bool {
-    says_true(element, XSI, "nil")
+    has_true_attribute(element, XSI, "nil")
 }
 
 fn is_null_array(element: Element<'_>) -> bool {
-    says_true(element, MICROSOFT, "IsNullArray")
+    has_true_attribute(element, MICROSOFT, "IsNullArray")
 }
 
-/// A time inside one of five elements, with or without their namespace, or bare.
+/// Parses a time inside one of five elements, with or without a namespace, or without an element.
 fn time(element: Element<'_>) -> Result<Value, Error> {
-    let known = ["Datetime", "Interval", "CIM_DateTime", "Date", "Time"];
-    let is_known = |inner: Element<'_>| {
-        matches!(inner.namespace(), "" | COMMON)
-            && known.iter().any(|name| name.eq_ignore_ascii_case(inner.name()))
-    };
     let mut inside = element.children();
     let (content, is_time_of_day) = match (inside.next(), inside.next()) {
         (None, _) => (element, false),
-        (Some(inner), None) if is_known(inner) => (inner, inner.name() == "Time"),
+        (Some(inner), None) if is_time_element(inner) => (inner, inner.name() == "Time"),
         _ => {
-            let problem = "a time is one of cim:Datetime, cim:Interval and cim:CIM_DateTime".to_owned();
+            let problem = "expected cim:Datetime, cim:Interval or cim:CIM_DateTime".to_owned();
             return Err(Error::Xml { element: element.name().to_owned(), problem });
         }
     };
     let text = content.text();
     let time = if is_time_of_day { time_of_day(text.trim()) } else { DateTime::parse_lenient(&text, 0).ok() };
-    let wrong = || Error::Lexical { found: excerpt(&text), expected: "datetime" };
-    time.map(Value::DateTime).ok_or_else(wrong)
+    time.map(Value::DateTime).ok_or_else(|| Error::Lexical { found: excerpt(&text), expected: "datetime" })
 }
 
-/// A time without a date, which is not known.
+fn is_time_element(element: Element<'_>) -> bool {
+    const NAMES: [&str; 5] = ["Datetime", "Interval", "CIM_DateTime", "Date", "Time"];
+    matches!(element.namespace(), "" | COMMON)
+        && NAMES.iter().any(|name| name.eq_ignore_ascii_case(element.name()))
+}
+
+fn xml_error(element: Element<'_>, problem: &str) -> Error {
+    Error::Xml { element: element.name().to_owned(), problem: problem.to_owned() }
+}
+
+/// Parses a time of day; the date is unknown.
 fn time_of_day(text: &str) -> Option<DateTime> {
     let whole = DateTime::parse_lenient(&format!("1970-01-01T{text}"), 0).ok()?.to_string();
     DateTime::parse(&format!("********{}", whole.get(8..)?)).ok()

@@ -7,9 +7,9 @@ use crate::object_path::KeyValue;
 use crate::uri::{ClassUri, UriForm};
 use crate::{Error, Name, Namespace, ObjectPath};
 
-/// The address of whoever is asked.
+/// Anonymous address: the service itself.
 const ANONYMOUS: &str = "http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous";
-/// The selector that names a namespace.
+/// Selector of the namespace.
 const NAMESPACE: &str = "__cimnamespace";
 
 /// Writes the content of a reference.
@@ -44,27 +44,27 @@ pub(super) fn write(out: &mut xml::Writer, path: &ObjectPath, writer: &Writer) {
     out.end();
 }
 
-/// Reads the content of a reference, with or without an `a:EndpointReference` around it.
+/// Parses the content of a reference, with or without an enclosing `a:EndpointReference`.
 pub(super) fn read(element: Element<'_>, depth: usize) -> Result<ObjectPath, Error> {
-    let wrong =
-        |problem: &str| Error::Xml { element: element.name().to_owned(), problem: problem.to_owned() };
     if depth > ObjectPath::MAX_DEPTH {
-        return Err(Error::TooMuch { what: "references inside each other", limit: ObjectPath::MAX_DEPTH });
+        return Err(Error::TooMuch { what: "levels of nested references", limit: ObjectPath::MAX_DEPTH });
     }
     let content = element.child(ADDRESSING, "EndpointReference").unwrap_or(element);
     let parameters = content
         .child(ADDRESSING, "ReferenceParameters")
         .or_else(|| content.child(ADDRESSING, "ReferenceProperties"))
-        .ok_or_else(|| wrong("a reference needs a:ReferenceParameters"))?;
-    let uri =
-        parameters.child(WSMAN, "ResourceURI").ok_or_else(|| wrong("a reference needs a w:ResourceURI"))?;
+        .ok_or_else(|| xml_error(element, "a reference needs a:ReferenceParameters"))?;
+    let uri = parameters
+        .child(WSMAN, "ResourceURI")
+        .ok_or_else(|| xml_error(element, "a reference needs a w:ResourceURI"))?;
     let uri = ClassUri::parse(&uri.text())?;
-    let class = uri.class.ok_or_else(|| wrong("a reference needs a class"))?;
+    let class = uri.class.ok_or_else(|| xml_error(element, "a reference needs a class"))?;
     let mut namespace = uri.namespace;
     let mut keys = Vec::new();
     let selectors = parameters.child(WSMAN, "SelectorSet");
     for selector in selectors.iter().flat_map(Element::children).filter(|child| child.is(WSMAN, "Selector")) {
-        let name = selector.attribute("", "Name").ok_or_else(|| wrong("a w:Selector needs a Name"))?;
+        let name =
+            selector.attribute("", "Name").ok_or_else(|| xml_error(element, "a w:Selector needs a Name"))?;
         if name.trim().eq_ignore_ascii_case(NAMESPACE) {
             namespace = Some(Namespace::parse(selector.text().trim())?);
             continue;
@@ -83,4 +83,8 @@ pub(super) fn read(element: Element<'_>, depth: usize) -> Result<ObjectPath, Err
         Some(namespace) => path.within(namespace),
         None => path,
     })
+}
+
+fn xml_error(element: Element<'_>, problem: &str) -> Error {
+    Error::Xml { element: element.name().to_owned(), problem: problem.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! What a client asked for about the form of instances.
+//! Options of a request for the form of instances.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::Layout;
 use crate::uri::{ClassUri, UriForm};
 use crate::{Class, ColumnSet, Instance, Name, Operation, Origin, SystemProperty};
 
-/// Writes instances in the form one request asks for.
+/// Writes instances in the form that a request asks for.
 #[derive(Clone, Debug)]
 pub struct Writer {
     form: UriForm,
@@ -16,39 +16,39 @@ pub struct Writer {
     property_types: PropertyTypes,
 }
 
-/// What is written for arrays without a value.
+/// Form of arrays without a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NullArrays {
-    /// Nothing, as for an empty one.
+    /// Omitted, like an empty array.
     #[default]
     Omitted,
-    /// An element that says so: the option `UsePreciseArrays`.
+    /// Written as a marked element: the option `UsePreciseArrays`.
     Marked,
 }
 
-/// Whether each property says its type.
+/// Form of property types.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PropertyTypes {
-    /// It does not.
+    /// Omitted.
     #[default]
     Omitted,
-    /// It has an `xsi:type`: the option `includepropertymetadata`.
+    /// Written as `xsi:type`: the option `includepropertymetadata`.
     Written,
 }
 
-/// Which properties of rows are written.
+/// Selection of properties.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
-    /// The whole instance, as its class.
+    /// All properties, as an instance of its own class.
     Whole,
-    /// Those of the superclass of this name, as if it were one of that class.
+    /// The properties of a superclass, as an instance of that class.
     AsClass(Name),
-    /// Only these, without a class.
+    /// These properties, without a class.
     Names(Vec<Name>),
 }
 
 impl Writer {
-    /// A writer for answers to requests with URIs of a form.
+    /// Creates a writer for responses to requests with URIs of this form.
     #[must_use]
     pub fn new(form: UriForm, origin: Origin) -> Self {
         Self {
@@ -59,50 +59,50 @@ impl Writer {
         }
     }
 
-    /// The writer with another way to write NULL arrays.
+    /// Sets the form of NULL arrays.
     #[must_use]
     pub fn with_null_arrays(self, null_arrays: NullArrays) -> Self {
         Self { null_arrays, ..self }
     }
 
-    /// The writer with or without types of properties.
+    /// Sets the form of property types.
     #[must_use]
     pub fn with_property_types(self, property_types: PropertyTypes) -> Self {
         Self { property_types, ..self }
     }
 
-    /// The shape of whole instances of a class, or of some columns of them.
+    /// Returns the layout of complete instances of a class, or of some of their columns.
     #[must_use]
     pub fn instances(&self, class: &Arc<Class>, columns: &ColumnSet) -> Layout {
         Layout::of_instances(self, class, columns)
     }
 
-    /// The shape of projections: a `w:XmlFragment` with some properties.
+    /// Returns the layout of projections: a `w:XmlFragment` with some properties.
     #[must_use]
     pub fn projection(&self, class: &Arc<Class>, columns: &ColumnSet) -> Layout {
         Layout::of_projection(self, class, columns, Vec::new())
     }
 
-    /// Writes one whole instance.
+    /// Writes a complete instance.
     pub fn instance(&self, out: &mut xml::Writer, instance: &Instance) {
         self.instances(instance.class(), &instance.class().columns()).write(out, instance);
     }
 
-    /// Writes what a method gave back, as `p:Method_OUTPUT`.
+    /// Writes the output of a method as `p:Method_OUTPUT`.
     ///
-    /// `class` is the one the method was called on.
+    /// `class` is the class on which the method was called.
     pub fn output(&self, out: &mut xml::Writer, class: &Class, operation: &Operation, output: &Instance) {
         let element = format!("{}_OUTPUT", operation.method.name);
         Layout::of_parameters(self, class, &element, &operation.output).write(out, output);
     }
 
-    /// Writes what a method is given, as `p:Method_INPUT`, for clients.
+    /// Writes the input of a method as `p:Method_INPUT`, for clients.
     pub fn input(&self, out: &mut xml::Writer, class: &Class, operation: &Operation, input: &Instance) {
         let element = format!("{}_INPUT", operation.method.name);
         Layout::of_parameters(self, class, &element, &operation.input).write(out, input);
     }
 
-    /// Rows of any classes, one after the other.
+    /// Returns a writer for rows of any classes.
     #[must_use]
     pub fn rows(&self, selection: Selection) -> Rows {
         Rows { writer: self.clone(), selection, layouts: HashMap::new() }
@@ -129,7 +129,7 @@ impl Writer {
     }
 }
 
-/// Writes rows of one query, whichever classes they are of; what is the same for a class is worked out once.
+/// Writes the rows of one query, which may be of different classes; the layout of each class is computed once.
 #[derive(Debug)]
 pub struct Rows {
     writer: Writer,
@@ -146,12 +146,12 @@ impl Rows {
         };
         match above {
             None => self.write_own(out, row),
-            // A row of a subclass becomes one of the class that was asked for.
+            // A row of a subclass is converted to the enumerated class.
             Some(above) => {
                 let mut as_class = Instance::new(above.clone());
                 for (column, property) in above.columns().iter().zip(above.properties()) {
                     let value = row.value(property.name.as_str()).cloned().unwrap_or_default();
-                    // A property of a superclass has the same type there, embedded classes apart.
+                    // The property has the same type in the superclass, apart from embedded classes.
                     let _ = as_class.set(column, value);
                 }
                 self.write_own(out, &as_class);

@@ -1,8 +1,8 @@
-//! Instances that real services of Windows wrote, when there are any.
+//! Instances recorded from real Windows services, if the recordings are available.
 //!
-//! The recordings are other people's and no part of this repository.
-//! They are looked for in `wsman/wmi` of the folder that `TELARCH_FIXTURES` names, or else of `shared/fixtures` beside
-//! the repository.
+//! The recordings belong to other projects and are not part of this repository.
+//! The tests read them from `wsman/wmi` in the folder of `TELARCH_FIXTURES`, or in `shared/fixtures` beside the
+//! repository.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use xml::{Bounds, Document, Element};
 
 use crate::{cimv2, declaration, origin};
 
-/// Properties that Windows got after some of the recordings.
+/// Properties added to Windows after some of the recordings.
 const NEWER: [&str; 33] = [
     "AutomaticManagedPagefile",
     "BootVolume",
@@ -53,14 +53,14 @@ const NEWER: [&str; 33] = [
     "WorkingSetPrivate",
 ];
 
-/// Whole instances and projections in the part of the recordings that is looked for by itself.
+/// Number of instances and projections in the default part of the recordings.
 const SELECTION: (usize, usize) = (68, 199);
 
-/// And in all recordings of the project they are from, 1 438 items.
+/// Number of instances and projections in all recordings of their project, 1 438 items.
 const WHOLE: (usize, usize) = (719, 719);
 
 #[test]
-fn every_recorded_instance_is_written_again_letter_for_letter() {
+fn every_recorded_instance_survives_a_round_trip() {
     let schema = schema();
     let (mut instances, mut projections) = (0, 0);
     each_item(|server, class_name, item| {
@@ -71,7 +71,7 @@ fn every_recorded_instance_is_written_again_letter_for_letter() {
             instances += 1;
             rewrite_instance(&schema, item)
         };
-        // Server 2003 wrote quotes as they are, its successors write references.
+        // Server 2003 wrote quotes literally, its successors write character references.
         let quotes = |text: &str| text.replace("&quot;", "\"").replace("&apos;", "'");
         let same = if server == "server_2003" { quotes(&written) } else { written };
         assert_eq!(same, item.source());
@@ -84,7 +84,7 @@ fn every_recorded_instance_is_written_again_letter_for_letter() {
 }
 
 #[test]
-fn the_properties_of_recorded_instances_are_those_of_the_classes() {
+fn the_properties_of_recorded_instances_match_the_classes() {
     let schema = schema();
     let mut missing = BTreeSet::new();
     each_item(|_, _, item| {
@@ -120,7 +120,7 @@ fn rewrite_projection(schema: &Schema, class_name: &str, item: Element<'_>) -> S
     out.finish()
 }
 
-/// The classes, and one that only Windows has: what is listed of its superclass tells it, too.
+/// Returns the schema with a class that exists only on Windows and extends its superclass.
 fn schema() -> Schema {
     let mut schema = cimv2();
     let terminals = "class Win32_TerminalService : Win32_Service \
@@ -129,7 +129,7 @@ fn schema() -> Schema {
     schema
 }
 
-/// The class with what only the service of 2003 had.
+/// Returns the class, extended by the properties that only Windows Server 2003 had.
 fn class_of(schema: &Schema, name: &str, item: Element<'_>) -> Arc<Class> {
     let class = schema.require(name).unwrap();
     let unknown: BTreeSet<_> =
@@ -148,7 +148,7 @@ fn writer() -> Writer {
     Writer::new(UriForm::Wmi, origin())
 }
 
-/// Calls for each item of each recording, with its service and the class that its file is named after.
+/// Calls a function for each item of each recording, with its service and the class that names its file.
 fn each_item(mut check: impl FnMut(&str, &str, Element<'_>)) {
     let Some(folder) = recordings() else { return };
     for server in ["server_2003", "server_2008", "server_2012"] {
@@ -159,7 +159,7 @@ fn each_item(mut check: impl FnMut(&str, &str, Element<'_>)) {
         for path in paths {
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
             let class = name.split("_all").next().unwrap().split("_star").next().unwrap();
-            // Whoever reads XML sees the ends of lines as one character (XML 1.0, 2.11).
+            // XML readers see line ends as one character (XML 1.0, 2.11).
             let text = fs::read_to_string(&path).unwrap().replace("\r\n", "\n");
             let document = Document::parse(text.trim(), &Bounds::default()).unwrap();
             let mut all = vec![document.root()];

@@ -1,6 +1,6 @@
 //! Classes in the form of CIM-XML.
 
-use telarch_cim::cimxml::{ClassDetail, ToldClass, read_class, write_class};
+use telarch_cim::cimxml::{ClassDetail, ReceivedClass, read_class, write_class};
 use telarch_cim::{Class, Namespace, Schema};
 use xml::{Bounds, Document};
 
@@ -17,7 +17,7 @@ fn written(detail: ClassDetail) -> String {
 }
 
 #[test]
-fn only_the_class_s_own_is_told_unless_asked_for() {
+fn only_own_elements_are_written_by_default() {
     assert_eq!(
         written(ClassDetail::default()),
         "<CLASS NAME=\"Site\" SUPERCLASS=\"CIM_Service\"><PROPERTY.ARRAY NAME=\"Notes\" TYPE=\"string\" ARRAYSIZE=\"4\">\
@@ -29,7 +29,7 @@ fn only_the_class_s_own_is_told_unless_asked_for() {
 }
 
 #[test]
-fn each_detail_is_told_when_asked_for() {
+fn each_detail_is_written_on_request() {
     let hierarchy = written(ClassDetail { inheritance_hierarchy: true, ..ClassDetail::default() });
     assert!(hierarchy.contains(" DERIVATION=\"CIM_Service,CIM_LogicalElement,CIM_ManagedSystemElement\""));
     let qualifiers = written(ClassDetail { qualifiers: true, ..ClassDetail::default() });
@@ -39,7 +39,10 @@ fn each_detail_is_told_when_asked_for() {
     assert!(
         qualifiers.contains("<QUALIFIER NAME=\"Write\" TYPE=\"boolean\"><VALUE>true</VALUE></QUALIFIER>")
     );
-    assert!(!qualifiers.contains("Abstract"), "what is restricted to a superclass was told of a subclass");
+    assert!(
+        !qualifiers.contains("Abstract"),
+        "a qualifier restricted to a superclass was written for a subclass"
+    );
     let inherited =
         written(ClassDetail { inherited_elements: true, class_origin: true, ..ClassDetail::default() });
     assert!(inherited.contains(
@@ -51,7 +54,7 @@ fn each_detail_is_told_when_asked_for() {
     assert!(inherited.contains("<PROPERTY NAME=\"Rank\" TYPE=\"uint32\" CLASSORIGIN=\"Site\">"));
 }
 
-fn told(class: &Class, detail: ClassDetail) -> ToldClass {
+fn told(class: &Class, detail: ClassDetail) -> ReceivedClass {
     let mut out = xml::Writer::new();
     write_class(&mut out, class, detail);
     let document = Document::parse(out.finish(), &Bounds::default()).unwrap();
@@ -66,31 +69,31 @@ const WHOLE: ClassDetail = ClassDetail {
 };
 
 #[test]
-fn a_class_that_was_told_is_the_class_that_was_meant() {
+fn classes_survive_a_round_trip_as_xml() {
     let schema = cimv2();
     for (name, _) in schema.names() {
         let class = schema.require(name.as_str()).unwrap();
-        let heard = told(&class, WHOLE).schema(Namespace::cimv2()).unwrap();
-        let heard = heard.require(name.as_str()).unwrap();
-        assert_eq!(told(&heard, WHOLE), told(&class, WHOLE), "{name}");
-        assert_eq!(heard.keys(), class.keys(), "{name}");
+        let received = told(&class, WHOLE).schema(Namespace::cimv2()).unwrap();
+        let received = received.require(name.as_str()).unwrap();
+        assert_eq!(told(&received, WHOLE), told(&class, WHOLE), "{name}");
+        assert_eq!(received.keys(), class.keys(), "{name}");
         let names = |class: &Class| class.derivation().map(|one| one.name().clone()).collect::<Vec<_>>();
-        assert_eq!(names(&heard), names(&class));
+        assert_eq!(names(&received), names(&class));
     }
 }
 
 #[test]
-fn the_classes_of_a_namespace_are_told_in_any_order() {
+fn the_classes_of_a_namespace_may_arrive_in_any_order() {
     let schema = cimv2();
     let mut names: Vec<_> = schema.names().map(|(name, _)| name).collect();
     names.sort();
     let one =
         |name: &&telarch_cim::Name| told(&schema.require(name.as_str()).unwrap(), ClassDetail::default());
-    let heard = Schema::told(Namespace::cimv2(), names.iter().map(one).collect());
-    assert_eq!(heard.names().count(), names.len());
-    let service = heard.require("win32_service").unwrap();
+    let received = Schema::from_received(Namespace::cimv2(), names.iter().map(one).collect());
+    assert_eq!(received.names().count(), names.len());
+    let service = received.require("win32_service").unwrap();
     assert!(service.is_a("CIM_Service") && service.column("StartMode").is_some());
-    // Who contradicts himself is left out, and nobody else.
+    // Contradictory classes are omitted; the others remain.
     let of = |text: &str| read_class(Document::parse(text, &Bounds::default()).unwrap().root()).unwrap();
     let wrong = [
         of("<CLASS NAME=\"A\" SUPERCLASS=\"B\"/>"),
@@ -99,12 +102,12 @@ fn the_classes_of_a_namespace_are_told_in_any_order() {
         of("<CLASS NAME=\"c\"/>"),
         of("<CLASS NAME=\"D\" SUPERCLASS=\"Nobody\"/>"),
     ];
-    let heard = Schema::told(Namespace::cimv2(), wrong.into());
-    assert_eq!(heard.names().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["C"]);
+    let received = Schema::from_received(Namespace::cimv2(), wrong.into());
+    assert_eq!(received.names().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["C"]);
 }
 
 #[test]
-fn what_is_no_class_is_refused() {
+fn invalid_classes_are_rejected() {
     for text in [
         "<INSTANCE NAME=\"A\"/>",
         "<CLASS/>",

@@ -1,4 +1,4 @@
-//! Conditions of any shape against an evaluation that knows nothing of classes, pins or bounds.
+//! Random conditions compared with a naive evaluation without types, pins and bounds.
 
 use telarch_cim::wql::{self, Predicate, Query, Select};
 use telarch_cim::{Class, Column, DateTime, Instance, Timestamp, Value};
@@ -6,7 +6,7 @@ use telarch_cim::{Class, Column, DateTime, Instance, Timestamp, Value};
 use super::{declaration, origin};
 
 #[test]
-fn a_condition_wants_the_rows_that_trying_each_says() {
+fn conditions_match_the_same_rows_as_naive_evaluation() {
     let mut random = Random(0x2545_F491_4F6C_DD1D);
     let class = class();
     let rows = rows(&class);
@@ -40,15 +40,18 @@ fn a_condition_wants_the_rows_that_trying_each_says() {
                 };
                 assert!(
                     pins.iter().any(has),
-                    "{text} wants a row whose {columns:?} it does not pin: {row:?}"
+                    "{text} matches a row whose {columns:?} it does not pin: {row:?}"
                 );
                 pinned += 1;
             }
             if let Some(not_before) = not_before {
                 let Value::DateTime(DateTime::Timestamp(when)) = row.at(column("When")) else {
-                    panic!("{text} wants a row without a date, and says how early one can be: {row:?}")
+                    panic!("{text} matches a row without a date, but has an earliest date: {row:?}")
                 };
-                assert!(when.unix_micros() >= not_before, "{text} wants a row before {not_before}: {row:?}");
+                assert!(
+                    when.unix_micros() >= not_before,
+                    "{text} matches a row before {not_before}: {row:?}"
+                );
                 bounded += 1;
             }
         }
@@ -56,7 +59,7 @@ fn a_condition_wants_the_rows_that_trying_each_says() {
     assert!(wanted > 50_000 && pinned > 1_000 && bounded > 1_000, "{wanted}, {pinned}, {bounded}");
 }
 
-/// A condition as it was thought of.
+/// A condition with naive evaluation.
 enum Naive {
     And(Vec<Naive>),
     Or(Vec<Naive>),
@@ -71,7 +74,7 @@ enum Constant {
     Text(&'static str),
     Number(i64),
     Boolean(bool),
-    /// Hours after the first moment.
+    /// Hours after the first time.
     When(i64),
 }
 
@@ -138,7 +141,7 @@ impl Naive {
         }
     }
 
-    /// Two values of truth: what is missing is neither equal nor unequal to anything, so that NOT wants it.
+    /// Evaluates with two truth values: a missing value is neither equal nor unequal, and NOT inverts that.
     fn holds(&self, row: &Instance) -> bool {
         match self {
             Self::And(all) => all.iter().all(|part| part.holds(row)),
@@ -186,7 +189,7 @@ fn class() -> std::sync::Arc<Class> {
     Class::derive(&declaration(text), None).unwrap().into()
 }
 
-/// Every combination of a few values, and of none, in each property.
+/// Returns every combination of a few values, and of no value, in each property.
 fn rows(class: &std::sync::Arc<Class>) -> Vec<Instance> {
     let mut rows = vec![Instance::new(class.clone())];
     let values: [(&str, Vec<Value>); 5] = [
@@ -227,7 +230,7 @@ const NAMES: [&str; 5] = ["Name", "Id", "Flag", "Big", "When"];
 const TEXTS: [&str; 3] = ["A", "b", ""];
 const HOUR: i64 = 3_600_000_000;
 
-/// The same numbers in every run (xorshift64, Marsaglia 2003).
+/// Pseudorandom numbers, the same in every run (xorshift64, Marsaglia 2003).
 struct Random(u64);
 
 impl Random {

@@ -1,4 +1,4 @@
-//! Points in time and lengths of time against counting days one by one.
+//! Points in time and intervals, compared with counting single days.
 
 use telarch_cim::{DateTime, Interval, Timestamp};
 
@@ -6,20 +6,20 @@ const DAY: i64 = 86_400_000_000;
 const MINUTE: i64 = 60_000_000;
 
 #[test]
-fn every_day_of_ten_thousand_years_is_the_one_after_the_day_before() {
-    // 0000-01-01, in days before 1970, as the proleptic Gregorian calendar counts.
+fn days_of_ten_thousand_years_are_consecutive() {
+    // 0000-01-01, in days before 1970, in the proleptic Gregorian calendar.
     let mut days = -719_528_i64;
     for year in 0..10_000 {
         let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
         let february = if is_leap { 29 } else { 28 };
         for (month, length) in (1..).zip([31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]) {
-            // The days at which something changes; in every year those of the month that differs.
+            // Days at which something changes: for every year, those of the month with a variable length.
             let days_of_month: &[i64] = if month == 2 || year % 50 == 0 { &[1, 28, 29, 30, 31] } else { &[] };
             for day in days_of_month {
                 let text = format!("{year:04}{month:02}{day:02}000000.000000+000");
                 let read = DateTime::parse(&text);
                 if *day > length {
-                    assert!(read.is_err(), "{text} is no day");
+                    assert!(read.is_err(), "{text} is not a date");
                     continue;
                 }
                 let micros = (days + day - 1) * DAY;
@@ -36,7 +36,7 @@ fn every_day_of_ten_thousand_years_is_the_one_after_the_day_before() {
 }
 
 #[test]
-fn a_moment_is_the_same_wherever_its_clock_stands() {
+fn a_time_is_independent_of_its_offset() {
     for micros in
         [0, 1, -1, 999_999, -DAY - 1, 1_365_956_923_488_171, 253_402_214_400_000_000, -62_135_596_800_000_000]
     {
@@ -44,7 +44,7 @@ fn a_moment_is_the_same_wherever_its_clock_stands() {
             let Some(moment) = Timestamp::from_unix_micros(micros, offset) else { continue };
             let text = DateTime::Timestamp(moment).to_string();
             assert_eq!(DateTime::parse(&text), Ok(DateTime::Timestamp(moment)), "{text}");
-            // The same digits with another offset are as much later as the clock stands further west.
+            // With an offset further west, the same digits are a later time.
             let west = format!("{}{}", text.get(..21).unwrap(), "-030");
             let Ok(DateTime::Timestamp(west)) = DateTime::parse(&west) else {
                 panic!("{west} cannot be read")
@@ -58,7 +58,7 @@ fn a_moment_is_the_same_wherever_its_clock_stands() {
 }
 
 #[test]
-fn lengths_of_time_are_their_fields_added_up() {
+fn intervals_are_the_sum_of_their_fields() {
     let second = 1_000_000_u64;
     for (days, hours, minutes, seconds, fraction) in [
         (0, 0, 0, 0, 0),

@@ -1,5 +1,5 @@
-//! The crate's public promises: recorded instances are read and written letter for letter, the classes are those
-//! that were recorded, queries mean what they must, and that what is written reads back.
+//! Public behaviour of the crate: recorded instances survive a round trip, the classes match the recordings, queries
+//! select the correct rows, and output can be parsed again.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod captures;
@@ -21,7 +21,7 @@ fn origin() -> Origin {
     Origin { server: "node7".to_owned(), namespace: Namespace::cimv2(), offset: 60 }
 }
 
-/// The class of a text of MOF.
+/// Parses the only class of a MOF text.
 fn declaration(text: &str) -> ClassDeclaration {
     match mof::parse(text).unwrap_or_else(|error| panic!("{text}: {error}")).pop() {
         Some(mof::Item::Class(declaration)) => declaration,

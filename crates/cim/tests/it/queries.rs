@@ -1,8 +1,9 @@
-//! WQL: what is read, what is refused and how, which rows are wanted, and what is pushed down.
+//! WQL: grammar, errors, matching rows, and push-down.
 
+mod errors;
 mod grammar;
 mod push_down;
-mod refusals;
+
 mod rows;
 mod schema_queries;
 
@@ -13,7 +14,7 @@ use telarch_cim::{Class, Error, Instance, mof};
 
 use crate::origin;
 
-/// A query that begins with SELECT.
+/// Parses a SELECT query.
 fn select(text: &str) -> Select {
     match wql::parse(text) {
         Ok(Query::Select(select)) => select,
@@ -21,7 +22,7 @@ fn select(text: &str) -> Select {
     }
 }
 
-/// A class with a property of each kind, and another one to stand in it.
+/// Returns a class with a property of each kind, and the class of its embedded instance.
 fn classes() -> (Arc<Class>, Arc<Class>) {
     let text = r#"
         class Part { [key] string Name; uint32 Size; datetime Made; };
@@ -38,10 +39,10 @@ fn classes() -> (Arc<Class>, Arc<Class>) {
     (derive(&items[1]), derive(&items[0]))
 }
 
-/// Whether the condition holds for a row.
+/// Evaluates a condition for a row.
 fn holds(row: &Instance, condition: &str) -> Result<bool, Error> {
     let Query::Select(select) = wql::parse(&format!("SELECT * FROM Sample WHERE {condition}"))? else {
-        panic!("it begins with SELECT")
+        panic!("the query must begin with SELECT")
     };
     Ok(Predicate::bind(&select, row.class(), &origin())?.evaluate(row))
 }

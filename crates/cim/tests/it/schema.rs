@@ -1,4 +1,4 @@
-//! The classes that come with the crate, and those that are added.
+//! The classes of the crate, and added classes.
 
 use telarch_cim::{
     CimType, Class, ClassDeclaration, DateTime, Error, Instance, Name, Namespace, ObjectPath, Schema, Status,
@@ -8,7 +8,7 @@ use telarch_cim::{
 use crate::{cimv2, declaration};
 
 #[test]
-fn the_classes_of_the_operating_system_are_there_with_their_properties() {
+fn operating_system_classes_have_all_their_properties() {
     let schema = cimv2();
     let (mut classes, mut properties, mut methods) = (0, 0, 0);
     for (name, _) in schema.names() {
@@ -23,13 +23,13 @@ fn the_classes_of_the_operating_system_are_there_with_their_properties() {
         assert!(class.derivation().count() < 10, "{name}");
     }
     // 168 classes with all their properties, 4 of descriptors and shares, 6 of printers, 14 of events and timers, 4 of the
-    // registry, and 50 superclasses of which only the name is known.
+    // registry, and 50 superclasses that only have a name.
     assert_eq!(classes, 246);
     assert!(properties > 3_126 && methods >= 291, "{properties} properties, {methods} methods");
 }
 
 #[test]
-fn every_class_a_property_names_is_there_but_for_three() {
+fn classes_named_by_properties_exist_with_one_exception() {
     let schema = cimv2();
     let mut unknown: Vec<String> = Vec::new();
     for (name, _) in schema.names() {
@@ -47,7 +47,7 @@ fn every_class_a_property_names_is_there_but_for_three() {
 }
 
 #[test]
-fn a_class_has_what_its_superclasses_declare() {
+fn a_class_inherits_from_all_superclasses() {
     let class = cimv2().require("win32_service").unwrap();
     assert_eq!(class.name().as_str(), "Win32_Service");
     let above: Vec<_> = class.derivation().map(|class| class.name().as_str()).collect();
@@ -57,14 +57,14 @@ fn a_class_has_what_its_superclasses_declare() {
     let caption = class.property(class.column("caption").unwrap()).unwrap();
     assert_eq!((caption.origin.as_str(), caption.propagated), ("CIM_ManagedSystemElement", true));
     let keys: Vec<_> = class.keys().iter().map(|key| class.property(*key).unwrap().name.as_str()).collect();
-    assert_eq!(keys, ["Name"], "what CIM_Key says is no key");
+    assert_eq!(keys, ["Name"], "CIM_Key does not define keys");
     let start = class.method("startservice").unwrap();
     assert_eq!(start.method.origin.as_str(), "CIM_Service");
     assert_eq!(start.output.properties().last().unwrap().name.as_str(), "ReturnValue");
 }
 
 #[test]
-fn parameters_of_a_method_stand_in_the_order_they_were_declared() {
+fn method_parameters_keep_their_order_of_declaration() {
     let create = cimv2().require("Win32_Process").unwrap().method("Create").unwrap().clone();
     assert!(create.method.is_static());
     let names = |class: &Class| class.properties().iter().map(|one| one.name.to_string()).collect::<Vec<_>>();
@@ -88,7 +88,7 @@ fn subclasses_are_found_at_any_depth() {
 }
 
 #[test]
-fn each_namespace_has_the_classes_of_the_system() {
+fn each_namespace_has_the_system_classes() {
     let of = |namespace: &str| Schema::of(Namespace::parse(namespace).unwrap());
     for namespace in ["root", "root/default", "ROOT\\CIMV2", "root/hardware"] {
         assert!(of(namespace).class("__Namespace").is_some(), "{namespace}");
@@ -99,7 +99,7 @@ fn each_namespace_has_the_classes_of_the_system() {
 }
 
 #[test]
-fn classes_are_added_once_and_removed_when_nothing_derives_from_them() {
+fn only_new_classes_are_added_and_only_leaf_classes_removed() {
     let mut schema = cimv2();
     schema.add(&declaration("class Site_Service : Win32_Service { uint32 Rank = 5; };")).unwrap();
     let below = schema.add(&declaration("class Site_Deep : Site_Service { [write] string Note; };")).unwrap();
@@ -118,7 +118,7 @@ fn classes_are_added_once_and_removed_when_nothing_derives_from_them() {
 }
 
 #[test]
-fn a_class_that_contradicts_itself_or_its_superclass_is_refused() {
+fn contradictory_classes_are_rejected() {
     for (text, status) in [
         ("class A { string a; uint8 A; };", Status::InvalidObject),
         ("class A { void m(); void M(); };", Status::InvalidObject),
@@ -141,7 +141,7 @@ fn a_class_that_contradicts_itself_or_its_superclass_is_refused() {
     let misspelt =
         cimv2().add(&declaration("class A { [key] strin a; };")).expect_err("no such type").to_string();
     assert!(
-        misspelt.contains("strin, which is no simple type") && misspelt.contains("\n  keys are"),
+        misspelt.contains("strin, which is not a simple type") && misspelt.contains("\n  keys are"),
         "{misspelt}"
     );
     let missing = declaration("class A : Win32_Service { };");
@@ -150,7 +150,7 @@ fn a_class_that_contradicts_itself_or_its_superclass_is_refused() {
 }
 
 #[test]
-fn superclasses_are_bounded() {
+fn the_number_of_superclasses_is_limited() {
     let mut schema = cimv2();
     let name = |depth: usize| Name::parse(&format!("Deep{depth}")).unwrap();
     let mut depth = 0;
@@ -165,7 +165,7 @@ fn superclasses_are_bounded() {
 }
 
 #[test]
-fn what_a_class_adds_is_told_apart_from_what_it_inherits() {
+fn own_and_inherited_properties_are_distinguished() {
     let text = "class Site : Win32_Service { uint32 Rank = 5; [Static] uint32 Sort([In] boolean Upward); };";
     let declared = declaration(text);
     let class = cimv2().add(&declared).unwrap();
@@ -174,7 +174,7 @@ fn what_a_class_adds_is_told_apart_from_what_it_inherits() {
 }
 
 #[test]
-fn instances_take_values_of_their_types_only() {
+fn instances_accept_only_values_of_the_declared_types() {
     let class = cimv2().require("Win32_Process").unwrap();
     let row = Instance::new(class.clone());
     for (name, value, status) in [
@@ -196,30 +196,30 @@ fn instances_take_values_of_their_types_only() {
 }
 
 #[test]
-fn paths_get_the_types_of_their_class() {
+fn path_keys_take_the_types_of_the_class() {
     let schema = cimv2();
     let typed = |path: &str| {
         let path = ObjectPath::parse(path).unwrap();
         path.key_values(&schema.require(path.class.as_str()).unwrap()).map_err(|error| error.status())
     };
     let invalid = || Err(Status::InvalidObjectPath);
-    assert_eq!(typed("Win32_Process.Handle=4"), Ok(vec!["4".into()]), "a number is as good as a text");
+    assert_eq!(typed("Win32_Process.Handle=4"), Ok(vec!["4".into()]), "a number is accepted as a string");
     assert_eq!(typed("Win32_Process='4'"), Ok(vec!["4".into()]));
     assert_eq!(typed("Win32_OperatingSystem=@"), Ok(vec![]));
     assert_eq!(typed("Win32_OperatingSystem"), Ok(vec![]));
     assert_eq!(typed("Win32_UserAccount.name='a',DOMAIN='b'"), Ok(vec!["b".into(), "a".into()]));
     assert_eq!(typed("Win32_UserAccount.Name='a'"), invalid(), "a key is missing");
-    assert_eq!(typed("Win32_UserAccount='a'"), invalid(), "which key is meant");
-    assert_eq!(typed("Win32_Process.Handle=4,Name='a'"), invalid(), "Name is no key");
-    assert_eq!(typed("Win32_Process=@"), invalid(), "there are more");
-    assert_eq!(typed("Win32_Process"), invalid(), "a class is no instance");
+    assert_eq!(typed("Win32_UserAccount='a'"), invalid(), "the key is ambiguous");
+    assert_eq!(typed("Win32_Process.Handle=4,Name='a'"), invalid(), "Name is not a key");
+    assert_eq!(typed("Win32_Process=@"), invalid(), "not a singleton");
+    assert_eq!(typed("Win32_Process"), invalid(), "a class, not an instance");
     let service =
         typed(r#"Win32_DependentService.Antecedent="Win32_Service=\"a\"",Dependent="Win32_Service=\"b\"""#);
     assert!(matches!(service.unwrap().as_slice(), [Value::Reference(_), Value::Reference(_)]));
 }
 
 #[test]
-fn a_text_of_instances_becomes_instances() {
+fn mof_instances_are_resolved() {
     let text = r#"
         instance of __EventFilter as $Filter { Name = "f"; Query = "SELECT * FROM X"; QueryLanguage = "WQL"; };
         instance of __FilterToConsumerBinding { Filter = $Filter; Consumer = "Log.Name=\"c\""; };
@@ -239,7 +239,7 @@ fn a_text_of_instances_becomes_instances() {
         binding.path().unwrap().to_string(),
         r#"__FilterToConsumerBinding.Consumer="Log.Name=\"c\"",Filter="__EventFilter.Name=\"f\"""#
     );
-    assert!(declarations[1].resolve(&schema, &|_| None).is_err(), "an alias of nothing");
+    assert!(declarations[1].resolve(&schema, &|_| None).is_err(), "the alias is undefined");
     let descriptor = declarations[2].resolve(&schema, &|_| None).unwrap();
     let Some(Value::Object(owner)) = descriptor.value("Owner") else { panic!("{descriptor:?}") };
     assert_eq!(owner.value("SID"), Some(&vec![1_u8, 5].into()));

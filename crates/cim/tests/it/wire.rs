@@ -1,4 +1,4 @@
-//! What no recording shows: embedded instances, references, arrays without value, parameters, other spellings.
+//! Forms that are not in the recordings: embedded instances, references, NULL arrays, parameters, other spellings.
 
 use telarch_cim::uri::UriForm;
 use telarch_cim::wscim::{NullArrays, PropertyTypes, Reader, Selection, Writer};
@@ -25,7 +25,7 @@ fn new(schema: &Schema, class: &str) -> Instance {
     Instance::new(schema.require(class).unwrap())
 }
 
-/// The properties inside the element of an instance.
+/// Returns the properties inside the element of an instance.
 fn inside(text: &str) -> &str {
     let from = text.find('>').unwrap() + 1;
     &text[from..text.rfind("</").unwrap()]
@@ -64,7 +64,7 @@ fn references_are_endpoint_references_in_the_form_of_the_request() {
 }
 
 #[test]
-fn embedded_instances_bear_their_own_class() {
+fn embedded_instances_name_their_class() {
     let schema = cimv2();
     let trustee =
         new(&schema, "Win32_Trustee").with("Name", "root").unwrap().with("SID", vec![1_u8, 5]).unwrap();
@@ -87,7 +87,7 @@ fn embedded_instances_bear_their_own_class() {
 }
 
 #[test]
-fn arrays_without_a_value_are_marked_on_demand() {
+fn null_arrays_are_marked_on_request() {
     let schema = cimv2();
     let null = new(&schema, "Win32_NetworkAdapterConfiguration");
     let empty = null.clone().with("IPAddress", Value::Array(Box::default())).unwrap();
@@ -102,7 +102,7 @@ fn arrays_without_a_value_are_marked_on_demand() {
 }
 
 #[test]
-fn types_of_properties_are_told_on_demand() {
+fn property_types_are_written_on_request() {
     let schema = cimv2();
     let row = new(&schema, "Win32_Process").with("ProcessId", 4_u32).unwrap();
     let text = written(&writer().with_property_types(PropertyTypes::Written), &row);
@@ -113,7 +113,7 @@ fn types_of_properties_are_told_on_demand() {
 }
 
 #[test]
-fn rows_of_subclasses_are_written_as_the_request_wants() {
+fn subclass_rows_are_written_in_the_requested_form() {
     let mut schema = cimv2();
     let site =
         schema.add(&crate::declaration("class Site_Service : Win32_Service { uint32 Rank; };")).unwrap();
@@ -150,7 +150,7 @@ fn rows_of_subclasses_are_written_as_the_request_wants() {
 }
 
 #[test]
-fn parameters_go_in_and_come_out_in_their_order() {
+fn method_parameters_keep_their_order() {
     let schema = cimv2();
     let class = schema.require("Win32_Process").unwrap();
     let create = class.method("Create").unwrap();
@@ -179,7 +179,7 @@ fn parameters_go_in_and_come_out_in_their_order() {
     let input =
         Reader::new(&schema).properties(document.root().children().next().unwrap(), &create.input).unwrap();
     assert_eq!(input.instance.value("CommandLine"), Some(&"sleep 5".into()));
-    assert_eq!(input.present.len(), 2, "what was not given is told from what was given as NULL");
+    assert_eq!(input.present.len(), 2, "an omitted parameter differs from NULL");
     let Some(Value::Object(startup)) = input.instance.value("ProcessStartupInformation") else {
         panic!("{input:?}")
     };
@@ -214,7 +214,7 @@ fn times_are_read_in_every_spelling() {
 }
 
 #[test]
-fn what_does_not_fit_the_class_is_refused() {
+fn instances_that_do_not_match_the_class_are_rejected() {
     let schema = cimv2();
     for (text, status) in [
         ("<Win32_Missing/>", Status::InvalidClass),
@@ -240,7 +240,7 @@ fn what_does_not_fit_the_class_is_refused() {
 }
 
 #[test]
-fn what_is_nested_too_deep_is_refused_and_never_written() {
+fn excessive_nesting_is_rejected_and_never_written() {
     let schema = cimv2();
     let kind = "xsi:type=\"p:__InstanceCreationEvent_Type\"";
     let nested = |depth: usize| {
@@ -268,7 +268,7 @@ fn what_is_nested_too_deep_is_refused_and_never_written() {
 }
 
 #[test]
-fn text_from_outside_stays_text() {
+fn external_text_is_escaped() {
     let schema = cimv2();
     let row =
         new(&schema, "Win32_Process").with("CommandLine", "</p:CommandLine><x a='\"'>&\u{1}\r\n").unwrap();

@@ -1,7 +1,7 @@
 # bash completion for winrm, winrs and telarch
 
-# Says what is on the line before the cursor, for the functions that decide what is offered.
-# A colon ends a word for readline, but not for us: puts the words together again.
+# Sets variables that describe the command line before the cursor.
+# Readline splits words at colons; this function joins them again.
 _telarch_line() {
     local line=${COMP_LINE:0:COMP_POINT} words typed=${COMP_WORDS[COMP_CWORD]}
     read -r -a words <<<"$line"
@@ -15,12 +15,12 @@ _telarch_line() {
     COMPREPLY=()
 }
 
-# The last letters that are typed, in lower case.
+# Prints its argument in lower case.
 _telarch_lower() {
     printf '%s' "${1,,}"
 }
 
-# Offers words; what stands before the last colon is on the line already.
+# Offers words. The part before the last colon is already on the line and is omitted.
 _telarch_offer() {
     local IFS=$' \t\n' word before=
     [[ $telarch_current == *:* && $COMP_WORDBREAKS == *:* ]] && before=${telarch_current%:*}:
@@ -30,7 +30,7 @@ _telarch_offer() {
     if [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *[:/] ]]; then compopt -o nospace 2>/dev/null; fi
 }
 
-# Offers words behind the last blank of a query that stands in quotation marks.
+# Offers words after the last space of a quoted query.
 _telarch_offer_in_query() {
     local IFS=$' \t\n' word begin=${telarch_query% *} last=${telarch_query##* }
     for word in $1; do
@@ -39,7 +39,7 @@ _telarch_offer_in_query() {
     compopt -o nospace 2>/dev/null
 }
 
-# Offers files behind the colon of a switch.
+# Offers files after the colon of a switch.
 _telarch_offer_files_of_switch() {
     local word
     compopt -o filenames 2>/dev/null

@@ -1,7 +1,7 @@
 #compdef winrm winrs telarch
 # zsh completion for winrm, winrs and telarch
 
-# Says what is on the line before the cursor, for the functions that decide what is offered.
+# Sets variables that describe the command line before the cursor.
 _telarch_line() {
     telarch_count=$CURRENT
     telarch_first=${words[2]-} telarch_second=${words[3]-} telarch_third=${words[4]-}
@@ -15,7 +15,7 @@ _telarch_lower() {
     printf '%s' "${(L)1}"
 }
 
-# Offers words; behind a colon or a slash more follows.
+# Offers words. No space is added after a colon or a slash, because more text follows.
 _telarch_offer() {
     local -a open whole
     whole=(${=1})
@@ -25,13 +25,13 @@ _telarch_offer() {
     compadd -M 'm:{a-zA-Z}={A-Za-z}' -S '' -a open
 }
 
-# Offers words behind the last blank of a query that stands in quotation marks.
+# Offers words after the last space of a quoted query.
 _telarch_offer_in_query() {
     compset -P '* '
     compadd -M 'm:{a-zA-Z}={A-Za-z}' -S '' -- ${=1}
 }
 
-# Offers files behind the colon of a switch.
+# Offers files after the colon of a switch.
 _telarch_offer_files_of_switch() {
     compset -P '[^:]#:'
     _files
@@ -45,7 +45,7 @@ _telarch_offer_machines() {
     _hosts
 }
 
-# A file of this name in a folder of $fpath is read when one of the programs is completed for the first time.
+# zsh reads this file from a directory of $fpath when it first completes one of the programs.
 _telarch_register() {
     (( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }
     compdef "_telarch_$1" "$1"

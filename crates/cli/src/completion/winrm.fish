@@ -1,6 +1,6 @@
 # fish completion for winrm, winrs and telarch
 
-# The names of saved hosts (winrm hosts).
+# Prints the names of saved hosts (winrm hosts).
 function __telarch_hosts
     set -l file $TELARCH_HOSTS
     if test -z "$file"
@@ -10,14 +10,14 @@ function __telarch_hosts
     sed -n 's/^\["\{0,1\}\([A-Za-z0-9._-]*\)"\{0,1\}\][[:space:]]*\(#.*\)\{0,1\}$/\1/p' $file 2>/dev/null
 end
 
-# Prints words with one before each.
+# Prints words, each with a prefix.
 function __telarch_behind --argument-names before
     for word in $argv[2..-1]
         printf '%s%s\n' $before $word
     end
 end
 
-# Offers saved hosts where an endpoint is being typed, and files where a file is.
+# Offers saved hosts for switches that take an endpoint, and files for switches that take a file.
 function __telarch_value
     set -l current (commandline -ct)
     set -l switch (string match -r -- '^-[^:]*:' "$current")
@@ -31,12 +31,12 @@ function __telarch_value
     end
 end
 
-# The classes of a namespace, where telarch is there to tell them.
+# Prints the classes of a namespace, if telarch is installed.
 function __telarch_classes --argument-names namespace
     telarch wmi -n $namespace complete-classes 2>/dev/null
 end
 
-# Offers what is in the configuration, and classes of WMI.
+# Offers configuration resources and WMI classes.
 function __telarch_resource
     set -l current (commandline -ct)
     if string match -q -- 'winrm/*' $current

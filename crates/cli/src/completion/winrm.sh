@@ -1,13 +1,13 @@
 
-# What follows is read by bash and by zsh.
+# Shared by bash and zsh.
 
-# The names of saved hosts (winrm hosts), behind what stands before a name on the line.
+# Prints the names of saved hosts (winrm hosts), each with the prefix $1.
 _telarch_hosts() {
     local file=${TELARCH_HOSTS:-${XDG_CONFIG_HOME:-$HOME/.config}/telarch/hosts.toml}
     sed -n "s/^\[\"\{0,1\}\([A-Za-z0-9._-]*\)\"\{0,1\}\][[:space:]]*\(#.*\)\{0,1\}$/$1\1/p" "$file" 2>/dev/null
 }
 
-# Offers saved hosts where an endpoint is being typed, and files where a file is.
+# Offers saved hosts for switches that take an endpoint, and files for switches that take a file.
 _telarch_value() {
     case $(_telarch_lower "$telarch_current") in
     -r:* | -remote:* | -machine:* | -hosts:*) _telarch_offer "$(_telarch_hosts "${telarch_current%%:*}:")" ;;
@@ -16,12 +16,12 @@ _telarch_value() {
     esac
 }
 
-# The classes of a namespace, behind what stands before a class on the line, where telarch is there to tell them.
+# Prints the classes of namespace $1, each with the prefix $2, if telarch is installed.
 _telarch_classes() {
     telarch wmi -n "$1" complete-classes 2>/dev/null | sed "s|^|$2|"
 }
 
-# Offers what is in the configuration, and classes of WMI.
+# Offers configuration resources and WMI classes.
 _telarch_resource() {
     local namespace
     case $telarch_current in

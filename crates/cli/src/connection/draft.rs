@@ -1,4 +1,4 @@
-//! The switches about the connection as they were given, and how they become one.
+//! Parsed connection switches, and their validation.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::hosts::SavedHosts;
 use crate::secret::{PasswordSource, Secret};
 use crate::switch::Keyword;
 
-/// What the switches said, before anyone asked whether it fits together.
+/// Connection switches as typed, not yet validated.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) remote: Option<Address>,
@@ -45,7 +45,7 @@ pub(crate) struct Draft {
     pub(crate) proxy_password: Option<Secret>,
 }
 
-/// Every word of `-authentication`.
+/// Value of `-authentication`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
     None,
@@ -66,18 +66,18 @@ impl Keyword for Scheme {
 }
 
 impl Draft {
-    /// Puts the switches together, or says which do not fit.
+    /// Validates the switches and converts them to connection options.
     pub(crate) fn connection(mut self) -> Result<Connection, Error> {
-        self.needs_remote()?;
+        self.check_remote_switches()?;
         let transport = self.transport()?;
         refuse(
             transport == Transport::Http && (self.skip_issuer || self.skip_name || self.skip_revocation),
-            "-skipCAcheck, -skipCNcheck and -skipRevocationcheck are about HTTPS, and this is HTTP",
+            "-skipCAcheck, -skipCNcheck and -skipRevocationcheck require HTTPS",
             "add -usessl, or write -remote:https://HOST",
         )?;
         refuse(
             transport == Transport::Http && self.ca.is_some(),
-            "-ca is about HTTPS, and this is HTTP",
+            "-ca requires HTTPS",
             "add -usessl, or write -remote:https://HOST",
         )?;
         let proxy = self.proxy()?;
@@ -105,7 +105,7 @@ impl Draft {
         })
     }
 
-    /// Puts what is saved under a name in the place of the name; what the switches say counts before it.
+    /// Replaces the name of a saved host by its saved values; switches take precedence.
     pub(crate) fn look_up(&mut self, hosts: &SavedHosts) -> Result<(), Error> {
         let Some(saved) = self.remote.as_ref().map(|address| hosts.find(address)).transpose()?.flatten()
         else {
@@ -118,79 +118,75 @@ impl Draft {
         if !certificate && self.scheme.is_none() {
             self.scheme = saved.scheme();
         }
-        let takes_user = !matches!(self.scheme, Some(Scheme::None | Scheme::Certificate));
-        if !certificate && takes_user && self.user.is_none() && !self.default_credentials {
+        let needs_user = !matches!(self.scheme, Some(Scheme::None | Scheme::Certificate));
+        if !certificate && needs_user && self.user.is_none() && !self.default_credentials {
             self.user = saved.user().map(str::to_owned);
         }
         Ok(())
     }
 
-    /// Whether it is about this machine.
+    /// Returns whether the target is the local service.
     pub(crate) fn is_local(&self) -> bool {
         self.remote.is_none()
     }
 
-    /// What was given and changes nothing, a line each.
+    /// Returns warnings about switches without effect, one line each.
     pub(crate) fn notices(&self) -> Vec<String> {
-        let said = [(
-            self.skip_revocation,
-            "-skipRevocationcheck changes nothing: this version never asks whether a certificate was revoked",
-        )];
-        said.into_iter().filter(|(given, _)| *given).map(|(_, line)| line.to_owned()).collect()
+        if self.skip_revocation {
+            vec!["-skipRevocationcheck has no effect: certificate revocation is never checked".to_owned()]
+        } else {
+            Vec::new()
+        }
     }
 
-    /// Refuses what has no meaning on the way to the service of this machine.
-    fn needs_remote(&self) -> Result<(), Error> {
+    /// Rejects `-remote` with `-socket`, and switches that have no meaning for the local service.
+    fn check_remote_switches(&self) -> Result<(), Error> {
         if !self.is_local() {
-            return refuse(
-                self.socket.is_some(),
-                "-socket does not go with -remote",
-                "leave one of them away",
-            );
+            return refuse(self.socket.is_some(), "-socket cannot be used with -remote", "omit one of them");
         }
         let skips = self.skip_issuer || self.skip_name || self.skip_revocation;
         let proxy = self.proxy_access.is_some() || self.proxy_scheme.is_some();
         let proxy_login = self.proxy_user.is_some() || self.proxy_password.is_some();
         for (given, problem) in [
-            (self.unencrypted, "-unencrypted needs -remote"),
-            (self.ssl, "-usessl needs -remote"),
-            (self.port.is_some(), "-port needs -remote"),
-            (self.encoding.is_some(), "-encoding needs -remote"),
-            (skips, "-skipCAcheck, -skipCNcheck and -skipRevocationcheck need -remote"),
-            (self.ca.is_some(), "-ca needs -remote"),
-            (proxy || proxy_login, "a proxy needs -remote"),
+            (self.unencrypted, "-unencrypted requires -remote"),
+            (self.ssl, "-usessl requires -remote"),
+            (self.port.is_some(), "-port requires -remote"),
+            (self.encoding.is_some(), "-encoding requires -remote"),
+            (skips, "-skipCAcheck, -skipCNcheck and -skipRevocationcheck require -remote"),
+            (self.ca.is_some(), "-ca requires -remote"),
+            (proxy || proxy_login, "the proxy switches require -remote"),
         ] {
             refuse(given, problem, "add -remote:HOST")?;
         }
         let password = self.password.is_some() || self.password_file.is_some();
         let files = self.certificate_file.is_some() || self.key_file.is_some();
         for (given, problem) in [
-            (self.user.is_some() || password, "-username and -password need -remote"),
-            (self.thumbprint.is_some() || files, "a certificate needs -remote"),
-            (self.default_credentials, "-defaultCreds needs -remote"),
-            (self.spn_port, "-SPNPort needs -remote"),
-            (self.spn.is_some(), "-spn needs -remote"),
-            (self.scheme.is_some_and(|scheme| scheme != Scheme::None), "-authentication needs -remote"),
+            (self.user.is_some() || password, "-username and -password require -remote"),
+            (self.thumbprint.is_some() || files, "-certificate and -certfile require -remote"),
+            (self.default_credentials, "-defaultCreds requires -remote"),
+            (self.spn_port, "-SPNPort requires -remote"),
+            (self.spn.is_some(), "-spn requires -remote"),
+            (self.scheme.is_some_and(|scheme| scheme != Scheme::None), "-authentication requires -remote"),
         ] {
-            refuse(given, problem, KERNEL_KNOWS)?;
+            refuse(given, problem, NO_LOCAL_LOGIN)?;
         }
         Ok(())
     }
 
-    /// HTTP or HTTPS, from the address or from `-usessl`.
+    /// Returns the transport, from the endpoint or from `-usessl`.
     pub(crate) fn transport(&self) -> Result<Transport, Error> {
-        let typed = self.remote.as_ref().and_then(Address::transport);
+        let explicit = self.remote.as_ref().and_then(Address::transport);
         refuse(
-            self.ssl && typed.is_some(),
-            "-usessl does not go with an endpoint that has a transport",
-            "leave -usessl away, or write the endpoint without http:// or https://",
+            self.ssl && explicit.is_some(),
+            "-usessl cannot be used with an endpoint that includes a transport",
+            "omit -usessl, or write the endpoint without http:// or https://",
         )?;
         refuse(
             self.port.is_some() && self.remote.as_ref().is_some_and(|address| address.port().is_some()),
-            "-port does not go with an endpoint that has a port",
-            "leave one of them away",
+            "-port cannot be used with an endpoint that includes a port",
+            "omit one of them",
         )?;
-        Ok(typed.unwrap_or(if self.ssl { Transport::Https } else { Transport::Http }))
+        Ok(explicit.unwrap_or(if self.ssl { Transport::Https } else { Transport::Http }))
     }
 
     fn login(&mut self, transport: Transport) -> Result<Login, Error> {
@@ -198,7 +194,7 @@ impl Draft {
         let certificate = self.certificate()?;
         refuse(
             password.is_some() && self.user.is_none(),
-            "a password without -username",
+            "a password requires -username",
             "add -username:NAME",
         )?;
         refuse(
@@ -207,8 +203,8 @@ impl Draft {
                     self.scheme,
                     None | Some(Scheme::Password(PasswordScheme::Negotiate | PasswordScheme::Kerberos))
                 ),
-            "-SPNPort goes with negotiate and kerberos only",
-            "leave -SPNPort away, or use -authentication:kerberos",
+            "-SPNPort requires negotiate or kerberos authentication",
+            "omit -SPNPort, or use -authentication:kerberos",
         )?;
         refuse(
             self.spn.is_some()
@@ -220,51 +216,51 @@ impl Draft {
                             | Scheme::Password(PasswordScheme::Basic | PasswordScheme::Digest)
                     )
                 ),
-            "-spn goes with negotiate, kerberos and credssp only",
-            "leave -spn away, or use -authentication:kerberos",
+            "-spn requires negotiate, kerberos or credssp authentication",
+            "omit -spn, or use -authentication:kerberos",
         )?;
         refuse(
-            self.spn_port && matches!(self.spn, Some(ServiceName::Chosen(_))),
-            "-SPNPort does not go with a whole name in -spn",
-            "write the port into it: -spn:HTTP/HOST:PORT",
+            self.spn_port && matches!(self.spn, Some(ServiceName::Explicit(_))),
+            "-SPNPort cannot be used with a full name in -spn",
+            "include the port in the name: -spn:HTTP/HOST:PORT",
         )?;
         refuse(
             self.default_credentials
                 && (self.scheme != Some(Scheme::Password(PasswordScheme::Negotiate))
                     || transport == Transport::Http),
-            "-defaultCreds goes with -authentication:negotiate over HTTPS only",
+            "-defaultCreds requires -authentication:negotiate over HTTPS",
             "add -authentication:negotiate and -usessl",
         )?;
         refuse(
             self.default_credentials && self.user.is_some(),
-            "-defaultCreds does not go with -username",
-            "leave one of them away",
+            "-defaultCreds cannot be used with -username",
+            "omit one of them",
         )?;
         let spn = if self.spn_port { SpnPort::Appended } else { SpnPort::Left };
         match (self.scheme, certificate, self.user.take()) {
             (_, Some(_), Some(_)) => wrong(
-                "-username does not go with a certificate",
-                "leave -username away to log in with the certificate, or -certificate to use a password",
+                "-username cannot be used with a client certificate",
+                "omit -username to log in with the certificate, or omit the certificate to use a password",
             ),
             (None | Some(Scheme::Certificate), Some(certificate), None) => {
                 refuse(
                     transport == Transport::Http,
-                    "a certificate logs in over HTTPS only, and this is HTTP",
+                    "client certificates require HTTPS",
                     "add -usessl, or write -remote:https://HOST",
                 )?;
                 Ok(Login::Certificate(certificate))
             }
             (Some(_), Some(_), None) => wrong(
-                "a certificate goes with -authentication:certificate only",
-                "leave -authentication away: the certificate says it",
+                "a client certificate requires -authentication:certificate",
+                "omit -authentication; it is implied by the certificate",
             ),
             (Some(Scheme::Certificate), None, None) => wrong(
-                "-authentication:certificate needs a certificate",
+                "-authentication:certificate requires a client certificate",
                 "add -certificate:THUMBPRINT, or -certfile:FILE and -keyfile:FILE",
             ),
             (Some(Scheme::Certificate | Scheme::None), None, Some(_)) => wrong(
-                "-username does not go with -authentication:none or certificate",
-                "leave -username away, or use -authentication:negotiate",
+                "-username cannot be used with -authentication:none or certificate",
+                "omit -username, or use -authentication:negotiate",
             ),
             (Some(Scheme::None), None, None) => Ok(Login::Anonymous),
             (scheme, None, Some(user)) => {
@@ -289,15 +285,15 @@ impl Draft {
             PasswordScheme::Negotiate => Ok(ImplicitScheme::Negotiate),
             PasswordScheme::Kerberos => Ok(ImplicitScheme::Kerberos),
             PasswordScheme::Basic | PasswordScheme::Digest | PasswordScheme::CredSsp => wrong(
-                "-authentication:basic, digest and credssp need a user",
-                "add -username:NAME; the password is asked for",
+                "-authentication:basic, digest and credssp require -username",
+                "add -username:NAME (prompts for the password)",
             ),
         }
     }
 
     fn password_source(&mut self) -> Result<Option<PasswordSource>, Error> {
         match (self.password.take(), self.password_file.take()) {
-            (Some(_), Some(_)) => wrong("-password does not go with -passwordfile", "leave one of them away"),
+            (Some(_), Some(_)) => wrong("-password cannot be used with -passwordfile", "omit one of them"),
             (Some(source), None) => Ok(Some(source)),
             (None, Some(file)) => Ok(Some(PasswordSource::File(file))),
             (None, None) => Ok(None),
@@ -312,9 +308,9 @@ impl Draft {
             (None, Some(both), None) => {
                 Ok(Some(ClientCertificate::Files { certificate: both.clone(), key: both }))
             }
-            (None, None, Some(_)) => wrong("-keyfile without -certfile", "add -certfile:FILE"),
+            (None, None, Some(_)) => wrong("-keyfile requires -certfile", "add -certfile:FILE"),
             (Some(_), _, _) => {
-                wrong("-certificate does not go with -certfile and -keyfile", "leave one of them away")
+                wrong("-certificate cannot be used with -certfile or -keyfile", "omit one of them")
             }
         }
     }
@@ -322,16 +318,16 @@ impl Draft {
     fn proxy(&mut self) -> Result<Option<Proxy>, Error> {
         let login = match (self.proxy_scheme, self.proxy_user.take(), self.proxy_password.take()) {
             (_, None, Some(_)) => {
-                return wrong("-proxypassword without -proxyusername", "add -proxyusername:NAME");
+                return wrong("-proxypassword requires -proxyusername", "add -proxyusername:NAME");
             }
             (None, Some(_), _) => {
                 return wrong(
-                    "-proxyusername without -proxyauth",
+                    "-proxyusername requires -proxyauth",
                     "add -proxyauth:basic, digest or negotiate",
                 );
             }
             (_, Some(_), None) => {
-                return wrong("-proxyusername without -proxypassword", "add -proxypassword:PASSWORD");
+                return wrong("-proxyusername requires -proxypassword", "add -proxypassword:PASSWORD");
             }
             (None, None, None) => None,
             (Some(scheme), user, password) => {
@@ -342,24 +338,24 @@ impl Draft {
         };
         match (self.proxy_access, login) {
             (Some(ProxyAccess::None), Some(_)) => {
-                wrong("-proxyauth does not go with -proxyaccess:no_proxy", "leave one of them away")
+                wrong("-proxyauth cannot be used with -proxyaccess:no_proxy", "omit one of them")
             }
             (Some(access), login) => Ok(Some(Proxy { access, login })),
             (None, Some(_)) => {
-                wrong("-proxyauth without -proxyaccess", "add -proxyaccess:ie_settings or another source")
+                wrong("-proxyauth requires -proxyaccess", "add -proxyaccess:ie_settings or another source")
             }
             (None, None) => Ok(None),
         }
     }
 }
 
-/// Why nobody signs in to the service of this machine.
-pub(crate) const KERNEL_KNOWS: &str =
-    "on this machine the kernel says who asks; to sign in over the network, add -remote:HOST";
+/// Advice for credentials given for the local service.
+pub(crate) const NO_LOCAL_LOGIN: &str =
+    "the local service identifies the user through the kernel; add -remote:HOST to log in over the network";
 
-/// An error about switches that do not fit together, if that is so.
-pub(crate) fn refuse(collides: bool, problem: &'static str, way_out: &'static str) -> Result<(), Error> {
-    if collides { wrong(problem, way_out) } else { Ok(()) }
+/// Returns an error about conflicting switches if `conflict` is true.
+pub(crate) fn refuse(conflict: bool, problem: &'static str, way_out: &'static str) -> Result<(), Error> {
+    if conflict { wrong(problem, way_out) } else { Ok(()) }
 }
 
 fn wrong<T>(problem: &'static str, way_out: &'static str) -> Result<T, Error> {

@@ -1,13 +1,13 @@
-//! The switches about the connection that `winrm` and `winrs` have in common.
+//! Connection switches shared by `winrm` and `winrs`.
 
 use super::draft::{Draft, Scheme};
 use super::{ServiceName, Thumbprint};
 use crate::secret::{PasswordSource, Secret};
 use crate::switch::{Group, Switch, Value, names};
 
-/// What the switches of a command line said, with those about the connection.
+/// Parsed switches that include the connection switches.
 pub(crate) trait Connects {
-    /// What they said about the connection.
+    /// Returns the parsed connection switches.
     fn connection(&mut self) -> &mut Draft;
 }
 
@@ -16,7 +16,7 @@ pub(crate) const fn socket<D: Connects>() -> Switch<D> {
     Switch::new(
         "socket",
         Value::File("FILE"),
-        "this machine, by the Unix socket of its service",
+        "connect to the service of this machine through this Unix socket",
         |d: &mut D, v| {
             d.connection().socket = Some(v.into_text().into());
             Ok(())
@@ -30,7 +30,7 @@ pub(crate) const fn usessl<D: Connects>() -> Switch<D> {
     Switch::new(
         "usessl",
         Value::None,
-        "HTTPS on port 5986, for an endpoint without transport",
+        "use HTTPS, port 5986, if the endpoint has no transport",
         |d: &mut D, _| {
             d.connection().ssl = true;
             Ok(())
@@ -42,22 +42,17 @@ pub(crate) const fn usessl<D: Connects>() -> Switch<D> {
 
 /// `-unencrypted`.
 pub(crate) const fn unencrypted<D: Connects>() -> Switch<D> {
-    Switch::new(
-        "unencrypted",
-        Value::None,
-        "send messages over HTTP that anyone on the way can read",
-        |d: &mut D, _| {
-            d.connection().unencrypted = true;
-            Ok(())
-        },
-    )
+    Switch::new("unencrypted", Value::None, "send messages over HTTP without encryption", |d: &mut D, _| {
+        d.connection().unencrypted = true;
+        Ok(())
+    })
     .short(&["un"])
     .under(Group::Remote)
 }
 
 /// `-skipCAcheck`.
 pub(crate) const fn skip_ca_check<D: Connects>() -> Switch<D> {
-    Switch::new("skipCAcheck", Value::None, "accept a certificate of an unknown issuer", |d: &mut D, _| {
+    Switch::new("skipCAcheck", Value::None, "do not verify the certificate issuer", |d: &mut D, _| {
         d.connection().skip_issuer = true;
         Ok(())
     })
@@ -66,10 +61,15 @@ pub(crate) const fn skip_ca_check<D: Connects>() -> Switch<D> {
 
 /// `-skipCNcheck`.
 pub(crate) const fn skip_cn_check<D: Connects>() -> Switch<D> {
-    Switch::new("skipCNcheck", Value::None, "accept a certificate for another name", |d: &mut D, _| {
-        d.connection().skip_name = true;
-        Ok(())
-    })
+    Switch::new(
+        "skipCNcheck",
+        Value::None,
+        "do not verify the host name in the certificate",
+        |d: &mut D, _| {
+            d.connection().skip_name = true;
+            Ok(())
+        },
+    )
     .under(Group::Remote)
 }
 
@@ -78,7 +78,7 @@ pub(crate) const fn ca<D: Connects>() -> Switch<D> {
     Switch::new(
         "ca",
         Value::File("FILE"),
-        "PEM file with issuers of certificates to trust as well",
+        "PEM file with additional trusted certificate authorities",
         |d: &mut D, v| {
             d.connection().ca = Some(v.into_text().into());
             Ok(())
@@ -89,7 +89,7 @@ pub(crate) const fn ca<D: Connects>() -> Switch<D> {
 
 /// `-authentication`.
 pub(crate) const fn authentication<D: Connects>() -> Switch<D> {
-    Switch::new("authentication", Value::Words(names::<Scheme>), "how to prove who asks", |d: &mut D, v| {
+    Switch::new("authentication", Value::Words(names::<Scheme>), "authentication scheme", |d: &mut D, v| {
         d.connection().scheme = Some(v.keyword()?);
         Ok(())
     })
@@ -102,7 +102,7 @@ pub(crate) const fn username<D: Connects>() -> Switch<D> {
     Switch::new(
         "username",
         Value::Text("USER"),
-        "the user: USER, DOMAIN\\USER or USER@DOMAIN",
+        "user name: USER, DOMAIN\\USER or USER@DOMAIN",
         |d: &mut D, v| {
             d.connection().user = Some(v.into_text());
             Ok(())
@@ -117,7 +117,7 @@ pub(crate) const fn password<D: Connects>() -> Switch<D> {
     Switch::new(
         "password",
         Value::Optional("PASSWORD"),
-        "the password; alone it is asked for, - reads standard input",
+        "password; prompt for it if PASSWORD is omitted, read standard input if it is -",
         |d: &mut D, v| {
             d.connection().password = Some(password_source(v.into_secret()));
             Ok(())
@@ -132,7 +132,7 @@ pub(crate) const fn passwordfile<D: Connects>() -> Switch<D> {
     Switch::new(
         "passwordfile",
         Value::File("FILE"),
-        "file whose first line is the password, mode 600",
+        "read the password from the first line of FILE, which must have mode 600",
         |d: &mut D, v| {
             d.connection().password_file = Some(v.into_text().into());
             Ok(())
@@ -146,9 +146,9 @@ pub(crate) const fn certificate<D: Connects>() -> Switch<D> {
     Switch::new(
         "certificate",
         Value::Text("THUMBPRINT"),
-        "log in with the certificate of this SHA-1 thumbprint",
+        "authenticate with the client certificate with this SHA-1 thumbprint",
         |d: &mut D, v| {
-            let form = "the 40 hexadecimal digits of a SHA-1 thumbprint; a file goes with -certfile";
+            let form = "a SHA-1 thumbprint of 40 hexadecimal digits; use -certfile for a file";
             d.connection().thumbprint = Some(Thumbprint::parse(v.text()).ok_or_else(|| v.bad_form(form))?);
             Ok(())
         },
@@ -162,7 +162,7 @@ pub(crate) const fn certfile<D: Connects>() -> Switch<D> {
     Switch::new(
         "certfile",
         Value::File("FILE"),
-        "log in with the certificate in this PEM file",
+        "authenticate with the client certificate in this PEM file",
         |d: &mut D, v| {
             d.connection().certificate_file = Some(v.into_text().into());
             Ok(())
@@ -176,7 +176,7 @@ pub(crate) const fn keyfile<D: Connects>() -> Switch<D> {
     Switch::new(
         "keyfile",
         Value::File("FILE"),
-        "PEM file with the private key of -certfile",
+        "PEM file with the private key for -certfile (default: the same file)",
         |d: &mut D, v| {
             d.connection().key_file = Some(v.into_text().into());
             Ok(())
@@ -187,7 +187,7 @@ pub(crate) const fn keyfile<D: Connects>() -> Switch<D> {
 
 /// `-SPNPort`.
 pub(crate) const fn spn_port<D: Connects>() -> Switch<D> {
-    Switch::new("SPNPort", Value::None, "put the port into the service principal name", |d: &mut D, _| {
+    Switch::new("SPNPort", Value::None, "append the port to the service principal name", |d: &mut D, _| {
         d.connection().spn_port = true;
         Ok(())
     })
@@ -199,9 +199,9 @@ pub(crate) const fn spn<D: Connects>() -> Switch<D> {
     Switch::new(
         "spn",
         Value::Text("SPN"),
-        "what Kerberos calls the service: HTTP (default), WSMAN, HOST, or CLASS/HOST[:PORT]",
+        "service principal name for Kerberos: HTTP (default), WSMAN, HOST, or CLASS/HOST[:PORT]",
         |d: &mut D, v| {
-            let form = "HTTP, WSMAN, HOST, or a whole name such as HTTP/server7.example.com";
+            let form = "HTTP, WSMAN, HOST, or a full name such as HTTP/server7.example.com";
             d.connection().spn = Some(ServiceName::parse(v.text()).ok_or_else(|| v.bad_form(form))?);
             Ok(())
         },
@@ -214,7 +214,7 @@ pub(crate) const fn trace<D: Connects>() -> Switch<D> {
     Switch::new(
         "trace",
         Value::File("FILE"),
-        "write every message to this file, without the secrets in it",
+        "write every message to FILE, with secrets removed",
         |d: &mut D, v| {
             d.connection().trace = Some(v.into_text().into());
             Ok(())
@@ -223,7 +223,7 @@ pub(crate) const fn trace<D: Connects>() -> Switch<D> {
     .under(Group::Output)
 }
 
-/// What the value of `-password` means: nothing asks, `-` reads standard input.
+/// Interprets the value of `-password`: an empty value prompts, `-` reads standard input.
 fn password_source(given: Secret) -> PasswordSource {
     match given.expose() {
         "" => PasswordSource::Ask,

@@ -1,118 +1,118 @@
-//! What a check has found.
+//! Checks and their findings.
 
 use std::time::Duration;
 
 use crate::failure::{Failure, Kind};
 
-/// One thing that is looked at.
+/// A check of the doctor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Check {
-    /// Whether the name of the host has an address.
+    /// DNS lookup of the host.
     Name,
-    /// Whether somebody accepts connections at the port.
+    /// TCP connection to the port.
     Port,
-    /// TLS: the certificate and who signed it.
+    /// TLS handshake and server certificate.
     Tls,
-    /// Who answers, asked by nobody.
+    /// Identify request without credentials.
     Identify,
-    /// By which schemes one can sign in.
+    /// Authentication schemes that the service offers.
     Schemes,
-    /// Which realm of Kerberos there is.
+    /// Kerberos realm.
     Realm,
-    /// Whether a KDC answers for it.
+    /// Reachability of a KDC of the realm.
     Kdc,
-    /// Whether the clocks agree.
+    /// Clock difference to the service.
     Clock,
-    /// Whether the realm lets the user in.
+    /// Kerberos ticket of the user.
     Ticket,
-    /// Whether the realm knows the service.
+    /// Kerberos principal of the service.
     Spn,
-    /// Signing in as the command line says.
+    /// Sign-in with the credentials of the command line.
     SignIn,
-    /// The same by one scheme.
+    /// Sign-in with another authentication scheme.
     By(Scheme),
-    /// Whether the settings may be read.
+    /// Permission to read the configuration.
     Access,
-    /// How much of what is allowed is used up.
+    /// Quotas and their current use.
     Quotas,
-    /// A shell, a command in it, and its exit code.
+    /// Shell, command and exit code.
     Shell,
-    /// How long a request takes.
+    /// Response time of a request.
     Latency,
-    /// How much comes through.
+    /// Throughput of command output.
     Throughput,
-    /// The unit of the service manager.
+    /// systemd units of the local service.
     Unit,
-    /// The file of settings.
+    /// Configuration file of the local service.
     Settings,
-    /// The files of policy.
+    /// Policy files of the local service.
     Policy,
-    /// What `telarchd --check` says.
+    /// Result of `telarchd --check`.
     Configuration,
-    /// The files of accounts and keys.
+    /// Account file of the local service.
     Accounts,
-    /// Whether the service answers on its socket.
+    /// Response of the local service on its Unix socket.
     Socket,
-    /// Whether another program has the port of a listener.
+    /// Conflicts of the listener ports with other programs.
     Ports,
-    /// Whether each listener listens.
+    /// State of the listeners.
     Listeners,
-    /// What listeners show in TLS.
+    /// Certificates of the HTTPS listeners.
     Certificates,
-    /// Whether other machines come through.
+    /// Firewall rules for the listener ports.
     Firewall,
 }
 
-/// A scheme that is tried beside the one that was asked for.
+/// An authentication scheme that is tried in addition to the requested one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Scheme {
-    /// Kerberos alone.
+    /// Kerberos only.
     Kerberos,
     /// Kerberos or NTLM.
     Negotiate,
-    /// The password itself, inside TLS.
+    /// Basic authentication (RFC 7617).
     Basic,
-    /// RFC 7616.
+    /// Digest authentication (RFC 7616).
     Digest,
-    /// MS-CSSP.
+    /// CredSSP (MS-CSSP).
     CredSsp,
 }
 
-/// How it stands.
+/// Result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// As it should.
+    /// No problem was found.
     Pass,
-    /// It works, and somebody should know.
+    /// The check succeeded, but there is a potential problem.
     Warn,
-    /// It does not work.
+    /// The check failed.
     Fail,
-    /// It was not looked at.
+    /// The check did not run.
     Skipped,
 }
 
-/// What a check has found.
+/// Finding of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// What was looked at.
+    /// Check that produced the finding.
     pub check: Check,
-    /// How it stands.
+    /// Result of the check.
     pub verdict: Verdict,
-    /// What was seen, or why nothing was, in one line.
+    /// Observation, or the reason why the check was skipped, in one line.
     pub seen: String,
-    /// What to do, one line each, the most likely first.
+    /// Suggested fixes, one line each, the most likely first.
     pub fixes: Vec<String>,
-    /// The sort of failure, of what has failed.
+    /// Kind of failure, if the check failed.
     pub kind: Option<Kind>,
-    /// How long it took.
+    /// Duration of the check.
     pub elapsed: Duration,
 }
 
 impl Check {
-    /// As it is printed.
+    /// Returns the name shown in the output.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -160,7 +160,7 @@ impl Scheme {
 }
 
 impl Verdict {
-    /// As it is printed.
+    /// Returns the word shown in the output.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -172,7 +172,7 @@ impl Verdict {
     }
 }
 
-/// What came of looking, before it is known which check it was and how long it took.
+/// Result of a check, without the check itself and its duration.
 #[derive(Clone, Debug)]
 pub(super) struct Outcome {
     pub(super) verdict: Verdict,
@@ -202,7 +202,7 @@ impl Outcome {
         Self::new(Verdict::Skipped, why, None)
     }
 
-    /// Adds what to do, behind what was said before.
+    /// Appends a suggested fix.
     pub(super) fn fix(mut self, line: impl Into<String>) -> Self {
         self.fixes.push(line.into());
         self
@@ -213,27 +213,27 @@ impl Outcome {
         self
     }
 
-    /// Adds what to do first.
+    /// Inserts a suggested fix before the others.
     pub(super) fn first_fix(mut self, line: impl Into<String>) -> Self {
         self.fixes.insert(0, line.into());
         self
     }
 
-    /// The same where it does not stop anything.
-    pub(super) fn only_a_warning(self) -> Self {
+    /// Converts a failure to a warning.
+    pub(super) fn as_warning(self) -> Self {
         Self { verdict: Verdict::Warn, kind: None, ..self }
     }
 
-    /// Nothing else is known of it.
-    pub(super) fn alone(self) -> (Self, Option<()>) {
+    /// Returns the outcome as the result of a check without data for later checks.
+    pub(super) fn without_data(self) -> (Self, Option<()>) {
         (self, Some(()))
     }
 }
 
 impl From<&Failure> for Outcome {
     fn from(failure: &Failure) -> Self {
-        // Who reads this has come to the doctor already.
+        // Omit advice to run the doctor.
         let fixes = failure.way_out().into_iter().filter(|line| !line.contains("winrm doctor"));
-        Self::fail(failure.kind(), failure.seen()).fixes(fixes)
+        Self::fail(failure.kind(), failure.headline()).fixes(fixes)
     }
 }

@@ -1,26 +1,31 @@
-//! How findings are printed.
+//! Output of findings.
 
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::{Audience, Finding, Verdict};
+use super::{Finding, FindingSink, Verdict};
 use crate::failure::Kind;
 use crate::format::{Format, harmless};
 use crate::screen::Screen;
 
-/// Prints findings, and counts them.
+/// Prints and counts findings.
 pub(super) struct Report<'o> {
     out: &'o mut dyn Write,
     format: Format,
     screen: Screen,
     title: String,
-    /// Those of the document that is printed at the end.
-    gathered: Vec<Value>,
-    /// What was skipped for one reason, and is told in one line.
-    skipped: Option<(Vec<&'static str>, String)>,
+    /// Findings of the JSON document that is printed at the end.
+    findings: Vec<Value>,
+    /// Consecutive skipped checks with the same reason, which are printed in one line.
+    skipped: Option<SkippedChecks>,
     counts: Counts,
     first_failure: Option<(&'static str, Kind)>,
+}
+
+struct SkippedChecks {
+    names: Vec<&'static str>,
+    reason: String,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -38,14 +43,14 @@ impl<'o> Report<'o> {
             format,
             screen,
             title: String::new(),
-            gathered: Vec::new(),
+            findings: Vec::new(),
             skipped: None,
             counts: Counts::default(),
             first_failure: None,
         }
     }
 
-    /// Says what is examined.
+    /// Prints the title.
     pub(super) fn begin(&mut self, title: &str) -> io::Result<()> {
         self.title = harmless(title);
         if self.format == Format::Text {
@@ -54,16 +59,17 @@ impl<'o> Report<'o> {
         self.out.flush()
     }
 
-    /// Says how it stands as a whole; the kind of the first failure, if there was one.
+    /// Prints the summary and returns the kind of the first failure, if any.
     pub(super) fn end(mut self) -> io::Result<Option<Kind>> {
-        self.tell_skipped()?;
+        self.print_skipped()?;
         let Counts { passed, warned, failed, skipped } = self.counts;
         let first = self.first_failure.map(|(check, _)| check);
         match self.format {
             Format::Text => {
-                let counted = format!("{passed} passed, {warned} warned, {failed} failed, {skipped} skipped");
+                let counted =
+                    format!("{passed} passed, {warned} warnings, {failed} failed, {skipped} skipped");
                 match first {
-                    Some(check) => writeln!(self.out, "{counted}; begin with {check}")?,
+                    Some(check) => writeln!(self.out, "{counted}; fix {check} first")?,
                     None => writeln!(self.out, "{counted}")?,
                 }
             }
@@ -77,7 +83,7 @@ impl<'o> Report<'o> {
                 } else {
                     let mut document = summary;
                     if let Some(members) = document.as_object_mut() {
-                        members.insert("findings".to_owned(), Value::Array(self.gathered));
+                        members.insert("findings".to_owned(), Value::Array(self.findings));
                     }
                     writeln!(self.out, "{document:#}")?;
                 }
@@ -87,19 +93,19 @@ impl<'o> Report<'o> {
         Ok(self.first_failure.map(|(_, kind)| kind))
     }
 
-    fn tell_in_text(&mut self, finding: &Finding) -> io::Result<()> {
+    fn print_text(&mut self, finding: &Finding) -> io::Result<()> {
         let seen = one_line(&finding.seen);
         if finding.verdict == Verdict::Skipped {
             match &mut self.skipped {
-                Some((names, why)) if *why == seen => names.push(finding.check.name()),
+                Some(skipped) if skipped.reason == seen => skipped.names.push(finding.check.name()),
                 _ => {
-                    self.tell_skipped()?;
-                    self.skipped = Some((vec![finding.check.name()], seen));
+                    self.print_skipped()?;
+                    self.skipped = Some(SkippedChecks { names: vec![finding.check.name()], reason: seen });
                 }
             }
             return Ok(());
         }
-        self.tell_skipped()?;
+        self.print_skipped()?;
         self.line(finding.verdict, finding.check.name(), &seen)?;
         for fix in &finding.fixes {
             writeln!(self.out, "{:INDENT$}-> {}", "", one_line(fix))?;
@@ -107,22 +113,22 @@ impl<'o> Report<'o> {
         self.out.flush()
     }
 
-    /// What was skipped for one reason stands in one line, if it is much with its first and last name.
-    fn tell_skipped(&mut self) -> io::Result<()> {
-        let Some((names, why)) = self.skipped.take() else { return Ok(()) };
+    /// Prints the skipped checks in one line; more than two checks are abbreviated to the first and last name.
+    fn print_skipped(&mut self) -> io::Result<()> {
+        let Some(SkippedChecks { names, reason }) = self.skipped.take() else { return Ok(()) };
         let names = match names.as_slice() {
             [first, .., last] if names.len() > 2 => format!("{first} … {last}"),
             few => few.join(", "),
         };
-        self.line(Verdict::Skipped, &names, &why)
+        self.line(Verdict::Skipped, &names, &reason)
     }
 
     fn line(&mut self, verdict: Verdict, name: &str, seen: &str) -> io::Result<()> {
-        let word = self.painted(verdict);
+        let word = self.coloured(verdict);
         writeln!(self.out, "  {word}  {name:NAME$}  {seen}")
     }
 
-    fn painted(&self, verdict: Verdict) -> String {
+    fn coloured(&self, verdict: Verdict) -> String {
         let rendition = match verdict {
             Verdict::Pass => GREEN,
             Verdict::Warn => YELLOW,
@@ -146,17 +152,17 @@ impl<'o> Report<'o> {
     }
 }
 
-impl Audience for Report<'_> {
-    fn hear(&mut self, finding: Finding) -> io::Result<()> {
+impl FindingSink for Report<'_> {
+    fn add(&mut self, finding: Finding) -> io::Result<()> {
         self.count(&finding);
         match self.format {
-            Format::Text => self.tell_in_text(&finding),
+            Format::Text => self.print_text(&finding),
             Format::Ndjson => {
                 writeln!(self.out, "{}", as_json(&finding))?;
                 self.out.flush()
             }
             _ => {
-                self.gathered.push(as_json(&finding));
+                self.findings.push(as_json(&finding));
                 Ok(())
             }
         }
@@ -171,18 +177,18 @@ fn as_json(finding: &Finding) -> Value {
     })
 }
 
-/// What comes from elsewhere cannot break a line, nor play tricks with the terminal.
+/// Joins text from a remote machine into one line and removes control characters.
 fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     harmless(&words.join(" "))
 }
 
-/// The longest name of a check.
+/// Width of the column of check names; the length of the longest name.
 const NAME: usize = 13;
-/// Where fixes stand: below what was seen.
+/// Indentation of fixes, which aligns them with the observation.
 const INDENT: usize = 2 + 4 + 2 + NAME + 2;
 
-/// Renditions of a terminal (ECMA-48 8.3.117).
+/// Graphic renditions (ECMA-48 8.3.117).
 const FAINT: u8 = 2;
 const RED: u8 = 31;
 const GREEN: u8 = 32;

@@ -1,16 +1,16 @@
-//! What help tells beside the operations.
+//! Help topics.
 
 use crate::switch::Group;
 
-/// A topic of help.
+/// A help topic.
 pub(crate) struct Topic {
     pub(crate) name: &'static str,
     other: Option<&'static str>,
     /// One line, lower case, no full stop.
     pub(crate) about: &'static str,
-    /// The page, but for what the tables add.
+    /// Text of the page, without the generated lists.
     pub(crate) text: &'static str,
-    /// The switches that are listed below it.
+    /// Groups of switches listed at the end of the page.
     pub(crate) groups: &'static [Group],
 }
 
@@ -30,32 +30,37 @@ const fn topic(
     Topic { name, other: None, about, text, groups }
 }
 
-/// Every topic, in the order in which help lists them.
+/// Every topic, in help order.
 pub(crate) const TOPICS: &[Topic] = &[
-    topic("uris", "how resources and their instances are named", include_str!("uris.txt"), &[]),
+    topic("uris", "resource URIs and selectors", include_str!("uris.txt"), &[]),
     Topic { other: Some("aliases"), ..topic("alias", "short forms of resource URIs", ALIAS, &[]) },
-    topic("config", "the settings of service and client", include_str!("config.txt"), &[]),
-    topic("certmapping", "client certificates for accounts", include_str!("certmapping.txt"), &[]),
-    topic("remoting", "reaching another machine", include_str!("remoting.txt"), &[Group::Remote]),
-    topic("auth", "proving who asks", include_str!("auth.txt"), &[Group::Login]),
-    topic("proxy", "reaching it through a proxy", include_str!("proxy.txt"), &[Group::Proxy]),
-    topic("input", "what set, create and invoke send", include_str!("input.txt"), &[Group::Input]),
-    topic("filters", "which instances enumerate lists", include_str!("filters.txt"), &[Group::Filter]),
-    topic("switches", "all other switches", SWITCHES, &[Group::Output, Group::QuickConfig, Group::Doctor]),
-    topic("security", "who may do what", include_str!("security.txt"), &[]),
+    topic("config", "configuration of service and client", include_str!("config.txt"), &[]),
+    topic("certmapping", "client certificate authentication", include_str!("certmapping.txt"), &[]),
+    topic("remoting", "local and remote endpoints", include_str!("remoting.txt"), &[Group::Remote]),
+    topic("auth", "authentication schemes and credentials", include_str!("auth.txt"), &[Group::Login]),
+    topic("proxy", "connecting through a proxy", include_str!("proxy.txt"), &[Group::Proxy]),
+    topic("input", "input of set, create and invoke", include_str!("input.txt"), &[Group::Input]),
+    topic("filters", "filters for enumerate", include_str!("filters.txt"), &[Group::Filter]),
+    topic(
+        "switches",
+        "other switches and exit status",
+        SWITCHES,
+        &[Group::Output, Group::QuickConfig, Group::Doctor],
+    ),
+    topic("security", "access control and message protection", include_str!("security.txt"), &[]),
 ];
 
-const ALIAS: &str = "An alias stands for the beginning of a resource URI.
+const ALIAS: &str = "Aliases for resource URIs.
 
     winrm get winrm/config
 
-Only a whole first segment is replaced, in any case of letters.
+An alias replaces the whole first segment of a resource URI; case is ignored.
 
 ";
 
-const SWITCHES: &str = "A switch is -name or -name:value; / may stand for the dash.
+const SWITCHES: &str = "Switches: -NAME or -NAME:VALUE.
 
     winrm get winrm/config -format:json
 
-Switches come behind the words of an operation, each once. -? shows help.
+/ may be used instead of -. Switches follow the arguments of an operation, and
 ";

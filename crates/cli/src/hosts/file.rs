@@ -1,37 +1,37 @@
-//! The file of saved hosts: a table for each, whose comments are kept.
+//! File format of saved hosts: one TOML table per host. Comments are preserved.
 
 use std::path::{Path, PathBuf};
 
 use files::{FileError, TrustedFile};
-use toml_edit::{DocumentMut, Item, Table, value};
+use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 
 use super::{Name, SavedHost, word};
 use crate::endpoint::Address;
 
-/// Why saved hosts cannot be read or changed.
+/// Reason why saved hosts cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostsError {
-    /// The file cannot be read or written, or another user has a hand in it.
+    /// The file cannot be read or written, or is accessible to another user.
     #[error("cannot use saved hosts: {}", .0.with_advice())]
     File(#[from] FileError),
-    /// The file is not what it should be.
+    /// The file has invalid content.
     #[error("{}: {problem}", path.display())]
     Content {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// Description of the problem, with its location.
         problem: String,
     },
-    /// No host has this name.
-    #[error("no host is saved as {name}")]
+    /// No saved host has this name.
+    #[error("unknown saved host '{name}'")]
     Unknown {
-        /// The name.
+        /// Name as typed.
         name: String,
     },
-    /// Nothing says where the file should be.
-    #[error("there is no place for saved hosts: neither HOME nor TELARCH_HOSTS is set")]
-    NoPlace,
+    /// The path of the file is unknown.
+    #[error("cannot locate the file of saved hosts: neither HOME nor TELARCH_HOSTS is set")]
+    NoFile,
 }
 
 pub(super) const ADDRESS: &str = "Address";
@@ -40,14 +40,18 @@ pub(super) const PORT: &str = "Port";
 pub(super) const AUTHENTICATION: &str = "Authentication";
 pub(super) const USER: &str = "UserName";
 
-/// Every host of a file; a file that is not there has none.
+/// Reads every host of a file; a missing file contains no hosts.
 pub(super) fn read(path: &Path) -> Result<Vec<SavedHost>, HostsError> {
     let document = document(path, TrustedFile::readable(path).read(LARGEST)?)?;
-    let content = |problem: String| HostsError::Content { path: path.to_owned(), problem };
-    document.iter().map(|(name, item)| host(name, item).map_err(content)).collect()
+    let hosts = document.iter().map(|(name, item)| host(name, item));
+    hosts.map(|host| host.map_err(|problem| invalid(path, problem))).collect()
 }
 
-/// Replaces the file by another, whole or not at all, while no other process does.
+fn invalid(path: &Path, problem: String) -> HostsError {
+    HostsError::Content { path: path.to_owned(), problem }
+}
+
+/// Replaces the file atomically, while holding the lock of the file.
 pub(super) fn change(path: &Path, change: impl FnOnce(&mut DocumentMut)) -> Result<(), HostsError> {
     TrustedFile::readable(path).update(LARGEST, |content| {
         let mut document = document(path, content)?;
@@ -71,58 +75,62 @@ pub(super) fn remove(document: &mut DocumentMut, name: &Name) {
     document.remove(&name);
 }
 
-/// The name as the file has it, whose case of letters may be another.
+/// Returns the name as spelled in the file, which may differ in case.
 fn key(document: &DocumentMut, name: &Name) -> String {
-    let known = document.iter().map(|(known, _)| known).find(|known| known.eq_ignore_ascii_case(&name.0));
-    known.unwrap_or(&name.0).to_owned()
+    let existing = document.iter().map(|(key, _)| key).find(|key| key.eq_ignore_ascii_case(&name.0));
+    existing.unwrap_or(&name.0).to_owned()
 }
 
 fn document(path: &Path, content: Option<Vec<u8>>) -> Result<DocumentMut, HostsError> {
-    let wrong = |problem: String| HostsError::Content { path: path.to_owned(), problem };
     let text = String::from_utf8(content.unwrap_or_default())
-        .map_err(|error| wrong(error.utf8_error().to_string()))?;
-    text.parse().map_err(|error: toml_edit::TomlError| wrong(error.to_string().trim_end().to_owned()))
+        .map_err(|error| invalid(path, error.utf8_error().to_string()))?;
+    text.parse().map_err(|error: toml_edit::TomlError| invalid(path, error.to_string().trim_end().to_owned()))
 }
 
 fn host(name: &str, item: &Item) -> Result<SavedHost, String> {
-    let wrong = |what: &str| format!("[{name}]: {what}");
-    let table = item.as_table_like().ok_or_else(|| wrong("a host is a table, [NAME]"))?;
-    let known = [ADDRESS, TRANSPORT, PORT, AUTHENTICATION, USER];
-    if let Some((other, _)) = table.iter().find(|(key, _)| !known.contains(key)) {
-        return Err(wrong(&format!("{other} is not known: there are {}", known.join(", "))));
+    let table = item.as_table_like().ok_or_else(|| format!("[{name}]: must be a table"))?;
+    host_of_table(name, table).map_err(|problem| format!("[{name}]: {problem}"))
+}
+
+fn host_of_table(name: &str, table: &dyn TableLike) -> Result<SavedHost, String> {
+    let keys = [ADDRESS, TRANSPORT, PORT, AUTHENTICATION, USER];
+    if let Some((other, _)) = table.iter().find(|(key, _)| !keys.contains(key)) {
+        return Err(format!("unknown key {other}; valid keys: {}", keys.join(", ")));
     }
-    let text = |key: &str| match table.get(key) {
-        None => Ok(None),
-        Some(item) => match item.as_str() {
-            Some(text) => Ok(Some(text)),
-            None => Err(wrong(&format!("{key} is a text in quotation marks"))),
-        },
+    let name = Name::parse(name).ok_or("a name consists of up to 64 letters, digits, '-', '_' and '.'")?;
+    let address = text(table, ADDRESS)?.ok_or("Address is missing")?;
+    let address = Address::parse(address).map_err(|error| error.to_string())?;
+    let transport = match text(table, TRANSPORT)? {
+        None => None,
+        Some(text) => Some(word(text).ok_or("Transport must be http or https")?),
     };
-    let name_of_host = Name::parse(name)
-        .ok_or_else(|| wrong("a name has letters, digits, '-', '_' and '.' only, 64 at most"))?;
-    let address = text(ADDRESS)?.ok_or_else(|| wrong("Address is missing"))?;
-    let address = Address::parse(address).map_err(|error| wrong(&error.to_string()))?;
-    let transport =
-        text(TRANSPORT)?.map(|text| word(text).ok_or_else(|| wrong("Transport is http or https")));
-    let scheme = text(AUTHENTICATION)?
-        .map(|text| word(text).ok_or_else(|| wrong("Authentication is one of the words of -authentication")));
+    let scheme = match text(table, AUTHENTICATION)? {
+        None => None,
+        Some(text) => Some(word(text).ok_or("Authentication must be a value of -authentication")?),
+    };
     let port = match table.get(PORT) {
         None => None,
         Some(item) => {
             let port = item.as_integer().and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0);
-            Some(port.ok_or_else(|| wrong("Port is a number from 1 to 65535"))?)
+            Some(port.ok_or("Port must be a number from 1 to 65535")?)
         }
     };
-    let twice = [
-        (address.transport().is_some() && transport.is_some(), TRANSPORT),
-        (address.port().is_some() && port.is_some(), PORT),
-    ];
-    if let Some((_, which)) = twice.iter().find(|(twice, _)| *twice) {
-        return Err(wrong(&format!("{which} stands in Address, too")));
+    if address.transport().is_some() && transport.is_some() {
+        return Err(format!("{TRANSPORT} is already part of Address"));
     }
-    let user = text(USER)?.map(str::to_owned);
-    Ok(SavedHost::new(name_of_host, address, (transport.transpose()?, port), (scheme.transpose()?, user)))
+    if address.port().is_some() && port.is_some() {
+        return Err(format!("{PORT} is already part of Address"));
+    }
+    let user = text(table, USER)?.map(str::to_owned);
+    Ok(SavedHost::new(name, address).with_endpoint(transport, port).with_login(scheme, user))
 }
 
-/// In bytes; no list of hosts is that long.
+fn text<'t>(table: &'t dyn TableLike, key: &str) -> Result<Option<&'t str>, String> {
+    match table.get(key) {
+        None => Ok(None),
+        Some(item) => item.as_str().map(Some).ok_or_else(|| format!("{key} must be a string")),
+    }
+}
+
+/// Maximum size of the file in bytes.
 const LARGEST: usize = 4 * 1_024 * 1_024;

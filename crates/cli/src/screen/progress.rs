@@ -1,4 +1,4 @@
-//! A line that tells that something goes on, once it has taken longer than anybody likes to wait.
+//! Progress line, shown when an operation takes longer than two seconds.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -13,69 +13,76 @@ use super::Screen;
 use crate::format::harmless;
 use crate::program::Stop;
 
-/// How far something is; drawn on standard error, if that is a terminal.
+/// Progress of an operation, shown on standard error if it is a terminal.
 pub(crate) struct Progress {
-    /// The width of the line; none if nobody would see it.
+    /// Maximum width of the line in characters; `None` if it is not shown.
     width: Option<usize>,
-    /// Whether what is printed goes to the same terminal.
+    /// Whether standard output goes to a terminal, too.
     shares_terminal: bool,
-    what: String,
+    /// Host or kind of items, for the text.
+    subject: String,
     done: Cell<u64>,
-    of: Cell<Option<u64>>,
+    /// Expected number of items; `None` if unknown.
+    total: Cell<Option<u64>>,
     is_shown: Cell<bool>,
+    /// Time of the last output.
     quiet_since: Cell<Instant>,
 }
 
 impl Progress {
-    /// Nothing is drawn yet; `what` names what is waited for.
-    pub(crate) fn new(screen: &Screen, what: impl Into<String>) -> Self {
+    /// Creates a progress line that is not shown yet. `subject` is the host, or the kind of items.
+    pub(crate) fn new(screen: &Screen, subject: impl Into<String>) -> Self {
         Self {
             width: screen.progress_width(),
             shares_terminal: screen.is_out_a_terminal(),
-            what: what.into(),
+            subject: subject.into(),
             done: Cell::new(0),
-            of: Cell::new(None),
+            total: Cell::new(None),
             is_shown: Cell::new(false),
             quiet_since: Cell::new(Instant::now()),
         }
     }
 
-    /// One more is done.
+    /// Counts one more completed item.
     pub(crate) fn step(&self) {
         self.done.set(self.done.get().saturating_add(1));
     }
 
-    /// How many there will be.
-    pub(crate) fn expect(&self, of: u64) {
-        self.of.set(Some(of));
+    /// Sets the expected number of items.
+    pub(crate) fn set_total(&self, total: u64) {
+        self.total.set(Some(total));
     }
 
-    /// Waits for something, and draws meanwhile. Whoever wants to end that kills the process, as ever.
-    pub(crate) async fn during<T>(&self, wanted: impl Future<Output = T>) -> T {
-        tokio::pin!(wanted);
+    /// Runs an operation and shows its progress. Ctrl-C ends the process.
+    pub(crate) async fn during<T>(&self, operation: impl Future<Output = T>) -> T {
+        tokio::pin!(operation);
         loop {
-            // Nothing interrupts it, so that it only ends with what was wanted.
-            if let Some(done) = self.watch(wanted.as_mut(), Interrupt::Fatal).await {
-                return done;
+            // Without a signal handler, the loop ends only with the operation.
+            if let Some(result) = self.watch(operation.as_mut(), OnInterrupt::EndProcess).await {
+                return result;
             }
         }
     }
 
-    /// The same for what asks nobody anything: Ctrl-C takes the line away before it ends the program.
+    /// Runs an operation without prompts and shows its progress. Ctrl-C clears the line and cancels the operation.
     pub(crate) async fn unless_interrupted<T>(
         &self,
-        wanted: impl Future<Output = Result<T, Stop>>,
+        operation: impl Future<Output = Result<T, Stop>>,
     ) -> Result<T, Stop> {
-        tokio::pin!(wanted);
-        self.watch(wanted.as_mut(), Interrupt::Heeded).await.unwrap_or(Err(Stop::Interrupted))
+        tokio::pin!(operation);
+        self.watch(operation.as_mut(), OnInterrupt::Cancel).await.unwrap_or(Err(Stop::Interrupted))
     }
 
-    async fn watch<T>(&self, mut wanted: Pin<&mut impl Future<Output = T>>, on: Interrupt) -> Option<T> {
+    async fn watch<T>(
+        &self,
+        mut operation: Pin<&mut impl Future<Output = T>>,
+        on_interrupt: OnInterrupt,
+    ) -> Option<T> {
         if self.width.is_none() {
-            return Some(wanted.await);
+            return Some(operation.await);
         }
         let begun = Instant::now();
-        let mut ticks = interval_at(begun + PATIENCE, BETWEEN);
+        let mut ticks = interval_at(begun + INITIAL_DELAY, REDRAW_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut interrupts: Option<Signal> = None;
         loop {
@@ -87,9 +94,9 @@ impl Progress {
             };
             tokio::select! {
                 biased;
-                done = &mut wanted => {
+                result = &mut operation => {
                     self.clear();
-                    return Some(done);
+                    return Some(result);
                 }
                 _ = interrupted => {
                     self.clear();
@@ -97,8 +104,8 @@ impl Progress {
                 }
                 _ = ticks.tick() => {
                     self.draw(begun.elapsed());
-                    // Not before there is something to take away: until then the system ends the process at once.
-                    if on == Interrupt::Heeded && interrupts.is_none() {
+                    // Before the line is first drawn, the default action of the signal ends the process.
+                    if on_interrupt == OnInterrupt::Cancel && interrupts.is_none() {
                         interrupts = signal(SignalKind::interrupt()).ok();
                     }
                 }
@@ -106,24 +113,24 @@ impl Progress {
         }
     }
 
-    /// A writer that takes the line away before it writes.
-    pub(crate) fn before<'w>(&'w self, inner: &'w mut dyn Write) -> Clearing<'w> {
-        Clearing { progress: self, inner }
+    /// Returns a writer that clears the line before it writes.
+    pub(crate) fn clearing<'w>(&'w self, inner: &'w mut dyn Write) -> ClearingWriter<'w> {
+        ClearingWriter { progress: self, inner }
     }
 
     fn draw(&self, elapsed: Duration) {
-        // Output that runs over the screen tells by itself that something goes on.
-        if self.shares_terminal && self.quiet_since.get().elapsed() < PATIENCE {
+        // Recent output on the terminal already shows progress.
+        if self.shares_terminal && self.quiet_since.get().elapsed() < INITIAL_DELAY {
             return;
         }
         let Some(width) = self.width else { return };
-        let line = line(&self.what, self.done.get(), self.of.get(), elapsed, width);
-        // Where nothing can be told, the work goes on.
+        let line = line(&self.subject, self.done.get(), self.total.get(), elapsed, width);
+        // An error while writing the progress line does not stop the operation.
         let _ = write!(io::stderr(), "\r\x1b[K{}", harmless(&line)).and_then(|()| io::stderr().flush());
         self.is_shown.set(true);
     }
 
-    /// Takes the line away.
+    /// Clears the line, if it is shown.
     pub(crate) fn clear(&self) {
         if self.is_shown.replace(false) {
             let _ = write!(io::stderr(), "\r\x1b[K").and_then(|()| io::stderr().flush());
@@ -131,28 +138,28 @@ impl Progress {
     }
 }
 
-/// What Ctrl-C does.
+/// Effect of Ctrl-C.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Interrupt {
-    /// What the system does.
-    Fatal,
-    /// It ends the wait.
-    Heeded,
+enum OnInterrupt {
+    /// The signal ends the process.
+    EndProcess,
+    /// The signal cancels the operation.
+    Cancel,
 }
 
-/// See [`Progress::before`].
-pub(crate) struct Clearing<'w> {
+/// A writer that clears the progress line first; see [`Progress::clearing`].
+pub(crate) struct ClearingWriter<'w> {
     progress: &'w Progress,
     inner: &'w mut dyn Write,
 }
 
-impl Write for Clearing<'_> {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+impl Write for ClearingWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.progress.shares_terminal {
             self.progress.clear();
             self.progress.quiet_since.set(Instant::now());
         }
-        self.inner.write(octets)
+        self.inner.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -160,29 +167,35 @@ impl Write for Clearing<'_> {
     }
 }
 
-/// `server7: 12 s`, `server7: 340 items, 12 s`, or `12 of 50 hosts, 8 s [#####-----]`; never wider than the terminal.
-fn line(what: &str, done: u64, of: Option<u64>, elapsed: Duration, width: usize) -> String {
+/// Returns a line such as `waiting for server7, 12 s`, `server7: 340 items, 12 s`, or
+/// `12 of 50 hosts, 8 s [#####-----]`, truncated to the width of the terminal.
+fn line(subject: &str, done: u64, total: Option<u64>, elapsed: Duration, width: usize) -> String {
     let seconds = elapsed.as_secs();
-    let text = match (done, of) {
-        (0, None) => format!("waiting for {what}, {seconds} s"),
-        (done, None) => format!("{what}: {done} items, {seconds} s"),
-        (done, Some(of)) => format!("{done} of {of} {what}, {seconds} s"),
+    let text = match (done, total) {
+        (0, None) => format!("waiting for {subject}, {seconds} s"),
+        (done, None) => format!("{subject}: {done} items, {seconds} s"),
+        (done, Some(total)) => format!("{done} of {total} {subject}, {seconds} s"),
     };
-    // The last column stays free: some terminals begin a new line when it is filled.
-    let room = width.saturating_sub(1);
-    let bar = of.filter(|of| *of > 0).and_then(|of| {
-        let cells = room.checked_sub(text.len() + 3).filter(|cells| *cells >= SHORTEST_BAR)?.min(LONGEST_BAR);
-        let cells = u64::try_from(cells).ok()?;
-        let full = done.min(of).saturating_mul(cells) / of;
-        let part = |cell: u64| if cell < full { '#' } else { '-' };
-        Some(format!(" [{}]", (0..cells).map(part).collect::<String>()))
-    });
-    text.chars().chain(bar.iter().flat_map(|bar| bar.chars())).take(room).collect()
+    // The last column stays empty, because some terminals wrap the line when it is filled.
+    let columns = width.saturating_sub(1);
+    let bar = total.and_then(|total| bar(done, total, columns.checked_sub(text.len() + 3)?));
+    text.chars().chain(bar.iter().flat_map(|bar| bar.chars())).take(columns).collect()
 }
 
-/// Nobody needs to be told before.
-const PATIENCE: Duration = Duration::from_secs(2);
-const BETWEEN: Duration = Duration::from_millis(250);
+/// Returns a progress bar of at most `columns` cells, or `None` if there is no space for it.
+fn bar(done: u64, total: u64, columns: usize) -> Option<String> {
+    if columns < SHORTEST_BAR {
+        return None;
+    }
+    let cells = columns.min(LONGEST_BAR);
+    let full = done.min(total).saturating_mul(u64::try_from(cells).ok()?).checked_div(total)?;
+    let full = usize::try_from(full).ok()?;
+    Some(format!(" [{}{}]", "#".repeat(full), "-".repeat(cells - full)))
+}
+
+/// Time before the line is first shown.
+const INITIAL_DELAY: Duration = Duration::from_secs(2);
+const REDRAW_INTERVAL: Duration = Duration::from_millis(250);
 const SHORTEST_BAR: usize = 5;
 const LONGEST_BAR: usize = 30;
 
@@ -191,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_says_how_far_it_is_and_fits() {
+    fn the_line_shows_the_progress_and_fits_the_width() {
         let at = |done, of, width| line("server7", done, of, Duration::from_secs(12), width);
         assert_eq!(at(0, None, 80), "waiting for server7, 12 s");
         assert_eq!(at(340, None, 80), "server7: 340 items, 12 s");

@@ -1,9 +1,9 @@
-//! Rows in columns, as wide as a terminal allows.
+//! Tables that fit the width of a terminal.
 
 use super::Screen;
 use crate::format::harmless;
 
-/// A table being gathered; columns without any value are left out.
+/// A table under construction.
 #[derive(Debug)]
 pub struct Table {
     head: Vec<String>,
@@ -11,27 +11,29 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with these headings.
+    /// Creates a table with these headings.
     pub fn new<'h>(head: impl IntoIterator<Item = &'h str>) -> Self {
         Self { head: head.into_iter().map(str::to_owned).collect(), rows: Vec::new() }
     }
 
-    /// Adds a row; control characters in it do no harm.
+    /// Adds a row. Control characters are made harmless.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().map(|cell| plain(&cell)).collect());
     }
 
-    /// The whole table, lines at most `width` characters long; the widest column gives way first.
+    /// Returns the table without its empty columns, in lines of at most `width` characters. The widest column is shortened first.
     #[must_use]
     pub fn print(&self, width: usize, screen: &Screen) -> String {
-        let is_used =
-            |column: &usize| *column == 0 || self.rows.iter().any(|row| !cell(row, *column).is_empty());
-        let used = (0..self.head.len()).filter(is_used).collect();
+        let used = (0..self.head.len()).filter(|column| *column == 0 || self.has_values(*column)).collect();
         self.lines(&Columns::of(self, used, width), screen)
     }
 
-    /// The beginning of a table to which more rows come one by one, as wide as those that are there need it. None of
-    /// the columns is left out: it may get values yet.
+    fn has_values(&self, column: usize) -> bool {
+        self.rows.iter().any(|row| !cell(row, column).is_empty())
+    }
+
+    /// Returns the beginning of a table that is continued row by row, with the column widths of the rows so far. Empty
+    /// columns are included, because later rows may have values.
     #[must_use]
     pub fn begin(&self, width: usize, screen: &Screen) -> (String, Columns) {
         let columns = Columns::of(self, (0..self.head.len()).collect(), width);
@@ -45,22 +47,19 @@ impl Table {
     }
 }
 
-/// The columns of a table that has begun.
+/// Column layout of a table.
 #[derive(Debug)]
 pub struct Columns {
-    /// Which of a row, and how wide they are.
+    /// Index and width of each column, in characters.
     widths: Vec<(usize, usize)>,
-    /// What is wider is cut; it is not where lines may have any length.
+    /// Whether wider values are truncated; `false` if the line length is unlimited.
     are_cut: bool,
 }
 
 impl Columns {
     fn of(table: &Table, used: Vec<usize>, width: usize) -> Self {
-        let widest = |column: usize| {
-            let cells = table.rows.iter().chain([&table.head]).map(|row| cell(row, column).chars().count());
-            (column, cells.max().unwrap_or_default())
-        };
-        let mut widths: Vec<(usize, usize)> = used.into_iter().map(widest).collect();
+        let mut widths: Vec<(usize, usize)> =
+            used.into_iter().map(|column| (column, widest_cell(table, column))).collect();
         let between = GAP.len() * widths.len().saturating_sub(1);
         while widths.iter().map(|(_, width)| width).sum::<usize>() + between > width {
             let most = widths.iter_mut().map(|(_, width)| width).max().filter(|most| **most > NARROWEST);
@@ -70,7 +69,7 @@ impl Columns {
         Self { widths, are_cut: width < usize::MAX }
     }
 
-    /// The line of one more row; control characters in it do no harm.
+    /// Returns the line of another row. Control characters are made harmless.
     #[must_use]
     pub fn line(&self, cells: impl IntoIterator<Item = String>) -> String {
         let cells: Vec<String> = cells.into_iter().map(|cell| plain(&cell)).collect();
@@ -87,6 +86,12 @@ impl Columns {
     }
 }
 
+/// Returns the width of the widest cell of a column, including its heading, in characters.
+fn widest_cell(table: &Table, column: usize) -> usize {
+    let rows = table.rows.iter().chain([&table.head]);
+    rows.map(|row| cell(row, column).chars().count()).max().unwrap_or_default()
+}
+
 fn plain(text: &str) -> String {
     harmless(text).replace(['\n', '\t'], " ")
 }
@@ -95,7 +100,7 @@ fn cell(row: &[String], column: usize) -> &str {
     row.get(column).map(String::as_str).unwrap_or_default()
 }
 
-/// The text in exactly so many characters.
+/// Pads or truncates a text to `width` characters.
 fn fitted(text: &str, width: usize) -> String {
     let length = text.chars().count();
     if length <= width {
@@ -105,7 +110,7 @@ fn fitted(text: &str, width: usize) -> String {
 }
 
 const GAP: &str = "  ";
-/// Narrower columns would tell nothing.
+/// Minimum column width in characters.
 const NARROWEST: usize = 6;
 
 #[cfg(test)]
@@ -120,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_aligned_and_empty_ones_left_out() {
+    fn columns_are_aligned_and_empty_columns_omitted() {
         assert_eq!(
             table().print(80, &Screen::none()),
             "Name    Address\nweb1    web1.example.com\ndb\u{FFFD}[2J  10.0.0.7\n"
@@ -128,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_come_later_stand_in_the_columns_of_those_before() {
+    fn later_rows_use_the_columns_of_earlier_rows() {
         let more = |columns: &Columns| {
             columns.line(["a-very-long-name".to_owned(), "x\x1b".to_owned(), "443".to_owned()])
         };
@@ -141,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_narrow_terminal_shortens_the_widest_column() {
+    fn the_widest_column_is_shortened_on_narrow_terminals() {
         assert_eq!(
             table().print(20, &Screen::none()),
             "Name    Address\nweb1    web1.exampl…\ndb\u{FFFD}[2J  10.0.0.7\n"

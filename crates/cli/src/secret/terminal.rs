@@ -1,4 +1,4 @@
-//! Asking for a password without showing what is typed.
+//! Password prompt without echo.
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -6,28 +6,28 @@ use std::os::fd::AsFd;
 use rustix::termios::{LocalModes, OptionalActions};
 use zeroize::Zeroizing;
 
-use super::{MAX_OCTETS, PasswordError, Secret};
-use crate::terminal::Quieted;
+use super::{MAX_BYTES, PasswordError, Secret};
+use crate::terminal::ModeGuard;
 
-/// Asks on an open terminal; it shows what is typed again afterwards, whatever the answer was.
+/// Prompts for a password on an open terminal. Echo is restored afterwards in any case.
 ///
 /// # Errors
-/// [`PasswordError::NoTerminal`] if it is none, [`PasswordError::Cancelled`] on Ctrl-C, on Ctrl-D and on
-/// an empty answer.
+/// [`PasswordError::NoTerminal`] if the file is not a terminal or cannot be read, [`PasswordError::Cancelled`] on
+/// Ctrl-C, Ctrl-D or an empty line.
 pub fn ask_on<T>(terminal: &T, question: &str) -> Result<Secret, PasswordError>
 where
     T: AsFd,
     for<'a> &'a T: Read + Write,
 {
-    // Without ISIG a Ctrl-C is a character like others, so no signal can end the process while the terminal
-    // is silent; without ICANON it arrives at once.
+    // Without ISIG, Ctrl-C is an ordinary character, so no signal can end the process while echo is off.
+    // Without ICANON, the character arrives immediately.
     let modes = LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
-    let silence =
-        Quieted::without(modes, terminal, OptionalActions::Flush).map_err(PasswordError::NoTerminal)?;
+    let no_echo =
+        ModeGuard::disable(modes, terminal, OptionalActions::Flush).map_err(PasswordError::NoTerminal)?;
     let answer = write(terminal, question).and_then(|()| read_answer(terminal));
-    // Ending the line that was not shown comes before showing lines again.
+    // Print the line break before echo is restored.
     let ended = write(terminal, "\n");
-    drop(silence);
+    drop(no_echo);
     ended.map_err(PasswordError::NoTerminal)?;
     answer.map_err(PasswordError::NoTerminal)?.ok_or(PasswordError::Cancelled)
 }
@@ -40,26 +40,26 @@ where
     Write::flush(&mut terminal)
 }
 
-/// The line that is typed; none for Ctrl-C, Ctrl-D, or nothing at all.
+/// Reads one line; returns `None` for Ctrl-C, Ctrl-D or an empty line.
 fn read_answer<T>(mut terminal: &T) -> io::Result<Option<Secret>>
 where
     for<'a> &'a T: Read,
 {
-    let mut line = Zeroizing::new(Vec::with_capacity(MAX_OCTETS));
-    let mut octet = Zeroizing::new([0]);
+    let mut line = Zeroizing::new(Vec::with_capacity(MAX_BYTES));
+    let mut byte = Zeroizing::new([0]);
     loop {
-        match Read::read(&mut terminal, octet.as_mut_slice()) {
+        match Read::read(&mut terminal, byte.as_mut_slice()) {
             Ok(0) => return Ok(None),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         }
-        match *octet {
+        match *byte {
             [b'\r' | b'\n'] => break,
             [CTRL_C | CTRL_D] => return Ok(None),
             [CTRL_U] => line.clear(),
             [BACKSPACE | DELETE] => drop_character(&mut line),
-            [octet] if line.len() < MAX_OCTETS => line.push(octet),
+            [byte] if line.len() < MAX_BYTES => line.push(byte),
             _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "the line is too long")),
         }
     }
@@ -68,9 +68,9 @@ where
     Ok((!text.is_empty()).then(|| Secret::new(text.to_owned())))
 }
 
-/// Takes the last character away, which may be several octets in UTF-8.
+/// Removes the last UTF-8 character.
 fn drop_character(line: &mut Vec<u8>) {
-    while line.pop().is_some_and(|octet| octet & 0b1100_0000 == 0b1000_0000) {}
+    while line.pop().is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000) {}
 }
 
 const CTRL_C: u8 = 0x03;
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn backspace_takes_a_whole_character() {
+    fn backspace_removes_a_whole_character() {
         let mut line = "aü€".as_bytes().to_vec();
         drop_character(&mut line);
         assert_eq!(line, "aü".as_bytes());

@@ -1,15 +1,15 @@
-//! From the words of a command line to a command.
+//! Conversion of parsed arguments to a command.
 
 use wsman::AssociationResult;
 
 use super::operations::Verb;
 use super::switches::Draft;
 use super::{
-    Asking, Command, Dialect, Enumeration, Extras, Fate, Filter, Fleet, Fragment, Hierarchy, HostName,
-    HostsTask, Input, Intent, Operation, PublicZone, QuickConfigTask, SddlTarget, ShellChoice, TrustTask,
-    Words,
+    Command, Confirmation, Dialect, Enumeration, Filter, Fleet, Fragment, Hierarchy, HostName, HostsTask,
+    Input, Intent, Operation, ParsedArguments, PublicZone, QuickConfigOptions, QuickConfigTask, SddlTarget,
+    ShellAction, ShellSelection, TrustTask,
 };
-use crate::connection::draft::{KERNEL_KNOWS, refuse};
+use crate::connection::draft::{NO_LOCAL_LOGIN, refuse};
 use crate::endpoint::{Address, Transport};
 use crate::error::Error;
 use crate::failure::bracketed;
@@ -18,19 +18,19 @@ use crate::hosts::{Name, SavedHost, SavedHosts};
 use crate::input::KeyValues;
 use crate::locator::Locator;
 
-/// Puts positionals, input and switches together, or says what does not fit.
-pub(super) fn command(verb: Verb, words: Words, hosts: &SavedHosts) -> Result<Command, Error> {
-    let Words { positionals, input, switches, mut notices } = words;
-    let mut draft = switches.draft;
-    // A host that is being saved under a name is not looked up by it.
+/// Validates the arguments of an operation and builds the command.
+pub(super) fn command(verb: Verb, arguments: ParsedArguments, hosts: &SavedHosts) -> Result<Command, Error> {
+    let ParsedArguments { positionals, input, switches, mut notices } = arguments;
+    let mut draft = switches.values;
+    // `winrm hosts` saves the address as typed.
     if verb != Verb::Hosts {
         draft.connection.look_up(hosts)?;
     }
     let given = &draft.connection;
     refuse(
         given.unencrypted && given.transport()? == Transport::Https,
-        "-unencrypted is about HTTP, and this is HTTPS",
-        "leave -unencrypted away",
+        "-unencrypted requires HTTP",
+        "omit -unencrypted",
     )?;
     refuse(
         given.is_local()
@@ -38,8 +38,8 @@ pub(super) fn command(verb: Verb, words: Words, hosts: &SavedHosts) -> Result<Co
             && given.scheme.is_some()
             && verb != Verb::Identify
             && verb != Verb::Hosts,
-        "-authentication needs -remote, but for identify",
-        KERNEL_KNOWS,
+        "-authentication requires -remote, except for identify",
+        NO_LOCAL_LOGIN,
     )?;
     notices.extend(given.notices());
     if draft.sources {
@@ -47,9 +47,10 @@ pub(super) fn command(verb: Verb, words: Words, hosts: &SavedHosts) -> Result<Co
     }
     let file = draft.file.clone();
     let operation =
-        Building { positionals: positionals.into_iter(), input, draft: &mut draft, hosts }.operation(verb)?;
+        OperationBuilder { positionals: positionals.into_iter(), input, draft: &mut draft, hosts }
+            .operation(verb)?;
     if let Some(file) = file.filter(|_| !operation.reads_file()) {
-        notices.push(format!("-file:{} is passed over: keys and values were given", file.display()));
+        notices.push(format!("-file:{} is ignored because keys and values were given", file.display()));
     }
     let fleet = fleet(&mut draft, hosts)?;
     let first = fleet.as_ref().and_then(|fleet| fleet.members.first());
@@ -62,46 +63,47 @@ pub(super) fn command(verb: Verb, words: Words, hosts: &SavedHosts) -> Result<Co
         connection,
         fleet,
         options: draft.options,
-        intent: if draft.what_if { Intent::Show } else { Intent::Do },
+        intent: if draft.what_if { Intent::Preview } else { Intent::Apply },
         format: draft.format.unwrap_or_default(),
         exit_codes: draft.exit_codes,
         notices,
     })
 }
 
-/// The hosts of `-hosts`, each with what the other switches and the saved hosts say of it.
+/// Returns the hosts of `-hosts`, each with its connection from the other switches and the saved hosts.
 fn fleet(draft: &mut Draft, hosts: &SavedHosts) -> Result<Option<Fleet>, Error> {
     let Some(named) = draft.fleet.take() else {
-        refuse(draft.parallel.is_some(), "-parallel without -hosts", "add -hosts:NAME,NAME or -hosts:@FILE")?;
+        refuse(
+            draft.parallel.is_some(),
+            "-parallel requires -hosts",
+            "add -hosts:NAME,NAME or -hosts:@FILE",
+        )?;
         return Ok(None);
     };
     let other = draft.connection.remote.is_some() || draft.connection.socket.is_some();
-    refuse(other, "-hosts does not go with -remote and -socket", "leave one of them away")?;
-    let member = |host: String| {
+    refuse(other, "-hosts cannot be used with -remote or -socket", "omit one of them")?;
+    let list = host_list::parse(&named).map_err(|error| Error::Fleet { problem: error.to_string() })?;
+    let mut members = Vec::with_capacity(list.len());
+    for host in list {
         let mut own = draft.connection.clone();
         own.remote = Some(Address::parse(&host)?);
         own.look_up(hosts)?;
-        Ok::<_, Error>((host, own.connection()?))
-    };
-    let members = host_list::parse(&named)
-        .map_err(|error| Error::Fleet { problem: error.to_string() })?
-        .into_iter()
-        .map(member)
-        .collect::<Result<_, _>>()?;
-    Ok(Some(Fleet { members, parallel: draft.parallel.unwrap_or(USUAL_PARALLEL) }))
+        members.push((host, own.connection()?));
+    }
+    Ok(Some(Fleet { members, parallel: draft.parallel.unwrap_or(DEFAULT_PARALLEL) }))
 }
 
-/// As many as PowerShell asks at a time (`-ThrottleLimit`).
-const USUAL_PARALLEL: usize = 32;
+/// Default number of concurrent hosts, the same as `-ThrottleLimit` of PowerShell.
+const DEFAULT_PARALLEL: usize = 32;
 
-struct Building<'d> {
+struct OperationBuilder<'d> {
     positionals: std::vec::IntoIter<String>,
     input: Option<KeyValues>,
     draft: &'d mut Draft,
     hosts: &'d SavedHosts,
 }
 
-impl Building<'_> {
+impl OperationBuilder<'_> {
     fn operation(&mut self, verb: Verb) -> Result<Operation, Error> {
         Ok(match verb {
             Verb::Get => Operation::Get { locator: self.locator()?, fragment: self.fragment()? },
@@ -130,7 +132,7 @@ impl Building<'_> {
             Verb::Shells => self.shells()?,
             Verb::Hosts => Operation::Hosts { task: self.hosts_task()?, hosts: self.hosts.clone() },
             Verb::Trust => Operation::Trust(self.trust_task()?),
-            // Doctor, Help and HelpMsg never come here: they are no operations on a service.
+            // Doctor, Help and HelpMsg are handled before: they are not operations on a service.
             Verb::Identify | Verb::Doctor | Verb::HelpMsg | Verb::Help => Operation::Identify,
         })
     }
@@ -145,13 +147,13 @@ impl Building<'_> {
         let (path, dialect) = (self.draft.fragment.take(), self.draft.dialect.take());
         refuse(
             path.is_none() && dialect.is_some(),
-            "-dialect without -fragment",
-            "add -fragment:PATH, or leave -dialect away",
+            "-dialect requires -fragment",
+            "add -fragment:PATH, or omit -dialect",
         )?;
         Ok(path.map(|path| Fragment { path, dialect: dialect.unwrap_or_default() }))
     }
 
-    /// Keys and values if there are any, else the file, else nothing.
+    /// Returns the keys and values if there are any, otherwise the file, otherwise an empty input.
     fn input(&mut self) -> Result<Input, Error> {
         let mut values = self.input.take().unwrap_or_default();
         values.extend(std::mem::take(&mut self.draft.values))?;
@@ -166,12 +168,12 @@ impl Building<'_> {
         let dialect = draft.dialect.take();
         refuse(
             dialect.is_some() && draft.filter.is_none(),
-            "-dialect without -filter",
-            "add -filter:EXPRESSION, or leave -dialect away",
+            "-dialect requires -filter",
+            "add -filter:EXPRESSION, or omit -dialect",
         )?;
         refuse(
             draft.associations && dialect.as_ref().map(Dialect::uri) != Some(Dialect::ASSOCIATION),
-            "-associations goes with the association dialect only",
+            "-associations requires the association dialect",
             "add -dialect:association and -filter:{Object=CLASS?Key=Value}",
         )?;
         let result =
@@ -185,91 +187,94 @@ impl Building<'_> {
     fn quick_config(&mut self) -> Result<Operation, Error> {
         let (quiet, force) = (self.draft.quiet, self.draft.force);
         let transport = self.draft.transport;
-        let extras = std::mem::take(&mut self.draft.extras);
+        let options = std::mem::take(&mut self.draft.quick_config);
         refuse(
-            extras.strict && transport != Some(Transport::Https),
-            "-strict is about the certificate of HTTPS",
-            "add -transport:https, or leave -strict away",
+            options.strict && transport != Some(Transport::Https),
+            "-strict requires -transport:https",
+            "add -transport:https, or omit -strict",
         )?;
-        let task = if self.draft.undo { QuickConfigTask::TakeBack } else { QuickConfigTask::SetUp };
+        let task = if self.draft.undo { QuickConfigTask::Undo } else { QuickConfigTask::SetUp };
         refuse(
-            task == QuickConfigTask::TakeBack && (transport.is_some() || extras != Extras::default()),
-            "-undo takes back everything that quickconfig did",
-            "leave the other switches away, but for -quiet and those of the connection",
+            task == QuickConfigTask::Undo
+                && (transport.is_some() || options != QuickConfigOptions::default()),
+            "-undo cannot be used with switches that select a change: it undoes all changes of quickconfig",
+            "omit them; -quiet and the connection switches are allowed",
         )?;
         Ok(Operation::QuickConfig {
             transport: transport.unwrap_or(Transport::Http),
-            asking: if quiet || force { Asking::Never } else { Asking::Before },
-            public_zone: if force { PublicZone::Ignored } else { PublicZone::Stops },
+            confirmation: if quiet || force { Confirmation::Skip } else { Confirmation::Ask },
+            public_zone: if force { PublicZone::Ignored } else { PublicZone::Blocks },
             task,
-            extras,
+            options,
         })
     }
 
     fn shells(&mut self) -> Result<Operation, Error> {
         let id = self.positionals.next();
-        refuse(
-            id.is_some() && self.draft.mine,
-            "-mine does not go with the identifier of a shell",
-            "leave one of them away",
-        )?;
-        let choice = match (id, self.draft.mine) {
-            (Some(id), _) => ShellChoice::One(id),
-            (None, true) => ShellChoice::Mine,
-            (None, false) => ShellChoice::All,
+        refuse(id.is_some() && self.draft.mine, "-mine cannot be used with a shell ID", "omit one of them")?;
+        let selection = match (id, self.draft.mine) {
+            (Some(id), _) => ShellSelection::One(id),
+            (None, true) => ShellSelection::Mine,
+            (None, false) => ShellSelection::All,
         };
         refuse(
-            self.draft.kill && choice == ShellChoice::All,
-            "-kill without saying which shells",
-            "add -mine for your own, or the identifier of one: winrm shells ID -kill",
+            self.draft.kill && selection == ShellSelection::All,
+            "-kill requires -mine or a shell ID",
+            "add -mine for your own shells, or write winrm shells ID -kill",
         )?;
-        Ok(Operation::Shells { choice, fate: if self.draft.kill { Fate::Ended } else { Fate::Listed } })
+        let action = if self.draft.kill { ShellAction::Close } else { ShellAction::List };
+        Ok(Operation::Shells { selection, action })
     }
 
     fn hosts_task(&mut self) -> Result<HostsTask, Error> {
         let connection = &mut self.draft.connection;
         let name = self.positionals.next().map(|name| Name::read(&name)).transpose()?;
         let address = connection.remote.take();
-        let says_more = connection.ssl
+        let has_options = connection.ssl
             || connection.port.is_some()
             || connection.scheme.is_some()
             || connection.user.is_some();
         refuse(
-            name.is_none() && (self.draft.delete || address.is_some() || says_more),
-            "hosts without the name of one",
+            name.is_none() && (self.draft.delete || address.is_some() || has_options),
+            "missing name of the host to save or delete",
             "write winrm hosts NAME -remote:ENDPOINT",
         )?;
         let Some(name) = name else { return Ok(HostsTask::List) };
         refuse(
-            self.draft.delete && (address.is_some() || says_more),
-            "-delete does not go with what would be saved",
+            self.draft.delete && (address.is_some() || has_options),
+            "-delete cannot be used with switches of a host to save",
             "write winrm hosts NAME -delete",
         )?;
-        refuse(address.is_none() && says_more, "a host is saved with its address", "add -remote:ENDPOINT")?;
+        refuse(
+            address.is_none() && has_options,
+            "missing address of the host to save",
+            "add -remote:ENDPOINT",
+        )?;
         let Some(address) = address else {
             let name = HostName(name);
-            return Ok(if self.draft.delete { HostsTask::Forget(name) } else { HostsTask::Show(name) });
+            return Ok(if self.draft.delete { HostsTask::Delete(name) } else { HostsTask::Show(name) });
         };
         refuse(
             connection.ssl && address.transport().is_some(),
-            "-usessl does not go with an endpoint that has a transport",
-            "leave -usessl away, or write the endpoint without http:// or https://",
+            "-usessl cannot be used with an endpoint that includes a transport",
+            "omit -usessl, or write the endpoint without http:// or https://",
         )?;
         refuse(
             connection.port.is_some() && address.port().is_some(),
-            "-port does not go with an endpoint that has a port",
-            "leave one of them away",
+            "-port cannot be used with an endpoint that includes a port",
+            "omit one of them",
         )?;
         let transport = connection.ssl.then_some(Transport::Https);
-        let way = (connection.scheme.take(), connection.user.take());
-        let host = SavedHost::new(name, address, (transport, connection.port.take()), way);
+        let host = SavedHost::new(name, address)
+            .with_endpoint(transport, connection.port.take())
+            .with_login(connection.scheme.take(), connection.user.take());
         connection.ssl = false;
         Ok(HostsTask::Save(Box::new(host)))
     }
 
     fn trust_task(&mut self) -> Result<TrustTask, Error> {
         let Some(host) = self.positionals.next() else {
-            refuse(self.draft.delete, "-delete without a host", "write winrm trust HOST -delete")?;
+            refuse(self.draft.delete, "-delete requires a host", "write winrm trust HOST -delete")?;
             return Ok(TrustTask::List);
         };
         if self.draft.delete {

@@ -1,4 +1,4 @@
-//! Which instances an enumeration lists.
+//! Filters of an enumeration.
 
 use wording::association::AssociationFilter;
 use wsman::AssociationResult;
@@ -8,31 +8,31 @@ use crate::error::Error;
 use crate::input::{KeyValues, Value};
 use crate::locator::{Locator, LocatorError};
 
-/// A filter in one of the languages services know.
+/// A filter in one of the supported languages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Filter {
     /// A WQL query.
     Wql(String),
-    /// Values that properties must have.
+    /// Required property values (DSP0226 selector filter dialect).
     Selectors(Vec<(String, String)>),
-    /// What is related to one instance (DSP0227).
+    /// Instances associated with one instance (DSP0227).
     Association(AssociationFilter),
-    /// A text in another language.
+    /// An expression in another language.
     Other {
-        /// Which.
+        /// Language of the expression.
         dialect: Dialect,
-        /// The text.
+        /// Expression.
         text: String,
     },
 }
 
-/// The URI of a filter or fragment language.
+/// URI of a filter or fragment language.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dialect(String);
 
 impl Dialect {
-    /// XPath 1.0, in which fragments are written unless something else is said.
+    /// XPath 1.0, the default for fragments.
     pub const XPATH: &'static str = DIALECT_XPATH;
     /// WQL.
     pub const WQL: &'static str = DIALECT_WQL;
@@ -41,7 +41,7 @@ impl Dialect {
     /// Association filters.
     pub const ASSOCIATION: &'static str = DIALECT_ASSOCIATION;
 
-    /// Reads an alias (`wql`, `selector`, `association`) or takes the text for a URI.
+    /// Parses an alias (`wql`, `selector` or `association`); any other text is used as a URI.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let alias = [("wql", Self::WQL), ("selector", Self::SELECTOR), ("association", Self::ASSOCIATION)];
@@ -51,7 +51,7 @@ impl Dialect {
         Self(known.map_or(text, |(_, uri)| uri).to_owned())
     }
 
-    /// The URI.
+    /// Returns the URI.
     #[must_use]
     pub fn uri(&self) -> &str {
         &self.0
@@ -65,7 +65,7 @@ impl Default for Dialect {
 }
 
 impl Filter {
-    /// Reads the text of `-filter` as its dialect says; without a dialect it is WQL.
+    /// Parses the text of `-filter` in its dialect (default: WQL).
     pub(crate) fn parse(
         text: &str,
         dialect: Option<&Dialect>,
@@ -84,10 +84,12 @@ impl Filter {
 }
 
 fn selectors(text: &str) -> Result<Vec<(String, String)>, Error> {
-    let pairs = KeyValues::parse(text)?;
-    let text_of = |(key, value): (&str, &Value)| match value {
+    KeyValues::parse(text)?.iter().map(|(key, value)| selector(key, value)).collect()
+}
+
+fn selector(key: &str, value: &Value) -> Result<(String, String), Error> {
+    match value {
         Value::Text(text) => Ok((key.to_owned(), text.clone())),
         Value::Null => Err(LocatorError::BadSelector { text: format!("{key}=$null") }.into()),
-    };
-    pairs.iter().map(text_of).collect()
+    }
 }

@@ -1,16 +1,15 @@
-//! The same operation on many hosts: `-hosts` and `-parallel`.
+//! One operation on several hosts: `-hosts` and `-parallel`.
 //!
-//! A few hosts at a time are asked; what one of them brings is printed as a whole once it has ended, so that no more
-//! than those few are held.
+//! A limited number of hosts runs at the same time. The output of a host is buffered and printed when the host has
+//! finished, so that only the output of the running hosts is held in memory.
 
-use std::cell::RefCell;
 use std::io;
 use std::io::{Cursor, Read as _, Write as _};
 use std::rc::Rc;
 
 use tokio::task::{JoinSet, LocalSet};
 
-use super::run::{Done, Streams, run_one};
+use super::run::{Completion, Streams, run_one};
 use super::{Command, Fleet};
 use crate::connection::{Connection, Login};
 use crate::failure::{Failure, Kind, Program};
@@ -20,10 +19,10 @@ use crate::screen::{Progress, Screen};
 use crate::secret::PasswordSource;
 use crate::settings::ClientSettings;
 
-/// What one host has brought.
-struct Ended {
+/// Result and output of one host.
+struct HostResult {
     host: String,
-    done: Result<Done, Stop>,
+    result: Result<Completion, Stop>,
     out: Vec<u8>,
     errors: Vec<u8>,
 }
@@ -34,38 +33,34 @@ pub(super) async fn run(
     fleet: Fleet,
     settings: &ClientSettings,
     streams: &mut Streams<'_>,
-) -> Result<Done, Stop> {
+) -> Result<Completion, Stop> {
     let mut input = Vec::new();
     if command.operation.reads_standard_input() {
         streams.input.take(LARGEST).read_to_end(&mut input)?;
     }
-    let task = Rc::new(Task { command, settings: settings.clone(), input });
+    let job = Rc::new(HostJob { command, settings: settings.clone(), input });
     let progress = Progress::new(screen, "hosts");
-    progress.expect(u64::try_from(fleet.members.len()).unwrap_or(u64::MAX));
-    let (mut out, mut errors) = (progress.before(streams.out), progress.before(streams.errors));
-    let mut printer = Printer::new(task.command.format);
+    progress.set_total(u64::try_from(fleet.members.len()).unwrap_or(u64::MAX));
+    let (mut out, mut errors) = (progress.clearing(streams.out), progress.clearing(streams.errors));
+    let mut printer = Printer::new(job.command.format);
     let local = LocalSet::new();
     let all = local.run_until(async {
-        let mut waiting = asked_once(fleet.members);
+        let mut waiting = with_shared_passwords(fleet.members);
         let mut running = JoinSet::new();
-        let begin = |running: &mut JoinSet<Ended>, next: Option<(String, Connection)>| {
-            if let Some((host, connection)) = next {
-                let task = Rc::clone(&task);
-                running.spawn_local(async move { task.on(host, connection).await });
-            }
-        };
-        for _ in 0..fleet.parallel {
-            begin(&mut running, waiting.next());
+        for (host, connection) in waiting.by_ref().take(fleet.parallel) {
+            running.spawn_local(Rc::clone(&job).run(host, connection));
         }
         out.write_all(printer.open().as_bytes())?;
-        while let Some(ended) = running.join_next().await {
-            begin(&mut running, waiting.next());
-            let Ok(ended) = ended else { continue };
+        while let Some(finished) = running.join_next().await {
+            if let Some((host, connection)) = waiting.next() {
+                running.spawn_local(Rc::clone(&job).run(host, connection));
+            }
+            let Ok(finished) = finished else { continue };
             progress.step();
-            out.write_all(printer.print(&ended)?.as_bytes())?;
+            out.write_all(printer.print(&finished)?.as_bytes())?;
             out.flush()?;
-            errors.write_all(&ended.errors)?;
-            if let Err(Stop::Failed(failure)) = &ended.done {
+            errors.write_all(&finished.errors)?;
+            if let Err(Stop::Failed(failure)) = &finished.result {
                 errors.write_all(failure.summary(Program::Winrm).as_bytes())?;
             }
         }
@@ -73,20 +68,20 @@ pub(super) async fn run(
         Ok::<_, Stop>(())
     });
     progress.unless_interrupted(all).await?;
-    printer.verdict(&mut errors)
+    printer.finish(&mut errors)
 }
 
-/// What every host is asked.
-struct Task {
+/// Operation that every host runs.
+struct HostJob {
     command: Command,
     settings: ClientSettings,
     input: Vec<u8>,
 }
 
-impl Task {
-    async fn on(&self, host: String, connection: Connection) -> Ended {
+impl HostJob {
+    async fn run(self: Rc<Self>, host: String, connection: Connection) -> HostResult {
         let format = match self.command.format {
-            // Items of a host stand in an object that names it.
+            // The printer joins the items into one JSON object per host.
             Format::Json => Format::Ndjson,
             format => format,
         };
@@ -94,29 +89,29 @@ impl Task {
         let (mut out, mut errors) = (Vec::new(), Vec::new());
         let mut input = Cursor::new(&self.input);
         let mut streams = Streams { out: &mut out, errors: &mut errors, input: &mut input };
-        let done = run_one(&Screen::none(), command, &self.settings, &mut streams).await;
-        Ended { host, done, out, errors }
+        let result = run_one(&Screen::none(), command, &self.settings, &mut streams).await;
+        HostResult { host, result, out, errors }
     }
 }
 
-/// The same connections, where a password that has to be asked for or read is got once for each user.
-fn asked_once(members: Vec<(String, Connection)>) -> impl Iterator<Item = (String, Connection)> {
-    let known: RefCell<Vec<(String, PasswordSource)>> = RefCell::default();
+/// Makes connections of the same user share one password source, so that a password is read or prompted for once.
+fn with_shared_passwords(members: Vec<(String, Connection)>) -> impl Iterator<Item = (String, Connection)> {
+    let mut sources: Vec<(String, PasswordSource)> = Vec::new();
     members.into_iter().map(move |(host, mut connection)| {
         if let Login::Password { user, password, .. } = &mut connection.login {
-            let mut known = known.borrow_mut();
-            let shared = known.iter().find(|(name, _)| name == user).map(|(_, source)| source.clone());
-            *password = shared.unwrap_or_else(|| {
-                let once = password.clone().once();
-                known.push((user.clone(), once.clone()));
-                once
-            });
+            match sources.iter().find(|(name, _)| name == user) {
+                Some((_, shared)) => *password = shared.clone(),
+                None => {
+                    *password = password.clone().cached();
+                    sources.push((user.clone(), password.clone()));
+                }
+            }
         }
         (host, connection)
     })
 }
 
-/// Puts the hosts' results beside each other.
+/// Combines the results of the hosts into one output.
 struct Printer {
     format: Format,
     hosts: usize,
@@ -144,21 +139,21 @@ impl Printer {
         }
     }
 
-    fn print(&mut self, ended: &Ended) -> Result<String, Stop> {
-        let text = std::str::from_utf8(&ended.out)
-            .map_err(|error| Failure::here(Kind::Fault, format!("{}: {error}", ended.host)))?;
-        let failure = match &ended.done {
+    fn print(&mut self, finished: &HostResult) -> Result<String, Stop> {
+        let text = std::str::from_utf8(&finished.out)
+            .map_err(|error| Failure::here(Kind::Fault, format!("{}: {error}", finished.host)))?;
+        let failure = match &finished.result {
             Err(Stop::Failed(failure)) => Some(failure),
             _ => None,
         };
         if let Some(failure) = failure {
-            self.failed.push((ended.host.clone(), failure.kind()));
+            self.failed.push((finished.host.clone(), failure.kind()));
         }
         let is_first = self.hosts == 0;
         self.hosts += 1;
         Ok(match self.format {
-            Format::Text => format!("== {}\n{text}", ended.host),
-            Format::Xml | Format::Pretty => format!("<t:Host Name=\"{}\">\n{text}</t:Host>\n", ended.host),
+            Format::Text => format!("== {}\n{text}", finished.host),
+            Format::Xml | Format::Pretty => format!("<t:Host Name=\"{}\">\n{text}</t:Host>\n", finished.host),
             Format::Json | Format::Ndjson => {
                 let before = match (self.format, is_first) {
                     (Format::Json, true) => "\n",
@@ -167,13 +162,13 @@ impl Printer {
                 };
                 let behind = if self.format == Format::Ndjson { "\n" } else { "" };
                 let results = text.lines().collect::<Vec<_>>().join(",");
-                let host = Tree::from(ended.host.as_str()).json_line();
+                let host = Tree::from(finished.host.as_str()).json_line();
                 let error = failure.map(|failure| format!(",\"error\":{}", error_of(failure).json_line()));
                 let error = error.unwrap_or_default();
                 format!("{before}{{\"host\":{host},\"results\":[{results}]{error}}}{behind}")
             }
             Format::Yaml => {
-                let host = Tree::from(ended.host.as_str()).json_line();
+                let host = Tree::from(finished.host.as_str()).json_line();
                 let results: String = text.lines().map(|line| format!("    {line}\n")).collect();
                 let results =
                     if results.is_empty() { String::new() } else { format!("  results:\n{results}") };
@@ -183,29 +178,27 @@ impl Printer {
         })
     }
 
-    /// How it went, for the one who waits, and for the exit status.
-    fn verdict(self, errors: &mut dyn io::Write) -> Result<Done, Stop> {
-        let Some((_, first)) = self.failed.first() else { return Ok(Done::Whole) };
+    /// Prints a summary of failed hosts and returns the overall result.
+    fn finish(self, errors: &mut dyn io::Write) -> Result<Completion, Stop> {
+        let Some((_, first)) = self.failed.first() else { return Ok(Completion::Success) };
         let names: Vec<&str> = self.failed.iter().map(|(host, _)| host.as_str()).collect();
-        let answered = self.hosts - self.failed.len();
-        writeln!(errors, "winrm: {answered} of {} hosts answered; not {}", self.hosts, names.join(", "))?;
-        // One number cannot tell of several sorts of failure.
+        let (failed, hosts) = (self.failed.len(), self.hosts);
+        writeln!(errors, "winrm: {failed} of {hosts} hosts failed: {}", names.join(", "))?;
+        // One exit status cannot represent several kinds of failure.
         let is_one_kind = self.failed.iter().all(|(_, kind)| kind == first);
-        Ok(Done::HostsFailed(if is_one_kind { *first } else { Kind::Fault }))
+        Ok(Completion::HostsFailed(if is_one_kind { *first } else { Kind::Fault }))
     }
 }
 
 fn error_of(failure: &Failure) -> Tree {
-    let text = |name: &str, text: String| (name.to_owned(), Tree::Text(text));
-    let code = failure.code().map(|code| text("code", code.0.to_string()));
     let summary = failure.summary(Program::Winrm);
     let mut lines = summary.lines().map(str::trim);
     let what = lines.next().unwrap_or_default().trim_start_matches("winrm: ").to_owned();
     let way_out = lines.filter(|line| !line.starts_with('(')).map(Tree::from).collect();
-    Tree::Map(
-        code.into_iter().chain([text("what", what), ("way_out".to_owned(), Tree::List(way_out))]).collect(),
-    )
+    let code = failure.code().map(|code| ("code", Tree::Text(code.0.to_string())));
+    let members = code.into_iter().chain([("what", Tree::Text(what)), ("way_out", Tree::List(way_out))]);
+    Tree::Map(members.map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-/// More than any input that is given to each of many hosts.
+/// Maximum size of the input, in bytes.
 const LARGEST: u64 = 16 * 1_024 * 1_024;

@@ -1,4 +1,6 @@
-//! `winrm hosts`: hosts under short names.
+//! `winrm hosts`: lists, saves and deletes saved hosts.
+
+use std::collections::BTreeMap;
 
 use xml::{Bounds, Document, Writer};
 
@@ -25,9 +27,9 @@ pub(super) fn run(
         }
         HostsTask::Save(host) => {
             hosts.save(&host).map_err(Error::from)?;
-            Ok(writeln!(streams.errors, "winrm: {} is saved in {}", host.name(), hosts.place())?)
+            Ok(writeln!(streams.errors, "winrm: saved {} in {}", host.name(), hosts.path_text())?)
         }
-        HostsTask::Forget(HostName(name)) => Ok(hosts.forget(&name).map_err(Error::from)?),
+        HostsTask::Delete(HostName(name)) => Ok(hosts.delete(&name).map_err(Error::from)?),
     }
 }
 
@@ -40,15 +42,12 @@ fn print(
     if format == Format::Text
         && let Some(width) = screen.table_width()
     {
-        let mut table = Table::new(["Name", "Address", "Transport", "Port", "Authentication", "UserName"]);
+        let columns = ["Address", "Transport", "Port", "Authentication", "UserName"];
+        let mut table = Table::new(std::iter::once("Name").chain(columns));
         for host in hosts {
-            let fields = host.fields();
-            let cell = |wanted: &str| {
-                let found = fields.iter().find(|(name, _)| *name == wanted);
-                found.map(|(_, value)| value.clone()).unwrap_or_default()
-            };
-            let others = ["Address", "Transport", "Port", "Authentication", "UserName"].map(cell);
-            table.row(std::iter::once(host.name().to_owned()).chain(others));
+            let mut fields: BTreeMap<&str, String> = host.fields().into_iter().collect();
+            let cells = columns.map(|column| fields.remove(column).unwrap_or_default());
+            table.row(std::iter::once(host.name().to_owned()).chain(cells));
         }
         return Ok(streams.out.write_all(table.print(width, screen).as_bytes())?);
     }
@@ -61,7 +60,7 @@ fn print(
     Ok(streams.out.write_all(results.close().as_bytes())?)
 }
 
-/// The host as an element, so that every format has it.
+/// Returns the host as an XML element, from which every output format is generated.
 fn markup(host: &SavedHost) -> Result<Document, Failure> {
     let mut writer = Writer::new();
     writer.start("Host").element("Name", host.name());
@@ -70,5 +69,5 @@ fn markup(host: &SavedHost) -> Result<Document, Failure> {
     }
     writer.end();
     Document::parse(writer.finish(), &Bounds::default())
-        .map_err(|error| Failure::here(Kind::Fault, format!("a saved host cannot be shown: {error}")))
+        .map_err(|error| Failure::here(Kind::Fault, format!("cannot show the saved host: {error}")))
 }

@@ -1,56 +1,59 @@
-//! The items of an enumeration one by one, for programs beside `winrm` that print them in their own way.
+//! Enumeration item by item, for programs with their own output.
 
 use std::io;
 
 use xml::Element;
 
 use super::run::options_of;
-use super::{Command, Conversation, Operation};
+use super::{Command, CommandRunner, Operation};
 use crate::failure::{Failure, Kind};
 use crate::program::Stop;
 use crate::session::target;
 
-impl Conversation {
-    /// Gives each item of an enumeration until `enough`, or `give` fails. No more of them are held than came with one
-    /// answer, and the service is told if no more are wanted.
+impl CommandRunner {
+    /// Enumerates instances and passes each item to `receive`. Ends early when `cancelled` completes or `receive`
+    /// fails; the enumeration is then released. Only the items of one response are held in memory.
     ///
     /// # Errors
-    /// [`Stop`]; [`Stop::Interrupted`] when it was enough before the end.
+    /// [`Stop`] if the command is not an enumeration, or if the enumeration or `receive` fails;
+    /// [`Stop::Interrupted`] if it was cancelled.
     pub async fn list(
         &self,
         command: Command,
-        enough: impl Future<Output = ()>,
-        give: &mut dyn FnMut(Element<'_>) -> io::Result<()>,
+        cancelled: impl Future<Output = ()>,
+        receive: &mut dyn FnMut(Element<'_>) -> io::Result<()>,
     ) -> Result<(), Stop> {
         let Command { operation: Operation::Enumerate { locator, enumeration }, options, .. } = command
         else {
-            return Err(Failure::here(Kind::Usage, "only what can be enumerated can be listed").into());
+            return Err(Failure::here(Kind::Usage, "the command is not an enumeration").into());
         };
         let service = &self.0;
-        let failed = |error| Stop::from(service.failure(error).about(&locator.short()));
+        let resource = locator.short();
         let (target, options) = (target(&locator, &options, None)?, options_of(enumeration)?);
-        tokio::pin!(enough);
+        tokio::pin!(cancelled);
         let mut items = tokio::select! {
-            items = service.session.enumerate(&target, options) => items.map_err(failed)?,
-            () = &mut enough => return Err(Stop::Interrupted),
+            items = service.session.enumerate(&target, options) => {
+                items.map_err(|error| service.failure(error).about(&resource))?
+            }
+            () = &mut cancelled => return Err(Stop::Interrupted),
         };
         let outcome = loop {
             let next = tokio::select! {
                 next = items.next() => next,
-                () = &mut enough => break Err(Stop::Interrupted),
+                () = &mut cancelled => break Err(Stop::Interrupted),
             };
             match next {
                 Some(Ok(item)) => {
-                    if let Err(error) = give(item.element()) {
+                    if let Err(error) = receive(item.element()) {
                         break Err(error.into());
                     }
                 }
-                // What the service has ended needs no other end.
-                Some(Err(error)) => return Err(failed(error)),
+                // The service has already ended the enumeration.
+                Some(Err(error)) => return Err(service.failure(error).about(&resource).into()),
                 None => return Ok(()),
             }
         };
-        // That it could not be told is no failure of what was wanted.
+        // An error while releasing the enumeration does not affect the result.
         let _ = items.release().await;
         outcome
     }

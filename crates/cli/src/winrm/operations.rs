@@ -1,4 +1,4 @@
-//! The table of operations: the parser, help, man page and completion all read it.
+//! Table of operations, read by the parser, help, man page and completion.
 
 use super::switches::SWITCHES;
 use crate::error::Error;
@@ -10,16 +10,16 @@ pub(crate) struct Entry {
     pub(crate) name: &'static str,
     /// Other names, the usual short one first.
     pub(crate) short: &'static [&'static str],
-    /// The words it takes, as help writes them.
+    /// Positional arguments, as shown in help.
     pub(crate) words: &'static str,
-    /// How many, at least and at most.
+    /// Minimum and maximum number of positional arguments.
     pub(crate) count: (usize, usize),
     pub(crate) input: InputUse,
     /// One line for help, lower case, no full stop.
     pub(crate) about: &'static str,
-    /// A command that works.
+    /// Complete example command.
     pub(crate) example: &'static str,
-    /// What else help says about it.
+    /// Further help text, empty or ending with a newline.
     pub(crate) details: &'static str,
 }
 
@@ -42,7 +42,7 @@ pub(crate) enum Verb {
     Help,
 }
 
-/// Whether an operation takes `@{...}`.
+/// Use of key/value input, `@{...}`, by an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InputUse {
     Refused,
@@ -61,7 +61,7 @@ impl Entry {
         std::iter::once(&self.name).chain(self.short).any(|name| name.eq_ignore_ascii_case(word))
     }
 
-    /// The form of a whole command.
+    /// Returns the usage line.
     pub(crate) fn usage(&self) -> String {
         let words = if self.words.is_empty() { String::new() } else { format!(" {}", self.words) };
         let input = match self.input {
@@ -72,23 +72,36 @@ impl Entry {
         format!("winrm {}{words}{input} [-SWITCH[:VALUE] ...]", self.name)
     }
 
-    /// Whether the number of words, the switches and the input are such as the operation takes.
-    pub(super) fn admit(&self, words: &[String], seen: &[&'static str], input: bool) -> Result<(), Error> {
+    /// Checks that the operation accepts these arguments, switches and input.
+    ///
+    /// # Errors
+    /// [`Error`] for a wrong number of arguments, a switch of another operation, or unexpected input.
+    pub(super) fn check_arguments(
+        &self,
+        words: &[String],
+        seen: &[&'static str],
+        input: bool,
+    ) -> Result<(), Error> {
         let operation = self.name;
         let (least, most) = self.count;
         if !(least..=most).contains(&words.len()) {
             let expected = match (least, most) {
-                (0, 0) => "no words",
-                (0, _) => "at most one word",
-                (1, _) => "one word",
-                _ => "two words",
+                (0, 0) => "no arguments",
+                (0, _) => "at most one argument",
+                (1, _) => "one argument",
+                _ => "two arguments",
             };
-            return Err(Error::WrongWords { operation, expected, found: words.len(), usage: self.usage() });
+            return Err(Error::WrongArgumentCount {
+                operation,
+                expected,
+                found: words.len(),
+                usage: self.usage(),
+            });
         }
-        let stranger = SWITCHES
+        let invalid = SWITCHES
             .iter()
             .find(|switch| seen.contains(&switch.name) && !switch.scope.contains(self.verb.scope()));
-        if let Some(switch) = stranger {
+        if let Some(switch) = invalid {
             return Err(Error::SwitchNotValid { name: switch.name, operation });
         }
         if input && self.input == InputUse::Refused {
@@ -98,7 +111,7 @@ impl Entry {
     }
 }
 
-/// Every operation, in the order in which help lists them.
+/// Every operation, in help order.
 pub(crate) const OPERATIONS: &[Entry] = &[
     Entry {
         verb: Verb::Get,
@@ -107,9 +120,9 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         words: "RESOURCE_URI",
         count: (1, 1),
         input: InputUse::Refused,
-        about: "read one instance of a resource",
+        about: "show one instance of a resource",
         example: "winrm get winrm/config",
-        details: "A resource with several instances needs selectors: wmicimv2/Win32_Service?Name=spooler.\n",
+        details: "If the resource has several instances, use selectors: wmicimv2/Win32_Service?Name=spooler.\n",
     },
     Entry {
         verb: Verb::Set,
@@ -118,10 +131,10 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         words: "RESOURCE_URI",
         count: (1, 1),
         input: InputUse::Required,
-        about: "change properties of an instance",
+        about: "modify properties of an instance",
         example: "winrm set winrm/config/client '@{TrustedHosts=\"*.example.com\"}'",
-        details: "The instance is read, the named properties are replaced, and the whole is written back.\n\
-                  A name must match one property, case included. The instance as it then is is printed.\n",
+        details: "winrm reads the instance, replaces the named properties, writes the whole instance back,\n\
+                  and prints the result. Property names are case-sensitive.\n",
     },
     Entry {
         verb: Verb::Create,
@@ -130,9 +143,9 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         words: "RESOURCE_URI",
         count: (1, 1),
         input: InputUse::Optional,
-        about: "make a new instance",
+        about: "create an instance",
         example: "winrm create winrm/config/listener?Address=*+Transport=HTTPS '@{Port=\"5986\"}'",
-        details: "The reference of the new instance is printed.\n",
+        details: "Prints the endpoint reference of the new instance.\n",
     },
     Entry {
         verb: Verb::Delete,
@@ -141,9 +154,9 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         words: "RESOURCE_URI",
         count: (1, 1),
         input: InputUse::Refused,
-        about: "remove an instance",
+        about: "delete an instance",
         example: "winrm delete winrm/config/listener?Address=*+Transport=HTTP",
-        details: "Nothing is printed when it succeeds.\n",
+        details: "Prints nothing on success.\n",
     },
     Entry {
         verb: Verb::Enumerate,
@@ -154,7 +167,7 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         input: InputUse::Refused,
         about: "list the instances of a resource",
         example: "winrm enumerate winrm/config/listener",
-        details: "Instances are printed as they arrive. winrm help filters tells how to pick some of them.\n",
+        details: "Instances are printed as they arrive. To select instances, see winrm help filters.\n",
     },
     Entry {
         verb: Verb::Invoke,
@@ -163,11 +176,11 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         words: "ACTION RESOURCE_URI",
         count: (2, 2),
         input: InputUse::Optional,
-        about: "call a method of a resource",
+        about: "invoke a method of a resource",
         example: "winrm invoke StartService wmicimv2/Win32_Service?Name=spooler",
-        details: "ACTION is the name of a method or a whole action URI. What the method returns is printed.\n\
-                  winrm invoke restore winrm/config '@{}' puts the settings back to their defaults, but for\n\
-                  listeners and certificate mappings; restore winrm/config/plugin does so for plug-ins.\n",
+        details: "ACTION is the name of a method or an action URI. Prints the output of the method.\n\
+                  winrm invoke restore winrm/config '@{}' resets the configuration to its defaults, except\n\
+                  listeners and certificate mappings; restore winrm/config/plugin resets the plug-ins.\n",
     },
     Entry {
         verb: Verb::Identify,
@@ -176,9 +189,9 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         words: "",
         count: (0, 0),
         input: InputUse::Refused,
-        about: "ask a service what it is",
+        about: "show product and version of a service",
         example: "winrm identify -remote:server7 -auth:none",
-        details: "With -auth:none no one logs in, which shows whether the service answers at all.\n",
+        details: "With -auth:none, no credentials are sent: use it to test whether the service responds.\n",
     },
     Entry {
         verb: Verb::QuickConfig,
@@ -187,12 +200,12 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         words: "",
         count: (0, 0),
         input: InputUse::Refused,
-        about: "make this machine ready to be managed",
+        about: "set up this machine for remote management",
         example: "winrm quickconfig",
-        details: "It has the service started at boot, makes a listener and opens the firewall for it, and asks\n\
-                  before unless -quiet or -force is given. What is done already is left as it is; a service that\n\
-                  does not run is started. -whatif only shows the changes, and -undo takes back those that it made.\n\
-                  With -remote it sets up another machine.\n",
+        details: "Starts the service and enables it at boot, creates a listener, and opens the firewall for it.\n\
+                  Steps already done are skipped. quickconfig asks for confirmation unless -quiet or -force is\n\
+                  given. -whatif shows the changes without making them; -undo reverts the changes that\n\
+                  quickconfig made. With -remote, it sets up another machine.\n",
     },
     Entry {
         verb: Verb::ConfigSddl,
@@ -201,12 +214,12 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         words: "RESOURCE_URI|default",
         count: (1, 1),
         input: InputUse::Refused,
-        about: "edit who may use a resource",
+        about: "edit the security descriptor of a resource",
         example: "winrm configSDDL default",
-        details: "At a terminal it shows who may do what, asks for changes, and asks again before it writes them;\n\
-                  without one, -sddl gives the new security descriptor as text. The word default stands for\n\
-                  RootSDDL, which counts wherever no plug-in has an entry of its own; a URI stands for the\n\
-                  entry of the plug-in that answers for it, and for all that begins with it.\n",
+        details: "On a terminal, it lists the access rights, prompts for changes, and asks for confirmation before\n\
+                  it writes them. Otherwise, -sddl specifies the new security descriptor. The argument default\n\
+                  selects RootSDDL, which applies wherever a plug-in has no entry of its own; a resource URI\n\
+                  selects the plug-in entry for that URI and all URIs that begin with it.\n",
     },
     Entry {
         verb: Verb::Doctor,
@@ -215,16 +228,15 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         words: "[ENDPOINT]",
         count: (0, 1),
         input: InputUse::Refused,
-        about: "look for what keeps one from a service, and say how to mend it",
+        about: "diagnose connection problems and suggest fixes",
         example: "winrm doctor server7 -u:ada",
-        details: "It looks at one thing after the other: the name of the host, its port, TLS, who answers, the\n\
-                  schemes to sign in with, realm, KDC, clocks, ticket and service principal name of Kerberos,\n\
-                  signing in, access, quotas, a shell, latency and throughput. Without an endpoint it looks at\n\
-                  the service of this machine: unit, settings, policy, accounts, socket, listeners, ports,\n\
-                  certificates and firewall. Begin with the first line that says fail: what hangs on it was\n\
-                  skipped. Nothing is changed there, but for a shell that is opened and closed; what could be\n\
-                  read on the way, or hands the password over, is tried only if a switch asks for it.\n\
-                  The exit status is 0 if nothing has failed, else 1.\n",
+        details: "Checks, in order: host name, port, TLS, identify, authentication schemes, Kerberos realm, KDC,\n\
+                  clock, ticket and service principal name, sign-in, access, quotas, shell, latency and\n\
+                  throughput. Without an endpoint, it checks the service of this machine: unit, settings,\n\
+                  policy, accounts, socket, listeners, ports, certificates and firewall. Start with the first\n\
+                  line marked fail; checks that depend on it are skipped. Doctor changes nothing, except that it\n\
+                  opens and closes a shell. Schemes that send a readable password or delegate it to the service\n\
+                  are tried only if a switch requests them. The exit status is 0 if no check failed, otherwise 1.\n",
     },
     Entry {
         verb: Verb::Shells,
@@ -233,11 +245,12 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         words: "[ID]",
         count: (0, 1),
         input: InputUse::Refused,
-        about: "list remote shells, or end them",
+        about: "list or close remote shells",
         example: "winrm shells -remote:server7 -mine -kill",
-        details: "At a terminal it is a table, else what enumerate shell prints. Shells that nobody closed count\n\
-                  against MaxShellsPerUser until their IdleTimeout: -kill ends the one that is named, or with\n\
-                  -mine all of the user who asks. Others' shells are shown to administrators only.\n",
+        details: "Prints a table on a terminal, and otherwise the output of enumerate shell. Abandoned shells count\n\
+                  against MaxShellsPerUser until their IdleTimeout expires: -kill closes the shell with the\n\
+                  given ID, or with -mine all shells of the current user. Only administrators see the shells of\n\
+                  other users.\n",
     },
     Entry {
         verb: Verb::Hosts,
@@ -246,11 +259,11 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         words: "[NAME]",
         count: (0, 1),
         input: InputUse::Refused,
-        about: "list, save or forget hosts under short names",
+        about: "list, save or delete hosts under short names",
         example: "winrm hosts web1 -remote:https://web1.example.com:5986 -username:operator",
-        details: "A saved name goes wherever an endpoint does: winrm identify -r:web1, winrs -r:web1 hostname.\n\
-                  What is given beside it counts before what is saved. Passwords are never saved. The file is\n\
-                  ~/.config/telarch/hosts.toml, or the one that TELARCH_HOSTS names:\n\n    \
+        details: "A saved name can be used in place of an endpoint: winrm identify -r:web1, winrs -r:web1 hostname.\n\
+                  Switches override the saved values. Passwords are never saved. Hosts are saved in\n\
+                  ~/.config/telarch/hosts.toml, or in the file named by the variable TELARCH_HOSTS:\n\n    \
                   [web1]\n    Address = \"web1.example.com\"\n    Transport = \"https\"\n    Port = 5986\n    \
                   Authentication = \"kerberos\"\n    UserName = \"operator@EXAMPLE.COM\"\n",
     },
@@ -261,11 +274,11 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         words: "[HOST]",
         count: (0, 1),
         input: InputUse::Refused,
-        about: "list TrustedHosts of this client, or add or remove one host",
+        about: "list, add or remove TrustedHosts of this client",
         example: "winrm trust server7",
-        details: "Over HTTP nothing but Kerberos proves who a host is, so nothing else is sent to one that is not\n\
-                  in TrustedHosts. A host is added to the settings of this user, or of the machine for root; the\n\
-                  risk is told. HTTPS and Kerberos need no such trust.\n",
+        details: "Over HTTP, only Kerberos proves the identity of the host, so credentials for other schemes are sent\n\
+                  only to hosts in TrustedHosts. The host is added to the settings of the current user, or to the\n\
+                  machine settings for root, after a warning. HTTPS and Kerberos do not need TrustedHosts.\n",
     },
     Entry {
         verb: Verb::HelpMsg,
@@ -274,9 +287,9 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         words: "CODE",
         count: (1, 1),
         input: InputUse::Refused,
-        about: "tell what an error number means and what to do",
+        about: "explain an error code",
         example: "winrm helpmsg 0x80338012",
-        details: "CODE may be decimal, negative, hexadecimal with 0x, or a symbol.\n",
+        details: "CODE is a decimal number, which may be negative, a hexadecimal number with 0x, or a symbolic name.\n",
     },
     Entry {
         verb: Verb::Help,
@@ -285,7 +298,7 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         words: "[TOPIC]",
         count: (0, 1),
         input: InputUse::Refused,
-        about: "show help; winrm help all shows every page",
+        about: "show help (winrm help all: every page)",
         example: "winrm help uris",
         details: "",
     },

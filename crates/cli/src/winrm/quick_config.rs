@@ -1,9 +1,9 @@
-//! `winrm quickconfig`: two stages, each of which analyzes, asks and enables.
+//! `winrm quickconfig`: two stages, each of which analyzes, asks for confirmation and enables.
 //!
-//! The service decides what must be done and does it; the texts here are those that scripts match. A service of this
-//! machine that does not run is started first. What was done can be taken back, which is a stage of its own.
+//! The service determines and makes the changes. The messages of both stages are those that scripts match. If the local
+//! service does not run, it is started first. `-undo` is a separate operation.
 
-mod here;
+mod local;
 
 use std::io::BufRead;
 
@@ -11,9 +11,9 @@ use wsman::Response;
 use wsman::code::ACTION_NOT_SUPPORTED;
 use xml::{Element, Fragment, Writer};
 
-use self::here::Started;
-use super::run::{Done, Run, Streams};
-use super::{Asking, Extras, Intent, PublicZone, QuickConfigTask};
+use self::local::StartResult;
+use super::run::{Completion, Run, Streams};
+use super::{Confirmation, Intent, PublicZone, QuickConfigOptions, QuickConfigTask};
 use crate::codes::Code;
 use crate::endpoint::Transport;
 use crate::failure::{Failure, Hint, Kind};
@@ -21,34 +21,38 @@ use crate::format::harmless;
 use crate::locator::Locator;
 use crate::program::Stop;
 
-/// What is to be made ready.
+/// Options of `quickconfig`.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) transport: Transport,
-    pub(super) asking: Asking,
+    pub(super) confirmation: Confirmation,
     pub(super) public_zone: PublicZone,
     pub(super) task: QuickConfigTask,
-    pub(super) extras: Extras,
+    pub(super) options: QuickConfigOptions,
     pub(super) intent: Intent,
 }
 
-/// Runs both stages; declining the first does not keep the second from being offered.
-pub(super) async fn run(run: &Run, plan: &Plan, streams: &mut Streams<'_>) -> Result<Done, Stop> {
+/// Runs both stages. The second stage runs even if the user declines the first.
+pub(super) async fn run(run: &Run, plan: &Plan, streams: &mut Streams<'_>) -> Result<Completion, Stop> {
     let locator = Locator::parse("winrm/config/service")?;
-    if plan.task == QuickConfigTask::TakeBack {
+    if plan.task == QuickConfigTask::Undo {
         return undo(run, &locator, plan, streams).await;
     }
     let first = match SERVICE.run(run, &locator, plan, streams).await {
-        Err(Stop::Failed(failure)) if failure.kind() == Kind::Connect && run.is_here() => {
-            match here::start(failure, plan, streams).await? {
-                Started::Runs(done) => done,
-                Started::Stays(done) => return Ok(done),
+        Err(Stop::Failed(failure)) if failure.kind() == Kind::Connect && run.is_local() => {
+            match local::start(failure, plan, streams).await? {
+                StartResult::Running(completion) => completion,
+                StartResult::NotRunning(completion) => return Ok(completion),
             }
         }
         ended => ended?,
     };
     let second = REMOTING.run(run, &locator, plan, streams).await?;
-    Ok(if [first, second].contains(&Done::StepsFailed) { Done::StepsFailed } else { Done::Whole })
+    Ok(if [first, second].contains(&Completion::StepsFailed) {
+        Completion::StepsFailed
+    } else {
+        Completion::Success
+    })
 }
 
 /// One of the two stages.
@@ -88,27 +92,29 @@ impl Stage {
         locator: &Locator,
         plan: &Plan,
         streams: &mut Streams<'_>,
-    ) -> Result<Done, Stop> {
+    ) -> Result<Completion, Stop> {
         let question = self.question(locator, plan);
         let analyzed = run.invoke(locator, &locator.action_uri(self.analyze), &question).await;
-        let analyzed = analyzed.map_err(unknown_to_the_service)?;
+        let analyzed = analyzed.map_err(explain_unsupported)?;
         let analysis = content(&analyzed)?;
         let state = child(analysis, "RemotingEnabled");
         if state.is_some_and(|state| state.text().trim() == "true") {
             writeln!(streams.out, "{}", self.already)?;
-            remark(analysis, streams)?;
-            return Ok(Done::Whole);
+            print_remarks(analysis, streams)?;
+            return Ok(Completion::Success);
         }
         if state.and_then(|state| state.attribute("", "Source")).as_deref() == Some("GPO") {
-            writeln!(streams.errors, "Error: a policy turns this off, so nothing was changed here.")?;
+            writeln!(streams.errors, "Error: disabled by policy; nothing was changed.")?;
             writeln!(streams.errors, "{}", results(analysis))?;
-            return Ok(Done::Whole);
+            return Ok(Completion::Success);
         }
         writeln!(streams.out, "{}", self.needed)?;
         writeln!(streams.out, "The following changes must be made:\n\n{}\n", results(analysis))?;
-        remark(analysis, streams)?;
-        if plan.intent == Intent::Show || plan.asking == Asking::Before && !agreed(streams)? {
-            return Ok(Done::Whole);
+        print_remarks(analysis, streams)?;
+        if plan.intent == Intent::Preview
+            || plan.confirmation == Confirmation::Ask && !ask_confirmation(streams)?
+        {
+            return Ok(Completion::Success);
         }
         enable(run, locator, self.enable, analysis, self.succeeded, streams).await
     }
@@ -121,7 +127,7 @@ impl Stage {
             if plan.public_zone == PublicZone::Ignored {
                 writer.start("p:Force").end_empty();
             }
-            let Extras { strict, zone, remote_addresses, group } = &plan.extras;
+            let QuickConfigOptions { strict, zone, remote_addresses, group } = &plan.options;
             if *strict {
                 writer.start("p:Strict").end_empty();
             }
@@ -138,7 +144,7 @@ impl Stage {
     }
 }
 
-/// Has the service do what it has proposed, and tells what came of it.
+/// Makes the changes proposed by the service and prints the result.
 async fn enable(
     run: &Run,
     locator: &Locator,
@@ -146,7 +152,7 @@ async fn enable(
     analysis: Element<'_>,
     succeeded: &str,
     streams: &mut Streams<'_>,
-) -> Result<Done, Stop> {
+) -> Result<Completion, Stop> {
     let input = child(analysis, &format!("{action}_INPUT"));
     let changes = copied(input.ok_or_else(|| incomplete(action))?);
     let enabled = run.invoke(locator, &locator.action_uri(action), &changes).await?;
@@ -155,62 +161,64 @@ async fn enable(
     if has_succeeded {
         writeln!(streams.out, "{succeeded}")?;
     } else {
-        tell_failed(streams)?;
+        print_failure(streams)?;
     }
     writeln!(streams.out, "\n{}", results(outcome))?;
-    Ok(if has_succeeded { Done::Whole } else { Done::StepsFailed })
+    Ok(if has_succeeded { Completion::Success } else { Completion::StepsFailed })
 }
 
-/// Takes back what quickconfig has done, if that is wanted.
-async fn undo(run: &Run, locator: &Locator, plan: &Plan, streams: &mut Streams<'_>) -> Result<Done, Stop> {
+/// Undoes the changes that quickconfig made, after confirmation.
+async fn undo(
+    run: &Run,
+    locator: &Locator,
+    plan: &Plan,
+    streams: &mut Streams<'_>,
+) -> Result<Completion, Stop> {
     let mut writer = Writer::new();
     writer.start("p:AnalyzeUndo_INPUT").namespace("p", locator.resource_uri());
     let question = writer.into_fragment();
     let analyzed = run.invoke(locator, &locator.action_uri("AnalyzeUndo"), &question).await;
-    let analyzed = analyzed.map_err(unknown_to_the_service)?;
+    let analyzed = analyzed.map_err(explain_unsupported)?;
     let analysis = content(&analyzed)?;
     let recorded = results(analysis);
     if recorded.is_empty() {
-        writeln!(
-            streams.out,
-            "There is nothing to take back: quickconfig has changed nothing on this machine."
-        )?;
-        return Ok(Done::Whole);
+        writeln!(streams.out, "Nothing to undo: quickconfig has made no changes on this machine.")?;
+        return Ok(Completion::Success);
     }
-    writeln!(streams.out, "The following changes will be taken back:\n\n{recorded}\n")?;
-    if plan.intent == Intent::Show {
-        return Ok(Done::Whole);
+    writeln!(streams.out, "The following changes will be undone:\n\n{recorded}\n")?;
+    if plan.intent == Intent::Preview {
+        return Ok(Completion::Success);
     }
-    if plan.asking == Asking::Before && !agreed(streams)? {
-        return Ok(Done::Whole);
+    if plan.confirmation == Confirmation::Ask && !ask_confirmation(streams)? {
+        return Ok(Completion::Success);
     }
-    enable(run, locator, "Undo", analysis, "What quickconfig did has been taken back.", streams).await
+    enable(run, locator, "Undo", analysis, "The changes made by quickconfig have been undone.", streams).await
 }
 
-fn tell_failed(streams: &mut Streams<'_>) -> Result<(), Stop> {
+fn print_failure(streams: &mut Streams<'_>) -> Result<(), Stop> {
     Ok(writeln!(streams.errors, "{FAILED}")?)
 }
 
-/// What our service adds, and that of Windows does not.
-fn remark(analysis: Element<'_>, streams: &mut Streams<'_>) -> Result<(), Stop> {
+/// Prints the remarks of the analysis, which only Telarch services add.
+fn print_remarks(analysis: Element<'_>, streams: &mut Streams<'_>) -> Result<(), Stop> {
     for remark in analysis.children().filter(|child| child.name() == "Remark") {
         writeln!(streams.out, "Note: {}", harmless(remark.text().trim()))?;
     }
     Ok(())
 }
 
-/// A service that cannot do this itself leaves it to its administrator.
-fn unknown_to_the_service(stop: Stop) -> Stop {
+/// Adds advice if the service does not support quickconfig.
+fn explain_unsupported(stop: Stop) -> Stop {
     match stop {
         Stop::Failed(failure) if failure.code() == Some(Code(ACTION_NOT_SUPPORTED)) => {
-            Stop::Failed(failure.with_hint(&Hint::NOT_CONFIGURED_BY_ITSELF))
+            Stop::Failed(failure.with_hint(&Hint::QUICKCONFIG_UNSUPPORTED))
         }
         stop => stop,
     }
 }
 
-/// Asks on the streams; the end of the input is a no.
-fn agreed(streams: &mut Streams<'_>) -> Result<bool, Stop> {
+/// Asks for confirmation; end of input means no.
+fn ask_confirmation(streams: &mut Streams<'_>) -> Result<bool, Stop> {
     write!(streams.out, "Make these changes [y/n]? ")?;
     streams.out.flush()?;
     let mut answer = String::new();
@@ -225,7 +233,7 @@ fn content(answer: &Response) -> Result<Element<'_>, Stop> {
 }
 
 fn incomplete(what: &str) -> Stop {
-    Failure::here(Kind::Fault, format!("the answer of the service lacks its {what}")).into()
+    Failure::here(Kind::Fault, format!("incomplete response from the service: missing {what}")).into()
 }
 
 fn child<'a>(element: Element<'a>, name: &str) -> Option<Element<'a>> {

@@ -1,4 +1,4 @@
-//! Carries a command of `winrm` out.
+//! Execution of a `winrm` command.
 
 use std::io::{BufRead, Read, Write};
 use std::path::Path;
@@ -20,54 +20,54 @@ use crate::input::KeyValues;
 use crate::locator::Locator;
 use crate::program::Stop;
 use crate::screen::{Progress, Screen};
-use crate::session::{Proven, Service, selectors, target};
+use crate::session::{Authenticated, RemoteService, selectors, target};
 use crate::settings::ClientSettings;
 
-/// The streams of a program.
+/// Standard streams of a program.
 pub struct Streams<'s> {
-    /// Where results go.
+    /// Output for results.
     pub out: &'s mut dyn Write,
-    /// Where everything else goes.
+    /// Output for messages.
     pub errors: &'s mut dyn Write,
-    /// Where answers and `-file:-` come from.
+    /// Input for prompts and for `-file:-`.
     pub input: &'s mut dyn BufRead,
 }
 
-/// How a command ended that did not fail.
+/// Result of a command that ran to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Done {
-    /// As it should.
-    Whole,
-    /// Some steps of quickconfig did not succeed.
+pub enum Completion {
+    /// The command succeeded.
+    Success,
+    /// Some steps of quickconfig failed.
     StepsFailed,
-    /// Something was found that does not work; the sort of the first failure.
-    Unwell(Kind),
-    /// Some of many hosts failed, in this way; each has been told of.
+    /// A check of doctor failed, with the kind of the first failure.
+    ChecksFailed(Kind),
+    /// Some hosts failed, with the common kind of failure; the failures were already reported.
     HostsFailed(Kind),
 }
 
-/// Carries a command out and prints what comes of it, where there is no terminal.
+/// Executes a command and prints its result, without a progress line.
 ///
 /// # Errors
-/// [`Stop`].
+/// [`Stop`] if the command fails or its output cannot be written.
 pub async fn run(
     command: Command,
     settings: &ClientSettings,
     streams: &mut Streams<'_>,
-) -> Result<Done, Stop> {
+) -> Result<Completion, Stop> {
     run_on(&Screen::none(), command, settings, streams).await
 }
 
-/// Carries a command out and prints what comes of it; what takes longer than two seconds shows how far it is.
+/// Executes a command and prints its result. A progress line is shown if it takes longer than two seconds.
 ///
 /// # Errors
-/// [`Stop`].
+/// [`Stop`] if the command fails or its output cannot be written, or if it is interrupted.
 pub async fn run_on(
     screen: &Screen,
     command: Command,
     settings: &ClientSettings,
     streams: &mut Streams<'_>,
-) -> Result<Done, Stop> {
+) -> Result<Completion, Stop> {
     match command {
         Command { fleet: Some(fleet), .. } => {
             let command = Command { fleet: None, ..command };
@@ -77,69 +77,69 @@ pub async fn run_on(
     }
 }
 
-/// A service that is signed in to once, and asked one thing after another.
-pub struct Conversation(pub(super) Service);
+/// Executes several commands over one authenticated session.
+pub struct CommandRunner(pub(super) RemoteService);
 
-impl Conversation {
-    /// Finds the password, asking for it if need be; nothing is sent yet.
+impl CommandRunner {
+    /// Creates the session. Reads the password, with a prompt if necessary; sends nothing.
     ///
     /// # Errors
-    /// [`Stop`].
-    pub fn begin(connection: Connection, settings: &ClientSettings) -> Result<Self, Stop> {
-        Ok(Self(Service::new(connection, settings, Delegation::Refused)?))
+    /// [`Stop`] if the connection options are invalid or there is no password.
+    pub fn new(connection: Connection, settings: &ClientSettings) -> Result<Self, Stop> {
+        Ok(Self(RemoteService::new(connection, settings, Delegation::Refused)?))
     }
 
-    /// Carries a command out on this service, whichever the command names, as [`run`] does.
+    /// Executes a command like [`run`], but over this session. The connection of the command is ignored.
     ///
     /// # Errors
-    /// [`Stop`].
-    pub async fn run(&self, command: Command, streams: &mut Streams<'_>) -> Result<Done, Stop> {
+    /// [`Stop`] if the command fails or its output cannot be written.
+    pub async fn run(&self, command: Command, streams: &mut Streams<'_>) -> Result<Completion, Stop> {
         on_service(&Screen::none(), self.0.clone(), command, streams).await
     }
 }
 
-/// The same for one host.
+/// Executes a command on one host.
 pub(super) async fn run_one(
     screen: &Screen,
     mut command: Command,
     settings: &ClientSettings,
     streams: &mut Streams<'_>,
-) -> Result<Done, Stop> {
+) -> Result<Completion, Stop> {
     match command.operation {
         Operation::Hosts { task, hosts } => {
             hosts::run(task, &hosts, command.format, screen, streams)?;
-            return Ok(Done::Whole);
+            return Ok(Completion::Success);
         }
         Operation::Trust(task) => {
             trust::run(task, settings, streams)?;
-            return Ok(Done::Whole);
+            return Ok(Completion::Success);
         }
         operation => command.operation = operation,
     }
-    let service = Service::new(command.connection.clone(), settings, Delegation::Refused)?;
+    let service = RemoteService::new(command.connection.clone(), settings, Delegation::Refused)?;
     on_service(screen, service, command, streams).await
 }
 
 async fn on_service(
     screen: &Screen,
-    service: Service,
+    service: RemoteService,
     command: Command,
     streams: &mut Streams<'_>,
-) -> Result<Done, Stop> {
+) -> Result<Completion, Stop> {
     let Command { operation, options, format, intent, .. } = command;
     let progress = Rc::new(Progress::new(screen, service.host()));
     let run = Run { service, options, format, intent, progress: Rc::clone(&progress) };
-    let (mut out, mut errors) = (progress.before(streams.out), progress.before(streams.errors));
+    let (mut out, mut errors) = (progress.clearing(streams.out), progress.clearing(streams.errors));
     let mut streams = Streams { out: &mut out, errors: &mut errors, input: streams.input };
-    // What asks at the terminal waits for an answer there, which only the system can interrupt.
+    // A read from the terminal cannot be cancelled, so Ctrl-C must end the process during prompts.
     let asks = matches!(operation, Operation::QuickConfig { .. } | Operation::ConfigSddl { .. });
-    let work = run.carry_out(operation, screen, &mut streams);
+    let work = run.execute(operation, screen, &mut streams);
     if asks { progress.during(work).await } else { progress.unless_interrupted(work).await }
 }
 
-/// A command under way.
+/// A command during its execution.
 pub(super) struct Run {
-    service: Service,
+    service: RemoteService,
     options: KeyValues,
     format: Format,
     intent: Intent,
@@ -147,62 +147,64 @@ pub(super) struct Run {
 }
 
 impl Run {
-    async fn carry_out(
+    async fn execute(
         &self,
         operation: Operation,
         screen: &Screen,
         streams: &mut Streams<'_>,
-    ) -> Result<Done, Stop> {
+    ) -> Result<Completion, Stop> {
         match operation {
-            Operation::QuickConfig { transport, asking, public_zone, task, extras } => {
+            Operation::QuickConfig { transport, confirmation, public_zone, task, options } => {
                 let intent = self.intent;
-                let plan = quick_config::Plan { transport, asking, public_zone, task, extras, intent };
+                let plan = quick_config::Plan { transport, confirmation, public_zone, task, options, intent };
                 return quick_config::run(self, &plan, streams).await;
             }
             Operation::Enumerate { locator, enumeration } => {
                 self.enumerate(&locator, enumeration, streams.out).await?;
             }
             Operation::ConfigSddl { target, sddl } => sddl::run(self, target, sddl, streams).await?,
-            Operation::Shells { choice, fate } => shells::run(self, choice, fate, screen, streams).await?,
-            operation if self.intent == Intent::Show => what_if::show(self, operation, streams).await?,
+            Operation::Shells { selection, action } => {
+                shells::run(self, selection, action, screen, streams).await?
+            }
+            operation if self.intent == Intent::Preview => what_if::show(self, operation, streams).await?,
             operation => self.single(operation, streams).await?,
         }
-        Ok(Done::Whole)
+        Ok(Completion::Success)
     }
 
-    /// Whether the service is one of this machine.
-    pub(super) fn is_here(&self) -> bool {
-        self.service.is_here()
+    /// Returns whether the command runs on the local service.
+    pub(super) fn is_local(&self) -> bool {
+        self.service.is_local()
     }
 
-    /// Whether changes are made.
+    /// Returns whether changes are made or only shown.
     pub(super) fn intent(&self) -> Intent {
         self.intent
     }
 
-    /// How results are printed.
+    /// Returns the output format.
     pub(super) fn format(&self) -> Format {
         self.format
     }
 
-    /// Who asks, as it was typed; none where that is not known before the service says it.
+    /// Returns the user name as typed, or `None` if only the service knows it.
     pub(super) fn user(&self) -> Option<&str> {
         self.service.user()
     }
 
     pub(super) async fn delete(&self, locator: &Locator) -> Result<(), Stop> {
         let target = target(locator, &self.options, None)?;
-        self.told(self.service.session.delete(&target).await, locator).map(drop)
+        self.with_context(self.service.session.delete(&target).await, locator).map(drop)
     }
 
-    /// An operation with one answer.
+    /// Executes an operation with a single response.
     async fn single(&self, operation: Operation, streams: &mut Streams<'_>) -> Result<(), Stop> {
         match operation {
             Operation::Get { locator, fragment } => {
                 let target = target(&locator, &self.options, fragment)?;
-                let answer = self.told(self.service.session.get(&target).await, &locator)?;
+                let answer = self.with_context(self.service.session.get(&target).await, &locator)?;
                 self.print(&answer, streams.out)?;
-                self.miss_sources(&answer, streams.errors)
+                self.warn_about_sources(&answer, streams.errors)
             }
             Operation::Set { locator, fragment, input } => {
                 let target = target(&locator, &self.options, fragment)?;
@@ -210,13 +212,14 @@ impl Run {
                     Input::File(path) => read_xml(&path, streams.input)?,
                     Input::Values(values) => self.modified(&target, &locator, &values).await?,
                 };
-                let answer = self.told(self.service.session.put(&target, &body).await, &locator)?;
+                let answer = self.with_context(self.service.session.put(&target, &body).await, &locator)?;
                 self.print(&answer, streams.out)
             }
             Operation::Create { locator, input } => {
                 let target = target(&locator, &self.options, None)?;
                 let body = element(locator.last_segment(), &locator, input, streams.input)?;
-                let created = self.told(self.service.session.create(&target, &body).await, &locator)?;
+                let created =
+                    self.with_context(self.service.session.create(&target, &body).await, &locator)?;
                 self.print(&created.answer, streams.out)
             }
             Operation::Delete { locator } => self.delete(&locator).await,
@@ -237,37 +240,37 @@ impl Run {
         body: &Markup,
     ) -> Result<Response, Stop> {
         let target = target(locator, &self.options, None)?;
-        self.told(self.service.session.invoke(&target, action, Some(body)).await, locator)
+        self.with_context(self.service.session.invoke(&target, action, Some(body)).await, locator)
     }
 
     pub(super) async fn read(&self, locator: &Locator) -> Result<Response, Stop> {
         let target = target(locator, &self.options, None)?;
-        self.told(self.service.session.get(&target).await, locator)
+        self.with_context(self.service.session.get(&target).await, locator)
     }
 
-    /// Replaces a resource as a whole.
+    /// Replaces the whole resource.
     pub(super) async fn write(&self, locator: &Locator, body: &Markup) -> Result<Response, Stop> {
         let target = target(locator, &self.options, None)?;
-        self.told(self.service.session.put(&target, body).await, locator)
+        self.with_context(self.service.session.put(&target, body).await, locator)
     }
 
-    /// All instances of a resource.
+    /// Returns all instances of a resource.
     pub(super) async fn list(&self, locator: &Locator) -> Result<Vec<Item>, Stop> {
         let target = target(locator, &self.options, None)?;
         let options = EnumerateOptions::default();
-        let mut items = self.told(self.service.session.enumerate(&target, options).await, locator)?;
+        let mut items = self.with_context(self.service.session.enumerate(&target, options).await, locator)?;
         let mut all = Vec::new();
         while let Some(item) = items.next().await {
-            all.push(self.told(item, locator)?);
+            all.push(self.with_context(item, locator)?);
         }
         Ok(all)
     }
 
-    /// Sets some values of a resource: Get, replace, Put.
+    /// Modifies some values of a resource: Get, replace, Put.
     pub(super) async fn set(&self, locator: &Locator, values: &KeyValues) -> Result<Response, Stop> {
         let target = target(locator, &self.options, None)?;
         let body = self.modified(&target, locator, values).await?;
-        self.told(self.service.session.put(&target, &body).await, locator)
+        self.with_context(self.service.session.put(&target, &body).await, locator)
     }
 
     pub(super) async fn modified(
@@ -276,7 +279,7 @@ impl Run {
         locator: &Locator,
         values: &KeyValues,
     ) -> Result<Markup, Stop> {
-        let current = self.told(self.service.session.get(target).await, locator)?;
+        let current = self.with_context(self.service.session.get(target).await, locator)?;
         let Some(resource) = current.content() else {
             return Err(Failure::here(Kind::Fault, "the service returned an empty resource").into());
         };
@@ -285,9 +288,9 @@ impl Run {
 
     async fn identify(&self, out: &mut dyn Write) -> Result<(), Stop> {
         let session = &self.service.session;
-        let identified = match self.service.login {
-            Proven::Yes => session.identify().await,
-            Proven::No => session.identify_anonymous().await,
+        let identified = match self.service.authenticated {
+            Authenticated::Yes => session.identify().await,
+            Authenticated::No => session.identify_anonymous().await,
         };
         let identified = identified.map_err(|error| self.service.failure(error))?;
         if let Some(element) = identified.answer.content_named("IdentifyResponse") {
@@ -304,7 +307,7 @@ impl Run {
     ) -> Result<(), Stop> {
         let target = target(locator, &self.options, None)?;
         let options = options_of(enumeration)?;
-        let mut items = self.told(self.service.session.enumerate(&target, options).await, locator)?;
+        let mut items = self.with_context(self.service.session.enumerate(&target, options).await, locator)?;
         let mut results = self.format.results();
         out.write_all(results.open().as_bytes())?;
         while let Some(item) = items.next().await {
@@ -313,10 +316,10 @@ impl Run {
                     out.write_all(results.item(item.element()).as_bytes())?;
                     self.progress.step();
                 }
-                // What was printed stays one whole document.
+                // Close the document, so that the printed part is well-formed.
                 Err(error) => {
                     out.write_all(results.close().as_bytes())?;
-                    return self.told(Err(error), locator);
+                    return self.with_context(Err(error), locator);
                 }
             }
             out.flush()?;
@@ -324,18 +327,19 @@ impl Run {
         Ok(out.write_all(results.close().as_bytes())?)
     }
 
-    fn told<T>(&self, outcome: Result<T, client::Error>, locator: &Locator) -> Result<T, Stop> {
+    /// Adds the context of the session and the resource to an error.
+    fn with_context<T>(&self, outcome: Result<T, client::Error>, locator: &Locator) -> Result<T, Stop> {
         outcome.map_err(|error| self.service.failure(error).about(&locator.short()).into())
     }
 
-    /// Says it if somebody asked for sources and got none.
-    fn miss_sources(&self, answer: &Response, errors: &mut dyn Write) -> Result<(), Stop> {
-        let is_asked = self.options.iter().any(|(name, _)| name == OptionSet::SOURCES);
-        let is_told = answer.content().is_some_and(|element| element.source().contains(SOURCES));
-        if is_asked && !is_told {
+    /// Prints a warning if `-sources` was given and the response contains no sources.
+    fn warn_about_sources(&self, answer: &Response, errors: &mut dyn Write) -> Result<(), Stop> {
+        let requested = self.options.iter().any(|(name, _)| name == OptionSet::SOURCES);
+        let included = answer.content().is_some_and(|element| element.source().contains(SOURCES));
+        if requested && !included {
             writeln!(
                 errors,
-                "winrm: this service does not tell where values are written, or it is not about settings"
+                "winrm: -sources has no effect: the service returned no sources for this resource"
             )?;
         }
         Ok(())
@@ -349,7 +353,7 @@ impl Run {
     }
 }
 
-/// What of a resource is enumerated, as a session asks for it.
+/// Converts an enumeration to options of the client.
 pub(super) fn options_of(enumeration: Enumeration) -> Result<EnumerateOptions, Failure> {
     let mode = match enumeration.returns {
         ReturnType::Object => EnumerationMode::Object,
@@ -366,27 +370,31 @@ pub(super) fn options_of(enumeration: Enumeration) -> Result<EnumerateOptions, F
 }
 
 pub(super) fn wire_filter(filter: Filter) -> Result<WireFilter, Failure> {
-    let text_in = |dialect: &str, text: String| WireFilter {
-        dialect: dialect.to_owned(),
-        text,
-        ..WireFilter::default()
-    };
-    match filter {
-        Filter::Wql(text) => Ok(text_in(Dialect::WQL, text)),
-        Filter::Other { dialect, text } => Ok(text_in(dialect.uri(), text)),
-        Filter::Selectors(pairs) => {
-            Ok(WireFilter { selectors: selectors(&pairs), ..text_in(Dialect::SELECTOR, String::new()) })
+    let mut wire = WireFilter::default();
+    wire.dialect = match filter {
+        Filter::Wql(text) => {
+            wire.text = text;
+            Dialect::WQL.to_owned()
         }
-        Filter::Association(association) => Ok(WireFilter {
-            association: Some(
-                association.to_wire().map_err(|fault| Failure::here(Kind::Usage, fault.to_string()))?,
-            ),
-            ..text_in(Dialect::ASSOCIATION, String::new())
-        }),
-    }
+        Filter::Other { dialect, text } => {
+            wire.text = text;
+            dialect.uri().to_owned()
+        }
+        Filter::Selectors(pairs) => {
+            wire.selectors = selectors(&pairs);
+            Dialect::SELECTOR.to_owned()
+        }
+        Filter::Association(association) => {
+            let association = association.to_wire();
+            wire.association =
+                Some(association.map_err(|fault| Failure::here(Kind::Usage, fault.to_string()))?);
+            Dialect::ASSOCIATION.to_owned()
+        }
+    };
+    Ok(wire)
 }
 
-/// The body of create and invoke.
+/// Returns the body of create or invoke.
 pub(super) fn element(
     root: &str,
     locator: &Locator,
@@ -399,22 +407,28 @@ pub(super) fn element(
     }
 }
 
-/// Reads a file with one element; `-` is standard input.
+/// Reads a file with one XML element; `-` is standard input.
 pub(super) fn read_xml(path: &Path, stdin: &mut dyn BufRead) -> Result<Markup, Stop> {
-    let failed = |why: String| Failure::here(Kind::Usage, format!("cannot read {}: {why}", path.display()));
+    read_element(path, stdin).map_err(|reason| {
+        Failure::here(Kind::Usage, format!("cannot read {}: {reason}", path.display())).into()
+    })
+}
+
+fn read_element(path: &Path, stdin: &mut dyn BufRead) -> Result<Markup, String> {
     let bounds = Bounds::default();
-    let most = u64::try_from(bounds.octets).unwrap_or(u64::MAX).saturating_add(1);
-    let mut octets = Vec::new();
+    let limit = u64::try_from(bounds.octets).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
     let read = if path == Path::new("-") {
-        stdin.take(most).read_to_end(&mut octets)
+        stdin.take(limit).read_to_end(&mut bytes)
     } else {
-        std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut octets))
+        std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
     };
-    read.map_err(|error| failed(error.to_string()))?;
-    let wide = octets.starts_with(&[0xFF, 0xFE]) || octets.starts_with(&[0xFE, 0xFF]);
+    read.map_err(|error| error.to_string())?;
+    // A byte order mark in either order means UTF-16.
+    let wide = bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]);
     let encoding = if wide { Encoding::Utf16 } else { Encoding::Utf8 };
-    let text = encoding.decode(octets).map_err(|error| failed(error.to_string()))?;
-    let document = Document::parse(text, &bounds).map_err(|error| failed(error.to_string()))?;
+    let text = encoding.decode(bytes).map_err(|error| error.to_string())?;
+    let document = Document::parse(text, &bounds).map_err(|error| error.to_string())?;
     let mut writer = Writer::new();
     writer.copy(document.root());
     Ok(writer.into_fragment())

@@ -1,10 +1,10 @@
-//! `winrm shells`: the shells of a service, and an end to those that nobody closed.
+//! `winrm shells`: lists and closes shells of a service.
 
 use client::Item;
 use xml::Element;
 
 use super::run::{Run, Streams};
-use super::{Fate, Intent, ShellChoice};
+use super::{Intent, ShellAction, ShellSelection};
 use crate::failure::{Failure, Kind};
 use crate::format::Format;
 use crate::locator::Locator;
@@ -13,45 +13,46 @@ use crate::screen::{Screen, Table};
 
 pub(super) async fn run(
     run: &Run,
-    choice: ShellChoice,
-    fate: Fate,
+    selection: ShellSelection,
+    action: ShellAction,
     screen: &Screen,
     streams: &mut Streams<'_>,
 ) -> Result<(), Stop> {
-    let chosen = choose(run, &choice).await?;
-    match fate {
-        Fate::Listed => list(run.format(), &chosen, screen, streams),
-        Fate::Ended if run.intent() == Intent::Show => {
-            list(run.format(), &chosen, screen, streams)?;
-            Ok(writeln!(streams.errors, "winrm: these would be ended")?)
+    let selected = select(run, &selection).await?;
+    match action {
+        ShellAction::List => list(run.format(), &selected, screen, streams),
+        ShellAction::Close if run.intent() == Intent::Preview => {
+            list(run.format(), &selected, screen, streams)?;
+            Ok(writeln!(streams.errors, "winrm: these shells would be closed")?)
         }
-        Fate::Ended => end(run, &chosen, streams).await,
+        ShellAction::Close => close(run, &selected, streams).await,
     }
 }
 
-/// The shells that are meant; one that was named must be there.
-async fn choose(run: &Run, choice: &ShellChoice) -> Result<Vec<Item>, Stop> {
+/// Returns the selected shells. A shell selected by ID must exist.
+async fn select(run: &Run, selection: &ShellSelection) -> Result<Vec<Item>, Stop> {
     let shells = run.list(&Locator::parse(SHELL)?).await?;
-    match choice {
-        ShellChoice::All => Ok(shells),
-        ShellChoice::Mine => {
+    match selection {
+        ShellSelection::All => Ok(shells),
+        ShellSelection::Mine => {
             let Some(user) = run.user() else {
                 let failure =
-                    Failure::here(Kind::Usage, "who asks is not known here, so no shell can be told apart");
-                return Err(failure
-                    .advise("name the user: -username:NAME; or the shell: winrm shells ID")
-                    .into());
+                    Failure::here(Kind::Usage, "cannot select your shells: the user name is not known");
+                return Err(failure.advise("add -username:NAME, or write winrm shells ID").into());
             };
-            Ok(shells.into_iter().filter(|shell| is_of(&text(shell.element(), "Owner"), user)).collect())
+            Ok(shells
+                .into_iter()
+                .filter(|shell| is_same_user(&text(shell.element(), "Owner"), user))
+                .collect())
         }
-        ShellChoice::One(id) => {
+        ShellSelection::One(id) => {
             let found: Vec<Item> = shells
                 .into_iter()
                 .filter(|shell| text(shell.element(), "ShellId").eq_ignore_ascii_case(id))
                 .collect();
             if found.is_empty() {
-                let failure = Failure::here(Kind::Usage, format!("there is no shell {id}"));
-                return Err(failure.advise("winrm shells lists those there are").into());
+                let failure = Failure::here(Kind::Usage, format!("unknown shell '{id}'"));
+                return Err(failure.advise("run winrm shells for a list of shells").into());
             }
             Ok(found)
         }
@@ -64,15 +65,14 @@ fn list(format: Format, shells: &[Item], screen: &Screen, streams: &mut Streams<
     {
         let mut table = Table::new(["ShellId", "Owner", "ClientIP", "Processes", "Running", "Idle"]);
         for shell in shells {
-            let cell = |name: &str| text(shell.element(), name);
-            let spent = |name: &str| duration(&cell(name));
+            let shell = shell.element();
             table.row([
-                cell("ShellId"),
-                cell("Owner"),
-                cell("ClientIP"),
-                cell("ChildProcesses"),
-                spent("ShellRunTime"),
-                spent("ShellInactivity"),
+                text(shell, "ShellId"),
+                text(shell, "Owner"),
+                text(shell, "ClientIP"),
+                text(shell, "ChildProcesses"),
+                duration(&text(shell, "ShellRunTime")),
+                duration(&text(shell, "ShellInactivity")),
             ]);
         }
         return Ok(streams.out.write_all(table.print(width, screen).as_bytes())?);
@@ -85,11 +85,11 @@ fn list(format: Format, shells: &[Item], screen: &Screen, streams: &mut Streams<
     Ok(streams.out.write_all(results.close().as_bytes())?)
 }
 
-/// Ends one after the other; one that has ended by itself meanwhile is as good.
-async fn end(run: &Run, shells: &[Item], streams: &mut Streams<'_>) -> Result<(), Stop> {
+/// Closes shells one by one. A shell that has ended in the meantime is not an error.
+async fn close(run: &Run, shells: &[Item], streams: &mut Streams<'_>) -> Result<(), Stop> {
     for shell in shells {
         let id = text(shell.element(), "ShellId");
-        // Windows takes a shell under the URI of its kind only.
+        // Windows accepts the delete request only with the resource URI of the shell.
         let uri = text(shell.element(), "ResourceUri");
         let mut locator = Locator::parse(if uri.is_empty() { CMD } else { &uri })?;
         locator.select(&format!("ShellId={id}"))?;
@@ -97,25 +97,25 @@ async fn end(run: &Run, shells: &[Item], streams: &mut Streams<'_>) -> Result<()
             Err(Stop::Failed(failure)) if failure.kind() == Kind::Fault && run.is_gone(&id).await? => {}
             ended => ended?,
         }
-        writeln!(streams.errors, "winrm: ended shell {id} of {}", text(shell.element(), "Owner"))?;
+        writeln!(streams.errors, "winrm: closed shell {id} of {}", text(shell.element(), "Owner"))?;
     }
     if shells.is_empty() {
-        writeln!(streams.errors, "winrm: there was no shell to end")?;
+        writeln!(streams.errors, "winrm: no shells to close")?;
     }
     Ok(())
 }
 
 impl Run {
-    /// Whether a shell is not listed any more.
+    /// Returns whether the service no longer lists a shell.
     async fn is_gone(&self, id: &str) -> Result<bool, Stop> {
         let shells = self.list(&Locator::parse(SHELL)?).await?;
         Ok(!shells.iter().any(|shell| text(shell.element(), "ShellId").eq_ignore_ascii_case(id)))
     }
 }
 
-/// Whether the owner of a shell is the user as it was typed. Where both name a domain, it must be the same, because
-/// somebody else may have the same name in another one.
-fn is_of(owner: &str, user: &str) -> bool {
+/// Returns whether the owner of a shell is the user as typed. If both names include a domain, the domains must match,
+/// because another user may have the same name in another domain.
+fn is_same_user(owner: &str, user: &str) -> bool {
     let (owner_domain, owner) = parts(owner);
     let (user_domain, user) = parts(user);
     let is_same_domain = match (owner_domain, user_domain) {
@@ -125,7 +125,7 @@ fn is_of(owner: &str, user: &str) -> bool {
     is_same_domain && owner.eq_ignore_ascii_case(user)
 }
 
-/// Domain and name of `DOMAIN\NAME` or `NAME@DOMAIN`.
+/// Splits `DOMAIN\NAME` or `NAME@DOMAIN` into domain and name.
 fn parts(name: &str) -> (Option<&str>, &str) {
     match (name.split_once('\\'), name.rsplit_once('@')) {
         (Some((domain, name)), _) => (Some(domain), name),
@@ -134,7 +134,7 @@ fn parts(name: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// `CORP` of `corp.example.com`.
+/// Returns the first label of a domain: `corp` for `corp.example.com`.
 fn short(domain: &str) -> &str {
     domain.split('.').next().unwrap_or_default()
 }
@@ -144,28 +144,29 @@ fn text(shell: Element<'_>, name: &str) -> String {
     child.map(|child| child.text().trim().to_owned()).unwrap_or_default()
 }
 
-/// `P0DT0H1M12.345S` as `1m12s`; what is no duration stays as it is.
+/// Returns an ISO 8601 duration such as `P0DT0H1M12.345S` as `1m12s`; other text is returned unchanged.
 fn duration(text: &str) -> String {
-    let parts = || {
-        let mut out = String::new();
-        let mut number = String::new();
-        for c in text.strip_prefix('P')?.chars() {
-            match c {
-                '0'..='9' | '.' => number.push(c),
-                'T' => {}
-                'D' | 'H' | 'M' | 'S' => {
-                    let whole: u64 = number.split('.').next()?.parse().ok()?;
-                    if whole > 0 {
-                        out.push_str(&format!("{whole}{}", c.to_ascii_lowercase()));
-                    }
-                    number.clear();
+    short_duration(text).unwrap_or_else(|| text.to_owned())
+}
+
+fn short_duration(text: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut number = String::new();
+    for c in text.strip_prefix('P')?.chars() {
+        match c {
+            '0'..='9' | '.' => number.push(c),
+            'T' => {}
+            'D' | 'H' | 'M' | 'S' => {
+                let whole: u64 = number.split('.').next()?.parse().ok()?;
+                if whole > 0 {
+                    out.push_str(&format!("{whole}{}", c.to_ascii_lowercase()));
                 }
-                _ => return None,
+                number.clear();
             }
+            _ => return None,
         }
-        Some(if out.is_empty() { "0s".to_owned() } else { out })
-    };
-    parts().unwrap_or_else(|| text.to_owned())
+    }
+    Some(if out.is_empty() { "0s".to_owned() } else { out })
 }
 
 const SHELL: &str = "shell";
@@ -176,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_owner_is_known_by_every_way_to_write_a_user() {
+    fn owners_match_users_in_every_notation() {
         for (owner, user, is_same) in [
             ("ada", "ada", true),
             ("NODE7\\Ada", "ada", true),
@@ -187,7 +188,7 @@ mod tests {
             ("CORP\\adam", "ada", false),
             ("", "ada", false),
         ] {
-            assert_eq!(is_of(owner, user), is_same, "{owner} {user}");
+            assert_eq!(is_same_user(owner, user), is_same, "{owner} {user}");
         }
     }
 

@@ -1,11 +1,11 @@
-//! The table of switches of `winrm`.
+//! Table of switches of `winrm`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::filter::Dialect;
 use super::operations::Verb;
-use super::{Extras, Hierarchy, ReturnType};
+use super::{Hierarchy, QuickConfigOptions, ReturnType};
 use crate::connection::switches::{self, Connects};
 use crate::connection::{Encoding, ProxyAccess, ProxyScheme, draft};
 use crate::endpoint::{Address, Transport};
@@ -14,7 +14,7 @@ use crate::format::Format;
 use crate::input::KeyValues;
 use crate::switch::{Group, Keyword, Scope, Switch, Value, find_keyword, names};
 
-/// What the switches said.
+/// Values of the switches of one command line, not yet validated.
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) connection: draft::Draft,
@@ -34,7 +34,7 @@ pub(crate) struct Draft {
     pub(crate) quiet: bool,
     pub(crate) force: bool,
     pub(crate) undo: bool,
-    pub(crate) extras: Extras,
+    pub(crate) quick_config: QuickConfigOptions,
     pub(crate) transport: Option<Transport>,
     pub(crate) sddl: Option<String>,
     pub(crate) config: Option<PathBuf>,
@@ -67,24 +67,24 @@ impl Hierarchy {
     }
 }
 
-/// One instance of a resource.
+/// Operations on one instance of a resource.
 const INSTANCE: Scope = Verb::Get.scope().and(Verb::Set.scope());
-/// Operations that send key/value input.
+/// Operations that accept key/value input.
 const WITH_INPUT: Scope = Verb::Set.scope().and(Verb::Create.scope()).and(Verb::Invoke.scope());
-/// Operations with a resource URI that takes selectors.
+/// Operations with a resource URI that may have selectors.
 const RESOURCE: Scope = WITH_INPUT.and(INSTANCE).and(Verb::Delete.scope()).and(Verb::Enumerate.scope());
-/// Operations that may go to another machine.
+/// Operations that accept a remote endpoint.
 const REMOTE: Scope = RESOURCE
     .and(Verb::Identify.scope())
     .and(Verb::ConfigSddl.scope())
     .and(Verb::Shells.scope())
     .and(Verb::Doctor.scope())
     .and(QUICK);
-/// Operations that change something without asking before.
+/// Operations that make changes and support `-whatif`.
 const CHANGES: Scope = WITH_INPUT.and(Verb::Delete.scope()).and(Verb::Shells.scope()).and(QUICK);
-/// Operations that many machines can be asked for at once.
+/// Operations that can run on several hosts.
 const FLEET: Scope = RESOURCE.and(Verb::Identify.scope()).and(Verb::Shells.scope());
-/// What a host is saved with.
+/// Switches whose values are saved with a host.
 const SAVED: Scope = Verb::Hosts.scope();
 const ENUMERATE: Scope = Verb::Enumerate.scope();
 const QUICK: Scope = Verb::QuickConfig.scope();
@@ -97,12 +97,12 @@ impl Connects for Draft {
 
 type Row = Switch<Draft>;
 
-/// Every switch, in the order in which help lists them.
+/// Every switch, in help order.
 pub(crate) const SWITCHES: &[Row] = &[
     Row::new(
         "remote",
         Value::Text("ENDPOINT"),
-        "the other machine: [TRANSPORT://]HOST[:PORT][/PREFIX]",
+        "remote endpoint: [TRANSPORT://]HOST[:PORT][/PREFIX] (default: this machine)",
         |d, v| {
             d.connection.remote = Some(Address::parse(v.text())?);
             Ok(())
@@ -114,7 +114,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     Row::new(
         "hosts",
         Value::Text("NAME,...|@FILE"),
-        "many machines: names separated by commas, web[01-20], 10.0.7.0/24, or a file with such a list",
+        "run on several hosts: comma-separated names, web[01-20], 10.0.7.0/24, or a file of these",
         |d, v| {
             d.fleet = Some(v.into_text());
             Ok(())
@@ -125,7 +125,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     Row::new(
         "parallel",
         Value::Text("NUMBER"),
-        "how many of -hosts are asked at a time, 32 unless given",
+        "maximum number of concurrent hosts with -hosts (default: 32)",
         |d, v| {
             d.parallel = usize::try_from(v.number(1..=1_000)?).ok();
             Ok(())
@@ -135,7 +135,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     .under(Group::Remote),
     switches::socket().on(REMOTE),
     switches::usessl().on(REMOTE.and(SAVED)),
-    Row::new("port", Value::Text("PORT"), "the port, for an endpoint without one", |d, v| {
+    Row::new("port", Value::Text("PORT"), "port, if the endpoint has none", |d, v| {
         d.connection.port = u16::try_from(v.number(1..=65_535)?).ok();
         Ok(())
     })
@@ -144,28 +144,28 @@ pub(crate) const SWITCHES: &[Row] = &[
     switches::unencrypted().on(REMOTE),
     switches::skip_ca_check().on(REMOTE),
     switches::skip_cn_check().on(REMOTE),
-    Row::new("skipRevocationcheck", Value::None, "of no effect yet: revocation is not looked at", |d, _| {
-        d.connection.skip_revocation = true;
-        Ok(())
-    })
-    .on(REMOTE)
-    .under(Group::Remote),
-    switches::ca().on(REMOTE),
     Row::new(
-        "encoding",
-        Value::Words(names::<Encoding>),
-        "encoding of requests, utf-8 unless given",
-        |d, v| {
-            d.connection.encoding = Some(v.keyword()?);
+        "skipRevocationcheck",
+        Value::None,
+        "accepted for compatibility; certificate revocation is never checked",
+        |d, _| {
+            d.connection.skip_revocation = true;
             Ok(())
         },
     )
     .on(REMOTE)
     .under(Group::Remote),
+    switches::ca().on(REMOTE),
+    Row::new("encoding", Value::Words(names::<Encoding>), "encoding of requests (default: utf-8)", |d, v| {
+        d.connection.encoding = Some(v.keyword()?);
+        Ok(())
+    })
+    .on(REMOTE)
+    .under(Group::Remote),
     Row::new(
         "timeout",
         Value::Text("MILLISECONDS"),
-        "how long the service may work on the operation",
+        "maximum time the service may spend on the operation",
         |d, v| {
             d.connection.timeout = Some(Duration::from_millis(v.number(1..=u64::from(u32::MAX))?));
             Ok(())
@@ -180,25 +180,35 @@ pub(crate) const SWITCHES: &[Row] = &[
     switches::certificate().on(REMOTE),
     switches::certfile().on(REMOTE),
     switches::keyfile().on(REMOTE),
-    Row::new("defaultCreds", Value::None, "with negotiate over HTTPS: credentials of this user", |d, _| {
-        d.connection.default_credentials = true;
-        Ok(())
-    })
+    Row::new(
+        "defaultCreds",
+        Value::None,
+        "use the credentials of the current user; requires negotiate over HTTPS",
+        |d, _| {
+            d.connection.default_credentials = true;
+            Ok(())
+        },
+    )
     .on(REMOTE)
     .under(Group::Login),
     switches::spn_port().on(REMOTE),
     switches::spn().on(REMOTE),
-    Row::new("proxyaccess", Value::Words(names::<ProxyAccess>), "where the proxy is found", |d, v| {
-        d.connection.proxy_access = Some(v.keyword()?);
-        Ok(())
-    })
+    Row::new(
+        "proxyaccess",
+        Value::Words(names::<ProxyAccess>),
+        "source of the proxy settings (default: no_proxy)",
+        |d, v| {
+            d.connection.proxy_access = Some(v.keyword()?);
+            Ok(())
+        },
+    )
     .short(&["pac"])
     .on(REMOTE)
     .under(Group::Proxy),
     Row::new(
         "proxyauth",
         Value::Words(names::<ProxyScheme>),
-        "how to prove to the proxy who asks",
+        "authentication scheme for the proxy",
         |d, v| {
             d.connection.proxy_scheme = Some(v.keyword()?);
             Ok(())
@@ -207,58 +217,71 @@ pub(crate) const SWITCHES: &[Row] = &[
     .short(&["pa"])
     .on(REMOTE)
     .under(Group::Proxy),
-    Row::new("proxyusername", Value::Text("USER"), "the user for the proxy", |d, v| {
+    Row::new("proxyusername", Value::Text("USER"), "user name for the proxy", |d, v| {
         d.connection.proxy_user = Some(v.into_text());
         Ok(())
     })
     .short(&["pu"])
     .on(REMOTE)
     .under(Group::Proxy),
-    Row::new("proxypassword", Value::Text("PASSWORD"), "the password for the proxy", |d, v| {
+    Row::new("proxypassword", Value::Text("PASSWORD"), "password for the proxy", |d, v| {
         d.connection.proxy_password = Some(v.into_secret());
         Ok(())
     })
     .short(&["pp"])
     .on(REMOTE)
     .under(Group::Proxy),
-    Row::new("set", Value::Text("KEY=VALUE"), "one more key of @{...}, without its quoting", |d, v| {
-        d.values.set(v.text())
-    })
+    Row::new(
+        "set",
+        Value::Text("KEY=VALUE"),
+        "add a key to @{...} without quoting; may be repeated",
+        |d, v| d.values.set(v.text()),
+    )
     .on(WITH_INPUT)
     .under(Group::Input)
     .often(),
-    Row::new("selector", Value::Text("NAME=VALUE"), "one more selector; the value may have a +", |d, v| {
-        d.selectors.push(v.into_text());
-        Ok(())
-    })
+    Row::new(
+        "selector",
+        Value::Text("NAME=VALUE"),
+        "add a selector, whose value may contain +; may be repeated",
+        |d, v| {
+            d.selectors.push(v.into_text());
+            Ok(())
+        },
+    )
     .on(RESOURCE)
     .under(Group::Input)
     .often(),
-    Row::new("file", Value::File("FILE"), "file with the XML to send, - for standard input", |d, v| {
-        d.file = Some(v.into_text().into());
-        Ok(())
-    })
+    Row::new(
+        "file",
+        Value::File("FILE"),
+        "read the XML to send from FILE, or from standard input if FILE is -",
+        |d, v| {
+            d.file = Some(v.into_text().into());
+            Ok(())
+        },
+    )
     .on(WITH_INPUT)
     .under(Group::Input),
-    Row::new("options", Value::Text("{KEY=\"VALUE\";...}"), "options for the provider", |d, v| {
+    Row::new("options", Value::Text("{KEY=\"VALUE\";...}"), "options passed to the provider", |d, v| {
         d.options = KeyValues::parse(v.text())?;
         Ok(())
     })
     .on(RESOURCE)
     .under(Group::Input),
-    Row::new("sources", Value::None, "of the configuration: file and line of each value", |d, _| {
+    Row::new("sources", Value::None, "show the file and line of each configuration value", |d, _| {
         d.sources = true;
         Ok(())
     })
     .on(Verb::Get.scope())
     .under(Group::Output),
-    Row::new("fragment", Value::Text("PATH"), "only this part of the instance", |d, v| {
+    Row::new("fragment", Value::Text("PATH"), "read or write only this part of the instance", |d, v| {
         d.fragment = Some(v.into_text());
         Ok(())
     })
     .on(INSTANCE)
     .under(Group::Input),
-    Row::new("filter", Value::Text("EXPRESSION"), "only instances that this is true for", |d, v| {
+    Row::new("filter", Value::Text("EXPRESSION"), "list only instances that match EXPRESSION", |d, v| {
         d.filter = Some(v.into_text());
         Ok(())
     })
@@ -267,7 +290,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     Row::new(
         "dialect",
         Value::Text("DIALECT"),
-        "language of -filter (wql, selector, association, a URI) or -fragment",
+        "language of -filter (wql, selector, association, or a URI; default: wql) or of -fragment",
         |d, v| {
             d.dialect = Some(Dialect::parse(v.text()));
             Ok(())
@@ -278,7 +301,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     Row::new(
         "associations",
         Value::None,
-        "with the association dialect: the associations themselves",
+        "with the association dialect: list the association instances",
         |d, _| {
             d.associations = true;
             Ok(())
@@ -286,42 +309,42 @@ pub(crate) const SWITCHES: &[Row] = &[
     )
     .on(ENUMERATE)
     .under(Group::Filter),
-    Row::new("returntype", Value::Words(names::<ReturnType>), "what is listed of each instance", |d, v| {
-        d.returns = v.keyword()?;
-        Ok(())
-    })
+    Row::new(
+        "returntype",
+        Value::Words(names::<ReturnType>),
+        "content returned for each instance (default: object)",
+        |d, v| {
+            d.returns = v.keyword()?;
+            Ok(())
+        },
+    )
     .on(ENUMERATE)
     .under(Group::Filter),
-    Row::new("shallow", Value::None, "no instances of derived classes", |d, _| {
+    Row::new("shallow", Value::None, "omit instances of derived classes", |d, _| {
         d.shallow = true;
         Ok(())
     })
     .on(ENUMERATE)
     .under(Group::Filter),
-    Row::new("basepropertiesonly", Value::None, "only the properties of the class that was named", |d, _| {
+    Row::new("basepropertiesonly", Value::None, "return only the properties of the named class", |d, _| {
         d.base_properties_only = true;
         Ok(())
     })
     .on(ENUMERATE)
     .under(Group::Filter),
-    Row::new(
-        "format",
-        Value::Words(names::<Format>),
-        "how the result is printed, text unless given",
-        |d, v| {
-            // Scripts also write `-format:#pretty`.
-            let word = find_keyword(v.text().trim_start_matches('#'));
-            d.format = Some(word.map_or_else(|| v.keyword(), Ok)?);
-            Ok(())
-        },
-    )
+    Row::new("format", Value::Words(names::<Format>), "output format (default: text)", |d, v| {
+        // Scripts also use `-format:#pretty`.
+        let word = find_keyword(v.text().trim_start_matches('#'));
+        d.format = Some(word.map_or_else(|| v.keyword(), Ok)?);
+        Ok(())
+    })
     .short(&["f"])
     .on(REMOTE.and(SAVED).and(Verb::Trust.scope()))
     .under(Group::Output),
     Row::new(
         "exitcode",
         Value::Words(names::<ExitCodes>),
-        "detailed: an exit status for each sort of failure",
+        "detailed: a separate exit status for each kind of failure (default: plain)",
         |d, v| {
             d.exit_codes = v.keyword()?;
             Ok(())
@@ -329,7 +352,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     )
     .under(Group::Output),
     switches::trace().on(REMOTE),
-    Row::new("quiet", Value::None, "do not ask before a change", |d, _| {
+    Row::new("quiet", Value::None, "do not ask for confirmation", |d, _| {
         d.quiet = true;
         Ok(())
     })
@@ -339,7 +362,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     Row::new(
         "transport",
         Value::Words(names::<Transport>),
-        "transport of the listener, http unless given",
+        "transport of the listener (default: http)",
         |d, v| {
             d.transport = Some(v.keyword()?);
             Ok(())
@@ -347,90 +370,95 @@ pub(crate) const SWITCHES: &[Row] = &[
     )
     .on(QUICK)
     .under(Group::QuickConfig),
-    Row::new("force", Value::None, "do not ask, and pass over public network zones", |d, _| {
+    Row::new("force", Value::None, "do not ask for confirmation, and ignore public network zones", |d, _| {
         d.force = true;
         Ok(())
     })
     .on(QUICK)
     .under(Group::QuickConfig),
-    Row::new(
-        "undo",
-        Value::None,
-        "take back what quickconfig did on this machine, and nothing else",
-        |d, _| {
-            d.undo = true;
-            Ok(())
-        },
-    )
+    Row::new("undo", Value::None, "undo the changes that quickconfig made on this machine", |d, _| {
+        d.undo = true;
+        Ok(())
+    })
     .on(QUICK)
     .under(Group::QuickConfig),
     Row::new(
         "remoteaddress",
         Value::Text("NETWORK,..."),
-        "let only these in: 10.0.0.0/8, LocalSubnet",
+        "allow only these networks, such as 10.0.0.0/8 or LocalSubnet",
         |d, v| {
-            d.extras.remote_addresses =
+            d.quick_config.remote_addresses =
                 v.text().split(',').map(|network| network.trim().to_owned()).collect();
             Ok(())
         },
     )
     .on(QUICK)
     .under(Group::QuickConfig),
-    Row::new("zone", Value::Text("ZONE"), "the zone of firewalld to open, also if it is public", |d, v| {
-        d.extras.zone = Some(v.into_text());
+    Row::new("zone", Value::Text("ZONE"), "firewalld zone to open, even if it is public", |d, v| {
+        d.quick_config.zone = Some(v.into_text());
         Ok(())
     })
     .on(QUICK)
     .under(Group::QuickConfig),
-    Row::new("strict", Value::None, "for HTTPS no self-signed certificate, as Windows", |d, _| {
-        d.extras.strict = true;
+    Row::new(
+        "strict",
+        Value::None,
+        "do not use a self-signed certificate for HTTPS (same as Windows)",
+        |d, _| {
+            d.quick_config.strict = true;
+            Ok(())
+        },
+    )
+    .on(QUICK)
+    .under(Group::QuickConfig),
+    Row::new("allowgroup", Value::Text("GROUP"), "allow members of GROUP to open shells", |d, v| {
+        d.quick_config.group = Some(v.into_text());
         Ok(())
     })
     .on(QUICK)
     .under(Group::QuickConfig),
-    Row::new("allowgroup", Value::Text("GROUP"), "let members of this group open shells", |d, v| {
-        d.extras.group = Some(v.into_text());
-        Ok(())
-    })
-    .on(QUICK)
-    .under(Group::QuickConfig),
-    Row::new("sddl", Value::Text("SDDL"), "the new security descriptor, instead of a dialogue", |d, v| {
+    Row::new("sddl", Value::Text("SDDL"), "set this security descriptor without a dialogue", |d, v| {
         d.sddl = Some(v.into_text());
         Ok(())
     })
     .on(Verb::ConfigSddl.scope())
     .under(Group::Input),
-    Row::new("config", Value::File("FILE"), "settings of the service of this machine", |d, v| {
+    Row::new("config", Value::File("FILE"), "configuration file of the local service", |d, v| {
         d.config = Some(v.into_text().into());
         Ok(())
     })
     .on(Verb::Doctor.scope())
     .under(Group::Doctor),
-    Row::new("state", Value::File("FOLDER"), "folder of its state, beside which its socket is", |d, v| {
-        d.state = Some(v.into_text().into());
-        Ok(())
-    })
+    Row::new(
+        "state",
+        Value::File("FOLDER"),
+        "state directory of the local service, which contains its socket",
+        |d, v| {
+            d.state = Some(v.into_text().into());
+            Ok(())
+        },
+    )
     .on(Verb::Doctor.scope())
     .under(Group::Doctor),
-    Row::new("whatif", Value::None, "show what would be done, and change nothing", |d, _| {
+    Row::new("whatif", Value::None, "show what would be changed, without changing it", |d, _| {
         d.what_if = true;
         Ok(())
     })
     .on(CHANGES)
     .under(Group::Output),
-    Row::new("mine", Value::None, "only shells of the user who asks", |d, _| {
+    Row::new("mine", Value::None, "only shells of the current user", |d, _| {
         d.mine = true;
         Ok(())
     })
     .on(Verb::Shells.scope())
     .under(Group::Output),
-    Row::new("kill", Value::None, "end them, with what runs in them", |d, _| {
+    Row::new("kill", Value::None, "close the shells and terminate their processes", |d, _| {
         d.kill = true;
         Ok(())
     })
     .on(Verb::Shells.scope())
     .under(Group::Output),
-    Row::new("delete", Value::None, "take the host off the list", |d, _| {
+    Row::new("delete", Value::None, "remove the host from the list", |d, _| {
         d.delete = true;
         Ok(())
     })

@@ -1,4 +1,4 @@
-//! `winrm trust`: one host more, or one less, in `TrustedHosts` of this client.
+//! `winrm trust`: lists, adds and removes entries of `TrustedHosts` of this client.
 
 use std::path::Path;
 
@@ -20,18 +20,18 @@ pub(super) fn run(task: TrustTask, settings: &ClientSettings, streams: &mut Stre
                 writeln!(streams.out, "{entry}")?;
             }
             if entries.is_empty() {
-                writeln!(streams.errors, "winrm: no host is trusted without proof")?;
+                writeln!(streams.errors, "winrm: TrustedHosts is empty")?;
             }
             Ok(())
         }
         TrustTask::Add(host) if list.trusts(&host) => {
-            Ok(writeln!(streams.errors, "winrm: {host} is trusted already, by: {list}")?)
+            Ok(writeln!(streams.errors, "winrm: {host} is already in TrustedHosts: {list}")?)
         }
         TrustTask::Add(host) => {
-            must_be_ours(settings)?;
+            check_not_set_by_policy(settings)?;
             let file = own_file(settings)?;
             write(file, &entries.iter().chain([&host]).cloned().collect::<Vec<_>>())?;
-            writeln!(streams.errors, "winrm: {host} is trusted without proof now, by {}", file.display())?;
+            writeln!(streams.errors, "winrm: added {host} to TrustedHosts in {}", file.display())?;
             for line in risk(&host) {
                 writeln!(streams.errors, "  {line}")?;
             }
@@ -42,28 +42,34 @@ pub(super) fn run(task: TrustTask, settings: &ClientSettings, streams: &mut Stre
                 entries.iter().filter(|entry| !entry.eq_ignore_ascii_case(&host)).cloned().collect();
             if left.len() == entries.len() {
                 let failure = Failure::here(Kind::Usage, format!("{host} is not an entry of TrustedHosts"));
-                let listed =
-                    if entries.is_empty() { "it is empty".to_owned() } else { format!("it holds {list}") };
+                let listed = if entries.is_empty() {
+                    "TrustedHosts is empty".to_owned()
+                } else {
+                    format!("entries: {list}")
+                };
                 return Err(failure.advise(listed).into());
             }
-            must_be_ours(settings)?;
+            check_not_set_by_policy(settings)?;
             write(own_file(settings)?, &left)?;
             if list.trusts(&host) && still_trusts(settings, &host)? {
-                writeln!(streams.errors, "winrm: {host} is still trusted, by: {}", left.join(","))?;
+                writeln!(
+                    streams.errors,
+                    "winrm: {host} still matches an entry of TrustedHosts: {}",
+                    left.join(",")
+                )?;
             }
             Ok(())
         }
     }
 }
 
-/// What it means, for the one who decides about it.
+/// Returns a warning about the risk of a trusted host, one line each.
 fn risk(host: &str) -> [String; 4] {
     [
-        "over HTTP nothing proves who it is: whoever answers in its name learns what is sent to it"
-            .to_owned(),
-        "with Basic that is the password; with NTLM a hash that can be guessed, or used elsewhere".to_owned(),
-        format!("safer: HTTPS (-usessl, winrm help remoting) or Kerberos for {host}"),
-        format!("take it back: winrm trust {host} -delete"),
+        "over HTTP, a server impersonating this host can capture your credentials:".to_owned(),
+        "the password with Basic, or with NTLM a hash that can be cracked or relayed".to_owned(),
+        format!("prefer HTTPS (-usessl, see winrm help remoting) or Kerberos for {host}"),
+        format!("to undo: winrm trust {host} -delete"),
     ]
 }
 
@@ -71,14 +77,13 @@ fn still_trusts(settings: &ClientSettings, host: &str) -> Result<bool, Failure> 
     Ok(settings.read()?.trusted_hosts.trusts(host))
 }
 
-/// What policy has decided would stay as it is, whatever is written here.
-fn must_be_ours(settings: &ClientSettings) -> Result<(), Failure> {
-    match settings.governed("Client/TrustedHosts")? {
+/// Returns an error if a policy sets `TrustedHosts`, because a change of the file would have no effect.
+fn check_not_set_by_policy(settings: &ClientSettings) -> Result<(), Failure> {
+    match settings.policy_for("Client/TrustedHosts")? {
         None => Ok(()),
-        Some(demand) => {
-            let message = format!("policy says who is trusted: {}", demand.value);
-            let failure = Failure::here(Kind::Usage, message);
-            Err(failure.advise(format!("it can be changed there only: {}", demand.origin)))
+        Some(policy) => {
+            let message = format!("TrustedHosts is set by policy to {}", policy.value);
+            Err(Failure::here(Kind::Usage, message).advise(format!("change the policy: {}", policy.origin)))
         }
     }
 }
@@ -86,30 +91,31 @@ fn must_be_ours(settings: &ClientSettings) -> Result<(), Failure> {
 fn own_file(settings: &ClientSettings) -> Result<&Path, Failure> {
     let file = settings.own_file().map(std::path::PathBuf::as_path);
     file.ok_or_else(|| {
-        Failure::here(Kind::Usage, "there is no file for settings of this user: HOME is not set")
+        Failure::here(Kind::Usage, "cannot locate the settings file of this user: HOME is not set")
     })
 }
 
-/// Writes the list into the file, which keeps everything else that it holds.
+/// Writes the list to the settings file; other settings are preserved.
 fn write(file: &Path, entries: &[String]) -> Result<(), Failure> {
-    let failed = |error: StoreError| {
-        let denied = matches!(&error, StoreError::Disk { source, .. }
-            if source.kind() == std::io::ErrorKind::PermissionDenied);
-        let failure = Failure::here(Kind::Usage, format!("the settings stay as they are: {error}"));
-        if denied {
-            failure.advise("as root it is the file of the machine; every user has one of their own")
-        } else {
-            failure
-        }
-    };
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder).map_err(|error| {
-            Failure::here(Kind::Usage, format!("cannot make the folder {}: {error}", folder.display()))
+            Failure::here(Kind::Usage, format!("cannot create the directory {}: {error}", folder.display()))
         })?;
     }
     let list = entries.join(",");
-    let store = Store::open(file).map_err(failed)?;
-    let changed =
-        store.update(|draft| draft.config.set("Client/TrustedHosts", &list).map_err(StoreError::from));
-    changed.map(drop).map_err(failed)
+    let changed = Store::open(file).and_then(|store| {
+        store.update(|draft| draft.config.set("Client/TrustedHosts", &list).map_err(StoreError::from))
+    });
+    changed.map(drop).map_err(not_written)
+}
+
+fn not_written(error: StoreError) -> Failure {
+    let denied = matches!(&error, StoreError::Disk { source, .. }
+        if source.kind() == std::io::ErrorKind::PermissionDenied);
+    let failure = Failure::here(Kind::Usage, format!("cannot change the settings: {error}"));
+    if denied {
+        failure.advise("root changes the machine settings; every other user has a settings file of their own")
+    } else {
+        failure
+    }
 }

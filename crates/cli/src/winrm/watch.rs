@@ -1,5 +1,4 @@
-//! Events instead of instances: what an enumeration names is subscribed to, for programs beside `winrm`, whose
-//! documented command lines have no word for it.
+//! Event subscriptions, for programs other than `winrm`, whose documented command line does not include them.
 
 use std::io;
 
@@ -11,56 +10,59 @@ use super::{Command, Operation};
 use crate::connection::Delegation;
 use crate::failure::{Failure, Kind};
 use crate::program::Stop;
-use crate::session::{Service, target};
+use crate::session::{RemoteService, target};
 use crate::settings::ClientSettings;
 
-/// What comes of a subscription.
+/// Notification of a subscription.
 #[derive(Clone, Copy, Debug)]
-pub enum Told<'e> {
-    /// The service has begun to watch.
-    Begun,
-    /// An event.
+pub enum WatchEvent<'e> {
+    /// The subscription is active.
+    Started,
+    /// An event was received.
     Event(Element<'e>),
-    /// So many events were given up by the service, because they were taken too slowly.
+    /// The service dropped this number of events, because they were not pulled fast enough.
     Dropped(u64),
 }
 
-/// Tells the events that the filter of an enumeration selects, until `enough`, the service ends them, or `tell` fails;
-/// whichever it is, the service is told that no more are wanted.
+/// Subscribes to the events selected by the filter of an enumeration and passes each one to `receive`. Ends when
+/// `cancelled` completes, the service ends the subscription, or `receive` fails; then unsubscribes if necessary.
 ///
 /// # Errors
-/// [`Stop`].
+/// [`Stop`] if the command is not an enumeration with a filter, or if the subscription or `receive` fails.
 pub async fn watch(
     command: Command,
     settings: &ClientSettings,
-    enough: impl Future<Output = ()>,
-    tell: &mut dyn FnMut(Told<'_>) -> io::Result<()>,
+    cancelled: impl Future<Output = ()>,
+    receive: &mut dyn FnMut(WatchEvent<'_>) -> io::Result<()>,
 ) -> Result<(), Stop> {
     let Command { operation: Operation::Enumerate { locator, enumeration }, connection, options, .. } =
         command
     else {
-        return Err(Failure::here(Kind::Usage, "only what can be listed can be watched").into());
+        return Err(Failure::here(Kind::Usage, "the command is not an enumeration").into());
     };
     let filter = enumeration.filter.map(wire_filter).transpose()?;
-    let filter = filter.ok_or_else(|| Failure::here(Kind::Usage, "a watch needs a query of events"))?;
-    let service = Service::new(connection, settings, Delegation::Refused)?;
+    let filter =
+        filter.ok_or_else(|| Failure::here(Kind::Usage, "a subscription requires an event query"))?;
+    let service = RemoteService::new(connection, settings, Delegation::Refused)?;
     let failed = |error| Stop::from(service.failure(error).about(&locator.short()));
     let target = target(&locator, &options, None)?;
-    tokio::pin!(enough);
+    tokio::pin!(cancelled);
     let mut events = tokio::select! {
         events = service.session.subscribe(&target, filter, None) => events.map_err(failed)?,
-        () = &mut enough => return Ok(()),
+        () = &mut cancelled => return Ok(()),
     };
-    let mut outcome = tell(Told::Begun).map_err(Stop::from);
+    let mut outcome = receive(WatchEvent::Started).map_err(Stop::from);
     while outcome.is_ok() {
         let next = tokio::select! {
             next = events.next() => next,
-            () = &mut enough => break,
+            () = &mut cancelled => break,
         };
         outcome = match next {
-            Some(Ok(Occurrence::Event(event))) => tell(Told::Event(event.element())).map_err(Stop::from),
-            Some(Ok(Occurrence::Dropped(count))) => tell(Told::Dropped(count)).map_err(Stop::from),
-            // What the service has ended needs no other end.
+            Some(Ok(Occurrence::Event(event))) => {
+                receive(WatchEvent::Event(event.element())).map_err(Stop::from)
+            }
+            Some(Ok(Occurrence::Dropped(count))) => receive(WatchEvent::Dropped(count)).map_err(Stop::from),
+            // The service has already ended the subscription.
             Some(Err(error)) => return Err(failed(error)),
             None => return Ok(()),
         };

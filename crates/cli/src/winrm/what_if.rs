@@ -1,4 +1,4 @@
-//! `-whatif`: what an operation would send, instead of sending it.
+//! `-whatif`: prints the changes of an operation without making them.
 
 use xml::{Bounds, Document, Element, Fragment as Markup};
 
@@ -7,17 +7,16 @@ use super::{Input, Operation};
 use crate::failure::{Failure, Kind};
 use crate::format::Format;
 use crate::input::{KeyValues, Value};
-use crate::locator::Locator;
 use crate::program::Stop;
 use crate::trace::is_secret;
 
-/// Prints it. Only `set` asks the service, for the values that there are.
+/// Prints the changes. Only `set` sends a request, to read the current values.
 pub(super) async fn show(run: &Run, operation: Operation, streams: &mut Streams<'_>) -> Result<(), Stop> {
     let text = match operation {
         Operation::Set { locator, input: Input::Values(values), .. } => {
             let current = run.read(&locator).await?;
-            let resource = current.content().ok_or_else(nothing)?;
-            // The same refusals as when it is done.
+            let resource = current.content().ok_or_else(empty_resource)?;
+            // Fail on the same inputs as the actual operation.
             crate::body::modify(resource, &values)?;
             format!("{} would be changed:\n{}", locator.short(), changes(resource, &values))
         }
@@ -27,36 +26,33 @@ pub(super) async fn show(run: &Run, operation: Operation, streams: &mut Streams<
         }
         Operation::Create { locator, input } => {
             let body = element(locator.last_segment(), &locator, input, streams.input)?;
-            format!("{} would be made of:\n{}", locator.short(), pretty(&body)?)
+            format!("{} would be created with:\n{}", locator.short(), pretty(&body)?)
         }
         Operation::Delete { locator } => format!("{} would be deleted\n", locator.short()),
         Operation::Invoke { action, locator, input } => {
             let name = action.rsplit('/').next().unwrap_or_default();
             let body = element(&format!("{name}_INPUT"), &locator, input, streams.input)?;
-            format!("{} would be called with:\n{}", called(&action, &locator), pretty(&body)?)
+            format!("{action} of {} would be invoked with:\n{}", locator.short(), pretty(&body)?)
         }
         _ => return Ok(()),
     };
     Ok(streams.out.write_all(text.as_bytes())?)
 }
 
-fn called(action: &str, locator: &Locator) -> String {
-    format!("{action} of {}", locator.short())
+/// Returns one line per value, such as `    Name: old -> new`. Unchanged values are marked, secrets are not shown.
+fn changes(resource: Element<'_>, values: &KeyValues) -> String {
+    values.iter().map(|(name, value)| change(resource, name, value)).collect()
 }
 
-/// `    Name: old -> new`, a line each; what stays as it is is said, too.
-fn changes(resource: Element<'_>, values: &KeyValues) -> String {
-    let line = |(name, value): (&str, &Value)| {
-        let now = resource.children().find(|child| child.name() == name);
-        let now = now.map(|child| child.text().into_owned()).unwrap_or_default();
-        match value {
-            Value::Text(_) if is_secret(name) => format!("    {name}: another one\n"),
-            Value::Text(text) if *text == now => format!("    {name}: {} (no change)\n", shown(text)),
-            Value::Text(text) => format!("    {name}: {} -> {}\n", shown(&now), shown(text)),
-            Value::Null => format!("    {name}: {} -> $null\n", shown(&now)),
-        }
-    };
-    values.iter().map(line).collect()
+fn change(resource: Element<'_>, name: &str, value: &Value) -> String {
+    let now = resource.children().find(|child| child.name() == name);
+    let now = now.map(|child| child.text().into_owned()).unwrap_or_default();
+    match value {
+        Value::Text(_) if is_secret(name) => format!("    {name}: (new value not shown)\n"),
+        Value::Text(text) if *text == now => format!("    {name}: {} (no change)\n", shown(text)),
+        Value::Text(text) => format!("    {name}: {} -> {}\n", shown(&now), shown(text)),
+        Value::Null => format!("    {name}: {} -> $null\n", shown(&now)),
+    }
 }
 
 fn shown(value: &str) -> String {
@@ -69,6 +65,6 @@ fn pretty(body: &Markup) -> Result<String, Failure> {
     Ok(Format::Pretty.print(document.root()))
 }
 
-fn nothing() -> Failure {
+fn empty_resource() -> Failure {
     Failure::here(Kind::Fault, "the service returned an empty resource")
 }

@@ -1,6 +1,6 @@
-//! From the words a local shell made back to one line for the remote shell.
+//! Joins the arguments split by the local shell into one command line for the remote shell.
 
-/// One word is a whole line already; of several, those that need quotes get them.
+/// Joins arguments; a single argument is the complete line, several are quoted where necessary.
 pub(super) fn join(words: &[String]) -> String {
     match words {
         [line] => line.clone(),
@@ -8,7 +8,7 @@ pub(super) fn join(words: &[String]) -> String {
     }
 }
 
-/// Puts a word into double quotes if the remote shell would take it for several.
+/// Puts a word in double quotes if it is empty or contains white space.
 fn quoted(word: &str) -> String {
     if !word.is_empty() && !word.contains([' ', '\t', '\n']) {
         return word.to_owned();
@@ -16,7 +16,7 @@ fn quoted(word: &str) -> String {
     let mut out = String::from("\"");
     let mut backslashes = 0;
     for c in word.chars() {
-        // Programs read a backslash as itself, but for those right before a quotation mark.
+        // A backslash is literal, except directly before a quotation mark.
         match c {
             '\\' => backslashes += 1,
             '"' => {
@@ -32,8 +32,8 @@ fn quoted(word: &str) -> String {
     out
 }
 
-/// `cmd /c` takes the outer quotation marks off a line that begins with one, so such a line gets a pair
-/// to lose. A service that runs another shell does the same.
+/// Adds a pair of quotation marks to a line that begins with one, because `cmd /c` removes the outer pair.
+/// Services that run other shells behave the same way.
 fn protected(line: String) -> String {
     if line.starts_with('"') { format!("\"{line}\"") } else { line }
 }
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_become_the_line_that_was_meant() {
+    fn arguments_are_joined_with_quotation_marks() {
         for (words, line) in [
             (&["ipconfig", "/all"][..], "ipconfig /all"),
             (&["netdom", "join", "x", "/domain:d"], "netdom join x /domain:d"),

@@ -1,4 +1,4 @@
-//! Carries a command of `winrs` out.
+//! Execution of a `winrs` command.
 
 use std::io::{IsTerminal, Read, Write};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use client::{CommandOptions, Console, Interpreter, Output, Shell, ShellOptions, Stdin};
 use rustix::termios::{LocalModes, OptionalActions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use wsman::shell::{CommandLine, SignalCode};
 
@@ -14,14 +14,14 @@ use super::{Echo, Profile, RemoteCommand};
 use crate::failure::{Failure, Kind};
 use crate::program::Stop;
 use crate::screen::{Progress, Screen};
-use crate::session::Service;
+use crate::session::RemoteService;
 use crate::settings::ClientSettings;
-use crate::terminal::Quieted;
+use crate::terminal::ModeGuard;
 
-/// Runs the command with the standard input of this process, where there is no terminal; returns its exit code.
+/// Runs the command with the standard input of this process, without a progress line, and returns its exit code.
 ///
 /// # Errors
-/// As [`run_on`].
+/// [`Stop`] if the command cannot be run, or if it is interrupted. The shell is closed if possible.
 pub async fn run(
     command: RemoteCommand,
     settings: &ClientSettings,
@@ -31,11 +31,11 @@ pub async fn run(
     run_on(&Screen::none(), command, settings, out, errors).await
 }
 
-/// Runs the command with the standard input of this process; returns its exit code. A shell that takes longer than two
-/// seconds to open shows that it is waited for; after that the terminal is the command's.
+/// Runs the command with the standard input of this process and returns its exit code. A progress line is shown only
+/// while the shell is opened; afterwards, the command uses the terminal.
 ///
 /// # Errors
-/// [`Stop`]; the shell is closed then too, as far as that is possible.
+/// [`Stop`] if the command cannot be run, or if it is interrupted. The shell is closed if possible.
 pub async fn run_on(
     screen: &Screen,
     command: RemoteCommand,
@@ -44,13 +44,13 @@ pub async fn run_on(
     errors: &mut dyn Write,
 ) -> Result<i32, Stop> {
     let mut interrupts = Interrupts::new()?;
-    let service = Service::new(command.connection, settings, command.delegation)?;
+    let service = RemoteService::new(command.connection, settings, command.delegation)?;
     let options = ShellOptions {
         environment: command.environment,
         directory: command.directory,
         profile: match command.profile {
             Profile::Loaded => client::Profile::Loaded,
-            Profile::Skipped => client::Profile::LeftOut,
+            Profile::Skipped => client::Profile::Skipped,
         },
         ..ShellOptions::default()
     };
@@ -65,41 +65,42 @@ pub async fn run_on(
         }
     };
     let typing = std::io::stdin().is_terminal();
-    let _quiet = (typing && command.echo == Echo::Hidden)
-        .then(|| Quieted::without(LocalModes::ECHO, std::io::stdin(), OptionalActions::Now))
+    let _no_echo = (typing && command.echo == Echo::Hidden)
+        .then(|| ModeGuard::disable(LocalModes::ECHO, std::io::stdin(), OptionalActions::Now))
         .transpose()?;
     let console = if typing { Console::Console } else { Console::Pipe };
-    let mut conversation =
-        Conversation { service: &service, shell: &shell, interrupts: &mut interrupts, out, errors };
-    let outcome = conversation.run(&command.command_line, console).await;
+    let mut running =
+        RunningCommand { service: &service, shell: &shell, interrupts: &mut interrupts, out, errors };
+    let outcome = running.run(&command.command_line, console).await;
     close(shell, &outcome, &mut interrupts).await;
     outcome
 }
 
-/// Closes the shell, so that it does not count against a quota until it is given up as idle.
+/// Closes the shell, so that it does not count against the quota until its idle timeout.
 async fn close(shell: Shell, outcome: &Result<i32, Stop>, interrupts: &mut Interrupts) {
-    let patience = if outcome.is_ok() { PATIENCE } else { IMPATIENCE };
-    // A shell that cannot be closed ends by itself after its IdleTimeout.
+    let limit = if outcome.is_ok() { CLOSE_TIMEOUT } else { ABORT_TIMEOUT };
+    // A shell that cannot be closed expires after its IdleTimeout.
     tokio::select! {
-        _ = timeout(patience, shell.close()) => {}
+        _ = timeout(limit, shell.close()) => {}
         () = interrupts.end() => {}
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How long someone waits who wants the program to end.
-const IMPATIENCE: Duration = Duration::from_secs(2);
+/// Maximum time to close the shell after the command has ended.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Maximum time to close the shell after an interrupt or failure, and to release the command.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A command, its streams, and the one who interrupts it.
-struct Conversation<'c> {
-    service: &'c Service,
+/// A command with its streams and signals.
+struct RunningCommand<'c> {
+    service: &'c RemoteService,
     shell: &'c Shell,
     interrupts: &'c mut Interrupts,
     out: &'c mut dyn Write,
     errors: &'c mut dyn Write,
 }
 
-impl Conversation<'_> {
+impl RunningCommand<'_> {
     async fn run(&mut self, line: &str, console: Console) -> Result<i32, Stop> {
         let line = CommandLine { command: line.to_owned(), ..CommandLine::default() };
         let options = CommandOptions { console, interpreter: Interpreter::Used };
@@ -107,16 +108,29 @@ impl Conversation<'_> {
             started = self.shell.start(&line, options) => started.map_err(|error| self.service.failure(error))?,
             () = self.interrupts.end() => return Err(Stop::Interrupted),
         };
+        let (ended, feeding_ends) = oneshot::channel();
+        let feeding = tokio::spawn(send_input(command.input(), read_stdin(), feeding_ends));
+        let outcome = self.receive(&mut command).await;
+        drop(ended);
+        // A Send that is on its way must not reach the service after the Delete of its shell.
+        let _ = timeout(ABORT_TIMEOUT, feeding).await;
+        let exit_code = outcome?;
+        // The exit code is known, so a failure to release the command is not a failure of the command.
+        let _ = timeout(ABORT_TIMEOUT, command.finish()).await;
+        Ok(exit_code)
+    }
+
+    /// Writes the output of the command until it ends, and returns its exit code.
+    async fn receive(&mut self, command: &mut client::Command) -> Result<i32, Stop> {
         let signaller = command.signaller();
-        let feeding = tokio::spawn(feed(command.input(), typed()));
         let mut was_interrupted = false;
-        let exit_code = loop {
+        loop {
             let code = tokio::select! {
                 output = command.next_output() => {
                     match output.map_err(|error| self.service.failure(error))? {
-                        Output::Stdout(octets) => pass_on(&octets, self.out)?,
-                        Output::Stderr(octets) => pass_on(&octets, self.errors)?,
-                        Output::Done { exit_code } => break exit_code,
+                        Output::Stdout(octets) => write_output(&octets, self.out)?,
+                        Output::Stderr(octets) => write_output(&octets, self.errors)?,
+                        Output::Done { exit_code } => return Ok(exit_code),
                         _ => {}
                     }
                     continue;
@@ -127,45 +141,47 @@ impl Conversation<'_> {
                 Some(code) if !was_interrupted => {
                     was_interrupted = true;
                     let signaller = signaller.clone();
-                    // Output must go on while the signal is on its way; a command that has ended needs none.
+                    // Send the signal in a task, so that output continues. An error means that the command has ended.
                     tokio::spawn(async move { signaller.signal(code).await });
                 }
                 _ => return Err(Stop::Interrupted),
             }
-        };
-        feeding.abort();
-        // Its exit code is known: that it could not be let go of is no failure of the command.
-        let _ = timeout(IMPATIENCE, command.finish()).await;
-        Ok(exit_code)
+        }
     }
 }
 
-/// Passes on output of the remote command as it is, as `ssh` does: it is the byte stream of a program that the user has
-/// chosen to run, and may steer the terminal. Everything else that `winrs` prints is harmless.
-fn pass_on(octets: &[u8], to: &mut dyn Write) -> Result<(), Stop> {
-    to.write_all(octets)?;
+/// Writes output of the remote command unchanged, like `ssh`: it is the byte stream of a program that the user has
+/// chosen to run and may control the terminal. All other output of `winrs` is filtered.
+fn write_output(bytes: &[u8], to: &mut dyn Write) -> Result<(), Stop> {
+    to.write_all(bytes)?;
     Ok(to.flush()?)
 }
 
-/// Gives the command what is typed, and the end of it.
-async fn feed(mut stdin: Stdin, mut typed: mpsc::Receiver<Vec<u8>>) {
-    while let Some(octets) = typed.recv().await {
-        if stdin.write(&octets).await.is_err() {
-            return; // The command has ended; its output tells why.
+/// Sends standard input to the command, and its end, until the command has ended. Requests are never abandoned halfway.
+async fn send_input(mut stdin: Stdin, mut input: mpsc::Receiver<Vec<u8>>, mut ended: oneshot::Receiver<()>) {
+    loop {
+        let piece = tokio::select! {
+            biased;
+            _ = &mut ended => return,
+            piece = input.recv() => piece,
+        };
+        let Some(bytes) = piece else { break };
+        if stdin.write(&bytes).await.is_err() {
+            return; // The command has ended; its output gives the reason.
         }
     }
     let _ = stdin.close().await;
 }
 
-/// Reads standard input on a thread of its own, which nobody waits for: a read cannot be cancelled.
-fn typed() -> mpsc::Receiver<Vec<u8>> {
+/// Reads standard input on a detached thread, because a blocking read cannot be cancelled.
+fn read_stdin() -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel(4);
     std::thread::spawn(move || {
         let mut input = std::io::stdin().lock();
-        let mut octets = vec![0; 64 * 1_024];
-        while let Ok(count @ 1..) = input.read(&mut octets) {
-            let piece = octets.get(..count).unwrap_or_default().to_vec();
-            if sender.blocking_send(piece).is_err() {
+        let mut buffer = vec![0; 64 * 1_024];
+        while let Ok(count @ 1..) = input.read(&mut buffer) {
+            let bytes = buffer.get(..count).unwrap_or_default().to_vec();
+            if sender.blocking_send(bytes).is_err() {
                 break;
             }
         }
@@ -173,7 +189,7 @@ fn typed() -> mpsc::Receiver<Vec<u8>> {
     receiver
 }
 
-/// Signals to this process.
+/// Signals sent to this process.
 struct Interrupts {
     interrupt: Signal,
     quit: Signal,
@@ -183,19 +199,20 @@ struct Interrupts {
 
 impl Interrupts {
     fn new() -> Result<Self, Failure> {
-        let listen = |kind| {
-            signal(kind)
-                .map_err(|error| Failure::here(Kind::Usage, format!("cannot wait for signals: {error}")))
-        };
+        Self::register()
+            .map_err(|error| Failure::here(Kind::Usage, format!("cannot wait for signals: {error}")))
+    }
+
+    fn register() -> std::io::Result<Self> {
         Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            quit: listen(SignalKind::quit())?,
-            terminate: listen(SignalKind::terminate())?,
-            hang_up: listen(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
         })
     }
 
-    /// The signal to hand on to the command, or none if this process is to end.
+    /// Waits for a signal; returns the signal to forward to the command, or `None` if this process must end.
     async fn next(&mut self) -> Option<SignalCode> {
         tokio::select! {
             _ = self.interrupt.recv() => Some(SignalCode::CtrlC),
@@ -205,7 +222,7 @@ impl Interrupts {
         }
     }
 
-    /// Any signal.
+    /// Waits for any signal.
     async fn end(&mut self) {
         self.next().await;
     }

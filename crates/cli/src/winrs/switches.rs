@@ -6,7 +6,7 @@ use crate::endpoint::Address;
 use crate::failure::ExitCodes;
 use crate::switch::{Group, Switch, Value, names};
 
-/// What the switches said.
+/// Values of the switches of one command line.
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) connection: draft::Draft,
@@ -29,12 +29,17 @@ impl Connects for Draft {
 
 type Row = Switch<Draft>;
 
-/// Every switch, in the order in which help lists them.
+/// Every switch, in help order.
 pub(crate) const SWITCHES: &[Row] = &[
-    Row::new("remote", Value::Text("ENDPOINT"), "the other machine: [TRANSPORT://]HOST[:PORT]", |d, v| {
-        d.connection.remote = Some(Address::parse(v.text())?);
-        Ok(())
-    })
+    Row::new(
+        "remote",
+        Value::Text("ENDPOINT"),
+        "remote endpoint: [TRANSPORT://]HOST[:PORT] (default: this machine)",
+        |d, v| {
+            d.connection.remote = Some(Address::parse(v.text())?);
+            Ok(())
+        },
+    )
     .short(&["r"])
     .under(Group::Remote),
     switches::socket(),
@@ -52,53 +57,78 @@ pub(crate) const SWITCHES: &[Row] = &[
     switches::keyfile(),
     switches::spn_port(),
     switches::spn(),
-    Row::new("allowdelegate", Value::None, "let the service use the Kerberos ticket elsewhere", |d, _| {
-        d.delegate = true;
-        Ok(())
-    })
+    Row::new(
+        "allowdelegate",
+        Value::None,
+        "allow the service to use the Kerberos ticket for other machines",
+        |d, _| {
+            d.delegate = true;
+            Ok(())
+        },
+    )
     .short(&["ad"])
     .under(Group::Login),
-    Row::new("directory", Value::Text("PATH"), "the folder to run the command in", |d, v| {
-        d.directory = Some(v.into_text());
-        Ok(())
-    })
+    Row::new(
+        "directory",
+        Value::Text("PATH"),
+        "working directory of the command (default: home directory)",
+        |d, v| {
+            d.directory = Some(v.into_text());
+            Ok(())
+        },
+    )
     .short(&["d"])
     .under(Group::Shell),
-    Row::new("environment", Value::Text("NAME=VALUE"), "a variable for the command", |d, v| {
-        let form = "NAME=VALUE";
-        let (name, value) = v.text().split_once('=').ok_or_else(|| v.bad_form(form))?;
-        d.environment.push((name.to_owned(), value.to_owned()));
-        Ok(())
-    })
+    Row::new(
+        "environment",
+        Value::Text("NAME=VALUE"),
+        "set an environment variable for the command; may be repeated",
+        |d, v| {
+            let form = "NAME=VALUE";
+            let (name, value) = v.text().split_once('=').ok_or_else(|| v.bad_form(form))?;
+            d.environment.push((name.to_owned(), value.to_owned()));
+            Ok(())
+        },
+    )
     .short(&["env"])
     .under(Group::Shell)
     .often(),
-    Row::new("noprofile", Value::None, "do not load the profile of the user", |d, _| {
+    Row::new("noprofile", Value::None, "do not load the user profile", |d, _| {
         d.no_profile = true;
         Ok(())
     })
     .short(&["nop"])
     .under(Group::Shell),
-    Row::new("noecho", Value::None, "do not show what is typed for the command", |d, _| {
+    Row::new("noecho", Value::None, "do not echo input typed for the command", |d, _| {
         d.no_echo = true;
         Ok(())
     })
     .short(&["noe"])
     .under(Group::Shell),
-    Row::new("compression", Value::None, "of no effect yet; scripts still give it", |d, _| {
-        d.compression = true;
-        Ok(())
-    })
+    Row::new(
+        "compression",
+        Value::None,
+        "accepted for compatibility; messages are never compressed",
+        |d, _| {
+            d.compression = true;
+            Ok(())
+        },
+    )
     .short(&["comp"])
     .under(Group::Shell),
-    Row::new("timeout", Value::Text("SECONDS"), "of no effect; scripts still give it", |d, _| {
-        d.timeout = true;
-        Ok(())
-    })
+    Row::new(
+        "timeout",
+        Value::Text("SECONDS"),
+        "accepted for compatibility; the running time is never limited",
+        |d, _| {
+            d.timeout = true;
+            Ok(())
+        },
+    )
     .short(&["t"])
     .under(Group::Shell),
     switches::trace(),
-    Row::new("showexit", Value::None, "print the whole exit code at the end", |d, _| {
+    Row::new("showexit", Value::None, "print the complete exit code at the end", |d, _| {
         d.show_exit = true;
         Ok(())
     })
@@ -106,7 +136,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     Row::new(
         "exitcode",
         Value::Words(names::<ExitCodes>),
-        "detailed: an exit status for each sort of failure",
+        "detailed: a separate exit status for each kind of failure (default: plain)",
         |d, v| {
             d.exit_codes = v.keyword()?;
             Ok(())

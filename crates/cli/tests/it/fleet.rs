@@ -1,20 +1,20 @@
-//! Many hosts at once: what is asked, what is printed, and what is said of those that fail.
+//! One operation on several hosts (`-hosts`): requests, output and failures.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use telarch_cli::failure::Kind;
-use telarch_cli::winrm::{Done, Invocation, parse};
+use telarch_cli::winrm::{Completion, Invocation, parse};
 
-use crate::service::{Answer, Asked, Service, fault};
+use crate::service::{Answer, Request, Service, fault};
 use crate::winrm_run::{Ran, execute};
 use crate::{refusal, words};
 
 const A: &str = "<c:A xmlns:c=\"urn:c\"><c:B>1</c:B></c:A>";
 
 fn answering(code: u32) -> Service {
-    Service::start(move |_: &Asked| -> Answer {
+    Service::start(move |_: &Request| -> Answer {
         if code == 0 { (200, A.to_owned()) } else { fault(code, "w:AccessDenied", "no") }
     })
 }
@@ -29,7 +29,7 @@ fn run(services: &[&Service], line: &str) -> Ran {
     }
 }
 
-/// The output with each port as a letter.
+/// Replaces each endpoint in the output by a letter.
 fn named(text: &str, services: &[&Service]) -> String {
     let letters = services.iter().zip(["a", "b", "c"]);
     letters.fold(text.to_owned(), |text, (service, letter)| {
@@ -53,12 +53,12 @@ fn each_host_is_printed_under_its_name() {
     ] {
         let ran = run(&[&service], &format!("get winrm/config -f:{format}"));
         assert_eq!(named(&ran.out, &[&service]), expected, "{format}");
-        assert_eq!((ran.done.unwrap(), ran.errors.as_str()), (Done::Whole, ""));
+        assert_eq!((ran.done.unwrap(), ran.errors.as_str()), (Completion::Success, ""));
     }
 }
 
 #[test]
-fn one_that_fails_does_not_keep_the_others_from_it() {
+fn a_failing_host_does_not_stop_the_others() {
     let (good, bad) = (answering(0), answering(5));
     let ran = run(&[&bad, &good], "get winrm/config -f:ndjson");
     assert!(ran.out.contains("\"results\":[{\"A\":{\"B\":\"1\"}}]"), "{}", ran.out);
@@ -67,24 +67,24 @@ fn one_that_fails_does_not_keep_the_others_from_it() {
         "{}",
         ran.out
     );
-    assert_eq!(ran.done.unwrap(), Done::HostsFailed(Kind::Denied));
+    assert_eq!(ran.done.unwrap(), Completion::HostsFailed(Kind::Denied));
     let errors = named(&ran.errors, &[&bad, &good]);
     assert!(errors.starts_with("winrm: 127.0.0.1: access denied to winrm/config as ann\n"), "{errors}");
-    assert!(errors.ends_with("winrm: 1 of 2 hosts answered; not a\n"), "{errors}");
+    assert!(errors.ends_with("winrm: 1 of 2 hosts failed: a\n"), "{errors}");
     for line in ran.out.lines() {
         serde_json::from_str::<serde_json::Value>(line).expect("each line is JSON");
     }
 }
 
 #[test]
-fn no_more_are_asked_at_a_time_than_was_said() {
+fn parallel_limits_the_number_of_concurrent_hosts() {
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let services: Vec<Service> = (0..6)
         .map(|_| {
             let (now, most) = (Arc::clone(&now), Arc::clone(&most));
-            Service::start(move |_: &Asked| -> Answer {
+            Service::start(move |_: &Request| -> Answer {
                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                std::thread::sleep(Duration::from_millis(30)); // The work of the service, not a wait for anything.
+                std::thread::sleep(Duration::from_millis(30)); // Simulates work of the service.
                 now.fetch_sub(1, Ordering::SeqCst);
                 (200, A.to_owned())
             })
@@ -97,7 +97,7 @@ fn no_more_are_asked_at_a_time_than_was_said() {
 }
 
 #[test]
-fn hosts_come_from_a_file_too() {
+fn hosts_are_read_from_a_file() {
     let service = answering(0);
     let file = tempfile::NamedTempFile::new().unwrap();
     let list = format!("# the first floor\n\nhttp://127.0.0.1:{} # by the window\n", service.port);
@@ -108,15 +108,15 @@ fn hosts_come_from_a_file_too() {
 }
 
 #[test]
-fn what_is_no_list_of_hosts_is_refused() {
+fn invalid_host_lists_are_rejected() {
     for (line, problem) in [
         ("id -hosts:a,A", "A is listed twice"),
-        ("id -hosts:,", "no host is named"),
-        ("id -hosts:a -r:b", "-hosts does not go with -remote and -socket"),
-        ("id -parallel:2", "-parallel without -hosts"),
+        ("id -hosts:,", "no hosts specified"),
+        ("id -hosts:a -r:b", "-hosts cannot be used with -remote or -socket"),
+        ("id -parallel:2", "-parallel requires -hosts"),
         ("qc -hosts:a", "-hosts is not valid for quickconfig"),
-        ("id -hosts:a -parallel:0", "-parallel: \"0\" is not a whole number from 1 to 1000"),
-        ("id -hosts:a·b", "endpoint \"a b\": the host is neither a name nor an address"),
+        ("id -hosts:a -parallel:0", "-parallel: '0' is not a whole number from 1 to 1000"),
+        ("id -hosts:a·b", "invalid endpoint \"a b\": the host is neither a valid name nor an address"),
     ] {
         assert_eq!(refusal(line).0, problem, "{line}");
     }

@@ -1,11 +1,11 @@
-//! What every operation prints in every format, octet by octet.
+//! Exact output of every operation in every format.
 
 use std::fs;
 use std::path::Path;
 
 use telarch_cli::Format;
 
-use crate::service::{Answer, Asked, Service, fault};
+use crate::service::{Answer, Request, Service, fault};
 use crate::winrm_run::ran;
 
 const FORMATS: [(&str, Format); 6] = [
@@ -47,20 +47,20 @@ fn items(items: &str) -> String {
     )
 }
 
-/// A service that answers every operation as recorded.
+/// Starts a service with recorded responses.
 fn service() -> Service {
-    Service::start(|asked: &Asked| -> Answer {
+    Service::start(|request: &Request| -> Answer {
         let reference = CREATED.replace("x:ResourceCreated", "a:EndpointReference");
         let reference = reference.replace(" xmlns:x=\"http://schemas.xmlsoap.org/ws/2004/09/transfer\"", "");
-        let content = match asked.action.as_str() {
-            "Get" if asked.text("w:ResourceURI").ends_with("/secret") => {
+        let content = match request.action.as_str() {
+            "Get" if request.text("w:ResourceURI").ends_with("/secret") => {
                 return fault(5, "w:AccessDenied", "Access is denied here.");
             }
             "Get" | "Put" => LISTENER.to_owned(),
             "Create" => CREATED.to_owned(),
             "Delete" => String::new(),
-            "Enumerate" if asked.envelope.contains("EnumerateEPR") => items(&reference),
-            "Enumerate" if asked.envelope.contains("EnumerateObjectAndEPR") => {
+            "Enumerate" if request.envelope.contains("EnumerateEPR") => items(&reference),
+            "Enumerate" if request.envelope.contains("EnumerateObjectAndEPR") => {
                 items(&format!("<w:Item>{LISTENER}{reference}</w:Item>"))
             }
             "Enumerate" => items(&LISTENER.repeat(2)),
@@ -72,7 +72,7 @@ fn service() -> Service {
 }
 
 #[test]
-fn every_operation_prints_in_every_format_what_the_golden_files_hold() {
+fn the_output_of_every_operation_and_format_matches_the_golden_files() {
     let service = service();
     for (name, line) in [
         ("get", "get winrm/config/listener?Address=*+Transport=HTTP"),
@@ -98,7 +98,7 @@ fn every_operation_prints_in_every_format_what_the_golden_files_hold() {
     }
 }
 
-/// Compares with a file, or writes it with `UPDATE_GOLDEN=1`.
+/// Compares text with a golden file, or rewrites the file if `UPDATE_GOLDEN` is set.
 fn golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {

@@ -1,9 +1,9 @@
-//! The pages of help.
+//! Help pages.
 
 use telarch_cli::help::{self, Page};
 
 #[test]
-fn the_general_page_opens_with_one_line_and_an_example() {
+fn the_general_page_begins_with_a_title_and_an_example() {
     let page = Page::General.text();
     assert!(page.starts_with("winrm - "), "{page}");
     assert!(page.contains("\n\n    winrm identify -remote:server7\n\n"), "{page}");
@@ -13,7 +13,7 @@ fn the_general_page_opens_with_one_line_and_an_example() {
 }
 
 #[test]
-fn the_page_of_an_operation_lists_the_switches_valid_for_it() {
+fn the_page_of_an_operation_lists_its_switches() {
     let page = Page::find(Some("enum")).text();
     assert!(page.contains("Usage: winrm enumerate RESOURCE_URI [-SWITCH[:VALUE] ...]"), "{page}");
     assert!(page.contains("-returntype:object|epr|objectandepr"), "{page}");
@@ -22,7 +22,7 @@ fn the_page_of_an_operation_lists_the_switches_valid_for_it() {
 }
 
 #[test]
-fn an_unknown_topic_gets_the_general_page() {
+fn an_unknown_topic_shows_the_general_page() {
     assert_eq!(Page::find(Some("customremoteshell")), Page::General);
     assert_eq!(Page::find(None), Page::General);
 }
@@ -37,7 +37,7 @@ fn all_pages_are_separated_by_dashes() {
 }
 
 #[test]
-fn a_code_is_explained_in_every_spelling() {
+fn error_codes_are_explained_in_every_spelling() {
     let explained = help::message("0x80338012");
     assert!(explained.starts_with("cannot connect\n  "), "{explained}");
     assert!(
@@ -56,7 +56,7 @@ fn a_code_is_explained_in_every_spelling() {
 #[test]
 fn winrs_has_one_page() {
     let page = help::winrs();
-    assert!(page.starts_with("winrs - run a command on this or another machine\n\n    winrs "), "{page}");
+    assert!(page.starts_with("winrs - run a command on a local or remote machine\n\n    winrs "), "{page}");
     assert!(page.contains("-environment:NAME=VALUE  (-env)"), "{page}");
 }
 

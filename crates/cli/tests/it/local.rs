@@ -1,11 +1,11 @@
-//! Commands without `-remote`: they go to the service of this machine.
+//! Commands without `-remote`, which use the local service.
 
 use std::os::unix::net::UnixListener;
 
 use telarch_cli::Format;
 use telarch_cli::connection::Target;
 
-use crate::service::{Answer, Asked, Service, fault};
+use crate::service::{Answer, Request, Service, fault};
 use crate::winrm_run::{Ran, execute};
 use crate::{command, winrs_command};
 
@@ -15,7 +15,7 @@ struct Local {
 }
 
 impl Local {
-    fn start(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+    fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let service = Service::at(UnixListener::bind(folder.path().join("sock")).unwrap(), answer);
         Self { service, folder }
@@ -31,8 +31,8 @@ const IDENTITY: &str =
     "<i:IdentifyResponse xmlns:i=\"urn:i\"><i:ProductVendor>V</i:ProductVendor></i:IdentifyResponse>";
 
 #[test]
-fn every_operation_goes_there_without_credentials() {
-    let local = Local::start(|asked| match asked.action.as_str() {
+fn every_operation_sends_no_credentials_to_the_local_service() {
+    let local = Local::start(|request| match request.action.as_str() {
         "" => (200, IDENTITY.to_owned()),
         "Enumerate" => {
             let items = format!("<w:Items>{CLIENT}</w:Items><w:EndOfSequence/>");
@@ -58,24 +58,24 @@ fn every_operation_goes_there_without_credentials() {
         let ran = local.ran(line);
         assert!(ran.done.is_ok() && ran.out.starts_with(out), "{line}: {:?}, {}", ran.done, ran.out);
     }
-    let asked = local.service.asked();
-    assert_eq!(asked.len(), 8, "set asks twice");
-    for asked in asked {
-        assert!(!asked.headers.contains("Authorization"), "{}", asked.headers);
-        assert!(!asked.headers.contains("WSMANIDENTIFY"), "the user is known: {}", asked.headers);
-        assert!(asked.headers.starts_with("POST /wsman HTTP/1.1\r\n"), "{}", asked.headers);
+    let requests = local.service.requests();
+    assert_eq!(requests.len(), 8, "set sends two requests");
+    for request in requests {
+        assert!(!request.headers.contains("Authorization"), "{}", request.headers);
+        assert!(!request.headers.contains("WSMANIDENTIFY"), "the user is known: {}", request.headers);
+        assert!(request.headers.starts_with("POST /wsman HTTP/1.1\r\n"), "{}", request.headers);
     }
 }
 
 #[test]
-fn identify_may_be_asked_by_nobody_here_too() {
+fn identify_without_credentials_works_locally() {
     let local = Local::start(|_| (200, IDENTITY.to_owned()));
     assert!(local.ran("identify -auth:none").done.is_ok());
-    assert!(local.service.asked().pop().unwrap().headers.contains("WSMANIDENTIFY: unauthenticated"));
+    assert!(local.service.requests().pop().unwrap().headers.contains("WSMANIDENTIFY: unauthenticated"));
 }
 
 #[test]
-fn a_denial_names_the_user_that_the_kernel_named() {
+fn a_denial_names_the_user_of_the_process() {
     let local = Local::start(|_| fault(5, "w:AccessDenied", "access is denied"));
     let (text, status) = local.ran("get winrm/config").report(Format::Text);
     let user = match rustix::process::geteuid().as_raw() {
@@ -89,7 +89,7 @@ fn a_denial_names_the_user_that_the_kernel_named() {
 }
 
 #[test]
-fn a_connection_that_is_closed_at_once_is_explained() {
+fn an_immediately_closed_connection_is_explained() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sock");
     let listener = UnixListener::bind(&path).unwrap();
@@ -97,13 +97,13 @@ fn a_connection_that_is_closed_at_once_is_explained() {
     let asking = command(&format!("get winrm/config -socket:{}", path.display()));
     let (text, status) = execute(asking, "").report(Format::Text);
     closing.join().unwrap();
-    assert!(text.contains("closed the connection without an answer"), "{text}");
+    assert!(text.contains("closed the connection without a response"), "{text}");
     assert!(text.contains("journalctl -u telarchd"), "{text}");
     assert_eq!(status, 3);
 }
 
 #[test]
-fn where_nobody_listens_it_says_where_it_looked_and_what_to_do() {
+fn missing_sockets_are_listed_with_advice() {
     let folder = tempfile::tempdir().unwrap();
     let paths = ["first", "second"].map(|name| folder.path().join(name));
     let mut lonely = command("get winrm/config");
@@ -111,17 +111,19 @@ fn where_nobody_listens_it_says_where_it_looked_and_what_to_do() {
     let (text, status) = execute(lonely, "").report(Format::Text);
     assert!(text.contains("\nError number:  -2144108526 0x80338012\n"), "{text}");
     for path in &paths {
-        assert!(text.contains(&format!("{} is not there", path.display())), "{text}");
+        assert!(text.contains(&format!("{} does not exist", path.display())), "{text}");
     }
-    for way_out in
-        ["systemctl start telarchd.socket", "  or one for this user alone: telarchd\n", "-remote:HOST"]
-    {
+    for way_out in [
+        "systemctl start telarchd.socket",
+        "  or start a service for this user only: telarchd\n",
+        "-remote:HOST",
+    ] {
         assert!(text.contains(way_out), "{way_out} is not in {text}");
     }
     assert_eq!(status, 3);
 }
 
 #[test]
-fn a_remote_command_runs_here_unless_another_machine_is_named() {
+fn winrs_without_remote_uses_the_local_service() {
     assert_eq!(winrs_command(&["hostname"]).connection.target, Target::Local(config::local_sockets()));
 }

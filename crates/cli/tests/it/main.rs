@@ -1,4 +1,4 @@
-//! The command lines as their users and scripts meet them.
+//! Command lines of `winrm` and `winrs`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -29,12 +29,12 @@ use telarch_cli::endpoint::Endpoint;
 use telarch_cli::winrm::{self, Command, Invocation};
 use telarch_cli::{Error, winrs as remote_shell};
 
-/// What `winrm` makes of a line that a shell would split at its spaces; `·` stands for one inside a word.
+/// Parses a `winrm` command line, split at spaces; `·` represents a space inside an argument.
 fn parse(line: &str) -> Result<Invocation, Error> {
     winrm::parse(&words(line))
 }
 
-/// The command that `winrm` makes of a line.
+/// Parses a `winrm` command line into a command.
 fn command(line: &str) -> Command {
     match parse(line) {
         Ok(Invocation::Run(command)) => *command,
@@ -42,13 +42,13 @@ fn command(line: &str) -> Command {
     }
 }
 
-/// What is wrong with a line: the message and the way out.
+/// Returns message and advice for an invalid command line.
 fn refusal(line: &str) -> (String, String) {
     let error = parse(line).expect_err(line);
     (error.to_string(), error.way_out().unwrap_or_default())
 }
 
-/// What `winrs` makes of its arguments.
+/// Parses `winrs` arguments.
 fn winrs_command(words: &[&str]) -> remote_shell::RemoteCommand {
     let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
     match remote_shell::parse(&words) {
@@ -57,11 +57,11 @@ fn winrs_command(words: &[&str]) -> remote_shell::RemoteCommand {
     }
 }
 
-/// The address of a connection that is not to this machine.
+/// Returns the endpoint of a remote connection.
 fn endpoint(connection: Connection) -> Endpoint {
     match connection.target {
         Target::Remote(endpoint) => endpoint,
-        Target::Local(sockets) => panic!("it is about this machine: {sockets:?}"),
+        Target::Local(sockets) => panic!("local target: {sockets:?}"),
     }
 }
 

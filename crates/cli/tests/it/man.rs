@@ -1,4 +1,4 @@
-//! The man pages.
+//! Man pages.
 
 use telarch_cli::man;
 
@@ -16,7 +16,7 @@ fn a_man_page_has_its_sections_and_every_switch() {
 }
 
 #[test]
-fn no_line_of_text_is_taken_for_a_request() {
+fn text_is_never_parsed_as_a_roff_request() {
     let requests = [".TH", ".SH", ".TP", ".IP", ".nf", ".fi"];
     for line in [man::winrm(), man::winrs()].concat().lines() {
         let request = line.starts_with(['.', '\'']);

@@ -1,13 +1,13 @@
-//! `winrm quickconfig`: stage by stage, answer by answer.
+//! `winrm quickconfig`: stages, confirmation and results.
 
 use telarch_cli::Format;
 use telarch_cli::connection::{Connection, Login, PasswordScheme, SpnPort, Target, Unencrypted};
 use telarch_cli::endpoint::{Address, Transport};
 use telarch_cli::secret::{PasswordSource, Secret};
-use telarch_cli::winrm::{Done, Operation};
+use telarch_cli::winrm::{Completion, Operation};
 
 use crate::command;
-use crate::service::{Answer, Asked, Service, fault};
+use crate::service::{Answer, Request, Service, fault};
 use crate::winrm_run::{Ran, execute};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -17,9 +17,9 @@ enum State {
     Policy,
 }
 
-/// A service whose stages are in a state; enabling ends with a status.
+/// Starts a service with the given state of both stages; enabling returns `status`.
 fn service(first: State, second: State, status: &'static str) -> Service {
-    Service::start(move |asked: &Asked| -> Answer {
+    Service::start(move |request: &Request| -> Answer {
         let analysis = |name: &str, enable: &str, state: State| {
             let (enabled, source) = match state {
                 State::Ready => ("true", ""),
@@ -38,7 +38,7 @@ fn service(first: State, second: State, status: &'static str) -> Service {
                  <c:Results>did {name}</c:Results></c:{name}_OUTPUT>"
             )
         };
-        let body = match asked.action.as_str() {
+        let body = match request.action.as_str() {
             "AnalyzeService" => analysis("AnalyzeService", "EnableService", first),
             "Analyze" => analysis("Analyze", "EnableRemoting", second),
             name => outcome(name),
@@ -47,7 +47,7 @@ fn service(first: State, second: State, status: &'static str) -> Service {
     })
 }
 
-/// Runs quickconfig against a service on another port than the one it always uses.
+/// Runs quickconfig with `typed` as input, against the port of a test service.
 fn ran(service: &Service, line: &str, typed: &str) -> Ran {
     let mut command = command(line);
     assert!(matches!(command.operation, Operation::QuickConfig { .. }), "{line}");
@@ -67,7 +67,7 @@ fn ran(service: &Service, line: &str, typed: &str) -> Ran {
 }
 
 #[test]
-fn what_is_ready_is_left_alone() {
+fn a_configured_machine_is_not_changed() {
     let service = service(State::Ready, State::Ready, "succeeded");
     let ran = ran(&service, "qc", "");
     assert_eq!(
@@ -76,12 +76,12 @@ fn what_is_ready_is_left_alone() {
 WinRM is already set up for remote management on this computer.
 "
     );
-    assert_eq!(ran.done.unwrap(), Done::Whole);
+    assert_eq!(ran.done.unwrap(), Completion::Success);
     assert_eq!(service.actions(), ["AnalyzeService", "Analyze"]);
 }
 
 #[test]
-fn what_is_needed_is_asked_for_and_done() {
+fn changes_are_made_after_confirmation() {
     let service = service(State::Needed, State::Needed, "succeeded");
     let ran = ran(&service, "qc", "y\nYES\n");
     assert_eq!(
@@ -106,17 +106,17 @@ WinRM has been updated for remote management.
 did EnableRemoting
 "
     );
-    assert_eq!(ran.done.unwrap(), Done::Whole);
-    let enable = service.asked().into_iter().find(|asked| asked.action == "EnableRemoting").unwrap();
+    assert_eq!(ran.done.unwrap(), Completion::Success);
+    let enable = service.requests().into_iter().find(|request| request.action == "EnableRemoting").unwrap();
     assert!(enable.body().contains("<c:Secret>42</c:Secret>"), "{}", enable.body());
 }
 
 #[test]
-fn every_answer_but_yes_ends_the_stage_without_a_change() {
+fn every_answer_except_yes_ends_the_stage_without_changes() {
     for typed in ["", "n\n", "no\n", "x\n", "\n", "yep\n"] {
         let service = service(State::Needed, State::Needed, "succeeded");
         let ran = ran(&service, "qc", typed);
-        assert_eq!(ran.done.unwrap(), Done::Whole, "of {typed:?}");
+        assert_eq!(ran.done.unwrap(), Completion::Success, "of {typed:?}");
         assert_eq!(service.actions(), ["AnalyzeService", "Analyze"], "of {typed:?}");
     }
 }
@@ -128,22 +128,22 @@ fn quiet_and_force_do_not_ask() {
         let ran = ran(&service, line, "");
         assert!(!ran.out.contains("Make these changes"), "{line}: {}", ran.out);
         assert_eq!(service.actions(), ["AnalyzeService", "EnableService", "Analyze", "EnableRemoting"]);
-        let analyze = service.asked().into_iter().find(|asked| asked.action == "Analyze").unwrap();
+        let analyze = service.requests().into_iter().find(|request| request.action == "Analyze").unwrap();
         assert!(analyze.body().contains("<p:Transport>http</p:Transport>"), "{}", analyze.body());
         assert_eq!(analyze.body().contains("<p:Force/>"), forced, "{line}: {}", analyze.body());
     }
 }
 
 #[test]
-fn the_transport_is_handed_on() {
+fn the_transport_is_sent() {
     let service = service(State::Ready, State::Ready, "succeeded");
     ran(&service, "qc -transport:https", "").done.unwrap();
-    let analyze = service.asked().pop().unwrap();
+    let analyze = service.requests().pop().unwrap();
     assert!(analyze.body().contains("<p:Transport>https</p:Transport>"), "{}", analyze.body());
 }
 
 #[test]
-fn what_would_be_done_is_shown_and_nothing_changed() {
+fn whatif_shows_changes_without_making_them() {
     let service = service(State::Needed, State::Needed, "succeeded");
     let ran = ran(&service, "qc -whatif", "y\ny\n");
     assert!(
@@ -156,11 +156,11 @@ fn what_would_be_done_is_shown_and_nothing_changed() {
 }
 
 #[test]
-fn what_windows_does_not_know_is_sent_only_if_it_was_said() {
+fn extensions_are_sent_only_if_requested() {
     let sent = |line: &str| {
         let service = service(State::Ready, State::Ready, "succeeded");
         ran(&service, line, "").done.unwrap();
-        service.asked().pop().unwrap().body().to_owned()
+        service.requests().pop().unwrap().body().to_owned()
     };
     let plain = sent("qc -transport:https");
     for word in ["Strict", "Zone", "AllowGroup", "RemoteAddress", "Force"] {
@@ -181,63 +181,62 @@ fn what_windows_does_not_know_is_sent_only_if_it_was_said() {
 }
 
 #[test]
-fn what_was_done_is_shown_asked_about_and_taken_back() {
+fn undo_shows_changes_asks_and_reverts_them() {
     let recorded = |results: &'static str| {
-        Service::start(move |asked: &Asked| -> Answer {
-            let body = match asked.action.as_str() {
+        Service::start(move |request: &Request| -> Answer {
+            let body = match request.action.as_str() {
                 "AnalyzeUndo" => format!(
                     "<c:AnalyzeUndo_OUTPUT xmlns:c=\"urn:c\"><c:Results>{results}</c:Results>\
                      <c:Undo_INPUT><c:Step>7</c:Step></c:Undo_INPUT></c:AnalyzeUndo_OUTPUT>"
                 ),
                 _ => "<c:Undo_OUTPUT xmlns:c=\"urn:c\"><c:Status>succeeded</c:Status>\
-                      <c:Results>Taken back: it.</c:Results></c:Undo_OUTPUT>"
+                      <c:Results>Undone: it.</c:Results></c:Undo_OUTPUT>"
                     .to_owned(),
             };
             (200, body)
         })
     };
-    let service = recorded("A listener for HTTP was made.");
+    let service = recorded("A listener for HTTP was created.");
     let shown = ran(&service, "qc -undo", "n\n");
     assert!(
-        shown.out.starts_with("The following changes will be taken back:\n\nA listener for HTTP was made.\n")
+        shown
+            .out
+            .starts_with("The following changes will be undone:\n\nA listener for HTTP was created.\n")
     );
     assert_eq!(service.actions(), ["AnalyzeUndo"]);
     let shown = ran(&service, "qc -undo -quiet", "");
     assert!(
-        shown.out.ends_with("What quickconfig did has been taken back.\n\nTaken back: it.\n"),
+        shown.out.ends_with("The changes made by quickconfig have been undone.\n\nUndone: it.\n"),
         "{}",
         shown.out
     );
-    let undo = service.asked().pop().unwrap();
+    let undo = service.requests().pop().unwrap();
     assert!(undo.body().contains("<c:Step>7</c:Step>"), "{}", undo.body());
     let service = recorded("");
-    assert!(ran(&service, "qc -undo", "").out.starts_with("There is nothing to take back"));
+    assert!(ran(&service, "qc -undo", "").out.starts_with("Nothing to undo"));
     assert_eq!(service.actions(), ["AnalyzeUndo"]);
 }
 
 #[test]
-fn a_policy_is_told_and_nothing_changed() {
+fn a_policy_prevents_changes_and_is_reported() {
     let service = service(State::Ready, State::Policy, "succeeded");
     let ran = ran(&service, "qc -q", "");
-    assert_eq!(
-        ran.errors,
-        "Error: a policy turns this off, so nothing was changed here.\ndo EnableRemoting\n"
-    );
-    assert_eq!(ran.done.unwrap(), Done::Whole);
+    assert_eq!(ran.errors, "Error: disabled by policy; nothing was changed.\ndo EnableRemoting\n");
+    assert_eq!(ran.done.unwrap(), Completion::Success);
     assert_eq!(service.actions(), ["AnalyzeService", "Analyze"]);
 }
 
 #[test]
-fn steps_that_failed_are_told() {
+fn failed_steps_are_reported() {
     let service = service(State::Needed, State::Ready, "failed");
     let ran = ran(&service, "qc -q", "");
     assert_eq!(ran.errors, "Error: One or more update steps could not be completed.\n");
     assert!(ran.out.contains("\ndid EnableService\n"), "{}", ran.out);
-    assert_eq!(ran.done.unwrap(), Done::StepsFailed);
+    assert_eq!(ran.done.unwrap(), Completion::StepsFailed);
 }
 
 #[test]
-fn a_service_that_cannot_set_itself_up_leaves_the_way_to_do_it_by_hand() {
+fn a_service_without_quickconfig_support_gets_manual_advice() {
     let service = Service::start(|_| fault(2_150_858_771, "a:ActionNotSupported", "no such action"));
     let (report, status) = ran(&service, "qc -q", "").report(Format::Text);
     for part in

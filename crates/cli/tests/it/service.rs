@@ -1,4 +1,4 @@
-//! A service of a few lines: it answers what a test tells it to, and remembers what it was asked.
+//! Minimal WS-Management service for tests, which records its requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -6,32 +6,32 @@ use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// What a request is answered: an HTTP status and the content of the body.
+/// Response: HTTP status and content of the SOAP body.
 pub(crate) type Answer = (u16, String);
 
 pub(crate) struct Service {
     pub(crate) port: u16,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    requests: Arc<Mutex<Vec<Request>>>,
 }
 
-/// A request as it arrived.
+/// A received request.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
-    /// The last segment of the action; empty for Identify.
+pub(crate) struct Request {
+    /// Last segment of the action; empty for Identify.
     pub(crate) action: String,
     pub(crate) headers: String,
     pub(crate) envelope: String,
 }
 
-impl Asked {
-    /// The text of the first element of a name, with its prefix.
+impl Request {
+    /// Returns the text of the first element with this prefixed name.
     pub(crate) fn text(&self, name: &str) -> String {
         let (_, behind) = self.envelope.split_once(&format!("<{name}")).unwrap_or_default();
         let (_, inside) = behind.split_once('>').unwrap_or_default();
         inside.split("</").next().unwrap_or_default().to_owned()
     }
 
-    /// What stands in the body.
+    /// Returns the content of the SOAP body.
     pub(crate) fn body(&self) -> &str {
         let (_, body) = self.envelope.split_once("<s:Body>").unwrap_or_default();
         body.split("</s:Body>").next().unwrap_or_default()
@@ -39,49 +39,49 @@ impl Asked {
 }
 
 impl Service {
-    /// Listens on this machine; the threads end with the test program.
-    pub(crate) fn start(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+    /// Listens on a loopback port; the threads end with the test program.
+    pub(crate) fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let (answer, remembered) = (Arc::new(answer), asked.clone());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (answer, received) = (Arc::new(answer), requests.clone());
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (answer, remembered) = (answer.clone(), remembered.clone());
-                thread::spawn(move || serve(&stream, &stream, &*answer, &remembered));
+                let (answer, received) = (answer.clone(), received.clone());
+                thread::spawn(move || serve(&stream, &stream, &*answer, &received));
             }
         });
-        Self { port, asked }
+        Self { port, requests }
     }
 
-    /// The same at a Unix socket; it has no port.
+    /// Listens on a Unix socket; `port` is 0.
     pub(crate) fn at(
         listener: UnixListener,
-        answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+        answer: impl Fn(&Request) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let (answer, remembered) = (Arc::new(answer), asked.clone());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (answer, received) = (Arc::new(answer), requests.clone());
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (answer, remembered) = (answer.clone(), remembered.clone());
-                thread::spawn(move || serve(&stream, &stream, &*answer, &remembered));
+                let (answer, received) = (answer.clone(), received.clone());
+                thread::spawn(move || serve(&stream, &stream, &*answer, &received));
             }
         });
-        Self { port: 0, asked }
+        Self { port: 0, requests }
     }
 
-    /// Everything it was asked, in order.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().expect("no test panicked in it").clone()
+    /// Returns the received requests in order.
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.requests.lock().expect("no test panicked in it").clone()
     }
 
-    /// The actions it was asked for.
+    /// Returns the actions of the received requests.
     pub(crate) fn actions(&self) -> Vec<String> {
-        self.asked().into_iter().map(|asked| asked.action).collect()
+        self.requests().into_iter().map(|request| request.action).collect()
     }
 }
 
-/// A fault as Windows writes it.
+/// Returns a fault in the format of Windows.
 pub(crate) fn fault(code: u32, subcode: &str, text: &str) -> Answer {
     let body = format!(
         "<s:Fault><s:Code><s:Value>s:Sender</s:Value><s:Subcode><s:Value>{subcode}</s:Value></s:Subcode></s:Code>\
@@ -95,8 +95,8 @@ pub(crate) fn fault(code: u32, subcode: &str, text: &str) -> Answer {
 fn serve(
     input: impl Read,
     mut output: impl Write,
-    answer: &(impl Fn(&Asked) -> Answer + ?Sized),
-    remembered: &Mutex<Vec<Asked>>,
+    answer: &(impl Fn(&Request) -> Answer + ?Sized),
+    requests: &Mutex<Vec<Request>>,
 ) -> Option<()> {
     let mut reader = BufReader::new(input);
     loop {
@@ -110,15 +110,15 @@ fn serve(
         });
         let mut body = vec![0; length?];
         reader.read_exact(&mut body).ok()?;
-        let mut asked = Asked { action: String::new(), headers, envelope: String::from_utf8(body).ok()? };
-        asked.action = asked.text("a:Action").rsplit('/').next().unwrap_or_default().to_owned();
-        remembered.lock().ok()?.push(asked.clone());
-        let (status, content) = answer(&asked);
-        output.write_all(reply(&asked, status, &content).as_bytes()).ok()?;
+        let mut request = Request { action: String::new(), headers, envelope: String::from_utf8(body).ok()? };
+        request.action = request.text("a:Action").rsplit('/').next().unwrap_or_default().to_owned();
+        requests.lock().ok()?.push(request.clone());
+        let (status, content) = answer(&request);
+        output.write_all(reply(&request, status, &content).as_bytes()).ok()?;
     }
 }
 
-fn reply(asked: &Asked, status: u16, content: &str) -> String {
+fn reply(request: &Request, status: u16, content: &str) -> String {
     let envelope = if content.is_empty() && status != 200 {
         String::new()
     } else {
@@ -128,7 +128,7 @@ fn reply(asked: &Asked, status: u16, content: &str) -> String {
              xmlns:w=\"http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd\" \
              xmlns:n=\"http://schemas.xmlsoap.org/ws/2004/09/enumeration\"><s:Header>\
              <a:RelatesTo>{}</a:RelatesTo></s:Header><s:Body>{content}</s:Body></s:Envelope>",
-            asked.text("a:MessageID")
+            request.text("a:MessageID")
         )
     };
     let challenge = if status == 401 { "WWW-Authenticate: Basic realm=\"WSMAN\"\r\n" } else { "" };

@@ -1,9 +1,9 @@
-//! `winrm shells`: what is listed, and what is ended.
+//! `winrm shells`: listing and closing shells.
 
 use telarch_cli::Format;
-use telarch_cli::winrm::{Fate, Operation, ShellChoice};
+use telarch_cli::winrm::{Operation, ShellAction, ShellSelection};
 
-use crate::service::{Answer, Asked, Service};
+use crate::service::{Answer, Request, Service};
 use crate::winrm_run::ran;
 use crate::{command, refusal};
 
@@ -16,10 +16,10 @@ fn shell(id: &str, owner: &str) -> String {
     )
 }
 
-/// Three shells, of two users.
+/// Starts a service with three shells of two users.
 fn service() -> Service {
-    Service::start(|asked: &Asked| -> Answer {
-        match asked.action.as_str() {
+    Service::start(|request: &Request| -> Answer {
+        match request.action.as_str() {
             "Enumerate" => {
                 let shells =
                     [shell("A-1", "CORP\\ann"), shell("B-2", "CORP\\ben"), shell("C-3", "CORP\\Ann")]
@@ -36,19 +36,19 @@ fn service() -> Service {
     })
 }
 
-/// The shells that the service was told to end.
-fn ended(service: &Service) -> Vec<String> {
-    let deletes = service.asked().into_iter().filter(|asked| asked.action == "Delete");
+/// Returns the shells that were closed.
+fn closed(service: &Service) -> Vec<String> {
+    let deletes = service.requests().into_iter().filter(|request| request.action == "Delete");
     deletes
-        .map(|asked| {
-            assert!(asked.text("w:ResourceURI").ends_with("/windows/shell/cmd"), "{}", asked.envelope);
-            asked.text("w:Selector Name")
+        .map(|request| {
+            assert!(request.text("w:ResourceURI").ends_with("/windows/shell/cmd"), "{}", request.envelope);
+            request.text("w:Selector Name")
         })
         .collect()
 }
 
 #[test]
-fn shells_are_listed_as_the_service_tells_them() {
+fn shells_are_listed_and_filtered_by_owner_and_id() {
     let all = ran(&service(), "shells");
     assert_eq!(all.out.matches("Shell\n    ShellId = ").count(), 3, "{}", all.out);
     let mine = ran(&service(), "shells -mine -f:ndjson");
@@ -58,31 +58,31 @@ fn shells_are_listed_as_the_service_tells_them() {
 }
 
 #[test]
-fn mine_are_ended_and_no_others() {
+fn mine_and_kill_close_only_shells_of_the_user() {
     let service = service();
     let ran = ran(&service, "shells -mine -kill");
     ran.done.unwrap();
-    assert_eq!(ended(&service), ["A-1", "C-3"]);
-    assert_eq!(ran.errors, "winrm: ended shell A-1 of CORP\\ann\nwinrm: ended shell C-3 of CORP\\Ann\n");
+    assert_eq!(closed(&service), ["A-1", "C-3"]);
+    assert_eq!(ran.errors, "winrm: closed shell A-1 of CORP\\ann\nwinrm: closed shell C-3 of CORP\\Ann\n");
 }
 
 #[test]
-fn one_shell_is_ended_by_its_identifier_and_one_that_is_not_there_is_said() {
+fn a_shell_is_closed_by_id_and_an_unknown_id_is_an_error() {
     let service = service();
     ran(&service, "shells B-2 -kill").done.unwrap();
-    assert_eq!(ended(&service), ["B-2"]);
+    assert_eq!(closed(&service), ["B-2"]);
     let (report, status) = ran(&service, "shells nothing -kill").report(Format::Text);
     assert_eq!(
         (report.as_str(), status),
-        ("Error: there is no shell nothing\n  winrm shells lists those there are\n", 2)
+        ("Error: unknown shell 'nothing'\n  run winrm shells for a list of shells\n", 2)
     );
-    assert_eq!(ended(&service), ["B-2"]);
+    assert_eq!(closed(&service), ["B-2"]);
 }
 
 #[test]
-fn nobody_ends_all_shells_by_a_slip() {
-    assert_eq!(refusal("shells -kill").0, "-kill without saying which shells");
-    assert_eq!(refusal("shells A -mine").0, "-mine does not go with the identifier of a shell");
-    let Operation::Shells { choice, fate } = command("shells -mine -kill").operation else { panic!() };
-    assert_eq!((choice, fate), (ShellChoice::Mine, Fate::Ended));
+fn kill_requires_a_selection_of_shells() {
+    assert_eq!(refusal("shells -kill").0, "-kill requires -mine or a shell ID");
+    assert_eq!(refusal("shells A -mine").0, "-mine cannot be used with a shell ID");
+    let Operation::Shells { selection, action } = command("shells -mine -kill").operation else { panic!() };
+    assert_eq!((selection, action), (ShellSelection::Mine, ShellAction::Close));
 }

@@ -1,6 +1,6 @@
-//! `winrm trust`: one entry of `TrustedHosts`.
+//! `winrm trust`: entries of `TrustedHosts`.
 
-use telarch_cli::winrm::{Done, Invocation, parse_with};
+use telarch_cli::winrm::{Completion, Invocation, parse_with};
 use telarch_cli::{ClientSettings, Format, SavedHosts};
 
 use crate::winrm_run::{Ran, execute_with};
@@ -30,13 +30,11 @@ impl Client {
 }
 
 #[test]
-fn a_host_is_added_with_its_risk_and_taken_back() {
+fn hosts_are_added_with_a_warning_and_removed() {
     let client = Client::with("# keep\nClient.TrustedHosts = \"*.example.com\"\nClient.Auth.Basic = false\n");
     let added = client.run("trust server7");
-    assert_eq!(added.done.unwrap(), Done::Whole);
-    for part in
-        ["server7 is trusted without proof now", "whoever answers in its name", "winrm trust server7 -delete"]
-    {
+    assert_eq!(added.done.unwrap(), Completion::Success);
+    for part in ["added server7 to TrustedHosts", "impersonating this host", "winrm trust server7 -delete"] {
         assert!(added.errors.contains(part), "{part} is not in {}", added.errors);
     }
     assert_eq!(client.list(), "*.example.com\nserver7\n");
@@ -50,15 +48,19 @@ fn a_host_is_added_with_its_risk_and_taken_back() {
 }
 
 #[test]
-fn a_host_that_is_trusted_already_is_not_added_again() {
+fn a_trusted_host_is_not_added_again() {
     let client = Client::with("Client.TrustedHosts = \"*.example.com\"\n");
     let again = client.run("trust a.example.com");
-    assert!(again.errors.contains("a.example.com is trusted already, by: *.example.com"), "{}", again.errors);
+    assert!(
+        again.errors.contains("a.example.com is already in TrustedHosts: *.example.com"),
+        "{}",
+        again.errors
+    );
     assert_eq!(client.list(), "*.example.com\n");
 }
 
 #[test]
-fn one_host_is_not_everyone() {
+fn patterns_and_lists_are_rejected() {
     let client = Client::with("");
     for everyone in ["*", "*.example.com", "<local>", "a,b", ""] {
         let parsed = parse_with(&words(&format!("trust \"{everyone}\"")), &SavedHosts::none());
@@ -67,22 +69,22 @@ fn one_host_is_not_everyone() {
     let (report, status) = client.run("trust nobody -delete").report(Format::Text);
     assert_eq!(
         (report.as_str(), status),
-        ("Error: nobody is not an entry of TrustedHosts\n  it is empty\n", 2)
+        ("Error: nobody is not an entry of TrustedHosts\n  TrustedHosts is empty\n", 2)
     );
 }
 
 #[test]
-fn what_policy_says_of_trust_is_not_written_over() {
+fn trusted_hosts_set_by_policy_are_not_changed() {
     let client = Client::with("Client.TrustedHosts = \"server7\"\n");
     let folder = client.folder.path().join("policy.d");
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("10.toml"), "client.trustedhosts = \"*.example.com\"\n").unwrap();
-    assert_eq!(client.list(), "*.example.com\n", "policy wins over the file");
+    assert_eq!(client.list(), "*.example.com\n", "the policy overrides the file");
     for line in ["trust server8", "trust *.example.com -delete"] {
         let Ok(Invocation::Run(command)) = parse_with(&words(line), &SavedHosts::none()) else { continue };
         let settings = ClientSettings::of_file(client.folder.path().join("config.toml"));
         let (report, status) = execute_with(*command, &settings, "").report(Format::Text);
-        assert!(report.contains("policy says who is trusted: *.example.com"), "{line}: {report}");
+        assert!(report.contains("TrustedHosts is set by policy to *.example.com"), "{line}: {report}");
         assert!(report.contains("10.toml, line 1") && status == 2, "{line}: {report}");
     }
     let text = std::fs::read_to_string(client.folder.path().join("config.toml")).unwrap();

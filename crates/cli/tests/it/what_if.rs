@@ -1,18 +1,18 @@
-//! `-whatif`: nothing is changed, and what would be is said.
+//! `-whatif`: changes are shown and not made.
 
 use crate::refusal;
-use crate::service::{Answer, Asked, Service};
+use crate::service::{Answer, Request, Service};
 use crate::winrm_run::ran;
 
 const WINRS: &str = "<cfg:Winrs xmlns:cfg=\"urn:cfg\"><cfg:IdleTimeout>7200000</cfg:IdleTimeout>\
     <cfg:MaxShellsPerUser>30</cfg:MaxShellsPerUser></cfg:Winrs>";
 
 fn service() -> Service {
-    Service::start(|_: &Asked| -> Answer { (200, WINRS.to_owned()) })
+    Service::start(|_: &Request| -> Answer { (200, WINRS.to_owned()) })
 }
 
 #[test]
-fn set_reads_and_tells_old_and_new() {
+fn set_shows_old_and_new_values() {
     let service = service();
     let ran =
         ran(&service, "set winrm/config/winrs @{MaxShellsPerUser=\"7\";IdleTimeout=\"7200000\"} -whatif");
@@ -24,7 +24,7 @@ fn set_reads_and_tells_old_and_new() {
 }
 
 #[test]
-fn the_others_send_nothing_at_all() {
+fn other_operations_send_nothing() {
     let service = service();
     for (line, text) in [
         (
@@ -33,12 +33,12 @@ fn the_others_send_nothing_at_all() {
         ),
         (
             "create winrm/config/listener?Address=*+Transport=HTTP @{Port=\"80\"}",
-            "winrm/config/listener?Address=*+Transport=HTTP would be made of:\n\
+            "winrm/config/listener?Address=*+Transport=HTTP would be created with:\n\
              <p:listener xmlns:p=\"http://schemas.microsoft.com/wbem/wsman/1/config/listener\">\n  <p:Port>80</p:Port>\n</p:listener>\n",
         ),
         (
             "invoke restore winrm/config",
-            "restore of winrm/config would be called with:\n\
+            "restore of winrm/config would be invoked with:\n\
              <p:restore_INPUT xmlns:p=\"http://schemas.microsoft.com/wbem/wsman/1/config\"/>\n",
         ),
     ] {
@@ -46,20 +46,20 @@ fn the_others_send_nothing_at_all() {
         ran.done.unwrap();
         assert_eq!(ran.out, text, "{line}");
     }
-    assert!(service.asked().is_empty());
+    assert!(service.requests().is_empty());
 }
 
 #[test]
-fn where_nothing_changes_there_is_nothing_to_show() {
+fn whatif_is_rejected_for_operations_without_changes() {
     assert_eq!(refusal("get winrm/config -whatif").0, "-whatif is not valid for get");
 }
 
 #[test]
-fn what_would_be_refused_is_refused() {
+fn invalid_input_is_rejected_with_whatif() {
     let ran = ran(&service(), "set winrm/config/winrs @{Nothing=\"1\"} -whatif");
     assert!(
         ran.report(telarch_cli::Format::Text)
             .0
-            .starts_with("Error: Nothing is no property of the resource\n")
+            .starts_with("Error: Nothing is not a property of the resource\n")
     );
 }

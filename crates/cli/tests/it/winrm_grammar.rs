@@ -1,4 +1,4 @@
-//! How a command line of `winrm` is read.
+//! Grammar of `winrm` command lines.
 
 use telarch_cli::connection::{Login, PasswordScheme};
 use telarch_cli::endpoint::Transport;
@@ -8,7 +8,7 @@ use telarch_cli::input::KeyValues;
 use telarch_cli::locator::LocatorError;
 use telarch_cli::secret::{PasswordSource, Secret};
 use telarch_cli::winrm::{
-    self, Asking, Dialect, Filter, Hierarchy, Input, Invocation, Operation, PublicZone, ReturnType,
+    self, Confirmation, Dialect, Filter, Hierarchy, Input, Invocation, Operation, PublicZone, ReturnType,
     SddlTarget,
 };
 use telarch_cli::{Error, Format};
@@ -63,7 +63,7 @@ fn every_operation_has_its_long_and_short_names_in_any_case() {
 }
 
 #[test]
-fn the_number_of_words_must_fit() {
+fn a_wrong_number_of_arguments_is_rejected() {
     for line in [
         "get",
         "get winrm/config more",
@@ -78,13 +78,13 @@ fn the_number_of_words_must_fit() {
         "help uris alias",
     ] {
         let error = parse(line).expect_err(line);
-        assert!(matches!(error, Error::WrongWords { .. }), "{line}: {error}");
+        assert!(matches!(error, Error::WrongArgumentCount { .. }), "{line}: {error}");
         assert!(error.way_out().is_some_and(|usage| usage.starts_with("usage: winrm ")), "{line}");
     }
 }
 
 #[test]
-fn a_switch_is_read_in_every_spelling() {
+fn switches_are_accepted_in_every_spelling() {
     for line in [
         "id -remote:server7",
         "id /remote:server7",
@@ -98,13 +98,13 @@ fn a_switch_is_read_in_every_spelling() {
 }
 
 #[test]
-fn everything_behind_the_first_colon_is_the_value() {
+fn the_value_is_everything_after_the_first_colon() {
     let endpoint = crate::endpoint(command("id -r:https://server7:5986/wsman").connection);
     assert_eq!((endpoint.transport(), endpoint.port()), (Transport::Https, 5986));
 }
 
 #[test]
-fn what_is_wrong_with_a_switch_is_said() {
+fn invalid_switches_are_rejected() {
     let long = |name: &str| name.to_owned();
     for (line, expected) in [
         ("id -r:a -r:b", Error::RepeatedSwitch { name: "remote" }),
@@ -130,25 +130,25 @@ fn what_is_wrong_with_a_switch_is_said() {
 }
 
 #[test]
-fn words_come_before_switches_and_input_anywhere() {
+fn arguments_precede_switches_and_input_may_follow_them() {
     assert_eq!(
         parse("get -r:server7 winrm/config"),
-        Err(Error::WordBehindSwitch { word: "winrm/config".to_owned() })
+        Err(Error::ArgumentAfterSwitch { word: "winrm/config".to_owned() })
     );
-    assert!(matches!(parse("-r:server7 id"), Err(Error::WordBehindSwitch { .. })));
+    assert!(matches!(parse("-r:server7 id"), Err(Error::ArgumentAfterSwitch { .. })));
     let before = command("set winrm/config/client @{TrustedHosts=a} -r:server7");
     let after = command("set winrm/config/client -r:server7 @{TrustedHosts=a}");
     assert_eq!(before, after);
 }
 
 #[test]
-fn words_lose_the_quotes_around_them() {
+fn enclosing_quotation_marks_are_removed() {
     assert_eq!(command("get \"winrm/config\""), command("get winrm/config"));
 }
 
 #[test]
-fn a_path_is_no_switch() {
-    // `/name` is one only if the name is known.
+fn a_path_is_not_parsed_as_a_switch() {
+    // `/name` is a switch only if the table contains the name.
     let error = parse("get /etc/passwd").expect_err("no alias");
     assert_eq!(error, LocatorError::UnknownAlias { uri: "/etc/passwd".to_owned() }.into());
     let Operation::Set { input, .. } = command("set winrm/config -file:/tmp/a.xml").operation else {
@@ -158,7 +158,7 @@ fn a_path_is_no_switch() {
 }
 
 #[test]
-fn two_dashes_and_two_slashes_are_passed_over() {
+fn arguments_with_two_dashes_or_slashes_are_ignored() {
     let mut odd = command("id --whatever //else -r:server7");
     assert_eq!(odd.notices.len(), 2, "{:?}", odd.notices);
     odd.notices.clear();
@@ -166,7 +166,7 @@ fn two_dashes_and_two_slashes_are_passed_over() {
 }
 
 #[test]
-fn help_is_asked_for_in_many_ways() {
+fn every_request_for_help_is_recognised() {
     for (line, page) in [
         ("", Page::General),
         ("-?", Page::General),
@@ -192,7 +192,7 @@ fn help_is_asked_for_in_many_ways() {
 }
 
 #[test]
-fn a_code_may_begin_with_a_dash() {
+fn helpmsg_accepts_negative_codes() {
     for code in ["-2144108526", "0x80338012", "5", "nonsense"] {
         let line = format!("helpmsg {code}");
         assert_eq!(parse(&line), Ok(Invocation::HelpMessage(code.to_owned())), "of {line}");
@@ -200,7 +200,7 @@ fn a_code_may_begin_with_a_dash() {
 }
 
 #[test]
-fn an_unknown_operation_is_named_with_the_nearest() {
+fn an_unknown_operation_is_reported_with_a_suggestion() {
     assert_eq!(refusal("enumerat shell").1, "did you mean enumerate?");
     assert_eq!(
         parse("frobnicate"),
@@ -226,19 +226,19 @@ fn input_comes_from_braces_switches_or_a_file() {
     assert_eq!(parse("set winrm/config"), Err(Error::InputMissing { operation: "set" }));
     assert_eq!(parse("get winrm/config @{A=1}"), Err(Error::InputUnexpected { operation: "get" }));
     assert_eq!(parse("create shell @{A=1} -set:A=2"), Err(Error::DuplicateKey { key: "A".to_owned() }));
-    assert!(matches!(parse("create shell @{A=1} @{B=2}"), Err(Error::WrongWords { .. })));
+    assert!(matches!(parse("create shell @{A=1} @{B=2}"), Err(Error::WrongArgumentCount { .. })));
 }
 
 #[test]
-fn what_a_shell_did_to_the_braces_is_told() {
-    // bash makes these of @{A="1";B="2"}, @{A="1", B="2"} and @{A=1,B=2} without quotes.
+fn braces_changed_by_a_shell_are_explained() {
+    // Without quotes, bash passes these for @{A="1";B="2"}, @{A="1", B="2"} and @{A=1,B=2}.
     for line in ["set winrm/config @{A=1", "set winrm/config @{A=1, B=2}", "set winrm/config @A=1 @B=2"] {
         let (_, way_out) = refusal(line);
-        assert!(way_out.starts_with("put it in single quotes"), "{line}: {way_out}");
+        assert!(way_out.starts_with("use single quotes"), "{line}: {way_out}");
     }
 }
 
-/// The words that a shell makes of what someone typed behind `winrm`.
+/// Returns the arguments that a shell passes to `winrm` for a typed command line.
 fn split_by(shell: &str, typed: &str) -> Vec<String> {
     let script = format!("winrm() {{ printf '%s\\0' \"$@\"; }}\nwinrm {typed}");
     let output = std::process::Command::new(shell).args(["-c", &script]).output();
@@ -248,7 +248,7 @@ fn split_by(shell: &str, typed: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_shells_make_of_braces_is_read_or_explained() {
+fn braces_typed_in_shells_are_accepted_or_explained() {
     let read = |shell: &str, typed: &str| winrm::parse(&split_by(shell, typed));
     let expected = read("bash", "set winrm/config/client '@{TrustedHosts=\"a,b\"}'").expect("quoted");
     for shell in ["bash", "dash"] {
@@ -269,13 +269,13 @@ fn what_shells_make_of_braces_is_read_or_explained() {
         ] {
             let error = read(shell, typed).expect_err(typed);
             let way_out = error.way_out().unwrap_or_default();
-            assert!(way_out.starts_with("put it in single quotes"), "{shell}: {typed}: {error}");
+            assert!(way_out.starts_with("use single quotes"), "{shell}: {typed}: {error}");
         }
     }
 }
 
 #[test]
-fn selectors_may_be_switches() {
+fn selectors_can_be_given_as_switches() {
     let Operation::Get { locator, .. } =
         command("get winrm/config/listener?Address=* -selector:Transport=HTTP+S").operation
     else {
@@ -285,7 +285,7 @@ fn selectors_may_be_switches() {
 }
 
 #[test]
-fn passwords_come_from_where_the_switches_say() {
+fn switches_select_the_password_source() {
     for (line, expected) in [
         ("id -r:h -u:me", PasswordSource::Ask),
         ("id -r:h -u:me -p", PasswordSource::Ask),
@@ -302,13 +302,13 @@ fn passwords_come_from_where_the_switches_say() {
 }
 
 #[test]
-fn schemes_are_words_in_any_case() {
+fn authentication_schemes_are_case_insensitive_keywords() {
     let login = command("id -r:h -a:BASIC -u:me -p:x").connection.login;
     assert!(matches!(login, Login::Password { scheme: Some(PasswordScheme::Basic), .. }), "{login:?}");
     assert_eq!(command("id -r:h -auth:none").connection.login, Login::Anonymous);
     let (message, way_out) = refusal("id -r:h -auth:ntlm");
-    assert_eq!(message, "-authentication does not know \"ntlm\"");
-    assert_eq!(way_out, "it takes none, basic, digest, negotiate, kerberos, certificate, credssp");
+    assert_eq!(message, "-authentication: invalid value 'ntlm'");
+    assert_eq!(way_out, "valid values: none, basic, digest, negotiate, kerberos, certificate, credssp");
 }
 
 #[test]
@@ -323,7 +323,7 @@ fn numbers_are_whole_and_bounded() {
 }
 
 #[test]
-fn formats_may_have_a_hash_in_front() {
+fn formats_may_begin_with_a_hash() {
     for (line, format) in [
         ("id", Format::Text),
         ("id -f:text", Format::Text),
@@ -338,7 +338,7 @@ fn formats_may_have_a_hash_in_front() {
 }
 
 #[test]
-fn filters_are_read_by_their_dialect() {
+fn filters_are_parsed_in_their_dialect() {
     let filter = |line: &str| match command(line).operation {
         Operation::Enumerate { enumeration, .. } => enumeration.filter.expect(line),
         other => panic!("{line} became {other:?}"),
@@ -377,7 +377,7 @@ fn filters_are_read_by_their_dialect() {
 }
 
 #[test]
-fn an_enumeration_says_what_it_lists() {
+fn enumeration_switches_are_parsed() {
     let Operation::Enumerate { enumeration, .. } =
         command("e wmicimv2/X -returntype:ObjectAndEPR -basepropertiesonly -shallow").operation
     else {
@@ -388,16 +388,16 @@ fn an_enumeration_says_what_it_lists() {
 }
 
 #[test]
-fn quickconfig_asks_unless_told_otherwise() {
-    for (line, asking, zone) in [
-        ("qc", Asking::Before, PublicZone::Stops),
-        ("qc -q", Asking::Never, PublicZone::Stops),
-        ("qc -quiet -force -transport:HTTPS", Asking::Never, PublicZone::Ignored),
+fn quickconfig_asks_unless_quiet_or_force() {
+    for (line, confirmation, zone) in [
+        ("qc", Confirmation::Ask, PublicZone::Blocks),
+        ("qc -q", Confirmation::Skip, PublicZone::Blocks),
+        ("qc -quiet -force -transport:HTTPS", Confirmation::Skip, PublicZone::Ignored),
     ] {
-        let Operation::QuickConfig { asking: found, public_zone, .. } = command(line).operation else {
+        let Operation::QuickConfig { confirmation: found, public_zone, .. } = command(line).operation else {
             panic!("{line}")
         };
-        assert_eq!((found, public_zone), (asking, zone), "of {line}");
+        assert_eq!((found, public_zone), (confirmation, zone), "of {line}");
     }
 }
 
@@ -423,7 +423,7 @@ fn options_are_keys_and_values_without_the_at_sign() {
 }
 
 #[test]
-fn the_exit_statuses_are_known_even_when_the_rest_is_not() {
+fn exit_statuses_are_read_from_invalid_command_lines() {
     assert_eq!(winrm::exit_codes(&words("gett -exitcode:detailed")), ExitCodes::Detailed);
     assert_eq!(winrm::exit_codes(&words("gett /ExitCode:Detailed -x")), ExitCodes::Detailed);
     assert_eq!(winrm::exit_codes(&words("get winrm/config")), ExitCodes::Plain);

@@ -1,4 +1,4 @@
-//! Which switches of `winrm` go together.
+//! Validation of `winrm` switches.
 
 use telarch_cli::Error;
 use telarch_cli::connection::{
@@ -11,75 +11,78 @@ use crate::{command, endpoint, parse, refusal};
 const PRINT: &str = "0123456789abcdef0123456789ABCDEF01234567";
 
 #[test]
-fn switches_that_do_not_fit_are_refused_with_a_way_out() {
+fn conflicting_switches_are_rejected_with_advice() {
     for (line, message) in [
-        ("id -un", "-unencrypted needs -remote"),
-        ("id -ssl", "-usessl needs -remote"),
-        ("id -encoding:utf-16", "-encoding needs -remote"),
-        ("id -port:5985", "-port needs -remote"),
-        ("id -skipCAcheck", "need -remote"),
-        ("id -skipCNcheck", "need -remote"),
-        ("id -skipRevocationcheck", "need -remote"),
-        ("id -ca:x", "-ca needs -remote"),
-        ("id -pac:no_proxy", "a proxy needs -remote"),
-        ("id -u:me", "-username and -password need -remote"),
-        ("id -p:x", "-username and -password need -remote"),
-        ("id -passwordfile:x", "-username and -password need -remote"),
-        ("id -c:@", "a certificate needs -remote"),
-        ("id -certfile:c", "a certificate needs -remote"),
-        ("id -defaultCreds", "-defaultCreds needs -remote"),
-        ("id -SPNPort", "-SPNPort needs -remote"),
-        ("id -auth:negotiate", "-authentication needs -remote"),
-        ("get winrm/config -auth:none", "-authentication needs -remote, but for identify"),
-        ("id -r:h -socket:/x", "-socket does not go with -remote"),
-        ("qc -socket:", "-socket needs a value"),
-        ("id -r:https://h -un", "-unencrypted is about HTTP"),
-        ("id -r:h -ssl -un", "-unencrypted is about HTTP"),
-        ("id -r:https://h -ssl", "-usessl does not go with an endpoint that has a transport"),
-        ("id -r:http://h -ssl", "-usessl does not go with an endpoint that has a transport"),
-        ("id -r:h:80 -port:81", "-port does not go with an endpoint that has a port"),
-        ("id -r:h -p:x", "a password without -username"),
-        ("id -r:h -passwordfile:x", "a password without -username"),
-        ("id -r:h -u:me -p:x -passwordfile:y", "-password does not go with -passwordfile"),
-        ("id -r:h -auth:none -u:me", "-username does not go with -authentication:none"),
-        ("id -r:https://h -auth:certificate -u:me", "-username does not go with -authentication:none"),
-        ("id -r:h -auth:basic", "-authentication:basic, digest and credssp need a user"),
-        ("id -r:h -auth:digest", "-authentication:basic, digest and credssp need a user"),
-        ("id -r:h -auth:credssp", "-authentication:basic, digest and credssp need a user"),
-        ("id -r:https://h -auth:certificate", "-authentication:certificate needs a certificate"),
-        ("id -r:https://h -c:@ -u:me", "-username does not go with a certificate"),
-        ("id -r:https://h -c:@ -auth:negotiate", "a certificate goes with -authentication:certificate"),
-        ("id -r:h -c:@", "a certificate logs in over HTTPS only"),
-        ("id -r:https://h -keyfile:k", "-keyfile without -certfile"),
-        ("id -r:https://h -c:@ -certfile:c", "-certificate does not go with -certfile"),
-        ("id -r:https://h -defaultCreds", "-defaultCreds goes with -authentication:negotiate over HTTPS"),
-        ("id -r:h -auth:negotiate -defaultCreds", "-defaultCreds goes with -authentication:negotiate"),
-        ("id -r:https://h -auth:kerberos -defaultCreds", "-defaultCreds goes with -authentication"),
-        ("id -r:https://h -auth:negotiate -defaultCreds -u:me", "-defaultCreds does not go with -username"),
-        ("id -r:h -auth:basic -u:me -SPNPort", "-SPNPort goes with negotiate and kerberos only"),
-        ("id -r:h -auth:none -SPNPort", "-SPNPort goes with negotiate and kerberos only"),
-        ("id -r:h -skipCAcheck", "are about HTTPS"),
-        ("id -r:h -skipCNcheck", "are about HTTPS"),
-        ("id -r:h -skipRevocationcheck", "are about HTTPS"),
-        ("id -r:h -ca:x", "-ca is about HTTPS"),
-        ("id -r:h -pac:no_proxy -pa:negotiate", "-proxyauth does not go with -proxyaccess:no_proxy"),
-        ("id -r:h -pa:basic", "-proxyauth without -proxyaccess"),
-        ("id -r:h -pac:auto_detect -pu:me -pp:x", "-proxyusername without -proxyauth"),
-        ("id -r:h -pac:auto_detect -pa:basic -pp:x", "-proxypassword without -proxyusername"),
-        ("id -r:h -pac:auto_detect -pa:basic -pu:me", "-proxyusername without -proxypassword"),
-        ("get winrm/config -dialect:x", "-dialect without -fragment"),
-        ("e shell -dialect:wql", "-dialect without -filter"),
-        ("e shell -associations", "-associations goes with the association dialect only"),
-        ("e shell -filter:x -associations", "-associations goes with the association dialect only"),
+        ("id -un", "-unencrypted requires -remote"),
+        ("id -ssl", "-usessl requires -remote"),
+        ("id -encoding:utf-16", "-encoding requires -remote"),
+        ("id -port:5985", "-port requires -remote"),
+        ("id -skipCAcheck", "require -remote"),
+        ("id -skipCNcheck", "require -remote"),
+        ("id -skipRevocationcheck", "require -remote"),
+        ("id -ca:x", "-ca requires -remote"),
+        ("id -pac:no_proxy", "the proxy switches require -remote"),
+        ("id -u:me", "-username and -password require -remote"),
+        ("id -p:x", "-username and -password require -remote"),
+        ("id -passwordfile:x", "-username and -password require -remote"),
+        ("id -c:@", "-certificate and -certfile require -remote"),
+        ("id -certfile:c", "-certificate and -certfile require -remote"),
+        ("id -defaultCreds", "-defaultCreds requires -remote"),
+        ("id -SPNPort", "-SPNPort requires -remote"),
+        ("id -auth:negotiate", "-authentication requires -remote"),
+        ("get winrm/config -auth:none", "-authentication requires -remote, except for identify"),
+        ("id -r:h -socket:/x", "-socket cannot be used with -remote"),
+        ("qc -socket:", "-socket requires a value"),
+        ("id -r:https://h -un", "-unencrypted requires HTTP"),
+        ("id -r:h -ssl -un", "-unencrypted requires HTTP"),
+        ("id -r:https://h -ssl", "-usessl cannot be used with an endpoint that includes a transport"),
+        ("id -r:http://h -ssl", "-usessl cannot be used with an endpoint that includes a transport"),
+        ("id -r:h:80 -port:81", "-port cannot be used with an endpoint that includes a port"),
+        ("id -r:h -p:x", "a password requires -username"),
+        ("id -r:h -passwordfile:x", "a password requires -username"),
+        ("id -r:h -u:me -p:x -passwordfile:y", "-password cannot be used with -passwordfile"),
+        ("id -r:h -auth:none -u:me", "-username cannot be used with -authentication:none"),
+        ("id -r:https://h -auth:certificate -u:me", "-username cannot be used with -authentication:none"),
+        ("id -r:h -auth:basic", "-authentication:basic, digest and credssp require -username"),
+        ("id -r:h -auth:digest", "-authentication:basic, digest and credssp require -username"),
+        ("id -r:h -auth:credssp", "-authentication:basic, digest and credssp require -username"),
+        ("id -r:https://h -auth:certificate", "-authentication:certificate requires a client certificate"),
+        ("id -r:https://h -c:@ -u:me", "-username cannot be used with a client certificate"),
+        ("id -r:https://h -c:@ -auth:negotiate", "a client certificate requires -authentication:certificate"),
+        ("id -r:h -c:@", "client certificates require HTTPS"),
+        ("id -r:https://h -keyfile:k", "-keyfile requires -certfile"),
+        ("id -r:https://h -c:@ -certfile:c", "-certificate cannot be used with -certfile"),
+        ("id -r:https://h -defaultCreds", "-defaultCreds requires -authentication:negotiate over HTTPS"),
+        ("id -r:h -auth:negotiate -defaultCreds", "-defaultCreds requires -authentication:negotiate"),
+        ("id -r:https://h -auth:kerberos -defaultCreds", "-defaultCreds requires -authentication"),
+        (
+            "id -r:https://h -auth:negotiate -defaultCreds -u:me",
+            "-defaultCreds cannot be used with -username",
+        ),
+        ("id -r:h -auth:basic -u:me -SPNPort", "-SPNPort requires negotiate or kerberos authentication"),
+        ("id -r:h -auth:none -SPNPort", "-SPNPort requires negotiate or kerberos authentication"),
+        ("id -r:h -skipCAcheck", "require HTTPS"),
+        ("id -r:h -skipCNcheck", "require HTTPS"),
+        ("id -r:h -skipRevocationcheck", "require HTTPS"),
+        ("id -r:h -ca:x", "-ca requires HTTPS"),
+        ("id -r:h -pac:no_proxy -pa:negotiate", "-proxyauth cannot be used with -proxyaccess:no_proxy"),
+        ("id -r:h -pa:basic", "-proxyauth requires -proxyaccess"),
+        ("id -r:h -pac:auto_detect -pu:me -pp:x", "-proxyusername requires -proxyauth"),
+        ("id -r:h -pac:auto_detect -pa:basic -pp:x", "-proxypassword requires -proxyusername"),
+        ("id -r:h -pac:auto_detect -pa:basic -pu:me", "-proxyusername requires -proxypassword"),
+        ("get winrm/config -dialect:x", "-dialect requires -fragment"),
+        ("e shell -dialect:wql", "-dialect requires -filter"),
+        ("e shell -associations", "-associations requires the association dialect"),
+        ("e shell -filter:x -associations", "-associations requires the association dialect"),
     ] {
         let (found, way_out) = refusal(&line.replace('@', PRINT));
         assert!(found.contains(message), "{line}: {found}");
-        assert!(!way_out.is_empty(), "{line} has no way out");
+        assert!(!way_out.is_empty(), "{line} has no advice");
     }
 }
 
 #[test]
-fn switches_that_fit_make_a_connection() {
+fn valid_combinations_of_switches_are_accepted() {
     for line in [
         "id -r:h -un",
         "id -r:h -ssl -skipCAcheck -skipCNcheck -skipRevocationcheck",
@@ -102,11 +105,11 @@ fn switches_that_fit_make_a_connection() {
 }
 
 #[test]
-fn what_changes_nothing_is_said() {
+fn switches_without_effect_cause_a_notice() {
     for (line, notice) in [
-        ("id -r:https://h -skipRevocationcheck", "-skipRevocationcheck changes nothing"),
-        ("get winrm/config --remote:h", "--remote:h is passed over"),
-        ("set winrm/config @{a=1} -file:x.xml", "-file:x.xml is passed over"),
+        ("id -r:https://h -skipRevocationcheck", "-skipRevocationcheck has no effect"),
+        ("get winrm/config --remote:h", "--remote:h is ignored"),
+        ("set winrm/config @{a=1} -file:x.xml", "-file:x.xml is ignored"),
     ] {
         let notices = command(line).notices;
         assert!(matches!(notices.as_slice(), [said] if said.starts_with(notice)), "{line}: {notices:?}");
@@ -139,7 +142,7 @@ fn a_certificate_may_be_a_file_with_its_key() {
 }
 
 #[test]
-fn nothing_said_is_this_machine_and_this_user() {
+fn the_default_is_the_local_service_and_the_current_user() {
     let connection = command("get winrm/config").connection;
     assert_eq!(connection.target, Target::Local(config::local_sockets()));
     assert_eq!(connection.login, Login::Implicit { scheme: ImplicitScheme::Default, spn: SpnPort::Left });
@@ -149,7 +152,7 @@ fn nothing_said_is_this_machine_and_this_user() {
 }
 
 #[test]
-fn what_is_said_arrives() {
+fn switches_set_the_connection_options() {
     let connection = command(
         "id -r:h -ssl -port:8443 -skipCNcheck -ca:ca.pem -encoding:UTF-16 -timeout:5 \
          -pac:winhttp_settings -pa:digest -pu:me -pp:secret",

@@ -1,24 +1,24 @@
-//! What commands of `winrm` do to a service, and what they print.
+//! Requests and output of `winrm` commands.
 
 use std::io::BufReader;
 
 use telarch_cli::failure::{ExitCodes, Kind, Program};
 use telarch_cli::program::Stop;
-use telarch_cli::winrm::{Command, Done, Invocation, Streams, parse, run};
+use telarch_cli::winrm::{Command, Completion, Invocation, Streams, parse, run};
 use telarch_cli::{ClientSettings, Format};
 
-use crate::service::{Answer, Asked, Service, fault};
+use crate::service::{Answer, Request, Service, fault};
 use crate::words;
 
-/// What a command left behind.
+/// Result and output of a command.
 pub(crate) struct Ran {
-    pub(crate) done: Result<Done, Stop>,
+    pub(crate) done: Result<Completion, Stop>,
     pub(crate) out: String,
     pub(crate) errors: String,
 }
 
 impl Ran {
-    /// The failure as it would be printed.
+    /// Returns the failure report and the exit status.
     pub(crate) fn report(&self, format: Format) -> (String, u8) {
         let mut errors = Vec::new();
         let stop = self.done.as_ref().expect_err("a failure");
@@ -27,7 +27,7 @@ impl Ran {
     }
 }
 
-/// Runs a line against a service, logged in with Basic over loopback.
+/// Runs a command line against a service, with Basic authentication over loopback.
 pub(crate) fn ran(service: &Service, line: &str) -> Ran {
     let line = format!("{line} -r:http://127.0.0.1:{}/wsman -un -auth:basic -u:ann -p:secret", service.port);
     match parse(&words(&line)) {
@@ -36,12 +36,12 @@ pub(crate) fn ran(service: &Service, line: &str) -> Ran {
     }
 }
 
-/// With the settings that nobody has changed.
+/// Runs a command with the default settings.
 pub(crate) fn execute(command: Command, input: &str) -> Ran {
     execute_with(command, &settings(&[]), input)
 }
 
-/// `winrm/config/client` with these changes.
+/// Returns client settings with these changes.
 pub(crate) fn settings(changes: &[(&str, &str)]) -> ClientSettings {
     let mut config = config::Config::default();
     for (name, value) in changes {
@@ -63,7 +63,7 @@ const CLIENT: &str = "<cfg:Client xmlns:cfg=\"urn:cfg\"><cfg:NetworkDelayms>5000
     <cfg:TrustedHosts></cfg:TrustedHosts></cfg:Client>";
 
 fn always(body: &'static str) -> Service {
-    Service::start(move |_: &Asked| -> Answer { (200, body.to_owned()) })
+    Service::start(move |_: &Request| -> Answer { (200, body.to_owned()) })
 }
 
 #[test]
@@ -71,21 +71,21 @@ fn get_prints_the_resource() {
     let service = always(CLIENT);
     let ran = ran(&service, "get winrm/config/client");
     assert_eq!(ran.out, "Client\n    NetworkDelayms = 5000\n    TrustedHosts\n\n");
-    let asked = service.asked().pop().unwrap();
-    assert_eq!(asked.action, "Get");
-    assert_eq!(asked.text("w:ResourceURI"), "http://schemas.microsoft.com/wbem/wsman/1/config/client");
-    assert!(asked.headers.contains("Authorization: Basic YW5uOnNlY3JldA=="), "{}", asked.headers);
+    let request = service.requests().pop().unwrap();
+    assert_eq!(request.action, "Get");
+    assert_eq!(request.text("w:ResourceURI"), "http://schemas.microsoft.com/wbem/wsman/1/config/client");
+    assert!(request.headers.contains("Authorization: Basic YW5uOnNlY3JldA=="), "{}", request.headers);
 }
 
 #[test]
-fn selectors_options_and_fragments_arrive() {
+fn selectors_options_and_fragments_are_sent() {
     let service = always("<w:XmlFragment>5985</w:XmlFragment>");
     let ran = ran(
         &service,
         "get winrm/config/listener?Address=* -selector:Transport=HTTP -fragment:Port/text() -options:{A=1;B=$null}",
     );
     assert_eq!(ran.out, "XmlFragment = 5985\n\n");
-    let envelope = service.asked().pop().unwrap().envelope;
+    let envelope = service.requests().pop().unwrap().envelope;
     for part in [
         "<w:Selector Name=\"Address\">*</w:Selector><w:Selector Name=\"Transport\">HTTP</w:Selector>",
         "Name=\"A\"",
@@ -97,10 +97,10 @@ fn selectors_options_and_fragments_arrive() {
 }
 
 #[test]
-fn set_puts_back_the_whole_resource_with_the_new_value() {
-    let service = Service::start(|asked: &Asked| match asked.action.as_str() {
+fn set_writes_the_whole_resource_with_the_new_value() {
+    let service = Service::start(|request: &Request| match request.action.as_str() {
         "Get" => (200, CLIENT.to_owned()),
-        _ => (200, asked.body().to_owned()),
+        _ => (200, request.body().to_owned()),
     });
     let ran = ran(&service, "set winrm/config/client @{TrustedHosts=\"*.example\"}");
     assert_eq!(ran.out, "Client\n    NetworkDelayms = 5000\n    TrustedHosts = *.example\n\n");
@@ -108,22 +108,22 @@ fn set_puts_back_the_whole_resource_with_the_new_value() {
 }
 
 #[test]
-fn set_refuses_a_property_that_is_not_there_and_puts_nothing() {
+fn set_rejects_an_unknown_property_without_put() {
     let service = always(CLIENT);
     let ran = ran(&service, "set winrm/config/client @{trustedhosts=\"*\"}");
     let (report, status) = ran.report(Format::Text);
-    assert!(report.starts_with("Error: trustedhosts is no property of the resource\n"), "{report}");
+    assert!(report.starts_with("Error: trustedhosts is not a property of the resource\n"), "{report}");
     assert_eq!((status, service.actions()), (2, vec!["Get".to_owned()]));
 }
 
 #[test]
-fn set_with_a_file_puts_the_file() {
-    let service = Service::start(|asked: &Asked| (200, asked.body().to_owned()));
+fn set_with_a_file_writes_the_file() {
+    let service = Service::start(|request: &Request| (200, request.body().to_owned()));
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), format!("<?xml version=\"1.0\"?>\n{CLIENT}\n")).unwrap();
     ran(&service, &format!("set winrm/config/client -file:{}", file.path().display())).done.unwrap();
     assert_eq!(service.actions(), ["Put"]);
-    assert_eq!(service.asked().pop().unwrap().body(), CLIENT);
+    assert_eq!(service.requests().pop().unwrap().body(), CLIENT);
     let missing = ran(&service, "set winrm/config/client -file:/nonexistent");
     let (report, status) = missing.report(Format::Text);
     assert!(report.starts_with("Error: cannot read /nonexistent: "), "{report}");
@@ -132,7 +132,7 @@ fn set_with_a_file_puts_the_file() {
 
 #[test]
 fn create_prints_the_reference_and_delete_nothing() {
-    let service = Service::start(|asked: &Asked| match asked.action.as_str() {
+    let service = Service::start(|request: &Request| match request.action.as_str() {
         "Create" => (
             200,
             "<x:ResourceCreated xmlns:x=\"http://schemas.xmlsoap.org/ws/2004/09/transfer\">\
@@ -150,14 +150,14 @@ fn create_prints_the_reference_and_delete_nothing() {
         "{}",
         created.out
     );
-    let body = service.asked().pop().unwrap().body().to_owned();
+    let body = service.requests().pop().unwrap().body().to_owned();
     assert_eq!(
         body,
         "<p:listener xmlns:p=\"http://schemas.microsoft.com/wbem/wsman/1/config/listener\">\
          <p:Port>80</p:Port></p:listener>"
     );
     let deleted = ran(&service, "delete winrm/config/listener?Address=*");
-    assert_eq!((deleted.done.unwrap(), deleted.out.as_str()), (Done::Whole, ""));
+    assert_eq!((deleted.done.unwrap(), deleted.out.as_str()), (Completion::Success, ""));
 }
 
 #[test]
@@ -166,12 +166,12 @@ fn invoke_sends_the_input_to_the_method() {
         always("<p:Create_OUTPUT xmlns:p=\"urn:p\"><p:ReturnValue>0</p:ReturnValue></p:Create_OUTPUT>");
     let ran = ran(&service, "invoke Create wmicimv2/Win32_Process @{CommandLine=\"notepad\"}");
     assert_eq!(ran.out, "Create_OUTPUT\n    ReturnValue = 0\n\n");
-    let asked = service.asked().pop().unwrap();
+    let request = service.requests().pop().unwrap();
     let uri = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/Win32_Process";
-    assert_eq!(asked.text("a:Action"), format!("{uri}/Create"));
+    assert_eq!(request.text("a:Action"), format!("{uri}/Create"));
     let body =
         format!("<p:Create_INPUT xmlns:p=\"{uri}\"><p:CommandLine>notepad</p:CommandLine></p:Create_INPUT>");
-    assert_eq!(asked.body(), body);
+    assert_eq!(request.body(), body);
 }
 
 #[test]
@@ -183,14 +183,14 @@ fn identify_may_be_anonymous() {
     let Ok(Invocation::Run(command)) = parse(&words(&line)) else { panic!("{line}") };
     let ran = execute(*command, "");
     assert_eq!(ran.out, "IdentifyResponse\n    ProductVendor = x\n\n");
-    let headers = service.asked().pop().unwrap().headers;
+    let headers = service.requests().pop().unwrap().headers;
     assert!(headers.contains("WSMANIDENTIFY: unauthenticated"), "{headers}");
     assert!(!headers.contains("Authorization"), "{headers}");
 }
 
-/// Two items, then a second page that another function answers.
+/// Starts a service that returns two items, and then the response of `second`.
 fn pages(second: impl Fn() -> Answer + Send + Sync + 'static) -> Service {
-    Service::start(move |asked: &Asked| match asked.action.as_str() {
+    Service::start(move |request: &Request| match request.action.as_str() {
         "Enumerate" => (
             200,
             "<n:EnumerateResponse><n:EnumerationContext>c</n:EnumerationContext><w:Items>\
@@ -216,7 +216,7 @@ fn enumerate_prints_every_page() {
 }
 
 #[test]
-fn an_enumeration_that_breaks_off_is_closed_and_then_reported() {
+fn output_of_a_failed_enumeration_is_closed_before_the_error() {
     let service = pages(|| fault(2_150_858_779, "n:InvalidEnumerationContext", "the context is gone"));
     let ran = ran(&service, "e wmicimv2/A -f:xml");
     assert!(ran.out.starts_with("<wsman:Results "), "{}", ran.out);
@@ -230,7 +230,7 @@ fn an_enumeration_that_breaks_off_is_closed_and_then_reported() {
 }
 
 #[test]
-fn filters_arrive_in_their_dialect() {
+fn filters_are_sent_in_their_dialect() {
     let service = pages(|| (200, "<n:PullResponse><n:EndOfSequence/></n:PullResponse>".to_owned()));
     for (line, expected) in [
         (
@@ -244,15 +244,15 @@ fn filters_arrive_in_their_dialect() {
         ("e wmicimv2/A -returntype:epr", "<w:EnumerationMode>EnumerateEPR</w:EnumerationMode>"),
     ] {
         ran(&service, line).done.unwrap();
-        let asked = service.asked();
-        let enumerate = asked.iter().rfind(|asked| asked.action == "Enumerate").unwrap();
+        let requests = service.requests();
+        let enumerate = requests.iter().rfind(|request| request.action == "Enumerate").unwrap();
         assert!(enumerate.body().contains(expected), "{line}: {}", enumerate.body());
     }
 }
 
 #[test]
 fn a_fault_names_the_host_the_user_and_the_resource() {
-    let service = Service::start(|_: &Asked| fault(5, "w:AccessDenied", "access is denied"));
+    let service = Service::start(|_: &Request| fault(5, "w:AccessDenied", "access is denied"));
     let (report, status) = ran(&service, "get winrm/config").report(Format::Text);
     assert_eq!(
         report,
@@ -263,7 +263,7 @@ Error number:  5 0x5
 access is denied
 
 winrm: 127.0.0.1: access denied to winrm/config as ann
-  it needs the Administrators group, or an entry for the user in RootSDDL on 127.0.0.1
+  the user must be in the Administrators group or have an entry in RootSDDL on 127.0.0.1
   (fault w:AccessDenied, code 5, 0x5, ERROR_ACCESS_DENIED)
 "
     );
@@ -271,16 +271,16 @@ winrm: 127.0.0.1: access denied to winrm/config as ann
 }
 
 #[test]
-fn a_wrong_password_tells_what_is_offered() {
-    let service = Service::start(|_: &Asked| (401, String::new()));
+fn a_wrong_password_is_reported_with_the_offered_schemes() {
+    let service = Service::start(|_: &Request| (401, String::new()));
     let (report, status) = ran(&service, "get winrm/config").report(Format::Text);
-    assert!(report.contains("\n  it offers Basic; Basic was tried\n"), "{report}");
+    assert!(report.contains("\n  the service offers Basic; the client tried Basic\n"), "{report}");
     assert!(!report.contains("secret"), "{report}");
     assert_eq!(status, 4);
 }
 
 #[test]
-fn nobody_at_the_port_is_told_with_the_port_that_was_meant() {
+fn a_refused_connection_is_reported() {
     let line = "id -r:http://127.0.0.1 -port:1 -auth:none";
     let Ok(Invocation::Run(command)) = parse(&words(line)) else { panic!("{line}") };
     let (report, status) = execute(*command, "").report(Format::Text);
@@ -290,37 +290,37 @@ fn nobody_at_the_port_is_told_with_the_port_that_was_meant() {
 }
 
 #[test]
-fn nothing_is_sent_in_the_clear_unless_that_was_said() {
+fn nothing_is_sent_unencrypted_without_the_switch() {
     let service = always(CLIENT);
     let line = format!("get winrm/config -r:http://127.0.0.1:{} -auth:basic -u:ann -p:secret", service.port);
     let Ok(Invocation::Run(command)) = parse(&words(&line)) else { panic!("{line}") };
     let (report, status) = execute(*command, "").report(Format::Text);
-    assert!(report.contains("  or allow it: -unencrypted\n"), "{report}");
-    assert_eq!((status, service.asked().len()), (5, 0));
+    assert!(report.contains("  or allow them: -unencrypted\n"), "{report}");
+    assert_eq!((status, service.requests().len()), (5, 0));
 }
 
 #[test]
 fn configsddl_sets_the_root_descriptor() {
-    let service = Service::start(|asked: &Asked| match asked.action.as_str() {
+    let service = Service::start(|request: &Request| match request.action.as_str() {
         "Get" => {
             (200, "<c:Service xmlns:c=\"urn:c\"><c:RootSDDL>O:BAG:BA</c:RootSDDL></c:Service>".to_owned())
         }
-        _ => (200, asked.body().to_owned()),
+        _ => (200, request.body().to_owned()),
     });
     ran(&service, "configSDDL default -sddl:O:NSG:BAD:P(A;;GA;;;BA)").done.unwrap();
-    let put = service.asked().pop().unwrap();
+    let put = service.requests().pop().unwrap();
     assert!(put.body().contains("<c:RootSDDL>O:NSG:BAD:P(A;;GA;;;BA)</c:RootSDDL>"), "{}", put.body());
 }
 
 #[test]
-fn an_association_filter_names_the_instance_and_what_is_wanted_of_it() {
+fn association_filters_are_sent_with_their_object() {
     let service =
         always("<n:EnumerateResponse><n:EnumerationContext/><w:EndOfSequence/></n:EnumerateResponse>");
     for (switch, element) in [("", "AssociatedInstances"), ("-associations", "AssociationInstances")] {
         let line = "e wmicimv2/* -dialect:association \
             -filter:{Object=Win32_Service?Name=spooler;ResultClassName=Win32_Process;Role=Dependent}";
         ran(&service, &format!("{line} {switch}")).done.unwrap();
-        let body = service.asked().pop().unwrap().body().to_owned();
+        let body = service.requests().pop().unwrap().body().to_owned();
         for part in [
             "<w:Filter Dialect=\"http://schemas.dmtf.org/wbem/wsman/1/cimbinding/associationFilter\">",
             &format!(
@@ -336,7 +336,7 @@ fn an_association_filter_names_the_instance_and_what_is_wanted_of_it() {
 }
 
 #[test]
-fn how_subclasses_are_listed_is_sent_to_the_service_to_decide() {
+fn polymorphism_modes_are_sent() {
     for (switches, mode) in [
         ("", None),
         ("-shallow", Some("None")),
@@ -346,18 +346,20 @@ fn how_subclasses_are_listed_is_sent_to_the_service_to_decide() {
         let service =
             always("<n:EnumerateResponse><n:EnumerationContext/><w:EndOfSequence/></n:EnumerateResponse>");
         ran(&service, &format!("e winrm/config/listener {switches}")).done.unwrap();
-        let asked = service.asked().pop().unwrap();
-        assert_eq!(asked.body().contains("PolymorphismMode"), mode.is_some(), "{}", asked.body());
-        assert_eq!(asked.text("b:PolymorphismMode"), mode.unwrap_or_default(), "{switches}");
+        let request = service.requests().pop().unwrap();
+        assert_eq!(request.body().contains("PolymorphismMode"), mode.is_some(), "{}", request.body());
+        assert_eq!(request.text("b:PolymorphismMode"), mode.unwrap_or_default(), "{switches}");
     }
 }
 
 #[test]
-fn a_failure_without_a_reason_says_what_came_and_what_it_may_be() {
+fn a_failure_without_a_fault_shows_the_response_and_advice() {
     for (content, seen) in [("", "HTTP 500"), ("<a>no fault</a>", "application/soap+xml")] {
-        let service = Service::start(move |_: &Asked| -> Answer { (500, content.to_owned()) });
+        let service = Service::start(move |_: &Request| -> Answer { (500, content.to_owned()) });
         let (report, status) = ran(&service, "get winrm/config").report(Format::Text);
-        for part in [seen, "use https://", "-set:AllowUnencrypted=true\n", "on 127.0.0.1:\n", "its log"] {
+        for part in
+            [seen, "use https://", "-set:AllowUnencrypted=true\n", "on 127.0.0.1:\n", "log of the service"]
+        {
             assert!(report.contains(part), "{part} is not in {report}");
         }
         assert_eq!(status, 6);

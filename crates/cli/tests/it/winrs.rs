@@ -1,4 +1,4 @@
-//! The command line of `winrs`.
+//! `winrs` command lines.
 
 use telarch_cli::Error;
 use telarch_cli::connection::{Connection, Login, Target, Unencrypted, Verification};
@@ -15,7 +15,7 @@ fn refused(words: &[&str]) -> Error {
 }
 
 #[test]
-fn the_first_word_that_is_no_switch_begins_the_command() {
+fn the_command_begins_at_the_first_argument_that_is_not_a_switch() {
     for (words, line) in [
         (&["-r:h", "ipconfig", "/all"][..], "ipconfig /all"),
         (&["-r:h", "netdom", "join", "x", "/domain:d", "-u:me"], "netdom join x /domain:d -u:me"),
@@ -31,7 +31,7 @@ fn the_first_word_that_is_no_switch_begins_the_command() {
 }
 
 #[test]
-fn without_switches_it_is_this_machine_and_the_defaults() {
+fn defaults_are_used_without_switches() {
     let command = winrs_command(&["hostname"]);
     assert_eq!(command.connection, Connection::default());
     assert_eq!((command.profile, command.echo), (Profile::Loaded, Echo::Shown));
@@ -76,8 +76,7 @@ fn every_switch_has_a_long_and_a_short_form() {
     assert_eq!(long.environment, [("A".to_owned(), "b=c".to_owned())]);
     assert_eq!((long.profile, long.echo), (Profile::Skipped, Echo::Hidden));
     assert_eq!(long.delegation, Delegation::Allowed);
-    let notices: Vec<_> =
-        long.notices.iter().filter_map(|line| line.split_once(" changes nothing")).collect();
+    let notices: Vec<_> = long.notices.iter().filter_map(|line| line.split_once(" has no effect")).collect();
     assert_eq!(notices.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["-compression", "-timeout"]);
     assert_eq!(long.exit_code, ExitCodeShown::Yes);
     assert_eq!(long.connection.unencrypted, Unencrypted::Allowed);
@@ -88,7 +87,7 @@ fn every_switch_has_a_long_and_a_short_form() {
 }
 
 #[test]
-fn variables_repeat_and_the_last_value_counts() {
+fn the_last_value_of_a_repeated_variable_is_used() {
     let command = winrs_command(&["-env:A=1", "-env:B=", "-environment:A=2", "x"]);
     assert_eq!(command.environment, [("A".to_owned(), "2".to_owned()), ("B".to_owned(), String::new())]);
     assert!(matches!(refused(&["-env:A", "x"]), Error::BadForm { name: "environment", .. }));
@@ -97,14 +96,14 @@ fn variables_repeat_and_the_last_value_counts() {
 }
 
 #[test]
-fn unencrypted_means_nothing_over_https() {
+fn unencrypted_is_ignored_over_https() {
     let connection = winrs_command(&["-r:https://h", "-un", "-skipCAcheck", "x"]).connection;
     assert_eq!(connection.unencrypted, Unencrypted::Refused);
     assert_eq!(connection.trust.issuer, Verification::Skipped);
 }
 
 #[test]
-fn on_this_machine_the_kernel_says_who_asks() {
+fn credentials_are_rejected_for_the_local_service() {
     for words in [&["-u:me", "x"][..], &["-p:x", "x"], &["-un", "x"], &["-ssl", "x"], &["-auth:none", "x"]] {
         let error = refused(words);
         assert!(error.to_string().contains("-remote"), "{words:?}: {error}");
@@ -114,14 +113,14 @@ fn on_this_machine_the_kernel_says_who_asks() {
 }
 
 #[test]
-fn a_user_without_password_is_asked_and_a_password_without_user_refused() {
+fn a_user_without_password_is_prompted_and_a_password_needs_a_user() {
     let login = winrs_command(&["-r:h", "-u:me", "x"]).connection.login;
     assert!(matches!(login, Login::Password { password: PasswordSource::Ask, .. }), "{login:?}");
-    assert!(refused(&["-r:h", "-p:x", "x"]).to_string().contains("a password without -username"));
+    assert!(refused(&["-r:h", "-p:x", "x"]).to_string().contains("a password requires -username"));
 }
 
 #[test]
-fn what_is_not_understood_is_told_as_scripts_know_it() {
+fn usage_errors_have_the_format_of_windows() {
     for words in [&["-zz", "x"][..], &["--zz", "x"]] {
         assert_eq!(
             usage_failure(&refused(words)),
@@ -135,7 +134,7 @@ fn what_is_not_understood_is_told_as_scripts_know_it() {
 }
 
 #[test]
-fn help_is_asked_for() {
+fn help_and_version_are_recognised() {
     let ask = |word: &str| parse(&[word.to_owned()]).expect(word);
     for word in ["-?", "/?", "--help"] {
         assert_eq!(ask(word), Invocation::Help);
@@ -144,7 +143,7 @@ fn help_is_asked_for() {
 }
 
 #[test]
-fn exit_codes_keep_eight_bits_and_failures_stay_failures() {
+fn exit_codes_outside_eight_bits_become_one() {
     for (code, status) in
         [(0, 0), (1, 1), (3, 3), (255, 255), (256, 1), (-1, 1), (i32::MIN, 1), (i32::MAX, 1)]
     {

@@ -1,74 +1,78 @@
-//! Digest on one connection: the challenge, and an answer of its own for every request (RFC 7616).
+//! Digest authentication on one connection (RFC 7616).
 
 use auth::digest::{Challenge, DigestError, Session};
 use http::ResponseHead;
 use zeroize::Zeroizing;
 
-use super::{Asker, Credentials};
+use super::{Challenger, Credentials};
 use crate::random::random;
 
-/// The answers of one user to one service; a nonce is counted by the connection it came over.
+/// Digest state of one user; the nonce counter belongs to the connection.
 #[derive(Debug)]
-pub(crate) struct Answers {
+pub(crate) struct DigestState {
     user: String,
     session: Session,
-    standing: Standing,
+    progress: Progress,
 }
 
-/// How far it has come.
+/// Progress of the challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    /// Nothing was sent yet.
+enum Progress {
+    /// No request was sent yet.
     New,
-    /// The service has asked for nothing, so nothing is proven.
-    NotAsked,
-    /// There is a challenge to answer.
-    Asked,
+    /// The service did not require authentication.
+    Unchallenged,
+    /// A challenge was received.
+    Challenged,
 }
 
-/// What a 401 asks of the client.
+/// Required reaction to a 401 or 407 response.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// To send the request again, with another answer.
-    Again,
-    /// Nothing that would help: what was answered is wrong, or the scheme is another.
-    Refused,
-    /// Something that is not known here.
-    Unanswerable(DigestError),
+pub(crate) enum ChallengeOutcome {
+    /// Retry the request with a new response to the challenge.
+    Retry,
+    /// Authentication failed: the credentials are wrong, or Digest is not offered.
+    Rejected,
+    /// The challenge uses an unsupported feature.
+    Unsupported(DigestError),
 }
 
-impl Answers {
+impl DigestState {
     pub(crate) fn new(credentials: &Credentials) -> Result<Self, DigestError> {
         let session = Session::new(&credentials.user, credentials.password.clone())?;
-        Ok(Self { user: credentials.user.clone(), session, standing: Standing::New })
+        Ok(Self { user: credentials.user.clone(), session, progress: Progress::New })
     }
 
     pub(crate) fn user(&self) -> &str {
         &self.user
     }
 
-    /// Whether the service is still to be asked for its challenge.
+    /// Returns whether the challenge must be requested first.
     pub(crate) fn is_new(&self) -> bool {
-        self.standing == Standing::New
+        self.progress == Progress::New
     }
 
-    /// Notes that the service let us in without asking.
-    pub(crate) fn not_asked(&mut self) {
-        self.standing = Standing::NotAsked;
+    /// Records that the service did not require authentication.
+    pub(crate) fn mark_unchallenged(&mut self) {
+        self.progress = Progress::Unchallenged;
     }
 
-    /// The value of `Authorization` for a request; none before there is a challenge.
+    /// Returns the value of `Authorization` for a request; `None` before a challenge.
     pub(crate) fn next(&mut self, method: &str, target: &str) -> Option<Zeroizing<String>> {
         let random: [u8; 16] = random();
         let cnonce: String = random.iter().map(|octet| format!("{octet:02x}")).collect();
         self.session.authorization(method, target, &cnonce).ok()
     }
 
-    /// Takes what a 401 or 407 asks for.
-    pub(crate) fn asked(&mut self, head: &ResponseHead, asker: Asker) -> Asked {
+    /// Processes the challenges of a 401 or 407 response; the strongest one is used.
+    pub(crate) fn accept_challenge(
+        &mut self,
+        head: &ResponseHead,
+        challenger: Challenger,
+    ) -> ChallengeOutcome {
         let mut failure = None;
         let mut challenges = Vec::new();
-        for line in head.headers(asker.header()) {
+        for line in head.headers(challenger.header()) {
             for challenge in http::Challenge::parse_list(line).unwrap_or_default() {
                 if challenge.is("Digest") {
                     match Challenge::parse(challenge.parameters()) {
@@ -79,12 +83,12 @@ impl Answers {
             }
         }
         let Some(challenge) = Challenge::strongest(challenges) else {
-            return failure.map_or(Asked::Refused, Asked::Unanswerable);
+            return failure.map_or(ChallengeOutcome::Rejected, ChallengeOutcome::Unsupported);
         };
-        self.standing = Standing::Asked;
+        self.progress = Progress::Challenged;
         match self.session.challenge(challenge) {
-            Ok(()) => Asked::Again,
-            Err(_) => Asked::Refused,
+            Ok(()) => ChallengeOutcome::Retry,
+            Err(_) => ChallengeOutcome::Rejected,
         }
     }
 }

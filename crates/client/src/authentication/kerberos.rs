@@ -1,24 +1,24 @@
-//! Kerberos as a client of WS-Management uses it.
+//! Kerberos authentication of the client.
 
-use auth::{AuthError, Initiated, ServicePrincipalName, Step, UserName, Whose};
+use auth::{AuthError, Initiated, ServicePrincipalName, Step, UserDomain, UserName};
 use kerberos::{Delegated, Delegation as Handed, KerberosError, Library, Principal, Reason, Spn};
 
 use super::Delegation;
 use super::rules::is_host;
 
-/// Signs in, and hands a ticket on where that is demanded.
+/// Kerberos initiator that fails if a required delegation is not possible.
 pub(super) struct Initiator {
     inner: kerberos::Initiator,
     delegation: Delegation,
-    handed_on: HandedOn,
+    delegation_failure: DelegationFailure,
 }
 
-/// Whether the ticket was handed on that had to be.
+/// Flag, shared with the error handling: a required delegation was not possible.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct HandedOn(std::sync::Arc<std::sync::atomic::AtomicBool>);
+pub(crate) struct DelegationFailure(std::sync::Arc<std::sync::atomic::AtomicBool>);
 
-impl HandedOn {
-    /// Whether it could not be handed on, so that there is no signing in.
+impl DelegationFailure {
+    /// Returns whether the authentication failed because the ticket cannot be delegated.
     pub(crate) fn failed(&self) -> bool {
         self.0.load(std::sync::atomic::Ordering::Relaxed)
     }
@@ -34,15 +34,15 @@ impl Initiator {
             Delegation::Refused => inner,
             Delegation::Demanded => inner.delegation(Handed::Yes),
         };
-        Self { inner, delegation, handed_on: HandedOn::default() }
+        Self { inner, delegation, delegation_failure: DelegationFailure::default() }
     }
 
     pub(super) fn reason(&self) -> Reason {
         self.inner.reason()
     }
 
-    pub(super) fn handed_on(&self) -> HandedOn {
-        self.handed_on.clone()
+    pub(super) fn delegation_failure(&self) -> DelegationFailure {
+        self.delegation_failure.clone()
     }
 }
 
@@ -53,7 +53,7 @@ impl auth::Initiator for Initiator {
             Step::Continue(token) => Step::Continue(token),
             Step::Done { token, outcome } => {
                 if self.delegation == Delegation::Demanded && outcome.delegated == Delegated::Nothing {
-                    self.handed_on.fail();
+                    self.delegation_failure.fail();
                     return Err(AuthError::NotAllowed);
                 }
                 let initiated = Initiated { context: Box::new(outcome.context), mutual: outcome.mutual };
@@ -63,17 +63,17 @@ impl auth::Initiator for Initiator {
     }
 }
 
-/// The principal of a user name; without a realm, or with the short name of the default one, it is of that.
+/// Returns the principal of a user name. The default realm applies to names without a realm or with its short name.
 pub(super) fn principal(library: &Library, name: &UserName, host: &str) -> Result<Principal, KerberosError> {
-    let realm = match name.whose() {
-        Whose::Realm(realm) => realm.clone(),
-        Whose::Domain(domain) if !is_host(domain, host) => realm_of(library, domain),
+    let realm = match name.domain() {
+        UserDomain::Realm(realm) => realm.clone(),
+        UserDomain::Domain(domain) if !is_host(domain, host) => realm_of(library, domain),
         _ => library.default_realm()?,
     };
     Principal::parse(&format!("{}@{realm}", name.user()))
 }
 
-/// The realm that a domain is: `CORP` is short for a default realm `CORP.EXAMPLE.COM`.
+/// Returns the realm of a domain: `CORP` is short for a default realm `CORP.EXAMPLE.COM`.
 fn realm_of(library: &Library, domain: &str) -> String {
     match library.default_realm() {
         Ok(realm) if short(&realm).eq_ignore_ascii_case(domain) => realm,
@@ -81,7 +81,7 @@ fn realm_of(library: &Library, domain: &str) -> String {
     }
 }
 
-/// Whether a domain is the default realm of this machine, by its whole or its short name.
+/// Returns whether a domain is the default realm of this machine, by its full or short name.
 pub(super) fn is_default_realm(library: &Library, domain: &str) -> bool {
     library
         .default_realm()
@@ -92,7 +92,7 @@ fn short(realm: &str) -> &str {
     realm.split('.').next().unwrap_or_default()
 }
 
-/// The name of a service as the library wants it: an IPv6 address stands in brackets.
+/// Converts a service principal name for the Kerberos library, with an IPv6 address in brackets.
 pub(super) fn spn(name: &ServicePrincipalName) -> Result<Spn, KerberosError> {
     let text = match name.port() {
         None if name.host().contains(':') => format!("{}/[{}]", name.class(), name.host()),

@@ -1,4 +1,4 @@
-//! The mechanisms behind the schemes that work by tokens.
+//! Mechanisms of the schemes that exchange tokens.
 
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -8,7 +8,7 @@ use auth::credssp::{PasswordCredentials, Version};
 use auth::ntlm::{self, InitiatorFresh, NtHash, Sealing};
 use auth::spnego::{self, Offer};
 use auth::{
-    AuthError, ChannelBinding, Initiator, Oid, Scheme, Secret, ServicePrincipalName, UserName, Whose,
+    AuthError, ChannelBinding, Initiator, Oid, Scheme, Secret, ServicePrincipalName, UserDomain, UserName,
 };
 use kerberos::{Cache, KerberosError, Library, Reason};
 use zeroize::Zeroizing;
@@ -19,42 +19,42 @@ use crate::error::{Error, SignInCause};
 use crate::random::random;
 use crate::{Endpoint, ServiceTicket};
 
-/// One authentication that is about to begin.
-pub(crate) struct Beginning {
+/// Token exchange that is about to start.
+pub(crate) struct TokenExchange {
     pub(crate) initiator: Box<dyn Initiator>,
-    pub(crate) kerberos: Option<KerberosStanding>,
+    pub(crate) kerberos: Option<KerberosDiagnosis>,
 }
 
-/// What Kerberos says of itself where it is one of the mechanisms.
-pub(crate) struct KerberosStanding {
+/// Details for errors of the Kerberos mechanism.
+pub(crate) struct KerberosDiagnosis {
     reason: Reason,
-    handed_on: krb::HandedOn,
+    delegation_failure: krb::DelegationFailure,
 }
 
-impl KerberosStanding {
+impl KerberosDiagnosis {
     fn of(initiator: &krb::Initiator) -> Self {
-        Self { reason: initiator.reason(), handed_on: initiator.handed_on() }
+        Self { reason: initiator.reason(), delegation_failure: initiator.delegation_failure() }
     }
 }
 
 impl Tokens {
-    /// Begins one authentication, over one connection to an endpoint.
+    /// Starts a token exchange over one connection to an endpoint.
     ///
-    /// This may take as long as a KDC needs to answer, once it is stepped.
-    pub(crate) fn begin(
+    /// A step of the initiator may block for as long as a KDC takes to respond.
+    pub(crate) fn start(
         &self,
         endpoint: &Endpoint,
         channel: Option<&ChannelBinding>,
-    ) -> Result<Beginning, Error> {
+    ) -> Result<TokenExchange, Error> {
         match (self.scheme, &self.credentials) {
             (Scheme::Kerberos, credentials) => {
                 let initiator = self.kerberos(credentials.as_deref(), endpoint, channel)?;
-                let kerberos = Some(KerberosStanding::of(&initiator));
-                Ok(Beginning { initiator: Box::new(initiator), kerberos })
+                let kerberos = Some(KerberosDiagnosis::of(&initiator));
+                Ok(TokenExchange { initiator: Box::new(initiator), kerberos })
             }
-            // It binds what is inside to its own TLS connection, and seals with that.
+            // CredSSP binds the inner tokens to its own TLS channel.
             (Scheme::CredSsp, Some(credentials)) => {
-                let Beginning { initiator: inner, kerberos } = self.spnego(endpoint, None)?;
+                let TokenExchange { initiator: inner, kerberos } = self.spnego(endpoint, None)?;
                 let (domain, user) = ntlm_names(&name_of(credentials)?);
                 let delegated = PasswordCredentials::new(
                     Secret::new(domain),
@@ -63,49 +63,49 @@ impl Tokens {
                 );
                 let initiator = credssp::Initiator::new(inner, delegated, Version::V5)
                     .map_err(|error| self.failed(endpoint, SignInCause::Other, &error))?;
-                Ok(Beginning { initiator: Box::new(initiator), kerberos })
+                Ok(TokenExchange { initiator: Box::new(initiator), kerberos })
             }
             _ => self.spnego(endpoint, channel),
         }
     }
 
-    /// Kerberos where it can be had, else NTLM if that may be.
-    fn spnego(&self, endpoint: &Endpoint, channel: Option<&ChannelBinding>) -> Result<Beginning, Error> {
+    /// Offers Kerberos if it is usable, and NTLM if it is allowed.
+    fn spnego(&self, endpoint: &Endpoint, channel: Option<&ChannelBinding>) -> Result<TokenExchange, Error> {
         let mut offers = Vec::new();
-        let mut standing = None;
+        let mut diagnosis = None;
         let credentials = self.credentials.as_deref();
-        if self.is_for_kerberos(credentials, endpoint)? {
+        if self.wants_kerberos(credentials, endpoint)? {
             match self.kerberos(credentials, endpoint, channel) {
                 Ok(initiator) => {
-                    standing = Some(KerberosStanding::of(&initiator));
+                    diagnosis = Some(KerberosDiagnosis::of(&initiator));
                     let oids = vec![Oid::KERBEROS, Oid::MICROSOFT_KERBEROS];
                     offers.push(Offer { oids, initiator: Box::new(initiator) });
                 }
                 Err(error) if self.ntlm == Ntlm::Forbidden => return Err(error),
-                Err(error) => tracing::debug!(%error, "Kerberos is left out"),
+                Err(error) => tracing::debug!(%error, "Kerberos is not offered"),
             }
         }
         if let (Some(credentials), Ntlm::Allowed) = (credentials, self.ntlm) {
             let initiator = self.ntlm(credentials, endpoint, channel)?;
             offers.push(Offer { oids: vec![Oid::NTLM], initiator });
         }
-        Ok(Beginning { initiator: Box::new(spnego::Initiator::new(offers)), kerberos: standing })
+        Ok(TokenExchange { initiator: Box::new(spnego::Initiator::new(offers)), kerberos: diagnosis })
     }
 
-    /// Whether Kerberos is worth trying. A password needs a realm to be asked in; an address has no tickets.
-    fn is_for_kerberos(&self, credentials: Option<&Credentials>, endpoint: &Endpoint) -> Result<bool, Error> {
+    /// Returns whether to try Kerberos: a password needs a realm, and an address has no tickets.
+    fn wants_kerberos(&self, credentials: Option<&Credentials>, endpoint: &Endpoint) -> Result<bool, Error> {
         let Some(credentials) = credentials else { return Ok(true) };
         if self.ntlm == Ntlm::Forbidden {
             return Ok(true);
         }
-        let has_realm = match name_of(credentials)?.whose() {
-            Whose::Realm(_) => true,
-            Whose::Domain(domain) => {
+        let has_realm = match name_of(credentials)?.domain() {
+            UserDomain::Realm(_) => true,
+            UserDomain::Domain(domain) => {
                 Library::load().is_ok_and(|library| krb::is_default_realm(&library, domain))
             }
             _ => false,
         };
-        Ok(has_realm && (is_name(endpoint.host()) || matches!(self.service_name, ServiceName::Chosen(_))))
+        Ok(has_realm && (is_name(endpoint.host()) || matches!(self.service_name, ServiceName::Explicit(_))))
     }
 
     fn kerberos(
@@ -114,18 +114,18 @@ impl Tokens {
         endpoint: &Endpoint,
         channel: Option<&ChannelBinding>,
     ) -> Result<krb::Initiator, Error> {
-        let failed = |error: KerberosError| self.failed(endpoint, SignInCause::of_kerberos(&error), &error);
-        let library = Library::load().map_err(failed)?;
+        let library = Library::load().map_err(|error| self.kerberos_failed(endpoint, &error))?;
         let credentials = match credentials {
             None => kerberos::Credentials::of_this_user(),
             Some(credentials) => {
                 let name = name_of(credentials)?;
-                let principal = krb::principal(&library, &name, endpoint.host()).map_err(failed)?;
+                let principal = krb::principal(&library, &name, endpoint.host());
+                let principal = principal.map_err(|error| self.kerberos_failed(endpoint, &error))?;
                 kerberos::Credentials::Password { principal, password: credentials.password.clone() }
             }
         };
         let name = self.service_name(endpoint)?;
-        let spn = krb::spn(&name).map_err(failed)?;
+        let spn = krb::spn(&name).map_err(|error| self.kerberos_failed(endpoint, &error))?;
         let initiator = kerberos::Initiator::new(library, credentials, spn);
         let initiator = match channel {
             Some(channel) => initiator.channel_binding(channel.application_data().to_vec()),
@@ -134,29 +134,31 @@ impl Tokens {
         Ok(krb::Initiator::new(initiator, self.delegation))
     }
 
-    /// Gets a ticket for the service as [`begin`](Self::begin) and its first step would; none where Kerberos has no
-    /// part in it. This may take as long as a KDC needs to answer.
-    pub(crate) fn ask_realm(&self, endpoint: &Endpoint) -> Result<Option<ServiceTicket>, Error> {
+    /// Requests the ticket that the first step of [`start`](Self::start) would request; `None` if Kerberos is not used.
+    /// May block for as long as a KDC takes to respond.
+    pub(crate) fn request_ticket(&self, endpoint: &Endpoint) -> Result<Option<ServiceTicket>, Error> {
         let credentials = self.credentials.as_deref();
-        if self.scheme != Scheme::Kerberos && !self.is_for_kerberos(credentials, endpoint)? {
+        if self.scheme != Scheme::Kerberos && !self.wants_kerberos(credentials, endpoint)? {
             return Ok(None);
         }
-        let failed = |error: KerberosError| self.failed(endpoint, SignInCause::of_kerberos(&error), &error);
         let mut initiator = self.kerberos(credentials, endpoint, None)?;
-        let user = match credentials {
-            Some(credentials) => {
-                let library = Library::load().map_err(failed)?;
-                let principal = krb::principal(&library, &name_of(credentials)?, endpoint.host());
-                principal.map_err(failed)?.to_string()
-            }
-            None => {
-                let library = Library::load().map_err(failed)?;
-                Cache::default().ticket(&library).map_err(failed)?.principal
-            }
-        };
-        let standing = KerberosStanding::of(&initiator);
-        initiator.step(None).map_err(|error| self.step_failed(endpoint, &error, Some(&standing)))?;
+        let user = self.kerberos_user(endpoint).map_err(|error| self.kerberos_failed(endpoint, &error))?;
+        let diagnosis = KerberosDiagnosis::of(&initiator);
+        initiator.step(None).map_err(|error| self.step_failed(endpoint, &error, Some(&diagnosis)))?;
         Ok(Some(ServiceTicket { user, service: self.service_name(endpoint)?.to_string() }))
+    }
+
+    /// Returns the principal that the ticket is requested for.
+    fn kerberos_user(&self, endpoint: &Endpoint) -> Result<String, KerberosError> {
+        let library = Library::load()?;
+        match self.credentials.as_deref().and_then(|credentials| UserName::parse(&credentials.user).ok()) {
+            Some(name) => krb::principal(&library, &name, endpoint.host()).map(|name| name.to_string()),
+            None => Cache::default().ticket(&library).map(|ticket| ticket.principal),
+        }
+    }
+
+    fn kerberos_failed(&self, endpoint: &Endpoint, error: &KerberosError) -> Error {
+        self.failed(endpoint, SignInCause::of_kerberos(error), error)
     }
 
     fn ntlm(
@@ -185,25 +187,24 @@ impl Tokens {
     }
 
     fn service_name(&self, endpoint: &Endpoint) -> Result<ServicePrincipalName, Error> {
-        let wrong =
-            |error: auth::SpnError| Error::Setting { setting: "service_name", reason: error.to_string() };
-        self.service_name.at(endpoint).map_err(wrong)
+        let name = self.service_name.at(endpoint);
+        name.map_err(|error| Error::Setting { setting: "service_name", reason: error.to_string() })
     }
 
-    /// Why a step of a mechanism failed; where Kerberos is the only one that could, in its words.
+    /// Returns the error of a failed step, with the reason of Kerberos if that was the only mechanism.
     pub(crate) fn step_failed(
         &self,
         endpoint: &Endpoint,
         error: &AuthError,
-        kerberos: Option<&KerberosStanding>,
+        kerberos: Option<&KerberosDiagnosis>,
     ) -> Error {
-        let Some(standing) = kerberos else { return self.failed(endpoint, error.into(), error) };
-        if standing.handed_on.failed() {
-            let reason = "the ticket cannot be handed on to the service\n  \
-                get one that can be with: kinit -f; the realm must allow it for the user and for the service";
+        let Some(diagnosis) = kerberos else { return self.failed(endpoint, error.into(), error) };
+        if diagnosis.delegation_failure.failed() {
+            let reason = "the ticket cannot be delegated to the service\n  \
+                get a forwardable one with kinit -f; the realm must allow it for the user and for the service";
             return self.failed(endpoint, SignInCause::NotDelegated, &reason);
         }
-        match standing.reason.get() {
+        match diagnosis.reason.get() {
             Some(reason) if self.ntlm == Ntlm::Forbidden || *error != AuthError::NoMechanism => {
                 self.failed(endpoint, SignInCause::of_kerberos(reason), reason)
             }
@@ -218,8 +219,8 @@ impl Tokens {
         reason: &dyn std::fmt::Display,
     ) -> Error {
         Error::SignIn {
-            scheme: self.known_as(),
-            peer: endpoint.place(),
+            scheme: self.client_scheme(),
+            peer: endpoint.host_and_port(),
             cause,
             reason: reason.to_string(),
             ntlm: self.ntlm,
@@ -232,17 +233,17 @@ fn name_of(credentials: &Credentials) -> Result<UserName, Error> {
         .map_err(|error| Error::Setting { setting: "credentials", reason: error.to_string() })
 }
 
-/// Domain and user as NTLM has them apart; a name with a realm goes whole, because only its domain can resolve it.
+/// Splits a name into domain and user for NTLM; a name with a realm stays whole, because only its domain resolves it.
 fn ntlm_names(name: &UserName) -> (String, String) {
-    match name.whose() {
-        Whose::Unsaid => (String::new(), name.user().to_owned()),
-        Whose::ThisMachine => (".".to_owned(), name.user().to_owned()),
-        Whose::Domain(domain) => (domain.clone(), name.user().to_owned()),
-        Whose::Realm(realm) => (String::new(), format!("{}@{realm}", name.user())),
+    match name.domain() {
+        UserDomain::Unspecified => (String::new(), name.user().to_owned()),
+        UserDomain::ThisMachine => (".".to_owned(), name.user().to_owned()),
+        UserDomain::Domain(domain) => (domain.clone(), name.user().to_owned()),
+        UserDomain::Realm(realm) => (String::new(), format!("{}@{realm}", name.user())),
     }
 }
 
-/// Whether a realm can know a host by this: addresses have no tickets, and `localhost` is every host.
+/// Returns whether a realm can know the host: addresses have no tickets, and `localhost` is ambiguous.
 fn is_name(host: &str) -> bool {
     host.parse::<IpAddr>().is_err() && !host.eq_ignore_ascii_case("localhost")
 }

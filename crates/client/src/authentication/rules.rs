@@ -1,21 +1,21 @@
-//! What a session may do to prove who asks, and what it does.
+//! Selection of the authentication scheme.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use auth::choice::{self, ClientScheme, Kerberos, Refusal, Sealing, Situation, Target, Trust};
-use auth::{UserName, Whose};
+use auth::{UserDomain, UserName};
 use kerberos::Library;
 
 use super::{Authentication, Credentials, Login, Unencrypted};
 use crate::error::{Error, Exposed};
 use crate::{Endpoint, ServiceName, Transport};
 
-/// What holds for every way to sign in: the settings of `winrm/config/client`, and what somebody said.
+/// Settings for all schemes: those of `winrm/config/client` and those of the caller.
 ///
-/// The default is the strictest, but for the schemes: all of them are allowed, because a session is told which one to
-/// use.
+/// The defaults are the strictest, except that all schemes are allowed, because the caller of a session selects the
+/// scheme.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub(crate) trust: Trust,
@@ -26,16 +26,16 @@ pub(crate) struct Rules {
     pub(crate) delegation: Delegation,
 }
 
-/// All that a choice is made from, to make it again once it is known what the service offers.
+/// Input of the scheme selection, kept to retry it when the service's schemes are known.
 #[derive(Clone, Debug)]
-pub(crate) struct Automatic {
+pub(crate) struct SchemeSelector {
     pub(crate) authentication: Authentication,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) rules: Rules,
 }
 
-impl Automatic {
-    /// How to sign in.
+impl SchemeSelector {
+    /// Selects the scheme for an endpoint.
     pub(crate) fn login(
         &self,
         endpoint: &Endpoint,
@@ -45,14 +45,13 @@ impl Automatic {
     }
 }
 
-/// Whether the service may act as the user on other machines.
+/// Permission for the service to act as the user on other machines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Delegation {
-    /// It may not.
+    /// Not permitted.
     #[default]
     Refused,
-    /// It gets a ticket of Kerberos that is as good as the user's own (RFC 4120 2.8). Without one there is no
-    /// signing in.
+    /// The service receives a forwarded Kerberos ticket (RFC 4120 2.8). Authentication fails if that is not possible.
     Demanded,
 }
 
@@ -70,7 +69,7 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// How a session signs in, or why it cannot.
+    /// Selects the scheme, or returns the reasons why none is usable.
     fn login(
         &self,
         authentication: Authentication,
@@ -102,14 +101,14 @@ impl Rules {
                 (_, Some(_)) => choice::Credentials::Password,
                 (_, None) => choice::Credentials::Ambient,
             },
-            kerberos: if authentication.may_be_kerberos() {
+            kerberos: if authentication.can_use_kerberos() {
                 kerberos_here(credentials, endpoint.host())
             } else {
                 Kerberos::Absent
             },
             target: match &self.service_name {
-                // Whoever says what the host is called to its realm may call it by its address elsewhere.
-                ServiceName::Chosen(_) if Target::of(endpoint.host()) == Target::Address => Target::Name,
+                // With an explicit service principal name, Kerberos works although the host is given by address.
+                ServiceName::Explicit(_) if Target::of(endpoint.host()) == Target::Address => Target::Name,
                 _ => Target::of(endpoint.host()),
             },
             transport: match endpoint.transport() {
@@ -142,37 +141,37 @@ impl Authentication {
         })
     }
 
-    fn may_be_kerberos(self) -> bool {
+    fn can_use_kerberos(self) -> bool {
         !matches!(self, Self::None | Self::Basic | Self::Digest | Self::Certificate)
     }
 }
 
-/// What a refusal would have shown on the way, if that is what stood in the way.
+/// Returns the data that a refused scheme would have revealed, if that is the reason of the refusal.
 pub(crate) fn exposed(refusal: &Refusal) -> Option<Exposed> {
     match refusal.considered().first()? {
-        (ClientScheme::Basic, choice::Obstacle::Readable) => Some(Exposed::Password),
-        (_, choice::Obstacle::Readable) => Some(Exposed::Messages),
+        (ClientScheme::Basic, choice::Obstacle::Unencrypted) => Some(Exposed::Password),
+        (_, choice::Obstacle::Unencrypted) => Some(Exposed::Messages),
         _ => None,
     }
 }
 
-/// What Kerberos can do here. A ticket is not looked for: what comes of trying tells more.
+/// Returns whether Kerberos is usable. A ticket is not looked for, because trying gives a better error.
 fn kerberos_here(credentials: Option<&Credentials>, host: &str) -> Kerberos {
     let Ok(library) = Library::load() else { return Kerberos::Absent };
     let Some(credentials) = credentials else { return Kerberos::Ticket };
     let Ok(name) = UserName::parse(&credentials.user) else { return Kerberos::Absent };
-    match name.whose() {
-        Whose::Realm(_) => Kerberos::Configured,
-        Whose::ThisMachine => Kerberos::Absent,
-        // An account of the host itself, of which no realm knows.
-        Whose::Domain(domain) if is_host(domain, host) => Kerberos::Absent,
-        Whose::Domain(_) | Whose::Unsaid => {
+    match name.domain() {
+        UserDomain::Realm(_) => Kerberos::Configured,
+        UserDomain::ThisMachine => Kerberos::Absent,
+        // A local account of the host, which no realm knows.
+        UserDomain::Domain(domain) if is_host(domain, host) => Kerberos::Absent,
+        UserDomain::Domain(_) | UserDomain::Unspecified => {
             library.default_realm().map_or(Kerberos::Absent, |_| Kerberos::Configured)
         }
     }
 }
 
-/// Whether a domain is the host by another name: `node7` is that of `node7.example.com`.
+/// Returns whether a domain is the host or its first label: `node7` for `node7.example.com`.
 pub(super) fn is_host(domain: &str, host: &str) -> bool {
     let first_label = host.split('.').next().unwrap_or_default();
     let is_name = host.parse::<IpAddr>().is_err();
@@ -185,7 +184,7 @@ fn needs_credentials(authentication: Authentication) -> bool {
 
 fn no_credentials(authentication: Authentication) -> Error {
     let scheme = authentication.scheme().unwrap_or(ClientScheme::Negotiate);
-    Error::Setting { setting: "credentials", reason: format!("{scheme} needs a name and a password") }
+    Error::Setting { setting: "credentials", reason: format!("{scheme} requires a user name and a password") }
 }
 
 const EVERY_SCHEME: [ClientScheme; 7] = [
@@ -203,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_account_of_the_host_is_told_from_one_of_a_domain() {
+    fn local_accounts_are_distinguished_from_domain_accounts() {
         for (domain, host) in [
             ("node7", "node7"),
             ("NODE7", "node7.example.com"),

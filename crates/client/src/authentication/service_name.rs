@@ -1,45 +1,45 @@
-//! What a service is called to its realm.
+//! Service principal name (SPN) of a service.
 
 use auth::{ServiceClass, ServicePrincipalName, SpnError};
 
 use crate::Endpoint;
 
-/// How the service principal name comes about that a ticket of Kerberos is asked for, and that NTLM is bound to.
+/// Choice of the service principal name for Kerberos tickets and for NTLM's target name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServiceName {
-    /// From the endpoint: `HTTP/node7`.
-    OfEndpoint {
-        /// The kind of service; `HTTP` is what nearly every service is registered as.
+    /// Derived from the endpoint: `HTTP/node7`.
+    FromEndpoint {
+        /// Service class; most services are registered as `HTTP`.
         class: ServiceClass,
-        /// Whether the port belongs to it.
+        /// Whether the name contains the port.
         port: SpnPort,
     },
-    /// As somebody has chosen it.
-    Chosen(ServicePrincipalName),
+    /// Specified by the user.
+    Explicit(ServicePrincipalName),
 }
 
-/// Whether the port is part of a service principal name (`-SPNPort`).
+/// Whether the service principal name contains the port (`-SPNPort`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SpnPort {
     /// `HTTP/node7`
     #[default]
-    Left,
+    Omitted,
     /// `HTTP/node7:5985`
     Appended,
 }
 
 impl Default for ServiceName {
     fn default() -> Self {
-        Self::OfEndpoint { class: ServiceClass::Http, port: SpnPort::Left }
+        Self::FromEndpoint { class: ServiceClass::Http, port: SpnPort::Omitted }
     }
 }
 
 impl ServiceName {
-    /// The name of the service at an endpoint.
+    /// Returns the service principal name for an endpoint.
     pub(crate) fn at(&self, endpoint: &Endpoint) -> Result<ServicePrincipalName, SpnError> {
         match self {
-            Self::Chosen(name) => Ok(name.clone()),
-            Self::OfEndpoint { class, port } => {
+            Self::Explicit(name) => Ok(name.clone()),
+            Self::FromEndpoint { class, port } => {
                 let port = (*port == SpnPort::Appended).then_some(endpoint.port());
                 ServicePrincipalName::new(*class, endpoint.host(), port)
             }
@@ -52,14 +52,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_follows_from_the_endpoint_or_was_chosen() {
+    fn the_name_is_derived_from_the_endpoint_or_specified() {
         let endpoint = Endpoint::parse("http://Node7.example.com:5985/wsman").expect("an endpoint");
-        let of =
-            |class, port| ServiceName::OfEndpoint { class, port }.at(&endpoint).map(|name| name.to_string());
-        assert_eq!(of(ServiceClass::Http, SpnPort::Left).as_deref(), Ok("HTTP/node7.example.com"));
+        let of = |class, port| {
+            ServiceName::FromEndpoint { class, port }.at(&endpoint).map(|name| name.to_string())
+        };
+        assert_eq!(of(ServiceClass::Http, SpnPort::Omitted).as_deref(), Ok("HTTP/node7.example.com"));
         assert_eq!(of(ServiceClass::Wsman, SpnPort::Appended).as_deref(), Ok("WSMAN/node7.example.com:5985"));
-        assert_eq!(of(ServiceClass::Host, SpnPort::Left).as_deref(), Ok("host/node7.example.com"));
+        assert_eq!(of(ServiceClass::Host, SpnPort::Omitted).as_deref(), Ok("host/node7.example.com"));
         let chosen = ServicePrincipalName::parse("HTTP/other").expect("a name");
-        assert_eq!(ServiceName::Chosen(chosen.clone()).at(&endpoint), Ok(chosen));
+        assert_eq!(ServiceName::Explicit(chosen.clone()).at(&endpoint), Ok(chosen));
     }
 }

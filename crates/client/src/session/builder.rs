@@ -1,4 +1,4 @@
-//! The settings of a session.
+//! Builder of sessions.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use xml::Encoding;
 use super::{Inner, Session};
 use crate::affinity::Affinity;
 use crate::authentication::{
-    Authentication, Automatic, Credentials, Delegation, Login, Rules, ServiceName, Unencrypted,
+    Authentication, Credentials, Delegation, Login, Rules, SchemeSelector, ServiceName, Unencrypted,
 };
 use crate::error::Error;
 use crate::local::LocalSockets;
@@ -19,10 +19,10 @@ use crate::proxy::Proxy;
 use crate::random::fresh_uuid;
 use crate::route::Route;
 use crate::tls::{Securer, TlsPolicy};
-use crate::trace::{Onlooker, Trace};
+use crate::trace::{Trace, Tracer};
 use crate::{ClientCertificate, Endpoint, HostTrust, Scheme, Sealing, Transport};
 
-/// Settings of a [`Session`], each with a default that suits most.
+/// Settings of a [`Session`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct SessionBuilder {
@@ -43,7 +43,7 @@ pub struct SessionBuilder {
     answer_limit: usize,
     locale: String,
     encoding: Encoding,
-    onlooker: Onlooker,
+    tracer: Tracer,
 }
 
 impl SessionBuilder {
@@ -66,7 +66,7 @@ impl SessionBuilder {
             answer_limit: 8 << 20,
             locale: "en-US".to_owned(),
             encoding: Encoding::Utf8,
-            onlooker: Onlooker::default(),
+            tracer: Tracer::default(),
         }
     }
 
@@ -74,164 +74,167 @@ impl SessionBuilder {
         Self { local: Some(sockets), ..self }
     }
 
-    /// Who asks.
+    /// Sets the user name and the password.
     pub fn credentials(mut self, credentials: Credentials) -> Self {
         self.credentials = Some(credentials);
         self
     }
 
-    /// The certificate that proves who asks, over HTTPS.
+    /// Sets the client certificate for authentication over HTTPS.
     pub fn client_certificate(mut self, certificate: ClientCertificate) -> Self {
         self.certificate = Some(certificate);
         self
     }
 
-    /// How that is proven: by default with the certificate if there is one, with Basic if there are credentials, else
-    /// not at all.
+    /// Sets the authentication scheme. The default is the certificate if one is set, Basic if credentials are set,
+    /// and none otherwise.
     pub fn authentication(mut self, authentication: Authentication) -> Self {
         self.authentication = Some(authentication);
         self
     }
 
-    /// Whether messages may be readable on the way; refused by default.
+    /// Sets whether messages may be sent unencrypted; the default is refused.
     pub fn unencrypted(mut self, unencrypted: Unencrypted) -> Self {
         self.rules.unencrypted = unencrypted;
         self
     }
 
-    /// Whether the host may be talked to although nothing proves who it is, as a list such as `TrustedHosts` says; not
-    /// by default.
+    /// Sets whether credentials may be sent to a host whose identity is not verified, as `TrustedHosts` permits; the
+    /// default is no.
     ///
-    /// Over HTTP only Kerberos proves who the host is. To others than this machine and listed hosts, nothing but that
-    /// is tried there.
+    /// Over HTTP, only Kerberos proves the identity of the host. Other schemes are used only with this machine and
+    /// with listed hosts.
     pub fn host_trust(mut self, trust: HostTrust) -> Self {
         self.rules.trust = trust;
         self
     }
 
-    /// Which schemes may be used at all; every one by default.
+    /// Sets the allowed authentication schemes; the default is all.
     pub fn allowed_schemes(mut self, schemes: impl IntoIterator<Item = Scheme>) -> Self {
         self.rules.allowed = schemes.into_iter().chain([Scheme::None]).collect();
         self
     }
 
-    /// Whether messages are sealed over HTTP by the schemes that can; they are by default. Without it they take
-    /// [`Unencrypted::Allowed`].
+    /// Sets whether messages over HTTP are encrypted by the schemes that can; the default is yes. Without encryption,
+    /// [`Unencrypted::Allowed`] is needed.
     pub fn sealing(mut self, sealing: Sealing) -> Self {
         self.rules.sealing = sealing;
         self
     }
 
-    /// What the service is called to its realm; `HTTP/host` by default.
+    /// Sets how the service principal name is chosen; the default is `HTTP/host`.
     pub fn service_name(mut self, name: ServiceName) -> Self {
         self.rules.service_name = name;
         self
     }
 
-    /// Whether the service may act as the user on other machines; it may not by default. That is for Kerberos;
-    /// [`Authentication::CredSsp`] always hands the password over.
+    /// Sets whether the service may act as the user on other machines, by Kerberos delegation; the default is no.
+    /// [`Authentication::CredSsp`] always sends the password.
     pub fn delegation(mut self, delegation: Delegation) -> Self {
         self.rules.delegation = delegation;
         self
     }
 
-    /// Which certificates are accepted; those of the authorities of this system by default.
+    /// Sets the rules for server certificates; by default the authorities of this system are trusted.
     pub fn tls(mut self, policy: TlsPolicy) -> Self {
         self.tls = policy;
         self
     }
 
-    /// The proxy on the way; there is none by default, whatever the environment says.
+    /// Sets an HTTP proxy. By default no proxy is used, regardless of the environment.
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = Some(proxy);
         self
     }
 
-    /// How long finding the host, connecting and TLS may take together; 30 seconds by default.
+    /// Limits the time for name resolution, connecting and TLS together; the default is 30 seconds.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
         self
     }
 
-    /// How long the connection may be silent while an answer is due; must be longer than
-    /// [`Self::operation_timeout`], and is longer by [`Self::network_delay`] by default.
+    /// Limits the time without received data while a response is due. It must be longer than
+    /// [`Self::operation_timeout`]; the default is longer by [`Self::network_delay`].
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.idle_timeout = Some(limit);
         self
     }
 
-    /// What the network may add to the time a service takes; 10 seconds by default.
+    /// Sets the delay that the network may add to a response; the default is 10 seconds.
     pub fn network_delay(mut self, delay: Duration) -> Self {
         self.network_delay = delay;
         self
     }
 
-    /// How long an operation may take with all its requests: an enumeration to its end, a command from
-    /// start to exit. Unlimited by default.
+    /// Limits the duration of an operation with all its requests: an enumeration to its end, a command from start to
+    /// exit. The default is unlimited.
     pub fn total_timeout(mut self, limit: Option<Duration>) -> Self {
         self.total_timeout = limit;
         self
     }
 
-    /// Within what time the service is to answer one request (`w:OperationTimeout`); 60 seconds by default.
+    /// Limits the time the service may take for one request (`w:OperationTimeout`); the default is 60 seconds.
     ///
-    /// A command or an enumeration that has nothing to say in that time is asked again.
+    /// After this time, a command or an enumeration without results is polled again.
     pub fn operation_timeout(mut self, limit: Duration) -> Self {
         self.operation_timeout = limit;
         self
     }
 
-    /// The largest answer asked for, in octets (`w:MaxEnvelopeSize`); 512,000 by default, which services
-    /// that allow less reduce to what they allow.
+    /// Sets the maximum response size requested from the service, in bytes (`w:MaxEnvelopeSize`); the default is
+    /// 512,000. A service with a lower limit uses its own.
     pub fn max_envelope_size(mut self, octets: u32) -> Self {
         self.max_envelope_size = octets;
         self
     }
 
-    /// How many octets beyond [`Self::max_envelope_size`] an answer may have before it is given up; 8 MiB
-    /// by default, because some services keep to that size only roughly.
+    /// Sets by how many bytes a response may exceed [`Self::max_envelope_size`] before it is rejected; the default is
+    /// 8 MiB, because some services exceed the requested size.
     pub fn answer_limit(mut self, octets: usize) -> Self {
         self.answer_limit = octets;
         self
     }
 
-    /// The language of texts and data; `en-US` by default.
+    /// Sets the language of texts and data; the default is `en-US`.
     pub fn locale(mut self, language: impl Into<String>) -> Self {
         self.locale = language.into();
         self
     }
 
-    /// How messages are encoded; UTF-8 by default.
+    /// Sets the character encoding of messages; the default is UTF-8.
     pub fn encoding(mut self, encoding: Encoding) -> Self {
         self.encoding = encoding;
         self
     }
 
-    /// Who sees every message; nobody by default.
+    /// Sets a trace that receives every message. By default messages are not traced.
     pub fn trace(mut self, trace: Arc<dyn Trace>) -> Self {
-        self.onlooker = Onlooker::new(trace);
+        self.tracer = Tracer::new(trace);
         self
     }
 
-    /// The session. Nothing is sent yet.
+    /// Builds the session; sends nothing.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a value that cannot be meant.
+    /// [`Error::Setting`] for an invalid or contradictory value.
     pub fn build(self) -> Result<Session, Error> {
         let setting = |setting, reason: String| Err(Error::Setting { setting, reason });
         if self.max_envelope_size < Head::SMALLEST_ENVELOPE {
-            let least = Head::SMALLEST_ENVELOPE;
-            return setting("max_envelope_size", format!("{} is below {least}", self.max_envelope_size));
+            let min = Head::SMALLEST_ENVELOPE;
+            return setting(
+                "max_envelope_size",
+                format!("{} is below the minimum, {min}", self.max_envelope_size),
+            );
         }
         if self.operation_timeout.is_zero() {
-            return setting("operation_timeout", "no service answers in no time".to_owned());
+            return setting("operation_timeout", "must not be zero".to_owned());
         }
-        let operation_timeout = self.operation_timeout.min(LONGEST);
-        let network_delay = self.network_delay.min(LONGEST);
+        let operation_timeout = self.operation_timeout.min(MAX_TIMEOUT);
+        let network_delay = self.network_delay.min(MAX_TIMEOUT);
         let idle_timeout = self.idle_timeout.unwrap_or(operation_timeout + network_delay);
         if idle_timeout <= operation_timeout {
-            let than = format!("{idle_timeout:?} is not longer than operation_timeout {operation_timeout:?}");
-            return setting("idle_timeout", format!("{than}: silence that long is what a service may take"));
+            let reason = format!("{idle_timeout:?} must exceed operation_timeout, {operation_timeout:?}");
+            return setting("idle_timeout", reason);
         }
         let authentication = self.authentication.unwrap_or(match (&self.certificate, &self.credentials) {
             (Some(_), _) => Authentication::Certificate,
@@ -240,10 +243,10 @@ impl SessionBuilder {
         });
         match (authentication, &self.certificate) {
             (Authentication::Certificate, None) => {
-                return setting("client_certificate", "there is none to sign in with".to_owned());
+                return setting("client_certificate", "no certificate is set".to_owned());
             }
             (Authentication::Certificate, Some(_)) if self.endpoint.transport() != Transport::Https => {
-                return setting("client_certificate", "a certificate signs in over HTTPS only".to_owned());
+                return setting("client_certificate", "certificate authentication requires HTTPS".to_owned());
             }
             _ => {}
         }
@@ -251,33 +254,35 @@ impl SessionBuilder {
             None => Route::Network(Box::new(Securer::new(self.tls, self.certificate)), self.proxy),
             Some(sockets) if authentication == Authentication::None => Route::Local(sockets),
             Some(_) => {
-                let reason = "over a Unix socket the kernel says who asks: give neither name nor password";
+                let reason =
+                    "the kernel authenticates the user of a Unix socket: omit user name and password";
                 return setting("credentials", reason.to_owned());
             }
         };
         let unencrypted = self.rules.unencrypted;
-        let automatic = Automatic { authentication, credentials: self.credentials, rules: self.rules };
+        let scheme_selector =
+            SchemeSelector { authentication, credentials: self.credentials, rules: self.rules };
         let login = match &route {
             Route::Local(_) => Login::Anonymous,
-            Route::Network(..) => automatic.login(&self.endpoint, None)?,
+            Route::Network(..) => scheme_selector.login(&self.endpoint, None)?,
         };
         Ok(Session(Arc::new(Inner {
             login: Mutex::new(login),
-            automatic: (authentication == Authentication::Automatic).then_some(automatic),
+            scheme_selector: (authentication == Authentication::Automatic).then_some(scheme_selector),
             peer: route.peer(&self.endpoint),
             to: route.to(&self.endpoint),
             endpoint: self.endpoint,
             route,
             unencrypted,
-            connect_timeout: self.connect_timeout.min(LONGEST),
-            idle_timeout: idle_timeout.min(LONGEST + LONGEST),
-            total_timeout: self.total_timeout.map(|limit| limit.min(LONGEST)),
+            connect_timeout: self.connect_timeout.min(MAX_TIMEOUT),
+            idle_timeout: idle_timeout.min(MAX_TIMEOUT + MAX_TIMEOUT),
+            total_timeout: self.total_timeout.map(|limit| limit.min(MAX_TIMEOUT)),
             operation_timeout,
             max_envelope_size: self.max_envelope_size,
             answer_limit: self.answer_limit,
             locale: self.locale,
             encoding: self.encoding,
-            onlooker: self.onlooker,
+            tracer: self.tracer,
             session_id: format!("uuid:{}", fresh_uuid()),
             pool: Pool::default(),
             affinity: Affinity::default(),
@@ -286,7 +291,7 @@ impl SessionBuilder {
     }
 }
 
-/// What the network may add to the time a service takes.
+/// Default of the network delay.
 const NETWORK_DELAY: Duration = Duration::from_secs(10);
-/// Longer waits would overflow clocks, and nobody lives to see them.
-const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
+/// Upper limit of all time limits, so that adding one to the current time cannot overflow.
+const MAX_TIMEOUT: Duration = Duration::from_secs(10 * 365 * 86_400);

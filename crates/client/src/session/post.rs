@@ -1,36 +1,36 @@
-//! Messages that somebody else wrote: sent as they are, and their answers not looked at.
+//! Sends messages that the caller has written, and returns the responses unparsed.
 
-use super::{Repeat, Session};
+use super::{Retry, Session};
 use crate::connection;
 use crate::error::Error;
 
-/// What came back for a message that was sent as it is.
+/// Unparsed response.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Posted {
-    /// The status of HTTP.
+pub struct RawResponse {
+    /// HTTP status.
     pub status: u16,
-    /// The body, unsealed; in the encoding that [`Self::content_type`] says.
+    /// Decrypted body, in the encoding that [`Self::content_type`] names.
     pub body: Vec<u8>,
-    /// What the body is.
+    /// Value of `Content-Type`.
     pub content_type: Option<String>,
 }
 
 impl Session {
-    /// Sends a whole envelope, signed in and sealed like any other message, and returns what comes back, whatever the
-    /// status is.
+    /// Sends a complete envelope, authenticated and encrypted like any other message, and returns the response with
+    /// any status.
     ///
-    /// For messages that this crate has no words for. It is never sent twice once it may have arrived.
+    /// For messages that this crate does not support. It is never repeated if the service may have received it.
     ///
     /// # Errors
-    /// [`Error`] if no answer came, or the service does not accept who asks.
-    pub async fn post(&self, envelope: &str) -> Result<Posted, Error> {
+    /// [`Error`] if no response arrives or the service rejects the credentials.
+    pub async fn post(&self, envelope: &str) -> Result<RawResponse, Error> {
         self.require_protection()?;
         let message = self.0.encoding.encode(envelope.to_owned());
         let cookie = self.0.affinity.cookie();
         let headers: Vec<_> = cookie.iter().map(|cookie| ("Cookie", cookie.as_str())).collect();
         let request = self.request(&message, &headers);
-        let response = self.send(&request, Repeat::Harmful, &self.patience()).await?;
+        let response = self.send(&request, Retry::Unsafe, &self.timeouts()).await?;
         let connection::Response { head, content_type, body, .. } = response;
-        Ok(Posted { status: head.status(), body, content_type })
+        Ok(RawResponse { status: head.status(), body, content_type })
     }
 }

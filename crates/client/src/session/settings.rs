@@ -1,13 +1,13 @@
-//! What the settings of a machine for its clients mean for a session.
+//! Applies the client settings of a machine to a session.
 
 use crate::{HostTrust, Scheme, SessionBuilder, Unencrypted};
 
 impl SessionBuilder {
-    /// As `winrm/config/client` wants it for a host of this name: which schemes may be used, how long the network may
-    /// take, whether the host is trusted without proof, and whether messages may be readable on the way.
+    /// Applies `winrm/config/client` for a host: allowed schemes, network delay, trusted hosts and unencrypted
+    /// messages.
     ///
-    /// What the settings do not allow stays as it was set before, or as it is by default.
-    pub fn obeying(self, settings: &config::Client, host: &str) -> Self {
+    /// Settings only add permissions; trust and unencrypted messages that were allowed before stay allowed.
+    pub fn with_client_settings(self, settings: &config::Client, host: &str) -> Self {
         let auth = &settings.auth;
         let schemes = [
             (Scheme::Basic, auth.basic),

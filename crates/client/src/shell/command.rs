@@ -1,4 +1,4 @@
-//! A running command: its output, its end, and signals to it.
+//! Running command: output, exit code and signals.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -11,52 +11,52 @@ use wsman::{OptionSet, ShellVerb};
 
 use super::{Channel, Stdin, ignoring_gone, in_background};
 use crate::error::Error;
-use crate::patience::Patience;
-use crate::session::Repeat;
+use crate::session::Retry;
+use crate::timeouts::Timeouts;
 
-/// A command in a shell. Dropping it before [`Command::finish`] ends it in the background, if it can.
+/// Running command in a shell. Dropping it before [`Command::finish`] terminates it in the background.
 pub struct Command {
     channel: Channel,
     streams: Vec<String>,
-    patience: Patience,
-    /// What came and was not asked for yet.
+    timeouts: Timeouts,
+    /// Received output that was not returned yet.
     ready: VecDeque<Output>,
-    /// The request under way. It stays here when nobody waits any more: the service gives output only once.
-    receiving: Option<Receiving>,
+    /// Pending Receive request. It survives a cancelled `next_output`, because the service sends output only once.
+    receiving: Option<PendingReceive>,
     exit_code: Option<i32>,
     is_finished: bool,
 }
 
-type Receiving = Pin<Box<dyn Future<Output = Result<Received, Error>> + Send>>;
+type PendingReceive = Pin<Box<dyn Future<Output = Result<Received, Error>> + Send>>;
 
-/// What a command gave.
+/// Output of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Output {
-    /// A piece of its output.
+    /// Part of standard output.
     Stdout(Vec<u8>),
-    /// A piece of its error output.
+    /// Part of standard error.
     Stderr(Vec<u8>),
-    /// A piece of another stream.
+    /// Part of another stream.
     Stream {
-        /// The stream's name.
+        /// Name of the stream.
         name: String,
-        /// The octets.
+        /// Data.
         octets: Vec<u8>,
     },
-    /// It has ended, and there is no further output.
+    /// The command has ended, and there is no more output.
     Done {
-        /// What it returned.
+        /// Exit code.
         exit_code: i32,
     },
 }
 
 impl Command {
-    pub(super) fn new(channel: Channel, streams: Vec<String>, patience: Patience) -> Self {
+    pub(super) fn new(channel: Channel, streams: Vec<String>, timeouts: Timeouts) -> Self {
         Self {
             channel,
             streams,
-            patience,
+            timeouts,
             ready: VecDeque::new(),
             receiving: None,
             exit_code: None,
@@ -64,19 +64,18 @@ impl Command {
         }
     }
 
-    /// The identifier the service gave it.
+    /// Identifier of the command, assigned by the service.
     #[must_use]
     pub fn id(&self) -> &str {
         self.channel.command_id()
     }
 
-    /// Waits for the next piece of output, for as long as the command takes.
+    /// Waits for the next output, for as long as the command runs.
     ///
-    /// After [`Output::Done`] it is `Done` again and again. Nothing is lost if the future is dropped before
-    /// it is ready, as `tokio::select!` does.
+    /// After [`Output::Done`], every call returns `Done`. The future is cancellation-safe.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`] if a request or a response fails.
     pub async fn next_output(&mut self) -> Result<Output, Error> {
         loop {
             if let Some(output) = self.ready.pop_front() {
@@ -86,25 +85,25 @@ impl Command {
                 return Ok(Output::Done { exit_code });
             }
             let receiving = self.receiving.get_or_insert_with(|| {
-                Box::pin(receive(self.channel.clone(), self.streams.clone(), self.patience))
+                Box::pin(receive(self.channel.clone(), self.streams.clone(), self.timeouts))
             });
             let asked = Instant::now();
             let received = receiving.await;
             self.receiving = None;
             self.take(received?);
             if self.ready.is_empty() && self.exit_code.is_none() {
-                self.patience.before_asking_again(asked).await?;
+                self.timeouts.wait_before_retry(asked).await?;
             }
         }
     }
 
-    /// A handle for its input, to be used by whoever has something to say, at the same time.
+    /// Returns a handle for standard input, which can be used concurrently.
     #[must_use]
     pub fn input(&self) -> Stdin {
-        Stdin::new(self.channel.clone(), self.patience)
+        Stdin::new(self.channel.clone(), self.timeouts)
     }
 
-    /// A handle for signals, to be used while somebody waits for output.
+    /// Returns a handle for signals, which can be used while another task waits for output.
     #[must_use]
     pub fn signaller(&self) -> Signaller {
         Signaller { channel: self.channel.clone() }
@@ -113,17 +112,17 @@ impl Command {
     /// Sends a signal.
     ///
     /// # Errors
-    /// [`Error`]; [`Error::is_gone`] if the command has ended.
+    /// [`Error`] if the request fails; [`Error::is_gone`] if the command has ended.
     pub fn signal(&self, code: SignalCode) -> impl Future<Output = Result<(), Error>> + Send + use<> {
-        // The command itself, whose request for output only one may wait for, must not travel along.
+        // The future must not borrow the command, whose pending request only one task may poll.
         let signaller = self.signaller();
         async move { signaller.signal(code).await }
     }
 
-    /// Lets go of the command: ends it if it still runs, and frees what the service keeps of it.
+    /// Terminates the command if it is running, and releases its resources on the service.
     ///
     /// # Errors
-    /// [`Error`]; a command that is gone already is none.
+    /// [`Error`] if the request fails; succeeds if the command no longer exists.
     pub async fn finish(mut self) -> Result<(), Error> {
         let finished = self.channel.clone().terminate().await;
         self.is_finished = true;
@@ -151,7 +150,7 @@ impl Command {
 
 impl Drop for Command {
     fn drop(&mut self) {
-        // A request for output that is under way would hold up the end.
+        // A pending Receive would delay the termination.
         drop(mem::take(&mut self.receiving));
         if !self.is_finished {
             in_background(self.channel.clone().terminate());
@@ -165,7 +164,7 @@ impl std::fmt::Debug for Command {
     }
 }
 
-/// Sends signals to a command.
+/// Handle for sending signals to a command.
 #[derive(Clone, Debug)]
 pub struct Signaller {
     channel: Channel,
@@ -175,7 +174,7 @@ impl Signaller {
     /// Sends a signal.
     ///
     /// # Errors
-    /// [`Error`]; [`Error::is_gone`] if the command has ended.
+    /// [`Error`] if the request fails; [`Error::is_gone`] if the command has ended.
     pub async fn signal(&self, code: SignalCode) -> Result<(), Error> {
         self.channel.signal(code).await.map(drop)
     }
@@ -184,13 +183,13 @@ impl Signaller {
 impl Channel {
     async fn signal(&self, code: SignalCode) -> Result<wsman::Response, Error> {
         let signal = Signal { command_id: self.command_id.clone(), code };
-        let repeat = match code {
-            SignalCode::Terminate => Repeat::Harmless,
-            // Programs make something of being interrupted twice.
-            _ => Repeat::Harmful,
+        let retry = match code {
+            SignalCode::Terminate => Retry::Safe,
+            // A program may handle each interrupt.
+            _ => Retry::Unsafe,
         };
-        let patience = self.session.patience();
-        self.ask(ShellVerb::Signal, OptionSet::new(), repeat, &patience, |body| signal.write(body)).await
+        let timeouts = self.session.timeouts();
+        self.ask(ShellVerb::Signal, OptionSet::new(), retry, &timeouts, |body| signal.write(body)).await
     }
 
     async fn terminate(self) -> Result<(), Error> {
@@ -198,24 +197,24 @@ impl Channel {
     }
 }
 
-/// Asks for output until there is some.
-async fn receive(channel: Channel, streams: Vec<String>, patience: Patience) -> Result<Received, Error> {
+/// Sends Receive until there is output or the command has ended.
+async fn receive(channel: Channel, streams: Vec<String>, timeouts: Timeouts) -> Result<Received, Error> {
     let receive = Receive { command_id: channel.command_id.clone(), streams };
     loop {
         let asked = Instant::now();
         let options = OptionSet::new().with(option::KEEP_ALIVE, "TRUE");
         let answer = channel
-            .ask(ShellVerb::Receive, options, Repeat::Harmful, &patience, |body| receive.write(body))
+            .ask(ShellVerb::Receive, options, Retry::Unsafe, &timeouts, |body| receive.write(body))
             .await;
         let answer = match answer {
             Err(error) if error.is_operation_timeout() => {
-                patience.before_asking_again(asked).await?;
+                timeouts.wait_before_retry(asked).await?;
                 continue;
             }
             answer => answer?,
         };
         let Some(response) = answer.content_named("ReceiveResponse") else {
-            return Err(channel.session.lacking("a ReceiveResponse", &answer));
+            return Err(channel.session.missing("a ReceiveResponse", &answer));
         };
         let received = Received::parse(response);
         return received.map_err(|fault| channel.session.unreadable(response, &fault));

@@ -1,33 +1,33 @@
-//! A command from start to end, for those who want all of its output at once.
+//! Runs a command and collects its output.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use wsman::shell::CommandLine;
 
 use super::{Command, CommandOptions, Output, Shell};
 use crate::error::Error;
 
-/// A command that has ended.
+/// Result of a command that has ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Finished {
-    /// All of its output.
+pub struct CommandResult {
+    /// Standard output.
     pub stdout: Vec<u8>,
-    /// All of its error output.
+    /// Standard error.
     pub stderr: Vec<u8>,
-    /// What it returned.
+    /// Exit code.
     pub exit_code: i32,
 }
 
 impl Shell {
-    /// Runs a line and gathers its output.
+    /// Runs a command line and collects its output.
     ///
-    /// A command that still runs after half a second finds its input at an end, so that none waits for an
-    /// answer nobody gives.
+    /// Standard input is closed after half a second, so that a command that reads it does not wait forever.
     ///
     /// # Errors
-    /// [`Error`]; [`Error::OutputTooLarge`] beyond [`ShellOptions::output_limit`](super::ShellOptions).
-    pub async fn run(&self, line: &str) -> Result<Finished, Error> {
+    /// [`Error`] if a request fails; [`Error::OutputTooLarge`] beyond [`ShellOptions::output_limit`](super::ShellOptions).
+    pub async fn run(&self, line: &str) -> Result<CommandResult, Error> {
         let line = CommandLine { command: line.to_owned(), ..CommandLine::default() };
         let mut command = self.start(&line, CommandOptions::default()).await?;
         let finished = gather(&mut command, self.output_limit).await?;
@@ -36,15 +36,17 @@ impl Shell {
     }
 }
 
-async fn gather(command: &mut Command, limit: usize) -> Result<Finished, Error> {
+async fn gather(command: &mut Command, limit: usize) -> Result<CommandResult, Error> {
     let stdin = command.input();
+    let is_closing = AtomicBool::new(false);
     let ending = async {
-        sleep(PATIENCE_WITH_INPUT).await;
+        sleep(CLOSE_INPUT_AFTER).await;
+        is_closing.store(true, Ordering::Relaxed);
         stdin.close().await
     };
     tokio::pin!(ending);
     let mut input_ended = false;
-    let mut finished = Finished::default();
+    let mut finished = CommandResult::default();
     loop {
         let output = tokio::select! {
             biased;
@@ -52,7 +54,7 @@ async fn gather(command: &mut Command, limit: usize) -> Result<Finished, Error> 
             ended = &mut ending, if !input_ended => {
                 input_ended = true;
                 if let Err(error) = ended {
-                    tracing::debug!(%error, "The input of a command could not be ended");
+                    tracing::debug!(%error, "Cannot close the input of a command");
                 }
                 continue;
             }
@@ -63,6 +65,10 @@ async fn gather(command: &mut Command, limit: usize) -> Result<Finished, Error> 
             Output::Stream { .. } => {}
             Output::Done { exit_code } => {
                 finished.exit_code = exit_code;
+                if is_closing.load(Ordering::Relaxed) && !input_ended {
+                    // A Send that is on its way must not reach the service after the Delete of its shell.
+                    let _ = timeout(WAIT_FOR_SEND, ending).await;
+                }
                 return Ok(finished);
             }
         }
@@ -72,7 +78,7 @@ async fn gather(command: &mut Command, limit: usize) -> Result<Finished, Error> 
     }
 }
 
-/// The first piece is most often the only one, and need not be copied.
+/// Appends a piece; the first one, which is usually the only one, is not copied.
 fn append(all: &mut Vec<u8>, piece: Vec<u8>) {
     if all.is_empty() {
         *all = piece;
@@ -81,4 +87,7 @@ fn append(all: &mut Vec<u8>, piece: Vec<u8>) {
     }
 }
 
-const PATIENCE_WITH_INPUT: Duration = Duration::from_millis(500);
+/// Time after which the input of a command ends.
+const CLOSE_INPUT_AFTER: Duration = Duration::from_millis(500);
+/// Longest wait for the response to the end of input, after the command has ended.
+const WAIT_FOR_SEND: Duration = Duration::from_secs(2);

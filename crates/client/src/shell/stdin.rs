@@ -1,4 +1,4 @@
-//! The input of a command.
+//! Standard input of a command.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use wsman::{OptionSet, ShellVerb, code};
 
 use super::Channel;
 use crate::error::Error;
-use crate::patience::Patience;
-use crate::session::Repeat;
+use crate::session::Retry;
+use crate::timeouts::Timeouts;
 
-/// The input of a command. It goes over a connection of its own, while another one waits for output.
+/// Standard input of a command. It uses a connection of its own, because another one waits for output.
 ///
-/// Use one handle at a time: services take one piece after the other.
+/// Use one handle at a time: services accept one piece after the other.
 #[derive(Debug)]
 pub struct Stdin {
     channel: Channel,
-    patience: Patience,
+    timeouts: Timeouts,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,16 +27,16 @@ enum End {
 }
 
 impl Stdin {
-    pub(super) fn new(channel: Channel, patience: Patience) -> Self {
-        Self { channel, patience }
+    pub(super) fn new(channel: Channel, timeouts: Timeouts) -> Self {
+        Self { channel, timeouts }
     }
 
-    /// Gives octets to the command, in as many requests as their number needs.
+    /// Sends bytes to the command, in as many requests as needed.
     ///
-    /// If the future is dropped before it is ready, nobody knows how much the command has got.
+    /// If the future is dropped before it is ready, an unknown part of the bytes was sent.
     ///
     /// # Errors
-    /// [`Error`]; [`Error::is_gone`] if the command has ended.
+    /// [`Error`] if a request fails; [`Error::is_gone`] if the command has ended.
     pub async fn write(&mut self, octets: &[u8]) -> Result<(), Error> {
         let envelope = self.channel.session.max_envelope_size().min(LARGEST_ENVELOPE);
         for piece in octets.chunks(stream_capacity(envelope).max(1)) {
@@ -45,10 +45,10 @@ impl Stdin {
         Ok(())
     }
 
-    /// Says that there is no further input.
+    /// Closes standard input.
     ///
     /// # Errors
-    /// [`Error`]; [`Error::is_gone`] if the command has ended.
+    /// [`Error`] if the request fails; [`Error::is_gone`] if the command has ended.
     pub async fn close(mut self) -> Result<(), Error> {
         self.send(&[], End::Here).await
     }
@@ -61,10 +61,10 @@ impl Stdin {
                     Some(pause) => sleep(*pause).await,
                     None => return Err(Error::Fault(fault)),
                 },
-                // A loaded service says so although the command has got its input: sending it again would
-                // give it twice (reported against Windows).
+                // A loaded service times out although the command received the input; sending it again would
+                // duplicate it (reported against Windows).
                 Err(error) if error.is_operation_timeout() => {
-                    tracing::debug!(command = self.channel.command_id(), "Input was confirmed too late");
+                    tracing::debug!(command = self.channel.command_id(), "Confirmation of input timed out");
                     return Ok(());
                 }
                 sent => return sent,
@@ -74,18 +74,18 @@ impl Stdin {
 
     async fn send_once(&mut self, octets: &[u8], end: End) -> Result<(), Error> {
         let piece = StreamData { name: "stdin", octets };
-        let write = |body: &mut xml::Writer| {
-            Send::write(body, piece, self.channel.command_id(), end == End::Here);
-        };
-        let options = OptionSet::new();
-        let sent = self.channel.ask(ShellVerb::Send, options, Repeat::Harmful, &self.patience, write).await;
+        let channel = &self.channel;
+        let request = channel.ask(ShellVerb::Send, OptionSet::new(), Retry::Unsafe, &self.timeouts, |body| {
+            Send::write(body, piece, channel.command_id(), end == End::Here);
+        });
+        let sent = request.await;
         sent.map(drop)
     }
 }
 
-/// What every service accepts: the MaxEnvelopeSizekb of old ones is 150.
+/// Envelope size that every service accepts: the default MaxEnvelopeSizekb of old services is 150.
 const LARGEST_ENVELOPE: u32 = 150 * 1_024;
 
-/// How long to leave a service alone that is still busy with the piece before.
+/// Pauses before input is sent again to a service that is still busy with the previous piece.
 const PAUSES_WHEN_BUSY: [Duration; 3] =
     [Duration::from_millis(50), Duration::from_millis(150), Duration::from_millis(300)];

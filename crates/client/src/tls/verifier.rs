@@ -1,4 +1,4 @@
-//! Judges the certificate of a service.
+//! Verification of server certificates.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,30 +12,29 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCer
 
 use super::Thumbprint;
 
-/// Judges certificates by a [`TlsPolicy`](super::TlsPolicy).
+/// Verifies certificates by a [`TlsPolicy`](super::TlsPolicy).
 ///
-/// rustls' own verifier checks authority and name together or not at all; administrators need to leave out
-/// either one.
+/// The verifier of rustls checks issuer and name together; this one can skip either check.
 #[derive(Debug)]
 pub(super) struct Verifier {
     pub(super) chain: Chain,
-    /// Certificates of services that are trusted themselves.
+    /// Service certificates that are trusted directly.
     pub(super) exact: Vec<CertificateDer<'static>>,
     pub(super) pin: Option<Thumbprint>,
     pub(super) skip_name: bool,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
 }
 
-/// Whom the certificate must lead back to.
+/// Required trust anchor of the certificate.
 #[derive(Debug)]
 pub(super) enum Chain {
     To(Arc<RootCertStore>),
     Skipped,
 }
 
-/// The certificate is another than the one that is pinned.
+/// The certificate is not the pinned one.
 #[derive(Debug, thiserror::Error)]
-#[error("not the pinned certificate but {found}")]
+#[error("the certificate has the thumbprint {found} instead of the pinned one")]
 pub(super) struct WrongPin {
     pub(super) found: String,
 }
@@ -51,17 +50,13 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, Error> {
         self.require_pin(end_entity)?;
         let certificate = ParsedCertificate::try_from(end_entity)?;
-        let verify = |roots, between| {
-            let algorithms = self.algorithms.all;
-            verify_server_cert_signed_by_trust_anchor(&certificate, roots, between, now, algorithms)
-        };
         match &self.chain {
             Chain::To(roots) if !self.exact.contains(end_entity) => {
-                verify(roots, intermediates).map_err(name_without_key)?;
+                self.verify_chain(&certificate, roots, intermediates, now).map_err(map_wrong_key)?;
             }
-            // Without anchors nothing can succeed, but the dates and the purpose of the certificate are
-            // looked at before its issuer is: what fails then is told apart from what is to be skipped.
-            _ => match verify(&RootCertStore::empty(), &[]) {
+            // Without trust anchors verification always fails, but dates and purpose are checked before the issuer,
+            // so that only an error about the issuer can be ignored.
+            _ => match self.verify_chain(&certificate, &RootCertStore::empty(), &[], now) {
                 Err(error) if !is_about_issuer(&error) => return Err(error),
                 _ => {}
             },
@@ -95,14 +90,14 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// The same judge, of whom one learns afterwards what was judged.
+/// Verifier that records the presented certificate.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(super) struct RecordingVerifier {
     pub(super) verifier: Verifier,
     pub(super) shown: Arc<OnceLock<CertificateDer<'static>>>,
 }
 
-impl ServerCertVerifier for Watched {
+impl ServerCertVerifier for RecordingVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -139,6 +134,17 @@ impl ServerCertVerifier for Watched {
 }
 
 impl Verifier {
+    fn verify_chain(
+        &self,
+        certificate: &ParsedCertificate<'_>,
+        roots: &RootCertStore,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let algorithms = self.algorithms.all;
+        verify_server_cert_signed_by_trust_anchor(certificate, roots, intermediates, now, algorithms)
+    }
+
     fn require_pin(&self, certificate: &CertificateDer<'_>) -> Result<(), Error> {
         let (algorithm, pinned): (&'static Algorithm, &[u8]) = match &self.pin {
             None => return Ok(()),
@@ -154,8 +160,8 @@ impl Verifier {
     }
 }
 
-/// An authority of the same name but with another key is not the one that signed.
-fn name_without_key(error: Error) -> Error {
+/// Treats an authority with the same name but another key as an unknown issuer.
+fn map_wrong_key(error: Error) -> Error {
     match error {
         Error::InvalidCertificate(
             CertificateError::BadSignature
@@ -165,8 +171,8 @@ fn name_without_key(error: Error) -> Error {
     }
 }
 
-/// Whether the only thing found wrong is who signed, or that a self-signed certificate calls itself an
-/// authority, as those of openssl do.
+/// Returns whether the only error is an unknown issuer, or a self-signed certificate that is marked as an authority,
+/// as openssl creates it.
 fn is_about_issuer(error: &Error) -> bool {
     match error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => true,

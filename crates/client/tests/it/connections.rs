@@ -1,4 +1,4 @@
-//! Which connection a request takes, and when it is sent again.
+//! Reuse of connections, and retries.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use wsman::Action;
 use crate::service::{Request, Service, Step, config, response_with};
 
 #[tokio::test]
-async fn one_request_after_the_other_goes_over_one_connection() {
+async fn consecutive_requests_share_a_connection() {
     let mut service = Service::start(Request::config).await;
     let session = service.session();
     for number in 0..3 {
@@ -21,14 +21,14 @@ async fn one_request_after_the_other_goes_over_one_connection() {
 }
 
 #[tokio::test]
-async fn head_and_body_of_a_request_come_in_one_piece() {
+async fn head_and_body_of_a_request_are_sent_in_one_write() {
     let mut service = Service::start(Request::config).await;
     service.session().get(&config()).await.unwrap();
     assert_eq!(service.request().await.reads, 1);
 }
 
 #[tokio::test]
-async fn requests_at_the_same_time_have_connections_of_their_own() {
+async fn concurrent_requests_use_separate_connections() {
     let release = Arc::new(Notify::new());
     let held = Arc::clone(&release);
     let mut service = Service::start(move |request| {
@@ -50,7 +50,7 @@ async fn requests_at_the_same_time_have_connections_of_their_own() {
     assert!(first.is_ok() && second.is_ok());
 }
 
-/// A service that closes every connection after its first answer without saying so.
+/// A service that closes every connection after its first response without `Connection: close`.
 async fn closing_service() -> (Service, Arc<Notify>) {
     let closed = Arc::new(Notify::new());
     let told = Arc::clone(&closed);
@@ -64,11 +64,11 @@ async fn closing_service() -> (Service, Arc<Notify>) {
 }
 
 #[tokio::test]
-async fn a_connection_that_was_closed_while_idle_is_not_used_again() {
+async fn a_connection_closed_while_idle_is_not_reused() {
     let (mut service, closed) = closing_service().await;
     let session = service.session();
     for number in 0..3 {
-        // Not repeatable, so that only knowing of the end can help.
+        // Not safe to retry, so the client must detect the closed connection first.
         session.delete(&config()).await.unwrap();
         closed.notified().await;
         let request = service.request().await;
@@ -77,7 +77,7 @@ async fn a_connection_that_was_closed_while_idle_is_not_used_again() {
 }
 
 #[tokio::test]
-async fn octets_that_nobody_asked_for_end_the_use_of_a_connection() {
+async fn a_connection_with_unsolicited_data_is_not_reused() {
     let service = Service::start(|request| {
         let mut steps = request.config();
         let Some(Step::Send(octets)) = steps.first_mut() else { unreachable!() };
@@ -93,8 +93,8 @@ async fn octets_that_nobody_asked_for_end_the_use_of_a_connection() {
     }
 }
 
-/// A service that takes the second request on a connection and closes without an answer.
-async fn dying_service() -> Service {
+/// A service that closes a connection after receiving its second request, without a response.
+async fn service_closing_second_request() -> Service {
     Service::start(|request| match request.number {
         1 => vec![Step::Close],
         _ => request.config(),
@@ -103,8 +103,8 @@ async fn dying_service() -> Service {
 }
 
 #[tokio::test]
-async fn reading_is_repeated_when_a_used_connection_dies() {
-    let mut service = dying_service().await;
+async fn a_safe_request_is_retried_if_a_pooled_connection_is_closed() {
+    let mut service = service_closing_second_request().await;
     let session = service.session();
     session.get(&config()).await.unwrap();
     session.get(&config()).await.unwrap();
@@ -113,8 +113,8 @@ async fn reading_is_repeated_when_a_used_connection_dies() {
 }
 
 #[tokio::test]
-async fn what_could_be_done_twice_is_not_repeated() {
-    let service = dying_service().await;
+async fn an_unsafe_request_is_not_retried() {
+    let service = service_closing_second_request().await;
     let session = service.session();
     session.get(&config()).await.unwrap();
     let error = session.invoke(&config(), "Stop", None).await.expect_err("a broken connection");
@@ -122,7 +122,7 @@ async fn what_could_be_done_twice_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn nothing_is_repeated_on_a_new_connection() {
+async fn a_request_on_a_new_connection_is_not_retried() {
     let mut service = Service::start(|_| vec![Step::Close]).await;
     let error = service.session().get(&config()).await.expect_err("a broken connection");
     assert!(matches!(error, Error::Disconnected { when: Progress::Waiting, .. }), "{error}");
@@ -131,7 +131,7 @@ async fn nothing_is_repeated_on_a_new_connection() {
 }
 
 #[tokio::test]
-async fn a_connection_is_not_kept_against_the_will_of_the_service() {
+async fn connection_close_is_honoured() {
     let mut service = Service::start(|request| {
         let message = request.message(crate::service::write_config);
         let headers = [("Connection", "close"), ("Content-Type", crate::service::SOAP)];
@@ -146,7 +146,7 @@ async fn a_connection_is_not_kept_against_the_will_of_the_service() {
 }
 
 #[tokio::test]
-async fn a_request_that_was_given_up_takes_its_connection_along() {
+async fn a_cancelled_request_closes_its_connection() {
     let mut service = Service::start(|request| match request.number {
         0 => vec![Step::Hang],
         _ => request.config(),
@@ -156,7 +156,7 @@ async fn a_request_that_was_given_up_takes_its_connection_along() {
     let locator = config();
     tokio::select! {
         biased;
-        _ = session.get(&locator) => panic!("nobody answers"),
+        _ = session.get(&locator) => panic!("unexpected response"),
         request = service.request() => assert_eq!(request.connection, 0),
     }
     session.get(&config()).await.unwrap();
@@ -164,7 +164,7 @@ async fn a_request_that_was_given_up_takes_its_connection_along() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_comes_before_the_request_was_sent_is_heard() {
+async fn an_early_error_response_is_received() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -174,7 +174,7 @@ async fn a_refusal_that_comes_before_the_request_was_sent_is_heard() {
         stream.read_exact(&mut head).await.unwrap();
         stream.write_all(&response_with(413, &[("Connection", "close")], b"")).await.unwrap();
         stream.shutdown().await.unwrap();
-        // Reading the rest keeps the system from answering with a reset, which would take the 413 along.
+        // Reading the rest prevents a TCP reset, which would discard the 413 response.
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest).await;
     });
@@ -187,7 +187,7 @@ async fn a_refusal_that_comes_before_the_request_was_sent_is_heard() {
 }
 
 #[tokio::test]
-async fn a_request_says_what_a_service_needs_to_know() {
+async fn a_request_contains_all_headers() {
     let mut service = Service::start(Request::config).await;
     let session = service.builder().max_envelope_size(153_600).locale("de-DE").build().unwrap();
     let locator = config().with_selectors(wsman::SelectorSet::new().with("Name", "<x>"));
@@ -209,7 +209,7 @@ async fn a_request_says_what_a_service_needs_to_know() {
 }
 
 #[tokio::test]
-async fn the_zone_of_an_address_leads_there_and_is_not_sent() {
+async fn the_zone_of_an_address_selects_the_interface_and_is_not_sent() {
     let Ok(listener) = tokio::net::TcpListener::bind("[::1]:0").await else {
         skips::skip!("this machine has no IPv6");
         return;
@@ -233,7 +233,7 @@ async fn the_zone_of_an_address_leads_there_and_is_not_sent() {
 }
 
 #[tokio::test]
-async fn the_cookie_of_a_load_balancer_comes_back_and_no_other() {
+async fn only_the_load_balancer_cookie_is_returned() {
     let mut service = Service::start(|request| {
         let message = request.message(crate::service::write_config);
         let cookie = format!("MS-WSMAN=node{}; path=/wsman; HttpOnly", request.number);

@@ -11,7 +11,7 @@ use xml::Writer;
 
 use crate::service::{Reply, Request, Service, Step, config, response};
 
-/// An answer to Enumerate or Pull.
+/// A response to Enumerate or Pull.
 fn page(request: &Request, items: &[&str], next: Option<&str>) -> Reply {
     request.answer(|body| write_page(body, &request.verb(), items, next))
 }
@@ -45,7 +45,7 @@ fn name(item: &Item) -> String {
 }
 
 #[tokio::test]
-async fn every_page_is_read_to_the_end_of_the_sequence() {
+async fn all_pages_are_read_until_the_end_of_the_sequence() {
     let mut service = Service::start(|request| match request.number {
         0 => page(request, &["a"], Some("uuid:1")),
         1 => page(request, &["b", "c"], Some("uuid:2")),
@@ -66,7 +66,7 @@ async fn every_page_is_read_to_the_end_of_the_sequence() {
 }
 
 #[tokio::test]
-async fn an_item_stands_on_its_own() {
+async fn an_item_declares_its_own_namespaces() {
     let service = Service::start(|request| page(request, &["a < b"], None)).await;
     let session = service.session();
     let mut enumerator = session.enumerate(&config(), EnumerateOptions::default()).await.unwrap();
@@ -79,10 +79,10 @@ async fn an_item_stands_on_its_own() {
 }
 
 #[tokio::test]
-async fn references_are_read_alone_and_beside_their_objects() {
+async fn references_are_read_with_and_without_objects() {
     let mut service = Service::start(|request| {
         let selectors = SelectorSet::new().with("Name", "x");
-        let reference = EndpointReference::here(config().resource, selectors);
+        let reference = EndpointReference::anonymous(config().resource, selectors);
         request.answer(|body| {
             body.start("n:EnumerateResponse").start("w:Items").start("w:Item");
             body.start("c:Item").namespace("c", "urn:c").element("c:Name", "x").end();
@@ -118,7 +118,7 @@ async fn references_are_read_alone_and_beside_their_objects() {
 }
 
 #[tokio::test]
-async fn a_page_that_needs_longer_is_asked_for_again() {
+async fn a_pull_that_times_out_is_repeated() {
     let service = Service::start(|request| match request.number {
         0 | 2 | 3 | 4 | 5 => request.fault(wsman::code::TIMED_OUT),
         1 => page(request, &["a"], Some("uuid:1")),
@@ -130,7 +130,7 @@ async fn a_page_that_needs_longer_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn an_enumeration_that_never_begins_is_asked_for_three_times() {
+async fn enumerate_is_attempted_three_times() {
     let mut service = Service::start(|request| request.fault(wsman::code::TIMED_OUT)).await;
     let error = service.session().enumerate(&config(), EnumerateOptions::default()).await;
     assert!(error.expect_err("no beginning").is_operation_timeout());
@@ -141,7 +141,7 @@ async fn an_enumeration_that_never_begins_is_asked_for_three_times() {
 }
 
 #[tokio::test]
-async fn an_enumeration_that_is_dropped_is_released() {
+async fn a_dropped_enumeration_is_released() {
     let mut service = Service::start(|request| match request.verb().as_str() {
         "Enumerate" => page(request, &["a"], Some("uuid:1")),
         _ => request.answer(|_| {}),
@@ -156,13 +156,13 @@ async fn an_enumeration_that_is_dropped_is_released() {
 }
 
 #[tokio::test]
-async fn a_page_that_is_under_way_tells_what_is_to_be_released() {
+async fn a_pending_pull_determines_the_context_to_release() {
     for is_dropped in [false, true] {
         let released = Arc::new(tokio::sync::Notify::new());
         let held = Arc::clone(&released);
         let mut service = Service::start(move |request| match request.verb().as_str() {
             "Enumerate" => page(request, &[], Some("uuid:1")),
-            // The service has made it when the first context is released, and it has not arrived.
+            // The service has created the page before it rejects the first context; the page has not arrived.
             "Pull" => {
                 let message = request.message(|body| write_page(body, "Pull", &["a"], Some("uuid:2")));
                 vec![Step::WaitFor(Arc::clone(&held)), Step::Send(response(200, &message))]
@@ -194,26 +194,26 @@ async fn a_page_that_is_under_way_tells_what_is_to_be_released() {
     }
 }
 
-/// Which enumeration a Release is about; identifiers of messages begin like contexts.
+/// The enumeration context of a Release; message identifiers begin like contexts.
 fn context_of(release: &Request) -> String {
     wsman::enumeration::parse_release(release.parsed().body().unwrap()).unwrap()
 }
 
 #[tokio::test]
-async fn an_enumeration_at_its_end_is_not_released() {
+async fn a_completed_enumeration_is_not_released() {
     let mut service = Service::start(|request| page(request, &["a"], None)).await;
     let session = service.session();
     let mut enumerator = session.enumerate(&config(), EnumerateOptions::default()).await.unwrap();
     assert_eq!(names(&mut enumerator).await.unwrap(), ["a"]);
     enumerator.release().await.unwrap();
     service.request().await;
-    // The next request would come behind a release.
+    // A Release would arrive before the next request.
     session.enumerate(&config(), EnumerateOptions::default()).await.unwrap();
     assert_eq!(service.request().await.verb(), "Enumerate");
 }
 
 #[tokio::test]
-async fn a_failure_ends_an_enumeration_and_says_so_once() {
+async fn an_error_ends_an_enumeration_and_is_returned_once() {
     let service = Service::start(|request| match request.verb().as_str() {
         "Enumerate" => page(request, &["a"], Some("uuid:1")),
         _ => request.fault(wsman::code::INVALID_ENUMERATION_CONTEXT),
@@ -227,7 +227,7 @@ async fn a_failure_ends_an_enumeration_and_says_so_once() {
 }
 
 #[tokio::test]
-async fn the_end_counts_more_than_a_context_beside_it() {
+async fn end_of_sequence_takes_precedence_over_a_context() {
     let service = Service::start(|request| {
         request.answer(|body| {
             body.start("n:EnumerateResponse").element("n:EnumerationContext", "uuid:1");
@@ -240,7 +240,7 @@ async fn the_end_counts_more_than_a_context_beside_it() {
 }
 
 #[tokio::test]
-async fn a_page_without_a_way_on_and_without_an_end_is_refused() {
+async fn a_page_without_context_and_end_is_rejected() {
     let service = Service::start(|request| {
         request.answer(|body| {
             body.start("n:EnumerateResponse").start("w:Items").end().end();
@@ -248,14 +248,14 @@ async fn a_page_without_a_way_on_and_without_an_end_is_refused() {
     })
     .await;
     let error = service.session().enumerate(&config(), EnumerateOptions::default()).await;
-    let Err(Error::Protocol { violation: Violation::Lacking { at, .. }, .. }) = error else {
+    let Err(Error::Protocol { violation: Violation::Missing { at, .. }, .. }) = error else {
         panic!("no page")
     };
     assert_eq!(at, "s:Envelope/s:Body/n:EnumerateResponse");
 }
 
 #[tokio::test]
-async fn a_page_is_not_lost_when_nobody_waits_for_it() {
+async fn a_page_is_not_lost_if_next_is_cancelled() {
     let pulls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&pulls);
     let release = Arc::new(tokio::sync::Notify::new());
@@ -282,9 +282,9 @@ async fn a_page_is_not_lost_when_nobody_waits_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_provider_that_is_too_slow_is_asked_twice_more_and_no_oftener() {
+async fn a_slow_provider_is_retried_twice() {
     for code in [1_460, 0x8007_05B4] {
-        // Each of Enumerate and Pull is in time at the third attempt.
+        // Enumerate and Pull succeed on the third attempt.
         let service = Service::start(move |request| match request.number {
             0 | 1 | 3 | 4 => request.fault(code),
             2 => page(request, &["a"], Some("uuid:1")),

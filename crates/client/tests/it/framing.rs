@@ -1,4 +1,4 @@
-//! The ways in which an answer may come, and those in which it may not.
+//! Valid and invalid framing of responses.
 
 use client::{Error, Progress, Violation};
 use telarch_client as client;
@@ -24,18 +24,18 @@ fn violation(answer: Result<String, Error>) -> Violation {
 }
 
 #[tokio::test]
-async fn an_answer_in_one_piece_is_read() {
+async fn a_response_in_one_segment_is_read() {
     assert_eq!(get_from(Request::config).await.unwrap(), CONFIG);
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_octet_by_octet_is_read() {
+async fn a_response_in_single_bytes_is_read() {
     let slowly = |request: &Request| vec![Step::SendSlowly(response(200, &request.message(write_config)))];
     assert_eq!(get_from(slowly).await.unwrap(), CONFIG);
 }
 
 #[tokio::test]
-async fn a_chunked_answer_is_read_however_it_is_split() {
+async fn a_chunked_response_is_read_with_any_split() {
     fn chunked(request: &Request) -> Vec<u8> {
         let message = request.message(write_config);
         let mut octets =
@@ -53,7 +53,7 @@ async fn a_chunked_answer_is_read_however_it_is_split() {
 }
 
 #[tokio::test]
-async fn an_answer_that_ends_with_the_connection_is_read() {
+async fn a_response_that_ends_with_the_connection_is_read() {
     let until_close = |request: &Request| {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {SOAP}\r\n\r\n");
         vec![Step::Send((head + &request.message(write_config)).into_bytes()), Step::Close]
@@ -62,7 +62,7 @@ async fn an_answer_that_ends_with_the_connection_is_read() {
 }
 
 #[tokio::test]
-async fn an_interim_response_is_passed_over() {
+async fn interim_responses_are_ignored() {
     let interim = |request: &Request| {
         let mut octets = http::CONTINUE.to_vec();
         octets.extend(response(200, &request.message(write_config)));
@@ -92,7 +92,7 @@ async fn an_answer_in_utf_16_is_read_and_a_request_in_utf_16_written() {
 }
 
 #[tokio::test]
-async fn an_answer_to_another_request_is_refused() {
+async fn a_response_to_another_request_is_rejected() {
     let other = |request: &Request| {
         let message = request.message(write_config);
         let id = request.parsed().head().message_id.clone();
@@ -103,7 +103,7 @@ async fn an_answer_to_another_request_is_refused() {
 }
 
 #[tokio::test]
-async fn two_messages_in_one_answer_are_refused() {
+async fn two_messages_in_one_response_are_rejected() {
     let twice = |request: &Request| {
         let message = request.message(write_config);
         vec![Step::Send(response(200, &message.repeat(2)))]
@@ -112,9 +112,9 @@ async fn two_messages_in_one_answer_are_refused() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_too_large_is_refused_before_it_is_read() {
+async fn an_oversized_response_is_rejected_before_it_is_read() {
     let promised = |_: &Request| {
-        // Nothing of the body is ever sent, so that only looking at the promise can end this.
+        // The body is never sent, so the announced length must be rejected.
         vec![Step::Send(b"HTTP/1.1 200 OK\r\nContent-Length: 9193\r\n\r\n".to_vec()), Step::Hang]
     };
     assert!(matches!(violation(get_from(promised).await), Violation::TooLarge { limit: 9_192 }));
@@ -132,7 +132,7 @@ async fn an_answer_that_is_too_large_is_refused_before_it_is_read() {
 }
 
 #[tokio::test]
-async fn a_head_without_end_is_refused() {
+async fn an_endless_head_is_rejected() {
     let endless = |_: &Request| {
         let mut octets = b"HTTP/1.1 200 OK\r\nX: ".to_vec();
         octets.extend([b'x'; 100_000]);
@@ -145,7 +145,7 @@ async fn a_head_without_end_is_refused() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_a_broken_connection() {
+async fn a_truncated_response_is_a_disconnection() {
     for keep in [0, 10, 200] {
         let cut = move |request: &Request| {
             let mut octets = response(200, &request.message(write_config));
@@ -162,7 +162,7 @@ async fn an_answer_that_breaks_off_is_a_broken_connection() {
 }
 
 #[tokio::test]
-async fn something_other_than_a_message_is_refused() {
+async fn a_body_that_is_not_a_message_is_rejected() {
     let html = |_: &Request| vec![Step::Send(response_with(200, &[], b"<html></html>"))];
     assert!(matches!(
         violation(get_from(html).await),

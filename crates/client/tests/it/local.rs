@@ -1,4 +1,4 @@
-//! The service of this machine, over its Unix socket.
+//! Connections to the local service over a Unix socket.
 
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -13,7 +13,7 @@ fn session(paths: &[&Path]) -> Session {
 }
 
 #[tokio::test]
-async fn it_needs_neither_credentials_nor_permission() {
+async fn a_unix_socket_needs_no_credentials() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("local.sock");
     let mut service = Service::at(UnixListener::bind(&path).unwrap(), Request::config).await;
@@ -30,7 +30,7 @@ async fn it_needs_neither_credentials_nor_permission() {
 }
 
 #[tokio::test]
-async fn the_first_socket_that_somebody_listens_on_is_taken() {
+async fn the_first_socket_that_accepts_is_used() {
     let folder = tempfile::tempdir().unwrap();
     let [missing, left_over, first, second] =
         ["missing", "left-over", "first", "second"].map(|name| folder.path().join(name));
@@ -43,11 +43,11 @@ async fn the_first_socket_that_somebody_listens_on_is_taken() {
 }
 
 #[tokio::test]
-async fn where_nobody_listens_every_place_is_named_with_its_reason() {
+async fn every_failed_socket_is_reported_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     let [missing, left_over] = ["missing", "left-over"].map(|name| folder.path().join(name));
     drop(UnixListener::bind(&left_over).unwrap());
-    let error = session(&[&missing, &left_over]).get(&config()).await.expect_err("nobody");
+    let error = session(&[&missing, &left_over]).get(&config()).await.expect_err("no listener");
     assert_eq!(error.code(), Some(2_150_858_770));
     let text = error.to_string();
     let Error::NoLocalService { tried } = error else { panic!("{error}") };
@@ -62,24 +62,24 @@ async fn where_nobody_listens_every_place_is_named_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_password_is_not_taken_along() {
+async fn credentials_are_rejected_for_a_unix_socket() {
     let credentials = Credentials { user: "ann".into(), password: Secret::new("pass word".into()) };
     let builder = || Session::local(["/nowhere"]);
     for builder in [builder().credentials(credentials), builder().authentication(Authentication::Basic)] {
-        let error = builder.build().expect_err("the kernel says who asks");
+        let error = builder.build().expect_err("credentials");
         assert!(matches!(error, Error::Setting { setting: "credentials", .. }), "{error}");
     }
     assert!(builder().authentication(Authentication::None).build().is_ok());
 }
 
-/// A socket on which another user listens; that takes root.
-fn of_user(uid: u32, path: &Path) -> Option<UnixListener> {
+/// Binds a socket as another user, which requires root.
+fn bind_as_user(uid: u32, path: &Path) -> Option<UnixListener> {
     if !rustix::process::geteuid().is_root() {
-        skips::skip!("only root can become somebody else");
+        skips::skip!("only root can change its user");
         return None;
     }
     let path = path.to_owned();
-    // Users belong to threads; this one ends before anything else happens to it.
+    // The user ID belongs to the thread, which ends immediately.
     let listening = std::thread::spawn(move || {
         let user = rustix::thread::Uid::from_raw(uid);
         rustix::thread::set_thread_uid(user).unwrap();
@@ -89,12 +89,12 @@ fn of_user(uid: u32, path: &Path) -> Option<UnixListener> {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_to_a_socket_of_somebody_else() {
+async fn nothing_is_sent_to_a_socket_of_another_user() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
     let [foreign, own] = ["foreign", "own"].map(|name| folder.path().join(name));
-    let Some(listener) = of_user(54_321, &foreign) else { return };
+    let Some(listener) = bind_as_user(54_321, &foreign) else { return };
     let mut stranger = Service::at(listener, Request::config).await;
     let mut service = Service::at(UnixListener::bind(&own).unwrap(), Request::config).await;
     let error = session(&[&foreign, &own]).get(&config()).await.expect_err("refused");

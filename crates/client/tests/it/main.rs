@@ -1,11 +1,11 @@
-//! The crate's public promises, kept against a service that answers what each test wants.
+//! Integration tests against a service whose responses each test defines.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, unreachable_pub)]
 
 mod connections;
 mod enumeration;
 mod framing;
-mod greeting;
 mod local;
+mod probe;
 mod proxy;
 mod refusing;
 mod send;

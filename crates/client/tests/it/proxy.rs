@@ -1,4 +1,4 @@
-//! Proxies that misbehave; those that behave are in `tests/peers`.
+//! Misbehaving proxies; real proxies are tested in `tests/peers`.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,8 +9,8 @@ use telarch_client as client;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-/// A proxy that says the same to whatever comes, and what came.
-async fn saying(answer: &'static [u8]) -> (Proxy, Arc<Mutex<String>>) {
+/// Starts a proxy that sends the same response to every request; also returns the data it receives.
+async fn proxy_responding(answer: &'static [u8]) -> (Proxy, Arc<Mutex<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let proxy = Proxy::parse(&listener.local_addr().unwrap().to_string()).unwrap();
     let heard = Arc::new(Mutex::new(String::new()));
@@ -35,7 +35,7 @@ async fn saying(answer: &'static [u8]) -> (Proxy, Arc<Mutex<String>>) {
 async fn identify(url: &str, proxy: Proxy) -> Error {
     let session =
         Session::builder(Endpoint::parse(url).unwrap()).authentication(Authentication::None).proxy(proxy);
-    session.build().unwrap().identify_anonymous().await.expect_err("no way through")
+    session.build().unwrap().identify_anonymous().await.expect_err("no tunnel")
 }
 
 fn credentials() -> Credentials {
@@ -43,34 +43,34 @@ fn credentials() -> Credentials {
 }
 
 #[tokio::test]
-async fn a_tunnel_is_asked_for_by_name_and_only_the_tunnel_sees_the_request() {
-    let (proxy, heard) = saying(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\nnope").await;
+async fn a_tunnel_is_requested_by_name_and_hides_the_request() {
+    let (proxy, heard) = proxy_responding(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\nnope").await;
     let error = identify("https://node7:5986/wsman", proxy).await;
-    let Error::Proxy { reason: ProxyError::Status { status: 502, seen }, .. } = &error else {
+    let Error::Proxy { reason: ProxyError::Status { status: 502, body }, .. } = &error else {
         panic!("{error}")
     };
-    assert_eq!(seen.beginning, "nope");
+    assert_eq!(body.beginning, "nope");
     let heard = heard.lock().unwrap().clone();
     assert!(heard.starts_with("CONNECT node7:5986 HTTP/1.1\r\nHost: node7:5986\r\n"), "{heard}");
     assert!(!heard.contains("wsman") && !heard.contains("Content-Length"), "{heard}");
 }
 
 #[tokio::test]
-async fn what_a_proxy_adds_behind_its_word_is_not_taken_for_that_of_the_service() {
-    let (proxy, _) = saying(b"HTTP/1.1 200 Connection established\r\n\r\n\x16\x03").await;
+async fn data_after_the_tunnel_response_is_rejected() {
+    let (proxy, _) = proxy_responding(b"HTTP/1.1 200 Connection established\r\n\r\n\x16\x03").await;
     let error = identify("https://node7/wsman", proxy).await;
     assert!(matches!(error, Error::Proxy { reason: ProxyError::Unreadable(_), .. }), "{error}");
 }
 
 #[tokio::test]
-async fn a_proxy_that_never_stops_asking_is_given_up() {
+async fn a_proxy_that_keeps_sending_challenges_is_abandoned() {
     for challenge in [
         &b"HTTP/1.1 407 No\r\nProxy-Authenticate: Digest realm=\"p\", nonce=\"n\", stale=true\r\nContent-Length: 0\r\n\r\n"[..],
         b"HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm=\"p\"\r\nContent-Length: 0\r\n\r\n",
     ] {
         for url in ["https://node7/wsman", "http://node7/wsman"] {
             for asked in [ProxyAuthentication::Digest(credentials()), ProxyAuthentication::Basic(credentials())] {
-                let (proxy, heard) = saying(challenge).await;
+                let (proxy, heard) = proxy_responding(challenge).await;
                 let error = identify(url, proxy.authentication(asked)).await;
                 assert!(matches!(error, Error::Proxy { .. }), "{error}");
                 assert!(!error.to_string().contains("pass word"), "{error}");
@@ -81,10 +81,10 @@ async fn a_proxy_that_never_stops_asking_is_given_up() {
 }
 
 #[tokio::test]
-async fn the_password_for_the_proxy_goes_to_the_proxy_alone() {
-    let (proxy, heard) = saying(b"HTTP/1.1 200 OK\r\n\r\n").await;
+async fn the_proxy_password_is_sent_only_to_the_proxy() {
+    let (proxy, heard) = proxy_responding(b"HTTP/1.1 200 OK\r\n\r\n").await;
     let proxy = proxy.authentication(ProxyAuthentication::Basic(credentials()));
-    // The "service" in the tunnel is no TLS, and hears a handshake only.
+    // The service in the tunnel does not speak TLS, and receives only a handshake.
     let error = identify("https://node7/wsman", proxy).await;
     assert!(matches!(error, Error::Tls { .. }), "{error}");
     let heard = heard.lock().unwrap().clone();

@@ -1,4 +1,4 @@
-//! What the client refuses to do, and what services refuse.
+//! Requests that the client refuses to send, and requests that services reject.
 
 use client::{Authentication, Credentials, Error, Exposed, Scheme, Secret, Session, Thumbprint, Unencrypted};
 use telarch_client as client;
@@ -6,7 +6,7 @@ use telarch_client as client;
 use crate::service::{Request, Service, Step, config, response, response_with};
 
 #[tokio::test]
-async fn nothing_is_sent_in_the_clear_unless_that_is_allowed() {
+async fn nothing_is_sent_unencrypted_unless_allowed() {
     let mut service = Service::start(Request::config).await;
     let credentials = Credentials { user: "ann".into(), password: Secret::new("pass word".into()) };
     let builder = Session::builder(service.endpoint());
@@ -25,7 +25,7 @@ async fn nothing_is_sent_in_the_clear_unless_that_is_allowed() {
 }
 
 #[tokio::test]
-async fn asking_who_is_there_needs_neither_password_nor_permission() {
+async fn anonymous_identify_needs_neither_password_nor_encryption() {
     let mut service = Service::start(|request| {
         request.answer(|body| wsman::identify::Identity::anonymous("Example").write(body))
     })
@@ -41,7 +41,7 @@ async fn asking_who_is_there_needs_neither_password_nor_permission() {
 }
 
 #[tokio::test]
-async fn basic_credentials_go_with_every_request() {
+async fn basic_credentials_are_sent_with_every_request() {
     let mut service = Service::start(Request::config).await;
     let session = service.session();
     for _ in 0..2 {
@@ -76,7 +76,7 @@ async fn a_401_tells_what_was_tried_and_what_is_offered() {
 }
 
 #[tokio::test]
-async fn a_fault_is_a_fault_whatever_the_status() {
+async fn a_fault_is_recognised_with_any_status() {
     for status in [200, 400, 401, 403, 404, 500, 503] {
         let service = Service::start(move |request| {
             vec![Step::Send(response(status, &request.fault_message(2_150_858_843)))]
@@ -94,7 +94,7 @@ async fn a_fault_is_a_fault_whatever_the_status() {
 }
 
 #[tokio::test]
-async fn a_status_without_a_message_has_the_number_that_windows_gives_it() {
+async fn a_status_without_a_message_maps_to_the_windows_error_number() {
     for (status, body, code) in [
         (400, "", 2_150_859_121),
         (403, "", 5),
@@ -112,7 +112,7 @@ async fn a_status_without_a_message_has_the_number_that_windows_gives_it() {
         let error = service.session().get(&config()).await.expect_err("a failure");
         match &error {
             Error::Http { status: found } => assert!(*found == status && body.is_empty(), "{error}"),
-            Error::NoMessage { status: found, seen } => {
+            Error::NoMessage { status: found, body: seen } => {
                 assert_eq!(
                     (*found, seen.media_type.as_str(), seen.octets),
                     (status, "text/html", body.len())
@@ -126,12 +126,12 @@ async fn a_status_without_a_message_has_the_number_that_windows_gives_it() {
 }
 
 #[tokio::test]
-async fn what_came_instead_of_a_fault_is_shown_and_cannot_harm_a_terminal() {
+async fn an_unexpected_body_is_shown_without_control_characters() {
     let page = format!("<html>\r\n  <title>\x1b[2J{}</title>", "Ü".repeat(2_000));
     let length = page.len();
     let service = Service::start(move |_| vec![Step::Send(response_with(500, &[], page.as_bytes()))]).await;
     let error = service.session().get(&config()).await.expect_err("a failure");
-    let Error::NoMessage { status: 500, seen } = &error else { panic!("{error}") };
+    let Error::NoMessage { status: 500, body: seen } = &error else { panic!("{error}") };
     assert_eq!((seen.media_type.as_str(), seen.octets), ("", length));
     assert!(seen.beginning.starts_with("<html> <title> [2JÜÜ"), "{seen}");
     assert_eq!(seen.beginning.chars().count(), 80);
@@ -139,7 +139,7 @@ async fn what_came_instead_of_a_fault_is_shown_and_cannot_harm_a_terminal() {
 }
 
 #[tokio::test]
-async fn a_host_that_refuses_and_a_name_that_is_unknown_are_told_apart() {
+async fn connection_refused_and_unknown_name_have_different_numbers() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -153,7 +153,7 @@ async fn a_host_that_refuses_and_a_name_that_is_unknown_are_told_apart() {
 }
 
 #[test]
-fn settings_that_cannot_be_meant_are_refused() {
+fn invalid_settings_are_rejected() {
     let builder = || Session::builder(client::Endpoint::parse("https://node7").unwrap());
     let seconds = std::time::Duration::from_secs;
     let login = |user: &str| Credentials { user: user.to_owned(), password: Secret::new(String::new()) };
@@ -173,7 +173,7 @@ fn settings_that_cannot_be_meant_are_refused() {
 }
 
 #[test]
-fn no_password_is_shown_for_debugging() {
+fn debug_output_contains_no_password() {
     let credentials = Credentials { user: "ann".into(), password: Secret::new("pass word".into()) };
     let builder =
         Session::builder(client::Endpoint::parse("https://node7").unwrap()).credentials(credentials);

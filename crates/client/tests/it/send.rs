@@ -1,6 +1,6 @@
-//! What waits for a service may be moved to another thread while it waits.
+//! Futures of the client are `Send`.
 //!
-//! These are promises to the compiler: where one is broken, this file no longer builds.
+//! The assertions are compile-time checks.
 
 use client::{
     Command, CommandOptions, EnumerateOptions, Enumerator, Locator, Session, SessionBuilder, Shell,
@@ -56,7 +56,7 @@ fn futures_are_send(
 }
 
 #[test]
-fn everything_may_be_used_from_any_thread() {
+fn public_types_are_send_and_sync() {
     let _ = futures_are_send;
     shared::<Session>();
     shared::<SessionBuilder>();
@@ -69,7 +69,7 @@ fn everything_may_be_used_from_any_thread() {
 }
 
 #[test]
-fn a_signal_does_not_hold_on_to_its_command() {
+fn a_signal_does_not_borrow_its_command() {
     fn lives_on_its_own<F: Future + Send + 'static>(_: F) {}
     let _ = |command: &Command| lives_on_its_own(command.signal(SignalCode::Terminate));
 }

@@ -1,4 +1,4 @@
-//! A service on loopback that answers as it is told.
+//! Loopback service with scripted responses.
 
 use std::future::Future;
 use std::io;
@@ -16,35 +16,35 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use wsman::{Fault, Subcode, Uuid};
 
-/// Runs until it is dropped; gives every request it receives to the test.
+/// Runs until it is dropped; passes every request to the test.
 pub struct Service {
     pub address: SocketAddr,
     pub requests: mpsc::UnboundedReceiver<Request>,
     accepting: JoinHandle<()>,
 }
 
-/// A request as the service received it.
+/// Received request.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Counted from zero over all connections.
+    /// Number of the request, from zero, over all connections.
     pub number: usize,
-    /// Counted from zero.
+    /// Number of the connection, from zero.
     pub connection: usize,
     pub head: Arc<RequestHead>,
     pub body: String,
-    /// In how many pieces it came.
+    /// Number of reads in which it arrived.
     pub reads: usize,
 }
 
-/// What the service does about a request, one step after the other.
+/// Step of the service's reaction to a request.
 pub type Reply = Vec<Step>;
 
 pub enum Step {
     Send(Vec<u8>),
-    /// Each octet in a write of its own.
+    /// Each byte in a separate write.
     SendSlowly(Vec<u8>),
     WaitFor(Arc<Notify>),
-    /// Tells the test how far things are.
+    /// Notifies the test.
     Tell(Arc<Notify>),
     Close,
     Hang,
@@ -68,7 +68,7 @@ impl Service {
         Self::listening_with(listener, plain, answer)
     }
 
-    /// `accept` does the handshake of a new connection.
+    /// `accept` performs the handshake of a new connection.
     pub async fn start_with(
         accept: impl Fn(tokio::net::TcpStream) -> Accepted + Send + Sync + 'static,
         answer: impl Fn(&Request) -> Reply + Send + Sync + 'static,
@@ -100,7 +100,7 @@ impl Service {
         Self { address, requests, accepting }
     }
 
-    /// The same at a Unix socket; its address means nothing.
+    /// Starts the service on a Unix socket; the address is a placeholder.
     pub async fn at(
         listener: std::os::unix::net::UnixListener,
         answer: impl Fn(&Request) -> Reply + Send + Sync + 'static,
@@ -135,7 +135,7 @@ impl Service {
         self.builder().build().unwrap()
     }
 
-    /// The next request; fails the test if there is none.
+    /// Returns the next request; fails the test if there is none.
     pub async fn request(&mut self) -> Request {
         self.requests.recv().await.expect("a request")
     }
@@ -214,13 +214,13 @@ impl Request {
         wsman::Request::parse(self.body.clone(), &xml::Bounds::default()).unwrap()
     }
 
-    /// The last part of the action.
+    /// Last segment of the action URI.
     pub fn verb(&self) -> String {
         let uri = self.parsed().head().action.uri().into_owned();
         uri.rsplit('/').next().unwrap().to_owned()
     }
 
-    /// The answer to it, as a message.
+    /// Response message to this request.
     pub fn message(&self, body: impl FnOnce(&mut xml::Writer)) -> String {
         let request = self.parsed();
         let mut reply = wsman::Reply::to(request.head(), Uuid::from_random([1; 16]));
@@ -242,7 +242,7 @@ impl Request {
         vec![Step::Send(response(500, &self.fault_message(code)))]
     }
 
-    /// An answer to Get.
+    /// Response to Get.
     pub fn config(&self) -> Reply {
         self.answer(write_config)
     }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use client::{
-    Command, CommandOptions, Console, Error, Finished, Interpreter, Output, Profile, Session, ShellOptions,
-    Violation,
+    Command, CommandOptions, CommandResult, Console, Error, Interpreter, Output, Profile, Session,
+    ShellOptions, Violation,
 };
 use telarch_client as client;
 use tokio::sync::Notify;
@@ -24,7 +24,7 @@ const STREAMS: [&str; 2] = ["stdout", "stderr"];
 
 fn created(request: &Request) -> Reply {
     let resource = ResourceUri::parse(namespace::SHELL_CMD).unwrap();
-    let reference = EndpointReference::here(resource, SelectorSet::new().with("ShellId", SHELL));
+    let reference = EndpointReference::anonymous(resource, SelectorSet::new().with("ShellId", SHELL));
     request.answer(|body| wsman::write_resource_created(body, &reference))
 }
 
@@ -34,7 +34,7 @@ fn output(request: &Request, pieces: &[(&str, &[u8])], state: CommandState) -> R
     request.answer(|body| write_received(body, COMMAND, &pieces, ended, state))
 }
 
-/// Answers everything but Receive.
+/// Response to every request except Receive.
 fn usual(request: &Request) -> Reply {
     match request.verb().as_str() {
         "Create" => created(request),
@@ -47,7 +47,7 @@ fn usual(request: &Request) -> Reply {
     }
 }
 
-/// A service whose answers to Receive are counted from zero.
+/// A service whose responses to Receive depend on their number, from zero.
 async fn shell_service(
     receive: impl Fn(usize, &Request) -> Reply + std::marker::Send + Sync + 'static,
 ) -> Service {
@@ -59,7 +59,7 @@ async fn shell_service(
     .await
 }
 
-async fn run(session: &Session) -> Result<Finished, Error> {
+async fn run(session: &Session) -> Result<CommandResult, Error> {
     let shell = session.shell(ShellOptions::default()).await?;
     let finished = shell.run("dir").await?;
     shell.close().await?;
@@ -76,12 +76,15 @@ async fn command(session: &Session) -> (client::Shell, Command) {
 const DONE: CommandState = CommandState::Done { exit_code: 3 };
 
 #[tokio::test]
-async fn a_short_command_takes_five_requests_over_one_connection() {
+async fn a_short_command_needs_five_requests_on_one_connection() {
     let mut service =
         shell_service(|_, request| output(request, &[("stdout", b"out\n"), ("stderr", b"err\n")], DONE))
             .await;
     let finished = run(&service.session()).await.unwrap();
-    assert_eq!(finished, Finished { stdout: b"out\n".to_vec(), stderr: b"err\n".to_vec(), exit_code: 3 });
+    assert_eq!(
+        finished,
+        CommandResult { stdout: b"out\n".to_vec(), stderr: b"err\n".to_vec(), exit_code: 3 }
+    );
     for verb in ["Create", "Command", "Receive", "Signal", "Delete"] {
         let request = service.request().await;
         assert_eq!((request.verb().as_str(), request.connection), (verb, 0));
@@ -93,13 +96,13 @@ async fn a_short_command_takes_five_requests_over_one_connection() {
 }
 
 #[tokio::test]
-async fn options_of_shell_and_command_reach_the_service() {
+async fn shell_and_command_options_are_sent() {
     let mut service = shell_service(|_, request| output(request, &[], DONE)).await;
     let options = ShellOptions {
         environment: vec![("A".to_owned(), "<b>".to_owned())],
         directory: Some("/tmp".to_owned()),
         code_page: 437,
-        profile: Profile::LeftOut,
+        profile: Profile::Skipped,
         idle_timeout: Some(Duration::from_secs(90)),
         name: Some("n".to_owned()),
         ..ShellOptions::default()
@@ -133,7 +136,7 @@ async fn options_of_shell_and_command_reach_the_service() {
 }
 
 #[tokio::test]
-async fn a_command_with_nothing_to_say_is_asked_again() {
+async fn a_silent_command_is_polled_again() {
     let mut service = shell_service(|number, request| match number {
         0..3 => request.fault(code::TIMED_OUT),
         3 => output(request, &[("stdout", b"late")], CommandState::Running),
@@ -163,7 +166,7 @@ async fn a_command_with_nothing_to_say_is_asked_again() {
 }
 
 #[tokio::test]
-async fn a_command_may_take_longer_than_any_answer_but_not_than_the_total_time() {
+async fn only_the_total_timeout_limits_a_command() {
     let service = shell_service(|_, request| request.fault(code::TIMED_OUT)).await;
     let session = service.builder().total_timeout(Some(Duration::from_millis(300))).build().unwrap();
     let (_shell, mut command) = command(&session).await;
@@ -172,7 +175,7 @@ async fn a_command_may_take_longer_than_any_answer_but_not_than_the_total_time()
 }
 
 #[tokio::test]
-async fn output_is_not_lost_when_nobody_waits_for_it() {
+async fn output_is_not_lost_if_next_output_is_cancelled() {
     let release = Arc::new(Notify::new());
     let held = Arc::clone(&release);
     let mut service = shell_service(move |_, request| {
@@ -196,7 +199,7 @@ async fn output_is_not_lost_when_nobody_waits_for_it() {
 }
 
 #[tokio::test]
-async fn input_and_signals_go_while_output_is_awaited() {
+async fn input_and_signals_are_sent_while_output_is_awaited() {
     let release = Arc::new(Notify::new());
     let held = Arc::clone(&release);
     let mut service = shell_service(move |_, request| {
@@ -240,7 +243,7 @@ async fn input_and_signals_go_while_output_is_awaited() {
 }
 
 #[tokio::test]
-async fn much_input_goes_in_envelopes_that_every_service_takes() {
+async fn large_input_is_split_into_small_envelopes() {
     let given = Arc::new(Mutex::new(Vec::new()));
     let taken = Arc::clone(&given);
     let service = Service::start(move |request| {
@@ -260,7 +263,7 @@ async fn much_input_goes_in_envelopes_that_every_service_takes() {
 }
 
 #[tokio::test]
-async fn a_busy_service_gets_the_input_again() {
+async fn input_is_resent_to_a_busy_service() {
     let sends = AtomicUsize::new(0);
     let busy_for = Arc::new(AtomicUsize::new(3));
     let busy = Arc::clone(&busy_for);
@@ -279,7 +282,7 @@ async fn a_busy_service_gets_the_input_again() {
 }
 
 #[tokio::test]
-async fn input_that_is_confirmed_too_late_is_not_sent_twice() {
+async fn input_is_not_resent_after_an_operation_timeout() {
     let mut service = Service::start(|request| match request.verb().as_str() {
         "Send" => request.fault(code::TIMED_OUT),
         _ => usual(request),
@@ -295,7 +298,7 @@ async fn input_that_is_confirmed_too_late_is_not_sent_twice() {
 }
 
 #[tokio::test]
-async fn tidying_up_after_what_is_gone_is_no_failure() {
+async fn closing_what_no_longer_exists_succeeds() {
     let service = Service::start(|request| match request.verb().as_str() {
         "Signal" | "Delete" => request.fault(code::UNEXPECTED_SELECTORS),
         _ => usual(request),
@@ -308,7 +311,7 @@ async fn tidying_up_after_what_is_gone_is_no_failure() {
 }
 
 #[tokio::test]
-async fn what_is_dropped_is_ended_on_the_service() {
+async fn dropped_shells_and_commands_are_ended_on_the_service() {
     let mut service = Service::start(usual).await;
     let (shell, command) = command(&service.session()).await;
     drop(command);
@@ -321,7 +324,7 @@ async fn what_is_dropped_is_ended_on_the_service() {
 }
 
 #[tokio::test]
-async fn the_first_shell_of_a_cold_service_is_asked_for_twice() {
+async fn the_first_shell_is_retried_after_a_timeout() {
     let mut service = Service::start(|request| match request.number {
         0 | 2 => request.fault(code::TIMED_OUT),
         _ => usual(request),
@@ -338,7 +341,7 @@ async fn the_first_shell_of_a_cold_service_is_asked_for_twice() {
 }
 
 #[tokio::test]
-async fn a_command_that_waits_for_input_finds_its_end() {
+async fn run_closes_the_input_of_a_command() {
     let ended = Arc::new(Notify::new());
     let (told, held) = (Arc::clone(&ended), Arc::clone(&ended));
     let service = Service::start(move |request| match request.verb().as_str() {
@@ -359,7 +362,7 @@ async fn a_command_that_waits_for_input_finds_its_end() {
 }
 
 #[tokio::test]
-async fn output_beyond_the_limit_ends_the_command() {
+async fn output_beyond_the_limit_terminates_the_command() {
     let mut service =
         shell_service(|_, request| output(request, &[("stdout", &[b'x'; 600])], CommandState::Running)).await;
     let options = ShellOptions { output_limit: 1_000, ..ShellOptions::default() };
@@ -372,7 +375,7 @@ async fn output_beyond_the_limit_ends_the_command() {
 }
 
 #[tokio::test]
-async fn a_stream_of_another_command_is_not_ours() {
+async fn streams_of_other_commands_are_ignored() {
     let service = shell_service(|_, request| {
         let message = request.message(|body| {
             body.start("rsp:ReceiveResponse");
@@ -391,14 +394,14 @@ async fn a_stream_of_another_command_is_not_ours() {
 }
 
 #[tokio::test]
-async fn answers_that_lack_what_is_needed_are_refused() {
+async fn incomplete_responses_are_rejected() {
     let violation = |error: Error| match error {
         Error::Protocol { violation, .. } => violation,
         other => panic!("{other}"),
     };
     let empty = Service::start(|request| request.answer(|_| {})).await;
     let error = empty.session().shell(ShellOptions::default()).await.expect_err("no shell");
-    assert!(matches!(violation(error), Violation::Lacking { what: "the identifier of the shell", .. }));
+    assert!(matches!(violation(error), Violation::Missing { what: "the identifier of the shell", .. }));
 
     let garbled = shell_service(|_, request| {
         request.answer(|body| {
@@ -418,6 +421,6 @@ async fn answers_that_lack_what_is_needed_are_refused() {
     })
     .await;
     let error = run(&other.session()).await.expect_err("another answer");
-    let told = "s:Envelope/s:Body, which holds rsp:SignalResponse, lacks a ReceiveResponse";
-    assert!(error.to_string().ends_with(told), "{error}");
+    let expected = "a ReceiveResponse is missing in s:Envelope/s:Body, which contains rsp:SignalResponse";
+    assert!(error.to_string().ends_with(expected), "{error}");
 }

@@ -1,4 +1,4 @@
-//! How a session signs in, by its settings: decided before anything is sent.
+//! Selection of the authentication scheme from the settings, before anything is sent.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,7 +13,7 @@ use crate::service::{Service, Step, config, response_with};
 const PASSWORD: &str = "pass word";
 
 fn ann() -> Credentials {
-    // An account of the host itself, which is nobody to a realm.
+    // A local account of the host, which no realm knows.
     Credentials { user: r".\ann".into(), password: Secret::new(PASSWORD.into()) }
 }
 
@@ -21,17 +21,17 @@ fn to(url: &str, authentication: Authentication) -> SessionBuilder {
     Session::builder(Endpoint::parse(url).unwrap()).credentials(ann()).authentication(authentication)
 }
 
-/// What stands in the way of each scheme that was considered.
+/// The obstacle of each scheme that was considered.
 fn obstacles(builder: SessionBuilder) -> Result<(), Vec<(Scheme, Obstacle)>> {
-    match builder.build().unwrap().may_sign_in() {
+    match builder.build().unwrap().check_sign_in() {
         Ok(()) => Ok(()),
-        Err(Error::NoWayIn { refusal, .. }) => Err(refusal.considered().to_vec()),
+        Err(Error::NoAllowedScheme { refusal, .. }) => Err(refusal.considered().to_vec()),
         Err(error) => panic!("{error}"),
     }
 }
 
 #[test]
-fn ntlm_and_passwords_go_to_hosts_that_are_proven_or_trusted_or_this_machine() {
+fn ntlm_and_passwords_need_a_verified_or_trusted_host() {
     use Authentication::{Automatic, Basic, CredSsp, Digest, Negotiate};
     let not_trusted = |scheme| Err(vec![(scheme, Obstacle::NotTrusted)]);
     for (authentication, scheme) in [
@@ -54,31 +54,31 @@ fn ntlm_and_passwords_go_to_hosts_that_are_proven_or_trusted_or_this_machine() {
 }
 
 #[test]
-fn a_scheme_that_is_not_allowed_is_not_used() {
+fn a_disallowed_scheme_is_not_used() {
     let https = || to("https://node7:5986", Authentication::Basic);
     assert_eq!(obstacles(https().allowed_schemes([Scheme::Basic])), Ok(()));
     let refused = obstacles(https().allowed_schemes([Scheme::Kerberos]));
-    assert_eq!(refused, Err(vec![(Scheme::Basic, Obstacle::SwitchedOff)]));
+    assert_eq!(refused, Err(vec![(Scheme::Basic, Obstacle::Disabled)]));
 }
 
 #[test]
-fn unsealed_messages_take_two_words() {
+fn unencrypted_messages_need_two_settings() {
     let negotiate = || to("http://127.0.0.1:5985", Authentication::Negotiate).sealing(Sealing::Off);
-    let refused = negotiate().build().unwrap().may_sign_in();
+    let refused = negotiate().build().unwrap().check_sign_in();
     assert!(matches!(refused, Err(Error::Refused { what: client::Exposed::Messages, .. })), "{refused:?}");
     assert_eq!(obstacles(negotiate().unencrypted(Unencrypted::Allowed)), Ok(()));
 }
 
 #[tokio::test]
-async fn a_refused_session_sends_nothing_and_says_why() {
+async fn a_refused_session_sends_nothing_and_returns_the_reason() {
     let session = to("http://node7:5985", Authentication::Negotiate).build().unwrap();
     let error = session.get(&config()).await.expect_err("refused");
     assert_eq!(error.code(), Some(2_150_858_980));
-    assert!(matches!(error, Error::NoWayIn { .. }), "{error}");
+    assert!(matches!(error, Error::NoAllowedScheme { .. }), "{error}");
 }
 
-/// A service that answers as many requests with a challenge of Digest, each with a nonce of its own, as there are
-/// endings for one, and lets in whoever comes after that.
+/// A service that sends one Digest challenge per element of `endings`, each with a different nonce, and then accepts
+/// every request.
 async fn digest(endings: &'static [&'static str]) -> Service {
     let asked = AtomicUsize::new(0);
     Service::start(move |request| {
@@ -95,7 +95,7 @@ async fn digest(endings: &'static [&'static str]) -> Service {
     .await
 }
 
-fn by_digest(service: &Service) -> Session {
+fn digest_session(service: &Service) -> Session {
     Session::builder(service.endpoint())
         .credentials(Credentials { user: "ann".into(), password: Secret::new(PASSWORD.into()) })
         .authentication(Authentication::Digest)
@@ -105,9 +105,9 @@ fn by_digest(service: &Service) -> Session {
 }
 
 #[tokio::test]
-async fn a_challenge_is_asked_for_without_the_message_and_every_request_is_counted() {
+async fn digest_requests_a_challenge_first_and_counts_requests() {
     let mut service = digest(&[""]).await;
-    let session = by_digest(&service);
+    let session = digest_session(&service);
     for _ in 0..2 {
         session.get(&config()).await.unwrap();
     }
@@ -122,33 +122,33 @@ async fn a_challenge_is_asked_for_without_the_message_and_every_request_is_count
 }
 
 #[tokio::test]
-async fn a_stale_nonce_is_replaced_once_and_a_second_refusal_is_one() {
+async fn a_stale_nonce_is_replaced_once() {
     let service = digest(&["", ", stale=true"]).await;
-    by_digest(&service).get(&config()).await.unwrap();
+    digest_session(&service).get(&config()).await.unwrap();
     let service = digest(&["", ", stale=true", ", stale=true"]).await;
-    let error = by_digest(&service).get(&config()).await.expect_err("stale for ever");
+    let error = digest_session(&service).get(&config()).await.expect_err("stale for ever");
     assert!(matches!(error, Error::AuthenticationFailed { tried: Some(Scheme::Digest), .. }), "{error}");
     let service = digest(&["", ""]).await;
-    let error = by_digest(&service).get(&config()).await.expect_err("the wrong password");
+    let error = digest_session(&service).get(&config()).await.expect_err("the wrong password");
     let Error::AuthenticationFailed { offered, user, .. } = error else { panic!("{error}") };
     assert_eq!((offered, user.as_deref()), (vec!["Digest".to_owned()], Some("ann")));
 }
 
 #[tokio::test]
-async fn a_challenge_that_closes_its_connection_is_answered_over_another() {
+async fn a_challenge_that_closes_the_connection_is_answered_on_another() {
     let service = digest(&[", opaque=\"close\""]).await;
-    by_digest(&service).get(&config()).await.unwrap();
+    digest_session(&service).get(&config()).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_challenge_that_cannot_be_answered_is_named() {
+async fn an_unsupported_challenge_is_reported() {
     let service = digest(&[", algorithm=\"SHA-3\""]).await;
-    let error = by_digest(&service).get(&config()).await.expect_err("unknown");
+    let error = digest_session(&service).get(&config()).await.expect_err("unknown");
     assert!(error.to_string().contains("SHA-3"), "{error}");
 }
 
 #[test]
-fn secrets_are_in_no_debug_text() {
+fn debug_output_contains_no_secrets() {
     let options = ShellOptions {
         environment: vec![("TOKEN".to_owned(), "hunter2".to_owned())],
         ..ShellOptions::default()
@@ -165,7 +165,7 @@ fn secrets_are_in_no_debug_text() {
     ] {
         let builder = to("http://node7:5985", authentication);
         let shown = format!("{builder:?} {:?} {:?}", builder.clone().build(), ann());
-        let refused = builder.build().unwrap().may_sign_in().err();
+        let refused = builder.build().unwrap().check_sign_in().err();
         let told = refused.map(|error| format!("{error} {error:?}")).unwrap_or_default();
         assert!(!shown.contains(PASSWORD) && !told.contains(PASSWORD), "{shown} {told}");
     }

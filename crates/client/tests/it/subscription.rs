@@ -5,7 +5,7 @@ use std::time::Duration;
 use client::{Error, Occurrence, Subscription};
 use telarch_client as client;
 use wsman::enumeration::{Filter, Pull};
-use wsman::eventing::{Subscribe, Subscribed, parse_renew, write_dropped, write_status};
+use wsman::eventing::{Subscribe, SubscribeResponse, parse_renew, write_dropped_events, write_status};
 use wsman::{Head, ResourceUri, code};
 
 use crate::service::{Reply, Request, Service, Step, config};
@@ -13,13 +13,16 @@ use crate::service::{Reply, Request, Service, Step, config};
 const TEN_MINUTES: Option<Duration> = Some(Duration::from_secs(600));
 
 fn subscribed(request: &Request) -> Reply {
-    let subscribed =
-        Subscribed { identifier: "S-1".to_owned(), expires: TEN_MINUTES, context: Some("uuid:C".to_owned()) };
+    let subscribed = SubscribeResponse {
+        identifier: "S-1".to_owned(),
+        expires: TEN_MINUTES,
+        context: Some("uuid:C".to_owned()),
+    };
     let resource = ResourceUri::parse("urn:events").unwrap();
     request.answer(|body| subscribed.write(body, None, &resource))
 }
 
-/// An answer to Pull with these events, and one that tells of some that were given up.
+/// A response to Pull with these events and a count of dropped events.
 fn page(request: &Request, events: &[&str], dropped: u64) -> Reply {
     request.answer(|body| {
         body.start("n:PullResponse").element("n:EnumerationContext", "uuid:C").start("n:Items");
@@ -27,13 +30,13 @@ fn page(request: &Request, events: &[&str], dropped: u64) -> Reply {
             body.start("c:Event").namespace("c", "urn:c").text(event).end();
         }
         if dropped > 0 {
-            write_dropped(body, dropped);
+            write_dropped_events(body, dropped);
         }
         body.end().end();
     })
 }
 
-fn nothing_yet(request: &Request) -> Reply {
+fn no_events(request: &Request) -> Reply {
     request.fault(code::TIMED_OUT)
 }
 
@@ -54,10 +57,10 @@ fn head_of(request: &Request) -> Head {
 }
 
 #[tokio::test]
-async fn events_are_asked_for_until_they_come_and_what_was_given_up_is_told_among_them() {
+async fn events_are_polled_and_dropped_events_are_counted() {
     let mut service = Service::start(|request| match request.number {
         0 => subscribed(request),
-        1 => nothing_yet(request),
+        1 => no_events(request),
         2 => page(request, &["a", "b"], 7),
         3 => page(request, &["c"], 0),
         _ => vec![Step::Hang],
@@ -78,7 +81,7 @@ async fn events_are_asked_for_until_they_come_and_what_was_given_up_is_told_amon
 }
 
 #[tokio::test]
-async fn a_subscription_is_renewed_and_ended_by_its_identifier() {
+async fn a_subscription_is_renewed_and_cancelled_by_its_identifier() {
     let mut service = Service::start(|request| match request.number {
         0 => subscribed(request),
         1 => request.answer(|body| write_status(body, "e:RenewResponse", Some(Duration::from_secs(60)))),
@@ -103,7 +106,7 @@ async fn a_subscription_is_renewed_and_ended_by_its_identifier() {
 }
 
 #[tokio::test]
-async fn a_dropped_subscription_is_ended_once() {
+async fn a_dropped_subscription_is_cancelled_once() {
     let mut service = Service::start(|request| match request.number {
         0 => subscribed(request),
         _ => request.answer(|_| {}),
@@ -118,7 +121,7 @@ async fn a_dropped_subscription_is_ended_once() {
 }
 
 #[tokio::test]
-async fn after_a_broken_connection_it_goes_on_and_after_a_fault_it_does_not() {
+async fn a_subscription_resumes_after_a_disconnection_but_not_after_a_fault() {
     let service = Service::start(|request| match request.number {
         0 => subscribed(request),
         1 => vec![Step::Close],
@@ -134,9 +137,9 @@ async fn after_a_broken_connection_it_goes_on_and_after_a_fault_it_does_not() {
 }
 
 #[tokio::test]
-async fn an_answer_without_a_context_is_no_subscription() {
+async fn a_subscribe_response_without_context_is_rejected() {
     let service = Service::start(|request| {
-        let subscribed = Subscribed { identifier: "S-1".to_owned(), expires: None, context: None };
+        let subscribed = SubscribeResponse { identifier: "S-1".to_owned(), expires: None, context: None };
         let resource = ResourceUri::parse("urn:events").unwrap();
         request.answer(|body| subscribed.write(body, None, &resource))
     })

@@ -1,4 +1,4 @@
-//! What happens when nothing happens. The clock stands still but for what the tests wait for.
+//! Time limits, with a paused clock that advances only while the tests wait.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::service::{Request, Service, Step, config};
 
 #[tokio::test]
-async fn a_service_that_stays_silent_is_given_up_after_its_own_time_and_some_more() {
+async fn a_silent_service_times_out_after_timeout_and_network_delay() {
     let mut service = Service::start(|_| vec![Step::Hang]).await;
     let session = service.builder().operation_timeout(Duration::from_secs(20)).build().unwrap();
     let locator = config();
@@ -29,7 +29,7 @@ async fn a_service_that_stays_silent_is_given_up_after_its_own_time_and_some_mor
 }
 
 #[tokio::test]
-async fn a_service_that_drips_is_given_up_after_the_total_time() {
+async fn a_slow_response_is_aborted_after_the_total_timeout() {
     let mut service = Service::start(|request| match request.number {
         0 => {
             let drop = || Step::Send(b"H".to_vec());
@@ -53,7 +53,7 @@ async fn a_service_that_drips_is_given_up_after_the_total_time() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_never_ends_is_given_up_after_the_time_for_connecting() {
+async fn an_endless_handshake_is_aborted_after_the_connect_timeout() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     let endpoint = client::Endpoint::parse(&url).unwrap();
@@ -75,7 +75,7 @@ async fn a_handshake_that_never_ends_is_given_up_after_the_time_for_connecting()
 }
 
 #[tokio::test]
-async fn a_connection_that_was_idle_for_long_is_not_used_again() {
+async fn a_long_idle_connection_is_not_reused() {
     let mut service = Service::start(Request::config).await;
     let session = service.session();
     session.get(&config()).await.unwrap();

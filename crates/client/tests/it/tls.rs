@@ -1,4 +1,4 @@
-//! Which certificates are accepted.
+//! Verification of server certificates.
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ fn self_signed(parameters: &CertificateParams) -> Identity {
     }
 }
 
-/// An authority in a PEM file, and a certificate that it signed.
+/// An authority in a PEM file, and a certificate signed by it.
 fn signed(parameters: &CertificateParams) -> (tempfile::NamedTempFile, Identity) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -87,7 +87,7 @@ async fn start(identity: &Identity) -> Service {
     Service::start_with(accept, Request::config).await
 }
 
-/// What comes of asking the service with this certificate under a name.
+/// Connects to a service with this certificate under the given host name.
 async fn ask(identity: &Identity, host: &str, policy: TlsPolicy) -> Result<(), TlsError> {
     let service = start(identity).await;
     let endpoint = Endpoint::parse(&format!("https://{host}:{}/wsman", service.address.port())).unwrap();
@@ -104,7 +104,7 @@ fn policy() -> TlsPolicy {
 }
 
 #[tokio::test]
-async fn a_certificate_of_an_unknown_authority_is_refused_and_the_ways_out_are_named() {
+async fn an_untrusted_certificate_is_rejected_with_advice() {
     let identity = self_signed(&parameters("localhost"));
     let error = ask(&identity, "localhost", policy()).await.expect_err("unknown");
     assert!(matches!(error, TlsError::Untrusted), "{error}");
@@ -114,7 +114,7 @@ async fn a_certificate_of_an_unknown_authority_is_refused_and_the_ways_out_are_n
 }
 
 #[tokio::test]
-async fn an_authority_from_a_file_is_trusted_and_its_names_are_checked() {
+async fn an_authority_from_a_file_is_trusted_and_names_are_verified() {
     let (authority, identity) = signed(&parameters("localhost"));
     let trusting = policy().ca_file(authority.path());
     ask(&identity, "localhost", trusting.clone()).await.unwrap();
@@ -126,7 +126,7 @@ async fn an_authority_from_a_file_is_trusted_and_its_names_are_checked() {
 }
 
 #[tokio::test]
-async fn an_authority_of_the_same_name_is_not_the_same_authority() {
+async fn an_authority_with_the_same_name_is_not_trusted() {
     let (_, identity) = signed(&parameters("localhost"));
     let (impostor, _) = signed(&parameters("localhost"));
     let error = ask(&identity, "localhost", policy().ca_file(impostor.path())).await.expect_err("unknown");
@@ -134,13 +134,13 @@ async fn an_authority_of_the_same_name_is_not_the_same_authority() {
 }
 
 #[tokio::test]
-async fn an_address_in_a_certificate_is_a_name() {
+async fn a_certificate_may_contain_an_address() {
     let (authority, identity) = signed(&parameters("127.0.0.1"));
     ask(&identity, "127.0.0.1", policy().ca_file(authority.path())).await.unwrap();
 }
 
 #[tokio::test]
-async fn leaving_out_one_check_leaves_the_others() {
+async fn skipping_one_check_keeps_the_others() {
     let identity = self_signed(&parameters("localhost"));
     ask(&identity, "localhost", policy().skip_ca()).await.unwrap();
     let error = ask(&identity, "127.0.0.1", policy().skip_ca()).await.expect_err("another name");
@@ -151,7 +151,7 @@ async fn leaving_out_one_check_leaves_the_others() {
 }
 
 #[tokio::test]
-async fn dates_and_purpose_are_checked_even_if_the_authority_is_not() {
+async fn dates_and_purpose_are_verified_even_without_the_authority() {
     let with = |change: fn(&mut CertificateParams)| {
         let mut parameters = parameters("localhost");
         change(&mut parameters);
@@ -172,7 +172,7 @@ async fn dates_and_purpose_are_checked_even_if_the_authority_is_not() {
 }
 
 #[tokio::test]
-async fn a_self_signed_certificate_that_calls_itself_an_authority_can_be_trusted() {
+async fn a_self_signed_certificate_marked_as_authority_can_be_trusted() {
     let mut parameters = parameters("localhost");
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let identity = self_signed(&parameters);
@@ -193,7 +193,7 @@ fn pem(certificate: &CertificateDer<'_>) -> String {
 }
 
 #[tokio::test]
-async fn a_pin_admits_one_certificate_only() {
+async fn a_pin_accepts_only_one_certificate() {
     let identity = self_signed(&parameters("localhost"));
     let other = self_signed(&parameters("localhost"));
     ask(&identity, "localhost", policy().pin(identity.sha256())).await.unwrap();
@@ -202,7 +202,7 @@ async fn a_pin_admits_one_certificate_only() {
         let TlsError::WrongPin { found } = error else { panic!("{error}") };
         assert_eq!(Thumbprint::parse(&found), Ok(identity.sha256()));
     }
-    // SHA-1 narrows what is trusted; it does not make anything trusted.
+    // A SHA-1 pin only restricts trust; it does not replace the authority.
     let error = ask(&identity, "localhost", policy().pin(identity.sha1())).await.expect_err("unknown");
     assert!(matches!(error, TlsError::Untrusted), "{error}");
     ask(&identity, "localhost", policy().skip_ca().pin(identity.sha1())).await.unwrap();
@@ -211,7 +211,7 @@ async fn a_pin_admits_one_certificate_only() {
 }
 
 #[tokio::test]
-async fn a_plain_port_is_recognised() {
+async fn a_plain_http_port_is_recognised() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -226,7 +226,7 @@ async fn a_plain_port_is_recognised() {
 }
 
 #[tokio::test]
-async fn a_file_without_certificates_is_refused() {
+async fn a_file_without_certificates_is_rejected() {
     let identity = self_signed(&parameters("localhost"));
     for path in [file("nothing").path().to_owned(), "/nonexistent/file".into()] {
         let error = ask(&identity, "localhost", policy().ca_file(&path)).await.expect_err("no authorities");
@@ -235,7 +235,7 @@ async fn a_file_without_certificates_is_refused() {
 }
 
 #[tokio::test]
-async fn a_handshake_shows_the_certificate_also_where_it_is_refused() {
+async fn a_handshake_returns_a_rejected_certificate() {
     let mut expired = parameters("localhost");
     expired.not_after = rcgen::date_time_ymd(2020, 2, 3);
     let identity = self_signed(&expired);

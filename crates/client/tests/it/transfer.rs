@@ -1,4 +1,4 @@
-//! Transfer and methods.
+//! WS-Transfer operations and methods.
 
 use client::{Error, Locator, Violation};
 use telarch_client as client;
@@ -14,7 +14,7 @@ fn listener() -> Locator {
 }
 
 #[tokio::test]
-async fn put_sends_the_representation_and_brings_the_new_one() {
+async fn put_sends_a_representation_and_returns_the_new_one() {
     let mut service = Service::start(Request::config).await;
     let mut representation = Writer::new();
     representation.start("c:Config").namespace("c", "urn:c").element("c:MaxTimeoutms", "1").end();
@@ -26,9 +26,9 @@ async fn put_sends_the_representation_and_brings_the_new_one() {
 }
 
 #[tokio::test]
-async fn create_tells_where_the_instance_is() {
+async fn create_returns_the_reference_of_the_instance() {
     let service = Service::start(|request| {
-        let reference = EndpointReference::here(listener().resource, listener().selectors);
+        let reference = EndpointReference::anonymous(listener().resource, listener().selectors);
         request.answer(|body| wsman::write_resource_created(body, &reference))
     })
     .await;
@@ -40,16 +40,16 @@ async fn create_tells_where_the_instance_is() {
 }
 
 #[tokio::test]
-async fn an_answer_to_create_without_a_place_is_refused() {
+async fn a_create_response_without_reference_is_rejected() {
     let service = Service::start(|request| request.answer(|_| {})).await;
     let mut representation = Writer::new();
     representation.start("Listener").end();
     let error = service.session().create(&listener(), &representation.into_fragment()).await;
-    assert!(matches!(error, Err(Error::Protocol { violation: Violation::Lacking { .. }, .. })));
+    assert!(matches!(error, Err(Error::Protocol { violation: Violation::Missing { .. }, .. })));
 }
 
 #[tokio::test]
-async fn delete_names_the_instance() {
+async fn delete_sends_the_selectors() {
     let mut service = Service::start(|request| request.answer(|_| {})).await;
     service.session().delete(&listener()).await.unwrap();
     let request = service.request().await.parsed();
@@ -58,7 +58,7 @@ async fn delete_names_the_instance() {
 }
 
 #[tokio::test]
-async fn a_method_without_input_gets_an_empty_one() {
+async fn a_method_without_input_gets_an_empty_element() {
     let mut service = Service::start(Request::config).await;
     let session = service.session();
     let uri = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/Win32_Service";
@@ -76,7 +76,7 @@ async fn a_method_without_input_gets_an_empty_one() {
 }
 
 #[tokio::test]
-async fn fragments_and_options_travel_in_the_head() {
+async fn fragments_and_options_are_sent_in_the_header() {
     let mut service = Service::start(Request::config).await;
     let fragment = FragmentTransfer { dialect: None, expression: "Caption".to_owned() };
     let options = OptionSet::new().with("wmi:X", "1");

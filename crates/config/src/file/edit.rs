@@ -5,9 +5,9 @@ use super::{ADDRESS, LISTENER, PRESET, TRANSPORT};
 use crate::listener::FIELDS;
 use crate::{Draft, Listener, Listeners, Preset};
 
-/// The text with the values changed that are different in two drafts, and everything else as it was.
+/// Returns the text with the differences between two drafts applied; everything else stays as it is.
 ///
-/// None means that the text has a shape in which the change has no place.
+/// Returns `None` if the structure of the text does not allow the change.
 pub(crate) fn edit(text: &str, before: &Draft, after: &Draft) -> Option<String> {
     let mut document: DocumentMut = text.parse().ok()?;
     for setting in before.config.differences(&after.config) {
@@ -31,26 +31,26 @@ pub(crate) fn edit(text: &str, before: &Draft, after: &Draft) -> Option<String> 
     Some(document.to_string())
 }
 
-/// The text with another preset, and everything else as it was.
+/// Returns the text with another preset; everything else stays as it is.
 ///
-/// None means that the text is no TOML.
+/// Returns `None` if the text is not valid TOML.
 pub(crate) fn edit_preset(text: &str, preset: Preset) -> Option<String> {
     let mut document: DocumentMut = text.parse().ok()?;
-    // A file that says nothing of it has the usual one.
+    // The default preset need not be named in the file.
     if document.contains_key(PRESET) || preset != Preset::default() {
         assign(document.as_table_mut(), PRESET, preset.name().into());
     }
     Some(document.to_string())
 }
 
-/// The table of a section, made if there is none, in the style of the table it stands in.
+/// Returns the table of a section. A missing table is created in the style of its parent.
 fn inner_table<'t>(table: &'t mut Item, name: &str) -> Option<&'t mut Item> {
     match table {
         Item::Table(table) => {
             let dotted = table.is_dotted();
             Some(table.entry(name).or_insert_with(|| {
                 let mut made = Table::new();
-                // Only sections that hold values get a header of their own.
+                // Only sections that contain values get a header of their own.
                 made.set_implicit(true);
                 made.set_dotted(dotted);
                 Item::Table(made)
@@ -64,7 +64,7 @@ fn inner_table<'t>(table: &'t mut Item, name: &str) -> Option<&'t mut Item> {
     }
 }
 
-/// Puts a value in its place; spaces and comments around an old value stay.
+/// Stores a value; white space and comments around an old value stay.
 pub(super) fn assign(table: &mut dyn TableLike, name: &str, mut new: Value) {
     match table.get_mut(name).and_then(Item::as_value_mut) {
         Some(old) => {
@@ -78,7 +78,7 @@ pub(super) fn assign(table: &mut dyn TableLike, name: &str, mut new: Value) {
 }
 
 fn edit_listeners(tables: &mut ArrayOfTables, before: &Listeners, after: &Draft) {
-    // The list in the file is `before`, in the same order, because that is what was read from it.
+    // The file lists the listeners of `before` in this order, because they were read from it.
     let mut place = 0;
     for listener in before {
         match after.listeners.find(listener.key()) {

@@ -1,4 +1,4 @@
-//! Values as the file has them.
+//! Values formatted for the configuration file.
 
 use toml_edit::{Table, Value, value};
 
@@ -8,13 +8,13 @@ use crate::value::Kind;
 use crate::{Config, Listener, Setting};
 
 impl Setting {
-    /// Its name and value as a line of the configuration file: `Service.Auth.Basic = true`.
+    /// Returns name and value as a line of the configuration file: `Service.Auth.Basic = true`.
     #[must_use]
     pub fn line(&self, config: &Config) -> String {
         format!("{} = {}", self.path().replace('/', "."), self.literal(config))
     }
 
-    /// Its value as the configuration file has it: `true`, `500`, or a text in quotation marks.
+    /// Returns the value formatted for the configuration file: `true`, `500`, or a quoted string.
     #[must_use]
     pub fn literal(&self, config: &Config) -> String {
         of_setting(self, config).to_string()
@@ -22,7 +22,7 @@ impl Setting {
 }
 
 impl Listener {
-    /// All its fields as the configuration file has them, a line each, without the header `[[Listener]]`.
+    /// Returns all fields formatted for the configuration file, one per line, without the header `[[Listener]]`.
     #[must_use]
     pub fn lines(&self) -> String {
         let mut table = Table::new();

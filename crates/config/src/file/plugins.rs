@@ -1,4 +1,4 @@
-//! Plug-ins and groups in the file.
+//! Plug-ins and groups in the configuration file.
 //!
 //! ```toml
 //! [Groups]
@@ -18,7 +18,7 @@ use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, TableLike, value
 
 use super::edit::assign;
 use super::read::{Reading, scalar, shown};
-use super::{FileError, GROUPS, Mistake, PLUGIN};
+use super::{FileError, GROUPS, LocatedError, PLUGIN};
 use crate::schema::most_similar;
 use crate::value::{Value as _, excerpt, malformed};
 use crate::{Draft, Groups, Plugin, PluginError, Plugins, Reason, SecurityEntry, SettingError};
@@ -31,44 +31,42 @@ const SDDL: &str = "Sddl";
 const EXACT_MATCH: &str = "ExactMatch";
 
 impl Reading<'_> {
-    pub(super) fn plugins(&self, root: &Table, draft: &mut Draft) -> Result<(), Mistake> {
+    pub(super) fn plugins(&self, root: &Table, draft: &mut Draft) -> Result<(), LocatedError> {
         let Some((key, item)) = root.get_key_value(PLUGIN) else { return Ok(()) };
-        let wrong = |path: &str, expected| setting(path, malformed(&shown(item), expected));
         let Some(tables) = item.as_array_of_tables() else {
-            let error = wrong(PLUGIN, "a list: begin each plug-in with the line [[Plugin]]");
-            return Err(self.mistake(key, item, error));
+            let expected = "a list; begin each plug-in with the line [[Plugin]]";
+            let error = setting(PLUGIN, malformed(&shown(item), expected));
+            return Err(self.located(key, item, error));
         };
         let mut seen = Vec::new();
         for table in tables {
             let Some(name) = table.get(NAME) else {
-                let error = wrong("Plugin/Name", "the name of a plug-in, which each [[Plugin]] needs");
-                return Err(self.mistake(key, item, error));
+                let expected = "the name of a plug-in, which each [[Plugin]] requires";
+                let error = setting("Plugin/Name", malformed(&shown(item), expected));
+                return Err(self.located(key, item, error));
             };
-            let at_name = |error| self.item_mistake(table, NAME, name, FileError::Plugin(error));
-            let text = scalar(name).map_err(|reason| at_name(PluginError::setting("Name", reason)))?;
-            let plugin = draft.plugins.find_mut(&text).map_err(at_name)?;
-            if seen.contains(&plugin.kind().name) {
-                return Err(at_name(PluginError::setting("Name", Reason::Repeated)));
-            }
+            let named = plugin_named(name, &mut draft.plugins, &seen);
+            let plugin =
+                named.map_err(|error| self.item_located(table, NAME, name, FileError::Plugin(error)))?;
             seen.push(plugin.kind().name);
             for (name, item) in table.iter().filter(|(name, _)| *name != NAME) {
                 let read = match name {
-                    ENABLED => switch(item).and_then(|enabled| plugin.enable(enabled)),
-                    SECURITY => entries(item).and_then(|entries| plugin.secure(entries)),
+                    ENABLED => switch(item).and_then(|enabled| plugin.set_enabled(enabled)),
+                    SECURITY => entries(item).and_then(|entries| plugin.set_entries(entries)),
                     _ => Err(unknown(name, [NAME, ENABLED, SECURITY])),
                 };
-                read.map_err(|error| self.item_mistake(table, name, item, FileError::Plugin(error)))?;
+                read.map_err(|error| self.item_located(table, name, item, FileError::Plugin(error)))?;
             }
         }
         Ok(())
     }
 
-    pub(super) fn groups(&self, root: &Table, draft: &mut Draft) -> Result<(), Mistake> {
+    pub(super) fn groups(&self, root: &Table, draft: &mut Draft) -> Result<(), LocatedError> {
         let Some((key, item)) = root.get_key_value(GROUPS) else { return Ok(()) };
         let Some(table) = item.as_table_like() else {
             let error =
-                setting(GROUPS, malformed(&shown(item), "a table: write [Groups] in a line of its own"));
-            return Err(self.mistake(key, item, error));
+                setting(GROUPS, malformed(&shown(item), "a table; write [Groups] on a line of its own"));
+            return Err(self.located(key, item, error));
         };
         for (name, item) in table.iter() {
             let path = format!("{GROUPS}/{}", excerpt(name));
@@ -79,24 +77,34 @@ impl Reading<'_> {
                     Err(Reason::Unknown { nearest: nearest.map(|own| format!("{GROUPS}/{own}")) })
                 }
             };
-            read.map_err(|reason| self.item_mistake(table, name, item, setting(&path, reason)))?;
+            read.map_err(|reason| self.item_located(table, name, item, setting(&path, reason)))?;
         }
         Ok(())
     }
 }
 
-/// Writes what is different of plug-ins; none if that has no place in the document.
+/// Returns the plug-in with the name in `item`, unless it was `seen` before.
+fn plugin_named<'p>(
+    item: &Item,
+    plugins: &'p mut Plugins,
+    seen: &[&'static str],
+) -> Result<&'p mut Plugin, PluginError> {
+    let name = scalar(item).map_err(|reason| PluginError::setting("Name", reason))?;
+    let plugin = plugins.find_mut(&name)?;
+    if seen.contains(&plugin.kind().name) {
+        return Err(PluginError::setting("Name", Reason::Repeated));
+    }
+    Ok(plugin)
+}
+/// Writes the differences between the plug-ins; returns `None` if the structure of the document does not allow it.
 pub(super) fn edit(document: &mut DocumentMut, before: &Plugins, after: &Plugins) -> Option<()> {
     let list = document.entry(PLUGIN).or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
     let tables = list.as_array_of_tables_mut()?;
     let changed = before.iter().zip(after).filter(|(before, after)| before != after);
     for (before, after) in changed {
         let name = after.kind().name;
-        let is_it = |table: &Table| {
-            table.get(NAME).and_then(Item::as_str).is_some_and(|own| own.trim().eq_ignore_ascii_case(name))
-        };
-        let place = tables.iter().position(is_it);
-        let place = match place {
+        let existing = tables.iter().position(|table| has_name(table, name));
+        let place = match existing {
             Some(place) => place,
             None => {
                 let mut table = Table::new();
@@ -109,15 +117,19 @@ pub(super) fn edit(document: &mut DocumentMut, before: &Plugins, after: &Plugins
         if before.is_enabled() != after.is_enabled() {
             assign(table, ENABLED, after.is_enabled().into());
         }
-        if before.set_entries() != after.set_entries() {
+        if before.configured_entries() != after.configured_entries() {
             edit_entries(table, after);
         }
     }
     Some(())
 }
 
+fn has_name(table: &Table, name: &str) -> bool {
+    table.get(NAME).and_then(Item::as_str).is_some_and(|own| own.trim().eq_ignore_ascii_case(name))
+}
+
 fn edit_entries(table: &mut Table, plugin: &Plugin) {
-    let Some(entries) = plugin.set_entries() else {
+    let Some(entries) = plugin.configured_entries() else {
         table.remove(SECURITY);
         return;
     };
@@ -129,46 +141,53 @@ fn edit_entries(table: &mut Table, plugin: &Plugin) {
         table.insert(EXACT_MATCH, value(entry.exact_match));
         tables.push(table);
     }
-    // A list without a table is not written at all.
+    // An empty array of tables would not be written at all.
     let list = if tables.is_empty() { value(Array::new()) } else { Item::ArrayOfTables(tables) };
     table.insert(SECURITY, list);
 }
 
 fn entries(item: &Item) -> Result<Vec<SecurityEntry>, PluginError> {
-    let wrong = |item: &Item| {
-        let expected = "a list of entries: begin each with the line [[Plugin.Security]]";
-        PluginError::setting(SECURITY, malformed(&shown(item), expected))
-    };
     if let Some(tables) = item.as_array_of_tables() {
         return tables.iter().take(Plugin::MAX_ENTRIES + 1).map(|table| entry(table)).collect();
     }
-    let array = item.as_array().ok_or_else(|| wrong(item))?;
+    let array = item.as_array().ok_or_else(|| not_entries(item))?;
     let tables = array.iter().take(Plugin::MAX_ENTRIES + 1);
-    tables.map(|table| entry(table.as_inline_table().ok_or_else(|| wrong(item))?)).collect()
+    tables.map(|table| entry(table.as_inline_table().ok_or_else(|| not_entries(item))?)).collect()
+}
+
+fn not_entries(item: &Item) -> PluginError {
+    let expected = "a list of entries; begin each entry with the line [[Plugin.Security]]";
+    PluginError::setting(SECURITY, malformed(&shown(item), expected))
 }
 
 fn entry(table: &dyn TableLike) -> Result<SecurityEntry, PluginError> {
     if let Some((other, _)) = table.iter().find(|(name, _)| ![URI, SDDL, EXACT_MATCH].contains(name)) {
         return Err(unknown(other, [URI, SDDL, EXACT_MATCH]));
     }
-    let text = |name: &str| {
-        let expected = "a text in quotation marks, which each entry needs";
-        let wrong = || PluginError::setting(&format!("{SECURITY}/{name}"), malformed("", expected));
-        table.get(name).and_then(Item::as_str).ok_or_else(wrong)
-    };
     let exact_match = table.get(EXACT_MATCH).map_or(Ok(false), switch)?;
-    SecurityEntry::parse(text(URI)?, text(SDDL)?, exact_match)
+    SecurityEntry::parse(required_text(table, URI)?, required_text(table, SDDL)?, exact_match)
+}
+
+fn required_text<'t>(table: &'t dyn TableLike, name: &str) -> Result<&'t str, PluginError> {
+    table.get(name).and_then(Item::as_str).ok_or_else(|| {
+        let reason = malformed("", "a quoted string, which each entry requires");
+        PluginError::setting(&format!("{SECURITY}/{name}"), reason)
+    })
 }
 
 fn group_names(item: &Item) -> Result<Vec<String>, Reason> {
-    let wrong = || malformed(&shown(item), "a list of names of groups, such as [\"wheel\"]");
-    let array = item.as_array().filter(|array| array.len() <= Groups::MAX).ok_or_else(wrong)?;
-    array.iter().map(|name| Groups::name(name.as_str().ok_or_else(wrong)?)).collect()
+    let array = item.as_array().filter(|array| array.len() <= Groups::MAX);
+    let array = array.ok_or_else(|| not_group_names(item))?;
+    array.iter().map(|name| Groups::name(name.as_str().ok_or_else(|| not_group_names(item))?)).collect()
+}
+
+fn not_group_names(item: &Item) -> Reason {
+    malformed(&shown(item), "a list of group names, such as [\"wheel\"]")
 }
 
 fn switch(item: &Item) -> Result<bool, PluginError> {
     let parsed = scalar(item).and_then(|text| bool::parse(&text));
-    parsed.map_err(|reason| PluginError::setting("a switch", reason))
+    parsed.map_err(|reason| PluginError::setting("a boolean", reason))
 }
 
 fn unknown(name: &str, known: [&'static str; 3]) -> PluginError {

@@ -3,7 +3,7 @@ use std::ops::Range;
 
 use toml_edit::{Document, Item, Key, Table, TableLike};
 
-use super::{ADDRESS, FileError, GROUPS, LISTENER, MAX_OCTETS, Mistake, PLUGIN, PRESET, TRANSPORT};
+use super::{ADDRESS, FileError, GROUPS, LISTENER, LocatedError, MAX_OCTETS, PLUGIN, PRESET, TRANSPORT};
 use crate::listener::Field;
 use crate::schema::{Member, most_similar};
 use crate::value::{excerpt, malformed};
@@ -12,13 +12,13 @@ use crate::{
     SettingError, Transport,
 };
 
-/// Reads the text of a configuration file; what it does not name has the default of its preset, and what policy
-/// demands has the value that it demands.
-pub(crate) fn read(text: &str, policies: &Policies) -> Result<(Preset, Draft), Mistake> {
+/// Parses the text of a configuration file. Settings missing from it have the default of the preset; settings
+/// governed by policy have the value of the policy.
+pub(crate) fn read(text: &str, policies: &Policies) -> Result<(Preset, Draft), LocatedError> {
     if text.len() > MAX_OCTETS {
-        return Err(Mistake { line: 1, error: FileError::TooLarge });
+        return Err(LocatedError { line: 1, error: FileError::TooLarge });
     }
-    let document = Document::parse(text).map_err(|error| Mistake {
+    let document = Document::parse(text).map_err(|error| LocatedError {
         line: line(text, error.span()),
         error: FileError::Syntax(error.message().replace('\n', ", ")),
     })?;
@@ -27,28 +27,29 @@ pub(crate) fn read(text: &str, policies: &Policies) -> Result<(Preset, Draft), M
     let preset = reading.preset(root)?;
     let mut draft = Draft { config: preset.config(), ..Draft::default() };
     reading.members(root, "", Config::MEMBERS, &mut draft.config)?;
-    // What listeners do not say has the values that hold.
+    // Defaults of listeners depend on the settings, so policy is applied first.
     policies
-        .govern(&mut draft.config)
-        .map_err(|error| Mistake { line: 1, error: FileError::Setting(error) })?;
+        .apply_to(&mut draft.config)
+        .map_err(|error| LocatedError { line: 1, error: FileError::Setting(error) })?;
     reading.listeners(root, &mut draft)?;
     reading.plugins(root, &mut draft)?;
     reading.groups(root, &mut draft)?;
     Ok((preset, draft))
 }
 
-/// What stands beside the settings of the root.
-const BESIDE_SETTINGS: [&str; 4] = [PRESET, LISTENER, PLUGIN, GROUPS];
+/// Keys at the top level that are not settings.
+const OTHER_KEYS: [&str; 4] = [PRESET, LISTENER, PLUGIN, GROUPS];
 
 pub(super) struct Reading<'t> {
     text: &'t str,
 }
 
 impl Reading<'_> {
-    fn preset(&self, root: &Table) -> Result<Preset, Mistake> {
+    fn preset(&self, root: &Table) -> Result<Preset, LocatedError> {
         let Some((key, item)) = root.get_key_value(PRESET) else { return Ok(Preset::default()) };
-        let wrong = || self.mistake(key, item, FileError::Preset(shown(item)));
-        item.as_str().and_then(Preset::find).ok_or_else(wrong)
+        item.as_str()
+            .and_then(Preset::find)
+            .ok_or_else(|| self.located(key, item, FileError::Preset(shown(item))))
     }
 
     fn members(
@@ -57,44 +58,43 @@ impl Reading<'_> {
         folder: &str,
         members: &'static [Member],
         config: &mut Config,
-    ) -> Result<(), Mistake> {
+    ) -> Result<(), LocatedError> {
         for (name, item) in table.iter() {
-            if folder.is_empty() && BESIDE_SETTINGS.contains(&name) {
+            if folder.is_empty() && OTHER_KEYS.contains(&name) {
                 continue;
             }
-            let path = || format!("{folder}{}", excerpt(name));
+            let path = format!("{folder}{}", excerpt(name));
             let result = match members.iter().find(|member| member.name() == name) {
                 Some(Member::Setting(setting)) => scalar(item)
                     .map_err(|reason| setting.error(reason))
                     .and_then(|value| config.assign(setting, &value))
-                    .map(|()| config.named(setting)),
+                    .map(|()| config.mark_local(setting)),
                 Some(Member::Section { members, .. }) => match item.as_table_like() {
                     Some(inner) => {
                         self.members(inner, &format!("{folder}{name}/"), members, config)?;
                         continue;
                     }
-                    None => Err(SettingError {
-                        path: path(),
-                        reason: malformed(&shown(item), "a table of settings"),
-                    }),
+                    None => {
+                        Err(SettingError { path, reason: malformed(&shown(item), "a table of settings") })
+                    }
                 },
-                None => Err(SettingError { path: path(), reason: unknown(folder, name, members) }),
+                None => Err(SettingError { path, reason: unknown(folder, name, members) }),
             };
-            result.map_err(|error| self.item_mistake(table, name, item, FileError::Setting(error)))?;
+            result.map_err(|error| self.item_located(table, name, item, FileError::Setting(error)))?;
         }
         Ok(())
     }
 
-    fn listeners(&self, root: &Table, draft: &mut Draft) -> Result<(), Mistake> {
+    fn listeners(&self, root: &Table, draft: &mut Draft) -> Result<(), LocatedError> {
         let Some((key, item)) = root.get_key_value(LISTENER) else { return Ok(()) };
         let Some(tables) = item.as_array_of_tables() else {
-            let reason = malformed(&shown(item), "a list: begin each listener with the line [[Listener]]");
+            let reason = malformed(&shown(item), "a list; begin each listener with the line [[Listener]]");
             let error = SettingError { path: LISTENER.to_owned(), reason };
-            return Err(self.mistake(key, item, FileError::Setting(error)));
+            return Err(self.located(key, item, FileError::Setting(error)));
         };
         for table in tables {
             let listener = self.listener(table, &draft.config)?;
-            draft.listeners.create(listener).map_err(|error| Mistake {
+            draft.listeners.create(listener).map_err(|error| LocatedError {
                 line: line(self.text, table.span()),
                 error: FileError::Listener(error),
             })?;
@@ -102,7 +102,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn listener(&self, table: &Table, config: &Config) -> Result<Listener, Mistake> {
+    fn listener(&self, table: &Table, config: &Config) -> Result<Listener, LocatedError> {
         let address = self.key_part(table, ADDRESS, ListenerAddress::parse)?;
         let transport = self.key_part(table, TRANSPORT, Transport::parse)?;
         let mut listener = Listener::new(ListenerKey { address, transport }, &config.service);
@@ -113,65 +113,63 @@ impl Reading<'_> {
             Field::find(name)
                 .and_then(|field| (field.replace)(&mut listener, &scalar(item)?))
                 .map_err(|reason| SettingError { path: format!("{LISTENER}/{}", excerpt(name)), reason })
-                .map_err(|error| self.item_mistake(table, name, item, FileError::Setting(error)))?;
+                .map_err(|error| self.item_located(table, name, item, FileError::Setting(error)))?;
         }
         Ok(listener)
     }
 
-    /// The value of `Address` or `Transport`, without which a listener has no name.
+    /// Returns the value of `Address` or `Transport`, which every listener requires.
     fn key_part<T>(
         &self,
         table: &Table,
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, ListenerError>,
-    ) -> Result<T, Mistake> {
+    ) -> Result<T, LocatedError> {
         let Some(item) = table.get(name) else {
             let error = parse("")
                 .err()
                 .map_or_else(|| FileError::Syntax(format!("a listener without {name}")), FileError::Listener);
-            return Err(Mistake { line: line(self.text, table.span()), error });
+            return Err(LocatedError { line: line(self.text, table.span()), error });
         };
         let value = scalar(item).map_err(|reason| {
             FileError::Setting(SettingError { path: format!("{LISTENER}/{name}"), reason })
         });
         value
             .and_then(|value| parse(&value).map_err(FileError::Listener))
-            .map_err(|error| self.item_mistake(table, name, item, error))
+            .map_err(|error| self.item_located(table, name, item, error))
     }
 
-    pub(super) fn item_mistake(
+    pub(super) fn item_located(
         &self,
         table: &dyn TableLike,
         name: &str,
         item: &Item,
         error: FileError,
-    ) -> Mistake {
+    ) -> LocatedError {
         match table.get_key_value(name) {
-            Some((key, _)) => self.mistake(key, item, error),
-            None => Mistake { line: line(self.text, item.span()), error },
+            Some((key, _)) => self.located(key, item, error),
+            None => LocatedError { line: line(self.text, item.span()), error },
         }
     }
 
-    pub(super) fn mistake(&self, key: &Key, item: &Item, error: FileError) -> Mistake {
-        Mistake { line: line(self.text, key.span().or_else(|| item.span())), error }
+    pub(super) fn located(&self, key: &Key, item: &Item, error: FileError) -> LocatedError {
+        LocatedError { line: line(self.text, key.span().or_else(|| item.span())), error }
     }
 }
 
-/// The value as the parsers of settings read it.
+/// Returns the value as text, for the parsers of settings.
 pub(crate) fn scalar(item: &Item) -> Result<Cow<'_, str>, Reason> {
     match item.as_value() {
         Some(toml_edit::Value::String(text)) => Ok(Cow::Borrowed(text.value())),
         Some(toml_edit::Value::Integer(number)) => Ok(Cow::Owned(number.value().to_string())),
         Some(toml_edit::Value::Boolean(switch)) => Ok(Cow::Owned(switch.value().to_string())),
-        _ => Err(malformed(&shown(item), "true, false, a whole number or a text in quotation marks")),
+        _ => Err(malformed(&shown(item), "true, false, an integer or a quoted string")),
     }
 }
 
 fn unknown(folder: &str, name: &str, members: &'static [Member]) -> Reason {
-    let here = members
-        .iter()
-        .map(Member::name)
-        .chain(folder.is_empty().then_some(BESIDE_SETTINGS).into_iter().flatten());
+    let here =
+        members.iter().map(Member::name).chain(folder.is_empty().then_some(OTHER_KEYS).into_iter().flatten());
     let nearest = match most_similar(here, name) {
         Some(similar) => Some(format!("{folder}{similar}")),
         None => crate::schema::nearest(&format!("{folder}{name}"))
@@ -189,8 +187,8 @@ pub(crate) fn shown(item: &Item) -> String {
     }
 }
 
-/// The line of a span, counted from 1; without a span, the first.
+/// Returns the line number of a span, counted from 1; without a span, 1.
 pub(crate) fn line(text: &str, span: Option<Range<usize>>) -> usize {
     let before = span.and_then(|span| text.as_bytes().get(..span.start)).unwrap_or_default();
-    before.iter().filter(|octet| **octet == b'\n').count() + 1
+    before.iter().filter(|byte| **byte == b'\n').count() + 1
 }

@@ -4,27 +4,27 @@ use std::net::IpAddr;
 use super::ListenerError;
 use crate::value::excerpt;
 
-/// What tells listeners apart: the selectors `Address` and `Transport`.
+/// Key of a listener: the selectors `Address` and `Transport`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ListenerKey {
-    /// The local addresses listened on.
+    /// Local addresses.
     pub address: ListenerAddress,
     /// HTTP or HTTPS.
     pub transport: Transport,
 }
 
-/// On which addresses of this machine a listener waits.
+/// Local addresses of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ListenerAddress {
-    /// `*`: all that the address filters of the service admit.
+    /// `*`: all addresses that the address filters of the service admit.
     Any,
-    /// `IP:` and one address.
+    /// `IP:` and an address.
     Ip(IpAddr),
-    /// `MAC:` and the hardware address of the interface whose addresses are meant.
+    /// `MAC:` and the hardware address of the interface.
     Mac([u8; 6]),
 }
 
-/// Over what requests come.
+/// Transport of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// HTTP.
@@ -34,7 +34,7 @@ pub enum Transport {
 }
 
 impl ListenerKey {
-    /// Reads both selectors.
+    /// Parses both selectors.
     ///
     /// # Errors
     /// [`ListenerError::Address`] or [`ListenerError::Transport`].
@@ -44,7 +44,7 @@ impl ListenerKey {
 }
 
 impl ListenerAddress {
-    /// Reads `*`, `IP:10.0.0.1`, `IP:fe80::1` (also in brackets) or `MAC:00-15-5D-00-00-01`.
+    /// Parses `*`, `IP:10.0.0.1`, `IP:fe80::1` (also in brackets) or `MAC:00-15-5D-00-00-01`.
     ///
     /// # Errors
     /// [`ListenerError::Address`] for anything else.
@@ -77,7 +77,7 @@ fn mac(text: &str) -> Option<[u8; 6]> {
 }
 
 impl Transport {
-    /// Reads `HTTP` or `HTTPS` in letters of either case.
+    /// Parses `HTTP` or `HTTPS`; case is ignored.
     ///
     /// # Errors
     /// [`ListenerError::Transport`] for anything else.
@@ -89,7 +89,7 @@ impl Transport {
             .ok_or_else(|| ListenerError::Transport(excerpt(text)))
     }
 
-    /// The name in messages.
+    /// Name in messages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_form_of_address_is_read_and_printed_in_one_way() {
+    fn every_form_of_address_is_parsed_and_normalized() {
         for (given, printed) in [
             ("*", "*"),
             (" ip:10.0.0.1 ", "IP:10.0.0.1"),
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_for_a_listener_is_refused() {
+    fn an_invalid_address_or_transport_is_rejected() {
         for wrong in [
             "",
             "10.0.0.1",

@@ -1,17 +1,17 @@
 use super::{Listener, ListenerError, ListenerKey};
 use crate::Service;
 
-/// The listeners of a service, in the order in which they were made.
+/// Listeners of a service, in the order of their creation.
 ///
 /// INVARIANT: no two have the same key, and there are at most [`Listeners::MAX`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listeners(Vec<Listener>);
 
 impl Listeners {
-    /// The most listeners there can be.
+    /// Maximum number of listeners.
     pub const MAX: usize = 256;
 
-    /// The listener of a key.
+    /// Returns the listener with a key.
     #[must_use]
     pub fn find(&self, key: ListenerKey) -> Option<&Listener> {
         self.iter().find(|listener| listener.key() == key)
@@ -20,7 +20,7 @@ impl Listeners {
     /// Adds a listener.
     ///
     /// # Errors
-    /// [`ListenerError::Exists`] if its key is taken, [`ListenerError::TooMany`] if there is no room.
+    /// [`ListenerError::Exists`] if the key is in use, [`ListenerError::TooMany`] if the maximum is reached.
     pub fn create(&mut self, listener: Listener) -> Result<(), ListenerError> {
         if self.find(listener.key()).is_some() {
             return Err(ListenerError::Exists(listener.key()));
@@ -32,58 +32,58 @@ impl Listeners {
         Ok(())
     }
 
-    /// Puts a listener in the place of the one with its key.
+    /// Replaces the listener with the same key.
     ///
     /// # Errors
-    /// [`ListenerError::NotFound`], or [`ListenerError::NotOurs`] if it was not made here.
+    /// [`ListenerError::NotFound`], or [`ListenerError::NotLocal`] if policy or a compatibility setting created it.
     pub fn replace(&mut self, listener: Listener) -> Result<(), ListenerError> {
         let key = listener.key();
         let place = self.0.iter_mut().find(|own| own.key() == key).ok_or(ListenerError::NotFound(key))?;
         if *place != listener {
-            place.must_be_ours()?;
+            place.require_local()?;
             *place = listener;
         }
         Ok(())
     }
 
-    /// Takes a listener away.
+    /// Deletes a listener.
     ///
     /// # Errors
-    /// [`ListenerError::NotFound`], or [`ListenerError::NotOurs`] if it was not made here.
+    /// [`ListenerError::NotFound`], or [`ListenerError::NotLocal`] if policy or a compatibility setting created it.
     pub fn delete(&mut self, key: ListenerKey) -> Result<(), ListenerError> {
-        self.find(key).ok_or(ListenerError::NotFound(key))?.must_be_ours()?;
+        self.find(key).ok_or(ListenerError::NotFound(key))?.require_local()?;
         self.0.retain(|listener| listener.key() != key);
         Ok(())
     }
 
-    /// Those that hold: these, except that the listener of policy stands in the place of one with its key, and after
-    /// them those of compatibility.
+    /// Returns the listeners that are in force: the policy's, these except one that the policy's replaces, and those
+    /// of the compatibility settings.
     #[must_use]
     pub fn in_force(&self, service: &Service) -> Vec<Listener> {
         let policy = Listener::of_policy(service);
-        let is_free = |own: &&Listener| policy.as_ref().is_none_or(|other| other.key() != own.key());
-        let own = self.iter().filter(is_free).cloned();
-        policy.clone().into_iter().chain(own).chain(Listener::of_compatibility(service)).collect()
+        let replaced = policy.as_ref().map(Listener::key);
+        let own = self.iter().filter(|own| Some(own.key()) != replaced).cloned();
+        policy.into_iter().chain(own).chain(Listener::of_compatibility(service)).collect()
     }
 
-    /// The listener that a key means in requests: that of policy, one of these, or that of compatibility.
+    /// Returns the listener in force with a key.
     #[must_use]
-    pub fn meant(&self, key: ListenerKey, service: &Service) -> Option<Listener> {
+    pub fn find_in_force(&self, key: ListenerKey, service: &Service) -> Option<Listener> {
         self.in_force(service).into_iter().find(|listener| listener.key() == key)
     }
 
-    /// All of them, in the order in which they were made.
+    /// Returns all listeners, in the order of their creation.
     pub fn iter(&self) -> std::slice::Iter<'_, Listener> {
         self.0.iter()
     }
 
-    /// How many there are.
+    /// Returns the number of listeners.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no listeners.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

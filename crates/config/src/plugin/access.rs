@@ -1,14 +1,14 @@
-//! Which security descriptor decides about a resource.
+//! Lookup of the security descriptor of a resource.
 
 use std::fmt;
 use std::sync::Arc;
 
 use sddl::Guard;
 
-use super::{Plugins, SecurityEntry, Surroundings, begins};
+use super::{Plugins, SecurityDefaults, SecurityEntry, is_at_or_below};
 use crate::value::Descriptor;
 
-/// Every security descriptor of a service, ready to be asked.
+/// All security descriptors of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
     root: Descriptor,
@@ -21,70 +21,75 @@ struct Rule {
     entry: SecurityEntry,
 }
 
-/// The descriptor that decides about a resource.
+/// Security descriptor that applies to a resource.
 #[derive(Clone, Copy, Debug)]
-pub struct Deciding<'a> {
-    /// The descriptor.
+pub struct EffectiveDescriptor<'a> {
+    /// Security descriptor.
     pub guard: &'a Arc<Guard>,
-    /// Where it stands.
-    pub decider: Decider<'a>,
+    /// Setting that contains it.
+    pub origin: DescriptorOrigin<'a>,
 }
 
-/// Where a descriptor stands.
+/// Setting that contains a security descriptor.
 ///
 /// Prints as `RootSDDL`, or `Security of Shell for http://…`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Decider<'a> {
-    /// In `Service/RootSDDL`.
+pub enum DescriptorOrigin<'a> {
+    /// `Service/RootSDDL`.
     Root,
-    /// In an entry of a plug-in.
+    /// Security entry of a plug-in.
     Plugin {
-        /// The name of the plug-in.
+        /// Name of the plug-in.
         plugin: &'a str,
-        /// The URI of the entry.
+        /// URI of the entry.
         uri: &'a str,
     },
 }
 
 impl Access {
-    pub(crate) fn new(plugins: &Plugins, surroundings: Surroundings<'_>) -> Self {
+    pub(crate) fn new(plugins: &Plugins, security_defaults: SecurityDefaults<'_>) -> Self {
         let rules = plugins.iter().flat_map(|plugin| {
             let name = plugin.kind().name;
-            plugin.security(surroundings).into_iter().map(move |entry| Rule { plugin: name, entry })
+            plugin.security(security_defaults).into_iter().map(move |entry| Rule { plugin: name, entry })
         });
-        Self { root: surroundings.root.clone(), rules: rules.collect() }
+        Self { root: security_defaults.root.clone(), rules: rules.collect() }
     }
 
-    /// The descriptors that decide about a resource or anything below it.
+    /// Returns the security descriptors that apply to a resource or to any resource below it.
     pub fn at_or_below(&self, uri: &str) -> impl Iterator<Item = &Arc<Guard>> {
-        let below = self.rules.iter().filter(move |rule| begins(&rule.entry.uri, uri));
+        let below = self.rules.iter().filter(move |rule| is_at_or_below(&rule.entry.uri, uri));
         std::iter::once(self.of(uri).guard).chain(below.map(|rule| rule.entry.descriptor.guard()))
     }
 
-    /// The descriptor that decides about a resource: the entry for exactly this URI, else that of the longest
-    /// beginning of it, else `RootSDDL` (MS-WSMV 3.1.4.1.28).
+    /// Returns the security descriptor that applies to a resource: the entry for exactly this URI, else the entry for
+    /// the longest prefix of it, else `RootSDDL` (MS-WSMV section 3.1.4.1.28).
     #[must_use]
-    pub fn of(&self, uri: &str) -> Deciding<'_> {
-        // The same URI without the slash that some clients put behind it.
+    pub fn of(&self, uri: &str) -> EffectiveDescriptor<'_> {
+        // Some clients append a slash to the URI.
         let uri = uri.trim_end_matches('/');
-        let fits = |rule: &&Rule| match rule.entry.exact_match {
-            true => rule.entry.uri.eq_ignore_ascii_case(uri),
-            false => begins(uri, &rule.entry.uri),
-        };
-        let best =
-            self.rules.iter().filter(fits).max_by_key(|rule| (rule.entry.uri.len(), rule.entry.exact_match));
+        let rules = self.rules.iter().filter(|rule| rule.applies_to(uri));
+        let best = rules.max_by_key(|rule| (rule.entry.uri.len(), rule.entry.exact_match));
         match best {
-            Some(rule) => Deciding {
+            Some(rule) => EffectiveDescriptor {
                 guard: rule.entry.descriptor.guard(),
-                decider: Decider::Plugin { plugin: rule.plugin, uri: &rule.entry.uri },
+                origin: DescriptorOrigin::Plugin { plugin: rule.plugin, uri: &rule.entry.uri },
             },
-            None => Deciding { guard: self.root.guard(), decider: Decider::Root },
+            None => EffectiveDescriptor { guard: self.root.guard(), origin: DescriptorOrigin::Root },
         }
     }
 }
 
-impl fmt::Display for Decider<'_> {
+impl Rule {
+    fn applies_to(&self, uri: &str) -> bool {
+        match self.entry.exact_match {
+            true => self.entry.uri.eq_ignore_ascii_case(uri),
+            false => is_at_or_below(uri, &self.entry.uri),
+        }
+    }
+}
+
+impl fmt::Display for DescriptorOrigin<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root => formatter.write_str("RootSDDL"),
@@ -105,11 +110,11 @@ mod tests {
 
     fn access(plugins: &Plugins) -> Access {
         let root = Descriptor::default();
-        Access::new(plugins, Surroundings { root: &root, machine: Some(DomainSid::new([1, 2, 3])) })
+        Access::new(plugins, SecurityDefaults { root: &root, machine_sid: Some(DomainSid::new([1, 2, 3])) })
     }
 
     #[test]
-    fn an_exact_entry_comes_before_a_beginning_and_the_longest_beginning_before_shorter_ones() {
+    fn an_exact_entry_precedes_prefixes_and_the_longest_prefix_others() {
         let mut plugins = Plugins::default();
         let entries = [
             (WMI.to_owned(), false, "D:(A;;GA;;;BA)"),
@@ -118,7 +123,7 @@ mod tests {
             (format!("{WMI}/root/cimv2"), true, "D:(A;;GA;;;RM)"),
         ];
         let entries = entries.map(|(uri, exact, sddl)| SecurityEntry::parse(&uri, sddl, exact).unwrap());
-        plugins.find_mut("wmi provider").unwrap().secure(entries.to_vec()).unwrap();
+        plugins.find_mut("wmi provider").unwrap().set_entries(entries.to_vec()).unwrap();
         let access = access(&plugins);
         for (uri, decided) in [
             (WMI.to_owned(), "D:(A;;GA;;;BA)"),
@@ -136,22 +141,25 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_is_set_each_plug_in_has_its_usual_entries() {
+    fn without_settings_each_plug_in_has_its_default_entries() {
         let access = access(&Plugins::default());
         let shell = access.of(&format!("{SHELL}/cmd"));
         assert!(shell.guard.to_string().contains("(A;;GR;;;IU)(A;;GA;;;RM)S:P"), "{}", shell.guard);
-        assert_eq!(shell.decider.to_string(), format!("Security of Shell for {SHELL}"));
+        assert_eq!(shell.origin.to_string(), format!("Security of Shell for {SHELL}"));
         for uri in [WMI, "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_Process"] {
             let wmi = access.of(uri).guard.to_string();
             assert!(wmi.starts_with("O:NSG:BAD:P(A;;GA;;;BA)(A;;GA;;;S-1-5-21-1-2-3-1000)S:P"), "{wmi}");
         }
-        assert_eq!(access.of("http://schemas.microsoft.com/wbem/wsman/1/config").decider, Decider::Root);
+        assert_eq!(
+            access.of("http://schemas.microsoft.com/wbem/wsman/1/config").origin,
+            DescriptorOrigin::Root
+        );
     }
 
     #[test]
-    fn without_entries_of_its_own_rootsddl_decides_about_a_plug_in() {
+    fn without_entries_rootsddl_applies_to_a_plug_in() {
         let mut plugins = Plugins::default();
-        plugins.find_mut("Shell").unwrap().secure(Vec::new()).unwrap();
-        assert_eq!(access(&plugins).of(SHELL).decider, Decider::Root);
+        plugins.find_mut("Shell").unwrap().set_entries(Vec::new()).unwrap();
+        assert_eq!(access(&plugins).of(SHELL).origin, DescriptorOrigin::Root);
     }
 }

@@ -1,32 +1,32 @@
-//! Plug-ins as messages carry them (MS-WSMV 2.2.4; the elements of `winrm get winrm/config/plugin`).
+//! Plug-ins in messages (MS-WSMV section 2.2.4; elements as in `winrm get winrm/config/plugin`).
 
-use super::{Plugin, PluginError, PluginResource, SecurityEntry, Surroundings};
+use super::{Plugin, PluginError, PluginResource, SecurityDefaults, SecurityEntry, is_at_or_below};
 use crate::value::{Value as _, excerpt};
 use crate::{PutError, Reason};
 
-/// The resource URI of plug-ins.
+/// Resource URI of plug-ins.
 pub const PLUGIN_RESOURCE: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/plugin";
 
-/// The namespace of `PlugInConfiguration`.
+/// Namespace of `PlugInConfiguration`.
 pub const PLUGIN_NAMESPACE: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/PluginConfiguration";
 
 const ROOT: &str = "PlugInConfiguration";
 
 impl Plugin {
     /// Writes `PlugInConfiguration`.
-    pub fn write(&self, surroundings: Surroundings<'_>, writer: &mut xml::Writer) {
+    pub fn write(&self, security_defaults: SecurityDefaults<'_>, writer: &mut xml::Writer) {
         writer.start(ROOT).namespace("", PLUGIN_NAMESPACE);
         for (name, value) in self.attributes() {
             writer.attribute(name, value);
         }
         writer.attribute("Enabled", &self.is_enabled().show()).attribute("xml:lang", "en-US");
         writer.start("Resources");
-        let entries = self.security(surroundings);
+        let entries = self.security(security_defaults);
         for resource in self.kind().resources {
             writer.start("Resource");
             writer.attribute("ResourceUri", resource.uri);
             writer.attribute("SupportsOptions", "true").attribute("ExactMatch", "false");
-            for entry in entries.iter().filter(|entry| super::begins(&entry.uri, resource.uri)) {
+            for entry in entries.iter().filter(|entry| is_at_or_below(&entry.uri, resource.uri)) {
                 writer.start("Security").attribute("Uri", &entry.uri);
                 writer.attribute("Sddl", entry.descriptor.as_str());
                 writer.attribute("ExactMatch", &entry.exact_match.show()).end_empty();
@@ -39,15 +39,15 @@ impl Plugin {
         writer.end().end();
     }
 
-    /// The plug-in as Put wants it. What is absent from the message stays as it is; the entries of a resource
-    /// that is there are replaced by those within.
+    /// Returns the plug-in with the values of a Put message. What is missing from the message stays as it is. If the
+    /// message contains a resource, its security entries replace those of the plug-in.
     ///
     /// # Errors
-    /// [`PluginError`] says what is wrong; nothing was changed then.
+    /// [`PluginError`] if the message is invalid.
     pub fn put(
         &self,
         element: xml::Element<'_>,
-        surroundings: Surroundings<'_>,
+        security_defaults: SecurityDefaults<'_>,
     ) -> Result<Self, PluginError> {
         if !element.name().eq_ignore_ascii_case(ROOT) {
             let found = excerpt(element.name());
@@ -59,33 +59,34 @@ impl Plugin {
             if name == "Enabled" {
                 let enabled = switch("Plugin/Enabled", &value)?;
                 if enabled != self.enabled {
-                    changed.enable(enabled)?;
+                    changed.set_enabled(enabled)?;
                 }
                 continue;
             }
             let known = self.attributes().into_iter().find(|(own, _)| *own == name);
             match known {
-                // Names are compared as selectors are.
+                // Names are compared without case, as selectors are.
                 Some((_, own)) if own.eq_ignore_ascii_case(value.trim()) => {}
                 Some(_) => return Err(self.read_only(name)),
                 None => return Err(unknown(&format!("Plugin/{}", excerpt(name)))),
             }
         }
-        let before = self.security(surroundings);
+        let before = self.security(security_defaults);
         let mut entries = before.clone();
         for child in element.children() {
             match child.name() {
                 "Resources" => self.resources(child, &mut entries)?,
-                // What stands there is what clients got from Windows; here the settings of Winrs say it.
+                // Configurations copied from Windows contain quotas; in this service, the settings of Winrs limit
+                // shells.
                 "Quotas" => return Err(self.read_only("Quotas")),
                 "InitializationParameters" if child.children().next().is_none() => {}
                 "InitializationParameters" => return Err(self.read_only("InitializationParameters")),
                 name => return Err(unknown(&format!("Plugin/{}", excerpt(name)))),
             }
         }
-        // Clients put back all they got: defaults that stay as they are remain defaults.
+        // Clients put back everything they read: unchanged defaults remain defaults.
         if entries != before {
-            changed.secure(entries)?;
+            changed.set_entries(entries)?;
         }
         Ok(changed)
     }
@@ -106,7 +107,6 @@ impl Plugin {
                 return Err(PluginError::setting("Plugin/Resource", Reason::Repeated));
             }
             seen.push(own);
-            let is_here = |entry: &SecurityEntry| super::begins(&entry.uri, own.uri);
             let mut put = Vec::new();
             for child in child.children() {
                 match child.name() {
@@ -123,18 +123,19 @@ impl Plugin {
                     name => return Err(unknown(&format!("Plugin/Resource/{}", excerpt(name)))),
                 }
             }
-            if let Some(foreign) = put.iter().find(|entry| !is_here(entry)) {
+            if let Some(foreign) = put.iter().find(|entry| !is_at_or_below(&entry.uri, own.uri)) {
                 let uri = excerpt(&foreign.uri);
                 return Err(PluginError::ForeignUri { uri, plugin: self.kind().name });
             }
-            let place = entries.iter().position(&is_here).unwrap_or(entries.len());
-            entries.retain(|entry| !is_here(entry));
+            let place = entries.iter().position(|entry| is_at_or_below(&entry.uri, own.uri));
+            let place = place.unwrap_or(entries.len());
+            entries.retain(|entry| !is_at_or_below(&entry.uri, own.uri));
             entries.splice(place..place, put);
         }
         Ok(())
     }
 
-    /// What is always so.
+    /// Returns the attributes that cannot be changed.
     fn attributes(&self) -> [(&'static str, &'static str); 10] {
         [
             ("Name", self.kind().name),
@@ -156,7 +157,6 @@ impl Plugin {
 }
 
 fn security(element: xml::Element<'_>) -> Result<SecurityEntry, PluginError> {
-    let attribute = |name: &str| element.attribute("", name).unwrap_or_default();
     for known in element.attributes().filter(|attribute| attribute.namespace().is_empty()) {
         if !["Uri", "Sddl", "ExactMatch"].contains(&known.name()) {
             return Err(unknown(&format!("Plugin/Security/{}", excerpt(known.name()))));
@@ -166,7 +166,9 @@ fn security(element: xml::Element<'_>) -> Result<SecurityEntry, PluginError> {
         Some(text) => switch("Plugin/Security/ExactMatch", &text)?,
         None => false,
     };
-    SecurityEntry::parse(&attribute("Uri"), &attribute("Sddl"), exact_match)
+    let uri = element.attribute("", "Uri").unwrap_or_default();
+    let sddl = element.attribute("", "Sddl").unwrap_or_default();
+    SecurityEntry::parse(&uri, &sddl, exact_match)
 }
 
 fn switch(path: &str, text: &str) -> Result<bool, PluginError> {

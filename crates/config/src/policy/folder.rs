@@ -1,49 +1,50 @@
-//! The folder of policies: read only if nobody who must not could have put anything there.
+//! Reading of the policy directory, if only trusted users can write it.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::registry_pol::MAX_OCTETS;
-use super::{Form, Policies, PolicyError, Wrong};
+use super::{Form, LocatedPolicyError, Policies, PolicyError};
 use crate::StoreError;
 use crate::store::disk;
 
-/// The most files that are read.
+/// Maximum number of policy files.
 const MAX_FILES: usize = 256;
 
 impl Policies {
-    /// The name of the folder of policies beside a file of settings.
+    /// Name of the policy directory.
     pub const FOLDER: &'static str = "policy.d";
 
-    /// The folder of policies beside a file of settings.
+    /// Returns the policy directory next to a configuration file.
     #[must_use]
     pub fn folder_beside(settings: &Path) -> PathBuf {
         settings.with_file_name(Self::FOLDER)
     }
 
-    /// What the files of a folder demand; one that is not there demands nothing.
+    /// PolicyKind the policy files in a directory; a missing directory contains none.
     ///
-    /// Folder and files must belong to root or to the user of this process, and nobody else may be able to write
-    /// them. A single file that cannot be read, believed or understood is an error: what it would forbid is not known.
+    /// Directory and files must belong to root or to the user of this process, and other users must not be able to
+    /// write them. A single file that cannot be read, trusted or parsed is an error, because its restrictions are
+    /// unknown.
     ///
     /// # Errors
-    /// [`StoreError`] names the file, the place in it and what to do.
+    /// [`StoreError`] with the file, the position in it and a hint.
     pub fn of_folder(folder: &Path) -> Result<Self, StoreError> {
         Self::of_folders([folder])
     }
 
-    /// The same for several folders; the files of later ones win over all of those before.
+    /// PolicyKind the policy files in several directories; files of later directories win.
     ///
     /// # Errors
-    /// As for [`Policies::of_folder`].
+    /// [`StoreError`] with the file, the position in it and a hint.
     pub fn of_folders<P: AsRef<Path>>(folders: impl IntoIterator<Item = P>) -> Result<Self, StoreError> {
         let mut files = Vec::new();
         for folder in folders {
             for path in names(folder.as_ref())? {
-                // One that has vanished in this moment demands nothing.
-                if let Some(octets) = disk::octets(&path, MAX_OCTETS)? {
-                    files.push((path, octets));
+                // A file that was deleted meanwhile sets nothing.
+                if let Some(bytes) = disk::read_bytes(&path, MAX_OCTETS)? {
+                    files.push((path, bytes));
                 }
             }
         }
@@ -51,22 +52,23 @@ impl Policies {
     }
 }
 
-/// The files of policies in a folder, in the order of their names.
+/// Returns the policy files in a directory, sorted by name.
 fn names(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    let disk = |source| StoreError::Disk { action: "read", path: folder.to_owned(), source };
-    if !disk::is_trusted_directory(folder)? {
+    if !disk::trusted_directory_exists(folder)? {
         return Ok(Vec::new());
     }
     let mut names = Vec::new();
-    for entry in fs::read_dir(folder).map_err(disk)? {
-        let path = entry.map_err(disk)?.path();
-        // Editors and package managers leave other files beside those that count.
+    let read_error = |source| StoreError::Disk { action: "read", path: folder.to_owned(), source };
+    for entry in fs::read_dir(folder).map_err(read_error)? {
+        let path = entry.map_err(read_error)?.path();
+        // Hidden files and files with other extensions are left by editors and package managers.
         let is_hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
         if is_hidden || Form::of(&path).is_none() {
             continue;
         }
         if names.len() >= MAX_FILES {
-            return Err(disk(io::Error::other(format!("there are more than {MAX_FILES} files of policies"))));
+            let error = io::Error::other(format!("more than {MAX_FILES} policy files"));
+            return Err(read_error(error));
         }
         names.push(path);
     }
@@ -74,14 +76,14 @@ fn names(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
     Ok(names)
 }
 
-impl From<Wrong> for StoreError {
-    fn from(Wrong { origin, error }: Wrong) -> Self {
+impl From<LocatedPolicyError> for StoreError {
+    fn from(LocatedPolicyError { origin, error }: LocatedPolicyError) -> Self {
         Self::Policy { origin, error }
     }
 }
 
 impl PolicyError {
-    /// What to do about a file that cannot be understood.
+    /// Hint for a policy file that cannot be parsed.
     pub(crate) const WAY_OUT: &'static str =
-        "mend or remove the file: until then nothing of policy.d is taken over";
+        "fix or remove the file; until then, no change in policy.d takes effect";
 }

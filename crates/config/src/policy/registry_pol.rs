@@ -1,84 +1,84 @@
-//! `Registry.pol`, the file in which Windows and Samba hand policies over (MS-GPREG 2.2.1).
+//! `Registry.pol`, the file format in which Windows and Samba distribute policies (MS-GPREG section 2.2.1).
 //!
-//! A signature and a version, then records `[key;value;type;size;data]`.
-//! Brackets and semicolons are UTF-16LE characters, texts UTF-16LE with a NUL behind them, type and size raw
-//! numbers of 32 bits. Data are taken by their size: they may have brackets of their own.
+//! A signature and a version are followed by records `[key;value;type;size;data]`. Brackets and semicolons are
+//! UTF-16LE characters, texts are UTF-16LE and NUL-terminated, type and size are 32-bit integers in little-endian
+//! order. The data may contain brackets; their length is given by the size.
 
 use std::fmt;
 
-/// The largest file that is looked at, in octets: 16 MiB. Those of whole domains have some hundred kilobytes.
+/// Maximum file size in bytes: 16 MiB. Files of whole domains have a few hundred kilobytes.
 pub(crate) const MAX_OCTETS: usize = 16 << 20;
 
-/// The records of a file, in their order, which counts: later ones win, and some take back earlier ones.
+/// Records of a file, in order: later records override or delete earlier values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RegistryPol {
     /// The records.
     pub records: Vec<RegistryRecord>,
 }
 
-/// One value of the registry, or a directive about some.
+/// Registry value or directive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistryRecord {
-    /// The key without the hive: `Software\Policies\Microsoft\Windows\WinRM\Service`.
+    /// Key without the hive: `Software\Policies\Microsoft\Windows\WinRM\Service`.
     pub key: String,
-    /// The name of the value; names that begin with `**` are directives.
+    /// Name of the value; names that begin with `**` are directives.
     pub value: String,
-    /// What the data are.
+    /// Type of the data.
     pub kind: RegistryType,
-    /// The data as they are in the file.
+    /// Data as stored in the file.
     pub data: Vec<u8>,
 }
 
-/// What the data of a record are (MS-GPREG 2.2.1, MS-RRP 3.1.1.5).
+/// Type of the data of a record (MS-GPREG section 2.2.1, MS-RRP section 3.1.1.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegistryType {
-    /// Nothing in particular.
+    /// No defined type.
     None,
-    /// A text with a NUL behind it.
+    /// NUL-terminated text.
     Text,
-    /// A text in which names of variables stand for their values.
+    /// NUL-terminated text with unexpanded references to environment variables.
     ExpandableText,
-    /// Octets.
+    /// Bytes.
     Binary,
-    /// A number of 32 bits, the lowest octet first.
+    /// 32-bit little-endian integer.
     Number,
-    /// Texts, each with a NUL behind it, and another NUL behind all of them.
+    /// NUL-terminated texts, followed by another NUL.
     Texts,
-    /// A number of 64 bits, the lowest octet first.
+    /// 64-bit little-endian integer.
     LongNumber,
-    /// Anything else.
+    /// Other type number.
     Other(u32),
 }
 
-/// Why octets are no `Registry.pol`.
+/// Error in a `Registry.pol` file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryPolError {
-    /// The file does not begin as it should.
-    #[error("it does not begin with PReg, so it is no Registry.pol")]
+    /// The file does not begin with the signature.
+    #[error("not a Registry.pol file: the signature PReg is missing")]
     Signature,
-    /// Another version than the only one there is.
-    #[error("it has version {0}, and only 1 is known")]
+    /// The version is not 1.
+    #[error("unsupported Registry.pol version {0}; only version 1 is supported")]
     Version(u32),
-    /// Larger than what is looked at.
-    #[error("it is larger than 16 MiB")]
+    /// The file is larger than 16 MiB.
+    #[error("Registry.pol is larger than 16 MiB")]
     TooLarge,
-    /// Something else than what must stand in a record.
-    #[error("{expected} is missing, so the file is cut short or damaged")]
+    /// A record is incomplete or contains an unexpected byte.
+    #[error("Registry.pol is truncated or damaged: {expected} is missing")]
     Record {
-        /// Which record, counted from 1.
+        /// Number of the record, counted from 1.
         record: usize,
-        /// What should be there.
+        /// Missing part.
         expected: &'static str,
     },
 }
 
 impl RegistryPol {
-    /// Reads a file.
+    /// Parses a file.
     ///
     /// # Errors
-    /// [`RegistryPolError`] for anything but whole records.
+    /// [`RegistryPolError`] unless the file consists of complete records.
     pub fn decode(octets: &[u8]) -> Result<Self, RegistryPolError> {
         if octets.len() > MAX_OCTETS {
             return Err(RegistryPolError::TooLarge);
@@ -98,9 +98,9 @@ impl RegistryPol {
         Ok(Self { records })
     }
 
-    /// The file with these records.
+    /// Encodes the records as a file.
     ///
-    /// Data of 4 GiB and more have no place in a file, and are left out.
+    /// Records with data of 4 GiB or more cannot be encoded and are omitted.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut octets = [SIGNATURE, &1_u32.to_le_bytes()].concat();
@@ -123,21 +123,21 @@ impl RegistryPol {
 }
 
 impl RegistryRecord {
-    /// A record with a number of 32 bits.
+    /// Returns a record with a 32-bit integer (`REG_DWORD`).
     #[must_use]
     pub fn of_number(key: &str, value: &str, number: u32) -> Self {
         let data = number.to_le_bytes().to_vec();
         Self { key: key.to_owned(), value: value.to_owned(), kind: RegistryType::Number, data }
     }
 
-    /// A record with a text.
+    /// Returns a record with a text (`REG_SZ`).
     #[must_use]
     pub fn of_text(key: &str, value: &str, text: &str) -> Self {
         let data = terminated(text);
         Self { key: key.to_owned(), value: value.to_owned(), kind: RegistryType::Text, data }
     }
 
-    /// The number, if it is one of 32 bits.
+    /// Returns the data of a `REG_DWORD`.
     #[must_use]
     pub fn number(&self) -> Option<u32> {
         match self.kind {
@@ -146,7 +146,7 @@ impl RegistryRecord {
         }
     }
 
-    /// The text up to its NUL, if it is one. Names of variables stay as they are.
+    /// Returns the data of a `REG_SZ` or `REG_EXPAND_SZ` up to the NUL, without expanding environment variables.
     #[must_use]
     pub fn text(&self) -> Option<String> {
         let (units, rest) = self.data.as_chunks::<2>();
@@ -161,7 +161,7 @@ impl RegistryRecord {
 }
 
 impl RegistryType {
-    /// The number in files.
+    /// Number of the type in files.
     #[must_use]
     pub fn number(self) -> u32 {
         match self {
@@ -190,7 +190,7 @@ impl RegistryType {
     }
 }
 
-/// The name that administrators know.
+/// Prints the name that Windows tools show.
 impl fmt::Display for RegistryType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -208,25 +208,25 @@ impl fmt::Display for RegistryType {
 
 const SIGNATURE: &[u8] = b"PReg";
 
-/// What is left of the file. Each part says what it misses.
+/// Rest of the file. Methods return the name of the missing part on error.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     fn record(&mut self) -> Result<RegistryRecord, &'static str> {
-        self.character('[', "the bracket [ in front of a record")?;
-        let key = self.text("a key with a NUL behind it")?;
-        self.character(';', "the semicolon behind a key")?;
-        let value = self.text("the name of a value with a NUL behind it")?;
-        self.character(';', "the semicolon behind the name of a value")?;
-        let kind = RegistryType::of(u32::from_le_bytes(self.chunk("a type")?));
-        self.character(';', "the semicolon behind a type")?;
-        let size = u32::from_le_bytes(self.chunk("a size")?);
-        self.character(';', "the semicolon behind a size")?;
-        let missing = "all of the data";
+        self.character('[', "the bracket [ before a record")?;
+        let key = self.text("a NUL-terminated key")?;
+        self.character(';', "the semicolon after a key")?;
+        let value = self.text("a NUL-terminated value name")?;
+        self.character(';', "the semicolon after a value name")?;
+        let kind = RegistryType::of(u32::from_le_bytes(self.chunk("the type")?));
+        self.character(';', "the semicolon after the type")?;
+        let size = u32::from_le_bytes(self.chunk("the size")?);
+        self.character(';', "the semicolon after the size")?;
+        let missing = "part of the data";
         let size = usize::try_from(size).map_err(|_| missing)?;
         let (data, rest) = self.0.split_at_checked(size).ok_or(missing)?;
         self.0 = rest;
-        self.character(']', "the bracket ] behind the data")?;
+        self.character(']', "the bracket ] after the data")?;
         Ok(RegistryRecord { key, value, kind, data: data.to_vec() })
     }
 
@@ -253,7 +253,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A character of the syntax, all of which are ASCII.
+/// Encodes an ASCII character of the syntax in UTF-16LE.
 fn unit(character: char) -> [u8; 2] {
     let mut units = [0; 2];
     character.encode_utf16(&mut units);
@@ -270,11 +270,11 @@ fn terminated(text: &str) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// The key K with the value V, which is the number 1.
+    /// File with one record: key K, value name V, `REG_DWORD` 1.
     const SMALLEST: &[u8] = b"PReg\x01\0\0\0[\0K\0\0\0;\0V\0\0\0;\0\x04\0\0\0;\0\x04\0\0\0;\0\x01\0\0\0]\0";
 
     #[test]
-    fn the_octets_of_the_specification_are_read_and_written() {
+    fn a_record_is_decoded_and_encoded() {
         let file = RegistryPol { records: vec![RegistryRecord::of_number("K", "V", 1)] };
         assert_eq!(RegistryPol::decode(SMALLEST), Ok(file.clone()));
         assert_eq!(file.encode(), SMALLEST);
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn data_may_have_brackets_and_semicolons() {
+    fn data_may_contain_brackets_and_semicolons() {
         let text = "][;a]\0;";
         let file = RegistryPol { records: vec![RegistryRecord::of_text("A;B", "]", text)] };
         assert_eq!(RegistryPol::decode(&file.encode()), Ok(file.clone()));
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_short_is_refused_wherever_that_is() {
+    fn a_truncated_file_is_rejected() {
         for length in 9..SMALLEST.len() {
             let read = RegistryPol::decode(&SMALLEST[..length]);
             assert!(matches!(read, Err(RegistryPolError::Record { record: 1, .. })), "{length}: {read:?}");
@@ -301,24 +301,26 @@ mod tests {
     }
 
     #[test]
-    fn a_size_beyond_the_file_is_refused() {
+    fn a_size_beyond_the_end_of_the_file_is_rejected() {
         let mut octets = SMALLEST.to_vec();
         let size = octets.len() - 12;
         octets[size..size + 4].copy_from_slice(&u32::MAX.to_le_bytes());
-        let expected = "all of the data";
+        let expected = "part of the data";
         assert_eq!(RegistryPol::decode(&octets), Err(RegistryPolError::Record { record: 1, expected }));
     }
 
     #[test]
-    fn data_are_what_their_type_says() {
-        let number = |data: &[u8], kind| {
-            RegistryRecord { key: String::new(), value: String::new(), kind, data: data.to_vec() }.number()
-        };
-        assert_eq!(number(&[1, 0, 0, 0], RegistryType::Number), Some(1));
-        assert_eq!(number(&[1, 0, 0], RegistryType::Number), None);
-        assert_eq!(number(&[1, 0, 0, 0], RegistryType::Binary), None);
+    fn data_are_returned_only_as_their_type() {
+        assert_eq!(number_of(&[1, 0, 0, 0], RegistryType::Number), Some(1));
+        assert_eq!(number_of(&[1, 0, 0], RegistryType::Number), None);
+        assert_eq!(number_of(&[1, 0, 0, 0], RegistryType::Binary), None);
         assert_eq!(RegistryRecord::of_number("", "", 0).text(), None);
         let unpaired = RegistryRecord { data: vec![0, 0xD8], ..RegistryRecord::of_text("", "", "") };
         assert_eq!(unpaired.text(), None);
+    }
+
+    fn number_of(data: &[u8], kind: RegistryType) -> Option<u32> {
+        let record = RegistryRecord { key: String::new(), value: String::new(), kind, data: data.to_vec() };
+        record.number()
     }
 }

@@ -1,4 +1,4 @@
-//! Where a source of events asks for its subscriptions.
+//! Entries of the policy `SubscriptionManager`, which name event collectors.
 
 use crate::value::malformed;
 use crate::{Reason, Thumbprint};
@@ -8,19 +8,19 @@ use crate::{Reason, Thumbprint};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SubscriptionManager {
-    /// The URL of the collector, with `http` or `https`.
+    /// URL of the collector, with the scheme `http` or `https`.
     pub server: String,
-    /// Seconds after which subscriptions are asked for again; none leaves it to the source.
+    /// Interval in seconds at which the source queries its subscriptions; `None` leaves it to the source.
     pub refresh: Option<u32>,
-    /// Who must have signed the certificate that the source shows; several may be named.
+    /// Thumbprints of the authorities that may issue the source's client certificate.
     pub issuers: Vec<Thumbprint>,
 }
 
 impl SubscriptionManager {
-    /// Reads an entry; the case of letters in names does not count.
+    /// Parses an entry; names are compared without case.
     ///
     /// # Errors
-    /// [`Reason::Malformed`].
+    /// [`Reason::Malformed`] for an unknown name or an invalid value.
     pub fn parse(text: &str) -> Result<Self, Reason> {
         let (mut server, mut refresh, mut issuers) = (None, None, Vec::new());
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_is_read_as_windows_writes_it() {
+    fn an_entry_as_windows_writes_it_is_parsed() {
         let text = "Server=https://wec.example.com:5986/wsman/SubscriptionManager/WEC,Refresh=60,IssuerCA=00112233445566778899aabbccddeeff01020304";
         let read = SubscriptionManager::parse(text).unwrap();
         assert_eq!(read.server, "https://wec.example.com:5986/wsman/SubscriptionManager/WEC");
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_entry_is_refused() {
+    fn an_invalid_entry_is_rejected() {
         for wrong in [
             "",
             "Refresh=60",

@@ -1,190 +1,192 @@
-//! The policies that are known: each line is the only description of one.
+//! Table of the known policies; each entry is the only description of one policy.
 //!
-//! Names, keys and values are those of the templates that come with Windows (WindowsRemoteManagement.admx,
+//! Names, keys and values are those of the administrative templates of Windows (WindowsRemoteManagement.admx,
 //! WindowsRemoteShell.admx, EventForwarding.admx, CredSsp.admx).
 
 use std::ops::RangeInclusive;
 
 use crate::Setting;
 
-/// A policy, as an administrator of a domain knows it.
+/// Policy of an administrative template.
 #[derive(Debug)]
 pub struct Policy {
     name: &'static str,
     key: &'static str,
-    reads: Reads,
+    kind: PolicyKind,
     about: &'static str,
 }
 
-/// Which values of the registry a policy is, and what they decide.
+/// Registry values of a policy, and their effect.
 #[derive(Debug)]
-pub enum Reads {
-    /// The number 0 or 1, which switches a setting off or on.
+pub enum PolicyKind {
+    /// `REG_DWORD` 0 or 1 that disables or enables a setting.
     Switch {
-        /// The name of the value.
+        /// Name of the registry value.
         value: &'static str,
-        /// The path of the setting.
+        /// Path of the setting.
         setting: &'static str,
-        /// The number that stands for an enabled policy: 0 for those that forbid.
+        /// Number that an enabled policy has: 0 for policies that forbid something.
         enabled: u32,
     },
-    /// A number, which a setting has then.
+    /// `REG_DWORD` with the value of a setting.
     Number {
-        /// The name of the value.
+        /// Name of the registry value.
         value: &'static str,
-        /// The path of the setting.
+        /// Path of the setting.
         setting: &'static str,
-        /// What it may be.
+        /// Valid range.
         range: RangeInclusive<u32>,
     },
-    /// A text, which a setting has as long as a switch beside it is 1.
+    /// `REG_SZ` with the value of a setting; it counts only if the switch is 1.
     Text {
-        /// The name of the switch.
+        /// Name of the switch.
         switch: &'static str,
-        /// The name of the text.
+        /// Name of the text.
         value: &'static str,
-        /// The path of the setting.
+        /// Path of the setting.
         setting: &'static str,
     },
-    /// `AllowAutoConfig`, with the filters of addresses beside it.
+    /// `AllowAutoConfig` with its address filters.
     AutoConfig,
-    /// The number 0 or 1, which governs nothing here.
-    Nothing {
-        /// The name of the value.
+    /// `REG_DWORD` 0 or 1 without an effect on this service.
+    NoEffect {
+        /// Name of the registry value.
         value: &'static str,
     },
-    /// Numbered texts.
+    /// Texts in numbered registry values.
     List {
-        /// The key below that of the policy in which they are, if it is one of its own.
+        /// Subkey with the texts, if they are not in the key of the policy.
         folder: Option<&'static str>,
-        /// The name of the value that must be 1 beside it.
+        /// Name of the registry value that must be 1 for the list to count.
         switch: Option<&'static str>,
     },
 }
 
 impl Policy {
-    /// Every policy.
+    /// Returns every policy.
     #[must_use]
     pub fn all() -> &'static [Self] {
         TABLE
     }
 
-    /// The policy of a name; the case of letters does not count.
+    /// Returns the policy with a name, compared without case.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {
         TABLE.iter().find(|policy| policy.name.eq_ignore_ascii_case(name))
     }
 
-    /// The policies that a word is about: their name, the path of a setting, or `key\value`, of which the beginning
-    /// down to `WinRM` may be left out.
+    /// Returns the policies with a name, for a setting, or for a registry path `KEY\VALUE`, of which the beginning
+    /// down to `WinRM` may be omitted.
     #[must_use]
-    pub fn about_word(word: &str) -> Vec<&'static Self> {
-        let setting = Setting::find(word).ok();
-        let is_meant = |policy: &&Self| {
-            let governed =
-                setting.is_some_and(|asked| policy.settings().any(|own| own.path() == asked.path()));
-            governed || policy.name.eq_ignore_ascii_case(word) || policy.has_place(word)
-        };
-        TABLE.iter().filter(is_meant).collect()
+    pub fn search(word: &str) -> Vec<&'static Self> {
+        let asked = Setting::find(word).ok();
+        TABLE.iter().filter(|policy| policy.matches(word, asked)).collect()
     }
 
-    /// The name in the template: `AllowBasic_1`.
+    fn matches(&self, word: &str, setting: Option<&Setting>) -> bool {
+        let governs = setting.is_some_and(|asked| self.settings().any(|own| own.path() == asked.path()));
+        governs || self.name.eq_ignore_ascii_case(word) || self.matches_registry_path(word)
+    }
+
+    /// Name in the template: `AllowBasic_1`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The key of the registry, without the hive.
+    /// Registry key without the hive.
     #[must_use]
     pub fn key(&self) -> &'static str {
         self.key
     }
 
-    /// Which values it is.
+    /// Registry values of the policy, and their effect.
     #[must_use]
-    pub fn reads(&self) -> &Reads {
-        &self.reads
+    pub fn kind(&self) -> &PolicyKind {
+        &self.kind
     }
 
-    /// What it does, in sentences.
+    /// Description in one or more sentences.
     #[must_use]
     pub fn about(&self) -> &'static str {
         self.about
     }
 
-    /// The settings it governs.
+    /// Returns the settings that the policy governs.
     pub fn settings(&self) -> impl Iterator<Item = &'static Setting> {
-        let paths: &[&str] = match &self.reads {
-            Reads::Switch { setting, .. } | Reads::Number { setting, .. } | Reads::Text { setting, .. } => {
-                std::slice::from_ref(setting)
-            }
-            Reads::AutoConfig => &[REMOTE_ACCESS, IPV4_FILTER, IPV6_FILTER],
-            Reads::Nothing { .. } | Reads::List { .. } => &[],
+        let paths: &[&str] = match &self.kind {
+            PolicyKind::Switch { setting, .. }
+            | PolicyKind::Number { setting, .. }
+            | PolicyKind::Text { setting, .. } => std::slice::from_ref(setting),
+            PolicyKind::AutoConfig => &[REMOTE_ACCESS, IPV4_FILTER, IPV6_FILTER],
+            PolicyKind::NoEffect { .. } | PolicyKind::List { .. } => &[],
         };
         paths.iter().filter_map(|path| Setting::find(path).ok())
     }
 
-    /// The names of its values, with what may stand in each; those of lists are `1`, `2` and so on.
+    /// Returns the names of the registry values, each with a description of its data. The values of lists are named
+    /// `1`, `2` and so on.
     #[must_use]
     pub fn values(&self) -> Vec<(&'static str, String)> {
-        let state = |on: u32, does: &str| format!("{on} {does}, {} does the opposite", 1 - on);
-        match &self.reads {
-            Reads::Switch { value, setting, enabled } => vec![(
+        match &self.kind {
+            PolicyKind::Switch { value, setting, enabled } => vec![(
                 *value,
                 match enabled {
-                    1 => format!("REG_DWORD: 1 (enabled) makes {setting} true, 0 (disabled) false"),
-                    _ => format!("REG_DWORD: 0 (enabled) makes {setting} false, 1 (disabled) true"),
+                    1 => format!("REG_DWORD: 1 (enabled) sets {setting} to true, 0 (disabled) to false"),
+                    _ => format!("REG_DWORD: 0 (enabled) sets {setting} to false, 1 (disabled) to true"),
                 },
             )],
-            Reads::Number { value, setting, range } => {
+            PolicyKind::Number { value, setting, range } => {
                 vec![(*value, format!("REG_DWORD: {} to {}, for {setting}", range.start(), range.end()))]
             }
-            Reads::Text { switch, value, setting } => vec![
+            PolicyKind::Text { switch, value, setting } => vec![
                 (
                     *switch,
-                    "REG_DWORD: 1 (enabled) has the text count, 0 leaves the choice to this machine"
-                        .to_owned(),
+                    "REG_DWORD: 1 (enabled) applies the text, 0 leaves the choice to this machine".to_owned(),
                 ),
                 (*value, format!("REG_SZ: the text, for {setting}")),
             ],
-            Reads::AutoConfig => vec![
+            PolicyKind::AutoConfig => vec![
                 (
                     AUTO_CONFIG,
-                    "REG_DWORD: 1 (enabled) makes the listener, 0 (disabled) refuses other machines"
+                    "REG_DWORD: 1 (enabled) creates the listener, 0 (disabled) rejects other machines"
                         .to_owned(),
                 ),
                 (
                     "IPv4Filter",
-                    "REG_SZ: *, or ranges first-last separated by commas; nothing is no address".to_owned(),
+                    "REG_SZ: *, or ranges first-last separated by commas; empty means no address".to_owned(),
                 ),
-                ("IPv6Filter", "REG_SZ: the same for IPv6".to_owned()),
+                ("IPv6Filter", "REG_SZ: address ranges for IPv6, as in IPv4Filter".to_owned()),
             ],
-            Reads::Nothing { value } => vec![(*value, format!("REG_DWORD: {}", state(1, "forbids")))],
-            Reads::List { switch, folder } => {
-                let switch = switch.map(|name| (name, "REG_DWORD: 1 has the list count".to_owned()));
-                let place = folder.map(|folder| format!(" in the key {folder} below")).unwrap_or_default();
-                let list = ("1, 2, …", format!("REG_SZ: an entry each{place}"));
+            PolicyKind::NoEffect { value } => vec![(*value, "REG_DWORD: 1 forbids, 0 allows".to_owned())],
+            PolicyKind::List { switch, folder } => {
+                let switch = switch.map(|name| (name, "REG_DWORD: 1 applies the list".to_owned()));
+                let place = folder.map(|folder| format!(" in the subkey {folder}")).unwrap_or_default();
+                let list = ("1, 2, …", format!("REG_SZ: one entry each{place}"));
                 switch.into_iter().chain([list]).collect()
             }
         }
     }
 
-    /// Whether a word is the key or a value of this policy.
-    fn has_place(&self, word: &str) -> bool {
+    /// Returns whether a registry path is the key or a value of this policy.
+    fn matches_registry_path(&self, word: &str) -> bool {
         let word = word.trim_matches('\\').to_ascii_lowercase();
         let word = word.strip_prefix("hklm\\").unwrap_or(&word);
         let word = word.strip_prefix("hkey_local_machine\\").unwrap_or(word);
         let key = self.key.to_ascii_lowercase();
-        let ends_with = |whole: &str| {
-            whole.strip_suffix(word).is_some_and(|before| before.is_empty() || before.ends_with('\\'))
-        };
-        let of_value =
-            |value: &str| word.contains('\\') && ends_with(&format!("{key}\\{}", value.to_ascii_lowercase()));
-        key == word || self.values().iter().any(|(value, _)| of_value(value))
+        key == word
+            || self.values().iter().any(|(value, _)| {
+                word.contains('\\') && is_end_of_path(word, &format!("{key}\\{}", value.to_ascii_lowercase()))
+            })
     }
 }
 
-/// A name means one policy.
+/// Returns whether `end` is a registry path or its last components.
+fn is_end_of_path(end: &str, path: &str) -> bool {
+    path.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with('\\'))
+}
+
+/// Policies are equal if their names are.
 impl PartialEq for Policy {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
@@ -215,17 +217,17 @@ const fn switch(
     enabled: u32,
     about: &'static str,
 ) -> Policy {
-    Policy { name, key, reads: Reads::Switch { value, setting, enabled }, about }
+    Policy { name, key, kind: PolicyKind::Switch { value, setting, enabled }, about }
 }
 
-/// A policy of remote shells, whose name is that of its value.
+/// Returns a policy for a limit of remote shells; the policy has the name of its registry value.
 const fn quota(
     name: &'static str,
     setting: &'static str,
     range: RangeInclusive<u32>,
     about: &'static str,
 ) -> Policy {
-    Policy { name, key: WINRS, reads: Reads::Number { value: name, setting, range }, about }
+    Policy { name, key: WINRS, kind: PolicyKind::Number { value: name, setting, range }, about }
 }
 
 const TABLE: &[Policy] = &[
@@ -233,53 +235,53 @@ const TABLE: &[Policy] = &[
         ["AllowBasic_2", CLIENT, "AllowBasic"],
         "Client/Auth/Basic",
         1,
-        "Whether clients of this machine may sign in with Basic, which hands the password to the service.",
+        "Whether clients on this machine may authenticate with Basic, which sends the password to the service.",
     ),
     switch(
         ["AllowCredSSP_2", CLIENT, "AllowCredSSP"],
         "Client/Auth/CredSSP",
         1,
-        "Whether clients of this machine may sign in with CredSSP, after which the service has the password.",
+        "Whether clients on this machine may authenticate with CredSSP, which delegates the password to the service.",
     ),
     switch(
         ["DisallowDigest", CLIENT, "AllowDigest"],
         "Client/Auth/Digest",
         0,
-        "Enabled, it keeps clients of this machine from signing in with Digest; disabled, they may.",
+        "If enabled, clients on this machine must not authenticate with Digest; if disabled, they may.",
     ),
     switch(
         ["DisallowNegotiate_2", CLIENT, "AllowNegotiate"],
         "Client/Auth/Negotiate",
         0,
-        "Enabled, it keeps clients of this machine from signing in with Negotiate; disabled, they may.",
+        "If enabled, clients on this machine must not authenticate with Negotiate; if disabled, they may.",
     ),
     switch(
         ["DisallowKerberos_2", CLIENT, "AllowKerberos"],
         "Client/Auth/Kerberos",
         0,
-        "Enabled, it keeps clients of this machine from signing in with Kerberos alone; disabled, they may.",
+        "If enabled, clients on this machine must not authenticate with plain Kerberos; if disabled, they may.",
     ),
     switch(
         ["AllowUnencrypted_2", CLIENT, "AllowUnencryptedTraffic"],
         "Client/AllowUnencrypted",
         1,
-        "Whether clients of this machine may send what everybody on the way can read.",
+        "Whether clients on this machine may send unencrypted messages.",
     ),
     Policy {
         name: "TrustedHosts",
         key: CLIENT,
-        reads: Reads::Text {
+        kind: PolicyKind::Text {
             switch: "TrustedHosts",
             value: "TrustedHostsList",
             setting: "Client/TrustedHosts",
         },
-        about: "Enabled, its list says which hosts clients of this machine may talk to although nothing proves who they are; disabled, each machine has a list of its own.",
+        about: "If enabled, its list contains the hosts that clients on this machine may connect to without verifying their identity; if disabled, each machine has its own list.",
     },
     Policy {
         name: AUTO_CONFIG,
         key: SERVICE,
-        reads: Reads::AutoConfig,
-        about: "Enabled, the service listens for HTTP on the addresses that its filters admit, by a listener that nobody here can change or delete; a filter without text admits none. Disabled, no other machine is served, whatever listeners there are.",
+        kind: PolicyKind::AutoConfig,
+        about: "If enabled, the service has an HTTP listener on the addresses that the filters admit, which cannot be changed or deleted on this machine; an empty filter admits no address. If disabled, the service rejects requests from other machines, regardless of its listeners.",
     },
     switch(
         ["HttpCompatibilityListener", SERVICE, "HttpCompatibilityListener"],
@@ -297,109 +299,112 @@ const TABLE: &[Policy] = &[
         ["AllowBasic_1", SERVICE, "AllowBasic"],
         "Service/Auth/Basic",
         1,
-        "Whether the service lets callers sign in with Basic, which hands it their password.",
+        "Whether the service accepts Basic authentication, which sends it the client's password.",
     ),
     switch(
         ["AllowCredSSP_1", SERVICE, "AllowCredSSP"],
         "Service/Auth/CredSSP",
         1,
-        "Whether the service lets callers sign in with CredSSP, after which it has their password.",
+        "Whether the service accepts CredSSP authentication, which delegates the client's password to it.",
     ),
     switch(
         ["AllowUnencrypted_1", SERVICE, "AllowUnencryptedTraffic"],
         "Service/AllowUnencrypted",
         1,
-        "Whether the service takes and sends what everybody on the way can read.",
+        "Whether the service accepts and sends unencrypted messages.",
     ),
     switch(
         ["DisallowNegotiate_1", SERVICE, "AllowNegotiate"],
         "Service/Auth/Negotiate",
         0,
-        "Enabled, nobody signs in to the service with Negotiate; disabled, everybody may.",
+        "If enabled, the service rejects Negotiate authentication; if disabled, it accepts it.",
     ),
     switch(
         ["DisallowKerberos_1", SERVICE, "AllowKerberos"],
         "Service/Auth/Kerberos",
         0,
-        "Enabled, nobody signs in to the service with Kerberos alone; disabled, everybody may.",
+        "If enabled, the service rejects plain Kerberos authentication; if disabled, it accepts it.",
     ),
     Policy {
         name: "DisableRunAs",
         key: SERVICE,
-        reads: Reads::Nothing { value: "DisableRunAs" },
-        about: "Enabled, it forbids that passwords are kept for plug-ins to run as somebody else. There is nothing here that it could govern: a plug-in of this service runs as its caller or as the service, and no such password can be stored.",
+        kind: PolicyKind::NoEffect { value: "DisableRunAs" },
+        about: "If enabled, Windows does not store passwords for plug-ins that run as another user. It has no effect on this service: its plug-ins run as the client's user or as the service, and it never stores such passwords.",
     },
     Policy {
         name: "CBTHardeningLevel_1",
         key: SERVICE,
-        reads: Reads::Text {
+        kind: PolicyKind::Text {
             switch: "CBTHardeningLevelStatus",
             value: "CbtHardeningLevel",
             setting: "Service/Auth/CbtHardeningLevel",
         },
-        about: "Enabled, its text (None, Relaxed or Strict) says what is asked of channel-binding tokens, which keep a sign-in from being passed on to another connection.",
+        about: "If enabled, its text (None, Relaxed or Strict) sets how the service verifies channel binding tokens, which prevent relaying of authentication to another connection.",
     },
     switch(
         ["AllowRemoteShellAccess", WINRS, "AllowRemoteShellAccess"],
         "Winrs/AllowRemoteShellAccess",
         1,
-        "Whether new remote shells may be opened.",
+        "Whether clients may open new remote shells.",
     ),
     quota(
         "IdleTimeout",
         "Winrs/IdleTimeout",
         0..=MAX_31,
-        "Milliseconds without activity after which a remote shell is deleted; less than a minute counts as one.",
+        "Idle time in milliseconds after which a remote shell is deleted; less than a minute counts as one minute.",
     ),
     quota(
         "MaxConcurrentUsers",
         "Winrs/MaxConcurrentUsers",
         1..=100,
-        "How many users may have remote shells at the same time.",
+        "Maximum number of users with open remote shells.",
     ),
     quota(
         "MaxMemoryPerShellMB",
         "Winrs/MaxMemoryPerShellMB",
         0..=MAX_31,
-        "MiB of memory that a remote shell with all its processes may use; 0 is no limit.",
+        "Maximum memory in MiB of a remote shell including all its processes; 0 means no limit.",
     ),
     quota(
         "MaxProcessesPerShell",
         "Winrs/MaxProcessesPerShell",
         0..=MAX_31,
-        "How many processes one remote shell may have; 0 is no limit.",
+        "Maximum number of processes in one remote shell; 0 means no limit.",
     ),
     quota(
         "MaxShellsPerUser",
         "Winrs/MaxShellsPerUser",
         0..=MAX_31,
-        "How many remote shells one user may have; 0 is no limit.",
+        "Maximum number of open remote shells per user; 0 means no limit.",
     ),
     quota(
         "ShellTimeOut",
         "Winrs/MaxShellRunTime",
         0..=MAX_31,
-        "Milliseconds after which a remote shell is deleted, whatever it does; 0 and 2147483647 are for ever.",
+        "Maximum lifetime of a remote shell in milliseconds; 0 and 2147483647 mean no limit.",
     ),
     Policy {
         name: "SubscriptionManager",
         key: below!(r"EventLog\EventForwarding\SubscriptionManager"),
-        reads: Reads::List { folder: None, switch: None },
-        about: "Which collectors this machine asks for subscriptions of events, each as Server=URL,Refresh=SECONDS and for HTTPS IssuerCA=THUMBPRINT. It is kept and listed; this service does not forward events yet.",
+        kind: PolicyKind::List { folder: None, switch: None },
+        about: "Event collectors that this machine queries for subscriptions, each as Server=URL,Refresh=SECONDS and for HTTPS IssuerCA=THUMBPRINT. The list is shown, but has no effect yet: this service does not forward events.",
     },
     Policy {
         name: "AllowFreshCredentials",
         key: below!("CredentialsDelegation"),
-        reads: Reads::List { folder: Some("AllowFreshCredentials"), switch: Some("AllowFreshCredentials") },
-        about: "To which services, such as WSMAN/*.example.com, passwords may be handed over with CredSSP. It is kept and listed; whether clients may use CredSSP at all is AllowCredSSP_2.",
+        kind: PolicyKind::List {
+            folder: Some("AllowFreshCredentials"),
+            switch: Some("AllowFreshCredentials"),
+        },
+        about: "Services, such as WSMAN/*.example.com, to which clients may delegate passwords with CredSSP. The list is shown, but has no effect; AllowCredSSP_2 controls whether clients may use CredSSP.",
     },
     Policy {
         name: "AllowFreshCredentialsWhenNTLMOnly",
         key: below!("CredentialsDelegation"),
-        reads: Reads::List {
+        kind: PolicyKind::List {
             folder: Some("AllowFreshCredentialsWhenNTLMOnly"),
             switch: Some("AllowFreshCredentialsWhenNTLMOnly"),
         },
-        about: "The same where NTLM alone proves who the service is. It is kept and listed.",
+        about: "Services to which clients may delegate passwords with CredSSP if only NTLM authenticates the service. The list is shown, but has no effect.",
     },
 ];

@@ -1,10 +1,10 @@
-//! Policies on their way to a process that reads no files: what the files amount to, as a text.
+//! Text form of policies, for processes that cannot read the policy files themselves.
 
 use std::path::PathBuf;
 
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
-use super::{Demand, Origin, Place, Policies, Policy, Subject};
+use super::{FilePosition, Origin, Policies, Policy, PolicyTarget, PolicyValue};
 use crate::Setting;
 
 const DEMAND: &str = "Demand";
@@ -16,18 +16,18 @@ const FILE: &str = "File";
 const LINE: &str = "Line";
 const RECORD: &str = "Record";
 
-/// Why a text is not one that [`Policies::to_text`] has written.
+/// Error for a text that [`Policies::to_text`] has not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("these are no policies as another process hands them over")]
-pub struct NotHandedOver;
+#[error("invalid serialized policies")]
+pub struct SerializedPoliciesError;
 
 impl Policies {
-    /// What is demanded, for [`Policies::of_text`].
+    /// Serializes the values for [`Policies::of_text`].
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut tables = ArrayOfTables::new();
-        for demand in self.iter() {
-            tables.push(table(demand));
+        for entry in self.iter() {
+            tables.push(table(entry));
         }
         let mut document = DocumentMut::new();
         if !tables.is_empty() {
@@ -36,63 +36,70 @@ impl Policies {
         document.to_string()
     }
 
-    /// Reads what [`Policies::to_text`] has written. What was unknown in the files is not in it.
+    /// Parses the text that [`Policies::to_text`] has written. It does not contain [`Policies::unknown`].
     ///
     /// # Errors
-    /// [`NotHandedOver`].
-    pub fn of_text(text: &str) -> Result<Self, NotHandedOver> {
-        let document: DocumentMut = text.parse().map_err(|_| NotHandedOver)?;
+    /// [`SerializedPoliciesError`] for any other text.
+    pub fn of_text(text: &str) -> Result<Self, SerializedPoliciesError> {
+        let document: DocumentMut = text.parse().map_err(|_| SerializedPoliciesError)?;
         let Some(item) = document.get(DEMAND) else { return Ok(Self::default()) };
         let tables = item.as_array_of_tables().filter(|tables| tables.len() <= Self::MAX);
         let mut policies = Self::default();
-        for table in tables.ok_or(NotHandedOver)? {
-            let demand = demand(table).ok_or(NotHandedOver)?;
-            if policies.iter().any(|own| own.subject == demand.subject) {
-                return Err(NotHandedOver);
+        for table in tables.ok_or(SerializedPoliciesError)? {
+            let entry = entry(table).ok_or(SerializedPoliciesError)?;
+            if policies.iter().any(|own| own.target == entry.target) {
+                return Err(SerializedPoliciesError);
             }
-            policies.demands.push(demand);
+            policies.values.push(entry);
         }
         Ok(policies)
     }
 }
 
-fn table(demand: &Demand) -> Table {
+fn table(entry: &PolicyValue) -> Table {
     let mut table = Table::new();
-    if let Some(policy) = demand.policy {
+    if let Some(policy) = entry.policy {
         table.insert(POLICY, value(policy.name()));
     }
-    match &demand.subject {
-        Subject::Setting(setting) => table.insert(SETTING, value(setting.path())),
-        Subject::Policy { item, .. } => table.insert(ENTRY, value(item.as_str())),
+    match &entry.target {
+        PolicyTarget::Setting(setting) => table.insert(SETTING, value(setting.path())),
+        PolicyTarget::Policy { item, .. } => table.insert(ENTRY, value(item.as_str())),
     };
-    table.insert(VALUE, value(demand.value.as_str()));
-    table.insert(FILE, value(demand.origin.file.to_string_lossy().as_ref()));
-    let (name, place) = match demand.origin.place {
-        Place::Line(line) => (LINE, line),
-        Place::Record(record) => (RECORD, record),
+    table.insert(VALUE, value(entry.value.as_str()));
+    table.insert(FILE, value(entry.origin.file.to_string_lossy().as_ref()));
+    let (name, position) = match entry.origin.position {
+        FilePosition::Line(line) => (LINE, line),
+        FilePosition::Record(record) => (RECORD, record),
     };
-    table.insert(name, value(i64::try_from(place).unwrap_or(i64::MAX)));
+    table.insert(name, value(i64::try_from(position).unwrap_or(i64::MAX)));
     table
 }
 
-fn demand(table: &Table) -> Option<Demand> {
-    let text = |name: &str| table.get(name).and_then(Item::as_str);
-    let place = |name: &str| usize::try_from(table.get(name)?.as_integer()?).ok();
-    let policy = match text(POLICY) {
+fn entry(table: &Table) -> Option<PolicyValue> {
+    let policy = match text_of(table, POLICY) {
         Some(name) => Some(Policy::find(name)?),
         None => None,
     };
-    let (subject, value) = match text(SETTING) {
+    let (target, value) = match text_of(table, SETTING) {
         Some(path) => {
             let setting = Setting::find(path).ok()?;
-            (Subject::Setting(setting), setting.normal(text(VALUE)?).ok()?)
+            (PolicyTarget::Setting(setting), setting.normalize(text_of(table, VALUE)?).ok()?)
         }
         None => {
-            let subject = Subject::Policy { policy: policy?, item: text(ENTRY)?.to_owned() };
-            (subject, text(VALUE)?.to_owned())
+            let target = PolicyTarget::Policy { policy: policy?, item: text_of(table, ENTRY)?.to_owned() };
+            (target, text_of(table, VALUE)?.to_owned())
         }
     };
-    let file = PathBuf::from(text(FILE)?);
-    let place = place(LINE).map(Place::Line).or_else(|| place(RECORD).map(Place::Record))?;
-    Some(Demand { subject, value, policy, origin: Origin { file, place } })
+    let file = PathBuf::from(text_of(table, FILE)?);
+    let line = number_of(table, LINE).map(FilePosition::Line);
+    let position = line.or_else(|| number_of(table, RECORD).map(FilePosition::Record))?;
+    Some(PolicyValue { target, value, policy, origin: Origin { file, position } })
+}
+
+fn text_of<'t>(table: &'t Table, name: &str) -> Option<&'t str> {
+    table.get(name).and_then(Item::as_str)
+}
+
+fn number_of(table: &Table, name: &str) -> Option<usize> {
+    usize::try_from(table.get(name)?.as_integer()?).ok()
 }

@@ -1,89 +1,96 @@
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{FileError, Origin, PolicyError, SettingError};
 
-/// Why the configuration cannot be read or kept.
+/// Error while reading or writing the configuration.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The system refused to read or write.
+    /// A file cannot be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     Disk {
-        /// What was to be done.
+        /// Failed action, such as `read`.
         action: &'static str,
-        /// The file or its directory.
+        /// Path of the file or its directory.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// Everyone may write the file, so it cannot be trusted.
-    #[error("{path} may be written by everyone: run chmod o-w {path} after reading what is in it", path = path.display())]
+    /// All users can write the file, so it is not trusted.
+    #[error("{path} is writable by all users: run chmod o-w {path} after reviewing its contents", path = path.display())]
     WorldWritable {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// A group may write the file that root obeys.
-    #[error("{path} may be written by group {group}: run chmod g-w {path} after reading what is in it", path = path.display())]
+    /// The service runs as root, and a group other than root can write the file, so it is not trusted.
+    #[error("{path} is writable by group {group}: run chmod g-w {path} after reviewing its contents", path = path.display())]
     GroupWritable {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The group's number.
+        /// Group ID.
         group: u32,
     },
-    /// The file belongs neither to root nor to the user who would obey it.
-    #[error("{path} belongs to user {owner}: run chown root {path} after reading what is in it", path = path.display())]
+    /// The file belongs neither to root nor to the user of this process, so it is not trusted.
+    #[error("{path} is owned by user {owner}: run chown root {path} after reviewing its contents", path = path.display())]
     ForeignOwner {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The user's number.
+        /// User ID.
         owner: u32,
     },
-    /// A file of policies cannot be understood.
+    /// A policy file is invalid.
     #[error("{error} ({origin})\n  {}", PolicyError::WAY_OUT)]
     Policy {
-        /// Which file, and where in it.
+        /// File and position.
         origin: Origin,
-        /// What is wrong there.
+        /// Error at this position.
         error: Box<PolicyError>,
     },
-    /// What is in the file is wrong.
+    /// The configuration file is invalid.
     #[error("{error} ({}, line {line})", path.display())]
     Content {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The line, counted from 1.
+        /// Line number, counted from 1.
         line: usize,
-        /// What is wrong there.
+        /// Error in this line.
         error: FileError,
     },
-    /// A file is larger than is read or written.
-    #[error("{} is larger than {most} octets", path.display())]
+    /// A file exceeds its maximum size.
+    #[error("{} is larger than {limit} bytes", path.display())]
     TooLarge {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// How large it may be.
-        most: usize,
+        /// Maximum size in bytes.
+        limit: usize,
     },
-    /// A setting cannot have a value it was given.
+    /// A setting is unknown, its value is invalid, or it cannot be changed.
     #[error(transparent)]
     Setting(#[from] SettingError),
-    /// A change that no message can ask for.
-    #[error("{name} can be changed in the file of settings only")]
-    NotByMessage {
-        /// What was to be changed.
+    /// The change is permitted only in the configuration file, not to clients.
+    #[error("{name} can only be changed in the configuration file")]
+    FileOnly {
+        /// Path of the setting, or name of the table.
         name: String,
     },
-    /// It is no longer what a change was made to.
-    #[error("{} was changed at the same time: ask again", path.display())]
+    /// The file was changed after the new text had been prepared.
+    #[error("{} was changed by another process at the same time; retry", path.display())]
     Changed {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// The file cannot say what the change asks for, so nothing was changed.
-    #[error("the change has no place in {}: write it there by hand and reload", path.display())]
-    NoPlace {
-        /// The file.
+    /// The structure of the file does not allow the change. Nothing was changed.
+    #[error("cannot insert the change into the structure of {}; edit the file by hand and reload it", path.display())]
+    NotRepresentable {
+        /// Path of the file.
         path: PathBuf,
     },
+}
+
+impl StoreError {
+    /// Returns a conversion of I/O errors for `map_err`.
+    pub(crate) fn disk(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Disk { action, path: path.to_owned(), source }
+    }
 }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::State;
-use crate::{Origin, Place, Setting, Source, file};
+use crate::{FilePosition, Origin, Setting, Source, file};
 
-/// Who decided on each value, and where it is written.
+/// Origins of the values in a configuration.
 #[derive(Debug)]
 pub struct Sources {
     state: Arc<State>,
@@ -16,46 +16,46 @@ pub struct Sources {
 
 impl Sources {
     pub(super) fn new(state: Arc<State>, file: PathBuf, text: &str) -> Self {
-        Self { state, file, lines: file::places(text) }
+        Self { state, file, lines: file::setting_lines(text) }
     }
 
-    /// The settings they are about.
+    /// Returns the configuration that the values belong to.
     #[must_use]
     pub fn state(&self) -> &State {
         &self.state
     }
 
-    /// What gives a setting its value.
+    /// Returns the origin of the value of a setting.
     #[must_use]
-    pub fn of(&self, setting: &Setting) -> Written {
+    pub fn of(&self, setting: &Setting) -> ValueOrigin {
         let line = self.lines.get(setting.path());
         match (self.state.config.source(setting), line) {
-            (Source::Default, _) => Written::Nowhere,
+            (Source::Default, _) => ValueOrigin::Nowhere,
             (Source::Local, Some(line)) => {
-                Written::At(Origin { file: self.file.clone(), place: Place::Line(*line) })
+                ValueOrigin::At(Origin { file: self.file.clone(), position: FilePosition::Line(*line) })
             }
-            (Source::Local, None) => Written::OnCommandLine,
+            (Source::Local, None) => ValueOrigin::OnCommandLine,
             (Source::Policy, _) => {
-                let demand = self.state.policies.of_setting(setting);
-                demand.map_or(Written::Nowhere, |demand| Written::At(demand.origin.clone()))
+                let value = self.state.policies.of_setting(setting);
+                value.map_or(ValueOrigin::Nowhere, |value| ValueOrigin::At(value.origin.clone()))
             }
         }
     }
 }
 
-/// What gives a setting its value.
+/// Origin of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Written {
-    /// Nothing: it has its default.
+pub enum ValueOrigin {
+    /// Default of the preset.
     Nowhere,
-    /// An option of the program that has the settings.
+    /// Command line of the service.
     OnCommandLine,
-    /// A file.
+    /// Configuration or policy file.
     At(Origin),
 }
 
-impl fmt::Display for Written {
+impl fmt::Display for ValueOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nowhere => f.write_str("default"),

@@ -7,29 +7,29 @@ use std::sync::Arc;
 use super::{Kind, Value, excerpt};
 use crate::Reason;
 
-/// Which of this machine's IPv4 addresses listeners with the address `*` use.
+/// Filter for the local IPv4 addresses of listeners with the address `*`.
 pub type IPv4Filter = AddressFilter<Ipv4Addr>;
-/// Which of this machine's IPv6 addresses listeners with the address `*` use.
+/// Filter for the local IPv6 addresses of listeners with the address `*`.
 pub type IPv6Filter = AddressFilter<Ipv6Addr>;
 
-/// Which local addresses may be listened on: `*`, nothing, or ranges `first-last` separated by commas.
+/// Filter for local addresses: `*`, an empty text, or ranges `first-last` separated by commas.
 ///
-/// A single address is a range of one. IPv6 addresses may stand in brackets.
+/// A single address is a range of one. IPv6 addresses may be enclosed in brackets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddressFilter<A> {
-    /// `*`: every address.
+    /// All addresses (`*`).
     Any,
-    /// No text: no address.
+    /// No address (empty text).
     None,
-    /// Addresses in one of the ranges, which include both ends.
+    /// Addresses in one of the inclusive ranges.
     ///
     /// INVARIANT (made by parsing): not empty, ascending, without overlap, at most 1000.
     Ranges(Arc<[RangeInclusive<A>]>),
 }
 
-/// An address of one family.
+/// IPv4 or IPv6 address.
 pub trait Address: Copy + Ord + FromStr + fmt::Display {
-    /// What an error calls it.
+    /// Name in error messages.
     const NAME: &'static str;
 }
 
@@ -41,44 +41,44 @@ impl Address for Ipv6Addr {
     const NAME: &'static str = "an IPv6 address";
 }
 
-/// Why a text is not an address filter (WSMan code 2150858988).
+/// Error in an address filter (WSMan code 2150858988).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FilterError {
-    /// Something else than an address where one is due.
-    #[error("{text:?} is not {expected}: write *, nothing, or ranges first-last separated by commas")]
+    /// A part of the filter is not an address.
+    #[error("{text:?} is not {expected}: use *, nothing, or ranges first-last separated by commas")]
     NotAnAddress {
-        /// What stands there.
+        /// Part of the filter.
         text: String,
-        /// What should.
+        /// Expected kind of address.
         expected: &'static str,
     },
-    /// A range that ends before it begins.
-    #[error("range {first}-{last} ends before it begins: swap its ends")]
+    /// The last address of a range is lower than the first.
+    #[error("range {first}-{last} ends before it begins; swap its ends")]
     Descending {
-        /// The first address.
+        /// First address.
         first: String,
-        /// The last address.
+        /// Last address.
         last: String,
     },
-    /// A range that begins before the one in front of it has ended.
-    #[error("the range from {first} begins before the one in front of it ends: sort and join the ranges")]
+    /// A range begins before the previous one ends.
+    #[error("the range from {first} begins before the previous one ends; sort and merge the ranges")]
     NotAscending {
-        /// The first address of the later range.
+        /// First address of the later range.
         first: String,
     },
-    /// More ranges than are looked at.
-    #[error("more than {MAX_RANGES} ranges: join some")]
+    /// The filter has more than 1000 ranges.
+    #[error("more than {MAX_RANGES} ranges; merge some")]
     TooMany,
 }
 
 const MAX_RANGES: usize = 1_000;
 
 impl<A: Address> AddressFilter<A> {
-    /// Reads a filter.
+    /// Parses a filter.
     ///
     /// # Errors
-    /// [`FilterError`] says which range is wrong.
+    /// [`FilterError`] names the invalid range.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         match text.trim() {
             "*" => return Ok(Self::Any),
@@ -99,7 +99,7 @@ impl<A: Address> AddressFilter<A> {
         Ok(Self::Ranges(ranges.into()))
     }
 
-    /// Whether the address may be listened on.
+    /// Returns whether a listener may use the address.
     #[must_use]
     pub fn admits(&self, address: A) -> bool {
         match self {
@@ -174,13 +174,13 @@ mod tests {
     }
 
     #[test]
-    fn a_star_admits_all_and_nothing_admits_none() {
+    fn a_star_admits_every_address_and_an_empty_filter_none() {
         assert!(v4("*").unwrap().admits([1, 2, 3, 4].into()));
         assert!(!v4("  ").unwrap().admits([1, 2, 3, 4].into()));
     }
 
     #[test]
-    fn ipv6_ranges_may_stand_in_brackets() {
+    fn ipv6_addresses_may_be_enclosed_in_brackets() {
         let filter = IPv6Filter::parse("[::1]-[::ff], 3ffe:ffff::-3FFE:FFFF::6ECB:0101").unwrap();
         assert_eq!(filter.to_string(), "::1-::ff,3ffe:ffff::-3ffe:ffff::6ecb:101");
         assert!(filter.admits(Ipv6Addr::LOCALHOST));
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_of_the_family_is_named() {
+    fn a_part_that_is_not_an_address_of_the_family_is_named() {
         for wrong in [
             "x",
             "1.2.3.4,",
@@ -213,9 +213,11 @@ mod tests {
 
     #[test]
     fn the_number_of_ranges_is_bounded() {
-        let address = |number: u32| Ipv4Addr::from(number * 2).to_string();
-        let many = |count| (0..count).map(address).collect::<Vec<_>>().join(",");
-        assert!(v4(&many(1_000)).is_ok());
-        assert_eq!(v4(&many(1_001)), Err(FilterError::TooMany));
+        assert!(v4(&many_ranges(1_000)).is_ok());
+        assert_eq!(v4(&many_ranges(1_001)), Err(FilterError::TooMany));
+    }
+
+    fn many_ranges(count: u32) -> String {
+        (0..count).map(|number| Ipv4Addr::from(number * 2).to_string()).collect::<Vec<_>>().join(",")
     }
 }

@@ -3,22 +3,22 @@ use std::fmt;
 use super::{Kind, Value, malformed};
 use crate::Reason;
 
-/// What is asked of channel-binding tokens when a caller authenticates over TLS.
+/// Verification of channel binding tokens when a client authenticates over TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CbtHardeningLevel {
-    /// A token must be present and right.
+    /// A token must be present and correct.
     Strict,
-    /// A token that is present must be right.
+    /// A token that is present must be correct.
     #[default]
     Relaxed,
-    /// Tokens are not looked at.
+    /// Tokens are ignored.
     None,
 }
 
 impl CbtHardeningLevel {
     const ALL: [Self; 3] = [Self::Strict, Self::Relaxed, Self::None];
 
-    /// The name in messages.
+    /// Name in messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

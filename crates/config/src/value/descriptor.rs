@@ -8,79 +8,79 @@ use sddl::{
 use super::{Kind, Value};
 use crate::Reason;
 
-/// Who may use the service or a part of it: a security descriptor with the text it was given as.
+/// Security descriptor of the service or of a resource, with its original text.
 #[derive(Clone)]
 pub struct Descriptor {
-    /// Kept letter for letter, because clients compare what they read with what they wrote.
+    /// Unchanged, because clients compare the text they read with the text they wrote.
     text: Arc<str>,
     guard: Arc<Guard>,
 }
 
 impl Descriptor {
-    /// The text as it was given.
+    /// Returns the original text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The same, ready for access checks.
+    /// Returns the parsed descriptor for access checks.
     #[must_use]
     pub fn guard(&self) -> &Arc<Guard> {
         &self.guard
     }
 
-    /// The same, and Remote Management Users may do all that it does not refuse them.
-    pub(crate) fn and_remote_management_users(&self) -> Self {
-        self.and_all_for(well_known::REMOTE_MANAGEMENT_USERS)
+    /// Returns a copy that also grants full access to Remote Management Users.
+    pub(crate) fn with_remote_management_users(&self) -> Self {
+        self.with_full_access(well_known::REMOTE_MANAGEMENT_USERS)
     }
 
-    /// The usual one for WMI: administrators and the members of `WinRMRemoteWMIUsers__`, a group of the machine.
-    pub(crate) fn of_wmi(machine: Option<DomainSid>) -> Self {
+    /// Returns the default descriptor of WMI: full access for administrators and for members of
+    /// `WinRMRemoteWMIUsers__`, a local group.
+    pub(crate) fn default_for_wmi(machine: Option<DomainSid>) -> Self {
         let administrators = Self::constant(ADMINISTRATORS_ONLY);
         match machine {
-            Some(machine) => administrators.and_all_for(machine.account(linux::REMOTE_WMI_USERS)),
+            Some(machine) => administrators.with_full_access(machine.account(linux::REMOTE_WMI_USERS)),
             None => administrators,
         }
     }
 
-    /// With one more entry behind the others, which gives a SID all rights; without it if there is no room for one.
+    /// Returns a copy with an additional last entry that grants full access to a SID. If the descriptor would become
+    /// too large, the copy has no such entry.
     #[must_use]
-    pub fn and_all_for(&self, sid: Sid) -> Self {
-        self.with_dacl(|aces| aces.push(all_for(sid)))
+    pub fn with_full_access(&self, sid: Sid) -> Self {
+        self.with_dacl(|aces| aces.push(full_access(sid)))
     }
 
-    /// Without the entries that give a SID all rights.
+    /// Returns a copy without the entries that grant full access to a SID.
     #[must_use]
-    pub fn without_all_for(&self, sid: Sid) -> Self {
-        self.with_dacl(|aces| aces.retain(|ace| *ace != all_for(sid)))
+    pub fn without_full_access(&self, sid: Sid) -> Self {
+        self.with_dacl(|aces| aces.retain(|ace| *ace != full_access(sid)))
     }
 
     fn with_dacl(&self, change: impl FnOnce(&mut Vec<Ace<AccessKind>>)) -> Self {
-        let with_entry = || {
-            let mut dacl = self.guard.dacl()?.clone();
-            change(&mut dacl.aces);
-            let (owner, group) = (self.guard.owner(), self.guard.group());
-            let sacl = self.guard.sacl().cloned();
-            Guard::new(SecurityDescriptor::new(owner, group, Some(dacl), sacl).ok()?).ok()
-        };
-        with_entry().map_or_else(
-            || self.clone(),
-            |guard| Self { text: guard.to_string().into(), guard: guard.into() },
-        )
+        self.try_with_dacl(change).unwrap_or_else(|| self.clone())
     }
 
-    /// A descriptor of a preset, which tests parse.
+    fn try_with_dacl(&self, change: impl FnOnce(&mut Vec<Ace<AccessKind>>)) -> Option<Self> {
+        let mut dacl = self.guard.dacl()?.clone();
+        change(&mut dacl.aces);
+        let (owner, group, sacl) = (self.guard.owner(), self.guard.group(), self.guard.sacl().cloned());
+        let guard = Guard::new(SecurityDescriptor::new(owner, group, Some(dacl), sacl).ok()?).ok()?;
+        Some(Self { text: guard.to_string().into(), guard: guard.into() })
+    }
+
+    /// Returns the descriptor of a preset. Tests parse every such text.
     pub(crate) fn constant(text: &'static str) -> Self {
-        Self::parse(text).expect("the descriptor of a preset is right")
+        Self::parse(text).expect("the descriptor of a preset is valid")
     }
 }
 
-fn all_for(sid: Sid) -> Ace<AccessKind> {
+fn full_access(sid: Sid) -> Ace<AccessKind> {
     let (kind, flags, rights) = (AccessKind::Allowed, AceFlags::NONE, AccessMask::GENERIC_ALL);
     Ace { kind, flags, rights, principal: sid.into() }
 }
 
-/// As [`sddl::ROOT_SDDL`], for administrators alone.
+/// Descriptor like [`sddl::ROOT_SDDL`], for administrators only.
 const ADMINISTRATORS_ONLY: &str = "O:NSG:BAD:P(A;;GA;;;BA)S:P(AU;FA;GA;;;WD)(AU;SA;GXGW;;;WD)";
 
 impl Default for Descriptor {
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_descriptor_that_would_let_everyone_in_is_refused() {
+    fn a_descriptor_that_would_admit_everyone_is_rejected() {
         for wrong in ["", "O:NSG:BA", "nonsense", "D:NO_ACCESS_CONTROL"] {
             assert!(matches!(Descriptor::parse(wrong), Err(Reason::Sddl(_))), "{wrong:?}");
         }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_is_kept_as_it_was_given() {
+    fn the_original_text_is_kept() {
         let text = "O:NSG:BAD:P(A;;GA;;;BA)S:P(AU;SA;GWGX;;;WD)";
         assert_eq!(Descriptor::parse(text).unwrap().show(), text);
     }

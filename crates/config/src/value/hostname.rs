@@ -4,16 +4,16 @@ use std::sync::Arc;
 use super::{Kind, Value, malformed};
 use crate::Reason;
 
-/// The name that callers use for this machine: a domain name, an IP address, `*` or nothing.
+/// Host name of this machine as clients use it: a domain name, an IP address, `*` or empty; at most 255 characters.
 ///
-/// A name that contains `*` once, as wildcard certificates have it, is one too. At most 255 characters.
+/// As in wildcard certificates, a name may contain one `*`.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Hostname(Arc<str>);
 
 impl Hostname {
     const MAX: usize = 255;
 
-    /// The name; empty if there is none.
+    /// Returns the name; empty if none is set.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

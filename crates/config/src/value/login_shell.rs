@@ -3,12 +3,12 @@ use std::path::{Path, PathBuf};
 use super::{Kind, Value, excerpt, malformed};
 use crate::Reason;
 
-/// The program that reads command lines; without a path it is that of the account (passwd(5)).
+/// Program that interprets command lines; the default is the login shell of the account (passwd(5)).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoginShell(Option<PathBuf>);
 
 impl LoginShell {
-    /// Where the program is, if it is not that of the account.
+    /// Returns the path of the program, or `None` for the account's login shell.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.0.as_deref()

@@ -5,22 +5,22 @@ use std::time::Duration;
 use super::{Kind, Value, excerpt, malformed};
 use crate::Reason;
 
-/// A number of things, such as connections.
+/// Number without a unit, such as a number of connections.
 pub type Count<const MIN: u32, const MAX: u32> = Number<unit::Things, MIN, MAX>;
-/// A size in KiB.
+/// Size in KiB.
 pub type Kilobytes<const MIN: u32, const MAX: u32> = Number<unit::Kilobytes, MIN, MAX>;
-/// A size in MiB, of which 0 means without limit.
+/// Size in MiB; 0 means no limit.
 pub type Megabytes<const MAX: u32> = Number<unit::Megabytes, 0, MAX>;
-/// A time in milliseconds.
+/// Time in milliseconds.
 pub type Milliseconds<const MIN: u32, const MAX: u32> = Number<unit::Milliseconds, MIN, MAX>;
-/// A TCP port.
+/// TCP port.
 pub type Port = Number<unit::Ports, 1, 65_535>;
-/// A number of things, of which 0 means without limit.
+/// Number without a unit; 0 means no limit.
 pub type Quota<const MAX: u32> = Number<unit::Limit, 0, MAX>;
-/// A time in seconds.
+/// Time in seconds.
 pub type Seconds<const MIN: u32, const MAX: u32> = Number<unit::Seconds, MIN, MAX>;
 
-/// A whole number that is never outside its range, with what it counts.
+/// Integer that is always within its range, with a unit.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Number<U, const MIN: u32, const MAX: u32> {
     /// INVARIANT: `MIN <= value <= MAX`
@@ -29,20 +29,20 @@ pub struct Number<U, const MIN: u32, const MAX: u32> {
 }
 
 impl<U, const MIN: u32, const MAX: u32> Number<U, MIN, MAX> {
-    /// The number `VALUE`; outside the range it does not compile.
+    /// Returns the number `VALUE`; a value out of range does not compile.
     #[must_use]
     pub const fn of<const VALUE: u32>() -> Self {
         const { assert!(MIN <= VALUE && VALUE <= MAX, "outside the range of the setting") };
         Self { value: VALUE, unit: PhantomData }
     }
 
-    /// The number, if it is in the range.
+    /// Returns the number if it is in range.
     #[must_use]
     pub const fn new(value: u32) -> Option<Self> {
         if MIN <= value && value <= MAX { Some(Self { value, unit: PhantomData }) } else { None }
     }
 
-    /// The bare number.
+    /// Returns the number without its unit.
     #[must_use]
     pub const fn get(self) -> u32 {
         self.value
@@ -50,7 +50,7 @@ impl<U, const MIN: u32, const MAX: u32> Number<U, MIN, MAX> {
 }
 
 impl<const MIN: u32, const MAX: u32> Milliseconds<MIN, MAX> {
-    /// The time.
+    /// Returns the time as a duration.
     #[must_use]
     pub const fn duration(self) -> Duration {
         Duration::from_millis(self.value as u64)
@@ -58,7 +58,7 @@ impl<const MIN: u32, const MAX: u32> Milliseconds<MIN, MAX> {
 }
 
 impl<const MIN: u32, const MAX: u32> Seconds<MIN, MAX> {
-    /// The time.
+    /// Returns the time as a duration.
     #[must_use]
     pub const fn duration(self) -> Duration {
         Duration::from_secs(self.value as u64)
@@ -66,15 +66,15 @@ impl<const MIN: u32, const MAX: u32> Seconds<MIN, MAX> {
 }
 
 impl<const MIN: u32, const MAX: u32> Kilobytes<MIN, MAX> {
-    /// The size in octets.
+    /// Returns the size in bytes.
     #[must_use]
-    pub const fn octets(self) -> u64 {
+    pub const fn bytes(self) -> u64 {
         (self.value as u64) * 1_024
     }
 }
 
 impl<const MAX: u32> Megabytes<MAX> {
-    /// The largest size in octets, or none if there is no limit.
+    /// Returns the size in bytes, or `None` if there is no limit.
     #[must_use]
     pub const fn limit(self) -> Option<u64> {
         if self.value == 0 { None } else { Some((self.value as u64) * 1_024 * 1_024) }
@@ -82,7 +82,7 @@ impl<const MAX: u32> Megabytes<MAX> {
 }
 
 impl<const MAX: u32> Quota<MAX> {
-    /// The largest number allowed, or none if there is no limit.
+    /// Returns the number, or `None` if there is no limit.
     #[must_use]
     pub const fn limit(self) -> Option<u32> {
         if self.value == 0 { None } else { Some(self.value) }
@@ -90,7 +90,7 @@ impl<const MAX: u32> Quota<MAX> {
 }
 
 impl Port {
-    /// The port as socket addresses have it.
+    /// Returns the port for a socket address.
     #[must_use]
     pub fn number(self) -> u16 {
         // The range of the type makes the fallback unreachable.
@@ -137,11 +137,11 @@ impl<U, const MIN: u32, const MAX: u32> fmt::Debug for Number<U, MIN, MAX> {
     }
 }
 
-/// What numbers count; only types, never values.
+/// Units of numbers; they are types without values.
 pub mod unit {
-    /// Has a symbol for listings.
+    /// Unit of a number.
     pub trait Unit: Copy + Ord + 'static {
-        /// Such as `ms`; empty where the setting's name says it.
+        /// Symbol such as `ms`; empty if the setting's name says it.
         const SYMBOL: &'static str;
     }
 
@@ -158,15 +158,15 @@ pub mod unit {
     }
 
     units! {
-        /// Single things.
+        /// No unit.
         Things "";
-        /// Single things, 0 meaning as many as you like.
+        /// No unit; 0 means no limit.
         Limit "0 = no limit";
-        /// 1024 octets.
+        /// 1024 bytes.
         Kilobytes "KiB";
-        /// 1024 KiB, 0 meaning as many as you like.
+        /// 1024 KiB; 0 means no limit.
         Megabytes "MiB, 0 = no limit";
-        /// Thousandths of a second.
+        /// Milliseconds.
         Milliseconds "ms";
         /// Seconds.
         Seconds "s";
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_means_no_limit_only_where_the_type_says_so() {
+    fn zero_means_no_limit_only_for_quotas_and_megabytes() {
         assert_eq!(Quota::<10>::of::<0>().limit(), None);
         assert_eq!(Quota::<10>::of::<3>().limit(), Some(3));
         assert_eq!(Megabytes::<10>::of::<2>().limit(), Some(2 << 20));
@@ -201,8 +201,8 @@ mod tests {
     }
 
     #[test]
-    fn units_reach_their_base() {
-        assert_eq!(Kilobytes::<0, { u32::MAX }>::of::<{ u32::MAX }>().octets(), 4_294_967_295 * 1_024);
+    fn units_are_converted_to_bytes_and_durations() {
+        assert_eq!(Kilobytes::<0, { u32::MAX }>::of::<{ u32::MAX }>().bytes(), 4_294_967_295 * 1_024);
         assert_eq!(Milliseconds::<0, 2_000>::of::<1_500>().duration(), Duration::from_millis(1_500));
         assert_eq!(Seconds::<0, 200>::of::<120>().duration(), Duration::from_secs(120));
         assert_eq!(Port::of::<65_535>().number(), 65_535);

@@ -1,14 +1,15 @@
 use super::{Kind, Value, malformed};
 use crate::Reason;
 
-/// The vendor that Identify names in place of the true one, for programs that look for a word in it.
+/// Vendor name in the response to Identify, for clients that expect a specific name; empty means the real vendor
+/// name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProductVendor(Option<String>);
 
 impl ProductVendor {
-    /// What is told, if it is not the truth.
+    /// Returns the configured name, or `None` for the real vendor name.
     #[must_use]
-    pub fn in_its_place(&self) -> Option<&str> {
+    pub fn configured(&self) -> Option<&str> {
         self.0.as_deref()
     }
 }
@@ -16,13 +17,13 @@ impl ProductVendor {
 impl Value for ProductVendor {
     const KIND: Kind = Kind::Text {
         expected: "a text of at most 256 characters without control characters, such as Microsoft Corporation, or \
-                   nothing for the true name",
+                   nothing for the real vendor name",
     };
 
     fn parse(text: &str) -> Result<Self, Reason> {
         const LONGEST: usize = 256;
         let text = text.trim();
-        if text.chars().count() > LONGEST || text.contains(cannot_be_told) {
+        if text.chars().count() > LONGEST || text.contains(is_unprintable) {
             return Err(malformed(text, Self::KIND.expected()));
         }
         Ok(Self((!text.is_empty()).then(|| text.to_owned())))
@@ -33,7 +34,7 @@ impl Value for ProductVendor {
     }
 }
 
-/// Control characters would break logs and terminals, and XML has no two last characters of the first plane.
-fn cannot_be_told(c: char) -> bool {
+/// Returns whether a character would break logs and terminals or is not allowed in XML.
+fn is_unprintable(c: char) -> bool {
     c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}')
 }

@@ -1,14 +1,14 @@
 use super::{Kind, Value, malformed};
 use crate::Reason;
 
-/// Whether the profiles of system and user (`/etc/profile`, `~/.profile`) are read before a command line.
+/// Whether shells read the system and user profiles (`/etc/profile`, `~/.profile`) before the first command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profiles {
-    /// They are not, whatever `WINRS_NOPROFILE` says: so it is with `sshd`.
+    /// Never, regardless of `WINRS_NOPROFILE`; as with `sshd`.
     #[default]
     Never,
-    /// They are in shells that were opened with `WINRS_NOPROFILE` FALSE. Most clients say so without being asked, and
-    /// what a profile sets wins over the client's own environment.
+    /// In shells opened with `WINRS_NOPROFILE` FALSE. Most clients send that by default, and variables set by a
+    /// profile override the client's environment.
     WhenAsked,
 }
 

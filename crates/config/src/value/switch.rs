@@ -6,7 +6,7 @@ impl Value for bool {
 
     fn parse(text: &str) -> Result<Self, Reason> {
         match text.trim() {
-            // `xs:boolean` allows the digits; Python clients write `True`.
+            // `xs:boolean` allows the digits; Python clients send `True`.
             "1" => Ok(true),
             "0" => Ok(false),
             word if word.eq_ignore_ascii_case("true") => Ok(true),

@@ -3,32 +3,34 @@ use std::fmt;
 use super::{Kind, Value, malformed};
 use crate::Reason;
 
-/// The SHA-1 hash of a certificate, which names it and proves nothing.
+/// SHA-1 hash of a certificate. It identifies the certificate and is not used to verify it.
 ///
-/// Printed as 40 upper-case hexadecimal digits; read also in lower case and with spaces, as dialogs show it.
+/// Printed as 40 upper-case hexadecimal digits. Lower case and white space are accepted, as Windows dialogs show
+/// them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Thumbprint(pub [u8; 20]);
 
 impl Thumbprint {
-    /// Reads 40 hexadecimal digits, ignoring white space between them.
+    /// Parses 40 hexadecimal digits; white space between them is ignored.
     ///
     /// # Errors
     /// [`Reason::Malformed`] for anything else.
     pub fn parse(text: &str) -> Result<Self, Reason> {
-        let wrong = || malformed(text, "40 hexadecimal digits");
+        Self::parse_digits(text).ok_or_else(|| malformed(text, "40 hexadecimal digits"))
+    }
+
+    fn parse_digits(text: &str) -> Option<Self> {
         let mut octets = [0; 20];
         let mut digits = text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_digit(16));
         for octet in &mut octets {
-            let (Some(Some(high)), Some(Some(low))) = (digits.next(), digits.next()) else {
-                return Err(wrong());
-            };
-            *octet = u8::try_from(high * 16 + low).map_err(|_| wrong())?;
+            let (Some(high), Some(low)) = (digits.next()?, digits.next()?) else { return None };
+            *octet = u8::try_from(high * 16 + low).ok()?;
         }
-        if digits.next().is_some() { Err(wrong()) } else { Ok(Self(octets)) }
+        digits.next().is_none().then_some(Self(octets))
     }
 }
 
-/// No text means no certificate.
+/// An empty text means no certificate.
 impl Value for Option<Thumbprint> {
     const KIND: Kind = Kind::Text { expected: "40 hexadecimal digits, or nothing" };
 

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use super::{Kind, Value, malformed};
 use crate::Reason;
 
-/// Hosts the client may talk to although nothing proves who they are.
+/// Hosts that clients may connect to without verifying the identity of the host.
 ///
-/// `*` means every host; otherwise names and addresses separated by commas, each with a `*` at its beginning
-/// or end if wanted; `<local>` means every name without a dot that is no number; IPv6 addresses stand in brackets.
-/// The case of letters does not matter. At most 10 000 entries of 255 characters.
+/// `*` means every host. Otherwise names and addresses separated by commas: a name may begin or end with `*`,
+/// `<local>` means every name without a dot that is not a number, and IPv6 addresses are enclosed in brackets. Case
+/// is ignored. At most 10 000 entries of 255 characters.
 #[derive(Clone, Default)]
 pub struct TrustedHosts {
-    /// Kept letter for letter, because clients compare what they read with what they wrote.
+    /// Unchanged, because clients compare the text they read with the text they wrote.
     text: Arc<str>,
     patterns: Arc<[Pattern]>,
 }
@@ -32,7 +32,7 @@ impl TrustedHosts {
     const MAX_ENTRIES: usize = 10_000;
     const MAX_LENGTH: usize = 255;
 
-    /// Whether the host, a name or an address with or without brackets, is on the list.
+    /// Returns whether the list contains the host, a name or an address with or without brackets.
     #[must_use]
     pub fn trusts(&self, host: &str) -> bool {
         let host = bare(host).to_ascii_lowercase();
@@ -48,7 +48,7 @@ impl TrustedHosts {
         })
     }
 
-    /// Whether no host is trusted.
+    /// Returns whether no host is trusted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
@@ -112,7 +112,7 @@ impl Pattern {
     }
 }
 
-/// Resolvers take a lone number for an IPv4 address: `0x0a000001` is 10.0.0.1 (inet_aton(3)).
+/// Returns whether resolvers interpret a name as an IPv4 address: `0x0a000001` is 10.0.0.1 (inet_aton(3)).
 fn is_number(host: &str) -> bool {
     match host.strip_prefix("0x") {
         Some(digits) => digits.bytes().all(|c| c.is_ascii_hexdigit()),
@@ -154,13 +154,13 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_trusted_by_default() {
+    fn no_host_is_trusted_by_default() {
         assert!(TrustedHosts::default().is_empty());
         assert!(!hosts("").trusts("server"));
     }
 
     #[test]
-    fn each_form_of_entry_trusts_what_it_says_and_no_more() {
+    fn each_form_of_entry_matches_only_its_hosts() {
         let list = hosts("server01, *.Contoso.com ,10.1.*,*lab*,[0:0:0:0:0:0:0:1]");
         for trusted in ["SERVER01", "a.contoso.com", "10.1.2.3", "mylab7", "::1", "[::1]"] {
             assert!(list.trusts(trusted), "{trusted}");
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn local_means_a_name_without_a_dot_and_no_address() {
+    fn local_matches_names_without_a_dot_and_no_addresses() {
         let list = hosts("<LOCAL>");
         assert!(list.trusts("server"));
         for stranger in ["", "server.contoso.com", "server.", "10.0.0.1", "fe80::1", "[fe80::1]"] {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_trust_as_a_table() {
+    fn lists_match_hosts_as_in_the_table() {
         for (list, host, trusted) in [
             ("*", "", true),
             ("10.0.0.1", "10.0.0.1", true),
@@ -214,12 +214,12 @@ mod tests {
     }
 
     #[test]
-    fn the_list_is_kept_as_it_was_given() {
+    fn the_original_list_is_kept() {
         assert_eq!(hosts(" A*, *b ").show(), "A*, *b");
     }
 
     #[test]
-    fn entries_that_mean_nothing_are_refused() {
+    fn invalid_entries_are_rejected() {
         for wrong in
             ["a,,b", "a b", "a*b", "**", "http://server", "server:5985", "[server]", "[::1", "<other>", ","]
         {

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use super::{Kind, Value, malformed};
 use crate::Reason;
 
-/// The path under which requests are accepted or sent, without the slash before it: `wsman`.
+/// URL path of requests without the leading slash: `wsman`.
 ///
-/// Letters `a`–`z` and `A`–`Z`, digits, `_` and `/`; no slash at either end; at most 255 characters.
+/// Letters `a`–`z` and `A`–`Z`, digits, `_` and `/`; no slash at either end; 1 to 255 characters.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct UrlPrefix(Arc<str>);
 
 impl UrlPrefix {
     const MAX: usize = 255;
 
-    /// The prefix without a slash before it.
+    /// Returns the prefix without a leading slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_prefix_has_only_the_characters_of_the_rule() {
+    fn a_prefix_with_other_characters_is_rejected() {
         for right in ["wsman", "a/b_C/9", "_"] {
             assert_eq!(UrlPrefix::parse(right).unwrap().as_str(), right);
         }

@@ -1,28 +1,28 @@
-//! The oracles over the stored corpora of the fuzz targets, their beginnings and their mutations.
+//! Runs the oracles over the stored corpora of the fuzz targets, with prefixes and mutations of each entry.
 
 use telarch_config::oracle;
 use telarch_corpus::{cases, mutate};
 
-fn promises(target: &str, oracle: fn(&[u8]), least: usize) {
+fn check_corpus(target: &str, oracle: fn(&[u8]), least: usize) {
     mutate(&cases(target, least), 60, b"\"'#=.[]{}\n\r ,-*0\x00", oracle);
 }
 
 #[test]
-fn the_stored_files_and_their_mutations_are_read_changed_and_read_again() {
-    promises("config_toml", oracle::config_toml, 10);
+fn configuration_files_and_mutations_survive_editing() {
+    check_corpus("config_toml", oracle::config_toml, 10);
 }
 
 #[test]
-fn the_stored_filters_and_their_mutations_keep_the_promises() {
-    promises("config_filter", oracle::config_filter, 8);
+fn address_filters_and_mutations_are_parsed_or_rejected() {
+    check_corpus("config_filter", oracle::config_filter, 8);
 }
 
 #[test]
-fn the_stored_registries_and_their_mutations_are_refused_or_written_again() {
-    promises("config_registry_pol", oracle::config_registry_pol, 8);
+fn registry_files_and_mutations_are_encoded_unchanged_or_rejected() {
+    check_corpus("config_registry_pol", oracle::config_registry_pol, 8);
 }
 
 #[test]
-fn the_stored_drop_ins_and_their_mutations_govern_or_are_refused() {
-    promises("config_policy_toml", oracle::config_policy_toml, 8);
+fn policy_files_and_mutations_apply_or_are_rejected() {
+    check_corpus("config_policy_toml", oracle::config_policy_toml, 8);
 }

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use telarch_config::{Config, Kind, Mutability, Preset, Setting};
 
-/// The rows of the table in `docs/settings.md`, each cut into its cells.
+/// Returns the rows of the table in `docs/settings.md`, split into cells.
 fn rows() -> Vec<Vec<String>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/settings.md");
     let text = fs::read_to_string(&path).unwrap();
@@ -14,7 +14,7 @@ fn rows() -> Vec<Vec<String>> {
 }
 
 #[test]
-fn the_table_of_settings_says_what_the_schema_says() {
+fn the_table_of_settings_matches_the_schema() {
     let rows = rows();
     assert_eq!(rows.len(), Setting::all().len());
     for (row, setting) in rows.iter().zip(Setting::all()) {
@@ -35,7 +35,7 @@ fn the_table_of_settings_says_what_the_schema_says() {
             "{path}: {article}"
         );
         if !["none", "has none"].contains(&windows.as_str()) {
-            Config::default().govern(path, windows).unwrap();
+            Config::default().enforce(path, windows).unwrap();
         }
         assert!(why.is_empty() || why.ends_with('.'), "{path}: {why}");
         assert!(ours == windows || !why.is_empty(), "{path} differs from Windows without a reason");

@@ -3,7 +3,7 @@ use std::fs;
 use telarch_config::{Preset, Store, StoreError};
 use tempfile::TempDir;
 
-/// What opening a file with this text says, with the folder taken out.
+/// Returns the error for a file with this text, without the path of the directory.
 fn refusal(text: &str) -> String {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("config.toml");
@@ -20,7 +20,7 @@ fn accepted(text: &str) -> Store {
 }
 
 #[test]
-fn the_tree_is_written_letter_for_letter_in_any_form_that_toml_has() {
+fn settings_are_parsed_in_every_form_of_toml() {
     for text in [
         "[Service.Auth]\nBasic = true",
         "Service.Auth.Basic = true",
@@ -32,7 +32,7 @@ fn the_tree_is_written_letter_for_letter_in_any_form_that_toml_has() {
 }
 
 #[test]
-fn the_preset_decides_what_the_file_does_not_name() {
+fn settings_missing_from_the_file_have_the_value_of_the_preset() {
     let store = accepted("Preset = \"winrm-2.0\"\nWinrs.MaxShellsPerUser = 7\n");
     assert_eq!(store.state().preset, Preset::Winrm20);
     assert_eq!(store.snapshot().winrs.max_shells_per_user.get(), 7);
@@ -40,7 +40,7 @@ fn the_preset_decides_what_the_file_does_not_name() {
 }
 
 #[test]
-fn listeners_are_read_with_their_defaults() {
+fn listeners_in_the_file_have_their_defaults() {
     let store = accepted(
         "[[Listener]]\nAddress = \"*\"\nTransport = \"HTTP\"\n\n\
          [[Listener]]\nAddress = \"IP:10.0.0.1\"\nTransport = \"https\"\nPort = 443\nEnabled = false\n",
@@ -59,15 +59,12 @@ fn an_error_names_the_setting_the_file_and_the_line() {
         ),
         (
             "[Service.Auth]\nBasik = true",
-            "Service/Auth/Basik: there is no such setting: did you mean Service/Auth/Basic? (config.toml, line 2)",
+            "Service/Auth/Basik: unknown setting; did you mean Service/Auth/Basic? (config.toml, line 2)",
         ),
-        (
-            "Basic = true",
-            "Basic: there is no such setting: did you mean Client/Auth/Basic? (config.toml, line 1)",
-        ),
+        ("Basic = true", "Basic: unknown setting; did you mean Client/Auth/Basic? (config.toml, line 1)"),
         (
             "service.Auth.Basic = true",
-            "service: there is no such setting: did you mean Service? (config.toml, line 1)",
+            "service: unknown setting; did you mean Service? (config.toml, line 1)",
         ),
         (
             "[Service]\nAllowRemoteAccess = false",
@@ -76,35 +73,35 @@ fn an_error_names_the_setting_the_file_and_the_line() {
         ("Service = 5", "Service: \"5\" is not a table of settings (config.toml, line 1)"),
         (
             "[MaxTimeoutms]\n",
-            "MaxTimeoutms: \"a table\" is not true, false, a whole number or a text in quotation marks (config.toml, line 1)",
+            "MaxTimeoutms: \"a table\" is not true, false, an integer or a quoted string (config.toml, line 1)",
         ),
         (
             "MaxTimeoutms = 1.5",
-            "MaxTimeoutms: \"1.5\" is not true, false, a whole number or a text in quotation marks (config.toml, line 1)",
+            "MaxTimeoutms: \"1.5\" is not true, false, an integer or a quoted string (config.toml, line 1)",
         ),
         (
             "\nPreset = \"vista\"",
-            "Preset: vista is no preset: write \"telarch\" or \"winrm-2.0\" (config.toml, line 2)",
+            "Preset: unknown preset vista; use \"telarch\" or \"winrm-2.0\" (config.toml, line 2)",
         ),
         (
             "\n[[Listener]]\nAddress = \"*\"\nTransport = \"TCP\"",
-            "\"TCP\" is no transport for a listener: write HTTP or HTTPS (config.toml, line 4)",
+            "invalid listener transport \"TCP\"; use HTTP or HTTPS (config.toml, line 4)",
         ),
         (
             "[[Listener]]\nAddress = \"*\"",
-            "\"\" is no transport for a listener: write HTTP or HTTPS (config.toml, line 1)",
+            "invalid listener transport \"\"; use HTTP or HTTPS (config.toml, line 1)",
         ),
         (
             "[[Listener]]\nAddress = \"*\"\nTransport = \"HTTP\"\nPorts = 1",
-            "Listener/Ports: there is no such setting: did you mean Listener/Port? (config.toml, line 4)",
+            "Listener/Ports: unknown setting; did you mean Listener/Port? (config.toml, line 4)",
         ),
         (
             "[[Listener]]\nAddress = \"*\"\nTransport = \"HTTP\"\n[[Listener]]\nAddress = \"*\"\nTransport = \"HTTP\"",
-            "listener Address=*+Transport=HTTP exists: change it instead (config.toml, line 4)",
+            "listener Address=*+Transport=HTTP already exists; change it instead (config.toml, line 4)",
         ),
         (
             "[Listener]\nAddress = \"*\"",
-            "Listener: \"a table\" is not a list: begin each listener with the line [[Listener]] (config.toml, line 1)",
+            "Listener: \"a table\" is not a list; begin each listener with the line [[Listener]] (config.toml, line 1)",
         ),
     ] {
         assert_eq!(refusal(text), error);
@@ -112,16 +109,16 @@ fn an_error_names_the_setting_the_file_and_the_line() {
 }
 
 #[test]
-fn text_that_is_not_toml_is_refused_with_its_line() {
+fn invalid_toml_is_rejected_with_its_line() {
     let error = refusal("MaxTimeoutms = 1000\n[Service\n");
     assert!(
-        error.ends_with("write TOML, such as Service.Auth.Basic = true (config.toml, line 2)"),
+        error.ends_with("write settings as in Service.Auth.Basic = true (config.toml, line 2)"),
         "{error}"
     );
 }
 
 #[test]
-fn a_file_that_is_too_large_or_no_text_is_refused() {
+fn a_file_that_is_too_large_or_not_text_is_rejected() {
     assert!(refusal(&"#".repeat((1 << 20) + 1)).starts_with("the file is larger than 1 MiB"));
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("config.toml");

@@ -1,4 +1,4 @@
-//! A writer that is killed at any moment leaves the old file or the new one.
+//! A process killed while writing leaves either the old or the new file.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -10,7 +10,7 @@ use telarch_config::{Config, Listener, ListenerKey, Store, StoreError};
 use tempfile::TempDir;
 
 const VARIABLE: &str = "TELARCH_CONFIG_WRITTEN_UNTIL_KILLED";
-/// So many at least, and more until one has fallen into the writing itself.
+/// Minimum number of kills; the test continues until one has interrupted the writing of a file.
 const KILLS: u64 = 100;
 const KILLS_AT_MOST: u64 = 2_000;
 
@@ -31,12 +31,12 @@ fn a_killed_writer_leaves_the_old_or_the_new_file() {
         assert!(number >= promised.max(last), "after kill {kill}: {number} instead of at least {promised}");
         last = number;
     }
-    assert!(last > KILLS, "the writers hardly wrote");
+    assert!(last > KILLS, "the writers wrote too few files");
 }
 
-/// Not a test of its own: the process that the test above starts and kills.
+/// Process that the test above starts and kills; not a test of its own.
 #[test]
-fn the_writer() {
+fn writer_process() {
     let Some(path) = env::var_os(VARIABLE) else { return };
     let store = Store::open(path).unwrap();
     loop {
@@ -46,10 +46,10 @@ fn the_writer() {
     }
 }
 
-/// Starts a writer, kills it at a moment that differs each time, and tells the last number it has confirmed.
+/// Starts a writer, kills it after a delay that depends on `kill`, and returns the last number it has confirmed.
 fn write_until_killed(path: &Path, kill: u64) -> u64 {
     let mut writer = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "killed::the_writer", "--nocapture"])
+        .args(["--exact", "killed::writer_process", "--nocapture"])
         .env(VARIABLE, path)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -57,7 +57,7 @@ fn write_until_killed(path: &Path, kill: u64) -> u64 {
         .unwrap();
     let mut lines = BufReader::new(writer.stderr.take().unwrap()).lines();
     let first = lines.next().expect("the writer wrote nothing").unwrap();
-    // There is no event to wait for: the kill is meant to fall anywhere between two confirmations.
+    // The delay is intended: the kill must happen at any moment between two confirmations.
     thread::sleep(Duration::from_micros(kill * 137 % 4_000));
     writer.kill().unwrap();
     writer.wait().unwrap();
@@ -65,7 +65,7 @@ fn write_until_killed(path: &Path, kill: u64) -> u64 {
     confirmed.unwrap_or_else(|| first.parse().unwrap_or_else(|_| panic!("the writer said {first}")))
 }
 
-/// Puts one number into many places, so that half a file would show.
+/// Writes one number into many settings, so that an incomplete file is noticed.
 fn write(store: &Store, number: u64) -> Result<(), StoreError> {
     store
         .update(|draft| {

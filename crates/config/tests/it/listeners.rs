@@ -20,7 +20,7 @@ fn written(listener: &Listener, listening_on: &[&str]) -> String {
 }
 
 #[test]
-fn a_listener_is_written_in_the_order_of_windows() {
+fn a_listener_has_the_element_order_of_windows() {
     let mut https = listener("IP:10.0.0.1", "HTTPS");
     https.hostname = "node7.example.com".parse().unwrap();
     https.certificate_thumbprint =
@@ -38,7 +38,7 @@ fn a_listener_is_written_in_the_order_of_windows() {
 }
 
 #[test]
-fn the_service_adds_a_listener_for_each_compatibility_switch_that_is_on() {
+fn each_enabled_compatibility_setting_adds_a_listener() {
     let mut config = Config::default();
     assert_eq!(Listener::of_compatibility(&config.service), []);
     config.set("Service/EnableCompatibilityHttpsListener", "true").unwrap();
@@ -51,7 +51,7 @@ fn the_service_adds_a_listener_for_each_compatibility_switch_that_is_on() {
 }
 
 #[test]
-fn what_create_does_not_say_has_its_default() {
+fn fields_missing_from_create_have_their_defaults() {
     let config = Config::default();
     let http = Listener::create(key("*", "http"), None, &config.service).unwrap();
     assert_eq!((http.port.number(), http.enabled, http.url_prefix.as_str()), (5_985, true, "wsman"));
@@ -64,7 +64,7 @@ fn what_create_does_not_say_has_its_default() {
 }
 
 #[test]
-fn put_changes_what_it_names_and_ignores_what_is_computed() {
+fn put_changes_given_fields_and_ignores_computed_ones() {
     let first = listener("*", "HTTP");
     let body = element(
         "<Listener><Address>*</Address><Transport>HTTP</Transport><Enabled>false</Enabled>\
@@ -79,7 +79,7 @@ fn put_changes_what_it_names_and_ignores_what_is_computed() {
 }
 
 #[test]
-fn the_key_of_a_listener_does_not_change() {
+fn the_key_of_a_listener_cannot_be_changed() {
     let first = listener("*", "HTTP");
     for body in [
         "<Listener><Address>IP:10.0.0.1</Address></Listener>",
@@ -92,7 +92,7 @@ fn the_key_of_a_listener_does_not_change() {
 }
 
 #[test]
-fn everything_that_is_wrong_in_a_listener_is_reported() {
+fn all_errors_in_a_listener_are_reported() {
     let body = "<Listener><Port>0</Port><URLPrefix>/a</URLPrefix><Enabeld>true</Enabeld>\
                 <CertificateThumbprint>12</CertificateThumbprint><Hostname>a</Hostname><Hostname>b</Hostname></Listener>";
     let Err(ListenerError::Content(PutError::Settings(errors))) =
@@ -132,12 +132,12 @@ fn address_and_transport_are_the_key() {
 }
 
 #[test]
-fn a_listener_of_policy_is_changed_only_there() {
+fn a_listener_of_policy_cannot_be_changed() {
     let mut policy = listener("*", "HTTP");
     policy.source = ListenerSource::Policy;
     let mut listeners = Listeners::default();
     listeners.create(policy.clone()).unwrap();
-    let refused = Err(ListenerError::NotOurs { key: policy.key(), made_by: ListenerSource::Policy });
+    let refused = Err(ListenerError::NotLocal { key: policy.key(), made_by: ListenerSource::Policy });
     assert_eq!(listeners.delete(policy.key()), refused);
     assert_eq!(listeners.replace(listener("*", "HTTP")), refused);
     assert_eq!(
@@ -148,7 +148,7 @@ fn a_listener_of_policy_is_changed_only_there() {
 }
 
 #[test]
-fn the_number_of_listeners_is_bounded() {
+fn the_number_of_listeners_is_limited() {
     let mut listeners = Listeners::default();
     for number in 0..Listeners::MAX {
         listeners.create(listener(&format!("IP:10.0.{}.{}", number / 256, number % 256), "HTTP")).unwrap();

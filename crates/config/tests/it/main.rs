@@ -1,4 +1,4 @@
-//! The crate's public promises: the schema, both presets, the XML, the file and the store.
+//! Tests of the public API: settings, presets, XML, configuration file, policies and store.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod corpus;
@@ -17,7 +17,7 @@ mod store;
 use std::path::Path;
 use std::{env, fs};
 
-/// Compares with a file in `tests/golden`; with `UPDATE_GOLDEN=1` in the environment it writes that file.
+/// Compares the text with a file in `tests/golden`, or writes the file if `UPDATE_GOLDEN=1` is set.
 fn golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if env::var_os("UPDATE_GOLDEN").is_some() {

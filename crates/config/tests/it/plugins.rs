@@ -1,9 +1,9 @@
-//! Plug-ins and groups: in the file, in messages, and what is refused.
+//! Plug-ins and groups in the file and in messages.
 
 use std::fs;
 
 use telarch_config::{
-    Decider, PLUGIN_NAMESPACE, PluginError, PluginKind, SecurityEntry, State, Store, StoreError,
+    DescriptorOrigin, PLUGIN_NAMESPACE, PluginError, PluginKind, SecurityEntry, State, Store, StoreError,
 };
 use tempfile::TempDir;
 use xml::{Bounds, Document, Writer};
@@ -23,13 +23,13 @@ fn refusal(text: &str) -> String {
 
 fn shown(state: &State, name: &str) -> String {
     let mut writer = Writer::new();
-    state.plugins.find(name).unwrap().write(state.surroundings(), &mut writer);
+    state.plugins.find(name).unwrap().write(state.security_defaults(), &mut writer);
     writer.finish()
 }
 
 fn put(state: &State, name: &str, body: &str) -> Result<telarch_config::Plugin, PluginError> {
     let document = Document::parse(body.to_owned(), &Bounds::default()).unwrap();
-    state.plugins.find(name).unwrap().put(document.root(), state.surroundings())
+    state.plugins.find(name).unwrap().put(document.root(), state.security_defaults())
 }
 
 fn body(attributes: &str, within: &str) -> String {
@@ -41,7 +41,7 @@ fn resource(uri: &str, within: &str) -> String {
 }
 
 #[test]
-fn what_the_file_says_of_plug_ins_and_groups_holds() {
+fn settings_of_plug_ins_and_groups_in_the_file_apply() {
     let text = format!(
         "[Groups]\nAdministrators = [\"wheel\", \"sudo\"]\nRemoteManagementUsers = []\n\n\
          [[Plugin]]\nName = \"shell\"\nEnabled = false\n\n[[Plugin.Security]]\nUri = \"{SHELL}/cmd\"\n\
@@ -53,41 +53,44 @@ fn what_the_file_says_of_plug_ins_and_groups_holds() {
     assert_eq!(state.groups.administrators, ["wheel", "sudo"]);
     assert!(state.groups.remote_management_users.is_empty());
     assert_eq!(state.groups.event_log_readers, ["winrm-event-readers"]);
-    assert!(!state.plugins.answering(&format!("{SHELL}/cmd")).unwrap().is_enabled());
+    assert!(!state.plugins.find_by_uri(&format!("{SHELL}/cmd")).unwrap().is_enabled());
     assert!(state.plugins.find("configuration").unwrap().is_enabled());
     assert_eq!(state.access.of(&format!("{SHELL}/CMD")).guard.to_string(), "D:P(A;;GA;;;BU)");
-    assert_eq!(state.access.of(SHELL).decider, Decider::Root);
-    assert_eq!(state.access.of("http://schemas.microsoft.com/wbem/wsman/1/wmi/x").decider, Decider::Root);
+    assert_eq!(state.access.of(SHELL).origin, DescriptorOrigin::Root);
+    assert_eq!(
+        state.access.of("http://schemas.microsoft.com/wbem/wsman/1/wmi/x").origin,
+        DescriptorOrigin::Root
+    );
 }
 
 #[test]
-fn what_is_wrong_in_the_file_is_told_with_its_line() {
+fn errors_in_the_file_are_reported_with_their_line() {
     let plugin = |rest: &str| format!("[[Plugin]]\nName = \"Shell\"\n{rest}\n");
     let entry = |rest: &str| plugin(&format!("[[Plugin.Security]]\nUri = \"{SHELL}\"\n{rest}"));
     for (text, line, part) in [
         (
             "[[Plugin]]\nName = \"Shel\"".to_owned(),
             2,
-            "there is no plug-in \"Shel\": there are Configuration, Shell,",
+            "unknown plug-in \"Shel\"; the plug-ins are Configuration, Shell,",
         ),
         ("[[Plugin]]\nEnabled = true".to_owned(), 1, "Plugin/Name"),
         ("Plugin = 1".to_owned(), 1, "begin each plug-in with the line [[Plugin]]"),
         (plugin("Enable = true"), 3, "did you mean Enabled?"),
         (plugin("Enabled = 7"), 3, "is not true or false"),
-        (plugin("[[Plugin]]\nName = \"SHELL\""), 4, "stands there twice"),
-        ("[[Plugin]]\nName = \"Configuration\"\nEnabled = false".to_owned(), 3, "cannot be switched off"),
-        (entry("Sddl = \"O:BAG:BA\""), 3, "to allow nobody, write D:P"),
+        (plugin("[[Plugin]]\nName = \"SHELL\""), 4, "given more than once"),
+        ("[[Plugin]]\nName = \"Configuration\"\nEnabled = false".to_owned(), 3, "cannot be disabled"),
+        (entry("Sddl = \"O:BAG:BA\""), 3, "to deny access to all users, use D:P"),
         (entry(""), 3, "Security/Sddl"),
         (entry("Sddl = \"D:\"\nUris = 1"), 3, "did you mean Uri?"),
         (
             plugin("Security = [{ Uri = \"http://x\", Sddl = \"D:\" }]"),
             3,
-            "does not answer for it, only for http",
+            "does not serve this URI, only http",
         ),
-        (plugin("Security = 1"), 3, "begin each with the line [[Plugin.Security]]"),
+        (plugin("Security = 1"), 3, "begin each entry with the line [[Plugin.Security]]"),
         ("[Groups]\nAdministrator = []".to_owned(), 2, "did you mean Groups/Administrators?"),
-        ("[Groups]\nAdministrators = [\"a b\"]".to_owned(), 2, "the name of a group"),
-        ("[Groups]\nAdministrators = \"wheel\"".to_owned(), 2, "a list of names"),
+        ("[Groups]\nAdministrators = [\"a b\"]".to_owned(), 2, "valid name of a local group"),
+        ("[Groups]\nAdministrators = \"wheel\"".to_owned(), 2, "a list of group names"),
     ] {
         let told = refusal(&text);
         assert!(told.contains(part), "{text}\n{told}");
@@ -96,14 +99,14 @@ fn what_is_wrong_in_the_file_is_told_with_its_line() {
 }
 
 #[test]
-fn a_change_is_written_and_read_again_and_leaves_the_rest_alone() {
+fn a_change_is_saved_and_keeps_the_rest_of_the_file() {
     let before = "# mine\n[Groups]\nAdministrators = [\"wheel\"] # them\n";
     let (store, folder) = opened(before);
     let store = store.unwrap();
     let change = |draft: &mut telarch_config::Draft| -> Result<(), StoreError> {
         let shell = draft.plugins.find_mut("Shell").unwrap();
-        shell.enable(false).unwrap();
-        shell.secure(vec![SecurityEntry::parse(SHELL, "D:P(A;;GX;;;BU)", false).unwrap()]).unwrap();
+        shell.set_enabled(false).unwrap();
+        shell.set_entries(vec![SecurityEntry::parse(SHELL, "D:P(A;;GX;;;BU)", false).unwrap()]).unwrap();
         Ok(())
     };
     let changed = store.update(change).unwrap();
@@ -115,15 +118,15 @@ fn a_change_is_written_and_read_again_and_leaves_the_rest_alone() {
     assert_eq!(again.access.of(&format!("{SHELL}/cmd")).guard.to_string(), "D:P(A;;GX;;;BU)");
     let back = store.update(|draft| -> Result<(), StoreError> {
         let shell = draft.plugins.find_mut("Shell").unwrap();
-        shell.enable(true).unwrap();
-        shell.secure(Vec::new()).unwrap();
+        shell.set_enabled(true).unwrap();
+        shell.set_entries(Vec::new()).unwrap();
         Ok(())
     });
-    assert_eq!(back.unwrap().access.of(SHELL).decider, Decider::Root);
+    assert_eq!(back.unwrap().access.of(SHELL).origin, DescriptorOrigin::Root);
 }
 
 #[test]
-fn the_shell_follows_rootsddl_until_it_has_entries_of_its_own() {
+fn the_shell_uses_rootsddl_until_it_has_its_own_entries() {
     let (store, _folder) = opened("Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;BU)\"\n");
     let state = store.unwrap().state();
     let expected = "O:NSG:BAD:P(A;;GA;;;BU)(A;;GA;;;RM)";
@@ -132,25 +135,25 @@ fn the_shell_follows_rootsddl_until_it_has_entries_of_its_own() {
 }
 
 #[test]
-fn an_empty_file_and_no_file_have_the_same_usual_entries() {
+fn an_empty_file_and_no_file_have_the_same_default_entries() {
     let (store, _folder) = opened("");
     assert_eq!(*store.unwrap().state(), State::default());
     assert!(State::default().access.of(SHELL).guard.to_string().contains(";;RM)"));
 }
 
 #[test]
-fn what_is_shown_can_be_put_back_and_changes_nothing() {
+fn a_plug_in_can_be_put_back_unchanged() {
     let state = State::default();
     for kind in PluginKind::all() {
         let text = shown(&state, kind.name);
         let put = put(&state, kind.name, &text).unwrap();
         assert_eq!(Some(&put), state.plugins.find(kind.name), "{text}");
-        assert!(!put.has_own_entries());
+        assert!(!put.has_configured_entries());
     }
 }
 
 #[test]
-fn put_replaces_the_entries_of_the_resources_that_are_there() {
+fn put_replaces_the_entries_of_the_resources_it_contains() {
     let state = State::default();
     let wmi = "http://schemas.microsoft.com/wbem/wsman/1/wmi";
     let entry = format!("<Security Uri=\"{wmi}/root\" Sddl=\"D:(A;;GR;;;BU)\" ExactMatch=\"true\"/>");
@@ -158,7 +161,7 @@ fn put_replaces_the_entries_of_the_resources_that_are_there() {
         put(&state, "WMI Provider", &body("Name=\"wmi provider\" Enabled=\"false\"", &resource(wmi, &entry)));
     let put = put.unwrap();
     assert!(!put.is_enabled());
-    let entries = put.security(state.surroundings());
+    let entries = put.security(state.security_defaults());
     let shown: Vec<_> = entries.iter().map(|entry| (entry.uri.as_str(), entry.exact_match)).collect();
     let [dmtf, classes] =
         ["http://schemas.dmtf.org/wbem/wscim/1", "http://schemas.dmtf.org/wbem/cim-xml/2/cim-schema/2"];
@@ -166,25 +169,28 @@ fn put_replaces_the_entries_of_the_resources_that_are_there() {
 }
 
 #[test]
-fn what_cannot_be_put_is_refused_with_its_reason() {
+fn an_invalid_put_is_rejected_with_its_reason() {
     let state = State::default();
     let security = |attributes: &str| resource(SHELL, &format!("<Security {attributes}/>"));
     let good = format!("Uri=\"{SHELL}\" Sddl=\"D:P(A;;GA;;;BA)\"");
     for (body, part) in [
-        ("<Plugin/>".to_owned(), "this resource is \"PlugInConfiguration\""),
+        ("<Plugin/>".to_owned(), "this resource has \"PlugInConfiguration\""),
         (body("Name=\"Other\"", ""), "Name of the plug-in Shell cannot be changed"),
         (body("RunAsUser=\"root\"", ""), "RunAsUser of the plug-in Shell cannot be changed"),
         (body("Enabled=\"maybe\"", ""), "is not true or false"),
-        (body("Other=\"x\"", ""), "Plugin/Other: there is no such setting"),
+        (body("Other=\"x\"", ""), "Plugin/Other: unknown setting"),
         (body("", "<Quotas MaxShells=\"1\"/>"), "Quotas of the plug-in Shell cannot be changed"),
         (body("", &resource("http://x", "")), "the list of resources (http://x)"),
         (body("", &resource(SHELL, "<Capability Type=\"Subscribe\"/>")), "the capability Subscribe"),
-        (body("", &security(&format!("Uri=\"{SHELL}\" Sddl=\"O:BAG:BA\""))), "to allow nobody, write D:P"),
+        (
+            body("", &security(&format!("Uri=\"{SHELL}\" Sddl=\"O:BAG:BA\""))),
+            "to deny access to all users, use D:P",
+        ),
         (body("", &security(&format!("Uri=\"{SHELL}\" Sddl=\"\""))), "Security of http"),
         (body("", &security("Uri=\"\" Sddl=\"D:\"")), "is not the URI of a resource"),
-        (body("", &security("Uri=\"http://x\" Sddl=\"D:\"")), "does not answer for it"),
+        (body("", &security("Uri=\"http://x\" Sddl=\"D:\"")), "does not serve this URI"),
         (body("", &security(&format!("{good} ParentResourceUri=\"x\""))), "ParentResourceUri"),
-        (body("", &resource(SHELL, &format!("<Security {good}/><Security {good}/>"))), "two entries"),
+        (body("", &resource(SHELL, &format!("<Security {good}/><Security {good}/>"))), "duplicate entry"),
         (body("", &resource(SHELL, &format!("<Security {good}/>").repeat(65))), "more than 64"),
     ] {
         let told = put(&state, "Shell", &body).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! What files in `policy.d` make of the configuration, against the table of the specification.
+//! Effects of policy files on the configuration, compared with the table of the specification.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -16,7 +16,7 @@ const WINRS: &str = r"Software\Policies\Microsoft\Windows\WinRM\Service\WinRS";
 const MANAGERS: &str = r"Software\Policies\Microsoft\Windows\EventLog\EventForwarding\SubscriptionManager";
 const DELEGATION: &str = r"Software\Policies\Microsoft\Windows\CredentialsDelegation";
 
-/// The table of the specification, apart from what follows it: policies of 0 and 1, and what they decide.
+/// Policies of the specification with the values 0 and 1, and their settings.
 const SWITCHES: [(&str, &str, &str); 15] = [
     (CLIENT, "AllowBasic", "Client/Auth/Basic"),
     (CLIENT, "AllowCredSSP", "Client/Auth/CredSSP"),
@@ -34,7 +34,7 @@ const SWITCHES: [(&str, &str, &str); 15] = [
     (WINRS, "AllowRemoteShellAccess", "Winrs/AllowRemoteShellAccess"),
     (SERVICE, "DisableRunAs", ""),
 ];
-/// Policies that are numbers, with the largest.
+/// Policies with numbers, and their maximum.
 const NUMBERS: [(&str, &str, u32); 6] = [
     ("IdleTimeout", "Winrs/IdleTimeout", 0x7FFF_FFFF),
     ("MaxConcurrentUsers", "Winrs/MaxConcurrentUsers", 100),
@@ -44,7 +44,7 @@ const NUMBERS: [(&str, &str, u32); 6] = [
     ("ShellTimeOut", "Winrs/MaxShellRunTime", 0x7FFF_FFFF),
 ];
 
-/// A folder with settings and policies.
+/// Directory with a configuration file and policies.
 struct Machine {
     folder: TempDir,
 }
@@ -92,10 +92,10 @@ fn show(config: &Config, path: &str) -> String {
     Setting::find(path).unwrap().show(config)
 }
 
-/// Numbers that are as good as any, and the same each time (a linear congruential generator after Knuth).
-struct Dice(u64);
+/// Reproducible pseudo-random numbers (Knuth's linear congruential generator).
+struct RandomNumbers(u64);
 
-impl Dice {
+impl RandomNumbers {
     fn below(&mut self, bound: u32) -> u32 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) % u64::from(bound)) as u32
@@ -106,40 +106,40 @@ impl Dice {
     }
 }
 
-/// Records of a random policy, and what they are to amount to by the table: paths of settings with values.
-fn random_policy(dice: &mut Dice) -> (Vec<RegistryRecord>, Vec<(&'static str, String)>) {
+/// Returns the records of a random policy, and the paths and values of the settings that it sets.
+fn random_policy(random: &mut RandomNumbers) -> (Vec<RegistryRecord>, Vec<(&'static str, String)>) {
     let (mut records, mut expected) = (Vec::new(), Vec::new());
     for (key, value, setting) in SWITCHES {
-        if dice.below(3) == 0 {
-            let on = dice.below(2);
+        if random.below(3) == 0 {
+            let on = random.below(2);
             records.push(number(key, value, on));
             expected.push((setting, (on == 1).to_string()));
         }
     }
     for (value, setting, most) in NUMBERS {
-        if dice.below(3) == 0 {
-            let amount = 1 + dice.below(most);
+        if random.below(3) == 0 {
+            let amount = 1 + random.below(most);
             records.push(number(WINRS, value, amount));
             expected.push((setting, amount.to_string()));
         }
     }
-    if dice.below(2) == 0 {
-        let (on, list) = (dice.below(2), dice.pick(&["*", "", "*.example.com", "a,b,[::1]", "<local>"]));
+    if random.below(2) == 0 {
+        let (on, list) = (random.below(2), random.pick(&["*", "", "*.example.com", "a,b,[::1]", "<local>"]));
         records.extend([number(CLIENT, "TrustedHosts", on), text(CLIENT, "TrustedHostsList", list)]);
         expected.extend((on == 1).then(|| ("Client/TrustedHosts", list.to_owned())));
     }
-    if dice.below(2) == 0 {
-        let (on, level) = (dice.below(2), dice.pick(&["None", "Relaxed", "Strict"]));
+    if random.below(2) == 0 {
+        let (on, level) = (random.below(2), random.pick(&["None", "Relaxed", "Strict"]));
         records.extend([
             number(SERVICE, "CBTHardeningLevelStatus", on),
             text(SERVICE, "CbtHardeningLevel", level),
         ]);
         expected.extend((on == 1).then(|| ("Service/Auth/CbtHardeningLevel", level.to_owned())));
     }
-    if dice.below(2) == 0 {
-        let on = dice.below(2);
-        let v4 = dice.pick(&["*", "", "10.0.0.1-10.0.0.9", "10.0.0.1-10.0.0.9,192.0.2.0-192.0.2.255"]);
-        let v6 = dice.pick(&["*", "", "2001:db8::1-2001:db8::ff"]);
+    if random.below(2) == 0 {
+        let on = random.below(2);
+        let v4 = random.pick(&["*", "", "10.0.0.1-10.0.0.9", "10.0.0.1-10.0.0.9,192.0.2.0-192.0.2.255"]);
+        let v6 = random.pick(&["*", "", "2001:db8::1-2001:db8::ff"]);
         records.push(number(SERVICE, "AllowAutoConfig", on));
         records.extend([text(SERVICE, "IPv4Filter", v4), text(SERVICE, "IPv6Filter", v6)]);
         expected.push(("Service/AllowRemoteAccess", (on == 1).to_string()));
@@ -152,11 +152,11 @@ fn random_policy(dice: &mut Dice) -> (Vec<RegistryRecord>, Vec<(&'static str, St
 }
 
 #[test]
-fn a_hundred_generated_policies_amount_to_what_the_table_of_the_specification_says() {
-    let mut dice = Dice(20);
+fn a_hundred_random_policies_set_the_values_of_the_specification() {
+    let mut random = RandomNumbers(20);
     let mut governed = 0;
     for round in 0..100 {
-        let (records, expected) = random_policy(&mut dice);
+        let (records, expected) = random_policy(&mut random);
         let local =
             "[Client.Auth]\nCredSSP = true\n[Service.Auth]\nBasic = true\n[Winrs]\nMaxShellsPerUser = 7\n";
         let machine = Machine::new(local);
@@ -183,7 +183,7 @@ fn a_hundred_generated_policies_amount_to_what_the_table_of_the_specification_sa
 #[test]
 fn every_policy_of_the_specification_is_in_the_table() {
     for (key, value, setting) in SWITCHES {
-        let found = Policy::about_word(&format!("{key}\\{value}"));
+        let found = Policy::search(&format!("{key}\\{value}"));
         assert!(found.len() == 1, "{key}\\{value}");
         assert!(setting.is_empty() || found[0].settings().any(|own| own.path() == setting), "{value}");
     }
@@ -200,13 +200,13 @@ fn every_policy_of_the_specification_is_in_the_table() {
         (MANAGERS, "SubscriptionManager"),
         ("HKLM\\Software\\Policies\\Microsoft\\Windows\\WinRM\\Service\\DisableRunAs", "DisableRunAs"),
     ] {
-        let found: Vec<_> = Policy::about_word(word).iter().map(|policy| policy.name()).collect();
+        let found: Vec<_> = Policy::search(word).iter().map(|policy| policy.name()).collect();
         assert_eq!(found.join(" "), name, "{word}");
     }
 }
 
 #[test]
-fn later_files_win_and_directives_take_back_what_earlier_ones_said() {
+fn later_files_win_and_directives_delete_earlier_values() {
     let machine = Machine::new("");
     machine.put(
         "10.pol",
@@ -234,7 +234,7 @@ fn later_files_win_and_directives_take_back_what_earlier_ones_said() {
     let store = machine.open().unwrap();
     let config = store.snapshot();
     let governed: Vec<_> =
-        store.state().policies.iter().map(|one| format!("{}={}", one.subject, one.value)).collect();
+        store.state().policies.iter().map(|one| format!("{}={}", one.target, one.value)).collect();
     assert_eq!(
         governed,
         ["Service/Auth/Basic=false", "Service/MaxConnections=17", "Winrs/MaxConcurrentUsers=5"]
@@ -249,17 +249,17 @@ fn later_files_win_and_directives_take_back_what_earlier_ones_said() {
 }
 
 #[test]
-fn a_key_that_is_deleted_takes_its_values_along() {
+fn deleting_a_key_deletes_its_values() {
     let machine = Machine::new("");
     machine.put("10.pol", pol(vec![number(WINRS, "MaxShellsPerUser", 3), number(SERVICE, "AllowBasic", 1)]));
     machine.put("20.pol", pol(vec![text(SERVICE, "**DeleteKeys", "WinRS")]));
     let state = machine.open().unwrap().state();
-    let left: Vec<_> = state.policies.iter().map(|one| one.subject.to_string()).collect();
+    let left: Vec<_> = state.policies.iter().map(|one| one.target.to_string()).collect();
     assert_eq!(left, ["Service/Auth/Basic"]);
 }
 
 #[test]
-fn what_policy_governs_cannot_be_changed_here_and_keeps_its_line_in_the_file() {
+fn values_set_by_policy_cannot_be_changed_and_stay_in_the_file() {
     let machine = Machine::new("[Service.Auth]\nBasic = true # ours\n");
     machine.put("10.toml", "Service.Auth.Basic = false\n");
     let store = machine.open().unwrap();
@@ -270,7 +270,7 @@ fn what_policy_governs_cannot_be_changed_here_and_keeps_its_line_in_the_file() {
     assert!(
         matches!(refused, Err(StoreError::Setting(SettingError { reason: found, .. })) if found == reason)
     );
-    // What stays as it is does no harm, and other settings are free.
+    // Unchanged values are accepted, and other settings can be changed.
     store
         .update(|draft| {
             draft.config.set("Service/Auth/Basic", "false")?;
@@ -280,16 +280,19 @@ fn what_policy_governs_cannot_be_changed_here_and_keeps_its_line_in_the_file() {
     let text = fs::read_to_string(machine.settings()).unwrap();
     assert!(text.contains("Basic = true # ours") && text.contains("MaxTimeoutms = 70000"), "{text}");
 
-    // Nor by a process that has only the text.
+    // A process that has only the text cannot change it either.
     let refused = store.replace(&text, &text.replace("Basic = true", "Basic = false")).unwrap_err();
     assert!(refused.to_string().contains("set by policy"), "{refused}");
 
     fs::remove_file(machine.policies().join("10.toml")).unwrap();
-    assert!(store.reload_policies().unwrap().config.service.auth.basic, "the file counts again");
+    assert!(
+        store.reload_policies().unwrap().config.service.auth.basic,
+        "the value in the file applies again"
+    );
 }
 
 #[test]
-fn an_option_of_the_command_line_does_not_win_over_policy() {
+fn policy_overrides_command_line_options() {
     let machine = Machine::new("");
     machine.put("10.toml", "Service.AllowUnencrypted = false\n");
     let store = Store::open_with(machine.settings(), &[("Service.AllowUnencrypted", "true")]).unwrap();
@@ -299,7 +302,7 @@ fn an_option_of_the_command_line_does_not_win_over_policy() {
 }
 
 #[test]
-fn the_listener_of_policy_stands_in_the_place_of_one_with_its_key() {
+fn the_listener_of_policy_replaces_one_with_the_same_key() {
     let local = "[[Listener]]\nAddress = \"*\"\nTransport = \"HTTP\"\nPort = 8080\n\n\
                  [[Listener]]\nAddress = \"*\"\nTransport = \"HTTPS\"\nPort = 8443\n";
     let machine = Machine::new(local);
@@ -316,13 +319,16 @@ fn the_listener_of_policy_stands_in_the_place_of_one_with_its_key() {
         ]
     );
     let key = ListenerKey::parse("*", "HTTP").unwrap();
-    assert_eq!(state.listeners.meant(key, &state.config.service), Listener::of_policy(&state.config.service));
-    // A filter that is not there admits no address.
+    assert_eq!(
+        state.listeners.find_in_force(key, &state.config.service),
+        Listener::of_policy(&state.config.service)
+    );
+    // A missing filter admits no address.
     assert_eq!(show(&state.config, "Service/IPv6Filter"), "");
 }
 
 #[test]
-fn a_toml_file_has_policies_that_are_no_settings() {
+fn a_toml_file_can_set_policies_that_are_not_settings() {
     let machine = Machine::new("");
     machine.put(
         "10.toml",
@@ -340,13 +346,13 @@ fn a_toml_file_has_policies_that_are_no_settings() {
     assert_eq!(
         show(&config, "Service/IPv4Filter"),
         "*",
-        "without a filter of policy that of this machine counts"
+        "without a filter in the policy, the local filter applies"
     );
     assert!(Listener::of_policy(&config.service).is_some());
 }
 
 #[test]
-fn lists_are_read_from_the_registry() {
+fn lists_are_parsed_from_the_registry() {
     let machine = Machine::new("");
     let list = format!("{DELEGATION}\\AllowFreshCredentials");
     machine.put(
@@ -363,7 +369,7 @@ fn lists_are_read_from_the_registry() {
         ]),
     );
     let policies = machine.open().unwrap().state().policies.clone();
-    let shown: Vec<_> = policies.iter().map(|one| one.subject.to_string()).collect();
+    let shown: Vec<_> = policies.iter().map(|one| one.target.to_string()).collect();
     assert_eq!(shown, ["AllowFreshCredentials\\1", "SubscriptionManager\\1", "SubscriptionManager\\2"]);
     assert_eq!(policies.subscription_managers().filter_map(Result::ok).count(), 2);
     let unknown: Vec<_> = policies.unknown().iter().map(|one| one.name.as_str()).collect();
@@ -371,7 +377,7 @@ fn lists_are_read_from_the_registry() {
 }
 
 #[test]
-fn a_file_that_cannot_be_understood_is_refused_and_what_was_in_force_stays() {
+fn an_invalid_file_is_rejected_and_the_old_policies_stay_in_force() {
     let machine = Machine::new("Service.AllowUnencrypted = true\n");
     machine.put("10.toml", "Service.AllowUnencrypted = false\n");
     let store = machine.open().unwrap();
@@ -379,13 +385,13 @@ fn a_file_that_cannot_be_understood_is_refused_and_what_was_in_force_stays() {
         ("20.toml", b"Service.Auth.Basik = true\n".to_vec(), "did you mean Service/Auth/Basic?"),
         ("20.toml", b"\n\nService.MaxConnections = 0\n".to_vec(), "20.toml, line 3)"),
         ("20.toml", b"Service.MaxConcurrentOperations = 7\n".to_vec(), "deprecated"),
-        ("20.toml", b"service.auth.basic = true\nService.Auth.Basic = false\n".to_vec(), "twice"),
+        ("20.toml", b"service.auth.basic = true\nService.Auth.Basic = false\n".to_vec(), "more than once"),
         ("20.toml", b"= nonsense".to_vec(), "20.toml, line 1)"),
         ("20.toml", b"\xFF".to_vec(), "UTF-8"),
         ("20.toml", b"[Policy]\nAllowBasic_1 = true\n".to_vec(), "did you mean Service/Auth/Basic?"),
         ("20.toml", b"[Policy]\nAllowAutoConfg = true\n".to_vec(), "did you mean Policy/AllowAutoConfig?"),
         ("20.toml", b"[Policy]\nAllowAutoConfig = 1\n".to_vec(), "true or false"),
-        ("20.toml", b"[Policy]\nSubscriptionManager = \"x\"\n".to_vec(), "a list of texts"),
+        ("20.toml", b"[Policy]\nSubscriptionManager = \"x\"\n".to_vec(), "a list of quoted strings"),
         ("20.pol", b"PReg\x01\0\0\0[\0".to_vec(), "20.pol, record 1)"),
         ("20.pol", b"nonsense".to_vec(), "PReg"),
         ("20.pol", pol(vec![number(SERVICE, "AllowBasic", 2)]), "REG_DWORD of 0 or 1 ("),
@@ -403,17 +409,17 @@ fn a_file_that_cannot_be_understood_is_refused_and_what_was_in_force_stays() {
         let path = machine.put(name, &contents);
         let error = store.reload_policies().unwrap_err().to_string();
         assert!(error.contains(part) && error.contains(name), "{error} does not say {part}");
-        assert!(error.contains("\n  mend or remove the file"), "{error}");
+        assert!(error.contains("\n  fix or remove the file"), "{error}");
         assert!(store.reload().is_err(), "{part}");
-        assert!(!store.snapshot().service.allow_unencrypted, "{part}: what was forbidden is open");
-        assert!(machine.open().is_err(), "{part}: it is not known what would be forbidden");
+        assert!(!store.snapshot().service.allow_unencrypted, "{part}: the old policy is no longer in force");
+        assert!(machine.open().is_err(), "{part}: the store opens without a valid policy");
         fs::remove_file(path).unwrap();
     }
     store.reload().unwrap();
 }
 
 #[test]
-fn files_that_others_could_have_written_are_refused() {
+fn files_writable_by_untrusted_users_are_rejected() {
     let machine = Machine::new("");
     let path = machine.put("10.toml", "Service.AllowUnencrypted = true\n");
     fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
@@ -427,7 +433,7 @@ fn files_that_others_could_have_written_are_refused() {
     assert!(matches!(error, StoreError::WorldWritable { .. }), "{error}");
     fs::set_permissions(machine.policies(), Permissions::from_mode(0o755)).unwrap();
 
-    // Only root can give files away.
+    // Only root can change the owner of a file.
     if chown(&path, Some(12_345), None).is_ok() {
         let error = machine.open().unwrap_err();
         assert!(matches!(error, StoreError::ForeignOwner { owner: 12_345, .. }), "{error}");
@@ -439,25 +445,25 @@ fn files_that_others_could_have_written_are_refused() {
 }
 
 #[test]
-fn a_folder_that_is_none_is_told() {
+fn a_file_in_place_of_the_policy_directory_is_an_error() {
     let machine = Machine::new("");
     fs::remove_dir(machine.policies()).unwrap();
-    assert!(machine.open().unwrap().state().policies.is_empty(), "without a folder nothing is demanded");
+    assert!(machine.open().unwrap().state().policies.is_empty(), "without a directory, no value is set");
     fs::write(machine.policies(), "").unwrap();
-    assert!(machine.open().unwrap_err().to_string().contains("policy.d: it is not a directory"));
+    assert!(machine.open().unwrap_err().to_string().contains("policy.d: not a directory"));
 }
 
 #[test]
-fn another_process_gets_the_policies_as_a_text() {
+fn policies_are_handed_to_another_process_as_text() {
     let machine = Machine::new("Service.Auth.Basic = true\n");
     machine.put("10.pol", pol(vec![number(SERVICE, "AllowBasic", 0), text(MANAGERS, "1", "Server=\"\n")]));
     let reading = machine.open().unwrap();
     let told = Policies::of_text(&reading.state().policies.to_text()).unwrap();
     let none: [(&str, &str); 0] = [];
-    let store = Store::open_governed(machine.settings(), &none, told).unwrap();
+    let store = Store::open_with_policies(machine.settings(), &none, told).unwrap();
     assert_eq!(store.state().policies, reading.state().policies);
     assert!(!store.snapshot().service.auth.basic);
-    // It does not look into the folder by itself.
+    // It does not read the directory itself.
     fs::remove_file(machine.policies().join("10.pol")).unwrap();
     assert!(!store.reload().unwrap().config.service.auth.basic);
     assert!(store.adopt_policies(Policies::default()).unwrap().config.service.auth.basic);
@@ -472,7 +478,7 @@ fn another_process_gets_the_policies_as_a_text() {
 }
 
 #[test]
-fn policies_govern_clients_whatever_their_files_say() {
+fn policies_override_the_files_of_clients() {
     let machine = Machine::new("Client.AllowUnencrypted = true\nClient.TrustedHosts = \"*\"\n");
     machine.put("10.pol", pol(vec![number(CLIENT, "AllowUnencryptedTraffic", 0)]));
     let policies = Policies::of_folder(&machine.policies()).unwrap();

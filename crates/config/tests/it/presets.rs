@@ -1,4 +1,4 @@
-//! Each preset value by value, written down a second time on purpose.
+//! Values of each preset, repeated here independently of the implementation.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use telarch_config::{Config, Listener, ListenerKey, Preset, Setting, Source, Sto
 use tempfile::TempDir;
 
 #[test]
-fn ours_is_the_default_and_has_these_values() {
+fn the_default_preset_has_these_values() {
     assert_eq!(Preset::default(), Preset::Telarch);
     assert_eq!(Preset::Telarch.config(), Config::default());
     assert_values(&Config::default(), |[_, ours, _]| ours);
@@ -18,7 +18,7 @@ fn winrm_2_0_has_the_values_of_its_article() {
 }
 
 #[test]
-fn the_descriptors_of_both_presets_are_right_and_may_guard_the_service() {
+fn the_descriptors_of_both_presets_are_valid() {
     for preset in Preset::ALL {
         let text = preset.config().service.root_sddl.as_str().to_owned();
         preset.config().set("Service/RootSDDL", &text).unwrap();
@@ -27,7 +27,7 @@ fn the_descriptors_of_both_presets_are_right_and_may_guard_the_service() {
 }
 
 #[test]
-fn presets_are_found_by_name() {
+fn presets_are_found_by_name_without_case() {
     for preset in Preset::ALL {
         assert_eq!(Preset::find(preset.name()), Some(preset));
     }
@@ -35,12 +35,12 @@ fn presets_are_found_by_name() {
     assert_eq!(Preset::find("vista"), None);
 }
 
-struct Place {
+struct Fixture {
     _folder: TempDir,
     store: Store,
 }
 
-impl Place {
+impl Fixture {
     fn with(text: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("config.toml");
@@ -54,91 +54,95 @@ impl Place {
 }
 
 #[test]
-fn another_preset_has_its_values_in_memory_and_in_the_file() {
-    let place = Place::with("");
-    let mut states = place.store.subscribe();
+fn setting_the_preset_changes_memory_and_file() {
+    let fixture = Fixture::with("");
+    let mut states = fixture.store.subscribe();
     for (preset, column) in [
         (Preset::Winrm20, (|[_, _, article]| article) as fn([&'static str; 3]) -> &'static str),
         (Preset::Telarch, |[_, ours, _]| ours),
     ] {
-        let state = place.store.set_preset(preset).unwrap();
+        let state = fixture.store.set_preset(preset).unwrap();
         assert_eq!(state.preset, preset);
         assert_values(&state.config, column);
-        assert_values(&place.store.snapshot(), column);
-        assert_values(&Store::open(place.store.path()).unwrap().snapshot(), column);
+        assert_values(&fixture.store.snapshot(), column);
+        assert_values(&Store::open(fixture.store.path()).unwrap().snapshot(), column);
         assert!(states.has_changed().unwrap(), "{preset}");
         assert_eq!(states.borrow_and_update().preset, preset);
-        assert_eq!(place.text(), format!("Preset = \"{preset}\"\n"));
+        assert_eq!(fixture.text(), format!("Preset = \"{preset}\"\n"));
     }
 }
 
 #[test]
-fn a_file_that_names_no_preset_stays_as_it_is_when_it_gets_the_usual_one() {
-    let place = Place::with("MaxTimeoutms = 1000\n");
-    place.store.set_preset(Preset::Telarch).unwrap();
-    assert_eq!(place.text(), "MaxTimeoutms = 1000\n");
+fn setting_the_default_preset_adds_no_line_to_the_file() {
+    let fixture = Fixture::with("MaxTimeoutms = 1000\n");
+    fixture.store.set_preset(Preset::Telarch).unwrap();
+    assert_eq!(fixture.text(), "MaxTimeoutms = 1000\n");
 }
 
 #[test]
-fn another_preset_changes_one_line_and_nothing_that_the_file_names() {
-    let place = Place::with(
+fn setting_the_preset_changes_one_line_and_no_explicit_value() {
+    let fixture = Fixture::with(
         "# ours\nWinrs.MaxShellsPerUser = 7\n\n# quiet\n[Service]\nMaxConnections = 300\n\n\
          [[Listener]]\nAddress = \"*\" # all\nTransport = \"HTTP\"\n",
     );
-    let before = place.store.state();
-    let state = place.store.set_preset(Preset::Winrm20).unwrap();
+    let before = fixture.store.state();
+    let state = fixture.store.set_preset(Preset::Winrm20).unwrap();
     assert_eq!(
-        place.text(),
+        fixture.text(),
         "# ours\nWinrs.MaxShellsPerUser = 7\nPreset = \"winrm-2.0\"\n\n# quiet\n[Service]\nMaxConnections = 300\n\n\
          [[Listener]]\nAddress = \"*\" # all\nTransport = \"HTTP\"\n"
     );
     assert_eq!(state.config.winrs.max_shells_per_user.get(), 7);
-    assert_eq!(state.config.service.max_connections.get(), 300, "the file names it, as it happens like ours");
+    assert_eq!(
+        state.config.service.max_connections.get(),
+        300,
+        "the file contains the value, which is also the default of `telarch`"
+    );
     assert_eq!(state.config.winrs.max_processes_per_shell.get(), 15);
     assert_eq!(state.listeners, before.listeners);
 
-    fs::write(place.store.path(), "Preset = \"winrm-2.0\" # as in 2009\n").unwrap();
-    place.store.set_preset(Preset::Telarch).unwrap();
-    assert_eq!(place.text(), "Preset = \"telarch\" # as in 2009\n");
+    fs::write(fixture.store.path(), "Preset = \"winrm-2.0\" # as in 2009\n").unwrap();
+    fixture.store.set_preset(Preset::Telarch).unwrap();
+    assert_eq!(fixture.text(), "Preset = \"telarch\" # as in 2009\n");
 }
 
 #[test]
-fn a_file_that_only_the_old_preset_allows_keeps_it() {
+fn a_value_that_only_the_old_preset_allows_prevents_the_change() {
     let text = "Preset = \"winrm-2.0\"\nMaxProviderRequests = 25\n";
-    let place = Place::with(text);
-    let error = place.store.set_preset(Preset::Telarch).unwrap_err();
+    let fixture = Fixture::with(text);
+    let error = fixture.store.set_preset(Preset::Telarch).unwrap_err();
     assert!(matches!(error, StoreError::Content { line: 2, .. }), "{error}");
-    assert_eq!(place.text(), text);
-    assert_eq!(place.store.state().preset, Preset::Winrm20);
-    // What somebody broke in the meantime is not made worse.
-    fs::write(place.store.path(), "Nonsense = 1\n").unwrap();
-    assert!(place.store.set_preset(Preset::Telarch).is_err());
-    assert_eq!(place.text(), "Nonsense = 1\n");
+    assert_eq!(fixture.text(), text);
+    assert_eq!(fixture.store.state().preset, Preset::Winrm20);
+    // A file that was broken meanwhile is not edited.
+    fs::write(fixture.store.path(), "Nonsense = 1\n").unwrap();
+    assert!(fixture.store.set_preset(Preset::Telarch).is_err());
+    assert_eq!(fixture.text(), "Nonsense = 1\n");
 }
 
 #[test]
-fn a_process_that_has_the_file_open_has_the_preset_after_its_next_change_or_reload() {
-    let place = Place::with("");
-    let others = [(); 2].map(|()| Store::open(place.store.path()).unwrap());
-    place.store.set_preset(Preset::Winrm20).unwrap();
+fn another_store_sees_the_preset_after_its_next_change_or_reload() {
+    let fixture = Fixture::with("");
+    let others = [(); 2].map(|()| Store::open(fixture.store.path()).unwrap());
+    fixture.store.set_preset(Preset::Winrm20).unwrap();
     others[0].reload().unwrap();
     others[1].update(|draft| Ok::<_, StoreError>(draft.config.set("MaxTimeoutms", "1000")?)).unwrap();
     for other in others {
         assert_eq!(other.state().preset, Preset::Winrm20);
         assert_eq!(other.snapshot().max_envelope_sizekb.get(), 150);
     }
-    assert_eq!(place.text(), "Preset = \"winrm-2.0\"\nMaxTimeoutms = 1000\n");
+    assert_eq!(fixture.text(), "Preset = \"winrm-2.0\"\nMaxTimeoutms = 1000\n");
 }
 
 #[test]
-fn what_the_file_names_is_known_to_be_named_also_if_it_is_the_default() {
-    let place = Place::with("MaxTimeoutms = 60000\n");
-    let source = |name: &str| place.store.snapshot().source(Setting::find(name).unwrap());
+fn a_default_value_in_the_file_has_the_source_local() {
+    let fixture = Fixture::with("MaxTimeoutms = 60000\n");
+    let source = |name: &str| fixture.store.snapshot().source(Setting::find(name).unwrap());
     assert_eq!((source("MaxTimeoutms"), source("MaxBatchItems")), (Source::Local, Source::Default));
 }
 
 #[test]
-fn a_configuration_that_is_printed_line_by_line_is_read_as_the_same() {
+fn a_configuration_printed_line_by_line_is_parsed_as_the_same() {
     for preset in Preset::ALL {
         let mut config = preset.config();
         for (name, value) in [
@@ -159,7 +163,7 @@ fn a_configuration_that_is_printed_line_by_line_is_read_as_the_same() {
         listener.enabled = false;
         let lines: Vec<_> = Setting::all().iter().map(|setting| setting.line(&config)).collect();
         let text = format!("Preset = \"{preset}\"\n{}\n[[Listener]]\n{}", lines.join("\n"), listener.lines());
-        let read = Place::with(&text).store.state();
+        let read = Fixture::with(&text).store.state();
         let differing: Vec<_> = read.config.differences(&config).map(Setting::path).collect();
         assert_eq!((read.preset, differing), (preset, vec![]), "{text}");
         assert_eq!(read.listeners.iter().collect::<Vec<_>>(), [&listener], "{text}");
@@ -174,7 +178,7 @@ fn assert_values(config: &Config, column: fn([&'static str; 3]) -> &'static str)
     }
 }
 
-/// Path, ours, and the article "Installation and Configuration for Windows Remote Management" for WinRM 2.0.
+/// Path, preset `telarch`, and the article "Installation and Configuration for Windows Remote Management" for WinRM 2.0.
 const VALUES: [[&str; 3]; 51] = [
     ["MaxEnvelopeSizekb", "500", "150"],
     ["MaxTimeoutms", "60000", "60000"],

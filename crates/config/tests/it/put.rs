@@ -16,7 +16,7 @@ fn errors(section: Section, text: &str) -> Vec<(String, Reason)> {
 }
 
 #[test]
-fn what_was_read_can_be_put_back_unchanged() {
+fn a_section_can_be_put_back_unchanged() {
     for section in Section::ALL {
         let mut writer = xml::Writer::new();
         Config::default().write(section, &mut writer);
@@ -25,7 +25,7 @@ fn what_was_read_can_be_put_back_unchanged() {
 }
 
 #[test]
-fn what_is_absent_stays_as_it_is() {
+fn missing_elements_keep_their_values() {
     let config = put(
         Section::Service,
         r#"<p:Service xmlns:p="urn:any"><p:MaxConnections> 25 </p:MaxConnections><p:Auth><p:Basic>True</p:Basic></p:Auth></p:Service>"#,
@@ -37,7 +37,7 @@ fn what_is_absent_stays_as_it_is() {
 }
 
 #[test]
-fn the_root_may_be_in_the_case_of_letters_in_which_its_address_was_typed() {
+fn the_root_element_is_matched_without_case() {
     assert_eq!(
         put(Section::Winrs, "<winrs><MaxShellsPerUser>7</MaxShellsPerUser></winrs>")
             .unwrap()
@@ -50,7 +50,7 @@ fn the_root_may_be_in_the_case_of_letters_in_which_its_address_was_typed() {
 }
 
 #[test]
-fn a_part_and_the_whole_name_the_same_setting() {
+fn a_section_and_the_complete_tree_change_the_same_setting() {
     let whole =
         put(Section::Config, "<Config><Client><Auth><Digest>0</Digest></Auth></Client></Config>").unwrap();
     let part = put(Section::ClientAuth, "<Auth><Digest>false</Digest></Auth>").unwrap();
@@ -59,7 +59,7 @@ fn a_part_and_the_whole_name_the_same_setting() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_reported_with_its_path_and_nothing_changes() {
+fn all_errors_are_reported_with_their_paths_and_nothing_changes() {
     let found = errors(
         Section::Config,
         "<Config><MaxTimeoutms>499</MaxTimeoutms><MaxProviderRequests>25</MaxProviderRequests>\
@@ -94,9 +94,9 @@ fn everything_that_is_wrong_is_reported_with_its_path_and_nothing_changes() {
 }
 
 #[test]
-fn a_value_of_policy_may_be_put_back_but_not_changed() {
+fn a_value_set_by_policy_can_be_put_back_but_not_changed() {
     let mut config = Config::default();
-    config.govern("Service/Auth/Basic", "true").unwrap();
+    config.enforce("Service/Auth/Basic", "true").unwrap();
     let put = |value: &str| {
         config.put(
             Section::ServiceAuth,
@@ -109,20 +109,20 @@ fn a_value_of_policy_may_be_put_back_but_not_changed() {
 }
 
 #[test]
-fn another_element_than_the_resource_has_is_refused() {
+fn the_element_of_another_resource_is_rejected() {
     let error = put(Section::Service, "<Client/>").unwrap_err();
     assert_eq!(error, PutError::Root { expected: "Service", found: "Client".to_owned() });
-    assert_eq!(error.to_string(), "the element is \"Client\": this resource is \"Service\"");
+    assert_eq!(error.to_string(), "unexpected element \"Client\"; this resource has \"Service\"");
 }
 
 #[test]
-fn elements_where_a_value_is_due_are_refused() {
+fn child_elements_in_place_of_a_value_are_rejected() {
     let found = errors(Section::ServiceAuth, "<Auth><Basic><Basic>true</Basic></Basic></Auth>");
     assert!(matches!(&found[0].1, Reason::Malformed { value, .. } if value == "<Basic>"));
 }
 
 #[test]
-fn no_message_makes_the_list_of_errors_long() {
+fn the_number_of_reported_errors_is_limited() {
     let many = "<a/>".repeat(5_000);
     assert_eq!(errors(Section::Winrs, &format!("<Winrs>{many}</Winrs>")).len(), 100);
 }

@@ -9,36 +9,36 @@ fn written(config: &Config, section: Section) -> String {
 }
 
 #[test]
-fn the_whole_tree_has_the_names_and_the_order_of_windows() {
+fn the_complete_tree_has_the_names_and_order_of_windows() {
     golden("config.xml", &written(&Config::default(), Section::Config));
     golden("config-winrm-2.0.xml", &written(&Preset::Winrm20.config(), Section::Config));
 }
 
 #[test]
-fn every_part_can_be_written_by_itself() {
+fn every_section_can_be_written_alone() {
     let all: Vec<_> =
         Section::ALL.into_iter().skip(1).map(|part| written(&Config::default(), part) + "\n").collect();
     golden("sections.xml", &all.concat());
 }
 
 #[test]
-fn a_value_of_policy_says_so_in_messages_and_listings() {
+fn values_set_by_policy_are_marked_in_messages_and_listings() {
     let mut config = Config::default();
-    config.govern("Client/Auth/Basic", "false").unwrap();
-    config.govern("Client/TrustedHosts", "*.example.com").unwrap();
+    config.enforce("Client/Auth/Basic", "false").unwrap();
+    config.enforce("Client/TrustedHosts", "*.example.com").unwrap();
     golden("client-policy.xml", &written(&config, Section::Client));
     golden("client-policy.txt", &config.listing(Section::Client));
 }
 
 #[test]
-fn what_is_written_is_markup_whatever_the_values_are() {
+fn values_are_escaped_in_xml() {
     let mut config = Config::default();
     config.set("Client/TrustedHosts", "<local>").unwrap();
     assert!(written(&config, Section::Client).contains("<cfg:TrustedHosts>&lt;local&gt;</cfg:TrustedHosts>"));
 }
 
 #[test]
-fn sections_are_found_by_resource_whatever_the_case_of_letters() {
+fn sections_are_found_by_resource_uri_without_case() {
     for section in Section::ALL {
         assert_eq!(Section::of_resource(&section.resource().to_uppercase()), Some(section));
     }

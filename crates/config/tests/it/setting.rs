@@ -5,13 +5,13 @@ fn failure(name: &str, value: &str) -> SettingError {
 }
 
 #[test]
-fn every_setting_stands_there_in_the_order_of_windows() {
+fn settings_have_the_order_of_windows() {
     let paths: Vec<_> = Setting::all().iter().map(|setting| setting.path()).collect();
     assert_eq!(paths, ORDER);
 }
 
 #[test]
-fn a_name_may_have_dots_or_slashes_and_letters_of_either_case() {
+fn names_may_have_dots_or_slashes_and_any_case() {
     for name in ["Service/Auth/Basic", "Service.Auth.Basic", "service.AUTH/basic"] {
         let mut config = Config::default();
         config.set(name, "true").unwrap();
@@ -20,7 +20,7 @@ fn a_name_may_have_dots_or_slashes_and_letters_of_either_case() {
 }
 
 #[test]
-fn a_value_out_of_range_is_answered_with_the_range() {
+fn the_error_for_a_value_out_of_range_contains_the_range() {
     let error = failure("Service.MaxConcurrentOperationsPerUser", "0");
     assert_eq!(error.to_string(), "Service/MaxConcurrentOperationsPerUser: 0 is outside 1 to 4294967295");
     assert_eq!(
@@ -30,7 +30,7 @@ fn a_value_out_of_range_is_answered_with_the_range() {
 }
 
 #[test]
-fn a_malformed_value_is_answered_with_what_may_stand_there() {
+fn the_error_for_a_malformed_value_describes_valid_values() {
     let error = failure("Service/AllowUnencrypted", "maybe");
     assert_eq!(error.to_string(), "Service/AllowUnencrypted: \"maybe\" is not true or false");
     let error = failure("MaxTimeoutms", "1 minute");
@@ -38,13 +38,10 @@ fn a_malformed_value_is_answered_with_what_may_stand_there() {
 }
 
 #[test]
-fn an_unknown_name_is_answered_with_the_most_similar_one() {
+fn the_error_for_an_unknown_name_suggests_the_most_similar_one() {
     let error = failure("Service/Auth/Basik", "true");
-    assert_eq!(
-        error.to_string(),
-        "Service/Auth/Basik: there is no such setting: did you mean Service/Auth/Basic?"
-    );
-    assert_eq!(failure("SoapTraceEnabled", "1").to_string(), "SoapTraceEnabled: there is no such setting");
+    assert_eq!(error.to_string(), "Service/Auth/Basik: unknown setting; did you mean Service/Auth/Basic?");
+    assert_eq!(failure("SoapTraceEnabled", "1").to_string(), "SoapTraceEnabled: unknown setting");
     for name in
         ["", "Service", "Service/Auth", "Service/Auth/Basic/", "/Service/Auth/Basic", &"é".repeat(5_000)]
     {
@@ -53,7 +50,7 @@ fn an_unknown_name_is_answered_with_the_most_similar_one() {
 }
 
 #[test]
-fn what_cannot_be_changed_may_be_set_to_what_it_is() {
+fn unchangeable_settings_may_be_set_to_their_current_value() {
     for setting in Setting::all() {
         let mut config = Config::default();
         config.set(setting.path(), &setting.show(&config)).unwrap();
@@ -62,7 +59,7 @@ fn what_cannot_be_changed_may_be_set_to_what_it_is() {
 }
 
 #[test]
-fn read_only_and_deprecated_settings_are_told_apart() {
+fn read_only_and_deprecated_settings_have_different_errors() {
     for (name, value, reason) in [
         ("Service/DefaultPorts/HTTP", "80", Reason::ReadOnly),
         ("Service/AllowRemoteAccess", "false", Reason::ReadOnly),
@@ -78,14 +75,14 @@ fn read_only_and_deprecated_settings_are_told_apart() {
 }
 
 #[test]
-fn a_descriptor_and_a_filter_have_reasons_of_their_own() {
+fn descriptors_and_filters_have_specific_errors() {
     assert!(matches!(failure("Service/RootSDDL", "O:BA").reason, Reason::Sddl(_)));
     assert!(matches!(failure("Service/IPv4Filter", "10.0.0.1-").reason, Reason::Filter(_)));
     assert!(matches!(failure("Service/IPv6Filter", "10.0.0.1").reason, Reason::Filter(_)));
 }
 
 #[test]
-fn both_ends_of_every_range_can_be_set_and_their_neighbours_cannot() {
+fn ranges_include_both_ends_and_nothing_beyond() {
     let mut tested = 0;
     for setting in Setting::all() {
         let (Kind::Number { min, max, .. }, Mutability::Writable) = (setting.kind(), setting.mutability())
@@ -114,18 +111,18 @@ fn a_failed_change_changes_nothing() {
 }
 
 #[test]
-fn who_decided_is_remembered_and_policy_has_the_last_word() {
+fn the_source_of_a_value_is_known_and_policy_overrides_others() {
     let basic = Setting::find("Client/Auth/Basic").unwrap();
     let mut config = Config::default();
     assert_eq!(config.source(basic), Source::Default);
     config.set("Client/Auth/Basic", "false").unwrap();
     assert_eq!(config.source(basic), Source::Local);
-    config.govern("Client/Auth/Basic", "true").unwrap();
+    config.enforce("Client/Auth/Basic", "true").unwrap();
     assert_eq!(config.source(basic), Source::Policy);
     assert!(config.client.auth.basic);
     assert_eq!(config.set("Client/Auth/Basic", "false").unwrap_err().reason, Reason::GovernedByPolicy);
     config.set("Client/Auth/Basic", "true").unwrap();
-    config.govern("Service/AllowRemoteAccess", "false").unwrap();
+    config.enforce("Service/AllowRemoteAccess", "false").unwrap();
     assert!(!config.service.allow_remote_access);
 }
 
@@ -139,7 +136,7 @@ fn a_shell_stays_idle_for_at_least_a_minute() {
 }
 
 #[test]
-fn every_setting_says_in_one_sentence_what_it_is_for() {
+fn every_setting_has_a_description_in_one_sentence() {
     for setting in Setting::all() {
         let about = setting.about();
         assert!(
@@ -151,7 +148,7 @@ fn every_setting_says_in_one_sentence_what_it_is_for() {
 }
 
 #[test]
-fn a_login_shell_is_an_absolute_path_or_that_of_the_account() {
+fn the_login_shell_is_an_absolute_path_or_empty() {
     let mut config = Config::default();
     for (value, path) in
         [("/bin/bash", Some("/bin/bash")), (" /opt/my shell ", Some("/opt/my shell")), ("", None)]
@@ -165,7 +162,7 @@ fn a_login_shell_is_an_absolute_path_or_that_of_the_account() {
 }
 
 #[test]
-fn a_vendor_is_a_text_that_can_be_told_or_the_true_one() {
+fn the_vendor_is_a_printable_text_or_empty() {
     let mut config = Config::default();
     let longest = "ü".repeat(256);
     for (value, told) in [
@@ -175,13 +172,13 @@ fn a_vendor_is_a_text_that_can_be_told_or_the_true_one() {
         ("  ", None),
     ] {
         config.set("Identify/ProductVendor", value).unwrap();
-        assert_eq!(config.identify.product_vendor.in_its_place(), told);
+        assert_eq!(config.identify.product_vendor.configured(), told);
     }
     let too_long = "x".repeat(257);
     for wrong in ["one\ntwo", "a\u{7}", "a\u{85}b", "a\u{FFFE}", too_long.as_str()] {
         let error = failure("Identify/ProductVendor", wrong);
         assert!(matches!(error.reason, Reason::Malformed { .. }), "{wrong:?}");
-        assert!(error.to_string().ends_with("or nothing for the true name"), "{error}");
+        assert!(error.to_string().ends_with("or nothing for the real vendor name"), "{error}");
     }
 }
 

@@ -19,10 +19,12 @@ const NAMESPACES: [&str; 3] = ["root/subscription", "root/cimv2", "root/default"
 const CLASSES: [&str; 3] = ["__ConsumerFailureEvent", "__EventQueueOverflowEvent", "__EventDroppedEvent"];
 
 pub(super) fn providers(log: &FailureLog, repository: &Arc<Repository>) -> Vec<Arc<dyn Provider>> {
-    let of = |namespace| -> Arc<dyn Provider> {
-        Arc::new(Failures { log: log.clone(), repository: Arc::clone(repository), namespace })
-    };
-    NAMESPACES.iter().filter_map(|namespace| Namespace::parse(namespace).ok()).map(of).collect()
+    let mut providers: Vec<Arc<dyn Provider>> = Vec::new();
+    for namespace in NAMESPACES.iter().filter_map(|namespace| Namespace::parse(namespace).ok()) {
+        let repository = Arc::clone(repository);
+        providers.push(Arc::new(Failures { log: log.clone(), repository, namespace }));
+    }
+    providers
 }
 
 /// Provider of the failure events of one namespace.
@@ -62,7 +64,7 @@ impl Failures {
         let path = self.log.path.display();
         ProviderError::failed(
             status,
-            format!("{path}: {error}\n  only the user who carries out subscriptions hears of their failures"),
+            format!("{path}: {error}\n  only the user who runs the subscriptions can read their failures"),
         )
     }
 }
@@ -80,16 +82,15 @@ impl NewFailures {
     /// Returns the event of a line, if it belongs to this class and namespace; invalid lines are skipped.
     fn event(&self, line: &[u8]) -> Option<Instance> {
         let line: Value = serde_json::from_slice(line).ok()?;
-        let text = |name: &str| line.get(name).and_then(Value::as_str);
-        if !text("namespace")?.eq_ignore_ascii_case(self.namespace.as_str()) {
+        if !line.get("namespace")?.as_str()?.eq_ignore_ascii_case(self.namespace.as_str()) {
             return None;
         }
-        let items = mof::parse(text("failure")?).ok()?;
+        let items = mof::parse(line.get("failure")?.as_str()?).ok()?;
         let [Item::Instance(declaration)] = items.as_slice() else { return None };
         if declaration.class != *self.class.name() {
             return None;
         }
-        let events = Namespace::parse(text("events")?).ok()?;
+        let events = Namespace::parse(line.get("events")?.as_str()?).ok()?;
         let contents = self.repository.contents();
         let stored = contents.namespace(&events).ok().map(|stored| stored.schema().clone());
         let schema = stored.unwrap_or_else(|| Schema::of(events));
@@ -123,7 +124,7 @@ impl EventSource for NewFailures {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::{Bound, Failure};
+    use crate::failure::{BoundConsumer, Failure};
 
     #[tokio::test]
     async fn whoever_asks_in_one_namespace_hears_nothing_of_the_subscriptions_of_another() {
@@ -142,8 +143,9 @@ mod tests {
             [("root/subscription", "other"), ("root/cimv2/below", "other"), ("ROOT/CIMV2", "own")]
         {
             let consumer = format!("LogFileEventConsumer.Name=\"{consumer}\"");
-            let bound = Bound { namespace: namespace(place), events: namespace("root/cimv2"), consumer };
-            log.add(&bound, None, &Failure::Pace).expect("it is written");
+            let bound =
+                BoundConsumer { namespace: namespace(place), events: namespace("root/cimv2"), consumer };
+            log.add(&bound, None, &Failure::RateLimit).expect("it is written");
         }
         let Ok(Happening::Event(event)) = heard.next().await else { panic!("no event") };
         let mut told = String::new();

@@ -129,10 +129,9 @@ impl Message {
 
 /// Returns the lines of a text with any line ends; control characters other than tabs are removed.
 fn lines(text: &str) -> Vec<String> {
-    let is_kept = |letter: &char| *letter == '\t' || !letter.is_control();
     text.replace("\r\n", "\n")
         .split(['\n', '\r'])
-        .map(|line| line.chars().filter(is_kept).collect())
+        .map(|line| line.chars().filter(|letter| *letter == '\t' || !letter.is_control()).collect())
         .collect()
 }
 

@@ -31,14 +31,16 @@ pub(super) async fn send<S: AsyncRead + AsyncWrite + Unpin>(
     connected: impl Future<Output = io::Result<(S, IpAddr)>>,
     message: &Message,
 ) -> io::Result<()> {
-    let sent = async {
+    let transaction = async {
         let (stream, own) = connected.await?;
         let mut server = Server(BufStream::new(stream));
         server.take(own, message).await?;
-        Ok(server)
+        Ok::<_, io::Error>(server)
     };
-    let late = |_| io::Error::new(io::ErrorKind::TimedOut, "it takes too long");
-    let mut server = tokio::time::timeout(LONGEST, sent).await.map_err(late).flatten()?;
+    let mut server = match tokio::time::timeout(LONGEST, transaction).await {
+        Ok(server) => server?,
+        Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "timed out")),
+    };
     // The server has accepted the mail, so errors of QUIT are ignored.
     let _ = tokio::time::timeout(LONGEST_LEAVE, server.say("QUIT")).await;
     Ok(())
@@ -74,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
     async fn must(&mut self, command: &str, code: u16) -> io::Result<()> {
         let answer = self.say(command).await?;
         let name = command.split([' ', ':']).next().unwrap_or_default();
-        let what = if name == "." { "the mail" } else { name };
+        let what = if name == "." { "message" } else { name };
         if answer.code == code { Ok(()) } else { Err(answer.refusal(what)) }
     }
 
@@ -86,7 +88,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
 
     async fn expect(&mut self, code: u16) -> io::Result<()> {
         let answer = answer(&mut self.0).await?;
-        if answer.code == code { Ok(()) } else { Err(answer.refusal("the connection")) }
+        if answer.code == code { Ok(()) } else { Err(answer.refusal("connection")) }
     }
 }
 
@@ -98,8 +100,12 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn refusal(&self, what: &str) -> io::Error {
-        io::Error::other(format!("it refuses {what}: {} {}", self.code, harmless(&self.text)))
+        io::Error::other(format!("{what} rejected: {} {}", self.code, harmless(&self.text)))
     }
+}
+
+fn invalid(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
 /// Doubles a dot at the start of a line, so that no line ends the mail (4.5.2).
@@ -110,7 +116,6 @@ pub(super) fn stuffed(mail: &str) -> String {
 
 /// Reads a response: lines with the same code, all but the last with a hyphen after it (4.2.1).
 pub(super) async fn answer(from: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Answer> {
-    let wrong = |what| io::Error::new(io::ErrorKind::InvalidData, what);
     let mut begun = None;
     for _ in 0..MOST_LINES {
         let mut line = Vec::new();
@@ -119,20 +124,20 @@ pub(super) async fn answer(from: &mut (impl AsyncBufRead + Unpin)) -> io::Result
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let line = String::from_utf8_lossy(&line);
-        let line = line.strip_suffix('\n').ok_or_else(|| wrong("a line of its answer is too long"))?;
+        let line = line.strip_suffix('\n').ok_or_else(|| invalid("response line is too long"))?;
         let code = line.get(..3).and_then(|code| code.parse().ok()).filter(|code| (200..600).contains(code));
-        let code = code.ok_or_else(|| wrong("its answer has no code"))?;
+        let code = code.ok_or_else(|| invalid("response without a code"))?;
         if *begun.get_or_insert(code) != code {
-            return Err(wrong("its answer has several codes"));
+            return Err(invalid("response with different codes"));
         }
         let text = line.get(3..).unwrap_or_default();
         match text.chars().next() {
             Some('-') => {}
             None | Some(' ' | '\r') => return Ok(Answer { code, text: text.trim().to_owned() }),
-            Some(_) => return Err(wrong("its answer has no code")),
+            Some(_) => return Err(invalid("response without a code")),
         }
     }
-    Err(wrong("its answer has too many lines"))
+    Err(invalid("response has too many lines"))
 }
 
 #[cfg(test)]
@@ -200,22 +205,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_server_refuses_is_told_and_nothing_else_is_believed() {
+    async fn rejections_and_invalid_responses_are_errors() {
         let endless = "250-x\r\n".repeat(200);
         for (script, told) in [
-            ("554 no\r\n", "it refuses the connection: 554 no"),
-            ("220 x\r\n250 x\r\n250 x\r\n550 no such\x1buser\r\n", "it refuses c@d: 550 no such\u{FFFD}user"),
+            ("554 no\r\n", "connection rejected: 554 no"),
+            ("220 x\r\n250 x\r\n250 x\r\n550 no such\x1buser\r\n", "c@d rejected: 550 no such\u{FFFD}user"),
             (
                 "220 x\r\n502 x\r\n250 x\r\n250 x\r\n250 x\r\n250 x\r\n354 x\r\n552 full\r\n",
-                "it refuses the mail: 552 full",
+                "message rejected: 552 full",
             ),
-            ("hello\r\n", "its answer has no code"),
-            ("ééé\r\n", "its answer has no code"),
-            ("2200 x\r\n", "its answer has no code"),
-            ("220-x\r\n554 no\r\n", "its answer has several codes"),
+            ("hello\r\n", "response without a code"),
+            ("ééé\r\n", "response without a code"),
+            ("2200 x\r\n", "response without a code"),
+            ("220-x\r\n554 no\r\n", "response with different codes"),
             ("", "unexpected end of file"),
-            (&format!("220 {}", "x".repeat(3_000)), "a line of its answer is too long"),
-            (&format!("220 x\r\n{endless}"), "its answer has too many lines"),
+            (&format!("220 {}", "x".repeat(3_000)), "response line is too long"),
+            (&format!("220 x\r\n{endless}"), "response has too many lines"),
         ] {
             let (outcome, _) = sent(script).await;
             // The connection ends after the script.

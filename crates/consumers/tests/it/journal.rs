@@ -3,10 +3,10 @@
 use std::process::Command;
 use std::time::Duration;
 
-use telarch_consumers::{Commands, Whose};
+use telarch_consumers::{CommandPolicy, Creators};
 use telarch_peers::{JOURNALD, Journald, in_bare_world};
 
-use crate::{bound, carried_out, compile, engine, room};
+use crate::{bound, compile, engine, room, run_subscriptions};
 
 /// Returns the first record with this identifier, if it exists.
 fn record(identifier: &str) -> Option<serde_json::Value> {
@@ -24,7 +24,7 @@ fn an_entry_is_written_with_its_fields_whatever_the_event_says() {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         runtime.block_on(async {
             let engine = engine();
-            let _work = carried_out(&engine, Whose::Everybody, Commands::Refused);
+            let _work = run_subscriptions(&engine, Creators::All, CommandPolicy::Deny);
             let consumer = "NTEventLogEventConsumer as $C { Name = \"journal\"; SourceName = \"site\"; \
                 EventID = 4711; Category = 3; EventType = 2; NumberOfInsertionStrings = 2; \
                 InsertionStringTemplates = { \"made %TargetInstance.Name%\", \"100%%\" }; }";

@@ -6,9 +6,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use serde_json::Value;
-use telarch_consumers::{Commands, Whose};
+use telarch_consumers::{CommandPolicy, Creators};
 
-use crate::{bound, carried_out, compile, engine, problem, room};
+use crate::{bound, compile, engine, problem, room, run_subscriptions};
 
 const SERVER: &str = r#"
 import asyncio, email, email.policy, json
@@ -82,7 +82,7 @@ fn consumer(more: &str) -> String {
 async fn a_mail_is_sent_to_those_that_are_listed_whatever_the_event_says() {
     let Some(server) = Server::start() else { return };
     let engine = engine();
-    let _work = carried_out(&engine, Whose::Everybody, Commands::Refused);
+    let _work = run_subscriptions(&engine, Creators::All, CommandPolicy::Deny);
     let consumer = consumer(&format!(
         "SMTPServer = \"127.0.0.1:{}\"; FromLine = \"M\u{fc}ller <m@example.com>\"; \
          ToLine = \"a@example.com; Bob B <b@example.com>\"; CcLine = \"c@example.com\"; \
@@ -134,14 +134,14 @@ async fn a_mail_is_sent_to_those_that_are_listed_whatever_the_event_says() {
 }
 
 #[test]
-fn a_consumer_of_mail_that_cannot_work_says_what_to_do() {
+fn invalid_mail_consumers_are_rejected() {
     for (more, words) in [
-        ("ToLine = \"a@b\";", "SMTPServer: name the server"),
-        ("SMTPServer = \"a b\"; ToLine = \"a@b\";", "SMTPServer: write a name or an address"),
-        ("SMTPServer = \"mail\"; ToLine = \" ; \";", "ToLine: say who gets the mail"),
+        ("ToLine = \"a@b\";", "SMTPServer: mail server is required"),
+        ("SMTPServer = \"a b\"; ToLine = \"a@b\";", "SMTPServer: must be a host name or address"),
+        ("SMTPServer = \"mail\"; ToLine = \" ; \";", "ToLine: at least one recipient is required"),
         (
             "SMTPServer = \"mail\"; ToLine = \"a@b\"; HeaderFields = { \"Bcc: c@d\" };",
-            "HeaderFields: write each as Name: value",
+            "HeaderFields: must be ASCII fields of the form Name: value",
         ),
     ] {
         let told = problem(&bound(&consumer(more), "")).to_string();

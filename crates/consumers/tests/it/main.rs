@@ -12,9 +12,11 @@ use std::time::Duration;
 
 use cim::{Namespace, Value};
 use readiness::FileChanges;
-use repository::{Compiler, LivingEngine, Repository};
+use repository::{Compiler, ReloadingEngine, Repository};
 use sddl::DomainSid;
-use telarch_consumers::{Carrier, Commands, FailureLog, Problem, Whose, Words, registered};
+use telarch_consumers::{
+    CommandPolicy, Creators, FailureLog, Problem, SubscriptionRunner, Words, registered,
+};
 use tokio::task::JoinSet;
 use wmi::{Context, Engine, Occurrence};
 
@@ -58,21 +60,23 @@ fn log_to(path: &Path, more: &str) -> String {
     )
 }
 
-fn engine() -> LivingEngine {
+fn engine() -> ReloadingEngine {
     let repository = Arc::new(Repository::in_memory());
     compile(&repository, ROOM);
-    LivingEngine::new(repository, || Engine::builder("node7", 0)).unwrap()
+    ReloadingEngine::new(repository, || Engine::builder("node7", 0)).unwrap()
 }
 
-fn carried_out(engine: &LivingEngine, whose: Whose, commands: Commands) -> JoinSet<()> {
+fn run_subscriptions(engine: &ReloadingEngine, creators: Creators, commands: CommandPolicy) -> JoinSet<()> {
     let mut work = JoinSet::new();
     let failures = FailureLog::of_state(Path::new("/nonexistent"));
-    work.spawn(Carrier { engine: engine.clone(), whose, commands, words: WORDS, failures }.run());
+    work.spawn(
+        SubscriptionRunner { engine: engine.clone(), creators, commands, words: WORDS, failures }.run(),
+    );
     work
 }
 
 /// Creates rooms until one has been noticed, as the start of a subscription is not reported.
-async fn rooms_until(engine: &LivingEngine, file: &Path) -> String {
+async fn rooms_until(engine: &ReloadingEngine, file: &Path) -> String {
     let mut changes = FileChanges::of([file]).unwrap();
     for number in 0..200 {
         compile(engine.repository(), &room(&format!("a b{number}")));
@@ -90,7 +94,7 @@ async fn a_line_is_written_for_each_event_until_the_binding_is_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("rooms.log");
     let engine = engine();
-    let _work = carried_out(&engine, Whose::Everybody, Commands::Refused);
+    let _work = run_subscriptions(&engine, Creators::All, CommandPolicy::Deny);
     compile(engine.repository(), &bound(&log_to(&log, ""), ""));
     let text = rooms_until(&engine, &log).await;
     assert!(text.starts_with("made a b"), "{text}");
@@ -114,7 +118,7 @@ async fn what_an_event_says_is_one_argument_of_a_program() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().display();
     let engine = engine();
-    let _work = carried_out(&engine, Whose::Everybody, Commands::Run);
+    let _work = run_subscriptions(&engine, Creators::All, CommandPolicy::Allow);
     let consumer = format!(
         "CommandLineEventConsumer as $C {{ Name = \"touch\"; ExecutablePath = \"/usr/bin/touch\"; \
          CommandLineTemplate = \"touch {place}/%TargetInstance.Name%\"; }}"
@@ -141,7 +145,7 @@ async fn programs_are_not_run_where_they_are_not_allowed() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("rooms.log");
     let engine = engine();
-    let _work = carried_out(&engine, Whose::Everybody, Commands::Refused);
+    let _work = run_subscriptions(&engine, Creators::All, CommandPolicy::Deny);
     let consumer = format!(
         "CommandLineEventConsumer as $C {{ Name = \"touch\"; \
          CommandLineTemplate = \"/usr/bin/touch {}/touched\"; }}",
@@ -165,7 +169,7 @@ async fn nothing_is_done_for_somebody_else_than_this_process_acts_for() {
     let folder = tempfile::tempdir().unwrap();
     let (log, other) = (folder.path().join("mine.log"), folder.path().join("other.log"));
     let engine = engine();
-    let _work = carried_out(&engine, Whose::Only(MACHINE.account(500)), Commands::Run);
+    let _work = run_subscriptions(&engine, Creators::Only(MACHINE.account(500)), CommandPolicy::Allow);
     let others = bound(&log_to(&other, &creator(3000)), &creator(3000));
     compile(engine.repository(), &others.replace("\"rooms\"", "\"theirs\"").replace("\"log\"", "\"theirs\""));
     compile(engine.repository(), &bound(&log_to(&log, &creator(500)), &creator(500)));
@@ -191,14 +195,17 @@ fn a_consumer_of_one_user_does_not_act_for_another() {
 }
 
 #[test]
-fn what_cannot_be_carried_out_says_what_to_do() {
+fn invalid_consumers_are_rejected() {
     for (consumer, words) in [
-        ("LogFileEventConsumer as $C { Name = \"a\"; Filename = \"a.log\"; }", "whole path of a file"),
+        ("LogFileEventConsumer as $C { Name = \"a\"; Filename = \"a.log\"; }", "must be an absolute path"),
         ("NTEventLogEventConsumer as $C { Name = \"a\"; }", "SourceName"),
-        ("CommandLineEventConsumer as $C { Name = \"a\"; CommandLineTemplate = \"touch x\"; }", "whole path"),
+        (
+            "CommandLineEventConsumer as $C { Name = \"a\"; CommandLineTemplate = \"touch x\"; }",
+            "absolute path",
+        ),
         (
             "CommandLineEventConsumer as $C { Name = \"a\"; CommandLineTemplate = \"%TargetInstance.Name% x\"; }",
-            "nothing of its name to the event",
+            "without placeholders",
         ),
     ] {
         let told = problem(&bound(consumer, "")).to_string();
@@ -213,7 +220,7 @@ async fn whoever_asks_for_failures_hears_of_an_event_that_its_consumer_did_not_t
     let repository = Arc::new(Repository::in_memory());
     compile(&repository, ROOM);
     let providers = failures.providers(&repository);
-    let engine = LivingEngine::new(repository, move || {
+    let engine = ReloadingEngine::new(repository, move || {
         Engine::builder("node7", 0).providers(providers.iter().cloned())
     });
     let engine = engine.unwrap();
@@ -223,9 +230,9 @@ async fn whoever_asks_for_failures_hears_of_an_event_that_its_consumer_did_not_t
     };
     let mut heard = subscribe("SELECT * FROM __SystemEvent").await;
     let (carried, words) = (engine.clone(), WORDS);
-    let (whose, commands) = (Whose::Everybody, Commands::Refused);
+    let (creators, commands) = (Creators::All, CommandPolicy::Deny);
     let mut work = JoinSet::new();
-    work.spawn(Carrier { engine: carried, whose, commands, words, failures }.run());
+    work.spawn(SubscriptionRunner { engine: carried, creators, commands, words, failures }.run());
     compile(engine.repository(), &bound(&log_to(&folder.path().join("missing/rooms.log"), ""), ""));
     for number in 0..200 {
         compile(engine.repository(), &room(&format!("a b{number}")));

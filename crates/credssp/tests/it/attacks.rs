@@ -1,4 +1,4 @@
-//! Someone between the ends, or at one of them, gets nothing.
+//! Attacks by a man in the middle, and by clients and services that violate the protocol.
 
 use auth::credssp::{TsRequest, Version};
 use auth::{Acceptor as _, AuthError, Initiator as _, Step};
@@ -11,7 +11,7 @@ use crate::toy::{Toy, talk};
 use crate::{CERTIFICATE, KeyedCertificate, acceptor, credentials, initiator};
 
 #[test]
-fn someone_in_between_who_ends_both_connections_gets_no_credentials() {
+fn a_man_in_the_middle_gets_no_credentials() {
     let own = KeyedCertificate::rsa();
     for version in [&TLS12, &TLS13] {
         let toy = Toy::like_ntlm();
@@ -20,9 +20,11 @@ fn someone_in_between_who_ends_both_connections_gets_no_credentials() {
         to_service.shake_hands(&mut service);
         let mut relayed = 0;
         let mut token: Option<Vec<u8>> = None;
-        // Every request is passed on as it is.
+        // Every request is forwarded unchanged.
         let error = loop {
-            let Step::Continue(said) = client.step(token.as_deref()).unwrap() else { panic!("handed over") };
+            let Step::Continue(said) = client.step(token.as_deref()).unwrap() else {
+                panic!("credentials were sent")
+            };
             let request = to_client.receive(&said);
             if request.is_empty() {
                 token = Some(to_client.pending());
@@ -31,13 +33,13 @@ fn someone_in_between_who_ends_both_connections_gets_no_credentials() {
             relayed += 1;
             match service.step(&to_service.send(&request)) {
                 Ok(Step::Continue(answer)) => token = Some(to_client.send(&to_service.receive(&answer))),
-                Ok(Step::Done { .. }) => panic!("let in"),
+                Ok(Step::Done { .. }) => panic!("accepted"),
                 Err(error) => break error,
             }
         };
         assert_eq!((error, relayed), (AuthError::ChannelBinding, 2));
         assert!(service.take_credentials().is_none());
-        // Even if the client is told that all is well.
+        // Even if the client receives a success response.
         let lie = TsRequest { version: 6, pub_key_auth: Some(&[0; 48]), ..Default::default() };
         let lie = to_client.send(&lie.encode());
         assert!(client.step(Some(&lie)).is_err());
@@ -45,7 +47,7 @@ fn someone_in_between_who_ends_both_connections_gets_no_credentials() {
 }
 
 #[test]
-fn whatever_octet_of_whatever_token_is_changed_nobody_is_let_in() {
+fn changed_tokens_are_rejected() {
     let toy = Toy::like_ntlm();
     let mut lengths = Vec::new();
     let (mut client, mut service) = (initiator(&toy), acceptor(&toy));
@@ -72,7 +74,7 @@ fn whatever_octet_of_whatever_token_is_changed_nobody_is_let_in() {
                     token
                 },
             );
-            // What the service says after the handshake may be read or not; all else must be.
+            // The service's messages after the handshake are optional; all others are required.
             assert!(!ends.1.is_done(), "token {attacked}, octet {at}");
             assert!(service.take_credentials().is_none());
         }
@@ -80,14 +82,14 @@ fn whatever_octet_of_whatever_token_is_changed_nobody_is_let_in() {
 }
 
 #[test]
-fn a_conversation_without_end_is_ended() {
+fn endless_exchanges_are_ended() {
     let toy = Toy { tokens: 99, ..Toy::like_ntlm() };
-    let too_long = AuthError::Malformed("one token too many, or longer than 64 KiB");
+    let too_long = AuthError::Malformed("too many tokens, or a token longer than 64 KiB");
     let (mut client, mut service) = (initiator(&toy), acceptor(&toy));
     let ends = talk(|token| client.step(token), |token| service.step(token), |_, token| token);
     assert_eq!([ends.0.error(), ends.1.error()].iter().flatten().next(), Some(&too_long));
 
-    // A client that goes on for ever, with a mechanism that would.
+    // An endless client, with a mechanism without end.
     let mut service = acceptor(&toy);
     let mut tls = Tls::client(&TLS13);
     tls.shake_hands(&mut service);
@@ -96,15 +98,15 @@ fn a_conversation_without_end_is_ended() {
         TsRequest { version: 6, nego_token: Some(&token), ..TsRequest::default() }.encode()
     });
     let answered = requests.take_while(|request| service.step(&tls.send(request)).is_ok()).count();
-    assert_eq!(answered, 8, "ten, with the two of TLS");
+    assert_eq!(answered, 8, "ten tokens, including two of TLS");
 
-    // And a service that does, with a client that knows no other end.
+    // An endless service, with a client that does not stop.
     let mut client = Initiator::new(toy.initiator(), credentials(), Version::default()).unwrap();
     let (mut tls, mut token, mut number) = (Tls::server(&CERTIFICATE), None, 0);
     let error = loop {
         let said = match client.step(token.as_deref()) {
             Ok(Step::Continue(said)) => said,
-            Ok(Step::Done { .. }) => panic!("handed over"),
+            Ok(Step::Done { .. }) => panic!("credentials were sent"),
             Err(error) => break error,
         };
         token = Some(if tls.receive(&said).is_empty() {
@@ -117,21 +119,24 @@ fn a_conversation_without_end_is_ended() {
     };
     assert_eq!((error, number), (too_long, 16));
 
-    // Nor is a message read piece by piece.
+    // Nor is a request accepted in pieces.
     let hello = Tls::client(&TLS13).pending();
     let half = acceptor(&toy).step(&hello[..hello.len() / 2]).unwrap_err();
-    assert_eq!(half, AuthError::Malformed("half a message of TLS"));
+    assert_eq!(half, AuthError::Malformed("incomplete TLS message"));
     assert_eq!(acceptor(&toy).step(&vec![0x16; 65_537]).unwrap_err(), too_long);
 }
 
 #[test]
-fn what_is_no_tls_or_says_nothing_is_refused() {
+fn invalid_or_empty_tokens_are_rejected() {
     let toy = Toy::like_ntlm();
     for token in [&b"NTLMSSP\0\x01\0\0\0"[..], b"\x30\x05\xa0\x03\x02\x01\x06", &[0x16, 3, 1, 0, 1, 9]] {
         let mut service = acceptor(&toy);
         assert!(matches!(service.step(token), Err(AuthError::Malformed(_))));
         assert_eq!(service.refusal(), None);
-        assert!(matches!(service.step(token), Err(AuthError::Malformed(_))), "an error is the end");
+        assert!(
+            matches!(service.step(token), Err(AuthError::Malformed(_))),
+            "a context is unusable after an error"
+        );
 
         let mut client = initiator(&toy);
         client.step(None).unwrap();
@@ -139,16 +144,16 @@ fn what_is_no_tls_or_says_nothing_is_refused() {
     }
     let mut service = acceptor(&toy);
     let mut client = raw_client(&TLS13, &mut service);
-    assert_eq!(service.step(b"").unwrap_err(), AuthError::Malformed("there is nothing in it"));
+    assert_eq!(service.step(b"").unwrap_err(), AuthError::Malformed("empty token"));
     assert!(service.step(&client.tls.send(b"late")).is_err());
 
     let mut client = initiator(&toy);
     client.step(None).unwrap();
-    assert!(matches!(client.step(Some(b"")), Err(AuthError::Malformed(_))), "a handshake that stops");
+    assert!(matches!(client.step(Some(b"")), Err(AuthError::Malformed(_))), "incomplete handshake");
 }
 
 #[test]
-fn a_client_that_closes_the_connection_is_not_let_in() {
+fn a_client_that_closes_the_connection_is_rejected() {
     let mut service = acceptor(&Toy::like_ntlm());
     let mut client = raw_client(&TLS13, &mut service);
     let requests = client.requests();
@@ -164,7 +169,7 @@ fn a_client_that_closes_the_connection_is_not_let_in() {
 }
 
 #[test]
-fn after_the_end_there_is_nothing() {
+fn tokens_after_the_end_are_rejected() {
     let toy = Toy::like_ntlm();
     let (mut client, mut service) = (initiator(&toy), acceptor(&toy));
     let mut last = Vec::new();

@@ -1,4 +1,4 @@
-//! Both ends meet, token by token.
+//! Complete exchanges, token by token.
 
 use auth::credssp::{Nonce, PublicKey, TsRequest, Version};
 use auth::{Acceptor as _, Initiator as _, Oid, Step, credssp};
@@ -11,7 +11,7 @@ use crate::toy::{Toy, talk};
 use crate::{CERTIFICATE, KeyedCertificate, acceptor, credentials, initiator};
 
 #[test]
-fn both_ends_meet_and_seal_messages() {
+fn both_ends_authenticate_and_seal_messages() {
     for toy in [Toy::like_ntlm(), Toy::like_kerberos()] {
         let (mut client, mut service) = (initiator(&toy), acceptor(&toy));
         let mut tokens = Vec::new();
@@ -28,8 +28,8 @@ fn both_ends_meet_and_seal_messages() {
         assert_eq!(service.mechanism().as_ref(), toy.oids.first());
         let credentials = service.take_credentials().unwrap();
         assert_eq!((credentials.user(), credentials.password().expose()), ("alice", "s3cret"));
-        assert!(service.take_credentials().is_none(), "once only");
-        // Two for TLS, two for the mechanism and the proof, and the credentials; the last is answered by a 200.
+        assert!(service.take_credentials().is_none(), "returned only once");
+        // Two for TLS, two for the mechanism and the proof, and one for the credentials; the last is answered with 200.
         assert_eq!(tokens.len(), 9);
         assert!(tokens.iter().all(|token| !token.is_empty()), "a header would be empty");
 
@@ -46,7 +46,7 @@ fn both_ends_meet_and_seal_messages() {
 }
 
 #[test]
-fn both_versions_of_tls_will_do_and_no_other() {
+fn tls_1_2_and_1_3_are_supported() {
     for version in [&TLS12, &TLS13] {
         let mut service = acceptor(&Toy::like_ntlm());
         let mut client = raw_client(version, &mut service);
@@ -63,7 +63,7 @@ fn the_first_request_may_come_with_the_end_of_the_handshake() {
     let toy = Toy::like_ntlm();
     let mut service = acceptor(&toy);
     let mut tls = Tls::client(&TLS13);
-    let Step::Continue(answer) = service.step(&tls.pending()).unwrap() else { panic!("too early") };
+    let Step::Continue(answer) = service.step(&tls.pending()).unwrap() else { panic!("completed too early") };
     assert_eq!(tls.receive(&answer), b"");
     let token = toy.token(1);
     let request = TsRequest { version: 6, nego_token: Some(&token), ..TsRequest::default() };
@@ -72,14 +72,14 @@ fn the_first_request_may_come_with_the_end_of_the_handshake() {
     for octet in request.encode() {
         last.append(&mut tls.send(&[octet]));
     }
-    let Step::Continue(answer) = service.step(&last).unwrap() else { panic!("too early") };
+    let Step::Continue(answer) = service.step(&last).unwrap() else { panic!("completed too early") };
     let plain = tls.receive(&answer);
     assert_eq!(TsRequest::decode(&plain).unwrap().nego_token, Some(&toy.token(2)[..]));
 }
 
 #[test]
-fn a_service_that_has_nothing_to_say_after_the_handshake_may_say_nothing() {
-    // Without tickets, TLS 1.3 leaves the service's second token empty.
+fn an_empty_token_after_the_handshake_is_accepted() {
+    // Without session tickets, the service's second token is empty in TLS 1.3.
     let mut config =
         rustls::ServerConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
             .with_safe_default_protocol_versions()
@@ -93,7 +93,9 @@ fn a_service_that_has_nothing_to_say_after_the_handshake_may_say_nothing() {
     let mut client = initiator(&toy);
     let mut token = None;
     for expected in [false, false, true] {
-        let Step::Continue(to_service) = client.step(token.as_deref()).unwrap() else { panic!("too early") };
+        let Step::Continue(to_service) = client.step(token.as_deref()).unwrap() else {
+            panic!("completed too early")
+        };
         let plain = tls.receive(&to_service);
         assert_eq!(TsRequest::decode(&plain).is_ok(), expected);
         token = Some(tls.pending());
@@ -107,41 +109,41 @@ fn a_refusal_reaches_the_client() {
     let (mut client, mut service) = (initiator(&wrong), acceptor(&Toy::like_ntlm()));
     let mut token = None;
     let error = loop {
-        let Step::Continue(to_service) = client.step(token.as_deref()).unwrap() else { panic!("let in") };
+        let Step::Continue(to_service) = client.step(token.as_deref()).unwrap() else { panic!("accepted") };
         assert_eq!(service.refusal(), None);
         match service.step(&to_service) {
             Ok(Step::Continue(to_client)) => token = Some(to_client),
-            Ok(Step::Done { .. }) => panic!("let in"),
+            Ok(Step::Done { .. }) => panic!("accepted"),
             Err(error) => break error,
         }
     };
     assert_eq!(error, auth::AuthError::WrongPassword);
     let refusal = service.refusal().unwrap();
     assert_eq!(client.step(Some(&refusal)).unwrap_err(), auth::AuthError::WrongPassword);
-    assert_eq!(service.refusal(), None, "once only");
+    assert_eq!(service.refusal(), None, "returned only once");
 }
 
 #[test]
-fn the_services_key_must_be_rsa_and_its_own() {
+fn the_service_key_must_be_rsa_and_match() {
     let ecdsa = KeyedCertificate::ecdsa();
     let refused = |certificate: &[u8], key| {
         ServiceCertificate::new(certificate.to_vec().into(), key).err().map(|error| error.to_string())
     };
     assert_eq!(
         refused(&ecdsa.certificate, ecdsa.private_key()).as_deref(),
-        Some("the certificate for CredSSP cannot be used: its key is not RSA")
+        Some("cannot use the CredSSP certificate: the key is not RSA")
     );
     assert_eq!(
         refused(b"nonsense", CERTIFICATE.private_key()).as_deref(),
-        Some("the certificate for CredSSP cannot be used: it is not X.509")
+        Some("cannot use the CredSSP certificate: not an X.509 certificate")
     );
     let error = ServiceCertificate::new(CERTIFICATE.certificate.clone(), ecdsa.private_key()).err();
     assert!(matches!(error, Some(CredSspError::Tls(_))));
 }
 
 #[test]
-fn an_outdated_certificate_is_as_good_as_any() {
-    // Nothing but its key counts, so nobody has to renew it.
+fn an_expired_certificate_is_accepted() {
+    // Only the key matters, so the certificate need not be renewed.
     let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
     let mut params = rcgen::CertificateParams::default();
     params.not_before = rcgen::date_time_ymd(2001, 1, 1);
@@ -162,7 +164,7 @@ fn bare(toy: &Toy) -> Box<dyn auth::Acceptor> {
     Box::new(auth::negotiate::Acceptor::negotiate(vec![std::sync::Arc::new(toy.clone())]))
 }
 
-/// A client of TLS that has shaken hands, and what it would say.
+/// A TLS client after its handshake, and the CredSSP requests to send.
 pub(crate) struct RawClient {
     pub(crate) tls: Tls,
     toy: Toy,
@@ -175,7 +177,7 @@ pub(crate) fn raw_client(version: &'static SupportedProtocolVersion, service: &m
 }
 
 impl RawClient {
-    /// Every request of a client that keeps to the rules, made against a service that does.
+    /// Returns every request of a correct client, recorded with a correct service.
     pub(crate) fn requests(&self) -> Vec<Vec<u8>> {
         let key = x509_parser::parse_x509_certificate(&CERTIFICATE.certificate).unwrap().1;
         let key = PublicKey::new(key.public_key().subject_public_key.data.to_vec()).unwrap();

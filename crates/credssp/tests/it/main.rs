@@ -1,4 +1,4 @@
-//! The crate's public promises: both ends meet, and whoever sits between them or breaks the rules gets nothing.
+//! Public behaviour of the crate: both ends authenticate, and attackers gain nothing.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 extern crate auth as telarch_auth;
@@ -25,7 +25,7 @@ use telarch_credssp::{Acceptor, Initiator, ServiceCertificate};
 
 use crate::toy::Toy;
 
-/// A self-signed certificate with its key.
+/// A self-signed certificate and its key.
 struct KeyedCertificate {
     certificate: CertificateDer<'static>,
     key: Vec<u8>,
@@ -52,7 +52,7 @@ impl KeyedCertificate {
     }
 }
 
-/// That of the service; making one takes long.
+/// Certificate of the service, shared because key generation takes long.
 static CERTIFICATE: LazyLock<KeyedCertificate> = LazyLock::new(KeyedCertificate::rsa);
 
 static SERVICE: LazyLock<ServiceCertificate> = LazyLock::new(|| {

@@ -1,4 +1,4 @@
-//! Properties of bodies that are sealed by TLS: whatever is said arrives, and parts stay where they were.
+//! Properties of bodies sealed with TLS: messages arrive unchanged, and manipulated ones are rejected.
 
 use auth::sealed_body::{Protocol, seal, unseal};
 use auth::{Acceptor as _, Initiator as _, SecurityContext};
@@ -23,7 +23,7 @@ fn text(generator: &mut Generator, length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn any_message_in_any_number_of_records_arrives_whole_in_both_directions() {
+fn messages_of_any_number_of_records_round_trip() {
     let mut generator = Generator::new(43);
     for _ in 0..4 {
         let mut ends = ends();
@@ -40,7 +40,7 @@ fn any_message_in_any_number_of_records_arrives_whole_in_both_directions() {
 }
 
 #[test]
-fn records_that_are_left_out_repeated_or_swapped_are_noticed() {
+fn missing_repeated_or_swapped_records_are_rejected() {
     const BEGINNING: &[u8] = b"--Encrypted Boundary\r\n\tContent-Type: application/HTTP-";
     const END: &[u8] = b"--Encrypted Boundary--\r\n";
     let mut generator = Generator::new(47);

@@ -1,4 +1,4 @@
-//! The connection seals messages.
+//! Message sealing with the TLS connection.
 
 use auth::{Acceptor as _, Initiator as _, SealError, SecurityContext, Step};
 use rustls::SupportedProtocolVersion;
@@ -10,8 +10,8 @@ use crate::toy::{Toy, talk};
 use crate::{acceptor, initiator};
 
 #[test]
-fn a_message_is_one_record_and_its_header_as_long_as_the_trailer_of_the_record() {
-    // MS-WSMV 2.2.9.1.1.2.2, as clients write it and read it.
+fn a_message_is_one_record_with_a_header_of_trailer_length() {
+    // MS-WSMV 2.2.9.1.1.2.2, as implemented by clients.
     for (version, trailer, overhead) in [(&TLS12, 16, 29), (&TLS13, 17, 22)] {
         let (mut tls, mut context) = service_context(version);
         assert!(context.can_seal());
@@ -31,7 +31,7 @@ fn a_message_is_one_record_and_its_header_as_long_as_the_trailer_of_the_record()
 }
 
 #[test]
-fn records_are_opened_wherever_they_are_divided() {
+fn records_may_be_divided_anywhere() {
     for version in [&TLS12, &TLS13] {
         let (mut tls, mut context) = service_context(version);
         for at in [0, 5, 14, 16, 17, 40] {
@@ -40,7 +40,7 @@ fn records_are_opened_wherever_they_are_divided() {
             context.unseal(&record[..at], &mut message).unwrap();
             assert_eq!(message, b"a message that is long enough");
         }
-        // Several records, and more than is buffered at a time.
+        // Several records, and more than is buffered at once.
         let plain = vec![b'y'; 50_000];
         let mut message = tls.send(&plain);
         context.unseal(&[], &mut message).unwrap();
@@ -49,7 +49,7 @@ fn records_are_opened_wherever_they_are_divided() {
 }
 
 #[test]
-fn a_message_that_does_not_fit_is_not_sealed() {
+fn oversized_messages_are_not_sealed() {
     for length in [0, 16_385] {
         let (_, mut context) = service_context(&TLS13);
         assert_eq!(context.seal(&mut vec![b'x'; length]), Err(SealError::Failed));
@@ -57,7 +57,7 @@ fn a_message_that_does_not_fit_is_not_sealed() {
 }
 
 #[test]
-fn what_is_changed_repeated_left_out_or_cut_is_refused() {
+fn changed_repeated_missing_or_truncated_records_are_rejected() {
     type Attack = fn(&mut Tls) -> Vec<u8>;
     let attacks: [(&str, Attack); 7] = [
         ("changed", |tls| {
@@ -102,14 +102,14 @@ fn what_is_changed_repeated_left_out_or_cut_is_refused() {
 }
 
 #[test]
-fn signing_without_sealing_is_not_to_be_had() {
+fn signing_without_sealing_is_unavailable() {
     let (_, mut context) = service_context(&TLS13);
     assert_eq!(context.sign(b"text"), Err(SealError::Unavailable));
     assert_eq!(context.verify(b"text", b"signature"), Err(SealError::Unavailable));
 }
 
 #[test]
-fn new_keys_in_the_middle_are_taken() {
+fn key_updates_are_accepted() {
     let (mut tls, mut context) = service_context(&TLS13);
     for _ in 0..3 {
         let rustls::Connection::Client(client) = &mut tls.0 else { panic!("a client") };
@@ -117,14 +117,14 @@ fn new_keys_in_the_middle_are_taken() {
         let mut message = tls.send(b"with new keys");
         context.unseal(&[], &mut message).unwrap();
         assert_eq!(message, b"with new keys");
-        // What the service must say about that goes before its next record.
+        // The service's key update messages precede its next record.
         let header = context.seal(&mut message).unwrap();
         assert_eq!(tls.receive(&[header, message].concat()), b"with new keys");
     }
 }
 
 #[test]
-fn both_of_our_ends_understand_each_other() {
+fn our_client_and_service_interoperate() {
     let toy = Toy::like_kerberos();
     let (mut client, mut service) = (initiator(&toy), acceptor(&toy));
     let ends = talk(|token| client.step(token), |token| service.step(token), |_, token| token);
@@ -140,7 +140,7 @@ fn both_of_our_ends_understand_each_other() {
     }
 }
 
-/// The context of a service that has let somebody in, and the other end of its connection.
+/// Returns the context of a service after authentication, and the client end of its connection.
 fn service_context(version: &'static SupportedProtocolVersion) -> (Tls, Box<dyn SecurityContext>) {
     let mut service = acceptor(&Toy::like_ntlm());
     let mut client = raw_client(version, &mut service);
@@ -151,6 +151,6 @@ fn service_context(version: &'static SupportedProtocolVersion) -> (Tls, Box<dyn 
     }
     match service.step(&client.tls.send(last)).unwrap() {
         Step::Done { token: None, outcome } => (client.tls, outcome.context),
-        _ => panic!("not through"),
+        _ => panic!("not completed"),
     }
 }

@@ -1,4 +1,4 @@
-//! Ends of TLS without CredSSP, for whoever does not keep to its rules.
+//! TLS ends without CredSSP, for tests that violate its rules.
 
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use telarch_credssp::Acceptor;
 
 use crate::KeyedCertificate;
 
-/// One end of TLS.
+/// One TLS end.
 pub(crate) struct Tls(pub(crate) Connection);
 
 impl Tls {
@@ -41,10 +41,10 @@ impl Tls {
         Self(ServerConnection::new(Arc::new(config)).unwrap().into())
     }
 
-    /// Shakes hands with a service.
+    /// Completes the handshake with a service.
     pub(crate) fn shake_hands(&mut self, service: &mut Acceptor) {
         while let token @ [_, ..] = &self.pending()[..] {
-            let Step::Continue(answer) = service.step(token).unwrap() else { panic!("too early") };
+            let Step::Continue(answer) = service.step(token).unwrap() else { panic!("completed too early") };
             assert_eq!(self.receive(&answer), b"");
         }
         assert!(!self.0.is_handshaking());

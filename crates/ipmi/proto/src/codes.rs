@@ -44,11 +44,11 @@ pub fn state(sensor_kind: u8, event_kind: u8, offset: u8) -> Option<(&'static st
 /// Returns the names of the states whose bits are set. A state without a name is listed by its number.
 #[must_use]
 pub fn states(sensor_kind: u8, event_kind: u8, set: u16) -> Vec<Cow<'static, str>> {
-    let name = |offset| match state(sensor_kind, event_kind, offset) {
+    let names = offsets(set).map(|offset| match state(sensor_kind, event_kind, offset) {
         Some((name, _)) => Cow::Borrowed(name),
         None => Cow::Owned(format!("state {offset}")),
-    };
-    offsets(set).map(name).collect()
+    });
+    names.collect()
 }
 
 /// Returns the highest severity among the states whose bits are set.

@@ -105,11 +105,11 @@ impl Destination {
         let tail = [CONTROLLER, number, request.command];
         framed([bridge.address, function], &tail, &request.data, &mut inner);
         match self.transit {
-            None => bridge.passes_on((CONTROLLER, CONSOLE), number, &inner, out),
+            None => bridge.wrap(CONTROLLER, CONSOLE, number, &inner, out),
             Some(transit) => {
                 let mut message = Zeroizing::default();
-                bridge.passes_on((transit.address, CONTROLLER), number, &inner, &mut message);
-                transit.passes_on((CONTROLLER, CONSOLE), number, &message, out);
+                bridge.wrap(transit.address, CONTROLLER, number, &inner, &mut message);
+                transit.wrap(CONTROLLER, CONSOLE, number, &message, out);
             }
         }
     }
@@ -127,9 +127,9 @@ impl Bridge {
     }
 
     /// Appends a Send Message request that asks a controller to forward a message over this bridge.
-    fn passes_on(self, (who, from): (u8, u8), number: u8, message: &[u8], out: &mut Vec<u8>) {
+    fn wrap(self, responder: u8, requester: u8, number: u8, message: &[u8], out: &mut Vec<u8>) {
         let data = Zeroizing::new([&[self.channel | TRACK_REQUEST], message].concat());
-        framed([who, NetFn::APP.number() << 2], &[from, number, SEND_MESSAGE], &data, out);
+        framed([responder, NetFn::APP.number() << 2], &[requester, number, SEND_MESSAGE], &data, out);
     }
 }
 
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_for_another_controller_is_inside_of_one_for_the_first() {
+    fn a_bridged_message_is_nested_in_send_message() {
         let request = Request::new(NetFn::APP, 1, &[]);
         let there = Destination::on_channel(0, 0x22, 0).unwrap();
         assert_eq!(
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_through_two_others_is_inside_of_two() {
+    fn a_message_over_two_hops_is_nested_twice() {
         let request = Request::new(NetFn::APP, 1, &[]);
         let far = Destination::on_channel(0, 0x72, 1).unwrap().through(7, 0x82).unwrap();
         let framed = |head, tail: [u8; 3], data: &[u8]| {
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn another_controller_is_meant_unless_one_is_named() {
+    fn units_of_the_controller_itself_are_bridged_and_other_addresses_not() {
         let there = Destination::on_channel(7, 0x82, 0).unwrap();
         let unit = Destination::unit(2).unwrap();
         assert_eq!(Destination::CONTROLLER.seen_from(there), there);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_can_be_is_refused() {
+    fn invalid_addresses_are_rejected() {
         assert!(Destination::CONTROLLER.through(0, 0x22).is_err());
         assert!(Destination::unit(4).is_err() && Destination::on_channel(16, 0x22, 0).is_err());
         assert!(Destination::on_channel(0, 0x81, 0).is_err() && Destination::on_channel(0, 0x22, 4).is_err());

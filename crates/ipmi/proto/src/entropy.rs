@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_draws_are_the_same() {
+    fn all_draws_differ() {
         let mut entropy = Entropy::new([1; 32]);
         let drawn: std::collections::HashSet<_> = (0..100).map(|_| entropy.draw()).collect();
         assert_eq!(drawn.len(), 100);

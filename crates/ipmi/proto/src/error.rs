@@ -19,7 +19,7 @@ pub enum ProtoError {
         what: &'static str,
     },
     /// A field has an invalid value.
-    #[error("{what} has the value {value:#x}, which means nothing here")]
+    #[error("{what} has the invalid value {value:#x}")]
     Unexpected {
         /// Name of the field.
         what: &'static str,
@@ -27,13 +27,13 @@ pub enum ProtoError {
         value: u32,
     },
     /// The authentication code of a packet is wrong.
-    #[error("a packet does not prove that it comes from the session's other end")]
+    #[error("the authentication code of a packet is wrong")]
     Unauthentic,
     /// The sequence number of a packet was already received or is outside the window.
-    #[error("a packet was seen already, or is far out of order")]
+    #[error("a packet was repeated or is far out of order")]
     OutOfWindow,
     /// An item is longer than its limit.
-    #[error("{what} has {octets} octets, more than {limit}")]
+    #[error("{what} has {octets} bytes, more than {limit}")]
     TooLong {
         /// Name of the item.
         what: &'static str,
@@ -96,7 +96,7 @@ pub enum ProtoError {
         kinds: String,
     },
     /// The password is longer than IPMI 1.5 allows; it would be truncated.
-    #[error("the password is longer than the 16 octets that IPMI 1.5 knows")]
+    #[error("the password is longer than the 16 bytes that IPMI 1.5 supports")]
     LongForLan15,
     /// The controller rejected a step of the login.
     #[error("the login was refused at {stage}: {status}{}", status.way_out())]

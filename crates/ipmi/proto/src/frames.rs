@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn those_of_one_length_are_in_one_piece() {
+    fn frames_of_equal_length_form_one_segment() {
         let mut frames = Frames::new();
         let all: [&[u8]; 7] = [&[1, 1], &[2, 2], &[3, 3], &[4], &[], &[], &[5, 5]];
         all.iter().for_each(|frame| frames.push(frame));

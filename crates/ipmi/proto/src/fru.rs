@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_those_of_the_calendar() {
+    fn dates_are_converted_to_the_calendar() {
         for (days, date) in [
             (0, (1970, 1, 1)),
             (9_496, (1996, 1, 1)),
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_is_said_and_the_rest_is_read() {
+    fn damage_is_reported_and_the_rest_decoded() {
         let mut octets = include_bytes!("../tests/fru0.bin").to_vec();
         let board = usize::from(octets[3]) * 8;
         octets[board + 8] ^= 1;
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_is_longer_than_its_area_is_said_and_a_missing_mark_of_the_end_is_not() {
+    fn an_overlong_field_is_reported_and_a_missing_end_mark_is_not() {
         let area = |fields: &[u8]| {
             let mut octets = vec![1, 0, 1, 0, 0, 0, 0, 0xfe, 1, 2, 17];
             octets.extend(fields);

@@ -20,13 +20,13 @@ impl UserName {
     /// If the name is longer than 16 bytes or contains a NUL.
     pub fn new(name: &str) -> Result<Self, ProtoError> {
         let what = "the name of the user";
-        fits(what, name.as_bytes(), 16)?;
+        check_text(what, name.as_bytes(), 16)?;
         Ok(Self(name.as_bytes().to_vec()))
     }
 
     /// Creates a user name from the bytes of a login, which need not be UTF-8.
     pub(crate) fn from_octets(octets: &[u8]) -> Result<Self, ProtoError> {
-        fits("the name of the user", octets, 16)?;
+        check_text("the name of the user", octets, 16)?;
         Ok(Self(octets.to_vec()))
     }
 
@@ -52,7 +52,7 @@ impl Password {
     /// # Errors
     /// If it is longer than 20 bytes or contains a NUL.
     pub fn new(password: &[u8]) -> Result<Self, ProtoError> {
-        fits("the password", password, 20)?;
+        check_text("the password", password, 20)?;
         Ok(Self(padded(password)))
     }
 
@@ -99,7 +99,7 @@ impl GroupKey {
     /// # Errors
     /// If it is longer than 20 bytes.
     pub fn new(key: &[u8]) -> Result<Self, ProtoError> {
-        is_short("the key K_g", key, 20)?;
+        check_length("the key K_g", key, 20)?;
         Ok(Self(padded(key)))
     }
 
@@ -258,21 +258,25 @@ impl std::fmt::Debug for SessionKeys {
 pub(crate) fn same(ours: &[u8], theirs: &[u8]) -> bool {
     // Compares 16 bytes at a time; most codes are not longer.
     let ((ours, our_rest), (theirs, their_rest)) = (ours.as_chunks::<16>(), theirs.as_chunks::<16>());
-    let wide = |chunk: &[u8; 16]| u128::from_ne_bytes(*chunk);
-    let are_same = |are_same: Choice, (ours, theirs)| are_same & wide(ours).ct_eq(&wide(theirs));
-    let is_long = Choice::from(u8::from(ours.len() == theirs.len()));
-    ours.iter().zip(theirs).fold(is_long & our_rest.ct_eq(their_rest), are_same).into()
+    let mut are_same = Choice::from(u8::from(ours.len() == theirs.len())) & our_rest.ct_eq(their_rest);
+    for (ours, theirs) in ours.iter().zip(theirs) {
+        are_same &= u128::from_ne_bytes(*ours).ct_eq(&u128::from_ne_bytes(*theirs));
+    }
+    are_same.into()
 }
 
 /// Checks that a value is not longer than `limit` and contains no NUL, which would end a text.
-pub(crate) fn fits(what: &'static str, octets: &[u8], limit: usize) -> Result<(), ProtoError> {
-    is_short(what, octets, limit)?;
+pub(crate) fn check_text(what: &'static str, octets: &[u8], limit: usize) -> Result<(), ProtoError> {
+    check_length(what, octets, limit)?;
     if octets.contains(&0) { Err(ProtoError::Nul { what }) } else { Ok(()) }
 }
 
-fn is_short(what: &'static str, octets: &[u8], limit: usize) -> Result<(), ProtoError> {
-    let is_short = octets.len() <= limit;
-    if is_short { Ok(()) } else { Err(ProtoError::TooLong { what, octets: octets.len(), limit }) }
+fn check_length(what: &'static str, octets: &[u8], limit: usize) -> Result<(), ProtoError> {
+    if octets.len() <= limit {
+        Ok(())
+    } else {
+        Err(ProtoError::TooLong { what, octets: octets.len(), limit })
+    }
 }
 
 fn padded(octets: &[u8]) -> Zeroizing<[u8; 20]> {
@@ -286,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_the_same_only_if_every_octet_is() {
+    fn codes_are_equal_only_if_every_byte_is() {
         for length in 0..40 {
             let code: Vec<u8> = (0..length).collect();
             assert!(same(&code, &code));
@@ -300,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_unset_is_as_good_as_none_and_any_octet_may_be_in_one() {
+    fn an_unset_key_equals_no_key_and_a_key_may_contain_any_byte() {
         let exchange = Exchange {
             suite: CipherSuite::SHA256,
             console_id: 1,
@@ -322,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_refused_rather_than_cut_and_never_shown() {
+    fn a_long_password_is_rejected_and_passwords_are_never_shown() {
         assert!(Password::new(&[b'x'; 20]).is_ok());
         assert!(matches!(Password::new(&[b'x'; 21]), Err(ProtoError::TooLong { octets: 21, limit: 20, .. })));
         assert!(matches!(Password::new(b"a\0b"), Err(ProtoError::Nul { .. })));

@@ -126,26 +126,22 @@ impl<'o> Lan15Packet<'o> {
 /// Returns a packet outside a session.
 pub(crate) fn in_clear(message: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    packet(AuthenticationType::None, (0, 0), None, message, &mut out);
+    packet(AuthenticationType::None, 0, 0, None, message, &mut out);
     out
 }
 
 /// Appends an authenticated packet of a session.
-pub(crate) fn seal(
-    sealing: &Lan15Sealing,
-    (session_id, number): (u32, u32),
-    message: &[u8],
-    out: &mut Vec<u8>,
-) {
+pub(crate) fn seal(sealing: &Lan15Sealing, session_id: u32, number: u32, message: &[u8], out: &mut Vec<u8>) {
     let kind = if sealing.is_first_only { AuthenticationType::None } else { sealing.kind };
     let code = (kind != AuthenticationType::None)
         .then(|| code(kind, &sealing.password, session_id, number, message));
-    packet(kind, (session_id, number), code.as_deref(), message, out);
+    packet(kind, session_id, number, code.as_deref(), message, out);
 }
 
 fn packet(
     kind: AuthenticationType,
-    (session_id, number): (u32, u32),
+    session_id: u32,
+    number: u32,
     code: Option<&[u8; 16]>,
     message: &[u8],
     out: &mut Vec<u8>,
@@ -183,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_does_not_know_the_password_is_not_believed() {
+    fn packets_without_the_password_are_rejected() {
         for kind in [AuthenticationType::Md2, AuthenticationType::Md5, AuthenticationType::Password] {
             let sealing = |password: &[u8]| Lan15Sealing {
                 kind,
@@ -191,7 +187,7 @@ mod tests {
                 is_first_only: false,
             };
             let mut frame = Vec::new();
-            seal(&sealing(b"right"), (7, 9), &[1, 2, 3], &mut frame);
+            seal(&sealing(b"right"), 7, 9, &[1, 2, 3], &mut frame);
             let packet = Lan15Packet::decode(&frame[4..]).unwrap();
             assert_eq!(packet.open(&sealing(b"right")), Ok(&[1, 2, 3][..]));
             assert_eq!(packet.open(&sealing(b"wrong")), Err(ProtoError::Unauthentic));
@@ -204,7 +200,7 @@ mod tests {
             // it.
             let first_only = Lan15Sealing { is_first_only: true, ..sealing(b"right") };
             let mut later = Vec::new();
-            seal(&first_only, (7, 9), &[1, 2, 3], &mut later);
+            seal(&first_only, 7, 9, &[1, 2, 3], &mut later);
             assert_eq!(later.get(4), Some(&AuthenticationType::None.number()));
             let later = Lan15Packet::decode(&later[4..]).unwrap();
             assert!([&later, &packet].iter().all(|packet| packet.open(&first_only) == Ok(&[1, 2, 3])));

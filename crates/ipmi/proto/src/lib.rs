@@ -10,7 +10,7 @@
 //! use telarch_ipmi_proto::{Login, Password, Session, Timing, UserName};
 //!
 //! let login = Login::new(UserName::new("admin")?, Password::new(b"secret")?);
-//! // A real caller draws the seed anew for every session.
+//! // A real caller uses a new random seed for every session.
 //! let now = Instant::now();
 //! let mut session = Session::start(login, [7; 32], Timing::default(), now);
 //! assert_eq!(session.transmit(now).expect("Open Session Request").get(..4), Some(&[6, 0, 0xff, 7][..]));

@@ -153,8 +153,8 @@ pub(crate) fn nearest(known: impl Iterator<Item = (u8, f64)>, quantity: f64) -> 
     let known: Vec<(u8, f64)> = known.collect();
     let is_within = known.iter().any(|(_, value)| *value <= quantity)
         && known.iter().any(|(_, value)| *value >= quantity);
-    let distance = |value: f64| (value - quantity).abs();
-    let found = known.into_iter().min_by(|(_, one), (_, other)| distance(*one).total_cmp(&distance(*other)));
+    let distances = known.into_iter().map(|(raw, value)| (raw, (value - quantity).abs()));
+    let found = distances.min_by(|(_, one), (_, other)| one.total_cmp(other));
     found.filter(|_| is_within).map(|(raw, _)| raw)
 }
 
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn all_digits_of_an_exact_quantity_are_written_and_no_zero_too_many() {
+    fn exact_quantities_are_printed_without_extra_zeros() {
         for (digits, exponent, written) in [
             (-1_200, -3, "-1.2"),
             (-7, 3, "-7000"),
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_reads_as_the_same_number() {
+    fn printed_quantities_are_parsed_as_the_same_number() {
         for exponent in -16..=7 {
             for digits in [0, 1, -1, 10, -250, 12_345, i64::from(i32::MAX)] {
                 let quantity = Quantity::Exact { digits, exponent };
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_are_read_in_the_way_the_record_says() {
+    fn raw_values_are_decoded_in_each_signed_format() {
         assert_eq!(AnalogFormat::TwosComplement.read(0xfb), -5);
         assert_eq!(AnalogFormat::OnesComplement.read(0xfb), -4);
         assert_eq!(AnalogFormat::OnesComplement.read(0xff), 0);
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_raw_value_of_each_quantity_is_its_own() {
+    fn the_nearest_raw_value_of_a_quantity_is_its_origin() {
         let near = |factors: &Factors, quantity: f64| {
             let known = (0..=u8::MAX).filter_map(|raw| Some((raw, factors.quantity(raw)?.to_f64())));
             nearest(known, quantity)

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digests_are_those_of_the_rfc() {
+    fn digests_equal_those_of_rfc_1319() {
         // Test vectors of RFC 1319, A.5.
         for (text, digest) in [
             ("", "8350e5a3e24c153df2275c9f80692773"),

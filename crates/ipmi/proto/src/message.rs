@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_reads_back_and_a_damaged_one_does_not() {
+    fn a_response_is_decoded_and_a_damaged_one_rejected() {
         let answer = Answer {
             net_fn: NetFn::CHASSIS,
             command: 1,
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_function_of_an_answer_is_no_request() {
+    fn network_functions_of_responses_are_rejected_in_requests() {
         assert!(NetFn::new(7).is_err() && NetFn::new(64).is_err() && NetFn::new(0x2c).is_ok());
         assert_eq!(SequenceNumber(63).next(), SequenceNumber::FIRST);
     }

@@ -23,7 +23,7 @@ use crate::command::watchdog::GetWatchdog;
 use crate::device_sdr::{GetDeviceSdrInfo, GetReadingFactors};
 use crate::fru::{self, Area, Inventory, Patch};
 use crate::lan6::{GetAddress, GetAddressFamilies, GetAddressSlots, GetRouter, GetRouterUse, Origin};
-use crate::responder::{Account, Asked, Device, Responder, Settings};
+use crate::responder::{Account, Device, DeviceCommand, Responder, Settings};
 use crate::sdr::{Body, Record};
 use crate::security_key::{GroupKeyRequest, KeyOperation};
 use crate::sel::SelRecord;
@@ -43,7 +43,6 @@ pub fn datagrams(octets: &[u8], now: Instant) {
     let user = UserName::new("admin").expect("a name");
     let password = Password::new(b"admin-pw").expect("a password");
     let login = Login::new(user, password);
-    let old = |kind| login.clone().lan15(kind).expect("a short password");
     let weak = login.clone().suite(CipherSuite::new(12).expect("a suite"));
     let mut console = SerialConsole::new(
         SerialPayload { most_in: 64, most_out: 64, port: 623 },
@@ -53,7 +52,8 @@ pub fn datagrams(octets: &[u8], now: Instant) {
     for packet in octets.split(|octet| *octet == 0xfe).take(64) {
         let _ = (console.receive(packet, now), console.transmit(now));
     }
-    let (md5, md2) = (old(AuthenticationType::Md5), old(AuthenticationType::Md2));
+    let [md5, md2] = [AuthenticationType::Md5, AuthenticationType::Md2]
+        .map(|kind| login.clone().lan15(kind).expect("a short password"));
     for login in [login.clone(), login.discover(), weak, md5, md2] {
         let limit = Duration::from_secs(5);
         let mut session = Session::start(login, [7; 32], Timing { limit, ..Timing::default() }, now);
@@ -79,7 +79,7 @@ pub fn datagrams(octets: &[u8], now: Instant) {
         while let Some(event) = session.event() {
             ends += u32::from(matches!(event, Event::Ended(Err(_))));
         }
-        assert_eq!(ends, 1, "a login that nobody can have passed has not failed once");
+        assert_eq!(ends, 1, "a login that cannot succeed must fail exactly once");
     }
     let _ = pong(octets);
 }
@@ -93,8 +93,8 @@ pub fn datagrams(octets: &[u8], now: Instant) {
 pub fn responder(octets: &[u8], now: Instant) {
     struct Untouched;
     impl Device for Untouched {
-        fn answer(&mut self, asked: &Asked<'_>, _: &mut Vec<u8>) -> CompletionCode {
-            panic!("nobody has signed in, and yet the device was asked: {asked:?}")
+        fn answer(&mut self, asked: &DeviceCommand<'_>, _: &mut Vec<u8>) -> CompletionCode {
+            panic!("the device got a request without a login: {asked:?}")
         }
     }
     let account = Account {
@@ -115,7 +115,7 @@ pub fn responder(octets: &[u8], now: Instant) {
     }
     let later = now + Duration::from_secs(6);
     let _ = responder.receive(&crate::lan15::in_clear(&[]), HERE, &mut Untouched, later, &mut Frames::new());
-    assert_eq!(responder.sessions(), 0, "a login that nobody finishes is kept");
+    assert_eq!(responder.sessions(), 0, "an abandoned login is not removed");
 }
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -132,7 +132,7 @@ const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub fn answers(octets: &[u8], now: Instant) {
     struct Answering(Response);
     impl Device for Answering {
-        fn answer(&mut self, _: &Asked<'_>, data: &mut Vec<u8>) -> CompletionCode {
+        fn answer(&mut self, _: &DeviceCommand<'_>, data: &mut Vec<u8>) -> CompletionCode {
             data.extend_from_slice(&self.0.data);
             self.0.code
         }
@@ -144,24 +144,24 @@ pub fn answers(octets: &[u8], now: Instant) {
         }
     }
     let name = UserName::new("admin").expect("a name");
-    let password = || Password::new(b"admin-pw").expect("a password");
-    let account = Account { name: name.clone(), password: password(), limit: Privilege::Administrator };
+    let password = Password::new(b"admin-pw").expect("a password");
+    let account = Account { name: name.clone(), password: password.clone(), limit: Privilege::Administrator };
     let mut responder = Responder::new(Settings::new([3; 16]).account(account), [9; 32]);
-    let mut session = Session::start(Login::new(name, password()), [7; 32], Timing::default(), now);
+    let mut session = Session::start(Login::new(name, password), [7; 32], Timing::default(), now);
     let mut device = Answering(Response::done(Vec::new()));
     let (mut time, mut is_established) = (now, false);
     for piece in octets.split(|octet| *octet == 0xfe).take(16) {
         let [to, bit, code, data @ ..] = piece else { continue };
         let data = data.get(..data.len().min(64)).unwrap_or_default();
         device.0 = Response { code: CompletionCode(*code), data: (*data).into() };
-        let there = || Destination::on_channel(0, 0x72, to >> 2 & 3);
+        let other = Destination::on_channel(0, 0x72, to >> 2 & 3);
         let destination = match to & 3 {
             0 => Destination::unit(to >> 2 & 3),
             1 => Ok(Destination::CONTROLLER),
-            2 => there(),
-            _ => there().and_then(|there| there.through(7, 0x82)),
+            2 => other,
+            _ => other.and_then(|other| other.through(7, 0x82)),
         };
-        let destination = destination.expect("there is one");
+        let destination = destination.expect("the destination is valid");
         let asked = session.request_at(destination, Request::new(NetFn::STORAGE, 0x23, &[1]));
         let mut told = None;
         while told.is_none() {
@@ -183,11 +183,11 @@ pub fn answers(octets: &[u8], now: Instant) {
                 match event {
                     Event::Established { .. } => is_established = true,
                     Event::Answered { id, outcome } if id == asked => told = Some(outcome),
-                    other => panic!("nobody has asked for {other:?}"),
+                    other => panic!("unexpected event: {other:?}"),
                 }
             }
             if told.is_none() {
-                time = time.max(session.deadline().expect("something is still to come"));
+                time = time.max(session.deadline().expect("a session with an open request has a deadline"));
                 session.tick(time);
             }
         }
@@ -220,16 +220,18 @@ fn patched(octets: &[u8], area: Area, field: &str) {
     assert!(end <= octets.len() && patch.octets.len().is_multiple_of(8), "an area grows beyond the device");
     let (Ok(before), mut written) = (Inventory::decode(octets), octets.to_vec()) else { return };
     written.splice(patch.offset..end, patch.octets);
-    let Ok(after) = Inventory::decode(&written) else { panic!("what is no inventory any more was one") };
-    let is_it = |other: &&fru::Field| (other.area, other.name) == (area, field);
-    assert_eq!(after.fields.iter().find(is_it).map(|field| &*field.text), Some(TEXT));
+    let Ok(after) = Inventory::decode(&written) else { panic!("the changed inventory cannot be decoded") };
+    let (changed, others) = split_fields(&after, area, field);
+    assert_eq!(changed.first().map(|field| &*field.text), Some(TEXT));
     // Areas of a damaged inventory may overlap or extend beyond its end.
     if before.warnings.is_empty() && after.warnings.is_empty() {
-        let others = |inventory: &Inventory| -> Vec<fru::Field> {
-            inventory.fields.iter().filter(|field| !is_it(field)).cloned().collect()
-        };
-        assert_eq!(others(&after), others(&before));
+        assert_eq!(others, split_fields(&before, area, field).1);
     }
+}
+
+/// Returns the fields with this area and name, and all others.
+fn split_fields(inventory: &Inventory, area: Area, name: &str) -> (Vec<fru::Field>, Vec<fru::Field>) {
+    inventory.fields.iter().cloned().partition(|field| field.area == area && field.name == name)
 }
 
 /// Checks that responses to commands are decoded or rejected.
@@ -248,8 +250,8 @@ pub fn replies(octets: &[u8]) {
     let _ = GetDeviceSdrInfo.reply(octets);
     for format in [AnalogFormat::Unsigned, AnalogFormat::OnesComplement, AnalogFormat::TwosComplement] {
         if let Ok((factors, _)) = (GetReadingFactors { sensor: 0, raw: 0, format }).reply(octets) {
-            let is_finite = |raw| factors.quantity(raw).is_none_or(|quantity| quantity.to_f64().is_finite());
-            assert!((0..=u8::MAX).all(is_finite), "{factors:?}");
+            let mut quantities = (0..=u8::MAX).filter_map(|raw| factors.quantity(raw));
+            assert!(quantities.all(|quantity| quantity.to_f64().is_finite()), "{factors:?}");
         }
     }
     let _ = GetStatus.reply(octets);

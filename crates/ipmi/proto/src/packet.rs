@@ -129,7 +129,7 @@ impl<'o> Packet<'o> {
 /// Returns a packet outside a session.
 pub(crate) fn in_clear(payload: Payload, content: &[u8]) -> Vec<u8> {
     let mut packet = Vec::new();
-    begin(payload.number(), (0, 0), content.len(), &mut packet);
+    begin(payload.number(), 0, 0, content.len(), &mut packet);
     packet.extend_from_slice(content);
     packet
 }
@@ -137,8 +137,10 @@ pub(crate) fn in_clear(payload: Payload, content: &[u8]) -> Vec<u8> {
 /// Appends a packet of a session. The initial vector must be unpredictable.
 pub(crate) fn seal(
     keys: &SessionKeys,
-    head: (u32, u32),
-    (payload, content): (Payload, &[u8]),
+    session_id: u32,
+    number: u32,
+    payload: Payload,
+    content: &[u8],
     initial_vector: [u8; 16],
     out: &mut Vec<u8>,
 ) {
@@ -146,18 +148,18 @@ pub(crate) fn seal(
     let proven = if keys.suite.is_authenticated() { AUTHENTICATED } else { 0 };
     match &keys.cipher {
         None => {
-            begin(payload.number() | proven, head, content.len(), out);
+            begin(payload.number() | proven, session_id, number, content.len(), out);
             out.extend_from_slice(content);
         }
         Some(cipher) => {
             let kind = payload.number() | ENCRYPTED | proven;
-            begin(kind, head, encrypted_octets(content.len()), out);
+            begin(kind, session_id, number, encrypted_octets(content.len()), out);
             encrypt(cipher, initial_vector, content, out);
         }
     }
     if proven != 0 {
-        let covered = |out: &Vec<u8>| out.len() - start - IPMI_HEADER.len();
-        let padding = (covered(out) + 2).next_multiple_of(4) - (covered(out) + 2);
+        let covered = out.len() - start - IPMI_HEADER.len() + 2;
+        let padding = covered.next_multiple_of(4) - covered;
         out.extend(std::iter::repeat_n(0xff, padding));
         out.extend([u8::try_from(padding).unwrap_or_default(), NEXT_HEADER]);
         if let Some(code) = keys.code(out.get(start + IPMI_HEADER.len()..).unwrap_or_default()) {
@@ -168,7 +170,7 @@ pub(crate) fn seal(
 
 /// Appends the headers of a packet with this payload length. Reserves space for the whole packet first,
 /// because growing the buffer would leave a copy of the plain text behind.
-fn begin(kind: u8, (session_id, number): (u32, u32), length: usize, out: &mut Vec<u8>) {
+fn begin(kind: u8, session_id: u32, number: u32, length: usize, out: &mut Vec<u8>) {
     out.reserve(IPMI_HEADER.len() + 12 + length + 3 + 2 + 16);
     let [a, b, c, d] = IPMI_HEADER;
     let [e, f, g, h] = session_id.to_le_bytes();
@@ -197,25 +199,25 @@ fn encrypt(cipher: &Aes128, initial_vector: [u8; 16], content: &[u8], out: &mut 
 
 /// Decrypts and appends the plain text.
 fn decrypt(cipher: &Aes128, sealed: &[u8], plain: &mut Vec<u8>) -> Result<(), ProtoError> {
-    let damaged = || ProtoError::Damaged { what: "an encrypted payload" };
-    let (initial_vector, sealed) = sealed.split_first_chunk::<16>().ok_or_else(damaged)?;
+    let (initial_vector, sealed) = sealed.split_first_chunk::<16>().ok_or(DAMAGED)?;
     if !sealed.len().is_multiple_of(16) {
-        return Err(damaged());
+        return Err(DAMAGED);
     }
     let start = plain.len();
     plain.extend_from_slice(sealed);
     let (blocks, _none) = plain.get_mut(start..).unwrap_or_default().as_chunks_mut();
     let mut chain = cbc::Decryptor::inner_iv_init(cipher, initial_vector.into());
     chain.decrypt_blocks(Block::cast_slice_from_core_mut(blocks));
-    let (padding, padded) = plain.get(start..).and_then(<[u8]>::split_last).ok_or_else(damaged)?;
-    let length = padded.len().checked_sub((*padding).into()).ok_or_else(damaged)?;
+    let (padding, padded) = plain.get(start..).and_then(<[u8]>::split_last).ok_or(DAMAGED)?;
+    let length = padded.len().checked_sub((*padding).into()).ok_or(DAMAGED)?;
     if padded.get(length..) != PAD.get(..(*padding).into()) {
-        return Err(damaged());
+        return Err(DAMAGED);
     }
     plain.truncate(start + length);
     Ok(())
 }
 
+const DAMAGED: ProtoError = ProtoError::Damaged { what: "an encrypted payload" };
 /// Padding bytes, as many as are missing in the last block before the pad length.
 const PAD: [u8; 15] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 /// Value in the authentication type field that marks an RMCP+ packet.
@@ -231,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn padding_that_does_not_count_up_is_damage() {
+    fn wrong_padding_is_rejected() {
         let key = Aes128::new(&[7; 16].into());
         for length in 0..40 {
             let content = vec![0xab; length];

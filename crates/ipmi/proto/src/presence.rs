@@ -44,7 +44,7 @@ mod tests {
     use crate::command::capabilities::{Detail, GetAuthenticationCapabilities, GetCipherSuites};
 
     #[test]
-    fn a_question_is_no_answer() {
+    fn a_request_is_not_decoded_as_a_response() {
         let command =
             GetAuthenticationCapabilities { privilege: Privilege::Administrator, detail: Detail::Ipmi20 };
         let sent = ask(&command);

@@ -104,14 +104,12 @@ impl Status {
     /// Returns a hint for the user, beginning with a line break; empty for codes without a hint.
     pub(crate) fn way_out(self) -> &'static str {
         match self.0 {
-            0x01 | 0x0b => {
-                "\n  end a session of somebody else, or wait: those that are silent end after a minute"
-            }
+            0x01 | 0x0b => "\n  close another session, or wait: idle sessions end after a minute",
             0x04 | 0x05 | 0x10 | 0x11 => {
-                "\n  leave --suite away, or name another one: 3 is the one that most know"
+                "\n  omit --suite, or select another one; most controllers support 3"
             }
-            0x09 | 0x0a => "\n  ask for a lower level with --level, or sign in as another user",
-            0x0d => "\n  name a user that it has with -U; names keep their case",
+            0x09 | 0x0a => "\n  request a lower level with --level, or sign in as another user",
+            0x0d => "\n  select an existing user with -U; names are case-sensitive",
             _ => "",
         }
     }

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroize as _;
 
 use self::admission::Source;
-use self::established::Established;
+use self::established::{Context, Established};
 use self::lan15_login::Challenged15;
 use self::login::{Challenged, Opened};
 use crate::entropy::Entropy;
@@ -36,7 +36,7 @@ pub use self::settings::{Account, Settings};
 pub trait Device {
     /// Answers a command whose privilege level has been checked. Appends the data after the completion code
     /// to `data`, which is empty.
-    fn answer(&mut self, asked: &Asked<'_>, data: &mut Vec<u8>) -> CompletionCode;
+    fn answer(&mut self, asked: &DeviceCommand<'_>, data: &mut Vec<u8>) -> CompletionCode;
 
     /// Returns whether there is a controller at this address on this channel. Messages for other addresses
     /// are not forwarded.
@@ -54,7 +54,7 @@ pub trait Device {
 
 /// A command of a session, as passed to a device.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Asked<'o> {
+pub struct DeviceCommand<'o> {
     /// Destination of the command.
     pub destination: Destination,
     /// Network function of the command.
@@ -67,7 +67,7 @@ pub struct Asked<'o> {
     pub privilege: Privilege,
 }
 
-impl Asked<'_> {
+impl DeviceCommand<'_> {
     /// Returns the command as a [`Request`].
     #[must_use]
     pub fn request(&self) -> Request {
@@ -76,9 +76,9 @@ impl Asked<'_> {
 }
 
 /// Shows the command as [`Request`] does, which hides secrets.
-impl fmt::Debug for Asked<'_> {
+impl fmt::Debug for DeviceCommand<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("Asked");
+        let mut shown = f.debug_struct("DeviceCommand");
         shown.field("destination", &self.destination).field("request", &self.request());
         shown.field("privilege", &self.privilege).finish()
     }
@@ -91,18 +91,18 @@ pub struct Responder {
     entropy: Entropy,
     /// Sessions and logins in progress, each up to its limit.
     slots: Vec<Slot>,
-    room: Room,
+    buffers: Buffers,
 }
 
 /// Buffers reused for every datagram.
 #[derive(Debug, Default)]
-struct Room {
+struct Buffers {
     /// Decrypted request.
     plain: Scratch,
     /// Data of the response from the device.
     data: Scratch,
     /// Response messages before encryption.
-    said: Frames,
+    messages: Frames,
 }
 
 /// A session or a login in progress.
@@ -129,7 +129,7 @@ impl Responder {
     /// Returns a responder without sessions. The seed must come from a cryptographically secure source.
     #[must_use]
     pub fn new(settings: Settings, seed: [u8; 32]) -> Self {
-        Self { settings, entropy: Entropy::new(seed), slots: Vec::new(), room: Room::default() }
+        Self { settings, entropy: Entropy::new(seed), slots: Vec::new(), buffers: Buffers::default() }
     }
 
     /// Returns the number of sessions and logins in progress.
@@ -162,9 +162,9 @@ impl Responder {
         self.slots.retain(|slot| now < slot.ends_at());
         let frame = Frame::inside(body)?;
         match (frame.session_id(), &frame) {
-            (0, Frame::RmcpPlus(packet)) => self.outside(packet, (from, now), answers),
+            (0, Frame::RmcpPlus(packet)) => self.outside(packet, from, now, answers),
             (0, Frame::Lan15(packet)) => {
-                let answer = self.message_outside(packet.in_clear()?, (from, now))?;
+                let answer = self.message_outside(packet.in_clear()?, from, now)?;
                 answers.push(&lan15::in_clear(&answer));
                 Ok(())
             }
@@ -176,20 +176,21 @@ impl Responder {
     fn outside(
         &mut self,
         packet: &Packet<'_>,
-        (from, now): (Source, Instant),
+        from: Source,
+        now: Instant,
         answers: &mut Frames,
     ) -> Result<(), ProtoError> {
         let content = packet.in_clear()?;
         let (payload, answer) = match packet.payload {
             Payload::OpenSessionRequest => {
-                (Payload::OpenSessionResponse, self.open_session(content, (from, now))?)
+                (Payload::OpenSessionResponse, self.open_session(content, from, now)?)
             }
             Payload::Rakp1 => (Payload::Rakp2, self.rakp1(content)?),
             Payload::Rakp3 => match self.rakp3(content, now)? {
                 Some(answer) => (Payload::Rakp4, answer),
                 None => return Ok(()),
             },
-            Payload::Ipmi => (Payload::Ipmi, self.message_outside(content, (from, now))?),
+            Payload::Ipmi => (Payload::Ipmi, self.message_outside(content, from, now)?),
             other => {
                 return Err(ProtoError::Unexpected {
                     what: "the type of a payload outside of a session",
@@ -202,9 +203,9 @@ impl Responder {
     }
 
     /// Returns the response to a message outside a session.
-    fn message_outside(&mut self, message: &[u8], from: (Source, Instant)) -> Result<Vec<u8>, ProtoError> {
+    fn message_outside(&mut self, message: &[u8], from: Source, now: Instant) -> Result<Vec<u8>, ProtoError> {
         let call = Call::decode(message)?;
-        let Response { code, data } = self.answer_outside(&call, from)?;
+        let Response { code, data } = self.answer_outside(&call, from, now)?;
         let mut answer = Vec::new();
         call.answered(code, &data, &mut answer);
         Ok(answer)
@@ -218,9 +219,9 @@ impl Responder {
         now: Instant,
         answers: &mut Frames,
     ) -> Result<(), ProtoError> {
-        let (active, is_full) = (self.established(), self.is_full());
-        let Self { settings, entropy, slots, room } = self;
-        let Room { plain: Scratch(plain), data: Scratch(data), said } = room;
+        let (active_sessions, is_full) = (self.established(), self.is_full());
+        let Self { settings, entropy, slots, buffers } = self;
+        let Buffers { plain: Scratch(plain), data: Scratch(data), messages } = buffers;
         let place = slots.iter().position(|slot| slot.id == id).ok_or(ProtoError::Unauthentic)?;
         let Some(slot) = slots.get_mut(place) else { return Err(ProtoError::Unauthentic) };
         if let State::Challenged15(challenged) = &slot.state {
@@ -233,19 +234,20 @@ impl Responder {
         let State::Established(session) = &mut slot.state else { return Err(ProtoError::Unauthentic) };
         let call = session.open(frame, plain)?;
         slot.heard_at = now;
-        said.clear();
-        if !session.was_answered(&call, said, now) {
-            session.answer(&call, device, (settings, active), now, (data, said));
+        messages.clear();
+        if !session.repeat_answer(&call, messages, now) {
+            let context = Context { settings, active_sessions };
+            session.answer(&call, device, context, now, data, messages);
         }
         let is_secret = call.is_secret();
-        said.iter().for_each(|message| session.seal(message, entropy, answers));
+        messages.iter().for_each(|message| session.seal(message, entropy, answers));
         if session.is_closed() {
             slots.swap_remove(place);
         }
         if is_secret {
             plain.zeroize();
             data.zeroize();
-            said.wipe();
+            messages.wipe();
         }
         Ok(())
     }

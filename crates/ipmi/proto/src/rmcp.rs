@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pong_says_whether_ipmi_is_spoken() {
+    fn a_pong_reports_ipmi_support() {
         let mut frame = ping(7).to_vec();
         assert!(pong(&frame).is_err(), "a ping is no pong");
         frame.splice(8.., [0x40, 7, 0, 0x10, 0, 0, 0x11, 0xbe, 0, 0, 0, 0, 0x81, 0, 0, 0, 0, 0, 0, 0]);

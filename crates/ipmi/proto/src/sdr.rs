@@ -159,8 +159,11 @@ impl Sensor {
     /// Returns the quantity of a raw reading; `None` if there are no factors for it.
     #[must_use]
     pub fn quantity(&self, raw: u8) -> Option<Quantity> {
-        let of_reading = || self.by_reading.as_ref()?.factors.get(&raw).map(|(factors, _)| *factors);
-        self.factors.or_else(of_reading)?.quantity(raw)
+        let factors = match self.factors {
+            Some(factors) => factors,
+            None => self.by_reading.as_ref()?.factors.get(&raw)?.0,
+        };
+        factors.quantity(raw)
     }
 
     /// Returns the raw value whose quantity is nearest; `None` if the quantity is outside the range. For a
@@ -219,21 +222,24 @@ impl Units {
     }
 }
 
+fn unit_name(number: u8) -> &'static str {
+    UNITS.get(usize::from(number)).copied().unwrap_or("unknown")
+}
+
 /// Prints the usual symbol, such as `RPM` or `C`.
 impl fmt::Display for Units {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |number: u8| UNITS.get(usize::from(number)).copied().unwrap_or("unknown");
         match (self.is_percentage, self.base) {
             (true, 0) => f.write_str("%")?,
             (is_percentage, base) => {
                 f.write_str(if is_percentage { "% " } else { "" })?;
-                f.write_str(name(base))?;
+                f.write_str(unit_name(base))?;
                 if let Some((how, second)) = self.second {
                     f.write_str(match how {
                         SecondUnit::Divides => "/",
                         SecondUnit::Multiplies => "*",
                     })?;
-                    f.write_str(name(second))?;
+                    f.write_str(unit_name(second))?;
                 }
             }
         }
@@ -302,12 +308,11 @@ fn full(octets: Octets<'_>) -> Result<Sensor, ProtoError> {
     if matches!(linearization & 0x7f, 0x70..=0x7f) {
         sensor.by_reading = format.map(|format| ByReading { format, factors: BTreeMap::new() });
     }
-    let given = |bit: u8, value: u8| (flags >> bit & 1 == 1).then_some(value);
     sensor.analog = format.is_some().then(|| Analog {
         exactness: Exactness::of([m_high, b_high, accuracy]),
-        nominal: given(0, nominal),
-        normal_max: given(1, normal_max),
-        normal_min: given(2, normal_min),
+        nominal: (flags & 1 != 0).then_some(nominal),
+        normal_max: (flags & 2 != 0).then_some(normal_max),
+        normal_min: (flags & 4 != 0).then_some(normal_min),
         max,
         min,
         hysteresis: (hysteresis != 0).then_some(hysteresis),
@@ -564,7 +569,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn units_are_written_with_what_divides_them() {
+    fn units_are_printed_with_their_divisor() {
         let plain = Units { is_percentage: false, rate: 0, base: 4, second: None };
         for (units, written) in [
             (plain, "V"),
@@ -586,7 +591,7 @@ mod tests {
     }
 
     #[test]
-    fn sensors_that_only_send_events_share_a_record_too() {
+    fn event_only_sensors_may_share_a_record() {
         let named = |sharing: u8, modifier: u8| {
             let rest = [0x20, 0, 0x30, 3, 1, 7, 0x6f, sharing, modifier, 0, 0];
             let record = [&[9, 0, 0x51, 3, 15][..], &rest, b"\xc3CPU"].concat();
@@ -603,7 +608,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inventory_of_another_controller_is_not_one_of_this() {
+    fn inventories_of_other_controllers_are_distinguished() {
         let locator = |owner: u8, flags: u8| {
             let record = [&[9, 0, 0x51, 0x11, 13, owner, 3, flags][..], &[0; 7], b"\xc2FP"].concat();
             match Record::decode(&record).unwrap().body {

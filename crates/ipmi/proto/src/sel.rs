@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn records_of_manufacturers_are_kept() {
+    fn manufacturer_specific_records_are_kept() {
         // Record that Windows writes at shutdown, from Microsoft's documentation of LogRecord.
         let record = decode(0xdd, [0x7b, 0xfe, 0xc4, 0x49, 0x37, 1, 0, 0, 0, 0, 0, 0xc0, 0]);
         let octets = [0, 0, 0, 0, 0xc0, 0];

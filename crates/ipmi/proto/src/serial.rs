@@ -26,7 +26,7 @@ pub struct SerialConsole {
     taken: (u8, u8),
     acknowledgements: VecDeque<[u8; 4]>,
     /// Time until which nothing is sent, because the controller rejected a packet.
-    is_held_until: Option<Instant>,
+    held_until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl SerialConsole {
             unacknowledged: None,
             taken: (0, 0),
             acknowledgements: VecDeque::new(),
-            is_held_until: None,
+            held_until: None,
         }
     }
 
@@ -122,7 +122,7 @@ impl SerialConsole {
                 self.taken = (number, u8::try_from(characters.len()).unwrap_or(u8::MAX));
             }
             let (number, accepted) = self.taken;
-            if self.acknowledgements.len() < MOST_ACKNOWLEDGEMENTS {
+            if self.acknowledgements.len() < MAX_ACKNOWLEDGEMENTS {
                 self.acknowledgements.push_back([0, number, accepted, 0]);
             }
         }
@@ -133,12 +133,12 @@ impl SerialConsole {
     }
 
     fn acknowledged(&mut self, number: u8, accepted: usize, status: u8, now: Instant) {
-        let is_it = |open: &Unacknowledged| {
-            number != 0 && open.sent_at.is_some() && open.payload.first() == Some(&number)
-        };
-        let Some(open) = self.unacknowledged.take_if(|open| is_it(open)) else { return };
+        let acknowledged = self
+            .unacknowledged
+            .take_if(|open| number != 0 && open.sent_at.is_some() && open.payload.first() == Some(&number));
+        let Some(open) = acknowledged else { return };
         if status & NACK != 0 {
-            self.is_held_until = Some(now + self.retry);
+            self.held_until = Some(now + self.retry);
         }
         // Characters that were not accepted are queued again at the front.
         let rest = open.payload.get(HEADER_OCTETS + accepted.min(open.characters)..).unwrap_or_default();
@@ -152,10 +152,10 @@ impl SerialConsole {
         if let Some(acknowledgement) = self.acknowledgements.pop_front() {
             return Some(acknowledgement.to_vec());
         }
-        if self.is_held_until.is_some_and(|until| now < until) {
+        if self.held_until.is_some_and(|until| now < until) {
             return None;
         }
-        self.is_held_until = None;
+        self.held_until = None;
         if self.unacknowledged.is_none() && (self.wants_break || !self.typed.is_empty()) {
             let operation = if std::mem::take(&mut self.wants_break) { SEND_BREAK } else { 0 };
             let count = self.typed.len().min(self.most);
@@ -168,7 +168,7 @@ impl SerialConsole {
         let open = self.unacknowledged.as_mut()?;
         let is_due =
             open.sent_at.is_none_or(|sent_at| now >= sent_at + self.retry * (1 << open.times.min(4)));
-        if !is_due || open.times > MOST_TIMES {
+        if !is_due || open.times > MAX_TIMES {
             return None;
         }
         if open.sent_at.replace(now).is_some() {
@@ -180,11 +180,11 @@ impl SerialConsole {
     /// Returns [`SerialEvent::Lost`] if a packet was not acknowledged within the retry limit.
     pub fn tick(&mut self, now: Instant) -> Option<SerialEvent> {
         let is_over = self.deadline().is_some_and(|deadline| now >= deadline);
-        let is_lost = |open: &mut Unacknowledged| open.times >= MOST_TIMES;
-        if is_over && self.is_held_until.is_none() && self.unacknowledged.take_if(is_lost).is_some() {
-            return Some(SerialEvent::Lost);
+        if !is_over || self.held_until.is_some() {
+            return None;
         }
-        None
+        let lost = self.unacknowledged.take_if(|open| open.times >= MAX_TIMES);
+        lost.map(|_| SerialEvent::Lost)
     }
 
     /// Returns the time at which [`tick`](Self::tick) and [`transmit`](Self::transmit) must be called, unless
@@ -193,7 +193,7 @@ impl SerialConsole {
     pub fn deadline(&self) -> Option<Instant> {
         let open = self.unacknowledged.as_ref();
         let resent = open.and_then(|open| Some(open.sent_at? + self.retry * (1 << open.times.min(4))));
-        match (resent, self.is_held_until) {
+        match (resent, self.held_until) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         }
@@ -205,9 +205,9 @@ const HEADER_OCTETS: usize = 4;
 const MOST_CHARACTERS: usize = 255;
 /// Maximum number of queued characters; the caller has to keep more, for example pasted text.
 const MOST_TYPED: usize = 4_096;
-const MOST_ACKNOWLEDGEMENTS: usize = 16;
+const MAX_ACKNOWLEDGEMENTS: usize = 16;
 /// Maximum number of times a packet is sent again.
-const MOST_TIMES: u32 = 7;
+const MAX_TIMES: u32 = 7;
 /// Status bits from the controller.
 const NACK: u8 = 0x40;
 const UNAVAILABLE: u8 = 0x20;

@@ -3,16 +3,18 @@
 
 mod discovery;
 mod established;
+mod flight;
 mod lan15_login;
 mod login;
-mod room;
+mod request_limit;
 mod round_trip;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use self::discovery::{Discovery, Found};
-use self::established::{Done, Established, Purpose};
+use self::established::{Done, Established, NewRequest};
+use self::flight::Purpose;
 use self::lan15_login::Lan15Attempt;
 use self::login::{Attempt, Outcome};
 use crate::capabilities::{Detail, GetAuthenticationCapabilities};
@@ -33,7 +35,7 @@ use crate::{
 pub struct Session {
     login: Login,
     timing: Timing,
-    begin_with: Option<usize>,
+    initial_limit: Option<usize>,
     entropy: Entropy,
     phase: Phase,
     waiting: VecDeque<(RequestId, Destination, Request)>,
@@ -62,12 +64,12 @@ pub struct Login {
     pub(crate) privilege: Privilege,
     /// INVARIANT: not empty.
     pub(crate) suites: Vec<CipherSuite>,
-    pub(crate) way: Way,
+    pub(crate) method: LoginMethod,
 }
 
 /// First step of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum LoginMethod {
     /// Open Session with the first suite.
     RmcpPlus,
     /// Get Channel Authentication Capabilities and Get Channel Cipher Suites.
@@ -87,7 +89,7 @@ impl Login {
             group_key: None,
             privilege: Privilege::Administrator,
             suites,
-            way: Way::RmcpPlus,
+            method: LoginMethod::RmcpPlus,
         }
     }
 
@@ -122,7 +124,7 @@ impl Login {
     /// allowed suites are tried in order, which takes fewer packets with most controllers.
     #[must_use]
     pub fn discover(mut self) -> Self {
-        self.way = Way::Discovery;
+        self.method = LoginMethod::Discovery;
         self
     }
 
@@ -135,7 +137,7 @@ impl Login {
         if !self.password.fits_16() {
             return Err(ProtoError::LongForLan15);
         }
-        self.way = Way::Lan15(kind);
+        self.method = LoginMethod::Lan15(kind);
         Ok(self)
     }
 
@@ -162,7 +164,7 @@ pub struct Timing {
 
 impl Timing {
     /// Upper limit of outstanding requests.
-    pub const MOST_OPEN_REQUESTS: usize = room::MOST;
+    pub const MOST_OPEN_REQUESTS: usize = request_limit::MAX;
 }
 
 impl Default for Timing {
@@ -220,7 +222,7 @@ impl Session {
     pub fn start(login: Login, seed: [u8; 32], timing: Timing, now: Instant) -> Self {
         let mut session = Self {
             timing,
-            begin_with: None,
+            initial_limit: None,
             entropy: Entropy::new(seed),
             phase: Phase::Ended,
             waiting: VecDeque::new(),
@@ -231,14 +233,14 @@ impl Session {
             login,
         };
         let give_up_at = now + timing.limit;
-        match session.login.way {
-            Way::RmcpPlus => session.open_session(session.login.suites.clone(), give_up_at, now),
-            Way::Discovery => {
+        match session.login.method {
+            LoginMethod::RmcpPlus => session.open_session(session.login.suites.clone(), give_up_at, now),
+            LoginMethod::Discovery => {
                 let discovery = Discovery::first(now);
                 session.out.push_back(discovery.frame(&session.login));
                 session.phase = Phase::Discovering(discovery, give_up_at);
             }
-            Way::Lan15(kind) => {
+            LoginMethod::Lan15(kind) => {
                 let attempt = Lan15Attempt::first(kind, give_up_at, now);
                 session.out.push_back(attempt.challenge(&session.login));
                 session.phase = Phase::Opening15(Box::new(attempt));
@@ -255,16 +257,16 @@ impl Session {
 
     /// Sets the initial number of outstanding requests, if it is known from an earlier session with this
     /// controller; the default is four. It has no effect once the session is established.
-    pub fn begin_with(&mut self, open_requests: usize) {
-        self.begin_with = Some(open_requests);
+    pub fn set_initial_limit(&mut self, open_requests: usize) {
+        self.initial_limit = Some(open_requests);
     }
 
     /// Returns the number of outstanding requests that the controller currently keeps up with; `None` if no
     /// session is established.
     #[must_use]
-    pub fn pace(&self) -> Option<usize> {
+    pub fn request_limit(&self) -> Option<usize> {
         match &self.phase {
-            Phase::Open(session) => Some(session.pace()),
+            Phase::Open(session) => Some(session.request_limit()),
             _ => None,
         }
     }
@@ -273,7 +275,7 @@ impl Session {
     pub fn reserve(&mut self, requests: usize) {
         self.waiting.reserve(requests);
         if let Phase::Open(session) = &mut self.phase {
-            session.reserve(requests.min(room::MOST));
+            session.reserve(requests.min(request_limit::MAX));
         }
     }
 
@@ -371,8 +373,8 @@ impl Session {
             }
             Phase::Open(session) => {
                 let done = session.tick(&mut self.entropy, &mut self.out, now);
-                let waits = (self.timing.keep_alive, self.timing.limit);
-                self.out.extend(session.keep_alive(waits, &mut self.entropy, now));
+                let Timing { keep_alive, limit, .. } = self.timing;
+                self.out.extend(session.keep_alive(keep_alive, limit, &mut self.entropy, now));
                 self.done(done, now);
             }
             Phase::Ended => {}
@@ -421,8 +423,8 @@ impl Session {
             return true;
         }
         let Some((id, destination, request)) = waiting.pop_front() else { return false };
-        let (until, asked) = (now + timing.limit, (destination, request));
-        session.write(Purpose::Caller(id), asked, until, (entropy, now), out);
+        let (purpose, give_up_at) = (Purpose::Caller(id), now + timing.limit);
+        session.write(NewRequest { purpose, destination, request, give_up_at }, entropy, now, out);
         true
     }
 
@@ -481,7 +483,7 @@ impl Session {
                 self.close(now);
             }
             Outcome::Proven(mut session) => {
-                session.begin_with(self.begin_with);
+                session.set_initial_limit(self.initial_limit);
                 if self.login.privilege == Privilege::User {
                     self.events.push_back(session.enter_as_user());
                 } else {
@@ -512,7 +514,7 @@ impl Session {
             Purpose::SetPrivilege => match (outcome, &self.phase) {
                 (Ok(response), Phase::Open(session)) if response.code == CompletionCode::OK => {
                     if self.login.privilege != Privilege::User {
-                        self.events.push_back(session.is_there());
+                        self.events.push_back(session.established_event());
                     }
                 }
                 (Ok(response), _) => {

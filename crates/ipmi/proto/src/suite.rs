@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_can_read_is_said() {
+    fn suites_without_encryption_are_recognised() {
         let clear: Vec<u8> = SUITES
             .iter()
             .filter_map(|row| CipherSuite::new(row.0).ok())

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_is_taken_once_and_only_near_the_highest() {
+    fn a_number_is_accepted_once_and_only_near_the_highest() {
         let mut window = Window::default();
         assert!(window.accept(0).is_err());
         for number in [3, 5, 4, 20, 10, 6] {

@@ -60,7 +60,7 @@ pub(crate) enum Sealing {
 }
 
 impl Wire {
-    pub(crate) fn rmcp_plus(keys: Box<SessionKeys>, (inbound_id, outbound_id): (u32, u32)) -> Self {
+    pub(crate) fn rmcp_plus(keys: Box<SessionKeys>, inbound_id: u32, outbound_id: u32) -> Self {
         let sealing = Sealing::RmcpPlus(keys);
         Self { sealing, outbound_id, inbound_id, sent: 0, received: Window::default() }
     }
@@ -74,7 +74,7 @@ impl Wire {
         out: &mut Vec<u8>,
     ) {
         let number = self.next_number();
-        self.seal_as(number, (payload, content), initial_vector, out);
+        self.seal_as(number, payload, content, initial_vector, out);
     }
 
     /// Returns the sequence number of the next packet.
@@ -88,14 +88,16 @@ impl Wire {
     pub(crate) fn seal_as(
         &self,
         number: u32,
-        (payload, content): (Payload, &[u8]),
+        payload: Payload,
+        content: &[u8],
         initial_vector: [u8; 16],
         out: &mut Vec<u8>,
     ) {
-        let head = (self.outbound_id, number);
         match &self.sealing {
-            Sealing::RmcpPlus(keys) => packet::seal(keys, head, (payload, content), initial_vector, out),
-            Sealing::Lan15(sealing) => lan15::seal(sealing, head, content, out),
+            Sealing::RmcpPlus(keys) => {
+                packet::seal(keys, self.outbound_id, number, payload, content, initial_vector, out);
+            }
+            Sealing::Lan15(sealing) => lan15::seal(sealing, self.outbound_id, number, content, out),
         }
     }
 

@@ -63,8 +63,12 @@ impl Transport for OpenIpmi {
             length,
             data: request.data.as_ptr().cast_mut(),
         };
-        let mut asked =
-            Asked { address: &raw const address, address_length: ADDRESS_LENGTH, id: id as c_long, message };
+        let mut asked = IpmiRequest {
+            address: &raw const address,
+            address_length: ADDRESS_LENGTH,
+            id: id as c_long,
+            message,
+        };
         // SAFETY: address and data outlive the call, and the driver only reads them.
         unsafe { ioctl(&self.0, Send(&mut asked)) }.map_err(io::Error::from)
     }
@@ -126,7 +130,7 @@ struct Message {
 
 /// `struct ipmi_req`.
 #[repr(C)]
-struct Asked {
+struct IpmiRequest {
     address: *const Address,
     address_length: c_uint,
     id: c_long,
@@ -144,7 +148,7 @@ struct Received {
 }
 
 /// `IPMICTL_SEND_COMMAND`.
-struct Send<'a>(&'a mut Asked);
+struct Send<'a>(&'a mut IpmiRequest);
 
 // SAFETY: the request code matches the structure, which the kernel only reads.
 unsafe impl Ioctl for Send<'_> {
@@ -152,7 +156,7 @@ unsafe impl Ioctl for Send<'_> {
     const IS_MUTATING: bool = false;
 
     fn opcode(&self) -> Opcode {
-        opcode::read::<Asked>(b'i', 13)
+        opcode::read::<IpmiRequest>(b'i', 13)
     }
 
     fn as_ptr(&mut self) -> *mut c_void {
@@ -198,14 +202,14 @@ mod tests {
     #[test]
     #[cfg(target_pointer_width = "64")]
     fn structures_and_numbers_are_those_of_the_kernel() {
-        assert_eq!((size_of::<Message>(), size_of::<Asked>(), size_of::<Received>()), (16, 40, 48));
+        assert_eq!((size_of::<Message>(), size_of::<IpmiRequest>(), size_of::<Received>()), (16, 40, 48));
         assert_eq!(size_of::<Address>(), 8);
-        assert_eq!(opcode::read::<Asked>(b'i', 13), 0x8028_690d);
+        assert_eq!(opcode::read::<IpmiRequest>(b'i', 13), 0x8028_690d);
         assert_eq!(opcode::read_write::<Received>(b'i', 11), 0xc030_690b);
     }
 
     #[test]
-    fn a_machine_without_a_controller_says_so() {
+    fn a_machine_without_a_controller_is_an_error() {
         if ["/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0"]
             .iter()
             .any(|path| std::path::Path::new(path).exists())

@@ -24,7 +24,7 @@ async fn shown(console: &mut Console, text: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_is_typed_arrives_and_what_the_machine_says_is_shown() {
+async fn the_serial_console_transfers_input_and_output() {
     let Some((bmc, mut line)) = SimulatedBmc::start_with_console() else { return };
     let connection = open(&bmc, login("admin", "admin-pw")).await.unwrap();
     let channel = connection.lan_channel().await.unwrap();

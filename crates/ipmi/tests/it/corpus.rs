@@ -4,7 +4,7 @@ use telarch_corpus::{cases, mutate};
 use telarch_ipmi::oracle;
 
 #[test]
-fn cached_records_of_the_corpus_are_read_as_they_were_packed_or_refused() {
+fn cache_files_of_the_corpus_are_decoded_unchanged_or_rejected() {
     let seeds = cases("ipmi_cached_records", 3);
     mutate(&seeds, 300, &[0x00, 0x01, 0x80, 0xff], oracle::cached_records);
 }

@@ -12,7 +12,7 @@ use crate::sessions::login;
 const PATIENT: Duration = Duration::from_secs(30);
 
 #[tokio::test]
-async fn three_hundred_controllers_share_a_few_sockets_and_silent_ones_hurt_nobody() {
+async fn three_hundred_controllers_share_a_few_sockets() {
     let crowd = Crowd::start(300, Network::default());
     let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let endpoint = Endpoint::new();
@@ -47,7 +47,7 @@ async fn three_hundred_controllers_share_a_few_sockets_and_silent_ones_hurt_nobo
 }
 
 #[tokio::test]
-async fn a_scan_survives_loss_repetition_jitter_and_a_controller_that_is_busy() {
+async fn a_scan_survives_loss_duplication_jitter_and_busy_controllers() {
     let network = Network { lost: 5, twice: 5, delay: Duration::ZERO, jitter: Duration::from_millis(20) };
     let busy = Board { busy_every: 7, ..Board::default() };
     let crowd = Crowd::of(vec![(settings(0), Board::default()), (settings(1), busy)], network);
@@ -67,7 +67,7 @@ async fn a_scan_survives_loss_repetition_jitter_and_a_controller_that_is_busy() 
 }
 
 #[tokio::test]
-async fn a_storm_of_busy_answers_ends_at_the_limit_with_the_reason() {
+async fn continuous_busy_responses_end_at_the_limit_with_the_reason() {
     let stormy = Board { busy_every: 1, ..Board::default() };
     let crowd = Crowd::of(vec![(settings(0), stormy)], Network::default());
     let timing = Timing { limit: Duration::from_millis(300), ..Timing::default() };
@@ -79,7 +79,7 @@ async fn a_storm_of_busy_answers_ends_at_the_limit_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_power_cycle_is_done_once_however_often_it_is_sent() {
+async fn a_power_cycle_is_executed_once_even_if_resent() {
     let network = Network { lost: 30, twice: 20, ..Network::default() };
     let mut cycles = 0;
     for _ in 0..10 {
@@ -102,7 +102,7 @@ async fn a_power_cycle_is_done_once_however_often_it_is_sent() {
 }
 
 #[tokio::test]
-async fn a_console_whose_answer_cannot_be_read_is_given_back() {
+async fn a_console_with_an_undecodable_response_is_deactivated() {
     let board = Board { console: Some(vec![0; 5]), ..Board::default() };
     let crowd = Crowd::of(vec![(settings(0), board)], Network::default());
     let opened = Connection::open(crowd.addresses()[0], login("admin", "admin-pw"), Timing::default()).await;
@@ -119,7 +119,7 @@ async fn a_console_whose_answer_cannot_be_read_is_given_back() {
 }
 
 #[tokio::test]
-async fn a_session_that_nobody_waits_for_gives_its_slot_back() {
+async fn a_dropped_login_releases_its_slot() {
     let crowd = Crowd::of(vec![(settings(0).most_sessions(2), Board::default())], Network::default());
     let endpoint = Endpoint::new();
     for _ in 0..10 {
@@ -129,7 +129,7 @@ async fn a_session_that_nobody_waits_for_gives_its_slot_back() {
 }
 
 #[tokio::test]
-async fn a_controller_that_starts_anew_is_noticed_within_one_limit() {
+async fn a_restarted_controller_is_noticed_within_one_limit() {
     let crowd = Crowd::start(1, Network::default());
     let timing = Timing { limit: Duration::from_millis(400), ..Timing::default() };
     let connection =

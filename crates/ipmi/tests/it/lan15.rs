@@ -17,7 +17,7 @@ const KINDS: [AuthenticationType; 3] =
     [AuthenticationType::None, AuthenticationType::Md5, AuthenticationType::Password];
 
 #[tokio::test]
-async fn a_session_with_md2_is_opened_when_it_is_asked_for_by_name() {
+async fn a_session_with_md2_is_opened_if_selected() {
     let ours = Crowd::start(1, Network::default());
     let login = login("admin", "admin-pw").lan15("MD2".parse().unwrap()).unwrap();
     let connection = Connection::open(ours.addresses()[0], login, Timing::default()).await.unwrap();
@@ -27,7 +27,7 @@ async fn a_session_with_md2_is_opened_when_it_is_asked_for_by_name() {
 }
 
 #[tokio::test]
-async fn sessions_of_ipmi_1_5_are_opened_with_each_type_at_both_simulators() {
+async fn ipmi_1_5_sessions_work_with_each_authentication_type() {
     let ours = Crowd::start(1, Network::default());
     let mut addresses = vec![ours.addresses()[0]];
     let theirs = SimulatedBmc::start();
@@ -55,7 +55,7 @@ async fn sessions_of_ipmi_1_5_are_opened_with_each_type_at_both_simulators() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_told_from_a_name_that_nobody_has() {
+async fn a_wrong_password_differs_from_an_unknown_user() {
     let ours = Crowd::start(1, Network::default());
     let open = async |user: &str, password: &str| {
         let login = login(user, password).lan15(AuthenticationType::Md5).unwrap();
@@ -68,7 +68,7 @@ async fn a_wrong_password_is_told_from_a_name_that_nobody_has() {
 }
 
 #[test]
-fn a_password_that_ipmi_1_5_would_cut_is_refused() {
+fn a_password_too_long_for_ipmi_1_5_is_rejected() {
     let name = UserName::new("admin").unwrap();
     let login = |password: &[u8]| Login::new(name.clone(), Password::new(password).unwrap());
     assert!(login(&[b'x'; 16]).lan15(AuthenticationType::Md5).is_ok());
@@ -77,7 +77,7 @@ fn a_password_that_ipmi_1_5_would_cut_is_refused() {
 }
 
 #[tokio::test]
-async fn a_controller_without_ipmi_2_0_is_named_as_such_and_never_gets_a_weaker_login_by_itself() {
+async fn a_controller_without_ipmi_2_0_gets_no_weaker_login_by_default() {
     let ours = Crowd::of(vec![(settings_with_suites(&[]), Board::default())], Network::default());
     let open = async |login: Login| Connection::open(ours.addresses()[0], login, Timing::default()).await;
     let refused = open(login("admin", "admin-pw").discover()).await.unwrap_err();
@@ -90,7 +90,7 @@ async fn a_controller_without_ipmi_2_0_is_named_as_such_and_never_gets_a_weaker_
 }
 
 #[tokio::test]
-async fn the_suites_that_a_controller_lists_are_tried_first_and_weak_ones_never() {
+async fn listed_suites_are_tried_first_and_weak_ones_never() {
     for (offered, agreed) in [(&[0, 1, 2, 3][..], CipherSuite::SHA1), (&[3, 17], CipherSuite::SHA256)] {
         let ours = Crowd::of(vec![(settings_with_suites(offered), Board::default())], Network::default());
         let login = login("admin", "admin-pw").discover();
@@ -106,7 +106,7 @@ async fn the_suites_that_a_controller_lists_are_tried_first_and_weak_ones_never(
 }
 
 #[tokio::test]
-async fn every_suite_is_spoken_with_a_controller_of_ours_when_it_is_named() {
+async fn every_suite_works_with_our_controller_if_selected() {
     let all = [0, 1, 2, 3, 6, 7, 8, 11, 12, 15, 16, 17];
     let ours = Crowd::of(vec![(settings_with_suites(&all), Board::default())], Network::default());
     for number in all {
@@ -122,7 +122,7 @@ async fn every_suite_is_spoken_with_a_controller_of_ours_when_it_is_named() {
 }
 
 #[tokio::test]
-async fn a_bad_network_makes_a_login_of_ipmi_1_5_slower_but_lets_it_in() {
+async fn an_ipmi_1_5_login_succeeds_over_a_bad_network() {
     let network = Network { lost: 5, twice: 10, ..Network::default() };
     let ours = Crowd::start(5, network);
     let timing = Timing { limit: Duration::from_secs(30), ..Timing::default() };

@@ -14,7 +14,7 @@ use telarch_ipmi::{Connection, IpmiError, LogPosition, RecordCache, Transport};
 use telarch_simulated_bmc::Board;
 
 /// A driver whose controller gives prepared answers; its file is readable while answers are waiting.
-struct Liar {
+struct FaultyController {
     says: Box<dyn Fn(&Request) -> Response + Send + Sync>,
     answers: Mutex<VecDeque<(i64, Response)>>,
     asked: Arc<Mutex<usize>>,
@@ -22,13 +22,13 @@ struct Liar {
     theirs: UnixDatagram,
 }
 
-impl AsFd for Liar {
+impl AsFd for FaultyController {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.ours.as_fd()
     }
 }
 
-impl Transport for Liar {
+impl Transport for FaultyController {
     fn send(&self, id: i64, _: Destination, request: &Request) -> io::Result<()> {
         *self.asked.lock().unwrap() += 1;
         self.answers.lock().unwrap().push_back((id, (self.says)(request)));
@@ -46,7 +46,7 @@ fn with(says: impl Fn(&Request) -> Response + Send + Sync + 'static) -> (Connect
     let (ours, theirs) = UnixDatagram::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
     let (says, asked) = (Box::new(says), Arc::default());
-    let liar = Liar { says, answers: Mutex::default(), asked: Arc::clone(&asked), ours, theirs };
+    let liar = FaultyController { says, answers: Mutex::default(), asked: Arc::clone(&asked), ours, theirs };
     (Connection::through(liar, Timing::default(), RecordCache::in_memory()).unwrap(), asked)
 }
 
@@ -82,7 +82,7 @@ fn sensors(count: usize) -> Vec<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn a_list_of_records_that_goes_round_is_read_once() {
+async fn a_circular_list_of_records_is_read_once() {
     let records = sensors(3).into_iter().zip([2, 3, 2]).map(|(record, next)| (next, record)).collect();
     let (bmc, asked) = with(repository(3, records));
     assert_eq!(bmc.records().await.unwrap().len(), 3);
@@ -91,7 +91,7 @@ async fn a_list_of_records_that_goes_round_is_read_once() {
 }
 
 #[tokio::test]
-async fn a_list_whose_end_points_nowhere_ends_there() {
+async fn a_list_that_ends_with_an_invalid_id_ends_there() {
     let records = sensors(2).into_iter().zip([2, 9]).map(|(record, next)| (next, record)).collect();
     let (bmc, _) = with(repository(2, records));
     assert_eq!(bmc.records().await.unwrap().len(), 2);
@@ -101,7 +101,7 @@ async fn a_list_whose_end_points_nowhere_ends_there() {
 }
 
 #[tokio::test]
-async fn a_record_that_is_too_long_to_be_asked_for_is_left_out_and_the_others_are_read() {
+async fn an_unreadably_long_record_is_omitted() {
     let mut long = vec![1, 0, 0x51, 0x01, 0xff];
     long.resize(5 + 0xff, 0xc0);
     let whole = repository(2, vec![(2, long), (0xffff, sensors(1).remove(0))]);
@@ -119,7 +119,7 @@ async fn a_record_that_is_too_long_to_be_asked_for_is_left_out_and_the_others_ar
 }
 
 #[tokio::test]
-async fn a_log_that_goes_round_is_told_once() {
+async fn a_circular_event_log_is_read_once() {
     let (bmc, _) = with(|request| match (request.command, &request.data[..]) {
         (0x40, _) => done(&[0x51, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0]),
         (0x43, [_, _, number, ..]) => {
@@ -133,7 +133,7 @@ async fn a_log_that_goes_round_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_record_of_the_log_that_is_cut_off_does_not_hide_the_others() {
+async fn a_truncated_log_record_does_not_hide_the_others() {
     let (bmc, _) = with(|request| match (request.command, &request.data[..]) {
         (0x40, _) => done(&[0x51, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0]),
         (0x43, [_, _, 2, ..]) => done(&[3, 0, 2, 0, 2, 7]),
@@ -148,7 +148,7 @@ async fn a_record_of_the_log_that_is_cut_off_does_not_hide_the_others() {
 }
 
 #[tokio::test]
-async fn a_log_without_reservations_is_cleared_without_one() {
+async fn a_log_without_reservations_is_cleared() {
     let (bmc, _) = with(|request| match (request.command, &request.data[..]) {
         (0x47, [0, 0, b'C', b'L', b'R', 0xaa]) => done(&[1]),
         _ => Response::refusal(0xc1),
@@ -157,7 +157,7 @@ async fn a_log_without_reservations_is_cleared_without_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_log_that_is_never_empty_is_not_a_controller_that_does_not_answer() {
+async fn a_log_that_stays_full_is_not_reported_as_a_missing_response() {
     let (bmc, asked) = with(|request| match request.command {
         0x42 => done(&[1, 0]),
         0x47 => done(&[0]),
@@ -193,7 +193,7 @@ fn stored() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn an_inventory_that_is_shorter_than_it_says_is_read_to_its_end() {
+async fn an_inventory_shorter_than_announced_is_read_to_its_end() {
     for code in [0xc9, 0xca, 0xcb, 0xff] {
         let (bmc, _) = with(inventory(u16::MAX, false, move |from, count| {
             stored().get(from..from + count).map(<[u8]>::to_vec).ok_or(code)
@@ -207,7 +207,7 @@ async fn an_inventory_that_is_shorter_than_it_says_is_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn pieces_of_an_inventory_with_too_much_or_half_a_word_do_not_shift_what_follows() {
+async fn inventory_pieces_of_wrong_length_do_not_shift_later_ones() {
     let size = u16::try_from(stored().len()).unwrap();
     let (bmc, _) = with(inventory(size, false, |from, count| {
         let mut piece = stored().get(from..from + count).ok_or(0xc9)?.to_vec();
@@ -223,7 +223,7 @@ async fn pieces_of_an_inventory_with_too_much_or_half_a_word_do_not_shift_what_f
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_device_that_is_busy_is_asked_again() {
+async fn a_busy_device_is_queried_again() {
     let (size, busy) = (u16::try_from(stored().len()).unwrap(), Mutex::new(2));
     let (bmc, _) = with(inventory(size, false, move |from, count| {
         let mut busy = busy.lock().unwrap();
@@ -235,6 +235,6 @@ async fn a_device_that_is_busy_is_asked_again() {
     }));
     assert_eq!(bmc.read_inventory(0).await.unwrap(), stored());
     let (stuck, _) = with(inventory(64, false, |_, _| Err(0x81)));
-    let error = stuck.change_inventory(0, (Area::Product, "Asset Tag"), "x").await.unwrap_err();
+    let error = stuck.change_inventory(0, Area::Product, "Asset Tag", "x").await.unwrap_err();
     assert!(matches!(error, IpmiError::Refused { code: 0x81, .. }), "{error}");
 }

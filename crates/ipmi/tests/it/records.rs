@@ -23,7 +23,7 @@ fn one(change: impl FnOnce(&mut Board)) -> Crowd {
 }
 
 #[tokio::test]
-async fn our_simulator_and_ipmi_sim_say_the_same() {
+async fn our_simulator_responds_like_ipmi_sim() {
     let Some(theirs) = SimulatedBmc::start() else { return };
     let ours = one(|_| {});
     let mut scans = Vec::new();
@@ -48,7 +48,7 @@ async fn our_simulator_and_ipmi_sim_say_the_same() {
 }
 
 #[tokio::test]
-async fn records_are_read_whatever_the_controller_can_return_at_once() {
+async fn records_are_read_with_any_maximum_piece_size() {
     let whole = one(|_| {});
     let connection = open(&whole).await;
     let expected = connection.records().await.unwrap();
@@ -62,7 +62,7 @@ async fn records_are_read_whatever_the_controller_can_return_at_once() {
 }
 
 #[tokio::test]
-async fn a_reservation_that_is_lost_in_between_is_taken_again() {
+async fn a_lost_reservation_is_renewed() {
     let bmc = one(|board| board.lose_reservations = 2);
     let connection = open(&bmc).await;
     assert_eq!(connection.records().await.unwrap().len(), 35);
@@ -70,7 +70,7 @@ async fn a_reservation_that_is_lost_in_between_is_taken_again() {
 }
 
 #[tokio::test]
-async fn records_are_read_once_for_all_who_ask_until_they_change() {
+async fn records_are_read_once_until_they_change() {
     let home = tempfile::tempdir().unwrap();
     let bmc = one(|_| {});
     let folder = || RecordCache::in_folder(home.path().join("ipmi"));
@@ -101,7 +101,7 @@ async fn records_are_read_once_for_all_who_ask_until_they_change() {
 }
 
 #[tokio::test]
-async fn a_controller_that_claims_to_be_another_does_not_decide_what_the_other_has() {
+async fn an_impersonating_controller_does_not_change_cached_records() {
     let honest = Board::default();
     let mut liar = Board::default();
     let mut records = honest.records.to_vec();
@@ -121,7 +121,7 @@ async fn a_controller_that_claims_to_be_another_does_not_decide_what_the_other_h
 }
 
 #[tokio::test]
-async fn a_controller_that_does_not_say_when_records_change_is_asked_every_time() {
+async fn records_without_a_change_indicator_are_always_read() {
     let bmc = one(|board| board.stamps = (0, u32::MAX));
     let connection = open(&bmc).await;
     for _ in 0..2 {
@@ -132,7 +132,7 @@ async fn a_controller_that_does_not_say_when_records_change_is_asked_every_time(
 }
 
 #[tokio::test]
-async fn sensors_of_the_device_itself_are_read_besides_those_of_the_repository() {
+async fn device_sdrs_are_read_in_addition_to_the_repository() {
     let bmc = one(|board| {
         // The last sensor of the repository belongs to the device, which also has a sensor that only it
         // knows.
@@ -156,7 +156,7 @@ async fn sensors_of_the_device_itself_are_read_besides_those_of_the_repository()
 }
 
 #[tokio::test]
-async fn sensors_of_other_units_and_behind_bridges_are_read_and_silent_ones_hurt_nobody() {
+async fn sensors_of_other_units_and_controllers_are_read() {
     let bmc = one(|board| {
         let template = board.records[3].clone();
         let sensor = |owner: u8, unit: u8, number: u8, id: u16| {
@@ -188,7 +188,7 @@ async fn sensors_of_other_units_and_behind_bridges_are_read_and_silent_ones_hurt
 }
 
 #[tokio::test]
-async fn a_sensor_that_is_not_linear_is_read_with_the_factors_of_its_reading() {
+async fn a_non_linear_sensor_uses_the_factors_of_its_reading() {
     let bmc = one(|board| {
         let mut record = board.records[3].clone();
         // Its linearization, after the header of 5 bytes and 18 others.
@@ -203,6 +203,6 @@ async fn a_sensor_that_is_not_linear_is_read_with_the_factors_of_its_reading() {
     let records = connection.records().await.unwrap();
     let measured = connection.measure(&records).await.unwrap();
     assert_eq!(measured[0].quantity().unwrap().to_string(), "12.7");
-    assert_eq!(measured[0].sensor.quantity(0x41), None, "nobody knows the factors of another value");
+    assert_eq!(measured[0].sensor.quantity(0x41), None, "the factors of other values are unknown");
     connection.close().await;
 }

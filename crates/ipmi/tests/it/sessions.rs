@@ -19,7 +19,7 @@ pub(crate) async fn open(bmc: &SimulatedBmc, login: Login) -> Result<Connection,
 }
 
 #[tokio::test]
-async fn a_suite_that_is_refused_gives_way_to_the_next_and_the_session_is_closed() {
+async fn after_a_rejected_suite_the_next_is_used_and_the_session_closed() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     // The simulator has few session slots: sessions left open would fill them.
     for _ in 0..40 {
@@ -32,7 +32,7 @@ async fn a_suite_that_is_refused_gives_way_to_the_next_and_the_session_is_closed
 }
 
 #[tokio::test]
-async fn suites_that_the_simulator_has_are_spoken_when_they_are_named() {
+async fn each_suite_of_the_simulator_works_if_selected() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     for number in [0, 1, 2, 3, 6] {
         let suite = CipherSuite::new(number).unwrap();
@@ -48,7 +48,7 @@ async fn suites_that_the_simulator_has_are_spoken_when_they_are_named() {
 }
 
 #[tokio::test]
-async fn wrong_names_and_passwords_are_told_apart_from_silence() {
+async fn wrong_names_and_passwords_differ_from_no_response() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let wrong = open(&bmc, login("admin", "wrong")).await.unwrap_err();
     assert!(matches!(wrong, IpmiError::Proto(ProtoError::WrongPassword)), "{wrong}");
@@ -65,7 +65,7 @@ async fn wrong_names_and_passwords_are_told_apart_from_silence() {
 }
 
 #[tokio::test]
-async fn nothing_hangs_where_nobody_answers() {
+async fn requests_end_if_there_is_no_response() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let timing = Timing { limit: Duration::from_millis(300), ..Timing::default() };
     let error =
@@ -74,13 +74,13 @@ async fn nothing_hangs_where_nobody_answers() {
 }
 
 #[tokio::test]
-async fn many_ask_in_one_session_at_the_same_time() {
+async fn many_tasks_share_one_session() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let connection = open(&bmc, login("admin", "admin-pw")).await.unwrap();
-    let mut askers = tokio::task::JoinSet::new();
+    let mut receivers = tokio::task::JoinSet::new();
     for number in 0..200_u8 {
         let connection = connection.clone();
-        askers.spawn(async move {
+        receivers.spawn(async move {
             // The answers differ, so that a mix-up would be noticed.
             let known = number.is_multiple_of(2);
             let request = Request::new(NetFn::APP, if known { 0x01 } else { 0x7f }, &[]);
@@ -88,7 +88,7 @@ async fn many_ask_in_one_session_at_the_same_time() {
             assert_eq!(response.code.0 == 0, known, "{response:?}");
         });
     }
-    while let Some(asked) = askers.join_next().await {
+    while let Some(asked) = receivers.join_next().await {
         asked.unwrap();
     }
     connection.close().await;
@@ -107,7 +107,7 @@ async fn the_power_is_switched() {
 }
 
 #[tokio::test]
-async fn a_controller_with_a_key_of_its_own_lets_in_only_who_knows_it() {
+async fn a_controller_with_a_k_g_key_requires_it() {
     let key = || GroupKey::new(b"twenty octets at all").unwrap();
     let crowd = Crowd::of(vec![(settings(0).group_key(key()), Board::default())], Network::default());
     let open = async |login| Connection::open(crowd.addresses()[0], login, Timing::default()).await;
@@ -122,7 +122,7 @@ async fn a_controller_with_a_key_of_its_own_lets_in_only_who_knows_it() {
 }
 
 #[tokio::test]
-async fn a_level_above_that_of_the_user_is_refused_and_nothing_above_the_level_is_done() {
+async fn levels_and_commands_above_the_users_level_are_rejected() {
     let crowd = Crowd::start(1, Network::default());
     let open = async |login| Connection::open(crowd.addresses()[0], login, Timing::default()).await;
     let refused = open(login("viewer", "viewer-pw").privilege(Privilege::Operator)).await.unwrap_err();
@@ -135,7 +135,7 @@ async fn a_level_above_that_of_the_user_is_refused_and_nothing_above_the_level_i
 }
 
 #[tokio::test]
-async fn a_controller_behind_another_one_behind_ours_answers_and_one_that_is_not_there_does_not() {
+async fn a_controller_behind_two_others_responds_and_a_missing_one_does_not() {
     let mut board = Board::default();
     board.behind.insert((0x82, 0x72));
     let ours = Crowd::of(vec![(settings(0), board)], Network::default());

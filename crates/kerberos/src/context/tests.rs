@@ -1,4 +1,4 @@
-//! Our protection of messages against that of the library, over contexts that it established.
+//! Own message protection against that of the library, with contexts that the library established.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::time::Duration;
@@ -9,7 +9,7 @@ use telarch_peers::{Keys, PASSWORD, REALM, USER, in_realm};
 use super::*;
 use crate::library::{Credential, Name, NameForm, Request, Usage};
 
-/// Both ends as the library has them: the client's and the service's.
+/// Returns both ends as established by the library: client and service.
 fn established() -> (RawContext, RawContext, u32) {
     let library = Library::load().unwrap();
     let user = Name::import(&library, &format!("{USER}@{REALM}"), NameForm::Principal).unwrap();
@@ -24,7 +24,7 @@ fn established() -> (RawContext, RawContext, u32) {
         let mut client = RawContext::new(&library);
         match client.initiate(&request, None) {
             Ok(progress) => break (client, progress.token),
-            // For a moment after its database was changed, a KDC may fail to read it.
+            // A KDC may fail to read its database for a moment after a change.
             Err(failure) if failure.minor == KRB_ERR_GENERIC && tries < 100 => tries += 1,
             Err(failure) => panic!("{failure:?}"),
         }
@@ -35,20 +35,20 @@ fn established() -> (RawContext, RawContext, u32) {
     (client, service, progress.flags)
 }
 
-/// What a KDC says that has no number for what went wrong (RFC 4120 7.5.9).
+/// Generic KDC error (RFC 4120 7.5.9).
 const KRB_ERR_GENERIC: i32 = -1_765_328_324;
 
 fn ours(raw: RawContext, flags: u32) -> Context {
     let context = Context::established(raw, flags);
-    assert!(matches!(context.protector, Some(Protector::Own { .. })), "it is of a type that is known");
+    assert!(matches!(context.backend, Some(Backend::Own { .. })), "the encryption type is supported");
     context
 }
 
 fn of_library(raw: RawContext, flags: u32) -> Context {
-    Context::of_library(raw, flags, Order::NotBegun)
+    Context::of_library(raw, flags, PeerSequence::Unknown)
 }
 
-/// The same context twice.
+/// Imports the same context twice.
 fn twice(raw: RawContext) -> [RawContext; 2] {
     let octets = raw.export().unwrap();
     let library = Library::load().unwrap();
@@ -59,8 +59,8 @@ fn lengths() -> impl Iterator<Item = usize> {
     (0..=66).chain([4_080, 4_081, 4_096, 4_097, 8_193, 50_000, 150_001])
 }
 
-/// Messages from one end to the other, in every form there is.
-fn say(from: &mut Context, to: &mut Context) {
+/// Sends messages from one end to the other, in all formats.
+fn exchange(from: &mut Context, to: &mut Context) {
     for length in lengths() {
         let text: Vec<u8> = (0..length).map(|at| (at * 7 % 253) as u8).collect();
         let mut sealed = text.clone();
@@ -72,18 +72,18 @@ fn say(from: &mut Context, to: &mut Context) {
     }
 }
 
-fn assert_both_understand_each_other() {
+fn assert_interoperable() {
     let (client, service, flags) = established();
     let (mut client, mut service) = (ours(client, flags), of_library(service, flags));
-    say(&mut client, &mut service);
-    say(&mut service, &mut client);
+    exchange(&mut client, &mut service);
+    exchange(&mut service, &mut client);
 
     let (client, service, flags) = established();
     let (mut client, mut service) = (of_library(client, flags), ours(service, flags));
-    say(&mut client, &mut service);
-    say(&mut service, &mut client);
+    exchange(&mut client, &mut service);
+    exchange(&mut service, &mut client);
 
-    // What can be read of a message is the same to the octet.
+    // The unencrypted parts of a message are identical.
     for raw in <[_; 2]>::from({
         let (client, service, _) = established();
         (client, service)
@@ -100,20 +100,20 @@ fn assert_both_understand_each_other() {
 }
 
 #[test]
-fn we_and_the_library_open_what_the_other_seals() {
-    let name = "context::tests::we_and_the_library_open_what_the_other_seals";
-    in_realm(name, Keys::AesSha1, |_| assert_both_understand_each_other());
+fn own_and_library_protection_interoperate() {
+    let name = "context::tests::own_and_library_protection_interoperate";
+    in_realm(name, Keys::AesSha1, |_| assert_interoperable());
 }
 
 #[test]
-fn we_and_the_library_open_what_the_other_seals_with_sha_2() {
-    let name = "context::tests::we_and_the_library_open_what_the_other_seals_with_sha_2";
-    in_realm(name, Keys::AesSha2, |_| assert_both_understand_each_other());
+fn own_and_library_protection_interoperate_with_sha_2() {
+    let name = "context::tests::own_and_library_protection_interoperate_with_sha_2";
+    in_realm(name, Keys::AesSha2, |_| assert_interoperable());
 }
 
 #[test]
-fn we_and_the_library_open_what_the_other_seals_with_short_keys() {
-    let name = "context::tests::we_and_the_library_open_what_the_other_seals_with_short_keys";
+fn own_and_library_protection_interoperate_with_short_keys() {
+    let name = "context::tests::own_and_library_protection_interoperate_with_short_keys";
     in_realm(name, Keys::AesSha1, |realm| {
         let short = "aes128-cts-hmac-sha1-96:normal";
         realm.kadmin(&format!("cpw -pw \"{PASSWORD}\" -e {short} {USER}"));
@@ -123,23 +123,23 @@ fn we_and_the_library_open_what_the_other_seals_with_short_keys() {
         let settings = settings.replace("aes256-cts-hmac-sha1-96 ", "");
         std::fs::write(realm.path("krb5.conf"), settings).unwrap();
         let (client, _, flags) = established();
-        let Some(Protector::Own { protection, .. }) = ours(client, flags).protector else { panic!("ours") };
-        assert_eq!(protection.agreement().encryption_type.number(), 17);
-        assert_both_understand_each_other();
+        let Some(Backend::Own { protection, .. }) = ours(client, flags).backend else { panic!("ours") };
+        assert_eq!(protection.parameters().encryption_type.number(), 17);
+        assert_interoperable();
     });
 }
 
 #[test]
-fn the_library_goes_on_where_it_must() {
-    in_realm("context::tests::the_library_goes_on_where_it_must", Keys::AesSha1, |_| {
+fn library_contexts_can_be_exported_and_imported() {
+    in_realm("context::tests::library_contexts_can_be_exported_and_imported", Keys::AesSha1, |_| {
         let (client, service, flags) = established();
         let (mut client, mut service) = (of_library(client, flags), of_library(service, flags));
-        say(&mut client, &mut service);
+        exchange(&mut client, &mut service);
         let exported = client.export().unwrap();
         let mut client = Context::import(&Library::load().unwrap(), exported.expose()).unwrap();
-        assert!(matches!(client.protector, Some(Protector::Library(_))));
+        assert!(matches!(client.backend, Some(Backend::Library(_))));
         assert!(client.remaining().unwrap().is_some());
-        say(&mut service, &mut client);
+        exchange(&mut service, &mut client);
 
         let mut message = b"one".to_vec();
         let header = client.seal(&mut message).unwrap();
@@ -150,26 +150,26 @@ fn the_library_goes_on_where_it_must() {
 }
 
 #[test]
-fn a_context_of_our_own_goes_to_another_process_whole() {
-    let name = "context::tests::a_context_of_our_own_goes_to_another_process_whole";
+fn own_contexts_can_be_exported_and_imported() {
+    let name = "context::tests::own_contexts_can_be_exported_and_imported";
     in_realm(name, Keys::AesSha1, |_| {
         let (client, service, flags) = established();
         let (mut client, mut service) = (ours(client, flags), of_library(service, flags));
-        say(&mut service, &mut client);
+        exchange(&mut service, &mut client);
         let left = client.remaining().unwrap().unwrap();
         let exported = client.export().unwrap();
         let library = Library::load().unwrap();
         let mut client = Context::import(&library, exported.expose()).unwrap();
         let passed = left.saturating_sub(client.remaining().unwrap().unwrap());
         assert!(passed < Duration::from_secs(60), "{passed:?}");
-        say(&mut service, &mut client);
-        say(&mut client, &mut service);
+        exchange(&mut service, &mut client);
+        exchange(&mut client, &mut service);
 
         // The same without the library.
         let exported_again = SecurityContext::export(Box::new(client)).unwrap();
         let mut client = Context::resume(exported_again.expose()).unwrap();
-        say(&mut service, &mut client);
-        say(&mut client, &mut service);
+        exchange(&mut service, &mut client);
+        exchange(&mut client, &mut service);
         for end in 0..exported_again.expose().len() {
             assert!(Context::resume(&exported_again.expose()[..end]).is_none(), "{end}");
         }

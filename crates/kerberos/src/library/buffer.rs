@@ -1,4 +1,4 @@
-//! Octets to and from the library.
+//! Buffers passed to and from the library.
 
 use std::ffi::c_void;
 use std::ptr;
@@ -9,27 +9,27 @@ use zeroize::Zeroize as _;
 use super::Library;
 use super::symbols::Buffer;
 
-/// Octets that the library is to read during one call.
-pub(super) fn lent(octets: &[u8]) -> Buffer {
+/// Returns a buffer that the library reads during one call.
+pub(super) fn borrowed(octets: &[u8]) -> Buffer {
     Buffer { length: octets.len(), value: octets.as_ptr().cast_mut().cast::<c_void>() }
 }
 
-/// No octets at all.
-pub(super) const NOTHING: Buffer = Buffer { length: 0, value: ptr::null_mut() };
+/// Empty buffer.
+pub(super) const EMPTY: Buffer = Buffer { length: 0, value: ptr::null_mut() };
 
-/// Octets that the library has allocated; released when dropped.
+/// A buffer allocated by the library; released when dropped.
 pub(super) struct Owned<'a> {
     library: &'a Library,
-    /// INVARIANT: empty, or as a function of the library has written it.
+    /// INVARIANT: empty, or as written by a function of the library.
     buffer: Buffer,
 }
 
 impl<'a> Owned<'a> {
     pub(super) fn empty(library: &'a Library) -> Self {
-        Self { library, buffer: NOTHING }
+        Self { library, buffer: EMPTY }
     }
 
-    /// Where one function of the library, and nobody else, writes its result.
+    /// Returns the output pointer for one function of the library.
     pub(super) fn out(&mut self) -> *mut Buffer {
         &raw mut self.buffer
     }
@@ -38,11 +38,11 @@ impl<'a> Owned<'a> {
         if self.buffer.value.is_null() {
             return &[];
         }
-        // SAFETY: by the invariant it points to so many octets, which nobody changes while they are borrowed.
+        // SAFETY: by the invariant it points to `length` octets, which are not changed while they are borrowed.
         unsafe { slice::from_raw_parts(self.buffer.value.cast(), self.buffer.length) }
     }
 
-    /// Overwrites what was keys.
+    /// Zeroes the buffer, which contained keys.
     pub(super) fn wipe(&mut self) {
         if !self.buffer.value.is_null() {
             // SAFETY: as above; the borrow is exclusive.

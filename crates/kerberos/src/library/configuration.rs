@@ -1,4 +1,4 @@
-//! What this machine is set up for (krb5.conf(5)).
+//! Configuration of this machine (krb5.conf(5)).
 
 use std::ffi::{CStr, OsStr, c_int, c_void};
 use std::os::unix::ffi::OsStrExt as _;
@@ -10,10 +10,10 @@ use super::{Library, readable};
 use crate::KerberosError;
 
 impl Library {
-    /// The realm that this machine belongs to, as `krb5.conf` and the name service have it.
+    /// Returns the default realm from `krb5.conf` and DNS.
     ///
     /// # Errors
-    /// [`KerberosError::Configuration`].
+    /// [`KerberosError::Configuration`] if the configuration is invalid or has no default realm.
     pub fn default_realm(&self) -> Result<String, KerberosError> {
         let settings = Settings::read(self)?;
         let mut realm = ptr::null_mut();
@@ -30,12 +30,12 @@ impl Library {
         }
     }
 
-    /// The keytab of this machine, if it is a file.
+    /// Returns the path of the default keytab, if it is a file.
     pub(crate) fn default_keytab(&self) -> Option<PathBuf> {
         let settings = Settings::read(self).ok()?;
         let mut name = [0_u8; 4_096];
         let length = c_int::try_from(name.len()).ok()?;
-        // SAFETY: the settings are open; at most so many octets are written.
+        // SAFETY: the settings are open; at most `length` octets are written.
         let code =
             unsafe { (self.krb5.krb5_kt_default_name)(settings.handle(), name.as_mut_ptr().cast(), length) };
         let name = CStr::from_bytes_until_nul(&name).ok().filter(|_| code == 0)?.to_bytes();
@@ -44,7 +44,7 @@ impl Library {
         path.map(|path| OsStr::from_bytes(path).into())
     }
 
-    /// The settings may be null.
+    /// Creates an error with the library's message. `settings` may be null.
     fn misconfigured(&self, settings: *mut c_void, code: i32) -> KerberosError {
         // SAFETY: the function takes any code, and null settings; it returns a text that ends in NUL or null.
         let text = unsafe { (self.krb5.krb5_get_error_message)(settings, code) };
@@ -61,7 +61,7 @@ impl Library {
     }
 }
 
-/// The settings as libkrb5 holds them; freed when dropped.
+/// Settings held by libkrb5; freed when dropped.
 struct Settings<'a> {
     library: &'a Library,
     handle: NonNull<c_void>,

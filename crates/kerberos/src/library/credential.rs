@@ -1,18 +1,17 @@
-//! Credentials as the library holds them.
+//! Credentials held by the library.
 
 use std::ffi::{CStr, c_int};
 use std::ptr;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::buffer::lent;
+use super::buffer::borrowed;
 use super::name::Name;
 use super::symbols::{GssCredential, KeyValue, KeyValueSet, Oid, OidSet};
 use super::{Failure, Library, oid};
 use crate::{KERBEROS, MICROSOFT_KERBEROS};
 
-/// Credentials inside the library, for Kerberos under both its names and for no other mechanism; released when
-/// dropped.
+/// Credentials held by the library, for both OIDs of Kerberos and no other mechanism; released when dropped.
 pub(crate) struct Credential {
     library: Arc<Library>,
     handle: NonNull<GssCredential>,
@@ -21,37 +20,37 @@ pub(crate) struct Credential {
 // SAFETY: no thread owns credentials (see the top of `library.rs`).
 unsafe impl Send for Credential {}
 
-/// What credentials are for.
+/// Usage of credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Usage {
-    /// Being a client.
+    /// Authenticate to services.
     Initiate,
-    /// Being a service.
+    /// Authenticate clients.
     Accept,
 }
 
-/// Where credentials are, if not where the environment says.
+/// Location of credentials, if not the default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stored<'a> {
-    /// The cache of tickets of a client, such as `FILE:/tmp/krb5cc_0`.
+    /// Ticket cache of a client, such as `FILE:/tmp/krb5cc_0`.
     Cache(&'a CStr),
-    /// The keytab of a client.
+    /// Keytab of a client.
     ClientKeytab(&'a CStr),
-    /// The keytab of a service.
+    /// Keytab of a service.
     Keytab(&'a CStr),
 }
 
-/// What the library says about credentials.
+/// Information about credentials.
 pub(crate) struct Inquiry {
     pub(crate) name: Option<Name>,
-    /// In seconds; all ones mean for ever.
+    /// Lifetime in seconds; all ones mean unlimited.
     pub(crate) lifetime: u32,
 }
 
 impl Credential {
-    /// Finds what is stored. Without a name, whatever a client is by default, or any key of a service.
+    /// Opens stored credentials. Without a name, those are the default client or all keys of a service.
     ///
-    /// `gss_acquire_cred` is not needed beside it: it is this function without a list of stores.
+    /// `gss_acquire_cred` is this function without a list of stores, so it is not needed.
     pub(crate) fn acquire(
         library: &Arc<Library>,
         name: Option<&Name>,
@@ -59,12 +58,12 @@ impl Credential {
         stores: &[Stored<'_>],
     ) -> Result<Self, Failure> {
         let mut elements: Vec<KeyValue> = stores.iter().map(Stored::key_value).collect();
-        // There are three stores.
+        // There are at most three stores.
         let count = u32::try_from(elements.len()).unwrap_or_default();
         let set = KeyValueSet { count, elements: elements.as_mut_ptr() };
         let set = if elements.is_empty() { ptr::null() } else { &raw const set };
         let name = name.map_or(ptr::null_mut(), Name::handle);
-        Self::take(library, "gss_acquire_cred_from", usage, |minor, mechanisms, handle| {
+        Self::acquire_with(library, "gss_acquire_cred_from", usage, |minor, mechanisms, handle| {
             // SAFETY: all pointers are to values that outlive the call, and the library copies what it keeps.
             unsafe {
                 (library.gss.gss_acquire_cred_from)(
@@ -82,15 +81,16 @@ impl Credential {
         })
     }
 
-    /// Of a client who knows its password; the library keeps a copy until the credentials are dropped.
+    /// Creates the credentials of a client with a password. The library keeps a copy of it until the credentials are
+    /// dropped.
     pub(crate) fn with_password(
         library: &Arc<Library>,
         name: &Name,
         password: &str,
     ) -> Result<Self, Failure> {
-        let password = lent(password.as_bytes());
+        let password = borrowed(password.as_bytes());
         let usage = Usage::Initiate;
-        Self::take(library, "gss_acquire_cred_with_password", usage, |minor, mechanisms, handle| {
+        Self::acquire_with(library, "gss_acquire_cred_with_password", usage, |minor, mechanisms, handle| {
             // SAFETY: as above.
             unsafe {
                 (library.gss.gss_acquire_cred_with_password)(
@@ -108,16 +108,16 @@ impl Credential {
         })
     }
 
-    /// Other mechanisms of the library, and those that others have installed beside it, have no say: the set of
-    /// mechanisms is always given.
-    fn take(
+    /// Calls an acquire function, always with an explicit mechanism set: other mechanisms, built-in or installed, must
+    /// not be used.
+    fn acquire_with(
         library: &Arc<Library>,
         function: &'static str,
         usage: Usage,
         call: impl FnOnce(*mut u32, *const OidSet, *mut *mut GssCredential) -> u32,
     ) -> Result<Self, Failure> {
         let mut kerberos: [Oid; 2] = [oid(KERBEROS), oid(MICROSOFT_KERBEROS)];
-        // A client writes one name only, and needs credentials only for that.
+        // A client uses only the first OID.
         let count = if usage == Usage::Accept { 2 } else { 1 };
         let mechanisms = OidSet { count, elements: kerberos.as_mut_ptr() };
         let (mut minor, mut handle) = (0, ptr::null_mut());
@@ -127,7 +127,7 @@ impl Credential {
         credential.ok_or_else(|| library.failure(function, major, minor))
     }
 
-    /// Who it is and for how long; this fetches a first ticket where that has not been done.
+    /// Returns name and lifetime; requests the first ticket, if that has not been done.
     pub(crate) fn inquire(&self) -> Result<Inquiry, Failure> {
         let (mut minor, mut lifetime, mut name) = (0, 0, ptr::null_mut());
         // SAFETY: the credentials are open; all other pointers are to values of this frame, or null.
@@ -141,7 +141,7 @@ impl Credential {
                 ptr::null_mut(),
             )
         };
-        // SAFETY: the handle is the library's, and nobody else has it.
+        // SAFETY: the handle is the library's, and there is no other reference to it.
         let name = unsafe { Name::of(&self.library, name) };
         self.library.outcome("gss_inquire_cred", major, minor)?;
         Ok(Inquiry { name, lifetime })
@@ -170,7 +170,7 @@ impl Usage {
 }
 
 impl Stored<'_> {
-    /// Good as long as the text is.
+    /// Returns a pair that is valid as long as the text.
     fn key_value(&self) -> KeyValue {
         let (key, value) = match self {
             Self::Cache(value) => (c"ccache", value),

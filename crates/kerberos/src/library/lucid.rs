@@ -1,4 +1,4 @@
-//! The keys of a context, which the library calls lucid then (`gssapi/gssapi_krb5.h`).
+//! Export of a context's keys in the "lucid" format of the library (`gssapi/gssapi_krb5.h`).
 
 use std::ptr;
 use std::sync::Arc;
@@ -8,28 +8,28 @@ use zeroize::Zeroizing;
 use super::security::RawContext;
 use super::symbols::{BufferSet, GssKrb5, LucidContext, LucidKey, Oid};
 use super::{ERROR_BITS, oid};
-use crate::message_protection::{Agreement, EncryptionType, KeyOwner, Side};
+use crate::message_protection::{EncryptionType, KeyOwner, SessionParameters, Side};
 
-/// What comes of asking a context for its keys.
+/// Result of exporting a context's keys.
 pub(crate) enum Keys {
-    /// They are here, and the library has the context no longer.
-    Given {
-        agreement: Agreement,
-        /// The number of the first message of the other end.
+    /// The keys were exported, and the library has released the context.
+    Exported {
+        parameters: SessionParameters,
+        /// Sequence number of the other end's first message.
         next_received: u64,
     },
-    /// Only the library can go on with it.
-    Kept(RawContext),
+    /// The keys are not available; the library must protect the messages.
+    Unavailable(RawContext),
 }
 
 impl RawContext {
-    /// Takes an established context over, if it is of an encryption type that is known here.
+    /// Exports the keys of an established context, if its encryption type is supported here.
     pub(crate) fn into_keys(mut self) -> Keys {
         let library = Arc::clone(&self.library);
-        let Some(functions) = &library.gss_krb5 else { return Keys::Kept(self) };
-        // Asked first, because the context is lost with the keys.
-        if self.handle.is_null() || !self.is_of_known_type(functions) {
-            return Keys::Kept(self);
+        let Some(functions) = &library.gss_krb5 else { return Keys::Unavailable(self) };
+        // Checked first, because exporting the keys consumes the context.
+        if self.handle.is_null() || !self.has_supported_type(functions) {
+            return Keys::Unavailable(self);
         }
         let (mut minor, mut lucid) = (0, ptr::null_mut());
         // SAFETY: the context is open; on success the library deletes it and makes the handle null.
@@ -42,21 +42,21 @@ impl RawContext {
             )
         };
         if major & ERROR_BITS != 0 || lucid.is_null() {
-            return Keys::Kept(self);
+            return Keys::Unavailable(self);
         }
         // SAFETY: version 1 was asked for, so the library has allocated one of these; it stays until it is freed.
         let keys = read(unsafe { &*lucid.cast::<LucidContext>() });
-        // SAFETY: it is the library's, nobody refers to it any more, and it is freed once. The library overwrites
+        // SAFETY: it is the library's, there are no references to it any more, and it is freed once. The library overwrites
         // the keys.
         unsafe { (functions.gss_krb5_free_lucid_sec_context)(&raw mut minor, lucid) };
         match keys {
-            Some((agreement, next_received)) => Keys::Given { agreement, next_received },
-            // There is no context any more, and every function says so.
-            None => Keys::Kept(self),
+            Some((parameters, next_received)) => Keys::Exported { parameters, next_received },
+            // The context is gone, so every function fails.
+            None => Keys::Unavailable(self),
         }
     }
 
-    fn is_of_known_type(&self, functions: &GssKrb5) -> bool {
+    fn has_supported_type(&self, functions: &GssKrb5) -> bool {
         let wanted = oid(SESSION_KEY);
         let (mut minor, mut set) = (0, ptr::null_mut());
         // SAFETY: the context is open, all other pointers are to values of this frame.
@@ -72,13 +72,13 @@ impl RawContext {
             return false;
         }
         let number = number(set);
-        // SAFETY: the set is the library's and is released once; the library overwrites what is in it.
+        // SAFETY: the set is the library's and is released once; the library overwrites its content.
         unsafe { (functions.gss_release_buffer_set)(&raw mut minor, &raw mut set) };
         number.and_then(|number| EncryptionType::of_number(number.into())).is_some()
     }
 }
 
-/// The number of the encryption type, which is the last component of the second element's object identifier.
+/// Returns the number of the encryption type: the last component of the second element's object identifier.
 fn number(set: *const BufferSet) -> Option<u8> {
     // SAFETY: the library has made the set and it is not released yet; it has `count` elements.
     let elements = unsafe {
@@ -100,7 +100,7 @@ fn number(set: *const BufferSet) -> Option<u8> {
     }
 }
 
-fn read(lucid: &LucidContext) -> Option<(Agreement, u64)> {
+fn read(lucid: &LucidContext) -> Option<(SessionParameters, u64)> {
     if lucid.version != VERSION || lucid.protocol != PROTOCOL_OF_RFC_4121 {
         return None;
     }
@@ -110,20 +110,20 @@ fn read(lucid: &LucidContext) -> Option<(Agreement, u64)> {
     };
     let LucidKey { kind, length, data } = *key;
     let encryption_type = EncryptionType::of_number(kind)?;
-    let length = usize::try_from(length).ok().filter(|length| *length == encryption_type.key_octets())?;
+    let length = usize::try_from(length).ok().filter(|length| *length == encryption_type.key_length())?;
     if data.is_null() {
         return None;
     }
     // SAFETY: the key is inside a context that is not freed yet, and has `length` octets.
     let key = unsafe { std::slice::from_raw_parts(data.cast::<u8>(), length) };
-    let agreement = Agreement {
+    let parameters = SessionParameters {
         side: if lucid.is_initiator == 0 { Side::Acceptor } else { Side::Initiator },
         owner,
         encryption_type,
         key: Zeroizing::new(key.to_vec()),
         next_sent: lucid.next_sent,
     };
-    Some((agreement, lucid.next_received))
+    Some((parameters, lucid.next_received))
 }
 
 const VERSION: u32 = 1;
@@ -131,5 +131,5 @@ const PROTOCOL_OF_RFC_4121: u32 = 1;
 
 /// `GSS_C_INQ_SSPI_SESSION_KEY`, 1.2.840.113554.1.2.2.5.5
 const SESSION_KEY: &[u8] = b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x05\x05";
-/// 1.2.840.113554.1.2.2.4, below which an encryption type has its number.
+/// OID prefix 1.2.840.113554.1.2.2.4, followed by the number of the encryption type.
 const ENCRYPTION_TYPE: &[u8] = b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x04";

@@ -1,15 +1,15 @@
-//! Names as the library holds them.
+//! Names held by the library.
 
 use std::ptr;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::buffer::{Owned, lent};
+use super::buffer::{Owned, borrowed};
 use super::symbols::GssName;
 use super::{Failure, Library, oid};
 use crate::KERBEROS;
 
-/// A name inside the library; released when dropped.
+/// A name held by the library; released when dropped.
 pub(crate) struct Name {
     library: Arc<Library>,
     handle: NonNull<GssName>,
@@ -18,31 +18,31 @@ pub(crate) struct Name {
 // SAFETY: a name is never changed once it is made, and no thread owns it (see the top of `library.rs`).
 unsafe impl Send for Name {}
 
-/// What a text is the name of.
+/// Form of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NameForm {
-    /// `service@host`, whose realm `krb5.conf` decides (RFC 2743 4.1).
+    /// Host-based service `service@host`; `krb5.conf` determines the realm (RFC 2743 4.1).
     HostService,
-    /// `name/instance@REALM` (RFC 1964 2.1.1).
+    /// Principal `name/instance@REALM` (RFC 1964 2.1.1).
     Principal,
 }
 
 impl Name {
     pub(crate) fn import(library: &Arc<Library>, text: &str, form: NameForm) -> Result<Self, Failure> {
-        let (text, form) = (lent(text.as_bytes()), oid(form.oid()));
+        let (text, form) = (borrowed(text.as_bytes()), oid(form.oid()));
         let (mut minor, mut handle) = (0, ptr::null_mut());
         // SAFETY: all pointers are to values of this frame; text and form are copied.
         let major = unsafe {
             (library.gss.gss_import_name)(&raw mut minor, &raw const text, &raw const form, &raw mut handle)
         };
-        // SAFETY: the handle is the library's, and nobody else has it.
+        // SAFETY: the handle is the library's, and there is no other reference to it.
         let name = unsafe { Self::of(library, handle) };
         library.outcome("gss_import_name", major, minor)?;
         name.ok_or_else(|| library.failure("gss_import_name", major, minor))
     }
 
     /// # Safety
-    /// The handle must be null or a name of the library that is now this one's to release.
+    /// The handle must be null or a name of the library; the result becomes its only owner.
     pub(super) unsafe fn of(library: &Arc<Library>, handle: *mut GssName) -> Option<Self> {
         NonNull::new(handle).map(|handle| Self { library: Arc::clone(library), handle })
     }
@@ -51,7 +51,7 @@ impl Name {
         self.handle.as_ptr()
     }
 
-    /// The name in full, as `krb5_unparse_name` writes it.
+    /// Formats the complete name, like `krb5_unparse_name`.
     pub(crate) fn display(&self) -> Result<Vec<u8>, Failure> {
         let mut text = Owned::empty(&self.library);
         let mut minor = 0;
@@ -63,8 +63,8 @@ impl Name {
         Ok(text.octets().to_vec())
     }
 
-    /// The name of an account that the rules `auth_to_local` of `krb5.conf` make of it.
-    pub(crate) fn local(&self) -> Result<Vec<u8>, Failure> {
+    /// Returns the account name that the `auth_to_local` rules of `krb5.conf` derive.
+    pub(crate) fn local_name(&self) -> Result<Vec<u8>, Failure> {
         let mechanism = oid(KERBEROS);
         let mut text = Owned::empty(&self.library);
         let mut minor = 0;

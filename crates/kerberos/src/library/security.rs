@@ -1,4 +1,4 @@
-//! Contexts as the library holds them.
+//! Security contexts held by the library.
 
 use std::ffi::c_int;
 use std::ptr;
@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::buffer::{NOTHING, Owned, lent};
+use super::buffer::{EMPTY, Owned, borrowed};
 use super::credential::Credential;
 use super::name::Name;
 use super::symbols::{Buffer, ChannelBindings, GssContext, IovBuffer};
 use super::{Failure, Library, oid};
 use crate::KERBEROS;
 
-/// A context inside the library, from the first token on; deleted when dropped.
+/// A context held by the library, from the first token on; deleted when dropped.
 ///
-/// It must not be used again after a function has failed.
+/// It must not be used after a function has failed.
 pub(crate) struct RawContext {
     pub(super) library: Arc<Library>,
     /// Null before the first token.
@@ -25,39 +25,39 @@ pub(crate) struct RawContext {
 // SAFETY: a context has one owner, and no thread owns it (see the top of `library.rs`). It is not `Sync`.
 unsafe impl Send for RawContext {}
 
-/// What a client asks for.
+/// Parameters of a client's request.
 pub(crate) struct Request<'a> {
     pub(crate) credential: &'a Credential,
     pub(crate) target: &'a Name,
     pub(crate) flags: u32,
-    /// In seconds; zero means as long as the ticket is good.
+    /// Requested lifetime in seconds; 0 means the lifetime of the ticket.
     pub(crate) lifetime: u32,
     pub(crate) binding: Option<&'a [u8]>,
 }
 
-/// What a token led to.
+/// Result of processing a token.
 pub(crate) struct Progress {
-    /// What the other end needs; may be empty.
+    /// Token for the other end; may be empty.
     pub(crate) token: Vec<u8>,
     pub(crate) flags: u32,
     pub(crate) is_complete: bool,
 }
 
-/// What the library says about a context.
-pub(crate) struct Standing {
+/// Information about a context.
+pub(crate) struct ContextInfo {
     pub(crate) flags: u32,
-    /// In seconds; all ones mean for ever.
+    /// Lifetime in seconds; all ones mean unlimited.
     pub(crate) lifetime: u32,
 }
 
-/// Why a message was not opened or closed.
+/// Reason why a message could not be opened or protected.
 #[derive(Debug)]
 pub(crate) enum MessageFailure {
-    /// The library says no.
+    /// The library reported an error.
     Failed(Failure),
-    /// It is repeated, too old or too early (RFC 2743 1.2.3).
-    OutOfTurn,
-    /// It is whole, but was not hidden.
+    /// The message is repeated, too old or too early (RFC 2743 1.2.3).
+    OutOfSequence,
+    /// The message is signed but not encrypted.
     NotSealed,
 }
 
@@ -66,7 +66,7 @@ impl RawContext {
         Self { library: Arc::clone(library), handle: ptr::null_mut() }
     }
 
-    /// Takes a client's token. The name comes with the last one.
+    /// Processes a client's token. The client's name is returned with the last one.
     pub(crate) fn accept(
         &mut self,
         credential: &Credential,
@@ -74,7 +74,7 @@ impl RawContext {
         binding: Option<&[u8]>,
     ) -> Result<(Progress, Option<Name>), Failure> {
         let library = Arc::clone(&self.library);
-        let input = lent(token);
+        let input = borrowed(token);
         let bindings = binding.map(bindings);
         let mut output = Owned::empty(&library);
         let (mut minor, mut flags, mut client) = (0, 0, ptr::null_mut());
@@ -95,12 +95,12 @@ impl RawContext {
                 ptr::null_mut(),
             )
         };
-        // SAFETY: the handle is the library's, and nobody else has it.
+        // SAFETY: the handle is the library's, and there is no other reference to it.
         let client = unsafe { Name::of(&library, client) };
         Ok((library.progress("gss_accept_sec_context", major, minor, &output, flags)?, client))
     }
 
-    /// Takes a service's token; none at the beginning.
+    /// Processes a service's token; `None` at the beginning.
     pub(crate) fn initiate(
         &mut self,
         request: &Request<'_>,
@@ -108,7 +108,7 @@ impl RawContext {
     ) -> Result<Progress, Failure> {
         let library = Arc::clone(&self.library);
         let mechanism = oid(KERBEROS);
-        let input = token.map(lent);
+        let input = token.map(borrowed);
         let bindings = request.binding.map(bindings);
         let mut output = Owned::empty(&library);
         let (mut minor, mut flags) = (0, 0);
@@ -133,19 +133,19 @@ impl RawContext {
         library.progress("gss_init_sec_context", major, minor, &output, flags)
     }
 
-    /// Seals in place, leaves padding at the end, and returns what goes before it.
+    /// Encrypts in place, appends padding, and returns the header.
     ///
-    /// There is no buffer for a trailer on purpose: then the library puts what would be in it into the header, which
-    /// is where the other end looks for it (RFC 4121 4.2.5).
+    /// There is no buffer for a trailer, so the library includes it in the header, where the other end expects it (RFC
+    /// 4121 4.2.5).
     pub(crate) fn wrap(&mut self, message: &mut Vec<u8>) -> Result<Vec<u8>, MessageFailure> {
         let handle = self.established("gss_wrap_iov")?;
         let library = &self.library;
         let mut iov = Iov {
             library,
             buffers: [
-                IovBuffer { kind: HEADER | ALLOCATE, buffer: NOTHING },
-                IovBuffer { kind: DATA, buffer: lent_mut(message) },
-                IovBuffer { kind: PADDING | ALLOCATE, buffer: NOTHING },
+                IovBuffer { kind: HEADER | ALLOCATE, buffer: EMPTY },
+                IovBuffer { kind: DATA, buffer: borrowed_mut(message) },
+                IovBuffer { kind: PADDING | ALLOCATE, buffer: EMPTY },
             ],
         };
         let (mut minor, mut is_sealed) = (0, 0);
@@ -172,7 +172,7 @@ impl RawContext {
         Ok(header)
     }
 
-    /// Opens in place what [`wrap`](Self::wrap) of the other end made.
+    /// Opens in place a message that [`wrap`](Self::wrap) of the other end created.
     pub(crate) fn unwrap_in_place(
         &mut self,
         header: &[u8],
@@ -180,11 +180,11 @@ impl RawContext {
     ) -> Result<(), MessageFailure> {
         let handle = self.established("gss_unwrap_iov")?;
         let library = &self.library;
-        // The library turns it around in place.
+        // The library rotates the header in place.
         let mut header = header.to_vec();
         let mut iov = [
-            IovBuffer { kind: HEADER, buffer: lent_mut(&mut header) },
-            IovBuffer { kind: DATA, buffer: lent_mut(message) },
+            IovBuffer { kind: HEADER, buffer: borrowed_mut(&mut header) },
+            IovBuffer { kind: DATA, buffer: borrowed_mut(message) },
         ];
         let (mut minor, mut is_sealed) = (0, 0);
         // SAFETY: the context is open; both buffers are borrowed exclusively and outlive the call.
@@ -198,16 +198,16 @@ impl RawContext {
                 IOV_LENGTH,
             )
         };
-        self.opened("gss_unwrap_iov", major, minor, is_sealed)?;
+        self.check_opened("gss_unwrap_iov", major, minor, is_sealed)?;
         let [_, data] = iov;
         message.truncate(data.buffer.length);
         Ok(())
     }
 
-    /// Opens a token that was not made to be cut in two.
+    /// Opens a token that is not divided into header and message.
     pub(crate) fn unwrap_whole(&mut self, token: &[u8]) -> Result<Vec<u8>, MessageFailure> {
         let handle = self.established("gss_unwrap")?;
-        let input = lent(token);
+        let input = borrowed(token);
         let mut output = Owned::empty(&self.library);
         let (mut minor, mut is_sealed) = (0, 0);
         // SAFETY: the context is open; all other pointers are to values of this frame, or null.
@@ -221,13 +221,13 @@ impl RawContext {
                 ptr::null_mut(),
             )
         };
-        self.opened("gss_unwrap", major, minor, is_sealed)?;
+        self.check_opened("gss_unwrap", major, minor, is_sealed)?;
         Ok(output.octets().to_vec())
     }
 
     pub(crate) fn sign(&mut self, message: &[u8]) -> Result<Vec<u8>, MessageFailure> {
         let handle = self.established("gss_get_mic")?;
-        let message = lent(message);
+        let message = borrowed(message);
         let mut output = Owned::empty(&self.library);
         let mut minor = 0;
         // SAFETY: as above.
@@ -240,7 +240,7 @@ impl RawContext {
 
     pub(crate) fn verify(&mut self, message: &[u8], signature: &[u8]) -> Result<(), MessageFailure> {
         let handle = self.established("gss_verify_mic")?;
-        let (message, signature) = (lent(message), lent(signature));
+        let (message, signature) = (borrowed(message), borrowed(signature));
         let mut minor = 0;
         // SAFETY: as above.
         let major = unsafe {
@@ -252,10 +252,10 @@ impl RawContext {
                 ptr::null_mut(),
             )
         };
-        self.in_turn("gss_verify_mic", major, minor)
+        self.check_sequence("gss_verify_mic", major, minor)
     }
 
-    pub(crate) fn inquire(&self) -> Result<Standing, Failure> {
+    pub(crate) fn inquire(&self) -> Result<ContextInfo, Failure> {
         let (mut minor, mut flags, mut lifetime) = (0, 0, 0);
         // SAFETY: the context is open, since none is made public before; all other pointers are to values of this
         // frame, or null.
@@ -272,14 +272,14 @@ impl RawContext {
                 ptr::null_mut(),
             )
         };
-        // An expired context is told by its lifetime.
+        // The library reports an expired context as an error; the lifetime is 0 then.
         match self.library.outcome("gss_inquire_context", major, minor) {
-            Err(failure) if failure.major == CONTEXT_EXPIRED => Ok(Standing { flags, lifetime: 0 }),
-            outcome => outcome.map(|_| Standing { flags, lifetime }),
+            Err(failure) if failure.major == CONTEXT_EXPIRED => Ok(ContextInfo { flags, lifetime: 0 }),
+            outcome => outcome.map(|_| ContextInfo { flags, lifetime }),
         }
     }
 
-    /// The name of the service whose key has opened the client's ticket.
+    /// Returns the name of the service whose key decrypted the client's ticket.
     pub(crate) fn service(&self) -> Result<Option<Name>, Failure> {
         let (mut minor, mut service) = (0, ptr::null_mut());
         // SAFETY: as above; the context is the acceptor's, so its target is the service.
@@ -296,13 +296,13 @@ impl RawContext {
                 ptr::null_mut(),
             )
         };
-        // SAFETY: the handle is the library's, and nobody else has it.
+        // SAFETY: the handle is the library's, and there is no other reference to it.
         let service = unsafe { Name::of(&self.library, service) };
         self.library.outcome("gss_inquire_context", major, minor)?;
         Ok(service)
     }
 
-    /// The context as octets, keys and all; it is no longer here then.
+    /// Serializes the context with its keys, and releases it.
     pub(crate) fn export(mut self) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let library = Arc::clone(&self.library);
         let mut output = Owned::empty(&library);
@@ -317,12 +317,12 @@ impl RawContext {
         Ok(octets)
     }
 
-    /// The context of these octets.
+    /// Restores a serialized context.
     ///
-    /// The library trusts them: they must come from [`export`](Self::export) of a process that is trusted.
+    /// The library trusts the data: it must come from [`export`](Self::export) of a trusted process.
     pub(crate) fn import(library: &Arc<Library>, octets: &[u8]) -> Result<Self, Failure> {
         let mut context = Self::new(library);
-        let input = lent(octets);
+        let input = borrowed(octets);
         let mut minor = 0;
         // SAFETY: all pointers are to values of this frame.
         let major = unsafe {
@@ -332,7 +332,7 @@ impl RawContext {
         Ok(context)
     }
 
-    /// Functions for messages do not look whether there is a context.
+    /// Returns the handle of an established context. The message functions do not check for null themselves.
     fn established(&self, function: &'static str) -> Result<*mut GssContext, MessageFailure> {
         if self.handle.is_null() {
             return Err(MessageFailure::Failed(self.library.failure(function, NO_CONTEXT, 0)));
@@ -340,21 +340,21 @@ impl RawContext {
         Ok(self.handle)
     }
 
-    fn opened(
+    fn check_opened(
         &self,
         function: &'static str,
         major: u32,
         minor: u32,
         is_sealed: c_int,
     ) -> Result<(), MessageFailure> {
-        self.in_turn(function, major, minor)?;
+        self.check_sequence(function, major, minor)?;
         if is_sealed == 0 { Err(MessageFailure::NotSealed) } else { Ok(()) }
     }
 
-    /// A message out of turn is no error to the library: it only mentions it.
-    fn in_turn(&self, function: &'static str, major: u32, minor: u32) -> Result<(), MessageFailure> {
+    /// Rejects messages out of sequence, which the library reports only in supplementary bits.
+    fn check_sequence(&self, function: &'static str, major: u32, minor: u32) -> Result<(), MessageFailure> {
         let supplementary = self.library.outcome(function, major, minor).map_err(MessageFailure::Failed)?;
-        if supplementary == 0 { Ok(()) } else { Err(MessageFailure::OutOfTurn) }
+        if supplementary == 0 { Ok(()) } else { Err(MessageFailure::OutOfSequence) }
     }
 }
 
@@ -375,7 +375,7 @@ impl Drop for RawContext {
 }
 
 impl Library {
-    /// That a token was seen before is only mentioned beside success, too.
+    /// Rejects replayed tokens, which the library reports together with success, too.
     fn progress(
         &self,
         function: &'static str,
@@ -393,26 +393,26 @@ impl Library {
     }
 }
 
-/// Only the application data; the addresses are of no type (RFC 5929, auth by `tls-server-end-point`).
+/// Creates channel bindings with application data only, without addresses (RFC 5929, `tls-server-end-point`).
 fn bindings(application_data: &[u8]) -> ChannelBindings {
     ChannelBindings {
         initiator_address_type: 0,
-        initiator_address: NOTHING,
+        initiator_address: EMPTY,
         acceptor_address_type: 0,
-        acceptor_address: NOTHING,
-        application_data: lent(application_data),
+        acceptor_address: EMPTY,
+        application_data: borrowed(application_data),
     }
 }
 
-/// Octets that the library is to change during one call.
-fn lent_mut(octets: &mut [u8]) -> Buffer {
+/// Returns a buffer that the library changes during one call.
+fn borrowed_mut(octets: &mut [u8]) -> Buffer {
     Buffer { length: octets.len(), value: octets.as_mut_ptr().cast() }
 }
 
-/// Buffers of one message; what the library allocated for them is released when dropped.
+/// Buffers of one message; those allocated by the library are released when dropped.
 struct Iov<'a> {
     library: &'a Library,
-    /// INVARIANT: those with [`ALLOCATE`] are empty or the library's own; it marks the latter.
+    /// INVARIANT: buffers with [`ALLOCATE`] are empty or allocated by the library, which then sets [`ALLOCATED`].
     buffers: [IovBuffer; 3],
 }
 
@@ -421,13 +421,13 @@ impl Iov<'_> {
         3
     }
 
-    /// Copies of what the library allocated, in the order of the buffers.
+    /// Returns copies of the allocated buffers, in order.
     fn allocated(&self) -> [Vec<u8>; 3] {
         self.buffers.each_ref().map(|IovBuffer { kind, buffer }| {
             if kind & ALLOCATED == 0 || buffer.value.is_null() {
                 return Vec::new();
             }
-            // SAFETY: by the invariant it points to so many octets of the library.
+            // SAFETY: by the invariant it points to `length` octets of the library.
             unsafe { std::slice::from_raw_parts(buffer.value.cast::<u8>(), buffer.length) }.to_vec()
         })
     }

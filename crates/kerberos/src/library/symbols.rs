@@ -1,4 +1,4 @@
-//! The functions of libgssapi_krb5 and libkrb5, declared as in `gssapi/gssapi.h`, `gssapi/gssapi_ext.h` and `krb5.h`.
+//! Functions of libgssapi_krb5 and libkrb5, declared as in `gssapi/gssapi.h`, `gssapi/gssapi_ext.h` and `krb5.h`.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::transmute;
@@ -6,10 +6,10 @@ use std::ptr::NonNull;
 
 use crate::KerberosError;
 
-/// Declares the functions once: as fields with their types, and as names to look for.
+/// Declares each function once, as a typed field and as a symbol name.
 macro_rules! symbols {
     ($table:ident: $($symbol:ident($($argument:ty),* $(,)?) $(-> $result:ty)?;)+) => {
-        /// Where the functions of a library are.
+        /// Function pointers of a library.
         #[derive(Debug)]
         pub(super) struct $table {
             $(pub(super) $symbol: unsafe extern "C" fn($($argument),*) $(-> $result)?,)+
@@ -77,7 +77,7 @@ symbols! { Gss:
     gss_wrap_iov(*mut u32, *mut GssContext, c_int, u32, *mut c_int, *mut IovBuffer, c_int) -> u32;
 }
 
-// Of `gssapi/gssapi_krb5.h`; there is none of it in what only looks like MIT Kerberos.
+// Functions of `gssapi/gssapi_krb5.h`, which other implementations lack.
 symbols! { GssKrb5:
     gss_inquire_sec_context_by_oid(*mut u32, *mut GssContext, *const Oid, *mut *mut BufferSet) -> u32;
     gss_release_buffer_set(*mut u32, *mut *mut BufferSet) -> u32;
@@ -113,7 +113,7 @@ impl Krb5 {
     }
 }
 
-/// A library that is in this process for good: what it registers with the process must never point nowhere.
+/// A loaded library. It is never unloaded, because it registers callbacks with the process.
 struct Loaded {
     name: &'static CStr,
     handle: NonNull<c_void>,
@@ -128,43 +128,47 @@ impl Loaded {
         Ok(Self { name, handle })
     }
 
-    /// `symbol` and `with_nul` are the same name.
+    /// Looks up a function. `symbol` and `with_nul` are the same name.
     fn require(
         &self,
         symbol: &'static str,
         with_nul: &'static str,
     ) -> Result<NonNull<c_void>, KerberosError> {
-        let missing = || KerberosError::Symbol { library: self.name.to_str().unwrap_or_default(), symbol };
-        let name = CStr::from_bytes_with_nul(with_nul.as_bytes()).map_err(|_| missing())?;
+        self.find(with_nul)
+            .ok_or_else(|| KerberosError::Symbol { library: self.name.to_str().unwrap_or_default(), symbol })
+    }
+
+    fn find(&self, with_nul: &'static str) -> Option<NonNull<c_void>> {
+        let name = CStr::from_bytes_with_nul(with_nul.as_bytes()).ok()?;
         // SAFETY: the handle is that of a loaded library, and the name ends in NUL.
-        NonNull::new(unsafe { dlsym(self.handle.as_ptr(), name.as_ptr()) }).ok_or_else(missing)
+        NonNull::new(unsafe { dlsym(self.handle.as_ptr(), name.as_ptr()) })
     }
 }
 
-/// What the dynamic linker says about the last thing that failed in this thread.
+/// Returns the message of the last dynamic linker error in this thread.
 fn linker_error() -> String {
     // SAFETY: dlerror has no conditions; its text, if any, ends in NUL and stays until the next call here.
     let text = unsafe { dlerror() };
     if text.is_null() {
-        return "the library cannot be loaded".to_owned();
+        return "cannot load the library".to_owned();
     }
     // SAFETY: as above.
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
 }
 
-/// `struct gss_name_struct`, of which only the library knows what is inside.
+/// `struct gss_name_struct`, an opaque type.
 #[repr(C)]
 pub(super) struct GssName {
     private: [u8; 0],
 }
 
-/// `struct gss_cred_id_struct`, as above.
+/// `struct gss_cred_id_struct`, an opaque type.
 #[repr(C)]
 pub(super) struct GssCredential {
     private: [u8; 0],
 }
 
-/// `struct gss_ctx_id_struct`, as above.
+/// `struct gss_ctx_id_struct`, an opaque type.
 #[repr(C)]
 pub(super) struct GssContext {
     private: [u8; 0],

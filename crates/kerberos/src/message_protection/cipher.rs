@@ -1,4 +1,4 @@
-//! AES in CBC with ciphertext stealing, and what is hashed of it, in one pass (RFC 3962 5, RFC 8009 5).
+//! AES-CBC with ciphertext stealing and HMAC in one pass (RFC 3962 5, RFC 8009 5).
 
 use aes::cipher::array::Array;
 use aes::cipher::consts::U16;
@@ -10,48 +10,49 @@ use aes::{Aes128Dec, Aes128Enc, Aes256Dec, Aes256Enc};
 
 use super::mac::Mac;
 
-/// What is sealed together, in its order; the octets need not lie side by side.
+/// Parts that are encrypted as one text, in this order; they need not be contiguous.
 pub(crate) struct Pieces<'a> {
-    /// The confounder.
-    pub(crate) first: &'a mut [u8; BLOCK_OCTETS],
-    /// The message.
+    /// Confounder.
+    pub(crate) first: &'a mut [u8; BLOCK_LENGTH],
+    /// Message.
     pub(crate) middle: &'a mut [u8],
-    /// The copy of the head.
-    pub(crate) last: &'a mut [u8; BLOCK_OCTETS],
+    /// Copy of the header.
+    pub(crate) last: &'a mut [u8; BLOCK_LENGTH],
 }
 
-/// What the integrity of a sealed message is proven of.
+/// Input of the HMAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MacOver {
     Plaintext,
-    /// And the initial vector before it.
+    /// The ciphertext, preceded by the initial vector.
     Ciphertext,
 }
 
-/// Seals what this end sends.
+/// Encrypts messages of this end.
 pub(crate) enum Sealer {
     Aes128(Aes128Enc),
     Aes256(Aes256Enc),
 }
 
-/// Opens what the other end has sealed.
+/// Decrypts messages of the other end.
 pub(crate) enum Opener {
     Aes128(Aes128Dec),
     Aes256(Aes256Dec),
 }
 
 impl MacOver {
-    /// What comes before everything else is already in it.
-    pub(crate) fn begun(self, key: &Mac) -> Mac {
+    /// Starts an HMAC, with the initial vector if that is part of the input.
+    pub(crate) fn start_mac(self, key: &Mac) -> Mac {
         let mut mac = key.clone();
         if self == Self::Ciphertext {
-            mac.update(&[0; BLOCK_OCTETS]);
+            mac.update(&[0; BLOCK_LENGTH]);
         }
         mac
     }
 
-    /// How many octets of the message there are to be hashed first, and how many by turns then: whole blocks of the
-    /// hash, the longest of which has 128 octets. Before them, there is the confounder, and maybe the initial vector.
+    /// Returns the number of message bytes in the first group, and in each further group. The groups end at block
+    /// boundaries of the hash function, whose blocks have up to 128 bytes; the confounder, and possibly the initial
+    /// vector, precede the first group.
     fn steps(self) -> (usize, usize) {
         match self {
             Self::Plaintext => (48, 64),
@@ -73,7 +74,7 @@ impl MacOver {
 }
 
 impl Sealer {
-    /// None for a key of another length than AES has.
+    /// Returns `None` for a key length that AES does not have.
     pub(crate) fn new(key: &[u8]) -> Option<Self> {
         match key.len() {
             16 => Aes128Enc::new_from_slice(key).ok().map(Self::Aes128),
@@ -90,7 +91,7 @@ impl Sealer {
 }
 
 impl Opener {
-    /// As [`Sealer::new`].
+    /// Returns `None` for a key length that AES does not have.
     pub(crate) fn new(key: &[u8]) -> Option<Self> {
         match key.len() {
             16 => Aes128Dec::new_from_slice(key).ok().map(Self::Aes128),
@@ -106,10 +107,10 @@ impl Opener {
     }
 }
 
-/// One message while it is sealed.
+/// Encryption of one message.
 ///
-/// A block waits for the one before, and so does its part of the hash; taking a little of both by turns lets the
-/// processor do the one while it waits for the other, which makes up for a third of the time.
+/// CBC blocks depend on the previous block, and so does the hash. Alternating between both in small groups lets the
+/// processor overlap them, which saves a third of the time.
 struct Sealing<'a> {
     pieces: Pieces<'a>,
     over: MacOver,
@@ -131,7 +132,7 @@ impl BlockCipherEncClosure for Sealing<'_> {
             cipher.encrypt_block((&mut chain).into());
             *block = chain;
         };
-        // After the first of them, the hash is always at the beginning of a block of its own.
+        // After the first group, the hash always starts at a block boundary.
         let (begin, step) = over.steps();
         let (begin, rest) = whole.split_at_mut(begin.min(whole.len()));
         for group in [first, begin].into_iter().chain(rest.chunks_mut(step)) {
@@ -141,7 +142,7 @@ impl BlockCipherEncClosure for Sealing<'_> {
         }
         over.plain(mac, tail);
         over.plain(mac, last);
-        // The last block is filled with zeros, and the one before it ends where the message did.
+        // The last block is padded with zeros, and the previous one is truncated to the length of the message.
         let (mut before, mut end) = (Block::default(), Block::default());
         copy(before.iter_mut().chain(end.iter_mut()), tail.iter().chain(last.iter()));
         encrypt(&mut before);
@@ -161,7 +162,7 @@ fn open<C: BlockCipherDecrypt<BlockSize = U16>>(
     let mut chain = cbc::Decryptor::inner_iv_init(cipher, &Block::default());
     let Parts { whole, tail, last } = Parts::of(pieces);
     for part in whole {
-        for chunk in part.chunks_mut(CHUNK_OCTETS) {
+        for chunk in part.chunks_mut(CHUNK_LENGTH) {
             over.sealed(mac, chunk);
             chain.decrypt_blocks(Array::slice_as_chunks_mut(chunk).0);
             over.plain(mac, chunk);
@@ -172,7 +173,7 @@ fn open<C: BlockCipherDecrypt<BlockSize = U16>>(
     let (mut before, mut end) = (Block::default(), Block::default());
     copy(end.iter_mut().chain(before.iter_mut()), tail.iter().chain(last.iter()));
     cipher.decrypt_block(&mut end);
-    // What was left off the block before is what the zeros have become.
+    // The missing end of the previous block results from decrypting the zeros of the padding.
     copy(before.iter_mut().skip(tail.len()), end.iter().skip(tail.len()));
     end.iter_mut().zip(&before).for_each(|(octet, sealed)| *octet ^= sealed);
     chain.decrypt_block(&mut before);
@@ -181,33 +182,33 @@ fn open<C: BlockCipherDecrypt<BlockSize = U16>>(
     over.plain(mac, last);
 }
 
-/// What is in whole blocks, and the rest, in which the last two are stolen from each other.
+/// Splits the text into whole blocks and the rest, to which ciphertext stealing applies.
 struct Parts<'a> {
     whole: [&'a mut [u8]; 2],
-    /// At least one octet, and a block at most.
+    /// 1 to 16 bytes.
     tail: &'a mut [u8],
-    last: &'a mut [u8; BLOCK_OCTETS],
+    last: &'a mut [u8; BLOCK_LENGTH],
 }
 
 impl<'a> Parts<'a> {
     fn of(Pieces { first, middle, last }: Pieces<'a>) -> Self {
-        let Some(most) = middle.len().checked_sub(1) else {
+        let Some(last_index) = middle.len().checked_sub(1) else {
             return Self { whole: [&mut [], &mut []], tail: first, last };
         };
-        let (whole, tail) = middle.split_at_mut(most - most % BLOCK_OCTETS);
+        let (whole, tail) = middle.split_at_mut(last_index - last_index % BLOCK_LENGTH);
         Self { whole: [first, whole], tail, last }
     }
 }
 
-/// As many as there are on both sides.
+/// Copies up to the length of the shorter side.
 fn copy<'a>(to: impl Iterator<Item = &'a mut u8>, from: impl Iterator<Item = &'a u8>) {
     to.zip(from).for_each(|(to, from)| *to = *from);
 }
 
 type Block = Array<u8, U16>;
 
-pub(crate) const BLOCK_OCTETS: usize = 16;
-const CHUNK_OCTETS: usize = 4_096;
+pub(crate) const BLOCK_LENGTH: usize = 16;
+const CHUNK_LENGTH: usize = 4_096;
 
 #[cfg(test)]
 mod tests {
@@ -217,7 +218,7 @@ mod tests {
     use crate::message_protection::EncryptionType;
 
     #[test]
-    fn the_last_two_blocks_are_stolen_as_rfc_3962_shows() {
+    fn ciphertext_stealing_matches_rfc_3962() {
         let text = b"I would like the General Gau's Chicken, please, and wonton soup.";
         let sealer = Sealer::new(b"chicken teriyaki").unwrap();
         let opener = Opener::new(b"chicken teriyaki").unwrap();

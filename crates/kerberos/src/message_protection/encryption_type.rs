@@ -1,13 +1,13 @@
-//! The encryption types with AES (RFC 3962, RFC 8009), and the keys that are derived for each use.
+//! AES encryption types (RFC 3962, RFC 8009) and their key derivation.
 
 use aes::cipher::{BlockCipherEncrypt as _, KeyInit as _};
 use aes::{Aes128Enc, Aes256Enc};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::cipher::{BLOCK_OCTETS, MacOver};
+use super::cipher::{BLOCK_LENGTH, MacOver};
 use super::mac::Mac;
 
-/// How messages are hidden, and kept whole.
+/// Encryption type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EncryptionType {
     Aes128Sha1,
@@ -16,7 +16,7 @@ pub(crate) enum EncryptionType {
     Aes256Sha384,
 }
 
-/// What a derived key is for (RFC 3961 5.3).
+/// Purpose of a derived key (RFC 3961 5.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Encryption,
@@ -25,11 +25,11 @@ pub(crate) enum Purpose {
 }
 
 impl EncryptionType {
-    /// All there are.
+    /// All supported types.
     pub(crate) const ALL: [Self; 4] =
         [Self::Aes128Sha1, Self::Aes256Sha1, Self::Aes128Sha256, Self::Aes256Sha384];
 
-    /// By its number (RFC 3962 7, RFC 8009 7).
+    /// Returns the type with this number (RFC 3962 7, RFC 8009 7).
     pub(crate) fn of_number(number: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| u32::from(kind.number()) == number)
     }
@@ -43,15 +43,15 @@ impl EncryptionType {
         }
     }
 
-    pub(crate) fn key_octets(self) -> usize {
+    pub(crate) fn key_length(self) -> usize {
         match self {
             Self::Aes128Sha1 | Self::Aes128Sha256 => 16,
             Self::Aes256Sha1 | Self::Aes256Sha384 => 32,
         }
     }
 
-    /// So many are left of what HMAC makes.
-    pub(crate) fn mac_octets(self) -> usize {
+    /// Length in bytes to which the HMAC is truncated.
+    pub(crate) fn mac_length(self) -> usize {
         match self {
             Self::Aes128Sha1 | Self::Aes256Sha1 => 12,
             Self::Aes128Sha256 => 16,
@@ -66,31 +66,31 @@ impl EncryptionType {
         }
     }
 
-    fn derived_octets(self, purpose: Purpose) -> usize {
+    fn derived_length(self, purpose: Purpose) -> usize {
         match (self, purpose) {
             (Self::Aes256Sha384, Purpose::Integrity | Purpose::Checksum) => 24,
-            _ => self.key_octets(),
+            _ => self.key_length(),
         }
     }
 }
 
-/// The key for one use; none if `base` does not have the length of the encryption type.
+/// Derives the key for one usage and purpose; `None` if `base` does not have the length of the encryption type.
 pub(crate) fn derived(
     kind: EncryptionType,
     base: &[u8],
     usage: u32,
     purpose: Purpose,
 ) -> Option<Zeroizing<Vec<u8>>> {
-    if base.len() != kind.key_octets() {
+    if base.len() != kind.key_length() {
         return None;
     }
     let [a, b, c, d] = usage.to_be_bytes();
     let constant = [a, b, c, d, purpose.octet()];
     let mut key = match kind.mac_over() {
         MacOver::Plaintext => encrypted_constant(base, &constant)?,
-        MacOver::Ciphertext => hashed_constant(kind, base, constant, kind.derived_octets(purpose))?,
+        MacOver::Ciphertext => hashed_constant(kind, base, constant, kind.derived_length(purpose))?,
     };
-    key.truncate(kind.derived_octets(purpose));
+    key.truncate(kind.derived_length(purpose));
     Some(key)
 }
 
@@ -104,12 +104,12 @@ impl Purpose {
     }
 }
 
-/// DK of RFC 3961 5.1 with AES, as long as two blocks, which the longest key is.
-fn encrypted_constant<const OCTETS: usize>(
+/// DK function of RFC 3961 5.1 with AES: two blocks, which is the length of the longest key.
+fn encrypted_constant<const LENGTH: usize>(
     base: &[u8],
-    constant: &[u8; OCTETS],
+    constant: &[u8; LENGTH],
 ) -> Option<Zeroizing<Vec<u8>>> {
-    let mut key = Zeroizing::new(Vec::with_capacity(2 * BLOCK_OCTETS));
+    let mut key = Zeroizing::new(Vec::with_capacity(2 * BLOCK_LENGTH));
     let mut block = folded(constant).to_be_bytes().into();
     for _ in 0..2 {
         match base.len() {
@@ -135,22 +135,23 @@ fn hashed_constant(
     Some(Zeroizing::new(mac.tag()))
 }
 
-/// 128-fold of RFC 3961 5.1, of sixteen octets at most: copies of them, each turned by 13 bits more than the one
-/// before, are laid end to end until they fill whole blocks, and the blocks are added with the carry brought round.
-fn folded<const OCTETS: usize>(octets: &[u8; OCTETS]) -> u128 {
-    const { assert!(OCTETS > 0 && OCTETS <= BLOCK_OCTETS) };
-    let bits = 8 * OCTETS;
+/// 128-fold of RFC 3961 5.1, for at most sixteen bytes: copies of the input, each rotated by 13 more bits than the
+/// previous one, are concatenated to whole blocks, and the blocks are added in ones' complement.
+fn folded<const LENGTH: usize>(octets: &[u8; LENGTH]) -> u128 {
+    const { assert!(LENGTH > 0 && LENGTH <= BLOCK_LENGTH) };
+    let bits = 8 * LENGTH;
     let value = octets.iter().fold(0_u128, |value, octet| value << 8 | u128::from(*octet));
-    // The least that whole copies fill: a block has two to the fourth octets.
-    let blocks = OCTETS >> OCTETS.trailing_zeros().min(4);
-    let laid: Vec<u8> = (0..blocks * BLOCK_OCTETS / OCTETS)
+    // Least number of blocks that whole copies fill, as a block has 2^4 bytes.
+    let blocks = LENGTH >> LENGTH.trailing_zeros().min(4);
+    let copies: Vec<u8> = (0..blocks * BLOCK_LENGTH / LENGTH)
         .flat_map(|copy| {
-            let turn = copy * 13 % bits;
-            let turned = value >> turn | value.unbounded_shl(u32::try_from(bits - turn).unwrap_or_default());
-            turned.to_be_bytes().into_iter().skip(BLOCK_OCTETS - OCTETS)
+            let rotation = copy * 13 % bits;
+            let rotated =
+                value >> rotation | value.unbounded_shl(u32::try_from(bits - rotation).unwrap_or_default());
+            rotated.to_be_bytes().into_iter().skip(BLOCK_LENGTH - LENGTH)
         })
         .collect();
-    laid.as_chunks::<BLOCK_OCTETS>().0.iter().fold(0, |sum: u128, block| {
+    copies.as_chunks::<BLOCK_LENGTH>().0.iter().fold(0, |sum: u128, block| {
         let (sum, is_over) = sum.overflowing_add(u128::from_be_bytes(*block));
         sum.wrapping_add(is_over.into())
     })
@@ -171,12 +172,12 @@ mod tests {
     }
 
     #[test]
-    fn octets_are_folded_as_rfc_3961_shows() {
+    fn folding_matches_rfc_3961() {
         assert_eq!(folded(b"kerberos").to_be_bytes().to_vec(), octets("6b65726265726f737b9b5b2b93132b93"));
     }
 
     #[test]
-    fn keys_are_derived_as_rfc_3962_shows() {
+    fn key_derivation_matches_rfc_3962() {
         for (base, expected) in [
             ("cdedb5281bb2f801565a1122b2563515", "42263c6e89f4fc28b8df68ee09799f15"),
             (
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_derived_as_rfc_8009_shows() {
+    fn key_derivation_matches_rfc_8009() {
         use EncryptionType::{Aes128Sha256, Aes256Sha384};
         use Purpose::{Checksum, Encryption, Integrity};
         let short = "3705D96080C17728A0E800EAB6E0D23C";
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_another_length_is_none() {
+    fn keys_of_wrong_length_are_rejected() {
         for kind in EncryptionType::ALL {
             for length in [0, 8, 15, 17, 24, 31, 33] {
                 assert!(

@@ -1,4 +1,4 @@
-//! HMAC with the hashes of the encryption types (RFC 2104).
+//! HMAC with the hash functions of the encryption types (RFC 2104).
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
@@ -6,7 +6,7 @@ use sha2::{Sha256, Sha384};
 
 use super::EncryptionType;
 
-/// What a key makes of octets; with none yet, it is the key.
+/// An HMAC computation; in its initial state it represents the key.
 #[derive(Clone)]
 pub(crate) enum Mac {
     Sha1(Hmac<Sha1>),
@@ -15,7 +15,7 @@ pub(crate) enum Mac {
 }
 
 impl Mac {
-    /// A key may have any length, so there is always one.
+    /// Creates an HMAC. Keys of any length are accepted, so the result is always `Some`.
     pub(crate) fn new(kind: EncryptionType, key: &[u8]) -> Option<Self> {
         match kind {
             EncryptionType::Aes128Sha1 | EncryptionType::Aes256Sha1 => {
@@ -34,7 +34,7 @@ impl Mac {
         }
     }
 
-    /// All octets of it, of which most encryption types send a part only.
+    /// Returns the complete HMAC, which most encryption types truncate.
     pub(crate) fn tag(self) -> Vec<u8> {
         match self {
             Self::Sha1(mac) => mac.finalize().into_bytes().to_vec(),

@@ -1,4 +1,4 @@
-//! The oracles over the stored corpus of the fuzz targets, its beginnings and its mutations.
+//! Runs the fuzzing oracles over the stored corpora, their prefixes and their mutations.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use telarch_kerberos::{Principal, Spn, oracle};
 
 #[test]
-fn the_corpus_and_its_mutations_keep_the_promises() {
+fn corpora_and_mutations_satisfy_the_oracles() {
     type Oracle = fn(&[u8]);
     let targets: [(&str, Oracle); 4] = [
         ("kerberos_principal", oracle::principal),
@@ -32,7 +32,7 @@ fn the_corpus_and_its_mutations_keep_the_promises() {
 }
 
 #[test]
-fn each_name_of_the_corpus_is_read_or_refused_as_it_should_be() {
+fn each_name_of_the_corpus_is_judged_as_expected() {
     let read = |target: &str, is_name: fn(&str) -> bool| {
         let cases = corpus(target);
         let names = cases.into_iter().filter(|(_, octets)| std::str::from_utf8(octets).is_ok_and(is_name));
@@ -57,7 +57,7 @@ fn each_name_of_the_corpus_is_read_or_refused_as_it_should_be() {
     assert_eq!(services, ["all", "http", "ipv4", "ipv6", "ipv6-port", "realm", "wsman-port"]);
 }
 
-/// Name and content of every stored case, by name.
+/// Returns name and content of every stored case, sorted by name.
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));

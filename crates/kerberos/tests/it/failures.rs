@@ -1,4 +1,4 @@
-//! What goes wrong is told with its cause and its remedy.
+//! Errors contain their cause and their remedy.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use telarch_peers::{Keys, PASSWORD, REALM, Realm, USER, in_realm};
 
 use super::{client, library, meet, password, principal, service, token};
 
-/// The text of an error, which names all of this.
+/// Asserts that the text of an error contains all of these.
 fn assert_names(error: &KerberosError, words: &[&str]) {
     let text = error.to_string();
     for word in words {
@@ -25,7 +25,7 @@ fn sign_in(credentials: Credentials) -> KerberosError {
     error
 }
 
-/// A fresh token of a client in the default cache.
+/// Returns a new token of a client with the default cache.
 fn fresh_token() -> Vec<u8> {
     token(&mut client(Credentials::of_this_user())).unwrap()
 }
@@ -35,8 +35,8 @@ fn refusal(token: &[u8]) -> KerberosError {
 }
 
 #[test]
-fn a_client_is_told_why_it_cannot_sign_in() {
-    in_realm("failures::a_client_is_told_why_it_cannot_sign_in", Keys::AesSha1, |realm| {
+fn client_errors_have_cause_and_remedy() {
+    in_realm("failures::client_errors_have_cause_and_remedy", Keys::AesSha1, |realm| {
         let error = sign_in(password("wrong"));
         assert!(matches!(error, KerberosError::WrongPassword { .. }), "{error:?}");
         assert_names(&error, &["ada@TELARCH.TEST", "wrong"]);
@@ -58,11 +58,11 @@ fn a_client_is_told_why_it_cannot_sign_in() {
         assert_names(&error, &["robot@TELARCH.TEST", "none.keytab", "No such file"]);
         let error = sign_in(Credentials::keytab(realm.client_keytab(), principal(USER)).unwrap());
         assert!(matches!(error, KerberosError::ClientKeytab { .. }), "{error:?}");
-        assert_names(&error, &["ada@TELARCH.TEST", "robot.keytab", "no key of this name"]);
+        assert_names(&error, &["ada@TELARCH.TEST", "robot.keytab", "no key for this principal"]);
         realm.kadmin("cpw -randkey robot");
         let error = sign_in(Credentials::keytab(realm.client_keytab(), principal("robot")).unwrap());
         assert!(matches!(error, KerberosError::WrongPassword { .. }), "{error:?}");
-        assert_names(&error, &["robot@TELARCH.TEST", "key has changed"]);
+        assert_names(&error, &["robot@TELARCH.TEST", "it has changed since"]);
 
         realm.kadmin(&format!("modprinc -allow_tix {USER}"));
         let error = sign_in(password(PASSWORD));
@@ -76,8 +76,8 @@ fn a_client_is_told_why_it_cannot_sign_in() {
 }
 
 #[test]
-fn a_service_that_nobody_registered_is_named_with_what_registers_it() {
-    let name = "failures::a_service_that_nobody_registered_is_named_with_what_registers_it";
+fn an_unregistered_service_is_named_with_the_remedy() {
+    let name = "failures::an_unregistered_service_is_named_with_the_remedy";
     in_realm(name, Keys::AesSha1, |realm| {
         realm.kinit(&[]);
         for (spn, words) in [
@@ -95,8 +95,8 @@ fn a_service_that_nobody_registered_is_named_with_what_registers_it() {
 }
 
 #[test]
-fn a_kdc_that_does_not_answer_is_not_mistaken_for_a_wrong_password() {
-    let name = "failures::a_kdc_that_does_not_answer_is_not_mistaken_for_a_wrong_password";
+fn an_unreachable_kdc_is_not_a_wrong_password() {
+    let name = "failures::an_unreachable_kdc_is_not_a_wrong_password";
     in_realm(name, Keys::AesSha1, |realm| {
         realm.kinit(&[]);
         realm.lose_kdc();
@@ -109,15 +109,15 @@ fn a_kdc_that_does_not_answer_is_not_mistaken_for_a_wrong_password() {
             }),
         ] {
             assert!(matches!(error, KerberosError::KdcUnreachable { .. }), "{error:?}");
-            assert_names(&error, &["KDC", "krb5.conf", "capitals"]);
+            assert_names(&error, &["KDC", "krb5.conf", "upper case"]);
             assert_eq!(AuthError::from(&error), AuthError::Unavailable);
         }
     });
 }
 
 #[test]
-fn a_keytab_that_does_not_serve_is_named() {
-    in_realm("failures::a_keytab_that_does_not_serve_is_named", Keys::AesSha1, |realm| {
+fn errors_name_the_unusable_keytab() {
+    in_realm("failures::errors_name_the_unusable_keytab", Keys::AesSha1, |realm| {
         realm.kinit(&[]);
         let refused = |keytab: Keytab| {
             let service = service().keytab(keytab);
@@ -125,7 +125,7 @@ fn a_keytab_that_does_not_serve_is_named() {
             assert_eq!(
                 service.check().err().unwrap_or_else(|| error.clone()),
                 error,
-                "it is told beforehand"
+                "the failure is reported before the first token"
             );
             error
         };
@@ -146,12 +146,12 @@ fn a_keytab_that_does_not_serve_is_named() {
         assert_names(&without, &["robot.keytab", "HTTP/localhost@TELARCH.TEST"]);
         assert_eq!(AuthError::from(&without), AuthError::Unproven);
 
-        // A new key in the realm, while the keytab has the old one.
+        // The realm gets a new key, while the keytab has the old one.
         realm.kadmin("cpw -randkey HTTP/localhost");
         realm.kinit(&[]);
         let outdated = refusal(&fresh_token());
         assert!(matches!(outdated, KerberosError::NoKey { .. }), "{outdated:?}");
-        assert_names(&outdated, &["HTTP/localhost@TELARCH.TEST", "write the keytab anew"]);
+        assert_names(&outdated, &["HTTP/localhost@TELARCH.TEST", "export the key to the keytab again"]);
 
         fs::remove_file(realm.keytab()).unwrap();
         let gone = refusal(&fresh_token());
@@ -161,39 +161,35 @@ fn a_keytab_that_does_not_serve_is_named() {
 }
 
 #[test]
-fn clocks_that_disagree_are_told_from_tickets_that_have_expired() {
-    in_realm(
-        "failures::clocks_that_disagree_are_told_from_tickets_that_have_expired",
-        Keys::AesSha1,
-        |realm: &Realm| {
-            realm.kinit(&[]);
-            realm.run("kvno", &["HTTP/localhost"]);
-            realm.skew_tickets(3_600);
-            let error = refusal(&fresh_token());
-            assert!(matches!(error, KerberosError::ClockSkew { .. }), "{error:?}");
-            assert_names(&error, &["clocks", "NTP"]);
-            assert_eq!(AuthError::from(&error), AuthError::ClockSkew);
+fn clock_skew_and_expired_tickets_are_distinguished() {
+    in_realm("failures::clock_skew_and_expired_tickets_are_distinguished", Keys::AesSha1, |realm: &Realm| {
+        realm.kinit(&[]);
+        realm.run("kvno", &["HTTP/localhost"]);
+        realm.skew_tickets(3_600);
+        let error = refusal(&fresh_token());
+        assert!(matches!(error, KerberosError::ClockSkew { .. }), "{error:?}");
+        assert_names(&error, &["clocks", "NTP"]);
+        assert_eq!(AuthError::from(&error), AuthError::ClockSkew);
 
-            realm.kinit(&[]);
-            realm.skew_tickets(3_600);
-            let error = sign_in(Credentials::of_this_user());
-            assert!(matches!(error, KerberosError::ClockSkew { .. }), "the KDC looks, too: {error:?}");
+        realm.kinit(&[]);
+        realm.skew_tickets(3_600);
+        let error = sign_in(Credentials::of_this_user());
+        assert!(matches!(error, KerberosError::ClockSkew { .. }), "the KDC checks the time too: {error:?}");
 
-            realm.kinit(&[]);
-            realm.age_tickets();
-            let error = sign_in(Credentials::of_this_user());
-            assert!(matches!(error, KerberosError::TicketExpired { .. }), "{error:?}");
-            assert_names(&error, &["expired", "kinit"]);
-            let error = Cache::default().ticket(&library()).unwrap_err();
-            assert!(matches!(error, KerberosError::TicketExpired { .. }), "{error:?}");
-            assert!(!Cache::default().has_ticket(&library()));
-        },
-    );
+        realm.kinit(&[]);
+        realm.age_tickets();
+        let error = sign_in(Credentials::of_this_user());
+        assert!(matches!(error, KerberosError::TicketExpired { .. }), "{error:?}");
+        assert_names(&error, &["expired", "kinit"]);
+        let error = Cache::default().ticket(&library()).unwrap_err();
+        assert!(matches!(error, KerberosError::TicketExpired { .. }), "{error:?}");
+        assert!(!Cache::default().has_ticket(&library()));
+    });
 }
 
 #[test]
-fn a_token_is_good_once_and_only_as_it_was() {
-    in_realm("failures::a_token_is_good_once_and_only_as_it_was", Keys::AesSha1, |realm| {
+fn replayed_or_changed_tokens_are_rejected() {
+    in_realm("failures::replayed_or_changed_tokens_are_rejected", Keys::AesSha1, |realm| {
         realm.kinit(&[]);
         let token = fresh_token();
         service().acceptor(Binding::default()).accept(&token).unwrap();
@@ -202,34 +198,30 @@ fn a_token_is_good_once_and_only_as_it_was() {
         assert_eq!(AuthError::from(&error), AuthError::Unproven);
 
         let intact = fresh_token();
-        // In the first half, there are names that the ticket itself has, too.
+        // The first half contains names that also occur in the ticket.
         for at in (intact.len() / 2..intact.len()).step_by(3) {
             let mut changed = intact.clone();
             changed[at] ^= 0x20;
             let outcome = service().acceptor(Binding::default()).accept(&changed);
-            assert!(outcome.is_err(), "octet {at} may be changed");
+            assert!(outcome.is_err(), "a change of byte {at} was not detected");
         }
         for octets in [&b""[..], b"\x60", b"NTLMSSP\0\x01\0\0\0", &[0; 70_000], &intact[..intact.len() / 2]] {
             let error = refusal(octets);
-            assert!(
-                matches!(error, KerberosError::Malformed { .. }),
-                "{error:?} for {} octets",
-                octets.len()
-            );
+            assert!(matches!(error, KerberosError::Malformed { .. }), "{error:?} for {} bytes", octets.len());
         }
-        // SPNEGO belongs to others, and NTLM never comes in here.
+        // SPNEGO tokens are unwrapped elsewhere, and NTLM tokens are never passed here.
         let error = refusal(b"\x60\x0a\x06\x06\x2b\x06\x01\x05\x05\x02\xa0\x00");
         assert!(matches!(error, KerberosError::Malformed { .. }), "{error:?}");
     });
 }
 
 #[test]
-fn an_answer_that_is_not_the_services_is_no_proof() {
-    in_realm("failures::an_answer_that_is_not_the_services_is_no_proof", Keys::AesSha1, |realm| {
+fn a_forged_answer_of_the_service_is_rejected() {
+    in_realm("failures::a_forged_answer_of_the_service_is_rejected", Keys::AesSha1, |realm| {
         realm.kinit(&[]);
         let mut initiator = client(Credentials::of_this_user());
         let token_of_client = token(&mut initiator).unwrap();
-        assert!(initiator.advance(Some(&token_of_client)).is_err(), "its own token");
+        assert!(initiator.advance(Some(&token_of_client)).is_err(), "its own token reflected");
         assert_eq!(initiator.advance(Some(b"")).err(), Some(KerberosError::Over));
 
         let mut initiator = client(Credentials::of_this_user());
@@ -241,7 +233,10 @@ fn an_answer_that_is_not_the_services_is_no_proof() {
             step => panic!("{step:?}"),
         };
         let error = initiator.advance(Some(&answer)).unwrap_err();
-        assert!(matches!(error, KerberosError::ServiceUnproven { .. }), "the answer to another: {error:?}");
+        assert!(
+            matches!(error, KerberosError::ServiceUnproven { .. }),
+            "the response to another token: {error:?}"
+        );
         assert_names(&error, &["HTTP/localhost", "another machine"]);
         assert_eq!(AuthError::from(&error), AuthError::Unproven);
         assert!(other.advance(Some(&answer)).is_ok());
@@ -250,8 +245,8 @@ fn an_answer_that_is_not_the_services_is_no_proof() {
 }
 
 #[test]
-fn settings_that_cannot_be_read_are_told() {
-    in_realm("failures::settings_that_cannot_be_read_are_told", Keys::AesSha1, |realm| {
+fn invalid_configuration_is_reported() {
+    in_realm("failures::invalid_configuration_is_reported", Keys::AesSha1, |realm| {
         let settings = fs::read_to_string(realm.path("krb5.conf")).unwrap();
         fs::write(realm.path("krb5.conf"), settings.replace(&format!("default_realm = {REALM}"), ""))
             .unwrap();
@@ -266,7 +261,7 @@ fn settings_that_cannot_be_read_are_told() {
         ] {
             assert!(matches!(error, KerberosError::Configuration { .. }), "{error:?}");
         }
-        // Nothing of this may look as if it had worked.
+        // None of these may look like success.
         assert!(meet(client(password(PASSWORD)), &service()).is_err());
     });
 }

@@ -1,4 +1,4 @@
-//! A context goes to another process.
+//! Moving a context to another process.
 
 use auth::SecurityContext as _;
 use telarch_kerberos::{Context, KerberosError};
@@ -7,8 +7,8 @@ use telarch_peers::{Keys, in_realm};
 use super::{contexts, library};
 
 #[test]
-fn a_context_goes_on_in_another_process_without_the_keytab() {
-    in_realm("handover::a_context_goes_on_in_another_process_without_the_keytab", Keys::AesSha1, |realm| {
+fn an_exported_context_works_in_another_process() {
+    in_realm("handover::an_exported_context_works_in_another_process", Keys::AesSha1, |realm| {
         std::fs::write(realm.path("handed over"), "").unwrap();
         let (mut service, mut client) = contexts();
         for text in [&b"before"[..], b"and again"] {
@@ -37,7 +37,7 @@ fn a_context_goes_on_in_another_process_without_the_keytab() {
         client.seal(&mut skipped).unwrap();
         let mut message = b"too early".to_vec();
         let header = client.seal(&mut message).unwrap();
-        assert!(again.unseal(&header, &mut message).is_err(), "the order of messages goes along");
+        assert!(again.unseal(&header, &mut message).is_err(), "the sequence numbers are exported too");
 
         for octets in [&b""[..], b"\x00", &[2; 40], &[0; 40]] {
             let error = Context::import(&library(), octets).err();

@@ -1,4 +1,4 @@
-//! Our client and our service in a realm of their own; without MIT's KDC these tests say so and do nothing.
+//! Our client and our service in a test realm; without MIT's KDC the tests are skipped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod binding;
@@ -13,22 +13,22 @@ use std::sync::Arc;
 
 use auth::{Account, AuthError, Binding, Secret, Step};
 use telarch_kerberos::{
-    Acceptors, Accounts, Client, Context, Credentials, Found, Initiator, KerberosError, Library, Power,
-    Principal, PrincipalRules, Reached, Spn,
+    Acceptors, Accounts, AuthenticatedService, Client, Context, Credentials, FoundAccount, Initiator,
+    KerberosError, Library, Principal, PrincipalRules, Privilege, Spn,
 };
 use telarch_peers::{PASSWORD, REALM, USER};
 
-/// The users of a machine: that of the tests, and root.
+/// User accounts: the test user and root.
 struct Machine;
 
 impl Accounts for Machine {
-    fn find(&self, name: &str) -> Result<Option<Found>, AuthError> {
-        let power = match name {
-            USER | "robot" => Power::Ordinary,
-            "root" => Power::Superuser,
+    fn find(&self, name: &str) -> Result<Option<FoundAccount>, AuthError> {
+        let privilege = match name {
+            USER | "robot" => Privilege::Ordinary,
+            "root" => Privilege::Superuser,
             _ => return Ok(None),
         };
-        Ok(Some(Found { account: Account { name: name.to_owned() }, power }))
+        Ok(Some(FoundAccount { account: Account { name: name.to_owned() }, privilege }))
     }
 }
 
@@ -37,7 +37,7 @@ fn library() -> Arc<Library> {
 }
 
 fn rules() -> PrincipalRules {
-    PrincipalRules::new(Arc::new(Machine)).realm(REALM)
+    PrincipalRules::new(Arc::new(Machine)).allow_realm(REALM)
 }
 
 fn service() -> Acceptors {
@@ -56,29 +56,32 @@ fn client(credentials: Credentials) -> Initiator {
     Initiator::new(library(), credentials, Spn::http("localhost").unwrap())
 }
 
-/// The first token of a client.
+/// Returns the first token of a client.
 fn token(initiator: &mut Initiator) -> Result<Vec<u8>, KerberosError> {
     match initiator.advance(None)? {
         Step::Continue(token) => Ok(token),
-        Step::Done { .. } => panic!("nobody has proven anything yet"),
+        Step::Done { .. } => panic!("completed before mutual authentication"),
     }
 }
 
-/// Lets a client and a service meet.
-fn meet(mut initiator: Initiator, service: &Acceptors) -> Result<(Client, Reached), KerberosError> {
+/// Authenticates a client to a service.
+fn meet(
+    mut initiator: Initiator,
+    service: &Acceptors,
+) -> Result<(Client, AuthenticatedService), KerberosError> {
     let token = token(&mut initiator)?;
     let Step::Done { token: Some(answer), outcome: client } =
         service.acceptor(Binding::default()).accept(&token)?
     else {
-        panic!("the service answers, and is done");
+        panic!("the service did not complete with a response");
     };
     let Step::Done { token: None, outcome: reached } = initiator.advance(Some(&answer))? else {
-        panic!("the client is done");
+        panic!("the client did not complete");
     };
     Ok((client, reached))
 }
 
-/// The two ends of a sign-in by password: the service's and the client's.
+/// Returns both contexts after authentication by password: the service's and the client's.
 fn contexts() -> (Context, Context) {
     let (client, reached) = meet(self::client(password(PASSWORD)), &service()).unwrap();
     (client.context, reached.context)

@@ -1,4 +1,4 @@
-//! Messages to and fro.
+//! Sealed messages in both directions.
 
 use auth::{SealError, SecurityContext};
 use telarch_peers::{Keys, in_realm};
@@ -17,19 +17,19 @@ fn open(context: &mut impl SecurityContext, header: &[u8], message: &[u8]) -> Re
 }
 
 #[test]
-fn messages_are_sealed_both_ways_with_the_keys_of_every_windows() {
-    let name = "sealing::messages_are_sealed_both_ways_with_the_keys_of_every_windows";
+fn messages_are_sealed_with_aes_sha_1() {
+    let name = "sealing::messages_are_sealed_with_aes_sha_1";
     in_realm(name, Keys::AesSha1, |_| assert_sealed_both_ways(60, 28));
 }
 
 #[test]
-fn messages_are_sealed_both_ways_with_sha_2() {
-    in_realm("sealing::messages_are_sealed_both_ways_with_sha_2", Keys::AesSha2, |_| {
+fn messages_are_sealed_with_aes_sha_2() {
+    in_realm("sealing::messages_are_sealed_with_aes_sha_2", Keys::AesSha2, |_| {
         assert_sealed_both_ways(72, 40);
     });
 }
 
-/// With a header of so many octets, so many of which are what would otherwise follow the message.
+/// Checks messages with a header of this length, and with this rotation count.
 fn assert_sealed_both_ways(header_octets: usize, turned: u8) {
     let (mut service, mut client) = contexts();
     for text in [&b""[..], b"x", b"fifteen octets.", &[7; 50_000]] {
@@ -52,12 +52,12 @@ fn assert_sealed_both_ways(header_octets: usize, turned: u8) {
 }
 
 #[test]
-fn what_is_changed_repeated_or_left_out_is_not_opened() {
-    in_realm("sealing::what_is_changed_repeated_or_left_out_is_not_opened", Keys::AesSha1, |_| {
+fn changed_repeated_or_missing_messages_are_rejected() {
+    in_realm("sealing::changed_repeated_or_missing_messages_are_rejected", Keys::AesSha1, |_| {
         type Change = fn(&mut Vec<u8>, &mut Vec<u8>);
         let changes: [(&str, Change); 9] = [
-            ("an octet of the message", |_, message| message[3] ^= 1),
-            ("an octet of the header", |header, _| header[40] ^= 1),
+            ("a byte of the message", |_, message| message[3] ^= 1),
+            ("a byte of the header", |header, _| header[40] ^= 1),
             ("the number", |header, _| header[15] ^= 1),
             ("the flag of sealing", |header, _| header[2] ^= 2),
             ("the sender", |header, _| header[2] ^= 1),
@@ -82,37 +82,33 @@ fn what_is_changed_repeated_or_left_out_is_not_opened() {
         let second = seal(&mut client, b"two");
         let third = seal(&mut client, b"three");
         open(&mut service, &first.0, &first.1).unwrap();
-        assert_eq!(open(&mut service, &third.0, &third.1), Err(SealError::Forged), "one is left out");
+        assert_eq!(open(&mut service, &third.0, &third.1), Err(SealError::Forged), "one message omitted");
 
         let (mut service, mut client) = contexts();
         let first = seal(&mut client, b"one");
         open(&mut service, &first.0, &first.1).unwrap();
-        assert_eq!(open(&mut service, &first.0, &first.1), Err(SealError::Forged), "it is repeated");
+        assert_eq!(open(&mut service, &first.0, &first.1), Err(SealError::Forged), "repeated");
 
         let (mut service, mut client) = contexts();
         let own = seal(&mut service, b"one");
-        assert_eq!(open(&mut service, &own.0, &own.1), Err(SealError::Forged), "it is reflected");
-        assert_eq!(
-            open(&mut client, &second.0, &second.1),
-            Err(SealError::Forged),
-            "it is of another context"
-        );
+        assert_eq!(open(&mut service, &own.0, &own.1), Err(SealError::Forged), "reflected");
+        assert_eq!(open(&mut client, &second.0, &second.1), Err(SealError::Forged), "from another context");
 
         let (mut service, mut client) = contexts();
         let signature = client.sign(b"one").unwrap();
         assert_eq!(service.verify(b"two", &signature), Err(SealError::Forged));
         let (mut service, mut client) = contexts();
         let signature = client.sign(b"one").unwrap();
-        assert_eq!(open(&mut service, &signature, b""), Err(SealError::Forged), "it is not sealed");
+        assert_eq!(open(&mut service, &signature, b""), Err(SealError::Forged), "signed but not sealed");
     });
 }
 
 #[test]
-fn a_token_that_was_cut_elsewhere_is_opened_all_the_same() {
-    in_realm("sealing::a_token_that_was_cut_elsewhere_is_opened_all_the_same", Keys::AesSha1, |_| {
+fn tokens_may_be_divided_anywhere() {
+    in_realm("sealing::tokens_may_be_divided_anywhere", Keys::AesSha1, |_| {
         let (mut service, mut client) = contexts();
         let (header, message) = seal(&mut client, b"some words");
-        // As gss_wrap writes it: what our header has at its end follows the message.
+        // As created by gss_wrap: the end of our header follows the message.
         let (head, rest) = header.split_at(16);
         let (turned, rest) = rest.split_at(28);
         let mut token = [head, rest, &message, turned].concat();

@@ -1,4 +1,4 @@
-//! The service that a client's ticket is for.
+//! Service names in clients' tickets.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use telarch_peers::{Keys, REALM, Realm, in_realm};
 
 use super::{library, service, token};
 
-/// The first token of a client that wants to go to this service, bound to a TLS connection or to none.
+/// Returns the first token of a client for this service, with or without channel binding.
 fn token_for(spn: &str, bound: Option<&ChannelBinding>) -> Vec<u8> {
     let spn = Spn::parse(spn).unwrap();
     let client = Initiator::new(library(), Credentials::of_this_user(), spn);
@@ -20,7 +20,7 @@ fn token_for(spn: &str, bound: Option<&ChannelBinding>) -> Vec<u8> {
     .unwrap()
 }
 
-/// Registers a service in the realm, with its key in the keytab of the service.
+/// Registers a service in the realm, with its key in the service's keytab.
 fn register(realm: &Realm, spn: &str) {
     realm.kadmin(&format!("addprinc -randkey {spn}"));
     realm.kadmin(&format!("ktadd -norandkey -k {} {spn}", realm.keytab().display()));
@@ -38,14 +38,14 @@ fn refusal(binding: Binding, token: &[u8]) -> Option<KerberosError> {
     let service = service().host_names(HostNames::of_host("node7.telarch.test"));
     match service.acceptor(binding).accept(token) {
         Ok(Step::Done { .. }) => None,
-        Ok(Step::Continue(_)) => panic!("one token is enough"),
+        Ok(Step::Continue(_)) => panic!("more than one token required"),
         Err(error) => Some(error),
     }
 }
 
 #[test]
-fn a_ticket_for_another_service_is_refused_unless_it_is_bound_to_this_connection() {
-    let name = "service_name::a_ticket_for_another_service_is_refused_unless_it_is_bound_to_this_connection";
+fn tickets_for_other_services_require_channel_binding() {
+    let name = "service_name::tickets_for_other_services_require_channel_binding";
     in_realm(name, Keys::AesSha1, |realm| {
         for spn in ["cifs/localhost", "ldap/localhost"] {
             register(realm, spn);
@@ -74,12 +74,12 @@ fn a_ticket_for_another_service_is_refused_unless_it_is_bound_to_this_connection
 }
 
 #[test]
-fn a_ticket_whose_name_was_changed_on_the_way_is_refused() {
-    let name = "service_name::a_ticket_whose_name_was_changed_on_the_way_is_refused";
+fn a_changed_service_name_in_a_ticket_is_rejected() {
+    let name = "service_name::a_changed_service_name_in_a_ticket_is_rejected";
     in_realm(name, Keys::AesSha1, |realm| {
         register(realm, "cifs/localhost");
         realm.kinit(&[]);
-        // As long as the other, so that no length in the token changes.
+        // Of the same length, so that no length field in the token changes.
         let mut token = token_for("cifs/localhost", None);
         let at = token.windows(4).position(|octets| octets == b"cifs").unwrap();
         token[at..at + 4].copy_from_slice(b"HTTP");
@@ -90,8 +90,8 @@ fn a_ticket_whose_name_was_changed_on_the_way_is_refused() {
 }
 
 #[test]
-fn strict_services_accept_tickets_for_their_own_host_names_only() {
-    let name = "service_name::strict_services_accept_tickets_for_their_own_host_names_only";
+fn strict_services_accept_only_their_own_host_names() {
+    let name = "service_name::strict_services_accept_only_their_own_host_names";
     in_realm(name, Keys::AesSha1, |realm| {
         register(realm, "HTTP/node7.telarch.test");
         register(realm, "HTTP/alias.telarch.test");
@@ -112,10 +112,10 @@ fn strict_services_accept_tickets_for_their_own_host_names_only() {
     });
 }
 
-/// As in a domain of Windows, where every service of a machine has the key of its account.
+/// As in a Windows domain, where all services of a machine share the key of its account.
 #[test]
-fn a_key_that_services_share_opens_tickets_for_ours_only() {
-    let name = "service_name::a_key_that_services_share_opens_tickets_for_ours_only";
+fn a_shared_key_accepts_only_tickets_for_winrm() {
+    let name = "service_name::a_shared_key_accepts_only_tickets_for_winrm";
     in_realm(name, Keys::AesSha1, |realm| {
         register(realm, "cifs/localhost");
         realm.kinit(&[]);
@@ -139,7 +139,7 @@ fn a_key_that_services_share_opens_tickets_for_ours_only() {
     });
 }
 
-/// The entries of a keytab of MIT Kerberos whose names begin with this class, with another one of four letters.
+/// Returns the entries of an MIT keytab with this service class, renamed to another class of four letters.
 fn renamed(keytab: &[u8], class: &str, other: &str) -> Vec<u8> {
     let mut entries = Vec::new();
     for mut entry in entries_of(keytab) {
@@ -152,7 +152,7 @@ fn renamed(keytab: &[u8], class: &str, other: &str) -> Vec<u8> {
     entries
 }
 
-/// The same entries with the first component of each name only.
+/// Returns the entries with only the first component of each name.
 fn single(entries: &[u8]) -> Vec<u8> {
     let mut all = Vec::new();
     for entry in entries_of(&[&[5, 2], entries].concat()) {
@@ -168,7 +168,7 @@ fn single(entries: &[u8]) -> Vec<u8> {
     all
 }
 
-/// Every entry with its length before it; holes, whose lengths are negative, are left out.
+/// Returns every entry with its length prefix; holes, which have negative lengths, are skipped.
 fn entries_of(keytab: &[u8]) -> Vec<Vec<u8>> {
     let mut rest = &keytab[2..];
     let mut entries = Vec::new();

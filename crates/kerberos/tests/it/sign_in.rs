@@ -1,4 +1,4 @@
-//! Who signs in, with what, and as whom.
+//! Authentication with all kinds of credentials, and the resulting accounts.
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use telarch_peers::{Keys, PASSWORD, REALM, USER, in_realm};
 use super::{client, library, meet, password, principal, rules, service, token};
 
 #[test]
-fn a_password_a_ticket_and_a_keytab_sign_in() {
-    in_realm("sign_in::a_password_a_ticket_and_a_keytab_sign_in", Keys::AesSha1, |realm| {
+fn password_ticket_and_keytab_sign_in() {
+    in_realm("sign_in::password_ticket_and_keytab_sign_in", Keys::AesSha1, |realm| {
         assert_eq!(library().default_realm().as_deref(), Ok(REALM));
         service().check().unwrap();
 
@@ -25,7 +25,7 @@ fn a_password_a_ticket_and_a_keytab_sign_in() {
         assert_eq!((reached.mutual, reached.delegated), (Mutual::Proven, Delegated::Nothing));
         assert!(reached.context.can_seal() && client_of_service.context.can_seal());
         assert_eq!(reached.context.mech_list_mic(), MechListMic::Optional);
-        assert!(!Cache::default().has_ticket(&library()), "a password leaves nothing behind");
+        assert!(!Cache::default().has_ticket(&library()), "a ticket cache was created");
 
         realm.kinit(&[]);
         let ticket = Cache::default().ticket(&library()).unwrap();
@@ -47,8 +47,8 @@ fn a_password_a_ticket_and_a_keytab_sign_in() {
 }
 
 #[test]
-fn services_are_asked_for_by_any_name_that_is_registered() {
-    in_realm("sign_in::services_are_asked_for_by_any_name_that_is_registered", Keys::AesSha1, |realm| {
+fn all_registered_service_names_work() {
+    in_realm("sign_in::all_registered_service_names_work", Keys::AesSha1, |realm| {
         realm.kadmin("addprinc -randkey HTTP/localhost:5985");
         realm.kadmin(&format!("ktadd -norandkey -k {} HTTP/localhost:5985", realm.keytab().display()));
         realm.kinit(&[]);
@@ -68,8 +68,8 @@ fn services_are_asked_for_by_any_name_that_is_registered() {
 }
 
 #[test]
-fn the_traits_that_all_mechanisms_share_lead_to_the_same() {
-    in_realm("sign_in::the_traits_that_all_mechanisms_share_lead_to_the_same", Keys::AesSha2, |_| {
+fn sign_in_works_through_the_generic_traits() {
+    in_realm("sign_in::sign_in_works_through_the_generic_traits", Keys::AesSha2, |_| {
         let mut initiator: Box<dyn auth::Initiator> = Box::new(client(password(PASSWORD)));
         let mut acceptor: Box<dyn auth::Acceptor> = Box::new(service().acceptor(Binding::default()));
         let Step::Continue(token) = initiator.step(None).unwrap() else { panic!("a first token") };
@@ -86,26 +86,34 @@ fn the_traits_that_all_mechanisms_share_lead_to_the_same() {
         accepted.context.unseal(&header, &mut message).unwrap();
         assert_eq!(message, b"over the traits");
 
-        assert_eq!(initiator.step(Some(&answer)).err(), Some(AuthError::Unavailable), "it is over");
-        assert_eq!(acceptor.step(&token).err(), Some(AuthError::Unavailable), "it is over");
+        assert_eq!(
+            initiator.step(Some(&answer)).err(),
+            Some(AuthError::Unavailable),
+            "a context is unusable after completion"
+        );
+        assert_eq!(
+            acceptor.step(&token).err(),
+            Some(AuthError::Unavailable),
+            "a context is unusable after completion"
+        );
     });
 }
 
 #[test]
-fn windows_spells_the_mechanism_in_its_own_way() {
-    in_realm("sign_in::windows_spells_the_mechanism_in_its_own_way", Keys::AesSha1, |_| {
+fn the_oid_of_windows_is_accepted() {
+    in_realm("sign_in::the_oid_of_windows_is_accepted", Keys::AesSha1, |_| {
         let mut token = token(&mut client(password(PASSWORD))).unwrap();
         let at = token.windows(KERBEROS.len()).position(|octets| octets == KERBEROS).unwrap();
         token[at..at + KERBEROS.len()].copy_from_slice(MICROSOFT_KERBEROS);
         let step = service().acceptor(Binding::default()).accept(&token).unwrap();
-        let Step::Done { outcome, .. } = step else { panic!("one token is enough") };
+        let Step::Done { outcome, .. } = step else { panic!("more than one token required") };
         assert_eq!(outcome.account.name, USER);
     });
 }
 
 #[test]
-fn who_has_no_account_here_does_not_come_in() {
-    in_realm("sign_in::who_has_no_account_here_does_not_come_in", Keys::AesSha1, |realm| {
+fn principals_without_an_account_are_rejected() {
+    in_realm("sign_in::principals_without_an_account_are_rejected", Keys::AesSha1, |realm| {
         realm.kadmin(&format!("addprinc -pw \"{PASSWORD}\" root"));
         realm.kadmin(&format!("addprinc -pw \"{PASSWORD}\" stranger"));
         for (name, why, verdict) in [
@@ -123,8 +131,8 @@ fn who_has_no_account_here_does_not_come_in() {
 }
 
 #[test]
-fn krb5_conf_names_the_account_where_it_is_followed() {
-    in_realm("sign_in::krb5_conf_names_the_account_where_it_is_followed", Keys::AesSha1, |realm| {
+fn auth_to_local_is_used_if_enabled() {
+    in_realm("sign_in::auth_to_local_is_used_if_enabled", Keys::AesSha1, |realm| {
         let text = std::fs::read_to_string(realm.path("krb5.conf")).unwrap();
         let rule = format!("auth_to_local = RULE:[1:$1@$0](^{USER}@.*)s/^.*$/robot/\n    kdc = ");
         std::fs::write(realm.path("krb5.conf"), text.replace("kdc = ", &rule)).unwrap();
@@ -138,8 +146,8 @@ fn krb5_conf_names_the_account_where_it_is_followed() {
 }
 
 #[test]
-fn a_ticket_is_delegated_only_on_demand() {
-    in_realm("sign_in::a_ticket_is_delegated_only_on_demand", Keys::AesSha1, |realm| {
+fn a_ticket_is_delegated_only_on_request() {
+    in_realm("sign_in::a_ticket_is_delegated_only_on_request", Keys::AesSha1, |realm| {
         realm.kinit(&["-f"]);
         for (delegation, expected) in [
             (Delegation::No, Delegated::Nothing),
@@ -160,17 +168,17 @@ fn a_ticket_is_delegated_only_on_demand() {
 }
 
 #[test]
-fn a_context_says_how_long_its_ticket_is_good() {
-    in_realm("sign_in::a_context_says_how_long_its_ticket_is_good", Keys::AesSha1, |realm| {
+fn a_context_reports_its_remaining_lifetime() {
+    in_realm("sign_in::a_context_reports_its_remaining_lifetime", Keys::AesSha1, |realm| {
         realm.kinit(&["-l", "2h"]);
         let (signed_in, reached) = meet(client(Credentials::of_this_user()), &service()).unwrap();
         let left = |context: &Context| context.remaining().unwrap().unwrap().as_secs();
         let of_client = left(&reached.context);
         assert!((7_000..=7_200).contains(&of_client), "{of_client}");
-        // It adds what the clocks may differ.
+        // The library adds the permitted clock skew.
         let of_service = left(&signed_in.context);
         assert!((7_300..=7_500).contains(&of_service), "{of_service}");
-        // A ticket of the service that is there already is taken, however long it is good.
+        // An existing service ticket is used whatever its lifetime.
         realm.kinit(&[]);
         let short = client(Credentials::of_this_user()).lifetime(Duration::from_secs(600));
         let left = meet(short, &service()).unwrap().1.context.remaining().unwrap().unwrap().as_secs();
@@ -179,8 +187,8 @@ fn a_context_says_how_long_its_ticket_is_good() {
 }
 
 #[test]
-fn the_keytab_may_be_any_file() {
-    in_realm("sign_in::the_keytab_may_be_any_file", Keys::AesSha1, |realm| {
+fn any_file_can_be_the_keytab() {
+    in_realm("sign_in::any_file_can_be_the_keytab", Keys::AesSha1, |realm| {
         let elsewhere = realm.path("a folder: with a colon");
         std::fs::create_dir(&elsewhere).unwrap();
         let elsewhere = elsewhere.join("keys");

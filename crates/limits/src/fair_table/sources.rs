@@ -1,4 +1,4 @@
-//! Connections without sign-in, by the prefixes of their source.
+//! Unauthenticated connections, by the prefixes of their source.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};

@@ -1,21 +1,23 @@
-//! Whether listeners can serve as a change wants them, judged before the change is made.
+//! Checks whether listeners could serve with a changed configuration, before the change is saved.
 //!
-//! Only what the change is about is judged: a certificate that expired last night does not keep anybody from
-//! changing a quota. A listener that is not enabled may name a certificate that is still to come.
+//! Only changed listeners and certificates are checked: an expired certificate does not prevent a change of a quota.
+//! A disabled listener may name a certificate that does not exist yet.
 
 use std::fmt;
 use std::time::SystemTime;
 
 use config::{Draft, Hostname, Listener, ListenerKey, Service, Thumbprint, Transport};
-use service::{Certificate, CertificateError, Certificates, ListenError, PortConflict, Unfit, check_port};
+use service::{
+    Certificate, CertificateError, CertificateProblem, Certificates, ListenError, PortConflict, check_port,
+};
 
 use crate::port;
 
-/// Why a listener cannot be as a change wants it.
+/// Reason why a listener could not serve with the changed configuration.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unacceptable {
+pub(crate) enum AcceptanceError {
     #[error(
-        "listener {0}: HTTP uses no certificate: leave CertificateThumbprint empty, or create a listener with Transport=HTTPS"
+        "listener {0}: HTTP uses no certificate; leave CertificateThumbprint empty, or create a listener with Transport=HTTPS"
     )]
     CertificateForHttp(ListenerKey),
     #[error("listener {0}: {1}")]
@@ -23,53 +25,57 @@ pub(crate) enum Unacceptable {
     #[error("listener {0}: {1}")]
     Port(ListenerKey, ListenError),
     #[error("{0}: {1}")]
-    NoCertificate(Place, CertificateError),
-    #[error("{place}: clients would not accept the certificate {thumbprint}: {unfit}; {}", way_out(*.is_own, .unfit))]
-    Unfit { place: Place, thumbprint: Thumbprint, unfit: Unfit, is_own: bool },
+    NoCertificate(CertificateSetting, CertificateError),
+    #[error("{setting}: clients would not accept the certificate {thumbprint}: {unfit}; {}", hint(*.is_own, .unfit))]
+    Unfit { setting: CertificateSetting, thumbprint: Thumbprint, unfit: CertificateProblem, is_own: bool },
 }
 
-/// The setting that leads to a certificate.
+/// Setting that names a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum CertificateSetting {
     Listener(ListenerKey),
     /// `Service/CertificateThumbprint`.
     Service,
 }
 
-/// Judges what is different after a change.
-pub(crate) fn judge(before: &Draft, after: &Draft, certificates: &Certificates) -> Result<(), Unacceptable> {
+/// Checks the differences between two drafts.
+pub(crate) fn check(
+    before: &Draft,
+    after: &Draft,
+    certificates: &Certificates,
+) -> Result<(), AcceptanceError> {
     let now = SystemTime::now();
     certificate_of_service(&before.config.service, &after.config.service, certificates, now)?;
     for listener in &after.listeners {
         let before = before.listeners.find(listener.key()).and_then(|old| old.certificate_thumbprint);
         let named = listener.certificate_thumbprint;
         if listener.transport == Transport::Http && named.is_some() && named != before {
-            return Err(Unacceptable::CertificateForHttp(listener.key()));
+            return Err(AcceptanceError::CertificateForHttp(listener.key()));
         }
     }
     let (old, new) = (serving(before), serving(after));
     for listener in &new {
-        let known = old.iter().find(|known| is_same(known, listener));
-        let same_port = known.is_some_and(|known| known.port == listener.port);
+        let previous = old.iter().find(|old| is_same(old, listener));
+        let same_port = previous.is_some_and(|old| old.port == listener.port);
         let same_certificate =
-            known.is_some_and(|known| known.certificate_thumbprint == listener.certificate_thumbprint);
-        let same_name = known.is_some_and(|known| known.hostname == listener.hostname);
+            previous.is_some_and(|old| old.certificate_thumbprint == listener.certificate_thumbprint);
+        let same_name = previous.is_some_and(|old| old.hostname == listener.hostname);
         if !(same_port && same_certificate) {
             conflict(listener, &new, &after.config.service)
-                .map_err(|conflict| Unacceptable::Conflict(listener.key(), conflict))?;
+                .map_err(|conflict| AcceptanceError::Conflict(listener.key(), conflict))?;
         }
         if !(same_certificate && same_name) {
             certificate(listener, certificates, now)?;
         }
         if !same_port {
-            port::can_be_had(listener, &after.config.service)
-                .map_err(|error| Unacceptable::Port(listener.key(), error))?;
+            port::check_available(listener, &after.config.service)
+                .map_err(|error| AcceptanceError::Port(listener.key(), error))?;
         }
     }
     Ok(())
 }
 
-/// The listeners that are to be open, each with the certificate that it names or that all of them have.
+/// Returns the enabled listeners, each with its effective certificate.
 fn serving(draft: &Draft) -> Vec<Listener> {
     let service = &draft.config.service;
     let mut serving = draft.listeners.in_force(service);
@@ -83,16 +89,18 @@ fn serving(draft: &Draft) -> Vec<Listener> {
     serving
 }
 
-/// A compatibility listener has the key of the one it stands beside.
+/// Returns whether two listeners are the same. A compatibility listener has the same key as the listener it
+/// accompanies.
 fn is_same(one: &Listener, other: &Listener) -> bool {
     one.key() == other.key() && one.source == other.source
 }
 
 fn conflict(listener: &Listener, all: &[Listener], service: &Service) -> Result<(), PortConflict> {
     check_port(listener, all, service)?;
-    // Listeners with the same key are passed over there.
-    let beside = all.iter().find(|other| other.key() == listener.key() && other.source != listener.source);
-    match beside {
+    // `check_port` ignores listeners with the same key.
+    let accompanying =
+        all.iter().find(|other| other.key() == listener.key() && other.source != listener.source);
+    match accompanying {
         Some(other)
             if other.port == listener.port
                 && other.certificate_thumbprint != listener.certificate_thumbprint =>
@@ -107,33 +115,33 @@ fn certificate(
     listener: &Listener,
     certificates: &Certificates,
     now: SystemTime,
-) -> Result<(), Unacceptable> {
-    let place = Place::Listener(listener.key());
+) -> Result<(), AcceptanceError> {
+    let setting = CertificateSetting::Listener(listener.key());
     match (listener.transport, listener.certificate_thumbprint) {
         (Transport::Http, _) => Ok(()),
         (Transport::Https, Some(thumbprint)) => {
-            let named = find(thumbprint, place, certificates)?;
-            fitting(&named, &listener.hostname, now, place, false)
+            let named = find(thumbprint, setting, certificates)?;
+            fitting(&named, &listener.hostname, now, setting, false)
         }
-        // If there is none yet, a fitting one will be made.
-        (Transport::Https, None) => match certificates.made_before() {
-            Some(own) => fitting(&own, &listener.hostname, now, place, true),
+        // If the service has no certificate of its own yet, it will create one with the right name.
+        (Transport::Https, None) => match certificates.existing_own() {
+            Some(own) => fitting(&own, &listener.hostname, now, setting, true),
             None => Ok(()),
         },
     }
 }
 
-/// The certificate of listeners that name none must be there also if there is no such listener yet.
+/// Checks the certificate of listeners without one of their own, even if there is no such listener yet.
 fn certificate_of_service(
     before: &Service,
     after: &Service,
     certificates: &Certificates,
     now: SystemTime,
-) -> Result<(), Unacceptable> {
+) -> Result<(), AcceptanceError> {
     match after.certificate_thumbprint {
         Some(thumbprint) if before.certificate_thumbprint != Some(thumbprint) => {
-            let named = find(thumbprint, Place::Service, certificates)?;
-            fitting(&named, &Hostname::default(), now, Place::Service, false)
+            let named = find(thumbprint, CertificateSetting::Service, certificates)?;
+            fitting(&named, &Hostname::default(), now, CertificateSetting::Service, false)
         }
         _ => Ok(()),
     }
@@ -141,36 +149,41 @@ fn certificate_of_service(
 
 fn find(
     thumbprint: Thumbprint,
-    place: Place,
+    setting: CertificateSetting,
     certificates: &Certificates,
-) -> Result<Certificate, Unacceptable> {
-    certificates.find(thumbprint).map_err(|error| Unacceptable::NoCertificate(place, error))
+) -> Result<Certificate, AcceptanceError> {
+    certificates.find(thumbprint).map_err(|error| AcceptanceError::NoCertificate(setting, error))
 }
 
 fn fitting(
     certificate: &Certificate,
     hostname: &Hostname,
     now: SystemTime,
-    place: Place,
+    setting: CertificateSetting,
     is_own: bool,
-) -> Result<(), Unacceptable> {
+) -> Result<(), AcceptanceError> {
     let thumbprint = certificate.name();
-    certificate.fits(hostname, now).map_err(|unfit| Unacceptable::Unfit { place, thumbprint, unfit, is_own })
+    certificate.check(hostname, now).map_err(|unfit| AcceptanceError::Unfit {
+        setting,
+        thumbprint,
+        unfit,
+        is_own,
+    })
 }
 
-fn way_out(is_own: bool, unfit: &Unfit) -> &'static str {
+fn hint(is_own: bool, unfit: &CertificateProblem) -> &'static str {
     match (is_own, unfit) {
         (true, _) => {
-            "name another certificate by CertificateThumbprint, or have a new one made: move this one out of the state directory and restart the service"
+            "set CertificateThumbprint to another certificate, or move this one out of the state directory and restart the service to create a new one"
         }
-        (false, Unfit::OtherName { .. }) => {
-            "set Hostname to one of them, or CertificateThumbprint to a certificate for this name"
+        (false, CertificateProblem::NameMismatch { .. }) => {
+            "set Hostname to one of these names, or CertificateThumbprint to a certificate for this name"
         }
         (false, _) => "set CertificateThumbprint to another certificate",
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for CertificateSetting {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listener(key) => write!(formatter, "listener {key}"),

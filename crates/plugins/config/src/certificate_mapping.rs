@@ -1,14 +1,14 @@
-//! Mappings of client certificates: instances with the keys Issuer, Subject and URI (MS-WSMV 3.1.4.1.35).
+//! Mappings of client certificates: instances with the keys Issuer, Subject and URI (MS-WSMV section 3.1.4.1.35).
 //!
-//! The password of the account is taken and never given.
+//! The password of the account can be written, but not read.
 
 mod change;
 mod fault;
-mod keeper;
+mod store;
 
 use std::sync::Arc;
 
-use auth::account_file::Standing;
+use auth::account_file::EnabledState;
 use auth::certificate_mapping::{
     CertificateThumbprint, Mapping, MappingChange, MappingChangeError, MappingKeys, SubjectPattern,
     UriPattern,
@@ -18,12 +18,12 @@ use wsman::{Action, EndpointReference, Fault, ResourceUri, SelectorSet, namespac
 use xml::Writer;
 
 use self::fault::MappingFault;
-pub use self::keeper::{MappingKeeper, NotMapped};
+pub use self::store::{MappingStore, MappingStoreError};
 use crate::fault as common;
 
-/// The resource.
+/// Resource `winrm/config/service/certmapping`.
 #[derive(Clone)]
-pub(crate) struct Mappings(pub(crate) Arc<dyn MappingKeeper>);
+pub(crate) struct Mappings(pub(crate) Arc<dyn MappingStore>);
 
 impl Mappings {
     pub(crate) async fn answer(&self, call: Call) -> Result<Answer, Fault> {
@@ -75,38 +75,38 @@ impl Mappings {
     }
 
     async fn all(&self, call: &Call) -> Result<Vec<Mapping>, Fault> {
-        self.ask(call, |keeper, caller| keeper.all(caller)).await
+        self.call(call, |store, caller| store.all(caller)).await
     }
 
     async fn change(&self, change: MappingChange, call: &Call) -> Result<(), Fault> {
-        self.ask(call, |keeper, caller| keeper.change(caller, change)).await
+        self.call(call, |store, caller| store.change(caller, change)).await
     }
 
-    /// Asks on a thread that may wait for the disk, and for whoever judges passwords.
-    async fn ask<T: Send + 'static>(
+    /// Calls the store on a thread that may wait for the disk and for the verification of a password.
+    async fn call<T: Send + 'static>(
         &self,
         call: &Call,
-        question: impl FnOnce(&dyn MappingKeeper, &Caller) -> Result<T, NotMapped> + Send + 'static,
+        operation: impl FnOnce(&dyn MappingStore, &Caller) -> Result<T, MappingStoreError> + Send + 'static,
     ) -> Result<T, Fault> {
-        let (keeper, caller) = (Arc::clone(&self.0), Arc::clone(&call.caller));
-        let asked = tokio::task::spawn_blocking(move || question(keeper.as_ref(), &caller)).await;
-        Ok(asked.map_err(|_| MappingFault::Interrupted)?.map_err(MappingFault::from)?)
+        let (store, caller) = (Arc::clone(&self.0), Arc::clone(&call.caller));
+        let result = tokio::task::spawn_blocking(move || operation(store.as_ref(), &caller)).await;
+        Ok(result.map_err(|_| MappingFault::Interrupted)?.map_err(MappingFault::from)?)
     }
 }
 
 fn keys(call: &Call) -> Result<MappingKeys, Fault> {
     let selectors = &call.request.head().selectors;
-    let known = |name: &str| KEYS.iter().any(|key| name.eq_ignore_ascii_case(key));
-    if let Some(unknown) = selectors.iter().find(|selector| !known(&selector.name)) {
+    let mut all = selectors.iter();
+    let unknown = all.find(|selector| !KEYS.iter().any(|key| selector.name.eq_ignore_ascii_case(key)));
+    if let Some(unknown) = unknown {
         return Err(common::unexpected_selector(&unknown.name));
     }
-    let value =
-        |name| selectors.text(name).ok_or_else(|| common::missing_selector("certificate mapping", name));
-    let (issuer, subject, uri) = (value(ISSUER)?, value(SUBJECT)?, value(URI)?);
+    let [issuer, subject, uri] = KEYS
+        .map(|key| selectors.text(key).ok_or_else(|| common::missing_selector("certificate mapping", key)));
     Ok(MappingKeys {
-        issuer: CertificateThumbprint::parse(issuer).map_err(MappingFault::Issuer)?,
-        subject: SubjectPattern::parse(subject).map_err(MappingFault::Subject)?,
-        uri: UriPattern::parse(uri).map_err(MappingFault::Uri)?,
+        issuer: CertificateThumbprint::parse(issuer?).map_err(MappingFault::Issuer)?,
+        subject: SubjectPattern::parse(subject?).map_err(MappingFault::Subject)?,
+        uri: UriPattern::parse(uri?).map_err(MappingFault::Uri)?,
     })
 }
 
@@ -125,15 +125,15 @@ fn reference(keys: &MappingKeys) -> Result<EndpointReference, Fault> {
     Ok(EndpointReference { address: namespace::ANONYMOUS.to_owned(), resource, selectors })
 }
 
-/// Writes `cfg:CertMapping` as Windows does, without the password.
+/// Writes `cfg:CertMapping` like Windows, without the password.
 fn write(mapping: &Mapping, writer: &mut Writer) {
-    let Mapping { issuer, subject, uri, user, standing } = mapping;
+    let Mapping { issuer, subject, uri, user, state } = mapping;
     writer.start("cfg:CertMapping").namespace("cfg", RESOURCE).attribute("xml:lang", "en-US");
     writer.element("cfg:URI", &uri.to_string());
     writer.element("cfg:Subject", &subject.to_string());
     writer.element("cfg:Issuer", &issuer.to_string());
     writer.element("cfg:UserName", &user.to_string());
-    writer.element("cfg:Enabled", if *standing == Standing::Enabled { "true" } else { "false" });
+    writer.element("cfg:Enabled", if *state == EnabledState::Enabled { "true" } else { "false" });
     writer.end();
 }
 

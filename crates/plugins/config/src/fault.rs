@@ -1,16 +1,16 @@
-//! Where what is wrong with a change of the configuration gets its fault.
+//! Conversion of errors of the configuration into faults.
 
 use std::io::ErrorKind;
 
 use config::{ListenerError, ListenerKey, PluginError, PutError, Reason, SettingError, StoreError};
-use service::{Call, Unfit};
+use service::{Call, CertificateProblem};
 use wsman::{Action, Code, Detail, Fault, ResourceUri, Subcode, code};
 use xml::{Bounds, Document, Element, Writer};
 
-use crate::NotReplaced;
-use crate::acceptance::Unacceptable;
+use crate::ReplaceError;
+use crate::acceptance::AcceptanceError;
 
-/// Why a change was not made; everything is as it was.
+/// Error while changing the configuration; nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChangeError {
     #[error(transparent)]
@@ -18,20 +18,20 @@ pub(crate) enum ChangeError {
     #[error(transparent)]
     Listener(#[from] ListenerError),
     #[error(transparent)]
-    Unacceptable(#[from] Unacceptable),
+    AcceptanceError(#[from] AcceptanceError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Kept(#[from] NotReplaced),
+    File(#[from] ReplaceError),
     #[error(transparent)]
     Plugin(#[from] PluginError),
-    #[error("there is no listener {0}")]
+    #[error("listener {0} does not exist")]
     NoSuchListener(ListenerKey),
     #[error("the change was interrupted")]
     Interrupted,
 }
 
-/// The only place where an error of the configuration becomes a fault.
+/// The only conversion of configuration errors into faults.
 impl From<ChangeError> for Fault {
     fn from(error: ChangeError) -> Self {
         let reason = error.to_string();
@@ -39,11 +39,11 @@ impl From<ChangeError> for Fault {
             ChangeError::Put(error) | ChangeError::Listener(ListenerError::Content(error)) => of_put(&error),
             ChangeError::Listener(error) => of_listener(&error),
             ChangeError::Plugin(error) => of_plugin(&error),
-            ChangeError::Unacceptable(error) => of_unacceptable(&error),
+            ChangeError::AcceptanceError(error) => of_acceptance(&error),
             ChangeError::NoSuchListener(key) => no_such_listener(key),
             ChangeError::Store(StoreError::Setting(error)) => of_setting(&error),
-            ChangeError::Kept(NotReplaced::Refused(fault)) => fault,
-            ChangeError::Store(_) | ChangeError::Interrupted | ChangeError::Kept(_) => {
+            ChangeError::File(ReplaceError::Refused(fault)) => fault,
+            ChangeError::Store(_) | ChangeError::Interrupted | ChangeError::File(_) => {
                 Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, reason)
             }
         }
@@ -105,7 +105,7 @@ fn of_listener(error: &ListenerError) -> Fault {
             Fault::new(Subcode::InvalidRepresentation, code::CANNOT_CHANGE_KEYS, reason)
                 .with_detail(Detail::INVALID_VALUES)
         }
-        ListenerError::NotOurs { .. } => Fault::new(Subcode::AccessDenied, code::GOVERNED_BY_POLICY, reason),
+        ListenerError::NotLocal { .. } => Fault::new(Subcode::AccessDenied, code::GOVERNED_BY_POLICY, reason),
         ListenerError::TooMany => Fault::new(Subcode::QuotaLimit, code::QUOTA_LIMIT, reason),
         _ => Fault::new(Subcode::SchemaValidationError, code::SCHEMA_VALIDATION_ERROR, reason),
     }
@@ -120,7 +120,7 @@ fn of_plugin(error: &PluginError) -> Fault {
         PluginError::Descriptor { .. } => {
             Fault::new(Subcode::SchemaValidationError, code::INVALID_SECURITY_DESCRIPTOR, reason)
         }
-        PluginError::Needed(_) | PluginError::ReadOnly { .. } => {
+        PluginError::Required(_) | PluginError::ReadOnly { .. } => {
             Fault::new(Subcode::AccessDenied, code::READ_ONLY_SETTING, reason)
         }
         PluginError::TooMany(_) => Fault::new(Subcode::QuotaLimit, code::QUOTA_LIMIT, reason),
@@ -128,21 +128,24 @@ fn of_plugin(error: &PluginError) -> Fault {
     }
 }
 
-/// The values are right in themselves, and the listener could not serve with them.
-fn of_unacceptable(error: &Unacceptable) -> Fault {
+/// Returns the fault for a listener that is valid by itself, but could not serve.
+fn of_acceptance(error: &AcceptanceError) -> Fault {
     let code = match error {
-        Unacceptable::CertificateForHttp(_) => THUMBPRINT_SHOULD_BE_EMPTY,
-        Unacceptable::Conflict(..) => CANNOT_SHARE_PORT,
-        Unacceptable::Port(_, error) if error.source.kind() == ErrorKind::PermissionDenied => PORT_INVALID,
-        Unacceptable::Port(..) => CANNOT_SHARE_PORT,
-        Unacceptable::NoCertificate(..) => CERTIFICATE_NOT_FOUND,
-        Unacceptable::Unfit { unfit: Unfit::Expired { .. } | Unfit::NotYetValid { .. }, .. } => {
-            CERTIFICATE_EXPIRED
+        AcceptanceError::CertificateForHttp(_) => THUMBPRINT_SHOULD_BE_EMPTY,
+        AcceptanceError::Conflict(..) => CANNOT_SHARE_PORT,
+        AcceptanceError::Port(_, error) if error.source.kind() == ErrorKind::PermissionDenied => PORT_INVALID,
+        AcceptanceError::Port(..) => CANNOT_SHARE_PORT,
+        AcceptanceError::NoCertificate(..) => CERTIFICATE_NOT_FOUND,
+        AcceptanceError::Unfit {
+            unfit: CertificateProblem::Expired { .. } | CertificateProblem::NotYetValid { .. },
+            ..
+        } => CERTIFICATE_EXPIRED,
+        AcceptanceError::Unfit { unfit: CertificateProblem::NotForServers, .. } => {
+            CERTIFICATE_NOT_FOR_SERVERS
         }
-        Unacceptable::Unfit { unfit: Unfit::NotForServers, .. } => CERTIFICATE_NOT_FOR_SERVERS,
-        Unacceptable::Unfit { .. } => CERTIFICATE_OF_ANOTHER_NAME,
+        AcceptanceError::Unfit { .. } => CERTIFICATE_OF_ANOTHER_NAME,
     };
-    // A fault is one line; the way out stands on a second one elsewhere.
+    // Faults have a single line, but errors have their hint on a second one.
     let reason = error.to_string().replace("\n  ", "; ");
     Fault::new(Subcode::InvalidRepresentation, code, reason).with_detail(Detail::INVALID_VALUES)
 }
@@ -151,7 +154,7 @@ pub(crate) fn no_such_listener(key: ListenerKey) -> Fault {
     Fault::new(
         Subcode::InvalidSelectors,
         code::UNEXPECTED_SELECTORS,
-        format!("there is no listener {key}; winrm enumerate winrm/config/listener lists those there are"),
+        format!("listener {key} does not exist; winrm enumerate winrm/config/listener lists all listeners"),
     )
     .with_detail(Detail::UNEXPECTED_SELECTORS)
 }
@@ -161,7 +164,7 @@ pub(crate) fn no_such_plugin(name: &str) -> Fault {
     Fault::new(
         Subcode::InvalidSelectors,
         code::UNEXPECTED_SELECTORS,
-        format!("there is no plug-in {name:?}; winrm enumerate winrm/config/plugin lists those there are"),
+        format!("plug-in {name:?} does not exist; winrm enumerate winrm/config/plugin lists all plug-ins"),
     )
     .with_detail(Detail::UNEXPECTED_SELECTORS)
 }
@@ -170,7 +173,7 @@ pub(crate) fn no_such_part(uri: &ResourceUri) -> Fault {
     Fault::new(
         Subcode::DestinationUnreachable,
         code::INVALID_RESOURCE_URI,
-        format!("the configuration has no part {uri}"),
+        format!("the configuration has no resource {uri}"),
     )
     .with_detail(Detail::INVALID_RESOURCE_URI)
 }
@@ -179,7 +182,7 @@ pub(crate) fn unexpected_selector(name: &str) -> Fault {
     Fault::new(
         Subcode::InvalidSelectors,
         code::UNEXPECTED_SELECTORS,
-        format!("this part of the configuration has no selector {name}"),
+        format!("unknown selector {name} for this part of the configuration"),
     )
     .with_detail(Detail::UNEXPECTED_SELECTORS)
 }
@@ -188,7 +191,7 @@ pub(crate) fn missing_selector(instance: &str, name: &str) -> Fault {
     Fault::new(
         Subcode::InvalidSelectors,
         code::INSUFFICIENT_SELECTORS,
-        format!("the request does not say which {instance}: the selector {name} is missing"),
+        format!("the selector {name} of the {instance} is missing"),
     )
     .with_detail(Detail::INSUFFICIENT_SELECTORS)
 }
@@ -197,21 +200,21 @@ pub(crate) fn no_such_instance(instance: &str) -> Fault {
     Fault::new(
         Subcode::InvalidSelectors,
         code::UNEXPECTED_SELECTORS,
-        format!("there is no such {instance}: this service has none"),
+        format!("the {instance} does not exist; this service has none"),
     )
     .with_detail(Detail::UNEXPECTED_SELECTORS)
 }
 
-/// Whatever is listed, is listed as a whole.
+/// Rejects selectors and filters in requests that enumerate a resource.
 pub(crate) fn refuse_selectors_and_filter(call: &Call) -> Result<(), Fault> {
     if let Some(selector) = call.request.head().selectors.iter().next() {
         return Err(unexpected_selector(&selector.name));
     }
-    match &call.enumerate {
+    match call.operation.enumerate() {
         Some(enumerate) if enumerate.filter.is_some() => Err(Fault::new(
             Subcode::FilteringNotSupported,
             code::FILTERING_NOT_SUPPORTED,
-            "this part of the configuration is listed without a filter: leave it out",
+            "this part of the configuration does not support filters; omit the filter",
         )),
         _ => Ok(()),
     }
@@ -221,7 +224,7 @@ pub(crate) fn no_custom_shells() -> Fault {
     Fault::new(
         Subcode::UnsupportedFeature,
         CUSTOM_SHELLS_DEPRECATED,
-        "custom remote shells are a thing of the past: winrm/config/winrs has the settings of remote shells",
+        "custom remote shells are deprecated; winrm/config/winrs contains the settings of remote shells",
     )
 }
 
@@ -237,21 +240,17 @@ pub(crate) fn no_fragments() -> Fault {
     Fault::new(
         Subcode::UnsupportedFeature,
         code::FRAGMENT_LEVEL_ACCESS,
-        "the configuration is read and written by whole parts: leave FragmentTransfer out",
+        "the configuration does not support fragments; omit FragmentTransfer",
     )
     .with_detail(Detail::FRAGMENT_LEVEL_ACCESS)
 }
 
-/// The element as a document of its own, which can go to another thread.
+/// Copies the element into a document of its own, which can be moved to another thread.
 pub(crate) fn detached(element: Element<'_>) -> Result<Document, Fault> {
     let mut writer = Writer::new();
     writer.copy(element);
     Document::parse(writer.finish(), &Bounds::default()).map_err(|error| {
-        Fault::new(
-            Subcode::SchemaValidationError,
-            code::INVALID_XML,
-            format!("the body is not usable: {error}"),
-        )
+        Fault::new(Subcode::SchemaValidationError, code::INVALID_XML, format!("invalid body: {error}"))
     })
 }
 
@@ -269,5 +268,5 @@ const THUMBPRINT_SHOULD_BE_EMPTY: Code = 2_150_858_987;
 const CERTIFICATE_NOT_FOR_SERVERS: Code = 2_150_858_990;
 /// `ERROR_WSMAN_CUSTOMREMOTESHELL_DEPRECATED`.
 const CUSTOM_SHELLS_DEPRECATED: Code = 2_150_859_196;
-/// `CERT_E_EXPIRED`, which is said of certificates that are not valid yet, too.
+/// `CERT_E_EXPIRED`, which also covers certificates that are not valid yet.
 const CERTIFICATE_EXPIRED: Code = 2_148_204_801;

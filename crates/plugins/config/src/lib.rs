@@ -1,7 +1,7 @@
-//! `winrm/config` and what is below it as resources (MS-WSMV 2.2.4.1 onwards and 3.1.4.2 to 3.1.4.8).
+//! Plug-in for `winrm/config` and the resources below it (MS-WSMV sections 2.2.4.1 onwards and 3.1.4.2 to 3.1.4.8).
 //!
-//! Sections are read and written as a whole, listeners and mappings of client certificates are instances.
-//! A change is judged before it is made, in the file before it is answered, and in force when it is.
+//! Sections are read and written as a whole; listeners, plug-ins and certificate mappings are instances. A change is
+//! validated, saved in the file and in force before the response is sent.
 
 mod acceptance;
 mod certificate_mapping;
@@ -14,127 +14,129 @@ mod principals;
 mod quick_config;
 mod restore;
 mod section;
-mod vacant;
-mod write_right;
+mod uri_security;
+mod write_access;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use config::{Draft, LISTENER_RESOURCE, PLUGIN_RESOURCE, Paths, Section, Store};
 use service::{
-    Answer, BoxFuture, Call, Caller, Certificates, Listening, Plugin, Principals, Resource, ResourceKind,
+    Answer, BoxFuture, Call, Caller, Certificates, ListenerStatus, Plugin, Principals, Resource, ResourceKind,
 };
 use wsman::{Fault, OptionSet, namespace};
 
 use self::certificate_mapping::Mappings;
-pub use self::certificate_mapping::{MappingKeeper, NotMapped};
+pub use self::certificate_mapping::{MappingStore, MappingStoreError};
 use self::fault::ChangeError;
 pub use self::listening::ListeningOn;
 use self::listening::Sockets;
-pub use self::quick_config::MachineKeeper;
-use self::restore::Restored;
-use self::vacant::Vacant;
+pub use self::quick_config::MachineSetup;
+use self::restore::RestoreTarget;
 
-/// The plug-in for `http://schemas.microsoft.com/wbem/wsman/1/config`.
+/// Plug-in for `http://schemas.microsoft.com/wbem/wsman/1/config`.
 pub struct ConfigPlugin {
     store: Arc<Store>,
-    keeper: Option<Arc<dyn FileKeeper>>,
+    file_writer: Option<Arc<dyn ConfigFileWriter>>,
     sockets: Sockets,
     certificates: Arc<Certificates>,
-    /// None where client certificates lead nowhere.
+    /// Certificate mappings; `None` if the service does not accept client certificates.
     mappings: Option<Mappings>,
     principals: Option<Arc<dyn Principals>>,
-    /// None where quickconfig has nothing to set up.
-    machine: Option<Arc<dyn MachineKeeper>>,
-    /// What the service answers for: other plug-ins are not shown.
+    /// Machine for quickconfig; `None` if quickconfig is not supported.
+    machine: Option<Arc<dyn MachineSetup>>,
+    /// Resources of the service; plug-ins without any of these are not listed.
     served: OnceLock<Vec<Resource>>,
 }
 
-/// Replaces the file of the settings, where this process may not.
-pub trait FileKeeper: Send + Sync {
-    /// Replaces one text by another for a caller, or says why not. Waits.
+/// Writer of the configuration file, for processes that cannot write it themselves.
+pub trait ConfigFileWriter: Send + Sync {
+    /// Replaces the text of the file for a caller. Blocks.
     ///
     /// # Errors
-    /// [`NotReplaced`].
-    fn replace(&self, caller: &Caller, before: &str, after: &str) -> Result<(), NotReplaced>;
+    /// [`ReplaceError`] if the file has another text than `before`, or the change is rejected.
+    fn replace(&self, caller: &Caller, before: &str, after: &str) -> Result<(), ReplaceError>;
 }
 
-/// Why the file of the settings stays as it is.
+/// Error of a [`ConfigFileWriter`].
 #[derive(Debug, thiserror::Error)]
-pub enum NotReplaced {
-    /// It is no longer what the change was made to, but this.
-    #[error("the settings were changed at the same time")]
+pub enum ReplaceError {
+    /// The file has this text instead of the expected one.
+    #[error("the settings were changed by another request at the same time")]
     Outdated(String),
-    /// The keeper does not want to, or cannot.
+    /// The change is rejected or failed.
     #[error("{0}")]
     Refused(Fault),
 }
 
-/// Times a change is drawn up again because somebody else was faster.
-const MOST_ATTEMPTS: usize = 3;
+/// Maximum number of attempts to apply a change while others change the file at the same time.
+const MAX_ATTEMPTS: usize = 3;
 
-/// What a URI below `winrm/config` is.
+/// Resource at or below `winrm/config`.
 enum Part {
     Section(Section),
     Listeners,
     CertificateMappings(Mappings),
     Plugins,
-    Vacant(&'static Vacant),
+    UriSecurity,
 }
 
 impl ConfigPlugin {
-    /// What it answers for.
+    /// Resources that the plug-in serves.
     pub const RESOURCES: [Resource; 1] =
         [Resource { uri: namespace::CONFIG, with_children: true, kind: ResourceKind::Instances }];
 
-    /// A plug-in for a service whose sockets do not depend on the configuration.
+    /// Returns a plug-in for a service whose sockets do not depend on the configuration.
     ///
-    /// Certificates that listeners name are looked for beside the file of the settings.
+    /// Certificates are read from the directory of the configuration file.
     #[must_use]
     pub fn new(store: Arc<Store>, listening_on: ListeningOn) -> Self {
         let folder = store.path().parent().unwrap_or(Path::new("."));
         let beside = Paths::new(store.path(), folder);
         let certificates = Arc::new(Certificates::new(beside.certificates, beside.state));
-        Self::of(store, Sockets::Fixed(listening_on), certificates)
+        Self::build(store, Sockets::Fixed(listening_on), certificates)
     }
 
-    /// A plug-in for a service that listens as it is configured, with these certificates.
+    /// Returns a plug-in for a service with configured listeners and these certificates.
     ///
-    /// Its answers to changes come once the listeners have followed.
+    /// Responses to changes are sent after the listeners have been opened or closed.
     #[must_use]
-    pub fn with_listeners(store: Arc<Store>, listening: Listening, certificates: Arc<Certificates>) -> Self {
-        Self::of(store, Sockets::Configured(listening), certificates)
+    pub fn with_listeners(
+        store: Arc<Store>,
+        listening: ListenerStatus,
+        certificates: Arc<Certificates>,
+    ) -> Self {
+        Self::build(store, Sockets::Configured(listening), certificates)
     }
 
-    /// Has changes made by another process, which keeps the file.
+    /// Saves changes through another process.
     #[must_use]
-    pub fn kept_by(self, keeper: Arc<dyn FileKeeper>) -> Self {
-        Self { keeper: Some(keeper), ..self }
+    pub fn with_file_writer(self, writer: Arc<dyn ConfigFileWriter>) -> Self {
+        Self { file_writer: Some(writer), ..self }
     }
 
-    /// The same, and it tells those who write security descriptors which SIDs the users and groups of this machine
-    /// have.
+    /// Resolves SIDs of local users and groups for clients that edit security descriptors.
     #[must_use]
     pub fn with_principals(self, principals: Arc<dyn Principals>) -> Self {
         Self { principals: Some(principals), ..self }
     }
 
-    /// With the machine that quickconfig is to set up.
+    /// Sets the machine that quickconfig configures.
     #[must_use]
-    pub fn with_machine(self, machine: Arc<dyn MachineKeeper>) -> Self {
+    pub fn with_machine(self, machine: Arc<dyn MachineSetup>) -> Self {
         Self { machine: Some(machine), ..self }
     }
 
-    /// With mappings of client certificates.
+    /// Sets the store of certificate mappings.
     #[must_use]
-    pub fn with_certificate_mappings(self, keeper: Arc<dyn MappingKeeper>) -> Self {
+    pub fn with_certificate_mappings(self, keeper: Arc<dyn MappingStore>) -> Self {
         Self { mappings: Some(Mappings(keeper)), ..self }
     }
 
-    fn of(store: Arc<Store>, sockets: Sockets, certificates: Arc<Certificates>) -> Self {
+    fn build(store: Arc<Store>, sockets: Sockets, certificates: Arc<Certificates>) -> Self {
         Self {
             store,
-            keeper: None,
+            file_writer: None,
             sockets,
             certificates,
             principals: None,
@@ -151,21 +153,23 @@ impl ConfigPlugin {
         }
         call.request.head().options.require_known(&[OptionSet::SOURCES])?;
         match part {
-            Part::Section(Section::Service) if principals::is_asked(&call) => principals::answer(self, &call),
-            Part::Section(Section::Config) if restore::is_asked(&call) => {
-                restore::answer(self, Restored::Settings, &call).await
+            Part::Section(Section::Service) if principals::is_requested(&call) => {
+                principals::answer(self, &call)
             }
-            Part::Plugins if restore::is_asked(&call) => {
-                restore::answer(self, Restored::Plugins, &call).await
+            Part::Section(Section::Config) if restore::is_requested(&call) => {
+                restore::answer(self, RestoreTarget::Settings, &call).await
             }
-            Part::Section(section) => match (section, quick_config::Stage::asked(&call)) {
+            Part::Plugins if restore::is_requested(&call) => {
+                restore::answer(self, RestoreTarget::Plugins, &call).await
+            }
+            Part::Section(section) => match (section, quick_config::Stage::requested(&call)) {
                 (Section::Service, Some(stage)) => quick_config::answer(self, stage, call).await,
                 _ => section::answer(self, section, call).await,
             },
             Part::Listeners => listener::answer(self, call).await,
             Part::CertificateMappings(mappings) => mappings.answer(call).await,
             Part::Plugins => plugins::answer(self, call).await,
-            Part::Vacant(vacant) => vacant.answer(&call),
+            Part::UriSecurity => uri_security::answer(&call),
         }
     }
 
@@ -184,49 +188,58 @@ impl ConfigPlugin {
         match (path.as_deref(), &self.mappings) {
             (Some("/winrs/customremoteshell"), _) => Err(fault::no_custom_shells()),
             (Some("/service/certmapping"), Some(mappings)) => Ok(Part::CertificateMappings(mappings.clone())),
-            (Some(path), _) => vacant::find(path).map(Part::Vacant).ok_or_else(|| fault::no_such_part(uri)),
+            (Some("/service/security"), _) => Ok(Part::UriSecurity),
+            (Some(_), _) => Err(fault::no_such_part(uri)),
             (None, _) => Err(fault::no_such_part(uri)),
         }
     }
 
-    /// Makes a change if the listeners can be as it wants them, on a thread that may wait for the disk.
+    /// Validates and applies a change on a thread that may wait for the disk, then waits for the listeners.
     async fn change<T: Send + 'static>(
         &self,
         call: &Call,
         change: impl Fn(&mut Draft) -> Result<T, ChangeError> + Send + 'static,
     ) -> Result<T, Fault> {
         let (store, certificates) = (Arc::clone(&self.store), Arc::clone(&self.certificates));
-        let (keeper, caller) = (self.keeper.clone(), Arc::clone(&call.caller));
+        let (writer, caller) = (self.file_writer.clone(), Arc::clone(&call.caller));
         let changing = move || {
-            let mut made = None;
-            let mut draw_up = |draft: &mut Draft| {
+            let mut result = None;
+            let mut checked = |draft: &mut Draft| {
                 let before = draft.clone();
-                made = Some(change(draft)?);
-                acceptance::judge(&before, draft, &certificates)?;
+                result = Some(change(draft)?);
+                acceptance::check(&before, draft, &certificates)?;
                 Ok::<_, ChangeError>(())
             };
-            let Some(keeper) = keeper else {
-                store.update(draw_up)?;
-                return made.ok_or(ChangeError::Interrupted);
-            };
-            for _ in 0..MOST_ATTEMPTS {
-                let replace = |before: &str, after: &str| Ok(keeper.replace(&caller, before, after)?);
-                match store.update_through(&mut draw_up, replace) {
-                    Err(ChangeError::Kept(NotReplaced::Outdated(text))) => {
-                        store.adopt(&text)?;
-                    }
-                    done => {
-                        done?;
-                        return made.ok_or(ChangeError::Interrupted);
-                    }
-                }
+            match writer {
+                None => store.update(checked).map(drop)?,
+                Some(writer) => update_through(&store, &*writer, &caller, &mut checked)?,
             }
-            Err(ChangeError::Interrupted)
+            result.ok_or(ChangeError::Interrupted)
         };
-        let changed = tokio::task::spawn_blocking(changing).await.unwrap_or(Err(ChangeError::Interrupted))?;
+        let result = tokio::task::spawn_blocking(changing).await.unwrap_or(Err(ChangeError::Interrupted))?;
         self.sockets.follow(&self.store).await;
-        Ok(changed)
+        Ok(result)
     }
+}
+
+/// Applies a change through another process; repeats it if the file was changed at the same time.
+fn update_through(
+    store: &Store,
+    writer: &dyn ConfigFileWriter,
+    caller: &Caller,
+    change: &mut impl FnMut(&mut Draft) -> Result<(), ChangeError>,
+) -> Result<(), ChangeError> {
+    for _ in 0..MAX_ATTEMPTS {
+        let replaced =
+            store.update_through(&mut *change, |before, after| Ok(writer.replace(caller, before, after)?));
+        match replaced {
+            Err(ChangeError::File(ReplaceError::Outdated(text))) => {
+                store.adopt(&text)?;
+            }
+            other => return other.map(drop),
+        }
+    }
+    Err(ChangeError::Interrupted)
 }
 
 impl Plugin for ConfigPlugin {
@@ -234,8 +247,8 @@ impl Plugin for ConfigPlugin {
         &Self::RESOURCES
     }
 
-    fn served(&self, all: &[Resource]) {
-        // A plug-in is in one catalog.
+    fn set_all_resources(&self, all: &[Resource]) {
+        // A plug-in belongs to one catalog, so the value is set only once.
         let _ = self.served.set(all.to_vec());
     }
 

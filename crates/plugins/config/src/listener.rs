@@ -1,8 +1,8 @@
 //! Listeners: instances with the keys Address and Transport.
 //!
-//! That of policy is shown first, in the place of one of this machine with its key, and cannot be changed.
-//! Those of compatibility are shown after the others and cannot be changed either. They have the same selectors as the
-//! listener they stand beside, as in Windows; where both are there, the selectors mean the other one.
+//! The listener of policy is listed first, in place of a local listener with the same key, and cannot be changed.
+//! Compatibility listeners are listed last and cannot be changed either. As on Windows, they have the same selectors
+//! as the listener they accompany; if both exist, the selectors address the latter.
 
 use config::{Draft, LISTENER_RESOURCE, Listener, ListenerError, ListenerKey, ListenerSource, State};
 use service::{Answer, Call, Item};
@@ -48,7 +48,7 @@ fn enumerate(plugin: &ConfigPlugin, call: &Call) -> Result<Answer, Fault> {
 
 fn show(plugin: &ConfigPlugin, key: ListenerKey, call: &Call) -> Result<Answer, Fault> {
     let State { listeners, config, .. } = &*plugin.store.state();
-    let listener = listeners.meant(key, &config.service);
+    let listener = listeners.find_in_force(key, &config.service);
     let listener = listener.ok_or_else(|| fault::no_such_listener(key))?;
     let mut reply = call.reply();
     listener.write(plugin.sockets.of(&listener), reply.body());
@@ -58,9 +58,9 @@ fn show(plugin: &ConfigPlugin, key: ListenerKey, call: &Call) -> Result<Answer, 
 async fn put(plugin: &ConfigPlugin, key: ListenerKey, call: &Call) -> Result<(), Fault> {
     let document = fault::detached(call.request.require_body("Listener")?)?;
     let change = plugin.change(call, move |draft| {
-        let listener = draft.listeners.meant(key, &draft.config.service);
+        let listener = draft.listeners.find_in_force(key, &draft.config.service);
         let listener = listener.ok_or(ChangeError::NoSuchListener(key))?;
-        // Clients put back all they got, so what stays as it is does no harm.
+        // Clients put back everything they read, so unchanged listeners are accepted.
         let changed = listener.put(document.root())?;
         match listener.source {
             ListenerSource::Local => Ok(draft.listeners.replace(changed)?),
@@ -71,9 +71,9 @@ async fn put(plugin: &ConfigPlugin, key: ListenerKey, call: &Call) -> Result<(),
 }
 
 fn delete(draft: &mut Draft, key: ListenerKey) -> Result<(), ChangeError> {
-    match draft.listeners.meant(key, &draft.config.service) {
+    match draft.listeners.find_in_force(key, &draft.config.service) {
         Some(Listener { source: made_by, .. }) if made_by != ListenerSource::Local => {
-            Err(ListenerError::NotOurs { key, made_by }.into())
+            Err(ListenerError::NotLocal { key, made_by }.into())
         }
         _ => Ok(draft.listeners.delete(key)?),
     }
@@ -85,7 +85,7 @@ async fn create(plugin: &ConfigPlugin, call: &Call) -> Result<Answer, Fault> {
     let change = plugin.change(call, move |draft| {
         let body = document.as_ref().map(|document| document.root());
         if Listener::of_policy(&draft.config.service).is_some_and(|own| own.key() == key) {
-            return Err(ListenerError::NotOurs { key, made_by: ListenerSource::Policy }.into());
+            return Err(ListenerError::NotLocal { key, made_by: ListenerSource::Policy }.into());
         }
         let listener = Listener::create(key, body, &draft.config.service)?;
         Ok(draft.listeners.create(listener)?)
@@ -115,10 +115,14 @@ fn reference(key: ListenerKey) -> Result<EndpointReference, Fault> {
 
 fn key(call: &Call) -> Result<ListenerKey, Fault> {
     let selectors = &call.request.head().selectors;
-    let known = |name: &str| name.eq_ignore_ascii_case(ADDRESS) || name.eq_ignore_ascii_case(TRANSPORT);
-    if let Some(unknown) = selectors.iter().find(|selector| !known(&selector.name)) {
+    if let Some(unknown) = selectors.iter().find(|selector| !is_key(&selector.name)) {
         return Err(fault::unexpected_selector(&unknown.name));
     }
-    let value = |name| selectors.text(name).ok_or_else(|| fault::missing_selector("listener", name));
-    Ok(ListenerKey::parse(value(ADDRESS)?, value(TRANSPORT)?).map_err(ChangeError::from)?)
+    let [address, transport] = [ADDRESS, TRANSPORT]
+        .map(|key| selectors.text(key).ok_or_else(|| fault::missing_selector("listener", key)));
+    Ok(ListenerKey::parse(address?, transport?).map_err(ChangeError::from)?)
+}
+
+fn is_key(name: &str) -> bool {
+    name.eq_ignore_ascii_case(ADDRESS) || name.eq_ignore_ascii_case(TRANSPORT)
 }

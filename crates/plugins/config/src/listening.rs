@@ -1,25 +1,25 @@
-//! What the sockets of the service have to do with its configuration.
+//! Relation between the configured listeners and the sockets of the service.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use config::{Listener, ListenerKey, ListenerSource, State, Store};
-use service::{Listening, Report};
+use service::{ListenerStatus, Report};
 
-/// Tells on which addresses a listener listens now.
+/// Function that returns the current addresses of a listener.
 pub type ListeningOn = Arc<dyn Fn(ListenerKey) -> Vec<IpAddr> + Send + Sync>;
 
-/// Where the service listens.
+/// Sockets of the service.
 pub(crate) enum Sockets {
-    /// Where it was told to on its command line; the configuration only shows it.
+    /// Sockets given on the command line; the configuration only shows them.
     Fixed(ListeningOn),
-    /// Where the configuration says.
-    Configured(Listening),
+    /// Sockets of the configured listeners.
+    Configured(ListenerStatus),
 }
 
 impl Sockets {
-    /// The addresses of a listener: `ListeningOn`.
+    /// Returns the addresses of a listener, for the element `ListeningOn`.
     pub(crate) fn of(&self, listener: &Listener) -> Vec<IpAddr> {
         if !listener.enabled {
             return Vec::new();
@@ -37,22 +37,21 @@ impl Sockets {
         }
     }
 
-    /// Waits until the sockets are those of the configuration, as far as they can be, so that whoever added a
-    /// listener finds it open.
+    /// Waits until the sockets match the configuration, so that a new listener is open when the response is sent.
     pub(crate) async fn follow(&self, store: &Store) {
-        /// Making a key takes a moment; whoever does not get a socket at all is told so in the log.
+        /// Time to create a key. Listeners that still have no socket then are reported in the log.
         const PATIENCE: Duration = Duration::from_secs(2);
         if let Self::Configured(listening) = self {
             let mut reports = listening.subscribe();
-            let followed = reports.wait_for(|report| is_of(report, &store.state()));
-            // An error means that the service ends, or takes longer: the change is made all the same.
+            let followed = reports.wait_for(|report| matches(report, &store.state()));
+            // On an error, the service ends or takes longer; the change is saved in any case.
             let _ = tokio::time::timeout(PATIENCE, followed).await;
         }
     }
 }
 
-/// Whether a report is about the listeners of a configuration.
-fn is_of(report: &Report, state: &State) -> bool {
+/// Returns whether a report covers the enabled listeners of a configuration.
+fn matches(report: &Report, state: &State) -> bool {
     let in_force = state.listeners.in_force(&state.config.service);
     let all = in_force.iter().filter(|listener| listener.enabled);
     let configured = all.map(|listener| (listener.key(), listener.source, listener.port.number()));

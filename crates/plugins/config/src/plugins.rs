@@ -1,4 +1,4 @@
-//! Plug-ins: instances with the key Name, which are there as long as the service is.
+//! Plug-ins: instances with the key Name. The service defines which plug-ins exist.
 
 use config::{PLUGIN_RESOURCE, Plugin, State};
 use service::{Answer, Call, Item};
@@ -38,15 +38,16 @@ fn show(plugin: &ConfigPlugin, name: &str, call: &Call) -> Result<Answer, Fault>
     let state = plugin.store.state();
     let mut reply = call.reply();
     let found = state.plugins.find(name).ok_or_else(|| fault::no_such_plugin(name))?;
-    found.write(state.surroundings(), reply.body());
+    found.write(state.security_defaults(), reply.body());
     call.finish(reply)
 }
 
 async fn put(plugin: &ConfigPlugin, name: String, call: &Call) -> Result<(), Fault> {
     let document = fault::detached(call.request.require_body("PlugInConfiguration")?)?;
-    let machine = plugin.store.state().machine;
+    let machine = plugin.store.state().machine_sid;
     let change = plugin.change(call, move |draft| {
-        let surroundings = config::Surroundings { root: &draft.config.service.root_sddl, machine };
+        let surroundings =
+            config::SecurityDefaults { root: &draft.config.service.root_sddl, machine_sid: machine };
         let place = draft.plugins.find_mut(&name)?;
         *place = place.put(document.root(), surroundings)?;
         Ok(())
@@ -56,14 +57,14 @@ async fn put(plugin: &ConfigPlugin, name: String, call: &Call) -> Result<(), Fau
 
 fn item(plugin: &Plugin, state: &State) -> Result<Item, Fault> {
     let mut object = Writer::new();
-    plugin.write(state.surroundings(), &mut object);
+    plugin.write(state.security_defaults(), &mut object);
     let selectors = SelectorSet::new().with(NAME, plugin.kind().name);
     let resource = ResourceUri::parse(PLUGIN_RESOURCE)?;
     let reference = EndpointReference { address: namespace::ANONYMOUS.to_owned(), resource, selectors };
     Ok(Item { object: object.into_fragment(), reference: Some(reference) })
 }
 
-/// The name that the request means, if there is such a plug-in in this service.
+/// Returns the name of the plug-in that the request addresses, if the service has it.
 fn name(plugin: &ConfigPlugin, call: &Call) -> Result<String, Fault> {
     let selectors = &call.request.head().selectors;
     if let Some(unknown) = selectors.iter().find(|selector| !selector.name.eq_ignore_ascii_case(NAME)) {
@@ -77,13 +78,13 @@ fn name(plugin: &ConfigPlugin, call: &Call) -> Result<String, Fault> {
     }
 }
 
-/// Whether the service has the plug-in at all.
+/// Returns whether the service has the plug-in.
 fn is_served(plugin: &ConfigPlugin, other: &Plugin) -> bool {
     let served = plugin.served.get().map(Vec::as_slice).unwrap_or_default();
-    let covers = |uri: &str| {
-        ResourceUri::parse(uri).ok().is_some_and(|uri| {
-            other.kind().resources.iter().any(|resource| uri.below(resource.uri).is_some())
-        })
-    };
-    served.iter().any(|resource| covers(resource.uri))
+    served.iter().any(|resource| covers(other, resource.uri))
+}
+
+fn covers(plugin: &Plugin, uri: &str) -> bool {
+    let Ok(uri) = ResourceUri::parse(uri) else { return false };
+    plugin.kind().resources.iter().any(|resource| uri.below(resource.uri).is_some())
 }

@@ -1,7 +1,7 @@
-//! Which SIDs the users and groups of this machine have, for those who write security descriptors.
+//! SIDs of local users and groups, for clients that edit security descriptors.
 //!
-//! An action of our own on `winrm/config/service`: nothing of Windows tells it over WS-Management. What it tells
-//! is no secret: `/etc/passwd` and `/etc/group` do, too. As a method, it needs the right to execute.
+//! This is an action of this service on `winrm/config/service`; Windows has none over WS-Management. The information
+//! is public, as in `/etc/passwd` and `/etc/group`. As a method, it requires the right to execute.
 
 use sddl::Sid;
 use service::{Answer, Call};
@@ -12,23 +12,23 @@ use crate::ConfigPlugin;
 const NAMESPACE: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/service";
 const ACTION: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/service/LookUpPrincipals";
 
-/// The most that one request may ask for.
-const MOST: usize = 256;
+/// Maximum number of names and SIDs in one request.
+const MAX_NAMES: usize = 256;
 
-pub(crate) fn is_asked(call: &Call) -> bool {
+pub(crate) fn is_requested(call: &Call) -> bool {
     matches!(&call.request.head().action, Action::Custom(action) if action.eq_ignore_ascii_case(ACTION))
 }
 
-/// Answers each `Name` and each `Sid` that is known with a `Principal`.
+/// Returns a `Principal` for each `Name` and each `Sid` that exists.
 pub(crate) fn answer(plugin: &ConfigPlugin, call: &Call) -> Result<Answer, Fault> {
-    let asked = call.request.require_body("LookUpPrincipals_INPUT")?;
+    let input = call.request.require_body("LookUpPrincipals_INPUT")?;
     let mut reply = call.reply();
     let body = reply.body();
     body.start("p:LookUpPrincipals_OUTPUT").namespace("p", NAMESPACE);
-    for (place, child) in asked.children().enumerate() {
-        if place >= MOST {
+    for (place, child) in input.children().enumerate() {
+        if place >= MAX_NAMES {
             let reason =
-                format!("more than {MOST} names and SIDs are asked for at once: ask again for the others");
+                format!("more than {MAX_NAMES} names and SIDs in one request; send several requests");
             return Err(Fault::new(Subcode::SchemaValidationError, code::SCHEMA_VALIDATION_ERROR, reason));
         }
         let text = child.text();

@@ -1,50 +1,51 @@
-//! quickconfig: what `winrm quickconfig` and PowerShell's `Set-WSManQuickConfig` ask of `winrm/config/service`.
+//! Actions of quickconfig on `winrm/config/service`, which `winrm quickconfig` and PowerShell's
+//! `Set-WSManQuickConfig` call.
 //!
-//! Two stages, each of which analyzes and then enables: the service itself, and remote access to it. Windows documents
-//! neither; the names of elements and the lines of results are those that its clients read. A third one, ours, takes
-//! back what the others did.
+//! There are two stages, each with an analysis and a change: the service itself, and remote access to it. Windows
+//! does not document them; element names and result lines are those that its clients parse. A third stage, which
+//! Windows does not have, undoes the changes of the others.
 //!
-//! What analyzing proposes comes back with the request to do it, over the network: it is read strictly, and names
-//! nothing but steps that would be proposed at that moment as well.
+//! The client sends the steps proposed by the analysis back with the request to execute them. That request is parsed
+//! strictly and can only contain steps that the analysis would propose at that moment.
 
-mod carry_out;
+mod execute;
+mod options;
 mod plan;
 mod step;
-mod wanted;
 
 use std::sync::Arc;
 
-use quickconfig::{Answer as Told, Opening, Outcome, Survey, Unit, Wish};
+use quickconfig::{Answer as MachineAnswer, Opening, Outcome, Survey, Unit, Wish};
 use service::{Answer, Call, Caller};
 use wsman::{Action, Fault, Subcode, code};
 
+use self::options::Options;
 use self::plan::Plan;
-use self::wanted::Wanted;
 use crate::listening::Sockets;
-use crate::{ConfigPlugin, fault, write_right};
+use crate::{ConfigPlugin, fault, write_access};
 
-/// The machine that the service runs on, as far as quickconfig changes it.
-pub trait MachineKeeper: Send + Sync {
-    /// Grants a wish of a caller, or says why not. Waits.
+/// Access to the parts of the machine that quickconfig changes.
+pub trait MachineSetup: Send + Sync {
+    /// Executes a request for a caller. Blocks.
     ///
     /// # Errors
-    /// A fault for a caller who may not.
-    fn grant(&self, caller: &Caller, wish: &Wish) -> Result<Told, Fault>;
+    /// A fault if the caller is not permitted to.
+    fn grant(&self, caller: &Caller, wish: &Wish) -> Result<MachineAnswer, Fault>;
 }
 
-/// The resource that the actions belong to, which is also the namespace of what they say.
+/// Resource of the actions, which is also the namespace of their elements.
 const NAMESPACE: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/service";
 
-/// What is asked.
+/// Requested action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     AnalyzeService,
     EnableService,
     Analyze,
     EnableRemoting,
-    /// Ours: what there is to take back.
+    /// Lists the changes to undo; not on Windows.
     AnalyzeUndo,
-    /// Ours: to take it back.
+    /// Undoes changes; not on Windows.
     Undo,
 }
 
@@ -58,14 +59,14 @@ impl Stage {
         Self::Undo,
     ];
 
-    /// The stage that a request to `winrm/config/service` means, if it means one.
-    pub(crate) fn asked(call: &Call) -> Option<Self> {
+    /// Returns the action of a request to `winrm/config/service`, if it is one of these.
+    pub(crate) fn requested(call: &Call) -> Option<Self> {
         let Action::Custom(action) = &call.request.head().action else { return None };
         let (resource, name) = action.rsplit_once('/')?;
-        let is_it = |stage: &&Self| {
-            resource.eq_ignore_ascii_case(NAMESPACE) && stage.name().eq_ignore_ascii_case(name)
-        };
-        Self::ALL.iter().find(is_it).copied()
+        if !resource.eq_ignore_ascii_case(NAMESPACE) {
+            return None;
+        }
+        Self::ALL.into_iter().find(|stage| stage.name().eq_ignore_ascii_case(name))
     }
 
     fn changes(self) -> bool {
@@ -84,7 +85,7 @@ impl Stage {
     }
 }
 
-/// Answers one of the actions.
+/// Responds to one of the actions.
 pub(crate) async fn answer(plugin: &ConfigPlugin, stage: Stage, call: Call) -> Result<Answer, Fault> {
     if let Some(selector) = call.request.head().selectors.iter().next() {
         return Err(fault::unexpected_selector(&selector.name));
@@ -93,60 +94,61 @@ pub(crate) async fn answer(plugin: &ConfigPlugin, stage: Stage, call: Call) -> R
         return Err(fault::action_not_supported(&call.request.head().action));
     };
     if stage.changes() {
-        write_right::require(plugin, NAMESPACE, &call)?;
+        write_access::require(plugin, NAMESPACE, &call)?;
     }
-    let wanted = Wanted::read(stage, call.request.body())?;
-    let machine = Below { machine: Arc::clone(machine), caller: Arc::clone(&call.caller) };
+    let options = Options::read(stage, call.request.body())?;
+    let machine = CallerMachine { machine: Arc::clone(machine), caller: Arc::clone(&call.caller) };
     match stage {
         Stage::AnalyzeService => {
             let survey = machine.survey(Vec::new()).await?;
             let plan = Plan::of_service(&survey);
-            plan::write(&plan, stage, "EnableService", &wanted, remarks_on_unit(&survey.unit), &call)
+            plan::write(&plan, stage, "EnableService", &options, remarks_on_unit(&survey.unit), &call)
         }
         Stage::Analyze => {
-            let (plan, survey) = Plan::of_remoting(plugin, &machine, &wanted).await?;
-            plan::write(&plan, stage, "EnableRemoting", &wanted, plan::remarks_on_firewall(&survey), &call)
+            let (plan, survey) = Plan::of_remoting(plugin, &machine, &options).await?;
+            plan::write(&plan, stage, "EnableRemoting", &options, plan::remarks_on_firewall(&survey), &call)
         }
         Stage::EnableService => {
             let plan = Plan::of_service(&machine.survey(Vec::new()).await?);
-            let steps = plan.named(&wanted)?;
-            carry_out::all(plugin, &machine, stage, steps, &call).await
+            let steps = plan.select(&options)?;
+            execute::run(plugin, &machine, stage, steps, &call).await
         }
         Stage::EnableRemoting => {
-            let (plan, _) = Plan::of_remoting(plugin, &machine, &wanted).await?;
-            let steps = plan.named(&wanted)?;
-            carry_out::all(plugin, &machine, stage, steps, &call).await
+            let (plan, _) = Plan::of_remoting(plugin, &machine, &options).await?;
+            let steps = plan.select(&options)?;
+            execute::run(plugin, &machine, stage, steps, &call).await
         }
-        Stage::AnalyzeUndo => carry_out::show_recorded(&machine, &call).await,
-        Stage::Undo => carry_out::take_back(plugin, &machine, &wanted, &call).await,
+        Stage::AnalyzeUndo => execute::show_recorded(&machine, &call).await,
+        Stage::Undo => execute::undo(plugin, &machine, &options, &call).await,
     }
 }
 
-/// The machine, on behalf of somebody.
+/// Access to the machine on behalf of a caller.
 #[derive(Clone)]
-struct Below {
-    machine: Arc<dyn MachineKeeper>,
+struct CallerMachine {
+    machine: Arc<dyn MachineSetup>,
     caller: Arc<Caller>,
 }
 
-impl Below {
+impl CallerMachine {
     async fn survey(&self, openings: Vec<Opening>) -> Result<Survey, Fault> {
         match self.grant(Wish::Survey(openings)).await? {
-            Told::Survey(survey) => Ok(survey),
-            Told::Done(_) => Err(interrupted()),
+            MachineAnswer::Survey(survey) => Ok(survey),
+            MachineAnswer::Done(_) => Err(interrupted()),
         }
     }
 
-    /// Has something done; whoever may not do it is told so as of any other failure, and the rest goes on.
+    /// Executes a step. If the caller is not permitted to, the step fails like for any other reason, and the other
+    /// steps continue.
     async fn done(&self, wish: Wish) -> Outcome {
         match self.grant(wish).await {
-            Ok(Told::Done(outcome)) => outcome,
-            Ok(Told::Survey(_)) => Outcome::Failed(interrupted().to_string()),
+            Ok(MachineAnswer::Done(outcome)) => outcome,
+            Ok(MachineAnswer::Survey(_)) => Outcome::Failed(interrupted().to_string()),
             Err(fault) => Outcome::Failed(fault.reason().to_owned()),
         }
     }
 
-    async fn grant(&self, wish: Wish) -> Result<Told, Fault> {
+    async fn grant(&self, wish: Wish) -> Result<MachineAnswer, Fault> {
         let Self { machine, caller } = self.clone();
         let granting = tokio::task::spawn_blocking(move || machine.grant(&caller, &wish));
         granting.await.unwrap_or_else(|_| Err(interrupted()))
@@ -154,19 +156,21 @@ impl Below {
 }
 
 fn interrupted() -> Fault {
-    Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, "looking at the machine was interrupted")
+    Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, "the request to the machine was interrupted")
 }
 
-/// What somebody should know of how the service is started.
+/// Returns remarks on the start of the service at boot.
 fn remarks_on_unit(unit: &Unit) -> Vec<String> {
     let remark = match unit {
-        Unit::NoSystemd => "There is no systemd here: whatever starts this machine has to start telarchd.",
-        Unit::NotInstalled => {
-            "systemd does not know the unit telarchd.service: install it to have the service at boot."
+        Unit::NoSystemd => {
+            "This machine does not use systemd: configure its service manager to start telarchd."
         }
-        Unit::Private => "This is the service of one user: it is not started at boot.",
+        Unit::NotInstalled => {
+            "The unit telarchd.service is not installed: install it to start the service at boot."
+        }
+        Unit::Private => "This is the service of a single user: it is not started at boot.",
         Unit::Known { active: false, .. } => {
-            "This service was not started by systemd: telarchd.service itself does not run."
+            "This service was not started by systemd: telarchd.service is not running."
         }
         Unit::Known { active: true, .. } => return Vec::new(),
     };

@@ -1,4 +1,4 @@
-//! Sections: one element each, read and written as a whole.
+//! Sections of the configuration: single elements, read and written as a whole.
 
 use config::{Config, Section};
 use service::{Answer, Call};
@@ -12,7 +12,7 @@ pub(crate) async fn answer(plugin: &ConfigPlugin, section: Section, call: Call) 
         return Err(fault::unexpected_selector(&selector.name));
     }
     match &head.action {
-        // The store is asked rather than the call: a change made a moment ago is to be seen.
+        // The store is read instead of the call's snapshot, so that a recent change is visible.
         Action::Get => show(plugin, section, &call),
         Action::Put => {
             put(plugin, section, &call).await?;
@@ -24,7 +24,7 @@ pub(crate) async fn answer(plugin: &ConfigPlugin, section: Section, call: Call) 
 
 fn show(plugin: &ConfigPlugin, section: Section, call: &Call) -> Result<Answer, Fault> {
     let mut reply = call.reply();
-    // Windows tells who decided, and not where; so only who asks for it gets more.
+    // Windows shows the source of a value, but not its position; clients must request it by an option.
     if call.request.head().options.is_set(OptionSet::SOURCES) {
         Config::write_with_sources(&plugin.store.sources(), section, namespace::SOURCES, reply.body());
     } else {
@@ -35,7 +35,7 @@ fn show(plugin: &ConfigPlugin, section: Section, call: &Call) -> Result<Answer, 
 
 async fn put(plugin: &ConfigPlugin, section: Section, call: &Call) -> Result<(), Fault> {
     let body = call.request.require_body(section.element())?;
-    // The element travels to another thread as a document of its own.
+    // The element is moved to another thread as a document of its own.
     let document = fault::detached(body)?;
     let change = plugin.change(call, move |draft| {
         draft.config = draft.config.put(section, document.root())?;

@@ -1,6 +1,6 @@
-//! The host's end: gives calls to the plug-in.
+//! The host's end: passes calls to the plug-in.
 
-mod giving;
+mod item_stream;
 
 use std::collections::HashMap;
 use std::io;
@@ -11,220 +11,223 @@ use std::time::Duration;
 use auth::Identity;
 use config::Config;
 use sddl::Token;
-use service::{Answer, Call, Caller, Content, Delivered, Plugin, fresh_uuid};
+use service::{AccessGranted, Answer, Call, Caller, Content, Delivered, Operation, Plugin, fresh_uuid};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
-use wsman::enumeration::Enumerate;
-use wsman::eventing::Subscribe;
-use wsman::{Action, Fault, Request, Subcode, code};
+use wsman::{Fault, Request, Subcode, code};
 use xml::Bounds;
 
-use self::giving::{Given, give};
-use crate::message::{CallMessage, FromHost, LONGEST_ENVELOPE, ToHost, too_large};
+use self::item_stream::{ItemStream, serve_items};
+use crate::message::{CallMessage, FromHost, MAX_ENVELOPE, ToHost, envelope_too_large};
 use crate::stream::{self, Outgoing};
 
-/// A plug-in that works for one user, in a process of that user.
+/// A plug-in in a process of one user.
 pub struct Host {
     plugin: Arc<dyn Plugin>,
     identity: Identity,
-    /// What access is decided with, which may change.
+    /// The user's access token, which may change.
     token: watch::Sender<Token>,
     activity: Arc<Activity>,
 }
 
-/// When something was last asked of a host.
+/// Activity of a host: calls in progress, and the time of the last one.
 #[derive(Debug)]
 pub struct Activity {
-    now: Mutex<Now>,
-    /// Which connections are served: those that began since somebody last wanted to leave.
+    state: Mutex<ActivityState>,
+    /// Generation of the connections that are served. It increases when the host stops accepting calls.
     generation: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
-struct Now {
-    under_way: usize,
+struct ActivityState {
+    active: usize,
     last: Instant,
 }
 
 impl Default for Activity {
     fn default() -> Self {
-        let now = Mutex::new(Now { under_way: 0, last: Instant::now() });
-        Self { now, generation: watch::Sender::new(0) }
+        let state = Mutex::new(ActivityState { active: 0, last: Instant::now() });
+        Self { state, generation: watch::Sender::new(0) }
     }
 }
 
 impl Activity {
-    /// Lets no more calls begin on the connections there are, if nothing was asked for this long; says whether that
-    /// is so.
-    pub fn leave(&self, idle: Duration, is_unused: impl FnOnce() -> bool) -> bool {
+    /// Stops accepting calls on the existing connections if the host is idle: no call is in progress, none was for the
+    /// duration `idle`, and `is_unused` returns `true`. Returns whether it was idle.
+    pub fn stop_if_idle(&self, idle: Duration, is_unused: impl FnOnce() -> bool) -> bool {
         // Under the lock, so that no call begins in between.
-        let now = self.now();
-        let leaves = now.under_way == 0 && now.last.elapsed() >= idle && is_unused();
-        if leaves {
+        let state = self.lock();
+        let is_idle = state.active == 0 && state.last.elapsed() >= idle && is_unused();
+        if is_idle {
             self.generation.send_modify(|generation| *generation = generation.wrapping_add(1));
         }
-        leaves
+        is_idle
     }
 
-    fn begin(self: &Arc<Self>, generation: u64) -> Option<UnderWay> {
-        let mut now = self.now();
+    fn begin(self: &Arc<Self>, generation: u64) -> Option<ActiveCall> {
+        let mut state = self.lock();
         if *self.generation.borrow() != generation {
             return None;
         }
-        now.under_way = now.under_way.saturating_add(1);
-        Some(UnderWay(Arc::clone(self)))
+        state.active = state.active.saturating_add(1);
+        Some(ActiveCall(Arc::clone(self)))
     }
 
-    fn now(&self) -> MutexGuard<'_, Now> {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, ActivityState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-struct UnderWay(Arc<Activity>);
+/// Counts a call or its items as active until it is dropped.
+struct ActiveCall(Arc<Activity>);
 
-impl Clone for UnderWay {
+impl Clone for ActiveCall {
     fn clone(&self) -> Self {
-        let mut now = self.0.now();
-        now.under_way = now.under_way.saturating_add(1);
+        let mut state = self.0.lock();
+        state.active = state.active.saturating_add(1);
         Self(Arc::clone(&self.0))
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for ActiveCall {
     fn drop(&mut self) {
-        let mut now = self.0.now();
-        now.last = Instant::now();
-        now.under_way = now.under_way.saturating_sub(1);
+        let mut state = self.0.lock();
+        state.last = Instant::now();
+        state.active = state.active.saturating_sub(1);
     }
 }
 
 impl Host {
-    /// A host of this plug-in; the identity and the SID are those of the user of this process.
+    /// Creates a host. The identity and token are those of the user of this process.
     #[must_use]
     pub fn new(plugin: Arc<dyn Plugin>, identity: Identity, token: Token) -> Arc<Self> {
         Arc::new(Self { plugin, identity, token: watch::Sender::new(token), activity: Arc::default() })
     }
 
-    /// The user has other rights from now on. Whoever is subscribed with the rights from before is told no more.
-    pub fn renew(&self, token: Token) {
+    /// Replaces the user's access token. If it has changed, existing subscriptions end.
+    pub fn update_token(&self, token: Token) {
         self.token.send_if_modified(|now| std::mem::replace(now, token.clone()) != token);
     }
 
-    /// When something was last asked.
+    /// Returns the activity of the host.
     #[must_use]
     pub fn activity(&self) -> &Arc<Activity> {
         &self.activity
     }
 
-    /// Serves a gateway until it is gone.
+    /// Serves a connection to the gateway until it is closed.
     ///
     /// # Errors
-    /// The system's, and [`io::ErrorKind::InvalidData`] for a message that is none.
+    /// The error of the system call, and [`io::ErrorKind::InvalidData`] for a malformed message.
     pub async fn serve(self: Arc<Self>, socket: UnixStream) -> io::Result<()> {
         let (mut incoming, outgoing) = stream::open(socket)?;
         let mut generation = self.activity.generation.subscribe();
         let born = *generation.borrow_and_update();
-        let mut ticks = tokio::time::interval(COUNTED_EVERY);
-        // Dropped at the end, with which calls and answers are dropped that nobody waits for.
-        let mut served = Served {
+        let mut ticks = tokio::time::interval(COUNT_INTERVAL);
+        // Dropped at the end, which cancels the calls of this connection.
+        let mut connection = GatewayConnection {
             host: Arc::clone(&self),
             generation: born,
             outgoing,
             config: Arc::new(Config::default()),
             calls: JoinSet::new(),
-            known: Arc::default(),
+            state: Arc::default(),
         };
         loop {
             tokio::select! {
                 message = incoming.next() => match message? {
-                    Some(message) => served.take(message.octets())?,
+                    Some(message) => connection.handle(message.bytes())?,
                     None => return Ok(()),
                 },
-                Ok(()) = generation.changed() => served.say(&FromHost::Leaving),
-                Some(_) = served.calls.join_next() => {}
-                // Some end by themselves.
-                _ = ticks.tick() => self.say_counted(&served.outgoing, &mut locked(&served.known), None),
+                Ok(()) = generation.changed() => connection.send(&FromHost::Leaving),
+                Some(_) = connection.calls.join_next() => {}
+                // Shells can end without a call.
+                _ = ticks.tick() => self.send_with_count(&connection.outgoing, &mut lock(&connection.state), None),
             }
         }
     }
 
-    /// Says something together with the number of shells, where that has changed. It goes first, so that nobody is
-    /// counted too late.
-    fn say_counted(&self, outgoing: &Arc<Outgoing>, known: &mut Known, message: Option<&FromHost>) {
+    /// Sends a message, preceded by the number of shells if that has changed.
+    ///
+    /// The number comes first, so that the gateway counts a new shell before its response is visible.
+    fn send_with_count(
+        &self,
+        outgoing: &Arc<Outgoing>,
+        state: &mut ConnectionState,
+        message: Option<&FromHost>,
+    ) {
         let count = u32::try_from(self.plugin.in_use()).unwrap_or(u32::MAX);
-        let is_new = std::mem::replace(&mut known.counted, count) != count;
+        let is_new = std::mem::replace(&mut state.counted, count) != count;
         let counted = is_new.then_some(FromHost::InUse(count));
         let frames: Vec<_> = counted.iter().chain(message).map(FromHost::encode).collect();
-        outgoing.say(&frames);
+        outgoing.send(&frames);
     }
 }
 
-/// One connection of a gateway.
-struct Served {
+/// A connection to the gateway.
+struct GatewayConnection {
     host: Arc<Host>,
     generation: u64,
     outgoing: Arc<Outgoing>,
     config: Arc<Config>,
     calls: JoinSet<()>,
-    known: Arc<Mutex<Known>>,
+    state: Arc<Mutex<ConnectionState>>,
 }
 
-/// What is known by its number.
+/// State of the calls of a connection, by number.
 #[derive(Default)]
-struct Known {
+struct ConnectionState {
     calls: HashMap<u64, AbortHandle>,
-    promises: HashMap<u64, Delivered>,
-    /// Each has a task that gives an item whenever it is asked to.
+    delivered: HashMap<u64, Delivered>,
+    /// Channel and task of each sequence of items. The task sends items whenever the channel receives a request.
     items: HashMap<u64, (mpsc::UnboundedSender<()>, AbortHandle)>,
-    /// How many shells the gateway knows of.
+    /// Number of shells last reported to the gateway.
     counted: u32,
 }
 
-impl Served {
-    fn say(&self, message: &FromHost) {
-        self.outgoing.say(&[message.encode()]);
+impl GatewayConnection {
+    fn send(&self, message: &FromHost) {
+        self.outgoing.send(&[message.encode()]);
     }
 
-    fn take(&mut self, message: &[u8]) -> io::Result<()> {
-        let invalid =
-            |error: &dyn std::fmt::Display| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
-        match ToHost::decode(message).map_err(|error| invalid(&error))? {
+    fn handle(&mut self, message: &[u8]) -> io::Result<()> {
+        match ToHost::decode(message).map_err(invalid_data)? {
             ToHost::Settings(settings) => {
                 let mut config = Config::default();
                 for (name, value) in settings {
-                    config.govern(&name, &value).map_err(|error| invalid(&error))?;
+                    config.enforce(&name, &value).map_err(invalid_data)?;
                 }
                 self.config = Arc::new(config);
             }
             ToHost::Call(call) => self.call(call),
             ToHost::Cancel(number) => {
-                if let Some(call) = locked(&self.known).calls.remove(&number) {
+                if let Some(call) = lock(&self.state).calls.remove(&number) {
                     call.abort();
                 }
             }
             ToHost::Delivered(number) => {
-                let promise = locked(&self.known).promises.remove(&number);
-                if let Some(delivered) = promise {
+                let callback = lock(&self.state).delivered.remove(&number);
+                if let Some(delivered) = callback {
                     delivered();
                 }
             }
-            ToHost::Withheld(number) => drop(locked(&self.known).promises.remove(&number)),
+            ToHost::NotDelivered(number) => drop(lock(&self.state).delivered.remove(&number)),
             ToHost::Next(number) => {
-                if let Some((ask, _)) = locked(&self.known).items.get(&number) {
-                    let _ = ask.send(());
+                if let Some((request, _)) = lock(&self.state).items.get(&number) {
+                    let _ = request.send(());
                 }
             }
             ToHost::Release(number) => {
-                if let Some((_, giving)) = locked(&self.known).items.remove(&number) {
-                    giving.abort();
+                if let Some((_, sending)) = lock(&self.state).items.remove(&number) {
+                    sending.abort();
                 }
             }
             ToHost::Close => {
                 let (host, outgoing) = (Arc::clone(&self.host), Arc::clone(&self.outgoing));
                 self.calls.spawn(async move {
                     host.plugin.close().await;
-                    outgoing.say(&[FromHost::Closed.encode()]);
+                    outgoing.send(&[FromHost::Closed.encode()]);
                 });
             }
         }
@@ -233,94 +236,93 @@ impl Served {
 
     fn call(&mut self, message: CallMessage<'_>) {
         let number = message.number;
-        let Some(under_way) = self.host.activity.begin(self.generation) else {
-            return self.say(&FromHost::NotTaken(number));
+        let Some(active) = self.host.activity.begin(self.generation) else {
+            return self.send(&FromHost::NotStarted(number));
         };
-        // From before the rights are looked at, so that no change of them is missed.
+        // Subscribed before the token is read, so that no change is missed.
         let rights = self.host.token.subscribe();
-        let call = match self.host.read(message, &self.config) {
+        let call = match self.host.parse(message, &self.config) {
             Ok(call) => call,
-            Err(fault) => return self.say(&FromHost::Fault { number, envelope: written(&fault) }),
+            Err(fault) => return self.send(&FromHost::Fault { number, envelope: fault_envelope(&fault) }),
         };
-        let rights = call.subscribe.is_some().then_some(rights);
-        let (host, outgoing, known) =
-            (Arc::clone(&self.host), Arc::clone(&self.outgoing), Arc::clone(&self.known));
-        // Whoever cancels must find it, so it begins only once it is known.
-        let mut all = locked(&self.known);
+        let rights = call.operation.subscribe().is_some().then_some(rights);
+        let (host, outgoing, state) =
+            (Arc::clone(&self.host), Arc::clone(&self.outgoing), Arc::clone(&self.state));
+        // The lock is held until the call is registered, so that a cancellation finds it.
+        let mut all = lock(&self.state);
         let calling = self.calls.spawn(async move {
             let answered = host.plugin.call(call).await;
-            // A gateway that does not read is given no more.
-            outgoing.room().await;
-            // It is over: what is done now is not to be cut short.
-            let mut known = locked(&known);
-            known.calls.remove(&number);
+            // Wait if the gateway does not read its messages.
+            outgoing.wait_for_room().await;
+            // The call is complete; from here on it can no longer be cancelled.
+            let mut state = lock(&state);
+            state.calls.remove(&number);
             let message = match answered.map(Answer::into_parts) {
-                Ok((Content::Envelope(envelope), _)) if envelope.len() > LONGEST_ENVELOPE => {
-                    FromHost::Fault { number, envelope: written(&too_large()) }
+                Ok((Content::Envelope(envelope), _)) if envelope.len() > MAX_ENVELOPE => {
+                    FromHost::Fault { number, envelope: fault_envelope(&envelope_too_large()) }
                 }
                 Ok((Content::Envelope(envelope), delivered)) => {
-                    let is_promised = delivered.is_some();
-                    known.promises.extend(delivered.map(|delivered| (number, delivered)));
-                    FromHost::Envelope { number, envelope, is_promised }
+                    let wants_delivery = delivered.is_some();
+                    state.delivered.extend(delivered.map(|delivered| (number, delivered)));
+                    FromHost::Envelope { number, envelope, wants_delivery }
                 }
                 Ok((Content::Items(items), _)) => {
-                    let (ask, asked) = mpsc::unbounded_channel();
-                    // The host is needed although nobody asks it anything just now.
-                    let given = Given::new(items, rights, under_way.clone());
-                    let giving = tokio::spawn(give(given, number, asked, Arc::clone(&outgoing)));
-                    known.items.insert(number, (ask, giving.abort_handle()));
+                    let (request, requests) = mpsc::unbounded_channel();
+                    // Keep the host active while the items are open.
+                    let stream = ItemStream::new(items, rights, active.clone());
+                    let sending = tokio::spawn(serve_items(stream, number, requests, Arc::clone(&outgoing)));
+                    state.items.insert(number, (request, sending.abort_handle()));
                     FromHost::Items(number)
                 }
-                Err(fault) => FromHost::Fault { number, envelope: written(&fault) },
+                Err(fault) => FromHost::Fault { number, envelope: fault_envelope(&fault) },
             };
-            host.say_counted(&outgoing, &mut known, Some(&message));
-            drop(under_way);
+            host.send_with_count(&outgoing, &mut state, Some(&message));
+            drop(active);
         });
         all.calls.insert(number, calling);
     }
 }
 
 impl Host {
-    /// The call of a message.
-    fn read(&self, message: CallMessage<'_>, config: &Arc<Config>) -> Result<Call, Fault> {
-        let CallMessage { number: _, address, whence, reply_limit, timeout, message_id, envelope } = message;
-        let bounds = Bounds { octets: broker::LONGEST, ..Bounds::default() };
+    /// Parses the envelope of a call.
+    fn parse(&self, message: CallMessage<'_>, config: &Arc<Config>) -> Result<Call, Fault> {
+        let CallMessage { number: _, address, location, reply_limit, timeout, message_id, envelope } =
+            message;
+        let bounds = Bounds { octets: broker::MAX_MESSAGE_LENGTH, ..Bounds::default() };
         let request = Request::parse(envelope.to_owned(), &bounds).map_err(|refused| refused.fault)?;
-        let enumerate = match request.head().action {
-            Action::Enumerate => Some(Enumerate::parse(request.require_body("Enumerate")?)?),
-            _ => None,
-        };
-        let subscribe = match request.head().action {
-            Action::Subscribe => Some(Subscribe::parse(request.require_body("Subscribe")?)?),
-            _ => None,
-        };
+        let operation = Operation::of(&request)?;
         let caller =
-            Caller::new(self.identity.clone(), self.token.borrow().clone(), address).with_whence(whence);
+            Caller::new(self.identity.clone(), self.token.borrow().clone(), address).with_location(location);
         let (caller, config) = (Arc::new(caller), Arc::clone(config));
-        Ok(Call { caller, request, config, reply_limit, timeout, message_id, enumerate, subscribe })
+        let access = AccessGranted::by_another_process();
+        Ok(Call { access, caller, request, config, reply_limit, timeout, message_id, operation })
     }
 }
 
-impl Drop for Served {
+impl Drop for GatewayConnection {
     fn drop(&mut self) {
-        let known = std::mem::take(&mut *locked(&self.known));
-        for (_, giving) in known.items.into_values() {
-            giving.abort();
+        let state = std::mem::take(&mut *lock(&self.state));
+        for (_, sending) in state.items.into_values() {
+            sending.abort();
         }
     }
 }
 
-/// A fault as the envelope that says so.
-fn written(fault: &Fault) -> String {
+fn invalid_data(error: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+}
+
+/// Returns the envelope of a fault. Internal errors are logged.
+fn fault_envelope(fault: &Fault) -> String {
     if *fault.subcode() == Subcode::InternalError && fault.code() == code::INTERNAL_ERROR {
-        tracing::warn!(%fault, "A request failed inside the host");
+        tracing::warn!(%fault, "Request failed with an internal error in the host");
     }
     fault.envelope(None, None, fresh_uuid())
 }
 
-/// How soon it is known how many shells have ended by themselves.
-const COUNTED_EVERY: Duration = Duration::from_secs(2);
+/// Interval at which the number of shells is checked, since they can end without a call.
+const COUNT_INTERVAL: Duration = Duration::from_secs(2);
 
-fn locked(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
-    known.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(state: &Mutex<ConnectionState>) -> MutexGuard<'_, ConnectionState> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,10 +1,10 @@
-//! Plug-ins in a process of their caller's user.
+//! Plug-ins that run in a process of the caller's user.
 //!
-//! [`HostedPlugin`] is what the service of the gateway has in its catalog; it sends each call to the host of its
-//! caller, where [`Host`] gives it to the plug-in itself. Neither knows what a body means.
+//! The gateway's catalog contains a [`HostedPlugin`], which forwards each call to the host of its caller. There,
+//! [`Host`] passes it to the actual plug-in. Neither interprets message bodies.
 //!
-//! A host that dies takes its shells along; calls under way end in a fault that says so, and the next call finds a
-//! new host. What a host answers reaches only those who have the SID of its user.
+//! When a host dies, its shells end with it. Calls in progress end with an explanatory fault, and the next call starts
+//! a new host. The answers of a host are sent only to callers with the SID of its user.
 
 mod host;
 mod message;

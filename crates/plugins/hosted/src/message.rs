@@ -1,41 +1,41 @@
-//! What gateway and host say to each other.
+//! Messages between gateway and host.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use broker::wire::{Malformed, Reader, Writer};
-use service::Whence;
+use service::CallerLocation;
 use wsman::{Detail, Fault, Subcode, Uuid, code};
 
 use crate::stream::Frame;
 
-/// From the gateway.
+/// Message from the gateway to the host.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ToHost<'a> {
-    /// The settings that differ from their defaults; they hold for all calls that follow.
+    /// Settings that differ from their defaults, for all following calls.
     Settings(Vec<(String, String)>),
-    /// A call.
+    /// A request.
     Call(CallMessage<'a>),
-    /// Nobody waits for it any more.
+    /// Cancels a call: the client no longer waits for it.
     Cancel(u64),
-    /// Its answer has arrived at the client.
+    /// The client has received the response to a call.
     Delivered(u64),
-    /// Its answer has not.
-    Withheld(u64),
-    /// The next item, and others that are there.
+    /// The response to a call was lost.
+    NotDelivered(u64),
+    /// Requests the next item, and others that are available.
     Next(u64),
-    /// No more items.
+    /// Ends the items of a call.
     Release(u64),
-    /// Close everything: the service stops.
+    /// Closes the plug-in: the service is shutting down.
     Close,
 }
 
-/// A call on its way to a plug-in.
+/// Request to a plug-in.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CallMessage<'a> {
     pub(crate) number: u64,
     pub(crate) address: IpAddr,
-    pub(crate) whence: Whence,
+    pub(crate) location: CallerLocation,
     pub(crate) reply_limit: u32,
     pub(crate) timeout: Duration,
     pub(crate) message_id: Uuid,
@@ -46,35 +46,35 @@ pub(crate) struct CallMessage<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ItemMessage {
     pub(crate) object: String,
-    /// With the namespaces it needs around it.
+    /// Endpoint reference within an element that declares its namespaces.
     pub(crate) reference: Option<String>,
 }
 
-/// From the host.
+/// Message from the host to the gateway.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum FromHost {
-    /// A whole answer, and whether the plug-in wants to know that it arrived.
-    Envelope { number: u64, envelope: String, is_promised: bool },
-    /// Items are there to be asked for.
+    /// A complete response. If `wants_delivery` is set, the plug-in must learn whether the client receives it.
+    Envelope { number: u64, envelope: String, wants_delivery: bool },
+    /// The response has items, which the gateway requests with [`ToHost::Next`].
     Items(u64),
-    /// One of them or more, as many as were there.
-    Some { number: u64, items: Vec<ItemMessage> },
-    /// There are no more.
+    /// One or more items, as many as were available.
+    Page { number: u64, items: Vec<ItemMessage> },
+    /// The end of the items.
     End(u64),
-    /// It went wrong: an envelope with the fault.
+    /// The call failed. The envelope contains the fault.
     Fault { number: u64, envelope: String },
-    /// How many shells there are.
+    /// Number of open shells.
     InUse(u32),
-    /// This call was not begun, for the host is about to end: another one will do it.
-    NotTaken(u64),
-    /// No further calls are taken on this connection.
+    /// The call was not started because the host is about to end; another host must process it.
+    NotStarted(u64),
+    /// The host accepts no further calls on this connection.
     Leaving,
-    /// Everything is closed.
+    /// The plug-in is closed.
     Closed,
 }
 
 impl<'a> ToHost<'a> {
-    /// The message; none if it is longer than any may be.
+    /// Encodes the message. Returns `None` if it exceeds the maximum size.
     pub(crate) fn encode(&self) -> Option<Frame<'a>> {
         let mut w = Writer::default();
         let mut text = "";
@@ -87,14 +87,17 @@ impl<'a> ToHost<'a> {
             }
             Self::Call(call) => {
                 let milliseconds = u64::try_from(call.timeout.as_millis()).unwrap_or(u64::MAX);
-                w.u8(2).u64(call.number).address(call.address).u8(u8::from(call.whence == Whence::Network));
+                w.u8(2)
+                    .u64(call.number)
+                    .address(call.address)
+                    .u8(u8::from(call.location == CallerLocation::Network));
                 w.u32(call.reply_limit).u64(milliseconds);
                 w.text(&call.message_id.to_string()).length(call.envelope);
                 text = call.envelope;
             }
             Self::Cancel(number) => _ = w.u8(3).u64(*number),
             Self::Delivered(number) => _ = w.u8(4).u64(*number),
-            Self::Withheld(number) => _ = w.u8(5).u64(*number),
+            Self::NotDelivered(number) => _ = w.u8(5).u64(*number),
             Self::Next(number) => _ = w.u8(6).u64(*number),
             Self::Release(number) => _ = w.u8(7).u64(*number),
             Self::Close => _ = w.u8(8),
@@ -107,28 +110,27 @@ impl<'a> ToHost<'a> {
         let read = match r.u8()? {
             1 => {
                 let count = r.u32()?;
-                if count > MOST_SETTINGS {
-                    return Err(Malformed("more settings than there are"));
+                if count > MAX_SETTINGS {
+                    return Err(Malformed("too many settings"));
                 }
-                let pair = |r: &mut Reader<'_>| Ok((r.text()?.to_owned(), r.text()?.to_owned()));
-                Self::Settings((0..count).map(|_| pair(&mut r)).collect::<Result<_, _>>()?)
+                Self::Settings((0..count).map(|_| setting(&mut r)).collect::<Result<_, _>>()?)
             }
             2 => Self::Call(CallMessage {
                 number: r.u64()?,
                 address: r.address()?,
-                whence: if r.u8()? == 0 { Whence::ThisMachine } else { Whence::Network },
+                location: if r.u8()? == 0 { CallerLocation::ThisMachine } else { CallerLocation::Network },
                 reply_limit: r.u32()?,
                 timeout: Duration::from_millis(r.u64()?),
-                message_id: Uuid::parse(r.text()?).ok_or(Malformed("no identifier"))?,
+                message_id: Uuid::parse(r.text()?).ok_or(Malformed("invalid message identifier"))?,
                 envelope: r.text()?,
             }),
             3 => Self::Cancel(r.u64()?),
             4 => Self::Delivered(r.u64()?),
-            5 => Self::Withheld(r.u64()?),
+            5 => Self::NotDelivered(r.u64()?),
             6 => Self::Next(r.u64()?),
             7 => Self::Release(r.u64()?),
             8 => Self::Close,
-            _ => return Err(Malformed("nobody knows what a host is told")),
+            _ => return Err(Malformed("unknown type of message to a host")),
         };
         r.finish()?;
         Ok(read)
@@ -136,17 +138,17 @@ impl<'a> ToHost<'a> {
 }
 
 impl FromHost {
-    /// The message; none if it is longer than any may be.
+    /// Encodes the message. Returns `None` if it exceeds the maximum size.
     pub(crate) fn encode(&self) -> Option<Frame<'_>> {
         let mut w = Writer::default();
         let mut text = "";
         match self {
-            Self::Envelope { number, envelope, is_promised } => {
-                w.u8(1).u64(*number).u8(u8::from(*is_promised)).length(envelope);
+            Self::Envelope { number, envelope, wants_delivery } => {
+                w.u8(1).u64(*number).u8(u8::from(*wants_delivery)).length(envelope);
                 text = envelope;
             }
             Self::Items(number) => _ = w.u8(2).u64(*number),
-            Self::Some { number, items } => {
+            Self::Page { number, items } => {
                 w.u8(3).u64(*number).u32(u32::try_from(items.len()).unwrap_or(u32::MAX));
                 for ItemMessage { object, reference } in items {
                     w.text(object);
@@ -157,7 +159,7 @@ impl FromHost {
             Self::Fault { number, envelope } => _ = w.u8(5).u64(*number).text(envelope),
             Self::InUse(count) => _ = w.u8(6).u32(*count),
             Self::Leaving => _ = w.u8(7),
-            Self::NotTaken(number) => _ = w.u8(9).u64(*number),
+            Self::NotStarted(number) => _ = w.u8(9).u64(*number),
             Self::Closed => _ = w.u8(8),
         }
         Frame::new(w.finish(), text)
@@ -167,69 +169,74 @@ impl FromHost {
         let mut r = Reader::new(message);
         let read = match r.u8()? {
             1 => {
-                let (number, is_promised) = (r.u64()?, r.u8()? == 1);
-                Self::Envelope { number, is_promised, envelope: r.text()?.to_owned() }
+                let (number, wants_delivery) = (r.u64()?, r.u8()? == 1);
+                Self::Envelope { number, wants_delivery, envelope: r.text()?.to_owned() }
             }
             2 => Self::Items(r.u64()?),
             3 => {
                 let (number, count) = (r.u64()?, r.u32()?);
-                if count > u32::from(MOST_ITEMS) {
-                    return Err(Malformed("more items than go together"));
+                if count > u32::from(MAX_PAGE_ITEMS) {
+                    return Err(Malformed("too many items in a page"));
                 }
-                let item = |r: &mut Reader<'_>| {
-                    let object = r.text()?.to_owned();
-                    Ok(ItemMessage { object, reference: r.optional(|r| r.text().map(str::to_owned))? })
-                };
-                Self::Some { number, items: (0..count).map(|_| item(&mut r)).collect::<Result<_, _>>()? }
+                Self::Page { number, items: (0..count).map(|_| item(&mut r)).collect::<Result<_, _>>()? }
             }
             4 => Self::End(r.u64()?),
             5 => Self::Fault { number: r.u64()?, envelope: r.text()?.to_owned() },
             6 => Self::InUse(r.u32()?),
             7 => Self::Leaving,
             8 => Self::Closed,
-            9 => Self::NotTaken(r.u64()?),
-            _ => return Err(Malformed("nobody knows what a host tells")),
+            9 => Self::NotStarted(r.u64()?),
+            _ => return Err(Malformed("unknown type of message from a host")),
         };
         r.finish()?;
         Ok(read)
     }
 
-    /// Which call it is about.
+    /// Returns the number of the call that the message belongs to.
     pub(crate) fn number(&self) -> Option<u64> {
         match self {
             Self::Envelope { number, .. }
             | Self::Items(number)
-            | Self::Some { number, .. }
+            | Self::Page { number, .. }
             | Self::End(number)
-            | Self::NotTaken(number)
+            | Self::NotStarted(number)
             | Self::Fault { number, .. } => Some(*number),
             Self::InUse(_) | Self::Leaving | Self::Closed => None,
         }
     }
 }
 
-/// The longest envelope, in octets; what stands around it has room beside it.
-pub(crate) const LONGEST_ENVELOPE: usize = broker::LONGEST - 4_096;
+fn setting(r: &mut Reader<'_>) -> Result<(String, String), Malformed> {
+    Ok((r.text()?.to_owned(), r.text()?.to_owned()))
+}
 
-/// What is said about a longer one.
-pub(crate) fn too_large() -> Fault {
+fn item(r: &mut Reader<'_>) -> Result<ItemMessage, Malformed> {
+    let object = r.text()?.to_owned();
+    Ok(ItemMessage { object, reference: r.optional(|r| r.text().map(str::to_owned))? })
+}
+
+/// Maximum size of an envelope in bytes, which leaves room for the other fields of a message.
+pub(crate) const MAX_ENVELOPE: usize = broker::MAX_MESSAGE_LENGTH - 4_096;
+
+/// Returns the fault for a larger envelope.
+pub(crate) fn envelope_too_large() -> Fault {
     let reason = format!(
-        "a message of more than {LONGEST_ENVELOPE} octets cannot pass between the service and the process that works for this user"
+        "the message exceeds {MAX_ENVELOPE} bytes, the maximum between the service and the user's host process"
     );
     Fault::new(Subcode::EncodingLimit, code::MAX_ENVELOPE_SIZE_EXCEEDED, reason)
         .with_detail(Detail::MAX_ENVELOPE_SIZE)
 }
 
-/// What is said about a subscription from before its user's groups or rights were others.
-pub(crate) fn other_rights() -> Fault {
+/// Returns the fault that ends a subscription when the groups or rights of its user change.
+pub(crate) fn rights_changed() -> Fault {
     let reason =
-        "the groups or rights of this user have changed since the subscription began: subscribe again";
+        "the groups or rights of the user have changed since the subscription was created; subscribe again";
     Fault::new(Subcode::AccessDenied, code::ACCESS_DENIED, reason)
 }
 
-/// As many items as go in one message.
-pub(crate) const MOST_ITEMS: u16 = 256;
-/// After so many octets a message takes no more items.
-pub(crate) const ENOUGH_OCTETS: usize = 64 << 10;
-/// Far more than there are.
-const MOST_SETTINGS: u32 = 10_000;
+/// Maximum number of items in one message.
+pub(crate) const MAX_PAGE_ITEMS: u16 = 256;
+/// Number of bytes after which no more items are added to a message.
+pub(crate) const PAGE_BYTES: usize = 64 << 10;
+/// Maximum number of settings, which is far more than exist.
+const MAX_SETTINGS: u32 = 10_000;

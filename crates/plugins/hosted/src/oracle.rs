@@ -1,18 +1,17 @@
-//! What must hold for whatever octets come: for the fuzzer, and for the corpus in the tests.
-#![allow(clippy::expect_used)]
+//! Properties that hold for any input, checked by the fuzzer and, with its corpus, by the tests.
 
 use crate::message::{FromHost, ToHost};
 
-/// A message is refused, or is the same again once it was written.
-pub fn host_message(octets: &[u8]) {
-    if let Ok(message) = ToHost::decode(octets) {
-        let written = message.encode().expect("what came can be sent").received();
-        let again = ToHost::decode(written.octets()).expect("what was written can be read");
+/// Checks that a message is rejected, or remains the same when it is encoded and decoded again.
+pub fn host_message(bytes: &[u8]) {
+    if let Ok(message) = ToHost::decode(bytes) {
+        let written = message.encode().expect("a decoded message can be encoded").received();
+        let again = ToHost::decode(written.bytes()).expect("an encoded message can be decoded");
         assert_eq!(message, again);
     }
-    if let Ok(message) = FromHost::decode(octets) {
-        let written = message.encode().expect("what came can be sent").received();
-        let again = FromHost::decode(written.octets()).expect("what was written can be read");
+    if let Ok(message) = FromHost::decode(bytes) {
+        let written = message.encode().expect("a decoded message can be encoded").received();
+        let again = FromHost::decode(written.bytes()).expect("an encoded message can be decoded");
         assert_eq!(message, again);
     }
 }

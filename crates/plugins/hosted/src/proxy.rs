@@ -1,4 +1,4 @@
-//! The gateway's end: a plug-in that has the host of the caller answer.
+//! The gateway's end: a plug-in that forwards calls to the host of the caller.
 
 use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
@@ -6,124 +6,128 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use config::{Config, Setting};
+use config::Config;
 use sddl::Sid;
 use service::{Answer, BoxFuture, Call, Caller, Item, Items, Plugin, Resource};
 use tokio::sync::{Notify, oneshot};
 use wsman::{Action, EndpointReference, Fault, Response, ResponseError, Subcode, code};
 use xml::{Bounds, Document, Fragment};
 
-use crate::message::{CallMessage, FromHost, ItemMessage, LONGEST_ENVELOPE, ToHost, other_rights, too_large};
+use crate::message::{
+    CallMessage, FromHost, ItemMessage, MAX_ENVELOPE, ToHost, envelope_too_large, rights_changed,
+};
 use crate::stream::{self, Outgoing};
 
-/// Finds hosts, and has them started.
+/// Starts host processes and connects to them.
 pub trait Hosts: Send + Sync {
-    /// A connection to the host of a caller.
+    /// Returns a connection to the host of a caller, starting the host if necessary.
     fn connect(&self, caller: Arc<Caller>) -> BoxFuture<'static, Result<UnixStream, Fault>>;
 }
 
-/// A plug-in that runs in another process for each of its callers.
+/// A plug-in that runs in a separate process for each of its callers.
 pub struct HostedPlugin {
     resources: Vec<Resource>,
     hosts: Arc<dyn Hosts>,
     quota: Option<UserQuota>,
-    /// By SID and name: two accounts with the same number have the same SID, and hosts of their own.
-    users: Mutex<HashMap<(Sid, String), Arc<User>>>,
+    /// Users by SID and name: accounts with the same UID have the same SID, but separate hosts.
+    users: Mutex<HashMap<(Sid, String), Arc<UserState>>>,
 }
 
-/// What there is of one user.
+/// State of one user.
 #[derive(Default)]
-struct User {
+struct UserState {
     connection: Mutex<Option<Arc<Connection>>>,
-    /// Starting a host takes a moment, in which only its own user waits.
+    /// Held while a host is started, so that only calls of the same user wait.
     connecting: tokio::sync::Mutex<()>,
-    /// How many shells are being opened, which the host does not count yet.
+    /// Number of shells that are being created and that the host does not count yet.
     opening: AtomicU64,
 }
 
-impl User {
-    /// The connection, if it can be used.
+impl UserState {
+    /// Returns the connection, if it is open.
     fn connection(&self) -> Option<Arc<Connection>> {
-        let connection = locked(&self.connection).clone();
-        connection.filter(|connection| !connection.is_gone.load(Ordering::Acquire))
+        let connection = lock(&self.connection).clone();
+        connection.filter(|connection| !connection.is_closed.load(Ordering::Acquire))
     }
 
-    fn has_something(&self) -> bool {
-        let in_use =
-            || self.connection().is_some_and(|connection| connection.in_use.load(Ordering::Acquire) > 0);
-        self.opening.load(Ordering::Acquire) > 0 || in_use()
+    fn has_open_objects(&self) -> bool {
+        self.opening.load(Ordering::Acquire) > 0
+            || self.connection().is_some_and(|connection| connection.in_use.load(Ordering::Acquire) > 0)
     }
 }
 
-/// A shell that is being opened.
-struct Opening(Arc<User>);
+/// Counts a shell that is being created until it is dropped.
+struct OpeningShell(Arc<UserState>);
 
-impl Drop for Opening {
+impl Drop for OpeningShell {
     fn drop(&mut self) {
         self.0.opening.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-/// How many users may use the plug-in at the same time, which no single host can know.
+/// Limit of the users that have open shells at the same time, which no single host can enforce.
 #[derive(Clone, Copy)]
 pub struct UserQuota {
-    /// The most, by the settings.
-    pub most: fn(&Config) -> u32,
-    /// What is said to one who is too much.
-    pub refusal: fn(u32) -> Fault,
+    /// Returns the limit from the settings.
+    pub limit: fn(&Config) -> u32,
+    /// Returns the fault for users beyond the limit.
+    pub fault: fn(u32) -> Fault,
 }
 
 impl HostedPlugin {
-    /// Answers for these resources.
+    /// Creates a plug-in for these resources.
     #[must_use]
     pub fn new(resources: &[Resource], hosts: Arc<dyn Hosts>) -> Self {
         Self { resources: resources.to_vec(), hosts, quota: None, users: Mutex::default() }
     }
 
-    /// Bounds how many users may have something open in it.
+    /// Sets the limit of users with open shells.
     #[must_use]
     pub fn with_users(self, quota: UserQuota) -> Self {
         Self { quota: Some(quota), ..self }
     }
 
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
-        for _ in 0..MOST_ATTEMPTS {
+        for _ in 0..MAX_ATTEMPTS {
             if let Some(answer) = self.attempt(&call).await? {
                 return Ok(answer);
             }
         }
-        Err(nonsense())
+        Err(protocol_error())
     }
 
-    /// Has a host answer; none if it was about to end and has not begun.
+    /// Forwards a call to a host. Returns `None` if the host is about to end and has not started it.
     async fn attempt(&self, call: &Call) -> Result<Option<Answer>, Fault> {
         let (user, _opening) = self.admit(call)?;
         let connection = self.connection(call, &user).await?;
-        let Some((number, told)) = connection.begin(call).await? else { return Ok(None) };
-        let mut waiting = Waiting { connection: Arc::clone(&connection), number, is_over: false };
-        let Ok(message) = told.await else { return Err(died()) };
-        waiting.is_over = true;
+        let Some((number, response)) = connection.begin(call).await? else { return Ok(None) };
+        let mut pending = PendingCall { connection: Arc::clone(&connection), number, is_complete: false };
+        let Ok(message) = response.await else { return Err(host_ended()) };
+        pending.is_complete = true;
         let answer = match message {
-            FromHost::NotTaken(_) => {
+            FromHost::NotStarted(_) => {
                 connection.leave();
                 return Ok(None);
             }
-            FromHost::Envelope { envelope, is_promised: false, .. } => Ok(Answer::new(envelope)),
-            FromHost::Envelope { envelope, is_promised: true, .. } => {
-                let promise = Promise(Some(connection), number);
-                Ok(Answer::new(envelope).when_delivered(Box::new(move || promise.keep())))
+            FromHost::Envelope { envelope, wants_delivery: false, .. } => Ok(Answer::new(envelope)),
+            FromHost::Envelope { envelope, wants_delivery: true, .. } => {
+                let report = DeliveryReport(Some(connection), number);
+                Ok(Answer::new(envelope).when_delivered(Box::new(move || report.confirm())))
             }
             FromHost::Items(_) => Ok(Answer::items(HostedItems::new(connection, number))),
             FromHost::Fault { envelope, .. } => Err(fault(envelope)),
-            _ => Err(nonsense()),
+            _ => Err(protocol_error()),
         };
         answer.map(Some)
     }
 
-    /// What there is of the caller, unless too many others have something open.
-    fn admit(&self, call: &Call) -> Result<(Arc<User>, Option<Opening>), Fault> {
+    /// Returns the state of the caller. Creating a shell counts towards the limit of users.
+    ///
+    /// # Errors
+    /// The fault of the quota, if too many other users have open shells.
+    fn admit(&self, call: &Call) -> Result<(Arc<UserState>, Option<OpeningShell>), Fault> {
         let key = (call.caller.sid(), call.caller.identity().account().name.clone());
-        let mut users = locked(&self.users);
+        let mut users = lock(&self.users);
         let user = match users.get(&key) {
             Some(user) => Arc::clone(user),
             None => {
@@ -134,30 +138,30 @@ impl HostedPlugin {
         let (Some(quota), Action::Create) = (self.quota, &call.request.head().action) else {
             return Ok((user, None));
         };
-        let others = users.iter().filter(|(other, user)| **other != key && user.has_something()).count();
-        let most = (quota.most)(&call.config);
-        if others >= usize::try_from(most).unwrap_or(usize::MAX) {
-            return Err((quota.refusal)(most));
+        let others = users.iter().filter(|(other, user)| **other != key && user.has_open_objects()).count();
+        let limit = (quota.limit)(&call.config);
+        if others >= usize::try_from(limit).unwrap_or(usize::MAX) {
+            return Err((quota.fault)(limit));
         }
         user.opening.fetch_add(1, Ordering::AcqRel);
-        Ok((Arc::clone(&user), Some(Opening(user))))
+        Ok((Arc::clone(&user), Some(OpeningShell(user))))
     }
 
-    /// The connection to the caller's host, which is made if there is none.
-    async fn connection(&self, call: &Call, user: &User) -> Result<Arc<Connection>, Fault> {
+    /// Returns the connection to the caller's host, which is opened if necessary.
+    async fn connection(&self, call: &Call, user: &UserState) -> Result<Arc<Connection>, Fault> {
         if let Some(connection) = user.connection() {
             return Ok(connection);
         }
-        let _turn = user.connecting.lock().await;
+        let _guard = user.connecting.lock().await;
         if let Some(connection) = user.connection() {
             return Ok(connection);
         }
         let socket = self.hosts.connect(Arc::clone(&call.caller)).await?;
         let connection = Connection::start(socket).map_err(|error| {
-            tracing::error!(%error, "A host cannot be spoken to");
-            nonsense()
+            tracing::error!(%error, "Cannot connect to host process");
+            protocol_error()
         })?;
-        *locked(&user.connection) = Some(Arc::clone(&connection));
+        *lock(&user.connection) = Some(Arc::clone(&connection));
         Ok(connection)
     }
 }
@@ -173,13 +177,13 @@ impl Plugin for HostedPlugin {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            let users: Vec<_> = locked(&self.users).drain().map(|(_, user)| user).collect();
+            let users: Vec<_> = lock(&self.users).drain().map(|(_, user)| user).collect();
             let open: Vec<_> = users.iter().filter_map(|user| user.connection()).collect();
             for connection in &open {
-                connection.say(&ToHost::Close);
+                connection.send(&ToHost::Close);
             }
             for connection in open {
-                let _ = tokio::time::timeout(LONGEST_CLOSING, connection.closed.notified()).await;
+                let _ = tokio::time::timeout(CLOSE_TIMEOUT, connection.closed.notified()).await;
             }
         })
     }
@@ -188,30 +192,30 @@ impl Plugin for HostedPlugin {
 /// A connection to one host.
 struct Connection {
     outgoing: Arc<Outgoing>,
-    /// Who waits for what comes next under a number; none once nothing more will come.
-    waiting: Mutex<Option<HashMap<u64, oneshot::Sender<FromHost>>>>,
-    /// The settings that the host has been told, held while a call is written: it must not overtake its settings.
-    told: Mutex<Option<Arc<Config>>>,
+    /// Receivers of the next message, by call; `None` once the connection is closed.
+    receivers: Mutex<Option<HashMap<u64, oneshot::Sender<FromHost>>>>,
+    /// Settings last sent to the host. Locked while a call is sent, because its settings must precede it.
+    sent_config: Mutex<Option<Arc<Config>>>,
     last: AtomicU64,
-    /// No further calls.
-    is_gone: AtomicBool,
-    /// It has said so itself: what it has not answered it has not begun.
-    has_left: AtomicBool,
+    /// No further calls can be sent.
+    is_closed: AtomicBool,
+    /// The host has announced its end. Calls it has not answered were not started.
+    is_leaving: AtomicBool,
     in_use: AtomicU64,
     closed: Notify,
 }
 
 impl Connection {
     fn start(socket: UnixStream) -> std::io::Result<Arc<Self>> {
-        broker::is_of_root_or_own(&socket)?;
+        broker::verify_owner(&socket)?;
         let (mut incoming, outgoing) = stream::open(socket)?;
         let connection = Arc::new(Self {
             outgoing,
-            waiting: Mutex::new(Some(HashMap::new())),
-            told: Mutex::default(),
+            receivers: Mutex::new(Some(HashMap::new())),
+            sent_config: Mutex::default(),
             last: AtomicU64::new(0),
-            is_gone: AtomicBool::new(false),
-            has_left: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+            is_leaving: AtomicBool::new(false),
             in_use: AtomicU64::new(0),
             closed: Notify::new(),
         });
@@ -222,14 +226,14 @@ impl Connection {
                     Ok(Some(message)) => message,
                     Ok(None) => break,
                     Err(error) => {
-                        tracing::debug!(%error, "A host is gone");
+                        tracing::debug!(%error, "Connection to host failed");
                         break;
                     }
                 };
-                match FromHost::decode(message.octets()) {
-                    Ok(message) => reader.take(message),
+                match FromHost::decode(message.bytes()) {
+                    Ok(message) => reader.handle(message),
                     Err(error) => {
-                        tracing::warn!(%error, "A host is not understood");
+                        tracing::warn!(%error, "Malformed message from host");
                         break;
                     }
                 }
@@ -239,63 +243,65 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Sends a call; none if the host has left.
+    /// Sends a call. Returns `None` if the host is about to end.
     async fn begin(&self, call: &Call) -> Result<Option<(u64, oneshot::Receiver<FromHost>)>, Fault> {
         let envelope = call.request.source();
-        if envelope.len() > LONGEST_ENVELOPE {
-            return Err(too_large());
+        if envelope.len() > MAX_ENVELOPE {
+            return Err(envelope_too_large());
         }
-        // A host that does not read is given no more.
-        self.outgoing.room().await;
+        // Wait if the host does not read its messages.
+        self.outgoing.wait_for_room().await;
         let number = self.last.fetch_add(1, Ordering::Relaxed);
-        let Some(asked) = self.listen(number) else {
-            return if self.has_left.load(Ordering::Acquire) { Ok(None) } else { Err(died()) };
+        let Some(response) = self.listen(number) else {
+            return if self.is_leaving.load(Ordering::Acquire) { Ok(None) } else { Err(host_ended()) };
         };
         let message = ToHost::Call(CallMessage {
             number,
             address: call.caller.address(),
-            whence: call.caller.whence(),
+            location: call.caller.location(),
             reply_limit: call.reply_limit,
             timeout: call.timeout,
             message_id: call.message_id,
             envelope,
         });
-        let mut told = locked(&self.told);
-        if told.as_ref().is_some_and(|told| Arc::ptr_eq(told, &call.config)) {
-            self.say(&message);
+        let mut sent_config = lock(&self.sent_config);
+        if sent_config.as_ref().is_some_and(|sent| Arc::ptr_eq(sent, &call.config)) {
+            self.send(&message);
         } else {
-            let shown = |setting: &Setting| (setting.path().to_owned(), setting.show(&call.config));
-            let settings = call.config.differences(&Config::default()).map(shown).collect();
-            self.outgoing.say(&[ToHost::Settings(settings).encode(), message.encode()]);
-            *told = Some(Arc::clone(&call.config));
+            let defaults = Config::default();
+            let settings = call.config.differences(&defaults);
+            let settings =
+                settings.map(|setting| (setting.path().to_owned(), setting.show(&call.config))).collect();
+            self.outgoing.send(&[ToHost::Settings(settings).encode(), message.encode()]);
+            *sent_config = Some(Arc::clone(&call.config));
         }
-        Ok(Some((number, asked)))
+        Ok(Some((number, response)))
     }
 
-    /// What comes next under a number; none if nothing more will come.
+    /// Returns a receiver for the next message of a call; `None` if the connection is closed.
     fn listen(&self, number: u64) -> Option<oneshot::Receiver<FromHost>> {
-        let (sender, told) = oneshot::channel();
-        locked(&self.waiting).as_mut()?.insert(number, sender);
-        Some(told)
+        let (sender, receiver) = oneshot::channel();
+        lock(&self.receivers).as_mut()?.insert(number, sender);
+        Some(receiver)
     }
 
-    fn say(&self, message: &ToHost<'_>) {
-        // If it cannot be said, the host is gone, which whoever waits is told.
-        self.outgoing.say(&[message.encode()]);
+    fn send(&self, message: &ToHost<'_>) {
+        // An error closes the connection, which the receivers notice.
+        self.outgoing.send(&[message.encode()]);
     }
 
-    fn take(&self, message: FromHost) {
+    fn handle(&self, message: FromHost) {
         match message.number() {
             Some(number) => {
-                let waiting = locked(&self.waiting).as_mut().and_then(|waiting| waiting.remove(&number));
-                if let Some(waiting) = waiting {
-                    // Who has just ceased to wait says so.
-                    let _ = waiting.send(message);
-                } else if matches!(message, FromHost::Envelope { is_promised: true, .. }) {
-                    // Its client has gone away while it was on its way.
-                    self.say(&ToHost::Withheld(number));
+                let receiver = lock(&self.receivers).as_mut().and_then(|receivers| receivers.remove(&number));
+                if let Some(receiver) = receiver {
+                    // A call that was just dropped sends its cancellation itself.
+                    let _ = receiver.send(message);
+                } else if matches!(message, FromHost::Envelope { wants_delivery: true, .. }) {
+                    // The client has disconnected while the response was on its way.
+                    self.send(&ToHost::NotDelivered(number));
                 } else if matches!(message, FromHost::Items(_)) {
-                    self.say(&ToHost::Release(number));
+                    self.send(&ToHost::Release(number));
                 }
             }
             None => match message {
@@ -307,111 +313,113 @@ impl Connection {
     }
 
     fn forget(&self, number: u64) {
-        if let Some(waiting) = locked(&self.waiting).as_mut() {
-            waiting.remove(&number);
+        if let Some(receivers) = lock(&self.receivers).as_mut() {
+            receivers.remove(&number);
         }
     }
 
     fn leave(&self) {
-        self.has_left.store(true, Ordering::Release);
-        self.is_gone.store(true, Ordering::Release);
+        self.is_leaving.store(true, Ordering::Release);
+        self.is_closed.store(true, Ordering::Release);
     }
 
     fn end(&self) {
-        self.is_gone.store(true, Ordering::Release);
-        let waiting = locked(&self.waiting).take();
-        if self.has_left.load(Ordering::Acquire) {
-            for (number, waiting) in waiting.into_iter().flatten() {
-                let _ = waiting.send(FromHost::NotTaken(number));
+        self.is_closed.store(true, Ordering::Release);
+        let receivers = lock(&self.receivers).take();
+        if self.is_leaving.load(Ordering::Acquire) {
+            for (number, receiver) in receivers.into_iter().flatten() {
+                let _ = receiver.send(FromHost::NotStarted(number));
             }
         }
         self.closed.notify_one();
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What each of them guards is whole at any moment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No panic can leave the guarded values inconsistent.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A call that is waited for: dropped before its answer came, it is taken back.
-struct Waiting {
+/// A call in progress. Dropping it before its response arrives cancels it.
+struct PendingCall {
     connection: Arc<Connection>,
     number: u64,
-    is_over: bool,
+    is_complete: bool,
 }
 
-impl Drop for Waiting {
+impl Drop for PendingCall {
     fn drop(&mut self) {
-        if !self.is_over {
+        if !self.is_complete {
             self.connection.forget(self.number);
-            self.connection.say(&ToHost::Cancel(self.number));
-            // The answer may be on its way already.
-            self.connection.say(&ToHost::Withheld(self.number));
-            self.connection.say(&ToHost::Release(self.number));
+            self.connection.send(&ToHost::Cancel(self.number));
+            // The response may be on its way already.
+            self.connection.send(&ToHost::NotDelivered(self.number));
+            self.connection.send(&ToHost::Release(self.number));
         }
     }
 }
 
-/// An answer whose arrival somebody waits to hear of.
-struct Promise(Option<Arc<Connection>>, u64);
+/// A response whose delivery the host must learn about. Dropping it reports that the response was lost.
+struct DeliveryReport(Option<Arc<Connection>>, u64);
 
-impl Promise {
-    fn keep(mut self) {
+impl DeliveryReport {
+    fn confirm(mut self) {
         if let Some(connection) = self.0.take() {
-            connection.say(&ToHost::Delivered(self.1));
+            connection.send(&ToHost::Delivered(self.1));
         }
     }
 }
 
-impl Drop for Promise {
+impl Drop for DeliveryReport {
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
-            connection.say(&ToHost::Withheld(self.1));
+            connection.send(&ToHost::NotDelivered(self.1));
         }
     }
 }
 
-/// Items that the host has.
+/// Items that are read from the host.
 struct HostedItems {
     connection: Arc<Connection>,
     number: u64,
-    /// Asked for and not yet there: a future that was dropped must not lose it.
-    asked: Option<oneshot::Receiver<FromHost>>,
-    /// There, and not yet given.
-    here: std::vec::IntoIter<ItemMessage>,
+    /// A requested page that has not arrived yet. It is kept here so that dropping a future does not lose it.
+    requested: Option<oneshot::Receiver<FromHost>>,
+    /// Items of the last page that were not returned yet.
+    received: std::vec::IntoIter<ItemMessage>,
 }
 
 impl HostedItems {
     fn new(connection: Arc<Connection>, number: u64) -> Self {
-        Self { connection, number, asked: None, here: Vec::new().into_iter() }
+        Self { connection, number, requested: None, received: Vec::new().into_iter() }
     }
 }
 
 impl Items for HostedItems {
     fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
         Box::pin(async {
-            if let Some(item) = self.here.next() {
+            if let Some(item) = self.received.next() {
                 return Some(read(item));
             }
-            if self.asked.is_none() {
-                self.asked = self.connection.listen(self.number);
-                self.connection.say(&ToHost::Next(self.number));
+            if self.requested.is_none() {
+                self.requested = self.connection.listen(self.number);
+                self.connection.send(&ToHost::Next(self.number));
             }
-            let told = match &mut self.asked {
-                Some(asked) => asked.await.ok(),
+            let message = match &mut self.requested {
+                Some(receiver) => receiver.await.ok(),
                 None => None,
             };
-            self.asked = None;
-            match told {
-                // It leaves although something is subscribed for one reason only.
-                None | Some(FromHost::NotTaken(_)) if self.connection.has_left.load(Ordering::Acquire) => {
-                    Some(Err(other_rights()))
+            self.requested = None;
+            match message {
+                // A host with a subscription ends only if the user's rights have changed.
+                None | Some(FromHost::NotStarted(_))
+                    if self.connection.is_leaving.load(Ordering::Acquire) =>
+                {
+                    Some(Err(rights_changed()))
                 }
-                None | Some(FromHost::NotTaken(_)) => Some(Err(died())),
-                Some(FromHost::Some { items, .. }) => {
-                    self.here = items.into_iter();
-                    Some(self.here.next().ok_or_else(nonsense).and_then(read))
+                None | Some(FromHost::NotStarted(_)) => Some(Err(host_ended())),
+                Some(FromHost::Page { items, .. }) => {
+                    self.received = items.into_iter();
+                    Some(self.received.next().ok_or_else(protocol_error).and_then(read))
                 }
                 Some(FromHost::Fault { envelope, .. }) => Some(Err(fault(envelope))),
                 Some(_) => None,
@@ -423,7 +431,7 @@ impl Items for HostedItems {
 impl Drop for HostedItems {
     fn drop(&mut self) {
         self.connection.forget(self.number);
-        self.connection.say(&ToHost::Release(self.number));
+        self.connection.send(&ToHost::Release(self.number));
     }
 }
 
@@ -433,37 +441,37 @@ fn read(item: ItemMessage) -> Result<Item, Fault> {
 }
 
 fn endpoint(text: String) -> Result<EndpointReference, Fault> {
-    let document = Document::parse(text, &Bounds::default()).map_err(|_| nonsense())?;
-    let reference = document.root().children().next().ok_or_else(nonsense)?;
+    let document = Document::parse(text, &Bounds::default()).map_err(|_| protocol_error())?;
+    let reference = document.root().children().next().ok_or_else(protocol_error)?;
     EndpointReference::parse(reference)
 }
 
-/// The fault of an envelope.
+/// Returns the fault in an envelope.
 fn fault(envelope: String) -> Fault {
     match Response::parse(envelope, &Bounds::default()) {
         Err(ResponseError::Fault(fault)) => fault,
-        _ => nonsense(),
+        _ => protocol_error(),
     }
 }
 
-fn died() -> Fault {
+fn host_ended() -> Fault {
     Fault::new(
         Subcode::InternalError,
         code::INTERNAL_ERROR,
-        "the process that works for this user has ended, and its shells with it: open a new one",
+        "the host process of the user has ended, and its shells with it; open a new shell",
     )
 }
 
-fn nonsense() -> Fault {
+fn protocol_error() -> Fault {
     Fault::new(
         Subcode::InternalError,
         code::INTERNAL_ERROR,
-        "the process that works for this user did not answer as it should",
+        "the host process of the user sent an invalid response",
     )
 }
 
-/// Hosts that end one after the other while a call is on its way.
-const MOST_ATTEMPTS: usize = 3;
+/// Maximum number of hosts to try when they end while a call is sent.
+const MAX_ATTEMPTS: usize = 3;
 
-/// How long hosts may take to close their shells.
-const LONGEST_CLOSING: Duration = Duration::from_secs(3);
+/// Time limit for hosts to close their shells.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);

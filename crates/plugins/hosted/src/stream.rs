@@ -1,8 +1,9 @@
-//! Frames over a socket that the runtime waits for: the same as the broker's, without descriptors.
+//! Asynchronous frames over a Unix socket, in the format of the broker but without file descriptors.
 //!
-//! Whoever has a message writes it, so that no other task has to run first; only what the socket does not take waits
-//! for one. And the runtime watches the socket for octets to read and for nothing else: a Unix socket reports as well
-//! that its other end has read something, which would wake both processes once more for every message.
+//! A message is written by the task that sends it, so that no other task needs to be woken. Only the part that does not
+//! fit into the socket buffer is left to a background task. The runtime watches the socket for input only: a Unix
+//! socket also becomes writable whenever its peer has read something, which would wake both processes once more for
+//! each message.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Write as _};
@@ -10,7 +11,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use broker::{LONGEST, frame_head, message_length};
+use broker::{MAX_MESSAGE_LENGTH, frame_head, message_length};
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use tokio::io::Interest;
@@ -21,40 +22,40 @@ use zeroize::Zeroizing;
 
 use readiness::watch;
 
-/// Both directions of a socket; it ends when what comes is dropped.
+/// Opens both directions of a socket, which is closed when the incoming direction is dropped.
 ///
 /// # Errors
-/// The system's.
+/// The error of the system call.
 pub(crate) fn open(socket: UnixStream) -> io::Result<(Incoming, Arc<Outgoing>)> {
     socket.set_nonblocking(true)?;
     let socket = Arc::new(watch(socket, Interest::READABLE)?);
     let outgoing = Outgoing {
         socket: Arc::clone(&socket),
         unsent: Mutex::default(),
-        taken: Notify::new(),
+        drained: Notify::new(),
         runtime: Handle::current(),
     };
     Ok((Incoming { socket, received: Vec::new() }, Arc::new(outgoing)))
 }
 
-/// What comes.
+/// The incoming direction of a socket.
 pub(crate) struct Incoming {
     socket: Arc<AsyncFd<UnixStream>>,
-    /// From the beginning of a frame; without memory while nothing comes.
+    /// Received bytes, from the beginning of a frame; without allocation while no bytes arrive.
     received: Vec<u8>,
 }
 
-/// One message that came.
+/// A received message.
 pub(crate) struct Message {
-    /// INVARIANT: one whole frame.
+    /// INVARIANT: one complete frame.
     frame: Vec<u8>,
 }
 
 impl Incoming {
-    /// Waits for the next message; none at the end. Whoever stops waiting loses nothing.
+    /// Waits for the next message; `None` at the end. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// The system's, and [`ErrorKind::InvalidData`] for what is no frame.
+    /// The error of the system call, and [`ErrorKind::InvalidData`] for a malformed frame.
     pub(crate) async fn next(&mut self) -> io::Result<Option<Message>> {
         loop {
             let missing = match self.received.first_chunk() {
@@ -68,13 +69,13 @@ impl Incoming {
                 }
             };
             let mut ready = self.socket.readable().await?;
-            // What is held grows with what has come, not with what was announced.
-            self.received.reserve(missing.min(self.received.len()).max(AT_ONCE));
+            // The buffer grows with the received bytes, not with the announced length.
+            self.received.reserve(missing.min(self.received.len()).max(READ_SIZE));
             let space = self.received.capacity().saturating_sub(self.received.len());
             match rustix::io::read(ready.get_inner(), spare_capacity(&mut self.received)) {
                 Ok(0) if self.received.is_empty() => return Ok(None),
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                // There was no more (epoll(7), question 9), and nobody has to ask.
+                // A short read means that the buffer of the socket is empty (epoll(7), question 9).
                 Ok(count) if count < space => ready.clear_ready(),
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
@@ -101,12 +102,12 @@ impl Drop for Incoming {
 }
 
 impl Message {
-    pub(crate) fn octets(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.frame.get(HEAD..).unwrap_or_default()
     }
 }
 
-/// A message as it is sent: what was written for it, and a text after that, which stays where it is.
+/// A message to send: encoded fields, and a text after them that is not copied.
 pub(crate) struct Frame<'a> {
     head: [u8; HEAD],
     written: Zeroizing<Vec<u8>>,
@@ -114,7 +115,7 @@ pub(crate) struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// None of a message that is longer than any may be.
+    /// Creates a frame. Returns `None` if the message exceeds the maximum size.
     pub(crate) fn new(written: Zeroizing<Vec<u8>>, text: &'a str) -> Option<Self> {
         let head = frame_head(written.len().saturating_add(text.len()))?;
         Some(Self { head, written, text })
@@ -124,39 +125,38 @@ impl<'a> Frame<'a> {
         [&self.head, &self.written, self.text.as_bytes()]
     }
 
-    /// As it comes.
+    /// Returns the message as its receiver gets it.
     pub(crate) fn received(&self) -> Message {
         Message { frame: self.parts().concat() }
     }
 }
 
-/// What goes.
+/// The outgoing direction of a socket.
 pub(crate) struct Outgoing {
     socket: Arc<AsyncFd<UnixStream>>,
     unsent: Mutex<Unsent>,
-    /// Somebody may have room.
-    taken: Notify,
+    /// Notified when buffered bytes were written.
+    drained: Notify,
     runtime: Handle,
 }
 
-/// What the socket has not taken.
+/// Bytes that did not fit into the socket buffer.
 #[derive(Default)]
 struct Unsent {
-    /// INVARIANT: while there are any, a task sends them.
-    octets: VecDeque<u8>,
-    /// Nothing goes any more.
-    is_over: bool,
+    /// INVARIANT: while this is not empty, a background task writes it.
+    bytes: VecDeque<u8>,
+    /// The socket is closed.
+    is_closed: bool,
 }
 
 impl Outgoing {
-    /// Sends messages, all in one piece. If that cannot be done the socket is of no further use, which whoever reads
-    /// from it notices.
-    pub(crate) fn say(self: &Arc<Self>, frames: &[Option<Frame<'_>>]) {
+    /// Sends messages without other messages between them. On an error the socket is closed, which its reader notices.
+    pub(crate) fn send(self: &Arc<Self>, frames: &[Option<Frame<'_>>]) {
         let Some(parts) = parts(frames) else { return self.close() };
         let mut parts: Vec<IoSlice<'_>> = parts.into_iter().map(IoSlice::new).collect();
         let mut parts = parts.as_mut_slice();
         let mut unsent = self.unsent();
-        while !parts.is_empty() && unsent.octets.is_empty() && !unsent.is_over {
+        while !parts.is_empty() && unsent.bytes.is_empty() && !unsent.is_closed {
             match self.socket.get_ref().write_vectored(parts) {
                 Ok(count) => IoSlice::advance_slices(&mut parts, count),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -167,22 +167,22 @@ impl Outgoing {
                 }
             }
         }
-        if parts.is_empty() || unsent.is_over {
+        if parts.is_empty() || unsent.is_closed {
             return;
         }
-        if unsent.octets.is_empty() {
+        if unsent.bytes.is_empty() {
             self.runtime.spawn(Arc::clone(self).send_rest());
         }
         for part in parts.iter() {
-            unsent.octets.extend(&**part);
+            unsent.bytes.extend(&**part);
         }
     }
 
-    /// Waits until the other end has taken so much that more may be said.
-    pub(crate) async fn room(&self) {
+    /// Waits until fewer than [`MAX_UNSENT`] bytes are buffered.
+    pub(crate) async fn wait_for_room(&self) {
         loop {
-            let taken = self.taken.notified();
-            if self.unsent().octets.len() < MOST_UNSENT {
+            let taken = self.drained.notified();
+            if self.unsent().bytes.len() < MAX_UNSENT {
                 return;
             }
             taken.await;
@@ -191,45 +191,45 @@ impl Outgoing {
 
     async fn send_rest(self: Arc<Self>) {
         if let Err(error) = self.try_send_rest().await {
-            tracing::debug!(%error, "The other end is gone");
+            tracing::debug!(%error, "Peer closed the connection");
             self.close();
         }
     }
 
     async fn try_send_rest(&self) -> io::Result<()> {
-        // A descriptor of its own, for this is about writing alone.
+        // A separate registration for writing, since the other one is for reading only.
         let socket = watch(self.socket.get_ref().try_clone()?, Interest::WRITABLE)?;
         loop {
             let mut ready = socket.writable().await?;
             let mut unsent = self.unsent();
-            let (front, back) = unsent.octets.as_slices();
+            let (front, back) = unsent.bytes.as_slices();
             match self.socket.get_ref().write_vectored(&[IoSlice::new(front), IoSlice::new(back)]) {
-                Ok(count) => _ = unsent.octets.drain(..count),
+                Ok(count) => _ = unsent.bytes.drain(..count),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => ready.clear_ready(),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
-            self.taken.notify_waiters();
-            if unsent.octets.is_empty() {
-                unsent.octets = VecDeque::new();
+            self.drained.notify_waiters();
+            if unsent.bytes.is_empty() {
+                unsent.bytes = VecDeque::new();
                 return Ok(());
             }
         }
     }
 
     fn close(&self) {
-        *self.unsent() = Unsent { octets: VecDeque::new(), is_over: true };
-        self.taken.notify_waiters();
+        *self.unsent() = Unsent { bytes: VecDeque::new(), is_closed: true };
+        self.drained.notify_waiters();
         let _ = self.socket.get_ref().shutdown(Shutdown::Both);
     }
 
     fn unsent(&self) -> MutexGuard<'_, Unsent> {
-        // It is whole at any moment.
+        // No panic can leave the buffer inconsistent.
         self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// None if a message among them cannot be sent.
+/// Returns the parts of all frames; `None` if a message exceeded the maximum size.
 fn parts<'a>(frames: &'a [Option<Frame<'_>>]) -> Option<Vec<&'a [u8]>> {
     frames
         .iter()
@@ -238,14 +238,14 @@ fn parts<'a>(frames: &'a [Option<Frame<'_>>]) -> Option<Vec<&'a [u8]>> {
         .map(|all| all.concat())
 }
 
-/// The octets before a message.
+/// Size of the header of a frame, in bytes.
 const HEAD: usize = 8;
-/// How much is asked of the system at a time, more than most messages have.
-const AT_ONCE: usize = 8_192;
-/// How much may wait for the other end before whoever has more to say waits as well.
-const MOST_UNSENT: usize = 1 << 20;
+/// Size of one read in bytes, larger than most messages.
+const READ_SIZE: usize = 8_192;
+/// Maximum number of buffered bytes before senders wait.
+const MAX_UNSENT: usize = 1 << 20;
 
-const _: () = assert!(MOST_UNSENT < LONGEST);
+const _: () = assert!(MAX_UNSENT < MAX_MESSAGE_LENGTH);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -259,7 +259,7 @@ mod tests {
         Frame::new(Zeroizing::new(octets.to_vec()), text).unwrap()
     }
 
-    /// Both ends of a socket of which one is ours.
+    /// Returns an open connection and its peer.
     fn pair() -> (Incoming, Arc<Outgoing>, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         theirs.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -268,29 +268,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_message_comes_whole_whatever_pieces_it_comes_in_and_whoever_stops_waiting() {
+    async fn messages_are_reassembled_even_if_the_future_is_dropped() {
         let (mut incoming, _outgoing, mut theirs) = pair();
         let all = [frame(b"one", "").received().frame, frame(b"", "").received().frame].concat();
-        let rest = frame(&[7; 3 * AT_ONCE], "three").received().frame;
+        let rest = frame(&[7; 3 * READ_SIZE], "three").received().frame;
         let mut come = Vec::new();
         for octet in all.iter().chain(&rest) {
             theirs.write_all(&[*octet]).unwrap();
-            // Given up as soon as it has taken what there is.
+            // Dropped as soon as it has read the available bytes.
             tokio::select! {
                 biased;
-                message = incoming.next() => come.push(message.unwrap().unwrap().octets().to_vec()),
+                message = incoming.next() => come.push(message.unwrap().unwrap().bytes().to_vec()),
                 () = tokio::task::yield_now() => {}
             }
         }
         theirs.shutdown(Shutdown::Write).unwrap();
         while let Some(message) = incoming.next().await.unwrap() {
-            come.push(message.octets().to_vec());
+            come.push(message.bytes().to_vec());
         }
-        assert_eq!(come, [b"one".to_vec(), Vec::new(), [&[7; 3 * AT_ONCE][..], b"three"].concat()]);
+        assert_eq!(come, [b"one".to_vec(), Vec::new(), [&[7; 3 * READ_SIZE][..], b"three"].concat()]);
     }
 
     #[tokio::test]
-    async fn what_is_no_frame_or_only_half_of_one_is_an_error() {
+    async fn malformed_and_truncated_frames_are_errors() {
         for (octets, kind) in [
             (&b"HTTP/1.1 200 OK"[..], ErrorKind::InvalidData),
             (b"TL\x01\x00\xFF\xFF\xFF\xFF", ErrorKind::InvalidData),
@@ -305,9 +305,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_announced_length_takes_no_memory_before_it_comes() {
+    async fn an_announced_length_allocates_no_memory() {
         let (mut incoming, _outgoing, mut theirs) = pair();
-        theirs.write_all(&frame_head(LONGEST).unwrap()).unwrap();
+        theirs.write_all(&frame_head(MAX_MESSAGE_LENGTH).unwrap()).unwrap();
         theirs.write_all(&[0; 1_000]).unwrap();
         while incoming.received.len() < HEAD + 1_000 {
             tokio::select! {
@@ -316,21 +316,21 @@ mod tests {
                 () = tokio::task::yield_now() => {}
             }
         }
-        assert!(incoming.received.capacity() <= 4 * AT_ONCE, "{}", incoming.received.capacity());
+        assert!(incoming.received.capacity() <= 4 * READ_SIZE, "{}", incoming.received.capacity());
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn what_the_other_end_does_not_read_waits_in_its_order_and_so_does_whoever_has_more_to_say() {
+    async fn unread_messages_keep_their_order_and_make_senders_wait() {
         const PART: usize = 100_000;
         let (_incoming, outgoing, mut theirs) = pair();
         let mut count: usize = 0;
-        while outgoing.unsent().octets.len() < MOST_UNSENT {
-            outgoing.room().await;
-            outgoing.say(&[Some(frame(&[u8::try_from(count % 251).unwrap(); PART], ""))]);
+        while outgoing.unsent().bytes.len() < MAX_UNSENT {
+            outgoing.wait_for_room().await;
+            outgoing.send(&[Some(frame(&[u8::try_from(count % 251).unwrap(); PART], ""))]);
             count += 1;
             assert!(count < 1_000, "the socket takes everything");
         }
-        let waiting = outgoing.room();
+        let waiting = outgoing.wait_for_room();
         tokio::pin!(waiting);
         tokio::select! {
             biased;
@@ -347,29 +347,29 @@ mod tests {
         });
         waiting.await;
         let mut theirs = reading.await.unwrap();
-        outgoing.say(&[Some(frame(b"and more", ""))]);
+        outgoing.send(&[Some(frame(b"and more", ""))]);
         let mut last = [0; HEAD + 8];
         theirs.read_exact(&mut last).unwrap();
         assert_eq!(last.last_chunk(), Some(b"and more"));
-        assert_eq!(outgoing.unsent().octets.capacity(), 0, "nothing is kept for later");
+        assert_eq!(outgoing.unsent().bytes.capacity(), 0, "nothing is kept for later");
     }
 
     #[tokio::test]
-    async fn whoever_waits_for_room_goes_on_when_the_other_end_is_gone() {
+    async fn waiting_senders_continue_when_the_peer_closes() {
         let (mut incoming, outgoing, theirs) = pair();
-        while outgoing.unsent().octets.len() < MOST_UNSENT {
-            outgoing.say(&[Some(frame(&[0; 100_000], ""))]);
+        while outgoing.unsent().bytes.len() < MAX_UNSENT {
+            outgoing.send(&[Some(frame(&[0; 100_000], ""))]);
         }
         drop(theirs);
-        outgoing.room().await;
+        outgoing.wait_for_room().await;
         assert!(!matches!(incoming.next().await, Ok(Some(_))));
     }
 
     #[tokio::test]
-    async fn a_message_that_is_too_long_ends_it_for_both() {
-        assert!(Frame::new(Zeroizing::new(vec![0; LONGEST]), "x").is_none());
+    async fn an_oversized_message_closes_the_connection() {
+        assert!(Frame::new(Zeroizing::new(vec![0; MAX_MESSAGE_LENGTH]), "x").is_none());
         let (mut incoming, outgoing, mut theirs) = pair();
-        outgoing.say(&[Some(frame(b"one", "")), None]);
+        outgoing.send(&[Some(frame(b"one", "")), None]);
         assert_eq!(theirs.read(&mut [0; 1]).unwrap(), 0);
         assert!(incoming.next().await.unwrap().is_none());
     }

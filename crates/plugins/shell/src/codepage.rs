@@ -1,21 +1,20 @@
-//! Code pages: what `WINRS_CODEPAGE` asks the streams of a shell to be written in.
+//! Code pages of shell streams (option `WINRS_CODEPAGE`).
 
 use encoding_rs::{Decoder, Encoder, EncoderResult, Encoding};
 
 use crate::error::CommandError;
 
-/// The code page of a shell's streams (MS-WSMV 3.1.4.5.2, option `WINRS_CODEPAGE`).
+/// Code page of a shell's streams (MS-WSMV 3.1.4.5.2, option `WINRS_CODEPAGE`).
 ///
-/// Linux programs read and write UTF-8, so three kinds of pages are told apart:
+/// Linux programs read and write UTF-8, so code pages fall into three groups:
 ///
 /// * 65001 (UTF-8), 20127 (ASCII) and the **OEM pages** of Western, Greek, Turkish, Hebrew and Arabic consoles
-///   (437, 850, 852 ...) leave the bytes alone. 437 is what pywinrm asks for when its user asked for nothing, and
-///   those users decode the answer as UTF-8; the same is true of clients that send whatever page their own
-///   console happens to have.
+///   (437, 850, 852, …) leave the bytes unchanged. pywinrm requests 437 by default but decodes the output as UTF-8;
+///   other clients send the page of their own console.
 /// * 28591 (Latin-1), the ANSI pages (1250 to 1258), the ISO pages, KOI8, 866 and the East Asian pages
-///   (932, 936, 949, 950), for which a client really decodes the page it asked for, are converted.
-///   What a page cannot say becomes `?`.
-/// * Any other page is an error, which becomes a fault (UTF-16, number 1200, is one of them).
+///   (932, 936, 949, 950) are converted, because clients that request them decode them. Characters that a page cannot
+///   represent become `?`.
+/// * All other pages are errors, UTF-16 (1200) included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CodePage {
     number: u32,
@@ -23,10 +22,10 @@ pub struct CodePage {
 }
 
 impl CodePage {
-    /// 65001: what Linux programs speak.
+    /// Code page 65001, the encoding of Linux programs.
     pub const UTF_8: Self = Self { number: 65001, charset: Charset::Unchanged };
 
-    /// The page of a Windows number, or [`CommandError::UnknownCodePage`].
+    /// Returns the code page with a Windows number, or [`CommandError::UnknownCodePage`].
     pub fn from_number(number: u32) -> Result<Self, CommandError> {
         let charset = match number {
             65001 | 20127 => Charset::Unchanged,
@@ -63,12 +62,12 @@ impl CodePage {
         Ok(Self { number, charset })
     }
 
-    /// Its Windows number.
+    /// Returns the Windows number.
     pub fn number(self) -> u32 {
         self.number
     }
 
-    /// The table of its characters; none if nothing changes, or if they are those of Unicode.
+    /// Returns the character table; `None` for unchanged bytes and for Latin-1, which Unicode contains.
     pub(crate) fn table(self) -> Option<&'static Encoding> {
         match self.charset {
             Charset::Unchanged | Charset::Latin1 => None,
@@ -76,22 +75,22 @@ impl CodePage {
         }
     }
 
-    /// What turns the command's UTF-8 into this page; `None` where nothing changes.
-    pub(crate) fn output(self) -> Option<ToPage> {
+    /// Returns a converter from UTF-8 to this page; `None` if bytes stay unchanged.
+    pub(crate) fn output(self) -> Option<PageEncoder> {
         let target = match self.charset {
             Charset::Unchanged => return None,
             Charset::Latin1 => Target::Latin1,
             Charset::Table(encoding) => Target::Table(encoding.new_encoder()),
         };
-        Some(ToPage { target, cut: Vec::new() })
+        Some(PageEncoder { target, cut: Vec::new() })
     }
 
-    /// What turns the client's input in this page into UTF-8; `None` where nothing changes.
-    pub(crate) fn input(self) -> Option<FromPage> {
+    /// Returns a converter from this page to UTF-8; `None` if bytes stay unchanged.
+    pub(crate) fn input(self) -> Option<PageDecoder> {
         match self.charset {
             Charset::Unchanged => None,
-            Charset::Latin1 => Some(FromPage::Latin1),
-            Charset::Table(encoding) => Some(FromPage::Table(encoding.new_decoder_without_bom_handling())),
+            Charset::Latin1 => Some(PageDecoder::Latin1),
+            Charset::Table(encoding) => Some(PageDecoder::Table(encoding.new_decoder_without_bom_handling())),
         }
     }
 }
@@ -105,18 +104,17 @@ impl Default for CodePage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Charset {
     Unchanged,
-    /// Not the windows-1252 that the web calls by this name: 80 to 9F stay control characters.
+    /// ISO 8859-1 with the control characters 80 to 9F, unlike the web's `latin1`, which is windows-1252.
     Latin1,
     Table(&'static Encoding),
 }
 
-/// UTF-8 into a code page, piece by piece.
+/// Incremental converter from UTF-8 to a code page.
 ///
-/// No page in [`CodePage::from_number`] needs more bytes for a character than UTF-8 does, so the result is never
-/// longer than what went in.
-pub(crate) struct ToPage {
+/// No supported page needs more bytes for a character than UTF-8, so the output is never longer than the input.
+pub(crate) struct PageEncoder {
     target: Target,
-    /// The beginning of a character that the last piece cut in two: at most three bytes.
+    /// Incomplete character at the end of the previous input: at most three bytes.
     cut: Vec<u8>,
 }
 
@@ -125,8 +123,8 @@ enum Target {
     Table(Encoder),
 }
 
-impl ToPage {
-    /// Appends `utf8` to `page`; a character cut at the end waits for the next piece.
+impl PageEncoder {
+    /// Appends the converted input to `page`. An incomplete character at the end is kept for the next call.
     pub(crate) fn convert(&mut self, utf8: &[u8], page: &mut Vec<u8>) {
         if self.cut.is_empty() {
             return self.convert_joined(utf8, page);
@@ -136,7 +134,7 @@ impl ToPage {
         self.convert_joined(&joined, page);
     }
 
-    /// The stream has ended: a character still cut will not be completed.
+    /// Ends the stream. An incomplete character becomes `?`.
     pub(crate) fn finish(&mut self, page: &mut Vec<u8>) {
         if !self.cut.is_empty() {
             self.cut.clear();
@@ -183,28 +181,28 @@ impl Target {
     }
 }
 
-/// A code page into UTF-8, piece by piece.
-pub(crate) enum FromPage {
+/// Incremental converter from a code page to UTF-8.
+pub(crate) enum PageDecoder {
     Latin1,
     Table(Decoder),
 }
 
-impl FromPage {
-    /// The next piece; a character cut at its end waits for the one after it.
+impl PageDecoder {
+    /// Converts the next input. An incomplete character at the end is kept for the next call.
     pub(crate) fn convert(&mut self, page: &[u8]) -> Vec<u8> {
         match self {
             Self::Latin1 => page.iter().copied().map(char::from).collect::<String>().into_bytes(),
             Self::Table(decoder) => {
                 let room = decoder.max_utf8_buffer_length(page.len()).unwrap_or(page.len());
                 let mut text = String::with_capacity(room);
-                // The capacity holds the worst case, so everything is read.
+                // The capacity suffices for the worst case, so the decoder reads everything.
                 let _ = decoder.decode_to_string(page, &mut text, false);
                 text.into_bytes()
             }
         }
     }
 
-    /// The input has ended: what stands for a character that was not completed.
+    /// Ends the input, and returns a replacement character if the last character is incomplete.
     pub(crate) fn finish(self) -> Vec<u8> {
         let mut text = String::with_capacity(char::REPLACEMENT_CHARACTER.len_utf8());
         if let Self::Table(mut decoder) = self {
@@ -214,7 +212,7 @@ impl FromPage {
     }
 }
 
-/// What Windows writes for a character that the page does not have.
+/// Replacement for characters that a page cannot represent, as on Windows.
 pub(crate) const UNMAPPABLE: u8 = b'?';
 
 #[cfg(test)]
@@ -233,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_page_of_pywinrm_changes_nothing() {
+    fn ascii_compatible_pages_leave_bytes_unchanged() {
         for number in [65001, 437, 20127, 850] {
             let page = CodePage::from_number(number).unwrap();
             assert!(page.output().is_none() && page.input().is_none(), "{number}");
@@ -241,15 +239,17 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_page_is_an_error_that_names_it() {
+    fn an_unknown_page_is_an_error_with_its_number() {
         for number in [0, 1, 1200, 65000, 4_294_967_295] {
             let error = CodePage::from_number(number).unwrap_err();
-            assert!(matches!(error, CommandError::UnknownCodePage { number: told } if told == number));
+            assert!(
+                matches!(error, CommandError::UnknownCodePage { number: reported } if reported == number)
+            );
         }
     }
 
     #[test]
-    fn text_arrives_in_the_page_that_was_asked_for() {
+    fn output_is_converted_to_the_requested_page() {
         let table: [(u32, &str, &[u8]); 7] = [
             (1252, "Grüße €5", b"Gr\xFC\xDFe \x805"),
             (28591, "Grüße €5", b"Gr\xFC\xDFe ?5"),
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_character_cut_between_two_pieces_is_one_character() {
+    fn a_character_split_between_two_inputs_is_converted_once() {
         let text = "a€ü😀日z".as_bytes();
         for number in [1252, 28591, 932, 936] {
             let whole = to_page(number, &[text]);
@@ -279,14 +279,14 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_utf_8_become_question_marks() {
+    fn invalid_utf_8_becomes_question_marks() {
         assert_eq!(to_page(1252, &[b"a\xFF\xFEb"]), b"a??b");
         assert_eq!(to_page(1252, &[b"a\xE2\x82"]), b"a?");
         assert_eq!(to_page(1252, &[b"a\xE2", b"b"]), b"a?b");
     }
 
     #[test]
-    fn a_page_never_needs_more_bytes_than_utf_8() {
+    fn no_page_needs_more_bytes_than_utf_8() {
         let numbers = (0..70_000).filter_map(|number| CodePage::from_number(number).ok());
         for page in numbers.filter(|page| page.output().is_some()) {
             for character in (1..=0x10_FFFF).step_by(7).filter_map(char::from_u32) {
@@ -301,13 +301,13 @@ mod tests {
     }
 
     #[test]
-    fn input_in_a_page_reaches_the_command_as_utf_8() {
-        let read = |number, pieces: &[&[u8]]| {
+    fn input_is_converted_to_utf_8() {
+        fn read(number: u32, pieces: &[&[u8]]) -> String {
             let mut conversion = CodePage::from_number(number).unwrap().input().unwrap();
             let mut utf8: Vec<u8> = pieces.iter().flat_map(|piece| conversion.convert(piece)).collect();
             utf8.extend(conversion.finish());
             String::from_utf8(utf8).unwrap()
-        };
+        }
         assert_eq!(read(1252, &[b"Gr\xFC\xDFe \x80"]), "Grüße €");
         assert_eq!(read(28591, &[b"Gr\xFC\xDFe \x80"]), "Grüße \u{80}");
         assert_eq!(read(932, &[b"\x93", b"\xFA\x96", b"\x7B"]), "日本");

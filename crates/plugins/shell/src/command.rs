@@ -1,4 +1,4 @@
-//! One command of a shell: a process group on this machine, its streams and its end.
+//! A command of a shell: process group, streams and exit code.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -15,116 +15,118 @@ use tokio::time::timeout;
 
 pub use self::input::Stdin;
 pub use self::line::{CommandLine, Startup, without_outer_quotes};
-pub use self::output::{CommandState, Committed, Delivery, Release, Stream, StreamSet};
+pub use self::output::{CommandState, CommitResult, Delivery, Release, Stream, StreamSet};
 
-use self::group::{Fate, Group, supervise};
+use self::group::{Group, GroupState, supervise};
 use self::input::Input;
 use self::line::{Invocation, Search};
 use self::output::{Output, Source, pump};
 use crate::codepage::CodePage;
 use crate::error::CommandError;
-use crate::limits::Enclosure;
+use crate::limits::ProcessLimiter;
 
 mod group;
 mod input;
 mod line;
 mod output;
 
-/// What to run, and where.
+/// Program to run and its environment.
 ///
-/// `WINRS_CONSOLEMODE_STDIN` has no place here: standard input is always a pipe. Ctrl-C reaches a Linux command
-/// whatever its input is, and pywinrm asks for console mode while it streams binary input.
+/// `WINRS_CONSOLEMODE_STDIN` is ignored: standard input is always a pipe. Ctrl-C reaches a Linux command with any kind
+/// of input, and pywinrm requests console mode although it sends binary input.
 #[derive(Clone)]
 pub struct CommandSpec {
-    /// The program, or the line for the login shell.
+    /// Command line.
     pub line: CommandLine,
-    /// The whole environment; nothing is inherited.
+    /// Complete environment; nothing is inherited from the service.
     pub environment: Vec<(OsString, OsString)>,
-    /// The working directory: an absolute path that exists.
+    /// Working directory: an existing absolute path.
     pub directory: PathBuf,
-    /// What the client wants the streams to be written in.
+    /// Code page of the streams.
     pub code_page: CodePage,
-    /// What the command may use up.
-    pub enclosure: Arc<Enclosure>,
+    /// Limits of the shell's processes.
+    pub limiter: Arc<ProcessLimiter>,
 }
 
 /// A running or finished command.
 ///
-/// All its operations may be dropped at any time without losing input or output. [`Command::close`], or dropping the
-/// last handle, kills every process of its group. Until then a finished command stays a zombie, which keeps the
-/// number of its group from being given to anybody else; so close finished commands soon.
+/// All operations are cancel-safe: dropping their future loses neither input nor output. [`Command::close`], or
+/// dropping the last handle, kills every process of the group. Until then a finished command stays a zombie, which
+/// reserves its process group ID, so callers should close finished commands soon.
 pub struct Command {
     group: Arc<Group>,
     input: Input,
     output: Arc<Output>,
-    fate: watch::Sender<Fate>,
+    state: watch::Sender<GroupState>,
     exited: watch::Receiver<Option<i32>>,
     tasks: [AbortHandle; 2],
     supervisor: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What a client can send to a command (MS-WSMV 3.1.4.12).
+/// Signals that a client can send to a command (MS-WSMV 3.1.4.12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// `ctrl_c`: SIGINT.
+    /// `ctrl_c`: sends SIGINT.
     CtrlC,
-    /// `ctrl_break`: SIGQUIT, the other key of a terminal that ends a program, and for a Java program on both
-    /// systems the one that prints its threads. No core file is written.
+    /// `ctrl_break`: sends SIGQUIT, the terminal's other key to end a program, with which Java prints its threads on
+    /// both systems. No core file is written.
     CtrlBreak,
-    /// `terminate`: SIGTERM, and SIGKILL to what is left two seconds later.
+    /// `terminate`: sends SIGTERM, and SIGKILL two seconds later to the remaining processes.
     Terminate,
 }
 
 impl Command {
-    /// Starts a command. Needs a tokio runtime, and blocks for about a millisecond while the program is executed.
+    /// Starts a command. Requires a tokio runtime, and blocks for about a millisecond until the program is executed.
     ///
-    /// A missing folder or program, a forbidden one, and names that Linux cannot hold have their own
-    /// [`CommandError`]s.
+    /// Missing or inaccessible directories and programs, and strings that Linux cannot represent, have their own
+    /// [`CommandError`] variants.
     pub fn spawn(spec: &CommandSpec) -> Result<Self, CommandError> {
-        admit_text(spec)?;
-        admit_directory(&spec.directory)?;
+        check_text(spec)?;
+        check_directory(&spec.directory)?;
         let path = spec.environment.iter().rfind(|(name, _)| name == "PATH");
         let search = Search::new(path.map(|(_, value)| value.as_os_str()), &spec.directory);
         let invocation = Invocation::of(&spec.line, &search)?;
         let (leader, pipes) = group::spawn(&invocation, spec)?;
 
-        let failed = |source: io::Error| CommandError::Spawn { program: invocation.name.clone(), source };
-        let (input, writer) = Input::new(pipes.stdin, spec.code_page.input()).map_err(failed)?;
-        let stdout = Source::new(Stream::Stdout, pipes.stdout).map_err(failed)?;
-        let stderr = Source::new(Stream::Stderr, pipes.stderr).map_err(failed)?;
+        let spawn_failed =
+            |source: io::Error| CommandError::Spawn { program: invocation.name.clone(), source };
+        let (input, writer) = Input::new(pipes.stdin, spec.code_page.input()).map_err(spawn_failed)?;
+        let stdout = Source::new(Stream::Stdout, pipes.stdout).map_err(spawn_failed)?;
+        let stderr = Source::new(Stream::Stderr, pipes.stderr).map_err(spawn_failed)?;
 
         let group = leader.group();
         tracing::debug!(process = group.id(), "Command started");
         let output = Arc::new(Output::new(spec.code_page));
-        let (fate, told) = watch::channel(Fate::Lives);
+        let (state, state_changes) = watch::channel(GroupState::Running);
         let (exit, exited) = watch::channel(None);
         let pump = tokio::spawn(pump(Arc::clone(&output), [stdout, stderr], exited.clone()));
         let writer = tokio::spawn(writer.run());
         let tasks = [pump.abort_handle(), writer.abort_handle()];
-        let supervisor = Mutex::new(Some(tokio::spawn(supervise(leader, told, exit))));
-        Ok(Self { group, input, output, fate, exited, tasks, supervisor })
+        let supervisor = Mutex::new(Some(tokio::spawn(supervise(leader, state_changes, exit))));
+        Ok(Self { group, input, output, state, exited, tasks, supervisor })
     }
 
-    /// The number of the command's process, which is also that of its process group.
+    /// Returns the ID of the command's process, which is also its process group ID.
     pub fn process_id(&self) -> u32 {
         self.group.id()
     }
 
-    /// Bytes of output that were read and are in no delivery: at most 512 KiB of each stream.
+    /// Returns the number of buffered output bytes that are in no delivery: at most 512 KiB per stream.
     pub fn buffered(&self) -> usize {
         self.output.buffered()
     }
 
-    /// The next output of `wanted`, `limit` bytes at most, or the end of the command (MS-WSMV 3.1.4.14).
+    /// Waits for output of the streams `wanted`, at most `limit` bytes, or for the end of the command (MS-WSMV
+    /// 3.1.4.14).
     ///
-    /// * Output is held back until it fills the reply, or a buffer is full, or the command ends, for at most 200 ms
-    ///   after it came: a short command answers everything at once, and a prompt is not late.
-    /// * Nothing within `wait`: [`CommandError::TimedOut`].
-    /// * [`CommandState::Done`] comes with the last output of `wanted`, and once; after its commit it is
-    ///   [`CommandError::AlreadyDone`]. Streams that were not asked for then are dropped.
-    /// * Processes that the command left behind with its streams open delay the end until they were silent for
-    ///   500 ms; what they write later is lost.
-    /// * A Receive beside another waits for the other's [`Delivery`] to be committed or dropped.
+    /// * Output is delayed for at most 200 ms, until it fills the reply, a buffer is full, or the command ends. A short
+    ///   command is therefore answered by a single reply.
+    /// * Without output within `wait` the result is [`CommandError::TimedOut`].
+    /// * [`CommandState::Done`] accompanies the last output of `wanted`. Once that delivery is committed, further calls
+    ///   return [`CommandError::AlreadyDone`]; output of streams that were not requested is dropped.
+    /// * Background processes that keep the streams open delay the end until they have written nothing for 500 ms;
+    ///   their later output is lost.
+    /// * Concurrent calls wait until the [`Delivery`] of the previous one is committed or dropped.
     pub async fn receive(
         &self,
         limit: usize,
@@ -134,68 +136,68 @@ impl Command {
         Arc::clone(&self.output).receive(limit, wanted, wait).await
     }
 
-    /// Waits until the command's process has ended, or the command is closed.
+    /// Returns a future that completes when the command's process has ended or the command is closed.
     pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut exited = self.exited.clone();
         async move { _ = exited.wait_for(Option::is_some).await }
     }
 
-    /// Whether a client was told of the command's end: then nothing more can come of it.
+    /// Returns whether a client has received the end of the command, after which it produces nothing more.
     pub fn is_reported(&self) -> bool {
         self.output.is_reported()
     }
 
-    /// The client says that it is done with the command. [`Release::WithDelivery`] if the end stands in a delivery
-    /// that is neither committed nor dropped: then [`Delivery::commit`] answers [`Committed::Released`].
+    /// Marks the command as released by the client. Returns [`Release::WithDelivery`] if a pending delivery contains
+    /// the end; its [`Delivery::commit`] then returns [`CommitResult::Released`].
     pub fn release(&self) -> Release {
         self.output.release()
     }
 
-    /// Writes `data` to the command's standard input and waits until the command has room for all of it.
+    /// Writes `data` to the command's standard input and waits until all of it is in the pipe.
     ///
-    /// While it waits, another Send gets [`CommandError::Busy`]. If the future is dropped the data is written all the
-    /// same. Data for a command that reads no more, or whose input was closed, is discarded without an error.
+    /// A concurrent call returns [`CommandError::Busy`]. The data is written even if the future is dropped. Data for a
+    /// command that no longer reads its input, or whose input was closed, is discarded without an error.
     pub async fn send(&self, data: Vec<u8>, stdin: Stdin) -> Result<(), CommandError> {
         self.input.send(data, stdin).await
     }
 
-    /// Signals every process of the command's group. One that has ended is a success.
+    /// Signals every process of the command's group. Succeeds if the group has ended.
     pub fn signal(&self, signal: Signal) -> Result<(), CommandError> {
         let result = match signal {
             Signal::CtrlC => self.group.signal(UnixSignal::INT),
             Signal::CtrlBreak => self.group.signal(UnixSignal::QUIT),
             Signal::Terminate => {
-                self.fate.send_if_modified(|fate| {
-                    let first = *fate == Fate::Lives;
+                self.state.send_if_modified(|state| {
+                    let first = *state == GroupState::Running;
                     if first {
-                        *fate = Fate::terminating();
+                        *state = GroupState::terminating();
                     }
                     first
                 });
-                // A stopped process takes the first only with the second.
+                // A stopped process handles SIGTERM only after SIGCONT.
                 self.group.signal(UnixSignal::TERM).and_then(|()| self.group.signal(UnixSignal::CONT))
             }
         };
         result.map_err(|source| CommandError::Signal { source })
     }
 
-    /// Kills what is left of the group, ends every waiting operation with [`CommandError::Closed`] and returns when
-    /// the process is gone, which a process stuck in the kernel can delay for two seconds.
+    /// Kills the process group, fails all pending operations with [`CommandError::Closed`], and waits for at most two
+    /// seconds until the process has ended.
     pub async fn close(&self) {
         self.kill();
         let supervisor = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(supervisor) = supervisor
             && timeout(CLOSE_WAIT, supervisor).await.is_err()
         {
-            tracing::warn!(process = self.process_id(), "A killed command has not ended yet");
+            tracing::warn!(process = self.process_id(), "Killed command has not ended yet");
         }
     }
 
     fn kill(&self) {
         if let Err(error) = self.group.signal(UnixSignal::KILL) {
-            tracing::warn!(process = self.process_id(), %error, "A command could not be killed");
+            tracing::warn!(process = self.process_id(), %error, "Cannot kill a command");
         }
-        self.fate.send_replace(Fate::Closed);
+        self.state.send_replace(GroupState::Closed);
         self.output.close();
         for task in &self.tasks {
             task.abort();
@@ -205,31 +207,27 @@ impl Command {
 
 impl Drop for Command {
     fn drop(&mut self) {
-        // The supervisor goes on until it has reaped the process.
+        // The supervisor runs until it has reaped the process.
         self.kill();
     }
 }
 
-/// A NUL would cut a text short, and the kernel splits an environment at the first `=`.
-fn admit_text(spec: &CommandSpec) -> Result<(), CommandError> {
-    let admit = |text: &OsStr, place| match text.as_bytes().contains(&0) {
-        true => Err(CommandError::ContainsNul { place }),
-        false => Ok(()),
-    };
-    admit(spec.directory.as_os_str(), "working directory")?;
+/// Rejects NUL characters, which end every C string, and variable names that the kernel cannot represent.
+fn check_text(spec: &CommandSpec) -> Result<(), CommandError> {
+    require_no_nul(spec.directory.as_os_str(), "working directory")?;
     match &spec.line {
         CommandLine::Shell { program, line, .. } => {
-            admit(program.as_os_str(), "login shell")?;
-            admit(line, "command line")?;
+            require_no_nul(program.as_os_str(), "login shell")?;
+            require_no_nul(line, "command line")?;
         }
         CommandLine::Direct { program, arguments } => {
-            admit(program, "program")?;
-            arguments.iter().try_for_each(|argument| admit(argument, "arguments"))?;
+            require_no_nul(program, "program")?;
+            arguments.iter().try_for_each(|argument| require_no_nul(argument, "arguments"))?;
         }
     }
     for (name, value) in &spec.environment {
-        admit(name, "environment")?;
-        admit(value, "environment")?;
+        require_no_nul(name, "environment")?;
+        require_no_nul(value, "environment")?;
         if name.is_empty() || name.as_bytes().contains(&b'=') {
             return Err(CommandError::EnvironmentName { name: name.clone() });
         }
@@ -237,8 +235,16 @@ fn admit_text(spec: &CommandSpec) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The kernel's own answer would not tell a missing folder from a missing program.
-pub(crate) fn admit_directory(path: &Path) -> Result<(), CommandError> {
+fn require_no_nul(text: &OsStr, place: &'static str) -> Result<(), CommandError> {
+    match text.as_bytes().contains(&0) {
+        true => Err(CommandError::ContainsNul { place }),
+        false => Ok(()),
+    }
+}
+
+/// Checks the working directory before the start, because the error of execve(2) does not distinguish a missing
+/// directory from a missing program.
+pub(crate) fn check_directory(path: &Path) -> Result<(), CommandError> {
     let path = path.to_owned();
     match path.metadata() {
         Ok(metadata) if !metadata.is_dir() => Err(CommandError::NotADirectory { path }),
@@ -252,5 +258,5 @@ pub(crate) fn admit_directory(path: &Path) -> Result<(), CommandError> {
     }
 }
 
-/// How long a killed process is waited for.
+/// How long `close` waits for a killed process.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);

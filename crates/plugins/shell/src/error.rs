@@ -2,82 +2,82 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
-/// Why a command could not be started, or could not answer.
+/// Error of a command's start or of an operation on it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandError {
-    /// The working directory is not there.
+    /// The working directory does not exist.
     #[error("the working directory {} does not exist", path.display())]
     NoSuchDirectory {
-        /// As it was asked for.
+        /// Requested path.
         path: PathBuf,
     },
-    /// The working directory is something else.
+    /// The working directory is not a directory.
     #[error("the working directory {} is not a directory", path.display())]
     NotADirectory {
-        /// As it was asked for.
+        /// Requested path.
         path: PathBuf,
     },
-    /// The user may not enter the working directory.
-    #[error("the working directory {} may not be entered", path.display())]
+    /// The user lacks the permission to enter the working directory.
+    #[error("permission denied for the working directory {}", path.display())]
     DirectoryForbidden {
-        /// As it was asked for.
+        /// Requested path.
         path: PathBuf,
     },
-    /// No file of that name, neither at the path given nor on the command's `PATH`.
-    #[error("the program {} was not found", program.display())]
+    /// The program does not exist, neither at the given path nor on the command's `PATH`.
+    #[error("program not found: {}", program.display())]
     NoSuchProgram {
-        /// As it was asked for.
+        /// Requested program.
         program: OsString,
     },
-    /// The file is there but may not be executed.
-    #[error("the program {} may not be executed", program.display())]
+    /// The file exists but is not executable by the user.
+    #[error("permission denied for the program {}", program.display())]
     ProgramForbidden {
-        /// As it was asked for.
+        /// Requested program.
         program: OsString,
     },
-    /// A name that no environment can hold.
-    #[error("an environment variable cannot be named \"{}\": the name is empty or contains \"=\"", name.display())]
+    /// An environment cannot contain a variable of this name.
+    #[error("invalid name of an environment variable \"{}\": it is empty or contains \"=\"", name.display())]
     EnvironmentName {
-        /// As it was asked for.
+        /// Requested name.
         name: OsString,
     },
-    /// Linux ends every argument, variable and path at a NUL.
+    /// A string contains NUL, which ends strings in Linux.
     #[error("the {place} contains a NUL character")]
     ContainsNul {
-        /// Which part of the command.
+        /// Part of the command that contains it.
         place: &'static str,
     },
-    /// The kernel refused for another reason, such as too long a command line or too many processes.
-    #[error("the program {} could not be started", program.display())]
+    /// The kernel refused for another reason, such as a command line that is too long or too many processes.
+    #[error("cannot start the program {}", program.display())]
     Spawn {
-        /// As it was asked for.
+        /// Requested program.
         program: OsString,
-        /// What the kernel said.
+        /// Error of the kernel.
         source: io::Error,
     },
-    /// `WINRS_CODEPAGE` names a page that no conversion is known for.
+    /// `WINRS_CODEPAGE` names an unsupported code page.
     #[error("code page {number} is not supported: use 65001 (UTF-8)")]
     UnknownCodePage {
-        /// The page's Windows number.
+        /// Windows number of the page.
         number: u32,
     },
-    /// No output and no end within the time given; the client asks again.
-    #[error("no output within the time given")]
+    /// There was no output within the timeout; the client sends another Receive.
+    #[error("no output within the timeout")]
     TimedOut,
-    /// Input is still being written for an earlier request; the client tries again.
-    #[error("the command is still taking the input of an earlier request")]
+    /// Input of an earlier request is still being written; the client tries again.
+    #[error("the command is still reading the input of an earlier request; try again")]
     Busy,
-    /// The end of the command was reported before.
+    /// The end of the command was already reported.
     #[error("the command has ended and its end was already reported")]
     AlreadyDone,
-    /// The command was closed while the operation waited for it.
+    /// The command was closed during the operation.
     #[error("the command was closed")]
     Closed,
-    /// None of the command's processes may be signalled by this user (it runs `sudo`, for instance).
-    #[error("the command could not be signalled")]
+    /// The user may not signal any of the command's processes, for instance because it runs `sudo`.
+    #[error("cannot signal the command")]
     Signal {
-        /// What the kernel said.
+        /// Error of the kernel.
         source: io::Error,
     },
 }

@@ -1,4 +1,4 @@
-//! What the commands of one shell may use up together.
+//! Resource limits shared by the commands of one shell.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -16,102 +16,102 @@ use tokio::time::sleep;
 use crate::control_group::ControlGroup;
 use crate::processes::{Mark, Process, Snapshot};
 
-/// The quotas of a shell; `None` is no limit.
+/// Quotas of a shell; `None` for no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// `MaxMemoryPerShellMB`, in bytes.
+    /// `MaxMemoryPerShellMB`, converted to bytes.
     pub memory: Option<NonZeroU64>,
     /// `MaxProcessesPerShell`.
     pub processes: Option<NonZeroU32>,
-    /// How many files each process may have open: the soft limit, which it may raise again. `None` leaves them that
-    /// of this process.
+    /// Soft limit of open files for each process, which it may raise. `None` inherits the limit of the service.
     pub open_files: Option<u64>,
 }
 
-/// A boundary around the processes of one shell.
+/// Applies the limits of one shell to its processes.
 ///
-/// **With cgroup v2** all commands of the shell share one group, also what leaves their process groups. The kernel
-/// limits their memory together, and ends the shell with everything in it. Where root has made the group for the process
-/// of a user ([`ShellGroups`]), a command cannot leave it; where a user runs the whole service, the group is the user's own.
+/// **With cgroup v2** all commands of the shell share one group, including processes that leave their process groups.
+/// The kernel limits their memory together, and closing the shell kills everything in the group. If root has created
+/// the group ([`ShellGroups`]), a command cannot leave it; if a user runs the whole service, the group belongs to the
+/// user.
 ///
-/// **Without it** memory is limited for each process by itself (`RLIMIT_DATA`). That limit is on data, not on the
-/// address space: PowerShell, Java and Go reserve far more addresses than they ever use. What belongs to the shell
-/// is what is in the process groups of its commands or has the shell's mark in its environment; a program that left
-/// the group *and* was started with another environment (`env -i setsid …`) escapes.
+/// **Without cgroup v2** memory is limited per process (`RLIMIT_DATA`). The limit applies to data and not to the
+/// address space, of which PowerShell, Java and Go reserve far more than they use. The processes of the shell are those
+/// in the process groups of its commands and those with the shell's mark in their environment. A program that leaves
+/// the group *and* is started with another environment (`env -i setsid …`) escapes.
 ///
-/// **Processes.** No kernel counts processes: `pids.max` and `RLIMIT_NPROC` count threads as well, and a Java program with
-/// its hundred threads is one process to those who set quotas. So a group refuses to fork beyond [`Limits::tasks`], which
-/// leaves room for threads, and processes are counted when a command is to be started, and several times a second while
-/// there are some; of too many the youngest are killed. Without a group only the latter holds:
-/// `RLIMIT_NPROC` would count all that the user has, also outside of the shell, unless the shell had a user namespace of
-/// its own, in which setuid programs such as sudo do not work.
+/// **Processes.** The kernel has no limit on processes: `pids.max` and `RLIMIT_NPROC` count threads as well, while
+/// administrators count a Java program with a hundred threads as one process. The group therefore refuses to fork
+/// beyond [`Limits::tasks`], which leaves room for threads. Processes are counted before a command is started and
+/// several times a second while there are any; the youngest ones above the limit are killed. Without a group only the
+/// counting applies, because `RLIMIT_NPROC` counts all processes of the user unless the shell has its own user
+/// namespace, in which setuid programs such as sudo do not work.
 ///
-/// A process is taken in right after it was started, with the children it has by then; later ones are born inside.
-/// One that took more memory than it may in that moment is killed at the next count. Code between `fork` and `exec`
-/// would leave no gap, but would have to be unsafe, and `fork` copies what is mapped here: with 20 MB that takes
-/// several times as long as all the rest of a start.
+/// A process is added right after its start, together with the children it has by then; later children inherit the
+/// limits. A process that allocated too much memory before that is killed at the next count. Code between `fork` and
+/// `exec` would close this gap, but it would be unsafe, and `fork` copies the page tables of the service: with 20 MB
+/// that takes several times as long as the rest of a start.
 #[derive(Debug, Default)]
-pub struct Enclosure {
+pub struct ProcessLimiter {
     limits: Limits,
     group: Option<Box<dyn ShellGroup>>,
     mark: Option<Mark>,
 }
 
-/// Makes the control groups of shells.
+/// Creates the control groups of shells.
 pub trait ShellGroups: Send + Sync {
-    /// Makes a group for one shell; `None` where shells have none.
+    /// Creates a group for one shell; returns `None` if shells have no groups on this machine.
     ///
     /// # Errors
-    /// Why there is none although there should be.
-    fn make(&self, limits: &Limits) -> io::Result<Option<Box<dyn ShellGroup>>>;
+    /// I/O errors if a group cannot be created although shells have groups.
+    fn create(&self, limits: &Limits) -> io::Result<Option<Box<dyn ShellGroup>>>;
 }
 
 /// The control group of one shell.
 pub trait ShellGroup: fmt::Debug + Send + Sync {
-    /// Moves a process into it that was started this moment.
+    /// Moves a process that was just started into the group.
     ///
     /// # Errors
-    /// Why it is not in it.
-    fn admit(&self, process: Pid) -> io::Result<()>;
-    /// Returns whether the kernel limits the memory of the group.
+    /// I/O errors, for instance if the process has ended.
+    fn add_process(&self, process: Pid) -> io::Result<()>;
+    /// Returns whether the kernel limits the total memory of the group.
     fn limits_memory(&self) -> bool;
-    /// Returns the processes in it.
+    /// Returns the processes in the group.
     fn processes(&self) -> Vec<Pid>;
-    /// Kills every process in it.
+    /// Kills every process in the group.
     fn kill(&self);
-    /// Removes it.
+    /// Removes the group.
     ///
     /// # Errors
-    /// [`io::ErrorKind::ResourceBusy`] while there are processes in it.
+    /// [`io::ErrorKind::ResourceBusy`] if it contains processes.
     fn remove(&self) -> io::Result<()>;
 }
 
-/// Groups that this process makes itself, where a service manager has delegated a group to it
-/// (systemd: `Delegate=memory pids`).
+/// Groups that the service creates itself below a group that the service manager has delegated to it (systemd:
+/// `Delegate=memory pids`).
 #[derive(Debug, Default)]
-pub struct OwnGroups;
+pub struct DelegatedGroups;
 
-impl ShellGroups for OwnGroups {
-    fn make(&self, limits: &Limits) -> io::Result<Option<Box<dyn ShellGroup>>> {
+impl ShellGroups for DelegatedGroups {
+    fn create(&self, limits: &Limits) -> io::Result<Option<Box<dyn ShellGroup>>> {
         let Some(parent) = delegated() else { return Ok(None) };
-        OwnGroup::make(&parent, limits).map(|group| Some(Box::new(group) as Box<dyn ShellGroup>))
+        DelegatedGroup::create(&parent, limits).map(|group| Some(Box::new(group) as Box<dyn ShellGroup>))
     }
 }
 
-/// A group that this process has made.
+/// A group created by this process.
 #[derive(Debug)]
-struct OwnGroup {
+struct DelegatedGroup {
     group: ControlGroup,
     limits_memory: bool,
 }
 
-impl OwnGroup {
-    /// The name does not depend on what a client chooses: each shell has a group of its own.
-    fn make(parent: &ControlGroup, limits: &Limits) -> io::Result<Self> {
+impl DelegatedGroup {
+    /// Creates a group whose name does not depend on values chosen by clients.
+    fn create(parent: &ControlGroup, limits: &Limits) -> io::Result<Self> {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let number = LAST.fetch_add(1, Ordering::Relaxed);
-        let group = parent.make(&format!("shell-{}-{number}", std::process::id()))?;
-        match group.limit(limits.memory.map(NonZeroU64::get), limits.tasks().map(NonZeroU64::get)) {
+        let group = parent.create_child(&format!("shell-{}-{number}", std::process::id()))?;
+        match group.set_limits(limits.memory.map(NonZeroU64::get), limits.tasks().map(NonZeroU64::get)) {
             Ok(enforced) => Ok(Self { group, limits_memory: enforced.memory }),
             Err(error) => {
                 let _ = group.remove();
@@ -121,9 +121,9 @@ impl OwnGroup {
     }
 }
 
-impl ShellGroup for OwnGroup {
-    fn admit(&self, process: Pid) -> io::Result<()> {
-        self.group.take_in(process)
+impl ShellGroup for DelegatedGroup {
+    fn add_process(&self, process: Pid) -> io::Result<()> {
+        self.group.add_process(process)
     }
 
     fn limits_memory(&self) -> bool {
@@ -144,9 +144,9 @@ impl ShellGroup for OwnGroup {
 }
 
 impl Limits {
-    /// Returns the quotas of the settings.
+    /// Returns the quotas in the settings.
     #[must_use]
-    pub fn of_settings(winrs: &Winrs) -> Self {
+    pub fn from_settings(winrs: &Winrs) -> Self {
         Self {
             memory: winrs.max_memory_per_shell_mb.limit().and_then(NonZeroU64::new),
             processes: winrs.max_processes_per_shell.limit().and_then(NonZeroU32::new),
@@ -154,8 +154,8 @@ impl Limits {
         }
     }
 
-    /// Returns how many processes and threads the group of a shell may have: the kernel counts them together, and large
-    /// programs have a hundred threads each.
+    /// Returns the maximum number of processes and threads in the shell's group. The kernel counts them together, and
+    /// large programs have a hundred threads each.
     #[must_use]
     pub fn tasks(&self) -> Option<NonZeroU64> {
         let processes = u64::from(self.processes?.get());
@@ -163,91 +163,92 @@ impl Limits {
     }
 }
 
-impl Enclosure {
-    /// No boundary.
+impl ProcessLimiter {
+    /// Applies no limits.
     pub fn unlimited() -> Self {
         Self::default()
     }
 
-    /// Limits for each process by itself.
+    /// Applies the limits to each process separately.
     pub fn per_process(limits: Limits) -> Self {
         Self { limits, group: None, mark: None }
     }
 
-    /// The same, and its processes are found again wherever they go.
+    /// Applies the limits to each process separately, and finds processes by their mark.
     pub(crate) fn marked(limits: Limits, mark: Mark) -> Self {
         Self { limits, group: None, mark: Some(mark) }
     }
 
-    /// A control group, which is removed with the enclosure.
+    /// Applies the limits to a control group, which is removed on drop.
     pub fn in_group(group: Box<dyn ShellGroup>, limits: Limits) -> Self {
         Self { limits, group: Some(group), mark: None }
     }
 
-    /// What was asked for.
+    /// Returns the configured limits.
     pub fn limits(&self) -> Limits {
         self.limits
     }
 
-    /// The variable that every command has, if processes are found by one.
+    /// Returns the environment variable with the mark, if processes are found by a mark.
     pub(crate) fn variable(&self) -> Option<(&'static OsStr, &OsStr)> {
         self.mark.as_ref().map(|mark| (OsStr::new(Mark::NAME), OsStr::new(mark.value())))
     }
 
-    /// What processes that escaped are found by.
+    /// Returns the mark of the shell's processes.
     pub(crate) fn mark(&self) -> Option<&Mark> {
         self.mark.as_ref()
     }
 
-    /// Whether [`Enclosure::processes`] looks at the snapshot.
+    /// Returns whether [`processes`](Self::processes) reads the snapshot.
     pub(crate) fn needs_snapshot(&self) -> bool {
         self.group.is_none()
     }
 
-    /// What belongs to the shell: `groups` are those of its commands, which must not have been reaped since before
-    /// the snapshot.
+    /// Returns the processes of the shell. `groups` are the process groups of its commands, which must not have been
+    /// reaped since the snapshot was taken.
     pub(crate) fn processes(&self, groups: &[u32], snapshot: &Snapshot) -> Vec<Process> {
         let Some(group) = &self.group else { return snapshot.members(groups, self.mark.as_ref()) };
         group.processes().into_iter().filter_map(Process::of).collect()
     }
 
-    /// Takes a process in that was started this moment.
-    pub(crate) fn admit(&self, process: Pid) {
+    /// Adds a process that was just started, with its children.
+    pub(crate) fn add_process(&self, process: Pid) {
         if self.limits == Limits::default() && self.group.is_none() {
             return;
         }
         let mut family = vec![process];
-        for _ in 0..LARGEST_FAMILY {
+        for _ in 0..MAX_INITIAL_PROCESSES {
             let Some(process) = family.pop() else { return };
-            if let Err(error) = self.take_in(process) {
-                // Most likely it has ended already. A command is not refused for it.
-                tracing::debug!(process = process.as_raw_nonzero(), %error, "The limits of a shell were not applied");
+            if let Err(error) = self.apply_limits(process) {
+                // The process has most likely ended. The command is not refused because of it.
+                tracing::debug!(process = process.as_raw_nonzero(), %error, "Cannot apply the limits of a shell");
             }
             family.extend(children_of(process));
         }
     }
 
-    /// Whether there is a limit that only looking at the processes can enforce.
-    pub(crate) fn is_to_be_counted(&self) -> bool {
-        self.limits.processes.is_some() || (self.limits.memory.is_some() && !self.is_limited_together())
+    /// Returns whether a limit can be enforced only by inspecting the processes.
+    pub(crate) fn needs_counting(&self) -> bool {
+        self.limits.processes.is_some() || (self.limits.memory.is_some() && !self.has_kernel_memory_limit())
     }
 
-    /// Whether a process has more memory than one may: it took it before there was a limit.
+    /// Returns whether a process exceeds the memory limit, which it can if it allocated memory before the limit was
+    /// set.
     pub(crate) fn is_exceeded_by(&self, process: &Process) -> bool {
-        let limit = self.limits.memory.filter(|_| !self.is_limited_together());
+        let limit = self.limits.memory.filter(|_| !self.has_kernel_memory_limit());
         limit.is_some_and(|limit| process.data() > Some(limit.get()))
     }
 
-    /// Whether the kernel limits the memory of all processes together.
-    fn is_limited_together(&self) -> bool {
+    /// Returns whether the kernel limits the total memory of the shell.
+    fn has_kernel_memory_limit(&self) -> bool {
         self.group.as_ref().is_some_and(|group| group.limits_memory())
     }
 
-    /// Kills what is left inside and removes the group.
+    /// Kills the remaining processes and removes the group.
     pub async fn close(&self) {
         let Some(group) = &self.group else { return };
         group.kill();
-        // The folder can go as soon as the last process has; there is no event for that.
+        // The directory can be removed once the last process has ended, for which there is no event.
         for _ in 0..100 {
             match group.remove() {
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
@@ -257,20 +258,20 @@ impl Enclosure {
                 _ => return,
             }
         }
-        tracing::warn!(?group, "The group of a closed shell is not empty");
+        tracing::warn!(?group, "Control group of a closed shell still has processes");
     }
 
-    fn take_in(&self, process: Pid) -> io::Result<()> {
+    fn apply_limits(&self, process: Pid) -> io::Result<()> {
         if let Some(open_files) = self.limits.open_files {
             let maximum = getrlimit(Resource::Nofile).maximum;
             let current = Some(maximum.map_or(open_files, |maximum| maximum.min(open_files)));
             prlimit(Some(process), Resource::Nofile, Rlimit { current, maximum })?;
         }
         if let Some(group) = &self.group {
-            group.admit(process)?;
+            group.add_process(process)?;
         }
-        if let Some(memory) = self.limits.memory.filter(|_| !self.is_limited_together()) {
-            // Nobody may raise a limit that is lower already.
+        if let Some(memory) = self.limits.memory.filter(|_| !self.has_kernel_memory_limit()) {
+            // A process without privileges cannot raise a lower hard limit.
             let maximum = getrlimit(Resource::Data).maximum;
             let most = Some(maximum.map_or(memory.get(), |maximum| maximum.min(memory.get())));
             prlimit(Some(process), Resource::Data, Rlimit { current: most, maximum: most })?;
@@ -279,7 +280,7 @@ impl Enclosure {
     }
 }
 
-impl Drop for Enclosure {
+impl Drop for ProcessLimiter {
     fn drop(&mut self) {
         if let Some(group) = &self.group {
             group.kill();
@@ -288,35 +289,38 @@ impl Drop for Enclosure {
     }
 }
 
-/// proc(5), "/proc/pid/task/tid/children": none where the kernel was built without it.
+/// Returns the children of a process (proc(5), "/proc/pid/task/tid/children"); empty if the kernel lacks that file.
 fn children_of(process: Pid) -> Vec<Pid> {
     let process = process.as_raw_nonzero();
     let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
     children.split_whitespace().filter_map(|child| Pid::from_raw(child.parse().ok()?)).collect()
 }
 
-/// More than any program starts in its first moment.
-const LARGEST_FAMILY: usize = 64;
+/// Maximum number of processes that are added at the start of a command.
+const MAX_INITIAL_PROCESSES: usize = 64;
 
-/// Threads that a usual program has.
+/// Threads of a typical program.
 const TASKS_PER_PROCESS: u64 = 8;
-/// Threads that a large program has on a large machine.
+/// Threads of a large program on a large machine.
 const TASKS_OF_ONE_PROGRAM: u64 = 256;
 
-/// Returns the group in which this process may make groups for its shells, if the system gave it one.
+/// Returns the group below which this process may create groups for shells, if there is one.
 ///
-/// That is so where a service manager delegated a group and put the daemon in a group below it
-/// (systemd: `Delegate=memory pids` and `DelegateSubgroup=`).
+/// The service manager must have delegated a group and started the service in a group below it (systemd:
+/// `Delegate=memory pids` and `DelegateSubgroup=`).
 fn delegated() -> Option<ControlGroup> {
-    delegated_to(&ControlGroup::of_this_process()?)
+    delegated_to(&ControlGroup::current()?)
 }
 
 fn delegated_to(own: &ControlGroup) -> Option<ControlGroup> {
     let parent = own.parent()?;
-    let writable = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
-    // Who moves a process needs to write where the two groups meet as well (cgroups(7), "Delegation containment").
-    let is_delegated = writable(parent.path()) && writable(&parent.path().join("cgroup.procs"));
-    (parent.controls_children() && is_delegated).then_some(parent)
+    // Moving a process requires write access to the common ancestor as well (cgroups(7), "Delegation containment").
+    let is_delegated = is_writable(parent.path()) && is_writable(&parent.path().join("cgroup.procs"));
+    (parent.has_controllers() && is_delegated).then_some(parent)
+}
+
+fn is_writable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
 }
 
 #[cfg(test)]
@@ -332,74 +336,77 @@ mod tests {
         open_files: None,
     };
 
-    /// A folder with the files that the kernel makes in every group.
+    /// Returns a group that uses a plain directory.
     fn folder(parent: &Path) -> ControlGroup {
         ControlGroup::at(parent, parent)
     }
 
-    /// A group made below a folder; the kernel's files come after it here.
-    fn made(parent: &Path, limits_memory: bool) -> (Enclosure, PathBuf) {
-        let group = OwnGroup { limits_memory, ..OwnGroup::make(&folder(parent), &LIMITS).unwrap() };
+    /// Creates a group in a directory, with the files that the kernel would create.
+    fn made(parent: &Path, limits_memory: bool) -> (ProcessLimiter, PathBuf) {
+        let group =
+            DelegatedGroup { limits_memory, ..DelegatedGroup::create(&folder(parent), &LIMITS).unwrap() };
         let path = group.group.path().to_owned();
         for file in ["cgroup.procs", "cgroup.kill"] {
             fs::write(path.join(file), "").unwrap();
         }
-        (Enclosure::in_group(Box::new(group), LIMITS), path)
+        (ProcessLimiter::in_group(Box::new(group), LIMITS), path)
     }
 
     #[test]
-    fn quotas_are_those_of_the_settings_and_0_is_none() {
+    fn limits_follow_the_settings_and_zero_is_no_limit() {
         let mut config = config::Config::default();
         config.set("Winrs.MaxMemoryPerShellMB", "3").unwrap();
         config.set("Winrs.MaxProcessesPerShell", "7").unwrap();
-        let limits = Limits::of_settings(&config.winrs);
+        let limits = Limits::from_settings(&config.winrs);
         let processes = NonZeroU32::new(7);
         assert_eq!(limits, Limits { memory: NonZeroU64::new(3 << 20), processes, open_files: None });
         config.set("Winrs.MaxMemoryPerShellMB", "0").unwrap();
         config.set("Winrs.MaxProcessesPerShell", "0").unwrap();
-        assert_eq!(Limits::of_settings(&config.winrs), Limits::default());
+        assert_eq!(Limits::from_settings(&config.winrs), Limits::default());
     }
 
     #[test]
-    fn a_group_is_given_its_processes_and_is_killed_with_them() {
+    fn processes_are_added_to_the_group_and_killed_with_it() {
         let parent = tempfile::tempdir().unwrap();
-        let (enclosure, path) = made(parent.path(), true);
-        enclosure.admit(Pid::from_raw(4711).unwrap());
+        let (limiter, path) = made(parent.path(), true);
+        limiter.add_process(Pid::from_raw(4711).unwrap());
         assert_eq!(fs::read_to_string(path.join("cgroup.procs")).unwrap(), "4711");
-        drop(enclosure);
+        drop(limiter);
         assert_eq!(fs::read_to_string(path.join("cgroup.kill")).unwrap(), "1");
     }
 
     #[test]
-    fn every_shell_has_a_group_whose_name_no_client_chooses() {
+    fn each_shell_has_a_group_with_a_name_independent_of_clients() {
         let parent = tempfile::tempdir().unwrap();
         let paths = [(); 3].map(|()| made(parent.path(), true).1);
         assert!(paths[0] != paths[1] && paths[1] != paths[2], "{paths:?}");
     }
 
     #[test]
-    fn a_group_may_fork_as_often_as_its_processes_and_the_threads_of_large_programs_need() {
+    fn the_task_limit_leaves_room_for_threads() {
         assert_eq!(LIMITS.tasks().map(NonZeroU64::get), Some(456));
         assert_eq!(Limits::default().tasks(), None);
     }
 
     #[test]
-    fn the_processes_of_a_group_are_those_it_lists_and_that_live() {
+    fn the_processes_of_a_group_are_the_listed_ones_that_are_alive() {
         let parent = tempfile::tempdir().unwrap();
-        let (enclosure, path) = made(parent.path(), true);
-        assert!(!enclosure.needs_snapshot());
-        let list = |text: String| fs::write(path.join("cgroup.procs"), text).unwrap();
-        // No process has such a number.
-        list(format!("{}\n{}\n", std::process::id(), i32::MAX));
-        let own = Pid::from_raw(i32::try_from(std::process::id()).unwrap());
-        let ids = |found: Vec<Process>| found.into_iter().map(|process| Some(process.id)).collect::<Vec<_>>();
-        assert_eq!(ids(enclosure.processes(&[], &Snapshot::default())), [own]);
-        list(String::new());
-        assert_eq!(ids(enclosure.processes(&[1], &Snapshot::take())), []);
+        let (limiter, path) = made(parent.path(), true);
+        assert!(!limiter.needs_snapshot());
+        let procs = path.join("cgroup.procs");
+        fn ids(found: Vec<Process>) -> Vec<Pid> {
+            found.into_iter().map(|process| process.id).collect()
+        }
+        // The second ID does not exist.
+        fs::write(&procs, format!("{}\n{}\n", std::process::id(), i32::MAX)).unwrap();
+        let own = Pid::from_raw(i32::try_from(std::process::id()).unwrap()).unwrap();
+        assert_eq!(ids(limiter.processes(&[], &Snapshot::default())), [own]);
+        fs::write(&procs, "").unwrap();
+        assert_eq!(ids(limiter.processes(&[1], &Snapshot::take())), []);
     }
 
     #[test]
-    fn a_child_that_was_quicker_is_taken_in_too() {
+    fn children_that_already_exist_are_limited_as_well() {
         let mut shell = std::process::Command::new("/bin/sh");
         let mut shell = shell.args(["-c", "exec 3<&0; (read a <&3) & (read b <&3) & echo; wait"]);
         shell = shell.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
@@ -410,7 +417,7 @@ mod tests {
         let shell_id = Pid::from_child(&shell);
         let family: Vec<Pid> = [vec![shell_id], children_of(shell_id)].concat();
         assert_eq!(family.len(), 3);
-        Enclosure::per_process(LIMITS).admit(shell_id);
+        ProcessLimiter::per_process(LIMITS).add_process(shell_id);
         for process in family {
             let limits = fs::read_to_string(format!("/proc/{}/limits", process.as_raw_nonzero())).unwrap();
             let data = limits.lines().find(|line| line.starts_with("Max data size")).unwrap();
@@ -421,25 +428,26 @@ mod tests {
     }
 
     #[test]
-    fn who_has_more_memory_than_he_may_is_found_out() {
+    fn a_process_above_the_memory_limit_is_detected() {
         let own = Process::of(Pid::from_raw(i32::try_from(std::process::id()).unwrap()).unwrap()).unwrap();
-        let limited = |memory| Enclosure::per_process(Limits { memory, ..Limits::default() });
-        // Every program has some.
-        assert!(limited(NonZeroU64::new(1)).is_exceeded_by(&own));
-        assert!(!limited(NonZeroU64::new(1 << 50)).is_exceeded_by(&own));
-        assert!(!limited(None).is_exceeded_by(&own));
+        for (memory, is_exceeded) in
+            [(NonZeroU64::new(1), true), (NonZeroU64::new(1 << 50), false), (None, false)]
+        {
+            let limiter = ProcessLimiter::per_process(Limits { memory, ..Limits::default() });
+            assert_eq!(limiter.is_exceeded_by(&own), is_exceeded, "{memory:?}");
+        }
         let parent = tempfile::tempdir().unwrap();
         for (limits_memory, is_exceeded) in [(true, false), (false, true)] {
-            let (mut enclosure, _) = made(parent.path(), limits_memory);
-            enclosure.limits.memory = NonZeroU64::new(1);
-            assert_eq!(enclosure.is_exceeded_by(&own), is_exceeded, "the kernel counts: {limits_memory}");
+            let (mut limiter, _) = made(parent.path(), limits_memory);
+            limiter.limits.memory = NonZeroU64::new(1);
+            assert_eq!(limiter.is_exceeded_by(&own), is_exceeded, "the kernel counts: {limits_memory}");
         }
     }
 
     #[test]
-    fn a_group_that_cannot_be_made_is_an_error() {
+    fn a_group_that_cannot_be_created_is_an_error() {
         let parent = tempfile::tempdir().unwrap();
-        assert!(OwnGroup::make(&folder(&parent.path().join("missing")), &LIMITS).is_err());
+        assert!(DelegatedGroup::create(&folder(&parent.path().join("missing")), &LIMITS).is_err());
     }
 
     #[test]

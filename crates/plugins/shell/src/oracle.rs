@@ -1,17 +1,17 @@
-//! What must hold for any octets at all; fuzz targets and the corpus test call these.
+//! Property of the code page converters for arbitrary input, for fuzz targets and the corpus test.
 #![allow(clippy::indexing_slicing)]
 
 use encoding_rs::{EncoderResult, Encoding};
 
 use crate::codepage::{CodePage, UNMAPPABLE};
 
-/// What a command writes, and what its client sends, becomes the same however it was cut into pieces, and what a page
-/// makes of each character alone; nothing a command writes grows.
+/// Checks that input and output are converted independently of how they are split, character by character as in the
+/// page's table, and that output never grows.
 ///
-/// The first octet says which page, the second where it is cut; the rest is what is written, and what is sent.
+/// The first byte selects the page, the second the size of the pieces; the rest is the data.
 ///
 /// # Panics
-/// When the promise is broken; that is its purpose.
+/// Panics if the property is violated.
 pub fn code_page(octets: &[u8]) {
     let [number, cut, octets @ ..] = octets else { return };
     let number = PAGES[usize::from(*number) % PAGES.len()];
@@ -22,12 +22,12 @@ pub fn code_page(octets: &[u8]) {
             let mut written = Vec::new();
             pieces().for_each(|piece| output.convert(piece, &mut written));
             output.finish(&mut written);
-            assert!(written.len() <= octets.len(), "{number}: {} octets of {}", written.len(), octets.len());
+            assert!(written.len() <= octets.len(), "{number}: {} bytes of {}", written.len(), octets.len());
             let whole = String::from_utf8_lossy(octets);
             let expected: Vec<u8> = whole.chars().flat_map(|letter| alone(page.table(), letter)).collect();
             assert_eq!(written, expected, "{number}");
         }
-        None => assert!(page.input().is_none(), "{number} is changed on one way only"),
+        None => assert!(page.input().is_none(), "{number} is converted in one direction only"),
     }
     if let Some(mut input) = page.input() {
         let mut sent: Vec<u8> = pieces().flat_map(|piece| input.convert(piece)).collect();
@@ -40,7 +40,7 @@ pub fn code_page(octets: &[u8]) {
     }
 }
 
-/// A character in a page: none is Latin-1.
+/// Encodes one character in a page; `None` stands for Latin-1.
 fn alone(table: Option<&'static Encoding>, letter: char) -> Vec<u8> {
     let Some(table) = table else { return vec![u8::try_from(letter).unwrap_or(UNMAPPABLE)] };
     let mut written = Vec::with_capacity(16);
@@ -52,5 +52,5 @@ fn alone(table: Option<&'static Encoding>, letter: char) -> Vec<u8> {
     if result == EncoderResult::InputEmpty { written } else { vec![UNMAPPABLE] }
 }
 
-/// One page of each kind, and all whose characters take more than one octet.
+/// Page numbers to test: one of each kind, and all with multi-byte characters.
 const PAGES: [u32; 12] = [65001, 437, 28591, 866, 874, 932, 936, 949, 950, 1252, 1255, 28605];

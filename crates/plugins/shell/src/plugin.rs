@@ -1,11 +1,11 @@
-//! The shell as a resource: from messages to shells and back (MS-WSMV 3.1.4.5 and 3.1.4.10 onwards).
+//! Shells as a WS-Management resource (MS-WSMV 3.1.4.5 and 3.1.4.10 onwards).
 
-mod attendance;
+mod client_activity;
+mod context;
 mod fault;
+mod process_monitor;
 mod registry;
 mod shell;
-mod terms;
-mod watch;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -23,69 +23,69 @@ use wsman::{
 };
 use xml::Writer;
 
+use self::context::ShellContext;
 pub use self::fault::too_many_users;
+use self::process_monitor::snapshot;
 use self::registry::Registry;
-use self::shell::{Opener, Shell};
-use self::terms::Terms;
-use self::watch::snapshot;
-use crate::limits::{OwnGroups, ShellGroups};
+use self::shell::{OpenContext, Shell};
+use crate::limits::{DelegatedGroups, ShellGroups};
 use crate::processes::Snapshot;
-use crate::{CommandState, Committed, Delivery, Stdin, Stream, StreamSet};
+use crate::{CommandState, CommitResult, Delivery, Stdin, Stream, StreamSet};
 
-/// Whose home the commands run in, and with what around them; `Debug` hides the values of variables.
+/// Login shell, home directory and environment of the commands. `Debug` hides the values of variables.
 #[derive(Clone)]
-pub struct Surroundings {
-    /// The program that reads command lines, such as `/bin/bash`: called with `-c` and the line, as `sshd` does.
-    /// It is that of the account; `Shell/LoginShell` may name another one.
+pub struct ShellEnvironment {
+    /// Login shell of the account, such as `/bin/bash`, which is called with `-c` and the command line, as by `sshd`.
+    /// The setting `Shell/LoginShell` overrides it.
     pub login_shell: PathBuf,
-    /// Where commands start unless the client says otherwise.
+    /// Default working directory of commands.
     pub home: PathBuf,
-    /// The environment before the client's own variables.
+    /// Base environment, to which the client's variables are added.
     pub environment: Vec<(OsString, OsString)>,
 }
 
 /// The plug-in for command shells.
 pub struct ShellPlugin {
     registry: Arc<Registry>,
-    terms: Terms,
+    context: ShellContext,
 }
 
 impl ShellPlugin {
-    /// What it answers for.
+    /// Resource URIs served by the plug-in.
     pub const RESOURCES: [Resource; 3] = [
         Resource { uri: COMMANDS, with_children: false, kind: ResourceKind::Shells },
         Resource { uri: namespace::SHELL_CMD, with_children: false, kind: ResourceKind::Shells },
         Resource { uri: namespace::SHELL, with_children: false, kind: ResourceKind::Shells },
     ];
 
-    /// A plug-in that runs every command as the user of this process.
+    /// Creates a plug-in that runs every command as the user of this process.
     #[must_use]
-    pub fn new(surroundings: Surroundings) -> Self {
-        let groups = Arc::new(OwnGroups);
-        let terms = Terms { surroundings, open_files: None, watch: Arc::default(), groups };
-        Self { registry: Arc::new(Registry::default()), terms }
+    pub fn new(surroundings: ShellEnvironment) -> Self {
+        let groups = Arc::new(DelegatedGroups);
+        let context = ShellContext { surroundings, open_files: None, monitor: Arc::default(), groups };
+        Self { registry: Arc::new(Registry::default()), context }
     }
 
-    /// Has every command start with this soft limit of open files (`RLIMIT_NOFILE`), which it may raise to the hard
-    /// one. Without it commands inherit the limit of this process.
+    /// Sets the soft limit of open files (`RLIMIT_NOFILE`) of commands, which they may raise to the hard limit. Without
+    /// it commands inherit the limit of this process.
     ///
-    /// A service that raises its own limit gives the one it found, for with thousands programs that close every
-    /// file there could be are slow, and those that use `select` break.
+    /// A service that raises its own limit passes the original one here: with a high limit, programs that close all
+    /// possible descriptors are slow, and programs that use select(2) break.
     #[must_use]
     pub fn with_open_files(mut self, soft_limit: u64) -> Self {
-        self.terms.open_files = Some(soft_limit);
+        self.context.open_files = Some(soft_limit);
         self
     }
 
-    /// Has the control groups of shells made by somebody else than this process.
+    /// Sets the creator of the shells' control groups.
     #[must_use]
     pub fn with_groups(mut self, groups: Arc<dyn ShellGroups>) -> Self {
-        self.terms.groups = groups;
+        self.context.groups = groups;
         self
     }
 
-    /// Whatever changes something makes its answer first: an answer that turns out to be larger than the client takes
-    /// becomes a fault, and nothing may have been done then.
+    /// Handles a request. Each operation builds its reply before it changes anything, because a reply that exceeds the
+    /// client's maximum size becomes a fault, after which nothing may have changed.
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
         if call.request.head().fragment.is_some() {
             return Err(fault::no_fragments());
@@ -111,14 +111,14 @@ impl ShellPlugin {
             return Err(fault::shell_access_disabled());
         }
         let open = OpenShell::parse(call.request.require_body("Shell")?)?;
-        let opener = Opener {
+        let open_context = OpenContext {
             owner: call.caller.sid(),
             owner_name: &call.caller.identity().account().name,
             client: call.caller.address(),
             options: &head.options,
             config: &call.config,
         };
-        let shell = Shell::open(open, opener, &self.terms)?;
+        let shell = Shell::open(open, open_context, &self.context)?;
         let state = shell.state();
 
         let mut reply = call.reply();
@@ -141,7 +141,7 @@ impl ShellPlugin {
 
     async fn get(&self, call: &Call) -> Result<Answer, Fault> {
         if call.request.head().resource.as_ref().is_some_and(|uri| *uri == *namespace::SHELL_CMD) {
-            // Windows answers for the generic URI only (MS-WSMV 3.1.4.2).
+            // Windows serves Get for the generic URI only (MS-WSMV 3.1.4.2).
             return Err(fault::action_not_supported(&Action::Get));
         }
         let shell = self.registry.find(shell_id(call)?, &call.caller)?;
@@ -151,20 +151,20 @@ impl ShellPlugin {
         call.finish(reply)
     }
 
-    /// Lists the caller's shells, or with a filter on ShellId the commands of one.
+    /// Lists the caller's shells, or with a filter on ShellId the commands of one shell.
     async fn enumerate(&self, call: &Call) -> Result<Answer, Fault> {
         let head = call.request.head();
         if head.resource.as_ref().is_some_and(|uri| *uri == *namespace::SHELL_CMD) {
             return Err(fault::action_not_supported(&Action::Enumerate));
         }
-        let asked = call.enumerate.as_ref();
-        let filter = asked.and_then(|asked| asked.filter.as_ref());
+        let enumerate = call.operation.enumerate();
+        let filter = enumerate.and_then(|enumerate| enumerate.filter.as_ref());
         if let Some(filter) = filter {
             if filter.dialect != namespace::DIALECT_SELECTOR {
                 return Err(fault::unknown_dialect(&filter.dialect));
             }
             let id = filter.selectors.text(message::option::SHELL_ID).ok_or_else(fault::filter_required)?;
-            if asked.is_some_and(|asked| asked.mode != EnumerationMode::Object) {
+            if enumerate.is_some_and(|enumerate| enumerate.mode != EnumerationMode::Object) {
                 return Err(fault::commands_without_references());
             }
             let shell = self.registry.find(id, &call.caller)?;
@@ -185,7 +185,7 @@ impl ShellPlugin {
             shell.state_in(&snapshot).write(&mut object);
             let resource = ResourceUri::parse(namespace::SHELL_CMD)?;
             let selectors = SelectorSet::new().with(message::option::SHELL_ID, shell.id());
-            let reference = Some(EndpointReference::here(resource, selectors));
+            let reference = Some(EndpointReference::anonymous(resource, selectors));
             Ok(Item { object: object.into_fragment(), reference })
         });
         Ok(Answer::items(items.collect::<Result<Vec<_>, Fault>>()?.into_iter()))
@@ -214,9 +214,9 @@ impl ShellPlugin {
         let answer = call.finish(reply)?;
         for piece in send.streams {
             shell.require_input(&piece.name)?;
-            let command = shell.attend(piece.command_id.as_deref())?;
+            let command = shell.use_command(piece.command_id.as_deref())?;
             let stdin = if piece.end { Stdin::Closes } else { Stdin::StaysOpen };
-            command.send(piece.octets, stdin).await.map_err(fault::of_command)?;
+            command.send(piece.octets, stdin).await.map_err(fault::from_command_error)?;
         }
         Ok(answer)
     }
@@ -226,17 +226,18 @@ impl ShellPlugin {
         let operation = shell.begin_operation();
         let receive = Receive::parse(call.request.require_body("Receive")?)?;
         let wanted = stream_set(&receive.streams)?;
-        let command = shell.attend(receive.command_id.as_deref())?;
+        let command = shell.use_command(receive.command_id.as_deref())?;
         let id = receive.command_id.unwrap_or_default();
         let names: Vec<&str> = STREAMS.into_iter().filter(|s| wanted.contains(*s)).map(name).collect();
         let limit = message::received_capacity(call.request.head(), &id, &names, call.reply_limit)
             .ok_or_else(|| fault::no_room_for_output(call.reply_limit))?;
-        let delivery = command.receive(limit.get(), wanted, call.timeout).await.map_err(fault::of_command)?;
+        let delivery =
+            command.receive(limit.get(), wanted, call.timeout).await.map_err(fault::from_command_error)?;
         drop((operation, command));
         let mut reply = call.reply();
         write_delivery(&mut reply, &delivery, &names, &id);
         let delivered = move || {
-            if delivery.commit() == Committed::Released {
+            if delivery.commit() == CommitResult::Released {
                 shell.forget(&id);
             }
         };
@@ -276,15 +277,15 @@ impl Plugin for ShellPlugin {
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             self.registry.close().await;
-            self.terms.watch.finish().await;
+            self.context.monitor.finish().await;
         })
     }
 }
 
-impl fmt::Debug for Surroundings {
+impl fmt::Debug for ShellEnvironment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.environment.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Surroundings")
+        f.debug_struct("ShellEnvironment")
             .field("login_shell", &self.login_shell)
             .field("home", &self.home)
             .field("environment", &names)
@@ -292,7 +293,7 @@ impl fmt::Debug for Surroundings {
     }
 }
 
-/// What it takes to tell the processes of the shells.
+/// Takes a snapshot of the machine's processes if one of the shells needs it.
 async fn snapshot_for(shells: &[Arc<Shell>]) -> Snapshot {
     if shells.iter().any(|shell| shell.needs_snapshot()) { snapshot().await } else { Snapshot::default() }
 }
@@ -315,23 +316,26 @@ fn name(stream: Stream) -> &'static str {
 }
 
 fn stream_set(names: &[String]) -> Result<StreamSet, Fault> {
-    let wants = |name: &str| names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
     if let Some(unknown) =
         names.iter().find(|name| !name.eq_ignore_ascii_case(STDOUT) && !name.eq_ignore_ascii_case(STDERR))
     {
         return Err(fault::invalid_parameter(format!(
-            "a command has no stream {unknown:?} to receive: ask for stdout, stderr or both"
+            "unknown output stream {unknown:?}; request stdout, stderr or both"
         )));
     }
-    match (wants(STDOUT), wants(STDERR)) {
+    let [stdout, stderr] =
+        [STDOUT, STDERR].map(|name| names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name)));
+    match (stdout, stderr) {
         (true, true) => Ok(StreamSet::Both),
         (true, false) => Ok(StreamSet::Stdout),
         (false, true) => Ok(StreamSet::Stderr),
-        (false, false) => Err(fault::invalid_parameter("Receive asks for no stream")),
+        (false, false) => {
+            Err(fault::invalid_parameter("Receive requests no stream; request stdout, stderr or both"))
+        }
     }
 }
 
-/// What shells and commands know of.
+/// Supported options of shells and commands.
 const OPTIONS: [&str; 5] = [
     message::option::NO_PROFILE,
     message::option::CODE_PAGE,
@@ -340,27 +344,23 @@ const OPTIONS: [&str; 5] = [
     message::option::KEEP_ALIVE,
 ];
 
-/// The commands of a shell, for Enumerate.
+/// Resource URI to enumerate the commands of a shell.
 const COMMANDS: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Command";
 const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
 const STDOUT: &str = "stdout";
 const STDERR: &str = "stderr";
 
-/// The shell that the selectors name.
+/// Returns the shell identifier in the selectors.
 fn shell_id(call: &Call) -> Result<&str, Fault> {
     let selectors = &call.request.head().selectors;
     selectors.text(message::option::SHELL_ID).ok_or_else(|| {
         const MISSING: Code = code::INSUFFICIENT_SELECTORS;
-        Fault::new(
-            Subcode::InvalidSelectors,
-            MISSING,
-            "the request names no shell: give the selector ShellId",
-        )
-        .with_detail(wsman::Detail::INSUFFICIENT_SELECTORS)
+        Fault::new(Subcode::InvalidSelectors, MISSING, "the request names no shell; add the selector ShellId")
+            .with_detail(wsman::Detail::INSUFFICIENT_SELECTORS)
     })
 }
 
-/// How long a command may run without a request of its client; `None` is for ever.
+/// Returns how long a command may run without a request of its client; `None` for no limit.
 fn abandoned_after(config: &Config) -> Option<Duration> {
     let time = config.shell.abandoned_command_timeoutms.duration();
     (time > Duration::ZERO).then_some(time)

@@ -1,52 +1,52 @@
-//! The processes of this machine, and which of them belong to a shell.
+//! Processes of this machine, and their assignment to shells.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::process::{Pid, PidfdFlags, Signal, geteuid, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, Uid, geteuid, pidfd_open, pidfd_send_signal};
 
-/// What the processes of one shell have in their environment, so that those which left their process group are
-/// found again. A program that is started with another environment (`env -i`, `sudo`) is lost to it.
+/// Unique value in the environment of a shell's processes, by which those that left their process group are found. A
+/// program that is started with another environment (`env -i`, `sudo`) is not found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mark(String);
 
 impl Mark {
-    /// The variable.
+    /// Name of the environment variable.
     pub(crate) const NAME: &'static str = "TELARCH_SHELL";
 
-    /// A mark that nothing else has; the identifier of the shell is not enough, for a client may choose it again.
+    /// Creates a mark. `unique` must not be the identifier of the shell, because a client may choose that one again.
     pub(crate) fn new(unique: String) -> Self {
         Self(unique)
     }
 
-    /// The variable's value.
+    /// Returns the value of the environment variable.
     pub(crate) fn value(&self) -> &str {
         &self.0
     }
 }
 
-/// A process that has not ended.
+/// A running process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Process {
     pub(crate) id: Pid,
-    /// The number of its group.
+    /// Process group ID.
     group: u32,
-    /// When it was started, in clock ticks since the machine was.
+    /// Start time in clock ticks since boot.
     pub(crate) started: u64,
     mark: Option<Mark>,
 }
 
 impl Process {
-    /// The process of this number, unless it has ended (proc_pid_stat(5)).
+    /// Returns the process with this ID, unless it has ended (proc_pid_stat(5)).
     pub(crate) fn of(id: Pid) -> Option<Self> {
         Self::read(Path::new(PROC).join(id.as_raw_nonzero().to_string()).as_path(), id)
     }
 
     fn read(folder: &Path, id: Pid) -> Option<Self> {
         let stat = fs::read(folder.join("stat")).ok()?;
-        // The name of the program is in brackets and may hold anything.
+        // The program name in parentheses may contain any character.
         let end = stat.iter().rposition(|&byte| byte == b')')?;
         let mut fields = str::from_utf8(stat.get(end..)?).ok()?.split(' ').skip(1);
         let state = fields.next()?;
@@ -55,77 +55,80 @@ impl Process {
         (!matches!(state, "Z" | "X")).then_some(Self { id, group, started, mark: None })
     }
 
-    /// How much memory it has that nobody shares, in bytes: what `RLIMIT_DATA` counts (proc_pid_status(5)).
+    /// Returns the size of private data in bytes, which `RLIMIT_DATA` limits (proc_pid_status(5)).
     pub(crate) fn data(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("{PROC}/{}/status", self.id.as_raw_nonzero())).ok()?;
         let size = status.lines().find_map(|line| line.strip_prefix("VmData:"))?;
         size.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
     }
 
-    /// Kills this very process: not one that has got its number since.
+    /// Kills this process, but not a later one with the same ID.
     pub(crate) fn kill(&self) {
         let killed = pidfd_open(self.id, PidfdFlags::empty()).and_then(|process| {
-            let is_it = Self::of(self.id).is_some_and(|found| found.started == self.started);
-            if is_it { pidfd_send_signal(process, Signal::KILL) } else { Ok(()) }
+            let is_same = Self::of(self.id).is_some_and(|found| found.started == self.started);
+            if is_same { pidfd_send_signal(process, Signal::KILL) } else { Ok(()) }
         });
         if let Err(error) = killed {
-            // Most likely it has ended by itself.
-            tracing::debug!(process = self.id.as_raw_nonzero(), %error, "A process of a shell could not be killed");
+            // The process has most likely ended.
+            tracing::debug!(process = self.id.as_raw_nonzero(), %error, "Cannot kill a process of a shell");
         }
     }
 }
 
-/// All processes that could be seen at about the same time.
+/// Visible processes at one time.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot(Vec<Process>);
 
 impl Snapshot {
-    /// Reads `/proc`, which takes some 10 µs a process.
+    /// Reads `/proc`, which takes some 10 µs per process.
     pub(crate) fn take() -> Self {
         Self::of(Path::new(PROC)).unwrap_or_else(|error| {
-            tracing::warn!(%error, "The processes of shells cannot be counted");
+            tracing::warn!(%error, "Cannot list the processes of shells");
             Self::default()
         })
     }
 
     fn of(root: &Path) -> io::Result<Self> {
-        let me = geteuid();
-        let read = |entry: fs::DirEntry| {
-            let id = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
-            let folder = entry.path();
-            let mut process = Process::read(&folder, id)?;
-            // Others' environments cannot be read, and to try costs as much as to read.
-            if me.is_root() || entry.metadata().is_ok_and(|told| told.uid() == me.as_raw()) {
-                process.mark = mark_in(&folder.join("environ"));
-            }
-            Some(process)
-        };
-        Ok(Self(fs::read_dir(root)?.flatten().take(MOST).filter_map(read).collect()))
+        let user = geteuid();
+        let entries = fs::read_dir(root)?.flatten().take(MAX_PROCESSES);
+        Ok(Self(entries.filter_map(|entry| Self::read(&entry, user)).collect()))
     }
 
-    /// Those in one of the groups, and those with the mark.
+    fn read(entry: &fs::DirEntry, user: Uid) -> Option<Process> {
+        let id = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
+        let directory = entry.path();
+        let mut process = Process::read(&directory, id)?;
+        // Environments of other users are unreadable, and trying costs as much as reading.
+        if user.is_root() || entry.metadata().is_ok_and(|metadata| metadata.uid() == user.as_raw()) {
+            process.mark = mark_in(&directory.join("environ"));
+        }
+        Some(process)
+    }
+
+    /// Returns the processes in one of the groups, and those with the mark.
     pub(crate) fn members(&self, groups: &[u32], mark: Option<&Mark>) -> Vec<Process> {
-        let is_marked = |process: &Process| mark.is_some() && process.mark.as_ref() == mark;
-        let belongs = |process: &&Process| groups.contains(&process.group) || is_marked(process);
-        self.0.iter().filter(belongs).cloned().collect()
+        let members = self.0.iter().filter(|process| {
+            let is_marked = mark.is_some() && process.mark.as_ref() == mark;
+            is_marked || groups.contains(&process.group)
+        });
+        members.cloned().collect()
     }
 }
 
 fn mark_in(environ: &Path) -> Option<Mark> {
     let mut bytes = Vec::new();
-    File::open(environ).ok()?.take(LONGEST_ENVIRONMENT).read_to_end(&mut bytes).ok()?;
-    let value = |variable: &[u8]| {
+    File::open(environ).ok()?.take(MAX_ENVIRONMENT).read_to_end(&mut bytes).ok()?;
+    bytes.split(|&byte| byte == 0).find_map(|variable| {
         let value = variable.strip_prefix(Mark::NAME.as_bytes())?.strip_prefix(b"=")?;
         Some(Mark(str::from_utf8(value).ok()?.to_owned()))
-    };
-    bytes.split(|&byte| byte == 0).find_map(value)
+    })
 }
 
 const PROC: &str = "/proc";
-/// The kernel's own limit for the number of processes is no lower on large machines, but then nobody counts.
-const MOST: usize = 100_000;
-/// As much as the kernel lets a program have with the usual limit of its stack (execve(2)).
-const LONGEST_ENVIRONMENT: u64 = 2 << 20;
+/// Maximum number of processes in a snapshot; large machines allow more, but counting them would be too slow.
+const MAX_PROCESSES: usize = 100_000;
+/// Maximum size of an environment in bytes with the usual stack limit (execve(2)).
+const MAX_ENVIRONMENT: u64 = 2 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -135,7 +138,7 @@ mod tests {
 
     use super::*;
 
-    /// A process that waits until its input ends.
+    /// Starts a process that runs until its input is closed.
     fn waiting(mark: &Mark) -> Child {
         let mut command = Command::new("/bin/cat");
         command.stdin(Stdio::piped()).process_group(0).env(Mark::NAME, mark.value());
@@ -147,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_is_found_by_its_group_and_by_its_mark() {
+    fn processes_are_found_by_group_and_by_mark() {
         let (one, other) = (Mark::new("one".to_owned()), Mark::new("other".to_owned()));
         let (mut first, mut second) = (waiting(&one), waiting(&one));
         let snapshot = Snapshot::take();
@@ -166,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_is_killed_and_one_that_only_has_its_number_is_not() {
+    fn a_later_process_with_the_same_id_is_not_killed() {
         let mark = Mark::new("killed".to_owned());
         let mut child = waiting(&mark);
         let found = Snapshot::take().members(&[], Some(&mark)).pop().unwrap();
@@ -178,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zombie_is_no_process_any_more() {
+    fn a_zombie_is_not_a_running_process() {
         let mark = Mark::new("zombie".to_owned());
         let mut child = waiting(&mark);
         let id = Pid::from_child(&child);
@@ -191,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_a_program_may_look_like_anything() {
+    fn a_program_name_may_contain_any_character() {
         let root = tempfile::tempdir().unwrap();
         let process = |id: &str, stat: &str| {
             fs::create_dir(root.path().join(id)).unwrap();

@@ -7,7 +7,7 @@ use wmi::{Context, Engine, Rights};
 use wsman::{Action, Fault};
 
 use crate::error::WmiError;
-use crate::fault::{Operation, Told};
+use crate::fault::{Operation, ResponseContext};
 use crate::form::{Form, class_detail};
 use crate::invoke;
 use crate::items::Classes;
@@ -26,20 +26,18 @@ pub(crate) fn answer(engine: &Engine, call: &Call, context: &Context) -> Result<
         Some(namespace) => namespace,
     };
     let form = Form::of(&head.options);
-    let told = |namespace: Namespace| Told::new(engine, form.clone(), UriForm::Dmtf, namespace);
-    let fault =
-        |error: WmiError, name: &str| told(Namespace::cimv2()).fault(error, Operation::GetObject, name);
-    let namespace = namespace.map_err(|error| fault(error.into(), ""))?;
-    let told = |error: wmi::Error| fault(error.into(), namespace.as_str());
-    engine.admit(context, &namespace, Rights::ENABLE).map_err(told)?;
-    let schema = engine.schema(&namespace).map_err(told)?;
+    let response = ResponseContext::new(engine, form, UriForm::Dmtf, Namespace::cimv2());
+    let namespace = namespace.map_err(|error| response.fault(error, Operation::GetObject, ""))?;
+    let admitted = engine.admit(context, &namespace, Rights::ENABLE).and_then(|()| engine.schema(&namespace));
+    let schema = admitted.map_err(|error| response.fault(error, Operation::GetObject, namespace.as_str()))?;
     match &head.action {
         Action::Get => {
             let uri = call.request.require_resource()?.as_str();
             let in_uri = uri.get(CLASS_SCHEMA.len()..).filter(|name| *name != "*");
             let name = head.selectors.text(CLASS_NAME).or(in_uri);
-            let name = name.ok_or_else(|| fault(WmiError::NoClass, ""))?;
-            let class = schema.require(name).map_err(|error| fault(error.into(), name))?;
+            let name = name.ok_or_else(|| response.fault(WmiError::NoClass, Operation::GetObject, ""))?;
+            let class =
+                schema.require(name).map_err(|error| response.fault(error, Operation::GetObject, name))?;
             let mut reply = call.reply();
             cimxml::write_class(reply.body(), &class, detail);
             call.finish(reply)

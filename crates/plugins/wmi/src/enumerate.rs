@@ -9,54 +9,54 @@ use wsman::enumeration::{Enumerate, EnumerationMode, PolymorphismMode};
 
 use crate::error::WmiError;
 use crate::fault::Operation;
-use crate::filter::Wanted;
+use crate::filter::InstanceQuery;
 use crate::items::{Classes, RowItems};
-use crate::plugin::Asked;
+use crate::plugin::WmiRequest;
 
-pub(crate) fn answer(asked: &Asked<'_>) -> Result<Answer, Fault> {
+pub(crate) fn answer(request: &WmiRequest<'_>) -> Result<Answer, Fault> {
     let usual = Enumerate::default();
-    let enumerate = asked.call.enumerate.as_ref().unwrap_or(&usual);
-    let place = &asked.place;
+    let enumerate = request.call.operation.enumerate().unwrap_or(&usual);
+    let target = &request.target;
     // A filter that cannot be parsed is reported with its text.
-    let wanted = wanted(asked, enumerate).map_err(|error| {
+    let wanted = instance_query(request, enumerate).map_err(|error| {
         let text = enumerate.filter.as_ref().map(|filter| filter.text.clone());
         match text.filter(|text| !text.is_empty()) {
-            Some(text) => asked.told.fault(error, Operation::ExecQuery, &text),
-            None => asked.fault(error, Operation::CreateInstanceEnum),
+            Some(text) => request.response.fault(error, Operation::ExecQuery, &text),
+            None => request.fault(error, Operation::CreateInstanceEnum),
         }
     })?;
-    let mut told = (Operation::CreateInstanceEnum, place.to_string());
+    let mut operation = (Operation::CreateInstanceEnum, target.to_string());
     if let Some(text) = &wanted.text {
-        told = (Operation::ExecQuery, text.clone());
+        operation = (Operation::ExecQuery, text.clone());
     }
     let selection = selection(&wanted, enumerate.polymorphism);
-    let outcome = asked
+    let outcome = request
         .engine
-        .ask(&asked.context, &place.namespace, &wanted.query)
-        .map_err(|error| asked.told.fault(error, told.0, &told.1))?;
+        .ask(&request.context, &target.namespace, &wanted.query)
+        .map_err(|error| request.response.fault(error, operation.0, &operation.1))?;
     Ok(match outcome {
         Outcome::Rows(rows, _) => {
-            let items = RowItems::new(rows, asked.told.clone(), selection, enumerate.mode, told);
+            let items = RowItems::new(rows, request.response.clone(), selection, enumerate.mode, operation);
             Answer::items(items.with_part(wanted.part))
         }
         Outcome::Classes(classes) => Answer::items(Classes::whole(classes)),
     })
 }
 
-fn wanted(asked: &Asked<'_>, enumerate: &Enumerate) -> Result<Wanted, WmiError> {
-    let place = &asked.place;
-    if place.has_keys() {
+fn instance_query(request: &WmiRequest<'_>, enumerate: &Enumerate) -> Result<InstanceQuery, WmiError> {
+    let target = &request.target;
+    if target.has_keys() {
         return Err(WmiError::SelectorsInEnumeration);
     }
     let wanted = match &enumerate.filter {
-        None => Wanted::every(place.class()?),
-        Some(filter) => Wanted::read(asked.engine, place, filter)?,
+        None => InstanceQuery::every(target.class()?),
+        Some(filter) => InstanceQuery::read(request.engine, target, filter)?,
     };
     Ok(wanted.for_polymorphism(enumerate.polymorphism).for_mode(enumerate.mode))
 }
 
 /// Returns the properties of the rows to write.
-fn selection(wanted: &Wanted, polymorphism: PolymorphismMode) -> Selection {
+fn selection(wanted: &InstanceQuery, polymorphism: PolymorphismMode) -> Selection {
     match &wanted.query {
         Query::Select(select) => match (select.names(), polymorphism) {
             (Some(names), _) => Selection::Names(names),

@@ -48,14 +48,14 @@ impl Operation {
 
 /// Context for faults: engine, client options and namespace.
 #[derive(Clone)]
-pub(crate) struct Told {
+pub(crate) struct ResponseContext {
     engine: Engine,
     pub(crate) form: Form,
     pub(crate) uris: UriForm,
     pub(crate) namespace: Namespace,
 }
 
-impl Told {
+impl ResponseContext {
     pub(crate) fn new(engine: &Engine, form: Form, uris: UriForm, namespace: Namespace) -> Self {
         Self { engine: engine.clone(), form, uris, namespace }
     }
@@ -75,22 +75,24 @@ impl Told {
         let error = error.into();
         let Kind { subcode, code, detail } = Kind::of(&error, operation);
         let reason = error.to_string();
-        let fault = |code| match detail.clone() {
-            Some(detail) => Fault::new(subcode.clone(), code, reason.as_str()).with_detail(detail),
-            None => Fault::new(subcode.clone(), code, reason.as_str()),
+        let code = match (&error, self.form.faults) {
+            (WmiError::Engine(error), FaultForm::CimError) => error.status().code(),
+            _ => code,
         };
+        let mut fault = Fault::new(subcode, code, reason.as_str());
+        if let Some(detail) = detail {
+            fault = fault.with_detail(detail);
+        }
         match (&error, self.form.faults) {
-            (WmiError::Engine(error), FaultForm::CimError) => {
-                fault(error.status().code()).with_instance(self.cim_error(error))
-            }
+            (WmiError::Engine(error), FaultForm::CimError) => fault.with_instance(self.cim_error(error)),
             (WmiError::Engine(error), FaultForm::ProviderFault) => {
-                let fault = fault(code).with_provider(PROVIDER, PATH, reason.as_str());
+                let fault = fault.with_provider(PROVIDER, PATH, reason.as_str());
                 match self.extended_status(error, operation, parameter) {
                     Some(status) => fault.with_extended_error(status),
                     None => fault,
                 }
             }
-            _ => fault(code),
+            _ => fault,
         }
     }
 

@@ -12,11 +12,11 @@ use wsman::{AssociationFilter, AssociationResult, SelectorSet, SelectorValue};
 
 use crate::error::WmiError;
 use crate::fragment::Part;
-use crate::place::Place;
+use crate::target::RequestTarget;
 
 /// A query with further restrictions.
 #[derive(Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct InstanceQuery {
     pub(crate) query: Query,
     /// Selected properties of associated instances; empty for all.
     pub(crate) properties: Vec<Name>,
@@ -26,37 +26,35 @@ pub(crate) struct Wanted {
     pub(crate) part: Option<Part>,
 }
 
-impl Wanted {
+impl InstanceQuery {
     /// Returns the query for all instances of a class.
     pub(crate) fn every(class: &Name) -> Self {
         Self::of(Query::Select(select(class, None)), None)
     }
 
     /// Converts a filter.
-    pub(crate) fn read(engine: &Engine, place: &Place, filter: &Filter) -> Result<Self, WmiError> {
-        let is = |dialect: &str| filter.dialect.eq_ignore_ascii_case(dialect);
-        if is(DIALECT_WQL) {
-            return Ok(Self::of(wql::parse(&filter.text)?, Some(filter.text.clone())));
-        }
-        if is(DIALECT_SELECTOR) {
-            let condition = equal_to(&filter.selectors)?;
-            return Ok(Self::of(Query::Select(select(place.class()?, condition)), None));
-        }
-        if is(DIALECT_XPATH) {
-            if filter.text.is_empty() {
-                return Err(WmiError::Filter(
-                    "the filter names no part of instances\n  write the name of a property",
-                ));
+    pub(crate) fn read(engine: &Engine, target: &RequestTarget, filter: &Filter) -> Result<Self, WmiError> {
+        let dialects = [DIALECT_WQL, DIALECT_SELECTOR, DIALECT_XPATH, DIALECT_ASSOCIATION];
+        match dialects.into_iter().find(|dialect| filter.dialect.eq_ignore_ascii_case(dialect)) {
+            Some(DIALECT_WQL) => Ok(Self::of(wql::parse(&filter.text)?, Some(filter.text.clone()))),
+            Some(DIALECT_SELECTOR) => {
+                let condition = equal_to(&filter.selectors)?;
+                Ok(Self::of(Query::Select(select(target.class()?, condition)), None))
             }
-            let part = Some(Part::parse(&filter.text)?);
-            return Ok(Self { part, ..Self::every(place.class()?) });
-        }
-        match &filter.association {
-            Some(association) if is(DIALECT_ASSOCIATION) => of_association(engine, place, association),
-            _ if is(DIALECT_ASSOCIATION) => Err(WmiError::Filter(
-                "the association filter says neither AssociatedInstances nor AssociationInstances",
-            )),
-            _ => Err(WmiError::FilterDialect(filter.dialect.chars().take(200).collect())),
+            Some(DIALECT_XPATH) if filter.text.is_empty() => {
+                Err(WmiError::Filter("the filter is empty\n  write the name of a property"))
+            }
+            Some(DIALECT_XPATH) => {
+                let part = Some(Part::parse(&filter.text)?);
+                Ok(Self { part, ..Self::every(target.class()?) })
+            }
+            Some(_) => match &filter.association {
+                Some(association) => of_association(engine, target, association),
+                None => Err(WmiError::Filter(
+                    "the association filter must contain AssociatedInstances or AssociationInstances",
+                )),
+            },
+            None => Err(WmiError::FilterDialect(filter.dialect.chars().take(200).collect())),
         }
     }
 
@@ -97,15 +95,18 @@ impl Wanted {
 }
 
 /// Returns the query for instances or associations related to an instance.
-fn of_association(engine: &Engine, place: &Place, filter: &AssociationFilter) -> Result<Wanted, WmiError> {
-    let source = Place::read(engine, &filter.object.resource, &filter.object.selectors)?;
-    if source.namespace != place.namespace {
-        return Err(WmiError::TwoNamespaces { named: place.namespace.clone(), selected: source.namespace });
+fn of_association(
+    engine: &Engine,
+    target: &RequestTarget,
+    filter: &AssociationFilter,
+) -> Result<InstanceQuery, WmiError> {
+    let source = RequestTarget::read(engine, &filter.object.resource, &filter.object.selectors)?;
+    if source.namespace != target.namespace {
+        return Err(WmiError::TwoNamespaces { named: target.namespace.clone(), selected: source.namespace });
     }
     let source: ObjectPath = source.path()?;
-    let named = |name: &Option<String>| name.as_deref().map(Name::parse).transpose();
-    let (role, result_class) = (named(&filter.role)?, named(&filter.result_class)?);
-    let association_class = named(&filter.association_class)?;
+    let (role, result_class) = (optional_name(&filter.role)?, optional_name(&filter.result_class)?);
+    let association_class = optional_name(&filter.association_class)?;
     let detail = Detail::default();
     let query = match filter.result {
         AssociationResult::Instances => Query::Associators(Associators {
@@ -114,7 +115,7 @@ fn of_association(engine: &Engine, place: &Place, filter: &AssociationFilter) ->
             required_association_qualifier: None,
             required_qualifier: None,
             result_class,
-            result_role: named(&filter.result_role)?,
+            result_role: optional_name(&filter.result_role)?,
             role,
             detail,
         }),
@@ -127,24 +128,29 @@ fn of_association(engine: &Engine, place: &Place, filter: &AssociationFilter) ->
         }),
     };
     let properties = filter.properties.iter().map(|name| Name::parse(name)).collect::<Result<_, _>>()?;
-    Ok(Wanted { query, properties, text: None, part: None })
+    Ok(InstanceQuery { query, properties, text: None, part: None })
+}
+
+fn optional_name(name: &Option<String>) -> Result<Option<Name>, cim::Error> {
+    name.as_deref().map(Name::parse).transpose()
 }
 
 /// Returns the condition that properties have the values of selectors.
 fn equal_to(selectors: &SelectorSet) -> Result<Option<Condition>, WmiError> {
     if selectors.is_empty() {
-        return Err(WmiError::Filter("the selector filter names no property"));
+        return Err(WmiError::Filter("the selector filter is empty"));
     }
-    let one = |selector: &wsman::Selector| {
-        let constant = match &selector.value {
-            SelectorValue::Text(text) => Constant::Text(text.clone()),
-            SelectorValue::Reference(_) => {
-                return Err(WmiError::Filter("a selector filter compares with texts only"));
-            }
-        };
-        Ok(equals(property(Name::parse(&selector.name)?), constant))
+    Ok(Some(Condition::And(selectors.iter().map(equal_to_selector).collect::<Result<_, _>>()?)))
+}
+
+fn equal_to_selector(selector: &wsman::Selector) -> Result<Condition, WmiError> {
+    let constant = match &selector.value {
+        SelectorValue::Text(text) => Constant::Text(text.clone()),
+        SelectorValue::Reference(_) => {
+            return Err(WmiError::Filter("a selector filter supports text values only"));
+        }
     };
-    Ok(Some(Condition::And(selectors.iter().map(one).collect::<Result<_, _>>()?)))
+    Ok(equals(property(Name::parse(&selector.name)?), constant))
 }
 
 fn select(class: &Name, condition: Option<Condition>) -> Select {

@@ -35,16 +35,10 @@ const MODIFIED: &str = "__MIInstanceModifiedPropertiesList";
 
 impl Form {
     pub(crate) fn of(options: &OptionSet) -> Self {
-        let is_set = |name: &str| options.is_set(name) || options.is_set(&format!("{PREFIX}{name}"));
-        let plain = |name: &str| name.rsplit_once(':').map_or(name, |(_, name)| name).to_ascii_lowercase();
-        let is_of_mi = |name: &str| {
-            name.get(..PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(PREFIX))
-                || plain(name).starts_with(MI)
-        };
-        let is_mi = options.iter().any(|option| is_of_mi(&option.name));
+        let is_mi = options.iter().any(|option| is_of_mi_client(&option.name));
         let mut modified = options
             .iter()
-            .filter(|option| plain(&option.name).eq_ignore_ascii_case(MODIFIED))
+            .filter(|option| without_prefix(&option.name).eq_ignore_ascii_case(MODIFIED))
             .flat_map(|option| option.value.as_deref().unwrap_or_default().split([',', ' ']))
             .peekable();
         let modified = modified
@@ -52,11 +46,11 @@ impl Form {
             .is_some()
             .then(|| modified.filter(|name| !name.is_empty()).map(str::to_owned).collect());
         Self {
-            null_arrays: match is_set("UsePreciseArrays") {
+            null_arrays: match is_set(options, PREFIX, "UsePreciseArrays") {
                 true => NullArrays::Marked,
                 false => NullArrays::Omitted,
             },
-            property_types: match is_set("includepropertymetadata") {
+            property_types: match is_set(options, PREFIX, "includepropertymetadata") {
                 true => PropertyTypes::Written,
                 false => PropertyTypes::Omitted,
             },
@@ -75,13 +69,27 @@ impl Form {
 /// Returns the requested details of class definitions. Names are those of DSP0227 15; Windows adds the prefix
 /// `wmi:`.
 pub(crate) fn class_detail(options: &OptionSet) -> ClassDetail {
-    let is_set = |name: &str| options.is_set(name) || options.is_set(&format!("wmi:{name}"));
     ClassDetail {
-        qualifiers: is_set("IncludeQualifiers"),
-        inherited_elements: is_set("IncludeInheritedElements"),
-        inheritance_hierarchy: is_set("IncludeInheritanceHierarchy"),
-        class_origin: is_set("IncludeClassOrigin"),
+        qualifiers: is_set(options, "wmi:", "IncludeQualifiers"),
+        inherited_elements: is_set(options, "wmi:", "IncludeInheritedElements"),
+        inheritance_hierarchy: is_set(options, "wmi:", "IncludeInheritanceHierarchy"),
+        class_origin: is_set(options, "wmi:", "IncludeClassOrigin"),
     }
+}
+
+/// Returns whether an option is set, with or without a prefix.
+fn is_set(options: &OptionSet, prefix: &str, name: &str) -> bool {
+    options.is_set(name) || options.is_set(&format!("{prefix}{name}"))
+}
+
+/// Returns whether only MI clients send an option with this name.
+fn is_of_mi_client(name: &str) -> bool {
+    name.get(..PREFIX.len()).is_some_and(|head| head.eq_ignore_ascii_case(PREFIX))
+        || without_prefix(name).get(..MI.len()).is_some_and(|head| head.eq_ignore_ascii_case(MI))
+}
+
+fn without_prefix(name: &str) -> &str {
+    name.rsplit_once(':').map_or(name, |(_, name)| name)
 }
 
 #[cfg(test)]
@@ -89,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_of_mi_clients_ask_for_their_faults() {
+    fn options_of_mi_clients_select_cim_errors() {
         for name in ["msftwinrm:UsePreciseArrays", "__MI_CALLBACKMODE", "wmi:__MI_DestinationOptions_X"] {
             let form = Form::of(&OptionSet::new().with(name, "true"));
             assert_eq!(form.faults, FaultForm::CimError, "{name}");
@@ -101,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn touched_properties_come_in_one_option_or_several() {
+    fn modified_properties_are_listed_in_one_or_several_options() {
         let name = "wmiarray:__MIInstanceModifiedPropertiesList";
         let form = Form::of(&OptionSet::new().with(name, "Text, Owner").with(name, "Id"));
         assert_eq!(form.modified.expect("there are"), ["Text", "Owner", "Id"]);

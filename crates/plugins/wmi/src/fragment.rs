@@ -6,7 +6,7 @@ use wsman::namespace::{DIALECT_XPATH, WSMAN};
 use xml::Element;
 
 use crate::error::WmiError;
-use crate::plugin::Asked;
+use crate::plugin::WmiRequest;
 
 /// A property, an array element, or the text of either.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,8 +25,8 @@ enum PartForm {
 
 impl Part {
     /// Returns the fragment of a request, or `None`.
-    pub(crate) fn asked(asked: &Asked<'_>) -> Result<Option<Self>, WmiError> {
-        let Some(fragment) = &asked.call.request.head().fragment else { return Ok(None) };
+    pub(crate) fn request(request: &WmiRequest<'_>) -> Result<Option<Self>, WmiError> {
+        let Some(fragment) = &request.call.request.head().fragment else { return Ok(None) };
         match &fragment.dialect {
             Some(dialect) if !dialect.eq_ignore_ascii_case(DIALECT_XPATH) => {
                 Err(WmiError::FragmentDialect(dialect.chars().take(80).collect()))
@@ -74,15 +74,12 @@ impl Part {
         let class = instance.class();
         let found =
             class.column(self.property.as_str()).map(|column| (column, self.value(instance.at(column))));
-        let empty = |out: &mut xml::Writer| {
-            out.start("w:XmlFragment").end_empty();
-        };
         match (found, self.form) {
             (Some((column, Some(value))), PartForm::Element) => {
                 let mut only = Instance::new(class.clone());
                 match only.set(column, value) {
                     Ok(()) => writer.projection(class, &ColumnSet::from_iter([column])).write(out, &only),
-                    Err(_) => empty(out),
+                    Err(_) => write_empty(out),
                 }
             }
             (Some((_, Some(value))), PartForm::Text) => {
@@ -96,7 +93,7 @@ impl Part {
                 }
                 out.end();
             }
-            _ => empty(out),
+            _ => write_empty(out),
         }
     }
 
@@ -117,20 +114,13 @@ impl Part {
     /// 8.3).
     ///
     /// A property without value is an element unless it is an array, and has no text.
-    /// `told_as` is the class whose properties are written; properties of subclasses are omitted.
-    pub(crate) fn is_in(&self, instance: &Instance, told_as: Option<&Class>) -> bool {
+    /// `written_class` is the class whose properties are written; properties of subclasses are omitted.
+    pub(crate) fn is_in(&self, instance: &Instance, written_class: Option<&Class>) -> bool {
         let (class, name) = (instance.class(), self.property.as_str());
         let Some(column) = class.column(name) else { return false };
-        if told_as.is_some_and(|class| class.column(name).is_none()) {
+        if written_class.is_some_and(|class| class.column(name).is_none()) {
             return false;
         }
-        let is_text = |value: &Value| {
-            // Their text is inside child elements.
-            let is_nested = matches!(value, Value::DateTime(_) | Value::Reference(_) | Value::Object(_));
-            let mut text = String::new();
-            value.write_text(&mut text);
-            !is_nested && !text.is_empty()
-        };
         match (self.value(instance.at(column)), self.form) {
             (None, _) => false,
             (Some(Value::Array(values)), PartForm::Element) => !values.is_empty(),
@@ -138,7 +128,7 @@ impl Part {
                 class.property(column).is_some_and(|property| !property.kind.is_array())
             }
             (Some(_), PartForm::Element) => true,
-            (Some(value), PartForm::Text) => value.elements().iter().any(is_text),
+            (Some(value), PartForm::Text) => value.elements().iter().any(has_text),
         }
     }
 
@@ -150,7 +140,7 @@ impl Part {
         mut instance: Instance,
     ) -> Result<Read, WmiError> {
         if !body.is(WSMAN, "XmlFragment") {
-            return Err(WmiError::FragmentBody("the body must hold a w:XmlFragment with the new value"));
+            return Err(WmiError::FragmentBody("the body must be a w:XmlFragment with the new value"));
         }
         let class = instance.class().clone();
         let column = class.require(self.property.as_str())?;
@@ -164,7 +154,7 @@ impl Part {
                 let read = reader.properties(body, &class)?;
                 if read.present.len() != 1 || !read.present.contains(column) {
                     let problem =
-                        "the w:XmlFragment must hold the property that FragmentTransfer names, and no other";
+                        "the w:XmlFragment must contain exactly the property named by FragmentTransfer";
                     return Err(WmiError::FragmentBody(problem));
                 }
                 read.instance.at(column).clone()
@@ -173,7 +163,7 @@ impl Part {
         let value = match (self.index, instance.at(column), given) {
             (Some(index), Value::Array(before), Value::Array(given)) => {
                 let (mut values, [value]) = (before.to_vec(), &*given) else {
-                    return Err(WmiError::FragmentBody("one element of an array has one value"));
+                    return Err(WmiError::FragmentBody("an array element must have exactly one value"));
                 };
                 match values.get_mut(index) {
                     Some(place) => *place = value.clone(),
@@ -191,10 +181,22 @@ impl Part {
     }
 }
 
+fn write_empty(out: &mut xml::Writer) {
+    out.start("w:XmlFragment").end_empty();
+}
+
+/// Returns whether a value has text of its own. The text of nested values is inside child elements.
+fn has_text(value: &Value) -> bool {
+    let is_nested = matches!(value, Value::DateTime(_) | Value::Reference(_) | Value::Object(_));
+    let mut text = String::new();
+    value.write_text(&mut text);
+    !is_nested && !text.is_empty()
+}
+
 /// Returns whether the text is a name without colon; approximates Namespaces in XML 1.0, section 3.
 fn is_prefix(text: &str) -> bool {
-    let is_letter = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.');
-    text.starts_with(|first: char| first.is_alphabetic() || first == '_') && text.chars().all(is_letter)
+    text.starts_with(|first: char| first.is_alphabetic() || first == '_')
+        && text.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.'))
 }
 
 #[cfg(test)]
@@ -202,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_forms_of_level_1_are_understood() {
+    fn xpath_level_1_expressions_are_parsed() {
         for (text, name, index, form) in [
             ("Caption", "Caption", None, PartForm::Element),
             (" p:Caption/text() ", "Caption", None, PartForm::Text),
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn other_expressions_are_refused() {
+    fn other_expressions_are_rejected() {
         for text in [
             "/Caption",
             "*",

@@ -9,32 +9,33 @@ use xml::Element;
 
 use crate::error::WmiError;
 use crate::fault::Operation;
-use crate::plugin::Asked;
+use crate::plugin::WmiRequest;
 
 /// Calls the method named by the action.
-pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Fault> {
-    let action = asked.call.request.head().action.uri();
-    let method = method_of(asked, &action).ok_or_else(|| not_supported(&action))?;
-    let place = &asked.place;
+pub(crate) async fn answer(request: &WmiRequest<'_>) -> Result<Answer, Fault> {
+    let action = request.call.request.head().action.uri();
+    let method = method_of(request, &action).ok_or_else(|| not_supported(&action))?;
+    let target = &request.target;
     let done = async {
-        let path = place.path()?;
-        let schema = asked.engine.schema(&place.namespace)?;
+        let path = target.path()?;
+        let schema = request.engine.schema(&target.namespace)?;
         let class = schema.require(path.class.as_str())?;
-        let body = asked.call.request.body();
+        let body = request.call.request.body();
         let reader = Reader::new(schema);
-        let context = asked.context_in_time();
-        let invoked = asked
+        let context = request.context_in_time();
+        let invoked = request
             .engine
-            .invoke(&context, &place.namespace, &path, method, |method| input(&reader, method, body));
-        let output = asked.in_time(invoked).await?;
+            .invoke(&context, &target.namespace, &path, method, |method| input(&reader, method, body));
+        let output = request.in_time(invoked).await?;
         Ok((class, output))
     };
-    let (class, output) = done.await.map_err(|error: WmiError| asked.fault(error, Operation::ExecMethod))?;
-    let mut reply = asked.call.reply();
+    let (class, output) =
+        done.await.map_err(|error: WmiError| request.fault(error, Operation::ExecMethod))?;
+    let mut reply = request.call.reply();
     if let Some(method) = class.method(method) {
-        asked.told.writer().output(reply.body(), &class, method, &output);
+        request.response.writer().output(reply.body(), &class, method, &output);
     }
-    asked.call.finish(reply)
+    request.call.finish(reply)
 }
 
 /// Returns the fault for an unknown action.
@@ -49,14 +50,14 @@ pub(crate) fn not_supported(action: &str) -> Fault {
 
 /// Returns the method name after the class URI in an action; the class must be that of the request or a
 /// superclass.
-fn method_of<'a>(asked: &Asked<'_>, action: &'a str) -> Option<&'a str> {
+fn method_of<'a>(request: &WmiRequest<'_>, action: &'a str) -> Option<&'a str> {
     let (uri, method) = action.rsplit_once('/')?;
     let named = ClassUri::parse(uri).ok()?;
-    let is_there = named.namespace.is_none_or(|namespace| namespace == asked.place.namespace);
-    let (named, own) = (named.class?, asked.place.class().ok()?);
+    let is_there = named.namespace.is_none_or(|namespace| namespace == request.target.namespace);
+    let (named, own) = (named.class?, request.target.class().ok()?);
     // A class that does not exist is reported by a later check.
     let class =
-        asked.engine.schema(&asked.place.namespace).ok().and_then(|schema| schema.class(own.as_str()));
+        request.engine.schema(&request.target.namespace).ok().and_then(|schema| schema.class(own.as_str()));
     let fits = class.map_or(named == *own, |class| class.is_a(named.as_str()));
     (is_there && fits && !method.is_empty()).then_some(method)
 }

@@ -12,22 +12,22 @@ use wsman::{EndpointReference, Fault};
 use xml::{Fragment, Writer};
 
 use crate::enumerate::has_objects;
-use crate::fault::{Operation, Told};
+use crate::fault::{Operation, ResponseContext};
 use crate::fragment::Part;
-use crate::place::reference;
+use crate::target::reference;
 
 /// Rows of a query as items.
 pub(crate) struct RowItems {
     rows: Rows,
     writer: cim::wscim::Rows,
-    told: Told,
+    response: ResponseContext,
     mode: EnumerationMode,
     /// Operation and query, for faults.
-    asked: (Operation, String),
+    operation: (Operation, String),
     /// Only rows that contain this part.
     part: Option<Part>,
     /// The class whose properties are written; `None` to write each row as its own class.
-    told_as: Option<Arc<Class>>,
+    written_class: Option<Arc<Class>>,
     /// Length of the previous row in bytes: rows of a class have similar lengths.
     usual: usize,
 }
@@ -35,17 +35,17 @@ pub(crate) struct RowItems {
 impl RowItems {
     pub(crate) fn new(
         rows: Rows,
-        told: Told,
+        response: ResponseContext,
         selection: Selection,
         mode: EnumerationMode,
-        asked: (Operation, String),
+        operation: (Operation, String),
     ) -> Self {
-        let told_as = match &selection {
-            Selection::AsClass(name) => told.class(name),
+        let written_class = match &selection {
+            Selection::AsClass(name) => response.class(name),
             _ => None,
         };
-        let writer = told.writer().rows(selection);
-        Self { rows, writer, told, mode, asked, part: None, told_as, usual: 0 }
+        let writer = response.writer().rows(selection);
+        Self { rows, writer, response, mode, operation, part: None, written_class, usual: 0 }
     }
 
     /// Restricts the items to rows that contain a part.
@@ -54,7 +54,7 @@ impl RowItems {
     }
 
     fn is_wanted(&self, row: &Instance) -> bool {
-        self.part.as_ref().is_none_or(|part| part.is_in(row, self.told_as.as_deref()))
+        self.part.as_ref().is_none_or(|part| part.is_in(row, self.written_class.as_deref()))
     }
 
     fn item(&mut self, row: &Instance) -> Result<Item, Fault> {
@@ -73,7 +73,7 @@ impl RowItems {
     /// Returns the endpoint reference of a row; `None` for rows without keys.
     fn reference(&self, row: &Instance) -> Result<Option<EndpointReference>, Fault> {
         match row.path() {
-            Ok(path) => reference(self.told.uris, &self.told.namespace, &path).map(Some),
+            Ok(path) => reference(self.response.uris, &self.response.namespace, &path).map(Some),
             Err(_) => Ok(None),
         }
     }
@@ -86,7 +86,9 @@ impl Items for RowItems {
                 match self.rows.next().await? {
                     Ok(row) if self.is_wanted(&row) => return Some(self.item(&row)),
                     Ok(_) => {}
-                    Err(error) => return Some(Err(self.told.fault(error, self.asked.0, &self.asked.1))),
+                    Err(error) => {
+                        return Some(Err(self.response.fault(error, self.operation.0, &self.operation.1)));
+                    }
                 }
             }
         })

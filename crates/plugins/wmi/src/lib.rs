@@ -6,7 +6,7 @@
 //!
 //! | Topic | File |
 //! |---|---|
-//! | Class, instance and namespace of a request | `place.rs` |
+//! | Class, instance and namespace of a request | `target.rs` |
 //! | Requested form of the response | `form.rs` |
 //! | Get, Put, Create, Delete | `transfer.rs`; fragments of instances in `fragment.rs` |
 //! | Enumerate and its filters | `enumerate.rs`, `filter.rs`, `items.rs` |
@@ -27,9 +27,9 @@ mod fragment;
 mod invoke;
 mod items;
 pub mod oracle;
-mod place;
 mod plugin;
 mod subscribe;
+mod target;
 mod transfer;
 
 pub use plugin::WmiPlugin;

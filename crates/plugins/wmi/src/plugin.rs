@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cim::uri::{CLASS_SCHEMA, UriForm};
-use service::{Answer, BoxFuture, Call, Caller, Plugin, Resource, ResourceKind, Whence};
+use service::{Answer, BoxFuture, Call, Caller, CallerLocation, Plugin, Resource, ResourceKind};
 use wmi::{Context, Engine, Rights};
 use wsman::{Action, Fault, ResourceUri, Subcode, code};
 
 use crate::error::WmiError;
-use crate::fault::{Operation, Told};
+use crate::fault::{Operation, ResponseContext};
 use crate::form::Form;
-use crate::place::Place;
+use crate::target::RequestTarget;
 use crate::{class_schema, enumerate, invoke, subscribe, transfer};
 
 /// Plug-in for the classes of a WMI engine.
@@ -19,7 +19,7 @@ pub struct WmiPlugin {
     /// Returns the current engine, which is replaced when classes change.
     engine: Arc<dyn Fn() -> Option<Engine> + Send + Sync>,
     /// Whether an engine was created, which has to be closed.
-    is_made: AtomicBool,
+    is_created: AtomicBool,
 }
 
 impl WmiPlugin {
@@ -45,25 +45,25 @@ impl WmiPlugin {
     /// Creates a plug-in for a fixed engine.
     #[must_use]
     pub fn new(engine: Engine) -> Self {
-        Self::living(move || Some(engine.clone()))
+        Self::with_current(move || Some(engine.clone()))
     }
 
     /// Creates a plug-in for the engine that is current at each request; it is first called at the first
     /// request. If it returns `None`, the client gets a fault that refers to the log.
     #[must_use]
-    pub fn living(engine: impl Fn() -> Option<Engine> + Send + Sync + 'static) -> Self {
-        Self { engine: Arc::new(engine), is_made: AtomicBool::new(false) }
+    pub fn with_current(engine: impl Fn() -> Option<Engine> + Send + Sync + 'static) -> Self {
+        Self { engine: Arc::new(engine), is_created: AtomicBool::new(false) }
     }
 
     /// Returns the current engine. Creating the first one takes a while and runs on a separate thread.
     async fn engine(&self) -> Result<Engine, Fault> {
-        let engine = if self.is_made.load(Ordering::Acquire) {
+        let engine = if self.is_created.load(Ordering::Acquire) {
             (self.engine)()
         } else {
-            let making = Arc::clone(&self.engine);
-            let made = tokio::task::spawn_blocking(move || making()).await;
-            self.is_made.store(true, Ordering::Release);
-            made.ok().flatten()
+            let create = Arc::clone(&self.engine);
+            let created = tokio::task::spawn_blocking(move || create()).await;
+            self.is_created.store(true, Ordering::Release);
+            created.ok().flatten()
         };
         engine.ok_or_else(no_engine)
     }
@@ -76,22 +76,22 @@ impl WmiPlugin {
         }
         let head = call.request.head();
         let form = Form::of(&head.options);
-        let place = Place::read(&engine, uri, &head.selectors).map_err(|error| {
+        let target = RequestTarget::read(&engine, uri, &head.selectors).map_err(|error| {
             // The namespace is unknown, so the fault is written for the default namespace.
-            Told::new(&engine, form.clone(), UriForm::Wmi, cim::Namespace::cimv2()).fault(
+            ResponseContext::new(&engine, form.clone(), UriForm::Wmi, cim::Namespace::cimv2()).fault(
                 error,
                 Operation::GetObject,
                 uri.as_str(),
             )
         })?;
-        let asked = Asked {
+        let request = WmiRequest {
             engine: &engine,
             context: context(&call.caller),
-            told: Told::new(&engine, form, place.form, place.namespace.clone()),
-            place,
+            response: ResponseContext::new(&engine, form, target.form, target.namespace.clone()),
+            target,
             call: &call,
         };
-        asked.answer().await
+        request.answer().await
     }
 }
 
@@ -106,8 +106,8 @@ impl Plugin for WmiPlugin {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            let is_made = self.is_made.load(Ordering::Acquire);
-            if let Some(engine) = is_made.then(|| (self.engine)()).flatten() {
+            let is_created = self.is_created.load(Ordering::Acquire);
+            if let Some(engine) = is_created.then(|| (self.engine)()).flatten() {
                 engine.close().await;
             }
         })
@@ -115,15 +115,15 @@ impl Plugin for WmiPlugin {
 }
 
 /// A request with its parsed target and context.
-pub(crate) struct Asked<'c> {
+pub(crate) struct WmiRequest<'c> {
     pub(crate) engine: &'c Engine,
     pub(crate) call: &'c Call,
     pub(crate) context: Context,
-    pub(crate) place: Place,
-    pub(crate) told: Told,
+    pub(crate) target: RequestTarget,
+    pub(crate) response: ResponseContext,
 }
 
-impl Asked<'_> {
+impl WmiRequest<'_> {
     async fn answer(&self) -> Result<Answer, Fault> {
         let head = self.call.request.head();
         let operation = match &head.action {
@@ -137,7 +137,7 @@ impl Asked<'_> {
             other => return Err(invoke::not_supported(&other.uri())),
         };
         // Access is checked before any information is returned.
-        let admitted = self.engine.admit(&self.context, &self.place.namespace, Rights::ENABLE);
+        let admitted = self.engine.admit(&self.context, &self.target.namespace, Rights::ENABLE);
         admitted.map_err(|error| self.fault(error, operation))?;
         let of_part = matches!(operation, Operation::GetObject | Operation::PutInstance);
         if head.fragment.is_some() && !of_part {
@@ -156,7 +156,7 @@ impl Asked<'_> {
 
     /// Returns the fault of an operation on the target of the request.
     pub(crate) fn fault(&self, error: impl Into<WmiError>, operation: Operation) -> Fault {
-        self.told.fault(error, operation, &self.place.to_string())
+        self.response.fault(error, operation, &self.target.to_string())
     }
 
     /// Returns the context of an operation limited to the client's timeout.
@@ -177,16 +177,16 @@ impl Asked<'_> {
 }
 
 fn no_engine() -> Fault {
-    let problem = "the classes of this machine do not fit together: the log of the service says why";
+    let problem = "the WMI classes of this machine cannot be loaded; see the log of the service";
     Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, problem)
 }
 
 /// Returns the context of a caller for access checks.
 pub(crate) fn context(caller: &Caller) -> Context {
     let (name, token) = (caller.identity().account().to_string(), caller.token().clone());
-    match caller.whence() {
-        Whence::ThisMachine => Context::local(name, token),
-        Whence::Network => Context::remote(name, token),
+    match caller.location() {
+        CallerLocation::ThisMachine => Context::local(name, token),
+        CallerLocation::Network => Context::remote(name, token),
     }
 }
 

@@ -3,38 +3,40 @@
 use cim::wscim::Selection;
 use service::{Answer, BoxFuture, Caller, Item, Items};
 use wmi::{Events, Occurrence};
-use wsman::eventing::write_dropped;
+use wsman::eventing::write_dropped_events;
 use wsman::namespace::DIALECT_WQL;
 use wsman::{Fault, Subcode, code};
 use xml::Writer;
 
 use crate::error::WmiError;
-use crate::fault::{Operation, Told};
-use crate::plugin::{Asked, context};
+use crate::fault::{Operation, ResponseContext};
+use crate::plugin::{WmiRequest, context};
 
-pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Fault> {
-    let filter = asked.call.subscribe.as_ref().and_then(|subscribe| subscribe.filter.as_ref());
+pub(crate) async fn answer(request: &WmiRequest<'_>) -> Result<Answer, Fault> {
+    let filter = request.call.operation.subscribe().and_then(|subscribe| subscribe.filter.as_ref());
     let Some(filter) = filter else {
-        return Err(asked.fault(WmiError::EventsWithoutFilter, Operation::ExecNotificationQuery));
+        return Err(request.fault(WmiError::EventsWithoutFilter, Operation::ExecNotificationQuery));
     };
     if !filter.dialect.eq_ignore_ascii_case(DIALECT_WQL) {
-        let reason = format!("events are selected in WQL: give the filter the dialect {DIALECT_WQL}");
+        let reason = format!("event filters must be WQL queries; use the dialect {DIALECT_WQL}");
         return Err(Fault::new(
             Subcode::EventingFilteringRequestedUnavailable,
             code::EVENTING_FILTER_UNAVAILABLE,
             reason,
         ));
     }
-    let told = |error: WmiError| asked.told.fault(error, Operation::ExecNotificationQuery, &filter.text);
-    if asked.place.has_keys() {
-        return Err(told(WmiError::SelectorsInSubscription));
-    }
-    let subscribing = asked.engine.subscribe(&asked.context, &asked.place.namespace, &filter.text);
-    let events = asked.in_time(subscribing).await.map_err(told)?;
+    let subscribed = if request.target.has_keys() {
+        Err(WmiError::SelectorsInSubscription)
+    } else {
+        let subscribing = request.engine.subscribe(&request.context, &request.target.namespace, &filter.text);
+        request.in_time(subscribing).await
+    };
+    let events = subscribed
+        .map_err(|error| request.response.fault(error, Operation::ExecNotificationQuery, &filter.text))?;
     let selection = events.names().map_or(Selection::Whole, |names| Selection::Names(names.to_vec()));
     Ok(Answer::items(EventItems {
-        writer: asked.told.writer().rows(selection),
-        told: asked.told.clone(),
+        writer: request.response.writer().rows(selection),
+        response: request.response.clone(),
         query: filter.text.clone(),
         events,
     }))
@@ -44,7 +46,7 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Fault> {
 struct EventItems {
     events: Events,
     writer: cim::wscim::Rows,
-    told: Told,
+    response: ResponseContext,
     /// The query, for faults.
     query: String,
 }
@@ -55,17 +57,21 @@ impl Items for EventItems {
             let mut object = Writer::new();
             match self.events.next().await? {
                 Ok(Occurrence::Event(event)) => self.writer.write(&mut object, &event),
-                Ok(Occurrence::Dropped(count)) => write_dropped(&mut object, count),
+                Ok(Occurrence::Dropped(count)) => write_dropped_events(&mut object, count),
                 Err(error) => {
-                    return Some(Err(self.told.fault(error, Operation::ExecNotificationQuery, &self.query)));
+                    return Some(Err(self.response.fault(
+                        error,
+                        Operation::ExecNotificationQuery,
+                        &self.query,
+                    )));
                 }
             }
             Some(Ok(Item { object: object.into_fragment(), reference: None }))
         })
     }
 
-    fn admit(&self, caller: &Caller) -> Result<(), Fault> {
+    fn check_access(&self, caller: &Caller) -> Result<(), Fault> {
         let admitted = self.events.admit(&context(caller));
-        admitted.map_err(|error| self.told.fault(error, Operation::ExecNotificationQuery, &self.query))
+        admitted.map_err(|error| self.response.fault(error, Operation::ExecNotificationQuery, &self.query))
     }
 }

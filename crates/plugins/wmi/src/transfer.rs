@@ -10,104 +10,104 @@ use wsman::{EndpointReference, Fault, write_resource_created};
 use crate::error::WmiError;
 use crate::fault::Operation;
 use crate::fragment::Part;
-use crate::place::reference;
-use crate::plugin::Asked;
+use crate::plugin::WmiRequest;
+use crate::target::reference;
 
-pub(crate) async fn get(asked: &Asked<'_>) -> Result<Answer, Fault> {
+pub(crate) async fn get(request: &WmiRequest<'_>) -> Result<Answer, Fault> {
     let operation = Operation::GetObject;
     let found = async {
-        let part = Part::asked(asked)?;
-        Ok((find(asked).await?, part))
+        let part = Part::request(request)?;
+        Ok((find(request).await?, part))
     };
-    let (instance, part) = found.await.map_err(|error: WmiError| asked.fault(error, operation))?;
-    show(asked, &instance, part.as_ref())
+    let (instance, part) = found.await.map_err(|error: WmiError| request.fault(error, operation))?;
+    show(request, &instance, part.as_ref())
 }
 
-pub(crate) async fn put(asked: &Asked<'_>) -> Result<Answer, Fault> {
-    let body = asked.call.request.require_body("instance of the class")?;
+pub(crate) async fn put(request: &WmiRequest<'_>) -> Result<Answer, Fault> {
+    let body = request.call.request.require_body("instance of the class")?;
     let changed = async {
-        let part = Part::asked(asked)?;
-        let (class, path) = instance_path(asked)?;
-        let schema = asked.engine.schema(&asked.place.namespace)?;
+        let part = Part::request(request)?;
+        let (class, path) = instance_path(request)?;
+        let schema = request.engine.schema(&request.target.namespace)?;
         let read = match &part {
             None => of_class(Reader::new(schema).instance(body)?, &class)?,
-            Some(part) => part.read(body, &Reader::new(schema), find(asked).await?)?,
+            Some(part) => part.read(body, &Reader::new(schema), find(request).await?)?,
         };
         let instance = with_keys(read.instance, &path)?;
-        let given = match &asked.told.form.modified {
+        let given = match &request.response.form.modified {
             Some(names) if part.is_none() => {
                 names.iter().map(|name| instance.class().require(name)).collect::<Result<_, _>>()?
             }
             _ => read.present,
         };
-        let given = without_moving(asked, &instance, given).await?;
-        let context = asked.context_in_time();
-        let put = asked.engine.put(&context, &asked.place.namespace, instance, &given);
-        Ok((asked.in_time(put).await?, part))
+        let given = without_moving(request, &instance, given).await?;
+        let context = request.context_in_time();
+        let put = request.engine.put(&context, &request.target.namespace, instance, &given);
+        Ok((request.in_time(put).await?, part))
     };
     let (instance, part) =
-        changed.await.map_err(|error: WmiError| asked.fault(error, Operation::PutInstance))?;
-    show(asked, &instance, part.as_ref())
+        changed.await.map_err(|error: WmiError| request.fault(error, Operation::PutInstance))?;
+    show(request, &instance, part.as_ref())
 }
 
-pub(crate) async fn create(asked: &Asked<'_>) -> Result<Answer, Fault> {
-    let body = asked.call.request.require_body("instance of the class")?;
+pub(crate) async fn create(request: &WmiRequest<'_>) -> Result<Answer, Fault> {
+    let body = request.call.request.require_body("instance of the class")?;
     let created = async {
-        let place = &asked.place;
-        let schema = asked.engine.schema(&place.namespace)?;
-        let class = schema.require(place.class()?.as_str())?;
+        let target = &request.target;
+        let schema = request.engine.schema(&target.namespace)?;
+        let class = schema.require(target.class()?.as_str())?;
         let read = of_class(Reader::new(schema).instance(body)?, &class)?;
         let mut instance = Instance::with_defaults(read.instance.class().clone());
         for column in read.present.iter() {
             instance.set(column, read.instance.at(column).clone())?;
         }
-        let context = asked.context_in_time();
-        asked.in_time(asked.engine.create(&context, &place.namespace, instance)).await
+        let context = request.context_in_time();
+        request.in_time(request.engine.create(&context, &target.namespace, instance)).await
     };
-    let path = created.await.map_err(|error: WmiError| asked.fault(error, Operation::CreateInstance))?;
-    let created = reference(asked.place.form, &asked.place.namespace, &path)?;
-    let address = asked.call.request.head().to.clone();
-    let mut reply = asked.call.reply();
+    let path = created.await.map_err(|error: WmiError| request.fault(error, Operation::CreateInstance))?;
+    let created = reference(request.target.form, &request.target.namespace, &path)?;
+    let address = request.call.request.head().to.clone();
+    let mut reply = request.call.reply();
     let created = EndpointReference { address: address.unwrap_or(created.address.clone()), ..created };
     write_resource_created(reply.body(), &created);
-    asked.call.finish(reply)
+    request.call.finish(reply)
 }
 
-pub(crate) async fn delete(asked: &Asked<'_>) -> Result<Answer, Fault> {
+pub(crate) async fn delete(request: &WmiRequest<'_>) -> Result<Answer, Fault> {
     let deleted = async {
-        let (_, path) = instance_path(asked)?;
-        let context = asked.context_in_time();
-        asked.in_time(asked.engine.delete(&context, &asked.place.namespace, &path)).await
+        let (_, path) = instance_path(request)?;
+        let context = request.context_in_time();
+        request.in_time(request.engine.delete(&context, &request.target.namespace, &path)).await
     };
-    deleted.await.map_err(|error: WmiError| asked.fault(error, Operation::DeleteInstance))?;
-    asked.call.finish(asked.call.reply())
+    deleted.await.map_err(|error: WmiError| request.fault(error, Operation::DeleteInstance))?;
+    request.call.finish(request.call.reply())
 }
 
 /// Returns the instance that the request names.
-async fn find(asked: &Asked<'_>) -> Result<Instance, WmiError> {
-    let (_, path) = instance_path(asked)?;
-    let context = asked.context_in_time();
-    asked.in_time(asked.engine.get(&context, &asked.place.namespace, &path)).await
+async fn find(request: &WmiRequest<'_>) -> Result<Instance, WmiError> {
+    let (_, path) = instance_path(request)?;
+    let context = request.context_in_time();
+    request.in_time(request.engine.get(&context, &request.target.namespace, &path)).await
 }
 
 /// Returns class and path of the instance that the request names.
-fn instance_path(asked: &Asked<'_>) -> Result<(Arc<Class>, ObjectPath), WmiError> {
-    let schema = asked.engine.schema(&asked.place.namespace)?;
-    let class = schema.require(asked.place.class()?.as_str())?;
-    if !asked.place.has_keys() && !class.is_singleton() {
+fn instance_path(request: &WmiRequest<'_>) -> Result<(Arc<Class>, ObjectPath), WmiError> {
+    let schema = request.engine.schema(&request.target.namespace)?;
+    let class = schema.require(request.target.class()?.as_str())?;
+    if !request.target.has_keys() && !class.is_singleton() {
         return Err(WmiError::SelectorsRequired(class.name().clone()));
     }
-    Ok((class, asked.place.path()?))
+    Ok((class, request.target.path()?))
 }
 
 /// Responds with an instance or a fragment of it.
-fn show(asked: &Asked<'_>, instance: &Instance, part: Option<&Part>) -> Result<Answer, Fault> {
-    let mut reply = asked.call.reply();
+fn show(request: &WmiRequest<'_>, instance: &Instance, part: Option<&Part>) -> Result<Answer, Fault> {
+    let mut reply = request.call.reply();
     match part {
-        None => asked.told.writer().instance(reply.body(), instance),
-        Some(part) => part.write(reply.body(), &asked.told.writer(), instance),
+        None => request.response.writer().instance(reply.body(), instance),
+        Some(part) => part.write(reply.body(), &request.response.writer(), instance),
     }
-    asked.call.finish(reply)
+    request.call.finish(reply)
 }
 
 /// Rejects an instance of a class other than the given one and its subclasses.
@@ -143,7 +143,7 @@ fn with_keys(mut instance: Instance, path: &ObjectPath) -> Result<Instance, WmiE
 /// Read-only columns that differ have changed in the meantime and are ignored, unless nothing else was
 /// changed.
 async fn without_moving(
-    asked: &Asked<'_>,
+    request: &WmiRequest<'_>,
     instance: &Instance,
     given: ColumnSet,
 ) -> Result<ColumnSet, WmiError> {
@@ -154,9 +154,11 @@ async fn without_moving(
     if !is_whole {
         return Ok(given);
     }
-    let before = find(asked).await?;
-    let is_writable = |column: &cim::Column| class.property(*column).is_some_and(cim::Property::is_writable);
-    let writable: ColumnSet = given.iter().filter(is_writable).collect();
+    let before = find(request).await?;
+    let writable: ColumnSet = given
+        .iter()
+        .filter(|column| class.property(*column).is_some_and(cim::Property::is_writable))
+        .collect();
     let is_changed = writable.iter().any(|column| before.at(column) != instance.at(column));
     Ok(if is_changed { writable } else { given })
 }

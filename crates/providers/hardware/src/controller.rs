@@ -1,8 +1,9 @@
 //! A named controller and its one shared session.
 
-mod known;
+mod cache;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -11,31 +12,31 @@ use ipmi::{Connection, Endpoint, IpmiError};
 use tokio::sync::Mutex;
 use tracing::debug;
 
-pub(crate) use self::known::{Known, Logged};
+pub(crate) use self::cache::{Cache, LogEntry};
 use crate::hosts::Address;
-use crate::{HardwareError, HardwareKeeper, HostFileError};
+use crate::{ControllerSource, HardwareError, HostFileError};
 
 /// A controller. Its session is opened on the first request and closed when idle, because controllers support
 /// only a few sessions.
 #[derive(Debug)]
 pub(crate) struct Controller {
     name: Arc<str>,
-    way: Way,
+    access: Access,
     endpoint: Endpoint,
     session: Mutex<Session>,
-    pub(crate) known: Known,
+    pub(crate) cache: Cache,
 }
 
 /// Access path to a controller.
 #[derive(Clone, Debug)]
-pub(crate) enum Way {
+pub(crate) enum Access {
     /// Over the network.
     Lan(Address, Login, Privilege),
-    /// Through the kernel driver of this machine. Where this process may not open the driver, a keeper opens
-    /// it.
-    Driver(Option<Arc<dyn HardwareKeeper>>),
+    /// Through the kernel driver of this machine. If this process may not open the driver, another process
+    /// opens it.
+    Driver(Option<Arc<dyn ControllerSource>>),
     /// No access: the stored password cannot be decrypted.
-    Sealed,
+    Undecryptable,
 }
 
 #[derive(Debug, Default)]
@@ -44,7 +45,7 @@ struct Session {
     /// Number of sessions opened so far.
     number: u64,
     /// Time and error of the last failed login.
-    refused: Option<(Instant, HardwareError)>,
+    last_failure: Option<(Instant, HardwareError)>,
 }
 
 #[derive(Debug)]
@@ -55,15 +56,15 @@ struct Open {
 
 /// Whether the session was opened for this request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Age {
+enum SessionAge {
     New,
-    Used,
+    Reused,
 }
 
 impl Controller {
     /// Creates a controller that uses the sockets and the record cache of an endpoint.
-    pub(crate) fn new(name: Arc<str>, way: Way, endpoint: Endpoint) -> Arc<Self> {
-        Arc::new(Self { name, way, endpoint, session: Mutex::default(), known: Known::default() })
+    pub(crate) fn new(name: Arc<str>, access: Access, endpoint: Endpoint) -> Arc<Self> {
+        Arc::new(Self { name, access, endpoint, session: Mutex::default(), cache: Cache::default() })
     }
 
     pub(crate) fn name(&self) -> &Arc<str> {
@@ -72,50 +73,50 @@ impl Controller {
 
     /// Returns the address for display; `None` for the controller of this machine.
     pub(crate) fn address(&self) -> Option<&Address> {
-        match &self.way {
-            Way::Lan(address, ..) => Some(address),
-            Way::Driver(_) | Way::Sealed => None,
+        match &self.access {
+            Access::Lan(address, ..) => Some(address),
+            Access::Driver(_) | Access::Undecryptable => None,
         }
     }
 
     /// Runs a request that may be repeated: if the session had ended meanwhile, it is repeated in a new
     /// session.
-    pub(crate) async fn ask<T, A>(
+    pub(crate) async fn run<T, A>(
         self: &Arc<Self>,
-        question: impl Fn(Connection) -> A + Send,
+        request: impl Fn(Connection) -> A + Send,
     ) -> Result<T, HardwareError>
     where
         A: Future<Output = Result<T, IpmiError>> + Send,
     {
         let (connection, age) = self.connection().await?;
-        match question(connection).await {
+        match request(connection).await {
             // The controller was restarted, or has closed the session.
-            Err(IpmiError::Proto(ProtoError::NoAnswer | ProtoError::Ended)) if age == Age::Used => {
+            Err(IpmiError::Proto(ProtoError::NoAnswer | ProtoError::Ended)) if age == SessionAge::Reused => {
                 self.forget().await;
                 let (connection, _) = self.connection().await?;
-                self.judge(question(connection).await).await
+                self.check(request(connection).await).await
             }
-            other => self.judge(other).await,
+            other => self.check(other).await,
         }
     }
 
     /// Runs a request that must be executed at most once.
-    pub(crate) async fn order<T, A>(
+    pub(crate) async fn run_once<T, A>(
         self: &Arc<Self>,
-        question: impl FnOnce(Connection) -> A + Send,
+        request: impl FnOnce(Connection) -> A + Send,
     ) -> Result<T, HardwareError>
     where
         A: Future<Output = Result<T, IpmiError>> + Send,
     {
         // A harmless request first detects whether the session has ended.
-        self.ask(|bmc| async move { bmc.run(&ipmi::proto::device_id::GetDeviceId).await }).await?;
+        self.run(|bmc| async move { bmc.run(&ipmi::proto::device_id::GetDeviceId).await }).await?;
         let (connection, _) = self.connection().await?;
-        self.judge(question(connection).await).await
+        self.check(request(connection).await).await
     }
 
-    async fn judge<T>(&self, answer: Result<T, IpmiError>) -> Result<T, HardwareError> {
-        match answer {
-            Ok(answer) => Ok(answer),
+    async fn check<T>(&self, result: Result<T, IpmiError>) -> Result<T, HardwareError> {
+        match result {
+            Ok(result) => Ok(result),
             Err(error) => {
                 if matches!(error, IpmiError::Proto(ProtoError::NoAnswer | ProtoError::Ended)) {
                     self.forget().await;
@@ -126,15 +127,15 @@ impl Controller {
     }
 
     /// Returns the session, opening it if necessary. Concurrent callers share one login.
-    async fn connection(self: &Arc<Self>) -> Result<(Connection, Age), HardwareError> {
+    async fn connection(self: &Arc<Self>) -> Result<(Connection, SessionAge), HardwareError> {
         let mut session = self.session.lock().await;
         if let Some(open) = &mut session.open {
             open.used = Instant::now();
-            return Ok((open.connection.clone(), Age::Used));
+            return Ok((open.connection.clone(), SessionAge::Reused));
         }
         // A failed login costs time, or one of the attempts before the account is locked, so it is not
         // repeated at once.
-        if let Some((when, error)) = &session.refused
+        if let Some((when, error)) = &session.last_failure
             && when.elapsed() < PAUSE
         {
             return Err(error.clone());
@@ -142,13 +143,13 @@ impl Controller {
         match self.open().await {
             Ok(connection) => {
                 let open = Some(Open { connection: connection.clone(), used: Instant::now() });
-                *session = Session { open, number: session.number.wrapping_add(1), refused: None };
+                *session = Session { open, number: session.number.wrapping_add(1), last_failure: None };
                 tokio::spawn(close_when_idle(Arc::downgrade(self), session.number));
-                Ok((connection, Age::New))
+                Ok((connection, SessionAge::New))
             }
             Err(error) => {
-                debug!(controller = %self.name, %error, "No session");
-                session.refused = Some((Instant::now(), error.clone()));
+                debug!(controller = %self.name, %error, "Cannot open a session");
+                session.last_failure = Some((Instant::now(), error.clone()));
                 Err(error)
             }
         }
@@ -156,36 +157,44 @@ impl Controller {
 
     async fn open(&self) -> Result<Connection, HardwareError> {
         let timing = Timing { limit: ANSWER, ..Timing::default() };
-        let (address, login, highest) = match &self.way {
-            Way::Lan(address, login, highest) => (address, login, highest),
-            Way::Driver(None) => {
+        let (address, login, highest) = match &self.access {
+            Access::Lan(address, login, highest) => (address, login, highest),
+            Access::Driver(None) => {
                 return Connection::local(timing).map_err(|error| HardwareError::of(&self.name, &error));
             }
-            Way::Driver(Some(keeper)) => {
-                let handed = keeper.hand_over().map_err(HostFileError::Keeper)?;
-                let driver = handed.driver.ok_or(HostFileError::NotYours)?;
+            Access::Driver(Some(source)) => {
+                let access = source.load().map_err(HostFileError::Source)?;
+                let driver = access.driver.ok_or(HostFileError::AccessDenied)?;
                 let opened = Connection::local_through(driver, timing);
                 return opened.map_err(|error| HardwareError::of(&self.name, &error));
             }
-            Way::Sealed => return Err(HardwareError::Sealed(self.name.clone())),
+            Access::Undecryptable => return Err(HardwareError::Sealed(self.name.clone())),
         };
-        let broken = |problem: String| HardwareError::Broken { controller: self.name.clone(), problem };
-        let found = tokio::net::lookup_host((address.host.as_str(), address.port)).await;
-        let found = found.map_err(|error| broken(format!("{address} is not known: {error}")))?.next();
-        let place = found.ok_or_else(|| broken(format!("{address} has no address")))?;
-        let mut refused = None;
+        let peer = self.resolve(address).await?;
+        let mut last_failure = None;
         let levels = [Privilege::Administrator, Privilege::Operator, Privilege::User];
         for level in levels.into_iter().filter(|level| level <= highest) {
-            match self.endpoint.open(place, login.clone().privilege(level), timing).await {
+            match self.endpoint.open(peer, login.clone().privilege(level), timing).await {
                 Ok(connection) => return Ok(connection),
                 // The user does not have this level: try a lower one. Commands that need the higher level
                 // will be rejected.
-                Err(error) if is_about_level(&error) => refused = Some(error),
+                Err(error) if is_about_level(&error) => last_failure = Some(error),
                 Err(error) => return Err(HardwareError::of(&self.name, &error)),
             }
         }
-        let error = refused.unwrap_or(IpmiError::Proto(ProtoError::NoAnswer));
+        let error = last_failure.unwrap_or(IpmiError::Proto(ProtoError::NoAnswer));
         Err(HardwareError::of(&self.name, &error))
+    }
+
+    async fn resolve(&self, address: &Address) -> Result<SocketAddr, HardwareError> {
+        let problem = match tokio::net::lookup_host((address.host.as_str(), address.port)).await {
+            Ok(mut found) => match found.next() {
+                Some(peer) => return Ok(peer),
+                None => format!("{address} has no IP address"),
+            },
+            Err(error) => format!("cannot resolve {address}: {error}"),
+        };
+        Err(HardwareError::Broken { controller: self.name.clone(), problem })
     }
 
     async fn forget(&self) {

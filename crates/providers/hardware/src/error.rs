@@ -17,15 +17,15 @@ use crate::HostFileError;
 pub enum HardwareError {
     /// The controller does not respond.
     #[error(
-        "the controller {0} does not answer\n  is its address right, IPMI over LAN switched on, and the port of UDP open?"
+        "the controller {0} does not respond\n  check its address, that IPMI over LAN is enabled, and that its UDP port is reachable"
     )]
     Silent(Arc<str>),
     /// The request was not complete within the time limit.
-    #[error("the controller {0} is too slow: what was asked for is not there after {1} seconds")]
+    #[error("the request to the controller {0} timed out after {1} seconds")]
     Slow(Arc<str>, u64),
     /// The controller rejects the login.
     #[error(
-        "the controller {controller} refuses the login: {reason}\n  telarch ipmi host add sets address, user and password"
+        "the controller {controller} rejected the login: {reason}\n  set address, user and password with telarch ipmi host add"
     )]
     Login {
         /// Name of the controller.
@@ -35,11 +35,11 @@ pub enum HardwareError {
     },
     /// The stored password was encrypted for another entry or on another machine.
     #[error(
-        "the password of the controller {0} cannot be opened with the key of this machine\n  telarch ipmi host add sets it again"
+        "cannot decrypt the password of the controller {0} with the key of this machine\n  set it again with telarch ipmi host add"
     )]
     Sealed(Arc<str>),
     /// The controller rejects the command.
-    #[error("the controller {controller} refuses: {code}")]
+    #[error("the controller {controller} rejected the command: {code}")]
     Refused {
         /// Name of the controller.
         controller: Arc<str>,
@@ -55,11 +55,11 @@ pub enum HardwareError {
         problem: String,
     },
     /// The caller may not read the file of controllers.
-    #[error("the controllers that this machine knows are not for everybody: {0}")]
+    #[error("access to the list of management controllers denied: {0}")]
     Denied(Arc<str>),
     /// The caller may not access or change the controllers; the text says who may.
     #[error("{0}")]
-    NotYours(Arc<str>),
+    AccessDenied(Arc<str>),
     /// The file of controllers cannot be used.
     #[error("{0}")]
     Hosts(Arc<str>),
@@ -75,7 +75,8 @@ impl HardwareError {
         match error {
             IpmiError::Proto(ProtoError::NoAnswer | ProtoError::Ended) => Self::Silent(controller),
             IpmiError::Proto(ProtoError::WrongPassword) => {
-                let reason = "wrong password, a K_g key that is missing, or an impostor".to_owned();
+                let reason =
+                    "wrong password, missing K_g key, or a host that impersonates the controller".to_owned();
                 Self::Login { controller, reason }
             }
             IpmiError::Proto(
@@ -89,7 +90,7 @@ impl HardwareError {
     fn status(&self) -> Status {
         match self {
             Self::Silent(_) | Self::Slow(..) => Status::ProviderTimedOut,
-            Self::Login { .. } | Self::Sealed(_) | Self::Denied(_) | Self::NotYours(_) => {
+            Self::Login { .. } | Self::Sealed(_) | Self::Denied(_) | Self::AccessDenied(_) => {
                 Status::AccessDenied
             }
             Self::Refused { code, .. } if *code == PRIVILEGE => Status::AccessDenied,
@@ -108,7 +109,7 @@ impl From<HostFileError> for HardwareError {
             {
                 Self::Denied(text)
             }
-            HostFileError::NotYours | HostFileError::NotChanged => Self::NotYours(text),
+            HostFileError::AccessDenied | HostFileError::ReadOnly => Self::AccessDenied(text),
             _ => Self::Hosts(text),
         }
     }

@@ -1,7 +1,7 @@
 //! Health states of CIM (CIM_ManagedSystemElement).
 
 use cim::{Instance, Value};
-use ipmi::Standing;
+use ipmi::SensorStatus;
 
 /// Health, in ascending order of severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,14 +57,14 @@ impl Health {
     }
 }
 
-impl From<Standing> for Health {
-    fn from(standing: Standing) -> Self {
+impl From<SensorStatus> for Health {
+    fn from(standing: SensorStatus) -> Self {
         match standing {
-            Standing::Unavailable => Self::Unknown,
-            Standing::Ok => Self::Ok,
-            Standing::NonCritical => Self::Warning,
-            Standing::Critical => Self::Critical,
-            Standing::NonRecoverable => Self::NonRecoverable,
+            SensorStatus::Unavailable => Self::Unknown,
+            SensorStatus::Ok => Self::Ok,
+            SensorStatus::NonCritical => Self::Warning,
+            SensorStatus::Critical => Self::Critical,
+            SensorStatus::NonRecoverable => Self::NonRecoverable,
         }
     }
 }

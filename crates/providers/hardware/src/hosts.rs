@@ -8,12 +8,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
-use accounts::{AccountsError, Edition, HostKey, PrivateFile};
+use accounts::{AccountsError, FileVersion, HostKey, PrivateFile};
 use ipmi::proto::{CipherSuite, GroupKey, Login, Password, Privilege, ProtoError, UserName};
 use zeroize::Zeroizing;
 
 pub(crate) use self::entry::Entry;
-use crate::HardwareKeeper;
+use crate::ControllerSource;
 
 /// File of controllers: names, addresses and users in clear text; passwords and keys encrypted with the
 /// [`HostKey`]. Name, address and user are part of the authenticated data, so that no secret can be sent to
@@ -25,17 +25,17 @@ pub struct HostFile {
     file: PrivateFile,
     state: PathBuf,
     key: OnceLock<HostKey>,
-    /// Keeper of the content and the time since when it is used, if this process may not read the file.
-    keeper: Option<(Arc<dyn HardwareKeeper>, Instant)>,
+    /// Source of the content and the time since when it is used, if this process may not read the file.
+    source: Option<(Arc<dyn ControllerSource>, Instant)>,
 }
 
 /// Version of the list of controllers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mark {
+pub(crate) enum Version {
     /// Version of the file.
-    Edition(Edition),
-    /// Number of the current interval, in which a keeper is asked only once.
-    While(u64),
+    File(FileVersion),
+    /// Number of the current interval, in which the other process is asked only once.
+    Interval(u64),
 }
 
 /// Name, address and login options of a controller.
@@ -82,7 +82,7 @@ pub enum HostFileError {
     #[error(transparent)]
     Accounts(#[from] AccountsError),
     /// A line of the file is not valid.
-    #[error("{path}, line {line}: {reason}\n  mend the line, or take it out and add the controller again")]
+    #[error("{path}, line {line}: {reason}\n  fix the line, or remove it and add the controller again")]
     Line {
         /// Path of the file.
         path: String,
@@ -106,25 +106,23 @@ pub enum HostFileError {
     Login(#[from] ProtoError),
     /// The caller may not access the controllers of this machine.
     #[error(
-        "only root and members of BUILTIN\\Administrators may ask the management controllers that this machine knows\n  root makes them members: the table [Groups] of the settings names the groups"
+        "access denied: only root and members of BUILTIN\\Administrators may use the management controllers of this machine\n  root can add local groups in the table [Groups] of the configuration file"
     )]
-    NotYours,
+    AccessDenied,
     /// Only root may change the file.
-    #[error(
-        "only root changes the management controllers that this machine knows\n  telarch ipmi host add, as root"
-    )]
-    NotChanged,
-    /// The keeper does not respond.
-    #[error("the management controllers cannot be had from the service's broker: {0}")]
-    Keeper(io::Error),
+    #[error("only root may change the list of management controllers\n  run telarch ipmi host add as root")]
+    ReadOnly,
+    /// The other process does not respond.
+    #[error("cannot load the list of management controllers: {0}")]
+    Source(io::Error),
     /// No controller has this name.
-    #[error("there is no controller {0}\n  telarch ipmi host list shows which there are")]
+    #[error("unknown controller {0}\n  telarch ipmi host list shows all controllers")]
     Unknown(HostName),
     /// The file contains too many controllers.
-    #[error("these are more than {most} controllers")]
+    #[error("more than {max} controllers")]
     TooMany {
         /// Maximum number of controllers.
-        most: usize,
+        max: usize,
     },
 }
 
@@ -141,26 +139,26 @@ impl HostFile {
     /// File name in the state directory.
     pub const NAME: &str = "ipmi-hosts";
     /// Maximum number of controllers in a file.
-    pub const MOST: usize = 4_096;
+    pub const MAX: usize = 4_096;
 
     /// Returns the file in the state directory of the service; the file need not exist yet.
     #[must_use]
     pub fn of_state(state: &Path) -> Self {
         let file = PrivateFile::new(state.join(Self::NAME));
-        Self { file, state: state.to_owned(), key: OnceLock::new(), keeper: None }
+        Self { file, state: state.to_owned(), key: OnceLock::new(), source: None }
     }
 
-    /// Returns the file with its content provided by a keeper, for a process that may not read it.
+    /// Returns the file with its content provided by another process, for a process that may not read it.
     #[must_use]
-    pub fn kept_by(self, keeper: Arc<dyn HardwareKeeper>) -> Self {
-        Self { keeper: Some((keeper, Instant::now())), ..self }
+    pub fn with_source(self, source: Arc<dyn ControllerSource>) -> Self {
+        Self { source: Some((source, Instant::now())), ..self }
     }
 
     /// Returns the text of the file with decrypted secrets, for a process that may not read it.
     ///
     /// # Errors
     /// If the file or the key cannot be used.
-    pub fn hand_over(&self) -> Result<Zeroizing<String>, HostFileError> {
+    pub fn export(&self) -> Result<Zeroizing<String>, HostFileError> {
         let (entries, _) = self.entries()?;
         if entries.is_empty() {
             // Without controllers no key is created.
@@ -171,12 +169,12 @@ impl HostFile {
         Ok(Zeroizing::new(entry::show(&opened)))
     }
 
-    pub(crate) fn keeper(&self) -> Option<&Arc<dyn HardwareKeeper>> {
-        self.keeper.as_ref().map(|(keeper, _)| keeper)
+    pub(crate) fn source(&self) -> Option<&Arc<dyn ControllerSource>> {
+        self.source.as_ref().map(|(source, _)| source)
     }
 
-    fn demand_change(&self) -> Result<(), HostFileError> {
-        if self.keeper.is_some() { Err(HostFileError::NotChanged) } else { Ok(()) }
+    fn require_writable(&self) -> Result<(), HostFileError> {
+        if self.source.is_some() { Err(HostFileError::ReadOnly) } else { Ok(()) }
     }
 
     /// Returns the path of the file.
@@ -189,7 +187,7 @@ impl HostFile {
         if let Some(key) = self.key.get() {
             return Ok(key);
         }
-        let key = HostKey::load_or_make(&self.state)?;
+        let key = HostKey::load_or_create(&self.state)?;
         Ok(self.key.get_or_init(|| key))
     }
 
@@ -225,7 +223,7 @@ impl HostFile {
     /// # Errors
     /// If no controller accepts such secrets, or the file cannot be changed.
     pub fn add(&self, host: &Host, secrets: &Secrets) -> Result<Added, HostFileError> {
-        self.demand_change()?;
+        self.require_writable()?;
         login(host, secrets)?;
         let entry = Entry::seal(host.clone(), secrets, self.key()?)?;
         self.file.update(|old| {
@@ -237,8 +235,8 @@ impl HostFile {
                 entries.push(entry);
                 Added::New
             };
-            if entries.len() > Self::MOST {
-                return Err(HostFileError::TooMany { most: Self::MOST });
+            if entries.len() > Self::MAX {
+                return Err(HostFileError::TooMany { max: Self::MAX });
             }
             Ok((entry::show(&entries), added))
         })
@@ -249,7 +247,7 @@ impl HostFile {
     /// # Errors
     /// [`HostFileError::Unknown`] if no controller has this name; other errors if the file cannot be changed.
     pub fn remove(&self, name: &HostName) -> Result<(), HostFileError> {
-        self.demand_change()?;
+        self.require_writable()?;
         self.file.update(|old| {
             let mut entries = self.parse(old)?;
             let before = entries.len();
@@ -262,22 +260,22 @@ impl HostFile {
     }
 
     /// Returns the current version of the list of controllers.
-    pub(crate) fn mark(&self) -> Mark {
-        match &self.keeper {
-            None => Mark::Edition(self.file.edition()),
-            Some((_, since)) => Mark::While(since.elapsed().as_secs() / ASKED_EVERY.as_secs()),
+    pub(crate) fn version(&self) -> Version {
+        match &self.source {
+            None => Version::File(self.file.version()),
+            Some((_, since)) => Version::Interval(since.elapsed().as_secs() / REFRESH_INTERVAL.as_secs()),
         }
     }
 
-    pub(crate) fn entries(&self) -> Result<(Vec<Entry>, Mark), HostFileError> {
-        let Some((keeper, _)) = &self.keeper else {
+    pub(crate) fn entries(&self) -> Result<(Vec<Entry>, Version), HostFileError> {
+        let Some((source, _)) = &self.source else {
             let (text, edition) = self.file.read()?;
-            return Ok((self.parse(&text)?, Mark::Edition(edition)));
+            return Ok((self.parse(&text)?, Version::File(edition)));
         };
-        let mark = self.mark();
-        let handed = keeper.hand_over().map_err(HostFileError::Keeper)?;
-        let text = handed.controllers.ok_or(HostFileError::NotYours)?;
-        Ok((self.parse(&text)?, mark))
+        let version = self.version();
+        let access = source.load().map_err(HostFileError::Source)?;
+        let text = access.controllers.ok_or(HostFileError::AccessDenied)?;
+        Ok((self.parse(&text)?, version))
     }
 
     /// Returns the login; `None` if the password was encrypted with another key, or for another address or
@@ -287,8 +285,8 @@ impl HostFile {
     }
 
     pub(crate) fn secrets(&self, entry: &Entry) -> Option<Secrets> {
-        match self.keeper {
-            Some(_) => entry.handed(),
+        match self.source {
+            Some(_) => entry.exported(),
             None => entry.open(self.key().ok()?),
         }
     }
@@ -302,8 +300,8 @@ impl HostFile {
     }
 }
 
-/// Maximum delay of a change if the content comes from a keeper.
-const ASKED_EVERY: Duration = Duration::from_secs(5);
+/// Maximum delay of a change if the content comes from another process.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 
 fn login(host: &Host, secrets: &Secrets) -> Result<Login, HostFileError> {
     if host.user.chars().any(char::is_control) {
@@ -345,16 +343,19 @@ impl FromStr for HostName {
     type Err = HostFileError;
 
     fn from_str(text: &str) -> Result<Self, HostFileError> {
-        let fits = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'_' | b'-');
-        if (1..=255).contains(&text.len()) && text.bytes().all(fits) {
+        if (1..=255).contains(&text.len()) && text.bytes().all(is_name_character) {
             return Ok(Self(text.into()));
         }
         Err(HostFileError::Value {
             what: "the name of the controller",
             found: text.chars().take(80).collect(),
-            expected: "letters, digits, '.', '_' and '-', at most 255 of them",
+            expected: "a name of letters, digits, '.', '_' and '-', at most 255 characters long",
         })
     }
+}
+
+fn is_name_character(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
 }
 
 impl PartialEq for HostName {
@@ -376,17 +377,20 @@ impl FromStr for Address {
 
     /// Parses `name`, `name:port`, `10.0.0.7:623`, `[2001:db8::7]:623`, or an IPv6 address without port.
     fn from_str(text: &str) -> Result<Self, HostFileError> {
-        let wrong = || HostFileError::Value {
+        Self::parse(text).ok_or_else(|| HostFileError::Value {
             what: "the address",
             found: text.chars().take(80).collect(),
-            expected: "a name or an address, with :PORT behind it if that is not 623",
-        };
+            expected: "a name or an address, followed by :PORT if the port is not 623",
+        })
+    }
+}
+
+impl Address {
+    fn parse(text: &str) -> Option<Self> {
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
-                let (host, rest) = rest.split_once(']').ok_or_else(wrong)?;
-                let port =
-                    if rest.is_empty() { None } else { Some(rest.strip_prefix(':').ok_or_else(wrong)?) };
-                (host, port)
+                let (host, rest) = rest.split_once(']')?;
+                (host, if rest.is_empty() { None } else { Some(rest.strip_prefix(':')?) })
             }
             None => match text.split_once(':') {
                 Some((_, rest)) if rest.contains(':') => (text, None),
@@ -394,13 +398,10 @@ impl FromStr for Address {
                 None => (text, None),
             },
         };
-        let port = port.map_or(Ok(ipmi::PORT), |port| port.parse().map_err(|_| wrong()))?;
-        let is_of_name = |octet: u8| octet.is_ascii_graphic() && !matches!(octet, b'[' | b']');
-        let is_name = !host.is_empty() && host.bytes().all(is_of_name);
-        if port == 0 || !is_name {
-            return Err(wrong());
-        }
-        Ok(Self { host: host.to_owned(), port })
+        let port = port.map_or(Some(ipmi::PORT), |port| port.parse().ok())?;
+        let is_host =
+            !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'[' | b']'));
+        (port != 0 && is_host).then(|| Self { host: host.to_owned(), port })
     }
 }
 
@@ -438,12 +439,22 @@ mod tests {
     }
 
     fn secrets(password: &str, key: Option<&str>) -> Secrets {
-        let octets = |text: &str| Zeroizing::new(text.as_bytes().to_vec());
         Secrets { password: octets(password), group_key: key.map(octets) }
     }
 
+    fn octets(text: &str) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(text.as_bytes().to_vec())
+    }
+
+    /// Returns the number of passwords that can be decrypted in a file with this text.
+    fn decrypted(file: &HostFile, text: &str) -> usize {
+        fs::write(file.path(), text).unwrap();
+        let (entries, _) = file.entries().unwrap();
+        entries.iter().filter(|entry| file.login(entry).is_some()).count()
+    }
+
     #[test]
-    fn addresses_are_read_as_they_are_written() {
+    fn addresses_are_parsed_and_printed() {
         for (text, written) in [
             ("bmc7", "bmc7:623"),
             ("10.0.0.7:6230", "10.0.0.7:6230"),
@@ -462,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_sealed_for_one_name_address_and_user() {
+    fn a_password_is_encrypted_for_one_name_address_and_user() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ipmi-hosts");
         let file = HostFile::of_state(folder.path());
@@ -475,14 +486,9 @@ mod tests {
         assert_eq!(file.list().unwrap(), [seven, eight]);
         let text = fs::read_to_string(&path).unwrap();
         assert!(!text.contains("hunter2") && !text.contains("k-g-key"), "{text}");
-        let opened = |text: &str| {
-            fs::write(&path, text).unwrap();
-            let (entries, _) = file.entries().unwrap();
-            entries.iter().filter(|entry| file.login(entry).is_some()).count()
-        };
-        assert_eq!(opened(&text), 2);
+        assert_eq!(decrypted(&file, &text), 2);
         for (before, after) in [("10.0.0.7", "10.6.6.6"), ("admin", "adm"), ("node7", "node9")] {
-            assert_eq!(opened(&text.replace(before, after)), 1, "{after}");
+            assert_eq!(decrypted(&file, &text.replace(before, after)), 1, "{after}");
         }
         fs::write(&path, &text).unwrap();
         file.remove(&"NODE7".parse().unwrap()).unwrap();
@@ -491,7 +497,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_controller_takes_is_refused_before_it_is_kept() {
+    fn invalid_login_options_are_rejected_and_not_stored() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ipmi-hosts");
         let file = HostFile::of_state(folder.path());

@@ -5,7 +5,7 @@
 //! A [`HostFile`] holds the controllers accessed over the network, by name, with encrypted passwords.
 //! [`Hardware`] is the WMI provider. It has one shared session with each controller, which is closed when
 //! idle and when the service ends.
-//! [`EventLogs`] makes the event logs available as a resource to which clients subscribe.
+//! [`EventLogFollower`] returns new records of the event logs.
 //! Several controllers are queried in parallel, and one that does not respond does not affect the rows of
 //! others.
 //!
@@ -13,7 +13,7 @@
 //! # fn example(state: &std::path::Path, runtime: tokio::runtime::Handle) -> Result<(), Box<dyn std::error::Error>> {
 //! use telarch_hardware::{Hardware, HostFile, OwnController};
 //!
-//! let hardware = Hardware::new("node7", HostFile::of_state(state), OwnController::Asked, runtime);
+//! let hardware = Hardware::new("node7", HostFile::of_state(state), OwnController::Used, runtime);
 //! let schema = cim::Schema::of(cim::Namespace::parse("root/hardware")?);
 //! # Ok(())
 //! # }
@@ -25,23 +25,23 @@ mod boot_source;
 mod controller;
 mod controllers;
 mod error;
+mod event_log;
 mod health;
 mod hosts;
-mod keeper;
 mod methods;
 mod names;
 pub mod oracle;
 mod provider;
-mod question;
+mod query;
 mod results;
 mod rows;
 mod scale;
-mod sel;
+mod source;
 mod unit;
 
 pub use controllers::OwnController;
 pub use error::HardwareError;
+pub use event_log::EventLogFollower;
 pub use hosts::{Added, Address, Host, HostFile, HostFileError, HostName, Secrets};
-pub use keeper::{Handed, HardwareKeeper, driver};
 pub use provider::Hardware;
-pub use sel::EventLogs;
+pub use source::{ControllerAccess, ControllerSource, driver};

@@ -54,12 +54,19 @@ pub(crate) fn system_path(name: &str) -> Result<ObjectPath, cim::Error> {
 
 const ORGANIZATION: &str = "IPMI";
 
+/// Returns the key property of an instance with these keys, if it is a text.
+pub(crate) fn key<'k>(class: &cim::Class, keys: &'k [cim::Value], property: &str) -> Option<&'k str> {
+    let column = class.column(property)?;
+    let index = class.keys().iter().position(|key| *key == column)?;
+    keys.get(index)?.as_str()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_name_leads_back_to_its_controller() {
+    fn the_controller_is_found_from_every_name() {
         for name in [
             "node7".to_owned(),
             controller_system("node7"),

@@ -13,8 +13,8 @@ use wmi::{Context, MethodCall, Provider, ProviderError, Scan, Sink, Target};
 
 use crate::controller::Controller;
 use crate::controllers::Controllers;
-use crate::question::{self, Question};
-use crate::rows::{self, Subject};
+use crate::query::{self, Query};
+use crate::rows::{self, SupportedClass};
 use crate::{HardwareError, HostFile, OwnController, methods, names, results};
 
 /// Provider for the classes of management controllers. Clones share their sessions.
@@ -42,7 +42,7 @@ impl Hardware {
     /// Closes all sessions, and waits for confirmation by the controllers.
     pub async fn close(&self) {
         let mut closing = JoinSet::new();
-        for controller in self.0.controllers.known() {
+        for controller in self.0.controllers.loaded() {
             closing.spawn(async move { controller.close().await });
         }
         while closing.join_next().await.is_some() {}
@@ -69,9 +69,9 @@ impl Hardware {
     }
 
     /// Returns the controllers whose rows may match the query.
-    fn asked(&self, scan: &Scan) -> Result<Vec<Arc<Controller>>, HardwareError> {
+    fn selected(&self, scan: &Scan) -> Result<Vec<Arc<Controller>>, HardwareError> {
         let mut all = self.0.controllers.all()?;
-        if let Some(wanted) = question::controllers(scan) {
+        if let Some(wanted) = query::controllers(scan) {
             all.retain(|controller| wanted.iter().any(|name| cim::wql::equal(name, controller.name())));
         }
         Ok(all)
@@ -79,18 +79,14 @@ impl Hardware {
 
     /// Returns the controller that an instance with these keys belongs to.
     fn controller(&self, keys: &[Value], class: &cim::Class) -> Result<Arc<Controller>, ProviderError> {
-        let named = |property: &str| {
-            let column = class.column(property)?;
-            let place = class.keys().iter().position(|key| *key == column)?;
-            keys.get(place).and_then(Value::as_str)
-        };
-        let name = ["SystemName", "InstanceID", "InstanceName", "Name"].into_iter().find_map(named);
+        let naming = ["SystemName", "InstanceID", "InstanceName", "Name"];
+        let name = naming.into_iter().find_map(|property| names::key(class, keys, property));
         let name = names::controller_of(name.unwrap_or_default());
         let all = self.0.controllers.all()?;
         let found = all.into_iter().find(|controller| cim::wql::equal(name, controller.name()));
         found.ok_or_else(|| {
             let problem =
-                format!("there is no controller {name}\n  telarch ipmi host list shows which there are");
+                format!("unknown controller {name}\n  telarch ipmi host list shows all controllers");
             ProviderError::failed(Status::NotFound, problem)
         })
     }
@@ -113,27 +109,29 @@ impl Hardware {
 
 impl Provider for Hardware {
     fn classes(&self) -> Vec<(Namespace, Name)> {
-        Subject::classes()
+        SupportedClass::classes()
     }
 
     fn enumerate(&self, scan: &Scan, sink: &mut Sink<'_>) -> Result<(), ProviderError> {
-        let Some(subject) = Subject::of(scan.class().name()) else { return Err(ProviderError::NotCapable) };
-        let question = Arc::new(Question::new(scan));
-        if subject.is_of_machine() {
-            let rows = subject.of_machine(&self.0.machine, &question)?;
+        let Some(subject) = SupportedClass::of(scan.class().name()) else {
+            return Err(ProviderError::NotCapable);
+        };
+        let query = Arc::new(Query::new(scan));
+        if subject.is_machine_wide() {
+            let rows = subject.machine_rows(&self.0.machine, &query)?;
             return rows.into_iter().try_for_each(|row| sink.push(row));
         }
-        let mut waiting: VecDeque<_> = self.asked(scan)?.into();
-        let (mut asked, mut answered, mut failed) = (JoinSet::new(), 0_usize, None);
+        let mut waiting: VecDeque<_> = self.selected(scan)?.into();
+        let (mut running, mut answered, mut failed) = (JoinSet::new(), 0_usize, None);
         loop {
-            while asked.len() < AT_ONCE
+            while running.len() < MAX_PARALLEL
                 && let Some(controller) = waiting.pop_front()
             {
-                let question = question.clone();
-                asked.spawn_on(async move { read(subject, controller, &question).await }, &self.0.runtime);
+                let query = query.clone();
+                running.spawn_on(async move { read(subject, controller, &query).await }, &self.0.runtime);
             }
             // In order of completion: a slow controller does not delay the rows of others.
-            let Some(done) = self.0.runtime.block_on(asked.join_next()) else { break };
+            let Some(done) = self.0.runtime.block_on(running.join_next()) else { break };
             let (controller, rows) =
                 done.map_err(|_| ProviderError::failed(Status::ProviderFailure, "the provider panicked"))?;
             match rows {
@@ -142,8 +140,8 @@ impl Provider for Hardware {
                     rows.into_iter().try_for_each(|row| sink.push(row))?;
                 }
                 Err(error) => {
-                    debug!(controller = %controller.name(), class = %scan.class().name(), %error, "No rows");
-                    match subject.unreachable(&controller, &question, &error)? {
+                    debug!(controller = %controller.name(), class = %scan.class().name(), %error, "Cannot read the controller");
+                    match subject.unreachable(&controller, &query, &error)? {
                         Some(row) => {
                             answered += 1;
                             sink.push(row)?;
@@ -161,14 +159,14 @@ impl Provider for Hardware {
     }
 
     fn invoke(&self, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
-        let subject = Subject::of(call.class.name()).ok_or(ProviderError::NotCapable)?;
+        let subject = SupportedClass::of(call.class.name()).ok_or(ProviderError::NotCapable)?;
         let Target::Instance(keys) = call.target else { return Err(ProviderError::NotCapable) };
-        if subject.is_of_machine() {
+        if subject.is_machine_wide() {
             return methods::returns(call, results::NOT_SUPPORTED);
         }
         let controller = self.controller(keys, call.class)?;
         let name = call.operation.method.name.as_str();
-        debug!(peer = %controller.name(), identity = call.context.caller(), operation = name, "Method");
+        debug!(peer = %controller.name(), identity = call.context.caller(), operation = name, "Method call");
         self.wait(&controller, methods::call(&self.0.controllers, &controller, subject, keys, call))
     }
 
@@ -178,8 +176,8 @@ impl Provider for Hardware {
 
     fn put(&self, _context: &Context, instance: &Instance, changed: &ColumnSet) -> Result<(), ProviderError> {
         let class = instance.class();
-        if Subject::of(class.name()) != Some(Subject::NumericSensor) {
-            let problem = "no controller keeps this: only thresholds of NumericSensor can be written";
+        if SupportedClass::of(class.name()) != Some(SupportedClass::NumericSensor) {
+            let problem = "read-only instance: only thresholds of NumericSensor can be changed";
             return Err(ProviderError::failed(Status::NotSupported, problem));
         }
         let keys: Vec<Value> = class.keys().iter().map(|key| instance.at(*key).clone()).collect();
@@ -190,11 +188,11 @@ impl Provider for Hardware {
 
 /// Returns a controller and its rows.
 async fn read(
-    subject: Subject,
+    subject: SupportedClass,
     controller: Arc<Controller>,
-    question: &Question,
+    query: &Query,
 ) -> (Arc<Controller>, Result<Vec<Instance>, HardwareError>) {
-    let rows = match tokio::time::timeout(LIMIT, subject.read(&controller, question)).await {
+    let rows = match tokio::time::timeout(LIMIT, subject.read(&controller, query)).await {
         Ok(rows) => rows,
         Err(_) => Err(HardwareError::Slow(controller.name().clone(), LIMIT.as_secs())),
     };
@@ -204,4 +202,4 @@ async fn read(
 /// Time limit for all requests to one controller; the engine waits for a minute.
 const LIMIT: Duration = Duration::from_secs(30);
 /// Maximum number of controllers queried in parallel.
-const AT_ONCE: usize = 64;
+const MAX_PARALLEL: usize = 64;

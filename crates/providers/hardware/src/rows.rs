@@ -14,7 +14,7 @@ use cim::{Instance, Name, Namespace};
 
 use crate::HardwareError;
 use crate::controller::Controller;
-use crate::question::Question;
+use crate::query::Query;
 
 pub(crate) use self::driver::{attention, request_response, request_response_ex};
 pub(crate) use self::log::{clear, record as log_record};
@@ -24,7 +24,7 @@ pub(crate) use self::view::{change_boot, change_network, change_password, read_l
 
 /// A class whose instances come from controllers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Subject {
+pub(crate) enum SupportedClass {
     AdminDomain,
     ComputerSystem,
     SystemSpecificCollection,
@@ -48,7 +48,7 @@ pub(crate) enum Subject {
     View,
 }
 
-impl Subject {
+impl SupportedClass {
     const ALL: [(&str, &str, Self); 19] = [
         (HARDWARE, "AdminDomain", Self::AdminDomain),
         (HARDWARE, "ComputerSystem", Self::ComputerSystem),
@@ -73,31 +73,27 @@ impl Subject {
 
     /// Returns the classes with their namespaces.
     pub(crate) fn classes() -> Vec<(Namespace, Name)> {
-        let class = |(namespace, name, _): &(&str, &str, Self)| {
-            Some((Namespace::parse(namespace).ok()?, Name::parse(name).ok()?))
-        };
-        Self::ALL.iter().filter_map(class).collect()
+        let classes = Self::ALL
+            .iter()
+            .map(|(namespace, name, _)| Some((Namespace::parse(namespace).ok()?, Name::parse(name).ok()?)));
+        classes.flatten().collect()
     }
 
-    /// Returns the subject of a class; the name must be one of [`Subject::classes`].
+    /// Returns the subject of a class; the name must be one of [`SupportedClass::classes`].
     pub(crate) fn of(class: &Name) -> Option<Self> {
         Self::ALL.iter().find(|(_, name, _)| *class == **name).map(|(.., subject)| *subject)
     }
 
     /// Returns whether there is one instance for all controllers together.
-    pub(crate) fn is_of_machine(self) -> bool {
+    pub(crate) fn is_machine_wide(self) -> bool {
         matches!(self, Self::AdminDomain | Self::RegisteredProfile)
     }
 
     /// Returns the instances that do not depend on controllers.
-    pub(crate) fn of_machine(
-        self,
-        machine: &str,
-        question: &Question,
-    ) -> Result<Vec<Instance>, HardwareError> {
+    pub(crate) fn machine_rows(self, machine: &str, query: &Query) -> Result<Vec<Instance>, HardwareError> {
         match self {
-            Self::AdminDomain => system::domain(machine, question),
-            _ => account::profiles(question),
+            Self::AdminDomain => system::domain(machine, query),
+            _ => account::profiles(query),
         }
     }
 
@@ -105,27 +101,27 @@ impl Subject {
     pub(crate) async fn read(
         self,
         controller: &Arc<Controller>,
-        question: &Question,
+        query: &Query,
     ) -> Result<Vec<Instance>, HardwareError> {
         match self {
             Self::AdminDomain | Self::RegisteredProfile => Ok(Vec::new()),
-            Self::ComputerSystem => system::systems(controller, question).await,
-            Self::SystemSpecificCollection => system::collection(controller, question),
-            Self::Sensor => sensor::discrete(controller, question).await,
-            Self::NumericSensor => sensor::numeric(controller, question).await,
-            Self::RecordLog => log::logs(controller, question).await,
-            Self::LogRecord => log::records(controller, question).await,
-            Self::Account => account::accounts(controller, question).await,
-            Self::PrivilegeGroup => account::groups(controller, question),
-            Self::AuthorizedPrivilege => account::privileges(controller, question),
-            Self::ConcreteCollection => account::collection(controller, question),
-            Self::SystemDevice => association::system_devices(controller, question).await,
-            Self::OwningCollectionElement => association::owned_collections(controller, question),
-            Self::MemberOfCollection => association::members(controller, question).await,
-            Self::UseOfLog => association::uses_of_log(controller, question),
-            Self::LogManagesRecord => association::log_records(controller, question).await,
-            Self::Driver => driver::driver(controller, question),
-            Self::View => view::view(controller, question).await,
+            Self::ComputerSystem => system::systems(controller, query).await,
+            Self::SystemSpecificCollection => system::collection(controller, query),
+            Self::Sensor => sensor::discrete(controller, query).await,
+            Self::NumericSensor => sensor::numeric(controller, query).await,
+            Self::RecordLog => log::logs(controller, query).await,
+            Self::LogRecord => log::records(controller, query).await,
+            Self::Account => account::accounts(controller, query).await,
+            Self::PrivilegeGroup => account::groups(controller, query),
+            Self::AuthorizedPrivilege => account::privileges(controller, query),
+            Self::ConcreteCollection => account::collection(controller, query),
+            Self::SystemDevice => association::system_devices(controller, query).await,
+            Self::OwningCollectionElement => association::owned_collections(controller, query),
+            Self::MemberOfCollection => association::members(controller, query).await,
+            Self::UseOfLog => association::uses_of_log(controller, query),
+            Self::LogManagesRecord => association::log_records(controller, query).await,
+            Self::Driver => driver::driver(controller, query),
+            Self::View => view::view(controller, query).await,
         }
     }
 
@@ -133,12 +129,12 @@ impl Subject {
     pub(crate) fn unreachable(
         self,
         controller: &Controller,
-        question: &Question,
+        query: &Query,
         error: &HardwareError,
     ) -> Result<Option<Instance>, HardwareError> {
         match self {
-            Self::ComputerSystem => system::unreachable(controller, question, error).map(Some),
-            Self::View => view::unreachable(controller, question).map(Some),
+            Self::ComputerSystem => system::unreachable(controller, query, error).map(Some),
+            Self::View => view::unreachable(controller, query).map(Some),
             _ => Ok(None),
         }
     }

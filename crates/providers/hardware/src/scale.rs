@@ -44,13 +44,14 @@ impl Scale {
                 Curve::ByReading(known.map(|(raw, (factors, _))| (*raw, *factors)).collect())
             }
         };
-        let quantities = || (0..=u8::MAX).filter_map(|raw| curve.quantity(raw));
-        let exponent = match (&curve, quantities().next()?) {
-            (Curve::Same(_), Quantity::Exact { exponent, .. }) => i32::from(exponent),
+        let quantities: Vec<Quantity> = (0..=u8::MAX).filter_map(|raw| curve.quantity(raw)).collect();
+        let exponent = match (&curve, quantities.first()?) {
+            (Curve::Same(_), Quantity::Exact { exponent, .. }) => i32::from(*exponent),
             _ => -3,
         };
-        let fits = |exponent: &i32| quantities().all(|quantity| whole(quantity, *exponent).is_some());
-        let exponent = (exponent..exponent.saturating_add(MOST_POWERS)).find(fits)?;
+        let mut exponents = exponent..exponent.saturating_add(MAX_POWERS);
+        let exponent = exponents
+            .find(|exponent| quantities.iter().all(|quantity| whole(*quantity, *exponent).is_some()))?;
         Some(Self { curve, exponent })
     }
 
@@ -89,14 +90,20 @@ impl Scale {
         u32::try_from(halves).ok()
     }
 
+    /// Returns the difference that corresponds to this number of counts; `None` if it depends on the value.
+    pub(crate) fn counts(&self, count: u8) -> Option<u32> {
+        self.half_counts(u32::from(count) * 2)
+    }
+
     /// Returns the raw value nearest to a number; `None` if the number is outside the range of the sensor.
     pub(crate) fn raw(&self, number: i32) -> Option<u8> {
-        let numbers = || (0..=u8::MAX).filter_map(|raw| Some((raw, self.number(raw)?)));
-        let (least, most) = (numbers().map(|(_, n)| n).min()?, numbers().map(|(_, n)| n).max()?);
-        if !(least..=most).contains(&number) {
+        let numbers = (0..=u8::MAX).filter_map(|raw| Some((raw, self.number(raw)?)));
+        let numbers: Vec<(u8, i32)> = numbers.collect();
+        let (min, max) = (numbers.iter().map(|(_, n)| *n).min()?, numbers.iter().map(|(_, n)| *n).max()?);
+        if !(min..=max).contains(&number) {
             return None;
         }
-        numbers().min_by_key(|(_, n)| n.abs_diff(number)).map(|(raw, _)| raw)
+        numbers.into_iter().min_by_key(|(_, n)| n.abs_diff(number)).map(|(raw, _)| raw)
     }
 }
 
@@ -125,7 +132,7 @@ fn whole(quantity: Quantity, exponent: i32) -> Option<i32> {
 }
 
 /// Maximum exponent that is tried, base 10; no sensor needs more.
-const MOST_POWERS: i32 = 40;
+const MAX_POWERS: i32 = 40;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -165,14 +172,14 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_32_bits_do_not_hold_loses_its_last_digits() {
+    fn numbers_beyond_32_bits_lose_precision() {
         let large = scale(511, 511, 7, 0);
         assert_eq!((large.exponent(), large.number(0)), (1, Some(511_000_000)));
         assert_eq!(whole(Quantity::Exact { digits: -15, exponent: 0 }, 1), Some(-2));
     }
 
     #[test]
-    fn numbers_become_the_nearest_raw_value_or_none() {
+    fn numbers_are_converted_to_the_nearest_raw_value() {
         let battery = scale(10, 120, 1, -3);
         for raw in 0..=u8::MAX {
             assert_eq!(battery.raw(battery.number(raw).unwrap()), Some(raw));
@@ -182,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn readings_of_functions_have_three_digits_behind_the_point() {
+    fn readings_of_non_linear_sensors_have_three_decimals() {
         let (linearization, format) = (Linearization::SquareRoot, AnalogFormat::Unsigned);
         let root = of(Factors { m: 1, b: 0, b_exponent: 0, result_exponent: 0, linearization, format });
         assert_eq!((root.number(2), root.exponent(), root.half_counts(2)), (Some(1_414), -3, None));

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn units_are_those_of_both_tables() {
+    fn units_agree_with_both_tables() {
         let units = |base| Units { is_percentage: false, rate: 0, base, second: None };
         // From IPMI 2.0, table 43-15, and the ValueMap of CIM_NumericSensor.BaseUnits.
         for (base, expected) in [

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use zbus::wire::DynamicType;
 use zbus::{Connection, OwnedObjectPath, OwnedVariant};
 
-use super::{networks, nowhere, sources};
+use super::{networks, no_local_network, sources};
 use crate::bus::{self, Object};
 use crate::{Error, Firewall, FirewallKind, Network, Opening, Outcome, Transport, Zone};
 
@@ -51,7 +51,7 @@ enum What {
 
 pub(super) async fn runs() -> bool {
     match bus::connect().await {
-        Ok(bus) => bus::is_there(&bus, SERVICE).await,
+        Ok(bus) => bus::has_owner(&bus, SERVICE).await,
         Err(_) => false,
     }
 }
@@ -67,7 +67,7 @@ pub(super) async fn survey(openings: &[Opening]) -> Result<Firewall, Error> {
     for opening in openings {
         let mut all = true;
         for (zone, what) in wanted(&bus, opening).await?.unwrap_or_default() {
-            all = all && is_open(&bus, &zone, &what, opening).await?;
+            all = all && query_open(&bus, &zone, &what, opening).await?;
         }
         open.push(all);
     }
@@ -77,7 +77,7 @@ pub(super) async fn survey(openings: &[Opening]) -> Result<Firewall, Error> {
 
 pub(super) async fn open(opening: &Opening, made: &mut Vec<super::Rule>) -> Result<Outcome, Error> {
     let bus = bus::connect().await?;
-    let Some(wanted) = wanted(&bus, opening).await? else { return Ok(nowhere()) };
+    let Some(wanted) = wanted(&bus, opening).await? else { return Ok(no_local_network()) };
     let mut shown = Vec::new();
     for (zone, what) in wanted {
         let mut rule = Rule { zone, what, now: false, later: false };
@@ -108,8 +108,8 @@ pub(super) async fn open(opening: &Opening, made: &mut Vec<super::Rule>) -> Resu
 
 pub(super) async fn close(rule: &Rule) -> Result<Outcome, Error> {
     let bus = bus::connect().await?;
-    if !bus::is_there(&bus, SERVICE).await {
-        return Ok(Outcome::Failed("firewalld does not run: start it, and try again".to_owned()));
+    if !bus::has_owner(&bus, SERVICE).await {
+        return Ok(Outcome::Failed("firewalld is not running; start it and retry".to_owned()));
     }
     let mut closed = false;
     if rule.now && rule.what.call_is(&bus, ZONE, Verb::Query, Some(&rule.zone)).await? {
@@ -138,10 +138,10 @@ async fn zones(bus: &Connection, named: Option<&Zone>) -> Result<Vec<String>, Er
     }
     let answer = ZONE.call(bus, "getActiveZones", &()).await?;
     let active: HashMap<String, HashMap<String, Vec<String>>> = answer.body().deserialize()?;
-    let has_interfaces =
-        |of: &HashMap<String, Vec<String>>| of.get("interfaces").is_some_and(|all| !all.is_empty());
-    let mut zones: Vec<String> =
-        active.into_iter().filter(|(_, of)| has_interfaces(of)).map(|(zone, _)| zone).collect();
+    let in_use = active.into_iter().filter(|(_, properties)| {
+        properties.get("interfaces").is_some_and(|interfaces| !interfaces.is_empty())
+    });
+    let mut zones: Vec<String> = in_use.map(|(zone, _)| zone).collect();
     let default: String = MAIN.call(bus, "getDefaultZone", &()).await?.body().deserialize()?;
     // Interfaces without a zone are in the default zone.
     if !zones.contains(&default) {
@@ -187,7 +187,7 @@ async fn wanted(bus: &Connection, opening: &Opening) -> Result<Option<Vec<(Strin
 }
 
 /// Returns whether a zone permits the traffic, or all traffic to this port, now and permanently.
-async fn is_open(bus: &Connection, zone: &str, what: &What, opening: &Opening) -> Result<bool, Error> {
+async fn query_open(bus: &Connection, zone: &str, what: &What, opening: &Opening) -> Result<bool, Error> {
     let path = later(bus, zone).await?;
     let later = Object { service: SERVICE, path: path.as_str(), interface: CONFIG_ZONE };
     for what in [what.clone(), What::broad(opening), What::Port(opening.port)] {

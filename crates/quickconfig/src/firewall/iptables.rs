@@ -28,22 +28,22 @@ pub(crate) enum Family {
 /// # Errors
 /// [`Error`], also if the program is not installed.
 pub(super) async fn open(rule: &Rule) -> Result<Outcome, Error> {
-    if is_there(rule).await {
+    if exists(rule).await {
         return Ok(Outcome::Already);
     }
     rule.run("-I").await?;
-    Ok(Outcome::Done(format!("{rule}; it is gone after a restart unless you save it: {}", rule.line())))
+    Ok(Outcome::Done(format!("{rule}; it is lost after a restart unless you save it: {}", rule.line())))
 }
 
 pub(super) async fn close(rule: &Rule) -> Result<Outcome, Error> {
-    if !is_there(rule).await {
+    if !exists(rule).await {
         return Ok(Outcome::Already);
     }
     rule.run("-D").await?;
     Ok(Outcome::Done(format!("{rule} is closed")))
 }
 
-pub(super) async fn is_there(rule: &Rule) -> bool {
+pub(super) async fn exists(rule: &Rule) -> bool {
     rule.run("-C").await.is_ok()
 }
 

@@ -7,9 +7,8 @@ use crate::Network;
 
 /// Returns the networks that are reached without a gateway, except loopback.
 pub(super) fn of_this_machine() -> Vec<Network> {
-    let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
-    let v4 = read("/proc/thread-self/net/route");
-    let v6 = read("/proc/thread-self/net/ipv6_route");
+    let v4 = fs::read_to_string("/proc/thread-self/net/route").unwrap_or_default();
+    let v6 = fs::read_to_string("/proc/thread-self/net/ipv6_route").unwrap_or_default();
     let mut networks: Vec<Network> =
         v4.lines().filter_map(of_v4).chain(v6.lines().filter_map(of_v6)).collect();
     networks.sort_unstable();
@@ -21,8 +20,9 @@ pub(super) fn of_this_machine() -> Vec<Network> {
 /// machine.
 fn of_v4(line: &str) -> Option<Network> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-    let number = |at: usize| u32::from_str_radix(fields.get(at)?, 16).ok();
-    let (destination, gateway, mask) = (number(1)?, number(2)?, number(7)?);
+    let [destination, gateway, mask] =
+        [1, 2, 7].map(|index: usize| u32::from_str_radix(fields.get(index)?, 16).ok());
+    let (destination, gateway, mask) = (destination?, gateway?, mask?);
     let length = u8::try_from(mask.count_ones()).ok()?;
     if gateway != 0 || length == 0 || *fields.first()? == "lo" {
         return None;
@@ -34,8 +34,9 @@ fn of_v4(line: &str) -> Option<Network> {
 /// hexadecimal.
 fn of_v6(line: &str) -> Option<Network> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-    let address = |at: usize| u128::from_str_radix(fields.get(at)?, 16).ok().map(Ipv6Addr::from);
-    let (destination, next_hop) = (address(0)?, address(4)?);
+    let [destination, next_hop] =
+        [0, 4].map(|index: usize| u128::from_str_radix(fields.get(index)?, 16).ok().map(Ipv6Addr::from));
+    let (destination, next_hop) = (destination?, next_hop?);
     let length = u8::from_str_radix(fields.get(1)?, 16).ok()?;
     let is_network = (1..128).contains(&length) && !destination.is_multicast();
     if !next_hop.is_unspecified() || !is_network || *fields.get(9)? == "lo" {
@@ -49,34 +50,34 @@ fn of_v6(line: &str) -> Option<Network> {
 mod tests {
     use super::*;
 
+    const ZERO: &str = "00000000000000000000000000000000";
+
+    /// Parses a line of the IPv4 routing table.
+    fn v4(interface: &str, to: [u8; 4], gateway: [u8; 4], mask: [u8; 4]) -> Option<String> {
+        let [to, gateway, mask] = [to, gateway, mask].map(u32::from_ne_bytes);
+        let line = format!("{interface}\t{to:08X}\t{gateway:08X}\t0001\t0\t0\t0\t{mask:08X}\t0\t0\t0");
+        of_v4(&line).map(|network| network.to_string())
+    }
+
+    /// Parses a line of the IPv6 routing table.
+    fn v6(to: &str, length: &str, hop: &str, interface: &str) -> Option<String> {
+        let line = format!("{to} {length} {ZERO} 00 {hop} 00000100 00000001 00000000 00000001 {interface}");
+        of_v6(&line).map(|network| network.to_string())
+    }
+
     #[test]
     fn a_route_without_a_gateway_is_a_network_of_this_machine() {
-        let number = |octets: [u8; 4]| format!("{:08X}", u32::from_ne_bytes(octets));
-        let line = |interface: &str, to: [u8; 4], gateway: [u8; 4], mask: [u8; 4]| {
-            of_v4(&format!(
-                "{interface}\t{}\t{}\t0001\t0\t0\t0\t{}\t0\t0\t0",
-                number(to),
-                number(gateway),
-                number(mask)
-            ))
-            .map(|network| network.to_string())
-        };
-        assert_eq!(line("eth0", [192, 0, 2, 0], [0; 4], [255, 255, 255, 0]).unwrap(), "192.0.2.0/24");
-        assert_eq!(line("eth0", [0; 4], [192, 0, 2, 1], [0; 4]), None, "the way to everywhere else");
-        assert_eq!(line("eth0", [10, 0, 0, 0], [192, 0, 2, 1], [255, 0, 0, 0]), None, "behind a gateway");
-        assert_eq!(line("lo", [127, 0, 0, 0], [0; 4], [255, 0, 0, 0]), None);
+        assert_eq!(v4("eth0", [192, 0, 2, 0], [0; 4], [255, 255, 255, 0]).unwrap(), "192.0.2.0/24");
+        assert_eq!(v4("eth0", [0; 4], [192, 0, 2, 1], [0; 4]), None, "default route");
+        assert_eq!(v4("eth0", [10, 0, 0, 0], [192, 0, 2, 1], [255, 0, 0, 0]), None, "behind a gateway");
+        assert_eq!(v4("lo", [127, 0, 0, 0], [0; 4], [255, 0, 0, 0]), None);
         assert_eq!(of_v4("Iface\tDestination\tGateway \tFlags"), None);
 
-        let zero = "00000000000000000000000000000000";
-        let v6 = |to: &str, length: &str, hop: &str, interface: &str| {
-            of_v6(&format!("{to} {length} {zero} 00 {hop} 00000100 00000001 00000000 00000001 {interface}"))
-                .map(|network| network.to_string())
-        };
         let own = "20010db8000000000000000000000000";
-        assert_eq!(v6(own, "40", zero, "eth0").unwrap(), "2001:db8::/64");
-        assert_eq!(v6(own, "80", zero, "eth0"), None, "an address of its own");
-        assert_eq!(v6("ff000000000000000000000000000000", "08", zero, "eth0"), None);
+        assert_eq!(v6(own, "40", ZERO, "eth0").unwrap(), "2001:db8::/64");
+        assert_eq!(v6(own, "80", ZERO, "eth0"), None, "a single address");
+        assert_eq!(v6("ff000000000000000000000000000000", "08", ZERO, "eth0"), None);
         assert_eq!(v6(own, "40", "fe800000000000000000000000000001", "eth0"), None);
-        assert_eq!(v6(own, "40", zero, "lo"), None);
+        assert_eq!(v6(own, "40", ZERO, "lo"), None);
     }
 }

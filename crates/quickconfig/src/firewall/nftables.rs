@@ -11,7 +11,7 @@ use std::num::NonZeroU16;
 use serde_json::{Value, json};
 
 use super::iptables::{self, Family};
-use super::{nowhere, sources};
+use super::{no_local_network, sources};
 use crate::program::{is_installed, run};
 use crate::{Error, Firewall, FirewallKind, Network, Opening, Outcome, Transport};
 
@@ -42,26 +42,27 @@ pub(super) async fn find() -> Result<FirewallKind, Error> {
         });
         return Ok(match tables.iter().any(|tables| tables.lines().any(|table| table == "filter")) {
             true => FirewallKind::Unseen(
-                "there are rules of iptables, and no nft to look at them: see to them by hand".to_owned(),
+                "iptables rules exist, but nft is not installed to inspect them; check them by hand"
+                    .to_owned(),
             ),
             false => FirewallKind::None,
         });
     }
     if !rustix::process::geteuid().is_root() {
-        return Ok(FirewallKind::Unseen("only root can see the rules of nftables".to_owned()));
+        return Ok(FirewallKind::Unseen("only root can list nftables rules".to_owned()));
     }
-    let chains = in_the_way(&rules().await?);
+    let chains = dropping_chains(&rules().await?);
     Ok(if chains.is_empty() { FirewallKind::None } else { FirewallKind::Nftables })
 }
 
 pub(super) async fn survey(openings: &[Opening]) -> Result<Firewall, Error> {
     let rules = rules().await?;
-    let chains = in_the_way(&rules);
+    let chains = dropping_chains(&rules);
     let mut open = Vec::new();
     for opening in openings {
         let mut is_open = true;
         for wanted in wanted(opening, &chains).unwrap_or_default() {
-            is_open = is_open && wanted.is_there(&rules).await;
+            is_open = is_open && wanted.is_effective(&rules).await;
         }
         open.push(is_open);
     }
@@ -71,10 +72,10 @@ pub(super) async fn survey(openings: &[Opening]) -> Result<Firewall, Error> {
 
 pub(super) async fn open(opening: &Opening, made: &mut Vec<super::Rule>) -> Result<Outcome, Error> {
     let rules = rules().await?;
-    let Some(wanted) = wanted(opening, &in_the_way(&rules)) else { return Ok(nowhere()) };
+    let Some(wanted) = wanted(opening, &dropping_chains(&rules)) else { return Ok(no_local_network()) };
     let mut shown = Vec::new();
     for wanted in wanted {
-        if wanted.is_there(&rules).await {
+        if wanted.is_effective(&rules).await {
             continue;
         }
         if let Some(rule) = wanted.of_iptables() {
@@ -86,7 +87,7 @@ pub(super) async fn open(opening: &Opening, made: &mut Vec<super::Rule>) -> Resu
         }
         let rule = wanted.insert().await?;
         shown.push(format!(
-            "{rule}; to keep it after a restart, have the file that the rules come from end with: {}",
+            "{rule}; to keep it after a restart, append this line to the file of your rules: {}",
             rule.line()
         ));
         made.push(super::Rule::Nftables(rule));
@@ -112,36 +113,34 @@ pub(super) async fn close(rule: &Rule) -> Result<Outcome, Error> {
 }
 
 async fn rules() -> Result<Vec<Value>, Error> {
-    listed(&run("nft", &["-j", "list", "ruleset"], "").await?)
+    parse_list(&run("nft", &["-j", "list", "ruleset"], "").await?)
 }
 
 async fn command(command: &Value) -> Result<Vec<Value>, Error> {
     let printed = run("nft", &["-j", "-e", "-a", "-f", "-"], &command.to_string()).await?;
-    if printed.trim().is_empty() { Ok(Vec::new()) } else { listed(&printed) }
+    if printed.trim().is_empty() { Ok(Vec::new()) } else { parse_list(&printed) }
 }
 
-fn listed(text: &str) -> Result<Vec<Value>, Error> {
-    let unintelligible = || Error::Unintelligible("nft");
-    let whole: Value = serde_json::from_str(text).map_err(|_| unintelligible())?;
-    match whole.get("nftables") {
+fn parse_list(text: &str) -> Result<Vec<Value>, Error> {
+    match serde_json::from_str::<Value>(text).ok().as_ref().and_then(|whole| whole.get("nftables")) {
         Some(Value::Array(all)) => Ok(all.clone()),
-        _ => Err(unintelligible()),
+        _ => Err(Error::Unintelligible("nft")),
     }
 }
 
 /// Returns the chains that might drop incoming connections to a port.
-fn in_the_way(rules: &[Value]) -> Vec<Chain> {
+fn dropping_chains(rules: &[Value]) -> Vec<Chain> {
     let chains = rules.iter().filter_map(|one| one.get("chain"));
     let found = chains.filter_map(|chain| {
-        let text = |name: &str| chain.get(name).and_then(Value::as_str);
-        let is_input = text("hook") == Some("input") && text("type") == Some("filter");
-        let family = text("family").filter(|family| is_input && matches!(*family, "ip" | "ip6" | "inet"))?;
+        let is_input = text(chain, "hook") == Some("input") && text(chain, "type") == Some("filter");
+        let family =
+            text(chain, "family").filter(|family| is_input && matches!(*family, "ip" | "ip6" | "inet"))?;
         let found = Chain {
             family: family.to_owned(),
-            table: text("table")?.to_owned(),
-            name: text("name")?.to_owned(),
+            table: text(chain, "table")?.to_owned(),
+            name: text(chain, "name")?.to_owned(),
         };
-        let drops = text("policy") == Some("drop") || of_chain(rules, &found).any(may_drop);
+        let drops = text(chain, "policy") == Some("drop") || of_chain(rules, &found).any(may_drop);
         drops.then_some(found)
     });
     found.collect()
@@ -150,9 +149,14 @@ fn in_the_way(rules: &[Value]) -> Vec<Chain> {
 /// Returns the rules of a chain in order.
 fn of_chain<'r>(rules: &'r [Value], chain: &'r Chain) -> impl Iterator<Item = &'r Value> {
     rules.iter().filter_map(|one| one.get("rule")).filter(|rule| {
-        let is = |name: &str, value: &str| rule.get(name).and_then(Value::as_str) == Some(value);
-        is("family", &chain.family) && is("table", &chain.table) && is("chain", &chain.name)
+        text(rule, "family") == Some(&chain.family)
+            && text(rule, "table") == Some(&chain.table)
+            && text(rule, "chain") == Some(&chain.name)
     })
+}
+
+fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
+    value.get(name)?.as_str()
 }
 
 fn statements(rule: &Value) -> impl Iterator<Item = (&String, &Value)> {
@@ -182,31 +186,37 @@ fn wanted(opening: &Opening, chains: &[Chain]) -> Option<Vec<Rule>> {
     }
     let mut wanted = Vec::new();
     for chain in chains {
-        let rule = |source| Rule {
-            chain: chain.clone(),
-            handle: 0,
-            transport: opening.transport,
-            port: opening.port,
-            source,
-        };
-        let fits = |network: &&Network| match chain.family.as_str() {
-            "ip" => network.address().is_ipv4(),
-            "ip6" => network.address().is_ipv6(),
-            _ => true,
-        };
-        match networks.is_empty() {
-            true => wanted.push(rule(None)),
-            false => wanted.extend(networks.iter().filter(fits).map(|network| rule(Some(*network)))),
+        if networks.is_empty() {
+            wanted.push(Rule::new(chain, opening, None));
+        }
+        for network in networks.iter().filter(|network| chain.has_family_of(**network)) {
+            wanted.push(Rule::new(chain, opening, Some(*network)));
         }
     }
     Some(wanted)
 }
 
+impl Chain {
+    fn has_family_of(&self, network: Network) -> bool {
+        match self.family.as_str() {
+            "ip" => network.address().is_ipv4(),
+            "ip6" => network.address().is_ipv6(),
+            _ => true,
+        }
+    }
+}
+
 impl Rule {
+    /// Returns a rule that is not inserted yet.
+    fn new(chain: &Chain, opening: &Opening, source: Option<Network>) -> Self {
+        let Opening { transport, port, .. } = *opening;
+        Self { chain: chain.clone(), handle: 0, transport, port, source }
+    }
+
     /// Returns whether the chain accepts the traffic before a rule can drop it.
-    async fn is_there(&self, rules: &[Value]) -> bool {
+    async fn is_effective(&self, rules: &[Value]) -> bool {
         if let Some(rule) = self.of_iptables() {
-            return iptables::is_there(&rule).await;
+            return iptables::exists(&rule).await;
         }
         let everyone = Self { source: None, ..self.clone() };
         let own = [self.expression(), everyone.expression()];
@@ -242,11 +252,7 @@ impl Rule {
     }
 
     fn expression(&self) -> Value {
-        let is = |protocol: &str, field: &str, right: Value| {
-            let left = json!({ "payload": { "protocol": protocol, "field": field } });
-            json!({ "match": { "op": "==", "left": left, "right": right } })
-        };
-        let port = is("tcp", "dport", json!(self.port.get()));
+        let port = equals("tcp", "dport", &json!(self.port.get()));
         let source = self.source.map(|network| {
             let (protocol, whole) = if network.address().is_ipv4() { ("ip", 32) } else { ("ip6", 128) };
             let address = network.address().to_string();
@@ -254,7 +260,7 @@ impl Rule {
                 true => json!(address),
                 false => json!({ "prefix": { "addr": address, "len": network.length() } }),
             };
-            is(protocol, "saddr", right)
+            equals(protocol, "saddr", &right)
         });
         Value::Array(source.into_iter().chain([port, json!({ "accept": null })]).collect())
     }
@@ -279,8 +285,11 @@ impl Rule {
     }
 
     pub(super) fn from_json(value: &Value) -> Option<Self> {
-        let text = |name: &str| Some(value.get(name)?.as_str()?.to_owned());
-        let chain = Chain { family: text("family")?, table: text("table")?, name: text("chain")? };
+        let chain = Chain {
+            family: text(value, "family")?.to_owned(),
+            table: text(value, "table")?.to_owned(),
+            name: text(value, "chain")?.to_owned(),
+        };
         Some(Self {
             chain,
             handle: value.get("handle")?.as_u64()?,
@@ -289,6 +298,12 @@ impl Rule {
             source: super::source(value)?,
         })
     }
+}
+
+/// Returns the expression that compares a field of a packet.
+fn equals(protocol: &str, field: &str, right: &Value) -> Value {
+    let left = json!({ "payload": { "protocol": protocol, "field": field } });
+    json!({ "match": { "op": "==", "left": left, "right": right } })
 }
 
 impl fmt::Display for Chain {

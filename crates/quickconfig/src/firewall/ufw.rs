@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 
 use serde_json::{Value, json};
 
-use super::{nowhere, sources};
+use super::{no_local_network, sources};
 use crate::program::{is_installed, run};
 use crate::{Error, Firewall, FirewallKind, Network, Opening, Outcome, Transport};
 
@@ -18,7 +18,7 @@ pub(crate) struct Rule {
     source: Option<Network>,
 }
 
-pub(super) async fn is_active() -> Result<bool, Error> {
+pub(super) async fn query_active() -> Result<bool, Error> {
     if !is_installed("ufw") {
         return Ok(false);
     }
@@ -37,7 +37,7 @@ pub(super) async fn survey(openings: &[Opening]) -> Result<Firewall, Error> {
 }
 
 pub(super) async fn open(opening: &Opening, made: &mut Vec<super::Rule>) -> Result<Outcome, Error> {
-    let Some(missing) = missing(opening, &added().await?) else { return Ok(nowhere()) };
+    let Some(missing) = missing(opening, &added().await?) else { return Ok(no_local_network()) };
     let mut shown = Vec::new();
     for rule in missing {
         let (words, comment) = (rule.words(), rule.transport.comment());
@@ -68,21 +68,26 @@ async fn added() -> Result<String, Error> {
 
 /// Returns the missing rules of an opening; `None` if the source is empty.
 fn missing(opening: &Opening, added: &str) -> Option<Vec<Rule>> {
-    let rule = |source| Rule { transport: opening.transport, port: opening.port, source };
-    if rule(None).is_in(added) {
+    let any_source = Rule::new(opening, None);
+    if any_source.is_in(added) {
         return Some(Vec::new());
     }
     if opening.sources.is_empty() {
-        return Some(vec![rule(None)]);
+        return Some(vec![any_source]);
     }
     let sources = sources(opening);
     if sources.is_empty() {
         return None;
     }
-    Some(sources.into_iter().map(|network| rule(Some(network))).filter(|rule| !rule.is_in(added)).collect())
+    let rules = sources.into_iter().map(|network| Rule::new(opening, Some(network)));
+    Some(rules.filter(|rule| !rule.is_in(added)).collect())
 }
 
 impl Rule {
+    fn new(opening: &Opening, source: Option<Network>) -> Self {
+        Self { transport: opening.transport, port: opening.port, source }
+    }
+
     fn words(&self) -> Vec<String> {
         let source = self.source.map_or("any".to_owned(), |network| network.to_string());
         let port = self.port.to_string();

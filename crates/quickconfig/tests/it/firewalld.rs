@@ -3,11 +3,11 @@
 use telarch_peers::in_world;
 use telarch_quickconfig::{FirewallKind, Outcome, Transport, Wish};
 
-use crate::{done, opening, opens_and_closes, printed, survey, take_everything_back};
+use crate::{done, opening, opens_and_closes, printed, survey, undo_everything};
 
 #[test]
-fn a_zone_gets_the_service_or_the_port_now_and_at_later_starts_and_loses_both_again() {
-    let name = "firewalld::a_zone_gets_the_service_or_the_port_now_and_at_later_starts_and_loses_both_again";
+fn ports_are_opened_now_and_permanently_and_closed_again() {
+    let name = "firewalld::ports_are_opened_now_and_permanently_and_closed_again";
     in_world(name, &["firewalld", "nft"], |world| {
         world.firewalld();
         let _ = printed(world, "firewall-cmd --set-default-zone=internal");
@@ -36,14 +36,14 @@ fn a_zone_gets_the_service_or_the_port_now_and_at_later_starts_and_loses_both_ag
         }
         let _ = printed(world, "firewall-cmd --reload");
         assert_eq!(survey(&[opening(Transport::Https, 6986, &[], None)]).firewall.open, [true]);
-        take_everything_back();
+        undo_everything();
         assert_eq!(state(), before);
     });
 }
 
 #[test]
-fn what_was_open_before_is_not_closed_when_quickconfig_is_taken_back() {
-    let name = "firewalld::what_was_open_before_is_not_closed_when_quickconfig_is_taken_back";
+fn undo_does_not_close_ports_that_were_open_before() {
+    let name = "firewalld::undo_does_not_close_ports_that_were_open_before";
     in_world(name, &["firewalld", "nft"], |world| {
         world.firewalld();
         // The runtime configuration is already open; quickconfig adds the permanent one, and removes only
@@ -55,21 +55,24 @@ fn what_was_open_before_is_not_closed_when_quickconfig_is_taken_back() {
             world.shell(&format!("firewall-cmd {when} --zone=public --query-service=wsman")).code == 0
         };
         assert!(has("--permanent"));
-        take_everything_back();
+        undo_everything();
         assert_eq!((has(""), has("--permanent")), (true, false));
     });
 }
 
 #[test]
-fn the_public_zone_is_told_and_a_zone_that_is_not_there_is_refused() {
-    let name = "firewalld::the_public_zone_is_told_and_a_zone_that_is_not_there_is_refused";
+fn the_public_zone_is_reported_and_an_unknown_zone_rejected() {
+    let name = "firewalld::the_public_zone_is_reported_and_an_unknown_zone_rejected";
     in_world(name, &["firewalld", "nft"], |world| {
         world.firewalld();
         assert!(survey(&[]).firewall.public, "it is the default of what firewalld ships");
         let named = opening(Transport::Http, 5985, &[], Some("public"));
         assert!(!survey(std::slice::from_ref(&named)).firewall.public, "it was said");
         let outcome = done(&Wish::Open(opening(Transport::Http, 5985, &[], Some("nowhere"))));
-        assert!(matches!(&outcome, Outcome::Failed(why) if why.contains("no zone nowhere")), "{outcome:?}");
+        assert!(
+            matches!(&outcome, Outcome::Failed(why) if why.contains("unknown firewalld zone nowhere")),
+            "{outcome:?}"
+        );
         // This machine has no network except loopback.
         let outcome = done(&Wish::Open(opening(Transport::Http, 5985, &[], None)));
         assert!(matches!(&outcome, Outcome::Failed(why) if why.contains("LocalSubnet")), "{outcome:?}");
@@ -79,6 +82,6 @@ fn the_public_zone_is_told_and_a_zone_that_is_not_there_is_refused() {
         );
         let how = opens_and_closes(&opening(Transport::Http, 5985, &[], None));
         assert!(how.contains("from 192.0.2.0/24"), "{how}");
-        take_everything_back();
+        undo_everything();
     });
 }

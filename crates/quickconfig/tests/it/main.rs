@@ -49,7 +49,7 @@ fn opens_and_closes(opening: &Opening) -> String {
     how
 }
 
-fn take_everything_back() {
+fn undo_everything() {
     for record in survey(&[]).recorded.iter().rev() {
         let outcome = done(&Wish::TakeBack(record.number));
         assert!(matches!(outcome, Outcome::Done(_)), "{record:?}: {outcome:?}");

@@ -3,7 +3,7 @@
 use telarch_peers::in_world;
 use telarch_quickconfig::{FirewallKind, Outcome, Transport, Wish};
 
-use crate::{done, opening, opens_and_closes, printed, survey, take_everything_back};
+use crate::{done, opening, opens_and_closes, printed, survey, undo_everything};
 
 const STRICT: &str = "nft -f - <<EOF
 table inet filter {
@@ -25,8 +25,8 @@ table ip6 raw {
 EOF";
 
 #[test]
-fn a_chain_that_drops_lets_the_port_through_from_its_head_on_and_no_longer_once_that_is_taken_back() {
-    let name = "nftables::a_chain_that_drops_lets_the_port_through_from_its_head_on_and_no_longer_once_that_is_taken_back";
+fn a_rule_is_inserted_at_the_start_of_a_dropping_chain_and_removed() {
+    let name = "nftables::a_rule_is_inserted_at_the_start_of_a_dropping_chain_and_removed";
     in_world(name, &["nft"], |world| {
         assert_eq!(survey(&[]).firewall.kind, FirewallKind::None);
         let anywhere = opening(Transport::Http, 5985, &[], None);
@@ -63,15 +63,15 @@ fn a_chain_that_drops_lets_the_port_through_from_its_head_on_and_no_longer_once_
                 "{part}: {rules}"
             );
         }
-        take_everything_back();
+        undo_everything();
         assert_eq!(printed(world, "nft list ruleset"), before);
         assert!(!reach(), "it is as it was");
     });
 }
 
 #[test]
-fn a_rule_is_found_again_after_the_rules_were_loaded_again_under_other_handles() {
-    let name = "nftables::a_rule_is_found_again_after_the_rules_were_loaded_again_under_other_handles";
+fn a_rule_is_found_after_a_reload_with_other_handles() {
+    let name = "nftables::a_rule_is_found_after_a_reload_with_other_handles";
     in_world(name, &["nft"], |world| {
         let _ = printed(world, STRICT);
         let before = printed(world, "nft list ruleset");
@@ -81,15 +81,15 @@ fn a_rule_is_found_again_after_the_rules_were_loaded_again_under_other_handles()
             "nft list ruleset > /run/rules; nft flush ruleset; nft add table inet before; \
              nft add chain inet before one; nft add rule inet before one accept; nft -f /run/rules",
         );
-        take_everything_back();
+        undo_everything();
         let _ = printed(world, "nft delete table inet before");
         assert_eq!(printed(world, "nft list ruleset"), before);
     });
 }
 
 #[test]
-fn chains_of_iptables_are_left_to_iptables() {
-    let name = "nftables::chains_of_iptables_are_left_to_iptables";
+fn chains_of_iptables_are_changed_with_iptables() {
+    let name = "nftables::chains_of_iptables_are_changed_with_iptables";
     in_world(name, &["nft", "iptables"], |world| {
         let _ = printed(
             world,
@@ -99,14 +99,14 @@ fn chains_of_iptables_are_left_to_iptables() {
         let _ = opens_and_closes(&opening(Transport::Http, 5985, &["10.0.0.0/8"], None));
         let rules = printed(world, "iptables -S INPUT");
         assert!(rules.contains("-s 10.0.0.0/8 -p tcp -m tcp --dport 5985"), "{rules}");
-        take_everything_back();
+        undo_everything();
         assert_eq!(printed(world, "iptables -S"), before);
     });
 }
 
 #[test]
-fn a_zone_is_refused_where_nothing_has_zones() {
-    in_world("nftables::a_zone_is_refused_where_nothing_has_zones", &["nft"], |world| {
+fn a_zone_is_rejected_without_firewalld() {
+    in_world("nftables::a_zone_is_rejected_without_firewalld", &["nft"], |world| {
         let _ = printed(world, STRICT);
         let outcome = done(&Wish::Open(opening(Transport::Http, 5985, &[], Some("internal"))));
         assert!(matches!(&outcome, Outcome::Failed(why) if why.contains("firewalld")), "{outcome:?}");

@@ -3,13 +3,13 @@
 use telarch_peers::in_world;
 use telarch_quickconfig::{Outcome, UNIT, Unit, Wish};
 
-use crate::{done, machine, printed, survey, take_everything_back};
+use crate::{done, machine, printed, survey, undo_everything};
 
 const SLEEPER: &str = "[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=default.target\n";
 
 #[test]
-fn the_unit_is_started_and_enabled_and_both_are_taken_back() {
-    let name = "systemd::the_unit_is_started_and_enabled_and_both_are_taken_back";
+fn the_unit_is_started_and_enabled_and_both_are_undone() {
+    let name = "systemd::the_unit_is_started_and_enabled_and_both_are_undone";
     in_world(name, &["systemd"], |world| {
         assert_eq!(machine().unit(), Unit::NoSystemd);
         world.systemd(SLEEPER);
@@ -21,14 +21,14 @@ fn the_unit_is_started_and_enabled_and_both_are_taken_back() {
         let link = "/run/home/.config/systemd/user/default.target.wants/telarchd.service";
         assert!(std::fs::symlink_metadata(link).is_ok(), "{}", printed(world, "find /run/home"));
         assert_eq!(survey(&[]).recorded.len(), 2);
-        take_everything_back();
+        undo_everything();
         assert!(std::fs::symlink_metadata(link).is_err());
         assert!(!matches!(machine().unit(), Unit::Known { enabled: true, .. }));
     });
 }
 
 #[test]
-fn the_unit_is_the_one_that_is_packaged() {
+fn the_name_of_the_unit_is_that_of_the_package() {
     let packaged = concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/systemd/");
     let unit = std::fs::read_to_string(format!("{packaged}{UNIT}")).unwrap();
     assert!(unit.contains("\nWantedBy=multi-user.target\n"), "enabling it has it started at boot");
@@ -36,22 +36,19 @@ fn the_unit_is_the_one_that_is_packaged() {
 }
 
 #[test]
-fn a_unit_that_does_not_start_is_told_with_the_result_of_its_job() {
-    let name = "systemd::a_unit_that_does_not_start_is_told_with_the_result_of_its_job";
+fn a_unit_that_fails_to_start_is_reported_with_the_job_result() {
+    let name = "systemd::a_unit_that_fails_to_start_is_reported_with_the_job_result";
     in_world(name, &["systemd"], |world| {
         world.systemd("[Service]\nType=oneshot\nExecStart=/bin/false\n");
         let outcome = machine().start();
-        assert!(
-            matches!(&outcome, Outcome::Failed(why) if why.contains("the job ended as failed")),
-            "{outcome:?}"
-        );
+        assert!(matches!(&outcome, Outcome::Failed(why) if why.contains("ended with failed")), "{outcome:?}");
         assert!(survey(&[]).recorded.is_empty(), "nothing was done");
     });
 }
 
 #[test]
-fn a_machine_without_the_unit_says_so() {
-    in_world("systemd::a_machine_without_the_unit_says_so", &["systemd"], |world| {
+fn a_missing_unit_is_reported() {
+    in_world("systemd::a_missing_unit_is_reported", &["systemd"], |world| {
         world.systemd(SLEEPER);
         let _ = printed(world, "rm /run/home/.config/systemd/user/telarchd.service");
         assert_eq!(machine().unit(), Unit::NotInstalled);
@@ -60,8 +57,8 @@ fn a_machine_without_the_unit_says_so() {
 }
 
 #[test]
-fn whoever_may_not_is_told_that_access_is_denied() {
-    let name = "systemd::whoever_may_not_is_told_that_access_is_denied";
+fn a_user_without_permission_gets_access_denied() {
+    let name = "systemd::a_user_without_permission_gets_access_denied";
     in_world(name, &["python3"], |world| {
         if world.shell("/usr/bin/python3 -c 'import dbusmock'").code != 0 {
             skips::skip!("there is no python3-dbusmock here (./test --install)");

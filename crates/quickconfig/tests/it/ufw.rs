@@ -3,11 +3,11 @@
 use telarch_peers::in_world;
 use telarch_quickconfig::{FirewallKind, Transport};
 
-use crate::{opening, opens_and_closes, printed, survey, take_everything_back};
+use crate::{opening, opens_and_closes, printed, survey, undo_everything};
 
 #[test]
-fn rules_are_added_by_ufw_and_taken_back_and_one_that_is_off_is_not_switched_on() {
-    let name = "ufw::rules_are_added_by_ufw_and_taken_back_and_one_that_is_off_is_not_switched_on";
+fn rules_are_added_and_undone_and_an_inactive_ufw_stays_inactive() {
+    let name = "ufw::rules_are_added_and_undone_and_an_inactive_ufw_stays_inactive";
     in_world(name, &["ufw", "iptables"], |world| {
         assert_ne!(survey(&[]).firewall.kind, FirewallKind::Ufw, "it is off");
         let _ = printed(world, "ufw --force enable");
@@ -23,7 +23,7 @@ fn rules_are_added_by_ufw_and_taken_back_and_one_that_is_off_is_not_switched_on(
         ] {
             assert!(rules.contains(part), "{part}: {rules}");
         }
-        take_everything_back();
+        undo_everything();
         assert_eq!(printed(world, "ufw show added"), before);
     });
 }

@@ -8,7 +8,7 @@ use telarch_readiness::FileChanges;
 use tokio::time::timeout;
 
 #[tokio::test]
-async fn a_file_that_is_written_replaced_or_removed_is_told_of() {
+async fn writing_replacing_and_removing_a_file_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let (file, new) = (folder.path().join("passwd"), folder.path().join("passwd.new"));
     let mut changes = FileChanges::of([&file]).unwrap();
@@ -22,7 +22,7 @@ async fn a_file_that_is_written_replaced_or_removed_is_told_of() {
 }
 
 #[tokio::test]
-async fn other_files_of_the_folder_wake_nobody() {
+async fn other_files_of_the_folder_are_not_reported() {
     let folder = tempfile::tempdir().unwrap();
     let mut changes = FileChanges::of([folder.path().join("passwd")]).unwrap();
     fs::write(folder.path().join("shadow"), "one").unwrap();
@@ -32,7 +32,7 @@ async fn other_files_of_the_folder_wake_nobody() {
 }
 
 #[tokio::test]
-async fn a_folder_that_goes_is_an_error_and_one_that_is_missing_too() {
+async fn a_missing_or_deleted_folder_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("inner");
     assert!(FileChanges::of([inner.join("passwd")]).is_err());
@@ -43,7 +43,7 @@ async fn a_folder_that_goes_is_an_error_and_one_that_is_missing_too() {
 }
 
 #[tokio::test]
-async fn of_a_folder_that_is_watched_as_a_whole_every_file_counts() {
+async fn every_file_of_a_watched_folder_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let (file, all) = (folder.path().join("passwd"), folder.path().join("all"));
     fs::create_dir(&all).unwrap();

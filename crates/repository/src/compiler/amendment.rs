@@ -33,8 +33,10 @@ pub(super) fn amended(
 }
 
 fn merge(own: &mut Qualifiers, said: &Qualifiers) {
-    let is_about_itself = |name: &Name| *name == *"Amendment" || *name == *"Locale";
-    for qualifier in said.iter().filter(|qualifier| !is_about_itself(&qualifier.name)) {
-        own.set(qualifier.clone());
+    for qualifier in said.iter() {
+        // These qualifiers describe the amendment itself.
+        if qualifier.name != *"Amendment" && qualifier.name != *"Locale" {
+            own.set(qualifier.clone());
+        }
     }
 }

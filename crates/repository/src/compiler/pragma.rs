@@ -106,7 +106,7 @@ pub(crate) fn namespace_of(name: &str, arguments: &[String]) -> Result<Namespace
     let Some(rest) = path.strip_prefix("//") else { return Ok(Namespace::parse(&path)?) };
     match rest.split_once('/') {
         Some(("." | "localhost", path)) => Ok(Namespace::parse(path)?),
-        _ => Err(wrong(name, "it names another machine: write \\\\.\\ and compile it there")),
+        _ => Err(wrong(name, "the path names another machine; use \\\\.\\ and compile it there")),
     }
 }
 

@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 
 use cim::mof::{Literal, QualifierDeclaration};
-use cim::{
-    CimType, ClassDeclaration, Flavors, Method, Name, Parameter, Property, Qualifier, Qualifiers, Value,
-};
+use cim::{CimType, ClassDeclaration, Flavors, Name, Qualifier, Qualifiers, Value};
 
 use crate::Problem;
 
@@ -17,22 +15,25 @@ pub(super) fn declared(
     if known.is_empty() {
         return Ok(class.clone());
     }
-    let all = |qualifiers: &Qualifiers| {
-        qualifiers.iter().map(|own| one(own, known.get(&own.name))).collect::<Result<Qualifiers, _>>()
-    };
-    let property = |own: &Property| Ok(Property { qualifiers: all(&own.qualifiers)?, ..own.clone() });
-    let parameter = |own: &Parameter| Ok(Parameter { qualifiers: all(&own.qualifiers)?, ..own.clone() });
-    let method = |own: &Method| {
-        let parameters = own.parameters.iter().map(parameter).collect::<Result<_, Problem>>()?;
-        Ok(Method { qualifiers: all(&own.qualifiers)?, parameters, ..own.clone() })
-    };
-    Ok(ClassDeclaration {
-        name: class.name.clone(),
-        superclass: class.superclass.clone(),
-        qualifiers: all(&class.qualifiers)?,
-        properties: class.properties.iter().map(property).collect::<Result<_, Problem>>()?,
-        methods: class.methods.iter().map(method).collect::<Result<_, Problem>>()?,
-    })
+    let mut class = class.clone();
+    apply(&mut class.qualifiers, known)?;
+    for property in &mut class.properties {
+        apply(&mut property.qualifiers, known)?;
+    }
+    for method in &mut class.methods {
+        apply(&mut method.qualifiers, known)?;
+        for parameter in &mut method.parameters {
+            apply(&mut parameter.qualifiers, known)?;
+        }
+    }
+    Ok(class)
+}
+
+/// Applies the declarations to a list of qualifiers.
+fn apply(qualifiers: &mut Qualifiers, known: &HashMap<Name, QualifierDeclaration>) -> Result<(), Problem> {
+    *qualifiers =
+        qualifiers.iter().map(|own| one(own, known.get(&own.name))).collect::<Result<Qualifiers, _>>()?;
+    Ok(())
 }
 
 fn one(own: &Qualifier, declaration: Option<&QualifierDeclaration>) -> Result<Qualifier, Problem> {

@@ -56,42 +56,42 @@ fn names_that_only_look_alike_in_capitals_are_two_instances() {
 fn an_error_says_where_it_is_and_what_to_do() {
     for (text, expected) in [
         ("class A { string X };", "site.mof:1:20: expected ';', found '}'"),
-        ("\n  class A : B { };", "site.mof:2:3: class A: its superclass B is missing"),
+        ("\n  class A : B { };", "site.mof:2:3: class A: the superclass B is missing"),
         (
             "class A { [Key] string X; };\ninstance of A { Y = 1; };",
-            "site.mof:2:1: A has no property \"Y\"\n  see which it has with a query of meta_class",
+            "site.mof:2:1: A has no property \"Y\"\n  a query of meta_class lists the properties",
         ),
-        ("instance of Missing { };", "site.mof:1:1: there is no class Missing"),
+        ("instance of Missing { };", "site.mof:1:1: unknown class Missing"),
         (
             "#pragma namespace(\"root/subscription\")\ninstance of ActiveScriptEventConsumer { Name = \"run\"; };",
-            "site.mof:2:1: there is no class ActiveScriptEventConsumer to tell of events\n  \
-             there are CommandLineEventConsumer, LogFileEventConsumer, NTEventLogEventConsumer, \
+            "site.mof:2:1: unknown event consumer class ActiveScriptEventConsumer\n  \
+             available classes: CommandLineEventConsumer, LogFileEventConsumer, NTEventLogEventConsumer, \
              SMTPEventConsumer",
         ),
-        ("instance of Win32_Process { Handle = \"1\"; };", "site.mof:1:1: there is no class Win32_Process"),
+        ("instance of Win32_Process { Handle = \"1\"; };", "site.mof:1:1: unknown class Win32_Process"),
         (
             "#pragma namespace(\"root/cimv2\")\ninstance of Win32_Process { Handle = \"1\"; };",
-            "site.mof:2:1: instances of Win32_Process cannot be kept\n  a provider has them, or the class is abstract",
+            "site.mof:2:1: instances of Win32_Process cannot be stored: a provider serves the class, or it is abstract",
         ),
         (
             "#pragma namespace(\"root/none\")",
-            "site.mof:1:1: there is no namespace root/none\n  \
-             make it with an instance of __Namespace in the namespace above it",
+            "site.mof:1:1: namespace root/none does not exist\n  \
+             create an instance of __Namespace in its parent namespace",
         ),
         (
             "#pragma namespace(\"\\\\\\\\node7\\\\root\\\\cimv2\")",
-            "site.mof:1:1: #pragma namespace: it names another machine: write \\\\.\\ and compile it there",
+            "site.mof:1:1: #pragma namespace: the path names another machine; use \\\\.\\ and compile it there",
         ),
-        ("#pragma deleteclass(\"A\", FAIL)", "site.mof:1:1: there is no class A to delete"),
+        ("#pragma deleteclass(\"A\", FAIL)", "site.mof:1:1: class A does not exist"),
         (
             "#pragma deleteclass(\"__Event\", FAIL)",
-            "site.mof:1:1: class __Event comes with the system and cannot be changed or removed",
+            "site.mof:1:1: class __Event is built in and cannot be changed or removed",
         ),
         (
             "class A { [Key] string X; };\ninstance of A { X = \"1\"; };\n#pragma instanceflags(\"createonly\")\ninstance of A { X = \"1\"; };",
-            "site.mof:4:1: there is A.X=\"1\" already\n  leave createonly away to replace it",
+            "site.mof:4:1: A.X=\"1\" already exists\n  omit createonly to replace it",
         ),
-        ("#pragma classflags(\"updateonly\")\nclass A { };", "site.mof:2:1: there is no class A to update"),
+        ("#pragma classflags(\"updateonly\")\nclass A { };", "site.mof:2:1: class A does not exist"),
     ] {
         assert_eq!(error(text), expected, "{text}");
     }
@@ -206,7 +206,10 @@ fn included_texts_are_read_beside_the_one_that_includes_them_in_every_encoding()
 
     fs::write(below.join("a.mof"), "\n#pragma include(\"a.mof\")\n").unwrap();
     let error = Compiler::new(default()).file(&folder.path().join("all.mof")).unwrap_err().to_string();
-    assert!(error.contains("a.mof:2:1: cannot include") && error.ends_with("it includes itself"), "{error}");
+    assert!(
+        error.contains("a.mof:2:1: cannot include") && error.ends_with("the file includes itself"),
+        "{error}"
+    );
     fs::write(below.join("a.mof"), "#pragma include(\"none.mof\")\n").unwrap();
     let error = Compiler::new(default()).file(&folder.path().join("all.mof")).unwrap_err().to_string();
     assert!(error.contains("a.mof:1:1: cannot include") && error.contains("none.mof"), "{error}");

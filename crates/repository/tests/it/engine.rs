@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Name, Namespace, ObjectPath, Schema, Status, Value};
 use sddl::{DomainSid, Token, well_known};
-use telarch_repository::{LivingEngine, Repository};
+use telarch_repository::{ReloadingEngine, Repository};
 use wmi::{Context, Engine, Error};
 
 use crate::{compile, default};
 
-fn living(repository: Repository) -> LivingEngine {
+fn reloading(repository: Repository) -> ReloadingEngine {
     let begin = || {
         Engine::builder("node7", 0)
             .namespace(Schema::of(Namespace::cimv2()))
             .namespace(Schema::of(Namespace::parse("root/scx").unwrap()))
     };
-    LivingEngine::new(Arc::new(repository), begin).unwrap()
+    ReloadingEngine::new(Arc::new(repository), begin).unwrap()
 }
 
 fn me() -> Context {
@@ -36,9 +36,9 @@ const NOTE: &str = "class Note { [Key] string Id; string Text; };\nclass Long : 
 
 #[tokio::test]
 async fn instances_are_found_made_changed_and_removed() {
-    let living = living(Repository::in_memory());
-    living.repository().update(|contents| compile(contents, NOTE)).unwrap();
-    let engine = living.engine();
+    let reloading = reloading(Repository::in_memory());
+    reloading.repository().update(|contents| compile(contents, NOTE)).unwrap();
+    let engine = reloading.engine();
     let class = engine.schema(&default()).unwrap().require("Long").unwrap();
     let note = Instance::new(class.clone()).with("Id", "Ä").unwrap().with("Text", "a").unwrap();
     let path = engine.create(&me(), &default(), note.clone()).await.unwrap();
@@ -58,44 +58,44 @@ async fn instances_are_found_made_changed_and_removed() {
 async fn a_class_is_there_as_soon_as_somebody_has_compiled_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("repository.mof");
-    let living = living(Repository::open(&path).unwrap());
+    let reloading = reloading(Repository::open(&path).unwrap());
     let query = "SELECT * FROM Note";
-    let error = count(&living.engine(), &default(), query).await.unwrap_err();
+    let error = count(&reloading.engine(), &default(), query).await.unwrap_err();
     assert_eq!(error.status(), Status::InvalidClass);
     let other = Repository::open(&path).unwrap();
     let text = format!("{NOTE}instance of Note {{ Id = \"1\"; }};");
     other.update(|contents| compile(contents, &text)).unwrap();
-    assert_eq!(count(&living.engine(), &default(), query).await.unwrap(), 1);
+    assert_eq!(count(&reloading.engine(), &default(), query).await.unwrap(), 1);
     other.update(|contents| compile(contents, "#pragma deleteclass(\"Note\", FAIL)")).unwrap();
-    let error = count(&living.engine(), &default(), query).await.unwrap_err();
+    let error = count(&reloading.engine(), &default(), query).await.unwrap_err();
     assert_eq!(error.status(), Status::InvalidClass);
 }
 
 #[tokio::test]
 async fn namespaces_are_instances_that_can_be_made_and_removed() {
-    let living = living(Repository::in_memory());
+    let reloading = reloading(Repository::in_memory());
     let root = Namespace::parse("root").unwrap();
-    let engine = living.engine();
+    let engine = reloading.engine();
     let class = engine.schema(&root).unwrap().require("__Namespace").unwrap();
     let site = Instance::new(class).with("Name", "Site").unwrap();
     let path = engine.create(&me(), &root, site.clone()).await.unwrap();
-    let engine = living.engine();
+    let engine = reloading.engine();
     let names = "SELECT * FROM __Namespace WHERE Name = 'site' OR Name = 'scx' OR Name = 'cimv2'";
     assert_eq!(count(&engine, &root, names).await.unwrap(), 3);
     engine.schema(&Namespace::parse("root/site").unwrap()).unwrap();
     let again = engine.create(&me(), &root, site).await.unwrap_err();
     assert_eq!(again.status(), Status::AlreadyExists);
     engine.delete(&me(), &root, &path).await.unwrap();
-    assert_eq!(count(&living.engine(), &root, names).await.unwrap(), 2);
+    assert_eq!(count(&reloading.engine(), &root, names).await.unwrap(), 2);
     let builtin = ObjectPath::parse("__Namespace.Name='cimv2'").unwrap();
-    let error = living.engine().delete(&me(), &root, &builtin).await.unwrap_err();
+    let error = reloading.engine().delete(&me(), &root, &builtin).await.unwrap_err();
     assert_eq!(error.status(), Status::InvalidOperation);
 }
 
 #[tokio::test]
 async fn registrations_of_the_system_are_kept_too() {
-    let living = living(Repository::in_memory());
-    let engine = living.engine();
+    let reloading = reloading(Repository::in_memory());
+    let engine = reloading.engine();
     let class = engine.schema(&Namespace::cimv2()).unwrap().require("__Win32Provider").unwrap();
     let provider = Instance::new(class).with("Name", "Site").unwrap();
     let path = engine.create(&me(), &Namespace::cimv2(), provider).await.unwrap();
@@ -110,9 +110,9 @@ async fn writing_here_takes_other_rights_than_writing_what_providers_have() {
         "alice",
         Token::new(machine.account(3000), [well_known::AUTHENTICATED_USERS], machine),
     );
-    let living = living(Repository::in_memory());
-    living.repository().update(|contents| compile(contents, NOTE)).unwrap();
-    let engine = living.engine();
+    let reloading = reloading(Repository::in_memory());
+    reloading.repository().update(|contents| compile(contents, NOTE)).unwrap();
+    let engine = reloading.engine();
     let of = |class: &str, key: &str| {
         let class = engine.schema(&default()).unwrap().require(class).unwrap();
         Instance::new(class).with(key, "1").unwrap()
@@ -129,7 +129,7 @@ async fn writing_here_takes_other_rights_than_writing_what_providers_have() {
                 contents.secure(&default(), guard);
                 Ok(())
             };
-            living.repository().update(secure).unwrap();
+            reloading.repository().update(secure).unwrap();
         }
         for (class, key, may) in [("Note", "Id", note), ("__Win32Provider", "Name", registration)] {
             let instance = of(class, key);

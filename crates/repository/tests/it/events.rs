@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cim::{Namespace, Schema, Value};
 use sddl::{DomainSid, Guard, Token, well_known};
-use telarch_repository::{LivingEngine, Repository};
+use telarch_repository::{ReloadingEngine, Repository};
 use wmi::{Context, Descriptors as _, Engine, Events, Occurrence};
 
 use crate::{compile, default};
@@ -13,15 +13,15 @@ use crate::{compile, default};
 const ROOM: &str = "class Room { [Key] string Name; uint32 Seats; };\n";
 
 /// Opens an engine over a file, and the same file a second time as `mofcomp` would.
-fn two(folder: &tempfile::TempDir) -> (LivingEngine, Repository) {
+fn two(folder: &tempfile::TempDir) -> (ReloadingEngine, Repository) {
     let path = folder.path().join("repository.mof");
     let other = Repository::open(&path).unwrap();
     let begin = || Engine::builder("node7", 0).namespace(Schema::of(Namespace::cimv2()));
-    (LivingEngine::new(Arc::new(Repository::open(&path).unwrap()), begin).unwrap(), other)
+    (ReloadingEngine::new(Arc::new(Repository::open(&path).unwrap()), begin).unwrap(), other)
 }
 
-async fn subscribe(living: &LivingEngine, namespace: &Namespace, query: &str) -> Events {
-    living.engine().subscribe(&Context::of_this_process("alice"), namespace, query).await.unwrap()
+async fn subscribe(reloading: &ReloadingEngine, namespace: &Namespace, query: &str) -> Events {
+    reloading.engine().subscribe(&Context::of_this_process("alice"), namespace, query).await.unwrap()
 }
 
 /// Returns the class of the next event, and the object it concerns in MOF.
@@ -42,10 +42,10 @@ fn told(event: &str, target: &str) -> (String, String) {
 #[tokio::test]
 async fn a_class_that_is_compiled_changed_and_deleted_is_told_of() {
     let folder = tempfile::tempdir().unwrap();
-    let (living, other) = two(&folder);
-    let mut events = subscribe(&living, &default(), "SELECT * FROM __ClassOperationEvent").await;
+    let (reloading, other) = two(&folder);
+    let mut events = subscribe(&reloading, &default(), "SELECT * FROM __ClassOperationEvent").await;
     let mut some = subscribe(
-        &living,
+        &reloading,
         &default(),
         "SELECT * FROM __ClassDeletionEvent WHERE TargetClass ISA 'Room' AND TargetClass.__CLASS <> 'Room'",
     )
@@ -64,11 +64,11 @@ async fn a_class_that_is_compiled_changed_and_deleted_is_told_of() {
 #[tokio::test]
 async fn a_subscription_sees_instances_of_classes_that_are_compiled_after_it() {
     let folder = tempfile::tempdir().unwrap();
-    let (living, other) = two(&folder);
+    let (reloading, other) = two(&folder);
     let text = format!("{ROOM}instance of Room {{ Name = \"Oslo\"; Seats = 1; }};");
     other.update(|contents| compile(contents, &text)).unwrap();
     let query = "SELECT * FROM __InstanceOperationEvent WITHIN 600 WHERE TargetInstance ISA 'Room'";
-    let mut events = subscribe(&living, &default(), query).await;
+    let mut events = subscribe(&reloading, &default(), query).await;
     let text = "class Hall : Room { };\ninstance of Hall { Name = \"Rome\"; };";
     other.update(|contents| compile(contents, text)).unwrap();
     // The state before the subscription is not reported again, although the engine is new.
@@ -84,9 +84,9 @@ async fn a_subscription_sees_instances_of_classes_that_are_compiled_after_it() {
 #[tokio::test]
 async fn a_namespace_that_is_made_is_told_of() {
     let folder = tempfile::tempdir().unwrap();
-    let (living, other) = two(&folder);
+    let (reloading, other) = two(&folder);
     let root = Namespace::parse("root").unwrap();
-    let mut events = subscribe(&living, &root, "SELECT * FROM __NamespaceOperationEvent WITHIN 600").await;
+    let mut events = subscribe(&reloading, &root, "SELECT * FROM __NamespaceOperationEvent WITHIN 600").await;
     let site = Namespace::parse("root/site").unwrap();
     other.update(|contents| Ok(contents.make_namespace(&site)?)).unwrap();
     assert_eq!(next(&mut events).await, told("__NamespaceCreationEvent", "__Namespace site"));
@@ -97,10 +97,10 @@ async fn a_namespace_that_is_made_is_told_of() {
 #[tokio::test]
 async fn a_subscription_to_a_class_that_is_deleted_ends() {
     let folder = tempfile::tempdir().unwrap();
-    let (living, other) = two(&folder);
+    let (reloading, other) = two(&folder);
     other.update(|contents| compile(contents, ROOM)).unwrap();
     let query = "SELECT * FROM __InstanceCreationEvent WHERE TargetInstance ISA 'Room'";
-    let mut events = subscribe(&living, &default(), query).await;
+    let mut events = subscribe(&reloading, &default(), query).await;
     other.update(|contents| compile(contents, "#pragma deleteclass(\"Room\", FAIL)")).unwrap();
     let next = tokio::time::timeout(Duration::from_secs(30), events.next()).await.expect("in time");
     assert_eq!(next.unwrap().unwrap_err().status(), cim::Status::InvalidClass);
@@ -109,14 +109,14 @@ async fn a_subscription_to_a_class_that_is_deleted_ends() {
 #[tokio::test]
 async fn a_subscription_ends_when_its_namespace_is_closed_to_whoever_has_it() {
     let folder = tempfile::tempdir().unwrap();
-    let (living, other) = two(&folder);
+    let (reloading, other) = two(&folder);
     let give = |sddl: &str| other.replace(&default(), Guard::parse(sddl).unwrap()).unwrap();
     give("D:P(A;;CCWPDT;;;AU)");
     let machine = DomainSid::new([1, 2, 3]);
     let token = Token::new(machine.account(3000), [well_known::AUTHENTICATED_USERS], machine);
     let (alice, query) = (Context::remote("alice", token), "SELECT * FROM __ClassOperationEvent");
-    let mut events = living.engine().subscribe(&alice, &default(), query).await.unwrap();
-    let mut own = subscribe(&living, &default(), query).await;
+    let mut events = reloading.engine().subscribe(&alice, &default(), query).await.unwrap();
+    let mut own = subscribe(&reloading, &default(), query).await;
     give("D:P(A;;CCWP;;;AU)");
     let next = tokio::time::timeout(Duration::from_secs(30), events.next()).await.expect("in time");
     assert_eq!(next.unwrap().unwrap_err().status(), cim::Status::AccessDenied);

@@ -89,7 +89,7 @@ fn a_file_that_is_wrong_is_told_of_with_its_line_and_changes_nothing() {
     repository.refresh().unwrap();
     fs::write(&path, "#pragma namespace(\"root/default\")\nclass B : C { };").unwrap();
     let error = repository.refresh().unwrap_err().to_string();
-    assert!(error.ends_with("repository.mof:2:1: class B: its superclass C is missing"), "{error}");
+    assert!(error.ends_with("repository.mof:2:1: class B: the superclass C is missing"), "{error}");
     assert_eq!(classes(&repository), 1);
     assert!(!repository.refresh().unwrap(), "it is told of once");
     add(&repository, "class D { };").unwrap_err();
@@ -121,7 +121,7 @@ fn a_file_that_others_could_have_written_is_not_read() {
     fs::write(&path, "").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
     let error = Repository::open(&path).unwrap_err().to_string();
-    assert!(error.contains("may be written by everyone"), "{error}");
+    assert!(error.contains("is writable by all users"), "{error}");
 }
 
 #[test]

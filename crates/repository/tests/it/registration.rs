@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Namespace, ObjectPath, Schema, Status, Value};
 use sddl::{DomainSid, Token, well_known};
-use telarch_repository::{LivingEngine, Repository};
+use telarch_repository::{ReloadingEngine, Repository};
 use wmi::{Context, Engine};
 
 const MACHINE: DomainSid = DomainSid::new([1, 2, 3]);
@@ -16,7 +16,7 @@ fn engine() -> Engine {
             .namespace(Schema::of(Namespace::cimv2()))
             .namespace(Schema::of(subscription()))
     };
-    LivingEngine::new(Arc::new(Repository::in_memory()), begin).unwrap().engine()
+    ReloadingEngine::new(Arc::new(Repository::in_memory()), begin).unwrap().engine()
 }
 
 fn subscription() -> Namespace {

@@ -3,7 +3,7 @@
 //! Each rule has at least three cases; the test counts them.
 
 use cim::{Namespace, Schema, Value};
-use telarch_repository::{LivingEngine, Repository};
+use telarch_repository::{ReloadingEngine, Repository};
 use wmi::{Context, Engine, Outcome, Rows};
 
 use crate::{compile, default};
@@ -367,8 +367,8 @@ const RULES: &[(&str, &[(&str, Told)])] = &[
 
 #[tokio::test]
 async fn each_rule_of_wql_is_kept_in_at_least_three_cases() {
-    let living = things();
-    let engine = living.engine();
+    let reloading = things();
+    let engine = reloading.engine();
     for (rule, cases) in RULES {
         assert!(cases.len() >= 3, "{rule}: {} cases", cases.len());
         for (text, wanted) in *cases {
@@ -383,8 +383,8 @@ async fn each_rule_of_wql_is_kept_in_at_least_three_cases() {
 
 #[tokio::test]
 async fn what_is_too_much_is_refused_and_what_is_just_enough_is_not() {
-    let living = things();
-    let engine = living.engine();
+    let reloading = things();
+    let engine = reloading.engine();
     let nested = |depth: usize| format!("{}Number = 4{}", "(".repeat(depth), ")".repeat(depth));
     let longer = |length: usize| format!("Id = 'a' OR Text = '{}'", "x".repeat(length));
     for (condition, wanted) in [
@@ -403,17 +403,17 @@ async fn what_is_too_much_is_refused_and_what_is_just_enough_is_not() {
 /// A pattern for which a backtracking matcher would take unreasonably long.
 #[tokio::test]
 async fn a_pattern_of_many_runs_takes_no_time() {
-    let living = things();
-    let engine = living.engine();
+    let reloading = things();
+    let engine = reloading.engine();
     let pattern = format!("Text LIKE '{}'", "%_".repeat(4_000));
     assert_eq!(told(&engine, &whole(&pattern)).await, Ok(String::new()));
 }
 
-fn things() -> LivingEngine {
+fn things() -> ReloadingEngine {
     let begin = || Engine::builder("node7", 0).namespace(Schema::of(Namespace::cimv2()));
-    let living = LivingEngine::new(Repository::in_memory().into(), begin).unwrap();
-    living.repository().update(|contents| compile(contents, THINGS)).unwrap();
-    living
+    let reloading = ReloadingEngine::new(Repository::in_memory().into(), begin).unwrap();
+    reloading.repository().update(|contents| compile(contents, THINGS)).unwrap();
+    reloading
 }
 
 fn whole(text: &str) -> String {

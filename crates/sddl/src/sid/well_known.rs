@@ -54,14 +54,14 @@ pub const LOCAL_ACCOUNT: Sid = Sid::one(NT, 113);
 pub const LOCAL_ADMINISTRATOR_ACCOUNT: Sid = Sid::one(NT, 114);
 
 /// A SID with a two-letter SDDL alias.
-pub(crate) struct Known {
+pub(crate) struct WellKnownSid {
     pub(crate) alias: &'static str,
     pub(crate) sid: Sid,
     pub(crate) name: &'static str,
 }
 
 /// The aliases that mean the same SID on every machine (MS-DTYP 2.5.1.1).
-pub(crate) const ALIASES: &[Known] = &[
+pub(crate) const ALIASES: &[WellKnownSid] = &[
     known("WD", EVERYONE, "Everyone"),
     known("CO", CREATOR_OWNER, "CREATOR OWNER"),
     known("CG", CREATOR_GROUP, "CREATOR GROUP"),
@@ -84,8 +84,8 @@ pub(crate) const ALIASES: &[Known] = &[
     known("RM", REMOTE_MANAGEMENT_USERS, "BUILTIN\\Remote Management Users"),
 ];
 
-const fn known(alias: &'static str, sid: Sid, name: &'static str) -> Known {
-    Known { alias, sid, name }
+const fn known(alias: &'static str, sid: Sid, name: &'static str) -> WellKnownSid {
+    WellKnownSid { alias, sid, name }
 }
 
 #[cfg(test)]

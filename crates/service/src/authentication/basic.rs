@@ -1,4 +1,4 @@
-//! Basic: each request proves itself (RFC 7617).
+//! Basic authentication: every request carries a password (RFC 7617).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,73 +7,76 @@ use auth::basic::Login;
 use auth::{AuthError, Identity, Scheme, VerifierCost};
 use aws_lc_rs::hmac;
 
-use super::Authentication;
-use super::verdict::Verdict;
-use crate::access::Caller;
+use super::cached_caller::CachedCaller;
+use super::{Authentication, SignIn};
 use crate::audit;
-use crate::service::Service;
+use crate::caller::Caller;
 
-/// A verdict that is not asked for again for a while.
-pub(super) struct Remembered {
-    /// Of the header, under a key that dies with the process.
+/// Last `Authorization` header whose password was correct. Requests that repeat it need no new verification.
+pub(super) struct AcceptedHeader {
+    /// Keyed hash of the header.
     tag: hmac::Tag,
-    verdict: Verdict,
+    cached: CachedCaller,
     until: Instant,
 }
 
 impl Authentication {
+    /// Authenticates a request by the password in its header. Failures are recorded in the audit log.
     pub(super) async fn by_password(
         &mut self,
         header: &str,
         encoded: &str,
-        service: &Arc<Service>,
+        sign_in: &SignIn,
     ) -> Option<Arc<Caller>> {
-        if let Some(verdict) = self.remembered(header, service) {
-            let caller = verdict.caller(service).await;
+        if let Some(cached) = self.accepted_before(header, sign_in) {
+            let caller = cached.current(sign_in).await;
             if caller.is_none() {
-                // The next request is judged by its password again.
-                self.remembered = None;
+                // Verify the password of the next request again.
+                self.accepted_header = None;
             }
             return caller;
         }
         let login = match Login::parse(encoded) {
             Ok(login) => login,
             Err(error) => {
-                tracing::debug!(peer = %self.address, %error, "Credentials cannot be read");
+                tracing::debug!(peer = %self.address, %error, "Malformed Basic credentials");
                 return None;
             }
         };
         let user = login.user.clone();
         let address = self.address;
-        let verdict = match service.authenticator.cost() {
-            VerifierCost::Quick => Identity::by_password(&login, service.authenticator.as_ref(), address),
+        let verified = match sign_in.authenticator.cost() {
+            VerifierCost::Quick => Identity::by_password(&login, sign_in.authenticator.as_ref(), address),
             VerifierCost::Slow => {
-                let authenticator = Arc::clone(&service.authenticator);
-                let judge = move || Identity::by_password(&login, authenticator.as_ref(), address);
-                tokio::task::spawn_blocking(judge).await.unwrap_or(Err(AuthError::Unavailable))
+                let authenticator = Arc::clone(&sign_in.authenticator);
+                tokio::task::spawn_blocking(move || {
+                    Identity::by_password(&login, authenticator.as_ref(), address)
+                })
+                .await
+                .unwrap_or(Err(AuthError::Unavailable))
             }
         };
-        let identity = verdict
+        let identity = verified
             .inspect_err(|error| audit::not_signed_in(address, &user, Scheme::Basic, None, *error))
             .ok()?;
-        let caller = self.caller(identity, service)?;
-        self.remembered = Some(Remembered {
-            tag: hmac::sign(service.header_key(), header.as_bytes()),
-            verdict: Verdict::new(Arc::clone(&caller), service),
-            until: Instant::now() + REMEMBERED_FOR,
+        let caller = self.caller(identity, sign_in)?;
+        self.accepted_header = Some(AcceptedHeader {
+            tag: hmac::sign(&sign_in.header_key, header.as_bytes()),
+            cached: CachedCaller::new(Arc::clone(&caller), sign_in),
+            until: Instant::now() + ACCEPTED_FOR,
         });
         Some(caller)
     }
 
-    fn remembered(&mut self, header: &str, service: &Service) -> Option<&mut Verdict> {
-        let remembered = self.remembered.as_mut()?;
-        if remembered.until <= Instant::now() {
+    fn accepted_before(&mut self, header: &str, sign_in: &SignIn) -> Option<&mut CachedCaller> {
+        let accepted = self.accepted_header.as_mut()?;
+        if accepted.until <= Instant::now() {
             return None;
         }
-        let same = hmac::verify(service.header_key(), header.as_bytes(), remembered.tag.as_ref()).is_ok();
-        same.then_some(&mut remembered.verdict)
+        let is_same = hmac::verify(&sign_in.header_key, header.as_bytes(), accepted.tag.as_ref()).is_ok();
+        is_same.then_some(&mut accepted.cached)
     }
 }
 
-/// How long a verdict stands before the verifier is asked again.
-const REMEMBERED_FOR: Duration = Duration::from_secs(120);
+/// Time after which a password is verified again.
+const ACCEPTED_FOR: Duration = Duration::from_secs(120);

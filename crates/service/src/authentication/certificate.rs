@@ -1,5 +1,5 @@
-//! Client certificates: each request names the scheme, and the certificate of its connection is judged by the
-//! resource that it asks for (MS-WSMV 3.1.4.1.35).
+//! Client certificates: requests name the scheme, and the requested resource determines the account
+//! (MS-WSMV 3.1.4.1.35).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,140 +7,140 @@ use std::time::Instant;
 
 use auth::{AuthError, CertificateProof, CertificateRefused, Holder, Identity, Scheme};
 
-use super::verdict::Verdict;
-use super::{Authentication, Standing};
-use crate::access::Caller;
+use super::cached_caller::CachedCaller;
+use super::{Authentication, ConnectionState, SignIn};
 use crate::audit;
-use crate::service::Service;
+use crate::caller::Caller;
 
-/// The certificate of a connection and what was made of it.
-pub(super) struct Shown {
-    /// None once somebody has judged it.
+/// Client certificate of a connection with the results of previous checks.
+pub(super) struct ClientCertificate {
+    /// Proof of possession of the key. `None` once a [`Holder`] was created from it.
     proof: Option<Arc<CertificateProof>>,
     holder: Option<Box<dyn Holder>>,
-    /// Until when it is known to lead somewhere.
-    leads_until: Option<Instant>,
-    /// Who it was, by the resource that was asked for; the last at the end.
-    callers: VecDeque<(String, Verdict)>,
+    /// Time until which the certificate is known to have a mapping for some resource.
+    mapped_until: Option<Instant>,
+    /// Callers by requested resource, the latest at the end.
+    callers: VecDeque<(String, CachedCaller)>,
 }
 
-impl Shown {
+/// Result of a query to a [`Holder`], which is returned for the next query.
+type HolderAnswer<T> = Result<(Box<dyn Holder>, Result<T, CertificateRefused>), CertificateRefused>;
+
+impl ClientCertificate {
     pub(super) fn new(proof: CertificateProof) -> Self {
-        Self { proof: Some(Arc::new(proof)), holder: None, leads_until: None, callers: VecDeque::new() }
+        Self { proof: Some(Arc::new(proof)), holder: None, mapped_until: None, callers: VecDeque::new() }
     }
 }
 
 impl Authentication {
-    /// Whether the certificate of this connection leads anywhere: what needs neither the body nor an account.
-    pub(super) async fn holds_certificate(&mut self, service: &Arc<Service>) -> bool {
-        self.standing = Standing::Nobody;
-        let considered = match &mut self.shown {
+    /// Checks that the certificate of this connection has a mapping for some resource, before the body is received.
+    pub(super) async fn check_certificate(&mut self, sign_in: &SignIn) -> bool {
+        self.state = ConnectionState::Anonymous;
+        let checked = match &mut self.certificate {
             None => {
-                tracing::debug!(peer = %self.address, "The connection has no client certificate");
+                tracing::debug!(peer = %self.address, "Client presented no certificate");
                 Err(AuthError::Unproven.into())
             }
-            Some(shown) if shown.leads_until.is_some_and(|until| until > Instant::now()) => return true,
-            Some(shown) => {
-                let (authenticator, address, proof) =
-                    (Arc::clone(&service.authenticator), self.address, shown.proof.clone());
-                let considering = move |holder: Option<Box<dyn Holder>>| {
-                    let mut holder = match (holder, proof) {
-                        (Some(holder), _) => holder,
-                        (None, Some(proof)) => authenticator.holder(&proof, address)?,
-                        (None, None) => return Err(AuthError::Unproven.into()),
-                    };
-                    let considered = holder.consider();
-                    Ok((holder, considered))
-                };
-                shown.ask(considering).await
+            Some(certificate) if certificate.mapped_until.is_some_and(|until| until > Instant::now()) => {
+                return true;
+            }
+            Some(certificate) => {
+                let authenticator = Arc::clone(&sign_in.authenticator);
+                let (address, proof) = (self.address, certificate.proof.clone());
+                certificate
+                    .query(move |holder| {
+                        let mut holder = match (holder, proof) {
+                            (Some(holder), _) => holder,
+                            (None, Some(proof)) => authenticator.holder(&proof, address)?,
+                            (None, None) => return Err(AuthError::Unproven.into()),
+                        };
+                        let considered = holder.check_mapped();
+                        Ok((holder, considered))
+                    })
+                    .await
             }
         };
-        match considered {
+        match checked {
             Ok(()) => {
-                let until = Instant::now() + service.authenticator.stands_for();
-                self.shown.iter_mut().for_each(|shown| shown.leads_until = Some(until));
+                let until = Instant::now() + sign_in.check_lifetime();
+                self.certificate.iter_mut().for_each(|certificate| certificate.mapped_until = Some(until));
                 true
             }
             Err(refused) => {
-                self.refuse_certificate(&refused);
+                self.record_refused_certificate(&refused);
                 false
             }
         }
     }
 
-    /// Whose account the certificate of this connection is where a resource is asked for.
+    /// Returns the caller to which the certificate of this connection is mapped for a resource.
     ///
-    /// A message that names no resource asks for the empty one, which only mappings for everything fit.
-    pub(crate) async fn by_certificate(
-        &mut self,
-        resource: &str,
-        service: &Arc<Service>,
-    ) -> Option<Arc<Caller>> {
-        let shown = self.shown.as_mut()?;
-        let before = shown.callers.iter().find(|(asked, _)| asked == resource);
-        if let Some((_, verdict)) = before.filter(|(_, verdict)| verdict.stands()) {
-            return Some(Arc::clone(verdict.last()));
+    /// A message that names no resource has the empty string, which matches only mappings for all resources.
+    pub(crate) async fn by_certificate(&mut self, resource: &str, sign_in: &SignIn) -> Option<Arc<Caller>> {
+        let certificate = self.certificate.as_mut()?;
+        let before = certificate.callers.iter().find(|(requested, _)| requested == resource);
+        if let Some((_, cached)) = before.filter(|(_, cached)| cached.is_fresh()) {
+            return Some(Arc::clone(cached.last()));
         }
-        let asked = resource.to_owned();
-        let asking = move |holder: Option<Box<dyn Holder>>| {
-            let mut holder = holder.ok_or(AuthError::Unproven)?;
-            let identity = Identity::by_certificate(&asked, holder.as_mut());
-            Ok((holder, identity))
-        };
-        let identity = match shown.ask(asking).await {
+        let requested = resource.to_owned();
+        let identity = certificate
+            .query(move |holder| {
+                let mut holder = holder.ok_or(AuthError::Unproven)?;
+                let identity = Identity::by_certificate(&requested, holder.as_mut());
+                Ok((holder, identity))
+            })
+            .await;
+        let identity = match identity {
             Ok(identity) => identity,
             Err(refused) => {
-                shown.leads_until = None;
-                self.refuse_certificate(&refused);
+                certificate.mapped_until = None;
+                self.record_refused_certificate(&refused);
                 return None;
             }
         };
-        let known = shown.callers.iter().map(|(_, verdict)| verdict);
-        let mut known = known.filter(|verdict| *verdict.last().identity() == identity);
-        let caller = match known.clone().find(|verdict| verdict.stands()) {
-            // For another resource, a moment ago.
-            Some(verdict) => Arc::clone(verdict.last()),
-            None => match known.next() {
-                Some(_) => self.make_caller(identity, service)?,
-                None => self.caller(identity, service)?,
+        let cached = certificate.callers.iter().map(|(_, cached)| cached);
+        let mut same = cached.filter(|cached| *cached.last().identity() == identity);
+        let caller = match same.clone().find(|cached| cached.is_fresh()) {
+            // The same account was checked for another resource a moment ago.
+            Some(cached) => Arc::clone(cached.last()),
+            None => match same.next() {
+                Some(_) => self.create_caller(identity, sign_in)?,
+                None => self.caller(identity, sign_in)?,
             },
         };
-        if let Some(shown) = &mut self.shown {
-            shown.callers.retain(|(asked, _)| asked != resource);
-            shown.callers.push_back((resource.to_owned(), Verdict::new(Arc::clone(&caller), service)));
-            if shown.callers.len() > MOST_RESOURCES {
-                shown.callers.pop_front();
+        if let Some(certificate) = &mut self.certificate {
+            certificate.callers.retain(|(requested, _)| requested != resource);
+            let cached = CachedCaller::new(Arc::clone(&caller), sign_in);
+            certificate.callers.push_back((resource.to_owned(), cached));
+            if certificate.callers.len() > MAX_CACHED_RESOURCES {
+                certificate.callers.pop_front();
             }
         }
         Some(caller)
     }
 
-    /// Tells the audit; the peer learns that it is not let in.
-    fn refuse_certificate(&self, refused: &CertificateRefused) {
+    /// Writes the reason to the audit log. The client learns only that it is not authenticated.
+    fn record_refused_certificate(&self, refused: &CertificateRefused) {
         audit::not_signed_in(self.address, &refused.claimed, Scheme::Certificate, None, refused.error);
     }
 }
 
-impl Shown {
-    /// Lets the holder answer on a thread that may wait: for the disk, and for another process.
-    async fn ask<T: Send + 'static>(
-        &mut self,
-        question: impl FnOnce(
-            Option<Box<dyn Holder>>,
-        )
-            -> Result<(Box<dyn Holder>, Result<T, CertificateRefused>), CertificateRefused>
-        + Send
-        + 'static,
-    ) -> Result<T, CertificateRefused> {
+impl ClientCertificate {
+    /// Queries the holder on a thread that may block, because it may read files and ask another process.
+    async fn query<T, Q>(&mut self, query: Q) -> Result<T, CertificateRefused>
+    where
+        T: Send + 'static,
+        Q: FnOnce(Option<Box<dyn Holder>>) -> HolderAnswer<T> + Send + 'static,
+    {
         let holder = self.holder.take();
-        let asked = tokio::task::spawn_blocking(move || question(holder)).await;
-        let (holder, answer) = asked.unwrap_or_else(|_| Err(AuthError::Unavailable.into()))?;
+        let answered = tokio::task::spawn_blocking(move || query(holder)).await;
+        let (holder, answer) = answered.unwrap_or_else(|_| Err(AuthError::Unavailable.into()))?;
         self.holder = Some(holder);
-        // It was used up by that.
+        // The holder replaces the proof.
         self.proof = None;
         answer
     }
 }
 
-/// Resources of which a connection is remembered as somebody's.
-const MOST_RESOURCES: usize = 8;
+/// Maximum number of resources for which a connection remembers its caller.
+const MAX_CACHED_RESOURCES: usize = 8;

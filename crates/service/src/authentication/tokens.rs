@@ -1,5 +1,6 @@
-//! Negotiate, Kerberos and CredSSP: tokens go to and fro until the connection is somebody's (RFC 4559).
+//! Negotiate, Kerberos and CredSSP: a token exchange that authenticates the connection (RFC 4559).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,128 +9,130 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use config::Config;
 
-use super::verdict::Verdict;
-use super::{Admission, Authentication, Standing};
+use super::cached_caller::CachedCaller;
+use super::{Admission, Authentication, ConnectionState, SignIn};
 use crate::audit;
-use crate::service::Service;
 
-/// Tokens go to and fro.
-pub(super) struct UnderWay {
+/// A token exchange in progress.
+pub(super) struct PendingHandshake {
     handshake: Handshake,
-    until: Instant,
+    deadline: Instant,
 }
 
-/// A connection that is somebody's.
+/// Authentication of a connection by a completed token exchange.
 pub(crate) struct Established {
-    verdict: Verdict,
+    cached: CachedCaller,
     scheme: Scheme,
     context: Box<dyn SecurityContext>,
 }
 
 impl Established {
-    /// Whose it is.
-    pub(super) fn verdict(&mut self) -> &mut Verdict {
-        &mut self.verdict
+    /// Returns the caller that owns the connection.
+    pub(super) fn cached(&mut self) -> &mut CachedCaller {
+        &mut self.cached
     }
 
-    /// The scheme it was established with, which decides how sealed messages are called.
+    /// Returns the authentication scheme, which determines the media type of sealed messages.
     pub(crate) fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// What seals and opens messages.
+    /// Returns the security context that seals and unseals messages.
     pub(crate) fn context(&mut self) -> &mut dyn SecurityContext {
         self.context.as_mut()
     }
 }
 
 impl Authentication {
-    /// Takes a token; `None` when it leads nowhere.
+    /// Processes a token. Returns `None` if the handshake failed without a token for the client.
     pub(super) async fn by_tokens(
         &mut self,
         scheme: Scheme,
         encoded: &str,
         config: &Config,
-        service: &Arc<Service>,
+        sign_in: &SignIn,
     ) -> Option<Admission> {
-        // Whatever the connection was, it is no longer while a new proof is asked for.
-        let before = std::mem::replace(&mut self.standing, Standing::Nobody);
+        // The previous authentication of the connection ends as soon as a new handshake starts.
+        let before = std::mem::replace(&mut self.state, ConnectionState::Anonymous);
         let token = decode(encoded)
             .inspect_err(|error| audit::not_signed_in(self.address, "", scheme, None, *error))
             .ok()?;
-        let going_on = match before {
-            Standing::UnderWay(UnderWay { handshake, until }) if handshake.scheme() == scheme => {
-                if until <= Instant::now() {
-                    tracing::debug!(peer = %self.address, %scheme, "Sign-in took too long");
+        let pending = match before {
+            ConnectionState::Handshake(pending) if pending.handshake.scheme() == scheme => {
+                if pending.deadline <= Instant::now() {
+                    tracing::debug!(peer = %self.address, %scheme, "Authentication handshake timed out");
                     return None;
                 }
-                Some((handshake, until))
+                Some(pending)
             }
             _ => None,
         };
-        let (authenticator, address) = (Arc::clone(&service.authenticator), self.address);
+        let (authenticator, address) = (Arc::clone(&sign_in.authenticator), self.address);
         let binding = self.binding(config);
-        // A mechanism may ask files, other processes and other machines.
-        let stepping = move || {
-            let (mut handshake, until) = match going_on {
-                Some(going_on) => going_on,
+        // Mechanisms may read files and ask other processes and machines.
+        let stepped = tokio::task::spawn_blocking(move || {
+            let mut pending = match pending {
+                Some(pending) => pending,
                 None => {
                     let peer = Peer { address, binding };
                     let handshake = Handshake::begin(scheme, authenticator.as_ref(), &peer)?;
-                    (handshake, Instant::now() + LONGEST)
+                    PendingHandshake { handshake, deadline: Instant::now() + LONGEST_HANDSHAKE }
                 }
             };
-            let step = handshake.step(&token);
-            Ok((UnderWay { handshake, until }, step))
-        };
-        let stepped = tokio::task::spawn_blocking(stepping).await.unwrap_or(Err(AuthError::Unavailable));
-        let refused = |handshake: Option<&Handshake>, error: &AuthError| {
-            let claimed = handshake.and_then(Handshake::claimed).unwrap_or_default();
-            let mechanism = handshake.and_then(Handshake::mechanism);
-            audit::not_signed_in(address, &claimed, scheme, mechanism.as_ref(), *error);
-        };
-        let (mut under_way, step) = stepped.inspect_err(|error| refused(None, error)).ok()?;
-        let step = match step {
-            Ok(step) => step,
-            Err(error) => {
-                refused(Some(&under_way.handshake), &error);
-                // It ends here all the same: what the client sends next begins anew.
-                let refusal = under_way.handshake.refusal()?;
-                return Some(Admission::Continue(header(scheme, &refusal)));
-            }
-        };
+            let step = pending.handshake.step(&token);
+            Ok((pending, step))
+        })
+        .await;
+        let (mut pending, step) = stepped
+            .unwrap_or(Err(AuthError::Unavailable))
+            .inspect_err(|error| audit::not_signed_in(address, "", scheme, None, *error))
+            .ok()?;
         match step {
-            Step::Continue(token) => {
-                self.standing = Standing::UnderWay(under_way);
+            Ok(Step::Continue(token)) => {
+                self.state = ConnectionState::Handshake(pending);
                 Some(Admission::Continue(header(scheme, &token)))
             }
-            Step::Done { token, outcome } => {
-                let caller = self.caller(outcome.identity, service)?;
+            Ok(Step::Done { token, outcome }) => {
+                let caller = self.caller(outcome.identity, sign_in)?;
                 let context = outcome.context;
-                let verdict = Verdict::new(Arc::clone(&caller), service);
-                self.standing = Standing::Established(Established { verdict, scheme, context });
+                let cached = CachedCaller::new(Arc::clone(&caller), sign_in);
+                self.state = ConnectionState::Established(Established { cached, scheme, context });
                 Some(Admission::Caller(caller, token.map(|token| header(scheme, &token))))
+            }
+            Err(error) => {
+                record_failure(address, &pending.handshake, error);
+                // The handshake is over even if there is a last token for the client; a next one starts a new
+                // handshake.
+                let refusal = pending.handshake.refusal()?;
+                Some(Admission::Continue(header(scheme, &refusal)))
             }
         }
     }
 }
 
-/// Reads a token of a header.
-fn decode(encoded: &str) -> Result<Vec<u8>, AuthError> {
-    let encoded = encoded.trim();
-    if encoded.len() > MOST_ENCODED {
-        return Err(AuthError::Malformed("it is longer than a token may be"));
-    }
-    let token = STANDARD.decode(encoded).map_err(|_| AuthError::Malformed("it is not Base64"))?;
-    if token.is_empty() { Err(AuthError::Malformed("there is none")) } else { Ok(token) }
+/// Records a failed handshake with the account and mechanism, as far as they are known.
+fn record_failure(address: IpAddr, handshake: &Handshake, error: AuthError) {
+    let claimed = handshake.claimed().unwrap_or_default();
+    let mechanism = handshake.mechanism();
+    audit::not_signed_in(address, &claimed, handshake.scheme(), mechanism.as_ref(), error);
 }
 
-/// The value of `WWW-Authenticate` that carries a token.
+/// Decodes the token of an `Authorization` header.
+fn decode(encoded: &str) -> Result<Vec<u8>, AuthError> {
+    let encoded = encoded.trim();
+    if encoded.len() > LONGEST_TOKEN {
+        return Err(AuthError::Malformed("longer than 88 KiB"));
+    }
+    let token = STANDARD.decode(encoded).map_err(|_| AuthError::Malformed("not Base64"))?;
+    if token.is_empty() { Err(AuthError::Malformed("empty")) } else { Ok(token) }
+}
+
+/// Returns the value of `WWW-Authenticate` that carries a token.
 fn header(scheme: Scheme, token: &[u8]) -> String {
     format!("{} {}", scheme.name(), STANDARD.encode(token))
 }
 
-/// How long the whole exchange of tokens may take.
-const LONGEST: Duration = Duration::from_secs(30);
-/// A Kerberos ticket with the groups of a large domain has 48 KB.
-const MOST_ENCODED: usize = 88 * 1_024;
+/// Time limit of a whole token exchange.
+const LONGEST_HANDSHAKE: Duration = Duration::from_secs(30);
+/// Maximum length of an encoded token, in bytes. A Kerberos ticket with the groups of a large domain has 48 KB.
+const LONGEST_TOKEN: usize = 88 * 1_024;

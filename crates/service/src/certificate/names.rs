@@ -1,9 +1,9 @@
-//! The names of this machine, for the certificate it makes for itself.
+//! Names of this machine, for its self-signed certificate.
 
 use std::fs;
 use std::net::IpAddr;
 
-/// What clients may call this machine by: its full name first, then its short one, then its addresses.
+/// Returns the names by which clients may address this machine: full name, short name, `localhost`, addresses.
 pub(crate) fn of_this_machine(addresses: impl IntoIterator<Item = IpAddr>) -> Vec<String> {
     let host = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
     let hosts = fs::read_to_string("/etc/hosts").unwrap_or_default();
@@ -16,17 +16,17 @@ pub(crate) fn of_this_machine(addresses: impl IntoIterator<Item = IpAddr>) -> Ve
         .filter(|name| is_host_name(name))
         .chain(addresses.map(|address| address.to_string()));
     for name in all {
-        if !names.contains(&name) && names.len() < MOST_NAMES {
+        if !names.contains(&name) && names.len() < MAX_NAMES {
             names.push(name);
         }
     }
     names
 }
 
-/// A machine with more addresses is called by a name.
-const MOST_NAMES: usize = 100;
+/// Maximum number of names. Clients of a machine with more addresses use one of its names.
+const MAX_NAMES: usize = 100;
 
-/// The first name of the line that has the short one among its names (hosts(5)).
+/// Returns the first name of the line of `/etc/hosts` that contains the short name (hosts(5)).
 fn full_name<'h>(host: &str, hosts: &'h str) -> Option<&'h str> {
     hosts.lines().find_map(|line| {
         let mut names = line.split('#').next()?.split_whitespace().skip(1).peekable();
@@ -43,10 +43,11 @@ fn is_link_local(address: IpAddr) -> bool {
     }
 }
 
-/// Names of machines can be set to anything; certificates take only what DNS takes.
+/// Returns whether a name is valid in DNS. The host name of a machine can be any string.
 pub(crate) fn is_host_name(name: &str) -> bool {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
-    !name.is_empty() && name.len() <= 253 && name.chars().all(fits)
+    !name.is_empty()
+        && name.len() <= 253
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))
 }
 
 #[cfg(test)]
@@ -62,9 +63,9 @@ mod tests {
     }
 
     #[test]
-    fn names_are_there_once_and_addresses_only_if_they_reach_beyond_the_link() {
+    fn names_are_unique_and_link_local_addresses_are_omitted() {
         let addresses =
-            ["192.0.2.7", "fe80::1", "192.0.2.7", "2001:db8::1"].map(|ip| ip.parse().expect("one"));
+            ["192.0.2.7", "fe80::1", "192.0.2.7", "2001:db8::1"].map(|ip| ip.parse().expect("an address"));
         let names = of_this_machine(addresses);
         let count = |name: &str| names.iter().filter(|own| *own == name).count();
         assert_eq!(

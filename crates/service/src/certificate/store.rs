@@ -1,4 +1,4 @@
-//! Where the certificates of this machine are kept, each found by its thumbprint.
+//! Store of the certificates of this machine, by thumbprint.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -14,62 +14,63 @@ use zeroize::Zeroizing;
 
 use super::{Certificate, CertificateError};
 
-/// The certificates that listeners can name by `CertificateThumbprint`, and the self-signed one for those that
-/// name none.
+/// The certificates that listeners can select by `CertificateThumbprint`, and the self-signed one for the others.
 ///
-/// An administrator's are in one directory, each in a file `THUMBPRINT.pem` with the chain and the key, or in
-/// `THUMBPRINT.crt` and `THUMBPRINT.key`. The self-signed one is made when it is first asked for and kept in
-/// the state directory, so that clients that trust it need to be told only once.
+/// The administrator's certificates are in one directory, each in a file `THUMBPRINT.pem` with the chain and the key,
+/// or in `THUMBPRINT.crt` and `THUMBPRINT.key`. The self-signed certificate is created on first use and stored in the
+/// state directory, so that clients need to trust it only once.
 pub struct Certificates {
-    given: PathBuf,
-    own: PathBuf,
+    /// Directory of the administrator's certificates.
+    directory: PathBuf,
+    /// Directory of the self-signed certificate.
+    state_directory: PathBuf,
     keeper: Option<Arc<dyn CertificateKeeper>>,
     loaded: Mutex<Loaded>,
 }
 
-/// Reads and makes the files, where this process may not. What is given is the text of a PEM file.
+/// Reads and creates certificate files on behalf of a process that may not access them. Returns PEM texts.
 pub trait CertificateKeeper: Send + Sync {
-    /// Those of the certificate with a thumbprint. Waits.
+    /// Returns the certificate with a thumbprint and its key. Blocks.
     ///
     /// # Errors
-    /// A text that says why not.
+    /// A description of the failure.
     fn find(&self, thumbprint: Thumbprint) -> Result<Zeroizing<String>, String>;
 
-    /// Those of the self-signed certificate, made for these names if there is none. Waits.
+    /// Returns the self-signed certificate and its key, creating it for these names if none exists. Blocks.
     ///
     /// # Errors
-    /// A text that says why not.
+    /// A description of the failure.
     fn own(&self, names: &[String]) -> Result<Zeroizing<String>, String>;
 }
 
 #[derive(Debug, Default)]
 struct Loaded {
-    /// With the texts they were read from, so that reading the same again changes nothing.
+    /// Certificates with the texts they were parsed from, to detect unchanged files.
     by_name: BTreeMap<Thumbprint, (Text, Certificate)>,
     own: Option<Thumbprint>,
 }
 
-/// Files as they were read; they hold keys.
+/// Content of certificate files, which includes private keys.
 #[derive(PartialEq, Eq)]
 struct Text(Zeroizing<String>);
 
 impl Certificates {
-    /// `given` is the administrator's directory, `own` the state directory; neither has to exist yet.
+    /// Creates a store of the administrator's directory and the state directory. Neither needs to exist yet.
     #[must_use]
-    pub fn new(given: PathBuf, own: PathBuf) -> Self {
-        Self { given, own, keeper: None, loaded: Mutex::default() }
+    pub fn new(directory: PathBuf, state_directory: PathBuf) -> Self {
+        Self { directory, state_directory, keeper: None, loaded: Mutex::default() }
     }
 
-    /// Has the files read by another process.
+    /// Creates a store whose files another process reads.
     #[must_use]
-    pub fn kept_by(keeper: Arc<dyn CertificateKeeper>) -> Self {
+    pub fn with_keeper(keeper: Arc<dyn CertificateKeeper>) -> Self {
         Self { keeper: Some(keeper), ..Self::new(PathBuf::new(), PathBuf::new()) }
     }
 
-    /// The certificate with a thumbprint. Waits for the disk the first time.
+    /// Returns the certificate with a thumbprint. Blocks on first use.
     ///
     /// # Errors
-    /// [`CertificateError`] says which file is missing or wrong, and how.
+    /// [`CertificateError`], which names the missing or invalid file.
     pub fn find(&self, thumbprint: Thumbprint) -> Result<Certificate, CertificateError> {
         let mut loaded = self.lock();
         if let Some((_, certificate)) = loaded.by_name.get(&thumbprint) {
@@ -80,26 +81,26 @@ impl Certificates {
         Ok(certificate)
     }
 
-    /// The self-signed certificate; it is made for these names if there is none, which takes a moment.
+    /// Returns the self-signed certificate. If it does not exist, creates it for these names, which takes a moment.
     ///
     /// # Errors
-    /// [`CertificateError`] if it cannot be made or kept.
+    /// [`CertificateError`] if it cannot be created or stored.
     pub fn own(&self, names: &[String], now: SystemTime) -> Result<Certificate, CertificateError> {
         let mut loaded = self.lock();
         if let Some((_, certificate)) = loaded.own.and_then(|own| loaded.by_name.get(&own)) {
             return Ok(certificate.clone());
         }
-        let (text, certificate) = match (&self.keeper, self.kept()) {
-            (Some(keeper), _) => taken(keeper.own(names))?,
-            (None, Some(kept)) => kept,
-            (None, None) => self.make(names, now)?,
+        let (text, certificate) = match (&self.keeper, self.latest_own()) {
+            (Some(keeper), _) => parse_from_keeper(keeper.own(names))?,
+            (None, Some(existing)) => existing,
+            (None, None) => self.create(names, now)?,
         };
         loaded.own = Some(certificate.name());
         loaded.by_name.insert(certificate.name(), (text, certificate.clone()));
         Ok(certificate)
     }
 
-    /// The files of a thumbprint as they are now, for another process.
+    /// Returns the current PEM text of a certificate, for another process.
     ///
     /// # Errors
     /// As [`find`](Self::find).
@@ -107,7 +108,7 @@ impl Certificates {
         self.read(thumbprint).map(|(text, _)| text.0)
     }
 
-    /// The files of the self-signed certificate, for another process.
+    /// Returns the PEM text of the self-signed certificate, for another process.
     ///
     /// # Errors
     /// As [`own`](Self::own).
@@ -115,26 +116,26 @@ impl Certificates {
         self.own(names, now).and_then(|own| self.pem(own.name()))
     }
 
-    /// The self-signed certificate if there is one; none is made.
+    /// Returns the self-signed certificate, or `None` if it does not exist yet.
     #[must_use]
-    pub fn made_before(&self) -> Option<Certificate> {
+    pub fn existing_own(&self) -> Option<Certificate> {
         if self.keeper.is_some() {
             let loaded = self.lock();
             return loaded.own.and_then(|own| Some(loaded.by_name.get(&own)?.1.clone()));
         }
-        self.kept().map(|(_, certificate)| certificate)
+        self.latest_own().map(|(_, certificate)| certificate)
     }
 
-    /// Reads every file again that has been read before; what has become wrong stays as it was.
+    /// Reads all loaded certificates again. Those whose files have become invalid remain unchanged.
     ///
-    /// The errors are of those that stay.
+    /// Returns the errors of the invalid ones.
     pub fn reload(&self) -> Vec<CertificateError> {
         let mut errors = Vec::new();
         for (thumbprint, entry) in &mut self.lock().by_name {
             match self.read(*thumbprint) {
                 Ok((text, _)) if text == entry.0 => {}
                 Ok(changed) => {
-                    tracing::info!(%thumbprint, "The certificate's file was read again");
+                    tracing::info!(%thumbprint, "Certificate reloaded");
                     *entry = changed;
                 }
                 Err(error) => errors.push(error),
@@ -146,26 +147,28 @@ impl Certificates {
     /// Reads the files of a thumbprint.
     fn read(&self, thumbprint: Thumbprint) -> Result<(Text, Certificate), CertificateError> {
         if let Some(keeper) = &self.keeper {
-            return taken(keeper.find(thumbprint)).and_then(|(text, certificate)| match certificate.name() {
-                found if found == thumbprint => Ok((text, certificate)),
-                found => Err(CertificateError::Misnamed { path: PathBuf::new(), found }),
-            });
+            return parse_from_keeper(keeper.find(thumbprint)).and_then(
+                |(text, certificate)| match certificate.name() {
+                    found if found == thumbprint => Ok((text, certificate)),
+                    found => Err(CertificateError::Misnamed { path: PathBuf::new(), found }),
+                },
+            );
         }
-        let base = self.given.join(thumbprint.to_string());
+        let base = self.directory.join(thumbprint.to_string());
         let both = [base.with_extension("crt"), base.with_extension("key")];
-        let own = self.own.join(format!("{thumbprint}.pem"));
+        let own = self.state_directory.join(format!("{thumbprint}.pem"));
         let whole = base.with_extension("pem");
-        let (text, path) = match text_of(&whole, Secrecy::Key)? {
+        let (text, path) = match read_file(&whole, Secrecy::Key)? {
             Some(text) => (text, whole),
-            None => match (text_of(&both[0], Secrecy::None)?, text_of(&both[1], Secrecy::Key)?) {
+            None => match (read_file(&both[0], Secrecy::None)?, read_file(&both[1], Secrecy::Key)?) {
                 (Some(chain), Some(key)) => {
                     let [path, _] = both;
                     (Text(Zeroizing::new([chain.0.as_str(), "\n", key.0.as_str()].concat())), path)
                 }
-                _ => match text_of(&own, Secrecy::Key)? {
+                _ => match read_file(&own, Secrecy::Key)? {
                     Some(text) => (text, own),
                     None => {
-                        let directory = self.given.clone();
+                        let directory = self.directory.clone();
                         return Err(CertificateError::NotFound { thumbprint, directory });
                     }
                 },
@@ -178,29 +181,30 @@ impl Certificates {
         Ok((text, certificate))
     }
 
-    /// The self-signed certificate of an earlier start: of several the one that is valid longest.
-    fn kept(&self) -> Option<(Text, Certificate)> {
-        let files = fs::read_dir(&self.own).ok()?.filter_map(Result::ok).map(|entry| entry.path());
+    /// Returns the self-signed certificate of an earlier run. If there are several, the one that expires last.
+    fn latest_own(&self) -> Option<(Text, Certificate)> {
+        let files =
+            fs::read_dir(&self.state_directory).ok()?.filter_map(Result::ok).map(|entry| entry.path());
         let named = files.filter(|path| path.extension().is_some_and(|extension| extension == "pem"));
-        let read = named.filter_map(|path| {
+        let usable = named.filter_map(|path| {
             Thumbprint::parse(path.file_stem()?.to_str()?).ok()?;
-            let read = text_of(&path, Secrecy::Key).and_then(|text| {
+            let read = read_file(&path, Secrecy::Key).and_then(|text| {
                 let Some(text) = text else { return Ok(None) };
                 let certificate = Certificate::from_pem(&text.0, &path)?;
                 Ok(Some((text, certificate)))
             });
             read.unwrap_or_else(|error| {
-                tracing::warn!(%error, "A certificate kept earlier cannot be used");
+                tracing::warn!(%error, "Cannot use stored self-signed certificate");
                 None
             })
         });
-        read.max_by_key(|(_, certificate)| certificate.not_after())
+        usable.max_by_key(|(_, certificate)| certificate.not_after())
     }
 
-    fn make(&self, names: &[String], now: SystemTime) -> Result<(Text, Certificate), CertificateError> {
+    fn create(&self, names: &[String], now: SystemTime) -> Result<(Text, Certificate), CertificateError> {
         let (certificate, pem) = Certificate::self_signed(names, now)?;
         let pem = Text(Zeroizing::new(pem));
-        let path = self.own.join(format!("{}.pem", certificate.name()));
+        let path = self.state_directory.join(format!("{}.pem", certificate.name()));
         write(&path, &pem).map_err(|source| CertificateError::Disk {
             action: "write",
             path: path.clone(),
@@ -208,76 +212,81 @@ impl Certificates {
         })?;
         tracing::info!(
             thumbprint = %certificate.name(), file = %path.display(), names = names.join(" "),
-            "A self-signed certificate was made: clients must be told to trust it"
+            "Created self-signed certificate: clients must be configured to trust it"
         );
         Ok((pem, certificate))
     }
 
     fn lock(&self) -> MutexGuard<'_, Loaded> {
-        // Each entry is whole at any moment.
+        // Entries are inserted as a whole, so a panic cannot leave the map inconsistent.
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A certificate of what another process has read.
-fn taken(text: Result<Zeroizing<String>, String>) -> Result<(Text, Certificate), CertificateError> {
-    let text = Text(text.map_err(CertificateError::Kept)?);
-    let certificate = Certificate::from_pem(&text.0, Path::new("what the broker has read"))?;
+/// Parses the result of a [`CertificateKeeper`].
+fn parse_from_keeper(
+    text: Result<Zeroizing<String>, String>,
+) -> Result<(Text, Certificate), CertificateError> {
+    let text = Text(text.map_err(CertificateError::Keeper)?);
+    let certificate = Certificate::from_pem(&text.0, Path::new("the certificate file"))?;
     Ok((text, certificate))
 }
 
 impl std::fmt::Debug for Certificates {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Certificates").field("given", &self.given).finish_non_exhaustive()
+        formatter.debug_struct("Certificates").field("directory", &self.directory).finish_non_exhaustive()
     }
 }
 
-/// Whether a file holds something that others must not read.
+/// Whether a file contains a private key, which others must not read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Secrecy {
     None,
     Key,
 }
 
-/// The text of a file, none if it does not exist.
-fn text_of(path: &Path, secrecy: Secrecy) -> Result<Option<Text>, CertificateError> {
-    /// Far more than any chain with its key, in octets.
-    const LARGEST: u64 = 1 << 20;
-    let disk = |source| CertificateError::Disk { action: "read", path: path.to_owned(), source };
-    // Opening a FIFO or a device under this name must fail later instead of waiting now.
-    let not_waiting = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-    let file = match OpenOptions::new().read(true).custom_flags(not_waiting).open(path) {
+/// Reads a file; `None` if it does not exist.
+fn read_file(path: &Path, secrecy: Secrecy) -> Result<Option<Text>, CertificateError> {
+    /// Maximum size of a certificate file in bytes.
+    const MAX_SIZE: u64 = 1 << 20;
+    // Do not block on a FIFO or device with this name; it is rejected below.
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(disk(error)),
+        Err(error) => return Err(read_error(path, error)),
     };
-    let metadata = file.metadata().map_err(disk)?;
-    if !metadata.is_file() || metadata.len() > LARGEST {
-        return Err(disk(io::Error::other("it is not a file of at most 1 MiB")));
+    let metadata = file.metadata().map_err(|error| read_error(path, error))?;
+    if !metadata.is_file() || metadata.len() > MAX_SIZE {
+        return Err(read_error(path, io::Error::other("not a regular file of at most 1 MiB")));
     }
     let mode = metadata.mode() & 0o777;
-    // A group may be allowed on purpose, such as Debian's ssl-cert.
+    // Access for a group can be intended, such as Debian's ssl-cert.
     if secrecy == Secrecy::Key && mode & 0o007 != 0 {
         return Err(CertificateError::Exposed { path: path.to_owned(), mode });
     }
     let mut text = Zeroizing::new(String::with_capacity(
         usize::try_from(metadata.len()).unwrap_or_default().saturating_add(1),
     ));
-    file.take(LARGEST).read_to_string(&mut text).map_err(disk)?;
+    file.take(MAX_SIZE).read_to_string(&mut text).map_err(|error| read_error(path, error))?;
     Ok(Some(Text(text)))
 }
 
-/// Writes a file that only its owner can read, whole or not at all.
+fn read_error(path: &Path, source: io::Error) -> CertificateError {
+    CertificateError::Disk { action: "read", path: path.to_owned(), source }
+}
+
+/// Atomically writes a file that only its owner can read.
 fn write(path: &Path, text: &Text) -> io::Result<()> {
-    let beside = path.with_extension("new");
-    match fs::remove_file(&beside) {
+    let temporary = path.with_extension("new");
+    match fs::remove_file(&temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     file.write_all(text.0.as_bytes())?;
     file.sync_all()?;
-    fs::rename(&beside, path)
+    fs::rename(&temporary, path)
 }
 
 impl std::fmt::Debug for Text {
@@ -294,12 +303,12 @@ mod tests {
 
     use super::*;
 
-    struct Place {
+    struct Fixture {
         folder: tempfile::TempDir,
         certificates: Certificates,
     }
 
-    impl Place {
+    impl Fixture {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             for part in ["given", "own"] {
@@ -322,81 +331,81 @@ mod tests {
     }
 
     #[test]
-    fn the_own_certificate_is_made_once_and_found_again_at_the_next_start() {
-        let place = Place::new();
+    fn the_own_certificate_is_created_once_and_reused_after_a_restart() {
+        let fixture = Fixture::new();
         let now = SystemTime::now();
-        let made = place.certificates.own(&names(), now).unwrap();
-        assert_eq!(place.certificates.own(&names(), now).unwrap(), made);
-        let file = place.folder.path().join("own").join(format!("{}.pem", made.thumbprint()));
+        let made = fixture.certificates.own(&names(), now).unwrap();
+        assert_eq!(fixture.certificates.own(&names(), now).unwrap(), made);
+        let file = fixture.folder.path().join("own").join(format!("{}.pem", made.thumbprint()));
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
-        let later = Certificates::new(place.folder.path().join("given"), place.folder.path().join("own"));
+        let later = Certificates::new(fixture.folder.path().join("given"), fixture.folder.path().join("own"));
         assert_eq!(later.own(&["other".to_owned()], now).unwrap().name(), made.name());
         assert_eq!(later.find(made.name()).unwrap().name(), made.name());
     }
 
     #[test]
-    fn of_several_own_certificates_the_one_that_is_valid_longest_is_taken() {
-        let place = Place::new();
+    fn the_own_certificate_that_expires_last_is_used() {
+        let fixture = Fixture::new();
         let now = SystemTime::now();
-        place.certificates.make(&names(), now).unwrap();
-        let (_, newest) = place.certificates.make(&names(), now + Duration::from_secs(86_400)).unwrap();
-        place.certificates.make(&names(), now - Duration::from_secs(86_400)).unwrap();
-        assert_eq!(place.certificates.own(&names(), now).unwrap().name(), newest.name());
+        fixture.certificates.create(&names(), now).unwrap();
+        let (_, newest) = fixture.certificates.create(&names(), now + Duration::from_secs(86_400)).unwrap();
+        fixture.certificates.create(&names(), now - Duration::from_secs(86_400)).unwrap();
+        assert_eq!(fixture.certificates.own(&names(), now).unwrap().name(), newest.name());
     }
 
     #[test]
     fn a_certificate_may_be_in_one_file_or_in_two() {
-        let place = Place::new();
+        let fixture = Fixture::new();
         for split in [false, true] {
             let (certificate, pem) = Certificate::self_signed(&names(), SystemTime::now()).unwrap();
             let name = certificate.thumbprint();
             if split {
                 let key = pem.find("-----BEGIN PRIVATE").unwrap();
-                place.put(&format!("{name}.crt"), &pem[..key], 0o644);
-                place.put(&format!("{name}.key"), &pem[key..], 0o600);
+                fixture.put(&format!("{name}.crt"), &pem[..key], 0o644);
+                fixture.put(&format!("{name}.key"), &pem[key..], 0o600);
             } else {
-                place.put(&format!("{name}.pem"), &pem, 0o600);
+                fixture.put(&format!("{name}.pem"), &pem, 0o600);
             }
-            assert_eq!(place.certificates.find(certificate.name()).unwrap().name(), certificate.name());
+            assert_eq!(fixture.certificates.find(certificate.name()).unwrap().name(), certificate.name());
         }
     }
 
     #[test]
-    fn files_that_cannot_be_used_are_named_with_what_is_wrong() {
-        let place = Place::new();
+    fn errors_describe_unusable_files() {
+        let fixture = Fixture::new();
         let (certificate, pem) = Certificate::self_signed(&names(), SystemTime::now()).unwrap();
         let name = certificate.name();
-        let error = || place.certificates.find(name).unwrap_err().to_string();
-        assert!(error().contains(&format!("there is no certificate {name}")), "{}", error());
-        place.put(&format!("{name}.pem"), &pem, 0o644);
+        let error = || fixture.certificates.find(name).unwrap_err().to_string();
+        assert!(error().contains(&format!("certificate not found: {name}")), "{}", error());
+        fixture.put(&format!("{name}.pem"), &pem, 0o644);
         assert!(error().contains("can be read by everyone (mode 0644)"), "{}", error());
-        place.put(&format!("{name}.pem"), "nothing", 0o600);
+        fixture.put(&format!("{name}.pem"), "nothing", 0o600);
         assert!(error().contains("is not a PEM file"), "{}", error());
         let (other, pem) = Certificate::self_signed(&names(), SystemTime::now()).unwrap();
-        place.put(&format!("{name}.pem"), &pem, 0o600);
-        assert!(error().contains(&format!("name the file {}.pem", other.name())), "{}", error());
+        fixture.put(&format!("{name}.pem"), &pem, 0o600);
+        assert!(error().contains(&format!("rename the file to {}.pem", other.name())), "{}", error());
     }
 
     #[test]
-    fn reloading_takes_what_has_changed_and_keeps_what_has_become_wrong() {
-        let place = Place::new();
+    fn reloading_applies_changes_and_keeps_the_old_certificate_on_errors() {
+        let fixture = Fixture::new();
         let (certificate, pem) = Certificate::self_signed(&names(), SystemTime::now()).unwrap();
         let (other, more) = Certificate::self_signed(&names(), SystemTime::now()).unwrap();
         let file = format!("{}.pem", certificate.name());
-        place.put(&file, &pem, 0o600);
-        let before = place.certificates.find(certificate.name()).unwrap();
+        fixture.put(&file, &pem, 0o600);
+        let before = fixture.certificates.find(certificate.name()).unwrap();
 
-        assert!(place.certificates.reload().is_empty());
-        assert_eq!(place.certificates.find(certificate.name()).unwrap(), before, "nothing has changed");
+        assert!(fixture.certificates.reload().is_empty());
+        assert_eq!(fixture.certificates.find(certificate.name()).unwrap(), before, "nothing has changed");
 
-        place.put(&file, "", 0o600);
-        assert_eq!(place.certificates.reload().len(), 1);
-        assert_eq!(place.certificates.find(certificate.name()).unwrap(), before, "the old one stays");
+        fixture.put(&file, "", 0o600);
+        assert_eq!(fixture.certificates.reload().len(), 1);
+        assert_eq!(fixture.certificates.find(certificate.name()).unwrap(), before, "the old one stays");
 
         let issuer = &more[..more.find("-----BEGIN PRIVATE").unwrap()];
-        place.put(&file, &[&pem, issuer].concat(), 0o600);
-        assert!(place.certificates.reload().is_empty());
-        let after = place.certificates.find(certificate.name()).unwrap();
+        fixture.put(&file, &[&pem, issuer].concat(), 0o600);
+        assert!(fixture.certificates.reload().is_empty());
+        let after = fixture.certificates.find(certificate.name()).unwrap();
         assert_ne!(after, before);
         assert_eq!((after.chain.len(), other.chain.len()), (2, 1));
     }

@@ -1,4 +1,4 @@
-//! What is to be said back, in terms of HTTP.
+//! HTTP properties of responses.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,31 +7,31 @@ use auth::Scheme;
 use http::{Date, MediaType, RequestHead, ResponseWriter, WriteError};
 use xml::{Encoding, EncodingError};
 
-use super::{Next, Refusal};
-use crate::access::Caller;
+use super::{Next, Rejection};
 use crate::authentication::Admission;
+use crate::caller::Caller;
 
-/// One request's answer in the making.
+/// HTTP properties of the response to one request.
 pub(crate) struct Exchange {
     pub(crate) next: Next,
     pub(crate) encoding: Encoding,
-    /// The request was sealed, so the answer has to be.
+    /// The request was sealed, so the response must be sealed.
     pub(crate) is_sealed: bool,
-    /// Instead of that of plain text.
+    /// Media type, if it is not the one of plain SOAP.
     pub(crate) content_type: Option<&'static str>,
-    /// The value of `WWW-Authenticate` that goes on with an authentication, or ends it.
+    /// Value of `WWW-Authenticate` that continues or completes a handshake.
     pub(crate) token: Option<String>,
     challenges: Vec<&'static str>,
 }
 
 impl Exchange {
-    /// An answer after which the connection goes on if the client wants it.
+    /// Creates a response after which the connection stays open if the client wants it to.
     pub(crate) fn new(head: &RequestHead) -> Self {
         let next = if head.keep_alive() { Next::Request } else { Next::Close };
         Self { next, ..Self::last() }
     }
 
-    /// An answer after which the connection is closed.
+    /// Creates a response after which the connection is closed.
     pub(crate) fn last() -> Self {
         Self {
             next: Next::Close,
@@ -43,8 +43,11 @@ impl Exchange {
         }
     }
 
-    /// Who asks; none if that depends on what is asked for. Whoever is not let in yet is told how to go on.
-    pub(super) fn admitted(&mut self, admission: Admission) -> Result<Option<Arc<Caller>>, Refusal> {
+    /// Applies the result of authentication. Returns the caller, or `None` if it depends on the requested resource.
+    ///
+    /// # Errors
+    /// Status 401, with the headers that the client needs to authenticate.
+    pub(super) fn apply(&mut self, admission: Admission) -> Result<Option<Arc<Caller>>, Rejection> {
         match admission {
             Admission::Caller(caller, token) => {
                 self.token = token;
@@ -53,36 +56,36 @@ impl Exchange {
             Admission::ByResource => Ok(None),
             Admission::Continue(token) => {
                 self.token = Some(token);
-                Err(Refusal(401))
+                Err(Rejection(401))
             }
             Admission::Challenge(schemes) => {
                 self.challenge(&schemes);
-                Err(Refusal(401))
+                Err(Rejection(401))
             }
         }
     }
 
-    /// Offers schemes, one line each.
+    /// Offers authentication schemes, with one `WWW-Authenticate` header each.
     pub(crate) fn challenge(&mut self, schemes: &[Scheme]) {
         self.challenges = schemes.iter().filter_map(|scheme| scheme.challenge()).collect();
     }
 
-    /// The type of the answer's text, which is that of the request's.
-    pub(crate) fn plain_type(&self) -> &'static str {
+    /// Returns the media type of the message, with the character set of the request.
+    pub(crate) fn text_media_type(&self) -> &'static str {
         match self.encoding {
             Encoding::Utf8 => "application/soap+xml;charset=UTF-8",
             Encoding::Utf16 => "application/soap+xml;charset=UTF-16",
         }
     }
 
-    /// Writes the head: the headers of Windows, in its order.
+    /// Writes the head with the headers of Windows, in the order of Windows.
     pub(crate) fn head(&self, status: u16, next: Next, length: usize) -> Result<Vec<u8>, WriteError> {
         let mut out = Vec::with_capacity(256);
         let mut writer = ResponseWriter::new(&mut out, status)?;
         if length > 0 {
-            writer.header("Content-Type", self.content_type.unwrap_or(self.plain_type()))?;
+            writer.header("Content-Type", self.content_type.unwrap_or(self.text_media_type()))?;
         }
-        // Clients read a token at the end of all such lines together, so it has to be the only one.
+        // Clients concatenate the values of all `WWW-Authenticate` headers, so a token must be the only one.
         for challenge in self.token.as_deref().into_iter().chain(self.challenges.iter().copied()) {
             writer.header("WWW-Authenticate", challenge)?;
         }
@@ -100,31 +103,31 @@ impl Exchange {
     }
 }
 
-/// Why a body cannot be read as text.
-pub(crate) enum Unreadable {
-    /// It says that it is no XML at all.
+/// Reason why the media type of a body is not supported.
+pub(crate) enum BodyTypeError {
+    /// The media type is not XML.
     MediaType,
-    /// Its character set is not one of those the protocol knows (DSP0226 13.1).
+    /// The character set is not supported (DSP0226 13.1).
     CharacterSet(EncodingError),
 }
 
-/// How a body with this `Content-Type` is encoded.
-pub(crate) fn encoding(content_type: Option<&str>) -> Result<Encoding, Unreadable> {
+/// Returns the encoding of a body with this `Content-Type`.
+pub(crate) fn encoding(content_type: Option<&str>) -> Result<Encoding, BodyTypeError> {
     let Some(header) = content_type else { return Ok(Encoding::Utf8) };
-    let media_type = MediaType::parse(header).map_err(|_| Unreadable::MediaType)?;
+    let media_type = MediaType::parse(header).map_err(|_| BodyTypeError::MediaType)?;
     let is_soap = ["application/soap+xml", "text/xml", "application/xml"]
         .into_iter()
         .any(|essence| media_type.is(essence));
     if !is_soap {
-        return Err(Unreadable::MediaType);
+        return Err(BodyTypeError::MediaType);
     }
     match media_type.charset() {
-        Some(name) => Encoding::from_charset(name).map_err(Unreadable::CharacterSet),
+        Some(name) => Encoding::from_charset(name).map_err(BodyTypeError::CharacterSet),
         None => Ok(Encoding::Utf8),
     }
 }
 
-/// The name the client called this machine by, without the port.
+/// Returns the host name from the `Host` header, without the port.
 pub(crate) fn host(head: &RequestHead) -> &str {
     let host = head.header("Host").unwrap_or_default();
     match host.rsplit_once(':') {

@@ -1,4 +1,4 @@
-//! Heads of requests, and the time between two of them.
+//! Heads of requests, and the idle time between requests.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -7,18 +7,18 @@ use http::{HeadError, Limits, RequestHead};
 use tokio::time::{Instant, timeout_at};
 
 use super::link::{Link, receive};
-use super::{Connection, Ended};
+use super::{Connection, Disconnect};
 
 impl<I: Link> Connection<'_, I> {
-    /// Receives a head; an idle connection is closed after a while, a slow one sooner.
-    pub(super) async fn head(&mut self) -> Result<Result<RequestHead, HeadError>, Ended> {
+    /// Receives the head of a request. Closes the connection if it is idle for too long, or if the head takes too long.
+    pub(super) async fn head(&mut self) -> Result<Result<RequestHead, HeadError>, Disconnect> {
         let limits = Limits::default();
-        let idle = if self.account.is_some() { IDLE } else { IDLE_BEFORE_SIGN_IN };
+        let idle = if self.account.is_some() { IDLE_TIMEOUT } else { IDLE_TIMEOUT_UNAUTHENTICATED };
         let mut deadline = Instant::now() + idle;
         let mut has_begun = false;
         loop {
             if !self.received.is_empty() {
-                self.arrived();
+                self.mark_delivered();
                 match RequestHead::parse(&self.received, &limits) {
                     Ok(Some((head, length))) => {
                         self.received.drain(..length);
@@ -32,34 +32,34 @@ impl<I: Link> Connection<'_, I> {
                     deadline = Instant::now() + self.retrieval_time();
                 }
             }
-            let until = self.next_look().map_or(deadline, |look| look.min(deadline));
+            let until = self.next_delivery_check().map_or(deadline, |check| check.min(deadline));
             tokio::select! {
                 read = timeout_at(until, receive(&mut self.io, &mut self.received)) => match read {
-                    Ok(Ok(0)) => return Err(Ended("closed by the client")),
+                    Ok(Ok(0)) => return Err(Disconnect("closed by the client")),
                     Ok(Ok(_)) => {}
-                    // With TLS, many end without a word.
+                    // Many TLS clients close the connection without a close_notify alert.
                     Ok(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => {
-                        return Err(Ended("closed by the client"));
+                        return Err(Disconnect("closed by the client"));
                     }
                     Ok(Err(_)) => {
-                        self.reading_failed();
-                        return Err(Ended("reading failed"));
+                        self.resolve_delivery();
+                        return Err(Disconnect("read failed"));
                     }
-                    Err(_) if until < deadline => self.look()?,
-                    Err(_) => return Err(Ended("no request in time")),
+                    Err(_) if until < deadline => self.check_delivery()?,
+                    Err(_) => return Err(Disconnect("idle timeout or incomplete request")),
                 },
                 () = self.service.shutdown.begun(), if !has_begun => {
-                    return Err(Ended("the service stops"));
+                    return Err(Disconnect("the service is shutting down"));
                 }
-                () = self.peer.door.shut(), if !has_begun => {
-                    return Err(Ended("the listener is gone"));
+                () = self.peer.route.closed(), if !has_begun => {
+                    return Err(Disconnect("the listener was removed"));
                 }
             }
         }
     }
 }
 
-/// How long a connection may be idle once somebody has signed in on it.
-const IDLE: Duration = Duration::from_secs(600);
-/// How long it may be idle before.
-const IDLE_BEFORE_SIGN_IN: Duration = Duration::from_secs(30);
+/// Maximum idle time of a connection on which a caller has authenticated.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
+/// Maximum idle time of a connection before that.
+const IDLE_TIMEOUT_UNAUTHENTICATED: Duration = Duration::from_secs(30);

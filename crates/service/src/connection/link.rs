@@ -1,4 +1,4 @@
-//! What a connection runs over.
+//! Byte streams below HTTP.
 
 use std::future::poll_fn;
 use std::io;
@@ -11,9 +11,9 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
-/// Octets in both directions.
+/// Bidirectional byte stream.
 pub(crate) trait Link: AsyncRead + AsyncWrite + Unpin + Send {
-    /// The socket at the bottom; none if the other end is in this process.
+    /// Returns the underlying socket; `None` if the peer is in this process.
     fn socket(&self) -> Option<BorrowedFd<'_>>;
 }
 
@@ -41,12 +41,12 @@ impl Link for DuplexStream {
     }
 }
 
-/// Waits for octets and appends what is there; until then it has no memory of its own.
+/// Waits for bytes and appends them to `received`. No memory is allocated before they arrive.
 ///
-/// Dropping the future loses nothing.
+/// Dropping the future loses no bytes.
 pub(super) async fn receive(io: &mut impl Link, received: &mut Vec<u8>) -> io::Result<usize> {
     poll_fn(|context| {
-        let mut piece = [const { MaybeUninit::uninit() }; PIECE];
+        let mut piece = [const { MaybeUninit::uninit() }; READ_SIZE];
         let mut piece = ReadBuf::uninit(&mut piece);
         ready!(Pin::new(&mut *io).poll_read(context, &mut piece))?;
         received.extend_from_slice(piece.filled());
@@ -55,5 +55,5 @@ pub(super) async fn receive(io: &mut impl Link, received: &mut Vec<u8>) -> io::R
     .await
 }
 
-/// What is asked of the network at once, in octets; most requests fit.
-const PIECE: usize = 4 * 1_024;
+/// Size of one read in bytes. Most requests fit.
+const READ_SIZE: usize = 4 * 1_024;

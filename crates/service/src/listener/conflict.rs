@@ -1,38 +1,40 @@
-//! Which listeners cannot share a port.
+//! Conflicts between listeners on the same port.
 
 use std::collections::BTreeMap;
 
 use config::{ListenerKey, Service, Thumbprint, Transport};
 
-/// Why two listeners cannot share a port.
+/// Reason why two listeners cannot share a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PortConflict {
     /// HTTP and HTTPS on one port.
-    #[error("port {port} is already used by listener {other}, and not with {transport}: choose another Port")]
+    #[error(
+        "port {port} is already used by listener {other} and cannot also serve {transport}; choose another Port"
+    )]
     Transport {
-        /// Which port.
+        /// The port.
         port: u16,
-        /// Whose it is.
+        /// The listener that uses the port.
         other: ListenerKey,
-        /// Of the listener that comes second.
+        /// Transport of the rejected listener.
         transport: Transport,
     },
     /// Two certificates on one port (WSMan code 2150858984).
     #[error(
-        "port {port} is already used by listener {other} with another certificate: choose another Port or give both the same CertificateThumbprint"
+        "port {port} is already used by listener {other} with another certificate; choose another Port or give both the same CertificateThumbprint"
     )]
     Certificate {
-        /// Which port.
+        /// The port.
         port: u16,
-        /// Whose it is.
+        /// The listener that uses the port.
         other: ListenerKey,
     },
 }
 
-/// Says whether a listener can have its port beside others; those that are not enabled have none.
+/// Checks that a listener can use its port beside others. Disabled listeners use no port.
 ///
-/// The one it replaces, which has its key and its source, is passed over, so that a change can be judged before it is
+/// A listener among `others` with the same key and source is ignored, so that a change can be checked before it is
 /// made.
 ///
 /// # Errors
@@ -43,20 +45,22 @@ pub fn check_port<'l>(
     service: &Service,
 ) -> Result<(), PortConflict> {
     let mut ports = Ports::default();
-    let identity = |listener: &config::Listener| (listener.key(), listener.source);
-    for other in others.into_iter().filter(|other| identity(other) != identity(listener)) {
-        // One that is in conflict with an earlier one has no port to take from this one.
+    for other in others {
+        if (other.key(), other.source) == (listener.key(), listener.source) {
+            continue;
+        }
+        // A listener in conflict with an earlier one does not use its port.
         let _ = ports.claim(other, service);
     }
     ports.claim(listener, service)
 }
 
-/// The ports that are taken, and for what.
+/// Ports in use, with the first listener and the certificate of each.
 #[derive(Debug, Default)]
 pub(super) struct Ports(BTreeMap<u16, (ListenerKey, CertificateChoice)>);
 
 impl Ports {
-    /// Gives a listener its port, if it is enabled.
+    /// Assigns a listener its port, unless the listener is disabled.
     pub(super) fn claim(
         &mut self,
         listener: &config::Listener,
@@ -78,14 +82,14 @@ impl Ports {
     }
 }
 
-/// The certificate a listener asks for.
+/// Certificate of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CertificateChoice {
-    /// HTTP needs none.
+    /// None, for HTTP.
     None,
-    /// The self-signed one of this machine, because the settings name none.
+    /// The self-signed certificate of this machine, because the settings name none.
     Own,
-    /// The one that the listener names, or `Service/CertificateThumbprint` for those that name none.
+    /// The certificate that the listener names, or else `Service/CertificateThumbprint`.
     Named(Thumbprint),
 }
 
@@ -129,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_without_a_certificate_has_that_of_the_service() {
+    fn a_listener_without_a_certificate_uses_that_of_the_service() {
         let mut service = Service::default();
         service.certificate_thumbprint = Some(Thumbprint([1; 20]));
         let first = listener("*", "HTTPS", 5986, Some(1));
@@ -149,14 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_not_in_conflict_with_what_it_replaces() {
+    fn a_change_does_not_conflict_with_the_replaced_listener() {
         let old = listener("*", "HTTPS", 5986, Some(1));
         let new = listener("*", "HTTPS", 5986, Some(2));
         assert_eq!(check_port(&new, [&old], &Service::default()), Ok(()));
     }
 
     #[test]
-    fn the_listener_of_compatibility_is_another_one_although_its_key_is_the_same() {
+    fn a_compatibility_listener_with_the_same_key_conflicts() {
         let service = Service::default();
         let compatibility = Listener::compatibility(Transport::Https, &service);
         let ours = listener("*", "HTTPS", 443, Some(1));

@@ -1,7 +1,7 @@
-//! The addresses of this machine and the interfaces they belong to, as the kernel tells them.
+//! Addresses of this machine and their interfaces, as reported by the kernel (rtnetlink(7)).
 //!
-//! It is asked over a socket of its own (rtnetlink(7)), because no file has both IPv4 addresses and their
-//! interfaces. An answer takes some tens of microseconds, so asking once too often costs nothing.
+//! rtnetlink is used because no file lists IPv4 addresses together with their interfaces. A query takes some tens of
+//! microseconds.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,31 +12,31 @@ use rustix::net::{
 };
 use tokio::net::UnixDatagram;
 
-/// Every usable address of this machine at one moment.
+/// The usable addresses of this machine at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Interfaces {
     addresses: Vec<LocalAddress>,
 }
 
-/// One address with its interface.
+/// Address with its interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LocalAddress {
     pub(crate) ip: IpAddr,
-    /// How many bits of the address are those of its network.
+    /// Length of the network prefix in bits.
     pub(crate) prefix: u8,
-    /// The number of the interface, which is the scope of its link-local addresses.
+    /// Index of the interface, which is the scope of its link-local addresses.
     pub(crate) interface: u32,
-    /// The hardware address, where the interface has one of six octets.
+    /// Hardware address, if the interface has one of six bytes.
     pub(crate) mac: Option<[u8; 6]>,
     pub(crate) is_loopback: bool,
 }
 
 impl Interfaces {
-    /// Asks the kernel.
+    /// Queries the kernel.
     ///
     /// # Errors
-    /// The system's, where a program may not ask: `RestrictAddressFamilies` of systemd without `AF_NETLINK`.
-    pub(crate) fn ask() -> io::Result<Self> {
+    /// The error of the system call, for example under systemd with `RestrictAddressFamilies` without `AF_NETLINK`.
+    pub(crate) fn query() -> io::Result<Self> {
         let mut links = Vec::new();
         dump(RTM_GETLINK, |kind, body| {
             if kind == RTM_NEWLINK {
@@ -52,12 +52,12 @@ impl Interfaces {
         Ok(Self { addresses })
     }
 
-    /// Every address once, in the kernel's order.
+    /// Returns every address once, in the order of the kernel.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &LocalAddress> {
         self.addresses.iter()
     }
 
-    /// The scope that an address needs in a socket address: its interface if it is link-local, else 0.
+    /// Returns the scope of a socket address: the interface of a link-local address, otherwise 0.
     pub(crate) fn scope(&self, ip: Ipv6Addr) -> u32 {
         if !ip.is_unicast_link_local() {
             return 0;
@@ -65,8 +65,9 @@ impl Interfaces {
         self.iter().find(|local| local.ip == ip).map_or(0, |local| local.interface)
     }
 
-    /// Whether packets to this address stay here: all of a loopback interface's IPv4 network does, although
-    /// only one address of it is listed.
+    /// Returns whether an address belongs to the network of a loopback interface.
+    ///
+    /// All of 127.0.0.0/8 is local although only one of its addresses is listed.
     pub(crate) fn is_loopback(&self, ip: Ipv4Addr) -> bool {
         self.iter().filter(|local| local.is_loopback).any(|local| match local.ip {
             IpAddr::V4(own) => {
@@ -77,7 +78,7 @@ impl Interfaces {
         })
     }
 
-    /// Whether packets to this address come to this machine.
+    /// Returns whether an address belongs to this machine.
     pub(crate) fn has(&self, ip: IpAddr) -> bool {
         self.iter().any(|local| local.ip == ip) || matches!(ip, IpAddr::V4(ip) if self.is_loopback(ip))
     }
@@ -88,39 +89,41 @@ impl Interfaces {
     }
 }
 
-/// The kernel's word that interfaces or addresses have changed.
+/// Notifications of the kernel about changed interfaces or addresses.
 ///
-/// The socket is one of rtnetlink; the type is that of another socket of datagrams, which the runtime knows how
-/// to wait for, and of which nothing but receiving is used.
+/// The type is that of a Unix datagram socket because Tokio has none for rtnetlink. Only receiving is used.
 #[derive(Debug)]
-pub(crate) struct Changes(Option<UnixDatagram>);
+pub(crate) struct InterfaceMonitor(Option<UnixDatagram>);
 
-impl Changes {
-    /// Begins to listen for it; where that is not allowed, it never comes.
-    pub(crate) fn listen() -> Self {
-        /// `RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR`
-        const GROUPS: u32 = 0x1 | 0x10 | 0x100;
-        let listen = || {
-            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-            let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
-            bind(&socket, &SocketAddrNetlink::new(0, GROUPS))?;
-            UnixDatagram::from_std(socket.into())
-        };
-        let failed = |error: &io::Error| tracing::debug!(%error, "Changes of interfaces go unheard");
-        Self(listen().inspect_err(failed).ok())
+impl InterfaceMonitor {
+    /// Subscribes to the notifications. If that is not permitted, there will be none.
+    pub(crate) fn new() -> Self {
+        let socket = subscribe().inspect_err(|error| {
+            tracing::debug!(%error, "Changes of network interfaces are not monitored");
+        });
+        Self(socket.ok())
     }
 
-    /// Waits for it. What exactly has changed is to be asked: words may have been lost.
-    pub(crate) async fn heard(&self) {
+    /// Waits for a notification. It does not say what has changed, because notifications may have been lost.
+    pub(crate) async fn changed(&self) {
         let Some(socket) = &self.0 else { return std::future::pending().await };
-        let mut word = [0; 64];
-        // An error means that there were more than the socket holds.
-        let _ = socket.recv(&mut word).await;
-        while socket.try_recv(&mut word).is_ok() {}
+        let mut notification = [0; 64];
+        // An error means that the queue of the socket has overflowed.
+        let _ = socket.recv(&mut notification).await;
+        while socket.try_recv(&mut notification).is_ok() {}
     }
 }
 
-/// What is needed of an interface.
+fn subscribe() -> io::Result<UnixDatagram> {
+    /// `RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR`
+    const GROUPS: u32 = 0x1 | 0x10 | 0x100;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
+    bind(&socket, &SocketAddrNetlink::new(0, GROUPS))?;
+    UnixDatagram::from_std(socket.into())
+}
+
+/// A network interface.
 struct Link {
     index: u32,
     is_loopback: bool,
@@ -128,7 +131,7 @@ struct Link {
 }
 
 impl Link {
-    /// `struct ifinfomsg` and its attributes (rtnetlink(7)).
+    /// Parses `struct ifinfomsg` and its attributes (rtnetlink(7)).
     fn read(body: &[u8]) -> Option<Self> {
         const IFF_LOOPBACK: u32 = 8;
         const IFLA_ADDRESS: u16 = 1;
@@ -136,15 +139,15 @@ impl Link {
         let index = u32_at(head, 4)?;
         let is_loopback = u32_at(head, 8)? & IFF_LOOPBACK != 0;
         let mac = Attributes(attributes).find(|(kind, _)| *kind == IFLA_ADDRESS);
-        let mac = mac.and_then(|(_, octets)| <[u8; 6]>::try_from(octets).ok());
+        let mac = mac.and_then(|(_, bytes)| <[u8; 6]>::try_from(bytes).ok());
         Some(Self { index, is_loopback, mac: mac.filter(|_| !is_loopback) })
     }
 }
 
-/// `struct ifaddrmsg` and its attributes (rtnetlink(7)); none for an address that cannot be used yet.
+/// Parses `struct ifaddrmsg` and its attributes (rtnetlink(7)); `None` for an address that is not usable yet.
 fn address(body: &[u8], links: &[Link]) -> Option<LocalAddress> {
     const IFA_ADDRESS: u16 = 1;
-    /// The own address, where `IFA_ADDRESS` is that of the other end.
+    /// The local address of a point-to-point interface, whose `IFA_ADDRESS` is that of the peer.
     const IFA_LOCAL: u16 = 2;
     const IFA_F_DADFAILED: u8 = 0x08;
     const IFA_F_TENTATIVE: u8 = 0x40;
@@ -153,11 +156,11 @@ fn address(body: &[u8], links: &[Link]) -> Option<LocalAddress> {
         return None;
     }
     let interface = u32_at(body, 4)?;
-    let of = |wanted| Attributes(attributes).find(|(kind, _)| *kind == wanted).map(|(_, octets)| octets);
-    let octets = of(IFA_LOCAL).or_else(|| of(IFA_ADDRESS))?;
-    let ip = match octets.len() {
-        4 => IpAddr::from(<[u8; 4]>::try_from(octets).ok()?),
-        16 => IpAddr::from(<[u8; 16]>::try_from(octets).ok()?),
+    let local = Attributes(attributes).find(|(kind, _)| *kind == IFA_LOCAL);
+    let (_, bytes) = local.or_else(|| Attributes(attributes).find(|(kind, _)| *kind == IFA_ADDRESS))?;
+    let ip = match bytes.len() {
+        4 => IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?),
+        16 => IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?),
         _ => return None,
     };
     let link = links.iter().find(|link| link.index == interface);
@@ -170,16 +173,16 @@ fn address(body: &[u8], links: &[Link]) -> Option<LocalAddress> {
     })
 }
 
-/// Asks for everything of a kind, and shows each message of the answer.
+/// Requests a dump of all objects of a type and calls `message` with the type and body of each.
 fn dump(request: u16, mut message: impl FnMut(u16, &[u8])) -> io::Result<()> {
     let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
-    let patience = std::time::Duration::from_secs(1);
-    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(patience))?;
-    // Without an address it goes to the kernel; a process that is confined may give none.
-    send(&socket, &question(request), SendFlags::empty())?;
-    // The kernel puts at most this much into one datagram (netlink_dump in net/netlink/af_netlink.c).
+    let limit = std::time::Duration::from_secs(1);
+    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(limit))?;
+    // Without a destination the message goes to the kernel; the system call filter of the gateway allows none.
+    send(&socket, &dump_request(request), SendFlags::empty())?;
+    // Maximum size of a datagram from the kernel (netlink_dump in net/netlink/af_netlink.c).
     let mut buffer = vec![0; 32 * 1_024];
-    for _ in 0..MOST_DATAGRAMS {
+    for _ in 0..MAX_DATAGRAMS {
         let (_, length) = recv(&socket, &mut *buffer, RecvFlags::empty())?;
         for (kind, body) in Messages(buffer.get(..length).unwrap_or_default()) {
             match kind {
@@ -192,22 +195,22 @@ fn dump(request: u16, mut message: impl FnMut(u16, &[u8])) -> io::Result<()> {
             }
         }
     }
-    Err(io::Error::other("the kernel does not end its list of addresses"))
+    Err(io::Error::other("the kernel's list of addresses does not end"))
 }
 
-/// `struct nlmsghdr` and an empty `struct rtgenmsg`, with room for the larger ones (netlink(7)).
-fn question(request: u16) -> [u8; 32] {
+/// Returns `struct nlmsghdr` and an empty `struct rtgenmsg`, padded to the size of the larger structures (netlink(7)).
+fn dump_request(request: u16) -> [u8; 32] {
     /// `NLM_F_REQUEST | NLM_F_DUMP`
     const DUMP: u16 = 0x301;
-    let mut octets = [0; 32];
+    let mut bytes = [0; 32];
     let fields = [&32_u32.to_ne_bytes()[..], &request.to_ne_bytes(), &DUMP.to_ne_bytes()].concat();
-    for (octet, field) in octets.iter_mut().zip(fields) {
-        *octet = field;
+    for (byte, field) in bytes.iter_mut().zip(fields) {
+        *byte = field;
     }
-    octets
+    bytes
 }
 
-/// The messages in a datagram: kind and body.
+/// Messages of a datagram: type and body.
 struct Messages<'d>(&'d [u8]);
 
 impl<'d> Iterator for Messages<'d> {
@@ -223,7 +226,7 @@ impl<'d> Iterator for Messages<'d> {
     }
 }
 
-/// The attributes of a message: kind and octets (`struct rtattr`, rtnetlink(7)).
+/// Attributes of a message: type and value (`struct rtattr`, rtnetlink(7)).
 struct Attributes<'d>(&'d [u8]);
 
 impl<'d> Iterator for Attributes<'d> {
@@ -233,22 +236,22 @@ impl<'d> Iterator for Attributes<'d> {
         const HEAD: usize = 4;
         let length = usize::from(u16_at(self.0, 0)?);
         let kind = u16_at(self.0, 2)?;
-        let octets = self.0.get(HEAD..length)?;
+        let value = self.0.get(HEAD..length)?;
         self.0 = self.0.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some((kind, octets))
+        Some((kind, value))
     }
 }
 
-fn u32_at(octets: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(*octets.get(at..)?.first_chunk()?))
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-fn u16_at(octets: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_ne_bytes(*octets.get(at..)?.first_chunk()?))
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-/// Far more than a machine with tens of thousands of addresses needs.
-const MOST_DATAGRAMS: usize = 4_096;
+/// Maximum number of datagrams of one dump, enough for far more than ten thousand addresses.
+const MAX_DATAGRAMS: usize = 4_096;
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
@@ -262,8 +265,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_loopback_interface_has_its_address_and_its_whole_network() {
-        let interfaces = Interfaces::ask().unwrap();
+    fn the_loopback_interface_covers_its_whole_network() {
+        let interfaces = Interfaces::query().unwrap();
         let own = interfaces.iter().find(|local| local.ip == Ipv4Addr::LOCALHOST).unwrap();
         assert!(own.is_loopback && own.mac.is_none() && own.prefix == 8, "{own:?}");
         assert!(interfaces.is_loopback([127, 0, 0, 2].into()));
@@ -271,8 +274,8 @@ mod tests {
     }
 
     #[test]
-    fn an_interface_that_is_not_loopback_has_the_hardware_address_that_the_system_shows() {
-        for local in Interfaces::ask().unwrap().iter().filter(|local| local.mac.is_some()) {
+    fn hardware_addresses_are_those_of_sysfs() {
+        for local in Interfaces::query().unwrap().iter().filter(|local| local.mac.is_some()) {
             let shown = std::fs::read_dir("/sys/class/net").unwrap().find_map(|interface| {
                 let read = |file| std::fs::read_to_string(interface.as_ref().unwrap().path().join(file));
                 let is_it = read("ifindex").ok()?.trim().parse() == Ok(local.interface);
@@ -284,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_that_lie_end_the_list() {
+    fn wrong_lengths_end_the_list() {
         for length in [0_u32, 3, 15, 40, u32::MAX] {
             let mut datagram = [0; 20];
             datagram[..4].copy_from_slice(&length.to_ne_bytes());

@@ -1,10 +1,10 @@
-//! The listeners of the configuration as sockets: what is configured is what is open.
+//! Sockets for the configured listeners.
 
 mod report;
 
-pub use report::{ListenerReport, Listening, Report, Severity};
+pub use report::{ListenerReport, ListenerStatus, Report, Severity};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -16,166 +16,172 @@ use tokio::time::MissedTickBehavior;
 
 use self::report::Problems;
 use super::conflict::CertificateChoice;
-use super::inherited::Inherited;
-use super::interfaces::{Changes, Interfaces};
-use super::plan::{Plan, PlannedSite};
-use super::site::Site;
+use super::inherited_sockets::InheritedSockets;
+use super::interfaces::{InterfaceMonitor, Interfaces};
+use super::plan::{Plan, PlannedEndpoint, PlannedListener};
 use super::socket;
 use crate::certificate::{Certificate, CertificateError, Certificates, names};
+use crate::endpoint::Endpoint;
 use crate::service::Service;
 
-/// Keeps sockets in step with the listeners of the configuration until the service ends.
+/// Task that opens and closes sockets as the configured listeners require, until the service ends.
 ///
-/// A change touches only the sockets it is about: connections of other listeners do not notice, and those of a
-/// listener that goes finish what is under way. Addresses that come and go with interfaces are noticed when the
-/// kernel tells. Whatever cannot be bound is told in the log and tried again every few seconds.
+/// A change affects only the sockets of the changed listeners. Connections of a removed listener finish the request in
+/// progress. The task also follows addresses that are added to or removed from network interfaces. Sockets that cannot
+/// be bound are logged and retried every few seconds.
 pub struct Listeners {
     refresh: mpsc::Sender<oneshot::Sender<()>>,
 }
 
 impl Listeners {
-    /// Begins to listen. `inherited` are sockets that a service manager has bound for it.
+    /// Starts the task.
+    ///
+    /// `inherited` are sockets that the service manager has bound (sd_listen_fds(3)). The task publishes its state in
+    /// `status`.
     #[must_use]
     pub fn start(
         service: &Arc<Service>,
         certificates: Arc<Certificates>,
         inherited: Vec<std::net::TcpListener>,
-        listening: Listening,
+        status: ListenerStatus,
     ) -> Self {
-        let (refresh, wishes) = mpsc::channel(1);
-        let engine = Engine {
+        let (refresh, refresh_requests) = mpsc::channel(1);
+        let task = ListenerTask {
             state: service.state.clone(),
             service: Arc::clone(service),
             certificates,
-            inherited: Inherited::new(inherited),
+            inherited: InheritedSockets::new(inherited),
             interfaces: Interfaces::default(),
             open: BTreeMap::new(),
             problems: Problems::default(),
-            listening,
+            status,
         };
-        tokio::spawn(engine.run(wishes));
+        tokio::spawn(task.run(refresh_requests));
         Self { refresh }
     }
 
-    /// Returns once the sockets are those of the configuration of this moment, as far as they can be.
+    /// Waits until the sockets match the current configuration, except for those that cannot be bound.
     pub async fn refresh(&self) {
         let (done, is_done) = oneshot::channel();
         if self.refresh.send(done).await.is_ok() {
-            // An error means that the service ends: then there is nothing to wait for.
+            // An error means that the service has ended.
             let _ = is_done.await;
         }
     }
 }
 
-struct Engine {
+struct ListenerTask {
     state: watch::Receiver<Arc<State>>,
     service: Arc<Service>,
     certificates: Arc<Certificates>,
-    inherited: Inherited,
+    inherited: InheritedSockets,
     interfaces: Interfaces,
-    open: BTreeMap<SocketAddr, Open>,
+    open: BTreeMap<SocketAddr, OpenSocket>,
     problems: Problems,
-    listening: Listening,
+    status: ListenerStatus,
 }
 
-/// A socket that is accepted from.
-struct Open {
-    site: watch::Sender<Arc<Site>>,
+/// A socket whose connections are accepted.
+struct OpenSocket {
+    endpoint: watch::Sender<Arc<Endpoint>>,
     accepting: JoinHandle<()>,
 }
 
-impl Engine {
-    /// How often what could not be bound is tried again, and addresses are looked at whatever the kernel says.
-    const AGAIN: Duration = Duration::from_secs(5);
-    /// An interface that comes up has several things to say at once.
-    const MORE_TO_COME: Duration = Duration::from_millis(50);
+impl ListenerTask {
+    /// Interval at which failed sockets are retried and addresses are read again without a notification.
+    const RETRY_INTERVAL: Duration = Duration::from_secs(5);
+    /// Delay after a notification of the kernel: an interface that comes up causes several.
+    const SETTLE_TIME: Duration = Duration::from_millis(50);
 
-    async fn run(mut self, mut wishes: mpsc::Receiver<oneshot::Sender<()>>) {
-        let mut again = tokio::time::interval(Self::AGAIN);
-        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    async fn run(mut self, mut refresh_requests: mpsc::Receiver<oneshot::Sender<()>>) {
+        let mut retry = tokio::time::interval(Self::RETRY_INTERVAL);
+        retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let shutdown = self.service.shutdown.clone();
-        let changes = Changes::listen();
+        let monitor = InterfaceMonitor::new();
         loop {
-            let mut wish = None;
+            let mut refreshed = None;
             tokio::select! {
                 () = shutdown.begun() => return,
-                _ = again.tick() => {}
-                () = changes.heard() => tokio::time::sleep(Self::MORE_TO_COME).await,
-                // Without a store nothing changes any more.
+                _ = retry.tick() => {}
+                () = monitor.changed() => tokio::time::sleep(Self::SETTLE_TIME).await,
+                // Once the configuration store is dropped, the configuration no longer changes.
                 Ok(()) = self.state.changed() => {}
-                Some(done) = wishes.recv() => wish = Some(done),
+                Some(done) = refresh_requests.recv() => refreshed = Some(done),
             }
-            self.bring_about().await;
-            if let Some(done) = wish {
-                // Whoever asked may have gone.
+            self.reconcile().await;
+            if let Some(done) = refreshed {
+                // The requester may have stopped waiting.
                 let _ = done.send(());
             }
         }
     }
 
-    async fn bring_about(&mut self) {
+    /// Opens, updates and closes sockets so that they match the configuration and the addresses of this machine.
+    async fn reconcile(&mut self) {
         let state = Arc::clone(&self.state.borrow_and_update());
-        self.look_at_interfaces();
+        self.refresh_interfaces();
         let mut plan = Plan::new(&state, &self.interfaces);
         let planned = self.inherited.adopt(std::mem::take(&mut plan.sockets));
         for listener in &plan.listeners {
             if let Err(error) = &listener.outcome {
-                self.problems.of_listener(listener.id, error.to_string());
+                self.problems.add_error(listener.id, error.to_string());
             }
         }
-        self.judge_inherited(&planned);
+        self.report_unused_inherited(&planned);
         let wanted = self.with_certificates(&plan, planned).await;
         self.close_others(&wanted).await;
-        for (address, site) in wanted {
-            self.open(address, site);
+        for (address, endpoint) in wanted {
+            self.open_or_update(address, endpoint);
         }
-        self.problems.end();
-        self.report(&plan);
+        self.problems.log_changes();
+        self.publish_status(&plan);
     }
 
-    fn look_at_interfaces(&mut self) {
-        match Interfaces::ask() {
+    fn refresh_interfaces(&mut self) {
+        match Interfaces::query() {
             Ok(interfaces) => self.interfaces = interfaces,
-            // What was known a moment ago is better than nothing.
+            // Continue with the addresses of the last successful query.
             Err(error) => {
-                self.problems.of_machine(format!("the addresses of this machine are unknown: {error}"));
+                self.problems
+                    .add_machine_warning(format!("cannot list the addresses of this machine: {error}"));
             }
         }
     }
 
-    fn judge_inherited(&mut self, planned: &BTreeMap<SocketAddr, PlannedSite>) {
+    fn report_unused_inherited(&mut self, planned: &BTreeMap<SocketAddr, PlannedEndpoint>) {
         for address in self.inherited.addresses().filter(|address| !planned.contains_key(address)) {
-            self.problems.of_machine(format!(
-                "the socket {address} was handed over and no listener uses it: clients wait there in vain; take it out of telarchd.socket or add a listener"
+            self.problems.add_machine_warning(format!(
+                "no listener uses the inherited socket {address}, so its clients wait in vain; remove it from telarchd.socket or add a listener"
             ));
         }
     }
 
-    /// Gives each site its certificate; sites that have none are left out.
+    /// Loads the certificate of each endpoint. Endpoints without a usable certificate are omitted.
     async fn with_certificates(
         &mut self,
         plan: &Plan,
-        planned: BTreeMap<SocketAddr, PlannedSite>,
-    ) -> BTreeMap<SocketAddr, Arc<Site>> {
+        planned: BTreeMap<SocketAddr, PlannedEndpoint>,
+    ) -> BTreeMap<SocketAddr, Arc<Endpoint>> {
         let mut wanted = BTreeMap::new();
-        for (address, site) in planned {
-            let certificate = match self.certificate(site.certificate, plan).await {
+        for (address, endpoint) in planned {
+            let certificate = match self.certificate(endpoint.certificate, plan).await {
                 Ok(certificate) => certificate,
                 Err(error) => {
-                    for route in &site.routes {
-                        self.problems.of_listener(route.listener, error.to_string());
+                    for listener in &endpoint.listeners {
+                        self.problems.add_error(listener.id, error.to_string());
                     }
-                    // A slip in the settings is no reason to lock everyone out.
-                    match self.open.get(&address).and_then(|open| open.site.borrow().certificate.clone()) {
+                    // Keep serving with the previous certificate: a wrong setting must not lock clients out.
+                    match self.open.get(&address).and_then(|open| open.endpoint.borrow().certificate.clone())
+                    {
                         Some(certificate) => Some(certificate),
                         None => continue,
                     }
                 }
             };
             if let Some(certificate) = &certificate {
-                self.judge_certificate(certificate, &site, plan);
+                self.check_certificate(certificate, &endpoint, plan);
             }
-            wanted.insert(address, Arc::new(Site { certificate, routes: site.routes }));
+            wanted.insert(address, Arc::new(Endpoint { certificate, listeners: endpoint.listeners }));
         }
         wanted
     }
@@ -191,72 +197,72 @@ impl Engine {
             CertificateChoice::Named(_) => Vec::new(),
             CertificateChoice::Own => self.names(plan),
         };
-        let find = move || match choice {
+        let loaded = tokio::task::spawn_blocking(move || match choice {
             CertificateChoice::Named(thumbprint) => certificates.find(thumbprint),
             _ => certificates.own(&names, SystemTime::now()),
-        };
-        let found = tokio::task::spawn_blocking(find).await;
-        found.unwrap_or_else(|error| Err(CertificateError::Certificate(error.to_string()))).map(Some)
+        });
+        let loaded = loaded.await;
+        loaded.unwrap_or_else(|error| Err(CertificateError::Certificate(error.to_string()))).map(Some)
     }
 
-    /// The names of this machine and of the listeners that use its own certificate.
+    /// Returns the names of this machine and of the listeners that use its self-signed certificate.
     fn names(&self, plan: &Plan) -> Vec<String> {
         let own = plan.listeners.iter().filter(|listener| listener.certificate == CertificateChoice::Own);
         let configured = own.map(|listener| listener.hostname.as_str().to_owned());
         let mut names: Vec<String> = configured.filter(|name| names::is_host_name(name)).collect();
         names.extend(names::of_this_machine(self.interfaces.iter().map(|local| local.ip)));
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         names.retain(|name| seen.insert(name.clone()));
         names
     }
 
-    fn judge_certificate(&mut self, certificate: &Certificate, site: &PlannedSite, plan: &Plan) {
+    /// Warns about listeners whose clients will reject the certificate.
+    fn check_certificate(&mut self, certificate: &Certificate, endpoint: &PlannedEndpoint, plan: &Plan) {
         let now = SystemTime::now();
-        for listener in
-            plan.listeners.iter().filter(|l| site.routes.iter().any(|route| route.listener == l.id))
-        {
-            if let Err(unfit) = certificate.fits(&listener.hostname, now) {
+        for planned in &plan.listeners {
+            if !endpoint.listeners.iter().any(|listener| listener.id == planned.id) {
+                continue;
+            }
+            if let Err(problem) = certificate.check(&planned.hostname, now) {
                 let thumbprint = certificate.name();
-                let way_out = match site.certificate {
+                let way_out = match endpoint.certificate {
                     CertificateChoice::Own => format!(
-                        "to have a new one made, move {thumbprint}.pem out of the state directory and restart"
+                        "to have a new one created, move {thumbprint}.pem out of the state directory and restart"
                     ),
                     _ => "give the listener another CertificateThumbprint".to_owned(),
                 };
-                self.problems.warning(
-                    listener.id,
-                    format!("clients will not accept the certificate {thumbprint}: {unfit}; {way_out}"),
+                self.problems.add_warning(
+                    planned.id,
+                    format!("clients will reject the certificate {thumbprint}: {problem}; {way_out}"),
                 );
             }
         }
     }
 
-    /// Closes what is no longer wanted, and is sure of it: the same port may be bound again in a moment.
-    async fn close_others(&mut self, wanted: &BTreeMap<SocketAddr, Arc<Site>>) {
-        let is_over =
-            |address: &SocketAddr, open: &Open| !wanted.contains_key(address) || open.accepting.is_finished();
-        let over: Vec<SocketAddr> = self
+    /// Closes sockets that are no longer wanted, and waits for it because the same port may be bound again at once.
+    async fn close_others(&mut self, wanted: &BTreeMap<SocketAddr, Arc<Endpoint>>) {
+        let unwanted: Vec<SocketAddr> = self
             .open
             .iter()
-            .filter(|(address, open)| is_over(address, open))
+            .filter(|(address, open)| !wanted.contains_key(address) || open.accepting.is_finished())
             .map(|(address, _)| *address)
             .collect();
-        for address in over {
+        for address in unwanted {
             if let Some(open) = self.open.remove(&address) {
                 open.accepting.abort();
                 let _ = open.accepting.await;
-                tracing::info!(%address, "Listening no longer");
+                tracing::info!(%address, "Stopped listening");
             }
         }
     }
 
-    /// Opens a socket, or tells the one that is open what is behind it now.
-    fn open(&mut self, address: SocketAddr, site: Arc<Site>) {
+    /// Opens a socket, or updates the endpoint of a socket that is already open.
+    fn open_or_update(&mut self, address: SocketAddr, endpoint: Arc<Endpoint>) {
         if let Some(open) = self.open.get(&address) {
-            open.site.send_if_modified(|current| {
-                let is_new = **current != *site;
+            open.endpoint.send_if_modified(|current| {
+                let is_new = **current != *endpoint;
                 if is_new {
-                    *current = Arc::clone(&site);
+                    *current = Arc::clone(&endpoint);
                 }
                 is_new
             });
@@ -271,46 +277,48 @@ impl Engine {
             Ok(socket) => socket,
             Err(error) if error.is_missing_family() => return,
             Err(error) => {
-                for route in &site.routes {
-                    self.problems.of_listener(route.listener, error.to_string());
+                for listener in &endpoint.listeners {
+                    self.problems.add_error(listener.id, error.to_string());
                 }
                 return;
             }
         };
-        tracing::info!(%address, transport = %site.transport(), "Listening");
-        let (site, receiver) = watch::channel(site);
+        tracing::info!(%address, transport = %endpoint.transport(), "Listening");
+        let (endpoint, receiver) = watch::channel(endpoint);
         let accepting = socket::accept(socket, address, receiver, Arc::clone(&self.service));
-        self.open.insert(address, Open { site, accepting: tokio::spawn(accepting) });
+        self.open.insert(address, OpenSocket { endpoint, accepting: tokio::spawn(accepting) });
     }
 
-    fn report(&self, plan: &Plan) {
-        let listeners = plan.listeners.iter().map(|listener| {
-            let mut addresses: Vec<IpAddr> = Vec::new();
-            for (socket, open) in &self.open {
-                let site = open.site.borrow();
-                for route in site.routes.iter().filter(|route| route.listener == listener.id) {
-                    let candidates: Vec<IpAddr> = match socket.ip().is_unspecified() {
-                        true => route.scope.listed(self.interfaces.iter().map(|local| local.ip)),
-                        false => vec![socket.ip()],
-                    };
-                    addresses.extend(candidates);
-                }
-            }
-            ListenerReport {
-                key: listener.id.key,
-                source: listener.id.source,
-                port: listener.port,
-                addresses,
-                problems: self.problems.of(listener.id),
-            }
+    fn publish_status(&self, plan: &Plan) {
+        let listeners = plan.listeners.iter().map(|listener| ListenerReport {
+            key: listener.id.key,
+            source: listener.id.source,
+            port: listener.port,
+            addresses: self.listening_addresses(listener),
+            problems: self.problems.errors_of(listener.id),
         });
-        self.listening
+        self.status
             .publish(Report { sockets: self.open.keys().copied().collect(), listeners: listeners.collect() });
+    }
+
+    fn listening_addresses(&self, planned: &PlannedListener) -> Vec<IpAddr> {
+        let mut addresses: Vec<IpAddr> = Vec::new();
+        for (socket, open) in &self.open {
+            let endpoint = open.endpoint.borrow();
+            for listener in endpoint.listeners.iter().filter(|listener| listener.id == planned.id) {
+                let candidates: Vec<IpAddr> = match socket.ip().is_unspecified() {
+                    true => listener.scope.listed(self.interfaces.iter().map(|local| local.ip)),
+                    false => vec![socket.ip()],
+                };
+                addresses.extend(candidates);
+            }
+        }
+        addresses
     }
 }
 
-/// When the runtime ends, so do the sockets.
-impl Drop for Engine {
+/// Closes the sockets when the runtime ends.
+impl Drop for ListenerTask {
     fn drop(&mut self) {
         for open in self.open.values() {
             open.accepting.abort();

@@ -1,4 +1,4 @@
-//! Which sockets the listeners of a configuration need: a decision without a socket.
+//! Plan of the sockets that the configured listeners need. Opens no socket.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -7,43 +7,43 @@ use config::{AddressFilter, Hostname, ListenerAddress, Service, State};
 
 use super::conflict::{CertificateChoice, PortConflict, Ports};
 use super::interfaces::Interfaces;
-use super::site::{Family, ListenerId, Route, Scope};
+use crate::endpoint::{AddressScope, EndpointListener, Family, ListenerId};
 
-/// What is to be open.
+/// The sockets to open.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
-    /// Every listener in force that is enabled: that of policy, those of this machine in order, those of compatibility.
-    pub(crate) listeners: Vec<Planned>,
-    pub(crate) sockets: BTreeMap<SocketAddr, PlannedSite>,
+    /// All enabled listeners: those of policies, those of this machine in order, and compatibility listeners.
+    pub(crate) listeners: Vec<PlannedListener>,
+    pub(crate) sockets: BTreeMap<SocketAddr, PlannedEndpoint>,
 }
 
-/// One listener, and what becomes of it.
+/// A listener and whether it gets a socket.
 #[derive(Debug)]
-pub(crate) struct Planned {
+pub(crate) struct PlannedListener {
     pub(crate) id: ListenerId,
     pub(crate) port: u16,
     pub(crate) hostname: Hostname,
     pub(crate) certificate: CertificateChoice,
-    pub(crate) outcome: Result<(), Unplaced>,
+    pub(crate) outcome: Result<(), PlanError>,
 }
 
-/// What is to be behind one socket.
+/// The listeners that share one socket.
 #[derive(Debug)]
-pub(crate) struct PlannedSite {
+pub(crate) struct PlannedEndpoint {
     pub(crate) certificate: CertificateChoice,
-    pub(crate) routes: Vec<Route>,
+    pub(crate) listeners: Vec<EndpointListener>,
 }
 
-/// Why a listener gets no socket at all.
+/// Reason why a listener gets no socket.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unplaced {
+pub(crate) enum PlanError {
     #[error(transparent)]
     Port(#[from] PortConflict),
-    #[error("a policy forbids that other machines are served: AllowRemoteAccess is false")]
+    #[error("remote access is disabled by a policy of this machine (AllowRemoteAccess is false)")]
     Forbidden,
-    #[error("IPv4Filter and IPv6Filter admit no address of this machine")]
+    #[error("IPv4Filter and IPv6Filter exclude all addresses of this machine")]
     NothingAdmitted,
-    #[error("no interface of this machine with an address has this hardware address")]
+    #[error("no interface with an address has this hardware address")]
     NoInterface,
 }
 
@@ -51,68 +51,85 @@ impl Plan {
     pub(crate) fn new(state: &State, interfaces: &Interfaces) -> Self {
         let service = &state.config.service;
         let in_force = state.listeners.in_force(service).into_iter();
-        let all = in_force.filter(|listener| listener.enabled);
 
         let mut plan = Self::default();
         let mut ports = Ports::default();
-        let mut places = Vec::new();
-        for listener in all {
-            let place = ports
-                .claim(&listener, service)
-                .map_err(Unplaced::from)
-                .and_then(|()| Place::of(&listener, service, interfaces))
-                .and_then(
-                    |place| if service.allow_remote_access { Ok(place) } else { Err(Unplaced::Forbidden) },
-                );
-            plan.listeners.push(Planned {
+        let mut placed = Vec::new();
+        for listener in in_force.filter(|listener| listener.enabled) {
+            let scopes = assign(&listener, &mut ports, service, interfaces);
+            plan.listeners.push(PlannedListener {
                 id: ListenerId { key: listener.key(), source: listener.source },
                 port: listener.port.number(),
                 hostname: listener.hostname.clone(),
                 certificate: CertificateChoice::of(&listener, service),
-                outcome: place.as_ref().map(|_| ()).map_err(Clone::clone),
+                outcome: scopes.as_ref().map(|_| ()).map_err(Clone::clone),
             });
-            places.extend(place.ok().map(|place| (listener, place)));
+            placed.extend(scopes.ok().map(|scopes| (listener, scopes)));
         }
-        plan.sockets = sockets(&places, service, interfaces);
+        plan.sockets = sockets(&placed, service, interfaces);
         plan
     }
 }
 
-/// The addresses of a listener, by family.
-struct Place {
-    v4: Option<Scope>,
-    v6: Option<Scope>,
+/// Assigns a listener its port and its addresses.
+fn assign(
+    listener: &config::Listener,
+    ports: &mut Ports,
+    service: &Service,
+    interfaces: &Interfaces,
+) -> Result<ListenerScopes, PlanError> {
+    ports.claim(listener, service)?;
+    let scopes = ListenerScopes::of(listener, service, interfaces)?;
+    if service.allow_remote_access { Ok(scopes) } else { Err(PlanError::Forbidden) }
 }
 
-impl Place {
-    fn of(listener: &config::Listener, service: &Service, interfaces: &Interfaces) -> Result<Self, Unplaced> {
-        let only = |addresses: BTreeSet<IpAddr>| {
-            let (v4, v6): (BTreeSet<_>, _) = addresses.into_iter().partition(IpAddr::is_ipv4);
-            let scope = |addresses: BTreeSet<_>| (!addresses.is_empty()).then_some(Scope::Only(addresses));
-            Self { v4: scope(v4), v6: scope(v6) }
-        };
-        let (place, reason) = match listener.address {
+/// The addresses of a listener, by family.
+struct ListenerScopes {
+    v4: Option<AddressScope>,
+    v6: Option<AddressScope>,
+}
+
+impl ListenerScopes {
+    fn of(
+        listener: &config::Listener,
+        service: &Service,
+        interfaces: &Interfaces,
+    ) -> Result<Self, PlanError> {
+        let (scopes, reason) = match listener.address {
             ListenerAddress::Any => {
-                let place =
-                    Self { v4: admitted_v4(service, interfaces), v6: admitted_v6(service, interfaces) };
-                (place, Unplaced::NothingAdmitted)
+                let (v4, v6) = (admitted_v4(service, interfaces), admitted_v6(service, interfaces));
+                (Self { v4, v6 }, PlanError::NothingAdmitted)
             }
-            ListenerAddress::Ip(address) => (only([address].into()), Unplaced::NoInterface),
+            ListenerAddress::Ip(address) => (Self::only([address].into()), PlanError::NoInterface),
             ListenerAddress::Mac(mac) => {
                 let own = interfaces.iter().filter(|local| local.mac == Some(mac)).map(|local| local.ip);
-                (only(own.collect()), Unplaced::NoInterface)
+                (Self::only(own.collect()), PlanError::NoInterface)
             }
         };
-        if place.v4.is_none() && place.v6.is_none() { Err(reason) } else { Ok(place) }
+        if scopes.v4.is_none() && scopes.v6.is_none() { Err(reason) } else { Ok(scopes) }
+    }
+
+    fn only(addresses: BTreeSet<IpAddr>) -> Self {
+        let (v4, v6): (BTreeSet<_>, _) = addresses.into_iter().partition(IpAddr::is_ipv4);
+        let [v4, v6] =
+            [v4, v6].map(|addresses| (!addresses.is_empty()).then_some(AddressScope::Only(addresses)));
+        Self { v4, v6 }
+    }
+
+    fn of_family(&self, family: Family) -> Option<&AddressScope> {
+        match family {
+            Family::V4 => self.v4.as_ref(),
+            Family::V6 => self.v6.as_ref(),
+        }
     }
 }
 
-fn admitted_v4(service: &Service, interfaces: &Interfaces) -> Option<Scope> {
+fn admitted_v4(service: &Service, interfaces: &Interfaces) -> Option<AddressScope> {
     let listed = interfaces.iter().filter_map(|local| match local.ip {
         IpAddr::V4(ip) => Some(ip),
         IpAddr::V6(_) => None,
     });
-    // Of the loopback network only one address is listed, and every other can be named.
+    // The kernel lists only one address of the loopback network, but the filter may name any other.
     let named = match &service.ipv4_filter {
         AddressFilter::Ranges(ranges) => ranges.iter().collect(),
         _ => Vec::new(),
@@ -122,7 +139,7 @@ fn admitted_v4(service: &Service, interfaces: &Interfaces) -> Option<Scope> {
     scope(Family::V4, &service.ipv4_filter, candidates)
 }
 
-fn admitted_v6(service: &Service, interfaces: &Interfaces) -> Option<Scope> {
+fn admitted_v6(service: &Service, interfaces: &Interfaces) -> Option<AddressScope> {
     let listed = interfaces.iter().filter_map(|local| match local.ip {
         IpAddr::V6(ip) => Some(ip),
         IpAddr::V4(_) => None,
@@ -134,53 +151,51 @@ fn scope<A: config::Address + Into<IpAddr>>(
     family: Family,
     filter: &AddressFilter<A>,
     candidates: impl Iterator<Item = A>,
-) -> Option<Scope> {
+) -> Option<AddressScope> {
     if *filter == AddressFilter::Any {
-        return Some(Scope::All(family));
+        return Some(AddressScope::All(family));
     }
     let admitted: BTreeSet<IpAddr> =
         candidates.filter(|candidate| filter.admits(*candidate)).map(Into::into).collect();
-    (!admitted.is_empty()).then_some(Scope::Only(admitted))
+    (!admitted.is_empty()).then_some(AddressScope::Only(admitted))
 }
 
-/// One socket for all addresses of a family where a listener wants all, else one for each address.
+/// Returns the sockets: one for all addresses of a family if a listener needs all, otherwise one for each address.
 ///
-/// On a port with a socket for all addresses there can be no other, so listeners for single addresses share it.
+/// No other socket can share a port with one for all addresses, so listeners for single addresses share that socket.
 fn sockets(
-    places: &[(config::Listener, Place)],
+    placed: &[(config::Listener, ListenerScopes)],
     service: &Service,
     interfaces: &Interfaces,
-) -> BTreeMap<SocketAddr, PlannedSite> {
+) -> BTreeMap<SocketAddr, PlannedEndpoint> {
     let mut sockets = BTreeMap::new();
     for family in [Family::V4, Family::V6] {
-        let of_family = |place: &Place| match family {
-            Family::V4 => place.v4.clone(),
-            Family::V6 => place.v6.clone(),
-        };
-        let scopes: Vec<_> =
-            places.iter().filter_map(|(listener, place)| Some((listener, of_family(place)?))).collect();
+        let scopes: Vec<_> = placed
+            .iter()
+            .filter_map(|(listener, scopes)| Some((listener, scopes.of_family(family)?.clone())))
+            .collect();
         let wildcards: BTreeSet<u16> = scopes
             .iter()
-            .filter(|(_, scope)| matches!(scope, Scope::All(_)))
+            .filter(|(_, scope)| matches!(scope, AddressScope::All(_)))
             .map(|(listener, _)| listener.port.number())
             .collect();
         for (listener, scope) in scopes {
             let port = listener.port.number();
             let addresses = match &scope {
                 _ if wildcards.contains(&port) => vec![wildcard(family, port)],
-                Scope::All(family) => vec![wildcard(*family, port)],
-                Scope::Only(addresses) => {
+                AddressScope::All(family) => vec![wildcard(*family, port)],
+                AddressScope::Only(addresses) => {
                     addresses.iter().map(|ip| socket_address(*ip, port, interfaces)).collect()
                 }
             };
             for address in addresses {
                 let id = ListenerId { key: listener.key(), source: listener.source };
                 let prefix = listener.url_prefix.clone();
-                let site = sockets.entry(address).or_insert_with(|| PlannedSite {
+                let endpoint = sockets.entry(address).or_insert_with(|| PlannedEndpoint {
                     certificate: CertificateChoice::of(listener, service),
-                    routes: Vec::new(),
+                    listeners: Vec::new(),
                 });
-                site.routes.push(Route { listener: id, scope: scope.clone(), prefix });
+                endpoint.listeners.push(EndpointListener { id, scope: scope.clone(), prefix });
             }
         }
     }
@@ -256,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_leaves_the_addresses_of_this_machine_that_it_admits() {
+    fn a_filter_selects_addresses_of_this_machine() {
         let filters =
             [("Service.IPv4Filter", "192.0.2.0-198.51.100.255"), ("Service.IPv6Filter", "fe80::-febf::")];
         let plan = plan(&filters, &[("*", "HTTP", 5985)]);
@@ -264,42 +279,42 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_of_one_family_leaves_the_other_alone() {
+    fn a_filter_of_one_family_does_not_affect_the_other() {
         let only_v6 = plan(&[("Service.IPv4Filter", "")], &[("*", "HTTP", 5985)]);
         assert_eq!(sockets(&only_v6), ["[::]:5985"]);
         let neither = plan(&[("Service.IPv4Filter", ""), ("Service.IPv6Filter", "")], &[("*", "HTTP", 5985)]);
-        assert_eq!(neither.listeners[0].outcome, Err(Unplaced::NothingAdmitted));
+        assert_eq!(neither.listeners[0].outcome, Err(PlanError::NothingAdmitted));
     }
 
     #[test]
-    fn an_address_of_the_loopback_network_can_be_named_although_it_is_not_listed() {
+    fn a_loopback_address_can_be_named_without_being_listed() {
         let filters = [("Service.IPv4Filter", "127.0.0.2,192.0.2.8"), ("Service.IPv6Filter", "")];
         assert_eq!(sockets(&plan(&filters, &[("*", "HTTP", 5985)])), ["127.0.0.2:5985"]);
     }
 
     #[test]
-    fn a_hardware_address_stands_for_the_addresses_of_its_interface() {
+    fn a_hardware_address_selects_the_addresses_of_its_interface() {
         let found = plan(&[], &[("MAC:02-00-00-00-00-01", "HTTP", 5985)]);
         assert_eq!(sockets(&found), ["192.0.2.7:5985", "[fe80::7%2]:5985"]);
         let unknown = plan(&[], &[("MAC:02-00-00-00-00-02", "HTTP", 5985)]);
-        assert_eq!(unknown.listeners[0].outcome, Err(Unplaced::NoInterface));
+        assert_eq!(unknown.listeners[0].outcome, Err(PlanError::NoInterface));
     }
 
     #[test]
-    fn listeners_of_one_port_share_the_socket_for_all_addresses() {
+    fn listeners_on_one_port_share_the_socket_for_all_addresses() {
         let plan =
             plan(&[], &[("IP:192.0.2.7", "HTTP", 5985), ("*", "HTTP", 5985), ("IP:::1", "HTTP", 6000)]);
         assert_eq!(sockets(&plan), ["0.0.0.0:5985", "[::]:5985", "[::1]:6000"]);
-        let site = &plan.sockets[&"0.0.0.0:5985".parse().unwrap()];
+        let endpoint = &plan.sockets[&"0.0.0.0:5985".parse().unwrap()];
         let covered = |ip: &str| {
             let ip = ip.parse().unwrap();
-            site.routes.iter().filter(|route| route.scope.covers(ip)).count()
+            endpoint.listeners.iter().filter(|listener| listener.scope.covers(ip)).count()
         };
         assert_eq!((covered("192.0.2.7"), covered("127.0.0.1")), (2, 1));
     }
 
     #[test]
-    fn compatibility_listeners_stand_beside_the_others_with_ports_of_their_own() {
+    fn compatibility_listeners_use_their_own_ports() {
         let on = [
             ("Service.EnableCompatibilityHttpListener", "true"),
             ("Service.EnableCompatibilityHttpsListener", "true"),
@@ -312,9 +327,9 @@ mod tests {
     }
 
     #[test]
-    fn of_two_listeners_in_conflict_the_first_keeps_the_port() {
+    fn the_first_of_two_conflicting_listeners_keeps_the_port() {
         let plan = plan(&[], &[("IP:127.0.0.1", "HTTP", 5985), ("IP:127.0.0.2", "HTTPS", 5985)]);
         assert_eq!(sockets(&plan), ["127.0.0.1:5985"]);
-        assert!(matches!(plan.listeners[1].outcome, Err(Unplaced::Port(PortConflict::Transport { .. }))));
+        assert!(matches!(plan.listeners[1].outcome, Err(PlanError::Port(PortConflict::Transport { .. }))));
     }
 }

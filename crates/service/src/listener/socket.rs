@@ -1,4 +1,4 @@
-//! One socket of the network: bound, and accepted from.
+//! Network sockets: binding and accepting connections.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
@@ -12,20 +12,20 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::Door;
-use super::site::Site;
 use crate::certificate::Certificate;
 use crate::connection::{self, Peer};
 use crate::connection_table::{ConnectionSlot, REPORTS, Source};
+use crate::endpoint::Endpoint;
+use crate::route::Route;
 use crate::service::Service;
 
-/// Why an address cannot be listened on.
+/// Failure to listen on an address.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {source}{}", way_out(*address, source))]
 pub struct ListenError {
-    /// Which address.
+    /// The address.
     pub address: SocketAddr,
-    /// What the system says.
+    /// The error of the system call.
     pub source: io::Error,
 }
 
@@ -33,52 +33,53 @@ fn way_out(address: SocketAddr, error: &io::Error) -> String {
     let port = address.port();
     match error.kind() {
         ErrorKind::AddrInUse => format!(
-            "\n  give the listener another Port, or end the program that has this one: ss -ltnp 'sport = :{port}'"
+            "\n  choose another Port for the listener, or stop the program that uses this one: ss -ltnp 'sport = :{port}'"
         ),
         ErrorKind::AddrNotAvailable => {
-            "\n  this machine has no such address now: ip address shows those it has".to_owned()
+            "\n  this machine does not have the address; run `ip address` to list its addresses".to_owned()
         }
         ErrorKind::PermissionDenied => format!(
-            "\n  ports such as {port} are for root: give the listener a Port from 1024, or the service CAP_NET_BIND_SERVICE"
+            "\n  port {port} is privileged; choose a Port from 1024, or give the service CAP_NET_BIND_SERVICE"
         ),
         _ => String::new(),
     }
 }
 
 impl ListenError {
-    /// The kernel has no sockets of this family, so there are no addresses of it either.
+    /// Returns whether the kernel does not support the address family, in which case no such address exists either.
     pub(super) fn is_missing_family(&self) -> bool {
         let error = self.source.raw_os_error();
         self.address.ip().is_unspecified() && error == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
     }
 }
 
-/// Binds an address. IPv6 sockets take IPv6 only, so that `0.0.0.0` and `::` can both be bound.
+/// Binds an address. IPv6 sockets accept IPv6 only, so that `0.0.0.0` and `::` can both be bound.
 pub(super) fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
-    /// Connections that wait to be accepted; the system's own limit is usually lower.
-    const BACKLOG: u32 = 1_024;
-    let bind = || {
-        let socket = match address {
-            SocketAddr::V4(_) => TcpSocket::new_v4()?,
-            SocketAddr::V6(_) => {
-                let socket = TcpSocket::new_v6()?;
-                set_ipv6_v6only(&socket, true)?;
-                socket
-            }
-        };
-        // Connections of an earlier run that are still being closed do not count.
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        socket.listen(BACKLOG)
-    };
-    bind().map_err(|source| ListenError { address, source })
+    bind_and_listen(address).map_err(|source| ListenError { address, source })
 }
 
-/// Takes connections until the service ends or nothing is to be served here any more.
+fn bind_and_listen(address: SocketAddr) -> io::Result<TcpListener> {
+    /// Maximum number of connections that wait to be accepted; the system usually limits it further.
+    const BACKLOG: u32 = 1_024;
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => {
+            let socket = TcpSocket::new_v6()?;
+            set_ipv6_v6only(&socket, true)?;
+            socket
+        }
+    };
+    // Allows binding while connections of an earlier run are still being closed.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Accepts connections until the service ends or the endpoint has no listeners any more.
 pub(super) async fn accept(
     socket: TcpListener,
     address: SocketAddr,
-    site: watch::Receiver<Arc<Site>>,
+    endpoint: watch::Receiver<Arc<Endpoint>>,
     service: Arc<Service>,
 ) {
     let mut failures = FoldedWarnings::new(REPORTS, 1);
@@ -90,11 +91,11 @@ pub(super) async fn accept(
         match accepted {
             Ok((stream, peer)) => {
                 let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                if let Err(error) = take(stream, peer, &site, &service) {
-                    tracing::debug!(%peer, %error, "Connection lost before it began");
+                if let Err(error) = start(stream, peer, &endpoint, &service) {
+                    tracing::debug!(%peer, %error, "Connection failed before it was served");
                 }
             }
-            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) if is_connection_error(&error) => {}
             // Out of file descriptors or memory.
             Err(error) => {
                 if let Some(Report { repeated, .. }) = failures.note((), Instant::now()) {
@@ -107,36 +108,37 @@ pub(super) async fn accept(
     }
 }
 
-fn take(
+/// Starts a task that serves an accepted connection.
+fn start(
     stream: TcpStream,
     address: SocketAddr,
-    site: &watch::Receiver<Arc<Site>>,
+    endpoint: &watch::Receiver<Arc<Endpoint>>,
     service: &Arc<Service>,
 ) -> io::Result<()> {
     let Ok(slot) = service.connections.admit(Source::of_address(address.ip()), &service.config()) else {
         return Ok(());
     };
-    // One write is one reply; without this each would wait for the peer's delayed acknowledgement.
+    // A response is one write. Without this option, the next one would wait for the peer's delayed acknowledgement.
     stream.set_nodelay(true)?;
     let local: IpAddr = stream.local_addr()?.ip().to_canonical();
-    // The certificate of this moment stays with the connection, also when another takes its place.
+    // The connection keeps its certificate when the endpoint gets another one.
     let (certificate, transport) = {
-        let site = site.borrow();
-        (site.certificate.clone(), site.transport())
+        let endpoint = endpoint.borrow();
+        (endpoint.certificate.clone(), endpoint.transport())
     };
-    let door = Door::Network { site: site.clone(), local, transport };
-    if door.is_shut() {
+    let route = Route::Network { endpoint: endpoint.clone(), local, transport };
+    if route.is_closed() {
         return Ok(());
     }
     let channel = certificate.as_ref().map(Certificate::channel_binding);
-    let peer = Peer { address, transport, door, channel, certificate: None };
+    let peer = Peer { address, transport, route, channel, certificate: None };
     let service = Arc::clone(service);
     tokio::spawn(async move {
         let serving = async {
             match certificate {
                 None => connection::serve(stream, peer, &slot, &service).await,
-                // Apart, because the others have to have no memory for it.
-                Some(certificate) => Box::pin(secure(&certificate, stream, peer, &slot, &service)).await,
+                // Boxed so that the future of plain connections stays small.
+                Some(certificate) => Box::pin(serve_tls(&certificate, stream, peer, &slot, &service)).await,
             }
         };
         tokio::select! {
@@ -148,7 +150,7 @@ fn take(
 }
 
 /// Serves a connection over TLS.
-async fn secure(
+async fn serve_tls(
     certificate: &Certificate,
     stream: TcpStream,
     mut peer: Peer,
@@ -156,11 +158,11 @@ async fn secure(
     service: &Arc<Service>,
 ) {
     let address = peer.address;
-    // It has to be asked for now or never: there is no second handshake on a connection.
-    let (server, asking) = match service.config().service.auth.certificate {
-        true => match certificate.asking_server() {
-            Ok((server, asking)) => (server, Some(asking)),
-            Err(error) => return tracing::error!(peer = %address, %error, "TLS cannot begin"),
+    // Request the client certificate in this handshake: TLS 1.3 has no renegotiation.
+    let (server, verifier) = match service.config().service.auth.certificate {
+        true => match certificate.server_requesting_client_certificate() {
+            Ok((server, verifier)) => (server, Some(verifier)),
+            Err(error) => return tracing::error!(peer = %address, %error, "Cannot set up TLS"),
         },
         false => (certificate.server(), None),
     };
@@ -168,11 +170,11 @@ async fn secure(
     let handshake = Box::pin(timeout(HANDSHAKE, acceptor.accept(stream)));
     match handshake.await {
         Ok(Ok(stream)) => {
-            peer.certificate = asking.and_then(|asking| asking.proof(stream.get_ref().1));
+            peer.certificate = verifier.and_then(|verifier| verifier.proof(stream.get_ref().1));
             connection::serve(stream, peer, slot, service).await;
         }
         Ok(Err(error)) => tracing::debug!(peer = %address, %error, "TLS handshake failed"),
-        Err(_) => tracing::debug!(peer = %address, "TLS handshake took too long"),
+        Err(_) => tracing::debug!(peer = %address, "TLS handshake timed out"),
     }
 }
 
@@ -180,10 +182,11 @@ async fn secure(
 const CLOSING: Duration = Duration::from_millis(2);
 /// Pause if there was no connection to displace.
 const RETRY: Duration = Duration::from_millis(100);
-/// How long a TLS handshake may take.
+/// Time limit of a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(15);
 
-fn is_of_one_connection(error: &io::Error) -> bool {
+/// Returns whether an error of `accept` concerns one connection only, not the listening socket.
+fn is_connection_error(error: &io::Error) -> bool {
     use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
@@ -193,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_that_cannot_be_had_comes_with_a_way_out() {
+    fn errors_name_the_address_and_a_remedy() {
         let address: SocketAddr = ([192, 0, 2, 1], 443).into();
         for (kind, way_out) in [
             (ErrorKind::AddrInUse, "ss -ltnp 'sport = :443'"),
@@ -208,7 +211,7 @@ mod tests {
 
     #[tokio::test]
     #[allow(clippy::unwrap_used)]
-    async fn both_families_can_have_the_same_port() {
+    async fn both_families_can_bind_the_same_port() {
         let v4 = bind(([0, 0, 0, 0], 0).into()).unwrap();
         let port = v4.local_addr().unwrap().port();
         match bind((std::net::Ipv6Addr::UNSPECIFIED, port).into()) {

@@ -1,4 +1,4 @@
-//! Who may do what: RootSDDL decides for everything, at every request.
+//! Tests of the access check with RootSDDL, which applies to every request.
 
 use wsman::namespace::{CONFIG, SHELL, SHELL_CMD};
 use wsman::{Subcode, code};
@@ -8,7 +8,7 @@ use crate::message::Message;
 use crate::running::Running;
 use crate::wire::{ADA, BEN, Post, post};
 
-/// Requests by the right they need.
+/// Requests, by the right they require.
 fn requests() -> [(&'static str, Message); 12] {
     let shell = |verb: &str, body: &str| Message::shell(verb).selector("ShellId", "x").body(body);
     let listener = format!("{CONFIG}/Listener");
@@ -39,7 +39,7 @@ async fn is_denied(running: &Running, request: &Post) -> bool {
     }
     assert_eq!(fault.code(), code::ACCESS_DENIED);
     assert_eq!(fault.action.as_deref(), Some("http://schemas.dmtf.org/wbem/wsman/1/wsman/fault"));
-    // Which entry of the descriptor decided is for the log, not for the one who is kept out.
+    // The entry that decided is written to the log and not sent to the client.
     for secret in ["GA", "(A;", "S-1-", "BA"] {
         assert!(!fault.reason().contains(secret), "{}", fault.reason());
     }
@@ -47,7 +47,7 @@ async fn is_denied(running: &Running, request: &Post) -> bool {
 }
 
 #[tokio::test]
-async fn each_action_needs_its_right_and_no_other() {
+async fn each_action_requires_exactly_its_right() {
     let running = Running::start(&[]).await;
     for (sddl, granted) in [
         ("O:NSG:BAD:P(A;;GA;;;BA)", &["GR", "GW", "GX"][..]),
@@ -74,7 +74,7 @@ async fn each_action_needs_its_right_and_no_other() {
 }
 
 #[tokio::test]
-async fn by_default_administrators_may_do_everything_and_others_nothing() {
+async fn by_default_only_administrators_have_access() {
     let running = Running::start(&[]).await;
     for (_, message) in requests() {
         assert!(!is_denied(&running, &post(message.clone())).await, "ada {}", message.action);
@@ -85,7 +85,7 @@ async fn by_default_administrators_may_do_everything_and_others_nothing() {
 }
 
 #[tokio::test]
-async fn a_resource_that_does_not_exist_is_told_to_those_only_who_have_signed_in() {
+async fn only_authenticated_clients_learn_that_a_resource_does_not_exist() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let request = post(Message::transfer("http://telarch.test/nothing", "Get"));
@@ -97,9 +97,9 @@ async fn a_resource_that_does_not_exist_is_told_to_those_only_who_have_signed_in
     running.stop().await;
 }
 
-/// Another user's identifier and one that nobody has are refused in the same words, but for the identifier.
+/// Identifiers of other users and unknown ones are rejected with the same text, except for the identifier.
 #[tokio::test]
-async fn what_is_one_users_does_not_exist_for_another() {
+async fn objects_of_one_user_do_not_exist_for_another() {
     let running = Running::start(&[("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;WD)")]).await;
     let mut wire = running.connect().await;
     let body = "<rsp:Shell ShellId=\"OURS\"><rsp:InputStreams>stdin</rsp:InputStreams>\
@@ -152,8 +152,8 @@ async fn what_is_one_users_does_not_exist_for_another() {
         let told = other.reason().replace("OURS", "NONE").replace(&context, unknown);
         assert_eq!(told, nobodys.reason(), "{action}");
     }
-    // Nothing of it has happened: all of it is still there, for the one it belongs to.
-    // A page gives the enumeration another name, so it is released by the first.
+    // Nothing was changed: the owner still has all objects.
+    // A page changes the context of an enumeration, so the first context is released.
     let is_page = |request: &Message| request.action.ends_with("/Pull");
     for request in requests("OURS", &context).into_iter().filter(|request| !is_page(request)) {
         let answer = wire.ask(&post(request.clone())).await;
@@ -163,7 +163,7 @@ async fn what_is_one_users_does_not_exist_for_another() {
 }
 
 #[tokio::test]
-async fn a_list_of_shells_shows_ones_own_only() {
+async fn a_list_of_shells_contains_only_those_of_the_caller() {
     let running = Running::start(&[("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;WD)")]).await;
     let mut wire = running.connect().await;
     let create = Message::transfer(SHELL_CMD, "Create").body("<rsp:Shell ShellId=\"OURS\"/>");

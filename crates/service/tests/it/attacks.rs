@@ -1,15 +1,15 @@
-//! Attacks on signing in: each test is a promise that someone with a socket tries to break.
+//! Attacks on authentication. Each test tries to break one security promise.
 //!
-//! Tokens come from the initiators of `auth` and `credssp`, and are changed octet by octet on their way.
+//! Tokens come from the initiators of `auth` and `credssp`, and are changed byte by byte on their way.
 
 mod binding;
+mod client;
+mod connection_identity;
 mod guessing;
 mod renewal;
 mod sealed;
-mod standing;
 mod tokens;
 mod unfinished;
-mod visitor;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -26,30 +26,31 @@ use crate::probe::Event;
 use crate::running::{Running, accounts as listed};
 use crate::wire::Answer;
 
-/// The name of the service's machine.
+/// Host name of the service.
 const HOST: &str = "node7.lab.example";
 
-/// A service that knows every scheme a password will do for, and takes over HTTP only what is sealed.
-async fn fortress(settings: &[(&str, &str)]) -> Running {
+/// Starts a service that offers every password scheme and requires sealing over HTTP.
+async fn hardened(settings: &[(&str, &str)]) -> Running {
     let accounts = Arc::new(listed().on_host(names()));
     let sign_in = SignIn::new(Arc::clone(&accounts) as _).with_ntlm(accounts, names());
     guarded_by(sign_in, settings).await
 }
 
-/// The same with somebody else who knows the accounts.
+/// Starts the same service with another authenticator.
 async fn guarded_by(sign_in: SignIn, settings: &[(&str, &str)]) -> Running {
     let attempts = Arc::new(Attempts::new(LockoutPolicy::default()));
-    judged_by(Arc::new(sign_in.counted(attempts).with_credssp(certificate_of_credssp)), settings).await
+    with_authenticator(Arc::new(sign_in.counted(attempts).with_credssp(certificate_of_credssp)), settings)
+        .await
 }
 
-async fn judged_by(authenticator: Arc<dyn Authenticator>, settings: &[(&str, &str)]) -> Running {
+async fn with_authenticator(authenticator: Arc<dyn Authenticator>, settings: &[(&str, &str)]) -> Running {
     let usual = [
         ("Service.AllowUnencrypted", "false"),
         ("Service.Auth.CredSSP", "true"),
         ("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;WD)"),
     ];
     let settings: Vec<_> = usual.iter().chain(settings).copied().collect();
-    Running::judged_by(authenticator, &settings).await
+    Running::with_authenticator(authenticator, &settings).await
 }
 
 fn names() -> HostNames {
@@ -66,13 +67,13 @@ fn certificate_of_credssp() -> Result<ServiceCertificate, String> {
     Ok(CERTIFICATE.clone())
 }
 
-/// The whole answer to someone who is not let in: it says the same whatever the reason.
+/// Checks that a response is the rejection, which is the same for every reason.
 #[track_caller]
 fn assert_refused(answer: &Answer) {
     assert_eq!(refusal(answer), EXPECTED_OVER_HTTP.join("\r\n"));
 }
 
-/// What a refusal says, but for the date.
+/// Returns a rejection without its date.
 fn refusal(answer: &Answer) -> String {
     assert!(answer.body.is_empty(), "{answer:?}");
     let lines = answer.head.lines().filter(|line| !line.starts_with("Date: "));
@@ -88,7 +89,7 @@ const EXPECTED_OVER_HTTP: [&str; 6] = [
     "",
 ];
 
-/// What the plug-in was asked for so far.
+/// Returns the texts of all calls of the plug-in so far.
 fn calls(running: &Running) -> Vec<String> {
     let called = |event| match event {
         Event::Called(text) => Some(text),

@@ -1,4 +1,4 @@
-//! Who is let in: a request without credentials of its own is nobody's, whatever came before it.
+//! Tests of authentication: a request without credentials is rejected, whatever was sent before it.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use auth::{Account, AccountList, AuthError, PasswordVerifier, Secret, VerifierCost};
 use wsman::namespace::CONFIG;
 
-use crate::PATIENCE;
+use crate::TIMEOUT;
 use crate::message::{Message, identify};
 use crate::running::{Running, accounts};
 use crate::wire::{ADA, Answer, BEN, EVE, Post, basic, post};
@@ -16,9 +16,9 @@ fn hello() -> Post {
     post(Message::probe("echo", "hello"))
 }
 
-/// The refusal is the same for everyone, octet for octet but for the date.
+/// Checks that a rejection is byte for byte the same for all clients, except for the date.
 #[track_caller]
-fn is_challenge(answer: &Answer, schemes: &[&str]) {
+fn assert_challenge(answer: &Answer, schemes: &[&str]) {
     let lines: Vec<&str> = answer.head.lines().filter(|line| !line.starts_with("Date: ")).collect();
     let mut expected = vec!["HTTP/1.1 401 Unauthorized".to_owned()];
     expected.extend(schemes.iter().map(|scheme| format!("WWW-Authenticate: {scheme}")));
@@ -35,26 +35,26 @@ fn is_challenge(answer: &Answer, schemes: &[&str]) {
 const BASIC: &str = "Basic realm=\"WSMAN\"";
 
 #[tokio::test]
-async fn nobody_is_let_in_without_credentials_of_this_very_request() {
+async fn every_request_needs_its_own_credentials() {
     let running = Running::start(&[]).await;
     for tls in [false, true] {
         let connect = async || if tls { running.connect_tls().await } else { running.connect().await };
         let none = hello().anonymous();
 
         let mut wire = connect().await;
-        is_challenge(&wire.ask(&none).await, &[BASIC]);
-        // Once, and then never again: signing in is no state of the connection.
+        assert_challenge(&wire.ask(&none).await, &[BASIC]);
+        // Basic authenticates one request, not the connection.
         for _ in 0..3 {
             assert_eq!(wire.ask(&hello()).await.status, 200);
-            is_challenge(&wire.ask(&none).await, &[BASIC]);
+            assert_challenge(&wire.ask(&none).await, &[BASIC]);
         }
-        is_challenge(&wire.ask(&hello().signed_in("ada", "wrong")).await, &[BASIC]);
-        is_challenge(&wire.ask(&none).await, &[BASIC]);
+        assert_challenge(&wire.ask(&hello().signed_in("ada", "wrong")).await, &[BASIC]);
+        assert_challenge(&wire.ask(&none).await, &[BASIC]);
 
         let mut wire = connect().await;
-        is_challenge(&wire.ask(&hello().signed_in("ada", "wrong")).await, &[BASIC]);
-        is_challenge(&wire.ask(&none).await, &[BASIC]);
-        is_challenge(&wire.ask(&post("").anonymous()).await, &[BASIC]);
+        assert_challenge(&wire.ask(&hello().signed_in("ada", "wrong")).await, &[BASIC]);
+        assert_challenge(&wire.ask(&none).await, &[BASIC]);
+        assert_challenge(&wire.ask(&post("").anonymous()).await, &[BASIC]);
         assert_eq!(wire.ask(&hello()).await.status, 200);
     }
     assert_eq!(calls(&running), 8);
@@ -62,7 +62,7 @@ async fn nobody_is_let_in_without_credentials_of_this_very_request() {
 }
 
 #[tokio::test]
-async fn credentials_that_are_not_exactly_right_are_refused_alike() {
+async fn all_wrong_credentials_receive_the_same_response() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let encoded = |text: &[u8]| {
@@ -111,10 +111,10 @@ async fn credentials_that_are_not_exactly_right_are_refused_alike() {
         "Bäsic eDp5".to_owned(),
     ] {
         let answer = wire.ask(&hello().header("Authorization", &value)).await;
-        is_challenge(&answer, &[BASIC]);
+        assert_challenge(&answer, &[BASIC]);
     }
     assert_eq!(calls(&running), 0);
-    // The name of a scheme has no case.
+    // Scheme names are case-insensitive.
     for scheme in ["basic", "BASIC"] {
         let value = basic("ada", ADA).replace("Basic", scheme);
         assert_eq!(wire.ask(&hello().header("Authorization", &value)).await.status, 200);
@@ -123,33 +123,33 @@ async fn credentials_that_are_not_exactly_right_are_refused_alike() {
 }
 
 #[tokio::test]
-async fn each_request_is_its_own_users_also_on_one_connection() {
+async fn requests_of_different_users_can_share_a_connection() {
     let running = Running::start(&[("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;WD)")]).await;
     let mut wire = running.connect().await;
     for (user, password) in [("ada", ADA), ("ben", BEN), ("ben", BEN), ("ada", ADA)] {
         let response = wire.ask(&hello().signed_in(user, password)).await.response();
         assert_eq!(response.content().unwrap().attribute("", "Account").unwrap(), user);
-        // That this user was let in a moment ago helps nobody with another password, nor another user.
-        is_challenge(&wire.ask(&hello().signed_in(user, "wrong")).await, &[BASIC]);
-        is_challenge(&wire.ask(&hello().signed_in("eve", password)).await, &[BASIC]);
+        // A successful request helps neither another password nor another user.
+        assert_challenge(&wire.ask(&hello().signed_in(user, "wrong")).await, &[BASIC]);
+        assert_challenge(&wire.ask(&hello().signed_in("eve", password)).await, &[BASIC]);
     }
     running.stop().await;
 }
 
 #[tokio::test]
-async fn a_password_goes_over_http_only_where_that_is_allowed() {
+async fn basic_over_http_requires_allow_unencrypted() {
     let running = Running::start(&[("Service.AllowUnencrypted", "false")]).await;
     let mut wire = running.connect().await;
-    is_challenge(&wire.ask(&hello()).await, &[]);
-    is_challenge(&wire.ask(&hello().anonymous()).await, &[]);
+    assert_challenge(&wire.ask(&hello()).await, &[]);
+    assert_challenge(&wire.ask(&hello().anonymous()).await, &[]);
     let mut wire = running.connect_tls().await;
     assert_eq!(wire.ask(&hello()).await.status, 200);
-    is_challenge(&wire.ask(&hello().anonymous()).await, &[BASIC]);
+    assert_challenge(&wire.ask(&hello().anonymous()).await, &[BASIC]);
     running.stop().await;
 }
 
 #[tokio::test]
-async fn settings_hold_from_the_next_request_of_a_connection_that_is_open() {
+async fn changed_settings_apply_to_the_next_request_of_open_connections() {
     let running = Running::start(&[]).await;
     let mut plain = running.connect().await;
     let mut sealed = running.connect_tls().await;
@@ -177,7 +177,7 @@ async fn settings_hold_from_the_next_request_of_a_connection_that_is_open() {
 }
 
 #[tokio::test]
-async fn an_empty_request_of_someone_who_is_let_in_is_answered_with_nothing() {
+async fn an_authenticated_empty_request_receives_an_empty_response() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     for request in [post(""), post("").without("Content-Type")] {
@@ -187,13 +187,13 @@ async fn an_empty_request_of_someone_who_is_let_in_is_answered_with_nothing() {
             assert_eq!((answer.status, answer.header("Content-Length")), (200, Some("0")));
             assert_eq!(answer.header("Content-Type"), None);
         }
-        is_challenge(&wire.ask(&request.anonymous()).await, &[BASIC]);
+        assert_challenge(&wire.ask(&request.anonymous()).await, &[BASIC]);
     }
     running.stop().await;
 }
 
 #[tokio::test]
-async fn who_is_there_can_be_asked_by_anyone_and_says_nothing_of_the_machine() {
+async fn anonymous_identify_reveals_nothing_about_the_machine() {
     let running = Running::start(&[("Service.AllowUnencrypted", "false")]).await;
     let by_header = post(identify()).anonymous().header("WSMANIDENTIFY", "unauthenticated");
     let by_path = post(identify()).anonymous().starting("POST /wsman-anon/identify HTTP/1.1");
@@ -211,7 +211,7 @@ async fn who_is_there_can_be_asked_by_anyone_and_says_nothing_of_the_machine() {
 }
 
 #[tokio::test]
-async fn the_vendor_of_the_settings_is_told_at_once_and_the_true_name_beside_it() {
+async fn a_configured_vendor_is_reported_with_the_product_name() {
     const CHOSEN: &str = "Microsoft <& others>";
     let running = Running::start(&[]).await;
     let stranger = post(identify()).anonymous().header("WSMANIDENTIFY", "unauthenticated");
@@ -231,7 +231,7 @@ async fn the_vendor_of_the_settings_is_told_at_once_and_the_true_name_beside_it(
 }
 
 #[tokio::test]
-async fn those_who_have_signed_in_are_told_more() {
+async fn authenticated_identify_reports_more() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     for request in [post(identify()), post(identify()).header("WSMANIDENTIFY", "unauthenticated")] {
@@ -246,7 +246,7 @@ async fn those_who_have_signed_in_are_told_more() {
 }
 
 #[tokio::test]
-async fn anyone_may_ask_nothing_but_who_is_there() {
+async fn anonymous_clients_may_send_identify_only() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let get = Message::transfer(CONFIG, "Get").text();
@@ -273,7 +273,7 @@ async fn anyone_may_ask_nothing_but_who_is_there() {
     for form in &forms {
         let asking = |body: &str| Post { body: body.as_bytes().to_vec(), ..form.clone() };
         for body in &bodies {
-            is_challenge(&wire.ask(&asking(body)).await, &[BASIC]);
+            assert_challenge(&wire.ask(&asking(body)).await, &[BASIC]);
         }
         assert_eq!(wire.ask(&asking(&padded(4_096))).await.status, 200);
         for octets in [asking(&padded(4_097)).octets(), asking(&padded(4_097)).chunked(1_000)] {
@@ -284,7 +284,7 @@ async fn anyone_may_ask_nothing_but_who_is_there() {
             wire.ends().await;
         }
     }
-    // Only the one path and the one method.
+    // Other paths and methods are rejected.
     for start in
         ["POST /wsman-anon HTTP/1.1", "POST /wsman-anon/identify/x HTTP/1.1", "POST /wsman-anon/ HTTP/1.1"]
     {
@@ -292,13 +292,13 @@ async fn anyone_may_ask_nothing_but_who_is_there() {
     }
     let get = post(identify()).anonymous().starting("GET /wsman-anon/identify HTTP/1.1");
     assert_eq!(wire.ask(&get).await.status, 405);
-    // Asking so has not let anybody in.
-    is_challenge(&wire.ask(&hello().anonymous()).await, &[BASIC]);
+    // Identify does not authenticate the connection.
+    assert_challenge(&wire.ask(&hello().anonymous()).await, &[BASIC]);
     assert_eq!(calls(&running), 0);
     running.stop().await;
 }
 
-/// Takes its time with every password, as hashes do: until the test says so.
+/// A verifier that blocks, like password hashes do, until the test releases it.
 struct Slow {
     accounts: AccountList,
     asked: AtomicUsize,
@@ -308,7 +308,7 @@ struct Slow {
 impl PasswordVerifier for Slow {
     fn verify(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        self.gate.lock().unwrap().recv_timeout(PATIENCE).expect("the test lets it go on");
+        self.gate.lock().unwrap().recv_timeout(TIMEOUT).expect("the test lets it go on");
         self.accounts.verify(user, password, from)
     }
 
@@ -318,13 +318,13 @@ impl PasswordVerifier for Slow {
 }
 
 #[tokio::test]
-async fn a_verifier_that_takes_long_is_asked_once_for_each_password_of_a_connection() {
+async fn a_slow_verifier_checks_each_password_once_per_connection() {
     let (go_on, gate) = mpsc::channel();
     let slow = Arc::new(Slow { accounts: accounts(), asked: AtomicUsize::new(0), gate: Mutex::new(gate) });
-    let running = Running::judged_by(Arc::clone(&slow) as _, &[]).await;
+    let running = Running::with_authenticator(Arc::clone(&slow) as _, &[]).await;
     let asked = || slow.asked.load(Ordering::Relaxed);
 
-    // While it thinks, those of whom it need not think are served: one thread serves them all.
+    // Meanwhile requests that need no verification are served, all by one thread.
     let mut waiting = running.connect().await;
     waiting.send(hello().octets()).await;
     let mut anyone = running.connect().await;
@@ -336,18 +336,18 @@ async fn a_verifier_that_takes_long_is_asked_once_for_each_password_of_a_connect
 
     for _ in 0..5 {
         assert_eq!(waiting.ask(&hello()).await.status, 200);
-        is_challenge(&waiting.ask(&hello().anonymous()).await, &[BASIC]);
+        assert_challenge(&waiting.ask(&hello().anonymous()).await, &[BASIC]);
     }
     assert_eq!(asked(), 1);
-    // A wrong password is asked about each time, and does not replace the right one.
+    // A wrong password is verified each time and does not replace the right one.
     for times in 2..4 {
         go_on.send(()).unwrap();
-        is_challenge(&waiting.ask(&hello().signed_in("ada", "wrong")).await, &[BASIC]);
+        assert_challenge(&waiting.ask(&hello().signed_in("ada", "wrong")).await, &[BASIC]);
         assert_eq!(asked(), times);
         assert_eq!(waiting.ask(&hello()).await.status, 200);
         assert_eq!(asked(), times);
     }
-    // Another connection knows nothing of this one.
+    // Another connection does not share the cache.
     go_on.send(()).unwrap();
     assert_eq!(anyone.ask(&hello()).await.status, 200);
     assert_eq!(asked(), 4);

@@ -1,13 +1,13 @@
-//! Client certificates: who shows one and says so is judged by the mappings, for each request anew.
+//! Tests of client certificates, which the mappings evaluate for each request.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use accounts::{CertificateHolder, Counting, MappedAccounts};
+use accounts::{CertificateHolder, HolderLimits, MappedAccounts};
 
-use auth::account_file::Standing;
+use auth::account_file::EnabledState;
 use auth::certificate_mapping::{
     CertificateMappings, CertificateThumbprint, Mapping, SubjectPattern, UriPattern,
 };
@@ -27,13 +27,13 @@ use wsman::namespace::CONFIG;
 use crate::message::Message;
 use crate::probe;
 use crate::running::{Running, accounts};
-use crate::wire::{ADA, BEN, Post, Shown, Wire, post};
+use crate::wire::{ADA, BEN, ClientIdentity, Post, Wire, post};
 
 const CERTIFICATE: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual";
 const ON: (&str, &str) = ("Service.Auth.Certificate", "true");
 const EVERYONE: (&str, &str) = ("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;WD)");
 
-/// An authority that signs certificates of clients.
+/// A certification authority for clients.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -44,11 +44,11 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    fn signs(&self, name: &str) -> Shown {
+    fn signs(&self, name: &str) -> ClientIdentity {
         self.signs_with(for_clients(name))
     }
 
-    fn signs_with(&self, params: CertificateParams) -> Shown {
+    fn signs_with(&self, params: CertificateParams) -> ClientIdentity {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         shown(certificate.der().clone(), &key)
@@ -66,14 +66,14 @@ fn for_clients(name: &str) -> CertificateParams {
     params
 }
 
-fn self_signed(name: &str) -> Shown {
+fn self_signed(name: &str) -> ClientIdentity {
     let key = KeyPair::generate().unwrap();
     let certificate = for_clients(name).self_signed(&key).unwrap();
     shown(certificate.der().clone(), &key)
 }
 
-fn shown(certificate: CertificateDer<'static>, key: &KeyPair) -> Shown {
-    Shown { chain: vec![certificate], key: PrivateKeyDer::Pkcs8(key.serialize_der().into()) }
+fn shown(certificate: CertificateDer<'static>, key: &KeyPair) -> ClientIdentity {
+    ClientIdentity { chain: vec![certificate], key: PrivateKeyDer::Pkcs8(key.serialize_der().into()) }
 }
 
 fn mapping(issuer: &[u8], subject: &str, uri: &str, user: &str) -> Mapping {
@@ -83,26 +83,26 @@ fn mapping(issuer: &[u8], subject: &str, uri: &str, user: &str) -> Mapping {
         subject: SubjectPattern::parse(subject).unwrap(),
         uri: UriPattern::parse(uri).unwrap(),
         user: UserName::parse(user).unwrap(),
-        standing: Standing::Enabled,
+        state: EnabledState::Enabled,
     }
 }
 
-/// Has mappings and the passwords that go with them, and counts how often accounts are asked for.
-struct Mapped {
+/// An authenticator with mappings and their passwords, which counts lookups of accounts.
+struct TestMappings {
     me: Weak<Self>,
-    counting: Counting,
+    counting: HolderLimits,
     accounts: AccountList,
     known: Mutex<Arc<ClientCertificates>>,
-    /// Of ada and ben, as the mappings have them.
+    /// Passwords of ada and ben in the mappings.
     passwords: Mutex<[&'static str; 2]>,
     asked: AtomicUsize,
 }
 
-impl Mapped {
+impl TestMappings {
     fn new(authorities: &[&Authority], mappings: Vec<Mapping>) -> Arc<Self> {
         let mapped = Arc::new_cyclic(|me| Self {
             me: me.clone(),
-            counting: Counting::default(),
+            counting: HolderLimits::default(),
             accounts: accounts(),
             known: Mutex::default(),
             passwords: Mutex::new([ADA, BEN]),
@@ -123,8 +123,8 @@ impl Mapped {
     }
 }
 
-impl Authenticator for Mapped {
-    fn knows(&self, scheme: Scheme) -> bool {
+impl Authenticator for TestMappings {
+    fn supports(&self, scheme: Scheme) -> bool {
         matches!(scheme, Scheme::Basic | Scheme::Certificate)
     }
 
@@ -145,18 +145,18 @@ impl Authenticator for Mapped {
         Ok(Box::new(CertificateHolder::prove(proof, accounts, self.counting.clone(), from)?))
     }
 
-    /// Whatever changes is to be seen at once.
-    fn stands_for(&self) -> Duration {
+    /// Returns zero, so that every change takes effect at once.
+    fn verdict_lifetime(&self) -> Duration {
         Duration::ZERO
     }
 }
 
-impl MappedAccounts for Mapped {
-    fn known(&self) -> Result<Arc<ClientCertificates>, AuthError> {
+impl MappedAccounts for TestMappings {
+    fn current(&self) -> Result<Arc<ClientCertificates>, AuthError> {
         Ok(Arc::clone(&self.known.lock().unwrap()))
     }
 
-    fn mapped(&self, mapping: &Mapping, from: IpAddr) -> Result<Account, AuthError> {
+    fn verify(&self, mapping: &Mapping, from: IpAddr) -> Result<Account, AuthError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let [ada, ben] = *self.passwords.lock().unwrap();
         let password = if mapping.user.user() == "ada" { ada } else { ben };
@@ -180,7 +180,7 @@ fn get() -> Post {
     by_certificate(post(Message::transfer(CONFIG, "Get")))
 }
 
-async fn connect(running: &Running, shown: &Shown) -> Wire {
+async fn connect(running: &Running, shown: &ClientIdentity) -> Wire {
     Wire::connect_tls_as(running.https, shown).await.unwrap()
 }
 
@@ -198,16 +198,17 @@ async fn refused(wire: &mut Wire, post: &Post) {
 }
 
 #[tokio::test]
-async fn each_request_is_the_accounts_to_which_its_resource_leads() {
+async fn the_resource_determines_the_account_of_a_request() {
     let authority = Authority::new();
     let probes = format!("{}*", probe::URI);
     let mappings = vec![authority.maps("ada", "*", "ada"), authority.maps("ada", &probes, "ben")];
-    let running = Running::judged_by(Mapped::new(&[&authority], mappings), &[ON, EVERYONE]).await;
+    let running =
+        Running::with_authenticator(TestMappings::new(&[&authority], mappings), &[ON, EVERYONE]).await;
     let mut wire = connect(&running, &authority.signs("ada")).await;
     for _ in 0..2 {
         assert_eq!(account(&mut wire, &hello()).await, "ben");
         assert_eq!(wire.ask(&get()).await.status, 200);
-        // The scheme is said each time, and what was said before is of no use.
+        // Each request must name the scheme; earlier requests do not count.
         refused(&mut wire, &hello().anonymous()).await;
         assert_eq!(account(&mut wire, &hello().signed_in("ada", ADA)).await, "ada");
         refused(&mut wire, &hello().anonymous()).await;
@@ -216,20 +217,20 @@ async fn each_request_is_the_accounts_to_which_its_resource_leads() {
 }
 
 #[tokio::test]
-async fn a_self_signed_certificate_lets_in_where_a_mapping_names_it() {
+async fn a_mapped_self_signed_certificate_is_accepted() {
     let (ada, eve) = (self_signed("ada"), self_signed("ada"));
-    let mapped = Mapped::new(&[], vec![mapping(&ada.chain[0], "ada", "*", "ada")]);
-    let running = Running::judged_by(mapped, &[ON]).await;
+    let mapped = TestMappings::new(&[], vec![mapping(&ada.chain[0], "ada", "*", "ada")]);
+    let running = Running::with_authenticator(mapped, &[ON]).await;
     assert_eq!(account(&mut connect(&running, &ada).await, &hello()).await, "ada");
     refused(&mut connect(&running, &eve).await, &hello()).await;
     running.stop().await;
 }
 
 #[tokio::test]
-async fn whoever_is_not_mapped_is_not_let_in_and_can_sign_in_otherwise() {
+async fn clients_without_a_mapping_are_rejected_and_can_use_basic() {
     let (authority, other) = (Authority::new(), Authority::new());
-    let mapped = Mapped::new(&[&authority], vec![authority.maps("ada", "*", "ada")]);
-    let running = Running::judged_by(Arc::clone(&mapped) as _, &[ON]).await;
+    let mapped = TestMappings::new(&[&authority], vec![authority.maps("ada", "*", "ada")]);
+    let running = Running::with_authenticator(Arc::clone(&mapped) as _, &[ON]).await;
     for shown in [other.signs("ada"), authority.signs("ben"), self_signed("ada")] {
         let mut wire = connect(&running, &shown).await;
         refused(&mut wire, &hello()).await;
@@ -237,7 +238,7 @@ async fn whoever_is_not_mapped_is_not_let_in_and_can_sign_in_otherwise() {
         assert_eq!(account(&mut wire, &hello().signed_in("ada", ADA)).await, "ada");
         refused(&mut wire, &hello()).await;
     }
-    // Without any, and where nothing proves anything.
+    // Without a certificate, and without TLS.
     let mut wire = running.connect_tls().await;
     refused(&mut wire, &hello()).await;
     assert_eq!(account(&mut wire, &hello().signed_in("ada", ADA)).await, "ada");
@@ -247,10 +248,10 @@ async fn whoever_is_not_mapped_is_not_let_in_and_can_sign_in_otherwise() {
 }
 
 #[tokio::test]
-async fn a_certificate_out_of_its_time_or_for_something_else_lets_nobody_in() {
+async fn expired_early_and_server_certificates_are_rejected() {
     let authority = Authority::new();
-    let mapped = Mapped::new(&[&authority], vec![authority.maps("*", "*", "ada")]);
-    let running = Running::judged_by(Arc::clone(&mapped) as _, &[ON]).await;
+    let mapped = TestMappings::new(&[&authority], vec![authority.maps("*", "*", "ada")]);
+    let running = Running::with_authenticator(Arc::clone(&mapped) as _, &[ON]).await;
     let [mut expired, mut to_come, mut for_servers, mut unsaid] = [(); 4].map(|()| for_clients("ada"));
     expired.not_after = date_time_ymd(2020, 1, 1);
     to_come.not_before = date_time_ymd(4000, 1, 1);
@@ -264,16 +265,16 @@ async fn a_certificate_out_of_its_time_or_for_something_else_lets_nobody_in() {
 }
 
 #[tokio::test]
-async fn a_certificate_without_its_key_is_refused_in_the_handshake() {
+async fn a_certificate_without_its_key_fails_the_handshake() {
     let authority = Authority::new();
-    let mapped = Mapped::new(&[&authority], vec![authority.maps("*", "*", "ada")]);
-    let running = Running::judged_by(mapped, &[ON]).await;
+    let mapped = TestMappings::new(&[&authority], vec![authority.maps("*", "*", "ada")]);
+    let running = Running::with_authenticator(mapped, &[ON]).await;
     let (ada, eve) = (authority.signs("ada"), authority.signs("eve"));
-    let stolen = Shown { chain: ada.chain.clone(), key: eve.key.clone_key() };
-    // With TLS 1.3 a client may write before it hears of the refusal.
+    let stolen = ClientIdentity { chain: ada.chain.clone(), key: eve.key.clone_key() };
+    // With TLS 1.3, a client may send data before it learns of the rejection.
     if let Ok(mut wire) = Wire::connect_tls_as(running.https, &stolen).await {
         let _ = wire.try_send(hello().octets()).await;
-        assert_eq!(wire.as_much_as_comes().await, 0);
+        assert_eq!(wire.read_to_end().await, 0);
     }
     assert_eq!(running.probe.so_far(), []);
     assert_eq!(account(&mut connect(&running, &ada).await, &hello()).await, "ada");
@@ -281,15 +282,15 @@ async fn a_certificate_without_its_key_is_refused_in_the_handshake() {
 }
 
 #[tokio::test]
-async fn the_switch_holds_for_requests_and_for_new_connections() {
+async fn the_setting_applies_to_requests_and_new_connections() {
     let authority = Authority::new();
-    let mapped = Mapped::new(&[&authority], vec![authority.maps("*", "*", "ada")]);
-    let running = Running::judged_by(mapped, &[]).await;
+    let mapped = TestMappings::new(&[&authority], vec![authority.maps("*", "*", "ada")]);
+    let running = Running::with_authenticator(mapped, &[]).await;
     let ada = authority.signs("ada");
     let mut before = connect(&running, &ada).await;
     refused(&mut before, &hello()).await;
     running.set("Service.Auth.Certificate", "true");
-    // It was not asked for in that handshake.
+    // The service did not request a certificate in that handshake.
     refused(&mut before, &hello()).await;
     let mut after = connect(&running, &ada).await;
     assert_eq!(account(&mut after, &hello()).await, "ada");
@@ -299,10 +300,10 @@ async fn the_switch_holds_for_requests_and_for_new_connections() {
 }
 
 #[tokio::test]
-async fn nobody_sends_a_body_for_a_certificate_that_leads_nowhere() {
+async fn a_certificate_without_a_mapping_is_rejected_before_the_body() {
     let authority = Authority::new();
-    let mapped = Mapped::new(&[&authority], vec![authority.maps("ada", "*", "ada")]);
-    let running = Running::judged_by(mapped, &[ON]).await;
+    let mapped = TestMappings::new(&[&authority], vec![authority.maps("ada", "*", "ada")]);
+    let running = Running::with_authenticator(mapped, &[ON]).await;
     let waiting = |post: &Post| {
         let length = post.body.len();
         format!("{}Expect: 100-continue\r\nContent-Length: {length}\r\n\r\n", post.head())
@@ -321,11 +322,12 @@ async fn nobody_sends_a_body_for_a_certificate_that_leads_nowhere() {
 }
 
 #[tokio::test]
-async fn what_asks_for_nothing_is_for_those_who_may_ask_for_everything() {
+async fn messages_without_a_resource_need_a_mapping_for_all_resources() {
     let authority = Authority::new();
     let probes = format!("{}*", probe::URI);
     let mappings = vec![authority.maps("ada", "*", "ada"), authority.maps("ben", &probes, "ben")];
-    let running = Running::judged_by(Mapped::new(&[&authority], mappings), &[ON, EVERYONE]).await;
+    let running =
+        Running::with_authenticator(TestMappings::new(&[&authority], mappings), &[ON, EVERYONE]).await;
     let mut ada = connect(&running, &authority.signs("ada")).await;
     let mut ben = connect(&running, &authority.signs("ben")).await;
     assert_eq!(account(&mut ben, &hello()).await, "ben");
@@ -336,7 +338,7 @@ async fn what_asks_for_nothing_is_for_those_who_may_ask_for_everything() {
     assert_eq!(ada.ask(&empty).await.status, 200);
     refused(&mut ben, &nonsense).await;
     refused(&mut ben, &empty).await;
-    // The resource counts as it is in the message, whatever else names it.
+    // A second ResourceURI header does not change the result.
     let disguised = Message::transfer(CONFIG, "Get").header(&format!(
         "<w:ResourceURI xmlns:w=\"{}\">{}</w:ResourceURI>",
         wsman::namespace::WSMAN,
@@ -347,27 +349,27 @@ async fn what_asks_for_nothing_is_for_those_who_may_ask_for_everything() {
 }
 
 #[tokio::test]
-async fn an_account_is_asked_for_once_until_something_changes() {
+async fn an_account_is_looked_up_once_until_something_changes() {
     let authority = Authority::new();
-    let mapped = Mapped::new(&[&authority], vec![authority.maps("*", "*", "ada")]);
-    let running = Running::judged_by(Arc::clone(&mapped) as _, &[ON]).await;
+    let mapped = TestMappings::new(&[&authority], vec![authority.maps("*", "*", "ada")]);
+    let running = Running::with_authenticator(Arc::clone(&mapped) as _, &[ON]).await;
     let mut wire = connect(&running, &authority.signs("ada")).await;
     for _ in 0..3 {
         assert_eq!(account(&mut wire, &hello()).await, "ada");
     }
     assert_eq!(mapped.asked(), 1);
-    // The password of the account has changed, and the mapping still has the old one.
+    // The password of the account has changed, but the mapping still contains the old one.
     *mapped.passwords.lock().unwrap() = ["old", BEN];
     let mut other = connect(&running, &authority.signs("ada")).await;
     refused(&mut other, &hello()).await;
     refused(&mut other, &hello()).await;
     assert_eq!(mapped.asked(), 3);
-    // Any change of the mappings makes every connection ask again.
+    // Any change of the mappings makes every connection look up its account again.
     mapped.know(&[&authority], vec![authority.maps("*", "*", "ada"), authority.maps("x", "*", "ben")]);
     refused(&mut wire, &hello()).await;
     *mapped.passwords.lock().unwrap() = [ADA, BEN];
     assert_eq!(account(&mut wire, &hello()).await, "ada");
-    // So does an authority that is no longer believed.
+    // So does the removal of an authority.
     mapped.know(&[], vec![authority.maps("*", "*", "ada")]);
     refused(&mut wire, &hello()).await;
     mapped.know(&[&authority], vec![]);
@@ -376,10 +378,10 @@ async fn an_account_is_asked_for_once_until_something_changes() {
 }
 
 #[tokio::test]
-async fn the_access_check_is_that_of_the_account() {
+async fn the_access_check_uses_the_mapped_account() {
     let authority = Authority::new();
     let mappings = vec![authority.maps("ben", "*", "ben"), authority.maps("eve", "*", "eve")];
-    let running = Running::judged_by(Mapped::new(&[&authority], mappings), &[ON]).await;
+    let running = Running::with_authenticator(TestMappings::new(&[&authority], mappings), &[ON]).await;
     let mut ben = connect(&running, &authority.signs("ben")).await;
     assert_eq!(ben.ask(&get()).await.fault().fault.code(), code::ACCESS_DENIED);
     refused(&mut connect(&running, &authority.signs("eve")).await, &get()).await;

@@ -1,37 +1,37 @@
-//! Many connections at once, most of which want nothing.
+//! Tests with many simultaneous connections, most of them idle.
 
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::task::JoinSet;
 
-use crate::PATIENCE;
+use crate::TIMEOUT;
 use crate::message::Message;
 use crate::probe::Event;
 use crate::running::Running;
 use crate::wire::{BEN, Wire, post};
 
-/// How many connections are half open, which takes TELARCH_LONG=1 to be as many as a small attack.
+/// Number of half-open connections; with TELARCH_LONG=1 as many as in a small attack.
 fn half_open_count() -> usize {
     let wanted = if std::env::var_os("TELARCH_LONG").is_some() { 10_000 } else { 2_000 };
     let limit = getrlimit(Resource::Nofile);
     let most = limit.maximum.unwrap_or(u64::MAX);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
-    // Both ends are in this process, and other tests need a few as well.
+    // Both ends are in this process, and other tests need some descriptors as well.
     wanted.min(usize::try_from(most.saturating_sub(1_000) / 2).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn thousands_of_half_open_connections_keep_no_other_client_out_for_long() {
+async fn thousands_of_half_open_connections_do_not_lock_out_other_clients() {
     let running = Running::start(&[("Service.MaxPacketRetrievalTimeSeconds", "10")]).await;
-    let before = resident();
+    let before = resident_memory();
     let others = half_open(&running, half_open_count()).await;
 
     let mut waited = Vec::new();
     for _ in 0..9 {
         let start = Instant::now();
         let mut wire = running.connect().await;
-        // One that is turned away may be so before it has said anything.
+        // A rejected connection may be closed before the client has sent anything.
         let _ = wire.try_send(post(Message::probe("echo", "beside the others")).octets()).await;
         let answer = wire.answer().await;
         waited.push(start.elapsed());
@@ -39,11 +39,11 @@ async fn thousands_of_half_open_connections_keep_no_other_client_out_for_long() 
     }
     waited.sort_unstable();
     assert!(waited[4] < Duration::from_secs(1), "{waited:?}");
-    let grown = resident().saturating_sub(before);
+    let grown = resident_memory().saturating_sub(before);
     let allowed = others.len() * 64 * 1_024 + OTHER_TESTS;
     assert!(grown < allowed, "{grown} octets for {} connections", others.len());
 
-    // Once they are gone everybody is welcome.
+    // Once they are closed, every client is accepted.
     drop(others);
     let returning = async {
         loop {
@@ -54,13 +54,13 @@ async fn thousands_of_half_open_connections_keep_no_other_client_out_for_long() 
             }
         }
     };
-    tokio::time::timeout(PATIENCE, returning).await.unwrap();
+    tokio::time::timeout(TIMEOUT, returning).await.unwrap();
 }
 
-/// What other tests in this process may use meanwhile, in octets.
+/// Memory that other tests in this process may allocate meanwhile, in bytes.
 const OTHER_TESTS: usize = 64 * 1_024 * 1_024;
 
-/// Connections of people who never signed in: silent, inside a head, inside a body.
+/// Opens connections that never authenticate: idle, within a head, and within a body.
 async fn half_open(running: &Running, count: usize) -> Vec<Wire> {
     let request = post(Message::probe("echo", "never")).anonymous().octets();
     let mut opening = JoinSet::new();
@@ -69,7 +69,7 @@ async fn half_open(running: &Running, count: usize) -> Vec<Wire> {
         let begun = request[..[0, 1, 40, request.len() - 1][at % 4]].to_vec();
         opening.spawn(async move {
             let mut wire = Wire::connect(address).await;
-            // The service may have turned it away.
+            // The service may have closed the connection.
             let _ = wire.try_send(begun).await;
             wire
         });
@@ -77,15 +77,15 @@ async fn half_open(running: &Running, count: usize) -> Vec<Wire> {
     opening.join_all().await
 }
 
-/// The memory of this process that is not swapped out, in octets (proc(5), /proc/pid/status).
-pub(crate) fn resident() -> usize {
+/// Returns the resident memory of this process in bytes (proc(5), /proc/pid/status).
+pub(crate) fn resident_memory() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1_024
 }
 
 #[tokio::test]
-async fn silent_connections_take_nothing_from_those_that_were_there_first() {
+async fn silent_connections_do_not_displace_active_ones() {
     let running = Running::start(&[("Service.MaxConnections", "3")]).await;
     let mut first: Vec<Wire> = Vec::new();
     for _ in 0..3 {
@@ -100,7 +100,7 @@ async fn silent_connections_take_nothing_from_those_that_were_there_first() {
 }
 
 #[tokio::test]
-async fn a_request_more_than_max_connections_is_told_to_come_later_and_may() {
+async fn requests_beyond_max_connections_receive_503_and_can_be_retried() {
     let running = Running::start(&[("Service.MaxConnections", "3")]).await;
     let mut busy: Vec<Wire> = Vec::new();
     for _ in 0..3 {
@@ -123,19 +123,19 @@ async fn a_request_more_than_max_connections_is_told_to_come_later_and_may() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_only_thrown_away_is_not_kept_in_memory() {
+async fn discarded_bodies_are_not_kept_in_memory() {
     const LENGTH: usize = 8 * 1_024 * 1_024;
     let running = Running::start(&[("MaxEnvelopeSizekb", "8192")]).await;
     let request = post(vec![b' '; LENGTH]).anonymous();
     for octets in [request.octets(), request.chunked(100_000)] {
-        let before = resident();
+        let before = resident_memory();
         let mut senders = Vec::new();
         for _ in 0..30 {
             let mut wire = running.connect().await;
             wire.send(&octets[..octets.len() - 1]).await;
             senders.push(wire);
         }
-        let grown = resident().saturating_sub(before);
+        let grown = resident_memory().saturating_sub(before);
         assert!(grown < OTHER_TESTS + 30 * LENGTH / 4, "{grown} octets for people who have not signed in");
         for wire in &mut senders {
             wire.send(&octets[octets.len() - 1..]).await;
@@ -145,7 +145,7 @@ async fn a_body_that_is_only_thrown_away_is_not_kept_in_memory() {
 }
 
 #[tokio::test]
-async fn one_account_leaves_requests_in_work_for_others() {
+async fn one_account_leaves_requests_in_progress_for_others() {
     let everybody = ("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;AU)");
     let running = Running::start(&[("Service.MaxConnections", "16"), everybody]).await;
     let mut busy: Vec<Wire> = Vec::new();

@@ -1,4 +1,4 @@
-//! What becomes of enumerations that fail or are left alone.
+//! Tests of enumerations that fail or are abandoned.
 
 use wsman::code;
 
@@ -7,7 +7,7 @@ use crate::probe::{Event, URI};
 use crate::running::Running;
 use crate::wire::{Post, Wire, post};
 
-/// Begins an enumeration that fails after two items.
+/// Returns the request for an enumeration that fails after two items.
 fn broken(within: &str) -> Message {
     let body = format!("<n:Enumerate>2{within}</n:Enumerate>");
     Message::enumeration(&format!("{URI}/broken"), "Enumerate").body(&body)
@@ -26,7 +26,7 @@ fn context(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn items_that_came_before_a_failure_are_given_and_nothing_follows_it() {
+async fn items_before_a_fault_are_returned_and_none_after_it() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let first = broken("<w:OptimizeEnumeration/><w:MaxElements>9</w:MaxElements>");
@@ -35,13 +35,13 @@ async fn items_that_came_before_a_failure_are_given_and_nothing_follows_it() {
     let context = context(&opened);
     let fault = pull(&mut wire, &context).await.fault();
     assert_eq!((fault.code(), fault.reason()), (code::INTERNAL_ERROR, "it is broken"));
-    // It does not look as if it had come to its end.
+    // The fault must not look like the end of the enumeration.
     assert_eq!(pull(&mut wire, &context).await.fault().code(), code::INVALID_ENUMERATION_CONTEXT);
     running.stop().await;
 }
 
 #[tokio::test]
-async fn an_enumeration_that_nobody_goes_on_with_is_let_go_although_nothing_else_is_asked() {
+async fn an_idle_enumeration_expires_without_another_request() {
     let running = Running::start(&[("Service.EnumerationTimeoutms", "500")]).await;
     let mut wire = running.connect().await;
     let opened = wire.ask(&post(broken(""))).await.text();
@@ -52,7 +52,7 @@ async fn an_enumeration_that_nobody_goes_on_with_is_let_go_although_nothing_else
 }
 
 #[tokio::test]
-async fn an_enumeration_is_released_while_a_page_of_it_is_made() {
+async fn an_enumeration_can_be_released_during_a_pull() {
     let running = Running::start(&[("Service.MaxConcurrentOperationsPerUser", "1")]).await;
     let (mut wire, mut other) = (running.connect().await, running.connect().await);
     let stuck = |text: &str| {
@@ -63,7 +63,7 @@ async fn an_enumeration_is_released_while_a_page_of_it_is_made() {
     wire.send(asked_for("Pull", &context).octets()).await;
     let called = |text: &str| Event::Called(text.to_owned());
     running.probe.expect(&[called("1"), called("an item")]).await;
-    // Items come in one order, so nobody else is given any meanwhile; nor does it count less.
+    // A second Pull is rejected because items have one order, and the enumeration still counts as an operation.
     let second = other.ask(&asked_for("Pull", &context)).await.fault();
     assert_eq!(second.code(), code::INVALID_ENUMERATION_CONTEXT);
     assert_eq!(other.ask(&stuck("2")).await.fault().code(), code::MAX_OPERATIONS_PER_USER);

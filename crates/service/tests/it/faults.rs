@@ -1,7 +1,7 @@
-//! Every documented fault that this build can provoke, through the whole service with its real plug-ins.
+//! Tests of every documented fault that can be provoked through the whole service with its real plug-ins.
 //!
-//! A row is a message and the fault that must answer it; each is sent to a service of its own.
-//! Whoever adds a resource adds rows to one of the tables, or a table beside them.
+//! A row is a message and its expected fault. Each is sent to a separate service.
+//! For a new resource, add rows to one of the tables or add another table.
 
 mod configuration;
 pub(crate) mod enumeration;
@@ -19,53 +19,53 @@ use crate::running::Running;
 use crate::wire::{ADA, Answer, BEN, Post, Wire, post};
 
 #[tokio::test]
-async fn wrong_headers_have_their_faults() {
+async fn wrong_headers_cause_their_faults() {
     answers(header::rows()).await;
 }
 
-/// Nobody who insists on something is to believe that it was heeded (DSP0226 6.4 and 7.7).
+/// A client that requires a feature must not believe that it was applied (DSP0226 6.4 and 7.7).
 #[tokio::test]
-async fn what_a_request_insists_on_is_heeded_or_refused() {
+async fn mandatory_headers_are_obeyed_or_rejected() {
     answers(header::insisting()).await;
 }
 
 #[tokio::test]
-async fn the_configuration_has_its_faults() {
+async fn the_configuration_returns_its_faults() {
     answers(configuration::rows()).await;
 }
 
 #[tokio::test]
-async fn enumerations_have_their_faults() {
+async fn enumerations_return_their_faults() {
     answers(enumeration::rows()).await;
 }
 
 #[tokio::test]
-async fn subscriptions_have_their_faults() {
+async fn subscriptions_return_their_faults() {
     answers(eventing::rows()).await;
 }
 
 #[tokio::test]
-async fn shells_and_commands_have_their_faults() {
+async fn shells_and_commands_return_their_faults() {
     answers(shell::rows()).await;
 }
 
 #[tokio::test]
-async fn quotas_and_switches_have_their_faults() {
+async fn quotas_and_disabled_features_return_their_faults() {
     answers(quota::rows()).await;
 }
 
-/// A message and the fault that must answer it.
+/// A message and its expected fault.
 struct Row {
     message: Message,
     by_ben: bool,
-    /// Settings of the service that differ from the usual ones.
+    /// Settings that differ from those of other tests.
     settings: Vec<(&'static str, &'static str)>,
-    /// Ada's messages before this one, which must succeed.
+    /// Messages of ada before this one, which must succeed.
     before: Vec<Message>,
     subcode: Subcode,
     code: Code,
     detail: Option<&'static str>,
-    /// A word that some client looks for in the text.
+    /// Text of the fault that some client searches for.
     word: &'static str,
 }
 
@@ -83,7 +83,7 @@ impl Row {
         }
     }
 
-    /// The end of the detail URI.
+    /// Last segment of the detail URI.
     fn detail(self, detail: &'static str) -> Self {
         Self { detail: Some(detail), ..self }
     }
@@ -107,7 +107,7 @@ impl Row {
     }
 }
 
-/// Sends each row's message and names every fault that is not as it should be.
+/// Sends the message of each row and lists all unexpected faults.
 async fn answers(rows: Vec<Row>) {
     let mut wrong = Vec::new();
     for row in rows {
@@ -139,7 +139,7 @@ fn judge(row: &Row, answer: &Answer) -> Result<(), String> {
         return Err(format!("{found:?} {:?}", fault.reason()));
     }
     let text = answer.text();
-    let blamed = format!("<s:Code><s:Value>{}</s:Value>", blamed(&row.subcode));
+    let blamed = format!("<s:Code><s:Value>{}</s:Value>", soap_code(&row.subcode));
     let detail = row.detail.map(|detail| format!("<w:FaultDetail>{FAULT_DETAIL}{detail}</w:FaultDetail>"));
     for part in [blamed, detail.unwrap_or_default(), row.word.to_owned()] {
         if !text.contains(&part) {
@@ -158,8 +158,8 @@ fn judge(row: &Row, answer: &Answer) -> Result<(), String> {
     if fault.reason().is_empty() { Err("it gives no reason".to_owned()) } else { Ok(()) }
 }
 
-/// Who has to change something (DSP0226 14.6).
-fn blamed(subcode: &Subcode) -> &'static str {
+/// Returns the SOAP fault code of a subcode (DSP0226 14.6).
+fn soap_code(subcode: &Subcode) -> &'static str {
     match subcode {
         Subcode::MustUnderstand => "s:MustUnderstand",
         Subcode::InternalError
@@ -171,7 +171,7 @@ fn blamed(subcode: &Subcode) -> &'static str {
     }
 }
 
-/// The action of a message with this fault (DSP0226 14.6, WS-Addressing 4, WS-Enumeration 4).
+/// Returns the action of a fault message (DSP0226 14.6, WS-Addressing 4, WS-Enumeration 4).
 fn action(subcode: &Subcode) -> &'static str {
     match subcode {
         Subcode::ActionNotSupported
@@ -195,7 +195,7 @@ fn action(subcode: &Subcode) -> &'static str {
 }
 
 #[tokio::test]
-async fn a_header_that_was_not_understood_is_named() {
+async fn a_header_that_is_not_understood_is_named() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let header = "<q:Robust xmlns:q=\"urn:q\" s:mustUnderstand=\"true\"/>";
@@ -213,7 +213,7 @@ async fn a_header_that_was_not_understood_is_named() {
 }
 
 #[tokio::test]
-async fn what_a_client_correlates_by_is_repeated_in_replies_and_faults() {
+async fn replies_and_faults_repeat_the_identifiers_for_correlation() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let marks = "<p:OperationID s:mustUnderstand=\"false\">uuid:OP</p:OperationID><p:SequenceId s:mustUnderstand=\"false\">7</p:SequenceId>";
@@ -232,7 +232,7 @@ async fn what_a_client_correlates_by_is_repeated_in_replies_and_faults() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_related_to_a_message_relates_to_none() {
+async fn faults_for_unidentified_messages_have_no_relates_to() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     for (body, subcode, code) in [
@@ -251,7 +251,7 @@ async fn what_cannot_be_related_to_a_message_relates_to_none() {
 }
 
 #[tokio::test]
-async fn a_fault_names_the_machine_as_the_client_called_it() {
+async fn a_fault_contains_the_host_name_used_by_the_client() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     for (host, machine) in [
@@ -268,7 +268,7 @@ async fn a_fault_names_the_machine_as_the_client_called_it() {
     running.stop().await;
 }
 
-/// A shell of ada's with one command.
+/// A shell of ada with one command.
 async fn with_command(wire: &mut Wire, line: &str) {
     assert_eq!(wire.ask(&post(shell::create("OURS"))).await.status, 200);
     let command = post(shell::command("OURS", "ONE", line));
@@ -281,7 +281,7 @@ fn delete() -> Post {
 }
 
 #[tokio::test]
-async fn input_while_earlier_input_is_not_taken_is_busy() {
+async fn input_during_pending_input_is_a_busy_fault() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     with_command(&mut wire, "exec sleep 1000").await;
@@ -292,7 +292,7 @@ async fn input_while_earlier_input_is_not_taken_is_busy() {
             return answer.fault();
         }
     };
-    // The command does not read, so however large the pipe is, one has to wait and the other comes to that.
+    // The command does not read, so the pipe fills up and one input has to wait while the other arrives.
     let (one, other) = (running.connect().await, running.connect().await);
     let fault = tokio::select! {
         fault = until_refused(one) => fault,
@@ -304,7 +304,7 @@ async fn input_while_earlier_input_is_not_taken_is_busy() {
 }
 
 #[tokio::test]
-async fn a_receive_that_waits_ends_with_its_shell() {
+async fn a_waiting_receive_ends_with_its_shell() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     with_command(&mut wire, "exec sleep 1000").await;
@@ -312,7 +312,7 @@ async fn a_receive_that_waits_ends_with_its_shell() {
     waiting.send(post(shell::receive("OURS", "ONE")).octets()).await;
     assert_eq!(wire.ask(&delete()).await.status, 200);
     let fault = waiting.answer().await.fault();
-    // Deleted before the request arrived, or while it waited.
+    // The shell may be deleted before the request arrives or while it waits.
     let either = [
         (&Subcode::InternalError, code::OPERATION_ABORTED),
         (&Subcode::InvalidSelectors, code::UNEXPECTED_SELECTORS),
@@ -322,7 +322,7 @@ async fn a_receive_that_waits_ends_with_its_shell() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_command_is_told_once() {
+async fn the_end_of_a_command_is_reported_once() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     with_command(&mut wire, "exit 3").await;
@@ -340,7 +340,7 @@ async fn the_end_of_a_command_is_told_once() {
 }
 
 #[tokio::test]
-async fn more_operations_at_a_time_than_one_user_may_have_are_a_fault_for_that_user_only() {
+async fn the_operation_quota_applies_to_each_user_separately() {
     let settings =
         [("Service.MaxConcurrentOperationsPerUser", "2"), ("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;WD)")];
     let running = Running::start(&settings).await;
@@ -357,7 +357,7 @@ async fn more_operations_at_a_time_than_one_user_may_have_are_a_fault_for_that_u
     assert_eq!((fault.subcode(), fault.code()), (&Subcode::QuotaLimit, code::MAX_OPERATIONS_PER_USER));
     assert_eq!(wire.ask(&get.clone().signed_in("ben", BEN)).await.status, 200);
 
-    // One was answered, the other's client has gone: both are free again.
+    // One request was answered and the client of the other has disconnected, so neither counts any more.
     running.probe.release();
     let mut second = busy.pop().unwrap();
     let mut first = busy.pop().unwrap();
@@ -371,9 +371,9 @@ async fn more_operations_at_a_time_than_one_user_may_have_are_a_fault_for_that_u
     running.stop().await;
 }
 
-/// The instances listed here have no subclasses, so each known mode asks for the same (DSP0227 8.1).
+/// The listed classes have no subclasses, so all modes return the same (DSP0227 8.1).
 #[tokio::test]
-async fn every_known_way_with_subclasses_lists_what_has_none() {
+async fn every_subclass_mode_lists_classes_without_subclasses() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     for resource in [probe::URI.to_owned(), format!("{}/Listener", wsman::namespace::CONFIG)] {
@@ -389,9 +389,9 @@ async fn every_known_way_with_subclasses_lists_what_has_none() {
     running.stop().await;
 }
 
-/// Otherwise whoever has used up the quota with enumerations could neither go on with one nor end one.
+/// Otherwise a user at the quota could neither continue nor end an enumeration.
 #[tokio::test]
-async fn an_enumeration_can_be_continued_and_released_by_someone_who_may_not_begin_another() {
+async fn an_enumeration_can_be_continued_and_released_at_the_quota() {
     let running = Running::start(&[("Service.MaxConcurrentOperationsPerUser", "1")]).await;
     let mut wire = running.connect().await;
     let begun = wire.ask(&post(enumeration::enumerate("3"))).await;
@@ -406,5 +406,5 @@ async fn an_enumeration_can_be_continued_and_released_by_someone_who_may_not_beg
     running.stop().await;
 }
 
-/// The resource that shells in general are asked for at.
+/// Resource URI of shells in general.
 const ANY_SHELL: &str = SHELL;

@@ -1,4 +1,4 @@
-//! Where one request ends and the next begins (RFC 9112), and what becomes of requests that leave it open.
+//! Tests of message framing (RFC 9112) and of requests with ambiguous ends.
 
 use crate::message::Message;
 use crate::probe::Event;
@@ -6,7 +6,7 @@ use crate::running::Running;
 use crate::wire::{Wire, post};
 
 #[tokio::test]
-async fn requests_sent_ahead_are_answered_in_order_and_one_at_a_time() {
+async fn pipelined_requests_are_processed_in_order_one_at_a_time() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let texts = ["first", "second", "third"];
@@ -14,7 +14,7 @@ async fn requests_sent_ahead_are_answered_in_order_and_one_at_a_time() {
     wire.send(requests).await;
     for text in texts {
         let event = |kind: fn(String) -> Event| kind(text.to_owned());
-        // Were the next one begun too early, its call would be seen before this one's answer.
+        // If the next request were started too early, its call would be observed before this response.
         running.probe.expect(&[event(Event::Called)]).await;
         running.probe.release();
         running.probe.expect(&[event(Event::Answered), event(Event::Delivered)]).await;
@@ -24,7 +24,7 @@ async fn requests_sent_ahead_are_answered_in_order_and_one_at_a_time() {
 }
 
 #[tokio::test]
-async fn a_request_arrives_whole_however_the_network_splits_it() {
+async fn requests_can_be_split_into_any_segments() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let request = post(Message::probe("echo", "split"));
@@ -38,13 +38,13 @@ async fn a_request_arrives_whole_however_the_network_splits_it() {
 }
 
 #[tokio::test]
-async fn what_could_be_read_in_two_ways_is_refused_and_what_hides_in_it_is_not_executed() {
+async fn ambiguous_requests_are_rejected_and_hidden_ones_not_executed() {
     let running = Running::start(&[]).await;
     let hidden = post(Message::probe("echo", "hidden")).octets();
     let mut wrong = Vec::new();
     for (name, octets, status) in ambiguous(&hidden) {
         let mut wire = running.connect().await;
-        // The service may have judged, and closed, before the end was sent.
+        // The service may have rejected the request and closed before the end was sent.
         let _ = wire.try_send(octets).await;
         let answer = wire.answer_or_end().await;
         let found = answer
@@ -61,7 +61,7 @@ async fn what_could_be_read_in_two_ways_is_refused_and_what_hides_in_it_is_not_e
     running.stop().await;
 }
 
-/// Name, octets and the status of the refusal; each has a whole request somewhere that must not be executed.
+/// Cases: name, bytes and expected status. Each contains a complete request that must not be executed.
 fn ambiguous(hidden: &[u8]) -> Vec<(String, Vec<u8>, u16)> {
     let outer = post(Message::probe("echo", "outer"));
     let head = outer.head();
@@ -220,7 +220,7 @@ fn ambiguous(hidden: &[u8]) -> Vec<(String, Vec<u8>, u16)> {
 }
 
 #[tokio::test]
-async fn what_can_be_read_in_one_way_only_is_answered() {
+async fn unambiguous_requests_are_answered() {
     let running = Running::start(&[]).await;
     let outer = post(Message::probe("echo", "outer"));
     let body = &outer.body;
@@ -306,7 +306,7 @@ async fn a_request_inside_the_body_of_a_refused_one_is_never_executed() {
             if status == 405 {
                 assert_eq!(answer.header("Allow"), Some("POST"));
             }
-            // What was hidden would be answered here.
+            // A response to the hidden request would arrive here.
             wire.send(post(Message::probe("echo", "next")).octets()).await;
             assert_eq!(echoed(&mut wire).await, "next");
         }
@@ -316,7 +316,7 @@ async fn a_request_inside_the_body_of_a_refused_one_is_never_executed() {
 }
 
 #[tokio::test]
-async fn the_answer_to_head_has_no_body_that_could_be_taken_for_an_answer() {
+async fn a_response_to_head_has_no_body() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let answer = wire.ask(&post("").starting("HEAD /wsman HTTP/1.1")).await;
@@ -327,7 +327,7 @@ async fn the_answer_to_head_has_no_body_that_could_be_taken_for_an_answer() {
 }
 
 #[tokio::test]
-async fn a_connection_goes_on_or_ends_as_the_client_says() {
+async fn the_client_decides_about_keep_alive() {
     let running = Running::start(&[]).await;
     let request = post(Message::probe("echo", "text"));
     let old = request.clone().starting("POST /wsman HTTP/1.0");
@@ -356,7 +356,7 @@ async fn a_connection_goes_on_or_ends_as_the_client_says() {
 }
 
 #[tokio::test]
-async fn a_client_that_waits_for_100_gets_it_only_if_its_body_is_wanted() {
+async fn continue_is_sent_only_if_the_body_is_needed() {
     let running = Running::start(&[]).await;
     let waiting = post(Message::probe("echo", "body")).header("Expect", "100-Continue");
     let head = format!("{}Content-Length: {}\r\n\r\n", waiting.head(), waiting.body.len());
@@ -367,7 +367,7 @@ async fn a_client_that_waits_for_100_gets_it_only_if_its_body_is_wanted() {
         wire.send(&waiting.body).await;
         assert_eq!(echoed(&mut wire).await, "body");
     }
-    // One that does not wait is not told to go on.
+    // A client without the header receives no "100 Continue".
     wire.send(waiting.octets()).await;
     assert_eq!(echoed(&mut wire).await, "body");
 
@@ -389,7 +389,7 @@ async fn a_client_that_waits_for_100_gets_it_only_if_its_body_is_wanted() {
             "{}",
             refused.start
         );
-        // Whether this is the body or the next request cannot be known, so it must be neither.
+        // The service cannot know whether this is the body or the next request, so it must process neither.
         let _ = wire.try_send(&hidden).await;
         wire.is_over().await;
     }
@@ -398,7 +398,7 @@ async fn a_client_that_waits_for_100_gets_it_only_if_its_body_is_wanted() {
 }
 
 #[tokio::test]
-async fn half_a_request_is_never_executed() {
+async fn incomplete_requests_are_never_executed() {
     let running = Running::start(&[]).await;
     let request = post(Message::probe("echo", "half"));
     for octets in [request.octets(), request.chunked(100)] {
@@ -414,7 +414,7 @@ async fn half_a_request_is_never_executed() {
 }
 
 #[tokio::test]
-async fn a_body_longer_than_it_says_is_the_beginning_of_a_wrong_request() {
+async fn bytes_after_the_body_are_the_next_request() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let request = post(Message::probe("echo", "long"));

@@ -1,4 +1,4 @@
-//! Clients that have said their last word, and may or may not still listen.
+//! Tests with clients that close their direction of the connection, and may or may not still read.
 
 use tokio::time::Instant;
 use wsman::{Subcode, code};
@@ -13,7 +13,7 @@ fn event(kind: fn(String) -> Event, text: &str) -> Event {
 }
 
 #[tokio::test]
-async fn whoever_half_closes_after_a_request_gets_its_answer() {
+async fn a_half_closed_client_receives_its_response() {
     let running = Running::start(&[]).await;
     for tls in [false, true] {
         for octets in
@@ -33,7 +33,7 @@ async fn whoever_half_closes_after_a_request_gets_its_answer() {
 }
 
 #[tokio::test]
-async fn whoever_half_closes_gets_an_answer_that_takes_a_moment() {
+async fn a_half_closed_client_receives_a_response_that_takes_a_moment() {
     let running = Running::start(&[]).await;
     for tls in [false, true] {
         let mut wire = if tls { running.connect_tls().await } else { running.connect().await };
@@ -49,7 +49,7 @@ async fn whoever_half_closes_gets_an_answer_that_takes_a_moment() {
 }
 
 #[tokio::test]
-async fn requests_sent_ahead_are_all_answered_after_half_a_close() {
+async fn pipelined_requests_are_all_answered_after_a_half_close() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let texts = ["first", "second", "third"];
@@ -63,7 +63,7 @@ async fn requests_sent_ahead_are_all_answered_after_half_a_close() {
 }
 
 #[tokio::test]
-async fn nobody_waits_for_long_after_half_a_close_and_may_ask_again() {
+async fn an_operation_times_out_soon_after_a_half_close() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     wire.send(post(Message::probe("slow", "never")).octets()).await;
@@ -80,7 +80,7 @@ async fn nobody_waits_for_long_after_half_a_close_and_may_ask_again() {
 }
 
 #[tokio::test]
-async fn a_client_that_closes_holds_up_an_operation_for_a_moment_only() {
+async fn an_operation_ends_soon_after_its_client_closes() {
     let running = Running::start(&[("Service.MaxConnections", "1")]).await;
     let mut wire = running.connect().await;
     wire.send(post(Message::probe("slow", "gone")).octets()).await;

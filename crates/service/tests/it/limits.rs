@@ -1,16 +1,16 @@
-//! How much and how long: sizes and times of requests and answers, and what peers cost that keep to neither.
+//! Tests of the size and time limits of requests and responses.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::PATIENCE;
+use crate::TIMEOUT;
 use crate::message::Message;
 use crate::probe::Event;
 use crate::running::Running;
 use crate::wire::{Post, Wire, post};
 
-/// A request of exactly this many octets in its body.
+/// Returns a request whose body has exactly this many bytes.
 fn of_size(octets: usize) -> Post {
     let message = Message::probe("echo", "sized").text();
     let padding = " ".repeat(octets - message.len());
@@ -24,7 +24,7 @@ fn small() -> [(&'static str, &'static str); 1] {
 }
 
 #[tokio::test]
-async fn a_body_may_be_as_large_as_max_envelope_size_and_no_larger() {
+async fn bodies_are_limited_to_max_envelope_size() {
     let running = Running::start(&small()).await;
     for octets in [of_size(LIMIT).octets(), of_size(LIMIT).chunked(10_000)] {
         let mut wire = running.connect().await;
@@ -42,7 +42,7 @@ async fn a_body_may_be_as_large_as_max_envelope_size_and_no_larger() {
 }
 
 #[tokio::test]
-async fn a_refusal_reaches_a_client_that_is_still_sending() {
+async fn a_rejection_reaches_a_client_that_is_still_sending() {
     let running = Running::start(&small()).await;
     let large = 4 * 1_024 * 1_024;
     let long_head = format!("{}X: {}\r\n\r\n", post("").head(), "x".repeat(large));
@@ -55,7 +55,7 @@ async fn a_refusal_reaches_a_client_that_is_still_sending() {
         ("no HTTP at all", 400, vec![0x16; large]),
     ] {
         let mut wire = running.connect().await;
-        // Closing with octets unread would make the system reset the connection, and the answer be lost.
+        // Closing with unread data would reset the connection, and the response would be lost.
         assert!(wire.try_send(octets).await.is_ok(), "{name}: the connection was torn while sending");
         let answer = wire.answer().await;
         assert_eq!((answer.status, answer.header("Connection")), (status, Some("close")), "{name}");
@@ -65,7 +65,7 @@ async fn a_refusal_reaches_a_client_that_is_still_sending() {
 }
 
 #[tokio::test]
-async fn a_head_may_have_96_kib_and_100_lines_and_no_more() {
+async fn heads_are_limited_to_96_kib_and_100_lines() {
     let running = Running::start(&[]).await;
     let plain = post(Message::probe("echo", "headed"));
     let padded = |octets: usize| {
@@ -90,7 +90,7 @@ async fn a_head_may_have_96_kib_and_100_lines_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_reply_is_never_larger_than_client_or_service_allow_and_never_cut_short() {
+async fn responses_never_exceed_the_limits_and_are_never_truncated() {
     let running = Running::start(&small()).await;
     let mut wire = running.connect().await;
     let asking = |octets: usize| Message::probe("huge", &octets.to_string());
@@ -113,7 +113,7 @@ async fn a_reply_is_never_larger_than_client_or_service_allow_and_never_cut_shor
 }
 
 #[tokio::test]
-async fn a_reply_in_utf_16_is_not_larger_than_allowed_either() {
+async fn responses_in_utf_16_do_not_exceed_the_limits() {
     let running = Running::start(&small()).await;
     let mut wire = running.connect().await;
     let asking = |octets: usize| {
@@ -134,15 +134,15 @@ fn quick() -> [(&'static str, &'static str); 1] {
 }
 
 #[tokio::test]
-async fn a_slow_head_is_cut_off_in_the_packet_retrieval_time() {
+async fn a_slow_head_is_limited_by_the_packet_retrieval_time() {
     let running = Running::start(&quick()).await;
     let mut wire = running.connect().await;
     for begun in ["P", "POST /wsman HTTP/1.1\r\nHost: node7\r\n", "\r\n"] {
         let start = Instant::now();
         wire.send(begun).await;
         wire.is_over().await;
-        is_about_a_second(start);
-        // The same after a request that was in time.
+        assert_about_a_second(start);
+        // The limit also applies after a complete request.
         wire = running.connect().await;
         assert_eq!(wire.ask(&post(Message::probe("echo", "quick"))).await.status, 200);
     }
@@ -150,7 +150,7 @@ async fn a_slow_head_is_cut_off_in_the_packet_retrieval_time() {
 }
 
 #[tokio::test]
-async fn a_slow_body_is_answered_500_in_the_packet_retrieval_time() {
+async fn a_slow_body_receives_500_after_the_packet_retrieval_time() {
     let running = Running::start(&quick()).await;
     let request = post(Message::probe("echo", "slow"));
     for octets in [request.octets(), request.chunked(50)] {
@@ -158,7 +158,7 @@ async fn a_slow_body_is_answered_500_in_the_packet_retrieval_time() {
         let start = Instant::now();
         wire.send(&octets[..octets.len() - 3]).await;
         let answer = wire.answer().await;
-        is_about_a_second(start);
+        assert_about_a_second(start);
         assert_eq!((answer.status, answer.body.len(), answer.header("Connection")), (500, 0, Some("close")));
         wire.ends().await;
     }
@@ -166,9 +166,9 @@ async fn a_slow_body_is_answered_500_in_the_packet_retrieval_time() {
     running.stop().await;
 }
 
-/// Each octet in time does not make the whole come in time.
+/// Steady progress does not extend the limit for the whole request.
 #[tokio::test]
-async fn a_drip_is_cut_off_as_well() {
+async fn a_request_in_single_bytes_is_limited_by_the_packet_retrieval_time() {
     let running = Running::start(&quick()).await;
     let request = post(Message::probe("echo", "dripping")).octets();
     let body = request.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 10;
@@ -186,21 +186,21 @@ async fn a_drip_is_cut_off_as_well() {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, dripping).await.unwrap();
-        // The head alone would take longer than this.
+        tokio::time::timeout(TIMEOUT, dripping).await.unwrap();
+        // The head alone would take longer than this at the given rate.
         assert!(start.elapsed() < Duration::from_secs(8) && drops.len() > 0, "{:?}", start.elapsed());
     }
     assert_eq!(running.probe.so_far(), []);
     running.stop().await;
 }
 
-fn is_about_a_second(start: Instant) {
+fn assert_about_a_second(start: Instant) {
     let elapsed = start.elapsed();
     assert!(elapsed >= Duration::from_millis(900) && elapsed < Duration::from_secs(10), "{elapsed:?}");
 }
 
 #[tokio::test]
-async fn an_idle_connection_is_closed_after_half_a_minute_or_ten_minutes_once_somebody_has_signed_in() {
+async fn idle_connections_close_after_30_seconds_or_10_minutes_if_authenticated() {
     let running = Running::start(&[]).await;
     let mut stranger = running.connect().await;
     let mut rejected = running.connect().await;
@@ -208,28 +208,28 @@ async fn an_idle_connection_is_closed_after_half_a_minute_or_ten_minutes_once_so
     let mut member = running.connect().await;
     assert_eq!(member.ask(&post(Message::probe("echo", "here"))).await.status, 200);
 
-    // From here on time passes whenever everyone waits.
+    // From here on, the clock advances whenever all tasks wait.
     tokio::time::pause();
     let start = Instant::now();
-    stranger.is_over_at_last().await;
-    rejected.is_over_at_last().await;
+    stranger.is_closed_without_timeout().await;
+    rejected.is_closed_without_timeout().await;
     let first = start.elapsed().as_secs();
     assert!((29..60).contains(&first), "{first} s");
-    member.is_over_at_last().await;
+    member.is_closed_without_timeout().await;
     let second = start.elapsed().as_secs();
     assert!((599..660).contains(&second), "{second} s");
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_its_answer_is_let_go_and_the_answer_is_not_taken_for_delivered() {
+async fn a_response_that_is_not_read_is_not_delivered_and_closes_the_connection() {
     let running = Running::start(&[("MaxEnvelopeSizekb", "32768")]).await;
     let mut lazy = running.connect().await;
-    // More than the buffers of both ends hold.
+    // More than the buffers of both sockets hold.
     let huge = (28 * 1_024 * 1_024).to_string();
     lazy.send(post(Message::probe("huge", &huge)).octets()).await;
     running.probe.expect(&[Event::Called(huge.clone()), Event::Answered(huge.clone())]).await;
 
-    // Nobody else waits for it.
+    // Other clients are not delayed.
     let mut other = running.connect().await;
     assert_eq!(other.ask(&post(Message::probe("echo", "meanwhile"))).await.status, 200);
     let meanwhile = || "meanwhile".to_owned();
@@ -238,16 +238,16 @@ async fn a_client_that_does_not_read_its_answer_is_let_go_and_the_answer_is_not_
 
     tokio::time::pause();
     let start = Instant::now();
-    assert_eq!(running.probe.next_at_last().await, Event::Lost(huge));
+    assert_eq!(running.probe.next_without_timeout().await, Event::Lost(huge));
     assert!(start.elapsed() < Duration::from_secs(180), "{:?}", start.elapsed());
     tokio::time::resume();
     lazy.is_over().await;
     running.stop().await;
 }
 
-/// What it says while somebody is busy with it is kept for later, but not without bound.
+/// Data that arrives during a request is buffered, within bounds.
 #[tokio::test]
-async fn what_a_client_sends_ahead_is_held_back_by_the_network_beyond_some_size() {
+async fn pipelined_requests_are_buffered_up_to_a_limit() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     wire.send(post(Message::probe("slow", "busy")).octets()).await;
@@ -261,7 +261,7 @@ async fn what_a_client_sends_ahead_is_held_back_by_the_network_beyond_some_size(
 }
 
 #[tokio::test]
-async fn other_clients_are_served_while_one_is_slow_in_every_way() {
+async fn slow_clients_do_not_delay_others() {
     let running = Running::start(&[]).await;
     let request = post(Message::probe("slow", "waiting"));
     let mut slow: Vec<Wire> = Vec::new();

@@ -1,12 +1,12 @@
-//! The service over real sockets: what it promises to peers that mean well, and to those that do not.
+//! Tests of the service over real sockets, with well-behaved and hostile clients.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod access;
-mod arrival;
 mod attacks;
 mod authentication;
 mod certificate;
 mod connections;
+mod delivery;
 mod enumeration;
 mod faults;
 mod framing;
@@ -24,5 +24,5 @@ mod wire;
 
 use std::time::Duration;
 
-/// Long enough for anything but a failure.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Time limit that only a failing test reaches.
+const TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,9 +1,9 @@
-//! Messages that are wrong as XML, as SOAP or as WS-Management: each is answered, none is acted upon.
+//! Tests of malformed messages: each is answered and none is processed.
 
+mod excessive;
 mod not_text;
 mod not_wsman;
 mod not_xml;
-mod too_much;
 
 use wsman::{Code, code};
 
@@ -13,44 +13,44 @@ use crate::running::Running;
 use crate::wire::{Answer, Post, Wire, post};
 
 #[tokio::test]
-async fn what_is_not_xml_is_refused_while_others_are_served() {
+async fn malformed_xml_is_rejected_while_others_are_served() {
     let cases = not_xml::cases().into_iter();
     refuses(cases.map(|(name, text)| xml_case(name, text, code::INVALID_XML)), 100).await;
 }
 
 #[tokio::test]
-async fn more_than_anyone_needs_is_refused_and_not_repeated_in_the_fault() {
-    let cases = too_much::cases().into_iter();
+async fn excessive_content_is_rejected_and_not_repeated_in_the_fault() {
+    let cases = excessive::cases().into_iter();
     refuses(cases.map(|(name, text, code)| xml_case(name, text, code)), 30).await;
 }
 
 #[tokio::test]
-async fn what_is_no_soap_envelope_is_refused() {
+async fn other_xml_than_soap_envelopes_is_rejected() {
     let cases = not_wsman::envelopes().into_iter();
     refuses(cases.map(|(name, text, code)| xml_case(name.to_owned(), text, code)), 20).await;
 }
 
 #[tokio::test]
-async fn a_message_with_a_wrong_header_is_refused() {
+async fn messages_with_wrong_headers_are_rejected() {
     let cases = not_wsman::headers().into_iter();
     refuses(cases.map(|(name, text, code)| xml_case(name, text, code)), 80).await;
 }
 
-/// Two readers could each obey another one of them.
+/// Two readers could each use a different one of the headers.
 #[tokio::test]
-async fn a_message_with_a_header_given_twice_is_refused() {
+async fn messages_with_repeated_headers_are_rejected() {
     let cases = not_wsman::doubled().into_iter();
     refuses(cases.map(|(name, text, code)| xml_case(name, text, code)), 9).await;
 }
 
 #[tokio::test]
-async fn octets_that_are_not_the_text_they_are_said_to_be_are_refused() {
+async fn bodies_with_wrong_encodings_are_rejected() {
     refuses(not_text::cases().into_iter(), 30).await;
 }
 
 /// DSP0226 13.1.
 #[tokio::test]
-async fn another_character_set_than_utf_8_and_utf_16_is_a_fault() {
+async fn other_character_sets_than_utf_8_and_utf_16_are_a_fault() {
     let cases = ["us-ascii", "iso-8859-1", "utf-7", "utf-32", "ucs-2", "x"].map(|charset| {
         let content_type = format!("application/soap+xml;charset={charset}");
         let request = post(wrong("echo")).header("Content-Type", &content_type);
@@ -59,16 +59,16 @@ async fn another_character_set_than_utf_8_and_utf_16_is_a_fault() {
     refuses(cases.into_iter(), 6).await;
 }
 
-/// What a wrong message is answered.
+/// Expected response to a malformed message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Refusal {
     /// A fault with this code.
     Fault(Code),
-    /// HTTP alone.
+    /// An HTTP status without a message.
     Status(u16),
 }
 
-/// Sends each message, of which there are so many at least, and names all that were not refused as they should be.
+/// Sends at least `at_least` messages and lists all that were not rejected as expected.
 async fn refuses(cases: impl ExactSizeIterator<Item = (String, Post, Refusal)>, at_least: usize) {
     assert!(cases.len() >= at_least, "{} cases", cases.len());
     let running = Running::start(&[]).await;
@@ -87,7 +87,7 @@ async fn refuses(cases: impl ExactSizeIterator<Item = (String, Post, Refusal)>, 
         if running.probe.take_call("wrong") {
             wrong.push(format!("{name}: was acted upon"));
         }
-        // HTTP was right, so the connection goes on, and nobody else has noticed anything.
+        // The HTTP request was valid, so the connection stays open, and other clients are not affected.
         assert_eq!(echo(&mut wire).await, 200, "{name}: on the same connection");
         assert_eq!(echo(&mut bystander).await, 200, "{name}: on another connection");
     }
@@ -95,7 +95,7 @@ async fn refuses(cases: impl ExactSizeIterator<Item = (String, Post, Refusal)>, 
     running.stop().await;
 }
 
-/// A fault repeats what was wrong, but not as much of it as the sender likes.
+/// A fault may repeat the wrong value, but only a limited part of it.
 const LARGEST_REFUSAL: usize = 16 * 1_024;
 
 fn refusal(answer: &Answer) -> Result<Refusal, String> {
@@ -117,17 +117,17 @@ fn xml_case(name: String, text: String, code: Code) -> (String, Post, Refusal) {
     (name, post(text), Refusal::Fault(code))
 }
 
-/// A message that is right but for what is put into its body.
+/// Returns a valid message with this body.
 fn around(body: &str) -> String {
     wrong("echo").body(body).text()
 }
 
-/// A message that must not get through.
+/// Returns a message that must not be processed.
 fn wrong(behaviour: &str) -> Message {
     Message::probe(behaviour, "wrong")
 }
 
-/// A message with everything in it that XML, SOAP and WS-Management know.
+/// Returns a message that uses all features of XML, SOAP and WS-Management.
 fn everything() -> String {
     let headers = "<!-- c --><w:SelectorSet><w:Selector Name=\"n\">v</w:Selector></w:SelectorSet>\
          <w:OptionSet><w:Option Name='o' MustComply=\"true\" xsi:nil=\"true\"/></w:OptionSet>\
@@ -139,7 +139,7 @@ fn everything() -> String {
 }
 
 #[tokio::test]
-async fn a_message_cut_short_anywhere_is_refused() {
+async fn messages_truncated_anywhere_are_rejected() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let whole = everything();
@@ -151,9 +151,9 @@ async fn a_message_cut_short_anywhere_is_refused() {
     running.stop().await;
 }
 
-/// One octet wrong may still be a right message; whatever it is, it has an answer that can be read.
+/// A message with one wrong byte may still be valid. In any case the response must be readable.
 #[tokio::test]
-async fn a_message_with_any_one_octet_wrong_is_answered_and_can_be_followed_by_another() {
+async fn a_message_with_any_wrong_byte_is_answered_and_can_be_followed() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let whole = everything().into_bytes();
@@ -176,7 +176,7 @@ async fn a_message_with_any_one_octet_wrong_is_answered_and_can_be_followed_by_a
 }
 
 #[tokio::test]
-async fn a_message_may_have_more_elements_than_octets_only_where_the_octets_were_allowed() {
+async fn the_number_of_elements_is_limited() {
     let running = Running::start(&[("MaxEnvelopeSizekb", "4096")]).await;
     let mut wire = running.connect().await;
     let request = post(around(&format!("<x>{}</x>", "<y/>".repeat(250_000))));
@@ -187,7 +187,7 @@ async fn a_message_may_have_more_elements_than_octets_only_where_the_octets_were
 }
 
 #[tokio::test]
-async fn unusual_but_right_messages_are_answered_in_their_encoding() {
+async fn unusual_but_valid_messages_are_answered_in_their_encoding() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let right = Message::probe("echo", "Grüße 😀").text();
@@ -220,7 +220,7 @@ async fn unusual_but_right_messages_are_answered_in_their_encoding() {
         let answered = answer.header("Content-Type").unwrap().contains("UTF-16");
         assert_eq!(answered, is_utf_16, "{content_type:?}");
     }
-    // Faults too.
+    // Faults have the encoding of the request as well.
     let request = post(little("<x/>")).header("Content-Type", "application/soap+xml;charset=UTF-16");
     assert_eq!(wire.ask(&request).await.fault().code(), code::SCHEMA_VALIDATION_ERROR);
     running.stop().await;

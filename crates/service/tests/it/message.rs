@@ -1,4 +1,4 @@
-//! Messages as text, so that any part of them can be wrong.
+//! Messages as text, so that tests can make any part of them wrong.
 
 use wsman::namespace::{
     ADDRESSING, ANONYMOUS, ENUMERATION, EVENTING, IDENTITY, MICROSOFT, SHELL, SOAP, TRANSFER, WSMAN,
@@ -7,13 +7,13 @@ use wsman::namespace::{
 use crate::probe;
 use crate::wire::fresh;
 
-/// A message with every header that is required.
+/// A message with all required headers.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
     pub(crate) resource: String,
     pub(crate) action: String,
     pub(crate) id: String,
-    /// Beyond those that are required, as XML.
+    /// Additional headers, as XML.
     pub(crate) headers: String,
     pub(crate) body: String,
 }
@@ -29,28 +29,28 @@ impl Message {
         }
     }
 
-    /// Asks the probe to do something with a text.
+    /// Creates a request that makes the probe do something with a text.
     pub(crate) fn probe(behaviour: &str, text: &str) -> Self {
         Self::new(&format!("{}/{behaviour}", probe::URI), probe::ACTION)
             .body(&format!("<t:Ask xmlns:t=\"{}\">{text}</t:Ask>", probe::URI))
     }
 
-    /// A verb of WS-Transfer.
+    /// Creates a message of WS-Transfer.
     pub(crate) fn transfer(resource: &str, verb: &str) -> Self {
         Self::new(resource, &format!("{TRANSFER}/{verb}"))
     }
 
-    /// A verb of WS-Enumeration.
+    /// Creates a message of WS-Enumeration.
     pub(crate) fn enumeration(resource: &str, verb: &str) -> Self {
         Self::new(resource, &format!("{ENUMERATION}/{verb}"))
     }
 
-    /// A verb of WS-Eventing.
+    /// Creates a message of WS-Eventing.
     pub(crate) fn eventing(resource: &str, verb: &str) -> Self {
         Self::new(resource, &format!("{EVENTING}/{verb}"))
     }
 
-    /// A verb of the remote shell.
+    /// Creates a message of the remote shell protocol.
     pub(crate) fn shell(verb: &str) -> Self {
         Self::new(wsman::namespace::SHELL_CMD, &format!("{SHELL}/{verb}"))
     }
@@ -66,7 +66,7 @@ impl Message {
         ))
     }
 
-    /// An option that must be complied with.
+    /// Adds an option with `MustComply`.
     pub(crate) fn option(self, name: &str, value: &str) -> Self {
         self.header(&format!(
             "<w:OptionSet><w:Option Name=\"{name}\" MustComply=\"true\">{value}</w:Option></w:OptionSet>"
@@ -78,7 +78,7 @@ impl Message {
         self
     }
 
-    /// The headers that every message needs.
+    /// Returns the required headers.
     pub(crate) fn required(&self) -> [String; 4] {
         [
             format!("<w:ResourceURI s:mustUnderstand=\"true\">{}</w:ResourceURI>", self.resource),
@@ -99,20 +99,20 @@ impl From<Message> for Vec<u8> {
     }
 }
 
-/// An envelope around a header and a body.
+/// Returns an envelope with a header and a body.
 pub(crate) fn envelope(header: &str, body: &str) -> String {
     let namespaces = NAMESPACES.as_str();
     format!("<s:Envelope {namespaces}><s:Header>{header}</s:Header><s:Body>{body}</s:Body></s:Envelope>")
 }
 
-/// Who is there?
+/// Returns an Identify request.
 pub(crate) fn identify() -> String {
     format!(
         "<s:Envelope xmlns:s=\"{SOAP}\" xmlns:i=\"{IDENTITY}\"><s:Header/><s:Body><i:Identify/></s:Body></s:Envelope>"
     )
 }
 
-/// The declarations that every message of these tests begins with.
+/// Namespace declarations of the envelope.
 pub(crate) static NAMESPACES: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
     [
         ("s", SOAP),

@@ -1,4 +1,4 @@
-//! What the service promises to a plug-in, and what a plug-in cannot do to it.
+//! Tests of the guarantees for plug-ins, and of protection from misbehaving plug-ins.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ fn event(kind: fn(String) -> Event, text: &str) -> Event {
 }
 
 #[tokio::test]
-async fn a_plug_in_is_dropped_at_once_when_the_connection_breaks() {
+async fn a_call_is_dropped_when_the_connection_is_reset() {
     let running = Running::start(&[]).await;
     for tls in [false, true] {
         let mut wire = match tls {
@@ -26,7 +26,7 @@ async fn a_plug_in_is_dropped_at_once_when_the_connection_breaks() {
         running.probe.expect(&[event(Event::Abandoned, "gone")]).await;
         assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     }
-    // A request that was sent ahead goes with the connection.
+    // Pipelined requests are dropped with the connection.
     let mut wire = Wire::connect_abruptly(running.http).await;
     let requests = ["first", "ahead"].map(|text| post(Message::probe("slow", text)).octets());
     wire.send(requests.concat()).await;
@@ -37,7 +37,7 @@ async fn a_plug_in_is_dropped_at_once_when_the_connection_breaks() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_too_large_is_not_delivered() {
+async fn an_oversized_response_is_not_delivered() {
     let running = Running::start(&[("MaxEnvelopeSizekb", "32")]).await;
     let mut wire = running.connect().await;
     let fault = wire.ask(&post(Message::probe("huge", "40000"))).await.fault();
@@ -47,7 +47,7 @@ async fn an_answer_that_is_too_large_is_not_delivered() {
 }
 
 #[tokio::test]
-async fn a_plug_in_that_panics_costs_its_own_connection_only() {
+async fn a_panic_of_a_plugin_closes_only_its_connection() {
     let running = Running::start(&[("Service.MaxConnections", "2")]).await;
     let mut other = running.connect().await;
     for _ in 0..5 {
@@ -55,7 +55,7 @@ async fn a_plug_in_that_panics_costs_its_own_connection_only() {
         let mut wire = running.connect().await;
         wire.send(post(Message::probe("panic", "now")).octets()).await;
         wire.is_over().await;
-        // Its place among MaxConnections is free again, so a third connection is not one too many.
+        // The request no longer counts for MaxConnections, so a third one is accepted.
         assert_eq!(other.ask(&post(Message::probe("echo", "after"))).await.status, 200);
     }
     drop(other);
@@ -63,7 +63,7 @@ async fn a_plug_in_that_panics_costs_its_own_connection_only() {
 }
 
 #[tokio::test]
-async fn a_service_that_stops_answers_what_is_under_way_and_takes_nothing_new() {
+async fn shutdown_finishes_current_requests_and_accepts_no_new_ones() {
     let running = Running::start(&[]).await;
     let mut idle = running.connect().await;
     let mut signed_in = running.connect().await;
@@ -88,7 +88,7 @@ async fn a_service_that_stops_answers_what_is_under_way_and_takes_nothing_new() 
 }
 
 #[tokio::test]
-async fn clients_that_keep_an_idle_connection_do_not_hold_up_the_end_of_the_service() {
+async fn idle_connections_do_not_delay_the_shutdown() {
     let running = Running::start(&[]).await;
     let _silent = running.connect().await;
     let mut signed_in = running.connect().await;

@@ -1,4 +1,4 @@
-//! Plug-ins as resources of the configuration, and what their Security entries do.
+//! Tests of plug-ins as configuration resources, and of their Security entries.
 
 use wsman::namespace::{CONFIG, SHELL, SHELL_CMD};
 use wsman::{Subcode, code};
@@ -23,7 +23,7 @@ fn put(name: &str, attributes: &str, within: &str) -> Post {
     )))
 }
 
-/// Entries for the shell: where, for whom, and whether there only.
+/// Returns the request that sets Security entries of the shell: URI, SDDL and `ExactMatch` of each.
 fn entries(entries: &[(&str, &str, bool)]) -> Post {
     let shown: String = entries
         .iter()
@@ -38,7 +38,7 @@ async fn open(wire: &mut Wire, user: Option<&str>) -> Answer {
 }
 
 #[tokio::test]
-async fn the_plug_ins_that_are_there_are_listed_and_no_others() {
+async fn exactly_the_existing_plugins_are_listed() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let list = Message::enumeration(&plugins(), "Enumerate")
@@ -62,7 +62,7 @@ async fn the_plug_ins_that_are_there_are_listed_and_no_others() {
 }
 
 #[tokio::test]
-async fn an_entry_of_a_plug_in_decides_at_once_and_in_place_of_rootsddl() {
+async fn a_plugin_entry_replaces_rootsddl_at_once() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     assert_eq!(open(&mut wire, None).await.status, 200);
@@ -75,11 +75,11 @@ async fn an_entry_of_a_plug_in_decides_at_once_and_in_place_of_rootsddl() {
     assert_eq!(refused.code(), code::ACCESS_DENIED);
     assert!(refused.reason().contains("plug-in Shell") && !refused.reason().contains("S-1-"), "{refused:?}");
     assert_eq!(open(&mut wire, Some("ben")).await.status, 200);
-    // What ben may do with shells does not let him read the configuration.
+    // Access to shells does not include access to the configuration.
     let get = post(Message::transfer(CONFIG, "Get"));
     assert_eq!(wire.ask(&get.signed_in("ben", BEN)).await.fault().code(), code::ACCESS_DENIED);
 
-    // The entry for exactly this resource comes first; without any, RootSDDL decides.
+    // The entry for exactly this resource takes precedence; without any entry, RootSDDL applies.
     let both = [(SHELL, BEN_ALONE, false), (SHELL_CMD, "D:P(A;;GX;;;BA)", true)];
     assert_eq!(wire.ask(&entries(&both)).await.status, 200);
     assert_eq!(open(&mut wire, None).await.status, 200);
@@ -92,7 +92,7 @@ async fn an_entry_of_a_plug_in_decides_at_once_and_in_place_of_rootsddl() {
 }
 
 #[tokio::test]
-async fn a_descriptor_that_would_let_everyone_in_is_refused_and_changes_nothing() {
+async fn a_descriptor_that_allows_everyone_is_rejected() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let before = running.store.state();
@@ -101,14 +101,14 @@ async fn a_descriptor_that_would_let_everyone_in_is_refused_and_changes_nothing(
         let fault = wire.ask(&entries(&[(SHELL, wrong, false)])).await.fault();
         let told = (fault.subcode(), fault.code());
         assert_eq!(told, (&Subcode::SchemaValidationError, code::INVALID_SECURITY_DESCRIPTOR), "{wrong}");
-        assert!(fault.reason().contains("to allow nobody, write D:P"), "{}", fault.reason());
+        assert!(fault.reason().contains("to deny access to all users, use D:P"), "{}", fault.reason());
     }
     assert_eq!(running.store.state(), before);
     running.stop().await;
 }
 
 #[tokio::test]
-async fn a_plug_in_that_is_switched_off_is_as_good_as_none_until_it_is_on_again() {
+async fn a_disabled_plugin_behaves_as_if_it_did_not_exist() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     assert_eq!(wire.ask(&put("Shell", "Enabled=\"false\"", "")).await.status, 200);
@@ -117,10 +117,7 @@ async fn a_plug_in_that_is_switched_off_is_as_good_as_none_until_it_is_on_again(
         (fault.subcode(), fault.code()),
         (&Subcode::DestinationUnreachable, code::INVALID_RESOURCE_URI)
     );
-    assert!(
-        fault.reason().contains("plug-in Shell") && fault.reason().contains("is switched off"),
-        "{fault:?}"
-    );
+    assert!(fault.reason().contains("plug-in Shell") && fault.reason().contains("is disabled"), "{fault:?}");
     assert_eq!(wire.ask(&put("Shell", "Enabled=\"true\"", "")).await.status, 200);
     assert_eq!(open(&mut wire, None).await.status, 200);
 
@@ -130,7 +127,7 @@ async fn a_plug_in_that_is_switched_off_is_as_good_as_none_until_it_is_on_again(
 }
 
 #[tokio::test]
-async fn changing_entries_needs_the_right_to_write_the_configuration() {
+async fn changing_entries_requires_write_access_to_the_configuration() {
     let running = Running::start(&[("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;BA)(A;;GRGX;;;WD)")]).await;
     let mut wire = running.connect().await;
     let get = post(plugin("Get", "Shell")).signed_in("ben", BEN);
@@ -141,7 +138,7 @@ async fn changing_entries_needs_the_right_to_write_the_configuration() {
 }
 
 #[tokio::test]
-async fn names_and_sids_are_looked_up_for_those_who_may_execute() {
+async fn looking_up_names_and_sids_requires_the_right_to_execute() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let service = format!("{CONFIG}/service");

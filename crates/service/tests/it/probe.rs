@@ -1,38 +1,40 @@
-//! A plug-in that does what a test asks for and tells what happened to it.
+//! The probe: a plug-in that behaves as a test requests and reports its calls.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use telarch_service::{Answer, BoxFuture, Call, Caller, Item, Items, Plugin, Resource, ResourceKind};
+use telarch_service::{
+    Answer, BoxFuture, Call, Caller, Item, Items, Operation, Plugin, Resource, ResourceKind,
+};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::time::timeout;
 use wsman::{Action, Fault, Subcode, code};
 use xml::Writer;
 
-use crate::PATIENCE;
+use crate::TIMEOUT;
 
-/// The resource; the part behind the next slash says what to do.
+/// Resource URI of the probe. The next path segment selects its behaviour.
 pub(crate) const URI: &str = "http://telarch.test/probe";
-/// The action of a request to it, unless the test is about actions.
+/// Action of requests to the probe, unless the test is about actions.
 pub(crate) const ACTION: &str = "http://telarch.test/probe/Ask";
 
-/// What has happened to a request, with the text it carried.
+/// An event of a call, with the text of its request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The plug-in was called.
     Called(String),
-    /// The plug-in has answered.
+    /// The plug-in has responded.
     Answered(String),
-    /// The plug-in was dropped before it had answered.
+    /// The call was dropped before the plug-in responded.
     Abandoned(String),
-    /// The answer was written.
+    /// The response was delivered.
     Delivered(String),
-    /// The answer was dropped without being written.
+    /// The response was lost.
     Lost(String),
 }
 
-/// The test's end of the plug-in.
+/// The test's interface to the probe.
 pub(crate) struct Observer {
     subscriptions: Subscriptions,
     events: AsyncMutex<UnboundedReceiver<Event>>,
@@ -41,12 +43,12 @@ pub(crate) struct Observer {
     is_closed: Arc<AtomicBool>,
 }
 
-/// The service's end.
+/// The plug-in.
 pub(crate) struct Probe {
     subscriptions: Subscriptions,
     events: Events,
     gate: Arc<Semaphore>,
-    /// Nobody may be given events any more.
+    /// Access to events is revoked.
     is_closed: Arc<AtomicBool>,
 }
 
@@ -78,34 +80,34 @@ impl Probe {
         let text = call.request.body().map(|body| body.text().trim().to_owned()).unwrap_or_default();
         let resource = call.request.require_resource()?;
         let behaviour = resource.below(URI).unwrap_or_default().trim_matches('/').to_owned();
-        self.events.tell(Event::Called(text.clone()));
-        let mut fate = Fate { events: self.events.clone(), text, answered: false };
+        self.events.report(Event::Called(text.clone()));
+        let mut outcome = CallOutcome { events: self.events.clone(), text, answered: false };
         if call.request.head().action == Action::Enumerate {
-            let items = numbers(fate.text.parse().unwrap_or(3));
+            let items = numbers(outcome.text.parse().unwrap_or(3));
             match behaviour.as_str() {
-                "broken" => return Ok(Answer::items(Broken { items, _fate: fate })),
-                "stuck" => return Ok(Answer::items(Stuck { fate })),
+                "broken" => return Ok(Answer::items(Broken { items, _fate: outcome })),
+                "stuck" => return Ok(Answer::items(Stuck { outcome })),
                 _ => {}
             }
-            fate.answered = true;
+            outcome.answered = true;
             return Ok(Answer::items(items));
         }
-        if let Some(subscribe) = call.subscribe {
-            fate.answered = true;
+        if let Operation::Subscribe(subscribe) = call.operation {
+            outcome.answered = true;
             let (sender, happening) = unbounded_channel();
             self.subscriptions.lock().unwrap().push(sender);
             let filter = subscribe.filter.unwrap_or_default().text;
-            let fate = Fate { events: self.events.clone(), text: filter, answered: false };
+            let outcome = CallOutcome { events: self.events.clone(), text: filter, answered: false };
             let is_closed = Arc::clone(&self.is_closed);
-            return Ok(Answer::items(Happenings { happening, is_closed, _fate: fate }));
+            return Ok(Answer::items(EventStream { happening, is_closed, _fate: outcome }));
         }
         let answer = match behaviour.as_str() {
-            "echo" | "" => fate.echo(&call, fate.text.clone()),
+            "echo" | "" => outcome.echo(&call, outcome.text.clone()),
             "slow" => {
                 self.gate.acquire().await.expect("the gate is never closed").forget();
-                fate.echo(&call, fate.text.clone())
+                outcome.echo(&call, outcome.text.clone())
             }
-            "huge" => fate.echo(&call, "x".repeat(fate.text.parse().expect("a number"))),
+            "huge" => outcome.echo(&call, "x".repeat(outcome.text.parse().expect("a number"))),
             "panic" => panic!("the plug-in was asked to"),
             other => Err(Fault::new(
                 Subcode::ActionNotSupported,
@@ -113,9 +115,9 @@ impl Probe {
                 format!("the probe cannot {other}"),
             )),
         }?;
-        fate.answered = true;
-        self.events.tell(Event::Answered(fate.text.clone()));
-        let mut delivery = Delivery { events: self.events.clone(), text: fate.text.clone(), done: false };
+        outcome.answered = true;
+        self.events.report(Event::Answered(outcome.text.clone()));
+        let mut delivery = Delivery { events: self.events.clone(), text: outcome.text.clone(), done: false };
         Ok(answer.when_delivered(Box::new(move || delivery.done())))
     }
 }
@@ -132,22 +134,22 @@ impl Plugin for Probe {
     }
 }
 
-/// What tests let happen, for those who have subscribed to the probe.
+/// Channels to all subscriptions of the probe.
 type Subscriptions = Arc<Mutex<Vec<UnboundedSender<Result<String, Fault>>>>>;
 
-/// Events; whoever drops them abandons the text of the filter.
-struct Happenings {
+/// Events of a subscription. Dropping them reports that the call with the text of the filter was abandoned.
+struct EventStream {
     happening: UnboundedReceiver<Result<String, Fault>>,
     is_closed: Arc<AtomicBool>,
-    _fate: Fate,
+    _fate: CallOutcome,
 }
 
-impl Items for Happenings {
+impl Items for EventStream {
     fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
         Box::pin(async { Some(self.happening.recv().await?.map(|text| item(&text))) })
     }
 
-    fn admit(&self, caller: &Caller) -> Result<(), Fault> {
+    fn check_access(&self, caller: &Caller) -> Result<(), Fault> {
         if !self.is_closed.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -156,10 +158,10 @@ impl Items for Happenings {
     }
 }
 
-/// Items after which it fails; whoever drops them abandons the text.
+/// Items followed by a fault. Dropping them reports an abandoned call.
 struct Broken<I> {
     items: I,
-    _fate: Fate,
+    _fate: CallOutcome,
 }
 
 impl<I: Items> Items for Broken<I> {
@@ -171,30 +173,30 @@ impl<I: Items> Items for Broken<I> {
     }
 }
 
-/// Items of which none ever comes; it is told when one is asked for, and whoever drops them abandons the text.
+/// A stream that never returns an item and reports each request for one. Dropping it reports an abandoned call.
 struct Stuck {
-    fate: Fate,
+    outcome: CallOutcome,
 }
 
 impl Items for Stuck {
     fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
-        self.fate.events.tell(Event::Called("an item".to_owned()));
+        self.outcome.events.report(Event::Called("an item".to_owned()));
         Box::pin(std::future::pending())
     }
 }
 
 impl Observer {
-    /// Lets something happen that everybody hears who has subscribed.
-    pub(crate) fn happen(&self, event: Result<String, Fault>) {
+    /// Sends an event to all subscriptions.
+    pub(crate) fn emit(&self, event: Result<String, Fault>) {
         self.subscriptions.lock().unwrap().retain(|told| told.send(event.clone()).is_ok());
     }
 
-    /// Nobody may hear of it any more.
+    /// Revokes access to the events.
     pub(crate) fn close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
     }
 
-    /// Nothing more happens.
+    /// Ends all event streams.
     pub(crate) fn end_events(&self) {
         self.subscriptions.lock().unwrap().clear();
     }
@@ -202,32 +204,32 @@ impl Observer {
     /// Waits for the next event.
     pub(crate) async fn next(&self) -> Event {
         let mut events = self.events.lock().await;
-        timeout(PATIENCE, events.recv()).await.expect("an event in time").expect("the probe is there")
+        timeout(TIMEOUT, events.recv()).await.expect("an event in time").expect("the probe is there")
     }
 
-    /// The same without a bound, for tests whose clock does not run.
-    pub(crate) async fn next_at_last(&self) -> Event {
+    /// Waits for the next event without a time limit, for tests that pause the clock.
+    pub(crate) async fn next_without_timeout(&self) -> Event {
         self.events.lock().await.recv().await.expect("the probe is there")
     }
 
-    /// Waits until exactly these events happen, one after the other.
+    /// Waits for exactly these events, in this order.
     pub(crate) async fn expect(&self, expected: &[Event]) {
         for event in expected {
             assert_eq!(self.next().await, *event);
         }
     }
 
-    /// Lets one slow request go on.
+    /// Lets one slow request continue.
     pub(crate) fn release(&self) {
         self.gate.add_permits(1);
     }
 
-    /// Everything that has happened so far.
+    /// Returns all events so far.
     pub(crate) fn so_far(&self) -> Vec<Event> {
         self.seen.lock().unwrap().clone()
     }
 
-    /// Whether a request that carried this text was given to the plug-in; asked again, whether another was.
+    /// Removes the call with this text from the events. Returns whether there was one.
     pub(crate) fn take_call(&self, text: &str) -> bool {
         let mut seen = self.seen.lock().unwrap();
         let before = seen.len();
@@ -235,28 +237,28 @@ impl Observer {
         seen.len() < before
     }
 
-    /// Whether a request that carried this text was ever given to the plug-in.
+    /// Returns whether the plug-in was called with this text.
     pub(crate) fn was_called(&self, text: &str) -> bool {
         self.so_far().contains(&Event::Called(text.to_owned()))
     }
 }
 
 impl Events {
-    fn tell(&self, event: Event) {
+    fn report(&self, event: Event) {
         self.all.lock().unwrap().push(event.clone());
-        // A test that has ended does not listen any more.
+        // A finished test no longer receives events.
         let _ = self.sender.send(event);
     }
 }
 
-/// Tells if the plug-in is dropped before it has answered.
-struct Fate {
+/// Reports an abandoned call if it is dropped before the plug-in has responded.
+struct CallOutcome {
     events: Events,
     text: String,
     answered: bool,
 }
 
-impl Fate {
+impl CallOutcome {
     fn echo(&self, call: &Call, text: String) -> Result<Answer, Fault> {
         let mut reply = call.reply();
         let account = call.caller.identity().account().to_string();
@@ -265,15 +267,15 @@ impl Fate {
     }
 }
 
-impl Drop for Fate {
+impl Drop for CallOutcome {
     fn drop(&mut self) {
         if !self.answered {
-            self.events.tell(Event::Abandoned(self.text.clone()));
+            self.events.report(Event::Abandoned(self.text.clone()));
         }
     }
 }
 
-/// Tells whether the answer was written.
+/// Reports whether the response was delivered.
 struct Delivery {
     events: Events,
     text: String,
@@ -283,14 +285,14 @@ struct Delivery {
 impl Delivery {
     fn done(&mut self) {
         self.done = true;
-        self.events.tell(Event::Delivered(self.text.clone()));
+        self.events.report(Event::Delivered(self.text.clone()));
     }
 }
 
 impl Drop for Delivery {
     fn drop(&mut self) {
         if !self.done {
-            self.events.tell(Event::Lost(self.text.clone()));
+            self.events.report(Event::Lost(self.text.clone()));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A service that runs in the test's own runtime, on free ports of the loopback interface.
+//! A service in the runtime of the test, on free ports of the loopback interface.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -8,21 +8,22 @@ use std::time::SystemTime;
 use auth::{Account, AccountList, AuthError, Authenticator, LocalUsers};
 use config::{Draft, Store, StoreError};
 use plugin_config::ConfigPlugin;
-use plugin_shell::{ShellPlugin, Surroundings};
+use plugin_shell::{ShellEnvironment, ShellPlugin};
 use sddl::{DomainSid, Sid, Token, well_known};
 use telarch_service::{
-    Audience, Catalog, Certificate, Listener, LocalSocket, Plugin, Principals, Product, Service, ServiceParts,
+    Catalog, Certificate, Listener, LocalSocket, Plugin, Principals, Product, Service, ServiceParts,
+    SocketAccess,
 };
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use crate::PATIENCE;
+use crate::TIMEOUT;
 use crate::probe::{Observer, Probe};
 use crate::wire::{ADA, BEN, EVE, Wire};
 
-/// A service with one listener for HTTP and one for HTTPS, a probe, the configuration and shells.
+/// A service with listeners for HTTP and HTTPS, and with the probe, configuration and shell plug-ins.
 ///
-/// Basic is offered and unencrypted messages are taken, unless the test says otherwise.
+/// Basic and unencrypted messages are enabled unless the test disables them.
 pub(crate) struct Running {
     pub(crate) http: SocketAddr,
     pub(crate) https: SocketAddr,
@@ -34,11 +35,14 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
-        Self::judged_by(Arc::new(accounts()), settings).await
+        Self::with_authenticator(Arc::new(accounts()), settings).await
     }
 
-    /// The same with somebody else who knows the passwords.
-    pub(crate) async fn judged_by(verifier: Arc<dyn Authenticator>, settings: &[(&str, &str)]) -> Self {
+    /// Starts a service with another authenticator.
+    pub(crate) async fn with_authenticator(
+        verifier: Arc<dyn Authenticator>,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let usual = [("Service.Auth.Basic", "true"), ("Service.AllowUnencrypted", "true")];
         let settings: Vec<_> = usual.iter().chain(settings).copied().collect();
@@ -62,20 +66,20 @@ impl Running {
         Self { http, https, service, probe: observer, store, folder }
     }
 
-    /// A new connection over HTTP.
+    /// Opens a connection over HTTP.
     pub(crate) async fn connect(&self) -> Wire {
         Wire::connect(self.http).await
     }
 
-    /// A new connection over HTTPS.
+    /// Opens a connection over HTTPS.
     pub(crate) async fn connect_tls(&self) -> Wire {
         Wire::connect_tls(self.https, &["http/1.1"]).await.unwrap()
     }
 
-    /// Opens a Unix socket at which everybody is ada.
+    /// Opens a Unix socket whose callers are all authenticated as ada.
     pub(crate) fn local(&self) -> PathBuf {
         let path = self.folder.path().join("local.sock");
-        let socket = LocalSocket::bind(&path, Audience::Owner).unwrap();
+        let socket = LocalSocket::bind(&path, SocketAccess::Owner).unwrap();
         tokio::spawn(socket.run(Arc::clone(&self.service), Arc::new(OnlyAda)));
         path
     }
@@ -86,15 +90,15 @@ impl Running {
         self.store.update(change).unwrap();
     }
 
-    /// Ends the service in good order, which closes its shells.
+    /// Shuts the service down, which closes its shells.
     pub(crate) async fn stop(self) {
         self.service.begin_shutdown();
-        timeout(PATIENCE, self.service.close_plugins()).await.unwrap();
-        timeout(PATIENCE, self.service.drained()).await.expect("every connection is closed");
+        timeout(TIMEOUT, self.service.close_plugins()).await.unwrap();
+        timeout(TIMEOUT, self.service.drained()).await.expect("every connection is closed");
     }
 }
 
-/// Ada, ben and eve with their passwords.
+/// Returns the accounts ada, ben and eve with their passwords.
 pub(crate) fn accounts() -> AccountList {
     AccountList::parse(&format!("ada:{ADA}\nben:{BEN}\neve:{EVE}\n")).unwrap()
 }
@@ -107,7 +111,7 @@ async fn listen(service: &Arc<Service>, certificate: Option<&Certificate>) -> So
     address
 }
 
-/// One for all tests, because making a key takes a while.
+/// Returns the certificate of all tests, because creating a key takes some time.
 fn certificate() -> &'static Certificate {
     static CERTIFICATE: OnceLock<Certificate> = OnceLock::new();
     CERTIFICATE.get_or_init(|| {
@@ -116,15 +120,15 @@ fn certificate() -> &'static Certificate {
     })
 }
 
-fn surroundings(home: &TempDir) -> Surroundings {
-    Surroundings {
+fn surroundings(home: &TempDir) -> ShellEnvironment {
+    ShellEnvironment {
         login_shell: "/bin/sh".into(),
         home: home.path().to_owned(),
         environment: vec![("PATH".into(), "/usr/bin:/bin".into()), ("HOME".into(), home.path().into())],
     }
 }
 
-/// Every user of the machine is ada.
+/// Maps every local user to ada.
 struct OnlyAda;
 
 impl LocalUsers for OnlyAda {
@@ -133,7 +137,7 @@ impl LocalUsers for OnlyAda {
     }
 }
 
-/// Ada is an administrator, ben is not, and eve is nobody here any more.
+/// Principals in which ada is an administrator, ben is an ordinary user, and eve does not exist.
 struct Machine;
 
 impl Principals for Machine {

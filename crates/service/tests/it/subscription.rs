@@ -1,11 +1,11 @@
-//! Subscriptions: events come once and in order, nobody waits for nothing, and nothing is left behind.
+//! Tests of subscriptions: order and delivery of events, timeouts, and cleanup.
 
 use std::time::Duration;
 
-use wsman::eventing::Subscribed;
+use wsman::eventing::SubscribeResponse;
 use wsman::{Fault, Subcode, code};
 
-use crate::PATIENCE;
+use crate::TIMEOUT;
 use crate::faults::enumeration::{pull, release};
 use crate::message::Message;
 use crate::probe::{Event, URI};
@@ -14,34 +14,34 @@ use crate::wire::{Answer, BEN, Wire, post};
 
 pub(crate) const PULL: &str = "<e:Delivery Mode=\"http://schemas.dmtf.org/wbem/wsman/1/wsman/Pull\"/>";
 
-/// Declares the prefix of eventing, which other messages have no use for.
+/// Namespace declaration of eventing, which other messages do not need.
 pub(crate) const E: &str = "xmlns:e=\"http://schemas.xmlsoap.org/ws/2004/08/eventing\"";
 
-/// Subscribes to the probe.
+/// Returns a Subscribe request for the probe.
 pub(crate) fn subscribe_with(content: &str) -> Message {
     Message::eventing(URI, "Subscribe").body(&format!("<e:Subscribe {E}>{content}</e:Subscribe>"))
 }
 
-/// Subscribes under a name by which the probe tells what becomes of it.
+/// Returns a Subscribe request with a name under which the probe reports its events.
 pub(crate) fn subscribe(name: &str) -> Message {
     subscribe_with(&format!("{PULL}<w:Filter>{name}</w:Filter>"))
 }
 
-/// Says something about a subscription.
+/// Returns a request that manages a subscription.
 pub(crate) fn about(verb: &str, identifier: &str) -> Message {
     Message::eventing(URI, verb)
         .header(&format!("<e:Identifier {E}>{identifier}</e:Identifier>"))
         .body(&format!("<e:{verb} {E}/>"))
 }
 
-pub(crate) async fn opened(wire: &mut Wire, message: Message) -> Subscribed {
+pub(crate) async fn opened(wire: &mut Wire, message: Message) -> SubscribeResponse {
     let answer = wire.ask(&post(message)).await;
     let response = answer.response();
-    Subscribed::parse(response.content().unwrap()).expect("a subscription")
+    SubscribeResponse::parse(response.content().unwrap()).expect("a subscription")
 }
 
-/// Asks for up to so many events, for half a second.
-fn pull_most(subscribed: &Subscribed, most: u32) -> Message {
+/// Returns a Pull for up to `most` events with a timeout of half a second.
+fn pull_most(subscribed: &SubscribeResponse, most: u32) -> Message {
     let context = subscribed.context.as_deref().unwrap();
     let mut message = pull(context).header("<w:OperationTimeout>PT0.5S</w:OperationTimeout>");
     let most = format!("<n:MaxElements>{most}</n:MaxElements></n:Pull>");
@@ -55,25 +55,25 @@ fn events(answer: &Answer) -> Vec<String> {
     page.items.iter().map(|item| item.text().into_owned()).collect()
 }
 
-async fn pulled(wire: &mut Wire, subscribed: &Subscribed) -> Vec<String> {
+async fn pulled(wire: &mut Wire, subscribed: &SubscribeResponse) -> Vec<String> {
     events(&wire.ask(&post(pull_most(subscribed, 100))).await)
 }
 
-fn happen(running: &Running, texts: &[&str]) {
-    texts.iter().for_each(|text| running.probe.happen(Ok((*text).to_owned())));
+fn emit(running: &Running, texts: &[&str]) {
+    texts.iter().for_each(|text| running.probe.emit(Ok((*text).to_owned())));
 }
 
-/// Waits until the probe's end of a subscription is dropped.
+/// Waits until the event stream of a subscription is dropped.
 pub(crate) async fn abandoned(running: &Running, name: &str) {
     while running.probe.next().await != Event::Abandoned(name.to_owned()) {}
 }
 
 #[tokio::test]
-async fn events_come_in_their_order_and_the_context_stays_the_same() {
+async fn events_keep_their_order_and_context() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let subscribed = opened(&mut wire, subscribe("x")).await;
-    happen(&running, &["one", "two", "three"]);
+    emit(&running, &["one", "two", "three"]);
     let first = wire.ask(&post(pull_most(&subscribed, 2))).await;
     assert_eq!(events(&first), ["one", "two"]);
     assert_eq!(crate::faults::enumeration::context(&first), *subscribed.context.as_ref().unwrap());
@@ -82,26 +82,26 @@ async fn events_come_in_their_order_and_the_context_stays_the_same() {
 }
 
 #[tokio::test]
-async fn a_pull_that_finds_nothing_says_operation_timeout_and_the_subscription_goes_on() {
+async fn a_pull_without_events_times_out_and_the_subscription_continues() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let subscribed = opened(&mut wire, subscribe("x")).await;
     let fault = wire.ask(&post(pull_most(&subscribed, 9))).await.fault();
     assert_eq!(fault.code(), code::TIMED_OUT);
-    happen(&running, &["late"]);
+    emit(&running, &["late"]);
     assert_eq!(pulled(&mut wire, &subscribed).await, ["late"]);
     running.stop().await;
 }
 
 #[tokio::test]
-async fn whoever_may_have_no_more_events_has_no_subscription_at_the_next_pull() {
+async fn revoked_access_ends_the_subscription_at_the_next_pull() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let subscribed = opened(&mut wire, subscribe("x")).await;
-    happen(&running, &["one"]);
+    emit(&running, &["one"]);
     assert_eq!(pulled(&mut wire, &subscribed).await, ["one"]);
     running.probe.close();
-    happen(&running, &["two"]);
+    emit(&running, &["two"]);
     let fault = wire.ask(&post(pull_most(&subscribed, 9))).await.fault();
     assert_eq!((fault.subcode(), fault.reason()), (&Subcode::AccessDenied, "no events for ada"));
     abandoned(&running, "x").await;
@@ -116,13 +116,13 @@ async fn a_pull_waits_for_the_first_event() {
     let mut wire = running.connect().await;
     let subscribed = opened(&mut wire, subscribe("x")).await;
     wire.send(post(pull(subscribed.context.as_deref().unwrap())).octets()).await;
-    happen(&running, &["now"]);
+    emit(&running, &["now"]);
     assert_eq!(events(&wire.answer().await), ["now"]);
     running.stop().await;
 }
 
 #[tokio::test]
-async fn events_of_an_answer_that_never_arrived_are_given_again() {
+async fn events_of_a_lost_response_are_sent_again() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let subscribed = opened(&mut wire, subscribe("x")).await;
@@ -130,9 +130,9 @@ async fn events_of_an_answer_that_never_arrived_are_given_again() {
     let mut lost = lost;
     lost.send(post(pull(subscribed.context.as_deref().unwrap())).octets()).await;
     drop(lost);
-    happen(&running, &["kept"]);
-    // Until it is noticed that the first one is gone, the second one would be one too many.
-    let answer = tokio::time::timeout(PATIENCE, async {
+    emit(&running, &["kept"]);
+    // Until the service detects the reset, a second Pull is rejected as concurrent.
+    let answer = tokio::time::timeout(TIMEOUT, async {
         loop {
             let answer = wire.ask(&post(pull_most(&subscribed, 9))).await;
             if answer.status == 200 {
@@ -145,26 +145,26 @@ async fn events_of_an_answer_that_never_arrived_are_given_again() {
 }
 
 #[tokio::test]
-async fn of_two_that_pull_at_once_the_second_is_refused_and_takes_nothing_away() {
+async fn a_concurrent_pull_is_rejected_and_takes_no_events() {
     let running = Running::start(&[]).await;
     let (mut first, mut second) = (running.connect().await, running.connect().await);
     let subscribed = opened(&mut first, subscribe("x")).await;
     first.send(post(pull(subscribed.context.as_deref().unwrap())).octets()).await;
     let refused = loop {
-        // The two connections are served by different tasks: until the first one waits, the second one may.
+        // Different tasks serve the two connections, so the second Pull may start before the first.
         let fault = second.ask(&post(pull_most(&subscribed, 9))).await.fault();
         if fault.code() != code::TIMED_OUT {
             break fault;
         }
     };
     assert_eq!((refused.subcode(), refused.code()), (&Subcode::Concurrency, code::CONCURRENT_PULL));
-    happen(&running, &["mine"]);
+    emit(&running, &["mine"]);
     assert_eq!(events(&first.answer().await), ["mine"]);
     running.stop().await;
 }
 
 #[tokio::test]
-async fn unsubscribe_and_release_end_a_subscription_and_tell_whoever_pulls() {
+async fn unsubscribe_and_release_end_a_pull_in_progress() {
     let running = Running::start(&[]).await;
     for verb in ["Unsubscribe", "Release"] {
         let (mut pulling, mut ending) = (running.connect().await, running.connect().await);
@@ -187,7 +187,7 @@ async fn a_subscription_does_not_exist_for_other_users() {
     let running = Running::start(&[("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;WD)")]).await;
     let mut wire = running.connect().await;
     let subscribed = opened(&mut wire, subscribe("x")).await;
-    happen(&running, &["secret"]);
+    emit(&running, &["secret"]);
     let mut other = running.connect().await;
     for (message, code) in [
         (pull_most(&subscribed, 9), code::INVALID_ENUMERATION_CONTEXT),
@@ -203,11 +203,11 @@ async fn a_subscription_does_not_exist_for_other_users() {
 }
 
 fn granted(answer: &Answer) -> Duration {
-    wsman::eventing::granted(answer.response().content().unwrap()).expect("an end")
+    wsman::eventing::expires_of(answer.response().content().unwrap()).expect("an end")
 }
 
 #[tokio::test]
-async fn renew_makes_a_subscription_longer_or_shorter_and_get_status_tells() {
+async fn renew_changes_the_lifetime_and_get_status_reports_it() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let asked = subscribe_with(&format!("{PULL}<e:Expires>PT1H</e:Expires>"));
@@ -224,7 +224,7 @@ async fn renew_makes_a_subscription_longer_or_shorter_and_get_status_tells() {
 }
 
 #[tokio::test]
-async fn a_subscription_ends_when_it_expires_though_nobody_asks() {
+async fn a_subscription_expires_without_a_request() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let message = subscribe_with(&format!("{PULL}<e:Expires>PT0.2S</e:Expires><w:Filter>short</w:Filter>"));
@@ -235,8 +235,8 @@ async fn a_subscription_ends_when_it_expires_though_nobody_asks() {
     running.stop().await;
 }
 
-/// Lets most of ten minutes pass, once it is known that the last answer has arrived.
-async fn later(wire: &mut Wire, subscribed: &Subscribed) {
+/// Advances the clock by most of ten minutes, after the last response was delivered.
+async fn later(wire: &mut Wire, subscribed: &SubscribeResponse) {
     assert_eq!(wire.ask(&post(about("GetStatus", &subscribed.identifier))).await.status, 200);
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(400)).await;
@@ -244,19 +244,19 @@ async fn later(wire: &mut Wire, subscribed: &Subscribed) {
 }
 
 #[tokio::test]
-async fn one_that_never_pulls_is_forgotten_after_ten_minutes_and_one_that_does_is_not() {
+async fn only_subscriptions_that_are_not_pulled_expire_after_ten_minutes() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let _silent = opened(&mut wire, subscribe("silent")).await;
     let pulling = opened(&mut wire, subscribe("pulling")).await;
     later(&mut wire, &pulling).await;
     let mut wire = running.connect().await;
-    happen(&running, &["a sign of life"]);
+    emit(&running, &["a sign of life"]);
     assert_eq!(pulled(&mut wire, &pulling).await, ["a sign of life"]);
     later(&mut wire, &pulling).await;
     abandoned(&running, "silent").await;
     let mut wire = running.connect().await;
-    happen(&running, &["another"]);
+    emit(&running, &["another"]);
     assert_eq!(pulled(&mut wire, &pulling).await, ["another"]);
     running.stop().await;
 }
@@ -266,12 +266,12 @@ async fn subscriptions_count_as_operations_until_they_end() {
     let running = Running::start(&[("Service.MaxConcurrentOperationsPerUser", "20")]).await;
     let mut wire = running.connect().await;
     let mut open = Vec::new();
-    // One that subscribes again and again gets as many as it may have, and holds nobody else up.
+    // A client that keeps subscribing reaches its quota and blocks no one else.
     for _ in 0..10_000 {
         let answer = wire.ask(&post(subscribe("many"))).await;
         if answer.status == 200 {
             let response = answer.response();
-            open.push(Subscribed::parse(response.content().unwrap()).unwrap());
+            open.push(SubscribeResponse::parse(response.content().unwrap()).unwrap());
         } else {
             assert_eq!(answer.fault().code(), code::MAX_OPERATIONS_PER_USER);
         }
@@ -280,7 +280,7 @@ async fn subscriptions_count_as_operations_until_they_end() {
         }
     }
     assert_eq!(open.len(), 20);
-    happen(&running, &["still"]);
+    emit(&running, &["still"]);
     assert_eq!(pulled(&mut wire, &open[7]).await, ["still"]);
     assert_eq!(wire.ask(&post(about("Unsubscribe", &open[7].identifier))).await.status, 200);
     opened(&mut wire, subscribe("again")).await;
@@ -288,13 +288,13 @@ async fn subscriptions_count_as_operations_until_they_end() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_with_the_source_is_told_after_the_events_before_it() {
+async fn a_fault_of_the_source_follows_the_events_before_it() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let subscribed = opened(&mut wire, subscribe("x")).await;
-    happen(&running, &["last"]);
+    emit(&running, &["last"]);
     let reason = "the source is gone";
-    running.probe.happen(Err(Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, reason)));
+    running.probe.emit(Err(Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, reason)));
     assert_eq!(pulled(&mut wire, &subscribed).await, ["last"]);
     let fault = wire.ask(&post(pull_most(&subscribed, 9))).await.fault();
     assert_eq!(fault.fault.reason(), reason);
@@ -307,7 +307,7 @@ async fn the_end_of_events_ends_the_sequence() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let subscribed = opened(&mut wire, subscribe("x")).await;
-    happen(&running, &["last"]);
+    emit(&running, &["last"]);
     running.probe.end_events();
     assert_eq!(pulled(&mut wire, &subscribed).await, ["last"]);
     let answer = wire.ask(&post(pull_most(&subscribed, 9))).await;
@@ -318,11 +318,11 @@ async fn the_end_of_events_ends_the_sequence() {
 }
 
 #[tokio::test]
-async fn an_event_larger_than_an_answer_does_not_stand_in_the_way() {
+async fn an_oversized_event_does_not_block_the_following_ones() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     let subscribed = opened(&mut wire, subscribe("x")).await;
-    happen(&running, &[&"x".repeat(20_000), "next"]);
+    emit(&running, &[&"x".repeat(20_000), "next"]);
     let small = "<w:MaxEnvelopeSize>8192</w:MaxEnvelopeSize>";
     let fault = wire.ask(&post(pull_most(&subscribed, 9).header(small))).await.fault();
     assert_eq!(fault.code(), code::MAX_ENVELOPE_SIZE_EXCEEDED);
@@ -331,7 +331,7 @@ async fn an_event_larger_than_an_answer_does_not_stand_in_the_way() {
 }
 
 #[tokio::test]
-async fn a_subscription_whose_answer_never_arrived_is_not_kept() {
+async fn a_subscription_with_a_lost_response_is_removed() {
     let running = Running::start(&[]).await;
     let mut wire = Wire::connect_abruptly(running.http).await;
     wire.send(post(subscribe("unheard")).octets()).await;

@@ -1,11 +1,11 @@
-//! HTTPS listeners, and what becomes of those who speak something else to them.
+//! Tests of HTTPS listeners, and of clients that use another protocol with them.
 
 use crate::message::Message;
 use crate::running::Running;
 use crate::wire::{Wire, post};
 
 #[tokio::test]
-async fn a_client_with_or_without_alpn_speaks_http_1_1() {
+async fn clients_with_and_without_alpn_use_http_1_1() {
     let running = Running::start(&[]).await;
     for alpn in [&[][..], &["http/1.1"], &["h2", "http/1.1"]] {
         let mut wire = Wire::connect_tls(running.https, alpn).await.unwrap();
@@ -24,7 +24,7 @@ async fn a_client_that_speaks_only_http_2_is_refused_in_the_handshake() {
 }
 
 #[tokio::test]
-async fn a_large_request_and_a_large_answer_go_through() {
+async fn large_requests_and_responses_are_transferred_over_tls() {
     let running = Running::start(&[("MaxEnvelopeSizekb", "8192")]).await;
     let mut wire = running.connect_tls().await;
     let text = "x".repeat(5 * 1_024 * 1_024);
@@ -34,7 +34,7 @@ async fn a_large_request_and_a_large_answer_go_through() {
 }
 
 #[tokio::test]
-async fn whoever_speaks_no_tls_is_sent_away_and_nothing_is_executed() {
+async fn plain_http_to_an_https_listener_is_rejected() {
     let running = Running::start(&[]).await;
     let request = post(Message::probe("echo", "plain")).octets();
     let nonsense = [0; 1_000];
@@ -49,7 +49,7 @@ async fn whoever_speaks_no_tls_is_sent_away_and_nothing_is_executed() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_does_not_end_is_ended_and_keeps_nobody_waiting() {
+async fn an_unfinished_tls_handshake_times_out_and_delays_no_one() {
     let running = Running::start(&[]).await;
     let mut silent = Wire::connect(running.https).await;
     let mut half = Wire::connect(running.https).await;
@@ -57,14 +57,14 @@ async fn a_handshake_that_does_not_end_is_ended_and_keeps_nobody_waiting() {
     assert_eq!(running.connect_tls().await.ask(&post(Message::probe("echo", "through"))).await.status, 200);
     tokio::time::pause();
     let start = tokio::time::Instant::now();
-    silent.is_over_at_last().await;
-    half.is_over_at_last().await;
+    silent.is_closed_without_timeout().await;
+    half.is_closed_without_timeout().await;
     let seconds = start.elapsed().as_secs();
     assert!((10..60).contains(&seconds), "{seconds} s");
 }
 
 #[tokio::test]
-async fn tls_at_a_plain_listener_is_told_so() {
+async fn tls_to_an_http_listener_receives_400() {
     let running = Running::start(&[]).await;
     assert!(Wire::connect_tls(running.http, &["http/1.1"]).await.is_err());
     let mut wire = running.connect().await;

@@ -1,4 +1,4 @@
-//! The other end of a connection, octet by octet: nothing here is cleverer than a socket.
+//! The client's end of a connection, byte by byte.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -13,9 +13,9 @@ use tokio_rustls::TlsConnector;
 use wsman::{Fault, Response, ResponseError, Uuid};
 use xml::{Bounds, Document};
 
-use crate::PATIENCE;
+use crate::TIMEOUT;
 
-/// A request in the making; what is written is exactly what it holds.
+/// A request. Exactly its contents are written.
 #[derive(Clone, Debug)]
 pub(crate) struct Post {
     pub(crate) start: String,
@@ -23,7 +23,7 @@ pub(crate) struct Post {
     pub(crate) body: Vec<u8>,
 }
 
-/// A request of an administrator that is right in every respect of HTTP.
+/// Returns a request of an administrator that is valid HTTP.
 pub(crate) fn post(body: impl Into<Vec<u8>>) -> Post {
     Post { start: "POST /wsman HTTP/1.1".to_owned(), headers: Vec::new(), body: body.into() }
         .header("Host", "node7:5985")
@@ -31,21 +31,21 @@ pub(crate) fn post(body: impl Into<Vec<u8>>) -> Post {
         .signed_in("ada", ADA)
 }
 
-/// The password of ada, an administrator.
+/// Password of ada, an administrator.
 pub(crate) const ADA: &str = "Correct:horse&<7>";
-/// The password of ben, who is nobody in particular.
+/// Password of ben, an ordinary user.
 pub(crate) const BEN: &str = "battery staple";
-/// The password of eve, whom the machine has forgotten.
+/// Password of eve, whose account does not exist on the machine.
 pub(crate) const EVE: &str = "left last year";
 
 impl Post {
-    /// Replaces a header, or adds it.
+    /// Sets a header, replacing those with the same name.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self = self.without(name);
         self.also(name, value)
     }
 
-    /// Adds a header beside those of the same name.
+    /// Adds a header in addition to those with the same name.
     pub(crate) fn also(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
@@ -69,7 +69,7 @@ impl Post {
         self
     }
 
-    /// The head without a length, for those who write their own.
+    /// Returns the head without a length and without its final empty line.
     pub(crate) fn head(&self) -> String {
         let mut head = format!("{}\r\n", self.start);
         for (name, value) in &self.headers {
@@ -78,13 +78,13 @@ impl Post {
         head
     }
 
-    /// The whole request with its length.
+    /// Returns the complete request with `Content-Length`.
     pub(crate) fn octets(&self) -> Vec<u8> {
         let head = format!("{}Content-Length: {}\r\n\r\n", self.head(), self.body.len());
         [head.as_bytes(), &self.body].concat()
     }
 
-    /// The whole request, its body in chunks of these sizes.
+    /// Returns the complete request with its body in chunks of this size.
     pub(crate) fn chunked(&self, size: usize) -> Vec<u8> {
         let mut octets = format!("{}Transfer-Encoding: chunked\r\n\r\n", self.head()).into_bytes();
         for chunk in self.body.chunks(size) {
@@ -97,13 +97,13 @@ impl Post {
     }
 }
 
-/// The value of `Authorization` for Basic.
+/// Returns the value of `Authorization` for Basic.
 pub(crate) fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 
-/// What a client shows in a handshake.
-pub(crate) struct Shown {
+/// Certificate chain and key of a client.
+pub(crate) struct ClientIdentity {
     pub(crate) chain: Vec<CertificateDer<'static>>,
     pub(crate) key: PrivateKeyDer<'static>,
 }
@@ -112,7 +112,7 @@ pub(crate) struct Shown {
 pub(crate) struct Wire {
     io: Box<dyn Duplex>,
     received: Vec<u8>,
-    /// What the service has shown in the handshake of TLS.
+    /// Certificate that the service presented in the TLS handshake.
     certificate: Vec<u8>,
 }
 
@@ -127,27 +127,27 @@ impl Wire {
         Self::over(stream)
     }
 
-    /// A connection that is reset when it is dropped, as if the network had broken.
+    /// Opens a connection that is reset when it is dropped, like one whose network fails.
     pub(crate) async fn connect_abruptly(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_zero_linger().unwrap();
         Self::over(stream)
     }
 
-    /// The same with TLS.
+    /// Opens a TLS connection that is reset when it is dropped.
     pub(crate) async fn connect_tls_abruptly(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_zero_linger().unwrap();
         Self::secured(stream, &[], None).await.unwrap()
     }
 
-    /// Connects with TLS, believing any certificate.
+    /// Connects with TLS and accepts any certificate.
     pub(crate) async fn connect_tls(address: SocketAddr, alpn: &[&str]) -> std::io::Result<Self> {
         Self::secured(TcpStream::connect(address).await?, alpn, None).await
     }
 
-    /// The same with a certificate for services that ask for one.
-    pub(crate) async fn connect_tls_as(address: SocketAddr, shown: &Shown) -> std::io::Result<Self> {
+    /// Connects with TLS and presents a client certificate if the service requests one.
+    pub(crate) async fn connect_tls_as(address: SocketAddr, shown: &ClientIdentity) -> std::io::Result<Self> {
         Self::secured(TcpStream::connect(address).await?, &[], Some(shown)).await
     }
 
@@ -161,29 +161,33 @@ impl Wire {
         Self::over(stream_from(source, address).await)
     }
 
-    /// The same with TLS.
+    /// Connects with TLS from another address of the loopback network.
     pub(crate) async fn connect_tls_from(source: Ipv4Addr, address: SocketAddr) -> Self {
         Self::secured(stream_from(source, address).await, &[], None).await.unwrap()
     }
 
-    /// TLS without a socket, for what carries it elsewhere.
-    pub(crate) fn believing_client() -> rustls::ClientConnection {
+    /// Returns a TLS client without a socket.
+    pub(crate) fn trusting_client() -> rustls::ClientConnection {
         let name = ServerName::try_from("localhost").unwrap();
-        rustls::ClientConnection::new(std::sync::Arc::new(believing_config(None)), name).unwrap()
+        rustls::ClientConnection::new(std::sync::Arc::new(trusting_config(None)), name).unwrap()
     }
 
-    /// The certificate that the service has shown, as DER.
+    /// Returns the certificate of the service, as DER.
     pub(crate) fn certificate(&self) -> &[u8] {
         &self.certificate
     }
 
-    async fn secured(stream: TcpStream, alpn: &[&str], shown: Option<&Shown>) -> std::io::Result<Self> {
-        let mut config = believing_config(shown);
+    async fn secured(
+        stream: TcpStream,
+        alpn: &[&str],
+        shown: Option<&ClientIdentity>,
+    ) -> std::io::Result<Self> {
+        let mut config = trusting_config(shown);
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         let connector = TlsConnector::from(std::sync::Arc::new(config));
         let name = ServerName::try_from("localhost").unwrap();
-        let mut stream = timeout(PATIENCE, connector.connect(name, stream)).await.unwrap()?;
-        // With TLS 1.3 the client is ready before the service has judged it.
+        let mut stream = timeout(TIMEOUT, connector.connect(name, stream)).await.unwrap()?;
+        // With TLS 1.3, the client finishes the handshake before the service has verified it.
         stream.flush().await?;
         let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         let certificate = shown.map(|shown| shown.to_vec()).unwrap_or_default();
@@ -194,44 +198,44 @@ impl Wire {
         Self { io: Box::new(io), received: Vec::new(), certificate: Vec::new() }
     }
 
-    /// Sends octets; the service has to take them.
+    /// Sends bytes, which the service must accept.
     pub(crate) async fn send(&mut self, octets: impl AsRef<[u8]>) {
         self.try_send(octets).await.unwrap();
     }
 
-    /// Sends octets, if the service takes them.
+    /// Sends bytes if the service accepts them.
     pub(crate) async fn try_send(&mut self, octets: impl AsRef<[u8]>) -> std::io::Result<()> {
         let writing = async {
             self.io.write_all(octets.as_ref()).await?;
             self.io.flush().await
         };
-        timeout(PATIENCE, writing).await.expect("the service takes what it is sent")
+        timeout(TIMEOUT, writing).await.expect("the service takes what it is sent")
     }
 
-    /// Sends a request and waits for its answer.
+    /// Sends a request and waits for the response.
     pub(crate) async fn ask(&mut self, post: &Post) -> Answer {
         self.send(post.octets()).await;
         self.answer().await
     }
 
-    /// Says that nothing more will be sent.
+    /// Closes the sending direction.
     pub(crate) async fn finish_sending(&mut self) {
         self.io.shutdown().await.unwrap();
     }
 
-    /// Waits for the next answer, as long as its Content-Length says.
+    /// Waits for the next response, with a body of its `Content-Length`.
     pub(crate) async fn answer(&mut self) -> Answer {
         self.answer_or_end().await.expect("an answer before the connection ends")
     }
 
-    /// Waits for the next answer, or for the end of the connection between two answers.
+    /// Waits for the next response, or for the end of the connection between two responses.
     pub(crate) async fn answer_or_end(&mut self) -> Option<Answer> {
-        timeout(PATIENCE, self.read_answer()).await.expect("an answer, or the end, in time")
+        timeout(TIMEOUT, self.read_answer()).await.expect("an answer, or the end, in time")
     }
 
-    /// Waits until an answer begins, reads no more than that, and says how long its body will be.
+    /// Waits for the head of a response, reads nothing beyond it, and returns the length of the body.
     pub(crate) async fn beginning(&mut self) -> usize {
-        let head = timeout(PATIENCE, self.read_head()).await.expect("an answer in time").expect("an answer");
+        let head = timeout(TIMEOUT, self.read_head()).await.expect("an answer in time").expect("an answer");
         let length = head.split("Content-Length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
         length.expect("a length").parse().unwrap()
     }
@@ -241,7 +245,7 @@ impl Wire {
             if let Some(end) = self.received.windows(4).position(|window| window == b"\r\n\r\n") {
                 break self.received.drain(..end + 4).collect::<Vec<u8>>();
             }
-            // A little at a time, so that what comes behind stays where it is.
+            // Read small pieces, so that the following bytes stay in the socket.
             self.received.reserve_exact(512);
             if self.io.read_buf(&mut self.received).await.expect("no reset inside an answer") == 0 {
                 assert!(self.received.is_empty(), "half a head: {:?}", self.received);
@@ -265,9 +269,9 @@ impl Wire {
         Some(answer)
     }
 
-    /// Reads the rest of an answer that has begun.
+    /// Reads the body of a response whose head was read.
     pub(crate) async fn rest(&mut self, length: usize) -> Vec<u8> {
-        timeout(PATIENCE, self.read_body(length)).await.expect("the rest of an answer in time")
+        timeout(TIMEOUT, self.read_body(length)).await.expect("the rest of an answer in time")
     }
 
     async fn read_body(&mut self, length: usize) -> Vec<u8> {
@@ -278,14 +282,14 @@ impl Wire {
         self.received.drain(..length).collect()
     }
 
-    /// Waits for the service to end the connection in an orderly way, with nothing more said.
+    /// Waits until the service closes the connection without sending anything else.
     pub(crate) async fn ends(&mut self) {
         self.end().await.unwrap();
     }
 
-    /// The same; the error says what happened instead.
+    /// Waits until the service closes the connection. The error describes what happened instead.
     pub(crate) async fn end(&mut self) -> Result<(), String> {
-        let read = timeout(PATIENCE, self.io.read_buf(&mut self.received)).await;
+        let read = timeout(TIMEOUT, self.io.read_buf(&mut self.received)).await;
         match read.expect("the end of the connection") {
             Ok(0) if self.received.is_empty() => Ok(()),
             Ok(_) => Err(format!("unasked: {}", self.shown())),
@@ -293,20 +297,20 @@ impl Wire {
         }
     }
 
-    /// Waits for the connection to be over, whatever else is said and however it ends.
+    /// Waits until the connection is closed or reset, and ignores everything that is received before.
     pub(crate) async fn is_over(&mut self) {
         let ending = async { while matches!(self.io.read_buf(&mut self.received).await, Ok(1..)) {} };
-        timeout(PATIENCE, ending).await.expect("the end of the connection");
+        timeout(TIMEOUT, ending).await.expect("the end of the connection");
     }
 
-    /// Reads until the connection ends, in whichever way, and says how many octets came.
-    pub(crate) async fn as_much_as_comes(&mut self) -> usize {
+    /// Reads until the connection is closed or reset, and returns the number of received bytes.
+    pub(crate) async fn read_to_end(&mut self) -> usize {
         self.is_over().await;
         self.received.len()
     }
 
-    /// The same without a bound, for tests whose clock does not run.
-    pub(crate) async fn is_over_at_last(&mut self) {
+    /// Waits until the connection is closed, without a time limit, for tests that pause the clock.
+    pub(crate) async fn is_closed_without_timeout(&mut self) {
         while matches!(self.io.read_buf(&mut self.received).await, Ok(1..)) {}
     }
 
@@ -321,11 +325,11 @@ async fn stream_from(source: Ipv4Addr, address: SocketAddr) -> TcpStream {
     socket.connect(address).await.unwrap()
 }
 
-fn believing_config(shown: Option<&Shown>) -> rustls::ClientConfig {
+fn trusting_config(shown: Option<&ClientIdentity>) -> rustls::ClientConfig {
     let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let signing = shown.map(|shown| {
         let key = provider.key_provider.load_private_key(shown.key.clone_key()).unwrap();
-        // Whether they belong together is for the service to find out.
+        // A test may combine a certificate with a wrong key.
         let pair = rustls::sign::CertifiedKey::new(shown.chain.clone(), key);
         std::sync::Arc::new(rustls::sign::SingleCertAndKey::from(pair))
     });
@@ -333,14 +337,14 @@ fn believing_config(shown: Option<&Shown>) -> rustls::ClientConfig {
         .with_safe_default_protocol_versions()
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(std::sync::Arc::new(Believing));
+        .with_custom_certificate_verifier(std::sync::Arc::new(TrustAny));
     match signing {
         Some(signing) => builder.with_client_cert_resolver(signing),
         None => builder.with_no_client_auth(),
     }
 }
 
-/// What the service said.
+/// A response of the service.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -358,7 +362,7 @@ impl Answer {
         self.headers(name).first().copied()
     }
 
-    /// The body, whose encoding the header tells.
+    /// Returns the body, decoded as its media type says.
     pub(crate) fn text(&self) -> String {
         match self.header("Content-Type") {
             Some("application/soap+xml;charset=UTF-8") => String::from_utf8(self.body.clone()).unwrap(),
@@ -369,7 +373,7 @@ impl Answer {
         }
     }
 
-    /// What went wrong, in a 500 with an envelope that a client can read.
+    /// Returns the fault of a response with status 500.
     pub(crate) fn fault(&self) -> Faulted {
         self.try_fault().unwrap_or_else(|reason| panic!("no fault but {reason}: {self:?}"))
     }
@@ -391,7 +395,7 @@ impl Answer {
         Ok(Faulted { fault, relates_to: header_text("RelatesTo"), action: header_text("Action") })
     }
 
-    /// What was answered, in a 200.
+    /// Returns the message of a response with status 200.
     pub(crate) fn response(&self) -> Response {
         assert_eq!(self.status, 200, "{}", String::from_utf8_lossy(&self.body));
         Response::parse(self.text(), &Bounds::default()).unwrap()
@@ -414,21 +418,21 @@ impl std::ops::Deref for Faulted {
     }
 }
 
-/// An identifier that no other request of these tests has.
+/// Returns a new identifier.
 pub(crate) fn fresh() -> Uuid {
     telarch_service::fresh_uuid()
 }
 
-/// Takes any certificate: these tests are about what comes after.
+/// Accepts any certificate: these tests are not about server authentication.
 #[derive(Debug)]
-struct Believing;
+struct TrustAny;
 
 mod believing {
     use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
     use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
     use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 
-    impl ServerCertVerifier for super::Believing {
+    impl ServerCertVerifier for super::TrustAny {
         fn verify_server_cert(
             &self,
             _: &CertificateDer<'_>,

@@ -68,14 +68,17 @@ impl Groups {
             };
             let having = self.group.having;
             let is_wanted = having.is_none_or(|(operator, number)| operator.holds(open.count.cmp(&number)));
-            let event = || {
-                Instance::new(self.class.clone())
-                    .with("NumberOfEvents", open.count)?
-                    .with("Representative", Value::Object(Box::new(open.representative.clone())))
-            };
-            ended.extend(is_wanted.then(event).and_then(Result::ok));
+            if is_wanted {
+                ended.extend(self.event(open));
+            }
         }
         ended
+    }
+
+    /// Returns the event of a group. It is never `None`, because the class declares both properties.
+    fn event(&self, open: Open) -> Option<Instance> {
+        let event = Instance::new(self.class.clone()).with("NumberOfEvents", open.count).ok()?;
+        event.with("Representative", Value::Object(Box::new(open.representative))).ok()
     }
 }
 

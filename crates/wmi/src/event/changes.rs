@@ -1,7 +1,7 @@
 //! Changes of instances, found by polling or reported by sources.
 
 mod class;
-mod told;
+mod reported;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,13 +14,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
-use super::question::{EventClasses, Kind, Wanted};
-use super::{Changes, EventSource, Subscriber, Telling, Watch, next_of};
+use super::query::{EventClasses, Kind, Wanted};
+use super::{Changes, EventSource, ReportMode, Subscriber, Watch, next_of};
 use crate::engine::everything;
 use crate::table::{Served, Table};
 use crate::{Engine, Error, ProviderError};
 use class::{Change, WatchedClass};
-use told::ToldClasses;
+use reported::ReportedClasses;
 
 /// Looks at all instances for the first time, and continues in the background.
 pub(super) async fn watch(
@@ -33,13 +33,13 @@ pub(super) async fn watch(
         interval: wanted.interval,
         changes: wanted.changes,
         classes: Vec::new(),
-        told: ToldClasses::default(),
+        reported: ReportedClasses::default(),
         rested: Instant::now(),
-        wake: Arc::default(),
+        reports: Arc::default(),
         listening: JoinSet::new(),
         events: EventClasses::clone(&wanted.events),
     };
-    let Taken { new, sources, .. } = watcher.take_up(&wanted)?;
+    let UpdatedClasses { new, sources, .. } = watcher.update_classes(&wanted)?;
     watcher.look(&new, Look::First).await?;
     watcher.listen(sources);
     watching.spawn(watcher.run());
@@ -54,10 +54,10 @@ struct Watcher {
     /// Classes that are polled, or looked at when a source reports a change.
     classes: Vec<WatchedClass>,
     /// Classes whose sources report every new instance.
-    told: ToldClasses,
+    reported: ReportedClasses,
     /// Earliest time of the next look, so that looking takes at most a tenth of the time.
     rested: Instant,
-    wake: Arc<Wake>,
+    reports: Arc<SourceReports>,
     /// Tasks that listen to the sources.
     listening: JoinSet<()>,
 }
@@ -69,9 +69,11 @@ fn served(table: &Table, targets: &[Name]) -> Result<Vec<Served>, Error> {
     for target in targets {
         match table.require(target.as_str()) {
             Ok(served) => {
-                let is_new = |one: &Served| all.iter().all(|known| known.class.name() != one.class.name());
-                let new: Vec<Served> = served.into_iter().filter(is_new).collect();
-                all.extend(new);
+                for one in served {
+                    if all.iter().all(|other| other.class.name() != one.class.name()) {
+                        all.push(one);
+                    }
+                }
             }
             Err(error) => missing = Some(error),
         }
@@ -91,7 +93,7 @@ enum Look {
 
 /// Indices of watched classes, by how to continue with them, and their sources.
 #[derive(Default)]
-struct Taken {
+struct UpdatedClasses {
     /// Classes that were not watched before.
     new: BTreeSet<usize>,
     /// Classes that were watched before but whose properties have changed.
@@ -103,16 +105,16 @@ struct Taken {
 
 impl Watcher {
     /// Updates the watched classes from the current engine. Data of classes that still exist is kept.
-    fn take_up(&mut self, wanted: &Wanted) -> Result<Taken, Error> {
+    fn update_classes(&mut self, wanted: &Wanted) -> Result<UpdatedClasses, Error> {
         let keys = Condition::And(wanted.keys.clone());
         let condition = Some(keys).filter(|_| !wanted.keys.is_empty());
         let Subscriber { engine, context, namespace, .. } = &self.subscriber;
         let mut before: HashMap<Name, WatchedClass> =
             self.classes.drain(..).map(|class| (class.name().clone(), class)).collect();
-        let mut taken = Taken::default();
-        let mut told_before = self.told.begin();
+        let mut updated = UpdatedClasses::default();
+        let mut reported_before = self.reported.begin_update();
         for served in served(engine.table(namespace)?, &wanted.targets)? {
-            if self.told.goes_on(&served, &mut told_before) {
+            if self.reported.keep_unchanged(&served, &mut reported_before) {
                 continue;
             }
             let at = self.classes.len();
@@ -120,40 +122,42 @@ impl Watcher {
             // The source starts before the first look, so that no change in between is missed.
             let source = served.provider.watch(&watch).map_err(|error| error.of(served.class.name()))?;
             let source = match source {
-                Some(source) if source.telling() == Telling::Instances => {
-                    self.told.hear(source, served, &wanted.events, &self.subscriber.outlet);
+                Some(source) if source.report_mode() == ReportMode::Instances => {
+                    self.reported.listen(source, served, &wanted.events, &self.subscriber.output);
                     continue;
                 }
                 source => source,
             };
             let has_source = source.is_some();
             let select = Select { condition: condition.clone(), ..everything(served.class.name()) };
-            taken.sources.extend(source.map(|source| (at, source)));
+            updated.sources.extend(source.map(|source| (at, source)));
             let (places, class) = match before.remove(served.class.name()) {
-                Some(class) if class.fits(&served) => (&mut taken.known, class.served_by(served, has_source)),
-                Some(_) => (&mut taken.changed, WatchedClass::new(served, &select, wanted, has_source)?),
-                None => (&mut taken.new, WatchedClass::new(served, &select, wanted, has_source)?),
+                Some(class) if class.fits(&served) => {
+                    (&mut updated.known, class.served_by(served, has_source))
+                }
+                Some(_) => (&mut updated.changed, WatchedClass::new(served, &select, wanted, has_source)?),
+                None => (&mut updated.new, WatchedClass::new(served, &select, wanted, has_source)?),
             };
             places.insert(at);
             self.classes.push(class);
         }
         self.events = EventClasses::clone(&wanted.events);
-        Ok(taken)
+        Ok(updated)
     }
 
     /// Listens to these sources and stops listening to earlier ones.
     fn listen(&mut self, sources: Vec<(usize, Box<dyn EventSource>)>) {
-        self.wake = Arc::default();
+        self.reports = Arc::default();
         self.listening = JoinSet::new();
         for (at, source) in sources {
-            self.listening.spawn(listen(at, source, Arc::clone(&self.wake)));
+            self.listening.spawn(listen(at, source, Arc::clone(&self.reports)));
         }
     }
 
     /// Continues with another engine.
     async fn follow(&mut self, engine: Engine) -> Result<(), Error> {
-        let Kind::Changes(wanted) = self.subscriber.ask(engine)? else { return Ok(()) };
-        let Taken { new, changed, known, sources } = self.take_up(&wanted)?;
+        let Kind::Changes(wanted) = self.subscriber.requery(engine)? else { return Ok(()) };
+        let UpdatedClasses { new, changed, known, sources } = self.update_classes(&wanted)?;
         self.look(&changed, Look::First).await?;
         // The last report of a replaced source may be lost, and instances may have been added together with
         // their class.
@@ -180,20 +184,20 @@ impl Watcher {
                     looked = Instant::now();
                     due.extend((0..).zip(&self.classes).filter(|(_, class)| !class.has_source).map(|(at, _)| at));
                 }
-                () = self.wake.more.notified() => {
+                () = self.reports.more.notified() => {
                     // Changes that occur together are looked at once.
                     sleep_until((Instant::now() + SETTLING).max(self.rested)).await;
-                    let told = self.wake.take();
-                    for at in told.lost {
+                    let pending = self.reports.take();
+                    for at in pending.lost {
                         if let Some(class) = self.classes.get_mut(at) {
                             class.has_source = false;
                         }
                     }
-                    due.extend(told.changed);
+                    due.extend(pending.changed);
                 }
-                engine = self.subscriber.successors.next() => {
+                engine = self.subscriber.updates.next() => {
                     if let Err(error) = self.follow(engine).await {
-                        return self.subscriber.outlet.fail(error);
+                        return self.subscriber.output.fail(error);
                     }
                 }
             }
@@ -201,7 +205,7 @@ impl Watcher {
                 continue;
             }
             if let Err(error) = self.look(&due, Look::Again).await {
-                return self.subscriber.outlet.fail(error);
+                return self.subscriber.output.fail(error);
             }
         }
     }
@@ -212,26 +216,26 @@ impl Watcher {
         for at in due {
             let Some(place) = self.classes.get_mut(*at) else { continue };
             let name = place.name().clone();
-            let mut class = std::mem::replace(place, WatchedClass::elsewhere(place));
+            let mut class = std::mem::replace(place, WatchedClass::placeholder(place));
             let Subscriber { engine, context, namespace, .. } = &self.subscriber;
             let origin = engine.origin(namespace);
             let context = context.clone().within(engine.limits().patience);
             let most = engine.limits().watched_rows;
-            let looking = move || {
+            // If a provider hangs, the data of the class is lost with it, and the subscription ends.
+            let call = engine.call_in_turn(&name, move || {
                 let found = class.look(&context, &origin, most, look);
                 Ok((class, found))
-            };
-            // If a provider hangs, the data of the class is lost with it, and the subscription ends.
-            let (mut class, found) = engine.call_in_turn(&name, looking).await?;
+            });
+            let (mut class, found) = call.await?;
             match found {
                 Ok(found) => {
                     class.failures = 0;
                     if look == Look::Again {
-                        found.into_iter().for_each(|change| self.tell(change));
+                        found.into_iter().for_each(|change| self.report(change));
                     }
                 }
                 Err(error) => {
-                    debug!(class = %name, %error, "Instances could not be looked at");
+                    debug!(class = %name, %error, "Cannot enumerate watched instances");
                     class.failures += 1;
                     if look == Look::First || class.failures >= MOST_FAILURES || is_for_good(&error) {
                         return Err(error.of(&name));
@@ -247,7 +251,7 @@ impl Watcher {
         Ok(())
     }
 
-    fn tell(&self, change: Change) {
+    fn report(&self, change: Change) {
         let events = &self.events;
         let (flag, class, target, previous) = match change {
             Change::Created(row) => (Changes::CREATION, &events.creation, row, None),
@@ -258,7 +262,7 @@ impl Watcher {
             return;
         }
         if let Some(event) = events.event(class, target, previous) {
-            self.subscriber.outlet.offer(event);
+            self.subscriber.output.deliver(event);
         }
     }
 }
@@ -266,10 +270,9 @@ impl Watcher {
 impl EventClasses {
     /// Returns the event of a change. It is never `None`, because the event classes accept any instance.
     fn event(&self, class: &Arc<Class>, target: Instance, previous: Option<Instance>) -> Option<Instance> {
-        let object = |instance: Instance| Value::Object(Box::new(instance));
-        let event = Instance::new(class.clone()).with(self.target, object(target)).ok()?;
+        let event = Instance::new(class.clone()).with(self.target, Value::Object(Box::new(target))).ok()?;
         match previous {
-            Some(previous) => event.with(self.previous, object(previous)).ok(),
+            Some(previous) => event.with(self.previous, Value::Object(Box::new(previous))).ok(),
             None => Some(event),
         }
     }
@@ -282,41 +285,41 @@ fn is_for_good(error: &ProviderError) -> bool {
 
 /// Reports of sources that have not been processed yet.
 #[derive(Default)]
-struct Wake {
-    told: Mutex<Told>,
+struct SourceReports {
+    pending: Mutex<PendingReports>,
     more: Notify,
 }
 
 #[derive(Default)]
-struct Told {
+struct PendingReports {
     /// Indices of classes whose instances may have changed.
     changed: BTreeSet<usize>,
     /// Indices of classes whose sources have ended.
     lost: Vec<usize>,
 }
 
-impl Wake {
-    fn take(&self) -> Told {
+impl SourceReports {
+    fn take(&self) -> PendingReports {
         std::mem::take(&mut *self.locked())
     }
 
-    fn locked(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locked(&self) -> MutexGuard<'_, PendingReports> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn listen(at: usize, mut source: Box<dyn EventSource>, wake: Arc<Wake>) {
+async fn listen(at: usize, mut source: Box<dyn EventSource>, reports: Arc<SourceReports>) {
     loop {
-        let heard = next_of(source.as_mut()).await;
-        let mut told = wake.locked();
-        told.changed.insert(at);
-        let is_over = heard.is_err();
-        if let Err(error) = heard {
-            debug!(%error, "A source of events has ended; instances are looked at from time to time");
-            told.lost.push(at);
+        let report = next_of(source.as_mut()).await;
+        let mut pending = reports.locked();
+        pending.changed.insert(at);
+        let is_over = report.is_err();
+        if let Err(error) = report {
+            debug!(%error, "Event source ended; instances are polled instead");
+            pending.lost.push(at);
         }
-        drop(told);
-        wake.more.notify_one();
+        drop(pending);
+        reports.more.notify_one();
         if is_over {
             return;
         }

@@ -7,7 +7,7 @@ use cim::{Class, ClassDeclaration, Instance, Name, Schema, Value};
 use tokio::task::JoinSet;
 
 use super::Subscriber;
-use super::question::{EventClasses, Kind};
+use super::query::{EventClasses, Kind};
 use crate::{Engine, Error};
 
 /// Starts to compare. Nothing is compared until the engine is replaced.
@@ -31,15 +31,15 @@ struct Comparison {
 impl Comparison {
     async fn run(mut self) {
         loop {
-            let engine = self.subscriber.successors.next().await;
+            let engine = self.subscriber.updates.next().await;
             if let Err(error) = self.follow(engine) {
-                return self.subscriber.outlet.fail(error);
+                return self.subscriber.output.fail(error);
             }
         }
     }
 
     fn follow(&mut self, engine: Engine) -> Result<(), Error> {
-        if let Kind::Classes(events) = self.subscriber.ask(engine)? {
+        if let Kind::Classes(events) = self.subscriber.requery(engine)? {
             self.events = events;
         }
         let now = added(self.subscriber.engine.schema(&self.subscriber.namespace)?);
@@ -65,7 +65,7 @@ impl Comparison {
         if let Some(before) = before {
             event = event.with(self.events.previous, embedded(before))?;
         }
-        self.subscriber.outlet.offer(event);
+        self.subscriber.output.deliver(event);
         Ok(())
     }
 }

@@ -6,9 +6,10 @@ use cim::wql::Predicate;
 use cim::{Class, Name};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::outlet::Outlet;
-use super::question::Kind;
+use super::output::EventOutput;
+use super::query::Kind;
 use super::{Changes, EventSource, Happening, Subscriber, Watch, next_of};
+use crate::table::Served;
 use crate::{Error, Provider};
 
 /// Listens to all providers of an event class and its subclasses.
@@ -17,24 +18,30 @@ use crate::{Error, Provider};
 /// [`Error::NoProvider`] if no provider serves the class, and the errors of providers if none of them can
 /// watch.
 pub(super) fn watch(subscriber: Subscriber, watching: &mut JoinSet<()>) -> Result<(), Error> {
-    let mut listeners = Listeners { subscriber, heard: Vec::new(), tasks: JoinSet::new() };
-    listeners.turn()?;
+    let mut listeners = Listeners { subscriber, sources: Vec::new(), tasks: JoinSet::new() };
+    listeners.listen_all()?;
     watching.spawn(listeners.run());
     Ok(())
 }
 
 struct Listeners {
     subscriber: Subscriber,
-    heard: Vec<Heard>,
+    sources: Vec<ActiveSource>,
     /// Tasks, one for each source; a source that ends is not restarted.
     tasks: JoinSet<()>,
 }
 
 /// A source that is listened to.
-struct Heard {
+struct ActiveSource {
     provider: Arc<dyn Provider>,
     class: Arc<Class>,
     listener: AbortHandle,
+}
+
+impl ActiveSource {
+    fn is_of(&self, served: &Served) -> bool {
+        Arc::ptr_eq(&self.provider, &served.provider) && Arc::ptr_eq(&self.class, &served.class)
+    }
 }
 
 impl Listeners {
@@ -47,13 +54,13 @@ impl Listeners {
                     // The reason has already been reported.
                     Some(_) | None => return,
                 },
-                engine = self.subscriber.successors.next() => {
-                    let turned = self.subscriber.ask(engine).and_then(|kind| match kind {
-                        Kind::Others => self.turn(),
+                engine = self.subscriber.updates.next() => {
+                    let updated = self.subscriber.requery(engine).and_then(|kind| match kind {
+                        Kind::Others => self.listen_all(),
                         _ => Ok(()),
                     });
-                    if let Err(error) = turned {
-                        return self.subscriber.outlet.fail(error);
+                    if let Err(error) = updated {
+                        return self.subscriber.output.fail(error);
                     }
                 }
             }
@@ -61,17 +68,14 @@ impl Listeners {
     }
 
     /// Listens to the sources of the current engine. Existing subscriptions continue without losing events.
-    fn turn(&mut self) -> Result<(), Error> {
-        let Subscriber { engine, context, namespace, select, outlet, .. } = &self.subscriber;
+    fn listen_all(&mut self) -> Result<(), Error> {
+        let Subscriber { engine, context, namespace, select, output, .. } = &self.subscriber;
         let origin = engine.origin(namespace);
         let mut failed = None;
-        let mut before = std::mem::take(&mut self.heard);
+        let mut before = std::mem::take(&mut self.sources);
         for served in engine.table(namespace)?.require(select.from.as_str())? {
-            let is_it = |heard: &Heard| {
-                Arc::ptr_eq(&heard.provider, &served.provider) && Arc::ptr_eq(&heard.class, &served.class)
-            };
-            if let Some(at) = before.iter().position(is_it) {
-                self.heard.push(before.swap_remove(at));
+            if let Some(index) = before.iter().position(|source| source.is_of(&served)) {
+                self.sources.push(before.swap_remove(index));
                 continue;
             }
             let predicate = Predicate::bind(select, &served.class, &origin)?;
@@ -79,29 +83,33 @@ impl Listeners {
             let watch = Watch { context, class: &served.class, changes, predicate };
             match served.provider.watch(&watch) {
                 Ok(Some(source)) => {
-                    let listening = listen(source, Arc::clone(outlet), served.class.name().clone());
+                    let listening = listen(source, Arc::clone(output), served.class.name().clone());
                     let listener = self.tasks.spawn(listening);
-                    self.heard.push(Heard { provider: served.provider, class: served.class, listener });
+                    self.sources.push(ActiveSource {
+                        provider: served.provider,
+                        class: served.class,
+                        listener,
+                    });
                 }
                 Ok(None) => {}
                 Err(error) => failed = Some(error.of(served.class.name())),
             }
         }
-        before.iter().for_each(|heard| heard.listener.abort());
-        if self.heard.is_empty() {
+        before.iter().for_each(|source| source.listener.abort());
+        if self.sources.is_empty() {
             return Err(failed.unwrap_or_else(|| Error::NoProvider(select.from.clone())));
         }
         Ok(())
     }
 }
 
-async fn listen(mut source: Box<dyn EventSource>, outlet: Arc<Outlet>, class: Name) {
+async fn listen(mut source: Box<dyn EventSource>, output: Arc<EventOutput>, class: Name) {
     loop {
         match next_of(source.as_mut()).await {
-            Ok(Happening::Event(event)) => outlet.offer(event),
+            Ok(Happening::Event(event)) => output.deliver(event),
             // Event classes have no instances to look at.
             Ok(Happening::Changed | Happening::Came(_)) => {}
-            Err(error) => return outlet.fail(error.of(&class)),
+            Err(error) => return output.fail(error.of(&class)),
         }
     }
 }

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_too_much_is_counted_where_it_would_have_stood() {
+    async fn dropped_events_are_counted_at_their_position() {
         let queue = Queue::new(2, 1 << 20);
         (0..5).for_each(|_| queue.push(event()));
         let next = async || queue.next().await.expect("not the end").expect("no error");
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn events_that_take_too_much_memory_are_given_up_however_few_they_are() {
+    async fn events_beyond_the_memory_limit_are_dropped() {
         let large = || event().with("TimerId", "x".repeat(1_000)).expect("a property");
         let queue = Queue::new(1_000, 2 * large().octets());
         (0..5).for_each(|_| queue.push(large()));
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_reason_to_end_is_told_once_and_after_the_events() {
+    async fn the_first_end_reason_is_returned_once_after_the_events() {
         let queue = Queue::new(2, 1 << 20);
         queue.push(event());
         queue.end(Some(Error::TooBusy(1)));

@@ -1,7 +1,7 @@
 //! Timers: `__IntervalTimerInstruction` and `__AbsoluteTimerInstruction` produce `__TimerEvent` (MS-WMI
 //! 2.2.6).
 //!
-//! They exist in memory only, as long as the [successive engines](crate::lineage::Lineage).
+//! They exist in memory only, as long as the [successive engines](crate::generations::EngineGenerations).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -52,10 +52,13 @@ impl Timers {
             Instruction { instance: instance.clone(), schedule: schedule(instance, SystemTime::now())? };
         let mut instructions = self.shared.locked();
         if is_new && instructions.contains_key(&id.to_uppercase()) {
-            return Err(ProviderError::failed(Status::AlreadyExists, "there is a timer of this name"));
+            return Err(ProviderError::failed(
+                Status::AlreadyExists,
+                "a timer with this name already exists",
+            ));
         }
         if is_new && instructions.len() >= MOST {
-            let problem = format!("there are {MOST} timers already");
+            let problem = format!("more than {MOST} timers");
             return Err(ProviderError::failed(Status::QuotaViolation, problem));
         }
         instructions.insert(id.to_uppercase(), instruction);
@@ -68,8 +71,8 @@ impl Timers {
 impl Provider for Timers {
     fn classes(&self) -> Vec<(Namespace, Name)> {
         let names = ["__IntervalTimerInstruction", "__AbsoluteTimerInstruction", "__TimerEvent"];
-        let of = |name| Some((self.namespace.clone(), Name::parse(name).ok()?));
-        names.into_iter().filter_map(of).collect()
+        let names = names.into_iter().filter_map(|name| Name::parse(name).ok());
+        names.map(|name| (self.namespace.clone(), name)).collect()
     }
 
     fn storage(&self) -> Storage {
@@ -115,11 +118,11 @@ impl Provider for Timers {
         if *watch.class.name() != *"__TimerEvent" {
             return Ok(None);
         }
-        Ok(Some(Box::new(Firings {
+        Ok(Some(Box::new(TimerSource {
             class: watch.class.clone(),
             changed: self.shared.changed.subscribe(),
             shared: Arc::clone(&self.shared),
-            told: Instant::now(),
+            reported_until: Instant::now(),
             ready: VecDeque::new(),
         })))
     }
@@ -132,26 +135,26 @@ impl Shared {
 }
 
 /// Event source of timers for one subscription.
-struct Firings {
+struct TimerSource {
     class: Arc<Class>,
     shared: Arc<Shared>,
     changed: watch::Receiver<()>,
     /// Events up to this time have been reported.
-    told: Instant,
+    reported_until: Instant,
     ready: VecDeque<Instance>,
 }
 
-impl Firings {
+impl TimerSource {
     /// Returns the time at which the next timer fires.
     fn next_firing(&self) -> Option<Instant> {
         let instructions = self.shared.locked();
-        instructions.values().filter_map(|instruction| instruction.schedule.after(self.told)).min()
+        instructions.values().filter_map(|instruction| instruction.schedule.after(self.reported_until)).min()
     }
 
     /// Queues the events since the last report.
     fn collect(&mut self, now: Instant) -> Result<(), ProviderError> {
         for instruction in self.shared.locked().values() {
-            let count = instruction.schedule.count(self.told, now);
+            let count = instruction.schedule.count(self.reported_until, now);
             if count == 0 {
                 continue;
             }
@@ -159,12 +162,12 @@ impl Firings {
             let event = Instance::new(self.class.clone()).with("TimerId", id)?.with("NumFirings", count)?;
             self.ready.push_back(event);
         }
-        self.told = now;
+        self.reported_until = now;
         Ok(())
     }
 }
 
-impl EventSource for Firings {
+impl EventSource for TimerSource {
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
         Box::pin(async {
             loop {
@@ -190,11 +193,11 @@ impl EventSource for Firings {
 
 impl Schedule {
     /// Returns the first firing after a time.
-    fn after(self, told: Instant) -> Option<Instant> {
+    fn after(self, from: Instant) -> Option<Instant> {
         match self {
-            Self::Once(at) => Some(at).filter(|at| *at > told),
+            Self::Once(at) => Some(at).filter(|at| *at > from),
             Self::Every { interval, since } => {
-                let passed = told.saturating_duration_since(since).as_nanos() / interval.as_nanos().max(1);
+                let passed = firings(since, interval, from);
                 let next = u32::try_from(passed).unwrap_or(u32::MAX).saturating_add(1);
                 since.checked_add(interval.saturating_mul(next))
             }
@@ -202,27 +205,34 @@ impl Schedule {
     }
 
     /// Returns the number of firings between two times.
-    fn count(self, told: Instant, now: Instant) -> u32 {
+    fn count(self, reported_until: Instant, now: Instant) -> u32 {
         match self {
-            Self::Once(at) => u32::from(at > told && at <= now),
+            Self::Once(at) => u32::from(at > reported_until && at <= now),
             Self::Every { interval, since } => {
-                let until = |time: Instant| {
-                    time.saturating_duration_since(since).as_nanos() / interval.as_nanos().max(1)
-                };
-                u32::try_from(until(now).saturating_sub(until(told))).unwrap_or(u32::MAX)
+                let count =
+                    firings(since, interval, now).saturating_sub(firings(since, interval, reported_until));
+                u32::try_from(count).unwrap_or(u32::MAX)
             }
         }
     }
 }
 
+/// Returns the number of firings of an interval timer from its start until a time.
+fn firings(since: Instant, interval: Duration, until: Instant) -> u128 {
+    until.saturating_duration_since(since).as_nanos() / interval.as_nanos().max(1)
+}
+
+fn wrong(problem: impl Into<String>) -> ProviderError {
+    ProviderError::failed(Status::InvalidParameter, problem)
+}
+
 fn schedule(instance: &Instance, clock: SystemTime) -> Result<Schedule, ProviderError> {
     let now = Instant::now();
-    let wrong = |problem: &str| ProviderError::failed(Status::InvalidParameter, problem);
     match instance.value("IntervalBetweenEvents") {
         Some(Value::Uint32(milliseconds)) if *milliseconds >= SHORTEST => {
             Ok(Schedule::Every { interval: Duration::from_millis((*milliseconds).into()), since: now })
         }
-        Some(_) => Err(wrong(&format!("IntervalBetweenEvents must be at least {SHORTEST} milliseconds"))),
+        Some(_) => Err(wrong(format!("IntervalBetweenEvents must be at least {SHORTEST} milliseconds"))),
         None => {
             let Some(Value::DateTime(DateTime::Timestamp(at))) = instance.value("EventDateTime") else {
                 return Err(wrong("EventDateTime must be a time"));

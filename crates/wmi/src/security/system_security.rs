@@ -55,16 +55,16 @@ impl Provider for SystemSecurity {
     }
 
     fn invoke(&self, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
-        let decided = || effective(self.descriptors.as_ref(), &self.namespace);
         let output = Instance::new(call.operation.output.clone()).with("ReturnValue", 0_u32)?;
         match call.operation.method.name.as_str() {
             "GetSD" => {
-                let octets = decided().encode(call.context.token()).map_err(|error| refused(&error))?;
+                let current = effective(self.descriptors.as_ref(), &self.namespace);
+                let octets = current.encode(call.context.token()).map_err(|error| refused(&error))?;
                 Ok(output.with("SD", Value::Array(octets.into_iter().map(Value::from).collect()))?)
             }
             "GetSecurityDescriptor" => {
-                let object =
-                    descriptor::write(&self.schema, Form::System, &decided(), &call.context.token())?;
+                let current = effective(self.descriptors.as_ref(), &self.namespace);
+                let object = descriptor::write(&self.schema, Form::System, &current, &call.context.token())?;
                 Ok(output.with("Descriptor", object)?)
             }
             "SetSD" => {
@@ -79,7 +79,7 @@ impl Provider for SystemSecurity {
                 };
                 let set = descriptor::read(object, &call.context.token())?;
                 if set.dacl().is_none() {
-                    return Err(wrong("a descriptor without DACL would let everyone in: give it entries"));
+                    return Err(wrong("the descriptor has no DACL, which would grant everyone access"));
                 }
                 // The SACL is dropped, because namespaces are not audited.
                 let set = SecurityDescriptor::new(set.owner(), set.group(), set.dacl().cloned(), None);

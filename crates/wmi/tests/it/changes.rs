@@ -22,7 +22,7 @@ async fn methods_are_called_where_they_belong() {
     let input = |operation: &cim::Operation| Instance::new(operation.input.clone()).with("Foo", 1_u8);
     let error = engine.invoke(&context(), &cimv2(), &service, "Create", input).await.unwrap_err();
     assert_eq!(error.status(), Status::InvalidProperty);
-    assert_eq!(error.to_string(), "Create of Win32_Service has no parameter \"Foo\"");
+    assert_eq!(error.to_string(), "method Create of Win32_Service has no parameter 'Foo'");
     for (path, method, status) in [
         ("Win32_Service='x'", "StartService", Status::NotFound),
         ("Win32_Service='a'", "Create", Status::InvalidObjectPath),
@@ -52,7 +52,7 @@ async fn instances_are_made_changed_and_removed() {
     assert_eq!((now.value("Text"), now.value("Owner")), (Some(&"b".into()), Some(&Value::Null)));
     let error = engine.put(&context(), &cimv2(), changed, &class.columns()).await.unwrap_err();
     assert_eq!(error.status(), Status::ReadOnly);
-    assert_eq!(error.to_string(), "Owner of Site_Note cannot be written");
+    assert_eq!(error.to_string(), "property Owner of Site_Note is read-only");
     let same = note.with("Text", "b").unwrap();
     engine.put(&context(), &cimv2(), same, &class.columns()).await.unwrap();
     engine.delete(&context(), &cimv2(), &path).await.unwrap();

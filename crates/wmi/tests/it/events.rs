@@ -9,7 +9,7 @@ use std::time::Duration;
 use cim::{Instance, Name, Namespace, Schema, Status, Value};
 use telarch_wmi::{
     BoxFuture, Engine, Error, EventSource, Events, Happening, Limits, Lookup, Occurrence, Provider,
-    ProviderError, Scan, Sink, Telling, Watch,
+    ProviderError, ReportMode, Scan, Sink, Watch,
 };
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -28,12 +28,12 @@ struct Living {
     /// Event sources of listeners, if the provider has any.
     sources: Option<Sources>,
     /// Way in which the sources report changes.
-    telling: Option<Telling>,
+    telling: Option<ReportMode>,
 }
 
 type Sources = Mutex<Vec<mpsc::UnboundedSender<Result<Happening, ProviderError>>>>;
 
-struct Source(mpsc::UnboundedReceiver<Result<Happening, ProviderError>>, Telling);
+struct Source(mpsc::UnboundedReceiver<Result<Happening, ProviderError>>, ReportMode);
 
 impl EventSource for Source {
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
@@ -46,7 +46,7 @@ impl EventSource for Source {
         })
     }
 
-    fn telling(&self) -> Telling {
+    fn report_mode(&self) -> ReportMode {
         self.1
     }
 }
@@ -107,7 +107,7 @@ impl Provider for Living {
         assert_eq!(watch.changes.is_empty(), *watch.class.name() != *"Win32_Service");
         let (sender, source) = mpsc::unbounded_channel();
         sources.lock().unwrap().push(sender);
-        Ok(Some(Box::new(Source(source, self.telling.unwrap_or(Telling::WhenToLook)))))
+        Ok(Some(Box::new(Source(source, self.telling.unwrap_or(ReportMode::Changes)))))
     }
 }
 
@@ -278,8 +278,11 @@ async fn with_a_source_nobody_looks_before_it_tells_that_something_has_changed()
 #[tokio::test(start_paused = true)]
 async fn who_tells_every_instance_that_comes_is_believed_and_nobody_looks() {
     let sources = Some(Sources::default());
-    let living =
-        Arc::new(Living { sources, telling: Some(Telling::Instances), ..Living::with(&[("a", "Running")]) });
+    let living = Arc::new(Living {
+        sources,
+        telling: Some(ReportMode::Instances),
+        ..Living::with(&[("a", "Running")])
+    });
     let engine = engine(&living);
     let more = " AND TargetInstance.State = 'Running'";
     let query = format!("SELECT * FROM __InstanceCreationEvent {}", services(more));
@@ -305,9 +308,9 @@ async fn a_source_that_panics_has_ended_and_nobody_waits_for_it() {
     let panic = Err(ProviderError::failed(Status::Failed, PANIC));
     let of_services = format!("SELECT * FROM __InstanceCreationEvent {}", services(""));
     for (telling, query) in [
-        (Telling::WhenToLook, of_services.as_str()),
-        (Telling::Instances, &of_services),
-        (Telling::WhenToLook, "SELECT * FROM Win32_ProcessStartTrace"),
+        (ReportMode::Changes, of_services.as_str()),
+        (ReportMode::Instances, &of_services),
+        (ReportMode::Changes, "SELECT * FROM Win32_ProcessStartTrace"),
     ] {
         let sources = Some(Sources::default());
         let living = Arc::new(Living { sources, telling: Some(telling), ..Living::with(&[]) });
@@ -315,7 +318,7 @@ async fn a_source_that_panics_has_ended_and_nobody_waits_for_it() {
         let mut events = subscribe(&engine, query).await.unwrap();
         living.tell(&panic);
         living.set("a", "Running");
-        if telling == Telling::WhenToLook && query == of_services {
+        if telling == ReportMode::Changes && query == of_services {
             // The engine still polls.
             is(&next(&mut events).await, "__InstanceCreationEvent", "a", "Running");
             living.set("b", "Running");
@@ -508,7 +511,7 @@ async fn what_is_no_query_of_events_is_refused_with_what_to_do() {
         ("SELECT * FROM __InstanceCreationEvent WITHIN 1", Status::InvalidQuery, "TargetInstance ISA"),
         ("SELECT * FROM __InstanceCreationEvent WHERE Nothing = 1", Status::InvalidQuery, "Nothing"),
         ("SELECT * FROM Nothing", Status::InvalidClass, "Nothing"),
-        ("ASSOCIATORS OF {Win32_Service.Name='a'}", Status::InvalidQuery, "associations"),
+        ("ASSOCIATORS OF {Win32_Service.Name='a'}", Status::InvalidQuery, "association query"),
         (
             "SELECT * FROM __InstanceCreationEvent WHERE TargetInstance ISA 'Win32_Fan'",
             Status::ProviderNotCapable,

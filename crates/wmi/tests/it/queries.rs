@@ -66,7 +66,7 @@ async fn an_instance_is_found_by_its_path_also_by_that_of_its_superclass() {
     let missing = get("Win32_Service.Name='x'").await.unwrap_err();
     assert_eq!(
         (missing.status(), missing.to_string()),
-        (Status::NotFound, "there is no Win32_Service.Name=\"x\"".to_owned())
+        (Status::NotFound, "instance Win32_Service.Name=\"x\" does not exist".to_owned())
     );
     for (path, status) in [
         ("Win32_Service", Status::InvalidObjectPath),

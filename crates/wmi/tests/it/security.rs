@@ -92,8 +92,8 @@ async fn by_default_administrators_may_do_all_and_others_only_on_the_machine_its
     let error = engine.query(&user(true), &cimv2(), "SELECT * FROM Win32_Service").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "alice has no REMOTE_ENABLE in root/cimv2\n  \
-         an administrator can give it: telarch wmi security root/cimv2"
+        "alice lacks the right REMOTE_ENABLE in root/cimv2\n  \
+         an administrator can grant it: telarch wmi security root/cimv2"
     );
 }
 
@@ -257,7 +257,7 @@ const EVENTS: &str = "SELECT * FROM Win32_ProcessStartTrace";
 async fn an_event_is_not_given_to_somebody_who_may_receive_none_any_more() {
     let descriptors = Arc::new(with("root/cimv2", "D:P(A;;CCWPDT;;;AU)"));
     let teller = Arc::new(Teller::default());
-    let engine = telling(&teller, &descriptors);
+    let engine = report_mode(&teller, &descriptors);
     let mut events = engine.subscribe(&user(true), &cimv2(), EVENTS).await.unwrap();
     teller.tell();
     assert!(events.next().await.unwrap().is_ok());
@@ -273,16 +273,16 @@ async fn an_event_is_not_given_to_somebody_who_may_receive_none_any_more() {
 async fn a_subscription_ends_as_soon_as_it_is_known_that_a_right_for_it_is_gone() {
     for right in ["CCWP", "CCDT", "WPDT", ""] {
         let descriptors = Arc::new(with("root/cimv2", "D:P(A;;CCWPDT;;;AU)"));
-        let engine = telling(&Arc::default(), &descriptors);
+        let engine = report_mode(&Arc::default(), &descriptors);
         let mut events = engine.subscribe(&user(true), &cimv2(), EVENTS).await.unwrap();
         // A change that keeps the needed rights does not end the subscription.
         descriptors.replace(&cimv2(), Guard::parse("D:P(A;;CCDCWPDT;;;AU)").unwrap()).unwrap();
-        engine.judge_again();
+        engine.recheck_access();
         let minute = std::time::Duration::from_secs(60);
         assert!(tokio::time::timeout(minute, events.next()).await.is_err());
         let left = format!("D:P(A;;{right};;;AU)(A;;CCWPDT;;;BA)");
         descriptors.replace(&cimv2(), Guard::parse(&left).unwrap()).unwrap();
-        engine.judge_again();
+        engine.recheck_access();
         let next = tokio::time::timeout(minute, events.next()).await.expect("it ends");
         assert_eq!(next.unwrap().unwrap_err().status(), Status::AccessDenied, "{right}");
         // A user who continues the subscription is checked with their own rights.
@@ -330,7 +330,7 @@ impl Provider for Teller {
     }
 }
 
-fn telling(teller: &Arc<Teller>, descriptors: &Arc<InMemory>) -> Engine {
+fn report_mode(teller: &Arc<Teller>, descriptors: &Arc<InMemory>) -> Engine {
     Engine::builder("node7", 0)
         .namespace(Schema::of(cimv2()))
         .provider(Arc::clone(teller) as Arc<dyn Provider>)

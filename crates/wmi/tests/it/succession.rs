@@ -7,7 +7,7 @@ use std::time::Duration;
 use cim::{Instance, Name, Namespace, ObjectPath, Schema, Value};
 use telarch_wmi::{
     BoxFuture, Engine, EngineBuilder, Error, EventSource, Events, Happening, Occurrence, Provider,
-    ProviderError, Scan, Sink, Watch, Watchman,
+    ProviderError, Refresher, Scan, Sink, Watch,
 };
 use tokio::sync::watch;
 
@@ -38,14 +38,14 @@ async fn classes_that_come_change_and_go_are_events_and_those_that_stay_are_none
     let first = begin(&["class A { [Key] string Name; };", "class B { uint32 X; };"]).build().unwrap();
     let mut events = subscribe(&first, "SELECT * FROM __ClassOperationEvent").await;
     let classes = ["class A { [Key] string Name; };", "class B { uint64 X; };", "class C { uint8 Y = 7; };"];
-    let second = begin(&classes).succeeding(&first).build().unwrap();
+    let second = begin(&classes).successor_of(&first).build().unwrap();
     let told = next(&mut events).await;
     assert_eq!(told.class().name().as_str(), "__ClassModificationEvent");
     assert!(matches!(told.value("PreviousClass"), Some(Value::Object(_))));
     let told = next(&mut events).await;
     let Some(Value::Object(class)) = told.value("TargetClass") else { panic!("{told:?}") };
     assert_eq!((class.class().name().as_str(), class.value("Y")), ("C", Some(&Value::Uint8(7))));
-    let third = begin(&classes[..2]).succeeding(&second).build().unwrap();
+    let third = begin(&classes[..2]).successor_of(&second).build().unwrap();
     assert_eq!(next(&mut events).await.class().name().as_str(), "__ClassDeletionEvent");
     drop((first, second));
     assert!(tokio::time::timeout(Duration::from_secs(60), events.next()).await.is_err());
@@ -60,7 +60,7 @@ async fn timers_outlive_the_engine_that_made_them() {
     let timer = timer.with("IntervalBetweenEvents", 1_000_u32).unwrap();
     first.create(&context(), &cimv2(), timer).await.unwrap();
     let mut events = subscribe(&first, "SELECT * FROM __TimerEvent").await;
-    let second = begin(&["class A { };"]).succeeding(&first).build().unwrap();
+    let second = begin(&["class A { };"]).successor_of(&first).build().unwrap();
     assert_eq!(next(&mut events).await.value("TimerId"), Some(&Value::text("t")));
     let path = ObjectPath::parse("__IntervalTimerInstruction.TimerId='t'").unwrap();
     second.get(&context(), &cimv2(), &path).await.unwrap();
@@ -100,17 +100,17 @@ async fn a_source_that_both_engines_have_is_listened_to_without_a_gap() {
     let first = begin(&[]).provider(bell.clone()).build().unwrap();
     let mut events = subscribe(&first, "SELECT * FROM Win32_VolumeChangeEvent").await;
     bell.0.send_replace(());
-    let _second = begin(&["class A { };"]).succeeding(&first).provider(bell.clone()).build().unwrap();
+    let _second = begin(&["class A { };"]).successor_of(&first).provider(bell.clone()).build().unwrap();
     next(&mut events).await;
     assert_eq!(bell.0.receiver_count(), 1);
-    let third = begin(&[]).succeeding(&first).build().unwrap();
+    let third = begin(&[]).successor_of(&first).build().unwrap();
     let end = events.next().await.unwrap().unwrap_err();
     assert!(matches!(end, Error::NoProvider(_)), "{end}");
     drop(third);
 }
 
 #[tokio::test]
-async fn the_watchman_works_while_somebody_is_subscribed_and_only_once() {
+async fn the_refresher_runs_once_and_while_there_are_subscriptions() {
     let working = Arc::new(AtomicUsize::new(0));
     struct Shift(Arc<AtomicUsize>);
     impl Drop for Shift {
@@ -119,7 +119,7 @@ async fn the_watchman_works_while_somebody_is_subscribed_and_only_once() {
         }
     }
     let watched = Arc::clone(&working);
-    let watchman: Watchman = Arc::new(move || {
+    let refresher: Refresher = Arc::new(move || {
         watched.fetch_add(1, Ordering::SeqCst);
         let shift = Shift(Arc::clone(&watched));
         Box::pin(async move {
@@ -127,7 +127,7 @@ async fn the_watchman_works_while_somebody_is_subscribed_and_only_once() {
             std::future::pending::<()>().await;
         })
     });
-    let engine = begin(&[]).watchman(watchman).build().unwrap();
+    let engine = begin(&[]).refresher(refresher).build().unwrap();
     assert_eq!(working.load(Ordering::SeqCst), 0);
     let one = subscribe(&engine, "SELECT * FROM __TimerEvent").await;
     let two = subscribe(&engine, "SELECT * FROM __TimerEvent").await;

@@ -1,7 +1,7 @@
-//! JSON (RFC 8259).
+//! JSON output (RFC 8259).
 
 use super::Tree;
-use crate::terminal::steers;
+use crate::terminal::controls_terminal;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
@@ -9,7 +9,7 @@ pub(super) enum Layout {
     OneLine,
 }
 
-/// Without a line end behind it.
+/// Returns the JSON text without a final line feed.
 pub(super) fn print(tree: &Tree, layout: Layout) -> String {
     let mut out = String::new();
     write(&mut out, tree, layout, 0);
@@ -21,16 +21,14 @@ fn write(out: &mut String, tree: &Tree, layout: Layout, depth: usize) {
         Tree::Null => out.push_str("null"),
         Tree::Text(text) => string(out, text),
         Tree::List(items) => {
-            let item = |out: &mut String, item: &Tree| write(out, item, layout, depth + 1);
-            bracketed(out, ['[', ']'], layout, depth, items, item);
+            bracketed(out, ['[', ']'], layout, depth, items, |out, item| write(out, item, layout, depth + 1));
         }
         Tree::Map(members) => {
-            let member = |out: &mut String, (name, value): &(String, Tree)| {
+            bracketed(out, ['{', '}'], layout, depth, members, |out, (name, value)| {
                 string(out, name);
                 out.push_str(if layout == Layout::Indented { ": " } else { ":" });
                 write(out, value, layout, depth + 1);
-            };
-            bracketed(out, ['{', '}'], layout, depth, members, member);
+            });
         }
     }
 }
@@ -43,25 +41,26 @@ fn bracketed<T>(
     parts: &[T],
     write: impl Fn(&mut String, &T),
 ) {
-    let new_line = |out: &mut String, depth| {
-        if layout == Layout::Indented {
-            out.push('\n');
-            out.extend(std::iter::repeat_n("  ", depth));
-        }
-    };
     out.push(opening);
     for (at, part) in parts.iter().enumerate() {
         if at > 0 {
             out.push(',');
         }
-        new_line(out, depth + 1);
+        new_line(out, layout, depth + 1);
         write(out, part);
     }
-    new_line(out, depth);
+    new_line(out, layout, depth);
     out.push(closing);
 }
 
-/// A text with its quotation marks, which is a value of YAML as well.
+fn new_line(out: &mut String, layout: Layout, depth: usize) {
+    if layout == Layout::Indented {
+        out.push('\n');
+        out.extend(std::iter::repeat_n("  ", depth));
+    }
+}
+
+/// Writes a quoted string, which is valid in JSON and YAML.
 pub(super) fn string(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
@@ -71,8 +70,8 @@ pub(super) fn string(out: &mut String, text: &str) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            // YAML of 1.1 ends lines at U+2028 and U+2029, and leaves out white space beside them.
-            c if c.is_control() || steers(c) || c == '\u{feff}' => {
+            // YAML 1.1 treats U+2028 and U+2029 as line breaks and drops white space around them.
+            c if c.is_control() || controls_terminal(c) || c == '\u{feff}' => {
                 out.push_str(&format!("\\u{:04x}", u32::from(c)));
             }
             c => out.push(c),

@@ -1,10 +1,10 @@
-//! XML with one element a line.
+//! Indented XML with one element per line.
 
 use xml::{Element, Writer};
 
 use crate::markup::{attributes, has_children, is_mixed, open, open_alone};
 
-/// The element so that it can stand alone, `depth` levels in, without a line end behind it.
+/// Returns the element as a document of its own, indented by `depth` levels, without a final line feed.
 pub(super) fn print(element: Element<'_>, depth: usize) -> String {
     let mut writer = Writer::new();
     if is_mixed(element) {
@@ -16,7 +16,7 @@ pub(super) fn print(element: Element<'_>, depth: usize) -> String {
     format!("{}{}", INDENT.repeat(depth), writer.finish())
 }
 
-/// Everything behind the tag's declarations, with the end tag.
+/// Writes attributes, content and end tag of an element whose start tag is open.
 fn content(writer: &mut Writer, element: Element<'_>, depth: usize) {
     attributes(writer, element, |_, _| false);
     if !has_children(element) {

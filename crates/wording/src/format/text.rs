@@ -1,4 +1,4 @@
-//! The tree of `Name = value` lines.
+//! Tree of `Name = value` lines.
 
 use wsman::namespace::SOURCES;
 use xml::Element;
@@ -13,8 +13,7 @@ pub(super) fn print(element: Element<'_>) -> String {
     out
 }
 
-/// Writes the elements of one name that stand beside each other: the plain values on one line, then
-/// every element with children of its own.
+/// Writes adjacent elements with the same name: the plain values on one line, then every element that has children.
 fn write(out: &mut String, same_name: &[Element<'_>], depth: usize) {
     let (trees, leaves): (Vec<Element<'_>>, Vec<Element<'_>>) =
         same_name.iter().partition(|element| has_children(**element));

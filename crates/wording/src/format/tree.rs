@@ -1,4 +1,4 @@
-//! Results as nested names and values, which JSON and YAML have in common.
+//! Results as nested names and values, the common model of JSON and YAML.
 
 use wsman::namespace::SOURCES;
 use xml::Element;
@@ -6,21 +6,21 @@ use xml::Element;
 use super::json;
 use crate::markup::{XSI, by_name, has_children, is_nil};
 
-/// A value, a list, or values under names; described at [`Format::print`](super::Format::print).
+/// Value, list, or named values; [`Format::print`](super::Format::print) describes the mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tree {
     /// No value (`xsi:nil`).
     Null,
-    /// A value.
+    /// Text value.
     Text(String),
-    /// Values of one name.
+    /// Several values with the same name.
     List(Vec<Self>),
-    /// Values under names, in order; no name comes twice.
+    /// Named values in order; names are unique.
     Map(Vec<(String, Self)>),
 }
 
 impl Tree {
-    /// The element under its name.
+    /// Converts an element; the result has one member, the element's name.
     #[must_use]
     pub fn of(element: Element<'_>) -> Self {
         let mut members = Vec::new();
@@ -28,7 +28,7 @@ impl Tree {
         Self::Map(members)
     }
 
-    /// It as JSON on one line, without a line end.
+    /// Returns JSON on one line, without a line feed.
     #[must_use]
     pub fn json_line(&self) -> String {
         json::print(self, json::Layout::OneLine)
@@ -41,19 +41,19 @@ impl From<&str> for Tree {
     }
 }
 
-/// The attributes of values that stand beside them: who decided, and what gives the value.
-const TOLD: [(&str, &str); 2] = [("", "Source"), (SOURCES, "Origin")];
+/// Attributes that become members beside their value: its policy (`Source`) and its origin (`Origin`).
+const ANNOTATIONS: [(&str, &str); 2] = [("", "Source"), (SOURCES, "Origin")];
 
-/// The member or members for the elements of one name.
+/// Adds the member for elements with the same name, and the members for their annotations.
 fn values(members: &mut Vec<(String, Tree)>, name: &str, same_name: &[Element<'_>]) {
     members.push((name.to_owned(), one_or_list(same_name, value)));
-    for (namespace, attribute) in TOLD {
-        let told = |element: Element<'_>| match element.attribute(namespace, attribute) {
+    for (namespace, attribute) in ANNOTATIONS {
+        let annotation = |element: Element<'_>| match element.attribute(namespace, attribute) {
             Some(value) if !has_children(element) => Tree::Text(value.into()),
             _ => Tree::Null,
         };
-        if same_name.iter().any(|element| told(*element) != Tree::Null) {
-            members.push((format!("{name}@{attribute}"), one_or_list(same_name, told)));
+        if same_name.iter().any(|element| annotation(*element) != Tree::Null) {
+            members.push((format!("{name}@{attribute}"), one_or_list(same_name, annotation)));
         }
     }
 }
@@ -77,7 +77,7 @@ fn value(element: Element<'_>) -> Tree {
 
 fn map(element: Element<'_>) -> Tree {
     let mut members = Vec::new();
-    if let Some(class) = telling_type(element) {
+    if let Some(class) = distinct_type(element) {
         members.push(("@type".to_owned(), Tree::Text(class)));
     }
     if let Some(source) = element.attribute("", "Source") {
@@ -107,11 +107,11 @@ fn selectors(selectors: &[Element<'_>]) -> Tree {
     Tree::Map(named.into_iter().map(|(name, same_name)| (name, one_or_list(&same_name, value))).collect())
 }
 
-/// The name of the type where it is not just the element's own: `Win32_Service` and `Win32_Service_Type`
-/// on an element `Win32_Service` say nothing new.
-fn telling_type(element: Element<'_>) -> Option<String> {
+/// Returns the type name if it differs from the element's name: `Win32_Service` and `Win32_Service_Type` on an
+/// element `Win32_Service` are redundant.
+fn distinct_type(element: Element<'_>) -> Option<String> {
     let qualified = element.attribute(XSI, "type")?;
     let local = qualified.rsplit(':').next().unwrap_or_default().trim();
-    let told = local.is_empty() || local.strip_suffix("_Type").unwrap_or(local) == element.name();
-    (!told).then(|| local.to_owned())
+    let is_redundant = local.is_empty() || local.strip_suffix("_Type").unwrap_or(local) == element.name();
+    (!is_redundant).then(|| local.to_owned())
 }

@@ -1,27 +1,27 @@
-//! YAML 1.2, of which the readers of 1.1 think the same.
+//! YAML 1.2 output that YAML 1.1 readers interpret identically.
 
 use super::{Tree, json};
 
-/// A document, with a line end behind it.
+/// Returns a document, with a final line feed.
 pub(super) fn print(tree: &Tree) -> String {
     let mut out = String::new();
     block(&mut out, tree, 0);
     out
 }
 
-/// An item of a sequence, with a line end behind it.
+/// Returns an item of a sequence, with a final line feed.
 pub(super) fn item(tree: &Tree) -> String {
     let mut out = String::new();
     list_item(&mut out, tree, 0);
     out
 }
 
-/// A value on lines of its own, each `depth` levels in.
+/// Writes a value on separate lines, indented by `depth` levels.
 fn block(out: &mut String, tree: &Tree, depth: usize) {
     match tree {
         Tree::Map(members) if !members.is_empty() => {
             for (name, value) in members {
-                member(out, name, value, depth, Begun::No);
+                member(out, name, value, depth, Line::Start);
             }
         }
         Tree::List(items) if !items.is_empty() => items.iter().for_each(|item| list_item(out, item, depth)),
@@ -33,15 +33,17 @@ fn block(out: &mut String, tree: &Tree, depth: usize) {
     }
 }
 
-/// Whether something stands on the line already.
+/// Position on the output line.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Begun {
-    No,
-    Yes,
+enum Line {
+    /// At the start; indentation is needed.
+    Start,
+    /// After a dash.
+    Begun,
 }
 
-fn member(out: &mut String, name: &str, value: &Tree, depth: usize, line: Begun) {
-    if line == Begun::No {
+fn member(out: &mut String, name: &str, value: &Tree, depth: usize, line: Line) {
+    if line == Line::Start {
         indent(out, depth);
     }
     text(out, name);
@@ -68,16 +70,16 @@ fn list_item(out: &mut String, tree: &Tree, depth: usize) {
     out.push_str("- ");
     match tree {
         Tree::Map(members) => {
-            // The first member stands behind the dash, the others below it.
+            // The first member follows the dash on the same line.
             for (at, (name, value)) in members.iter().enumerate() {
-                member(out, name, value, depth + 1, if at == 0 { Begun::Yes } else { Begun::No });
+                member(out, name, value, depth + 1, if at == 0 { Line::Begun } else { Line::Start });
             }
             if members.is_empty() {
                 out.push_str("{}\n");
             }
         }
         Tree::List(items) if !items.is_empty() => {
-            // Lists in lists do not come from elements; on one line they are as good.
+            // Elements never become nested lists; the one-line form is sufficient.
             out.push_str(&tree.json_line());
             out.push('\n');
         }
@@ -97,7 +99,7 @@ fn scalar(out: &mut String, tree: &Tree) {
     }
 }
 
-/// Without quotation marks only what no reader takes for anything but text.
+/// Writes text without quotation marks only if every YAML reader interprets it as text.
 fn text(out: &mut String, text: &str) {
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | '\\' | ' '))
@@ -110,5 +112,5 @@ fn indent(out: &mut String, depth: usize) {
     out.extend(std::iter::repeat_n("  ", depth));
 }
 
-/// What YAML 1.1 or 1.2 reads as something else than text.
+/// Words that YAML 1.1 or 1.2 interprets as Booleans or null.
 const WORDS: &[&str] = &["true", "false", "yes", "no", "on", "off", "null", "y", "n"];

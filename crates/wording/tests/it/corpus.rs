@@ -1,9 +1,9 @@
-//! The oracle over the stored corpus of the fuzz target, its beginnings and its mutations.
+//! Runs the fuzz oracle on the stored corpus, its prefixes and its mutations.
 
 use telarch_corpus::{cases, mutate};
 use telarch_wording::oracle;
 
 #[test]
-fn answers_of_the_corpus_are_printed_as_promised() {
+fn corpus_output_is_safe_and_well_formed() {
     mutate(&cases("wording_printed", 5), usize::MAX, b"<>&\"' :x\x7F", oracle::printed);
 }

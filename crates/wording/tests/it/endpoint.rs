@@ -1,4 +1,4 @@
-//! `[TRANSPORT://]HOST[:PORT][/PREFIX]`.
+//! Endpoints: `[TRANSPORT://]HOST[:PORT][/PREFIX]`.
 
 use telarch_wording::endpoint::{Address, Endpoint, Transport};
 
@@ -7,7 +7,7 @@ fn complete(text: &str, transport: Transport) -> Endpoint {
 }
 
 #[test]
-fn an_endpoint_is_completed_with_the_usual_port_and_prefix() {
+fn missing_parts_get_the_default_port_and_prefix() {
     for (text, url) in [
         ("server7", "http://server7:5985/wsman"),
         ("http://server7", "http://server7:80/wsman"),
@@ -28,7 +28,7 @@ fn an_endpoint_is_completed_with_the_usual_port_and_prefix() {
 }
 
 #[test]
-fn only_a_port_that_nobody_typed_has_a_usual_one_beside_it() {
+fn usual_port_is_suggested_only_if_no_port_was_typed() {
     for (text, usual) in [
         ("https://server7", Some(5986)),
         ("http://server7", Some(5985)),
@@ -40,25 +40,25 @@ fn only_a_port_that_nobody_typed_has_a_usual_one_beside_it() {
 }
 
 #[test]
-fn what_is_no_endpoint_is_refused_with_its_reason() {
+fn invalid_endpoints_are_rejected_with_the_reason() {
     for (text, reason) in [
-        ("", "there is no host"),
-        ("http://", "there is no host"),
-        (":5985", "there is no host"),
-        ("ftp://server7", "neither http nor https"),
-        ("::1", "an IPv6 address stands in brackets"),
-        ("2001:db8::7", "an IPv6 address stands in brackets"),
-        ("[::1", "the bracket is not closed"),
-        ("[server7]", "no IPv6 address"),
-        ("[::1]5985", "something stands behind the bracket"),
-        ("server7:", "the port is not a number"),
-        ("server7:0", "the port is not a number"),
-        ("server7:65536", "the port is not a number"),
-        ("server7:+80", "the port is not a number"),
+        ("", "the host is missing"),
+        ("http://", "the host is missing"),
+        (":5985", "the host is missing"),
+        ("ftp://server7", "must be http or https"),
+        ("::1", "an IPv6 address must be in brackets"),
+        ("2001:db8::7", "an IPv6 address must be in brackets"),
+        ("[::1", "the closing bracket is missing"),
+        ("[server7]", "not an IPv6 address"),
+        ("[::1]5985", "unexpected text after the closing bracket"),
+        ("server7:", "the port must be a number"),
+        ("server7:0", "the port must be a number"),
+        ("server7:65536", "the port must be a number"),
+        ("server7:+80", "the port must be a number"),
         ("user@server7", "user name"),
-        ("server 7", "neither a name nor an address"),
-        ("sërver", "neither a name nor an address"),
-        ("server7/a?b", "no path has"),
+        ("server 7", "neither a valid name nor an address"),
+        ("sërver", "neither a valid name nor an address"),
+        ("server7/a?b", "not allowed in a URL path"),
     ] {
         let error = Address::parse(text).expect_err(text);
         assert!(!error.way_out.is_empty(), "{text}: {error}");

@@ -1,25 +1,25 @@
-//! What is printed when something goes wrong.
+//! Text of failures.
 
 use telarch_wording::codes::Code;
 use telarch_wording::failure::{ExitCodes, Kind, Program};
 use telarch_wording::{Failure, Format};
 
 #[test]
-fn a_fault_is_told_as_scripts_know_it_and_then_explained() {
-    let failure = Failure::fault(Code(2_150_858_770), "server7", "nobody listens there")
+fn a_fault_is_printed_for_scripts_and_then_explained() {
+    let failure = Failure::fault(Code(2_150_858_770), "server7", "connection refused by the host")
         .about("winrm/config")
         .because("connection refused");
     assert_eq!(
         failure.report(Program::Winrm, Format::Text),
         "WSManFault
-    Message = nobody listens there
+    Message = connection refused by the host
 
 Error number:  -2144108526 0x80338012
-nobody listens there
+connection refused by the host
 
 winrm: server7: cannot connect: connection refused
-  check the name and the port, and that the service runs: winrm quickconfig on server7
-  what is in the way, step by step: winrm doctor -r:server7
+  check the host name and the port, and that the service is running: winrm quickconfig on server7
+  diagnose step by step: winrm doctor -r:server7
   (code 2150858770, 0x80338012, ERROR_WSMAN_DESTINATION_UNREACHABLE)
 "
     );
@@ -41,7 +41,7 @@ fn error_lines_of_positive_negative_and_zero_codes() {
 }
 
 #[test]
-fn access_denied_names_who_where_and_what_helps() {
+fn access_denied_names_the_user_the_host_and_the_remedy() {
     let failure = Failure::fault(Code(5), "node7", "access is denied")
         .about("winrm/config")
         .as_user(r"CORP\operator")
@@ -50,7 +50,7 @@ fn access_denied_names_who_where_and_what_helps() {
     assert!(
         report.ends_with(
             "\nwinrm: node7: access denied to winrm/config as CORP\\operator
-  it needs the Administrators group, or an entry for the user in RootSDDL on node7
+  the user must be in the Administrators group or have an entry in RootSDDL on node7
   (fault w:AccessDenied, code 5, 0x5, ERROR_ACCESS_DENIED)
 "
         ),
@@ -60,7 +60,7 @@ fn access_denied_names_who_where_and_what_helps() {
 }
 
 #[test]
-fn a_fault_of_a_provider_stands_inside_that_of_the_service() {
+fn a_provider_fault_is_nested_in_the_fault() {
     let fault = wsman::Fault::new(wsman::Subcode::SchemaValidationError, 2_150_858_817, "")
         .with_provider("Config provider", "x.dll", "inner text")
         .on_machine("h");
@@ -75,7 +75,7 @@ fn a_fault_of_a_provider_stands_inside_that_of_the_service() {
 Error number:  -2144108479 0x80338041
 inner text
 
-winrm: server7: a value or a property was not accepted
+winrm: server7: a property name or value was rejected
 "
         ),
         "{report}"
@@ -85,7 +85,7 @@ winrm: server7: a value or a property was not accepted
 }
 
 #[test]
-fn what_the_client_found_is_told_like_a_fault() {
+fn client_errors_are_printed_like_faults() {
     let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
     let connect = client::Error::Connect { address: "server7:5985".to_owned(), source: refused };
     let offered = vec!["Negotiate".to_owned(), "Basic".to_owned()];
@@ -95,8 +95,13 @@ fn what_the_client_found_is_told_like_a_fault() {
         client::Error::TimedOut { what: client::Waiting::Silence, after: std::time::Duration::from_secs(70) };
     for (error, kind, number, line) in [
         (connect, Kind::Connect, 2_150_858_770, "winrm: server7: cannot connect: connection refused"),
-        (unauthorized, Kind::Authentication, 1326, "  it offers Negotiate, Basic; Basic was tried"),
-        (silent, Kind::Timeout, 2_150_859_046, "nothing came from the service within 70s"),
+        (
+            unauthorized,
+            Kind::Authentication,
+            1326,
+            "  the service offers Negotiate, Basic; the client tried Basic",
+        ),
+        (silent, Kind::Timeout, 2_150_859_046, "no data from the service within 70s"),
         (
             client::Error::Http { status: 404 },
             Kind::Connect,
@@ -114,11 +119,11 @@ fn what_the_client_found_is_told_like_a_fault() {
         let failure = Failure::from_client(&error, "server7");
         assert_eq!((failure.kind(), failure.code()), (kind, Some(Code(number))));
         let report = failure.report(Program::Winrm, Format::Text);
-        assert!(report.lines().any(|found| found == line), "{line} is not in {report}");
+        assert!(report.lines().any(|found| found == line), "{line} not found in {report}");
     }
 }
 
-/// The lines of a report behind the block that scripts know.
+/// The kind of a failure, and the lines of its report after the block that scripts parse.
 fn explained(error: client::Error) -> (Kind, Vec<String>) {
     let failure = Failure::from_client(&error, "server7");
     let report = failure.report(Program::Winrm, Format::Text);
@@ -126,7 +131,7 @@ fn explained(error: client::Error) -> (Kind, Vec<String>) {
 }
 
 #[test]
-fn what_is_not_in_a_number_is_told_all_the_same() {
+fn errors_that_share_a_number_have_their_own_explanation() {
     let io = |kind| std::io::Error::from(kind);
     let broken = client::Error::Disconnected {
         address: "server7:5985".to_owned(),
@@ -147,9 +152,9 @@ fn what_is_not_in_a_number_is_told_all_the_same() {
         (
             broken,
             Kind::Connect,
-            "winrm: server7: the connection broke: unexpected end of file, before an answer came",
+            "winrm: server7: the connection was closed: unexpected end of file, before the response arrived",
         ),
-        (unreadable, Kind::Fault, "winrm: server7: the answer is not what the protocol allows"),
+        (unreadable, Kind::Fault, "winrm: server7: the response violates the protocol"),
         (
             client::Error::Http { status: 500 },
             Kind::Fault,
@@ -158,35 +163,35 @@ fn what_is_not_in_a_number_is_told_all_the_same() {
         (
             client::Error::Http { status: 405 },
             Kind::Fault,
-            "winrm: server7: what answered does not speak WS-Management",
+            "winrm: server7: the server does not speak WS-Management",
         ),
         (
             client::Error::NoLocalService { tried: Vec::new() },
             Kind::Connect,
-            "winrm: no service of this machine listens",
+            "winrm: the Telarch service is not running on this machine",
         ),
-        (foreign, Kind::Connect, "winrm: the service belongs to another user, so nothing was sent to it"),
-        (not_http, Kind::Connect, "winrm: server7: what answered does not speak HTTP"),
-        (tls(client::TlsError::NotTls), Kind::Connect, "winrm: server7: the connection cannot be secured"),
+        (foreign, Kind::Connect, "winrm: the service belongs to another user; no credentials were sent"),
+        (not_http, Kind::Connect, "winrm: server7: the server does not speak HTTP"),
+        (tls(client::TlsError::NotTls), Kind::Connect, "winrm: server7: cannot establish a TLS connection"),
         (
             tls(client::TlsError::Untrusted),
             Kind::Connect,
-            "winrm: server7: the certificate of the service was not accepted",
+            "winrm: server7: certificate is not signed by a trusted authority",
         ),
         (
             tls(client::TlsError::Expired),
             Kind::Connect,
-            "winrm: server7: the certificate of the service has expired",
+            "winrm: server7: the service's certificate has expired",
         ),
         (
             unauthorized(&["Negotiate"], Some(client::Scheme::Basic)),
             Kind::Authentication,
-            "winrm: server7: the service does not offer the scheme that was tried",
+            "winrm: server7: the service does not offer the requested authentication scheme",
         ),
         (
             unauthorized(&["Basic"], None),
             Kind::Authentication,
-            "winrm: server7: the service asks who is there",
+            "winrm: server7: the service requires authentication",
         ),
         (
             unauthorized(&["basic"], Some(client::Scheme::Basic)),
@@ -201,7 +206,7 @@ fn what_is_not_in_a_number_is_told_all_the_same() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_no_matter_of_the_service() {
+fn an_unreadable_authority_file_is_a_usage_error() {
     let reason = client::TlsError::Authorities { path: "/x.pem".into(), reason: "no certificate".to_owned() };
     let failure = Failure::from_client(&client::Error::Tls { host: "server7".to_owned(), reason }, "server7");
     assert_eq!(failure.report(Program::Winrm, Format::Text), "Error: /x.pem: no certificate\n");
@@ -209,16 +214,16 @@ fn a_file_that_cannot_be_read_is_no_matter_of_the_service() {
 }
 
 #[test]
-fn an_address_of_ipv6_is_written_as_it_must_be_typed() {
-    let failure = Failure::fault(Code(2_150_858_770), "fe80::1%eth0", "nobody");
+fn ipv6_addresses_are_in_brackets() {
+    let failure = Failure::fault(Code(2_150_858_770), "fe80::1%eth0", "unreachable");
     let report = failure.report(Program::Winrm, Format::Text);
     assert!(report.contains("winrm doctor -r:[fe80::1%eth0]"), "{report}");
-    let here = failure.here_on_this_machine().report(Program::Winrm, Format::Text);
+    let here = failure.at_local_service().report(Program::Winrm, Format::Text);
     assert!(here.contains("step by step: winrm doctor\n"), "{here}");
 }
 
 #[test]
-fn the_fault_comes_in_the_format_of_the_results() {
+fn the_fault_is_printed_in_the_output_format() {
     let failure = Failure::fault(Code(5), "h", "a < b");
     let xml = failure.report(Program::Winrm, Format::Xml);
     assert!(
@@ -233,7 +238,7 @@ fn the_fault_comes_in_the_format_of_the_results() {
 }
 
 #[test]
-fn a_fault_without_a_text_is_described_by_what_is_known() {
+fn a_fault_without_text_shows_the_explanation_or_symbol() {
     for (code, line) in [(5, "access denied"), (1_018, "ERROR_KEY_DELETED"), (0xFFFF_FFFF, "unknown error")] {
         let report = Failure::fault(Code(code), "h", "").report(Program::Winrm, Format::Text);
         assert!(report.lines().any(|found| found == line), "{report}");
@@ -241,11 +246,11 @@ fn a_fault_without_a_text_is_described_by_what_is_known() {
 }
 
 #[test]
-fn winrs_puts_its_own_words_in_front() {
+fn winrs_prefixes_its_errors() {
     let report = Failure::fault(Code(5), "h", "access is denied").report(Program::Winrs, Format::Text);
     assert!(report.starts_with("Winrs error: access is denied\n\nwinrs: h: access denied\n"), "{report}");
-    let here = Failure::here(Kind::Connect, "nobody").report(Program::Winrs, Format::Text);
-    assert_eq!(here, "Winrs error: nobody\n");
+    let here = Failure::here(Kind::Connect, "unreachable").report(Program::Winrs, Format::Text);
+    assert_eq!(here, "Winrs error: unreachable\n");
 }
 
 #[test]
@@ -266,7 +271,7 @@ fn exit_statuses() {
 }
 
 #[test]
-fn the_kind_of_a_code() {
+fn an_error_number_determines_the_kind() {
     for (code, kind) in [
         (5, Kind::Denied),
         (1326, Kind::Authentication),
@@ -285,24 +290,24 @@ fn the_kind_of_a_code() {
 }
 
 #[test]
-fn every_cause_of_a_failed_sign_in_has_its_own_words_number_and_way_out() {
+fn every_sign_in_failure_has_its_own_number_text_and_advice() {
     use auth::choice::{ClientScheme, Ntlm};
     use client::SignInCause as Cause;
     let mut seen = Vec::new();
     for (cause, number, what) in [
-        (Cause::WrongPassword, 1326, "login refused: the realm does not take the password"),
+        (Cause::WrongPassword, 1326, "login refused: the realm rejected the password"),
         (Cause::UnknownUser, 1326, "login refused: the realm does not know the user"),
-        (Cause::NotAllowed, 1327, "login refused: the account may not sign in"),
+        (Cause::NotAllowed, 1327, "login refused: the account is locked, disabled or expired"),
         (Cause::Refused, 1326, "login refused"),
-        (Cause::NoTicket, 0x8009_030E, "there is no Kerberos ticket to sign in with"),
+        (Cause::NoTicket, 0x8009_030E, "no Kerberos ticket"),
         (Cause::TicketExpired, 0x8009_0317, "the Kerberos ticket has expired"),
-        (Cause::ClockSkew, 0x8009_0324, "the clocks of this machine and of the realm are too far apart"),
-        (Cause::UnknownService, 0x8009_0303, "the realm does not know the service"),
-        (Cause::KdcUnreachable, 0x8009_0311, "no server of the Kerberos realm answers"),
-        (Cause::NoKerberos, 0x8009_0305, "Kerberos cannot be used on this machine"),
-        (Cause::ServiceUnproven, 0x8009_0322, "what answers has not proven that it is the service"),
-        (Cause::NotDelegated, 0x8009_0345, "the service cannot be given a ticket to use elsewhere"),
-        (Cause::Other, 1326, "signing in failed on this side"),
+        (Cause::ClockSkew, 0x8009_0324, "the clocks of this machine and of the KDC differ too much"),
+        (Cause::UnknownService, 0x8009_0303, "the KDC does not know the service principal name"),
+        (Cause::KdcUnreachable, 0x8009_0311, "no KDC of the Kerberos realm responds"),
+        (Cause::NoKerberos, 0x8009_0305, "Kerberos is not available on this machine"),
+        (Cause::ServiceUnproven, 0x8009_0322, "the server did not prove its identity"),
+        (Cause::NotDelegated, 0x8009_0345, "cannot delegate a ticket to the service"),
+        (Cause::Other, 1326, "authentication failed on this client"),
     ] {
         let reason = "no such file: libgssapi_krb5.so.2\n  install MIT Kerberos".to_owned();
         let error = client::Error::SignIn {
@@ -320,15 +325,15 @@ fn every_cause_of_a_failed_sign_in_has_its_own_words_number_and_way_out() {
         assert!(report.starts_with(&format!("WSManFault\n    Message = {message}\n")), "{report}");
         let lines: Vec<&str> = report.split("\n\n").last().unwrap().lines().collect();
         assert_eq!(lines.first(), Some(&format!("winrm: server7: {what}").as_str()));
-        assert_eq!(lines.get(1), Some(&"  install MIT Kerberos"), "what the library advises comes first");
+        assert_eq!(lines.get(1), Some(&"  install MIT Kerberos"), "the advice of the library is first");
         assert!(lines.len() >= 4, "{report}");
-        assert!(!seen.contains(&what), "{what} is told of two causes");
+        assert!(!seen.contains(&what), "two causes have the text {what}");
         seen.push(what);
     }
 }
 
 #[test]
-fn every_refusal_of_a_listener_has_a_way_out() {
+fn every_listener_error_has_advice() {
     for number in [
         2_150_858_984,
         2_150_858_972,
@@ -340,7 +345,7 @@ fn every_refusal_of_a_listener_has_a_way_out() {
         2_148_204_801,
     ] {
         let report = Failure::fault(Code(number), "server7", "").report(Program::Winrm, Format::Text);
-        assert!(!report.contains("the service answered with a fault"), "{number} has no hint: {report}");
+        assert!(!report.contains("the service returned a fault"), "{number} has no hint: {report}");
     }
     let owned = Failure::fault(Code(2_150_858_890), "server7", "").report(Program::Winrm, Format::Text);
     for word in ["policy", "-set:EnableCompatibilityHttpListener=false"] {

@@ -1,4 +1,4 @@
-//! How results are printed, octet by octet.
+//! Exact output of every format.
 
 use telarch_wording::Format;
 use xml::{Bounds, Document};
@@ -15,7 +15,7 @@ fn text(markup: &str) -> String {
     print(Format::Text, markup)
 }
 
-/// The JSON of a markup, read again by a parser that is not ours.
+/// The JSON output for the markup, parsed by an independent parser.
 fn json(markup: &str) -> serde_json::Value {
     let line = print(Format::Ndjson, markup);
     assert_eq!(line.matches('\n').count(), 1, "{line}");
@@ -62,7 +62,7 @@ const CREATED: &str = "<x:ResourceCreated xmlns:x=\"urn:x\" xmlns:a=\"urn:a\" xm
     </a:ReferenceParameters></x:ResourceCreated>";
 
 #[test]
-fn a_listener_from_a_policy() {
+fn text_shows_the_policy_source_of_a_listener() {
     assert_eq!(
         text(&listener()),
         "Listener [Source=\"GPO\"]
@@ -80,7 +80,7 @@ fn a_listener_from_a_policy() {
 }
 
 #[test]
-fn the_configuration_of_a_client() {
+fn text_shows_a_client_configuration() {
     assert_eq!(
         text(&client()),
         "Client
@@ -95,7 +95,7 @@ fn the_configuration_of_a_client() {
 }
 
 #[test]
-fn the_answer_to_identify() {
+fn text_shows_an_identify_response() {
     let profile = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/http";
     let markup = format!(
         "<wsmid:IdentifyResponse xmlns:wsmid=\"urn:id\">\
@@ -122,7 +122,7 @@ fn the_answer_to_identify() {
 }
 
 #[test]
-fn the_reference_of_a_new_resource() {
+fn text_shows_the_reference_of_a_created_resource() {
     assert_eq!(
         text(CREATED),
         "ResourceCreated
@@ -137,7 +137,7 @@ fn the_reference_of_a_new_resource() {
 }
 
 #[test]
-fn a_fault_inside_a_fault() {
+fn text_shows_a_provider_fault_inside_a_fault() {
     let markup = "<f:WSManFault xmlns:f=\"urn:f\" Code=\"2150858817\" Machine=\"server7\"><f:Message>\
         <f:ProviderFault provider=\"Config provider\" path=\"x.dll\"><f:WSManFault Code=\"87\" Machine=\"server7\">\
         <f:Message>the value is not accepted</f:Message></f:WSManFault></f:ProviderFault></f:Message></f:WSManFault>";
@@ -154,7 +154,7 @@ fn a_fault_inside_a_fault() {
 }
 
 #[test]
-fn nil_values_and_dates() {
+fn text_shows_nil_values_and_dates() {
     assert_eq!(
         text(&service()),
         "Win32_Service
@@ -175,7 +175,7 @@ fn nil_values_and_dates() {
 }
 
 #[test]
-fn corners_of_the_text_form() {
+fn text_handles_empty_and_repeated_values() {
     for (markup, expected) in [
         ("<XmlFragment>true</XmlFragment>", "XmlFragment = true\n\n"),
         ("<Empty/>", "Empty\n\n"),
@@ -191,7 +191,7 @@ fn corners_of_the_text_form() {
 }
 
 #[test]
-fn pretty_xml_stands_alone_and_is_indented() {
+fn pretty_xml_is_indented_and_declares_its_namespaces() {
     let document = Document::parse(
         format!(
             "<s:Body xmlns:s=\"urn:s\" xmlns:cfg=\"{CFG}\" xmlns:unused=\"urn:u\"><cfg:A x=\"1 &amp; 2\">\
@@ -212,7 +212,7 @@ fn pretty_xml_stands_alone_and_is_indented() {
 }
 
 #[test]
-fn raw_xml_stays_as_it_came() {
+fn raw_xml_is_unchanged() {
     assert_eq!(print(Format::Xml, &client()), format!("{}\n", client()));
 }
 
@@ -248,7 +248,7 @@ fn json_maps_elements_to_members() {
 }
 
 #[test]
-fn selectors_of_one_name_are_a_list_and_no_line_ends_within_a_text() {
+fn json_lists_repeated_selectors_and_escapes_line_feeds() {
     let markup = format!(
         "{}<w:Selector Name=\"Address\">&#x2028; a</w:Selector></w:SelectorSet>",
         "<w:SelectorSet \
@@ -281,7 +281,7 @@ fn json_names_the_type_and_escapes_the_text() {
 }
 
 #[test]
-fn json_is_laid_out_for_reading() {
+fn json_is_indented() {
     assert_eq!(
         print(Format::Json, "<A><B>1</B><C><D/></C><E>1</E><E>2</E></A>"),
         "{\n  \"A\": {\n    \"B\": \"1\",\n    \"C\": {\n      \"D\": \"\"\n    },\n    \"E\": [\n      \"1\",\n      \"2\"\n    ]\n  }\n}\n"
@@ -289,7 +289,7 @@ fn json_is_laid_out_for_reading() {
 }
 
 #[test]
-fn an_enumeration_is_framed_even_when_it_breaks_off() {
+fn an_enumeration_is_well_formed_even_if_it_is_aborted() {
     let document = Document::parse("<A><B>1</B></A>", &Bounds::default()).unwrap();
     let printed = |format: Format, items: usize| {
         let mut results = format.results();
@@ -311,7 +311,7 @@ fn an_enumeration_is_framed_even_when_it_breaks_off() {
 }
 
 #[test]
-fn what_gives_a_value_stands_behind_it() {
+fn source_and_origin_of_a_value_are_shown() {
     let markup = format!(
         "<c:Client xmlns:c=\"{CFG}\" xmlns:src=\"urn:telarch:sources\"><c:Auth>\
          <c:Basic Source=\"GPO\" src:Origin=\"/p/10.pol, record 3\">true</c:Basic>\
@@ -320,8 +320,8 @@ fn what_gives_a_value_stands_behind_it() {
     let expected = "Client\n    Auth\n        Basic = true [Source=\"GPO\"] [/p/10.pol, record 3]\n        \
                     Digest = true [default]\n        Kerberos = true\n\n";
     assert_eq!(text(&markup), expected);
-    let told = json(&markup);
-    let of = |name: &str| told.pointer(&format!("/Client/Auth/{name}")).cloned();
+    let value = json(&markup);
+    let of = |name: &str| value.pointer(&format!("/Client/Auth/{name}")).cloned();
     assert_eq!(of("Basic@Source"), Some("GPO".into()));
     assert_eq!(of("Basic@Origin"), Some("/p/10.pol, record 3".into()));
     assert_eq!((of("Digest@Origin"), of("Kerberos@Origin")), (Some("default".into()), None));
@@ -343,7 +343,7 @@ fn yaml_has_the_names_and_values_of_json() {
 }
 
 #[test]
-fn yaml_quotes_what_a_reader_could_take_for_something_else() {
+fn yaml_quotes_ambiguous_text() {
     for (value, written) in [
         ("plain text", "plain text"),
         ("C:\\Windows", "\"C:\\\\Windows\""),

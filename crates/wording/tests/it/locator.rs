@@ -1,9 +1,9 @@
-//! `URI?Name=Value+Name2=Value2`, with aliases.
+//! Locators: `URI?Name=Value+Name2=Value2`, with aliases.
 
 use telarch_wording::locator::{Locator, LocatorError};
 
 #[test]
-fn the_alias_of_the_first_segment_is_expanded() {
+fn an_alias_in_the_first_segment_is_expanded() {
     for (text, uri) in [
         ("winrm/config", "http://schemas.microsoft.com/wbem/wsman/1/config"),
         ("wsman/config/client/", "http://schemas.microsoft.com/wbem/wsman/1/config/client"),
@@ -39,14 +39,14 @@ fn selectors_are_split_at_plus_and_the_first_equals_sign() {
 }
 
 #[test]
-fn a_value_with_a_plus_comes_in_alone() {
+fn select_accepts_a_value_with_a_plus() {
     let mut locator = Locator::parse("wmicimv2/CIM_DataFile").unwrap();
     locator.select(r"Name=C:\notes+plans.txt").unwrap();
     assert_eq!(locator.selectors(), [("Name".to_owned(), r"C:\notes+plans.txt".to_owned())]);
 }
 
 #[test]
-fn what_is_no_locator_is_refused() {
+fn invalid_locators_are_rejected() {
     let refused = |text: &str| Locator::parse(text).expect_err(text);
     assert_eq!(refused(""), LocatorError::UriEmpty);
     assert_eq!(refused("?Name=x"), LocatorError::UriEmpty);
@@ -58,7 +58,7 @@ fn what_is_no_locator_is_refused() {
 }
 
 #[test]
-fn a_locator_is_shown_as_one_would_type_it() {
+fn short_uses_the_alias_that_fits_best() {
     for (text, shown) in [
         ("winrm/config/listener?Address=*+Transport=HTTP", "winrm/config/listener?Address=*+Transport=HTTP"),
         ("http://schemas.microsoft.com/wbem/wsman/1/config", "winrm/config"),
@@ -72,7 +72,7 @@ fn a_locator_is_shown_as_one_would_type_it() {
 }
 
 #[test]
-fn a_method_stands_below_its_resource() {
+fn an_action_uri_is_the_resource_uri_and_the_method() {
     let locator = Locator::parse("wmicimv2/Win32_Process").unwrap();
     let uri = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/Win32_Process/Create";
     assert_eq!(locator.action_uri("Create"), uri);

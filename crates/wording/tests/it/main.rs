@@ -1,4 +1,4 @@
-//! What people and scripts are told.
+//! Integration tests of text parsing and output.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 

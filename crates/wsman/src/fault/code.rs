@@ -1,6 +1,6 @@
-//! The numbers that clients decide by (`f:WSManFault/@Code`), named as in the Windows SDK where it has names.
+//! Error numbers that clients evaluate (`f:WSManFault/@Code`), named as in the Windows SDK where it defines names.
 
-/// A WSMan error, another HRESULT, or a plain Win32 error, unsigned as on the wire.
+/// WSMan error, another HRESULT, or a Win32 error, unsigned as on the wire.
 pub type Code = u32;
 
 macro_rules! codes {
@@ -14,99 +14,99 @@ codes! {
     ACCESS_DENIED = 5;
     /// Win32: not supported.
     NOT_SUPPORTED = 50;
-    /// Win32: a parameter is wrong.
+    /// Win32: invalid parameter.
     INVALID_PARAMETER = 87;
-    /// Win32: the one operation allowed at a time is still running.
+    /// Win32: another operation is still running, and only one is allowed at a time.
     BUSY = 170;
-    /// Win32: ended because its shell or command ended.
+    /// Win32: aborted because the shell or command ended.
     OPERATION_ABORTED = 995;
-    /// Win32: user name or password wrong.
+    /// Win32: wrong user name or password.
     LOGON_FAILURE = 1_326;
-    /// Win32: one process more than the quota allows.
+    /// Win32: the quota for processes is exceeded.
     NOT_ENOUGH_QUOTA = 1_816;
     /// HRESULT: no such file or directory.
     FILE_NOT_FOUND = 2_147_942_402;
-    /// HRESULT: no such folder.
+    /// HRESULT: no such directory.
     PATH_NOT_FOUND = 2_147_942_403;
-    /// HRESULT: the name of a folder is wrong.
+    /// HRESULT: invalid directory name.
     DIRECTORY_INVALID = 2_147_942_667;
-    /// HRESULT: a command line too long.
+    /// HRESULT: the command line is too long.
     NAME_TOO_LONG = 2_147_942_606;
-    /// The URI belongs to no resource of the service.
+    /// Unknown resource URI.
     INVALID_RESOURCE_URI = 2_150_858_752;
-    /// A message identifier, or another header, is wrong.
+    /// Invalid message identifier or other addressing header.
     INVALID_MESSAGE_INFORMATION_HEADER = 2_150_858_753;
-    /// Something inside the service went wrong.
+    /// Internal error of the service.
     INTERNAL_ERROR = 2_150_858_755;
     /// The envelope is not SOAP 1.2.
     VERSION_MISMATCH = 2_150_858_765;
-    /// An encoding style is unknown.
+    /// Unknown encoding style.
     DATA_ENCODING_UNKNOWN = 2_150_858_766;
-    /// A header of the message is not valid.
+    /// Invalid header.
     INVALID_HEADER = 2_150_858_767;
-    /// A header insists on being understood.
+    /// A header marked mustUnderstand is unknown.
     MUST_UNDERSTAND = 2_150_858_768;
-    /// A header is missing.
+    /// Missing header.
     HEADER_REQUIRED = 2_150_858_769;
     /// The client cannot reach the service.
     CANNOT_CONNECT = 2_150_858_770;
-    /// The resource does not know the action.
+    /// The resource does not support the action.
     ACTION_NOT_SUPPORTED = 2_150_858_771;
-    /// The service cannot serve now.
+    /// The service is temporarily unavailable.
     ENDPOINT_UNAVAILABLE = 2_150_858_772;
-    /// The body is not a value the resource can take.
+    /// The body is not a valid representation of the resource.
     INVALID_REPRESENTATION = 2_150_858_773;
-    /// The resource does not filter.
+    /// The resource does not support filters.
     FILTERING_NOT_SUPPORTED = 2_150_858_776;
-    /// The filter's language is unknown.
+    /// Unknown filter dialect.
     FILTER_DIALECT_UNAVAILABLE = 2_150_858_777;
-    /// The filter cannot be understood.
+    /// Invalid filter.
     CANNOT_PROCESS_FILTER = 2_150_858_778;
-    /// An enumeration context that is not, or no longer, valid.
+    /// Invalid or expired enumeration context.
     INVALID_ENUMERATION_CONTEXT = 2_150_858_779;
-    /// The service does not deliver events in this way.
+    /// Unsupported delivery mode.
     DELIVERY_MODE_UNAVAILABLE = 2_150_858_782;
-    /// A subscription that would end before it begins.
+    /// The subscription would expire before it begins.
     EVENTING_INVALID_EXPIRATION_TIME = 2_150_858_783;
-    /// The end of a subscription as a date.
+    /// The expiration is a date instead of a duration.
     EVENTING_UNSUPPORTED_EXPIRATION_TYPE = 2_150_858_784;
-    /// The resource does not filter events.
+    /// The resource does not support event filters.
     EVENTING_FILTERING_NOT_SUPPORTED = 2_150_858_785;
-    /// The language of a filter of events is unknown.
+    /// Unknown event filter dialect.
     EVENTING_FILTER_UNAVAILABLE = 2_150_858_786;
-    /// The source of events cannot do what is asked.
+    /// The event source cannot process the request.
     EVENT_SOURCE_UNABLE = 2_150_858_787;
-    /// A subscription that cannot be continued.
+    /// The subscription cannot be renewed.
     UNABLE_TO_RENEW = 2_150_858_788;
-    /// A message about a subscription that names none there is.
+    /// Unknown subscription.
     EVENTING_INVALID_MESSAGE = 2_150_858_789;
-    /// Nothing to say within OperationTimeout: clients ask again.
+    /// No result within OperationTimeout; the client repeats the request.
     TIMED_OUT = 2_150_858_793;
-    /// The instance exists.
+    /// The instance already exists.
     ALREADY_EXISTS = 2_150_858_803;
-    /// More than the service can encode.
+    /// An encoding limit of the service is exceeded.
     ENCODING_LIMIT = 2_150_858_805;
-    /// An option is wrong.
+    /// Invalid option.
     INVALID_OPTIONS = 2_150_858_809;
-    /// A parameter of a method is wrong.
+    /// Invalid method parameter.
     WSMAN_INVALID_PARAMETER = 2_150_858_810;
-    /// A selector is wrong.
+    /// Invalid selector.
     INVALID_SELECTORS = 2_150_858_813;
-    /// A limit of the service is reached.
+    /// A quota of the service is exceeded.
     QUOTA_LIMIT = 2_150_858_815;
-    /// The body lacks an element or has a wrong one.
+    /// An element of the body is missing or invalid.
     SCHEMA_VALIDATION_ERROR = 2_150_858_817;
-    /// A feature that the service does not have.
+    /// Unsupported feature.
     UNSUPPORTED_FEATURE = 2_150_858_818;
     /// The message is not well-formed XML.
     INVALID_XML = 2_150_858_819;
-    /// A URI that is too long.
+    /// The resource URI is too long.
     URI_LIMIT_EXCEEDED = 2_150_858_797;
-    /// The reply is larger than the client takes.
+    /// The response exceeds the client's MaxEnvelopeSize.
     MAX_ENVELOPE_SIZE = 2_150_858_823;
-    /// The reply is larger than the envelope may be.
+    /// The response exceeds the maximum envelope size.
     MAX_ENVELOPE_SIZE_EXCEEDED = 2_150_858_824;
-    /// The request is larger than the service takes.
+    /// The request exceeds the service's maximum envelope size.
     SERVICE_ENVELOPE_LIMIT = 2_150_858_825;
     /// Too many selectors.
     SELECTOR_LIMIT = 2_150_858_826;
@@ -114,122 +114,122 @@ codes! {
     OPTION_LIMIT = 2_150_858_827;
     /// Neither UTF-8 nor UTF-16.
     CHARACTER_SET = 2_150_858_828;
-    /// An option that the service does not have.
+    /// Unsupported option.
     OPTION_NOT_SUPPORTED = 2_150_858_833;
-    /// An option without a proper name.
+    /// Invalid option name.
     INVALID_OPTION_NAME = 2_150_858_834;
-    /// An option with a wrong value.
+    /// Invalid option value.
     INVALID_OPTION_VALUE = 2_150_858_835;
-    /// A parameter of a method has another type.
+    /// Wrong type of a method parameter.
     PARAMETER_TYPE_MISMATCH = 2_150_858_836;
-    /// A parameter that the method does not have.
+    /// Unknown method parameter.
     INVALID_PARAMETER_NAME = 2_150_858_837;
-    /// A value in the body is out of its range.
+    /// A value in the body is out of range.
     INVALID_VALUES = 2_150_858_838;
     /// A value in the body is missing.
     MISSING_VALUES = 2_150_858_839;
     /// Too few selectors.
     INSUFFICIENT_SELECTORS = 2_150_858_842;
-    /// A selector that leads nowhere; also an unknown shell or command.
+    /// No instance matches the selectors; also an unknown shell or command.
     UNEXPECTED_SELECTORS = 2_150_858_843;
-    /// A selector of a wrong type.
+    /// Wrong type of a selector.
     SELECTOR_TYPE_MISMATCH = 2_150_858_844;
-    /// A selector with a wrong value.
+    /// Invalid selector value.
     INVALID_SELECTOR_VALUE = 2_150_858_845;
-    /// Selectors that fit several instances.
+    /// The selectors match several instances.
     AMBIGUOUS_SELECTORS = 2_150_858_846;
-    /// The same selector twice.
+    /// Duplicate selector.
     DUPLICATE_SELECTORS = 2_150_858_847;
-    /// The resource gives nothing without a filter.
+    /// The resource can only be enumerated with a filter.
     FILTERING_REQUIRED = 2_150_858_864;
     /// A ReplyTo or FaultTo other than anonymous.
     ADDRESSING_MODE = 2_150_858_870;
-    /// The resource has no access to parts of an instance.
+    /// The resource does not support fragments.
     FRAGMENT_LEVEL_ACCESS = 2_150_858_871;
-    /// MaxEnvelopeSize below 8192 octets.
+    /// MaxEnvelopeSize is below 8192 bytes.
     MINIMUM_ENVELOPE_LIMIT = 2_150_858_878;
-    /// Bookmarks, which the resource does not have.
+    /// The resource does not support bookmarks.
     BOOKMARKS = 2_150_858_859;
-    /// An enumeration mode that is unknown.
+    /// Unknown enumeration mode.
     ENUMERATION_MODE = 2_150_858_886;
-    /// A language that must be, and is not, supported.
+    /// A language marked mustUnderstand is not supported.
     LOCALE = 2_150_858_887;
-    /// Two that ask for events of one subscription at the same time.
+    /// Concurrent Pull requests for one subscription.
     CONCURRENT_PULL = 2_150_858_891;
-    /// The address of a listener is wrong.
+    /// Invalid listener address.
     LISTENER_ADDRESS = 2_150_858_889;
-    /// A policy governs the value.
+    /// The value is controlled by a policy.
     GOVERNED_BY_POLICY = 2_150_858_890;
-    /// The language of fragments is unknown.
+    /// Unknown fragment dialect.
     FRAGMENT_DIALECT_UNAVAILABLE = 2_150_858_896;
-    /// The client may not send unencrypted.
+    /// Unencrypted messages are disabled in the client.
     UNENCRYPTED_DISABLED = 2_150_858_974;
-    /// The client may not use Basic.
+    /// Basic authentication is disabled in the client.
     BASIC_DISABLED = 2_150_858_975;
     /// The host is not in the client's TrustedHosts.
     NOT_TRUSTED = 2_150_858_980;
-    /// An IP filter that cannot be read.
+    /// Invalid IP filter.
     INVALID_FILTER = 2_150_858_988;
-    /// Keys cannot be changed.
+    /// Keys are read-only.
     CANNOT_CHANGE_KEYS = 2_150_858_989;
-    /// A class with keys needs selectors, unless there is only one instance of it.
+    /// The class has keys and more than one instance, so selectors are required.
     SELECTORS_REQUIRED = 2_150_859_002;
-    /// Instances too deep inside each other.
+    /// Embedded instances are nested too deeply.
     NESTED_TOO_DEEP = 2_150_859_008;
-    /// The provider cannot do it.
+    /// The provider does not support the operation.
     PROVIDER_NOT_CAPABLE = 2_150_859_010;
-    /// The provider gave something that makes no sense.
+    /// The provider returned an invalid value.
     PROVIDER_INVALID_VALUE = 2_150_859_011;
-    /// The engine of WMI denies access.
+    /// WMI denied access.
     WMI_ACCESS_DENIED = 2_150_859_012;
-    /// A provider denies access.
+    /// The provider denied access.
     PROVIDER_ACCESS_DENIED = 2_150_859_013;
-    /// The instances of a class are enumerated without selectors.
+    /// An enumeration of instances must not have selectors.
     ENUMERATION_WITH_SELECTORS = 2_150_859_016;
     /// FragmentTransfer without an expression.
     BLANK_FRAGMENT_PATH = 2_150_859_017;
-    /// The service answered HTTP 413.
+    /// HTTP 413 from the service.
     HTTP_TOO_LARGE = 2_150_859_025;
-    /// The service answered HTTP 503.
+    /// HTTP 503 from the service.
     HTTP_UNAVAILABLE = 2_150_859_026;
-    /// The service answered HTTP 404.
+    /// HTTP 404 from the service.
     HTTP_NOT_FOUND = 2_150_859_027;
-    /// A provider says that a parameter makes no sense.
+    /// The provider rejected a parameter.
     PROVIDER_INVALID_PARAMETER = 2_150_859_038;
-    /// The network took too long.
+    /// Network timeout.
     NETWORK_TIMED_OUT = 2_150_859_046;
-    /// A way of listing subclasses that is unknown.
+    /// Unknown polymorphism mode.
     POLYMORPHISM_MODE_UNSUPPORTED = 2_150_859_063;
     /// The selector `__cimnamespace` and the URI name different namespaces.
     DIFFERENT_NAMESPACE_SELECTOR = 2_150_859_067;
-    /// A setting that cannot be written.
+    /// The setting is read-only.
     READ_ONLY_SETTING = 2_150_859_071;
-    /// A security descriptor that cannot be read.
+    /// Invalid security descriptor.
     INVALID_SECURITY_DESCRIPTOR = 2_150_859_100;
-    /// The HTTP exchange itself failed.
+    /// HTTP error.
     HTTP_ERROR = 2_150_859_121;
-    /// A Send for a stream the shell has not.
+    /// Send for a stream that the shell does not have.
     UNDECLARED_STREAM = 2_150_859_147;
-    /// As many shells as one user may have.
+    /// MaxShellsPerUser is exceeded.
     MAX_SHELLS_PER_USER = 2_150_859_173;
-    /// As many operations as one user may have.
+    /// MaxConcurrentOperationsPerUser is exceeded.
     MAX_OPERATIONS_PER_USER = 2_150_859_174;
-    /// As many users as may have shells.
+    /// MaxConcurrentUsers is exceeded.
     MAX_SHELL_USERS = 2_150_859_179;
-    /// Remote shells are switched off.
+    /// Remote shells are disabled.
     SHELL_ACCESS_DISABLED = 2_150_859_180;
-    /// A setting that has no effect any more.
+    /// The setting no longer has an effect.
     DEPRECATED_SETTING = 2_150_859_182;
-    /// The name of the host is unknown.
+    /// The host name cannot be resolved.
     NAME_NOT_RESOLVED = 2_150_859_193;
-    /// The command list of a shell needs a filter on its ShellId.
+    /// The commands of a shell can only be enumerated with a filter for the ShellId.
     SHELL_FILTER_REQUIRED = 2_150_859_200;
-    /// The command list of a shell has no endpoint references.
+    /// The commands of a shell have no endpoint references.
     SHELL_EPR_UNSUPPORTED = 2_150_859_201;
-    /// A command was ended from outside.
+    /// The command was terminated.
     COMMAND_TERMINATED = 2_150_859_212;
-    /// Selectors where events are subscribed to.
+    /// A subscription must not have selectors.
     SUBSCRIPTION_WITH_SELECTORS = 2_150_859_225;
-    /// Requests from other hosts are switched off.
+    /// Requests from other hosts are disabled.
     REMOTE_ACCESS_DISABLED = 2_150_859_229;
 }

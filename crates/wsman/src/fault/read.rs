@@ -1,4 +1,4 @@
-//! Reads the faults of any service: Windows of all ages, OMI, openwsman.
+//! Parses faults of every service: all versions of Windows, OMI and openwsman.
 
 use xml::{Element, Fragment, Writer};
 
@@ -6,9 +6,9 @@ use super::{Detail, Fault, Origin, ProviderFault, Subcode};
 use crate::namespace::SOAP;
 
 impl Fault {
-    /// Reads an `s:Fault` element.
+    /// Parses an `s:Fault` element.
     ///
-    /// What is missing is left empty: a client must be able to show whatever it got.
+    /// Missing parts are left empty, so that the client can show every fault.
     #[must_use]
     pub fn parse(element: Element<'_>) -> Self {
         let detail = element.child(SOAP, "Detail");
@@ -29,7 +29,7 @@ impl Fault {
         let message = wsman_fault.and_then(|fault| named(fault, "Message"));
         let words = message.or_else(|| named(wmi_error?, "Message"));
         let message_text = words.map(|words| words.text().trim().to_owned());
-        // Windows gives the more exact words in the message; OMI leaves the reason empty.
+        // The message of Windows is more precise than the reason; OMI leaves the reason empty.
         let best = [message_text, reason].into_iter().flatten().find(|text| !text.is_empty());
         let mut fault = Self::new(subcode(element), code, best.unwrap_or_default());
         fault.0.detail = detail
@@ -44,13 +44,16 @@ impl Fault {
 }
 
 fn provider(element: Element<'_>) -> ProviderFault {
-    let attribute = |name| element.attribute("", name).map(std::borrow::Cow::into_owned).unwrap_or_default();
     ProviderFault {
-        provider: attribute("provider"),
-        path: attribute("path"),
+        provider: attribute(element, "provider"),
+        path: attribute(element, "path"),
         text: innermost_text(element, 0).unwrap_or_default(),
         extended: named(element, "ExtendedError").and_then(|error| error.children().next()).map(copy),
     }
+}
+
+fn attribute(element: Element<'_>, name: &str) -> String {
+    element.attribute("", name).map(std::borrow::Cow::into_owned).unwrap_or_default()
 }
 
 fn copy(element: Element<'_>) -> Fragment {
@@ -59,7 +62,7 @@ fn copy(element: Element<'_>) -> Fragment {
     writer.into_fragment()
 }
 
-/// The text of the element, or of the first one in it that has any: faults of providers nest.
+/// Returns the text of the element or of the first descendant that has text: provider faults are nested.
 fn innermost_text(element: Element<'_>, depth: usize) -> Option<String> {
     const DEEPEST: usize = 12;
     let own = element.text().trim().to_owned();
@@ -97,12 +100,12 @@ fn local_name(text: &str) -> &str {
     text.rsplit_once(':').map_or(text, |(_, name)| name)
 }
 
-/// A child by local name: the namespaces of fault details differ between services.
+/// Returns a child by its local name, because the namespaces of fault details differ between services.
 fn named<'a>(element: Element<'a>, name: &str) -> Option<Element<'a>> {
     element.children().find(|child| child.name() == name)
 }
 
-/// Codes are unsigned on the wire, but some services print them signed.
+/// Parses a code, which is unsigned, but signed in some services.
 fn number(text: &str) -> Option<u32> {
     let text = text.trim();
     text.parse().ok().or_else(|| text.parse::<i32>().ok().map(i32::cast_unsigned))

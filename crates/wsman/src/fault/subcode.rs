@@ -1,21 +1,21 @@
-//! The kinds of faults (DSP0226 14.6) and who is to blame for each.
+//! Fault subcodes (DSP0226 14.6) and the SOAP fault code of each.
 
 use std::borrow::Cow;
 
 use crate::namespace::{ADDRESSING, CIM_BINDING, ENUMERATION, EVENTING, SOAP, TRANSFER, WSMAN};
 
-/// Who has to change something (SOAP 1.2 part 1, 5.4.6).
+/// SOAP fault code: the party that must correct the failure (SOAP 1.2 part 1, 5.4.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The message was wrong: `s:Sender`.
+    /// The request is invalid: `s:Sender`.
     Sender,
-    /// The service could not: `s:Receiver`.
+    /// The service failed: `s:Receiver`.
     Receiver,
-    /// A header was not understood: `s:MustUnderstand`.
+    /// A header that must be understood is unknown: `s:MustUnderstand`.
     MustUnderstand,
-    /// The envelope is of another SOAP version: `s:VersionMismatch`.
+    /// The envelope has another SOAP version: `s:VersionMismatch`.
     VersionMismatch,
-    /// The encoding is unknown: `s:DataEncodingUnknown`.
+    /// The encoding style is unknown: `s:DataEncodingUnknown`.
     DataEncodingUnknown,
 }
 
@@ -42,31 +42,31 @@ macro_rules! name {
 
 macro_rules! subcodes {
     ($($variant:ident: $prefix:literal $origin:ident $(as $name:literal)?,)+) => {
-        /// The kind of a fault.
+        /// Subcode of a fault.
         ///
-        /// Each is named as in its specification; where two have one name, that of WS-Eventing begins with Eventing.
+        /// The names are those of the specifications; where two are equal, that of WS-Eventing has the prefix `Eventing`.
         #[allow(missing_docs)] // The names are those of DSP0226 14.6, DSP0227, WS-Transfer, -Enumeration, -Eventing.
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum Subcode {
             $($variant,)+
-            /// A header was not understood; there is no subcode.
+            /// A header that must be understood is unknown; there is no subcode.
             MustUnderstand,
-            /// Not SOAP 1.2; there is no subcode.
+            /// The envelope is not SOAP 1.2; there is no subcode.
             VersionMismatch,
-            /// An unknown encoding style; there is no subcode.
+            /// The encoding style is unknown; there is no subcode.
             DataEncodingUnknown,
-            /// One that is not in the specifications, or none.
+            /// An unknown subcode, or none.
             Other {
-                /// Who is blamed.
+                /// SOAP fault code.
                 origin: Origin,
-                /// The name without prefix, empty if there is none.
+                /// Name without prefix; may be empty.
                 name: String,
             },
         }
 
         impl Subcode {
-            /// Who has to change something.
+            /// Returns the SOAP fault code.
             #[must_use]
             pub fn origin(&self) -> Origin {
                 match self {
@@ -137,27 +137,27 @@ subcodes! {
 }
 
 impl Subcode {
-    /// The name with the prefix that services write: `w:AccessDenied`; none without a subcode.
+    /// Returns the name with the usual prefix: `w:AccessDenied`; `None` without a subcode.
     #[must_use]
     pub fn qualified_name(&self) -> Option<String> {
         let (prefix, name) = self.prefix_and_name()?;
         Some(if prefix.is_empty() { name.to_owned() } else { format!("{prefix}:{name}") })
     }
 
-    /// The name without its prefix, as `s:Subcode` gives it.
+    /// Returns the name without a prefix, as in `s:Subcode`.
     #[must_use]
     pub fn name(&self) -> &str {
         self.prefix_and_name().map_or("", |(_, name)| name)
     }
 
-    /// The action of a message with this fault.
+    /// Returns the action URI of a message with this fault.
     pub(super) fn action(&self) -> Cow<'static, str> {
         let namespace = match self.prefix_and_name() {
             Some(("a", _)) => ADDRESSING,
             Some(("x", _)) => TRANSFER,
             Some(("n", _)) => ENUMERATION,
             Some(("e", _)) => EVENTING,
-            // As that of WS-Management below, it leaves the end of the namespace out.
+            // Like the one below, this URI omits the end of the namespace.
             Some(("b", _)) => "http://schemas.dmtf.org/wbem/wsman/1/cimbinding",
             Some(_) => "http://schemas.dmtf.org/wbem/wsman/1/wsman",
             None => ADDRESSING,

@@ -1,4 +1,4 @@
-//! Reads the header of a request, and says exactly which part of it is wrong.
+//! Parses the headers of a request; faults name the invalid header.
 
 use xml::Element;
 
@@ -8,31 +8,31 @@ use crate::namespace::{ADDRESSING, ANONYMOUS, EVENTING, MICROSOFT, SHELL, SOAP, 
 use crate::option_set::is_true;
 use crate::{Action, OptionSet, ResourceUri, SelectorSet, duration};
 
-/// The longest text of a header that is only repeated or logged.
+/// Maximum length of a header that is only repeated or logged, in bytes.
 const LONGEST_TEXT: usize = 2_048;
 
 impl Head {
-    /// The identifier a fault can relate to, also when the rest of the message is wrong.
+    /// Returns the message identifier for a fault, even if the rest of the message is invalid.
     pub(crate) fn message_id_of(envelope: Element<'_>) -> Option<String> {
         let id = envelope.child(SOAP, "Header")?.child(ADDRESSING, "MessageID")?.text().trim().to_owned();
         (!id.is_empty() && id.len() <= LONGEST_TEXT && !id.contains(is_forbidden)).then_some(id)
     }
 
-    /// Reads the headers of an envelope that asks for more than Identify.
+    /// Parses the headers of an envelope that is not Identify.
     pub(crate) fn parse(envelope: Element<'_>) -> Result<Self, Fault> {
         let header = envelope.child(SOAP, "Header");
         let headers = header.into_iter().flat_map(|header| header.children());
-        // winrm-rs puts the OptionSet between Header and Body, and Windows takes it from there.
+        // winrm-rs writes the OptionSet between Header and Body; Windows accepts it there.
         let beside = envelope.children().filter(|child| child.is(WSMAN, "OptionSet"));
         let mut head = Self::empty(Action::Custom(String::new()));
         let mut reply_to = None;
         let mut seen: Vec<(&str, &str)> = Vec::with_capacity(16);
         for element in headers.chain(beside) {
             let name = (element.namespace(), element.name());
-            if head.take(element, &mut reply_to)? {
-                // Two of one name could be read in two ways, so neither counts.
+            if head.parse_header(element, &mut reply_to)? {
+                // Two readers could use different ones of two headers with the same name.
                 if seen.contains(&name) {
-                    return Err(invalid_header(format!("the header {} is given twice", name.1)));
+                    return Err(invalid_header(format!("duplicate header {}", name.1)));
                 }
                 seen.push(name);
             } else if must_be_understood(element) {
@@ -43,8 +43,8 @@ impl Head {
         Ok(head)
     }
 
-    /// Takes one header; `false` means it is not known here.
-    fn take(&mut self, element: Element<'_>, reply_to: &mut Option<String>) -> Result<bool, Fault> {
+    /// Parses one header; returns `false` if it is unknown.
+    fn parse_header(&mut self, element: Element<'_>, reply_to: &mut Option<String>) -> Result<bool, Fault> {
         match (element.namespace(), element.name()) {
             (ADDRESSING, "Action") => self.action = Action::parse(&bounded_text(element)?)?,
             (ADDRESSING, "MessageID") => self.message_id = short_text(element)?,
@@ -71,7 +71,7 @@ impl Head {
             (MICROSOFT, "ActivityId") => {
                 short_text(element)?;
             }
-            // Understood in the sense that not acting on them is what their specifications allow.
+            // These headers are understood, but their specifications allow the service to ignore them.
             (MICROSOFT, "FunctionalOperation" | "Freshness")
             | (WSMAN, "RequestEPR" | "RequestTotalItemsCountEstimate")
             | (SHELL, "CompressionType") => {}
@@ -93,7 +93,7 @@ impl Head {
         }
         match reply_to {
             Some(address) => require_anonymous(&address),
-            // There is nothing to send to anybody.
+            // End has no response.
             None if self.action == Action::End => Ok(()),
             None => Err(missing("ReplyTo")),
         }
@@ -104,11 +104,11 @@ fn missing(header: &str) -> Fault {
     Fault::new(
         Subcode::MessageInformationHeaderRequired,
         code::HEADER_REQUIRED,
-        format!("the request has no {header} header"),
+        format!("the header {header} is missing"),
     )
 }
 
-/// Only the SOAP attribute counts: several clients write it without a namespace or in another one, and
+/// Only the attribute in the SOAP namespace counts: several clients write it without or in another namespace, and
 /// Windows ignores those.
 fn must_be_understood(header: Element<'_>) -> bool {
     header.attribute(SOAP, "mustUnderstand").is_some_and(|value| is_true(&value))
@@ -125,7 +125,7 @@ fn require_anonymous(address: &str) -> Result<(), Fault> {
     Err(Fault::new(
         Subcode::UnsupportedFeature,
         code::ADDRESSING_MODE,
-        "replies and faults are sent on the connection of the request only: ReplyTo and FaultTo must be the anonymous address",
+        "ReplyTo and FaultTo must be the anonymous address: replies are sent only on the connection of the request",
     )
     .with_detail(Detail::ADDRESSING_MODE))
 }
@@ -134,11 +134,11 @@ fn invalid_header(reason: String) -> Fault {
     Fault::new(Subcode::InvalidMessageInformationHeader, code::INVALID_HEADER, reason)
 }
 
-/// An identifier or an address, which is repeated and logged.
+/// Parses an identifier or an address, which is repeated and logged.
 fn short_text(element: Element<'_>) -> Result<String, Fault> {
     let text = bounded_text(element)?;
     if text.contains(is_forbidden) {
-        let reason = format!("the header {} has a character that ends a line or turns text", element.name());
+        let reason = format!("the header {} contains a control character", element.name());
         return Err(invalid_header(reason));
     }
     Ok(text)
@@ -148,14 +148,13 @@ fn bounded_text(element: Element<'_>) -> Result<String, Fault> {
     let text = element.text();
     let text = text.trim();
     if text.len() > LONGEST_TEXT {
-        let reason = format!("the header {} is longer than {LONGEST_TEXT} octets", element.name());
+        let reason = format!("the header {} exceeds {LONGEST_TEXT} bytes", element.name());
         return Err(invalid_header(reason));
     }
     Ok(text.to_owned())
 }
 
-/// Returns whether a character is a control character, a separator of lines or a mark that changes the direction of
-/// text.
+/// Returns whether a character is a control character, a line separator or a bidirectional control character.
 pub(crate) fn is_forbidden(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
@@ -168,16 +167,16 @@ fn max_envelope_size(element: Element<'_>) -> Result<u32, Fault> {
         return Err(Fault::new(
             Subcode::SchemaValidationError,
             code::SCHEMA_VALIDATION_ERROR,
-            "MaxEnvelopeSize is not a number of octets",
+            "MaxEnvelopeSize is not a number of bytes",
         ));
     }
-    // More digits than fit mean "no limit of mine".
+    // A number that is too large means that the client has no limit.
     let octets = text.parse().unwrap_or(u32::MAX);
     if octets < Head::SMALLEST_ENVELOPE {
         return Err(Fault::new(
             Subcode::EncodingLimit,
             code::MINIMUM_ENVELOPE_LIMIT,
-            format!("MaxEnvelopeSize {octets} is below the minimum of {} octets", Head::SMALLEST_ENVELOPE),
+            format!("MaxEnvelopeSize {octets} is below the minimum of {} bytes", Head::SMALLEST_ENVELOPE),
         )
         .with_detail(Detail::MINIMUM_ENVELOPE_LIMIT));
     }
@@ -194,7 +193,7 @@ fn language(element: Element<'_>, name: &str, detail: Detail) -> Result<Option<S
         return Err(Fault::new(
             Subcode::UnsupportedFeature,
             code::LOCALE,
-            format!("{name} cannot be guaranteed: send it without mustUnderstand"),
+            format!("cannot guarantee {name}: send it without mustUnderstand"),
         )
         .with_detail(detail));
     }

@@ -1,31 +1,31 @@
-//! Starting a command.
+//! Command operation: starts a command.
 
 use std::fmt;
 
 use xml::{Element, Writer};
 
-use super::{Hidden, identifier, named, named_text, require};
+use super::{Redacted, identifier, named, named_text, require};
 use crate::fault::Fault;
 use crate::namespace::SHELL;
 
-/// The body of Command (MS-WSMV 2.2.4.7).
+/// Body of Command (MS-WSMV 2.2.4.7).
 ///
-/// `Debug` hides what is to be run: passwords stand in command lines.
+/// `Debug` hides the command line, which may contain passwords.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct CommandLine {
-    /// The identifier the client wants.
+    /// Identifier requested by the client.
     pub command_id: Option<String>,
-    /// The program, or the whole line.
+    /// Program, or the complete command line.
     pub command: String,
-    /// What follows it, each to be joined by one space and not quoted.
+    /// Arguments, to be joined with one space each and not quoted.
     pub arguments: Vec<String>,
 }
 
 impl CommandLine {
-    /// Reads the body.
+    /// Parses the body.
     ///
     /// # Errors
-    /// `w:SchemaValidationError` for another element, `w:InvalidParameter` for a wrong identifier.
+    /// `w:SchemaValidationError` for another element, `w:InvalidParameter` for an invalid identifier.
     pub fn parse(body: Element<'_>) -> Result<Self, Fault> {
         require(body, "CommandLine")?;
         let arguments = body.children().filter(|child| child.name() == "Arguments");
@@ -49,7 +49,7 @@ impl CommandLine {
         writer.end();
     }
 
-    /// The line to run: command and arguments with a space between each.
+    /// Returns the command line: command and arguments, separated by spaces.
     #[must_use]
     pub fn line(&self) -> String {
         let mut line = self.command.clone();
@@ -63,23 +63,23 @@ impl CommandLine {
 
 impl fmt::Debug for CommandLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let arguments: Vec<_> = self.arguments.iter().map(|text| Hidden(text.as_bytes())).collect();
+        let arguments: Vec<_> = self.arguments.iter().map(|text| Redacted(text.as_bytes())).collect();
         f.debug_struct("CommandLine")
             .field("command_id", &self.command_id)
-            .field("command", &Hidden(self.command.as_bytes()))
+            .field("command", &Redacted(self.command.as_bytes()))
             .field("arguments", &arguments)
             .finish()
     }
 }
 
-/// What a service tells of a command when it lists those of a shell (MS-WSMV 3.1.4.8).
+/// Entry of the list of a shell's commands (MS-WSMV 3.1.4.8).
 ///
-/// `Debug` hides what was run.
+/// `Debug` hides the command line.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CommandListing {
-    /// Its identifier.
+    /// Identifier of the command.
     pub command_id: String,
-    /// What was run.
+    /// Command line.
     pub command_line: String,
     /// `Running` or `Done`.
     pub state: &'static str,
@@ -97,18 +97,18 @@ impl fmt::Debug for CommandListing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CommandListing")
             .field("command_id", &self.command_id)
-            .field("command_line", &Hidden(self.command_line.as_bytes()))
+            .field("command_line", &Redacted(self.command_line.as_bytes()))
             .field("state", &self.state)
             .finish()
     }
 }
 
-/// Writes the body of the answer.
+/// Writes the body of the response.
 pub fn write_command_response(writer: &mut Writer, command_id: &str) {
     writer.start("rsp:CommandResponse").element("rsp:CommandId", command_id).end();
 }
 
-/// Reads the identifier from the body of the answer.
+/// Parses the command identifier in the body of the response.
 #[must_use]
 pub fn parse_command_response(response: Element<'_>) -> Option<String> {
     named_text(response, "CommandId").filter(|id| !id.is_empty())
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_is_command_and_arguments_with_a_space_between() {
+    fn the_line_joins_command_and_arguments_with_spaces() {
         for (content, line) in [
             ("<rsp:Command>ls</rsp:Command>", "ls"),
             ("<rsp:Command>ls</rsp:Command><rsp:Arguments>-l  /tmp</rsp:Arguments>", "ls -l  /tmp"),
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_run_is_not_shown() {
+    fn debug_output_hides_command_lines() {
         let line = CommandLine {
             command_id: Some("ID".to_owned()),
             command: "mysql".to_owned(),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identifier_is_taken_from_the_client_if_it_is_one() {
+    fn only_valid_client_identifiers_are_accepted() {
         let id = |attributes: &str| parse(attributes, "").map(|command| command.command_id);
         assert_eq!(id("CommandId=' {A-1}:b_c.d '"), Ok(Some("{A-1}:b_c.d".to_owned())));
         assert_eq!(id("CommandId=' '"), Ok(None));

@@ -1,44 +1,44 @@
-//! Opening a shell, and what is told of one.
+//! Create operation for shells, and the representation of a shell.
 
 use std::fmt;
 use std::time::Duration;
 
 use xml::{Element, Writer};
 
-use super::{Hidden, Names, identifier, named, named_text, require, schema_error};
+use super::{Redacted, VariableNames, identifier, named, named_text, require, schema_error};
 use crate::fault::Fault;
 use crate::namespace::SHELL;
 use crate::{EndpointReference, duration};
 
-/// The `rsp:Shell` that a client sends with Create (MS-WSMV 2.2.4.37).
+/// The `rsp:Shell` element of a Create request (MS-WSMV 2.2.4.37).
 ///
 /// `Debug` hides the values of variables.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct OpenShell {
-    /// The identifier the client wants.
+    /// Identifier requested by the client.
     pub shell_id: Option<String>,
-    /// A name for people.
+    /// Display name.
     pub name: Option<String>,
-    /// Variables for every command.
+    /// Environment variables of every command.
     pub environment: Vec<(String, String)>,
-    /// Where commands start.
+    /// Working directory of commands.
     pub working_directory: Option<String>,
-    /// When the shell is to end, however busy.
+    /// Time after which the shell ends even if it is in use.
     pub lifetime: Option<Duration>,
-    /// When the shell is to end for want of requests.
+    /// Time without requests after which the shell ends.
     pub idle_timeout: Option<IdleTimeout>,
-    /// Streams the client will send.
+    /// Input streams.
     pub input_streams: Vec<String>,
-    /// Streams the client wants.
+    /// Output streams.
     pub output_streams: Vec<String>,
 }
 
-/// A time and how the client wrote it; services tell it in a form of their own (`PT60.000S`).
+/// Duration together with its original text, because services repeat it in their own form (`PT60.000S`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdleTimeout {
-    /// The time.
+    /// Duration.
     pub duration: Duration,
-    /// Its text.
+    /// Text as received.
     pub text: String,
 }
 
@@ -49,13 +49,13 @@ impl From<Duration> for IdleTimeout {
 }
 
 impl OpenShell {
-    /// How many variables one shell may be given.
+    /// Maximum number of environment variables.
     pub const MOST_VARIABLES: usize = 1_000;
 
-    /// Reads the body; its children may come in any order.
+    /// Parses the body; its children may be in any order.
     ///
     /// # Errors
-    /// `w:SchemaValidationError` for what cannot be meant.
+    /// `w:SchemaValidationError` for an invalid value.
     pub fn parse(body: Element<'_>) -> Result<Self, Fault> {
         require(body, "Shell")?;
         Ok(Self {
@@ -97,48 +97,48 @@ impl OpenShell {
     }
 }
 
-/// What a service tells of a shell (MS-WSMV 2.2.4.37); what is unknown is left out.
+/// Representation of a shell (MS-WSMV 2.2.4.37); unknown properties are omitted.
 ///
 /// `Debug` hides the values of variables and the command line.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ShellState {
-    /// Its identifier.
+    /// Identifier.
     pub shell_id: String,
-    /// Its name for people.
+    /// Display name.
     pub name: Option<String>,
-    /// The resource it was made of.
+    /// Resource URI.
     pub resource_uri: String,
-    /// Whose it is.
+    /// Name of the owner.
     pub owner: String,
-    /// Where its owner asked from, an address.
+    /// IP address of the owner.
     pub client_ip: String,
-    /// Variables the client gave for every command; Windows repeats them to the owner.
+    /// Environment variables that the client set; Windows returns them to the owner.
     pub environment: Vec<(String, String)>,
-    /// Where commands start, if the client chose.
+    /// Working directory of commands, if the client set one.
     pub working_directory: Option<String>,
-    /// How much of its lifetime is left; Windows 7 and later do not tell (MS-WSMV 3.1.4.2.1).
+    /// Remaining lifetime; Windows 7 and later do not return it (MS-WSMV 3.1.4.2.1).
     pub lifetime: Option<Duration>,
-    /// When it ends for want of requests, as text: `PT7200.000S` in whatever form it was asked.
+    /// Time without requests after which the shell ends, as text: `PT7200.000S`.
     pub idle_timeout: String,
-    /// Streams it takes.
+    /// Names of the input streams.
     pub input_streams: String,
-    /// Streams it gives.
+    /// Names of the output streams.
     pub output_streams: String,
-    /// How long it has been there.
+    /// Time since the shell was opened.
     pub run_time: Duration,
-    /// How long nobody has asked anything of it.
+    /// Time since the last request.
     pub inactivity: Duration,
-    /// How many processes it has, told by Get and Enumerate.
+    /// Number of processes, in responses to Get and Enumerate.
     pub child_processes: Option<u32>,
-    /// The command it runs, told by Get and Enumerate.
+    /// Running command, in responses to Get and Enumerate.
     pub command_line: Option<String>,
 }
 
 impl ShellState {
     /// Writes the `rsp:Shell` element in the order of the schema and of Windows.
     ///
-    /// The schema has no place for `rsp:CommandLine`, which MS-WSMV 3.1.4.2.1 demands of command shells; it stands
-    /// where the schema is open.
+    /// The schema does not define `rsp:CommandLine`, which MS-WSMV 3.1.4.2.1 requires for command shells; it is written
+    /// at an extension point.
     pub fn write(&self, writer: &mut Writer) {
         writer.start("rsp:Shell").namespace("rsp", SHELL).element("rsp:ShellId", &self.shell_id);
         if let Some(name) = &self.name {
@@ -164,25 +164,23 @@ impl ShellState {
         writer.end();
     }
 
-    /// Reads an `rsp:Shell` element.
+    /// Parses an `rsp:Shell` element.
     #[must_use]
     pub fn parse(element: Element<'_>) -> Self {
-        let text = |name| named_text(element, name).unwrap_or_default();
-        let time = |name| named_text(element, name).and_then(|text| duration::parse(&text).ok());
         Self {
-            shell_id: text("ShellId"),
+            shell_id: text(element, "ShellId"),
             name: named_text(element, "Name"),
-            resource_uri: text("ResourceUri"),
-            owner: text("Owner"),
-            client_ip: text("ClientIP"),
+            resource_uri: text(element, "ResourceUri"),
+            owner: text(element, "Owner"),
+            client_ip: text(element, "ClientIP"),
             environment: environment(element).unwrap_or_default(),
             working_directory: named_text(element, "WorkingDirectory"),
-            lifetime: time("Lifetime"),
-            idle_timeout: text("IdleTimeOut"),
-            input_streams: text("InputStreams"),
-            output_streams: text("OutputStreams"),
-            run_time: time("ShellRunTime").unwrap_or_default(),
-            inactivity: time("ShellInactivity").unwrap_or_default(),
+            lifetime: valid_duration(element, "Lifetime"),
+            idle_timeout: text(element, "IdleTimeOut"),
+            input_streams: text(element, "InputStreams"),
+            output_streams: text(element, "OutputStreams"),
+            run_time: valid_duration(element, "ShellRunTime").unwrap_or_default(),
+            inactivity: valid_duration(element, "ShellInactivity").unwrap_or_default(),
             child_processes: named_text(element, "ChildProcesses").and_then(|count| count.parse().ok()),
             command_line: named_text(element, "CommandLine"),
         }
@@ -194,7 +192,7 @@ impl fmt::Debug for OpenShell {
         f.debug_struct("OpenShell")
             .field("shell_id", &self.shell_id)
             .field("name", &self.name)
-            .field("environment", &Names(&self.environment))
+            .field("environment", &VariableNames(&self.environment))
             .field("working_directory", &self.working_directory)
             .field("lifetime", &self.lifetime)
             .field("idle_timeout", &self.idle_timeout)
@@ -212,7 +210,7 @@ impl fmt::Debug for ShellState {
             .field("resource_uri", &self.resource_uri)
             .field("owner", &self.owner)
             .field("client_ip", &self.client_ip)
-            .field("environment", &Names(&self.environment))
+            .field("environment", &VariableNames(&self.environment))
             .field("working_directory", &self.working_directory)
             .field("lifetime", &self.lifetime)
             .field("idle_timeout", &self.idle_timeout)
@@ -221,19 +219,26 @@ impl fmt::Debug for ShellState {
             .field("run_time", &self.run_time)
             .field("inactivity", &self.inactivity)
             .field("child_processes", &self.child_processes)
-            .field("command_line", &self.command_line.as_deref().map(|line| Hidden(line.as_bytes())))
+            .field("command_line", &self.command_line.as_deref().map(|line| Redacted(line.as_bytes())))
             .finish()
     }
 }
 
-/// Reads the identifier from the answer to Create: from the selectors, or where a service gives none from
-/// the `rsp:Shell` beside them.
+/// Returns the shell identifier from the response to Create: from the selectors, or from the `rsp:Shell` next to them.
 #[must_use]
 pub fn parse_created(body: Element<'_>) -> Option<String> {
     let created = named(body, "ResourceCreated").and_then(|created| EndpointReference::parse(created).ok());
     let selected = created.as_ref().and_then(|reference| reference.selectors.text("ShellId"));
     let selected = selected.map(str::to_owned);
     selected.or_else(|| named_text(named(body, "Shell")?, "ShellId")).filter(|id| !id.is_empty())
+}
+
+fn text(element: Element<'_>, name: &str) -> String {
+    named_text(element, name).unwrap_or_default()
+}
+
+fn valid_duration(element: Element<'_>, name: &str) -> Option<Duration> {
+    duration::parse(&named_text(element, name)?).ok()
 }
 
 fn write_environment(writer: &mut Writer, variables: &[(String, String)]) {
@@ -256,7 +261,7 @@ fn environment(body: Element<'_>) -> Result<Vec<(String, String)>, Fault> {
             return Err(schema_error(format!("Environment has more than {most} variables")));
         }
         let name = variable.attribute("", "Name").unwrap_or_default().into_owned();
-        // What the operating system cannot hold would otherwise fail only when a command starts.
+        // Otherwise the error would only occur when a command is started.
         if name.is_empty() || name.contains(['=', '\0']) {
             return Err(schema_error("Environment has a Variable whose Name is empty or contains '='"));
         }
@@ -265,7 +270,7 @@ fn environment(body: Element<'_>) -> Result<Vec<(String, String)>, Fault> {
     Ok(variables)
 }
 
-/// A duration; bare numbers come from old clients and count milliseconds.
+/// Parses a duration; old clients send a number of milliseconds.
 fn time(body: Element<'_>, name: &str) -> Result<Option<Duration>, Fault> {
     let Some(text) = named_text(body, name).filter(|text| !text.is_empty()) else { return Ok(None) };
     if let Ok(milliseconds) = text.parse::<u64>() {
@@ -293,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn children_come_in_any_order_and_with_strangers_among_them() {
+    fn children_may_be_in_any_order_with_unknown_ones_among_them() {
         let open = parse(
             "<rsp:OutputStreams>\n stdout\tstderr </rsp:OutputStreams><WorkingDirectory> /srv </WorkingDirectory>\
              <creationXml xmlns='urn:other'>AAAA</creationXml><rsp:InputStreams>stdin pr</rsp:InputStreams>\
@@ -310,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_read_in_the_odd_forms_of_clients_and_kept_as_they_were() {
+    fn durations_are_parsed_in_all_forms_and_keep_their_text() {
         for (text, seconds) in
             [("PT60M0S", 3_600), ("P1W", 604_800), ("7200000", 7_200), ("PT1000.000S", 1_000), (" PT5S ", 5)]
         {
@@ -328,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_variables_and_command_lines_are_not_shown() {
+    fn debug_output_hides_variable_values_and_command_lines() {
         let environment = vec![("PASSWORD".to_owned(), "hunter2".to_owned())];
         let open = OpenShell { environment: environment.clone(), ..OpenShell::default() };
         let line = Some("mysql -phunter2".to_owned());
@@ -336,11 +341,11 @@ mod tests {
         for shown in [format!("{open:?}"), format!("{state:#?}")] {
             assert!(shown.contains("PASSWORD") && !shown.contains("hunter2"), "{shown}");
         }
-        assert!(format!("{state:?}").contains("15 octets"), "{state:?}");
+        assert!(format!("{state:?}").contains("15 bytes"), "{state:?}");
     }
 
     #[test]
-    fn variables_that_no_process_can_have_are_refused() {
+    fn invalid_variables_are_rejected() {
         let many = "<rsp:Variable Name='A'/>".repeat(OpenShell::MOST_VARIABLES + 1);
         for variables in
             ["<rsp:Variable>x</rsp:Variable>", "<rsp:Variable Name=''/>", "<rsp:Variable Name='A=B'/>", &many]
@@ -352,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn the_identifier_of_a_new_shell_is_found_where_services_put_it() {
+    fn the_identifier_of_a_new_shell_is_found_in_every_form() {
         let created = |selectors: &str| {
             format!(
                 "<x:ResourceCreated><a:ReferenceParameters><w:ResourceURI>urn:x</w:ResourceURI><w:SelectorSet>\

@@ -1,4 +1,4 @@
-//! Interrupting and ending commands.
+//! Signals to commands.
 
 use xml::{Element, Writer};
 
@@ -6,43 +6,43 @@ use super::{identifier, named_text, require};
 use crate::fault::{Fault, Subcode, code};
 use crate::namespace::SHELL;
 
-/// The body of Signal (MS-WSMV 2.2.4.38).
+/// Body of Signal (MS-WSMV 2.2.4.38).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signal {
-    /// Which command; none means the shell itself.
+    /// Identifier of the command; `None` for the shell itself.
     pub command_id: Option<String>,
-    /// What to do.
+    /// Signal.
     pub code: SignalCode,
 }
 
-/// What a signal means.
+/// Signal to a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignalCode {
-    /// End it; also sent to let go of a command that has ended.
+    /// Terminate the command; also sent to release a command that has ended.
     Terminate,
-    /// As if someone pressed Ctrl and C.
+    /// Ctrl-C.
     CtrlC,
-    /// As if someone pressed Ctrl and Break.
+    /// Ctrl-Break.
     CtrlBreak,
     /// Stop a PowerShell pipeline.
     PowerShellStop,
 }
 
 impl SignalCode {
-    /// The URI.
+    /// Returns the URI.
     #[must_use]
     pub fn uri(self) -> String {
         let name = match self {
             Self::Terminate => "signal/terminate",
             Self::CtrlC => "signal/ctrl_c",
             Self::CtrlBreak => "signal/ctrl_break",
-            // The misspelling is PowerShell's own and what it expects.
+            // PowerShell's own misspelling, which it requires.
             Self::PowerShellStop => return "powershell/signal/crtl_c".to_owned(),
         };
         format!("{SHELL}/{name}")
     }
 
-    /// The signal a URI names; the case of letters varies between clients.
+    /// Returns the signal for a URI; the case differs between clients.
     #[must_use]
     pub fn from_uri(uri: &str) -> Option<Self> {
         let uri = uri.trim().to_ascii_lowercase();
@@ -59,10 +59,10 @@ impl SignalCode {
 }
 
 impl Signal {
-    /// Reads the body.
+    /// Parses the body.
     ///
     /// # Errors
-    /// `w:SchemaValidationError` for another element, `w:InvalidParameter` for an unknown code.
+    /// `w:SchemaValidationError` for another element, `w:InvalidParameter` for an unknown signal.
     pub fn parse(body: Element<'_>) -> Result<Self, Fault> {
         require(body, "Signal")?;
         let uri = named_text(body, "Code").unwrap_or_default();
@@ -71,7 +71,7 @@ impl Signal {
             return Err(Fault::new(
                 Subcode::InvalidParameter,
                 code::INVALID_PARAMETER,
-                format!("{shown:?} is not a signal: use terminate, ctrl_c or ctrl_break"),
+                format!("unknown signal {shown:?}: use terminate, ctrl_c or ctrl_break"),
             ));
         };
         Ok(Self { command_id: identifier(body, "CommandId")?, code })
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_read_in_every_spelling_in_the_field() {
+    fn codes_are_parsed_in_every_spelling() {
         for (end, meant) in [
             ("signal/terminate", SignalCode::Terminate),
             ("signal/Terminate", SignalCode::Terminate),
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_code_is_refused_and_not_repeated_at_length() {
+    fn an_unknown_code_is_rejected_and_truncated_in_the_fault() {
         let endless = "x".repeat(5_000);
         for wrong in ["", "terminate", "http://example/signal/terminate", &endless] {
             let fault = parse(wrong).expect_err("unknown");

@@ -1,4 +1,4 @@
-//! Input and output of commands.
+//! Input and output of commands: Send and Receive.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -8,29 +8,29 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use xml::{Element, Writer};
 
-use super::{Hidden, identifier, named, require, schema_error};
+use super::{Redacted, identifier, named, require, schema_error};
 use crate::fault::{Fault, Subcode, code};
 use crate::namespace::SHELL;
 use crate::{Head, Reply, Uuid};
 
-/// The body of Receive (MS-WSMV 2.2.4.28).
+/// Body of Receive (MS-WSMV 2.2.4.28).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receive {
-    /// Which command; none means the shell itself.
+    /// Identifier of the command; `None` for the shell itself.
     pub command_id: Option<String>,
-    /// Which streams, such as `stdout` and `stderr`.
+    /// Names of the streams, such as `stdout` and `stderr`; at most 16.
     pub streams: Vec<String>,
 }
 
 impl Receive {
-    /// Reads the body.
+    /// Parses the body.
     ///
     /// # Errors
-    /// `w:SchemaValidationError` for another element, `w:InvalidParameter` for a wrong identifier.
+    /// `w:SchemaValidationError` for another element, `w:InvalidParameter` for an invalid identifier.
     pub fn parse(body: Element<'_>) -> Result<Self, Fault> {
         require(body, "Receive")?;
         let Some(desired) = named(body, "DesiredStream") else {
-            return Err(schema_error("Receive names no DesiredStream"));
+            return Err(schema_error("the element DesiredStream is missing"));
         };
         let streams = desired.text().split_whitespace().take(16).map(str::to_owned).collect();
         Ok(Self { command_id: identifier(desired, "CommandId")?, streams })
@@ -46,25 +46,25 @@ impl Receive {
     }
 }
 
-/// A piece of a stream to be written; `Debug` hides what it says.
+/// Stream data to be sent; `Debug` hides the data.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct StreamData<'a> {
-    /// The stream's name.
+    /// Name of the stream.
     pub name: &'a str,
-    /// The octets.
+    /// Data.
     pub octets: &'a [u8],
 }
 
-/// How far a command has come (MS-WSMV 2.2.4.8).
+/// State of a command (MS-WSMV 2.2.4.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandState {
-    /// It runs.
+    /// The command is running.
     Running,
-    /// It is about to end.
+    /// The command is about to end.
     Pending,
-    /// It has ended, and all of its output was given.
+    /// The command has ended, and all of its output has been sent.
     Done {
-        /// What it returned.
+        /// Exit code.
         exit_code: i32,
     },
 }
@@ -80,9 +80,9 @@ impl CommandState {
     }
 }
 
-/// Writes the body of the answer to Receive.
+/// Writes the body of the response to Receive.
 ///
-/// `ended` names the streams of which nothing more will come.
+/// `ended` names the streams that have ended.
 pub fn write_received(
     writer: &mut Writer,
     command_id: &str,
@@ -106,10 +106,10 @@ pub fn write_received(
     writer.end().end();
 }
 
-/// How many octets of `streams` fit the answer to a Receive, of which `limit` octets are taken at most.
+/// Returns how many bytes of `streams` fit into a Receive response of at most `limit` bytes; `None` for zero.
 ///
-/// They fit in every case: whatever the request has repeated, in whatever shares the streams have them, one piece of
-/// each, and whether the command runs or has ended. `None` if not a single octet is sure to fit.
+/// This is a lower bound for every distribution over the streams, with one piece each, including the repeated headers
+/// of the request and the final state of the command.
 #[must_use]
 pub fn received_capacity(
     request: &Head,
@@ -123,12 +123,12 @@ pub fn received_capacity(
     write_received(longest.body(), command_id, &pieces, streams, state);
     let rest = longest.finish(u32::MAX).ok()?.len();
     let groups = usize::try_from(limit).ok()?.checked_sub(rest)? / 4;
-    // Base64 ends every piece with a whole group: one octet in it wastes the room of two.
+    // Base64 completes the last group of every piece; a group with one byte wastes two.
     let wasted = streams.len().saturating_sub(1).saturating_mul(2);
     NonZeroUsize::new(groups.saturating_mul(3).saturating_sub(wasted))
 }
 
-/// How many octets of a stream fit a Send of at most `envelope` octets, with headers of the usual length.
+/// Returns how many bytes of a stream fit into a Send of at most `envelope` bytes with headers of the usual length.
 #[must_use]
 pub fn stream_capacity(envelope: u32) -> usize {
     const REST: u32 = 4_096;
@@ -136,31 +136,31 @@ pub fn stream_capacity(envelope: u32) -> usize {
     usize::try_from(characters / 4 * 3).unwrap_or(usize::MAX)
 }
 
-/// What an answer to Receive brought.
+/// Body of the response to Receive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
-    /// Pieces in the order they came.
+    /// Stream data in order.
     pub streams: Vec<ReceivedStream>,
-    /// How far the command has come, if the answer says.
+    /// State of the command, if the response contains it.
     pub state: Option<CommandState>,
 }
 
-/// A piece of a stream that was read; `Debug` hides what it says.
+/// Received stream data; `Debug` hides the data.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ReceivedStream {
-    /// The stream's name.
+    /// Name of the stream.
     pub name: String,
-    /// The octets.
+    /// Data.
     pub octets: Vec<u8>,
-    /// Nothing more will come of this stream.
+    /// Whether the stream has ended.
     pub end: bool,
-    /// The command it belongs to; none means the shell itself.
+    /// Identifier of the command; `None` for the shell itself.
     pub command_id: Option<String>,
 }
 
 impl fmt::Debug for StreamData<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let octets = Hidden(self.octets);
+        let octets = Redacted(self.octets);
         f.debug_struct("StreamData").field("name", &self.name).field("octets", &octets).finish()
     }
 }
@@ -169,7 +169,7 @@ impl fmt::Debug for ReceivedStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReceivedStream")
             .field("name", &self.name)
-            .field("octets", &Hidden(&self.octets))
+            .field("octets", &Redacted(&self.octets))
             .field("end", &self.end)
             .field("command_id", &self.command_id)
             .finish()
@@ -177,10 +177,10 @@ impl fmt::Debug for ReceivedStream {
 }
 
 impl Received {
-    /// Reads the body of the answer.
+    /// Parses the body.
     ///
     /// # Errors
-    /// `w:SchemaValidationError` for octets that are not Base64 or an exit code that is no number.
+    /// `w:SchemaValidationError` for invalid Base64 or an invalid exit code.
     pub fn parse(response: Element<'_>) -> Result<Self, Fault> {
         let streams = response.children().filter(|child| child.name() == "Stream").map(stream);
         let state = match named(response, "CommandState") {
@@ -191,29 +191,29 @@ impl Received {
     }
 }
 
-/// The body of Send (MS-WSMV 2.2.4.35).
+/// Body of Send (MS-WSMV 2.2.4.35).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Send {
-    /// Pieces in the order they are to be given.
+    /// Stream data in order.
     pub streams: Vec<ReceivedStream>,
 }
 
 impl Send {
-    /// Reads the body.
+    /// Parses the body.
     ///
     /// # Errors
-    /// `w:SchemaValidationError` for another element or octets that are not Base64.
+    /// `w:SchemaValidationError` for another element or invalid Base64.
     pub fn parse(body: Element<'_>) -> Result<Self, Fault> {
         require(body, "Send")?;
         let streams = body.children().filter(|child| child.name() == "Stream").map(stream);
         let streams = streams.collect::<Result<Vec<_>, _>>()?;
         if streams.is_empty() {
-            return Err(schema_error("Send brings no Stream"));
+            return Err(schema_error("the element Stream is missing in Send"));
         }
         Ok(Self { streams })
     }
 
-    /// Writes the body with one piece of one stream.
+    /// Writes the body with one piece of stream data.
     pub fn write(writer: &mut Writer, piece: StreamData<'_>, command_id: &str, end: bool) {
         writer.start("rsp:Send").namespace("rsp", SHELL).start("rsp:Stream");
         writer.attribute("Name", piece.name).attribute("CommandId", command_id);
@@ -224,7 +224,7 @@ impl Send {
     }
 }
 
-/// Writes the body of the answer to Send.
+/// Writes the body of the response to Send.
 pub fn write_send_response(writer: &mut Writer) {
     writer.start("rsp:SendResponse").end_empty();
 }
@@ -235,7 +235,7 @@ fn stream(element: Element<'_>) -> Result<ReceivedStream, Fault> {
         return Err(schema_error("a Stream has no Name"));
     }
     let text = element.text();
-    // Ruby's encoder breaks lines, so white space is not an error; most clients send none.
+    // Ruby's Base64 encoder inserts line breaks; most clients send none.
     let decoded = if text.bytes().any(|byte| byte.is_ascii_whitespace()) {
         let packed: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
         BASE64.decode(packed)
@@ -243,7 +243,7 @@ fn stream(element: Element<'_>) -> Result<ReceivedStream, Fault> {
         BASE64.decode(text.as_bytes())
     };
     let octets =
-        decoded.map_err(|error| schema_error(format!("the Stream {name} is not Base64: {error}")))?;
+        decoded.map_err(|error| schema_error(format!("invalid Base64 in the Stream {name}: {error}")))?;
     let end = element.attribute("", "End").is_some_and(|end| crate::option_set::is_true(&end));
     Ok(ReceivedStream { name, octets, end, command_id: identifier(element, "CommandId")? })
 }
@@ -251,7 +251,7 @@ fn stream(element: Element<'_>) -> Result<ReceivedStream, Fault> {
 fn command_state(element: Element<'_>) -> Result<CommandState, Fault> {
     let uri = element.attribute("", "State").unwrap_or_default();
     if uri.ends_with("CommandState/Done") {
-        // PowerShell pipelines and old services end without an exit code.
+        // PowerShell pipelines and old services send no exit code.
         let exit_code = match named(element, "ExitCode") {
             Some(code) => exit_code(code.text().trim())?,
             None => 0,
@@ -264,7 +264,7 @@ fn command_state(element: Element<'_>) -> Result<CommandState, Fault> {
     }
 }
 
-/// Exit codes are signed, but some services print them unsigned.
+/// Parses an exit code, which is signed, but unsigned in some services.
 fn exit_code(text: &str) -> Result<i32, Fault> {
     let signed = text.parse().ok().or_else(|| text.parse::<u32>().ok().map(u32::cast_signed));
     signed.ok_or_else(|| {
@@ -276,7 +276,7 @@ fn exit_code(text: &str) -> Result<i32, Fault> {
     })
 }
 
-/// Base64 as the specification wants it; on reading, missing padding does no harm.
+/// Base64 as in the specification; missing padding is accepted.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),

@@ -1,4 +1,4 @@
-//! The oracles over the stored corpus of the fuzz targets, its beginnings and its mutations.
+//! Runs the fuzz oracles on the stored corpora, their prefixes and their mutations.
 
 use telarch_corpus::cases;
 use telarch_wsman::oracle;
@@ -6,17 +6,17 @@ use telarch_wsman::oracle;
 use crate::generator::Generator;
 
 #[test]
-fn requests_of_the_corpus_keep_the_promises() {
+fn corpus_requests_pass_the_oracle() {
     mutate(&cases("wsman_request", 15), oracle::request);
 }
 
 #[test]
-fn responses_of_the_corpus_keep_the_promises() {
+fn corpus_responses_pass_the_oracle() {
     mutate(&cases("wsman_response", 15), oracle::response);
 }
 
 #[test]
-fn durations_of_the_corpus_keep_the_promises() {
+fn corpus_durations_pass_the_oracle() {
     mutate(&cases("wsman_duration", 15), oracle::duration);
 }
 

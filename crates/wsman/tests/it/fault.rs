@@ -1,4 +1,4 @@
-//! Faults of the services in the field, in the shapes they give them, written from scratch.
+//! Faults in the forms of real services.
 
 use telarch_wsman::{
     Action, Detail, Fault, Head, Origin, Response, ResponseError, Subcode, Uuid, code, namespace,
@@ -6,7 +6,7 @@ use telarch_wsman::{
 use xml::Bounds;
 
 #[test]
-fn a_timeout_of_windows_is_recognised() {
+fn a_windows_timeout_is_recognised() {
     let fault = read(&fault(
         "s:Receiver",
         "w:TimedOut",
@@ -24,7 +24,7 @@ fn a_timeout_of_windows_is_recognised() {
 }
 
 #[test]
-fn the_message_says_more_than_the_reason() {
+fn the_message_takes_precedence_over_the_reason() {
     let detail = format!(
         "<w:FaultDetail>{}UnexpectedSelectors</w:FaultDetail>{}",
         namespace::FAULT_DETAIL,
@@ -37,7 +37,7 @@ fn the_message_says_more_than_the_reason() {
 }
 
 #[test]
-fn a_provider_may_say_it_itself() {
+fn a_provider_fault_may_contain_text() {
     let detail = wsman_fault(
         "87",
         "server",
@@ -51,7 +51,7 @@ fn a_provider_may_say_it_itself() {
 }
 
 #[test]
-fn a_provider_may_say_nothing() {
+fn a_provider_fault_may_be_empty() {
     let detail =
         wsman_fault("87", "", "<f:Message><f:ProviderFault provider='Shell cmd plugin'/></f:Message>");
     let fault = read(&fault("s:Sender", "w:InvalidParameter", "a parameter is wrong", &detail));
@@ -60,7 +60,7 @@ fn a_provider_may_say_nothing() {
 }
 
 #[test]
-fn a_provider_of_stack_1_wraps_another_fault() {
+fn a_provider_fault_of_stack_1_contains_another_fault() {
     let inner = wsman_fault("2150858778", "", "<f:Message>there is no such class </f:Message>");
     let message = format!(
         "<f:Message><f:ProviderFault provider='a plug-in ' path='p'>{inner}</f:ProviderFault></f:Message>"
@@ -78,7 +78,7 @@ fn a_provider_of_stack_1_wraps_another_fault() {
 }
 
 #[test]
-fn a_provider_that_never_stops_wrapping_is_left_alone() {
+fn provider_faults_nested_too_deeply_are_ignored() {
     let deep = format!("{}text{}", "<x>".repeat(60), "</x>".repeat(60));
     let message = format!("<f:Message><f:ProviderFault>{deep}</f:ProviderFault></f:Message>");
     let fault = read(&fault("s:Receiver", "w:InternalError", "reason", &wsman_fault("5", "", &message)));
@@ -86,7 +86,7 @@ fn a_provider_that_never_stops_wrapping_is_left_alone() {
 }
 
 #[test]
-fn the_quota_fault_of_a_new_stack_has_its_code_in_a_wmi_error() {
+fn a_quota_fault_of_a_new_stack_has_its_code_in_a_wmi_error() {
     let detail = "<q:MSFT_WmiError xmlns:q='urn:example:MSFT_WmiError'><q:CIMStatusCode>27</q:CIMStatusCode>\
                   <q:Message>too many shells</q:Message><q:error_Code> 2150859173 </q:error_Code></q:MSFT_WmiError>";
     let fault = read(&fault("s:Sender", "w:QuotaLimit", "a limit is reached", detail));
@@ -95,7 +95,7 @@ fn the_quota_fault_of_a_new_stack_has_its_code_in_a_wmi_error() {
 }
 
 #[test]
-fn the_quota_fault_of_an_old_stack_is_an_internal_error() {
+fn a_quota_fault_of_an_old_stack_is_an_internal_error() {
     let text = fault(
         "\n s:Receiver \n",
         "\n w:InternalError \n",
@@ -108,7 +108,7 @@ fn the_quota_fault_of_an_old_stack_is_an_internal_error() {
 }
 
 #[test]
-fn omi_uses_prefixes_of_its_own_and_no_detail() {
+fn faults_of_omi_have_other_prefixes_and_no_detail() {
     let text = format!(
         "<SOAP-ENV:Envelope xmlns:SOAP-ENV='{}' xmlns:wsman='{}'><SOAP-ENV:Body><SOAP-ENV:Fault><SOAP-ENV:Code>\
          <SOAP-ENV:Value>SOAP-ENV:Receiver</SOAP-ENV:Value><SOAP-ENV:Subcode>\
@@ -123,7 +123,7 @@ fn omi_uses_prefixes_of_its_own_and_no_detail() {
 }
 
 #[test]
-fn a_subcode_belongs_to_a_namespace_and_not_to_a_prefix() {
+fn a_subcode_is_identified_by_namespace_and_not_by_prefix() {
     let text = fault("s:Sender", "w:TimedOut", "", "");
     let elsewhere = text.replace(namespace::WSMAN, namespace::ENUMERATION);
     let other = |name: &str| Subcode::Other { origin: Origin::Sender, name: name.to_owned() };
@@ -134,7 +134,7 @@ fn a_subcode_belongs_to_a_namespace_and_not_to_a_prefix() {
 }
 
 #[test]
-fn codes_are_read_signed_and_unsigned() {
+fn codes_are_parsed_signed_and_unsigned() {
     for (text, number) in [
         ("2150858770", 2_150_858_770),
         ("-2144108526", 2_150_858_770),
@@ -149,7 +149,7 @@ fn codes_are_read_signed_and_unsigned() {
 }
 
 #[test]
-fn an_almost_empty_fault_is_a_fault() {
+fn a_nearly_empty_fault_is_parsed() {
     for content in ["", "<s:Code/>", "<s:Code><s:Value/></s:Code><s:Reason/><s:Detail/>"] {
         let text = format!(
             "<s:Envelope xmlns:s='{}'><s:Body><s:Fault>{content}</s:Fault></s:Body></s:Envelope>",
@@ -166,7 +166,7 @@ fn an_almost_empty_fault_is_a_fault() {
 }
 
 #[test]
-fn faults_without_subcode_are_told_apart() {
+fn faults_without_subcode_are_distinguished() {
     for (value, subcode) in [
         ("s:MustUnderstand", Subcode::MustUnderstand),
         ("s:VersionMismatch", Subcode::VersionMismatch),
@@ -178,7 +178,7 @@ fn faults_without_subcode_are_told_apart() {
 }
 
 #[test]
-fn every_fault_reads_back_as_it_was_written() {
+fn every_fault_is_parsed_as_it_was_written() {
     let details = [None, Some(Detail::INVALID_VALUE), Some(Detail::URI_LIMIT_EXCEEDED)];
     for (subcode, detail) in subcodes().into_iter().zip(details.into_iter().cycle()) {
         let mut fault = Fault::new(subcode, u32::MAX, "reason < & \"more\"").on_machine("server:5985");
@@ -198,7 +198,7 @@ fn every_fault_reads_back_as_it_was_written() {
     }
 }
 
-/// One of each origin and each family.
+/// One subcode of each origin and each namespace.
 fn subcodes() -> Vec<Subcode> {
     vec![
         Subcode::ActionNotSupported,
@@ -223,7 +223,7 @@ fn read(text: &str) -> Fault {
     }
 }
 
-/// The envelope of a fault as Windows shapes it.
+/// Returns a fault envelope in the form of Windows.
 fn fault(value: &str, subcode: &str, reason: &str, detail: &str) -> String {
     format!(
         "<s:Envelope xml:lang='en-US' xmlns:s='{}' xmlns:n='{}' xmlns:w='{}'><s:Header/><s:Body><s:Fault><s:Code>\

@@ -1,7 +1,7 @@
-//! Recorded traffic of real clients and services, when there is any.
+//! Recorded traffic of real clients and services, if it is available.
 //!
-//! The recordings are other people's and no part of this repository.
-//! They are looked for in `wsman` of the folder that `TELARCH_FIXTURES` names, or else of `shared/fixtures` beside
+//! The recordings belong to third parties and are not part of this repository.
+//! They are searched for in the directory `wsman` of `TELARCH_FIXTURES`, or else of `shared/fixtures` next to
 //! the repository.
 
 mod exchange;
@@ -12,7 +12,7 @@ mod single;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-/// The folder with the recordings; without it there is nothing to test, which is said.
+/// Returns the directory with the recordings; without it the test is skipped with a message.
 fn recordings() -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures");
     let folder = env::var_os("TELARCH_FIXTURES").map_or_else(beside, PathBuf::from).join("wsman");
@@ -23,7 +23,7 @@ fn recordings() -> Option<PathBuf> {
     None
 }
 
-/// Name and text of every file in a folder that ends so, by name.
+/// Name and text of every file in a directory with the extension, sorted by name.
 fn files(folder: &Path, extension: &str) -> Vec<(String, String)> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();

@@ -1,17 +1,17 @@
-//! Values that look like those of messages, the same in every run.
+//! Deterministic pseudo-random values for messages.
 
 use std::time::Duration;
 
-/// Numbers from a xorshift generator.
+/// Xorshift generator.
 pub(crate) struct Generator(u64);
 
 impl Generator {
-    /// A generator of a sequence of its own.
+    /// Creates a generator from a seed.
     pub(crate) fn new(seed: u64) -> Self {
         Self(0x9E37_79B9_7F4A_7C15 ^ (seed << 32 | seed))
     }
 
-    /// A number below `bound`.
+    /// Returns a number below `bound`.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -27,17 +27,17 @@ impl Generator {
         (0..length).map(|_| u8::try_from(self.below(256)).unwrap()).collect()
     }
 
-    /// Something or nothing.
+    /// Returns a value or `None`.
     pub(crate) fn maybe<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
         (self.below(2) == 0).then(|| make(self))
     }
 
-    /// Up to `most` of something.
+    /// Returns up to `most` values.
     pub(crate) fn some<T>(&mut self, most: usize, mut make: impl FnMut(&mut Self) -> T) -> Vec<T> {
         (0..self.below(most + 1)).map(|_| make(self)).collect()
     }
 
-    /// A text of everything that XML has to escape, and of what it has not.
+    /// Returns text with and without characters that XML must escape.
     pub(crate) fn text(&mut self) -> String {
         const PIECES: [&str; 20] = [
             "a",
@@ -64,31 +64,31 @@ impl Generator {
         (0..self.below(12)).map(|_| self.pick(&PIECES)).collect()
     }
 
-    /// A text as headers carry it: nothing around it, and not empty.
+    /// Returns a header value: not empty, without white space at its ends.
     pub(crate) fn word(&mut self) -> String {
         format!("w{}.", self.text())
     }
 
-    /// A text as identifiers and addresses carry it: without control characters and marks of lines and directions.
+    /// Returns an identifier or address: without control characters, line separators and bidirectional controls.
     pub(crate) fn label(&mut self) -> String {
         let fits =
             |c: &char| !c.is_control() && !matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
         self.word().chars().filter(fits).collect()
     }
 
-    /// A name that came up never before and will not again.
+    /// Returns a unique name.
     pub(crate) fn name(&mut self, number: usize) -> String {
         format!("{}{number}", self.word())
     }
 
-    /// An identifier of a shell or command.
+    /// Returns an identifier of a shell or command.
     pub(crate) fn id(&mut self) -> String {
         (0..1 + self.below(40))
             .map(|_| self.pick(&["A", "f", "0", "9", "-", ":", "{", "}", "_", "."]))
             .collect()
     }
 
-    /// A time to the millisecond.
+    /// Returns a duration in milliseconds.
     pub(crate) fn time(&mut self) -> Duration {
         Duration::from_millis(u64::try_from(self.below(100_000_000)).unwrap())
     }

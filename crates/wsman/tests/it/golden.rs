@@ -1,6 +1,6 @@
-//! Every message this crate writes, as a file in `tests/golden`.
+//! Compares every message that this crate writes with a file in `tests/golden`.
 //!
-//! `UPDATE_GOLDEN=1 cargo test -p telarch-wsman` writes the files anew; their diff is then read as code.
+//! `UPDATE_GOLDEN=1 cargo test -p telarch-wsman` rewrites the files; review the differences.
 
 mod client;
 mod eventing;
@@ -14,7 +14,7 @@ use telarch_wsman::Uuid;
 
 /// Compares a message with the stored one.
 ///
-/// The files have a line per tag, the messages have no line ends between tags.
+/// The files have one tag per line; the messages have no line breaks between tags.
 fn golden(name: &str, message: &str) {
     assert!(!message.contains(">\n<"), "{name} has line ends between tags");
     let written = format!("{}\n", message.replace("><", ">\n<"));
@@ -33,12 +33,12 @@ fn golden(name: &str, message: &str) {
     assert_eq!(stored, written, "{name} differs in its line ends");
 }
 
-/// The identifier of the message that is written.
+/// Identifier of the written message.
 fn message_id() -> Uuid {
     Uuid::from_random([0xA1; 16])
 }
 
-/// The identifier of the request that is answered.
+/// Identifier of the request.
 fn request_id() -> Uuid {
     Uuid::from_random([0xB2; 16])
 }

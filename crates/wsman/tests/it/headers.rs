@@ -1,17 +1,18 @@
-//! The rules for the headers of a request (MS-WSMV 3.1.4.1, DSP0226 5 and 6), a row each.
+//! Rules for request headers (MS-WSMV 3.1.4.1, DSP0226 5 and 6), one per row.
 
 use std::time::Duration;
 
 use telarch_wsman::{
-    Action, Detail, Head, Refused, Request, ResourceUri, SelectorSet, SelectorValue, Subcode, code, namespace,
+    Action, Detail, Head, RejectedRequest, Request, ResourceUri, SelectorSet, SelectorValue, Subcode, code,
+    namespace,
 };
 use xml::Bounds;
 
-/// What a request is refused with.
+/// Expected fault of a rejected request.
 type Refusal = (Subcode, Option<Detail>, u32);
 
 #[test]
-fn a_missing_or_wrong_address_is_refused() {
+fn a_missing_or_invalid_address_is_rejected() {
     let invalid_id = || (Subcode::InvalidMessageInformationHeader, None, 2_150_858_753);
     let required = || (Subcode::MessageInformationHeaderRequired, None, 2_150_858_769);
     let mode = || (Subcode::UnsupportedFeature, Some(Detail::ADDRESSING_MODE), 2_150_858_870);
@@ -38,7 +39,7 @@ fn a_missing_or_wrong_address_is_refused() {
 }
 
 #[test]
-fn an_address_is_read_however_it_is_written() {
+fn an_address_is_parsed_in_every_form() {
     let padded = format!(
         "<a:Action>\n\t{}\n</a:Action><a:MessageID> any text &amp; more </a:MessageID>\
          <a:To> http://windows-host:5985/wsman </a:To><w:ResourceURI>\r\n {} </w:ResourceURI>{}{}",
@@ -57,7 +58,7 @@ fn an_address_is_read_however_it_is_written() {
 }
 
 #[test]
-fn the_end_of_an_operation_needs_no_address_for_an_answer() {
+fn end_needs_no_reply_address() {
     let end = format!("<a:Action>{}</a:Action>{ID}<p:OperationID>uuid:2</p:OperationID>", Action::End.uri());
     let request = accepted(&end);
     assert_eq!(
@@ -69,7 +70,7 @@ fn the_end_of_an_operation_needs_no_address_for_an_answer() {
 }
 
 #[test]
-fn a_size_that_no_reply_can_keep_is_refused() {
+fn an_invalid_max_envelope_size_is_rejected() {
     let too_small = || (Subcode::EncodingLimit, Some(Detail::MINIMUM_ENVELOPE_LIMIT), 2_150_858_878);
     let no_number = || (Subcode::SchemaValidationError, None, 2_150_858_817);
     let rows = [
@@ -86,7 +87,7 @@ fn a_size_that_no_reply_can_keep_is_refused() {
 }
 
 #[test]
-fn a_size_is_read_in_octets_and_has_no_upper_end() {
+fn max_envelope_size_is_in_bytes_and_has_no_maximum() {
     for (text, octets) in [
         ("8192", 8_192),
         (" 153600\n", 153_600),
@@ -102,7 +103,7 @@ fn a_size_is_read_in_octets_and_has_no_upper_end() {
 }
 
 #[test]
-fn a_timeout_that_is_none_is_refused() {
+fn an_invalid_timeout_is_rejected() {
     let rows = ["-PT1S", "PT-1S", "", "20", "PT", "20S", "PT1M30"].map(|text| {
         let refusal = (Subcode::InvalidMessageInformationHeader, None, 2_150_858_767);
         (text, usual_and("w:OperationTimeout", text), refusal)
@@ -111,7 +112,7 @@ fn a_timeout_that_is_none_is_refused() {
 }
 
 #[test]
-fn a_timeout_is_read_in_every_form_that_clients_write() {
+fn a_timeout_is_parsed_in_every_form() {
     for (text, milliseconds) in [
         ("PT20S", 20_000),
         ("PT60.000S", 60_000),
@@ -127,7 +128,7 @@ fn a_timeout_is_read_in_every_form_that_clients_write() {
 }
 
 #[test]
-fn a_language_is_taken_as_a_wish_and_refused_as_a_condition() {
+fn a_language_is_rejected_only_with_must_understand() {
     let request = accepted(&format!(
         "{USUAL}<w:Locale xml:lang=' de-DE ' s:mustUnderstand='false'/><p:DataLocale xml:lang='fr' mustUnderstand='true'/>"
     ));
@@ -150,7 +151,7 @@ fn a_language_is_taken_as_a_wish_and_refused_as_a_condition() {
 }
 
 #[test]
-fn only_the_soap_attribute_makes_an_unknown_header_matter() {
+fn only_the_soap_attribute_makes_an_unknown_header_mandatory() {
     let refusal = || (Subcode::MustUnderstand, None, 2_150_858_768);
     refuses(&[
         ("true", format!("{USUAL}<p:Coffee s:mustUnderstand='true'/>"), refusal()),
@@ -177,7 +178,7 @@ fn only_the_soap_attribute_makes_an_unknown_header_matter() {
 }
 
 #[test]
-fn headers_that_may_be_passed_over_may_insist_on_being_understood() {
+fn ignored_headers_may_be_mandatory() {
     for known in [
         "<p:FunctionalOperation s:mustUnderstand='true'>1</p:FunctionalOperation>",
         "<p:Freshness s:mustUnderstand='true'/>",
@@ -193,7 +194,7 @@ fn headers_that_may_be_passed_over_may_insist_on_being_understood() {
 }
 
 #[test]
-fn selectors_that_cannot_be_meant_are_refused() {
+fn invalid_selectors_are_rejected() {
     let invalid = || (Subcode::InvalidSelectors, None, 2_150_858_813);
     let duplicate = || (Subcode::InvalidSelectors, Some(Detail::DUPLICATE_SELECTORS), 2_150_858_847);
     let too_many = || (Subcode::EncodingLimit, Some(Detail::SELECTOR_LIMIT), 2_150_858_826);
@@ -217,7 +218,7 @@ fn selectors_that_cannot_be_meant_are_refused() {
 }
 
 #[test]
-fn selectors_are_found_by_name_in_any_case_and_may_be_references() {
+fn selectors_ignore_case_and_may_be_references() {
     let mut set =
         accepted(&selectors(&(selector("ShellId", "\n 1-2 ") + &references(4)))).head().selectors.clone();
     assert_eq!(set.text("sHELLiD"), Some("1-2"));
@@ -234,7 +235,7 @@ fn selectors_are_found_by_name_in_any_case_and_may_be_references() {
 }
 
 #[test]
-fn options_that_cannot_be_meant_are_refused() {
+fn invalid_options_are_rejected() {
     let too_many = (Subcode::EncodingLimit, Some(Detail::OPTION_LIMIT), 2_150_858_827);
     let no_name = || (Subcode::InvalidOptions, Some(Detail::INVALID_NAME), 2_150_858_834);
     let many = |count| (0..count).map(|n| format!("<w:Option Name='O{n}'/>")).collect::<String>();
@@ -247,7 +248,7 @@ fn options_that_cannot_be_meant_are_refused() {
 }
 
 #[test]
-fn an_option_is_read_however_its_attributes_are_spelled() {
+fn option_attributes_ignore_case() {
     let request = accepted(&options(
         "<w:Option mustcomply=' TRUE ' NAME=' WINRS_NOPROFILE '>\n True </w:Option>\
          <w:Option Name='Nothing' xsi:nil='true'/><w:Option Name='Empty' MustComply='0'></w:Option>\
@@ -274,7 +275,7 @@ fn an_option_is_read_however_its_attributes_are_spelled() {
 }
 
 #[test]
-fn options_between_header_and_body_count() {
+fn options_between_header_and_body_are_parsed() {
     let option = "<w:OptionSet><w:Option Name='WINRS_CODEPAGE'>65001</w:Option></w:OptionSet>";
     let text = format!("{OPEN}<s:Header>{USUAL}</s:Header>{option}<s:Body/></s:Envelope>");
     let request = Request::parse(text, &Bounds::default()).unwrap();
@@ -282,7 +283,7 @@ fn options_between_header_and_body_count() {
 }
 
 #[test]
-fn a_part_of_an_instance_must_be_asked_for_with_must_understand() {
+fn fragment_transfer_needs_must_understand() {
     let refusal = || (Subcode::InvalidMessageInformationHeader, None, 2_150_858_767);
     refuses(&[
         ("none", format!("{USUAL}<w:FragmentTransfer>Name</w:FragmentTransfer>"), refusal()),
@@ -305,7 +306,7 @@ fn a_part_of_an_instance_must_be_asked_for_with_must_understand() {
 }
 
 #[test]
-fn no_header_is_longer_than_two_kilobytes() {
+fn headers_are_limited_to_two_kilobytes() {
     let refusal = || (Subcode::InvalidMessageInformationHeader, None, 2_150_858_767);
     let (fits, too_long) = ("x".repeat(2_048), "x".repeat(2_049));
     for name in
@@ -324,7 +325,7 @@ fn no_header_is_longer_than_two_kilobytes() {
 }
 
 #[test]
-fn what_is_no_envelope_is_refused() {
+fn invalid_envelopes_are_rejected() {
     let schema = || (Subcode::SchemaValidationError, None, 2_150_858_817);
     let xml = || (Subcode::SchemaValidationError, None, 2_150_858_819);
     let version = || (Subcode::VersionMismatch, None, 2_150_858_765);
@@ -347,9 +348,10 @@ fn what_is_no_envelope_is_refused() {
 }
 
 #[test]
-fn a_refusal_relates_to_the_request_whatever_else_is_wrong() {
+fn a_rejection_relates_to_the_request() {
     let wrong = format!("<p:Coffee s:mustUnderstand='1'/>{ID}<w:MaxEnvelopeSize>1</w:MaxEnvelopeSize>");
-    let Refused { relates_to, .. } = Request::parse(envelope(&wrong), &Bounds::default()).unwrap_err();
+    let RejectedRequest { relates_to, .. } =
+        Request::parse(envelope(&wrong), &Bounds::default()).unwrap_err();
     assert_eq!(relates_to.as_deref(), Some("uuid:1"));
     let endless = format!("<a:MessageID>{}</a:MessageID>", "x".repeat(2_049));
     assert_eq!(Request::parse(envelope(&endless), &Bounds::default()).unwrap_err().relates_to, None);
@@ -368,13 +370,13 @@ fn required() -> Refusal {
     (Subcode::MessageInformationHeaderRequired, None, code::HEADER_REQUIRED)
 }
 
-/// Every row is refused as it says; all that are not are told at once.
+/// Checks that every row is rejected with its fault; reports all failures together.
 fn refuses(rows: &[(&str, String, Refusal)]) {
     let mut wrong = Vec::new();
     for (what, headers, refusal) in rows {
         let found = match Request::parse(envelope(headers), &Bounds::default()) {
             Ok(_) => None,
-            Err(Refused { fault, .. }) => {
+            Err(RejectedRequest { fault, .. }) => {
                 Some((fault.subcode().clone(), fault.detail().cloned(), fault.code()))
             }
         };
@@ -396,8 +398,7 @@ fn envelope(headers: &str) -> String {
     format!("{OPEN}<s:Header>{headers}</s:Header><s:Body/></s:Envelope>")
 }
 
-/// The usual headers with one more; of two headers of one name the later counts.
-/// The usual headers with one more, or with another text in the one of that name.
+/// The usual headers with an additional header, or with another text in the header of that name.
 fn usual_and(name: &str, text: &str) -> String {
     let (open, close) = (format!("<{name}>"), format!("</{name}>"));
     let others = match (USUAL.find(&open), USUAL.find(&close)) {
@@ -419,7 +420,7 @@ fn selector(name: &str, value: &str) -> String {
     format!("<w:Selector Name='{name}'>{value}</w:Selector>")
 }
 
-/// A selector that is a reference with a selector that is a reference, and so on.
+/// Nested references in selectors.
 fn references(depth: usize) -> String {
     (0..depth).fold(selector("Leaf", "1"), |inner, _| {
         format!(
@@ -437,7 +438,7 @@ fn options(content: &str) -> String {
 const ACTION: &str = "<a:Action>http://schemas.xmlsoap.org/ws/2004/09/transfer/Get</a:Action>";
 const ID: &str = "<a:MessageID>uuid:1</a:MessageID>";
 const REPLY_TO: &str = "<a:ReplyTo><a:Address>http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous</a:Address></a:ReplyTo>";
-/// The three above.
+/// Subcode, code and detail.
 const USUAL: &str = "<a:Action>http://schemas.xmlsoap.org/ws/2004/09/transfer/Get</a:Action>\
     <a:MessageID>uuid:1</a:MessageID><a:ReplyTo>\
     <a:Address>http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous</a:Address></a:ReplyTo>";

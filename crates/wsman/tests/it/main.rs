@@ -1,5 +1,5 @@
-//! The crate's public promises: what is written letter for letter, what is refused and how, that what is
-//! written reads back, and that recorded traffic is understood.
+//! Integration tests: exact output, rejected messages, parsing of what was written, and recorded
+//! traffic.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod corpus;

@@ -1,9 +1,9 @@
-//! What one end writes, the other reads.
+//! Messages written by one end are parsed by the other.
 
 use telarch_wsman::enumeration::{
     Enumerate, EnumerationMode, Filter, PolymorphismMode, Pull, parse_release, write_release,
 };
-use telarch_wsman::eventing::{DeliveryMode, Subscribe, Subscribed, parse_renew, write_renew};
+use telarch_wsman::eventing::{DeliveryMode, Subscribe, SubscribeResponse, parse_renew, write_renew};
 use telarch_wsman::shell::{
     CommandLine, IdleTimeout, OpenShell, Receive, Send, ShellState, Signal, SignalCode, StreamData,
     parse_command_response, parse_created, write_command_response,
@@ -18,7 +18,7 @@ use xml::{Bounds, Document, Writer};
 use crate::generator::Generator;
 
 #[test]
-fn a_head_reads_back_as_it_was_written() {
+fn a_header_is_parsed_as_it_was_written() {
     let mut generator = Generator::new(1);
     for _ in 0..500 {
         let head = head(&mut generator);
@@ -36,7 +36,7 @@ fn a_head_reads_back_as_it_was_written() {
 }
 
 #[test]
-fn an_answer_relates_to_its_request() {
+fn a_response_relates_to_its_request() {
     let mut generator = Generator::new(2);
     for _ in 0..200 {
         let head = head(&mut generator);
@@ -50,7 +50,7 @@ fn an_answer_relates_to_its_request() {
 }
 
 #[test]
-fn a_shell_to_be_opened_reads_back_as_it_was_written() {
+fn open_shell_is_parsed_as_it_was_written() {
     let mut generator = Generator::new(3);
     for _ in 0..300 {
         let open = open_shell(&mut generator);
@@ -60,7 +60,7 @@ fn a_shell_to_be_opened_reads_back_as_it_was_written() {
 }
 
 #[test]
-fn a_command_line_reads_back_as_it_was_written() {
+fn a_command_line_is_parsed_as_it_was_written() {
     let mut generator = Generator::new(4);
     for _ in 0..300 {
         let line = CommandLine {
@@ -75,7 +75,7 @@ fn a_command_line_reads_back_as_it_was_written() {
 }
 
 #[test]
-fn receive_send_and_signal_read_back_as_they_were_written() {
+fn receive_send_and_signal_are_parsed_as_they_were_written() {
     let mut generator = Generator::new(5);
     for _ in 0..200 {
         let receive = Receive {
@@ -103,7 +103,7 @@ fn receive_send_and_signal_read_back_as_they_were_written() {
 }
 
 #[test]
-fn enumerate_pull_and_release_read_back_as_they_were_written() {
+fn enumerate_pull_and_release_are_parsed_as_they_were_written() {
     let mut generator = Generator::new(6);
     for _ in 0..300 {
         let modes =
@@ -135,7 +135,7 @@ fn enumerate_pull_and_release_read_back_as_they_were_written() {
 }
 
 #[test]
-fn subscribe_and_renew_read_back_as_they_were_written() {
+fn subscribe_and_renew_are_parsed_as_they_were_written() {
     let mut generator = Generator::new(9);
     for _ in 0..200 {
         let subscribe = Subscribe {
@@ -150,7 +150,7 @@ fn subscribe_and_renew_read_back_as_they_were_written() {
         let renew = |body: &mut Writer| write_renew(body, subscribe.expires);
         assert_eq!(sent(Action::Renew, renew, parse_renew), Ok(subscribe.expires));
 
-        let subscribed = Subscribed {
+        let subscribed = SubscribeResponse {
             identifier: generator.word(),
             expires: subscribe.expires,
             context: generator.maybe(Generator::word),
@@ -158,7 +158,7 @@ fn subscribe_and_renew_read_back_as_they_were_written() {
         let (address, resource) = (generator.word(), resource(&mut generator));
         let response = answered(Action::Subscribe, |body| subscribed.write(body, Some(&address), &resource));
         let content = response.content().unwrap();
-        assert_eq!(Subscribed::parse(content), Some(subscribed));
+        assert_eq!(SubscribeResponse::parse(content), Some(subscribed));
         let manager = content.child(namespace::EVENTING, "SubscriptionManager").unwrap();
         let manager = EndpointReference::parse(manager).unwrap();
         assert_eq!((manager.address, manager.resource), (address, resource));
@@ -166,7 +166,7 @@ fn subscribe_and_renew_read_back_as_they_were_written() {
 }
 
 #[test]
-fn what_is_told_of_a_shell_reads_back_as_it_was_written() {
+fn shell_state_is_parsed_as_it_was_written() {
     let mut generator = Generator::new(7);
     for _ in 0..300 {
         let state = shell_state(&mut generator);
@@ -186,7 +186,7 @@ fn what_is_told_of_a_shell_reads_back_as_it_was_written() {
 }
 
 #[test]
-fn a_started_command_and_an_identity_read_back_as_they_were_written() {
+fn responses_to_command_and_identify_are_parsed_as_written() {
     let mut generator = Generator::new(8);
     for _ in 0..100 {
         let id = generator.word();
@@ -207,7 +207,7 @@ fn a_started_command_and_an_identity_read_back_as_they_were_written() {
     }
 }
 
-/// Sends a body and reads it on the other side.
+/// Writes a body and parses it on the other side.
 fn sent<T>(action: Action, write: impl FnOnce(&mut Writer), read: impl FnOnce(xml::Element<'_>) -> T) -> T {
     let text = Head::new(action, Uuid::from_random([9; 16])).envelope(&[], write);
     let request = match Request::parse(text, &Bounds::default()) {
@@ -277,7 +277,7 @@ fn selectors(generator: &mut Generator, depth: usize) -> SelectorSet {
     set
 }
 
-/// The set with a reference before it, which only reading can make.
+/// Adds a reference in front, an order that only parsing can produce.
 fn with_reference(generator: &mut Generator, rest: &SelectorSet, depth: usize) -> SelectorSet {
     let inner = selectors(generator, depth + 1);
     let reference =

@@ -1,17 +1,17 @@
-//! What a message looks like beyond its meaning: prefixes, declarations, order of elements and attributes.
+//! Form of a message: prefixes, namespace declarations, order of elements and attributes.
 
 use xml::{Bounds, Document, Element};
 
-/// How far white space and the form of empty elements can be trusted.
+/// Fidelity of a recording for white space and empty elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Recording {
-    /// As it came over the wire.
+    /// Bytes from the wire.
     Faithful,
-    /// Indented by whoever recorded it.
+    /// Indented by the recording tool.
     Indented,
 }
 
-/// A line per element: its start tag as written, and its text unless that is a sentence for people.
+/// Returns a line per element: its start tag, and its text unless that is a message for users.
 pub(crate) fn shape(message: &str, recording: Recording) -> Vec<String> {
     let document = Document::parse(message, &Bounds::default()).unwrap();
     let mut lines = Vec::new();

@@ -1,4 +1,4 @@
-//! Octets on their way through answers to Receive.
+//! Stream data in responses to Receive.
 
 use telarch_wsman::shell::{
     CommandState, Received, Send, StreamData, received_capacity, stream_capacity, write_received,
@@ -11,7 +11,7 @@ use xml::{Bounds, Document, ReadError, Reason};
 use crate::generator::Generator;
 
 #[test]
-fn five_megabytes_arrive_as_they_were() {
+fn five_megabytes_arrive_unchanged() {
     let mut generator = Generator::new(20);
     let octets = generator.octets(5 << 20);
     let (first, second) = octets.split_at(3_333_333);
@@ -33,7 +33,7 @@ fn five_megabytes_arrive_as_they_were() {
 }
 
 #[test]
-fn an_answer_larger_than_the_reader_takes_is_refused_unread() {
+fn a_response_over_the_limit_of_the_reader_is_rejected() {
     let text =
         received(&[piece("stdout", &[0; 10_000])], &[], CommandState::Running).finish(u32::MAX).unwrap();
     let bounds = Bounds { octets: text.len() - 1, ..Bounds::default() };
@@ -42,7 +42,7 @@ fn an_answer_larger_than_the_reader_takes_is_refused_unread() {
 }
 
 #[test]
-fn what_is_said_to_fit_an_answer_fits_however_long_its_headers_are() {
+fn received_capacity_holds_for_headers_of_any_length() {
     let mut generator = Generator::new(21);
     let (mut with_room, mut without) = (0, 0);
     for _ in 0..300 {
@@ -51,7 +51,7 @@ fn what_is_said_to_fit_an_answer_fits_however_long_its_headers_are() {
         let limit = Head::SMALLEST_ENVELOPE + u32::try_from(generator.below(6_000)).unwrap();
         let streams: &[&str] = generator.pick(&[&["stdout", "stderr"][..], &["stdout"][..], &["stderr"][..]]);
         let Some(capacity) = received_capacity(&head, &id, streams, limit) else {
-            // Then not one octet of each stream fits.
+            // Not even one byte of each stream fits.
             let one: Vec<_> = streams.iter().map(|name| piece(name, &[0])).collect();
             let reply = answer(&head, &id, &one, streams, CommandState::Done { exit_code: i32::MIN });
             assert!(reply.finish(limit).is_err(), "one octet fits {limit}");
@@ -75,7 +75,7 @@ fn what_is_said_to_fit_an_answer_fits_however_long_its_headers_are() {
                 assert!(reply.finish(limit).is_ok(), "{capacity} octets of {streams:?} do not fit {limit}");
             }
         }
-        // Nothing is given away: one group more is too many.
+        // The bound is exact: one more base64 group does not fit.
         let mut pieces: Vec<_> = streams.iter().map(|name| piece(name, &[])).collect();
         pieces[0].octets = &octets[..capacity.get() + 3];
         if let Some(second) = pieces.get_mut(1) {
@@ -89,24 +89,24 @@ fn what_is_said_to_fit_an_answer_fits_however_long_its_headers_are() {
 }
 
 #[test]
-fn a_usual_answer_of_the_smallest_size_is_mostly_output() {
+fn the_smallest_response_is_mostly_output() {
     let head = Head::new(Action::Shell(ShellVerb::Receive), Uuid::from_random([2; 16]));
     let streams = ["stdout", "stderr"];
     let capacity = received_capacity(&head, COMMAND_ID, &streams, Head::SMALLEST_ENVELOPE).unwrap();
     assert!(capacity.get() > 4_500, "{capacity}");
-    // With the limit of most clients, base64 is what costs.
+    // With the limit of most clients, only base64 is significant.
     let capacity = received_capacity(&head, COMMAND_ID, &streams, 153_600).unwrap();
     assert!(capacity.get() > 153_600 * 74 / 100, "{capacity}");
 }
 
 #[test]
-fn a_send_has_room_for_its_headers() {
+fn stream_capacity_leaves_room_for_headers() {
     assert_eq!(stream_capacity(100), 0);
     assert_eq!(stream_capacity(8_192), 3_072);
 }
 
 #[test]
-fn an_answer_over_the_limit_is_a_fault_and_not_cut() {
+fn a_response_over_the_limit_is_a_fault() {
     let reply = || received(&[piece("stdout", &[0; 6_000])], &[], CommandState::Running);
     let length = u32::try_from(reply().finish(u32::MAX).unwrap().len()).unwrap();
     assert!(reply().finish(length).is_ok());
@@ -119,7 +119,7 @@ fn an_answer_over_the_limit_is_a_fault_and_not_cut() {
 }
 
 #[test]
-fn white_space_and_missing_padding_do_no_harm() {
+fn white_space_and_missing_padding_are_accepted() {
     for text in [
         "aGVsbG8=",
         "aGVsbG8",
@@ -136,7 +136,7 @@ fn white_space_and_missing_padding_do_no_harm() {
 }
 
 #[test]
-fn what_is_not_base64_is_a_fault_that_names_the_stream() {
+fn invalid_base64_is_a_fault_that_names_the_stream() {
     for text in ["a", "aGVsb", "aGVs*G8=", "=", "====", "aGVsbG8=aGVs", "aGVsbG8\u{A0}", "aGVsbG8-", "ä"] {
         let fault = decoded(text).unwrap_err();
         assert_eq!(
@@ -148,7 +148,7 @@ fn what_is_not_base64_is_a_fault_that_names_the_stream() {
 }
 
 #[test]
-fn a_state_is_read_in_all_its_forms() {
+fn a_command_state_is_parsed_in_every_form() {
     let uri = |name: &str| format!("{}/CommandState/{name}", namespace::SHELL);
     let done = |exit_code| Some(CommandState::Done { exit_code });
     for (state, content, expected) in [
@@ -186,7 +186,7 @@ fn answer(head: &Head, id: &str, pieces: &[StreamData<'_>], ended: &[&str], stat
     reply
 }
 
-/// A Receive whose repeated headers are anything from usual to as long as is taken, and then escaped.
+/// Creates a Receive with repeated headers of usual to maximum length, with and without characters to escape.
 fn receiving(generator: &mut Generator) -> Head {
     let mut head = Head::new(Action::Shell(ShellVerb::Receive), Uuid::from_random([2; 16]));
     head.message_id = repeated(generator);
@@ -205,7 +205,7 @@ fn piece<'a>(name: &'a str, octets: &'a [u8]) -> StreamData<'a> {
     StreamData { name, octets }
 }
 
-/// The octets of a Send whose one stream has this text.
+/// Returns the data of a Send whose only stream has this text.
 fn decoded(text: &str) -> Result<Vec<u8>, Fault> {
     let text = format!(
         "<rsp:Send xmlns:rsp='{}'><rsp:Stream Name='stdin'>{text}</rsp:Stream></rsp:Send>",

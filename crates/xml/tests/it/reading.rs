@@ -54,10 +54,10 @@ fn a_prefix_inside_text_can_be_resolved() {
 }
 
 #[test]
-fn a_place_leads_back_to_its_element() {
+fn an_identifier_leads_back_to_its_element() {
     let document = read("<a><b/><c>x</c></a>");
-    let place = document.root().child("", "c").unwrap().place();
-    assert_eq!(document.at(place).unwrap().text(), "x");
+    let id = document.root().child("", "c").unwrap().id();
+    assert_eq!(document.at(id).unwrap().text(), "x");
 }
 
 #[test]

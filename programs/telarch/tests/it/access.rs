@@ -5,7 +5,7 @@ use std::fs;
 use super::{run, telarch};
 
 #[test]
-fn the_gates_of_a_user_are_shown_from_the_files_that_are_named() {
+fn access_is_reported_from_the_named_files() {
     let folder = tempfile::tempdir().unwrap();
     let (config, accounts) = (folder.path().join("config.toml"), folder.path().join("accounts"));
     fs::write(&config, "Service.RootSDDL = \"D:P(A;;GR;;;WD)\"\n").unwrap();
@@ -23,12 +23,12 @@ fn the_gates_of_a_user_are_shown_from_the_files_that_are_named() {
         "no service has run with ",
         "  + read (Get, Enumerate): granted by (A;;GR;;;WD)\n",
         "  - write (Put, Create, Delete): denied, because no entry gives GW\n",
-        "  . stopped by RootSDDL, write (Put, Create, Delete): ",
+        "  . denied: RootSDDL, write (Put, Create, Delete): ",
     ] {
         assert!(ran.out.contains(part), "{part}\n{}", ran.out);
     }
     assert!(!folder.path().join("machine-sid").exists(), "looking changes nothing");
-    assert!(show("nobody-at-all").out.ends_with("stopped by the account\n"));
+    assert!(show("nobody-at-all").out.ends_with("denied: no usable account\n"));
 
     fs::write(&config, "Service.RootSDDL = \"O:BAG:BA\"\n").unwrap();
     let ran = show(&me);

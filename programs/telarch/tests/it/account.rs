@@ -61,7 +61,7 @@ fn an_account_is_added_listed_changed_disabled_and_removed() {
     assert!(sign_in(&path, "Alice", "new").is_ok());
     assert_eq!(account(&path, &["remove", "ALICE"], "").code, 0);
     assert_eq!(sign_in(&path, "Alice", "new"), Err(AuthError::WrongPassword));
-    // The name is free again, but the account is another.
+    // A new account of the same name has another SID.
     assert_eq!(account(&path, &["add", "alice", "--password-stdin", "--admin"], "new").code, 0);
     let json = account(&path, &["list", "--format=json"], "").out;
     assert!(json.contains("3000000002") && !json.contains("3000000000"), "{json}");
@@ -76,26 +76,30 @@ fn the_first_account_need_not_be_an_administrator() {
 }
 
 #[test]
-fn what_cannot_be_done_is_told_with_a_way_out() {
+fn failures_name_the_reason_and_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("accounts");
     let missing = account(&path, &["list"], "");
     assert_eq!((missing.code, missing.out.as_str()), (1, ""));
-    assert!(missing.errors.contains("does not exist\n  telarch account add NAME"), "{}", missing.errors);
+    assert!(
+        missing.errors.contains("does not exist\n  create it with: telarch account add NAME"),
+        "{}",
+        missing.errors
+    );
     assert!(!path.exists());
 
     assert_eq!(account(&path, &["add", "alice", "--password-stdin"], "x").code, 0);
     let before = fs::read_to_string(&path).unwrap();
     let long = "x".repeat(257);
     for (arguments, input, part) in [
-        (&["add", "ALICE", "--password-stdin"][..], "y", "the account alice exists already in "),
-        (&["set-password", "bob", "--password-stdin"], "y", "there is no account bob in "),
-        (&["disable", "bob"], "", "there is no account bob in "),
+        (&["add", "ALICE", "--password-stdin"][..], "y", "account alice already exists in "),
+        (&["set-password", "bob", "--password-stdin"], "y", "no account named bob in "),
+        (&["disable", "bob"], "", "no account named bob in "),
         (&["remove", "bob"], "", "\n  telarch account list"),
-        (&["add", "bob", "--password-stdin"], "", "standard input holds no password"),
-        (&["add", "bob", "--password-stdin"], "\nsecond line\n", "holds no password"),
+        (&["add", "bob", "--password-stdin"], "", "no password in the first line of standard input"),
+        (&["add", "bob", "--password-stdin"], "\nsecond line\n", "no password in the first line"),
         (&["add", "bob", "--password-stdin"], "a\0b", "a line break or a NUL character"),
-        (&["add", "bob", "--password-stdin"], &long, "longer than 256 octets"),
+        (&["add", "bob", "--password-stdin"], &long, "exceeds 256 bytes"),
     ] {
         let ran = account(&path, arguments, input);
         assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{arguments:?}");
@@ -112,7 +116,7 @@ fn what_cannot_be_done_is_told_with_a_way_out() {
 }
 
 #[test]
-fn accounts_that_several_processes_add_are_all_there() {
+fn accounts_added_by_concurrent_processes_are_all_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("accounts");
     let password = folder.path().join("password");
@@ -141,7 +145,7 @@ fn accounts_that_several_processes_add_are_all_there() {
 }
 
 #[test]
-fn an_ordinary_user_has_a_file_among_the_own_settings() {
+fn an_ordinary_user_has_an_accounts_file_in_the_home_directory() {
     const NOBODY: u32 = 65_534;
     let home = tempfile::tempdir().unwrap();
     let is_root = chown(home.path(), Some(NOBODY), Some(NOBODY)).is_ok();
@@ -151,7 +155,7 @@ fn an_ordinary_user_has_a_file_among_the_own_settings() {
         if is_root {
             command.uid(NOBODY).gid(NOBODY);
         }
-        // Root may have built the program where others cannot run it.
+        // The program may be in a directory that other users cannot access.
         let runs = command.stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null()).status();
         runs.is_ok().then(|| run(&mut command, "secret"))
     };
@@ -170,7 +174,7 @@ fn an_ordinary_user_has_a_file_among_the_own_settings() {
     let other = home.path().join("other");
     let listed = ask(&["account", "list"], "XDG_CONFIG_HOME", &other).unwrap();
     assert!(listed.errors.contains(&format!("{}/telarch/accounts", other.display())), "{}", listed.errors);
-    assert!(!other.exists(), "looking has made a folder");
+    assert!(!other.exists(), "listing has created a directory");
     let lost = ask(&["account", "list"], "XDG_CONFIG_HOME", Path::new("relative")).unwrap();
     assert!(lost.code == 1 && lost.errors.contains("--file"), "{}", lost.errors);
 }

@@ -1,26 +1,29 @@
-//! Completion, tried in each shell.
+//! Shell completion in bash, zsh and fish.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::telarch;
 
-/// A shell that has read the script, with a home and a file of saved hosts of its own.
-struct Asked {
+/// A shell that has loaded the script, with its own home directory and saved hosts.
+struct CompletingShell {
     shell: &'static str,
     home: tempfile::TempDir,
     hosts: PathBuf,
 }
 
-impl Asked {
-    /// Those that are there.
+impl CompletingShell {
+    /// Starts every installed shell.
     fn all(hosts: &str) -> Vec<Self> {
-        let is_there = |shell: &&str| {
-            let is_there = Command::new(shell).arg("--version").output().is_ok();
-            if !is_there {
-                skips::skip_part!("there is no {} (./test --install, or the package of that name)", shell);
+        let is_installed = |shell: &&str| {
+            let is_installed = Command::new(shell).arg("--version").output().is_ok();
+            if !is_installed {
+                skips::skip_part!(
+                    "{} is not installed (./test --install, or the package of that name)",
+                    shell
+                );
             }
-            is_there
+            is_installed
         };
         let begin = |shell| {
             let home = tempfile::tempdir().unwrap();
@@ -30,10 +33,10 @@ impl Asked {
             std::fs::write(&file, hosts).unwrap();
             Self { shell, home, hosts: file }
         };
-        ["bash", "zsh", "fish"].into_iter().filter(is_there).map(begin).collect()
+        ["bash", "zsh", "fish"].into_iter().filter(is_installed).map(begin).collect()
     }
 
-    /// What it offers at the end of a line.
+    /// Returns the completions at the end of a line.
     fn offers(&self, line: &str) -> Vec<String> {
         let mut command = Command::new(self.shell);
         match self.shell {
@@ -53,16 +56,16 @@ impl Asked {
         offered.filter(|line| !line.is_empty()).map(str::to_owned).collect()
     }
 
-    /// Holds what it offers against what is expected, in any order.
-    fn hold(&self, line: &str, expected: &[&str]) {
-        // What stands in quotation marks is one word.
+    /// Asserts the completions of a line, in any order.
+    fn assert_completes(&self, line: &str, expected: &[&str]) {
+        // Text in quotation marks is one word.
         let query = line.split_once('\'').map(|(_, query)| query);
         let typed = query.or_else(|| line.rsplit(' ').next()).unwrap_or_default().to_lowercase();
-        // For bash, what stands before a colon is on the line already.
+        // bash completes only the part after a colon.
         let before = typed.rsplit_once(':').map(|(before, _)| format!("{before}:"));
         let before = before.filter(|_| self.shell == "bash").unwrap_or_default();
         let offered = self.offers(line).into_iter().map(|word| (before.clone() + &word).to_lowercase());
-        // Where nothing begins like what is typed, fish offers what has its letters somewhere.
+        // fish also offers words that contain the letters elsewhere.
         let mut offered: Vec<String> = offered.filter(|word| word.starts_with(&typed)).collect();
         offered.sort();
         let mut expected = expected.to_vec();
@@ -71,13 +74,13 @@ impl Asked {
     }
 }
 
-/// Where bash is left to find files by itself, it is asked for them.
+/// Asks bash for completions; file names come from compgen if bash would complete them itself.
 const ASKING_BASH: &str = "compopt() { [[ $2 != default ]] || \
                            readarray -t COMPREPLY < <(compgen -f -- \"$telarch_current\"); }; source \"./$1\"; COMP_LINE=$2; COMP_POINT=${#COMP_LINE}; COMP_CWORD=0; \
                            COMP_WORDS=(\"${2##* }\"); [[ $2 != *\\'* ]] || COMP_WORDS=(\"'${2#*\\'}\"); _telarch_${2%% *}; \
                            printf '%s\\n' \"${COMPREPLY[@]}\"";
 
-/// Types the line in a terminal, and tells what compadd has found when its key is pressed.
+/// Types a line in a zsh terminal and prints the words that compadd finds.
 const ASKING_ZSH: &str = r#"
 zmodload zsh/zpty
 zpty asked zsh -f -i
@@ -100,7 +103,7 @@ while zpty -r asked line; do :; done
 "#;
 
 #[test]
-fn operations_switches_and_their_words_are_offered() {
+fn operations_and_switches_of_winrm_are_offered() {
     let cases = [
         ("winrm en", &["enumerate"][..]),
         ("winrm i", &["invoke", "identify"]),
@@ -115,7 +118,7 @@ fn operations_switches_and_their_words_are_offered() {
         ("winrm get x -ret", &[]),
         ("winrm GET x -REM", &["-remote:"]),
         ("winrm qc -trans", &["-transport:http", "-transport:https"]),
-        // The word before the colon is on the line already.
+        // Only the part after the colon is completed.
         ("winrm qc -transport:ht", &["-transport:http", "-transport:https"]),
         ("winrm doctor server7 -sta", &["-state:"]),
         ("winrm doctor server7 -state:scr", &["-state:script"]),
@@ -135,9 +138,9 @@ fn operations_switches_and_their_words_are_offered() {
         ),
         ("winrs dir ", &[]),
     ];
-    for asked in Asked::all("") {
+    for asked in CompletingShell::all("") {
         for (line, expected) in cases {
-            asked.hold(line, expected);
+            asked.assert_completes(line, expected);
         }
     }
 }
@@ -145,7 +148,7 @@ fn operations_switches_and_their_words_are_offered() {
 #[test]
 fn saved_hosts_are_offered_where_an_endpoint_goes() {
     let hosts = "[web1]\nAddress = \"x\"\n\n[\"web2.corp\"] # the other\nAddress = \"[::1]:1\"\n[db]\nAddress = \"y\"\n";
-    for asked in Asked::all(hosts) {
+    for asked in CompletingShell::all(hosts) {
         for (line, expected) in [
             ("winrm id -r:we", &["-r:web1", "-r:web2.corp"][..]),
             ("winrm id -REMOTE:d", &["-remote:db"]),
@@ -155,14 +158,14 @@ fn saved_hosts_are_offered_where_an_endpoint_goes() {
             ("winrm trust d", &["db"]),
             ("winrm id -r:x", &[]),
         ] {
-            asked.hold(line, expected);
+            asked.assert_completes(line, expected);
         }
     }
 }
 
 #[test]
-fn what_goes_into_commands_of_telarch_is_offered() {
-    for asked in Asked::all("[web1]\nAddress = \"x\"\n") {
+fn commands_actions_options_and_values_of_telarch_are_offered() {
+    for asked in CompletingShell::all("[web1]\nAddress = \"x\"\n") {
         for (line, expected) in [
             ("telarch acc", &["access", "account"][..]),
             ("telarch completion ", &["bash", "fish", "zsh"]),
@@ -181,20 +184,20 @@ fn what_goes_into_commands_of_telarch_is_offered() {
             ("winrm get wmicimv2/win32_operatings", &["wmicimv2/win32_operatingsystem"]),
             ("winrm get wmi/root/cimv2/win32_operatings", &["wmi/root/cimv2/win32_operatingsystem"]),
         ] {
-            asked.hold(line, expected);
+            asked.assert_completes(line, expected);
         }
     }
 }
 
 #[test]
 fn zsh_finds_the_script_among_its_functions() {
-    for asked in Asked::all("").iter().filter(|asked| asked.shell == "zsh") {
+    for asked in CompletingShell::all("").iter().filter(|asked| asked.shell == "zsh") {
         let (script, functions) = (asked.home.path().join("script"), asked.home.path().join("functions"));
         std::fs::create_dir(&functions).unwrap();
         std::fs::rename(&script, functions.join("_telarch")).unwrap();
         std::fs::write(script, "").unwrap();
-        asked.hold("winrm en", &["enumerate"]);
-        asked.hold("winrs -nop", &["-noprofile"]);
-        asked.hold("telarch acc", &["access", "account"]);
+        asked.assert_completes("winrm en", &["enumerate"]);
+        asked.assert_completes("winrs -nop", &["-noprofile"]);
+        asked.assert_completes("telarch acc", &["access", "account"]);
     }
 }

@@ -40,13 +40,13 @@ impl Place {
     }
 }
 
-/// As the configuration shows them.
+/// Formats a JSON value as winrm prints it.
 fn as_text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[test]
-fn each_preset_gives_each_setting_its_value() {
+fn each_preset_defines_the_default_of_each_setting() {
     let place = Place::with("");
     for (name, preset) in
         [("winrm-2.0", Preset::Winrm20), ("default", Preset::Telarch), ("telarch", Preset::Telarch)]
@@ -64,17 +64,17 @@ fn each_preset_gives_each_setting_its_value() {
             assert_eq!(as_text(&shown["default"]), expected, "{name}: {}", setting.path());
             assert_eq!(shown["source"], "default", "{name}: {}", setting.path());
         }
-        // What the service would read.
+        // The service reads the same values.
         assert_eq!(*Store::open(&place.path).unwrap().snapshot(), preset.config(), "{name}");
         assert_eq!(
             place.config(&["preset"]).out,
-            format!("{} has the preset {preset}\n", place.path.display())
+            format!("the preset of {} is {preset}\n", place.path.display())
         );
     }
 }
 
 #[test]
-fn a_preset_changes_one_line_of_the_file_and_says_what_follows() {
+fn a_preset_changes_one_line_and_reports_changed_settings() {
     let before = "# ours\nMaxTimeoutms = 1000\n\n[Winrs]\nMaxShellsPerUser = 30 # enough\n";
     let place = Place::with(before);
     let set = place.config(&["preset", "winrm-2.0"]);
@@ -84,23 +84,23 @@ fn a_preset_changes_one_line_of_the_file_and_says_what_follows() {
     );
     let shown = place.path.display();
     for part in [
-        &format!("{shown} has the preset winrm-2.0 now, and had telarch\n"),
+        &format!("the preset of {shown} is now winrm-2.0 (was telarch)\n"),
         "\n  MaxEnvelopeSizekb = 150 (was 500)\n",
         "\n  Winrs.MaxProcessesPerShell = 15 (was 25)\n",
-        "\nwhat the file names stays: MaxTimeoutms, Winrs.MaxShellsPerUser\n",
+        "\nunchanged, because the file sets them: MaxTimeoutms, Winrs.MaxShellsPerUser\n",
         "systemctl reload telarchd",
     ] {
         assert!(set.out.contains(part), "{part:?} is missing in:\n{}", set.out);
     }
     assert!(!set.out.contains("MaxShellsPerUser = 5"), "{}", set.out);
     let again = place.config(&["preset", "winrm-2.0"]);
-    assert_eq!(again.out, format!("{shown} has the preset winrm-2.0 already: nothing was changed\n"));
+    assert_eq!(again.out, format!("the preset of {shown} is already winrm-2.0; nothing was changed\n"));
     assert_eq!(place.config(&["preset", "default"]).code, 0);
     assert_eq!(place.text(), before.replace("\n\n[", "\nPreset = \"telarch\"\n\n["));
 }
 
 #[test]
-fn a_preset_that_the_file_contradicts_is_refused_with_the_line() {
+fn a_preset_that_contradicts_the_file_is_rejected_with_the_line() {
     let text = "Preset = \"winrm-2.0\"\nMaxProviderRequests = 25\n";
     let place = Place::with(text);
     let refused = place.config(&["preset", "default"]);
@@ -110,12 +110,12 @@ fn a_preset_that_the_file_contradicts_is_refused_with_the_line() {
         "{}",
         refused.errors
     );
-    assert!(refused.errors.contains("\n  take the line out"), "{}", refused.errors);
+    assert!(refused.errors.contains("\n  remove this line first"), "{}", refused.errors);
     assert_eq!(place.text(), text);
 }
 
 #[test]
-fn each_setting_is_shown_with_its_value_and_where_it_comes_from() {
+fn each_setting_is_shown_with_its_value_and_source() {
     let place = Place::with(
         "Preset = \"winrm-2.0\"\nMaxTimeoutms = 60000\n[Service]\nAuth.Basic = true\nIPv4Filter = \"\"\n\
          [[Listener]]\nAddress = \"*\"\nTransport = \"HTTPS\"\nHostname = \"node7\"\n",
@@ -138,7 +138,7 @@ fn each_setting_is_shown_with_its_value_and_where_it_comes_from() {
     ] {
         assert_eq!(line(name), expected);
     }
-    // What is printed says the same as the file.
+    // The output is a settings file with the same content.
     let again = Place::with(&shown.out);
     let states = [&place, &again].map(|place| Store::open(&place.path).unwrap().state());
     assert_eq!(states[0].preset, states[1].preset);
@@ -157,7 +157,7 @@ fn each_setting_is_shown_with_its_value_and_where_it_comes_from() {
 }
 
 #[test]
-fn single_settings_sections_and_what_is_changed_can_be_shown() {
+fn settings_sections_and_changes_can_be_selected() {
     let place =
         Place::with("[Winrs]\nMaxShellsPerUser = 7\nIdleTimeout = 7200000\n[Service.Auth]\nBasic = true\n");
     let names = |arguments: &[&str]| {
@@ -183,7 +183,7 @@ fn single_settings_sections_and_what_is_changed_can_be_shown() {
 }
 
 #[test]
-fn a_file_that_is_wrong_or_missing_is_told_and_nothing_is_made() {
+fn an_invalid_or_missing_file_is_reported_and_not_created() {
     let place = Place::with("[Service]\nMaxConnections = 0\n");
     for arguments in [&["show"][..], &["preset"], &["preset", "winrm-2.0"]] {
         let ran = place.config(arguments);
@@ -208,7 +208,7 @@ fn a_file_that_is_wrong_or_missing_is_told_and_nothing_is_made() {
 }
 
 #[test]
-fn an_ordinary_user_has_a_file_among_the_own_settings() {
+fn an_ordinary_user_has_a_settings_file_in_the_home_directory() {
     const NOBODY: u32 = 65_534;
     let home = tempfile::tempdir().unwrap();
     let is_root = std::os::unix::fs::chown(home.path(), Some(NOBODY), Some(NOBODY)).is_ok();
@@ -218,7 +218,7 @@ fn an_ordinary_user_has_a_file_among_the_own_settings() {
         if is_root {
             command.uid(NOBODY).gid(NOBODY);
         }
-        // Root may have built the program where others cannot run it.
+        // The program may be in a directory that other users cannot access.
         command.output().is_ok().then(|| run(&mut command, ""))
     };
     let path = home.path().join(".config/telarch/config.toml");
@@ -228,7 +228,7 @@ fn an_ordinary_user_has_a_file_among_the_own_settings() {
     };
     assert_eq!((shown.code, shown.errors.as_str()), (0, ""));
     assert!(shown.out.contains(&path.display().to_string()), "{}", shown.out);
-    assert!(!home.path().join(".config").exists(), "looking has made a folder");
+    assert!(!home.path().join(".config").exists(), "listing has created a directory");
     assert_eq!(ask(&["config", "preset", "winrm-2.0"]).unwrap().code, 0);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(path.parent().unwrap()), mode(&path)), (0o700, 0o600));
@@ -236,7 +236,7 @@ fn an_ordinary_user_has_a_file_among_the_own_settings() {
 }
 
 #[test]
-fn help_shows_whole_command_lines() {
+fn help_shows_examples() {
     for arguments in [&["config", "--help"][..], &["config"], &["config", "show", "--help"]] {
         let ran = run(&mut telarch(arguments), "");
         assert!(ran.out.contains("telarch config preset winrm-2.0") && ran.code == 0, "{}", ran.out);

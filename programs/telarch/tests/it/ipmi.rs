@@ -18,21 +18,21 @@ pub(crate) fn ipmi(bmc: &SimulatedBmc, arguments: &[&str]) -> Ran {
     run(&mut command, "")
 }
 
-/// What it prints when nothing goes wrong.
+/// Runs `telarch ipmi`, which must succeed, and returns its output.
 pub(crate) fn printed(bmc: &SimulatedBmc, arguments: &[&str]) -> String {
     let ran = ipmi(bmc, arguments);
     assert_eq!((ran.errors.as_str(), ran.code), ("", 0), "{arguments:?}");
     ran.out
 }
 
-/// Lines such as `Device ID : 0`.
+/// Parses lines such as `Device ID : 0`.
 pub(crate) fn fields(text: &str) -> BTreeMap<String, String> {
     let fields = text.lines().filter_map(|line| line.split_once(" : ").or_else(|| line.split_once(": ")));
     fields.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect()
 }
 
 #[test]
-fn the_power_reads_as_ipmitool_prints_it() {
+fn power_status_matches_ipmitool() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     for (word, theirs) in
         [("status", "status"), ("off", "off"), ("status", "status"), ("on", "on"), ("soft", "soft")]
@@ -45,7 +45,7 @@ fn the_power_reads_as_ipmitool_prints_it() {
 }
 
 #[test]
-fn what_the_controller_is_reads_as_with_ipmitool() {
+fn info_matches_ipmitool() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let ours = fields(&printed(&bmc, &["info"]));
     let Some(theirs) = bmc.ipmitool(&["mc", "info"]) else { return };
@@ -64,14 +64,14 @@ fn what_the_controller_is_reads_as_with_ipmitool() {
 }
 
 #[test]
-fn sensors_read_as_with_ipmitool() {
+fn sensors_match_ipmitool() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let ours = printed(&bmc, &["sensors", "--format", "json"]);
     let Some(theirs) = bmc.ipmitool(&["-c", "sdr", "elist", "full"]) else { return };
     the_same_sensors(&ours, &theirs);
 }
 
-/// Compares JSON of ours with comma-separated lines of ipmitool.
+/// Compares our JSON with the comma-separated lines of ipmitool.
 pub(crate) fn the_same_sensors(ours: &str, theirs: &str) {
     let ours: serde_json::Value = serde_json::from_str(ours).unwrap();
     let ours = ours.as_array().unwrap();
@@ -80,17 +80,17 @@ pub(crate) fn the_same_sensors(ours: &str, theirs: &str) {
     for line in theirs.lines() {
         let cells: Vec<&str> = line.split(',').collect();
         let find = |name: &str| ours.iter().find(|sensor| sensor["name"] == name);
-        // It prints the name in six-bit ASCII as rubbish.
+        // ipmitool does not decode names in six-bit ASCII.
         let Some(sensor) = find(cells[0]).or_else(|| find("ALTITUDE6")) else { panic!("{line}") };
         let theirs: f64 = cells[1].parse().unwrap();
         let reading = sensor["reading"].as_f64().unwrap();
-        // It rounds to three digits, or to two.
+        // ipmitool rounds to three digits, or to two.
         assert!((reading - theirs).abs() <= 0.005_f64.max(theirs.abs() * 0.005), "{line}: {sensor}");
         assert_eq!(sensor["standing"], cells[3], "{line}: {sensor}");
         compared += 1;
     }
     assert_eq!(compared, 21);
-    // Of states FreeIPMI says the same.
+    // FreeIPMI reports the same states.
     for (name, standing) in
         [("PSU1 Status", "ok"), ("PSU2 Status", "cr"), ("PSU Redundancy", "cr"), ("Memory", "ok")]
     {
@@ -100,17 +100,17 @@ pub(crate) fn the_same_sensors(ours: &str, theirs: &str) {
 }
 
 #[test]
-fn the_event_log_reads_as_with_ipmitool_and_is_cleared() {
+fn the_event_log_matches_ipmitool_and_is_cleared() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let ours = printed(&bmc, &["sel", "list"]);
     let Some(theirs) = bmc.ipmitool(&["sel", "elist"]) else { return };
     the_same_log(&ours, &theirs);
     assert!(ours.contains("CPU1 Temp") && ours.contains("manufacturer 311"), "{ours}");
-    assert_eq!(printed(&bmc, &["sel", "clear"]), "the event log is empty now\n");
+    assert_eq!(printed(&bmc, &["sel", "clear"]), "the event log was cleared\n");
     assert_eq!(printed(&bmc, &["sel"]), "");
 }
 
-/// Compares lines of ours with those of ipmitool.
+/// Compares our lines with those of ipmitool.
 pub(crate) fn the_same_log(ours: &str, theirs: &str) {
     assert_eq!(ours.lines().count(), theirs.lines().count(), "{ours}{theirs}");
     for (ours, theirs) in ours.lines().zip(theirs.lines()) {
@@ -126,7 +126,7 @@ pub(crate) fn the_same_log(ours: &str, theirs: &str) {
 }
 
 #[test]
-fn the_inventory_reads_as_with_ipmitool() {
+fn the_inventory_matches_ipmitool() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let ours = printed(&bmc, &["fru"]);
     let Some(theirs) = bmc.ipmitool(&["fru", "print", "0"]) else { return };
@@ -137,7 +137,7 @@ pub(crate) fn the_same_inventory(ours: &str, theirs: &str) {
     let theirs = fields(theirs);
     assert_eq!(ours.lines().count(), 15, "{ours}");
     assert!(ours.contains("Board Mfg Date         : 2020-01-01"), "{ours}");
-    // Dates are written otherwise.
+    // The date formats differ.
     let ours = ours.lines().filter(|line| !line.starts_with("Board Mfg Date"));
     for text in ours.filter_map(|line| line.split_once(" : ")).map(|(_, text)| text) {
         assert!(theirs.values().any(|their| their == text), "{text} is not in {theirs:?}");
@@ -145,7 +145,7 @@ pub(crate) fn the_same_inventory(ours: &str, theirs: &str) {
 }
 
 #[test]
-fn raw_octets_are_those_of_ipmitool() {
+fn raw_responses_match_ipmitool() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let ours = printed(&bmc, &["raw", "0x06", "0x01"]);
     let Some(theirs) = bmc.ipmitool(&["raw", "0x06", "0x01"]) else { return };
@@ -156,7 +156,7 @@ fn raw_octets_are_those_of_ipmitool() {
 }
 
 #[test]
-fn one_that_does_not_answer_does_not_hurt_the_others() {
+fn a_silent_controller_does_not_affect_the_others() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let Some(other) = SimulatedBmc::start() else { return };
@@ -176,7 +176,7 @@ fn one_that_does_not_answer_does_not_hurt_the_others() {
 }
 
 #[test]
-fn passwords_come_from_files_only_their_owner_reads() {
+fn password_files_must_be_readable_by_their_owner_only() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("password");

@@ -1,10 +1,10 @@
 //! `telarch ipmi` beside FreeIPMI, both against the controller that OpenIPMI simulates.
 //!
-//! They differ on purpose in this, which each test takes into account:
+//! The output differs on purpose in these points, which the tests consider:
 //! - FreeIPMI prints a sensor's name in six-bit ASCII as it is stored, and rounds readings to two digits.
-//! - It calls a state `Nominal` that is `ok` here, and says in words of its own which states there are.
-//! - It writes dates as month, day and year, and says what sort of chassis it is.
-//! - It reads the GUID from its last octet on, and counts of the power-on counter as minutes whatever they are.
+//! - FreeIPMI writes `Nominal` for `ok`, and has other names for states.
+//! - FreeIPMI writes dates as month, day and year, and reports the chassis type.
+//! - FreeIPMI reads the GUID in reverse byte order, and ignores the unit of the power-on counter.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ fn near(ours: &Value, theirs: &str) -> bool {
 }
 
 #[test]
-fn sensors_and_their_thresholds_read_as_with_ipmi_sensors() {
+fn sensors_and_thresholds_match_ipmi_sensors() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let ours = rows(&bmc, &["sensors"]);
     let options = [
@@ -41,7 +41,8 @@ fn sensors_and_their_thresholds_read_as_with_ipmi_sensors() {
     let Some(theirs) = bmc.free_ipmi("ipmi-sensors", &options) else { return };
     let mut compared = 0;
     for line in theirs.lines() {
-        // Number, name, type, state, reading, unit, lower thresholds from the worst on, upper ones to the worst, events.
+        // Columns: number, name, type, state, reading, unit, lower thresholds (most severe first), upper thresholds (most
+        // severe last), events.
         let cells: Vec<&str> = line.split(',').collect();
         let find = |name: &str| ours.iter().find(|sensor| sensor["name"] == name);
         let Some(sensor) = find(cells[1]).or_else(|| find("ALTITUDE6")) else { panic!("{line}") };
@@ -70,7 +71,7 @@ fn sensors_and_their_thresholds_read_as_with_ipmi_sensors() {
 }
 
 #[test]
-fn the_event_log_reads_as_with_ipmi_sel() {
+fn the_event_log_matches_ipmi_sel() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let ours = printed(&bmc, &["sel"]);
     let options = ["--comma-separated-output", "--no-header-output", "--quiet-cache"];
@@ -101,14 +102,14 @@ fn the_event_log_reads_as_with_ipmi_sel() {
     }
     assert_eq!(readings, 2);
     printed(&bmc, &["sel", "clear"]);
-    // The simulator writes a record that it was cleared.
+    // The simulator logs that the log was cleared.
     let info = fields(&printed(&bmc, &["sel", "info"]));
     let theirs = fields(&bmc.free_ipmi("ipmi-sel", &["--info", "--quiet-cache"]).unwrap());
     assert_eq!(info["Entries"], theirs["Number of log entries"], "{info:?} {theirs:?}");
 }
 
 #[test]
-fn the_inventory_reads_as_with_ipmi_fru() {
+fn the_inventory_matches_ipmi_fru() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let ours = rows(&bmc, &["fru"]);
     let Some(theirs) = bmc.free_ipmi("ipmi-fru", &["--quiet-cache"]) else { return };
@@ -121,7 +122,7 @@ fn the_inventory_reads_as_with_ipmi_fru() {
             theirs.values().any(|their| their.trim().eq_ignore_ascii_case(text) || their.starts_with(text));
         assert!(is_there, "{text} is not in {theirs:?}");
     }
-    // One is the sort of the chassis, in either.
+    // Both print the chassis type as one field.
     assert_eq!(
         theirs.keys().filter(|name| name.starts_with("FRU ") && !name.contains("Inventory")).count(),
         ours.len()
@@ -129,7 +130,7 @@ fn the_inventory_reads_as_with_ipmi_fru() {
 }
 
 #[test]
-fn what_the_controller_is_reads_as_with_bmc_info() {
+fn info_matches_bmc_info() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let ours = fields(&printed(&bmc, &["info"]));
     let Some(text) = bmc.free_ipmi("bmc-info", &[]) else { return };
@@ -137,7 +138,7 @@ fn what_the_controller_is_reads_as_with_bmc_info() {
     for (name, value) in
         text.lines().filter_map(|line| line.split_once(" : ").or_else(|| line.split_once(": ")))
     {
-        // Channels follow, with the same names again.
+        // Sections for channels with the same names follow.
         theirs.entry(name.trim().to_owned()).or_insert_with(|| value.trim().to_owned());
     }
     for name in ["Device ID", "Device Revision", "Firmware Revision", "IPMI Version", "Product ID"] {
@@ -156,7 +157,7 @@ fn what_the_controller_is_reads_as_with_bmc_info() {
 }
 
 #[test]
-fn power_and_what_has_happened_to_it_read_as_with_ipmi_chassis() {
+fn power_and_chassis_events_match_ipmi_chassis() {
     let crowd = Crowd::of(vec![(settings(0), Board::default())], Network::default());
     let bmc = crowd.addresses()[0].to_string();
     let said = |words: &[&str]| {
@@ -178,7 +179,7 @@ fn power_and_what_has_happened_to_it_read_as_with_ipmi_chassis() {
 }
 
 #[test]
-fn users_and_the_network_read_as_with_ipmi_config() {
+fn users_and_network_settings_match_ipmi_config() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     for (name, value) in [("source", "static"), ("address", "10.0.7.9"), ("mask", "255.255.255.0")] {
         printed(&bmc, &["lan", "set", name, value]);

@@ -1,4 +1,4 @@
-//! The break of `telarch ipmi sol` beside that of ipmitool, as both go over the network.
+//! The break of `telarch ipmi sol` compared with that of ipmitool on the network.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -11,7 +11,7 @@ use crate::ipmi::printed;
 use crate::ipmi_terminal::{Terminal, ours};
 
 #[test]
-fn a_break_is_what_ipmitool_sends() {
+fn a_break_matches_that_of_ipmitool() {
     let Some((bmc, mut line)) = SimulatedBmc::start_with_console() else { return };
     if !is_installed("ipmitool", "ipmitool") {
         return;
@@ -20,14 +20,14 @@ fn a_break_is_what_ipmitool_sends() {
     let port = bmc.address().rsplit_once(':').unwrap().1.to_owned();
     let ours = ours(&format!("sol -U admin --suite 1 -H {PLACE}:{port}"));
     let theirs = format!("ipmitool -I lanplus -C 1 -U admin -P admin-pw -H {PLACE} -p {port} sol activate");
-    let breaks = [(theirs, "[SOL Session operational"), (ours, "~. ends it")].map(|(program, greeting)| {
+    let breaks = [(theirs, "[SOL Session operational"), (ours, "~. quits")].map(|(program, greeting)| {
         let relay = Relay::start(&bmc.address());
         let terminal = Terminal::start(&program)?;
         terminal.seen(greeting);
-        // Whoever shows it has the terminal as it needs it.
+        // The greeting appears after the terminal is configured.
         line.say("login: ");
         terminal.seen("login:");
-        // Tildes count at the beginning of a line only.
+        // An escape is recognised at the beginning of a line only.
         terminal.types("x\r");
         assert_eq!(line.heard("\r"), "x\r");
         terminal.types("~B");
@@ -37,14 +37,14 @@ fn a_break_is_what_ipmitool_sends() {
         Some(sent)
     });
     let [Some(theirs), Some(ours)] = breaks else { return };
-    // Bit 4 of the operation, and no characters (IPMI 2.0, table 15-2).
+    // Bit 4 of the operation byte is the break (IPMI 2.0, table 15-2); there are no characters.
     assert_eq!((theirs.as_slice(), ours.as_slice()), (&[0x10][..], &[0x10][..]));
 }
 
-/// Where the relay listens: at the port of the controller, because ipmitool speaks to no other one.
+/// Address of the relay, with the standard port, because ipmitool cannot use another one for this.
 const PLACE: &str = "127.91.0.1";
 
-/// Passes datagrams between one client and the controller, and looks into them; dropping it ends it.
+/// Relays datagrams between a client and the controller and records them, until it is dropped.
 struct Relay {
     stop: Sender<()>,
     asked: Receiver<Vec<u8>>,
@@ -79,7 +79,7 @@ impl Relay {
         Self { stop, asked, thread: Some(thread) }
     }
 
-    /// The first operation that the console asks for, and the characters behind it.
+    /// Returns the first operation byte that the console sent, and the characters after it.
     fn console_asks(&self) -> Vec<u8> {
         self.asked.recv_timeout(Duration::from_secs(20)).unwrap()
     }
@@ -92,8 +92,8 @@ impl Drop for Relay {
     }
 }
 
-/// The octet of the operation and what is behind it in a packet of serial over LAN that nothing encrypts, if the
-/// console asks for something other than to take characters (IPMI 2.0, 13.6 and 15.9).
+/// Parses an unencrypted serial-over-LAN packet; returns its operation byte and characters if it requests an operation
+/// (IPMI 2.0, sections 13.6 and 15.9).
 fn operation(datagram: &[u8]) -> Option<Vec<u8>> {
     let [6, 0, _, 7, 6, kind, rest @ ..] = datagram else { return None };
     let [length_low, length_high, payload @ ..] = rest.get(8..)? else { return None };

@@ -1,4 +1,4 @@
-//! `telarch ipmi --target`: controllers behind others, beside ipmitool's way of naming them.
+//! `telarch ipmi --target`: bridged requests, compared with ipmitool.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use telarch_simulated_bmc::{Board, Crowd, Network, is_installed, settings};
 use crate::{run, telarch};
 
 #[test]
-fn a_controller_behind_another_one_is_named_as_with_ipmitool() {
+fn bridged_controllers_are_addressed_as_with_ipmitool() {
     if !is_installed("ipmitool", "ipmitool") {
         return;
     }

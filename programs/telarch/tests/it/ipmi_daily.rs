@@ -1,4 +1,4 @@
-//! What administrators ask controllers for every day, beside ipmitool and FreeIPMI on the same ones.
+//! Everyday actions of `telarch ipmi`, compared with ipmitool and FreeIPMI on the same controllers.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::ipmi_settings::{ask, ours, said};
 use crate::{run, telarch};
 
 #[test]
-fn the_box_reads_as_with_ipmitool() {
+fn chassis_status_matches_ipmitool() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     for state in ["off", "on"] {
         printed(&bmc, &["power", state]);
@@ -24,7 +24,7 @@ fn the_box_reads_as_with_ipmitool() {
 }
 
 #[test]
-fn each_line_of_a_scan_begins_with_its_host_once() {
+fn each_line_of_a_scan_begins_with_its_host() {
     let crowd = Crowd::start(2, Network::default());
     let hosts: Vec<String> = crowd.addresses().iter().map(ToString::to_string).collect();
     for asked in [&hosts[..1], &hosts[..]] {
@@ -38,7 +38,7 @@ fn each_line_of_a_scan_begins_with_its_host_once() {
 }
 
 #[test]
-fn all_inventories_are_told_under_their_devices() {
+fn all_inventories_are_listed_by_device() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let all = printed(&bmc, &["fru", "all"]);
     assert!(all.starts_with("  0 | Builtin FRU\n  Chassis Type "), "{all}");
@@ -61,7 +61,7 @@ fn all_inventories_are_told_under_their_devices() {
 }
 
 #[test]
-fn sensors_are_chosen_by_type_name_and_standing() {
+fn sensors_are_filtered_by_type_name_and_status() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let names = |text: &str| -> BTreeSet<String> {
         text.lines().filter_map(|line| Some(line.split_once('|')?.0.trim().to_owned())).collect()
@@ -77,10 +77,10 @@ fn sensors_are_chosen_by_type_name_and_standing() {
     assert!(!bad.is_empty() && bad.lines().all(|line| line.ends_with("| cr")), "{bad}");
     let none = ipmi(&bmc, &["sensors", "tachometer"]);
     assert_eq!((none.code, none.out.as_str()), (1, ""));
-    assert!(none.errors.contains("no sensor has such a name or type"), "{}", none.errors);
+    assert!(none.errors.contains("no sensor has this name or type"), "{}", none.errors);
 }
 
-/// `CPU1 Temp` of the first processor, and of the second.
+/// A board with `CPU1 Temp` of the first and of the second processor.
 pub(crate) fn with_two_of_one_name() -> Board {
     let mut board = Board::default();
     for record in std::sync::Arc::make_mut(&mut board.records) {
@@ -93,7 +93,7 @@ pub(crate) fn with_two_of_one_name() -> Board {
 }
 
 #[test]
-fn sensors_of_the_same_name_are_told_apart_by_what_they_are_of() {
+fn sensors_of_the_same_name_are_distinguished_by_entity() {
     let (_crowd, bmc) = ours(with_two_of_one_name());
     let told = said(&bmc, &["sensors", "cpu1_temp"]);
     let names: Vec<&str> = told.lines().filter_map(|line| Some(line.split_once('|')?.0.trim())).collect();
@@ -129,7 +129,7 @@ fn sensors_of_the_same_name_are_told_apart_by_what_they_are_of() {
 }
 
 #[test]
-fn the_last_records_are_those_at_the_end_of_the_log() {
+fn sel_last_lists_the_end_of_the_log() {
     let (_crowd, bmc) = ours(Board::default());
     let all = said(&bmc, &["sel"]);
     let last = said(&bmc, &["sel", "last", "2"]);
@@ -144,19 +144,19 @@ fn the_last_records_are_those_at_the_end_of_the_log() {
 }
 
 #[test]
-fn the_controller_starts_anew_once_for_each_time_it_is_told_to() {
+fn each_restart_request_restarts_the_controller_once() {
     let (crowd, bmc) = ours(Board::default());
-    assert!(said(&bmc, &["restart"]).starts_with("the controller starts anew"));
+    assert!(said(&bmc, &["restart"]).starts_with("the controller is restarting"));
     said(&bmc, &["restart", "warm"]);
     assert_eq!(crowd.first(|board| board.configuration.restarts.clone()), [2, 3]);
     let Some(_) = ipmitool(&bmc, &["mc", "reset", "cold"]) else { return };
-    // It does not wait for the answer; whoever is answered after it knows that it has arrived.
+    // ipmitool does not wait for the response; the response to a later request shows that it has arrived.
     said(&bmc, &["selftest"]);
     assert_eq!(crowd.first(|board| board.configuration.restarts.clone()), [2, 3, 2]);
 }
 
 #[test]
-fn what_a_self_test_finds_is_a_failure() {
+fn a_failed_self_test_is_a_failure() {
     let (crowd, bmc) = ours(Board::default());
     assert_eq!(fields(&said(&bmc, &["selftest"]))["Self Test"], "passed");
     crowd.first(|board| board.configuration.self_test = [0x57, 0x80]);
@@ -167,7 +167,7 @@ fn what_a_self_test_finds_is_a_failure() {
 }
 
 #[test]
-fn the_power_that_a_machine_takes_is_what_others_read() {
+fn power_consumption_matches_other_programs() {
     let mut board = Board::default();
     let without = ours(board.clone());
     let refused = ask(&without.1, &["power", "watts"]);
@@ -193,7 +193,7 @@ fn the_power_that_a_machine_takes_is_what_others_read() {
 }
 
 #[test]
-fn what_the_machine_has_told_its_controller_is_read_to_its_end() {
+fn long_system_information_is_read_completely() {
     let mut board = Board::default();
     let long = "2.18.1-rc3 of the board in the third rack";
     board.configuration.texts = [(1, long.to_owned()), (2, "node7".to_owned())].into();

@@ -1,4 +1,4 @@
-//! `telarch ipmi` with many controllers: looking for them, auditing them, exporting them, and bad ones among them.
+//! `telarch ipmi` with many controllers: scan, audit, export, and faulty controllers.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpStream, UdpSocket};
@@ -23,13 +23,13 @@ fn json(ran: &Ran) -> Vec<Value> {
 }
 
 #[test]
-fn a_scan_finds_controllers_and_says_what_they_take() {
+fn a_scan_lists_controllers_with_their_authentication() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let crowd = Crowd::of(vec![(settings_with_suites(&[3, 17]), Board::default())], Network::default());
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let hosts = format!("{silent},{},{}", bmc.address(), crowd.addresses()[0]);
     let ran = ipmi(&["scan", "-H", &hosts, "--limit", "1", "--format", "json"]);
-    assert_eq!((ran.code, ran.errors.as_str()), (0, "telarch: 2 of 3 answered\n"));
+    assert_eq!((ran.code, ran.errors.as_str()), (0, "telarch: 2 of 3 responded\n"));
     let found = json(&ran);
     assert_eq!(found[0]["host"], bmc.address());
     assert_eq!((&found[0]["ipmi"], &found[0]["ping"]), (&"1.5 and 2.0".into(), &true.into()));
@@ -37,11 +37,11 @@ fn a_scan_finds_controllers_and_says_what_they_take() {
     assert_eq!((&found[0]["users"], &found[0]["kg"]), (&"named unnamed".into(), &false.into()));
 }
 
-/// Nobody has this name, and nobody is asked whether somebody has it: no part of a name may be so long.
-const NOBODY: &str = "no-part-of-a-name-may-have-more-than-sixty-three-letters-but-this-one-has";
+/// An unresolvable name: a label of a name has at most 63 characters, so that no DNS server is asked.
+const INVALID_NAME: &str = "no-part-of-a-name-may-have-more-than-sixty-three-letters-but-this-one-has";
 
 #[test]
-fn a_scan_prints_what_it_finds_while_it_goes_on() {
+fn a_scan_prints_controllers_as_they_are_found() {
     let crowd = Crowd::start(1, Network::default());
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let bmc = crowd.addresses()[0];
@@ -54,7 +54,7 @@ fn a_scan_prints_what_it_finds_while_it_goes_on() {
     assert!(line.starts_with(&format!("{bmc}: ping yes")), "{line}");
 }
 
-/// What the program prints first, while it waits for somebody.
+/// Returns the first output of a program that waits for a silent controller.
 fn first_printed(arguments: &[&str], end: &str) -> String {
     let mut program = telarch(&["ipmi"]);
     program.args(arguments).args(["--limit", "3600"]).env("TELARCH_IPMI_PASSWORD", "admin-pw");
@@ -69,7 +69,7 @@ fn first_printed(arguments: &[&str], end: &str) -> String {
 }
 
 #[test]
-fn what_is_answered_is_printed_while_others_are_waited_for() {
+fn responses_are_printed_while_others_are_pending() {
     let crowd = Crowd::start(2, Network::default());
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let [one, other] = [0, 1].map(|place| crowd.addresses()[place]);
@@ -84,7 +84,7 @@ fn what_is_answered_is_printed_while_others_are_waited_for() {
 }
 
 #[test]
-fn answers_stand_in_the_order_of_the_command_line_whoever_is_first() {
+fn output_is_in_the_order_of_the_command_line() {
     let slow = Network { delay: Duration::from_millis(150), ..Network::default() };
     let (slow, quick) = (Crowd::start(1, slow), Crowd::start(2, Network::default()));
     let hosts =
@@ -97,7 +97,7 @@ fn answers_stand_in_the_order_of_the_command_line_whoever_is_first() {
 }
 
 #[test]
-fn nobody_is_asked_any_more_what_nobody_reads() {
+fn no_further_controller_is_contacted_after_output_is_closed() {
     let crowd = Crowd::start(1, Network::default());
     let silent = [0; 3].map(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
     let [first, second, last] = silent.each_ref().map(|silent| silent.local_addr().unwrap());
@@ -113,45 +113,45 @@ fn nobody_is_asked_any_more_what_nobody_reads() {
 }
 
 #[test]
-fn a_scan_opens_more_sockets_than_processes_begin_with() {
+fn a_scan_raises_the_limit_of_open_files() {
     let crowd = Crowd::start(40, Network::default());
     let hosts: Vec<String> = crowd.addresses().iter().map(ToString::to_string).collect();
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -S -n 24 && exec \"$0\" ipmi scan -H \"$1\""]);
     let ran = run(command.arg(env!("CARGO_BIN_EXE_telarch")).arg(hosts.join(",")), "");
-    assert_eq!((ran.code, ran.errors.as_str()), (0, "telarch: 40 of 40 answered\n"));
+    assert_eq!((ran.code, ran.errors.as_str()), (0, "telarch: 40 of 40 responded\n"));
 }
 
 #[test]
-fn a_scan_tells_which_names_nobody_knows() {
+fn a_scan_reports_unresolvable_names() {
     let crowd = Crowd::start(1, Network::default());
-    let ran = ipmi(&["scan", "-H", &format!("{NOBODY},{}", crowd.addresses()[0])]);
+    let ran = ipmi(&["scan", "-H", &format!("{INVALID_NAME},{}", crowd.addresses()[0])]);
     assert_eq!((ran.code, ran.out.lines().count()), (1, 1), "{} {}", ran.out, ran.errors);
-    let told = format!("telarch: 1 of 2 answered\ntelarch: {NOBODY}: the name is not known: ");
+    let told = format!("telarch: 1 of 2 responded\ntelarch: {INVALID_NAME}: cannot resolve the host name: ");
     assert!(ran.errors.starts_with(&told), "{}", ran.errors);
 }
 
 #[test]
-fn an_audit_with_failures_tells_what_is_critical_too() {
+fn an_audit_with_failures_reports_critical_findings_too() {
     let crowd = Crowd::start(1, Network::default());
-    let ran = ipmi(&["audit", "-H", &format!("{NOBODY},{}", crowd.addresses()[0])]);
+    let ran = ipmi(&["audit", "-H", &format!("{INVALID_NAME},{}", crowd.addresses()[0])]);
     assert_eq!(ran.code, 1);
     let lines: Vec<&str> = ran.errors.lines().collect();
-    assert!(lines[0].starts_with(&format!("telarch: {NOBODY}: ")), "{}", ran.errors);
-    assert_eq!(lines[1], "telarch: 1 of 2 with critical findings");
+    assert!(lines[0].starts_with(&format!("telarch: {INVALID_NAME}: ")), "{}", ran.errors);
+    assert_eq!(lines[1], "telarch: 1 of 2 controllers with critical findings");
 }
 
 #[test]
-fn an_audit_finds_what_is_open_and_says_what_to_do() {
+fn an_audit_reports_weaknesses_with_remedies() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let ran = ipmi(&["audit", "-H", &bmc.address(), "-U", "admin", "--format", "json"]);
-    assert_eq!((ran.code, ran.errors.as_str()), (1, "telarch: 1 of 1 with critical findings\n"));
+    assert_eq!((ran.code, ran.errors.as_str()), (1, "telarch: 1 of 1 controllers with critical findings\n"));
     let findings = json(&ran);
     for (severity, part) in [
-        ("critical", "cipher suite 0 lets anybody in"),
-        ("critical", "prove nothing"),
-        ("warning", "a hash of the password"),
-        ("warning", "whether a user exists"),
+        ("critical", "cipher suite 0 allows login without a password"),
+        ("critical", "without authentication"),
+        ("warning", "discloses password hashes"),
+        ("warning", "whether a user name exists"),
         ("warning", "user 1 has no name"),
         ("note", "firmware 9.08"),
     ] {
@@ -163,7 +163,7 @@ fn an_audit_finds_what_is_open_and_says_what_to_do() {
 }
 
 #[test]
-fn an_audit_of_a_controller_that_is_as_it_should_be_has_nothing_critical() {
+fn an_audit_of_a_secure_controller_has_no_critical_findings() {
     let careful = settings(0).lan15(Vec::new());
     let crowd = Crowd::of(vec![(careful, Board::default())], Network::default());
     let ran = ipmi(&["audit", "-H", &crowd.addresses()[0].to_string(), "--format", "json"]);
@@ -171,7 +171,7 @@ fn an_audit_of_a_controller_that_is_as_it_should_be_has_nothing_critical() {
     assert!(json(&ran).iter().all(|finding| finding["severity"] != "critical"), "{}", ran.out);
 }
 
-/// The exporter, until this is dropped.
+/// A running exporter, which ends when this is dropped.
 struct Exporter {
     program: Child,
     address: String,
@@ -192,8 +192,8 @@ impl Exporter {
         Self { program, address, errors }
     }
 
-    /// What it tells the administrator next.
-    fn told(&mut self) -> String {
+    /// Returns the next line of standard error.
+    fn next_message(&mut self) -> String {
         let mut line = String::new();
         self.errors.read_line(&mut line).unwrap();
         line
@@ -212,7 +212,7 @@ impl Exporter {
         text
     }
 
-    /// The metrics, once this is in them.
+    /// Polls the metrics until they contain a text.
     fn wait_for(&self, part: &str) -> String {
         let until = Instant::now() + Duration::from_secs(30);
         loop {
@@ -233,12 +233,12 @@ impl Drop for Exporter {
 }
 
 #[test]
-fn what_is_exported_is_of_all_and_those_that_are_silent_hold_up_nobody() {
+fn all_controllers_are_exported_and_silent_ones_delay_none() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let (good, bad) = (bmc.address(), silent.local_addr().unwrap().to_string());
     let mut exporter = Exporter::start(&format!("{good},{bad}"));
-    assert!(exporter.told().starts_with(&format!("telarch: {bad}: no answer")));
+    assert!(exporter.next_message().starts_with(&format!("telarch: {bad}: no answer")));
     let page = exporter.wait_for(&format!("ipmi_up{{bmc=\"{good}\"}} 1"));
     assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("text/plain; version=0.0.4"), "{page}");
     assert!(
@@ -249,7 +249,7 @@ fn what_is_exported_is_of_all_and_those_that_are_silent_hold_up_nobody() {
     exporter.wait_for(&format!("ipmi_up{{bmc=\"{bad}\"}} 0"));
     let one = exporter.get(&format!("/ipmi?target={}", good.replace(':', "%3A")));
     assert!(one.contains("ipmi_sel_logs_count") && !one.contains(&bad), "{one}");
-    // Nobody is asked whom the command line does not name.
+    // Only controllers of the command line are exported.
     assert!(exporter.get("/ipmi?target=127.0.0.1").starts_with("HTTP/1.1 404 "));
     assert!(exporter.get("/secrets").starts_with("HTTP/1.1 404 "));
     let head = exporter.ask("HEAD", "/metrics");
@@ -265,10 +265,10 @@ fn what_is_exported_is_of_all_and_those_that_are_silent_hold_up_nobody() {
 }
 
 #[test]
-fn each_bad_controller_has_its_own_message_and_the_others_are_unhurt() {
+fn each_faulty_controller_has_its_own_message() {
     let mut lying = Board::default();
     let mut records = (*lying.records).clone();
-    // One says that it is longer than it is, one that it is another sort, and one is cut off.
+    // Records with a wrong length, with an unknown type, and truncated.
     records[3][4] = 0xff;
     records[4][3] = 0x7f;
     records[5].truncate(7);
@@ -291,7 +291,7 @@ fn each_bad_controller_has_its_own_message_and_the_others_are_unhurt() {
     let begun = Instant::now();
     let ran =
         ipmi(&["sensors", "-U", "admin", "--suite", "17", "-H", &hosts, "--limit", "5", "--format", "json"]);
-    // Nothing takes longer than a login and a scan may.
+    // No controller delays the run by more than the timeouts of a login and a scan.
     assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
     assert_eq!(ran.code, 1);
     let answers = json(&ran);
@@ -314,7 +314,7 @@ fn each_bad_controller_has_its_own_message_and_the_others_are_unhurt() {
 }
 
 #[test]
-fn one_that_starts_again_in_the_middle_of_a_scan_is_said_and_the_others_are_unhurt() {
+fn a_controller_that_restarts_during_a_run_is_reported() {
     let again = Board { starts_again_after: Some(12), ..Board::default() };
     let machines = vec![(settings(70), again), (settings(71), Board::default())];
     let crowd = Crowd::of(machines, Network::default());
@@ -332,22 +332,22 @@ fn one_that_starts_again_in_the_middle_of_a_scan_is_said_and_the_others_are_unhu
         "{}",
         ran.errors
     );
-    // It is there again, and knows nothing of before.
+    // The controller has restarted without its sessions.
     let ran = ipmi(&["sensors", "-U", "admin", "-H", again, "--format", "json"]);
     assert_eq!((ran.code, json(&ran).len()), (0, 29), "{}", ran.errors);
 }
 
 #[test]
-fn one_without_a_free_slot_says_so_and_slots_are_given_back() {
+fn a_lack_of_session_slots_is_reported_and_slots_are_freed() {
     let machines = vec![(settings(0).most_sessions(1), Board::default())];
     let crowd = Crowd::of(machines, Network::default());
     let bmc = crowd.addresses()[0].to_string();
-    // Each closes its session, so that one slot is enough for many, one after the other.
+    // Each run closes its session, so that one slot suffices for several runs.
     for _ in 0..5 {
         let ran = ipmi(&["power", "status", "-U", "admin", "-H", &bmc]);
         assert_eq!((ran.code, ran.out.as_str()), (0, "Chassis Power is on\n"), "{}", ran.errors);
     }
-    // Who follows the log keeps the only one.
+    // sel follow occupies the only slot.
     let mut holder = telarch(&["ipmi", "sel", "follow", "--every", "1", "-U", "admin", "-H", &bmc]);
     holder.env("TELARCH_IPMI_PASSWORD", "admin-pw").stdout(Stdio::null()).stderr(Stdio::null());
     let mut holder = holder.spawn().unwrap();
@@ -359,7 +359,7 @@ fn one_without_a_free_slot_says_so_and_slots_are_given_back() {
     }
     let ran = ipmi(&["power", "status", "-U", "admin", "-H", &bmc, "--limit", "2"]);
     assert!(ran.code == 1 && ran.errors.contains("login was refused"), "{} {}", ran.out, ran.errors);
-    // Whoever ends it has the slot free again.
+    // The slot is free after the program ends.
     kill_process(Pid::from_child(&holder), Signal::TERM).unwrap();
     assert!(holder.wait().unwrap().success());
     let ran = ipmi(&["power", "status", "-U", "admin", "-H", &bmc]);

@@ -1,4 +1,4 @@
-//! `telarch ipmi host`: what is kept of a controller.
+//! `telarch ipmi host`: stored controllers.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,40 +15,40 @@ fn host(state: &Path, arguments: &[&str]) -> Ran {
 }
 
 #[test]
-fn a_controller_is_kept_with_a_password_that_cannot_be_read() {
+fn a_stored_controller_has_an_encrypted_password() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     assert_eq!(host(&state, &["list"]).out, "");
     let added = host(&state, &["add", "node7", "10.0.0.7", "-U", "admin"]);
-    assert!(added.code == 0 && added.out.starts_with("node7 is known now"), "{}{}", added.out, added.errors);
+    assert!(added.code == 0 && added.out.starts_with("added node7; "), "{}{}", added.out, added.errors);
     let again =
         host(&state, &["add", "NODE7", "[::1]:99", "-U", "oper", "--level", "operator", "--suite", "3"]);
-    assert!(again.out.contains("what was given now"), "{}", again.out);
+    assert!(again.out.starts_with("replaced NODE7; "), "{}", again.out);
     let listed = host(&state, &["list"]).out;
     assert_eq!(
         listed.split_whitespace().collect::<Vec<_>>().join(" "),
-        "NODE7 [::1]:99 user \"oper\", at most operator, suite 3"
+        "NODE7 [::1]:99 user \"oper\", level operator, suite 3"
     );
     assert_eq!(
         host(&state, &["list", "--format", "csv"]).out,
         "host,address,user,level,suite\nNODE7,[::1]:99,oper,operator,3\n"
     );
-    let kept = state.join("ipmi-hosts");
-    assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(!fs::read_to_string(&kept).unwrap().contains("admin-pw"));
+    let file = state.join("ipmi-hosts");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!fs::read_to_string(&file).unwrap().contains("admin-pw"));
     assert_eq!(host(&state, &["remove", "node7"]).code, 0);
     let gone = host(&state, &["remove", "node7"]);
     assert!(gone.code == 1 && gone.errors.contains("telarch ipmi host list"), "{}", gone.errors);
 }
 
 #[test]
-fn the_name_of_a_controller_stands_for_its_address_user_and_password() {
+fn a_stored_name_stands_for_address_user_and_password() {
     let crowd = Crowd::start(2, Network::default());
     let folder = tempfile::tempdir().unwrap();
     for (name, address) in ["node1", "node2"].iter().zip(crowd.addresses()) {
         let added =
             host(folder.path(), &["add", name, &address.to_string(), "-U", "oper", "--level", "user"]);
-        // The password is that of admin.
+        // The stored password belongs to another user.
         assert_eq!(added.code, 0, "{}", added.errors);
     }
     let ipmi = |arguments: &[&str], password: Option<&str>| {
@@ -59,7 +59,7 @@ fn the_name_of_a_controller_stands_for_its_address_user_and_password() {
     };
     let wrong = ipmi(&["info", "-H", "node1"], None);
     assert!(wrong.code == 1 && wrong.errors.contains("node1"), "{}", wrong.errors);
-    // Somebody else signs in where it is.
+    // Another user uses the stored address only.
     let other = ipmi(&["power", "status", "-H", "node1", "-U", "admin"], Some("admin-pw"));
     assert_eq!((other.out.trim(), other.code), ("Chassis Power is on", 0), "{}", other.errors);
     for (name, address) in ["node1", "node2"].iter().zip(crowd.addresses()) {
@@ -67,7 +67,7 @@ fn the_name_of_a_controller_stands_for_its_address_user_and_password() {
     }
     let both = ipmi(&["power", "status", "-H", "NODE[1-2]"], None);
     assert_eq!((both.out.lines().count(), both.code), (2, 0), "{}{}", both.out, both.errors);
-    // What is kept is a limit.
+    // The stored level is a maximum.
     let off = ipmi(&["power", "off", "-H", "node1"], None);
     assert!(off.code == 1 && crowd.first(|board| board.controls.is_empty()), "{}{}", off.out, off.errors);
     let other_key = tempfile::tempdir().unwrap();
@@ -78,7 +78,7 @@ fn the_name_of_a_controller_stands_for_its_address_user_and_password() {
 }
 
 #[test]
-fn a_password_that_no_controller_takes_is_refused() {
+fn a_password_that_is_too_long_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password");
     fs::write(&file, "twenty-one-octets-long\n").unwrap();

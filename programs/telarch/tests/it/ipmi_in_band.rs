@@ -7,7 +7,7 @@ use telarch_simulated_bmc::{Guest, SimulatedBmc, is_installed};
 
 use crate::ipmi::{fields, the_same_inventory, the_same_log, the_same_sensors};
 
-/// Where `./test --install` unpacks a kernel of Debian in long mode.
+/// The Debian kernel that `./test --install` unpacks in long mode.
 fn kernel() -> PathBuf {
     let peers = std::env::var_os("TELARCH_PEERS");
     peers
@@ -15,7 +15,7 @@ fn kernel() -> PathBuf {
         .join("kernel")
 }
 
-/// A machine with our program and theirs, and its controller; none where there can be none, or none is wanted.
+/// A virtual machine with both programs and a controller; `None` if it cannot run here or is not requested.
 fn machine() -> Option<(Guest, SimulatedBmc)> {
     if std::env::var_os("TELARCH_LONG").is_none() {
         skips::skip!("a virtual machine is started with TELARCH_LONG=1 only, as .ci/run --long does");
@@ -31,7 +31,7 @@ fn machine() -> Option<(Guest, SimulatedBmc)> {
 }
 
 #[test]
-fn the_driver_of_linux_says_the_same_to_telarch_and_to_ipmitool() {
+fn telarch_and_ipmitool_agree_over_the_linux_driver() {
     let Some((guest, bmc)) = machine() else { return };
     let outputs = guest.run(
         &bmc,
@@ -75,7 +75,7 @@ fn the_driver_of_linux_says_the_same_to_telarch_and_to_ipmitool() {
 }
 
 #[test]
-fn an_administrator_who_is_not_root_has_the_driver_from_the_service_and_nobody_else_has() {
+fn administrators_use_the_driver_through_the_service() {
     let Some((mut guest, bmc)) = machine() else { return };
     for name in ["telarchd", "winrm"] {
         let program = Path::new(OURS).with_file_name(name);
@@ -97,7 +97,7 @@ fn an_administrator_who_is_not_root_has_the_driver_from_the_service_and_nobody_e
         &bmc,
         &[
             "mkdir -p /run/telarch /var/lib/telarch; chmod 755 /run/telarch",
-            // Whoever gets this far is refused by the broker alone.
+            // Only the broker rejects this user.
             "telarch wmi security root/hardware 'D:(A;CI;0x6003f;;;WD)' 2>&1",
             "telarchd >/log 2>&1 & n=0
              while [ ! -S /run/telarch/local.sock ] && [ $n -lt 600 ]; do usleep 100000; n=$((n+1)); done",
@@ -118,7 +118,7 @@ fn an_administrator_who_is_not_root_has_the_driver_from_the_service_and_nobody_e
     assert!(!ben.contains("CurrentReading"), "{ben}");
 }
 
-/// Compares the rows that `winrm` prints with comma-separated lines of ipmitool.
+/// Compares the rows of `winrm` with the comma-separated lines of ipmitool.
 fn the_same_readings(rows: &str, theirs: &str) -> Result<(), String> {
     let rows: Vec<BTreeMap<&str, &str>> = rows
         .split("NumericSensor\n")
@@ -144,6 +144,6 @@ fn the_same_readings(rows: &str, theirs: &str) -> Result<(), String> {
 }
 
 const OURS: &str = env!("CARGO_BIN_EXE_telarch");
-/// `telarch` reads the network for the service.
+/// Lets `telarch` access the network on behalf of the service.
 const USERS: &str = "root:x:0:0::/root:/bin/sh\ntelarch:x:999:999::/:/bin/false\n\
                      ann:x:1001:1001::/tmp:/bin/sh\nben:x:1002:1002::/tmp:/bin/sh\n";

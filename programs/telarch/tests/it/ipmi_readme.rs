@@ -1,4 +1,4 @@
-//! What README.md shows of `telarch ipmi` is what it prints.
+//! The examples of `telarch ipmi` in README.md and docs/ show its output.
 
 use std::path::Path;
 
@@ -7,12 +7,17 @@ use telarch_simulated_bmc::{Crowd, Network, SimulatedBmc};
 use crate::ipmi::ipmi;
 use crate::{run, telarch};
 
-/// The lines below a command of README.md, in blocks of lines that follow each other.
+/// Returns the documented output of a command, in blocks of consecutive lines.
 fn shown(command: &str) -> Vec<String> {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
-    let text = std::fs::read_to_string(readme).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = docs.filter(|path| path.extension().is_some_and(|kind| kind == "md"));
+    let text: String = std::iter::once(root.join("README.md"))
+        .chain(pages)
+        .map(|page| std::fs::read_to_string(page).unwrap())
+        .collect();
     let prompt = format!("$ telarch ipmi {command} -H bmc01 -U admin\n");
-    let (_, below) = text.split_once(&prompt).unwrap_or_else(|| panic!("README.md does not show {command}"));
+    let (_, below) = text.split_once(&prompt).unwrap_or_else(|| panic!("no page shows {command}"));
     let lines = below.lines().take_while(|line| !line.starts_with("$ ") && *line != "```");
     let blocks = lines.collect::<Vec<_>>().join("\n");
     blocks
@@ -22,7 +27,7 @@ fn shown(command: &str) -> Vec<String> {
         .collect()
 }
 
-fn is_shown(command: &str, printed: &str) {
+fn assert_documented(command: &str, printed: &str) {
     let blocks = shown(command);
     assert!(!blocks.is_empty());
     for block in blocks {
@@ -33,19 +38,19 @@ fn is_shown(command: &str, printed: &str) {
 }
 
 #[test]
-fn sensors_and_the_event_log_read_as_in_the_readme() {
+fn documented_sensors_and_event_log_match_the_output() {
     let crowd = Crowd::start(1, Network::default());
     for command in ["sensors", "sel"] {
         let address = crowd.addresses()[0].to_string();
         let mut telarch = telarch(&["ipmi", command, "-U", "admin", "-H", &address]);
         let ran = run(telarch.env("TELARCH_IPMI_PASSWORD", "admin-pw"), "");
         assert_eq!((ran.errors.as_str(), ran.code), ("", 0));
-        is_shown(command, &ran.out);
+        assert_documented(command, &ran.out);
     }
 }
 
 #[test]
-fn what_is_dangerous_reads_as_in_the_readme() {
+fn documented_audit_findings_match_the_output() {
     let Some(bmc) = SimulatedBmc::start() else { return };
-    is_shown("audit", &ipmi(&bmc, &["audit"]).out);
+    assert_documented("audit", &ipmi(&bmc, &["audit"]).out);
 }

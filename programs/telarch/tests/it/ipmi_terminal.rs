@@ -1,4 +1,4 @@
-//! What `telarch ipmi` draws on a terminal, and what is typed there, in tmux.
+//! `telarch ipmi watch` and `telarch ipmi sol` on a terminal (tmux).
 
 use std::net::UdpSocket;
 use std::process::{Command, Stdio};
@@ -10,13 +10,13 @@ use telarch_simulated_bmc::{Crowd, Network, SimulatedBmc, settings};
 use crate::ipmi::printed;
 use crate::ipmi_daily::with_two_of_one_name;
 
-/// A terminal with one program in it; dropping it ends both.
+/// A terminal with one program; both end when this is dropped.
 pub(crate) struct Terminal {
     socket: String,
 }
 
 impl Terminal {
-    /// With this command line.
+    /// Starts a command line in a terminal.
     pub(crate) fn start(program: &str) -> Option<Self> {
         if Command::new("tmux").arg("-V").stdout(Stdio::null()).status().is_err() {
             skips::skip!("tmux is missing (Debian: apt-get install tmux)");
@@ -47,7 +47,7 @@ impl Terminal {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// The screen, once this is on it.
+    /// Waits until a text is on the screen and returns the screen.
     pub(crate) fn seen(&self, text: &str) -> String {
         let until = Instant::now() + Duration::from_secs(40);
         loop {
@@ -73,7 +73,7 @@ pub(crate) fn ours(arguments: &str) -> String {
 }
 
 #[test]
-fn sensors_are_watched_until_somebody_types_q() {
+fn watch_shows_sensors_until_q_is_typed() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let Some(terminal) = Terminal::start(&ours(&format!("watch --every 1 -U admin -H {}", bmc.address())))
     else {
@@ -83,7 +83,7 @@ fn sensors_are_watched_until_somebody_types_q() {
     let line = |name: &str| screen.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
     assert!(line("VBAT").contains("3 V") && line("VBAT").contains(" ok "), "{screen}");
     assert!(line("PSU2 Status").contains("critical"), "{screen}");
-    // Red for what is critical, green for what is not.
+    // Critical sensors are red, good ones green.
     let coloured = terminal.screen(&["-e"]);
     let coloured =
         |name: &str| coloured.lines().find(|line| line.contains(name)).unwrap_or_default().to_owned();
@@ -104,7 +104,7 @@ fn sensors_are_watched_until_somebody_types_q() {
 }
 
 #[test]
-fn sensors_of_one_name_are_told_apart_where_they_are_watched() {
+fn watch_distinguishes_sensors_of_the_same_name() {
     let crowd = Crowd::of(vec![(settings(80), with_two_of_one_name())], Network::default());
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let hosts = format!("{},{}", silent.local_addr().unwrap(), crowd.addresses()[0]);
@@ -114,7 +114,7 @@ fn sensors_of_one_name_are_told_apart_where_they_are_watched() {
     for sensor in ["CPU1 Temp (processor 1) 01h 45 C ", "CPU1 Temp (processor 2) 02h 47 C "] {
         assert!(screen.lines().any(|line| line.starts_with(sensor)), "{sensor} is not in {screen}");
     }
-    // Of one that does not answer there is one line, so that the first is where it belongs.
+    // A silent controller has one line, so that the order is kept.
     let screen = terminal.seen("no answer");
     assert!(screen.starts_with("1 of 2 controllers") && !screen.contains("UDP port"), "{screen}");
     terminal.types("q");
@@ -122,7 +122,7 @@ fn sensors_of_one_name_are_told_apart_where_they_are_watched() {
 }
 
 #[test]
-fn a_terminal_is_left_as_it_was_also_by_what_is_told_to_end() {
+fn the_terminal_is_restored_after_a_termination_signal() {
     let crowd = Crowd::start(1, Network::default());
     let watched = ours(&format!("watch --every 1 -U admin -H {}", crowd.addresses()[0]));
     let folder = tempfile::tempdir().unwrap();
@@ -139,14 +139,14 @@ fn a_terminal_is_left_as_it_was_also_by_what_is_told_to_end() {
 }
 
 #[test]
-fn the_serial_console_is_typed_on_and_ended_with_a_tilde() {
+fn the_serial_console_accepts_input_and_ends_with_a_tilde() {
     let Some((bmc, mut line)) = SimulatedBmc::start_with_console() else { return };
-    assert_eq!(printed(&bmc, &["sol", "set", "enabled", "on"]), "the controller has changed it\n");
+    assert_eq!(printed(&bmc, &["sol", "set", "enabled", "on"]), "changed the settings of the controller\n");
     assert!(printed(&bmc, &["sol", "info"]).contains("Enabled                      : yes"));
     let Some(terminal) = Terminal::start(&ours(&format!("sol -U admin -H {}", bmc.address()))) else {
         return;
     };
-    terminal.seen("~. ends it");
+    terminal.seen("~. quits");
     line.say("login: ");
     terminal.seen("login:");
     terminal.types("ada\r");
@@ -157,27 +157,27 @@ fn the_serial_console_is_typed_on_and_ended_with_a_tilde() {
     terminal.seen("~B sends a break");
     terminal.types("~.");
     terminal.seen("ended");
-    assert_eq!(printed(&bmc, &["sol", "deactivate"]), "nobody has the console now\n");
+    assert_eq!(printed(&bmc, &["sol", "deactivate"]), "deactivated the console\n");
 }
 
 #[test]
-fn a_console_whose_controller_starts_again_is_opened_again() {
+fn a_console_is_reopened_after_a_controller_restart() {
     let Some((mut bmc, mut line)) = SimulatedBmc::start_with_console() else { return };
     printed(&bmc, &["sol", "set", "enabled", "on"]);
     let Some(terminal) = Terminal::start(&ours(&format!("sol -U admin --limit 2 -H {}", bmc.address())))
     else {
         return;
     };
-    terminal.seen("~. ends it");
+    terminal.seen("~. quits");
     line.say("before\r\n");
     terminal.seen("before");
     bmc.restart();
-    // Nobody answers to what is typed.
+    // Input is not answered.
     terminal.types("x");
-    terminal.seen("the connection is lost");
-    // It has forgotten that it has a console.
+    terminal.seen("connection lost");
+    // The restarted controller has no console session.
     printed(&bmc, &["sol", "set", "enabled", "on"]);
-    terminal.seen("the console is there again");
+    terminal.seen("reconnected");
     line.say("after\r\n");
     terminal.seen("after");
     terminal.types("\r");

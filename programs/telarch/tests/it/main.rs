@@ -28,7 +28,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What a run of the program has left.
+/// Output and exit status of a run of the program.
 struct Ran {
     out: String,
     errors: String,
@@ -41,11 +41,11 @@ fn telarch(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs to the end, with this on standard input.
+/// Runs a command to its end with this standard input.
 fn run(command: &mut Command, input: &str) -> Ran {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // A program that does not read its input has closed it, which is no failure of this test.
+    // Writing fails if the program ends without reading its input.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();
     Ran {
@@ -62,18 +62,18 @@ fn account(path: &Path, arguments: &[&str], input: &str) -> Ran {
 }
 
 #[test]
-fn help_is_a_word_too_and_a_slip_of_the_pen_is_understood() {
+fn help_is_also_a_command_and_a_typing_error_gets_a_suggestion() {
     let said = |arguments: &[&str]| run(&mut telarch(arguments), "").out;
     assert_eq!(said(&["help"]), said(&["--help"]));
     for words in [["help", "ipmi"], ["ipmi", "help"], ["ipmi", "--help"]] {
         assert_eq!(said(&words), said(&["ipmi", "-h"]), "{words:?}");
     }
-    let slip = run(&mut telarch(&["ipm"]), "");
-    assert!(slip.code == 2 && slip.errors.contains("\"ipm\": did you mean ipmi?\n"), "{}", slip.errors);
+    let typo = run(&mut telarch(&["ipm"]), "");
+    assert!(typo.code == 2 && typo.errors.contains("\"ipm\"; did you mean ipmi?\n"), "{}", typo.errors);
 }
 
 #[test]
-fn who_stops_reading_has_what_they_wanted() {
+fn a_reader_that_closes_the_output_is_no_error() {
     let mut command = telarch(&["wmi", "classes"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
@@ -82,7 +82,7 @@ fn who_stops_reading_has_what_they_wanted() {
 }
 
 #[test]
-fn help_and_version_say_what_there_is() {
+fn help_and_version_are_printed() {
     for arguments in [&["--help"][..], &["-h"], &[]] {
         let ran = run(&mut telarch(arguments), "");
         assert!(

@@ -1,4 +1,4 @@
-//! `telarch mofcomp` as its users run it.
+//! `telarch mofcomp`.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ const ROOM: &str =
     "class Room { [Key] string Name; uint32 Seats = 4; };\ninstance of Room { Name = \"Oslo\"; };\n";
 
 #[test]
-fn what_is_compiled_is_kept_and_exported() {
+fn compiled_classes_are_stored_and_exported() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("repository.mof");
     let checked = mofcomp(&file, &["--check", "-"], ROOM);
@@ -33,13 +33,13 @@ fn what_is_compiled_is_kept_and_exported() {
 }
 
 #[test]
-fn an_error_names_file_line_and_column_and_nothing_is_kept() {
+fn an_error_names_its_position_and_stores_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("site.mof");
     fs::write(&text, format!("{ROOM}\n  class B : Missing {{ }};\n")).unwrap();
     let file = folder.path().join("repository.mof");
     let ran = mofcomp(&file, &[text.to_str().unwrap()], "");
-    let expected = format!("telarch: {}:4:3: class B: its superclass Missing is missing\n", text.display());
+    let expected = format!("telarch: {}:4:3: class B: the superclass Missing is missing\n", text.display());
     assert_eq!((ran.errors, ran.code), (expected, 1));
     assert!(!file.exists());
     let ran = mofcomp(&file, &["/none/x.mof"], "");
@@ -47,7 +47,7 @@ fn an_error_names_file_line_and_column_and_nothing_is_kept() {
 }
 
 #[test]
-fn writers_at_the_same_time_lose_nothing_of_each_other() {
+fn concurrent_writers_lose_no_changes() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("repository.mof");
     let children: Vec<_> = (0..8)
@@ -69,10 +69,10 @@ fn writers_at_the_same_time_lose_nothing_of_each_other() {
 }
 
 #[test]
-fn a_writer_that_is_killed_leaves_the_old_file_or_the_new_one() {
+fn a_killed_writer_leaves_the_old_or_the_new_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("repository.mof");
-    // Large enough that writing takes a while.
+    // Large enough that writing takes some time.
     let instances: String =
         (0..2_000).map(|number| format!("instance of Room {{ Name = \"{number}\"; }};\n")).collect();
     let text = folder.path().join("rooms.mof");
@@ -87,7 +87,7 @@ fn a_writer_that_is_killed_leaves_the_old_file_or_the_new_one() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // At another moment each time: sometimes as soon as the new file is there beside the old one.
+        // The moment varies: in every second round, as soon as the temporary file exists.
         let beside = folder.path().join(".repository.mof.new");
         while round % 2 == 0 && !beside.exists() && child.try_wait().unwrap().is_none() {
             std::thread::yield_now();

@@ -1,18 +1,18 @@
-//! Accounts that can sign in with NTLM, and lists of accounts that are taken over.
+//! `telarch account`: NTLM sign-in and import.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use accounts::HostKey;
-use auth::account_file::{Record, Standing};
+use auth::account_file::{EnabledState, Record};
 use auth::ntlm::NtHash;
 use auth::{PasswordVerifier as _, Secret};
 use tempfile::TempDir;
 
 use super::{Ran, account};
 
-/// A folder with a file of accounts, and with a state directory once there is need of one.
+/// A temporary accounts file and its state directory, which is created on demand.
 struct Place(TempDir);
 
 impl Place {
@@ -40,7 +40,7 @@ impl Place {
         accounts::read(&self.accounts()).unwrap().find(name).unwrap().clone()
     }
 
-    /// The NT hash of an account, if the key of this place opens it.
+    /// Decrypts the NT hash of an account with the key of the state directory.
     fn nt_hash(&self, name: &str) -> Option<[u8; 16]> {
         let (record, key) = (self.record(name), HostKey::load(&self.state()).unwrap().unwrap());
         key.open_nt_hash(&record.nt_hash?, &record.name, record.rid).map(|hash| *hash.expose())
@@ -58,7 +58,7 @@ fn hash_of(password: &str) -> Option<[u8; 16]> {
 }
 
 #[test]
-fn an_account_can_sign_in_with_ntlm_only_if_that_is_chosen_and_then_for_as_long_as_it_is() {
+fn ntlm_sign_in_is_allowed_by_option_and_lasts_until_revoked() {
     let place = Place::new();
     assert_eq!(place.run(&["add", "Alice", "--password-stdin"], "first").code, 0);
     assert!(place.record("alice").nt_hash.is_none() && !place.state().exists());
@@ -70,17 +70,14 @@ fn an_account_can_sign_in_with_ntlm_only_if_that_is_chosen_and_then_for_as_long_
     assert!(!set(&[], "second").contains("NTLM"));
     assert!(place.record("alice").nt_hash.is_none());
 
-    let told = set(&["--ntlm"], "third");
-    assert!(
-        told.contains("alice can sign in with NTLM") && told.contains("as good as the password"),
-        "{told}"
-    );
-    assert!(told.contains("lib/state/host-key"), "{told}");
+    let notice = set(&["--ntlm"], "third");
+    assert!(notice.contains("alice can sign in with NTLM; its NT hash is stored"), "{notice}");
+    assert!(notice.contains("lib/state/host-key is as powerful as the password"), "{notice}");
     assert_eq!(place.nt_hash("alice"), hash_of("third"));
     let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(place.state()), mode(place.state().join("host-key"))), (0o700, 0o600));
 
-    // Whoever changes the password need not think of it.
+    // A change of the password keeps NTLM sign-in.
     assert!(set(&[], "fourth").contains("NTLM"));
     assert_eq!(place.nt_hash("alice"), hash_of("fourth"));
     assert!(place.accepts("alice", "fourth"));
@@ -104,7 +101,7 @@ fn an_account_can_sign_in_with_ntlm_only_if_that_is_chosen_and_then_for_as_long_
 }
 
 #[test]
-fn a_password_is_not_changed_if_the_hash_would_be_sealed_with_another_key() {
+fn a_password_is_not_changed_if_its_hash_has_another_key() {
     let place = Place::new();
     assert_eq!(place.run(&["add", "alice", "--ntlm", "--password-stdin"], "first").code, 0);
     let (elsewhere, before) = (place.0.path().join("elsewhere"), fs::read(place.accounts()).unwrap());
@@ -114,7 +111,7 @@ fn a_password_is_not_changed_if_the_hash_would_be_sealed_with_another_key() {
     let refused = set(&[]);
     assert_eq!((refused.code, refused.out.as_str()), (1, ""));
     assert!(
-        refused.errors.contains("was not sealed with") && refused.errors.contains("--state"),
+        refused.errors.contains("was not encrypted with") && refused.errors.contains("--state"),
         "{}",
         refused.errors
     );
@@ -135,7 +132,7 @@ ALICE:1004:XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX:A4F49C406510BDCAB6824EE7C30FD852:[U 
 ";
 
 #[test]
-fn accounts_of_samba_are_taken_over_and_what_is_left_is_told_with_its_reason() {
+fn accounts_of_samba_are_imported_and_skipped_ones_are_reported() {
     let place = Place::new();
     assert_eq!(place.run(&["add", "Bob", "--password-stdin", "--comment", "mine"], "own").code, 0);
     let before = place.record("bob").to_string();
@@ -146,9 +143,9 @@ fn accounts_of_samba_are_taken_over_and_what_is_left_is_told_with_its_reason() {
         ran.out,
         format!(
             "added alice\n\
-             skipped bob: it exists already, and --replace was not given\n\
-             skipped node7$: it belongs to a machine, not to a user\n\
-             skipped guest: it has no password\n\
+             skipped bob: it already exists, and --replace was not given\n\
+             skipped node7$: machine account\n\
+             skipped guest: no password is required to sign in\n\
              skipped ALICE: it is listed twice\n\
              {shown}: added 1, replaced 0, skipped 4\n"
         )
@@ -163,17 +160,17 @@ fn accounts_of_samba_are_taken_over_and_what_is_left_is_told_with_its_reason() {
     let ran = place.run(&["import", "--replace", "--smbpasswd", "-"], SMBPASSWD);
     assert!(ran.out.contains("replaced alice\nreplaced bob, disabled\n"), "{}", ran.out);
     let bob = place.record("bob");
-    assert_eq!((bob.name.as_str(), bob.comment.as_str(), bob.standing), ("Bob", "mine", Standing::Disabled));
+    assert_eq!((bob.name.as_str(), bob.comment.as_str(), bob.state), ("Bob", "mine", EnabledState::Disabled));
     assert_eq!(place.nt_hash("bob"), hash_of("Password"));
     assert!(!place.accepts("bob", "own"), "the password that was replaced still holds");
-    // One that was shut out here stays out, whatever the list says.
+    // An account that is disabled here stays disabled after an import.
     assert_eq!(place.run(&["disable", "alice"], "").code, 0);
     assert_eq!(place.run(&["import", "--replace", "--smbpasswd", "-"], SMBPASSWD).code, 0);
-    assert_eq!(place.record("alice").standing, Standing::Disabled);
+    assert_eq!(place.record("alice").state, EnabledState::Disabled);
 }
 
 #[test]
-fn users_of_a_machine_are_taken_over_with_their_passwords() {
+fn users_of_a_machine_are_imported_with_their_passwords() {
     let place = Place::new();
     let yescrypt = "$y$j75$LdJMENpBABJJ3hIHjB1Bi.$rfA07bT0O97FNWV5Cb8oFDnoGBJLXwSI4w/PIpLfyy2";
     let rest = ":19800:0:99999:7:::";
@@ -189,7 +186,7 @@ fn users_of_a_machine_are_taken_over_with_their_passwords() {
     assert_eq!(lines[1..3], ["added alice", "added bob, disabled"]);
     assert_eq!(lines[4], "added dave, disabled");
     assert!(lines[0].starts_with("skipped root: no password was ever set"), "{}", lines[0]);
-    assert!(lines[3].starts_with("skipped carol: the password is hashed with \"1\""), "{}", lines[3]);
+    assert!(lines[3].starts_with("skipped carol: unsupported password hash \"1\""), "{}", lines[3]);
     assert!(lines[5].ends_with("added 3, replaced 0, skipped 2") && lines.len() == 6);
     assert!(place.accepts("alice", "correct horse") && !place.accepts("bob", "correct horse"));
     assert_eq!(place.record("alice").changed.seconds(), 19_800 * 86_400);
@@ -199,13 +196,13 @@ fn users_of_a_machine_are_taken_over_with_their_passwords() {
 }
 
 #[test]
-fn half_of_a_list_is_not_taken_over() {
+fn an_invalid_list_is_not_imported_in_part() {
     let place = Place::new();
     let wrong = format!("{SMBPASSWD}eve:1005:nonsense\n");
     let ran = place.run(&["import", "--smbpasswd", "-"], &wrong);
     assert_eq!((ran.code, ran.out.as_str()), (1, ""));
     assert!(ran.errors.contains("standard input, line 7: it is not NAME:UID"), "{}", ran.errors);
-    assert!(ran.errors.ends_with("nothing was taken over\n") && !place.accounts().exists());
+    assert!(ran.errors.ends_with("nothing was imported\n") && !place.accounts().exists());
     let missing = place.run(&["import", "--shadow", "/nonexistent/shadow"], "");
     assert!(missing.errors.contains("cannot read /nonexistent/shadow"), "{}", missing.errors);
 }

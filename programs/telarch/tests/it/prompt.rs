@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-/// The program at a terminal, and the side of the terminal on which a person sits.
+/// The program on a pseudo-terminal, and the user side of the terminal.
 struct AtTerminal {
     person: File,
     program: Child,
@@ -16,7 +16,7 @@ struct AtTerminal {
 }
 
 impl AtTerminal {
-    /// `setsid` (util-linux) makes the terminal the one that `/dev/tty` means.
+    /// Starts the program with `setsid` (util-linux), so that `/dev/tty` is the new terminal.
     fn start(arguments: &[&str], path: &Path) -> Option<Self> {
         let person: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&person).unwrap();
@@ -41,7 +41,7 @@ impl AtTerminal {
         }
     }
 
-    /// Waits for the end of a question and types.
+    /// Waits for a prompt and types a line.
     fn answer(&mut self, question: &str, line: &str) {
         self.wait_for(question);
         self.person.write_all(line.as_bytes()).unwrap();
@@ -52,12 +52,12 @@ impl AtTerminal {
         while !self.shown.ends_with(text) {
             match self.person.read(&mut octet) {
                 Ok(1..) => self.shown.push(octet[0].into()),
-                end => panic!("{text:?} was not asked, but {:?} ({end:?})", self.shown),
+                end => panic!("{text:?} was not prompted, but {:?} ({end:?})", self.shown),
             }
         }
     }
 
-    /// What it has printed, and how it has ended.
+    /// Waits for the end of the program; returns its output, errors and exit status.
     fn end(self) -> (String, String, Option<i32>) {
         let output = self.program.wait_with_output().unwrap();
         let text = |octets| String::from_utf8(octets).unwrap();
@@ -66,12 +66,12 @@ impl AtTerminal {
 }
 
 #[test]
-fn a_password_is_typed_twice_and_not_shown() {
+fn a_password_is_typed_twice_without_echo() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("accounts");
     let Some(mut terminal) = AtTerminal::start(&["add", "alice"], &path) else { return };
     terminal.answer("New password for alice: ", "s3cret\r");
-    terminal.answer("The same again: ", "s3cret\r");
+    terminal.answer("Repeat the password: ", "s3cret\r");
     terminal.wait_for("\r\n");
     assert!(!terminal.shown.contains("s3cret"), "{}", terminal.shown);
     let (out, errors, code) = terminal.end();
@@ -81,15 +81,15 @@ fn a_password_is_typed_twice_and_not_shown() {
 }
 
 #[test]
-fn another_password_the_second_time_changes_nothing() {
+fn passwords_that_differ_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("accounts");
     let Some(mut terminal) = AtTerminal::start(&["add", "alice"], &path) else { return };
     terminal.answer("New password for alice: ", "s3cret\r");
-    terminal.answer("The same again: ", "secret\r");
+    terminal.answer("Repeat the password: ", "secret\r");
     let (out, errors, code) = terminal.end();
     assert_eq!((out.as_str(), code), ("", Some(1)));
-    assert_eq!(errors, "telarch: the two passwords differ: nothing was changed\n");
+    assert_eq!(errors, "telarch: the two passwords differ; nothing was changed\n");
     assert!(!path.exists());
 }
 
@@ -100,14 +100,14 @@ fn ctrl_c_changes_nothing() {
     let Some(mut terminal) = AtTerminal::start(&["add", "alice"], &path) else { return };
     terminal.answer("New password for alice: ", "s3c\x03");
     let (_, errors, code) = terminal.end();
-    assert_eq!((errors.as_str(), code), ("telarch: no password was typed\n", Some(1)));
+    assert_eq!((errors.as_str(), code), ("telarch: no password was entered\n", Some(1)));
     assert!(!path.exists());
 }
 
 #[test]
-fn without_a_terminal_the_other_way_is_named() {
+fn without_a_terminal_the_option_for_standard_input_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    // A session of its own has no terminal until it is given one.
+    // A new session has no controlling terminal.
     let output = Command::new("setsid")
         .args(["--wait", env!("CARGO_BIN_EXE_telarch"), "account", "add", "alice", "--file"])
         .arg(folder.path().join("accounts"))
@@ -118,6 +118,6 @@ fn without_a_terminal_the_other_way_is_named() {
         return;
     };
     let errors = String::from_utf8(output.stderr).unwrap();
-    assert!(errors.contains("there is no terminal") && errors.contains("--password-stdin"), "{errors}");
+    assert!(errors.contains("no terminal") && errors.contains("--password-stdin"), "{errors}");
     assert_eq!(output.status.code(), Some(1));
 }

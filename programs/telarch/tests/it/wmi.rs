@@ -1,4 +1,4 @@
-//! `telarch wmi` as its users run it, held against what other programs tell of this machine.
+//! `telarch wmi`, compared with other programs on this machine.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{Ran, run, telarch};
 
-/// `telarch wmi ARGUMENTS` of a user whose state is in a folder of its own.
+/// Runs `telarch wmi` with a state directory of its own.
 fn wmi(arguments: &[&str], input: &str) -> Ran {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("repository.mof");
@@ -26,8 +26,8 @@ fn output(program: &str, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn processes_are_those_that_ps_tells_of() {
-    // One that is there the whole time.
+fn processes_match_ps() {
+    // A process that runs during the whole test.
     let mut child = Command::new("sleep").arg("600").spawn().unwrap();
     let id = child.id().to_string();
     let query = format!("SELECT ProcessId, ParentProcessId, Name FROM Win32_Process WHERE ProcessId = {id}");
@@ -43,7 +43,7 @@ fn processes_are_those_that_ps_tells_of() {
 }
 
 #[test]
-fn csv_is_what_python_reads() {
+fn csv_is_readable_by_python() {
     let query = "SELECT CSName, Caption, TotalVisibleMemorySize FROM Win32_OperatingSystem";
     let ran = wmi(&[query, "--format", "csv"], "");
     let script = "import csv, json, sys; print(json.dumps(list(csv.DictReader(sys.stdin))))";
@@ -59,7 +59,7 @@ fn csv_is_what_python_reads() {
 }
 
 #[test]
-fn a_table_shows_what_was_selected_in_that_order_and_a_list_everything() {
+fn a_table_has_the_selected_columns_and_a_list_everything() {
     let table = wmi(&["SELECT Version, Caption FROM Win32_OperatingSystem"], "").out;
     assert!(table.starts_with("Version"), "{table}");
     assert_eq!(table.lines().count(), 2);
@@ -73,7 +73,7 @@ fn a_table_shows_what_was_selected_in_that_order_and_a_list_everything() {
 }
 
 #[test]
-fn what_is_wrong_with_a_query_is_pointed_to() {
+fn errors_in_queries_are_marked() {
     for (query, place) in [
         ("SELECT Naem FROM Win32_Process", "\n         ^^^^\n"),
         ("SELECT Name FORM Win32_Process", "\n              ^^^^\n"),
@@ -94,7 +94,7 @@ fn what_is_wrong_with_a_query_is_pointed_to() {
         ran.errors
     );
     let ran = wmi(&["-n", "root/none", "A"], "");
-    assert!(ran.errors.contains("there is no namespace root/none"), "{}", ran.errors);
+    assert!(ran.errors.contains("namespace root/none does not exist"), "{}", ran.errors);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn classes_are_listed_and_described() {
 }
 
 #[test]
-fn what_was_compiled_is_asked_for_like_everything_else() {
+fn compiled_instances_can_be_queried() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("repository.mof");
     let text = "class Room { [Key] string Name; uint32 Seats = 4; };\ninstance of Room { Name = \"Oslo\"; };";
@@ -146,7 +146,7 @@ fn what_was_compiled_is_asked_for_like_everything_else() {
 }
 
 #[test]
-fn the_security_of_a_namespace_is_shown_and_set() {
+fn the_descriptor_of_a_namespace_is_shown_and_set() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("repository.mof");
     let security = |arguments: &[&str]| {
@@ -154,9 +154,9 @@ fn the_security_of_a_namespace_is_shown_and_set() {
         run(command.args(arguments).arg("--repository").arg(&file), "")
     };
     let shown = security(&[]).out;
-    assert!(shown.contains("BUILTIN\\Administrators (BA) may: do everything (inherited)"), "{shown}");
+    assert!(shown.contains("BUILTIN\\Administrators (BA) allowed: full control (inherited)"), "{shown}");
     let set = security(&["D:(A;CI;CCWP;;;RM)"]);
-    assert!(set.out.contains("(RM) may: ENABLE, REMOTE_ENABLE\n"), "{}{}", set.out, set.errors);
+    assert!(set.out.contains("(RM) allowed: ENABLE, REMOTE_ENABLE\n"), "{}{}", set.out, set.errors);
     assert!(fs::read_to_string(&file).unwrap().contains("#pragma security(\"D:(A;CI;CCWP;;;RM)\")"));
     assert_eq!(security(&[]).out, set.out);
     let wrong = security(&["D:(A;;ZZ;;;RM)"]);
@@ -164,7 +164,7 @@ fn the_security_of_a_namespace_is_shown_and_set() {
 }
 
 #[test]
-fn without_a_terminal_a_plot_is_lines_and_a_shell_reads_them() {
+fn without_a_terminal_plot_and_shell_use_lines() {
     let query = "SELECT FreePhysicalMemory FROM Win32_OperatingSystem";
     let plot = wmi(&["plot", query, "--every", "100ms", "--for", "300ms"], "").out;
     let numbers: Vec<f64> =

@@ -1,4 +1,4 @@
-//! Appends records that other processes write into pipes.
+//! Appends the records of other processes, which arrive through pipes.
 
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::os::fd::OwnedFd;
@@ -8,20 +8,20 @@ use rustix::fs::OFlags;
 use serde_json::{Map, Value};
 
 use super::{AuditFile, dropped};
-use crate::log::{LONGEST_LINE, TokenBucket};
+use crate::log::{MAX_LINE, TokenBucket};
 
 impl AuditFile {
-    /// Returns the end of a new pipe for a process's records, to be its standard output. What comes out of the other
-    /// end is appended by a thread, if it is a record, up to a bounded rate.
+    /// Creates a pipe for the records of a process and returns its writing end, to be the standard output of that
+    /// process. A thread appends valid records from the reading end, at a bounded rate.
     pub(crate) fn pipe_for(&self, process: &'static str) -> io::Result<OwnedFd> {
-        // As many records wait as fit into the pipe.
+        // The pipe itself is the queue.
         let (reading, writing) = io::pipe()?;
         let flags = rustix::fs::fcntl_getfl(&writing)?;
         rustix::fs::fcntl_setfl(&writing, flags | OFlags::NONBLOCK)?;
         let appending = self.begin_appending();
         std::thread::Builder::new().name("audit".to_owned()).spawn(move || {
             let now = Instant::now();
-            let rate = TokenBucket::new(AT_ONCE, PER_SECOND, now);
+            let rate = TokenBucket::new(BURST_BYTES, PER_SECOND, now);
             Appender { file: appending.file(), process, rate, refused: 0, reported: now }
                 .run(BufReader::new(reading));
         })?;
@@ -34,16 +34,16 @@ struct Appender<'a> {
     file: &'a AuditFile,
     process: &'static str,
     rate: TokenBucket,
-    /// Lines that were not appended since that was last recorded.
+    /// Number of lines refused since the last report.
     refused: u64,
     reported: Instant,
 }
 
 impl Appender<'_> {
-    /// Appends until the process ends.
+    /// Appends records until the process closes the pipe.
     fn run(&mut self, mut from: impl BufRead) {
-        let longest = u64::try_from(LONGEST_LINE).unwrap_or(u64::MAX);
-        let mut line = Vec::with_capacity(LONGEST_LINE);
+        let longest = u64::try_from(MAX_LINE).unwrap_or(u64::MAX);
+        let mut line = Vec::with_capacity(MAX_LINE);
         loop {
             line.clear();
             match from.by_ref().take(longest).read_until(b'\n', &mut line) {
@@ -75,25 +75,21 @@ impl Appender<'_> {
     }
 
     fn report(&mut self, now: Instant, is_urgent: bool) {
-        let is_due = is_urgent || now.saturating_duration_since(self.reported) >= REPORT_EVERY;
+        let is_due = is_urgent || now.saturating_duration_since(self.reported) >= REPORT_INTERVAL;
         if self.refused == 0 || !is_due {
             return;
         }
         self.reported = now;
         let (process, records) = (self.process, std::mem::take(&mut self.refused));
-        tracing::error!(
-            process,
-            records,
-            "Audit records were dropped: too many came, or they were not records"
-        );
+        tracing::error!(process, records, "Dropped audit records: too many, or malformed");
         self.file.append(&dropped(
             records,
-            &format!("the process {process} sent too many, or none that was a record"),
+            &format!("the process {process} sent too many records, or malformed ones"),
         ));
     }
 }
 
-/// Reads to the end of a line. Returns `false` if there is none.
+/// Reads to the end of a line; returns `false` if the input ends first.
 fn skip_line(from: &mut impl BufRead) -> bool {
     loop {
         let Ok(part) = from.fill_buf() else { return false };
@@ -109,22 +105,22 @@ fn skip_line(from: &mut impl BufRead) -> bool {
     }
 }
 
-/// Returns a line as the record it is, written anew: an object, one level deep, of texts and numbers.
+/// Parses and normalizes a record: an object of texts and numbers without nesting. Returns `None` for anything else.
 fn record(line: &[u8]) -> Option<String> {
     let record: Map<String, Value> = serde_json::from_slice(line).ok()?;
-    let is_simple = |value: &Value| !matches!(value, Value::Array(_) | Value::Object(_));
-    let is_record =
-        record.values().all(is_simple) && record.contains_key("time") && record.contains_key("event");
+    let is_nested = record.values().any(|value| matches!(value, Value::Array(_) | Value::Object(_)));
+    let is_record = !is_nested && record.contains_key("time") && record.contains_key("event");
     let shown = super::shown(&record);
-    (is_record && shown.len() <= LONGEST_LINE).then_some(shown)
+    (is_record && shown.len() <= MAX_LINE).then_some(shown)
 }
 
-/// Bytes of records that a process may write at once.
-const AT_ONCE: u64 = 4 << 20;
-/// Bytes of records that a process may write in each second after that: the default files last for more than half an
-/// hour against a process that was taken over, and no record of an honest one is dropped.
+/// Bytes of records that a process may write in a burst.
+const BURST_BYTES: u64 = 4 << 20;
+/// Bytes of records per second that a process may write in the long run. With the default limits, files last for more
+/// than half an hour against a compromised process, and no record of an honest one is dropped.
 const PER_SECOND: u64 = 64 << 10;
-const REPORT_EVERY: Duration = Duration::from_secs(10);
+/// Minimum interval between two reports about dropped records.
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -135,14 +131,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_whole_records_are_appended_and_the_others_are_counted() {
+    fn only_valid_records_are_appended_and_the_others_are_counted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
         let file = AuditFile::open(&path, AuditLimits::default()).unwrap();
         let now = Instant::now();
-        let rate = TokenBucket::new(AT_ONCE, PER_SECOND, now);
+        let rate = TokenBucket::new(BURST_BYTES, PER_SECOND, now);
         let mut appender = Appender { file: &file, process: "gateway", rate, refused: 0, reported: now };
-        let long = "x".repeat(3 * LONGEST_LINE);
+        let long = "x".repeat(3 * MAX_LINE);
         let good = r#"{"event":"sign-in","time":"now"}"#;
         let lines = format!(
             "{good}\nno record\n{long}\n{{\"time\":1}}\n{{\"event\":[],\"time\":1}}\n\u{1}\n{good}\n{{\"event\":"
@@ -156,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_floods_is_bounded() {
+    fn the_records_of_a_flooding_process_are_bounded() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
         let file = AuditFile::open(&path, AuditLimits::default()).unwrap();

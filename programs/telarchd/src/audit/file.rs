@@ -1,4 +1,4 @@
-//! The file of audit records: bounded in size, rotated, and never with half a record in a line.
+//! Audit file: bounded in size, rotated, and without mixed records after a failed write.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -14,12 +14,12 @@ use rustix::io::Errno;
 use super::{dropped, locked};
 use crate::log::report;
 
-/// Bounds of the file of audit records and of the older ones beside it.
+/// Limits of the audit file and its older generations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AuditLimits {
-    /// Size after which a new file is begun.
+    /// Size after which a new file is started.
     pub(crate) size: ByteSize,
-    /// Number of files, the current one included; the oldest is removed. At least 1.
+    /// Number of files including the current one; the oldest is removed. At least 1.
     pub(crate) files: u32,
 }
 
@@ -29,7 +29,7 @@ impl Default for AuditLimits {
     }
 }
 
-/// Size of a file in bytes: at least 64 KiB, so that a file holds more than a few records.
+/// File size in bytes: at least 64 KiB, so that a file holds more than a few records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ByteSize(u64);
 
@@ -37,7 +37,7 @@ impl ByteSize {
     const SMALLEST: u64 = 64 << 10;
     const LARGEST: u64 = 1 << 40;
 
-    /// Parses a number of bytes, or of units with `K`, `M` or `G` behind it.
+    /// Parses a number of bytes, optionally with the unit `K`, `M` or `G`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let units = [('K', 10), ('M', 20), ('G', 30)];
         let unit = units.into_iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, shift)));
@@ -55,7 +55,7 @@ impl fmt::Display for ByteSize {
     }
 }
 
-/// A file that records are appended to; nobody but its owner can read it.
+/// File to which records are appended; only its owner can read it.
 #[derive(Clone)]
 pub(crate) struct AuditFile(Arc<Inner>);
 
@@ -63,34 +63,34 @@ struct Inner {
     path: PathBuf,
     limits: AuditLimits,
     current: Mutex<Current>,
-    /// Number of threads that append the records of other processes.
+    /// Number of threads that append records of other processes.
     appenders: Mutex<usize>,
     ended: Condvar,
 }
 
-/// The file that is written to.
+/// The open file.
 struct Current {
     file: File,
     size: u64,
-    /// Whether the file ends within a record.
+    /// Whether the file ends in the middle of a record.
     is_torn: bool,
-    /// Records that could not be written since the last that could.
+    /// Number of records lost since the last successful write.
     lost: u64,
-    /// When a failure was last reported.
+    /// Time of the last report of a failure.
     reported: Option<Instant>,
 }
 
 impl AuditFile {
-    /// Opens it, and makes it where it is missing.
+    /// Opens the file, and creates it if it is missing.
     pub(crate) fn open(path: &Path, limits: AuditLimits) -> io::Result<Self> {
-        // A process that changes its directory goes on with the same file.
+        // The process may change its working directory later.
         let path = std::path::absolute(path)?;
         let current = Mutex::new(Current::open(&path)?);
         let appenders = Mutex::default();
         Ok(Self(Arc::new(Inner { path, limits, current, appenders, ended: Condvar::new() })))
     }
 
-    /// Opens the path again, because what is there may have been moved away to be kept.
+    /// Opens the path again, after the old file was moved away.
     pub(crate) fn reopen(&self) {
         match Current::open(&self.0.path) {
             Ok(new) => {
@@ -100,19 +100,23 @@ impl AuditFile {
             }
             Err(error) => {
                 let path = self.0.path.display().to_string();
-                tracing::error!(path, error = error.to_string(), "Audit records go on into the old file");
+                tracing::error!(
+                    path,
+                    error = error.to_string(),
+                    "Cannot reopen the audit file; continuing with the old one"
+                );
             }
         }
     }
 
-    /// Appends a line. A record that cannot be written is counted, and the count is recorded once writing works again.
+    /// Appends a line. Records that cannot be written are counted, and the count is recorded once writing works again.
     pub(super) fn append(&self, line: &str) {
         let mut current = locked(&self.0.current);
         if current.size > 0 && current.size.saturating_add(length(line)) > self.0.limits.size.0 {
             self.rotate(&mut current);
         }
         if current.lost > 0 {
-            let note = dropped(current.lost, "the file of audit records could not be written");
+            let note = dropped(current.lost, "the audit file could not be written");
             if current.write(&note).is_err() {
                 current.lost = current.lost.saturating_add(1);
                 return;
@@ -121,14 +125,12 @@ impl AuditFile {
         }
         if let Err(error) = current.write(line) {
             current.lost = current.lost.saturating_add(1);
-            self.complain(
-                &mut current,
-                &format!("an audit record is lost: {}: {error}", self.0.path.display()),
-            );
+            let text = format!("cannot write an audit record to {}: {error}", self.0.path.display());
+            self.report_failure(&mut current, &text);
         }
     }
 
-    /// Begins a new file. If that is not possible, the old one grows.
+    /// Starts a new file. If that fails, the old one grows.
     fn rotate(&self, current: &mut Current) {
         let renamed = if self.0.limits.files > 1 { self.move_older() } else { fs::remove_file(&self.0.path) };
         match renamed.and_then(|()| Current::open(&self.0.path)) {
@@ -137,16 +139,13 @@ impl AuditFile {
                 *current = Current { lost, reported, ..new };
             }
             Err(error) => {
-                let path = self.0.path.display();
-                self.complain(
-                    current,
-                    &format!("the file of audit records cannot be rotated: {path}: {error}"),
-                );
+                let text = format!("cannot rotate the audit file {}: {error}", self.0.path.display());
+                self.report_failure(current, &text);
             }
         }
     }
 
-    /// Renames `audit.jsonl.1` to `audit.jsonl.2` and so on, and the file itself to `audit.jsonl.1`.
+    /// Renames `audit.jsonl.1` to `audit.jsonl.2` and so on, and the current file to `audit.jsonl.1`.
     fn move_older(&self) -> io::Result<()> {
         for number in (1..self.0.limits.files.saturating_sub(1)).rev() {
             match fs::rename(self.older(number), self.older(number.saturating_add(1))) {
@@ -163,30 +162,32 @@ impl AuditFile {
         name.into()
     }
 
-    /// Reports a failure on standard error, not more often than every ten seconds. An event could come back here.
-    fn complain(&self, current: &mut Current, text: &str) {
+    /// Reports a failure on standard error, at most once in ten seconds. An event could be routed back to this
+    /// file.
+    fn report_failure(&self, current: &mut Current, text: &str) {
         let now = Instant::now();
-        let is_due = |last: Instant| now.saturating_duration_since(last) >= Duration::from_secs(10);
-        if current.reported.is_none_or(is_due) {
+        let is_due =
+            current.reported.is_none_or(|last| now.saturating_duration_since(last) >= REPORT_INTERVAL);
+        if is_due {
             current.reported = Some(now);
             report(text);
         }
     }
 
-    /// Counts a thread that appends the records of another process, until what is returned is dropped.
+    /// Counts a thread that appends records of another process, until the returned guard is dropped.
     pub(super) fn begin_appending(&self) -> Appending {
         *locked(&self.0.appenders) += 1;
         Appending(self.clone())
     }
 
-    /// Waits until the records of other processes that have ended are appended.
+    /// Waits until the records of other processes that have ended are appended, at most for the time `patience`.
     pub(crate) fn finish(&self, patience: Duration) {
         let appenders = locked(&self.0.appenders);
         let _ = self.0.ended.wait_timeout_while(appenders, patience, |appenders| *appenders > 0);
     }
 }
 
-/// A thread that appends the records of another process.
+/// Guard of a thread that appends records of another process.
 pub(super) struct Appending(AuditFile);
 
 impl Appending {
@@ -214,7 +215,7 @@ impl Current {
         Ok(Self { file, size, is_torn: last != [b'\n'], lost: 0, reported: None })
     }
 
-    /// Appends a line, whole or not at all as far as the system allows that.
+    /// Appends a line completely or not at all, as far as the file system allows.
     fn write(&mut self, line: &str) -> io::Result<()> {
         if self.is_torn {
             self.file.write_all(b"\n")?;
@@ -226,7 +227,7 @@ impl Current {
             self.size = self.size.saturating_add(length(line));
             return written;
         }
-        // What was written of it is taken back, or ended by a line feed later.
+        // Removes a partly written line, or marks it to be ended by a line feed later.
         let now = self.file.metadata().map_or(self.size, |metadata| metadata.len());
         if now != self.size && self.file.set_len(self.size).is_err() {
             self.is_torn = true;
@@ -240,30 +241,35 @@ fn length(line: &str) -> u64 {
     u64::try_from(line.len()).unwrap_or(u64::MAX)
 }
 
-/// Opens the file at the end of which records go: one that nobody else could have written, or put there.
+/// Opens the audit file for appending, if no other user can have created or changed it.
 fn open(path: &Path) -> io::Result<File> {
-    // A FIFO or a device under this name must be refused instead of waited for.
+    // A FIFO or device of this name is refused without blocking.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file =
         OpenOptions::new().append(true).read(true).create(true).mode(0o600).custom_flags(flags).open(path);
     let file = file.map_err(|error| match Errno::from_io_error(&error) {
-        Some(Errno::LOOP) => io::Error::other("it is a symbolic link, which audit records do not follow"),
-        Some(Errno::NXIO | Errno::ISDIR) => io::Error::other("it is not a file"),
+        Some(Errno::LOOP) => io::Error::other("audit files must not be symbolic links"),
+        Some(Errno::NXIO | Errno::ISDIR) => io::Error::other("not a regular file"),
         _ => error,
     })?;
     let metadata = file.metadata()?;
     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
     if !metadata.is_file() {
-        return Err(io::Error::other("it is not a file"));
+        return Err(io::Error::other("not a regular file"));
     }
     if owner != 0 && owner != rustix::process::geteuid().as_raw() {
-        return Err(io::Error::other(format!("it belongs to user {owner}; move it away")));
+        return Err(io::Error::other(format!("the file belongs to user {owner}; move it away")));
     }
     if mode & 0o022 != 0 {
-        return Err(io::Error::other(format!("it has mode {mode:04o}: others can change it; chmod go-w it")));
+        return Err(io::Error::other(format!(
+            "the file has mode {mode:04o} and can be changed by other users; run chmod go-w"
+        )));
     }
     Ok(file)
 }
+
+/// Minimum interval between two reports of write failures.
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -292,11 +298,11 @@ mod tests {
         let all = texts.concat();
         let kept = all.lines().count();
         let expected: String = (400 - kept..400).map(line).collect();
-        assert_eq!(all, expected, "the last records are there, in order and none twice");
+        assert_eq!(all, expected, "the last records are complete and in order");
     }
 
     #[test]
-    fn a_record_begins_a_line_even_if_the_last_one_was_torn() {
+    fn a_record_starts_a_new_line_after_a_torn_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
         fs::write(&path, "{\"number\":0").unwrap();
@@ -305,11 +311,11 @@ mod tests {
     }
 
     #[test]
-    fn records_that_cannot_be_written_are_counted_and_the_count_is_recorded() {
+    fn lost_records_are_counted_and_the_count_is_recorded() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
         let file = AuditFile::open(&path, SMALL).unwrap();
-        // Nothing can be written to a file that is open for reading.
+        // Writing to a file that is open for reading fails.
         locked(&file.0.current).file = File::open(&path).unwrap();
         for number in 0..3 {
             file.append(&line(number));
@@ -324,13 +330,11 @@ mod tests {
 
     #[test]
     fn sizes_have_units_and_bounds() {
-        let bytes = |text| ByteSize::parse(text).map(|size| size.0);
-        assert_eq!(
-            (bytes("65536"), bytes("64K"), bytes("16M")),
-            (Some(65_536), Some(65_536), Some(16 << 20))
-        );
+        for (text, expected) in [("65536", 65_536), ("64K", 65_536), ("16M", 16 << 20)] {
+            assert_eq!(ByteSize::parse(text), Some(ByteSize(expected)), "{text}");
+        }
         for wrong in ["", "K", "1K", "-1M", "+64K", "64k", "1.5M", "99999999999G", "2048G"] {
-            assert_eq!(bytes(wrong), None, "{wrong}");
+            assert_eq!(ByteSize::parse(wrong), None, "{wrong}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The end of the pipe of audit records that a process without the file writes to.
+//! Writing end of the audit pipe, for processes that do not own the file.
 
 use std::error::Error;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::{dropped, locked};
 
-/// Writes records into a pipe. A record is written at once or dropped and counted; no writer waits.
+/// Writes records to a pipe without blocking. A record is written at once, or dropped and counted.
 #[derive(Clone)]
 pub(crate) struct AuditPipe(Arc<Inner>);
 
@@ -19,13 +19,13 @@ struct Inner {
 }
 
 impl AuditPipe {
-    /// Takes the pipe that this process was given as standard output, which becomes empty.
-    pub(crate) fn given() -> Result<Self, Box<dyn Error>> {
+    /// Takes over the pipe on standard output, which is then redirected to `/dev/null`.
+    pub(crate) fn from_stdout() -> Result<Self, Box<dyn Error>> {
         let pipe = std::io::stdout().as_fd().try_clone_to_owned()?;
         let kind = FileType::from_raw_mode(rustix::fs::fstat(&pipe)?.st_mode);
         let flags = rustix::fs::fcntl_getfl(&pipe)?;
         if kind != FileType::Fifo || !flags.contains(OFlags::NONBLOCK) {
-            return Err("this is how telarchd starts itself, not for people".into());
+            return Err("this option is reserved for processes that telarchd starts itself".into());
         }
         let nothing = OwnedFd::from(std::fs::File::options().write(true).open("/dev/null")?);
         rustix::stdio::dup2_stdout(&nothing)?;
@@ -36,11 +36,11 @@ impl AuditPipe {
         Self(Arc::new(Inner { pipe, dropped: Mutex::default() }))
     }
 
-    /// Writes a line, which must be no longer than a pipe takes at once.
+    /// Writes a line, which must not exceed the size of an atomic pipe write.
     pub(super) fn append(&self, line: &str) {
         let mut lost = locked(&self.0.dropped);
         if *lost > 0 {
-            let note = dropped(*lost, "records came faster than they could be written");
+            let note = dropped(*lost, "records arrived faster than they could be written");
             if !self.write(&note) {
                 *lost = lost.saturating_add(1);
                 return;
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pipe_that_is_full_blocks_nobody_and_what_was_dropped_is_on_record() {
+    fn a_full_pipe_does_not_block_and_dropped_records_are_counted() {
         let (reading, writing) = std::io::pipe().unwrap();
         for end in [reading.as_fd(), writing.as_fd()] {
             rustix::fs::fcntl_setfl(end, rustix::fs::OFlags::NONBLOCK).unwrap();
@@ -85,9 +85,9 @@ mod tests {
         pipe.append("{}\n");
         let _ = reading.read_to_end(&mut found);
         let found = String::from_utf8(found).unwrap();
-        assert!(found.ends_with("\n{}\n"), "the last is there");
+        assert!(found.ends_with("\n{}\n"), "the last record was written");
         let records = found.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         let total: u64 = records.map(|record| record["records"].as_u64().unwrap_or(1)).sum();
-        assert_eq!(total, 1_001, "each record is there or counted");
+        assert_eq!(total, 1_001, "each record is written or counted");
     }
 }

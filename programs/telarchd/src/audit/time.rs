@@ -1,17 +1,17 @@
-//! Moments as RFC 3339 writes them.
+//! RFC 3339 timestamps.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Returns the present moment in UTC.
+/// Returns the current time in UTC.
 pub(super) fn now() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     rfc_3339(now.as_secs(), now.subsec_millis())
 }
 
-/// A moment as RFC 3339 writes it, in UTC.
+/// Formats a Unix time in UTC (RFC 3339 5.6).
 fn rfc_3339(seconds: u64, milliseconds: u32) -> String {
     let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-    // The calendar counted from the first of March of the year 0, so that a leap day is the last of its year.
+    // Years are counted from 1 March of year 0, so that the leap day is the last day of a year.
     let days = days + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_written_as_the_calendar_has_them() {
+    fn timestamps_follow_the_calendar() {
         for (seconds, shown) in [
             (0, "1970-01-01T00:00:00.000Z"),
             (951_782_399, "2000-02-28T23:59:59.000Z"),

@@ -1,4 +1,4 @@
-//! Who may sign in to the ephemeral service, and as whom.
+//! Accounts of the ephemeral service.
 
 use std::fs;
 use std::io;
@@ -11,24 +11,24 @@ use sddl::linux::{Proof, account_token};
 use sddl::{DomainSid, Token, well_known};
 use service::Principals;
 
-/// Why a file of accounts cannot be used.
+/// Error of an account file.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AccountsError {
     #[error("cannot read the accounts in {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("{} can be read by others (mode {mode:04o})\n  it holds passwords: chmod 600 {}", path.display(), path.display())]
+    #[error("{} can be read by other users (mode {mode:04o})\n  it contains passwords; run chmod 600 {}", path.display(), path.display())]
     Exposed { path: PathBuf, mode: u32 },
-    #[error("{} belongs to another user (uid {owner})\n  only its owner or root may decide who signs in", path.display())]
+    #[error("{} belongs to another user (uid {owner})\n  it must belong to the user of the service or to root", path.display())]
     Foreign { path: PathBuf, owner: u32 },
     #[error("{}: {source}", path.display())]
     Content { path: PathBuf, source: AccountListError },
 }
 
-/// Reads a list of accounts that nobody else can read.
+/// Reads a list of accounts from a file that other users cannot read.
 pub(crate) fn read(path: &Path) -> Result<AccountList, AccountsError> {
     let failed = |source| AccountsError::Read { path: path.to_owned(), source };
     let mut file = fs::File::open(path).map_err(failed)?;
-    // The file that was opened is asked, not the path, which could lead elsewhere by now.
+    // Examines the open file, because the path could be replaced meanwhile.
     let metadata = file.metadata().map_err(failed)?;
     let mode = metadata.mode() & 0o777;
     if mode & 0o077 != 0 {
@@ -42,8 +42,8 @@ pub(crate) fn read(path: &Path) -> Result<AccountList, AccountsError> {
     AccountList::parse(&text).map_err(|source| AccountsError::Content { path: path.to_owned(), source })
 }
 
-/// Gives every account an identity of its own, and the rights of an administrator of this service: what it
-/// may do to the machine is what the user of this process may do.
+/// Assigns an identity to every account. All accounts are administrators of the service; on the machine they have the
+/// rights of the user of this process.
 pub(crate) struct EphemeralPrincipals {
     machine: DomainSid,
     names: Vec<String>,
@@ -68,7 +68,7 @@ impl Principals for EphemeralPrincipals {
 }
 
 impl EphemeralPrincipals {
-    /// With the SID that the account would have in a file of accounts made in this order.
+    /// Returns the token with the SID that the account would have in an account file of the same order.
     fn token_with(&self, account: &Account, proof: Proof) -> Option<Token> {
         let place = self.names.iter().position(|name| *name == account.name)?;
         let rid = Rid::FIRST.number().checked_add(u32::try_from(place).ok()?)?;
@@ -92,7 +92,7 @@ mod tests {
 
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-    /// `ada`, who has proven the password with NTLM.
+    /// Signs `ada` in with NTLM.
     fn by_ntlm(sign_in: &SignIn) -> Identity {
         let hash = NtHash::of_password(&Secret::new("s3cret".to_owned()));
         let login = Login { domain: String::new(), user: "ada".to_owned(), hash };
@@ -115,17 +115,16 @@ mod tests {
     }
 
     #[test]
-    fn whoever_came_with_ntlm_is_known_to_have() {
+    fn a_sign_in_with_ntlm_is_visible_in_the_token() {
         let accounts = Arc::new(AccountList::parse("ada:s3cret").unwrap());
         let principals = EphemeralPrincipals::new(&accounts, [1, 2, 3]);
         let sign_in =
             SignIn::new(Arc::clone(&accounts) as _).with_ntlm(accounts, HostNames::of_host("node7"));
         let login = basic::Login { user: "ada".to_owned(), password: Secret::new("s3cret".to_owned()) };
         let by_password = Identity::by_password(&login, &sign_in, HERE).unwrap();
-        let is_known = |identity: &Identity| {
-            let token = principals.token_of(identity).unwrap();
-            token.holds(sddl::Principal::parse("S-1-5-64-10").unwrap())
-        };
-        assert_eq!((is_known(&by_ntlm(&sign_in)), is_known(&by_password)), (true, false));
+        for (identity, has_ntlm_sid) in [(by_ntlm(&sign_in), true), (by_password, false)] {
+            let token = principals.token_of(&identity).unwrap();
+            assert_eq!(token.holds(sddl::Principal::parse("S-1-5-64-10").unwrap()), has_ntlm_sid);
+        }
     }
 }

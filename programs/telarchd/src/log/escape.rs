@@ -1,19 +1,19 @@
-//! Text from outside as it may stand in a log: no control characters, no marks that change the direction of text, and
-//! no more than a bounded number of characters.
+//! Escaping of untrusted text for logs: no control characters, no characters that change the text direction, and a
+//! bounded length.
 
 use std::fmt::{self, Write};
 
-/// Follows a text of which the end was left out.
+/// Marks the end of a cut text.
 pub(super) const CUT_MARK: &str = "…[cut]";
 
-/// Returns whether a character could end a line, command a terminal, or change the order in which text is shown.
+/// Returns whether a character can end a line, control a terminal, or change the order of displayed text.
 pub(super) fn is_harmful(c: char) -> bool {
-    // C0, DEL and C1 are the control characters; the others are separators of lines and of directions of text.
+    // Control characters are C0, DEL and C1; the others are line separators and bidirectional controls.
     c.is_control()
         || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Writes text with harmful characters escaped as Rust does it, `\n` or `\u{9b}`, and cuts it after a number of
+/// Writer that escapes harmful characters in Rust syntax, such as `\n` or `\u{9b}`, and cuts the text after a number of
 /// characters.
 pub(crate) struct Escaped<W> {
     inner: W,
@@ -22,7 +22,7 @@ pub(crate) struct Escaped<W> {
 }
 
 impl<W: Write> Escaped<W> {
-    /// Passes at most this many characters on.
+    /// Creates a writer that passes on at most `limit` characters.
     pub(crate) fn new(inner: W, limit: usize) -> Self {
         Self { inner, left: limit, is_cut: false }
     }
@@ -49,15 +49,15 @@ impl<W: Write> Write for Escaped<W> {
     }
 }
 
-/// Returns a value as text of at most this many characters and [`CUT_MARK`], without escaping anything.
+/// Formats a value, cut after `limit` characters with [`CUT_MARK`], without escaping.
 pub(crate) fn cut(value: &dyn fmt::Debug, limit: usize) -> String {
     let mut shortened = Shortened { text: String::new(), left: limit, is_cut: false };
-    // Writing to a string does not fail; what a value gave before its own error is kept.
+    // Writing to a string cannot fail; if the value itself fails, its text so far is kept.
     let _ = write!(shortened, "{value:?}");
     shortened.text
 }
 
-/// Keeps the first characters of what is written.
+/// Writer that keeps the first characters.
 struct Shortened {
     text: String,
     left: usize,
@@ -82,17 +82,17 @@ impl Write for Shortened {
     }
 }
 
-/// Returns the maximum number of characters of a field. Names are short; reasons are sentences.
+/// Returns the maximum number of characters of a field: sentences are longer than names.
 pub(crate) fn limit_of(field: &str) -> usize {
     match field {
-        "message" | "error" | "reason" | "fault" | "text" => LONGEST_SENTENCE,
-        _ => LONGEST_NAME,
+        "message" | "error" | "reason" | "fault" | "text" => MAX_SENTENCE,
+        _ => MAX_NAME,
     }
 }
 
-const LONGEST_SENTENCE: usize = 1_024;
-/// Longer than a name of any directory service, and than any URI that this service has.
-const LONGEST_NAME: usize = 256;
+const MAX_SENTENCE: usize = 1_024;
+/// Longer than names of directory services and resource URIs.
+const MAX_NAME: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_ends_a_line_commands_a_terminal_or_turns_the_direction() {
+    fn control_and_direction_characters_are_escaped() {
         for (harmful, shown) in [
             ("a\nb", "a\\nb"),
             ("a\rb", "a\\rb"),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_was_cut_says_so() {
+    fn a_cut_text_ends_with_a_mark() {
         assert_eq!(escaped("abcdef", 6), "abcdef");
         assert_eq!(escaped("abcdef", 5), "abcde…[cut]");
         assert_eq!(cut(&format_args!("{}", "x".repeat(300)), 256), format!("{}…[cut]", "x".repeat(256)));

@@ -1,4 +1,4 @@
-//! Fields of an event as text of one line, whatever they hold.
+//! Formatting of event fields as one line of text.
 
 use std::error::Error;
 use std::fmt::{self, Write as _};
@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::format::Writer;
 
 use super::escape::{Escaped, limit_of};
 
-/// Writes fields as `name=value`, and the message as it stands, with everything harmful in them escaped.
+/// Formats fields as `name=value`, and the message without a name, with harmful characters escaped.
 pub(super) struct SafeFields;
 
 impl<'w> FormatFields<'w> for SafeFields {
@@ -35,7 +35,7 @@ impl Line<'_> {
         if name != MESSAGE {
             let name = name.strip_prefix("r#").unwrap_or(name);
             if self.writer.has_ansi_escapes() {
-                // Italic and dim; these are the only control characters that reach the terminal.
+                // Italic and dim. These are the only control sequences that reach the terminal.
                 write!(self.writer, "\x1b[3m{name}\x1b[0m\x1b[2m=\x1b[0m")?;
             } else {
                 write!(self.writer, "{name}=")?;

@@ -1,5 +1,4 @@
-//! Repetitions in the log: of lines about one user or source that repeat, the first are written, and the others are
-//! counted.
+//! Folding of repeated log lines: the first lines about a user or source are written, further ones are counted.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -16,27 +15,27 @@ use tracing_subscriber::layer::{Context, Layer};
 use super::escape::cut;
 use super::stderr::locked;
 
-/// How long repetitions are counted before the count is written.
+/// Interval after which counts are written.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(10);
-/// Number of users and sources whose repetitions are counted apart; those of all others are counted together.
-pub(crate) const MOST_KEYS: usize = 256;
+/// Maximum number of users and sources with their own counts; all others are counted together.
+pub(crate) const MAX_KEYS: usize = 256;
 
 /// User or source that an event is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Subject {
-    /// Name of the field and its value; an address is that of its [`Origin`].
+    /// Name and value of the field; an address is reduced to its [`Origin`].
     pub(crate) field: Option<(&'static str, String)>,
 }
 
 impl Subject {
-    /// Takes a field into account. A SID was proven; an address is less than that, but cannot be chosen as the name of
-    /// an account can.
+    /// Replaces the subject by a field of higher rank. A SID ranks highest because it is verified. An address ranks
+    /// above an account name, which a client can choose freely.
     pub(crate) fn consider(&mut self, name: &'static str, value: &dyn fmt::Debug) {
         let Some(rank) = rank(name) else { return };
         if self.field.as_ref().and_then(|(known, _)| self::rank(known)).is_some_and(|known| known <= rank) {
             return;
         }
-        let value = cut(value, LONGEST_SUBJECT);
+        let value = cut(value, MAX_SUBJECT);
         self.field = Some(match name {
             "address" | "peer" => ("address", origin(&value).unwrap_or(value)),
             _ => (name, value),
@@ -59,34 +58,34 @@ fn origin(text: &str) -> Option<String> {
     address.ok().map(|address| Origin::of(address).to_string())
 }
 
-/// Leaves repeated events out of a log. Debugging is left as it is.
+/// Layer that omits repeated events from a log. Debug events pass unchanged.
 ///
-/// It is a layer around the log and not a filter of it: a filter that decides by the fields of an event must not do so
-/// for events whose call is always enabled (`FilterState` of tracing-subscriber).
+/// It wraps the log instead of filtering it, because a filter must not depend on the fields of an event
+/// (`FilterState` of tracing-subscriber).
 pub(super) struct Folding<L> {
     log: L,
     repetitions: Repetitions,
 }
 
-/// Events that were written or counted.
+/// Recently written and counted events.
 #[derive(Clone, Default)]
 struct Repetitions(Arc<Mutex<State>>);
 
 struct State {
     warnings: FoldedWarnings<Key>,
-    /// Counts that are to be written.
+    /// Counts to be written.
     pending: Vec<(Key, u64)>,
-    /// Whether a thread waits to write counts.
+    /// Whether a thread is waiting to write counts.
     is_waiting: bool,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { warnings: FoldedWarnings::new(INTERVAL, MOST_KEYS), pending: Vec::new(), is_waiting: false }
+        Self { warnings: FoldedWarnings::new(INTERVAL, MAX_KEYS), pending: Vec::new(), is_waiting: false }
     }
 }
 
-/// Events that are alike.
+/// Properties shared by events that are folded into one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     message: String,
@@ -94,13 +93,13 @@ struct Key {
 }
 
 impl Repetitions {
-    /// Returns whether an event is to be written.
+    /// Returns whether an event is to be written; otherwise it is counted.
     fn admits(&self, key: Key) -> bool {
         let burst = if key.subject.field.is_some() { BURST_OF_ONE } else { BURST };
         let mut state = locked(&self.0);
         let report = state.warnings.note_up_to(burst, key.clone(), Instant::now());
         if let Some(report) = report.filter(|report| report.repeated > 0)
-            && state.pending.len() < MOST_KEYS
+            && state.pending.len() < MAX_KEYS
         {
             state.pending.push((key, report.repeated));
         }
@@ -111,7 +110,7 @@ impl Repetitions {
         report.is_some()
     }
 
-    /// Writes the counts that are due. Returns whether there may be more later.
+    /// Writes the counts that are due; returns whether more are pending.
     fn write(&self) -> bool {
         let now = Instant::now();
         let mut state = locked(&self.0);
@@ -124,17 +123,17 @@ impl Repetitions {
         let seconds = INTERVAL.as_secs();
         for (Key { message, subject: Subject { field } }, repeated) in due {
             let about = field.map(|(name, value)| format!("{name} {value}")).unwrap_or_default();
-            tracing::warn!(target: OWN, of = message, about, repeated, seconds, "Repeated log lines were left out");
+            tracing::warn!(target: OWN, of = message, about, repeated, seconds, "Omitted repeated log lines");
         }
         if others > 0 {
-            tracing::warn!(target: OWN, repeated = others, seconds, "Log lines about many users or sources were left out");
+            tracing::warn!(target: OWN, repeated = others, seconds, "Omitted log lines about many users or sources");
         }
         is_waiting
     }
 }
 
-/// Calls a function after each [`INTERVAL`], from a thread of its own, as long as it returns `true`. Returns `false` if
-/// there is no such thread.
+/// Calls a function after each [`INTERVAL`] on a new thread until it returns `false`. Returns `false` if the thread
+/// cannot be created.
 pub(crate) fn later(mut write: impl FnMut() -> bool + Send + 'static) -> bool {
     let waiting = thread::Builder::new().name("log".to_owned()).stack_size(STACK).spawn(move || {
         loop {
@@ -198,19 +197,19 @@ impl Visit for Key {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         match field.name() {
-            "message" => self.message = cut(value, LONGEST_SUBJECT),
+            "message" => self.message = cut(value, MAX_SUBJECT),
             name => self.subject.consider(name, value),
         }
     }
 }
 
-/// The target of counts, which are never folded themselves.
+/// Target of the events with counts, which are never folded themselves.
 const OWN: &str = "telarchd::log";
-/// Events about one user or source that are written in one interval.
+/// Number of events about one subject that are written in each interval.
 const BURST_OF_ONE: u32 = 6;
-/// The same for events that name none.
+/// Number of events without a subject that are written in each interval.
 const BURST: u32 = 100;
-const LONGEST_SUBJECT: usize = 256;
+const MAX_SUBJECT: usize = 256;
 const STACK: usize = 256 << 10;
 
 #[cfg(test)]
@@ -226,23 +225,27 @@ mod tests {
     }
 
     #[test]
-    fn who_has_no_name_is_counted_by_network_and_who_has_proven_one_by_it() {
-        let address = |text: &str| Some(("address", text.to_owned()));
-        assert_eq!(subject(&[("account", "ada"), ("peer", "192.0.2.1")]), address("192.0.2.1"));
-        assert_eq!(subject(&[("peer", "[2001:db8::7]:80"), ("account", "ada")]), address("2001:db8::"));
+    fn the_subject_is_the_sid_if_verified_and_otherwise_the_network() {
+        let cases = [
+            (&[("account", "ada"), ("peer", "192.0.2.1")], "192.0.2.1"),
+            (&[("peer", "[2001:db8::7]:80"), ("account", "ada")], "2001:db8::"),
+        ];
+        for (fields, address) in cases {
+            assert_eq!(subject(fields), Some(("address", address.to_owned())));
+        }
         assert_eq!(subject(&[("address", "192.0.2.1"), ("sid", "S-1-5")]), Some(("sid", "S-1-5".to_owned())));
         assert_eq!(subject(&[("code", "5")]), None);
     }
 
     #[test]
-    fn of_lines_that_repeat_the_first_are_written_and_all_are_counted() {
+    fn repeated_lines_are_counted_after_the_first_ones() {
         let folding = Repetitions::default();
-        // No thread is wanted here.
+        // Prevents the start of a thread.
         locked(&folding.0).is_waiting = true;
-        let key = |address: &str| Key {
-            message: "Refused".to_owned(),
-            subject: Subject { field: Some(("address", address.to_owned())) },
-        };
+        fn key(address: &str) -> Key {
+            let field = Some(("address", address.to_owned()));
+            Key { message: "Refused".to_owned(), subject: Subject { field } }
+        }
         let written = (0..4_000).filter(|_| folding.admits(key("192.0.2.1"))).count();
         assert_eq!(u32::try_from(written), Ok(BURST_OF_ONE));
         assert!(folding.admits(key("192.0.2.2")), "another source is not affected");

@@ -1,7 +1,7 @@
-//! Records for the journal, with their fields (the native protocol of systemd-journald).
+//! Log records for the journal, with fields (native protocol of systemd-journald).
 //!
-//! The socket is connected before the gateway is confined: no address is given afterwards, so the filter of system
-//! calls can refuse addresses, and with them every other socket of the machine.
+//! The socket is connected before the gateway is confined. The system call filter can then forbid addresses, and with
+//! them all other sockets of the machine.
 
 use std::fmt::Write as _;
 use std::io;
@@ -14,28 +14,29 @@ use tracing_subscriber::layer::{Context, Layer};
 use super::escape::{cut, limit_of};
 use super::stderr;
 
-/// Sends events to the journal.
+/// Layer that sends events to the journal.
 pub(super) struct Journal(UnixDatagram);
 
 impl Journal {
-    /// Connects to the journal of this machine.
+    /// Connects to the journal.
     pub(super) fn connect() -> io::Result<Self> {
         let socket = UnixDatagram::unbound()?;
         socket.connect(SOCKET)?;
-        // The log must not wait for the journal.
+        // The log must not block on the journal.
         socket.set_nonblocking(true)?;
         Ok(Self(socket))
     }
 
     fn send(&self, record: &Record) {
         let sent = self.0.send(&record.bytes).or_else(|error| {
-            // The journal was started again. A process that is confined cannot connect again.
+            // The journal was restarted. A confined process cannot reconnect.
             let is_gone =
                 matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotConnected);
             if is_gone && self.0.connect(SOCKET).is_ok() { self.0.send(&record.bytes) } else { Err(error) }
         });
         if sent.is_err() {
-            // Standard error is a stream that the journal keeps open over its own restart; sd-daemon(3) has the form.
+            // Standard error is a stream that journald preserves over its restart; the format is described in
+            // sd-daemon(3).
             stderr::write_line(format!("<{}>{}\n", record.priority, record.text).as_bytes());
         }
     }
@@ -66,7 +67,7 @@ impl<S: Subscriber> Layer<S> for Journal {
     }
 }
 
-/// One record in the form of the protocol, and as text.
+/// A record in the format of the protocol, and as text.
 struct Record {
     priority: u8,
     bytes: Vec<u8>,
@@ -74,7 +75,7 @@ struct Record {
 }
 
 impl Record {
-    /// Adds a field: its name, a line feed, the length of the value in 64 bits, little end first, and the value.
+    /// Adds a field: name, line feed, length of the value as a little-endian 64-bit number, value, line feed.
     fn put(&mut self, name: &str, value: &str) {
         self.bytes.extend_from_slice(name.as_bytes());
         self.bytes.push(b'\n');
@@ -91,9 +92,8 @@ impl Record {
             let _ = write!(self.text, "{} ", value.escape_debug());
             return;
         }
-        // Names of fields are of this program; the journal takes capital letters, digits and underscores.
-        let fits = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-        let shown: String = name.chars().map(fits).collect();
+        // Field names are defined in this program. The journal accepts capital letters, digits and underscores.
+        let shown = name.to_ascii_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
         self.put(&format!("F_{shown}"), &value);
         let _ = write!(self.text, "{name}={:?} ", value);
     }
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_journal_gets_fields_with_their_lengths_and_no_field_of_a_client_s_making() {
+    fn fields_are_length_prefixed_and_clients_cannot_add_any() {
         let (ours, theirs) = UnixDatagram::pair().unwrap();
         let subscriber = tracing_subscriber::registry().with(Journal(ours));
         tracing::subscriber::with_default(subscriber, || {
@@ -140,13 +140,13 @@ mod tests {
             assert_eq!(after[length], b'\n');
             rest = &after[length + 1..];
         }
-        let field = |name: &str| fields.iter().find(|(known, _)| known == name).map(|(_, value)| &**value);
-        assert_eq!(
-            (field("PRIORITY"), field("MESSAGE"), field("F_CODE")),
-            (Some("4"), Some("Refused"), Some("5"))
-        );
-        let account = field("F_ACCOUNT").unwrap();
+        let fields_named = |name: &str| -> Vec<&str> {
+            fields.iter().filter(|(other, _)| other == name).map(|(_, value)| &**value).collect()
+        };
+        for (name, value) in [("PRIORITY", "4"), ("MESSAGE", "Refused"), ("F_CODE", "5")] {
+            assert_eq!(fields_named(name), [value], "{name}");
+        }
+        let account = fields_named("F_ACCOUNT").concat();
         assert!(account.starts_with("ada\nPRIORITY=0\nxxx") && account.ends_with("…[cut]"), "{account}");
-        assert_eq!(fields.iter().filter(|(name, _)| name == "PRIORITY").count(), 1);
     }
 }

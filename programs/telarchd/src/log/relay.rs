@@ -1,8 +1,8 @@
-//! Standard error of the processes that the broker has started.
+//! Relay of the standard error of processes that the broker has started.
 //!
-//! Each writes into a pipe, from which one thread copies whole lines to standard error of the broker: with the name of
-//! the process in front, escaped, and at a bounded rate. No process has the file that the log goes to, and what is in
-//! it already is changed by none. A pipe that is full makes its process leave lines out, not wait.
+//! Each process writes to a pipe. A thread copies whole lines to the standard error of the broker, escaped, at a
+//! bounded rate, and with the name of the process in front. No other process has the log file open, so none can change
+//! its content. If a pipe is full, its process omits lines instead of blocking.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -16,22 +16,22 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use tracing::level_filters::LevelFilter;
 
-use super::stderr::{LONGEST_LINE, is_journal, locked, write_line};
+use super::stderr::{MAX_LINE, is_journal, locked, write_line};
 use super::{Escaped, TokenBucket};
 
-/// Returns what a process of this name is given as standard error: the stream of the journal if this process has that,
-/// else a pipe to this process.
+/// Returns the standard error for a process of this name: the journal's stream if this process has one, otherwise a
+/// pipe to this process.
 pub(crate) fn stderr_for(name: &str) -> Stdio {
     if is_journal() {
         return Stdio::inherit();
     }
     relayed(name).unwrap_or_else(|error| {
-        tracing::error!(process = name, error = error.to_string(), "The log of a process cannot be read");
+        tracing::error!(process = name, error = error.to_string(), "Cannot read the log of a process");
         Stdio::null()
     })
 }
 
-/// Waits until the processes have closed their standard error and everything they wrote is copied.
+/// Waits until all processes have closed their standard error and their lines are copied, at most for `patience`.
 pub(crate) fn finish(patience: Duration) {
     let relay = locked(&RELAY.state);
     let _ = RELAY.emptied.wait_timeout_while(relay, patience, |state| state.sources > 0);
@@ -43,9 +43,9 @@ struct Relay {
 }
 
 struct State {
-    /// Writing into it wakes the thread; there is one once it was needed.
+    /// Writing to it wakes the thread. `None` until the thread is started.
     waker: Option<OwnedFd>,
-    /// Sources that the thread has not seen yet.
+    /// Sources that the thread has not taken over yet.
     new: Vec<Source>,
     /// Number of all sources.
     sources: usize,
@@ -65,13 +65,13 @@ fn relayed(name: &str) -> io::Result<Stdio> {
     state.new.push(Source::new(name, reading));
     state.sources += 1;
     if let Some(waker) = &state.waker {
-        // A pipe that is full wakes it as well.
+        // A full pipe wakes the thread as well.
         let _ = rustix::io::write(waker, &[0]);
     }
     Ok(Stdio::from(writing))
 }
 
-/// Returns both ends of a pipe, of which neither is waited for.
+/// Creates a pipe with two non-blocking ends.
 fn pipe() -> io::Result<(File, OwnedFd)> {
     let (reading, writing) = io::pipe()?;
     let (reading, writing) = (OwnedFd::from(reading), OwnedFd::from(writing));
@@ -82,14 +82,14 @@ fn pipe() -> io::Result<(File, OwnedFd)> {
     Ok((File::from(reading), writing))
 }
 
-/// Copies lines for as long as this process runs.
+/// Copies lines until the end of this process.
 fn copy(wakened: &File) {
     let mut sources: Vec<Source> = Vec::new();
     loop {
-        let has_left_out = sources.iter().any(|source| source.left_out > 0);
+        let has_left_out = sources.iter().any(|source| source.omitted > 0);
         let mut waited: Vec<PollFd<'_>> = vec![PollFd::new(wakened, PollFlags::IN)];
         waited.extend(sources.iter().map(|source| PollFd::new(&source.pipe, PollFlags::IN)));
-        let timeout = has_left_out.then_some(REPORT_EVERY);
+        let timeout = has_left_out.then_some(REPORT_INTERVAL);
         if poll(&mut waited, timeout.as_ref()).is_err() {
             continue;
         }
@@ -114,16 +114,16 @@ fn copy(wakened: &File) {
     }
 }
 
-/// One process whose lines are copied.
+/// A process whose lines are copied.
 struct Source {
     name: String,
     pipe: File,
-    /// Beginning of a line that has not ended yet.
+    /// Incomplete line.
     begun: Vec<u8>,
-    /// Whether the end of a line that was too long is still to come.
+    /// Whether the rest of a line that is too long is being skipped.
     skips: bool,
     rate: TokenBucket,
-    left_out: u64,
+    omitted: u64,
     reported: Instant,
 }
 
@@ -133,13 +133,13 @@ impl Source {
         let per_second =
             if LevelFilter::current() >= LevelFilter::DEBUG { WHILE_DEBUGGING } else { PER_SECOND };
         let mut shown = String::new();
-        // Writing to a string does not fail.
-        let _ = write!(Escaped::new(&mut shown, LONGEST_NAME), "{name}");
-        let rate = TokenBucket::new(AT_ONCE, per_second, now);
-        Self { name: shown, pipe, begun: Vec::new(), skips: false, rate, left_out: 0, reported: now }
+        // Writing to a string cannot fail.
+        let _ = write!(Escaped::new(&mut shown, MAX_NAME), "{name}");
+        let rate = TokenBucket::new(BURST_BYTES, per_second, now);
+        Self { name: shown, pipe, begun: Vec::new(), skips: false, rate, omitted: 0, reported: now }
     }
 
-    /// Copies what has come, at most one buffer of it, so that every source has its turn. Returns `false` at the end.
+    /// Copies at most one buffer, so that sources are served in turn. Returns `false` at the end of the input.
     fn copy(&mut self, now: Instant) -> bool {
         let mut buffer = [0; 16 << 10];
         let length = match self.pipe.read(&mut buffer) {
@@ -154,7 +154,7 @@ impl Source {
         };
         for part in buffer.get(..length).unwrap_or_default().split_inclusive(|byte| *byte == b'\n') {
             let (text, ends) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
-            let room = LONGEST_LINE.saturating_sub(self.begun.len());
+            let room = MAX_LINE.saturating_sub(self.begun.len());
             if !self.skips {
                 self.begun.extend_from_slice(text.get(..text.len().min(room)).unwrap_or_default());
             }
@@ -175,41 +175,41 @@ impl Source {
             return;
         }
         if !self.rate.take(line.len(), now) {
-            self.left_out = self.left_out.saturating_add(1);
+            self.omitted = self.omitted.saturating_add(1);
             return;
         }
         self.report(now, true);
         write_line(self.shown(&line).as_bytes());
     }
 
-    /// A line as it is copied.
+    /// Formats a line.
     fn shown(&self, line: &[u8]) -> String {
         let mut shown = format!("[{}] ", self.name);
-        let _ = write!(Escaped::new(&mut shown, LONGEST_LINE), "{}", String::from_utf8_lossy(line));
+        let _ = write!(Escaped::new(&mut shown, MAX_LINE), "{}", String::from_utf8_lossy(line));
         shown.push('\n');
         shown
     }
 
-    /// Reports lines that were left out, from time to time or at once.
+    /// Reports omitted lines, at most every ten seconds unless it is urgent.
     fn report(&mut self, now: Instant, is_urgent: bool) {
         let is_due = is_urgent || now.saturating_duration_since(self.reported) >= Duration::from_secs(10);
-        if self.left_out == 0 || !is_due {
+        if self.omitted == 0 || !is_due {
             return;
         }
-        let (process, lines) = (self.name.as_str(), std::mem::take(&mut self.left_out));
+        let (process, lines) = (self.name.as_str(), std::mem::take(&mut self.omitted));
         self.reported = now;
-        tracing::warn!(process, lines, "A process logs too much: lines were left out");
+        tracing::warn!(process, lines, "Omitted log lines of a process that logs too much");
     }
 }
 
-/// Bytes that a process may log at once.
-const AT_ONCE: u64 = 4 << 20;
-/// Bytes that a process may log in each second after that.
+/// Bytes that a process may log in a burst.
+const BURST_BYTES: u64 = 4 << 20;
+/// Bytes per second that a process may log in the long run.
 const PER_SECOND: u64 = 64 << 10;
-/// The same if an administrator has asked for debug or trace.
+/// Bytes per second at the log levels debug and trace.
 const WHILE_DEBUGGING: u64 = 4 << 20;
-const LONGEST_NAME: usize = 64;
-const REPORT_EVERY: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
+const MAX_NAME: usize = 64;
+const REPORT_INTERVAL: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -224,33 +224,33 @@ mod tests {
     }
 
     #[test]
-    fn a_line_names_its_process_and_cannot_look_like_another() {
+    fn a_line_carries_the_name_of_its_process_and_is_escaped() {
         let (source, _writing) = source();
         let shown = source.shown(b"2026-11-22 INFO x\r\x1b[2K\xc2\x9bm\xff");
         assert_eq!(shown, "[host of a\\nb] 2026-11-22 INFO x\\r\\u{1b}[2K\\u{9b}m\u{fffd}\n");
     }
 
     #[test]
-    fn a_process_that_floods_is_bounded_and_its_lines_are_counted() {
+    fn the_lines_of_a_flooding_process_are_bounded_and_counted() {
         let (mut source, mut writing) = source();
         let now = source.reported;
         source.rate = TokenBucket::new(100, 1, now);
         writing.write_all(&b"123456789\n".repeat(50)).unwrap();
         assert!(source.copy(now));
-        // Nine characters each; the first eleven fit.
-        assert_eq!(source.left_out, 50 - 11);
+        // Nine characters each; the first eleven lines fit.
+        assert_eq!(source.omitted, 50 - 11);
         drop(writing);
         assert!(!source.copy(now));
     }
 
     #[test]
-    fn a_line_without_end_takes_no_more_memory_than_one() {
+    fn an_endless_line_uses_bounded_memory() {
         let (mut source, mut writing) = source();
         let now = source.reported;
         for _ in 0..4 {
             writing.write_all(&[b'x'; 16 << 10]).unwrap();
             assert!(source.copy(now));
-            assert!(source.begun.len() <= LONGEST_LINE, "{}", source.begun.len());
+            assert!(source.begun.len() <= MAX_LINE, "{}", source.begun.len());
         }
         assert!(source.skips);
         writing.write_all(b"\nnext").unwrap();

@@ -1,8 +1,8 @@
-//! A bound on a rate: so much at once, and so much in each second after it.
+//! Token bucket: bounds a rate with a burst.
 
 use std::time::Instant;
 
-/// Lets an amount pass that is refilled over time.
+/// An amount that is refilled over time.
 #[derive(Debug)]
 pub(crate) struct TokenBucket {
     capacity: u64,
@@ -12,12 +12,12 @@ pub(crate) struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// Makes a full bucket.
+    /// Creates a full bucket.
     pub(crate) fn new(capacity: u64, per_second: u64, now: Instant) -> Self {
         Self { capacity, per_second, left: capacity, filled: now }
     }
 
-    /// Takes an amount. Returns `false`, and takes nothing, if there is less.
+    /// Takes an amount; returns `false` and takes nothing if less is available.
     pub(crate) fn take(&mut self, amount: usize, now: Instant) -> bool {
         let elapsed = now.saturating_duration_since(self.filled);
         let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_passes_is_bounded_at_once_and_over_time() {
+    fn burst_and_long_term_rate_are_bounded() {
         let start = Instant::now();
         let mut bucket = TokenBucket::new(100, 10, start);
         assert!(bucket.take(100, start) && !bucket.take(1, start));

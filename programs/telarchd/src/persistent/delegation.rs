@@ -1,19 +1,19 @@
-//! The control group that a service manager gives to the service, and the groups of its users in it.
+//! Control group that a service manager delegates to the service, and the users' groups below it.
 //!
 //! ```text
 //!  telarchd.service      delegated by systemd
-//!    daemon              broker, gateway and the processes that keep sessions
-//!    user-1000           limits what all shells of a user take together
-//!      host-4711         the process that works for the user
-//!      shell-4711-1      the commands of one shell, with its limits
+//!    daemon              broker, gateway and session processes
+//!    user-1000           common limit of all shells of a user
+//!      host-4711         host process of the user
+//!      shell-4711-1      commands of one shell, with its limits
 //! ```
 //!
-//! All of them are root's: a user's processes can neither change a limit nor move to another group. Two accounts that
-//! share a number are one user to the kernel, and share `user-1000`.
+//! All of them belong to root: processes of users can neither change a limit nor move to another group. Accounts that
+//! share a user ID are one user for the kernel, and share `user-1000`.
 //!
-//! A group whose controllers are switched on for groups below it must hold no process itself (cgroups(7), "no
-//! internal processes"). systemd puts the daemon below it only since version 254 (`DelegateSubgroup=`), and
-//! switching controllers on is left to the service (systemd.resource-control(5), `Delegate=`).
+//! A group with controllers enabled for its children must not contain processes (cgroups(7), "no internal processes").
+//! systemd starts the service in a child group only since version 254 (`DelegateSubgroup=`), and leaves it to the
+//! service to enable controllers (systemd.resource-control(5), `Delegate=`).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -24,23 +24,23 @@ use config::Winrs;
 use plugin_shell::{ControlGroup, Limits};
 use rustix::process::getpid;
 
-/// Makes the group ready and returns it, if there is one; without it shells have less exact limits.
+/// Prepares the delegated group and returns it, if there is one. Without it the limits of shells are less exact.
 pub(crate) fn prepare() -> Option<ControlGroup> {
-    let own = ControlGroup::of_this_process()?;
+    let own = ControlGroup::current()?;
     match prepare_in(&own, is_delegated) {
         Ok(Some(group)) => {
-            tracing::debug!(group = %group.path().display(), "Shells have groups of their own");
+            tracing::debug!(group = %group.path().display(), "Using control groups for shells");
             Some(group)
         }
         Ok(None) => None,
         Err(error) => {
-            tracing::warn!(%error, "Shells cannot have groups of their own");
+            tracing::warn!(%error, "Cannot use control groups for shells");
             None
         }
     }
 }
 
-/// The groups of the users who have a host.
+/// Groups of the users with a host process.
 #[derive(Debug)]
 pub(crate) struct UserGroups {
     service: ControlGroup,
@@ -50,11 +50,11 @@ pub(crate) struct UserGroups {
 #[derive(Debug, Default)]
 struct State {
     limits: UserLimits,
-    /// How many hosts each user has; a group without any is removed.
+    /// Number of hosts per user; a group without hosts is removed.
     hosts: BTreeMap<u32, usize>,
 }
 
-/// What all shells of a user may take together.
+/// Common limits of all shells of a user; `None` for no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct UserLimits {
     memory: Option<u64>,
@@ -62,28 +62,32 @@ pub(crate) struct UserLimits {
 }
 
 impl UserLimits {
-    /// Returns the limits of one shell times `MaxShellsPerUser`, and what the process of the user needs itself; none where
-    /// one of the factors is without limit.
-    pub(crate) fn of_settings(winrs: &Winrs) -> Self {
+    /// Returns the limits of one shell times `MaxShellsPerUser`, plus the need of the host process. There is no limit
+    /// if one of the factors is unlimited.
+    pub(crate) fn from_settings(winrs: &Winrs) -> Self {
         const MEMORY_OF_HOST: u64 = 512 << 20;
         const TASKS_OF_HOST: u64 = 512;
-        let of_shell = Limits::of_settings(winrs);
+        let of_shell = Limits::from_settings(winrs);
         let shells = winrs.max_shells_per_user.limit().map(u64::from);
-        let all = |one: Option<u64>, own: u64| Some(one?.saturating_mul(shells?).saturating_add(own));
         Self {
-            memory: all(of_shell.memory.map(u64::from), MEMORY_OF_HOST),
-            tasks: all(of_shell.tasks().map(u64::from), TASKS_OF_HOST),
+            memory: total(of_shell.memory.map(u64::from), shells, MEMORY_OF_HOST),
+            tasks: total(of_shell.tasks().map(u64::from), shells, TASKS_OF_HOST),
         }
     }
 }
 
+/// Returns the limit of all shells and the host; `None` without a limit.
+fn total(of_shell: Option<u64>, shells: Option<u64>, of_host: u64) -> Option<u64> {
+    Some(of_shell?.saturating_mul(shells?).saturating_add(of_host))
+}
+
 impl UserGroups {
-    /// Makes groups below that of the service.
+    /// Manages groups below the group `service`.
     pub(crate) fn new(service: ControlGroup) -> Arc<Self> {
         Arc::new(Self { service, state: Mutex::default() })
     }
 
-    /// Limits every user from now on, also those who have a host.
+    /// Sets the limits of all current and future groups.
     pub(crate) fn limit(&self, limits: UserLimits) {
         let mut state = self.locked();
         if state.limits == limits {
@@ -95,22 +99,22 @@ impl UserGroups {
         }
     }
 
-    /// Makes the group of a user, if there is none; it goes with the last one who has entered it.
+    /// Creates the group of a user if it is missing. It is removed when the last returned guard is dropped.
     pub(crate) fn enter(self: &Arc<Self>, uid: u32) -> io::Result<UserGroup> {
         let mut state = self.locked();
-        match self.service.make(&name(uid)) {
+        match self.service.create_child(&name(uid)) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        self.service.child(&name(uid)).control_children()?;
+        self.service.child(&name(uid)).enable_controllers()?;
         self.apply(uid, state.limits);
         *state.hosts.entry(uid).or_default() += 1;
         Ok(UserGroup { groups: Arc::clone(self), uid })
     }
 
     fn apply(&self, uid: u32, limits: UserLimits) {
-        if let Err(error) = self.service.child(&name(uid)).limit(limits.memory, limits.tasks) {
-            tracing::warn!(uid, %error, "The shells of a user cannot be limited together");
+        if let Err(error) = self.service.child(&name(uid)).set_limits(limits.memory, limits.tasks) {
+            tracing::warn!(uid, %error, "Cannot limit the shells of a user");
         }
     }
 
@@ -122,7 +126,7 @@ impl UserGroups {
             state.hosts.remove(&uid);
             let group = self.service.child(&name(uid));
             let removed = remove_with_children(&group);
-            tracing::debug!(group = %group.path().display(), ?removed, "The group of a user is no longer needed");
+            tracing::debug!(group = %group.path().display(), ?removed, "Removed the control group of a user");
         }
     }
 
@@ -131,7 +135,7 @@ impl UserGroups {
     }
 }
 
-/// The group of a user, while a host is in it or below.
+/// Guard of a user's group.
 #[derive(Debug)]
 pub(crate) struct UserGroup {
     groups: Arc<UserGroups>,
@@ -150,13 +154,13 @@ impl Drop for UserGroup {
     }
 }
 
-/// Kills what is left in a group of a user, whose hosts have ended, and removes it with the groups in it.
+/// Kills remaining processes in the group of a user without hosts, and removes the group with its children.
 fn remove_with_children(group: &ControlGroup) -> io::Result<()> {
     group.kill();
     let listed = std::fs::read_dir(group.path())?.filter_map(Result::ok);
-    let folders = listed.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    for entry in folders {
-        // Killed processes may still be on their way out; then the group stays until the user's next host has ended.
+    let children = listed.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    for entry in children {
+        // Killed processes may not have ended yet; then the group is removed with the user's next host.
         let _ = entry.file_name().to_str().map(|name| group.child(name).remove());
     }
     group.remove()
@@ -166,7 +170,7 @@ fn name(uid: u32) -> String {
     format!("user-{uid}")
 }
 
-/// Set by systemd since version 251.
+/// Returns whether systemd has delegated a group (attribute `user.delegate`, since version 251).
 fn is_delegated(group: &Path) -> bool {
     let mut value = [0; 1];
     rustix::fs::getxattr(group, "user.delegate", &mut value).is_ok() && value == *b"1"
@@ -176,16 +180,16 @@ fn prepare_in(own: &ControlGroup, is_delegated: impl Fn(&Path) -> bool) -> io::R
     let group = if is_delegated(own.path()) {
         let daemon = own.child("daemon");
         if !daemon.path().is_dir() {
-            own.make("daemon")?;
+            own.create_child("daemon")?;
         }
-        daemon.take_in(getpid())?;
+        daemon.add_process(getpid())?;
         own.clone()
     } else if let Some(above) = own.parent().filter(|above| is_delegated(above.path())) {
         above
     } else {
         return Ok(None);
     };
-    group.control_children()?;
+    group.enable_controllers()?;
     Ok(Some(group))
 }
 
@@ -196,8 +200,8 @@ mod tests {
 
     use super::*;
 
-    /// A group with the files that the kernel makes.
-    fn made(root: &Path, path: &str) -> ControlGroup {
+    /// Creates a directory with the files that the kernel creates in a group.
+    fn make_group(root: &Path, path: &str) -> ControlGroup {
         let path = root.join(path);
         fs::create_dir_all(&path).unwrap();
         for file in ["cgroup.procs", "memory.max", "pids.max"] {
@@ -212,10 +216,10 @@ mod tests {
     }
 
     #[test]
-    fn the_daemon_leaves_a_group_that_was_delegated_to_it() {
+    fn the_daemon_moves_out_of_a_delegated_group() {
         let root = tempfile::tempdir().unwrap();
-        let group = made(root.path(), "telarchd.service");
-        let daemon = made(root.path(), "telarchd.service/daemon");
+        let group = make_group(root.path(), "telarchd.service");
+        let daemon = make_group(root.path(), "telarchd.service/daemon");
         let found = prepare_in(&group, |path| path == group.path());
         assert_eq!(found.unwrap().as_ref(), Some(&group));
         assert_eq!(read(&daemon, "cgroup.procs"), std::process::id().to_string());
@@ -223,10 +227,10 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_that_was_put_below_stays_there() {
+    fn a_daemon_in_a_child_group_stays_there() {
         let root = tempfile::tempdir().unwrap();
-        let group = made(root.path(), "telarchd.service");
-        let daemon = made(root.path(), "telarchd.service/daemon");
+        let group = make_group(root.path(), "telarchd.service");
+        let daemon = make_group(root.path(), "telarchd.service/daemon");
         let found = prepare_in(&daemon, |path| path == group.path());
         assert_eq!(found.unwrap().as_ref(), Some(&group));
         assert!(!daemon.path().join("daemon").exists());
@@ -234,19 +238,19 @@ mod tests {
     }
 
     #[test]
-    fn a_group_that_was_not_delegated_is_left_alone() {
+    fn a_group_that_is_not_delegated_is_unchanged() {
         let root = tempfile::tempdir().unwrap();
-        let group = made(root.path(), "session-1.scope");
+        let group = make_group(root.path(), "session-1.scope");
         assert_eq!(prepare_in(&group, |_| false).unwrap(), None);
         assert_eq!(prepare_in(&ControlGroup::at(root.path(), root.path()), |_| false).unwrap(), None);
         assert!(!group.path().join("cgroup.subtree_control").exists());
     }
 
     #[test]
-    fn a_user_is_limited_as_long_as_a_host_of_the_user_runs() {
+    fn limits_of_a_user_apply_while_a_host_is_running() {
         let root = tempfile::tempdir().unwrap();
-        let service = made(root.path(), "telarchd.service");
-        let user = made(root.path(), "telarchd.service/user-7");
+        let service = make_group(root.path(), "telarchd.service");
+        let user = make_group(root.path(), "telarchd.service/user-7");
         let groups = UserGroups::new(service);
         groups.limit(UserLimits { memory: Some(1_000), tasks: Some(10) });
         let first = groups.enter(7).unwrap();
@@ -264,20 +268,20 @@ mod tests {
         );
         drop(second);
         groups.limit(UserLimits { memory: Some(3_000), tasks: None });
-        assert_eq!(read(&user, "memory.max"), "2000", "nobody is in it any more");
+        assert_eq!(read(&user, "memory.max"), "2000", "the user has no host");
     }
 
     #[test]
-    fn all_shells_of_a_user_may_take_what_one_may_times_their_number_and_the_host_some_more() {
+    fn limits_of_a_user_are_those_of_all_shells_and_the_host() {
         let mut config = config::Config::default();
         for (name, value) in
             [("MaxMemoryPerShellMB", "10"), ("MaxProcessesPerShell", "1"), ("MaxShellsPerUser", "3")]
         {
             config.set(&format!("Winrs.{name}"), value).unwrap();
         }
-        let limits = UserLimits::of_settings(&config.winrs);
+        let limits = UserLimits::from_settings(&config.winrs);
         assert_eq!(limits, UserLimits { memory: Some((30 + 512) << 20), tasks: Some(3 * 264 + 512) });
         config.set("Winrs.MaxShellsPerUser", "0").unwrap();
-        assert_eq!(UserLimits::of_settings(&config.winrs), UserLimits::default());
+        assert_eq!(UserLimits::from_settings(&config.winrs), UserLimits::default());
     }
 }

@@ -1,4 +1,4 @@
-//! The folder of policies: noticing that something has changed there.
+//! Detection of changes in the policy directory.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,70 +12,69 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// Tells when something has changed in the folder of policies.
+/// Notifies of changes in the policy directory.
 pub(crate) struct PolicyWatch(Arc<Notify>);
 
 impl PolicyWatch {
-    /// For the folder of a store.
+    /// Watches the policy directory of a store.
     pub(crate) fn of(store: &Store) -> Self {
         let folder = store.policy_folder().unwrap_or(Path::new("")).to_owned();
         let changed = Arc::new(Notify::new());
-        let telling = Arc::clone(&changed);
+        let changes = Arc::clone(&changed);
         tokio::spawn(async move {
-            let done = async {
-                let watched = Watched::begin(folder.clone())?;
-                loop {
-                    // Also at the beginning: the folder was read before it was watched.
-                    telling.notify_one();
-                    watched.changed().await?;
-                }
-            };
-            // It ends with an error only: the system may not watch any more folders.
-            let done: io::Result<()> = done.await;
-            if let Err(error) = done {
-                tracing::warn!(
-                    folder = %folder.display(), %error,
-                    "Changes of policies are not noticed here: SIGHUP has them read"
-                );
-            }
+            let Err(error) = watch(folder.clone(), &changes).await;
+            // Fails only if the system allows no further inotify watches.
+            tracing::warn!(
+                folder = %folder.display(), %error,
+                "Cannot watch the policy directory; send SIGHUP after changing policies"
+            );
         });
         Self(changed)
     }
 
-    /// Waits until something has changed there. What changes while nobody waits is not forgotten.
+    /// Waits for a change. A change between two calls is not lost.
     pub(crate) async fn changed(&self) {
         self.0.notified().await;
     }
 }
 
-/// The folder of policies, and the one it is in, where it may still come to be (inotify(7)).
-struct Watched {
-    /// What inotify gives is read like a pipe, so the type of one will do: the runtime only waits for it.
+/// Notifies of every change, and once at the beginning because the directory was read before it was watched.
+async fn watch(folder: PathBuf, changes: &Notify) -> io::Result<std::convert::Infallible> {
+    let watched = DirectoryWatch::begin(folder)?;
+    loop {
+        changes.notify_one();
+        watched.changed().await?;
+    }
+}
+
+/// Watches of the policy directory and of its parent, where the directory may be created later (inotify(7)).
+struct DirectoryWatch {
+    /// The inotify descriptor, which the runtime treats like a pipe: it only waits until it is readable.
     events: Receiver,
     folder: PathBuf,
 }
 
-impl Watched {
+impl DirectoryWatch {
     fn begin(folder: PathBuf) -> io::Result<Self> {
         let events = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
         let watched = Self { events: Receiver::from_owned_fd_unchecked(events)?, folder };
-        watched.look()?;
+        watched.add_watches()?;
         Ok(watched)
     }
 
-    /// Waits until something has changed, and then nothing more for a moment.
+    /// Waits for a change, and until further changes have stopped for a moment.
     async fn changed(&self) -> io::Result<()> {
-        self.heard().await?;
-        let latest = Instant::now() + LONGEST;
-        while let Ok(Ok(heard)) = timeout_at(latest, timeout(MORE_TO_COME, self.heard())).await {
+        self.events().await?;
+        let latest = Instant::now() + MAX_SERIES;
+        while let Ok(Ok(heard)) = timeout_at(latest, timeout(QUIET_TIME, self.events())).await {
             heard?;
         }
-        // The folder may be another one by now, or have come to be.
-        self.look()
+        // The directory may have been replaced or created.
+        self.add_watches()
     }
 
-    /// What has happened to which file does not matter: all of them are read.
-    async fn heard(&self) -> io::Result<()> {
+    /// Waits for events and discards them, because all files are read again anyway.
+    async fn events(&self) -> io::Result<()> {
         loop {
             self.events.readable().await?;
             match self.events.try_read(&mut [0; 4_096]) {
@@ -87,7 +86,7 @@ impl Watched {
         }
     }
 
-    fn look(&self) -> io::Result<()> {
+    fn add_watches(&self) -> io::Result<()> {
         let names = WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE;
         let contents = names | WatchFlags::MODIFY | WatchFlags::CLOSE_WRITE | WatchFlags::ATTRIB;
         let parent = self.folder.parent().unwrap_or(Path::new("/"));
@@ -101,29 +100,28 @@ impl Watched {
     }
 }
 
-/// Several files are often written one after the other.
-const MORE_TO_COME: Duration = Duration::from_millis(100);
+/// Pause after which a series of changes counts as complete.
+const QUIET_TIME: Duration = Duration::from_millis(100);
 
-/// How long that may go on.
-const LONGEST: Duration = Duration::from_secs(2);
+/// Maximum duration of a series of changes.
+const MAX_SERIES: Duration = Duration::from_secs(2);
 
-/// Tells what is in force, and what in it is of no use.
-pub(crate) fn tell(policies: &Policies) {
-    tracing::info!(policies = policies.iter().count(), "What policy demands is in force");
+/// Logs the policies in force and their problems.
+pub(crate) fn log_policies(policies: &Policies) {
+    tracing::info!(policies = policies.iter().count(), "Policies are in force");
     for demand in policies.iter() {
-        let (subject, value) = (&demand.subject, &demand.value);
+        let (subject, value) = (&demand.target, &demand.value);
         tracing::debug!(%subject, value, origin = %demand.origin, "Policy");
     }
     for warning in warnings(policies) {
-        tracing::warn!(policy = warning, "A policy is of no use");
+        tracing::warn!(policy = warning, "Ignored a policy");
     }
 }
 
-/// What policies say that nobody here understands, a line each.
+/// Returns descriptions of policies that are unknown or malformed.
 pub(crate) fn warnings(policies: &Policies) -> Vec<String> {
     let unknown = policies.unknown().iter();
-    let unknown =
-        unknown.map(|one| format!("{} is a policy that is not known here ({})", one.name, one.origin));
+    let unknown = unknown.map(|one| format!("unknown policy {} ({})", one.name, one.origin));
     let malformed = policies.subscription_managers().filter_map(Result::err);
     let malformed = malformed.map(|reason| format!("SubscriptionManager: {reason}"));
     unknown.chain(malformed).collect()

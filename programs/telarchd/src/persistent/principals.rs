@@ -1,11 +1,11 @@
-//! From an identity to the SIDs that access is decided with.
+//! Mapping from identities to access tokens.
 
 use accounts::{LocalPrincipals, MachineSid};
 use auth::{Account, Identity, Oid, Scheme};
 use sddl::linux::Proof;
 use sddl::{Sid, Token};
 
-/// The users and accounts of this machine.
+/// Users and accounts of this machine.
 pub(crate) struct Principals {
     logons: LocalPrincipals,
     machine: MachineSid,

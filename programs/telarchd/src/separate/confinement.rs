@@ -1,13 +1,13 @@
-//! What the gateway gives up before it reads the first byte from the network.
+//! Confinement of the gateway before it reads the first byte from the network.
 //!
-//! It has everything open by then. What is left to it is to listen, to read and write what it has, and to make threads.
-//! [`allowed`] lists the system calls for that, with their arguments where they matter; every other call fails with
-//! `EPERM`. Calls that Linux has only since 5.3 fail with `ENOSYS`, so that libraries do without them as on an older
-//! kernel. To see which calls are refused, trace the gateway: `strace -f -p PID -e status=failed`.
+//! All files and sockets of the gateway are open by then. It can still listen, read and write open descriptors, and
+//! create threads. [`allowed`] lists the permitted system calls, with conditions on arguments where they matter; all
+//! other calls fail with `EPERM`. Calls introduced in Linux 5.3 or later fail with `ENOSYS`, so that libraries fall
+//! back as on an older kernel. To see refused calls, trace the gateway: `strace -f -p PID -e status=failed`.
 //!
-//! No call that is left takes the address of another socket: there is no connect(2), no sendmsg(2) and no datagram socket
-//! but those it has, and sendto(2) must go without an address. No call writes to a file at a position, and none is left
-//! that could send a descriptor.
+//! No permitted call takes the address of another socket: connect(2), sendmsg(2) and new datagram sockets are
+//! forbidden, and sendto(2) must not have an address. No permitted call writes at a file position or can send a
+//! descriptor.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -23,7 +23,7 @@ use seccompiler::{
     apply_filter, sock_filter,
 };
 
-/// Gives it up, for the calling thread and all that it makes. There must be no other yet.
+/// Confines the calling thread and all threads it creates. No other thread may exist.
 pub(super) fn confine() -> Result<(), Box<dyn Error>> {
     set_no_new_privs(true)?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
@@ -32,8 +32,8 @@ pub(super) fn confine() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// No file but the list of names, no TCP to anywhere, no signals (landlock(7)); what the kernel does not know of it is
-/// left out.
+/// Forbids all files but the list of host names, outgoing TCP connections and signals (landlock(7)). Restrictions that
+/// the kernel does not support are omitted.
 fn restrict_files() -> Result<(), Box<dyn Error>> {
     let abi = ABI::V6;
     let rules = path_beneath_rules(["/etc/hosts"], AccessFs::ReadFile);
@@ -46,24 +46,24 @@ fn restrict_files() -> Result<(), Box<dyn Error>> {
         .add_rules(rules)?
         .restrict_self()?;
     if status.ruleset == RulesetStatus::NotEnforced {
-        tracing::debug!("This kernel has no Landlock: files are as the permissions have it");
+        tracing::debug!("This kernel has no Landlock; only file permissions apply");
     }
     Ok(())
 }
 
-/// The filter of system calls (seccomp(2)).
+/// Returns the system call filter (seccomp(2)).
 fn program() -> Result<BpfProgram, Box<dyn Error>> {
     let refused = SeccompAction::Errno(u32::try_from(libc::EPERM)?);
     let architecture = std::env::consts::ARCH.try_into()?;
-    // A call of another architecture ends the process.
+    // A system call of another architecture kills the process.
     let filter: BpfProgram =
         SeccompFilter::new(allowed()?, refused, SeccompAction::Allow, architecture)?.try_into()?;
     let missing = u32::from(SeccompAction::Errno(u32::try_from(libc::ENOSYS)?));
-    // Jumps are relative, so the filter may stand behind other instructions.
+    // Jumps are relative, so instructions can be put in front of the filter.
     let newer = [
-        // The number of the call, which comes first in struct seccomp_data.
+        // Number of the system call, the first field of struct seccomp_data.
         sock_filter { code: LOAD_WORD, jt: 0, jf: 0, k: 0 },
-        // Numbers of the x32 ABI are larger than all others.
+        // UserIds of the x32 ABI are larger than all others and are refused here, too.
         sock_filter { code: JUMP_IF_AT_LEAST, jt: 0, jf: 1, k: u32::try_from(FIRST_OF_LINUX_5_3)? },
         sock_filter { code: RETURN, jt: 0, jf: 0, k: missing },
     ];
@@ -75,12 +75,12 @@ const LOAD_WORD: u16 = 0x20;
 const JUMP_IF_AT_LEAST: u16 = 0x35;
 const RETURN: u16 = 0x06;
 
-/// From this number on every architecture has the same calls, and libraries expect that they may be missing.
+/// First number that is the same on all architectures; libraries handle the absence of these calls.
 const FIRST_OF_LINUX_5_3: i64 = libc::SYS_clone3;
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// System calls that are let through, always or with these arguments.
+/// Returns the permitted system calls with their conditions; an empty list permits every argument.
 fn allowed() -> Result<Rules, Box<dyn Error>> {
     let mut rules: Rules = ALWAYS.iter().map(|call| (*call, Vec::new())).collect();
     #[cfg(target_arch = "x86_64")]
@@ -91,7 +91,7 @@ fn allowed() -> Result<Rules, Box<dyn Error>> {
     Ok(rules)
 }
 
-/// TCP, pairs of streams, and the kernel's list of addresses.
+/// Permits TCP sockets, pairs of stream sockets, and the kernel's list of addresses.
 fn sockets() -> Result<Rules, Box<dyn Error>> {
     let (protocol, stream) = (2, bits(1, SOCK_TYPE, libc::SOCK_STREAM));
     let mut sockets = vec![rule([is(0, libc::AF_NETLINK)?, is(protocol, libc::NETLINK_ROUTE)?])?];
@@ -105,7 +105,7 @@ fn sockets() -> Result<Rules, Box<dyn Error>> {
         }
     }
     let pairs = rule([is(0, libc::AF_UNIX)?, stream?, is(protocol, 0)?])?;
-    // It can connect as well, by its flags or by an address.
+    // sendto(2) could connect, by a flag or by an address.
     let no_address = is_null(4)?;
     let send = rule([bits(3, libc::MSG_FASTOPEN, 0)?, no_address])?;
     let options = SOCKET_OPTIONS.iter().map(|(level, option)| rule([is(1, *level)?, is(2, *option)?]));
@@ -117,29 +117,29 @@ fn sockets() -> Result<Rules, Box<dyn Error>> {
     ]))
 }
 
-/// Memory that is not run, and files that are not written.
+/// Permits memory that is not executable, and opening files for reading.
 fn memory_and_files() -> Result<Rules, Box<dyn Error>> {
-    let not_run = || rule([bits(2, libc::PROT_EXEC, 0)?]);
+    let not_executable = rule([bits(2, libc::PROT_EXEC, 0)?])?;
     let writes = libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | (libc::O_TMPFILE & !libc::O_DIRECTORY);
     let rules = BTreeMap::from([
-        (libc::SYS_mmap, vec![not_run()?]),
-        (libc::SYS_mprotect, vec![not_run()?]),
+        (libc::SYS_mmap, vec![not_executable.clone()]),
+        (libc::SYS_mprotect, vec![not_executable]),
         (libc::SYS_openat, vec![rule([bits(2, writes, libc::O_RDONLY)?])?]),
         (libc::SYS_fcntl, one_of(1, &FILE_COMMANDS)?),
         (libc::SYS_ioctl, one_of_requests(1, &REQUESTS)?),
-        // musl opens by it.
+        // musl opens files with this call.
         #[cfg(target_arch = "x86_64")]
         (libc::SYS_open, vec![rule([bits(1, writes, libc::O_RDONLY)?])?]),
     ]);
     Ok(rules)
 }
 
-/// Threads, their names, and signals of this process to itself.
+/// Permits threads, their names, and signals of this process to itself.
 fn process() -> Result<Rules, Box<dyn Error>> {
     let own = i32::try_from(std::process::id())?;
     let thread =
         libc::CLONE_VM | libc::CLONE_FS | libc::CLONE_FILES | libc::CLONE_SIGHAND | libc::CLONE_THREAD;
-    // A new namespace, a process that is traced, or one that can be held by its descriptor.
+    // Flags for namespaces, tracing and process descriptors.
     let never = libc::CLONE_NEWNS
         | libc::CLONE_NEWCGROUP
         | libc::CLONE_NEWUTS
@@ -152,10 +152,10 @@ fn process() -> Result<Rules, Box<dyn Error>> {
         | libc::CLONE_PIDFD;
     Ok(BTreeMap::from([
         (libc::SYS_clone, vec![rule([bits(0, thread | never, thread)?])?]),
-        // Only reading limits, only those of this process.
+        // Reading limits of this process.
         (libc::SYS_prlimit64, vec![rule([is(0, 0)?, is_null(2)?])?, rule([is(0, own)?, is_null(2)?])?]),
         (libc::SYS_prctl, one_of(0, &[libc::PR_SET_NAME, libc::PR_GET_NAME, PR_SET_VMA])?),
-        // abort(3) sends itself a signal.
+        // abort(3) sends a signal to its own thread.
         (libc::SYS_tgkill, vec![rule([is(0, own)?])?]),
     ]))
 }
@@ -164,19 +164,19 @@ fn rule<const N: usize>(conditions: [SeccompCondition; N]) -> Result<SeccompRule
     Ok(SeccompRule::new(conditions.to_vec())?)
 }
 
-/// An argument of 32 bits is this number.
+/// Condition: the lower 32 bits of an argument equal `value`.
 fn is(argument: u8, value: i32) -> Result<SeccompCondition, Box<dyn Error>> {
     let value = u64::from(value.cast_unsigned());
     Ok(SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)?)
 }
 
-/// Of an argument of 32 bits these bits are these.
+/// Condition: the bits of an argument selected by `mask` equal `value`.
 fn bits(argument: u8, mask: i32, value: i32) -> Result<SeccompCondition, Box<dyn Error>> {
     let (mask, value) = (u64::from(mask.cast_unsigned()), u64::from(value.cast_unsigned()));
     Ok(SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(mask), value)?)
 }
 
-/// An argument is the null pointer.
+/// Condition: an argument is a null pointer.
 fn is_null(argument: u8) -> Result<SeccompCondition, Box<dyn Error>> {
     Ok(SeccompCondition::new(argument, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?)
 }
@@ -189,27 +189,27 @@ fn one_of_requests(argument: u8, values: &[u32]) -> Result<Vec<SeccompRule>, Box
     values.iter().map(|value| rule([is(argument, value.cast_signed())?])).collect()
 }
 
-/// The part of the type of a socket that is not a flag (`SOCK_TYPE_MASK` of the kernel).
+/// Mask of the socket type without flags (`SOCK_TYPE_MASK` of the kernel).
 const SOCK_TYPE: i32 = 0xF;
 
-/// `PR_SET_VMA`: names of memory, which the C library gives.
+/// `PR_SET_VMA`, with which the C library names memory.
 const PR_SET_VMA: i32 = 0x5356_4d41;
 
-/// Everything but flags and owners of descriptors: those could make a file that only grows another one.
+/// Commands of fcntl(2) except flags and owners: changing flags could allow overwriting an append-only file.
 const FILE_COMMANDS: [i32; 5] =
     [libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_DUPFD, libc::F_DUPFD_CLOEXEC];
 
-/// `FIONBIO`, `FIOCLEX`, and `SIOCOUTQ` for what a client has not taken yet, by their numbers on both architectures:
-/// libraries differ in their type.
+/// Requests of ioctl(2): `FIONBIO`, `FIOCLEX`, and `SIOCOUTQ` for unacknowledged data of a connection. The numbers are
+/// the same on both architectures; libraries differ in their type.
 const REQUESTS: [u32; 3] = [0x5421, 0x5451, 0x5411];
 
-/// What the listeners, their connections and the list of addresses set.
+/// Socket options set by listeners, connections and the list of addresses.
 const SOCKET_OPTIONS: [(i32, i32); 9] = [
     (libc::SOL_SOCKET, libc::SO_REUSEADDR),
     (libc::SOL_SOCKET, libc::SO_LINGER),
     (libc::SOL_SOCKET, libc::SO_RCVTIMEO),
     (libc::SOL_SOCKET, libc::SO_SNDTIMEO),
-    // The same two with 64 bits of time: `SO_RCVTIMEO_NEW` and `SO_SNDTIMEO_NEW`.
+    // 64-bit variants: `SO_RCVTIMEO_NEW` and `SO_SNDTIMEO_NEW`.
     (libc::SOL_SOCKET, 66),
     (libc::SOL_SOCKET, 67),
     (libc::SOL_SOCKET, libc::SO_KEEPALIVE),
@@ -217,9 +217,9 @@ const SOCKET_OPTIONS: [(i32, i32); 9] = [
     (libc::IPPROTO_IPV6, libc::IPV6_V6ONLY),
 ];
 
-/// Calls whose arguments do not matter.
+/// System calls permitted with any arguments.
 const ALWAYS: &[i64] = &[
-    // What is open is read, written, watched and closed.
+    // Reading, writing, polling and closing open descriptors.
     libc::SYS_read,
     libc::SYS_write,
     libc::SYS_readv,
@@ -236,7 +236,7 @@ const ALWAYS: &[i64] = &[
     libc::SYS_epoll_pwait,
     libc::SYS_eventfd2,
     libc::SYS_pipe2,
-    // Files are looked at; Landlock and permissions decide.
+    // File metadata, restricted by Landlock and permissions.
     libc::SYS_fstat,
     libc::SYS_newfstatat,
     libc::SYS_statx,
@@ -270,7 +270,7 @@ const ALWAYS: &[i64] = &[
     libc::SYS_getcpu,
     libc::SYS_exit,
     libc::SYS_exit_group,
-    // Signals of its own: their handlers, and where those run.
+    // Signal handlers of the process.
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,
@@ -283,7 +283,7 @@ const ALWAYS: &[i64] = &[
     libc::SYS_nanosleep,
     libc::SYS_gettimeofday,
     libc::SYS_getrandom,
-    // What it is, and where.
+    // Information about the process and the machine.
     libc::SYS_getpid,
     libc::SYS_gettid,
     libc::SYS_getppid,
@@ -296,7 +296,7 @@ const ALWAYS: &[i64] = &[
     libc::SYS_sysinfo,
 ];
 
-/// Older forms of the same calls, which newer architectures do not have.
+/// Older variants of the same calls, which newer architectures lack.
 #[cfg(target_arch = "x86_64")]
 const OLD: &[i64] = &[
     libc::SYS_poll,
@@ -329,7 +329,7 @@ mod tests {
 
     use super::*;
 
-    /// Runs in a thread that is confined; every restriction is about the thread that asks for it.
+    /// Runs a function in a confined thread; every restriction applies to the calling thread.
     fn confined<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
         let confined = std::thread::spawn(|| {
             confine().unwrap();
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_confined_thread_serves_sockets_and_does_nothing_else() {
+    fn a_confined_thread_can_only_serve_sockets() {
         let there = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = there.local_addr().unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -365,10 +365,10 @@ mod tests {
             let me = rustix::process::getpid();
             assert!(rustix::process::kill_process(me, rustix::process::Signal::URG).is_err());
             assert!(rustix::thread::set_thread_uid(rustix::fs::Uid::ROOT).is_err());
-            assert_eq!(File::open("/etc/passwd").is_err(), is_known, "files are Landlock's");
+            assert_eq!(File::open("/etc/passwd").is_err(), is_known, "Landlock restricts files");
             assert!(
                 rustix::fs::fcntl_setfl(&growing, OFlags::WRONLY).is_err(),
-                "to write elsewhere than at the end"
+                "changing flags would allow overwriting"
             );
 
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -378,13 +378,13 @@ mod tests {
             );
             std::thread::spawn(|| Command::new("/bin/true").spawn().is_err()).join().unwrap()
         });
-        assert!(is_confined, "a thread of its own is confined as well");
-        assert!(TcpStream::connect(address).is_ok(), "others are not");
+        assert!(is_confined, "new threads are confined as well");
+        assert!(TcpStream::connect(address).is_ok(), "other threads are not confined");
         assert_eq!(fs::read_to_string(folder.path().join("file")).unwrap(), "before");
     }
 
     #[test]
-    fn a_confined_thread_reaches_no_other_service_of_the_machine() {
+    fn a_confined_thread_cannot_reach_other_local_services() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let log = UnixDatagram::bind(&path).unwrap();
@@ -396,7 +396,7 @@ mod tests {
                 let pair = socketpair(AddressFamily::UNIX, kind, none, None);
                 assert_eq!(pair.err(), Some(Errno::PERM), "{kind:?}");
             }
-            // Also a datagram socket that was open before sends nothing to an address.
+            // An existing datagram socket cannot send to an address either.
             assert!(before.send_to(b"forged", &path).is_err());
             let to = rustix::net::SocketAddrUnix::new(&path).unwrap();
             let parts = [IoSlice::new(b"forged")];
@@ -418,7 +418,7 @@ mod tests {
                 let made = socket(family, SocketType::STREAM, None);
                 assert_eq!(made.err(), Some(Errno::PERM), "{family:?}");
             }
-            // Fast open connects by sending.
+            // TCP fast open connects with the first send.
             let tcp = socket(stream.0, stream.1, protocol(6)).unwrap();
             assert_eq!(
                 rustix::net::send(&tcp, b"x", SendFlags::from_bits_retain(0x2000_0000)),
@@ -426,11 +426,11 @@ mod tests {
             );
             assert_eq!(rustix::net::sockopt::set_socket_broadcast(&tcp, true), Err(Errno::PERM));
         });
-        assert!(log.recv(&mut [0; 16]).is_err(), "nothing came");
+        assert!(log.recv(&mut [0; 16]).is_err(), "nothing was received");
     }
 
     #[test]
-    fn a_confined_thread_changes_nothing_that_was_written() {
+    fn a_confined_thread_cannot_change_written_data() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "before").unwrap();
@@ -449,9 +449,9 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "before");
     }
 
-    /// Some ways in are calls that no safe function makes.
+    /// Checks the list itself, because some of these calls have no safe wrapper.
     #[test]
-    fn calls_that_are_not_needed_are_not_on_the_list() {
+    fn dangerous_system_calls_are_not_permitted() {
         let rules = allowed().unwrap();
         let refused = [
             libc::SYS_io_setup,
@@ -491,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_newer_kernel_has_is_missing_so_that_libraries_fall_back() {
+    fn newer_system_calls_are_reported_as_missing() {
         confined(|| {
             let how = rustix::fs::ResolveFlags::empty();
             let opened = rustix::fs::openat2(
@@ -502,13 +502,13 @@ mod tests {
                 how,
             );
             assert_eq!(opened.err(), Some(Errno::NOSYS));
-            // clone3(2) is missing, too, and clone(2) is used.
+            // clone3(2) is missing as well, so clone(2) is used.
             assert_eq!(std::thread::spawn(|| 1).join().unwrap(), 1);
         });
     }
 
     #[test]
-    fn what_serving_needs_works_in_a_confined_thread() {
+    fn a_confined_thread_can_do_everything_that_serving_requires() {
         let port = confined(|| {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
             let listener =
@@ -528,7 +528,7 @@ mod tests {
                 });
                 sender.send(()).unwrap();
             });
-            // The kernel's addresses are asked for without an address.
+            // The list of addresses is requested without a socket address.
             let routes = socket(AddressFamily::NETLINK, SocketType::RAW, None).unwrap();
             let mut question = [0_u8; 32];
             // struct nlmsghdr: length, RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP.
@@ -540,7 +540,7 @@ mod tests {
             let (_, length) =
                 rustix::net::recv(&routes, &mut answer, rustix::net::RecvFlags::empty()).unwrap();
             assert!(length > 0);
-            // Memory grows, and goes back.
+            // Memory can grow and shrink.
             drop(vec![1_u8; 64 << 20]);
             assert!(std::panic::catch_unwind(|| panic!("as a test")).is_err());
             assert!(std::thread::available_parallelism().is_ok());

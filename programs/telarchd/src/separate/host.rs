@@ -1,4 +1,4 @@
-//! A host: works for one user, as that user.
+//! Host process: runs the plug-ins for one user, as that user.
 
 use std::error::Error;
 use std::io;
@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use auth::{Account, AuthError, Identity, LocalUsers};
-use broker::{Hardware, KeptSession, Link, Order, Report};
-use hardware::{Handed, HardwareKeeper};
+use broker::{HardwareReply, HostCommand, HostReport, HostSession, Link};
+use hardware::{ControllerAccess, ControllerSource};
 use plugin_hosted::Host;
 use plugin_shell::ShellPlugin;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, setrlimit};
@@ -19,15 +19,15 @@ use sddl::Token;
 use service::{Catalog, Plugin};
 use tokio::sync::mpsc;
 
-use super::kept_groups::KeptGroups;
-use super::{given_second_socket, given_socket, user};
+use super::session_groups::SessionGroups;
+use super::{stdin_socket, stdout_socket, user};
 use crate::open_files::OpenFiles;
 use crate::wmi_engine::Wmi;
-use crate::{begin_log, surroundings};
+use crate::{begin_log, shell_environment};
 
-/// Is a host, until it has had nothing to do for a while or the broker is gone.
+/// Runs a host until it was idle for a while or the broker ends.
 pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn Error>> {
-    let (socket, of_keeper) = (given_socket()?, given_second_socket()?);
+    let (socket, from_session_process) = (stdin_socket()?, stdout_socket()?);
     begin_log(None);
     let _ = rustix::process::setsid();
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
@@ -35,188 +35,203 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
     let open_files = OpenFiles::raise();
     user::become_user(uid, gid)?;
     if uid != 0 {
-        // Whatever else the user runs cannot look into it.
+        // Other processes of the user cannot inspect it.
         rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     }
-    // Once this has come the process is in its control group.
-    let keeper = Link::given(of_keeper)?;
-    let session = keeper.receive()?.ok_or("the session has ended before it began")?;
-    let KeptSession { variables, has_groups } = KeptSession::decode(&session.message)?;
-    let groups = KeptGroups::new(has_groups.then_some(keeper))?;
-    let link = Arc::new(Link::given(socket)?);
-    let (account, token, idle) = match link.receive()?.map(|frame| Order::decode(&frame.message)) {
-        Some(Ok(Order::Begin { account, token, idle })) => (account, token, idle),
-        _ => return Err("the broker has not said whom to work for".into()),
+    // This message arrives after the process was moved into its control group.
+    let session_process = Link::from_inherited(from_session_process)?;
+    let session = session_process.receive()?.ok_or("the session process ended before the session began")?;
+    let HostSession { variables, has_groups } = HostSession::decode(&session.message)?;
+    let groups = SessionGroups::new(has_groups.then_some(session_process))?;
+    let link = Arc::new(Link::from_inherited(socket)?);
+    let (account, token, idle) = match link.receive()?.map(|frame| HostCommand::decode(&frame.message)) {
+        Some(Ok(HostCommand::Begin { account, token, idle_timeout })) => (account, token, idle_timeout),
+        _ => return Err("the broker has not sent the account".into()),
     };
-    // A question that wakes no second thread is answered sooner, and no user has more than one for this.
+    // A single thread answers faster, because a request wakes no other thread. Each user has a separate host.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let identity = Identity::by_peer_credentials(uid, &Known(account.clone()))?;
-        let shell =
-            ShellPlugin::new(surroundings::of_session(&account, &variables)).with_groups(Arc::new(groups));
-        let shell = open_files.spare_commands(shell);
+        let identity = Identity::by_peer_credentials(uid, &ProcessUser(account.clone()))?;
+        let shell = ShellPlugin::new(shell_environment::of_session(&account, &variables))
+            .with_groups(Arc::new(groups));
+        let shell = open_files.restore_for_commands(shell);
         let mut plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(shell)];
-        let (handing, handed) = std::sync::mpsc::channel();
-        let keeper = FromBroker { link: Arc::clone(&link), handed: Mutex::new(handed) };
-        // Root has them without asking.
-        let keeper = (uid != 0).then(|| Arc::new(keeper) as Arc<dyn HardwareKeeper>);
+        let (sender, replies) = std::sync::mpsc::channel();
+        let keeper = BrokerHardware { link: Arc::clone(&link), replies: Mutex::new(replies) };
+        // Root reads the controllers itself.
+        let keeper = (uid != 0).then(|| Arc::new(keeper) as Arc<dyn ControllerSource>);
         let wmi = Wmi::open(state, keeper);
         plugins.extend(wmi.plugins());
         let plugins: Arc<dyn Plugin> = Arc::new(Catalog::new(plugins));
         let host = Host::new(Arc::clone(&plugins), identity, token);
-        let (sender, orders) = mpsc::unbounded_channel();
-        let listening = Arc::clone(&link);
+        let (tasks, received) = mpsc::unbounded_channel();
+        let receiver = Arc::clone(&link);
         std::thread::Builder::new()
             .name("broker".to_owned())
-            .spawn(move || listen(&listening, &sender, &handing))?;
-        link.send(&Report::Started.encode(), &[])?;
-        serve((&host, &wmi), &plugins, orders, &link, idle).await;
+            .spawn(move || receive_commands(&receiver, &tasks, &sender))?;
+        link.send(&HostReport::Started.encode(), &[])?;
+        let mut server = Server { host, wmi, plugins: Arc::clone(&plugins), link, idle, connected: 0 };
+        server.serve(received).await;
         plugins.close().await;
         Ok::<_, Box<dyn Error>>(())
     })?;
-    // Somebody may still read a file for a command that is gone.
+    // A blocking thread may still read a file for a command that has ended.
     runtime.shutdown_timeout(Duration::from_millis(200));
     Ok(ExitCode::SUCCESS)
 }
 
-/// What there is to do besides the calls.
-enum Ordered {
+/// Task from the broker.
+enum Task {
     Serve(UnixStream),
     Renew(Token),
 }
 
-/// Passes on what the broker orders, until it closes the link.
-fn listen(
+/// Receives commands of the broker until it closes the link.
+fn receive_commands(
     link: &Link,
-    orders: &mpsc::UnboundedSender<Ordered>,
-    handing: &std::sync::mpsc::Sender<io::Result<Handed>>,
+    tasks: &mpsc::UnboundedSender<Task>,
+    replies: &std::sync::mpsc::Sender<io::Result<ControllerAccess>>,
 ) {
     while let Ok(Some(mut frame)) = link.receive() {
-        let ordered = match (Order::decode(&frame.message), frame.descriptors.pop()) {
-            (Ok(Order::Hardware(hardware)), driver) => {
-                let _ = handing.send(handed(hardware, driver));
+        let task = match (HostCommand::decode(&frame.message), frame.descriptors.pop()) {
+            (Ok(HostCommand::SupplyHardware(hardware)), driver) => {
+                let _ = replies.send(handed(hardware, driver));
                 continue;
             }
-            (Ok(Order::Connect), Some(descriptor)) => Ordered::Serve(UnixStream::from(descriptor)),
-            (Ok(Order::Renew(token)), None) => Ordered::Renew(token),
+            (Ok(HostCommand::ServeGateway), Some(descriptor)) => Task::Serve(UnixStream::from(descriptor)),
+            (Ok(HostCommand::ReplaceToken(token)), None) => Task::Renew(token),
             _ => {
-                tracing::error!("The broker is not understood");
+                tracing::error!("Invalid message from the broker");
                 return;
             }
         };
-        let _ = orders.send(ordered);
+        let _ = tasks.send(task);
     }
 }
 
-fn handed(hardware: Hardware, driver: Option<OwnedFd>) -> io::Result<Handed> {
+fn handed(hardware: HardwareReply, driver: Option<OwnedFd>) -> io::Result<ControllerAccess> {
     match hardware {
-        Hardware::Given(controllers) => Ok(Handed { controllers: Some(controllers), driver }),
-        Hardware::Withheld => Ok(Handed { controllers: None, driver }),
-        Hardware::TooOften => Err(io::Error::other("it was asked too often\n  ask again in a minute")),
-    }
-}
-
-/// The hardware, which the broker hands over if the user is an administrator.
-#[derive(Debug)]
-struct FromBroker {
-    link: Arc<Link>,
-    handed: Mutex<std::sync::mpsc::Receiver<io::Result<Handed>>>,
-}
-
-impl HardwareKeeper for FromBroker {
-    fn hand_over(&self) -> io::Result<Handed> {
-        // One asks at a time, so that an answer is to the question before it.
-        let handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
-        while handed.try_recv().is_ok() {}
-        self.link.send(&Report::AsksForHardware.encode(), &[])?;
-        handed.recv_timeout(LONGEST_ANSWER).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-/// The broker reads two small files.
-const LONGEST_ANSWER: Duration = Duration::from_secs(5);
-
-/// Serves gateways until the broker has no further use for this host.
-async fn serve(
-    (host, wmi): (&Arc<Host>, &Wmi),
-    plugins: &Arc<dyn Plugin>,
-    mut orders: mpsc::UnboundedReceiver<Ordered>,
-    link: &Arc<Link>,
-    mut idle: Duration,
-) {
-    let mut connected: u64 = 0;
-    let mut ticks = tokio::time::interval((idle / 4).max(OFTEN));
-    loop {
-        let ordered = tokio::select! {
-            ordered = orders.recv() => match ordered {
-                Some(ordered) => Some(ordered),
-                None => return,
-            },
-            _ = ticks.tick() => None,
-        };
-        let is_asked_to = matches!(ordered, Some(Ordered::Renew(_)));
-        let socket = match ordered {
-            Some(Ordered::Serve(socket)) => Some(socket),
-            Some(Ordered::Renew(token)) => {
-                idle = Duration::ZERO;
-                ticks = tokio::time::interval(OFTEN);
-                host.renew(token);
-                // Whatever ends with that does so before it is asked whether there is something left.
-                tokio::task::yield_now().await;
-                wmi.forget_hardware().await;
-                None
-            }
-            None => None,
-        };
-        let Some(socket) = socket else {
-            let leaves = host.activity().leave(idle, || plugins.in_use() == 0);
-            if leaves {
-                // Gateways are told first.
-                tokio::task::yield_now().await;
-                // The broker closes the link, unless a connection is on its way.
-                let _ = link.send(&Report::Leaving { connected }.encode(), &[]);
-            } else if is_asked_to {
-                let _ = link.send(&Report::Staying.encode(), &[]);
-            }
-            continue;
-        };
-        connected = connected.wrapping_add(1);
-        if let Err(error) = broker::is_of_root_or_own(&socket) {
-            tracing::error!(%error, "A connection cannot be used");
-            continue;
+        HardwareReply::Granted(controllers) => Ok(ControllerAccess { controllers: Some(controllers), driver }),
+        HardwareReply::Denied => Ok(ControllerAccess { controllers: None, driver }),
+        HardwareReply::RateLimited => {
+            Err(io::Error::other("too many requests for management controllers\n  try again in a minute"))
         }
-        let host = Arc::clone(host);
+    }
+}
+
+/// Access to management controllers, which the broker grants to administrators.
+#[derive(Debug)]
+struct BrokerHardware {
+    link: Arc<Link>,
+    replies: Mutex<std::sync::mpsc::Receiver<io::Result<ControllerAccess>>>,
+}
+
+impl ControllerSource for BrokerHardware {
+    fn load(&self) -> io::Result<ControllerAccess> {
+        // The lock is held until the answer arrives, so that answers match requests.
+        let handed = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
+        while handed.try_recv().is_ok() {}
+        self.link.send(&HostReport::RequestHardware.encode(), &[])?;
+        handed.recv_timeout(ANSWER_TIMEOUT).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+/// Timeout of an answer; the broker reads two small files.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Serves gateways, and ends when the host is idle.
+struct Server {
+    host: Arc<Host>,
+    wmi: Wmi,
+    plugins: Arc<dyn Plugin>,
+    link: Arc<Link>,
+    /// How long the host stays without work.
+    idle: Duration,
+    /// Number of `ServeGateway` commands received.
+    connected: u64,
+}
+
+impl Server {
+    /// Performs tasks until the broker closes the link.
+    async fn serve(&mut self, mut tasks: mpsc::UnboundedReceiver<Task>) {
+        let mut ticks = tokio::time::interval((self.idle / 4).max(SHORT_INTERVAL));
+        loop {
+            let task = tokio::select! {
+                        task = tasks.recv() => match task {
+                    Some(task) => Some(task),
+                    None => return,
+                },
+                _ = ticks.tick() => None,
+            };
+            match task {
+                Some(Task::Serve(socket)) => self.serve_gateway(socket),
+                Some(Task::Renew(token)) => {
+                    self.idle = Duration::ZERO;
+                    ticks = tokio::time::interval(SHORT_INTERVAL);
+                    self.host.update_token(token);
+                    // Subscriptions end before the host checks whether it has work.
+                    tokio::task::yield_now().await;
+                    self.wmi.forget_hardware().await;
+                    if !self.leave_if_idle().await {
+                        let _ = self.link.send(&HostReport::Staying.encode(), &[]);
+                    }
+                }
+                None => _ = self.leave_if_idle().await,
+            }
+        }
+    }
+
+    /// Offers to end if the host is idle; returns `false` if it has work.
+    async fn leave_if_idle(&self) -> bool {
+        let leaves = self.host.activity().stop_if_idle(self.idle, || self.plugins.in_use() == 0);
+        if leaves {
+            // Gateways are notified first.
+            tokio::task::yield_now().await;
+            // The broker closes the link, unless a connection is in transit.
+            let _ = self.link.send(&HostReport::Leaving { connected: self.connected }.encode(), &[]);
+        }
+        leaves
+    }
+
+    fn serve_gateway(&mut self, socket: UnixStream) {
+        self.connected = self.connected.wrapping_add(1);
+        if let Err(error) = broker::verify_owner(&socket) {
+            tracing::error!(%error, "Cannot serve a connection");
+            return;
+        }
+        let host = Arc::clone(&self.host);
         tokio::spawn(async move {
             if let Err(error) = host.serve(socket).await {
-                tracing::warn!(%error, "A gateway is not understood");
+                tracing::warn!(%error, "Invalid message from a gateway");
             }
         });
     }
 }
 
-/// Bounds how many processes the user may have, unless somebody has already: a machine is to survive the mistakes of
-/// one user. Root has no such bound (getrlimit(2), `RLIMIT_NPROC`).
+/// Limits the number of the user's processes, unless it is already limited, so that one user cannot exhaust the
+/// machine. The limit does not apply to root (getrlimit(2), `RLIMIT_NPROC`).
 fn limit_processes(uid: u32) {
     let Rlimit { current, maximum } = getrlimit(Resource::Nproc);
-    let at_most = |limit: Option<u64>| Some(limit.map_or(MOST_PROCESSES, |limit| limit.min(MOST_PROCESSES)));
-    let limit = Rlimit { current: at_most(current), maximum: at_most(maximum) };
+    let [current, maximum] =
+        [current, maximum].map(|limit| Some(limit.map_or(MAX_PROCESSES, |limit| limit.min(MAX_PROCESSES))));
+    let limit = Rlimit { current, maximum };
     if uid != 0
         && let Err(error) = setrlimit(Resource::Nproc, limit)
     {
-        tracing::warn!(%error, "The number of processes cannot be limited");
+        tracing::warn!(%error, "Cannot limit the number of processes");
     }
 }
 
-/// The user of this process, under the name that signed in.
-struct Known(String);
+/// User of this process, under the name of the account that signed in.
+struct ProcessUser(String);
 
-impl LocalUsers for Known {
+impl LocalUsers for ProcessUser {
     fn account(&self, _: u32) -> Result<Account, AuthError> {
         Ok(Account { name: self.0.clone() })
     }
 }
 
-/// How soon a host that is to end notices that its last shell is closed.
-const OFTEN: Duration = Duration::from_millis(250);
-/// As many as systemd gives the tasks of a unit on most machines (`DefaultTasksMax`), and far more than anybody needs.
-const MOST_PROCESSES: u64 = 4_096;
+/// Interval at which a host that is asked to end checks for open shells.
+const SHORT_INTERVAL: Duration = Duration::from_millis(250);
+/// Maximum number of processes, equal to systemd's usual limit of tasks in a unit (`DefaultTasksMax`).
+const MAX_PROCESSES: u64 = 4_096;

@@ -1,4 +1,4 @@
-//! The processes of hosts, as far as it takes to end them.
+//! Supervision of host processes by the broker.
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -10,66 +10,68 @@ use broker::Link;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-/// A host and the process that keeps its session.
+/// A host and its session process.
 pub(super) struct HostProcess {
     link: Arc<Link>,
-    /// The process that keeps the session, a child of this one; none where the kernel has no such descriptors.
-    keeper: Option<OwnedFd>,
-    /// The host, a child of that one.
+    /// Process descriptor of the session process, a child of the broker; `None` if the kernel lacks such descriptors.
+    session_process: Option<OwnedFd>,
+    /// Process descriptor of the host, a child of the session process.
     host: OnceLock<OwnedFd>,
 }
 
 impl HostProcess {
-    /// `keeper` was started and not waited for.
-    pub(super) fn new(link: Arc<Link>, keeper: &Child) -> Self {
-        let keeper = pidfd_open(Pid::from_child(keeper), PidfdFlags::empty()).ok();
-        Self { link, keeper, host: OnceLock::new() }
+    /// Creates the object for a session process that was started and not waited for.
+    pub(super) fn new(link: Arc<Link>, session_process: &Child) -> Self {
+        let session_process = pidfd_open(Pid::from_child(session_process), PidfdFlags::empty()).ok();
+        Self { link, session_process, host: OnceLock::new() }
     }
 
     pub(super) fn link(&self) -> &Arc<Link> {
         &self.link
     }
 
-    /// What the keeper has said that the host is.
+    /// Sets the descriptor of the host process, which the session process has sent.
     pub(super) fn set_host(&self, host: Option<OwnedFd>) {
         if let Some(host) = host {
             let _ = self.host.set(host);
         }
     }
 
-    /// Kills the host, after which the keeper closes the session and ends; or the keeper, as long as there is no host.
+    /// Kills the host, after which the session process closes the session and ends; without a host, kills the session
+    /// process.
     pub(super) fn kill(&self) {
         match self.host.get() {
             Some(host) => _ = pidfd_send_signal(host, Signal::KILL),
-            None => self.kill_keeper(),
+            None => self.kill_session_process(),
         }
     }
 
-    fn kill_keeper(&self) {
-        if let Some(keeper) = &self.keeper {
-            let _ = pidfd_send_signal(keeper, Signal::KILL);
+    fn kill_session_process(&self) {
+        if let Some(session_process) = &self.session_process {
+            let _ = pidfd_send_signal(session_process, Signal::KILL);
         }
     }
 
-    /// Waits for the end of the keeper, which ends after its host.
-    pub(super) fn has_ended_within(&self, time: Duration) -> bool {
-        let Some(keeper) = &self.keeper else { return true };
+    /// Waits until the session process has ended, which it does after its host. Returns `false` if the time is over
+    /// first.
+    pub(super) fn wait_for_end(&self, time: Duration) -> bool {
+        let Some(session_process) = &self.session_process else { return true };
         let until = Instant::now() + time;
         loop {
             let left = Timespec::try_from(until.saturating_duration_since(Instant::now())).ok();
-            match poll(&mut [PollFd::new(keeper, PollFlags::IN)], left.as_ref()) {
+            match poll(&mut [PollFd::new(session_process, PollFlags::IN)], left.as_ref()) {
                 Ok(ended) => return ended > 0,
                 Err(rustix::io::Errno::INTR) => {}
-                // What cannot be waited for is waited for by the caller.
+                // The caller waits with waitpid(2) instead.
                 Err(_) => return true,
             }
         }
     }
 }
 
-/// Every host process that has not ended.
+/// All host processes that have not ended.
 #[derive(Default)]
-pub(super) struct Alive {
+pub(super) struct HostProcesses {
     processes: Mutex<Processes>,
     one_ended: Condvar,
 }
@@ -78,19 +80,19 @@ pub(super) struct Alive {
 struct Processes {
     last: u64,
     all: HashMap<u64, Arc<HostProcess>>,
-    /// None is started any more.
+    /// Set when no new host may start.
     are_ending: bool,
 }
 
-/// A process that is counted until this is dropped, after it was waited for.
-pub(super) struct Counted {
+/// Entry of a process, which is removed on drop, after the process was waited for.
+pub(super) struct RegisteredProcess {
     process: Arc<HostProcess>,
     number: u64,
-    alive: Arc<Alive>,
+    alive: Arc<HostProcesses>,
 }
 
-impl Alive {
-    pub(super) fn add(self: &Arc<Self>, process: HostProcess) -> Counted {
+impl HostProcesses {
+    pub(super) fn add(self: &Arc<Self>, process: HostProcess) -> RegisteredProcess {
         let process = Arc::new(process);
         let mut processes = self.locked();
         processes.last += 1;
@@ -100,11 +102,11 @@ impl Alive {
             process.link.close();
         }
         drop(processes);
-        Counted { process, number, alive: Arc::clone(self) }
+        RegisteredProcess { process, number, alive: Arc::clone(self) }
     }
 
-    /// Ends all of them and waits until they have ended, for as long as `patience` at most: in the last third hosts that
-    /// have not ended are killed, and then the processes that keep their sessions.
+    /// Ends all processes and waits at most for the time `patience`. After two thirds of it, remaining hosts are
+    /// killed, and then their session processes.
     pub(super) fn end(&self, patience: Duration) {
         let begin = Instant::now();
         {
@@ -114,17 +116,17 @@ impl Alive {
                 process.link.close();
             }
         }
-        if self.are_gone(begin + patience * 2 / 3) {
+        if self.wait_until_empty(begin + patience * 2 / 3) {
             return;
         }
         let killed = self.for_all(HostProcess::kill);
-        tracing::warn!(hosts = killed, "Hosts do not end by themselves and are killed");
-        if self.are_gone(begin + patience * 5 / 6) {
+        tracing::warn!(hosts = killed, "Killing hosts that do not end");
+        if self.wait_until_empty(begin + patience * 5 / 6) {
             return;
         }
-        self.for_all(HostProcess::kill_keeper);
-        if !self.are_gone(begin + patience) {
-            tracing::warn!(hosts = self.locked().all.len(), "Hosts still run");
+        self.for_all(HostProcess::kill_session_process);
+        if !self.wait_until_empty(begin + patience) {
+            tracing::warn!(hosts = self.locked().all.len(), "Some hosts are still running");
         }
     }
 
@@ -134,11 +136,11 @@ impl Alive {
         processes.all.len()
     }
 
-    /// Waits until there are none.
-    fn are_gone(&self, until: Instant) -> bool {
+    /// Waits until there is no process; returns `false` if the time is over first.
+    fn wait_until_empty(&self, until: Instant) -> bool {
         let left = until.saturating_duration_since(Instant::now());
-        let are_there = |processes: &mut Processes| !processes.all.is_empty();
-        let waited = self.one_ended.wait_timeout_while(self.locked(), left, are_there);
+        let waited =
+            self.one_ended.wait_timeout_while(self.locked(), left, |processes| !processes.all.is_empty());
         waited.unwrap_or_else(PoisonError::into_inner).0.all.is_empty()
     }
 
@@ -147,7 +149,7 @@ impl Alive {
     }
 }
 
-impl std::ops::Deref for Counted {
+impl std::ops::Deref for RegisteredProcess {
     type Target = HostProcess;
 
     fn deref(&self) -> &HostProcess {
@@ -155,7 +157,7 @@ impl std::ops::Deref for Counted {
     }
 }
 
-impl Drop for Counted {
+impl Drop for RegisteredProcess {
     fn drop(&mut self) {
         self.alive.locked().all.remove(&self.number);
         self.alive.one_ended.notify_all();
@@ -170,8 +172,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_does_not_wait_for_a_host_that_was_stopped() {
-        let alive = Arc::<Alive>::default();
+    fn the_end_does_not_wait_for_a_stopped_host() {
+        let alive = Arc::<HostProcesses>::default();
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().expect("a process");
         let pid = Pid::from_child(&child);
         rustix::process::kill_process(pid, Signal::STOP).expect("it can be stopped");
@@ -185,7 +187,7 @@ mod tests {
         });
         alive.end(Duration::from_secs(3));
         let status = waiting.join().expect("no panic").expect("it has ended");
-        assert!(!status.success(), "it was killed");
+        assert!(!status.success(), "the process was killed");
         assert!(alive.locked().all.is_empty());
     }
 }

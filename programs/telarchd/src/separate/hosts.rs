@@ -1,4 +1,4 @@
-//! The hosts that the broker has started, one for each account of a user.
+//! Host processes of the broker, one per account.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,124 +11,128 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use auth::Account;
-use broker::{Allowance, Hardware, Link, Order, Report, Verdict};
+use broker::{HardwareReply, HostCommand, HostReport, Link, RateDecision, RateLimit};
 use hardware::HostFile;
 use sddl::{Token, well_known};
 
-use super::host_process::{Alive, HostProcess};
-use super::user::Numbers;
-use super::{KEEPER, this_program};
+use super::host_process::{HostProcess, HostProcesses};
+use super::user::UserIds;
+use super::{SESSION_PROCESS, this_program};
 use crate::log::relay;
 use crate::persistent::delegation::{UserGroup, UserGroups};
 
-/// What access is decided with for an account, as of now; none if there is no such account any more.
-pub(super) type Judge = Arc<dyn Fn(&Account) -> Option<Token> + Send + Sync>;
+/// Returns the current access token of an account; `None` if the account no longer exists.
+pub(super) type TokenSource = Arc<dyn Fn(&Account) -> Option<Token> + Send + Sync>;
 
-/// Every host that runs.
+/// All hosts of the broker.
 pub(super) struct Hosts {
-    judge: Judge,
-    /// How long one may have nothing to do.
+    tokens: TokenSource,
+    /// How long a host stays without work.
     idle: Duration,
-    /// The directory of what the service keeps itself.
+    /// State directory of the service.
     state: PathBuf,
-    /// The control groups of users, where there are any.
+    /// Control groups of users, if the service manager has delegated one.
     groups: Option<Arc<UserGroups>>,
-    slots: Mutex<HashMap<Key, Arc<Slot>>>,
-    /// Their processes, which no lock of a slot is needed for.
-    alive: Arc<Alive>,
+    slots: Mutex<HashMap<Key, Arc<HostSlot>>>,
+    /// Processes of the hosts, accessible without the lock of a slot.
+    alive: Arc<HostProcesses>,
     is_ending: Arc<AtomicBool>,
 }
 
-/// Whose host it is. Two accounts that share a number have a host each, because name, groups, environment and rights
-/// belong to the account. What belongs to the number they share, as everywhere on the machine: files, signals, the limit of
-/// processes, the control group, and the SID, with which quotas are counted.
+/// Key of a host. Accounts that share a user ID have separate hosts, because name, groups, environment and rights
+/// belong to the account. They share everything that the kernel ties to the user ID: files, signals, process limit,
+/// control group; and the SID, by which quotas are counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     uid: u32,
     account: String,
 }
 
-/// The place of one host. Its lock is never held while a host is started or waited for.
+/// State of one host. Its lock is never held while a host is started or waited for.
 #[derive(Default)]
-struct Slot {
+struct HostSlot {
     state: Mutex<SlotState>,
-    /// The state is another one, or a host has said that it stays.
+    /// Notified when the state changes, and when a host answers a renewal.
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct SlotState {
-    place: Place,
-    /// How many requests wait for a host that is being started.
+    host: HostState,
+    /// Number of requests that wait for a host that is being started.
     waiting: usize,
 }
 
 #[derive(Default)]
-enum Place {
+enum HostState {
     #[default]
-    Empty,
+    Absent,
     Starting,
-    Running(Running),
+    Running(RunningHost),
 }
 
-struct Running {
+struct RunningHost {
     link: Arc<Link>,
-    /// How often it was told to connect.
+    /// Number of `ServeGateway` commands sent.
     connected: u64,
-    /// The groups that it was started with.
+    /// Groups of the user at the start of the host.
     groups: Vec<u32>,
-    /// What it was told that access is decided with.
+    /// Current access token of the host.
     token: Token,
-    /// What it has said to the last order to renew itself.
+    /// State of the last token replacement.
     renewal: Renewal,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Renewal {
-    /// It was not asked, or it stays for now.
-    Decided,
-    /// It was asked and is waited for.
-    Asked,
-    /// It has not answered in time, and is not waited for again until it does.
-    Late,
+    /// Not requested, or the host has answered that it stays for now.
+    Answered,
+    /// Requested; the answer is awaited.
+    Requested,
+    /// Not answered in time; not awaited again until the host answers.
+    Overdue,
 }
 
 impl SlotState {
-    fn running(&mut self) -> Option<&mut Running> {
-        match &mut self.place {
-            Place::Running(running) => Some(running),
+    fn running(&mut self) -> Option<&mut RunningHost> {
+        match &mut self.host {
+            HostState::Running(running) => Some(running),
             _ => None,
         }
     }
 
-    /// The host at the other end of a link, if it is still that one.
-    fn running_on(&mut self, link: &Arc<Link>) -> Option<&mut Running> {
+    /// Returns the running host with this link, unless it was replaced.
+    fn running_on(&mut self, link: &Arc<Link>) -> Option<&mut RunningHost> {
         self.running().filter(|now| Arc::ptr_eq(&now.link, link))
     }
 }
 
 impl Hosts {
-    /// None yet; each ends when it has had nothing to do for this long.
-    pub(super) fn new(idle: Duration, state: PathBuf, groups: Option<Arc<UserGroups>>, judge: Judge) -> Self {
+    /// Creates an empty set of hosts. Each host ends when it was idle for the time `idle`.
+    pub(super) fn new(
+        idle: Duration,
+        state: PathBuf,
+        groups: Option<Arc<UserGroups>>,
+        tokens: TokenSource,
+    ) -> Self {
         let (slots, alive, is_ending) = (Mutex::default(), Arc::default(), Arc::default());
-        Self { judge, idle, state, groups, slots, alive, is_ending }
+        Self { tokens, idle, state, groups, slots, alive, is_ending }
     }
 
-    /// Whether a host runs for an account, or is being started.
+    /// Returns whether a host of an account is running or starting.
     pub(super) fn has(&self, account: &str) -> bool {
         let slots = locked(&self.slots);
         let mut own = slots.iter().filter(|(key, _)| key.account == account);
-        own.any(|(_, slot)| !matches!(locked(&slot.state).place, Place::Empty))
+        own.any(|(_, slot)| !matches!(locked(&slot.state).host, HostState::Absent))
     }
 
-    /// Has the host of a user end if that user is in other groups by now, or has other rights by `[Groups]`: the next
-    /// one is started with those. One that has shells goes on until they are closed: with the groups it has, as
-    /// processes keep them, but with the rights of now.
-    pub(super) fn renew(&self, account: &str, numbers: &Numbers, token: Option<&Token>) {
+    /// Asks a host to end if the user's groups or rights have changed; the next host starts with the new ones. A host
+    /// with shells stays until they are closed, with its old groups, which processes keep, but with the new rights.
+    pub(super) fn renew(&self, account: &str, numbers: &UserIds, token: Option<&Token>) {
         let key = Key { uid: numbers.uid, account: account.to_owned() };
         let Some(slot) = locked(&self.slots).get(&key).cloned() else { return };
         let mut state = locked(&slot.state);
-        // One that is just being started has the groups of this moment.
+        // A host that is starting uses the current groups.
         let Some(running) = state.running() else { return };
         let is_old = running.groups != numbers.groups || token.is_some_and(|token| running.token != *token);
         if !is_old {
@@ -137,23 +141,23 @@ impl Hosts {
         if let Some(token) = token {
             running.token = token.clone();
         }
-        let is_late = running.renewal == Renewal::Late;
+        let is_late = running.renewal == Renewal::Overdue;
         if !is_late {
-            running.renewal = Renewal::Asked;
+            running.renewal = Renewal::Requested;
         }
-        let (link, order) = (Arc::clone(&running.link), Order::Renew(running.token.clone()));
+        let (link, command) = (Arc::clone(&running.link), HostCommand::ReplaceToken(running.token.clone()));
         drop(state);
-        if link.send(&order.encode(), &[]).is_err() || is_late {
+        if link.send(&command.encode(), &[]).is_err() || is_late {
             return;
         }
-        // Whoever has signed in is to find the next one; but if it does not answer, nobody waits for ever.
-        let is_undecided =
-            |state: &mut SlotState| state.running_on(&link).is_some_and(|now| now.renewal == Renewal::Asked);
-        let waited = slot.changed.wait_timeout_while(locked(&slot.state), LONGEST_DECISION, is_undecided);
+        // The caller's next request should reach the new host, but an unresponsive host must not block it for long.
+        let waited = slot.changed.wait_timeout_while(locked(&slot.state), DECISION_TIMEOUT, |state| {
+            state.running_on(&link).is_some_and(|running| running.renewal == Renewal::Requested)
+        });
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let stays = state.running_on(&link).map(|running| {
-            if running.renewal == Renewal::Asked {
-                running.renewal = Renewal::Late;
+            if running.renewal == Renewal::Requested {
+                running.renewal = Renewal::Overdue;
             }
         });
         let stays = stays.is_some();
@@ -161,24 +165,24 @@ impl Hosts {
             account,
             uid = numbers.uid,
             stays,
-            "A host has the groups and rights its user had before"
+            "Host was asked to end: the groups or rights of its user have changed"
         );
     }
 
-    /// A connection to the host of a user, which is started if there is none.
-    pub(super) fn connect(&self, account: &str, numbers: &Numbers, token: &Token) -> io::Result<OwnedFd> {
+    /// Returns a connection to the host of a user, and starts the host if necessary.
+    pub(super) fn connect(&self, account: &str, numbers: &UserIds, token: &Token) -> io::Result<OwnedFd> {
         let key = Key { uid: numbers.uid, account: account.to_owned() };
         let slot = Arc::clone(locked(&self.slots).entry(key).or_default());
-        let until = Instant::now() + LONGEST_START;
+        let until = Instant::now() + START_TIMEOUT;
         loop {
-            match self.turn(&slot, until)? {
-                Turn::Running(link) => match slot.connect(&link) {
+            match self.next_step(&slot, until)? {
+                NextStep::Running(link) => match slot.connect(&link) {
                     Ok(connection) => return Ok(connection),
-                    // It has just ended.
-                    Err(error) => tracing::debug!(%error, account, "A host cannot be reached"),
+                    // The host has just ended.
+                    Err(error) => tracing::debug!(%error, account, "Cannot connect to a host"),
                 },
-                Turn::Start(start) => {
-                    let running = self.start(account, (numbers, token), &slot, until)?;
+                NextStep::Start(start) => {
+                    let running = self.start(account, numbers, token, &slot, until)?;
                     let link = Arc::clone(&running.link);
                     start.done(running);
                     return slot.connect(&link);
@@ -187,24 +191,24 @@ impl Hosts {
         }
     }
 
-    /// Waits while somebody else starts the host; `Turn::Start` if nobody does.
-    fn turn<'a>(&self, slot: &'a Slot, until: Instant) -> io::Result<Turn<'a>> {
+    /// Waits while another request starts the host. Returns `NextStep::Start` if the caller has to start it.
+    fn next_step<'a>(&self, slot: &'a HostSlot, until: Instant) -> io::Result<NextStep<'a>> {
         let mut state = locked(&slot.state);
         loop {
             if self.is_ending.load(Ordering::Acquire) {
-                return Err(io::Error::other("the service ends"));
+                return Err(io::Error::other("the service is stopping"));
             }
-            match &state.place {
-                Place::Running(running) => return Ok(Turn::Running(Arc::clone(&running.link))),
-                Place::Empty => {
-                    state.place = Place::Starting;
-                    return Ok(Turn::Start(Start { slot }));
+            match &state.host {
+                HostState::Running(running) => return Ok(NextStep::Running(Arc::clone(&running.link))),
+                HostState::Absent => {
+                    state.host = HostState::Starting;
+                    return Ok(NextStep::Start(StartGuard { slot }));
                 }
-                Place::Starting => {}
+                HostState::Starting => {}
             }
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() || state.waiting >= MOST_WAITING {
-                let reason = "a process of this user is being started, and does not begin";
+            if left.is_zero() || state.waiting >= MAX_WAITING {
+                let reason = "the host of this user is starting, but is not ready";
                 return Err(io::Error::new(io::ErrorKind::TimedOut, reason));
             }
             state.waiting += 1;
@@ -213,68 +217,72 @@ impl Hosts {
         }
     }
 
-    /// Ends them all, and waits until they have ended. Hosts that do not end by themselves in time, because their user
-    /// has stopped them, are killed.
+    /// Stops all hosts and waits until they have ended. Hosts that do not end in time, because their user has stopped
+    /// them, are killed.
     pub(super) fn end(&self, patience: Duration) {
         self.is_ending.store(true, Ordering::Release);
         self.alive.end(patience);
     }
 
-    /// Starts a host, and waits until it works.
+    /// Starts a host and waits until it is ready.
     fn start(
         &self,
         account: &str,
-        (numbers, token): (&Numbers, &Token),
-        slot: &Arc<Slot>,
+        numbers: &UserIds,
+        token: &Token,
+        slot: &Arc<HostSlot>,
         until: Instant,
-    ) -> io::Result<Running> {
+    ) -> io::Result<RunningHost> {
         let began = Instant::now();
-        let begin = Order::Begin { account: account.to_owned(), token: token.clone(), idle: self.idle };
+        let begin =
+            HostCommand::Begin { account: account.to_owned(), token: token.clone(), idle_timeout: self.idle };
         let (link, theirs) = Link::pair()?;
-        // Its user can stop it, and whoever waits for it holds a thread that others need.
-        link.speak_at_most(LONGEST_DECISION)?;
+        // A user can stop the host, and a blocked send would occupy a thread that other users need.
+        link.set_send_timeout(DECISION_TIMEOUT)?;
         let link = Arc::new(link);
         let group = self.group_of(numbers.uid);
         let folder = group.as_ref().map(UserGroup::path).unwrap_or_default();
         let mut command = this_program(&format!("telarchd: session of {account}"), &[]);
-        command.arg(KEEPER).arg(account).arg(&self.state).arg(folder);
+        command.arg(SESSION_PROCESS).arg(account).arg(&self.state).arg(folder);
         command.stdin(OwnedFd::from(theirs)).current_dir("/");
         command.stderr(relay::stderr_for(&format!("host of {account}")));
         let child = command.spawn()?;
-        // Or else the link would not end with the host.
+        // The command holds the other end of the link, which must close with the host.
         drop(command);
         let process = self.alive.add(HostProcess::new(Arc::clone(&link), &child));
         let pid = child.id();
-        let keeper = Keeper {
+        let supervisor = HostSupervisor {
             account: Account { name: account.to_owned() },
-            judge: Arc::clone(&self.judge),
+            tokens: Arc::clone(&self.tokens),
             state: self.state.clone(),
             is_ending: Arc::clone(&self.is_ending),
             _group: group,
         };
-        // If it has ended already, it has said why.
+        // If the host has ended already, it has reported the reason.
         let _ = link.send(&begin.encode(), &[]);
-        let started = until_started(&link, &process, until);
+        let started = wait_until_started(&link, &process, until);
         if let Err(error) = started {
             link.close();
             if error.kind() == io::ErrorKind::WouldBlock {
                 process.kill();
             }
-            let waiting = move || drop((wait_for(child, &process), keeper));
-            std::thread::Builder::new().name("host".to_owned()).spawn(waiting)?;
+            std::thread::Builder::new().name("host".to_owned()).spawn(move || {
+                drop((wait_for(child, &process), supervisor));
+            })?;
             return Err(error);
         }
-        tracing::info!(account, pid, took = ?began.elapsed(), "A host was started");
-        let running = Running {
+        tracing::info!(account, pid, took = ?began.elapsed(), "Host started");
+        let running = RunningHost {
             link: Arc::clone(&link),
             connected: 0,
             groups: numbers.groups.clone(),
             token: token.clone(),
-            renewal: Renewal::Decided,
+            renewal: Renewal::Answered,
         };
         let slot = Arc::clone(slot);
-        let watching = move || watch(&keeper, child, &process, &slot);
-        std::thread::Builder::new().name("host".to_owned()).spawn(watching)?;
+        std::thread::Builder::new()
+            .name("host".to_owned())
+            .spawn(move || supervise(&supervisor, child, &process, &slot))?;
         Ok(running)
     }
 
@@ -282,63 +290,63 @@ impl Hosts {
         let entered = self.groups.as_ref()?.enter(uid);
         entered
             .inspect_err(|error| {
-                tracing::warn!(uid, %error, "The shells of this user cannot have groups of their own");
+                tracing::warn!(uid, %error, "Cannot create the control group of a user");
             })
             .ok()
     }
 }
 
-/// What a request for a host does next.
-enum Turn<'a> {
+/// Next step of a request for a host.
+enum NextStep<'a> {
     Running(Arc<Link>),
-    Start(Start<'a>),
+    Start(StartGuard<'a>),
 }
 
-/// The duty to start a host; dropped, there is none.
-struct Start<'a> {
-    slot: &'a Slot,
+/// Permission to start a host. Dropping it without a running host leaves the slot empty.
+struct StartGuard<'a> {
+    slot: &'a HostSlot,
 }
 
-impl Start<'_> {
-    fn done(self, running: Running) {
-        locked(&self.slot.state).place = Place::Running(running);
+impl StartGuard<'_> {
+    fn done(self, running: RunningHost) {
+        locked(&self.slot.state).host = HostState::Running(running);
     }
 }
 
-impl Drop for Start<'_> {
+impl Drop for StartGuard<'_> {
     fn drop(&mut self) {
         let mut state = locked(&self.slot.state);
-        if matches!(state.place, Place::Starting) {
-            state.place = Place::Empty;
+        if matches!(state.host, HostState::Starting) {
+            state.host = HostState::Absent;
         }
         drop(state);
         self.slot.changed.notify_all();
     }
 }
 
-impl Slot {
-    /// Makes a connection to a host.
+impl HostSlot {
+    /// Creates a connection to a host.
     fn connect(&self, link: &Arc<Link>) -> io::Result<OwnedFd> {
-        // Both ends say root when they are asked who made them, and each process asks.
+        // Both processes verify that root has created the sockets.
         let (ours, theirs) = UnixStream::pair()?;
         {
-            // Before it is sent, so that a host that leaves meanwhile is known to have it on its way.
+            // Counted before it is sent, so that a host that reports to leave meanwhile is kept.
             let mut state = locked(&self.state);
             let running = state.running_on(link).ok_or(io::ErrorKind::NotConnected)?;
             running.connected = running.connected.wrapping_add(1);
         }
-        link.send(&Order::Connect.encode(), &[theirs.as_fd()]).inspect_err(|_| {
+        link.send(&HostCommand::ServeGateway.encode(), &[theirs.as_fd()]).inspect_err(|_| {
             self.forget(link);
         })?;
         Ok(ours.into())
     }
 
-    /// Returns whether the host at the other end of the link was there.
+    /// Removes the host with this link; returns `false` if the slot has no such host.
     fn forget(&self, link: &Arc<Link>) -> bool {
         let mut state = locked(&self.state);
         let was_there = state.running_on(link).is_some();
         if was_there {
-            state.place = Place::Empty;
+            state.host = HostState::Absent;
         }
         drop(state);
         self.changed.notify_all();
@@ -346,67 +354,69 @@ impl Slot {
     }
 }
 
-/// Waits until a host says that it works.
-fn until_started(link: &Link, process: &HostProcess, until: Instant) -> io::Result<()> {
+/// Waits until a host reports that it is ready.
+fn wait_until_started(link: &Link, process: &HostProcess, until: Instant) -> io::Result<()> {
     let mut until = until;
     loop {
         let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        link.wait_at_most(Some(left))?;
+        link.set_receive_timeout(Some(left))?;
         let frame = link
-            .receive_at_most(Report::LONGEST)?
-            .ok_or_else(|| io::Error::other("it ended before it began"))?;
-        match Report::decode(&frame.message).map_err(io::Error::other)? {
-            Report::Opened => {
+            .receive_limited(HostReport::MAX_LENGTH)?
+            .ok_or_else(|| io::Error::other("the host process ended during its start"))?;
+        match HostReport::decode(&frame.message).map_err(io::Error::other)? {
+            HostReport::Opened => {
                 process.set_host(frame.descriptors.into_iter().next());
-                // From now on its user can stop it.
-                until = until.min(Instant::now() + LONGEST_BEGINNING);
+                // From here on the user can stop the process.
+                until = until.min(Instant::now() + BEGINNING_TIMEOUT);
             }
-            Report::Started => return link.wait_at_most(None),
-            Report::Refused(reason) => return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason)),
-            Report::Leaving { .. } | Report::Staying | Report::AsksForHardware => {
+            HostReport::Started => return link.set_receive_timeout(None),
+            HostReport::StartFailed(reason) => {
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
+            }
+            HostReport::Leaving { .. } | HostReport::Staying | HostReport::RequestHardware => {
                 return Err(io::ErrorKind::InvalidData.into());
             }
         }
     }
 }
 
-/// Waits for the end of a host whose link is closed, though not for ever: its user may have stopped it.
+/// Waits for the end of a host whose link is closed, and kills it after a while, because its user may have stopped it.
 fn wait_for(mut child: Child, process: &HostProcess) -> io::Result<std::process::ExitStatus> {
-    if !process.has_ended_within(LONGEST_LEAVING) {
+    if !process.wait_for_end(LEAVING_TIMEOUT) {
         process.kill();
     }
     child.wait()
 }
 
-/// What a host may be given of root's.
-struct Keeper {
-    /// Whose host it is.
+/// Information that is needed to supervise a host.
+struct HostSupervisor {
+    /// Account of the host.
     account: Account,
-    judge: Judge,
+    tokens: TokenSource,
     state: PathBuf,
     is_ending: Arc<AtomicBool>,
-    /// Kept until the host has ended.
+    /// Held until the host has ended.
     _group: Option<UserGroup>,
 }
 
-/// Lets a host leave when it has nothing to do, gives it the hardware if its user may have that, and notices its end.
-fn watch(keeper: &Keeper, child: Child, process: &HostProcess, slot: &Slot) {
-    let (account, link) = (&keeper.account.name, process.link());
+/// Handles the reports of a host until it ends: lets an idle host leave, and grants access to management controllers.
+fn supervise(supervisor: &HostSupervisor, child: Child, process: &HostProcess, slot: &HostSlot) {
+    let (account, link) = (&supervisor.account.name, process.link());
     let mut has_left = false;
-    let mut allowance = Allowance::new(MOST_QUESTIONS, Instant::now());
+    let mut limit = RateLimit::new(MAX_HARDWARE_REQUESTS, Instant::now());
     loop {
-        let report = match link.receive_at_most(Report::LONGEST) {
-            Ok(Some(frame)) => Report::decode(&frame.message).ok(),
+        let report = match link.receive_limited(HostReport::MAX_LENGTH) {
+            Ok(Some(frame)) => HostReport::decode(&frame.message).ok(),
             Ok(None) | Err(_) => break,
         };
-        if report == Some(Report::AsksForHardware) {
-            match allowance.take(Instant::now()) {
-                Verdict::Granted => keeper.give_hardware(link),
-                verdict => {
-                    if verdict == Verdict::Exhausted {
-                        tracing::warn!(account, "A host asks for management controllers too often");
+        if report == Some(HostReport::RequestHardware) {
+            match limit.count_request(Instant::now()) {
+                RateDecision::Allowed => supervisor.send_hardware(link),
+                decision => {
+                    if decision == RateDecision::Exceeded {
+                        tracing::warn!(account, "A host requests management controllers too often");
                     }
-                    let _ = link.send(&Order::Hardware(Hardware::TooOften).encode(), &[]);
+                    let _ = link.send(&HostCommand::SupplyHardware(HardwareReply::RateLimited).encode(), &[]);
                 }
             }
             continue;
@@ -414,52 +424,52 @@ fn watch(keeper: &Keeper, child: Child, process: &HostProcess, slot: &Slot) {
         let mut state = locked(&slot.state);
         let own = state.running_on(link);
         match (report, own) {
-            (Some(Report::Leaving { connected }), Some(running)) if running.connected == connected => {
-                state.place = Place::Empty;
+            (Some(HostReport::Leaving { connected }), Some(running)) if running.connected == connected => {
+                state.host = HostState::Absent;
                 has_left = true;
                 link.close();
             }
-            (Some(Report::Leaving { .. } | Report::Staying), Some(running)) => {
-                running.renewal = Renewal::Decided;
+            (Some(HostReport::Leaving { .. } | HostReport::Staying), Some(running)) => {
+                running.renewal = Renewal::Answered;
             }
-            (Some(Report::Leaving { .. } | Report::Staying), None) => {}
+            (Some(HostReport::Leaving { .. } | HostReport::Staying), None) => {}
             _ => {
-                tracing::warn!(account, "A host is not understood");
+                tracing::warn!(account, "Invalid message from a host");
                 link.close();
             }
         }
         drop(state);
         slot.changed.notify_all();
     }
-    let was_there = slot.forget(link) && !keeper.is_ending.load(Ordering::Acquire);
+    let was_there = slot.forget(link) && !supervisor.is_ending.load(Ordering::Acquire);
     match wait_for(child, process) {
         Ok(status) if was_there => {
-            tracing::warn!(account, %status, "A host has ended, and its shells with it");
+            tracing::warn!(account, %status, "A host has ended together with its shells");
         }
-        Ok(status) => tracing::debug!(account, %status, has_left, "A host has ended"),
-        Err(error) => tracing::error!(account, %error, "The end of a host cannot be seen"),
+        Ok(status) => tracing::debug!(account, %status, has_left, "Host has ended"),
+        Err(error) => tracing::error!(account, %error, "Cannot wait for a host to end"),
     }
 }
 
-impl Keeper {
-    /// The controllers of the machine with their passwords, and the driver of its own one, for the host of somebody who
-    /// is an administrator at this moment, whatever that was when the host was started.
-    fn give_hardware(&self, link: &Link) {
-        let token = (self.judge)(&self.account);
+impl HostSupervisor {
+    /// Sends the list of management controllers with their passwords, and the driver of the local one, if the user is
+    /// an administrator now, whatever the rights were when the host was started.
+    fn send_hardware(&self, link: &Link) {
+        let token = (self.tokens)(&self.account);
         let is_administrator =
             token.is_some_and(|token| token.groups().any(|group| group == well_known::ADMINISTRATORS));
-        let text = is_administrator.then(|| HostFile::of_state(&self.state).hand_over());
+        let text = is_administrator.then(|| HostFile::of_state(&self.state).export());
         let text = text.transpose().unwrap_or_else(|error| {
-            tracing::error!(%error, "The management controllers cannot be read");
+            tracing::error!(%error, "Cannot read the list of management controllers");
             None
         });
         let driver = text.as_ref().and_then(|_| ipmi_driver().ok());
         let account = &self.account.name;
-        tracing::debug!(account, is_given = text.is_some(), "A host asks for management controllers");
+        tracing::debug!(account, is_given = text.is_some(), "A host has requested management controllers");
         let descriptors: Vec<_> = driver.iter().map(std::os::fd::AsFd::as_fd).collect();
-        let hardware = text.map_or(Hardware::Withheld, Hardware::Given);
-        // If it is gone, nobody needs it.
-        let _ = link.send(&Order::Hardware(hardware).encode(), &descriptors);
+        let hardware = text.map_or(HardwareReply::Denied, HardwareReply::Granted);
+        // A host that has ended needs no answer.
+        let _ = link.send(&HostCommand::SupplyHardware(hardware).encode(), &descriptors);
     }
 }
 
@@ -469,24 +479,24 @@ fn ipmi_driver() -> io::Result<OwnedFd> {
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What each of them guards is whole at any moment.
+    // A panic cannot leave the guarded values half changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How often a host may ask for the hardware in a minute: one that is asked for it all the time asks every five seconds,
-/// and once more for each session with the machine's own controller.
-const MOST_QUESTIONS: u32 = 60;
-/// How many requests may wait for a host that is being started; each holds a thread of the broker. The gateway has one for
-/// each of its two plug-ins, and perhaps some more whose clients have gone away.
-const MOST_WAITING: usize = 4;
-/// How long it may take until a host works, less than the service has for its end. Modules of PAM may ask other machines.
-const LONGEST_START: Duration = Duration::from_secs(14);
-/// How long a host may take until it works, once the session of its user is open.
-const LONGEST_BEGINNING: Duration = Duration::from_secs(8);
-/// How long a host may take to close its shells before it is killed.
-const LONGEST_LEAVING: Duration = Duration::from_secs(10);
-/// A host says at once whether it ends, unless it is busy or does not work.
-const LONGEST_DECISION: Duration = Duration::from_secs(1);
+/// Maximum number of requests for management controllers per minute. A busy host sends one every five seconds, and one
+/// more for each session with the local controller.
+const MAX_HARDWARE_REQUESTS: u32 = 60;
+/// Maximum number of requests that wait for the start of a host; each occupies a thread of the broker. The gateway
+/// sends one for each of its hosted plug-ins, and some whose clients have disconnected.
+const MAX_WAITING: usize = 4;
+/// Timeout of a host's start, shorter than the time to stop the service. PAM modules may query other machines.
+const START_TIMEOUT: Duration = Duration::from_secs(14);
+/// Timeout of a host's start after its session is open.
+const BEGINNING_TIMEOUT: Duration = Duration::from_secs(8);
+/// Time for a host to close its shells before it is killed.
+const LEAVING_TIMEOUT: Duration = Duration::from_secs(10);
+/// Timeout of an answer to a renewal. A host answers at once unless it is busy or hangs.
+const DECISION_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
@@ -496,15 +506,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_that_asks_for_the_hardware_all_the_time_is_told_so() {
+    fn requests_for_management_controllers_are_limited() {
         let (link, theirs) = Link::pair().expect("a link");
-        let host = Link::given(theirs).expect("its other end");
-        let judged = Arc::new(Mutex::new(0_u32));
-        let judge = Arc::clone(&judged);
-        let keeper = Keeper {
+        let host = Link::from_inherited(theirs).expect("its other end");
+        let lookups = Arc::new(Mutex::new(0_u32));
+        let tokens = Arc::clone(&lookups);
+        let supervisor = HostSupervisor {
             account: Account { name: "ann".to_owned() },
-            judge: Arc::new(move |_| {
-                *locked(&judge) += 1;
+            tokens: Arc::new(move |_| {
+                *locked(&tokens) += 1;
                 None
             }),
             state: PathBuf::new(),
@@ -513,22 +523,22 @@ mod tests {
         };
         let child = Command::new("true").spawn().expect("a process");
         let process = HostProcess::new(Arc::new(link), &child);
-        let watching = thread::spawn(move || watch(&keeper, child, &process, &Slot::default()));
-        let asked = || {
-            host.send(&Report::AsksForHardware.encode(), &[]).expect("the broker listens");
-            let answer = host.receive().expect("the broker answers").expect("a message");
-            match Order::decode(&answer.message).expect("an order") {
-                Order::Hardware(hardware) => format!("{hardware:?}"),
+        let watching = thread::spawn(move || supervise(&supervisor, child, &process, &HostSlot::default()));
+        let request = || {
+            host.send(&HostReport::RequestHardware.encode(), &[]).expect("a request");
+            let answer = host.receive().expect("the link works").expect("an answer");
+            match HostCommand::decode(&answer.message).expect("a command") {
+                HostCommand::SupplyHardware(hardware) => format!("{hardware:?}"),
                 other => panic!("{other:?}"),
             }
         };
-        for number in 1..=MOST_QUESTIONS {
-            assert_eq!(asked(), "Withheld", "{number}");
+        for number in 1..=MAX_HARDWARE_REQUESTS {
+            assert_eq!(request(), "Denied", "{number}");
         }
-        assert_eq!((asked(), asked()), ("TooOften".to_owned(), "TooOften".to_owned()));
-        assert_eq!(*locked(&judged), MOST_QUESTIONS, "what is refused costs nothing");
+        assert_eq!([request(), request()], ["RateLimited", "RateLimited"]);
+        assert_eq!(*locked(&lookups), MAX_HARDWARE_REQUESTS, "refused requests cause no work");
         drop(host);
-        watching.join().expect("it ends with the host");
+        watching.join().expect("no panic");
     }
 
     fn hosts() -> Hosts {
@@ -536,27 +546,31 @@ mod tests {
     }
 
     #[test]
-    fn only_a_few_requests_wait_for_a_host_that_does_not_begin_and_the_end_waits_for_none() {
-        let (hosts, slot) = (hosts(), Slot::default());
+    fn few_requests_wait_for_a_slow_start_and_none_delays_the_end() {
+        let (hosts, slot) = (hosts(), HostSlot::default());
         let until = Instant::now() + Duration::from_secs(3_600);
-        let Ok(Turn::Start(start)) = hosts.turn(&slot, until) else { panic!("nobody else starts it") };
+        let Ok(NextStep::Start(start)) = hosts.next_step(&slot, until) else {
+            panic!("the slot is not empty")
+        };
         thread::scope(|scope| {
             let waiting: Vec<_> =
-                (0..MOST_WAITING).map(|_| scope.spawn(|| hosts.turn(&slot, until).is_err())).collect();
-            while locked(&slot.state).waiting < MOST_WAITING {
+                (0..MAX_WAITING).map(|_| scope.spawn(|| hosts.next_step(&slot, until).is_err())).collect();
+            while locked(&slot.state).waiting < MAX_WAITING {
                 thread::yield_now();
             }
-            assert!(hosts.turn(&slot, until).is_err(), "enough wait for it");
+            assert!(hosts.next_step(&slot, until).is_err(), "too many requests wait");
             hosts.end(Duration::ZERO);
             drop(start);
-            assert!(waiting.into_iter().all(|waiting| waiting.join().expect("no panic")), "the service ends");
+            assert!(
+                waiting.into_iter().all(|waiting| waiting.join().expect("no panic")),
+                "the service is stopping"
+            );
         });
     }
 
     #[test]
-    fn accounts_with_one_number_have_a_slot_each() {
-        let key = |uid, account: &str| Key { uid, account: account.to_owned() };
-        assert_ne!(key(7, "ann"), key(7, "ben"));
-        assert_eq!(key(7, "ann"), key(7, "ann"));
+    fn accounts_with_the_same_user_id_have_separate_hosts() {
+        let ann = Key { uid: 7, account: "ann".to_owned() };
+        assert_ne!(ann, Key { account: "ben".to_owned(), ..ann.clone() });
     }
 }

@@ -1,5 +1,5 @@
-//! Permanent subscriptions of a machine: a process of root that nobody talks to. Only what root has registered is
-//! carried out in it, because only that may be done with root's rights.
+//! Process of the machine's permanent subscriptions. It runs as root without any client, and carries out only
+//! subscriptions that root has registered.
 
 use std::error::Error;
 use std::io;
@@ -10,37 +10,39 @@ use std::process::{Child, ExitCode};
 use std::time::{Duration, Instant};
 
 use accounts::MachineSid;
-use consumers::{Commands, Whose};
+use consumers::{CommandPolicy, Creators};
 use tokio::io::AsyncReadExt as _;
 
-use super::{SUBSCRIPTIONS, given_socket, this_program};
+use super::{SUBSCRIPTIONS, stdin_socket, this_program};
 use crate::audit::{AuditFile, AuditPipe, AuditRecords};
 use crate::begin_log;
 use crate::log::relay;
 use crate::wmi_engine::Wmi;
 
-/// The process, as the broker keeps it: there is one while the settings want one.
+/// The process as managed by the broker; it runs while the settings enable it.
 pub(super) struct Subscriptions {
     state: PathBuf,
-    /// Where audit records go.
+    /// File of the process's audit records.
     audit: AuditFile,
     wanted: Option<config::Wmi>,
     process: Option<(Child, UnixStream)>,
     started: Option<Instant>,
 }
 
-/// A process that has ended by itself is started again after this.
+/// Minimum interval between two starts of the process.
 const PAUSE: Duration = Duration::from_secs(60);
 
 impl Subscriptions {
+    /// Creates the object without a process.
+    ///
     /// # Errors
-    /// If nobody knows what the working directory is that a path is relative to.
+    /// I/O errors if the working directory is unknown and `state` is relative.
     pub(super) fn new(state: &Path, audit: AuditFile) -> io::Result<Self> {
         let state = std::path::absolute(state)?;
         Ok(Self { state, audit, wanted: None, process: None, started: None })
     }
 
-    /// Starts and ends it as the settings say, and starts it again if it has not stayed.
+    /// Starts or stops the process according to the settings, and restarts it if it has ended.
     pub(super) fn follow(&mut self, wmi: &config::Wmi) {
         let wanted = wmi.permanent_subscriptions.then(|| wmi.clone());
         if self.wanted != wanted {
@@ -48,9 +50,8 @@ impl Subscriptions {
             self.wanted = wanted;
             self.started = None;
         }
-        let has_ended = |child: &mut Child| !matches!(child.try_wait(), Ok(None));
-        if self.process.as_mut().is_some_and(|(child, _)| has_ended(child)) {
-            tracing::error!("The process of permanent subscriptions has ended");
+        if self.process.as_mut().is_some_and(|(child, _)| !matches!(child.try_wait(), Ok(None))) {
+            tracing::error!("Process of permanent subscriptions has ended");
             self.process = None;
         }
         let may_start = self.started.is_none_or(|started| started.elapsed() >= PAUSE);
@@ -58,7 +59,7 @@ impl Subscriptions {
         self.started = Some(Instant::now());
         match self.start(&wmi) {
             Ok(process) => self.process = Some(process),
-            Err(error) => tracing::error!(%error, "Permanent subscriptions are not carried out"),
+            Err(error) => tracing::error!(%error, "Cannot start the process of permanent subscriptions"),
         }
     }
 
@@ -77,39 +78,39 @@ impl Subscriptions {
         Ok((command.spawn()?, ours))
     }
 
-    /// It ends when nobody holds the other end of its socket, and its programs with it.
+    /// Stops the process, which ends with its programs when this end of its socket is closed.
     pub(super) fn end(&mut self) {
         let Some((mut child, socket)) = self.process.take() else { return };
         drop(socket);
-        // Nobody waits for it but the system.
+        // Reaps the process.
         std::thread::spawn(move || child.wait());
     }
 }
 
-/// What a process is told about programs.
+/// Arguments that allow or forbid consumers that run programs.
 const RUN: &str = "run";
 const REFUSE: &str = "refuse";
 
-/// Is the process, until the broker has no further use for it.
+/// Runs the process until the broker closes its socket.
 pub(super) fn run(state: &Path, commands: &str) -> Result<ExitCode, Box<dyn Error>> {
-    let socket = given_socket()?;
-    // What acts on its own is not begun where nobody could find that.
-    let audit = AuditRecords::from(AuditPipe::given()?);
+    let socket = stdin_socket()?;
+    // Autonomous actions require audit records.
+    let audit = AuditRecords::from(AuditPipe::from_stdout()?);
     begin_log(Some(audit.clone()));
     let _ = rustix::process::setsid();
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     std::env::set_current_dir("/")?;
-    let commands = if commands == RUN { Commands::Run } else { Commands::Refused };
+    let commands = if commands == RUN { CommandPolicy::Allow } else { CommandPolicy::Deny };
     let machine = MachineSid::load(state)?.ok_or("the machine has no SID yet")?.domain();
     let root = sddl::linux::user_sid(0, machine);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         socket.set_nonblocking(true)?;
         let mut socket = tokio::net::UnixStream::from_std(socket)?;
-        let carrier = Wmi::open(state, None).carrier(Whose::Only(root), commands)?;
+        let runner = Wmi::open(state, None).subscription_runner(Creators::Only(root), commands)?;
         tokio::select! {
-            () = carrier.run() => {}
-            // Nothing is sent on it; it ends when the broker has no further use for this process.
+            () = runner.run() => {}
+            // The broker sends nothing; the socket closes when the process is no longer needed.
             _ = socket.read_u8() => {}
         }
         Ok::<_, Box<dyn Error>>(())

@@ -1,4 +1,4 @@
-//! Which certificate an HTTPS listener shows.
+//! Certificates of HTTPS listeners.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,10 +8,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use service::Certificate;
 
-use crate::exchange::Connection;
-use crate::running::{BASIC_OVER_HTTP, Telarchd, free_ports, listener, local, mode};
+use crate::http_connection::Connection;
+use crate::service_process::{BASIC_OVER_HTTP, Telarchd, free_ports, listener, loopback, mode};
 
-/// A certificate in the store of a service.
+/// A certificate installed in the service's directory.
 struct Given {
     thumbprint: String,
     pem: String,
@@ -45,15 +45,15 @@ fn https(port: u16, more: &str) -> String {
     listener("IP:127.0.0.1", "HTTPS", port, more)
 }
 
-fn shown(port: u16) -> CertificateDer<'static> {
-    Connection::open_tls(local(port)).certificates()[0].clone()
+fn served_certificate(port: u16) -> CertificateDer<'static> {
+    Connection::open_tls(loopback(port)).certificates()[0].clone()
 }
 
 #[test]
-fn a_self_signed_certificate_is_made_at_the_first_need_and_used_again_at_the_next_start() {
+fn a_self_signed_certificate_is_created_when_needed_and_reused() {
     let [port] = free_ports();
     let mut telarchd = Telarchd::start(&[BASIC_OVER_HTTP, &https(port, "")].concat());
-    let made = shown(port);
+    let made = served_certificate(port);
     let files: Vec<_> = fs::read_dir(telarchd.state())
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -65,20 +65,19 @@ fn a_self_signed_certificate_is_made_at_the_first_need_and_used_again_at_the_nex
     assert_eq!(file.file_stem().unwrap().to_str().unwrap(), kept.thumbprint());
     telarchd.end();
     telarchd.run();
-    assert_eq!(shown(port), made);
+    assert_eq!(served_certificate(port), made);
 }
 
 #[test]
 fn a_service_without_https_makes_no_certificate() {
     let [port] = free_ports();
     let telarchd = Telarchd::start(&[BASIC_OVER_HTTP, &listener("IP:127.0.0.1", "HTTP", port, "")].concat());
-    let is_certificate = |name: &str| name.ends_with(".pem");
-    let files = fs::read_dir(telarchd.state()).unwrap();
-    assert!(!files.map(|file| file.unwrap().file_name()).any(|name| is_certificate(&name.to_string_lossy())));
+    let mut files = fs::read_dir(telarchd.state()).unwrap();
+    assert!(!files.any(|file| file.unwrap().file_name().to_string_lossy().ends_with(".pem")));
 }
 
 #[test]
-fn the_listener_s_thumbprint_wins_over_the_service_s_and_that_over_none() {
+fn a_listener_s_certificate_has_priority_over_the_service_s() {
     let [own, common, none] = free_ports();
     let mut telarchd = Telarchd::new("");
     let (first, second) = (Given::new(&telarchd), Given::new(&telarchd));
@@ -86,49 +85,51 @@ fn the_listener_s_thumbprint_wins_over_the_service_s_and_that_over_none() {
     let second_address = listener("IP:127.0.0.2", "HTTPS", common, "");
     telarchd.configure(&[of_service, https(own, &second.setting()), second_address].concat());
     telarchd.run();
-    assert_eq!(shown(own), second.der());
+    assert_eq!(served_certificate(own), second.der());
     let address = ([127, 0, 0, 2], common).into();
     assert_eq!(Connection::open_tls(address).certificates()[0], first.der());
     telarchd.reconfigure(&https(none, ""));
-    assert!(![first.der(), second.der()].contains(&shown(none)), "without either it is the self-signed one");
+    assert!(
+        ![first.der(), second.der()].contains(&served_certificate(none)),
+        "the self-signed certificate is used"
+    );
 }
 
 #[test]
-fn another_certificate_takes_over_while_connections_go_on() {
+fn existing_connections_continue_when_the_certificate_changes() {
     let [port] = free_ports();
     let mut telarchd = Telarchd::new("");
     let (first, second) = (Given::new(&telarchd), Given::new(&telarchd));
-    let config = |given: &Given| [BASIC_OVER_HTTP, &https(port, &given.setting())].concat();
-    telarchd.configure(&config(&first));
+    telarchd.configure(&[BASIC_OVER_HTTP, &https(port, &first.setting())].concat());
     telarchd.run();
-    let mut connection = Connection::open_tls(local(port));
+    let mut connection = Connection::open_tls(loopback(port));
     assert_eq!(connection.certificates()[0], first.der());
 
-    telarchd.reconfigure(&config(&second));
-    assert_eq!(shown(port), second.der());
-    assert!(connection.finds("/wsman"), "a connection keeps the certificate it began with");
+    telarchd.reconfigure(&[BASIC_OVER_HTTP, &https(port, &second.setting())].concat());
+    assert_eq!(served_certificate(port), second.der());
+    assert!(connection.finds("/wsman"), "the connection continues");
 }
 
 #[test]
-fn a_chain_that_is_completed_in_its_file_is_shown_after_a_reload() {
+fn an_issuer_added_to_the_file_is_sent_after_a_reload() {
     let [port] = free_ports();
     let mut telarchd = Telarchd::new("");
     let (given, issuer) = (Given::new(&telarchd), Given::new(&telarchd));
     telarchd.configure(&https(port, &given.setting()));
     telarchd.run();
-    assert_eq!(Connection::open_tls(local(port)).certificates().len(), 1);
+    assert_eq!(Connection::open_tls(loopback(port)).certificates().len(), 1);
     let issuer = &issuer.pem[..issuer.pem.find("-----BEGIN PRIVATE").unwrap()];
     given.put(&telarchd, &[given.pem.as_str(), issuer].concat());
     telarchd.reload();
-    assert_eq!(Connection::open_tls(local(port)).certificates().len(), 2);
+    assert_eq!(Connection::open_tls(loopback(port)).certificates().len(), 2);
     given.put(&telarchd, "nothing");
     telarchd.reload();
-    assert_eq!(Connection::open_tls(local(port)).certificates().len(), 2, "what is wrong is not used");
-    telarchd.logged(&["A certificate stays as it was"]);
+    assert_eq!(Connection::open_tls(loopback(port)).certificates().len(), 2, "the invalid file is not used");
+    telarchd.wait_for_log(&["Cannot reload a certificate"]);
 }
 
 #[test]
-fn a_thumbprint_without_a_certificate_is_told_and_takes_nothing_away() {
+fn an_unknown_thumbprint_is_logged_and_the_old_certificate_stays() {
     let [port] = free_ports();
     let mut telarchd = Telarchd::new("");
     let given = Given::new(&telarchd);
@@ -136,31 +137,31 @@ fn a_thumbprint_without_a_certificate_is_told_and_takes_nothing_away() {
     telarchd.run();
     let unknown = "0123456789ABCDEF0123456789ABCDEF01234567";
     telarchd.reconfigure(&https(port, &format!("CertificateThumbprint = \"{unknown}\"")));
-    assert_eq!(shown(port), given.der());
-    telarchd.logged(&[&format!("there is no certificate {unknown}")]);
+    assert_eq!(served_certificate(port), given.der());
+    telarchd.wait_for_log(&[&format!("certificate not found: {unknown}")]);
 }
 
 #[test]
-fn a_certificate_without_the_listener_s_hostname_is_warned_about() {
+fn a_certificate_without_the_listener_s_hostname_causes_a_warning() {
     let [port] = free_ports();
     let mut telarchd = Telarchd::new("");
     let given = Given::new(&telarchd);
     let more = format!("Hostname = \"node7.example.com\"\n{}", given.setting());
     telarchd.configure(&https(port, &more));
     telarchd.run();
-    assert_eq!(shown(port), given.der());
-    telarchd.logged(&["WARN", "its names are localhost, and not node7.example.com"]);
+    assert_eq!(served_certificate(port), given.der());
+    telarchd.wait_for_log(&["WARN", "not valid for node7.example.com, only for localhost"]);
 }
 
 #[test]
-fn of_two_certificates_for_one_port_only_the_first_is_served() {
+fn of_two_certificates_for_one_port_only_the_first_is_used() {
     let [port] = free_ports();
     let mut telarchd = Telarchd::new("");
     let (first, second) = (Given::new(&telarchd), Given::new(&telarchd));
     let other = listener("IP:127.0.0.2", "HTTPS", port, &second.setting());
     telarchd.configure(&[https(port, &first.setting()), other].concat());
     telarchd.run();
-    assert_eq!(shown(port), first.der());
-    assert!(!crate::exchange::is_open(([127, 0, 0, 2], port)));
-    telarchd.logged(&["with another certificate"]);
+    assert_eq!(served_certificate(port), first.der());
+    assert!(!crate::http_connection::is_open(([127, 0, 0, 2], port)));
+    telarchd.wait_for_log(&["with another certificate"]);
 }

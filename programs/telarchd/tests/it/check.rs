@@ -1,4 +1,4 @@
-//! `telarchd --check`: what is wrong, where, and what to do.
+//! `telarchd --check`: problems, their locations and advice.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use service::Certificate;
 
-use crate::running::{Telarchd, listener, private, set_mode};
+use crate::service_process::{Telarchd, listener, set_mode, write_private};
 
 const HTTP: &str = "[[Listener]]\nAddress = \"IP:127.0.0.1\"\nTransport = \"HTTP\"\n";
 
@@ -15,13 +15,13 @@ fn check(telarchd: &Telarchd) -> Output {
     telarchd.command().arg("--check").output().unwrap()
 }
 
-/// The exit code and what was found, with the folder cut out.
+/// Returns exit code and output without WMI lines; the folder is removed from paths.
 fn checked(telarchd: &Telarchd) -> (i32, String) {
     let (code, text) = printed(telarchd);
     (code, text.lines().filter(|line| !line.starts_with("WMI: ")).map(|line| format!("{line}\n")).collect())
 }
 
-/// The same with what is neither right nor wrong.
+/// Returns exit code and complete output; the folder is removed from paths.
 fn printed(telarchd: &Telarchd) -> (i32, String) {
     let output = check(telarchd);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
@@ -31,16 +31,16 @@ fn printed(telarchd: &Telarchd) -> (i32, String) {
 }
 
 #[test]
-fn a_configuration_in_order_is_said_to_be_and_nothing_is_made() {
+fn a_valid_configuration_is_confirmed_without_creating_files() {
     let telarchd = Telarchd::new(HTTP);
-    assert_eq!(checked(&telarchd), (0, "config.toml: nothing is wrong\n".to_owned()));
+    assert_eq!(checked(&telarchd), (0, "config.toml: no problems found\n".to_owned()));
     telarchd.configure("[[Listener]]\nAddress = \"IP:127.0.0.1\"\nTransport = \"HTTPS\"\n");
-    assert_eq!(checked(&telarchd), (0, "config.toml: nothing is wrong\n".to_owned()));
+    assert_eq!(checked(&telarchd), (0, "config.toml: no problems found\n".to_owned()));
     assert!(!telarchd.state().exists());
 }
 
 #[test]
-fn what_wmi_serves_is_told_and_a_repository_that_cannot_be_read_is_an_error() {
+fn wmi_namespaces_are_listed_and_an_invalid_repository_is_an_error() {
     let telarchd = Telarchd::new(HTTP);
     let (code, text) = printed(&telarchd);
     assert_eq!(code, 0, "{text}");
@@ -48,39 +48,39 @@ fn what_wmi_serves_is_told_and_a_repository_that_cannot_be_read_is_an_error() {
     assert!(root.contains(" classes, access: O:BAG:BAD:(A;CI;"), "{text}");
     for namespace in ["root/cimv2", "root/interop", "root/hardware", "root/scx"] {
         let line = text.lines().find(|line| line.starts_with(&format!("WMI: {namespace}, "))).unwrap();
-        assert!(line.ends_with(" classes, access: as above it"), "{line}");
+        assert!(line.ends_with(" classes, access: inherited"), "{line}");
     }
-    assert!(text.ends_with("repository.mof: there is none, nothing was added\n"), "{text}");
+    assert!(text.ends_with("repository.mof: not created yet\n"), "{text}");
 
     fs::create_dir(telarchd.state()).unwrap();
     set_mode(&telarchd.state(), 0o700);
     let repository = telarchd.state().join("repository.mof");
-    private(&repository, "#pragma namespace(\"root/site\")\nclass Site { [Key] string Name; };\n");
+    write_private(&repository, "#pragma namespace(\"root/site\")\nclass Site { [Key] string Name; };\n");
     let (code, text) = printed(&telarchd);
     assert!(code == 0 && text.contains("WMI: root/site, "), "{text}");
-    assert!(text.ends_with("repository.mof: can be read\n"), "{text}");
-    private(&repository, "class {");
+    assert!(text.ends_with("repository.mof: valid\n"), "{text}");
+    write_private(&repository, "class {");
     let (code, text) = printed(&telarchd);
-    assert!(code == 1 && text.contains("error: the repository of WMI is wrong"), "{text}");
+    assert!(code == 1 && text.contains("error: cannot read the WMI repository"), "{text}");
     assert!(text.contains("repository.mof:1:7: "), "{text}");
 }
 
 #[test]
-fn a_setting_that_cannot_be_is_named_with_its_line() {
+fn an_invalid_setting_is_reported_with_its_line() {
     let telarchd = Telarchd::new(&format!("[Service]\nMaxConnections = 0\n{HTTP}"));
     let expected = "error: Service/MaxConnections: 0 is outside 1 to 512 (config.toml, line 2)\nconfig.toml: errors: 1, warnings: 0\n";
     assert_eq!(checked(&telarchd), (1, expected.to_owned()));
 }
 
 #[test]
-fn mappings_of_certificates_that_cannot_be_used_are_an_error() {
+fn invalid_certificate_mappings_are_an_error() {
     let telarchd = Telarchd::new(HTTP);
     fs::create_dir(telarchd.file("certificates/client-authorities")).unwrap();
     let mappings = telarchd.file("certmappings");
-    private(&mappings, "# none\n\n");
-    assert_eq!(checked(&telarchd), (0, "config.toml: nothing is wrong\n".to_owned()));
-    private(&mappings, "# one\n*\n");
-    let expected = "error: certmappings, line 2: there are 1 fields with tabs between, and not 6\nconfig.toml: errors: 1, warnings: 0\n";
+    write_private(&mappings, "# none\n\n");
+    assert_eq!(checked(&telarchd), (0, "config.toml: no problems found\n".to_owned()));
+    write_private(&mappings, "# one\n*\n");
+    let expected = "error: certmappings, line 2: expected 6 fields separated by tabs, found 1\nconfig.toml: errors: 1, warnings: 0\n";
     assert_eq!(checked(&telarchd), (1, expected.to_owned()));
     set_mode(&mappings, 0o644);
     let (code, text) = checked(&telarchd);
@@ -88,7 +88,7 @@ fn mappings_of_certificates_that_cannot_be_used_are_an_error() {
 }
 
 #[test]
-fn each_listener_that_would_not_work_is_named_with_its_line() {
+fn each_invalid_listener_is_reported_with_its_line() {
     let thumbprint = "0123456789ABCDEF0123456789ABCDEF01234567";
     let config = [
         listener("IP:127.0.0.1", "HTTPS", 45986, &format!("CertificateThumbprint = \"{thumbprint}\"")),
@@ -102,20 +102,20 @@ fn each_listener_that_would_not_work_is_named_with_its_line() {
     let (code, text) = checked(&telarchd);
     assert_eq!(code, 1, "{text}");
     for part in [
-        "error: listener Address=IP:127.0.0.1+Transport=HTTPS: there is no certificate 0123456789ABCDEF0123456789ABCDEF01234567 (config.toml, line 1)\n  put it with its key into certificates/0123456789ABCDEF0123456789ABCDEF01234567.pem (mode 0600)\n",
+        "error: listener Address=IP:127.0.0.1+Transport=HTTPS: certificate not found: 0123456789ABCDEF0123456789ABCDEF01234567 (config.toml, line 1)\n  put it with its key into certificates/0123456789ABCDEF0123456789ABCDEF01234567.pem (mode 0600)\n",
         "error: listener Address=IP:127.0.0.2+Transport=HTTPS: port 45986 is already used by listener Address=IP:127.0.0.1+Transport=HTTPS with another certificate",
         "(config.toml, line 6)",
-        "error: listener Address=IP:127.0.0.3+Transport=HTTP: port 45986 is already used by listener Address=IP:127.0.0.1+Transport=HTTPS, and not with HTTP",
-        "error: listener Address=MAC:02-00-5E-10-00-00+Transport=HTTP: no interface of this machine",
-        "warning: listener Address=IP:203.0.113.250+Transport=HTTP: this machine has no address 203.0.113.250 now",
+        "error: listener Address=IP:127.0.0.3+Transport=HTTP: port 45986 is already used by listener Address=IP:127.0.0.1+Transport=HTTPS and cannot also serve HTTP",
+        "error: listener Address=MAC:02-00-5E-10-00-00+Transport=HTTP: no interface with an address",
+        "warning: listener Address=IP:203.0.113.250+Transport=HTTP: this machine does not currently have the address 203.0.113.250",
         "config.toml: errors: 4, warnings: 1\n",
     ] {
-        assert!(text.contains(part), "{part:?} is missing in:\n{text}");
+        assert!(text.contains(part), "{part:?} not found in:\n{text}");
     }
 }
 
 #[test]
-fn a_certificate_that_clients_would_not_accept_is_a_warning() {
+fn a_certificate_that_clients_would_reject_is_a_warning() {
     let telarchd = Telarchd::new("");
     let (certificate, pem) = Certificate::self_signed(&["localhost".to_owned()], SystemTime::now()).unwrap();
     let file = telarchd.file("certificates").join(format!("{}.pem", certificate.thumbprint()));
@@ -129,7 +129,7 @@ fn a_certificate_that_clients_would_not_accept_is_a_warning() {
     let (code, text) = checked(&telarchd);
     assert_eq!(code, 0, "{text}");
     assert!(
-        text.contains("its names are localhost, and not node7.example.com (config.toml, line 1)"),
+        text.contains("not valid for node7.example.com, only for localhost (config.toml, line 1)"),
         "{text}"
     );
 
@@ -140,21 +140,21 @@ fn a_certificate_that_clients_would_not_accept_is_a_warning() {
 }
 
 #[test]
-fn files_that_others_could_read_or_change_are_errors() {
+fn files_that_other_users_can_read_or_change_are_errors() {
     let telarchd = Telarchd::new(HTTP);
     fs::set_permissions(telarchd.file("accounts"), fs::Permissions::from_mode(0o644)).unwrap();
     fs::create_dir(telarchd.state()).unwrap();
     fs::set_permissions(telarchd.state(), fs::Permissions::from_mode(0o777)).unwrap();
     let (code, text) = checked(&telarchd);
     assert_eq!(code, 1, "{text}");
-    assert!(text.contains("error: accounts has mode 0644: others can read or change it"), "{text}");
-    assert!(text.contains("error: state has mode 0777: others can change what is in it"), "{text}");
+    assert!(text.contains("error: accounts has mode 0644: other users can read or change it"), "{text}");
+    assert!(text.contains("error: state has mode 0777 and can be changed by other users"), "{text}");
     fs::set_permissions(telarchd.file("config.toml"), fs::Permissions::from_mode(0o666)).unwrap();
-    assert!(checked(&telarchd).1.contains("error: config.toml may be written by everyone"));
+    assert!(checked(&telarchd).1.contains("error: config.toml is writable by all users"));
 }
 
 #[test]
-fn a_configuration_that_is_not_there_or_serves_nobody_is_said_to_be() {
+fn a_missing_file_is_an_error_and_no_listener_a_warning() {
     let telarchd = Telarchd::new("");
     let (code, text) = checked(&telarchd);
     assert_eq!(code, 0, "{text}");
@@ -166,13 +166,13 @@ fn a_configuration_that_is_not_there_or_serves_nobody_is_said_to_be() {
 }
 
 #[test]
-fn a_setting_of_the_command_line_is_checked_with_the_rest() {
+fn settings_of_the_command_line_are_checked_as_well() {
     let telarchd = Telarchd::new(HTTP);
     let output = telarchd.command().args(["--check", "--set", "Service.IPv4Filter="]).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let setting = "Service.CertificateThumbprint=0123456789ABCDEF0123456789ABCDEF01234567";
     let output = telarchd.command().args(["--check", "--set", setting]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("error: Service/CertificateThumbprint: there is no certificate"), "{text}");
+    assert!(text.contains("error: Service/CertificateThumbprint: certificate not found"), "{text}");
     assert_eq!(output.status.code(), Some(1));
 }

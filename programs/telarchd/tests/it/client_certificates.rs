@@ -1,4 +1,4 @@
-//! Mappings of client certificates: made over the Unix socket, kept, and used over HTTPS.
+//! Client certificate mappings: created over the Unix socket, stored, and used over HTTPS.
 
 use std::fs;
 use std::path::Path;
@@ -14,12 +14,12 @@ use wsman::{ResourceUri, SelectorSet};
 use xml::Writer;
 
 use crate::PATIENCE;
-use crate::running::{PASSWORD, Telarchd, free_ports, listener, mode, private, user};
+use crate::service_process::{PASSWORD, Telarchd, free_ports, listener, mode, user, write_private};
 
 const ON: &str = "Service.Auth.Certificate = true\nService.IPv6Filter = \"\"\n";
 const MAPPINGS: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/service/certmapping";
 
-/// Somebody with a self-signed certificate.
+/// Creates a self-signed client certificate.
 fn holder(folder: &Path) -> ClientCertificate {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::default();
@@ -27,7 +27,7 @@ fn holder(folder: &Path) -> ClientCertificate {
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     let certificate = params.self_signed(&key).unwrap();
     let path = folder.join("holder.pem");
-    private(&path, &[certificate.pem(), key.serialize_pem()].concat());
+    write_private(&path, &[certificate.pem(), key.serialize_pem()].concat());
     ClientCertificate::from_files(&path, &path).unwrap()
 }
 
@@ -39,8 +39,8 @@ fn mapping(holder: &ClientCertificate) -> Locator {
     Locator::new(ResourceUri::parse(MAPPINGS).unwrap()).with_selectors(selectors)
 }
 
-/// As a program of this machine would ask.
-fn local(telarchd: &Telarchd) -> Session {
+/// Opens a session as a local program.
+fn local_session(telarchd: &Telarchd) -> Session {
     Session::local([telarchd.state().join("local.sock")]).build().unwrap()
 }
 
@@ -50,7 +50,7 @@ fn session(port: u16, holder: &ClientCertificate) -> Session {
     Session::builder(endpoint).tls(trust).client_certificate(holder.clone()).build().unwrap()
 }
 
-/// Signs in anew and asks for the settings.
+/// Signs in over a new connection and reads the settings.
 fn sign_in(runtime: &Runtime, port: u16, holder: &ClientCertificate) -> Result<(), Error> {
     let session = session(port, holder);
     let settings = Locator::new(ResourceUri::parse(wsman::namespace::CONFIG).unwrap());
@@ -67,7 +67,7 @@ fn body(fields: &[(&str, &str)]) -> xml::Fragment {
 }
 
 #[test]
-fn a_mapping_lets_its_holder_in_also_after_a_restart_until_the_password_is_another() {
+fn a_mapping_works_until_the_account_s_password_changes() {
     let [port] = free_ports();
     let mut telarchd = Telarchd::start(&[ON, &listener("IP:127.0.0.1", "HTTPS", port, "")].concat());
     let runtime = Runtime::new().unwrap();
@@ -76,7 +76,7 @@ fn a_mapping_lets_its_holder_in_also_after_a_restart_until_the_password_is_anoth
 
     let fields = [("UserName", user()), ("Password", PASSWORD.to_owned())];
     let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
-    runtime.block_on(local(&telarchd).create(&mapping(&holder), &body(&fields))).unwrap();
+    runtime.block_on(local_session(&telarchd).create(&mapping(&holder), &body(&fields))).unwrap();
     sign_in(&runtime, port, &holder).unwrap();
     let kept = telarchd.file("certmappings");
     assert!(!fs::read_to_string(&kept).unwrap().contains(PASSWORD));
@@ -95,19 +95,21 @@ fn a_mapping_lets_its_holder_in_also_after_a_restart_until_the_password_is_anoth
     .unwrap();
     telarchd.reload();
     let refused = sign_in(&runtime, port, &holder).unwrap_err();
-    assert!(refused.to_string().contains("does not accept the client certificate"), "{refused}");
-    telarchd.logged(&["check that its password is still the same"]);
+    assert!(refused.to_string().contains("rejected the client certificate"), "{refused}");
+    telarchd.wait_for_log(&["check that its password is still the same"]);
 
     let fields = [("Password", "another one")];
-    runtime.block_on(local(&telarchd).put(&mapping(&holder), &body(&fields))).unwrap();
+    runtime.block_on(local_session(&telarchd).put(&mapping(&holder), &body(&fields))).unwrap();
     sign_in(&runtime, port, &holder).unwrap();
-    runtime.block_on(local(&telarchd).delete(&mapping(&holder))).unwrap();
+    runtime.block_on(local_session(&telarchd).delete(&mapping(&holder))).unwrap();
     sign_in(&runtime, port, &holder).unwrap_err();
     assert!(!telarchd.log().contains(PASSWORD) && !telarchd.log().contains("another one"));
 
-    let is_sign_in =
-        |record: &serde_json::Value| record["event"] == "sign-in" && record["scheme"] == "Certificate";
-    let records = telarchd.recorded(|all| all.iter().filter(|record| is_sign_in(record)).count() >= 6);
+    fn is_sign_in(record: &serde_json::Value) -> bool {
+        record["event"] == "sign-in" && record["scheme"] == "Certificate"
+    }
+    let records =
+        telarchd.wait_for_records(|all| all.iter().filter(|record| is_sign_in(record)).count() >= 6);
     let sign_ins: Vec<[String; 2]> = records
         .into_iter()
         .filter(is_sign_in)
@@ -120,45 +122,45 @@ fn a_mapping_lets_its_holder_in_also_after_a_restart_until_the_password_is_anoth
 }
 
 #[test]
-fn mappings_that_others_can_read_let_nobody_in_and_the_log_says_so() {
+fn mappings_that_other_users_can_read_are_not_used() {
     let [port] = free_ports();
     let telarchd = Telarchd::start(&[ON, &listener("IP:127.0.0.1", "HTTPS", port, "")].concat());
     let runtime = Runtime::new().unwrap();
     let holder = holder(telarchd.folder.path());
     let user = user();
     let fields = [("UserName", user.as_str()), ("Password", PASSWORD)];
-    runtime.block_on(local(&telarchd).create(&mapping(&holder), &body(&fields))).unwrap();
+    runtime.block_on(local_session(&telarchd).create(&mapping(&holder), &body(&fields))).unwrap();
     sign_in(&runtime, port, &holder).unwrap();
     let kept = telarchd.file("certmappings");
-    crate::running::set_mode(&kept, 0o644);
+    crate::service_process::set_mode(&kept, 0o644);
     telarchd.reload();
     sign_in(&runtime, port, &holder).unwrap_err();
-    telarchd.logged(&["Nobody can sign in with a certificate", "certmappings", "chmod 600"]);
-    // Whoever looks is told as well.
-    let refused = runtime.block_on(local(&telarchd).get(&mapping(&holder))).unwrap_err();
+    telarchd.wait_for_log(&["sign-in with certificates is disabled", "certmappings", "chmod 600"]);
+    // Reading the mappings reports the reason as well.
+    let refused = runtime.block_on(local_session(&telarchd).get(&mapping(&holder))).unwrap_err();
     assert!(refused.to_string().contains("chmod 600"), "{refused}");
-    crate::running::set_mode(&kept, 0o600);
+    crate::service_process::set_mode(&kept, 0o600);
     telarchd.reload();
     sign_in(&runtime, port, &holder).unwrap();
 }
 
 #[test]
-fn a_connection_is_refused_once_its_mapping_is_deleted() {
+fn a_connection_is_refused_after_its_mapping_was_deleted() {
     let [port] = free_ports();
     let telarchd = Telarchd::start(&[ON, &listener("IP:127.0.0.1", "HTTPS", port, "")].concat());
     let runtime = Runtime::new().unwrap();
     let holder = holder(telarchd.folder.path());
     let user = user();
     let fields = [("UserName", user.as_str()), ("Password", PASSWORD)];
-    runtime.block_on(local(&telarchd).create(&mapping(&holder), &body(&fields))).unwrap();
-    // One session has one connection, as long as there is one request at a time.
+    runtime.block_on(local_session(&telarchd).create(&mapping(&holder), &body(&fields))).unwrap();
+    // A session with sequential requests uses a single connection.
     let session = session(port, &holder);
     let settings = Locator::new(ResourceUri::parse(wsman::namespace::CONFIG).unwrap());
     runtime.block_on(session.get(&settings)).unwrap();
-    runtime.block_on(local(&telarchd).delete(&mapping(&holder))).unwrap();
+    runtime.block_on(local_session(&telarchd).delete(&mapping(&holder))).unwrap();
     let until = Instant::now() + PATIENCE;
     while runtime.block_on(session.get(&settings)).is_ok() {
-        assert!(Instant::now() < until, "it was never refused");
+        assert!(Instant::now() < until, "the connection was never refused");
         std::thread::sleep(Duration::from_millis(50));
     }
     let refusals = telarchd.log().matches("Client certificate refused").count();

@@ -1,4 +1,4 @@
-//! The control groups of users and their shells, in the hierarchy of the kernel.
+//! Control groups of users and their shells.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,17 +9,17 @@ use client::ShellOptions;
 use plugin_shell::ControlGroup;
 use rustix::fs::XattrFlags;
 
-use crate::person::Person;
-use crate::running::{Telarchd, free_ports, listener};
 use crate::separated::{OPEN_TO_USERS, block_on, hosts};
+use crate::service_process::{Telarchd, free_ports, listener};
+use crate::test_user::TestUser;
 
-/// A group that is delegated as systemd does it; gone with everything in it when dropped.
+/// A group that is delegated as by systemd; it is removed with all its processes on drop.
 struct Delegated(ControlGroup);
 
 impl Delegated {
-    /// None where there can be no such group.
+    /// Creates a group; `None` if this machine does not allow it.
     fn make() -> Option<Self> {
-        let Some(mut root) = ControlGroup::of_this_process() else {
+        let Some(mut root) = ControlGroup::current() else {
             eprintln!("SKIPPED: control groups of version 2 are not mounted");
             return None;
         };
@@ -27,7 +27,7 @@ impl Delegated {
             root = above;
         }
         let random: [u8; 4] = accounts::random().unwrap();
-        let made = root.make(&format!("telarch-it-{:08x}", u32::from_ne_bytes(random)));
+        let made = root.create_child(&format!("telarch-it-{:08x}", u32::from_ne_bytes(random)));
         let Ok(group) = made else {
             eprintln!("SKIPPED: no control group can be made below {}", root.path().display());
             return None;
@@ -49,12 +49,10 @@ impl Drop for Delegated {
     fn drop(&mut self) {
         self.0.kill();
         for _ in 0..100 {
-            let below = |folder: &Path| -> Vec<PathBuf> {
-                let listed = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-                listed.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
-            };
-            for folder in below(self.0.path()) {
-                below(&folder).into_iter().for_each(|folder| _ = fs::remove_dir(folder));
+            for folder in directories_in(self.0.path()) {
+                for folder in directories_in(&folder) {
+                    let _ = fs::remove_dir(folder);
+                }
                 let _ = fs::remove_dir(folder);
             }
             if self.0.remove().is_ok() {
@@ -65,7 +63,12 @@ impl Drop for Delegated {
     }
 }
 
-/// A service in that group.
+fn directories_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+}
+
+/// Starts a service in the group.
 fn start_in(group: &Delegated) -> (Telarchd, u16) {
     let [port] = free_ports();
     let https = listener("IP:127.0.0.1", "HTTPS", port, "");
@@ -79,7 +82,7 @@ fn start_in(group: &Delegated) -> (Telarchd, u16) {
     (telarchd, port)
 }
 
-/// The groups of a user.
+/// Returns the names of the groups of a user.
 fn groups_of(group: &Delegated, uid: u32) -> Vec<String> {
     let listed = fs::read_dir(group.0.path().join(format!("user-{uid}"))).into_iter().flatten();
     let folders = listed.filter_map(Result::ok).filter(|entry| entry.path().is_dir());
@@ -90,7 +93,7 @@ fn groups_of(group: &Delegated, uid: u32) -> Vec<String> {
 
 #[test]
 fn a_command_cannot_leave_the_group_of_its_shell_and_ends_with_it() {
-    let Some(ann) = Person::make() else { return };
+    let Some(ann) = TestUser::create() else { return };
     let Some(group) = Delegated::make() else { return };
     let (telarchd, port) = start_in(&group);
     let folder = group.0.path().display().to_string();
@@ -118,7 +121,7 @@ fn a_command_cannot_leave_the_group_of_its_shell_and_ends_with_it() {
         assert!(!left.contains("left") && !left.contains("has "), "{left}");
         assert!(left.contains(&own), "{left}");
 
-        // Neither the process group, nor the environment, nor a parent says what it belongs to.
+        // This process has left its process group, environment and parent.
         let stays = "env -i setsid /bin/sh -c 'sleep 1000 & echo $!' </dev/null 2>/dev/null";
         let stray: i32 = run(stays).await.trim().parse().unwrap();
         assert!(!is_gone(stray));
@@ -126,24 +129,24 @@ fn a_command_cannot_leave_the_group_of_its_shell_and_ends_with_it() {
         while !is_gone(stray) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        assert_eq!(other.run("echo on").await.unwrap().stdout, b"on\n", "others go on");
+        assert_eq!(other.run("echo on").await.unwrap().stdout, b"on\n", "other shells continue");
         other.close().await.unwrap();
     });
-    telarchd.logged(&["A host has ended", "has_left=true"]);
-    telarchd.logged(&["The group of a user is no longer needed", "Ok(())"]);
+    telarchd.wait_for_log(&["Host has ended", "has_left=true"]);
+    telarchd.wait_for_log(&["Removed the control group of a user", "Ok(())"]);
     assert!(!group.0.path().join(format!("user-{}", ann.uid)).exists());
 }
 
 #[test]
-fn commands_that_start_others_before_they_are_moved_do_not_leave_them_outside() {
-    let Some(ann) = Person::make() else { return };
+fn children_started_before_a_command_is_moved_are_moved_as_well() {
+    let Some(ann) = TestUser::create() else { return };
     let Some(group) = Delegated::make() else { return };
     let (telarchd, port) = start_in(&group);
     block_on(async {
         let session = ann.session(port);
         let shell = session.shell(ShellOptions::default()).await.unwrap();
         for _ in 0..20 {
-            // The first thing that it does.
+            // The command starts the process at once.
             let line = "(setsid sleep 1000 >/dev/null 2>&1 </dev/null &) & exec true";
             shell.run(line).await.unwrap();
         }
@@ -155,10 +158,10 @@ fn commands_that_start_others_before_they_are_moved_do_not_leave_them_outside() 
         assert_eq!(members, hosts, "only the host is in its group");
         shell.close().await.unwrap();
     });
-    assert_eq!(sleeping(ann.uid), Vec::<i32>::new(), "and nothing outlives the shell");
+    assert_eq!(sleeping(ann.uid), Vec::<i32>::new(), "no process outlives the shell");
 }
 
-/// The processes of a user that sleep and have not ended.
+/// Returns the running `sleep` processes of a user.
 fn sleeping(uid: u32) -> Vec<i32> {
     let all = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     let numbers = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -170,7 +173,7 @@ fn is_of(process: i32, uid: u32) -> bool {
     status.starts_with("Name:\tsleep\n") && status.contains(&format!("Uid:\t{uid}\t"))
 }
 
-/// Whether a process has ended; somebody may still have to wait for it.
+/// Returns whether a process has ended, even if it was not reaped yet.
 fn is_gone(process: i32) -> bool {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     status.is_empty() || status.contains("State:\tZ")

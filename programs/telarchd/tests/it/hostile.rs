@@ -1,9 +1,9 @@
-//! A load test: hostile traffic of many kinds at once against the service of a machine, while an administrator works.
+//! Load test: hostile traffic of many kinds at once while an administrator works.
 //!
-//! It runs with TELARCH_LONG=1 for ten minutes, or for as many seconds as TELARCH_HOSTILE_SECONDS says. All traffic stays
-//! on loopback and is bounded in number and rate. The test prints what it measured in any case.
+//! It runs with TELARCH_LONG=1 for ten minutes, or for TELARCH_HOSTILE_SECONDS seconds. All traffic stays on loopback
+//! and is bounded in number and rate. The test always prints its measurements.
 //!
-//! The password of the administrator's account is guessed, too, but from other addresses than the administrator's.
+//! The attackers also guess the administrator's password, but from other addresses than the administrator's.
 
 mod administrator;
 mod attack;
@@ -15,29 +15,31 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::person::Person;
-use crate::running::{Telarchd, free_ports, listener, local};
+use crate::service_process::{Telarchd, free_ports, listener, loopback};
+use crate::test_user::TestUser;
 use administrator::Administrator;
 use attack::{Attackers, Target};
 use local_attack::LocalAttacker;
 use measure::{Quarter, Sampler, Table};
 
-/// Time for the service to give memory back after the attack.
+/// Time for the service to release memory after the attack.
 const RECOVERY: Duration = Duration::from_secs(120);
 
-/// Slowest command of the administrator that is accepted in one of a hundred.
+/// Maximum 99th percentile of the duration of the administrator's commands.
 const SLOWEST: Duration = Duration::from_secs(2);
 
-/// Bytes that log, audit records and state may grow by in a second of the last quarter.
+/// Maximum growth of log, audit records and state in the last quarter, in bytes per second.
 const GROWTH: f64 = 32_768.0;
 
 #[test]
-fn hostile_traffic_keeps_no_administrator_out_and_takes_no_lasting_memory() {
+fn hostile_traffic_locks_no_administrator_out_and_leaks_no_memory() {
     let Some(duration) = duration() else {
         skips::skip!("a load test of ten minutes runs with TELARCH_LONG=1 only, as .ci/run --long sets it");
         return;
     };
-    let (Some(chief), Some(mallory), Some(eve)) = (Person::make(), Person::make(), Person::make()) else {
+    let (Some(chief), Some(mallory), Some(eve)) =
+        (TestUser::create(), TestUser::create(), TestUser::create())
+    else {
         return;
     };
     let chief = Arc::new(chief);
@@ -46,7 +48,7 @@ fn hostile_traffic_keeps_no_administrator_out_and_takes_no_lasting_memory() {
     let mut sampler = Sampler::new(&telarchd, &log(&telarchd));
 
     let administrator = Administrator::start(&chief, target.https.port());
-    // Memory is compared with that of a service that has served somebody.
+    // The reference is the memory of a service that has already served requests.
     administrator.wait_for(5);
     let begin = sampler.sample();
 
@@ -82,15 +84,15 @@ fn hostile_traffic_keeps_no_administrator_out_and_takes_no_lasting_memory() {
     telarchd.end();
 }
 
-/// How long the attack takes; `None` if it is not to run.
+/// Returns the duration of the attack; `None` if the test is not enabled.
 fn duration() -> Option<Duration> {
     std::env::var_os("TELARCH_LONG")?;
     let seconds = std::env::var("TELARCH_HOSTILE_SECONDS").ok();
     Some(Duration::from_secs(seconds.map_or(600, |seconds| seconds.parse().unwrap())))
 }
 
-/// A service with the limits and the log level of the packaged unit, which logs to a file.
-fn start(chief: &Person, mallory: &Person, eve: &Person) -> (Telarchd, Target) {
+/// Starts a service with the limits and the log level of the packaged unit, which logs to a file.
+fn start(chief: &TestUser, mallory: &TestUser, eve: &TestUser) -> (Telarchd, Target) {
     let [http, https] = free_ports();
     let config = [
         "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;BA)(A;;GRGX;;;RM)\"\n\
@@ -110,8 +112,8 @@ fn start(chief: &Person, mallory: &Person, eve: &Person) -> (Telarchd, Target) {
     telarchd.arguments(&mut command);
     telarchd.run_as(command);
     let target = Target {
-        http: local(http),
-        https: local(https),
+        http: loopback(http),
+        https: loopback(https),
         user: mallory.name.clone(),
         outsider: eve.name.clone(),
         guessed: vec![chief.name.clone(), eve.name.clone(), "daemon".to_owned(), "root".to_owned()],
@@ -127,7 +129,7 @@ fn text(path: &Path) -> String {
     String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()
 }
 
-/// Waits until the memory is near that before the attack.
+/// Waits until the memory is close to that before the attack.
 fn recovered(sampler: &mut Sampler, begin: &Quarter) -> (Quarter, Option<String>) {
     let until = Instant::now() + RECOVERY;
     loop {
@@ -140,10 +142,10 @@ fn recovered(sampler: &mut Sampler, begin: &Quarter) -> (Quarter, Option<String>
     }
 }
 
-/// Lines of the log and of the audit records that begin with what a client wrote.
+/// Reports lines of the log and of the audit records that begin with text of a client.
 fn forged_lines(telarchd: &Telarchd) -> Vec<String> {
     let mut found = Vec::new();
-    // Text inside a JSON string may hold any other character that some programs take for the end of a line.
+    // JSON strings may contain other characters that some programs treat as line breaks.
     let files: [(_, &[char]); 2] = [
         (log(telarchd), &['\n', '\r', '\u{85}', '\u{2028}']),
         (telarchd.state().join("audit.jsonl"), &['\n', '\r']),
@@ -171,7 +173,7 @@ fn report(begin: &Quarter, table: &Table, end: &Quarter, attacks: &[String], com
     eprintln!("{}\n", attacks.join("\n"));
 }
 
-/// The test itself holds some thousand connections.
+/// Raises the limit of open files, because the test itself holds thousands of connections.
 fn raise_open_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);

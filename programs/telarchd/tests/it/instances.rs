@@ -1,4 +1,4 @@
-//! WMI of the service of a machine: in a process of the caller's user, behind two gates.
+//! WMI of the service of a machine, which runs in a process of the caller's user and is protected twice.
 
 use std::fs;
 
@@ -6,16 +6,16 @@ use client::{EnumerateOptions, Error, Locator, Session};
 use wsman::ResourceUri;
 use wsman::enumeration::EnumerationMode;
 
-use crate::person::Person;
-use crate::running::{Telarchd, children, free_ports, listener, shown};
+use crate::service_process::{Telarchd, free_ports, listener};
+use crate::test_user::TestUser;
 
-/// A service for these administrators.
-fn start(administrators: &Person, more: &str) -> (Telarchd, u16) {
+/// Starts a service with these administrators.
+fn start(administrators: &TestUser, more: &str) -> (Telarchd, u16) {
     let [port] = free_ports();
     (Telarchd::start(&settings(administrators, port, more)), port)
 }
 
-fn settings(administrators: &Person, port: u16, more: &str) -> String {
+fn settings(administrators: &TestUser, port: u16, more: &str) -> String {
     let https = listener("IP:127.0.0.1", "HTTPS", port, "");
     let groups = format!("[Groups]\nAdministrators = [\"{}\"]\n", administrators.group());
     ["Service.Auth.Basic = true\n", &groups, more, &https].concat()
@@ -37,7 +37,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 #[test]
 fn an_administrator_s_instances_come_from_a_process_of_that_user() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let (telarchd, port) = start(&ann, "");
     block_on(async {
         let session = ann.session(port);
@@ -48,13 +48,11 @@ fn an_administrator_s_instances_come_from_a_process_of_that_user() {
         let item = listed.next().await.unwrap().unwrap();
         assert!(item.xml().contains("<p:Caption>"), "{}", item.xml());
         assert!(listed.next().await.is_none());
-        // Whoever is none does not reach a host at all.
+        // Other users do not even reach a host.
         let (code, words) = refusal(&ben.session(port)).await;
         assert!(code == Some(5) && words.contains("WMI Provider"), "{code:?} {words}");
     });
-    let keepers = children(telarchd.pid().as_raw_nonzero().get());
-    let hosts: Vec<i32> =
-        keepers.into_iter().filter(|one| shown(*one).contains(": session")).flat_map(children).collect();
+    let hosts = crate::separated::hosts(&telarchd);
     let [host] = hosts[..] else { panic!("{hosts:?}") };
     let status = fs::read_to_string(format!("/proc/{host}/status")).unwrap();
     let uid = ann.uid.to_string();
@@ -66,15 +64,15 @@ fn an_administrator_s_instances_come_from_a_process_of_that_user() {
 }
 
 #[test]
-fn whom_the_plug_in_lets_in_the_namespace_still_refuses_from_elsewhere() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+fn a_namespace_refuses_remote_users_that_the_plug_in_admits() {
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let uri = "http://schemas.microsoft.com/wbem/wsman/1/wmi";
     let everyone = format!(
         "[[Plugin]]\nName = \"WMI Provider\"\n[[Plugin.Security]]\nUri = \"{uri}\"\nSddl = \"D:P(A;;GA;;;AU)\"\n"
     );
     let (_telarchd, port) = start(&ann, &everyone);
     block_on(async {
-        // He has no right to shells, and gets a host all the same.
+        // Ben has no right to shells, but gets a host for WMI.
         let (code, words) = refusal(&ben.session(port)).await;
         assert_eq!(code, Some(2_150_859_012), "{words}");
         assert!(words.contains("root/cimv2"), "{words}");
@@ -84,15 +82,15 @@ fn whom_the_plug_in_lets_in_the_namespace_still_refuses_from_elsewhere() {
 }
 
 #[test]
-fn whoever_becomes_an_administrator_by_the_settings_is_one_in_namespaces_too() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+fn new_administrators_by_the_settings_have_access_to_namespaces() {
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let uri = "http://schemas.microsoft.com/wbem/wsman/1/wmi";
     let everyone = format!(
         "[[Plugin]]\nName = \"WMI Provider\"\n[[Plugin.Security]]\nUri = \"{uri}\"\nSddl = \"D:P(A;;GA;;;AU)\"\n"
     );
     let (telarchd, port) = start(&ann, &everyone);
     block_on(async {
-        // His process is there, with the rights of this moment.
+        // Ben's host exists already, with his previous rights.
         assert_eq!(refusal(&ben.session(port)).await.0, Some(2_150_859_012));
         telarchd.reconfigure(&settings(&ben, port, &everyone));
         let got = ben.session(port).get(&system()).await.unwrap();

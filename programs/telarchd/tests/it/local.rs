@@ -1,4 +1,4 @@
-//! The Unix socket for programs of this machine.
+//! The Unix socket for local programs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,27 +6,27 @@ use std::process::Command;
 
 use auth::account_file::Role;
 
-use crate::exchange::Connection;
+use crate::http_connection::Connection;
 use crate::message;
-use crate::running::{BASIC_OVER_HTTP, Telarchd, free_ports, is_root, listener, local, mode};
+use crate::service_process::{BASIC_OVER_HTTP, Telarchd, free_ports, is_root, listener, loopback, mode};
 
 #[test]
-fn the_user_at_the_other_end_needs_no_password() {
+fn a_local_program_is_authenticated_by_the_kernel() {
     let telarchd = Telarchd::start("");
     let mut connection = Connection::open_local(&telarchd.state().join("local.sock"));
     let answer = connection.ask_unnamed("/wsman", &message::settings());
     assert_eq!(answer.status, 200, "{answer:?}");
     assert!(answer.body.contains("<cfg:MaxEnvelopeSizekb>"), "{answer:?}");
     let answer = connection.ask_unnamed("/wsman", &message::create_shell());
-    assert_eq!(answer.status, 200, "whoever runs the service is its administrator: {answer:?}");
+    assert_eq!(answer.status, 200, "the user of the service is an administrator: {answer:?}");
     assert_eq!(connection.ask_unnamed("/elsewhere", &message::settings()).status, 404);
-    // What a header claims is not looked at.
+    // Credentials in headers are ignored.
     let answer = connection.exchange("/wsman", "Authorization: Basic !\r\n", &message::settings()).unwrap();
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
 #[test]
-fn the_socket_is_for_everyone_if_root_serves_and_else_for_its_owner() {
+fn the_socket_is_public_for_root_s_service_and_private_otherwise() {
     let mut telarchd = Telarchd::start("");
     let path = telarchd.state().join("local.sock");
     assert_eq!(mode(&path), if is_root() { 0o666 } else { 0o600 });
@@ -45,7 +45,7 @@ fn a_second_service_with_the_same_state_does_not_start() {
     assert_eq!(Connection::open_local(&path).ask_unnamed("/wsman", &message::settings()).status, 200);
 }
 
-/// Asks over the Unix socket as somebody else; the status and the body.
+/// Sends a request over the Unix socket as another user; returns status and body.
 fn ask_as_nobody(telarchd: &Telarchd, message: &str) -> Option<(String, String)> {
     let socket = telarchd.state().join("local.sock");
     let output = Command::new("setpriv")
@@ -63,7 +63,7 @@ fn ask_as_nobody(telarchd: &Telarchd, message: &str) -> Option<(String, String)>
 }
 
 #[test]
-fn another_user_of_the_machine_may_look_and_may_not_open_a_shell() {
+fn another_local_user_may_read_but_not_open_a_shell() {
     if !is_root() {
         skips::skip!("only root can become somebody else");
         return;
@@ -83,24 +83,24 @@ fn another_user_of_the_machine_may_look_and_may_not_open_a_shell() {
 }
 
 #[test]
-fn an_account_without_a_user_of_the_machine_may_look_and_has_nobody_to_run_commands_as() {
+fn an_account_without_a_local_user_cannot_run_commands() {
     if !is_root() {
-        skips::skip!("only the service of root runs commands as whoever asks");
+        skips::skip!("only the service of root runs commands as other users");
         return;
     }
     let [port] = free_ports();
-    let open_door = "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;WD)\"\n";
+    let open_to_all = "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;WD)\"\n";
     let http = listener("IP:127.0.0.1", "HTTP", port, "");
-    let telarchd = Telarchd::new(&[BASIC_OVER_HTTP, open_door, &http].concat());
-    telarchd.account("clerk", Role::User);
+    let telarchd = Telarchd::new(&[BASIC_OVER_HTTP, open_to_all, &http].concat());
+    telarchd.add_account("clerk", Role::User);
     let mut telarchd = telarchd;
     telarchd.run();
-    let mut connection = Connection::open(local(port));
+    let mut connection = Connection::open(loopback(port));
     assert_eq!(connection.ask_as("clerk", "/wsman", &message::settings()).status, 200);
     let answer = connection.ask_as("clerk", "/wsman", &message::create_shell());
     assert_eq!(answer.status, 500, "{answer:?}");
     assert!(
-        answer.body.contains("AccessDenied") && answer.body.contains("no user of this machine"),
+        answer.body.contains("AccessDenied") && answer.body.contains("not a user of this machine"),
         "{answer:?}"
     );
     assert_eq!(connection.ask("/wsman", &message::create_shell()).status, 200);

@@ -1,4 +1,4 @@
-//! A user of the machine who connects to the Unix socket as fast as possible, and keeps connections open.
+//! A local user who connects to the Unix socket as fast as possible and keeps connections open.
 
 use std::fs;
 use std::io::Read as _;
@@ -9,25 +9,25 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::PATIENCE;
-use crate::exchange::Connection;
+use crate::http_connection::Connection;
 use crate::message;
-use crate::person::Person;
-use crate::running::{BASIC_OVER_HTTP, Telarchd, free_ports, listener, local, memory};
+use crate::service_process::{BASIC_OVER_HTTP, Telarchd, free_ports, listener, loopback, memory};
+use crate::test_user::TestUser;
 
-/// Threads of the user who attacks.
+/// Number of threads of the attacker.
 const ATTACKERS: usize = 3;
-/// Connections that each of them keeps open.
+/// Number of connections that each thread keeps open.
 const HELD: usize = 100;
-/// How many connections one user may have.
+/// Maximum number of connections of one user.
 const SHARE: usize = 64;
 
-/// Makes this thread that of another user, whom the kernel then names as the one who connects.
+/// Switches this thread to another user, whom the kernel reports for new connections.
 fn become_user(uid: u32) {
     let uid = rustix::process::Uid::from_raw(uid);
     rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
 }
 
-/// Connects and closes until it is told to stop; returns how often. Some connections are kept open meanwhile.
+/// Opens and closes connections until it is stopped, and keeps some of them open meanwhile.
 fn flood(socket: &Path, uid: u32, stop: &AtomicBool, connected: &AtomicUsize) {
     become_user(uid);
     let held: Vec<_> = (0..HELD).filter_map(|_| UnixStream::connect(socket).ok()).collect();
@@ -39,7 +39,7 @@ fn flood(socket: &Path, uid: u32, stop: &AtomicBool, connected: &AtomicUsize) {
     drop(held);
 }
 
-/// Ends the flood, also when the test fails.
+/// Stops the flood on drop, also when the test fails.
 struct Ending<'a>(&'a AtomicBool);
 
 impl Drop for Ending<'_> {
@@ -52,7 +52,7 @@ fn entries(process: i32, what: &str) -> usize {
     fs::read_dir(format!("/proc/{process}/{what}")).unwrap().count()
 }
 
-/// A service whose socket everyone can reach.
+/// Starts a service with a socket that all users can reach.
 fn start(config: &str) -> Telarchd {
     let telarchd = Telarchd::start(config);
     for folder in [telarchd.folder.path().to_owned(), telarchd.state()] {
@@ -62,8 +62,8 @@ fn start(config: &str) -> Telarchd {
 }
 
 #[test]
-fn a_user_who_floods_the_local_socket_takes_neither_descriptors_nor_memory_nor_the_turn_of_others() {
-    let (Some(ann), Some(eve)) = (Person::make(), Person::make()) else { return };
+fn a_local_flood_exhausts_neither_descriptors_nor_memory_nor_turns() {
+    let (Some(ann), Some(eve)) = (TestUser::create(), TestUser::create()) else { return };
     let [port] = free_ports();
     let http = listener("IP:127.0.0.1", "HTTP", port, "");
     let telarchd = start(&[BASIC_OVER_HTTP, &http].concat());
@@ -86,7 +86,7 @@ fn a_user_who_floods_the_local_socket_takes_neither_descriptors_nor_memory_nor_t
             assert!(Instant::now() < until, "{asked} requests, {connected:?} connections");
             let answer = Connection::open_local(&socket).ask_unnamed("/wsman", &message::settings());
             assert_eq!(answer.status, 200, "root at the local socket: {answer:?}");
-            let answer = Connection::open(local(port)).ask_as(&ann.name, "/wsman", &message::settings());
+            let answer = Connection::open(loopback(port)).ask_as(&ann.name, "/wsman", &message::settings());
             assert_ne!(answer.status, 401, "a right password over the network: {answer:?}");
             descriptors = descriptors.max(entries(broker, "fd"));
             threads = threads.max(entries(broker, "task"));
@@ -105,15 +105,15 @@ fn a_user_who_floods_the_local_socket_takes_neither_descriptors_nor_memory_nor_t
     assert!(lines < 60, "{lines} lines of log:\n{}", telarchd.log());
 }
 
-/// The number of lines of the log that an administrator is shown.
+/// Returns the number of log lines at the level `info` or above.
 fn noticeable(telarchd: &Telarchd) -> usize {
     let log = telarchd.log();
     log.lines().filter(|line| [" INFO ", " WARN ", "ERROR "].iter().any(|level| line.contains(level))).count()
 }
 
 #[test]
-fn a_user_has_64_local_connections_and_gets_their_places_back_also_from_a_gateway_that_was_killed() {
-    let Some(eve) = Person::make() else { return };
+fn a_user_s_64_local_connections_are_freed_even_by_a_killed_gateway() {
+    let Some(eve) = TestUser::create() else { return };
     let telarchd = start("");
     let socket = telarchd.state().join("local.sock");
     let hold = || {
@@ -126,29 +126,29 @@ fn a_user_has_64_local_connections_and_gets_their_places_back_also_from_a_gatewa
         })
     };
     for round in 0..3 {
-        // The places of the last round come back as soon as the gateway has noticed.
+        // The permits of the last round are released once the gateway has noticed the closed connections.
         let until = Instant::now() + PATIENCE;
         let held = loop {
             let held = hold();
             if held.iter().filter(|stream| is_refused(stream)).count() == 10 {
                 break held;
             }
-            assert!(Instant::now() < until, "the places do not come back in round {round}");
+            assert!(Instant::now() < until, "connections are not released in round {round}");
         };
         let answer = Connection::open_local(&socket).ask_unnamed("/wsman", &message::settings());
-        assert_eq!(answer.status, 200, "root has places of its own");
+        assert_eq!(answer.status, 200, "some connections are reserved for root");
         if round == 1 {
             let gateway = rustix::process::Pid::from_raw(telarchd.serving_pid()).unwrap();
             rustix::process::kill_process(gateway, rustix::process::Signal::KILL).unwrap();
-            telarchd.told("READY=1");
+            telarchd.wait_for_notification("READY=1");
         }
         drop(held);
     }
 }
 
-/// Whether a connection was answered with HTTP 503 instead of being kept open.
+/// Returns whether a connection was refused with HTTP 503.
 fn is_refused(mut stream: &UnixStream) -> bool {
-    // A connection that is served gets no answer, as it has asked nothing; the refused ones were answered at once.
+    // An admitted connection receives nothing before its first request; refused ones are answered at once.
     stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     let mut answer = [0; 12];
     stream.read_exact(&mut answer).is_ok_and(|()| &answer == b"HTTP/1.1 503")

@@ -1,6 +1,6 @@
-//! The program as an administrator meets it: started with files, told with signals, asked over sockets.
+//! Tests of the program from the administrator's view: configuration files, signals and sockets.
 //!
-//! Everything listens on loopback or in a temporary folder; each test has a process of its own.
+//! All services listen on loopback or in a temporary folder; each test has its own process.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod abandoned_commands;
@@ -8,10 +8,11 @@ mod audit;
 mod certificates;
 mod check;
 mod client_certificates;
+mod compromised_gateway;
 mod control_groups;
-mod exchange;
 mod fairness;
 mod hostile;
+mod http_connection;
 mod instances;
 mod kerberos;
 mod listeners;
@@ -22,22 +23,21 @@ mod message;
 mod ntlm;
 mod open_files;
 mod ordinary_user;
-mod person;
 mod policies;
 mod records;
 mod renewal;
-mod running;
 mod separated;
 mod service_manager;
+mod service_process;
 mod session;
 mod sign_in_attacks;
 mod stopped_host;
 mod subscriptions;
-mod taken_over;
 mod tampering;
+mod test_user;
 mod withdrawal;
 
 use std::time::Duration;
 
-/// Long enough for anything but a failure.
+/// Timeout of operations that must succeed.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,7 +1,7 @@
-//! The memory of the broker stays flat, however many sign-ins there are, by every scheme.
+//! Repeated sign-ins do not leak memory in the broker, for every authentication scheme.
 //!
-//! Each test signs in some hundred times, or 10 000 times with `TELARCH_LONG=1`, always on new connections. The second
-//! half may not need more memory than the first.
+//! Each test signs in some hundred times, or 10 000 times with `TELARCH_LONG=1`, each time on a new connection. After
+//! the second half, the broker may hardly use more memory than after the first.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,19 +15,19 @@ use telarch_peers::{Keys, REALM, Realm, USER, in_realm};
 use tokio::runtime::Runtime;
 use wsman::{ResourceUri, SelectorSet};
 
-use crate::exchange::Connection;
+use crate::http_connection::Connection;
 use crate::message;
-use crate::person::Person;
-use crate::running::{
-    BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, is_root, listener, local, memory, private, user,
+use crate::service_process::{
+    BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, is_root, listener, loopback, memory, user, write_private,
 };
+use crate::test_user::TestUser;
 
-/// Clients at the same time.
+/// Number of concurrent clients.
 const CLIENTS: usize = 4;
-/// By how much the second half may add to the memory, in KiB: less than 2 KiB for a sign-in of the long run.
+/// Maximum growth of memory in the second half in KiB: less than 2 KiB per sign-in of the long run.
 const MAX_GROWTH: u64 = 8 << 10;
 
-/// Whether there is a broker to measure.
+/// Returns whether the service has a broker.
 fn is_separate() -> bool {
     if !is_root() {
         eprintln!("SKIPPED: only the service of root has a broker");
@@ -35,11 +35,11 @@ fn is_separate() -> bool {
     is_root()
 }
 
-/// Signs in `count` times, or 10 000 times in a long run, and looks at the memory of the broker after each half.
+/// Signs in `count` times, or 10,000 times in a long run, and compares the memory of the broker after each half.
 fn stays_flat(telarchd: &Telarchd, count: usize, sign_in: impl Fn() + Sync) {
     let count = if std::env::var_os("TELARCH_LONG").is_some() { 10_000 } else { count };
     let broker = telarchd.pid().as_raw_nonzero().get();
-    // Reloading gives free memory back.
+    // A reload releases free memory.
     telarchd.reload();
     let start = memory(broker);
     let halves = [(); 2].map(|()| {
@@ -64,7 +64,7 @@ fn stays_flat(telarchd: &Telarchd, count: usize, sign_in: impl Fn() + Sync) {
 }
 
 fn set_nt_hash(telarchd: &Telarchd, name: &str) {
-    let key = HostKey::load_or_make(&telarchd.state()).unwrap();
+    let key = HostKey::load_or_create(&telarchd.state()).unwrap();
     let hash = NtHash::of_password(&Secret::new(PASSWORD.to_owned()));
     accounts::update(&telarchd.file("accounts"), IfMissing::Fail, |file| {
         let record = file.find(name).ok_or("no account")?.clone();
@@ -79,7 +79,7 @@ fn settings() -> Locator {
     Locator::new(ResourceUri::parse(wsman::namespace::CONFIG).unwrap())
 }
 
-/// Signs in over a new connection, and asks for the settings; whether the account may read them is no matter here.
+/// Signs in over a new connection and reads the settings; a denial of access does not matter here.
 fn read_settings(session: &Session) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     match runtime.block_on(session.get(&settings())) {
@@ -99,34 +99,34 @@ fn session(url: &str, authentication: Authentication) -> Session {
 }
 
 #[test]
-fn sign_ins_with_passwords_of_the_account_file_need_no_memory_for_good() {
+fn sign_ins_with_passwords_of_the_account_file_leak_no_memory() {
     if !is_separate() {
         return;
     }
     let [port] = free_ports();
     let http = listener("IP:127.0.0.1", "HTTP", port, "");
     let telarchd = Telarchd::start(&[BASIC_OVER_HTTP, &http].concat());
-    // Passwords are hashed slowly on purpose.
+    // Password hashing is slow on purpose.
     stays_flat(&telarchd, 400, || {
-        assert_eq!(Connection::open(local(port)).ask("/wsman", &message::settings()).status, 200);
+        assert_eq!(Connection::open(loopback(port)).ask("/wsman", &message::settings()).status, 200);
     });
 }
 
 #[test]
-fn sign_ins_with_passwords_that_pam_judges_need_no_memory_for_good() {
-    let Some(ann) = Person::make() else { return };
+fn sign_ins_with_passwords_verified_by_pam_leak_no_memory() {
+    let Some(ann) = TestUser::create() else { return };
     let [port] = free_ports();
     let http = listener("IP:127.0.0.1", "HTTP", port, "");
     let telarchd = Telarchd::start(&[BASIC_OVER_HTTP, &http].concat());
-    // PAM takes its time, and judges few of one source at once.
+    // PAM is slow, and few attempts of one source are verified in parallel.
     stays_flat(&telarchd, 200, || {
-        let answer = Connection::open(local(port)).ask_as(&ann.name, "/wsman", &message::settings());
+        let answer = Connection::open(loopback(port)).ask_as(&ann.name, "/wsman", &message::settings());
         assert_ne!(answer.status, 401, "{answer:?}");
     });
 }
 
 #[test]
-fn sign_ins_by_ntlm_need_no_memory_for_good() {
+fn sign_ins_by_ntlm_leak_no_memory() {
     if !is_separate() {
         return;
     }
@@ -140,7 +140,7 @@ fn sign_ins_by_ntlm_need_no_memory_for_good() {
 }
 
 #[test]
-fn sign_ins_by_credssp_need_no_memory_for_good() {
+fn sign_ins_by_credssp_leak_no_memory() {
     if !is_separate() {
         return;
     }
@@ -154,7 +154,7 @@ fn sign_ins_by_credssp_need_no_memory_for_good() {
     stays_flat(&telarchd, 300, || read_settings(&session(&url, Authentication::CredSsp)));
 }
 
-/// Somebody with a self-signed certificate.
+/// Creates a self-signed client certificate.
 fn holder(folder: &Path) -> ClientCertificate {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::default();
@@ -162,12 +162,12 @@ fn holder(folder: &Path) -> ClientCertificate {
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     let certificate = params.self_signed(&key).unwrap();
     let path = folder.join("holder.pem");
-    private(&path, &[certificate.pem(), key.serialize_pem()].concat());
+    write_private(&path, &[certificate.pem(), key.serialize_pem()].concat());
     ClientCertificate::from_files(&path, &path).unwrap()
 }
 
 #[test]
-fn sign_ins_by_certificate_need_no_memory_for_good() {
+fn sign_ins_by_certificate_leak_no_memory() {
     const MAPPINGS: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/service/certmapping";
     if !is_separate() {
         return;
@@ -195,16 +195,16 @@ fn sign_ins_by_certificate_need_no_memory_for_good() {
 }
 
 #[test]
-fn sign_ins_by_kerberos_need_no_memory_for_good() {
+fn sign_ins_by_kerberos_leak_no_memory() {
     if !is_separate() {
         return;
     }
-    let name = "memory::sign_ins_by_kerberos_need_no_memory_for_good";
+    let name = "memory::sign_ins_by_kerberos_leak_no_memory";
     in_realm(name, Keys::AesSha1, |realm: &Realm| {
         realm.kinit(&[]);
         let [port] = free_ports();
         let mut telarchd = Telarchd::new(&listener("IP:127.0.0.1", "HTTP", port, ""));
-        telarchd.account(USER, auth::account_file::Role::Administrator);
+        telarchd.add_account(USER, auth::account_file::Role::Administrator);
         std::fs::write(telarchd.file("principals"), format!("{USER}@{REALM} {USER}\n")).unwrap();
         telarchd.run();
         let url = format!("http://localhost:{port}/wsman");

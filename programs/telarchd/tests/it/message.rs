@@ -1,4 +1,4 @@
-//! The few messages that these tests need.
+//! Request messages of the tests.
 
 use wsman::namespace::{
     ADDRESSING, ANONYMOUS, CONFIG, ENUMERATION, IDENTITY, SHELL, SHELL_CMD, SOAP, TRANSFER, WSMAN,
@@ -8,7 +8,7 @@ pub(crate) fn identify() -> String {
     envelope("", &format!("<i:Identify xmlns:i=\"{IDENTITY}\"/>"))
 }
 
-/// A verb of WS-Transfer for the listener of an address and a transport.
+/// Returns a WS-Transfer request for the listener with an address and a transport.
 pub(crate) fn listener(verb: &str, address: &str, transport: &str) -> String {
     let selectors = format!(
         "<w:SelectorSet><w:Selector Name=\"Address\">{address}</w:Selector><w:Selector Name=\"Transport\">{transport}</w:Selector></w:SelectorSet>"
@@ -20,7 +20,7 @@ pub(crate) fn settings() -> String {
     request(CONFIG, &format!("{TRANSFER}/Get"), "", "")
 }
 
-/// Puts one setting of `Winrs`.
+/// Returns a Put of one setting of `Winrs`.
 pub(crate) fn put_winrs(name: &str, value: &str) -> String {
     let resource = format!("{CONFIG}/Winrs");
     let body = format!("<c:Winrs xmlns:c=\"{resource}\"><c:{name}>{value}</c:{name}></c:Winrs>");
@@ -59,7 +59,7 @@ pub(crate) fn command(shell: &str, line: &str) -> String {
     request(SHELL_CMD, &format!("{SHELL}/Command"), &selectors, &body)
 }
 
-/// Messages with this text, as XML writes it, in one field each.
+/// Returns messages with this text (escaped for XML) in one field each.
 pub(crate) fn with_text_in_each_field(text: &str) -> Vec<String> {
     let get = format!("{TRANSFER}/Get");
     let selector = |name: &str, value: &str| {
@@ -91,13 +91,13 @@ pub(crate) fn with_text_in_each_field(text: &str) -> Vec<String> {
     ]
 }
 
-/// Begins an enumeration of listeners without taking any.
+/// Starts an enumeration of listeners without optimized items.
 pub(crate) fn enumerate_listeners() -> String {
     let body = format!("<n:Enumerate xmlns:n=\"{ENUMERATION}\"/>");
     request(config::LISTENER_RESOURCE, &format!("{ENUMERATION}/Enumerate"), "", &body)
 }
 
-/// Pull or Release of an enumeration, in the name of some resource.
+/// Returns a Pull or Release of an enumeration, with any resource URI.
 pub(crate) fn of_enumeration(verb: &str, resource: &str, context: &str) -> String {
     let body = format!(
         "<n:{verb} xmlns:n=\"{ENUMERATION}\"><n:EnumerationContext>{context}</n:EnumerationContext></n:{verb}>"
@@ -105,7 +105,7 @@ pub(crate) fn of_enumeration(verb: &str, resource: &str, context: &str) -> Strin
     request(resource, &format!("{ENUMERATION}/{verb}"), "", &body)
 }
 
-/// A custom action on a resource, both as they stand in XML.
+/// Returns a custom action on a resource, both as XML text.
 pub(crate) fn custom(resource: &str, action: &str) -> String {
     request(resource, action, "", "")
 }

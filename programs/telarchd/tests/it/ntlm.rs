@@ -1,4 +1,4 @@
-//! Whom NTLM lets in, and when it is offered.
+//! Sign-in with NTLM, and when it is offered.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -13,14 +13,14 @@ use client::{Authentication, Credentials, Endpoint, Secret, Session};
 use serde_json::Value;
 
 use crate::message;
-use crate::running::{PASSWORD, Telarchd, free_ports, is_root, listener, local, user};
+use crate::service_process::{PASSWORD, Telarchd, free_ports, is_root, listener, loopback, user};
 
-/// Sealed over HTTP; only the network it came from would have to be right.
+/// Settings for sealed HTTP, limited to IPv4.
 const HTTP_ONLY_SEALED: &str = "Service.IPv6Filter = \"\"\n";
 
-/// The schemes that a service offers to whoever does not say who it is.
+/// Returns the schemes that a service offers to a client without credentials.
 fn offered(port: u16) -> Vec<String> {
-    let mut stream = TcpStream::connect(local(port)).unwrap();
+    let mut stream = TcpStream::connect(loopback(port)).unwrap();
     let request = "POST /wsman HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
@@ -31,7 +31,7 @@ fn offered(port: u16) -> Vec<String> {
     offers.map(|(_, value)| value.split(' ').next().unwrap().to_owned()).collect()
 }
 
-/// Opens and closes a shell; what goes wrong as a text.
+/// Opens and closes a shell; returns an error as text.
 fn open_shell(port: u16, authentication: Authentication, user: &str, password: &str) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -57,11 +57,11 @@ pub(crate) fn set_nt_hash(telarchd: &Telarchd, name: &str, key: Option<&HostKey>
 }
 
 #[test]
-fn negotiate_is_offered_as_long_as_an_account_has_an_nt_hash_which_lets_it_in() {
+fn negotiate_is_offered_while_an_account_has_an_nt_hash() {
     let [port] = free_ports();
     let telarchd = Telarchd::start(&[HTTP_ONLY_SEALED, &listener("IP:127.0.0.1", "HTTP", port, "")].concat());
     let has_negotiate = || offered(port).contains(&"Negotiate".to_owned());
-    assert!(!has_negotiate(), "nobody could sign in with it");
+    assert!(!has_negotiate(), "no account could sign in with it");
     let key = HostKey::load(&telarchd.state()).unwrap().expect("the service has made a key");
 
     set_nt_hash(&telarchd, &user(), Some(&key));
@@ -71,7 +71,7 @@ fn negotiate_is_offered_as_long_as_an_account_has_an_nt_hash_which_lets_it_in() 
     assert!(open_shell(port, Authentication::Negotiate, &user(), "wrong").is_err());
     assert!(open_shell(port, Authentication::Negotiate, "mallory", PASSWORD).is_err());
     let has_all = |all: &[Value]| all.iter().filter(|record| record["outcome"] == "denied").count() >= 2;
-    let records = telarchd.recorded(has_all);
+    let records = telarchd.wait_for_records(has_all);
     let denied: Vec<&Value> = records.iter().filter(|record| record["outcome"] == "denied").collect();
     assert_eq!(denied.len(), 2, "{records:#?}");
     assert!(denied.iter().all(|record| record["mechanism"] == "NTLM"), "{records:#?}");
@@ -89,9 +89,9 @@ fn negotiate_is_offered_as_long_as_an_account_has_an_nt_hash_which_lets_it_in() 
 }
 
 #[test]
-fn whoever_came_with_ntlm_is_known_to_have() {
+fn a_sign_in_with_ntlm_is_visible_to_access_checks() {
     let [port] = free_ports();
-    // NTLM_AUTHENTICATION, S-1-5-64-10, may not; everybody else may.
+    // Denied for NTLM_AUTHENTICATION, S-1-5-64-10; granted to administrators otherwise.
     let config = [
         HTTP_ONLY_SEALED,
         "Service.RootSDDL = \"O:NSG:BAD:P(D;;GA;;;S-1-5-64-10)(A;;GA;;;BA)S:P(AU;FA;GA;;;WD)\"\n",
@@ -102,14 +102,14 @@ fn whoever_came_with_ntlm_is_known_to_have() {
     let telarchd = Telarchd::start(&config);
     set_nt_hash(&telarchd, &user(), Some(&HostKey::load(&telarchd.state()).unwrap().unwrap()));
     telarchd.reload();
-    let mut connection = crate::exchange::Connection::open(local(port));
+    let mut connection = crate::http_connection::Connection::open(loopback(port));
     assert_eq!(connection.ask("/wsman", &message::create_shell()).status, 200);
     let denied = open_shell(port, Authentication::Negotiate, &user(), PASSWORD).unwrap_err();
     assert!(denied.to_lowercase().contains("denied"), "{denied}");
 }
 
 #[test]
-fn a_hash_that_was_sealed_elsewhere_is_named_before_the_service_is_started() {
+fn a_hash_sealed_on_another_machine_is_reported_by_check() {
     let [port] = free_ports();
     let telarchd = Telarchd::new(&listener("IP:127.0.0.1", "HTTP", port, ""));
     let check = || {
@@ -117,22 +117,25 @@ fn a_hash_that_was_sealed_elsewhere_is_named_before_the_service_is_started() {
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
     let elsewhere = tempfile::tempdir().unwrap();
-    set_nt_hash(&telarchd, &user(), Some(&HostKey::load_or_make(elsewhere.path()).unwrap()));
+    set_nt_hash(&telarchd, &user(), Some(&HostKey::load_or_create(elsewhere.path()).unwrap()));
     let (code, text) = check();
     assert_eq!(code, Some(0), "{text}");
-    let part = format!("warning: account {}: its NT hash was not sealed with host-key in ", user());
+    let part = format!(
+        "warning: account {}: cannot sign in with NTLM: its NT hash was not sealed with host-key in ",
+        user()
+    );
     assert!(text.contains(&part) && text.contains("set-password"), "{text}");
-    assert!(!telarchd.state().exists(), "the key was made");
+    assert!(!telarchd.state().exists(), "the key was created");
 
     fs::create_dir(telarchd.state()).unwrap();
-    set_nt_hash(&telarchd, &user(), Some(&HostKey::load_or_make(&telarchd.state()).unwrap()));
-    assert!(check().1.contains("nothing is wrong"), "{}", check().1);
+    set_nt_hash(&telarchd, &user(), Some(&HostKey::load_or_create(&telarchd.state()).unwrap()));
+    assert!(check().1.contains("no problems found"), "{}", check().1);
     fs::set_permissions(telarchd.state().join("host-key"), fs::Permissions::from_mode(0o644)).unwrap();
     let (code, text) = check();
     assert!(code == Some(1) && text.contains("chmod 600"), "{text}");
 }
 
-/// Stands in for Samba's program: it knows `ann` of `CORP`, whose password is that of these tests.
+/// Replacement of Samba's program, which knows `ann` of `CORP` with the password of the tests.
 const NTLM_AUTH: &str = r#"
 import base64, hashlib, hmac, sys
 md5 = lambda key, octets: hmac.new(key, octets, hashlib.md5).digest()
@@ -154,9 +157,9 @@ for line in sys.stdin:
 "#;
 
 #[test]
-fn a_user_of_a_domain_signs_in_as_whom_the_table_says() {
+fn a_domain_user_signs_in_as_the_mapped_account() {
     if !is_root() || Command::new("/usr/bin/python3").arg("--version").output().is_err() {
-        skips::skip!("it takes root and /usr/bin/python3 to stand in for winbind");
+        skips::skip!("a replacement for winbind requires root and /usr/bin/python3");
         return;
     }
     let [port] = free_ports();
@@ -179,13 +182,13 @@ fn a_user_of_a_domain_signs_in_as_whom_the_table_says() {
     {
         assert!(open_shell(port, Authentication::Negotiate, user, password).is_err(), "{user}");
     }
-    let records = telarchd.recorded(|all| !all.is_empty());
+    let records = telarchd.wait_for_records(|all| !all.is_empty());
     let first = &records[0];
     assert_eq!((&first["account"], &first["mechanism"]), (&"root".into(), &"NTLM".into()), "{first}");
 }
 
 #[test]
-fn a_program_that_asks_winbind_must_be_there() {
+fn the_program_that_queries_winbind_must_exist() {
     let telarchd = Telarchd::new("");
     let run = |more: &[&str]| {
         let winbind = ["--winbind", "everyone", "--ntlm-auth", "/nonexistent"];
@@ -193,7 +196,7 @@ fn a_program_that_asks_winbind_must_be_there() {
         assert!(!output.status.success());
         String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
     };
-    let expected = if is_root() { "part of Samba's package winbind" } else { "runs as root" };
+    let expected = if is_root() { "install Samba's package winbind" } else { "requires root" };
     for text in [run(&[]), run(&["--check"])] {
         assert!(text.contains(expected), "{text}");
     }

@@ -1,4 +1,4 @@
-//! How many files the service and its commands may have open.
+//! Limits of open files of the service and its commands.
 
 use std::fs;
 use std::process::Command;
@@ -6,9 +6,9 @@ use std::process::Command;
 use client::{CommandOptions, Credentials, Endpoint, Output, Secret, Session, ShellOptions, Unencrypted};
 use wsman::shell::CommandLine;
 
-use crate::running::{BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, listener, user};
+use crate::service_process::{BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, listener, user};
 
-/// Starts the service with these limits, soft and hard.
+/// Starts the service with these soft and hard limits.
 pub(crate) fn start(config: &str, soft: u32, hard: u32) -> Telarchd {
     let mut telarchd = Telarchd::new(config);
     let mut command = Command::new("/bin/sh");
@@ -20,7 +20,7 @@ pub(crate) fn start(config: &str, soft: u32, hard: u32) -> Telarchd {
 }
 
 #[test]
-fn the_service_raises_its_limit_and_its_commands_have_the_one_it_found() {
+fn the_service_raises_its_limit_and_commands_have_the_original_one() {
     let [port] = free_ports();
     let listener = listener("IP:127.0.0.1", "HTTP", port, "");
     let telarchd = start(&[BASIC_OVER_HTTP, &listener].concat(), 333, 3_000);
@@ -38,7 +38,7 @@ fn the_service_raises_its_limit_and_its_commands_have_the_one_it_found() {
         let line = "read go; ulimit -Sn; ulimit -Hn; ulimit -n 2000 && ulimit -n".to_owned();
         let line = CommandLine { command: line, ..CommandLine::default() };
         let mut command = shell.start(&line, CommandOptions::default()).await.unwrap();
-        // A command gets its limits in its first moment.
+        // The limits are applied right after the start of the command.
         command.input().write(b"go\n").await.unwrap();
         let mut all = Vec::new();
         while let Output::Stdout(octets) = command.next_output().await.unwrap() {
@@ -51,7 +51,7 @@ fn the_service_raises_its_limit_and_its_commands_have_the_one_it_found() {
 }
 
 #[test]
-fn a_limit_that_is_too_low_for_the_settings_is_told_with_the_way_out() {
+fn a_limit_that_is_too_low_for_the_settings_is_logged_with_advice() {
     let telarchd = start("Service.MaxConnections = 50\n", 200, 250);
-    telarchd.logged(&["WARN", "MaxConnections", "LimitNOFILE", "limit=250", "needed=890"]);
+    telarchd.wait_for_log(&["WARN", "MaxConnections", "LimitNOFILE", "limit=250", "needed=890"]);
 }

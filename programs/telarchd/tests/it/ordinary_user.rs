@@ -1,4 +1,4 @@
-//! The service of a user who is not root: its own files, and its own rights.
+//! The service of a user who is not root.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
@@ -10,16 +10,16 @@ use auth::account_file::Role;
 use client::{Credentials, Endpoint, Secret, Session, ShellOptions, Unencrypted};
 
 use crate::PATIENCE;
-use crate::exchange::Connection;
+use crate::http_connection::Connection;
 use crate::message;
-use crate::running::{BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, is_root, listener, mode};
+use crate::service_process::{BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, is_root, listener, mode};
 
-/// A user whom the machine knows by name, and who has no shell.
+/// A user that exists on the machine but has no login shell.
 const NOBODY: u32 = 65_534;
-/// A user whom the machine does not know, and who has the usual shell.
+/// A user ID that does not exist on the machine, with the default shell.
 const STRANGER: u32 = 54_321;
 
-/// A home of somebody else, with a copy of the program that they can run.
+/// A temporary home of another user, with a copy of the program that this user can run.
 struct Home {
     folder: tempfile::TempDir,
     program: PathBuf,
@@ -27,10 +27,10 @@ struct Home {
 }
 
 impl Home {
-    /// None where nobody can become an ordinary user.
+    /// Creates a home; `None` without root's rights or setpriv.
     fn of(uid: u32) -> Option<Self> {
         if !is_root() || Command::new("setpriv").arg("--version").output().is_err() {
-            skips::skip!("it takes root and setpriv to become an ordinary user");
+            skips::skip!("running as an ordinary user requires root and setpriv");
             return None;
         }
         let folder = tempfile::Builder::new().prefix("telarchd-it-").tempdir().unwrap();
@@ -53,7 +53,7 @@ impl Home {
         chown(self.path(name), Some(self.uid), Some(self.uid)).unwrap();
     }
 
-    /// A program as that user.
+    /// Returns a command that runs as this user.
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("setpriv");
         command.arg(format!("--reuid={}", self.uid)).arg(format!("--regid={}", self.uid));
@@ -63,7 +63,7 @@ impl Home {
         command
     }
 
-    /// Starts the service, and waits until it is ready.
+    /// Starts the service and waits until it is ready.
     fn start(&self) -> Running {
         let notify = self.path("notify");
         let _ = fs::remove_file(&notify);
@@ -93,7 +93,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn everything_it_makes_is_the_user_s_own() {
+fn all_files_of_the_service_belong_to_its_user() {
     let Some(home) = Home::of(NOBODY) else { return };
     let _running = home.start();
     for (path, expected) in [
@@ -108,7 +108,7 @@ fn everything_it_makes_is_the_user_s_own() {
 }
 
 #[test]
-fn its_own_user_is_its_administrator_and_not_even_root_is_let_in_beside() {
+fn only_its_own_user_may_connect_locally_not_even_root() {
     let Some(home) = Home::of(NOBODY) else { return };
     let _running = home.start();
     let socket = home.path("home/.local/state/telarch/local.sock");
@@ -122,12 +122,12 @@ fn its_own_user_is_its_administrator_and_not_even_root_is_let_in_beside() {
 }
 
 #[test]
-fn commands_run_as_its_user_whoever_signed_in() {
+fn commands_run_as_the_user_of_the_service() {
     let Some(home) = Home::of(STRANGER) else { return };
     drop(home.start());
     let [port] = free_ports();
     let files = Telarchd::new("");
-    files.account("ada", Role::Administrator);
+    files.add_account("ada", Role::Administrator);
     home.write("home/.config/telarch/accounts", &fs::read_to_string(files.file("accounts")).unwrap());
     let listener = listener("IP:127.0.0.1", "HTTP", port, "");
     home.write("home/.config/telarch/config.toml", &[BASIC_OVER_HTTP, &listener].concat());

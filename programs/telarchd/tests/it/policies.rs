@@ -1,4 +1,4 @@
-//! Policies come, change and go while the service runs, and one that is broken opens nothing.
+//! Policies that are added, changed and removed while the service is running.
 
 use std::fs;
 use std::net::TcpStream;
@@ -7,14 +7,14 @@ use std::process::Stdio;
 use config::{RegistryPol, RegistryRecord};
 use wsman::namespace;
 
-use crate::exchange::{Connection, is_open};
+use crate::http_connection::{Connection, is_open};
 use crate::message;
-use crate::running::{BASIC_OVER_HTTP, Telarchd, free_ports, is_root, listener, local, set_mode};
+use crate::service_process::{BASIC_OVER_HTTP, Telarchd, free_ports, is_root, listener, loopback, set_mode};
 
 const SERVICE: &str = r"Software\Policies\Microsoft\Windows\WinRM\Service";
 const WINRS: &str = r"Software\Policies\Microsoft\Windows\WinRM\Service\WinRS";
 
-/// A service with a listener, and its port.
+/// Starts a service with a listener; returns its port.
 fn start() -> (Telarchd, u16) {
     let [port] = free_ports();
     let http = listener("IP:127.0.0.1", "HTTP", port, "");
@@ -22,12 +22,12 @@ fn start() -> (Telarchd, u16) {
 }
 
 impl Telarchd {
-    /// Puts a file of policies where the service finds it.
+    /// Installs a policy file.
     fn put_policy(&self, name: &str, contents: impl AsRef<[u8]>) {
         let folder = self.file("policy.d");
         fs::create_dir_all(&folder).unwrap();
         set_mode(&folder, 0o755);
-        // What the service reads is never half written.
+        // The file is complete when it appears.
         let beside = self.file(name);
         fs::write(&beside, contents).unwrap();
         set_mode(&beside, 0o644);
@@ -38,11 +38,10 @@ impl Telarchd {
         fs::remove_file(self.file("policy.d").join(name)).unwrap();
     }
 
-    /// Waits until so many things are governed by policy in the process that serves; each time it must be another
-    /// number.
+    /// Waits until the serving process has this number of policies; each call in a test must use another number.
     fn governed(&self, count: usize) {
-        let event = if is_root() { "Policies were taken over" } else { "What policy demands is in force" };
-        self.logged(&[event, &format!("policies={count}")]);
+        let event = if is_root() { "Policies applied" } else { "Policies are in force" };
+        self.wait_for_log(&[event, &format!("policies={count}")]);
     }
 }
 
@@ -51,9 +50,9 @@ fn pol(records: &[RegistryRecord]) -> Vec<u8> {
 }
 
 #[test]
-fn a_policy_is_shown_and_kept_while_it_is_there() {
+fn a_policy_is_shown_and_cannot_be_overridden() {
     let (telarchd, port) = start();
-    let mut connection = Connection::open(local(port));
+    let mut connection = Connection::open(loopback(port));
     assert!(!connection.ask("/wsman", &message::settings()).body.contains("Source="));
 
     let quotas = [RegistryRecord::of_number(WINRS, "MaxShellsPerUser", 1)];
@@ -83,20 +82,20 @@ fn a_policy_is_shown_and_kept_while_it_is_there() {
 }
 
 #[test]
-fn a_scheme_that_policy_forbids_lets_nobody_in() {
+fn a_scheme_forbidden_by_policy_is_refused() {
     let (telarchd, port) = start();
-    assert_eq!(Connection::open(local(port)).ask("/wsman", &message::settings()).status, 200);
+    assert_eq!(Connection::open(loopback(port)).ask("/wsman", &message::settings()).status, 200);
     telarchd.put_policy("10.pol", pol(&[RegistryRecord::of_number(SERVICE, "AllowBasic", 0)]));
     telarchd.governed(1);
-    let refused = Connection::open(local(port)).ask("/wsman", &message::settings());
+    let refused = Connection::open(loopback(port)).ask("/wsman", &message::settings());
     assert_eq!(refused.status, 401, "{refused:?}");
 }
 
 #[test]
-fn the_listener_of_policy_comes_and_goes_and_nobody_can_delete_it() {
+fn the_policy_s_listener_follows_the_policy_and_cannot_be_deleted() {
     let (telarchd, port) = start();
     let [own] = free_ports();
-    // A policy of Windows cannot say the port.
+    // Windows policies cannot set the port.
     telarchd.put_policy("05.toml", format!("Service.DefaultPorts.HTTP = {own}\n"));
     let policy = [
         RegistryRecord::of_number(SERVICE, "AllowAutoConfig", 1),
@@ -104,9 +103,11 @@ fn the_listener_of_policy_comes_and_goes_and_nobody_can_delete_it() {
         RegistryRecord::of_text(SERVICE, "IPv6Filter", ""),
     ];
     telarchd.put_policy("10.pol", pol(&policy));
-    let both = |status: &str| [port, own].iter().all(|port| status.contains(&format!("127.0.0.1:{port}")));
-    telarchd.told_that(|message| message.starts_with("STATUS=") && both(message));
-    let mut connection = Connection::open(local(own));
+    telarchd.wait_for_notification_matching(|message| {
+        message.starts_with("STATUS=")
+            && [port, own].iter().all(|port| message.contains(&format!("127.0.0.1:{port}")))
+    });
+    let mut connection = Connection::open(loopback(own));
     let shown = connection.ask("/wsman", &message::listener("Get", "*", "HTTP"));
     assert!(shown.body.contains("<cfg:Listener") && shown.body.contains("Source=\"GPO\""), "{shown:?}");
     assert!(shown.body.contains("<cfg:ListeningOn>127.0.0.1</cfg:ListeningOn>"), "{shown:?}");
@@ -116,18 +117,20 @@ fn the_listener_of_policy_comes_and_goes_and_nobody_can_delete_it() {
     }
 
     telarchd.remove_policy("10.pol");
-    telarchd.told_that(|message| message.starts_with("STATUS=") && !message.contains(&format!(":{own}")));
-    assert!(!is_open(local(own)) && is_open(local(port)));
+    telarchd.wait_for_notification_matching(|message| {
+        message.starts_with("STATUS=") && !message.contains(&format!(":{own}"))
+    });
+    assert!(!is_open(loopback(own)) && is_open(loopback(port)));
 }
 
 #[test]
-fn a_policy_that_forbids_other_machines_leaves_those_of_this_machine() {
+fn a_policy_that_forbids_remote_access_keeps_local_access() {
     let (telarchd, port) = start();
-    let mut connection = Connection::open(local(port));
+    let mut connection = Connection::open(loopback(port));
     assert!(connection.finds("/wsman"));
     telarchd.put_policy("10.pol", pol(&[RegistryRecord::of_number(SERVICE, "AllowAutoConfig", 0)]));
-    telarchd.told("STATUS=listening for programs of this machine only");
-    assert!(!is_open(local(port)));
+    telarchd.wait_for_notification("STATUS=listening for local programs only");
+    assert!(!is_open(loopback(port)));
     let mut here = Connection::open_local(&telarchd.state().join("local.sock"));
     let shown = here.ask_unnamed("/wsman", &message::settings());
     let expected = "<cfg:AllowRemoteAccess Source=\"GPO\">false</cfg:AllowRemoteAccess>";
@@ -135,19 +138,19 @@ fn a_policy_that_forbids_other_machines_leaves_those_of_this_machine() {
 }
 
 #[test]
-fn a_broken_policy_leaves_what_was_in_force_and_nothing_starts_with_it() {
+fn an_invalid_policy_keeps_the_previous_ones_and_prevents_a_start() {
     let (mut telarchd, port) = start();
     telarchd.put_policy("10.toml", "Service.MaxConnections = 17\n");
     telarchd.governed(1);
     telarchd.put_policy("20.pol", b"PReg\x01\0\0\0[\0");
-    telarchd.logged(&["The policies stay as they were", "20.pol, record 1"]);
+    telarchd.wait_for_log(&["Cannot reload the policies", "20.pol, record 1"]);
     let shows = |connection: &mut Connection<TcpStream>| {
         let shown = connection.ask("/wsman", &message::settings()).body;
         shown.contains("<cfg:MaxConnections Source=\"GPO\">17</cfg:MaxConnections>")
     };
-    assert!(shows(&mut Connection::open(local(port))));
+    assert!(shows(&mut Connection::open(loopback(port))));
     telarchd.reload();
-    assert!(shows(&mut Connection::open(local(port))));
+    assert!(shows(&mut Connection::open(loopback(port))));
 
     let checked = telarchd.command().arg("--check").output().unwrap();
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
@@ -156,21 +159,21 @@ fn a_broken_policy_leaves_what_was_in_force_and_nothing_starts_with_it() {
     let started = telarchd.command().stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&started.stderr).into_owned();
     assert!(!started.status.success() && said.contains("20.pol, record 1"), "{said}");
-    assert!(said.contains("mend or remove the file"), "{said}");
+    assert!(said.contains("fix or remove the file"), "{said}");
 }
 
 #[test]
-fn a_policy_that_everyone_could_have_written_is_refused_loudly() {
+fn a_policy_that_everyone_could_have_written_is_refused() {
     let (telarchd, port) = start();
     telarchd.put_policy("10.toml", "Service.MaxConnections = 17\n");
     telarchd.governed(1);
     telarchd.put_policy("20.toml", "Service.MaxConnections = 18\n");
     set_mode(&telarchd.file("policy.d/20.toml"), 0o666);
-    telarchd.logged(&["The policies stay as they were", "20.toml may be written by everyone"]);
+    telarchd.wait_for_log(&["Cannot reload the policies", "20.toml is writable by all users"]);
     let checked = telarchd.command().arg("--check").output().unwrap();
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
-    assert!(!checked.status.success() && said.contains("20.toml may be written by everyone"), "{said}");
-    let mut connection = Connection::open(local(port));
+    assert!(!checked.status.success() && said.contains("20.toml is writable by all users"), "{said}");
+    let mut connection = Connection::open(loopback(port));
     let shown = connection.ask("/wsman", &message::settings()).body;
     assert!(shown.contains("MaxConnections Source=\"GPO\">1"), "{shown}");
     set_mode(&telarchd.file("policy.d/20.toml"), 0o644);
@@ -181,7 +184,7 @@ fn a_policy_that_everyone_could_have_written_is_refused_loudly() {
 }
 
 #[test]
-fn a_gateway_that_is_started_again_is_under_the_policies_that_were_understood_last() {
+fn a_restarted_gateway_uses_the_last_valid_policies() {
     if !is_root() {
         skips::skip!("only the service of root has a gateway");
         return;
@@ -190,15 +193,15 @@ fn a_gateway_that_is_started_again_is_under_the_policies_that_were_understood_la
     telarchd.put_policy("10.toml", "Service.MaxConnections = 17\n");
     telarchd.governed(1);
     telarchd.put_policy("20.toml", "= broken");
-    telarchd.logged(&["The policies stay as they were"]);
+    telarchd.wait_for_log(&["Cannot reload the policies"]);
     let gateway = telarchd.serving_pid();
     rustix::process::kill_process(
         rustix::process::Pid::from_raw(gateway).unwrap(),
         rustix::process::Signal::KILL,
     )
     .unwrap();
-    telarchd.told("READY=1");
-    let shown = Connection::open(local(port)).ask("/wsman", &message::settings()).body;
+    telarchd.wait_for_notification("READY=1");
+    let shown = Connection::open(loopback(port)).ask("/wsman", &message::settings()).body;
     assert!(shown.contains("<cfg:MaxConnections Source=\"GPO\">17</cfg:MaxConnections>"), "{shown}");
     assert!(shown.contains(namespace::CONFIG), "{shown}");
 }

@@ -1,4 +1,4 @@
-//! Audit records and the log under attack: bounded, never torn, never forged, and out of reach of the gateway.
+//! Audit records and log under attack: bounded, complete, not forgeable, and inaccessible to the gateway.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -9,14 +9,15 @@ use std::time::Instant;
 use client::ShellOptions;
 use serde_json::Value;
 
-use crate::exchange::Connection;
+use crate::http_connection::Connection;
 use crate::message;
-use crate::person::Person;
-use crate::running::{
-    BASIC_OVER_HTTP, Telarchd, children, free_ports, is_root, listener, local, private, records_in, shown,
+use crate::service_process::{
+    BASIC_OVER_HTTP, Telarchd, children, command_line, free_ports, is_root, listener, loopback,
+    wait_for_records_in, write_private,
 };
+use crate::test_user::TestUser;
 
-/// A service that asks for passwords over HTTP, not yet started.
+/// Creates a service with Basic over HTTP, not started yet.
 fn prepared() -> (Telarchd, u16) {
     let [port] = free_ports();
     let http = listener("IP:127.0.0.1", "HTTP", port, "");
@@ -24,11 +25,11 @@ fn prepared() -> (Telarchd, u16) {
 }
 
 #[test]
-fn text_of_a_client_never_is_a_line_of_its_own_in_the_log() {
+fn a_client_s_text_never_starts_a_line_of_the_log() {
     let (mut telarchd, port) = prepared();
     telarchd.run();
-    let mut connection = Connection::open(local(port));
-    let forged = "2026-11-22T22:00:00.000000Z  INFO telarchd: The settings were changed account=root";
+    let mut connection = Connection::open(loopback(port));
+    let forged = "2026-11-22T22:00:00.000000Z  INFO telarchd: Settings changed account=root";
     for mark in ["&#10;", "&#13;", "&#x85;", "&#x2028;", "&#x9b;2K", "&#x202e;"] {
         let action = format!("urn:x{mark}{forged}{mark}z");
         let answer = connection.ask("/wsman", &message::custom(wsman::namespace::CONFIG, &action));
@@ -38,74 +39,77 @@ fn text_of_a_client_never_is_a_line_of_its_own_in_the_log() {
         let answer = connection.ask("/wsman", &message::custom(&resource, "urn:x/Stop"));
         assert_eq!(answer.status, 500, "{mark}");
     }
-    // Names that sign in are logged, too.
+    // Account names are logged as well.
     connection.ask_as(&format!("x\u{202e}\u{2028}{forged}"), "/wsman", &message::settings());
-    telarchd.recorded(|all| all.iter().any(|record| record["outcome"] == "denied"));
+    telarchd.wait_for_records(|all| all.iter().any(|record| record["outcome"] == "denied"));
     telarchd.end();
     let log = telarchd.log();
-    let begins = |line: &str| line.trim_start_matches("[gateway] ").starts_with("2026-11-22T22");
-    assert!(!log.lines().any(begins), "{log}");
+    let is_forged =
+        log.lines().any(|line| line.trim_start_matches("[gateway] ").starts_with("2026-11-22T22"));
+    assert!(!is_forged, "{log}");
     let is_harmful = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{2028}'..='\u{202e}');
     assert!(!log.contains(is_harmful), "{log:?}");
 }
 
 #[test]
-fn thousands_of_refused_sign_ins_add_little_to_the_disk_and_all_are_counted() {
+fn thousands_of_refused_sign_ins_use_little_disk_and_are_counted() {
     const ATTEMPTS: u64 = 1_500;
     let (mut telarchd, port) = prepared();
     let mut command = telarchd.command();
     command.env("TELARCH_LOG", "info");
     telarchd.run_as(command);
     let began = Instant::now();
-    let mut connection = Connection::open(local(port));
+    let mut connection = Connection::open(loopback(port));
     for number in 0..ATTEMPTS {
         let name = format!("{number}{}", "x".repeat(1_500));
         assert_eq!(connection.ask_as(&name, "/wsman", &message::settings()).status, 401);
     }
-    let is_refusal = |record: &&Value| record["event"] == "sign-in" && record["outcome"] == "denied";
-    let count = |records: &[Value]| -> u64 {
-        let refusals = records.iter().filter(is_refusal);
+    fn count(records: &[Value]) -> u64 {
+        let refusals =
+            records.iter().filter(|record| record["event"] == "sign-in" && record["outcome"] == "denied");
         refusals.map(|record| record["repeated"].as_u64().unwrap_or(1)).sum()
-    };
-    let records = telarchd.recorded(|records| count(records) >= ATTEMPTS);
+    }
+    let records = telarchd.wait_for_records(|records| count(records) >= ATTEMPTS);
     assert_eq!(count(&records), ATTEMPTS);
     let names = records.iter().filter_map(|record| record["account"].as_str());
     assert!(names.into_iter().all(|name| name.chars().count() < 300 && name.ends_with("…[cut]")));
     let audit = fs::metadata(telarchd.state().join("audit.jsonl")).unwrap().len();
     let log = u64::try_from(telarchd.log().len()).unwrap();
-    // A busy machine takes longer for the attempts, so the bound is one for each ten seconds.
+    // The bound is per interval of ten seconds, because the attempts take longer on a busy machine.
     let intervals = began.elapsed().as_secs() / 10 + 2;
     assert!(audit <= intervals * (8 << 10), "{audit} bytes of audit records in {intervals} intervals");
     assert!(log <= intervals * (24 << 10), "{log} bytes of log in {intervals} intervals");
-    telarchd.logged(&["Repeated log lines were left out", "Sign-in failed"]);
+    telarchd.wait_for_log(&["Omitted repeated log lines", "Sign-in failed"]);
 }
 
 #[test]
-fn the_file_of_audit_records_is_rotated_and_the_oldest_is_removed() {
+fn the_audit_file_is_rotated_and_the_oldest_is_removed() {
     let (mut telarchd, port) = prepared();
     fs::create_dir(telarchd.state()).unwrap();
-    let file = |name: &str| telarchd.state().join(name);
+    let state = telarchd.state();
+    let file = |name: &str| state.join(name);
     let record = |file: &str| format!("{{\"event\":\"{file}\"}}\n");
-    private(&file("audit.jsonl"), &record("current").repeat(65_536 / record("current").len()));
-    private(&file("audit.jsonl.1"), &record("first"));
-    private(&file("audit.jsonl.2"), &record("second"));
+    write_private(&file("audit.jsonl"), &record("current").repeat(65_536 / record("current").len()));
+    write_private(&file("audit.jsonl.1"), &record("first"));
+    write_private(&file("audit.jsonl.2"), &record("second"));
     let mut command = telarchd.command();
     command.args(["--audit-size", "64K", "--audit-files", "3"]);
     telarchd.run_as(command);
-    assert_eq!(Connection::open(local(port)).ask("/wsman", &message::settings()).status, 200);
-    let records = telarchd.recorded(|all| all.first().is_some_and(|record| record["event"] == "sign-in"));
+    assert_eq!(Connection::open(loopback(port)).ask("/wsman", &message::settings()).status, 200);
+    let records =
+        telarchd.wait_for_records(|all| all.first().is_some_and(|record| record["event"] == "sign-in"));
     assert_eq!(records[0]["outcome"], "granted");
-    let read = |name: &str| fs::read_to_string(telarchd.state().join(name)).unwrap();
-    assert!(read("audit.jsonl.1").starts_with(&record("current")));
-    assert_eq!(read("audit.jsonl.2"), record("first"));
+    let first = fs::read_to_string(file("audit.jsonl.1")).unwrap();
+    assert!(first.starts_with(&record("current")));
+    assert_eq!(fs::read_to_string(file("audit.jsonl.2")).unwrap(), record("first"));
     assert!(!telarchd.state().join("audit.jsonl.3").exists());
 }
 
-/// A command that runs the service with a small disk of its own at a folder; none where that is not possible.
+/// Returns a command that runs the service with a small disk mounted at a folder; `None` if that is not possible.
 fn with_small_disk(telarchd: &Telarchd, disk: &Path) -> Option<Command> {
     let trial = Command::new("unshare").args(["--mount", "mount", "-t", "tmpfs", "tmpfs"]).arg(disk).output();
     if !is_root() || !trial.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: it takes root, unshare and mount to make a small disk");
+        eprintln!("SKIPPED: a small disk requires root, unshare and mount");
         return None;
     }
     let mut command = Command::new("unshare");
@@ -118,7 +122,7 @@ fn with_small_disk(telarchd: &Telarchd, disk: &Path) -> Option<Command> {
 }
 
 #[test]
-fn a_full_disk_neither_stops_the_service_nor_tears_a_record() {
+fn a_full_disk_neither_stops_the_service_nor_splits_a_record() {
     let (mut telarchd, port) = prepared();
     let disk = telarchd.file("disk");
     fs::create_dir(&disk).unwrap();
@@ -126,32 +130,32 @@ fn a_full_disk_neither_stops_the_service_nor_tears_a_record() {
     telarchd.run_as(command);
     let seen = PathBuf::from(format!("/proc/{}/root", telarchd.pid().as_raw_nonzero()));
     let inside = |name: &str| seen.join(disk.strip_prefix("/").unwrap()).join(name);
-    let sign_in = || Connection::open(local(port)).ask("/wsman", &message::settings()).status;
+    let sign_in = || Connection::open(loopback(port)).ask("/wsman", &message::settings()).status;
     assert_eq!(sign_in(), 200);
-    records_in(&inside("audit.jsonl"), |all| all.len() == 1);
+    wait_for_records_in(&inside("audit.jsonl"), |all| all.len() == 1);
 
-    assert!(fs::write(inside("filler"), vec![0; 1 << 20]).is_err(), "it is full");
-    // What is left of the last page takes a few.
+    assert!(fs::write(inside("filler"), vec![0; 1 << 20]).is_err(), "the disk is full");
+    // The last page has room for a few more records.
     let mut asked = 1;
-    while !telarchd.log().contains("an audit record is lost") {
-        assert_eq!(sign_in(), 200, "the service goes on");
+    while !telarchd.log().contains("cannot write an audit record") {
+        assert_eq!(sign_in(), 200, "the service continues");
         asked += 1;
-        assert!(asked < 400, "nothing is lost");
+        assert!(asked < 400, "no record was lost");
     }
     fs::remove_file(inside("filler")).unwrap();
     assert_eq!(sign_in(), 200);
     asked += 1;
-    let total = |all: &[Value]| -> u64 {
-        all.iter().map(|record| record["records"].as_u64().unwrap_or(1)).sum::<u64>()
-    };
-    // Each line is parsed: a torn one would fail here.
-    let records = records_in(&inside("audit.jsonl"), |all| total(all) >= asked);
+    fn total(all: &[Value]) -> u64 {
+        all.iter().map(|record| record["records"].as_u64().unwrap_or(1)).sum()
+    }
+    // A split record would fail to parse.
+    let records = wait_for_records_in(&inside("audit.jsonl"), |all| total(all) >= asked);
     assert_eq!(total(&records), asked, "{records:#?}");
     assert!(records.iter().any(|record| record["outcome"] == "dropped"), "{records:#?}");
     telarchd.end();
 }
 
-/// What the descriptors of a process are, by number.
+/// Returns number and target of a process's descriptors.
 fn descriptors(process: i32) -> Vec<(String, PathBuf)> {
     let all = fs::read_dir(format!("/proc/{process}/fd")).unwrap().map(Result::unwrap);
     all.filter_map(|entry| {
@@ -161,8 +165,8 @@ fn descriptors(process: i32) -> Vec<(String, PathBuf)> {
 }
 
 #[test]
-fn no_process_but_the_broker_has_the_files_of_records_and_of_the_log() {
-    let Some(ann) = Person::make() else { return };
+fn only_the_broker_has_the_audit_and_log_files_open() {
+    let Some(ann) = TestUser::create() else { return };
     let [port] = free_ports();
     let https = listener("IP:127.0.0.1", "HTTPS", port, "");
     let settings = "Service.RootSDDL = \"D:P(A;;GA;;;AU)\"\nService.Auth.Basic = true\n";
@@ -179,12 +183,12 @@ fn no_process_but_the_broker_has_the_files_of_records_and_of_the_log() {
     let broker = telarchd.pid().as_raw_nonzero().get();
     let mut processes = children(broker);
     processes.extend(processes.clone().into_iter().flat_map(children));
-    assert!(processes.iter().any(|process| shown(*process).contains("host of")), "{processes:?}");
+    assert!(processes.iter().any(|process| command_line(*process).contains("host of")), "{processes:?}");
     assert!(processes.contains(&telarchd.serving_pid()));
     let (audit, log_file) = (telarchd.state().join("audit.jsonl"), fs::metadata(&log).unwrap());
     for process in processes {
         let all = descriptors(process);
-        let shown = shown(process);
+        let shown = command_line(process);
         assert!(!all.iter().any(|(_, target)| *target == audit || *target == log), "{shown}: {all:?}");
         let stderr = fs::metadata(format!("/proc/{process}/fd/2")).unwrap();
         assert_ne!((stderr.dev(), stderr.ino()), (log_file.dev(), log_file.ino()));

@@ -1,4 +1,4 @@
-//! The service of a machine: a broker, a gateway, and a host for each user.
+//! The service of a machine as separate processes: broker, gateway, and a host per user.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,15 +11,15 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use wsman::shell::CommandLine;
 use wsman::{ResourceUri, SelectorSet};
 
-use crate::exchange::Connection;
+use crate::http_connection::Connection;
 use crate::message;
-use crate::person::Person;
-use crate::running::{Telarchd, children, free_ports, is_root, listener, local, shown};
+use crate::service_process::{Telarchd, children, command_line, free_ports, is_root, listener, loopback};
+use crate::test_user::TestUser;
 
-/// Everyone who signs in may run commands, and administrators may do everything.
+/// Descriptor that lets all users run commands, and administrators do everything.
 pub(crate) const OPEN_TO_USERS: &str = "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;BA)(A;;GRGX;;;AU)\"\n";
 
-/// A service for people, by HTTPS.
+/// Starts a service with HTTPS and Basic for users of the machine.
 pub(crate) fn start(more: &str) -> (Telarchd, u16) {
     let [port] = free_ports();
     let https = listener("IP:127.0.0.1", "HTTPS", port, "");
@@ -31,22 +31,22 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// The hosts of a service, each by the process that keeps its session.
+/// Returns the host processes of a service, which are the children of its session processes.
 pub(crate) fn hosts(telarchd: &Telarchd) -> Vec<i32> {
-    let keepers = children(telarchd.pid().as_raw_nonzero().get())
+    let sessions = children(telarchd.pid().as_raw_nonzero().get())
         .into_iter()
-        .filter(|child| shown(*child).contains(": session"));
-    keepers.flat_map(children).collect()
+        .filter(|child| command_line(*child).contains(": session"));
+    sessions.flat_map(children).collect()
 }
 
-/// One line of `/proc/PID/status`.
+/// Returns the value of a line in `/proc/PID/status`.
 pub(crate) fn status(process: i32, line: &str) -> String {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let found = status.lines().find_map(|all| all.strip_prefix(&format!("{line}:")));
     found.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The sockets that listen on TCP and that a process has open.
+/// Returns whether a process has a listening TCP socket open.
 fn listens(process: i32) -> bool {
     let tables =
         ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
@@ -67,27 +67,27 @@ fn kill(process: i32) {
 }
 
 #[test]
-fn whoever_signs_in_by_pam_is_themselves_in_their_shell() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+fn a_user_who_signs_in_with_pam_has_a_shell_as_that_user() {
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let (_telarchd, port) = start("");
     block_on(async {
-        for person in [&ann, &ben] {
+        for user in [&ann, &ben] {
             let shown =
-                person.run(port, "id -un; id -Gn; pwd; umask; echo $HOME $USER; touch mine").await.unwrap();
+                user.run(port, "id -un; id -Gn; pwd; umask; echo $HOME $USER; touch mine").await.unwrap();
             let lines: Vec<_> = shown.lines().collect();
-            let home = format!("/home/{}", person.name);
-            assert_eq!(lines[0], person.name);
+            let home = format!("/home/{}", user.name);
+            assert_eq!(lines[0], user.name);
             let groups: BTreeSet<_> = lines[1].split(' ').collect();
-            assert_eq!(groups, BTreeSet::from([person.name.as_str(), person.group()]), "{shown}");
-            assert_eq!(lines[2..], [home.as_str(), "0022", &format!("{home} {}", person.name)]);
-            assert_eq!(fs::metadata(format!("{home}/mine")).unwrap().uid(), person.uid);
+            assert_eq!(groups, BTreeSet::from([user.name.as_str(), user.group()]), "{shown}");
+            assert_eq!(lines[2..], [home.as_str(), "0022", &format!("{home} {}", user.name)]);
+            assert_eq!(fs::metadata(format!("{home}/mine")).unwrap().uid(), user.uid);
         }
         let wrong = ben.session(port).shell(ShellOptions::default()).await.unwrap();
         let resource = || Locator::new(ResourceUri::parse(wsman::namespace::SHELL).unwrap());
         let theirs = resource().with_selectors(SelectorSet::new().with("ShellId", wrong.id()));
         assert!(ben.session(port).get(&theirs).await.is_ok());
         let error = ann.session(port).get(&theirs).await.unwrap_err().to_string();
-        assert!(error.contains("there is no such shell"), "{error}");
+        assert!(error.contains("unknown shell"), "{error}");
         let mut all = ann.session(port).enumerate(&resource(), EnumerateOptions::default()).await.unwrap();
         assert!(all.next().await.is_none(), "shells of others are not shown");
         let mut all = ben.session(port).enumerate(&resource(), EnumerateOptions::default()).await.unwrap();
@@ -96,8 +96,8 @@ fn whoever_signs_in_by_pam_is_themselves_in_their_shell() {
 }
 
 #[test]
-fn each_process_has_the_rights_it_needs_and_no_others() {
-    let Some(ann) = Person::make() else { return };
+fn each_process_has_only_the_rights_it_needs() {
+    let Some(ann) = TestUser::create() else { return };
     let (telarchd, port) = start("");
     let (broker, gateway) = (telarchd.pid().as_raw_nonzero().get(), telarchd.serving_pid());
     let session = ann.session(port);
@@ -114,7 +114,7 @@ fn each_process_has_the_rights_it_needs_and_no_others() {
     for set in ["CapInh", "CapAmb"] {
         assert_eq!(status(gateway, set), "0000000000000000");
     }
-    // To listen on ports below 1024, which is CAP_NET_BIND_SERVICE, number 10.
+    // CAP_NET_BIND_SERVICE, number 10, allows listening on ports below 1024.
     for set in ["CapPrm", "CapEff"] {
         assert_eq!(status(gateway, set), "0000000000000400");
     }
@@ -130,8 +130,8 @@ fn each_process_has_the_rights_it_needs_and_no_others() {
 }
 
 #[test]
-fn a_host_that_was_killed_takes_only_its_own_shells_along() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+fn killing_a_host_ends_only_its_own_shells() {
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let (telarchd, port) = start("");
     block_on(async {
         let bens = ben.session(port).shell(ShellOptions::default()).await.unwrap();
@@ -145,36 +145,36 @@ fn a_host_that_was_killed_takes_only_its_own_shells_along() {
             while telarchd.log().matches("shell/Receive").count() < 2 {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
-            // A moment after it is logged it waits in the host.
+            // The request reaches the host a moment after it is logged.
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             kill(host);
         };
         let (next, ()) = tokio::join!(command.next_output(), killing);
         let error = next.unwrap_err().to_string();
         assert!(error.contains("has ended, and its shells with it"), "{error}");
-        assert_eq!(ann.run(port, "echo again").await.unwrap(), "again\n", "the next one finds a new host");
-        assert_eq!(bens.run("echo still").await.unwrap().stdout, b"still\n", "others notice nothing");
+        assert_eq!(ann.run(port, "echo again").await.unwrap(), "again\n", "the next request uses a new host");
+        assert_eq!(bens.run("echo still").await.unwrap().stdout, b"still\n", "other users are not affected");
     });
 }
 
 #[test]
-fn a_gateway_that_was_killed_is_started_again_and_finds_the_shells_there_were() {
-    let Some(ann) = Person::make() else { return };
+fn a_killed_gateway_is_restarted_and_finds_the_existing_shells() {
+    let Some(ann) = TestUser::create() else { return };
     let (mut telarchd, port) = start("");
     block_on(async {
         let shell = ann.session(port).shell(ShellOptions::default()).await.unwrap();
         kill(telarchd.serving_pid());
-        telarchd.told("READY=1");
+        telarchd.wait_for_notification("READY=1");
         let theirs = Locator::new(ResourceUri::parse(wsman::namespace::SHELL).unwrap());
         let theirs = theirs.with_selectors(SelectorSet::new().with("ShellId", shell.id()));
         ann.session(port).get(&theirs).await.unwrap();
     });
-    telarchd.logged(&["The gateway has ended"]);
+    telarchd.wait_for_log(&["Gateway has ended"]);
     telarchd.end();
 }
 
 #[test]
-fn a_gateway_that_does_not_stay_ends_the_service() {
+fn a_gateway_that_ends_repeatedly_ends_the_service() {
     if !is_root() {
         skips::skip!("only the service of root has a gateway");
         return;
@@ -182,51 +182,55 @@ fn a_gateway_that_does_not_stay_ends_the_service() {
     let (mut telarchd, _) = start("");
     for _ in 0..5 {
         kill(telarchd.serving_pid());
-        telarchd.told("READY=1");
+        telarchd.wait_for_notification("READY=1");
     }
     kill(telarchd.serving_pid());
-    let status = telarchd.ended();
+    let status = telarchd.wait_for_exit();
     assert_eq!(status.code(), Some(1));
-    telarchd.logged(&["the gateway does not stay"]);
+    telarchd.wait_for_log(&["the gateway process ends repeatedly"]);
 }
 
 #[test]
-fn the_end_of_the_service_is_the_end_of_all_its_processes() {
-    let Some(ann) = Person::make() else { return };
+fn stopping_the_service_ends_all_its_processes() {
+    let Some(ann) = TestUser::create() else { return };
     let (mut telarchd, port) = start("");
     let session = ann.session(port);
     let shell = block_on(session.shell(ShellOptions::default())).unwrap();
     let line = CommandLine { command: "echo $$; exec sleep 100".to_owned(), ..CommandLine::default() };
     let mut command = block_on(shell.start(&line, client::CommandOptions::default())).unwrap();
-    let Output::Stdout(octets) = block_on(command.next_output()).unwrap() else { panic!("its number") };
+    let Output::Stdout(octets) = block_on(command.next_output()).unwrap() else { panic!("no process ID") };
     let sleeping: i32 = String::from_utf8(octets).unwrap().trim().parse().unwrap();
     let mut all = hosts(&telarchd);
     all.extend([telarchd.serving_pid(), sleeping]);
     telarchd.end();
     for process in all {
-        assert!(test_kill_process(Pid::from_raw(process).unwrap()).is_err(), "{process} {}", shown(process));
+        assert!(
+            test_kill_process(Pid::from_raw(process).unwrap()).is_err(),
+            "{process} {}",
+            command_line(process)
+        );
     }
     std::mem::forget((command, shell));
 }
 
 #[test]
-fn one_user_s_fork_bomb_leaves_the_others_alone() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+fn a_user_s_fork_bomb_does_not_affect_other_users() {
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let (_telarchd, port) = start("");
     block_on(async {
         let bomb =
             "ulimit -u 80 2>/dev/null || ulimit -p 80; f() { f | f & }; f 2>/dev/null; sleep 1; echo over";
         let (bomb, other) = tokio::join!(ann.run(port, bomb), ben.run(port, "echo fine"));
         assert_eq!(other.unwrap(), "fine\n");
-        // What becomes of it itself is its own affair.
+        // The result of the fork bomb itself does not matter.
         drop(bomb);
         assert_eq!(ben.run(port, "echo fine").await.unwrap(), "fine\n");
     });
 }
 
 #[test]
-fn as_many_users_have_shells_as_the_settings_allow_whatever_hosts_they_are_in() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+fn the_limit_of_users_with_shells_applies_across_hosts() {
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let (_telarchd, port) = start("Winrs.MaxConcurrentUsers = 1\n");
     block_on(async {
         let shell = ann.session(port).shell(ShellOptions::default()).await.unwrap();
@@ -240,12 +244,12 @@ fn as_many_users_have_shells_as_the_settings_allow_whatever_hosts_they_are_in() 
 }
 
 #[test]
-fn a_changed_setting_holds_at_once_and_only_for_those_who_may_change_it() {
-    let Some(ann) = Person::make() else { return };
+fn settings_change_at_once_and_only_for_permitted_users() {
+    let Some(ann) = TestUser::create() else { return };
     let [http] = free_ports();
     let (mut telarchd, port) =
         start(&format!("Service.AllowUnencrypted = true\n{}", listener("IP:127.0.0.1", "HTTP", http, "")));
-    let mut connection = Connection::open(local(http));
+    let mut connection = Connection::open(loopback(http));
     block_on(async {
         let first = ann.session(port).shell(ShellOptions::default()).await.unwrap();
         let answer = connection.ask_as(&ann.name, "/wsman", &message::put_winrs("MaxShellsPerUser", "1"));
@@ -260,7 +264,7 @@ fn a_changed_setting_holds_at_once_and_only_for_those_who_may_change_it() {
     assert!(file.contains("MaxShellsPerUser = 1"), "{file}");
     assert_eq!(fs::metadata(telarchd.file("config.toml")).unwrap().uid(), 0);
 
-    // Somebody edits the file and says nothing.
+    // The file is edited without a reload.
     telarchd.configure(&file.replace("MaxShellsPerUser = 1", "MaxShellsPerUser = 2"));
     let answer = connection.ask("/wsman", &message::put_winrs("MaxProcessesPerShell", "7"));
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -270,25 +274,25 @@ fn a_changed_setting_holds_at_once_and_only_for_those_who_may_change_it() {
 }
 
 #[test]
-fn a_user_whom_the_machine_does_not_let_in_gets_no_host_although_the_password_is_right() {
-    let Some(ann) = Person::make() else { return };
+fn a_user_refused_by_pam_gets_no_host_despite_the_right_password() {
+    let Some(ann) = TestUser::create() else { return };
     let [port] = free_ports();
     let https = listener("IP:127.0.0.1", "HTTPS", port, "");
     let mut telarchd = Telarchd::new(&[OPEN_TO_USERS, "Service.Auth.Basic = true\n", &https].concat());
-    // Its password is in the service's own file, so PAM is not asked for it.
-    telarchd.account(&ann.name, Role::User);
+    // The password is in the service's own file, so PAM does not verify it.
+    telarchd.add_account(&ann.name, Role::User);
     telarchd.run();
     assert_eq!(block_on(ann.run(port, "id -un")).unwrap().trim(), ann.name);
     kill(hosts(&telarchd)[0]);
-    telarchd.logged(&["A host has ended"]);
+    telarchd.wait_for_log(&["ended together with its shells"]);
     assert!(Command::new("usermod").args(["--expiredate", "1", &ann.name]).status().unwrap().success());
     let error = block_on(ann.run(port, "id")).unwrap_err().to_string();
-    assert!(error.contains("this machine does not let"), "{error}");
+    assert!(error.contains("PAM refuses a session"), "{error}");
 }
 
 #[test]
-fn the_limit_of_processes_of_a_user_reaches_its_commands_for_good() {
-    let Some(ann) = Person::make() else { return };
+fn a_user_s_process_limit_cannot_be_raised_by_commands() {
+    let Some(ann) = TestUser::create() else { return };
     let (_telarchd, port) = start("");
     let line = "prlimit --nproc=unlimited:unlimited true 2>/dev/null && echo raised; cat /proc/self/limits";
     let shown = block_on(ann.run(port, line)).unwrap();
@@ -300,8 +304,8 @@ fn the_limit_of_processes_of_a_user_reaches_its_commands_for_good() {
 }
 
 #[test]
-fn a_host_that_has_nothing_to_do_ends_by_itself_and_the_next_request_has_a_new_one() {
-    let Some(ann) = Person::make() else { return };
+fn an_idle_host_ends_and_the_next_request_starts_a_new_one() {
+    let Some(ann) = TestUser::create() else { return };
     let [port] = free_ports();
     let https = listener("IP:127.0.0.1", "HTTPS", port, "");
     let mut telarchd = Telarchd::new(&[OPEN_TO_USERS, "Service.Auth.Basic = true\n", &https].concat());
@@ -312,11 +316,11 @@ fn a_host_that_has_nothing_to_do_ends_by_itself_and_the_next_request_has_a_new_o
         let session = ann.session(port);
         let shell = session.shell(ShellOptions::default()).await.unwrap();
         let first = hosts(&telarchd);
-        // One that has a shell stays, however long nothing is asked of it.
+        // A host with a shell stays, even without requests.
         tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
         assert_eq!((hosts(&telarchd), first.len()), (first.clone(), 1));
         shell.close().await.unwrap();
-        telarchd.logged(&["A host has ended", "has_left=true"]);
+        telarchd.wait_for_log(&["Host has ended", "has_left=true"]);
         assert_eq!(
             session.shell(ShellOptions::default()).await.unwrap().run("echo new").await.unwrap().stdout,
             b"new\n"
@@ -324,38 +328,38 @@ fn a_host_that_has_nothing_to_do_ends_by_itself_and_the_next_request_has_a_new_o
         let second = hosts(&telarchd);
         assert!(second.len() == 1 && second != first, "{first:?} {second:?}");
     });
-    assert!(!telarchd.log().contains("its shells with it"), "nothing was lost");
+    assert!(!telarchd.log().contains("together with its shells"), "nothing was lost");
 }
 
 #[test]
-fn a_user_who_signs_in_with_other_groups_has_them_unless_shells_are_open() {
-    let Some(ann) = Person::make() else { return };
+fn changed_groups_apply_at_the_next_sign_in_unless_shells_are_open() {
+    let Some(ann) = TestUser::create() else { return };
     let (telarchd, port) = start("");
     let groups = || async { ann.run(port, "id -Gn").await.unwrap().trim().to_owned() };
     let own = format!("{} {}", ann.name, ann.group());
-    let change = |groups: &str| {
+    let set_groups = |groups: &str| {
         let changed = Command::new("usermod").args(["--groups", groups, &ann.name]).status();
         assert!(changed.unwrap().success());
     };
     block_on(async {
         assert_eq!(groups().await, own);
         let first = hosts(&telarchd);
-        change("");
-        assert_eq!(groups().await, ann.name, "the host that had nothing to do was replaced");
+        set_groups("");
+        assert_eq!(groups().await, ann.name, "the idle host was replaced");
         assert_ne!(hosts(&telarchd), first);
 
         let shell = ann.session(port).shell(ShellOptions::default()).await.unwrap();
-        change(ann.group());
+        set_groups(ann.group());
         assert_eq!(groups().await, ann.name, "a shell is open");
         assert_eq!(shell.run("echo still").await.unwrap().stdout, b"still\n");
         shell.close().await.unwrap();
-        assert_eq!(groups().await, own, "and then no longer");
+        assert_eq!(groups().await, own, "the shell is closed");
     });
-    assert!(!telarchd.log().contains("its shells with it"), "nothing was lost");
+    assert!(!telarchd.log().contains("together with its shells"), "nothing was lost");
 }
 
 #[test]
-fn a_gateway_without_a_user_is_told_how_to_make_one() {
+fn a_missing_gateway_user_is_reported_with_advice() {
     if !is_root() {
         skips::skip!("only the service of root has a gateway");
         return;
@@ -374,7 +378,7 @@ fn a_gateway_without_a_user_is_told_how_to_make_one() {
 }
 
 #[test]
-fn what_is_for_the_processes_among_themselves_is_nothing_for_people() {
+fn internal_options_are_refused_for_users() {
     for arguments in [&["--host", "0", "0", "/"][..], &["--host", "1000", "1000", "/"], &["--gateway"]] {
         let telarchd = Telarchd::new("");
         let mut command = telarchd.command();
@@ -386,6 +390,6 @@ fn what_is_for_the_processes_among_themselves_is_nothing_for_people() {
         }
         let output = command.args(arguments).stdin(std::process::Stdio::null()).output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && text.contains("not for people"), "{arguments:?}: {text}");
+        assert!(!output.status.success() && text.contains("reserved for processes"), "{arguments:?}: {text}");
     }
 }

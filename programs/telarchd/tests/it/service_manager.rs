@@ -1,4 +1,4 @@
-//! What the service and a service manager say to each other.
+//! Communication between the service and a service manager.
 
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -7,30 +7,30 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use crate::exchange::{Connection, is_open};
+use crate::http_connection::{Connection, is_open};
 use crate::message;
-use crate::running::{BASIC_OVER_HTTP, Telarchd, free_ports, listener, local};
+use crate::service_process::{BASIC_OVER_HTTP, Telarchd, free_ports, listener, loopback};
 
 fn http(port: u16) -> String {
     [BASIC_OVER_HTTP, &listener("IP:127.0.0.1", "HTTP", port, "")].concat()
 }
 
 #[test]
-fn the_manager_is_told_of_the_beginning_the_state_a_reload_and_the_end() {
+fn the_manager_is_notified_of_start_state_reload_and_stop() {
     let [port] = free_ports();
     let mut telarchd = Telarchd::start(&http(port));
-    assert!(is_open(local(port)), "ready means ready");
-    telarchd.told(&format!("STATUS=listening on 127.0.0.1:{port}"));
+    assert!(is_open(loopback(port)), "ready without listening");
+    telarchd.wait_for_notification(&format!("STATUS=listening on 127.0.0.1:{port}"));
     telarchd.signal(Signal::HUP);
-    let reloading = telarchd.told("RELOADING=1");
+    let reloading = telarchd.wait_for_notification("RELOADING=1");
     let clock = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap();
     assert!(clock.parse::<u64>().is_ok(), "{reloading}");
-    telarchd.told("READY=1");
+    telarchd.wait_for_notification("READY=1");
     telarchd.end();
 }
 
 #[test]
-fn the_watchdog_is_fed_as_long_as_the_service_answers() {
+fn the_watchdog_is_notified_while_the_service_responds() {
     let [port] = free_ports();
     let mut telarchd = Telarchd::new(&http(port));
     let mut command = telarchd.command();
@@ -38,13 +38,13 @@ fn the_watchdog_is_fed_as_long_as_the_service_answers() {
     telarchd.run_as(command);
     let begin = std::time::Instant::now();
     for _ in 0..4 {
-        telarchd.told("WATCHDOG=1");
+        telarchd.wait_for_notification("WATCHDOG=1");
     }
     assert!(begin.elapsed() >= std::time::Duration::from_millis(400), "one every 200 ms is enough");
 }
 
 #[test]
-fn a_watchdog_for_another_process_is_not_fed() {
+fn a_watchdog_for_another_process_is_not_notified() {
     let [port] = free_ports();
     let mut telarchd = Telarchd::new(&http(port));
     let mut command = telarchd.command();
@@ -52,13 +52,13 @@ fn a_watchdog_for_another_process_is_not_fed() {
     telarchd.run_as(command);
     telarchd.reload();
     telarchd.signal(Signal::TERM);
-    telarchd.told_that(|message| {
+    telarchd.wait_for_notification_matching(|message| {
         assert_ne!(message, "WATCHDOG=1");
         message == "STOPPING=1"
     });
 }
 
-/// The program with a socket as its third descriptor, and as the process that the variables name.
+/// Returns a command that passes a socket as descriptor 3 and sets the variables for it.
 fn command_with_socket(telarchd: &Telarchd, socket: OwnedFd) -> Command {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\" 3<&0 </dev/null"]);
@@ -69,45 +69,45 @@ fn command_with_socket(telarchd: &Telarchd, socket: OwnedFd) -> Command {
 }
 
 #[test]
-fn a_socket_that_was_handed_over_is_the_listener_s() {
-    // The manager keeps the port, so nobody else could bind it.
+fn an_inherited_socket_is_used_by_its_listener() {
+    // The manager keeps the port, so no other process can bind it.
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = socket.local_addr().unwrap().port();
     let mut telarchd = Telarchd::new(&http(port));
     let command = command_with_socket(&telarchd, socket.try_clone().unwrap().into());
     telarchd.run_as(command);
-    assert!(Connection::open(local(port)).finds("/wsman"));
+    assert!(Connection::open(loopback(port)).finds("/wsman"));
     assert!(!telarchd.log().contains("cannot listen"), "{}", telarchd.log());
 
     telarchd.end();
-    let waiting = std::net::TcpStream::connect(local(port));
-    assert!(waiting.is_ok(), "the socket is still the manager's");
+    let waiting = std::net::TcpStream::connect(loopback(port));
+    assert!(waiting.is_ok(), "the manager keeps the socket");
 }
 
 #[test]
-fn a_socket_for_all_addresses_serves_the_listener_for_one_of_them_and_only_that() {
+fn an_inherited_socket_for_all_addresses_serves_one_listener() {
     let socket = TcpListener::bind("0.0.0.0:0").unwrap();
     let port = socket.local_addr().unwrap().port();
     let mut telarchd = Telarchd::new(&http(port));
     let command = command_with_socket(&telarchd, socket.into());
     telarchd.run_as(command);
-    assert!(Connection::open(local(port)).finds("/wsman"));
+    assert!(Connection::open(loopback(port)).finds("/wsman"));
     assert!(Connection::open(([127, 0, 0, 2], port).into()).is_closed_by_the_service());
 }
 
 #[test]
-fn a_socket_that_no_listener_uses_is_told() {
+fn an_unused_inherited_socket_is_logged() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     let mut telarchd = Telarchd::new("");
     let command = command_with_socket(&telarchd, socket.into());
     telarchd.run_as(command);
-    let expected = format!("the socket {address} was handed over and no listener uses it");
-    telarchd.logged(&[&expected]);
+    let expected = format!("no listener uses the inherited socket {address}");
+    telarchd.wait_for_log(&[&expected]);
 }
 
 #[test]
-fn a_unix_socket_that_was_handed_over_is_the_local_way_in() {
+fn an_inherited_unix_socket_serves_local_programs() {
     let mut telarchd = Telarchd::new("");
     let path = telarchd.file("handed-over.sock");
     let socket = UnixListener::bind(&path).unwrap();
@@ -118,7 +118,7 @@ fn a_unix_socket_that_was_handed_over_is_the_local_way_in() {
     assert!(!telarchd.state().join("local.sock").exists());
 }
 
-/// Where this machine has systemd, it reads the units without complaint.
+/// Verifies the units if the machine has systemd.
 #[test]
 fn the_units_are_valid() {
     let units = concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/systemd");
@@ -130,7 +130,7 @@ fn the_units_are_valid() {
         return;
     };
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    // The program is not installed where the unit expects it, and systemd may be older than 254.
+    // The program is not installed at the unit's path, and systemd may be older than version 254.
     let is_expected =
         |line: &str| line.contains("telarchd is not executable") || line.contains("'DelegateSubgroup'");
     let complaints: Vec<&str> =

@@ -1,4 +1,4 @@
-//! What a user's processes have from the session that they are started in, and from the starter of the service.
+//! Environment of a user's processes: variables of the PAM session, and descriptors of the starter of the service.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,11 +8,11 @@ use std::process::Command;
 
 use client::ShellOptions;
 
-use crate::person::Person;
-use crate::running::{Telarchd, free_ports, listener, set_mode};
 use crate::separated::{OPEN_TO_USERS, block_on, hosts, start};
+use crate::service_process::{Telarchd, free_ports, listener, set_mode};
+use crate::test_user::TestUser;
 
-/// A service that is started by a line of the shell, whose arguments are the words and then the program with its own.
+/// Starts a service by a shell line, whose arguments are the words, the program and the program's arguments.
 fn started_by(line: &str, words: &[&Path]) -> (Telarchd, u16) {
     let [port] = free_ports();
     let https = listener("IP:127.0.0.1", "HTTPS", port, "");
@@ -24,7 +24,7 @@ fn started_by(line: &str, words: &[&Path]) -> (Telarchd, u16) {
     (telarchd, port)
 }
 
-/// A library that writes as whom it is loaded; `None` without a C compiler.
+/// Builds a library that records the users of the processes that load it; `None` without a C compiler.
 fn library_that_tells(folder: &Path, seen: &Path) -> Option<std::path::PathBuf> {
     const SOURCE: &str = "#include <fcntl.h>\n#include <stdio.h>\n#include <unistd.h>\n\
         __attribute__((constructor)) static void seen(void) {\n\
@@ -46,8 +46,8 @@ fn library_that_tells(folder: &Path, seen: &Path) -> Option<std::path::PathBuf> 
 }
 
 #[test]
-fn variables_that_users_set_through_pam_reach_their_commands_and_load_nothing_into_a_process_of_root() {
-    let Some(ann) = Person::make() else { return };
+fn pam_variables_reach_commands_but_are_not_loaded_into_root_processes() {
+    let Some(ann) = TestUser::create() else { return };
     let folder = tempfile::Builder::new().prefix("telarchd-it-").tempdir().unwrap();
     set_mode(folder.path(), 0o755);
     let (seen, pam) = (folder.path().join("seen"), folder.path().join("pam.d"));
@@ -55,7 +55,7 @@ fn variables_that_users_set_through_pam_reach_their_commands_and_load_nothing_in
     set_mode(&seen, 0o666);
     let Some(library) = library_that_tells(folder.path(), &seen) else { return };
     let control = Command::new("true").env("LD_PRELOAD", &library).status().unwrap();
-    assert!(control.success() && fs::read_to_string(&seen).unwrap() == "0 0\n", "the library works");
+    assert!(control.success() && fs::read_to_string(&seen).unwrap() == "0 0\n", "the library does not work");
     fs::write(&seen, "").unwrap();
 
     let environment = folder.path().join("environment");
@@ -75,9 +75,9 @@ fn variables_that_users_set_through_pam_reach_their_commands_and_load_nothing_in
     let (telarchd, port) = started_by("mount --bind \"$1\" /etc/pam.d && shift && exec \"$@\"", &[&pam]);
     let line = "echo $GREETING $MINE ${LD_PRELOAD-none} ${LD_AUDIT-none}";
     let shown = block_on(ann.run(port, line)).unwrap();
-    assert_eq!(fs::read_to_string(&seen).unwrap(), "", "as whom the library was loaded");
+    assert_eq!(fs::read_to_string(&seen).unwrap(), "", "the library was loaded");
     assert_eq!(shown, "hello mine none none\n");
-    telarchd.logged(&["Variables that PAM has set are not for commands", "dropped="]);
+    telarchd.wait_for_log(&["Dropped variables of the PAM session", "dropped="]);
     for process in hosts(&telarchd) {
         let environment = fs::read(format!("/proc/{process}/environ")).unwrap();
         let environment = String::from_utf8_lossy(&environment).into_owned();
@@ -86,8 +86,8 @@ fn variables_that_users_set_through_pam_reach_their_commands_and_load_nothing_in
 }
 
 #[test]
-fn what_the_starter_of_the_service_has_open_reaches_no_process_of_it() {
-    let Some(ann) = Person::make() else { return };
+fn descriptors_of_the_starter_reach_no_process_of_the_service() {
+    let Some(ann) = TestUser::create() else { return };
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret-of-the-starter");
     fs::write(&secret, "").unwrap();
@@ -105,9 +105,9 @@ fn what_the_starter_of_the_service_has_open_reaches_no_process_of_it() {
 }
 
 #[test]
-fn two_accounts_with_one_number_have_a_host_each_with_its_own_name_groups_and_environment() {
-    let Some(ann) = Person::make() else { return };
-    let Some(double) = ann.make_double() else { return };
+fn two_accounts_with_one_user_id_have_separate_hosts() {
+    let Some(ann) = TestUser::create() else { return };
+    let Some(double) = ann.create_with_same_uid() else { return };
     let (telarchd, port) = start("");
     block_on(async {
         let anns = ann.session(port).shell(ShellOptions::default()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Wrong passwords from many addresses, with the delay that PAM has for them, keep nobody else out.
+//! Wrong passwords from many addresses, with PAM's delay for each, do not lock other users out.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
@@ -12,34 +12,34 @@ use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
 use crate::PATIENCE;
 use crate::message;
-use crate::person::Person;
-use crate::running::{BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, listener, local};
+use crate::service_process::{BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, listener, loopback};
+use crate::test_user::TestUser;
 
-/// Attackers who are answered while one other user signs in: three rounds of the eight verdicts at a time.
+/// Maximum number of attackers answered during another user's sign-in: three rounds of eight parallel verifications.
 const MOST_ATTACKERS_BETWEEN: usize = 24;
 
-/// A service that asks PAM.
+/// Starts a service that uses PAM.
 fn start() -> (Telarchd, SocketAddr) {
     let [port] = free_ports();
     let http = listener("IP:127.0.0.1", "HTTP", port, "");
-    (Telarchd::start(&[BASIC_OVER_HTTP, &http].concat()), local(port))
+    (Telarchd::start(&[BASIC_OVER_HTTP, &http].concat()), loopback(port))
 }
 
 /// Clients that try wrong passwords until they are stopped.
 #[derive(Default)]
 struct Attack {
     is_over: AtomicBool,
-    /// Refusals so far.
+    /// Number of refusals.
     refused: Mutex<usize>,
     refused_more: Condvar,
     names: AtomicUsize,
 }
 
-/// Stops an attack when it is dropped.
+/// Stops an attack on drop.
 struct Running<'a>(&'a Attack);
 
 impl Attack {
-    /// Starts a client at a source address. It gives a name that no account has, another one each time.
+    /// Starts a client with a source address that tries a different unknown name each time.
     fn client<'s>(&'s self, scope: &'s Scope<'s, '_>, source: [u8; 4], service: SocketAddr) {
         self.client_as(scope, source, service, None);
     }
@@ -62,9 +62,9 @@ impl Attack {
                             *self.refused.lock().unwrap() += 1;
                             self.refused_more.notify_all();
                         }
-                        // The service is ending.
+                        // The service is stopping.
                         Ok(503) if self.is_over.load(Ordering::SeqCst) => break,
-                        Ok(other) => panic!("a wrong password is answered with {other}"),
+                        Ok(other) => panic!("unexpected status {other} for a wrong password"),
                         Err(_) => break,
                     }
                 }
@@ -76,7 +76,7 @@ impl Attack {
         *self.refused.lock().unwrap()
     }
 
-    /// Waits until attackers were refused this often.
+    /// Waits until this number of attempts was refused.
     fn wait_for(&self, refused: usize) {
         let now = self.refused.lock().unwrap();
         let (now, waited) =
@@ -100,7 +100,7 @@ fn open([a, b, c, d]: [u8; 4], service: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends one request with a name and a password. Returns the status.
+/// Sends a request with user name and password; returns the status.
 fn sign_in(stream: &mut TcpStream, user: &str, password: &str) -> io::Result<u16> {
     let password = Secret::new(password.to_owned());
     let authorization = auth::basic::authorization(user, &password);
@@ -124,14 +124,14 @@ fn sign_in(stream: &mut TcpStream, user: &str, password: &str) -> io::Result<u16
     head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData.into())
 }
 
-/// Signs in over a connection of its own. Returns the status.
+/// Signs in over a new connection; returns the status.
 fn once(source: [u8; 4], service: SocketAddr, user: &str) -> u16 {
     sign_in(&mut open(source, service).unwrap(), user, PASSWORD).unwrap()
 }
 
 #[test]
-fn sixty_addresses_with_wrong_passwords_neither_refuse_nor_overtake_anyone_else() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+fn sixty_attacking_addresses_do_not_delay_other_sign_ins() {
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let attack = Attack::default();
     thread::scope(|scope| {
         let (telarchd, service) = start();
@@ -142,19 +142,19 @@ fn sixty_addresses_with_wrong_passwords_neither_refuse_nor_overtake_anyone_else(
             }
         }
         attack.wait_for(8);
-        // At first nobody has signed in from this address, then the same user has, and then another one is new again.
+        // The address is new at first, then known for the same user, and then used by another user.
         let (here, there) = ([127, 0, 2, 1], [127, 0, 2, 2]);
-        for (source, person) in [(here, &ann), (here, &ann), (here, &ann), (there, &ben), (here, &ben)] {
+        for (source, user) in [(here, &ann), (here, &ann), (here, &ann), (there, &ben), (here, &ben)] {
             let before = attack.refused();
-            let status = once(source, service, &person.name);
+            let status = once(source, service, &user.name);
             let between = attack.refused() - before;
-            assert_eq!(status, 200, "{} is refused because others fail", person.name);
+            assert_eq!(status, 200, "{} is refused", user.name);
             assert!(between <= MOST_ATTACKERS_BETWEEN, "{between} attackers came first");
         }
-        // Later all sources of the attack have failed, some of them several times.
+        // By now all attacking addresses have failures, some of them several.
         attack.wait_for(70);
         let (before, status) = (attack.refused(), once([127, 0, 2, 3], service, &ann.name));
-        assert_eq!(status, 200, "a new address is refused because others fail");
+        assert_eq!(status, 200, "a new address is refused");
         assert!(attack.refused() - before <= MOST_ATTACKERS_BETWEEN);
         drop(stopping);
         drop(telarchd);
@@ -162,8 +162,8 @@ fn sixty_addresses_with_wrong_passwords_neither_refuse_nor_overtake_anyone_else(
 }
 
 #[test]
-fn one_who_fails_all_the_time_keeps_nobody_out_behind_the_same_address_and_fills_no_log() {
-    let Some(ann) = Person::make() else { return };
+fn failures_behind_a_shared_address_lock_nobody_out_and_fill_no_log() {
+    let Some(ann) = TestUser::create() else { return };
     let attack = Attack::default();
     thread::scope(|scope| {
         let (telarchd, service) = start();
@@ -174,13 +174,9 @@ fn one_who_fails_all_the_time_keeps_nobody_out_behind_the_same_address_and_fills
         for _ in 0..8 {
             attack.client(scope, proxy, service);
         }
-        // Most of these find the budget of the address used up.
+        // Most attempts exceed the budget of the address.
         attack.wait_for(500);
-        assert_eq!(
-            once(proxy, service, &ann.name),
-            200,
-            "the failures of others count for all of an address"
-        );
+        assert_eq!(once(proxy, service, &ann.name), 200, "a known user is refused");
         let log = telarchd.log();
         let is_warning = |line: &&str| line.contains("WARN telarch_accounts") && line.contains("127.0.1.1");
         let lines = log.lines().filter(is_warning).count();
@@ -192,8 +188,8 @@ fn one_who_fails_all_the_time_keeps_nobody_out_behind_the_same_address_and_fills
 }
 
 #[test]
-fn a_name_that_others_lock_stays_open_where_its_user_has_signed_in() {
-    let Some(ann) = Person::make() else { return };
+fn a_locked_name_stays_usable_from_its_user_s_address() {
+    let Some(ann) = TestUser::create() else { return };
     let attack = Attack::default();
     thread::scope(|scope| {
         let (telarchd, service) = start();
@@ -205,12 +201,8 @@ fn a_name_that_others_lock_stays_open_where_its_user_has_signed_in() {
         }
         // Ten failures lock a name.
         attack.wait_for(10);
-        assert_eq!(once([127, 0, 2, 2], service, &ann.name), 401, "it is not locked for others");
-        assert_eq!(
-            once(own, service, &ann.name),
-            200,
-            "others have locked the account out where it was used"
-        );
+        assert_eq!(once([127, 0, 2, 2], service, &ann.name), 401, "the name is not locked");
+        assert_eq!(once(own, service, &ann.name), 200, "the user is locked out at a known address");
         drop(stopping);
         drop(telarchd);
     });

@@ -1,15 +1,15 @@
-//! A user who stops the process that works for them.
+//! A user who stops the host process with SIGSTOP.
 
 use std::time::Duration;
 
 use client::ShellOptions;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use crate::person::Person;
-use crate::running::Telarchd;
 use crate::separated::{block_on, hosts, start, status};
+use crate::service_process::Telarchd;
+use crate::test_user::TestUser;
 
-/// Stops the host of a user as soon as there is one.
+/// Stops the host of a user as soon as it exists.
 async fn stop_host(telarchd: &Telarchd, uid: u32) -> i32 {
     loop {
         for host in hosts(telarchd) {
@@ -24,36 +24,36 @@ async fn stop_host(telarchd: &Telarchd, uid: u32) -> i32 {
 }
 
 #[test]
-fn a_user_who_stops_a_new_host_delays_neither_others_nor_the_end_of_the_service() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+fn a_stopped_host_delays_neither_others_nor_the_end_of_the_service() {
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let (mut telarchd, port) = start("");
     let host = block_on(async {
         let session = ann.session(port);
         let opening = session.shell(ShellOptions::default());
         tokio::pin!(opening);
-        // One that was quicker is stopped all the same.
+        // The host is stopped even if it has already started.
         let (host, _) = tokio::join!(stop_host(&telarchd, ann.uid), async {
             let _ = tokio::time::timeout(Duration::from_secs(2), &mut opening).await;
         });
         assert_eq!(ben.run(port, "echo fine").await.unwrap(), "fine\n");
         host
     });
-    assert!(status(host, "State").starts_with('T'), "it is stopped");
+    assert!(status(host, "State").starts_with('T'), "the host is not stopped");
     telarchd.end();
-    assert!(test_kill_process(Pid::from_raw(host).unwrap()).is_err(), "nothing of the service is left");
-    telarchd.logged(&["Hosts do not end by themselves and are killed"]);
+    assert!(test_kill_process(Pid::from_raw(host).unwrap()).is_err(), "the host is still running");
+    telarchd.wait_for_log(&["Killing hosts that do not end"]);
 }
 
 #[test]
-fn a_host_that_does_not_begin_is_killed_and_the_next_request_has_a_new_one() {
-    let Some(ann) = Person::make() else { return };
+fn a_host_that_does_not_start_is_killed_and_replaced() {
+    let Some(ann) = TestUser::create() else { return };
     let (telarchd, port) = start("");
     block_on(async {
         let session = ann.session(port);
         let stopped = async {
             let host = stop_host(&telarchd, ann.uid).await;
-            while !telarchd.log().contains("A host was started") {
-                if telarchd.log().contains("A host cannot be started") {
+            while !telarchd.log().contains("Host started") {
+                if telarchd.log().contains("Cannot start a host") {
                     return Some(host);
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -63,7 +63,7 @@ fn a_host_that_does_not_begin_is_killed_and_the_next_request_has_a_new_one() {
         };
         let (host, _) = tokio::join!(stopped, session.shell(ShellOptions::default()));
         let Some(host) = host else {
-            return eprintln!("SKIPPED: the host began before it could be stopped");
+            return eprintln!("SKIPPED: the host started before it could be stopped");
         };
         while test_kill_process(Pid::from_raw(host).unwrap()).is_ok() {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -1,4 +1,4 @@
-//! Permanent subscriptions of a machine, which a process of root carries out.
+//! Permanent subscriptions of a machine, which a root process carries out.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,9 +10,9 @@ use sddl::{DomainSid, Sid};
 use serde_json::Value;
 
 use crate::PATIENCE;
-use crate::running::{Telarchd, children, is_root, shown};
+use crate::service_process::{Telarchd, children, command_line, is_root};
 
-/// Has a line written each second, as somebody asks for it, and gives the file.
+/// Registers a subscription of `creator` that writes a line each second; returns the file.
 fn register(telarchd: &Telarchd, name: &str, creator: Option<Sid>) -> PathBuf {
     let file = telarchd.file(name);
     let creator = creator.map(|sid| {
@@ -36,7 +36,7 @@ fn register(telarchd: &Telarchd, name: &str, creator: Option<Sid>) -> PathBuf {
     file
 }
 
-/// What is in a file once there is a line more than there was.
+/// Waits until a file has another line; returns its content.
 fn grown(file: &PathBuf) -> String {
     let read = || fs::read_to_string(file).unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -47,30 +47,30 @@ fn grown(file: &PathBuf) -> String {
             changes.next().await.unwrap();
         }
     };
-    runtime.block_on(async { tokio::time::timeout(PATIENCE, waiting).await }).expect("a line");
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, waiting).await }).expect("no new line");
     read()
 }
 
 const RECORDS: &str = "audit.jsonl";
 
-/// Waits for the record that a permanent subscription has begun or ended.
-fn recorded(telarchd: &Telarchd, outcome: &str, name: &str) {
+/// Waits for the record of the start or end of a permanent subscription.
+fn wait_for_record(telarchd: &Telarchd, outcome: &str, name: &str) {
     let name = format!("=\"{name}\"");
     let is_it = |record: &Value| {
         record["event"] == "permanent-subscription"
             && record["outcome"] == outcome
             && record["subscription"].as_str().is_some_and(|subscription| subscription.contains(&name))
     };
-    telarchd.recorded(|all| all.iter().any(is_it));
+    telarchd.wait_for_records(|all| all.iter().any(is_it));
 }
 
 fn process_of(telarchd: &Telarchd) -> Option<i32> {
     let all = children(telarchd.pid().as_raw_nonzero().get());
-    all.into_iter().find(|child| shown(*child).contains(": permanent subscriptions"))
+    all.into_iter().find(|child| command_line(*child).contains(": permanent subscriptions"))
 }
 
 #[test]
-fn what_root_has_registered_is_carried_out_while_the_settings_want_it_and_what_others_have_is_not() {
+fn permanent_subscriptions_of_root_run_and_those_of_others_do_not() {
     if !is_root() {
         skips::skip!("only root starts the process of permanent subscriptions");
         return;
@@ -81,21 +81,21 @@ fn what_root_has_registered_is_carried_out_while_the_settings_want_it_and_what_o
     let own = register(&telarchd, "own", None);
     let other = register(&telarchd, "other", Some(DomainSid::new([1, 2, 3]).account(3000)));
     telarchd.reconfigure("WMI.PermanentSubscriptions = true\n");
-    telarchd.logged(&["A permanent subscription is carried out", "own"]);
-    telarchd.logged(&["A permanent subscription is not carried out", "other"]);
+    telarchd.wait_for_log(&["Permanent subscription started", "own"]);
+    telarchd.wait_for_log(&["Permanent subscription rejected", "other"]);
     let written = grown(&own);
     assert!(written.lines().all(|line| line.starts_with("second ")), "{written}");
-    // What comes while it runs is found.
+    // A subscription registered later starts as well.
     assert!(grown(&register(&telarchd, "later", None)).starts_with("second "));
     assert!(!other.exists());
-    // What acts on its own is found where the administrator looks, also once that file was put aside.
-    recorded(&telarchd, "begun", "own");
+    // The audit file contains these actions, also after it was moved away.
+    wait_for_record(&telarchd, "begun", "own");
     fs::rename(telarchd.state().join(RECORDS), telarchd.file("old.jsonl")).unwrap();
     telarchd.reload();
     grown(&register(&telarchd, "last", None));
-    recorded(&telarchd, "begun", "last");
-    let process = process_of(&telarchd).expect("a process of its own");
+    wait_for_record(&telarchd, "begun", "last");
+    let process = process_of(&telarchd).expect("no process");
     telarchd.reconfigure("");
-    assert!(telarch_peers::ends_within(process, PATIENCE), "it does not end");
-    recorded(&telarchd, "ended", "own");
+    assert!(telarch_peers::ends_within(process, PATIENCE), "the process does not end");
+    wait_for_record(&telarchd, "ended", "own");
 }

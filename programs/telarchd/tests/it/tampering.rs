@@ -1,6 +1,6 @@
-//! Files that somebody else has laid, linked or opened to others: they are refused with a sentence, and at once.
+//! Files that another user has created, linked or can change: they are refused at once with a reason.
 //!
-//! Everything is tried as root, where the tests run as root, and as an ordinary user.
+//! All cases are tested as root, if root runs the tests, and as an ordinary user.
 
 use std::fs;
 use std::io::Read as _;
@@ -10,24 +10,24 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::PATIENCE;
-use crate::running::{GATEWAY_USER, Telarchd, is_root, listener};
+use crate::service_process::{GATEWAY_USER, Telarchd, is_root, listener};
 
-/// A user whom the machine does not know.
+/// A user ID that does not exist on the machine.
 const STRANGER: u32 = 54_321;
-/// The one who tampers.
+/// User ID of the attacker.
 const MALLORY: u32 = 54_322;
 
-/// A folder with files as they should be, all of one user, who starts the service.
+/// A folder with valid files of one user, who starts the service.
 struct Place {
     folder: tempfile::TempDir,
     uid: u32,
 }
 
-/// What is done to a file.
+/// Modification of a file.
 #[derive(Clone, Copy, Debug)]
 enum Trick {
     Mode(u32),
-    /// A group other than the user's own may write.
+    /// Writable for a group other than the user's own.
     Group,
     GivenAway,
     LinkToGivenAway,
@@ -74,7 +74,7 @@ impl Place {
         }
     }
 
-    /// Tampers with a file. `None` where only root could.
+    /// Tampers with a file; `None` if only root could do it.
     fn tamper(&self, name: &str, trick: Trick) -> Option<()> {
         let path = self.file(name);
         let remove = || {
@@ -117,7 +117,7 @@ impl Place {
         Some(())
     }
 
-    /// A file of the same user that nobody wants written.
+    /// Returns a file of the same user that must not be written.
     fn victim(&self) -> PathBuf {
         let path = self.path("victim");
         if !path.exists() {
@@ -143,7 +143,7 @@ impl Place {
         command
     }
 
-    /// What it says when it is started and does not; an end that does not come is one that hangs, or starts.
+    /// Starts the service and returns its error message; an error if it starts or hangs instead.
     fn refusal(&self) -> Result<String, &'static str> {
         let mut child = self.command().spawn().unwrap();
         let mut stderr = child.stderr.take().unwrap();
@@ -157,21 +157,21 @@ impl Place {
         let socket = self.file("state/local.sock");
         loop {
             if let Some(status) = child.try_wait().unwrap() {
-                assert!(!status.success(), "it ended as if all were well");
+                assert!(!status.success(), "it ended successfully");
                 return Ok(says.recv().unwrap());
             }
             let is_listening = std::os::unix::net::UnixStream::connect(&socket).is_ok();
             if is_listening || begin.elapsed() > PATIENCE {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(if is_listening { "it has started" } else { "it waits for ever" });
+                return Err(if is_listening { "the service has started" } else { "the service hangs" });
             }
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
     }
 }
 
-/// Everybody can still read it, so that it is not for want of rights that it is refused.
+/// Changes the owner of a file. It stays readable, so that the refusal is not due to missing rights.
 fn give_away(path: &Path) {
     let mode = if path.is_dir() { 0o755 } else { 0o644 };
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -180,7 +180,7 @@ fn give_away(path: &Path) {
 
 const VICTIM: &str = "not for writing\n";
 
-/// As whom the service is started.
+/// Returns the users that start the service.
 fn users() -> Vec<u32> {
     if !is_root() {
         skips::skip_part!("only root can start the service as another user and give files away");
@@ -190,49 +190,57 @@ fn users() -> Vec<u32> {
 }
 
 #[test]
-fn files_in_order_are_taken_as_root_and_as_an_ordinary_user() {
+fn files_in_order_are_accepted_from_root_and_ordinary_users() {
     for uid in users() {
-        assert_eq!(Place::of(uid).refusal(), Err("it has started"), "{uid}");
+        assert_eq!(Place::of(uid).refusal(), Err("the service has started"), "{uid}");
     }
 }
 
 #[test]
-fn a_file_that_others_could_have_laid_or_changed_is_refused_with_a_sentence() {
+fn a_file_that_other_users_could_have_changed_is_refused() {
     use Trick::{Directory, Fifo, File, GivenAway, Group, Link, LinkToGivenAway, Mode};
     let tricks: [(&str, Trick, &str); 33] = [
-        ("config.toml", Mode(0o646), "may be written by everyone: run chmod o-w"),
-        ("config.toml", GivenAway, "belongs to user 54322: run chown root"),
-        ("config.toml", LinkToGivenAway, "belongs to user 54322: run chown root"),
-        ("config.toml", Fifo, "it is not a file"),
-        ("config.toml", Directory, "it is not a file"),
-        ("accounts", Mode(0o604), "others can read or change it\n  look at what is in it, then: chmod 600"),
-        ("accounts", Mode(0o640), "others can read or change it"),
-        ("accounts", Mode(0o620), "others can read or change it"),
-        ("accounts", Mode(0o602), "others can read or change it"),
-        ("accounts", Group, "others can read or change it"),
-        ("accounts", GivenAway, "belongs to user 54322: only its owner or root may decide who signs in"),
+        ("config.toml", Mode(0o646), "is writable by all users: run chmod o-w"),
+        ("config.toml", GivenAway, "is owned by user 54322: run chown root"),
+        ("config.toml", LinkToGivenAway, "is owned by user 54322: run chown root"),
+        ("config.toml", Fifo, "not a regular file"),
+        ("config.toml", Directory, "not a regular file"),
+        (
+            "accounts",
+            Mode(0o604),
+            "other users can read or change it\n  check its content, then run: chmod 600",
+        ),
+        ("accounts", Mode(0o640), "other users can read or change it"),
+        ("accounts", Mode(0o620), "other users can read or change it"),
+        ("accounts", Mode(0o602), "other users can read or change it"),
+        ("accounts", Group, "other users can read or change it"),
+        ("accounts", GivenAway, "belongs to user 54322, who could change who may sign in"),
         ("accounts", LinkToGivenAway, "belongs to user 54322"),
-        ("accounts", Fifo, "is not a file"),
-        ("accounts", Directory, "is not a file"),
-        ("state/machine-sid", Mode(0o602), "others can change it\n  look at what is in it, then: chmod go-w"),
-        ("state/machine-sid", Group, "others can change it"),
+        ("accounts", Fifo, "is not a regular file"),
+        ("accounts", Directory, "is not a regular file"),
+        (
+            "state/machine-sid",
+            Mode(0o602),
+            "other users can change it\n  check its content, then run: chmod go-w",
+        ),
+        ("state/machine-sid", Group, "other users can change it"),
         ("state/machine-sid", GivenAway, "belongs to user 54322"),
         ("state/machine-sid", LinkToGivenAway, "belongs to user 54322"),
-        ("state/machine-sid", Fifo, "is not a file"),
-        ("state/machine-sid", Directory, "is not a file"),
-        ("state/audit.jsonl", Mode(0o602), "others can change it; chmod go-w it"),
-        ("state/audit.jsonl", Group, "others can change it; chmod go-w it"),
+        ("state/machine-sid", Fifo, "is not a regular file"),
+        ("state/machine-sid", Directory, "is not a regular file"),
+        ("state/audit.jsonl", Mode(0o602), "can be changed by other users; run chmod go-w"),
+        ("state/audit.jsonl", Group, "can be changed by other users; run chmod go-w"),
         ("state/audit.jsonl", GivenAway, ""),
-        ("state/audit.jsonl", Link, "it is a symbolic link, which audit records do not follow"),
-        ("state/audit.jsonl", Fifo, "it is not a file"),
-        ("state/audit.jsonl", Directory, "it is not a file"),
-        ("state", Mode(0o702), "others can change what is in it\n  look at what is in it, then: chmod 700"),
-        ("state", Group, "others can change what is in it"),
+        ("state/audit.jsonl", Link, "audit files must not be symbolic links"),
+        ("state/audit.jsonl", Fifo, "not a regular file"),
+        ("state/audit.jsonl", Directory, "not a regular file"),
+        ("state", Mode(0o702), "can be changed by other users\n  check its content, then run chmod 700"),
+        ("state", Group, "can be changed by other users"),
         ("state", GivenAway, ""),
         ("state", File, "state"),
-        ("state/local.sock", Link, "is in the way: it is not a socket"),
-        ("state/local.sock", File, "is in the way: it is not a socket"),
-        ("state/local.sock", Directory, "is in the way: it is not a socket"),
+        ("state/local.sock", Link, "exists and is not a socket"),
+        ("state/local.sock", File, "exists and is not a socket"),
+        ("state/local.sock", Directory, "exists and is not a socket"),
     ];
     let mut tried = 0;
     for uid in users() {
@@ -250,9 +258,9 @@ fn a_file_that_others_could_have_laid_or_changed_is_refused_with_a_sentence() {
                 .collect::<Vec<_>>()
                 .join("\n");
             assert!(said.contains(expected), "{uid}, {name}, {trick:?}: {said}");
-            // A link is told by where it leads.
+            // The target of a link is named instead.
             let is_named = said.contains(name) || said.contains("/elsewhere ");
-            assert!(is_named, "{uid}, {name}, {trick:?}: it is not said which file: {said}");
+            assert!(is_named, "{uid}, {name}, {trick:?}: the file is not named: {said}");
             assert_eq!(fs::read_to_string(&victim).unwrap(), VICTIM, "{name}, {trick:?}");
             tried += 1;
         }
@@ -261,7 +269,7 @@ fn a_file_that_others_could_have_laid_or_changed_is_refused_with_a_sentence() {
 }
 
 #[test]
-fn root_obeys_no_file_that_a_group_may_write_and_a_user_their_own_group() {
+fn root_refuses_group_writable_files_and_users_accept_their_own_group() {
     if !is_root() {
         skips::skip!("only root can give files to groups and users");
         return;
@@ -269,14 +277,14 @@ fn root_obeys_no_file_that_a_group_may_write_and_a_user_their_own_group() {
     let place = Place::of(0);
     place.tamper("config.toml", Trick::Group).unwrap();
     let said = place.refusal().unwrap();
-    assert!(said.contains("may be written by group 54322: run chmod g-w"), "{said}");
+    assert!(said.contains("is writable by group 54322: run chmod g-w"), "{said}");
     let place = Place::of(STRANGER);
     place.own(&place.file("config.toml"), 0o664);
-    assert_eq!(place.refusal(), Err("it has started"));
+    assert_eq!(place.refusal(), Err("the service has started"));
 }
 
 #[test]
-fn links_left_where_files_are_made_are_replaced_and_not_followed() {
+fn links_in_place_of_temporary_files_are_replaced_not_followed() {
     for uid in users() {
         let place = Place::of(uid);
         fs::remove_file(place.file("state/machine-sid")).unwrap();
@@ -284,14 +292,14 @@ fn links_left_where_files_are_made_are_replaced_and_not_followed() {
         for name in ["state/local.new", ".config.toml.new", ".accounts.new"] {
             symlink(&victim, place.file(name)).unwrap();
         }
-        assert_eq!(place.refusal(), Err("it has started"), "{uid}");
+        assert_eq!(place.refusal(), Err("the service has started"), "{uid}");
         assert_eq!(fs::read_to_string(&victim).unwrap(), VICTIM);
         assert!(fs::symlink_metadata(place.file("state/machine-sid")).unwrap().is_file());
     }
 }
 
 #[test]
-fn a_certificate_that_is_no_file_does_not_hold_up_the_service() {
+fn a_certificate_that_is_a_fifo_does_not_block_the_service() {
     let thumbprint = "0123456789ABCDEF0123456789ABCDEF01234567";
     let certificate = format!("CertificateThumbprint = \"{thumbprint}\"");
     let telarchd = Telarchd::new(&listener("IP:127.0.0.1", "HTTPS", 45_986, &certificate));
@@ -299,12 +307,12 @@ fn a_certificate_that_is_no_file_does_not_hold_up_the_service() {
     assert!(Command::new("mkfifo").arg("-m").arg("600").arg(&path).status().unwrap().success());
     let output = telarchd.command().arg("--check").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("it is not a file of at most 1 MiB"), "{text}");
+    assert!(text.contains("not a regular file of at most 1 MiB"), "{text}");
     assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]
-fn what_becomes_untrustworthy_while_the_service_runs_is_refused_when_it_is_read_again() {
+fn files_that_become_insecure_are_refused_on_reload() {
     let telarchd = Telarchd::start("");
     let set_mode = |name: &str, mode| {
         fs::set_permissions(telarchd.file(name), fs::Permissions::from_mode(mode)).unwrap();
@@ -313,7 +321,7 @@ fn what_becomes_untrustworthy_while_the_service_runs_is_refused_when_it_is_read_
     set_mode("accounts", 0o666);
     set_mode("state/audit.jsonl", 0o666);
     telarchd.reload();
-    telarchd.logged(&["The settings stay as they were", "may be written by everyone"]);
-    telarchd.logged(&["Nobody can sign in with an account of the file", "others can read or change it"]);
-    telarchd.logged(&["Audit records go on into the old file", "others can change it"]);
+    telarchd.wait_for_log(&["Cannot reload the settings", "is writable by all users"]);
+    telarchd.wait_for_log(&["Cannot reload the account file", "others can read or change it"]);
+    telarchd.wait_for_log(&["Cannot reopen the audit file", "can be changed by other users"]);
 }

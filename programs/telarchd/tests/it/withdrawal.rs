@@ -1,4 +1,4 @@
-//! Rights of somebody whose process stays, because of a shell, after they were taken away.
+//! Withdrawal of rights from a user whose host stays because of an open shell.
 
 use std::time::{Duration, Instant};
 
@@ -12,16 +12,16 @@ use wsman::enumeration::Filter;
 use wsman::namespace::DIALECT_WQL;
 
 use crate::PATIENCE;
-use crate::person::Person;
-use crate::running::{Telarchd, free_ports, listener};
+use crate::service_process::{Telarchd, free_ports, listener};
+use crate::test_user::TestUser;
 
-/// A service whose doors are open to everybody, so that namespaces and the broker decide, with these administrators.
-fn start(administrators: &Person) -> (Telarchd, u16) {
+/// Starts a service that lets all users through, so that namespaces and the broker decide; with these administrators.
+fn start(administrators: &TestUser) -> (Telarchd, u16) {
     let [port] = free_ports();
     (Telarchd::start(&settings(administrators, port)), port)
 }
 
-fn settings(administrators: &Person, port: u16) -> String {
+fn settings(administrators: &TestUser, port: u16) -> String {
     let everybody = "O:NSG:BAD:P(A;;GA;;;AU)";
     let uri = "http://schemas.microsoft.com/wbem/wsman/1/wmi";
     format!(
@@ -39,7 +39,7 @@ fn wmi(path: &str) -> Locator {
     )
 }
 
-/// The first instance of a class, or why there is none.
+/// Reads the first instance of a class.
 async fn first(session: &Session, path: &str) -> Result<(), Error> {
     let mut rows = session.enumerate(&wmi(path), EnumerateOptions::default()).await?;
     rows.next().await.transpose().map(drop)
@@ -57,14 +57,14 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// What a namespace says to somebody without a right in it.
+/// Error code of a namespace for a user without a right in it.
 const NO_RIGHT: Option<u32> = Some(2_150_859_012);
 const SYSTEM: &str = "root/cimv2/Win32_OperatingSystem";
 const SECONDS: &str = "SELECT * FROM __InstanceModificationEvent WHERE TargetInstance ISA 'Win32_LocalTime'";
 
 #[test]
-fn whoever_is_no_administrator_any_more_has_no_namespace_and_no_events_though_a_shell_is_open() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+fn a_former_administrator_loses_namespaces_and_events() {
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let (telarchd, port) = start(&ann);
     block_on(async {
         let session = ann.session(port);
@@ -74,19 +74,19 @@ fn whoever_is_no_administrator_any_more_has_no_namespace_and_no_events_though_a_
         let mut events = session.subscribe(&wmi("root/cimv2/*"), filter, None).await.unwrap();
         assert!(matches!(events.next().await, Some(Ok(Occurrence::Event(_)))));
         telarchd.reconfigure(&settings(&ben, port));
-        // Somebody signs in, and the process that stays is told.
+        // A sign-in notifies the host that stays.
         let error = first(&ann.session(port), SYSTEM).await.unwrap_err();
         assert_eq!(error.code(), NO_RIGHT, "{error}");
         let ended = async {
             loop {
                 match events.next().await.expect("a reason") {
-                    // What had happened before.
+                    // Events from before.
                     Ok(_) => {}
                     Err(error) => return error,
                 }
             }
         };
-        let error = tokio::time::timeout(PATIENCE, ended).await.expect("it ends");
+        let error = tokio::time::timeout(PATIENCE, ended).await.expect("the subscription does not end");
         assert!(error.code() == Some(5) && error.to_string().contains("subscribe again"), "{error}");
         still_works(&open).await;
         telarchd.reconfigure(&settings(&ann, port));
@@ -96,8 +96,8 @@ fn whoever_is_no_administrator_any_more_has_no_namespace_and_no_events_though_a_
 }
 
 #[test]
-fn an_open_connection_is_no_administrator_s_for_long_either() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+fn open_connections_of_a_former_administrator_lose_access() {
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let (telarchd, port) = start(&ann);
     block_on(async {
         let session = ann.session(port);
@@ -106,7 +106,7 @@ fn an_open_connection_is_no_administrator_s_for_long_either() {
         telarchd.reconfigure(&settings(&ben, port));
         let until = Instant::now() + PATIENCE;
         let error = loop {
-            assert!(Instant::now() < until, "it is never refused");
+            assert!(Instant::now() < until, "the connection was never refused");
             match first(&session, SYSTEM).await {
                 Ok(()) => tokio::time::sleep(Duration::from_millis(100)).await,
                 Err(error) => break error,
@@ -118,12 +118,12 @@ fn an_open_connection_is_no_administrator_s_for_long_either() {
 }
 
 #[test]
-fn management_controllers_are_handed_to_nobody_who_was_an_administrator_once() {
-    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+fn management_controllers_are_not_given_to_a_former_administrator() {
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
     let (telarchd, port) = start(&ann);
     let host = hardware::Host {
         name: "node7".parse().unwrap(),
-        // Nobody answers there, at once.
+        // The connection is refused at once.
         address: Address { host: "127.0.0.1".to_owned(), port: 1 },
         user: "admin".to_owned(),
         level: ipmi::proto::Privilege::Administrator,
@@ -131,22 +131,22 @@ fn management_controllers_are_handed_to_nobody_who_was_an_administrator_once() {
     };
     let secrets = Secrets { password: b"secret".to_vec().into(), group_key: None };
     HostFile::of_state(&telarchd.state()).add(&host, &secrets).unwrap();
-    // The namespace lets everybody in: it is the broker that is asked.
+    // The namespace admits all users, so the broker decides.
     let added = Repository::open(&telarchd.state().join("repository.mof")).unwrap();
     let everybody = Guard::parse("D:(A;CI;0x6003f;;;WD)").unwrap();
     added.replace(&cim::Namespace::parse("root/hardware").unwrap(), everybody).unwrap();
-    let refused = async |person: &Person| {
-        let error = first(&person.session(port), "root/hardware/NumericSensor").await.unwrap_err();
+    let refused = async |user: &TestUser| {
+        let error = first(&user.session(port), "root/hardware/NumericSensor").await.unwrap_err();
         error.to_string().contains("members of BUILTIN\\Administrators")
     };
     block_on(async {
         let (session, other) = (ann.session(port), ben.session(port));
         let open = (shell(&session).await, shell(&other).await);
-        assert!(!refused(&ann).await, "the controller alone does not answer");
+        assert!(!refused(&ann).await, "only the connection to the controller fails");
         assert!(refused(&ben).await);
         telarchd.reconfigure(&settings(&ben, port));
         assert!(refused(&ann).await);
-        assert!(!refused(&ben).await, "the process that stays has the rights of now");
+        assert!(!refused(&ben).await, "the host uses the current rights");
         still_works(&open.0).await;
         still_works(&open.1).await;
     });

@@ -1,9 +1,9 @@
-//! The program as a script and a person at a terminal meet it.
+//! Streams, signals and exit status of `winrs`.
 
 #![allow(clippy::unwrap_used)]
 
 #[path = "../../../../crates/cli/tests/it/service.rs"]
-#[allow(dead_code)] // Other tests use the rest of it.
+#[allow(dead_code)] // Shared with other tests.
 mod service;
 
 use std::io::{Read, Write};
@@ -12,20 +12,20 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use service::{Answer, Asked, Service};
+use service::{Answer, Request, Service};
 
-/// A shell whose one command does what a test says when it is received from.
-fn shell(receive: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Service {
-    Service::start(move |asked: &Asked| answer(asked, &receive))
+/// Starts a service with one shell and command; `receive` answers Receive, Signal and Send requests.
+fn shell(receive: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Service {
+    Service::start(move |request: &Request| answer(request, &receive))
 }
 
-fn answer(asked: &Asked, receive: &impl Fn(&Asked) -> Answer) -> Answer {
-    match asked.action.as_str() {
+fn answer(request: &Request, receive: &impl Fn(&Request) -> Answer) -> Answer {
+    match request.action.as_str() {
         "Create" => (200, CREATED.to_owned()),
         "Command" => {
             (200, body("<rsp:CommandResponse XMLNS><rsp:CommandId>C1</rsp:CommandId></rsp:CommandResponse>"))
         }
-        "Receive" | "Signal" | "Send" => receive(asked),
+        "Receive" | "Signal" | "Send" => receive(request),
         _ => (200, String::new()),
     }
 }
@@ -40,7 +40,7 @@ fn body(markup: &str) -> String {
     markup.replace("XMLNS", "xmlns:rsp=\"http://schemas.microsoft.com/wbem/wsman/1/windows/shell\"")
 }
 
-/// Output in Base64, and the end with an exit code.
+/// Returns a ReceiveResponse with Base64 output and the final state of the command.
 fn ended(stdout: &str, stderr: &str, exit_code: i64) -> Answer {
     let markup = format!(
         "<rsp:ReceiveResponse XMLNS><rsp:Stream Name=\"stdout\" CommandId=\"C1\">{stdout}</rsp:Stream>\
@@ -63,68 +63,68 @@ fn winrs(service: &Service, words: &[&str]) -> Command {
     command
 }
 
-fn told(output: Output) -> (i32, String, String) {
-    let text = |octets| String::from_utf8(octets).unwrap();
+fn streams(output: Output) -> (i32, String, String) {
+    let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
 #[test]
-fn both_streams_and_the_exit_code_come_through() {
+fn both_streams_and_the_exit_code_are_returned() {
     // "out\n" and "err\n" in Base64.
     for (code, status) in [(0, 0), (3, 3), (255, 255), (256, 1), (-1, 1)] {
-        let service = shell(move |asked| match asked.action.as_str() {
+        let service = shell(move |request| match request.action.as_str() {
             "Receive" => ended("b3V0Cg==", "ZXJyCg==", code),
             action => done(action),
         });
-        let ran = told(winrs(&service, &["netdom", "join", "x", "/domain:d"]).output().unwrap());
+        let ran = streams(winrs(&service, &["netdom", "join", "x", "/domain:d"]).output().unwrap());
         assert_eq!(ran, (status, "out\n".to_owned(), "err\n".to_owned()), "exit code {code}");
-        let asked = service.asked();
-        let command = asked.iter().find(|asked| asked.action == "Command").unwrap();
+        let requests = service.requests();
+        let command = requests.iter().find(|request| request.action == "Command").unwrap();
         assert!(command.body().contains("<rsp:Command>netdom join x /domain:d</rsp:Command>"));
-        assert_eq!(asked.last().unwrap().action, "Delete");
+        assert_eq!(requests.last().unwrap().action, "Delete");
     }
 }
 
 #[test]
-fn on_this_machine_a_command_runs_without_a_password() {
+fn a_local_command_needs_no_password() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("sock");
-    let receive = |asked: &Asked| match asked.action.as_str() {
+    let receive = |request: &Request| match request.action.as_str() {
         "Receive" => ended("b3V0Cg==", "", 3),
         action => done(action),
     };
     let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    let service = Service::at(listener, move |asked| answer(asked, &receive));
+    let service = Service::at(listener, move |request| answer(request, &receive));
     let mut command = Command::new(env!("CARGO_BIN_EXE_winrs"));
     command.arg(format!("-socket:{}", socket.display())).args(["-compression", "ls"]).stdin(Stdio::null());
-    let (status, out, errors) = told(command.output().unwrap());
+    let (status, out, errors) = streams(command.output().unwrap());
     assert_eq!((status, out.as_str()), (3, "out\n"));
-    assert_eq!(errors, "winrs: -compression changes nothing: this version sends messages as they are\n");
-    let asked = service.asked();
-    assert!(asked.iter().all(|asked| !asked.headers.contains("Authorization")));
-    assert_eq!(asked.last().unwrap().action, "Delete");
+    assert_eq!(errors, "winrs: -compression has no effect: messages are never compressed\n");
+    let requests = service.requests();
+    assert!(requests.iter().all(|request| !request.headers.contains("Authorization")));
+    assert_eq!(requests.last().unwrap().action, "Delete");
 }
 
 #[test]
-fn the_whole_exit_code_is_printed_when_asked_for() {
-    let service = shell(|asked| match asked.action.as_str() {
+fn showexit_prints_the_complete_exit_code() {
+    let service = shell(|request| match request.action.as_str() {
         "Receive" => ended("", "", -1_073_741_510),
         action => done(action),
     });
-    let (status, _, errors) = told(winrs(&service, &["-showexit", "x"]).output().unwrap());
+    let (status, _, errors) = streams(winrs(&service, &["-showexit", "x"]).output().unwrap());
     assert_eq!((status, errors.as_str()), (1, "winrs: exit code -1073741510\n"));
 }
 
 #[test]
-fn folder_variables_and_profile_reach_the_shell() {
-    let service = shell(|asked| match asked.action.as_str() {
+fn directory_variables_and_profile_are_sent() {
+    let service = shell(|request| match request.action.as_str() {
         "Receive" => ended("", "", 0),
         action => done(action),
     });
     let words = ["-d:C:\\", "-env:A=b c", "-nop", "x"];
-    assert_eq!(told(winrs(&service, &words).output().unwrap()).0, 0);
-    let asked = service.asked();
-    let create = &asked.iter().find(|asked| asked.action == "Create").unwrap().envelope;
+    assert_eq!(streams(winrs(&service, &words).output().unwrap()).0, 0);
+    let requests = service.requests();
+    let create = &requests.iter().find(|request| request.action == "Create").unwrap().envelope;
     for part in [
         "Name=\"WINRS_NOPROFILE\">TRUE<",
         "Name=\"WINRS_CODEPAGE\">65001<",
@@ -135,7 +135,7 @@ fn folder_variables_and_profile_reach_the_shell() {
     }
 }
 
-/// What happens in one thread and is waited for in another.
+/// Counter of events that another thread can wait for.
 #[derive(Clone, Default)]
 struct Event(Arc<(Mutex<usize>, Condvar)>);
 
@@ -152,16 +152,16 @@ impl Event {
 }
 
 #[test]
-fn standard_input_reaches_the_command_with_its_end() {
+fn standard_input_and_its_end_are_sent() {
     let ended_input = Event::default();
     let end = ended_input.clone();
-    let service = shell(move |asked| match asked.action.as_str() {
+    let service = shell(move |request| match request.action.as_str() {
         "Receive" => {
             ended_input.wait(1);
             ended("", "", 0)
         }
         action => {
-            if asked.body().contains("End=\"true\"") {
+            if request.body().contains("End=\"true\"") {
                 end.happen();
             }
             done(action)
@@ -169,27 +169,27 @@ fn standard_input_reaches_the_command_with_its_end() {
     });
     let mut child = winrs(&service, &["sort"]).stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"hello\n").unwrap();
-    assert_eq!(told(child.wait_with_output().unwrap()).0, 0);
+    assert_eq!(streams(child.wait_with_output().unwrap()).0, 0);
     let sent: Vec<String> = service
-        .asked()
+        .requests()
         .iter()
-        .filter(|asked| asked.action == "Send")
-        .map(|asked| asked.text("rsp:Stream"))
+        .filter(|request| request.action == "Send")
+        .map(|request| request.text("rsp:Stream"))
         .collect();
     assert_eq!(sent, ["aGVsbG8K", ""]);
 }
 
 #[test]
-fn a_password_may_come_before_the_input_of_the_command() {
+fn the_password_can_precede_the_input_of_the_command() {
     let ended_input = Event::default();
     let end = ended_input.clone();
-    let service = shell(move |asked| match asked.action.as_str() {
+    let service = shell(move |request| match request.action.as_str() {
         "Receive" => {
             ended_input.wait(1);
             ended("", "", 0)
         }
         action => {
-            if asked.body().contains("End=\"true\"") {
+            if request.body().contains("End=\"true\"") {
                 end.happen();
             }
             done(action)
@@ -197,11 +197,11 @@ fn a_password_may_come_before_the_input_of_the_command() {
     });
     let mut child = winrs(&service, &["-password:-", "sort"]).stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"secret\nhello\n").unwrap();
-    assert_eq!(told(child.wait_with_output().unwrap()).0, 0);
-    let asked = service.asked();
-    let create = asked.iter().find(|asked| asked.action == "Create").unwrap();
+    assert_eq!(streams(child.wait_with_output().unwrap()).0, 0);
+    let requests = service.requests();
+    let create = requests.iter().find(|request| request.action == "Create").unwrap();
     assert!(create.headers.contains("Basic YW5uOnNlY3JldA=="), "{}", create.headers);
-    let send = asked.iter().find(|asked| asked.action == "Send").unwrap();
+    let send = requests.iter().find(|request| request.action == "Send").unwrap();
     assert_eq!(send.text("rsp:Stream"), "aGVsbG8K");
 }
 
@@ -211,17 +211,17 @@ fn interrupt(child: &Child) {
 }
 
 #[test]
-fn the_first_interrupt_goes_to_the_command() {
+fn the_first_interrupt_is_sent_to_the_command() {
     let (receiving, signalled) = (Event::default(), Event::default());
     let (began, arrived) = (receiving.clone(), signalled.clone());
-    let service = shell(move |asked| match asked.action.as_str() {
+    let service = shell(move |request| match request.action.as_str() {
         "Receive" => {
             began.happen();
             arrived.wait(1);
             ended("", "", 130)
         }
         "Signal" => {
-            if asked.body().contains("/signal/ctrl_c<") {
+            if request.body().contains("/signal/ctrl_c<") {
                 arrived.happen();
             }
             done("Signal")
@@ -232,8 +232,8 @@ fn the_first_interrupt_goes_to_the_command() {
     receiving.wait(1);
     interrupt(&child);
     signalled.wait(1);
-    assert_eq!(told(child.wait_with_output().unwrap()).0, 130);
-    // That the input has ended may still be on its way.
+    assert_eq!(streams(child.wait_with_output().unwrap()).0, 130);
+    // The Send request with the end of input may arrive late.
     let actions = service.actions();
     assert_eq!(actions.iter().rfind(|action| *action != "Send").map(String::as_str), Some("Delete"));
 }
@@ -243,7 +243,7 @@ fn the_second_interrupt_ends_the_program_and_the_shell() {
     let (receiving, signalled) = (Event::default(), Event::default());
     let (began, arrived) = (receiving.clone(), signalled.clone());
     let never = Event::default();
-    let service = shell(move |asked| match asked.action.as_str() {
+    let service = shell(move |request| match request.action.as_str() {
         "Receive" => {
             began.happen();
             never.wait(1);
@@ -260,13 +260,13 @@ fn the_second_interrupt_ends_the_program_and_the_shell() {
     interrupt(&child);
     signalled.wait(1);
     interrupt(&child);
-    assert_eq!(told(child.wait_with_output().unwrap()).0, 130);
+    assert_eq!(streams(child.wait_with_output().unwrap()).0, 130);
     assert!(service.actions().contains(&"Delete".to_owned()), "{:?}", service.actions());
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_the_program_and_the_shell() {
-    let service = shell(|asked| match asked.action.as_str() {
+fn a_broken_pipe_ends_the_program_and_the_shell() {
+    let service = shell(|request| match request.action.as_str() {
         "Receive" => (
             200,
             body(
@@ -286,13 +286,13 @@ fn a_reader_that_goes_away_ends_the_program_and_the_shell() {
 }
 
 #[test]
-fn what_is_wrong_is_told_with_the_words_scripts_know() {
-    let refused = Service::start(|_: &Asked| (401, String::new()));
-    let (status, out, errors) = told(winrs(&refused, &["x"]).output().unwrap());
+fn error_messages_have_the_format_of_windows() {
+    let refused = Service::start(|_: &Request| (401, String::new()));
+    let (status, out, errors) = streams(winrs(&refused, &["x"]).output().unwrap());
     assert_eq!((status, out.as_str()), (1, ""));
     assert!(errors.starts_with("Winrs error: "), "{errors}");
     let wrong = Command::new(env!("CARGO_BIN_EXE_winrs")).args(["-zz", "x"]).output().unwrap();
-    let (status, _, errors) = told(wrong);
+    let (status, _, errors) = streams(wrong);
     assert_eq!(
         (status, errors.as_str()),
         (1, "Winrs.exe: Unrecognized switch \"zz\"\nUse \"winrs -?\" to obtain the usage information\n")

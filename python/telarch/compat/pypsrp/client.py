@@ -1,4 +1,4 @@
-"""pypsrp's client."""
+"""Client of pypsrp."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Release the connection."""
         self.wsman.close()
 
     def execute_cmd(
         self, command: str, encoding: str = "437", environment: Mapping[str, str] | None = None
     ) -> tuple[str, str, int]:
-        """Run a command; returns output, error output and what it returned."""
+        """Run a command; returns output, error output and exit code."""
         with WinRS(self.wsman, environment=environment) as shell:  # type: ignore[arg-type]
             process = Process(shell, command)
             process.invoke()
@@ -52,9 +52,9 @@ class Client:
         configuration_name: str = DEFAULT_CONFIGURATION_NAME,
         environment: Mapping[str, str] | None = None,
     ) -> tuple[str, PSDataStreams, bool]:
-        """Run a script in PowerShell; returns its output as text, the error stream, and whether there were errors.
+        """Run a script in PowerShell; returns its output as text, the streams, and True if errors occurred.
 
-        It runs in a shell, so that streams other than errors stay empty.
+        The script runs in a shell, so streams other than errors stay empty.
         """
         require_default(configuration_name)
         with translated():
@@ -70,7 +70,7 @@ class Client:
         configuration_name: str = DEFAULT_CONFIGURATION_NAME,
         expand_variables: bool = False,
     ) -> str:
-        """Copy a file of this machine to the host; returns its whole path there."""
+        """Copy a local file to the host; returns its full path there."""
         require_default(configuration_name)
         if expand_variables:
             src = os.path.expanduser(os.path.expandvars(src))
@@ -85,7 +85,7 @@ class Client:
         configuration_name: str = DEFAULT_CONFIGURATION_NAME,
         expand_variables: bool = False,
     ) -> None:
-        """Fetch a file of the host to this machine."""
+        """Copy a file of the host to this machine."""
         require_default(configuration_name)
         if expand_variables:
             dest = os.path.expanduser(os.path.expandvars(dest))
@@ -95,17 +95,17 @@ class Client:
 
     @staticmethod
     def sanitise_clixml(clixml: str) -> str:
-        """The errors in what PowerShell writes to a pipe, as text."""
+        """Return the errors in CLIXML output of PowerShell as text."""
         if not clixml.startswith("#< CLIXML"):
             return clixml
         return clean_clixml(clixml.encode()) or ""
 
 
 def _text(octets: bytes, encoding: str) -> str:
-    # telarch asks services for UTF-8, whatever their code page is.
+    # telarch requests UTF-8 from services, independent of their code page.
     return octets.decode("utf-8" if encoding == "437" else encoding, errors="replace")
 
 
 def _require_plain(path: str) -> None:
     if "%" in path or "$" in path:
-        raise WinRMError(f"{path}: variables of the other machine are not expanded; give the whole path")
+        raise WinRMError(f"{path}: variables of the remote machine are not expanded; use the full path")

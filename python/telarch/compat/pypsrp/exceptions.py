@@ -1,4 +1,4 @@
-"""pypsrp's exceptions."""
+"""Exceptions of pypsrp."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ... import _errors
 
 
 class WinRMError(Exception):
-    """Something with WinRM."""
+    """Base class of WinRM errors."""
 
 
 class AuthenticationError(WinRMError):
-    """Who asks could not be proven."""
+    """Authentication failed."""
 
 
 class WinRMTransportError(WinRMError):
-    """A status of HTTP that is no success."""
+    """An HTTP error status."""
 
     @property
     def protocol(self) -> Any:
@@ -42,7 +42,7 @@ class WinRMTransportError(WinRMError):
 
 
 class WSManFaultError(WinRMError):
-    """A fault, with what it says."""
+    """A fault with its details."""
 
     @property
     def code(self) -> Any:
@@ -71,20 +71,20 @@ class WSManFaultError(WinRMError):
     @property
     def message(self) -> str:
         names = ("Code", "Machine", "Reason", "Provider", "Provider Path", "Provider Fault")
-        told = [f"{name}: {value}" for name, value in zip(names, self.args) if value]
-        return f"Received a WSManFault message. ({', '.join(told) or 'No details returned by the server'})"
+        details = [f"{name}: {value}" for name, value in zip(names, self.args) if value]
+        return f"Received a WSManFault message. ({', '.join(details) or 'No details returned by the server'})"
 
     def __str__(self) -> str:
         return self.message
 
 
 class UnsupportedPSRPError(WinRMError, NotImplementedError):
-    """What was asked for takes PowerShell remoting, which telarch does not speak."""
+    """The feature requires PowerShell remoting, which telarch does not support."""
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raises telarch's errors as those that scripts for pypsrp expect; what they came from is ``__cause__``."""
+    """Raise telarch errors as the pypsrp exceptions; ``__cause__`` is the original error."""
     try:
         yield
     except _errors.AuthenticationError as error:

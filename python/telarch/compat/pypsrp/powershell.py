@@ -1,4 +1,4 @@
-"""What pypsrp has for PowerShell remoting, which telarch does not speak."""
+"""Classes of pypsrp for PowerShell remoting, which telarch does not support."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DEFAULT_CONFIGURATION_NAME = "Microsoft.PowerShell"
 
 @dataclass
 class PSDataStreams:
-    """What a script wrote beside its output; only errors come through a shell."""
+    """Streams of a script other than its output; a shell transfers only errors."""
 
     debug: list[Any] = field(default_factory=list)
     error: list[Any] = field(default_factory=list)
@@ -23,27 +23,27 @@ class PSDataStreams:
 
 
 class RunspacePool:
-    """Absent."""
+    """Not supported."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         _absent("RunspacePool")
 
 
 class PowerShell:
-    """Absent."""
+    """Not supported."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         _absent("PowerShell")
 
 
 def require_default(configuration_name: str) -> None:
-    """Raises for an endpoint that only PowerShell remoting could choose."""
+    """Raise an error for an endpoint that requires PowerShell remoting."""
     if configuration_name != DEFAULT_CONFIGURATION_NAME:
         _absent(f"the configuration {configuration_name}")
 
 
 def _absent(what: str) -> NoReturn:
     raise UnsupportedPSRPError(
-        f"{what} takes PowerShell remoting (PSRP), which telarch does not speak\n"
+        f"{what} requires PowerShell remoting (PSRP), which telarch does not support\n"
         "  use Client.execute_ps, which runs a script in a shell, or pypsrp itself"
     )

@@ -1,4 +1,4 @@
-"""pypsrp's shell and the processes in it."""
+"""Shell of pypsrp and its processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHELL = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
 
 
 class CommandState:
-    """How a process stands."""
+    """State of a process."""
 
     DONE = f"{_SHELL}/CommandState/Done"
     PENDING = f"{_SHELL}/CommandState/Pending"
@@ -28,7 +28,7 @@ class CommandState:
 
 
 class SignalCode:
-    """What a process can be told."""
+    """Signal for a process."""
 
     CTRL_C = f"{_SHELL}/signal/ctrl_c"
     CTRL_BREAK = f"{_SHELL}/signal/ctrl_break"
@@ -55,7 +55,7 @@ class WinRS:
         working_directory: str | None = None,
     ) -> None:
         if resource_uri != f"{_SHELL}/cmd" or id is not None:
-            raise WinRMError("telarch opens command shells only, and the service names them")
+            raise WinRMError("telarch supports only command shells, without a shell ID from the client")
         self.wsman = wsman
         self.opened = False
         self.id: str | None = None
@@ -65,7 +65,7 @@ class WinRS:
         self.codepage = codepage
         self.environment = environment
         self.idle_time_out = idle_time_out
-        #: No service takes notice of it.
+        #: Services ignore it.
         self.lifetime = lifetime
         self.name = name
         self.no_profile = no_profile
@@ -82,7 +82,7 @@ class WinRS:
         self.close()
 
     def open(self) -> None:
-        """Open it; a second time it does nothing."""
+        """Open the shell; does nothing if it is open."""
         if self.opened:
             return
         settings: ShellSettings = {
@@ -102,7 +102,7 @@ class WinRS:
         self.opened = True
 
     def close(self) -> None:
-        """Close it and end its processes; a second time it does nothing."""
+        """Close the shell and end its processes; does nothing if it is closed."""
         if self._shell is None:
             return
         shell, self._shell = self._shell, None
@@ -140,18 +140,18 @@ class Process:
         self._command: Command | None = None
 
     def begin_invoke(self) -> None:
-        """Start it and return."""
+        """Start the process and return."""
         self._command = self.shell._start(self.executable, self.arguments or (), self.no_shell)
         self.id = self._command.id
         self.state = CommandState.RUNNING
 
     def end_invoke(self) -> None:
-        """Wait for its end."""
+        """Wait for the end of the process."""
         while self.state != CommandState.DONE:
             self.poll_invoke()
 
     def invoke(self) -> None:
-        """Start it and wait for its end."""
+        """Start the process and wait for its end."""
         self.begin_invoke()
         self.end_invoke()
 
@@ -171,7 +171,7 @@ class Process:
             self.stderr += output[1]
 
     def send(self, data: bytes, end: bool = True) -> None:
-        """Give it input; ``end`` says that there is no further one."""
+        """Write input for the process; ``end`` closes the input."""
         command = self._started()
         with translated():
             if data:
@@ -180,7 +180,7 @@ class Process:
                 command.close_input().wait()
 
     def signal(self, code: str) -> None:
-        """Send a signal; to a process that has ended it means that it may be forgotten."""
+        """Send a signal; for a process that has ended, release it."""
         name = code.rsplit("/", 1)[-1].lower()
         with translated():
             if self.state == CommandState.DONE or name == "terminate":

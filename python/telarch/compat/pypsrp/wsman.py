@@ -1,4 +1,4 @@
-"""pypsrp's connection."""
+"""Connection of pypsrp."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _SCHEMES: dict[str, Auth] = {
     "kerberos": "kerberos",
     "credssp": "credssp",
 }
-#: Keywords that have no meaning here, or only one value that has.
+#: Ignored keyword arguments.
 _WITHOUT_MEANING = {"credssp_auth_mechanism", "credssp_minimum_version", "negotiate_send_cbt"}
 
 
 class WSMan:
-    """Where the service is, and who asks. Nothing is sent before the first operation."""
+    """Address and credentials of a service. The first operation connects."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class WSMan:
             "max_envelope_size": max_envelope_size,
             "locale": locale,
             "delegate": negotiate_delegate,
-            # pypsrp asks no host for a proof over HTTP.
+            # pypsrp does not verify the host over HTTP.
             "trust_host": True,
         }
         if auth == "certificate":
@@ -87,7 +87,7 @@ class WSMan:
         if proxy is not None:
             settings["proxy"] = proxy
         elif not no_proxy:
-            # requests reads the environment.
+            # The requests library reads the environment.
             settings["proxy_access"] = int(ProxyAccess.AUTO_DETECT)
         if isinstance(cert_validation, str):
             settings["ca"] = cert_validation
@@ -95,10 +95,10 @@ class WSMan:
             settings["service_name"] = f"{negotiate_service or 'WSMAN'}/{negotiate_hostname_override}"
         elif negotiate_service:
             settings["service_name"] = negotiate_service
-        #: Nothing that could be exchanged: see ``session``.
+        #: Not replaceable: see ``session``.
         self.transport = None
         with translated():
-            #: The session of telarch that everything goes over.
+            #: The telarch session used for all operations.
             self.session = Session(
                 server,
                 auth=_SCHEMES[auth],
@@ -119,4 +119,4 @@ class WSMan:
         self.close()
 
     def close(self) -> None:
-        """Does nothing: connections close when nobody has this object any more."""
+        """Does nothing: the connections close when this object is no longer referenced."""

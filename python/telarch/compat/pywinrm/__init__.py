@@ -1,4 +1,4 @@
-"""pywinrm's face: ``import telarch.compat.pywinrm as winrm``.
+"""API of pywinrm: ``import telarch.compat.pywinrm as winrm``.
 
 Messages are pywinrm's; what carries them is telarch: connections are kept, signing in is native, and messages over HTTP
 are sealed where the scheme can. README.md says what differs.
@@ -26,7 +26,7 @@ __all__ = ["Protocol", "Response", "Session"]
 
 
 class Response:
-    """What a command gave."""
+    """Result of a command."""
 
     def __init__(self, args: tuple[bytes, bytes, int]) -> None:
         self.std_out, self.std_err, self.status_code = args
@@ -36,7 +36,7 @@ class Response:
 
 
 class Session:
-    """Commands and scripts on one host, each in a shell of its own."""
+    """Commands and scripts on one host, each in its own shell."""
 
     def __init__(self, target: str, auth: tuple[str, str], **kwargs: object) -> None:
         username, password = auth
@@ -57,7 +57,7 @@ class Session:
             protocol.close_shell(shell_id)
 
     def run_ps(self, script: str) -> Response:
-        """Run a script of PowerShell; its errors come out as text.
+        """Run a PowerShell script; its errors are converted to text.
 
         A machine without ``powershell`` is asked for ``pwsh`` next.
         """
@@ -95,5 +95,5 @@ class Session:
         return f"{scheme}://{match['host']}:{match['port'] or (5986 if tls else 5985)}/{match['path'] or 'wsman'}"
 
 
-#: What a shell of POSIX returns for a program that is not there.
+#: Exit code of a POSIX shell for a missing program.
 _NOT_FOUND = 127

@@ -1,16 +1,16 @@
-"""pywinrm's exceptions."""
+"""Exceptions of pywinrm."""
 
 from __future__ import annotations
 
 
 class WinRMError(Exception):
-    """Something with WinRM."""
+    """Base class of WinRM errors."""
 
     code = 500
 
 
 class WSManFaultError(WinRMError):
-    """A fault, with what it says."""
+    """A fault with its details."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class WSManFaultError(WinRMError):
 
 
 class WinRMTransportError(Exception):
-    """A status of HTTP that is no success."""
+    """An HTTP error status."""
 
     @property
     def protocol(self) -> str:
@@ -60,19 +60,19 @@ class WinRMTransportError(Exception):
 
 
 class WinRMOperationTimeoutError(Exception):
-    """The service had nothing to say in time; ask again."""
+    """The service had no output before the operation timeout; repeat the request."""
 
     code = 500
 
 
 class AuthenticationError(WinRMError):
-    """Who asks could not be proven."""
+    """Authentication failed."""
 
     code = 401
 
 
 class BasicAuthDisabledError(AuthenticationError):
-    """Basic is not offered."""
+    """The service does not offer Basic."""
 
     message = "WinRM/HTTP Basic authentication is not enabled on remote host"
 

@@ -1,4 +1,4 @@
-"""pywinrm's protocol: one method a message."""
+"""Protocol of pywinrm: one method per message."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _DECLARATIONS = {f"@xmlns:{prefix}": uri for prefix, uri in _NAMESPACES.items()}
 
 
 class Protocol:
-    """Shells and commands, message by message."""
+    """Operations on shells and commands, one message each."""
 
     DEFAULT_READ_TIMEOUT_SEC = 30
     DEFAULT_OPERATION_TIMEOUT_SEC = 20
     DEFAULT_MAX_ENV_SIZE = 153600
     DEFAULT_LOCALE = "en-US"
 
-    #: Where messages go; whatever has ``send_message`` and ``close_session`` will do.
+    #: The transport; any object with ``send_message`` and ``close_session``.
     transport: Any
 
     def __init__(
@@ -128,7 +128,7 @@ class Protocol:
         return next(node.text or "" for node in answer.iter() if node.get("Name") == "ShellId")
 
     def close_shell(self, shell_id: str, close_session: bool = True) -> None:
-        """End a shell."""
+        """Close a shell."""
         try:
             self._acknowledged(f"{_TRANSFER}/Delete", shell_id, {})
         finally:
@@ -155,12 +155,12 @@ class Protocol:
         return next(node.text or "" for node in answer.iter() if node.tag.endswith("CommandId"))
 
     def cleanup_command(self, shell_id: str, command_id: str) -> None:
-        """End a command and let go of it."""
+        """End a command and release it."""
         signal = {"@CommandId": command_id, "rsp:Code": f"{_SHELL}/signal/terminate"}
         self._acknowledged(f"{_SHELL}/Signal", shell_id, {"rsp:Signal": signal})
 
     def send_command_input(self, shell_id: str, command_id: str, stdin_input: str | bytes, end: bool = False) -> None:
-        """Give a command input; ``end`` says that there is no further one."""
+        """Write input for a command; ``end`` closes the input."""
         octets = stdin_input.encode("437") if isinstance(stdin_input, str) else stdin_input
         stream = {
             "@CommandId": command_id,
@@ -172,7 +172,7 @@ class Protocol:
         self._exchange(f"{_SHELL}/Send", {"rsp:Send": {"rsp:Stream": stream}}, shell_id)
 
     def get_command_output(self, shell_id: str, command_id: str) -> tuple[bytes, bytes, int]:
-        """Gather output and error output of a command until it ends, and what it returns."""
+        """Return output, error output and exit code of a command after its end."""
         output: list[bytes] = []
         errors: list[bytes] = []
         while True:
@@ -186,7 +186,7 @@ class Protocol:
                 return b"".join(output), b"".join(errors), exit_code
 
     def get_command_output_raw(self, shell_id: str, command_id: str) -> tuple[bytes, bytes, int, bool]:
-        """Return what a command has written since, what it returns (-1 before its end), and whether it has ended.
+        """Return the new output and error output of a command, its exit code (-1 before its end), and True at its end.
 
         Raises ``WinRMOperationTimeoutError`` if there was nothing in time.
         """
@@ -203,7 +203,7 @@ class Protocol:
                 exit_code = int(node.text or -1)
         return b"".join(pieces["stdout"]), b"".join(pieces["stderr"]), exit_code if done else -1, done
 
-    # The name under which others came to know it.
+    # The name used by scripts.
     _raw_get_command_output = get_command_output_raw
 
     def build_wsman_header(
@@ -213,7 +213,7 @@ class Protocol:
         shell_id: str | None = None,
         message_id: str | uuid.UUID | None = None,
     ) -> dict[str, Any]:
-        """The attributes and the header of an envelope, as xmltodict has them."""
+        """Return the attributes and the header of an envelope in the form of xmltodict."""
         must = {"@mustUnderstand": "true"}
         language = {"@mustUnderstand": "false", "@xml:lang": "en-US"}
         envelope: dict[str, Any] = dict(_DECLARATIONS)
@@ -233,11 +233,11 @@ class Protocol:
         envelope["env:Header"] = header
         return envelope
 
-    # The name under which others came to know it.
+    # The name used by scripts.
     _get_soap_header = build_wsman_header
 
     def send_message(self, message: str) -> bytes:
-        """Send an envelope and return the one that comes back; a fault is raised."""
+        """Send an envelope and return the response; a fault is raised."""
         try:
             answer: bytes = self.transport.send_message(message)
         except WinRMTransportError as error:
@@ -264,16 +264,16 @@ class Protocol:
         return _parsed(self.send_message(f'<?xml version="1.0" encoding="utf-8"?>\n{message}'))
 
     def _acknowledged(self, action: str, shell_id: str, body: dict[str, Any]) -> None:
-        """Sends a message whose answer says nothing but which message it answers."""
+        """Send a message whose response only identifies the request."""
         message_id = uuid.uuid4()
         answer = self._exchange(action, body, shell_id, message_id=message_id)
         related = next((node.text or "" for node in answer.iter() if node.tag.endswith("}RelatesTo")), "")
         if related.lower() != f"uuid:{message_id}":
-            raise WinRMError(f"the answer is to another message: {related!r}")
+            raise WinRMError(f"the response is for another message: {related!r}")
 
 
 def _markup(name: str, value: Any) -> str:
-    """An element as xmltodict writes it: ``@name`` is an attribute, ``#text`` the text, a list stands for several."""
+    """Write an element in the form of xmltodict: ``@name`` is an attribute, ``#text`` the text, a list several elements."""
     if isinstance(value, list):
         return "".join([_markup(name, item) for item in value])
     if not isinstance(value, dict):
@@ -290,8 +290,8 @@ def _markup(name: str, value: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    """A text as it stands in an element, or in an attribute between double quotes."""
-    # Most have nothing to escape, and five searches take longer than one.
+    """Escape a text for an element, or for an attribute in double quotes."""
+    # Most texts need no escaping, and one search is faster than five.
     return text if _HARMLESS.fullmatch(text) else escape(text, {'"': "&quot;", "\r": "&#13;"})
 
 
@@ -299,14 +299,14 @@ _HARMLESS = re.compile(r"[\w :/.,*=+-]*")
 
 
 def _parsed(text: bytes | str) -> ET.Element:
-    """What a service sent; it has no use for entities, which could grow without end."""
+    """Parse a message of a service; entities are rejected because they can expand without limit."""
     if (b"<!DOCTYPE" if isinstance(text, bytes) else "<!DOCTYPE") in text:  # type: ignore[operator]
-        raise WinRMError("the answer has a document type, which no message has")
+        raise WinRMError("the response has a document type declaration, which messages must not have")
     return ET.fromstring(text)
 
 
 def _fault(error: WinRMTransportError) -> Exception | None:
-    """The fault in a response; None if there is none in it."""
+    """Return the fault in a response, or None."""
     try:
         root = _parsed(error.response_text)
     except (ET.ParseError, WinRMError):

@@ -1,4 +1,4 @@
-"""What carries pywinrm's messages."""
+"""Transport of pywinrm."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SCHEMES: dict[str, Auth] = {
 
 
 class Transport:
-    """One session with an endpoint, made when the first message is sent."""
+    """A session with an endpoint, created for the first message."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Transport:
             "idle_timeout": read_timeout_sec,
             "connect_timeout": read_timeout_sec,
             "operation_timeout": operation_timeout_sec,
-            # pywinrm asks no host for a proof over HTTP.
+            # pywinrm does not verify the host over HTTP.
             "trust_host": True,
             "delegate": kerberos_delegation,
             "ca": _authorities(ca_trust_path),
@@ -86,14 +86,14 @@ class Transport:
         else:
             self._settings["username"], self._settings["password"] = username, password
         if proxy == "legacy_requests":
-            # requests reads the environment.
+            # The requests library reads the environment.
             self._settings["proxy_access"] = int(ProxyAccess.AUTO_DETECT)
         elif proxy is not None:
             self._settings["proxy"] = proxy
         self._client: Client | None = None
 
     def send_message(self, message: str | bytes) -> bytes:
-        """Send an envelope and return the one that comes back."""
+        """Send an envelope and return the response."""
         envelope = message.decode() if isinstance(message, bytes) else message
         try:
             status, body = self._session().post(envelope).wait()
@@ -104,7 +104,7 @@ class Transport:
         return body
 
     def close_session(self) -> None:
-        """Does nothing: connections are kept for the next shell, and close when nobody has this object any more."""
+        """Does nothing: connections are kept for the next shell, and close when this object is no longer referenced."""
 
     def _session(self) -> Client:
         if self._client is None:
@@ -115,7 +115,7 @@ class Transport:
 
 
 def _authorities(path: str | None) -> str | None:
-    """``legacy_requests`` stands for the variables that requests reads."""
+    """``legacy_requests`` stands for the environment variables of the requests library."""
     if path != "legacy_requests":
         return path
     return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None

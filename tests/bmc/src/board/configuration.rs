@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{Answer, LENGTH, NOT_THERE, UNKNOWN};
 
-/// What is set, as commands have it.
+/// Settings, in the encoding of the commands.
 #[derive(Clone, Debug)]
 pub struct Configuration {
     /// Parameters of the network, by number and set selector.
@@ -14,35 +14,35 @@ pub struct Configuration {
     pub serial: BTreeMap<u8, Vec<u8>>,
     /// Users from 1 on: name, whether they may sign in, and what they may do.
     pub users: Vec<([u8; 16], bool, u8)>,
-    /// By user: the password that was set, 16 or 20 octets of it.
+    /// Password by user, 16 or 20 bytes.
     pub passwords: BTreeMap<usize, Vec<u8>>,
-    /// Who may use the channel: from the next start on, and now.
+    /// Channel access: at the next start, and now.
     pub channel_access: [[u8; 2]; 2],
     /// The key K_g.
     pub group_key: [u8; 20],
-    /// By sensor: a mask, and the six thresholds.
+    /// Thresholds by sensor: a mask and six values.
     pub thresholds: BTreeMap<u8, [u8; 7]>,
-    /// By sensor: positive and negative.
+    /// Hysteresis by sensor: positive and negative.
     pub hysteresis: BTreeMap<u8, [u8; 2]>,
-    /// By sensor: flags, and the masks of what comes and what goes.
+    /// Event enables by sensor: flags, and the masks of assertions and deassertions.
     pub events: BTreeMap<u8, [u8; 5]>,
-    /// What happens when power comes back.
+    /// Power restore policy.
     pub restore_policy: u8,
     /// Why the machine was started last.
     pub restart_cause: u8,
     /// Minutes in a count, and counts.
     pub power_on: (u8, u32),
-    /// Use, action, pre-timeout, flags and countdown; none while nobody has set it up.
+    /// Watchdog: use, action, pre-timeout, flags and countdown; `None` until it is configured.
     pub watchdog: Option<[u8; 6]>,
-    /// What it has found wrong with itself, as Get Self Test Results has it.
+    /// Self test result, as in Get Self Test Results.
     pub self_test: [u8; 2],
-    /// How often it was told to start anew, by the numbers of the commands.
+    /// Number of restarts, by command.
     pub restarts: Vec<u8>,
-    /// What its machine takes, in watts: now, and the least, the most and the mean; none without DCMI.
+    /// Power in watts: current, minimum, maximum and average; `None` without DCMI.
     pub watts: Option<[u16; 4]>,
-    /// What its machine has told it about itself, by the numbers of parameters.
+    /// System information, by parameter.
     pub texts: BTreeMap<u8, String>,
-    /// Whether it says that it has done what it was told, and has not.
+    /// Whether the controller confirms changes without making them.
     pub forgets: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Who is let in, and what the others are told.
+//! Tests of authentication between client and service.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn schemes(outcome: Error) -> (Vec<String>, Option<Scheme>, Option<String>) {
 }
 
 #[tokio::test]
-async fn a_wrong_password_or_name_is_refused_with_the_schemes_that_are_offered() {
+async fn wrong_credentials_are_rejected_with_the_offered_schemes() {
     let service = Loopback::start().await;
     let wrong = [("ada", "wrong"), ("nobody", "pä:ss ada"), ("Ada", "pä:ss ada"), ("ada", "")];
     for (user, password) in wrong {
@@ -40,7 +40,7 @@ async fn a_wrong_password_or_name_is_refused_with_the_schemes_that_are_offered()
 }
 
 #[tokio::test]
-async fn someone_without_credentials_is_told_which_schemes_there_are() {
+async fn a_client_without_credentials_learns_the_offered_schemes() {
     let service = Loopback::start().await;
     let builder = Session::builder(service.endpoint(Transport::Http, "127.0.0.1"));
     let session = builder.unencrypted(Unencrypted::Allowed).build().unwrap();
@@ -50,7 +50,7 @@ async fn someone_without_credentials_is_told_which_schemes_there_are() {
 }
 
 #[tokio::test]
-async fn a_scheme_that_is_switched_off_is_neither_offered_nor_accepted() {
+async fn a_disabled_scheme_is_neither_offered_nor_accepted() {
     let service = Loopback::start_with(&[("Service.Auth.Basic", "false")]).await;
     let session = service.over_https(User::Ada).build().unwrap();
     let refused = session.get(&config()).await.unwrap_err();
@@ -61,7 +61,7 @@ async fn a_scheme_that_is_switched_off_is_neither_offered_nor_accepted() {
 }
 
 #[tokio::test]
-async fn the_client_sends_no_password_over_http_unless_it_is_allowed_to() {
+async fn the_client_sends_passwords_over_http_only_if_allowed() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let endpoint = Endpoint::new(Transport::Http, "127.0.0.1", port, Endpoint::PATH).unwrap();
@@ -76,13 +76,13 @@ async fn the_client_sends_no_password_over_http_unless_it_is_allowed_to() {
         assert!(matches!(refused, Error::Refused { what: Exposed::Password, .. }), "{refused}");
         assert_eq!(refused.code(), Some(code::UNENCRYPTED_DISABLED));
     }
-    // A connection would be there by now: connecting to loopback is done when it returns.
+    // A connection would already be visible: connecting over loopback completes before the call returns.
     let came = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
     assert!(came.is_err(), "the client has connected");
 }
 
 #[tokio::test]
-async fn the_service_takes_no_password_over_http_unless_it_is_allowed_to() {
+async fn the_service_accepts_passwords_over_http_only_if_allowed() {
     let service = Loopback::start_with(&[("Service.AllowUnencrypted", "false")]).await;
     let refused = service.session(User::Ada).get(&config()).await.unwrap_err();
     assert_eq!(schemes(refused), (Vec::new(), Some(Scheme::Basic), Some("ada".to_owned())));
@@ -92,7 +92,7 @@ async fn the_service_takes_no_password_over_http_unless_it_is_allowed_to() {
 }
 
 #[tokio::test]
-async fn someone_without_rights_signs_in_and_may_do_nothing() {
+async fn a_user_without_rights_can_authenticate_and_is_denied_access() {
     let service = Loopback::start().await;
     let session = service.session(User::Eve);
     session.identify().await.unwrap();
@@ -105,15 +105,15 @@ async fn someone_without_rights_signs_in_and_may_do_nothing() {
 }
 
 #[tokio::test]
-async fn rights_follow_the_security_descriptor_at_once() {
+async fn a_changed_security_descriptor_applies_at_once() {
     let service = Loopback::start().await;
     let session = service.session(User::Eve);
     let denied = (Subcode::AccessDenied, code::ACCESS_DENIED);
-    // Everyone may read.
+    // Everyone has read access.
     service.set("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;BA)(A;;GR;;;WD)");
     session.get(&config()).await.unwrap();
     assert_eq!(refusal(session.shell(client::ShellOptions::default()).await), denied);
-    // Everyone may execute.
+    // Everyone has execute access.
     service.set("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;BA)(A;;GX;;;WD)");
     session.shell(client::ShellOptions::default()).await.unwrap().close().await.unwrap();
     assert_eq!(refusal(session.get(&config()).await), denied);

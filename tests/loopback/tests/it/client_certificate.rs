@@ -1,7 +1,7 @@
-//! Sessions that prove by a certificate who asks.
+//! Tests of sessions with a client certificate.
 
 use client::{Authentication, Error, Locator, Scheme, Session, TlsPolicy, Transport, Unencrypted};
-use telarch_loopback::{Holder, Loopback, User};
+use telarch_loopback::{CertificateHolder, Loopback, User};
 use wsman::namespace;
 
 use crate::uri;
@@ -13,13 +13,13 @@ fn config() -> Locator {
 }
 
 #[tokio::test]
-async fn everything_goes_as_with_a_password_on_all_connections_of_a_session() {
+async fn all_operations_work_on_all_connections_of_a_session() {
     let service = Loopback::start_with(&[ON]).await;
-    let holder = Holder::new();
+    let holder = CertificateHolder::new();
     service.map(&holder, "*", User::Ada);
     let session = service.over_https_with(&holder).build().unwrap();
     session.get(&config()).await.unwrap();
-    // Each needs a connection of its own, and some of them go on with what an earlier handshake has agreed upon.
+    // Concurrent requests need several connections, some of which could resume an earlier TLS session.
     let at_once = (0..8).map(|_| {
         let session = session.clone();
         tokio::spawn(async move { session.get(&config()).await })
@@ -34,9 +34,9 @@ async fn everything_goes_as_with_a_password_on_all_connections_of_a_session() {
 }
 
 #[tokio::test]
-async fn a_mapping_counts_for_its_resources_only() {
+async fn a_mapping_applies_to_its_resources_only() {
     let service = Loopback::start_with(&[ON]).await;
-    let holder = Holder::new();
+    let holder = CertificateHolder::new();
     service.map(&holder, &format!("{}*", namespace::CONFIG), User::Ada);
     let session = service.over_https_with(&holder).build().unwrap();
     session.get(&config()).await.unwrap();
@@ -47,12 +47,12 @@ async fn a_mapping_counts_for_its_resources_only() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_accepted_is_said_to_be_so() {
+async fn a_rejected_certificate_is_reported() {
     for settings in [&[ON][..], &[]] {
         let service = Loopback::start_with(settings).await;
-        let session = service.over_https_with(&Holder::new()).build().unwrap();
+        let session = service.over_https_with(&CertificateHolder::new()).build().unwrap();
         let refused = session.get(&config()).await.unwrap_err();
-        assert_eq!(refused.to_string(), "the service does not accept the client certificate");
+        assert_eq!(refused.to_string(), "the service rejected the client certificate");
         let Error::AuthenticationFailed { tried, user, .. } = refused else { panic!("{refused}") };
         assert_eq!((tried, user), (Some(Scheme::Certificate), None));
         service.close().await;
@@ -60,18 +60,18 @@ async fn a_certificate_that_is_not_accepted_is_said_to_be_so() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_merely_shown_does_no_harm() {
+async fn a_presented_certificate_does_not_affect_other_schemes() {
     let service = Loopback::start_with(&[ON]).await;
-    let builder = service.over_https_with(&Holder::new()).credentials(User::Ada.credentials());
+    let builder = service.over_https_with(&CertificateHolder::new()).credentials(User::Ada.credentials());
     let session = builder.authentication(Authentication::Basic).build().unwrap();
     session.get(&config()).await.unwrap();
     service.close().await;
 }
 
 #[tokio::test]
-async fn what_cannot_work_is_refused_before_anything_is_sent() {
+async fn impossible_settings_are_rejected_before_connecting() {
     let service = Loopback::start_with(&[ON]).await;
-    let holder = Holder::new();
+    let holder = CertificateHolder::new();
     let http = Session::builder(service.endpoint(Transport::Http, "localhost"));
     let secured = || Session::builder(service.endpoint(Transport::Https, "localhost")).tls(TlsPolicy::new());
     let by_certificate =

@@ -1,4 +1,4 @@
-//! Changing the configuration, and what it changes.
+//! Tests of changes of the configuration and their effects.
 
 use client::{Error, Session};
 use config::Section;
@@ -10,7 +10,7 @@ use crate::config_read::{of, settings};
 use crate::message::{self, fragment};
 use crate::{fault, refusal};
 
-/// A section with one setting in it, whose path from there is given.
+/// Returns a section with one setting, given by its path within the section.
 pub(crate) fn with(section: Section, path: &str, value: &str) -> Fragment {
     fragment(|writer| {
         writer.start(&format!("cfg:{}", section.element())).namespace("cfg", section.resource());
@@ -30,7 +30,7 @@ async fn put(session: &Session, section: Section, path: &str, value: &str) -> Re
 }
 
 #[tokio::test]
-async fn a_change_is_in_the_answer_in_the_next_get_and_in_the_file() {
+async fn a_change_appears_in_the_response_the_next_get_and_the_file() {
     let service = Loopback::start().await;
     let (session, other) = (service.session(User::Ada), service.session(User::Ben));
     let before = settings(session.get(&of(Section::Config)).await.unwrap().content().unwrap());
@@ -50,7 +50,7 @@ async fn a_change_is_in_the_answer_in_the_next_get_and_in_the_file() {
         let file = std::fs::read_to_string(service.config_file()).unwrap();
         assert!(file.contains(value), "{file}");
     }
-    // Nothing but that has changed.
+    // Nothing else has changed.
     let after = settings(session.get(&of(Section::Config)).await.unwrap().content().unwrap());
     let changed = before.iter().zip(&after).filter(|(before, after)| before != after).count();
     assert_eq!((changed, after.len()), (8, before.len()));
@@ -58,7 +58,7 @@ async fn a_change_is_in_the_answer_in_the_next_get_and_in_the_file() {
 }
 
 #[tokio::test]
-async fn what_was_got_can_be_put_back_as_it_is() {
+async fn the_result_of_get_can_be_put_unchanged() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     for section in Section::ALL {
@@ -74,11 +74,11 @@ async fn what_was_got_can_be_put_back_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_smaller_envelope_holds_for_the_next_request() {
+async fn a_smaller_envelope_size_applies_to_the_next_request() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let shell = session.shell(client::ShellOptions::default()).await.unwrap();
-    // Commands are given on a line, of which the system takes at most 128 KiB as one argument.
+    // A command line is one argument, which Linux limits to 128 KiB.
     let line = format!("true {}", "x".repeat(50_000));
     assert_eq!(shell.run(&line).await.unwrap().exit_code, 0);
     put(&session, Section::Config, "MaxEnvelopeSizekb", "32").await.unwrap();
@@ -94,10 +94,10 @@ async fn a_smaller_envelope_holds_for_the_next_request() {
 }
 
 #[tokio::test]
-async fn who_switches_basic_off_is_asked_to_sign_in_again_on_the_same_connection() {
+async fn disabling_basic_rejects_the_next_request_of_the_connection() {
     let service = Loopback::start().await;
     for session in [service.session(User::Ada), service.over_https(User::Ada).build().unwrap()] {
-        // The answer to the change itself still comes.
+        // The response to the change itself is still sent.
         put(&session, Section::ServiceAuth, "Basic", "false").await.unwrap();
         let refused = session.get(&of(Section::Config)).await.unwrap_err();
         assert!(matches!(refused, Error::AuthenticationFailed { .. }), "{refused}");
@@ -108,7 +108,7 @@ async fn who_switches_basic_off_is_asked_to_sign_in_again_on_the_same_connection
 }
 
 #[tokio::test]
-async fn who_forbids_unencrypted_messages_sends_no_further_ones() {
+async fn forbidding_unencrypted_messages_applies_to_the_next_one() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     put(&session, Section::Service, "AllowUnencrypted", "false").await.unwrap();
@@ -121,7 +121,7 @@ async fn who_forbids_unencrypted_messages_sends_no_further_ones() {
 }
 
 #[tokio::test]
-async fn a_wrong_change_changes_nothing_and_says_what_is_wrong() {
+async fn an_invalid_change_has_no_effect_and_is_explained() {
     const SCHEMA: (Subcode, u32) = (Subcode::SchemaValidationError, 2_150_858_817);
     const READ_ONLY: (Subcode, u32) = (Subcode::AccessDenied, 2_150_859_071);
     const DEPRECATED: (Subcode, u32) = (Subcode::AccessDenied, 2_150_859_182);
@@ -172,7 +172,7 @@ async fn a_wrong_change_changes_nothing_and_says_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn one_wrong_value_keeps_the_right_ones_out_as_well() {
+async fn one_invalid_value_rejects_the_whole_change() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let before = service.config();
@@ -193,7 +193,7 @@ async fn one_wrong_value_keeps_the_right_ones_out_as_well() {
 }
 
 #[tokio::test]
-async fn a_section_takes_its_own_element_only_and_is_neither_made_nor_removed() {
+async fn a_section_accepts_only_its_own_element_and_put() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let foreign = with(Section::Winrs, "MaxShellsPerUser", "5");
@@ -213,7 +213,7 @@ async fn a_section_takes_its_own_element_only_and_is_neither_made_nor_removed() 
 }
 
 #[tokio::test]
-async fn twenty_changes_at_once_are_all_made() {
+async fn twenty_concurrent_changes_are_all_applied() {
     let service = Loopback::start().await;
     let mut changing = tokio::task::JoinSet::new();
     let changes = [

@@ -1,4 +1,4 @@
-//! Reading the configuration.
+//! Tests of reading the configuration.
 
 use client::{Error, Locator, Session};
 use config::{Config, LISTENER_RESOURCE, Listener, ListenerKey, Mutability, Section, Setting};
@@ -14,7 +14,7 @@ pub(crate) fn of(section: Section) -> Locator {
     Locator::new(uri(section.resource()))
 }
 
-/// Every setting below an element, with its path from there.
+/// Returns every setting below an element, with its path within the element.
 pub(crate) fn settings(element: Element<'_>) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for child in element.children() {
@@ -29,7 +29,7 @@ pub(crate) fn settings(element: Element<'_>) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn every_section_is_what_the_configuration_is() {
+async fn every_section_contains_the_configured_values() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let mut expected = Config::default();
@@ -44,7 +44,7 @@ async fn every_section_is_what_the_configuration_is() {
         let written = fragment(|writer| expected.write(section, writer));
         let written = Document::parse(written.as_str(), &Bounds::default()).unwrap();
         assert_eq!(settings(element), settings(written.root()), "{section:?}");
-        // Putting it into the defaults makes them what the service has.
+        // Applying the values to the defaults yields the configuration of the service.
         let put = Config::default().put(section, element).unwrap();
         let differing: Vec<_> = put.differences(&expected).map(Setting::path).collect();
         let elsewhere = |path: &&str| {
@@ -63,7 +63,7 @@ async fn every_section_is_what_the_configuration_is() {
 }
 
 #[tokio::test]
-async fn a_resource_is_found_whatever_the_case_of_its_uri() {
+async fn resource_uris_are_case_insensitive() {
     let service = Loopback::start().await;
     let locator = Locator::new(uri("HTTP://schemas.microsoft.com/wbem/wsman/1/CONFIG/Service/AUTH"));
     let answer = service.session(User::Ada).get(&locator).await.unwrap();
@@ -72,7 +72,7 @@ async fn a_resource_is_found_whatever_the_case_of_its_uri() {
 }
 
 #[tokio::test]
-async fn what_is_no_part_of_the_configuration_is_refused() {
+async fn unknown_sections_are_rejected() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let unknown = (Subcode::DestinationUnreachable, code::INVALID_RESOURCE_URI);
@@ -86,7 +86,7 @@ async fn what_is_no_part_of_the_configuration_is_refused() {
     service.close().await;
 }
 
-/// What can be asked of a resource.
+/// An operation on a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operation {
     Get,
@@ -97,7 +97,7 @@ enum Operation {
     Delete,
 }
 
-/// Delete comes last, because it may be obeyed.
+/// All operations. Delete is last because it may succeed.
 const OPERATIONS: [Operation; 8] = [
     Operation::Get,
     Operation::Put,
@@ -110,7 +110,7 @@ const OPERATIONS: [Operation; 8] = [
 ];
 
 impl Operation {
-    /// Asks; of a list, the number of items is told.
+    /// Performs the operation. Returns the number of items of a list.
     async fn ask(
         self,
         session: &Session,
@@ -124,7 +124,7 @@ impl Operation {
             Self::Delete => session.delete(locator).await.map(|_| None),
             Self::Method => session.invoke(locator, "Restart", None).await.map(|_| None),
             Self::List(mode) => {
-                // Whatever is listed, is listed as a whole.
+                // Lists must not be filtered by selectors.
                 let all = Locator { selectors: SelectorSet::new(), ..locator.clone() };
                 let asked =
                     Enumerate { mode, optimize: true, max_elements: Some(100), ..Enumerate::default() };
@@ -136,10 +136,10 @@ impl Operation {
     }
 }
 
-/// Success, with the number of items of a list, or what programs decide by.
+/// Expected result: success with the number of listed items, or subcode and code of the fault.
 type Expected = Result<Option<usize>, (Subcode, u32)>;
 
-/// A resource with a body for it, and what each operation answers.
+/// A resource, a body for it, and the expected result of each operation.
 struct Resource {
     locator: Locator,
     body: Fragment,
@@ -169,7 +169,7 @@ fn sections(config: &Config) -> Vec<Resource> {
     Section::ALL.map(section).into()
 }
 
-/// A listener that there is, beside one of compatibility.
+/// Cases for an existing listener, in addition to a compatibility listener.
 fn listeners(service: &Loopback) -> Resource {
     service.set("Service.EnableCompatibilityHttpsListener", "true");
     let key = ListenerKey::parse("IP:127.0.0.1", "HTTP").unwrap();
@@ -188,7 +188,7 @@ fn listeners(service: &Loopback) -> Resource {
     }
 }
 
-/// What there are no instances of yet, and what there is not at all.
+/// Cases for resources without instances and for unknown resources.
 fn without_instances() -> Vec<Resource> {
     let empty = |path: &str, selectors: &[(&str, &str)]| Resource {
         locator: below(path, selectors),
@@ -204,7 +204,7 @@ fn without_instances() -> Vec<Resource> {
     vec![
         empty("service/security", &[("Uri", "http://schemas.microsoft.com/wbem/wsman/1/wmi")]),
         empty("Service/Security", &[("uri", "http://schemas.microsoft.com/wbem/wsman/1/wmi")]),
-        // The configuration and shells have plug-ins, which are neither made nor deleted.
+        // The configuration and shells have plug-ins, which cannot be created or deleted.
         Resource {
             answer: |operation| match operation {
                 Operation::Get | Operation::Put => Err(NO_INSTANCE),
@@ -220,7 +220,7 @@ fn without_instances() -> Vec<Resource> {
 }
 
 #[tokio::test]
-async fn each_resource_answers_each_operation_as_documented() {
+async fn each_resource_responds_to_each_operation_as_documented() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     answers(&session, sections(&service.config())).await;
@@ -243,7 +243,7 @@ async fn answers(session: &Session, resources: Vec<Resource>) {
 }
 
 #[tokio::test]
-async fn a_part_of_an_instance_can_neither_be_asked_for_nor_be_changed() {
+async fn fragments_of_instances_are_not_supported() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let before = service.config();
@@ -270,7 +270,7 @@ async fn a_part_of_an_instance_can_neither_be_asked_for_nor_be_changed() {
 }
 
 #[tokio::test]
-async fn what_has_no_instances_is_listed_whole_and_asked_for_by_all_its_keys() {
+async fn resources_without_instances_reject_selectors_and_filters() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let too_few = (Subcode::InvalidSelectors, code::INSUFFICIENT_SELECTORS);

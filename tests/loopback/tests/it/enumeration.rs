@@ -1,4 +1,4 @@
-//! Enumerations: pages, contexts and their end.
+//! Tests of enumerations: pages, contexts and their end.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,7 +19,7 @@ fn listeners() -> Locator {
     Locator::new(uri(LISTENER_RESOURCE))
 }
 
-/// A service with this many listeners, which listen nowhere.
+/// Starts a service with this many disabled listeners.
 async fn service_with(count: u8, settings: &[(&str, &str)]) -> Loopback {
     let service = Loopback::start_with(settings).await;
     service.change(|draft| {
@@ -35,7 +35,7 @@ fn addresses(count: u8) -> Vec<String> {
     (1..=count).map(|last| format!("IP:127.0.1.{last}")).collect()
 }
 
-/// The addresses of the objects, or else of the references.
+/// Returns the addresses of the objects, or else of the references.
 async fn rest(mut listing: Enumerator) -> Vec<String> {
     let mut found = Vec::new();
     while let Some(item) = listing.next().await {
@@ -56,14 +56,14 @@ fn first(max_elements: u32) -> Enumerate {
     Enumerate { optimize: true, max_elements: Some(max_elements), ..Enumerate::default() }
 }
 
-/// What is needed to come back for more.
+/// Returns the context for the next page.
 fn context(portion: Portion) -> String {
     assert!(!portion.end);
     portion.context.unwrap()
 }
 
 #[tokio::test]
-async fn every_mode_and_every_size_of_portion_brings_every_item_once_and_in_order() {
+async fn every_mode_and_page_size_returns_all_items_in_order() {
     let service = service_with(12, &[]).await;
     let session = service.session(User::Ada);
     let modes = [EnumerationMode::Object, EnumerationMode::Reference, EnumerationMode::ObjectAndReference];
@@ -78,7 +78,7 @@ async fn every_mode_and_every_size_of_portion_brings_every_item_once_and_in_orde
 }
 
 #[tokio::test]
-async fn an_enumeration_of_nothing_ends_at_once() {
+async fn an_empty_enumeration_ends_at_once() {
     let service = service_with(0, &[]).await;
     let session = service.session(User::Ada);
     let optimized = enumerate(&session, &listeners(), &first(5)).await.unwrap();
@@ -91,10 +91,10 @@ async fn an_enumeration_of_nothing_ends_at_once() {
 }
 
 #[tokio::test]
-async fn a_portion_holds_as_many_as_were_asked_for_and_its_context_is_good_once() {
+async fn a_page_has_the_requested_size_and_its_context_is_valid_once() {
     let service = service_with(5, &[]).await;
     let session = service.session(User::Ada);
-    // Without OptimizeEnumeration the first answer only opens.
+    // Without OptimizeEnumeration, the first response contains no items.
     let opened = enumerate(&session, &listeners(), &Enumerate::default()).await.unwrap();
     assert_eq!((opened.items, opened.end), (0, false));
     let one = opened.context.unwrap();
@@ -111,7 +111,7 @@ async fn a_portion_holds_as_many_as_were_asked_for_and_its_context_is_good_once(
 }
 
 #[tokio::test]
-async fn without_max_elements_an_answer_holds_one() {
+async fn without_max_elements_a_page_has_one_item() {
     let service = service_with(3, &[]).await;
     let session = service.session(User::Ada);
     let one = Enumerate { optimize: true, ..Enumerate::default() };
@@ -120,7 +120,7 @@ async fn without_max_elements_an_answer_holds_one() {
 }
 
 #[tokio::test]
-async fn max_batch_items_bounds_every_answer() {
+async fn max_batch_items_limits_every_page() {
     let service = service_with(7, &[("MaxBatchItems", "3")]).await;
     let session = service.session(User::Ada);
     let one = enumerate(&session, &listeners(), &first(100)).await.unwrap();
@@ -135,7 +135,7 @@ async fn max_batch_items_bounds_every_answer() {
 }
 
 #[tokio::test]
-async fn the_size_of_the_envelope_bounds_every_answer() {
+async fn the_envelope_size_limits_every_page() {
     let service = service_with(100, &[]).await;
     let session = service.over_http(User::Ada).max_envelope_size(8_192).build().unwrap();
     let one = enumerate(&session, &listeners(), &first(100)).await.unwrap();
@@ -147,7 +147,7 @@ async fn the_size_of_the_envelope_bounds_every_answer() {
 }
 
 #[tokio::test]
-async fn an_item_larger_than_the_envelope_is_a_fault_and_comes_in_a_larger_one() {
+async fn an_oversized_item_is_a_fault_and_fits_a_larger_envelope() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let small = service.over_http(User::Ada).max_envelope_size(8_192).build().unwrap();
@@ -169,7 +169,7 @@ async fn an_item_larger_than_the_envelope_is_a_fault_and_comes_in_a_larger_one()
     let mut listing = session.enumerate(&commands, options.clone()).await.unwrap();
     assert!(listing.next().await.unwrap().unwrap().xml().contains(&line));
 
-    // One that was begun goes on where it was once the client takes more.
+    // An enumeration continues at the same item once the client accepts larger envelopes.
     let opening = Enumerate { filter: options.filter, ..Enumerate::default() };
     let opened = context(enumerate(&small, &commands, &opening).await.unwrap());
     let refused = pull(&small, &commands, &opened, 1).await;
@@ -179,7 +179,7 @@ async fn an_item_larger_than_the_envelope_is_a_fault_and_comes_in_a_larger_one()
 }
 
 #[tokio::test]
-async fn a_released_enumeration_is_gone() {
+async fn a_released_enumeration_does_not_exist() {
     let service = service_with(3, &[]).await;
     let session = service.session(User::Ada);
     let opened = context(enumerate(&session, &listeners(), &first(1)).await.unwrap());
@@ -196,24 +196,24 @@ async fn a_released_enumeration_is_gone() {
 }
 
 #[tokio::test]
-async fn an_enumeration_is_its_owners_alone() {
+async fn only_the_owner_can_use_an_enumeration() {
     let service = service_with(3, &[]).await;
     let (ada, ben) = (service.session(User::Ada), service.session(User::Ben));
     let opened = context(enumerate(&ada, &listeners(), &first(1)).await.unwrap());
     assert_eq!(refusal(pull(&ben, &listeners(), &opened, 1).await), INVALID);
     assert_eq!(refusal(ben.release(&listeners(), &opened).await), INVALID);
-    // Another session of the same user may go on with it.
+    // Another session of the same user can continue it.
     let other = service.session(User::Ada);
     assert_eq!(pull(&other, &listeners(), &opened, 9).await.unwrap().items, 2);
     service.close().await;
 }
 
 #[tokio::test]
-async fn an_enumeration_that_rests_too_long_is_forgotten() {
+async fn an_idle_enumeration_expires() {
     let service = service_with(4, &[("Service.EnumerationTimeoutms", "500")]).await;
     let session = service.session(User::Ada);
     let opened = context(enumerate(&session, &listeners(), &first(1)).await.unwrap());
-    // Each portion gives it the whole time again; nobody waits for that time to pass.
+    // Each page restarts the timeout. The clock is advanced instead of waiting.
     let next = rests(400, pull(&session, &listeners(), &opened, 1)).await.unwrap();
     let next = rests(400, pull(&session, &listeners(), &context(next), 1)).await.unwrap();
     let next = context(next);
@@ -237,7 +237,7 @@ async fn a_dropped_enumeration_is_released_on_the_service() {
         let mut listing = session.enumerate(&listeners(), options).await.unwrap();
         listing.next().await.unwrap().unwrap();
         drop(listing);
-        // While it is open, there is no room for this and another operation.
+        // While the enumeration is open, the quota allows one operation only.
         let released = async {
             loop {
                 match enumerate(&session, &listeners(), &first(9)).await {
@@ -246,13 +246,13 @@ async fn a_dropped_enumeration_is_released_on_the_service() {
                 }
             }
         };
-        tokio::time::timeout(telarch_loopback::PATIENCE, released).await.unwrap();
+        tokio::time::timeout(telarch_loopback::TIMEOUT, released).await.unwrap();
     }
     service.close().await;
 }
 
 #[tokio::test]
-async fn filters_that_are_not_understood_are_refused() {
+async fn unsupported_filters_are_rejected() {
     let service = service_with(3, &[]).await;
     let session = service.session(User::Ada);
     let filtered = |dialect: &str| EnumerateOptions {
@@ -276,7 +276,7 @@ async fn filters_that_are_not_understood_are_refused() {
 }
 
 #[tokio::test]
-async fn two_users_enumerate_at_the_same_time_without_meeting() {
+async fn two_users_can_enumerate_concurrently() {
     let service = service_with(40, &[]).await;
     let mut listings = tokio::task::JoinSet::new();
     for number in 0..20 {

@@ -1,10 +1,10 @@
-//! Who is there.
+//! Tests of Identify.
 
 use client::{Error, Session, Transport};
 use telarch_loopback::{Loopback, User};
 
 #[tokio::test]
-async fn someone_who_has_signed_in_is_told_the_system_and_how_to_sign_in() {
+async fn authenticated_identify_reports_the_system_and_the_schemes() {
     let service = Loopback::start().await;
     let over_https = service.over_https(User::Ada).build().unwrap();
     for session in [service.session(User::Ada), over_https] {
@@ -23,7 +23,7 @@ async fn someone_who_has_signed_in_is_told_the_system_and_how_to_sign_in() {
 }
 
 #[tokio::test]
-async fn a_stranger_is_told_the_protocol_and_nothing_of_the_machine() {
+async fn anonymous_identify_reports_only_the_protocol() {
     let service = Loopback::start().await;
     let anonymous = Session::builder(service.endpoint(Transport::Http, "127.0.0.1")).build().unwrap();
     for session in [anonymous, service.over_https(User::Ada).build().unwrap()] {

@@ -1,13 +1,13 @@
-//! Waits that are given up and connections that break: nothing is lost, and nothing comes twice.
+//! Tests of dropped requests and broken connections: no output is lost or repeated.
 
 use client::{Endpoint, Error, Output, Session, Transport, Unencrypted};
-use telarch_loopback::{CuttingProxy, Loopback, PATIENCE, User};
+use telarch_loopback::{CuttingProxy, Loopback, TIMEOUT, User};
 use tokio::time::timeout;
 
 use crate::shell::{open, start};
 
 #[tokio::test]
-async fn a_wait_for_output_that_is_given_up_loses_nothing() {
+async fn a_dropped_receive_loses_no_output() {
     let service = Loopback::start().await;
     let session = service.over_http(User::Ada).max_envelope_size(16_384).build().unwrap();
     let shell = open(&session).await;
@@ -36,10 +36,10 @@ async fn a_wait_for_output_that_is_given_up_loses_nothing() {
     service.close().await;
 }
 
-/// What the service has wholly given to the network it cannot give again, so the answers are large and are cut
-/// before their end has left it.
+/// The service cannot repeat data that the network has acknowledged, so the responses are large and are cut before
+/// their end was sent.
 #[tokio::test]
-async fn a_connection_that_breaks_in_an_answer_loses_no_output_and_brings_none_twice() {
+async fn broken_connections_neither_lose_nor_repeat_output() {
     const CUTS: usize = 200;
     const LARGE: usize = 240_000;
     const LATEST: usize = LARGE - 100_000;
@@ -51,13 +51,13 @@ async fn a_connection_that_breaks_in_an_answer_loses_no_output_and_brings_none_t
     let session = builder.unencrypted(Unencrypted::Allowed).max_envelope_size(250_000).build().unwrap();
     let shell = open(&session).await;
     let mut command = start(&shell, "seq 1 1000000000").await;
-    // The same answer is cut four times in different places, then it arrives.
+    // The same response is cut at four different positions before it arrives.
     let treatments = (0..CUTS + CUTS / 4).map(|at| (at % 5 < 4).then_some(1 + at * 7_919 % LATEST));
-    proxy.treat_answers(LARGE, treatments);
+    proxy.cut_responses(LARGE, treatments);
 
     let (mut next, mut line, mut broken) = (1_u64, Vec::new(), 0);
-    while proxy.to_come() > 0 {
-        let octets = match timeout(PATIENCE, command.next_output()).await.unwrap() {
+    while proxy.remaining() > 0 {
+        let octets = match timeout(TIMEOUT, command.next_output()).await.unwrap() {
             Ok(Output::Stdout(octets)) => octets,
             Err(Error::Disconnected { .. }) => {
                 broken += 1;

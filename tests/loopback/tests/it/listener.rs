@@ -1,4 +1,4 @@
-//! Listeners of the configuration.
+//! Tests of configured listeners.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
@@ -41,7 +41,7 @@ fn switched_off() -> Fragment {
     with(&[("Enabled", "false")])
 }
 
-/// A port that nobody has now.
+/// Returns a free port.
 fn free_port() -> String {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     socket.local_addr().unwrap().port().to_string()
@@ -70,7 +70,7 @@ const EXISTS: (Subcode, u32) = (Subcode::AlreadyExists, 2_150_858_803);
 const UNKNOWN: (Subcode, u32) = (Subcode::InvalidSelectors, 2_150_858_843);
 
 #[tokio::test]
-async fn a_listener_is_made_read_changed_listed_and_removed() {
+async fn a_listener_is_created_read_changed_listed_and_deleted() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     assert_eq!(keys(&session).await, []);
@@ -81,7 +81,7 @@ async fn a_listener_is_made_read_changed_listed_and_removed() {
     assert_eq!(created.reference.selectors.text("TRANSPORT"), Some("HTTP"));
     let there = Locator::new(created.reference.resource).with_selectors(created.reference.selectors);
     let port = free_port();
-    // What is switched off listens nowhere.
+    // A disabled listener has no addresses.
     let mut expected = vec![
         ("Address", "*"),
         ("Transport", "HTTP"),
@@ -114,7 +114,7 @@ async fn a_listener_is_made_read_changed_listed_and_removed() {
 }
 
 #[tokio::test]
-async fn an_item_leads_back_to_its_listener() {
+async fn the_reference_of_an_item_addresses_its_listener() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     session.create(&of("MAC:00-15-5D-00-00-01", "HTTP"), &switched_off()).await.unwrap();
@@ -131,11 +131,11 @@ async fn an_item_leads_back_to_its_listener() {
 }
 
 #[tokio::test]
-async fn a_listener_that_exists_is_not_made_again() {
+async fn an_existing_listener_cannot_be_created_again() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     session.create(&of("IP:::1", "HTTP"), &with(&[("Port", "80"), ("Enabled", "false")])).await.unwrap();
-    // Addresses and transports have more than one spelling.
+    // Addresses and transports can be spelled in several ways.
     for (address, transport) in [("IP:::1", "HTTP"), ("ip:[0:0::1]", "http")] {
         let refused = fault(session.create(&of(address, transport), &with(&[("Port", "81")])).await);
         assert_eq!((refused.subcode().clone(), refused.code()), EXISTS);
@@ -147,7 +147,7 @@ async fn a_listener_that_exists_is_not_made_again() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_none_is_refused_by_every_operation() {
+async fn invalid_keys_are_rejected_by_every_operation() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let bad_address = (Subcode::InvalidSelectors, code::LISTENER_ADDRESS);
@@ -186,7 +186,7 @@ async fn a_key_that_is_none_is_refused_by_every_operation() {
 }
 
 #[tokio::test]
-async fn a_key_never_changes_and_a_wrong_field_changes_nothing() {
+async fn keys_cannot_change_and_wrong_fields_change_nothing() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let there = of("IP:127.0.0.1", "HTTP");
@@ -208,7 +208,7 @@ async fn a_key_never_changes_and_a_wrong_field_changes_nothing() {
         assert_eq!(refusal(session.put(&there, &with(changes)).await), *expected, "{changes:?}");
         assert_eq!(fields(&session, &there).await, before, "{changes:?}");
     }
-    // The key as it is and what is computed may stand there.
+    // The unchanged key and computed fields are accepted.
     let repeated = [("Address", "ip:127.0.0.1"), ("Transport", "http"), ("ListeningOn", "10.0.0.1")];
     session.put(&there, &with(&repeated)).await.unwrap();
     assert_eq!(fields(&session, &there).await, before);
@@ -238,17 +238,17 @@ async fn there_is_room_for_256_listeners_and_no_more() {
     service.close().await;
 }
 
-/// Certificates of the administrator, beside the settings.
-struct Given(std::path::PathBuf);
+/// Folder with the administrator's certificates.
+struct CertificateFolder(std::path::PathBuf);
 
-impl Given {
+impl CertificateFolder {
     fn of(service: &Loopback) -> Self {
         let folder = service.config_file().with_file_name("certificates");
         fs::create_dir(&folder).unwrap();
         Self(folder)
     }
 
-    /// Puts one there for a name, that may differ in other ways; tells its thumbprint.
+    /// Stores a certificate for a name, with other changes, and returns its thumbprint.
     fn put(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> String {
         let mut params = CertificateParams::default();
         params.subject_alt_names = vec![SanType::DnsName(name.try_into().unwrap())];
@@ -275,9 +275,9 @@ const NOT_FOR_SERVERS: u32 = 2_150_858_990;
 /// `CERT_E_EXPIRED`.
 const EXPIRED: u32 = 2_148_204_801;
 
-/// The fault of a listener that is right in itself and could not serve, with a word of its reason.
+/// Checks the fault for a valid listener that could not serve clients, and a text of its reason.
 #[track_caller]
-fn is_unacceptable<T>(outcome: Result<T, Error>, code: u32, word: &str) {
+fn assert_unacceptable<T>(outcome: Result<T, Error>, code: u32, word: &str) {
     let refused = fault(outcome);
     let found = (refused.subcode().clone(), refused.code());
     assert_eq!(found, (Subcode::InvalidRepresentation, code), "{refused}");
@@ -286,10 +286,10 @@ fn is_unacceptable<T>(outcome: Result<T, Error>, code: u32, word: &str) {
 }
 
 #[tokio::test]
-async fn an_https_listener_has_a_certificate_that_clients_can_accept() {
+async fn an_https_listener_requires_an_acceptable_certificate() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
-    let given = Given::of(&service);
+    let given = CertificateFolder::of(&service);
     let (now, day) = (SystemTime::now(), Duration::from_secs(86_400));
     let good = given.put("node7.example", |_| {});
     let expired = given.put("node7.example", |params| params.not_after = (now - day).into());
@@ -307,10 +307,10 @@ async fn an_https_listener_has_a_certificate_that_clients_can_accept() {
         (name, missing.as_str(), NOT_FOUND, "put it with its key into"),
         (name, &broken, NOT_FOUND, "is not a PEM file"),
         (name, &exposed, NOT_FOUND, "run chmod 600"),
-        (name, &expired, EXPIRED, "it expired on"),
-        (name, &early, EXPIRED, "is the clock right?"),
-        (name, &of_client, NOT_FOR_SERVERS, "lacks serverAuth"),
-        ("node8.example", &good, OTHER_NAME, "its names are node7.example, and not node8.example"),
+        (name, &expired, EXPIRED, "expired on"),
+        (name, &early, EXPIRED, "check the clock of this machine"),
+        (name, &of_client, NOT_FOR_SERVERS, "does not include server authentication"),
+        ("node8.example", &good, OTHER_NAME, "not valid for node8.example, only for node7.example"),
         ("10.0.0.1", &good, OTHER_NAME, "set Hostname to one of them"),
     ];
     let (there, port) = (of("IP:127.0.0.1", "HTTPS"), free_port());
@@ -318,26 +318,30 @@ async fn an_https_listener_has_a_certificate_that_clients_can_accept() {
         with(&[("Port", &port), ("Hostname", name), ("CertificateThumbprint", thumbprint)])
     };
     for (name, thumbprint, code, word) in wrong {
-        is_unacceptable(session.create(&there, &body(name, thumbprint)).await, code, word);
+        assert_unacceptable(session.create(&there, &body(name, thumbprint)).await, code, word);
         assert_eq!(keys(&session).await, [], "{word}");
     }
     let before = fs::read_to_string(service.config_file()).unwrap_or_default();
     assert!(!before.contains("Listener"), "{before}");
 
-    // The spelling of dialogs is as good.
+    // Thumbprints as Windows dialogs show them are accepted.
     session.create(&there, &body(name, &good.to_lowercase())).await.unwrap();
     let before = fields(&session, &there).await;
     assert!(before.contains(&("CertificateThumbprint".to_owned(), good.clone())), "{before:?}");
     for (name, thumbprint, code, word) in wrong {
-        is_unacceptable(session.put(&there, &body(name, thumbprint)).await, code, word);
+        assert_unacceptable(session.put(&there, &body(name, thumbprint)).await, code, word);
         assert_eq!(fields(&session, &there).await, before, "{word}");
     }
-    // Each change by itself.
-    is_unacceptable(session.put(&there, &with(&[("Hostname", "node8.example")])).await, OTHER_NAME, "node8");
-    is_unacceptable(
+    // Each change separately.
+    assert_unacceptable(
+        session.put(&there, &with(&[("Hostname", "node8.example")])).await,
+        OTHER_NAME,
+        "node8",
+    );
+    assert_unacceptable(
         session.put(&there, &with(&[("CertificateThumbprint", &missing)])).await,
         NOT_FOUND,
-        "there is no certificate",
+        "certificate not found",
     );
     assert_eq!(fields(&session, &there).await, before);
     for changes in [
@@ -355,22 +359,22 @@ async fn an_https_listener_has_a_certificate_that_clients_can_accept() {
 }
 
 #[tokio::test]
-async fn a_listener_that_is_switched_off_may_wait_for_its_certificate_and_its_port() {
+async fn a_disabled_listener_needs_no_certificate_and_no_port() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
-    let given = Given::of(&service);
+    let given = CertificateFolder::of(&service);
     let there = of("IP:127.0.0.1", "HTTPS");
     let missing = "11".repeat(20);
     let port = free_port();
     let fields_ = [("Port", port.as_str()), ("Enabled", "false"), ("CertificateThumbprint", &missing)];
     session.create(&there, &with(&fields_)).await.unwrap();
     let switch_on = with(&[("Enabled", "true")]);
-    is_unacceptable(session.put(&there, &switch_on).await, NOT_FOUND, "there is no certificate");
+    assert_unacceptable(session.put(&there, &switch_on).await, NOT_FOUND, "certificate not found");
     assert!(fields(&session, &there).await.contains(&("Enabled".to_owned(), "false".to_owned())));
     let good = given.put("node7.example", |_| {});
     session.put(&there, &with(&[("CertificateThumbprint", &good)])).await.unwrap();
     session.put(&there, &switch_on).await.unwrap();
-    // A certificate that is taken away is no reason to hold up other changes.
+    // A certificate that was removed does not prevent other changes.
     fs::remove_dir_all(&given.0).unwrap();
     session.put(&there, &with(&[("URLPrefix", "other")])).await.unwrap();
     let other = config_change::with(Section::Winrs, "MaxShellsPerUser", "3");
@@ -379,31 +383,35 @@ async fn a_listener_that_is_switched_off_may_wait_for_its_certificate_and_its_po
 }
 
 #[tokio::test]
-async fn the_certificate_of_all_listeners_must_be_there_and_fit_those_that_name_none() {
+async fn the_default_certificate_must_suit_the_listeners_that_use_it() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
-    let given = Given::of(&service);
+    let given = CertificateFolder::of(&service);
     let set = async |thumbprint: &str| {
         let body = config_change::with(Section::Service, "CertificateThumbprint", thumbprint);
         session.put(&config_read::of(Section::Service), &body).await
     };
     let before = service.config();
     let expired = given.put("a.example", |params| params.not_after = SystemTime::UNIX_EPOCH.into());
-    is_unacceptable(
+    assert_unacceptable(
         set(&"11".repeat(20)).await,
         NOT_FOUND,
-        "Service/CertificateThumbprint: there is no certificate",
+        "Service/CertificateThumbprint: certificate not found",
     );
-    is_unacceptable(set(&expired).await, EXPIRED, "Service/CertificateThumbprint: ");
+    assert_unacceptable(set(&expired).await, EXPIRED, "Service/CertificateThumbprint: ");
     assert_eq!(service.config(), before);
 
     let (a, b) = (given.put("a.example", |_| {}), given.put("b.example", |_| {}));
     set(&a).await.unwrap();
     let there = of("IP:127.0.0.1", "HTTPS");
     let body = |name: &str| with(&[("Port", &free_port()), ("Hostname", name)]);
-    is_unacceptable(session.create(&there, &body("b.example")).await, OTHER_NAME, "and not b.example");
+    assert_unacceptable(
+        session.create(&there, &body("b.example")).await,
+        OTHER_NAME,
+        "not valid for b.example",
+    );
     session.create(&there, &body("a.example")).await.unwrap();
-    is_unacceptable(set(&b).await, OTHER_NAME, "listener Address=IP:127.0.0.1+Transport=HTTPS: ");
+    assert_unacceptable(set(&b).await, OTHER_NAME, "listener Address=IP:127.0.0.1+Transport=HTTPS: ");
     assert!(service.config().service.certificate_thumbprint.is_some_and(|own| own.to_string() == a));
     service.close().await;
 }
@@ -412,21 +420,21 @@ async fn the_certificate_of_all_listeners_must_be_there_and_fit_those_that_name_
 async fn http_has_no_certificate() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
-    let good = Given::of(&service).put("node7.example", |_| {});
+    let good = CertificateFolder::of(&service).put("node7.example", |_| {});
     let there = of("IP:127.0.0.1", "HTTP");
     let body = with(&[("Enabled", "false"), ("CertificateThumbprint", &good)]);
-    is_unacceptable(session.create(&there, &body).await, FOR_HTTP, "Transport=HTTPS");
+    assert_unacceptable(session.create(&there, &body).await, FOR_HTTP, "Transport=HTTPS");
     session.create(&there, &switched_off()).await.unwrap();
-    is_unacceptable(session.put(&there, &body).await, FOR_HTTP, "leave CertificateThumbprint empty");
+    assert_unacceptable(session.put(&there, &body).await, FOR_HTTP, "leave CertificateThumbprint empty");
     session.put(&there, &with(&[("CertificateThumbprint", "")])).await.unwrap();
     service.close().await;
 }
 
 #[tokio::test]
-async fn listeners_that_cannot_share_a_port_do_not_get_the_same() {
+async fn conflicting_listeners_cannot_share_a_port() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
-    let given = Given::of(&service);
+    let given = CertificateFolder::of(&service);
     let (a, b) = (given.put("a.example", |_| {}), given.put("b.example", |_| {}));
     let (port, other_port) = (free_port(), free_port());
     let https = |port: &str, thumbprint: &str| with(&[("Port", port), ("CertificateThumbprint", thumbprint)]);
@@ -434,32 +442,32 @@ async fn listeners_that_cannot_share_a_port_do_not_get_the_same() {
 
     let second = of("IP:127.0.0.2", "HTTPS");
     let other = "already used by listener Address=IP:127.0.0.1+Transport=HTTPS";
-    is_unacceptable(session.create(&second, &https(&port, &b)).await, PORT_TAKEN, other);
+    assert_unacceptable(session.create(&second, &https(&port, &b)).await, PORT_TAKEN, other);
     let http = session.create(&of("*", "HTTP"), &with(&[("Port", &port)])).await;
-    is_unacceptable(http, PORT_TAKEN, "and not with HTTP: choose another Port");
+    assert_unacceptable(http, PORT_TAKEN, "and cannot also serve HTTP; choose another Port");
     session.create(&second, &https(&port, &a)).await.unwrap();
     let before = fields(&session, &second).await;
-    is_unacceptable(
+    assert_unacceptable(
         session.put(&second, &with(&[("CertificateThumbprint", &b)])).await,
         PORT_TAKEN,
         "give both the same CertificateThumbprint",
     );
     assert_eq!(fields(&session, &second).await, before);
     session.put(&second, &https(&other_port, &b)).await.unwrap();
-    is_unacceptable(session.put(&second, &with(&[("Port", &port)])).await, PORT_TAKEN, other);
-    // Switched off, it is in nobody's way; switched on, it is again.
+    assert_unacceptable(session.put(&second, &with(&[("Port", &port)])).await, PORT_TAKEN, other);
+    // A disabled listener conflicts with no other; an enabled one does again.
     let off = with(&[("Port", &port), ("Enabled", "false")]);
     session.put(&second, &off).await.unwrap();
-    is_unacceptable(session.put(&second, &with(&[("Enabled", "true")])).await, PORT_TAKEN, other);
+    assert_unacceptable(session.put(&second, &with(&[("Enabled", "true")])).await, PORT_TAKEN, other);
 
-    // A compatibility listener has the key of another and is in its way all the same.
+    // A compatibility listener with the same key conflicts as well.
     service.set("Service.EnableCompatibilityHttpsListener", "true");
     let beside = session.create(&of("*", "HTTPS"), &https("443", &a)).await;
-    is_unacceptable(beside, PORT_TAKEN, "port 443 is already used by listener Address=*+Transport=HTTPS");
+    assert_unacceptable(beside, PORT_TAKEN, "port 443 is already used by listener Address=*+Transport=HTTPS");
     service.close().await;
 }
 
-/// A program other than the service, that listens on a port.
+/// Another program that listens on a port.
 struct Occupant {
     process: Child,
     port: String,
@@ -490,39 +498,43 @@ impl Drop for Occupant {
     }
 }
 
-/// Not a test of its own: the program that others start.
+/// Body of the other program, not a test.
 #[test]
 fn the_occupant() {
     if env::var_os(Occupant::VARIABLE).is_some() {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         eprintln!("{}", socket.local_addr().unwrap().port());
-        // It ends with the test that started it.
+        // The program ends with the test that started it.
         std::io::stdin().lines().for_each(drop);
     }
 }
 
 #[tokio::test]
-async fn a_port_that_another_program_has_is_not_given_to_a_listener() {
+async fn a_port_of_another_program_is_rejected() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
-    let given = Given::of(&service);
+    let given = CertificateFolder::of(&service);
     let good = given.put("node7.example", |_| {});
     let occupant = Occupant::start();
     let port = occupant.port.clone();
     let taken = [("Port", port.as_str())];
     let what_to_do = format!("ss -ltnp 'sport = :{}'", occupant.port);
     for address in ["IP:127.0.0.1", "*"] {
-        is_unacceptable(session.create(&of(address, "HTTP"), &with(&taken)).await, PORT_TAKEN, &what_to_do);
+        assert_unacceptable(
+            session.create(&of(address, "HTTP"), &with(&taken)).await,
+            PORT_TAKEN,
+            &what_to_do,
+        );
         let https = with(&[taken[0], ("CertificateThumbprint", &good)]);
-        is_unacceptable(session.create(&of(address, "HTTPS"), &https).await, PORT_TAKEN, &what_to_do);
+        assert_unacceptable(session.create(&of(address, "HTTPS"), &https).await, PORT_TAKEN, &what_to_do);
     }
     assert_eq!(keys(&session).await, []);
-    // The program has another address.
+    // The program listens on another address.
     session.create(&of("IP:127.0.0.2", "HTTP"), &with(&taken)).await.unwrap();
     let there = of("IP:127.0.0.1", "HTTP");
     let own = free_port();
     session.create(&there, &with(&[("Port", &own)])).await.unwrap();
-    is_unacceptable(session.put(&there, &with(&taken)).await, PORT_TAKEN, &what_to_do);
+    assert_unacceptable(session.put(&there, &with(&taken)).await, PORT_TAKEN, &what_to_do);
     assert!(fields(&session, &there).await.contains(&("Port".to_owned(), own)));
     drop(occupant);
     session.put(&there, &with(&taken)).await.unwrap();
@@ -530,7 +542,7 @@ async fn a_port_that_another_program_has_is_not_given_to_a_listener() {
 }
 
 #[tokio::test]
-async fn compatibility_listeners_are_listed_last_with_their_source_and_stay_as_they_are() {
+async fn compatibility_listeners_are_listed_last_and_are_read_only() {
     const GOVERNED: (Subcode, u32) = (Subcode::AccessDenied, 2_150_858_890);
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
@@ -564,7 +576,7 @@ async fn compatibility_listeners_are_listed_last_with_their_source_and_stay_as_t
     });
     assert_eq!(listed, expected);
 
-    // With a listener of the same key, that one is meant.
+    // If a listener has the same key, it is the one addressed.
     let there = of("*", "HTTP");
     assert!(fields(&session, &there).await.contains(&("URLPrefix".to_owned(), "own".to_owned())));
     session.put(&there, &with(&[("URLPrefix", "other")])).await.unwrap();

@@ -1,4 +1,4 @@
-//! The service of this machine, over its Unix socket.
+//! Tests of the local socket.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -9,9 +9,9 @@ use auth::{Account, AccountList, AuthError, LocalUsers};
 use client::{Error, Locator, Session, ShellOptions};
 use config::Store;
 use plugin_config::ConfigPlugin;
-use plugin_shell::{ShellPlugin, Surroundings};
+use plugin_shell::{ShellEnvironment, ShellPlugin};
 use sddl::{DomainSid, Token, well_known};
-use service::{Audience, Catalog, LocalSocket, Plugin, Principals, Product, Service, ServiceParts};
+use service::{Catalog, LocalSocket, Plugin, Principals, Product, Service, ServiceParts, SocketAccess};
 use tempfile::TempDir;
 use tokio::time::timeout;
 use wsman::{SelectorSet, Subcode};
@@ -20,9 +20,9 @@ use xml::Writer;
 use crate::{refusal, uri};
 
 const CONFIG: &str = "http://schemas.microsoft.com/wbem/wsman/1/config";
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Everyone on this machine, who may all do the same.
+/// Users of this machine, who all have the same rights.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Everyone {
     Administrators,
@@ -47,8 +47,7 @@ impl Principals for Everyone {
     }
 }
 
-/// A service that listens on a Unix socket and nowhere else, with the defaults: neither Basic nor unencrypted
-/// messages are allowed.
+/// A service that listens on a Unix socket only, with default settings: Basic and unencrypted messages are disabled.
 struct Local {
     service: Arc<Service>,
     folder: TempDir,
@@ -59,7 +58,7 @@ impl Local {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(folder.path().join("config.toml")).unwrap());
         let listening_on = Arc::new(|_| Vec::<IpAddr>::new());
-        let surroundings = Surroundings {
+        let surroundings = ShellEnvironment {
             login_shell: "/bin/sh".into(),
             home: folder.path().to_owned(),
             environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
@@ -70,14 +69,14 @@ impl Local {
         ];
         let service = Service::new(ServiceParts {
             state: store.subscribe(),
-            // Nobody signs in with it: there is no way in but the socket.
+            // The authenticator is not used, since the socket is the only listener.
             authenticator: Arc::new(AccountList::parse("ada:unused").unwrap()),
             principals: Arc::new(users),
             catalog: Catalog::new(plugins),
             product: Product { vendor: "Telarch".to_owned(), os_version: "6.1.0".to_owned() },
         });
         let local = Self { service, folder };
-        let socket = LocalSocket::bind(&local.socket(), Audience::Owner).unwrap();
+        let socket = LocalSocket::bind(&local.socket(), SocketAccess::Owner).unwrap();
         tokio::spawn(socket.run(Arc::clone(&local.service), Arc::new(users)));
         local
     }
@@ -92,7 +91,7 @@ impl Local {
 
     async fn close(self) {
         self.service.begin_shutdown();
-        timeout(PATIENCE, self.service.close_plugins()).await.expect("every shell ends");
+        timeout(TIMEOUT, self.service.close_plugins()).await.expect("every shell ends");
     }
 }
 
@@ -135,7 +134,7 @@ async fn a_command_runs_without_a_password() {
 }
 
 #[tokio::test]
-async fn whoever_the_kernel_names_may_do_no_more_than_the_descriptor_allows() {
+async fn the_security_descriptor_applies_to_local_users() {
     let local = Local::start(Everyone::Strangers);
     let refused = refusal(local.session().shell(ShellOptions::default()).await);
     assert_eq!(refused, (Subcode::AccessDenied, wsman::code::ACCESS_DENIED));
@@ -143,19 +142,19 @@ async fn whoever_the_kernel_names_may_do_no_more_than_the_descriptor_allows() {
 }
 
 #[tokio::test]
-async fn a_service_that_has_ended_is_not_there() {
+async fn a_stopped_service_cannot_be_reached() {
     let local = Local::start(Everyone::Administrators);
     let session = local.session();
     session.identify().await.unwrap();
     local.service.begin_shutdown();
-    timeout(PATIENCE, local.service.drained()).await.expect("every connection is closed");
+    timeout(TIMEOUT, local.service.drained()).await.expect("every connection is closed");
     let error = loop {
         match session.identify().await {
             Err(error @ Error::NoLocalService { .. }) => break error,
-            // The socket may have been accepted before it was closed.
+            // The connection may have been accepted before the socket was closed.
             Err(Error::Disconnected { .. }) => tokio::task::yield_now().await,
             other => panic!("{other:?}"),
         }
     };
-    assert!(error.to_string().contains("no.sock is not there"), "{error}");
+    assert!(error.to_string().contains("no.sock does not exist"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! Our client against our service.
+//! Tests of the client against the service.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod authentication;
@@ -21,7 +21,7 @@ mod tls;
 use client::Error;
 use wsman::{Fault, ResourceUri, Subcode};
 
-/// The fault that a refused operation brings.
+/// Returns the fault of a rejected operation.
 #[track_caller]
 fn fault<T>(outcome: Result<T, Error>) -> Fault {
     match outcome {
@@ -31,7 +31,7 @@ fn fault<T>(outcome: Result<T, Error>) -> Fault {
     }
 }
 
-/// What programs decide by: the subcode and the number.
+/// Returns subcode and code of a fault, which programs evaluate.
 #[track_caller]
 fn refusal<T>(outcome: Result<T, Error>) -> (Subcode, u32) {
     let fault = fault(outcome);

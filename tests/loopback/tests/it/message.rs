@@ -1,4 +1,4 @@
-//! Messages for which the client's own operations leave no choice, sent as they are.
+//! Messages with options that the operations of the client do not offer.
 
 use client::{Error, Locator, Session};
 use wsman::enumeration::{Enumerate, Page, Pull};
@@ -8,7 +8,7 @@ use xml::{Fragment, Writer};
 
 use crate::uri;
 
-/// One answer of an enumeration.
+/// One page of an enumeration.
 #[derive(Debug)]
 pub(crate) struct Portion {
     pub(crate) context: Option<String>,
@@ -49,14 +49,14 @@ pub(crate) async fn pull(
     session.pull(locator, &pull).await.map(|answer| Portion::of(&answer))
 }
 
-/// Opens a shell that nobody closes, and returns the way to it.
+/// Opens a shell that is not closed, and returns its locator.
 pub(crate) async fn open_shell(session: &Session, open: &OpenShell) -> Result<Locator, Error> {
     let locator = Locator::new(uri(namespace::SHELL_CMD));
     let created = session.create(&locator, &fragment(|writer| open.write(writer))).await?;
     Ok(locator.with_selectors(created.reference.selectors))
 }
 
-/// The way to a shell of which only the identifier is known.
+/// Returns the locator of a shell with this identifier.
 pub(crate) fn shell(id: &str) -> Locator {
     let selectors = SelectorSet::new().with("ShellId", id);
     Locator::new(uri(namespace::SHELL_CMD)).with_selectors(selectors)

@@ -1,4 +1,4 @@
-//! How much one user may have.
+//! Tests of quotas.
 
 use client::{EnumerateOptions, Locator, ShellOptions};
 use config::LISTENER_RESOURCE;
@@ -12,7 +12,7 @@ fn listeners() -> Locator {
     Locator::new(uri(LISTENER_RESOURCE))
 }
 
-/// Two listeners, so that an enumeration is not at its end after one item.
+/// Two listeners, so that an enumeration does not end after one item.
 async fn service(settings: &[(&str, &str)]) -> Loopback {
     let service = Loopback::start_with(settings).await;
     service.change(|draft| {
@@ -31,7 +31,7 @@ fn one() -> wsman::enumeration::Enumerate {
 const OPERATIONS: (Subcode, u32) = (Subcode::QuotaLimit, 2_150_859_174);
 
 #[tokio::test]
-async fn abandoned_enumerations_count_as_operations_of_their_user_until_they_are_over() {
+async fn abandoned_enumerations_count_as_operations_until_they_end() {
     let service = service(&[("Service.MaxConcurrentOperationsPerUser", "3")]).await;
     let (ada, ben) = (service.session(User::Ada), service.session(User::Ben));
     let mut contexts = Vec::new();
@@ -42,10 +42,10 @@ async fn abandoned_enumerations_count_as_operations_of_their_user_until_they_are
     assert_eq!((refused.subcode().clone(), refused.code()), OPERATIONS);
     assert!(refused.reason().contains("MaxConcurrentOperationsPerUser"), "{refused}");
     assert_eq!(refusal(ada.shell(ShellOptions::default()).await), OPERATIONS);
-    // Others are not concerned.
+    // Other users are not affected.
     enumerate(&ben, &listeners(), &one()).await.unwrap();
 
-    // What is open can be brought to its end, by either way.
+    // Open enumerations can be completed or released.
     ada.release(&listeners(), &contexts.pop().unwrap()).await.unwrap();
     ada.shell(ShellOptions::default()).await.unwrap().close().await.unwrap();
     contexts.push(enumerate(&ada, &listeners(), &one()).await.unwrap().context.unwrap());
@@ -56,7 +56,7 @@ async fn abandoned_enumerations_count_as_operations_of_their_user_until_they_are
 }
 
 #[tokio::test]
-async fn forgotten_enumerations_do_not_count_any_more() {
+async fn expired_enumerations_do_not_count() {
     let limits = [("Service.MaxConcurrentOperationsPerUser", "2"), ("Service.EnumerationTimeoutms", "500")];
     let service = service(&limits).await;
     let session = service.session(User::Ada);
@@ -72,7 +72,7 @@ async fn forgotten_enumerations_do_not_count_any_more() {
 }
 
 #[tokio::test]
-async fn a_user_has_at_most_max_shells_per_user() {
+async fn the_number_of_shells_is_limited_by_max_shells_per_user() {
     let service = Loopback::start_with(&[("Winrs.MaxShellsPerUser", "2")]).await;
     let (ada, ben) = (service.session(User::Ada), service.session(User::Ben));
     let first = ada.shell(ShellOptions::default()).await.unwrap();
@@ -84,7 +84,7 @@ async fn a_user_has_at_most_max_shells_per_user() {
     first.close().await.unwrap();
     let third = ada.shell(ShellOptions::default()).await.unwrap();
     assert_eq!(third.run("exit 3").await.unwrap().exit_code, 3);
-    // 0 is no limit.
+    // 0 means no limit.
     service.set("Winrs.MaxShellsPerUser", "0");
     let fourth = ada.shell(ShellOptions::default()).await.unwrap();
     for shell in [second, third, fourth, of_ben] {
@@ -94,7 +94,7 @@ async fn a_user_has_at_most_max_shells_per_user() {
 }
 
 #[tokio::test]
-async fn at_most_max_concurrent_users_have_shells() {
+async fn the_number_of_users_is_limited_by_max_concurrent_users() {
     let service = Loopback::start_with(&[("Winrs.MaxConcurrentUsers", "1")]).await;
     let (ada, ben) = (service.session(User::Ada), service.session(User::Ben));
     let first = ada.shell(ShellOptions::default()).await.unwrap();
@@ -111,7 +111,7 @@ async fn at_most_max_concurrent_users_have_shells() {
 }
 
 #[tokio::test]
-async fn shells_that_are_switched_off_are_not_opened_and_open_ones_go_on() {
+async fn disabling_shells_prevents_new_ones_only() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let shell = session.shell(ShellOptions::default()).await.unwrap();
@@ -126,7 +126,7 @@ async fn shells_that_are_switched_off_are_not_opened_and_open_ones_go_on() {
 }
 
 #[tokio::test]
-async fn a_shell_identifier_is_given_once() {
+async fn a_shell_identifier_cannot_be_used_twice() {
     let service = Loopback::start().await;
     let (ada, ben) = (service.session(User::Ada), service.session(User::Ben));
     let id = Some("11111111-aaaa-4111-8111-111111111111".to_owned());

@@ -1,4 +1,4 @@
-//! Putting settings and plug-ins back to what nobody has changed.
+//! Tests of restoring the defaults of settings and plug-ins.
 
 use client::{Locator, Session};
 use config::{PLUGIN_RESOURCE, Section};
@@ -27,13 +27,13 @@ async fn restoring_the_configuration_undoes_every_change() {
         session.put(&of(section), &with(section, path, value)).await.unwrap();
     }
     assert_ne!(all(&session).await, before);
-    // The action is written in either case.
+    // The input element may spell the action in lower case.
     let body = fragment(|writer| {
         writer.start("p:restore_INPUT").namespace("p", Section::Config.resource()).end();
     });
     let answer = session.invoke(&of(Section::Config), "Restore", Some(&body)).await.unwrap();
     assert_eq!(answer.content().map(|output| output.name().to_owned()).as_deref(), Some("Restore_OUTPUT"));
-    // Basic is off by default, so that nobody here can sign in any more: the file tells.
+    // Basic is disabled by default, so no further request is possible; check the file.
     let restored = config::Config::of_files([service.config_file()], &config::Policies::default()).unwrap();
     let differences: Vec<&str> =
         config::Config::default().differences(&restored).map(config::Setting::path).collect();
@@ -42,7 +42,7 @@ async fn restoring_the_configuration_undoes_every_change() {
 }
 
 #[tokio::test]
-async fn restoring_the_plug_ins_takes_their_entries_back() {
+async fn restoring_the_plugins_removes_their_entries() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let resource = ResourceUri::parse(PLUGIN_RESOURCE).unwrap();
@@ -65,7 +65,7 @@ async fn restoring_the_plug_ins_takes_their_entries_back() {
 }
 
 #[tokio::test]
-async fn who_has_no_rights_restores_nothing() {
+async fn restoring_requires_access() {
     let service = Loopback::start().await;
     let refused = service.session(User::Eve).invoke(&of(Section::Config), "restore", None).await;
     assert_eq!(fault(refused).code(), code::ACCESS_DENIED);
@@ -73,7 +73,7 @@ async fn who_has_no_rights_restores_nothing() {
 }
 
 #[tokio::test]
-async fn the_right_to_call_methods_is_not_enough_to_restore() {
+async fn restoring_requires_more_than_the_right_to_execute() {
     let service = Loopback::start().await;
     let sddl = "O:NSG:BAD:P(A;;GA;;;BA)(A;;GRGX;;;WD)";
     service

@@ -1,4 +1,4 @@
-//! What commands take and give.
+//! Tests of input and output of commands.
 
 mod answers;
 mod limits;
@@ -7,10 +7,11 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 
 use client::{
-    Command, CommandOptions, Console, Finished, Interpreter, Locator, Output, Session, Shell, ShellOptions,
+    Command, CommandOptions, CommandResult, Console, Interpreter, Locator, Output, Session, Shell,
+    ShellOptions,
 };
 use config::Section;
-use telarch_loopback::{Loopback, PATIENCE, User};
+use telarch_loopback::{Loopback, TIMEOUT, User};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use wsman::shell::{CommandLine, SignalCode};
@@ -31,14 +32,14 @@ pub(crate) async fn start(shell: &Shell, text: &str) -> Command {
     shell.start(&line(text), CommandOptions::default()).await.unwrap()
 }
 
-/// Everything a command gives from now on, to its end.
-pub(crate) async fn rest(command: &mut Command) -> Finished {
-    let mut finished = Finished::default();
+/// Returns the remaining output of a command and its exit code.
+pub(crate) async fn rest(command: &mut Command) -> CommandResult {
+    let mut finished = CommandResult::default();
     loop {
-        match timeout(PATIENCE, command.next_output()).await.unwrap().unwrap() {
+        match timeout(TIMEOUT, command.next_output()).await.unwrap().unwrap() {
             Output::Stdout(octets) => finished.stdout.extend(octets),
             Output::Stderr(octets) => finished.stderr.extend(octets),
-            Output::Done { exit_code } => return Finished { exit_code, ..finished },
+            Output::Done { exit_code } => return CommandResult { exit_code, ..finished },
             other => panic!("{other:?}"),
         }
     }
@@ -48,7 +49,7 @@ pub(crate) async fn rest(command: &mut Command) -> Finished {
 pub(crate) async fn first_line(command: &mut Command) -> String {
     let mut text = String::new();
     while !text.ends_with('\n') {
-        match timeout(PATIENCE, command.next_output()).await.unwrap().unwrap() {
+        match timeout(TIMEOUT, command.next_output()).await.unwrap().unwrap() {
             Output::Stdout(octets) => text.push_str(str::from_utf8(&octets).unwrap()),
             other => panic!("{other:?} after {text:?}"),
         }
@@ -56,15 +57,15 @@ pub(crate) async fn first_line(command: &mut Command) -> String {
     text
 }
 
-pub(crate) fn text(finished: &Finished) -> (&str, &str, i32) {
+pub(crate) fn text(finished: &CommandResult) -> (&str, &str, i32) {
     let text = |octets| str::from_utf8(octets).unwrap();
     (text(&finished.stdout), text(&finished.stderr), finished.exit_code)
 }
 
-/// `Shell/LoginShell` and `Shell/Profiles` hold for the next shell. No message can change them, nor who is an
+/// `Shell/LoginShell` and `Shell/Profiles` apply to the next shell. No message can change them, not even of an
 /// administrator.
 #[tokio::test]
-async fn how_a_shell_begins_is_set_on_the_machine() {
+async fn shell_startup_is_configured_on_the_machine() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let reader = service.home().join("reader");
@@ -98,7 +99,7 @@ async fn how_a_shell_begins_is_set_on_the_machine() {
     service.close().await;
 }
 
-/// Octets of every value in an order without a period that matters.
+/// Returns bytes of all values without a short period.
 fn octets(count: usize, seed: u32) -> Vec<u8> {
     let mut state = seed;
     let next = || {
@@ -109,7 +110,7 @@ fn octets(count: usize, seed: u32) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn both_streams_and_the_exit_code_arrive_apart() {
+async fn both_streams_and_the_exit_code_arrive_separately() {
     let service = Loopback::start().await;
     for session in [service.session(User::Ada), service.over_https(User::Ada).build().unwrap()] {
         let shell = open(&session).await;
@@ -118,7 +119,7 @@ async fn both_streams_and_the_exit_code_arrive_apart() {
             assert_eq!(text(&finished), ("out\n", "err\n", code));
         }
         assert_eq!(text(&shell.run("true").await.unwrap()), ("", "", 0));
-        // A signal that ends a command is told as shells tell it.
+        // The exit code of a command that a signal ended is the one that shells report.
         assert_eq!(shell.run("kill -KILL $$").await.unwrap().exit_code, 137);
         shell.close().await.unwrap();
     }
@@ -126,7 +127,7 @@ async fn both_streams_and_the_exit_code_arrive_apart() {
 }
 
 #[tokio::test]
-async fn text_of_every_kind_arrives_as_it_is() {
+async fn text_of_every_kind_arrives_unchanged() {
     let service = Loopback::start().await;
     let utf16 = service.over_http(User::Ada).encoding(xml::Encoding::Utf16).build().unwrap();
     for session in [service.session(User::Ada), utf16] {
@@ -141,7 +142,7 @@ async fn text_of_every_kind_arrives_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_command_has_the_environment_and_the_directory_of_its_shell() {
+async fn a_command_inherits_environment_and_directory_of_its_shell() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let inner = service.home().join("a b");
@@ -167,7 +168,7 @@ async fn a_command_has_the_environment_and_the_directory_of_its_shell() {
 }
 
 #[tokio::test]
-async fn text_is_in_the_code_page_of_the_shell_both_ways() {
+async fn input_and_output_use_the_code_page_of_the_shell() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let shell = session.shell(ShellOptions { code_page: 1252, ..ShellOptions::default() }).await.unwrap();
@@ -184,7 +185,7 @@ async fn text_is_in_the_code_page_of_the_shell_both_ways() {
 }
 
 #[tokio::test]
-async fn a_stream_that_was_not_declared_takes_no_input() {
+async fn an_undeclared_stream_accepts_no_input() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let input_streams = vec!["pr".to_owned()];
@@ -215,7 +216,7 @@ async fn a_program_can_be_started_without_an_interpreter() {
 }
 
 #[tokio::test]
-async fn five_megabytes_go_both_ways_at_once_without_loss() {
+async fn five_megabytes_are_transferred_in_both_directions() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let shell = open(&session).await;
@@ -237,14 +238,14 @@ async fn five_megabytes_go_both_ways_at_once_without_loss() {
 }
 
 #[tokio::test]
-async fn small_envelopes_carry_large_output_in_small_pieces() {
+async fn large_output_is_split_into_small_envelopes() {
     let service = Loopback::start().await;
     let session = service.over_http(User::Ada).max_envelope_size(8_192).build().unwrap();
     let shell = open(&session).await;
     let mut command = start(&shell, "seq 1 50000; seq 1 50000 >&2; exit 4").await;
-    let (mut finished, mut largest) = (Finished::default(), 0);
+    let (mut finished, mut largest) = (CommandResult::default(), 0);
     let exit_code = loop {
-        match timeout(PATIENCE, command.next_output()).await.unwrap().unwrap() {
+        match timeout(TIMEOUT, command.next_output()).await.unwrap().unwrap() {
             Output::Stdout(octets) => {
                 largest = largest.max(octets.len());
                 finished.stdout.extend(octets);
@@ -260,11 +261,11 @@ async fn small_envelopes_carry_large_output_in_small_pieces() {
     let expected: String = (1..=50_000).map(|number| format!("{number}\n")).collect();
     assert!(finished.stdout == expected.as_bytes() && finished.stderr == expected.as_bytes());
     assert_eq!(exit_code, 4);
-    // What is left for headers and tags is what they really take.
+    // Headers and tags take only as much as they need.
     assert!((4_500..8_192 / 4 * 3).contains(&largest), "{largest}");
     command.finish().await.unwrap();
 
-    // Input is sent in pieces that fit as well.
+    // Input is split into messages that fit as well.
     let sent = octets(100_000, 2);
     let mut command = start(&shell, "cat").await;
     let mut stdin = command.input();
@@ -280,7 +281,7 @@ async fn small_envelopes_carry_large_output_in_small_pieces() {
 }
 
 #[tokio::test]
-async fn input_arrives_while_output_is_waited_for_and_ends_when_it_is_closed() {
+async fn input_arrives_during_receive_and_can_be_closed() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let shell = open(&session).await;
@@ -295,14 +296,14 @@ async fn input_arrives_while_output_is_waited_for_and_ends_when_it_is_closed() {
     stdin.close().await.unwrap();
     assert_eq!(text(&rest(&mut command).await), ("end\n", "", 0));
     command.finish().await.unwrap();
-    // Whoever gives no input leaves no command waiting.
+    // Without input, the command receives the end of input at once.
     assert_eq!(text(&shell.run("cat; echo after").await.unwrap()), ("after\n", "", 0));
     shell.close().await.unwrap();
     service.close().await;
 }
 
 #[tokio::test]
-async fn a_command_with_a_console_is_interrupted_and_may_make_something_of_it() {
+async fn a_command_with_a_console_can_handle_an_interrupt() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let shell = open(&session).await;
@@ -325,7 +326,7 @@ async fn a_command_with_a_console_is_interrupted_and_may_make_something_of_it() 
     service.close().await;
 }
 
-/// One of the things that go on at the same time; each has an outcome that nothing else has.
+/// A task to run concurrently with others. Each has a distinct result.
 async fn work(shell: Shell, number: u32) {
     match number % 5 {
         0 => {
@@ -371,7 +372,7 @@ async fn work(shell: Shell, number: u32) {
 }
 
 #[tokio::test]
-async fn twenty_shells_of_one_session_do_different_things_at_once() {
+async fn twenty_shells_of_one_session_run_concurrently() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let mut shells = JoinSet::new();
@@ -384,7 +385,7 @@ async fn twenty_shells_of_one_session_do_different_things_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_sessions_run_commands_at_once() {
+async fn fifty_sessions_run_commands_concurrently() {
     let service = Loopback::start_with(&[("Winrs.MaxShellsPerUser", "25")]).await;
     let mut sessions = JoinSet::new();
     for number in 0..50 {

@@ -1,10 +1,10 @@
-//! How commands and shells end, and what is left of them: nothing.
+//! Tests of the end of commands and shells, and of complete cleanup.
 
 use std::time::Duration;
 
 use client::{CommandOptions, Error, Locator, Session, ShellOptions};
 use config::Section;
-use telarch_loopback::{Loopback, PATIENCE, Process, User};
+use telarch_loopback::{Loopback, Process, TIMEOUT, User};
 use tokio::time::timeout;
 use wsman::shell::{OpenShell, Signal, SignalCode};
 use wsman::{ShellVerb, Subcode, code};
@@ -14,12 +14,12 @@ use crate::shell::{first_line, line, open, rest, start, text};
 use crate::shell_list::shells;
 use crate::{config_read, refusal};
 
-/// Prints its number and goes on for long, together with a child in its group.
+/// Command that prints its PID and runs for a long time, together with a child in its process group.
 const ENDLESS: &str = "sleep 1000 & echo $$ $!; wait";
 
 const UNKNOWN: (Subcode, u32) = (Subcode::InvalidSelectors, 2_150_858_843);
 
-/// The command's process and its child.
+/// Returns the process of the command and its child.
 fn processes(line: &str) -> Vec<Process> {
     let processes: Vec<_> = line.split_whitespace().map(Process::of).collect();
     assert_eq!(processes.len(), 2);
@@ -35,26 +35,26 @@ async fn ended(processes: &[Process]) {
 /// Waits until the service has no shell of the session's user.
 async fn no_shells(session: &Session) {
     let gone = async { while !shells(session).await.is_empty() {} };
-    timeout(PATIENCE, gone).await.expect("every shell is gone");
+    timeout(TIMEOUT, gone).await.expect("every shell is gone");
 }
 
 async fn ids(session: &Session) -> Vec<String> {
     shells(session).await.into_iter().map(|shell| shell.shell_id).collect()
 }
 
-/// Returns once a request of the session's user is being answered. Nobody else may ask anything meanwhile.
-async fn is_being_answered(service: &Loopback, session: &Session) {
+/// Waits until a request of the user is in progress. No other request may be sent meanwhile.
+async fn wait_until_busy(service: &Loopback, session: &Session) {
     service.set("Service.MaxConcurrentOperationsPerUser", "1");
     let there_is_room = async {
-        // Reading the configuration is over before the service looks at another request.
+        // The request that reads the configuration has ended before the service reads another one.
         while session.get(&config_read::of(Section::Winrs)).await.is_ok() {}
     };
-    timeout(PATIENCE, there_is_room).await.expect("the request arrives");
+    timeout(TIMEOUT, there_is_room).await.expect("the request arrives");
     service.set("Service.MaxConcurrentOperationsPerUser", "1500");
 }
 
 #[tokio::test]
-async fn a_terminated_command_ends_with_its_children_and_its_shell_goes_on() {
+async fn terminate_ends_a_command_with_its_children_only() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let shell = open(&session).await;
@@ -70,7 +70,7 @@ async fn a_terminated_command_ends_with_its_children_and_its_shell_goes_on() {
 }
 
 #[tokio::test]
-async fn the_keys_that_interrupt_reach_a_command_and_what_it_waits_for() {
+async fn interrupts_reach_a_command_and_its_children() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let shell = open(&session).await;
@@ -87,7 +87,7 @@ async fn the_keys_that_interrupt_reach_a_command_and_what_it_waits_for() {
 }
 
 #[tokio::test]
-async fn a_signal_reaches_a_command_while_its_output_is_waited_for() {
+async fn a_signal_reaches_a_command_during_receive() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let shell = open(&session).await;
@@ -104,7 +104,7 @@ async fn a_signal_reaches_a_command_while_its_output_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_dropped_command_ends_and_leaves_its_shell() {
+async fn dropping_a_command_ends_it_and_not_its_shell() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let shell = open(&session).await;
@@ -118,16 +118,16 @@ async fn a_dropped_command_ends_and_leaves_its_shell() {
 }
 
 #[tokio::test]
-async fn a_closed_shell_ends_its_commands_and_whoever_waits_for_them_is_told() {
+async fn closing_a_shell_ends_its_commands_and_waiting_receives() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let shell = open(&session).await;
     let mut command = start(&shell, ENDLESS).await;
     let running = processes(&first_line(&mut command).await);
     let waiting = tokio::spawn(async move { command.next_output().await });
-    is_being_answered(&service, &session).await;
+    wait_until_busy(&service, &session).await;
     shell.close().await.unwrap();
-    let told = timeout(PATIENCE, waiting).await.unwrap().unwrap();
+    let told = timeout(TIMEOUT, waiting).await.unwrap().unwrap();
     assert_eq!(refusal(told), (Subcode::InternalError, code::OPERATION_ABORTED));
     ended(&running).await;
     no_shells(&session).await;
@@ -135,7 +135,7 @@ async fn a_closed_shell_ends_its_commands_and_whoever_waits_for_them_is_told() {
 }
 
 #[tokio::test]
-async fn a_dropped_shell_is_deleted_on_the_service_with_its_commands() {
+async fn dropping_a_shell_deletes_it_with_its_commands() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let shell = open(&session).await;
@@ -150,7 +150,7 @@ async fn a_dropped_shell_is_deleted_on_the_service_with_its_commands() {
 }
 
 #[tokio::test]
-async fn a_shell_can_be_closed_that_is_gone_already() {
+async fn closing_a_deleted_shell_succeeds() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let shell = open(&session).await;
@@ -161,17 +161,17 @@ async fn a_shell_can_be_closed_that_is_gone_already() {
 }
 
 #[tokio::test]
-async fn a_command_that_never_was_or_was_let_go_is_unknown() {
+async fn unknown_and_released_commands_are_a_fault() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let shell = open_shell(&session, &OpenShell::default()).await.unwrap();
     let known = message::start(&session, &shell, "exit 2").await.unwrap();
     let done = receive(&session, &shell, &known).await.unwrap();
     assert_eq!(done.state, Some(wsman::shell::CommandState::Done { exit_code: 2 }));
-    // Some clients tidy up this way (pypsrp).
+    // Some clients clean up this way (pypsrp).
     let interrupt = Signal { command_id: Some(known.clone()), code: SignalCode::CtrlC };
     ask(&session, &shell, ShellVerb::Signal, |body| interrupt.write(body)).await.unwrap();
-    // Done is told once.
+    // The state Done is reported once.
     assert_eq!(refusal(receive(&session, &shell, &known).await), UNKNOWN);
     terminate(&session, &shell, &known).await.unwrap();
     for unknown in [known.as_str(), "22222222-2222-4222-8222-222222222222"] {
@@ -183,7 +183,7 @@ async fn a_command_that_never_was_or_was_let_go_is_unknown() {
 }
 
 #[tokio::test]
-async fn a_shell_that_never_was_or_is_another_users_is_unknown() {
+async fn unknown_shells_and_those_of_other_users_are_a_fault() {
     let service = Loopback::start().await;
     let (ada, ben) = (service.session(User::Ada), service.session(User::Ben));
     let of_ada = open(&ada).await;
@@ -216,7 +216,7 @@ async fn terminate(session: &Session, shell: &Locator, command: &str) -> Result<
     ask(session, shell, ShellVerb::Signal, |body| signal.write(body)).await
 }
 
-/// Lets time pass without waiting for it.
+/// Advances the clock.
 async fn pass(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
@@ -224,7 +224,7 @@ async fn pass(time: Duration) {
 }
 
 #[tokio::test]
-async fn a_lifetime_ends_a_shell_however_busy() {
+async fn a_lifetime_ends_a_busy_shell() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let brief = OpenShell { lifetime: Some(Duration::from_secs(30)), ..OpenShell::default() };
@@ -236,9 +236,9 @@ async fn a_lifetime_ends_a_shell_however_busy() {
         let (session, shell, command) = (session.clone(), shell.clone(), command.clone());
         tokio::spawn(async move { receive(&session, &shell, &command).await })
     };
-    is_being_answered(&service, &session).await;
+    wait_until_busy(&service, &session).await;
     pass(Duration::from_secs(31)).await;
-    let told = timeout(PATIENCE, waiting).await.unwrap().unwrap();
+    let told = timeout(TIMEOUT, waiting).await.unwrap().unwrap();
     assert_eq!(refusal(told), (Subcode::InternalError, code::OPERATION_ABORTED));
     ended(&running).await;
     assert_eq!(refusal(receive(&session, &shell, &command).await), UNKNOWN);
@@ -248,7 +248,7 @@ async fn a_lifetime_ends_a_shell_however_busy() {
 }
 
 #[tokio::test]
-async fn a_shell_without_a_time_of_its_own_is_deleted_after_that_of_the_settings() {
+async fn the_default_idle_timeout_deletes_a_shell() {
     let service = Loopback::start_with(&[("Winrs.IdleTimeout", "90000")]).await;
     let session = service.session(User::Ada);
     let shell = open(&session).await;
@@ -264,7 +264,7 @@ async fn a_shell_without_a_time_of_its_own_is_deleted_after_that_of_the_settings
 }
 
 #[tokio::test]
-async fn the_shortest_lifetime_is_over_without_anybody_doing_anything() {
+async fn the_shortest_lifetime_ends_without_a_request() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let brief = OpenShell { lifetime: Some(Duration::from_secs(1)), ..OpenShell::default() };
@@ -274,10 +274,10 @@ async fn the_shortest_lifetime_is_over_without_anybody_doing_anything() {
 }
 
 #[tokio::test]
-async fn a_shell_that_nobody_asks_anything_is_deleted_in_time_and_not_before() {
+async fn an_idle_shell_is_deleted_at_its_timeout() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
-    // Below a minute it is raised.
+    // Timeouts below a minute are raised.
     for (asked, lasts) in [(1, 60), (60, 60), (90, 90)] {
         let options =
             ShellOptions { idle_timeout: Some(Duration::from_secs(asked)), ..ShellOptions::default() };
@@ -298,7 +298,7 @@ async fn a_shell_that_nobody_asks_anything_is_deleted_in_time_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_client_that_vanished_while_it_waited_does_not_keep_its_shell() {
+async fn a_disconnected_client_does_not_keep_its_shell_alive() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let options = ShellOptions { idle_timeout: Some(Duration::from_secs(60)), ..ShellOptions::default() };
@@ -308,14 +308,14 @@ async fn a_client_that_vanished_while_it_waited_does_not_keep_its_shell() {
     let patient = service.over_http(User::Ada).operation_timeout(Duration::from_secs(3_600)).build().unwrap();
     let (there, id) = (message::shell(shell.id()), command.id().to_owned());
     let waiting = tokio::spawn(async move { receive(&patient, &there, &id).await.map(|_| ()) });
-    is_being_answered(&service, &session).await;
+    wait_until_busy(&service, &session).await;
     pass(Duration::from_secs(70)).await;
     assert_eq!(ids(&session).await.len(), 1, "as long as it waits the shell is not idle");
-    // With the task goes its connection.
+    // Aborting the task drops its connection.
     waiting.abort();
     service.set("Service.MaxConcurrentOperationsPerUser", "1");
     let noticed = async { while session.get(&config_read::of(Section::Winrs)).await.is_err() {} };
-    timeout(PATIENCE, noticed).await.expect("the service notices");
+    timeout(TIMEOUT, noticed).await.expect("the service notices");
     pass(Duration::from_secs(61)).await;
     ended(&running).await;
     no_shells(&session).await;
@@ -323,7 +323,7 @@ async fn a_client_that_vanished_while_it_waited_does_not_keep_its_shell() {
 }
 
 #[tokio::test]
-async fn a_service_that_stops_ends_its_shells_and_tells_those_who_wait() {
+async fn the_shutdown_ends_shells_and_waiting_receives() {
     let service = Loopback::start().await;
     let mut waiting = tokio::task::JoinSet::new();
     let mut running = Vec::new();
@@ -339,13 +339,13 @@ async fn a_service_that_stops_ends_its_shells_and_tells_those_who_wait() {
             });
         }
     }
-    timeout(PATIENCE, service.shut_down()).await.unwrap();
+    timeout(TIMEOUT, service.shut_down()).await.unwrap();
     ended(&running).await;
     let is_end = |error: &Error| {
         let closed = matches!(error, Error::Disconnected { .. } | Error::Connect { .. });
         closed || matches!(error, Error::Http { status: 503 }) || error.is_gone()
     };
-    while let Some(told) = timeout(PATIENCE, waiting.join_next()).await.unwrap() {
+    while let Some(told) = timeout(TIMEOUT, waiting.join_next()).await.unwrap() {
         let (told, again) = told.unwrap();
         assert!(is_end(&told), "{told}");
         assert!(is_end(&again), "{again}");

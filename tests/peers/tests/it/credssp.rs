@@ -60,7 +60,7 @@ fn versions_of_pyspnego_are_taken_down_to_the_minimum() {
         for minimum in [Version::V2, Version::default()] {
             let settings = CredSspSettings { version, ..MODERN };
             let verdict = let_in(&mut client(settings, PASSWORD), &mut service(minimum)).map(|_| ());
-            let too_old = AuthError::Downgraded("a version of CredSSP that is new enough");
+            let too_old = AuthError::Downgraded("a recent version of CredSSP");
             let expected = if version >= 5 || minimum == Version::V2 { Ok(()) } else { Err(too_old) };
             assert_eq!(verdict, expected, "{version}");
 
@@ -99,7 +99,7 @@ fn the_password_of_somebody_else_is_not_taken() {
     let settings = CredSspSettings { hands_over: Some("somebody else"), ..MODERN };
     let mut service = service(Version::default());
     let refused = let_in(&mut client(settings, PASSWORD), &mut service).err();
-    assert_eq!(refused, Some(AuthError::Malformed("credentials of somebody else")));
+    assert_eq!(refused, Some(AuthError::Malformed("credentials of another account")));
     assert!(service.take_credentials().is_none());
 }
 

@@ -43,7 +43,7 @@ fn a_digest_is_not_sent_where_anyone_could_read_the_messages() {
     let run = winrm(&apache.http(), &["-authentication:digest"]).run(&["get", "winrm/config"]);
     let (_, stderr, code) = run.text();
     assert_eq!(code, 1);
-    assert!(stderr.contains("unencrypted messages are not allowed on this side"), "{run:?}");
+    assert!(stderr.contains("unencrypted messages are disabled on this client"), "{run:?}");
     assert!(apache.requests().is_empty(), "something was sent: {:?}", apache.requests());
 }
 
@@ -88,9 +88,9 @@ fn a_wrong_password_is_told_as_such() {
         let (stdout, stderr, code) = run.text();
         assert_eq!((stdout, code), ("", 1), "{run:?}");
         for line in [
-            format!("the service does not accept ada with {word}: check name and password\n"),
+            format!("the service rejected ada with {word}: check name and password\n"),
             "winrm: 127.0.0.1: login refused as ada\n".to_owned(),
-            format!("  it offers {word}; {word} was tried\n"),
+            format!("  the service offers {word}; the client tried {word}\n"),
         ] {
             assert!(stderr.contains(&line), "{line} is not in {stderr}");
         }
@@ -109,6 +109,6 @@ fn basic_is_taken_by_a_web_server_and_another_scheme_is_named_with_the_one_that_
         let (_, stderr, code) = run.text();
         assert_eq!(code, 1);
         assert!(stderr.contains("  try -authentication:basic\n"), "{scheme}: {stderr}");
-        assert!(stderr.contains("  it offers Basic; "), "{scheme}: {stderr}");
+        assert!(stderr.contains("  the service offers Basic; "), "{scheme}: {stderr}");
     }
 }

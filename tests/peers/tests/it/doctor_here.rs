@@ -19,15 +19,19 @@ fn nothing_fails_where_the_service_is_well() {
 fn a_service_that_does_not_run() {
     let kept = Kept::files(&listener("HTTP", free_port()));
     let diagnosis = examined(&kept);
-    diagnosis.begins_with("socket", "no service of this machine listens", "systemctl start telarchd.socket");
-    assert_eq!(diagnosis.check("listeners").seen, "socket has failed");
+    diagnosis.begins_with(
+        "socket",
+        "the Telarch service is not running on this machine",
+        "systemctl start telarchd.socket",
+    );
+    assert_eq!(diagnosis.check("listeners").seen, "socket failed");
 }
 
 #[test]
 fn a_port_that_another_program_has() {
     let server = WebServer::of_files();
     let kept = Kept::files(&listener("HTTP", server.port()));
-    examined(&kept).begins_with("ports", "belongs to python3", "-set:Port=NUMBER");
+    examined(&kept).begins_with("ports", "is used by python3", "-set:Port=NUMBER");
 }
 
 #[test]
@@ -35,7 +39,7 @@ fn settings_with_a_slip_of_the_pen() {
     let kept = Kept::files("Service.Auth.Basic = \"perhaps\"\n");
     let diagnosis = examined(&kept);
     diagnosis.begins_with("settings", "line 1", "telarch config show");
-    assert_eq!(diagnosis.check("configuration").seen, "settings has failed");
+    assert_eq!(diagnosis.check("configuration").seen, "settings failed");
 }
 
 #[test]
@@ -44,7 +48,7 @@ fn settings_that_everybody_may_write() {
     kept.write("config.toml", "", 0o666);
     let config = kept.config();
     let fix = format!("chmod o-w {}", config.display());
-    examined(&kept).begins_with("settings", "may be written by everyone", &fix);
+    examined(&kept).begins_with("settings", "is writable by all users", &fix);
 }
 
 #[test]
@@ -52,11 +56,11 @@ fn a_policy_that_everybody_may_write() {
     let kept = Kept::files(&listener("HTTP", free_port()));
     kept.write("policy.d/site.toml", "Service.Auth.Basic = false\n", 0o644);
     let diagnosis = examined(&kept);
-    assert!(diagnosis.check("policy").seen.contains("a policy governs Service/Auth/Basic"), "{diagnosis:#?}");
+    assert!(diagnosis.check("policy").seen.contains("set by policy: Service/Auth/Basic"), "{diagnosis:#?}");
     kept.write("policy.d/site.toml", "Service.Auth.Basic = false\n", 0o666);
     let diagnosis = examined(&kept);
-    diagnosis.begins_with("policy", "may be written by everyone", "chmod o-w");
-    assert_eq!(diagnosis.check("settings").seen, "policy has failed");
+    diagnosis.begins_with("policy", "is writable by all users", "chmod o-w");
+    assert_eq!(diagnosis.check("settings").seen, "policy failed");
 }
 
 #[test]
@@ -71,7 +75,7 @@ fn a_listener_at_an_address_that_the_machine_does_not_have() {
     let there = listener("HTTP", free_port()).replace("127.0.0.1", "203.0.113.9");
     let kept = Kept::files(&(listener("HTTPS", free_port()) + &there)).start();
     let diagnosis = examined(&kept);
-    diagnosis.begins_with("listeners", "nobody listens", "an address that the machine has not yet");
+    diagnosis.begins_with("listeners", "is not listening", "the address of the listener");
     assert_eq!(diagnosis.check("configuration").verdict, "warn", "{diagnosis:#?}");
 }
 
@@ -109,7 +113,7 @@ fn a_firewall_that_lets_nobody_in() {
         );
         let fix = format!("nft insert rule inet filter input tcp dport {port} accept");
         let diagnosis = examined(&kept);
-        diagnosis.begins_with("firewall", &format!("nobody through to port {port}"), &fix);
+        diagnosis.begins_with("firewall", &format!("blocks port {port}"), &fix);
         firewall(&fix.replace("nft ", ""));
         examined(&kept).is_well();
     });

@@ -7,23 +7,24 @@ use auth::{
     Account, AuthError, Binding, ChannelBinding, Hardening, Mutual, SealError, SecurityContext as _, Step,
 };
 use kerberos::{
-    Acceptors, Accounts, Client, Context, Credentials, Found, Initiator, KerberosError, Library, Mismatch,
-    Power, PrincipalRules, Spn,
+    Acceptors, Accounts, Client, Context, Credentials, FoundAccount, Initiator, KerberosError, Library,
+    Mismatch, PrincipalRules, Privilege, Spn,
 };
 use telarch_peers::{End, KerberosPeer, Keys, Messages, REALM, Realm, USER, in_realm};
 
 struct Machine;
 
 impl Accounts for Machine {
-    fn find(&self, name: &str) -> Result<Option<Found>, AuthError> {
-        let found = Found { account: Account { name: name.to_owned() }, power: Power::Ordinary };
+    fn find(&self, name: &str) -> Result<Option<FoundAccount>, AuthError> {
+        let found =
+            FoundAccount { account: Account { name: name.to_owned() }, privilege: Privilege::Ordinary };
         Ok((name == USER).then_some(found))
     }
 }
 
 /// Lets a client of others sign in to our service.
 fn signed_in(peer: &mut KerberosPeer, binding: Binding) -> Result<Client, KerberosError> {
-    let rules = PrincipalRules::new(Arc::new(Machine)).realm(REALM);
+    let rules = PrincipalRules::new(Arc::new(Machine)).allow_realm(REALM);
     let service = Acceptors::new(Library::load().unwrap(), Arc::new(rules));
     let token = peer.step(b"").unwrap().token;
     let Step::Done { token: Some(answer), outcome } = service.acceptor(binding).accept(&token)? else {

@@ -80,8 +80,8 @@ fn where_the_first_scheme_is_not_offered_another_is_used_unless_one_was_asked_fo
         let run = winrm(service.http()).switch("-authentication:negotiate").run(&["id"]);
         assert_told(
             &run,
-            "winrm: localhost: the service does not offer the scheme that was tried",
-            &["  try -authentication:kerberos", "  it offers Kerberos; Negotiate was tried"],
+            "winrm: localhost: the service does not offer the requested authentication scheme",
+            &["  try -authentication:kerberos", "  the service offers Kerberos; the client tried Negotiate"],
         );
     });
 }
@@ -108,29 +108,29 @@ fn every_cause_of_a_failed_sign_in_is_told_with_what_to_do() {
         let user = format!("{USER}@{REALM}");
         assert_told(
             &winrm_as(url, &user, "not-the-password").run(&["id"]),
-            &format!("winrm: localhost: login refused: the realm does not take the password as {user}"),
+            &format!("winrm: localhost: login refused: the realm rejected the password, user {user}"),
             &["  type it again", "(code 1326, 0x52E, ERROR_LOGON_FAILURE)"],
         );
         assert_told(
             &winrm_as(url, "nobody", PASSWORD).run(&["id"]),
-            "winrm: localhost: login refused: the realm does not know the user as nobody",
+            "winrm: localhost: login refused: the realm does not know the user, user nobody",
             &["  look at the spelling of the name and of the realm", "ERROR_LOGON_FAILURE"],
         );
         assert_told(
             &winrm(url).run(&["id"]),
-            "winrm: localhost: there is no Kerberos ticket to sign in with",
+            "winrm: localhost: no Kerberos ticket",
             &["  get one with: kinit USER@REALM", "-username:USER@REALM", "SEC_E_NO_CREDENTIALS"],
         );
         realm.kinit(&[]);
         assert_told(
             &winrm(url).switch("-spn:HTTP/node7.telarch.test").run(&["id"]),
-            "winrm: localhost: the realm does not know the service",
+            "winrm: localhost: the KDC does not know the service principal name",
             &["setspn -S HTTP/node7.telarch.test", "-spn:WSMAN", "SEC_E_TARGET_UNKNOWN"],
         );
         realm.skew_tickets(3_600);
         assert_told(
             &winrm(url).run(&["id"]),
-            "winrm: localhost: the clocks of this machine and of the realm are too far apart",
+            "winrm: localhost: the clocks of this machine and of the KDC differ too much",
             &["  set both by NTP: Kerberos allows five minutes", "SEC_E_TIME_SKEW"],
         );
         realm.kinit(&["-l", "1h"]);
@@ -143,13 +143,15 @@ fn every_cause_of_a_failed_sign_in_is_told_with_what_to_do() {
         realm.kadmin(&format!("modprinc -allow_tix {USER}"));
         assert_told(
             &winrm_as(url, &user, PASSWORD).run(&["id"]),
-            &format!("winrm: localhost: login refused: the account may not sign in as {user}"),
+            &format!(
+                "winrm: localhost: login refused: the account is locked, disabled or expired, user {user}"
+            ),
             &["the account is locked, disabled or expired", "kpasswd", "ERROR_ACCOUNT_RESTRICTION"],
         );
         realm.lose_kdc();
         assert_told(
             &winrm_as(url, &user, PASSWORD).run(&["id"]),
-            &format!("winrm: localhost: no server of the Kerberos realm answers as {user}"),
+            &format!("winrm: localhost: no KDC of the Kerberos realm responds, user {user}"),
             &["its KDC must be in krb5.conf", "port 88", "SEC_E_NO_AUTHENTICATING_AUTHORITY"],
         );
         let broken = realm.path("broken.conf");
@@ -157,7 +159,7 @@ fn every_cause_of_a_failed_sign_in_is_told_with_what_to_do() {
         let run = winrm(url).variable("KRB5_CONFIG", &broken.display().to_string()).run(&["id"]);
         assert_told(
             &run,
-            "winrm: localhost: Kerberos cannot be used on this machine",
+            "winrm: localhost: Kerberos is not available on this machine",
             &["KRB5_CONFIG", "SEC_E_SECPKG_NOT_FOUND"],
         );
     });
@@ -171,8 +173,8 @@ fn a_host_that_is_not_trusted_gets_kerberos_or_nothing() {
         let run = Winrm::to(&url).user(Some(USER)).run(&["id"]);
         assert_told(
             &run,
-            &format!("winrm: 2130706433: the realm does not know the service as {USER}"),
-            &["or trust it without proof: winrm trust 2130706433"],
+            &format!("winrm: 2130706433: the KDC does not know the service principal name, user {USER}"),
+            &["or trust the host without verification: winrm trust 2130706433"],
         );
         assert!(!service.log().contains("Sign-in"), "it was asked: {}", service.log());
         let trusted = Winrm::to(&url).user(Some(USER)).setting("Client.TrustedHosts = \"2130706433\"");
@@ -199,7 +201,7 @@ fn the_name_of_the_service_may_be_chosen() {
         let name = format!("HTTP/localhost:{port}");
         assert_told(
             &run,
-            "winrm: localhost: the realm does not know the service",
+            "winrm: localhost: the KDC does not know the service principal name",
             &[&format!("setspn -S {name} ")],
         );
         realm.kadmin(&format!("addprinc -randkey {name}"));
@@ -234,9 +236,9 @@ fn a_ticket_is_handed_on_if_that_was_said_and_never_else() {
         let run = winrs(Some("-allowdelegate"));
         assert_told(
             &run,
-            "winrs: localhost: the service cannot be given a ticket to use elsewhere",
+            "winrs: localhost: cannot delegate a ticket to the service",
             &[
-                "  get one that can be with: kinit -f",
+                "  get a forwardable one with kinit -f",
                 "  without -allowdelegate the command runs",
                 "SEC_E_DELEGATION_REQUIRED",
             ],
@@ -272,6 +274,6 @@ fn a_ticket_for_another_service_that_is_relayed_to_https_is_refused_and_logged()
             assert_ne!(status(service.https(), spn), 401, "{spn}");
         }
         assert_eq!(status(service.https(), "cifs/localhost"), 401);
-        service.logged(&["Kerberos refuses a client", "cifs/localhost", "no service of WinRM"]);
+        service.logged(&["Kerberos rejected a client", "cifs/localhost", "not a WinRM service"]);
     });
 }

@@ -236,7 +236,7 @@ fn outcomes(cells: &[Cell], password: &str) -> Vec<(Cell, Verdict, String)> {
     let outcomes = in_python.chain(with_curl).collect();
     if cells.iter().any(|cell| cell.level == Level::Strict && !cell.is_bound()) && password == PASSWORD {
         let refused = strict.as_ref().expect("it was needed");
-        refused.logged(&["Sign-in failed", "reason=the channel binding is not that of this connection"]);
+        refused.logged(&["Sign-in failed", "reason=channel binding does not match this connection"]);
     }
     outcomes
 }

@@ -175,7 +175,7 @@ fn its_mistakes_are_faults_that_name_them() {
     let Some(wsman) = Openwsman::against(&service) else { return };
     let (all, process) = (format!("{CIMV2}/*"), format!("{CIMV2}/Win32_Process"));
     let cases: [(&[&str], &str); 8] = [
-        (&["get", &format!("{CIMV2}/Missing")], "there is no class Missing"),
+        (&["get", &format!("{CIMV2}/Missing")], "unknown class Missing"),
         (&["get", &process], "w:InvalidSelectors"),
         (&["get", &format!("{process}?Handle=0")], "a:DestinationUnreachable"),
         (&["enumerate", &format!("{process}?Handle=1")], "w:InvalidSelectors"),

@@ -129,7 +129,7 @@ fn a_service_that_does_not_prove_itself_is_not_asked_anything() {
             let refused = winrm(service.https(), scheme, None).run(&["id"]);
             let (stdout, stderr, code) = refused.text();
             assert_eq!((stdout, code), ("", 1), "{scheme}: {stderr}");
-            assert!(stderr.contains("the other end did not prove that it knows the secret"), "{stderr}");
+            assert!(stderr.contains("the peer did not prove that it knows the secret"), "{stderr}");
         }
     });
 }

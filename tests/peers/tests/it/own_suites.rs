@@ -212,7 +212,7 @@ mod pypsrp {
             (r#"C:\\Windows""#, r#"/usr""#),
             (r#""powershell.exe", ["Write-Host こんにちは"]"#, r#""echo", ["こんにちは"]"#),
             // What the service itself calls the fault and its plug-in.
-            ("The parameter is incorrect.", "the request names no command: give its CommandId"),
+            ("The parameter is incorrect.", "the request names no command; add its CommandId"),
             (r#"%systemroot%\\system32\\winrscmd.dll"#, "telarchd"),
         ],
         left_out: &[

@@ -29,7 +29,7 @@ fn auth_to_local_gives_a_principal_its_account() {
         realm.kinit_as("countess", &[]);
         let service = service();
         assert_eq!(by_ticket(&service), 401);
-        service.logged(&[&format!("countess@{REALM} has no account here: nobody has its name")]);
+        service.logged(&[&format!("no account for countess@{REALM}: no account has its name")]);
 
         realm.auth_to_local(&[&format!(r"RULE:[1:$1@$0](^countess@{REALM}$)s/.*/{USER}/"), "DEFAULT"]);
         let mapping = self::service();
@@ -46,7 +46,7 @@ fn an_instance_of_a_user_is_not_the_user() {
         realm.kinit_as(&format!("{USER}/admin"), &[]);
         let service = service();
         assert_eq!(by_ticket(&service), 401);
-        service.logged(&[&format!("{USER}/admin@{REALM} has no account here: it has an instance")]);
+        service.logged(&[&format!("no account for {USER}/admin@{REALM}: it has an instance")]);
     });
 }
 

@@ -56,7 +56,7 @@ fn a_proxy_learns_who_asks_by_basic_and_digest_and_refuses_a_wrong_password() {
             .run(&["id"]);
         let (_, errors, code) = run.text();
         assert_eq!(code, 4, "{scheme}: {run:?}");
-        assert!(errors.contains("the proxy on the way wants to know who asks"), "{scheme}: {run:?}");
+        assert!(errors.contains("the proxy requires authentication"), "{scheme}: {run:?}");
         assert!(!errors.contains("not-the-password"), "{run:?}");
     }
 }
@@ -68,7 +68,7 @@ fn a_proxy_that_asks_is_told_of_with_the_switches_that_answer_it() {
     let run = winrm(service.https(), &squid, &UNCHECKED).run(&["id"]);
     let (_, errors, code) = run.text();
     assert_eq!(code, 1, "{run:?}");
-    assert!(errors.contains("it asks who is there, and nobody said it (it offers Digest)"), "{run:?}");
+    assert!(errors.contains("the proxy requires authentication (it offers Digest)"), "{run:?}");
     assert!(errors.contains("-proxyusername:NAME"), "{run:?}");
 }
 
@@ -94,13 +94,13 @@ fn a_proxy_that_does_not_lead_there_is_named() {
         let run = winrm(url, &squid, &["-auth:none", "-exitcode:detailed"]).user(None).run(&["id"]);
         let (_, errors, code) = run.text();
         assert_eq!(code, 3, "{run:?}");
-        assert!(errors.contains("the proxy on the way does not lead to the service"), "{run:?}");
+        assert!(errors.contains("the proxy refused to connect to the service"), "{run:?}");
         assert!(errors.contains("HTTP 403"), "{run:?}");
     }
     let service = Telarchd::start(&[]);
     let gone = Winrm::to(service.https()).variable("https_proxy", "http://127.0.0.1:9");
     let run = gone.switch("-proxyaccess:auto_detect").run(&["id"]);
-    assert!(run.text().1.contains("the proxy on the way cannot be reached"), "{run:?}");
+    assert!(run.text().1.contains("cannot connect to the proxy"), "{run:?}");
     let direct = winrm(service.https(), &squid, &UNCHECKED).variable("no_proxy", "127.0.0.0/8");
     assert_eq!(direct.run(&["id"]).code, 0);
 }

@@ -1,10 +1,11 @@
-//! Our command lines at a terminal: questions, Ctrl-C, progress, colours, and little room.
+//! Our command lines at a terminal: questions, Ctrl-C, progress, colours, and narrow windows.
 
 use std::net::TcpListener;
 
-use telarch_peers::{PASSWORD, Telarchd, Tmux, USER};
+use telarch_peers::terminal::CTRL_C;
+use telarch_peers::{PASSWORD, Telarchd, Terminal, Tmux, USER};
 
-/// A port where somebody takes connections and never says a word.
+/// A port that accepts connections and never responds.
 fn silent() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("it is bound");
@@ -14,122 +15,138 @@ fn silent() -> (TcpListener, String) {
 #[test]
 fn a_password_is_asked_for_and_never_shown() {
     let service = Telarchd::start(&[]);
-    let Some(terminal) = Tmux::start(100, "", &[]) else { return };
-    terminal.line(&format!("winrm get winrm/config/winrs -r:{} -u:{USER}; echo end $?", service.http()));
-    terminal.wait_for(&format!("Password for {USER} on 127.0.0.1:"));
-    terminal.line(PASSWORD);
-    let screen = terminal.seen("end 0");
-    assert!(screen.contains("\n    MaxShellsPerUser = 30\n"), "{screen}");
-    assert!(!screen.contains(PASSWORD), "{screen}");
+    let mut terminal = Terminal::start(100, "", &[]);
+    let get = format!("winrm get winrm/config/winrs -r:{} -u:{USER}", service.http());
+    let ended = terminal.run_with(&get, |terminal| {
+        terminal.seen(&format!("Password for {USER} on 127.0.0.1:"));
+        terminal.line(PASSWORD);
+    });
+    assert_eq!(ended.status, 0, "{}", ended.screen);
+    assert!(ended.screen.contains("\n    MaxShellsPerUser = 30\n"), "{}", ended.screen);
+    assert!(!ended.screen.contains(PASSWORD), "{}", ended.screen);
 }
 
 #[test]
-fn ctrl_c_at_the_question_ends_it_and_the_terminal_shows_what_is_typed_again() {
+fn a_password_is_asked_for_in_tmux() {
     let service = Telarchd::start(&[]);
-    let Some(terminal) = Tmux::start(100, "", &[]) else { return };
-    terminal.line(&format!("winrm id -r:{} -u:{USER}; echo end $?", service.http()));
-    terminal.wait_for("Password for ");
-    terminal.key("C-c");
-    let screen = terminal.seen("end 1");
-    assert!(screen.contains("Error: no password was typed"), "{screen}");
+    let Some(tmux) = Tmux::start() else { return };
+    tmux.line(&format!("winrm id -r:{} -u:{USER}; echo end $?", service.http()));
+    let _ = tmux.seen(&format!("Password for {USER} on 127.0.0.1:"));
+    tmux.line(PASSWORD);
+    let screen = tmux.seen("end 0");
+    assert!(screen.contains("ProductVendor") && !screen.contains(PASSWORD), "{screen}");
+}
+
+#[test]
+fn ctrl_c_at_the_question_ends_it_and_echo_works_again() {
+    let service = Telarchd::start(&[]);
+    let mut terminal = Terminal::start(100, "", &[]);
+    let ended = terminal.run_with(&format!("winrm id -r:{} -u:{USER}", service.http()), |terminal| {
+        terminal.seen("Password for ");
+        terminal.keys(CTRL_C);
+    });
+    assert_eq!(ended.status, 1, "{}", ended.screen);
+    assert!(ended.screen.contains("Error: no password was entered"), "{}", ended.screen);
     terminal.clear();
-    terminal.line("echo seen again");
-    assert!(terminal.seen("\nseen again").contains(" echo seen again"), "typing is not shown");
+    let ended = terminal.run("echo seen again");
+    assert!(ended.screen.contains(" echo seen again\nseen again"), "{}", ended.screen);
     assert!(!service.log().contains("Sign-in"), "something was sent");
 }
 
 #[test]
-fn a_wait_of_two_seconds_is_told_and_ctrl_c_leaves_nothing_of_it() {
+fn waiting_is_shown_after_two_seconds_and_ctrl_c_removes_it() {
     let (_listener, url) = silent();
-    let Some(terminal) = Tmux::start(100, "", &[]) else { return };
-    for program in ["winrm id -auth:none", "winrs -auth:negotiate -u:x -p:y"] {
-        let behind = if program.starts_with("winrs") { "hostname" } else { "" };
+    let mut terminal = Terminal::start(100, "", &[]);
+    for (program, command) in [("winrm id -auth:none", ""), ("winrs -auth:negotiate -u:x -p:y", "hostname")] {
         terminal.clear();
-        terminal.line(&format!("{program} -r:{url} {behind}; echo end $?"));
-        terminal.wait_for("waiting for 127.0.0.1, 2 s");
-        terminal.wait_for("waiting for 127.0.0.1, 3 s");
-        terminal.key("C-c");
-        let screen = terminal.seen("end 130");
-        assert!(!screen.contains("waiting for"), "{screen}");
+        let ended = terminal.run_with(&format!("{program} -r:{url} {command}"), |terminal| {
+            terminal.seen("waiting for 127.0.0.1, 2 s");
+            terminal.seen("waiting for 127.0.0.1, 3 s");
+            terminal.keys(CTRL_C);
+        });
+        assert_eq!(ended.status, 130, "{}", ended.screen);
+        assert!(!ended.screen.contains("waiting for"), "{}", ended.screen);
     }
 }
 
 #[test]
-fn what_is_quick_shows_no_progress() {
-    let service = Telarchd::start(&[]);
-    let Some(terminal) = Tmux::start(100, "", &[("TELARCH_PASSWORD", PASSWORD)]) else { return };
-    terminal.line(&format!("winrm id -r:{} -u:{USER}; echo end $?", service.http()));
-    assert!(!terminal.seen("end 0").contains("waiting for"));
-}
-
-#[test]
-fn a_failure_stands_out_unless_colours_are_not_wanted() {
+fn failures_are_coloured_unless_no_color_is_set_or_output_is_piped() {
     for (variables, has_colour) in [(&[][..], true), (&[("NO_COLOR", "1")][..], false)] {
-        let Some(terminal) = Tmux::start(100, "", variables) else { return };
-        terminal.line("winrm gett; echo end $?");
-        terminal.wait_for("end 1");
-        let coloured = terminal.coloured();
-        let headline =
-            coloured.lines().find(|line| line.contains("Error: unknown operation")).expect("it is there");
-        assert_eq!(headline.contains("\x1b["), has_colour, "{coloured}");
+        let mut terminal = Terminal::start(100, "", variables);
+        assert_eq!(terminal.run("winrm gett").status, 1);
+        assert_eq!(headline(&terminal).contains("\x1b["), has_colour, "{}", terminal.coloured());
         terminal.clear();
-        terminal.line("winrm gett 2>&1 | cat; echo end $?");
-        terminal.wait_for("\nend 0");
-        let piped = terminal.coloured();
-        let headline =
-            piped.lines().find(|line| line.contains("Error: unknown operation")).expect("it is there");
-        assert!(!headline.contains("\x1b["), "{piped}");
+        assert_eq!(terminal.run("winrm gett 2>&1 | cat").status, 0);
+        assert!(!headline(&terminal).contains("\x1b["), "{}", terminal.coloured());
     }
 }
 
+/// Returns the line of the failure with its colours.
+fn headline(terminal: &Terminal) -> String {
+    let screen = terminal.coloured();
+    let line = screen.lines().find(|line| line.contains("unknown operation"));
+    line.unwrap_or_else(|| panic!("no failure on the screen:\n{screen}")).to_owned()
+}
+
 #[test]
-fn tables_fit_a_narrow_terminal_and_pipes_get_what_scripts_read() {
-    let Some(terminal) = Tmux::start(44, "", &[]) else { return };
+fn tables_fit_a_narrow_terminal_and_pipes_get_the_layout_for_scripts() {
+    let mut terminal = Terminal::start(44, "", &[]);
     for number in 1..=2 {
-        terminal.line(&format!(
-            "winrm hosts web{number} -r:web{number}.department.corp.example.com -u:operator{number}"
-        ));
+        let host = format!("web{number}.department.corp.example.com");
+        let saved = terminal.run(&format!("winrm hosts web{number} -r:{host} -u:operator{number}"));
+        assert_eq!(saved.status, 0, "{}", saved.screen);
     }
     terminal.clear();
-    terminal.line("winrm hosts; echo end");
-    let screen = terminal.seen("\nend");
-    let rows: Vec<&str> = screen.lines().filter(|line| line.starts_with("web")).collect();
-    assert_eq!(rows.len(), 2, "{screen}");
-    assert!(rows.iter().all(|row| row.contains('…') && row.chars().count() <= 44), "{screen}");
+    let ended = terminal.run("winrm hosts");
+    let rows: Vec<&str> = ended.screen.lines().filter(|line| line.starts_with("web")).collect();
+    assert_eq!(rows.len(), 2, "{}", ended.screen);
+    assert!(rows.iter().all(|row| row.contains('…') && row.chars().count() <= 44), "{}", ended.screen);
     terminal.clear();
-    terminal.line("winrm hosts web1 | head -3; echo end");
-    assert!(terminal.seen("\nend").contains("Host\n    Name = web1\n    Address = web1.department"));
+    let piped = terminal.run("winrm hosts web1 | head -3").screen;
+    assert!(piped.contains("Host\n    Name = web1\n    Address = web1.department"), "{piped}");
 }
 
 #[test]
 fn shells_are_a_table_and_ctrl_c_ends_the_command_in_one() {
     let service = Telarchd::start(&[]);
-    let Some(terminal) = Tmux::start(110, "", &[("TELARCH_PASSWORD", PASSWORD)]) else { return };
+    let mut terminal = Terminal::start(110, "", &[("TELARCH_PASSWORD", PASSWORD)]);
     let to = format!("-r:{} -u:{USER}", service.http());
-    terminal.line(&format!(
-        "winrs {to} 'trap \"echo caught; exit 9\" INT; echo ready; while :; do sleep 0.05; done'; echo end $?"
-    ));
-    terminal.wait_for("\nready");
-    terminal.key("C-c");
-    let screen = terminal.seen("end 9");
-    assert!(screen.contains("caught\n"), "{screen}");
-    // The shell was closed behind it.
-    terminal.line(&format!("clear; winrm shells {to}; echo that is all"));
-    let screen = terminal.seen("\nthat is all");
-    assert!(screen.contains("ShellId") && !screen.contains(USER), "{screen}");
+    let script = "trap \"echo caught; exit 9\" INT; echo ready; while :; do sleep 0.05; done";
+    let ended = terminal.run_with(&format!("winrs {to} '{script}'"), |terminal| {
+        terminal.seen("\nready");
+        terminal.keys(CTRL_C);
+    });
+    assert_eq!(ended.status, 9, "{}", ended.screen);
+    assert!(ended.screen.contains("caught\n"), "{}", ended.screen);
+    // winrs has closed the shell.
+    terminal.clear();
+    let list = terminal.run(&format!("winrm shells {to}"));
+    let (_, table) = list.screen.split_once('\n').expect("more than the command line");
+    assert!(table.contains("ShellId") && !table.contains(USER), "{}", list.screen);
 }
 
 #[test]
-fn many_hosts_show_a_bar_and_then_the_verdict() {
+fn many_hosts_show_a_bar_and_results_as_they_arrive() {
     let (_first, one) = silent();
     let service = Telarchd::start(&[]);
-    let Some(terminal) = Tmux::start(100, "", &[("TELARCH_PASSWORD", PASSWORD)]) else { return };
-    terminal.line(&format!("winrm id -hosts:{},{one} -auth:none; echo end", service.http()));
-    terminal.wait_for("1 of 2 hosts, ");
-    let screen = terminal.seen("[###");
-    assert!(screen.contains("== http://127.0.0.1:"), "what came is there already: {screen}");
-    terminal.key("C-c");
-    terminal.clear();
-    terminal.line("echo back");
-    terminal.wait_for("\nback");
+    let mut terminal = Terminal::start(100, "", &[("TELARCH_PASSWORD", PASSWORD)]);
+    let ended =
+        terminal.run_with(&format!("winrm id -hosts:{},{one} -auth:none", service.http()), |terminal| {
+            terminal.seen("1 of 2 hosts, ");
+            let screen = terminal.seen("[###");
+            assert!(screen.contains("== http://127.0.0.1:"), "the first result is missing: {screen}");
+            terminal.keys(CTRL_C);
+        });
+    assert_ne!(ended.status, 0, "{}", ended.screen);
+    let back = terminal.run("echo back");
+    assert!(back.screen.contains("\nback"), "{}", back.screen);
+}
+
+#[test]
+fn quick_requests_show_no_progress() {
+    let service = Telarchd::start(&[]);
+    let mut terminal = Terminal::start(100, "", &[("TELARCH_PASSWORD", PASSWORD)]);
+    let ended = terminal.run(&format!("winrm id -r:{} -u:{USER}", service.http()));
+    assert_eq!(ended.status, 0, "{}", ended.screen);
+    assert!(!ended.screen.contains("waiting for"), "{}", ended.screen);
 }

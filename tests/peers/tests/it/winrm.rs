@@ -1,7 +1,5 @@
 //! `winrm` as a real program.
 
-use std::time::{Duration, Instant};
-
 use telarch_peers::{PASSWORD, Password, Telarchd, WayIn, Winrm};
 
 for_each_way_in! {
@@ -10,7 +8,7 @@ for_each_way_in! {
     the_configuration_prints_as_the_tree_that_scripts_parse,
     the_configuration_prints_as_xml,
     the_password_may_stand_in_the_environment,
-    a_wrong_password_is_an_error_at_once,
+    a_wrong_password_is_an_error,
 }
 
 fn identify_prints_the_tree_that_scripts_parse(way: WayIn) {
@@ -75,14 +73,12 @@ fn the_password_may_stand_in_the_environment(way: WayIn) {
     assert_eq!(run.code, 0, "{run:?}");
 }
 
-fn a_wrong_password_is_an_error_at_once(way: WayIn) {
+fn a_wrong_password_is_an_error(way: WayIn) {
     let service = Telarchd::start_for(way);
-    let begin = Instant::now();
     let run = Winrm::against(&service, way).password(Password::Switch("not-the-password")).run(&["id"]);
     let (stdout, stderr, code) = run.text();
     assert_eq!((stdout, code), ("", 1), "{run:?}");
     assert!(!stderr.is_empty() && !stderr.contains("not-the-password"), "{run:?}");
-    assert!(begin.elapsed() < Duration::from_secs(10), "it took {:?}", begin.elapsed());
 }
 
 #[test]

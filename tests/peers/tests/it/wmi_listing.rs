@@ -111,7 +111,7 @@ fn a_listing_that_is_interrupted_is_whole_and_leaves_no_enumeration() {
     listing.interrupt();
     let ended = listing.end();
     let (printed, complaints, code) = ended.text();
-    assert_eq!((complaints, code), ("telarch: interrupted: there may be more\n", 1));
+    assert_eq!((complaints, code), ("telarch: interrupted; the results may be incomplete\n", 1));
     let rows: Value = serde_json::from_str(printed).unwrap_or_else(|error| panic!("{error}: {printed:.200}"));
     let count = rows.as_array().expect("rows").len();
     assert!((1..ROWS).contains(&count), "{count} rows");

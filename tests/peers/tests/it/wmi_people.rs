@@ -3,60 +3,68 @@
 use std::process::Command;
 
 use serde_json::Value;
-use telarch_peers::{PASSWORD, Telarchd, Tmux, USER, telarch};
+use telarch_peers::terminal::{CTRL_C, CTRL_D, TAB, UP};
+use telarch_peers::{PASSWORD, Telarchd, Terminal, USER, telarch};
 
 #[test]
 fn the_shell_completes_names_answers_remembers_and_ends() {
     let home = tempfile::tempdir().expect("a folder");
     let home = home.path().display().to_string();
-    let Some(terminal) = Tmux::start(110, "", &[("HOME", &home), ("XDG_STATE_HOME", &home)]) else { return };
-    terminal.line("telarch wmi; echo end $?");
-    terminal.wait_for("wmi>");
-    // A class behind FROM, completed by TAB.
-    terminal.text("SELECT Caption, Version FROM Win32_OperatingSys");
-    terminal.key("Tab");
-    terminal.wait_for("FROM Win32_OperatingSystem");
-    terminal.key("Enter");
-    let screen = terminal.seen("\nCaption ");
-    let release = std::fs::read_to_string("/etc/os-release").expect("it is there on every Linux");
-    let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).expect("a name");
-    assert!(screen.contains(&format!("\n{}", name.trim_matches('"'))), "{screen}");
-    // A property of that class.
-    terminal.text("SELECT Caption FROM Win32_OperatingSystem WHERE LastBoot");
-    terminal.key("Tab");
-    terminal.wait_for("WHERE LastBootUpTime");
-    terminal.key("C-c");
-    // What was asked before comes back.
-    terminal.line("SELECT Naem FROM Win32_Process");
-    terminal.wait_for("         ^^^^");
-    terminal.key("Up");
-    terminal.key("Up");
-    terminal.wait_for("wmi> SELECT Caption, Version FROM Win32_OperatingSystem");
-    terminal.key("C-c");
-    terminal.key("C-d");
-    terminal.wait_for("end 0");
+    let mut terminal = Terminal::start(110, "", &[("HOME", &home), ("XDG_STATE_HOME", &home)]);
+    let ended = terminal.run_with("telarch wmi", |terminal| {
+        terminal.prompt("wmi>");
+        // TAB completes a class behind FROM.
+        terminal.keys("SELECT Caption, Version FROM Win32_OperatingSys");
+        terminal.keys(TAB);
+        terminal.seen("FROM Win32_OperatingSystem");
+        terminal.keys("\r");
+        let screen = terminal.seen("\nCaption ");
+        let release = std::fs::read_to_string("/etc/os-release").expect("it is there on every Linux");
+        let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).expect("a name");
+        assert!(screen.contains(&format!("\n{}", name.trim_matches('"'))), "{screen}");
+        // TAB completes a property of that class.
+        terminal.keys("SELECT Caption FROM Win32_OperatingSystem WHERE LastBoot");
+        terminal.keys(TAB);
+        terminal.seen("WHERE LastBootUpTime");
+        terminal.keys(CTRL_C);
+        terminal.prompt("wmi>");
+        // Cursor up shows earlier queries.
+        terminal.line("SELECT Naem FROM Win32_Process");
+        terminal.seen("         ^^^^");
+        terminal.prompt("wmi>");
+        terminal.keys(UP);
+        terminal.keys(UP);
+        terminal.prompt("wmi> SELECT Caption, Version FROM Win32_OperatingSystem");
+        terminal.keys(CTRL_C);
+        terminal.prompt("wmi>");
+        terminal.keys(CTRL_D);
+    });
+    assert_eq!(ended.status, 0, "{}", ended.screen);
     let remembered = std::fs::read_to_string(format!("{home}/telarch/wmi-history")).expect("the history");
     assert!(remembered.ends_with("SELECT Naem FROM Win32_Process\n"), "{remembered}");
 }
 
 #[test]
 fn a_plot_is_drawn_until_a_key_ends_it_and_the_terminal_is_as_before() {
-    let Some(terminal) = Tmux::start(80, "", &[]) else { return };
-    for key in ["q", "C-c"] {
+    let mut terminal = Terminal::start(80, "", &[]);
+    let plot = "telarch wmi plot 'SELECT FreePhysicalMemory FROM Win32_OperatingSystem' --every 100ms";
+    for key in ["q", CTRL_C] {
         terminal.clear();
-        terminal.line(
-            "telarch wmi plot 'SELECT FreePhysicalMemory FROM Win32_OperatingSystem' --every 100ms; echo end $?",
-        );
-        terminal.wait_for("q ends");
-        let screen = terminal.seen("██");
-        assert!(screen.contains("FreePhysicalMemory: "), "{screen}");
-        assert_eq!(screen.matches("FreePhysicalMemory: ").count(), 1, "it is drawn in one place: {screen}");
-        terminal.key(key);
-        terminal.wait_for("end 0");
+        let ended = terminal.run_with(plot, |terminal| {
+            terminal.seen("q quits");
+            let screen = terminal.seen("██");
+            assert_eq!(
+                screen.matches("FreePhysicalMemory: ").count(),
+                1,
+                "it is drawn in one place: {screen}"
+            );
+            terminal.keys(key);
+        });
+        assert_eq!(ended.status, 0, "{}", ended.screen);
     }
     terminal.clear();
-    terminal.line("echo seen again");
-    assert!(terminal.seen("\nseen again").contains(" echo seen again"), "typing is not shown");
+    let again = terminal.run("echo seen again").screen;
+    assert!(again.contains(" echo seen again\nseen again"), "typing is not shown: {again}");
 }
 
 #[test]
@@ -86,7 +94,7 @@ fn another_machine_is_asked_with_the_switches_of_winrm() {
     let called = ask(&["call", "Win32_Process", "Create", "CommandLine=true", "--format", "json"]);
     assert!(called.text().0.contains("\"ReturnValue\": 0"), "{called:?}");
     let wrong = ask(&["SELECT * FROM Nothing"]);
-    assert!(wrong.text().1.starts_with("telarch: there is no class Nothing\n"), "{wrong:?}");
+    assert!(wrong.text().1.starts_with("telarch: unknown class Nothing\n"), "{wrong:?}");
     assert!(
         wrong.text().1.contains("lists the classes") && !wrong.text().1.contains("winrm help"),
         "{wrong:?}"
@@ -145,7 +153,7 @@ fn classes_rights_and_counters_of_another_machine_are_told_like_those_of_this_on
     let wrong = ask(&["describe", "Win32_Nothing"]);
     assert!(wrong.text().1.contains("telarch wmi classes -r http://127.0.0.1:"), "{wrong:?}");
     let wrong = ask(&["classes", "-n", "root/nothing"]);
-    assert!(wrong.code == 1 && wrong.text().1.contains("there is no namespace root/nothing"), "{wrong:?}");
+    assert!(wrong.code == 1 && wrong.text().1.contains("namespace root/nothing does not exist"), "{wrong:?}");
 }
 
 #[test]
@@ -154,20 +162,23 @@ fn the_shell_completes_the_names_that_another_machine_has() {
     let home = tempfile::tempdir().expect("a folder");
     let home = home.path().display().to_string();
     let environment = [("HOME", home.as_str()), ("XDG_STATE_HOME", &home), ("TELARCH_PASSWORD", PASSWORD)];
-    let Some(terminal) = Tmux::start(110, "", &environment) else { return };
+    let mut terminal = Terminal::start(110, "", &environment);
     let url = service.http();
-    terminal
-        .line(&format!("telarch wmi -n root/scx -r {url} -u {USER} -auth:basic -unencrypted; echo end $?"));
-    terminal.wait_for("wmi>");
-    terminal.text("SELECT * FROM SCX_OperatingSys");
-    terminal.key("Tab");
-    terminal.wait_for("FROM SCX_OperatingSystem");
-    terminal.text(" WHERE TotalVisible");
-    terminal.key("Tab");
-    terminal.wait_for("WHERE TotalVisibleMemorySize");
-    terminal.key("C-c");
-    terminal.line("describe SCX_Agent");
-    terminal.wait_for("VersionString   ");
-    terminal.key("C-d");
-    terminal.wait_for("end 0");
+    let shell = format!("telarch wmi -n root/scx -r {url} -u {USER} -auth:basic -unencrypted");
+    let ended = terminal.run_with(&shell, |terminal| {
+        terminal.prompt("wmi>");
+        terminal.keys("SELECT * FROM SCX_OperatingSys");
+        terminal.keys(TAB);
+        terminal.seen("FROM SCX_OperatingSystem");
+        terminal.keys(" WHERE TotalVisible");
+        terminal.keys(TAB);
+        terminal.seen("WHERE TotalVisibleMemorySize");
+        terminal.keys(CTRL_C);
+        terminal.prompt("wmi>");
+        terminal.line("describe SCX_Agent");
+        terminal.seen("VersionString   ");
+        terminal.prompt("wmi>");
+        terminal.keys(CTRL_D);
+    });
+    assert_eq!(ended.status, 0, "{}", ended.screen);
 }

@@ -3,7 +3,7 @@
 use std::slice::from_ref;
 
 use auth::UserName;
-use auth::account_file::Standing;
+use auth::account_file::EnabledState;
 use auth::certificate_mapping::{Mapping, SubjectPattern, UriPattern};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DistinguishedName, DnType,
@@ -14,7 +14,7 @@ use super::*;
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
-/// In 2026; certificates here are valid from 1975 to 4096.
+/// A time in 2026; the certificates here are valid from 1975 to 4096.
 const NOW: u64 = 1_780_000_000;
 
 fn named(name: &str) -> CertificateParams {
@@ -50,14 +50,14 @@ fn self_signed(params: CertificateParams) -> CertificateDer<'static> {
     params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
 }
 
-/// A service with mappings for these issuers, which believes these authorities.
+/// Returns mappings for these issuers and these trusted authorities.
 fn known(issuers: &[&[u8]], authorities: &[&[u8]]) -> ClientCertificates {
     let mapping = |issuer: &&[u8]| Mapping {
         issuer: thumbprint(issuer),
         subject: SubjectPattern::parse("*").unwrap(),
         uri: UriPattern::parse("*").unwrap(),
         user: UserName::parse("ada").unwrap(),
-        standing: Standing::Enabled,
+        state: EnabledState::Enabled,
     };
     let mappings = CertificateMappings::new(issuers.iter().map(mapping).collect()).unwrap();
     ClientCertificates { mappings, authorities: authorities.iter().map(|der| der.to_vec()).collect() }
@@ -72,7 +72,7 @@ fn verdict(chain: &[CertificateDer<'static>], known: &ClientCertificates) -> Cha
 }
 
 #[test]
-fn a_certificate_of_an_authority_that_is_believed_leads_to_its_signer() {
+fn a_certificate_of_a_trusted_authority_reports_its_issuer() {
     let (ours, other) = (authority("Ours"), authority("Other"));
     let leaf = signed(for_clients("ada"), &ours);
     let found = facts(from_ref(&leaf), &known(&[], &[other.der(), ours.der()]));
@@ -80,20 +80,20 @@ fn a_certificate_of_an_authority_that_is_believed_leads_to_its_signer() {
     assert_eq!(found.purpose, Purpose::ClientAuthentication);
     assert!(found.valid.contains(&UnixTime::new(NOW)));
     assert_eq!(verdict(from_ref(&leaf), &known(&[ours.der()], &[other.der()])), ChainVerdict::Untrusted);
-    // What the client shows beside it is no reason to believe anything.
+    // Certificates sent by the client are not trusted as authorities.
     let shown = [leaf, ours.der().clone()];
     assert_eq!(verdict(&shown, &known(&[ours.der()], &[])), ChainVerdict::Untrusted);
 }
 
 #[test]
-fn an_authority_with_the_name_of_another_signs_nothing_in_its_place() {
+fn an_authority_with_a_forged_name_is_untrusted() {
     let (ours, forged) = (authority("Ours"), authority("Ours"));
     let leaf = signed(for_clients("ada"), &forged);
     assert_eq!(verdict(&[leaf], &known(&[ours.der()], &[ours.der()])), ChainVerdict::Untrusted);
 }
 
 #[test]
-fn the_signer_of_a_longer_chain_is_the_one_between() {
+fn the_issuer_in_a_longer_chain_is_the_intermediate() {
     let root = authority("Root");
     let between =
         CertifiedIssuer::signed_by(authority_params("Between"), KeyPair::generate().unwrap(), &root).unwrap();
@@ -105,7 +105,7 @@ fn the_signer_of_a_longer_chain_is_the_one_between() {
 }
 
 #[test]
-fn who_is_no_authority_signs_nothing() {
+fn an_end_entity_cannot_issue_certificates() {
     let ours = authority("Ours");
     let ben = CertifiedIssuer::signed_by(for_clients("ben"), KeyPair::generate().unwrap(), &ours).unwrap();
     let leaf = signed(for_clients("ada"), &ben);
@@ -114,7 +114,7 @@ fn who_is_no_authority_signs_nothing() {
 }
 
 #[test]
-fn of_an_authority_renewed_with_its_old_key_the_one_that_is_mapped_is_meant() {
+fn the_mapped_certificate_of_a_renewed_authority_is_reported() {
     let old = authority("Ours");
     let renewed = authority_params("Ours").self_signed(old.key()).unwrap();
     let leaf = signed(for_clients("ada"), &old);
@@ -127,41 +127,41 @@ fn of_an_authority_renewed_with_its_old_key_the_one_that_is_mapped_is_meant() {
 }
 
 #[test]
-fn a_self_signed_certificate_is_believed_only_where_a_mapping_names_it() {
-    // The second kind is that of openssl.
+fn a_self_signed_certificate_is_trusted_only_if_mapped() {
+    // The second kind is what openssl creates.
     for params in [for_clients("ada"), as_authority(for_clients("ada"))] {
         let own = self_signed(params.clone());
         let found = facts(from_ref(&own), &known(&[&own], &[]));
         assert_eq!((found.chain, found.signer), (ChainVerdict::Trusted, thumbprint(&own)));
         assert_eq!(verdict(from_ref(&own), &known(&[], &[])), ChainVerdict::Untrusted);
-        // Another one with the same names is another one.
+        // Another self-signed certificate with the same names is not trusted.
         assert_eq!(verdict(&[self_signed(params)], &known(&[&own], &[])), ChainVerdict::Untrusted);
     }
 }
 
 #[test]
-fn a_certificate_that_somebody_signed_is_not_believed_by_its_own_thumbprint() {
+fn a_mapped_leaf_of_an_unknown_authority_is_untrusted() {
     let unknown = authority("Unknown");
     let leaf = signed(for_clients("ada"), &unknown);
     assert_eq!(verdict(from_ref(&leaf), &known(&[&leaf], &[])), ChainVerdict::Untrusted);
 }
 
 #[test]
-fn purposes_are_told_apart() {
+fn extended_key_usage_gives_the_purpose() {
     let purpose = |usages: &[ExtendedKeyUsagePurpose]| {
         let mut params = named("ada");
         params.extended_key_usages = usages.to_vec();
         facts(&[self_signed(params)], &known(&[], &[])).purpose
     };
     use ExtendedKeyUsagePurpose::{Any, ClientAuth, ServerAuth};
-    assert_eq!(purpose(&[]), Purpose::Unsaid);
+    assert_eq!(purpose(&[]), Purpose::Unspecified);
     assert_eq!(purpose(&[ServerAuth]), Purpose::Other);
     assert_eq!(purpose(&[Any]), Purpose::Other);
     assert_eq!(purpose(&[ServerAuth, ClientAuth]), Purpose::ClientAuthentication);
 }
 
 #[test]
-fn every_kind_of_name_is_read() {
+fn all_kinds_of_names_are_parsed() {
     let mut params = for_clients("Ada Lovelace");
     params.subject_alt_names = vec![
         SanType::OtherName((vec![1, 3, 6, 1, 4, 1, 311, 20, 2, 3], "ada@corp.example".into())),
@@ -177,7 +177,7 @@ fn every_kind_of_name_is_read() {
 }
 
 #[test]
-fn of_several_common_names_the_last_is_that_of_the_subject_itself() {
+fn the_last_common_name_is_used() {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 3]), "Users");
@@ -187,7 +187,7 @@ fn of_several_common_names_the_last_is_that_of_the_subject_itself() {
 }
 
 #[test]
-fn two_user_principal_names_or_one_that_is_no_text_are_refused() {
+fn duplicate_or_malformed_user_principal_names_are_rejected() {
     let with = |names: &[&[u8]]| {
         const USER_PRINCIPAL_NAME: [u8; 12] = [6, 10, 43, 6, 1, 4, 1, 130, 55, 20, 2, 3];
         let wrapped = |tag: u8, inner: &[u8]| {

@@ -1,8 +1,8 @@
-//! Attempts at chosen times.
+//! Tests of the ledger with explicit times.
 
 use super::*;
 
-/// Attempts at a time in seconds since the start.
+/// Makes attempts at times given in seconds since the start.
 struct Clock {
     ledger: Ledger,
     start: Instant,
@@ -13,7 +13,7 @@ impl Clock {
         Self { ledger: Ledger::new(policy), start: Instant::now() }
     }
 
-    /// One attempt from one of the networks 10.x.y.0/24; what is shown is how it was answered.
+    /// Makes an attempt from one of the networks 10.x.y.0/24 and returns the decision as text.
     fn attempt(&mut self, second: u64, user: &str, source: u16, outcome: Outcome) -> &'static str {
         let now = self.start + Duration::from_secs(second);
         match self.ledger.admit(Some(user), origin(source), now) {
@@ -38,18 +38,18 @@ fn origin(source: u16) -> Origin {
 }
 
 #[test]
-fn the_tenth_failure_in_a_quarter_of_an_hour_locks_for_a_quarter_of_an_hour() {
+fn the_tenth_failure_in_15_minutes_locks_for_15_minutes() {
     let mut clock = Clock::new(LockoutPolicy::default());
     for attempt in 0..9 {
         assert_eq!(clock.fail(attempt * 60, "alice", 1), "judged", "{attempt}");
     }
-    // The first was at 0, so that at 900 it no longer counts.
+    // The first failure, at 0 seconds, has expired at 900.
     assert_eq!(clock.fail(900, "Alice", 2), "judged");
     assert_eq!(clock.fail(901, "ALICE", 3), "locks");
     assert_eq!(clock.fail(902, "alice", 4), "locked");
     assert_eq!(clock.attempt(1_800, "alice", 4, Outcome::Success), "locked");
     assert_eq!(clock.attempt(1_800, "bob", 4, Outcome::Success), "judged");
-    // Attempts while it was locked have not prolonged it, and it begins anew.
+    // Attempts during the lock have not prolonged it, and the count restarts.
     assert_eq!(clock.fail(1_801, "alice", 4), "judged");
     for _ in 0..8 {
         assert_eq!(clock.fail(1_802, "alice", 4), "judged");
@@ -58,7 +58,7 @@ fn the_tenth_failure_in_a_quarter_of_an_hour_locks_for_a_quarter_of_an_hour() {
 }
 
 #[test]
-fn a_success_takes_back_only_the_failures_of_its_own_source() {
+fn a_success_removes_only_the_failures_of_its_own_source() {
     let mut clock = Clock::new(LockoutPolicy::default());
     for _ in 0..4 {
         clock.fail(0, "alice", 1);
@@ -72,7 +72,7 @@ fn a_success_takes_back_only_the_failures_of_its_own_source() {
 }
 
 #[test]
-fn what_nobody_could_judge_does_not_lock_but_exhausts_its_source() {
+fn unknown_outcomes_do_not_lock_the_name_but_exhaust_the_source() {
     let mut clock = Clock::new(LockoutPolicy::default());
     for _ in 0..30 {
         assert_eq!(clock.attempt(0, "alice", 1, Outcome::Unknown), "judged");
@@ -82,7 +82,7 @@ fn what_nobody_could_judge_does_not_lock_but_exhausts_its_source() {
 }
 
 #[test]
-fn a_source_has_its_burst_and_then_what_it_recovers() {
+fn a_source_may_use_its_burst_and_then_its_recovery_rate() {
     let mut clock = Clock::new(LockoutPolicy::default());
     for user in 0..30 {
         assert_eq!(clock.fail(0, &format!("user{user}"), 1), "judged");
@@ -105,18 +105,18 @@ fn root_is_slowed_down_and_never_locked() {
     for _ in 0..10 {
         assert_eq!(clock.fail(0, "Root", 1), "judged");
     }
-    // 20 of 30 are left, and each costs 5 now.
+    // 20 of 30 tokens are left, and each failure now costs 5.
     for _ in 0..4 {
         assert_eq!(clock.fail(0, "root", 1), "judged");
     }
     assert_eq!(clock.fail(0, "root", 1), "exhausted");
     assert_eq!(clock.fail(29, "root", 1), "exhausted");
     assert_eq!(clock.fail(30, "root", 1), "judged");
-    assert_eq!(clock.attempt(30, "root", 2, Outcome::Success), "judged", "others are not kept out");
+    assert_eq!(clock.attempt(30, "root", 2, Outcome::Success), "judged", "another source is not affected");
 }
 
 #[test]
-fn attempts_being_judged_count_as_if_they_failed_until_they_do_not() {
+fn attempts_being_judged_count_as_failures() {
     let mut clock = Clock::new(LockoutPolicy::default());
     let now = clock.start;
     let mut tickets: Vec<Ticket> = (0..10)
@@ -135,7 +135,7 @@ fn attempts_being_judged_count_as_if_they_failed_until_they_do_not() {
 }
 
 #[test]
-fn memory_is_bounded_and_the_worst_are_remembered() {
+fn memory_is_bounded_and_names_with_most_failures_are_kept() {
     let mut clock = Clock::new(LockoutPolicy::default());
     for _ in 0..10 {
         clock.fail(0, "victim", 0);
@@ -153,12 +153,12 @@ fn memory_is_bounded_and_the_worst_are_remembered() {
     for attempt in 0..u16::MAX / 4 {
         clock.fail(4_000, &format!("user{attempt}"), attempt);
     }
-    assert!(!clock.ledger.names.contains_key("victim"), "what no longer counts is kept");
+    assert!(!clock.ledger.names.contains_key("victim"), "an expired entry was kept");
     assert!(key(&"x".repeat(5_000)).len() <= 512);
 }
 
 #[test]
-fn one_who_fails_all_the_time_keeps_nobody_out_who_has_signed_in_from_the_same_address() {
+fn a_failing_client_does_not_block_proven_pairs_at_its_address() {
     let mut clock = Clock::new(LockoutPolicy::default());
     assert_eq!(clock.attempt(0, "ann", 1, Outcome::Success), "judged");
     for user in 0..30 {
@@ -167,7 +167,7 @@ fn one_who_fails_all_the_time_keeps_nobody_out_who_has_signed_in_from_the_same_a
     assert_eq!(clock.fail(1, "other", 1), "exhausted");
     assert_eq!(clock.attempt(1, "ben", 1, Outcome::Success), "exhausted", "it has not signed in before");
     assert_eq!(clock.attempt(1, "Ann", 1, Outcome::Success), "judged");
-    // Use renews it, so that it lasts for 15 minutes from then on.
+    // A sign-in renews the pair for another 15 minutes.
     assert_eq!(clock.attempt(800, "ann", 1, Outcome::Success), "judged");
     for user in 0..30 {
         clock.fail(1_000, &format!("user{user}"), 1);
@@ -182,7 +182,7 @@ fn one_who_fails_all_the_time_keeps_nobody_out_who_has_signed_in_from_the_same_a
 }
 
 #[test]
-fn ten_thousand_users_of_one_proxy_sign_in_again_while_one_of_them_fails_all_the_time() {
+fn ten_thousand_users_of_a_proxy_sign_in_while_one_fails() {
     let mut clock = Clock::new(LockoutPolicy::default());
     for user in 0..10_000 {
         assert_eq!(clock.attempt(0, &format!("user{user}"), 1, Outcome::Success), "judged");
@@ -204,7 +204,7 @@ fn a_valid_account_buys_no_guesses_at_others() {
         judged += u32::from(clock.fail(0, &format!("victim{round}"), 1) == "judged");
     }
     assert_eq!(judged, 30);
-    // Who has signed in from there before may be guessed at like from any other source.
+    // A proven pair has the same limit of guesses as any other source.
     let mut clock = Clock::new(LockoutPolicy::default());
     clock.attempt(0, "ann", 1, Outcome::Success);
     for _ in 0..9 {
@@ -212,7 +212,7 @@ fn a_valid_account_buys_no_guesses_at_others() {
     }
     assert_eq!(clock.fail(0, "ann", 1), "locks");
     assert_eq!(clock.attempt(1, "ann", 1, Outcome::Success), "locked", "the pair itself has failed");
-    // Sign-ins of the victim take failures back, and the budget of the pair still bounds the guesses.
+    // Sign-ins of the victim remove failures, but the budget of the pair still limits the guesses.
     let mut clock = Clock::new(LockoutPolicy::default());
     let mut judged = 0;
     for _ in 0..100 {
@@ -223,7 +223,7 @@ fn a_valid_account_buys_no_guesses_at_others() {
 }
 
 #[test]
-fn a_locked_name_stays_open_where_it_has_signed_in_recently_and_nowhere_else() {
+fn a_locked_name_may_sign_in_only_where_it_has_done_so_recently() {
     let mut clock = Clock::new(LockoutPolicy::default());
     assert_eq!(clock.attempt(0, "ann", 1, Outcome::Success), "judged");
     for attempt in 0..9 {
@@ -232,7 +232,7 @@ fn a_locked_name_stays_open_where_it_has_signed_in_recently_and_nowhere_else() {
     assert_eq!(clock.fail(1, "ann", 200), "locks");
     assert_eq!(clock.attempt(2, "ann", 2, Outcome::Success), "locked", "another source");
     assert_eq!(clock.attempt(2, "ann", 1, Outcome::Success), "judged");
-    // Its failures neither prolong the lock of others nor go on for ever.
+    // Failures of the pair do not prolong the lock elsewhere, and lock the pair in turn.
     for _ in 0..9 {
         assert_eq!(clock.fail(3, "ann", 1), "judged");
     }
@@ -254,7 +254,7 @@ fn a_locked_name_stays_open_where_it_has_signed_in_recently_and_nowhere_else() {
 }
 
 #[test]
-fn attempts_of_others_that_are_being_judged_do_not_hold_up_who_has_signed_in() {
+fn a_proven_pair_does_not_wait_for_attempts_of_others() {
     let mut clock = Clock::new(LockoutPolicy::default());
     clock.attempt(0, "ann", 1, Outcome::Success);
     let now = clock.start;
@@ -268,7 +268,7 @@ fn attempts_of_others_that_are_being_judged_do_not_hold_up_who_has_signed_in() {
 }
 
 #[test]
-fn a_right_password_alone_takes_nothing_back_and_opens_nothing() {
+fn a_right_password_alone_removes_no_failures_and_proves_no_pair() {
     for outcome in [Outcome::RightPassword, Outcome::Unknown, Outcome::NotJudged] {
         let mut clock = Clock::new(LockoutPolicy::default());
         for _ in 0..9 {
@@ -289,7 +289,7 @@ fn a_right_password_alone_takes_nothing_back_and_opens_nothing() {
 }
 
 #[test]
-fn what_was_not_judged_costs_nothing() {
+fn an_attempt_that_was_not_judged_costs_nothing() {
     let mut clock = Clock::new(LockoutPolicy::default());
     for _ in 0..100 {
         assert_eq!(clock.attempt(0, "ann", 1, Outcome::NotJudged), "judged");

@@ -1,4 +1,4 @@
-//! Argon2id (RFC 9106) in the notation of PHC strings.
+//! Argon2id (RFC 9106) as PHC strings.
 
 use std::fmt;
 
@@ -12,13 +12,13 @@ use super::HashError;
 use crate::Secret;
 use crate::account_file::record::decimal;
 
-/// `$argon2id$v=19$m=19456,t=2,p=1$SALT$OUTPUT`.
+/// An Argon2id hash: `$argon2id$v=19$m=19456,t=2,p=1$SALT$OUTPUT`.
 #[derive(Clone)]
 pub(super) struct Argon2id {
     params: Params,
-    /// INVARIANT: 8 to 64 octets.
+    /// INVARIANT: 8 to 64 bytes.
     salt: Vec<u8>,
-    /// INVARIANT: 16 to 64 octets.
+    /// INVARIANT: 16 to 64 bytes.
     output: Vec<u8>,
 }
 
@@ -33,7 +33,7 @@ impl Argon2id {
         Self { params: Params::DEFAULT, salt: vec![0; 16], output: vec![0; OUTPUT_OCTETS] }
     }
 
-    /// Reads what follows the scheme.
+    /// Parses the text after the algorithm name.
     pub(super) fn parse(rest: &str) -> Result<Self, HashError> {
         let fields: Vec<&str> = rest.split('$').collect();
         let ["v=19", costs, salt, output] = fields.as_slice() else { return Err(HashError::Malformed) };
@@ -63,8 +63,8 @@ fn derive(params: &Params, password: &str, salt: &[u8], octets: usize) -> Zeroiz
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
     let (password, blocks) = (password.as_bytes(), memory.as_mut_slice());
     if argon2.hash_password_into_with_memory(password, salt, &mut output, blocks).is_err() {
-        // Lengths and costs are within Argon2's limits by type. Should it ever refuse them all the same, an
-        // output of no octets equals nothing that is kept.
+        // The invariants keep lengths and costs within the limits of Argon2. If it failed nevertheless, an empty output
+        // would match no stored hash.
         output.clear();
     }
     output
@@ -95,7 +95,7 @@ fn decode(text: &str, least: usize) -> Option<Vec<u8>> {
 
 pub(super) const SCHEME: &str = "argon2id";
 const OUTPUT_OCTETS: usize = 32;
-/// In KiB.
+/// Maximum memory in KiB.
 pub(super) const MAX_MEMORY: u32 = 65_536;
 pub(super) const MAX_PASSES: u32 = 10;
 pub(super) const MAX_LANES: u32 = 4;
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_decoy_costs_as_much_as_others_and_no_password_has_it() {
+    fn the_decoy_has_default_costs_and_matches_no_password() {
         let secret = |text: &str| Secret::new(text.to_owned());
         let (decoy, made) = (Argon2id::decoy(), Argon2id::make(&secret("x"), [1; 16]));
         assert!(!decoy.verify(&secret("")));

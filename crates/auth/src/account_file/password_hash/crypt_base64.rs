@@ -1,6 +1,6 @@
-//! The alphabet of crypt(5), least significant bits first.
+//! Base64 variant of crypt(5), least significant bits first.
 
-/// The number that a character stands for.
+/// Returns the value of a character.
 pub(super) fn value(character: u8) -> Option<u8> {
     match character {
         b'.' => Some(0),
@@ -11,8 +11,7 @@ pub(super) fn value(character: u8) -> Option<u8> {
     }
 }
 
-/// The octets of a text in which each group of four characters is three octets; none if bits are left over that
-/// are not zero.
+/// Decodes groups of four characters to three bytes; `None` for other characters or if unused bits are not zero.
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     let mut octets = Vec::with_capacity(text.len() * 3 / 4);
     for group in text.as_bytes().chunks(4) {
@@ -35,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_read_from_their_least_significant_bits() {
+    fn least_significant_bits_come_first() {
         assert_eq!(decode(""), Some(vec![]));
         assert_eq!(decode("/..."), Some(vec![1, 0, 0]));
         assert_eq!(decode("zzzz"), Some(vec![255, 255, 255]));

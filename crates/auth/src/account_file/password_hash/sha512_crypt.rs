@@ -1,4 +1,4 @@
-//! SHA-512-crypt, as most Linux machines kept passwords before yescrypt (crypt(5)).
+//! SHA-512-crypt, the usual password hash of Linux before yescrypt (crypt(5)).
 
 use std::fmt;
 
@@ -10,21 +10,21 @@ use super::{HashError, Speed, crypt_base64};
 use crate::Secret;
 use crate::account_file::record::decimal;
 
-/// `$6$SALT$OUTPUT` or `$6$rounds=656000$SALT$OUTPUT`.
+/// A SHA-512-crypt hash: `$6$SALT$OUTPUT` or `$6$rounds=656000$SALT$OUTPUT`.
 #[derive(Clone)]
 pub(super) struct Sha512Crypt {
     /// INVARIANT: [`MIN_ROUNDS`] to [`MAX_ROUNDS`].
     rounds: u32,
-    /// What follows the scheme, as it was written.
+    /// Text after the algorithm name, as written.
     text: String,
-    /// INVARIANT: 1 to 16 characters of the alphabet.
+    /// INVARIANT: 1 to 16 characters of the crypt alphabet.
     salt: String,
-    /// In the order in which the hash function gives them.
+    /// Output in the byte order of the hash function.
     output: [u8; OUTPUT_OCTETS],
 }
 
 impl Sha512Crypt {
-    /// Reads what follows the scheme.
+    /// Parses the text after the algorithm name.
     pub(super) fn parse(rest: &str) -> Result<Self, HashError> {
         let fields: Vec<&str> = rest.split('$').collect();
         let (rounds, salt, output) = match fields.as_slice() {
@@ -40,14 +40,14 @@ impl Sha512Crypt {
     }
 
     pub(super) fn verify(&self, password: &Secret) -> bool {
-        // The bounds are within those of the function.
+        // The invariant is within the limits of the function.
         let Ok(params) = Params::new(self.rounds) else { return false };
         let output = Zeroizing::new(sha512_crypt(password.expose().as_bytes(), self.salt.as_bytes(), params));
         output.ct_eq(&self.output).into()
     }
 
     pub(super) fn speed(&self) -> Speed {
-        if self.rounds < USUAL_ROUNDS { Speed::Quick } else { Speed::AsUsual }
+        if self.rounds < SLOW_ROUNDS { Speed::Fast } else { Speed::Slow }
     }
 }
 
@@ -63,8 +63,8 @@ fn parse_rounds(text: &str) -> Result<u32, HashError> {
     if (MIN_ROUNDS..=MAX_ROUNDS).contains(&rounds) { Ok(rounds) } else { Err(HashError::Rounds { rounds }) }
 }
 
-/// Puts the octets back where they were: the text has them in groups from three thirds of the output, each group
-/// beginning in the next third, and the last octet alone.
+/// Restores the byte order of the output: the text contains groups of one byte from each third of the output, each
+/// group beginning with the next third, and the last byte alone.
 fn unmix(mixed: &[u8]) -> Option<[u8; OUTPUT_OCTETS]> {
     let (groups, [last]) = mixed.as_chunks::<3>() else { return None };
     if groups.len() != THIRD {
@@ -72,7 +72,7 @@ fn unmix(mixed: &[u8]) -> Option<[u8; OUTPUT_OCTETS]> {
     }
     let mut output = [0; OUTPUT_OCTETS];
     for (at, group) in groups.iter().enumerate() {
-        // The first character of a group is the least significant: the octet that the function names last.
+        // The first character of a group is the least significant one, so the bytes are reversed.
         for (octet, third) in group.iter().rev().zip(at..) {
             *output.get_mut(third % 3 * THIRD + at)? = *octet;
         }
@@ -83,10 +83,10 @@ fn unmix(mixed: &[u8]) -> Option<[u8; OUTPUT_OCTETS]> {
 
 pub(super) const SCHEME: &str = "6";
 pub(super) const MIN_ROUNDS: u32 = 1_000;
-/// About a second.
+/// Maximum number of rounds, about one second.
 pub(super) const MAX_ROUNDS: u32 = 1_000_000;
 const DEFAULT_ROUNDS: u32 = 5_000;
-/// From here on it takes about as long as Argon2id.
-const USUAL_ROUNDS: u32 = 40_000;
+/// Number of rounds that takes about as long as Argon2id.
+const SLOW_ROUNDS: u32 = 40_000;
 const OUTPUT_OCTETS: usize = 64;
 const THIRD: usize = 21;

@@ -1,4 +1,4 @@
-//! yescrypt, as Debian and its kin keep passwords since 2021 (crypt(5)).
+//! yescrypt, the default password hash of Debian and related distributions since 2021 (crypt(5)).
 
 use std::fmt;
 
@@ -9,20 +9,20 @@ use zeroize::Zeroizing;
 use super::{HashError, Speed, crypt_base64};
 use crate::Secret;
 
-/// `$y$j9T$SALT$OUTPUT`.
+/// A yescrypt hash: `$y$j9T$SALT$OUTPUT`.
 #[derive(Clone)]
 pub(super) struct Yescrypt {
     /// INVARIANT: at most [`MAX_MEMORY`], one lane and one pass.
     params: Params,
-    /// What follows the scheme, as it was written.
+    /// Text after the algorithm name, as written.
     text: String,
-    /// INVARIANT: 1 to 64 octets.
+    /// INVARIANT: 1 to 64 bytes.
     salt: Vec<u8>,
     output: [u8; OUTPUT_OCTETS],
 }
 
 impl Yescrypt {
-    /// Reads what follows the scheme.
+    /// Parses the text after the algorithm name.
     pub(super) fn parse(rest: &str) -> Result<Self, HashError> {
         let fields: Vec<&str> = rest.split('$').collect();
         let [params, salt, output] = fields.as_slice() else { return Err(HashError::Malformed) };
@@ -40,10 +40,10 @@ impl Yescrypt {
     }
 
     pub(super) fn speed(&self) -> Speed {
-        if memory(&self.params).is_some_and(|memory| memory < USUAL_MEMORY) {
-            Speed::Quick
+        if memory(&self.params).is_some_and(|memory| memory < SLOW_MEMORY) {
+            Speed::Fast
         } else {
-            Speed::AsUsual
+            Speed::Slow
         }
     }
 }
@@ -54,12 +54,12 @@ impl fmt::Display for Yescrypt {
     }
 }
 
-/// Two small numbers: `j` for the usual mode, the binary logarithm of N, and r.
+/// Parses the parameters: `j` for the native mode, the binary logarithm of N, and r.
 ///
-/// Every further number would ask for lanes, passes, upgrades or a ROM, which nobody uses; some of them have no
-/// bound that could be seen from here.
+/// Further numbers would request lanes, passes, upgrades or a ROM, which are not in use, and some of them have no bound
+/// that could be checked here.
 fn parse_params(text: &str) -> Result<Params, HashError> {
-    // The numbers of the longer spellings would be ones that ask for too much.
+    // Longer texts would request too much.
     if text.len() > MAX_PARAMS || !text.bytes().all(|character| crypt_base64::value(character).is_some()) {
         return Err(HashError::Malformed);
     }
@@ -75,14 +75,14 @@ fn parse_params(text: &str) -> Result<Params, HashError> {
     if params.to_string() == text { Ok(params) } else { Err(HashError::Malformed) }
 }
 
-/// In octets; none if no machine has so many.
+/// Returns the required memory in bytes; `None` on overflow.
 fn memory(params: &Params) -> Option<u64> {
     params.n().checked_mul(u64::from(params.r()))?.checked_mul(128)
 }
 
 pub(super) const SCHEME: &str = "y";
-/// In octets.
+/// Maximum memory in bytes.
 pub(super) const MAX_MEMORY: u64 = 64 << 20;
-const USUAL_MEMORY: u64 = 16 << 20;
+const SLOW_MEMORY: u64 = 16 << 20;
 const OUTPUT_OCTETS: usize = 32;
 const MAX_PARAMS: usize = 6;

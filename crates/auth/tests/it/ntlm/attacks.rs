@@ -1,21 +1,21 @@
-//! What somebody tries who does not know the password, or stands in between.
+//! Attacks on NTLM without the password, or by a man in the middle.
 
 use telarch_auth::ntlm::{self, Mic};
 use telarch_auth::{Acceptor as _, AuthError, Hardening, Initiator as _, MechListMic, Step};
 
 use super::{
-    Leg, Time, authenticate, binding, client, client_of, field, hardened, meet_with, refusal, service,
-    service_on, take_time_away,
+    Leg, Time, authenticate, binding, client, client_of, field, hardened, meet_with, refusal, remove_time,
+    service, service_on,
 };
 
-/// Where the descriptors stand in an AUTHENTICATE message.
+/// Offsets of the field descriptors in an AUTHENTICATE message.
 const NT_RESPONSE: usize = 20;
 const USER: usize = 36;
 const SESSION_KEY: usize = 52;
 const MIC: usize = 72;
 
 #[test]
-fn a_forged_proof_is_refused_with_an_integrity_code_and_without() {
+fn forged_proofs_are_rejected_with_and_without_mic() {
     for time in [Time::Told, Time::Untold] {
         for octet in 0..16 {
             let mut service = service();
@@ -31,7 +31,7 @@ fn a_forged_proof_is_refused_with_an_integrity_code_and_without() {
 }
 
 #[test]
-fn what_the_proof_covers_cannot_be_changed_where_there_is_no_integrity_code() {
+fn without_mic_data_covered_by_the_proof_is_protected() {
     let (offset, length) = {
         let message = authenticate(client(), &mut service(), Time::Untold);
         field(&message, NT_RESPONSE)
@@ -45,13 +45,13 @@ fn what_the_proof_covers_cannot_be_changed_where_there_is_no_integrity_code() {
 }
 
 #[test]
-fn an_integrity_code_that_was_announced_cannot_be_left_out() {
+fn an_announced_mic_cannot_be_omitted() {
     let mut zeros = service();
     let mut message = authenticate(client(), &mut zeros, Time::Told);
     message[MIC..MIC + 16].fill(0);
     assert_eq!(zeros.step(&message).err(), Some(AuthError::Unproven));
 
-    // Without its place everything behind it stands sixteen octets further to the front.
+    // Without the MIC field, all following data is sixteen bytes earlier.
     let mut no_place = service();
     let mut message = authenticate(client(), &mut no_place, Time::Told);
     message.drain(MIC..MIC + 16);
@@ -60,7 +60,7 @@ fn an_integrity_code_that_was_announced_cannot_be_left_out() {
     }
     assert!(matches!(no_place.step(&message).err(), Some(AuthError::Malformed(_))));
 
-    // To take away the announcement is to change what the proof covers.
+    // Removing the announcement changes data that the proof covers.
     let mut unannounced = service();
     let mut message = authenticate(client(), &mut unannounced, Time::Told);
     let at = message.windows(5).position(|octets| octets == [6, 0, 4, 0, 2]).expect("it is announced");
@@ -68,10 +68,10 @@ fn an_integrity_code_that_was_announced_cannot_be_left_out() {
     assert_eq!(unannounced.step(&message).err(), Some(AuthError::WrongPassword));
 }
 
-/// Somebody in between can make a client believe that the service is too old for integrity codes; that is noticed
-/// only where one is demanded.
+/// A man in the middle can make a client believe that the service is too old for integrity codes. That is detected only
+/// if one is required.
 #[test]
-fn nothing_that_is_changed_on_the_way_goes_unnoticed() {
+fn changes_of_any_message_are_detected() {
     let mut undone = Vec::new();
     for leg in [Leg::Negotiate, Leg::Challenge, Leg::Authenticate] {
         let mut length = 0;
@@ -91,12 +91,12 @@ fn nothing_that_is_changed_on_the_way_goes_unnoticed() {
             }
         }
     }
-    // The flag that there are attributes, the number of the time among them, and lengths that swallow it.
+    // The flag for attributes, the id of the time attribute, and lengths that include it.
     assert!(undone.iter().all(|(leg, _)| *leg == Leg::Challenge) && undone.len() < 20, "{undone:?}");
 }
 
 #[test]
-fn messages_cut_anywhere_are_refused() {
+fn truncated_messages_are_rejected() {
     for leg in [Leg::Negotiate, Leg::Challenge, Leg::Authenticate] {
         let mut end = 0;
         loop {
@@ -118,7 +118,7 @@ fn messages_cut_anywhere_are_refused() {
 }
 
 #[test]
-fn ntlmv1_and_lm_alone_are_refused() {
+fn ntlmv1_and_lm_are_rejected() {
     for length in [0_u8, 1, 16, 24] {
         let mut service = service();
         let mut message = authenticate(client(), &mut service, Time::Untold);
@@ -128,7 +128,7 @@ fn ntlmv1_and_lm_alone_are_refused() {
 }
 
 #[test]
-fn weaker_options_are_refused_in_either_message_of_a_client() {
+fn weak_options_are_rejected_in_both_client_messages() {
     for (bit, name) in
         [(0x1, "Unicode"), (0x8_0000, "extended session security"), (0x2000_0000, "128-bit keys")]
     {
@@ -139,7 +139,7 @@ fn weaker_options_are_refused_in_either_message_of_a_client() {
         for (leg, place) in [(Leg::Negotiate, 12), (Leg::Challenge, 20), (Leg::Authenticate, 60)] {
             let outcome = meet_with(client(), service(), |at, message| match at {
                 at if at == leg => without(message, place),
-                Leg::Challenge => take_time_away(message),
+                Leg::Challenge => remove_time(message),
                 _ => {}
             });
             assert_eq!(outcome.err(), Some(AuthError::Downgraded(name)), "{leg:?}");
@@ -148,7 +148,7 @@ fn weaker_options_are_refused_in_either_message_of_a_client() {
 }
 
 #[test]
-fn a_session_key_must_have_its_length() {
+fn a_session_key_of_wrong_length_is_rejected() {
     for length in [0_u8, 15] {
         let mut service = service();
         let mut message = authenticate(client(), &mut service, Time::Untold);
@@ -171,7 +171,7 @@ fn a_challenge_is_answered_once() {
     assert_eq!(failed.step(&wrong).err(), Some(AuthError::Unproven));
     assert!(matches!(failed.step(&message).err(), Some(AuthError::Malformed(_))));
 
-    // Nor does it begin again, with a challenge that is known by now.
+    // The acceptor does not restart with a challenge that is already known.
     let Ok(Step::Continue(negotiate)) = client().step(None) else { panic!("it begins") };
     let mut garbled = service();
     assert!(garbled.step(b"NTLMSSP\0").is_err());
@@ -181,7 +181,7 @@ fn a_challenge_is_answered_once() {
 }
 
 #[test]
-fn an_answer_to_another_challenge_is_refused() {
+fn a_response_to_another_challenge_is_rejected() {
     let overheard = authenticate(client(), &mut service(), Time::Told);
     let mut other = service_on(Default::default(), [2; 8]);
     authenticate(client(), &mut other, Time::Told);
@@ -189,22 +189,22 @@ fn an_answer_to_another_challenge_is_refused() {
 }
 
 #[test]
-fn messages_out_of_turn_are_refused() {
+fn unexpected_messages_are_rejected() {
     let malformed =
         |answer: Result<Step<_>, AuthError>| matches!(answer.err(), Some(AuthError::Malformed(_)));
     let message = authenticate(client(), &mut service(), Time::Told);
-    assert!(malformed(service().step(&message)), "the last message first");
+    assert!(malformed(service().step(&message)), "AUTHENTICATE as first message");
 
     let Ok(Step::Continue(negotiate)) = client().step(None) else { panic!("it begins") };
     let mut twice = service();
     let Ok(Step::Continue(challenge)) = twice.step(&negotiate) else { panic!("it goes on") };
-    assert!(malformed(twice.step(&negotiate)), "the first message twice");
-    assert!(malformed(service().step(&challenge)), "a service's own message");
+    assert!(malformed(twice.step(&negotiate)), "NEGOTIATE twice");
+    assert!(malformed(service().step(&challenge)), "the CHALLENGE of the service itself");
     assert!(malformed(service().step(b"")) && malformed(service().step(b"NTLMSSP\0")));
 }
 
 #[test]
-fn another_name_does_not_get_in_with_a_response_that_was_overheard() {
+fn a_captured_response_is_invalid_for_another_name() {
     let mut service = service();
     let mut message = authenticate(client(), &mut service, Time::Untold);
     let (offset, length) = field(&message, USER);
@@ -214,8 +214,8 @@ fn another_name_does_not_get_in_with_a_response_that_was_overheard() {
 }
 
 #[test]
-fn a_sign_in_that_is_passed_on_to_another_connection_is_refused() {
-    // The client talks to the attacker's certificate, the attacker to ours.
+fn a_relayed_sign_in_is_rejected() {
+    // The client sees the attacker's certificate, the attacker sees ours.
     for level in [Hardening::Relaxed, Hardening::Strict] {
         let relayed = refusal(client().channel_binding(binding(66)), service_on(hardened(level), [9; 8]));
         assert_eq!(relayed, Some(AuthError::ChannelBinding), "{level:?}");
@@ -223,7 +223,7 @@ fn a_sign_in_that_is_passed_on_to_another_connection_is_refused() {
 }
 
 #[test]
-fn a_client_whose_clock_is_far_off_is_refused() {
+fn excessive_clock_skew_is_rejected() {
     use std::time::{Duration, SystemTime};
     let at = |now: SystemTime| {
         let hash = ntlm::NtHash::of_password(&telarch_auth::Secret::new("correct horse".to_owned()));
@@ -234,7 +234,7 @@ fn a_client_whose_clock_is_far_off_is_refused() {
     let own_clock = |client| {
         meet_with(client, service(), |leg, message| {
             if leg == Leg::Challenge {
-                take_time_away(message);
+                remove_time(message);
             }
         })
         .err()
@@ -245,12 +245,12 @@ fn a_client_whose_clock_is_far_off_is_refused() {
     assert_eq!(own_clock(at(super::now() - half_an_hour)), None);
     for far in [super::now() + half_an_hour + second, super::now() - half_an_hour - second] {
         assert_eq!(own_clock(at(far)), Some(AuthError::ClockSkew));
-        assert_eq!(refusal(at(far), service()), None, "a client that is told the time repeats it");
+        assert_eq!(refusal(at(far), service()), None, "the client repeats the timestamp of the service");
     }
 }
 
 #[test]
-fn tokens_that_are_too_long_are_not_looked_at() {
+fn oversized_tokens_are_rejected() {
     let mut service = service();
     let mut message = authenticate(client(), &mut service, Time::Untold);
     message.resize(16_385, 0);

@@ -1,4 +1,4 @@
-//! What becomes of messages after a sign-in.
+//! Message protection after a sign-in.
 
 use std::cmp::Ordering;
 
@@ -24,7 +24,7 @@ fn opened(by: &mut End, header: &[u8], message: &[u8]) -> Result<Vec<u8>, SealEr
 }
 
 #[test]
-fn a_changed_bit_anywhere_in_a_sealed_message_is_noticed() {
+fn a_flipped_bit_in_a_sealed_message_is_rejected() {
     let text = b"<s:Envelope>text</s:Envelope>";
     let bits = (16 + text.len()) * 8;
     for bit in 0..bits {
@@ -38,7 +38,7 @@ fn a_changed_bit_anywhere_in_a_sealed_message_is_noticed() {
 }
 
 #[test]
-fn a_message_that_is_cut_or_longer_is_noticed() {
+fn truncated_or_extended_messages_are_rejected() {
     for end in 0..4 {
         let (mut client, mut service) = contexts();
         let (header, message) = sealed(&mut client, b"text");
@@ -56,9 +56,9 @@ fn a_message_that_is_cut_or_longer_is_noticed() {
 }
 
 #[test]
-fn a_message_that_is_repeated_left_out_or_swapped_is_noticed() {
+fn repeated_missing_or_swapped_messages_are_rejected() {
     let texts = [b"first", b"third", b"other"];
-    // Which of the three messages arrive, and which of them is not the next one.
+    // The messages that arrive, and the first one that is out of sequence.
     for (order, wrong) in [(&[0, 0][..], 1), (&[1], 0), (&[0, 2], 1), (&[1, 0], 0), (&[0, 1, 0], 2)] {
         let (mut client, mut service) = contexts();
         let messages = texts.map(|text| sealed(&mut client, text));
@@ -75,7 +75,7 @@ fn a_message_that_is_repeated_left_out_or_swapped_is_noticed() {
 }
 
 #[test]
-fn a_message_that_comes_back_to_its_sender_is_noticed() {
+fn reflected_messages_are_rejected() {
     let (mut client, _) = contexts();
     let (header, message) = sealed(&mut client, b"text");
     assert_eq!(opened(&mut client, &header, &message), Err(SealError::Forged));
@@ -85,7 +85,7 @@ fn a_message_that_comes_back_to_its_sender_is_noticed() {
 }
 
 #[test]
-fn a_message_of_another_sign_in_is_noticed() {
+fn messages_of_another_session_are_rejected() {
     let (mut client, _) = contexts();
     let (header, message) = sealed(&mut client, b"text");
     let other = super::meet(super::client_of("", "bob", "b"), super::service_on(Default::default(), [1; 8]));
@@ -94,7 +94,7 @@ fn a_message_of_another_sign_in_is_noticed() {
 }
 
 #[test]
-fn after_a_forged_message_a_context_is_of_no_further_use() {
+fn a_forged_message_invalidates_the_context() {
     let (mut client, mut service) = contexts();
     let (header, message) = sealed(&mut client, b"text");
     assert_eq!(opened(&mut service, &[0; 16], &message), Err(SealError::Forged));
@@ -105,7 +105,7 @@ fn after_a_forged_message_a_context_is_of_no_further_use() {
 }
 
 #[test]
-fn what_is_sealed_shows_neither_its_text_nor_that_it_is_the_same_text() {
+fn ciphertexts_reveal_neither_text_nor_repetition() {
     let (mut client, _) = contexts();
     let (first, second) = (sealed(&mut client, &[b'a'; 64]), sealed(&mut client, &[b'a'; 64]));
     assert_ne!(first.1, second.1);
@@ -113,14 +113,14 @@ fn what_is_sealed_shows_neither_its_text_nor_that_it_is_the_same_text() {
 }
 
 #[test]
-fn a_signature_is_that_of_one_text() {
+fn a_signature_is_valid_for_one_text() {
     let (mut client, mut service) = contexts();
     let signature = client.sign(b"text").unwrap();
     assert_eq!(service.verify(b"next", &signature), Err(SealError::Forged));
 }
 
 #[test]
-fn after_the_list_of_mechanisms_the_ciphers_begin_anew_and_the_counters_go_on() {
+fn mech_list_mic_resets_ciphers_but_not_counters() {
     let (mut client, mut service) = contexts();
     let mic = client.sign(b"list").unwrap();
     service.verify(b"list", &mic).unwrap();
@@ -138,9 +138,9 @@ fn after_the_list_of_mechanisms_the_ciphers_begin_anew_and_the_counters_go_on() 
     assert_eq!(opened(&mut service, &header, &message), Err(SealError::Forged), "one end only");
 }
 
-/// Whatever is said, by whom and in whatever order, arrives; wherever either end is moved to another process.
+/// Sends random messages in random order, while either end may be moved to another process.
 #[test]
-fn conversations_go_through_whole_and_survive_being_moved() {
+fn conversations_survive_moving_the_context() {
     let mut generator = Generator::new(4178);
     for _ in 0..40 {
         let (client, service) = contexts();
@@ -170,7 +170,7 @@ fn conversations_go_through_whole_and_survive_being_moved() {
 }
 
 #[test]
-fn only_what_was_exported_is_imported() {
+fn malformed_exports_are_rejected() {
     let (client, _) = contexts();
     let exported = client.export().unwrap().expose().to_vec();
     assert!(Context::import(&exported).is_ok());

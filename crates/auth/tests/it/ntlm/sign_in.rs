@@ -1,4 +1,4 @@
-//! Who gets in.
+//! NTLM sign-ins.
 
 use telarch_auth::ntlm::{self, Mic};
 use telarch_auth::{
@@ -6,11 +6,11 @@ use telarch_auth::{
 };
 
 use super::{
-    Leg, binding, client, client_of, hardened, meet, meet_with, refusal, service, service_on, take_time_away,
+    Leg, binding, client, client_of, hardened, meet, meet_with, refusal, remove_time, service, service_on,
 };
 
 #[test]
-fn the_right_password_gets_in_and_proves_nothing_about_the_service() {
+fn the_right_password_is_accepted_without_mutual_proof() {
     let (accepted, initiated) = meet(client(), service()).unwrap();
     assert_eq!((accepted.account.name.as_str(), initiated.mutual), ("alice", Mutual::Unproven));
     assert!(accepted.context.can_seal() && initiated.context.can_seal());
@@ -21,7 +21,7 @@ fn the_right_password_gets_in_and_proves_nothing_about_the_service() {
 }
 
 #[test]
-fn names_are_local_or_foreign_and_never_anything_between() {
+fn names_are_local_or_foreign() {
     let as_whom = |domain: &str, user: &str| {
         meet(client_of(domain, user, "correct horse"), service()).map(|(accepted, _)| accepted.account.name)
     };
@@ -52,14 +52,14 @@ fn names_are_local_or_foreign_and_never_anything_between() {
 }
 
 #[test]
-fn the_name_that_is_claimed_is_known_whether_or_not_it_is_let_in() {
+fn the_claimed_name_is_reported_in_any_case() {
     for (domain, user, claimed) in
         [("", "alice", "alice"), ("CORP", "alice", r"CORP\alice"), ("", "eve", "eve")]
     {
         let (mut client, mut service) = (client_of(domain, user, "a guess"), service());
         let Ok(Step::Continue(token)) = client.step(None) else { panic!("it begins") };
         let Ok(Step::Continue(token)) = service.step(&token) else { panic!("a challenge") };
-        assert_eq!(service.claimed(), None, "nobody has said anything yet");
+        assert_eq!(service.claimed(), None, "no user name before the third message");
         let Ok(Step::Done { token: Some(token), .. }) = client.step(Some(&token)) else { panic!("a proof") };
         assert_eq!(service.step(&token).err(), Some(AuthError::WrongPassword));
         assert_eq!(service.claimed().as_deref(), Some(claimed));
@@ -67,7 +67,7 @@ fn the_name_that_is_claimed_is_known_whether_or_not_it_is_let_in() {
 }
 
 #[test]
-fn nobody_signs_in_without_a_name() {
+fn anonymous_sign_in_is_rejected() {
     for domain in ["", "NODE7"] {
         let refused = refusal(client_of(domain, "", "correct horse"), service());
         assert_eq!(refused, Some(AuthError::Downgraded("a user name")));
@@ -75,7 +75,7 @@ fn nobody_signs_in_without_a_name() {
 }
 
 #[test]
-fn names_that_would_garble_a_log_are_refused() {
+fn names_with_control_characters_are_rejected() {
     for (domain, user) in [("", "ali\nce"), ("NODE7\0", "alice"), ("", "\u{85}")] {
         let refused = refusal(client_of(domain, user, "correct horse"), service());
         assert!(matches!(refused, Some(AuthError::Malformed(_))), "{user:?}: {refused:?}");
@@ -83,19 +83,19 @@ fn names_that_would_garble_a_log_are_refused() {
 }
 
 #[test]
-fn the_channel_binding_is_judged_as_its_level_says() {
+fn the_channel_binding_is_verified_per_hardening_level() {
     let wrong = Some(AuthError::ChannelBinding);
     for (level, without, other) in
         [(Hardening::None, None, None), (Hardening::Relaxed, None, wrong), (Hardening::Strict, wrong, wrong)]
     {
         let ask = |client| refusal(client, service_on(hardened(level), [9; 8]));
-        assert_eq!(ask(client().channel_binding(binding(7))), None, "{level:?}: the right one");
-        assert_eq!(ask(client()), without, "{level:?}: none");
-        assert_eq!(ask(client().channel_binding(binding(8))), other, "{level:?}: another");
+        assert_eq!(ask(client().channel_binding(binding(7))), None, "{level:?}: matching binding");
+        assert_eq!(ask(client()), without, "{level:?}: no binding");
+        assert_eq!(ask(client().channel_binding(binding(8))), other, "{level:?}: other binding");
         let empty = ChannelBinding::tls_server_end_point(&[]);
-        assert_eq!(ask(client().channel_binding(empty)), other, "{level:?}: an empty one");
+        assert_eq!(ask(client().channel_binding(empty)), other, "{level:?}: empty binding");
 
-        // Without TLS there is nothing to compare with.
+        // Without TLS there is no channel binding to compare with.
         let plain = Binding { level, expected: None };
         let refused = refusal(client().channel_binding(binding(8)), service_on(plain, [9; 8]));
         assert_eq!(refused, None, "{level:?}");
@@ -103,7 +103,7 @@ fn the_channel_binding_is_judged_as_its_level_says() {
 }
 
 #[test]
-fn a_client_that_was_led_here_from_another_service_is_refused_as_the_level_says() {
+fn foreign_target_names_are_rejected_per_hardening_level() {
     let other = Some(AuthError::OtherService);
     let without_tls = |level| Binding { level, expected: None };
     for (name, relaxed, strict) in [
@@ -120,11 +120,11 @@ fn a_client_that_was_led_here_from_another_service_is_refused_as_the_level_says(
         ("node7", None, other),
     ] {
         let ask = |binding| refusal(client().target_name(name), service_on(binding, [9; 8]));
-        assert_eq!(ask(without_tls(Hardening::None)), relaxed, "{name}, whatever the level says of channels");
+        assert_eq!(ask(without_tls(Hardening::None)), relaxed, "{name}, at every level");
         assert_eq!(ask(without_tls(Hardening::Relaxed)), relaxed, "{name}");
         assert_eq!(ask(without_tls(Hardening::Strict)), strict, "{name}");
-        assert_eq!(ask(hardened(Hardening::Relaxed)), relaxed, "{name}, bound to no channel");
-        // Whoever is bound to this connection has meant it, however it is called.
+        assert_eq!(ask(hardened(Hardening::Relaxed)), relaxed, "{name}, without channel binding");
+        // A client bound to this connection intended this service, whatever target name it sent.
         for level in [Hardening::Relaxed, Hardening::Strict] {
             let bound = client().target_name(name).channel_binding(binding(7));
             assert_eq!(refusal(bound, service_on(hardened(level), [9; 8])), None, "{name}");
@@ -133,10 +133,10 @@ fn a_client_that_was_led_here_from_another_service_is_refused_as_the_level_says(
 }
 
 #[test]
-fn a_client_without_an_integrity_code_is_let_in_unless_one_is_demanded() {
+fn a_missing_mic_is_accepted_unless_required() {
     let without_time = |leg, message: &mut Vec<u8>| {
         if leg == Leg::Challenge {
-            take_time_away(message);
+            remove_time(message);
         }
     };
     let (accepted, initiated) = meet_with(client(), service(), without_time).unwrap();
@@ -157,18 +157,18 @@ fn a_client_without_an_integrity_code_is_let_in_unless_one_is_demanded() {
 }
 
 #[test]
-fn an_initiator_speaks_first_and_is_good_for_one_sign_in() {
+fn an_initiator_starts_and_is_single_use() {
     let malformed =
         |answer: Result<Step<_>, AuthError>| matches!(answer.err(), Some(AuthError::Malformed(_)));
     assert!(malformed(client().step(Some(b"NTLMSSP\0"))));
     let mut twice = client();
     assert!(twice.step(None).is_ok());
     assert!(malformed(twice.step(None)));
-    assert!(malformed(twice.step(None)), "after an error it is of no further use");
+    assert!(malformed(twice.step(None)), "a context is unusable after an error");
 }
 
 #[test]
-fn a_token_of_ntlm_is_told_from_others() {
+fn ntlm_tokens_are_recognised() {
     let Ok(Step::Continue(token)) = client().step(None) else { panic!("it begins") };
     assert!(ntlm::is_message(&token));
     assert!(!ntlm::is_message(b"NTLMSSP") && !ntlm::is_message(&[0x60, 0x40]));

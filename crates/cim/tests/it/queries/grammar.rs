@@ -1,9 +1,9 @@
-//! Every production, in spellings that clients send.
+//! Every production of the grammar, in the spellings of real clients.
 
 use telarch_cim::wql;
 
-/// What is read of a text, printed in one way.
-fn is_read(cases: &[(&str, &str)]) {
+/// Checks the printed form of parsed queries.
+fn assert_printed(cases: &[(&str, &str)]) {
     for (text, printed) in cases {
         let query = wql::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(query.to_string(), *printed, "{text}");
@@ -13,8 +13,8 @@ fn is_read(cases: &[(&str, &str)]) {
 }
 
 #[test]
-fn selections_name_columns_and_a_class() {
-    is_read(&[
+fn select_names_columns_and_a_class() {
+    assert_printed(&[
         ("select * from Win32_Process", "SELECT * FROM Win32_Process"),
         ("SELECT Name, ProcessId FROM Win32_Process", "SELECT Name, ProcessId FROM Win32_Process"),
         ("Select\tName\r\nFrom\nWin32_Process ;", "SELECT Name FROM Win32_Process"),
@@ -25,8 +25,8 @@ fn selections_name_columns_and_a_class() {
 }
 
 #[test]
-fn operators_have_two_sides() {
-    is_read(&[
+fn comparisons_may_have_the_constant_on_either_side() {
+    assert_printed(&[
         ("SELECT * FROM X WHERE a=1", "SELECT * FROM X WHERE a = 1"),
         ("SELECT * FROM X WHERE a != 'b'", "SELECT * FROM X WHERE a <> \"b\""),
         ("SELECT * FROM X WHERE 1 < a", "SELECT * FROM X WHERE a > 1"),
@@ -38,8 +38,8 @@ fn operators_have_two_sides() {
 }
 
 #[test]
-fn null_is_asked_for_in_four_ways() {
-    is_read(&[
+fn null_can_be_tested_in_four_ways() {
+    assert_printed(&[
         ("SELECT * FROM X WHERE a IS NULL", "SELECT * FROM X WHERE a IS NULL"),
         ("SELECT * FROM X WHERE a is not null", "SELECT * FROM X WHERE NOT a IS NULL"),
         ("SELECT * FROM X WHERE a = NULL", "SELECT * FROM X WHERE a IS NULL"),
@@ -48,8 +48,8 @@ fn null_is_asked_for_in_four_ways() {
 }
 
 #[test]
-fn not_binds_closer_than_and_and_that_than_or() {
-    is_read(&[
+fn not_binds_tighter_than_and_which_binds_tighter_than_or() {
+    assert_printed(&[
         (
             "SELECT * FROM X WHERE NOT a=1 AND b=2 OR c=3",
             "SELECT * FROM X WHERE (NOT a = 1 AND b = 2) OR c = 3",
@@ -62,8 +62,8 @@ fn not_binds_closer_than_and_and_that_than_or() {
 }
 
 #[test]
-fn texts_are_quoted_in_two_ways_and_escaped_in_three() {
-    is_read(&[
+fn strings_have_two_quotes_and_three_escapes() {
+    assert_printed(&[
         (r#"SELECT * FROM X WHERE a="it's""#, r#"SELECT * FROM X WHERE a = "it's""#),
         (r#"SELECT * FROM X WHERE a='say "x"'"#, r#"SELECT * FROM X WHERE a = "say \"x\"""#),
         (r#"SELECT * FROM X WHERE a='it\'s'"#, r#"SELECT * FROM X WHERE a = "it's""#),
@@ -74,7 +74,7 @@ fn texts_are_quoted_in_two_ways_and_escaped_in_three() {
 
 #[test]
 fn like_and_isa_are_operators() {
-    is_read(&[
+    assert_printed(&[
         ("SELECT * FROM X WHERE a LIKE '%b_'", "SELECT * FROM X WHERE a LIKE \"%b_\""),
         ("SELECT * FROM X WHERE a not like '[a-f]%'", "SELECT * FROM X WHERE NOT a LIKE \"[a-f]%\""),
         ("SELECT * FROM X WHERE NOT a LIKE ''", "SELECT * FROM X WHERE NOT a LIKE \"\""),
@@ -86,7 +86,7 @@ fn like_and_isa_are_operators() {
 
 #[test]
 fn event_queries_have_intervals_and_groups() {
-    is_read(&[
+    assert_printed(&[
         (
             "SELECT * FROM __InstanceCreationEvent WITHIN 5 WHERE TargetInstance ISA 'Win32_Process'",
             "SELECT * FROM __InstanceCreationEvent WITHIN 5 WHERE TargetInstance ISA \"Win32_Process\"",
@@ -102,8 +102,8 @@ fn event_queries_have_intervals_and_groups() {
 }
 
 #[test]
-fn associators_are_asked_for_with_words_between_blanks() {
-    is_read(&[
+fn associators_take_words_separated_by_blanks() {
+    assert_printed(&[
         (
             "ASSOCIATORS of {Win32_NetworkAdapter.DeviceID='1'} WHERE ResultClass=Win32_PnPEntity",
             "ASSOCIATORS OF {Win32_NetworkAdapter.DeviceID=\"1\"} WHERE ResultClass = Win32_PnPEntity",
@@ -122,8 +122,8 @@ fn associators_are_asked_for_with_words_between_blanks() {
 }
 
 #[test]
-fn references_are_asked_for_with_fewer_words() {
-    is_read(&[
+fn references_take_fewer_words() {
+    assert_printed(&[
         ("REFERENCES OF {X.A='b'}", "REFERENCES OF {X.A=\"b\"}"),
         (
             "references of {X=1} where ResultClass=Y Role=z",

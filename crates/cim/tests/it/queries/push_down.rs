@@ -1,4 +1,4 @@
-//! What a condition tells the one who fetches rows.
+//! Information in a condition for the provider of the rows.
 
 use telarch_cim::wql::Predicate;
 use telarch_cim::{Class, Column, Value};
@@ -10,7 +10,7 @@ fn bind(class: &Class, condition: &str) -> Predicate {
     Predicate::bind(&select(&format!("SELECT * FROM Sample WHERE {condition}")), class, &origin()).unwrap()
 }
 
-/// The sets of values for the keys Handle and Id, in words.
+/// Returns the pinned values of the keys Handle and Id, as text.
 fn pinned(condition: &str) -> Option<Vec<String>> {
     let (class, _) = classes();
     let in_words = |values: Vec<Value>| {
@@ -52,7 +52,7 @@ fn equalities_of_all_keys_pin_rows() {
 }
 
 #[test]
-fn more_rows_than_are_worth_it_are_not_pinned() {
+fn too_many_rows_are_not_pinned() {
     let few: Vec<_> = (0..60).map(|id| format!("Id = {id}")).collect();
     let many: Vec<_> = (0..600).map(|id| format!("Id = {id}")).collect();
     assert_eq!(pinned(&format!("Handle = 'a' AND ({})", few.join(" OR "))).map(|rows| rows.len()), Some(60));
@@ -62,7 +62,7 @@ fn more_rows_than_are_worth_it_are_not_pinned() {
 }
 
 #[test]
-fn a_column_that_is_no_key_can_be_pinned_as_well() {
+fn a_column_other_than_a_key_can_be_pinned() {
     let class = cimv2().require("Win32_Process").unwrap();
     let query = select("SELECT Name FROM Win32_Process WHERE ProcessId = 4 OR ProcessId = 5");
     let predicate = Predicate::bind(&query, &class, &origin()).unwrap();
@@ -72,7 +72,7 @@ fn a_column_that_is_no_key_can_be_pinned_as_well() {
 }
 
 #[test]
-fn the_columns_that_are_needed_are_those_that_are_named() {
+fn the_needed_columns_are_those_of_the_condition() {
     let class = cimv2().require("Win32_Process").unwrap();
     let names = |columns: Vec<Column>| -> Vec<String> {
         columns.iter().map(|column| class.property(*column).unwrap().name.to_string()).collect()
@@ -92,7 +92,7 @@ fn the_columns_that_are_needed_are_those_that_are_named() {
 }
 
 #[test]
-fn what_is_the_same_for_all_rows_is_decided_at_once() {
+fn conditions_independent_of_the_row_become_constants() {
     let (class, _) = classes();
     for (condition, answer) in [
         ("__CLASS = 'Sample'", Some(true)),
@@ -106,7 +106,7 @@ fn what_is_the_same_for_all_rows_is_decided_at_once() {
 }
 
 #[test]
-fn a_query_of_events_says_which_class_it_watches() {
+fn an_event_query_reports_the_watched_class() {
     let query = select(
         "SELECT * FROM __InstanceModificationEvent WITHIN 5 \
          WHERE TargetInstance.State = 'Running' AND TargetInstance ISA 'Win32_Service'",
@@ -131,7 +131,7 @@ fn a_query_of_events_says_which_class_it_watches() {
 }
 
 #[test]
-fn a_condition_tells_how_early_a_date_can_be() {
+fn a_condition_reports_the_earliest_date() {
     let class = cimv2().require("Win32_NTLogEvent").unwrap();
     let column = class.column("TimeGenerated").unwrap();
     let select = |condition: &str| select(&format!("SELECT * FROM Win32_NTLogEvent WHERE {condition}"));
@@ -153,7 +153,7 @@ fn a_condition_tells_how_early_a_date_can_be() {
 }
 
 #[test]
-fn a_reference_that_is_pinned_twice_in_different_letters_is_pinned_once() {
+fn references_differing_only_in_case_are_pinned_once() {
     let declaration = crate::declaration("class Link { [key] Row REF From; };");
     let class: std::sync::Arc<Class> = Class::derive(&declaration, None).unwrap().into();
     let text = r#"SELECT * FROM Link WHERE From = 'Row.Name="a"' AND From = 'ROW.NAME="A"'"#;

@@ -1,4 +1,4 @@
-//! Which rows a condition wants: each rule with at least three cases.
+//! Matching rows: at least three cases for each rule.
 
 use telarch_cim::{DateTime, Instance, ObjectPath, Value};
 
@@ -45,7 +45,7 @@ fn all(row: &Instance, cases: &[(&str, bool)]) {
 }
 
 #[test]
-fn texts_are_compared_without_regard_to_case() {
+fn strings_are_compared_ignoring_case() {
     all(
         &row(),
         &[
@@ -60,7 +60,7 @@ fn texts_are_compared_without_regard_to_case() {
 }
 
 #[test]
-fn constants_become_values_of_the_property_s_type() {
+fn constants_are_converted_to_the_type_of_the_property() {
     all(
         &row(),
         &[
@@ -106,7 +106,7 @@ fn numbers_are_compared_as_numbers() {
 }
 
 #[test]
-fn booleans_are_written_in_three_ways() {
+fn booleans_have_three_spellings() {
     all(
         &row(),
         &[
@@ -121,7 +121,7 @@ fn booleans_are_written_in_three_ways() {
 }
 
 #[test]
-fn what_has_no_value_is_null_and_nothing_else() {
+fn a_missing_value_matches_only_null() {
     let (class, _) = classes();
     all(
         &Instance::new(class),
@@ -152,7 +152,7 @@ fn times_are_compared_as_instants() {
             ("When = '20130415182843.488171+120'", true),
             ("When = '20130415162843.488171+000'", true),
             ("When = '2013-04-15T16:28:43.488171Z'", true),
-            // Without an offset a time is local, and clocks are an hour ahead here.
+            // A time without an offset is local, here one hour ahead of UTC.
             ("When = '2013-04-15 17:28:43.488171'", true),
             ("When > '4/15/2013'", true),
             ("When < '4/15/2013 17:28'", false),
@@ -176,7 +176,7 @@ fn times_are_compared_as_instants() {
 }
 
 #[test]
-fn like_knows_runs_characters_and_sets() {
+fn like_supports_runs_characters_and_sets() {
     all(
         &row(),
         &[
@@ -223,7 +223,7 @@ fn references_are_compared_as_paths() {
 }
 
 #[test]
-fn members_of_embedded_instances_are_reached_by_points() {
+fn members_of_embedded_instances_are_accessed_with_points() {
     let row = row();
     all(
         &row,
@@ -239,7 +239,7 @@ fn members_of_embedded_instances_are_reached_by_points() {
             ("Sample.Inner.Name = 'wheel'", true),
         ],
     );
-    // What an embedded instance has not is no error and wants no row.
+    // A member that does not exist is not an error and matches no row.
     for condition in
         ["Inner.Missing = 1", "Inner.Missing IS NULL", "Inner.Name.Deeper = 1", "Inner.Size < 'x'"]
     {
@@ -248,7 +248,7 @@ fn members_of_embedded_instances_are_reached_by_points() {
 }
 
 #[test]
-fn system_properties_are_compared_as_texts() {
+fn system_properties_are_compared_as_strings() {
     all(
         &row(),
         &[

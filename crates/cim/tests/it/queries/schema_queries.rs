@@ -5,7 +5,7 @@ use telarch_cim::wql::matches_class;
 use super::select;
 use crate::{cimv2, origin};
 
-/// How many classes a condition wants.
+/// Counts the classes that match a condition.
 fn count(condition: &str) -> usize {
     let schema = cimv2();
     let query = select(&format!("SELECT * FROM meta_class WHERE {condition}"));
@@ -16,7 +16,7 @@ fn count(condition: &str) -> usize {
 }
 
 #[test]
-fn classes_are_found_by_what_they_derive_from() {
+fn classes_can_be_queried_by_superclass() {
     let schema = cimv2();
     assert_eq!(count("__this ISA 'CIM_Service'"), schema.subclasses("CIM_Service").len() + 1);
     assert_eq!(count("__this ISA \"Win32_Process\""), 1);
@@ -30,7 +30,7 @@ fn classes_are_found_by_what_they_derive_from() {
 }
 
 #[test]
-fn classes_have_no_other_properties() {
+fn class_queries_support_only_system_properties() {
     let class = cimv2().require("Win32_Process").unwrap();
     for condition in ["Name = 'a'", "Handle IS NULL", "Name LIKE '%'"] {
         let query = select(&format!("SELECT * FROM meta_class WHERE {condition}"));

@@ -1,87 +1,91 @@
-//! Changing a security descriptor by question and answer.
+//! Terminal dialogue for editing a security descriptor.
 
 use std::io::{BufRead as _, Write};
 
 use sddl::{AccessKind, AccessMask, Ace, AceFlags, Acl, AclFlags, Dacl, Guard, Sacl, SecurityDescriptor};
 
+use super::descriptor::StoredDescriptor;
 use super::edited;
 use super::names::Names;
-use super::place::Place;
 use crate::failure::{Failure, Kind};
 use crate::program::Stop;
 use crate::winrm::run::{Run, Streams};
 
-/// A descriptor while it is being changed.
+/// A descriptor that is being edited.
 pub(super) struct Dialogue<'p> {
-    place: &'p Place,
+    stored: &'p StoredDescriptor,
     names: Names,
     before: SecurityDescriptor,
     dacl: Dacl,
     sacl: Option<Sacl>,
 }
 
-/// What the one at the terminal wants next.
-enum Wish {
+/// Command typed by the user.
+enum EditCommand {
     Add,
+    /// Index of the entry.
     Remove(usize),
+    /// Index of the entry.
     Change(usize),
     Text,
     Save,
-    Leave,
-    Unclear,
+    Quit,
+    Invalid,
 }
 
 impl<'p> Dialogue<'p> {
-    pub(super) fn new(place: &'p Place, names: Names) -> Result<Self, Failure> {
-        let before = SecurityDescriptor::parse(place.current()).map_err(|error| {
-            Failure::here(Kind::Usage, format!("{place} cannot be shown: {error}"))
-                .advise("change it as text: -sddl:SDDL")
+    pub(super) fn new(stored: &'p StoredDescriptor, names: Names) -> Result<Self, Failure> {
+        let before = SecurityDescriptor::parse(stored.current()).map_err(|error| {
+            Failure::here(Kind::Usage, format!("cannot show {stored}: {error}"))
+                .advise("replace the whole descriptor with -sddl:SDDL")
         })?;
-        let mut dialogue = Self { place, names, dacl: nobody(), sacl: None, before };
-        dialogue.begin_with(dialogue.before.clone());
+        let mut dialogue = Self { stored, names, dacl: empty_dacl(), sacl: None, before };
+        dialogue.load(dialogue.before.clone());
         Ok(dialogue)
     }
 
-    /// Asks until it is to be written or left; none if it is left as it was.
+    /// Runs the dialogue; returns the new descriptor, or `None` if it was not changed.
     pub(super) async fn run(mut self, run: &Run, streams: &mut Streams<'_>) -> Result<Option<String>, Stop> {
         loop {
             self.show(streams.out)?;
-            let Some(wish) = asked(streams, QUESTION)? else { return Ok(None) };
-            match self.wish(&wish) {
-                Wish::Add => self.add(run, streams).await?,
-                Wish::Remove(place) => drop(self.dacl.aces.remove(place)),
-                Wish::Change(place) => self.change(place, streams)?,
-                Wish::Text => self.edit(streams)?,
-                Wish::Leave => return Ok(None),
-                Wish::Save => {
+            let Some(line) = prompt(streams, QUESTION)? else { return Ok(None) };
+            match self.parse_command(&line) {
+                EditCommand::Add => self.add(run, streams).await?,
+                EditCommand::Remove(index) => drop(self.dacl.aces.remove(index)),
+                EditCommand::Change(index) => self.change(index, streams)?,
+                EditCommand::Text => self.edit(streams)?,
+                EditCommand::Quit => return Ok(None),
+                EditCommand::Save => {
                     if let Some(decision) = self.save(streams)? {
                         return Ok(decision);
                     }
                 }
-                Wish::Unclear => writeln!(streams.out, "That is none of the choices.")?,
+                EditCommand::Invalid => {
+                    writeln!(streams.out, "Invalid command; N must be the number of an entry.")?;
+                }
             }
         }
     }
 
-    fn begin_with(&mut self, descriptor: SecurityDescriptor) {
-        self.dacl = descriptor.dacl().cloned().unwrap_or_else(nobody);
+    fn load(&mut self, descriptor: SecurityDescriptor) {
+        self.dacl = descriptor.dacl().cloned().unwrap_or_else(empty_dacl);
         self.sacl = descriptor.sacl().cloned();
     }
 
     fn show(&self, out: &mut dyn Write) -> Result<(), Stop> {
-        writeln!(out, "\nWho may do what by {}:", self.place)?;
+        writeln!(out, "\nAccess granted by {}:", self.stored)?;
         if self.dacl.aces.is_empty() {
-            writeln!(out, "  nobody may do anything")?;
+            writeln!(out, "  no entries: access is denied to everyone")?;
         }
-        for (at, ace) in self.dacl.aces.iter().enumerate() {
+        for (index, ace) in self.dacl.aces.iter().enumerate() {
             let kind = match ace.kind {
-                AccessKind::Allowed => "may",
-                AccessKind::Denied => "may NOT",
+                AccessKind::Allowed => "allow",
+                AccessKind::Denied => "deny",
             };
             let inherited =
-                if ace.flags.contains(AceFlags::INHERIT_ONLY) { ", for what is below only" } else { "" };
+                if ace.flags.contains(AceFlags::INHERIT_ONLY) { " (child objects only)" } else { "" };
             let who = self.names.describe(ace.principal);
-            writeln!(out, "  {}. {who} {kind} {}{inherited}", at + 1, words(ace.rights))?;
+            writeln!(out, "  {}. {kind} {who}: {}{inherited}", index + 1, words(ace.rights))?;
         }
         for ace in self.sacl.iter().flat_map(|sacl| &sacl.aces) {
             let outcome = match (
@@ -95,7 +99,7 @@ impl<'p> Dialogue<'p> {
             };
             writeln!(
                 out,
-                "  on record when {outcome}: {} by {}",
+                "  audit when {outcome}: {} by {}",
                 words(ace.rights),
                 self.names.describe(ace.principal)
             )?;
@@ -103,42 +107,42 @@ impl<'p> Dialogue<'p> {
         Ok(())
     }
 
-    fn wish(&self, typed: &str) -> Wish {
-        let mut words = typed.split_whitespace();
-        let (Some(verb), number) = (words.next(), words.next()) else { return Wish::Unclear };
-        let place = number.and_then(|number| number.parse::<usize>().ok()).and_then(|one| one.checked_sub(1));
-        let place = place.filter(|place| *place < self.dacl.aces.len());
-        match (verb.to_ascii_lowercase().as_str(), place) {
-            ("a" | "add", _) => Wish::Add,
-            ("r" | "remove", Some(place)) => Wish::Remove(place),
-            ("c" | "change", Some(place)) => Wish::Change(place),
-            ("t" | "text", _) => Wish::Text,
-            ("s" | "save", _) => Wish::Save,
-            ("q" | "quit", _) => Wish::Leave,
-            _ => Wish::Unclear,
+    fn parse_command(&self, line: &str) -> EditCommand {
+        let mut words = line.split_whitespace();
+        let (Some(verb), number) = (words.next(), words.next()) else { return EditCommand::Invalid };
+        let index = number.and_then(|number| number.parse::<usize>().ok()).and_then(|one| one.checked_sub(1));
+        let index = index.filter(|index| *index < self.dacl.aces.len());
+        match (verb.to_ascii_lowercase().as_str(), index) {
+            ("a" | "add", _) => EditCommand::Add,
+            ("r" | "remove", Some(index)) => EditCommand::Remove(index),
+            ("c" | "change", Some(index)) => EditCommand::Change(index),
+            ("t" | "text", _) => EditCommand::Text,
+            ("s" | "save", _) => EditCommand::Save,
+            ("q" | "quit", _) => EditCommand::Quit,
+            _ => EditCommand::Invalid,
         }
     }
 
     async fn add(&mut self, run: &Run, streams: &mut Streams<'_>) -> Result<(), Stop> {
-        let Some(name) = asked(streams, "Who (a name, a SID or an alias such as BA)? ")? else {
+        let Some(name) = prompt(streams, "User or group (name, SID, or alias such as BA): ")? else {
             return Ok(());
         };
         let Some(principal) = self.names.find(run, &name).await else {
-            return Ok(writeln!(streams.out, "Nobody is called {} there.", crate::format::harmless(&name))?);
+            return Ok(writeln!(streams.out, "Unknown user or group: {}", crate::format::harmless(&name))?);
         };
-        let Some((kind, rights)) = asked_for_rights(streams)? else { return Ok(()) };
+        let Some((kind, rights)) = prompt_rights(streams)? else { return Ok(()) };
         let ace = Ace { kind, flags: AceFlags::NONE, rights, principal };
         match kind {
-            // What is refused counts only before what would give it.
+            // Deny entries must precede the allow entries that they restrict.
             AccessKind::Denied => self.dacl.aces.insert(0, ace),
             AccessKind::Allowed => self.dacl.aces.push(ace),
         }
         Ok(())
     }
 
-    fn change(&mut self, place: usize, streams: &mut Streams<'_>) -> Result<(), Stop> {
-        if let Some((kind, rights)) = asked_for_rights(streams)?
-            && let Some(ace) = self.dacl.aces.get_mut(place)
+    fn change(&mut self, index: usize, streams: &mut Streams<'_>) -> Result<(), Stop> {
+        if let Some((kind, rights)) = prompt_rights(streams)?
+            && let Some(ace) = self.dacl.aces.get_mut(index)
         {
             (ace.kind, ace.rights) = (kind, rights);
         }
@@ -146,28 +150,29 @@ impl<'p> Dialogue<'p> {
     }
 
     fn edit(&mut self, streams: &mut Streams<'_>) -> Result<(), Stop> {
-        let now = self.descriptor()?.to_string();
-        if let Some(text) = edited(&now, &self.place.to_string())? {
+        let current = self.descriptor()?.to_string();
+        if let Some(text) = edited(&current, &self.stored.to_string())? {
             match Guard::parse(&text) {
                 Ok(guard) => {
                     self.before = with_owner_of(&guard, &self.before);
-                    self.begin_with(guard.into_descriptor());
+                    self.load(guard.into_descriptor());
                 }
-                Err(error) => writeln!(streams.out, "That is no descriptor: {error}")?,
+                Err(error) => writeln!(streams.out, "Invalid security descriptor: {error}")?,
             }
         }
         Ok(())
     }
 
-    /// Asks whether to write; the outer `None` goes on asking for changes.
+    /// Asks for confirmation. The outer `None` continues the dialogue; `Some(None)` ends it without a change.
     fn save(&self, streams: &mut Streams<'_>) -> Result<Option<Option<String>>, Stop> {
         let new = self.descriptor()?.to_string();
-        if new == SecurityDescriptor::parse(self.place.current()).map(|d| d.to_string()).unwrap_or_default() {
-            writeln!(streams.out, "Nothing was changed.")?;
+        if new == SecurityDescriptor::parse(self.stored.current()).map(|d| d.to_string()).unwrap_or_default()
+        {
+            writeln!(streams.out, "No changes.")?;
             return Ok(Some(None));
         }
-        writeln!(streams.out, "{} becomes\n  {new}", self.place)?;
-        match asked(streams, "Write it [y/n]? ")? {
+        writeln!(streams.out, "New value of {}:\n  {new}", self.stored)?;
+        match prompt(streams, "Save it [y/n]? ")? {
             Some(answer) if matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes") => {
                 Ok(Some(Some(new)))
             }
@@ -185,29 +190,29 @@ impl<'p> Dialogue<'p> {
 
 const QUESTION: &str = "(a)dd, (r)emove N, (c)hange N, (t)ext in an editor, (s)ave, (q)uit? ";
 
-/// A list without entries: nobody may.
-fn nobody() -> Dacl {
+/// Returns a protected DACL without entries, which denies all access.
+fn empty_dacl() -> Dacl {
     Acl { flags: AclFlags::PROTECTED, aces: Vec::new() }
 }
 
-/// The edited descriptor decides about owner and group, too, where it names them.
+/// Returns a descriptor with owner and group of the edited descriptor, or the previous ones if it has none.
 fn with_owner_of(edited: &SecurityDescriptor, before: &SecurityDescriptor) -> SecurityDescriptor {
     let (owner, group) = (edited.owner().or(before.owner()), edited.group().or(before.group()));
     SecurityDescriptor::new(owner, group, None, None).unwrap_or_else(|_| before.clone())
 }
 
-fn asked_for_rights(streams: &mut Streams<'_>) -> Result<Option<(AccessKind, AccessMask)>, Stop> {
+fn prompt_rights(streams: &mut Streams<'_>) -> Result<Option<(AccessKind, AccessMask)>, Stop> {
     let rights = loop {
-        let Some(typed) = asked(streams, "Which rights (read, write, execute, all)? ")? else {
+        let Some(typed) = prompt(streams, "Rights (read, write, execute, all): ")? else {
             return Ok(None);
         };
         match rights(&typed) {
             Some(rights) => break rights,
-            None => writeln!(streams.out, "Write one or more of them, such as: read execute")?,
+            None => writeln!(streams.out, "Enter one or more rights, for example: read execute")?,
         }
     };
     loop {
-        let Some(typed) = asked(streams, "(a)llow or (d)eny? ")? else { return Ok(None) };
+        let Some(typed) = prompt(streams, "(a)llow or (d)eny? ")? else { return Ok(None) };
         match typed.to_ascii_lowercase().as_str() {
             "a" | "allow" => return Ok(Some((AccessKind::Allowed, rights))),
             "d" | "deny" => return Ok(Some((AccessKind::Denied, rights))),
@@ -216,9 +221,9 @@ fn asked_for_rights(streams: &mut Streams<'_>) -> Result<Option<(AccessKind, Acc
     }
 }
 
-/// A line that is typed, without spaces around it; none at the end of the input.
-fn asked(streams: &mut Streams<'_>, question: &str) -> Result<Option<String>, Stop> {
-    /// Longer than any SID.
+/// Prints a question and reads one line, trimmed; returns `None` at the end of input.
+fn prompt(streams: &mut Streams<'_>, question: &str) -> Result<Option<String>, Stop> {
+    /// Maximum length of a line in bytes; longer than any SID.
     const LONGEST: u64 = 1_024;
     write!(streams.out, "{question}")?;
     streams.out.flush()?;
@@ -231,11 +236,11 @@ fn asked(streams: &mut Streams<'_>, question: &str) -> Result<Option<String>, St
     Ok(Some(line.trim().to_owned()))
 }
 
-/// Rights as words: what MS-WSMV asks for, and whatever else stands there as SDDL has it.
+/// Returns rights as text: the generic rights that MS-WSMV uses as words, other rights in SDDL notation.
 fn words(rights: AccessMask) -> String {
     let rights = rights.collapsed();
     if rights.contains(AccessMask::GENERIC_ALL) {
-        return "do all".to_owned();
+        return "all".to_owned();
     }
     let named = NAMED.iter().filter(|(_, right)| rights.contains(*right));
     let mut words: Vec<String> = named.map(|(word, _)| (*word).to_owned()).collect();
@@ -243,7 +248,7 @@ fn words(rights: AccessMask) -> String {
     if !rest.is_empty() {
         words.push(rest.to_string());
     }
-    if words.is_empty() { "do nothing".to_owned() } else { words.join(", ") }
+    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
 
 fn rights(typed: &str) -> Option<AccessMask> {
@@ -256,7 +261,7 @@ fn rights(typed: &str) -> Option<AccessMask> {
     (!all.is_empty()).then_some(all)
 }
 
-/// Rights by the words that people use.
+/// Words for the generic rights.
 const NAMED: [(&str, AccessMask); 3] = [
     ("read", AccessMask::GENERIC_READ),
     ("write", AccessMask::GENERIC_WRITE),
@@ -268,14 +273,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rights_are_words_and_words_are_rights() {
+    fn rights_are_converted_to_words_and_back() {
         for (sddl, shown) in [
-            ("GA", "do all"),
+            ("GA", "all"),
             ("GR", "read"),
             ("GXGWGR", "read, write, execute"),
             ("GRCC", "read, CC"),
-            ("", "do nothing"),
-            ("SDRCWDWOGXGWGR", "do all"),
+            ("", "none"),
+            ("SDRCWDWOGXGWGR", "all"),
         ] {
             assert_eq!(words(AccessMask::parse(sddl).expect("rights")), shown, "{sddl}");
         }

@@ -1,21 +1,22 @@
-//! What the SIDs of a descriptor are called on the machine of the service.
+//! Names of the SIDs in a descriptor, resolved by the service.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use sddl::{Principal, SecurityDescriptor, Sid};
-use xml::Writer;
+use xml::{Element, Writer};
 
 use crate::format::harmless;
 use crate::locator::Locator;
 use crate::program::Stop;
 use crate::winrm::run::Run;
 
-/// Names that the service has told.
+/// Names resolved by the service.
 #[derive(Default)]
 pub(super) struct Names(BTreeMap<Sid, String>);
 
 impl Names {
-    /// Asks for the names in a descriptor. A service that does not know the question leaves the numbers.
+    /// Resolves the SIDs in a descriptor. SIDs stay numeric if the service does not support the lookup.
     pub(super) async fn of_service(run: &Run, sddl: &str) -> Self {
         let mut names = Self::default();
         let Ok(descriptor) = SecurityDescriptor::parse(sddl) else { return names };
@@ -27,22 +28,22 @@ impl Names {
         });
         let unnamed: Vec<String> = unnamed.take(MOST).collect();
         if !unnamed.is_empty() {
-            names.learn(run, "Sid", &unnamed).await.unwrap_or_default();
+            names.look_up(run, "Sid", &unnamed).await.unwrap_or_default();
         }
         names
     }
 
-    /// Finds whoever is called so: an alias, a SID, a well-known name, or a name of the service's machine.
+    /// Resolves an alias, a SID, a well-known name, or the name of a user or group on the machine of the service.
     pub(super) async fn find(&mut self, run: &Run, name: &str) -> Option<Principal> {
         let known = Principal::parse(name).ok().or_else(|| Principal::named(name));
         if known.is_some() {
             return known;
         }
-        let found = self.learn(run, "Name", &[name.to_owned()]).await.unwrap_or_default();
+        let found = self.look_up(run, "Name", &[name.to_owned()]).await.unwrap_or_default();
         found.first().map(|sid| Principal::Sid(*sid))
     }
 
-    /// Name and SID for people.
+    /// Returns name and SID for display.
     pub(super) fn describe(&self, principal: Principal) -> String {
         match principal {
             Principal::Sid(sid) => match self.0.get(&sid) {
@@ -53,7 +54,8 @@ impl Names {
         }
     }
 
-    async fn learn(&mut self, run: &Run, element: &str, texts: &[String]) -> Result<Vec<Sid>, Stop> {
+    /// Sends names or SIDs to the service and stores the pairs in its response.
+    async fn look_up(&mut self, run: &Run, element: &str, texts: &[String]) -> Result<Vec<Sid>, Stop> {
         let locator = Locator::parse("winrm/config/service")?;
         let mut writer = Writer::new();
         writer.start("p:LookUpPrincipals_INPUT").namespace("p", locator.resource_uri());
@@ -64,8 +66,7 @@ impl Names {
         let answer = run.invoke(&locator, &action, &writer.into_fragment()).await?;
         let mut found = Vec::new();
         for principal in answer.content().into_iter().flat_map(|content| content.children()) {
-            let text = |name: &str| principal.children().find(|child| child.name() == name).map(|c| c.text());
-            if let (Some(name), Some(sid)) = (text("Name"), text("Sid"))
+            if let (Some(name), Some(sid)) = (child_text(principal, "Name"), child_text(principal, "Sid"))
                 && let Ok(sid) = Sid::parse(sid.trim())
             {
                 self.0.insert(sid, name.trim().to_owned());
@@ -76,5 +77,9 @@ impl Names {
     }
 }
 
-/// The most names that are asked for at once.
+fn child_text<'a>(element: Element<'a>, name: &str) -> Option<Cow<'a, str>> {
+    element.children().find(|child| child.name() == name).map(|child| child.text())
+}
+
+/// Maximum number of SIDs in one lookup.
 const MOST: usize = 200;

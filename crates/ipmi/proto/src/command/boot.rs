@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_that_were_set_read_back() {
+    fn boot_flags_are_encoded_and_decoded() {
         for (_, device) in BootDevice::WORDS {
             for persistence in [Persistence::Once, Persistence::Always] {
                 for firmware in [Firmware::Legacy, Firmware::Efi] {
@@ -256,14 +256,14 @@ mod tests {
     }
 
     #[test]
-    fn octets_are_those_of_ipmitool() {
+    fn boot_flags_are_encoded_as_by_ipmitool() {
         // Request of `ipmitool chassis bootdev pxe options=efiboot,persistent`.
         let flags = BootFlags::new(BootDevice::Pxe, Persistence::Always, Firmware::Efi);
         assert_eq!(SetBootOption::Flags(flags).request().data, [5, 0xe0, 4, 0, 0, 0]);
     }
 
     #[test]
-    fn answers_about_something_else_are_refused() {
+    fn a_response_with_another_parameter_is_rejected() {
         assert!(GetBootFlags.reply(&[1, 4, 0, 0, 0, 0, 0]).is_err());
         assert!(GetBootFlags.reply(&[1, 5, 0, 0, 0, 0]).is_err());
         let marked = GetBootFlags.reply(&[1, 0x85, 0x80, 10 << 2, 0, 0, 0]).unwrap();

@@ -207,11 +207,11 @@ const ALGORITHMS: [&[&str]; 3] = [
 
 /// Encodes a list of suites as a controller does.
 pub(crate) fn list(suites: &[CipherSuite]) -> Vec<u8> {
-    let row = |suite: &CipherSuite| {
+    let records = suites.iter().flat_map(|suite| {
         let [authentication, integrity, confidentiality] = suite.algorithms();
         [0xc0, suite.number(), authentication, 0x40 | integrity, 0x80 | confidentiality]
-    };
-    suites.iter().flat_map(row).collect()
+    });
+    records.collect()
 }
 
 /// Length in bytes of all pieces but the last.
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn suites_are_read_whatever_stands_between_them() {
+    fn suites_are_decoded_among_unknown_records() {
         let all = [CipherSuite::SHA1, CipherSuite::SHA256];
         assert_eq!(suites(&list(&all)), all);
         // A suite of a manufacturer, a suite with RC4, and an incomplete one.

@@ -341,7 +341,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_channel_says_what_it_is() {
+    fn channel_info_is_decoded() {
         let channel =
             GetChannelInfo(ChannelNumber::THIS).reply(&[1, 4, 1, 0x82, 0xf2, 0x1b, 0, 0, 0]).unwrap();
         assert_eq!((channel.number.number(), channel.medium_name()), (1, "802.3 LAN"));
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn access_is_set_as_it_was_read() {
+    fn access_settings_are_encoded_as_decoded() {
         let (channel, setting) = (ChannelNumber::new(1).unwrap(), Setting::Lasting);
         let access = GetChannelAccess { channel, setting }.reply(&[0x3a, 4]).unwrap();
         assert_eq!((access.mode, access.limit), (AccessMode::Always, AccessLevel::Administrator));
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_is_not_active_is_none() {
+    fn an_inactive_session_is_decoded_as_none() {
         let full = [7, 5, 1, 2, 4, 0x11, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0x34, 0x12];
         let session = GetSessionInfo::Own.reply(&full).unwrap().session.unwrap();
         assert_eq!((session.user, session.channel.number()), (2, 1));

@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_bit_has_its_meaning() {
+    fn status_bits_are_decoded() {
         let status = GetStatus.reply(&[0b0101_0011, 0b0001_0001, 0b0110_1001, 0xff]).unwrap();
         assert!(status.power_is_on);
         assert_eq!(status.power_faults, ["overload", "control fault"]);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn controls_are_those_of_the_table() {
+    fn chassis_controls_have_the_numbers_of_the_specification() {
         assert_eq!(Control::SoftShutdown.request(), Request::new(NetFn::CHASSIS, 2, &[5]));
         assert_eq!(SetIdentify::Indefinitely.request().data, [0, 1]);
     }

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_self_test_found_has_words() {
+    fn self_test_results_are_described() {
         let found = |octets: [u8; 2]| GetSelfTest.reply(&octets).expect("an answer");
         assert_eq!((found([0x55, 0]), found([0x56, 0])), (SelfTest::Passed, SelfTest::NotThere));
         assert_eq!(found([0x57, 0x81]), SelfTest::Wrong(vec!["the firmware that runs", "the event log"]));

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_digits_of_versions_stand_where_they_stand() {
+    fn version_digits_are_decoded() {
         let octets = [0, 0x83, 0x09, 0x42, 0x51, 0x9f, 0x91, 0x12, 0, 2, 0x0f];
         let id = GetDeviceId.reply(&octets).unwrap();
         assert_eq!((id.revision, id.has_device_sdrs, id.firmware_major, id.firmware_minor), (3, true, 9, 42));

@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_device_whose_records_never_change_has_no_stamp() {
+    fn static_device_sdrs_have_no_stamp() {
         assert_eq!(
             GetDeviceSdrInfo.reply(&[7, 0x81, 1, 0, 0, 0]),
             Ok(DeviceSdrInfo { records: 7, stamp: Some(1) })
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn factors_of_a_reading_are_those_of_a_line() {
+    fn reading_factors_are_decoded() {
         let ask = GetReadingFactors { sensor: 1, raw: 0x40, format: AnalogFormat::Unsigned };
         let (factors, exactness) = ask.reply(&[0x41, 2, 3, 0xff, 0xc5, 0x18, 0xf0]).unwrap();
         assert_eq!((exactness.tolerance, exactness.accuracy), (3, (0x45, 2)));

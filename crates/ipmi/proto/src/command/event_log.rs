@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_offset_that_nobody_has_set_is_none() {
+    fn an_unset_utc_offset_is_decoded_as_none() {
         assert_eq!(GetSelUtcOffset.reply(&60_i16.to_le_bytes()), Ok(Some(60)));
         assert_eq!(GetSelUtcOffset.reply(&[0xff, 7]), Ok(None));
         assert_eq!(SetSelTime(0x0102_0304).request().data, [4, 3, 2, 1]);

@@ -46,14 +46,23 @@ impl Guid {
     /// match or none does.
     #[must_use]
     pub fn order(&self) -> GuidOrder {
-        let has = |order: &GuidOrder, demands_variant: bool| {
-            let [_, _, _, _, _, _, version, _, variant, ..] = self.sorted(*order);
-            (1..=5).contains(&(version >> 4)) && (variant >> 6 == 0b10 || !demands_variant)
-        };
         let all = [GuidOrder::Smbios, GuidOrder::Ipmi, GuidOrder::Rfc4122];
-        let whole = all.into_iter().find(|order| has(order, true));
+        let has_version = all.into_iter().filter(|order| self.has_valid_version(*order));
+        let mut has_both = has_version.clone().filter(|order| self.has_valid_variant(*order));
         // Some GUIDs have a valid version but an invalid variant.
-        whole.or_else(|| all.into_iter().find(|order| has(order, false))).unwrap_or(GuidOrder::Smbios)
+        has_both.next().or_else(|| has_version.clone().next()).unwrap_or(GuidOrder::Smbios)
+    }
+
+    /// Returns whether the version is 1 to 5 (RFC 4122, 4.1.3).
+    fn has_valid_version(&self, order: GuidOrder) -> bool {
+        let [_, _, _, _, _, _, version, ..] = self.sorted(order);
+        (1..=5).contains(&(version >> 4))
+    }
+
+    /// Returns whether the variant is that of RFC 4122 (4.1.1).
+    fn has_valid_variant(&self, order: GuidOrder) -> bool {
+        let [_, _, _, _, _, _, _, _, variant, ..] = self.sorted(order);
+        variant >> 6 == 0b10
     }
 
     /// Formats the GUID, read in this byte order.

@@ -345,7 +345,7 @@ impl Community {
     /// # Errors
     /// If the text is longer or contains a NUL.
     pub fn new(text: &str) -> Result<Self, ProtoError> {
-        crate::keys::fits("the community", text.as_bytes(), 18)?;
+        crate::keys::check_text("the community", text.as_bytes(), 18)?;
         Ok(Self(text.to_owned()))
     }
 }
@@ -355,37 +355,36 @@ impl Command for SetLanParameter {
     const PRIVILEGE: Privilege = Privilege::Administrator;
 
     fn request(&self) -> Request {
-        let parameter = |parameter: LanParameter| parameter.number();
         let (number, octets): (u8, Vec<u8>) = match &self.change {
             LanChange::Begin => (0, vec![1]),
             LanChange::Commit => (0, vec![2]),
             LanChange::End => (0, vec![0]),
-            LanChange::Address(address) => (parameter(LanParameter::Address), address.octets().into()),
-            LanChange::Source(source) => (parameter(LanParameter::Source), vec![source.number()]),
-            LanChange::Mask(address) => (parameter(LanParameter::Mask), address.octets().into()),
-            LanChange::Gateway(address) => (parameter(LanParameter::Gateway), address.octets().into()),
+            LanChange::Address(address) => (LanParameter::Address.number(), address.octets().into()),
+            LanChange::Source(source) => (LanParameter::Source.number(), vec![source.number()]),
+            LanChange::Mask(address) => (LanParameter::Mask.number(), address.octets().into()),
+            LanChange::Gateway(address) => (LanParameter::Gateway.number(), address.octets().into()),
             LanChange::BackupGateway(address) => {
-                (parameter(LanParameter::BackupGateway), address.octets().into())
+                (LanParameter::BackupGateway.number(), address.octets().into())
             }
             LanChange::Community(Community(text)) => {
                 let mut octets = text.as_bytes().to_vec();
                 octets.resize(18, 0);
-                (parameter(LanParameter::Community), octets)
+                (LanParameter::Community.number(), octets)
             }
             LanChange::Vlan(number) => {
                 let number = number.map_or(0, |VlanNumber(number)| number | 0x8000);
-                (parameter(LanParameter::Vlan), number.to_le_bytes().into())
+                (LanParameter::Vlan.number(), number.to_le_bytes().into())
             }
             LanChange::Arp { answers, is_gratuitous } => {
                 let flags = if *answers { 2 } else { 0 } | u8::from(*is_gratuitous);
-                (parameter(LanParameter::Arp), vec![flags])
+                (LanParameter::Arp.number(), vec![flags])
             }
             LanChange::SuiteLimits(limits) => {
                 let mut octets = vec![0];
                 octets.extend(
                     limits.as_chunks::<2>().0.iter().map(|[low, high]| low.number() | high.number() << 4),
                 );
-                (parameter(LanParameter::SuiteLimits), octets)
+                (LanParameter::SuiteLimits.number(), octets)
             }
         };
         let mut data = vec![self.channel.number(), number];
@@ -411,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_reads_back() {
+    fn changes_are_encoded_and_decoded() {
         let address = Ipv4Addr::new(10, 0, 0, 7);
         for change in [
             LanChange::Address(address),
@@ -452,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_are_cut_off_are_refused() {
+    fn truncated_values_are_rejected() {
         for parameter in [
             LanParameter::Address,
             LanParameter::Hardware,

@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_reads_back_as_it_was_set() {
+    fn addresses_are_encoded_and_decoded() {
         let network: Ipv6Network = "2001:db8::7/64".parse().unwrap();
         let set = SetLan6Parameter { channel: channel(), change: Lan6Change::Address(2, Some(network)) };
         let data = set.request().data.clone();
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_of_a_host_is_refused() {
+    fn addresses_that_no_host_can_have_are_rejected() {
         for text in ["2001:db8::7", "::/0", "ff02::1/64", "2001:db8::7/129", "10.0.0.7/24", ""] {
             assert!(text.parse::<Ipv6Network>().is_err(), "{text}");
         }
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_controller_uses_is_read() {
+    fn addresses_and_routers_in_use_are_decoded() {
         assert_eq!(GetAddressFamilies(channel()).reply(&[0x11, 2]), Ok(AddressFamilies::Both));
         assert!(GetAddressFamilies(channel()).reply(&[0x11, 3]).is_err());
         let slots = GetAddressSlots(channel()).reply(&[0x11, 2, 4, 3]).unwrap();

@@ -38,8 +38,8 @@ impl Command for GetMessageFlags {
 
     fn reply(&self, octets: &[u8]) -> Result<MessageFlags, ProtoError> {
         let flags = Octets::new("the answer to Get Message Flags", octets).u8()?;
-        let is_set = |bit: u8| flags >> bit & 1 == 1;
-        Ok(MessageFlags { has_message: is_set(0), has_event: is_set(1), has_watchdog: is_set(3) })
+        let [has_message, has_event, has_watchdog] = [0x01, 0x02, 0x08].map(|bit| flags & bit != 0);
+        Ok(MessageFlags { has_message, has_event, has_watchdog })
     }
 }
 
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_of_manufacturers_are_no_attention() {
+    fn manufacturer_specific_flags_are_ignored() {
         assert!(!GetMessageFlags.reply(&[0xe4]).unwrap().any());
         assert!([1, 2, 8].iter().all(|flags| GetMessageFlags.reply(&[*flags]).unwrap().any()));
         assert!(GetMessageFlags.reply(&[]).is_err());

@@ -41,11 +41,13 @@ impl ActivateSerial {
     #[must_use]
     pub fn refusal(code: u8) -> Option<&'static str> {
         match code {
-            0x80 => Some("somebody has the console already\n  take it from them with: sol deactivate"),
-            0x81 => Some("serial over LAN is switched off\n  switch it on with: sol set enabled on"),
-            0x82 => Some("no more consoles can be open"),
+            0x80 => Some("the console is already in use\n  end the other use with: sol deactivate"),
+            0x81 => Some("serial over LAN is disabled\n  enable it with: sol set enabled on"),
+            0x82 => Some("no further console can be opened"),
             0x83 => Some("the controller does not encrypt the console"),
-            0x84 => Some("the controller wants the console encrypted, and the session is not"),
+            0x84 => {
+                Some("the controller requires encryption of the console, but the session is not encrypted")
+            }
             _ => None,
         }
     }
@@ -322,7 +324,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_activated_console_says_how_long_its_packets_may_be() {
+    fn an_activated_console_reports_its_packet_sizes() {
         let activate = ActivateSerial { protection: Protection::Full };
         assert_eq!(activate.request().data, [1, 1, 0xc0, 0, 0, 0]);
         let payload = activate.reply(&[0, 0, 0, 0, 0x00, 1, 0xff, 0, 0x6f, 2, 0xff, 0xff]).unwrap();

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_scanned_has_no_value() {
+    fn an_unscanned_sensor_has_no_value() {
         let reading = |octets: &[u8]| GetReading(1).reply(octets).unwrap();
         assert_eq!(reading(&[0x2d, 0xc0, 0x81, 0x80]), Reading { value: Some(0x2d), states: 0x81 });
         assert_eq!(reading(&[0x2d, 0xe0, 1, 0]), Reading { value: None, states: 0 });

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_read_as_it_is_written() {
+    fn texts_are_encoded_and_decoded() {
         let (encoding, length, rest) = begin(&[0, 5, b'1', b'.', b'2']).expect("a beginning");
         assert_eq!((encoding.decode(rest).as_str(), length), ("1.2", 5));
         assert_eq!(SystemTextEncoding::Octets.decode(b"caf\xe9\0x"), "caf\u{e9}");
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn another_part_than_was_asked_for_is_refused() {
+    fn a_response_with_another_part_is_rejected() {
         let asked = GetSystemInfo { text: SystemText::Name, block: 1 };
         assert_eq!(asked.reply(&[0x11, 1, 7]), Ok(vec![7]));
         assert!(asked.reply(&[0x11, 0, 7]).is_err());

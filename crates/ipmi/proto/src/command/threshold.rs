@@ -309,7 +309,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_the_mask_names_is_there() {
+    fn only_thresholds_in_the_mask_are_decoded() {
         let thresholds = GetThresholds(1).reply(&[0b01_1001, 1, 2, 3, 4, 5, 6]).unwrap();
         let all = Threshold::ALL.map(|threshold| thresholds.of(threshold));
         assert_eq!(all, [Some(1), None, None, Some(4), Some(5), None]);

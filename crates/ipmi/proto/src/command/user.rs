@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_goes_in_the_size_that_holds_it_and_is_never_shown() {
+    fn a_password_uses_the_smallest_size_and_is_never_shown() {
         let short = Password::new(b"secret").unwrap();
         let long = Password::new(b"seventeen octets!").unwrap();
         assert_eq!(PasswordSize::of(&short), PasswordSize::Sixteen);
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn access_reads_as_it_was_set() {
+    fn access_is_encoded_and_decoded() {
         let channel = ChannelNumber::new(1).unwrap();
         let get = GetUserAccess { channel, user: user() };
         let access = get.reply(&[10, 0x45, 1, 0x34]).unwrap();
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn names_end_at_the_first_nul_and_move_no_cursor() {
+    fn names_end_at_the_first_nul_without_control_characters() {
         let mut name = *b"ad\x1bin\0junk......";
         assert_eq!(GetUserName(user()).reply(&name).unwrap(), "ad\u{fffd}in");
         name[0] = 0;

@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_timer_reads_as_it_was_set() {
+    fn timers_are_encoded_and_decoded() {
         let set = SetWatchdog {
             user: TimerUser::Os,
             action: TimeoutAction::PowerCycle,

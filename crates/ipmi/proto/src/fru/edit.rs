@@ -39,11 +39,6 @@ impl Patch {
             Area::Product => product,
             Area::Records => 0,
         };
-        let absent = || ProtoError::Word {
-            what: "a field of this area that the inventory has",
-            word: field.to_owned(),
-            known: area.field_names().join(", "),
-        };
         if place == 0 {
             return Err(ProtoError::Absent { what: "the area" });
         }
@@ -62,7 +57,7 @@ impl Patch {
         let mut rest = Octets::new(what, body.take(length.saturating_sub(3))?);
         rest.take(area.head_octets().saturating_sub(2))?;
         let wanted = area.field_names().iter().position(|name| name.eq_ignore_ascii_case(field));
-        let wanted = wanted.ok_or_else(absent)?;
+        let wanted = wanted.ok_or_else(|| absent(area, field))?;
         let (mut written, mut is_found) = (head.to_vec(), false);
         let mut number = 0;
         // The end marker may be missing. A truncated field is an error, because rewriting the area would lose
@@ -78,7 +73,7 @@ impl Patch {
             number += 1;
         }
         if !is_found {
-            return Err(absent());
+            return Err(absent(area, field));
         }
         written.push(END);
         // One byte more for the checksum, rounded up to multiples of eight.
@@ -127,6 +122,14 @@ const HEADER: &str = "the header of an inventory";
 const LONGEST: usize = 63;
 const END: u8 = 0xc1;
 
+fn absent(area: Area, field: &str) -> ProtoError {
+    ProtoError::Word {
+        what: "a field of this area that the inventory has",
+        word: field.to_owned(),
+        known: area.field_names().join(", "),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::Inventory;
@@ -161,14 +164,14 @@ mod tests {
     }
 
     #[test]
-    fn an_area_with_a_field_that_is_cut_off_is_left_as_it_is() {
+    fn an_area_with_a_truncated_field_is_not_changed() {
         let octets = [&[1, 0, 1, 0, 0, 0, 0, 0xfe, 1, 2, 17][..], b"\xc3ABC\xc3DEF\xc9GHI", &[0]].concat();
         let changed = Patch::new(&octets, Area::Chassis, "Part Number", "X");
         assert_eq!(changed, Err(ProtoError::Truncated { what: "an area of an inventory" }));
     }
 
     #[test]
-    fn nothing_is_written_where_a_damaged_header_points_to() {
+    fn a_damaged_header_prevents_changes() {
         let mut octets = original();
         octets[4] += 1;
         let changed = Patch::new(&octets, Area::Product, "Asset Tag", "X");
@@ -193,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn a_text_that_does_not_fit_is_rejected() {
         let wrong = |area, field, text: &str| Patch::new(&original(), area, field, text).unwrap_err();
         assert!(matches!(wrong(Area::Chassis, "Serial Number", &"x".repeat(63)), ProtoError::TooLong { .. }));
         assert!(matches!(wrong(Area::Product, "Asset Tag", &"x".repeat(64)), ProtoError::TooLong { .. }));

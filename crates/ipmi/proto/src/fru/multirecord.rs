@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_lies_about_its_length_ends_the_list() {
+    fn a_record_with_a_wrong_length_ends_the_list() {
         let mut lying = record(3, false, b"\x01x");
         assert!(inventory(&lying).warnings.len() == 1, "the last one is missing");
         lying[2] = 200;

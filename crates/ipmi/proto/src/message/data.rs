@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn few_and_many_are_the_same_octets() {
+    fn short_and_long_data_compare_equal() {
         let octets: Vec<u8> = (1..=40).collect();
         for count in 0..octets.len() {
             let some = &octets[..count];

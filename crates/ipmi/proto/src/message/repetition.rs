@@ -52,7 +52,7 @@ mod tests {
     use crate::{NetFn, Request};
 
     #[test]
-    fn a_power_cycle_is_not_repeatable_and_switching_on_is() {
+    fn a_power_cycle_is_not_repeatable_and_power_on_is() {
         let chassis = |control| Request::new(NetFn::CHASSIS, 2, &[control]).is_repeatable();
         assert_eq!([0, 1, 2, 3, 4, 5].map(chassis), [true, true, false, false, false, true]);
         assert!(Request::new(NetFn::APP, 1, &[]).is_repeatable());
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_counts_up_moves_on_or_is_of_others_is_not_repeatable() {
+    fn commands_with_other_side_effects_are_not_repeatable() {
         let ask = |net_fn, command, data: &[u8]| {
             Request::new(NetFn::new(net_fn).unwrap(), command, data).is_repeatable()
         };

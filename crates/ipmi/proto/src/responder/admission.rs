@@ -31,23 +31,22 @@ impl Responder {
         if self.is_full() {
             return None;
         }
-        if self.slots.len() - self.established() >= MOST_LOGINS {
-            self.push_one_out(from);
+        if self.slots.len() - self.established() >= MAX_LOGINS {
+            self.evict_login(from);
         }
         let Self { slots, entropy, .. } = self;
         std::iter::repeat_with(|| entropy.number())
-            .take(MOST_DRAWS)
+            .take(MAX_DRAWS)
             .find(|id| slots.iter().all(|slot| slot.id != *id))
     }
 
     /// Removes the oldest login of the source with the most logins; if several have equally many, that of the
     /// new login's own source is preferred.
-    fn push_one_out(&mut self, from: Source) {
+    fn evict_login(&mut self, from: Source) {
         let Self { slots, .. } = self;
-        let of = |source: Source| slots.iter().filter(|slot| slot.from == source && slot.is_login()).count();
         let logins = slots.iter().enumerate().filter(|(_, slot)| slot.is_login());
         let oldest = logins
-            .max_by_key(|(_, slot)| (of(slot.from), slot.from == from, Reverse(slot.heard_at)))
+            .max_by_key(|(_, slot)| (logins_of(slots, slot.from), slot.from == from, Reverse(slot.heard_at)))
             .map(|(place, _)| place);
         if let Some(place) = oldest {
             slots.swap_remove(place);
@@ -55,7 +54,11 @@ impl Responder {
     }
 }
 
+fn logins_of(slots: &[super::Slot], source: Source) -> usize {
+    slots.iter().filter(|slot| slot.from == source && slot.is_login()).count()
+}
+
 /// Maximum number of logins in progress, from all sources together. A login takes three round trips.
-const MOST_LOGINS: usize = 64;
+const MAX_LOGINS: usize = 64;
 /// Maximum attempts to draw an unused 32-bit id; collisions are rare.
-const MOST_DRAWS: usize = 4;
+const MAX_DRAWS: usize = 4;

@@ -6,17 +6,18 @@ use super::admission::Source;
 use super::{Responder, Settings};
 use crate::capabilities::{self, SUITES_PIECE};
 use crate::message::{Call, Response};
-use crate::{NetFn, ProtoError, UserName};
+use crate::{NetFn, ProtoError};
 
 impl Responder {
     /// Answers a command outside a session; commands that need a session get no response.
     pub(super) fn answer_outside(
         &mut self,
         call: &Call<'_>,
-        from: (Source, Instant),
+        from: Source,
+        now: Instant,
     ) -> Result<Response, ProtoError> {
         if (call.net_fn, call.command) == (NetFn::APP, GET_SESSION_CHALLENGE) {
-            return self.challenge(call.data, from);
+            return self.challenge(call.data, from, now);
         }
         self.settings.public_answer(call).ok_or(ProtoError::Unauthentic)
     }
@@ -36,12 +37,11 @@ impl Settings {
     fn capabilities(&self, data: &[u8]) -> Response {
         let [channel, _level, ..] = data else { return Response::refusal(WRONG_LENGTH) };
         let mut types = self.lan15.iter().fold(0, |bits, kind| bits | 1 << kind.number());
-        let is_empty = |name: &UserName| name.octets().is_empty();
-        let named = self.accounts.iter().any(|account| !is_empty(&account.name));
+        let named = self.accounts.iter().any(|account| !account.name.octets().is_empty());
         let anonymous = self
             .accounts
             .iter()
-            .filter(|account| is_empty(&account.name))
+            .filter(|account| account.name.octets().is_empty())
             .map(|account| if account.password.is_empty() { 0x01 } else { 0x02 });
         let mut status = anonymous.fold(u8::from(named) << 2, |bits, bit| bits | bit);
         let mut versions = u8::from(!self.lan15.is_empty());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use super::{Asked, Device, Settings, required};
+use super::{Device, DeviceCommand, Settings, required};
 use crate::destination::{SEND_MESSAGE, TRACK_REQUEST};
 use crate::entropy::Entropy;
 use crate::keys::same;
@@ -28,6 +28,13 @@ pub(super) struct Established {
     is_closed: bool,
 }
 
+/// Properties of the whole responder that responses in a session depend on.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'s> {
+    pub(super) settings: &'s Settings,
+    pub(super) active_sessions: usize,
+}
+
 /// A request that must not be executed twice, with its response messages.
 #[derive(Debug)]
 struct Answered {
@@ -37,7 +44,7 @@ struct Answered {
 }
 
 impl Established {
-    pub(super) fn new(wire: Wire, (user, limit): (u8, Privilege), rakp4: Option<(Vec<u8>, Vec<u8>)>) -> Self {
+    pub(super) fn new(wire: Wire, user: u8, limit: Privilege, rakp4: Option<(Vec<u8>, Vec<u8>)>) -> Self {
         let (privilege, answered) = (Privilege::User, VecDeque::new());
         Self { wire, user, limit, privilege, rakp4, answered, is_closed: false }
     }
@@ -77,13 +84,11 @@ impl Established {
 
     /// Returns whether the request is a repetition that must not be executed again, and if so adds the stored
     /// response.
-    pub(super) fn was_answered(&self, call: &Call<'_>, said: &mut Frames, now: Instant) -> bool {
-        let is_same = |answered: &&Answered| *answered.call == call.message && now < answered.at + REMEMBERED;
-        let again = self.answered.iter().find(is_same);
-        if let Some(Answered { messages, .. }) = again {
-            said.clone_from(messages);
-        }
-        again.is_some()
+    pub(super) fn repeat_answer(&self, call: &Call<'_>, messages: &mut Frames, now: Instant) -> bool {
+        let mut recent = self.answered.iter().filter(|answered| now < answered.at + REMEMBERED);
+        let Some(repeated) = recent.find(|answered| *answered.call == call.message) else { return false };
+        messages.clone_from(&repeated.messages);
+        true
     }
 
     /// Appends the response messages.
@@ -91,21 +96,22 @@ impl Established {
         &mut self,
         call: &Call<'_>,
         device: &mut D,
-        (settings, active): (&Settings, usize),
+        context: Context<'_>,
         now: Instant,
-        (data, said): (&mut Vec<u8>, &mut Frames),
+        data: &mut Vec<u8>,
+        messages: &mut Frames,
     ) {
         if (call.net_fn, call.command) == (NetFn::APP, SEND_MESSAGE) {
-            self.bridge(call, device, said);
+            self.bridge(call, device, messages);
         } else {
             data.clear();
-            let code = self.respond(call, device, (settings, active), data);
-            said.add(|out| call.answered(code, data, out));
+            let code = self.respond(call, device, context, data);
+            messages.add(|out| call.answered(code, data, out));
         }
         if !call.is_repeatable() {
-            self.answered.truncate(MOST_REMEMBERED - 1);
+            self.answered.truncate(MAX_REMEMBERED - 1);
             let call = Zeroizing::new(call.message.to_vec());
-            self.answered.push_front(Answered { call, messages: said.clone(), at: now });
+            self.answered.push_front(Answered { call, messages: messages.clone(), at: now });
         }
     }
 
@@ -113,30 +119,30 @@ impl Established {
         &mut self,
         call: &Call<'_>,
         device: &mut D,
-        (settings, active): (&Settings, usize),
+        context: Context<'_>,
         data: &mut Vec<u8>,
     ) -> CompletionCode {
-        let own = match settings.public_answer(call) {
+        let own = match context.settings.public_answer(call) {
             Some(public) => Some(public),
             None if required::privilege(call) > self.privilege => {
                 return CompletionCode::PRIVILEGE;
             }
-            None => self.own(call, settings, active),
+            None => self.own(call, context),
         };
-        if let Some(Response { code, data: said }) = own {
-            data.extend_from_slice(&said);
+        if let Some(Response { code, data: content }) = own {
+            data.extend_from_slice(&content);
             return code;
         }
-        device.answer(&self.asked(Destination::unit(call.unit).unwrap_or_default(), call), data)
+        device.answer(&self.device_command(Destination::unit(call.unit).unwrap_or_default(), call), data)
     }
 
-    fn asked<'o>(&self, destination: Destination, call: &Call<'o>) -> Asked<'o> {
+    fn device_command<'o>(&self, destination: Destination, call: &Call<'o>) -> DeviceCommand<'o> {
         let Call { net_fn, command, data, .. } = *call;
-        Asked { destination, net_fn, command, data, privilege: self.privilege }
+        DeviceCommand { destination, net_fn, command, data, privilege: self.privilege }
     }
 
     /// Answers commands about the session itself.
-    fn own(&mut self, call: &Call<'_>, settings: &Settings, active: usize) -> Option<Response> {
+    fn own(&mut self, call: &Call<'_>, context: Context<'_>) -> Option<Response> {
         if call.net_fn != NetFn::APP {
             return None;
         }
@@ -149,8 +155,8 @@ impl Established {
             }
             // Only this session is visible: a request for another one is answered as if it did not exist.
             (GET_SESSION, [index, ..]) => {
-                let most = u8::try_from(settings.most_sessions).unwrap_or(0x3f).min(0x3f);
-                let active = u8::try_from(active).unwrap_or(0x3f).min(0x3f);
+                let most = u8::try_from(context.settings.most_sessions).unwrap_or(0x3f).min(0x3f);
+                let active = u8::try_from(context.active_sessions).unwrap_or(0x3f).min(0x3f);
                 if *index != 0 {
                     return Some(Response::done(vec![0, most, active]));
                 }
@@ -176,26 +182,27 @@ impl Established {
     }
 
     /// Handles Send Message: confirms it and adds the response of the addressed controller (IPMI 2.0, 6.13).
-    fn bridge<D: Device + ?Sized>(&self, call: &Call<'_>, device: &mut D, said: &mut Frames) {
-        let refused = |code, said: &mut Frames| said.add(|out| call.answered(CompletionCode(code), &[], out));
-        let Some((flags, message)) = call.data.split_first() else { return refused(WRONG_LENGTH, said) };
-        let Ok(inner) = Call::decode(message) else { return refused(WRONG_LENGTH, said) };
+    fn bridge<D: Device + ?Sized>(&self, call: &Call<'_>, device: &mut D, messages: &mut Frames) {
+        let Some((flags, message)) = call.data.split_first() else {
+            return refuse(call, WRONG_LENGTH, messages);
+        };
+        let Ok(inner) = Call::decode(message) else { return refuse(call, WRONG_LENGTH, messages) };
         let channel = flags & 0x0f;
         if flags & 0xc0 != TRACK_REQUEST {
-            return refused(INVALID_FIELD, said);
+            return refuse(call, INVALID_FIELD, messages);
         }
         if inner.address != CONTROLLER && !device.is_there(channel, inner.address) {
-            return refused(NOT_ACKNOWLEDGED, said);
+            return refuse(call, NOT_ACKNOWLEDGED, messages);
         }
         let Ok(destination) = Destination::on_channel(channel, inner.address, inner.unit) else {
-            return refused(INVALID_FIELD, said);
+            return refuse(call, INVALID_FIELD, messages);
         };
-        said.add(|out| call.answered(CompletionCode::OK, &[], out));
+        messages.add(|out| call.answered(CompletionCode::OK, &[], out));
         let tracked = call.tracks(inner);
         if destination.bridged().is_some() && (inner.net_fn, inner.command) == (NetFn::APP, SEND_MESSAGE) {
-            self.pass_on(&tracked, channel, device, said);
+            self.pass_on(&tracked, channel, device, messages);
         } else {
-            self.answer_there(destination, &tracked, device, said);
+            self.answer_there(destination, &tracked, device, messages);
         }
     }
 
@@ -205,20 +212,20 @@ impl Established {
         transit: &Call<'_>,
         channel: u8,
         device: &mut D,
-        said: &mut Frames,
+        messages: &mut Frames,
     ) {
-        let refused =
-            |code, said: &mut Frames| said.add(|out| transit.answered(CompletionCode(code), &[], out));
-        let Some((flags, message)) = transit.data.split_first() else { return refused(WRONG_LENGTH, said) };
-        let Ok(inner) = Call::decode(message) else { return refused(WRONG_LENGTH, said) };
+        let Some((flags, message)) = transit.data.split_first() else {
+            return refuse(transit, WRONG_LENGTH, messages);
+        };
+        let Ok(inner) = Call::decode(message) else { return refuse(transit, WRONG_LENGTH, messages) };
         let there = Destination::on_channel(flags & 0x0f, inner.address, inner.unit)
             .and_then(|there| there.through(channel, transit.address));
-        let Ok(there) = there else { return refused(INVALID_FIELD, said) };
+        let Ok(there) = there else { return refuse(transit, INVALID_FIELD, messages) };
         if !device.is_there_behind(there) {
-            return refused(NOT_ACKNOWLEDGED, said);
+            return refuse(transit, NOT_ACKNOWLEDGED, messages);
         }
-        said.add(|out| transit.answered(CompletionCode::OK, &[], out));
-        self.answer_there(there, &transit.tracks(inner), device, said);
+        messages.add(|out| transit.answered(CompletionCode::OK, &[], out));
+        self.answer_there(there, &transit.tracks(inner), device, messages);
     }
 
     fn answer_there<D: Device + ?Sized>(
@@ -226,16 +233,21 @@ impl Established {
         destination: Destination,
         call: &Call<'_>,
         device: &mut D,
-        said: &mut Frames,
+        messages: &mut Frames,
     ) {
         let mut data = Vec::new();
         let code = if required::privilege(call) > self.privilege {
             CompletionCode::PRIVILEGE
         } else {
-            device.answer(&self.asked(destination, call), &mut data)
+            device.answer(&self.device_command(destination, call), &mut data)
         };
-        said.add(|out| call.answered(code, &data, out));
+        messages.add(|out| call.answered(code, &data, out));
     }
+}
+
+/// Adds an error response.
+fn refuse(call: &Call<'_>, code: u8, messages: &mut Frames) {
+    messages.add(|out| call.answered(CompletionCode(code), &[], out));
 }
 
 const SET_PRIVILEGE: u8 = 0x3b;
@@ -248,7 +260,7 @@ const NOT_ACKNOWLEDGED: u8 = 0x83;
 const INVALID_SESSION: u8 = 0x87;
 const WRONG_LENGTH: u8 = 0xc7;
 const INVALID_FIELD: u8 = 0xcc;
-const MOST_REMEMBERED: usize = 8;
+const MAX_REMEMBERED: usize = 8;
 /// Time for which responses are kept: longer than any console resends a request. Sequence numbers repeat
 /// after 64 requests.
 const REMEMBERED: Duration = Duration::from_secs(20);

@@ -29,7 +29,8 @@ impl Responder {
     pub(super) fn challenge(
         &mut self,
         data: &[u8],
-        (from, now): (Source, Instant),
+        from: Source,
+        now: Instant,
     ) -> Result<Response, ProtoError> {
         let mut octets = Octets::new("Get Session Challenge", data);
         let kind = octets.u8()?;
@@ -75,7 +76,7 @@ impl Challenged15 {
         let mut answer = |code: CompletionCode, data: &[u8]| {
             let mut message = Vec::new();
             call.answered(code, data, &mut message);
-            answers.add(|out| lan15::seal(&sealing, (self.id, outbound), &message, out));
+            answers.add(|out| lan15::seal(&sealing, self.id, outbound, &message, out));
         };
         if kind & 0x0f != self.kind.number() || !same(&self.challenge, &challenge) {
             answer(CompletionCode(INVALID_FIELD), &[]);
@@ -99,7 +100,7 @@ impl Challenged15 {
             sent: outbound,
             received: Window::narrow(),
         };
-        Ok(Some(Established::new(wire, (self.number, limit), None)))
+        Ok(Some(Established::new(wire, self.number, limit, None)))
     }
 }
 

@@ -34,7 +34,8 @@ impl Responder {
     pub(super) fn open_session(
         &mut self,
         request: &[u8],
-        (from, now): (Source, Instant),
+        from: Source,
+        now: Instant,
     ) -> Result<Vec<u8>, ProtoError> {
         let mut octets = Octets::new("an Open Session Request", request);
         let [tag, level, _, _] = octets.array()?;
@@ -146,9 +147,9 @@ impl Responder {
         response.extend(console_id.to_le_bytes());
         response.extend(&*exchange.rakp4(&keys));
         let limit = account.limit.min(Privilege::at_most(exchange.role & 0x0f));
-        let wire = Wire::rmcp_plus(keys, (id, console_id));
+        let wire = Wire::rmcp_plus(keys, id, console_id);
         let again = (code.to_vec(), response.clone());
-        let session = Established::new(wire, (*number, limit), Some(again));
+        let session = Established::new(wire, *number, limit, Some(again));
         (slot.heard_at, slot.state) = (now, State::Established(Box::new(session)));
         Ok(Some(response))
     }

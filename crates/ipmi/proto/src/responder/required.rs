@@ -6,21 +6,22 @@ use crate::{NetFn, Privilege};
 
 /// Returns the required level of a command; unknown commands require the highest.
 pub(super) fn privilege(call: &Call<'_>) -> Privilege {
-    let is_in = |table: &[(u8, &[u8])]| {
-        let (net_fn, command) = (call.net_fn.number(), call.command);
-        table.iter().any(|(function, commands)| *function == net_fn && commands.contains(&command))
-    };
     // In other groups the same numbers mean other commands.
-    let is_of_others = call.net_fn == NetFn::GROUP && call.data.first() != Some(&DCMI);
-    if is_of_others {
+    let is_other_group = call.net_fn == NetFn::GROUP && call.data.first() != Some(&DCMI);
+    if is_other_group {
         Privilege::Administrator
-    } else if is_in(USER) {
+    } else if is_in(call, USER) {
         Privilege::User
-    } else if is_in(OPERATOR) {
+    } else if is_in(call, OPERATOR) {
         Privilege::Operator
     } else {
         Privilege::Administrator
     }
+}
+
+fn is_in(call: &Call<'_>, table: &[(u8, &[u8])]) -> bool {
+    let (net_fn, command) = (call.net_fn.number(), call.command);
+    table.iter().any(|(function, commands)| *function == net_fn && commands.contains(&command))
 }
 
 /// Commands by network function: chassis, sensor/event, application, storage, transport, and group (DCMI).
@@ -59,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_takes_the_highest_level() {
+    fn unknown_commands_require_the_highest_level() {
         let level =
             |net_fn, command, data: &[u8]| level(&Request::new(NetFn::new(net_fn).unwrap(), command, data));
         assert_eq!(level(0x30, 0x01, &[]), Privilege::Administrator);
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn consoles_ask_for_the_level_that_controllers_want() {
+    fn commands_of_the_console_have_the_level_of_the_controller() {
         fn holds<C: Command>(command: &C) {
             let request = command.request();
             assert_eq!(level(&request), C::PRIVILEGE, "{request:?}");

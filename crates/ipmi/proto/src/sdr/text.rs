@@ -19,9 +19,10 @@ pub(crate) fn fru_text(octets: &mut Octets<'_>, is_english: bool) -> Result<Opti
         return Ok(None);
     }
     let text = octets.take(usize::from(head & 0x3f))?;
-    let hex = |text: &[u8]| text.iter().map(|octet| format!("{octet:02x}")).collect();
-    let letters = |text: &[u8]| if is_english { None } else { utf16(text) }.unwrap_or_else(|| latin(text));
-    Ok(Some(decoded(head >> 6, text, hex, letters)))
+    Ok(Some(decoded(head >> 6, text, hex, |text| {
+        let wide = if is_english { None } else { utf16(text) };
+        wide.unwrap_or_else(|| latin(text))
+    })))
 }
 
 /// Returns the undecoded text with its type/length byte; `None` at the end marker.
@@ -50,6 +51,10 @@ fn decoded(
     };
     // Control characters are replaced.
     text.trim_end_matches(['\0', ' ']).replace(|letter: char| letter.is_control(), "\u{fffd}")
+}
+
+fn hex(text: &[u8]) -> String {
+    text.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 fn latin(text: &[u8]) -> String {
@@ -111,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_english_is_utf16_unless_it_reads_as_ascii() {
+    fn non_english_texts_are_utf16_unless_they_are_ascii() {
         let text = |octets: &[u8], is_english| fru_text(&mut Octets::new("a text", octets), is_english);
         let written = [0xc4, 0x71, 0x67, 0xac, 0x4e];
         assert_eq!(text(&written, false), Ok(Some("\u{6771}\u{4eac}".to_owned())));

@@ -44,7 +44,7 @@ impl Discovery {
             number: SequenceNumber::FIRST,
             list: Vec::new(),
             unanswered: 0,
-            resend_at: now + round_trip.wait(0),
+            resend_at: now + round_trip.timeout(0),
             round_trip,
         }
     }
@@ -67,7 +67,7 @@ impl Discovery {
         if self.unanswered > MOST_UNANSWERED {
             return Found::Suites(login.suites.clone());
         }
-        self.resend_at = now + self.round_trip.wait(self.unanswered);
+        self.resend_at = now + self.round_trip.timeout(self.unanswered);
         Found::Send(self.frame(login))
     }
 
@@ -115,7 +115,7 @@ impl Discovery {
         self.step = step;
         self.number = self.number.next();
         self.unanswered = 0;
-        self.resend_at = now + self.round_trip.wait(0);
+        self.resend_at = now + self.round_trip.timeout(0);
         Found::Send(self.frame(login))
     }
 
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_offered_comes_first_and_what_is_weak_never() {
+    fn offered_suites_come_first_and_weak_ones_never() {
         let suite = |number| CipherSuite::new(number).unwrap();
         let wanted = [CipherSuite::SHA256, CipherSuite::SHA1];
         let offered = [suite(0), suite(1), suite(3), suite(15)];

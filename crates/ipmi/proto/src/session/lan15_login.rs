@@ -51,7 +51,7 @@ impl Lan15Attempt {
             unanswered: 0,
             unproven: 0,
             sent_at: now,
-            resend_at: now + round_trip.wait(0),
+            resend_at: now + round_trip.timeout(0),
             give_up_at,
             round_trip,
             refused: None,
@@ -139,7 +139,7 @@ impl Lan15Attempt {
             self.number = self.number.next();
             let request = Request::new(NetFn::APP, ACTIVATE_SESSION, &data).encode(self.number);
             let mut frame = Vec::new();
-            lan15::seal(&sealing(false), (session_id, 0), &request, &mut frame);
+            lan15::seal(&sealing(false), session_id, 0, &request, &mut frame);
             self.step = Step::Activate { session_id };
             self.sent(now);
             return Ok(Outcome::Send(frame));
@@ -165,8 +165,8 @@ impl Lan15Attempt {
             sent: first.wrapping_sub(1),
             received: Window::narrow(),
         };
-        let known = (Protection::Lan15(self.kind), None);
-        Ok(Outcome::Proven(Box::new(Established::new(wire, known, self.round_trip, now))))
+        let protection = Protection::Lan15(self.kind);
+        Ok(Outcome::Proven(Box::new(Established::new(wire, protection, None, self.round_trip, now))))
     }
 
     fn refused(&mut self, command: u8, code: u8, now: Instant) -> Outcome {
@@ -195,7 +195,7 @@ impl Lan15Attempt {
 
     fn sent(&mut self, now: Instant) {
         self.sent_at = now;
-        self.resend_at = now + self.round_trip.wait(self.unanswered);
+        self.resend_at = now + self.round_trip.timeout(self.unanswered);
     }
 }
 

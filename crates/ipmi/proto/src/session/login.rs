@@ -93,7 +93,7 @@ impl Attempt {
 
     fn sent(&mut self, now: Instant) {
         self.sent_at = now;
-        self.resend_at = now + self.round_trip.wait(self.unanswered);
+        self.resend_at = now + self.round_trip.timeout(self.unanswered);
     }
 
     /// Returns the Open Session Request of this attempt.
@@ -207,9 +207,9 @@ impl Attempt {
                 if !same(&exchange.rakp4(&keys), octets.rest()) {
                     return Ok(failed(ProtoError::WrongPassword));
                 }
-                let wire = Wire::rmcp_plus(keys, (exchange.console_id, exchange.controller_id));
-                let known = (Protection::RmcpPlus(exchange.suite), Some(exchange.guid));
-                Ok(Outcome::Proven(Box::new(Established::new(wire, known, self.round_trip, now))))
+                let wire = Wire::rmcp_plus(keys, exchange.console_id, exchange.controller_id);
+                let (protection, guid) = (Protection::RmcpPlus(exchange.suite), Some(exchange.guid));
+                Ok(Outcome::Proven(Box::new(Established::new(wire, protection, guid, self.round_trip, now))))
             }
             Step::Pause => Ok(Outcome::Waiting),
         }

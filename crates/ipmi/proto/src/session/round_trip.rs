@@ -23,28 +23,28 @@ impl RoundTrip {
     }
 
     /// Records a timeout.
-    pub(super) fn was_too_short(&mut self) {
-        self.late = (self.late + 1).min(MOST_LATE);
+    pub(super) fn record_timeout(&mut self) {
+        self.late = (self.late + 1).min(MAX_LATE);
     }
 
     /// Returns the timeout for a request sent before one that was already answered: it is probably lost
     /// rather than late.
-    pub(super) fn wait_overtaken(&self) -> Duration {
-        self.first().clamp(SHORTEST_OVERTAKEN, LONGEST)
+    pub(super) fn overtaken_timeout(&self) -> Duration {
+        self.initial().clamp(SHORTEST_OVERTAKEN, LONGEST)
     }
 
-    fn first(&self) -> Duration {
+    fn initial(&self) -> Duration {
         self.smoothed.map_or(FIRST, |(mean, variation)| mean + variation * 4)
     }
 
-    /// Returns the timeout after this number of unanswered transmissions.
-    pub(super) fn wait(&self, unanswered: u32) -> Duration {
-        let times = 1 << unanswered.max(self.late).min(8);
-        self.first().clamp(SHORTEST, LONGEST).saturating_mul(times).min(LONGEST)
+    /// Returns the timeout after this number of retries.
+    pub(super) fn timeout(&self, retries: u32) -> Duration {
+        let times = 1 << retries.max(self.late).min(8);
+        self.initial().clamp(SHORTEST, LONGEST).saturating_mul(times).min(LONGEST)
     }
 }
 
-const MOST_LATE: u32 = 4;
+const MAX_LATE: u32 = 4;
 const FIRST: Duration = Duration::from_millis(500);
 const SHORTEST: Duration = Duration::from_millis(50);
 const SHORTEST_OVERTAKEN: Duration = Duration::from_millis(10);
@@ -55,24 +55,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wait_follows_what_was_measured_and_doubles() {
+    fn the_timeout_follows_the_measurements_and_doubles() {
         let mut round_trip = RoundTrip::default();
-        assert_eq!(round_trip.wait(0), FIRST);
+        assert_eq!(round_trip.timeout(0), FIRST);
         for _ in 0..100 {
             round_trip.measure(Duration::from_millis(100));
         }
-        let settled = round_trip.wait(0);
+        let settled = round_trip.timeout(0);
         assert!((100..130).contains(&settled.as_millis()), "{settled:?}");
-        assert_eq!(round_trip.wait(2), settled * 4);
-        assert_eq!(round_trip.wait(u32::MAX), LONGEST);
+        assert_eq!(round_trip.timeout(2), settled * 4);
+        assert_eq!(round_trip.timeout(u32::MAX), LONGEST);
         for _ in 0..100 {
             round_trip.measure(Duration::from_micros(100));
         }
-        assert_eq!((round_trip.wait(0), round_trip.wait_overtaken()), (SHORTEST, SHORTEST_OVERTAKEN));
-        round_trip.was_too_short();
-        round_trip.was_too_short();
-        assert_eq!((round_trip.wait(0), round_trip.wait(3)), (SHORTEST * 4, SHORTEST * 8));
+        assert_eq!((round_trip.timeout(0), round_trip.overtaken_timeout()), (SHORTEST, SHORTEST_OVERTAKEN));
+        round_trip.record_timeout();
+        round_trip.record_timeout();
+        assert_eq!((round_trip.timeout(0), round_trip.timeout(3)), (SHORTEST * 4, SHORTEST * 8));
         round_trip.measure(Duration::from_micros(100));
-        assert_eq!(round_trip.wait(0), SHORTEST);
+        assert_eq!(round_trip.timeout(0), SHORTEST);
     }
 }

@@ -6,30 +6,30 @@ use telarch_corpus::{cases, mutate};
 use telarch_ipmi_proto::oracle;
 
 #[test]
-fn datagrams_of_the_corpus_and_their_mutations_keep_the_promises() {
+fn datagrams_of_the_corpus_do_not_break_a_login() {
     let now = Instant::now();
     everywhere("ipmi_datagrams", 3, |octets| oracle::datagrams(octets, now));
 }
 
 #[test]
-fn answers_of_the_corpus_and_their_mutations_are_told_as_they_are() {
+fn responses_of_the_corpus_are_delivered_unchanged() {
     let now = Instant::now();
     everywhere("ipmi_answers", 4, |octets| oracle::answers(octets, now));
 }
 
 #[test]
-fn requests_of_the_corpus_and_their_mutations_never_reach_a_device() {
+fn unauthenticated_requests_of_the_corpus_never_reach_a_device() {
     let now = Instant::now();
     everywhere("ipmi_responder", 6, |octets| oracle::responder(octets, now));
 }
 
 #[test]
-fn replies_of_the_corpus_and_their_mutations_keep_the_promises() {
+fn replies_of_the_corpus_are_decoded_or_rejected() {
     everywhere("ipmi_replies", 1, oracle::replies);
 }
 
 #[test]
-fn records_of_the_corpus_and_their_mutations_keep_the_promises() {
+fn records_of_the_corpus_are_decoded_or_rejected() {
     everywhere("ipmi_record", 6, oracle::record);
 }
 

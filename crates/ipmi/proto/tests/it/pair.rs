@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
-use telarch_ipmi_proto::responder::{Account, Asked, Device, Responder, Settings};
+use telarch_ipmi_proto::responder::{Account, Device, DeviceCommand, Responder, Settings};
 use telarch_ipmi_proto::{
     AuthenticationType, Command as _, CompletionCode, Event, Frames, Login, Password, Privilege, ProtoError,
     Request, Response, Session, Timing, UserName, channel, chassis, device_id,
@@ -14,7 +14,7 @@ use telarch_ipmi_proto::{
 struct Witness(Vec<Request>, usize);
 
 impl Device for Witness {
-    fn answer(&mut self, asked: &Asked<'_>, data: &mut Vec<u8>) -> CompletionCode {
+    fn answer(&mut self, asked: &DeviceCommand<'_>, data: &mut Vec<u8>) -> CompletionCode {
         self.0.push(asked.request());
         if self.0.len() <= self.1 {
             return CompletionCode::PRIVILEGE;
@@ -120,7 +120,7 @@ fn login() -> Login {
 }
 
 #[test]
-fn what_a_user_asks_first_does_not_wait_until_the_level_is_set() {
+fn requests_of_a_user_do_not_wait_for_the_privilege_level() {
     for (privilege, together) in [(Privilege::User, 3), (Privilege::Operator, 1)] {
         let mut pair = Pair::start(login().privilege(privilege), Timing::default());
         for _ in 0..3 {
@@ -148,7 +148,7 @@ fn what_a_user_asks_first_does_not_wait_until_the_level_is_set() {
 }
 
 #[test]
-fn the_level_of_a_user_is_set_only_where_sessions_begin_with_less() {
+fn the_level_user_is_set_only_if_sessions_begin_lower() {
     for (refused, packets) in [(0, 3 + 2), (1, 3 + 2 + 2), (2, 3 + 2 + 3)] {
         let mut pair = Pair::start(login().privilege(Privilege::User), Timing::default());
         pair.device.1 = refused;
@@ -167,7 +167,7 @@ fn the_level_of_a_user_is_set_only_where_sessions_begin_with_less() {
 }
 
 #[test]
-fn what_is_lost_by_chance_is_asked_again_soon_and_the_others_go_on() {
+fn randomly_lost_requests_are_resent_early_and_others_continue() {
     let mut pair = Pair::established();
     for _ in 0..40 {
         pair.session.request(device_id::GetDeviceId.request());
@@ -178,11 +178,11 @@ fn what_is_lost_by_chance_is_asked_again_soon_and_the_others_go_on() {
     assert!(pair.sleep());
     assert!(pair.now - began < Duration::from_millis(20), "{:?}", pair.now - began);
     pair.exchange(|_| Fate::Arrives);
-    assert_eq!((pair.sent.len() - before, pair.session.pace()), (41, Some(4)));
+    assert_eq!((pair.sent.len() - before, pair.session.request_limit()), (41, Some(4)));
 }
 
 #[test]
-fn a_power_cycle_is_not_sent_again_because_what_was_asked_after_it_is_answered_first() {
+fn a_power_cycle_is_not_resent_because_later_requests_are_answered() {
     let mut pair = Pair::established();
     pair.session.request(chassis::Control::PowerCycle.request());
     for _ in 0..4 {
@@ -195,7 +195,7 @@ fn a_power_cycle_is_not_sent_again_because_what_was_asked_after_it_is_answered_f
 }
 
 #[test]
-fn a_controller_that_takes_one_request_at_a_time_is_soon_asked_one_at_a_time() {
+fn the_limit_falls_to_one_for_a_sequential_controller() {
     let mut pair = Pair::established();
     for _ in 0..40 {
         pair.session.request(device_id::GetDeviceId.request());
@@ -217,7 +217,7 @@ fn a_controller_that_takes_one_request_at_a_time_is_soon_asked_one_at_a_time() {
 }
 
 #[test]
-fn a_network_that_is_silent_for_a_while_does_not_cost_the_session() {
+fn a_session_survives_a_silent_network() {
     let mut pair = Pair::established();
     for _ in 0..40 {
         pair.session.request(device_id::GetDeviceId.request());
@@ -235,10 +235,10 @@ fn a_network_that_is_silent_for_a_while_does_not_cost_the_session() {
 }
 
 #[test]
-fn whichever_of_a_whole_flight_is_the_only_one_that_arrives_the_session_goes_on() {
+fn a_session_continues_if_any_single_packet_of_a_flight_arrives() {
     for arrives in 0..=FLIGHT {
         let mut pair = Pair::start(login(), Timing::default());
-        pair.session.begin_with(FLIGHT);
+        pair.session.set_initial_limit(FLIGHT);
         pair.exchange(|_| Fate::Arrives);
         for _ in 0..FLIGHT {
             pair.session.request(device_id::GetDeviceId.request());
@@ -267,7 +267,7 @@ fn whichever_of_a_whole_flight_is_the_only_one_that_arrives_the_session_goes_on(
 const FLIGHT: usize = 32;
 
 #[test]
-fn an_idle_session_is_kept_alive_and_one_that_is_not_ends() {
+fn an_idle_session_ends_unless_it_is_kept_alive() {
     let mut pair = Pair::established();
     let begin = pair.now;
     while pair.now < begin + Duration::from_secs(600) {
@@ -287,7 +287,7 @@ fn an_idle_session_is_kept_alive_and_one_that_is_not_ends() {
 }
 
 #[test]
-fn a_power_cycle_whose_answer_is_lost_is_sent_again_in_the_same_packet_and_done_once() {
+fn a_power_cycle_is_resent_in_the_same_packet_and_executed_once() {
     let mut pair = Pair::established();
     pair.session.request(chassis::Control::PowerCycle.request());
     let before = pair.sent.len();
@@ -303,7 +303,7 @@ fn a_power_cycle_whose_answer_is_lost_is_sent_again_in_the_same_packet_and_done_
 }
 
 #[test]
-fn a_question_whose_answer_is_lost_is_asked_again_in_a_new_packet() {
+fn a_repeatable_request_is_resent_in_a_new_packet() {
     let mut pair = Pair::established();
     pair.session.request(device_id::GetDeviceId.request());
     let before = pair.sent.len();
@@ -316,7 +316,7 @@ fn a_question_whose_answer_is_lost_is_asked_again_in_a_new_packet() {
 }
 
 #[test]
-fn a_packet_that_somebody_has_recorded_is_not_taken_again() {
+fn a_replayed_packet_is_rejected() {
     let mut pair = Pair::established();
     pair.session.request(chassis::Control::PowerUp.request());
     pair.exchange(|_| Fate::Arrives);
@@ -328,7 +328,7 @@ fn a_packet_that_somebody_has_recorded_is_not_taken_again() {
 }
 
 #[test]
-fn a_login_succeeds_whichever_of_its_answers_is_lost() {
+fn a_login_succeeds_if_any_of_its_responses_is_lost() {
     for login in [login(), login().discover(), login().lan15(AuthenticationType::Md5).unwrap()] {
         for lost in 0..5 {
             let mut pair = Pair::start(login.clone(), Timing::default());
@@ -345,7 +345,7 @@ fn a_login_succeeds_whichever_of_its_answers_is_lost() {
 }
 
 #[test]
-fn logins_that_are_never_finished_are_few_and_there_for_a_while_only() {
+fn unfinished_logins_are_limited_in_number_and_time() {
     let mut pair = Pair::established();
     let mut first = Vec::new();
     for seed in 0..100 {
@@ -361,7 +361,7 @@ fn logins_that_are_never_finished_are_few_and_there_for_a_while_only() {
 
 /// An attacker has one address, or one IPv6 network.
 #[test]
-fn logins_that_are_never_finished_lock_nobody_out() {
+fn unfinished_logins_do_not_prevent_other_logins() {
     let v6 = |host: u16| IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 1, 2, 3, host));
     for way in [login(), login().lan15(AuthenticationType::Md5).unwrap()] {
         for flood_is_v6 in [false, true] {
@@ -390,7 +390,7 @@ fn logins_that_are_never_finished_lock_nobody_out() {
 }
 
 #[test]
-fn the_last_session_is_of_whoever_proves_the_password_first() {
+fn the_last_slot_goes_to_the_first_authenticated_login() {
     // Position of the status or completion code in the last answer, and its expected value.
     let lan15 = login().lan15(AuthenticationType::Md5).unwrap();
     for (way, packets, place, full) in [(login(), 3, 17, 0x01), (lan15, 2, 36, 0x81)] {
@@ -418,7 +418,7 @@ fn the_last_session_is_of_whoever_proves_the_password_first() {
 }
 
 #[test]
-fn a_login_that_goes_on_with_rakp_1_for_ever_takes_its_slot_for_a_while_only() {
+fn a_login_that_repeats_rakp_1_loses_its_slot() {
     let mut pair = Pair::established();
     let mut stranger = Session::start(login(), [1; 32], Timing::default(), pair.now);
     let open = stranger.transmit(pair.now).unwrap();
@@ -433,7 +433,7 @@ fn a_login_that_goes_on_with_rakp_1_for_ever_takes_its_slot_for_a_while_only() {
 }
 
 #[test]
-fn a_level_that_nobody_has_is_refused_when_it_is_asked_for() {
+fn a_level_above_the_limit_is_rejected() {
     let mut pair = Pair::established();
     let mut open = Session::start(login(), [1; 32], Timing::default(), pair.now).transmit(pair.now).unwrap();
     open[17] = 6;
@@ -442,7 +442,7 @@ fn a_level_that_nobody_has_is_refused_when_it_is_asked_for() {
 }
 
 #[test]
-fn a_session_whose_level_is_refused_gives_its_slot_back() {
+fn a_session_with_a_rejected_level_releases_its_slot() {
     for way in [login(), login().lan15(AuthenticationType::Md5).unwrap()] {
         let mut pair = Pair::start(way, Timing::default());
         pair.responder = responder(Privilege::User);
@@ -454,7 +454,7 @@ fn a_session_whose_level_is_refused_gives_its_slot_back() {
 }
 
 #[test]
-fn a_login_that_is_broken_off_before_its_last_answer_gives_its_slot_back() {
+fn a_login_cancelled_before_its_last_response_releases_its_slot() {
     for (way, packets) in [(login(), 3), (login().lan15(AuthenticationType::Md5).unwrap(), 2)] {
         for is_lost in [false, true] {
             let mut pair = Pair::start(way.clone(), Timing::default());
@@ -483,7 +483,7 @@ fn a_login_that_is_broken_off_before_its_last_answer_gives_its_slot_back() {
 }
 
 #[test]
-fn a_session_says_of_which_version_it_is_and_nothing_of_others() {
+fn session_info_contains_the_version_and_no_other_sessions() {
     for (way, protocol) in [(login(), 0x11), (login().lan15(AuthenticationType::Md5).unwrap(), 0x01)] {
         let mut pair = Pair::start(way, Timing::default());
         pair.session.request(channel::GetSessionInfo::Own.request());
@@ -498,7 +498,7 @@ fn a_session_says_of_which_version_it_is_and_nothing_of_others() {
 }
 
 #[test]
-fn a_session_ends_once_however_much_is_given_up_together() {
+fn a_session_ends_once_if_several_requests_expire() {
     let mut pair = Pair::start(login(), Timing { limit: Duration::from_secs(1), ..Timing::default() });
     // Only the answer to the request for the privilege level is lost.
     pair.exchange(|place| if place < 3 { Fate::Arrives } else { Fate::AnswerIsLost });
@@ -511,7 +511,7 @@ fn a_session_ends_once_however_much_is_given_up_together() {
 }
 
 #[test]
-fn a_controller_that_chooses_another_suite_or_says_half_of_it_is_not_waited_for() {
+fn a_login_fails_at_once_if_the_controller_chooses_another_suite() {
     let spoil = |place: usize, what: fn(&mut Vec<u8>)| {
         let mut pair = Pair::start(login(), Timing::default());
         let mut packets = 0;
@@ -540,7 +540,7 @@ fn a_controller_that_chooses_another_suite_or_says_half_of_it_is_not_waited_for(
 }
 
 #[test]
-fn a_closed_session_gives_its_slot_back_even_if_the_answer_is_lost() {
+fn a_closed_session_releases_its_slot_even_if_the_response_is_lost() {
     let mut pair = Pair::established();
     pair.session.close(pair.now);
     pair.exchange(|_| Fate::AnswerIsLost);

@@ -12,7 +12,7 @@ fn console() -> SerialConsole {
 }
 
 #[test]
-fn one_packet_at_a_time_is_on_its_way() {
+fn one_packet_is_outstanding_at_a_time() {
     let (now, mut console) = (Instant::now(), console());
     assert_eq!(console.write(b"uname -a"), 8);
     assert_eq!(console.transmit(now), Some(b"\x01\0\0\0unam".to_vec()));
@@ -27,7 +27,7 @@ fn one_packet_at_a_time_is_on_its_way() {
 }
 
 #[test]
-fn what_was_not_accepted_is_sent_again_later() {
+fn unaccepted_characters_are_resent_later() {
     let (now, mut console) = (Instant::now(), console());
     console.write(b"abcd");
     console.transmit(now).unwrap();
@@ -37,7 +37,7 @@ fn what_was_not_accepted_is_sent_again_later() {
 }
 
 #[test]
-fn a_packet_that_comes_twice_is_shown_once_and_acknowledged_twice() {
+fn a_duplicate_packet_is_delivered_once_and_acknowledged_twice() {
     let (now, mut console) = (Instant::now(), console());
     let packet = b"\x05\0\0\0hi";
     assert_eq!(console.receive(packet, now).unwrap(), [SerialEvent::Characters(b"hi".to_vec())]);
@@ -49,7 +49,7 @@ fn a_packet_that_comes_twice_is_shown_once_and_acknowledged_twice() {
 }
 
 #[test]
-fn silence_is_given_up_in_the_end() {
+fn a_packet_is_reported_lost_after_the_last_retry() {
     let (mut now, mut console) = (Instant::now(), console());
     console.send_break();
     assert_eq!(console.transmit(now), Some(vec![1, 0, 0, SEND_BREAK]));
@@ -66,7 +66,7 @@ fn silence_is_given_up_in_the_end() {
 }
 
 #[test]
-fn what_the_line_does_is_told() {
+fn line_events_are_reported() {
     let (now, mut console) = (Instant::now(), console());
     let told = console.receive(&[0, 0, 0, BREAK | OVERRUN | UNAVAILABLE | DEACTIVATED], now).unwrap();
     let all = [SerialEvent::Break, SerialEvent::Overrun, SerialEvent::Unavailable, SerialEvent::Deactivated];

@@ -1,16 +1,16 @@
-//! What a message wants a mapping to be.
+//! Parsing of certificate mappings in messages.
 
-use auth::account_file::Standing;
+use auth::account_file::EnabledState;
 use auth::certificate_mapping::{
     CertificateThumbprint, MappingFields, MappingKeys, SubjectPattern, UriPattern,
 };
-use auth::{Secret, UserName, Whose};
+use auth::{Secret, UserDomain, UserName};
 use xml::Element;
 
 use super::fault::MappingFault;
 use super::{ELEMENT, ISSUER, SUBJECT, URI};
 
-/// Reads `CertMapping`; keys may be in it as long as they are those of the selectors.
+/// Parses `CertMapping`. It may contain the keys if they equal those in the selectors.
 pub(super) fn read(element: Element<'_>, keys: &MappingKeys) -> Result<MappingFields, MappingFault> {
     if !element.name().eq_ignore_ascii_case(ELEMENT) {
         return Err(MappingFault::Root(excerpt(element.name())));
@@ -36,24 +36,24 @@ pub(super) fn read(element: Element<'_>, keys: &MappingKeys) -> Result<MappingFi
             ISSUER | SUBJECT | URI => return Err(MappingFault::KeyChange(name.to_owned())),
             "UserName" => fields.user = Some(local_user(&text)?),
             "Password" => fields.password = Some(password(&text)?),
-            "Enabled" => fields.standing = Some(standing(&text)?),
+            "Enabled" => fields.state = Some(standing(&text)?),
             other => return Err(MappingFault::Unknown(excerpt(other))),
         }
     }
     Ok(fields)
 }
 
-/// Certificates are for accounts of this machine only.
+/// Parses the name of a local account; certificates cannot be mapped to other accounts.
 fn local_user(text: &str) -> Result<UserName, MappingFault> {
     let user = UserName::parse(text.trim()).map_err(MappingFault::User)?;
-    match user.whose() {
-        Whose::Unsaid | Whose::ThisMachine => Ok(user),
-        Whose::Domain(_) | Whose::Realm(_) => Err(MappingFault::Elsewhere(user.to_string())),
+    match user.domain() {
+        UserDomain::Unspecified | UserDomain::ThisMachine => Ok(user),
+        UserDomain::Domain(_) | UserDomain::Realm(_) => Err(MappingFault::NotLocal(user.to_string())),
     }
 }
 
 fn password(text: &str) -> Result<Secret, MappingFault> {
-    /// What Windows takes, in characters.
+    /// Maximum length on Windows, in characters.
     const LONGEST: usize = 256;
     match text.chars().take(LONGEST + 1).count() {
         0 => Err(MappingFault::Blank),
@@ -62,15 +62,15 @@ fn password(text: &str) -> Result<Secret, MappingFault> {
     }
 }
 
-fn standing(text: &str) -> Result<Standing, MappingFault> {
+fn standing(text: &str) -> Result<EnabledState, MappingFault> {
     match text.trim().to_ascii_lowercase().as_str() {
-        "true" | "1" => Ok(Standing::Enabled),
-        "false" | "0" => Ok(Standing::Disabled),
+        "true" | "1" => Ok(EnabledState::Enabled),
+        "false" | "0" => Ok(EnabledState::Disabled),
         other => Err(MappingFault::Enabled(excerpt(other))),
     }
 }
 
-/// What may be shown of a text that somebody else wrote.
+/// Returns the beginning of an untrusted text, at most 60 characters, for error messages.
 fn excerpt(text: &str) -> String {
     text.chars().take(60).collect()
 }

@@ -1,12 +1,12 @@
-//! Where what is wrong with a mapping gets its fault.
+//! Conversion of errors of certificate mappings into faults.
 
 use auth::UserNameError;
 use auth::certificate_mapping::{MappingChangeError, PatternError};
 use wsman::{Code, Detail, Fault, Subcode, code};
 
-use super::NotMapped;
+use super::MappingStoreError;
 
-/// Why a mapping cannot be shown, made, changed or deleted; everything is as it was.
+/// Error while reading or changing a mapping; nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MappingFault {
     #[error("Issuer: {0}")]
@@ -15,35 +15,35 @@ pub(crate) enum MappingFault {
     Subject(PatternError),
     #[error("URI: {0}")]
     Uri(PatternError),
-    #[error("the body is {0} where CertMapping is expected")]
+    #[error("unexpected element {0}; CertMapping is required")]
     Root(String),
-    #[error("CertMapping/{0} is there twice")]
+    #[error("CertMapping/{0} is given more than once")]
     Repeated(String),
-    #[error("CertMapping/{0} is not a text")]
+    #[error("CertMapping/{0} contains elements instead of text")]
     NotText(String),
-    #[error("CertMapping/{0} is unknown: there are UserName, Password and Enabled")]
+    #[error("unknown element CertMapping/{0}; known are UserName, Password and Enabled")]
     Unknown(String),
-    #[error("CertMapping/Enabled is {0:?}, and neither true nor false")]
+    #[error("CertMapping/Enabled: {0:?} is not true or false")]
     Enabled(String),
-    #[error("the key {0} of a certificate mapping cannot change: delete it and create another")]
+    #[error("the key {0} of a certificate mapping cannot be changed; delete the mapping and create another")]
     KeyChange(String),
     #[error("CertMapping/UserName: {0}")]
     User(UserNameError),
-    #[error("certificates are for accounts of this machine, and {0} is elsewhere")]
-    Elsewhere(String),
+    #[error("certificates can only be mapped to local accounts, and {0} is not a local account")]
+    NotLocal(String),
     #[error("CertMapping/Password is longer than 256 characters")]
     TooLong,
     #[error("CertMapping/Password is empty")]
     Blank,
     #[error(transparent)]
-    Kept(#[from] NotMapped),
+    Store(#[from] MappingStoreError),
     #[error("the change was interrupted")]
     Interrupted,
 }
 
 impl From<MappingFault> for Fault {
     fn from(error: MappingFault) -> Self {
-        // A fault is one line; the way out stands on a second one elsewhere.
+        // Faults have a single line, but errors have their hint on a second one.
         let reason = error.to_string().replace("\n  ", "; ");
         match error {
             MappingFault::Issuer(_) => of_key(INVALID_ISSUER, reason),
@@ -57,11 +57,11 @@ impl From<MappingFault> for Fault {
                 Fault::new(Subcode::SchemaValidationError, code::SCHEMA_VALIDATION_ERROR, reason)
             }
             MappingFault::KeyChange(_) => of_values(CANNOT_CHANGE_KEYS, reason),
-            MappingFault::User(_) | MappingFault::Elsewhere(_) => of_values(INVALID_CREDENTIALS, reason),
+            MappingFault::User(_) | MappingFault::NotLocal(_) => of_values(INVALID_CREDENTIALS, reason),
             MappingFault::TooLong => of_values(PASSWORD_TOO_LONG, reason),
             MappingFault::Blank => of_values(PASSWORD_BLANK, reason),
-            MappingFault::Kept(NotMapped::Refused(fault)) => fault,
-            MappingFault::Kept(NotMapped::Change(error)) => of_change(&error, reason),
+            MappingFault::Store(MappingStoreError::Refused(fault)) => fault,
+            MappingFault::Store(MappingStoreError::Change(error)) => of_change(&error, reason),
             MappingFault::Interrupted => Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, reason),
         }
     }
@@ -69,7 +69,7 @@ impl From<MappingFault> for Fault {
 
 impl From<MappingChangeError> for MappingFault {
     fn from(error: MappingChangeError) -> Self {
-        Self::Kept(error.into())
+        Self::Store(error.into())
     }
 }
 

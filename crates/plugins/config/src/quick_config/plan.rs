@@ -1,4 +1,4 @@
-//! What there is to do, found out anew each time it is asked.
+//! Plans: the steps of a stage, determined again for each request.
 
 use std::time::SystemTime;
 
@@ -7,63 +7,63 @@ use config::{
     Transport,
 };
 use quickconfig::{FirewallKind, MAX_OPENINGS, Opening, Survey, Unit};
-use service::{Answer, Call};
+use service::{Answer, Call, Certificates};
 use wsman::{Fault, Subcode, code};
 
-use super::step::{Step, below};
-use super::wanted::{CertificateOf, PublicZone, Wanted, wrong};
-use super::{Below, NAMESPACE, Stage};
+use super::options::{AcceptedCertificate, Options, PublicZone, wrong};
+use super::step::{Step, to_quickconfig};
+use super::{CallerMachine, NAMESPACE, Stage};
 use crate::ConfigPlugin;
 
-/// What one of the stages consists of.
+/// Steps of one stage.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
-    steps: Vec<(Step, Need)>,
-    source: Governed,
+    steps: Vec<(Step, StepState)>,
+    source: Control,
 }
 
-/// Whether a step has to be done.
+/// State of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Need {
+pub(super) enum StepState {
     Missing,
-    Already,
+    Done,
 }
 
-/// Who decides whether there is remote access.
+/// Source of the decision about remote access.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Governed {
+enum Control {
     #[default]
     Locally,
-    /// A policy has made the listener, or allows none.
+    /// Policy created the listener, or forbids remote access.
     ByPolicy { allowed: bool },
 }
 
 impl Plan {
-    /// To have the service at boot. That it runs is plain: it answers.
+    /// Returns the plan to start the service at boot. The service itself is running, because it responds.
     pub(super) fn of_service(survey: &Survey) -> Self {
         let need = match survey.unit {
-            Unit::Known { enabled: false, .. } => Need::Missing,
-            Unit::Known { enabled: true, .. } => Need::Already,
+            Unit::Known { enabled: false, .. } => StepState::Missing,
+            Unit::Known { enabled: true, .. } => StepState::Done,
             _ => return Self::default(),
         };
-        Self { steps: vec![(Step::Enable, need)], source: Governed::Locally }
+        Self { steps: vec![(Step::Enable, need)], source: Control::Locally }
     }
 
-    /// To be reachable from other machines.
+    /// Returns the plan to make the service accessible from other machines.
     pub(super) async fn of_remoting(
         plugin: &ConfigPlugin,
-        machine: &Below,
-        wanted: &Wanted,
+        machine: &CallerMachine,
+        options: &Options,
     ) -> Result<(Self, Survey), Fault> {
         let state = plugin.store.state();
-        let source = governed(&state, wanted.transport);
+        let source = governed(&state, options.transport);
         let mut steps = Vec::new();
-        let listener = listener(&state, wanted.transport);
-        let survey = machine.survey(openings(&state, wanted, listener.as_ref())).await?;
+        let listener = listener(&state, options.transport);
+        let survey = machine.survey(openings(&state, options, listener.as_ref())).await?;
         if let Some((step, need)) = listener {
-            let certificate = match (wanted.transport, need) {
-                (Transport::Https, Need::Missing) => {
-                    certificate(plugin, &state, &survey, wanted.certificate).await?
+            let certificate = match (options.transport, need) {
+                (Transport::Https, StepState::Missing) => {
+                    certificate(plugin, &state, &survey, options.certificate).await?
                 }
                 _ => None,
             };
@@ -73,74 +73,77 @@ impl Plan {
             };
             steps.push((step, need));
         }
-        let open = firewall(&state, wanted, &survey, steps.first())?;
-        if open.iter().any(|(_, need)| *need == Need::Missing)
+        let open = firewall(&state, options, &survey, steps.first())?;
+        if open.iter().any(|(_, need)| *need == StepState::Missing)
             && survey.firewall.public
-            && wanted.public_zone == PublicZone::Stops
+            && options.public_zone == PublicZone::Stops
         {
             return Err(public_zone());
         }
         steps.extend(open);
-        if let Some(group) = &wanted.group {
+        if let Some(group) = &options.group {
             let sid = plugin.principals.as_ref().and_then(|principals| principals.sid_of(group));
-            let sid = sid.ok_or_else(|| wrong(format!("this machine has no group {group}")))?;
-            let guards = state.access.of(wsman::namespace::SHELL).guard;
-            let has = guards.dacl().is_some_and(|dacl| {
+            let sid = sid.ok_or_else(|| wrong(format!("the local group {group} does not exist")))?;
+            let dacl = state.access.of(wsman::namespace::SHELL).guard.dacl();
+            let has_access = dacl.is_some_and(|dacl| {
                 let all = sddl::AccessMask::GENERIC_ALL;
                 dacl.aces.iter().any(|ace| ace.principal == sid.into() && ace.rights == all)
             });
-            let need = if has { Need::Already } else { Need::Missing };
+            let need = if has_access { StepState::Done } else { StepState::Missing };
             steps.push((Step::Allow { group: group.clone(), sid }, need));
         }
         Ok((Self { steps, source }, survey))
     }
 
-    /// The steps that somebody has agreed to, all of which are of this plan.
-    pub(super) fn named(&self, wanted: &Wanted) -> Result<Vec<(Step, Need)>, Fault> {
-        if let Governed::ByPolicy { allowed: false } = self.source {
+    /// Returns the steps that the client has confirmed; all of them must be in this plan.
+    pub(super) fn select(&self, options: &Options) -> Result<Vec<(Step, StepState)>, Fault> {
+        if let Control::ByPolicy { allowed: false } = self.source {
             return Err(Fault::new(
                 Subcode::AccessDenied,
                 code::GOVERNED_BY_POLICY,
-                "remote access is turned off by policy, and is turned on there",
+                "remote access is disabled by policy; change the policy to enable it",
             ));
         }
-        let find = |token: &String| {
-            let found = self.steps.iter().find(|(step, _)| step.token() == *token);
-            found.cloned().ok_or_else(|| {
-                wrong(format!("{token:?} is no step that is proposed now: analyze again, and agree to what that proposes"))
-            })
-        };
-        let mut named = Vec::new();
-        for token in &wanted.steps {
-            let step = find(token)?;
-            if !named.contains(&step) {
-                named.push(step);
+        let mut selected = Vec::new();
+        for token in &options.steps {
+            let step = self.find(token)?;
+            if !selected.contains(&step) {
+                selected.push(step);
             }
         }
-        Ok(named)
+        Ok(selected)
+    }
+
+    fn find(&self, token: &str) -> Result<(Step, StepState), Fault> {
+        let found = self.steps.iter().find(|(step, _)| step.token() == token);
+        found.cloned().ok_or_else(|| {
+            wrong(format!(
+                "{token:?} is not a proposed step; analyze again and confirm the steps proposed then"
+            ))
+        })
     }
 
     fn missing(&self) -> impl Iterator<Item = &Step> {
-        self.steps.iter().filter(|(_, need)| *need == Need::Missing).map(|(step, _)| step)
+        self.steps.iter().filter(|(_, need)| *need == StepState::Missing).map(|(step, _)| step)
     }
 }
 
-/// Answers what there is to do.
+/// Writes the response to an analysis.
 pub(super) fn write(
     plan: &Plan,
     stage: Stage,
     enable: &str,
-    wanted: &Wanted,
+    options: &Options,
     remarks: Vec<String>,
     call: &Call,
 ) -> Result<Answer, Fault> {
     let mut reply = call.reply();
     let writer = reply.body();
     let to_do: Vec<String> = plan.missing().map(Step::to_do).collect();
-    let forbidden = plan.source == Governed::ByPolicy { allowed: false };
+    let forbidden = plan.source == Control::ByPolicy { allowed: false };
     writer.start(&format!("p:{}_OUTPUT", stage.name())).namespace("p", NAMESPACE);
     writer.start("p:RemotingEnabled");
-    if plan.source != Governed::Locally {
+    if plan.source != Control::Locally {
         writer.attribute("Source", "GPO");
     }
     writer.text(if to_do.is_empty() && !forbidden { "true" } else { "false" }).end();
@@ -153,157 +156,158 @@ pub(super) fn write(
         writer.element("p:Remark", &remark);
     }
     let tokens: Vec<String> = plan.missing().map(Step::token).collect();
-    wanted.write(enable, &tokens, writer);
+    options.write(enable, &tokens, writer);
     writer.end();
     call.finish(reply)
 }
 
-/// What somebody should know of the firewall.
+/// Returns remarks on the firewall.
 pub(super) fn remarks_on_firewall(survey: &Survey) -> Vec<String> {
     match &survey.firewall.kind {
-        FirewallKind::Unseen(why) => vec![format!("Whether a firewall is in the way cannot be seen: {why}")],
+        FirewallKind::Unseen(why) => vec![format!("The state of the firewall cannot be determined: {why}")],
         _ => Vec::new(),
     }
 }
 
-fn governed(state: &State, transport: Transport) -> Governed {
+fn governed(state: &State, transport: Transport) -> Control {
     let setting = Setting::find("Service/AllowRemoteAccess").map(|setting| state.config.source(setting));
-    let by_policy = |listener: &Listener| listener.source == ListenerSource::Policy;
     match state.config.service.allow_remote_access {
-        false if setting == Ok(Source::Policy) => Governed::ByPolicy { allowed: false },
-        _ if reachable(state, transport).iter().any(by_policy) => Governed::ByPolicy { allowed: true },
-        _ => Governed::Locally,
+        false if setting == Ok(Source::Policy) => Control::ByPolicy { allowed: false },
+        _ if is_listening_by_policy(state, transport) => Control::ByPolicy { allowed: true },
+        _ => Control::Locally,
     }
 }
 
-/// The listeners that other machines can reach, but for those of compatibility, which have ports of their own.
+fn is_listening_by_policy(state: &State, transport: Transport) -> bool {
+    reachable(state, transport).iter().any(|listener| listener.source == ListenerSource::Policy)
+}
+
+/// Returns the enabled listeners that other machines can reach, without the compatibility listeners, which have their
+/// own ports.
 fn reachable(state: &State, transport: Transport) -> Vec<Listener> {
-    let is_loopback = |address: ListenerAddress| match address {
-        ListenerAddress::Ip(ip) => ip.is_loopback(),
-        _ => false,
-    };
     let mut all = state.listeners.in_force(&state.config.service);
     all.retain(|own| {
-        let is_it = own.enabled && own.transport == transport && !is_loopback(own.address);
-        is_it && own.source != ListenerSource::Compatibility
+        own.enabled
+            && own.transport == transport
+            && own.source != ListenerSource::Compatibility
+            && !matches!(own.address, ListenerAddress::Ip(ip) if ip.is_loopback())
     });
     all
 }
 
-/// The step that leads to a listener; none if there are listeners of another kind already.
-fn listener(state: &State, transport: Transport) -> Option<(Step, Need)> {
+/// Returns the step that creates or enables a listener; `None` if there are only listeners on certain addresses.
+fn listener(state: &State, transport: Transport) -> Option<(Step, StepState)> {
     let key = ListenerKey { address: ListenerAddress::Any, transport };
     let made = Step::Listener { transport, certificate: None };
     let there = reachable(state, transport);
     if there.iter().any(|own| own.key() == key) {
-        return Some((made, Need::Already));
+        return Some((made, StepState::Done));
     }
     if !there.is_empty() {
         return None;
     }
     match state.listeners.find(key) {
-        Some(_) => Some((Step::EnableListener(transport), Need::Missing)),
-        None => Some((made, Need::Missing)),
+        Some(_) => Some((Step::EnableListener(transport), StepState::Missing)),
+        None => Some((made, StepState::Missing)),
     }
 }
 
-/// What the firewall has to let through: the ports of the listeners that there are, or that of the one to be.
-fn openings(state: &State, wanted: &Wanted, listener: Option<&(Step, Need)>) -> Vec<Opening> {
-    let key = ListenerKey { address: ListenerAddress::Any, transport: wanted.transport };
+/// Returns the openings that the firewall needs: the ports of existing listeners, or of the planned one.
+fn openings(state: &State, options: &Options, listener: Option<&(Step, StepState)>) -> Vec<Opening> {
+    let key = ListenerKey { address: ListenerAddress::Any, transport: options.transport };
     let future = match listener {
-        Some((Step::Listener { .. }, Need::Missing)) => Some(Listener::new(key, &state.config.service)),
-        Some((Step::EnableListener(_), Need::Missing)) => state.listeners.find(key).cloned(),
+        Some((Step::Listener { .. }, StepState::Missing)) => Some(Listener::new(key, &state.config.service)),
+        Some((Step::EnableListener(_), StepState::Missing)) => state.listeners.find(key).cloned(),
         _ => None,
     };
-    let all = reachable(state, wanted.transport).into_iter().chain(future);
+    let all = reachable(state, options.transport).into_iter().chain(future);
     let mut ports: Vec<_> = all.filter_map(|own| own.port.number().try_into().ok()).collect();
     ports.sort_unstable();
     ports.dedup();
     ports.truncate(MAX_OPENINGS);
-    let transport = below(wanted.transport);
-    let opening =
-        |port| Opening { transport, port, sources: wanted.sources.clone(), zone: wanted.zone.clone() };
-    ports.into_iter().map(opening).collect()
+    let transport = to_quickconfig(options.transport);
+    ports
+        .into_iter()
+        .map(|port| Opening { transport, port, sources: options.sources.clone(), zone: options.zone.clone() })
+        .collect()
 }
 
 fn firewall(
     state: &State,
-    wanted: &Wanted,
+    options: &Options,
     survey: &Survey,
-    listener: Option<&(Step, Need)>,
-) -> Result<Vec<(Step, Need)>, Fault> {
+    listener: Option<&(Step, StepState)>,
+) -> Result<Vec<(Step, StepState)>, Fault> {
     let kind = &survey.firewall.kind;
     match kind {
-        FirewallKind::Unseen(why) if wanted.zone.is_some() || !wanted.sources.is_empty() => {
+        FirewallKind::Unseen(why) if options.zone.is_some() || !options.sources.is_empty() => {
             return Err(wrong(why.replace("\n  ", "; ")));
         }
-        // The listener would be there for everybody.
-        FirewallKind::None if !wanted.sources.is_empty() => {
+        // Without a firewall, the listener would accept connections from all addresses.
+        FirewallKind::None if !options.sources.is_empty() => {
             return Err(wrong(
-                "addresses are named from where it may be asked, and no firewall here keeps others out: \
-                 start one, or leave -remoteaddress away and let in everybody"
+                "remote addresses are given, but no firewall is active to enforce them; start a firewall, or omit \
+                 -remoteaddress to accept connections from all addresses"
                     .to_owned(),
             ));
         }
         FirewallKind::Firewalld => {}
-        _ if wanted.zone.is_some() => {
-            return Err(wrong(
-                "a zone is named, and firewalld, which has zones, does not run here".to_owned(),
-            ));
+        _ if options.zone.is_some() => {
+            return Err(wrong("-zone requires firewalld, which is not running; omit -zone".to_owned()));
         }
         _ => {}
     }
     if matches!(kind, FirewallKind::None | FirewallKind::Unseen(_)) {
         return Ok(Vec::new());
     }
-    let openings = openings(state, wanted, listener);
+    let openings = openings(state, options, listener);
     let open = survey.firewall.open.iter().copied().chain(std::iter::repeat(false));
-    let step = |(opening, is_open): (Opening, bool)| {
+    let steps = openings.into_iter().zip(open).map(|(opening, is_open)| {
         let step = Step::Open { opening, firewall: kind.clone(), places: survey.firewall.places.clone() };
-        (step, if is_open { Need::Already } else { Need::Missing })
-    };
-    Ok(openings.into_iter().zip(open).map(step).collect())
+        (step, if is_open { StepState::Done } else { StepState::Missing })
+    });
+    Ok(steps.collect())
 }
 
-/// The certificate that a new listener is to name; none means that of the service.
+/// Returns the certificate for a new listener; `None` means the service's certificate.
 async fn certificate(
     plugin: &ConfigPlugin,
     state: &State,
     survey: &Survey,
-    of: CertificateOf,
+    of: AcceptedCertificate,
 ) -> Result<Option<Thumbprint>, Fault> {
     let set = state.config.service.certificate_thumbprint;
-    if set.is_some() && of == CertificateOf::Anyone {
+    if set.is_some() && of == AcceptedCertificate::Any {
         return Ok(None);
     }
-    let (certificates, given) = (std::sync::Arc::clone(&plugin.certificates), survey.certificates.clone());
-    let finding = move || {
-        let now = SystemTime::now();
-        let given = set.into_iter().chain(given.into_iter().map(Thumbprint));
-        let fits = given.filter(|thumbprint| {
-            certificates.find(*thumbprint).is_ok_and(|found| {
-                found.fits(&Hostname::default(), now).is_ok()
-                    && !found.is_self_signed()
-                    && found.names_this_machine()
-            })
-        });
-        fits.take(1).next()
-    };
-    let found = tokio::task::spawn_blocking(finding).await.ok().flatten();
+    let certificates = std::sync::Arc::clone(&plugin.certificates);
+    let mut candidates = set.into_iter().chain(survey.certificates.clone().into_iter().map(Thumbprint));
+    let found = tokio::task::spawn_blocking(move || {
+        candidates.find(|thumbprint| is_suitable(&certificates, *thumbprint))
+    });
+    let found = found.await.ok().flatten();
     match (found, of) {
-        (None, CertificateOf::Authority) => Err(no_certificate()),
+        (None, AcceptedCertificate::CaSigned) => Err(no_certificate()),
         (Some(found), _) if Some(found) == set => Ok(None),
         (found, _) => Ok(found),
     }
+}
+
+/// Returns whether a certificate is valid for a name of this machine and not self-signed.
+fn is_suitable(certificates: &Certificates, thumbprint: Thumbprint) -> bool {
+    certificates.find(thumbprint).is_ok_and(|found| {
+        found.check(&Hostname::default(), SystemTime::now()).is_ok()
+            && !found.is_self_signed()
+            && found.names_this_machine()
+    })
 }
 
 fn public_zone() -> Fault {
     Fault::new(
         Subcode::InternalError,
         PUBLIC_FIREWALL_PROFILE_ACTIVE,
-        "the firewall has network interfaces in the zone public, which is for networks that are not trusted; \
-         put them into another zone, or name one with -zone:ZONE, or use -force: then the zone public lets in the \
-         networks of this machine only",
+        "the firewall has network interfaces in the zone public, which is for untrusted networks; assign them to \
+         another zone, give one with -zone:ZONE, or use -force to permit only the local networks in the zone public",
     )
 }
 
@@ -311,8 +315,8 @@ fn no_certificate() -> Fault {
     Fault::new(
         Subcode::InternalError,
         QUICK_CONFIG_FAILED_CERT_REQUIRED,
-        "there is no certificate for HTTPS: it takes one for a name of this machine, for servers, valid now and not \
-         self-signed, in the directory of certificates; without -strict a self-signed one is made",
+        "no suitable certificate for HTTPS; -strict requires a valid server certificate for a name of this machine, \
+         not self-signed, in the directory of certificates; without -strict, a self-signed certificate is created",
     )
 }
 

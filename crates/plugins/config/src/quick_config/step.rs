@@ -1,26 +1,26 @@
-//! The steps, and what they are called: scripts match on the lines that Windows has.
+//! Steps of quickconfig, with the result lines of Windows, which scripts parse.
 
 use config::{Thumbprint, Transport};
 use quickconfig::{FirewallKind, Opening};
 use sddl::Sid;
 
-/// One step.
+/// Step of quickconfig.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The service is to be started at boot.
+    /// Starts the service at boot.
     Enable,
-    /// A listener on every address is to be made.
+    /// Creates a listener on all addresses.
     Listener { transport: Transport, certificate: Option<Thumbprint> },
-    /// The one that is there is to be switched on.
+    /// Enables the existing listener on all addresses.
     EnableListener(Transport),
-    /// The firewall is to let a port through.
+    /// Permits a port in the firewall.
     Open { opening: Opening, firewall: FirewallKind, places: Vec<String> },
-    /// The members of a group are to open shells.
+    /// Permits the members of a group to open shells.
     Allow { group: String, sid: Sid },
 }
 
 impl Step {
-    /// How the step is named between analyzing and enabling.
+    /// Returns the identifier of the step in requests and responses.
     pub(super) fn token(&self) -> String {
         match self {
             Self::Enable => "Enable".to_owned(),
@@ -31,7 +31,15 @@ impl Step {
         }
     }
 
-    /// What has to be done.
+    /// Returns whether the step creates or enables an HTTPS listener.
+    pub(super) fn needs_certificate(&self) -> bool {
+        matches!(
+            self,
+            Self::Listener { transport: Transport::Https, .. } | Self::EnableListener(Transport::Https)
+        )
+    }
+
+    /// Returns the line for a step that has to be done.
     pub(super) fn to_do(&self) -> String {
         match self {
             Self::Enable => "Set the WinRM service type to delayed auto start.".to_owned(),
@@ -46,7 +54,7 @@ impl Step {
                     }
                     (Transport::Https, None) => {
                         format!(
-                            "{line}\n  with the certificate of the service, which is made if there is none"
+                            "{line}\n  with the certificate of the service, which is created if it does not exist"
                         )
                     }
                 }
@@ -59,7 +67,7 @@ impl Step {
         }
     }
 
-    /// What was done; `how` is what the machine says of it.
+    /// Returns the line for a completed step; `how` is a description by the machine.
     pub(super) fn done(&self, how: &str) -> String {
         match self {
             Self::Enable => "WinRM service type changed successfully.".to_owned(),
@@ -75,7 +83,7 @@ impl Step {
         }
     }
 
-    /// What was not done, and why.
+    /// Returns the line for a failed step, with the reason.
     pub(super) fn failed(&self, why: &str) -> String {
         let what = match self {
             Self::Enable => "change the WinRM service type".to_owned(),
@@ -89,7 +97,7 @@ impl Step {
         format!("Could not {what}: {why}")
     }
 
-    /// Which port, from where, and where the rules go.
+    /// Returns port, sources and location of the firewall rules.
     fn detail(&self) -> String {
         let Self::Open { opening, firewall, places } = self else { return String::new() };
         let kind = match firewall {
@@ -111,16 +119,16 @@ impl Step {
     }
 }
 
-/// A transport in the words of the machine below.
-pub(super) fn below(transport: Transport) -> quickconfig::Transport {
+/// Converts a transport of the configuration to one of `quickconfig`.
+pub(super) fn to_quickconfig(transport: Transport) -> quickconfig::Transport {
     match transport {
         Transport::Http => quickconfig::Transport::Http,
         Transport::Https => quickconfig::Transport::Https,
     }
 }
 
-/// A transport in the words of the settings.
-pub(super) fn above(transport: quickconfig::Transport) -> Transport {
+/// Converts a transport of `quickconfig` to one of the configuration.
+pub(super) fn to_config(transport: quickconfig::Transport) -> Transport {
     match transport {
         quickconfig::Transport::Http => Transport::Http,
         quickconfig::Transport::Https => Transport::Https,

@@ -1,4 +1,4 @@
-//! Mappings of client certificates as a resource: what is taken, what is shown, and what is refused how.
+//! Certificate mappings as a resource: accepted and rejected changes, and their faults.
 
 use accounts::{ClientCertificateFile, HostKey};
 use client::{EnumerateOptions, Error, Locator, Session};
@@ -37,7 +37,7 @@ fn ada() -> Fragment {
     with(&[("UserName", "ada"), ("Password", PASSWORD)])
 }
 
-/// What is shown of a mapping, in order.
+/// Returns the elements of a mapping, in order.
 async fn shown(session: &Session, locator: &Locator) -> Vec<(String, String)> {
     let answer = session.get(locator).await.unwrap();
     let content = answer.content().unwrap();
@@ -53,32 +53,32 @@ fn fields(subject: &str, user: &str, enabled: &str) -> Vec<(String, String)> {
 
 #[track_caller]
 fn refusal<T: std::fmt::Debug>(outcome: Result<T, Error>) -> (Subcode, u32, String) {
-    match outcome.expect_err("it is refused") {
+    match outcome.expect_err("the request fails") {
         Error::Fault(fault) => (fault.subcode().clone(), fault.code(), fault.reason().to_owned()),
         other => panic!("{other}"),
     }
 }
 
 #[tokio::test]
-async fn a_mapping_is_made_shown_listed_changed_and_deleted() {
+async fn a_mapping_is_created_read_listed_changed_and_deleted() {
     let service = Running::start("").await;
     let session = service.session();
     let created = session.create(&mapping("*@corp.example"), &ada()).await.unwrap();
     let selectors = &created.reference.selectors;
     assert_eq!((selectors.text("Issuer"), selectors.text("URI")), (Some(ISSUER), Some("*")));
     assert_eq!(shown(&session, &mapping("*@corp.example")).await, fields("*@corp.example", "ada", "true"));
-    // The issuer may be written as dialogs show it, and the case of letters does not count.
+    // The issuer may be formatted as in Windows dialogs, and case is ignored.
     let spaced = of(&[("issuer", &ISSUER.to_lowercase()), ("subject", "*@CORP.example"), ("uri", "*")]);
     assert_eq!(shown(&session, &spaced).await, fields("*@corp.example", "ada", "true"));
 
     let off = with(&[("Enabled", "false")]);
     let answer = session.put(&mapping("*@corp.example"), &off).await.unwrap();
     assert!(answer.content().unwrap().source().contains("<cfg:Enabled>false<"), "{answer:?}");
-    // What was got can be put back as it is.
+    // A mapping can be put back unchanged.
     let whole = fields("*@corp.example", ".\\ada", "TRUE");
     let whole: Vec<_> = whole.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let refused = refusal(session.put(&mapping("*@corp.example"), &with(&whole)).await);
-    assert_eq!(refused.1, 2_150_859_116, "another name needs its password: {refused:?}");
+    assert_eq!(refused.1, 2_150_859_116, "another user requires a password: {refused:?}");
     let whole: Vec<_> = whole.into_iter().filter(|(name, _)| *name != "UserName").collect();
     session.put(&mapping("*@corp.example"), &with(&whole)).await.unwrap();
     assert_eq!(shown(&session, &mapping("*@corp.example")).await, fields("*@corp.example", "ada", "true"));
@@ -105,7 +105,7 @@ async fn a_mapping_is_made_shown_listed_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_mapping_is_refused_and_nothing_is_made() {
+async fn an_invalid_mapping_is_rejected_and_not_created() {
     let service = Running::start("").await;
     let session = service.session();
     let long = "x".repeat(257);
@@ -118,12 +118,12 @@ async fn what_cannot_be_a_mapping_is_refused_and_nothing_is_made() {
         (with(&[user, ("Password", &long)]), 2_150_859_114, "256"),
         (with(&[user, ("Password", "wrong")]), 2_150_859_092, "does not let ada sign in"),
         (with(&[("UserName", "eve"), password]), 2_150_859_092, "does not let eve sign in"),
-        (with(&[("UserName", "CORP\\ada"), password]), 2_150_859_092, "elsewhere"),
-        (with(&[("UserName", "ada@corp.example"), password]), 2_150_859_092, "elsewhere"),
+        (with(&[("UserName", "CORP\\ada"), password]), 2_150_859_092, "not a local account"),
+        (with(&[("UserName", "ada@corp.example"), password]), 2_150_859_092, "not a local account"),
         (with(&[("UserName", ""), password]), 2_150_859_092, "empty"),
         (with(&[user, password, ("Enabled", "perhaps")]), 2_150_858_817, "perhaps"),
-        (with(&[user, password, user]), 2_150_858_817, "twice"),
-        (with(&[user, password, ("Color", "red")]), 2_150_858_817, "Color is unknown"),
+        (with(&[user, password, user]), 2_150_858_817, "more than once"),
+        (with(&[user, password, ("Color", "red")]), 2_150_858_817, "unknown element CertMapping/Color"),
         (with(&[user, password, ("Subject", "ben")]), 2_150_859_122, "Subject"),
         (with(&[user, password, ("Issuer", &ISSUER.replace('0', "1"))]), 2_150_859_122, "Issuer"),
         (
@@ -165,7 +165,7 @@ async fn what_cannot_be_a_mapping_is_refused_and_nothing_is_made() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_used_is_not_written_over() {
+async fn an_invalid_mapping_file_is_not_overwritten() {
     let service = Running::start("").await;
     let session = service.session();
     session.create(&mapping("ada"), &ada()).await.unwrap();
@@ -186,8 +186,8 @@ async fn a_file_that_cannot_be_used_is_not_written_over() {
     service.stop().await;
 }
 
-/// The file of mappings in a folder, with everything that it needs.
+/// Creates a mapping file and its other files in a directory.
 pub(crate) fn file_in(folder: &std::path::Path) -> ClientCertificateFile {
-    let key = HostKey::load_or_make(folder).unwrap();
+    let key = HostKey::load_or_create(folder).unwrap();
     ClientCertificateFile::new(folder.join("certmappings"), folder.join("client-authorities"), key)
 }

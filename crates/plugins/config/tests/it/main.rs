@@ -1,4 +1,4 @@
-//! Changes of listeners where the listeners follow them.
+//! Changes of listeners in a service with configured listeners.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod certificate_mapping;
@@ -19,26 +19,26 @@ fn is_open(ip: [u8; 4], port: u16) -> bool {
 const HERE: [u8; 4] = [127, 0, 0, 1];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_change_is_answered_when_it_is_in_force() {
+async fn a_response_is_sent_after_the_change_is_in_force() {
     let service = Running::start("").await;
     let session = service.session();
     let there = of("IP:127.0.0.1", "HTTP");
     let [first, second] = [free_port(), free_port()];
     session.create(&there, &with(&[("Port", &first.to_string())])).await.unwrap();
-    assert!(is_open(HERE, first), "it is made");
+    assert!(is_open(HERE, first), "created");
     assert_eq!(fields(&session, &there, "ListeningOn").await, ["127.0.0.1"]);
 
     let changed = session.put(&there, &with(&[("Port", &second.to_string())])).await.unwrap();
-    assert_eq!((is_open(HERE, first), is_open(HERE, second)), (false, true), "its port is changed");
+    assert_eq!((is_open(HERE, first), is_open(HERE, second)), (false, true), "port changed");
     assert!(changed.content().unwrap().source().contains("<cfg:ListeningOn>127.0.0.1<"), "{changed:?}");
 
     session.put(&there, &with(&[("Enabled", "false")])).await.unwrap();
-    assert!(!is_open(HERE, second), "it is switched off");
+    assert!(!is_open(HERE, second), "disabled");
     assert!(fields(&session, &there, "ListeningOn").await.is_empty());
     session.put(&there, &with(&[("Enabled", "true")])).await.unwrap();
-    assert!(is_open(HERE, second), "it is switched on");
+    assert!(is_open(HERE, second), "enabled");
     session.delete(&there).await.unwrap();
-    assert!(!is_open(HERE, second), "it is deleted");
+    assert!(!is_open(HERE, second), "deleted");
     service.stop().await;
 }
 
@@ -51,25 +51,25 @@ async fn an_https_listener_serves_with_the_certificate_it_names() {
     let body =
         with(&[("Port", &port), ("Hostname", "localhost"), ("CertificateThumbprint", &given.thumbprint)]);
     session.create(&of("IP:127.0.0.1", "HTTPS"), &body).await.unwrap();
-    // The client knows this certificate only.
+    // The client trusts only this certificate.
     let secured = service.secured(port.parse().unwrap(), &given.pem);
     assert_eq!(fields(&secured, &of("IP:127.0.0.1", "HTTPS"), "Hostname").await, ["localhost"]);
     service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_self_signed_certificate_must_have_the_name_of_the_listener() {
+async fn the_self_signed_certificate_must_match_the_listeners_hostname() {
     let service = Running::start("").await;
     let session = service.session();
     let there = of("IP:127.0.0.1", "HTTPS");
-    // There is none yet, so one is made with this name.
+    // There is none yet, so the service creates one with this name.
     let body = with(&[("Port", &free_port().to_string()), ("Hostname", "node7.example")]);
     session.create(&there, &body).await.unwrap();
     service.listens(1).await;
     let refused = session.put(&there, &with(&[("Hostname", "node8.example")])).await.unwrap_err();
     assert_eq!(refused.code(), Some(2_150_858_985), "{refused}");
     assert!(refused.to_string().contains("out of the state directory"), "{refused}");
-    // It can be named like any other.
+    // It can be configured like any other certificate.
     let own = service.own_certificate();
     session.put(&there, &with(&[("CertificateThumbprint", &own)])).await.unwrap();
     service.stop().await;
@@ -77,7 +77,7 @@ async fn the_self_signed_certificate_must_have_the_name_of_the_listener() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_compatibility_listener_shows_its_own_addresses() {
-    /// Of the loopback network; nobody else uses it.
+    /// Address of the loopback network that no other test uses.
     const OWN: [u8; 4] = [127, 0, 80, 81];
     let filters = "Service.IPv4Filter = \"127.0.80.81\"\nService.IPv6Filter = \"\"\n";
     let service = Running::start(filters).await;
@@ -102,7 +102,7 @@ async fn a_compatibility_listener_shows_its_own_addresses() {
     assert_eq!(fields(&session, &of("*", "HTTP"), "ListeningOn").await, ["127.0.80.81"]);
     assert_eq!(fields(&session, &of("*", "HTTP"), "Port").await, ["80"]);
 
-    // One with the same key has addresses of its own.
+    // A listener with the same key has its own addresses.
     session.create(&of("*", "HTTP"), &with(&[("Enabled", "false")])).await.unwrap();
     assert!(fields(&session, &of("*", "HTTP"), "ListeningOn").await.is_empty());
     session.put(&section, &switch("false")).await.unwrap();
@@ -111,7 +111,7 @@ async fn a_compatibility_listener_shows_its_own_addresses() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_compatibility_listener_does_not_take_the_port_of_another() {
+async fn a_compatibility_listener_cannot_use_the_port_of_another() {
     let service = Running::start(
         "Service.IPv4Filter = \"127.0.80.82\"\nService.IPv6Filter = \"\"\n\
          [[Listener]]\nAddress = \"IP:127.0.80.82\"\nTransport = \"HTTPS\"\nPort = 80\n",
@@ -130,7 +130,7 @@ async fn a_compatibility_listener_does_not_take_the_port_of_another() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_socket_that_was_handed_over_waits_for_its_listener() {
+async fn an_inherited_socket_waits_for_its_listener() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = socket.local_addr().unwrap().port();
     let service = Running::start_with("", vec![socket]).await;

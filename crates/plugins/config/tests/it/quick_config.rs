@@ -1,4 +1,4 @@
-//! quickconfig: what is proposed, what is done, and what is refused, on a machine that does as it is told.
+//! quickconfig on a simulated machine: proposed steps, their execution, and rejected requests.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +8,7 @@ use quickconfig::{
     Answer, Firewall, FirewallKind, Noted, Outcome, Recorded, ServiceAfter, Survey, Transport, Unit, Wish,
 };
 use service::Caller;
-use telarch_plugin_config::MachineKeeper;
+use telarch_plugin_config::MachineSetup;
 use wsman::{Fault, Response};
 use xml::{Bounds, Document, Fragment, Writer};
 
@@ -18,7 +18,7 @@ const NAMESPACE: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/servic
 /// `ERROR_WSMAN_SCHEMA_VALIDATION_ERROR`.
 const WRONG: Option<u32> = Some(2_150_858_817);
 
-/// A machine that is as it is said to be, and notes what is wished.
+/// Simulated machine in a given state, which records the requests.
 struct Scripted {
     survey: Mutex<Survey>,
     wishes: Mutex<Vec<Wish>>,
@@ -33,14 +33,14 @@ impl Scripted {
         Arc::new(Self { survey: Mutex::new(survey), wishes: Mutex::default(), outcome })
     }
 
-    /// What was wished but to look.
+    /// Returns the recorded requests except surveys.
     fn done(&self) -> Vec<Wish> {
         let all = self.wishes.lock().unwrap().clone();
         all.into_iter().filter(|wish| !matches!(wish, Wish::Survey(_))).collect()
     }
 }
 
-impl MachineKeeper for Scripted {
+impl MachineSetup for Scripted {
     fn grant(&self, _: &Caller, wish: &Wish) -> Result<Answer, Fault> {
         self.wishes.lock().unwrap().push(wish.clone());
         Ok(match wish {
@@ -51,13 +51,13 @@ impl MachineKeeper for Scripted {
 }
 
 async fn on(machine: &Arc<Scripted>, settings: &str) -> Running {
-    let machine = Arc::clone(machine) as Arc<dyn MachineKeeper>;
+    let machine = Arc::clone(machine) as Arc<dyn MachineSetup>;
     let settings =
         format!("Service.IPv4Filter = \"127.0.85.1-127.0.85.9\"\nService.IPv6Filter = \"\"\n{settings}");
     Running::start_on(&settings, Vec::new(), Some(machine)).await
 }
 
-/// Asks one of the stages with what stands between the tags of its element.
+/// Calls an action with this content of its element.
 async fn ask(session: &Session, stage: &str, content: &str) -> Result<Response, Error> {
     let body = format!("<{stage}_INPUT xmlns=\"{NAMESPACE}\">{content}</{stage}_INPUT>");
     send(session, stage, &body).await
@@ -81,7 +81,7 @@ fn field(answer: &Response, name: &str) -> String {
     found.map(|child| child.text().into_owned()).unwrap_or_default()
 }
 
-/// What the client is to send back.
+/// Returns the element that the client must send back.
 fn input(answer: &Response, stage: &str) -> String {
     let content = answer.content().unwrap();
     let input = content.children().find(|child| child.name() == format!("{stage}_INPUT")).unwrap();
@@ -93,7 +93,7 @@ fn input(answer: &Response, stage: &str) -> String {
 const KNOWN: Unit = Unit::Known { active: true, enabled: false };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_understood_is_refused_and_nothing_is_done() {
+async fn an_invalid_request_is_rejected_and_changes_nothing() {
     let machine = Scripted::new(KNOWN, FirewallKind::Firewalld, Outcome::Done(String::new()));
     let service = on(&machine, "").await;
     let session = service.session();
@@ -130,7 +130,7 @@ async fn what_is_not_understood_is_refused_and_nothing_is_done() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_step_that_fails_is_told_and_keeps_no_other_from_being_done() {
+async fn a_failed_step_is_reported_and_the_others_continue() {
     let machine =
         Scripted::new(KNOWN, FirewallKind::Firewalld, Outcome::Failed("Access is denied.".to_owned()));
     let port = free_port();
@@ -162,9 +162,9 @@ async fn a_step_that_fails_is_told_and_keeps_no_other_from_being_done() {
         results.contains("Could not enable the WinRM firewall exception: Access is denied."),
         "{results}"
     );
-    assert!(results.contains("is not recorded for -undo"), "{results}");
+    assert!(results.contains("could not be recorded for -undo"), "{results}");
     let key = ListenerKey::parse("*", "HTTP").unwrap();
-    assert!(service.listeners().find(key).unwrap().enabled, "it was switched on all the same");
+    assert!(service.listeners().find(key).unwrap().enabled, "the listener is enabled nevertheless");
     assert!(
         matches!(
             &machine.done()[..],
@@ -177,7 +177,7 @@ async fn a_step_that_fails_is_told_and_keeps_no_other_from_being_done() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_done_already_is_left_as_it_is_also_if_it_was_done_meanwhile() {
+async fn steps_done_before_or_meanwhile_are_not_repeated() {
     let unit = Unit::Known { active: true, enabled: true };
     let machine = Scripted::new(unit, FirewallKind::Firewalld, Outcome::Done(String::new()));
     let port = free_port();
@@ -199,7 +199,7 @@ async fn what_is_done_already_is_left_as_it_is_also_if_it_was_done_meanwhile() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_public_zone_is_a_fault_only_where_the_firewall_is_to_be_opened_and_nobody_insists() {
+async fn a_public_zone_is_a_fault_if_a_port_must_be_opened_without_force() {
     let machine = Scripted::new(KNOWN, FirewallKind::Firewalld, Outcome::Done(String::new()));
     machine.survey.lock().unwrap().firewall.public = true;
     let service = on(&machine, "").await;
@@ -216,7 +216,7 @@ async fn a_public_zone_is_a_fault_only_where_the_firewall_is_to_be_opened_and_no
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_may_ask_from_where_is_not_said_where_nothing_keeps_others_out() {
+async fn remote_addresses_are_rejected_without_a_firewall() {
     let sources = "<RemoteAddress>10.0.0.0/8</RemoteAddress>";
     for (kind, is_refused) in [
         (FirewallKind::None, true),
@@ -242,7 +242,7 @@ async fn who_may_ask_from_where_is_not_said_where_nothing_keeps_others_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_policy_decides_is_told_as_its_and_not_changed() {
+async fn values_set_by_policy_are_marked_and_not_changed() {
     let unit = Unit::Known { active: true, enabled: true };
     let machine = Scripted::new(unit, FirewallKind::None, Outcome::Done(String::new()));
     let service = on(&machine, "").await;
@@ -258,14 +258,14 @@ async fn what_policy_decides_is_told_as_its_and_not_changed() {
     let made = ask(&session, "Analyze", "<Transport>http</Transport>").await.unwrap();
     assert_eq!(source(&made), ("true".to_owned(), Some("GPO".to_owned())));
     let enabled = send(&session, "EnableRemoting", &input(&before, "EnableRemoting")).await.unwrap();
-    assert_eq!(field(&enabled, "Status"), "succeeded", "it is done already");
+    assert_eq!(field(&enabled, "Status"), "succeeded", "the step is already done");
     assert_eq!(machine.done(), []);
     assert!(service.listeners().is_empty());
     service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_what_is_recorded_is_taken_back_and_the_service_ends_last() {
+async fn only_recorded_changes_are_undone_and_the_service_stops_last() {
     let machine = Scripted::new(KNOWN, FirewallKind::None, Outcome::Done(String::new()));
     let port = free_port();
     let there = format!(
@@ -279,7 +279,7 @@ async fn only_what_is_recorded_is_taken_back_and_the_service_ends_last() {
         record(3, None, ServiceAfter::Stopped),
         record(4, None, ServiceAfter::Running),
         record(7, Some(Noted::Listener(Transport::Http)), ServiceAfter::Running),
-        // Somebody has deleted it since.
+        // The listener has been deleted since.
         record(8, Some(Noted::Listener(Transport::Https)), ServiceAfter::Running),
     ];
     let analyzed = ask(&session, "AnalyzeUndo", "").await.unwrap();
@@ -288,9 +288,9 @@ async fn only_what_is_recorded_is_taken_back_and_the_service_ends_last() {
     assert_eq!(field(&done, "Status"), "succeeded");
     let listeners = service.listeners();
     assert!(listeners.find(ListenerKey::parse("*", "HTTP").unwrap()).is_none());
-    assert_eq!(listeners.len(), 1, "the other one is nobody's business");
+    assert_eq!(listeners.len(), 1, "the other listener is not changed");
     let expected = [8, 7, 4, 3].map(Wish::TakeBack);
-    // The last one comes when the answer has arrived.
+    // The service is stopped after the response has arrived.
     while machine.done().len() < expected.len() {
         tokio::task::yield_now().await;
     }
@@ -299,7 +299,7 @@ async fn only_what_is_recorded_is_taken_back_and_the_service_ends_last() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_service_without_a_machine_says_that_it_cannot() {
+async fn a_service_without_a_machine_does_not_support_the_action() {
     let service = Running::start("").await;
     let refused = ask(&service.session(), "AnalyzeService", "").await.unwrap_err();
     assert_eq!(refused.code(), Some(2_150_858_771), "{refused}");

@@ -1,4 +1,4 @@
-//! A service that listens as it is configured, and on one more port for the test itself.
+//! Service with configured listeners, and another port for the test itself.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -14,10 +14,10 @@ use config::{Config, LISTENER_RESOURCE, Section, Store};
 use rcgen::CertifiedKey;
 use sddl::{DomainSid, Token, well_known};
 use service::{
-    Catalog, Certificate, Certificates, Listener, Listeners, Listening, Principals, Product, Service,
+    Catalog, Certificate, Certificates, Listener, ListenerStatus, Listeners, Principals, Product, Service,
     ServiceParts,
 };
-use telarch_plugin_config::{ConfigPlugin, MachineKeeper};
+use telarch_plugin_config::{ConfigPlugin, MachineSetup};
 use tempfile::TempDir;
 use tokio::time::timeout;
 use wsman::{ResourceUri, SelectorSet};
@@ -25,28 +25,28 @@ use xml::{Fragment, Writer};
 
 use crate::certificate_mapping;
 
-/// Longer than anything takes that does not fail.
+/// Timeout for operations that are expected to succeed.
 const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const PASSWORD: &str = "pass word";
 
 pub(crate) struct Running {
     service: Arc<Service>,
     store: Arc<Store>,
-    listening: Listening,
+    listening: ListenerStatus,
     _listeners: Listeners,
     address: SocketAddr,
     folder: TempDir,
 }
 
-/// A certificate that the administrator has put into its place.
+/// Certificate installed by the administrator.
 pub(crate) struct Given {
     pub(crate) thumbprint: String,
-    /// A file with the certificate only.
+    /// File with the certificate, without its key.
     pub(crate) pem: PathBuf,
 }
 
 impl Running {
-    /// Starts with more lines in the file of the settings.
+    /// Starts a service with additional lines in the configuration file.
     pub(crate) async fn start(settings: &str) -> Self {
         Self::start_with(settings, Vec::new()).await
     }
@@ -55,11 +55,11 @@ impl Running {
         Self::start_on(settings, inherited, None).await
     }
 
-    /// With a machine for quickconfig.
+    /// Starts a service with a machine for quickconfig.
     pub(crate) async fn start_on(
         settings: &str,
         inherited: Vec<TcpListener>,
-        machine: Option<Arc<dyn MachineKeeper>>,
+        machine: Option<Arc<dyn MachineSetup>>,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let [given, own] = ["certificates", "state"].map(|name| folder.path().join(name));
@@ -71,7 +71,7 @@ impl Running {
         fs::write(&path, [usual, settings].concat()).unwrap();
         let store = Arc::new(Store::open(path).unwrap());
         let certificates = Arc::new(Certificates::new(given, own));
-        let listening = Listening::default();
+        let listening = ListenerStatus::default();
         let accounts = AccountList::parse(&format!("ada:{PASSWORD}")).unwrap();
         let mappings = certificate_mapping::file_in(folder.path());
         let sign_in = Arc::new(SignIn::new(Arc::new(accounts)).with_certificates(mappings));
@@ -107,19 +107,19 @@ impl Running {
         builder.unencrypted(Unencrypted::Allowed).build().unwrap()
     }
 
-    /// A session with a listener for HTTPS that trusts this certificate.
+    /// Returns a session over HTTPS that trusts this certificate.
     pub(crate) fn secured(&self, port: u16, pem: &std::path::Path) -> Session {
         let endpoint = Endpoint::new(Transport::Https, "localhost", port, Endpoint::PATH).unwrap();
         let policy = TlsPolicy::new().ca_file(pem);
         Session::builder(endpoint).credentials(credentials()).tls(policy).build().unwrap()
     }
 
-    /// The file of certificate mappings.
+    /// Path of the file with certificate mappings.
     pub(crate) fn mappings(&self) -> PathBuf {
         self.folder.path().join("certmappings")
     }
 
-    /// Has a policy demand this.
+    /// Writes a policy file and loads it.
     pub(crate) fn govern(&self, policy: &str) {
         let folder = self.folder.path().join("policy.d");
         fs::create_dir_all(&folder).unwrap();
@@ -148,14 +148,14 @@ impl Running {
         Given { thumbprint, pem }
     }
 
-    /// The thumbprint of the certificate that the service has made itself.
+    /// Returns the thumbprint of the service's self-signed certificate.
     pub(crate) fn own_certificate(&self) -> String {
         let mut files = fs::read_dir(self.folder.path().join("state")).unwrap();
         let file = files.next().expect("there is one").unwrap().path();
         file.file_stem().unwrap().to_str().unwrap().to_owned()
     }
 
-    /// Waits until so many sockets are open.
+    /// Waits until this number of sockets is open.
     pub(crate) async fn listens(&self, sockets: usize) {
         let mut reports = self.listening.subscribe();
         let open = timeout(PATIENCE, reports.wait_for(|report| report.sockets.len() == sockets)).await;
@@ -168,7 +168,7 @@ impl Running {
     }
 }
 
-/// A port that nobody has now.
+/// Returns a port that is currently unused.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -177,13 +177,13 @@ pub(crate) fn section(section: Section) -> Locator {
     Locator::new(ResourceUri::parse(section.resource()).unwrap())
 }
 
-/// The listener of an address and a transport.
+/// Returns the locator of a listener.
 pub(crate) fn of(address: &str, transport: &str) -> Locator {
     let selectors = SelectorSet::new().with("Address", address).with("Transport", transport);
     Locator::new(ResourceUri::parse(LISTENER_RESOURCE).unwrap()).with_selectors(selectors)
 }
 
-/// `cfg:Listener` with these fields.
+/// Returns `cfg:Listener` with these fields.
 pub(crate) fn with(fields: &[(&str, &str)]) -> Fragment {
     fragment(|writer| {
         writer.start("cfg:Listener").namespace("cfg", LISTENER_RESOURCE);
@@ -199,7 +199,7 @@ pub(crate) fn fragment(write: impl FnOnce(&mut Writer)) -> Fragment {
     writer.into_fragment()
 }
 
-/// Every value of a field.
+/// Returns all values of a field.
 pub(crate) async fn fields(session: &Session, locator: &Locator, name: &str) -> Vec<String> {
     let answer = session.get(locator).await.unwrap();
     let listener = answer.content().unwrap();
@@ -211,7 +211,7 @@ fn credentials() -> Credentials {
     Credentials { user: "ada".to_owned(), password: Secret::new(PASSWORD.to_owned()) }
 }
 
-/// Ada is an administrator.
+/// Makes Ada an administrator.
 struct Machine;
 
 impl Principals for Machine {

@@ -1,8 +1,8 @@
-//! Both ends over a socket: what a plug-in answers comes through, and so does what becomes of the answer.
+//! Tests of both ends over a socket: calls, responses and their delivery.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod calls;
 mod corpus;
-mod passing;
 mod users;
 
 use std::os::unix::net::UnixStream;
@@ -13,7 +13,10 @@ use std::time::Duration;
 use auth::{Account, AuthError, Identity, LocalUsers};
 use config::Config;
 use sddl::{DomainSid, Token};
-use service::{Answer, BoxFuture, Call, Caller, Item, Items, Plugin, Resource, ResourceKind, fresh_uuid};
+use service::{
+    AccessGranted, Answer, BoxFuture, Call, Caller, Item, Items, Operation, Plugin, Resource, ResourceKind,
+    fresh_uuid,
+};
 use telarch_plugin_hosted::{Host, HostedPlugin, Hosts};
 use tokio::sync::{Notify, mpsc};
 use wsman::{Action, Fault, Request, Subcode, code};
@@ -22,16 +25,16 @@ use xml::{Bounds, Writer};
 pub(crate) const RESOURCE: Resource =
     Resource { uri: "http://example.com/thing", with_children: false, kind: ResourceKind::Instances };
 const MACHINE: DomainSid = DomainSid::new([1, 2, 3]);
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A plug-in that says what happens to it.
-pub(crate) struct Thing {
-    told: mpsc::UnboundedSender<String>,
-    pub(crate) go_on: Notify,
+/// A plug-in that reports its calls.
+pub(crate) struct TestPlugin {
+    events: mpsc::UnboundedSender<String>,
+    pub(crate) resume: Notify,
     pub(crate) shells: AtomicUsize,
 }
 
-impl Plugin for Thing {
+impl Plugin for TestPlugin {
     fn resources(&self) -> &[Resource] {
         const RESOURCES: [Resource; 1] = [RESOURCE];
         &RESOURCES
@@ -39,7 +42,7 @@ impl Plugin for Thing {
 
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>> {
         Box::pin(async move {
-            let dropped = Told(self.told.clone(), "cancelled");
+            let dropped = OnDrop(self.events.clone(), "cancelled");
             match call.request.head().action {
                 Action::Get => {
                     let mut reply = call.reply();
@@ -52,15 +55,15 @@ impl Plugin for Thing {
                     call.finish(reply)
                 }
                 Action::Put => {
-                    let _ = self.told.send("begun".to_owned());
-                    self.go_on.notified().await;
-                    let kept = Told(self.told.clone(), "withheld");
+                    let _ = self.events.send("begun".to_owned());
+                    self.resume.notified().await;
+                    let on_drop = OnDrop(self.events.clone(), "withheld");
                     dropped.forget();
-                    let told = self.told.clone();
+                    let events = self.events.clone();
                     let answer = call.finish(call.reply())?;
                     Ok(answer.when_delivered(Box::new(move || {
-                        kept.forget();
-                        let _ = told.send("delivered".to_owned());
+                        on_drop.forget();
+                        let _ = events.send("delivered".to_owned());
                     })))
                 }
                 Action::Create => {
@@ -79,7 +82,7 @@ impl Plugin for Thing {
                 }
                 Action::Subscribe => {
                     dropped.forget();
-                    Ok(Answer::items(Never(Told(self.told.clone(), "unsubscribed"))))
+                    Ok(Answer::items(NoEvents(OnDrop(self.events.clone(), "unsubscribed"))))
                 }
                 _ => {
                     dropped.forget();
@@ -94,25 +97,25 @@ impl Plugin for Thing {
     }
 }
 
-/// Events that do not happen.
-struct Never(#[allow(dead_code)] Told);
+/// A stream without events.
+struct NoEvents(#[allow(dead_code)] OnDrop);
 
-impl Items for Never {
+impl Items for NoEvents {
     fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
         Box::pin(std::future::pending())
     }
 }
 
-/// Says a word when it is dropped.
-struct Told(mpsc::UnboundedSender<String>, &'static str);
+/// Reports an event when it is dropped.
+struct OnDrop(mpsc::UnboundedSender<String>, &'static str);
 
-impl Told {
+impl OnDrop {
     fn forget(mut self) {
         self.1 = "";
     }
 }
 
-impl Drop for Told {
+impl Drop for OnDrop {
     fn drop(&mut self) {
         if !self.1.is_empty() {
             let _ = self.0.send(self.1.to_owned());
@@ -120,23 +123,23 @@ impl Drop for Told {
     }
 }
 
-/// Hosts in this process, one for each connection that is asked for.
-pub(crate) struct Here {
-    told: mpsc::UnboundedSender<String>,
+/// Hosts in this process, one for each connection.
+pub(crate) struct LocalHosts {
+    events: mpsc::UnboundedSender<String>,
     started: Mutex<Vec<Started>>,
 }
 
-/// A plug-in, its host, and what ends it.
-type Started = (Arc<Thing>, Arc<Host>, tokio::task::AbortHandle);
+/// A plug-in, its host, and the handle that ends the host.
+type Started = (Arc<TestPlugin>, Arc<Host>, tokio::task::AbortHandle);
 
-impl Here {
+impl LocalHosts {
     pub(crate) fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<String>) {
-        let (told, said) = mpsc::unbounded_channel();
-        (Arc::new(Self { told, started: Mutex::default() }), said)
+        let (events, receiver) = mpsc::unbounded_channel();
+        (Arc::new(Self { events, started: Mutex::default() }), receiver)
     }
 
-    /// What was started at this place in the order.
-    pub(crate) fn thing(&self, at: usize) -> Arc<Thing> {
+    /// Returns the plug-in of the host with this index, in the order of their start.
+    pub(crate) fn test_plugin(&self, at: usize) -> Arc<TestPlugin> {
         Arc::clone(&self.started.lock().unwrap()[at].0)
     }
 
@@ -148,33 +151,36 @@ impl Here {
         self.started.lock().unwrap().len()
     }
 
-    /// Ends one as if it had been killed.
+    /// Ends a host as if it had been killed.
     pub(crate) fn kill(&self, at: usize) {
         self.started.lock().unwrap()[at].2.abort();
     }
 }
 
-impl Hosts for Here {
+impl Hosts for LocalHosts {
     fn connect(&self, caller: Arc<Caller>) -> BoxFuture<'static, Result<UnixStream, Fault>> {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let thing =
-            Arc::new(Thing { told: self.told.clone(), go_on: Notify::new(), shells: AtomicUsize::new(0) });
+        let test_plugin = Arc::new(TestPlugin {
+            events: self.events.clone(),
+            resume: Notify::new(),
+            shells: AtomicUsize::new(0),
+        });
         let (identity, token) = (caller.identity().clone(), caller.token().clone());
-        let host = Host::new(Arc::clone(&thing) as Arc<dyn Plugin>, identity, token);
+        let host = Host::new(Arc::clone(&test_plugin) as Arc<dyn Plugin>, identity, token);
         let serving = Arc::clone(&host);
         let serving = tokio::spawn(async move {
             let _ = serving.serve(theirs).await;
         });
-        self.started.lock().unwrap().push((thing, host, serving.abort_handle()));
+        self.started.lock().unwrap().push((test_plugin, host, serving.abort_handle()));
         Box::pin(async move { Ok(ours) })
     }
 }
 
-pub(crate) fn plugin(hosts: &Arc<Here>) -> HostedPlugin {
+pub(crate) fn plugin(hosts: &Arc<LocalHosts>) -> HostedPlugin {
     HostedPlugin::new(&[RESOURCE], Arc::clone(hosts) as Arc<dyn Hosts>)
 }
 
-/// A call of the user with this number.
+/// Returns a call of the user with this UID.
 pub(crate) fn call(user: u32, action: &str) -> Call {
     call_with(user, action, Config::default())
 }
@@ -211,19 +217,16 @@ pub(crate) fn call_with(user: u32, action: &str, config: Config) -> Call {
         wsman::namespace::ANONYMOUS,
     );
     let request = Request::parse(envelope, &Bounds::default()).unwrap_or_else(|_| panic!("a request"));
-    let enumerate = matches!(request.head().action, Action::Enumerate)
-        .then(|| wsman::enumeration::Enumerate::parse(request.require_body("Enumerate").unwrap()).unwrap());
-    let subscribe = matches!(request.head().action, Action::Subscribe)
-        .then(|| wsman::eventing::Subscribe::parse(request.require_body("Subscribe").unwrap()).unwrap());
+    let operation = Operation::of(&request).unwrap();
     Call {
+        access: AccessGranted::by_another_process(),
         caller: Arc::new(Caller::new(identity, token, [127, 0, 0, 1].into())),
         request,
         config: Arc::new(config),
         reply_limit: 500_000,
         timeout: Duration::from_secs(60),
         message_id: fresh_uuid(),
-        enumerate,
-        subscribe,
+        operation,
     }
 }
 
@@ -231,7 +234,7 @@ pub(crate) fn transfer(verb: &str) -> String {
     format!("{}/{verb}", wsman::namespace::TRANSFER)
 }
 
-/// The next word of a plug-in.
-pub(crate) async fn next(said: &mut mpsc::UnboundedReceiver<String>) -> String {
-    tokio::time::timeout(PATIENCE, said.recv()).await.expect("a word").expect("one more word")
+/// Returns the next event of a plug-in.
+pub(crate) async fn next(events: &mut mpsc::UnboundedReceiver<String>) -> String {
+    tokio::time::timeout(TIMEOUT, events.recv()).await.expect("an event in time").expect("an event")
 }

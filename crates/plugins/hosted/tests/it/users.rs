@@ -1,4 +1,4 @@
-//! Hosts come and go with their users.
+//! Tests of the lifetime of hosts and the limit of users.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use service::Plugin as _;
 use telarch_plugin_hosted::UserQuota;
 use wsman::{Fault, Subcode, code};
 
-use crate::{Here, call, plugin, transfer};
+use crate::{LocalHosts, call, plugin, transfer};
 
 #[tokio::test]
-async fn each_user_has_a_host_of_their_own() {
-    let (hosts, _said) = Here::new();
+async fn each_user_has_a_separate_host() {
+    let (hosts, _events) = LocalHosts::new();
     let plugin = plugin(&hosts);
     for user in [1, 2, 1, 2, 3] {
         plugin.call(call(user, &transfer("Get"))).await.unwrap();
@@ -20,31 +20,32 @@ async fn each_user_has_a_host_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_host_leaves_only_when_it_has_nothing_to_do_and_calls_that_come_too_late_find_another() {
-    let (hosts, _said) = Here::new();
+async fn only_an_idle_host_stops_and_later_calls_start_another() {
+    let (hosts, _events) = LocalHosts::new();
     let plugin = plugin(&hosts);
     plugin.call(call(1, &transfer("Create"))).await.unwrap();
-    let (host, thing) = (hosts.host(0), hosts.thing(0));
-    let leaves =
-        |idle: Duration| host.activity().leave(idle, || service::Plugin::in_use(thing.as_ref()) == 0);
-    assert!(!leaves(Duration::ZERO), "it has a shell");
-    thing.shells.store(0, std::sync::atomic::Ordering::Release);
-    assert!(!leaves(Duration::from_secs(60)), "it was asked a moment ago");
-    assert!(leaves(Duration::ZERO));
+    let (host, test_plugin) = (hosts.host(0), hosts.test_plugin(0));
+    let is_stopped = |idle: Duration| {
+        host.activity().stop_if_idle(idle, || service::Plugin::in_use(test_plugin.as_ref()) == 0)
+    };
+    assert!(!is_stopped(Duration::ZERO), "it has a shell");
+    test_plugin.shells.store(0, std::sync::atomic::Ordering::Release);
+    assert!(!is_stopped(Duration::from_secs(60)), "it was called a moment ago");
+    assert!(is_stopped(Duration::ZERO));
     for _ in 0..3 {
         plugin.call(call(1, &transfer("Get"))).await.unwrap();
     }
-    assert_eq!(hosts.count(), 2, "the other one stays");
+    assert_eq!(hosts.count(), 2, "the second host stays");
 }
 
 #[tokio::test]
-async fn a_call_that_crosses_the_end_of_a_host_which_has_left_is_done_by_the_next_one() {
+async fn a_call_to_a_stopping_host_is_processed_by_the_next_one() {
     for pauses in 1..20 {
-        let (hosts, _said) = Here::new();
+        let (hosts, _events) = LocalHosts::new();
         let plugin = plugin(&hosts);
         plugin.call(call(1, &transfer("Get"))).await.unwrap();
-        assert!(hosts.host(0).activity().leave(Duration::ZERO, || true));
-        // It has said so, and then is gone, at whatever moment the call comes.
+        assert!(hosts.host(0).activity().stop_if_idle(Duration::ZERO, || true));
+        // The host has announced its end and then disappears, at different moments of the call.
         tokio::task::yield_now().await;
         hosts.kill(0);
         for _ in 1..pauses {
@@ -56,10 +57,10 @@ async fn a_call_that_crosses_the_end_of_a_host_which_has_left_is_done_by_the_nex
 }
 
 #[tokio::test]
-async fn only_so_many_users_have_something_open() {
-    let (hosts, _said) = Here::new();
-    let refusal = |most| Fault::new(Subcode::QuotaLimit, code::MAX_SHELL_USERS, format!("{most} are enough"));
-    let quota = UserQuota { most: |config: &Config| config.winrs.max_concurrent_users.get(), refusal };
+async fn the_number_of_users_with_open_shells_is_limited() {
+    let (hosts, _events) = LocalHosts::new();
+    let fault = |limit| Fault::new(Subcode::QuotaLimit, code::MAX_SHELL_USERS, format!("{limit} are enough"));
+    let quota = UserQuota { limit: |config: &Config| config.winrs.max_concurrent_users.get(), fault };
     let plugin = plugin(&hosts).with_users(quota);
     let create = |user: u32| {
         let mut config = Config::default();
@@ -70,14 +71,14 @@ async fn only_so_many_users_have_something_open() {
         create(user).await.unwrap();
     }
     assert_eq!(create(3).await.err().unwrap().to_string(), "2 are enough");
-    assert!(plugin.call(call(3, &transfer("Get"))).await.is_ok(), "looking is free");
+    assert!(plugin.call(call(3, &transfer("Get"))).await.is_ok(), "reading is not limited");
     hosts.kill(0);
-    // Its end is noticed in a moment.
+    // The gateway notices the end of the host after a moment.
     for _ in 0..1_000 {
         if create(3).await.is_ok() {
             return;
         }
         tokio::task::yield_now().await;
     }
-    panic!("the place of one who is gone stays taken");
+    panic!("the user of the killed host is still counted");
 }

@@ -1,4 +1,4 @@
-//! The processes of one command: a process group and its leader.
+//! Process group of a command and its leader.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -20,43 +20,43 @@ use super::CommandSpec;
 use super::line::Invocation;
 use crate::error::CommandError;
 
-/// Starts `invocation` as the leader of a process group of its own, with a pipe at each of its streams.
+/// Starts `invocation` as the leader of a new process group, with a pipe for each stream.
 ///
-/// What the process inherits is what the specification says and nothing else:
+/// The process inherits only what the specification contains:
 ///
-/// * environment and folder go straight to the kernel, never through the syntax of a shell, so that names which no
-///   shell would accept arrive as well;
-/// * the signal mask is emptied and SIGPIPE is back at its default (the standard library does both);
-/// * other dispositions cannot be changed here, but `exec` returns every *handled* signal to its default. The daemon
-///   therefore installs handlers for SIGINT, SIGQUIT, SIGTERM and SIGHUP (tokio's `signal::unix`), even when it was
-///   started with them ignored, as a job in the background of a script is; without them Ctrl-C would reach nobody;
-/// * core files are off (the soft limit only), so that Ctrl-Break, which is SIGQUIT, leaves none behind.
+/// * Environment and directory are passed to the kernel directly and not through shell syntax, so that variable names
+///   that no shell accepts arrive as well.
+/// * The standard library empties the signal mask and resets SIGPIPE to its default.
+/// * Other dispositions cannot be changed here, but `exec` resets every *handled* signal to its default. The service
+///   therefore installs handlers for SIGINT, SIGQUIT, SIGTERM and SIGHUP (tokio's `signal::unix`). Without them a
+///   service that was started with these signals ignored, such as a background job of a script, would pass that on to
+///   its commands and Ctrl-C would have no effect.
+/// * The soft limit of core files is 0, so that Ctrl-Break, which is SIGQUIT, leaves no core file.
 ///
 /// Blocks until the program has been executed, typically for about a millisecond.
 pub(super) fn spawn(invocation: &Invocation, spec: &CommandSpec) -> Result<(Leader, Pipes), CommandError> {
-    let failed = |source| spawn_error(source, invocation);
     let mut child = std::process::Command::new(&invocation.program)
         .arg0(&invocation.name)
         .args(&invocation.arguments)
         .env_clear()
         .envs(spec.environment.iter().map(|(name, value)| (name, value)))
-        .envs(spec.enclosure.variable())
+        .envs(spec.limiter.variable())
         .current_dir(&spec.directory)
         .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(failed)?;
-    // At once: what the program starts before it is inside has to be fetched.
+        .map_err(|source| spawn_error(source, invocation))?;
+    // Immediately after the start: children of the program that already exist must be limited one by one.
     let pid = Pid::from_child(&child);
-    spec.enclosure.admit(pid);
+    spec.limiter.add_process(pid);
     let core = Rlimit { current: Some(0), maximum: getrlimit(Resource::Core).maximum };
-    // Fails only when the process has already ended.
+    // Fails only if the process has already ended.
     let _ = prlimit(Some(pid), Resource::Core, core);
-    // From here on dropping the leader kills the group.
-    let leader = Leader::of(pid).map_err(failed)?;
-    let pipes = Pipes::of(&mut child).ok_or_else(|| failed(Errno::BADF.into()))?;
+    // Dropping the leader kills the group from here on.
+    let leader = Leader::of(pid).map_err(|source| spawn_error(source, invocation))?;
+    let pipes = Pipes::of(&mut child).ok_or_else(|| spawn_error(Errno::BADF.into(), invocation))?;
     Ok((leader, pipes))
 }
 
@@ -69,7 +69,7 @@ fn spawn_error(source: io::Error, invocation: &Invocation) -> CommandError {
     }
 }
 
-/// Our ends of the command's streams.
+/// The service's ends of the command's streams.
 pub(super) struct Pipes {
     pub(super) stdin: OwnedFd,
     pub(super) stdout: OwnedFd,
@@ -85,13 +85,12 @@ impl Pipes {
     }
 }
 
-/// The process group, for as long as its number is ours.
+/// A process group whose ID is reserved for this command.
 #[derive(Debug)]
 pub(super) struct Group {
-    /// Number of the group and of its leader.
+    /// Process group ID, and process ID of the leader.
     id: Pid,
-    /// INVARIANT: while this is false the leader is a running process or a zombie, and therefore the kernel gives
-    /// its number to nobody else.
+    /// INVARIANT: while this is false the leader is running or a zombie, so the kernel does not reuse its ID.
     reaped: Mutex<bool>,
 }
 
@@ -100,7 +99,7 @@ impl Group {
         self.id.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// Signals every process of the group, also those that outlived the leader. Nobody left is a success.
+    /// Signals every process of the group, also after the leader has ended. Succeeds if the group is empty.
     pub(super) fn signal(&self, signal: Signal) -> io::Result<()> {
         let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
         if *reaped {
@@ -112,20 +111,20 @@ impl Group {
         }
     }
 
-    /// How the leader ended, if it has; it stays a zombie and keeps the group's number reserved.
+    /// Returns the exit code of the leader if it has ended. It stays a zombie and keeps the ID reserved.
     fn exit_code(&self) -> Option<i32> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         loop {
             match waitid(WaitId::Pid(self.id), options) {
                 Ok(status) => return status.map(|status| exit_code(&status)),
                 Err(Errno::INTR) => {}
-                // Somebody else reaped our child; nobody can tell any more how it ended.
+                // Another part of the program has reaped the child, so its exit code is lost.
                 Err(_) => return Some(EXIT_UNKNOWN),
             }
         }
     }
 
-    /// Takes the zombie away; false while the leader is still running.
+    /// Reaps the zombie; returns `false` while the leader is running.
     fn reap(&self) -> bool {
         let mut reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
         if !*reaped {
@@ -136,19 +135,19 @@ impl Group {
     }
 }
 
-/// A shell's way of telling: the code, or 128 and the number of the signal.
+/// Returns the exit code as a shell reports it: the code, or 128 plus the signal number.
 fn exit_code(status: &WaitIdStatus) -> i32 {
-    let by_signal = || status.terminating_signal().map(|signal| signal.saturating_add(128));
-    status.exit_status().or_else(by_signal).unwrap_or(EXIT_UNKNOWN)
+    let signal_code = status.terminating_signal().map(|signal| signal.saturating_add(128));
+    status.exit_status().or(signal_code).unwrap_or(EXIT_UNKNOWN)
 }
 
-/// Reported when another part of the program reaped our child.
+/// Reported if another part of the program has reaped the child.
 const EXIT_UNKNOWN: i32 = -1;
 
-/// The duty to kill the group and to reap its leader. Dropping it does both, as well as it can without waiting.
+/// Owner of the group and its leader. Dropping it kills the group, and reaps the leader if that needs no waiting.
 pub(super) struct Leader {
     group: Arc<Group>,
-    /// Some child has ended. A pidfd would say which one, but only since Linux 5.3.
+    /// Notifies of the end of any child. A pidfd would identify it, but requires Linux 5.3.
     child_ended: tokio::signal::unix::Signal,
 }
 
@@ -158,7 +157,7 @@ impl Leader {
         match signal(SignalKind::child()) {
             Ok(child_ended) => Ok(Self { group, child_ended }),
             Err(error) => {
-                // It goes at once, so waiting for it is short.
+                // The process ends at once, so this wait is short.
                 let _ = group.signal(Signal::KILL);
                 let _ = waitid(WaitId::Pid(group.id), WaitIdOptions::EXITED);
                 Err(error)
@@ -170,7 +169,7 @@ impl Leader {
         Arc::clone(&self.group)
     }
 
-    /// Waits for the leader to end. Dropping the future loses nothing.
+    /// Waits for the leader to end. Cancel-safe.
     async fn ended(&mut self) -> i32 {
         loop {
             if let Some(code) = self.group.exit_code() {
@@ -188,39 +187,40 @@ impl Drop for Leader {
     }
 }
 
-/// What is to become of the group.
+/// Requested state of the group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    Lives,
-    /// It was asked to end and is killed if it has not by then.
-    KilledAt(Instant),
-    /// Killed now and reaped.
+pub(super) enum GroupState {
+    Running,
+    /// SIGTERM was sent; SIGKILL follows at this time.
+    Terminating(Instant),
+    /// The group is killed and its leader reaped.
     Closed,
 }
 
-impl Fate {
-    /// From now on: end within [`TERMINATE_GRACE`].
+impl GroupState {
+    /// Returns the state after SIGTERM, with the deadline [`TERMINATE_GRACE`].
     pub(super) fn terminating() -> Self {
-        Self::KilledAt(Instant::now() + TERMINATE_GRACE)
+        Self::Terminating(Instant::now() + TERMINATE_GRACE)
     }
 }
 
-/// How long a command may take to end after it was asked to.
+/// How long a command may take to end after SIGTERM.
 pub(super) const TERMINATE_GRACE: Duration = Duration::from_secs(2);
 
-/// Watches over the group until it is closed: tells how the leader ended, kills it when its grace is over, reaps it.
+/// Supervises the group until it is closed: reports the exit code, kills the group after the grace period, and reaps
+/// the leader.
 pub(super) async fn supervise(
     mut leader: Leader,
-    mut fate: watch::Receiver<Fate>,
+    mut state: watch::Receiver<GroupState>,
     exit: watch::Sender<Option<i32>>,
 ) {
     let mut killed = false;
     loop {
-        let now = *fate.borrow_and_update();
+        let now = *state.borrow_and_update();
         let deadline = match now {
-            Fate::Lives => None,
-            Fate::KilledAt(deadline) => Some(deadline).filter(|_| !killed),
-            Fate::Closed => break,
+            GroupState::Running => None,
+            GroupState::Terminating(deadline) => Some(deadline).filter(|_| !killed),
+            GroupState::Closed => break,
         };
         tokio::select! {
             code = leader.ended(), if exit.borrow().is_none() => {
@@ -230,7 +230,7 @@ pub(super) async fn supervise(
                 let _ = leader.group.signal(Signal::KILL);
                 killed = true;
             }
-            changed = fate.changed() => if changed.is_err() {
+            changed = state.changed() => if changed.is_err() {
                 break;
             },
         }
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_leader_that_ended_keeps_its_number_until_it_is_reaped() {
+    async fn a_finished_leader_keeps_its_process_id_until_it_is_reaped() {
         let mut leader = leader_of("exit 4");
         assert_eq!(leader.ended().await, 4);
         assert_eq!(leader.ended().await, 4);
@@ -268,7 +268,7 @@ mod tests {
         let leader = leader_of("sleep 100");
         let pid = leader.group.id;
         drop(leader);
-        // It may have died too late to be reaped by the drop itself.
+        // The process may have ended too late for the drop to reap it.
         let status = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED);
         assert!(matches!(status, Err(Errno::CHILD)) || exit_code(&status.unwrap().unwrap()) == 137);
     }

@@ -1,4 +1,4 @@
-//! The command's standard input.
+//! Standard input of a command.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -8,22 +8,22 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::codepage::FromPage;
+use crate::codepage::PageDecoder;
 use crate::error::CommandError;
 
-/// What happens to the command's standard input behind the bytes of a Send (`End="true"` closes it).
+/// State of the command's standard input after the data of a Send (`End="true"` closes it).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stdin {
-    /// More may follow.
+    /// More data may follow.
     StaysOpen,
-    /// The command reads the end of its input next.
+    /// The command reads the end of its input.
     Closes,
 }
 
-/// The way to the task that writes.
+/// Sending side: queue of the task that writes to the pipe.
 pub(super) struct Input {
     pieces: mpsc::Sender<Piece>,
-    /// One permit: held from a Send until its last byte is in the pipe.
+    /// Semaphore with one permit, held from a Send until its last byte is in the pipe.
     turn: Arc<Semaphore>,
 }
 
@@ -34,16 +34,16 @@ struct Piece {
     written: oneshot::Sender<()>,
 }
 
-/// The task's side.
+/// Writing side, owned by the task.
 pub(super) struct Writer {
     pieces: mpsc::Receiver<Piece>,
-    /// `None` once it was closed by either side.
+    /// Pipe to the command; `None` once either side has closed it.
     pipe: Option<pipe::Sender>,
-    conversion: Option<FromPage>,
+    conversion: Option<PageDecoder>,
 }
 
 impl Input {
-    pub(super) fn new(stdin: OwnedFd, conversion: Option<FromPage>) -> io::Result<(Self, Writer)> {
+    pub(super) fn new(stdin: OwnedFd, conversion: Option<PageDecoder>) -> io::Result<(Self, Writer)> {
         let (sender, receiver) = mpsc::channel(1);
         let pipe = Some(pipe::Sender::from_owned_fd(stdin)?);
         let input = Self { pieces: sender, turn: Arc::new(Semaphore::new(1)) };
@@ -53,7 +53,7 @@ impl Input {
     pub(super) async fn send(&self, data: Vec<u8>, stdin: Stdin) -> Result<(), CommandError> {
         let turn = Arc::clone(&self.turn).try_acquire_owned().map_err(|_| CommandError::Busy)?;
         let (written, done) = oneshot::channel();
-        // The permit makes room certain; only the task's end can refuse.
+        // The permit guarantees room in the queue; sending fails only if the task has ended.
         let piece = Piece { data, stdin, turn, written };
         self.pieces.try_send(piece).map_err(|_| CommandError::Closed)?;
         done.await.map_err(|_| CommandError::Closed)
@@ -61,18 +61,18 @@ impl Input {
 }
 
 impl Writer {
-    /// Writes what is sent, at the speed of the reader, until the command is closed.
+    /// Writes queued data at the speed of the reader until the command is closed.
     pub(super) async fn run(mut self) {
         while let Some(Piece { data, stdin, turn, written }) = self.pieces.recv().await {
             let data = self.converted(data, stdin);
             if let Some(pipe) = &mut self.pipe {
                 let result = pipe.write_all(&data).await;
-                // A command that reads no more is no fault of the client's: the rest is dropped, as Windows does.
+                // A command that no longer reads is not an error of the client. The rest is dropped, as on Windows.
                 if result.is_err() || stdin == Stdin::Closes {
                     self.pipe = None;
                 }
             }
-            // In this order, so that whoever waited may send again at once.
+            // Released before the notification, so that the client can send again at once.
             drop(turn);
             let _ = written.send(());
         }

@@ -1,4 +1,4 @@
-//! Which program a command line starts, and with which arguments.
+//! Program and arguments of a command line.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -10,37 +10,37 @@ use rustix::fs::{Access, access};
 
 use crate::error::CommandError;
 
-/// What a client asked to be run (MS-WSMV 3.1.4.11, option `WINRS_SKIP_CMD_SHELL`).
+/// Command line of a client (MS-WSMV 3.1.4.11, option `WINRS_SKIP_CMD_SHELL`).
 ///
-/// `Debug` shows the program only: passwords stand in command lines.
+/// `Debug` shows only the program, because command lines may contain passwords.
 #[derive(Clone, PartialEq, Eq)]
 pub enum CommandLine {
-    /// `WINRS_SKIP_CMD_SHELL` is false: the user's login shell reads the line, as `sshd` has it do.
+    /// `WINRS_SKIP_CMD_SHELL` is false: the user's login shell runs the line, as with `sshd`.
     Shell {
-        /// The login shell; run as `program -c line`.
+        /// Login shell, run as `program -c line`.
         program: PathBuf,
-        /// What it reads before.
+        /// Profiles that the shell reads first.
         startup: Startup,
-        /// Command and Arguments, joined by single spaces. The outer quotes are still on:
-        /// [`without_outer_quotes`] is applied when the command starts.
+        /// Command and Arguments, joined by single spaces, with their outer quotes. [`without_outer_quotes`] is applied
+        /// when the command starts.
         line: OsString,
     },
-    /// `WINRS_SKIP_CMD_SHELL` is true: the program is run as it is.
+    /// `WINRS_SKIP_CMD_SHELL` is true: the program is run without a shell.
     Direct {
-        /// A path, or a name to look for on the command's `PATH`.
+        /// Path, or name to search on the command's `PATH`.
         program: OsString,
-        /// Handed over one by one, unread.
+        /// Arguments, passed on unchanged.
         arguments: Vec<OsString>,
     },
 }
 
-/// What a login shell reads before the command line.
+/// Profiles that a login shell reads before the command line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Startup {
-    /// What it always reads, which for most shells is nothing.
+    /// Only the files that the shell always reads; most shells read none.
     #[default]
-    AsIsUsual,
-    /// The profiles of the system and the user as well, as when one signs in at a terminal: `program -l -c line`.
+    NoProfile,
+    /// Also the profiles of the system and the user, as at a terminal: `program -l -c line`.
     Profile,
 }
 
@@ -58,13 +58,11 @@ impl fmt::Debug for CommandLine {
     }
 }
 
-/// Takes off the quotes that wrap a whole line, as `cmd /c` does.
+/// Removes the quotes around a whole line, as `cmd /c` does.
 ///
-/// Some clients put every line in quotes, others need them for a program's path.
-/// Therefore of a line that begins with a quote the first and the last one are dropped, unless the quoted word at its
-/// beginning is an existing program.
-/// (`cmd` keeps them only where these two are the only quotes; a second quoted word then costs it the line, which
-/// helps nobody.)
+/// Some clients quote every line, others quote only the path of a program. Therefore the first and the last quote of a
+/// line that begins with one are removed, unless the quoted word at its beginning is an existing program. (`cmd` keeps
+/// the quotes only if the line has no others, and mangles lines with a second quoted word.)
 pub fn without_outer_quotes(line: &OsStr, is_program: impl Fn(&OsStr) -> bool) -> Cow<'_, OsStr> {
     let Some(after_first) = line.as_bytes().trim_ascii_start().strip_prefix(b"\"") else {
         return Cow::Borrowed(line);
@@ -86,15 +84,15 @@ pub fn without_outer_quotes(line: &OsStr, is_program: impl Fn(&OsStr) -> bool) -
 #[cfg_attr(test, derive(Debug))]
 #[derive(PartialEq, Eq)]
 pub(super) struct Invocation {
-    /// Where it lies.
+    /// Path of the program file.
     pub(super) program: PathBuf,
-    /// How it is called: what `$0` shows.
+    /// Name of the program as the command sees it in `$0`.
     pub(super) name: OsString,
     pub(super) arguments: Vec<OsString>,
 }
 
 impl Invocation {
-    /// Finds the program of `line` on `search`.
+    /// Resolves a command line; `search` finds its program.
     pub(super) fn of(line: &CommandLine, search: &Search<'_>) -> Result<Self, CommandError> {
         match line {
             CommandLine::Shell { program, startup, line } => {
@@ -107,7 +105,7 @@ impl Invocation {
                 let shell = program.as_os_str();
                 let name = program.file_name().unwrap_or(shell).to_owned();
                 let arguments = match startup {
-                    Startup::AsIsUsual => vec!["-c".into(), line],
+                    Startup::NoProfile => vec!["-c".into(), line],
                     Startup::Profile => vec!["-l".into(), "-c".into(), line],
                 };
                 Ok(Self { program: search.find(shell)?, name, arguments })
@@ -126,7 +124,7 @@ impl Invocation {
         }
     }
 
-    /// What a shell would answer, so that clients see the usual code for a missing program.
+    /// Returns a script that fails as a shell does for a missing program, so that clients receive exit code 127.
     fn without_powershell(spelling: &OsStr) -> Self {
         let script =
             r#"printf '%s: not found, and pwsh is not installed on this computer\n' "$0" >&2; exit 127"#;
@@ -135,19 +133,19 @@ impl Invocation {
     }
 }
 
-/// Where a command looks for its program: its own `PATH`, seen from its working directory.
+/// Search path of a command: its own `PATH`, relative to its working directory.
 pub(super) struct Search<'a> {
     path: &'a OsStr,
     directory: &'a Path,
 }
 
 impl<'a> Search<'a> {
-    /// Without a `PATH` the system's default is searched, as `execvp` does.
+    /// Creates a search path. Without a `PATH` it is the system's default, as for execvp(3).
     pub(super) fn new(path: Option<&'a OsStr>, directory: &'a Path) -> Self {
         Self { path: path.unwrap_or(OsStr::new("/bin:/usr/bin")), directory }
     }
 
-    /// The absolute path of `program`.
+    /// Returns the absolute path of `program`.
     pub(super) fn find(&self, program: &OsStr) -> Result<PathBuf, CommandError> {
         let mut forbidden = false;
         for candidate in self.candidates(program) {
@@ -178,24 +176,26 @@ impl<'a> Search<'a> {
     }
 }
 
-/// What becomes of the Windows names of PowerShell.
+/// Replacement for the Windows names of PowerShell.
 ///
-/// Clients written for Windows start everything with one of them. A program of that name on the `PATH` wins;
-/// without one, PowerShell's name on Linux takes its place.
+/// Clients written for Windows start most commands with one of them. A program of that name on the `PATH` has
+/// priority, otherwise `pwsh` replaces it.
 enum PowerShell<'a> {
-    /// Another program, or this one exists.
+    /// The line starts another program, or a program of the Windows name exists.
     AsItIs,
-    /// `pwsh`, followed by the rest of the line.
+    /// The line runs `pwsh` with the rest of the line.
     Pwsh { rest: &'a [u8] },
-    /// Neither is installed.
+    /// Neither the Windows name nor `pwsh` is installed.
     Missing { spelling: &'a OsStr },
 }
 
 impl<'a> PowerShell<'a> {
     fn called_by(line: &'a OsStr, search: &Search<'_>) -> Self {
         let line = line.as_bytes().trim_ascii_start();
-        let ends = |byte: &u8| byte.is_ascii_whitespace() || b";&|<>()".contains(byte);
-        let end = line.iter().position(ends).unwrap_or(line.len());
+        let end = line
+            .iter()
+            .position(|byte| byte.is_ascii_whitespace() || b";&|<>()".contains(byte))
+            .unwrap_or(line.len());
         let (word, rest) = line.split_at_checked(end).unwrap_or((line, &[]));
         let spelling = OsStr::from_bytes(word);
         if !["powershell", "powershell.exe"].iter().any(|name| spelling.eq_ignore_ascii_case(name)) {
@@ -224,12 +224,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_quotes_that_wrap_a_line_come_off_and_those_of_a_program_stay() {
+    fn outer_quotes_are_removed_and_those_of_a_program_path_stay() {
         let programs = ["ls", "/opt/my tool/run"];
         let table = [
             ("ls -l", "ls -l"),
             ("echo \"a b\"", "echo \"a b\""),
-            // Wrapped by the client.
+            // Quotes added by the client.
             ("\"dir C:\\\"", "dir C:\\"),
             ("\"ls -l\"", "ls -l"),
             ("\"echo \"a b\"\"", "echo \"a b\""),
@@ -237,12 +237,12 @@ mod tests {
             ("\"\"/opt/my tool/run\" \"x y\"\"", "\"/opt/my tool/run\" \"x y\""),
             (" \"ls -l\" ", "ls -l "),
             ("\"\"", ""),
-            // The quotes of a program's own path.
+            // Quotes of a program path.
             ("\"ls\"", "\"ls\""),
             ("\"ls\" -l", "\"ls\" -l"),
             ("\"/opt/my tool/run\" -v", "\"/opt/my tool/run\" -v"),
             ("\"/opt/my tool/run\" \"x y\"", "\"/opt/my tool/run\" \"x y\""),
-            // The first and the last, wherever the last one stands.
+            // First and last quote, wherever the last one is.
             ("\"echo a\" && ls", "echo a && ls"),
             ("\"echo a\" \"b\" c", "echo a\" \"b c"),
             ("\"ls", "ls"),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_run_is_not_shown() {
+    fn command_lines_are_not_shown_in_debug_output() {
         let line = "mysql -phunter2";
         let startup = Startup::Profile;
         let shell = CommandLine::Shell { program: "/bin/sh".into(), startup, line: line.into() };
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_read_by_the_login_shell_under_its_short_name() {
+    fn the_login_shell_runs_the_line_under_its_short_name() {
         let invocation = shell("echo $0", "/usr/bin:/bin").unwrap();
         assert_eq!(invocation.program, Path::new("/bin/sh"));
         assert_eq!(
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_looked_for_on_the_path_of_the_command() {
+    fn a_program_is_searched_on_the_path_of_the_command() {
         let bin = folder_with(&["tool"]);
         let invocation = direct("tool", bin.path()).unwrap();
         assert_eq!((invocation.program, invocation.name), (bin.path().join("tool"), "tool".into()));
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_relative_path_is_seen_from_the_working_directory() {
+    fn a_relative_path_is_resolved_from_the_working_directory() {
         let bin = folder_with(&["tool"]);
         let search = Search::new(None, bin.path());
         assert_eq!(search.find(OsStr::new("./tool")).unwrap(), bin.path().join("./tool"));
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_windows_name_of_powershell_runs_pwsh_where_only_that_is_installed() {
+    fn a_windows_name_of_powershell_runs_pwsh() {
         let bin = folder_with(&["pwsh"]);
         for name in ["powershell", "powershell.exe", "PowerShell"] {
             let line = shell(&format!("{name} -c 'a b' | cat"), bin.path()).unwrap();
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_of_the_windows_name_is_preferred_to_pwsh() {
+    fn a_program_with_the_windows_name_is_preferred_to_pwsh() {
         let bin = folder_with(&["pwsh", "PowerShell"]);
         let line = shell("PowerShell -c x", bin.path()).unwrap();
         assert_eq!(line.arguments, ["-c", "PowerShell -c x"]);
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_only_begins_like_powershell_is_left_alone() {
+    fn a_word_that_only_begins_like_powershell_is_unchanged() {
         let bin = folder_with(&["pwsh"]);
         for line in ["powershellx -c", "./powershell", "powershell.exe.old", "echo powershell"] {
             assert_eq!(shell(line, bin.path()).unwrap().arguments, ["-c", line]);
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn without_any_powershell_the_answer_is_written_by_a_script() {
+    fn without_any_powershell_a_script_reports_the_missing_program() {
         let bin = folder_with(&[]);
         for invocation in [shell("PowerShell -c x", bin.path()), direct("PowerShell", bin.path())] {
             let invocation = invocation.unwrap();
@@ -342,7 +342,7 @@ mod tests {
 
     fn shell(line: &str, path: impl AsRef<OsStr>) -> Result<Invocation, CommandError> {
         let search = Search::new(Some(path.as_ref()), Path::new("/"));
-        let startup = Startup::AsIsUsual;
+        let startup = Startup::NoProfile;
         Invocation::of(&CommandLine::Shell { program: "/bin/sh".into(), startup, line: line.into() }, &search)
     }
 

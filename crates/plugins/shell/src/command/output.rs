@@ -1,8 +1,8 @@
-//! The command's standard output and standard error, from the pipes to the replies.
+//! Standard output and standard error of a command, from the pipes to the replies.
 //!
-//! One task, [`pump()`], moves what the command writes into a buffer per stream and stops reading where a buffer is
-//! full, so that the pipe fills up and the command waits. [`Output::receive`] lends out what a reply can hold. What
-//! is lent stays here until the reply was written, so that a reply lost with its connection is delivered again.
+//! A task, [`pump()`], moves output into one buffer per stream and stops reading when a buffer is full, so that the
+//! pipe fills up and the command blocks. [`Output::receive`] hands out as much as a reply can hold. That output is kept
+//! until the reply was written, so that a reply lost with its connection is delivered again.
 
 use std::io;
 use std::pin::pin;
@@ -21,7 +21,7 @@ use crate::error::CommandError;
 mod buffer;
 mod pump;
 
-/// One of the two streams a command writes.
+/// Output stream of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output.
@@ -30,19 +30,19 @@ pub enum Stream {
     Stderr,
 }
 
-/// The streams a Receive asks for (`DesiredStream`).
+/// Streams that a Receive requests (`DesiredStream`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamSet {
-    /// Standard output alone.
+    /// Standard output only.
     Stdout,
-    /// Standard error alone.
+    /// Standard error only.
     Stderr,
-    /// What nearly every client asks for.
+    /// Both streams, as most clients request.
     Both,
 }
 
 impl StreamSet {
-    /// Whether `stream` is asked for.
+    /// Returns whether the set contains `stream`.
     pub fn contains(self, stream: Stream) -> bool {
         match self {
             Self::Stdout => stream == Stream::Stdout,
@@ -52,105 +52,104 @@ impl StreamSet {
     }
 }
 
-/// Whether more may come (MS-WSMV 3.1.4.14, `CommandState`).
+/// State of a command in a reply (MS-WSMV 3.1.4.14, `CommandState`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandState {
-    /// The command runs, or there is output that no reply has carried yet.
+    /// The command is running, or has output that no reply has carried yet.
     Running,
-    /// The command has ended and every stream asked for was delivered.
+    /// The command has ended and all requested streams were delivered.
     Done {
-        /// What the command returned; 128 and the signal's number where a signal ended it; -1 where the system did
-        /// not tell.
+        /// Exit code; 128 plus the signal number if a signal has ended the command, -1 if the code is unknown.
         exit_code: i32,
     },
 }
 
-/// What one Receive answers: at most one piece of each stream.
+/// Content of one reply to Receive: at most one chunk per stream.
 ///
-/// The output counts as delivered after [`Delivery::commit`], however late that is. A delivery dropped without it,
-/// because the reply did not arrive, leaves everything as it was, and the next Receive gets it again. While a delivery
-/// is alive nobody knows which of the two it will be, and the next Receive waits.
+/// The output counts as delivered when [`Delivery::commit`] is called. If the delivery is dropped instead, because the
+/// reply did not arrive, the next Receive returns the same output again. The next Receive waits until one of the two
+/// has happened.
 #[must_use = "a delivery that is not committed is delivered again"]
 pub struct Delivery {
     output: Arc<Output>,
-    lent: OwnedMutexGuard<Lent>,
+    uncommitted: OwnedMutexGuard<Uncommitted>,
     stdout: usize,
     stderr: usize,
     state: CommandState,
 }
 
 impl Delivery {
-    /// The streams that have something to say, standard output first.
+    /// Returns the chunks that are not empty, standard output first.
     pub fn chunks(&self) -> impl Iterator<Item = (Stream, &[u8])> {
-        let stdout = self.lent.stdout.get(..self.stdout).unwrap_or_default();
-        let stderr = self.lent.stderr.get(..self.stderr).unwrap_or_default();
+        let stdout = self.uncommitted.stdout.get(..self.stdout).unwrap_or_default();
+        let stderr = self.uncommitted.stderr.get(..self.stderr).unwrap_or_default();
         [(Stream::Stdout, stdout), (Stream::Stderr, stderr)]
             .into_iter()
             .filter(|(_, bytes)| !bytes.is_empty())
     }
 
-    /// Whether this is the last delivery.
+    /// Returns the state of the command; `Done` marks the last delivery.
     pub fn state(&self) -> CommandState {
         self.state
     }
 
-    /// The reply arrived: its output is forgotten, and if it said Done, nothing follows.
-    pub fn commit(mut self) -> Committed {
+    /// Confirms that the reply arrived and discards its output. After `Done` nothing follows.
+    pub fn commit(mut self) -> CommitResult {
         let (stdout, stderr) = (self.stdout, self.stderr);
-        self.lent.stdout.drain(..stdout);
-        self.lent.stderr.drain(..stderr);
+        self.uncommitted.stdout.drain(..stdout);
+        self.uncommitted.stderr.drain(..stderr);
         let mut buffers = self.output.locked();
         match (self.state, buffers.ending) {
-            (CommandState::Done { .. }, Ending::Ended { offer, .. }) => {
+            (CommandState::Done { .. }, Ending::Ended { delivery, .. }) => {
                 buffers.ending = Ending::Reported;
-                if offer == Offer::Released { Committed::Released } else { Committed::Kept }
+                if delivery == EndDelivery::Released { CommitResult::Released } else { CommitResult::Kept }
             }
-            _ => Committed::Kept,
+            _ => CommitResult::Kept,
         }
     }
 }
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        // After a commit there is nothing to take back.
+        // Has no effect after a commit, which has replaced `Ending::Ended`.
         if let CommandState::Done { .. } = self.state
-            && let Ending::Ended { offer, .. } = &mut self.output.locked().ending
+            && let Ending::Ended { delivery, .. } = &mut self.output.locked().ending
         {
-            *offer = Offer::Open;
+            *delivery = EndDelivery::NotSent;
         }
     }
 }
 
-/// What a commit leaves behind.
+/// State of the command after a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Committed {
-    /// The command as it was.
+pub enum CommitResult {
+    /// The command stays as it was.
     Kept,
-    /// A command that the client is done with: [`super::Command::release`] was called meanwhile.
+    /// The client has released the command meanwhile with [`super::Command::release`].
     Released,
 }
 
-/// What becomes of a command that its client is done with.
+/// When a command that its client has released can be dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Release {
-    /// The end was told, and it can go.
+    /// Now: the client has received its end.
     Now,
-    /// It can go when the delivery that tells the end is committed.
+    /// When the pending delivery that contains the end is committed.
     WithDelivery,
-    /// It has something to tell yet.
+    /// Not yet: it has undelivered output, or has not ended.
     NotYet,
 }
 
 /// Output taken out of the buffers and not yet committed.
 #[derive(Default)]
-struct Lent {
+struct Uncommitted {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
-    /// Which stream is served first when both do not fit; they take turns, so that neither starves the other.
+    /// Stream that is served first if both do not fit. They alternate, so that neither starves.
     first: Option<Stream>,
 }
 
-impl Lent {
+impl Uncommitted {
     fn stream(&mut self, stream: Stream) -> &mut Vec<u8> {
         match stream {
             Stream::Stdout => &mut self.stdout,
@@ -174,16 +173,16 @@ impl Lent {
     }
 }
 
-/// Where the pump and the Receives meet.
+/// State shared by the pump and the Receives.
 pub(super) struct Output {
     buffers: Mutex<Buffers>,
-    /// Held by the one Receive that is being answered; the others queue.
-    lent: Arc<tokio::sync::Mutex<Lent>>,
-    /// Wakes the Receive: it may have enough now.
+    /// Locked by the Receive that is being answered; the others wait.
+    uncommitted: Arc<tokio::sync::Mutex<Uncommitted>>,
+    /// Wakes the Receive when a reply may be worthwhile.
     arrived: Notify,
-    /// Wakes the pump: a full buffer has room again.
+    /// Wakes the pump when a full buffer has room again.
     room: Notify,
-    /// Wakes the Receives that queue.
+    /// Wakes the waiting Receives when the command is closed.
     closed: Notify,
 }
 
@@ -191,7 +190,7 @@ struct Buffers {
     stdout: Buffer,
     stderr: Buffer,
     ending: Ending,
-    /// How much the waiting Receive can carry; less than this is not worth waking it for.
+    /// Capacity of the waiting Receive in bytes; it is not woken for less.
     reply: usize,
 }
 
@@ -209,33 +208,33 @@ impl Buffers {
     }
 }
 
-/// How far the command has come to its end.
+/// Progress of the command towards its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
     NotYet,
-    /// It has ended and its pipes are read to the end.
+    /// The command has ended and its pipes were read to the end.
     Ended {
         exit_code: i32,
-        offer: Offer,
+        delivery: EndDelivery,
     },
-    /// A client was told.
+    /// A client has received the end.
     Reported,
-    /// The command was closed, ended or not.
+    /// The command was closed, whether it had ended or not.
     Closed,
 }
 
-/// Whether the end is on its way to the client.
+/// Delivery state of the end of the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Offer {
-    /// No.
-    Open,
-    /// A delivery that tells it is alive.
-    Made,
-    /// The same, and the client is done with the command: so it has most likely arrived.
+enum EndDelivery {
+    /// No delivery contains it.
+    NotSent,
+    /// A pending delivery contains it.
+    Sent,
+    /// Contained in a pending delivery, and the client has released the command, so the reply has most likely arrived.
     Released,
 }
 
-/// What a Receive is to do now.
+/// Next step of a Receive.
 enum Next {
     Deliver,
     Wait { until: Instant },
@@ -251,7 +250,7 @@ impl Output {
         };
         Self {
             buffers: Mutex::new(buffers),
-            lent: Arc::default(),
+            uncommitted: Arc::default(),
             arrived: Notify::new(),
             room: Notify::new(),
             closed: Notify::new(),
@@ -268,34 +267,34 @@ impl Output {
         let limit = limit.max(1);
         let now = Instant::now();
         let deadline = now.checked_add(wait).unwrap_or(now + FOREVER);
-        let mut lent = self.turn(deadline).await?;
+        let mut uncommitted = self.turn(deadline).await?;
         loop {
-            match self.next(lent.len(wanted), limit, wanted, deadline)? {
+            match self.next(uncommitted.len(wanted), limit, wanted, deadline)? {
                 Next::Deliver => break,
-                // Whether woken or not, the buffers are looked at again.
+                // The buffers are checked again in either case.
                 Next::Wait { until } => _ = timeout_at(until, self.arrived.notified()).await,
             }
         }
-        let (stdout, stderr, state) = self.lend(&mut lent, limit, wanted);
-        Ok(Delivery { output: self, lent, stdout, stderr, state })
+        let (stdout, stderr, state) = self.take_output(&mut uncommitted, limit, wanted);
+        Ok(Delivery { output: self, uncommitted, stdout, stderr, state })
     }
 
-    /// Waits until every delivery before is committed or dropped.
-    async fn turn(&self, deadline: Instant) -> Result<OwnedMutexGuard<Lent>, CommandError> {
+    /// Waits until every earlier delivery is committed or dropped.
+    async fn turn(&self, deadline: Instant) -> Result<OwnedMutexGuard<Uncommitted>, CommandError> {
         let closed = pin!(self.closed.notified());
-        // The notification counts from here on, the state for what was before.
+        // The notification covers a close from here on, the state one before.
         if self.locked().ending == Ending::Closed {
             return Err(CommandError::Closed);
         }
         tokio::select! {
             biased;
-            lent = Arc::clone(&self.lent).lock_owned() => Ok(lent),
+            uncommitted = Arc::clone(&self.uncommitted).lock_owned() => Ok(uncommitted),
             () = closed => Err(CommandError::Closed),
             () = sleep_until(deadline) => Err(CommandError::TimedOut),
         }
     }
 
-    /// Ends every Receive.
+    /// Fails every pending Receive.
     pub(super) fn close(&self) {
         self.locked().ending = Ending::Closed;
         self.closed.notify_waiters();
@@ -306,20 +305,20 @@ impl Output {
     pub(super) fn release(&self) -> Release {
         match &mut self.locked().ending {
             Ending::Reported | Ending::Closed => Release::Now,
-            Ending::Ended { offer: offer @ (Offer::Made | Offer::Released), .. } => {
-                *offer = Offer::Released;
+            Ending::Ended { delivery: delivery @ (EndDelivery::Sent | EndDelivery::Released), .. } => {
+                *delivery = EndDelivery::Released;
                 Release::WithDelivery
             }
             Ending::Ended { .. } | Ending::NotYet => Release::NotYet,
         }
     }
 
-    /// Whether nothing more can come.
+    /// Returns whether the command produces nothing more.
     pub(super) fn is_reported(&self) -> bool {
         matches!(self.locked().ending, Ending::Reported | Ending::Closed)
     }
 
-    /// How many bytes wait in the buffers.
+    /// Returns the number of bytes in the buffers.
     pub(super) fn buffered(&self) -> usize {
         let buffers = self.locked();
         buffers.stdout.bytes.len().saturating_add(buffers.stderr.bytes.len())
@@ -327,7 +326,7 @@ impl Output {
 
     fn next(
         &self,
-        lent: usize,
+        uncommitted: usize,
         limit: usize,
         wanted: StreamSet,
         deadline: Instant,
@@ -338,18 +337,19 @@ impl Output {
             Ending::Ended { .. } => return Ok(Next::Deliver),
             Ending::Reported => return Err(CommandError::AlreadyDone),
             Ending::Closed => {
-                // For the next one in the queue.
+                // Wakes the next waiting Receive.
                 self.arrived.notify_one();
                 return Err(CommandError::Closed);
             }
         }
         let now = Instant::now();
         let buffered: usize = buffers.wanted(wanted).map(|buffer| buffer.bytes.len()).sum();
-        // A reply that was lost is not held a second time.
-        let worth_a_reply = lent > 0 || buffered >= limit || buffers.wanted(wanted).any(Buffer::is_full);
+        // Output that was delayed once is not delayed again.
+        let worth_a_reply =
+            uncommitted > 0 || buffered >= limit || buffers.wanted(wanted).any(Buffer::is_full);
         let oldest = buffers.wanted(wanted).filter_map(|buffer| buffer.since).min();
         let until = oldest.map_or(deadline, |since| deadline.min(since + HOLD));
-        let next = match (worth_a_reply || now >= until, buffered > 0 || lent > 0) {
+        let next = match (worth_a_reply || now >= until, buffered > 0 || uncommitted > 0) {
             (true, true) => Next::Deliver,
             (true, false) => return Err(CommandError::TimedOut),
             (false, _) => Next::Wait { until },
@@ -358,15 +358,20 @@ impl Output {
         Ok(next)
     }
 
-    /// Moves into `lent` what a reply of `limit` bytes has room for.
-    fn lend(&self, lent: &mut Lent, limit: usize, wanted: StreamSet) -> (usize, usize, CommandState) {
+    /// Moves as much output into `uncommitted` as a reply of `limit` bytes can hold. Returns its sizes and the state.
+    fn take_output(
+        &self,
+        uncommitted: &mut Uncommitted,
+        limit: usize,
+        wanted: StreamSet,
+    ) -> (usize, usize, CommandState) {
         let mut buffers = self.locked();
         let (mut stdout, mut stderr, mut all) = (0, 0, true);
-        for stream in lent.order().into_iter().filter(|&stream| wanted.contains(stream)) {
+        for stream in uncommitted.order().into_iter().filter(|&stream| wanted.contains(stream)) {
             let room = limit.saturating_sub(stdout).saturating_sub(stderr);
             let buffer = buffers.stream(stream);
             let was_full = buffer.is_full();
-            let taken = lent.stream(stream);
+            let taken = uncommitted.stream(stream);
             buffer.take(taken, room.saturating_sub(taken.len()));
             if was_full && !buffer.is_full() {
                 self.room.notify_one();
@@ -378,8 +383,8 @@ impl Output {
             }
         }
         let state = match &mut buffers.ending {
-            Ending::Ended { exit_code, offer } if all => {
-                *offer = Offer::Made;
+            Ending::Ended { exit_code, delivery } if all => {
+                *delivery = EndDelivery::Sent;
                 CommandState::Done { exit_code: *exit_code }
             }
             _ => CommandState::Running,
@@ -387,7 +392,7 @@ impl Output {
         (stdout, stderr, state)
     }
 
-    /// Reads one piece of `stream` into its buffer.
+    /// Reads a chunk of `stream` into its buffer.
     fn read(&self, stream: Stream, pipe: &pipe::Receiver) -> io::Result<usize> {
         let mut buffers = self.locked();
         let reply = buffers.reply;
@@ -406,7 +411,7 @@ impl Output {
         Ok(read)
     }
 
-    /// Reads what is in `pipe` this moment, whatever the runtime knows of it. `None`: it was empty.
+    /// Reads data that is in `pipe` now, independent of the runtime's readiness state. Returns `None` if it is empty.
     fn read_rest(&self, stream: Stream, pipe: &pipe::Receiver) -> Option<usize> {
         let mut buffers = self.locked();
         let read = buffers.stream(stream).read(pipe).ok();
@@ -414,7 +419,7 @@ impl Output {
         read
     }
 
-    /// The stream has ended.
+    /// Marks the stream as ended.
     fn finish(&self, stream: Stream) {
         self.locked().stream(stream).finish();
         self.arrived.notify_one();
@@ -427,7 +432,7 @@ impl Output {
     fn end(&self, exit_code: i32) {
         let mut buffers = self.locked();
         if buffers.ending == Ending::NotYet {
-            buffers.ending = Ending::Ended { exit_code, offer: Offer::Open };
+            buffers.ending = Ending::Ended { exit_code, delivery: EndDelivery::NotSent };
             self.arrived.notify_one();
         }
     }
@@ -437,7 +442,7 @@ impl Output {
     }
 }
 
-/// How long a reply is held back after output came, in case the command ends: short commands then answer everything
-/// in one reply, which some clients rely on.
+/// How long output is held back in case the command ends. Short commands are then answered by a single reply, on which
+/// some clients rely.
 const HOLD: Duration = Duration::from_millis(200);
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -1,15 +1,15 @@
-//! Where what goes wrong with commands and shells gets its fault.
+//! Faults of commands and shells.
 
 use wsman::{Action, Detail, Fault, Subcode, code};
 
 use crate::CommandError;
 
-/// What Windows calls this plug-in in faults.
+/// Name of this plug-in in faults, as on Windows.
 const PROVIDER: &str = "Shell cmd plugin";
 const PATH: &str = "telarchd";
 
-/// The only place where a [`CommandError`] becomes a fault.
-pub(super) fn of_command(error: CommandError) -> Fault {
+/// Converts a [`CommandError`] into a fault. No other place does.
+pub(super) fn from_command_error(error: CommandError) -> Fault {
     let reason = match std::error::Error::source(&error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
@@ -41,21 +41,21 @@ fn is_too_long(error: &std::io::Error) -> bool {
     error.kind() == std::io::ErrorKind::ArgumentListTooLong
 }
 
-/// Clients ask again when they get this; one of them searches the text for the word OperationTimeout.
+/// Returns the fault after which clients send the next Receive. One client searches its text for "OperationTimeout".
 fn timed_out() -> Fault {
     Fault::new(
         Subcode::TimedOut,
         code::TIMED_OUT,
-        "the command gave no output within the time of OperationTimeout; ask again",
+        "no output of the command within OperationTimeout; send another Receive",
     )
 }
 
 pub(super) fn unknown_command() -> Fault {
-    unexpected_selectors("the shell has no such command: it has ended and was let go, or never was")
+    unexpected_selectors("unknown command: it has ended and was released, or never existed")
 }
 
 pub(super) fn unknown_shell() -> Fault {
-    unexpected_selectors("there is no such shell: it was deleted, has expired, or belongs to someone else")
+    unexpected_selectors("unknown shell: it was deleted, has expired, or belongs to another user")
 }
 
 fn unexpected_selectors(reason: &str) -> Fault {
@@ -81,7 +81,7 @@ pub(super) fn unknown_dialect(dialect: &str) -> Fault {
     Fault::new(
         Subcode::FilterDialectRequestedUnavailable,
         code::FILTER_DIALECT_UNAVAILABLE,
-        format!("shells are filtered by selectors only, not by {dialect}"),
+        format!("unsupported filter dialect {dialect}; shells support selector filters only"),
     )
 }
 
@@ -89,7 +89,7 @@ pub(super) fn filter_required() -> Fault {
     Fault::new(
         Subcode::UnsupportedFeature,
         code::SHELL_FILTER_REQUIRED,
-        "the commands of a shell are listed with a selector filter that gives its ShellId",
+        "listing commands requires a selector filter with the ShellId",
     )
 }
 
@@ -97,7 +97,7 @@ pub(super) fn commands_without_references() -> Fault {
     Fault::new(
         Subcode::UnsupportedFeature,
         code::SHELL_EPR_UNSUPPORTED,
-        "the commands of a shell have no endpoint references: leave EnumerationMode out",
+        "commands have no endpoint references; omit EnumerationMode",
     )
     .with_detail(Detail::ENUMERATION_MODE)
 }
@@ -106,7 +106,7 @@ pub(super) fn no_fragments() -> Fault {
     Fault::new(
         Subcode::UnsupportedFeature,
         code::FRAGMENT_LEVEL_ACCESS,
-        "a shell is told of as a whole: leave FragmentTransfer out",
+        "shells do not support fragment-level access; omit FragmentTransfer",
     )
     .with_detail(Detail::FRAGMENT_LEVEL_ACCESS)
 }
@@ -115,20 +115,20 @@ pub(super) fn undeclared_stream(name: &str) -> Fault {
     Fault::new(
         Subcode::InvalidParameter,
         code::UNDECLARED_STREAM,
-        format!("the shell was opened without the input stream {name:?}"),
+        format!("undeclared input stream {name:?}; declare it in InputStreams when opening the shell"),
     )
 }
 
 pub(super) fn shell_exists(id: &str) -> Fault {
-    Fault::new(Subcode::AlreadyExists, code::ALREADY_EXISTS, format!("there is a shell {id} already"))
+    Fault::new(Subcode::AlreadyExists, code::ALREADY_EXISTS, format!("shell {id} already exists"))
 }
 
-/// MS-WSMV 2.2.4.42 wants `w:InternalError` here.
+/// Returns the fault for disabled remote shells (MS-WSMV 2.2.4.42, subcode `w:InternalError`).
 pub(super) fn shell_access_disabled() -> Fault {
     Fault::new(
         Subcode::InternalError,
         code::SHELL_ACCESS_DISABLED,
-        "remote shells are switched off on this machine: see Winrs/AllowRemoteShellAccess",
+        "remote shells are disabled on this machine; see Winrs/AllowRemoteShellAccess",
     )
 }
 
@@ -137,18 +137,20 @@ pub(super) fn too_many_shells(limit: u32) -> Fault {
         Subcode::QuotaLimit,
         code::MAX_SHELLS_PER_USER,
         format!(
-            "this user has {limit} shells open, as many as Winrs/MaxShellsPerUser allows: close one or raise it"
+            "this user already has {limit} shells, the limit of Winrs/MaxShellsPerUser; close one or raise the limit"
         ),
     )
 }
 
-/// The fault for a user who wants a shell while as many others have one as `Winrs/MaxConcurrentUsers` allows.
+/// Returns the fault for a user who opens a first shell while `Winrs/MaxConcurrentUsers` other users have shells.
 #[must_use]
 pub fn too_many_users(limit: u32) -> Fault {
     Fault::new(
         Subcode::QuotaLimit,
         code::MAX_SHELL_USERS,
-        format!("{limit} users have shells open, as many as Winrs/MaxConcurrentUsers allows"),
+        format!(
+            "{limit} other users have shells, the limit of Winrs/MaxConcurrentUsers; try again later or raise the limit"
+        ),
     )
 }
 
@@ -156,17 +158,17 @@ pub(super) fn too_many_commands(limit: usize) -> Fault {
     Fault::new(
         Subcode::QuotaLimit,
         code::MAX_OPERATIONS_PER_USER,
-        format!("the shell runs {limit} commands, as many as one shell may"),
+        format!("the shell already has {limit} commands, the limit of one shell; release some"),
     )
 }
 
-/// MS-WSMV 2.2.4.42; the code is what Windows answers whoever starts one process too many.
+/// Returns the fault for too many processes (MS-WSMV 2.2.4.42), with the code that Windows uses.
 pub(super) fn too_many_processes(processes: usize, limit: usize) -> Fault {
     Fault::new(
         Subcode::InternalError,
         code::NOT_ENOUGH_QUOTA,
         format!(
-            "the shell has {processes} processes and Winrs/MaxProcessesPerShell allows {limit}: end some or raise it"
+            "the shell has {processes} processes, but Winrs/MaxProcessesPerShell is {limit}; end some or raise the limit"
         ),
     )
 }
@@ -176,7 +178,7 @@ pub(super) fn no_room_for_output(limit: u32) -> Fault {
         Subcode::EncodingLimit,
         code::MAX_ENVELOPE_SIZE_EXCEEDED,
         format!(
-            "an answer of {limit} octets has no room for output beside the headers that it repeats: raise MaxEnvelopeSize"
+            "a response of {limit} bytes has no room for output after its headers; raise MaxEnvelopeSize"
         ),
     )
     .with_detail(Detail::MAX_ENVELOPE_SIZE)

@@ -1,4 +1,4 @@
-//! Which shells there are.
+//! Registry of open shells.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,14 +10,14 @@ use wsman::Fault;
 use super::fault;
 use super::shell::Shell;
 
-/// Every open shell, by its identifier in upper case.
+/// Open shells by identifier in upper case.
 #[derive(Default)]
 pub(super) struct Registry {
     shells: Mutex<HashMap<String, Arc<Shell>>>,
 }
 
 impl Registry {
-    /// Takes a new shell in, if the quotas allow one more, and sees to its end in time.
+    /// Adds a shell if the quotas allow it, and starts a task that closes it when it expires.
     pub(super) fn admit(self: &Arc<Self>, shell: Arc<Shell>, config: &Config) -> Result<(), Fault> {
         let winrs = &config.winrs;
         {
@@ -41,7 +41,7 @@ impl Registry {
         let registry = Arc::clone(self);
         tokio::spawn(async move {
             let Some(reason) = shell.expired().await else { return };
-            // Deleted and replaced by one of the same name meanwhile? Then it is not this one's turn.
+            // The shell may have been deleted and replaced by one with the same identifier.
             if registry.take_exactly(&shell) {
                 tracing::debug!(shell = shell.id(), reason, "Shell expired");
                 shell.close().await;
@@ -50,44 +50,44 @@ impl Registry {
         Ok(())
     }
 
-    /// The caller's shell of this identifier; those of others do not exist for the caller.
+    /// Returns a shell of the caller. Shells of other users are reported as unknown.
     pub(super) fn find(&self, id: &str, caller: &Caller) -> Result<Arc<Shell>, Fault> {
         let shells = self.locked();
         let shell = shells.get(&key(id)).filter(|shell| shell.owner() == caller.sid());
         shell.cloned().ok_or_else(fault::unknown_shell)
     }
 
-    /// Every shell of the caller.
+    /// Returns all shells of the caller.
     pub(super) fn of(&self, caller: &Caller) -> Vec<Arc<Shell>> {
         self.locked().values().filter(|shell| shell.owner() == caller.sid()).cloned().collect()
     }
 
-    /// The caller's shell of this identifier, which is in the registry no more.
+    /// Removes a shell of the caller and returns it.
     pub(super) fn remove(&self, id: &str, caller: &Caller) -> Result<Arc<Shell>, Fault> {
         let shell = self.find(id, caller)?;
         if self.take_exactly(&shell) { Ok(shell) } else { Err(fault::unknown_shell()) }
     }
 
-    /// How many there are.
+    /// Returns the number of open shells.
     pub(super) fn count(&self) -> usize {
         self.locked().len()
     }
 
-    /// Closes every shell.
+    /// Closes all shells concurrently.
     pub(super) async fn close(&self) {
         let shells: Vec<_> = self.locked().drain().map(|(_, shell)| shell).collect();
         let closing: Vec<_> =
             shells.into_iter().map(|shell| tokio::spawn(async move { shell.close().await })).collect();
         for shell in closing {
-            // A shell that panics while it closes has nothing left to be waited for.
+            // A panic while a shell closes needs no further handling.
             let _ = shell.await;
         }
     }
 
     fn take_exactly(&self, shell: &Arc<Shell>) -> bool {
         let mut shells = self.locked();
-        let is_it = shells.get(&key(shell.id())).is_some_and(|found| Arc::ptr_eq(found, shell));
-        is_it && shells.remove(&key(shell.id())).is_some()
+        let is_same = shells.get(&key(shell.id())).is_some_and(|found| Arc::ptr_eq(found, shell));
+        is_same && shells.remove(&key(shell.id())).is_some()
     }
 
     fn locked(&self) -> MutexGuard<'_, HashMap<String, Arc<Shell>>> {
@@ -95,7 +95,7 @@ impl Registry {
     }
 }
 
-/// Identifiers are compared without regard to case.
+/// Returns the registry key of an identifier, which ignores case.
 pub(super) fn key(id: &str) -> String {
     id.trim().to_ascii_uppercase()
 }

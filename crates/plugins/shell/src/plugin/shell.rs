@@ -1,4 +1,4 @@
-//! One shell: what its commands have in common, and the commands.
+//! A shell and its commands.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -16,12 +16,12 @@ use tokio::time::Instant;
 use wsman::shell::{CommandLine as Line, CommandListing, OpenShell, ShellState};
 use wsman::{Fault, OptionSet, duration, namespace};
 
-use super::attendance::{Attendance, Attended, end_if_abandoned};
+use super::client_activity::{ActiveCommand, ClientActivity, end_if_abandoned};
+use super::context::{MAX_TIME, ShellContext, code_page, max_run_time, startup};
 use super::fault;
+use super::process_monitor::{ProcessMonitor, snapshot};
 use super::registry::key;
-use super::terms::{LONGEST_TIME, Terms, code_page, longest_run, startup};
-use super::watch::{Watch, snapshot};
-use crate::limits::Enclosure;
+use crate::limits::ProcessLimiter;
 use crate::processes::Snapshot;
 use crate::{CodePage, Command, CommandLine, CommandSpec, Release, Signal, Startup};
 
@@ -35,9 +35,9 @@ pub(super) struct Shell {
     login_shell: PathBuf,
     startup: Startup,
     directory: PathBuf,
-    asked_directory: Option<String>,
+    requested_directory: Option<String>,
     environment: Vec<(OsString, OsString)>,
-    asked_environment: Vec<(String, String)>,
+    requested_environment: Vec<(String, String)>,
     code_page: CodePage,
     input_streams: String,
     output_streams: String,
@@ -45,18 +45,18 @@ pub(super) struct Shell {
     idle_timeout: Duration,
     opened: Instant,
     activity: watch::Sender<Activity>,
-    /// By identifier in upper case; `None` once the shell is closed.
+    /// Commands by identifier in upper case; `None` once the shell is closed.
     commands: Mutex<Option<HashMap<String, Entry>>>,
-    enclosure: Arc<Enclosure>,
-    /// How many processes there were at the last count.
+    limiter: Arc<ProcessLimiter>,
+    /// Number of processes at the last count.
     counted: AtomicUsize,
-    /// A command was started, and may have left something behind.
+    /// Whether a command was started, which may have left processes behind.
     has_run: AtomicBool,
-    watch: Arc<Watch>,
+    monitor: Arc<ProcessMonitor>,
 }
 
-/// Who opens a shell, and under which options and settings.
-pub(super) struct Opener<'a> {
+/// Owner, options and settings of a shell that is opened.
+pub(super) struct OpenContext<'a> {
     pub(super) owner: Sid,
     pub(super) owner_name: &'a str,
     pub(super) client: IpAddr,
@@ -64,16 +64,16 @@ pub(super) struct Opener<'a> {
     pub(super) config: &'a Config,
 }
 
-/// A command of the shell, with what is told of it.
+/// A command of the shell and its description in listings.
 #[derive(Clone)]
 struct Entry {
     id: String,
     line: String,
     command: Arc<Command>,
-    attendance: Attendance,
+    client_activity: ClientActivity,
 }
 
-/// Requests that are being answered, and when the last one ended.
+/// Pending requests, and the end of the last one.
 #[derive(Clone, Copy, Debug)]
 struct Activity {
     operations: usize,
@@ -81,37 +81,38 @@ struct Activity {
     closed: bool,
 }
 
-/// A request that keeps the shell from being idle, until it is dropped.
+/// A pending request, which keeps the shell from being idle until it is dropped.
 pub(super) struct Operation(Arc<Shell>);
 
 impl Shell {
-    pub(super) fn open(open: OpenShell, opener: Opener<'_>, terms: &Terms) -> Result<Arc<Self>, Fault> {
-        let Opener { owner, owner_name, client, options, config } = opener;
+    pub(super) fn open(
+        open: OpenShell,
+        open_context: OpenContext<'_>,
+        context: &ShellContext,
+    ) -> Result<Arc<Self>, Fault> {
+        let OpenContext { owner, owner_name, client, options, config } = open_context;
         let (winrs, own) = (&config.winrs, &config.shell);
         let id = open.shell_id.unwrap_or_else(|| fresh_uuid().to_string());
         let code_page = code_page(options)?;
-        let surroundings = &terms.surroundings;
+        let surroundings = &context.surroundings;
         let directory = match &open.working_directory {
             Some(path) => surroundings.home.join(path),
             None => surroundings.home.clone(),
         };
-        crate::command::admit_directory(&directory).map_err(fault::of_command)?;
+        crate::command::check_directory(&directory).map_err(fault::from_command_error)?;
         let mut environment = surroundings.environment.clone();
         for (name, value) in &open.environment {
             environment.retain(|(known, _)| *known != **name);
             environment.push((name.into(), value.into()));
         }
         let idle_timeout = match open.idle_timeout {
-            // MS-WSMV 2.2.4.42 and MaxIdleTimeoutms of 2.2.4.30.
-            Some(asked) => asked.duration.clamp(SHORTEST_IDLE, LONGEST_TIME),
+            // MS-WSMV 2.2.4.42; MaxIdleTimeoutms in 2.2.4.30.
+            Some(requested) => requested.duration.clamp(MIN_IDLE_TIMEOUT, MAX_TIME),
             None => winrs.effective_idle_timeout(),
-        };
-        let or_usual = |names: Vec<String>, usual: &str| {
-            if names.is_empty() { usual.to_owned() } else { names.join(" ") }
         };
         let now = Instant::now();
         Ok(Arc::new(Self {
-            enclosure: Arc::new(terms.enclosure(&id, winrs)),
+            limiter: Arc::new(context.limiter(&id, winrs)),
             id,
             name: open.name,
             owner,
@@ -120,13 +121,13 @@ impl Shell {
             login_shell: own.login_shell.path().unwrap_or(&surroundings.login_shell).to_owned(),
             startup: startup(own.profiles, options),
             directory,
-            asked_directory: open.working_directory,
+            requested_directory: open.working_directory,
             environment,
-            asked_environment: open.environment,
+            requested_environment: open.environment,
             code_page,
-            input_streams: or_usual(open.input_streams, "stdin"),
-            output_streams: or_usual(open.output_streams, "stdout stderr"),
-            lifetime: [open.lifetime, longest_run(winrs.max_shell_run_time.duration())]
+            input_streams: names_or_default(open.input_streams, "stdin"),
+            output_streams: names_or_default(open.output_streams, "stdout stderr"),
+            lifetime: [open.lifetime, max_run_time(winrs.max_shell_run_time.duration())]
                 .into_iter()
                 .flatten()
                 .min(),
@@ -136,7 +137,7 @@ impl Shell {
             commands: Mutex::new(Some(HashMap::new())),
             counted: AtomicUsize::new(0),
             has_run: AtomicBool::new(false),
-            watch: Arc::clone(&terms.watch),
+            monitor: Arc::clone(&context.monitor),
         }))
     }
 
@@ -148,7 +149,7 @@ impl Shell {
         self.owner
     }
 
-    /// What clients are told of it in the answer to Create. Windows leaves the lifetime out.
+    /// Returns the description of the shell in the reply to Create. Like Windows, it omits the lifetime.
     pub(super) fn state(&self) -> ShellState {
         let activity = *self.activity.borrow();
         let inactivity = if activity.operations > 0 { Duration::ZERO } else { activity.last.elapsed() };
@@ -158,8 +159,8 @@ impl Shell {
             resource_uri: namespace::SHELL_CMD.to_owned(),
             owner: self.owner_name.clone(),
             client_ip: self.client.to_string(),
-            environment: self.asked_environment.clone(),
-            working_directory: self.asked_directory.clone(),
+            environment: self.requested_environment.clone(),
+            working_directory: self.requested_directory.clone(),
             idle_timeout: duration::write(self.idle_timeout),
             input_streams: self.input_streams.clone(),
             output_streams: self.output_streams.clone(),
@@ -169,35 +170,35 @@ impl Shell {
         }
     }
 
-    /// The same with what Get and Enumerate tell beyond that of a shell that runs something.
+    /// Returns the description of the shell for Get and Enumerate, which includes running command and processes.
     pub(super) fn state_in(&self, snapshot: &Snapshot) -> ShellState {
         let command_line = self.running().into_iter().next().map(|entry| entry.line);
-        let processes = self.enclosure.processes(&self.groups(), snapshot).len();
+        let processes = self.limiter.processes(&self.groups(), snapshot).len();
         let child_processes = u32::try_from(processes).unwrap_or(u32::MAX);
         let child_processes = (command_line.is_some() || processes > 0).then_some(child_processes);
         ShellState { command_line, child_processes, ..self.state() }
     }
 
-    /// Whether it takes a look at the processes of the machine to tell those of the shell.
+    /// Returns whether counting the shell's processes requires a snapshot of the machine.
     pub(super) fn needs_snapshot(&self) -> bool {
-        self.enclosure.needs_snapshot() && self.has_run.load(Ordering::Relaxed)
+        self.limiter.needs_snapshot() && self.has_run.load(Ordering::Relaxed)
     }
 
-    /// Counts the shell's processes, and ends those that have more memory than they may, and the youngest where they
-    /// are more than there may be. False if there are none.
+    /// Counts the shell's processes. Kills those above the memory limit, and the youngest ones above the process limit.
+    /// Returns `false` if there are no processes and no commands.
     pub(super) fn count(&self, snapshot: &Snapshot) -> bool {
         let groups = self.groups();
-        let mut processes = self.enclosure.processes(&groups, snapshot);
+        let mut processes = self.limiter.processes(&groups, snapshot);
         self.counted.store(processes.len(), Ordering::Relaxed);
-        for process in processes.extract_if(.., |process| self.enclosure.is_exceeded_by(process)) {
-            tracing::warn!(shell = %self.id, "A process has more memory than MaxMemoryPerShellMB and is killed");
+        for process in processes.extract_if(.., |process| self.limiter.is_exceeded_by(process)) {
+            tracing::warn!(shell = %self.id, "Killed a process that exceeds MaxMemoryPerShellMB");
             process.kill();
         }
         let limit = self.most_processes().unwrap_or(usize::MAX);
         if processes.len() > limit {
             tracing::warn!(
                 shell = %self.id, processes = processes.len(), limit,
-                "A shell has more processes than MaxProcessesPerShell: the youngest are killed"
+                "Killed the youngest processes of a shell that exceeds MaxProcessesPerShell"
             );
             processes.sort_by_key(|process| process.started);
             for process in processes.iter().skip(limit) {
@@ -207,7 +208,7 @@ impl Shell {
         !processes.is_empty() || !groups.is_empty()
     }
 
-    /// The process groups of the commands that were not let go, none of which was reaped yet.
+    /// Returns the process groups of all commands that are not released. None of them was reaped yet.
     fn groups(&self) -> Vec<u32> {
         let commands = self.commands();
         commands
@@ -218,18 +219,20 @@ impl Shell {
     }
 
     fn most_processes(&self) -> Option<usize> {
-        self.enclosure.limits().processes.map(|limit| usize::try_from(limit.get()).unwrap_or(usize::MAX))
+        self.limiter.limits().processes.map(|limit| usize::try_from(limit.get()).unwrap_or(usize::MAX))
     }
 
-    /// What is told of the commands that were not let go.
+    /// Returns a listing of all commands that are not released.
     pub(super) fn command_states(&self) -> Vec<CommandListing> {
         let commands = self.commands();
-        let listing = |entry: &Entry| CommandListing {
-            command_id: entry.id.clone(),
-            command_line: entry.line.clone(),
-            state: if entry.command.is_reported() { "Done" } else { "Running" },
-        };
-        commands.iter().flat_map(|commands| commands.values()).map(listing).collect()
+        let entries = commands.iter().flat_map(|commands| commands.values());
+        entries
+            .map(|entry| CommandListing {
+                command_id: entry.id.clone(),
+                command_line: entry.line.clone(),
+                state: if entry.command.is_reported() { "Done" } else { "Running" },
+            })
+            .collect()
     }
 
     fn running(&self) -> Vec<Entry> {
@@ -238,26 +241,26 @@ impl Shell {
         entries.filter(|entry| !entry.command.is_reported()).cloned().collect()
     }
 
-    /// Keeps the shell from being idle while a request is answered.
+    /// Marks the shell as active until the returned guard is dropped.
     pub(super) fn begin_operation(self: &Arc<Self>) -> Operation {
         self.activity.send_modify(|activity| activity.operations += 1);
         Operation(Arc::clone(self))
     }
 
-    /// Refuses another command while there are as many processes as there may be (MS-WSMV 2.2.4.42).
+    /// Refuses a command if the shell has reached its process limit (MS-WSMV 2.2.4.42).
     pub(super) async fn require_room(&self) -> Result<(), Fault> {
         let Some(limit) = self.most_processes() else { return Ok(()) };
         let has_commands = self.commands().as_ref().is_some_and(|commands| !commands.is_empty());
-        // One command after the other shall not cost a look each: what they left behind is known from the last one.
+        // Sequential commands need no snapshot each: the last count shows whether processes were left behind.
         let is_needed = has_commands || self.counted.load(Ordering::Relaxed) > 0;
-        let is_needed = is_needed && self.enclosure.needs_snapshot();
+        let is_needed = is_needed && self.limiter.needs_snapshot();
         let snapshot = if is_needed { snapshot().await } else { Snapshot::default() };
-        let processes = self.enclosure.processes(&self.groups(), &snapshot).len();
+        let processes = self.limiter.processes(&self.groups(), &snapshot).len();
         if processes < limit { Ok(()) } else { Err(fault::too_many_processes(processes, limit)) }
     }
 
-    /// Starts a command under an identifier of the client's or ours. It ends when its client has not asked for anything
-    /// for the time `abandoned_after`.
+    /// Starts a command under the given identifier. It is terminated when its client sends no request for the time
+    /// `abandoned_after`.
     pub(super) fn start(
         self: &Arc<Self>,
         id: String,
@@ -267,11 +270,11 @@ impl Shell {
     ) -> Result<(), Fault> {
         let mut commands = self.commands();
         let commands = commands.as_mut().ok_or_else(fault::unknown_shell)?;
-        if commands.len() >= MOST_COMMANDS {
-            return Err(fault::too_many_commands(MOST_COMMANDS));
+        if commands.len() >= MAX_COMMANDS {
+            return Err(fault::too_many_commands(MAX_COMMANDS));
         }
         if commands.contains_key(&key(&id)) {
-            return Err(fault::invalid_parameter(format!("the shell has a command {id} already")));
+            return Err(fault::invalid_parameter(format!("command {id} already exists in the shell")));
         }
         let text = line.line();
         let line = if directly {
@@ -288,49 +291,49 @@ impl Shell {
             environment: self.environment.clone(),
             directory: self.directory.clone(),
             code_page: self.code_page,
-            enclosure: Arc::clone(&self.enclosure),
+            limiter: Arc::clone(&self.limiter),
         })
-        .map_err(fault::of_command)?;
+        .map_err(fault::from_command_error)?;
         tracing::debug!(shell = %self.id, command = %id, process = command.process_id(), "Command started");
-        let (command, attendance) = (Arc::new(command), Attendance::new());
+        let (command, client_activity) = (Arc::new(command), ClientActivity::new());
         if let Some(after) = abandoned_after {
             let (shell, weak) = (self.id.clone(), Arc::downgrade(&command));
-            tokio::spawn(end_if_abandoned(shell, id.clone(), weak, attendance.clone(), after));
+            tokio::spawn(end_if_abandoned(shell, id.clone(), weak, client_activity.clone(), after));
         }
-        commands.insert(key(&id), Entry { id, line: text, command, attendance });
+        commands.insert(key(&id), Entry { id, line: text, command, client_activity });
         self.has_run.store(true, Ordering::Relaxed);
-        if self.enclosure.is_to_be_counted() {
-            self.watch.count(self);
+        if self.limiter.needs_counting() {
+            self.monitor.count(self);
         }
         Ok(())
     }
 
-    /// The command of this identifier, whose client is there until what is returned is dropped.
-    pub(super) fn attend(&self, id: Option<&str>) -> Result<Attended, Fault> {
+    /// Returns a command, whose client counts as active until the returned guard is dropped.
+    pub(super) fn use_command(&self, id: Option<&str>) -> Result<ActiveCommand, Fault> {
         let id =
-            id.ok_or_else(|| fault::invalid_parameter("the request names no command: give its CommandId"))?;
+            id.ok_or_else(|| fault::invalid_parameter("the request names no command; add its CommandId"))?;
         let commands = self.commands();
         commands
             .as_ref()
             .and_then(|commands| commands.get(&key(id)))
-            .map(|entry| entry.attendance.begin(Arc::clone(&entry.command)))
+            .map(|entry| entry.client_activity.begin(Arc::clone(&entry.command)))
             .ok_or_else(fault::unknown_command)
     }
 
-    /// Refuses input for a stream the shell was not opened with.
+    /// Refuses input for a stream that the shell was not opened with.
     pub(super) fn require_input(&self, name: &str) -> Result<(), Fault> {
         let declared = self.input_streams.split(' ').any(|stream| stream.eq_ignore_ascii_case(name));
         if declared { Ok(()) } else { Err(fault::undeclared_stream(name)) }
     }
 
     pub(super) fn interrupt(&self, id: Option<&str>, signal: Signal) -> Result<(), Fault> {
-        self.attend(id)?.signal(signal).map_err(fault::of_command)
+        self.use_command(id)?.signal(signal).map_err(fault::from_command_error)
     }
 
-    /// Lets go of a command whose end was told, or has another one end; that one's last output and its exit
-    /// code can still be received.
+    /// Releases a command whose end was reported, or terminates a running one. Output and exit code of the latter can
+    /// still be received.
     pub(super) async fn terminate(&self, id: Option<&str>) -> Result<(), Fault> {
-        let command = self.attend(id)?;
+        let command = self.use_command(id)?;
         match command.release() {
             Release::Now => {
                 self.forget(id.unwrap_or_default());
@@ -338,35 +341,36 @@ impl Shell {
                 Ok(())
             }
             Release::WithDelivery => Ok(()),
-            Release::NotYet => command.signal(Signal::Terminate).map_err(fault::of_command),
+            Release::NotYet => command.signal(Signal::Terminate).map_err(fault::from_command_error),
         }
     }
 
-    /// Lets go of a command; what is left of it ends.
+    /// Drops a command, which kills its remaining processes.
     pub(super) fn forget(&self, id: &str) {
-        let forgotten = self.commands().as_mut().and_then(|commands| commands.remove(&key(id)));
-        drop(forgotten);
+        let entry = self.commands().as_mut().and_then(|commands| commands.remove(&key(id)));
+        // Dropped after the lock is released.
+        drop(entry);
     }
 
-    /// Ends every command; operations that wait for one are told.
+    /// Closes all commands, which fails their pending operations.
     pub(super) async fn close(&self) {
         let commands = self.commands().take().unwrap_or_default();
         self.activity.send_modify(|activity| activity.closed = true);
-        // Before anything is waited for, because whoever asked may go away meanwhile.
-        if let Some(mark) = self.enclosure.mark()
+        // Before the first await, because the caller may drop the future.
+        if let Some(mark) = self.limiter.mark()
             && self.has_run.load(Ordering::Relaxed)
         {
-            self.watch.clean_up(mark);
+            self.monitor.clean_up(mark);
         }
         for entry in commands.into_values() {
             entry.command.close().await;
         }
-        self.enclosure.close().await;
+        self.limiter.close().await;
         tracing::debug!(shell = %self.id, "Shell closed");
     }
 
-    /// Waits until nobody has asked anything for too long or the lifetime is over, and says which; `None` if
-    /// the shell was closed before.
+    /// Waits until the shell has been idle too long or its lifetime is over, and returns the reason. Returns `None` if
+    /// the shell is closed before.
     pub(super) async fn expired(&self) -> Option<&'static str> {
         let mut changes = self.activity.subscribe();
         let end = self.lifetime.map(|lifetime| self.opened + lifetime);
@@ -401,6 +405,9 @@ impl Shell {
     }
 }
 
+fn names_or_default(names: Vec<String>, default: &str) -> String {
+    if names.is_empty() { default.to_owned() } else { names.join(" ") }
+}
 impl Drop for Operation {
     fn drop(&mut self) {
         self.0.activity.send_modify(|activity| {
@@ -410,45 +417,46 @@ impl Drop for Operation {
     }
 }
 
-/// MS-WSMV 2.2.4.42: a shorter time is raised to this.
-const SHORTEST_IDLE: Duration = Duration::from_secs(60);
-/// Commands of one shell that were not let go; Windows' own limit for PowerShell is the same.
-const MOST_COMMANDS: usize = 1_000;
+/// Minimum idle timeout; shorter ones are raised to it (MS-WSMV 2.2.4.42).
+const MIN_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Maximum number of commands per shell that are not released; Windows has the same limit for PowerShell.
+const MAX_COMMANDS: usize = 1_000;
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use tokio::time::timeout;
 
-    use super::super::Surroundings;
+    use super::super::ShellEnvironment;
     use super::*;
 
     fn opened(open: OpenShell, config: &Config) -> Arc<Shell> {
         let environment = vec![("PATH".into(), "/usr/bin:/bin".into())];
-        let surroundings = Surroundings { login_shell: "/bin/sh".into(), home: "/".into(), environment };
-        let groups = Arc::new(crate::OwnGroups);
-        let terms = Terms { surroundings, open_files: None, watch: Arc::default(), groups };
+        let surroundings = ShellEnvironment { login_shell: "/bin/sh".into(), home: "/".into(), environment };
+        let groups = Arc::new(crate::DelegatedGroups);
+        let context = ShellContext { surroundings, open_files: None, monitor: Arc::default(), groups };
         let (owner, client) = (sddl::well_known::LOCAL_SYSTEM, IpAddr::from([127, 0, 0, 1]));
-        let opener = Opener { owner, owner_name: "ada", client, options: &OptionSet::new(), config };
-        Shell::open(open, opener, &terms).unwrap()
+        let open_context =
+            OpenContext { owner, owner_name: "ada", client, options: &OptionSet::new(), config };
+        Shell::open(open, open_context, &context).unwrap()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_shell_is_there_longer_than_max_shell_run_time_whatever_it_was_opened_for() {
+    async fn max_shell_run_time_limits_the_lifetime_of_every_shell() {
         let mut config = Config::default();
-        // Read-only for everyone but policy, as in Windows.
-        config.govern("Winrs.MaxShellRunTime", "30000").unwrap();
+        // Only policy can change this setting, as in Windows.
+        config.enforce("Winrs.MaxShellRunTime", "30000").unwrap();
         for (asked, seconds) in [(None, 30), (Some(3_600), 30), (Some(20), 20)] {
             let open = OpenShell { lifetime: asked.map(Duration::from_secs), ..OpenShell::default() };
             let shell = opened(open, &config);
-            // However busy it is.
+            // A pending request does not extend the lifetime.
             let _operation = shell.begin_operation();
             let begin = Instant::now();
             assert_eq!(shell.expired().await, Some("lifetime"), "{asked:?}");
             assert_eq!(begin.elapsed().as_secs(), seconds, "{asked:?}");
         }
         for unlimited in ["0", "2147483647"] {
-            config.govern("Winrs.MaxShellRunTime", unlimited).unwrap();
+            config.enforce("Winrs.MaxShellRunTime", unlimited).unwrap();
             let shell = opened(OpenShell::default(), &config);
             let _operation = shell.begin_operation();
             let a_year = Duration::from_secs(365 * 24 * 60 * 60);
@@ -460,7 +468,7 @@ mod tests {
         Line { command: line.to_owned(), ..Line::default() }
     }
 
-    /// Counting processes would take as many looks as the clock is put forward.
+    /// Returns settings without process limits: with a paused clock the counting task would run without pause.
     fn without_counting() -> Config {
         let mut config = Config::default();
         for name in ["Winrs.MaxProcessesPerShell", "Winrs.MaxMemoryPerShellMB"] {
@@ -471,23 +479,23 @@ mod tests {
 
     const AFTER: Duration = Duration::from_secs(600);
 
-    /// Whether the time is over, and the grace of a command that is terminated at most.
+    /// Returns whether the abandonment timeout has passed, and at most the grace period of termination.
     fn is_after(begin: Instant) -> bool {
         (AFTER..AFTER + Duration::from_secs(60)).contains(&begin.elapsed())
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_command_without_a_client_is_terminated_after_its_time() {
+    async fn a_command_without_client_requests_is_terminated() {
         let shell = opened(OpenShell::default(), &without_counting());
         shell.start("one".to_owned(), command("exec sleep 100000"), false, Some(AFTER)).unwrap();
         let begin = Instant::now();
-        let sleeping = shell.attend(Some("one")).unwrap().command();
+        let sleeping = shell.use_command(Some("one")).unwrap().command();
         sleeping.ended().await;
         assert!(is_after(begin), "{:?}", begin.elapsed());
-        // What it has said and how it has ended can still be received.
-        let delivery = shell.attend(Some("one")).unwrap();
+        // Output and exit code can still be received.
+        let delivery = shell.use_command(Some("one")).unwrap();
         let delivery = delivery.receive(1_000, crate::StreamSet::Both, AFTER).await.unwrap();
-        // The clock of the test is put forward while the process ends, so that it may be killed as well.
+        // The paused clock advances while the process ends, so that SIGKILL may be sent as well.
         let ended = [143, 137].map(|exit_code| crate::CommandState::Done { exit_code });
         assert!(ended.contains(&delivery.state()), "{:?}", delivery.state());
         drop(delivery);
@@ -495,16 +503,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_command_whose_client_waits_for_output_goes_on() {
+    async fn a_command_with_a_pending_receive_is_not_abandoned() {
         let shell = opened(OpenShell::default(), &without_counting());
         shell.start("one".to_owned(), command("exec sleep 100000"), false, Some(AFTER)).unwrap();
-        let receiving = shell.attend(Some("one")).unwrap();
+        let receiving = shell.use_command(Some("one")).unwrap();
         assert!(timeout(AFTER * 10, receiving.ended()).await.is_err(), "a Receive is in progress");
         drop(receiving);
-        let sleeping = shell.attend(Some("one")).unwrap().command();
+        let sleeping = shell.use_command(Some("one")).unwrap().command();
         let begin = Instant::now();
         sleeping.ended().await;
-        assert!(is_after(begin), "from the end of the Receive the time runs again: {:?}", begin.elapsed());
+        assert!(is_after(begin), "the timeout starts at the end of the Receive: {:?}", begin.elapsed());
         shell.close().await;
     }
 }

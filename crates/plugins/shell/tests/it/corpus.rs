@@ -1,10 +1,11 @@
+//! The code page oracle applied to the stored fuzzing corpus.
 use std::fs;
 use std::path::Path;
 
 use telarch_plugin_shell::oracle;
 
 #[test]
-fn pages_of_the_corpus_keep_the_promises() {
+fn code_pages_of_the_corpus_satisfy_the_oracle() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../fuzz/corpus/shell_code_page");
     let mut cases = 0;
     for entry in fs::read_dir(&folder).unwrap() {

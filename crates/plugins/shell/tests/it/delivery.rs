@@ -1,48 +1,48 @@
-//! What is lent to a reply: it counts as delivered when the reply arrived, which may be much later or never.
+//! Deliveries that are committed late, dropped, or never decided.
 
-use telarch_plugin_shell::{CommandError, Committed, Release, Stdin};
+use telarch_plugin_shell::{CommandError, CommitResult, Release, Stdin};
 use tokio::join;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
 
-/// What a client that gets this reply knows more than before.
-fn told(delivery: &Delivery) -> (Ran, CommandState) {
+/// Returns the output and the state that a client learns from a delivery.
+fn content(delivery: &Delivery) -> (Ran, CommandState) {
     let mut ran = Ran::default();
     ran.take(delivery);
     (ran, delivery.state())
 }
 
 #[tokio::test]
-async fn a_receive_beside_an_undecided_delivery_gets_the_same_when_that_is_lost() {
+async fn a_concurrent_receive_gets_the_same_output_after_a_lost_delivery() {
     let command = spawn(line("echo out; echo err >&2; exit 5"));
     let first = next(&command).await;
-    let expected = told(&first);
+    let expected = content(&first);
     assert_eq!(expected.1, CommandState::Done { exit_code: 5 });
     let lose = async {
         sleep(Duration::from_millis(50)).await;
         drop(first);
     };
     let (second, ()) = join!(next(&command), lose);
-    assert_eq!(told(&second), expected);
-    assert_eq!(second.commit(), Committed::Kept);
+    assert_eq!(content(&second), expected);
+    assert_eq!(second.commit(), CommitResult::Kept);
 }
 
 #[tokio::test]
-async fn a_receive_beside_an_undecided_delivery_gets_what_follows_when_that_arrived() {
+async fn a_concurrent_receive_gets_the_following_output_after_a_commit() {
     let command = spawn(line("printf 0123456789; exit 5"));
     let first = command.receive(4, StreamSet::Both, PATIENCE).await.unwrap();
-    assert_eq!(told(&first).0.text().0, "0123");
+    assert_eq!(content(&first).0.text().0, "0123");
     let arrive = async {
         sleep(Duration::from_millis(50)).await;
         first.commit();
     };
     let (second, ()) = join!(next(&command), arrive);
-    assert_eq!(told(&second).0.text().0, "456789");
+    assert_eq!(content(&second).0.text().0, "456789");
 }
 
 #[tokio::test]
-async fn a_receive_beside_an_undecided_end_learns_that_it_was_told() {
+async fn a_concurrent_receive_fails_after_the_end_was_committed() {
     let command = spawn(line("exit 5"));
     let first = next(&command).await;
     let arrive = async {
@@ -54,20 +54,20 @@ async fn a_receive_beside_an_undecided_end_learns_that_it_was_told() {
 }
 
 #[tokio::test]
-async fn while_nothing_is_decided_a_receive_times_out_and_takes_nothing() {
+async fn a_receive_times_out_while_a_delivery_is_pending() {
     let command = spawn(line("echo out; exit 5"));
     let first = next(&command).await;
-    let expected = told(&first);
+    let expected = content(&first);
     for _ in 0..3 {
         let error = command.receive(REPLY, StreamSet::Both, Duration::from_millis(20)).await.err();
         assert!(matches!(error, Some(CommandError::TimedOut)));
     }
     drop(first);
-    assert_eq!(told(&next(&command).await), expected);
+    assert_eq!(content(&next(&command).await), expected);
 }
 
 #[tokio::test]
-async fn a_receive_that_waits_for_a_decision_is_told_when_the_command_is_closed() {
+async fn closing_a_command_ends_a_receive_that_waits_for_a_delivery() {
     let command = Arc::new(spawn(line("echo out; sleep 100")));
     let undecided = next(&command).await;
     let waiting = {
@@ -78,28 +78,28 @@ async fn a_receive_that_waits_for_a_decision_is_told_when_the_command_is_closed(
     let begin = Instant::now();
     command.close().await;
     assert!(matches!(waiting.await.unwrap(), Some(CommandError::Closed)));
-    assert!(begin.elapsed() < PATIENCE / 2, "it waited for a decision that never came");
-    // Whatever becomes of it now.
-    assert_eq!(undecided.commit(), Committed::Kept);
+    assert!(begin.elapsed() < PATIENCE / 2, "it waited for the pending delivery");
+    // A late commit has no effect.
+    assert_eq!(undecided.commit(), CommitResult::Kept);
 }
 
 #[tokio::test]
-async fn streams_asked_for_apart_are_given_back_apart() {
+async fn streams_received_separately_are_redelivered_separately() {
     let command = spawn(line("echo out; echo err >&2; read go; exit 5"));
     drop(next(&command).await);
     for (wanted, expected) in [(StreamSet::Stderr, ("", "err\n", 0)), (StreamSet::Stdout, ("out\n", "", 0))] {
         let lost = command.receive(REPLY, wanted, PATIENCE).await.unwrap();
-        assert_eq!(told(&lost).0.text(), expected);
+        assert_eq!(content(&lost).0.text(), expected);
         drop(lost);
         let arrived = command.receive(REPLY, wanted, PATIENCE).await.unwrap();
-        assert_eq!(told(&arrived).0.text(), expected);
+        assert_eq!(content(&arrived).0.text(), expected);
         arrived.commit();
     }
     command.send(b"go\n".to_vec(), Stdin::Closes).await.unwrap();
     assert_eq!(finish(&command).await.text(), ("", "", 5));
 }
 
-/// The clients' view of both streams: what arrived, in the order in which it was decided.
+/// Output as the clients see it, in the order of the commits.
 #[derive(Default)]
 struct Arrived {
     ran: Ran,
@@ -108,7 +108,7 @@ struct Arrived {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_arrives_in_order_and_once_whatever_is_lost_late_or_asked_for_twice() {
+async fn output_arrives_once_and_in_order_despite_lost_replies() {
     for seed in 1..=4_u64 {
         let command = Arc::new(spawn(line("seq 20000 & seq 30000 50000 >&2; wait; exit 7")));
         let arrived: Arc<std::sync::Mutex<Arrived>> = Arc::default();
@@ -122,15 +122,18 @@ async fn everything_arrives_in_order_and_once_whatever_is_lost_late_or_asked_for
             timeout(PATIENCE, client).await.unwrap().unwrap();
         }
         let arrived = std::mem::take(&mut *arrived.lock().unwrap());
-        let lines = |from: u32, to: u32| (from..=to).map(|line| format!("{line}\n")).collect::<String>();
-        assert!(arrived.ran.stdout == lines(1, 20_000).as_bytes(), "standard output, seed {seed}");
-        assert!(arrived.ran.stderr == lines(30_000, 50_000).as_bytes(), "standard error, seed {seed}");
+        assert!(arrived.ran.stdout == lines(1..=20_000).as_bytes(), "standard output, seed {seed}");
+        assert!(arrived.ran.stderr == lines(30_000..=50_000).as_bytes(), "standard error, seed {seed}");
         assert_eq!(arrived.ends, [7], "seed {seed}");
         assert!(arrived.lost > 10, "only {} replies were lost, seed {seed}", arrived.lost);
     }
 }
 
-/// Receives until the end was told, and loses every third reply; many are decided late.
+fn lines(numbers: std::ops::RangeInclusive<u32>) -> String {
+    numbers.map(|line| format!("{line}\n")).collect()
+}
+
+/// Receives until the end was reported; loses every third reply and commits many late.
 async fn careless_client(command: Arc<Command>, arrived: Arc<std::sync::Mutex<Arrived>>, seed: u64) {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut below = |bound: u64| {
@@ -166,41 +169,41 @@ async fn careless_client(command: Arc<Command>, arrived: Arc<std::sync::Mutex<Ar
 }
 
 #[tokio::test]
-async fn a_command_whose_end_was_told_can_go_at_once() {
+async fn a_command_whose_end_was_received_can_be_released() {
     let command = spawn(line("exit 5"));
-    assert_eq!(next(&command).await.commit(), Committed::Kept);
+    assert_eq!(next(&command).await.commit(), CommitResult::Kept);
     assert_eq!(command.release(), Release::Now);
 }
 
 #[tokio::test]
-async fn a_command_that_runs_or_has_more_to_tell_cannot_go() {
+async fn a_running_command_cannot_be_released_yet() {
     let command = spawn(line("printf 0123456789; read go; exit 5"));
     let part = command.receive(4, StreamSet::Both, PATIENCE).await.unwrap();
     assert_eq!(command.release(), Release::NotYet);
-    assert_eq!(part.commit(), Committed::Kept);
+    assert_eq!(part.commit(), CommitResult::Kept);
     command.send(b"go\n".to_vec(), Stdin::Closes).await.unwrap();
     assert_eq!(command.release(), Release::NotYet);
     let end = next(&command).await;
     assert_eq!(end.state(), CommandState::Done { exit_code: 5 });
-    assert_eq!(end.commit(), Committed::Kept, "it was asked before there was an end");
+    assert_eq!(end.commit(), CommitResult::Kept, "the release came before the end");
 }
 
 #[tokio::test]
-async fn a_command_that_is_let_go_before_its_end_is_known_to_have_arrived_goes_when_it_has() {
+async fn a_command_released_before_its_end_was_committed_goes_with_the_commit() {
     let command = spawn(line("exit 5"));
     let end = next(&command).await;
     assert_eq!(command.release(), Release::WithDelivery);
     assert_eq!(command.release(), Release::WithDelivery);
-    assert_eq!(end.commit(), Committed::Released);
+    assert_eq!(end.commit(), CommitResult::Released);
     assert_eq!(command.release(), Release::Now);
 }
 
 #[tokio::test]
-async fn a_command_whose_end_did_not_arrive_stays_although_it_was_let_go() {
+async fn a_released_command_stays_if_its_end_did_not_arrive() {
     let command = spawn(line("exit 5"));
     let end = next(&command).await;
     assert_eq!(command.release(), Release::WithDelivery);
     drop(end);
     assert_eq!(command.release(), Release::NotYet);
-    assert_eq!(next(&command).await.commit(), Committed::Kept);
+    assert_eq!(next(&command).await.commit(), CommitResult::Kept);
 }

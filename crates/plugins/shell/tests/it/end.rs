@@ -1,3 +1,4 @@
+//! Exit codes, signals and cleanup of commands.
 use std::time::Instant;
 
 use telarch_plugin_shell::{CommandError, Signal};
@@ -5,14 +6,14 @@ use telarch_plugin_shell::{CommandError, Signal};
 use super::*;
 
 #[tokio::test]
-async fn exit_codes_arrive_as_they_are() {
+async fn exit_codes_are_reported_unchanged() {
     for code in [0, 1, 7, 255] {
         assert_eq!(run(line(&format!("exit {code}"))).await, Ran { exit_code: code, ..Ran::default() });
     }
 }
 
 #[tokio::test]
-async fn a_death_by_signal_is_128_and_its_number() {
+async fn death_by_a_signal_is_reported_as_128_plus_its_number() {
     assert_eq!(run(line("kill -KILL $$")).await.exit_code, 128 + 9);
     assert_eq!(run(line("kill -SEGV $$")).await.exit_code, 128 + 11);
 }
@@ -26,7 +27,7 @@ async fn ctrl_c_reaches_the_shell_and_its_children() {
 }
 
 #[tokio::test]
-async fn ctrl_break_is_the_quit_key_of_a_terminal() {
+async fn ctrl_break_sends_sigquit() {
     let command = spawn(line("trap 'echo dump; exit 3' QUIT; echo ready; sleep 100"));
     expect(&command, "ready\n").await;
     command.signal(Signal::CtrlBreak).unwrap();
@@ -35,7 +36,7 @@ async fn ctrl_break_is_the_quit_key_of_a_terminal() {
 }
 
 #[tokio::test]
-async fn terminate_lets_a_command_end_by_itself() {
+async fn terminate_allows_a_command_to_end_itself() {
     let command = spawn(line("trap 'echo bye; exit 4' TERM; echo ready; sleep 100"));
     expect(&command, "ready\n").await;
     let begin = Instant::now();
@@ -67,7 +68,7 @@ async fn a_command_that_ignores_terminate_is_killed_after_its_grace() {
 }
 
 #[tokio::test]
-async fn terminate_kills_what_the_command_left_behind() {
+async fn terminate_kills_background_processes() {
     let command = spawn(line("(trap '' TERM; echo ready; exec sleep 100) & exit 0"));
     assert_eq!(finish(&command).await.text(), ("ready\n", "", 0));
     let group = command.process_id();
@@ -77,7 +78,7 @@ async fn terminate_kills_what_the_command_left_behind() {
 }
 
 #[tokio::test]
-async fn signals_to_a_command_that_has_ended_succeed() {
+async fn signals_to_a_finished_command_succeed() {
     let command = spawn(line("true"));
     finish(&command).await;
     for signal in [Signal::CtrlC, Signal::CtrlBreak, Signal::Terminate] {
@@ -119,7 +120,7 @@ async fn a_command_dropped_after_its_end_leaves_no_zombie() {
 }
 
 #[test]
-fn a_runtime_that_ends_takes_its_commands_along() {
+fn commands_are_killed_when_the_runtime_shuts_down() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let command = runtime.block_on(async {
         let command = spawn(line("sleep 100 & echo ready; wait"));
@@ -129,7 +130,7 @@ fn a_runtime_that_ends_takes_its_commands_along() {
     let group = command.process_id();
     drop(runtime);
     drop(command);
-    // Nobody is left to reap the leader.
+    // Without a runtime, no task reaps the leader.
     let begin = Instant::now();
     while !alive_in(group).is_empty() {
         assert!(begin.elapsed() < PATIENCE);
@@ -137,7 +138,7 @@ fn a_runtime_that_ends_takes_its_commands_along() {
 }
 
 #[tokio::test]
-async fn closing_ends_the_receives_and_sends_that_wait() {
+async fn closing_ends_pending_receives_and_sends() {
     let command = Arc::new(spawn(program("sleep", &["100"])));
     let waiting: Vec<_> = (0..3)
         .map(|_| {
@@ -154,14 +155,14 @@ async fn closing_ends_the_receives_and_sends_that_wait() {
     for waiting in waiting {
         assert!(matches!(waiting.await.unwrap(), Some(CommandError::Closed)));
     }
-    // Killed before it was closed: then the rest of its input was discarded.
+    // The command may be killed before it is closed; then the rest of its input is discarded.
     assert!(matches!(sending.await.unwrap(), Some(CommandError::Closed) | None));
     let late = command.receive(REPLY, StreamSet::Both, PATIENCE).await.err();
     assert!(matches!(late, Some(CommandError::Closed)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_commands_at_once_do_not_disturb_each_other() {
+async fn fifty_concurrent_commands_are_independent() {
     let commands: Vec<_> = (0..50)
         .map(|number| {
             tokio::spawn(run(line(&format!(

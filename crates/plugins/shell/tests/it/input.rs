@@ -1,10 +1,11 @@
+//! Standard input of commands.
 use telarch_plugin_shell::{CommandError, Stdin};
 use tokio::join;
 
 use super::*;
 
 #[tokio::test]
-async fn input_reaches_the_command_and_ends_when_the_client_says_so() {
+async fn input_reaches_the_command_and_ends_on_request() {
     let command = spawn(line("tr a-z A-Z; echo end"));
     command.send(b"one ".to_vec(), Stdin::StaysOpen).await.unwrap();
     command.send(b"two\n".to_vec(), Stdin::StaysOpen).await.unwrap();
@@ -27,7 +28,7 @@ async fn a_megabyte_passes_through_a_filter_while_it_is_sent() {
 }
 
 #[tokio::test]
-async fn half_a_megabyte_can_be_sent_before_any_output_is_asked_for() {
+async fn half_a_megabyte_can_be_sent_before_output_is_requested() {
     let input = vec![b'x'; 500_000];
     let command = spawn(program("cat", &[]));
     command.send(input.clone(), Stdin::Closes).await.unwrap();
@@ -59,11 +60,11 @@ async fn input_after_the_end_of_input_is_discarded() {
 }
 
 #[tokio::test]
-async fn a_send_beside_another_is_told_to_come_again() {
+async fn a_concurrent_send_fails_with_busy() {
     let command = spawn(line("read go; cat | wc -c"));
     let first = command.send(vec![b'\n'; 1_000_000], Stdin::StaysOpen);
     let second = async { command.send(b"x".to_vec(), Stdin::StaysOpen).await };
-    // In one task and in this order: the first is waiting when the second begins.
+    // The order is fixed: the first one is pending when the second one starts.
     let (first, second) = join!(biased; first, second);
     first.unwrap();
     assert!(matches!(second, Err(CommandError::Busy)));
@@ -72,7 +73,7 @@ async fn a_send_beside_another_is_told_to_come_again() {
 }
 
 #[tokio::test]
-async fn a_send_that_was_given_up_is_written_all_the_same() {
+async fn data_of_a_cancelled_send_is_still_written() {
     let folder = tempfile::tempdir().unwrap();
     let gate = folder.path().join("gate");
     let command = spawn(line(&format!("mkfifo {0}; echo ready; read go < {0}; wc -c", gate.display())));

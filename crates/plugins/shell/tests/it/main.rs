@@ -1,4 +1,4 @@
-//! Real commands on this machine, run the way the plug-in runs them.
+//! Tests with real commands, run as the plug-in runs them.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::ffi::OsString;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telarch_plugin_shell::{
-    CodePage, Command, CommandLine, CommandSpec, CommandState, Delivery, Enclosure, Startup, Stream,
+    CodePage, Command, CommandLine, CommandSpec, CommandState, Delivery, ProcessLimiter, Startup, Stream,
     StreamSet,
 };
 
@@ -18,18 +18,18 @@ mod input;
 mod output;
 mod start;
 
-/// Long enough for anything but a failure.
+/// Timeout of operations that must succeed.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What a reply of the default envelope size can hold.
+/// Capacity of a reply of the default envelope size, in bytes.
 const REPLY: usize = 380_000;
 
-/// A line for the shell, in the way most clients have it.
+/// Returns a command line for the shell, as most clients send it.
 fn line(line: &str) -> CommandSpec {
-    let startup = Startup::AsIsUsual;
+    let startup = Startup::NoProfile;
     spec(CommandLine::Shell { program: "/bin/sh".into(), startup, line: line.into() })
 }
 
-/// A program without a shell.
+/// Returns a program to be run without a shell.
 fn program(program: &str, arguments: &[&str]) -> CommandSpec {
     let arguments = arguments.iter().map(OsString::from).collect();
     spec(CommandLine::Direct { program: program.into(), arguments })
@@ -41,7 +41,7 @@ fn spec(line: CommandLine) -> CommandSpec {
         environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
         directory: "/".into(),
         code_page: CodePage::UTF_8,
-        enclosure: Arc::new(Enclosure::unlimited()),
+        limiter: Arc::new(ProcessLimiter::unlimited()),
     }
 }
 
@@ -49,7 +49,7 @@ fn spawn(spec: CommandSpec) -> Command {
     Command::spawn(&spec).unwrap()
 }
 
-/// What a client knows when the command is over.
+/// Complete output and exit code of a command.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Ran {
     stdout: Vec<u8>,
@@ -72,7 +72,7 @@ impl Ran {
     }
 }
 
-/// Asks for output until Done, as clients do.
+/// Receives output until Done.
 async fn finish(command: &Command) -> Ran {
     let mut ran = Ran::default();
     loop {
@@ -86,7 +86,7 @@ async fn finish(command: &Command) -> Ran {
     }
 }
 
-/// The next reply, not committed yet.
+/// Returns the next delivery without committing it.
 async fn next(command: &Command) -> Delivery {
     command.receive(REPLY, StreamSet::Both, PATIENCE).await.unwrap()
 }
@@ -105,17 +105,18 @@ async fn run(spec: CommandSpec) -> Ran {
     ran
 }
 
-/// The processes of the group that run or can run. Orphans that were killed are init's to reap.
+/// Returns the processes of the group that are not zombies. Killed orphans are reaped by init.
 fn alive_in(group: u32) -> Vec<u32> {
-    let member = |entry: std::fs::DirEntry| -> Option<u32> {
+    fn running_member(entry: &std::fs::DirEntry, group: u32) -> Option<u32> {
         let process = entry.file_name().to_str()?.parse().ok()?;
         let alive = !matches!(field_of_stat(process, STATE)?.as_str(), "Z" | "X");
         (alive && field_of_stat(process, PROCESS_GROUP)? == group.to_string()).then_some(process)
-    };
-    std::fs::read_dir("/proc").unwrap().filter_map(|entry| member(entry.unwrap())).collect()
+    }
+    let entries = std::fs::read_dir("/proc").unwrap();
+    entries.filter_map(|entry| running_member(&entry.unwrap(), group)).collect()
 }
 
-/// A field of `/proc/PID/stat` behind the name; the first is the state.
+/// Returns a field of `/proc/PID/stat` after the program name; field 0 is the state.
 fn field_of_stat(process: u32, field: usize) -> Option<String> {
     let stat = std::fs::read_to_string(PathBuf::from(format!("/proc/{process}/stat"))).ok()?;
     let (_, fields) = stat.rsplit_once(") ")?;
@@ -125,7 +126,7 @@ fn field_of_stat(process: u32, field: usize) -> Option<String> {
 const STATE: usize = 0;
 const PROCESS_GROUP: usize = 2;
 
-/// For what the system does by itself a moment later and tells nobody.
+/// Polls until a condition holds that the system reports by no event.
 async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let polling = async {
         while !holds() {

@@ -1,3 +1,4 @@
+//! Standard output and standard error of commands.
 use std::time::Instant;
 
 use telarch_plugin_shell::{CommandError, Signal, Stdin};
@@ -6,20 +7,22 @@ use tokio::join;
 use super::*;
 
 #[tokio::test]
-async fn the_streams_arrive_apart() {
+async fn output_streams_are_separate() {
     assert_eq!(run(line("echo out; echo err 1>&2; exit 7")).await.text(), ("out\n", "err\n", 7));
 }
 
 #[tokio::test]
-async fn five_megabytes_on_both_streams_at_once_arrive_exactly() {
+async fn five_megabytes_on_both_streams_arrive_complete() {
     let ran = run(line("seq 1000001 1655360 & seq 2000001 2655360 >&2; wait; exit 9")).await;
-    let lines = |from: u32| (from..from + 655_360).map(|line| format!("{line}\n")).collect::<String>();
+    fn lines(from: u32) -> String {
+        (from..from + 655_360).map(|line| format!("{line}\n")).collect()
+    }
     assert_eq!((ran.stdout.len(), ran.stderr.len(), ran.exit_code), (5_242_880, 5_242_880, 9));
     assert!(ran.stdout == lines(1_000_001).as_bytes() && ran.stderr == lines(2_000_001).as_bytes());
 }
 
 #[tokio::test]
-async fn a_million_lines_arrive_in_order_whatever_the_size_of_a_reply() {
+async fn a_million_lines_arrive_in_order_for_any_reply_size() {
     let lines: String = (1..=1_000_000).map(|line| format!("{line}\n")).collect();
     for limit in [10_007, 110_000, 3_000_000] {
         let command = spawn(program("seq", &["1000000"]));
@@ -40,18 +43,21 @@ async fn a_million_lines_arrive_in_order_whatever_the_size_of_a_reply() {
 }
 
 #[tokio::test]
-async fn a_command_that_writes_for_ever_waits_for_its_reader() {
+async fn a_command_with_endless_output_blocks_until_it_is_read() {
     let command = spawn(program("yes", &["line"]));
     let yes = command.process_id();
-    let blocked = || field_of_stat(yes, STATE).is_some_and(|state| state == "S");
-    let written = || std::fs::read_to_string(format!("/proc/{yes}/io")).unwrap();
+    fn written(process: u32) -> String {
+        std::fs::read_to_string(format!("/proc/{process}/io")).unwrap()
+    }
     let mut delivered = 0;
     for _ in 0..3 {
-        eventually("the buffer is full and yes is blocked", || command.buffered() > 448 * 1024 && blocked())
-            .await;
-        let before = written();
+        eventually("the buffer is full and yes is blocked", || {
+            command.buffered() > 448 * 1024 && field_of_stat(yes, STATE).is_some_and(|state| state == "S")
+        })
+        .await;
+        let before = written(yes);
         tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(written(), before, "it writes although nobody reads");
+        assert_eq!(written(yes), before, "it writes although the buffer is full");
         assert!(command.buffered() <= 512 * 1024, "{}", command.buffered());
 
         let delivery = command.receive(100_000, StreamSet::Both, PATIENCE).await.unwrap();
@@ -67,7 +73,7 @@ async fn a_command_that_writes_for_ever_waits_for_its_reader() {
 }
 
 #[tokio::test]
-async fn a_streaming_command_is_not_held_back() {
+async fn output_of_a_streaming_command_is_not_delayed() {
     let command = spawn(program("yes", &[]));
     let begin = Instant::now();
     let mut full = 0;
@@ -78,12 +84,12 @@ async fn a_streaming_command_is_not_held_back() {
     }
     // On a busy machine the command itself may pause.
     assert!(full > 180, "{full} of 200 replies were full");
-    // Held back, it would be 40 seconds.
+    // With delays it would take 40 seconds.
     assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
 }
 
 #[tokio::test]
-async fn a_reply_larger_than_a_buffer_goes_out_when_the_buffer_is_full() {
+async fn a_reply_larger_than_the_buffer_is_sent_when_the_buffer_is_full() {
     let command = spawn(program("yes", &[]));
     let begin = Instant::now();
     for _ in 0..50 {
@@ -93,7 +99,7 @@ async fn a_reply_larger_than_a_buffer_goes_out_when_the_buffer_is_full() {
 }
 
 #[tokio::test]
-async fn a_short_command_answers_everything_at_once() {
+async fn a_short_command_is_answered_by_one_reply() {
     let command = spawn(line("printf a; sleep 0.05; printf b >&2; sleep 0.05; printf c; exit 3"));
     let delivery = next(&command).await;
     let chunks: Vec<_> = delivery.chunks().collect();
@@ -102,7 +108,7 @@ async fn a_short_command_answers_everything_at_once() {
 }
 
 #[tokio::test]
-async fn a_prompt_is_held_back_for_a_moment_only() {
+async fn a_prompt_is_delayed_only_briefly() {
     let command = spawn(line("printf 'name? '; read name; echo \"hello $name\""));
     let begin = Instant::now();
     expect(&command, "name? ").await;
@@ -112,7 +118,7 @@ async fn a_prompt_is_held_back_for_a_moment_only() {
 }
 
 #[tokio::test]
-async fn output_that_waited_for_its_receive_is_not_held_back_again() {
+async fn output_that_already_waited_is_not_delayed_again() {
     let command = spawn(line("echo early; sleep 100"));
     eventually("it has written", || command.buffered() > 0).await;
     tokio::time::sleep(Duration::from_millis(250)).await;
@@ -122,7 +128,7 @@ async fn output_that_waited_for_its_receive_is_not_held_back_again() {
 }
 
 #[tokio::test]
-async fn silence_is_a_time_out_and_output_before_the_end_of_the_wait_is_not() {
+async fn a_receive_without_output_times_out() {
     let command = spawn(line("read go; echo went; sleep 100"));
     let wait = Duration::from_millis(50);
     for _ in 0..2 {
@@ -136,18 +142,18 @@ async fn silence_is_a_time_out_and_output_before_the_end_of_the_wait_is_not() {
 }
 
 #[tokio::test]
-async fn a_lost_delivery_is_delivered_again() {
+async fn a_lost_delivery_is_repeated() {
     let command = spawn(line("echo out; echo err >&2; exit 5"));
-    let everything = || async {
+    async fn receive(command: &Command) -> (Ran, CommandState, Delivery) {
         let mut ran = Ran::default();
-        let delivery = next(&command).await;
+        let delivery = next(command).await;
         ran.take(&delivery);
         (ran, delivery.state(), delivery)
-    };
-    let (first, state, lost) = everything().await;
+    }
+    let (first, state, lost) = receive(&command).await;
     assert_eq!(first.text(), ("out\n", "err\n", 0));
     drop(lost);
-    let (second, again, delivery) = everything().await;
+    let (second, again, delivery) = receive(&command).await;
     assert_eq!((second, again), (first, state));
     delivery.commit();
     let error = command.receive(REPLY, StreamSet::Both, PATIENCE).await.err();
@@ -155,7 +161,7 @@ async fn a_lost_delivery_is_delivered_again() {
 }
 
 #[tokio::test]
-async fn a_lost_delivery_comes_before_what_was_written_later_also_in_smaller_replies() {
+async fn a_lost_delivery_precedes_later_output_in_smaller_replies() {
     let command = spawn(line("printf 0123456789; printf abcdef >&2; read go; printf XYZ; exit 1"));
     let lost = next(&command).await;
     assert_eq!(lost.chunks().count(), 2);
@@ -177,7 +183,7 @@ async fn a_lost_delivery_comes_before_what_was_written_later_also_in_smaller_rep
 }
 
 #[tokio::test]
-async fn a_receive_that_was_given_up_loses_nothing() {
+async fn a_cancelled_receive_loses_no_output() {
     let command = spawn(program("seq", &["100000"]));
     let lines: String = (1..=100_000).map(|line| format!("{line}\n")).collect();
     let mut ran = Ran::default();
@@ -221,7 +227,7 @@ async fn a_second_receive_waits_for_the_first_delivery() {
 }
 
 #[tokio::test]
-async fn a_background_process_delays_the_end_by_a_moment_and_loses_nothing() {
+async fn a_background_process_delays_the_end_briefly_and_loses_nothing() {
     let command = spawn(line("sleep 100 & echo out; (sleep 0.2; echo late) & exit 5"));
     let begin = Instant::now();
     assert_eq!(finish(&command).await.text(), ("out\nlate\n", "", 5));
@@ -230,10 +236,10 @@ async fn a_background_process_delays_the_end_by_a_moment_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn what_a_background_process_wrote_before_a_slow_reader_came_is_not_lost() {
+async fn output_of_a_background_process_is_kept_for_a_slow_reader() {
     let command = spawn(line("(seq 300000; sleep 100) & exit 5"));
     eventually("the buffer is full", || command.buffered() > 448 * 1024).await;
-    // Longer than streams may be silent: they are not, nobody reads them.
+    // Longer than the grace period. The streams count as active while their buffer is full.
     tokio::time::sleep(Duration::from_millis(700)).await;
     let ran = finish(&command).await;
     let lines: String = (1..=300_000).map(|line| format!("{line}\n")).collect();
@@ -242,7 +248,7 @@ async fn what_a_background_process_wrote_before_a_slow_reader_came_is_not_lost()
 }
 
 #[tokio::test]
-async fn a_command_that_closes_its_streams_ends_when_it_ends() {
+async fn a_command_that_closes_its_streams_ends_with_its_process() {
     let command = spawn(line("echo out; exec >&- 2>&-; read go; exit 6"));
     expect(&command, "out\n").await;
     let error = command.receive(REPLY, StreamSet::Both, Duration::from_millis(700)).await.err();
@@ -252,7 +258,7 @@ async fn a_command_that_closes_its_streams_ends_when_it_ends() {
 }
 
 #[tokio::test]
-async fn one_stream_can_be_asked_for_alone() {
+async fn one_stream_can_be_requested_alone() {
     let command = spawn(line("echo out; echo err >&2; exit 2"));
     let delivery = command.receive(REPLY, StreamSet::Stderr, PATIENCE).await.unwrap();
     assert_eq!(delivery.chunks().collect::<Vec<_>>(), [(Stream::Stderr, b"err\n".as_slice())]);
@@ -263,7 +269,7 @@ async fn one_stream_can_be_asked_for_alone() {
 }
 
 #[tokio::test]
-async fn a_flood_on_one_stream_does_not_starve_the_other() {
+async fn heavy_output_on_one_stream_does_not_starve_the_other() {
     let command = spawn(line("yes out & yes err >&2 & wait"));
     let mut ran = Ran::default();
     while ran.stdout.is_empty() || ran.stderr.is_empty() {
@@ -284,7 +290,7 @@ async fn a_flood_on_one_stream_does_not_starve_the_other() {
 }
 
 #[tokio::test]
-async fn output_is_written_in_the_code_page_of_the_shell() {
+async fn output_is_converted_to_the_code_page_of_the_shell() {
     let mut spec =
         line("printf 'Gr\\303\\274\\303\\237e \\342\\202'; sleep 0.01; printf '\\254'; printf '\\303' >&2");
     spec.code_page = CodePage::from_number(1252).unwrap();
@@ -296,7 +302,7 @@ async fn output_is_written_in_the_code_page_of_the_shell() {
 }
 
 #[tokio::test]
-async fn half_a_character_is_no_output_until_its_stream_ends() {
+async fn an_incomplete_character_is_delivered_at_the_end_of_its_stream() {
     let mut spec = line("printf '\\342'; read go; exec >&-; read go");
     spec.code_page = CodePage::from_number(1252).unwrap();
     let command = spawn(spec);
@@ -312,14 +318,14 @@ async fn half_a_character_is_no_output_until_its_stream_ends() {
 }
 
 #[tokio::test]
-async fn bytes_are_not_touched_for_the_default_page_of_pywinrm() {
+async fn the_default_code_page_of_pywinrm_leaves_bytes_unchanged() {
     let mut spec = line("printf '\\303\\274\\377\\000x'");
     spec.code_page = CodePage::from_number(437).unwrap();
     assert_eq!(run(spec).await.stdout, b"\xC3\xBC\xFF\0x");
 }
 
 #[tokio::test]
-async fn output_written_before_a_signal_is_not_lost() {
+async fn output_written_before_a_signal_is_delivered() {
     let command = spawn(line("seq 200000; kill -STOP $$"));
     let lines: String = (1..=200_000).map(|line| format!("{line}\n")).collect();
     eventually("the buffer is full", || command.buffered() > 448 * 1024).await;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, mpsc};
 
-use service::{Plugin as _, Whence};
+use service::{CallerLocation, Plugin as _};
 use telarch_plugin_wmi::WmiPlugin;
 use wsman::{Subcode, code};
 
@@ -25,21 +25,21 @@ async fn whoever_is_no_administrator_asks_from_the_machine_itself_only() {
         Ask::method("Site_Clock", "Sum"),
         schema.selector("ClassName", "Site_Note"),
     ] {
-        let (fault, message) = asked.fault(&ask.clone().by_nobody(Whence::Network)).await;
+        let (fault, message) = asked.fault(&ask.clone().by_nobody(CallerLocation::Network)).await;
         assert_eq!(
             (fault.subcode(), fault.code()),
             (&Subcode::AccessDenied, code::WMI_ACCESS_DENIED),
             "{message}"
         );
     }
-    let here = Ask::transfer("Site_Note", "Get").selector("Id", "1").by_nobody(Whence::ThisMachine);
+    let here = Ask::transfer("Site_Note", "Get").selector("Id", "1").by_nobody(CallerLocation::ThisMachine);
     assert!(asked.body(&here).await.is_ok());
 }
 
 #[tokio::test]
 async fn what_does_not_exist_is_not_told_to_those_who_may_not_ask() {
     let asked = Asked::new();
-    let ask = Ask::transfer("Nothing", "Get").selector("Id", "1").by_nobody(Whence::Network);
+    let ask = Ask::transfer("Nothing", "Get").selector("Id", "1").by_nobody(CallerLocation::Network);
     assert_eq!(asked.fault(&ask).await.0.code(), code::WMI_ACCESS_DENIED);
 }
 
@@ -48,7 +48,7 @@ async fn others_are_not_held_up_while_the_first_engine_is_put_together() {
     let (go_on, waiting) = mpsc::channel();
     let waiting = Mutex::new(waiting);
     // There is only one thread, which must reach the line that releases it.
-    let plugin = Arc::new(WmiPlugin::living(move || {
+    let plugin = Arc::new(WmiPlugin::with_current(move || {
         waiting.lock().unwrap().recv().unwrap();
         Some(engine())
     }));

@@ -3,12 +3,13 @@
 use auth::{Account, AuthError, Identity, LocalUsers};
 use config::Config;
 use sddl::{DomainSid, Sid, Token, well_known};
-use service::{Answer, Call, Caller, Content, Item, Plugin as _, Whence, fresh_uuid};
+use service::{
+    AccessGranted, Answer, Call, Caller, CallerLocation, Content, Item, Operation, Plugin as _, fresh_uuid,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use telarch_plugin_wmi::WmiPlugin;
-use wsman::enumeration::Enumerate;
-use wsman::{Action, Fault, Request, namespace};
+use wsman::{Fault, Request, namespace};
 use xml::{Bounds, Document};
 
 use crate::machine::engine;
@@ -26,7 +27,7 @@ pub(crate) struct Ask {
     options: Vec<(String, String)>,
     body: String,
     groups: Vec<Sid>,
-    whence: Whence,
+    location: CallerLocation,
 }
 
 impl Ask {
@@ -39,7 +40,7 @@ impl Ask {
             options: Vec::new(),
             body: String::new(),
             groups: vec![well_known::ADMINISTRATORS],
-            whence: Whence::Network,
+            location: CallerLocation::Network,
         }
     }
 
@@ -94,8 +95,8 @@ impl Ask {
     }
 
     /// Sends the request as a user without relevant groups.
-    pub(crate) fn by_nobody(self, whence: Whence) -> Self {
-        Self { groups: vec![well_known::AUTHENTICATED_USERS], whence, ..self }
+    pub(crate) fn by_nobody(self, location: CallerLocation) -> Self {
+        Self { groups: vec![well_known::AUTHENTICATED_USERS], location, ..self }
     }
 
     fn envelope(&self) -> String {
@@ -137,18 +138,17 @@ impl Ask {
         let identity = Identity::by_peer_credentials(1000, &Users).unwrap();
         let token = Token::new(MACHINE.account(3000), self.groups.iter().copied(), MACHINE);
         let request = Request::parse(self.envelope(), &Bounds::default()).unwrap();
-        let enumerate = matches!(request.head().action, Action::Enumerate)
-            .then(|| Enumerate::parse(request.require_body("Enumerate").unwrap()).unwrap());
-        let caller = Caller::new(identity, token, [127, 0, 0, 1].into()).with_whence(self.whence);
+        let operation = Operation::of(&request).unwrap();
+        let caller = Caller::new(identity, token, [127, 0, 0, 1].into()).with_location(self.location);
         Call {
+            access: AccessGranted::by_another_process(),
             caller: Arc::new(caller),
             request,
             config: Arc::new(Config::default()),
             reply_limit: 512_000,
             timeout: Duration::from_secs(20),
             message_id: fresh_uuid(),
-            enumerate,
-            subscribe: None,
+            operation,
         }
     }
 }

@@ -15,7 +15,7 @@ use super::{Host, Secrets};
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) host: Host,
-    /// Stored form: encrypted, or decrypted if it came from a keeper; `None` if it could not be decrypted.
+    /// Stored form: encrypted, or decrypted if it came from another process; `None` if it could not be decrypted.
     password: Option<Zeroizing<Vec<u8>>>,
     group_key: Option<Zeroizing<Vec<u8>>>,
 }
@@ -23,8 +23,10 @@ pub(crate) struct Entry {
 impl Entry {
     pub(super) fn seal(host: Host, secrets: &Secrets, key: &HostKey) -> Result<Self, AccountsError> {
         let password = key.seal_secret(&secrets.password, &about(&host, "password"))?;
-        let seal = |octets: &Zeroizing<Vec<u8>>| key.seal_secret(octets, &about(&host, "key"));
-        let group_key = secrets.group_key.as_ref().map(seal).transpose()?;
+        let group_key = match &secrets.group_key {
+            Some(group_key) => Some(key.seal_secret(group_key, &about(&host, "key"))?),
+            None => None,
+        };
         Ok(Self { host, password: Some(password.into()), group_key: group_key.map(Zeroizing::new) })
     }
 
@@ -38,8 +40,8 @@ impl Entry {
         Some(Secrets { password, group_key })
     }
 
-    /// Returns the secrets of an entry from a keeper, which are not encrypted.
-    pub(super) fn handed(&self) -> Option<Secrets> {
+    /// Returns the secrets of an entry from another process, which are not encrypted.
+    pub(super) fn exported(&self) -> Option<Secrets> {
         Some(Secrets { password: self.password.clone()?, group_key: self.group_key.clone() })
     }
 
@@ -55,27 +57,38 @@ impl Entry {
     fn parse(line: &str) -> Result<Self, String> {
         let fields: Vec<&str> = line.split('\t').collect();
         let [name, address, user, level, suite, password, group_key] = fields.as_slice() else {
-            return Err(format!("there are {} fields with tabs between, and not 7", fields.len()));
-        };
-        let text = |error: &dyn fmt::Display| error.to_string();
-        let secret = |text: &str| {
-            let octets = STANDARD.decode(text).map_err(|error| format!("a sealed secret: {error}"));
-            octets.map(Zeroizing::new)
+            return Err(format!("{} fields separated by tabs instead of 7", fields.len()));
         };
         let host = Host {
-            name: name.parse().map_err(|error| text(&error))?,
-            address: address.parse().map_err(|error| text(&error))?,
+            name: name.parse().map_err(text)?,
+            address: address.parse().map_err(text)?,
             user: (*user).to_owned(),
-            level: level.parse().map_err(|_| format!("{level:?} is no level"))?,
+            level: level.parse().map_err(|_| format!("unknown privilege level {level:?}"))?,
             suite: match *suite {
                 NONE => None,
-                number => Some(number.parse().map_err(|error| text(&error))?),
+                number => Some(number.parse().map_err(text)?),
             },
         };
-        let group_key = if *group_key == NONE { None } else { Some(secret(group_key)?) };
-        let password = if *password == NONE { None } else { Some(secret(password)?) };
+        let (password, group_key) = (secret(password)?, secret(group_key)?);
         Ok(Self { host, password, group_key })
     }
+}
+
+fn text(error: impl fmt::Display) -> String {
+    error.to_string()
+}
+
+/// Decodes a stored secret; `-` stands for none.
+fn secret(text: &str) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
+    if text == NONE {
+        return Ok(None);
+    }
+    let octets = STANDARD.decode(text).map_err(|error| format!("invalid encrypted secret: {error}"))?;
+    Ok(Some(Zeroizing::new(octets)))
+}
+
+fn show_secret(secret: Option<&Zeroizing<Vec<u8>>>) -> Zeroizing<String> {
+    Zeroizing::new(secret.map_or_else(|| NONE.to_owned(), |octets| STANDARD.encode(octets)))
 }
 
 /// Returns the authenticated data of a secret. Names and addresses contain no tabs, so different values never
@@ -98,11 +111,8 @@ pub(super) fn show(entries: &[Entry]) -> String {
     for Entry { host, password, group_key } in entries {
         let Host { name, address, user, level, suite } = host;
         let suite = suite.map_or_else(|| NONE.to_owned(), |suite| suite.number().to_string());
-        let written = |secret: &Option<Zeroizing<Vec<u8>>>| {
-            Zeroizing::new(secret.as_ref().map_or_else(|| NONE.to_owned(), |octets| STANDARD.encode(octets)))
-        };
-        let (level, password, group_key) = (level.name(), written(password), written(group_key));
-        let (password, group_key) = (password.as_str(), group_key.as_str());
+        let (password, group_key) = (show_secret(password.as_ref()), show_secret(group_key.as_ref()));
+        let (level, password, group_key) = (level.name(), password.as_str(), group_key.as_str());
         // Writing to a `String` does not fail.
         let _ = writeln!(text, "{name}\t{address}\t{user}\t{level}\t{suite}\t{password}\t{group_key}");
     }

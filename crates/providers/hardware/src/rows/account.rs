@@ -11,7 +11,7 @@ use ipmi::{Connection, IpmiError};
 
 use crate::controller::Controller;
 use crate::health::Health;
-use crate::question::Question;
+use crate::query::Query;
 use crate::{HardwareError, names};
 
 /// A user of a controller.
@@ -26,13 +26,13 @@ pub(super) struct User {
 /// Returns the users that have a name or are enabled.
 pub(super) async fn accounts(
     controller: &Arc<Controller>,
-    question: &Question,
+    query: &Query,
 ) -> Result<Vec<Instance>, HardwareError> {
     let users = users(controller).await?;
     users
         .iter()
         .map(|user| {
-            let row = question
+            let row = query
                 .row()
                 .with("SystemCreationClassName", "ComputerSystem")?
                 .with("SystemName", names::controller_system(controller.name()))?
@@ -55,7 +55,7 @@ pub(super) async fn accounts(
 
 /// Returns the users of the channel of the session.
 pub(super) async fn users(controller: &Arc<Controller>) -> Result<Vec<User>, HardwareError> {
-    controller.ask(read_users).await
+    controller.run(read_users).await
 }
 
 async fn read_users(bmc: Connection) -> Result<Vec<User>, IpmiError> {
@@ -83,14 +83,11 @@ async fn read_users(bmc: Connection) -> Result<Vec<User>, IpmiError> {
 }
 
 /// Returns one group of users for each privilege level.
-pub(super) fn groups(
-    controller: &Arc<Controller>,
-    question: &Question,
-) -> Result<Vec<Instance>, HardwareError> {
+pub(super) fn groups(controller: &Arc<Controller>, query: &Query) -> Result<Vec<Instance>, HardwareError> {
     LEVELS
         .iter()
         .map(|(level, _)| {
-            Ok(question
+            Ok(query
                 .row()
                 .with("CreationClassName", "PrivilegeGroup")?
                 .with("Name", names::part_id(controller.name(), level.name()))?
@@ -104,12 +101,12 @@ pub(super) fn groups(
 /// Returns the activities that each level permits.
 pub(super) fn privileges(
     controller: &Arc<Controller>,
-    question: &Question,
+    query: &Query,
 ) -> Result<Vec<Instance>, HardwareError> {
     LEVELS
         .iter()
         .map(|(level, activities)| {
-            Ok(question
+            Ok(query
                 .row()
                 .with("InstanceID", names::part_id(controller.name(), level.name()))?
                 .with("PrivilegeGranted", true)?
@@ -123,9 +120,9 @@ pub(super) fn privileges(
 /// Returns the collection of a controller's users.
 pub(super) fn collection(
     controller: &Arc<Controller>,
-    question: &Question,
+    query: &Query,
 ) -> Result<Vec<Instance>, HardwareError> {
-    let row = question
+    let row = query
         .row()
         .with("InstanceID", names::part_id(controller.name(), USERS))?
         .with("Caption", format!("users of {}", controller.name()))?
@@ -134,8 +131,8 @@ pub(super) fn collection(
 }
 
 /// Returns the profile that the classes follow.
-pub(super) fn profiles(question: &Question) -> Result<Vec<Instance>, HardwareError> {
-    let row = question
+pub(super) fn profiles(query: &Query) -> Result<Vec<Instance>, HardwareError> {
+    let row = query
         .row()
         .with("InstanceID", "IPMI:IPMI CIM Mapping")?
         .with("RegisteredName", "IPMI CIM Mapping")?

@@ -8,15 +8,12 @@ use ipmi::proto::{Destination, NetFn, Request};
 use wmi::{MethodCall, ProviderError};
 
 use crate::controller::Controller;
-use crate::question::Question;
+use crate::query::Query;
 use crate::{HardwareError, names};
 
 /// Returns the instance of a controller.
-pub(super) fn driver(
-    controller: &Arc<Controller>,
-    question: &Question,
-) -> Result<Vec<Instance>, HardwareError> {
-    let row = question
+pub(super) fn driver(controller: &Arc<Controller>, query: &Query) -> Result<Vec<Instance>, HardwareError> {
+    let row = query
         .row()
         .with("InstanceName", controller.name().to_string())?
         .with("Active", true)?
@@ -48,7 +45,7 @@ pub(crate) async fn attention(
     controller: &Arc<Controller>,
     call: &MethodCall<'_>,
 ) -> Result<Instance, ProviderError> {
-    let flags = match controller.ask(|bmc| async move { bmc.run(&GetMessageFlags).await }).await {
+    let flags = match controller.run(|bmc| async move { bmc.run(&GetMessageFlags).await }).await {
         Ok(flags) => flags,
         Err(HardwareError::Refused { code, .. }) => {
             let problem = format!(
@@ -68,7 +65,7 @@ async fn answer(
     data: &str,
 ) -> Result<Instance, ProviderError> {
     let (destination, request) = request(call.input, data)?;
-    let response = controller.order(|bmc| async move { bmc.ask_at(destination, request).await }).await?;
+    let response = controller.run_once(|bmc| async move { bmc.ask_at(destination, request).await }).await?;
     let code = response.code.0;
     let octets: Vec<u8> = std::iter::once(code).chain(response.data.iter().copied()).collect();
     let size = u32::try_from(octets.len()).unwrap_or(u32::MAX);
@@ -80,44 +77,51 @@ async fn answer(
 
 /// Returns destination and request from the method parameters.
 fn request(input: &Instance, data: &str) -> Result<(Destination, Request), ProviderError> {
-    let wrong = |problem: String| ProviderError::failed(Status::InvalidMethodParameters, problem);
-    let number = |name: &str| input.value(name).and_then(Value::as_integer);
-    let octet = |name: &str| {
-        let octet = number(name).and_then(|number| u8::try_from(number).ok());
-        octet.ok_or_else(|| wrong(format!("{name} is missing")))
-    };
-    let net_fn = NetFn::new(octet("NetworkFunction")?).map_err(|_| {
-        wrong("NetworkFunction is none of a request: those are even, and below 64".to_owned())
-    })?;
-    let or = |name: &str, default: u8| match number(name) {
-        None => Ok(default),
-        Some(_) => octet(name),
-    };
+    let net_fn = NetFn::new(octet(input, "NetworkFunction")?)
+        .map_err(|_| invalid("NetworkFunction is not a request: it must be even and below 64".to_owned()))?;
     // Other responder addresses are reached through the controller, over the internal bus.
-    let (unit, address) = (or("Lun", 0)?, or("ResponderAddress", names::CONTROLLER)?);
+    let unit = octet_or(input, "Lun", 0)?;
+    let address = octet_or(input, "ResponderAddress", names::CONTROLLER)?;
     let destination =
-        Destination::on_channel(IPMB, address, unit).map_err(|error| wrong(error.to_string()))?;
+        Destination::on_channel(IPMB, address, unit).map_err(|error| invalid(error.to_string()))?;
     let octets = input.value(data).map(Value::elements).unwrap_or_default();
     let octets: Vec<u8> = octets
         .iter()
         .map(|value| value.as_integer().and_then(|number| u8::try_from(number).ok()))
         .collect::<Option<_>>()
-        .ok_or_else(|| wrong(format!("{data} has something else than octets in it")))?;
+        .ok_or_else(|| invalid(format!("{data} contains values that are not bytes")))?;
     // As on Windows, the array may be longer than its declared size; a shorter one is an error.
-    let size = match number("RequestDataSize") {
+    let size = match number(input, "RequestDataSize") {
         None => octets.len(),
         Some(size) => usize::try_from(size).unwrap_or(usize::MAX),
     };
-    let octets = octets
-        .get(..size)
-        .ok_or_else(|| wrong(format!("RequestDataSize is {size}, and {data} has {} octets", octets.len())))?;
-    if octets.len() > MOST_OCTETS {
-        return Err(wrong(format!("{} octets are more than {MOST_OCTETS}", octets.len())));
+    let octets = octets.get(..size).ok_or_else(|| {
+        invalid(format!("RequestDataSize is {size}, but {data} contains only {} bytes", octets.len()))
+    })?;
+    if octets.len() > MAX_OCTETS {
+        return Err(invalid(format!("{} bytes of data; the maximum is {MAX_OCTETS}", octets.len())));
     }
-    Ok((destination, Request::new(net_fn, octet("Command")?, octets)))
+    Ok((destination, Request::new(net_fn, octet(input, "Command")?, octets)))
+}
+
+fn number(input: &Instance, name: &str) -> Option<i64> {
+    input.value(name).and_then(Value::as_integer).and_then(|number| i64::try_from(number).ok())
+}
+
+fn octet(input: &Instance, name: &str) -> Result<u8, ProviderError> {
+    let octet = number(input, name).and_then(|number| u8::try_from(number).ok());
+    octet.ok_or_else(|| invalid(format!("{name} is missing or not a byte")))
+}
+
+fn octet_or(input: &Instance, name: &str, default: u8) -> Result<u8, ProviderError> {
+    if number(input, name).is_none() { Ok(default) } else { octet(input, name) }
+}
+
+fn invalid(problem: String) -> ProviderError {
+    ProviderError::failed(Status::InvalidMethodParameters, problem)
 }
 
 /// Channel of the internal bus (IPMI 2.0, 6.3).
 const IPMB: u8 = 0;
 /// Maximum number of data bytes; no controller accepts more in one message.
-const MOST_OCTETS: usize = 255;
+const MAX_OCTETS: usize = 255;

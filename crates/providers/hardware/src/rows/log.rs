@@ -6,15 +6,15 @@ use std::sync::Arc;
 use cim::{DateTime, Instance, Interval, ObjectPath, Timestamp};
 use ipmi::proto::sel::{Entry, SelTime};
 
-use crate::controller::{Controller, Logged};
+use crate::controller::{Controller, LogEntry};
 use crate::health::Health;
-use crate::question::Question;
+use crate::query::Query;
 use crate::{HardwareError, names, results};
 
 /// Returns the log; empty if the controller has none.
 pub(super) async fn logs(
     controller: &Arc<Controller>,
-    question: &Question,
+    query: &Query,
 ) -> Result<Vec<Instance>, HardwareError> {
     let info = match controller.log_info().await {
         Ok(info) => info,
@@ -25,7 +25,7 @@ pub(super) async fn logs(
     // ffffh means 65,535 bytes or more, from which no number of records follows.
     let most = if info.free == u16::MAX { 0 } else { records + u64::from(info.free / RECORD_OCTETS) };
     let name = names::instance_id(controller.name());
-    let row = question
+    let row = query
         .row()
         .with("InstanceID", name.clone())?
         .with("Name", name)?
@@ -44,20 +44,16 @@ pub(super) async fn logs(
 /// Returns the records, oldest first.
 pub(super) async fn records(
     controller: &Arc<Controller>,
-    question: &Question,
+    query: &Query,
 ) -> Result<Vec<Instance>, HardwareError> {
     let log = controller.log().await?;
-    log.iter().map(|logged| record(controller.name(), question, logged)).collect()
+    log.iter().map(|logged| record(controller.name(), query, logged)).collect()
 }
 
 /// Returns a record as an instance.
-pub(crate) fn record(
-    controller: &str,
-    question: &Question,
-    logged: &Logged,
-) -> Result<Instance, HardwareError> {
+pub(crate) fn record(controller: &str, query: &Query, logged: &LogEntry) -> Result<Instance, HardwareError> {
     let (format, data) = text_form(logged);
-    Ok(question
+    Ok(query
         .row()
         .with("LogCreationClassName", "RecordLog")?
         .with("LogName", names::instance_id(controller))?
@@ -71,7 +67,7 @@ pub(crate) fn record(
 }
 
 /// Returns the path of a record.
-pub(super) fn record_path(controller: &str, logged: &Logged) -> Result<ObjectPath, cim::Error> {
+pub(super) fn record_path(controller: &str, logged: &LogEntry) -> Result<ObjectPath, cim::Error> {
     names::path(
         "LogRecord",
         &[
@@ -90,7 +86,7 @@ pub(super) fn log_path(controller: &str) -> Result<ObjectPath, cim::Error> {
 
 /// Clears the log, and returns the method's return value.
 pub(crate) async fn clear(controller: &Arc<Controller>) -> Result<u32, HardwareError> {
-    match controller.order(|bmc| async move { bmc.clear_events().await }).await {
+    match controller.run_once(|bmc| async move { bmc.clear_events().await }).await {
         Ok(()) => Ok(results::DONE),
         Err(HardwareError::Silent(_) | HardwareError::Slow(..)) => Ok(results::TIMED_OUT),
         Err(HardwareError::Refused { code, .. }) if code.0 != 0xd4 => Ok(results::of_refusal(code)),
@@ -100,7 +96,7 @@ pub(crate) async fn clear(controller: &Arc<Controller>) -> Result<u32, HardwareE
 
 /// Returns the time of a record: an interval since the start of the controller if its clock was not set, and
 /// a zero interval if there is no time.
-pub(super) fn time(logged: &Logged) -> Option<DateTime> {
+pub(super) fn time(logged: &LogEntry) -> Option<DateTime> {
     match logged.record.time {
         Some(SelTime::Since1970(seconds)) => {
             Timestamp::from_unix_micros(i64::from(seconds) * 1_000_000, 0).map(DateTime::Timestamp)
@@ -113,7 +109,7 @@ pub(super) fn time(logged: &Logged) -> Option<DateTime> {
 }
 
 /// Returns RecordFormat and RecordData, exactly as on Windows (IPMI provider, LogRecord).
-pub(super) fn text_form(logged: &Logged) -> (&'static str, String) {
+pub(super) fn text_form(logged: &LogEntry) -> (&'static str, String) {
     let octets = &logged.octets;
     // A truncated record has fewer bytes.
     let part = |from: usize, count: usize| {
@@ -177,12 +173,12 @@ mod tests {
 
     use super::*;
 
-    fn logged(octets: [u8; 16]) -> Logged {
-        Logged { octets: octets.to_vec(), record: SelRecord::decode(&octets).unwrap() }
+    fn logged(octets: [u8; 16]) -> LogEntry {
+        LogEntry { octets: octets.to_vec(), record: SelRecord::decode(&octets).unwrap() }
     }
 
     #[test]
-    fn records_read_as_in_the_documentation_of_windows() {
+    fn records_have_the_format_of_the_windows_documentation() {
         let event = [1, 0, 2, 0x0f, 0xac, 0xc1, 0x49, 0x20, 0, 4, 0x10, 0x72, 0x6f, 2, 0xff, 0xff];
         let (format, data) = text_form(&logged(event));
         assert_eq!(data, "*SEL(114.0.32)*01 00*02*0F AC C1 49*20 00*04*10*72*true*6F*02*FF*FF*");
@@ -199,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_without_a_clock_has_a_length_of_time() {
+    fn a_record_without_a_clock_has_an_interval() {
         let early = [1, 0, 2, 5, 0, 0, 0, 0x21, 0x32, 4, 1, 1, 0x81, 2, 0xff, 0xff];
         assert_eq!(time(&logged(early)).unwrap().to_string(), "00000000000005.000000:000");
         let (_, data) = text_form(&logged(early));
@@ -208,7 +204,7 @@ mod tests {
         assert_eq!(time(&logged(own)).unwrap().to_string(), "00000000000000.000000:000");
         assert_eq!(text_form(&logged(own)).1, "*09 00*E0*01 02 03 04 05 06 07 08 09 0A 0B 0C 0D");
         let octets = vec![9, 0, 2, 1, 2];
-        let cut_off = Logged { record: SelRecord::read(9, &octets), octets };
+        let cut_off = LogEntry { record: SelRecord::read(9, &octets), octets };
         assert_eq!(text_form(&cut_off).1, "*09 00*02*01 02");
     }
 }

@@ -14,21 +14,21 @@ use wmi::ProviderError;
 
 use crate::controller::Controller;
 use crate::health::Health;
-use crate::question::Question;
+use crate::query::Query;
 use crate::scale::Scale;
 use crate::{HardwareError, names, unit};
 
 /// Returns the sensors with discrete states.
 pub(super) async fn discrete(
     controller: &Arc<Controller>,
-    question: &Question,
+    query: &Query,
 ) -> Result<Vec<Instance>, HardwareError> {
-    let measured = measure(controller, question, |sensor| !is_numeric(sensor)).await?;
+    let measured = measure(controller, query, |sensor| !is_numeric(sensor)).await?;
     measured
         .iter()
         .map(|measured| {
             let sensor = &measured.sensor;
-            let row = common(controller, question, "Sensor", measured)?;
+            let row = common(controller, query, "Sensor", measured)?;
             let possible: Vec<String> = (0..15)
                 .filter(|offset| sensor.possible_states >> offset & 1 == 1)
                 .map(|offset| state_name(sensor, offset))
@@ -48,17 +48,17 @@ pub(super) async fn discrete(
 /// Returns the sensors with readings and thresholds.
 pub(super) async fn numeric(
     controller: &Arc<Controller>,
-    question: &Question,
+    query: &Query,
 ) -> Result<Vec<Instance>, HardwareError> {
-    let mut measured = measure(controller, question, is_numeric).await?;
-    let thresholds = if question.wants(&THRESHOLDS.map(|(_, property, _)| property)) {
+    let mut measured = measure(controller, query, is_numeric).await?;
+    let thresholds = if query.wants(&THRESHOLDS.map(|(_, property, _)| property)) {
         let readable = measured.iter().map(|measured| &measured.sensor).filter(|sensor| is_readable(sensor));
         let numbers: Vec<u8> = readable.map(|sensor| sensor.number).collect();
-        controller.ask(|bmc| thresholds(bmc, numbers.clone())).await?
+        controller.run(|bmc| thresholds(bmc, numbers.clone())).await?
     } else {
         HashMap::new()
     };
-    if question.wants(&SCALED) || question.wants(&THRESHOLDS.map(|(_, property, _)| property)) {
+    if query.wants(&SCALED) || query.wants(&THRESHOLDS.map(|(_, property, _)| property)) {
         for Measured { sensor, reading } in &mut measured {
             let reading = reading.and_then(|reading| reading.value);
             let found = thresholds.get(&sensor.number).into_iter();
@@ -72,30 +72,26 @@ pub(super) async fn numeric(
     }
     measured
         .iter()
-        .map(|measured| numeric_row(controller, question, measured, thresholds.get(&measured.sensor.number)))
+        .map(|measured| numeric_row(controller, query, measured, thresholds.get(&measured.sensor.number)))
         .collect()
 }
 
 fn numeric_row(
     controller: &Controller,
-    question: &Question,
+    query: &Query,
     measured: &Measured,
     thresholds: Option<&Thresholds>,
 ) -> Result<Instance, HardwareError> {
     let sensor = &measured.sensor;
     let supported: Vec<_> =
         THRESHOLDS.into_iter().filter(|(bit, ..)| in_record(sensor, *bit).is_some()).collect();
-    let numbers = |of: &dyn Fn(Threshold) -> bool| {
-        let all = (0_u16..).zip(THRESHOLDS).filter(|(_, (threshold, ..))| of(*threshold));
-        all.map(|(number, _)| number).collect::<Vec<u16>>()
-    };
     let mut possible = vec!["Unknown", "Normal"];
     possible.extend(supported.iter().map(|(.., state)| *state));
     let (base, power) = unit::of(&sensor.units);
     let scale = Scale::of(sensor);
     let number = |raw: Option<u8>| scale.as_ref()?.number(raw?);
     let reading = measured.reading.and_then(|reading| reading.value);
-    let mut row = common(controller, question, "NumericSensor", measured)?
+    let mut row = common(controller, query, "NumericSensor", measured)?
         .with("CurrentState", current_state(measured))?
         .with("PossibleStates", possible.into_iter().map(str::to_owned).collect::<Vec<_>>())?
         .with("BaseUnits", base)?
@@ -103,14 +99,14 @@ fn numeric_row(
         .with("RateUnits", u16::from(sensor.units.rate))?
         .with("CurrentReading", number(reading))?
         .with("IsLinear", scale.as_ref().is_some_and(Scale::is_linear))?
-        .with("SupportedThresholds", numbers(&|threshold| in_record(sensor, threshold).is_some()))?
+        .with("SupportedThresholds", threshold_numbers(|threshold| in_record(sensor, threshold).is_some()))?
         .with(
             "EnabledThresholds",
-            numbers(&|threshold| {
+            threshold_numbers(|threshold| {
                 thresholds.map_or(in_record(sensor, threshold), |now| now.of(threshold)).is_some()
             }),
         )?
-        .with("SettableThresholds", numbers(&|threshold| is_settable(sensor, threshold)))?;
+        .with("SettableThresholds", threshold_numbers(|threshold| is_settable(sensor, threshold)))?;
     for (threshold, property, _) in THRESHOLDS {
         let recorded = in_record(sensor, threshold);
         // Thresholds in effect now; the record contains those set at start.
@@ -130,6 +126,12 @@ fn numeric_row(
         Some(characteristics) => Ok(characteristics.fill(row)?),
         None => Ok(row),
     }
+}
+
+/// Returns the indices in [`THRESHOLDS`] of the thresholds that satisfy a condition.
+fn threshold_numbers(condition: impl Fn(Threshold) -> bool) -> Vec<u16> {
+    let all = (0_u16..).zip(THRESHOLDS).filter(|(_, (threshold, ..))| condition(*threshold));
+    all.map(|(number, _)| number).collect()
 }
 
 /// Accuracy, hysteresis and scale of the readings of a sensor.
@@ -155,14 +157,13 @@ impl Characteristics {
     /// Sets the properties of a NumericSensor, or the parameters of GetNonLinearFactors.
     pub(crate) fn fill(&self, row: Instance) -> Result<Instance, cim::Error> {
         let Self { exactness: Exactness { tolerance, accuracy }, hysteresis, scale } = self;
-        let counts = |count: u8| scale.half_counts(u32::from(count) * 2);
         let tolerance = scale.half_counts((*tolerance).into()).and_then(|halves| i32::try_from(halves).ok());
         let (digits, exponent) = *accuracy;
         let accuracy = 10_i32.checked_pow(exponent.into()).and_then(|power| power.checked_mul(digits.into()));
         row.with("Accuracy", accuracy)?
-            .with("Resolution", counts(1))?
+            .with("Resolution", scale.counts(1))?
             .with("Tolerance", tolerance)?
-            .with("Hysteresis", hysteresis.and_then(counts))
+            .with("Hysteresis", hysteresis.and_then(|count| scale.counts(count)))
     }
 }
 
@@ -191,7 +192,7 @@ async fn learn(
     if sensor.by_reading.is_some() {
         let before = Arc::clone(sensor);
         *sensor = controller
-            .ask(|bmc| {
+            .run(|bmc| {
                 let (mut sensor, raws) = (Arc::clone(&before), raws.clone());
                 async move { bmc.learn_factors(Arc::make_mut(&mut sensor), raws).await.map(|()| sensor) }
             })
@@ -207,8 +208,9 @@ pub(crate) async fn set_thresholds(
     changed: &ColumnSet,
 ) -> Result<(), ProviderError> {
     let device = instance.value("DeviceID").and_then(Value::as_str).unwrap_or_default();
-    let gone = || ProviderError::failed(Status::NotFound, format!("there is no sensor {device}"));
-    let mut sensor = find(controller, device).await?.ok_or_else(gone)?;
+    let Some(mut sensor) = find(controller, device).await? else {
+        return Err(ProviderError::failed(Status::NotFound, format!("unknown sensor {device}")));
+    };
     learn(controller, &mut sensor, (0..=u8::MAX).collect()).await?;
     let mut wanted = Thresholds::default();
     for column in changed.iter() {
@@ -216,26 +218,25 @@ pub(crate) async fn set_thresholds(
             instance.class().property(column).map(|property| property.name.to_string()).unwrap_or_default();
         let known = THRESHOLDS.iter().find(|(_, property, _)| property.eq_ignore_ascii_case(&name));
         let Some((threshold, ..)) = known else {
-            let problem =
-                format!("no controller keeps {name}: the thresholds can be written, and nothing else");
+            let problem = format!("{name} is read-only: only thresholds can be changed");
             return Err(ProviderError::failed(Status::NotSupported, problem));
         };
         if !is_settable(&sensor, *threshold) {
-            let problem = format!("the sensor {device} does not let anybody set {name}");
+            let problem = format!("{name} of the sensor {device} is read-only");
             return Err(ProviderError::failed(Status::NotSupported, problem));
         }
         let number = instance.at(column).as_integer().and_then(|number| i32::try_from(number).ok());
         let scale = Scale::of(&sensor);
         let raw = number.zip(scale).and_then(|(number, scale)| scale.raw(number)).ok_or_else(|| {
-            let problem = format!("{name}: the sensor {device} cannot measure that");
+            let problem = format!("{name}: value out of the range of the sensor {device}");
             ProviderError::failed(Status::ValueOutOfRange, problem)
         })?;
         wanted = wanted.with(*threshold, raw);
     }
     let set = SetThresholds { sensor: sensor.number, thresholds: wanted };
-    controller.order(|bmc| async move { bmc.run(&set).await }).await?;
+    controller.run_once(|bmc| async move { bmc.run(&set).await }).await?;
     let get = GetThresholds(sensor.number);
-    let now = controller.ask(|bmc| async move { bmc.run(&get).await }).await?;
+    let now = controller.run(|bmc| async move { bmc.run(&get).await }).await?;
     for (threshold, property, _) in THRESHOLDS {
         if wanted.of(threshold).is_some_and(|raw| now.of(threshold) != Some(raw)) {
             // On Windows, events 1000 and 1001 report this.
@@ -251,7 +252,7 @@ pub(crate) async fn set_thresholds(
 /// Returns the properties that both kinds of sensors have.
 fn common(
     controller: &Controller,
-    question: &Question,
+    query: &Query,
     class: &'static str,
     measured: &Measured,
 ) -> Result<Instance, HardwareError> {
@@ -268,7 +269,7 @@ fn common(
         number => (1, Some(kind.map_or_else(|| format!("type {number:#04x}"), str::to_owned))),
     };
     let is_available = measured.reading.is_some_and(|reading| reading.value.is_some());
-    let row = question
+    let row = query
         .row()
         .with("SystemCreationClassName", "ComputerSystem")?
         .with("SystemName", controller.name().to_string())?
@@ -281,27 +282,27 @@ fn common(
         .with("SensorType", sensor_type)?
         .with("OtherSensorTypeDescription", other)?
         .with("EnabledState", if is_available { 2_u16 } else { 5 })?;
-    Ok(Health::from(measured.standing()).fill(row, None)?)
+    Ok(Health::from(measured.status()).fill(row, None)?)
 }
 
 /// Returns the matching sensors, with readings if they are needed.
 async fn measure(
     controller: &Arc<Controller>,
-    question: &Question,
+    query: &Query,
     is_wanted: impl Fn(&Sensor) -> bool,
 ) -> Result<Vec<Measured>, HardwareError> {
     let records = controller.records().await?;
     let wanted: Vec<Record> = sensors(&records)
-        .filter(|(_, sensor)| is_wanted(sensor) && question.wants_device(&names::device_id_of(sensor)))
+        .filter(|(_, sensor)| is_wanted(sensor) && query.wants_device(&names::device_id_of(sensor)))
         .map(|(id, sensor)| Record { id, body: Body::Sensors(vec![sensor.clone()]) })
         .collect();
-    if !question.wants(&READ) {
+    if !query.wants(&READ) {
         let sensors = sensors(&wanted).map(|(_, sensor)| sensor.clone());
         return Ok(sensors.map(|sensor| Measured { sensor, reading: None }).collect());
     }
     let wanted = Arc::new(wanted);
     controller
-        .ask(|bmc| {
+        .run(|bmc| {
             let wanted = wanted.clone();
             async move { bmc.measure(&wanted).await }
         })
@@ -381,9 +382,10 @@ fn in_record(sensor: &Sensor, threshold: Threshold) -> Option<u8> {
 
 fn current_state(measured: &Measured) -> &'static str {
     let Some(reading) = measured.reading.filter(|reading| reading.value.is_some()) else { return "Unknown" };
-    let is_beyond = |(threshold, ..): &&(Threshold, &str, &str)| reading.states >> threshold.bit() & 1 == 1;
     // The most severe state first.
-    THRESHOLDS.iter().rev().find(is_beyond).map_or("Normal", |(.., state)| state)
+    let mut states = THRESHOLDS.iter().rev();
+    let state = states.find(|(threshold, ..)| reading.states >> threshold.bit() & 1 == 1);
+    state.map_or("Normal", |(.., state)| state)
 }
 
 fn state_name(sensor: &Sensor, offset: u8) -> String {

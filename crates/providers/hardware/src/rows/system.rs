@@ -11,12 +11,12 @@ use ipmi::proto::guid::{GetSystemGuid, Guid};
 
 use crate::controller::Controller;
 use crate::health::Health;
-use crate::question::Question;
+use crate::query::Query;
 use crate::{HardwareError, names, results};
 
 /// Returns the domain of all machines known here.
-pub(super) fn domain(machine: &str, question: &Question) -> Result<Vec<Instance>, HardwareError> {
-    let row = question
+pub(super) fn domain(machine: &str, query: &Query) -> Result<Vec<Instance>, HardwareError> {
+    let row = query
         .row()
         .with("CreationClassName", "AdminDomain")?
         .with("Name", machine.to_owned())?
@@ -30,13 +30,13 @@ pub(super) fn domain(machine: &str, question: &Question) -> Result<Vec<Instance>
 /// Returns the machine and its controller.
 pub(super) async fn systems(
     controller: &Arc<Controller>,
-    question: &Question,
+    query: &Query,
 ) -> Result<Vec<Instance>, HardwareError> {
-    let machine = Machine::read(controller, question.wants(&["Description"])).await?;
+    let machine = Machine::read(controller, query.wants(&["Description"])).await?;
     let id = controller.device_id().await?;
     let name = controller.name().to_string();
     let guid = machine.guid.map(|guid| vec![guid.to_string()]);
-    let row = question
+    let row = query
         .row()
         .with("CreationClassName", "ComputerSystem")?
         .with("Name", name.clone())?
@@ -56,7 +56,7 @@ pub(super) async fn systems(
         row = row.with("OperationalStatus", vec![STOPPED])?.with("Status", "Stopped")?;
     }
     let firmware = format!("{}.{:02}", id.firmware_major, id.firmware_minor);
-    let own = question
+    let own = query
         .row()
         .with("CreationClassName", "ComputerSystem")?
         .with("Name", names::controller_system(&name))?
@@ -79,11 +79,11 @@ pub(super) async fn systems(
 /// Returns the instance for a machine whose controller cannot be reached.
 pub(super) fn unreachable(
     controller: &Controller,
-    question: &Question,
+    query: &Query,
     error: &HardwareError,
 ) -> Result<Instance, HardwareError> {
     let name = controller.name().to_string();
-    let row = question
+    let row = query
         .row()
         .with("CreationClassName", "ComputerSystem")?
         .with("Name", names::controller_system(&name))?
@@ -99,9 +99,9 @@ pub(super) fn unreachable(
 /// Returns the collection of a controller's sensors.
 pub(super) fn collection(
     controller: &Arc<Controller>,
-    question: &Question,
+    query: &Query,
 ) -> Result<Vec<Instance>, HardwareError> {
-    let row = question
+    let row = query
         .row()
         .with("InstanceID", names::instance_id(controller.name()))?
         .with("Caption", format!("sensors of {}", controller.name()))?
@@ -122,8 +122,8 @@ impl Machine {
         controller: &Arc<Controller>,
         with_inventory: bool,
     ) -> Result<Self, HardwareError> {
-        let status = controller.ask(|bmc| async move { bmc.run(&GetStatus).await }).await?;
-        let guid = match controller.ask(|bmc| async move { bmc.run(&GetSystemGuid).await }).await {
+        let status = controller.run(|bmc| async move { bmc.run(&GetStatus).await }).await?;
+        let guid = match controller.run(|bmc| async move { bmc.run(&GetSystemGuid).await }).await {
             Ok(guid) => Some(guid),
             // Many controllers do not support it.
             Err(HardwareError::Refused { .. } | HardwareError::Broken { .. }) => None,
@@ -136,9 +136,11 @@ impl Machine {
     /// Returns a field of the inventory: from the product area, otherwise from the board area, otherwise from
     /// the chassis area.
     pub(crate) fn field(&self, name: &str) -> Option<String> {
-        let of = |area| self.inventory.fields.iter().find(|field| field.area == area && field.name == name);
-        let field = of(Area::Product).or_else(|| of(Area::Board)).or_else(|| of(Area::Chassis));
-        field.map(|field| field.text.clone())
+        let fields = &self.inventory.fields;
+        let areas = [Area::Product, Area::Board, Area::Chassis].into_iter();
+        let mut found =
+            areas.filter_map(|area| fields.iter().find(|field| field.area == area && field.name == name));
+        found.next().map(|field| field.text.clone())
     }
 
     fn description(&self) -> Option<String> {
@@ -194,7 +196,7 @@ pub(crate) async fn set_power_state(controller: &Arc<Controller>, state: u32) ->
 }
 
 async fn switch(controller: &Arc<Controller>, control: Control) -> Result<u32, HardwareError> {
-    match controller.order(|bmc| async move { bmc.run(&control).await }).await {
+    match controller.run_once(|bmc| async move { bmc.run(&control).await }).await {
         Ok(()) => {}
         Err(HardwareError::Silent(_) | HardwareError::Slow(..)) => return Ok(results::TIMED_OUT),
         Err(HardwareError::Refused { code, .. }) if code == WRONG_STATE => {
@@ -213,7 +215,7 @@ async fn switch(controller: &Arc<Controller>, control: Control) -> Result<u32, H
     };
     // Callers read the state at once, and some controllers need a moment.
     for _ in 0..POLLS {
-        let status = controller.ask(|bmc| async move { bmc.run(&GetStatus).await }).await?;
+        let status = controller.run(|bmc| async move { bmc.run(&GetStatus).await }).await?;
         if status.power_is_on == is_on {
             return Ok(results::DONE);
         }

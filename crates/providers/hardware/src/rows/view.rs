@@ -16,19 +16,19 @@ use super::system::Machine;
 use super::{account, log, sensor};
 use crate::boot_source::{self, SOURCES};
 use crate::controller::Controller;
-use crate::question::Question;
+use crate::query::Query;
 use crate::{HardwareError, names, results};
 
 /// Returns the instance of a controller.
 pub(super) async fn view(
     controller: &Arc<Controller>,
-    question: &Question,
+    query: &Query,
 ) -> Result<Vec<Instance>, HardwareError> {
-    let machine = Machine::read(controller, question.wants(&FROM_INVENTORY)).await?;
+    let machine = Machine::read(controller, query.wants(&FROM_INVENTORY)).await?;
     let id = controller.device_id().await?;
     let (health, _) = machine.health();
     let firmware = format!("{}.{:02}", id.firmware_major, id.firmware_minor);
-    let mut row = begin(controller, question)?
+    let mut row = begin(controller, query)?
         .with("EnabledState", machine.enabled_state())?
         .with("RequestedState", 12_u16)?
         .with("HealthState", health.state())?
@@ -44,10 +44,10 @@ pub(super) async fn view(
         .with("CurrentManagementFirmwareMajorVersion", u16::from(id.firmware_major))?
         .with("CurrentManagementFirmwareMinorVersion", u16::from(id.firmware_minor))?
         .with("CurrentManagementFirmwareVersionString", firmware)?;
-    if question.wants(&["OneTimeBootSource", "PersistentBootConfigOrder"]) {
+    if query.wants(&["OneTimeBootSource", "PersistentBootConfigOrder"]) {
         row = boot(controller, row).await?;
     }
-    if question.wants(&[
+    if query.wants(&[
         "IPv4Address",
         "IPv4AddressOrigin",
         "IPv4DefaultGateway",
@@ -56,27 +56,27 @@ pub(super) async fn view(
     ]) {
         row = network(controller, row).await?;
     }
-    if question.wants(&LOG) {
+    if query.wants(&LOG) {
         row = event_log(controller, row).await?;
     }
-    if question.wants(&SENSOR.map(|(property, _)| property)) {
+    if query.wants(&SENSOR.map(|(property, _)| property)) {
         row = sensors(controller, row).await?;
     }
     Ok(vec![row])
 }
 
 /// Returns the instance for a machine whose controller cannot be reached.
-pub(super) fn unreachable(controller: &Controller, question: &Question) -> Result<Instance, HardwareError> {
-    let row = begin(controller, question)?;
+pub(super) fn unreachable(controller: &Controller, query: &Query) -> Result<Instance, HardwareError> {
+    let row = begin(controller, query)?;
     Ok(row
         .with("EnabledState", 0_u16)?
         .with("HealthState", 0_u16)?
         .with("OperationalStatus", vec![13_u16])?)
 }
 
-fn begin(controller: &Controller, question: &Question) -> Result<Instance, cim::Error> {
+fn begin(controller: &Controller, query: &Query) -> Result<Instance, cim::Error> {
     let name = controller.name().to_string();
-    question
+    query
         .row()
         .with("InstanceID", names::instance_id(&name))?
         .with("Caption", name.clone())?
@@ -88,7 +88,7 @@ fn begin(controller: &Controller, question: &Question) -> Result<Instance, cim::
 
 /// Sets the boot source by index; NULL if there are no valid boot flags.
 async fn boot(controller: &Arc<Controller>, row: Instance) -> Result<Instance, HardwareError> {
-    let flags = match controller.ask(|bmc| async move { bmc.boot_flags().await }).await {
+    let flags = match controller.run(|bmc| async move { bmc.boot_flags().await }).await {
         Ok(flags) if flags.are_valid => flags,
         Ok(_) | Err(HardwareError::Refused { .. }) => return Ok(row),
         Err(error) => return Err(error),
@@ -101,10 +101,6 @@ async fn boot(controller: &Arc<Controller>, row: Instance) -> Result<Instance, H
 }
 
 async fn network(controller: &Arc<Controller>, row: Instance) -> Result<Instance, HardwareError> {
-    let address = |value: Option<LanValue>| match value {
-        Some(LanValue::Address(address)) => Some(address.to_string()),
-        _ => None,
-    };
     let hardware = match parameter(controller, LanParameter::Hardware).await? {
         Some(LanValue::Hardware(octets)) => Some(octets.map(|octet| format!("{octet:02X}")).join("-")),
         _ => None,
@@ -116,11 +112,18 @@ async fn network(controller: &Arc<Controller>, row: Instance) -> Result<Instance
         None => 0,
     };
     Ok(row
-        .with("IPv4Address", address(parameter(controller, LanParameter::Address).await?))?
-        .with("IPv4SubnetMask", address(parameter(controller, LanParameter::Mask).await?))?
-        .with("IPv4DefaultGateway", address(parameter(controller, LanParameter::Gateway).await?))?
+        .with("IPv4Address", address(controller, LanParameter::Address).await?)?
+        .with("IPv4SubnetMask", address(controller, LanParameter::Mask).await?)?
+        .with("IPv4DefaultGateway", address(controller, LanParameter::Gateway).await?)?
         .with("IPv4AddressOrigin", origin)?
         .with("MacAddress", hardware)?)
+}
+
+async fn address(controller: &Arc<Controller>, name: LanParameter) -> Result<Option<String>, HardwareError> {
+    match parameter(controller, name).await? {
+        Some(LanValue::Address(address)) => Ok(Some(address.to_string())),
+        _ => Ok(None),
+    }
 }
 
 /// Returns a parameter of the channel of the session; `None` if the controller does not support it.
@@ -129,7 +132,7 @@ async fn parameter(
     parameter: LanParameter,
 ) -> Result<Option<LanValue>, HardwareError> {
     let get = GetLanParameter { channel: ChannelNumber::THIS, parameter };
-    match controller.ask(|bmc| async move { bmc.run(&get).await }).await {
+    match controller.run(|bmc| async move { bmc.run(&get).await }).await {
         Ok(value) => Ok(Some(value)),
         Err(HardwareError::Refused { .. } | HardwareError::Broken { .. }) => Ok(None),
         Err(error) => Err(error),
@@ -154,7 +157,7 @@ async fn event_log(controller: &Arc<Controller>, row: Instance) -> Result<Instan
 
 async fn sensors(controller: &Arc<Controller>, mut row: Instance) -> Result<Instance, HardwareError> {
     let class = Schema::of(Namespace::parse("root/hardware")?).require("NumericSensor")?;
-    let rows = sensor::numeric(controller, &Question::whole(class)).await?;
+    let rows = sensor::numeric(controller, &Query::whole(class)).await?;
     for (property, of_sensor) in SENSOR {
         let values = rows.iter().map(|sensor| sensor.value(of_sensor).cloned().unwrap_or_default());
         row = row.with(property, Value::Array(values.collect()))?;
@@ -170,13 +173,13 @@ pub(crate) async fn change_boot(
     persistence: Persistence,
 ) -> Result<u32, HardwareError> {
     let Some(device) = boot_source::device(source) else { return Ok(UNDONE) };
-    let firmware = match controller.ask(|bmc| async move { bmc.boot_flags().await }).await {
+    let firmware = match controller.run(|bmc| async move { bmc.boot_flags().await }).await {
         Ok(flags) if flags.are_valid => flags.firmware,
         Ok(_) | Err(HardwareError::Refused { .. }) => Firmware::default(),
         Err(error) => return Err(error),
     };
     let flags = BootFlags::new(device, persistence, firmware);
-    match controller.order(|bmc| async move { bmc.set_boot_flags(flags).await }).await {
+    match controller.run_once(|bmc| async move { bmc.set_boot_flags(flags).await }).await {
         Ok(()) => Ok(results::DONE),
         Err(HardwareError::Refused { code, .. }) if code.0 != 0xd4 => Ok(of_refusal(code.0)),
         Err(error) => Err(error),
@@ -222,7 +225,7 @@ pub(crate) async fn change_network(
         }
     }
     changes.push(LanChange::End);
-    match controller.order(|bmc| change_parameters(bmc, changes)).await {
+    match controller.run_once(|bmc| change_parameters(bmc, changes)).await {
         // The controller is no longer reachable at its old address after the last step.
         Ok(()) | Err(HardwareError::Silent(_)) => Ok(results::DONE),
         Err(HardwareError::Refused { code, .. }) if code.0 != 0xd4 => Ok(of_refusal(code.0)),
@@ -250,21 +253,22 @@ pub(crate) async fn change_password(
     current: &str,
     new: &str,
 ) -> Result<u32, ProviderError> {
-    let password = |text: &str| {
-        Password::new(text.as_bytes())
-            .map_err(|error| ProviderError::failed(Status::InvalidMethodParameters, error.to_string()))
-    };
     let (current, new) = (password(current)?, password(new)?);
     let users = account::users(controller).await?;
     let Some(number) = users.iter().find(|known| known.name == user).map(|known| known.number) else {
         return Ok(UNDONE);
     };
-    let changed = controller.order(|bmc| set_password(bmc, number, current, new)).await;
+    let changed = controller.run_once(|bmc| set_password(bmc, number, current, new)).await;
     match changed {
         Ok(()) => Ok(results::DONE),
         Err(HardwareError::Refused { code, .. }) if code.0 != 0xd4 => Ok(of_refusal(code.0)),
         Err(error) => Err(error.into()),
     }
+}
+
+fn password(text: &str) -> Result<Password, ProviderError> {
+    Password::new(text.as_bytes())
+        .map_err(|error| ProviderError::failed(Status::InvalidMethodParameters, error.to_string()))
 }
 
 async fn set_password(

@@ -4,6 +4,6 @@ use telarch_corpus::{cases, mutate};
 use telarch_hardware::oracle;
 
 #[test]
-fn files_of_controllers_in_the_corpus_keep_the_promises() {
+fn controller_files_of_the_corpus_are_parsed_or_rejected() {
     mutate(&cases("hardware_host_file", 4), usize::MAX, b"\t\n:-=0A]\xC3", oracle::host_file);
 }

@@ -20,7 +20,7 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let open = || HostFile::of_state(folder.path());
         let hardware =
-            Hardware::new("keeper", open(), OwnController::LeftAlone, tokio::runtime::Handle::current());
+            Hardware::new("keeper", open(), OwnController::Ignored, tokio::runtime::Handle::current());
         let mut builder = Engine::builder("keeper", 0);
         for (namespace, _) in wmi::Provider::classes(&hardware) {
             builder = builder.namespace(Schema::of(namespace));

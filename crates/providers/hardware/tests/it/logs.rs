@@ -7,7 +7,7 @@ use crate::house::{House, number, text};
 const LOG: &str = "RecordLog.InstanceID=\"IPMI:node7\"";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn records_have_the_octets_that_ipmitool_reads_and_the_text_form_of_windows() {
+async fn log_records_equal_those_of_ipmitool_in_the_format_of_windows() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let house = House::with(&bmc);
     let rows = house.rows("SELECT * FROM LogRecord").await.unwrap();
@@ -35,7 +35,7 @@ async fn records_have_the_octets_that_ipmitool_reads_and_the_text_form_of_window
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clear_log_clears_it_and_what_is_new_is_seen() {
+async fn clear_log_clears_the_log_and_new_records_appear() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let house = House::with(&bmc);
     let count = async || house.rows("SELECT * FROM LogRecord").await.unwrap().len();

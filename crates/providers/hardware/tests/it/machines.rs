@@ -40,7 +40,7 @@ async fn users_are_accounts_in_groups_by_their_level() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_row_of_every_class_has_its_keys_and_is_found_by_them() {
+async fn every_instance_is_found_by_its_keys() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let house = House::with(&bmc);
     for class in [

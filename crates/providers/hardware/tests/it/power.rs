@@ -29,7 +29,7 @@ async fn request_state_change_switches_the_machine() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_done_changes_nothing_and_says_so() {
+async fn an_impossible_change_is_rejected_and_changes_nothing() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let house = House::with(&bmc);
     let limit = Value::text("00000000000030.000000:000");
@@ -48,7 +48,7 @@ async fn what_cannot_be_done_changes_nothing_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_who_may_only_read_reads_and_switches_nothing() {
+async fn a_user_without_operator_level_cannot_switch_the_power() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let house = House::new();
     // The simulator grants every user the requested privilege level.
@@ -62,7 +62,7 @@ async fn a_user_who_may_only_read_reads_and_switches_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn any_request_goes_through_the_driver() {
+async fn any_request_can_be_sent_through_the_driver_class() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let house = House::with(&bmc);
     let rows = house.rows_in("root/wmi", "SELECT * FROM Microsoft_IPMI").await.unwrap();
@@ -104,7 +104,7 @@ async fn any_request_goes_through_the_driver() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_controller_does_not_do_over_the_network_says_so() {
+async fn driver_methods_unavailable_over_the_network_are_rejected() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let house = House::with(&bmc);
     let driver = "Microsoft_IPMI.InstanceName=\"node7\"";

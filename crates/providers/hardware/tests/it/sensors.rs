@@ -34,7 +34,7 @@ fn near(ours: Option<f64>, theirs: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_numeric_sensor_reads_as_ipmitool_reads_it() {
+async fn numeric_sensors_have_the_readings_of_ipmitool() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let Some(theirs) = table(&bmc) else { return };
     let house = House::with(&bmc);
@@ -78,7 +78,7 @@ async fn every_numeric_sensor_reads_as_ipmitool_reads_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_numeric_sensor_has_what_the_classes_of_windows_promise() {
+async fn numeric_sensors_have_the_properties_of_windows() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let house = House::with(&bmc);
     let row = |name: &'static str| {
@@ -118,7 +118,7 @@ async fn a_numeric_sensor_has_what_the_classes_of_windows_promise() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sensors_with_states_say_which_and_are_sensors_beside_the_numeric_ones() {
+async fn discrete_sensors_have_states_and_are_separate_from_numeric_ones() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let house = House::with(&bmc);
     let rows = house.rows("SELECT * FROM Sensor").await.unwrap();
@@ -137,7 +137,7 @@ async fn sensors_with_states_say_which_and_are_sensors_beside_the_numeric_ones()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_threshold_that_is_put_is_set_and_read_back() {
+async fn a_changed_threshold_is_set_and_verified() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let house = House::with(&bmc);
     let inlet =
@@ -155,14 +155,14 @@ async fn a_threshold_that_is_put_is_set_and_read_back() {
         assert_eq!(theirs["Inlet Temp"][7].parse::<f64>().unwrap(), 37.0);
     }
     let far = put("UpperThresholdNonCritical", 4_000).await.unwrap_err();
-    assert!(far.to_string().contains("cannot measure"), "{far}");
+    assert!(far.to_string().contains("out of the range"), "{far}");
     let fixed = put("UpperThresholdCritical", 41).await.unwrap_err();
     assert!(matches!(fixed, wmi::Error::ReadOnly { .. }), "{fixed}");
     house.hardware.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_instance_is_found_by_its_keys_and_leads_to_the_others() {
+async fn sensors_are_found_by_keys_and_associations() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let house = House::with(&bmc);
     let any = house.rows("SELECT * FROM NumericSensor").await.unwrap().remove(3);
@@ -188,7 +188,7 @@ async fn an_instance_is_found_by_its_keys_and_leads_to_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sensor_that_is_not_linear_has_the_factors_of_each_reading() {
+async fn a_non_linear_sensor_has_factors_per_reading() {
     let mut board = Board::default();
     let mut record = board.records[3].clone();
     // Its linearization, after the header of 5 bytes and 18 others.
@@ -223,6 +223,6 @@ async fn a_sensor_that_is_not_linear_has_the_factors_of_each_reading() {
     );
     assert_eq!(number(&factors(12_700).await.unwrap(), "Resolution"), Some(200));
     let beyond = factors(900_000).await.unwrap_err();
-    assert!(beyond.to_string().contains("measures no such reading"), "{beyond}");
+    assert!(beyond.to_string().contains("out of its range"), "{beyond}");
     house.hardware.close().await;
 }

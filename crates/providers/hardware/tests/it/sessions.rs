@@ -16,7 +16,7 @@ fn sessions(bmc: &SimulatedBmc) -> Option<(u8, u8)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_session_serves_everybody_and_is_closed_at_the_end() {
+async fn one_session_is_shared_and_closed_at_the_end() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let house = House::with(&bmc);
     let before = sessions(&bmc).map(|(_, open)| open);
@@ -46,7 +46,7 @@ async fn one_session_serves_everybody_and_is_closed_at_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_silent_controller_costs_only_its_own_rows() {
+async fn a_silent_controller_affects_only_its_own_instances() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let house = House::with(&bmc);
     let (_kept, address) = silence();
@@ -64,14 +64,14 @@ async fn a_silent_controller_costs_only_its_own_rows() {
         (text(dead, "Status").as_str(), text(dead, "OperationalStatus").as_str()),
         ("Lost Comm", "13")
     );
-    assert!(text(dead, "StatusDescriptions").contains("does not answer"), "{dead:?}");
+    assert!(text(dead, "StatusDescriptions").contains("does not respond"), "{dead:?}");
     let error = house.rows("SELECT * FROM NumericSensor WHERE SystemName = 'dead'").await.unwrap_err();
     assert!(error.status() == Status::ProviderTimedOut && error.to_string().contains("dead"), "{error}");
     house.hardware.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_password_is_said_and_mended_without_a_restart() {
+async fn a_wrong_password_is_reported_and_corrected_without_a_restart() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let house = House::new();
     assert!(house.rows("SELECT * FROM NumericSensor").await.unwrap().is_empty(), "nobody is known yet");
@@ -93,7 +93,7 @@ async fn a_wrong_password_is_said_and_mended_without_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_controller_that_has_forgotten_the_session_is_asked_in_a_new_one() {
+async fn a_lost_session_is_replaced_by_a_new_one() {
     let Some(mut bmc) = SimulatedBmc::start() else { return };
     let house = House::with(&bmc);
     assert_eq!(house.rows("SELECT * FROM NumericSensor").await.unwrap().len(), 21);

@@ -38,7 +38,7 @@ async fn a_device_shows_inventory_sensors_and_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_is_switched_and_told_what_to_start_from() {
+async fn a_device_is_switched_and_its_boot_source_set() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let house = House::with(&bmc);
     assert_eq!(

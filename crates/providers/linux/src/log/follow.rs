@@ -11,7 +11,7 @@ use linux::program::command_of_system;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::task::JoinHandle;
-use wmi::{BoxFuture, EventSource, Happening, ProviderError, Telling};
+use wmi::{BoxFuture, EventSource, Happening, ProviderError, ReportMode};
 
 use super::event::{NtLogEvent, Row};
 use crate::Machine;
@@ -86,8 +86,8 @@ impl EventSource for NewRecords {
         })
     }
 
-    fn telling(&self) -> Telling {
-        Telling::Instances
+    fn report_mode(&self) -> ReportMode {
+        ReportMode::Instances
     }
 }
 

@@ -168,20 +168,20 @@ fn policies(machine: &Machine, key: &str) -> Vec<(String, Data)> {
             continue;
         }
         let switch = |is_on: bool| Data::Number(is_on.into());
-        match policy.reads() {
-            config::Reads::Switch { value, .. } | config::Reads::Nothing { value } => {
+        match policy.kind() {
+            config::PolicyKind::Switch { value, .. } | config::PolicyKind::NoEffect { value } => {
                 values.push(((*value).to_owned(), switch(demand.value == "true")));
             }
-            config::Reads::Number { value, .. } => {
+            config::PolicyKind::Number { value, .. } => {
                 values.extend(
                     demand.value.parse().ok().map(|number| ((*value).to_owned(), Data::Number(number))),
                 );
             }
-            config::Reads::Text { switch: name, value, .. } => {
+            config::PolicyKind::Text { switch: name, value, .. } => {
                 values.push(((*name).to_owned(), switch(true)));
                 values.push(((*value).to_owned(), Data::Text(demand.value.clone())));
             }
-            config::Reads::AutoConfig | config::Reads::List { .. } => {}
+            config::PolicyKind::AutoConfig | config::PolicyKind::List { .. } => {}
         }
     }
     values

@@ -1,4 +1,4 @@
-//! What the listeners are doing, for those who ask and for the log.
+//! State of the listeners, for clients and for the log.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -6,40 +6,40 @@ use std::sync::Arc;
 use config::{ListenerKey, ListenerSource};
 use tokio::sync::watch;
 
-use super::super::site::ListenerId;
+use crate::endpoint::ListenerId;
 
-/// What the listeners are doing now; copies show the same.
+/// Current state of the listeners. Every clone observes the same state.
 #[derive(Clone, Debug)]
-pub struct Listening(Arc<watch::Sender<Arc<Report>>>);
+pub struct ListenerStatus(Arc<watch::Sender<Arc<Report>>>);
 
-/// What the listeners were doing at one moment.
+/// State of the listeners at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// Every socket that is open.
+    /// Addresses of all open sockets.
     pub sockets: Vec<SocketAddr>,
-    /// Every listener that is enabled, in order, those of compatibility last.
+    /// All enabled listeners in the order of the configuration, followed by the compatibility listeners.
     pub listeners: Vec<ListenerReport>,
 }
 
-/// What one listener is doing.
+/// State of one listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListenerReport {
-    /// Which one.
+    /// Key of the listener.
     pub key: ListenerKey,
-    /// Who made it: one of compatibility has the key of another.
+    /// Origin of the listener. A compatibility listener can have the key of a configured one.
     pub source: ListenerSource,
-    /// Its port.
+    /// Port.
     pub port: u16,
-    /// On which addresses it listens: `ListeningOn`.
+    /// Addresses on which it listens: `ListeningOn`.
     pub addresses: Vec<IpAddr>,
-    /// What keeps it from doing what it should.
+    /// Errors that keep it from listening, or from listening on all its addresses.
     pub problems: Vec<String>,
 }
 
-impl Listening {
-    /// On which addresses the listener of the configuration listens; none if it does not.
+impl ListenerStatus {
+    /// Returns the addresses on which a configured listener listens; empty if it does not listen.
     #[must_use]
     pub fn on(&self, key: ListenerKey) -> Vec<IpAddr> {
         let report = self.0.borrow();
@@ -49,13 +49,13 @@ impl Listening {
             .unwrap_or_default()
     }
 
-    /// Everything about all of them.
+    /// Returns the current state of all listeners.
     #[must_use]
     pub fn report(&self) -> Arc<Report> {
         Arc::clone(&self.0.borrow())
     }
 
-    /// Sees every later report; of several in quick succession perhaps only the last.
+    /// Subscribes to later reports. Of several in quick succession, a receiver may observe only the last.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<Arc<Report>> {
         self.0.subscribe()
@@ -72,87 +72,87 @@ impl Listening {
     }
 }
 
-impl Default for Listening {
+impl Default for ListenerStatus {
     fn default() -> Self {
         Self(Arc::new(watch::Sender::default()))
     }
 }
 
-/// What is wrong now, told in the log when it begins and when it ends, and not every few seconds.
+/// Current problems. Each is logged when it appears and when it is resolved, not at every retry.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
-    now: Vec<Problem>,
-    before: Vec<Problem>,
+    current: Vec<Problem>,
+    previous: Vec<Problem>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Problem {
-    /// None where it is the machine's.
+    /// `None` for problems of the machine.
     listener: Option<ListenerId>,
-    what: String,
+    message: String,
     severity: Severity,
 }
 
-/// How bad a problem is.
+/// Severity of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// Something does not do what it should.
+    /// The listener does not work as configured.
     Error,
-    /// It does, and somebody should look at it.
+    /// The listener works, but its configuration should be checked.
     Warning,
 }
 
 impl Problems {
-    pub(super) fn of_listener(&mut self, listener: ListenerId, what: String) {
-        self.found(Problem { listener: Some(listener), what, severity: Severity::Error });
+    pub(super) fn add_error(&mut self, listener: ListenerId, message: String) {
+        self.add(Problem { listener: Some(listener), message, severity: Severity::Error });
     }
 
-    pub(super) fn warning(&mut self, listener: ListenerId, what: String) {
-        self.found(Problem { listener: Some(listener), what, severity: Severity::Warning });
+    pub(super) fn add_warning(&mut self, listener: ListenerId, message: String) {
+        self.add(Problem { listener: Some(listener), message, severity: Severity::Warning });
     }
 
-    pub(super) fn of_machine(&mut self, what: String) {
-        self.found(Problem { listener: None, what, severity: Severity::Warning });
+    pub(super) fn add_machine_warning(&mut self, message: String) {
+        self.add(Problem { listener: None, message, severity: Severity::Warning });
     }
 
-    /// Tells what is new and what is over.
-    pub(super) fn end(&mut self) {
-        for problem in self.now.iter().filter(|problem| !self.before.contains(problem)) {
-            problem.tell();
+    /// Logs new and resolved problems, and starts the next round.
+    pub(super) fn log_changes(&mut self) {
+        for problem in self.current.iter().filter(|problem| !self.previous.contains(problem)) {
+            problem.log();
         }
-        for problem in self.before.iter().filter(|problem| !self.now.contains(problem)) {
-            let (listener, what) = (problem.name(), one_line(&problem.what));
-            tracing::info!(listener, was = what, "Solved");
+        for problem in self.previous.iter().filter(|problem| !self.current.contains(problem)) {
+            let (listener, was) = (problem.listener_name(), one_line(&problem.message));
+            tracing::info!(listener, was, "Listener problem resolved");
         }
-        self.before = std::mem::take(&mut self.now);
+        self.previous = std::mem::take(&mut self.current);
     }
 
-    /// What keeps a listener from doing what it should.
-    pub(super) fn of(&self, listener: ListenerId) -> Vec<String> {
-        let errors = self.before.iter().filter(|problem| problem.severity == Severity::Error);
+    /// Returns the errors of a listener in the last complete round.
+    pub(super) fn errors_of(&self, listener: ListenerId) -> Vec<String> {
+        let errors = self.previous.iter().filter(|problem| problem.severity == Severity::Error);
         errors
             .filter(|problem| problem.listener == Some(listener))
-            .map(|problem| problem.what.clone())
+            .map(|problem| problem.message.clone())
             .collect()
     }
 
-    fn found(&mut self, problem: Problem) {
-        if !self.now.contains(&problem) {
-            self.now.push(problem);
+    fn add(&mut self, problem: Problem) {
+        if !self.current.contains(&problem) {
+            self.current.push(problem);
         }
     }
 }
 
 impl Problem {
-    fn tell(&self) {
-        let (listener, error) = (self.name(), one_line(&self.what));
+    fn log(&self) {
+        let (listener, error) = (self.listener_name(), one_line(&self.message));
         match self.severity {
-            Severity::Error => tracing::error!(listener, error, "A listener does not listen as it should"),
-            Severity::Warning => tracing::warn!(listener, error, "A listener needs attention"),
+            Severity::Error => tracing::error!(listener, error, "Listener does not work as configured"),
+            Severity::Warning => tracing::warn!(listener, error, "Listener needs attention"),
         }
     }
 
-    fn name(&self) -> Option<String> {
+    fn listener_name(&self) -> Option<String> {
         self.listener.map(|id| match id.source {
             ListenerSource::Local => id.key.to_string(),
             source => format!("{} ({source:?})", id.key),
@@ -160,7 +160,7 @@ impl Problem {
     }
 }
 
-/// An error with its way out, as a line of the log.
+/// Joins the lines of an error message for the log.
 fn one_line(text: &str) -> String {
     text.replace("\n  ", "; ")
 }

@@ -1,4 +1,4 @@
-//! Guessing passwords: how often it is possible, and what is learnt by it.
+//! Password guessing: its rate, and the information in responses.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,16 +9,16 @@ use auth::ntlm::{self, HostNames, NtHash, NtlmVerifier, Verified};
 use auth::{Account, AuthError, Initiator, PasswordVerifier, Scheme, Secret, VerifierCost};
 use tokio::task::JoinSet;
 
-use super::visitor::{self, Visitor, ntlm_of};
+use super::client::{self, SignedInClient, ntlm_of};
 use super::{HOST, guarded_by, names, refusal};
 use crate::message::Message;
 use crate::running::Running;
 use crate::wire::{ADA, BEN, Wire, basic, post};
 
-/// The password of dan, who may not sign in.
+/// Password of dan, whose account is disabled.
 const DAN: &str = "suspended";
 
-/// Accounts that count how often a password is compared, which is what takes time.
+/// Accounts that count password comparisons, which take most of the time.
 struct Book {
     names: HostNames,
     compared: AtomicUsize,
@@ -91,7 +91,7 @@ async fn guarded(book: &Arc<Book>) -> Running {
     guarded_by(SignIn::new(Arc::clone(book) as _).with_ntlm(Arc::clone(book) as _, names()), &[]).await
 }
 
-/// How a sign-in was answered: in whichever way, as somebody at an address of one's own.
+/// Returns the response to an attempt with any scheme, from a separate source address.
 async fn attempt(running: &Running, from: u8, way: usize, user: &str, password: &str) -> String {
     let source = Ipv4Addr::new(127, 0, 0, from);
     if way == 3 {
@@ -101,12 +101,12 @@ async fn attempt(running: &Running, from: u8, way: usize, user: &str, password: 
         return if answer.status == 200 { "in".to_owned() } else { refusal(&answer) };
     }
     let mut wire = Wire::connect_from(source, running.http).await;
-    let (scheme, mut initiator) = visitor::every_way(user, password).into_iter().nth(way).unwrap();
-    match visitor::sign_in(&mut wire, scheme, initiator.as_mut()).await {
+    let (scheme, mut initiator) = client::every_way(user, password).into_iter().nth(way).unwrap();
+    match client::sign_in(&mut wire, scheme, initiator.as_mut()).await {
         Ok(_) => "in".to_owned(),
-        Err(visitor::Refused { answer, reason: None }) => refusal(&answer),
-        // CredSSP encrypts why it refuses, each time anew.
-        Err(visitor::Refused { answer, reason: Some(reason) }) => {
+        Err(client::Refused { answer, reason: None }) => refusal(&answer),
+        // CredSSP encrypts its reason differently each time.
+        Err(client::Refused { answer, reason: Some(reason) }) => {
             let said = refusal(&answer);
             let (before, token) = said.split_once("CredSSP ").unwrap();
             let (token, after) = token.split_once("\r\n").unwrap();
@@ -116,7 +116,7 @@ async fn attempt(running: &Running, from: u8, way: usize, user: &str, password: 
 }
 
 #[tokio::test]
-async fn ten_wrong_passwords_over_all_schemes_lock_an_account_for_all_of_them() {
+async fn ten_wrong_passwords_over_all_schemes_lock_the_account() {
     let book = Book::open();
     let running = guarded(&book).await;
     for guess in 0..10 {
@@ -124,7 +124,7 @@ async fn ten_wrong_passwords_over_all_schemes_lock_an_account_for_all_of_them() 
     }
     assert_eq!(book.compared(), 10);
     for way in 0..4 {
-        // Neither the right password is looked at any more, nor from elsewhere, and nothing tells it from a wrong one.
+        // The right password is rejected too, also from another address, with the same response as a wrong one.
         let right = attempt(&running, 3, way, "ada", ADA).await;
         assert_eq!(right, attempt(&running, 3, way, "ada", "wrong").await, "{way}");
         assert_ne!(right, "in", "{way}");
@@ -137,7 +137,7 @@ async fn ten_wrong_passwords_over_all_schemes_lock_an_account_for_all_of_them() 
 }
 
 #[tokio::test]
-async fn other_spellings_of_a_name_are_no_further_guesses() {
+async fn spellings_of_a_name_share_one_failure_count() {
     let book = Book::open();
     let running = guarded(&book).await;
     let short = HOST.split('.').next().unwrap();
@@ -151,11 +151,11 @@ async fn other_spellings_of_a_name_are_no_further_guesses() {
         ".\\ada".to_owned(),
     ];
     for (guess, spelling) in spellings.iter().cycle().take(70).enumerate() {
-        // Each from a place of its own, so that it is the name that counts.
+        // Each attempt comes from a separate address, so that only the name counts.
         let from = u8::try_from(10 + guess).unwrap();
         let mut wire = Wire::connect_from(Ipv4Addr::new(127, 0, 0, from), running.http).await;
         let mut client = ntlm_of(spelling, "wrong", None);
-        assert!(visitor::sign_in(&mut wire, Scheme::Negotiate, &mut client).await.is_err());
+        assert!(client::sign_in(&mut wire, Scheme::Negotiate, &mut client).await.is_err());
     }
     assert_eq!(book.compared(), 10, "{:?}", book.asked.lock().unwrap());
     assert_ne!(attempt(&running, 2, 0, "ada", ADA).await, "in");
@@ -163,7 +163,7 @@ async fn other_spellings_of_a_name_are_no_further_guesses() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_guesses_at_once_are_ten_and_harm_nobody_else() {
+async fn a_thousand_concurrent_guesses_count_as_ten_and_delay_no_one_else() {
     let book = Book::open();
     let running = Arc::new(guarded(&book).await);
     let begin = std::time::Instant::now();
@@ -173,12 +173,12 @@ async fn a_thousand_guesses_at_once_are_ten_and_harm_nobody_else() {
         guesses.spawn(async move {
             let source = Ipv4Addr::new(127, 0, 1, worker);
             for guess in 0..50 {
-                // As many connections as guesses, as an attacker would have them.
+                // One connection per attempt, as an attacker would use.
                 let password = format!("guess {worker} {guess}");
                 if guess % 2 == 0 {
                     let mut wire = Wire::connect_from(source, running.http).await;
                     let mut client: Box<dyn Initiator> = Box::new(ntlm_of("ada", &password, None));
-                    let outcome = visitor::sign_in(&mut wire, Scheme::Negotiate, client.as_mut()).await;
+                    let outcome = client::sign_in(&mut wire, Scheme::Negotiate, client.as_mut()).await;
                     assert!(outcome.is_err());
                 } else {
                     let mut wire = Wire::connect_tls_from(source, running.https).await;
@@ -188,11 +188,11 @@ async fn a_thousand_guesses_at_once_are_ten_and_harm_nobody_else() {
             }
         });
     }
-    // Meanwhile ben signs in from elsewhere, again and again.
+    // Meanwhile ben authenticates repeatedly from another address.
     let mut times = 0;
     while !guesses.is_empty() {
         let wire = Wire::connect_from(Ipv4Addr::new(127, 0, 2, 1), running.http).await;
-        let mut ben = Visitor::by_ntlm(wire, "ben", BEN).await;
+        let mut ben = SignedInClient::by_ntlm(wire, "ben", BEN).await;
         assert_eq!(ben.ask("unharmed").await, "ben");
         times += 1;
         while let Some(ended) = guesses.try_join_next() {
@@ -206,13 +206,13 @@ async fn a_thousand_guesses_at_once_are_ten_and_harm_nobody_else() {
 }
 
 #[tokio::test]
-async fn one_place_that_guesses_names_is_stopped_and_others_are_not() {
+async fn one_source_that_guesses_names_is_limited_and_others_are_not() {
     let book = Book::open();
     let running = guarded(&book).await;
     for guess in 0..60 {
         assert_ne!(attempt(&running, 2, [0, 1, 3][guess % 3], &format!("user{guess}"), "wrong").await, "in");
     }
-    // A source may fail thirty times at once, and then once in six seconds.
+    // A source may fail 30 times at once, then once every 6 seconds.
     assert!((30..45).contains(&book.compared()), "{}", book.compared());
     assert_eq!(attempt(&running, 3, 0, "ada", ADA).await, "in");
     assert_eq!(attempt(&running, 3, 3, "ada", ADA).await, "in");
@@ -220,7 +220,7 @@ async fn one_place_that_guesses_names_is_stopped_and_others_are_not() {
 }
 
 #[tokio::test]
-async fn unknown_wrong_disabled_and_foreign_are_one_answer_after_the_same_work() {
+async fn all_rejected_accounts_get_the_same_response_after_the_same_work() {
     let book = Book::open();
     let running = guarded(&book).await;
     let cases = [

@@ -1,32 +1,32 @@
-//! Sealed messages that somebody on the way repeats, reorders, cuts, changes, or puts something beside.
+//! Sealed messages that an attacker repeats, reorders, truncates, changes or extends.
 
 use auth::Scheme;
 
-use super::visitor::{self, Visitor, account};
-use super::{assert_refused, calls, fortress};
+use super::client::{self, SignedInClient, account};
+use super::{assert_refused, calls, hardened};
 use crate::message::Message;
 use crate::running::Running;
 use crate::wire::{ADA, Post, basic, post};
 
-/// Ada, signed in by each scheme, each time on a connection of her own.
-async fn adas(running: &Running) -> Vec<Visitor> {
+/// Returns one connection of ada for each scheme.
+async fn adas(running: &Running) -> Vec<SignedInClient> {
     let mut adas = Vec::new();
-    for (scheme, initiator) in visitor::every_way("ada", ADA) {
-        adas.push(Visitor::by(running.connect().await, scheme, initiator).await);
+    for (scheme, initiator) in client::every_way("ada", ADA) {
+        adas.push(SignedInClient::by(running.connect().await, scheme, initiator).await);
     }
     adas
 }
 
-/// The message is not executed, nothing is told about it, and the connection ends.
-async fn assert_fatal(ada: &mut Visitor, request: &Post, name: &str) {
+/// Checks that a message is not processed, that the response reveals nothing, and that the connection closes.
+async fn assert_fatal(ada: &mut SignedInClient, request: &Post, name: &str) {
     let answer = ada.wire.ask(request).await;
     assert_eq!((answer.status, answer.body.len()), (400, 0), "{name} under {}", ada.scheme);
     ada.wire.ends().await;
 }
 
 #[tokio::test]
-async fn a_message_that_is_repeated_left_out_or_swapped_is_not_executed() {
-    let running = fortress(&[]).await;
+async fn repeated_omitted_and_swapped_messages_are_not_executed() {
+    let running = hardened(&[]).await;
     for mut ada in adas(&running).await {
         let request = ada.seal("once");
         assert_eq!(ada.wire.ask(&request).await.status, 200);
@@ -48,13 +48,13 @@ async fn a_message_that_is_repeated_left_out_or_swapped_is_not_executed() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_changed_or_cut_anywhere_is_not_executed() {
-    let running = fortress(&[]).await;
+async fn changed_and_truncated_messages_are_not_executed() {
+    let running = hardened(&[]).await;
     let length = adas(&running).await[0].seal("changed").body.len();
     for part in 0..12 {
         for mut ada in adas(&running).await {
             let mut request = ada.seal("changed");
-            // The first octets stand for the line that names the protocol, the rest for what is sealed.
+            // The first bytes represent the line with the protocol name, the others the sealed data.
             let at = request.body.len() * part / 12;
             request.body[at] ^= 0x20;
             if is_read_alike(&request.body, at) {
@@ -75,30 +75,30 @@ async fn a_message_that_is_changed_or_cut_anywhere_is_not_executed() {
     running.stop().await;
 }
 
-/// Whether the octet belongs to a line in which the case of letters makes no difference.
+/// Returns whether a byte belongs to a line that is case-insensitive.
 fn is_read_alike(body: &[u8], at: usize) -> bool {
     let end = body.windows(12).position(|octets| octets.eq_ignore_ascii_case(b"octet-stream")).unwrap_or(0);
     at < end && body[at].is_ascii_alphabetic()
 }
 
 #[tokio::test]
-async fn what_stands_beside_a_sealed_message_is_never_read_as_another() {
-    let running = fortress(&[]).await;
+async fn data_beside_a_sealed_message_is_never_read_as_a_message() {
+    let running = hardened(&[]).await;
     let smuggled = post(Message::probe("echo", "smuggled")).anonymous();
     for mut ada in adas(&running).await {
-        // Inside the length of the body, behind the last boundary.
+        // Within `Content-Length`, after the last boundary.
         let mut request = ada.seal("behind the boundary");
         request.body.extend(smuggled.octets());
         assert_fatal(&mut ada, &request, "behind the boundary").await;
     }
     for mut ada in adas(&running).await {
-        // A second body of several parts in the same body.
+        // A second multipart body in the same request.
         let (mut request, second) = (ada.seal("one"), ada.seal("two"));
         request.body.extend(second.body);
         assert_fatal(&mut ada, &request, "two bodies").await;
     }
     for mut ada in adas(&running).await {
-        // In the same segment, as a request of its own: it is one, and it is not sealed.
+        // A separate unsealed request in the same segment.
         let request = ada.seal("in front");
         let octets = [request.octets(), smuggled.octets(), smuggled.octets()].concat();
         ada.wire.send(octets).await;
@@ -111,7 +111,7 @@ async fn what_stands_beside_a_sealed_message_is_never_read_as_another() {
         assert_eq!(ada.ask("after").await, "ada");
     }
     for mut ada in adas(&running).await {
-        // Two ways of saying how long it is.
+        // Two different lengths.
         let request = ada.seal("two lengths").header("Transfer-Encoding", "chunked");
         assert_fatal(&mut ada, &request, "two lengths").await;
     }
@@ -120,8 +120,8 @@ async fn what_stands_beside_a_sealed_message_is_never_read_as_another() {
 }
 
 #[tokio::test]
-async fn a_message_in_the_clear_on_a_connection_that_seals_is_executed_only_where_that_is_allowed() {
-    let running = fortress(&[]).await;
+async fn plain_messages_on_a_sealing_connection_require_allow_unencrypted() {
+    let running = hardened(&[]).await;
     let hello = post(Message::probe("echo", "in the clear")).anonymous();
     for mut ada in adas(&running).await {
         let answer = ada.wire.ask(&hello).await;
@@ -132,7 +132,7 @@ async fn a_message_in_the_clear_on_a_connection_that_seals_is_executed_only_wher
     running.set("Service.AllowUnencrypted", "true");
     for mut ada in adas(&running).await {
         assert_eq!(account(&ada.wire.ask(&hello).await.text()), "ada");
-        // What is sealed is still answered sealed, be it a fault or not.
+        // Sealed requests still receive sealed responses and faults.
         let request = ada.seal_message(&Message::probe("misbehave", "fault"));
         let answer = ada.wire.ask(&request).await;
         assert_eq!(answer.status, 500);
@@ -142,8 +142,8 @@ async fn a_message_in_the_clear_on_a_connection_that_seals_is_executed_only_wher
 }
 
 #[tokio::test]
-async fn what_only_claims_to_be_sealed_or_is_so_for_another_scheme_is_not_executed() {
-    let running = fortress(&[]).await;
+async fn messages_sealed_for_another_scheme_or_not_at_all_are_not_executed() {
+    let running = hardened(&[]).await;
     let plain = post(Message::probe("echo", "claimed")).anonymous();
     for mut ada in adas(&running).await {
         let sealed = ada.seal("claimed");
@@ -162,7 +162,7 @@ async fn what_only_claims_to_be_sealed_or_is_so_for_another_scheme_is_not_execut
         }
         assert_fatal(&mut ada, &request, "for another scheme").await;
     }
-    // A password in the clear brings nothing that could open it.
+    // Basic provides no key that could unseal the message.
     for mut ada in adas(&running).await {
         let request = ada.seal("claimed").header("Authorization", &basic("ada", ADA));
         let mut wire = running.connect_tls().await;
@@ -180,15 +180,15 @@ fn replaced(octets: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_length_that_is_not_that_of_what_is_sealed_is_refused() {
-    let running = fortress(&[]).await;
+async fn a_wrong_length_of_the_sealed_data_is_rejected() {
+    let running = hardened(&[]).await;
     for mut ada in adas(&running).await {
         let mut request = ada.seal("short");
         let at = request.body.windows(7).position(|window| window == b"Length=").unwrap() + 7;
         request.body[at] = if request.body[at] == b'9' { b'8' } else { request.body[at] + 1 };
         assert_fatal(&mut ada, &request, "another length").await;
     }
-    // Nor is memory set aside for a length that nobody will send.
+    // No memory is allocated for an announced length.
     for mut ada in adas(&running).await {
         let mut request = ada.seal("long");
         let at = request.body.windows(7).position(|window| window == b"Length=").unwrap() + 7;

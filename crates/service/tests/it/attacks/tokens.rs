@@ -1,4 +1,4 @@
-//! Tokens that are forged, weakened, out of their turn or too long.
+//! Forged, weakened, misplaced and oversized tokens.
 
 use std::io::{Read as _, Write as _};
 
@@ -7,19 +7,19 @@ use auth::spnego::{MechTypeList, NegTokenInit, NegTokenResp};
 use auth::{Initiator as _, Oid, Scheme, Step};
 use rustls::ClientConnection;
 
-use super::visitor::{Visitor, account, last_token, ntlm_of, offer, offering, spnego_of, token_of};
-use super::{assert_refused, calls, fortress};
+use super::client::{SignedInClient, account, last_token, ntlm_of, offer, offering, spnego_of, token_of};
+use super::{assert_refused, calls, hardened};
 use crate::message::Message;
 use crate::wire::{ADA, Wire, post};
 
-/// Where AUTHENTICATE has the descriptors of its fields (MS-NLMP 2.2.1.3).
+/// Offsets of the field descriptors in AUTHENTICATE (MS-NLMP 2.2.1.3).
 const LM: usize = 12;
 const NT: usize = 20;
 const USER: usize = 36;
 const FLAGS: usize = 60;
 const MIC: usize = 72;
 
-/// Makes another attribute of the time, without which clients send no integrity code.
+/// Replaces the timestamp attribute, without which clients send no message integrity code.
 fn untimed(challenge: &mut [u8]) {
     let at = challenge.windows(4).position(|octets| octets == [7, 0, 8, 0]).expect("the time is told");
     challenge[at] = 0x77;
@@ -37,8 +37,8 @@ fn offset(message: &[u8], field: usize) -> usize {
 }
 
 #[tokio::test]
-async fn a_proof_that_is_not_the_passwords_lets_nobody_in() {
-    let running = fortress(&[]).await;
+async fn changed_ntlm_proofs_are_rejected() {
+    let running = hardened(&[]).await;
     let mut wire = running.connect().await;
     for meddle in [timed as fn(&mut [u8]), untimed] {
         for octet in [0, 7, 15] {
@@ -49,7 +49,7 @@ async fn a_proof_that_is_not_the_passwords_lets_nobody_in() {
             assert_refused(&offer(&mut wire, Scheme::Negotiate, &last).await);
             assert_refused(&wire.ask(&post(Message::probe("echo", "forged")).anonymous()).await);
         }
-        // As it was, it is right.
+        // The unchanged token is accepted.
         let mut client = ntlm_of("ada", ADA, None);
         let (last, _) = last_token(&mut wire, &mut client, meddle).await;
         assert_eq!(offer(&mut wire, Scheme::Negotiate, &last).await.status, 200);
@@ -59,8 +59,8 @@ async fn a_proof_that_is_not_the_passwords_lets_nobody_in() {
 }
 
 #[tokio::test]
-async fn an_integrity_code_that_is_announced_is_there_and_right() {
-    let running = fortress(&[]).await;
+async fn an_announced_message_integrity_code_must_be_present_and_correct() {
+    let running = hardened(&[]).await;
     let mut wire = running.connect().await;
     type Attack = fn(&mut Vec<u8>);
     let attacks: [(&str, Attack); 4] = [
@@ -77,7 +77,7 @@ async fn an_integrity_code_that_is_announced_is_there_and_right() {
         assert_eq!(answer.status, 401, "{name}");
         assert_refused(&answer);
     }
-    // Nor may anybody have changed the service's own message.
+    // Changes of the service's own message are detected as well.
     let mut client = ntlm_of("ada", ADA, None);
     let (last, _) = last_token(&mut wire, &mut client, |challenge| challenge[48] ^= 1).await;
     assert_refused(&offer(&mut wire, Scheme::Negotiate, &last).await);
@@ -86,7 +86,7 @@ async fn an_integrity_code_that_is_announced_is_there_and_right() {
 
 #[tokio::test]
 async fn ntlmv1_lm_weak_keys_and_anonymous_are_refused() {
-    let running = fortress(&[]).await;
+    let running = hardened(&[]).await;
     let mut wire = running.connect().await;
     type Attack = fn(&mut Vec<u8>);
     let attacks: [(&str, Attack); 7] = [
@@ -114,7 +114,7 @@ async fn ntlmv1_lm_weak_keys_and_anonymous_are_refused() {
         assert_refused(&answer);
         assert_refused(&wire.ask(&post(Message::probe("echo", name)).anonymous()).await);
     }
-    // A client that asks for less from the beginning is not even challenged.
+    // A client that requests less from the beginning receives no challenge.
     for (at, bit) in [(14, 0x08), (15, 0x20), (12, 0x01)] {
         let Step::Continue(mut first) = ntlm_of("ada", ADA, None).step(None).unwrap() else { panic!() };
         first[at] &= !bit;
@@ -125,12 +125,12 @@ async fn ntlmv1_lm_weak_keys_and_anonymous_are_refused() {
 }
 
 #[tokio::test]
-async fn a_client_that_agreed_to_no_sealing_says_nothing_over_http() {
-    let running = fortress(&[]).await;
+async fn a_client_without_sealing_cannot_send_messages_over_http() {
+    let running = hardened(&[]).await;
     let hello = post(Message::probe("echo", "unsealed")).anonymous();
     for over_tls in [false, true] {
         let mut wire = if over_tls { running.connect_tls().await } else { running.connect().await };
-        // Sealing and the exchange of keys are struck from all messages, as old clients do it.
+        // Remove sealing and key exchange from all messages, as old clients do.
         let mut client = ntlm_of("ada", ADA, None);
         let Step::Continue(mut first) = client.step(None).unwrap() else { panic!("it begins") };
         first[12] &= !0x30;
@@ -153,8 +153,8 @@ async fn a_client_that_agreed_to_no_sealing_says_nothing_over_http() {
 }
 
 #[tokio::test]
-async fn a_list_of_mechanisms_that_somebody_changed_is_noticed() {
-    let running = fortress(&[]).await;
+async fn a_changed_list_of_mechanisms_is_detected() {
+    let running = hardened(&[]).await;
     let mut wire = running.connect().await;
     let lists = [vec![Oid::NTLM, Oid::KERBEROS], vec![Oid::KERBEROS, Oid::NTLM], vec![Oid::NTLM]];
     for list in lists {
@@ -162,7 +162,7 @@ async fn a_list_of_mechanisms_that_somebody_changed_is_noticed() {
         let mut client = spnego_of("ada", ADA, None);
         let Step::Continue(first) = client.step(None).unwrap() else { panic!("it begins") };
         let first = NegTokenInit::decode(&first).unwrap();
-        // Where NTLM is not the first choice any more, its token would not be looked at.
+        // If NTLM is not the first choice, its optimistic token is ignored.
         let optimistic = first.mech_token.filter(|_| list[0] == Oid::NTLM);
         let mech_types = MechTypeList::new(list.clone()).unwrap();
         let first = NegTokenInit { mech_types, mech_token: optimistic, ..first }.encode();
@@ -187,8 +187,8 @@ async fn a_list_of_mechanisms_that_somebody_changed_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_signature_over_the_list_of_mechanisms_cannot_be_left_out_or_be_another() {
-    let running = fortress(&[]).await;
+async fn the_signature_of_the_mechanism_list_is_required_and_verified() {
+    let running = hardened(&[]).await;
     let mut wire = running.connect().await;
     for mic in [None, Some([0; 16])] {
         let mut client = spnego_of("ada", ADA, None);
@@ -209,7 +209,7 @@ async fn a_signature_over_the_list_of_mechanisms_cannot_be_left_out_or_be_anothe
 
 #[tokio::test]
 async fn credssp_below_version_5_gets_no_challenge() {
-    let running = fortress(&[]).await;
+    let running = hardened(&[]).await;
     for version in 1..=6 {
         let mut wire = running.connect().await;
         let mut tls = shake_hands(&mut wire).await;
@@ -225,7 +225,7 @@ async fn credssp_below_version_5_gets_no_challenge() {
             assert!(said.unwrap().nego_token.is_some());
             continue;
         }
-        // Those who can read a reason are told that there was one, and nothing else.
+        // Clients that can read a reason receive the same one for every failure.
         assert!(said.is_none_or(|said| said.nego_token.is_none() && said.error_code.is_some()), "{version}");
         let after = offer(&mut wire, Scheme::CredSsp, b"\x17\x03\x03\0\x01x").await;
         assert_refused(&after);
@@ -233,9 +233,9 @@ async fn credssp_below_version_5_gets_no_challenge() {
     running.stop().await;
 }
 
-/// TLS inside CredSSP, up to where the first request may come.
+/// Performs the TLS handshake within CredSSP up to the first TSRequest.
 async fn shake_hands(wire: &mut Wire) -> ClientConnection {
-    let mut tls = Wire::believing_client();
+    let mut tls = Wire::trusting_client();
     loop {
         let token = pending(&mut tls);
         if token.is_empty() {
@@ -267,8 +267,8 @@ fn received(tls: &mut ClientConnection, mut records: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn tokens_out_of_their_turn_or_under_another_scheme_lead_nowhere() {
-    let running = fortress(&[]).await;
+async fn tokens_out_of_order_or_for_another_scheme_are_rejected() {
+    let running = hardened(&[]).await;
     let mut wire = running.connect().await;
     let mut client = ntlm_of("ada", ADA, None);
     let Step::Continue(negotiate) = client.step(None).unwrap() else { panic!("it begins") };
@@ -301,12 +301,12 @@ async fn tokens_out_of_their_turn_or_under_another_scheme_lead_nowhere() {
         assert_refused(&wire.ask(&post(Message::probe("echo", name)).anonymous()).await);
     }
 
-    // What has let somebody in once does so on no connection again, not even on its own.
-    let mut ada = Visitor::by_ntlm(running.connect().await, "ada", ADA).await;
+    // A token that was accepted once is rejected on every connection, including its own.
+    let mut ada = SignedInClient::by_ntlm(running.connect().await, "ada", ADA).await;
     assert_refused(&offer(&mut ada.wire, Scheme::Negotiate, &authenticate).await);
     let request = ada.seal("after a replay");
     assert_refused(&ada.wire.ask(&request).await);
-    // The challenge that was left open is answered with what was made for it, and once only.
+    // The open challenge accepts the token that was computed for it, once.
     assert_eq!(offer(&mut wire, Scheme::Negotiate, &authenticate).await.status, 200);
     assert_refused(&offer(&mut wire, Scheme::Negotiate, &authenticate).await);
     assert_eq!(calls(&running), [""; 0]);
@@ -314,8 +314,8 @@ async fn tokens_out_of_their_turn_or_under_another_scheme_lead_nowhere() {
 }
 
 #[tokio::test]
-async fn a_request_that_comes_with_a_token_of_the_middle_is_passed_over() {
-    let running = fortress(&[]).await;
+async fn a_message_with_an_intermediate_token_is_ignored() {
+    let running = hardened(&[]).await;
     let mut wire = running.connect().await;
     let mut client = ntlm_of("ada", ADA, None);
     let hello = post(Message::probe("echo", "too early"));
@@ -323,18 +323,18 @@ async fn a_request_that_comes_with_a_token_of_the_middle_is_passed_over() {
     let answer = wire.ask(&offering(hello.clone(), Scheme::Negotiate, &first)).await;
     let challenge = token_of(&answer).unwrap();
     let Step::Done { token, outcome } = client.step(Some(&challenge)).unwrap() else { panic!("not done") };
-    // Nor is it executed with the last one, for it is not sealed.
+    // A message with the last token is not processed either, because it is not sealed.
     let answer = wire.ask(&offering(hello, Scheme::Negotiate, &token.unwrap())).await;
     assert_eq!((answer.status, answer.body.len()), (500, 0));
     assert_eq!(calls(&running), [""; 0]);
-    let mut ada = Visitor { wire, scheme: Scheme::Negotiate, context: outcome.context };
+    let mut ada = SignedInClient { wire, scheme: Scheme::Negotiate, context: outcome.context };
     assert_eq!(ada.ask("sealed").await, "ada");
     running.stop().await;
 }
 
 #[tokio::test]
-async fn tokens_that_are_too_long_are_refused_before_they_are_looked_at() {
-    let running = fortress(&[]).await;
+async fn oversized_tokens_are_rejected_without_being_parsed() {
+    let running = hardened(&[]).await;
     let mut wire = running.connect().await;
     let Step::Continue(first) = ntlm_of("ada", ADA, None).step(None).unwrap() else { panic!("it begins") };
     for scheme in [Scheme::Negotiate, Scheme::CredSsp] {
@@ -344,7 +344,7 @@ async fn tokens_that_are_too_long_are_refused_before_they_are_looked_at() {
             assert_refused(&offer(&mut wire, scheme, &token).await);
         }
     }
-    // Longer than a head may be: nobody waits for its end.
+    // The token exceeds the maximum size of a head, which is rejected before its end.
     for over in [74_000, 200_000, 2_000_000] {
         let mut wire = running.connect().await;
         let request = offering(post(""), Scheme::Negotiate, &vec![0x60; over]).octets();

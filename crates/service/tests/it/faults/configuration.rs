@@ -20,7 +20,7 @@ fn listener(verb: &str, address: &str, transport: &str) -> Message {
     ))
 }
 
-/// It is not enabled, so that the port is not wanted.
+/// A disabled listener, so that it needs no free port.
 fn with_port(message: Message, port: &str) -> Message {
     message.body(&format!(
         "<cfg:Listener xmlns:cfg=\"{CONFIG}/listener\">\
@@ -41,13 +41,13 @@ pub(super) fn rows() -> Vec<Row> {
             .detail("InsufficientSelectors")
     };
     vec![
-        // Sections are there for good.
+        // Sections cannot be created or deleted.
         unsupported(Message::transfer(CONFIG, "Create")),
         unsupported(Message::transfer(CONFIG, "Delete")),
         unsupported(section("service/auth", "Delete")),
         Row::new(section("nothing", "Get"), Subcode::DestinationUnreachable, code::INVALID_RESOURCE_URI)
             .detail("InvalidResourceURI"),
-        // What is put.
+        // Contents of Put.
         schema(put("service", "")),
         schema(put("service", "<x/>")),
         schema(service("<cfg:Nothing>1</cfg:Nothing>")),

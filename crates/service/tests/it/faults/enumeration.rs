@@ -8,12 +8,12 @@ use crate::message::Message;
 use crate::probe::URI;
 use crate::wire::Answer;
 
-/// Begins an enumeration of numbers, without any of them.
+/// Returns the request for an enumeration of numbers without a first page.
 pub(crate) fn enumerate(count: &str) -> Message {
     Message::enumeration(URI, "Enumerate").body(&format!("<n:Enumerate>{count}</n:Enumerate>"))
 }
 
-/// Says what is to be told of instances of subclasses (DSP0227 8.1).
+/// Sets the mode for instances of subclasses (DSP0227 8.1).
 pub(super) fn with_subclasses(mode: &str) -> String {
     format!(
         "<n:Enumerate><w:OptimizeEnumeration/><w:MaxElements>10</w:MaxElements>\
@@ -31,7 +31,7 @@ pub(crate) fn release(context: &str) -> Message {
     Message::enumeration(URI, "Release").body(&format!("<n:Release>{context}</n:Release>"))
 }
 
-/// The context that an answer gives.
+/// Returns the enumeration context of a response.
 pub(crate) fn context(answer: &Answer) -> String {
     let response = answer.response();
     let context = response.content().unwrap().child(ENUMERATION, "EnumerationContext");

@@ -58,7 +58,7 @@ pub(super) fn rows() -> Vec<Row> {
             Subcode::InvalidMessage,
             code::EVENTING_INVALID_MESSAGE,
         ),
-        // What plug-ins may do, those may not who may not read.
+        // Plug-ins that support events still require read access.
         Row::new(subscribe_with(PULL), Subcode::AccessDenied, code::ACCESS_DENIED).by_ben(),
     ]
 }

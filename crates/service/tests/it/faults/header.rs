@@ -15,7 +15,7 @@ pub(super) fn rows() -> Vec<Row> {
     };
     let huge = Message::probe("huge", "10000").header("<w:MaxEnvelopeSize>8192</w:MaxEnvelopeSize>");
     vec![
-        // Which action, of which resource.
+        // Action and resource.
         Row::new(Message::new(CONFIG, "urn:x"), Subcode::ActionNotSupported, code::ACTION_NOT_SUPPORTED),
         Row::new(Message::new(SHELL_CMD, "urn:x"), Subcode::ActionNotSupported, code::ACTION_NOT_SUPPORTED),
         Row::new(Message::transfer(CONFIG, "Got"), Subcode::ActionNotSupported, code::ACTION_NOT_SUPPORTED),
@@ -39,7 +39,7 @@ pub(super) fn rows() -> Vec<Row> {
             Subcode::InvalidMessageInformationHeader,
             code::INVALID_MESSAGE_INFORMATION_HEADER,
         ),
-        // Where the answer is to go, and in which language.
+        // Reply address and language.
         Row::new(
             also("<a:FaultTo><a:Address>http://node8/</a:Address></a:FaultTo>"),
             Subcode::UnsupportedFeature,
@@ -64,7 +64,7 @@ pub(super) fn rows() -> Vec<Row> {
             Subcode::InvalidMessageInformationHeader,
             code::INVALID_HEADER,
         ),
-        // How large, how long, how much of it.
+        // Size, timeout and scope.
         Row::new(
             also("<w:MaxEnvelopeSize>8191</w:MaxEnvelopeSize>"),
             Subcode::EncodingLimit,
@@ -108,7 +108,7 @@ pub(super) fn rows() -> Vec<Row> {
 
 const FRAGMENT: &str = "<w:FragmentTransfer s:mustUnderstand=\"true\">Service</w:FragmentTransfer>";
 
-/// Requests for something that this service does not do, which must not be answered as if it had.
+/// Requests for unsupported features, which must not receive a successful response.
 pub(super) fn insisting() -> Vec<Row> {
     let option = |message: Message| {
         Row::new(message.option("Nothing", "x"), Subcode::InvalidOptions, code::OPTION_NOT_SUPPORTED)

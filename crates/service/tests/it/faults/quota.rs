@@ -1,4 +1,4 @@
-//! Faults of quotas and switches (the settings below `winrm/config/winrs` and `service`).
+//! Faults of quotas and disabled features (the settings below `winrm/config/winrs` and `service`).
 
 use wsman::{Subcode, code};
 

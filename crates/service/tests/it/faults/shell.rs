@@ -62,7 +62,7 @@ fn verb(verb: &str, shell: &str, body: &str) -> Message {
     Message::shell(verb).selector("ShellId", shell).body(body)
 }
 
-/// The row, in a shell that waits for input.
+/// Adds to the row a shell that waits for input.
 fn there(message: Message, subcode: Subcode, code: Code) -> Row {
     Row::new(message, subcode, code).after(create("OURS")).after(command("OURS", "ONE", "exec cat"))
 }

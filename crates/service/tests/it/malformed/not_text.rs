@@ -1,11 +1,11 @@
-//! Octets that are no text, or not the text the header says.
+//! Bodies that are not text, or not text in the declared encoding.
 
 use wsman::code;
 
 use super::{Refusal, around, wrong};
 use crate::wire::{Post, post};
 
-/// Name, request and refusal of each.
+/// Cases: name, request and expected rejection of each.
 pub(super) fn cases() -> Vec<(String, Post, Refusal)> {
     let right = wrong("echo").text();
     let utf_16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();

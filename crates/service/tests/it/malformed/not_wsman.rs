@@ -1,4 +1,4 @@
-//! XML that is no SOAP, and SOAP that is no WS-Management.
+//! XML that is not SOAP, and SOAP that is not WS-Management.
 
 use wsman::namespace::{ANONYMOUS, SOAP, WSMAN};
 use wsman::{Code, code};
@@ -6,7 +6,7 @@ use wsman::{Code, code};
 use super::wrong;
 use crate::message::{Message, NAMESPACES, envelope, identify};
 
-/// Envelopes that are none: name, text and code of each.
+/// Invalid envelopes: name, text and fault code of each.
 pub(super) fn envelopes() -> Vec<(&'static str, String, Code)> {
     let right = wrong("echo").text();
     let namespaces = NAMESPACES.as_str();
@@ -65,7 +65,7 @@ pub(super) fn envelopes() -> Vec<(&'static str, String, Code)> {
     ]
 }
 
-/// Headers that are wrong: name, text and code of each.
+/// Wrong headers: name, text and fault code of each.
 pub(super) fn headers() -> Vec<(String, String, Code)> {
     let message = wrong("echo");
     let required = message.required();
@@ -99,7 +99,7 @@ pub(super) fn headers() -> Vec<(String, String, Code)> {
         let mut changed = required.clone();
         changed[at] = changed[at].replace(&format!("{prefix}:{name}"), &format!("p:{name}"));
         let missing = if at == 3 { code::HEADER_REQUIRED } else { expected };
-        // Whether an unknown header that must be understood or a missing one is told first does not matter.
+        // It does not matter whether the unknown mandatory header or the missing one is reported first.
         let text = envelope(&changed.concat(), &body).replace("s:mustUnderstand=\"true\"", "");
         case(&format!("{name} of another namespace"), text, missing);
     }
@@ -234,7 +234,7 @@ pub(super) fn headers() -> Vec<(String, String, Code)> {
     cases
 }
 
-/// Headers of which there may be one: name, text and code of each.
+/// Repeated headers: name, text and fault code of each.
 pub(super) fn doubled() -> Vec<(String, String, Code)> {
     let message = wrong("echo");
     let required = message.required().map(|header| message.clone().header(&header));

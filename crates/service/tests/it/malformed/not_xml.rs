@@ -1,8 +1,8 @@
-//! Texts that are not well-formed, or more of XML than SOAP allows.
+//! Texts that are not well-formed, or use XML features that SOAP forbids.
 
 use super::{around, wrong};
 
-/// Name and text of each.
+/// Cases: name and text of each.
 pub(super) fn cases() -> Vec<(String, String)> {
     let right = wrong("echo").text();
     let mut cases: Vec<(String, String)> = Vec::new();

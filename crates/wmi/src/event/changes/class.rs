@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use cim::wql::{Columns, Condition, PropertyPath, Select, Span};
 use cim::{Instance, Name, Origin, Status, Value};
 
-use super::super::question::Wanted;
+use super::super::query::Wanted;
 use super::{Changes, Look};
 use crate::change::equals;
 use crate::plan::Step;
@@ -21,8 +21,8 @@ pub(super) struct WatchedClass {
     pub(super) failures: u8,
     served: Served,
     select: Select,
-    memory: Memory,
-    rows: HashMap<String, Kept>,
+    detail: StoredDetail,
+    rows: HashMap<String, StoredState>,
     hashing: RandomState,
 }
 
@@ -35,7 +35,7 @@ pub(super) enum Change {
 
 /// Data stored for each instance in order to find the requested changes.
 #[derive(Clone, Copy, PartialEq)]
-enum Memory {
+enum StoredDetail {
     /// Only its existence.
     Keys,
     /// A hash of its values.
@@ -44,7 +44,7 @@ enum Memory {
     Rows,
 }
 
-enum Kept {
+enum StoredState {
     Nothing,
     Hash(u64),
     Row(Box<Instance>),
@@ -63,32 +63,32 @@ impl WatchedClass {
         if class.keys().is_empty() && !class.is_singleton() {
             return Err(Error::NotEvents("instances without keys cannot be watched"));
         }
-        let memory = if wanted.changes == Changes::CREATION {
-            Memory::Keys
+        let detail = if wanted.changes == Changes::CREATION {
+            StoredDetail::Keys
         } else if wanted.changes.contains(Changes::DELETION) || wanted.tells_previous {
-            Memory::Rows
+            StoredDetail::Rows
         } else {
-            Memory::Hashes
+            StoredDetail::Hashes
         };
         let mut select = select.clone();
-        if memory == Memory::Keys && !class.keys().is_empty() {
+        if detail == StoredDetail::Keys && !class.keys().is_empty() {
             let names = class.keys().iter().filter_map(|key| class.property(*key));
             let path =
                 |name: &Name| PropertyPath { parts: vec![name.clone()], index: None, span: Span::default() };
             select.columns = Columns::Some(names.map(|property| path(&property.name)).collect());
         }
         let (rows, hashing) = (HashMap::new(), RandomState::new());
-        Ok(Self { has_source, failures: 0, served, select, memory, rows, hashing })
+        Ok(Self { has_source, failures: 0, served, select, detail, rows, hashing })
     }
 
     /// Returns a placeholder for a class that is being looked at.
-    pub(super) fn elsewhere(class: &Self) -> Self {
+    pub(super) fn placeholder(class: &Self) -> Self {
         Self {
             has_source: class.has_source,
             failures: class.failures,
             served: class.served.clone(),
             select: class.select.clone(),
-            memory: class.memory,
+            detail: class.detail,
             rows: HashMap::new(),
             hashing: class.hashing.clone(),
         }
@@ -122,7 +122,7 @@ impl WatchedClass {
         if let Some(step) = step {
             let mut take = |row: Instance| {
                 if found.len() >= most {
-                    let problem = format!("more than {most} instances cannot be watched");
+                    let problem = format!("more than {most} instances to watch");
                     excess = Some(ProviderError::failed(Status::QuotaViolation, problem));
                     return false;
                 }
@@ -140,7 +140,7 @@ impl WatchedClass {
         }
         Ok(match look {
             Look::First => {
-                self.rows = found.into_iter().map(|(path, row)| (path, self.keep(&row))).collect();
+                self.rows = found.into_iter().map(|(path, row)| (path, self.stored_state(&row))).collect();
                 Vec::new()
             }
             Look::Again => self.compare(found, context, origin),
@@ -156,24 +156,24 @@ impl WatchedClass {
         let mut before = std::mem::take(&mut self.rows);
         let mut changes = Vec::new();
         for (path, row) in found {
-            let kept = self.keep(&row);
-            match (before.remove(&path), &kept) {
-                (None, Kept::Nothing) => {
-                    changes.extend(self.whole(&row, context, origin).map(Change::Created));
+            let stored = self.stored_state(&row);
+            match (before.remove(&path), &stored) {
+                (None, StoredState::Nothing) => {
+                    changes.extend(self.complete_row(&row, context, origin).map(Change::Created));
                 }
                 (None, _) => changes.push(Change::Created(row)),
-                (Some(Kept::Hash(old)), Kept::Hash(new)) if old != *new => {
+                (Some(StoredState::Hash(old)), StoredState::Hash(new)) if old != *new => {
                     changes.push(Change::Modified { row, before: None });
                 }
-                (Some(Kept::Row(old)), Kept::Row(_)) if *old != row => {
+                (Some(StoredState::Row(old)), StoredState::Row(_)) if *old != row => {
                     changes.push(Change::Modified { row, before: Some(*old) });
                 }
                 _ => {}
             }
-            self.rows.insert(path, kept);
+            self.rows.insert(path, stored);
         }
-        let gone = before.into_values().filter_map(|kept| match kept {
-            Kept::Row(row) => Some(Change::Deleted(*row)),
+        let gone = before.into_values().filter_map(|stored| match stored {
+            StoredState::Row(row) => Some(Change::Deleted(*row)),
             _ => None,
         });
         changes.extend(gone);
@@ -181,7 +181,7 @@ impl WatchedClass {
     }
 
     /// Returns the complete row for known keys; `None` if it no longer exists.
-    fn whole(&self, row: &Instance, context: &Context, origin: &Origin) -> Option<Instance> {
+    fn complete_row(&self, row: &Instance, context: &Context, origin: &Origin) -> Option<Instance> {
         let class = &self.served.class;
         if class.keys().is_empty() {
             return Some(row.clone());
@@ -201,11 +201,11 @@ impl WatchedClass {
         whole
     }
 
-    fn keep(&self, row: &Instance) -> Kept {
-        match self.memory {
-            Memory::Keys => Kept::Nothing,
-            Memory::Hashes => Kept::Hash(self.hash(row)),
-            Memory::Rows => Kept::Row(Box::new(row.clone())),
+    fn stored_state(&self, row: &Instance) -> StoredState {
+        match self.detail {
+            StoredDetail::Keys => StoredState::Nothing,
+            StoredDetail::Hashes => StoredState::Hash(self.hash(row)),
+            StoredDetail::Rows => StoredState::Row(Box::new(row.clone())),
         }
     }
 

@@ -20,12 +20,12 @@ fn identify_has_no_headers() {
 }
 
 #[test]
-fn get_asks_with_every_usual_header() {
+fn get_has_all_usual_headers() {
     golden("get.xml", &head(Action::Get, namespace::CONFIG).envelope(&[], |_body| {}));
 }
 
 #[test]
-fn get_of_a_part_names_it() {
+fn get_of_a_fragment() {
     let mut head = head(Action::Get, "urn:example/Thing");
     head.selectors = reference_selector().with("Kind", "a & b");
     head.fragment = Some(FragmentTransfer {
@@ -36,7 +36,7 @@ fn get_of_a_part_names_it() {
 }
 
 #[test]
-fn create_opens_a_shell() {
+fn create_of_a_shell() {
     let mut head = head(Action::Create, namespace::SHELL_CMD);
     head.options = OptionSet::new().with(option::NO_PROFILE, "TRUE").with(option::CODE_PAGE, "65001");
     head.options.push(WsmanOption { name: "Obey".to_owned(), value: None, must_comply: true });
@@ -54,7 +54,7 @@ fn create_opens_a_shell() {
 }
 
 #[test]
-fn command_starts_a_command() {
+fn command_request() {
     let mut head = in_shell(ShellVerb::Command);
     head.options =
         OptionSet::new().with(option::CONSOLE_MODE_STDIN, "TRUE").with(option::SKIP_CMD_SHELL, "FALSE");
@@ -67,7 +67,7 @@ fn command_starts_a_command() {
 }
 
 #[test]
-fn send_brings_input_and_its_end() {
+fn send_with_input_and_end() {
     let text = in_shell(ShellVerb::Send).envelope(&[], |body| {
         Send::write(body, StreamData { name: "stdin", octets: b"input\n" }, COMMAND_ID, true);
     });
@@ -75,14 +75,14 @@ fn send_brings_input_and_its_end() {
 }
 
 #[test]
-fn receive_asks_for_both_streams() {
+fn receive_of_both_streams() {
     let streams = vec!["stdout".to_owned(), "stderr".to_owned()];
     let receive = Receive { command_id: Some(COMMAND_ID.to_owned()), streams };
     golden("receive.xml", &in_shell(ShellVerb::Receive).envelope(&[], |body| receive.write(body)));
 }
 
 #[test]
-fn signal_ends_a_command() {
+fn signal_terminates_a_command() {
     let signal = Signal { command_id: Some(COMMAND_ID.to_owned()), code: SignalCode::Terminate };
     golden("signal.xml", &in_shell(ShellVerb::Signal).envelope(&[], |body| signal.write(body)));
 }
@@ -95,7 +95,7 @@ fn delete_closes_a_shell() {
 }
 
 #[test]
-fn enumerate_asks_for_matching_items() {
+fn enumerate_with_a_filter() {
     let enumerate = Enumerate {
         optimize: true,
         max_elements: Some(32_000),
@@ -113,14 +113,14 @@ fn enumerate_asks_for_matching_items() {
 }
 
 #[test]
-fn enumerate_asks_for_the_class_alone() {
+fn enumerate_without_subclasses() {
     let enumerate = Enumerate { polymorphism: PolymorphismMode::None, ..Enumerate::default() };
     let text = head(Action::Enumerate, "urn:example/Thing").envelope(&[], |body| enumerate.write(body));
     golden("enumerate-without-subclasses.xml", &text);
 }
 
 #[test]
-fn enumerate_asks_for_the_commands_of_a_shell() {
+fn enumerate_of_the_commands_of_a_shell() {
     let filter = Filter {
         dialect: namespace::DIALECT_SELECTOR.to_owned(),
         text: String::new(),
@@ -134,8 +134,8 @@ fn enumerate_asks_for_the_commands_of_a_shell() {
 }
 
 #[test]
-fn enumerate_asks_for_what_is_related_to_an_instance() {
-    let object = EndpointReference::here(
+fn enumerate_with_an_association_filter() {
+    let object = EndpointReference::anonymous(
         ResourceUri::parse("http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/Win32_Service")
             .expect("a URI"),
         SelectorSet::new().with("Name", "spooler"),
@@ -160,7 +160,7 @@ fn enumerate_asks_for_what_is_related_to_an_instance() {
 }
 
 #[test]
-fn pull_goes_on_with_a_context() {
+fn pull_with_a_context() {
     let pull = Pull {
         context: "uuid:C0FFEE00-0000-4000-8000-000000000001".to_owned(),
         max_elements: Some(100),
@@ -170,14 +170,14 @@ fn pull_goes_on_with_a_context() {
 }
 
 #[test]
-fn release_lets_go_of_a_context() {
+fn release_of_a_context() {
     let text = head(Action::Release, "urn:example/*")
         .envelope(&[], |body| write_release(body, "uuid:C0FFEE00-0000-4000-8000-000000000001"));
     golden("release.xml", &text);
 }
 
 #[test]
-fn a_method_is_an_action_of_its_own() {
+fn a_method_is_a_custom_action() {
     let mut head = head(Action::Custom("urn:example/Thing/Stop".to_owned()), "urn:example/Thing");
     head.operation_id = Some("uuid:0A0B0C0D-0000-4000-8000-000000000001".to_owned());
     head.sequence_id = Some("1".to_owned());
@@ -205,7 +205,7 @@ fn in_shell(verb: ShellVerb) -> Head {
     head
 }
 
-/// The selector `Owner`, whose value is a reference to something else.
+/// The selector `Owner`, whose value is a reference to another instance.
 fn reference_selector() -> SelectorSet {
     let text = format!(
         "<w:SelectorSet xmlns:w='{}' xmlns:a='{}'><w:Selector Name='Owner'><a:EndpointReference>\

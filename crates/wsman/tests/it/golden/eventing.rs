@@ -1,10 +1,11 @@
-//! Messages of eventing, both ends.
+//! Eventing messages of both ends.
 
 use std::time::Duration;
 
 use telarch_wsman::enumeration::Filter;
 use telarch_wsman::eventing::{
-    Subscribe, Subscribed, write_dropped, write_get_status, write_renew, write_status, write_unsubscribe,
+    Subscribe, SubscribeResponse, write_dropped_events, write_get_status, write_renew, write_status,
+    write_unsubscribe,
 };
 use telarch_wsman::{Action, Head, Reply, ResourceUri, namespace};
 use xml::Writer;
@@ -15,7 +16,7 @@ const IDENTIFIER: &str = "C0FFEE00-0000-4000-8000-000000000002";
 const EVENTS: &str = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/*";
 
 #[test]
-fn subscribe_asks_for_events_to_be_pulled() {
+fn subscribe_in_pull_mode() {
     let filter = Filter {
         dialect: namespace::DIALECT_WQL.to_owned(),
         text: "SELECT * FROM __InstanceCreationEvent WITHIN 5 WHERE TargetInstance ISA 'Win32_Process'"
@@ -27,7 +28,7 @@ fn subscribe_asks_for_events_to_be_pulled() {
 }
 
 #[test]
-fn renew_get_status_and_unsubscribe_name_their_subscription() {
+fn renew_get_status_and_unsubscribe_have_the_identifier() {
     let about = |action| {
         let mut head = head(action);
         head.subscription = Some(IDENTIFIER.to_owned());
@@ -40,9 +41,9 @@ fn renew_get_status_and_unsubscribe_name_their_subscription() {
 }
 
 #[test]
-fn the_answer_to_subscribe_says_what_to_ask_with() {
+fn subscribe_response_has_identifier_and_context() {
     let text = reply(Action::Subscribe, |body| {
-        let subscribed = Subscribed {
+        let subscribed = SubscribeResponse {
             identifier: IDENTIFIER.to_owned(),
             expires: Some(Duration::from_secs(600)),
             context: Some(format!("uuid:{IDENTIFIER}")),
@@ -53,17 +54,17 @@ fn the_answer_to_subscribe_says_what_to_ask_with() {
 }
 
 #[test]
-fn the_answer_to_renew_says_when_the_subscription_ends() {
+fn renew_response_has_the_expiration() {
     let expires = Some(Duration::from_secs(600));
     let text = reply(Action::Renew, |body| write_status(body, "e:RenewResponse", expires));
     golden("renew-response.xml", &text);
 }
 
 #[test]
-fn events_that_were_given_up_are_told_among_the_others() {
+fn dropped_events_are_reported_among_the_events() {
     let text = reply(Action::Pull, |body| {
         body.start("n:PullResponse").start("n:Items");
-        write_dropped(body, 12);
+        write_dropped_events(body, 12);
         body.end().end();
     });
     golden("pull-dropped-response.xml", &text);

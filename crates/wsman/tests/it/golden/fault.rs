@@ -1,19 +1,21 @@
-//! Faults of the service: one of each family of subcodes, and what may be added to any.
+//! Faults of the service: one of each subcode namespace, and optional parts.
 
-use telarch_wsman::{Action, Detail, Fault, Head, Origin, Refused, Request, Subcode, code, namespace};
+use telarch_wsman::{
+    Action, Detail, Fault, Head, Origin, RejectedRequest, Request, Subcode, code, namespace,
+};
 use xml::Bounds;
 
 use super::{golden, message_id, request_id};
 
 #[test]
-fn a_fault_of_ws_management_has_detail_code_and_machine() {
+fn a_ws_management_fault_has_detail_code_and_machine() {
     let fault = Fault::new(Subcode::InvalidSelectors, code::UNEXPECTED_SELECTORS, "there is no such shell")
         .with_detail(Detail::UNEXPECTED_SELECTORS);
     golden("fault-invalid-selectors.xml", &answer(&fault.on_machine("server.example")));
 }
 
 #[test]
-fn a_receive_that_found_nothing_says_operation_timeout() {
+fn a_receive_without_output_is_an_operation_timeout() {
     let fault = Fault::new(Subcode::TimedOut, code::TIMED_OUT, "nothing to say within OperationTimeout");
     golden("fault-timed-out.xml", &answer(&fault.on_machine("192.0.2.1")));
 }
@@ -61,13 +63,13 @@ fn a_fault_of_the_cim_binding_declares_its_prefix() {
 }
 
 #[test]
-fn a_fault_of_another_kind_keeps_its_name() {
+fn an_unknown_subcode_keeps_its_name() {
     let subcode = Subcode::Other { origin: Origin::Sender, name: "OutOfPaper".to_owned() };
     golden("fault-other.xml", &answer(&Fault::new(subcode, 0, "no paper")));
 }
 
 #[test]
-fn what_the_provider_says_stands_in_the_message() {
+fn a_provider_fault_is_inside_the_message() {
     let fault = Fault::new(Subcode::InvalidParameter, code::INVALID_PARAMETER, "the parameter is wrong")
         .with_provider("Shell cmd plugin", "%systemroot%\\system32\\winrscmd.dll", "");
     golden("fault-provider.xml", &answer(&fault));
@@ -77,7 +79,7 @@ fn what_the_provider_says_stands_in_the_message() {
 }
 
 #[test]
-fn a_header_not_understood_is_named() {
+fn an_unknown_mandatory_header_is_named() {
     golden(
         "fault-must-understand.xml",
         &refusal("<q:Coffee xmlns:q='urn:example:kitchen' s:mustUnderstand='1'/>"),
@@ -85,18 +87,18 @@ fn a_header_not_understood_is_named() {
 }
 
 #[test]
-fn a_header_not_understood_is_named_without_a_namespace() {
+fn an_unknown_mandatory_header_without_namespace_is_named() {
     golden("fault-must-understand-unqualified.xml", &refusal("<Coffee s:mustUnderstand='1'/>"));
 }
 
 #[test]
-fn a_header_not_understood_is_named_in_the_namespace_of_xml() {
+fn an_unknown_mandatory_header_in_the_xml_namespace_is_named() {
     golden("fault-must-understand-xml.xml", &refusal("<xml:coffee s:mustUnderstand='1'/>"));
 }
 
 #[test]
-fn another_version_of_soap_has_no_subcode() {
-    let Refused { fault, .. } =
+fn a_soap_version_mismatch_has_no_subcode() {
+    let RejectedRequest { fault, .. } =
         Request::parse("<Envelope xmlns='http://schemas.xmlsoap.org/soap/envelope/'/>", &Bounds::default())
             .unwrap_err();
     golden("fault-version-mismatch.xml", &fault.envelope(None, None, message_id()));
@@ -115,7 +117,7 @@ fn answer(fault: &Fault) -> String {
     fault.envelope(Some(&Head::new(Action::Get, request_id())), None, message_id())
 }
 
-/// What a request with one more header is answered.
+/// Returns the fault for a request with an additional header.
 fn refusal(header: &str) -> String {
     let text = format!(
         "<s:Envelope xmlns:s='{}' xmlns:a='{}'><s:Header><a:MessageID>uuid:{}</a:MessageID>{header}</s:Header>\
@@ -124,6 +126,6 @@ fn refusal(header: &str) -> String {
         namespace::ADDRESSING,
         request_id(),
     );
-    let Refused { fault, relates_to } = Request::parse(text, &Bounds::default()).unwrap_err();
+    let RejectedRequest { fault, relates_to } = Request::parse(text, &Bounds::default()).unwrap_err();
     fault.envelope(None, relates_to.as_deref(), message_id())
 }

@@ -15,7 +15,7 @@ use xml::Writer;
 use super::{COMMAND_ID, ENDPOINT, SHELL_ID, golden, message_id, request_id};
 
 #[test]
-fn the_answer_to_create_tells_everything_of_a_shell() {
+fn create_response_has_all_properties_of_a_shell() {
     let text = reply(Action::Create, |body| {
         let resource = ResourceUri::parse(namespace::SHELL_CMD).unwrap();
         let selectors = SelectorSet::new().with("ShellId", SHELL_ID);
@@ -29,7 +29,7 @@ fn the_answer_to_create_tells_everything_of_a_shell() {
 }
 
 #[test]
-fn the_answer_to_create_of_a_plain_shell_has_no_more_than_windows_tells() {
+fn create_response_of_a_plain_shell_is_that_of_windows() {
     let plain = ShellState {
         name: None,
         environment: Vec::new(),
@@ -43,13 +43,13 @@ fn the_answer_to_create_of_a_plain_shell_has_no_more_than_windows_tells() {
 }
 
 #[test]
-fn the_answer_to_command_names_the_command() {
+fn command_response_has_the_identifier() {
     let text = reply(Action::Shell(ShellVerb::Command), |body| write_command_response(body, COMMAND_ID));
     golden("command-response.xml", &text);
 }
 
 #[test]
-fn the_answer_to_receive_of_a_running_command_has_no_exit_code() {
+fn receive_response_of_a_running_command_has_no_exit_code() {
     let text = reply(Action::Shell(ShellVerb::Receive), |body| {
         let pieces = [piece("stdout", b"out\n"), piece("stderr", b"err\n"), piece("stdout", &[0, 0xFF])];
         write_received(body, COMMAND_ID, &pieces, &[], CommandState::Running);
@@ -58,7 +58,7 @@ fn the_answer_to_receive_of_a_running_command_has_no_exit_code() {
 }
 
 #[test]
-fn the_answer_to_receive_of_an_ending_command_has_no_exit_code() {
+fn receive_response_of_an_ending_command_has_no_exit_code() {
     let text = reply(Action::Shell(ShellVerb::Receive), |body| {
         write_received(body, COMMAND_ID, &[], &["stdout"], CommandState::Pending);
     });
@@ -66,7 +66,7 @@ fn the_answer_to_receive_of_an_ending_command_has_no_exit_code() {
 }
 
 #[test]
-fn the_answer_to_receive_of_an_ended_command_ends_both_streams_and_has_the_exit_code() {
+fn receive_response_of_an_ended_command_ends_both_streams() {
     let text = reply(Action::Shell(ShellVerb::Receive), |body| {
         let pieces = [piece("stdout", b"out\n"), piece("stderr", b"err\n")];
         let state = CommandState::Done { exit_code: -1 };
@@ -76,12 +76,12 @@ fn the_answer_to_receive_of_an_ended_command_ends_both_streams_and_has_the_exit_
 }
 
 #[test]
-fn the_answer_to_send_is_an_empty_element() {
+fn send_response_is_an_empty_element() {
     golden("send-response.xml", &reply(Action::Shell(ShellVerb::Send), write_send_response));
 }
 
 #[test]
-fn the_answer_to_signal_is_an_empty_element() {
+fn signal_response_is_an_empty_element() {
     let text = reply(Action::Shell(ShellVerb::Signal), |body| {
         body.start("rsp:SignalResponse").end_empty();
     });
@@ -89,12 +89,12 @@ fn the_answer_to_signal_is_an_empty_element() {
 }
 
 #[test]
-fn the_answer_to_delete_has_an_empty_body() {
+fn delete_response_has_an_empty_body() {
     golden("delete-response.xml", &reply(Action::Delete, |_body| {}));
 }
 
 #[test]
-fn the_answer_to_get_holds_the_representation() {
+fn get_response_contains_the_representation() {
     let text = reply(Action::Get, |body| {
         body.start("cfg:Config").namespace("cfg", namespace::CONFIG).attribute("xml:lang", "en-US");
         body.element("cfg:MaxEnvelopeSizekb", "500").start("cfg:Client");
@@ -110,21 +110,21 @@ fn the_answer_to_get_holds_the_representation() {
 }
 
 #[test]
-fn the_answer_to_enumerate_holds_objects_and_references() {
+fn enumerate_response_contains_objects_and_references() {
     let text = reply(Action::Enumerate, |body| {
         body.start("n:EnumerateResponse").start("n:EnumerationContext").end();
         body.start("w:Items").start("w:Item");
         body.start("cfg:Listener").namespace("cfg", namespace::CONFIG).element("cfg:Address", "*").end();
         let resource = ResourceUri::parse(&format!("{}/Listener", namespace::CONFIG)).unwrap();
         let selectors = SelectorSet::new().with("Address", "*").with("Transport", "HTTP");
-        EndpointReference::here(resource, selectors).write(body, "a:EndpointReference");
+        EndpointReference::anonymous(resource, selectors).write(body, "a:EndpointReference");
         body.end().end().start("w:EndOfSequence").end_empty();
     });
     golden("enumerate-response.xml", &text);
 }
 
 #[test]
-fn the_answer_to_a_method_is_named_after_the_method() {
+fn method_response_is_named_after_the_method() {
     let action = Action::Custom("urn:example/Thing/Stop".to_owned());
     let text = reply(action, |body| {
         body.element("ReturnValue", "0");
@@ -133,12 +133,12 @@ fn the_answer_to_a_method_is_named_after_the_method() {
 }
 
 #[test]
-fn identify_tells_a_stranger_nothing_of_the_machine() {
+fn anonymous_identify_response_reveals_nothing_about_the_machine() {
     golden("identify-anonymous-response.xml", &identified(&Identity::anonymous("Example")));
 }
 
 #[test]
-fn identify_tells_more_to_one_who_has_signed_in() {
+fn authenticated_identify_response_has_details() {
     let profile = |end| format!("http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/{end}");
     let identity = Identity {
         product_version: "OS: 6.1.0 SP: 0.0 Stack: 3.0".to_owned(),
@@ -149,7 +149,7 @@ fn identify_tells_more_to_one_who_has_signed_in() {
 }
 
 #[test]
-fn identify_tells_what_it_really_is_after_a_vendor_that_it_is_not() {
+fn identify_response_with_a_configured_vendor_names_the_product() {
     let identity =
         Identity { product: Some("Example".to_owned()), ..Identity::anonymous("Microsoft Corporation") };
     golden("identify-product-response.xml", &identified(&identity));

@@ -1,4 +1,4 @@
-//! The administrator who signs in anew and runs a command every second.
+//! An administrator who signs in and runs a command every second.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::person::Person;
+use crate::test_user::TestUser;
 
-/// A command that takes longer has failed.
+/// Timeout of a command.
 const LIMIT: Duration = Duration::from_secs(30);
 
 pub(super) struct Administrator {
@@ -29,23 +29,23 @@ struct Ran {
     error: Option<String>,
 }
 
-/// What became of the administrator's commands.
+/// Results of the administrator's commands.
 pub(super) struct Commands(Vec<Ran>);
 
 impl Administrator {
-    pub(super) fn start(person: &Arc<Person>, port: u16) -> Self {
+    pub(super) fn start(user: &Arc<TestUser>, port: u16) -> Self {
         let shared = Arc::<Shared>::default();
-        let (ours, person) = (Arc::clone(&shared), Arc::clone(person));
-        let thread = std::thread::spawn(move || ours.work(&person, port));
+        let (ours, user) = (Arc::clone(&shared), Arc::clone(user));
+        let thread = std::thread::spawn(move || ours.work(&user, port));
         Self { shared, thread }
     }
 
-    /// Waits until that many commands have ended, well or not.
+    /// Waits until this number of commands has ended.
     pub(super) fn wait_for(&self, commands: usize) {
         while self.shared.done.load(Ordering::Acquire) < commands {
             std::thread::sleep(Duration::from_millis(50));
         }
-        // They were run without an attack.
+        // These commands ran before the attack.
         let ran = std::mem::take(&mut *self.shared.commands.lock().unwrap());
         assert!(ran.iter().all(|ran| ran.error.is_none()), "{}", Commands(ran));
     }
@@ -58,11 +58,11 @@ impl Administrator {
 }
 
 impl Shared {
-    fn work(&self, person: &Person, port: u16) {
+    fn work(&self, user: &TestUser, port: u16) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         while !self.is_over.load(Ordering::Acquire) {
             let begin = Instant::now();
-            let command = person.run(port, "echo $((6 * 7))");
+            let command = user.run(port, "echo $((6 * 7))");
             let error = match runtime.block_on(async { tokio::time::timeout(LIMIT, command).await }) {
                 Ok(Ok(text)) if text == "42\n" => None,
                 Ok(Ok(text)) => Some(format!("answered {text:?}")),
@@ -81,7 +81,7 @@ impl Commands {
         self.0.iter().filter(|ran| ran.error.is_some()).count()
     }
 
-    /// The time within which so many percent of all commands had ended, those that failed included.
+    /// Returns the duration within which a percentage of all commands has ended, failed ones included.
     pub(super) fn percentile(&self, percent: usize) -> Duration {
         let mut times: Vec<_> = self.0.iter().map(|ran| ran.took).collect();
         times.sort_unstable();

@@ -1,4 +1,4 @@
-//! Hostile clients over the network, each kind with a fixed number of connections and a fixed rate.
+//! Hostile network clients. Each kind has a fixed number of connections and a fixed rate.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,44 +14,44 @@ use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
 
 use crate::message;
-use crate::running::PASSWORD;
+use crate::service_process::PASSWORD;
 
-/// Begin of a line that only a client could have written.
+/// Beginning of a line that only a client could have written.
 pub(super) const FORGED: &str = "FORGED";
 
-/// Source addresses of the attackers.
+/// Number of source addresses of the attackers.
 const SOURCES: u16 = 100;
 
-/// Time after which a connection or an answer is given up.
+/// Timeout of a connection or response.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The attacked service, and the accounts that attackers use.
+/// The attacked service, and the accounts known to the attackers.
 #[derive(Clone)]
 pub(super) struct Target {
     pub(super) http: SocketAddr,
     pub(super) https: SocketAddr,
-    /// An account without rights of an administrator, whose password the attackers know.
+    /// Account without administrator rights, whose password the attackers know.
     pub(super) user: String,
-    /// An account without any rights, whose password the attackers know, too.
+    /// Account without any rights, whose password the attackers know.
     pub(super) outsider: String,
-    /// Names of accounts whose passwords are guessed.
+    /// Accounts whose passwords are guessed.
     pub(super) guessed: Vec<String>,
 }
 
-/// All attackers, on threads of their own.
+/// All attackers, which run on their own threads.
 pub(super) struct Attackers {
     runtime: Runtime,
     tallies: Vec<Arc<Tally>>,
 }
 
-/// Count of what one kind of attack did.
+/// Counters of one kind of attack.
 struct Tally {
     name: &'static str,
     tried: AtomicU64,
     answered: AtomicU64,
 }
 
-/// One attacker of several of its kind.
+/// One of several attackers of the same kind.
 #[derive(Clone)]
 struct Attacker {
     target: Arc<Target>,
@@ -80,7 +80,7 @@ impl Attackers {
         attackers
     }
 
-    /// Under attack the plain account may not be able to sign in, and its messages would not be read.
+    /// Sends forged lines before the attack, during which the account may be unable to sign in.
     fn forge_lines_once(&mut self, target: &Arc<Target>) {
         let tally = Tally::new("line feeds before the other attacks");
         let attacker = Attacker { target: Arc::clone(target), tally: Arc::clone(&tally), number: 0 };
@@ -106,7 +106,7 @@ impl Attackers {
         self.tallies.push(tally);
     }
 
-    /// Ends all connections and returns a line for each kind of attack.
+    /// Closes all connections and returns a line for each kind of attack.
     pub(super) fn stop(self) -> Vec<String> {
         self.runtime.shutdown_timeout(PATIENCE);
         self.tallies.iter().map(ToString::to_string).collect()
@@ -127,7 +127,7 @@ impl std::fmt::Display for Tally {
 }
 
 impl Attacker {
-    /// Connects from one of the addresses of the attackers.
+    /// Connects from one of the attackers' addresses.
     async fn connect(&self, source: u16, to: SocketAddr) -> io::Result<TcpStream> {
         self.tally.tried.fetch_add(1, Ordering::Relaxed);
         let [high, low] = (source % SOURCES).to_be_bytes();
@@ -136,7 +136,7 @@ impl Attacker {
         timeout(PATIENCE, socket.connect(to)).await?
     }
 
-    /// Sends a request, and returns the answer's status and body.
+    /// Sends a request, and returns status and body of the response.
     async fn ask(&self, stream: &mut TcpStream, request: &str) -> io::Result<(u16, String)> {
         stream.write_all(request.as_bytes()).await?;
         let answer = timeout(PATIENCE, read_answer(stream)).await??;
@@ -144,12 +144,12 @@ impl Attacker {
         Ok(answer)
     }
 
-    /// The head of a request of the plain account.
+    /// Returns the head of a request by the account without administrator rights.
     fn head(&self, length: usize) -> String {
         head(&self.target.user, PASSWORD, length)
     }
 
-    /// 50 connections a second for each attacker, of which it holds 100.
+    /// Opens 50 connections per second and holds 100 of them.
     async fn flood(self) {
         let mut held = VecDeque::new();
         for source in (0..u16::MAX).cycle() {
@@ -165,7 +165,7 @@ impl Attacker {
         let mut held = VecDeque::new();
         for source in (0..u16::MAX).cycle() {
             if let Ok(mut stream) = self.connect(source, self.target.https).await {
-                // The head of a record, and the begin of a ClientHello of 512 bytes.
+                // Header of a TLS record and the beginning of a ClientHello of 512 bytes.
                 let _ = stream.write_all(&[22, 3, 1, 2, 0, 1, 0, 1, 252]).await;
                 held.push_back(stream);
             }
@@ -190,7 +190,7 @@ impl Attacker {
         }
     }
 
-    /// Sends something at once and the rest slowly, until the service closes the connection.
+    /// Sends a part at once and the rest slowly, until the service closes the connection.
     async fn drip(&self, at_once: String, slowly: &str) {
         if let Ok(mut stream) = self.connect(self.number, self.target.http).await
             && stream.write_all(at_once.as_bytes()).await.is_ok()
@@ -217,7 +217,7 @@ impl Attacker {
         }
     }
 
-    /// Signs in and stays.
+    /// Signs in and keeps the connection open.
     async fn idle(self) {
         self.begin_late(700).await;
         loop {
@@ -230,7 +230,7 @@ impl Attacker {
         }
     }
 
-    /// A guess a second, of names that exist and of names that do not in turns.
+    /// Guesses a password each second, alternating between existing and unknown names.
     async fn guess(self) {
         self.begin_late(SOURCES).await;
         for guess in 0_usize.. {
@@ -245,7 +245,7 @@ impl Attacker {
         }
     }
 
-    /// 100 requests a second over one connection.
+    /// Sends 100 requests per second over one connection.
     async fn long_names(self) {
         let request = head(&"n".repeat(1_400), "wrong", 0);
         loop {
@@ -266,8 +266,7 @@ impl Attacker {
         }
     }
 
-    /// Sends messages of an account with forged lines where a message has text. The service may close the
-    /// connection after each of them.
+    /// Sends messages with forged lines in each text field. The service may close the connection after each message.
     async fn forge_lines(&self, user: &str) {
         let lines = ["&#10;", "&#13;", "&#x85;", "&#x2028;"].map(|line| format!("urn:x{line}{FORGED} y"));
         let mut connection = None;
@@ -284,7 +283,7 @@ impl Attacker {
         }
     }
 
-    /// Opens a shell, starts a command in it and never comes back.
+    /// Opens a shell, starts a command in it and disconnects.
     async fn abandon(self) {
         loop {
             let _ = self.open_and_leave().await;
@@ -326,7 +325,7 @@ impl Attacker {
         }
     }
 
-    /// Spreads the beginning of many attackers over some seconds.
+    /// Spreads the start of the attackers over some seconds.
     async fn begin_late(&self, of: u16) {
         sleep(Duration::from_secs(5) * u32::from(self.number) / u32::from(of)).await;
     }

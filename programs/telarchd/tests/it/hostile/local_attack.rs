@@ -1,4 +1,4 @@
-//! A user of the machine who connects to the local socket again and again.
+//! A local user who connects to the local socket continuously.
 
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use std::time::Duration;
 use rustix::fs::Uid;
 use rustix::thread::set_thread_res_uid;
 
-/// Connections held open at the same time.
+/// Number of connections held open.
 const HELD: usize = 200;
 
-/// Time between two connections.
+/// Interval between two connections.
 const PAUSE: Duration = Duration::from_millis(1);
 
 pub(super) struct LocalAttacker {
@@ -21,11 +21,11 @@ pub(super) struct LocalAttacker {
     threads: Vec<JoinHandle<(u64, u64)>>,
 }
 
-/// An attack that runs until the flag is set. Returns how many connections were tried and how many succeeded.
+/// Attack that runs until the flag is set. Returns the numbers of attempted and of successful connections.
 type Attack = fn(PathBuf, &AtomicBool) -> (u64, u64);
 
 impl LocalAttacker {
-    /// Begins as this user. The kernel tells the service the user of the thread that connects.
+    /// Starts attacks as this user. The kernel reports the user of the connecting thread to the service.
     pub(super) fn start(uid: u32, socket: &Path) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let attacks: [Attack; 2] = [connect_and_close, connect_and_hold];

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::running::{Telarchd, children, shown};
+use crate::service_process::{Telarchd, children, command_line};
 
-/// Memory that a process may have more than before the attack, beside half of what it had.
+/// Permitted increase of a process's memory in bytes, in addition to half of the initial value.
 const ALLOWANCE: f64 = 16.0 * MEGABYTE;
 const MEGABYTE: f64 = 1_048_576.0;
 
-/// What is measured, in the order of the columns of a sample.
+/// Measured values, in the order of the columns of a sample.
 const ROWS: [Row; 14] = [
     Row::new("broker", "memory", MEGABYTE, Kind::Level),
     Row::new("broker", "descriptors", 1.0, Kind::Level),
@@ -32,16 +32,16 @@ const ROWS: [Row; 14] = [
 struct Row {
     of: &'static str,
     what: &'static str,
-    /// Unit in which it is shown.
+    /// Unit in which the value is printed.
     unit: f64,
     kind: Kind,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// The mean of its samples counts.
+    /// Mean of the samples.
     Level,
-    /// The difference of the last and the first sample by time counts.
+    /// Difference of the last and the first sample per second.
     Growth,
 }
 
@@ -73,15 +73,12 @@ impl Sampler {
     pub(super) fn sample(&mut self) -> Quarter {
         let all = children(self.broker);
         let (gateways, sessions): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|child| shown(*child).contains(": gateway"));
+            all.into_iter().partition(|child| command_line(*child).contains(": gateway"));
         let hosts: Vec<_> = sessions.iter().flat_map(|session| children(*session)).collect();
         let hosts = [sessions, hosts].concat();
-        // The sum of nothing is -0.
-        let sum = |processes: &[i32], of: fn(i32) -> f64| {
-            processes.iter().map(|process| of(*process)).sum::<f64>() + 0.0
-        };
+        // An empty sum of floating-point numbers is -0.
         let [broker, gateway, hosted] = [&[self.broker][..], &gateways, &hosts]
-            .map(|processes| [memory, descriptors, threads].map(|of| sum(processes, of)));
+            .map(|processes| [memory, descriptors, threads].map(|measure| sum(processes, measure)));
         let (log, state) = (size(&self.log), size_of_folder(&self.state));
         let audit = size(&self.state.join("audit.jsonl"));
         let mut values = [0.0; ROWS.len()];
@@ -92,14 +89,14 @@ impl Sampler {
         Quarter { values }
     }
 
-    /// The quarters of the time since the first sample.
+    /// Returns the four quarters of the time since the first sample.
     pub(super) fn table(&self) -> Table {
         let quarter = self.samples.len().div_ceil(4).max(2);
         Table(self.samples.chunks(quarter).map(Quarter::of).collect())
     }
 }
 
-/// The values of a quarter of the time, or of a moment.
+/// Values of a quarter of the time, or of a moment.
 #[derive(Clone, Copy)]
 pub(super) struct Quarter {
     values: [f64; ROWS.len()],
@@ -121,7 +118,7 @@ impl Quarter {
         Self { values }
     }
 
-    /// Says which process has more memory than before; hosts keep what users left behind.
+    /// Describes processes with much more memory than before. Hosts are excluded, because users leave commands behind.
     pub(super) fn memory_beyond(&self, begin: &Self) -> Option<String> {
         let complaints =
             ROWS.iter().enumerate().filter(|(_, row)| row.what == "memory" && row.of != "hosts and sessions");
@@ -142,7 +139,7 @@ impl Quarter {
 pub(super) struct Table(Vec<Quarter>);
 
 impl Table {
-    /// Says what grew from the second quarter to the last one, and which files grew faster than they may.
+    /// Describes values that have grown since the second quarter, and files that grow too fast.
     pub(super) fn unsteady(&self, growth: f64) -> Vec<String> {
         let (Some(second), Some(last)) = (self.0.get(1), self.0.last()) else { return Vec::new() };
         let mut complaints = Vec::new();
@@ -164,7 +161,7 @@ impl Table {
         complaints
     }
 
-    /// The table with the moments before and after.
+    /// Formats the table with the values before and after the attack.
     pub(super) fn with(&self, begin: &Quarter, end: &Quarter) -> String {
         let mut text = format!("{:<32}{:>10}", "", "before");
         for number in 1..=self.0.len() {
@@ -190,7 +187,11 @@ impl Table {
     }
 }
 
-/// Resident memory in bytes; 0 of a process that has ended.
+fn sum(processes: &[i32], measure: fn(i32) -> f64) -> f64 {
+    processes.iter().map(|process| measure(*process)).sum::<f64>() + 0.0
+}
+
+/// Returns resident memory in bytes; 0 if the process has ended.
 fn memory(process: i32) -> f64 {
     status(process, "VmRSS:") * 1_024.0
 }

@@ -1,5 +1,5 @@
-//! What Create, Get and Enumerate answer, element by element, beside what Windows was recorded to answer; and answers
-//! for which there is little room.
+//! Tests of the elements in responses to Create, Get and Enumerate, compared with recordings of Windows, and of
+//! responses with small size limits.
 
 use client::{EnumerateOptions, Locator, Session, ShellOptions};
 use telarch_loopback::{Loopback, User};
@@ -16,7 +16,7 @@ use crate::{refusal, uri};
 
 const SHELL: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
 
-/// Name and text of every child of an `rsp:Shell`, without those that are different each time.
+/// Returns name and text of every child of an `rsp:Shell`, except for those that always differ.
 fn told(shell: Element<'_>) -> Vec<(String, String)> {
     assert!(shell.is(namespace::SHELL, "Shell"), "{}", shell.name());
     let field = |child: Element<'_>| {
@@ -34,7 +34,7 @@ fn told(shell: Element<'_>) -> Vec<(String, String)> {
     shell.children().map(field).filter(|(name, _)| name != "ShellId").collect()
 }
 
-/// What is told of every shell of ours, with this between.
+/// Returns the expected elements of a shell, with additional ones in the middle.
 fn expected(between: &[(&str, &str)]) -> Vec<(String, String)> {
     let before = [("ResourceUri", namespace::SHELL_CMD), ("Owner", "ada"), ("ClientIP", "127.0.0.1")];
     let after = [
@@ -62,11 +62,11 @@ async fn create(session: &Session, children: &str) -> Response {
 }
 
 #[tokio::test]
-async fn create_get_and_enumerate_tell_of_a_shell_what_windows_tells_in_its_order() {
+async fn create_get_and_enumerate_have_the_elements_and_order_of_windows() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
-    // As recorded, but for the folder: the second with the name and the lifetime that pypsrp asks for, which Windows
-    // does not repeat; it calls the time without requests by one form, whatever form it was asked in.
+    // As recorded, except for the directory. The second shell has the name and the lifetime that pypsrp requests, which
+    // Windows does not repeat. Windows always reports the idle timeout in the same form.
     let cases: [(&str, &[(&str, &str)]); 6] = [
         ("", &[("IdleTimeOut", "PT7200.000S")]),
         (
@@ -80,7 +80,7 @@ async fn create_get_and_enumerate_tell_of_a_shell_what_windows_tells_in_its_orde
             &[("Environment", "env1=var1;1234=5678;_<>\"=& \""), ("IdleTimeOut", "PT7200.000S")],
         ),
         ("<rsp:IdleTimeOut>PT60M0S</rsp:IdleTimeOut>", &[("IdleTimeOut", "PT3600.000S")]),
-        // Raised and lowered to what is kept.
+        // Raised and lowered to the limits.
         ("<rsp:IdleTimeOut>PT1S</rsp:IdleTimeOut>", &[("IdleTimeOut", "PT60.000S")]),
         ("<rsp:IdleTimeOut>P1000D</rsp:IdleTimeOut>", &[("IdleTimeOut", "PT2147483.647S")]),
     ];
@@ -104,12 +104,12 @@ async fn create_get_and_enumerate_tell_of_a_shell_what_windows_tells_in_its_orde
 }
 
 #[tokio::test]
-async fn a_shell_that_runs_something_tells_of_it_behind_the_rest() {
+async fn a_shell_lists_its_processes_after_the_other_elements() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let shell = open(&session).await;
     let there = Locator::new(uri(SHELL)).with_selectors(message::shell(shell.id()).selectors);
-    // The second has left the group of its command.
+    // The second process has left the process group of its command.
     let text = "sleep 1000 & setsid sleep 1000 & echo ready; wait";
     let mut command = shell.start(&line(text), Default::default()).await.unwrap();
     first_line(&mut command).await;
@@ -125,7 +125,7 @@ async fn a_shell_that_runs_something_tells_of_it_behind_the_rest() {
 }
 
 #[tokio::test]
-async fn a_shell_of_which_could_not_be_told_is_not_opened() {
+async fn a_shell_whose_response_would_be_too_large_is_not_opened() {
     let service = Loopback::start().await;
     let session = service.over_http(User::Ada).max_envelope_size(8_192).build().unwrap();
     let environment = vec![("LONG".to_owned(), "x".repeat(8_000))];
@@ -135,7 +135,7 @@ async fn a_shell_of_which_could_not_be_told_is_not_opened() {
     service.close().await;
 }
 
-/// Sends a message as it is to the service, signed in as Ada, and returns what it answers.
+/// Sends a message unchanged with Ada's credentials and returns the response.
 async fn post(service: &Loopback, message: &str) -> String {
     // "ada:pä:ss ada"
     const AUTHORIZATION: &str = "YWRhOnDDpDpzcyBhZGE=";
@@ -152,7 +152,7 @@ async fn post(service: &Loopback, message: &str) -> String {
     body.to_owned()
 }
 
-/// A message to a shell with these headers, which the answer repeats.
+/// Returns a message to a shell with these headers, which the response repeats.
 struct Repeated<'a> {
     identifier: &'a str,
     sequence: &'a str,
@@ -177,7 +177,7 @@ impl Repeated<'_> {
 }
 
 #[tokio::test]
-async fn an_answer_fits_whatever_it_has_to_repeat_and_all_output_arrives() {
+async fn responses_fit_with_repeated_headers_and_all_output_arrives() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let shell = open_shell(&session, &OpenShell::default()).await.unwrap();
@@ -188,7 +188,7 @@ async fn an_answer_fits_whatever_it_has_to_repeat_and_all_output_arrives() {
     );
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let exit_code = 'received: loop {
-        // From hardly any to more than an envelope of the smallest size can hold.
+        // From almost nothing to more than the smallest envelope can contain.
         for (length, size) in
             [(40, 8_192), (600, 8_192), (1_800, 16_384), (300, 9_001), (2_040, 32_768), (2_040, 8_192)]
         {
@@ -231,7 +231,7 @@ async fn an_answer_fits_whatever_it_has_to_repeat_and_all_output_arrives() {
 }
 
 #[tokio::test]
-async fn nothing_is_done_for_a_request_whose_answer_would_be_too_large() {
+async fn a_request_whose_response_would_be_too_large_has_no_effect() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let shell = open_shell(&session, &OpenShell::default()).await.unwrap();
@@ -276,7 +276,7 @@ async fn nothing_is_done_for_a_request_whose_answer_would_be_too_large() {
 }
 
 #[tokio::test]
-async fn a_command_of_which_is_heard_nothing_more_takes_no_room() {
+async fn a_finished_command_is_not_reported_with_its_shell() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     let shell = open(&session).await;

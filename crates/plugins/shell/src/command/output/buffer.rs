@@ -1,4 +1,4 @@
-//! What waits between the pipe of one stream and the next reply.
+//! Buffer between the pipe of a stream and the next reply.
 
 use std::io;
 
@@ -6,30 +6,30 @@ use rustix::buffer::spare_capacity;
 use tokio::net::unix::pipe;
 use tokio::time::Instant;
 
-use crate::codepage::ToPage;
+use crate::codepage::PageEncoder;
 
-/// What the command wrote to one stream and no reply has carried yet.
+/// Output of one stream that no reply has carried yet.
 pub(super) struct Buffer {
-    /// INVARIANT: never longer than [`LONGEST`]. The allocation changes places with the one that is lent, so that a
-    /// command which writes for ever allocates only in the beginning.
+    /// INVARIANT: never longer than [`MAX_BUFFER`]. It is swapped with the buffer of the reply, so that a command with
+    /// endless output allocates memory only at the beginning.
     pub(super) bytes: Vec<u8>,
-    /// When the oldest of them came.
+    /// Time at which the oldest byte was read, or an upper bound of it.
     pub(super) since: Option<Instant>,
-    /// When the last read was.
+    /// Time of the last read.
     newest: Option<Instant>,
-    conversion: Option<ToPage>,
-    /// A piece before its conversion; not used without one.
+    conversion: Option<PageEncoder>,
+    /// Input of the converter; unused without one.
     raw: Vec<u8>,
 }
 
 impl Buffer {
-    pub(super) fn new(conversion: Option<ToPage>) -> Self {
+    pub(super) fn new(conversion: Option<PageEncoder>) -> Self {
         Self { bytes: Vec::new(), since: None, newest: None, conversion, raw: Vec::new() }
     }
 
-    /// Too little room for a piece worth reading.
+    /// Returns whether there is less room than a whole chunk.
     pub(super) fn is_full(&self) -> bool {
-        self.bytes.len() > LONGEST - PIECE
+        self.bytes.len() > MAX_BUFFER - MIN_ROOM
     }
 
     pub(super) fn read(&mut self, pipe: &pipe::Receiver) -> io::Result<usize> {
@@ -40,7 +40,7 @@ impl Buffer {
             }
             Some(conversion) => {
                 self.raw.clear();
-                self.raw.reserve_exact(PIECE);
+                self.raw.reserve_exact(MIN_ROOM);
                 let read = rustix::io::read(pipe, spare_capacity(&mut self.raw))?;
                 conversion.convert(&self.raw, &mut self.bytes);
                 read
@@ -50,7 +50,7 @@ impl Buffer {
         Ok(read)
     }
 
-    /// The stream has ended.
+    /// Ends the stream.
     pub(super) fn finish(&mut self) {
         if let Some(conversion) = &mut self.conversion {
             conversion.finish(&mut self.bytes);
@@ -65,12 +65,12 @@ impl Buffer {
         } else {
             taken.extend(self.bytes.drain(..self.bytes.len().min(limit)));
         }
-        // Of what stays nobody knows when it came, only that it was not later than this. A command that streams would
-        // otherwise look as if its next bytes had been waiting since its first ones.
+        // The arrival time of the remaining bytes is unknown, but not later than the last read. Keeping the old time
+        // would make the next bytes of a streaming command appear to wait since its first ones.
         self.since = self.newest.filter(|_| !self.bytes.is_empty());
     }
 
-    /// Half a character that waits for its other half is nothing yet.
+    /// Updates the times. Bytes of an incomplete character do not count.
     fn date(&mut self) {
         if !self.bytes.is_empty() {
             let now = Instant::now();
@@ -80,20 +80,20 @@ impl Buffer {
     }
 }
 
-/// Makes room for a read: little for a command that writes little, doubled as often as the room is used up.
+/// Reserves room for a read: little for commands that write little, doubled each time it is used up.
 fn reserve(bytes: &mut Vec<u8>) {
     let (capacity, len) = (bytes.capacity(), bytes.len());
-    if capacity > LONGEST {
-        // A read fills all there is, and what was lent may have grown to the size of a large reply.
-        bytes.shrink_to(LONGEST);
-    } else if capacity.saturating_sub(len) < SMALLEST_READ {
-        let wanted = capacity.saturating_mul(2).clamp(2 * SMALLEST_READ, LONGEST);
+    if capacity > MAX_BUFFER {
+        // A read fills the whole capacity, and the swapped buffer may have the size of a large reply.
+        bytes.shrink_to(MAX_BUFFER);
+    } else if capacity.saturating_sub(len) < MIN_READ {
+        let wanted = capacity.saturating_mul(2).clamp(2 * MIN_READ, MAX_BUFFER);
         bytes.reserve_exact(wanted.saturating_sub(len));
     }
 }
 
-/// The most that waits of one stream: a reply of the default `MaxEnvelopeSizekb` and some more.
-pub(super) const LONGEST: usize = 512 * 1024;
-/// A buffer with less room than this is not read into.
-const PIECE: usize = 64 * 1024;
-const SMALLEST_READ: usize = 4 * 1024;
+/// Maximum number of buffered bytes per stream: somewhat more than a reply of the default `MaxEnvelopeSizekb`.
+pub(super) const MAX_BUFFER: usize = 512 * 1024;
+/// Minimum room in bytes for a read.
+const MIN_ROOM: usize = 64 * 1024;
+const MIN_READ: usize = 4 * 1024;

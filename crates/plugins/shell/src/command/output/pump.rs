@@ -1,4 +1,4 @@
-//! From the pipes into the buffers.
+//! Task that moves output from the pipes into the buffers.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -11,16 +11,16 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Output, Stream};
 
-/// Moves what the command writes into `output` until both streams have ended and the command has.
+/// Moves output of the command into `output` until the command and both streams have ended.
 ///
-/// A process that the command left behind may keep the pipes open (`sleep 100 &`). After the command itself has
-/// ended, the streams therefore count as ended too as soon as they were silent for [`GRACE`].
+/// Background processes may keep the pipes open (`sleep 100 &`). Once the command itself has ended, the streams
+/// therefore also end when nothing was written for [`GRACE`].
 pub(crate) async fn pump(
     output: Arc<Output>,
     [mut stdout, mut stderr]: [Source; 2],
     mut exit: watch::Receiver<Option<i32>>,
 ) {
-    let mut last_sign = Instant::now();
+    let mut last_activity = Instant::now();
     loop {
         let code = *exit.borrow_and_update();
         if let (false, false, Some(code)) = (stdout.is_open(), stderr.is_open(), code) {
@@ -32,42 +32,36 @@ pub(crate) async fn pump(
         tokio::select! {
             () = stdout.readable(), if stdout.is_open() && !stdout_full => {
                 stdout.read(&output);
-                last_sign = Instant::now();
+                last_activity = Instant::now();
             }
             () = stderr.readable(), if stderr.is_open() && !stderr_full => {
                 stderr.read(&output);
-                last_sign = Instant::now();
+                last_activity = Instant::now();
             }
-            () = output.room.notified(), if waits_for_room => last_sign = Instant::now(),
+            () = output.room.notified(), if waits_for_room => last_activity = Instant::now(),
             changed = exit.changed(), if code.is_none() => match changed {
-                Ok(()) => last_sign = Instant::now(),
+                Ok(()) => last_activity = Instant::now(),
                 Err(_) => return,
             },
-            () = sleep_until(last_sign + GRACE), if code.is_some() && !waits_for_room => {
-                // The timer may have come before the news of a last piece.
-                let news = [stdout.read_rest(&output), stderr.read_rest(&output)];
-                if news.contains(&News::Something) {
-                    last_sign = Instant::now();
-                } else {
-                    stdout.close(&output);
-                    stderr.close(&output);
-                }
+            () = sleep_until(last_activity + GRACE), if code.is_some() && !waits_for_room => {
+                                // The timer may expire before the runtime reports the last data.
+                                let has_read = [stdout.read_rest(&output), stderr.read_rest(&output)];
+                                if has_read.contains(&true) {
+                                    last_activity = Instant::now();
+                                } else {
+                                    stdout.close(&output);
+                                    stderr.close(&output);
+                                }
             }
         }
     }
 }
 
-/// Our end of one stream.
+/// Reading end of one stream.
 pub(crate) struct Source {
     stream: Stream,
-    /// `None` after its end.
+    /// `None` after the end of the stream.
     pipe: Option<pipe::Receiver>,
-}
-
-#[derive(PartialEq, Eq)]
-enum News {
-    Something,
-    Nothing,
 }
 
 impl Source {
@@ -87,7 +81,7 @@ impl Source {
     async fn readable(&self) {
         match &self.pipe {
             Some(pipe) if pipe.readable().await.is_ok() => {}
-            // Closed, or the runtime is shutting down and drops the pump.
+            // The stream is closed, or the runtime is shutting down and drops the pump.
             _ => std::future::pending().await,
         }
     }
@@ -97,23 +91,24 @@ impl Source {
         match output.read(self.stream, pipe) {
             Ok(0) => self.close(output),
             Ok(_) => {}
-            Err(error) if is_passing(&error) => {}
+            Err(error) if is_temporary(&error) => {}
             Err(error) => {
-                tracing::debug!(%error, "Reading a command's output failed");
+                tracing::debug!(%error, "Cannot read a command's output");
                 self.close(output);
             }
         }
     }
 
-    fn read_rest(&mut self, output: &Output) -> News {
-        let Some(pipe) = &self.pipe else { return News::Nothing };
+    /// Reads the remaining data of the pipe; returns whether there was any.
+    fn read_rest(&mut self, output: &Output) -> bool {
+        let Some(pipe) = &self.pipe else { return false };
         match output.read_rest(self.stream, pipe) {
-            None => News::Nothing,
+            None => false,
             Some(0) => {
                 self.close(output);
-                News::Nothing
+                false
             }
-            Some(_) => News::Something,
+            Some(_) => true,
         }
     }
 
@@ -124,9 +119,9 @@ impl Source {
     }
 }
 
-fn is_passing(error: &io::Error) -> bool {
+fn is_temporary(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
-/// How long streams must be silent after the command has ended.
+/// How long the streams must be silent after the command has ended.
 const GRACE: Duration = Duration::from_millis(500);

@@ -1,0 +1,236 @@
+//! The checks between a user and the service, from the account to the resources.
+
+use accounts::{FileAccounts, LocalLogon, LocalPrincipals, LocalUser, MachineSid, ServiceScope, UnixUsers};
+use auth::account_file::{EnabledState, Record};
+use config::{Paths, State};
+use sddl::linux::Proof;
+use sddl::{DomainSid, Principal, Sid, Token};
+
+/// A question about the access of a user, with everything that its answer depends on.
+pub(super) struct AccessQuery {
+    pub(super) user: String,
+    /// URI of the only resource to check.
+    pub(super) resource: Option<String>,
+    pub(super) paths: Paths,
+    pub(super) settings: State,
+    pub(super) serving: ServiceScope,
+    pub(super) users: UnixUsers,
+    /// The accounts file; `None` if it does not exist.
+    pub(super) accounts: Option<FileAccounts>,
+    pub(super) principals: LocalPrincipals,
+    /// The SID of this machine; `None` before the service has run for the first time.
+    pub(super) machine: Option<MachineSid>,
+    pub(super) has_pam: bool,
+}
+
+/// The text of the report, under construction.
+#[derive(Default)]
+pub(super) struct Report {
+    text: String,
+}
+
+/// The kind of a line of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Check {
+    Passed,
+    Failed,
+    /// Information that neither grants nor denies access.
+    Info,
+}
+
+impl Report {
+    pub(super) fn title(&mut self, text: &str) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.text.push_str(text);
+        self.text.push('\n');
+    }
+
+    pub(super) fn line(&mut self, check: Check, text: &str) {
+        let sign = match check {
+            Check::Passed => '+',
+            Check::Failed => '-',
+            Check::Info => '.',
+        };
+        self.text.push_str(&format!("  {sign} {text}\n"));
+    }
+}
+
+impl AccessQuery {
+    pub(super) fn report(&self) -> String {
+        let mut report = Report::default();
+        let file = self.paths.config.display();
+        let service = match self.serving {
+            ServiceScope::Machine => "the service of this machine".to_owned(),
+            ServiceScope::OneUser { uid } => format!("the service of user {uid}"),
+        };
+        report.title(&format!("{} at {service} ({file})", self.user));
+        if self.machine.is_none() {
+            let state = self.paths.state.display();
+            report.line(Check::Info, &format!("no service has run with {state} yet; SIDs are examples"));
+        }
+        let Some(logon) = self.check_account(&mut report) else {
+            report.title("denied: no usable account");
+            return report.text;
+        };
+        if !self.check_sign_in(&logon, &mut report) {
+            report.title("denied: no authentication scheme is available to the account");
+            return report.text;
+        }
+        let machine = self.machine();
+        let token = logon.token(machine, Proof::Password);
+        self.list_identity(&logon, &token, &mut report);
+        self.check_resources(&logon, &mut report);
+        report.text
+    }
+
+    pub(super) fn machine(&self) -> DomainSid {
+        self.machine.map_or(DomainSid::new([0, 0, 0]), MachineSid::domain)
+    }
+
+    /// Reports whether an enabled account of the name exists, and returns the logon that it results in.
+    fn check_account(&self, report: &mut Report) -> Option<LocalLogon> {
+        report.title("account");
+        let record = match self.accounts.as_ref().map(|accounts| accounts.find(&self.user)) {
+            None => {
+                let file = self.paths.accounts.display();
+                report.line(Check::Info, &format!("the accounts file {file} does not exist"));
+                None
+            }
+            Some(Err(error)) => {
+                report.line(Check::Failed, &format!("cannot use the accounts file: {error}"));
+                return None;
+            }
+            Some(Ok(record)) => record,
+        };
+        match record.as_ref().map(|record| record.state) {
+            Some(EnabledState::Disabled) => {
+                let remedy = format!("telarch account enable {}", self.user);
+                report
+                    .line(Check::Failed, &format!("the account in the accounts file is disabled ({remedy})"));
+                return None;
+            }
+            Some(EnabledState::Enabled) => {
+                report.line(Check::Passed, "the account in the accounts file is enabled");
+            }
+            None if self.accounts.is_none() => {}
+            None => report.line(Check::Info, "the accounts file has no such account"),
+        }
+        match self.users.find(&self.user) {
+            Ok(Some(user)) => report.line(Check::Passed, &format!("user {} of this machine", user.uid)),
+            Ok(None) => report.line(Check::Info, "this machine has no such user"),
+            Err(error) => {
+                report.line(Check::Failed, &format!("cannot read the users of this machine: {error}"));
+            }
+        }
+        let logon = self.principals.logon(&self.user);
+        if logon.is_none() {
+            let reason = match self.serving {
+                ServiceScope::Machine => {
+                    "unknown user: neither this machine nor the accounts file has this name"
+                }
+                ServiceScope::OneUser { .. } => {
+                    "a service of one user accepts only that user and accounts of the accounts file"
+                }
+            };
+            report.line(Check::Failed, reason);
+        }
+        logon
+    }
+
+    /// Reports the authentication schemes; returns whether the account can use at least one.
+    fn check_sign_in(&self, logon: &LocalLogon, report: &mut Report) -> bool {
+        report.title("authentication");
+        let is_unix = matches!(logon.user, LocalUser::Unix { .. });
+        let record = self.accounts.as_ref().and_then(|accounts| accounts.find(&self.user).ok().flatten());
+        let mut schemes = Vec::new();
+        if is_unix {
+            schemes.push((
+                Check::Passed,
+                "local programs, by the Unix socket (verified by the kernel)".to_owned(),
+            ));
+        }
+        schemes.push(self.password_scheme(is_unix, record.is_some()));
+        schemes.extend(self.ntlm_scheme(record.as_ref()));
+        let auth = &self.settings.config.service.auth;
+        schemes.push(if auth.kerberos || auth.negotiate {
+            let text = "Kerberos, if this machine has a keytab and a rule maps the principal to the account";
+            (Check::Passed, text.to_owned())
+        } else {
+            let text = "no Kerberos: Service.Auth.Kerberos and Service.Auth.Negotiate are off";
+            (Check::Info, text.to_owned())
+        });
+        if auth.certificate {
+            let text = "client certificate, if a mapping leads to the account";
+            schemes.push((Check::Passed, text.to_owned()));
+        }
+        for (check, text) in &schemes {
+            report.line(*check, text);
+        }
+        if auth.basic && !self.settings.config.service.allow_unencrypted {
+            report.line(Check::Info, "Basic requires HTTPS: Service.AllowUnencrypted is off");
+        }
+        let listeners = self.settings.listeners.iter().filter(|listener| listener.enabled).count();
+        let listeners = match listeners {
+            0 => "no listener is enabled; only local programs can connect".to_owned(),
+            count => format!("enabled listeners: {count}"),
+        };
+        report.line(Check::Info, &listeners);
+        schemes.iter().any(|(check, _)| *check == Check::Passed)
+    }
+
+    fn password_scheme(&self, is_unix: bool, has_record: bool) -> (Check, String) {
+        let is_verified_by_pam = is_unix && self.has_pam && self.serving == ServiceScope::Machine;
+        if !has_record && !is_verified_by_pam {
+            let text = "no password: the account is not in the accounts file, and PAM is not used";
+            return (Check::Info, text.to_owned());
+        }
+        let password =
+            if has_record { "password of the accounts file" } else { "password of the Linux user (PAM)" };
+        let auth = &self.settings.config.service.auth;
+        match (auth.basic, auth.credssp) {
+            (false, false) => {
+                let text =
+                    format!("cannot use the {password}: Service.Auth.Basic and Service.Auth.CredSSP are off");
+                (Check::Info, text)
+            }
+            (true, false) => (Check::Passed, format!("{password}, with Basic")),
+            (false, true) => (Check::Passed, format!("{password}, with CredSSP")),
+            (true, true) => (Check::Passed, format!("{password}, with Basic or CredSSP")),
+        }
+    }
+
+    fn ntlm_scheme(&self, record: Option<&Record>) -> Option<(Check, String)> {
+        let record = record.filter(|_| self.settings.config.service.auth.negotiate)?;
+        Some(if record.nt_hash.is_some() {
+            (Check::Passed, "password of the accounts file, with Negotiate (NTLM)".to_owned())
+        } else {
+            (Check::Info, "no NTLM: the accounts file has no NT hash of the account".to_owned())
+        })
+    }
+
+    /// Lists the SIDs that security descriptors see.
+    fn list_identity(&self, logon: &LocalLogon, token: &Token, report: &mut Report) {
+        report.title("identity");
+        report.line(Check::Info, &format!("user {}", self.described(token.user())));
+        for group in token.groups() {
+            report.line(Check::Info, &format!("member of {}", self.described(group)));
+        }
+        if logon.roles.is_empty() {
+            let source = match logon.user {
+                LocalUser::Unix { .. } => "group of this machine",
+                _ => "role in the accounts file",
+            };
+            report.line(Check::Info, &format!("no {source} makes the user a member of a Windows group"));
+        }
+    }
+
+    /// Name and SID, or the SID alone if it has no name.
+    pub(super) fn described(&self, sid: Sid) -> String {
+        match self.principals.name_of(sid, self.machine()) {
+            Some(name) => format!("{name} ({})", sid.numeric()),
+            None => Principal::Sid(sid).describe(),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The list of accounts, as text and as JSON.
+
+use auth::account_file::{EnabledState, Record, Role};
+use serde_json::json;
+
+use cli_command::date;
+use cli_command::format::Format;
+
+/// Returns the list of accounts; hashes are never part of it.
+pub(super) fn list<'a>(records: impl Iterator<Item = &'a Record>, format: Format) -> String {
+    match format {
+        Format::Text => table(records),
+        Format::Json => {
+            let accounts: Vec<_> = records.map(object).collect();
+            format!("{:#}\n", serde_json::Value::from(accounts))
+        }
+    }
+}
+
+fn object(record: &Record) -> serde_json::Value {
+    json!({
+        "name": record.name.as_str(),
+        "rid": record.rid.number(),
+        "admin": record.role == Role::Administrator,
+        "enabled": record.state == EnabledState::Enabled,
+        "password": !record.password.is_never(),
+        "ntlm": record.nt_hash.is_some(),
+        "password_set": record.changed.seconds(),
+        "comment": record.comment.as_str(),
+    })
+}
+
+fn table<'a>(records: impl Iterator<Item = &'a Record>) -> String {
+    let rows = records.map(|record| {
+        let standing = match record.state {
+            EnabledState::Enabled => "enabled",
+            EnabledState::Disabled => "disabled",
+        };
+        let role = match record.role {
+            Role::Administrator => "admin",
+            Role::User => "user",
+        };
+        let (name, set, comment) =
+            (record.name.as_str(), &date::minute(record.changed.seconds()), record.comment.as_str());
+        [name, standing, role, credentials(record), set, comment].map(str::to_owned)
+    });
+    let head = ["NAME", "STATE", "ROLE", "PROOF", "PASSWORD SET", "COMMENT"].map(str::to_owned);
+    let rows: Vec<[String; COLUMNS]> = std::iter::once(head).chain(rows).collect();
+    let mut widths = [0; COLUMNS];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut text = String::new();
+    for row in &rows {
+        let cells: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        text += &format!("{}\n", cells.join("  ").trim_end());
+    }
+    text
+}
+
+const COLUMNS: usize = 6;
+
+/// Returns the credentials that the accounts file has for an account.
+fn credentials(record: &Record) -> &'static str {
+    match (record.password.is_never(), record.nt_hash.is_some()) {
+        (false, false) => "password",
+        (false, true) => "password, ntlm",
+        (true, true) => "ntlm",
+        (true, false) => "none",
+    }
+}

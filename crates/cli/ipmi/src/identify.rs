@@ -1,0 +1,28 @@
+//! `telarch ipmi identify`: the identify LED.
+
+use ipmi::proto::chassis::SetIdentify;
+use ipmi::proto::{Command as _, Privilege};
+use ipmi::{Connection, IpmiError};
+use serde_json::Value;
+
+use super::parallel::Operation;
+use super::report::Answer;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Identify(pub(super) SetIdentify);
+
+impl Operation for Identify {
+    fn privilege(&self) -> Privilege {
+        SetIdentify::PRIVILEGE
+    }
+
+    async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+        bmc.run(&self.0).await?;
+        let state = match self.0 {
+            SetIdentify::Seconds(0) => "off".to_owned(),
+            SetIdentify::Seconds(seconds) => format!("{seconds} seconds"),
+            SetIdentify::Indefinitely => "on".to_owned(),
+        };
+        Ok(Answer::new(format!("Chassis identify: {state}"), vec![vec![("identify", Value::from(state))]]))
+    }
+}

@@ -1,0 +1,256 @@
+//! Privileged operations of the broker for users whose identity it has verified.
+
+use std::error::Error;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use accounts::{SignIn, UnixUsers};
+use auth::certificate_mapping::{Mapping, MappingChange};
+use auth::{Identity, Secret};
+use broker::{
+    CertificateRequest, DenialKind, Denied, MappingRequestError, Notice, PrivilegedOperations, SettingsError,
+};
+use config::{Store, StoreError, Thumbprint};
+use plugin_config::ConfigPlugin;
+use plugin_shell::ShellPlugin;
+use plugin_wmi::WmiPlugin;
+use quickconfig::{Answer, Opening, Wish};
+use sddl::{AccessMask, Sid, Token};
+use service::{Certificates, Principals as _, Resource};
+use tokio::sync::mpsc;
+
+use super::hosts::Hosts;
+use super::user;
+use crate::persistent::one_line;
+use crate::persistent::principals::Principals;
+use crate::quick_config::QuickConfig;
+
+/// Implementation of the privileged operations.
+pub(super) struct MachineOperations {
+    pub(super) sign_in: Arc<SignIn>,
+    pub(super) principals: Arc<Principals>,
+    pub(super) users: UnixUsers,
+    pub(super) store: Arc<Store>,
+    pub(super) certificates: Arc<Certificates>,
+    pub(super) quick_config: QuickConfig,
+    pub(super) hosts: Arc<Hosts>,
+    pub(super) notices: mpsc::Sender<Notice>,
+}
+
+impl MachineOperations {
+    /// Requires a right to one of the resources.
+    ///
+    /// The gateway checks the right to the specific resource, but could be compromised. This check therefore
+    /// requires that the user has the right anywhere in these resources.
+    fn require_access(
+        &self,
+        identity: &Identity,
+        token: &Token,
+        desired: AccessMask,
+        resources: &[Resource],
+    ) -> Result<(), Denied> {
+        self.require_any_access(identity, token, &[(desired, resources)])
+    }
+
+    /// Requires one of several rights; the last one is named in the denial.
+    fn require_any_access(
+        &self,
+        identity: &Identity,
+        token: &Token,
+        wishes: &[(AccessMask, &[Resource])],
+    ) -> Result<(), Denied> {
+        let state = self.store.state();
+        let is_granted = wishes.iter().any(|(desired, resources)| {
+            let mut guards = resources.iter().flat_map(|resource| state.access.at_or_below(resource.uri));
+            guards.any(|guard| guard.access_check(token, *desired).is_granted())
+        });
+        if is_granted {
+            return Ok(());
+        }
+        let desired = wishes.last().map_or(AccessMask::GENERIC_EXECUTE, |(desired, _)| *desired);
+        let account = identity.account();
+        tracing::warn!(%account, right = %desired, "Access denied: no security descriptor grants the right");
+        let reason = format!(
+            "access is denied: {account} lacks the right {desired}, which RootSDDL of the service does not grant"
+        );
+        Err(Denied::new(DenialKind::Access, reason))
+    }
+}
+
+impl MachineOperations {
+    fn listens_at(&self, opening: &Opening) -> bool {
+        let transport = match opening.transport {
+            quickconfig::Transport::Http => config::Transport::Http,
+            quickconfig::Transport::Https => config::Transport::Https,
+        };
+        let state = self.store.state();
+        let listeners = state.listeners.in_force(&state.config.service);
+        listeners.iter().any(|listener| {
+            let is_enabled = listener.enabled && listener.transport == transport;
+            is_enabled && listener.port.number() == opening.port.get()
+        })
+    }
+}
+
+impl PrivilegedOperations for MachineOperations {
+    fn max_connections(&self) -> usize {
+        usize::try_from(self.store.snapshot().connections.max_open.get()).unwrap_or(usize::MAX)
+    }
+
+    fn token(&self, identity: &Identity) -> Option<Token> {
+        self.principals.token_of(identity)
+    }
+
+    fn on_sign_in(&self, identity: &Identity) {
+        let name = &identity.account().name;
+        if !self.hosts.has(name) {
+            return;
+        }
+        match user::find(&self.users, name) {
+            Ok(Some(numbers)) => {
+                let token = self.principals.token(identity.account());
+                self.hosts.renew(name, &numbers, token.as_ref());
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "Cannot read the users of this machine"),
+        }
+    }
+
+    fn host(&self, identity: &Identity, token: &Token) -> Result<OwnedFd, Denied> {
+        // Users with any right to shells or instances, which hosts serve.
+        let wishes: [(AccessMask, &[Resource]); 4] = [
+            (AccessMask::GENERIC_READ, &WmiPlugin::RESOURCES),
+            (AccessMask::GENERIC_WRITE, &WmiPlugin::RESOURCES),
+            (AccessMask::GENERIC_EXECUTE, &WmiPlugin::RESOURCES),
+            (AccessMask::GENERIC_EXECUTE, &ShellPlugin::RESOURCES),
+        ];
+        self.require_any_access(identity, token, &wishes)?;
+        let name = &identity.account().name;
+        let found = user::find(&self.users, name).map_err(|error| {
+            tracing::error!(%error, "Cannot read the users of this machine");
+            Denied::new(
+                DenialKind::Failed,
+                "cannot read the users of this machine; see the log of the service",
+            )
+        })?;
+        let Some(numbers) = found else {
+            let reason = format!(
+                "{name} has an account, but is not a user of this machine, so no process can run as {name}"
+            );
+            return Err(Denied::new(DenialKind::Access, reason));
+        };
+        // The host serves all sessions of the account, independent of their authentication scheme.
+        let token = self.principals.token(identity.account()).unwrap_or_else(|| token.clone());
+        self.hosts.connect(name, &numbers, &token).map_err(|error| {
+            tracing::error!(account = %name, %error, "Cannot start a host");
+            let (kind, reason) = match error.kind() {
+                std::io::ErrorKind::PermissionDenied => {
+                    (DenialKind::Access, format!("access is denied: PAM refuses a session for {name}"))
+                }
+                _ => (
+                    DenialKind::Failed,
+                    format!("cannot start a process for {name}; see the log of the service"),
+                ),
+            };
+            Denied::new(kind, reason)
+        })
+    }
+
+    fn change_settings(
+        &self,
+        identity: &Identity,
+        token: &Token,
+        before: &str,
+        after: &str,
+    ) -> Result<(), SettingsError> {
+        self.require_access(identity, token, AccessMask::GENERIC_WRITE, &ConfigPlugin::RESOURCES)
+            .map_err(SettingsError::Denied)?;
+        match self.store.replace(before, after) {
+            Ok(_) => {
+                tracing::info!(account = %identity.account(), "Settings changed");
+                Ok(())
+            }
+            Err(StoreError::Changed { .. }) => {
+                // The file was edited. Its content takes effect now if it is valid.
+                match self.store.reload() {
+                    Ok(_) => Err(SettingsError::Outdated(self.store.text())),
+                    Err(error) => Err(failed(&error)),
+                }
+            }
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    fn mappings(&self, identity: &Identity, token: &Token) -> Result<Vec<Mapping>, MappingRequestError> {
+        self.require_access(identity, token, AccessMask::GENERIC_READ, &ConfigPlugin::RESOURCES)
+            .map_err(MappingRequestError::Denied)?;
+        self.sign_in.mappings().map_err(MappingRequestError::Change)
+    }
+
+    fn change_mapping(
+        &self,
+        identity: &Identity,
+        token: &Token,
+        change: MappingChange,
+        from: IpAddr,
+    ) -> Result<(), MappingRequestError> {
+        self.require_access(identity, token, AccessMask::GENERIC_WRITE, &ConfigPlugin::RESOURCES)
+            .map_err(MappingRequestError::Denied)?;
+        let keys = change.keys().clone();
+        self.sign_in.change_mapping(change, from).map_err(MappingRequestError::Change)?;
+        tracing::info!(account = %identity.account(), mapping = %keys, "Certificate mapping changed");
+        Ok(())
+    }
+
+    fn certificate(&self, wish: &CertificateRequest) -> Result<Secret, Denied> {
+        fn failed(error: impl Error) -> Denied {
+            Denied::new(DenialKind::Failed, error.to_string())
+        }
+        let pem = match wish {
+            CertificateRequest::ByThumbprint(text) => {
+                let thumbprint = Thumbprint::parse(text).map_err(failed)?;
+                self.certificates.pem(thumbprint)
+            }
+            CertificateRequest::SelfSigned(names) => self.certificates.own_pem(names, SystemTime::now()),
+        };
+        pem.map(|mut pem| Secret::new(std::mem::take(&mut *pem))).map_err(failed)
+    }
+
+    fn quick_config(&self, identity: &Identity, token: &Token, wish: &Wish) -> Result<Answer, Denied> {
+        let desired = match wish {
+            Wish::Survey(_) => AccessMask::GENERIC_EXECUTE,
+            _ => AccessMask::GENERIC_WRITE,
+        };
+        self.require_access(identity, token, desired, &ConfigPlugin::RESOURCES)?;
+        if let Wish::Open(opening) = wish
+            && !self.listens_at(opening)
+        {
+            let reason =
+                "the service has no enabled listener on this port; the firewall is opened for listeners only";
+            return Err(Denied::new(DenialKind::Access, reason));
+        }
+        if !matches!(wish, Wish::Survey(_)) {
+            tracing::info!(account = %identity.account(), ?wish, "quickconfig");
+        }
+        self.quick_config.run(wish).map_err(|error| Denied::new(DenialKind::Failed, error))
+    }
+
+    fn sid_of(&self, name: &str) -> Option<Sid> {
+        self.principals.sid_of(name)
+    }
+
+    fn name_of(&self, sid: Sid) -> Option<String> {
+        self.principals.name_of(sid)
+    }
+
+    fn on_notice(&self, notice: Notice) {
+        // Excess reports are dropped, so that a gateway cannot fill the memory of the broker.
+        let _ = self.notices.try_send(notice);
+    }
+}
+
+fn failed(error: &StoreError) -> SettingsError {
+    SettingsError::Denied(Denied::new(DenialKind::Failed, one_line(error)))
+}
