@@ -29,15 +29,18 @@ pub(crate) fn of_network(machine: &Arc<Machine>) -> Option<Box<dyn EventSource>>
 impl EventSource for NetworkChanges {
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
         Box::pin(async {
-            let failed = |error: io::Error| ProviderError::failed(Status::Failed, error.to_string());
             tokio::select! {
-                told = self.kernel.next() => drop(told.map_err(failed)?),
+                told = self.kernel.next() => drop(told.map_err(|error| failed(&error))?),
                 // If a directory was deleted or the link changed, the watches are installed again.
-                _ = self.files.next() => self.files = listen(&self.machine).map_err(failed)?,
+                _ = self.files.next() => self.files = listen(&self.machine).map_err(|error| failed(&error))?,
             }
             Ok(Happening::Changed)
         })
     }
+}
+
+fn failed(error: &io::Error) -> ProviderError {
+    ProviderError::failed(Status::Failed, error.to_string())
 }
 
 /// Watches the files that are read in addition to kernel data, as far as their directories exist.

@@ -190,12 +190,12 @@ impl Watched {
                 Vec::new()
             }
             ProcessEvent::Executed(process) => {
-                let was_copy = self.is_copy_no_more(process);
+                let was_copy = self.take_copy_end(process);
                 let known = self.look(process);
                 if was_copy { vec![Trace::Started(process, known)] } else { Vec::new() }
             }
             ProcessEvent::Ended { process, status } => {
-                let was_copy = self.is_copy_no_more(process);
+                let was_copy = self.take_copy_end(process);
                 let known = self.known.remove(&process).unwrap_or_default();
                 let started = was_copy.then(|| Trace::Started(process, known.clone()));
                 let stopped = Trace::Stopped(process, known, Some(exit_status(status)));
@@ -211,7 +211,7 @@ impl Watched {
         }
     }
 
-    fn is_copy_no_more(&mut self, process: u32) -> bool {
+    fn take_copy_end(&mut self, process: u32) -> bool {
         let before = self.copies.len();
         self.copies.retain(|(_, copy)| *copy != process);
         self.copies.len() < before

@@ -66,17 +66,18 @@ fn set_start_mode(machine: &Machine, name: &str, mode: StartMode) -> Result<u32,
         }
         Ok(code::DONE)
     });
-    // A unit file in the administrator's folder occupies the place of the mask, and is not overwritten.
-    let stands_in_the_way = |error: &BusError| {
-        matches!(error, BusError::Refused { name, .. }
-            if name.ends_with(".FileExists") || name.ends_with(".EEXIST") || name.ends_with(".UnitExists"))
-    };
     let done = match done {
-        Err(error) if mode == StartMode::Disabled && stands_in_the_way(&error) => Ok(code::NOT_SUPPORTED),
+        // A unit file in the administrator's folder occupies the place of the mask, and is not overwritten.
+        Err(error) if mode == StartMode::Disabled && says_file_exists(&error) => Ok(code::NOT_SUPPORTED),
         done => done,
     };
     reload(machine)?;
     done
+}
+
+fn says_file_exists(error: &BusError) -> bool {
+    matches!(error, BusError::Refused { name, .. }
+        if name.ends_with(".FileExists") || name.ends_with(".EEXIST") || name.ends_with(".UnitExists"))
 }
 
 /// Implements `Win32_Service.Create`; returns its code.

@@ -36,14 +36,14 @@ impl LogicalDisk {
 
 /// Returns the mounted file systems, and once more those that have an alias.
 pub(crate) fn disks(machine: &Machine, queries: &Arc<StatisticsQueries>) -> Vec<Disk> {
-    let of = |name: String, file_system| Disk { name, file_system };
     let mut disks: Vec<Disk> = FileSystem::all(machine, queries)
         .into_iter()
-        .map(|file_system| of(file_system.mount.place.clone(), file_system))
+        .map(|file_system| Disk { name: file_system.mount.place.clone(), file_system })
         .collect();
     for (alias, place) in machine.drive_aliases() {
         let again = FileSystem::all(machine, queries).into_iter();
-        disks.extend(again.filter(|one| one.mount.place == place).map(|one| of(alias.clone(), one)));
+        let aliased = again.filter(|one| one.mount.place == place);
+        disks.extend(aliased.map(|file_system| Disk { name: alias.clone(), file_system }));
     }
     disks
 }

@@ -30,8 +30,9 @@ impl Row {
     pub(super) fn all(machine: &Machine) -> Vec<Self> {
         let addresses = Rc::<OnceCell<Vec<Address>>>::default();
         let links = Link::all(machine).into_iter().map(Rc::new);
-        let row = |(link, family): (Rc<Link>, Family)| Self { link, family, addresses: addresses.clone() };
-        let rows = links.flat_map(|link| Family::BOTH.map(|family| (link.clone(), family))).map(row);
+        let rows = links
+            .flat_map(|link| Family::BOTH.map(|family| (link.clone(), family)))
+            .map(|(link, family)| Self { link, family, addresses: addresses.clone() });
         rows.filter(|row| row.is_there(machine)).collect()
     }
 
