@@ -1,9 +1,10 @@
 //! Control groups of version 2, and the containers that run in them.
 
-use crate::Machine;
-use crate::account::User;
 use std::cell::RefCell;
 use std::collections::HashMap;
+
+use crate::Machine;
+use crate::account::User;
 
 /// Possible roots of the tree; on machines with both versions, that of version 2.
 const ROOTS: [&str; 2] = ["sys/fs/cgroup", "sys/fs/cgroup/unified"];

@@ -26,7 +26,7 @@ pub enum Error {
     Denied {
         /// Name of the program.
         program: &'static str,
-        /// Its error output.
+        /// Error output of the program.
         problem: String,
     },
     /// The print server refused a query, or its response is invalid.

@@ -1,9 +1,10 @@
 //! Home directories.
 
-use crate::Machine;
-use crate::account::User;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
+
+use crate::Machine;
+use crate::account::User;
 
 /// Smallest uid of a person, unless login.defs(5) sets another.
 const FIRST_PERSON: u32 = 1_000;

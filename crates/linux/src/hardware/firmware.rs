@@ -1,8 +1,9 @@
 //! Firmware of the machine, and the product it belongs to (SMBIOS, DSP0134).
 
+use std::cell::OnceCell;
+
 use crate::Machine;
 use crate::hardware::smbios::{Smbios, Structure};
-use std::cell::OnceCell;
 
 /// Firmware data, from the SMBIOS tables if the caller may read them, otherwise from world-readable kernel
 /// files.

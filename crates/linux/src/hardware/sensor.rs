@@ -88,11 +88,15 @@ impl Sensor {
 
     /// Returns the status, from the fault and alarm flags of the chip.
     pub fn status(&self, machine: &Machine) -> &'static str {
-        let says = |file: &str| self.number(machine, file).is_some_and(|number| number != 0);
-        match (says("fault"), says("alarm") || says("crit_alarm")) {
+        let has_alarm = self.is_set(machine, "alarm") || self.is_set(machine, "crit_alarm");
+        match (self.is_set(machine, "fault"), has_alarm) {
             (true, _) => "Error",
             (_, true) => "Degraded",
             _ => "OK",
         }
+    }
+
+    fn is_set(&self, machine: &Machine, file: &str) -> bool {
+        self.number(machine, file).is_some_and(|number| number != 0)
     }
 }

@@ -46,7 +46,6 @@ impl Address {
             let flags = attributes.number(8).unwrap_or_else(|| message.octet(2).into());
             // IFA_CACHEINFO (`struct ifa_cacheinfo`).
             let lifetimes = attributes.find(6).unwrap_or_default();
-            let lifetime = |at| netlink::number_u32(lifetimes, at).unwrap_or(Self::FOREVER);
             addresses.push(Self {
                 link: message.number(4),
                 address,
@@ -56,8 +55,8 @@ impl Address {
                 scope: message.octet(3),
                 flags,
                 origin: attributes.octet(11),
-                preferred: lifetime(0),
-                valid: lifetime(4),
+                preferred: netlink::number_u32(lifetimes, 0).unwrap_or(Self::FOREVER),
+                valid: netlink::number_u32(lifetimes, 4).unwrap_or(Self::FOREVER),
             });
         });
         addresses.sort_by_key(|address| address.address.is_ipv6());

@@ -87,10 +87,9 @@ impl Keeper {
 /// # Errors
 /// Errors of the service or the kernel.
 pub fn set_addresses(machine: &Machine, link: &Link, wanted: &[(IpAddr, u8)]) -> io::Result<()> {
-    let concerns = |address: &IpAddr| wanted.iter().any(|(one, _)| one.is_ipv4() == address.is_ipv4());
     if let Some(keeper) = Keeper::of(machine, link) {
         let before = keeper.profile(machine, link)?;
-        let kept = before.addresses.into_iter().filter(|(address, _)| !concerns(address));
+        let kept = before.addresses.into_iter().filter(|(address, _)| !has_kind(wanted, *address));
         let addresses = wanted.iter().copied().chain(kept).collect();
         return keeper.apply(machine, link, &Profile { dhcp: false, addresses, ..before });
     }
@@ -98,25 +97,31 @@ pub fn set_addresses(machine: &Machine, link: &Link, wanted: &[(IpAddr, u8)]) ->
         .into_iter()
         .filter(|route| route.link == link.index && route.gateway.is_some())
         .collect();
-    let add = || {
-        wanted
-            .iter()
-            .try_for_each(|(address, prefix)| change_address(Kind::NewAddress, link, *address, *prefix))
-    };
-    add()?;
+    add_all(link, wanted)?;
     for old in Address::all(machine).into_iter().filter(|old| old.link == link.index && old.scope == 0) {
-        if concerns(&old.address) && !wanted.contains(&(old.address, old.prefix)) {
+        if has_kind(wanted, old.address) && !wanted.contains(&(old.address, old.prefix)) {
             change_address(Kind::DeleteAddress, link, old.address, old.prefix)?;
         }
     }
     // Removing the first address of a network may also have removed secondary addresses, and routes through
     // them.
-    add()?;
+    add_all(link, wanted)?;
     for route in routes {
         // A gateway outside the new networks cannot be restored.
         let _ = change_route(Kind::NewRoute, &route);
     }
     Ok(())
+}
+
+fn add_all(link: &Link, addresses: &[(IpAddr, u8)]) -> io::Result<()> {
+    addresses
+        .iter()
+        .try_for_each(|(address, prefix)| change_address(Kind::NewAddress, link, *address, *prefix))
+}
+
+/// Returns whether the list has an address of the same IP version.
+fn has_kind<T>(list: &[(IpAddr, T)], address: IpAddr) -> bool {
+    list.iter().any(|(one, _)| one.is_ipv4() == address.is_ipv4())
 }
 
 /// Replaces the default gateways of a link, in those families for which there is a new one.
@@ -134,11 +139,8 @@ pub fn set_gateways(machine: &Machine, link: &Link, wanted: &[(IpAddr, Option<u3
     routes.iter().try_for_each(|route| change_route(Kind::NewRoute, route))?;
     let is_wanted =
         |old: &Route| routes.iter().any(|route| route.gateway == old.gateway && route.metric == old.metric);
-    let concerns = |old: &Route| {
-        wanted.is_empty() || wanted.iter().any(|(one, _)| one.is_ipv4() == old.network.is_ipv4())
-    };
     for old in Route::all(machine).into_iter().filter(|old| old.link == link.index && old.is_default()) {
-        if concerns(&old) && !is_wanted(&old) {
+        if (wanted.is_empty() || has_kind(wanted, old.network)) && !is_wanted(&old) {
             change_route(Kind::DeleteRoute, &old)?;
         }
     }

@@ -160,10 +160,12 @@ fn open(address: IpAddr) -> io::Result<(OwnedFd, bool)> {
         IpAddr::V4(_) => (AddressFamily::INET, ipproto::ICMP),
         IpAddr::V6(_) => (AddressFamily::INET6, ipproto::ICMPV6),
     };
-    let open = |kind| socket_with(family, kind, SocketFlags::CLOEXEC, Some(protocol));
-    match open(SocketType::RAW) {
+    match socket_with(family, SocketType::RAW, SocketFlags::CLOEXEC, Some(protocol)) {
         Ok(socket) => Ok((socket, true)),
-        Err(_) => Ok((open(SocketType::DGRAM)?, false)),
+        Err(_) => {
+            let socket = socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, Some(protocol))?;
+            Ok((socket, false))
+        }
     }
 }
 

@@ -20,14 +20,15 @@ impl Link {
     /// Returns all links, by index.
     pub fn all(machine: &Machine) -> Vec<Self> {
         let names = machine.names("sys/class/net").unwrap_or_default();
-        let link = |name: &std::ffi::OsString| {
-            let name = name.to_str()?.to_owned();
-            let index = machine.number(format!("sys/class/net/{name}/ifindex"))?;
-            Some(Self { name, index, udev: OnceCell::new() })
-        };
-        let mut links: Vec<Self> = names.iter().filter_map(link).collect();
+        let mut links: Vec<Self> =
+            names.iter().filter_map(|name| Self::of_name(machine, name.to_str()?)).collect();
         links.sort_by_key(|link| link.index);
         links
+    }
+
+    fn of_name(machine: &Machine, name: &str) -> Option<Self> {
+        let index = machine.number(format!("sys/class/net/{name}/ifindex"))?;
+        Some(Self { name: name.to_owned(), index, udev: OnceCell::new() })
     }
 
     /// Returns the link with this index.

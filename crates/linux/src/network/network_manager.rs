@@ -128,14 +128,14 @@ type Wanted = HashMap<String, HashMap<String, Variant<'static>>>;
 
 /// Returns the settings of a connection with the profile applied.
 fn edited(settings: Settings, profile: &Profile) -> Wanted {
-    let owned = |part: HashMap<String, OwnedVariant>| {
-        part.into_iter().map(|(name, value)| (name, Variant::from(value))).collect::<HashMap<_, _>>()
-    };
-    let mut wanted: Wanted = settings.into_iter().map(|(name, part)| (name, owned(part))).collect();
+    let mut wanted = Wanted::new();
+    for (name, part) in settings {
+        wanted.insert(name, part.into_iter().map(|(name, value)| (name, Variant::from(value))).collect());
+    }
     for (name, is_v4) in [("ipv4", true), ("ipv6", false)] {
         let part = wanted.entry(name.to_owned()).or_default();
-        let of_kind = |address: &IpAddr| address.is_ipv4() == is_v4;
-        let addresses: Vec<_> = profile.addresses.iter().filter(|(address, _)| of_kind(address)).collect();
+        let addresses: Vec<_> =
+            profile.addresses.iter().filter(|(address, _)| address.is_ipv4() == is_v4).collect();
         // Settings for older versions exist in addition to the current ones, and would contradict them.
         for old in ["addresses", "address-data", "gateway", "dns", "dns-data", "dns-search"] {
             part.remove(old);
@@ -162,14 +162,16 @@ fn edited(settings: Settings, profile: &Profile) -> Wanted {
                 .collect();
             part.insert("address-data".to_owned(), Variant::from(entries));
         }
-        if let Some((gateway, metric)) = profile.gateways.iter().find(|(gateway, _)| of_kind(gateway)) {
+        if let Some((gateway, metric)) =
+            profile.gateways.iter().find(|(gateway, _)| gateway.is_ipv4() == is_v4)
+        {
             part.insert("gateway".to_owned(), Variant::from(gateway.to_string()));
             if let Some(metric) = metric {
                 part.insert("route-metric".to_owned(), Variant::from(i64::from(*metric)));
             }
         }
         let servers = profile.servers.iter().filter_map(|server| server.parse::<IpAddr>().ok());
-        let servers: Vec<IpAddr> = servers.filter(of_kind).collect();
+        let servers: Vec<IpAddr> = servers.filter(|server| server.is_ipv4() == is_v4).collect();
         if !servers.is_empty() {
             part.insert("dns".to_owned(), dns(&servers));
         }
@@ -199,7 +201,11 @@ fn dns(servers: &[IpAddr]) -> Variant<'static> {
 /// Returns name servers from either form.
 fn servers_in(value: &OwnedVariant) -> Vec<String> {
     let Variant::Array(servers) = &**value else { return Vec::new() };
-    let server = |server: &Variant<'_>| match server {
+    servers.inner().iter().filter_map(server).collect()
+}
+
+fn server(server: &Variant<'_>) -> Option<String> {
+    match server {
         Variant::U32(number) => Some(IpAddr::from(number.to_ne_bytes()).to_string()),
         Variant::Array(octets) => {
             let octet =
@@ -208,8 +214,7 @@ fn servers_in(value: &OwnedVariant) -> Vec<String> {
             Some(IpAddr::from(<[u8; 16]>::try_from(octets).ok()?).to_string())
         }
         _ => None,
-    };
-    servers.inner().iter().filter_map(server).collect()
+    }
 }
 
 fn texts_in(value: Option<&OwnedVariant>) -> Vec<String> {
@@ -245,11 +250,12 @@ async fn settings_of(bus: &Connection, path: &str) -> Result<Settings, BusError>
 }
 
 async fn activate(bus: &Connection, connection: &str, device: &str) -> Result<(), BusError> {
-    let path = |text: &str| {
-        zbus::ObjectPath::try_from(text.to_owned()).map_err(|_| BusError::Unintelligible(SERVICE.to_owned()))
-    };
-    let arguments = (path(connection)?, path(device)?, path("/")?);
+    let arguments = (object_path(connection)?, object_path(device)?, object_path("/")?);
     manager().call(bus, "ActivateConnection", &arguments).await.map(drop)
+}
+
+fn object_path(text: &str) -> Result<zbus::ObjectPath<'_>, BusError> {
+    zbus::ObjectPath::try_from(text).map_err(|_| BusError::Unintelligible(SERVICE.to_owned()))
 }
 
 fn unmanaged() -> BusError {

@@ -1,9 +1,10 @@
 //! TCP and UDP sockets, with the processes that own them (proc_pid_net(5)).
 
-use crate::Machine;
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::Machine;
 
 /// A socket, as listed by the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +64,8 @@ fn end(text: &str) -> Option<(IpAddr, u16)> {
 pub struct Owners(OnceCell<HashMap<u64, u32>>);
 
 impl Owners {
-    /// Returns the process with the smallest number that has a socket open; `None` if there is none, or the
-    /// caller may not see it.
+    /// Returns the process with the smallest number that has a socket open; `None` without a process,
+    /// or if the caller may not see it.
     pub fn of(&self, machine: &Machine, inode: u64) -> Option<u32> {
         self.0.get_or_init(|| owners(machine)).get(&inode).copied()
     }

@@ -270,15 +270,14 @@ impl Response {
 }
 
 fn value(tag: u8, octets: &[u8]) -> Option<Value> {
-    let number = |at: usize| octets.get(at..)?.first_chunk::<4>().map(|octets| i32::from_be_bytes(*octets));
-    let text = |octets: &[u8]| Value::Text(String::from_utf8_lossy(octets).into_owned());
     Some(match tag {
         // Out-of-band values, such as "unknown" and "no-value".
         0x10..=0x1f => Value::Other,
-        0x21 | CHOICE => Value::Number(number(0)?),
+        0x21 | CHOICE => Value::Number(number_at(octets, 0)?),
         BOOLEAN => Value::Boolean(*octets.first()? != 0),
         0x32 => {
-            let (across, along) = (u32::try_from(number(0)?).ok()?, u32::try_from(number(4)?).ok()?);
+            let (across, along) =
+                (u32::try_from(number_at(octets, 0)?).ok()?, u32::try_from(number_at(octets, 4)?).ok()?);
             match octets.get(8)? {
                 3 => Value::Resolution(across, along),
                 // Dots per centimetre.
@@ -286,16 +285,24 @@ fn value(tag: u8, octets: &[u8]) -> Option<Value> {
                 _ => Value::Other,
             }
         }
-        0x33 => Value::Range(number(0)?, number(4)?),
+        0x33 => Value::Range(number_at(octets, 0)?, number_at(octets, 4)?),
         // Preceded by a language, which has a length field of its own.
         0x35 | 0x36 => {
             let mut cursor = Cursor(octets);
             cursor.counted()?;
-            text(cursor.counted()?)
+            text_value(cursor.counted()?)
         }
-        0x40..=0x5f => text(octets),
+        0x40..=0x5f => text_value(octets),
         _ => Value::Other,
     })
+}
+
+fn number_at(octets: &[u8], at: usize) -> Option<i32> {
+    octets.get(at..)?.first_chunk::<4>().map(|octets| i32::from_be_bytes(*octets))
+}
+
+fn text_value(octets: &[u8]) -> Value {
+    Value::Text(String::from_utf8_lossy(octets).into_owned())
 }
 
 fn inches(dots: u32) -> Option<u32> {

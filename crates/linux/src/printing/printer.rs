@@ -102,7 +102,8 @@ impl Printer {
     }
 }
 
-/// Returns the name of the default queue; `None` if there is none, which CUPS reports as an error.
+/// Returns the name of the default queue; `None` without a default, which CUPS reports as
+/// an error.
 fn default_name(scheduler: &Scheduler<'_>) -> Option<String> {
     let request = scheduler.request(Operation::GetDefault).keyword("requested-attributes", "printer-name");
     let printers = scheduler.list(request.end(&[])).ok()?;

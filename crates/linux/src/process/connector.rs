@@ -23,7 +23,7 @@ pub enum ProcessEvent {
     Executed(u32),
     /// A process ended.
     Ended {
-        /// Its number.
+        /// Process ID.
         process: u32,
         /// Exit status, as returned by `wait`.
         status: u32,
@@ -100,19 +100,22 @@ fn request(operation: u32) -> Vec<u8> {
 /// Parses a message; `None` if it is not of interest.
 pub(crate) fn parse(message: &[u8]) -> Option<ProcessEvent> {
     let event = message.get(36..)?;
-    let word = |at: usize| {
-        let octets = event.get(at..)?.first_chunk::<4>()?;
-        Some(u32::from_ne_bytes(*octets))
-    };
     // Layout: event type, processor, time stamp (8 bytes), then data that depends on the type.
-    match word(0)? {
-        0x1 if word(24)? == word(28)? => Some(ProcessEvent::Forked { parent: word(20)?, process: word(28)? }),
-        0x2 => Some(ProcessEvent::Executed(word(20)?)),
-        0x8000_0000 if word(16)? == word(20)? => {
-            Some(ProcessEvent::Ended { process: word(20)?, status: word(24)? })
+    match word_at(event, 0)? {
+        0x1 if word_at(event, 24)? == word_at(event, 28)? => {
+            Some(ProcessEvent::Forked { parent: word_at(event, 20)?, process: word_at(event, 28)? })
+        }
+        0x2 => Some(ProcessEvent::Executed(word_at(event, 20)?)),
+        0x8000_0000 if word_at(event, 16)? == word_at(event, 20)? => {
+            Some(ProcessEvent::Ended { process: word_at(event, 20)?, status: word_at(event, 24)? })
         }
         _ => None,
     }
+}
+
+fn word_at(event: &[u8], at: usize) -> Option<u32> {
+    let octets = event.get(at..)?.first_chunk::<4>()?;
+    Some(u32::from_ne_bytes(*octets))
 }
 
 #[cfg(test)]

@@ -64,47 +64,54 @@ pub fn default() -> Vec<Entry> {
 /// and no access.
 pub fn of_descriptor(machine: &Machine, descriptor: &SecurityDescriptor) -> Option<Vec<Entry>> {
     let domain = machine.sid();
-    let entry = |ace: &Ace<AccessKind>| {
-        let sid = match ace.principal {
-            sddl::Principal::Sid(sid) => sid,
-            sddl::Principal::Relative(relative) => relative.resolve(domain?, None)?,
-        };
-        let has = |rights: u32| ace.rights.contains(AccessMask::from_bits(rights));
-        let may_read = has(READ_DATA) || has(GENERIC_READ) || has(GENERIC_ALL);
-        let may_write = has(WRITE_DATA) || has(GENERIC_WRITE) || has(GENERIC_ALL);
-        let right = match (ace.kind, may_read, may_write) {
-            (AccessKind::Allowed, true, true) => Right::Full,
-            (AccessKind::Allowed, true, false) => Right::Read,
-            (AccessKind::Denied, true, true) => Right::Denied,
-            _ => return None,
-        };
-        Some(Entry { sid: domain.map_or(sid, |domain| linux::to_unix(sid, domain)), right })
-    };
-    let entries: Option<Vec<Entry>> = descriptor.dacl()?.aces.iter().map(entry).collect();
+    let entries: Option<Vec<Entry>> = descriptor.dacl()?.aces.iter().map(|ace| entry(ace, domain)).collect();
     // Without an entry, Samba would let everyone read.
     entries.filter(|entries| !entries.is_empty())
 }
 
+fn entry(ace: &Ace<AccessKind>, domain: Option<sddl::DomainSid>) -> Option<Entry> {
+    let sid = match ace.principal {
+        sddl::Principal::Sid(sid) => sid,
+        sddl::Principal::Relative(relative) => relative.resolve(domain?, None)?,
+    };
+    let may_read = has_any(ace.rights, [READ_DATA, GENERIC_READ, GENERIC_ALL]);
+    let may_write = has_any(ace.rights, [WRITE_DATA, GENERIC_WRITE, GENERIC_ALL]);
+    let right = match (ace.kind, may_read, may_write) {
+        (AccessKind::Allowed, true, true) => Right::Full,
+        (AccessKind::Allowed, true, false) => Right::Read,
+        (AccessKind::Denied, true, true) => Right::Denied,
+        _ => return None,
+    };
+    Some(Entry { sid: domain.map_or(sid, |domain| linux::to_unix(sid, domain)), right })
+}
+
+fn has_any(mask: AccessMask, rights: [u32; 3]) -> bool {
+    rights.into_iter().any(|rights| mask.contains(AccessMask::from_bits(rights)))
+}
+
 /// Returns the descriptor of a share.
 pub fn descriptor(machine: &Machine, origin: &Origin) -> Result<SecurityDescriptor, SddlError> {
-    let ace = |sid: Sid, kind, rights| Ace {
-        kind,
-        flags: AceFlags::NONE,
-        rights: AccessMask::from_bits(rights),
-        principal: machine.sid().map_or(sid, |domain| linux::from_unix(sid, domain)).into(),
-    };
     let aces = match origin {
         Origin::Users(entries) => entries
             .iter()
             .map(|entry| match entry.right {
-                Right::Read => ace(entry.sid, AccessKind::Allowed, READ),
-                Right::Full => ace(entry.sid, AccessKind::Allowed, FULL),
-                Right::Denied => ace(entry.sid, AccessKind::Denied, FULL),
+                Right::Read => ace(machine, entry.sid, AccessKind::Allowed, READ),
+                Right::Full => ace(machine, entry.sid, AccessKind::Allowed, FULL),
+                Right::Denied => ace(machine, entry.sid, AccessKind::Denied, FULL),
             })
             .collect(),
-        other => vec![ace(well_known::EVERYONE, AccessKind::Allowed, most(other))],
+        other => vec![ace(machine, well_known::EVERYONE, AccessKind::Allowed, most(other))],
     };
     SecurityDescriptor::new(None, None, Some(Dacl { flags: AclFlags::NONE, aces }), None)
+}
+
+fn ace(machine: &Machine, sid: Sid, kind: AccessKind, rights: u32) -> Ace<AccessKind> {
+    Ace {
+        kind,
+        flags: AceFlags::NONE,
+        rights: AccessMask::from_bits(rights),
+        principal: machine.sid().map_or(sid, |domain| linux::from_unix(sid, domain)).into(),
+    }
 }
 
 /// Returns the maximum rights that a share grants.

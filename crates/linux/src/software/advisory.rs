@@ -35,8 +35,12 @@ pub(super) fn updates(machine: &Machine) -> Result<Vec<Update>, Error> {
     let mut updates: BTreeMap<String, Update> = BTreeMap::new();
     let ended = program::lines_of_system("dnf", words, LIMIT, |text| {
         let Some(Line { id, kind, package }) = line(text) else { return };
-        let update = || Update { id: id.to_owned(), kind, day: None, by: None };
-        let update = updates.entry(id.to_owned()).or_insert_with(update);
+        let update = updates.entry(id.to_owned()).or_insert_with(|| Update {
+            id: id.to_owned(),
+            kind,
+            day: None,
+            by: None,
+        });
         // The latest installation date of the advisory's packages; unknown for packages replaced since.
         update.day = update.day.max(installed.get(package).copied().flatten().and_then(day));
     });

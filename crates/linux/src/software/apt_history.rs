@@ -69,10 +69,9 @@ impl History<'_> {
             }
             return;
         };
-        let first = || value.split_whitespace().next().map(str::to_owned);
         match name {
-            "Start-Date" => self.run.day = first(),
-            "Requested-By" => self.run.by = first(),
+            "Start-Date" => self.run.day = first_word(value),
+            "Requested-By" => self.run.by = first_word(value),
             "Upgrade" => self.run.upgraded = Some(value.to_owned()),
             _ => {}
         }
@@ -92,6 +91,10 @@ impl History<'_> {
     }
 }
 
+fn first_word(text: &str) -> Option<String> {
+    text.split_whitespace().next().map(str::to_owned)
+}
+
 /// Returns the package and the new version of an entry `name:architecture (old, new`.
 fn new_version(entry: &str) -> Option<(&str, &str)> {
     let (package, versions) = entry.split_once(" (")?;
@@ -101,30 +104,34 @@ fn new_version(entry: &str) -> Option<(&str, &str)> {
 /// Reads the history, including old files, which logrotate(8) compresses.
 fn read(machine: &Machine, history: &mut History<'_>) {
     let names = machine.names(FOLDER).unwrap_or_default();
-    let number = |name: &std::ffi::OsString| {
-        let rest = name.to_str()?.strip_prefix("history.log")?;
-        let rest = rest.strip_suffix(".gz").unwrap_or(rest);
-        if rest.is_empty() { Some(0) } else { rest.strip_prefix('.')?.parse::<u32>().ok() }
-    };
-    let mut files: Vec<_> = names.iter().filter_map(|name| Some((number(name)?, name.to_str()?))).collect();
+    let names = names.iter().filter_map(|name| name.to_str());
+    let mut files: Vec<_> = names.filter_map(|name| Some((rotation(name)?, name))).collect();
     files.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
     for (_, name) in files {
         let file = format!("{FOLDER}/{name}");
-        let line = |line: &str| history.line(line);
         let read = if name.ends_with(".gz") {
             let words = ["-dc".into(), "--".into(), machine.path(&file).into_os_string()];
-            program::lines_of_system("gzip", words, LIMIT, line).and_then(|ended| match ended.code {
-                0 => Ok(()),
-                _ => Err(io::Error::other(ended.stderr.trim().to_owned())),
+            program::lines_of_system("gzip", words, LIMIT, |line| history.line(line)).and_then(|ended| {
+                match ended.code {
+                    0 => Ok(()),
+                    _ => Err(io::Error::other(ended.stderr.trim().to_owned())),
+                }
             })
         } else {
-            machine.file(&file).and_then(|from| each_line(from, line)).map(drop)
+            machine.file(&file).and_then(|from| each_line(from, |line| history.line(line))).map(drop)
         };
         if let Err(error) = read {
             tracing::warn!(%error, file, "Cannot read apt history");
         }
         history.end_of_run();
     }
+}
+
+/// Returns the number of a rotated history, 0 for the current one.
+fn rotation(name: &str) -> Option<u32> {
+    let rest = name.strip_prefix("history.log")?;
+    let rest = rest.strip_suffix(".gz").unwrap_or(rest);
+    if rest.is_empty() { Some(0) } else { rest.strip_prefix('.')?.parse().ok() }
 }
 
 /// Folder of apt's history.

@@ -54,16 +54,17 @@ impl Block {
     /// Returns the disks that have a device, which excludes those backed by files, memory or other disks;
     /// also excludes optical and floppy drives.
     pub fn disks(machine: &Machine) -> Vec<Self> {
-        let is_disk = |block: &Self| {
-            let is_part = ["boot", "rpmb", "gp"].iter().any(|part| {
-                block.name.starts_with("mmcblk") && block.name.trim_start_matches("mmcblk").contains(part)
-            });
-            let is_other = block.name.starts_with("sr") || block.name.starts_with("fd") || is_part;
-            let has_device = machine.path(format!("sys/class/block/{}/device", block.name)).exists();
-            let is_hidden = block.number::<u8>(machine, "hidden") == Some(1);
-            !is_other && has_device && !block.is_partition(machine) && !is_hidden
-        };
-        Self::all(machine).into_iter().filter(is_disk).collect()
+        Self::all(machine).into_iter().filter(|block| block.is_disk(machine)).collect()
+    }
+
+    fn is_disk(&self, machine: &Machine) -> bool {
+        let is_part = ["boot", "rpmb", "gp"].iter().any(|part| {
+            self.name.starts_with("mmcblk") && self.name.trim_start_matches("mmcblk").contains(part)
+        });
+        let is_other = self.name.starts_with("sr") || self.name.starts_with("fd") || is_part;
+        let has_device = machine.path(format!("sys/class/block/{}/device", self.name)).exists();
+        let is_hidden = self.number::<u8>(machine, "hidden") == Some(1);
+        !is_other && has_device && !self.is_partition(machine) && !is_hidden
     }
 
     /// Returns the partitions, by number.

@@ -1,13 +1,14 @@
 //! Disks.
 
+use std::cell::OnceCell;
+use std::rc::Rc;
+
 use crate::Machine;
 use crate::mounts::Mounts;
 use crate::storage::block::Block;
 use crate::storage::partition_table::PartitionTable;
 use crate::storage::smart::Smart;
 use crate::udev::Udev;
-use std::cell::OnceCell;
-use std::rc::Rc;
 
 /// A disk.
 pub struct Drive {

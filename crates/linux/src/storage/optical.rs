@@ -1,11 +1,12 @@
 //! Optical drives.
 
+use std::rc::Rc;
+
 use crate::Machine;
 use crate::mounts::Mounts;
 use crate::storage::block::Block;
 use crate::storage::file_system::Identity;
 use crate::udev::Udev;
-use std::rc::Rc;
 
 /// An optical drive.
 pub struct Drive {
@@ -42,13 +43,20 @@ impl Drive {
 
     /// Returns the kind of drive: `CD-ROM`, `CD Writer`, `DVD-ROM` or `DVD Writer`.
     pub fn media_type(&self) -> &'static str {
-        let can = |property: &str| self.udev.property(property) == Some("1");
-        match (can("ID_CDROM_DVD"), can("ID_CDROM_DVD_R") || can("ID_CDROM_DVD_RAM"), can("ID_CDROM_CD_R")) {
+        match (
+            self.can("ID_CDROM_DVD"),
+            self.can("ID_CDROM_DVD_R") || self.can("ID_CDROM_DVD_RAM"),
+            self.can("ID_CDROM_CD_R"),
+        ) {
             (_, true, _) => "DVD Writer",
             (true, ..) => "DVD-ROM",
             (_, _, true) => "CD Writer",
             _ => "CD-ROM",
         }
+    }
+
+    fn can(&self, property: &str) -> bool {
+        self.udev.property(property) == Some("1")
     }
 
     /// Returns the model of the drive.

@@ -36,8 +36,9 @@ pub(crate) fn disk(octets: &[u8]) {
     }
     if let Some(Superblock { kind, uuid, label }) = Superblock::parse(octets) {
         let length = if kind == "vfat" { 9 } else { 36 };
-        let is_digit = |letter: char| letter == '-' || letter.is_ascii_hexdigit();
-        assert!(uuid.is_none_or(|uuid| uuid.len() == length && uuid.chars().all(is_digit)));
+        assert!(uuid.is_none_or(|uuid| {
+            uuid.len() == length && uuid.chars().all(|letter| letter == '-' || letter.is_ascii_hexdigit())
+        }));
         assert!(label.is_none_or(|label| !label.is_empty() && !label.contains('\0')));
     }
     let smart = smart::of_nvme(octets);

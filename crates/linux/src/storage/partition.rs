@@ -1,12 +1,13 @@
 //! Partitions.
 
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use crate::Machine;
 use crate::storage::block::{Block, KERNEL_SECTOR};
 use crate::storage::drive::Drive;
 use crate::udev::Udev;
-use std::cell::OnceCell;
-use std::collections::HashMap;
-use std::rc::Rc;
 
 /// A partition.
 pub struct Partition {

@@ -95,10 +95,11 @@ fn remembered(machine: &Machine, block: &Block, ask: impl FnOnce() -> Option<Sma
     type Answers = HashMap<(std::path::PathBuf, (u32, u32)), (Instant, Option<Smart>)>;
     static ANSWERS: LazyLock<Mutex<Answers>> = LazyLock::new(Mutex::default);
     let key = (machine.path(""), block.device);
-    let kept = |answers: &Answers| {
-        answers.get(&key).filter(|(when, _)| when.elapsed() < FRESH).map(|(_, told)| *told)
-    };
-    if let Some(told) = kept(&ANSWERS.lock().unwrap_or_else(PoisonError::into_inner)) {
+    // Copied, because the lock must not be held while the disk is asked.
+    let kept = ANSWERS.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+    if let Some((when, told)) = kept
+        && when.elapsed() < FRESH
+    {
         return told;
     }
     let told = ask();

@@ -1,5 +1,11 @@
 //! Volumes: file systems, mounted or not, and swap areas.
 
+use std::cell::OnceCell;
+use std::collections::HashSet;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
 use crate::Machine;
 use crate::fstab::{Entry, Fstab};
 use crate::mounts::Mounts;
@@ -7,11 +13,6 @@ use crate::storage::block::Block;
 use crate::storage::file_system::{DriveType, FileSystem, Identity, is_of_network};
 use crate::storage::statistics::{Statistics, StatisticsQueries};
 use crate::storage::superblock::Superblock;
-use std::cell::OnceCell;
-use std::collections::HashSet;
-use std::path::Path;
-use std::rc::Rc;
-use std::sync::Arc;
 
 /// A volume: a mounted file system, or a device with a file system or swap space.
 pub struct Volume {

@@ -54,12 +54,8 @@ impl Database {
     pub fn get(&self, key: &str) -> Option<Setting> {
         let hash = hash(key.as_bytes());
         let bucket = hash.checked_rem(self.count)?;
-        let boundary = |bucket: u32| {
-            let octets = read::<4>(&self.file, self.buckets + u64::from(bucket) * 4)?;
-            Some(u32::from_le_bytes(octets))
-        };
-        let first = boundary(bucket)?;
-        let last = if bucket + 1 == self.count { self.item_count } else { boundary(bucket + 1)? };
+        let first = self.first_item(bucket)?;
+        let last = if bucket + 1 == self.count { self.item_count } else { self.first_item(bucket + 1)? };
         let items = (first..last.min(first.saturating_add(MOST_IN_BUCKET))).map_while(|at| self.item(at));
         let found = items.into_iter().find(|item| {
             item.number(0) == Some(hash)
@@ -67,6 +63,11 @@ impl Database {
                 && self.is_named(item, key.as_bytes())
         })?;
         self.between(found.number(16)?, found.number(20)?).map(Setting)
+    }
+
+    fn first_item(&self, bucket: u32) -> Option<u32> {
+        let octets = read::<4>(&self.file, self.buckets + u64::from(bucket) * 4)?;
+        Some(u32::from_le_bytes(octets))
     }
 
     fn item(&self, at: u32) -> Option<Item> {
@@ -80,13 +81,7 @@ impl Database {
         let (mut item, mut rest) = (Item(item.0), name);
         // No name has more parts; the limit also ends a cycle of parents.
         for _ in 0..64 {
-            let part = || {
-                let begin = item.number(8)?;
-                let length =
-                    item.0.get(12..14)?.first_chunk::<2>().map(|octets| u16::from_le_bytes(*octets))?;
-                self.between(begin, begin.checked_add(length.into())?)
-            };
-            let Some(before) = part().and_then(|part| rest.strip_suffix(part.as_slice())) else {
+            let Some(before) = self.part_of(&item).and_then(|part| rest.strip_suffix(part.as_slice())) else {
                 return false;
             };
             rest = before;
@@ -100,6 +95,13 @@ impl Database {
             }
         }
         false
+    }
+
+    /// Returns the part of its name that an item adds to that of its parent.
+    fn part_of(&self, item: &Item) -> Option<Vec<u8>> {
+        let begin = item.number(8)?;
+        let length = item.0.get(12..14)?.first_chunk::<2>().map(|octets| u16::from_le_bytes(*octets))?;
+        self.between(begin, begin.checked_add(length.into())?)
     }
 
     fn between(&self, begin: u32, end: u32) -> Option<Vec<u8>> {

@@ -12,12 +12,13 @@ pub struct Locale {
 impl Locale {
     /// Returns the language of the machine; `None` if it is not set, or set to `C`.
     pub fn of(machine: &Machine) -> Option<Self> {
-        let set = |file: &str| {
-            let text = machine.text(file).ok()?;
-            let value = text.lines().rev().find_map(|line| line.trim().strip_prefix("LANG="))?;
-            Self::parse(value.trim_matches(['"', '\'']))
-        };
-        ["etc/locale.conf", "etc/default/locale"].iter().find_map(|file| set(file))
+        ["etc/locale.conf", "etc/default/locale"].into_iter().find_map(|file| Self::set_in(machine, file))
+    }
+
+    fn set_in(machine: &Machine, file: &str) -> Option<Self> {
+        let text = machine.text(file).ok()?;
+        let value = text.lines().rev().find_map(|line| line.trim().strip_prefix("LANG="))?;
+        Self::parse(value.trim_matches(['"', '\'']))
     }
 
     fn parse(lang: &str) -> Option<Self> {

@@ -1,10 +1,11 @@
 //! Swap areas (`/proc/swaps`, fstab(5)).
 
-use crate::Machine;
-use crate::mounts::unescaped;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
+
+use crate::Machine;
+use crate::mounts::unescaped;
 
 /// A swap file or device in use.
 #[derive(Clone, Debug)]

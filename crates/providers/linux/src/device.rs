@@ -10,15 +10,16 @@ use crate::table::{Binding, Fill, Push, Table, bind, computer_system};
 
 /// Returns the association table for those tables whose classes are devices.
 pub(crate) fn binding(machine: &Arc<Machine>, all: &[Arc<dyn Binding>]) -> Arc<dyn Binding> {
-    let is_device = |binding: &&Arc<dyn Binding>| {
-        binding.classes().into_iter().any(|(namespace, name)| {
-            let class = (namespace == Namespace::cimv2())
-                .then(|| Schema::of(namespace).class(name.as_str()))
-                .flatten();
-            class.is_some_and(|class| class.is_a("CIM_LogicalDevice"))
-        })
-    };
-    bind(machine, SystemDevices { devices: all.iter().filter(is_device).cloned().collect() })
+    let devices = all.iter().filter(|binding| is_device(binding.as_ref())).cloned().collect();
+    bind(machine, SystemDevices { devices })
+}
+
+fn is_device(binding: &dyn Binding) -> bool {
+    binding.classes().into_iter().any(|(namespace, name)| {
+        let class =
+            (namespace == Namespace::cimv2()).then(|| Schema::of(namespace).class(name.as_str())).flatten();
+        class.is_some_and(|class| class.is_a("CIM_LogicalDevice"))
+    })
 }
 
 struct SystemDevices {

@@ -6,13 +6,13 @@ mod setting;
 use std::sync::Arc;
 
 use cim::{Instance, Status};
+use linux::share::{Kind, Share};
 use wmi::{Lookup, MethodCall, ProviderError, Target};
 
 use crate::Machine;
 use crate::table::association::Association;
 use crate::table::association::relate;
 use crate::table::{Binding, Fill, Table, bind, failure, reference, returned, text_key};
-use linux::share::{Kind, Share};
 
 /// Returns the tables of share classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
@@ -34,7 +34,7 @@ fn number(kind: Kind) -> u32 {
 /// Returns the share with this name.
 ///
 /// # Errors
-/// If there is none, or the shares cannot be read.
+/// If the share does not exist, or the shares cannot be read.
 fn require(machine: &Machine, name: &str) -> Result<Share, ProviderError> {
     let share = Share::find(machine, name).map_err(failure)?;
     share.ok_or_else(|| ProviderError::failed(Status::NotFound, format!("share {name} not found")))

@@ -15,11 +15,11 @@ mod time;
 use std::sync::Arc;
 
 use cim::DateTime;
+pub(crate) use linux::now;
 
 use crate::Machine;
 use crate::table::association::relate;
 use crate::table::{Binding, bind};
-pub(crate) use linux::now;
 
 /// Returns the tables of system classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {

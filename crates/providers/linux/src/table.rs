@@ -366,20 +366,16 @@ impl<T: Table> Bound<T> {
             .fills
             .get_or_init(|| class.properties().iter().map(|property| fill_of::<T>(&property.name)).collect());
         let texts = self.machine.texts(class.name());
-        let source = |column: Column| {
-            let property = class.property(column)?;
-            if let Some(text) = texts.as_ref().and_then(|texts| texts.text(property)) {
-                return Some((column, Source::Constant(text)));
-            }
-            let fill = fills.get(column.index()).copied().flatten().map(Source::Row);
-            Some((
-                column,
-                fill.or_else(|| {
-                    scoping::<T>(&self.machine, &property.name).map(sendable).map(Source::Constant)
-                })?,
-            ))
-        };
-        columns.into_iter().filter_map(source).collect()
+        let mut sources = Vec::new();
+        for column in columns {
+            let Some(property) = class.property(column) else { continue };
+            let text = texts.as_ref().and_then(|texts| texts.text(property)).map(Source::Constant);
+            let source = text
+                .or_else(|| fills.get(column.index()).copied().flatten().map(Source::Row))
+                .or_else(|| scoping::<T>(&self.machine, &property.name).map(sendable).map(Source::Constant));
+            sources.extend(source.map(|source| (column, source)));
+        }
+        sources
     }
 
     /// Computes columns of an instance.

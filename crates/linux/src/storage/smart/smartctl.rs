@@ -33,15 +33,8 @@ pub(super) fn ask(machine: &Machine, node: &str) -> Option<Smart> {
 }
 
 pub(super) fn parse(report: &Json) -> Option<Smart> {
-    let at = |path: &str| report.pointer(path);
-    let number = |path: &str| at(path).and_then(Json::as_u64);
-    let degrees = |path: &str| at(path).and_then(Json::as_i64);
-    let attributes = at("/ata_smart_attributes/table").and_then(Json::as_array);
-    let raw = |id: u64| {
-        let attribute =
-            attributes?.iter().find(|attribute| attribute.get("id").and_then(Json::as_u64) == Some(id))?;
-        attribute.pointer("/raw/value")?.as_u64()
-    };
+    let number = |path: &str| report.pointer(path).and_then(Json::as_u64);
+    let attributes = report.pointer("/ata_smart_attributes/table").and_then(Json::as_array);
     let errors = |of: &str| Errors {
         corrected: number(&format!("/scsi_error_counter_log/{of}/total_errors_corrected")),
         uncorrected: number(&format!("/scsi_error_counter_log/{of}/total_uncorrected_errors")),
@@ -51,17 +44,18 @@ pub(super) fn parse(report: &Json) -> Option<Smart> {
         .or_else(|| number("/endurance_used/current_percent"))
         .or_else(|| number("/scsi_percentage_used_endurance_indicator"));
     let smart = Smart {
-        passed: at("/smart_status/passed").and_then(Json::as_bool),
-        temperature: degrees("/temperature/current"),
-        highest_temperature: degrees("/temperature/lifetime_max"),
+        passed: report.pointer("/smart_status/passed").and_then(Json::as_bool),
+        temperature: report.pointer("/temperature/current").and_then(Json::as_i64),
+        highest_temperature: report.pointer("/temperature/lifetime_max").and_then(Json::as_i64),
         power_on_hours: number("/power_on_time/hours"),
         // Attributes 4 (Start/Stop Count) and 193 (Load/Unload Cycle Count) are plain counts for all
         // manufacturers.
-        starts: raw(4)
+        starts: raw_value(attributes, 4)
             .or_else(|| number(&format!("{cycles}/accumulated_start_stop_cycles")))
             .or_else(|| number("/power_cycle_count")),
         most_starts: number(&format!("{cycles}/specified_cycle_count_over_device_lifetime")),
-        loads: raw(193).or_else(|| number(&format!("{cycles}/accumulated_load_unload_cycles"))),
+        loads: raw_value(attributes, 193)
+            .or_else(|| number(&format!("{cycles}/accumulated_load_unload_cycles"))),
         most_loads: number(&format!("{cycles}/specified_load_unload_count_over_device_lifetime")),
         wear: wear.map(|wear| u8::try_from(wear).unwrap_or(u8::MAX)),
         read_errors: errors("read"),
@@ -69,6 +63,13 @@ pub(super) fn parse(report: &Json) -> Option<Smart> {
         rotation: number("/rotation_rate").and_then(|rate| u32::try_from(rate).ok()),
     };
     (smart != Smart::default()).then_some(smart)
+}
+
+/// Returns the raw value of an attribute of an ATA disk.
+fn raw_value(attributes: Option<&Vec<Json>>, id: u64) -> Option<u64> {
+    let attribute =
+        attributes?.iter().find(|attribute| attribute.get("id").and_then(Json::as_u64) == Some(id))?;
+    attribute.pointer("/raw/value")?.as_u64()
 }
 
 #[cfg(test)]

@@ -1,13 +1,12 @@
 //! `Win32_UserProfile`: home directories of users.
 
+use linux::account::User;
 use linux::account::profile::{is_special, last_sign_in};
-
+use linux::session::Session;
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Fill, Table};
-use linux::account::User;
-use linux::session::Session;
 
 /// Existing home directories.
 pub(crate) struct UserProfile;

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use wmi::{Lookup, ProviderError};
-
 use linux::account::User;
+use linux::session::Session;
+use wmi::{Lookup, ProviderError};
 
 use super::path::path;
 use crate::Machine;
 use crate::table::association::Association;
 use crate::table::{Fill, Table, reference, text_key};
-use linux::session::Session;
 
 /// Logon sessions.
 pub(crate) struct LogonSession;

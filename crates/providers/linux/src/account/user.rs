@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{ColumnSet, Instance, Status, Value};
-use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Target, Watch};
-
 use linux::account::{Password, User};
+use linux::now;
+use linux::program;
+use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Target, Watch};
 
 use super::path::is_of_here;
 use crate::table::{Fill, Table, is_set, returned, text_in};
 use crate::{Machine, events};
-use linux::now;
-use linux::program;
 
 /// The users of the machine itself.
 pub(crate) struct UserAccount;

@@ -5,11 +5,11 @@ use std::io;
 use std::sync::Arc;
 
 use cim::{Class, Status, Value};
+use linux::network::multicast::{Groups, Notification};
 use wmi::{BoxFuture, EventSource, Happening, ProviderError};
 
 use super::instance;
 use super::kernel::Multicast;
-use linux::network::multicast::{Groups, Notification};
 
 /// Event class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

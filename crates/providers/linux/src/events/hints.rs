@@ -5,12 +5,12 @@ use std::io;
 use std::sync::Arc;
 
 use cim::Status;
+use linux::network::multicast::{Groups, Notification};
 use wmi::{BoxFuture, Changes, EventSource, Happening, ProviderError, Watch};
 
 use super::kernel::Multicast;
 use super::mounts::of_mounted;
 use crate::Machine;
-use linux::network::multicast::{Groups, Notification};
 
 /// Event source for devices of some subsystems.
 struct DeviceHints {

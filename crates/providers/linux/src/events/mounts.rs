@@ -7,14 +7,14 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use cim::{Class, Instance, Status, Value};
+use linux::mounts;
+use readiness::watch;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use wmi::{BoxFuture, Changes, EventSource, Happening, ProviderError, Watch};
 
 use super::instance;
 use crate::Machine;
-use linux::mounts;
-use readiness::watch;
 
 /// Event source for changes of mounts.
 pub(crate) struct MountChanges {

@@ -4,12 +4,12 @@ use std::io;
 use std::sync::Arc;
 
 use cim::Status;
+use linux::network::multicast::Groups;
 use readiness::FileChanges;
 use wmi::{BoxFuture, EventSource, Happening, ProviderError};
 
 use super::kernel::Multicast;
 use crate::Machine;
-use linux::network::multicast::Groups;
 
 /// Event source: netlink messages, and files of name servers and DHCP leases.
 struct NetworkChanges {
@@ -29,15 +29,18 @@ pub(crate) fn of_network(machine: &Arc<Machine>) -> Option<Box<dyn EventSource>>
 impl EventSource for NetworkChanges {
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
         Box::pin(async {
-            let failed = |error: io::Error| ProviderError::failed(Status::Failed, error.to_string());
             tokio::select! {
-                told = self.kernel.next() => drop(told.map_err(failed)?),
+                told = self.kernel.next() => drop(told.map_err(|error| failed(&error))?),
                 // If a directory was deleted or the link changed, the watches are installed again.
-                _ = self.files.next() => self.files = listen(&self.machine).map_err(failed)?,
+                _ = self.files.next() => self.files = listen(&self.machine).map_err(|error| failed(&error))?,
             }
             Ok(Happening::Changed)
         })
     }
+}
+
+fn failed(error: &io::Error) -> ProviderError {
+    ProviderError::failed(Status::Failed, error.to_string())
 }
 
 /// Watches the files that are read in addition to kernel data, as far as their directories exist.

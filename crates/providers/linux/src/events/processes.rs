@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{Class, Instance, Status, Value};
+use linux::process::connector::ProcessEvent;
 use tokio::time::{Instant, sleep_until};
 use wmi::{BoxFuture, EventSource, Happening, ProviderError};
 
@@ -17,7 +18,6 @@ use super::instance;
 use super::kernel::Connector;
 use super::table::{Difference, Table};
 use crate::Machine;
-use linux::process::connector::ProcessEvent;
 
 /// Reported event: start or end of processes.
 #[derive(Clone, Copy, PartialEq)]
@@ -190,12 +190,12 @@ impl Watched {
                 Vec::new()
             }
             ProcessEvent::Executed(process) => {
-                let was_copy = self.is_copy_no_more(process);
+                let was_copy = self.take_copy_end(process);
                 let known = self.look(process);
                 if was_copy { vec![Trace::Started(process, known)] } else { Vec::new() }
             }
             ProcessEvent::Ended { process, status } => {
-                let was_copy = self.is_copy_no_more(process);
+                let was_copy = self.take_copy_end(process);
                 let known = self.known.remove(&process).unwrap_or_default();
                 let started = was_copy.then(|| Trace::Started(process, known.clone()));
                 let stopped = Trace::Stopped(process, known, Some(exit_status(status)));
@@ -211,7 +211,7 @@ impl Watched {
         }
     }
 
-    fn is_copy_no_more(&mut self, process: u32) -> bool {
+    fn take_copy_end(&mut self, process: u32) -> bool {
         let before = self.copies.len();
         self.copies.retain(|(_, copy)| *copy != process);
         self.copies.len() < before

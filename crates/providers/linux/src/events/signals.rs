@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use cim::{Class, Value};
 use futures_core::Stream as _;
+use linux::bus::BusError;
+use linux::service::unit::MANAGER;
 use wmi::{BoxFuture, EventSource, Happening, ProviderError};
 use zbus::{MatchRule, Message, MessageStream, message};
 
 use super::instance;
 use crate::Machine;
 use crate::table::failure;
-use linux::bus::BusError;
-use linux::service::unit::MANAGER;
 
 /// Signals to receive.
 #[derive(Clone, Copy)]

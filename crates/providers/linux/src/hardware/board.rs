@@ -1,12 +1,12 @@
 //! `Win32_SystemEnclosure` and `Win32_BaseBoard`.
 
 use cim::Value;
+use linux::hardware::firmware::{Firmware, identity, is_there};
 use wmi::ProviderError;
 
 use super::firmware::text_of;
 use crate::Machine;
 use crate::table::{Fill, Table};
-use linux::hardware::firmware::{Firmware, identity, is_there};
 
 /// The chassis.
 pub(crate) struct Enclosure;
@@ -46,15 +46,7 @@ impl Table for Enclosure {
             row.first(machine, 3).and_then(|chassis| chassis.byte(0x0C)).map(u16::from).into()
         }),
         ("SerialNumber", |machine, row| text_of(machine, row, "chassis_serial", 3, 7)),
-        ("SKU", |machine, row| {
-            // The SKU follows the contained elements, whose number and length precede them (DSP0134 7.4).
-            let sku = || {
-                let chassis = row.first(machine, 3)?;
-                let elements = usize::from(chassis.byte(0x13)?) * usize::from(chassis.byte(0x14)?);
-                chassis.text(0x15 + elements)
-            };
-            sku().into()
-        }),
+        ("SKU", |machine, row| sku(machine, row).into()),
         ("SMBIOSAssetTag", |machine, row| text_of(machine, row, "chassis_asset_tag", 3, 8)),
         ("Status", |machine, row| {
             // State at the last boot: 3 safe, 4 warning, 5 critical, 6 not recoverable.
@@ -71,6 +63,14 @@ impl Table for Enclosure {
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Firmware>, ProviderError> {
         Ok(is_there(machine).then(Firmware::default).into_iter())
     }
+}
+
+/// Returns the SKU of the chassis. It follows the contained elements, whose number and length precede them
+/// (DSP0134 7.4).
+fn sku(machine: &Machine, row: &Firmware) -> Option<String> {
+    let chassis = row.first(machine, 3)?;
+    let elements = usize::from(chassis.byte(0x13)?) * usize::from(chassis.byte(0x14)?);
+    chassis.text(0x15 + elements)
 }
 
 /// The board that carries the others.

@@ -1,10 +1,10 @@
 //! PCI devices with their own classes: graphics, sound and bus controllers.
 
+use linux::hardware::pci::PciDevice;
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Fill, Table};
-use linux::hardware::pci::PciDevice;
 
 /// Values of `ProtocolSupported` (`CIM_Controller`).
 const USB: u16 = 16;

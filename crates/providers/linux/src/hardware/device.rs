@@ -1,11 +1,11 @@
 //! `Win32_PnPEntity`: PCI and USB devices.
 
 use linux::hardware::device::Device;
+use linux::sysfs;
 use wmi::ProviderError;
 
 use crate::table::{Fill, Table};
 use crate::{Machine, events};
-use linux::sysfs;
 
 /// Devices found on buses.
 pub(crate) struct PnpEntity;

@@ -1,15 +1,14 @@
 //! `Win32_BIOS` and `Win32_ComputerSystemProduct`: data of the firmware about itself and the machine.
 
+use cim::{DateTime, Value};
 use linux::hardware::firmware::{
     Firmware, bios_text, bios_version, characteristics, identity, is_there, product_text, release, uuid,
 };
-
-use cim::{DateTime, Value};
+use linux::hardware::smbios::Structure;
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Fill, Table};
-use linux::hardware::smbios::Structure;
 
 /// The firmware.
 pub(crate) struct Bios;

@@ -1,10 +1,10 @@
 //! `Win32_Keyboard` and `Win32_PointingDevice` (`/proc/bus/input/devices`).
 
+use linux::sysfs;
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Fill, Table};
-use linux::sysfs;
 
 /// An input device.
 pub(crate) struct Input {

@@ -2,11 +2,11 @@
 
 use cim::Value;
 use linux::hardware::memory::{Numbered, cache_size, capacity, is_on, known, mapped, most, numbered, speed};
+use linux::hardware::smbios::Structure;
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Fill, Table};
-use linux::hardware::smbios::Structure;
 
 /// Memory modules.
 pub(crate) struct PhysicalMemory;

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use linux::hardware::smbios::{Smbios, Structure};
+use linux::processors;
 use wmi::{ProviderError, Scan};
 
 use crate::Machine;
 use crate::performance::processor::{Processor as Times, Reading};
 use crate::performance::sampler::Sampler;
 use crate::table::{Fill, Push, Table};
-use linux::hardware::smbios::{Smbios, Structure};
-use linux::processors;
 
 /// Processor packages, with the counters of the last query.
 #[derive(Default)]
@@ -81,12 +81,8 @@ impl Package {
 
     /// Returns the number of online cores.
     fn cores(&self, machine: &Machine) -> Option<u32> {
-        let core = |thread: &u32| {
-            let topology = format!("sys/devices/system/cpu/cpu{thread}/topology");
-            let die = machine.number::<i64>(format!("{topology}/die_id")).unwrap_or_default();
-            Some((die, machine.number::<i64>(format!("{topology}/core_id"))?))
-        };
-        let cores: Option<BTreeSet<_>> = self.threads.iter().map(core).collect();
+        let cores: Option<BTreeSet<_>> =
+            self.threads.iter().map(|thread| core_of(machine, *thread)).collect();
         u32::try_from(cores?.len()).ok()
     }
 
@@ -152,18 +148,21 @@ impl Package {
             Some("AuthenticAMD") => "AMD64",
             _ => return self.name(machine),
         };
-        let part = |name: &str| self.field(machine, name).unwrap_or("?");
-        Some(format!(
-            "{maker} Family {} Model {} Stepping {}",
-            part("cpu family"),
-            part("model"),
-            part("stepping")
-        ))
+        let [family, model, stepping] =
+            ["cpu family", "model", "stepping"].map(|name| self.field(machine, name).unwrap_or("?"));
+        Some(format!("{maker} Family {family} Model {model} Stepping {stepping}"))
     }
 
     fn name(&self, machine: &Machine) -> Option<String> {
         self.field(machine, "model name").map(str::to_owned).or_else(|| self.socket(machine)?.text(0x10))
     }
+}
+
+/// Returns the numbers of a thread's die and core.
+fn core_of(machine: &Machine, thread: u32) -> Option<(i64, i64)> {
+    let topology = format!("sys/devices/system/cpu/cpu{thread}/topology");
+    let die = machine.number(format!("{topology}/die_id")).unwrap_or_default();
+    Some((die, machine.number(format!("{topology}/core_id"))?))
 }
 
 /// Returns the architecture for which this program was built, as a Windows number.

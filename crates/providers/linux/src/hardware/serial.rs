@@ -1,11 +1,11 @@
 //! `Win32_SerialPort`.
 
 use linux::hardware::serial::Port;
+use linux::sysfs;
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Fill, Table};
-use linux::sysfs;
 
 /// Serial ports.
 pub(crate) struct SerialPort;

@@ -1,11 +1,11 @@
 //! `Win32_PortConnector`, `Win32_SystemSlot` and `Win32_OnBoardDevice`, from the firmware tables.
 
+use linux::hardware::memory::{Numbered, numbered};
 use linux::hardware::slot::{OnboardDevice, onboard_devices, width};
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Fill, Table};
-use linux::hardware::memory::{Numbered, numbered};
 
 /// Port connectors.
 pub(crate) struct PortConnector;

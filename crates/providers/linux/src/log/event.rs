@@ -6,13 +6,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::Value;
+use linux::journal::{Record, Records, folder};
 use wmi::{Changes, EventSource, ProviderError, Scan, Watch};
 
 use super::Log;
 use super::follow::NewRecords;
 use crate::Machine;
 use crate::table::{Fill, Push, Table, failure};
-use linux::journal::{Record, Records, folder};
 
 /// Records of all logs, newest first.
 pub(super) struct NtLogEvent;

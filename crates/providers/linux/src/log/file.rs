@@ -2,12 +2,12 @@
 
 use std::io;
 
+use linux::journal::{Records, folder};
 use wmi::ProviderError;
 
 use super::Log;
 use crate::Machine;
 use crate::table::{Fill, Table, failure, host_name};
-use linux::journal::{Records, folder};
 
 /// The three logs.
 pub(super) struct NtEventlogFile;

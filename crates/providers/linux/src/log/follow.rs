@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cim::{Class, Instance, Status};
+use linux::journal::{MAX_RECORD, Record, folder};
+use linux::program::command_of_system;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::task::JoinHandle;
@@ -14,8 +16,6 @@ use wmi::{BoxFuture, EventSource, Happening, ProviderError, ReportMode};
 use super::event::{NtLogEvent, Row};
 use crate::Machine;
 use crate::table::{failure, whole};
-use linux::journal::{MAX_RECORD, Record, folder};
-use linux::program::command_of_system;
 
 /// Event source that reports every record written after a given time once.
 pub(super) struct NewRecords {

@@ -1,11 +1,11 @@
 //! `Linux_ControlGroup` and `Linux_Container`: control groups (kernel admin-guide, cgroup-v2).
 
-use linux::control_group::{Group, Podman};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::Value;
+use linux::control_group::{Group, Podman};
 use serde_json::Value as Json;
 use wmi::{Lookup, ProviderError};
 

@@ -1,10 +1,10 @@
 //! `Linux_Package`: an installed package, with its Linux properties.
 
+use linux::package;
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Fill, Table, failure};
-use linux::package;
 
 /// Installed packages.
 pub(super) struct Package;

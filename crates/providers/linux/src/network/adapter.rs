@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use cim::{Instance, Value};
-use wmi::{EventSource, Lookup, MethodCall, ProviderError, Target, Watch};
-
-use crate::system::booted;
-use crate::table::{Fill, Table, returned, text_key};
-use crate::{Machine, events};
 use linux::network::change;
 use linux::network::ethtool::Modes;
 use linux::network::kernel_link::KernelLink;
 use linux::network::link::Link;
 use linux::sysfs;
+use wmi::{EventSource, Lookup, MethodCall, ProviderError, Target, Watch};
+
+use crate::system::booted;
+use crate::table::{Fill, Table, returned, text_key};
+use crate::{Machine, events};
 
 /// Network adapters, including virtual ones.
 pub(crate) struct Adapter;

@@ -7,17 +7,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{Instance, Value};
+use linux::network::address::Address;
+use linux::network::lease::Lease;
+use linux::network::link::Link;
+use linux::network::resolver::Resolver;
+use linux::network::route::Route;
 use wmi::{EventSource, Lookup, MethodCall, ProviderError, Watch};
 
 use super::adapter::caption;
 use crate::Machine;
 use crate::events;
 use crate::table::{Fill, Table, host_name};
-use linux::network::address::Address;
-use linux::network::lease::Lease;
-use linux::network::link::Link;
-use linux::network::resolver::Resolver;
-use linux::network::route::Route;
 
 /// Configurations of network adapters.
 pub(crate) struct Configuration;

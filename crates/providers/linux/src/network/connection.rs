@@ -4,13 +4,13 @@ use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::rc::Rc;
 
+use linux::fstab;
+use linux::mounts::Mount;
+use linux::storage::file_system::is_of_network;
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Fill, Table};
-use linux::fstab;
-use linux::mounts::Mount;
-use linux::storage::file_system::is_of_network;
 
 /// Network file systems.
 pub(crate) struct Connection;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cim::Value;
+use linux::network::echo::{EchoRequest, EchoResult, Status, ask};
+use linux::program;
 use wmi::{Lookup, ProviderError, Scan};
 
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
-use linux::network::echo::{EchoRequest, EchoResult, Status, ask};
-use linux::program;
 
 /// Results of echo requests.
 pub(crate) struct PingStatus;
@@ -150,15 +150,16 @@ impl Table for PingStatus {
     }
 
     fn row(&self, _: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
-        let key = |name: &str| {
-            let column = lookup.class.column(name)?;
-            let at = lookup.class.keys().iter().position(|key| *key == column)?;
-            lookup.keys.get(at).cloned()
-        };
-        let name = key("Address");
+        let name = key_of(lookup, "Address");
         let name = name.as_ref().and_then(Value::as_str).unwrap_or_default();
-        Ok(Some(Query::new(name, key).ask()))
+        Ok(Some(Query::new(name, |name| key_of(lookup, name)).ask()))
     }
+}
+
+fn key_of(lookup: &Lookup<'_>, name: &str) -> Option<Value> {
+    let column = lookup.class.column(name)?;
+    let at = lookup.class.keys().iter().position(|key| *key == column)?;
+    lookup.keys.get(at).cloned()
 }
 
 /// Returns the name of an address, from the name services of the machine.

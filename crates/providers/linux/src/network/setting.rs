@@ -1,8 +1,9 @@
 //! `Win32_NetworkAdapterSetting`: association of adapters and their configurations.
 
+use linux::network::link::Link;
+
 use crate::table::association::Association;
 use crate::table::reference;
-use linux::network::link::Link;
 
 /// Adapters with their configurations.
 pub(crate) static ADAPTER_SETTING: Association<Link> = Association {

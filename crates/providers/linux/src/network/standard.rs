@@ -20,13 +20,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use cim::{DateTime, Instance, Interval, Status, Value};
+use linux::network::address::Address;
+use linux::network::link::Link;
 use wmi::{MethodCall, ProviderError};
 
 use crate::Machine;
 use crate::table::association::relate;
 use crate::table::{Binding, Table, bind, object, returned};
-use linux::network::address::Address;
-use linux::network::link::Link;
 
 /// Namespace of these classes.
 const NAMESPACE: &str = "root/standardcimv2";

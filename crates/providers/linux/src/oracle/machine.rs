@@ -285,10 +285,11 @@ fn engine(machine: &Arc<Machine>, namespace: &Namespace, class: &str) -> Engine 
     // Cached, because asking each provider for its classes takes longer than everything else.
     static SERVED: LazyLock<HashMap<(Namespace, Name), usize>> = LazyLock::new(|| {
         let providers = crate::providers(&Arc::new(Machine::at("/nonexistent")));
-        let served = |(place, provider): (usize, &Arc<dyn wmi::Provider>)| {
-            provider.classes().into_iter().map(move |class| (class, place)).collect::<Vec<_>>()
-        };
-        providers.iter().enumerate().flat_map(served).collect()
+        let mut served = HashMap::new();
+        for (place, provider) in providers.iter().enumerate() {
+            served.extend(provider.classes().into_iter().map(|class| (class, place)));
+        }
+        served
     });
     let name = Name::parse(class).expect("it is one");
     let Some(place) = SERVED.get(&(namespace.clone(), name)) else { panic!("nobody serves {class}") };

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::io;
 
+use linux::mounts::{Mount, mounts};
+
 use super::counter::{Counter, Kind, Read};
 use super::object::{Instance, Object, Sum, with_total};
 use super::sampler::now;
 use crate::Machine;
-use linux::mounts::{Mount, mounts};
 
 pub(crate) struct PhysicalDisk;
 pub(crate) struct LogicalDisk;
@@ -166,20 +167,24 @@ impl Object for LogicalDisk {
 /// be read.
 fn space(machine: &Machine, mount: &Mount) -> Option<Volume> {
     let space = rustix::fs::statvfs(machine.path(mount.place.trim_start_matches('/'))).ok()?;
-    let mib = |blocks: u64| blocks.saturating_mul(space.f_frsize) >> 20;
     Some(Volume {
-        size: mib(space.f_blocks),
-        free: mib(space.f_bavail),
+        size: mib(space.f_blocks, space.f_frsize),
+        free: mib(space.f_bavail, space.f_frsize),
         inodes: space.f_files,
         free_inodes: space.f_ffree,
         ..Volume::default()
     })
 }
 
+fn mib(blocks: u64, block_size: u64) -> u64 {
+    blocks.saturating_mul(block_size) >> 20
+}
+
 /// Returns the disks that have a device, with names such as `0 sda`.
 pub(crate) fn physical(machine: &Machine) -> io::Result<Vec<Instance<Traffic>>> {
-    let is_device = |name: &str| machine.path(format!("sys/block/{name}/device")).exists();
-    let disks = statistics(machine)?.into_iter().filter(|device| is_device(&device.name));
+    let disks = statistics(machine)?
+        .into_iter()
+        .filter(|device| machine.path(format!("sys/block/{}/device", device.name)).exists());
     Ok(disks
         .map(|device| {
             let name = match number(&device.name) {
@@ -224,7 +229,6 @@ fn statistics(machine: &Machine) -> io::Result<Vec<Device>> {
 fn device(line: &str, up: u64) -> Option<Device> {
     /// Size of a sector in bytes; the kernel counts in this unit for every device.
     const SECTOR: u64 = 512;
-    const MILLISECOND: u64 = 10_000;
     let mut fields = line.split_ascii_whitespace();
     let number = format!("{}:{}", fields.next()?, fields.next()?);
     let name = fields.next()?.to_owned();
@@ -234,20 +238,24 @@ fn device(line: &str, up: u64) -> Option<Device> {
     else {
         return None;
     };
-    let time = |milliseconds: u64| milliseconds.saturating_mul(MILLISECOND);
     let traffic = Traffic {
         reads,
         writes,
         bytes_read: sectors_read.saturating_mul(SECTOR),
         bytes_written: sectors_written.saturating_mul(SECTOR),
-        reading: time(reading),
-        writing: time(writing),
-        waiting: time(waiting),
-        busy: time(busy),
-        idle: up.saturating_sub(time(busy)),
+        reading: ticks(reading),
+        writing: ticks(writing),
+        waiting: ticks(waiting),
+        busy: ticks(busy),
+        idle: up.saturating_sub(ticks(busy)),
         pending,
     };
     Some(Device { number, name, traffic })
+}
+
+/// Returns a time in units of 100 ns.
+fn ticks(milliseconds: u64) -> u64 {
+    milliseconds.saturating_mul(10_000)
 }
 
 #[cfg(test)]

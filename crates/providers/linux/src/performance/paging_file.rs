@@ -2,10 +2,11 @@
 
 use std::io;
 
+use linux::system::swap::Swap;
+
 use super::counter::{Counter, Kind};
 use super::object::{Flavor, Instance, Object, Sum, with_total};
 use crate::Machine;
-use linux::system::swap::Swap;
 
 pub(super) struct PagingFile;
 

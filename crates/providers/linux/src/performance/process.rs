@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::io;
 
+use linux::process::stat::{priority, ticks_to_100ns};
+use linux::process::{self, page_size};
+
 use super::counter::{Counter, Kind};
 use super::object::{Instance, Object, Sum, with_total};
 use super::processor::{self, Processor};
 use crate::Machine;
-use linux::process::stat::{priority, ticks_to_100ns};
-use linux::process::{self, page_size};
 
 pub(crate) struct Process;
 
@@ -39,13 +40,6 @@ pub(crate) struct Reading {
 
 impl Sum for Reading {
     fn add(&mut self, other: &Self) {
-        let known = |own: &mut Option<u64>, other: Option<u64>| {
-            *own = Some(own.unwrap_or_default().saturating_add(other.unwrap_or_default()));
-        };
-        let both = |own: &mut Option<(u64, u64)>, other: Option<(u64, u64)>| {
-            let ((octets, times), (more, often)) = (own.unwrap_or_default(), other.unwrap_or_default());
-            *own = Some((octets.saturating_add(more), times.saturating_add(often)));
-        };
         self.user = self.user.saturating_add(other.user);
         self.kernel = self.kernel.saturating_add(other.kernel);
         self.faults = self.faults.saturating_add(other.faults);
@@ -53,14 +47,23 @@ impl Sum for Reading {
         self.threads = self.threads.saturating_add(other.threads);
         self.virtual_size = self.virtual_size.saturating_add(other.virtual_size);
         self.resident = self.resident.saturating_add(other.resident);
-        known(&mut self.virtual_size_peak, other.virtual_size_peak);
-        known(&mut self.resident_peak, other.resident_peak);
-        known(&mut self.private, other.private);
-        known(&mut self.swapped, other.swapped);
-        known(&mut self.descriptors, other.descriptors);
-        both(&mut self.read, other.read);
-        both(&mut self.written, other.written);
+        add_known(&mut self.virtual_size_peak, other.virtual_size_peak);
+        add_known(&mut self.resident_peak, other.resident_peak);
+        add_known(&mut self.private, other.private);
+        add_known(&mut self.swapped, other.swapped);
+        add_known(&mut self.descriptors, other.descriptors);
+        add_transfers(&mut self.read, other.read);
+        add_transfers(&mut self.written, other.written);
     }
+}
+
+fn add_known(own: &mut Option<u64>, other: Option<u64>) {
+    *own = Some(own.unwrap_or_default().saturating_add(other.unwrap_or_default()));
+}
+
+fn add_transfers(own: &mut Option<(u64, u64)>, other: Option<(u64, u64)>) {
+    let ((octets, times), (more, often)) = (own.unwrap_or_default(), other.unwrap_or_default());
+    *own = Some((octets.saturating_add(more), times.saturating_add(often)));
 }
 
 impl Reading {

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::io;
 
+use linux::process::stat::ticks_to_100ns;
+
 use super::counter::{Counter, Kind};
 use super::object::{Instance, Object, TOTAL};
 use crate::Machine;
-use linux::process::stat::ticks_to_100ns;
 
 pub(crate) struct Processor;
 
@@ -154,14 +155,15 @@ fn idle_states(machine: &Machine, number: &str) -> [Option<(u64, u64)>; 3] {
     let mut states = [None; 3];
     for state in machine.names(&folder).unwrap_or_default() {
         let Some(state) = state.to_str() else { continue };
-        let read = |file: &str| machine.line(format!("{folder}/{state}/{file}"));
-        let number = |file: &str| read(file)?.parse::<u64>().ok();
-        let name = read("name").unwrap_or_default();
+        let state = format!("{folder}/{state}");
+        let name = machine.line(format!("{state}/name")).unwrap_or_default();
         let depth = name.strip_prefix('C').and_then(|rest| rest.chars().next()?.to_digit(10));
         let slot = depth
             .filter(|depth| *depth > 0)
             .and_then(|depth| usize::try_from(depth.min(3) - 1).ok().and_then(|index| states.get_mut(index)));
-        if let (Some(slot), Some(times), Some(micros)) = (slot, number("usage"), number("time")) {
+        let times = machine.line(format!("{state}/usage")).and_then(|times| times.parse::<u64>().ok());
+        let micros = machine.line(format!("{state}/time")).and_then(|micros| micros.parse::<u64>().ok());
+        if let (Some(slot), Some(times), Some(micros)) = (slot, times, micros) {
             let (before, lasted): (u64, u64) = slot.unwrap_or_default();
             *slot = Some((before.saturating_add(times), lasted.saturating_add(micros.saturating_mul(10))));
         }

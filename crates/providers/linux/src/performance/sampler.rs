@@ -31,6 +31,10 @@ impl<R> Sample<R> {
         let instances = O::read(machine)?;
         Ok(Arc::new(Self { at: now(), instances }))
     }
+
+    fn age(&self) -> u64 {
+        now().since_boot.saturating_sub(self.at.since_boot)
+    }
 }
 
 /// Two samples between which rates can be computed.
@@ -95,19 +99,18 @@ impl<R> Sampler<R> {
     ) -> Result<Pair<R>, ProviderError> {
         // Concurrent callers need the same samples, so they wait for the lock.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let age = |sample: &Arc<Sample<R>>| now().since_boot.saturating_sub(sample.at.since_boot);
         if let (Some(before), Some(after)) = (&last.before, &last.after)
-            && age(after) < APART
+            && after.age() < APART
         {
             return Ok(Pair::new(before.clone(), after.clone()));
         }
-        let before = match last.after.take().filter(|sample| age(sample) < FRESH) {
+        let before = match last.after.take().filter(|sample| sample.age() < FRESH) {
             Some(sample) => sample,
             None => Sample::take::<O>(machine).map_err(|error| O::unreadable(&error))?,
         };
-        while age(&before) < APART {
+        while before.age() < APART {
             go_on()?;
-            let rest = Duration::from_nanos((APART - age(&before).min(APART)) * 100);
+            let rest = Duration::from_nanos((APART - before.age().min(APART)) * 100);
             thread::sleep(rest.min(Duration::from_millis(50)));
         }
         let after = Sample::take::<O>(machine).map_err(|error| O::unreadable(&error))?;

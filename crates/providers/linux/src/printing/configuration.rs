@@ -33,30 +33,35 @@ fn paper(printer: &Printer) -> Option<(u32, u32)> {
 /// Returns the resolution in dots per inch; without one -1, -3 or -4, as an unsigned number, for draft,
 /// normal or high quality.
 fn quality(printer: &Printer) -> Option<u32> {
-    let word = || match printer.attributes.number("print-quality-default")? {
-        3 => Some(1_u32),
-        4 => Some(3),
-        5 => Some(4),
-        _ => None,
+    if let Some((across, _)) = dots(printer) {
+        return Some(across);
+    }
+    let word = match printer.attributes.number("print-quality-default")? {
+        3 => 1_u32,
+        4 => 3,
+        5 => 4,
+        _ => return None,
     };
-    dots(printer).map(|(across, _)| across).or_else(|| word().map(u32::wrapping_neg))
+    Some(word.wrapping_neg())
 }
 
 /// Returns width and length of a paper in tenths of a millimetre, from its name (PWG 5101.1) such as
 /// `iso_a4_210x297mm`.
 fn size_of(name: &str) -> Option<(u32, u32)> {
     let size = name.rsplit('_').next()?;
-    let (size, tenths) = match size.strip_suffix("mm") {
+    let (size, unit) = match size.strip_suffix("mm") {
         Some(size) => (size, 10.0),
         None => (size.strip_suffix("in")?, 254.0),
     };
     let (width, length) = size.split_once('x')?;
-    let tenths = |text: &str| {
-        let length = text.parse::<f64>().ok()? * tenths;
-        // Rejects sizes of ten metres and more.
-        (0.0..100_000.0).contains(&length).then(|| format!("{length:.0}").parse().ok())?
-    };
-    Some((tenths(width)?, tenths(length)?))
+    Some((tenths(width, unit)?, tenths(length, unit)?))
+}
+
+/// Returns a length in tenths of a millimetre, given those of its unit.
+fn tenths(text: &str, unit: f64) -> Option<u32> {
+    let length = text.parse::<f64>().ok()? * unit;
+    // Rejects sizes of ten metres and more.
+    (0.0..100_000.0).contains(&length).then(|| format!("{length:.0}").parse().ok())?
 }
 
 impl Table for Configurations {

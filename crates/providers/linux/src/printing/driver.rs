@@ -24,9 +24,14 @@ pub(super) struct Driver {
 /// Returns the name of a queue's driver as in `Win32_Printer.DriverName`; `None` for raw queues, which pass
 /// documents on unchanged, and if the driver is on another server or unknown.
 pub(super) fn name_of(queue: &Printer) -> Option<String> {
-    // Besides raw queues, these values mean that the server has the driver, or that it is unknown.
-    let is_none = |name: &&str| queue.is_raw() || matches!(*name, "Remote Printer" | "Unknown" | "");
-    queue.attributes.text("printer-make-and-model").filter(|name| !is_none(name)).map(str::to_owned)
+    if queue.is_raw() {
+        return None;
+    }
+    match queue.attributes.text("printer-make-and-model")? {
+        // The server has the driver, or it is unknown.
+        "Remote Printer" | "Unknown" | "" => None,
+        name => Some(name.to_owned()),
+    }
 }
 
 /// Returns the path of the PPD file of a queue (cupsd(8)); `None` if there is no such file.

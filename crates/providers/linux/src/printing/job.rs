@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use cim::{DateTime, Instance, Interval, Status, Value};
-use wmi::{Lookup, MethodCall, ProviderError, Target};
-
-use crate::Machine;
-use crate::table::{Fill, Table, failure, returned};
 use linux::now;
 use linux::printing::ipp::Operation;
 use linux::printing::job::{Job, State};
 use linux::printing::scheduler::Scheduler;
+use wmi::{Lookup, MethodCall, ProviderError, Target};
+
+use crate::Machine;
+use crate::table::{Fill, Table, failure, returned};
 
 /// Jobs that are not completed.
 pub(super) struct Jobs;

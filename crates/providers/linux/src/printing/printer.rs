@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Status, Value};
+use linux::printing::ipp::Operation;
+use linux::printing::printer::{Printer, State, uri};
+use linux::printing::scheduler::Scheduler;
 use wmi::{Context, Lookup, MethodCall, ProviderError, Target};
 
 use crate::Machine;
 use crate::table::{Fill, Table, failure, returned, text_key, text_of};
-use linux::printing::ipp::Operation;
-use linux::printing::printer::{Printer, State, uri};
-use linux::printing::scheduler::Scheduler;
 
 /// Queues of the scheduler, including classes of printers.
 pub(super) struct Printers;
@@ -297,10 +297,6 @@ pub(super) fn find(machine: &Machine, name: &str) -> Result<Option<Printer>, Pro
 /// Adds a queue that forwards to a printer on another server, named `\\server\printer`; returns the code of
 /// the method.
 fn connect(scheduler: &Scheduler<'_>, name: &str) -> u32 {
-    let is_name = |text: &str| {
-        (1..=127).contains(&text.len())
-            && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet))
-    };
     let parts = name.strip_prefix("\\\\").and_then(|rest| rest.split_once('\\'));
     let Some((server, printer)) = parts.filter(|(server, printer)| is_name(server) && is_name(printer))
     else {
@@ -311,6 +307,11 @@ fn connect(scheduler: &Scheduler<'_>, name: &str) -> u32 {
     let request = request.uri("device-uri", &format!("ipp://{server}/printers/{printer}"));
     let request = request.boolean("printer-is-accepting-jobs", true).choice("printer-state", 3);
     scheduler.order(request.end(&[]))
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=127).contains(&text.len())
+        && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet))
 }
 
 fn test_page(machine: &Machine, printer: &str) -> String {

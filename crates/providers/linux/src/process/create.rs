@@ -7,14 +7,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use cim::{Instance, Value};
+use linux::bus::{BusError, Object};
+use linux::command_line;
 use rustix::process::Pid;
 use wmi::{MethodCall, ProviderError};
 
 use super::table::{ACCESS_DENIED, INVALID_PARAMETER, PATH_NOT_FOUND, UNKNOWN_FAILURE};
 use crate::Machine;
 use crate::table::returned;
-use linux::bus::{BusError, Object};
-use linux::command_line;
 
 /// Starts a process as the user of this process, detached from the client.
 ///

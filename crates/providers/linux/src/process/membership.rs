@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use cim::Value;
+use linux::process::{Process, number_from};
 use wmi::{ProviderError, Scan};
 
 use crate::Machine;
 use crate::process::each;
 use crate::table::{Fill, Push, Table, computer_system, key_of, reference};
-use linux::process::{Process, number_from};
 
 /// Processes of the computer system.
 pub(crate) struct SystemProcesses;

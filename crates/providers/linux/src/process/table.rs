@@ -3,6 +3,9 @@
 use std::sync::Arc;
 
 use cim::{Instance, Status, Value};
+use linux::command_line;
+use linux::process::stat::{priority, ticks_to_100ns};
+use linux::process::{Process as Row, Reads, find, listed, number_from, page_size};
 use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
 use super::{create, terminate};
@@ -10,9 +13,6 @@ use crate::Machine;
 use crate::process::each;
 use crate::system::operating_system::name_of;
 use crate::table::{Fill, Push, Table, failure, returned};
-use linux::command_line;
-use linux::process::stat::{priority, ticks_to_100ns};
-use linux::process::{Process as Row, Reads, find, listed, number_from, page_size};
 
 /// Processes of this machine.
 pub(crate) struct Process;
@@ -159,7 +159,7 @@ impl Table for Process {
 /// Returns the process with this number.
 ///
 /// # Errors
-/// If there is none.
+/// If the process does not exist.
 fn require(machine: &Machine, number: u32) -> Result<Row, ProviderError> {
     find(machine, number).map_err(failure)?.ok_or_else(gone)
 }

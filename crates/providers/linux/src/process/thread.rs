@@ -4,15 +4,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::Value;
+use linux::folder::Folder;
+use linux::now;
+use linux::process::stat::{Stat, priority, ticks_to_100ns};
+use linux::process::{Scene, is_unseen, number_from, numbers};
 use wmi::{Lookup, ProviderError, Scan};
 
 use crate::Machine;
 use crate::system::operating_system::name_of;
 use crate::table::{Fill, Push, Table, failure};
-use linux::folder::Folder;
-use linux::now;
-use linux::process::stat::{Stat, priority, ticks_to_100ns};
-use linux::process::{Scene, is_unseen, number_from, numbers};
 
 /// Threads of all processes.
 pub(crate) struct Thread;

@@ -101,8 +101,7 @@ struct Subject {
 
 impl Subject {
     fn read(names: &[&'static str], values: Vec<Value>) -> Result<Self, ProviderError> {
-        let text = |at: usize| values.get(at).and_then(Value::as_str).unwrap_or_default();
-        let (hive, path) = (text(0), text(1));
+        let (hive, path) = (text_at(&values, 0), text_at(&values, 1));
         if !hive.eq_ignore_ascii_case("HKEY_LOCAL_MACHINE") {
             let problem = format!("events of {hive} are not supported\n  use HKEY_LOCAL_MACHINE");
             return Err(ProviderError::failed(Status::InvalidParameter, problem));
@@ -111,7 +110,7 @@ impl Subject {
         let part = match names {
             [_, "RootPath"] => Part::Tree,
             [_, _] => Part::Key,
-            _ => Part::Value(text(2).to_owned()),
+            _ => Part::Value(text_at(&values, 2).to_owned()),
         };
         Ok(Self { key, part, properties: names.iter().copied().zip(values).collect() })
     }
@@ -127,6 +126,10 @@ impl Subject {
             Err(_) => Err(ProviderError::failed(Status::Failed, "the registry cannot be read")),
         }
     }
+}
+
+fn text_at(values: &[Value], at: usize) -> &str {
+    values.get(at).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn missing(path: &str) -> ProviderError {

@@ -57,11 +57,14 @@ fn same(keys: &Keys, list: &List, key: &Key) {
     assert_eq!(keys.values(key), list.values(&key.path), "{key}");
     let found = keys.names_below(key);
     let wanted = list.names_below(key);
-    let is_in = |all: &[String], name: &String| all.iter().any(|other| is_same(other, name));
-    assert!(found.iter().all(|name| is_in(&wanted, name)), "{key}: {found:?}, not {wanted:?}");
-    assert!(wanted.iter().all(|name| is_in(&found, name)), "{key}: {found:?}, not {wanted:?}");
-    let below = |path: &[String]| starts_with(path, &key.path);
-    assert_eq!(keys.tree(key).count(), list.0.iter().filter(|(path, _)| below(path)).count(), "{key}");
+    assert!(found.iter().all(|name| has_name(&wanted, name)), "{key}: {found:?}, not {wanted:?}");
+    assert!(wanted.iter().all(|name| has_name(&found, name)), "{key}: {found:?}, not {wanted:?}");
+    let below = list.0.iter().filter(|(path, _)| starts_with(path, &key.path)).count();
+    assert_eq!(keys.tree(key).count(), below, "{key}");
+}
+
+fn has_name(all: &[String], name: &str) -> bool {
+    all.iter().any(|other| is_same(other, name))
 }
 
 /// Reference implementation: keys with their values, unordered.

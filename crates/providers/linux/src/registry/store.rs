@@ -140,8 +140,10 @@ impl Keys {
     /// Returns a key and all keys below it, with their values.
     pub(super) fn tree(&self, key: &Key) -> impl Iterator<Item = &(String, Vec<(String, Data)>)> {
         let own = capitals(&key.to_string());
-        let is_in = move |path: &str| own.is_empty() || path == own || is_below(path, &own);
-        self.0.iter().filter(move |(path, _)| is_in(path)).map(|(_, content)| content)
+        self.0
+            .iter()
+            .filter(move |(path, _)| own.is_empty() || **path == own || is_below(path, &own))
+            .map(|(_, content)| content)
     }
 
     /// Creates a key if it does not exist; returns its values.

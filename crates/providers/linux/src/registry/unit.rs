@@ -46,13 +46,6 @@ pub(super) fn values(machine: &Machine, name: &str) -> Option<Values> {
     })?;
     let path = format!("{folder}/{file}");
     let text = machine.text(&path).unwrap_or_default();
-    let value = |key: &str| {
-        let lines = text.lines().map(str::trim).filter_map(|line| line.split_once('='));
-        lines
-            .filter(|(own, _)| own.trim() == key)
-            .map(|(_, value)| value.trim().to_owned())
-            .find(|value| !value.is_empty())
-    };
     let start = if is_masked(machine, &path) {
         4
     } else if is_wanted(machine, &file) {
@@ -60,7 +53,7 @@ pub(super) fn values(machine: &Machine, name: &str) -> Option<Values> {
     } else {
         3
     };
-    let description = value("Description");
+    let description = value_in(&text, "Description");
     Some(
         [
             description.clone().map(|text| ("Description", Data::Text(text))),
@@ -69,13 +62,13 @@ pub(super) fn values(machine: &Machine, name: &str) -> Option<Values> {
                 Data::Text(description.unwrap_or_else(|| file.trim_end_matches(".service").to_owned())),
             )),
             // Removes prefixes that only systemd understands.
-            value("ExecStart").map(|command| {
+            value_in(&text, "ExecStart").map(|command| {
                 (
                     "ImagePath",
                     Data::ExpandedText(command.trim_start_matches(['@', '-', ':', '+', '!', '|']).to_owned()),
                 )
             }),
-            Some(("ObjectName", Data::Text(value("User").unwrap_or_else(|| "root".to_owned())))),
+            Some(("ObjectName", Data::Text(value_in(&text, "User").unwrap_or_else(|| "root".to_owned())))),
             // 2 starts at boot, 3 on demand, 4 is disabled.
             Some(("Start", Data::Number(start))),
             // 16 is a process of its own.
@@ -85,6 +78,15 @@ pub(super) fn values(machine: &Machine, name: &str) -> Option<Values> {
         .flatten()
         .collect(),
     )
+}
+
+/// Returns the first value of a key that is not empty.
+fn value_in(text: &str, key: &str) -> Option<String> {
+    let lines = text.lines().map(str::trim).filter_map(|line| line.split_once('='));
+    lines
+        .filter(|(own, _)| own.trim() == key)
+        .map(|(_, value)| value.trim().to_owned())
+        .find(|value| !value.is_empty())
 }
 
 /// Returns whether a unit is masked: a link to `/dev/null`, or an empty file.

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use crate::Machine;
-use crate::system::release_of_kernel;
 use linux::package::{Package, Packages};
 use linux::system::os_release::OsRelease;
 
 use super::key::{Data, is_same};
 use super::unit;
+use crate::Machine;
+use crate::system::release_of_kernel;
 
 /// A part of `HKEY_LOCAL_MACHINE`.
 pub(super) struct View {
@@ -75,28 +75,28 @@ pub(super) const VIEWS: &[View] = &[
 
 fn current_version(machine: &Machine) -> Values {
     let release = OsRelease::of(machine);
-    let text = |name: &'static str, value: Option<String>| value.map(|value| (name, Data::Text(value)));
-    let field = |name: &str| release.field(name).map(str::to_owned);
     let kernel = release_of_kernel(machine);
+    let version = kernel.as_deref().map(|release| release.split('.').take(2).collect::<Vec<_>>().join("."));
     let installed = std::fs::metadata(machine.path("etc/machine-id")).and_then(|file| file.modified()).ok();
     let installed = installed.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
     let installed = installed.and_then(|time| u32::try_from(time.as_secs()).ok());
     [
-        text("CurrentBuild", kernel.clone()),
-        text("CurrentBuildNumber", kernel.clone()),
-        text(
-            "CurrentVersion",
-            kernel.map(|release| release.split('.').take(2).collect::<Vec<_>>().join(".")),
-        ),
-        text("DisplayVersion", field("VERSION_ID")),
-        text("EditionID", field("ID")),
+        text_value("CurrentBuild", kernel.as_deref()),
+        text_value("CurrentBuildNumber", kernel.as_deref()),
+        text_value("CurrentVersion", version.as_deref()),
+        text_value("DisplayVersion", release.field("VERSION_ID")),
+        text_value("EditionID", release.field("ID")),
         installed.map(|seconds| ("InstallDate", Data::Number(seconds))),
-        text("ProductName", field("PRETTY_NAME").or_else(|| field("NAME"))),
-        text("SystemRoot", Some("/".to_owned())),
+        text_value("ProductName", release.field("PRETTY_NAME").or_else(|| release.field("NAME"))),
+        text_value("SystemRoot", Some("/")),
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+fn text_value(name: &'static str, value: Option<&str>) -> Option<(&'static str, Data)> {
+    value.map(|value| (name, Data::Text(value.to_owned())))
 }
 
 fn computer_name(machine: &Machine) -> Values {
@@ -167,10 +167,9 @@ fn policies(machine: &Machine, key: &str) -> Vec<(String, Data)> {
         if !is_same(below, key) {
             continue;
         }
-        let switch = |is_on: bool| Data::Number(is_on.into());
         match policy.kind() {
             config::PolicyKind::Switch { value, .. } | config::PolicyKind::NoEffect { value } => {
-                values.push(((*value).to_owned(), switch(demand.value == "true")));
+                values.push(((*value).to_owned(), Data::Number((demand.value == "true").into())));
             }
             config::PolicyKind::Number { value, .. } => {
                 values.extend(
@@ -178,7 +177,7 @@ fn policies(machine: &Machine, key: &str) -> Vec<(String, Data)> {
                 );
             }
             config::PolicyKind::Text { switch: name, value, .. } => {
-                values.push(((*name).to_owned(), switch(true)));
+                values.push(((*name).to_owned(), Data::Number(1)));
                 values.push(((*value).to_owned(), Data::Text(demand.value.clone())));
             }
             config::PolicyKind::AutoConfig | config::PolicyKind::List { .. } => {}

@@ -6,14 +6,14 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::sync::Arc;
 
 use cim::{DateTime, Instance, Status, Value};
-use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
-
-use crate::Machine;
-use crate::table::{Fill, Push, Table, failure, is_set, returned};
 use linux::guid;
 use linux::schedule::command;
 use linux::schedule::cron::{self, Lines, Time};
 use linux::service::unit::{Timer, timers};
+use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+
+use crate::Machine;
+use crate::table::{Fill, Push, Table, failure, is_set, returned};
 
 /// Commands that run at certain times.
 pub(crate) struct ScheduledJob;
@@ -219,15 +219,18 @@ fn time_of(machine: &Machine, time: &Value) -> Option<(u32, u32)> {
     let here = i32::from(crate::system::offset(machine)?);
     let mut text = String::new();
     time.write_text(&mut text);
-    let number = |from: usize, to: usize| text.get(from..to)?.parse::<i32>().ok();
-    let (hour, minute) = (number(8, 10)?, number(10, 12)?);
+    let (hour, minute) = (number_at(&text, 8..10)?, number_at(&text, 10..12)?);
     let there = match text.get(21..22)? {
-        "-" => -number(22, 25)?,
+        "-" => -number_at(&text, 22..25)?,
         // Without an offset, the time is local.
-        _ => number(22, 25).unwrap_or(here),
+        _ => number_at(&text, 22..25).unwrap_or(here),
     };
     let minutes = (hour * 60 + minute - there + here).rem_euclid(24 * 60);
     u32::try_from(minutes / 60).ok().zip(u32::try_from(minutes % 60).ok())
+}
+
+fn number_at(text: &str, place: std::ops::Range<usize>) -> Option<i32> {
+    text.get(place)?.parse().ok()
 }
 
 fn of_disk(error: &io::Error) -> u32 {

@@ -79,20 +79,23 @@ fn entries<'a>(
     files.retain(|file| file.to_str().is_some_and(|file| file.ends_with(".desktop")));
     files.sort_unstable();
     files.truncate(MOST_ENTRIES);
-    let entry = move |file: std::ffi::OsString| {
-        let file = file.to_str()?;
-        let text = machine.text_of_others_up_to(format!("{inside}/{file}"), LONGEST_ENTRY).ok()?;
-        let lines = text.lines().skip_while(|line| line.trim() != "[Desktop Entry]").skip(1);
-        let lines: Vec<&str> = lines.take_while(|line| !line.starts_with('[')).collect();
-        let value = |key: &str| {
-            let line = lines.iter().find_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix('='));
-            line.map(|value| value.trim().to_owned())
-        };
-        if value("Hidden").as_deref() == Some("true") {
-            return None;
-        }
-        let name = value("Name").unwrap_or_else(|| file.trim_end_matches(".desktop").to_owned());
-        Some(Entry { name, command: value("Exec")?, folder: folder.to_owned(), owner: owner.cloned() })
-    };
-    files.into_iter().filter_map(entry)
+    files.into_iter().filter_map(move |file| entry(machine, folder, file.to_str()?, owner))
+}
+
+fn entry(machine: &Machine, folder: &str, file: &str, owner: Option<&(String, u32)>) -> Option<Entry> {
+    let path = format!("{}/{file}", folder.trim_start_matches('/'));
+    let text = machine.text_of_others_up_to(path, LONGEST_ENTRY).ok()?;
+    let lines = text.lines().skip_while(|line| line.trim() != "[Desktop Entry]").skip(1);
+    let lines: Vec<&str> = lines.take_while(|line| !line.starts_with('[')).collect();
+    if value_in(&lines, "Hidden") == Some("true") {
+        return None;
+    }
+    let name = value_in(&lines, "Name").unwrap_or_else(|| file.trim_end_matches(".desktop")).to_owned();
+    let command = value_in(&lines, "Exec")?.to_owned();
+    Some(Entry { name, command, folder: folder.to_owned(), owner: owner.cloned() })
+}
+
+fn value_in<'a>(lines: &[&'a str], key: &str) -> Option<&'a str> {
+    let value = lines.iter().find_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix('='));
+    value.map(str::trim)
 }

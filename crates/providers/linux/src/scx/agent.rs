@@ -1,10 +1,10 @@
 //! `SCX_Agent`: this service and the machine it runs on.
 
+use linux::system::os_release::OsRelease;
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Fill, Table, host_name, null};
-use linux::system::os_release::OsRelease;
 
 /// The only instance.
 pub(super) struct Agent;
@@ -71,14 +71,15 @@ fn part(index: usize) -> Option<u16> {
 /// Returns the numbers of processor packages and of hardware threads (proc_cpuinfo(5)).
 fn processors(machine: &Machine) -> Option<(u64, u64)> {
     let text = machine.text("proc/cpuinfo").ok()?;
-    let values = |name: &str| -> Vec<&str> {
-        let lines = text.lines().filter_map(|line| line.split_once(':'));
-        lines.filter(|(field, _)| field.trim() == name).map(|(_, value)| value.trim()).collect()
-    };
-    let logical = values("processor").len();
-    let mut packages = values("physical id");
+    let logical = values_in(&text, "processor").len();
+    let mut packages = values_in(&text, "physical id");
     packages.sort_unstable();
     packages.dedup();
     // Machines that do not show packages have one.
     Some((u64::try_from(packages.len().max(1)).ok()?, u64::try_from(logical).ok()?))
+}
+
+fn values_in<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    let lines = text.lines().filter_map(|line| line.split_once(':'));
+    lines.filter(|(field, _)| field.trim() == name).map(|(_, value)| value.trim()).collect()
 }

@@ -52,22 +52,10 @@ struct Ports {
 impl Server {
     /// Returns the server that a process with these arguments runs.
     fn of(arguments: &str) -> Option<Self> {
-        let option = |name: &str| {
-            let mut values =
-                arguments.split('\0').filter_map(|word| word.strip_prefix(name)?.strip_prefix('='));
-            // The last option wins. Values that are not an absolute path on one line are ignored.
-            Some(
-                values
-                    .rfind(|value: &&str| {
-                        value.starts_with('/') && value.len() < PATH_MAX && !value.contains(char::is_control)
-                    })?
-                    .trim_end_matches('/')
-                    .to_owned(),
-            )
-        };
-        let (kind, home, base) = match (option("-Dcatalina.home"), option("-Djboss.home.dir")) {
-            (Some(home), _) => (Kind::Tomcat, home, option("-Dcatalina.base")),
-            (None, Some(home)) => (Kind::JBoss, home, option("-Djboss.server.base.dir")),
+        let homes = (path_option(arguments, "-Dcatalina.home"), path_option(arguments, "-Djboss.home.dir"));
+        let (kind, home, base) = match homes {
+            (Some(home), _) => (Kind::Tomcat, home, path_option(arguments, "-Dcatalina.base")),
+            (None, Some(home)) => (Kind::JBoss, home, path_option(arguments, "-Djboss.server.base.dir")),
             (None, None) => return None,
         };
         let base = base.unwrap_or_else(|| match kind {
@@ -91,35 +79,40 @@ impl Server {
 
     fn ports(&self, machine: &Machine) -> &Ports {
         self.ports.get_or_init(|| {
-            let read = |file: &str| {
-                let path = format!("{}/{file}", self.base);
-                let text = machine.text_of_others_up_to(path, LONGEST_FILE).ok()?;
-                Document::parse(text, &Bounds::default()).ok()
-            };
             match self.kind {
-                Some(Kind::Tomcat) => read("conf/server.xml").map(|file| of_tomcat(file.root())),
-                Some(Kind::JBoss) => read("configuration/standalone.xml").map(|file| of_jboss(file.root())),
+                Some(Kind::Tomcat) => {
+                    self.document(machine, "conf/server.xml").map(|file| of_tomcat(file.root()))
+                }
+                Some(Kind::JBoss) => {
+                    self.document(machine, "configuration/standalone.xml").map(|file| of_jboss(file.root()))
+                }
                 None => None,
             }
             .unwrap_or_default()
         })
     }
 
+    fn document(&self, machine: &Machine, file: &str) -> Option<Document> {
+        let path = format!("{}/{file}", self.base);
+        let text = machine.text_of_others_up_to(path, LONGEST_FILE).ok()?;
+        Document::parse(text, &Bounds::default()).ok()
+    }
+
     /// Returns the version from a text file of the product.
     fn version(&self, machine: &Machine) -> Option<&str> {
-        let find = || {
-            let file = match self.kind? {
-                Kind::Tomcat => "RELEASE-NOTES",
-                Kind::JBoss => "version.txt",
-            };
-            let path = format!("{}/{file}", self.home);
-            let text = machine.text_of_others_up_to(path, LONGEST_FILE).ok()?;
-            let line =
-                text.lines().find_map(|line| line.rsplit_once("Version ").map(|(_, version)| version.trim()));
-            line.filter(|version| version.starts_with(|first: char| first.is_ascii_digit()))
-                .map(str::to_owned)
+        self.version.get_or_init(|| self.read_version(machine)).as_deref()
+    }
+
+    fn read_version(&self, machine: &Machine) -> Option<String> {
+        let file = match self.kind? {
+            Kind::Tomcat => "RELEASE-NOTES",
+            Kind::JBoss => "version.txt",
         };
-        self.version.get_or_init(find).as_deref()
+        let path = format!("{}/{file}", self.home);
+        let text = machine.text_of_others_up_to(path, LONGEST_FILE).ok()?;
+        let line =
+            text.lines().find_map(|line| line.rsplit_once("Version ").map(|(_, version)| version.trim()));
+        line.filter(|version| version.starts_with(|first: char| first.is_ascii_digit())).map(str::to_owned)
     }
 
     /// Returns the port for deep monitoring.
@@ -129,6 +122,15 @@ impl Server {
             self.watched.as_deref().is_some_and(|protocol| protocol.eq_ignore_ascii_case("HTTPS"));
         if is_sealed { ports.https.as_deref() } else { ports.http.as_deref() }
     }
+}
+
+/// Returns the last value of an option that is an absolute path on one line.
+fn path_option(arguments: &str, name: &str) -> Option<String> {
+    let mut values = arguments.split('\0').filter_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+    let path = values.rfind(|value: &&str| {
+        value.starts_with('/') && value.len() < PATH_MAX && !value.contains(char::is_control)
+    });
+    path.map(|path| path.trim_end_matches('/').to_owned())
 }
 
 /// Maximum length read of a server's file, in bytes. Any user can start many servers and choose the paths of
@@ -143,14 +145,16 @@ fn of_tomcat(root: Element<'_>) -> Ports {
         .flat_map(|service| service.children().filter(|element| element.name() == "Connector"));
     let mut ports = Ports::default();
     for connector in connectors {
-        let attribute = |name: &str| connector.attribute("", name).map(std::borrow::Cow::into_owned);
-        if attribute("protocol").is_some_and(|protocol| protocol.contains("AJP") || protocol.contains("ajp"))
+        if connector
+            .attribute("", "protocol")
+            .is_some_and(|protocol| protocol.contains("AJP") || protocol.contains("ajp"))
         {
             continue;
         }
-        let is_sealed = attribute("SSLEnabled").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let is_sealed =
+            connector.attribute("", "SSLEnabled").is_some_and(|value| value.eq_ignore_ascii_case("true"));
         let place = if is_sealed { &mut ports.https } else { &mut ports.http };
-        *place = place.take().or_else(|| attribute("port"));
+        *place = place.take().or_else(|| connector.attribute("", "port").map(std::borrow::Cow::into_owned));
     }
     ports
 }
@@ -158,21 +162,23 @@ fn of_tomcat(root: Element<'_>) -> Ports {
 /// Returns the ports of JBoss's socket bindings, which may be properties with a default:
 /// `${jboss.http.port:8080}`.
 fn of_jboss(root: Element<'_>) -> Ports {
-    let number = |element: Element<'_>, name: &str| -> Option<u32> {
-        let value = element.attribute("", name)?;
-        value.trim_end_matches('}').rsplit(':').next()?.parse().ok()
-    };
     let Some(group) = root.children().find(|element| element.name() == "socket-binding-group") else {
         return Ports::default();
     };
-    let offset = number(group, "port-offset").unwrap_or_default();
-    let port = |name: &str| {
-        let binding =
-            group.children().find(|binding| binding.attribute("", "name").as_deref() == Some(name))?;
-        let port = number(binding, "port")?.checked_add(offset)?;
-        u16::try_from(port).ok().map(|port| port.to_string())
-    };
-    Ports { http: port("http"), https: port("https") }
+    let offset = number_of(group, "port-offset").unwrap_or_default();
+    Ports { http: bound_port(group, "http", offset), https: bound_port(group, "https", offset) }
+}
+
+fn bound_port(group: Element<'_>, name: &str, offset: u32) -> Option<String> {
+    let binding = group.children().find(|binding| binding.attribute("", "name").as_deref() == Some(name))?;
+    let port = number_of(binding, "port")?.checked_add(offset)?;
+    u16::try_from(port).ok().map(|port| port.to_string())
+}
+
+/// Returns the number in an attribute, or the default of an expression (`${name:8080}`).
+fn number_of(element: Element<'_>, name: &str) -> Option<u32> {
+    let value = element.attribute("", name)?;
+    value.trim_end_matches('}').rsplit(':').next()?.parse().ok()
 }
 
 impl Table for ApplicationServer {
@@ -218,7 +224,6 @@ impl Table for ApplicationServer {
         }
         let text =
             |name: &str| call.input.value(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let wrong = |problem: &str| ProviderError::failed(Status::InvalidParameter, problem);
         let id = text("id").ok_or_else(|| wrong("id is empty\n  pass the Name of a server"))?;
         let protocol = text("protocol").unwrap_or("HTTP").to_ascii_uppercase();
         if !matches!(protocol.as_str(), "HTTP" | "HTTPS") {
@@ -236,6 +241,10 @@ impl Table for ApplicationServer {
         remember(machine, &watched).map_err(failure)?;
         returned(call, true)
     }
+}
+
+fn wrong(problem: &str) -> ProviderError {
+    ProviderError::failed(Status::InvalidParameter, problem)
 }
 
 /// Returns all servers, sorted by name.

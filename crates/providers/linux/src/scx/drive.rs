@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use cim::Instance;
+use linux::storage::drive::Drive;
 use wmi::{MethodCall, ProviderError};
 
 use crate::Machine;
 use crate::table::{Fill, Table, returned};
-use linux::storage::drive::Drive;
 
 /// Disks of the machine.
 pub(super) struct DiskDrive;

@@ -3,12 +3,12 @@
 use std::cell::OnceCell;
 use std::net::{IpAddr, Ipv4Addr};
 
+use linux::network::address::{Address, mask};
+use linux::network::link::Link;
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Fill, Table};
-use linux::network::address::{Address, mask};
-use linux::network::link::Link;
 
 /// Network links with their IP addresses.
 pub(super) struct IpEndpoint;
@@ -67,14 +67,7 @@ impl Table for IpEndpoint {
         ("ElementName", |_, row| row.link.name.clone().into()),
         ("EnabledState", |machine, row| row.state(machine).into()),
         ("IPv4Address", |machine, row| row.version_4(machine).map(|(own, _)| own.to_string()).into()),
-        ("IPv4BroadcastAddress", |machine, row| {
-            let of_network = |(own, prefix): (Ipv4Addr, u8)| {
-                // Networks of one or two addresses, and the loopback interface, have no broadcast address.
-                let has_one = prefix < 31 && !row.link.is_loopback(machine);
-                has_one.then(|| Ipv4Addr::from_bits(own.to_bits() | !mask(prefix).to_bits()).to_string())
-            };
-            row.version_4(machine).and_then(of_network).into()
-        }),
+        ("IPv4BroadcastAddress", |machine, row| broadcast_address(machine, row).into()),
         ("IPv6Address", |machine, row| {
             row.address(machine, |address| address.is_ipv6()).map(|own| own.address.to_string()).into()
         }),
@@ -105,6 +98,13 @@ impl Table for IpEndpoint {
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         Ok(rows(machine))
     }
+}
+
+/// Returns the broadcast address. Networks of one or two addresses, and the loopback interface, have none.
+fn broadcast_address(machine: &Machine, row: &Row) -> Option<String> {
+    let (own, prefix) = row.version_4(machine)?;
+    let has_one = prefix < 31 && !row.link.is_loopback(machine);
+    has_one.then(|| Ipv4Addr::from_bits(own.to_bits() | !mask(prefix).to_bits()).to_string())
 }
 
 impl Table for LanEndpoint {

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use cim::{Instance, Value};
+use linux::storage::file_system::FileSystem as Mounted;
+use linux::storage::statistics::{Statistics, StatisticsQueries};
 use rustix::fs::statvfs;
 use wmi::{MethodCall, ProviderError, Scan};
 
 use crate::Machine;
 use crate::storage::wants_any;
 use crate::table::{Fill, Push, Table, returned};
-use linux::storage::file_system::FileSystem as Mounted;
-use linux::storage::statistics::{Statistics, StatisticsQueries};
 
 /// Mounted file systems that hold files.
 #[derive(Default)]

@@ -71,8 +71,8 @@ impl Table for LogFile {
             "ResetStateFile" => {
                 let waits = call.input.value("resetOnRead") == Some(&Value::Boolean(true));
                 // Without an older position, reading begins at the end.
-                let set = || log.and_then(|log| mark.set(&log.end()?));
-                if waits { mark.remove() } else { set() }.map_err(failure)?;
+                if waits { mark.remove() } else { log.and_then(|log| mark.set(&log.end()?)) }
+                    .map_err(failure)?;
                 returned(call, 0_u32)
             }
             _ => Err(ProviderError::NotCapable),

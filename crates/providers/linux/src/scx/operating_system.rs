@@ -8,16 +8,16 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cim::{Instance, Status, Value};
-use wmi::{MethodCall, ProviderError};
-
-use crate::Machine;
-use crate::system;
-use crate::table::{Fill, Table, host_name, null, text_of};
 use linux::command_line::words;
 use linux::program::{Ending, run};
 use linux::system::count_of_processes;
 use linux::system::memory::Memory;
 use linux::system::os_release::OsRelease;
+use wmi::{MethodCall, ProviderError};
+
+use crate::Machine;
+use crate::system;
+use crate::table::{Fill, Table, host_name, null, text_of};
 
 /// Default time limit of a command.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -107,10 +107,6 @@ impl Table for OperatingSystem {
     }
 
     fn invoke(&self, _: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
-        let decoded = |name: &str| match call.input.value("b64encoded") {
-            Some(Value::Boolean(true)) => decode(name, text_of(call.input, name)),
-            _ => Ok(text_of(call.input, name).to_owned()),
-        };
         let limit = match call.input.value("timeout") {
             Some(Value::Uint32(seconds)) if *seconds > 0 => Duration::from_secs((*seconds).into()),
             _ => LIMIT,
@@ -124,12 +120,12 @@ impl Table for OperatingSystem {
         let words = match call.operation.method.name.as_str() {
             "ExecuteCommand" => split("Command", text_of(call.input, "Command"))?,
             "ExecuteShellCommand" => {
-                let command = decoded("Command")?;
+                let command = decoded(call.input, "Command")?;
                 not_empty("Command", &command)?;
                 vec!["/bin/sh".to_owned(), "-c".to_owned(), command]
             }
             "ExecuteScript" => {
-                let content = decoded("Script")?;
+                let content = decoded(call.input, "Script")?;
                 not_empty("Script", &content)?;
                 let file = written(&content)?;
                 let mut words = interpreter(&content);
@@ -150,19 +146,25 @@ impl Table for OperatingSystem {
     }
 }
 
+fn decoded(input: &Instance, name: &str) -> Result<String, ProviderError> {
+    match input.value("b64encoded") {
+        Some(Value::Boolean(true)) => decode(name, text_of(input, name)),
+        _ => Ok(text_of(input, name).to_owned()),
+    }
+}
+
 fn answer(
     call: &MethodCall<'_>,
     program: &str,
     limit: Duration,
     ending: std::io::Result<Ending>,
 ) -> Result<Instance, ProviderError> {
-    let said = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
     let (code, output, errors) = match ending {
-        Ok(Ending { code: Some(code), output, errors }) => (code, said(&output), said(&errors)),
+        Ok(Ending { code: Some(code), output, errors }) => (code, lossy(&output), lossy(&errors)),
         Ok(Ending { code: None, output, errors }) => {
             let errors =
-                format!("{}{program} was ended because it took longer than {limit:?}\n", said(&errors));
-            (-1, said(&output), errors)
+                format!("{}{program} was ended because it took longer than {limit:?}\n", lossy(&errors));
+            (-1, lossy(&output), errors)
         }
         // Reported as a shell does.
         Err(error) => (127, String::new(), format!("{program} cannot be run: {error}\n")),
@@ -172,6 +174,10 @@ fn answer(
         .with("StdOut", output)?
         .with("StdErr", errors)?
         .with("ReturnValue", code == 0)?)
+}
+
+fn lossy(octets: &[u8]) -> String {
+    String::from_utf8_lossy(octets).into_owned()
 }
 
 fn wrong(problem: impl Into<String>) -> ProviderError {
@@ -212,18 +218,19 @@ fn elevated(kind: &str, words: Vec<String>) -> Result<Vec<String>, ProviderError
 /// Writes a script to a temporary file that only its user can read; the file is deleted when the value is
 /// dropped.
 fn written(content: &str) -> Result<tempfile::NamedTempFile, ProviderError> {
-    let write = || {
-        let mut file = tempfile::NamedTempFile::new()?;
-        file.write_all(content.as_bytes())?;
-        file.flush()?;
-        Ok(file)
-    };
-    write().map_err(|error: std::io::Error| {
+    write(content).map_err(|error| {
         ProviderError::failed(
             Status::ProviderFailure,
             format!("the script cannot be written to a file: {error}"),
         )
     })
+}
+
+fn write(content: &str) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::NamedTempFile::new()?;
+    file.write_all(content.as_bytes())?;
+    file.flush()?;
+    Ok(file)
 }
 
 /// Returns the interpreter from the first line of a script, and its argument; the shell without such a line.

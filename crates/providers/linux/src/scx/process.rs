@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use cim::{Instance, Status, Value};
+use linux::process::stat::{priority, ticks_to_100ns};
+use linux::process::{Process as Row, number_from, page_size};
 use wmi::{MethodCall, ProviderError, Scan};
 
 use super::{operating_system, process_statistics};
 use crate::Machine;
 use crate::process::each;
 use crate::table::{Fill, Push, Table, failure, host_name, returned};
-use linux::process::stat::{priority, ticks_to_100ns};
-use linux::process::{Process as Row, number_from, page_size};
 
 /// Processes of this machine.
 pub(super) struct UnixProcess;
@@ -72,10 +72,8 @@ impl Table for UnixProcess {
         }
         let resource = call.input.value("resource").and_then(Value::as_str).unwrap_or_default();
         let count = call.input.value("count").and_then(Value::as_integer);
-        let wrong = |problem: String| ProviderError::failed(Status::InvalidParameter, problem);
         let count = count.and_then(|count| usize::try_from(count).ok());
-        let count =
-            count.ok_or_else(|| wrong("count is missing\n  pass the number of processes".to_owned()))?;
+        let count = count.ok_or_else(|| wrong("count is missing\n  pass the number of processes"))?;
         let told = process_statistics::top(machine, resource, count);
         let told = told.ok_or_else(|| {
             wrong(format!(
@@ -100,6 +98,10 @@ impl Table for UnixProcess {
             push,
         )
     }
+}
+
+fn wrong(problem: impl Into<String>) -> ProviderError {
+    ProviderError::failed(Status::InvalidParameter, problem)
 }
 
 /// Returns the name of the terminal with a device number, as `ps` shows it.

@@ -2,13 +2,14 @@
 
 use std::io;
 
+use linux::process::stat::{named, ticks_to_100ns};
+use linux::process::{Process, all, page_size};
+use linux::system::memory::Memory;
+
 use crate::Machine;
 use crate::performance::counter::{Counter, Kind, Read};
 use crate::performance::object::{Common, Flavor, Instance, Object};
 use crate::performance::process::identity;
-use linux::process::stat::{named, ticks_to_100ns};
-use linux::process::{Process, all, page_size};
-use linux::system::memory::Memory;
 
 pub(super) struct ProcessStatistics;
 
@@ -116,10 +117,8 @@ fn processors(machine: &Machine) -> u64 {
 
 fn reading(row: &Process) -> Reading {
     // Reads both files again, because their parsed forms leave out fields needed here.
-    let text = |file: &str| row.text(file).unwrap_or_default();
-    let (memory, counters) = (text("status"), text("io"));
-    let kib = |name: &str| number_of(&memory, name);
-    let blocks = |name: &str| number_of(&counters, name).map(|octets| octets / 512);
+    let memory = row.text("status").unwrap_or_default();
+    let counters = row.text("io").unwrap_or_default();
     Reading {
         user: ticks_to_100ns(row.stat().user_time),
         kernel: ticks_to_100ns(row.stat().kernel_time),
@@ -129,15 +128,22 @@ fn reading(row: &Process) -> Reading {
         kernel_of_children: ticks_to_100ns(row.stat().kernel_time_of_children),
         major_faults: row.stat().major_faults,
         resident: row.stat().resident.saturating_mul(page_size()) / 1024,
-        blocks_read: blocks("read_bytes"),
-        blocks_written: blocks("write_bytes"),
-        shared: kib("RssFile").zip(kib("RssShmem")).map(|(files, memory)| files.saturating_add(memory)),
-        text: kib("VmExe"),
-        data: kib("VmData"),
-        stack: kib("VmStk"),
-        files: kib("RssFile"),
+        blocks_read: blocks_in(&counters, "read_bytes"),
+        blocks_written: blocks_in(&counters, "write_bytes"),
+        shared: number_of(&memory, "RssFile")
+            .zip(number_of(&memory, "RssShmem"))
+            .map(|(files, memory)| files.saturating_add(memory)),
+        text: number_of(&memory, "VmExe"),
+        data: number_of(&memory, "VmData"),
+        stack: number_of(&memory, "VmStk"),
+        files: number_of(&memory, "RssFile"),
         ..Reading::default()
     }
+}
+
+/// Returns a count of bytes in blocks of 512 bytes.
+fn blocks_in(counters: &str, name: &str) -> Option<u64> {
+    number_of(counters, name).map(|octets| octets / 512)
 }
 
 /// Returns the number after a name in the lines of a file.

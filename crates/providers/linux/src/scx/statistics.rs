@@ -18,7 +18,7 @@ const COMMON: &[(&str, Common)] = &[
     ("Name", Common::Name),
 ];
 
-/// The same properties, and `IsOnline` for devices that can be removed.
+/// Common properties, and `IsOnline` for devices that can be removed.
 const COMMON_OF_DISKS: &[(&str, Common)] = &[
     ("Caption", Common::Nothing),
     ("Description", Common::Nothing),

@@ -23,9 +23,10 @@ use crate::storage::file::{EXECUTE, READ, WRITE};
 /// Errors of the operating system; [`io::ErrorKind::Unsupported`] if the machine has no SID.
 pub(crate) fn descriptor(machine: &Machine, path: &Path) -> io::Result<SecurityDescriptor> {
     let facts = rustix::fs::stat(path)?;
-    let no_sid = || io::Error::from(io::ErrorKind::Unsupported);
-    let owner = machine.user_sid(facts.st_uid).ok_or_else(no_sid)?;
-    let group = machine.group_sid(facts.st_gid).ok_or_else(no_sid)?;
+    // An account without a SID.
+    let (Some(owner), Some(group)) = (machine.user_sid(facts.st_uid), machine.group_sid(facts.st_gid)) else {
+        return Err(io::ErrorKind::Unsupported.into());
+    };
     let is_folder = FileType::from_raw_mode(facts.st_mode).is_dir();
     let sids = |entry: &Entry| match entry.tag {
         Tag::User(uid) => machine.user_sid(uid),
@@ -90,21 +91,22 @@ pub(super) fn parse(octets: &[u8]) -> Option<Vec<Entry>> {
     if u32::from_le_bytes(*version) != 2 {
         return None;
     }
-    let entry = |&[tag, tag_high, bits, bits_high, a, b, c, d]: &[u8; 8]| {
-        let (tag, bits) = (u16::from_le_bytes([tag, tag_high]), u16::from_le_bytes([bits, bits_high]));
-        let id = u32::from_le_bytes([a, b, c, d]);
-        let tag = match tag {
-            0x01 => Tag::Owner,
-            0x02 => Tag::User(id),
-            0x04 => Tag::OwningGroup,
-            0x08 => Tag::Group(id),
-            0x10 => Tag::Mask,
-            0x20 => Tag::Others,
-            _ => return None,
-        };
-        Some(Entry { tag, bits: u8::try_from(bits & 7).ok()? })
-    };
     entries.iter().map(entry).collect()
+}
+
+fn entry(&[tag, tag_high, bits, bits_high, a, b, c, d]: &[u8; 8]) -> Option<Entry> {
+    let (tag, bits) = (u16::from_le_bytes([tag, tag_high]), u16::from_le_bytes([bits, bits_high]));
+    let id = u32::from_le_bytes([a, b, c, d]);
+    let tag = match tag {
+        0x01 => Tag::Owner,
+        0x02 => Tag::User(id),
+        0x04 => Tag::OwningGroup,
+        0x08 => Tag::Group(id),
+        0x10 => Tag::Mask,
+        0x20 => Tag::Others,
+        _ => return None,
+    };
+    Some(Entry { tag, bits: u8::try_from(bits & 7).ok()? })
 }
 
 pub(super) fn entries(

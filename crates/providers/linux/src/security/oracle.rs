@@ -22,11 +22,6 @@ pub(crate) fn access_list(octets: &[u8]) {
 /// Returns whether the kernel would accept the list (acl_valid(3)) and it is short enough to test quickly.
 fn is_valid(list: &[Entry]) -> bool {
     let count = |wanted: fn(&Tag) -> bool| list.iter().filter(|entry| wanted(&entry.tag)).count();
-    let named = |entry: &Entry| match entry.tag {
-        Tag::User(id) => Some((0, id)),
-        Tag::Group(id) => Some((1, id)),
-        _ => None,
-    };
     let of_name: Vec<_> = list.iter().filter_map(named).collect();
     let masks = count(|tag| *tag == Tag::Mask);
     count(|tag| *tag == Tag::Owner) == 1
@@ -39,16 +34,20 @@ fn is_valid(list: &[Entry]) -> bool {
         && of_name.iter().all(|(_, id)| (1_001..=1_000_000).contains(id) && *id != GROUP)
 }
 
+/// Returns the kind and number of the named account of an entry.
+fn named(entry: &Entry) -> Option<(u8, u32)> {
+    match entry.tag {
+        Tag::User(id) => Some((0, id)),
+        Tag::Group(id) => Some((1, id)),
+        _ => None,
+    }
+}
+
 /// Checks the access of every user named in the list and of a stranger, with each group alone and with all
 /// groups.
 pub(super) fn judge(list: &[Entry]) {
-    let sids = |entry: &Entry| match entry.tag {
-        Tag::User(uid) => Some(linux::user_sid(uid, MACHINE)),
-        Tag::Group(gid) => Some(linux::group_sid(gid, MACHINE)),
-        _ => None,
-    };
     let (owner, group) = (linux::user_sid(OWNER, MACHINE), linux::group_sid(GROUP, MACHINE));
-    let aces = entries(list, owner, group, false, &sids);
+    let aces = entries(list, owner, group, false, &sid_of);
     let dacl = Dacl { flags: AclFlags::PROTECTED, aces };
     let made = SecurityDescriptor::new(Some(owner.into()), Some(group.into()), Some(dacl), None);
     let guard = Guard::new(made.expect("few entries")).expect("it has a list");
@@ -72,6 +71,14 @@ pub(super) fn judge(list: &[Entry]) {
     }
 }
 
+fn sid_of(entry: &Entry) -> Option<sddl::Sid> {
+    match entry.tag {
+        Tag::User(uid) => Some(linux::user_sid(uid, MACHINE)),
+        Tag::Group(gid) => Some(linux::group_sid(gid, MACHINE)),
+        _ => None,
+    }
+}
+
 /// Returns whether POSIX grants the access (acl(5), "Access check algorithm").
 pub(super) fn admits(list: &[Entry], uid: u32, gids: &[u32], wanted: u8) -> bool {
     let bits = |wanted: Tag| list.iter().find(|entry| entry.tag == wanted).map(|entry| entry.bits);
@@ -82,12 +89,15 @@ pub(super) fn admits(list: &[Entry], uid: u32, gids: &[u32], wanted: u8) -> bool
     if let Some(bits) = bits(Tag::User(uid)) {
         return bits & mask & wanted == wanted;
     }
-    let is_of_circle = |entry: &&Entry| match entry.tag {
-        Tag::OwningGroup => gids.contains(&GROUP),
-        Tag::Group(gid) => gids.contains(&gid),
-        _ => false,
-    };
-    let of_groups: Vec<u8> = list.iter().filter(is_of_circle).map(|entry| entry.bits & mask).collect();
+    let of_groups: Vec<u8> = list
+        .iter()
+        .filter(|entry| match entry.tag {
+            Tag::OwningGroup => gids.contains(&GROUP),
+            Tag::Group(gid) => gids.contains(&gid),
+            _ => false,
+        })
+        .map(|entry| entry.bits & mask)
+        .collect();
     if of_groups.is_empty() {
         return bits(Tag::Others).unwrap_or(0) & wanted == wanted;
     }

@@ -1,14 +1,14 @@
 //! Creation, change and deletion of services.
 
 use cim::{Instance, Value};
-
-use super::code;
-use super::control::{refusal, stop};
-use crate::Machine;
 use linux::bus::BusError;
 use linux::command_line;
 use linux::service::unit::{MANAGER, Unit, is_name};
 use linux::service::unit_file::{Folder, Settings};
+
+use super::code;
+use super::control::{refusal, stop};
+use crate::Machine;
 
 /// Start mode of a service (`Win32_Service.ChangeStartMode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,17 +66,18 @@ fn set_start_mode(machine: &Machine, name: &str, mode: StartMode) -> Result<u32,
         }
         Ok(code::DONE)
     });
-    // A unit file in the administrator's folder occupies the place of the mask, and is not overwritten.
-    let stands_in_the_way = |error: &BusError| {
-        matches!(error, BusError::Refused { name, .. }
-            if name.ends_with(".FileExists") || name.ends_with(".EEXIST") || name.ends_with(".UnitExists"))
-    };
     let done = match done {
-        Err(error) if mode == StartMode::Disabled && stands_in_the_way(&error) => Ok(code::NOT_SUPPORTED),
+        // A unit file in the administrator's folder occupies the place of the mask, and is not overwritten.
+        Err(error) if mode == StartMode::Disabled && says_file_exists(&error) => Ok(code::NOT_SUPPORTED),
         done => done,
     };
     reload(machine)?;
     done
+}
+
+fn says_file_exists(error: &BusError) -> bool {
+    matches!(error, BusError::Refused { name, .. }
+        if name.ends_with(".FileExists") || name.ends_with(".EEXIST") || name.ends_with(".UnitExists"))
 }
 
 /// Implements `Win32_Service.Create`; returns its code.

@@ -5,13 +5,13 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_core::Stream as _;
+use linux::bus::BusError;
+use linux::service::unit::{MANAGER, Unit};
 use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, message};
 
 use super::code;
 use super::table::is_running;
 use crate::Machine;
-use linux::bus::BusError;
-use linux::service::unit::{MANAGER, Unit};
 
 /// Starts a service and waits until it runs; returns the code of `StartService`.
 pub(super) fn start(machine: &Machine, unit: &Unit) -> u32 {
@@ -85,23 +85,22 @@ fn run(machine: &Machine, method: &str, unit: &Unit) -> Result<Ended, BusError> 
 }
 
 async fn job(bus: &Connection, method: &str, unit: String) -> Result<Ended, BusError> {
-    let unintelligible = |_| BusError::Unintelligible(MANAGER.service.to_owned());
     let rule = MatchRule::builder()
         .msg_type(message::Type::Signal)
         .sender(MANAGER.service)
         .interface(MANAGER.interface)
         .member("JobRemoved")
         .build()
-        .map_err(unintelligible)?;
-    let mut removed = MessageStream::for_match_rule(rule, bus, None).await.map_err(unintelligible)?;
+        .map_err(|_| unintelligible())?;
+    let mut removed = MessageStream::for_match_rule(rule, bus, None).await.map_err(|_| unintelligible())?;
     // Without a subscription, systemd may not send signals. A second one on the same connection is refused.
     let _ = MANAGER.call(bus, "Subscribe", &()).await;
     let job: OwnedObjectPath = MANAGER.ask(bus, method, &(unit, "replace")).await?;
     while let Some(signal) = poll_fn(|context| Pin::new(&mut removed).poll_next(context)).await {
-        let signal = signal.map_err(unintelligible)?;
+        let signal = signal.map_err(|_| unintelligible())?;
         let body = signal.body();
         let (_, path, _, result): (u32, OwnedObjectPath, String, String) =
-            body.deserialize().map_err(unintelligible)?;
+            body.deserialize().map_err(|_| unintelligible())?;
         if path == job {
             return Ok(match result.as_str() {
                 "done" => Ended::Done,
@@ -112,6 +111,10 @@ async fn job(bus: &Connection, method: &str, unit: String) -> Result<Ended, BusE
         }
     }
     Err(BusError::Absent(MANAGER.service.to_owned()))
+}
+
+fn unintelligible() -> BusError {
+    BusError::Unintelligible(MANAGER.service.to_owned())
 }
 
 /// Returns the code for the reason why a service does not run: systemd encodes it in the exit code of the

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{Instance, Status, Value};
+use linux::program;
 use wmi::{Lookup, MethodCall, ProviderError, Target};
 
 use super::code;
 use crate::Machine;
 use crate::table::{Fill, Table, failure, returned};
-use linux::program;
 
 /// Loaded kernel modules.
 pub(crate) struct SystemDriver;
@@ -152,15 +152,21 @@ fn modules(machine: &Machine) -> Result<Vec<Module>, ProviderError> {
         text => text.map_err(failure)?,
     };
     let (files, descriptions) = (Rc::default(), Rc::default());
-    let module = |line: &str| {
-        let mut fields = line.split_ascii_whitespace();
-        let (name, used) = (fields.next()?.to_owned(), fields.nth(1)?.parse().unwrap_or_default());
-        let state = fields.nth(1)?.to_owned();
-        Some(Module { name, used, state, files: Rc::clone(&files), descriptions: Rc::clone(&descriptions) })
-    };
-    let mut modules: Vec<Module> = text.lines().filter_map(module).collect();
+    let mut modules: Vec<Module> =
+        text.lines().filter_map(|line| module(line, &files, &descriptions)).collect();
     modules.sort_by(|left, right| left.name.cmp(&right.name));
     Ok(modules)
+}
+
+fn module(
+    line: &str,
+    files: &Rc<OnceCell<Files>>,
+    descriptions: &Rc<OnceCell<HashMap<String, String>>>,
+) -> Option<Module> {
+    let mut fields = line.split_ascii_whitespace();
+    let (name, used) = (fields.next()?.to_owned(), fields.nth(1)?.parse().unwrap_or_default());
+    let state = fields.nth(1)?.to_owned();
+    Some(Module { name, used, state, files: Rc::clone(files), descriptions: Rc::clone(descriptions) })
 }
 
 /// Reads the list of module files that `depmod` has written (modules.dep(5)).

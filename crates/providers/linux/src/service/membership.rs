@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use cim::Value;
+use linux::service::unit::{AT_ONCE, Detail, FileStates, UNIT, Unit};
 use wmi::{ProviderError, Scan};
 
 use crate::Machine;
 use crate::table::{Fill, Push, Table, computer_system, failure, key_of, reference};
-use linux::service::unit::{AT_ONCE, Detail, FileStates, UNIT, Unit};
 
 /// Services of the computer system.
 pub(crate) struct SystemServices;
@@ -57,27 +57,29 @@ impl Table for DependentService {
         scan: &Scan,
         push: &mut Push<'_, Dependency>,
     ) -> Result<(), ProviderError> {
-        let needed_by = |unit: &Unit| -> Vec<String> {
-            let details = unit.details(machine);
-            let units = NEEDS.iter().flat_map(|(_, name)| details.map(|details| details.texts(name)));
-            let names = units.flatten().filter_map(|unit| unit.strip_suffix(".service").map(str::to_owned));
-            let mut names: Vec<String> = names.collect();
-            names.sort_unstable();
-            names.dedup();
-            names
-        };
         // systemd lists the dependents only of loaded units, so every unit is asked what it requires.
         let units = named(machine, scan, "Dependent")?;
         for some in units.chunks(AT_ONCE) {
             Unit::prefetch(machine, some, |_| NEEDS.to_vec()).map_err(failure)?;
             for unit in some {
-                for needed in needed_by(unit) {
+                for needed in needed_by(machine, unit) {
                     push(Dependency { needed, needing: unit.name.clone() })?;
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Returns the names of the services that a unit requires.
+fn needed_by(machine: &Machine, unit: &Unit) -> Vec<String> {
+    let details = unit.details(machine);
+    let units = NEEDS.iter().flat_map(|(_, name)| details.map(|details| details.texts(name)));
+    let names = units.flatten().filter_map(|unit| unit.strip_suffix(".service").map(str::to_owned));
+    let mut names: Vec<String> = names.collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// Properties with the units that a unit requires.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use cim::{ColumnSet, Instance, Status, Value};
+use cim::{Instance, Status, Value};
+use linux::bus::BusError;
+use linux::service::unit::{AT_ONCE, Detail, FileStates, SERVICE, UNIT, Unit};
 use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::code;
@@ -10,8 +12,6 @@ use super::{change, control};
 use crate::Machine;
 use crate::events::UnitChanges;
 use crate::table::{Fill, Push, Table, failure, returned, text_in};
-use linux::bus::BusError;
-use linux::service::unit::{AT_ONCE, Detail, FileStates, SERVICE, UNIT, Unit};
 
 /// Services of this machine.
 pub(crate) struct Service;
@@ -82,11 +82,13 @@ impl Table for Service {
         if let Some(units) = of_pinned_processes(machine, scan).map_err(failure)? {
             return units.into_iter().try_for_each(push);
         }
-        let mode = scan.class().column("StartMode");
-        let among = |columns: &ColumnSet| mode.is_some_and(|mode| columns.contains(mode));
+        let (is_deciding, is_wanted) = match scan.class().column("StartMode") {
+            Some(mode) => (scan.deciding().contains(mode), scan.columns().contains(mode)),
+            None => (false, false),
+        };
         // The state of a unit file is one of the details. If these are not read for every unit, it comes with
         // the list.
-        let states = match among(scan.deciding()) || (among(scan.columns()) && !wants_details(scan)) {
+        let states = match is_deciding || (is_wanted && !wants_details(scan)) {
             true => FileStates::Wanted,
             false => FileStates::Unwanted,
         };

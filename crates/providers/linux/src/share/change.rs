@@ -5,17 +5,16 @@ use std::io;
 use std::path::Path;
 
 use cim::{Instance, Value};
-use rustix::fs::{Access, AtFlags, CWD, accessat};
-use wmi::{ProviderError, descriptor};
-
+use linux::program;
 use linux::share::samba::{CONFIGURATION, LIMIT};
 use linux::share::{Origin, Share, access};
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+use wmi::{ProviderError, descriptor};
 
 use crate::Machine;
 use crate::account::identity::AccountDirectory;
 use crate::table::failure;
 use crate::table::text_in;
-use linux::program;
 
 /// Result codes of methods (`Win32_Share`, return values).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

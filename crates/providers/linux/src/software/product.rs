@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use cim::Value;
+use linux::guid;
+use linux::package::Package;
 use wmi::{Lookup, ProviderError};
 
 use crate::Machine;
 use crate::table::{Fill, Table, failure};
-use linux::guid;
-use linux::package::Package;
 
 /// Packages of the distribution.
 pub(crate) struct Product;

@@ -1,10 +1,10 @@
 //! `Win32_QuickFixEngineering`: installed updates.
 
+use linux::software::{Kind, Update};
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Fill, Table, failure};
-use linux::software::{Kind, Update};
 
 /// Upgrades made by apt, or installed advisories of dnf.
 pub(crate) struct QuickFix;

@@ -4,6 +4,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::Value;
+use linux::mounts::Mounts;
+use linux::storage::file_system::is_of_network;
+use linux::storage::partition::{Foundations, Partition};
+use linux::storage::statistics::StatisticsQueries;
+use linux::storage::volume::volumes;
 use wmi::{EventSource, ProviderError, Watch};
 
 use super::logical_disk::{Disk, disks};
@@ -11,11 +16,6 @@ use super::partition::device_id;
 use crate::table::association::Association;
 use crate::table::{Fill, Table, reference};
 use crate::{Machine, events};
-use linux::mounts::Mounts;
-use linux::storage::file_system::is_of_network;
-use linux::storage::partition::{Foundations, Partition};
-use linux::storage::statistics::StatisticsQueries;
-use linux::storage::volume::volumes;
 
 /// `Win32_MountPoint`
 pub(crate) struct MountPoint;

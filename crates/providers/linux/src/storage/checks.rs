@@ -5,12 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use cim::{Instance, Status, Value};
-use wmi::ProviderError;
-
-use crate::Machine;
 use linux::fstab;
 use linux::program;
 use linux::storage::file_system::{DriveType, FileSystem};
+use wmi::ProviderError;
+
+use crate::Machine;
 
 /// Result codes of `Chkdsk`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

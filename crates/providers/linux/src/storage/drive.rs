@@ -1,9 +1,9 @@
 //! `Win32_DiskDrive`.
 
-use linux::storage::drive::{Condition, Drive};
 use std::sync::Arc;
 
 use cim::Value;
+use linux::storage::drive::{Condition, Drive};
 use wmi::{Lookup, ProviderError};
 
 use crate::table::{Fill, Table, text_key};

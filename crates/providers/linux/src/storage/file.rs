@@ -9,13 +9,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{DateTime, Instance, Status, Value};
+use linux::mounts::{Mount, Mounts};
+use linux::storage::file;
 use rustix::fs::{Access, AtFlags, CWD, Statx, StatxFlags, StatxTimestamp};
 use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
 use crate::Machine;
 use crate::table::{Fill, Push, Table, returned, text_key};
-use linux::mounts::{Mount, Mounts};
-use linux::storage::file;
 
 /// Files of one kind.
 #[derive(Default)]

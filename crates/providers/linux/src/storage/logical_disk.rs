@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{ColumnSet, Instance, Value};
+use linux::storage::file_system::{DriveType, FileSystem};
+use linux::storage::statistics::StatisticsQueries;
 use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::checks;
 use crate::storage::wants_any;
 use crate::table::{Fill, Push, Table, returned, text_key};
 use crate::{Machine, events};
-use linux::storage::file_system::{DriveType, FileSystem};
-use linux::storage::statistics::StatisticsQueries;
 
 /// Mounted file systems.
 pub(crate) struct LogicalDisk {
@@ -36,14 +36,14 @@ impl LogicalDisk {
 
 /// Returns the mounted file systems, and once more those that have an alias.
 pub(crate) fn disks(machine: &Machine, queries: &Arc<StatisticsQueries>) -> Vec<Disk> {
-    let of = |name: String, file_system| Disk { name, file_system };
     let mut disks: Vec<Disk> = FileSystem::all(machine, queries)
         .into_iter()
-        .map(|file_system| of(file_system.mount.place.clone(), file_system))
+        .map(|file_system| Disk { name: file_system.mount.place.clone(), file_system })
         .collect();
     for (alias, place) in machine.drive_aliases() {
         let again = FileSystem::all(machine, queries).into_iter();
-        disks.extend(again.filter(|one| one.mount.place == place).map(|one| of(alias.clone(), one)));
+        let aliased = again.filter(|one| one.mount.place == place);
+        disks.extend(aliased.map(|file_system| Disk { name: alias.clone(), file_system }));
     }
     disks
 }

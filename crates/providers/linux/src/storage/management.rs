@@ -12,11 +12,12 @@ mod volume;
 
 use std::sync::Arc;
 
+use linux::storage::drive::{Condition, Drive};
+use linux::storage::statistics::StatisticsQueries;
+
 use crate::Machine;
 use crate::table::association::relate;
 use crate::table::{Binding, bind};
-use linux::storage::drive::{Condition, Drive};
-use linux::storage::statistics::StatisticsQueries;
 
 /// Namespace of most of the classes.
 const NAMESPACE: &str = "root/microsoft/windows/storage";

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use linux::storage::file_system::{FileSystem, is_of_network};
+use linux::storage::statistics::StatisticsQueries;
 use wmi::{ProviderError, Scan};
 
 use super::logical_disk::{TOLD, access};
 use crate::Machine;
 use crate::storage::wants_any;
 use crate::table::{Fill, Push, Table};
-use linux::storage::file_system::{FileSystem, is_of_network};
-use linux::storage::statistics::StatisticsQueries;
 
 /// Network file systems, which every session sees.
 pub(crate) struct MappedDisk {

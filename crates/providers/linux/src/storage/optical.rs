@@ -1,13 +1,13 @@
 //! `Win32_CDROMDrive`.
 
-use linux::storage::optical::Drive;
 use std::rc::Rc;
 
+use linux::storage::block::Block;
+use linux::storage::optical::Drive;
 use wmi::ProviderError;
 
 use crate::table::{Fill, Table};
 use crate::{Machine, events};
-use linux::storage::block::Block;
 
 /// Optical drives.
 pub(crate) struct OpticalDrive;

@@ -1,8 +1,8 @@
 //! `Win32_DiskPartition`.
 
-use linux::storage::partition::{EFI_SYSTEM, Partition, TableKind};
 use std::sync::Arc;
 
+use linux::storage::partition::{EFI_SYSTEM, Partition, TableKind};
 use wmi::{Lookup, ProviderError};
 
 use crate::table::{Fill, Table, text_key};
@@ -29,10 +29,7 @@ impl Table for DiskPartition {
         ("DiskIndex", |_, part| part.drive.index.into()),
         ("Index", |_, part| part.index().into()),
         ("Name", |_, part| device_id(part).into()),
-        ("NumberOfBlocks", |machine, part| {
-            let blocks = || part.block.size(machine)?.checked_div(part.block_size(machine)?);
-            blocks().into()
-        }),
+        ("NumberOfBlocks", |machine, part| blocks(part, machine).into()),
         ("PowerManagementSupported", |_, _| false.into()),
         ("PrimaryPartition", |machine, part| {
             part.table(machine).map(|table| table == TableKind::Gpt || (1..=4).contains(&part.number)).into()
@@ -55,6 +52,10 @@ impl Table for DiskPartition {
         let id = text_key(lookup.keys);
         Ok(Partition::all(machine).find(|partition| device_id(partition).eq_ignore_ascii_case(id)))
     }
+}
+
+fn blocks(part: &Partition, machine: &Machine) -> Option<u64> {
+    part.block.size(machine)?.checked_div(part.block_size(machine)?)
 }
 
 /// Returns `DeviceID` of a partition.

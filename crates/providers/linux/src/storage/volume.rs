@@ -1,6 +1,5 @@
 //! `Win32_Volume`: local file systems, mounted or not, and swap space.
 
-use linux::storage::volume::{Volume as Row, volumes};
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
@@ -8,6 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{ColumnSet, Instance, Value};
+use linux::mounts::Mount;
+use linux::program;
+use linux::storage::file_system::FileSystem;
+use linux::storage::statistics::StatisticsQueries;
+use linux::storage::volume::{Volume as Row, volumes};
 use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::checks;
@@ -16,10 +20,6 @@ use crate::storage::logical_disk::drive_number;
 use crate::storage::wants_any;
 use crate::table::{Fill, Push, Table, is_set, returned, text_key};
 use crate::{Machine, events};
-use linux::mounts::Mount;
-use linux::program;
-use linux::storage::file_system::FileSystem;
-use linux::storage::statistics::StatisticsQueries;
 
 /// Volumes of the machine.
 pub(crate) struct Volume {
@@ -123,23 +123,17 @@ impl Table for Volume {
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
-        let by_place = |name: &str| {
-            let mut all = FileSystem::all(machine, &self.queries).into_iter();
-            all.find(|one| one.mount.place == name).or_else(|| self.find(machine, name)?.file_system)
-        };
         let method = call.operation.method.name.as_str();
         let row = match (method, call.target) {
             ("ScheduleAutoChk", _) => {
-                return returned(
-                    call,
-                    checks::schedule(machine, call.input.value("Volume"), by_place)? as u32,
-                );
+                let volumes = call.input.value("Volume");
+                let code = checks::schedule(machine, volumes, |name| self.file_system(machine, name))?;
+                return returned(call, code as u32);
             }
             ("ExcludeFromAutoChk", _) => {
-                return returned(
-                    call,
-                    checks::exclude(machine, call.input.value("Volume"), by_place)? as u32,
-                );
+                let volumes = call.input.value("Volume");
+                let code = checks::exclude(machine, volumes, |name| self.file_system(machine, name))?;
+                return returned(call, code as u32);
             }
             (_, Target::Class) => return Err(ProviderError::NotCapable),
             (_, Target::Instance(keys)) => {
@@ -188,6 +182,12 @@ impl Volume {
     fn find(&self, machine: &Machine, id: &str) -> Option<Row> {
         volumes(machine, &self.queries).into_iter().find(|row| row.device_id().eq_ignore_ascii_case(id))
     }
+
+    /// Returns the file system mounted at a folder, or that of the volume with a name.
+    fn file_system(&self, machine: &Machine, name: &str) -> Option<FileSystem> {
+        let mut all = FileSystem::all(machine, &self.queries).into_iter();
+        all.find(|one| one.mount.place == name).or_else(|| self.find(machine, name)?.file_system)
+    }
 }
 
 pub(super) fn no_such(id: &str) -> ProviderError {
@@ -220,12 +220,11 @@ fn dismount(volume: &Row, machine: &Machine, by_force: bool, for_ever: bool) -> 
         return 3;
     }
     let mounts = machine.mounts();
-    let is_own = |mount: &&Mount| mount.device == own.mount.device;
-    let places: HashSet<_> = mounts.iter().filter(is_own).map(|mount| Path::new(&mount.place)).collect();
-    let has_others = mounts
-        .iter()
-        .filter(|mount| !is_own(mount))
-        .any(|other| Path::new(&other.place).ancestors().any(|above| places.contains(above)));
+    let (own, others): (Vec<&Mount>, Vec<&Mount>) =
+        mounts.iter().partition(|mount| mount.device == own.mount.device);
+    let places: HashSet<_> = own.iter().map(|mount| Path::new(&mount.place)).collect();
+    let has_others =
+        others.iter().any(|other| Path::new(&other.place).ancestors().any(|above| places.contains(above)));
     if has_others {
         return 2;
     }
@@ -234,7 +233,7 @@ fn dismount(volume: &Row, machine: &Machine, by_force: bool, for_ever: bool) -> 
     }
     // Unmounts in reverse order. A forced unmount is lazy: processes keep access to the files they have
     // open.
-    for mount in mounts.iter().filter(is_own).rev() {
+    for mount in own.iter().rev() {
         let arguments: &[&str] = if by_force { &["-l", "--", &mount.place] } else { &["--", &mount.place] };
         if !succeeds(program::of_system("umount", arguments, SHORT)) {
             return 4;

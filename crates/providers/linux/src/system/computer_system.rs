@@ -5,17 +5,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cim::{Instance, Status, Value};
-use wmi::{MethodCall, ProviderError, Target};
-
+use linux::now;
+use linux::processors;
 use linux::system::chassis::{Kind, Structure};
 use linux::system::hostname;
 use linux::system::memory::Memory;
+use wmi::{MethodCall, ProviderError, Target};
 
 use super::{domain, offset, power};
 use crate::Machine;
 use crate::table::{Fill, Table, returned, text_key};
-use linux::now;
-use linux::processors;
 
 /// The only computer system.
 pub(crate) struct ComputerSystem;

@@ -3,12 +3,12 @@
 //! Defaults that a user has not changed are known only to those programs, and are NULL here.
 
 use cim::Value;
+use linux::account::User;
+use linux::system::dconf::{Database, Setting};
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Fill, Table};
-use linux::account::User;
-use linux::system::dconf::{Database, Setting};
 
 /// Desktops of local users who have one.
 pub(crate) struct Desktop;
@@ -41,10 +41,13 @@ impl Choices {
         let home = Some(home).filter(|home| !home.is_empty())?;
         let database = machine.file_of_others(format!("{home}/.config/dconf/user"));
         let gnome = database.ok().and_then(|file| Self::of_gnome(&Database::open(file)?));
-        let file = |name: &str| machine.text_of_others(format!("{home}/.config/{name}")).ok();
         let name = format!("{}\\{}", machine.host_name(), user.name);
         gnome
-            .or_else(|| Self::of_kde(file("kscreenlockerrc").as_deref(), file("kdeglobals").as_deref()))
+            .or_else(|| {
+                let [lock, global] = ["kscreenlockerrc", "kdeglobals"]
+                    .map(|file| machine.text_of_others(format!("{home}/.config/{file}")).ok());
+                Self::of_kde(lock.as_deref(), global.as_deref())
+            })
             .map(|choices| Self { name, ..choices })
     }
 

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use cim::{Instance, Value};
+use linux::bus::{BusError, Object};
 use zbus::{Connection, OwnedObjectPath, Variant};
 
 use super::power::{DONE, INVALID_PARAMETER, NOT_SUPPORTED, code};
 use crate::Machine;
 use crate::table::nonempty_text_in;
-use linux::bus::{BusError, Object};
 
 /// Membership of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,21 +24,22 @@ impl Membership {
     /// domain.
     pub(crate) fn of(machine: &Machine) -> Self {
         let samba = machine.text("etc/samba/smb.conf").unwrap_or_default();
-        let setting = |name: &str| setting_of(&samba, name);
         let has_keys = machine.path("etc/krb5.keytab").exists();
         let domain = has_keys
             .then(|| {
                 ({
-                    let is_member =
-                        setting("security").is_some_and(|security| security.eq_ignore_ascii_case("ads"));
-                    setting("realm").filter(|_| is_member).map(|realm| realm.to_ascii_lowercase())
+                    let is_member = setting_of(&samba, "security")
+                        .is_some_and(|security| security.eq_ignore_ascii_case("ads"));
+                    setting_of(&samba, "realm").filter(|_| is_member).map(|realm| realm.to_ascii_lowercase())
                 })
                 .or_else(|| by_realmd(machine))
             })
             .flatten();
         match domain {
             Some(domain) => Self::Domain(domain),
-            None => Self::Workgroup(setting("workgroup").unwrap_or_else(|| "WORKGROUP".to_owned())),
+            None => {
+                Self::Workgroup(setting_of(&samba, "workgroup").unwrap_or_else(|| "WORKGROUP".to_owned()))
+            }
         }
     }
 

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use linux::service::names;
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Fill, Table, failure};
-use linux::service::names;
 
 /// Installed features.
 pub(crate) struct ServerFeature;

@@ -1,12 +1,12 @@
 //! Associations of the computer system: `Win32_SystemOperatingSystem` and `Win32_SystemUsers`.
 
 use cim::{Identity, KeyValue, Name, ObjectPath, Value};
+use linux::account::User;
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::association::Association;
 use crate::table::computer_system;
-use linux::account::User;
 
 /// Operating system of the computer system.
 pub(crate) static SYSTEM_OPERATING_SYSTEM: Association<()> = Association {
@@ -50,8 +50,9 @@ fn user(machine: &Machine, name: &str) -> Value {
 
 /// Returns the path of a user.
 fn user_path(machine: &Machine, name: &str) -> Result<ObjectPath, cim::Error> {
-    let key = |name: &str, value: String| Ok((Name::parse(name)?, KeyValue::from(&Value::from(value))));
-    let keys: Result<Vec<_>, cim::Error> =
-        [key("Domain", machine.host_name()), key("Name", name.to_owned())].into_iter().collect();
-    ObjectPath::from_keys(Name::parse("Win32_UserAccount")?, keys?)
+    let keys = vec![
+        (Name::parse("Domain")?, KeyValue::from(&Value::from(machine.host_name()))),
+        (Name::parse("Name")?, KeyValue::from(&Value::from(name.to_owned()))),
+    ];
+    ObjectPath::from_keys(Name::parse("Win32_UserAccount")?, keys)
 }

@@ -6,12 +6,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cim::{ColumnSet, DateTime, Instance, Status};
-use wmi::{Context, MethodCall, ProviderError};
-
-use super::power::{self, End};
-use super::{booted, offset, release_of_kernel};
-use crate::Machine;
-use crate::table::{Fill, Table, failure, host_name, null, returned};
 use linux::mounts::{Mount, device_of};
 use linux::now;
 use linux::system::chassis::{Kind, machine_info};
@@ -20,6 +14,12 @@ use linux::system::locale::Locale;
 use linux::system::memory::Memory;
 use linux::system::os_release::OsRelease;
 use linux::system::{OperatingSystem as System, hostname};
+use wmi::{Context, MethodCall, ProviderError};
+
+use super::power::{self, End};
+use super::{booted, offset, release_of_kernel};
+use crate::Machine;
+use crate::table::{Fill, Table, failure, host_name, null, returned};
 
 /// The only instance: the running system.
 pub(crate) struct OperatingSystem;

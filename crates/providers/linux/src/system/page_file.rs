@@ -1,8 +1,8 @@
 //! `Win32_PageFileUsage` and `Win32_PageFileSetting`: swap space (`/proc/swaps`, fstab(5)).
 
-use linux::system::swap::{Setting, Swap, peak};
 use std::os::unix::fs::MetadataExt as _;
 
+use linux::system::swap::{Setting, Swap, peak};
 use wmi::ProviderError;
 
 use crate::Machine;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use cim::{Instance, Value};
-
-use crate::Machine;
 use linux::bus::{BusError, Object};
 use linux::now;
 use linux::session::Session;
+
+use crate::Machine;
 
 /// Action at the end of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,16 +47,19 @@ pub(super) fn end(machine: &Machine, end: End, delay: Duration, message: Option<
 
 /// Implements `Win32Shutdown` and `Win32ShutdownTracker`; returns their code.
 pub(super) fn by_flags(machine: &Machine, input: &Instance) -> u32 {
-    let number = |name: &str| input.value(name).and_then(Value::as_integer).unwrap_or_default();
-    let delay = u64::try_from(number("Timeout")).unwrap_or_default();
+    let delay = u64::try_from(number_of(input, "Timeout")).unwrap_or_default();
     let message = input.value("Comment").and_then(Value::as_str);
     // 4 forces programs to end, which always happens here.
-    match number("Flags") & !4 {
+    match number_of(input, "Flags") & !4 {
         0 => log_off(machine),
         1 | 8 => end(machine, End::PowerOff, Duration::from_secs(delay), message),
         2 => end(machine, End::Reboot, Duration::from_secs(delay), message),
         _ => INVALID_PARAMETER,
     }
+}
+
+fn number_of(input: &Instance, name: &str) -> i128 {
+    input.value(name).and_then(Value::as_integer).unwrap_or_default()
 }
 
 /// Ends the sessions of this process's user at terminals and screens.

@@ -1,11 +1,11 @@
 //! `Win32_WMISetting` and `Win32_Registry`: settings of Windows, most of which Linux lacks.
 
+use linux::system::OperatingSystem as System;
 use wmi::ProviderError;
 
 use super::operating_system;
 use crate::Machine;
 use crate::table::{Fill, Table};
-use linux::system::OperatingSystem as System;
 
 /// Settings of this WMI service.
 pub(crate) struct WmiSetting;

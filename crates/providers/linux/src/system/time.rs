@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use jiff::civil;
 use jiff::tz::TimeZone;
+use linux::now;
 use wmi::{EventSource, ProviderError, Watch};
 
 use crate::Machine;
 use crate::events;
 use crate::table::{Fill, Table};
-use linux::now;
 
 /// Local time.
 pub(crate) struct LocalTime;
@@ -131,7 +131,6 @@ impl Rules {
     fn of(zone: &TimeZone, now: i64) -> Option<Self> {
         let now = jiff::Timestamp::from_microsecond(now).ok()?;
         let current = zone.to_offset_info(now);
-        let minutes = |offset: jiff::tz::Offset| offset.seconds() / 60;
         let mut rules = Self {
             name: current.abbreviation().to_owned(),
             daylight_name: None,
@@ -165,6 +164,10 @@ impl Rules {
         let (sign, minutes) = if self.standard < 0 { ('-', -self.standard) } else { ('+', self.standard) };
         format!("(UTC{sign}{:02}:{:02}) {}", minutes / 60, minutes % 60, self.name)
     }
+}
+
+fn minutes(offset: jiff::tz::Offset) -> i32 {
+    offset.seconds() / 60
 }
 
 /// Returns the occurrence of the weekday in its month; the last one is always 5

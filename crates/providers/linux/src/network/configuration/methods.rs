@@ -5,17 +5,17 @@ use std::io;
 use std::net::IpAddr;
 
 use cim::{Instance, Status, Value};
-use wmi::{MethodCall, ProviderError, Target};
-
-use crate::Machine;
-use crate::table::integer_in;
-use crate::table::returned;
 use linux::network::address;
 use linux::network::change::{
     Keeper, configuration_code, enable_dhcp, set_addresses, set_gateways, set_longest_packet, set_resolver,
 };
 use linux::network::link::Link;
 use linux::network::route::Route;
+use wmi::{MethodCall, ProviderError, Target};
+
+use crate::Machine;
+use crate::table::integer_in;
+use crate::table::returned;
 
 /// Return values besides those of [`configuration_code`].
 const NOT_SUPPORTED: u32 = 64;

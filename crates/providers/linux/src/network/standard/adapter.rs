@@ -5,16 +5,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{Instance, Status, Value};
-use wmi::{Lookup, MethodCall, ProviderError, Target};
-
-use crate::Machine;
-use crate::network::configuration::list;
-use crate::table::{Fill, Table, object, returned};
 use linux::network::change::{self, Power};
 use linux::network::ethtool::Modes;
 use linux::network::kernel_link::KernelLink;
 use linux::network::link::Link;
 use linux::sysfs;
+use wmi::{Lookup, MethodCall, ProviderError, Target};
+
+use crate::Machine;
+use crate::network::configuration::list;
+use crate::table::{Fill, Table, object, returned};
 
 /// Network adapters, including virtual ones.
 pub(super) struct Adapter;

@@ -4,13 +4,13 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use linux::network::link::Link;
+use linux::network::network_manager::{self, Active};
 use wmi::{Lookup, ProviderError};
 
 use super::Family;
 use crate::Machine;
 use crate::table::{Fill, Table, text_key};
-use linux::network::link::Link;
-use linux::network::network_manager::{self, Active};
 
 /// Managed links.
 pub(super) struct ConnectionProfile;
@@ -37,15 +37,16 @@ const INTERNET: u32 = 4;
 impl Row {
     fn all(machine: &Machine) -> Vec<Self> {
         let active = Rc::<OnceCell<Vec<Active>>>::default();
-        let row = |link: Link| {
-            let of_manager = active.get_or_init(|| network_manager::active(machine)).iter();
-            let by = match of_manager.clone().find(|active| active.interface == link.name) {
-                Some(active) => By::NetworkManager(active.clone()),
-                None => By::Networkd(state_of_networkd(machine, &link)?),
-            };
-            Some(Self { link, by })
+        Link::all(machine).into_iter().filter_map(|link| Self::of(machine, link, &active)).collect()
+    }
+
+    fn of(machine: &Machine, link: Link, active: &OnceCell<Vec<Active>>) -> Option<Self> {
+        let mut of_manager = active.get_or_init(|| network_manager::active(machine)).iter();
+        let by = match of_manager.find(|active| active.interface == link.name) {
+            Some(active) => By::NetworkManager(active.clone()),
+            None => By::Networkd(state_of_networkd(machine, &link)?),
         };
-        Link::all(machine).into_iter().filter_map(row).collect()
+        Some(Self { link, by })
     }
 
     fn name(&self) -> Option<String> {

@@ -7,15 +7,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Status, Value};
+use linux::network::change::set_resolver;
+use linux::network::link::Link;
+use linux::network::resolver::Resolver;
 use wmi::{Context, ProviderError};
 
 use super::{Family, wrong};
 use crate::Machine;
 use crate::network::configuration::methods::domains;
 use crate::table::{Fill, Table, failure, host_name};
-use linux::network::change::set_resolver;
-use linux::network::link::Link;
-use linux::network::resolver::Resolver;
 
 /// Name servers of each link, separately for IPv4 and IPv6.
 pub(super) struct ServerAddress;

@@ -5,14 +5,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Value};
+use linux::network::address::{self, Address};
+use linux::network::change;
+use linux::network::link::Link;
 use wmi::{Context, Lookup, MethodCall, ProviderError, Target};
 
 use super::{Aliases, Family, Names, lifetime, link_of, made, seconds, wrong};
 use crate::Machine;
 use crate::table::{Fill, Table, failure};
-use linux::network::address::{self, Address};
-use linux::network::change;
-use linux::network::link::Link;
 
 /// IP addresses of links.
 pub(super) struct IpAddress;
@@ -176,8 +176,7 @@ impl Table for IpAddress {
         let link = link_of(machine, call.input)?;
         let address = wanted(call.input, &link)?;
         let store = call.input.value("PolicyStore").and_then(Value::as_str).unwrap_or_default();
-        let is_there = |one: &Address| (one.link, one.address) == (address.link, address.address);
-        if Address::all(machine).iter().any(is_there) {
+        if Address::all(machine).iter().any(|one| is_same(one, &address)) {
             let problem = format!("{} already has the address {}", link.name, address.address);
             return Err(ProviderError::failed(cim::Status::AlreadyExists, problem));
         }
@@ -188,7 +187,8 @@ impl Table for IpAddress {
             let gateway = gateway.parse().map_err(|_| wrong(format!("{gateway} is not an IP address")))?;
             change::add_gateway(machine, &link, gateway, change::Store::named(store)).map_err(failure)?;
         }
-        let made_now: Vec<Row> = Row::all(machine).into_iter().filter(|row| is_there(&row.address)).collect();
+        let made_now: Vec<Row> =
+            Row::all(machine).into_iter().filter(|row| is_same(&row.address, &address)).collect();
         made::<Self>(machine, call, &made_now)
     }
 
@@ -203,21 +203,21 @@ impl Table for IpAddress {
         let before = Row::named(machine, name).ok_or_else(|| no_such(name))?.address;
         let is_changed =
             |name: &str| instance.class().column(name).is_some_and(|column| changed.contains(column));
-        let value = |name: &str| instance.value(name).unwrap_or(&Value::Null);
         let mut after = before;
         if is_changed("PrefixLength") {
-            after.prefix = prefix(value("PrefixLength"), before.address)?;
+            after.prefix = prefix(value_of(instance, "PrefixLength"), before.address)?;
         }
         if is_changed("ValidLifetime") {
-            after.valid =
-                seconds(value("ValidLifetime")).ok_or_else(|| wrong("ValidLifetime is not a duration"))?;
+            after.valid = seconds(value_of(instance, "ValidLifetime"))
+                .ok_or_else(|| wrong("ValidLifetime is not a duration"))?;
         }
         if is_changed("PreferredLifetime") {
-            let preferred = seconds(value("PreferredLifetime"));
+            let preferred = seconds(value_of(instance, "PreferredLifetime"));
             after.preferred = preferred.ok_or_else(|| wrong("PreferredLifetime is not a duration"))?;
         }
         if is_changed("SkipAsSource") {
-            after.preferred = if *value("SkipAsSource") == Value::Boolean(true) { 0 } else { after.valid };
+            after.preferred =
+                if *value_of(instance, "SkipAsSource") == Value::Boolean(true) { 0 } else { after.valid };
         }
         after.preferred = after.preferred.min(after.valid);
         let link = Link::numbered(machine, before.link).ok_or_else(|| no_such(name))?;
@@ -240,23 +240,18 @@ fn no_such(name: &str) -> ProviderError {
 
 /// Returns the address that a client wants to add.
 fn wanted(input: &Instance, link: &Link) -> Result<Address, ProviderError> {
-    let value = |name: &str| input.value(name).unwrap_or(&Value::Null);
-    let text = value("IPAddress").as_str().unwrap_or_default();
+    let text = value_of(input, "IPAddress").as_str().unwrap_or_default();
     let address: IpAddr =
         text.parse().map_err(|_| wrong(format!("IPAddress '{text}' is not an IP address")))?;
     if address.is_unspecified() || address.is_multicast() {
         return Err(wrong(format!("{address} is not a unicast address")));
     }
-    if value("Type").as_integer().is_some_and(|kind| kind != 1) {
+    if value_of(input, "Type").as_integer().is_some_and(|kind| kind != 1) {
         return Err(wrong("Type must be 1 (unicast)"));
     }
-    let given = |name: &str| match value(name) {
-        Value::Null => Ok(Address::FOREVER),
-        value => seconds(value).ok_or_else(|| wrong(format!("{name} is not a duration"))),
-    };
-    let valid = given("ValidLifetime")?;
-    let skips = *value("SkipAsSource") == Value::Boolean(true);
-    let prefix = match value("PrefixLength") {
+    let valid = lifetime_of(input, "ValidLifetime")?;
+    let skips = *value_of(input, "SkipAsSource") == Value::Boolean(true);
+    let prefix = match value_of(input, "PrefixLength") {
         Value::Null => {
             if address.is_ipv4() {
                 32
@@ -274,9 +269,25 @@ fn wanted(input: &Instance, link: &Link) -> Result<Address, ProviderError> {
         scope: 0,
         flags: 0,
         origin: None,
-        preferred: if skips { 0 } else { given("PreferredLifetime")?.min(valid) },
+        preferred: if skips { 0 } else { lifetime_of(input, "PreferredLifetime")?.min(valid) },
         valid,
     })
+}
+
+fn is_same(one: &Address, other: &Address) -> bool {
+    (one.link, one.address) == (other.link, other.address)
+}
+
+/// Returns a lifetime in seconds, without end if it is not given.
+fn lifetime_of(input: &Instance, name: &str) -> Result<u32, ProviderError> {
+    match value_of(input, name) {
+        Value::Null => Ok(Address::FOREVER),
+        value => seconds(value).ok_or_else(|| wrong(format!("{name} is not a duration"))),
+    }
+}
+
+fn value_of<'a>(instance: &'a Instance, name: &str) -> &'a Value {
+    instance.value(name).unwrap_or(&Value::Null)
 }
 
 fn prefix(value: &Value, of: IpAddr) -> Result<u8, ProviderError> {

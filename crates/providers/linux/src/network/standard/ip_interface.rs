@@ -6,15 +6,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, KeyValue, Name, ObjectPath, Status, Value};
+use linux::network::address::Address;
+use linux::network::change;
+use linux::network::lease::Lease;
+use linux::network::link::Link;
 use wmi::{Context, Lookup, ProviderError};
 
 use super::{Family, wrong};
 use crate::Machine;
 use crate::table::{Fill, Table, failure};
-use linux::network::address::Address;
-use linux::network::change;
-use linux::network::lease::Lease;
-use linux::network::link::Link;
 
 /// IPv4 and IPv6 settings of links.
 pub(super) struct IpInterface;
@@ -30,8 +30,9 @@ impl Row {
     pub(super) fn all(machine: &Machine) -> Vec<Self> {
         let addresses = Rc::<OnceCell<Vec<Address>>>::default();
         let links = Link::all(machine).into_iter().map(Rc::new);
-        let row = |(link, family): (Rc<Link>, Family)| Self { link, family, addresses: addresses.clone() };
-        let rows = links.flat_map(|link| Family::BOTH.map(|family| (link.clone(), family))).map(row);
+        let rows = links
+            .flat_map(|link| Family::BOTH.map(|family| (link.clone(), family)))
+            .map(|(link, family)| Self { link, family, addresses: addresses.clone() });
         rows.filter(|row| row.is_there(machine)).collect()
     }
 

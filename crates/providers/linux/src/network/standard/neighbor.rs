@@ -5,12 +5,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Status, Value};
+use linux::network::neighbor::Neighbor;
 use wmi::{Context, Lookup, MethodCall, ProviderError, Target};
 
 use super::{Aliases, Family, dashed, hardware_address, link_of, made, wrong};
 use crate::Machine;
 use crate::table::{Fill, Table, failure, text_of};
-use linux::network::neighbor::Neighbor;
 
 /// Neighbors.
 pub(super) struct NetNeighbor;
@@ -92,13 +92,15 @@ impl Table for NetNeighbor {
             hardware_address: Some(on_link(text_of(call.input, "LinkLayerAddress"))?),
             state: Neighbor::PERMANENT,
         };
-        let is_it = |row: &Row| (row.neighbor.link, row.neighbor.address) == (link.index, address);
-        if Row::all(machine).any(|row| is_it(&row) && row.neighbor.state == Neighbor::PERMANENT) {
+        if Row::all(machine)
+            .any(|row| is_same(&row.neighbor, &neighbor) && row.neighbor.state == Neighbor::PERMANENT)
+        {
             let problem = format!("{address} is already a neighbor on {}", link.name);
             return Err(ProviderError::failed(Status::AlreadyExists, problem));
         }
         neighbor.keep().map_err(failure)?;
-        made::<Self>(machine, call, &Row::all(machine).filter(is_it).collect::<Vec<_>>())
+        let rows: Vec<_> = Row::all(machine).filter(|row| is_same(&row.neighbor, &neighbor)).collect();
+        made::<Self>(machine, call, &rows)
     }
 
     fn put(
@@ -123,6 +125,10 @@ impl Table for NetNeighbor {
         row.neighbor.forget().map_err(failure)?;
         Ok(true)
     }
+}
+
+fn is_same(one: &Neighbor, other: &Neighbor) -> bool {
+    (one.link, one.address) == (other.link, other.address)
 }
 
 fn on_link(text: &str) -> Result<Vec<u8>, ProviderError> {

@@ -5,14 +5,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Status, Value};
+use linux::network::address::Address;
+use linux::network::change;
+use linux::network::route::Route;
 use wmi::{Context, Lookup, MethodCall, ProviderError, Target};
 
 use super::{Aliases, Family, Names, lifetime, link_of, made, wrong};
 use crate::Machine;
 use crate::table::{Fill, Table, failure, text_key, text_of};
-use linux::network::address::Address;
-use linux::network::change;
-use linux::network::route::Route;
 
 /// Routes.
 pub(super) struct NetRoute;

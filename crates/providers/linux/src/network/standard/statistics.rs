@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use cim::Value;
+use linux::network::link::Link;
 use wmi::{Lookup, ProviderError};
 
 use crate::Machine;
 use crate::table::{Fill, Table, host_name, text_key};
-use linux::network::link::Link;
 
 /// Traffic counters of adapters.
 pub(super) struct Statistics;

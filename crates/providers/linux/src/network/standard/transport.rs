@@ -1,8 +1,8 @@
 //! `MSFT_NetTCPConnection` and `MSFT_NetUDPEndpoint` (proc_net(5)).
 
-use linux::network::socket::{Owners, Socket};
 use std::rc::Rc;
 
+use linux::network::socket::{Owners, Socket};
 use wmi::ProviderError;
 
 use super::Names;

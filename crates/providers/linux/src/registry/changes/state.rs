@@ -14,7 +14,7 @@ use crate::Machine;
 
 /// Part of a key that is watched.
 pub(super) enum Part {
-    /// Its values, and the names of its direct subkeys.
+    /// Values, and names of the direct subkeys.
     Key,
     /// The key and all keys below it.
     Tree,
@@ -90,14 +90,8 @@ fn shows(view: &View, key: &Key, part: &Part) -> bool {
 
 /// Hashes the identity and modification time of a file or folder, and of the direct contents of a folder.
 fn stamp(path: &Path, hasher: &mut impl Hasher) {
-    let of = |metadata: &Metadata, hasher: &mut dyn Hasher| {
-        hasher.write_u64(metadata.ino());
-        hasher.write_u64(metadata.size());
-        hasher.write_i64(metadata.mtime());
-        hasher.write_i64(metadata.mtime_nsec());
-    };
     let Ok(metadata) = path.metadata() else { return hasher.write_u8(0) };
-    of(&metadata, hasher);
+    stamp_metadata(&metadata, hasher);
     if !metadata.is_dir() {
         return;
     }
@@ -107,7 +101,14 @@ fn stamp(path: &Path, hasher: &mut impl Hasher) {
     for entry in entries {
         entry.file_name().hash(&mut *hasher);
         if let Ok(metadata) = entry.metadata() {
-            of(&metadata, hasher);
+            stamp_metadata(&metadata, hasher);
         }
     }
+}
+
+fn stamp_metadata(metadata: &Metadata, hasher: &mut impl Hasher) {
+    hasher.write_u64(metadata.ino());
+    hasher.write_u64(metadata.size());
+    hasher.write_i64(metadata.mtime());
+    hasher.write_i64(metadata.mtime_nsec());
 }

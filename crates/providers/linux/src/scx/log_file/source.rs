@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use linux::program;
 use wmi::ProviderError;
 
 use super::wrong;
 use crate::Machine;
-use linux::program;
 
 /// A log file.
 pub(super) enum Log {

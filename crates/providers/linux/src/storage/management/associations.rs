@@ -4,16 +4,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::Value;
+use linux::storage::drive::Drive;
+use linux::storage::partition::{Foundations, Partition as Part};
+use linux::storage::statistics::StatisticsQueries;
+use linux::storage::volume::{Volume as VolumeRow, volumes};
 use wmi::ProviderError;
 
 use super::{disk, partition, physical_disk, reliability, subsystem, volume};
 use crate::Machine;
 use crate::table::association::Association;
 use crate::table::reference;
-use linux::storage::drive::Drive;
-use linux::storage::partition::{Foundations, Partition as Part};
-use linux::storage::statistics::StatisticsQueries;
-use linux::storage::volume::{Volume as VolumeRow, volumes};
 
 fn of(class: &str, id: String) -> Value {
     reference(class, "ObjectId", id)

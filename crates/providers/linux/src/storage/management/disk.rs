@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use linux::storage::drive::{Condition, Drive};
+use linux::storage::partition_table::PartitionTable;
 use wmi::{Lookup, ProviderError};
 
 use super::partition::{is_of_root, is_of_start};
@@ -9,8 +11,6 @@ use super::physical_disk::allocated;
 use super::{Health, bus, object_id, unique_id};
 use crate::Machine;
 use crate::table::{Fill, Table, text_key};
-use linux::storage::drive::{Condition, Drive};
-use linux::storage::partition_table::PartitionTable;
 
 /// Disks as the operating system sees them.
 pub(super) struct Disk;

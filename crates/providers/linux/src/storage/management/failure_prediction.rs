@@ -1,11 +1,11 @@
 //! `MSStorageDriver_FailurePredictStatus` of `root/wmi`: failure predictions of disks.
 
+use linux::storage::drive::Drive;
+use linux::storage::smart::Smart;
 use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Fill, Table};
-use linux::storage::drive::Drive;
-use linux::storage::smart::Smart;
 
 /// Disks that report a prediction.
 pub(super) struct FailurePrediction;

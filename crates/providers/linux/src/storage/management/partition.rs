@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use cim::{Instance, Value};
-use wmi::{Lookup, MethodCall, ProviderError, Target};
-
-use super::{disk, object_id};
-use crate::Machine;
-use crate::table::{Fill, Table, returned, text_key};
 use linux::mounts::Mounts;
 use linux::storage::block::Block;
 use linux::storage::drive::Condition;
 use linux::storage::file_system::Identity;
 use linux::storage::partition::Partition as Part;
+use wmi::{Lookup, MethodCall, ProviderError, Target};
+
+use super::{disk, object_id};
+use crate::Machine;
+use crate::table::{Fill, Table, returned, text_key};
 
 /// Partitions of disks.
 pub(super) struct Partition;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use linux::storage::drive::{Condition, Drive};
 use wmi::{Lookup, ProviderError};
 
 use super::{Health, bus, is_virtual, object_id, rotation, unique_id};
 use crate::Machine;
 use crate::table::{Fill, Table, text_key};
-use linux::storage::drive::{Condition, Drive};
 
 /// Physical disks.
 pub(super) struct PhysicalDisk;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use cim::Value;
+use linux::storage::drive::Drive;
+use linux::storage::smart::Smart;
 use wmi::{Lookup, ProviderError};
 
 use super::object_id;
 use crate::Machine;
 use crate::table::{Fill, Table, text_key};
-use linux::storage::drive::Drive;
-use linux::storage::smart::Smart;
 
 /// Counters of the disks that report health data.
 pub(super) struct ReliabilityCounter;

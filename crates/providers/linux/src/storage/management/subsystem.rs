@@ -1,12 +1,12 @@
 //! `MSFT_StorageSubSystem`: all storage of the machine.
 
 use cim::Value;
+use linux::storage::drive::Drive;
 use wmi::ProviderError;
 
 use super::{Health, object_id};
 use crate::Machine;
 use crate::table::{Fill, Table, host_name};
-use linux::storage::drive::Drive;
 
 /// The only storage subsystem of the machine.
 pub(super) struct Subsystem;

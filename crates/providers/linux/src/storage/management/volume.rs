@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{Instance, Value};
+use linux::storage::statistics::{Statistics, StatisticsQueries};
+use linux::storage::volume::{Volume as Row, volumes};
 use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
 use super::{Health, object_id};
@@ -14,8 +16,6 @@ use crate::storage::logical_disk::drive_number;
 use crate::storage::volume::no_such;
 use crate::storage::wants_any;
 use crate::table::{Fill, Push, Table, failure, returned, text_key};
-use linux::storage::statistics::{Statistics, StatisticsQueries};
-use linux::storage::volume::{Volume as Row, volumes};
 
 /// Volumes of the machine.
 pub(super) struct Volume {
