@@ -349,7 +349,7 @@ mod tests {
     fn invalid_command_lines_are_rejected() {
         for (words, part) in [
             (&["add"][..], "missing argument; usage: telarch account add NAME"),
-            (&["add", "a b"], "\"a b\" is not a name"),
+            (&["add", "a b"], "invalid account name \"a b\""),
             (&["add", "a", "b"], "unexpected argument \"b\""),
             (&["list", "a"], "unexpected argument \"a\""),
             (&["grow", "a"], "unknown action \"grow\""),

@@ -44,11 +44,11 @@ fn an_unverified_host_gets_no_ntlm_over_http_and_the_report_lists_alternatives()
     assert_eq!(
         text,
         "WSManFault
-    Message = no credentials were sent to http://server7.invalid:5985/wsman; Negotiate: nothing would prove who the host is; \
+    Message = no credentials were sent to http://server7.invalid:5985/wsman; Negotiate: cannot verify the identity of the host; \
 Kerberos: not configured on this machine, or the account has no realm
 
 Error number:  -2144108316 0x803380E4
-no credentials were sent to http://server7.invalid:5985/wsman; Negotiate: nothing would prove who the host is; \
+no credentials were sent to http://server7.invalid:5985/wsman; Negotiate: cannot verify the identity of the host; \
 Kerberos: not configured on this machine, or the account has no realm
 
 winrm: server7.invalid: cannot verify the identity of the host; no credentials were sent, user server7\\ann
@@ -169,7 +169,10 @@ fn unreadable_settings_prevent_all_network_requests() {
     let line = "id -r:http://127.0.0.1:1 -un -auth:basic -u:ann -p:s3cret";
     let report = || ran(line, &ClientSettings::of_file(&file)).report(Format::Text).0;
     let missing = report();
-    assert!(missing.starts_with("Error: cannot read the client settings: there is no "), "{missing}");
+    assert!(
+        missing.starts_with("Error: cannot read the client settings: client configuration file "),
+        "{missing}"
+    );
 
     fs::write(&file, "Client.TrustedHost = \"*\"\n").unwrap();
     let wrong = report();

@@ -216,7 +216,7 @@ mod tests {
             (&["--check"], "no file given"),
             (&["--check", "--export"], "--check and --export are mutually exclusive"),
             (&["--class", "x", "a.mof"], "invalid value \"x\""),
-            (&["-n", "root//x", "a.mof"], "not a namespace"),
+            (&["-n", "root//x", "a.mof"], "invalid namespace \"root//x\""),
             (&["--chek", "a.mof"], "unknown option --chek; did you mean --check?"),
         ] {
             let result = parse(words).and_then(|arguments| run(&arguments.expect("no request for help")));

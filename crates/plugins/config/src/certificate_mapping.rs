@@ -103,10 +103,12 @@ fn keys(call: &Call) -> Result<MappingKeys, Fault> {
     }
     let [issuer, subject, uri] = KEYS
         .map(|key| selectors.text(key).ok_or_else(|| common::missing_selector("certificate mapping", key)));
+    // A missing selector is reported before an invalid one.
+    let (issuer, subject, uri) = (issuer?, subject?, uri?);
     Ok(MappingKeys {
-        issuer: CertificateThumbprint::parse(issuer?).map_err(MappingFault::Issuer)?,
-        subject: SubjectPattern::parse(subject?).map_err(MappingFault::Subject)?,
-        uri: UriPattern::parse(uri?).map_err(MappingFault::Uri)?,
+        issuer: CertificateThumbprint::parse(issuer).map_err(MappingFault::Issuer)?,
+        subject: SubjectPattern::parse(subject).map_err(MappingFault::Subject)?,
+        uri: UriPattern::parse(uri).map_err(MappingFault::Uri)?,
     })
 }
 

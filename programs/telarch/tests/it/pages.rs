@@ -35,5 +35,5 @@ fn every_documented_wmi_command_works() {
             asked += 1;
         }
     }
-    assert!(asked >= 7, "{asked}");
+    assert!(asked >= 6, "{asked}");
 }

@@ -78,7 +78,7 @@ fn a_policy_is_found_by_its_name_its_setting_and_its_value() {
     let by_name = place.explained("allowbasic_1");
     for part in [
         "AllowBasic_1: disabled\n",
-        "AllowBasic  REG_DWORD: 1 (enabled) makes Service/Auth/Basic true",
+        "AllowBasic  REG_DWORD: 1 (enabled) sets Service/Auth/Basic to true",
         "  in TOML  Service.Auth.Basic = ",
         "  set by   policy.d/10.pol, record 1: Service/Auth/Basic = false\n",
         "  in force Service/Auth/Basic = false (policy)\n",

@@ -89,7 +89,7 @@ fn errors_in_queries_are_marked() {
     }
     let ran = wmi(&["SELECT * FROM Win32_Proces"], "");
     assert!(
-        ran.errors.contains("there is no class Win32_Proces\n  did you mean Win32_Process?"),
+        ran.errors.contains("unknown class Win32_Proces\n  did you mean Win32_Process?"),
         "{}",
         ran.errors
     );

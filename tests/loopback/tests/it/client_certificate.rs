@@ -77,7 +77,7 @@ async fn impossible_settings_are_rejected_before_connecting() {
     let by_certificate =
         |builder: client::SessionBuilder| builder.client_certificate(holder.certificate().clone());
     for (builder, words) in [
-        (by_certificate(http.unencrypted(Unencrypted::Allowed)), "over HTTPS only"),
+        (by_certificate(http.unencrypted(Unencrypted::Allowed)), "requires HTTPS"),
         (secured().authentication(Authentication::Certificate), "there is none"),
         (by_certificate(secured()).credentials(User::Ada.credentials()), "without name and password"),
     ] {

@@ -311,7 +311,7 @@ async fn an_https_listener_requires_an_acceptable_certificate() {
         (name, &early, EXPIRED, "check the clock of this machine"),
         (name, &of_client, NOT_FOR_SERVERS, "does not include server authentication"),
         ("node8.example", &good, OTHER_NAME, "not valid for node8.example, only for node7.example"),
-        ("10.0.0.1", &good, OTHER_NAME, "set Hostname to one of them"),
+        ("10.0.0.1", &good, OTHER_NAME, "set Hostname to one of these names"),
     ];
     let (there, port) = (of("IP:127.0.0.1", "HTTPS"), free_port());
     let body = |name: &str, thumbprint: &str| {

@@ -60,7 +60,7 @@ fn a_port_at_which_nobody_listens() {
     let free =
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr()).expect("a port");
     let diagnosis = examined(&format!("http://{free}"));
-    diagnosis.begins_with("port", "no service is listening", "that the service runs");
+    diagnosis.begins_with("port", "no service is listening", "that the service is running");
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_port_that_accepts_and_never_answers() {
 #[test]
 fn a_port_that_hangs_up() {
     let sink = Sink::hanging_up();
-    examined(&sink.http()).begins_with("identify", "broke", "may want HTTPS");
+    examined(&sink.http()).begins_with("identify", "was closed before the response", "may need HTTPS");
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn http_at_the_port_of_https() {
     let port = url.rsplit_once(':').expect("a port").1.trim_end_matches("/wsman").to_owned();
     examined(&url).begins_with(
         "identify",
-        "does not answer in HTTP",
+        "does not speak HTTP",
         &format!("winrm doctor https://127.0.0.1:{port}"),
     );
 }
@@ -116,7 +116,7 @@ fn http_at_the_port_of_https() {
 fn https_at_the_port_of_http() {
     let service = Telarchd::start(&[]);
     let url = service.http().replace("http", "https");
-    examined(&url).begins_with("tls", "does not answer in TLS", "may be one for HTTP");
+    examined(&url).begins_with("tls", "does not speak TLS", "may be for HTTP");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_prefix_that_nobody_listens_at() {
     examined(&service.http().replace("/wsman", "/elsewhere")).begins_with(
         "identify",
         "404",
-        "the prefix for wsman",
+        "the prefix to use wsman",
     );
 }
 
@@ -173,7 +173,7 @@ fn a_certificate_for_another_name() {
     diagnosis.begins_with(
         "tls",
         "is not valid for 127.0.0.1: for other.example",
-        "use a name that stands in the certificate",
+        "use a host name that the certificate contains",
     );
 }
 
@@ -221,11 +221,7 @@ fn a_service_without_any_scheme() {
 fn basic_over_http_that_the_service_does_not_allow() {
     let service = Telarchd::start(&[]);
     let winrm = Winrm::to(service.http()).switch("-authentication:basic").switch("-unencrypted");
-    Diagnosis::of(winrm).begins_with(
-        "schemes",
-        "not offer Basic",
-        "only where the service allows unencrypted",
-    );
+    Diagnosis::of(winrm).begins_with("schemes", "not offer Basic", "only if the service allows unencrypted");
 }
 
 #[test]
@@ -242,7 +238,7 @@ fn a_scheme_that_is_switched_off_on_this_side() {
     let winrm = Winrm::against(&service, WayIn::NegotiateOverHttps).setting("Client.Auth.Negotiate = false");
     Diagnosis::of(winrm).begins_with(
         "sign-in",
-        "nothing was sent",
+        "no credentials were sent",
         "winrm set winrm/config/client/auth -set:Negotiate=true",
     );
 }
@@ -311,7 +307,7 @@ fn a_user_who_may_do_nothing() {
 fn shells_that_are_switched_off() {
     let service = Telarchd::start(&[("Winrs.AllowRemoteShellAccess", "false")]);
     let diagnosis = Diagnosis::of(Winrm::against(&service, WayIn::NegotiateOverHttps));
-    diagnosis.begins_with("shell", "remote shells are not allowed", "-set:AllowRemoteShellAccess=true");
+    diagnosis.begins_with("shell", "remote shells are disabled", "-set:AllowRemoteShellAccess=true");
 }
 
 #[test]

@@ -19,11 +19,7 @@ fn nothing_fails_where_the_service_is_well() {
 fn a_service_that_does_not_run() {
     let kept = Kept::files(&listener("HTTP", free_port()));
     let diagnosis = examined(&kept);
-    diagnosis.begins_with(
-        "socket",
-        "the Telarch service is not running on this machine",
-        "systemctl start telarchd.socket",
-    );
+    diagnosis.begins_with("socket", "no local service is running", "systemctl start telarchd.socket");
     assert_eq!(diagnosis.check("listeners").seen, "socket failed");
 }
 

@@ -76,10 +76,14 @@ fn passwords_and_users_that_the_realm_does_not_take() {
         let service = Telarchd::start(&[]);
         let user = format!("{USER}@{REALM}");
         let wrong = Diagnosis::of(with_password(&service, &user, "wrong"));
-        wrong.begins_with("ticket", "wrong password", "type it again");
+        wrong.begins_with("ticket", "wrong password", "enter the password again");
         assert_eq!(wrong.check("sign-in").seen, "ticket failed");
         let nobody = with_password(&service, &format!("nobody@{REALM}"), PASSWORD);
-        Diagnosis::of(nobody).begins_with("ticket", "unknown principal nobody", "look at the spelling");
+        Diagnosis::of(nobody).begins_with(
+            "ticket",
+            "unknown principal nobody",
+            "check the spelling of the name and the realm",
+        );
         realm.kadmin(&format!("modprinc -allow_tix {USER}"));
         let locked = with_password(&service, &user, PASSWORD);
         Diagnosis::of(locked).begins_with("ticket", "may not sign in", "locked, disabled or expired");
@@ -114,7 +118,7 @@ fn a_service_that_does_not_prove_who_it_is() {
         Diagnosis::of(winrm).begins_with(
             "sign-in",
             "did not prove",
-            "nothing but the request to sign in was sent",
+            "only the authentication request was sent",
         );
     });
 }

@@ -116,7 +116,7 @@ fn an_answer_that_is_not_sealed_is_not_taken() {
         let refused = winrm(service.http(), scheme, Some(USER)).run(&["id"]);
         let (stdout, stderr, code) = refused.text();
         assert_eq!((stdout, code), ("", 1), "{scheme}: {stderr}");
-        assert!(stderr.contains("it answers a sealed message with HTTP 200 and an unsealed one"), "{stderr}");
+        assert!(stderr.contains("unencrypted response (HTTP 200) to an encrypted message"), "{stderr}");
     }
 }
 
