@@ -23,7 +23,7 @@ impl Run<'_> {
                 let (class, must_be) = removal(name, arguments)?;
                 let class = Name::parse(class)?;
                 let was = contents.remove_class(&self.namespace, class.as_str())?;
-                self.removed(was, must_be, || format!("class {class} to delete"))?;
+                self.removed(was, must_be, || format!("class {class}"))?;
             }
             "deleteinstance" => {
                 let (path, must_be) = removal(name, arguments)?;
@@ -35,7 +35,7 @@ impl Run<'_> {
                     }
                     removed => removed?,
                 };
-                self.removed(was, must_be, || format!("{path} to delete"))?;
+                self.removed(was, must_be, || path.to_string())?;
             }
             "classflags" => self.classes = flags(name, arguments)?,
             "instanceflags" => self.instances = flags(name, arguments)?,

@@ -194,7 +194,7 @@ fn messages_are_sealed_over_http_unless_both_ends_were_told_to_let_them_be_read(
             false => {
                 assert_eq!(run.code, 1, "{allowed} {switch:?}: {run:?}");
                 assert!(
-                    run.text().1.contains("most likely it refuses messages that are not sealed"),
+                    run.text().1.contains("the service probably rejects unencrypted messages"),
                     "{run:?}"
                 );
             }
