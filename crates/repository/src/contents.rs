@@ -269,7 +269,7 @@ impl Stored {
         }
         let Some(at) = self.declarations.iter().position(|own| own.name == *name) else {
             if existing == Existing::Require {
-                return Err(Problem::Missing(format!("class {name} to update")));
+                return Err(Problem::Missing(format!("class {name}")));
             }
             self.schema.add(declaration)?;
             self.declarations.push(declaration.clone());

@@ -126,7 +126,7 @@ fn a_filter_selects_the_local_addresses_of_a_listener() {
     assert_eq!(open(), [true, false], "only 127.0.0.1 is an address of the loopback interface");
     telarchd.reconfigure(&with_filter(""));
     assert_eq!(open(), [false, false]);
-    telarchd.wait_for_log(&["IPv4Filter and IPv6Filter admit no address"]);
+    telarchd.wait_for_log(&["IPv4Filter and IPv6Filter exclude all addresses"]);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_listener_whose_port_is_in_use_is_retried_and_blocks_no_other() {
     telarchd.wait_for_log(&[
         "ERROR",
         &format!("cannot listen on {taken}: "),
-        "give the listener another Port",
+        "choose another Port for the listener",
     ]);
 
     drop(occupant);
@@ -217,7 +217,7 @@ fn listeners_follow_the_addresses_of_interfaces() {
     command.args(["--net", "--", env!("CARGO_BIN_EXE_telarchd")]);
     telarchd.arguments(&mut command);
     telarchd.run_as(command);
-    telarchd.wait_for_log(&["no interface of this machine with an address"]);
+    telarchd.wait_for_log(&["no interface with an address"]);
 
     let inside = |arguments: &str| {
         let target = format!("--target={}", telarchd.pid().as_raw_nonzero());
