@@ -1,7 +1,7 @@
 //! `telarch ipmi`: management of hardware through management controllers.
 //!
-//! Each action is a module of its own. Most send one request to many controllers ([`parallel`]) and collect the responses
-//! in a report ([`report`]).
+//! Each action is a module of its own. Most send one request to many controllers (`parallel`) and collect the responses
+//! in a report (`report`).
 
 mod arguments;
 mod audit;
