@@ -211,7 +211,7 @@ impl Process {
         self.stat().virtual_size > 0
     }
 
-    /// Returns the arguments, each followed by a NUL, up to [`MAX_ARGUMENTS`] bytes; `None` for processes
+    /// Returns the arguments, each followed by a NUL, up to `MAX_ARGUMENTS` bytes; `None` for processes
     /// without memory.
     pub fn arguments(&self) -> Option<String> {
         if !self.has_memory() {

@@ -218,7 +218,7 @@ impl Attributes {
 }
 
 impl Response {
-    /// Parses a response; `None` if it is malformed or has more than [`MOST`] groups and values (RFC 8010 3).
+    /// Parses a response; `None` if it is malformed or has more than `MOST` groups and values (RFC 8010 3).
     pub fn parse(octets: &[u8]) -> Option<Self> {
         let (&[_, _, high, low, _, _, _, _], rest) = octets.split_first_chunk::<8>()?;
         let mut cursor = Cursor(rest);
