@@ -84,7 +84,7 @@ async fn a_power_cycle_is_executed_once_even_if_resent() {
     let mut cycles = 0;
     for _ in 0..10 {
         let crowd = Crowd::start(1, network);
-        let timing = Timing { limit: Duration::from_secs(1), ..Timing::default() };
+        let timing = Timing { limit: Duration::from_secs(10), ..Timing::default() };
         let login = login("oper", "oper-pw").privilege(Privilege::Operator);
         let Ok(connection) = Connection::open(crowd.addresses()[0], login, timing).await else { continue };
         let cycled = connection.run(&chassis::Control::PowerCycle).await;

@@ -78,7 +78,7 @@ async fn impossible_settings_are_rejected_before_connecting() {
         |builder: client::SessionBuilder| builder.client_certificate(holder.certificate().clone());
     for (builder, words) in [
         (by_certificate(http.unencrypted(Unencrypted::Allowed)), "requires HTTPS"),
-        (secured().authentication(Authentication::Certificate), "there is none"),
+        (secured().authentication(Authentication::Certificate), "no certificate is set"),
         (by_certificate(secured()).credentials(User::Ada.credentials()), "without name and password"),
     ] {
         let refused = builder.build().map(drop).unwrap_err();
