@@ -79,7 +79,10 @@ async fn impossible_settings_are_rejected_before_connecting() {
     for (builder, words) in [
         (by_certificate(http.unencrypted(Unencrypted::Allowed)), "requires HTTPS"),
         (secured().authentication(Authentication::Certificate), "no certificate is set"),
-        (by_certificate(secured()).credentials(User::Ada.credentials()), "without name and password"),
+        (
+            by_certificate(secured()).credentials(User::Ada.credentials()),
+            "does not use a user name and a password",
+        ),
     ] {
         let refused = builder.build().map(drop).unwrap_err();
         assert!(matches!(refused, Error::Setting { .. }) && refused.to_string().contains(words), "{refused}");
