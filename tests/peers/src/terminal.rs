@@ -23,7 +23,8 @@ pub struct Terminal {
     keyboard: File,
     display: Arc<Display>,
     columns: u16,
-    folder: TempDir,
+    /// Settings and saved hosts of the clients in this terminal.
+    _folder: TempDir,
 }
 
 /// A command that has ended, with the screen at that moment.
@@ -114,7 +115,7 @@ impl Terminal {
             let (output, display) = (keyboard.try_clone().expect("a descriptor"), Arc::clone(&display));
             move || display.read(output)
         });
-        let terminal = Self { shell, keyboard, display, columns, folder };
+        let terminal = Self { shell, keyboard, display, columns, _folder: folder };
         terminal.wait("the prompt of the shell", |_, events| (!events.ended.is_empty()).then_some(()));
         terminal
     }
@@ -182,12 +183,6 @@ impl Terminal {
         let parser = self.display.lock();
         let rows: Vec<_> = parser.screen().rows_formatted(0, self.columns).collect();
         rows.join("\n")
-    }
-
-    /// Folder with the settings of the clients in this terminal, `client.toml`, and their saved hosts, `hosts.toml`.
-    #[must_use]
-    pub fn folder(&self) -> &std::path::Path {
-        self.folder.path()
     }
 
     fn commands(&self) -> usize {

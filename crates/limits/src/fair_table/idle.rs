@@ -1,5 +1,7 @@
 //! Idle connections of each account, ordered by how long they have been idle.
 
+use super::slab::position;
+
 /// Idle connections of one account: a doubly linked list through [`IdleLinks`].
 #[derive(Debug, Default)]
 pub(super) struct IdleList {
@@ -68,10 +70,6 @@ impl IdleLinks {
     pub(super) fn capacity(&self) -> usize {
         self.0.capacity()
     }
-}
-
-fn position(index: u32) -> usize {
-    usize::try_from(index).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -51,6 +51,7 @@ impl<T> Default for Slab<T> {
     }
 }
 
-fn position(index: u32) -> usize {
+/// Returns an index as a position in a vector.
+pub(super) fn position(index: u32) -> usize {
     usize::try_from(index).unwrap_or(usize::MAX)
 }
