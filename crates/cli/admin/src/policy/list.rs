@@ -1,6 +1,6 @@
 //! The list of demands of policies, as text and as JSON.
 
-use config::{FilePosition as Place, Policy, PolicyTarget, PolicyValue, SubscriptionManager};
+use config::{FilePosition, Policy, PolicyTarget, PolicyValue, SubscriptionManager};
 use serde_json::{Value, json};
 
 use cli_command::format::Format;
@@ -104,8 +104,8 @@ fn document(sources: &PolicySources, selection: Selection) -> Value {
 
 fn demand(demand: &PolicyValue) -> Value {
     let (line, record) = match demand.origin.position {
-        Place::Line(line) => (Some(line), None),
-        Place::Record(record) => (None, Some(record)),
+        FilePosition::Line(line) => (Some(line), None),
+        FilePosition::Record(record) => (None, Some(record)),
     };
     let (setting, entry) = match &demand.target {
         PolicyTarget::Setting(setting) => (Some(setting.path()), None),
