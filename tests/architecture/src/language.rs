@@ -1,8 +1,9 @@
 //! Measures how plainly product code is written: openings of doc comments, pronouns without an antecedent, predicates
 //! that do something, and named closures.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+
+use crate::sources::Source;
 
 /// Figures of product code, with the places that count.
 #[derive(Debug, Default)]
@@ -107,8 +108,11 @@ impl Language {
     #[must_use]
     pub fn of(root: &Path, folders: &[&str]) -> Self {
         let mut language = Self::default();
-        for folder in folders {
-            language.add_folder(root, &root.join(folder));
+        for source in folders.iter().flat_map(|folder| Source::below(&root.join(folder))) {
+            let is_example = source.path.components().any(|part| part.as_os_str() == "examples");
+            if !is_example && !source.path.ends_with("tests.rs") {
+                language.add(source.path.strip_prefix(root).unwrap_or(&source.path), source.product());
+            }
         }
         language
     }
@@ -121,26 +125,7 @@ impl Language {
         1_000.0 * places / lines.max(1.0)
     }
 
-    fn add_folder(&mut self, root: &Path, folder: &Path) {
-        let Ok(entries) = fs::read_dir(folder) else { return };
-        for entry in entries.flatten() {
-            let path = entry.path();
-            let name = entry.file_name();
-            if path.is_dir() && !["tests", "target", "examples"].iter().any(|skipped| name == *skipped) {
-                self.add_folder(root, &path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") && name != "tests.rs" {
-                let text =
-                    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-                self.add_text(path.strip_prefix(root).unwrap_or(&path), &text);
-            }
-        }
-    }
-
-    fn add_text(&mut self, path: &Path, text: &str) {
-        let product = text.split_once("#[cfg(test)]\nmod ").map_or(text, |(product, rest)| {
-            let is_inline = rest.lines().next().is_some_and(|line| line.ends_with('{'));
-            if is_inline { product } else { text }
-        });
+    fn add(&mut self, path: &Path, product: &str) {
         let mut follows_doc = false;
         for (index, line) in product.lines().enumerate() {
             let line = line.trim();
@@ -234,7 +219,8 @@ mod tests {
 
     fn measure(text: &str) -> Language {
         let mut language = Language::default();
-        language.add_text(Path::new("x.rs"), text);
+        let source = Source { path: PathBuf::from("x.rs"), text: text.to_owned() };
+        language.add(&source.path, source.product());
         language
     }
 

@@ -2,6 +2,7 @@
 
 pub mod language;
 pub mod promises;
+pub mod sources;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 
+use telarch_architecture::sources::Source;
 use telarch_architecture::{Package, packages, root};
 
 /// The floor a package stands on; arrows point to lower floors only.
@@ -66,13 +66,13 @@ fn the_protocol_floor_does_no_input_or_output() {
             "Instant::now",
             "SystemTime::now",
         ];
-        for (path, text) in sources(&root().join(&package.folder).join("src")) {
+        for source in Source::below(&root().join(&package.folder).join("src")) {
             // Unit tests may read the clock for a first moment.
-            let product = text.split("#[cfg(test)]").next().unwrap();
+            let product = source.product();
             for word in words {
                 let used =
                     product.lines().any(|line| line.contains(word) && !line.trim_start().starts_with("//"));
-                assert!(!used, "{path} uses {word}");
+                assert!(!used, "{} uses {word}", source.path.display());
             }
         }
     }
@@ -105,8 +105,8 @@ fn every_fuzz_target_is_in_the_table_and_tests_run_its_corpus() {
     let exposures = fs::read_to_string(root().join("fuzz/exposure.txt")).unwrap();
     let mut tests = String::new();
     for package in packages().values().filter(|package| package.folder.starts_with("crates/")) {
-        for (_, text) in sources(&root().join(&package.folder).join("tests/it")) {
-            tests.push_str(&text);
+        for source in Source::below(&root().join(&package.folder).join("tests/it")) {
+            tests.push_str(&source.text);
         }
     }
     for entry in fs::read_dir(root().join("fuzz/fuzz_targets")).unwrap() {
@@ -128,9 +128,9 @@ fn every_fuzz_target_is_in_the_table_and_tests_run_its_corpus() {
 fn names_of_files_say_what_is_inside() {
     let drawers = ["util", "utils", "common", "helper", "helpers", "misc", "manager", "types", "handler"];
     for folder in ["crates", "programs", "tests"] {
-        for (path, _) in sources(&root().join(folder)) {
-            let name = Path::new(&path).file_stem().unwrap().to_string_lossy().into_owned();
-            assert!(!drawers.contains(&name.as_str()), "{path} is a drawer, not a room");
+        for Source { path, .. } in Source::below(&root().join(folder)) {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            assert!(!drawers.contains(&name.as_str()), "{} is a drawer, not a room", path.display());
         }
     }
 }
@@ -138,9 +138,9 @@ fn names_of_files_say_what_is_inside() {
 #[test]
 fn files_stay_small_enough_to_hold_in_the_head() {
     for folder in ["crates", "programs"] {
-        for (path, text) in sources(&root().join(folder)) {
+        for Source { path, text } in Source::below(&root().join(folder)) {
             let lines = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count();
-            assert!(lines <= 620, "{path} has {lines} lines: it is two rooms by now");
+            assert!(lines <= 620, "{} has {lines} lines: it is two rooms by now", path.display());
         }
     }
 }
@@ -156,19 +156,4 @@ fn every_dependency_is_accounted_for_in_the_architecture() {
             assert!(text.contains(&format!("`{dependency}`")), "no reason is given for {dependency}");
         }
     }
-}
-
-/// Path and text of every Rust source below a folder, without those of tests.
-fn sources(folder: &Path) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let Ok(entries) = fs::read_dir(folder) else { return found };
-    for entry in entries {
-        let path = entry.unwrap().path();
-        if path.is_dir() && !path.ends_with("tests") && !path.ends_with("target") {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push((path.display().to_string(), fs::read_to_string(&path).unwrap()));
-        }
-    }
-    found
 }
