@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| accounts::oracle::client_certificate(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::accounts::client_certificate(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| auth::oracle::certificate_proof(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::auth::certificate_proof(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| auth::oracle::ntlm_initiator(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::auth::ntlm_initiator(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| auth::oracle::service_principal_name(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::auth::service_principal_name(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| broker::oracle::broker_message(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::broker::message(data));

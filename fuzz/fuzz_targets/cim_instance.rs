@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| cim::oracle::instance(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::cim::instance(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| config::oracle::config_policy_toml(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::config::policy_toml(data));

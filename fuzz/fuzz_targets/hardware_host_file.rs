@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| hardware::oracle::host_file(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::hardware::host_file(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| http::oracle::header_value(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::http::header_value(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| http::oracle::response_head(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::http::response_head(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| ipmi::oracle::cached_records(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::ipmi::cached_records(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| ipmi_proto::oracle::record(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::ipmi_proto::record(data));

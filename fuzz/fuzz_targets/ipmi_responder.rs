@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| ipmi_proto::oracle::responder(data, std::time::Instant::now()));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::ipmi_proto::responder(data, std::time::Instant::now()));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| kerberos::oracle::message_token(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::kerberos::message_token(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| kerberos::oracle::service_principal_name(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::kerberos::service_principal_name(data));

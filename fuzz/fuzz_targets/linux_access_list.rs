@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| provider_linux::oracle::access_list(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::provider_linux::access_list(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| linux::oracle::smbios(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::linux::smbios(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| plugin_hosted::oracle::host_message(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::plugin_hosted::message(data));

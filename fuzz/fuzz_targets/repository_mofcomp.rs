@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| repository::oracle::mofcomp(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::repository::mofcomp(data));

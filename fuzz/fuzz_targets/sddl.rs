@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| sddl::oracle::sddl(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::sddl::sddl(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| plugin_shell::oracle::code_page(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::plugin_shell::code_page(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| plugin_wmi::oracle::fragment(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::plugin_wmi::fragment(data));

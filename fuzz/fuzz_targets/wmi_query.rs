@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| wmi::oracle::query(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::wmi::query(data));

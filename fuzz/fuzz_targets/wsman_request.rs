@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| wsman::oracle::request(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telarch_oracles::wsman::request(data));

@@ -1,0 +1,29 @@
+//! Oracles: functions that check properties of a parser with any input, and panic if one does not hold.
+//!
+//! There is a module for each crate of the product.
+//! The fuzz targets call each oracle with generated input, the tests with the stored corpus and mutations of it.
+//! The most common property: a parsed value can be written, and parses to the same value again.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // An oracle that panics has found an error.
+
+pub mod accounts;
+pub mod auth;
+pub mod broker;
+pub mod cim;
+pub mod config;
+pub mod consumers;
+pub mod hardware;
+pub mod http;
+pub mod ipmi;
+pub mod ipmi_proto;
+pub mod kerberos;
+pub mod linux;
+pub mod plugin_hosted;
+pub mod plugin_shell;
+pub mod plugin_wmi;
+pub mod provider_linux;
+pub mod repository;
+pub mod sddl;
+pub mod wmi;
+pub mod wording;
+pub mod wsman;
+pub mod xml;
