@@ -2,9 +2,9 @@
 
 use std::future::{Future, pending};
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use locks::Mutex;
 use pyo3::BoundObject as _;
 use pyo3::exceptions::{PyRuntimeError, PyTimeoutError, PyValueError};
 use pyo3::prelude::*;
@@ -38,7 +38,7 @@ impl Operation {
     }
 
     fn take(&self) -> PyResult<Work> {
-        let work = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let work = self.0.lock().take();
         work.ok_or_else(|| PyRuntimeError::new_err("the operation was already started"))
     }
 }

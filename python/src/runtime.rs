@@ -1,8 +1,9 @@
 //! Runtime with two threads for the whole process, created on first use.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use locks::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
@@ -17,7 +18,7 @@ static EXIT: OnceLock<Instant> = OnceLock::new();
 /// A child of `fork` gets its own: threads do not survive a fork. The runtime of the parent is leaked, not shut down,
 /// because its threads do not exist in the child.
 pub(crate) fn runtime() -> PyResult<&'static Runtime> {
-    let mut current = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut current = RUNTIME.lock();
     let process = std::process::id();
     match *current {
         Some((owner, runtime)) if owner == process => Ok(runtime),
@@ -58,7 +59,7 @@ pub(crate) fn wait_if_exiting() {
 }
 
 fn wait_since(begun: Instant) {
-    let current = *RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let current = *RUNTIME.lock();
     let Some((_, runtime)) = current.filter(|(owner, _)| *owner == std::process::id()) else { return };
     while runtime.metrics().num_alive_tasks() > 0 && begun.elapsed() < EXIT_LIMIT {
         std::thread::sleep(Duration::from_millis(5));

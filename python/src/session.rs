@@ -1,9 +1,9 @@
 //! Sessions and their operations.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use locks::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -29,7 +29,7 @@ pub(crate) struct Client {
 impl Client {
     fn session(&self) -> PyResult<telarch::Session> {
         self.owner.require()?;
-        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let session = self.session.lock().clone();
         session.ok_or_else(|| PyRuntimeError::new_err("the session is closed"))
     }
 
@@ -38,7 +38,7 @@ impl Client {
         change: impl FnOnce(&mut telarch::Session) -> Result<(), telarch::Error>,
     ) -> PyResult<()> {
         self.owner.require()?;
-        match self.session.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        match self.session.lock().as_mut() {
             Some(session) => change(session).map_err(|error| raise(&error)),
             None => Ok(()),
         }
@@ -47,7 +47,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        let session = self.session.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let session = self.session.get_mut().take();
         if self.owner != Owner::current() {
             // Closing a connection here would remove it from the epoll set of the parent: after a fork both processes
             // share that set (epoll(7)).
@@ -76,6 +76,11 @@ impl Client {
     #[getter]
     fn host(&self) -> PyResult<String> {
         Ok(self.session()?.host().to_owned())
+    }
+
+    #[getter]
+    fn scheme(&self) -> PyResult<Option<String>> {
+        Ok(self.session()?.scheme().map(|scheme| scheme.to_string()))
     }
 
     #[getter]

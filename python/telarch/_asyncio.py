@@ -55,6 +55,11 @@ class AsyncSession:
         return self._client.host
 
     @property
+    def scheme(self) -> str | None:
+        """The authentication scheme; with ``auth="auto"``, the one that the service accepted last."""
+        return self._client.scheme
+
+    @property
     def operation_timeout(self) -> float:
         """Time for the response to one request, in seconds."""
         return self._client.timeout

@@ -160,6 +160,7 @@ class Shell:
 @final
 class Client:
     host: str
+    scheme: str | None
     timeout: float
     batch_items: int | None
     def __new__(cls, target: str, *, flags: int = 0, **settings: Unpack[Settings]) -> Client: ...

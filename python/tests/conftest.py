@@ -54,9 +54,20 @@ def make(service: Service) -> Callable[..., telarch.AsyncSession]:
     return make
 
 
+def until_released(folder: Path) -> str:
+    """Returns a command that creates the file `begun` and ends once the file `release` exists."""
+    return f"touch {folder}/begun; while [ ! -e {folder}/release ]; do sleep 0.02; done"
+
+
+def together(folder: Path, number: int, count: int) -> str:
+    """Returns a command that prints its number once as many commands run at the same time."""
+    waiting = f"while [ $(ls {folder} | wc -l) -lt {count} ]; do sleep 0.05; done"
+    return f"touch {folder}/{number}; {waiting}; echo {number}"
+
+
 def wait_until_gone(process: int) -> None:
     """Waits until a local process has ended."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while Path(f"/proc/{process}").exists():
         assert time.monotonic() < deadline, "the command still runs"
         time.sleep(0.02)

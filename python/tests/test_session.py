@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import telarch
-from conftest import Service, wait_until_gone
+from conftest import Service, together, until_released, wait_until_gone
 
 
 def test_every_authentication_scheme_works(service: Service) -> None:
@@ -190,35 +190,26 @@ def test_errors_have_classes_and_details(service: Service, session: telarch.Sess
         telarch.Session("node7", nonsense=1)  # type: ignore[call-arg]
 
 
-def test_other_threads_run_while_one_waits(session: telarch.Session) -> None:
-    turns, waiting = 0, threading.Event()
-
-    def wait() -> None:
-        waiting.set()
-        session.run("sleep 0.5")
-
-    thread = threading.Thread(target=wait)
+def test_other_threads_run_while_one_waits(session: telarch.Session, tmp_path: Path) -> None:
+    # The command ends only if this thread runs during the call.
+    thread = threading.Thread(target=lambda: session.run(until_released(tmp_path)))
     thread.start()
-    waiting.wait()
-    while thread.is_alive():
-        turns += 1
+    while not (tmp_path / "begun").exists():
         time.sleep(0.001)
-    assert turns > 50
+    (tmp_path / "release").touch()
+    thread.join()
 
 
-def test_threads_share_a_session(session: telarch.Session) -> None:
+def test_threads_share_a_session(session: telarch.Session, tmp_path: Path) -> None:
     seen: list[str] = []
     threads = [
-        threading.Thread(target=lambda n=n: seen.append(session.run(f"sleep 0.3; echo {n}").text)) for n in range(8)
+        threading.Thread(target=lambda n=n: seen.append(session.run(together(tmp_path, n, 8)).text)) for n in range(8)
     ]
-    begun = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert sorted(seen) == [f"{n}\n" for n in range(8)]
-    # Sequentially, they would take at least 2.4 seconds.
-    assert time.monotonic() - begun < 2.3
 
 
 def test_ctrl_c_interrupts_a_call_and_ends_the_command(session: telarch.Session, tmp_path: Path) -> None:
@@ -253,7 +244,7 @@ def test_events_arrive_in_order_and_end_with_the_statement(session: telarch.Sess
                 events.wait(timeout=1)
         waiting = threading.Thread(target=lambda: list(events))
         waiting.start()
-    waiting.join(20)
+    waiting.join(60)
     assert not waiting.is_alive() and events.wait() is None and events.dropped == 0
     with pytest.raises(telarch.Fault):
         session.subscribe("SELECT * FROM Win32_Process")
@@ -271,8 +262,8 @@ def test_a_child_of_fork_creates_its_own_sessions(service: Service, session: tel
     answers = context.Queue()
     child = context.Process(target=_in_child, args=(service, session, answers))
     child.start()
-    assert answers.get(timeout=30) == ["made before fork", "after\n"]
-    child.join(timeout=30)
+    assert answers.get(timeout=60) == ["made before fork", "after\n"]
+    child.join(timeout=60)
     assert child.exitcode == 0
     assert session.run("echo still").text == "still\n"
 
@@ -299,7 +290,7 @@ def test_unreferenced_shells_are_closed_at_interpreter_exit(
     )
     login = [service.https, service.pem, service.user, service.password]
     ended = subprocess.run([sys.executable, "-c", script, *login], capture_output=True, text=True, check=True)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while any(item["ShellId"] == ended.stdout.strip() for item in session.enumerate("shell")):
         assert time.monotonic() < deadline, "the shell is still there"
         time.sleep(0.02)

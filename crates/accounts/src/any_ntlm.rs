@@ -53,8 +53,7 @@ impl NtlmVerifier for AnyNtlm {
     }
 
     fn cost(&self) -> VerifierCost {
-        let is_slow = self.sources.iter().any(|source| source.cost() == VerifierCost::Slow);
-        if is_slow { VerifierCost::Slow } else { VerifierCost::Quick }
+        self.sources.iter().map(|source| source.cost()).max().unwrap_or(VerifierCost::Quick)
     }
 
     fn covers(&self, domain: &str, user: &str) -> bool {

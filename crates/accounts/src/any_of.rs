@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use auth::{Account, AuthError, PasswordVerifier, Secret, VerifierCost};
+use locks::Mutex;
 
 /// A password verifier that can also reject accounts verified by other sources.
 pub trait AccountSource: PasswordVerifier {
@@ -37,12 +37,6 @@ impl AnyOf {
     }
 }
 
-impl AnyOf {
-    fn accepted_by(&self) -> MutexGuard<'_, HashMap<String, usize>> {
-        self.accepted_by.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl PasswordVerifier for AnyOf {
     fn verify(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
         let mut worst = AuthError::Unavailable;
@@ -50,7 +44,7 @@ impl PasswordVerifier for AnyOf {
             match source.verify(user, password, from) {
                 Ok(account) => {
                     self.sources.iter().try_for_each(|source| source.permits(&account))?;
-                    self.accepted_by().insert(account.name.clone(), at);
+                    self.accepted_by.lock().insert(account.name.clone(), at);
                     return Ok(account);
                 }
                 // A wrong password in one source counts even if another source is unavailable; otherwise guesses would
@@ -65,13 +59,12 @@ impl PasswordVerifier for AnyOf {
     }
 
     fn cost(&self) -> VerifierCost {
-        let is_slow = self.sources.iter().any(|source| source.cost() == VerifierCost::Slow);
-        if is_slow { VerifierCost::Slow } else { VerifierCost::Quick }
+        self.sources.iter().map(|source| source.cost()).max().unwrap_or(VerifierCost::Quick)
     }
 
     fn still_admits(&self, account: &Account, from: IpAddr) -> Result<(), AuthError> {
         self.sources.iter().try_for_each(|source| source.permits(account))?;
-        let source = self.accepted_by().get(&account.name).and_then(|at| self.sources.get(*at));
+        let source = self.accepted_by.lock().get(&account.name).and_then(|at| self.sources.get(*at));
         // An account that signed in with a ticket or another proof was accepted by none of the sources.
         source.map_or(Ok(()), |source| source.still_admits(account, from))
     }

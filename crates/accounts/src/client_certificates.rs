@@ -4,7 +4,7 @@ mod authorities;
 mod entry;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use auth::account_file::EnabledState;
@@ -12,6 +12,7 @@ use auth::certificate_mapping::{
     CertificateMappings, Mapping, MappingChange, MappingChangeError, MappingError, MappingFields, MappingKeys,
 };
 use auth::{AuthError, ClientCertificates, Secret, UserName};
+use locks::Mutex;
 
 use self::authorities::Authorities;
 use self::entry::Entry;
@@ -88,7 +89,7 @@ impl ClientCertificateFile {
     /// # Errors
     /// The reason why it cannot be used; sign-ins by certificate are rejected until it can.
     pub fn reload(&self) -> Result<(), AccountsError> {
-        let mut loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = self.0.loaded.lock();
         loaded.authorities.refresh(&self.0.authorities);
         loaded.load(&self.0.path, Instant::now())
     }
@@ -243,7 +244,7 @@ impl ClientCertificateFile {
 
     fn snapshot(&self, now: Instant) -> Result<Snapshot, AuthError> {
         let Shared { path, authorities, loaded, .. } = self.0.as_ref();
-        let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = loaded.lock();
         let is_due =
             loaded.checked_at.is_none_or(|checked_at| now.duration_since(checked_at) >= CHECK_INTERVAL);
         if is_due {

@@ -7,11 +7,12 @@ mod ntlm;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use auth::account_file::{AccountFile, AccountName, EnabledState, PasswordHash, Record, Rid};
 use auth::{Account, AuthError, PasswordVerifier, Secret, VerifierCost};
+use locks::Mutex;
 
 use self::disk::Stamp;
 pub use self::disk::{IfMissing, read, update};
@@ -106,13 +107,13 @@ impl FileAccounts {
     /// # Errors
     /// The reason why it cannot be used; all sign-ins are rejected until it can.
     pub fn reload(&self) -> Result<(), AccountsError> {
-        let mut loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = self.0.loaded.lock();
         loaded.load(&self.0.path, Instant::now())
     }
 
     fn records(&self, now: Instant) -> Result<Arc<Records>, AuthError> {
         let Shared { path, loaded, .. } = self.0.as_ref();
-        let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = loaded.lock();
         if now.saturating_duration_since(loaded.checked_at) >= CHECK_INTERVAL {
             loaded.checked_at = now;
             if Stamp::of(path) != loaded.stamp {
@@ -226,7 +227,7 @@ mod tests {
         let path = folder.path().join("accounts");
         write(&path, &line("alice", 3_000_000_000), 0o600);
         let accounts = FileAccounts::open(&path).unwrap();
-        let start = accounts.0.loaded.lock().unwrap().checked_at;
+        let start = accounts.0.loaded.lock().checked_at;
         let names = |after: u64| names_at(&accounts, start + Duration::from_millis(after));
         write(&path, &(line("alice", 3_000_000_000) + &line("bob", 3_000_000_001)), 0o600);
         assert_eq!(names(999).as_deref(), Ok("alice"));

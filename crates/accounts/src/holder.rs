@@ -13,7 +13,7 @@ use auth::account_file::UnixTime;
 use auth::certificate_mapping::{CertificateFacts, Mapping};
 use auth::{Account, AuthError, CertificateProof, CertificateRefused, ClientCertificates, Holder};
 
-pub(crate) use self::certificate::ClientCertificate;
+pub use self::certificate::ClientCertificate;
 use self::spent::Fingerprint;
 pub use self::spent::SpentProofs;
 use crate::Attempts;

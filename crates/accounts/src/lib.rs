@@ -9,6 +9,7 @@
 //! - [`SignIn`] builds every authentication scheme of a service from these verifiers.
 //! - [`ClientCertificateFile`] stores the mappings of client certificates to accounts, with passwords sealed by the
 //!   [`HostKey`].
+//! - [`SignInSources`] reads from the files of a service which schemes its users can use.
 //! - [`LocalPrincipals`] maps account names to SIDs under the [`MachineSid`].
 //!
 //! ```
@@ -47,6 +48,7 @@
 
 mod any_ntlm;
 mod any_of;
+mod availability;
 mod client_certificates;
 mod error;
 mod file;
@@ -55,7 +57,6 @@ mod host_key;
 mod kerberos_accounts;
 mod lockout;
 mod machine_sid;
-pub mod oracle;
 mod pam;
 mod principals;
 mod private_file;
@@ -70,10 +71,11 @@ mod winbind;
 pub use self::random::{machine_numbers, random};
 pub use any_ntlm::AnyNtlm;
 pub use any_of::{AccountSource, AnyOf};
+pub use availability::{PAM_SERVICE, SignInSources};
 pub use client_certificates::ClientCertificateFile;
 pub use error::AccountsError;
 pub use file::{FileAccounts, FileNtlm, IfMissing, read, update};
-pub use holder::{CertificateHolder, HolderLimits, MappedAccounts, SpentProofs};
+pub use holder::{CertificateHolder, ClientCertificate, HolderLimits, MappedAccounts, SpentProofs};
 pub use host_key::HostKey;
 pub use kerberos_accounts::ListedAccounts;
 pub use lockout::{Attempts, Lockout, LockoutPolicy};

@@ -4,12 +4,13 @@ mod ledger;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use auth::certificate_mapping::CertificateThumbprint;
 use auth::{Account, AuthError, PasswordVerifier, Secret, VerifierCost};
 use limits::{FoldedWarnings, Origin, Report};
+use locks::{Condvar, Mutex};
 
 pub(crate) use self::ledger::shortened;
 use self::ledger::{Admission, Ledger, Outcome, Ticket};
@@ -201,12 +202,12 @@ impl Attempts {
 
     /// Counts the success of a sign-in whose password was right.
     pub(crate) fn complete(&self, user: &str, from: IpAddr, now: Instant) {
-        self.lock().ledger.complete(user, Origin::of(from), now);
+        self.state.lock().ledger.complete(user, Origin::of(from), now);
     }
 
     /// Counts a sign-in that failed although its password was right: its response may have been relayed.
     pub(crate) fn fail_after_password(&self, from: IpAddr, now: Instant) {
-        self.lock().ledger.charge(Origin::of(from), now);
+        self.state.lock().ledger.charge(Origin::of(from), now);
     }
 
     /// Judges the holder of a certificate unless its source had too many failures, and counts a failure for the source.
@@ -231,7 +232,7 @@ impl Attempts {
 
     /// Returns the report to log for a refused attempt, or `None` if a later one includes it.
     pub(crate) fn refusal(&self, from: IpAddr, now: Instant) -> Option<Report> {
-        self.lock().refusals.note(Origin::of(from), now)
+        self.state.lock().refusals.note(Origin::of(from), now)
     }
 
     fn judge_proof<T>(
@@ -243,10 +244,10 @@ impl Attempts {
         let mut pending = self.admit(user, from, now)?;
         let slot = match queue {
             Some(queue) => {
-                let claim = self.lock().ledger.claim(Some(user), Origin::of(from), now);
+                let claim = self.state.lock().ledger.claim(Some(user), Origin::of(from), now);
                 let Some(slot) = queue.enter(claim) else {
                     pending.settle(Outcome::NotJudged);
-                    self.lock().warn("too many attempts wait for a verdict", user, from, now);
+                    self.state.lock().warn("too many attempts wait for a verdict", user, from, now);
                     return Err(AuthError::Unavailable);
                 };
                 Some(slot)
@@ -267,7 +268,7 @@ impl Attempts {
 
     fn admit(&self, user: &str, from: IpAddr, now: Instant) -> Result<Pending<'_>, AuthError> {
         let origin = Origin::of(from);
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         loop {
             let (reason, error) = match state.ledger.admit(Some(user), origin, now) {
                 Admission::Admitted(ticket) => {
@@ -277,7 +278,7 @@ impl Attempts {
                 Admission::SourceExhausted => ("too many failures from this source", AuthError::NotAllowed),
                 Admission::Wait if state.waiting < MAX_WAITING => {
                     state.waiting += 1;
-                    state = self.settled.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    state = self.settled.wait(state);
                     state.waiting -= 1;
                     continue;
                 }
@@ -288,11 +289,6 @@ impl Attempts {
             state.warn(reason, user, from, now);
             return Err(error);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // No code that runs under the lock can panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -320,7 +316,7 @@ struct Pending<'a> {
 impl Pending<'_> {
     fn settle(&mut self, outcome: Outcome) {
         let Some(ticket) = self.ticket.take() else { return };
-        let mut state = self.attempts.lock();
+        let mut state = self.attempts.state.lock();
         let origin = ticket.origin();
         if let Some(locked) = state.ledger.settle(ticket, outcome, self.now)
             && let Some(Report { repeated, others }) = state.locks.note(origin, self.now)

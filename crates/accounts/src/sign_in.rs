@@ -28,6 +28,8 @@ use crate::{ClientCertificateFile, random};
 /// Authenticator of a service. Each scheme is offered only if its verifier was configured.
 pub struct SignIn {
     passwords: Passwords,
+    /// Names of this machine, which may precede or follow the user names of Basic.
+    names: HostNames,
     counting: HolderLimits,
     kerberos: Option<Acceptors>,
     ntlm: Option<Ntlm>,
@@ -69,8 +71,14 @@ impl SignIn {
     pub fn new(passwords: Arc<dyn PasswordVerifier>) -> Self {
         let queue = Arc::new(VerdictQueue::new(VERDICT_LIMITS));
         let passwords = Passwords { verifier: passwords, queue, attempts: None };
-        let counting = HolderLimits::default();
-        Self { passwords, counting, kerberos: None, ntlm: None, credssp: None, certificates: None }
+        let (names, counting) = (HostNames::default(), HolderLimits::default());
+        Self { passwords, names, counting, kerberos: None, ntlm: None, credssp: None, certificates: None }
+    }
+
+    /// Accepts the accounts of Basic also as `HOST\user` and `user@host`, with these names of the machine.
+    #[must_use]
+    pub fn on_host(self, names: HostNames) -> Self {
+        Self { names, ..self }
     }
 
     /// Counts failures over all schemes together, and locks accounts and sources after too many.
@@ -194,6 +202,8 @@ impl Authenticator for SignIn {
     }
 
     fn password(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
+        // The accounts of another domain keep their whole name, under which a module of PAM may know them.
+        let user = self.names.local_account_of(user).unwrap_or(user);
         self.passwords.judge(user, password, from)
     }
 

@@ -1,8 +1,9 @@
 //! Queue of threads that wait to verify a password.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use limits::{Claim, FairQueue, QueueLimits, Slot};
+use locks::{Condvar, Mutex};
 
 /// Key by which attempts of one account are counted.
 pub(crate) type AccountKey = Arc<str>;
@@ -42,7 +43,7 @@ impl VerdictQueue {
     /// Waits for a slot. Returns `None` if the queue is full and this attempt is displaced.
     pub(crate) fn enter(&self, claim: Claim<AccountKey>) -> Option<VerdictSlot<'_>> {
         let waiter = Arc::new(Waiter::default());
-        let mut queue = self.lock();
+        let mut queue = self.0.lock();
         if let Some(refused) = queue.push(claim, Arc::clone(&waiter)) {
             refused.decide(Decision::Refuse);
         }
@@ -56,20 +57,15 @@ impl VerdictQueue {
 
     #[cfg(test)]
     fn counts(&self) -> (usize, usize) {
-        let queue = self.lock();
+        let queue = self.0.lock();
         (queue.running(), queue.waiting())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, FairQueue<AccountKey, Arc<Waiter>>> {
-        // No code that runs under the lock can panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for VerdictSlot<'_> {
     fn drop(&mut self) {
         let Some(slot) = self.slot.take() else { return };
-        let mut queue = self.queue.lock();
+        let mut queue = self.queue.0.lock();
         queue.finish(slot);
         start(&mut queue);
     }
@@ -84,16 +80,16 @@ fn start(queue: &mut FairQueue<AccountKey, Arc<Waiter>>) {
 
 impl Waiter {
     fn decide(&self, decision: Decision) {
-        *self.decision.lock().unwrap_or_else(PoisonError::into_inner) = Some(decision);
+        *self.decision.lock() = Some(decision);
         self.decided.notify_one();
     }
 
     fn wait(&self) -> Decision {
-        let mut decision = self.decision.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut decision = self.decision.lock();
         loop {
             match decision.take() {
                 Some(decided) => return decided,
-                None => decision = self.decided.wait(decision).unwrap_or_else(PoisonError::into_inner),
+                None => decision = self.decided.wait(decision),
             }
         }
     }

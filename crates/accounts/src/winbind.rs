@@ -4,7 +4,6 @@ mod process;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use auth::ntlm::{HostNames, NtlmVerifier, SessionBaseKey, Verified};
 use auth::{Account, AuthError, VerifierCost};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use locks::Mutex;
 use zeroize::Zeroizing;
 
 use self::process::{Answer, Helper};
@@ -72,7 +72,7 @@ impl Winbind {
         // slow.
         let _position = QueuePosition::take(&self.waiting).ok_or(AuthError::Unavailable)?;
         let deadline = Instant::now() + self.timeout;
-        let mut helper = self.helper.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut helper = self.helper.lock();
         // A thread that has waited for a hanging request gets less time for its own.
         let deadline = deadline.max(Instant::now() + self.timeout / 10);
         helper.ask(request, deadline).map_err(|error| {

@@ -8,8 +8,8 @@ use wsman::{AssociationFilter, AssociationResult, Fault, SelectorSet, namespace}
 
 use crate::Resource;
 use crate::error::Error;
+use crate::error_context::ErrorContext;
 use crate::flags::EnumerationFlags;
-use crate::session::ErrorContext;
 
 /// Filter of an enumeration.
 ///

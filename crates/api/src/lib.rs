@@ -45,6 +45,7 @@ pub mod blocking;
 mod connection_options;
 mod enumerator;
 mod error;
+mod error_context;
 mod files;
 mod flags;
 mod powershell;

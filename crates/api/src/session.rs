@@ -8,6 +8,7 @@ use wsman::Response;
 
 use crate::enumerator::{Enumerator, Filter};
 use crate::error::Error;
+use crate::error_context::ErrorContext;
 use crate::flags::EnumerationFlags;
 use crate::{Resource, ResourceLocator};
 
@@ -39,19 +40,6 @@ pub struct Session {
     context: Arc<ErrorContext>,
 }
 
-/// Context for error messages.
-#[derive(Debug)]
-pub(crate) struct ErrorContext {
-    host: String,
-    user: Option<String>,
-}
-
-impl ErrorContext {
-    pub(crate) fn explain(&self, error: client::Error) -> Error {
-        Error::of(error, &self.host)
-    }
-}
-
 impl Session {
     pub(crate) fn new(
         builder: SessionBuilder,
@@ -75,6 +63,13 @@ impl Session {
     #[must_use]
     pub fn user_name(&self) -> Option<&str> {
         self.context.user.as_deref()
+    }
+
+    /// Authentication scheme: the selected one, or with automatic selection the one that the service accepted last.
+    /// `None` without credentials, and for the local service.
+    #[must_use]
+    pub fn scheme(&self) -> Option<client::Scheme> {
+        self.client.scheme()
     }
 
     /// Maximum number of enumeration items per response (`BatchItems`); `None` is limited only by size.

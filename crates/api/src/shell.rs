@@ -7,7 +7,8 @@ use tokio::sync::Mutex;
 use wsman::shell::{CommandLine, SignalCode};
 
 use crate::error::Error;
-use crate::session::{ErrorContext, Session};
+use crate::error_context::ErrorContext;
+use crate::session::Session;
 
 /// Open shell on the service. Dropping it closes the shell in the background if a tokio runtime is running.
 ///

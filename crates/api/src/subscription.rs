@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::error_context::ErrorContext;
 use crate::flags::EnumerationFlags;
-use crate::session::ErrorContext;
 use crate::{Filter, Resource, ResourceLocator, Session};
 
 /// Active subscription. Dropping it cancels it in the background; [`Subscription::end`] waits for the cancellation.

@@ -23,6 +23,7 @@
 //!
 //! This module does not read files or the clock; text, salt and time are arguments.
 
+mod field_text;
 mod password_hash;
 mod record;
 mod sealed_nt_hash;
@@ -81,7 +82,7 @@ pub enum LineError {
     #[error(transparent)]
     Field(#[from] FieldError),
     /// The name occurs on an earlier line, compared without case.
-    #[error("duplicate account name {name:?}\n  delete one of the lines; case is ignored")]
+    #[error("duplicate account name \"{name}\"\n  delete one of the lines; case is ignored")]
     DuplicateName {
         /// Duplicate name.
         name: AccountName,

@@ -29,7 +29,7 @@ pub enum AccountListError {
         line: usize,
     },
     /// The password is empty.
-    #[error("line {line}: password of {name:?} is empty")]
+    #[error("line {line}: password of \"{name}\" is empty")]
     NoPassword {
         /// Line number, from 1.
         line: usize,
@@ -37,7 +37,7 @@ pub enum AccountListError {
         name: String,
     },
     /// The name occurs on an earlier line.
-    #[error("line {line}: {name:?} is listed twice")]
+    #[error("line {line}: \"{name}\" is listed twice")]
     Duplicate {
         /// Line number, from 1.
         line: usize,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::certificate_mapping::CertificateMappings;
 use crate::{
     Acceptor, Account, AuthError, Binding, CertificateProof, Holder, Identity, Oid, PasswordVerifier, Scheme,
-    Secret, SecurityContext, Step, VerifierCost,
+    Secret, SecurityContext, Step, VerifierCost, basic,
 };
 
 /// Verifier of all authentication schemes of one service, in the same process or in a more privileged one.
@@ -51,6 +51,23 @@ pub trait Authenticator: Send + Sync {
     /// Lifetime of a verdict: a connection that is used later must be verified again.
     fn verdict_lifetime(&self) -> Duration {
         VERDICT_LIFETIME
+    }
+}
+
+impl Identity {
+    /// Authenticates the credentials of an `Authorization: Basic` header.
+    ///
+    /// This may block as long as the authenticator does; see [`Authenticator::cost`].
+    ///
+    /// # Errors
+    /// The verdict of the authenticator.
+    pub fn by_password(
+        login: &basic::Login,
+        authenticator: &dyn Authenticator,
+        from: IpAddr,
+    ) -> Result<Self, AuthError> {
+        let account = authenticator.password(&login.user, &login.password, from)?;
+        Ok(Self::proven(account, Scheme::Basic))
     }
 }
 

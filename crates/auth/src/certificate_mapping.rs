@@ -157,7 +157,7 @@ pub enum MappingRefusal {
     #[error("no mapping with issuer {0}")]
     UnknownIssuer(CertificateThumbprint),
     /// Mappings of the issuer exist, but none matches the name and the resource.
-    #[error("no mapping with issuer {issuer} matches {name:?} and this resource")]
+    #[error("no mapping with issuer {issuer} matches \"{name}\" and this resource")]
     NoMatch {
         /// Thumbprint of the issuing certificate.
         issuer: CertificateThumbprint,

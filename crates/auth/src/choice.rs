@@ -1,7 +1,8 @@
 //! Choice of the client's authentication scheme.
 //!
 //! An explicitly requested scheme is used or refused, never replaced. Without a request, Kerberos is used if there is a
-//! ticket and the host has a name, otherwise Negotiate.
+//! ticket and the host has a name, otherwise Negotiate. If the service offers neither or rejects them, Basic follows, but
+//! only over HTTPS and only if the certificate has proven the identity of the host. CredSSP and Digest are never chosen.
 //!
 //! Over HTTP only Kerberos authenticates the host. The other schemes are restricted to hosts in `TrustedHosts` and to
 //! this machine; for other hosts Negotiate means Kerberos without NTLM. Schemes that leave messages readable require
@@ -52,6 +53,10 @@ pub struct Situation {
     pub allowed: BTreeSet<ClientScheme>,
     /// Schemes that the service offers, once known.
     pub offered: Option<BTreeSet<ClientScheme>>,
+    /// Schemes that were tried before without success.
+    pub failed: BTreeSet<ClientScheme>,
+    /// Whether Basic may be chosen without a request.
+    pub automatic_basic: AutomaticBasic,
     /// Setting `Client/AllowUnencrypted`.
     pub unencrypted: Unencrypted,
     /// Whether messages are to be sealed where possible; `Off` with `-unencrypted`.
@@ -107,6 +112,17 @@ pub enum Trust {
     Listed,
     /// Not in the list.
     Unlisted,
+}
+
+/// Permission to choose Basic without a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AutomaticBasic {
+    /// Basic may be chosen over HTTPS.
+    Allowed,
+    /// The certificate of the host is not fully verified.
+    HostUnverified,
+    /// The service must be able to act as the user on other machines, which Basic does not permit.
+    DelegationRequired,
 }
 
 /// Permission for messages without encryption.
@@ -211,6 +227,18 @@ pub enum Obstacle {
          winrm/config/client"
     )]
     NotTrusted,
+    /// Basic was not requested, and the certificate of the host is not verified.
+    #[error(
+        "would send the password, but the certificate of the host is not verified; verify it (-ca), or use \
+         -authentication:basic"
+    )]
+    HostUnverified,
+    /// The scheme cannot delegate.
+    #[error("cannot delegate; omit -allowdelegate")]
+    CannotDelegate,
+    /// The scheme was tried before.
+    #[error("failed before")]
+    Failed,
 }
 
 /// Chooses the scheme to try.
@@ -244,6 +272,8 @@ impl Situation {
             None => match (self.credentials, self.kerberos, self.target) {
                 (Credentials::Certificate, ..) => &[Certificate],
                 (Credentials::Ambient, Kerberos::Ticket, Target::Name) => &[Krb, Negotiate],
+                // Negotiate uses Kerberos as well if the user has a realm.
+                (Credentials::Password, ..) if self.transport == Transport::Https => &[Negotiate, Krb, Basic],
                 (Credentials::Ambient | Credentials::Password, ..) => &[Negotiate, Krb],
             },
         }
@@ -253,9 +283,19 @@ impl Situation {
         if scheme != ClientScheme::None && !self.allowed.contains(&scheme) {
             return Err(Obstacle::Disabled);
         }
+        if self.failed.contains(&scheme) {
+            return Err(Obstacle::Failed);
+        }
         let is_offered = self.offered.as_ref().is_none_or(|offered| offered.contains(&scheme));
         if scheme.is_offered_by_name() && !is_offered {
             return Err(Obstacle::NotOffered);
+        }
+        if scheme == ClientScheme::Basic && self.explicit.is_none() {
+            match self.automatic_basic {
+                AutomaticBasic::Allowed => {}
+                AutomaticBasic::HostUnverified => return Err(Obstacle::HostUnverified),
+                AutomaticBasic::DelegationRequired => return Err(Obstacle::CannotDelegate),
+            }
         }
         let (ntlm, protection) = match scheme {
             ClientScheme::None => (Ntlm::Forbidden, self.unsealed()),

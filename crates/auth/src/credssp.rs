@@ -8,13 +8,15 @@
 mod acceptor;
 mod credentials;
 mod initiator;
+mod nonce;
 mod proof;
 mod request;
 
 pub use acceptor::{Acceptor, Delegation};
 pub use credentials::PasswordCredentials;
 pub use initiator::Initiator;
-pub use proof::{Nonce, PublicKey};
+pub use nonce::Nonce;
+pub use proof::PublicKey;
 pub use request::{TsRequest, Version};
 
 use zeroize::Zeroizing;

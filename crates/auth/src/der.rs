@@ -7,54 +7,72 @@ use crate::AuthError;
 
 /// Identifier octet of an element: class, form and a number below 31.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Tag(pub(crate) u8);
+pub struct Tag(pub u8);
 
 impl Tag {
-    pub(crate) const INTEGER: Self = Self(0x02);
-    pub(crate) const OCTET_STRING: Self = Self(0x04);
-    pub(crate) const OID: Self = Self(0x06);
-    pub(crate) const ENUMERATED: Self = Self(0x0a);
-    pub(crate) const GENERAL_STRING: Self = Self(0x1b);
-    pub(crate) const SEQUENCE: Self = Self(0x30);
+    /// INTEGER.
+    pub const INTEGER: Self = Self(0x02);
+    /// OCTET STRING.
+    pub const OCTET_STRING: Self = Self(0x04);
+    /// OBJECT IDENTIFIER.
+    pub const OID: Self = Self(0x06);
+    /// ENUMERATED.
+    pub const ENUMERATED: Self = Self(0x0a);
+    /// GeneralString.
+    pub const GENERAL_STRING: Self = Self(0x1b);
+    /// SEQUENCE, and SEQUENCE OF.
+    pub const SEQUENCE: Self = Self(0x30);
     /// First token of a GSS mechanism (RFC 2743 3.1).
-    pub(crate) const INITIAL_TOKEN: Self = Self(0x60);
+    pub const INITIAL_TOKEN: Self = Self(0x60);
 
     /// Returns the tag of an explicitly tagged field of a sequence; `number` is below 31.
-    pub(crate) const fn field(number: u8) -> Self {
+    #[must_use]
+    pub const fn field(number: u8) -> Self {
         Self(0xa0 | number)
     }
 }
 
 /// A DER element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Element<'a> {
-    pub(crate) tag: Tag,
-    pub(crate) content: &'a [u8],
+pub struct Element<'a> {
+    /// Tag.
+    pub tag: Tag,
+    /// Content, without tag and length.
+    pub content: &'a [u8],
     /// The whole element as received, with tag and length.
-    pub(crate) whole: &'a [u8],
+    pub whole: &'a [u8],
 }
 
 /// Reads a sequence of elements.
 #[derive(Clone)]
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(octets: &'a [u8]) -> Self {
+    /// Creates a reader of the elements in `octets`.
+    #[must_use]
+    pub fn new(octets: &'a [u8]) -> Self {
         Self { rest: octets }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Returns whether all elements have been read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    /// Unread bytes, for example the data after a mechanism's OID, which is not DER.
-    pub(crate) fn rest(&self) -> &'a [u8] {
+    /// Returns the unread bytes, for example the data after a mechanism's OID, which is not DER.
+    #[must_use]
+    pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    pub(crate) fn element(&mut self) -> Result<Element<'a>, AuthError> {
+    /// Reads the next element.
+    ///
+    /// # Errors
+    /// [`AuthError::Malformed`] if there is none, or its tag or length is not supported.
+    pub fn element(&mut self) -> Result<Element<'a>, AuthError> {
         let begin = self.rest;
         let (tag, rest) = begin.split_first().ok_or(TRUNCATED)?;
         if tag & 0x1f == 0x1f {
@@ -68,13 +86,19 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the next element, which must have this tag.
-    pub(crate) fn expect(&mut self, tag: Tag) -> Result<Element<'a>, AuthError> {
+    ///
+    /// # Errors
+    /// [`AuthError::Malformed`] for any other element.
+    pub fn expect(&mut self, tag: Tag) -> Result<Element<'a>, AuthError> {
         let element = self.element()?;
         if element.tag == tag { Ok(element) } else { Err(UNEXPECTED) }
     }
 
     /// Reads the content of field `number`, if it is next.
-    pub(crate) fn field(&mut self, number: u8) -> Result<Option<&'a [u8]>, AuthError> {
+    ///
+    /// # Errors
+    /// [`AuthError::Malformed`] if the element is malformed.
+    pub fn field(&mut self, number: u8) -> Result<Option<&'a [u8]>, AuthError> {
         if self.rest.first() != Some(&Tag::field(number).0) {
             return Ok(None);
         }
@@ -82,12 +106,18 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the octet string in field `number`, if it is next.
-    pub(crate) fn octets_field(&mut self, number: u8) -> Result<Option<&'a [u8]>, AuthError> {
+    ///
+    /// # Errors
+    /// [`AuthError::Malformed`] if the element is malformed, or is no octet string.
+    pub fn octets_field(&mut self, number: u8) -> Result<Option<&'a [u8]>, AuthError> {
         self.field(number)?.map(|field| only(field, Tag::OCTET_STRING)).transpose()
     }
 
     /// Skips fields that later versions may have added: numbers above `last`.
-    pub(crate) fn skip_fields_after(mut self, last: u8) -> Result<(), AuthError> {
+    ///
+    /// # Errors
+    /// [`AuthError::Malformed`] for any other element.
+    pub fn skip_fields_after(mut self, last: u8) -> Result<(), AuthError> {
         while !self.is_empty() {
             let Tag(tag) = self.element()?.tag;
             if tag & 0xc0 != 0x80 || tag & 0x1f <= last {
@@ -97,21 +127,31 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    pub(crate) fn end(self) -> Result<(), AuthError> {
+    /// Checks that all elements have been read.
+    ///
+    /// # Errors
+    /// [`AuthError::Malformed`] if bytes are left.
+    pub fn end(self) -> Result<(), AuthError> {
         if self.is_empty() { Ok(()) } else { Err(AuthError::Malformed("trailing bytes")) }
     }
 }
 
 /// Returns the content of the only element in `octets`, which must have this tag.
-pub(crate) fn only(octets: &[u8], tag: Tag) -> Result<&[u8], AuthError> {
+///
+/// # Errors
+/// [`AuthError::Malformed`] for any other element, and for further bytes.
+pub fn only(octets: &[u8], tag: Tag) -> Result<&[u8], AuthError> {
     let mut reader = Reader::new(octets);
     let element = reader.expect(tag)?;
     reader.end()?;
     Ok(element.content)
 }
 
-/// Parses a non-negative INTEGER.
-pub(crate) fn unsigned(content: &[u8]) -> Result<u32, AuthError> {
+/// Parses the content of a non-negative INTEGER.
+///
+/// # Errors
+/// [`AuthError::Malformed`] if it is negative, above 32 bits, or not minimal.
+pub fn unsigned(content: &[u8]) -> Result<u32, AuthError> {
     match content {
         [] => Err(BAD_NUMBER),
         [0, second, ..] if second & 0x80 == 0 => Err(BAD_NUMBER),
@@ -120,10 +160,13 @@ pub(crate) fn unsigned(content: &[u8]) -> Result<u32, AuthError> {
     }
 }
 
-/// Parses an INTEGER that is a 32-bit status.
+/// Parses the content of an INTEGER that is a 32-bit status.
 ///
 /// Some peers write it as four bytes regardless of sign, others as a positive number of five.
-pub(crate) fn status(content: &[u8]) -> Result<u32, AuthError> {
+///
+/// # Errors
+/// [`AuthError::Malformed`] for other content.
+pub fn status(content: &[u8]) -> Result<u32, AuthError> {
     match content {
         [_, _, _, _] => big_endian(content),
         _ => unsigned(content),
@@ -131,7 +174,8 @@ pub(crate) fn status(content: &[u8]) -> Result<u32, AuthError> {
 }
 
 /// Encodes an element with this content. The buffer is allocated once, so that secrets are not copied.
-pub(crate) fn element(tag: Tag, parts: &[&[u8]]) -> Vec<u8> {
+#[must_use]
+pub fn element(tag: Tag, parts: &[&[u8]]) -> Vec<u8> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let mut written = Vec::with_capacity(length + 2 + size_of::<usize>());
     written.push(tag.0);
@@ -151,12 +195,14 @@ pub(crate) fn element(tag: Tag, parts: &[&[u8]]) -> Vec<u8> {
 }
 
 /// Encodes an octet string as field `number`.
-pub(crate) fn octets_field(number: u8, octets: &[u8]) -> Vec<u8> {
+#[must_use]
+pub fn octets_field(number: u8, octets: &[u8]) -> Vec<u8> {
     element(Tag::field(number), &[&element(Tag::OCTET_STRING, &[octets])])
 }
 
 /// Encodes a non-negative INTEGER.
-pub(crate) fn integer(value: u32) -> Vec<u8> {
+#[must_use]
+pub fn integer(value: u32) -> Vec<u8> {
     let octets = value.to_be_bytes();
     let zeros = octets.iter().take(3).take_while(|octet| **octet == 0).count();
     let digits = octets.get(zeros..).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Holders of client certificates.
 
-use crate::{Account, AuthError};
+use crate::{Account, AuthError, Identity, Scheme};
 
 /// A client that has proven possession of a certificate's private key on one connection. Its account depends on the
 /// requested resource (MS-WSMV 3.1.4.1.35).
@@ -18,6 +18,19 @@ pub trait Holder: Send {
     /// # Errors
     /// [`CertificateRefused`] if no mapping fits or the account may not sign in.
     fn account(&mut self, resource: &str) -> Result<Account, CertificateRefused>;
+}
+
+impl Identity {
+    /// Authenticates the holder of a client certificate for a resource.
+    ///
+    /// The holder must be that of the certificate of this very connection. This may block as long as the authenticator
+    /// does.
+    ///
+    /// # Errors
+    /// [`CertificateRefused`] from the holder.
+    pub fn by_certificate(resource: &str, holder: &mut dyn Holder) -> Result<Self, CertificateRefused> {
+        Ok(Self::proven(holder.account(resource)?, Scheme::Certificate))
+    }
 }
 
 /// A client certificate was refused.

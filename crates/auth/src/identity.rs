@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::{Authenticator, CertificateRefused, Holder, Oid, Scheme, Secret, basic};
+use crate::{AuthError, Oid, Scheme, Secret};
 
 /// An identity that was proven on this connection.
 ///
@@ -21,32 +21,6 @@ impl Identity {
 
     pub(crate) fn by_mechanism(self, mechanism: Option<Oid>) -> Self {
         Self { mechanism, ..self }
-    }
-
-    /// Authenticates the credentials of an `Authorization: Basic` header.
-    ///
-    /// This may block as long as the authenticator does; see [`Authenticator::cost`].
-    ///
-    /// # Errors
-    /// The verdict of the authenticator.
-    pub fn by_password(
-        login: &basic::Login,
-        authenticator: &dyn Authenticator,
-        from: IpAddr,
-    ) -> Result<Self, AuthError> {
-        let account = authenticator.password(&login.user, &login.password, from)?;
-        Ok(Self::proven(account, Scheme::Basic))
-    }
-
-    /// Authenticates the holder of a client certificate for a resource.
-    ///
-    /// The holder must be that of the certificate of this very connection. This may block as long as the authenticator
-    /// does.
-    ///
-    /// # Errors
-    /// [`CertificateRefused`] from the holder.
-    pub fn by_certificate(resource: &str, holder: &mut dyn Holder) -> Result<Self, CertificateRefused> {
-        Ok(Self::proven(holder.account(resource)?, Scheme::Certificate))
     }
 
     /// Authenticates the user whom the kernel reports as the peer of a Unix socket (unix(7), `SO_PEERCRED`).
@@ -89,48 +63,6 @@ impl std::fmt::Display for Account {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.name)
     }
-}
-
-/// Reason why authentication failed. It is written to the log and never sent to the peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AuthError {
-    /// Unknown account or wrong password; deliberately one error for both.
-    #[error("unknown account or wrong password")]
-    WrongPassword,
-    /// The account exists but may not sign in.
-    #[error("account is disabled or locked")]
-    NotAllowed,
-    /// No mapping leads from the client certificate to an account; the log has the reason.
-    #[error("client certificate is not mapped to an account")]
-    Unmapped,
-    /// The account store could not be read.
-    #[error("cannot read the accounts")]
-    Unavailable,
-    /// A token violates its specification.
-    #[error("malformed token: {0}")]
-    Malformed(&'static str),
-    /// A token offers less protection than required.
-    #[error("the peer does not offer required protection: {0}")]
-    Downgraded(&'static str),
-    /// The token was made for another TLS connection, or for none although one is required (RFC 5929).
-    #[error("channel binding does not match this connection")]
-    ChannelBinding,
-    /// The token names another service.
-    #[error("token was issued for another service")]
-    OtherService,
-    /// The proof of the other end does not match what was sent.
-    #[error("the peer did not prove that it knows the secret")]
-    Unproven,
-    /// No mechanism is supported by both ends.
-    #[error("no authentication mechanism in common")]
-    NoMechanism,
-    /// The clocks of the two machines differ too much.
-    #[error("the clocks of the two machines differ too much")]
-    ClockSkew,
-    /// The other end refused with another NTSTATUS (MS-ERREF 2.3).
-    #[error("the peer refused with status {0:#010x}")]
-    Refused(u32),
 }
 
 /// A verifier of passwords.
@@ -181,8 +113,8 @@ pub trait LocalUsers: Send + Sync {
     fn account(&self, uid: u32) -> Result<Account, AuthError>;
 }
 
-/// Duration of a verification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Duration of a verification, shortest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum VerifierCost {
     /// Microseconds.
     Quick,

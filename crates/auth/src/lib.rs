@@ -4,12 +4,15 @@
 //! [`Scheme`] lists all schemes that a service can offer. Only this crate can create an [`Identity`], from the verdict
 //! of an [`Authenticator`] or of [`LocalUsers`], so code that requires one cannot run without authentication.
 //!
+//! [`SignInReport`] decides which schemes the users of a service can use.
+//!
 //! Nothing here performs I/O or reads a clock. Verifiers decide where accounts are stored.
 #![deny(clippy::as_conversions, clippy::expect_used)]
 
 pub mod account_file;
 mod accounts;
 mod authenticator;
+mod availability;
 pub mod basic;
 pub mod certificate_mapping;
 mod certificate_proof;
@@ -17,14 +20,14 @@ mod channel_binding;
 pub mod choice;
 mod context;
 pub mod credssp;
-mod der;
+pub mod der;
 pub mod digest;
+mod error;
 mod holder;
 mod identity;
 pub mod negotiate;
 pub mod ntlm;
 mod oid;
-pub mod oracle;
 mod scheme;
 pub mod sealed_body;
 mod secret;
@@ -35,13 +38,15 @@ mod user_name;
 
 pub use accounts::{AccountList, AccountListError};
 pub use authenticator::{Authenticator, ClientCertificates, Established, Handshake, Peer};
+pub use availability::{JoinProgram, Remedies, SchemeReport, SchemeState, SignInFacts, SignInReport};
 pub use certificate_proof::{CertificateProof, HandshakeSignature, TlsVersion};
 pub use channel_binding::{Binding, ChannelBinding, Hardening, certificate_hash};
 pub use context::{
     Accepted, Acceptor, Exported, Initiated, Initiator, MechListMic, Mutual, SealError, SecurityContext, Step,
 };
+pub use error::AuthError;
 pub use holder::{CertificateRefused, Holder};
-pub use identity::{Account, AuthError, Identity, LocalUsers, PasswordVerifier, VerifierCost};
+pub use identity::{Account, Identity, LocalUsers, PasswordVerifier, VerifierCost};
 pub use oid::Oid;
 pub use scheme::Scheme;
 pub use secret::Secret;

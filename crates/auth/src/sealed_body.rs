@@ -26,6 +26,8 @@ mod content_type;
 mod layout;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod toy;
 
 use self::content_type::{Form, Original, Wrapping};
 use self::layout::Part;
@@ -102,6 +104,12 @@ pub enum SealedBodyError {
         part: usize,
         /// Cause.
         what: &'static str,
+    },
+    /// A part contains neither a signature nor sealed data, as clients send that have no keys.
+    #[error("part {part} of the sealed body is empty: the client has no session")]
+    Empty {
+        /// Number of the part, from 1.
+        part: usize,
     },
     /// The announced length exceeds the limit.
     #[error("sealed body exceeds {limit} bytes")]

@@ -58,7 +58,7 @@ pub enum SpnError {
     )]
     Class,
     /// The host is empty or contains invalid characters.
-    #[error("invalid host {host:?} of a service principal name")]
+    #[error("invalid host \"{host}\" of a service principal name")]
     Host {
         /// Host as written, cut to 40 characters.
         host: String,

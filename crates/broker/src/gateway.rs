@@ -8,14 +8,15 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+use std::sync::{Arc, Weak, mpsc};
 use std::time::{Duration, Instant};
 
 use auth::{
     Accepted, Acceptor, Account, AuthError, Authenticator, CertificateProof, Holder, Identity, MechListMic,
     Oid, Peer, Scheme, SealError, Secret, SecurityContext, Step, VerifierCost,
 };
-use quickconfig::{Answer, Wish};
+use locks::Mutex;
+use quickconfig::{MachineRequest, MachineResponse};
 use sddl::{Sid, Token};
 use zeroize::Zeroizing;
 
@@ -154,7 +155,7 @@ impl Gateway {
             .name("broker".to_owned())
             .spawn(move || receiver.receive_messages(on_event))?;
         match gateway.request(&GatewayRequest::ListSchemes) {
-            Ok((BrokerMessage::Schemes(schemes), _)) => *lock(&gateway.schemes) = schemes,
+            Ok((BrokerMessage::Schemes(schemes), _)) => *gateway.schemes.lock() = schemes,
             _ => return Err(io::ErrorKind::InvalidData.into()),
         }
         Ok(gateway)
@@ -164,7 +165,7 @@ impl Gateway {
     #[must_use]
     pub fn session(&self, identity: &Identity) -> Option<Arc<Session>> {
         let key = (identity.account().name.clone(), identity.scheme(), identity.mechanism().cloned());
-        lock(&self.sessions).get(&key).map(|found| Arc::clone(&found.session))
+        self.sessions.lock().get(&key).map(|found| Arc::clone(&found.session))
     }
 
     /// Returns a connection to the host process of a session's user. Blocks until the broker has answered.
@@ -182,8 +183,8 @@ impl Gateway {
     ///
     /// # Errors
     /// [`Denied`] if the certificate does not exist or cannot be read.
-    pub fn certificate(&self, wish: CertificateRequest) -> Result<Secret, Denied> {
-        match self.request(&GatewayRequest::LoadCertificate(wish)) {
+    pub fn certificate(&self, request: CertificateRequest) -> Result<Secret, Denied> {
+        match self.request(&GatewayRequest::LoadCertificate(request)) {
             Ok((BrokerMessage::CertificateLoaded(pem), _)) => Ok(pem),
             other => Err(denied(other)),
         }
@@ -224,9 +225,14 @@ impl Gateway {
     ///
     /// # Errors
     /// [`Denied`] if the user may not do this, or the step fails.
-    pub fn quick_config(&self, session: &Session, wish: &Wish) -> Result<Answer, Denied> {
-        match self.request(&GatewayRequest::RunQuickConfig { session: session.id, wish: wish.clone() }) {
-            Ok((BrokerMessage::QuickConfigAnswer(answer), _)) => Ok(answer),
+    pub fn quick_config(
+        &self,
+        session: &Session,
+        request: &MachineRequest,
+    ) -> Result<MachineResponse, Denied> {
+        match self.request(&GatewayRequest::RunQuickConfig { session: session.id, request: request.clone() })
+        {
+            Ok((BrokerMessage::QuickConfigResponse(answer), _)) => Ok(answer),
             other => Err(denied(other)),
         }
     }
@@ -278,7 +284,7 @@ impl Gateway {
                     BrokerEvent::ListeningSockets(descriptors)
                 }
                 (BrokerMessage::Schemes(schemes), _) => {
-                    *lock(&self.schemes) = schemes;
+                    *self.schemes.lock() = schemes;
                     continue;
                 }
                 (BrokerMessage::SettingsChanged(text), _) => BrokerEvent::SettingsChanged(text),
@@ -290,7 +296,7 @@ impl Gateway {
             on_event(event);
         }
         // Wakes every request that still waits for a response.
-        *lock(&self.waiting) = None;
+        *self.waiting.lock() = None;
         on_event(BrokerEvent::Stop);
     }
 
@@ -299,7 +305,7 @@ impl Gateway {
         let SignedIn { session: id, account, mechanism, token } = signed_in;
         let session = Arc::new(Session { id, token, gateway: self.me.clone() });
         let now = Instant::now();
-        let mut sessions = lock(&self.sessions);
+        let mut sessions = self.sessions.lock();
         let mut expired: Vec<CachedSession> = Vec::new();
         let key = (account, scheme, mechanism);
         let mut earlier = Vec::new();
@@ -325,7 +331,7 @@ impl Gateway {
 
 impl Authenticator for Gateway {
     fn supports(&self, scheme: Scheme) -> bool {
-        lock(&self.schemes).contains(&scheme)
+        self.schemes.lock().contains(&scheme)
     }
 
     fn password(&self, user: &str, password: &Secret, source: IpAddr) -> Result<Account, AuthError> {
@@ -520,11 +526,6 @@ impl Drop for RemoteContext {
     fn drop(&mut self) {
         self.gateway.notify(&GatewayRequest::Release { handle: self.handle });
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic cannot leave the guarded values half changed.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How long an unused session stays in the cache, so that a repeated Basic sign-in reuses the verified password.

@@ -7,9 +7,9 @@ use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use locks::Mutex;
 use rustix::io::retry_on_intr;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
@@ -72,7 +72,7 @@ impl Link {
         let (Some(head), true) = (frame_head(message.len()), descriptors.len() <= MAX_DESCRIPTORS) else {
             return Err(ErrorKind::InvalidInput.into());
         };
-        let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.writing.lock();
         self.write(head, message, descriptors).inspect_err(|error| {
             if error.kind() == ErrorKind::WouldBlock {
                 self.close();

@@ -7,10 +7,11 @@ mod queue;
 
 use std::io::{self, Write as _};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use limits::{Capacity, FoldedWarnings, KeyedLimit, Permit, Report};
+use locks::Mutex;
 use rustix::net::sockopt;
 
 use self::queue::{NotQueued, Queue};
@@ -110,7 +111,7 @@ impl LocalConnections {
 
     /// Logs a refused connection, at most once in ten seconds for each user.
     pub fn warn(&self, uid: u32, error: &dyn std::error::Error) {
-        let report = self.folding().note(uid, Instant::now());
+        let report = self.refused.lock().note(uid, Instant::now());
         if let Some(Report { repeated, others }) = report {
             tracing::warn!(uid, repeated, others, error = error.to_string(), "Local connection refused");
         }
@@ -125,10 +126,6 @@ impl LocalConnections {
     fn refuse(&self, stream: &UnixStream, uid: u32, refusal: Refusal) {
         self.warn(uid, &refusal);
         decline(stream);
-    }
-
-    fn folding(&self) -> MutexGuard<'_, FoldedWarnings<u32>> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -171,7 +168,7 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(30);
+    const PATIENCE: Duration = Duration::from_secs(60);
 
     #[test]
     fn a_user_with_64_connections_gets_503_until_some_are_closed() {

@@ -4,7 +4,7 @@ mod broker_message;
 mod certificate;
 mod gateway_request;
 mod size_limit;
-mod values;
+pub(crate) mod values;
 
 use auth::Oid;
 use auth::certificate_mapping::MappingChangeError;

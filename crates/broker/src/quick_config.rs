@@ -1,25 +1,27 @@
-//! Encoding of quickconfig requests and answers, between gateway and broker and between the broker and the quickconfig
+//! Encoding of quickconfig requests and responses, between gateway and broker and between the broker and the quickconfig
 //! process.
 
 use std::num::NonZeroU16;
 
+use auth::{SchemeReport, SchemeState, SignInReport};
 use quickconfig::{
-    Answer, Firewall, FirewallKind, MAX_OPENINGS, Network, Noted, Opening, Outcome, Recorded, ServiceAfter,
-    Source, Survey, Transport, Unit, Wish, Zone,
+    ChangeRecord, Firewall, FirewallKind, MAX_OPENINGS, MachineRequest, MachineResponse, Network, Opening,
+    Outcome, ServiceAfter, SettingChange, Source, Survey, Transport, Unit, Zone,
 };
 use sddl::Sid;
 use zeroize::Zeroizing;
 
+use crate::scheme_number::{scheme, scheme_number};
 use crate::wire::{Malformed, Reader, Writer};
 
-/// Maximum length of a request or answer in bytes; an answer lists at most a few thousand short texts.
+/// Maximum length of a request or response in bytes; a response lists at most a few thousand short texts.
 pub const MAX_MESSAGE_LENGTH: usize = 4 << 20;
 
 /// Encodes a request as a whole message.
 #[must_use]
-pub fn encode_wish(wish: &Wish) -> Zeroizing<Vec<u8>> {
+pub fn encode_request(request: &MachineRequest) -> Zeroizing<Vec<u8>> {
     let mut w = Writer::default();
-    write_wish(&mut w, wish);
+    write_request(&mut w, request);
     w.finish()
 }
 
@@ -27,76 +29,113 @@ pub fn encode_wish(wish: &Wish) -> Zeroizing<Vec<u8>> {
 ///
 /// # Errors
 /// [`Malformed`] if the bytes are not a request.
-pub fn decode_wish(message: &[u8]) -> Result<Wish, Malformed> {
+pub fn decode_request(message: &[u8]) -> Result<MachineRequest, Malformed> {
     let mut r = Reader::new(message);
-    let wish = read_wish(&mut r)?;
+    let request = read_request(&mut r)?;
     r.finish()?;
-    Ok(wish)
+    Ok(request)
 }
 
-/// Encodes an answer as a whole message.
+/// Encodes a response as a whole message.
 #[must_use]
-pub fn encode_answer(answer: &Answer) -> Zeroizing<Vec<u8>> {
+pub fn encode_response(response: &MachineResponse) -> Zeroizing<Vec<u8>> {
     let mut w = Writer::default();
-    write_answer(&mut w, answer);
+    write_response(&mut w, response);
     w.finish()
 }
 
-/// Decodes an answer that is a whole message.
+/// Decodes a response that is a whole message.
 ///
 /// # Errors
-/// [`Malformed`] if the bytes are not an answer.
-pub fn decode_answer(message: &[u8]) -> Result<Answer, Malformed> {
+/// [`Malformed`] if the bytes are not a response.
+pub fn decode_response(message: &[u8]) -> Result<MachineResponse, Malformed> {
     let mut r = Reader::new(message);
-    let answer = read_answer(&mut r)?;
+    let response = read_response(&mut r)?;
     r.finish()?;
-    Ok(answer)
+    Ok(response)
 }
 
-pub(crate) fn write_wish<'w>(w: &'w mut Writer, wish: &Wish) -> &'w mut Writer {
-    match wish {
-        Wish::Survey(openings) => write_all(w.u8(1), openings, write_opening),
-        Wish::Enable => w.u8(2),
-        Wish::Open(opening) => {
+pub(crate) fn write_request<'w>(w: &'w mut Writer, request: &MachineRequest) -> &'w mut Writer {
+    match request {
+        MachineRequest::Survey(openings) => write_all(w.u8(1), openings, write_opening),
+        MachineRequest::Enable => w.u8(2),
+        MachineRequest::Open(opening) => {
             write_opening(w.u8(3), opening);
             w
         }
-        Wish::Note(noted) => {
-            write_noted(w.u8(4), noted);
+        MachineRequest::Record(change) => {
+            write_setting_change(w.u8(4), change);
             w
         }
-        Wish::TakeBack(number) => w.u8(5).u32(*number),
+        MachineRequest::Undo(number) => w.u8(5).u32(*number),
+        MachineRequest::SignIn => w.u8(6),
     }
 }
 
-pub(crate) fn read_wish(r: &mut Reader<'_>) -> Result<Wish, Malformed> {
+pub(crate) fn read_request(r: &mut Reader<'_>) -> Result<MachineRequest, Malformed> {
     Ok(match r.u8()? {
-        1 => Wish::Survey(read_all(r, MAX_OPENINGS, read_opening)?),
-        2 => Wish::Enable,
-        3 => Wish::Open(read_opening(r)?),
-        4 => Wish::Note(read_noted(r)?),
-        5 => Wish::TakeBack(r.u32()?),
+        1 => MachineRequest::Survey(read_all(r, MAX_OPENINGS, read_opening)?),
+        2 => MachineRequest::Enable,
+        3 => MachineRequest::Open(read_opening(r)?),
+        4 => MachineRequest::Record(read_setting_change(r)?),
+        5 => MachineRequest::Undo(r.u32()?),
+        6 => MachineRequest::SignIn,
         _ => return Err(Malformed("unknown quickconfig request")),
     })
 }
 
-pub(crate) fn write_answer<'w>(w: &'w mut Writer, answer: &Answer) -> &'w mut Writer {
-    match answer {
-        Answer::Survey(survey) => write_survey(w.u8(1), survey),
-        Answer::Done(Outcome::Done(how)) => w.u8(2).text(how),
-        Answer::Done(Outcome::Already) => w.u8(3),
-        Answer::Done(Outcome::Failed(why)) => w.u8(4).text(why),
+pub(crate) fn write_response<'w>(w: &'w mut Writer, response: &MachineResponse) -> &'w mut Writer {
+    match response {
+        MachineResponse::Survey(survey) => write_survey(w.u8(1), survey),
+        MachineResponse::Done(Outcome::Done(how)) => w.u8(2).text(how),
+        MachineResponse::Done(Outcome::Already) => w.u8(3),
+        MachineResponse::Done(Outcome::Failed(why)) => w.u8(4).text(why),
+        MachineResponse::SignIn(report) => write_sign_in(w.u8(5), report),
     }
 }
 
-pub(crate) fn read_answer(r: &mut Reader<'_>) -> Result<Answer, Malformed> {
+pub(crate) fn read_response(r: &mut Reader<'_>) -> Result<MachineResponse, Malformed> {
     Ok(match r.u8()? {
-        1 => Answer::Survey(read_survey(r)?),
-        2 => Answer::Done(Outcome::Done(r.text()?.to_owned())),
-        3 => Answer::Done(Outcome::Already),
-        4 => Answer::Done(Outcome::Failed(r.text()?.to_owned())),
-        _ => return Err(Malformed("unknown quickconfig answer")),
+        1 => MachineResponse::Survey(read_survey(r)?),
+        2 => MachineResponse::Done(Outcome::Done(r.text()?.to_owned())),
+        3 => MachineResponse::Done(Outcome::Already),
+        4 => MachineResponse::Done(Outcome::Failed(r.text()?.to_owned())),
+        5 => MachineResponse::SignIn(read_sign_in(r)?),
+        _ => return Err(Malformed("unknown quickconfig response")),
     })
+}
+
+fn write_sign_in<'w>(w: &'w mut Writer, report: &SignInReport) -> &'w mut Writer {
+    let SignInReport { listens, schemes, remedies, verifies_passwords, allow_unencrypted, account_options } =
+        report;
+    w.u8(u8::from(*listens)).u8(u8::from(*verifies_passwords)).u8(u8::from(*allow_unencrypted));
+    write_all(w, account_options, |w, word| _ = w.text(word));
+    write_all(w, schemes, |w, own| {
+        w.u8(scheme_number(own.scheme));
+        match &own.state {
+            SchemeState::Usable(by) => w.u8(1).text(by),
+            SchemeState::Unusable(reason) => w.u8(2).text(reason),
+            SchemeState::Disabled => w.u8(3),
+        };
+    });
+    write_all(w, remedies, |w, remedy| _ = w.text(remedy))
+}
+
+fn read_sign_in(r: &mut Reader<'_>) -> Result<SignInReport, Malformed> {
+    let (listens, verifies_passwords, allow_unencrypted) = (yes_or_no(r)?, yes_or_no(r)?, yes_or_no(r)?);
+    let account_options = read_all(r, MAX_ITEMS, |r| r.text().map(str::to_owned))?;
+    let schemes = read_all(r, MAX_ITEMS, |r| {
+        let scheme = scheme(r.u8()?)?;
+        let state = match r.u8()? {
+            1 => SchemeState::Usable(r.text()?.to_owned()),
+            2 => SchemeState::Unusable(r.text()?.to_owned()),
+            3 => SchemeState::Disabled,
+            _ => return Err(Malformed("unknown state of a scheme")),
+        };
+        Ok(SchemeReport { scheme, state })
+    })?;
+    let remedies = read_all(r, MAX_ITEMS, |r| r.text().map(str::to_owned))?;
+    Ok(SignInReport { listens, schemes, remedies, verifies_passwords, allow_unencrypted, account_options })
 }
 
 fn write_survey<'w>(w: &'w mut Writer, survey: &Survey) -> &'w mut Writer {
@@ -118,7 +157,7 @@ fn write_survey<'w>(w: &'w mut Writer, survey: &Survey) -> &'w mut Writer {
     w.u8(u8::from(firewall.public));
     write_all(w, &firewall.open, |w, open| _ = w.u8(u8::from(*open)));
     write_all(w, recorded, |w, record| {
-        w.u32(record.number).text(&record.what).optional(record.own.as_ref(), write_noted);
+        w.u32(record.number).text(&record.what).optional(record.own.as_ref(), write_setting_change);
         w.u8(u8::from(record.service == ServiceAfter::Stopped));
     });
     write_all(w, certificates, |w, certificate| _ = w.fixed(certificate))
@@ -144,9 +183,9 @@ fn read_survey(r: &mut Reader<'_>) -> Result<Survey, Malformed> {
     let public = yes_or_no(r)?;
     let open = read_all(r, MAX_OPENINGS, yes_or_no)?;
     let recorded = read_all(r, MAX_ITEMS, |r| {
-        let (number, what, own) = (r.u32()?, r.text()?.to_owned(), r.optional(read_noted)?);
+        let (number, what, own) = (r.u32()?, r.text()?.to_owned(), r.optional(read_setting_change)?);
         let service = if yes_or_no(r)? { ServiceAfter::Stopped } else { ServiceAfter::Running };
-        Ok(Recorded { number, what, own, service })
+        Ok(ChangeRecord { number, what, own, service })
     })?;
     let certificates = read_all(r, MAX_ITEMS, Reader::fixed)?;
     Ok(Survey { unit, firewall: Firewall { kind, places, public, open }, recorded, certificates })
@@ -178,22 +217,22 @@ fn read_opening(r: &mut Reader<'_>) -> Result<Opening, Malformed> {
     Ok(Opening { transport, port, sources, zone })
 }
 
-fn write_noted(w: &mut Writer, noted: &Noted) {
-    match noted {
-        Noted::Listener(transport) => write_transport(w.u8(1), *transport),
-        Noted::ListenerEnabled(transport) => write_transport(w.u8(2), *transport),
-        Noted::Allowed(sid) => _ = w.u8(3).text(sid),
+fn write_setting_change(w: &mut Writer, change: &SettingChange) {
+    match change {
+        SettingChange::Listener(transport) => write_transport(w.u8(1), *transport),
+        SettingChange::ListenerEnabled(transport) => write_transport(w.u8(2), *transport),
+        SettingChange::Allowed(sid) => _ = w.u8(3).text(sid),
     }
 }
 
-fn read_noted(r: &mut Reader<'_>) -> Result<Noted, Malformed> {
+fn read_setting_change(r: &mut Reader<'_>) -> Result<SettingChange, Malformed> {
     Ok(match r.u8()? {
-        1 => Noted::Listener(read_transport(r)?),
-        2 => Noted::ListenerEnabled(read_transport(r)?),
+        1 => SettingChange::Listener(read_transport(r)?),
+        2 => SettingChange::ListenerEnabled(read_transport(r)?),
         3 => {
             let text = r.text()?;
             Sid::parse(text).map_err(|_| Malformed("invalid SID"))?;
-            Noted::Allowed(text.to_owned())
+            SettingChange::Allowed(text.to_owned())
         }
         _ => return Err(Malformed("unknown journal note")),
     })
@@ -247,6 +286,8 @@ const MAX_ITEMS: usize = 1_024;
 
 #[cfg(test)]
 mod tests {
+    use auth::Scheme;
+
     use super::*;
 
     #[test]
@@ -263,30 +304,31 @@ mod tests {
         };
         let plain =
             Opening { transport: Transport::Http, sources: Vec::new(), zone: None, ..opening.clone() };
-        let noted = [
-            Noted::Listener(Transport::Http),
-            Noted::ListenerEnabled(Transport::Https),
-            Noted::Allowed("S-1-5-32-544".to_owned()),
+        let changes = [
+            SettingChange::Listener(Transport::Http),
+            SettingChange::ListenerEnabled(Transport::Https),
+            SettingChange::Allowed("S-1-5-32-544".to_owned()),
         ];
-        let wishes = [
-            Wish::Survey(vec![opening.clone(), plain]),
-            Wish::Survey(Vec::new()),
-            Wish::Enable,
-            Wish::Open(opening),
-            Wish::TakeBack(7),
+        let requests = [
+            MachineRequest::Survey(vec![opening.clone(), plain]),
+            MachineRequest::Survey(Vec::new()),
+            MachineRequest::Enable,
+            MachineRequest::SignIn,
+            MachineRequest::Open(opening),
+            MachineRequest::Undo(7),
         ];
-        for wish in wishes.into_iter().chain(noted.clone().map(Wish::Note)) {
-            assert_eq!(decode_wish(&encode_wish(&wish)), Ok(wish));
+        for request in requests.into_iter().chain(changes.clone().map(MachineRequest::Record)) {
+            assert_eq!(decode_request(&encode_request(&request)), Ok(request));
         }
-        let mut recorded = vec![Recorded {
+        let mut recorded = vec![ChangeRecord {
             number: 4,
             what: "record 4".to_owned(),
             own: None,
             service: ServiceAfter::Stopped,
         }];
-        for (number, own) in (1..).zip(noted) {
+        for (number, own) in (1..).zip(changes) {
             let what = format!("record {number}");
-            recorded.push(Recorded { number, what, own: Some(own), service: ServiceAfter::Running });
+            recorded.push(ChangeRecord { number, what, own: Some(own), service: ServiceAfter::Running });
         }
         let mut survey = Survey {
             unit: Unit::Known { active: true, enabled: false },
@@ -299,22 +341,36 @@ mod tests {
             recorded,
             certificates: vec![[7; 20]],
         };
-        let mut answers = vec![Answer::Survey(survey.clone())];
+        let mut responses = vec![MachineResponse::Survey(survey.clone())];
         for (unit, kind) in [
             (Unit::NoSystemd, FirewallKind::Unseen("why".to_owned())),
             (Unit::NotInstalled, FirewallKind::Ufw),
             (Unit::Private, FirewallKind::Nftables),
         ] {
             (survey.unit, survey.firewall.kind) = (unit, kind);
-            answers.push(Answer::Survey(survey.clone()));
+            responses.push(MachineResponse::Survey(survey.clone()));
         }
-        answers.extend([
-            Answer::Done(Outcome::Done("so".to_owned())),
-            Answer::Done(Outcome::Already),
-            Answer::Done(Outcome::Failed("no".to_owned())),
+        let states = [
+            SchemeState::Usable("ann".to_owned()),
+            SchemeState::Unusable("no key".to_owned()),
+            SchemeState::Disabled,
+        ];
+        let schemes = [Scheme::Negotiate, Scheme::Kerberos, Scheme::Basic].into_iter().zip(states);
+        responses.push(MachineResponse::SignIn(SignInReport {
+            listens: true,
+            schemes: schemes.map(|(scheme, state)| SchemeReport { scheme, state }).collect(),
+            remedies: vec!["do this".to_owned()],
+            verifies_passwords: true,
+            allow_unencrypted: false,
+            account_options: vec!["--file".to_owned(), "/x".to_owned()],
+        }));
+        responses.extend([
+            MachineResponse::Done(Outcome::Done("so".to_owned())),
+            MachineResponse::Done(Outcome::Already),
+            MachineResponse::Done(Outcome::Failed("no".to_owned())),
         ]);
-        for answer in answers {
-            assert_eq!(decode_answer(&encode_answer(&answer)), Ok(answer));
+        for response in responses {
+            assert_eq!(decode_response(&encode_response(&response)), Ok(response));
         }
     }
 
@@ -323,7 +379,7 @@ mod tests {
         for wrong in
             [&[9][..], &[3, 1, 0, 0, 0, 0], &[3, 3], &[1, 0, 0, 0, 200], &[2, 0], &[4, 3, 0, 0, 0, 1, b'x']]
         {
-            assert!(decode_wish(wrong).is_err(), "{wrong:?}");
+            assert!(decode_request(wrong).is_err(), "{wrong:?}");
         }
     }
 }

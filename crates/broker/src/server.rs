@@ -10,8 +10,8 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use auth::basic::Login;
@@ -21,7 +21,8 @@ use auth::{
     SecurityContext, Step,
 };
 use limits::{FoldedWarnings, Report};
-use quickconfig::{Answer, Wish};
+use locks::Mutex;
+use quickconfig::{MachineRequest, MachineResponse};
 use sddl::{Sid, Token};
 use zeroize::Zeroizing;
 
@@ -88,13 +89,18 @@ pub trait PrivilegedOperations: Send + Sync {
     ///
     /// # Errors
     /// [`Denied`] if the certificate does not exist or cannot be read.
-    fn certificate(&self, wish: &CertificateRequest) -> Result<Secret, Denied>;
+    fn certificate(&self, request: &CertificateRequest) -> Result<Secret, Denied>;
 
     /// Inspects the machine or performs a quickconfig step.
     ///
     /// # Errors
     /// [`Denied`] if the user may not do this, or the step fails.
-    fn quick_config(&self, identity: &Identity, token: &Token, wish: &Wish) -> Result<Answer, Denied>;
+    fn quick_config(
+        &self,
+        identity: &Identity,
+        token: &Token,
+        request: &MachineRequest,
+    ) -> Result<MachineResponse, Denied>;
 
     /// Returns the SID of a local user or group.
     fn sid_of(&self, name: &str) -> Option<Sid>;
@@ -196,11 +202,11 @@ impl Broker {
             GatewayRequest::ReportStatus(text) => self.operations.on_notice(Notice::Status(text)),
             GatewayRequest::ReportAlive => self.operations.on_notice(Notice::Alive),
             GatewayRequest::EndSession(session) => self.sessions.end(session),
-            GatewayRequest::Release { handle } => self.objects().release(handle),
+            GatewayRequest::Release { handle } => self.objects.lock().release(handle),
             GatewayRequest::ReportLocalClosed { connection } => self.locals.close(connection),
             GatewayRequest::ListSchemes => {
                 let schemes = self.schemes();
-                self.announced_schemes().clone_from(&schemes);
+                self.announced_schemes.lock().clone_from(&schemes);
                 self.respond(number, &BrokerMessage::Schemes(schemes), None);
             }
             GatewayRequest::SealMessage { context, message } => {
@@ -233,7 +239,7 @@ impl Broker {
     /// Sends the list of available schemes to the gateway if it has changed.
     pub fn announce_schemes(&self) {
         let now = self.schemes();
-        let mut announced = self.announced_schemes();
+        let mut announced = self.announced_schemes.lock();
         if *announced != now {
             announced.clone_from(&now);
             self.announce(&BrokerMessage::Schemes(now), &[]);
@@ -250,7 +256,7 @@ impl Broker {
     fn work(self: &Arc<Self>, number: u64, request: GatewayRequest, octets: usize) {
         let refusal = RefusalForm::of(&request);
         let Some(slot) = self.slots.take(MAX_PENDING_REQUESTS, octets) else {
-            let report = self.refused.lock().unwrap_or_else(PoisonError::into_inner).note((), Instant::now());
+            let report = self.refused.lock().note((), Instant::now());
             if let Some(Report { repeated, .. }) = report {
                 tracing::warn!(repeated, "Request of the gateway refused: too many at the same time");
             }
@@ -287,7 +293,7 @@ impl Broker {
             }
             GatewayRequest::ContinueHandshake { handshake, token } => {
                 // Not inside the `match`, which would hold the lock while the next step stores the handshake again.
-                let taken = self.objects().take_handshake(handshake);
+                let taken = self.objects.lock().take_handshake(handshake);
                 match taken {
                     Some((handshake, until)) => self.step(handshake, until, &token),
                     None => BrokerMessage::refused(AuthError::Malformed("unknown handshake")),
@@ -312,14 +318,14 @@ impl Broker {
                 self.operations.sid_of(&name).map(|sid| sid.numeric().to_string()),
             ),
             GatewayRequest::LookUpName(sid) => BrokerMessage::LookupResult(self.operations.name_of(sid)),
-            GatewayRequest::LoadCertificate(wish) => self
+            GatewayRequest::LoadCertificate(request) => self
                 .operations
-                .certificate(&wish)
+                .certificate(&request)
                 .map_or_else(BrokerMessage::Denied, BrokerMessage::CertificateLoaded),
-            GatewayRequest::RunQuickConfig { session, wish } => self
+            GatewayRequest::RunQuickConfig { session, request } => self
                 .current_user(session)
-                .and_then(|user| self.operations.quick_config(&user.identity, &user.token, &wish))
-                .map_or_else(BrokerMessage::Denied, BrokerMessage::QuickConfigAnswer),
+                .and_then(|user| self.operations.quick_config(&user.identity, &user.token, &request))
+                .map_or_else(BrokerMessage::Denied, BrokerMessage::QuickConfigResponse),
             GatewayRequest::ChangeSettings { session, before, after } => {
                 let changed = self.current_user(session).map_err(SettingsError::Denied).and_then(|user| {
                     self.operations.change_settings(&user.identity, &user.token, &before, &after)
@@ -353,7 +359,7 @@ impl Broker {
                 let claim = ClaimedIdentity { mechanism: handshake.mechanism(), name: handshake.claimed() };
                 BrokerMessage::SignInRefused { error, token: handshake.refusal(), claim }
             }
-            Ok(Step::Continue(token)) => match self.objects().insert_handshake(handshake, until) {
+            Ok(Step::Continue(token)) => match self.objects.lock().insert_handshake(handshake, until) {
                 Some(handshake) => BrokerMessage::HandshakeContinues { handshake, token },
                 None => BrokerMessage::refused(AuthError::Unavailable),
             },
@@ -381,7 +387,7 @@ impl Broker {
         }
         let (can_seal, limit) = (context.can_seal(), context.largest_message());
         let max_message = limit.and_then(|bytes| u64::try_from(bytes).ok());
-        let handle = self.objects().insert_context(context)?;
+        let handle = self.objects.lock().insert_context(context)?;
         Some(ContextForm::Remote { handle, can_seal, max_message })
     }
 
@@ -480,7 +486,7 @@ impl Broker {
         handle: u64,
         call: impl FnOnce(&mut dyn SecurityContext) -> Result<BrokerMessage, SealError>,
     ) -> BrokerMessage {
-        let mut objects = self.objects();
+        let mut objects = self.objects.lock();
         let result = match objects.context(handle) {
             Some(context) => call(context.as_mut()),
             None => Err(SealError::Failed),
@@ -500,13 +506,6 @@ impl Broker {
             let denied = Denied::new(DenialKind::Failed, "the response is too long");
             let _ = self.link.send(&BrokerMessage::Denied(denied).encode(number), &[]);
         }
-    }
-
-    fn announced_schemes(&self) -> MutexGuard<'_, Vec<Scheme>> {
-        self.announced_schemes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-    fn objects(&self) -> MutexGuard<'_, ObjectTable> {
-        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use auth::Identity;
 use limits::{Capacity, KeyedLimit, Permit};
+use locks::Mutex;
 use rustix::rand::{GetRandomFlags, getrandom};
 use sddl::Token;
 
@@ -63,13 +64,13 @@ impl Sessions {
         let signed_in =
             SignedIn { session, account: identity.account().name.clone(), mechanism, token: token.clone() };
         let user = Arc::new(VerifiedUser { identity, token, source, verified_at: Instant::now() });
-        self.locked().insert(session, Session { user, _counted: counted });
+        self.all.lock().insert(session, Session { user, _counted: counted });
         Some(signed_in)
     }
 
     /// Returns the user of a session.
     pub(crate) fn find(&self, session: SessionId) -> Result<Arc<VerifiedUser>, Denied> {
-        let found = self.locked().get(&session).map(|session| Arc::clone(&session.user));
+        let found = self.all.lock().get(&session).map(|session| Arc::clone(&session.user));
         found.ok_or_else(|| Denied::new(DenialKind::Access, "unknown session; sign in again"))
     }
 
@@ -82,18 +83,14 @@ impl Sessions {
     ) -> Arc<VerifiedUser> {
         let (identity, source) = (previous.identity.clone(), previous.source);
         let renewed = Arc::new(VerifiedUser { identity, token, source, verified_at: Instant::now() });
-        if let Some(session) = self.locked().get_mut(&session) {
+        if let Some(session) = self.all.lock().get_mut(&session) {
             session.user = Arc::clone(&renewed);
         }
         renewed
     }
 
     pub(crate) fn end(&self, session: SessionId) {
-        self.locked().remove(&session);
-    }
-
-    fn locked(&self) -> MutexGuard<'_, HashMap<SessionId, Session>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().remove(&session);
     }
 }
 

@@ -152,19 +152,13 @@ fn write_value(out: &mut xml::Writer, value: &Value) {
             for value in values {
                 match value {
                     Value::Null => out.start("VALUE.NULL").end_empty(),
-                    value => out.element("VALUE", &text_of(value)),
+                    value => out.element("VALUE", &value.to_text()),
                 };
             }
             out.end();
         }
         value => {
-            out.element("VALUE", &text_of(value));
+            out.element("VALUE", &value.to_text());
         }
     }
-}
-
-fn text_of(value: &Value) -> String {
-    let mut text = String::new();
-    value.write_text(&mut text);
-    text
 }

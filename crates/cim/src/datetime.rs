@@ -3,13 +3,18 @@
 use std::fmt;
 use std::fmt::Write as _;
 
+use calendar::Date;
+
 use crate::Error;
 use crate::name::excerpt;
 
-mod calendar;
 mod lenient;
 
-use calendar::{Civil, DAY, HOUR, MINUTE, SECOND};
+/// Durations in microseconds.
+const SECOND: i64 = 1_000_000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
 
 /// Value of type `datetime`: 14 digits, a fraction of six digits and an offset, with `*` for unknown digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -121,8 +126,8 @@ impl DateTime {
         }
         let minutes = i16::try_from(number(offset)?).ok()?;
         let offset = if sign == b'-' { -minutes } else { minutes };
-        let civil = Civil { year: first.into(), month: second, day: third };
-        Timestamp::from_civil(civil, clock([fourth, fifth, sixth], seventh), offset).map(Self::Timestamp)
+        let date = Date { year: first.into(), month: second, day: third };
+        Timestamp::from_date(date, clock([fourth, fifth, sixth], seventh), offset).map(Self::Timestamp)
     }
 }
 
@@ -164,23 +169,23 @@ impl Timestamp {
         self.offset
     }
 
-    fn from_civil(civil: Civil, clock: i64, offset: i16) -> Option<Self> {
-        let days = civil.days()?;
+    fn from_date(date: Date, clock: i64, offset: i16) -> Option<Self> {
+        let days = date.days()?;
         Self::from_unix_micros(days * DAY + clock - i64::from(offset) * MINUTE, offset)
     }
 
     /// Returns the local date and the microseconds since local midnight.
-    fn local(self) -> (Civil, i64) {
+    fn local(self) -> (Date, i64) {
         let micros = self.micros + i64::from(self.offset) * MINUTE;
-        (Civil::from_days(micros.div_euclid(DAY)), micros.rem_euclid(DAY))
+        (Date::from_days(micros.div_euclid(DAY)), micros.rem_euclid(DAY))
     }
 
     /// Appends the value as `xs:dateTime` in the form of Windows: the fraction without trailing zeros, and `Z` for an
     /// offset of zero.
     pub fn write_xml(self, out: &mut String) {
-        let (civil, clock) = self.local();
+        let (date, clock) = self.local();
         // Writing to a String cannot fail.
-        let _ = write!(out, "{:04}-{:02}-{:02}T", civil.year, civil.month, civil.day);
+        let _ = write!(out, "{:04}-{:02}-{:02}T", date.year, date.month, date.day);
         let _ = write!(out, "{:02}:{:02}:{:02}", clock / HOUR, clock / MINUTE % 60, clock / SECOND % 60);
         write_fraction(out, clock.unsigned_abs() % SECOND.unsigned_abs());
         match self.offset {
@@ -251,9 +256,9 @@ impl fmt::Display for DateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Timestamp(timestamp) => {
-                let (civil, clock) = timestamp.local();
+                let (date, clock) = timestamp.local();
                 let (hour, minute, second) = (clock / HOUR, clock / MINUTE % 60, clock / SECOND % 60);
-                write!(f, "{:04}{:02}{:02}{hour:02}", civil.year, civil.month, civil.day)?;
+                write!(f, "{:04}{:02}{:02}{hour:02}", date.year, date.month, date.day)?;
                 let sign = if timestamp.offset < 0 { '-' } else { '+' };
                 write!(f, "{minute:02}{second:02}.{:06}{sign}{:03}", clock % SECOND, timestamp.offset.abs())
             }

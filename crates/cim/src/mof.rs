@@ -16,7 +16,7 @@
 //! # Ok::<(), telarch_cim::Error>(())
 //! ```
 
-use crate::{ClassDeclaration, Error, Flavors, Instance, Name, Schema, Type, Value};
+use crate::{ClassDeclaration, Error, Flavors, Instance, Name, Type, Value};
 
 mod lexer;
 mod literal;
@@ -122,28 +122,5 @@ impl InstanceDeclaration {
                 .map(|(property, value)| (property.name.clone(), Literal::of(value)))
                 .collect(),
         }
-    }
-
-    /// Creates the instance, with the defaults of its class for properties that are not written.
-    ///
-    /// `aliased` returns the instances whose aliases were defined before.
-    ///
-    /// # Errors
-    /// [`Error::NoClass`], [`Error::NoProperty`], [`Error::Type`] and [`Error::Lexical`] for values that do not match the
-    /// class.
-    pub fn resolve(
-        &self,
-        schema: &Schema,
-        aliased: &dyn Fn(&str) -> Option<Instance>,
-    ) -> Result<Instance, Error> {
-        let mut instance = Instance::with_defaults(schema.require(self.class.as_str())?);
-        for (name, literal) in &self.values {
-            let column = instance.class().require(name.as_str())?;
-            let kind = instance.class().property(column).map(|property| property.kind.clone());
-            if let Some(kind) = kind {
-                instance.set(column, literal.resolve(&kind, schema, aliased)?)?;
-            }
-        }
-        Ok(instance)
     }
 }

@@ -184,20 +184,14 @@ impl From<&Value> for KeyValue {
             Value::Boolean(value) => Self::Boolean(*value),
             Value::Reference(path) => Self::Reference(path.clone()),
             // A character is written as text, as in elements.
-            Value::Char16(_) => Self::Text(text_of(value)),
-            value => value.as_integer().map_or_else(|| Self::Text(text_of(value)), Self::Integer),
+            Value::Char16(_) => Self::Text(value.to_text()),
+            value => value.as_integer().map_or_else(|| Self::Text(value.to_text()), Self::Integer),
         }
     }
 }
 
 fn keys_error(class: &Class, problem: impl Into<String>) -> Error {
     Error::Keys { class: class.name().clone(), problem: problem.into(), keys: class.keys_in_words() }
-}
-
-fn text_of(value: &Value) -> String {
-    let mut text = String::new();
-    value.write_text(&mut text);
-    text
 }
 
 impl fmt::Display for ObjectPath {

@@ -416,6 +416,14 @@ impl Value {
         }
     }
 
+    /// Returns the text of [`Self::write_text`].
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        self.write_text(&mut text);
+        text
+    }
+
     /// Appends the text form of a scalar in elements and selectors; nothing for NULL, arrays and instances.
     ///
     /// A real number is written with the fewest digits that are parsed as the same number.

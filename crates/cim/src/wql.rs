@@ -25,7 +25,7 @@ mod printer;
 mod test;
 
 pub use compare::{capitals, equal, order};
-pub use error::{QueryError, Reason, Span};
+pub use error::{QueryError, Reason, Span, SqlConstruct};
 pub use like::Pattern;
 pub use predicate::{Predicate, matches_class};
 

@@ -11,11 +11,13 @@
 mod layout;
 mod reader;
 mod reference;
+mod rows;
 mod writer;
 
 pub use layout::Layout;
 pub use reader::{Read, Reader};
-pub use writer::{NullArrays, PropertyTypes, Rows, Selection, Writer};
+pub use rows::{Rows, Selection};
+pub use writer::{NullArrays, PropertyTypes, Writer};
 
 /// Namespace of time elements and types, prefix `cim` (DSP0230).
 pub const COMMON: &str = "http://schemas.dmtf.org/wbem/wscim/1/common";

@@ -5,12 +5,13 @@
 //! Access over the network is checked by the WMI plug-in, not here.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use accounts::MachineSid;
 use cim::{Namespace, Schema};
 use consumers::FailureLog;
 use hardware::{Hardware, HostFile, OwnController};
+use locks::Mutex;
 use provider_linux::Machine;
 use repository::{ReloadingEngine, Repository};
 use tokio::runtime::Handle;
@@ -79,7 +80,7 @@ impl ObjectManager {
     /// # Errors
     /// As [`wmi::EngineBuilder::build`], if the repository contradicts the classes of the providers.
     pub fn engine(&self) -> Result<ReloadingEngine, wmi::Error> {
-        let mut cached = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cached = self.engine.lock();
         if let Some(engine) = &*cached {
             return Ok(engine.clone());
         }

@@ -16,15 +16,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::connection::{Connection, Target};
-use crate::endpoint::Address;
-use crate::error::Error;
 use crate::failure::{ExitCodes, Kind};
 use crate::format::Format;
-use crate::hosts::SavedHosts;
 use crate::program::Stop;
 use crate::screen::Screen;
 use crate::settings::ClientSettings;
-use crate::winrm::switches::Draft;
 
 pub use finding::{Check, Finding, Verdict};
 use report::Report;
@@ -47,45 +43,6 @@ pub struct DoctorCommand {
     pub exit_codes: ExitCodes,
     /// Warnings about switches without effect, one line each.
     pub notices: Vec<String>,
-}
-
-impl DoctorCommand {
-    /// Validates the optional endpoint and the switches.
-    pub(crate) fn build(
-        endpoint: Option<String>,
-        mut draft: Draft,
-        hosts: &SavedHosts,
-    ) -> Result<Self, Error> {
-        if let Some(endpoint) = endpoint {
-            if draft.connection.remote.is_some() {
-                return Err(Error::Rule {
-                    problem: "the endpoint is given twice, as an argument and with -remote",
-                    way_out: "omit one of them: winrm doctor server7",
-                });
-            }
-            draft.connection.remote = Some(Address::parse(&endpoint)?);
-        }
-        draft.connection.look_up(hosts)?;
-        let format = draft.format.unwrap_or_default();
-        if !matches!(format, Format::Text | Format::Json | Format::Ndjson) {
-            return Err(Error::Rule {
-                problem: "doctor supports only the formats text, json and ndjson",
-                way_out: "use -format:text, -format:json, or -format:ndjson for one line per finding",
-            });
-        }
-        let is_local = draft.connection.is_local();
-        if !is_local && (draft.config.is_some() || draft.state.is_some()) {
-            return Err(Error::Rule {
-                problem: "-config and -state require the local service",
-                way_out: "omit them, or omit the endpoint",
-            });
-        }
-        let notices = draft.connection.notices();
-        let limit = draft.connection.timeout.take();
-        let connection = draft.connection.connection()?;
-        let (config, state, exit_codes) = (draft.config, draft.state, draft.exit_codes);
-        Ok(Self { connection, config, state, limit, format, exit_codes, notices })
-    }
 }
 
 /// Runs the checks and prints each finding as soon as it is available. Returns the kind of the first failure, or `None`

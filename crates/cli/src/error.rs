@@ -209,12 +209,6 @@ pub enum Error {
     CommandMissing,
 }
 
-impl From<crate::hosts::HostsError> for Error {
-    fn from(error: crate::hosts::HostsError) -> Self {
-        Self::SavedHosts { problem: error.to_string() }
-    }
-}
-
 impl Error {
     /// Returns the suggested correction in one line, or `None` if the message is sufficient.
     #[must_use]

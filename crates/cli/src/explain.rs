@@ -13,7 +13,7 @@ pub struct Explanation {
 
 /// An unknown error code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown error code {text:?}")]
+#[error("unknown error code \"{text}\"")]
 pub struct Unexplained {
     text: String,
     /// Symbolic names that contain the text.

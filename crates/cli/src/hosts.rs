@@ -7,7 +7,7 @@ mod file;
 
 use std::path::{Path, PathBuf};
 
-use crate::connection::draft::Scheme;
+use crate::connection::draft::{Draft, Scheme};
 use crate::endpoint::{Address, Transport};
 use crate::error::Error;
 use crate::switch::{Keyword as _, find_keyword};
@@ -100,6 +100,28 @@ impl SavedHosts {
     }
 }
 
+impl Draft {
+    /// Replaces the name of a saved host by its saved values; switches take precedence.
+    pub(crate) fn look_up(&mut self, hosts: &SavedHosts) -> Result<(), Error> {
+        let Some(saved) = self.remote.as_ref().map(|address| hosts.find(address)).transpose()?.flatten()
+        else {
+            return Ok(());
+        };
+        self.ssl |= saved.address().transport().is_none() && saved.transport() == Some(Transport::Https);
+        self.port = self.port.or(saved.port());
+        self.remote = Some(saved.address().clone());
+        let certificate = self.thumbprint.is_some() || self.certificate_file.is_some();
+        if !certificate && self.scheme.is_none() {
+            self.scheme = saved.scheme();
+        }
+        let needs_user = !matches!(self.scheme, Some(Scheme::None | Scheme::Certificate));
+        if !certificate && needs_user && self.user.is_none() && !self.default_credentials {
+            self.user = saved.user().map(str::to_owned);
+        }
+        Ok(())
+    }
+}
+
 impl SavedHost {
     /// Creates a host without port, transport, scheme and user.
     pub(crate) fn new(name: Name, address: Address) -> Self {
@@ -186,3 +208,9 @@ fn word<K: crate::switch::Keyword>(text: &str) -> Option<K> {
 
 /// Maximum length of a name in characters.
 const LONGEST_NAME: usize = 64;
+
+impl From<HostsError> for Error {
+    fn from(error: HostsError) -> Self {
+        Self::SavedHosts { problem: error.to_string() }
+    }
+}

@@ -148,7 +148,9 @@ fn escape(text: &str) -> String {
     if inside.starts_with(['.', '\'']) { format!("\\&{inside}") } else { inside }
 }
 
-fn escape_inside(text: &str) -> String {
+/// Escapes text inside a line of a manual page.
+#[must_use]
+pub fn escape_inside(text: &str) -> String {
     text.replace('\\', "\\e")
         .replace('-', "\\-")
         .replace('\'', "\\(aq")

@@ -4,8 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 
 use crate::failure::{ExitCodes, Failure, Kind, Program};
-use crate::format::{Format, harmless};
-use crate::screen::Screen;
+use crate::format::Format;
 
 /// Reason why a program stops early.
 #[derive(Debug)]
@@ -43,23 +42,6 @@ impl From<io::Error> for Stop {
 }
 
 impl Stop {
-    /// Reports like [`report`](Self::report), with colours if standard error is a terminal.
-    pub fn report_on(
-        &self,
-        screen: &Screen,
-        program: Program,
-        format: Format,
-        codes: ExitCodes,
-        errors: &mut dyn Write,
-    ) -> u8 {
-        let mut report = Vec::new();
-        let status = self.report(program, format, codes, &mut report);
-        let report = screen.failure(&harmless(&String::from_utf8_lossy(&report)));
-        // If standard error cannot be written either, the exit status still reports the failure.
-        let _ = errors.write_all(report.as_bytes()).and_then(|()| errors.flush());
-        status
-    }
-
     /// Writes the error report to `errors` and returns the exit status.
     ///
     /// A broken output pipe is not an error: a reader such as `head` has stopped reading.

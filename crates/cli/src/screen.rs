@@ -3,12 +3,14 @@
 mod progress;
 mod table;
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::AsFd;
 
 use rustix::termios::tcgetwinsize;
 
-use crate::format::harmless;
+use crate::failure::{ExitCodes, Program};
+use crate::format::{Format, harmless};
+use crate::program::Stop;
 
 pub(crate) use progress::Progress;
 pub use table::{Columns, Table};
@@ -91,19 +93,23 @@ impl Screen {
         if self.errors.is_none() || self.colour == Colour::Off {
             return report.to_owned();
         }
+        let mut is_after_number = false;
         report
             .split_inclusive('\n')
-            .map(|line| match line.strip_suffix('\n') {
-                Some(line) if is_headline(line) => format!("\x1b[1;31m{line}\x1b[0m\n"),
-                Some(line) if line.starts_with("  (") => format!("\x1b[2m{line}\x1b[0m\n"),
-                _ => line.to_owned(),
+            .map(|line| {
+                let is_message = std::mem::replace(&mut is_after_number, line.starts_with("Error number: "));
+                match line.strip_suffix('\n') {
+                    Some(line) if is_message || is_headline(line) => format!("\x1b[1;31m{line}\x1b[0m\n"),
+                    Some(line) if line.starts_with("  (") => format!("\x1b[2m{line}\x1b[0m\n"),
+                    _ => line.to_owned(),
+                }
             })
             .collect()
     }
 }
 
 fn is_headline(line: &str) -> bool {
-    ["Error: ", "Winrs error: ", "winrm: ", "winrs: "].iter().any(|start| line.starts_with(start))
+    ["Error: ", "Winrs error: "].iter().any(|start| line.starts_with(start))
 }
 
 /// Returns the width of a terminal in characters.
@@ -114,6 +120,25 @@ fn terminal_width(terminal: impl AsFd) -> usize {
 
 /// Width of a terminal that does not report its size.
 const DEFAULT_WIDTH: usize = 80;
+
+impl Stop {
+    /// Reports like [`report`](Self::report), with colours if standard error is a terminal.
+    pub fn report_on(
+        &self,
+        screen: &Screen,
+        program: Program,
+        format: Format,
+        codes: ExitCodes,
+        errors: &mut dyn Write,
+    ) -> u8 {
+        let mut report = Vec::new();
+        let status = self.report(program, format, codes, &mut report);
+        let report = screen.failure(&harmless(&String::from_utf8_lossy(&report)));
+        // If standard error cannot be written either, the exit status still reports the failure.
+        let _ = errors.write_all(report.as_bytes()).and_then(|()| errors.flush());
+        status
+    }
+}
 
 #[cfg(test)]
 impl Screen {
@@ -129,11 +154,11 @@ mod tests {
 
     #[test]
     fn failures_are_coloured_on_terminals_only() {
-        let report = "winrm: node7: cannot connect\n  check the port\n  (code 5)\n";
+        let report = "Error number:  5 0x5\ndenied\n\nwinrm: host node7\n  check\n  (code 5)\n";
         assert_eq!(Screen::none().failure(report), report);
         assert_eq!(
             Screen::of_width(80).failure(report),
-            "\x1b[1;31mwinrm: node7: cannot connect\x1b[0m\n  check the port\n\x1b[2m  (code 5)\x1b[0m\n"
+            "Error number:  5 0x5\n\x1b[1;31mdenied\x1b[0m\n\nwinrm: host node7\n  check\n\x1b[2m  (code 5)\x1b[0m\n"
         );
     }
 }

@@ -1,6 +1,8 @@
 //! Conversion of connection options to a session of the client.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use auth::choice::Ntlm;
@@ -23,7 +25,6 @@ use crate::proxy;
 use crate::secret::PasswordSource;
 use crate::settings::ClientSettings;
 use crate::trace;
-use crate::winrm::Fragment;
 
 /// A session with a service, and the context for its error messages.
 #[derive(Clone)]
@@ -34,6 +35,16 @@ pub(crate) struct RemoteService {
     user: Option<String>,
     /// Advice for a host that is not in `TrustedHosts`.
     trust_advice: Option<String>,
+    selection: SchemeSelection,
+}
+
+/// Selection of the authentication scheme.
+#[derive(Clone)]
+enum SchemeSelection {
+    /// The command line requests a scheme.
+    Fixed,
+    /// The client chooses a scheme; the flag is set once the user was told about it.
+    Automatic(Arc<AtomicBool>),
 }
 
 /// Whether a session sends credentials.
@@ -80,7 +91,14 @@ impl RemoteService {
             _ => (Authenticated::Yes, Some(user_of_this_process())),
         };
         let session = build(builder, encoding, timeout)?;
-        Ok(Self { session, authenticated, target, user, trust_advice: None })
+        Ok(Self {
+            session,
+            authenticated,
+            target,
+            user,
+            trust_advice: None,
+            selection: SchemeSelection::Fixed,
+        })
     }
 
     /// Connects to a service over the network. `own_file` is the settings file that the user may change.
@@ -122,15 +140,20 @@ impl RemoteService {
         let authenticated =
             if authentication == Authentication::None { Authenticated::No } else { Authenticated::Yes };
         let builder = builder.authentication(authentication);
+        let selection = match authentication {
+            Authentication::Automatic => SchemeSelection::Automatic(Arc::default()),
+            _ => SchemeSelection::Fixed,
+        };
         let target = Target::Remote(endpoint.clone());
         let Some((user, source)) = password else {
             let session = build(builder, encoding, timeout)?;
-            return Ok(Self { session, authenticated, target, user: None, trust_advice });
+            return Ok(Self { session, authenticated, target, user: None, trust_advice, selection });
         };
         // Check first whether the password could be sent, so that it is not prompted for in vain.
         let empty = Credentials { user: user.clone(), password: Secret::new(String::new()) };
         let session = build(builder.clone().credentials(empty), encoding, timeout)?;
-        let service = Self { session, authenticated, target, user: Some(user.clone()), trust_advice };
+        let service =
+            Self { session, authenticated, target, user: Some(user.clone()), trust_advice, selection };
         service.session.check_sign_in().map_err(|error| service.failure(error))?;
         let password = resolve(source, &user, endpoint.host())?;
         let builder = builder.credentials(Credentials { user, password });
@@ -150,6 +173,27 @@ impl RemoteService {
     /// Returns the user name as typed, or of this process for the local service; `None` if it is not known.
     pub(crate) fn user(&self) -> Option<&str> {
         self.user.as_deref()
+    }
+
+    /// Returns the sockets of the local service; `None` for a service over the network.
+    pub(crate) fn local_sockets(&self) -> Option<&[PathBuf]> {
+        match &self.target {
+            Target::Local(sockets) => Some(sockets),
+            Target::Remote(_) => None,
+        }
+    }
+
+    /// Returns a note, once, if the client has chosen Basic, which sends the password.
+    pub(crate) fn scheme_note(&self) -> Option<String> {
+        let SchemeSelection::Automatic(is_noted) = &self.selection else { return None };
+        if self.session.scheme() != Some(Scheme::Basic) || is_noted.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        let reasons: Vec<String> =
+            self.session.passed_over_schemes().iter().map(ToString::to_string).collect();
+        let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join("; ")) };
+        let host = self.host();
+        Some(format!("signed in to {host} with Basic over HTTPS, which sends it the password{reasons}"))
     }
 
     /// Converts a client error to a failure with the context of this session.
@@ -213,7 +257,7 @@ fn user_of_this_process() -> String {
 pub(crate) fn target(
     locator: &Locator,
     options: &KeyValues,
-    fragment: Option<Fragment>,
+    fragment: Option<FragmentTransfer>,
 ) -> Result<client::Locator, Failure> {
     let mut switches = OptionSet::new();
     for (name, value) in options.iter() {
@@ -226,9 +270,8 @@ pub(crate) fn target(
     let mut target = client::Locator::new(resource(locator)?)
         .with_selectors(selectors(locator.selectors()))
         .with_options(switches);
-    if let Some(Fragment { path, dialect }) = fragment {
-        target = target
-            .with_fragment(FragmentTransfer { dialect: Some(dialect.uri().to_owned()), expression: path });
+    if let Some(fragment) = fragment {
+        target = target.with_fragment(fragment);
     }
     Ok(target)
 }

@@ -230,7 +230,7 @@ impl SwitchValue {
         find_keyword(&self.text).ok_or_else(|| Error::NotOneOf {
             name: self.name,
             value: self.text.clone(),
-            words: names::<K>().join(", "),
+            words: keywords::<K>().join(", "),
         })
     }
 
@@ -250,10 +250,15 @@ impl SwitchValue {
     }
 }
 
-/// A value written as one of several keywords.
-pub(crate) trait Keyword: Copy + 'static {
-    /// Every keyword with its value, in help order.
+/// A value written as one of a few words.
+pub trait Keyword: Copy + 'static {
+    /// Each word with its value, in the order in which help lists them.
     const WORDS: &'static [(&'static str, Self)];
+
+    /// Returns the value of a word in lower case.
+    fn find(word: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(other, _)| *other == word).map(|(_, value)| *value)
+    }
 }
 
 impl Keyword for Transport {
@@ -271,12 +276,14 @@ impl Keyword for Format {
     ];
 }
 
+/// Returns the value of a word in any case, as `winrm` and `winrs` accept it.
 pub(crate) fn find_keyword<K: Keyword>(text: &str) -> Option<K> {
     K::WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)).map(|(_, value)| *value)
 }
 
-/// Returns the keywords of `K`, for [`Value::Words`].
-pub(crate) fn names<K: Keyword>() -> Vec<&'static str> {
+/// Returns the words of a keyword type.
+#[must_use]
+pub fn keywords<K: Keyword>() -> Vec<&'static str> {
     K::WORDS.iter().map(|(word, _)| *word).collect()
 }
 

@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use client::{Direction, Trace, TracedMessage};
 use files::TrustedFile;
+use locks::Mutex;
 use xml::{Bounds, Document, Element, Writer};
 
 use crate::failure::{Failure, Kind};
@@ -45,7 +46,7 @@ impl Trace for TraceFile {
         };
         let (seconds, millis) = (elapsed.as_secs(), elapsed.subsec_millis());
         let entry = format!("{headline}, after {seconds}.{millis:03} s\n{}\n\n", redacted(text));
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = self.file.lock();
         // An error while writing the trace does not stop the traced operation.
         let _ = file.write_all(entry.as_bytes());
     }

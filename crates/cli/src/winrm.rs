@@ -7,17 +7,23 @@ mod filter;
 mod fleet;
 mod hosts;
 mod list;
+mod one_host;
 pub(crate) mod operations;
+pub mod principals;
 mod quick_config;
 mod run;
 mod sddl;
+mod service_command;
 mod shells;
+mod streams;
 pub(crate) mod switches;
 mod trust;
 mod watch;
 mod what_if;
 
 use std::path::PathBuf;
+
+use wsman::FragmentTransfer;
 
 use crate::connection::Connection;
 use crate::doctor::DoctorCommand;
@@ -34,7 +40,9 @@ use crate::switch::{Item, ParsedSwitches, nearest};
 use operations::{OPERATIONS, Verb};
 
 pub use filter::{Dialect, Filter};
-pub use run::{CommandRunner, Completion, Streams, run, run_on};
+pub use one_host::CommandRunner;
+pub use run::{run, run_on};
+pub use streams::{Completion, Streams};
 pub use watch::{WatchEvent, watch};
 
 /// A parsed `winrm` command line.
@@ -256,6 +264,12 @@ pub struct Fragment {
     pub dialect: Dialect,
 }
 
+impl From<Fragment> for FragmentTransfer {
+    fn from(Fragment { path, dialect }: Fragment) -> Self {
+        Self { dialect: Some(dialect.uri().to_owned()), expression: path }
+    }
+}
+
 /// Source of the XML for `set`, `create` and `invoke`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
@@ -339,6 +353,32 @@ pub struct QuickConfigOptions {
     pub remote_addresses: Vec<String>,
     /// Group whose members may open shells (`-allowgroup`).
     pub group: Option<String>,
+    /// How users sign in (`-accounts`); `None` asks if no user can sign in.
+    pub accounts: Option<Accounts>,
+    /// Name of the account to create for NTLM (`-account`); `None` asks.
+    pub account: Option<String>,
+    /// Files of the local service (`-config`, `-state`); `None` for the default files.
+    pub files: Option<ServiceFiles>,
+}
+
+/// Way in which `quickconfig` lets users sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accounts {
+    /// Creates an account of the service, for NTLM.
+    Ntlm,
+    /// Enables Basic with the passwords of the users, over HTTPS only.
+    Basic,
+    /// Neither changes nor verifies anything.
+    None,
+}
+
+/// Files of a local service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceFiles {
+    /// Configuration file.
+    pub config: PathBuf,
+    /// State directory, which contains the socket.
+    pub state: PathBuf,
 }
 
 /// Security descriptor that `configSDDL` edits.

@@ -1,8 +1,7 @@
 //! Session affinity: the cookie with which a load balancer routes all requests of a session to the same service.
 
-use std::sync::{Mutex, PoisonError};
-
 use http::ResponseHead;
+use locks::Mutex;
 
 /// Value of the `Cookie` header, once a load balancer has set one.
 #[derive(Debug, Default)]
@@ -10,7 +9,7 @@ pub(crate) struct Affinity(Mutex<Option<String>>);
 
 impl Affinity {
     pub(crate) fn cookie(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 
     /// Stores the cookie of a response if its name is `MS-WSMAN`; other cookies are ignored.
@@ -18,7 +17,7 @@ impl Affinity {
         let cookies =
             head.headers("Set-Cookie").map(|line| line.split(';').next().unwrap_or_default().trim());
         if let Some(cookie) = cookies.filter(|cookie| is_affinity_cookie(cookie)).last() {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(cookie.to_owned());
+            *self.0.lock() = Some(cookie.to_owned());
         }
     }
 }

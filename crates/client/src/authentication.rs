@@ -4,6 +4,7 @@
 //! authenticate the connection and not the request.
 
 mod digest;
+mod fallback;
 mod kerberos;
 mod mechanism;
 mod rules;
@@ -19,9 +20,10 @@ use http::{Challenge, ResponseHead};
 use zeroize::Zeroizing;
 
 pub(crate) use self::digest::{ChallengeOutcome, DigestState};
+pub(crate) use self::fallback::{SchemeSearch, Setback};
 pub(crate) use self::mechanism::TokenExchange;
 pub use self::rules::Delegation;
-pub(crate) use self::rules::{Rules, SchemeSelector, exposed};
+pub(crate) use self::rules::{HostVerification, Rules, SchemeSelector, exposed};
 pub use self::service_name::{ServiceName, SpnPort};
 use crate::error::{Error, Exposed};
 
@@ -53,7 +55,11 @@ pub enum Authentication {
     /// Kerberos or NTLM inside TLS, after which the password itself is sent to the service, so that it can use it on
     /// other machines (MS-CSSP). Administrators of the service can read the password.
     CredSsp,
-    /// Kerberos if the user has a ticket and the host is a name, otherwise Negotiate. Neither sends the password.
+    /// Kerberos if the user has a ticket and the host is a name, otherwise Negotiate.
+    ///
+    /// If the service does not offer the scheme, or rejects it, the next allowed scheme is tried, each at most once. The
+    /// last one is Basic, which sends the password: only over HTTPS, and only if the [`TlsPolicy`](crate::TlsPolicy)
+    /// verifies issuer and name of the certificate or pins it by SHA-256.
     Automatic,
     /// Client certificate in the TLS handshake, over HTTPS only (MS-WSMV 2.2.1).
     Certificate,
@@ -140,6 +146,17 @@ impl Login {
             },
             Self::Tokens(tokens) => AuthState::Pending(tokens.clone()),
             Self::Certificate => AuthState::Certificate,
+        }
+    }
+
+    /// Returns the scheme, or `None` if no credentials are sent.
+    pub(crate) fn scheme(&self) -> Option<ClientScheme> {
+        match self {
+            Self::Anonymous | Self::Refused(_) => None,
+            Self::Basic(_) => Some(ClientScheme::Basic),
+            Self::Digest(_) => Some(ClientScheme::Digest),
+            Self::Tokens(tokens) => Some(tokens.client_scheme()),
+            Self::Certificate => Some(ClientScheme::Certificate),
         }
     }
 
@@ -274,7 +291,8 @@ impl AuthState {
                 (Some(tokens.client_scheme()), user)
             }
         };
-        Error::AuthenticationFailed { offered: offered(head, Challenger::Service), tried, user }
+        let offered = offered(head, Challenger::Service);
+        Error::AuthenticationFailed { offered, tried, user, others: Vec::new() }
     }
 }
 

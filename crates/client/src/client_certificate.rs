@@ -5,12 +5,10 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use files::{FileError, TrustedFile};
 use rustls::client::ResolvesClientCert;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tls::PemError;
 use zeroize::Zeroizing;
 
 use crate::Thumbprint;
@@ -92,22 +90,14 @@ impl ClientCertificate {
     /// [`ClientCertificateError`] if a file is missing, unsafe or invalid, or if the key does not match.
     pub fn from_files(certificate: &Path, key: &Path) -> Result<Self, ClientCertificateError> {
         let text = read(certificate, if certificate == key { Secrecy::Key } else { Secrecy::None })?;
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-        let chain = chain.unwrap_or_default();
-        if chain.is_empty() {
-            return Err(ClientCertificateError::NoCertificate { path: certificate.to_owned() });
-        }
+        let chain = tls::certificates(&text)
+            .map_err(|_| ClientCertificateError::NoCertificate { path: certificate.to_owned() })?;
         let text = if certificate == key { text } else { read(key, Secrecy::Key)? };
-        let private = PrivateKeyDer::from_pem_slice(&text).map_err(|_| {
-            let path = key.to_owned();
-            let is_encrypted = text.windows(ENCRYPTED.len()).any(|part| part == ENCRYPTED);
-            match is_encrypted {
-                true => ClientCertificateError::Encrypted { path },
-                false => ClientCertificateError::NoKey { path },
-            }
+        let private = tls::private_key(&text).map_err(|error| match error {
+            PemError::EncryptedKey => ClientCertificateError::Encrypted { path: key.to_owned() },
+            _ => ClientCertificateError::NoKey { path: key.to_owned() },
         })?;
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let pair = CertifiedKey::from_der(chain, private, &provider)
+        let pair = CertifiedKey::from_der(chain, private, tls::provider())
             .map_err(|source| ClientCertificateError::Unusable { path: certificate.to_owned(), source })?;
         Ok(Self(Arc::new(pair)))
     }
@@ -137,14 +127,13 @@ impl ClientCertificate {
     /// SHA-1 thumbprint, as in mappings of self-signed certificates.
     #[must_use]
     pub fn thumbprint(&self) -> Thumbprint {
-        let sha1 = digest(&SHA1_FOR_LEGACY_USE_ONLY, self.der());
-        Thumbprint::Sha1(sha1.as_ref().try_into().unwrap_or_default())
+        Thumbprint::Sha1(tls::thumbprint::sha1(self.der()))
     }
 
     fn has(&self, thumbprint: Thumbprint) -> bool {
         match thumbprint {
             Thumbprint::Sha1(_) => self.thumbprint() == thumbprint,
-            Thumbprint::Sha256(wanted) => digest(&SHA256, self.der()).as_ref() == wanted,
+            Thumbprint::Sha256(wanted) => tls::thumbprint::sha256(self.der()) == wanted,
         }
     }
 
@@ -192,8 +181,6 @@ fn read(path: &Path, secrecy: Secrecy) -> Result<Zeroizing<Vec<u8>>, ClientCerti
 fn read_failed(path: &Path, source: io::Error) -> FileError {
     FileError::Disk { action: "read", path: path.to_owned(), source }
 }
-
-const ENCRYPTED: &[u8] = b"ENCRYPTED";
 
 #[cfg(test)]
 mod tests {

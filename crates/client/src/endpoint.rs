@@ -33,22 +33,22 @@ pub enum Transport {
 #[non_exhaustive]
 pub enum EndpointError {
     /// The URL begins with neither `http://` nor `https://`.
-    #[error("invalid service URL {0:?}: it must begin with http:// or https://")]
+    #[error("invalid service URL \"{0}\": it must begin with http:// or https://")]
     Transport(String),
     /// The URL contains a user name, which would be displayed and logged.
     #[error("a service URL must not contain credentials: specify them separately")]
     Credentials,
     /// The host is missing or invalid.
-    #[error("invalid host name or address {0:?}")]
+    #[error("invalid host name or address \"{0}\"")]
     Host(String),
     /// The port is not a number from 1 to 65535.
-    #[error("invalid port {0:?}: use a number from 1 to 65535")]
+    #[error("invalid port \"{0}\": use a number from 1 to 65535")]
     Port(String),
     /// The zone of an IPv6 address is invalid.
-    #[error("invalid zone {0:?}: append the network interface to the address, as in [fe80::1%eth0]")]
+    #[error("invalid zone \"{0}\": append the network interface to the address, as in [fe80::1%eth0]")]
     Zone(String),
     /// The path contains a fragment or characters that must be percent-encoded.
-    #[error("invalid path {0:?}: it must begin with / and be printable ASCII without #")]
+    #[error("invalid path \"{0}\": it must begin with / and be printable ASCII without #")]
     Path(String),
 }
 

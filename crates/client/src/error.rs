@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use auth::AuthError;
-use auth::choice::{ClientScheme as Scheme, Ntlm, Refusal};
+use auth::choice::{ClientScheme as Scheme, Ntlm, Obstacle, Refusal};
 use kerberos::KerberosError;
 use wsman::{Fault, ResponseError, code};
 
@@ -109,7 +109,7 @@ pub enum Error {
         reason: TlsError,
     },
     /// The service rejected the credentials, or requires some.
-    #[error("{}", describe_rejection(offered, *tried, user.as_deref()))]
+    #[error("{}{}", describe_rejection(offered, *tried, user.as_deref()), list_others(others))]
     AuthenticationFailed {
         /// Schemes that the service offers.
         offered: Vec<String>,
@@ -117,6 +117,8 @@ pub enum Error {
         tried: Option<Scheme>,
         /// User name that was sent.
         user: Option<String>,
+        /// Other schemes of an automatic choice: tried before, or not allowed.
+        others: Vec<OtherScheme>,
     },
     /// Authentication failed on the client: there are no credentials, or a token from the service is invalid. The
     /// first line of the reason says why; the following lines say what to do.
@@ -205,6 +207,35 @@ impl std::fmt::Display for Exposed {
     }
 }
 
+/// Scheme of an automatic choice that did not lead to a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OtherScheme {
+    /// The scheme was tried.
+    Tried {
+        /// The scheme.
+        scheme: Scheme,
+        /// Reason of the failure, one line.
+        reason: String,
+    },
+    /// The scheme is not allowed, so it was not tried.
+    Omitted {
+        /// The scheme.
+        scheme: Scheme,
+        /// Reason why it is not allowed.
+        obstacle: Obstacle,
+    },
+}
+
+impl std::fmt::Display for OtherScheme {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tried { scheme, reason } => write!(f, "{scheme}: {reason}"),
+            Self::Omitted { scheme, obstacle } => write!(f, "{scheme} was not tried: {obstacle}"),
+        }
+    }
+}
+
 /// Category of an authentication failure on the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -233,6 +264,8 @@ pub enum SignInCause {
     NotDelegated,
     /// The service rejected the credentials with a status of its own, inside CredSSP.
     Refused,
+    /// Client and service have no mechanism of Negotiate in common.
+    NoMechanism,
     /// Any other failure.
     Other,
 }
@@ -267,7 +300,9 @@ impl SignInCause {
             Self::ServiceUnproven => 0x8009_0322,
             Self::NotDelegated => 0x8009_0345,
             Self::NotAllowed => 1327,
-            Self::WrongPassword | Self::UnknownUser | Self::Refused | Self::Other => code::LOGON_FAILURE,
+            Self::WrongPassword | Self::UnknownUser | Self::Refused | Self::NoMechanism | Self::Other => {
+                code::LOGON_FAILURE
+            }
         }
     }
 }
@@ -280,6 +315,7 @@ impl From<&AuthError> for SignInCause {
             AuthError::NotAllowed => Self::NotAllowed,
             AuthError::ClockSkew => Self::ClockSkew,
             AuthError::Unproven => Self::ServiceUnproven,
+            AuthError::NoMechanism => Self::NoMechanism,
             _ => Self::Other,
         }
     }
@@ -341,7 +377,7 @@ impl std::fmt::Display for UnexpectedBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let media_type = if self.media_type.is_empty() { "of unknown type" } else { &self.media_type };
         let unit = if self.octets == 1 { "byte" } else { "bytes" };
-        write!(f, "{} {unit} {media_type} ({:?})", self.octets, self.beginning)
+        write!(f, "{} {unit} {media_type} (\"{}\")", self.octets, self.beginning)
     }
 }
 
@@ -506,6 +542,11 @@ fn describe_rejection(offered: &[String], tried: Option<Scheme>, user: Option<&s
     }
 }
 
+/// Formats one line per scheme, after the first line of an error.
+fn list_others(others: &[OtherScheme]) -> String {
+    others.iter().map(|other| format!("\n  {other}")).collect()
+}
+
 fn explain_status(status: u16) -> &'static str {
     match status {
         301 | 302 | 307 | 308 => ", a redirect; redirects are not followed, so use the address it leads to",
@@ -545,7 +586,8 @@ mod tests {
     fn a_rejection_distinguishes_the_scheme_from_the_password() {
         let refused = |offered: &[&str], tried, user: Option<&str>| {
             let offered = offered.iter().map(|scheme| (*scheme).to_owned()).collect();
-            Error::AuthenticationFailed { offered, tried, user: user.map(str::to_owned) }.to_string()
+            let user = user.map(str::to_owned);
+            Error::AuthenticationFailed { offered, tried, user, others: Vec::new() }.to_string()
         };
         assert_eq!(
             refused(&["Negotiate", "basic"], Some(Scheme::Basic), Some("ann")),

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use rustls::pki_types::CertificateDer;
-use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::connection::below_tls;
@@ -72,39 +70,15 @@ impl PresentedCertificate {
     pub(crate) fn read(der: &CertificateDer<'_>) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let validity = certificate.validity();
-        let sha1 = digest(&SHA1_FOR_LEGACY_USE_ONLY, der);
+        let names = tls::host_names(&certificate).unwrap_or_default();
         Some(Self {
-            names: names(&certificate).into_iter().take(MOST_NAMES).collect(),
+            names: names.iter().take(MOST_NAMES).map(ToString::to_string).collect(),
             issuer: certificate.issuer().to_string().chars().take(LONGEST_SHOWN).collect(),
             not_before: moment(validity.not_before.timestamp()),
             not_after: moment(validity.not_after.timestamp()),
-            thumbprint: Thumbprint::Sha1(sha1.as_ref().try_into().ok()?),
+            thumbprint: Thumbprint::Sha1(tls::thumbprint::sha1(der)),
         })
     }
-}
-
-fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
-    let alternatives = certificate.subject_alternative_name().ok().flatten();
-    let alternatives = alternatives.into_iter().flat_map(|extension| &extension.value.general_names);
-    let names: Vec<String> = alternatives
-        .filter_map(|name| match name {
-            GeneralName::DNSName(name) => Some((*name).to_owned()),
-            GeneralName::IPAddress(octets) => address(octets),
-            _ => None,
-        })
-        .collect();
-    if !names.is_empty() {
-        return names;
-    }
-    let common = certificate.subject().iter_common_name();
-    common.filter_map(|name| name.as_str().ok()).map(str::to_owned).collect()
-}
-
-fn address(octets: &[u8]) -> Option<String> {
-    if let Ok(octets) = <[u8; 4]>::try_from(octets) {
-        return Some(std::net::Ipv4Addr::from(octets).to_string());
-    }
-    <[u8; 16]>::try_from(octets).ok().map(|octets| std::net::Ipv6Addr::from(octets).to_string())
 }
 
 /// Converts a timestamp; times outside the range of the clock become 1970-01-01.

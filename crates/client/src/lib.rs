@@ -60,7 +60,7 @@ pub use authentication::{Authentication, Credentials, Delegation, ServiceName, S
 pub use client_certificate::{ClientCertificate, ClientCertificateError};
 pub use endpoint::{Endpoint, EndpointError, Transport};
 pub use enumeration::{EnumerateOptions, Enumerator, Item};
-pub use error::{Error, Exposed, Progress, SignInCause, UnexpectedBody, Violation, Waiting};
+pub use error::{Error, Exposed, OtherScheme, Progress, SignInCause, UnexpectedBody, Violation, Waiting};
 pub use handshake::{Handshake, PresentedCertificate};
 pub use identify::IdentifyResponse;
 pub use local::UnreachableSocket;

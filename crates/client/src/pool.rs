@@ -1,8 +1,8 @@
 //! Pool of idle connections.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use locks::Mutex;
 use tokio::time::Instant;
 
 use crate::connection::Connection;
@@ -34,7 +34,7 @@ impl Pool {
 
     /// Adds an idle connection; closes the oldest one if the pool is full.
     pub(crate) fn put(&self, connection: Connection) {
-        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.0.lock();
         if idle.len() >= MOST_IDLE {
             idle.remove(0);
         }
@@ -43,11 +43,11 @@ impl Pool {
 
     /// Closes all connections: if one was closed by the service, the others probably were, too.
     pub(crate) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0.lock().clear();
     }
 
     fn pop(&self) -> Option<Idle> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        self.0.lock().pop()
     }
 }
 

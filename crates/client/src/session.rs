@@ -5,13 +5,13 @@ mod post;
 mod response;
 mod settings;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use locks::Mutex;
 use tokio::time::Instant;
 use wsman::{Action, Head, Response};
 use xml::{Encoding, Writer};
@@ -20,13 +20,12 @@ pub use builder::SessionBuilder;
 pub use post::RawResponse;
 
 use crate::affinity::Affinity;
-use crate::authentication::{AuthState, Login, SchemeSelector, Unencrypted, exposed};
+use crate::authentication::{AuthState, Login, SchemeSearch, SchemeSelector, Setback, Unencrypted, exposed};
 use crate::connection::{self, Connection};
-use crate::error::{Error, Progress, Violation};
+use crate::error::{Error, OtherScheme, Progress, Violation};
 use crate::local::LocalSockets;
 use crate::pool::Pool;
 use crate::proxy::Proxy;
-use crate::random::fresh_uuid;
 use crate::route::Route;
 use crate::timeouts::Timeouts;
 use crate::trace::{Direction, Tracer};
@@ -47,8 +46,12 @@ pub(crate) struct Inner {
     /// Address of the service for the `a:To` header.
     to: String,
     login: Mutex<Login>,
-    /// Selects another scheme if the service does not offer the first one; `None` if the scheme is fixed.
+    /// Selects another scheme if the first one fails; `None` if the scheme is fixed.
     scheme_selector: Option<SchemeSelector>,
+    /// Whether the service has accepted the scheme of `login` before.
+    is_accepted: AtomicBool,
+    /// Schemes that were tried before the accepted one.
+    passed_over: Mutex<Vec<OtherScheme>>,
     unencrypted: Unencrypted,
     connect_timeout: Duration,
     idle_timeout: Duration,
@@ -115,6 +118,21 @@ impl Session {
         self.require_protection()
     }
 
+    /// Scheme of the session: the requested one, or with
+    /// [`Authentication::Automatic`](crate::Authentication::Automatic) the one that the service accepted last. `None`
+    /// without credentials.
+    #[must_use]
+    pub fn scheme(&self) -> Option<Scheme> {
+        self.login().scheme()
+    }
+
+    /// Schemes that [`Authentication::Automatic`](crate::Authentication::Automatic) tried in vain before the service
+    /// accepted [`Self::scheme`].
+    #[must_use]
+    pub fn passed_over_schemes(&self) -> Vec<OtherScheme> {
+        self.0.passed_over.lock().clone()
+    }
+
     pub(crate) fn route(&self) -> &Route {
         &self.0.route
     }
@@ -153,7 +171,7 @@ impl Session {
     /// Returns the SOAP headers of a request.
     pub(crate) fn head(&self, action: Action, locator: &Locator) -> Head {
         let inner = &self.0;
-        let mut head = Head::new(action, fresh_uuid());
+        let mut head = Head::new(action, random::uuid());
         head.to = Some(inner.to.clone());
         head.resource = Some(locator.resource.clone());
         head.selectors = locator.selectors.clone();
@@ -249,16 +267,20 @@ impl Session {
             tracing::trace!(peer = self.0.peer, "Pooled connection was closed by the service");
             self.0.pool.clear();
         }
-        let (connection, outcome) =
-            self.exchange_on_new_connection(self.login().start(), request, limit, timeouts).await?;
-        let Err(Error::AuthenticationFailed { offered, tried: Some(tried), .. }) = &outcome else {
-            return self.keep(connection, outcome);
-        };
-        // Only once: the offered schemes could change with every response.
-        let Some(other) = self.switch_scheme(offered, *tried)? else { return outcome };
-        let (connection, outcome) =
-            self.exchange_on_new_connection(other.start(), request, limit, timeouts).await?;
-        self.keep(connection, outcome)
+        let mut login = self.login();
+        let mut search = SchemeSearch::default();
+        loop {
+            let (connection, outcome) =
+                self.exchange_on_new_connection(login.start(), request, limit, timeouts).await?;
+            let Err(error) = outcome else {
+                self.accept(login, search);
+                return self.keep(connection, outcome);
+            };
+            login = match self.other_login(&mut search, &error).await {
+                Some(other) => other,
+                None => return Err(search.explain(error)),
+            };
+        }
     }
 
     /// Sends a request over a new connection, or over a second one if the first was closed with a challenge.
@@ -280,25 +302,44 @@ impl Session {
         Ok((connection, outcome))
     }
 
-    /// Selects another scheme for the session if the service does not offer the one that was tried and the scheme is
-    /// not fixed. Returns `None` if there is no other one.
-    fn switch_scheme(&self, offered: &[String], tried: Scheme) -> Result<Option<Login>, Error> {
-        let Some(scheme_selector) = &self.0.scheme_selector else { return Ok(None) };
-        let offered: BTreeSet<Scheme> =
-            offered.iter().filter_map(|name| Scheme::from_challenge(name)).collect();
-        if offered.contains(&tried) {
-            return Ok(None);
+    /// Selects another scheme after a failed sign-in; returns `None` if the scheme is fixed or there is no other one.
+    async fn other_login(&self, search: &mut SchemeSearch, error: &Error) -> Option<Login> {
+        let scheme_selector = self.0.scheme_selector.as_ref()?;
+        let setback = Setback::of(error)?;
+        // A scheme that the service has accepted before is not to blame.
+        if setback != Setback::NotOffered && self.0.is_accepted.load(Ordering::Relaxed) {
+            return None;
         }
-        let other = scheme_selector.login(&self.0.endpoint, Some(offered))?;
-        if matches!(other, Login::Refused(_)) {
-            return Ok(None);
+        search.record(error, setback);
+        if search.offered().is_none() {
+            search.offer(&self.probe().await.ok()?.offered);
         }
-        self.0.login.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&other);
-        Ok(Some(other))
+        match scheme_selector.login(&self.0.endpoint, search) {
+            Ok(Login::Refused(refusal)) => {
+                search.end(&refusal);
+                None
+            }
+            Ok(other) => Some(other),
+            // The user name is not valid for the other scheme.
+            Err(_) => None,
+        }
+    }
+
+    /// Keeps the scheme that the service has accepted for the following connections.
+    fn accept(&self, login: Login, search: SchemeSearch) {
+        if self.0.scheme_selector.is_none() {
+            return;
+        }
+        let passed_over = search.into_tried();
+        if !passed_over.is_empty() {
+            *self.0.passed_over.lock() = passed_over;
+            *self.0.login.lock() = login;
+        }
+        self.0.is_accepted.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn login(&self) -> Login {
-        self.0.login.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.login.lock().clone()
     }
 
     fn keep(

@@ -3,12 +3,12 @@
 mod verifier;
 
 use std::fmt;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use rustls::client::danger::ServerCertVerifier;
-use rustls::pki_types::pem::PemObject;
+use ::tls::{PemError, ServerCertificateCheck, system_authorities};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, ClientConfig, ProtocolVersion, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -58,6 +58,12 @@ impl TlsPolicy {
     pub fn skip_name(mut self) -> Self {
         self.skip_name = true;
         self
+    }
+
+    /// Returns whether the policy proves the identity of the host: issuer and name are verified, or the certificate
+    /// itself is pinned.
+    pub(crate) fn verifies_host(&self) -> bool {
+        matches!(self.pin, Some(Thumbprint::Sha256(_))) || (!self.skip_ca && !self.skip_name)
     }
 
     /// Accepts only the certificate with this thumbprint.
@@ -241,26 +247,15 @@ impl Verifier {
         let pin_suffices = matches!(policy.pin, Some(Thumbprint::Sha256(_)));
         let chain =
             if policy.skip_ca || pin_suffices { Chain::Skipped } else { Chain::To(authorities(&extra)) };
-        Ok(Self {
-            chain,
-            exact: extra,
-            pin: policy.pin,
-            skip_name: policy.skip_name,
-            algorithms: rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms,
-        })
+        Ok(Self { chain, exact: extra, pin: policy.pin, skip_name: policy.skip_name })
     }
 }
 
 fn configure(
-    verifier: impl ServerCertVerifier + 'static,
+    check: impl ServerCertificateCheck + 'static,
     certificate: Option<&ClientCertificate>,
 ) -> Result<ClientConfig, TlsError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(TlsError::Other)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier));
+    let builder = ::tls::client(check).map_err(TlsError::Other)?;
     Ok(match certificate {
         Some(certificate) => builder.with_client_cert_resolver(certificate.resolver()),
         None => builder.with_no_client_auth(),
@@ -279,12 +274,8 @@ fn version_name(version: ProtocolVersion) -> &'static str {
 fn authorities(extra: &[CertificateDer<'static>]) -> Arc<RootCertStore> {
     static SYSTEM: OnceLock<Arc<RootCertStore>> = OnceLock::new();
     let system = SYSTEM.get_or_init(|| {
-        let loaded = rustls_native_certs::load_native_certs();
-        for error in &loaded.errors {
-            tracing::debug!(%error, "Cannot read some of the system's certificate authorities");
-        }
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(loaded.certs);
+        roots.add_parsable_certificates(system_authorities().iter().cloned());
         Arc::new(roots)
     });
     if extra.is_empty() {
@@ -296,16 +287,13 @@ fn authorities(extra: &[CertificateDer<'static>]) -> Arc<RootCertStore> {
 }
 
 fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let certificates = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let certificates = certificates.map_err(|error| TlsError::Authorities {
-        path: path.to_owned(),
-        reason: format!("cannot read PEM certificates: {error}"),
-    })?;
-    if certificates.is_empty() {
-        let reason = "the file contains no PEM certificate".to_owned();
-        return Err(TlsError::Authorities { path: path.to_owned(), reason });
-    }
-    Ok(certificates)
+    let reason = match fs::read(path).map(|text| ::tls::certificates(&text)) {
+        Ok(Ok(certificates)) => return Ok(certificates),
+        Ok(Err(PemError::NoCertificate)) => "the file contains no PEM certificate".to_owned(),
+        Ok(Err(error)) => format!("cannot read PEM certificates: {error}"),
+        Err(error) => format!("cannot read PEM certificates: I/O error: {error}"),
+    };
+    Err(TlsError::Authorities { path: path.to_owned(), reason })
 }
 
 /// Converts an error of rustls.
@@ -319,7 +307,7 @@ fn classify(error: io::Error) -> TlsError {
             CertificateError::UnknownIssuer => TlsError::Untrusted,
             CertificateError::NotValidForName => TlsError::WrongName { presented: Vec::new() },
             CertificateError::NotValidForNameContext { presented, .. } => {
-                TlsError::WrongName { presented: presented.clone() }
+                TlsError::WrongName { presented: presented.iter().map(|name| plain_name(name)).collect() }
             }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsError::Expired,
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
@@ -338,9 +326,26 @@ fn classify(error: io::Error) -> TlsError {
     }
 }
 
+/// Removes the notation of rustls from a name: `DnsName("node7")` becomes `node7`.
+fn plain_name(presented: &str) -> String {
+    let inner = presented.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.map_or(presented, |inner| inner.trim_matches('"')).to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_certificates_are_shown_without_the_notation_of_rustls() {
+        for (presented, name) in [
+            ("DnsName(\"*.example.com\")", "*.example.com"),
+            ("IpAddress(10.0.0.7)", "10.0.0.7"),
+            ("node7", "node7"),
+        ] {
+            assert_eq!(plain_name(presented), name);
+        }
+    }
 
     #[test]
     fn thumbprints_are_parsed_as_windows_displays_them() {

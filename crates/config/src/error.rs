@@ -42,7 +42,7 @@ pub enum Reason {
         max: u32,
     },
     /// The text cannot be parsed as a value of this kind.
-    #[error("{value:?} is not {expected}")]
+    #[error("\"{value}\" is not {expected}")]
     Malformed {
         /// Beginning of the text.
         value: String,
@@ -75,7 +75,7 @@ fn suggestion(nearest: Option<&str>) -> String {
 #[non_exhaustive]
 pub enum PutError {
     /// The message contains the element of another resource.
-    #[error("unexpected element {found:?}; this resource has {expected:?}")]
+    #[error("unexpected element \"{found}\"; this resource has \"{expected}\"")]
     Root {
         /// Local name of the resource's element.
         expected: &'static str,
@@ -93,3 +93,6 @@ pub enum PutError {
 fn lines(errors: &[SettingError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
+
+/// Maximum number of errors reported for one message.
+pub(crate) const MAX_ERRORS: usize = 100;

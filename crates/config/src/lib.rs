@@ -33,11 +33,13 @@ mod sections;
 
 mod change;
 mod client_files;
+mod draft;
 mod error;
-mod file;
+pub mod file;
+mod file_error;
+mod filter_error;
 mod groups;
 mod listener;
-pub mod oracle;
 mod paths;
 mod plugin;
 mod policy;
@@ -47,16 +49,19 @@ mod representation;
 mod schema;
 mod section;
 mod store;
+mod toml_text;
 mod tree;
 mod value;
 
 pub use client_files::{ClientFiles, ClientFilesError};
+pub use draft::Draft;
 pub use error::{PutError, Reason, SettingError};
-pub use file::FileError;
+pub use file_error::FileError;
+pub use filter_error::FilterError;
 pub use groups::Groups;
 pub use listener::{
     LISTENER_RESOURCE, Listener, ListenerAddress, ListenerError, ListenerKey, ListenerSource, Listeners,
-    Transport,
+    Serving, Transport,
 };
 pub use paths::{MACHINE_SOCKET, Paths, client_certificates, local_sockets};
 pub use plugin::{
@@ -64,21 +69,21 @@ pub use plugin::{
     PluginKind, PluginResource, Plugins, SecurityDefaults, SecurityEntry,
 };
 pub use policy::{
-    FilePosition, Origin, Policies, Policy, PolicyError, PolicyKind, PolicyTarget, PolicyValue, RegistryPol,
-    RegistryPolError, RegistryRecord, RegistryType, SerializedPoliciesError, SubscriptionManager,
-    UnknownValue,
+    FilePosition, LocatedPolicyError, Origin, Policies, Policy, PolicyError, PolicyKind, PolicyTarget,
+    PolicyValue, RegistryPol, RegistryPolError, RegistryRecord, RegistryType, SerializedPoliciesError,
+    SubscriptionManager, UnknownValue,
 };
 pub use preset::Preset;
 pub use proxies::{Proxies, Tls};
 pub use schema::{Mutability, Setting, Source};
 pub use section::Section;
-pub use store::{AtomicFile, Draft, FileVersion, Sources, State, Store, StoreError, ValueOrigin};
+pub use store::{AtomicFile, FileVersion, Sources, State, Store, StoreError, ValueOrigin};
 pub use tree::{
     Client, ClientAuth, ClientDefaultPorts, Config, Identify, Service, ServiceAuth, ServiceDefaultPorts,
     Shell, Winrs, Wmi,
 };
 pub use value::{
-    Address, AddressFilter, CbtHardeningLevel, Count, Descriptor, FilterError, Hostname, IPv4Filter,
-    IPv6Filter, Kilobytes, Kind, LoginShell, Megabytes, Milliseconds, Number, Port, ProductVendor, Profiles,
-    Quota, Seconds, Thumbprint, TrustedHosts, UrlPrefix, unit,
+    Address, AddressFilter, CbtHardeningLevel, Count, Descriptor, Hostname, IPv4Filter, IPv6Filter,
+    Kilobytes, Kind, LoginShell, Megabytes, Milliseconds, Number, Port, ProductVendor, Profiles, Quota,
+    Seconds, Thumbprint, TrustedHosts, UrlPrefix, unit,
 };

@@ -6,9 +6,10 @@ mod set;
 pub use key::{ListenerAddress, ListenerKey, Transport};
 pub use set::Listeners;
 
-use std::fmt;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
-use crate::representation::MAX_ERRORS;
+use crate::error::MAX_ERRORS;
 use crate::schema::{Change, exchange};
 use crate::value::{Hostname, Kind, Number, Port, Thumbprint, UrlPrefix, Value, excerpt};
 use crate::{PutError, Reason, Service, SettingError};
@@ -51,6 +52,15 @@ pub enum ListenerSource {
     Compatibility,
 }
 
+/// State of a listener while the service runs. Messages show it, and the configuration does not store it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Serving {
+    /// Addresses on which the listener listens (`ListeningOn`).
+    pub addresses: Vec<IpAddr>,
+    /// Certificate that clients receive, also if it is the self-signed one or that of the service.
+    pub certificate: Option<Thumbprint>,
+}
+
 /// Error while creating, changing, finding or deleting a listener.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -62,10 +72,10 @@ pub enum ListenerError {
     #[error("listener {0} does not exist")]
     NotFound(ListenerKey),
     /// The address is invalid (WSMan code 2150858889).
-    #[error("invalid listener address {0:?}; use *, IP:ADDRESS or MAC:XX-XX-XX-XX-XX-XX")]
+    #[error("invalid listener address \"{0}\"; use *, IP:ADDRESS or MAC:XX-XX-XX-XX-XX-XX")]
     Address(String),
     /// The transport is invalid.
-    #[error("invalid listener transport {0:?}; use HTTP or HTTPS")]
+    #[error("invalid listener transport \"{0}\"; use HTTP or HTTPS")]
     Transport(String),
     /// The change would alter the address or transport.
     #[error("the address and transport of listener {0} cannot be changed; delete it and create another")]
@@ -166,18 +176,27 @@ impl Listener {
 
     /// Returns the listener with the values of a Put message. Elements missing from the message keep their values.
     ///
+    /// Clients put back what [`write`](Self::write) has shown them. The certificate in use is therefore no change, and
+    /// neither are the addresses of the listener.
+    ///
     /// # Errors
-    /// [`ListenerError`] lists all invalid values.
-    pub fn put(&self, element: xml::Element<'_>) -> Result<Self, ListenerError> {
-        let changed = self.with(element)?;
+    /// [`ListenerError`] lists all invalid values. Other addresses than those of `serving` are among them.
+    pub fn put(&self, element: xml::Element<'_>, serving: &Serving) -> Result<Self, ListenerError> {
+        let mut changed = self.with(element)?;
+        if self.certificate_thumbprint.is_none() && changed.certificate_thumbprint == serving.certificate {
+            changed.certificate_thumbprint = None;
+        }
+        serving.require_unchanged(element)?;
         if changed != *self {
             self.require_local()?;
         }
         Ok(changed)
     }
 
-    /// Writes `cfg:Listener`. `listening_on` are the current addresses of the listener, which are not stored.
-    pub fn write(&self, listening_on: impl IntoIterator<Item = impl fmt::Display>, writer: &mut xml::Writer) {
+    /// Writes `cfg:Listener` with its current state. A listener without a certificate of its own shows the one in use.
+    pub fn write(&self, serving: &Serving, writer: &mut xml::Writer) {
+        let certificate_thumbprint = self.certificate_thumbprint.or(serving.certificate);
+        let shown = Self { certificate_thumbprint, ..self.clone() };
         writer
             .start("cfg:Listener")
             .namespace("cfg", LISTENER_RESOURCE)
@@ -189,9 +208,9 @@ impl Listener {
         writer.element("cfg:Address", &self.address.to_string());
         writer.element("cfg:Transport", self.transport.as_str());
         for field in FIELDS {
-            writer.element(field.element, &(field.show)(self));
+            writer.element(field.element, &(field.show)(&shown));
         }
-        for address in listening_on {
+        for address in &serving.addresses {
             writer.element("cfg:ListeningOn", &address.to_string());
         }
         writer.end();
@@ -241,6 +260,20 @@ impl Listener {
         }
         seen.push(field.name);
         (field.replace)(self, text)
+    }
+}
+
+impl Serving {
+    /// Rejects addresses in a Put message that are not those of the listener, because they cannot be set.
+    fn require_unchanged(&self, element: xml::Element<'_>) -> Result<(), ListenerError> {
+        let sent = element.children().filter(|child| child.name() == "ListeningOn");
+        let sent: BTreeSet<_> = sent.map(|child| child.text().trim().parse().ok()).collect();
+        let own: BTreeSet<Option<IpAddr>> = self.addresses.iter().copied().map(Some).collect();
+        if sent.is_empty() || sent == own {
+            return Ok(());
+        }
+        let path = "Listener/ListeningOn".to_owned();
+        Err(ListenerError::Content(PutError::Settings(vec![SettingError { path, reason: Reason::ReadOnly }])))
     }
 }
 

@@ -130,7 +130,7 @@ pub struct SecurityDefaults<'a> {
 #[non_exhaustive]
 pub enum PluginError {
     /// No plug-in has this name.
-    #[error("unknown plug-in {0:?}; the plug-ins are {names}", names = names())]
+    #[error("unknown plug-in \"{0}\"; the plug-ins are {names}", names = names())]
     Unknown(String),
     /// The plug-in cannot be disabled.
     #[error(

@@ -4,7 +4,6 @@
 //! files are read in the order of their names; later ones win. Policies override the settings and cannot be changed
 //! through the service.
 
-mod folder;
 mod registry;
 mod registry_pol;
 mod subscription;
@@ -12,6 +11,7 @@ mod table;
 mod text;
 mod toml_file;
 
+pub(crate) use registry_pol::MAX_OCTETS;
 pub use registry_pol::{RegistryPol, RegistryPolError, RegistryRecord, RegistryType};
 pub use subscription::SubscriptionManager;
 pub use table::{Policy, PolicyKind};
@@ -133,9 +133,11 @@ pub enum PolicyError {
 
 /// Error with the file and position.
 #[derive(Debug)]
-pub(crate) struct LocatedPolicyError {
-    pub(crate) origin: Origin,
-    pub(crate) error: Box<PolicyError>,
+pub struct LocatedPolicyError {
+    /// File and position.
+    pub origin: Origin,
+    /// The error.
+    pub error: Box<PolicyError>,
 }
 
 impl LocatedPolicyError {
@@ -154,8 +156,11 @@ impl Policies {
     /// Maximum number of values.
     pub const MAX: usize = 2_000;
 
-    /// Combines the values of files; later files win.
-    pub(crate) fn of_files(files: &[(PathBuf, Vec<u8>)]) -> Result<Self, LocatedPolicyError> {
+    /// Combines the values of files, given as paths with their contents; later files win.
+    ///
+    /// # Errors
+    /// The first error of a file, with its position.
+    pub fn of_files(files: &[(PathBuf, Vec<u8>)]) -> Result<Self, LocatedPolicyError> {
         let (mut registry, mut held) = (Registry::default(), Vec::new());
         for (at, (path, octets)) in files.iter().enumerate() {
             match Form::of(path) {
@@ -275,13 +280,14 @@ impl Setting {
 
 /// Format of a policy file, by the extension of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+pub(crate) enum Form {
     Toml,
     RegistryPol,
 }
 
 impl Form {
-    fn of(path: &Path) -> Option<Self> {
+    /// Returns the format of a file; `None` if it is no policy file.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?;
         match () {
             () if extension.eq_ignore_ascii_case("toml") => Some(Self::Toml),

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::error::MAX_ERRORS;
 use crate::schema::{Member, Setting, Source};
 use crate::value::excerpt;
 use crate::{Config, PutError, Reason, Section, SettingError, Sources};
@@ -157,6 +158,3 @@ impl Put {
         self.errors.extend(result.err());
     }
 }
-
-/// Maximum number of errors reported for one message.
-pub(crate) const MAX_ERRORS: usize = 100;

@@ -3,6 +3,7 @@
 mod atomic_file;
 pub(crate) mod disk;
 mod error;
+mod policy_folder;
 mod sources;
 
 pub use atomic_file::{AtomicFile, FileVersion};
@@ -11,15 +12,16 @@ pub use sources::{Sources, ValueOrigin};
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use locks::Mutex;
 use sddl::DomainSid;
 use tokio::sync::watch;
 
 use self::disk::Directory;
 use crate::{
-    Access, Config, Groups, Listeners, Mutability, Plugins, Policies, Preset, Reason, SecurityDefaults,
-    Setting, SettingError, Source, file,
+    Access, Config, Draft, Groups, Listeners, Mutability, Plugins, Policies, Preset, Reason,
+    SecurityDefaults, Setting, SettingError, Source, file,
 };
 
 /// Complete configuration at one moment.
@@ -42,19 +44,6 @@ pub struct State {
     pub machine_sid: Option<DomainSid>,
     /// Policies; their values are already part of the settings.
     pub policies: Arc<Policies>,
-}
-
-/// Modifiable copy of the configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Draft {
-    /// Settings.
-    pub config: Config,
-    /// Listeners.
-    pub listeners: Listeners,
-    /// Plug-ins.
-    pub plugins: Plugins,
-    /// Local groups that correspond to groups of Windows; changes are not saved.
-    pub(crate) groups: Groups,
 }
 
 /// Configuration in a TOML file, with notification of changes.
@@ -106,7 +95,7 @@ struct Prepared {
 }
 
 impl Store {
-    /// PolicyKind the file. A missing file counts as an empty one, but its directory must exist.
+    /// Reads the file. A missing file counts as an empty one, but its directory must exist.
     ///
     /// # Errors
     /// [`StoreError`] with the file, the line and a hint.
@@ -163,7 +152,7 @@ impl Store {
 
     /// Sets the SID of the machine, on which default security entries of plug-ins depend.
     pub fn set_machine_sid(&self, machine_sid: DomainSid) {
-        let mut overrides = self.lock();
+        let mut overrides = self.overrides.lock();
         overrides.machine_sid = Some(machine_sid);
         let now = self.state();
         self.publish(State::of(now.preset, now.draft(), &overrides));
@@ -226,7 +215,7 @@ impl Store {
         &self,
         change: impl FnOnce(&mut Draft) -> Result<(), E>,
     ) -> Result<Arc<State>, E> {
-        let mut overrides = self.lock();
+        let mut overrides = self.overrides.lock();
         let directory = Directory::lock(&self.path)?;
         let found = disk::read(&self.path)?;
         let prepared = self.prepare(&found.text, &overrides, change)?;
@@ -246,7 +235,7 @@ impl Store {
         change: impl FnOnce(&mut Draft) -> Result<(), E>,
         replace: impl FnOnce(&str, &str) -> Result<(), E>,
     ) -> Result<Arc<State>, E> {
-        let mut overrides = self.lock();
+        let mut overrides = self.overrides.lock();
         let found = self.text();
         let prepared = self.prepare(&found, &overrides, change)?;
         if prepared.text != found {
@@ -292,7 +281,7 @@ impl Store {
     /// [`StoreError::Changed`] if the text differs from `before`; [`StoreError::Setting`] or [`StoreError::FileOnly`]
     /// if the change is not permitted to clients; any other [`StoreError`] if a file cannot be read or written.
     pub fn replace(&self, before: &str, after: &str) -> Result<Arc<State>, StoreError> {
-        let mut overrides = self.lock();
+        let mut overrides = self.overrides.lock();
         let directory = Directory::lock(&self.path)?;
         let found = disk::read(&self.path)?;
         if found.text != before {
@@ -325,7 +314,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the text is invalid; the configuration does not change.
     pub fn adopt(&self, text: &str) -> Result<Arc<State>, StoreError> {
-        let overrides = self.lock();
+        let overrides = self.overrides.lock();
         let state = state(&self.path, text, &overrides)?;
         self.remember(text.to_owned());
         Ok(self.publish(state))
@@ -334,11 +323,11 @@ impl Store {
     /// Returns the text of the file when it was last read or written.
     #[must_use]
     pub fn text(&self) -> String {
-        self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.text.lock().clone()
     }
 
     fn remember(&self, text: String) {
-        *self.text.lock().unwrap_or_else(PoisonError::into_inner) = text;
+        *self.text.lock() = text;
     }
 
     /// Changes the preset, first in the file and then in memory; on an error, neither changes.
@@ -349,7 +338,7 @@ impl Store {
     /// [`StoreError`] if the file cannot be read or written, or contains a value that only the old preset allows,
     /// such as one of a read-only setting.
     pub fn set_preset(&self, preset: Preset) -> Result<Arc<State>, StoreError> {
-        let overrides = self.lock();
+        let overrides = self.overrides.lock();
         let directory = Directory::lock(&self.path)?;
         let found = disk::read(&self.path)?;
         // Errors in the old text are reported with their line before the text is edited.
@@ -371,7 +360,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if one of them is invalid; the configuration does not change.
     pub fn reload(&self) -> Result<Arc<State>, StoreError> {
-        let mut overrides = self.lock();
+        let mut overrides = self.overrides.lock();
         let next = self.with_policies_of_folder(&overrides)?;
         let text = disk::read(&self.path)?.text;
         let state = state(&self.path, &text, &next)?;
@@ -385,7 +374,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if they are invalid; the old policies remain in force.
     pub fn reload_policies(&self) -> Result<Arc<State>, StoreError> {
-        let mut overrides = self.lock();
+        let mut overrides = self.overrides.lock();
         let next = self.with_policies_of_folder(&overrides)?;
         self.enforce(&mut overrides, next)
     }
@@ -395,7 +384,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the settings cannot be combined with these policies; the old policies remain in force.
     pub fn adopt_policies(&self, policies: Policies) -> Result<Arc<State>, StoreError> {
-        let mut overrides = self.lock();
+        let mut overrides = self.overrides.lock();
         let next = Overrides { policies: Arc::new(policies), ..overrides.clone() };
         self.enforce(&mut overrides, next)
     }
@@ -424,11 +413,6 @@ impl Store {
             modified
         });
         state
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Overrides> {
-        // A change that panicked has not modified the locked value.
-        self.overrides.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -22,8 +22,8 @@ sections! {
     ///
     /// [`Config::default`] is the preset `telarch`; [`Preset`](crate::Preset) has others.
     Config ["", ()] {
-        /// Maximum size of a SOAP envelope sent or accepted; values above 1039440 are not guaranteed to work.
-        "MaxEnvelopeSizekb" max_envelope_sizekb: Kilobytes<32, { u32::MAX }> = Number::of::<500>(), Writable;
+        /// Maximum size of a SOAP envelope sent or accepted.
+        "MaxEnvelopeSizekb" max_envelope_sizekb: Kilobytes<32, 1_039_440> = Number::of::<500>(), Writable;
         /// Maximum timeout that a client may request for any operation except Pull.
         "MaxTimeoutms" max_timeoutms: Milliseconds<500, { u32::MAX }> = Number::of::<60_000>(), Writable;
         /// Maximum number of elements in one Pull response.
@@ -112,9 +112,9 @@ sections! {
         "Auth" auth: ServiceAuth;
         /// Ports of listeners without a port of their own.
         "DefaultPorts" default_ports: ServiceDefaultPorts;
-        /// Local IPv4 addresses used by listeners with the address *.
+        /// Local IPv4 addresses that listeners may use.
         "IPv4Filter" ipv4_filter: IPv4Filter = IPv4Filter::Any, Writable;
-        /// Local IPv6 addresses used by listeners with the address *.
+        /// Local IPv6 addresses that listeners may use.
         "IPv6Filter" ipv6_filter: IPv6Filter = IPv6Filter::Any, Writable;
         /// Whether the service also listens for HTTP on port 80.
         "EnableCompatibilityHttpListener" enable_compatibility_http_listener: bool = false, Writable;

@@ -13,7 +13,7 @@ mod thumbprint;
 mod trusted_hosts;
 mod url_prefix;
 
-pub use address_filter::{Address, AddressFilter, FilterError, IPv4Filter, IPv6Filter};
+pub use address_filter::{Address, AddressFilter, IPv4Filter, IPv6Filter};
 pub use cbt_hardening::CbtHardeningLevel;
 pub use descriptor::Descriptor;
 pub use hostname::Hostname;

@@ -12,8 +12,8 @@ use tokio::io::Interest;
 use tokio::process::Command;
 
 use crate::Problem;
-use crate::runner::Words;
 use crate::template::Template;
+use crate::words::Words;
 
 /// A program with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,9 @@ pub struct CommandLine {
 
 /// Time limit of a program if the consumer sets none.
 const USUAL_LONGEST: Duration = Duration::from_secs(600);
+
+/// Directories of programs, for programs without a path and for the programs that they run.
+const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Maximum time limit.
 const LONGEST: Duration = Duration::from_secs(24 * 3_600);
@@ -42,18 +45,15 @@ impl CommandLine {
             .map(|word| Template::parse(word))
             .collect();
         let program = match text(consumer, "ExecutablePath") {
-            Some(path) => path.to_owned(),
-            None => {
-                let first = words.first().filter(|first| first.is_fixed());
-                let what = "must begin with the name of a program, without placeholders";
-                let first = first.ok_or(Problem::Property { property: "CommandLineTemplate", what })?;
-                first.fill(&Instance::new(consumer.class().clone()))
+            Some(path) if path.starts_with('/') => PathBuf::from(path),
+            Some(_) => {
+                return Err(Problem::Property {
+                    property: "ExecutablePath",
+                    what: "must be an absolute path",
+                });
             }
+            None => program_of(consumer, &words)?,
         };
-        let program = PathBuf::from(program);
-        if !program.is_absolute() {
-            return Err(Problem::Property { property: "ExecutablePath", what: "must be an absolute path" });
-        }
         if words.is_empty() {
             words.push(Template::parse(&program.display().to_string().replace('%', "%%")));
         }
@@ -77,7 +77,7 @@ impl CommandLine {
         command.arg0(words.next().unwrap_or_default()).args(words);
         command.current_dir(&self.folder).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        command.env_clear().env("PATH", SYSTEM_PATH);
         for name in ["HOME", "USER", "LOGNAME", "LANG", "TZ"] {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
@@ -97,6 +97,20 @@ impl CommandLine {
             Err(_) => Err(Problem::TooLong { program, seconds: self.longest.as_secs() }),
         }
     }
+}
+
+/// Returns the program that a command line begins with: an absolute path, or a name in the directories of
+/// [`SYSTEM_PATH`].
+fn program_of(consumer: &Instance, words: &[Template]) -> Result<PathBuf, Problem> {
+    let problem = |what| Problem::Property { property: "CommandLineTemplate", what };
+    let first = words.first().filter(|first| first.is_fixed());
+    let first =
+        first.ok_or_else(|| problem("must begin with the name of a program, without placeholders"))?;
+    let program = first.fill(&Instance::new(consumer.class().clone()));
+    if program.is_empty() || (program.contains('/') && !program.starts_with('/')) {
+        return Err(problem("must begin with a program in the system directories or an absolute path"));
+    }
+    Ok(PathBuf::from(program))
 }
 
 /// Returns a property as non-empty text.

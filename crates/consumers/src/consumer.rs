@@ -7,7 +7,7 @@ use crate::command_line::CommandLine;
 use crate::journal::JournalEntry;
 use crate::log_file::LogFile;
 use crate::mail::Mail;
-use crate::runner::Words;
+use crate::words::Words;
 
 /// An event consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]

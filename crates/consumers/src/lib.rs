@@ -26,13 +26,15 @@ mod error;
 mod failure;
 mod journal;
 mod log_file;
+#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub))]
 mod mail;
-pub mod oracle;
 mod queue;
 mod rate_limit;
 mod runner;
 mod subscription;
+#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub))]
 mod template;
+mod words;
 
 pub use command_line::CommandLine;
 pub use consumer::Consumer;
@@ -41,5 +43,15 @@ pub use failure::FailureLog;
 pub use journal::JournalEntry;
 pub use log_file::LogFile;
 pub use mail::Mail;
-pub use runner::{CommandPolicy, Creators, SubscriptionRunner, Words};
+pub use runner::{CommandPolicy, Creators, SubscriptionRunner};
 pub use subscription::{Filter, Registered, Subscription, registered};
+pub use words::Words;
+
+/// Templates and mails, for `fuzz/oracles`.
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing {
+    pub use crate::mail::mailbox::Mailbox;
+    pub use crate::mail::message::{Field, Message};
+    pub use crate::mail::smtp;
+    pub use crate::template::{MAX_FILLED, Template};
+}

@@ -1,9 +1,9 @@
 //! `SMTPEventConsumer`: sends a mail for each event, over unencrypted TCP as Windows does.
 
-mod mailbox;
-mod message;
-pub(crate) mod oracle;
-mod smtp;
+mod encoded_word;
+pub(crate) mod mailbox;
+pub(crate) mod message;
+pub mod smtp;
 
 use std::io;
 

@@ -14,10 +14,7 @@ use wmi::{Context, Occurrence};
 use crate::failure::{BoundConsumer, Failure};
 use crate::queue::{self, QueueFull};
 use crate::rate_limit::RateLimit;
-use crate::{Consumer, FailureLog, Problem, Registered, Subscription, registered};
-
-/// Splits a command line into words with POSIX quoting; `None` if a quotation is not closed.
-pub type Words = fn(&str) -> Option<Vec<String>>;
+use crate::{Consumer, FailureLog, Problem, Registered, Subscription, Words, registered};
 
 /// Creators whose subscriptions this process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

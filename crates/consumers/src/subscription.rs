@@ -4,7 +4,7 @@ use cim::{Instance, Namespace, ObjectPath, Value};
 use repository::Contents;
 use sddl::Sid;
 
-use crate::runner::Words;
+use crate::words::Words;
 use crate::{Consumer, Problem};
 
 /// A filter and the consumer of its events.

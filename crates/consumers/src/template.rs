@@ -4,7 +4,7 @@ use cim::{Instance, Value};
 
 /// A text with placeholders `%Property%` and `%Object.Property%`; `%%` is a percent sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Template(Vec<Part>);
+pub struct Template(Vec<Part>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
@@ -14,11 +14,11 @@ enum Part {
 }
 
 /// Maximum length of a filled template in bytes.
-pub(crate) const LONGEST: usize = 64 * 1024;
+pub const MAX_FILLED: usize = 64 * 1024;
 
 impl Template {
     /// Parses a template. A percent sign that does not start a placeholder is literal.
-    pub(crate) fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let mut parts = Vec::new();
         let mut plain = String::new();
         let mut rest = text;
@@ -47,12 +47,12 @@ impl Template {
     }
 
     /// Returns whether the template has no placeholders.
-    pub(crate) fn is_fixed(&self) -> bool {
+    pub fn is_fixed(&self) -> bool {
         self.0.iter().all(|part| matches!(part, Part::Text(_)))
     }
 
     /// Fills the template for an event; properties that the event lacks are omitted.
-    pub(crate) fn fill(&self, event: &Instance) -> String {
+    pub fn fill(&self, event: &Instance) -> String {
         let mut text = String::new();
         for part in &self.0 {
             match part {
@@ -60,8 +60,8 @@ impl Template {
                 Part::Place(path) => text += &shown(event, path),
             }
             // A template may have many placeholders, and each value may be long.
-            if text.len() > LONGEST {
-                let end = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            if text.len() > MAX_FILLED {
+                let end = (0..=MAX_FILLED).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
                 text.truncate(end);
                 break;
             }
@@ -92,11 +92,7 @@ fn shown(object: &Instance, path: &[String]) -> String {
 }
 
 fn plain(value: &Value) -> String {
-    let mut text = String::new();
-    if !value.is_null() {
-        value.write_text(&mut text);
-    }
-    text
+    if value.is_null() { String::new() } else { value.to_text() }
 }
 
 #[cfg(test)]
@@ -116,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn places_have_what_the_event_says_and_signs_stand_for_themselves() {
+    fn placeholders_are_replaced_and_other_percent_signs_kept() {
         for (text, filled) in [
             ("%TargetInstance.Name% is %targetinstance.PROCESSID%", "sh; reboot is 7"),
             ("100%% of %Nothing%%TargetInstance.Caption%.", "100% of ."),
@@ -131,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_event_says_is_not_read_as_a_template_again() {
+    fn event_text_is_not_parsed_as_a_template() {
         let class = event().class().clone();
         let schema = Schema::of(Namespace::cimv2());
         let process = Instance::new(schema.class("Win32_Process").expect("a class"))

@@ -3,10 +3,9 @@
 use auth::credssp::{Delegation, PasswordCredentials, Version};
 use auth::{Accepted, AuthError, Oid, Step, credssp};
 use rustls::ServerConnection;
-use tracing::debug;
 
 use crate::context::Context;
-use crate::tls::Tls;
+use crate::tls::{Tls, tls_error};
 use crate::{AFTER_END, CredSspError, MAX_TOKEN, MAX_TOKENS, ServiceCertificate, TOO_LONG};
 
 /// Receives the credentials of one client over one HTTP connection.
@@ -95,9 +94,4 @@ impl auth::Acceptor for Acceptor {
     fn claimed(&self) -> Option<String> {
         self.inner.claimed()
     }
-}
-
-fn tls_error(error: rustls::Error) -> AuthError {
-    debug!(%error, "TLS inside CredSSP failed");
-    AuthError::Malformed("TLS inside CredSSP failed")
 }

@@ -4,12 +4,8 @@ use std::sync::Arc;
 
 use auth::credssp::PublicKey;
 use rustls::ServerConfig;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{
-    CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
-};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tls::{PemError, ServerCertificate, ServerCertificateCheck};
 use x509_parser::oid_registry::OID_PKCS1_RSAENCRYPTION;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
@@ -39,55 +35,28 @@ impl ServiceCertificate {
         }
         // Session resumption stays enabled: the session ticket is the only message of a TLS 1.3 service after the
         // client's last handshake message, and without it that token would be empty.
-        let config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], private_key)?;
+        let config = tls::server()?.with_no_client_auth().with_single_cert(vec![certificate], private_key)?;
         Ok(Self { config: Arc::new(config), key })
     }
+
+    /// Parses a PEM text with the certificate and its private key.
+    ///
+    /// # Errors
+    /// [`CredSspError`] if a part is missing, and as for [`Self::new`].
+    pub fn from_pem(text: &[u8]) -> Result<Self, CredSspError> {
+        let certificate = tls::certificates(text)?.into_iter().next().ok_or(PemError::NoCertificate)?;
+        Self::new(certificate, tls::private_key(text)?)
+    }
 }
 
-/// Accepts any certificate, if the peer proves possession of its key.
+/// Accepts any certificate.
 #[derive(Debug)]
-pub(crate) struct AnyCertificate(pub(crate) WebPkiSupportedAlgorithms);
+pub(crate) struct AnyCertificate;
 
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
+impl ServerCertificateCheck for AnyCertificate {
+    fn check(&self, _presented: &ServerCertificate<'_>) -> Result<(), rustls::Error> {
+        Ok(())
     }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
-    }
-}
-
-pub(crate) fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
 }
 
 /// Returns the content of the certificate's `subjectPublicKey` (RFC 5280 4.1.2.7).

@@ -6,15 +6,14 @@ use std::sync::Arc;
 
 use auth::credssp::{Nonce, PasswordCredentials, Version};
 use auth::{AuthError, Initiated, Step, credssp};
+use rustls::ClientConnection;
 use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection};
-use tracing::debug;
 use zeroize::Zeroizing;
 
-use crate::certificate::{AnyCertificate, provider, public_key};
+use crate::certificate::{AnyCertificate, public_key};
 use crate::context::Context;
-use crate::tls::Tls;
+use crate::tls::{Tls, tls_error};
 use crate::{AFTER_END, CredSspError, MAX_TOKEN, MAX_TOKENS, TOO_LONG};
 
 /// Delegates credentials to one service over one HTTP connection.
@@ -51,15 +50,9 @@ impl Initiator {
         credentials: PasswordCredentials,
         minimum: Version,
     ) -> Result<Self, CredSspError> {
-        let provider = provider();
         let mut nonce = Zeroizing::new([0; 32]);
-        provider.secure_random.fill(&mut *nonce).map_err(rustls::Error::from)?;
-        let verifier = AnyCertificate(provider.signature_verification_algorithms);
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
+        tls::provider().secure_random.fill(&mut *nonce).map_err(rustls::Error::from)?;
+        let mut config = tls::client(AnyCertificate)?.with_no_client_auth();
         config.resumption = Resumption::disabled();
         config.enable_sni = false;
         // The name is neither sent nor compared.
@@ -136,11 +129,6 @@ impl auth::Initiator for Initiator {
             Stage::Over => Err(AFTER_END),
         }
     }
-}
-
-fn tls_error(error: rustls::Error) -> AuthError {
-    debug!(%error, "TLS inside CredSSP failed");
-    AuthError::Malformed("TLS inside CredSSP failed")
 }
 
 const NO_CERTIFICATE: AuthError = AuthError::Malformed("service without a usable certificate");

@@ -26,6 +26,9 @@ pub enum CredSspError {
     /// The certificate is malformed, or clients do not support its key.
     #[error("cannot use the CredSSP certificate: {0}")]
     Certificate(&'static str),
+    /// The text does not contain a certificate and its key.
+    #[error("cannot use the CredSSP certificate: {0}")]
+    Pem(#[from] ::tls::PemError),
     /// TLS rejects the certificate or the key.
     #[error("cannot set up TLS for CredSSP: {0}")]
     Tls(#[from] rustls::Error),

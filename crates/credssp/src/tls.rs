@@ -2,6 +2,7 @@
 
 use std::io::{self, Read as _, Write as _};
 
+use auth::AuthError;
 use rustls::{Connection, Error, SupportedCipherSuite};
 
 /// TLS endpoint whose records are exchanged as bytes in memory.
@@ -68,6 +69,12 @@ impl Tls {
             _ => 16,
         }
     }
+}
+
+/// Converts an error of the connection; the log has the details.
+pub(crate) fn tls_error(error: Error) -> AuthError {
+    tracing::debug!(%error, "TLS inside CredSSP failed");
+    AuthError::Malformed("TLS inside CredSSP failed")
 }
 
 /// Converts I/O errors. Memory buffers do not fail, so the connection itself is the cause.

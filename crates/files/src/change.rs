@@ -1,19 +1,18 @@
 //! Atomic replacement of files under a lock.
 
-use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::{self, DirBuilder, File, Metadata};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
+use crate::replace::{Attributes, folder, replace, sibling};
 use crate::{Access, FileError, open};
 
 /// The directory of a file, locked against other processes that replace the file with this module.
 pub(crate) struct LockedFolder {
     file: PathBuf,
-    folder: File,
     /// Closing it releases the lock.
     _lock: File,
 }
@@ -22,20 +21,19 @@ impl LockedFolder {
     /// Waits for the lock. Creates the directory if it is missing.
     pub(crate) fn lock(path: &Path) -> Result<Self, FileError> {
         let file = open::target(path)?;
-        let parent = parent(&file);
-        require_own_folder(parent)?;
+        let folder = folder(&file);
+        require_own_folder(folder)?;
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
-            .create(parent)
+            .create(folder)
             .map_err(|source| write_error(path, source))?;
-        let folder = File::open(parent).map_err(|source| write_error(path, source))?;
         // The lock is a separate private file: any user who can open a file can lock it, and others may read this one.
         let sibling = sibling(&file, "lock");
         let (lock_path, lock) = open::open_or_create(&sibling, OFlags::WRONLY)?;
         open::check(&lock_path, &lock, Access::Nothing)?;
         lock.lock().map_err(|source| write_error(path, source))?;
-        Ok(Self { file, folder, _lock: lock })
+        Ok(Self { file, _lock: lock })
     }
 
     /// Returns the path of the file, with links resolved.
@@ -45,27 +43,8 @@ impl LockedFolder {
 
     /// Replaces the file. A new file has the mode 0600 unless `mode` is set.
     pub(crate) fn replace(&self, content: &[u8], mode: Option<u32>) -> Result<(), FileError> {
-        let temporary = sibling(&self.file, "new");
-        let written = self.write(&temporary, content, mode.unwrap_or(0o600));
-        if written.is_err() {
-            // The old file is unchanged; remove the incomplete one.
-            let _ = fs::remove_file(&temporary);
-        }
-        written.map_err(|source| write_error(&self.file, source))
-    }
-
-    fn write(&self, temporary: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-        match fs::remove_file(temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            // The file may be left over from a process that was killed.
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
-        file.set_permissions(Permissions::from_mode(mode))?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(temporary, &self.file)?;
-        self.folder.sync_all()
+        let attributes = mode.map_or(Attributes::PRIVATE, |mode| Attributes { mode, group: None });
+        replace(&self.file, content, attributes).map_err(|source| write_error(&self.file, source))
     }
 }
 
@@ -92,22 +71,6 @@ fn require_own_folder(folder: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
 fn write_error(path: &Path, source: io::Error) -> FileError {
     FileError::Disk { action: "write", path: path.to_owned(), source }
-}
-
-/// Returns the path of a hidden file next to `path`.
-fn sibling(path: &Path, purpose: &str) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".");
-    name.push(purpose);
-    path.with_file_name(name)
 }

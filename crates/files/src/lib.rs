@@ -10,16 +10,20 @@
 //! - A symbolic link is followed only if it also belongs to the user or to root, so that configuration can be mounted or
 //!   stored elsewhere.
 //!
-//! Changes are serialized by a lock and replace the file atomically.
+//! Changes are serialized by a lock and replace the file atomically. [`replace`] does the same for callers with other
+//! rules for the files that they trust.
 
 mod change;
 mod open;
+mod replace;
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+
+pub use replace::{Attributes, folder, replace, sibling};
 
 /// A file that no other user can control.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn schemes_joined_by_commas_are_told_apart_from_parameters() {
+    fn schemes_joined_by_commas_are_distinguished_from_parameters() {
         for (value, expected) in [
             ("Negotiate", &["Negotiate"][..]),
             ("Negotiate YII=", &["Negotiate:YII="]),
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_list_of_challenges_is_refused() {
+    fn invalid_lists_of_challenges_are_refused() {
         for (value, expected) in [
             ("realm=\"x\"", ValueError::Scheme),
             ("\"x\"", ValueError::Scheme),

@@ -13,7 +13,8 @@ impl Date {
     pub fn from_unix(seconds: u64) -> Self {
         let seconds = seconds.min(LAST);
         let (days, second) = (seconds / 86_400, seconds % 86_400);
-        let (year, month, day) = civil(days);
+        let date = calendar::Date::from_days(days.cast_signed());
+        let (year, month, day) = (date.year.unsigned_abs(), u64::from(date.month), u64::from(date.day));
         let [w0, w1, w2] = weekday(days);
         let [m0, m1, m2] = month_name(month);
         let [d1, d0] = two_digits(day);
@@ -43,9 +44,10 @@ impl Date {
         if year < 1970 || hour > 23 || minute > 59 || second > 60 {
             return None;
         }
-        let days = days_since_1970(year, month, day);
-        // A day that the month does not have would otherwise be accepted as a day of the next month.
-        (civil(days) == (year, month, day)).then_some(days * 86_400 + hour * 3_600 + minute * 60 + second)
+        let [month, day] = [month, day].map(u32::try_from);
+        let date = calendar::Date { year: year.cast_signed(), month: month.ok()?, day: day.ok()? };
+        let days = u64::try_from(date.days()?).ok()?;
+        Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
     }
 
     /// Returns the header value.
@@ -64,32 +66,6 @@ impl fmt::Debug for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
-}
-
-/// Returns year, month (1 to 12) and day of the month in the Gregorian calendar.
-///
-/// Counts from 0000-03-01, so that the leap day is the last day of a year and every 400 years have the same
-/// number of days.
-fn civil(days_since_1970: u64) -> (u64, u64, u64) {
-    let days = days_since_1970 + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    // Months from March on have 31, 30, 31, 30, 31 days over and over: 153 in five months.
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let (month, next_year) =
-        if month_from_march < 10 { (month_from_march + 3, 0) } else { (month_from_march - 9, 1) };
-    (400 * era + year_of_era + next_year, month, day)
-}
-
-/// Returns the days from 1970-01-01 to a date of the Gregorian calendar; the inverse of [`civil`].
-fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
-    let (year, month_from_march) = if month < 3 { (year - 1, month + 9) } else { (year, month - 3) };
-    let (era, year_of_era) = (year / 400, year % 400);
-    let day_of_year = (153 * month_from_march + 2) / 5 + day;
-    let day_of_era = 365 * year_of_era + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    (146_097 * era + day_of_era).saturating_sub(719_469)
 }
 
 /// Parses a number of exactly `count` decimal digits.
@@ -166,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_is_none() {
+    fn invalid_dates_are_none() {
         for text in [
             "",
             "Sunday, 06-Nov-94 08:49:37 GMT",

@@ -8,7 +8,6 @@
 //! * [`ChunkedDecoder`] decodes the `chunked` transfer coding, with input split at any byte.
 //! * [`MediaType`], [`Credentials`] and [`Challenge`] parse the header values that the protocol depends on,
 //!   and [`Date`] formats one.
-//! * [`oracle`] holds properties of any input; the fuzz targets and the tests call it.
 //!
 //! ```
 //! use telarch_http::{BodyFraming, Limits, RequestHead, ResponseWriter};
@@ -41,7 +40,6 @@ mod fields;
 mod framing;
 mod grammar;
 mod media_type;
-pub mod oracle;
 mod request;
 mod response;
 mod write;

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_begin_with_type_and_subtype_is_refused() {
+    fn a_media_type_without_type_and_subtype_is_refused() {
         for value in ["", "text", "/", "a/", "/b", "a/b/c", "a b/c", "a/b c", "a/b, c/d", "*/*,", "ä/b"] {
             assert_eq!(MediaType::parse(value), Err(ValueError::MediaType), "{value}");
         }

@@ -7,11 +7,12 @@ use std::net::SocketAddr;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
 use ipmi_proto::Timing;
 use ipmi_proto::sdr::Record;
+use locks::Mutex;
 use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 use tracing::debug;
@@ -42,9 +43,10 @@ pub(crate) struct CachedRecords {
 
 /// Address of a controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum ControllerId {
+pub enum ControllerId {
     /// The controller of this machine.
     Local,
+    /// A controller on the network.
     Remote(SocketAddr),
 }
 
@@ -75,7 +77,7 @@ impl RecordCache {
 
     /// Returns the cached data for a controller, which may be outdated.
     pub(crate) fn known(&self, controller: ControllerId) -> Option<Arc<CachedRecords>> {
-        if let Some(known) = self.memory().known.get(&controller) {
+        if let Some(known) = self.memory.lock().known.get(&controller) {
             return Some(Arc::clone(known));
         }
         // Read synchronously: the file has a few kilobytes, and a hand-over to another thread would take
@@ -113,12 +115,12 @@ impl RecordCache {
     }
 
     fn of_model(&self, model: [u8; 32]) -> Option<Arc<Vec<Record>>> {
-        self.memory().models.get(&model).and_then(Weak::upgrade)
+        self.memory.lock().models.get(&model).and_then(Weak::upgrade)
     }
 
     fn decode(&self, model: [u8; 32], octets: &[impl AsRef<[u8]>]) -> Arc<Vec<Record>> {
         let records = Arc::new(decoded(octets));
-        let mut memory = self.memory();
+        let mut memory = self.memory.lock();
         if memory.models.len() >= MOST_IN_MEMORY {
             memory.models.retain(|_, records| records.strong_count() > 0);
         }
@@ -171,7 +173,7 @@ impl RecordCache {
     }
 
     fn remember(&self, controller: ControllerId, known: &Arc<CachedRecords>) {
-        let mut memory = self.memory();
+        let mut memory = self.memory.lock();
         if memory.known.insert(controller, Arc::clone(known)).is_none() {
             memory.order.push_back(controller);
         }
@@ -195,17 +197,13 @@ impl RecordCache {
         if !is_new {
             return Ok(());
         }
-        let mut memory = self.memory();
+        let mut memory = self.memory.lock();
         let files = match memory.files {
             Some(files) => files + 1,
             None => fs::read_dir(&folder)?.count(),
         };
         memory.files = Some(if files > MOST_FILES { forget_oldest(&folder)? } else { files });
         Ok(())
-    }
-
-    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -272,11 +270,11 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Content of a cache file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Packed<'o> {
+pub struct Packed<'o> {
     key: &'o [u8],
     request_limit: u8,
-    /// Bytes of all records, [`joined`].
-    pub(crate) records: &'o [u8],
+    /// Bytes of all records, joined.
+    pub records: &'o [u8],
     /// Hash of the records; the same for controllers of one model.
     model: [u8; 32],
 }
@@ -289,7 +287,7 @@ impl<'o> Packed<'o> {
 
 /// Encodes a file: format mark; address, key and request limit, each with its length; records, each with its length;
 /// hash of the records; hash over everything except the records.
-pub(crate) fn packed(controller: ControllerId, file: &Packed<'_>) -> Option<Vec<u8>> {
+pub fn packed(controller: ControllerId, file: &Packed<'_>) -> Option<Vec<u8>> {
     let (controller, request_limit) = (controller.octets(), [file.request_limit]);
     let head = [MARK, &joined(&[&controller, file.key, &request_limit])?].concat();
     let octets = with_hashes(&head, file);
@@ -297,7 +295,7 @@ pub(crate) fn packed(controller: ControllerId, file: &Packed<'_>) -> Option<Vec<
 }
 
 /// Decodes a file; `None` if it is damaged or belongs to another address.
-pub(crate) fn unpacked(octets: &[u8], controller: ControllerId) -> Option<Packed<'_>> {
+pub fn unpacked(octets: &[u8], controller: ControllerId) -> Option<Packed<'_>> {
     if octets.len() as u64 > LONGEST_FILE {
         return None;
     }
@@ -309,7 +307,7 @@ pub(crate) fn unpacked(octets: &[u8], controller: ControllerId) -> Option<Packed
 }
 
 /// Decodes the part before the hashes: the bytes before the records, the address in them, and the content.
-pub(crate) fn fields(content: &[u8]) -> Option<(&[u8], &[u8], Packed<'_>)> {
+pub fn fields(content: &[u8]) -> Option<(&[u8], &[u8], Packed<'_>)> {
     let (controller, rest) = part(content.strip_prefix(MARK)?)?;
     let (key, rest) = part(rest)?;
     let (request_limit, records) = part(rest)?;
@@ -317,7 +315,8 @@ pub(crate) fn fields(content: &[u8]) -> Option<(&[u8], &[u8], Packed<'_>)> {
     Some((head, controller, Packed::new(key, *request_limit, records)))
 }
 
-pub(crate) fn with_hashes(head: &[u8], file: &Packed<'_>) -> Vec<u8> {
+/// Encodes a file from the bytes before the records and its content.
+pub fn with_hashes(head: &[u8], file: &Packed<'_>) -> Vec<u8> {
     [head, file.records, &file.model, &hash_of(head, &file.model)].concat()
 }
 
@@ -342,7 +341,7 @@ fn part(octets: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Returns all parts.
-pub(crate) fn parts(octets: &[u8]) -> Option<Vec<&[u8]>> {
+pub fn parts(octets: &[u8]) -> Option<Vec<&[u8]>> {
     let (mut parts, mut rest) = (Vec::new(), octets);
     while !rest.is_empty() {
         let (one, after) = part(rest)?;

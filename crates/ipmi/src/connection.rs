@@ -1,13 +1,14 @@
 //! Connection: a shared session with one controller.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use ipmi_proto::{
     CipherSuite, Command, CompletionCode, Destination, Login, Protection, ProtoError, Request, Response,
     Timing,
 };
+use locks::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cache::ControllerId;
@@ -275,7 +276,7 @@ impl ResponseReceiver {
             // The caller may have stopped waiting.
             Self::Single(receiver) => drop(receiver.send(outcome)),
             Self::Group(group, index) => {
-                let mut group = group.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut group = group.lock();
                 if let Some(empty) = group.outcomes.get_mut(index) {
                     *empty = outcome;
                 }

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ipmi_proto::{Event, Frames, Login, ProtoError, RequestId, Session, Timing};
+use locks::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, trace};
 use zeroize::Zeroizing;
@@ -69,7 +70,7 @@ impl Endpoint {
         timing: Timing,
     ) -> Result<Connection, IpmiError> {
         let (orders, slot) = self.socket_for(address)?;
-        let seed = self.seeds.lock().unwrap_or_else(PoisonError::into_inner).draw()?;
+        let seed = self.seeds.lock().draw()?;
         let session = Box::new(Session::start(login, seed, timing, Instant::now()));
         let request_limit = SharedRequestLimit::default();
         let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
@@ -98,7 +99,7 @@ impl Endpoint {
 
     /// Returns a socket with room for another session, opening one if necessary.
     fn socket_for(&self, address: SocketAddr) -> io::Result<(mpsc::UnboundedSender<Order>, SessionSlot)> {
-        let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sockets = self.sockets.lock();
         sockets.retain(|socket| !socket.orders.is_closed());
         let mut usable = sockets.iter().filter(|socket| socket.is_ipv4 == address.is_ipv4());
         if let Some(socket) = usable.find(|socket| socket.load.load(Ordering::Relaxed) < MAX_SESSIONS) {

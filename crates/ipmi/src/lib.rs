@@ -19,6 +19,7 @@
 //! ```
 
 mod boot;
+#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub))]
 mod cache;
 mod channels;
 mod connection;
@@ -32,7 +33,7 @@ mod inventory;
 mod lan;
 mod lan6;
 mod local;
-pub mod oracle;
+#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub))]
 mod repository;
 mod sensors;
 mod system_text;
@@ -52,6 +53,13 @@ pub use lan6::Lan6;
 pub use local::{DEVICES, Transport};
 pub use sensors::{Measured, SensorStatus};
 pub use users::{PasswordVerdict, User, UserState};
+
+/// Format of cache files, for `fuzz/oracles`.
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing {
+    pub use crate::cache::{ControllerId, Packed, fields, packed, parts, unpacked, with_hashes};
+    pub use crate::repository::decoded;
+}
 
 /// UDP port of IPMI over LAN (IPMI 2.0, 13.1.2).
 pub const PORT: u16 = 623;

@@ -276,7 +276,7 @@ mod tests {
     #[tokio::test]
     async fn a_driver_that_stays_busy_is_an_error_with_the_reason() {
         let transport = Simulated::of(Board { busy_every: 1, ..Board::default() });
-        let timing = Timing { limit: Duration::from_millis(200), ..Timing::default() };
+        let timing = Timing { limit: Duration::from_secs(2), ..Timing::default() };
         let bmc = Connection::through(transport, timing, RecordCache::in_memory()).unwrap();
         let error = bmc.run(&device_id::GetDeviceId).await.unwrap_err();
         assert!(matches!(error, IpmiError::Completion(code) if code.0 == 0xc0), "{error}");

@@ -145,7 +145,7 @@ impl RecordVersion {
 }
 
 /// Decodes all readable records. Each sensor appears once: device SDRs may also be in the repository.
-pub(crate) fn decoded(octets: &[impl AsRef<[u8]>]) -> Vec<Record> {
+pub fn decoded(octets: &[impl AsRef<[u8]>]) -> Vec<Record> {
     let mut records: Vec<Record> = Vec::with_capacity(octets.len());
     let mut known = std::collections::HashSet::new();
     for octets in octets {

@@ -3,7 +3,6 @@
 use std::ffi::CString;
 use std::fmt;
 use std::fs::File;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use auth::{Accepted, Account, AuthError, Binding, Hardening, ServiceClass, Step,
 use crate::diagnosis::{Operation, diagnose};
 use crate::error::Mismatch;
 use crate::library::{Credential, Name, NameForm, Progress, RawContext, Stored, Usage};
-use crate::{Context, Delegated, KerberosError, Library, Principal, PrincipalMap, flag};
+use crate::{Context, Delegated, KerberosError, KeytabFile, Library, Principal, PrincipalMap, flag};
 
 /// Configuration of a service for authenticating its clients; creates an [`Acceptor`] for each of them.
 #[derive(Clone)]
@@ -37,13 +36,6 @@ pub enum Keytab {
     /// A keytab file.
     File(KeytabFile),
 }
-
-/// Path of a keytab file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeytabFile(
-    /// INVARIANT: contains no NUL character.
-    PathBuf,
-);
 
 /// Requirement that clients can seal messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -354,26 +346,6 @@ impl Keytab {
             Self::OfThisMachine => None,
             Self::File(file) => Some(file.name()),
         }
-    }
-}
-
-impl KeytabFile {
-    pub(crate) fn new(path: PathBuf) -> Result<Self, KerberosError> {
-        if path.as_os_str().as_bytes().contains(&0) {
-            return Err(KerberosError::NotAName(path.display().to_string()));
-        }
-        Ok(Self(path))
-    }
-
-    /// Path of the file.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// Returns the name for the library. Without the type, a colon in the path would be parsed as the end of a type.
-    pub(crate) fn name(&self) -> CString {
-        CString::new([b"FILE:", self.0.as_os_str().as_bytes()].concat()).unwrap_or_default()
     }
 }
 

@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use auth::{AuthError, Initiated, Mutual, Secret, Step};
 
-use crate::acceptor::KeytabFile;
 use crate::diagnosis::{Operation, diagnose};
 use crate::library::{Credential, Failure, Name, NameForm, RawContext, Request, Stored, Usage};
-use crate::{Cache, Context, KerberosError, Library, Principal, Spn, flag};
+use crate::{Cache, Context, KerberosError, KeytabFile, Library, Principal, Spn, flag};
 
 /// Credentials of a client.
 #[derive(Clone, Debug)]

@@ -32,22 +32,23 @@ mod diagnosis;
 mod error;
 mod flag;
 mod initiator;
+mod keytab_file;
 mod library;
 mod map;
-mod message_protection;
+pub mod message_protection;
 mod message_token;
-pub mod oracle;
 mod peer_sequence;
 mod principal;
 mod spn;
 
-pub use acceptor::{Acceptor, Acceptors, Client, Keytab, KeytabFile, Sealing};
+pub use acceptor::{Acceptor, Acceptors, Client, Keytab, Sealing};
 pub use cache::{Cache, Ticket};
 pub use context::{Context, Exported};
 pub use error::{KerberosError, Mismatch};
 pub use initiator::{
     AuthenticatedService, ClientKeytab, Credentials, Delegated, Delegation, Initiator, Reason,
 };
+pub use keytab_file::KeytabFile;
 pub use library::Library;
 pub use map::{Accounts, AuthToLocal, FoundAccount, PrincipalMap, PrincipalRules, Privilege, Refusal};
 pub use principal::Principal;

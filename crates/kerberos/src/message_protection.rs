@@ -3,43 +3,52 @@
 //!
 //! There is no I/O and no randomness here: random values are arguments. The tokens are those of `gss_wrap_iov`, so
 //! either end may use the library.
+//!
+//! [`Context`](crate::Context) is the interface for established connections.
 
 mod cipher;
 mod encryption_type;
+mod key_derivation;
 mod mac;
 
 use auth::SealError;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-pub(crate) use self::cipher::BLOCK_LENGTH;
+pub use self::cipher::BLOCK_LENGTH;
 use self::cipher::{Opener, Pieces, Sealer};
-pub(crate) use self::encryption_type::EncryptionType;
-use self::encryption_type::{Purpose, derived};
+pub use self::encryption_type::EncryptionType;
+use self::key_derivation::{Purpose, derived};
 use self::mac::Mac;
-use crate::peer_sequence::PeerSequence;
+pub use crate::message_token::MessageToken;
+pub use crate::peer_sequence::PeerSequence;
 
 /// Parameters that both ends agree on, and the sequence number of this end.
-pub(crate) struct SessionParameters {
-    pub(crate) side: Side,
-    pub(crate) owner: KeyOwner,
-    pub(crate) encryption_type: EncryptionType,
+pub struct SessionParameters {
+    /// Role of this end.
+    pub side: Side,
+    /// Owner of the key.
+    pub owner: KeyOwner,
+    /// Encryption type of the key.
+    pub encryption_type: EncryptionType,
     /// Key of the length that the encryption type requires.
-    pub(crate) key: Zeroizing<Vec<u8>>,
+    pub key: Zeroizing<Vec<u8>>,
     /// Sequence number of the next message that this end sends.
-    pub(crate) next_sent: u64,
+    pub next_sent: u64,
 }
 
 /// Role of this end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+pub enum Side {
+    /// The client.
     Initiator,
+    /// The service.
     Acceptor,
 }
 
 /// Owner of the key that protects the messages (RFC 4121 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeyOwner {
+pub enum KeyOwner {
     /// The key of the ticket, or a subkey chosen by the initiator.
     Initiator,
     /// A subkey chosen by the acceptor.
@@ -47,7 +56,7 @@ pub(crate) enum KeyOwner {
 }
 
 /// Message protection of one end of an established context.
-pub(crate) struct Protection {
+pub struct Protection {
     parameters: SessionParameters,
     sent: SendKeys,
     received: ReceiveKeys,
@@ -68,8 +77,9 @@ struct ReceiveKeys {
 }
 
 impl Protection {
-    /// Returns `None` if the key does not have the length of the encryption type.
-    pub(crate) fn new(parameters: SessionParameters) -> Option<Self> {
+    /// Derives the keys of both directions. Returns `None` if the key does not have the length of the encryption type.
+    #[must_use]
+    pub fn new(parameters: SessionParameters) -> Option<Self> {
         let (own, other) = (parameters.side, parameters.side.other());
         let sent = SendKeys {
             sealer: Sealer::new(&parameters.derive(own.seal_usage(), Purpose::Encryption)?)?,
@@ -92,7 +102,7 @@ impl Protection {
     /// rotated to the front (RFC 4121 4.2.5).
     ///
     /// The confounder must be random and used once.
-    pub(crate) fn seal(&mut self, mut confounder: [u8; BLOCK_LENGTH], message: &mut [u8]) -> Vec<u8> {
+    pub fn seal(&mut self, mut confounder: [u8; BLOCK_LENGTH], message: &mut [u8]) -> Vec<u8> {
         let kind = self.parameters.encryption_type;
         let rotation = kind.mac_length().saturating_add(BLOCK_LENGTH);
         let flags = SEALED | self.flags_of(self.parameters.side);
@@ -114,7 +124,10 @@ impl Protection {
 
     /// Opens a token of the other end, divided into header and message at any position, and leaves the plain text in
     /// `message`.
-    pub(crate) fn open(
+    ///
+    /// # Errors
+    /// [`SealError::Forged`] if the token is not authentic or not the next one.
+    pub fn open(
         &self,
         header: &[u8],
         message: &mut Vec<u8>,
@@ -128,7 +141,7 @@ impl Protection {
     }
 
     /// Signs a message; its sequence number is part of the signature token.
-    pub(crate) fn sign(&mut self, message: &[u8]) -> Vec<u8> {
+    pub fn sign(&mut self, message: &[u8]) -> Vec<u8> {
         let flags = self.flags_of(self.parameters.side);
         let mut token = signature_head(flags, self.next_sent()).to_vec();
         let mac = mac_of_signed(&self.sent.checksum, message, &token);
@@ -136,12 +149,11 @@ impl Protection {
         token
     }
 
-    pub(crate) fn verify(
-        &self,
-        message: &[u8],
-        signature: &[u8],
-        peer: &mut PeerSequence,
-    ) -> Result<(), SealError> {
+    /// Verifies the signature token of a message.
+    ///
+    /// # Errors
+    /// [`SealError::Forged`] if the token is not authentic or not the next one.
+    pub fn verify(&self, message: &[u8], signature: &[u8], peer: &mut PeerSequence) -> Result<(), SealError> {
         let (head, mac) = signature.split_first_chunk::<HEAD_LENGTH>().ok_or(SealError::Forged)?;
         let [_, _, flags, ..] = *head;
         let sequence = u64::from_be_bytes(*head.last_chunk().ok_or(SealError::Forged)?);

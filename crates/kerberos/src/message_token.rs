@@ -2,7 +2,7 @@
 
 /// First sixteen bytes of a sealed or signed message; older formats (RFC 1964, RFC 4757) have no such header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct MessageToken {
+pub struct MessageToken {
     pub(crate) form: Form,
     /// Sequence number, shared by both kinds.
     pub(crate) sequence: u64,
@@ -24,7 +24,8 @@ impl MessageToken {
     ///
     /// Returns `None` for older formats and malformed headers, also if the announced lengths exceed the available
     /// bytes.
-    pub(crate) fn parse(octets: &[u8]) -> Option<Self> {
+    #[must_use]
+    pub fn parse(octets: &[u8]) -> Option<Self> {
         let (head, rest) = octets.split_first_chunk::<16>()?;
         let [id @ .., _, _, _, _, _, _, _, _] = head;
         let sequence = u64::from_be_bytes(*head.last_chunk()?);

@@ -9,7 +9,7 @@ use crate::message_token::MessageToken;
 ///
 /// The library checks the sequence only for clients that request it, and not all do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PeerSequence {
+pub enum PeerSequence {
     /// Unknown until the peer's first message.
     Unknown,
     /// Sequence number of the next message.

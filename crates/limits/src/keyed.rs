@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use locks::Mutex;
 
 /// Numbers of permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +112,7 @@ impl<K: Eq + Hash + Clone> KeyedLimit<K> {
         amount: usize,
         check: impl FnOnce(usize, usize) -> Result<(), Refusal>,
     ) -> Result<Permit<K>, Refusal> {
-        let mut counts = self.lock();
+        let mut counts = self.0.lock();
         let Counts { total, held } = &mut *counts;
         match held.entry(key.clone()) {
             Entry::Occupied(mut entry) => {
@@ -132,20 +134,13 @@ impl<K: Eq + Hash + Clone> KeyedLimit<K> {
     /// Returns the number of permits that a key holds.
     #[must_use]
     pub fn held(&self, key: &K) -> usize {
-        self.lock().held.get(key).copied().unwrap_or(0)
+        self.0.lock().held.get(key).copied().unwrap_or(0)
     }
 
     /// Returns the number of permits that exist.
     #[must_use]
     pub fn total(&self) -> usize {
-        self.lock().total
-    }
-}
-
-impl<K: Eq + Hash> KeyedLimit<K> {
-    fn lock(&self) -> MutexGuard<'_, Counts<K>> {
-        // The counts are whole even if a panic unwound through the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().total
     }
 }
 
@@ -171,7 +166,7 @@ impl<K: Eq + Hash + Clone> Default for KeyedLimit<K> {
 
 impl<K: Eq + Hash> Drop for Permit<K> {
     fn drop(&mut self) {
-        let mut counts = self.limit.lock();
+        let mut counts = self.limit.0.lock();
         let Counts { total, held } = &mut *counts;
         *total = total.saturating_sub(self.amount);
         match held.get_mut(&self.key) {
@@ -236,7 +231,7 @@ mod tests {
         let limit = KeyedLimit::new();
         let permits: Vec<_> = (0..10_000).map(|key| limit.acquire_share(key, 1, 100_000).unwrap()).collect();
         drop(permits);
-        let counts = limit.lock();
+        let counts = limit.0.lock();
         let capacity = counts.held.capacity();
         assert!(counts.held.is_empty() && capacity <= KEPT_CAPACITY, "{capacity}");
     }

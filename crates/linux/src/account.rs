@@ -129,6 +129,18 @@ impl Group {
     }
 }
 
+impl Machine {
+    /// Returns the user with this uid, if it is in the machine's own files.
+    pub fn user(&self, uid: u32) -> Option<User> {
+        User::in_files(self).into_iter().find(|user| user.uid == uid)
+    }
+
+    /// Returns the user with this name, if it is in the machine's own files.
+    pub fn user_named(&self, name: &str) -> Option<User> {
+        User::in_files(self).into_iter().find(|user| user.name == name)
+    }
+}
+
 /// Returns the entries of all sources (getent(1)); only for this machine itself.
 fn entries(machine: &Machine, database: &str, name: Option<&str>) -> Option<String> {
     if !machine.is_this() || name.is_some_and(|name| name.is_empty() || name.contains([':', '\n', '\0'])) {

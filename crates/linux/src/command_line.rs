@@ -79,19 +79,6 @@ pub fn quoted(word: &str) -> Cow<'_, str> {
     text.into()
 }
 
-/// Checks [`words`] and [`joined`]; for [`crate::oracle::command_line`].
-pub fn oracle(octets: &[u8]) {
-    let Ok(text) = std::str::from_utf8(octets) else { return };
-    let arguments: Vec<String> = text.trim_end_matches('\0').split('\0').map(str::to_owned).collect();
-    if let (Some(line), true) = (joined(text), arguments.len() > 1) {
-        assert_eq!(words(&line), Some(arguments), "{line}");
-    }
-    if let Some(all) = words(text) {
-        let line: Vec<_> = all.iter().map(|word| quoted(word)).collect();
-        assert_eq!(words(&line.join(" ")), Some(all), "{text}");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

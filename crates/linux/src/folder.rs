@@ -11,7 +11,8 @@ use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
-use crate::Machine;
+/// Maximum number of bytes read from a file; files of the kernel are shorter.
+pub(crate) const MAX_FILE: u64 = 4 << 20;
 
 /// An open directory.
 ///
@@ -47,13 +48,13 @@ impl Folder {
         Ok(Self { descriptor, opened: Arc::clone(opened) })
     }
 
-    /// Passes the content of a file, up to [`Machine::MAX_FILE`], to `look` and returns its result.
+    /// Passes the content of a file, up to 4 MiB, to `look` and returns its result.
     ///
     /// The file must be one from which the kernel returns as many bytes as requested until its end, as it
     /// does for generated files with numbers and names. A shorter read is treated as the end, and the kernel
     /// is not called again.
     pub fn read<T>(&self, name: &str, look: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
-        self.read_up_to(name, usize::try_from(Machine::MAX_FILE).unwrap_or(usize::MAX), look)
+        self.read_up_to(name, usize::try_from(MAX_FILE).unwrap_or(usize::MAX), look)
     }
 
     fn read_up_to<T>(&self, name: &str, most: usize, look: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
@@ -137,4 +138,18 @@ fn text(octets: &[u8]) -> String {
 /// Decodes UTF-8, with U+FFFD for invalid bytes, and reuses the buffer if possible.
 pub fn into_text(octets: Vec<u8>) -> String {
     String::from_utf8(octets).unwrap_or_else(|error| text(error.as_bytes()))
+}
+
+/// Returns the names in a folder that are numbers, ascending.
+pub fn numbers(folder: &Folder, name: &str) -> io::Result<Vec<u32>> {
+    let mut numbers = Vec::new();
+    folder.each_name(name, |name| numbers.extend(name.to_str().ok().and_then(number_from)))?;
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Parses a process number in the form that the kernel writes, without leading zeros.
+pub fn number_from(text: &str) -> Option<u32> {
+    let is_canonical = !text.starts_with('0') && text.bytes().all(|octet| octet.is_ascii_digit());
+    if is_canonical { text.parse().ok() } else { None }
 }

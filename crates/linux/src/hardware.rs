@@ -3,7 +3,6 @@
 pub mod device;
 pub mod firmware;
 pub mod memory;
-pub(crate) mod oracle;
 pub mod pci;
 pub mod sensor;
 pub mod serial;

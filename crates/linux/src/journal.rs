@@ -1,11 +1,10 @@
 //! Journal access through journalctl, because the file format is private to systemd
 //! (systemd.journal-fields(7)).
 
-pub(crate) mod oracle;
-
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread::{self, JoinHandle};
 
 use serde_json::{Map, Value};
 
@@ -27,7 +26,15 @@ pub fn folder(machine: &Machine) -> Option<PathBuf> {
 pub struct Records {
     program: Child,
     lines: BufReader<ChildStdout>,
+    /// Reader of standard error; `None` once the program has ended.
+    errors: Option<JoinHandle<String>>,
 }
+
+/// Maximum number of bytes kept of standard error.
+const MAX_ERRORS: u64 = 4 << 10;
+
+/// Maximum number of characters of standard error in an error.
+const MAX_REASON: usize = 200;
 
 impl Records {
     /// Starts to read; optionally only records from a time on, in microseconds since 1970.
@@ -40,22 +47,30 @@ impl Records {
         if let Some(moment) = not_before {
             command.arg(format!("--since=@{}", moment.div_euclid(1_000_000).max(0)));
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        Self::of(&mut command)
+    }
+
+    /// Starts a program that writes records.
+    fn of(command: &mut Command) -> io::Result<Self> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut program = command.spawn()?;
-        let lines = program.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        Ok(Self { program, lines: BufReader::new(lines) })
+        let (lines, errors) = (program.stdout.take(), program.stderr.take());
+        let lines = BufReader::new(lines.ok_or(io::ErrorKind::BrokenPipe)?);
+        // Read in a thread, so that the program never waits for a full pipe.
+        let errors = errors.map(|errors| thread::spawn(move || first_line(errors)));
+        Ok(Self { program, lines, errors })
     }
 
     /// Returns the next record.
     ///
     /// # Errors
-    /// Errors of the operating system.
+    /// Errors of the operating system, and the failure of journalctl with its reason, after the records that it wrote.
     pub fn next_record(&mut self) -> io::Result<Option<Record>> {
         loop {
             let mut line = Vec::new();
             let read = (&mut self.lines).take(MAX_RECORD).read_until(b'\n', &mut line)?;
             if read == 0 {
-                return Ok(None);
+                return self.ended().map(|()| None);
             }
             if !line.ends_with(b"\n") {
                 self.skip_line()?;
@@ -65,6 +80,17 @@ impl Records {
                 return Ok(Some(record));
             }
         }
+    }
+
+    /// Waits until the program has ended, and returns its failure.
+    fn ended(&mut self) -> io::Result<()> {
+        let status = self.program.wait()?;
+        let reason = self.errors.take().and_then(|errors| errors.join().ok()).unwrap_or_default();
+        if status.success() {
+            return Ok(());
+        }
+        let reason = if reason.is_empty() { status.to_string() } else { reason };
+        Err(io::Error::other(format!("journalctl failed: {reason}")))
     }
 
     /// Skips the rest of a line.
@@ -89,6 +115,17 @@ impl Drop for Records {
         let _ = self.program.kill();
         let _ = self.program.wait();
     }
+}
+
+/// Reads an error output to its end and returns its first line, without control characters.
+fn first_line(mut errors: impl Read) -> String {
+    let mut kept = Vec::new();
+    // An error leaves the output incomplete; the exit status still tells whether the program failed.
+    let _ = (&mut errors).take(MAX_ERRORS).read_to_end(&mut kept);
+    let _ = io::copy(&mut errors, &mut io::sink());
+    let text = String::from_utf8_lossy(&kept);
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    line.chars().filter(|character| !character.is_control()).take(MAX_REASON).collect()
 }
 
 /// A record and its fields.
@@ -135,5 +172,51 @@ impl Record {
         let kind = self.text("MESSAGE_ID").unwrap_or_default();
         let digits = kind.len().checked_sub(4).and_then(|begin| kind.get(begin..));
         digits.and_then(|digits| u16::from_str_radix(digits, 16).ok()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_shell(script: &str) -> Records {
+        Records::of(command_of_system("sh").args(["-c", script])).expect("there is a shell")
+    }
+
+    #[test]
+    fn a_failure_is_an_error_with_the_first_line_of_standard_error() {
+        let mut records =
+            of_shell("echo '{\"MESSAGE\":\"a\"}'; echo 'No access.' >&2; echo more >&2; exit 1");
+        let first = records.next_record().expect("a record").expect("not the end");
+        assert_eq!(first.text("MESSAGE").as_deref(), Some("a"));
+        let error = records.next_record().expect_err("it failed").to_string();
+        assert_eq!(error, "journalctl failed: No access.");
+        let again = records.next_record().expect_err("it failed").to_string();
+        assert_eq!(again, "journalctl failed: exit status: 1");
+    }
+
+    #[test]
+    fn excessive_error_output_is_bounded_and_does_not_block_the_program() {
+        let mut records = of_shell("head -c 1000000 /dev/zero | tr '\\0' x >&2; exit 3");
+        let error = records.next_record().expect_err("it failed").to_string();
+        assert_eq!(error, format!("journalctl failed: {}", "x".repeat(MAX_REASON)));
+    }
+
+    #[test]
+    fn warnings_of_a_program_that_succeeds_are_no_error() {
+        assert!(of_shell("echo careful >&2").next_record().expect("it succeeded").is_none());
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_opened_is_not_an_empty_journal() {
+        let folder = std::path::Path::new("/nonexistent/journal");
+        match Records::read(folder, None) {
+            Ok(mut records) => {
+                let error = records.next_record().expect_err("it failed").to_string();
+                assert!(error.starts_with("journalctl failed: ") && error.contains("journal"), "{error}");
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => skips::skip!("there is no journalctl"),
+            Err(error) => panic!("{error}"),
+        }
     }
 }

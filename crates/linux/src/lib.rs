@@ -40,7 +40,6 @@ pub mod lines;
 mod machine;
 pub mod mounts;
 pub mod network;
-pub mod oracle;
 pub mod package;
 pub mod printing;
 pub mod process;

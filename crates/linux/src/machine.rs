@@ -14,7 +14,6 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, fstatfs, openat};
 use rustix::time::{ClockId, clock_gettime};
 use sddl::{DomainSid, Sid};
 
-use crate::account::User;
 use crate::bus::{Address, Bus};
 use crate::folder::{Folder, into_text};
 use crate::mounts::{Mount, MountTable};
@@ -34,7 +33,7 @@ pub struct Machine {
 
 impl Machine {
     /// Maximum number of bytes read from a file; files of the kernel are shorter.
-    pub const MAX_FILE: u64 = 4 << 20;
+    pub const MAX_FILE: u64 = crate::folder::MAX_FILE;
 
     /// Returns this machine.
     #[must_use]
@@ -299,16 +298,6 @@ impl Machine {
         // Slower: to generate this file the kernel sums the counters of all processors.
         let text = self.text("proc/stat").ok()?;
         text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
-    }
-
-    /// Returns the user with this uid, if it is in the machine's own files.
-    pub fn user(&self, uid: u32) -> Option<User> {
-        User::in_files(self).into_iter().find(|user| user.uid == uid)
-    }
-
-    /// Returns the user with this name, if it is in the machine's own files.
-    pub fn user_named(&self, name: &str) -> Option<User> {
-        User::in_files(self).into_iter().find(|user| user.name == name)
     }
 
     /// Returns the SID of the user with this uid.

@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use locks::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::Machine;
@@ -38,7 +39,7 @@ impl MountTable {
         if !machine.is_this() {
             return mounts(machine).unwrap_or_default().into();
         }
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         if let Some((_, mounts)) = known.as_ref().filter(|(file, _)| is_unchanged(file)) {
             return Arc::clone(mounts);
         }

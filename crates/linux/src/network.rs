@@ -12,7 +12,6 @@ pub mod neighbor;
 pub mod netlink;
 pub mod network_manager;
 mod networkd;
-pub(crate) mod oracle;
 mod profile;
 pub mod resolver;
 pub mod route;

@@ -1,13 +1,14 @@
 //! Installed packages, from the databases of dpkg and rpm.
 
-mod dpkg;
-pub mod oracle;
-mod rpm;
+pub mod dpkg;
+pub mod rpm;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
+
+use locks::Mutex;
 
 use crate::Machine;
 
@@ -95,7 +96,7 @@ impl Packages {
     pub fn of(&self, machine: &Machine) -> io::Result<Arc<Vec<Package>>> {
         let Some((folder, metadata, kind)) = database(machine) else { return Ok(Arc::default()) };
         let version = Version { changed: metadata.modified()?, length: metadata.len() };
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock();
         if let Some((own, packages)) = &*kept
             && *own == version
         {

@@ -1,7 +1,6 @@
 //! Processes, with values read from `/proc` when they are needed (proc_pid(5)).
 
 pub mod connector;
-pub(crate) mod oracle;
 pub mod stat;
 
 use std::cell::OnceCell;
@@ -11,6 +10,7 @@ use std::sync::LazyLock;
 
 use crate::Machine;
 use crate::folder::Folder;
+pub use crate::folder::{number_from, numbers};
 use crate::system::OperatingSystem;
 use stat::{Counters, Stat, Status};
 
@@ -322,20 +322,6 @@ pub fn listed(machine: &Machine, reads: Reads) -> io::Result<impl Iterator<Item 
     let scene = Scene::of(machine)?;
     let numbers = scene.numbers()?;
     Ok(numbers.into_iter().map(move |number| Process::listed(&scene, number, reads)))
-}
-
-/// Returns the names in a folder that are numbers, ascending.
-pub fn numbers(folder: &Folder, name: &str) -> io::Result<Vec<u32>> {
-    let mut numbers = Vec::new();
-    folder.each_name(name, |name| numbers.extend(name.to_str().ok().and_then(number_from)))?;
-    numbers.sort_unstable();
-    Ok(numbers)
-}
-
-/// Parses a process number in the form that the kernel writes, without leading zeros.
-pub fn number_from(text: &str) -> Option<u32> {
-    let is_canonical = !text.starts_with('0') && text.bytes().all(|octet| octet.is_ascii_digit());
-    if is_canonical { text.parse().ok() } else { None }
 }
 
 /// Returns whether a process has ended, or is hidden from this user (`hidepid` of proc(5)): its number is

@@ -1,8 +1,10 @@
 //! Configuration files that are read again when they have changed.
 
 use std::fs;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
+
+use locks::Mutex;
 
 use crate::Machine;
 
@@ -20,7 +22,7 @@ impl<T> Reread<T> {
     /// Returns the current content of a file; `None` if the file does not exist.
     pub fn of(&self, machine: &Machine, file: &str, read: fn(&Machine) -> T) -> Option<Arc<T>> {
         let written = fs::metadata(machine.path(file)).and_then(|file| file.modified()).ok()?;
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         let (_, said) = match &mut *known {
             Some(known) if known.0 == written => known,
             known => known.insert((written, Arc::new(read(machine)))),

@@ -1,6 +1,5 @@
 //! Services, which are systemd units (org.freedesktop.systemd1(5)).
 
-pub(crate) mod oracle;
 pub mod unit;
 pub mod unit_file;
 

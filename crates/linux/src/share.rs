@@ -1,8 +1,7 @@
 //! Shares of Samba and of the kernel's NFS server.
 
 pub mod access;
-mod nfs;
-pub(crate) mod oracle;
+pub mod nfs;
 pub mod samba;
 
 use crate::{Error, Machine};

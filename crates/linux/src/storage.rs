@@ -6,7 +6,6 @@ pub mod file;
 pub mod file_system;
 pub mod lvm;
 pub mod optical;
-pub(crate) mod oracle;
 pub mod partition;
 pub mod partition_table;
 pub mod raid;

@@ -9,8 +9,8 @@ pub mod os_release;
 pub mod swap;
 
 use crate::Machine;
+use crate::folder::numbers;
 use crate::mounts::device_of;
-use crate::process::numbers;
 use os_release::OsRelease;
 
 /// Name of the running operating system, and the device from which it runs.

@@ -36,7 +36,7 @@ pub enum Error {
     #[error("{0} returned an unexpected response")]
     Unintelligible(&'static str),
     /// A text is not valid.
-    #[error("{text:?} is not {expected}")]
+    #[error("\"{text}\" is not {expected}")]
     Malformed {
         /// Beginning of the text.
         text: String,

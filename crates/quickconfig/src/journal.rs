@@ -10,7 +10,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use serde_json::{Value, json};
 
 use crate::firewall::Rule;
-use crate::{Error, Noted, Recorded, ServiceAfter, Transport};
+use crate::{ChangeRecord, Error, ServiceAfter, SettingChange, Transport};
 
 /// A recorded change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) enum Change {
     /// A firewall rule was added.
     Opened(Rule),
     /// The service changed its own settings.
-    Own(Noted),
+    Own(SettingChange),
 }
 
 /// The journal file, read and locked against changes by others.
@@ -62,7 +62,7 @@ impl Journal {
     }
 
     /// Returns the recorded changes, oldest first.
-    pub(crate) fn recorded(&self) -> Vec<Recorded> {
+    pub(crate) fn recorded(&self) -> Vec<ChangeRecord> {
         self.records.iter().map(|(number, change)| change.shown(*number)).collect()
     }
 
@@ -157,18 +157,18 @@ fn record(value: &Value) -> Option<(u32, Change)> {
 }
 
 impl Change {
-    fn shown(&self, number: u32) -> Recorded {
+    fn shown(&self, number: u32) -> ChangeRecord {
         let (what, own) = match self {
             Self::Started => ("The service was started.".to_owned(), None),
             Self::Enabled => ("The service is started at boot.".to_owned(), None),
             Self::Opened(rule) => (format!("Firewall: {rule}."), None),
-            Self::Own(noted) => (noted.to_string(), Some(noted.clone())),
+            Self::Own(change) => (change.to_string(), Some(change.clone())),
         };
         let service = match self {
             Self::Started => ServiceAfter::Stopped,
             _ => ServiceAfter::Running,
         };
-        Recorded { number, what, own, service }
+        ChangeRecord { number, what, own, service }
     }
 
     fn to_json(&self, number: u32) -> Value {
@@ -176,13 +176,13 @@ impl Change {
             Self::Started => json!({ "number": number, "started": true }),
             Self::Enabled => json!({ "number": number, "enabled": true }),
             Self::Opened(rule) => json!({ "number": number, "opened": rule.to_json() }),
-            Self::Own(Noted::Listener(transport)) => {
+            Self::Own(SettingChange::Listener(transport)) => {
                 json!({ "number": number, "listener": transport.word() })
             }
-            Self::Own(Noted::ListenerEnabled(transport)) => {
+            Self::Own(SettingChange::ListenerEnabled(transport)) => {
                 json!({ "number": number, "listener_enabled": transport.word() })
             }
-            Self::Own(Noted::Allowed(sid)) => json!({ "number": number, "allowed": sid }),
+            Self::Own(SettingChange::Allowed(sid)) => json!({ "number": number, "allowed": sid }),
         }
     }
 
@@ -192,11 +192,13 @@ impl Change {
             "started" => Some(Self::Started),
             "enabled" => Some(Self::Enabled),
             "opened" => Rule::from_json(what).map(Self::Opened),
-            "listener" => Transport::of_word(what.as_str()?).map(|own| Self::Own(Noted::Listener(own))),
-            "listener_enabled" => {
-                Transport::of_word(what.as_str()?).map(|own| Self::Own(Noted::ListenerEnabled(own)))
+            "listener" => {
+                Transport::of_word(what.as_str()?).map(|own| Self::Own(SettingChange::Listener(own)))
             }
-            "allowed" => Some(Self::Own(Noted::Allowed(what.as_str()?.to_owned()))),
+            "listener_enabled" => {
+                Transport::of_word(what.as_str()?).map(|own| Self::Own(SettingChange::ListenerEnabled(own)))
+            }
+            "allowed" => Some(Self::Own(SettingChange::Allowed(what.as_str()?.to_owned()))),
             _ => None,
         }
     }
@@ -226,9 +228,9 @@ mod tests {
             Change::Enabled,
             Change::Opened(Rule::from_json(&rule).unwrap()),
             Change::Opened(Rule::from_json(&firewalld).unwrap()),
-            Change::Own(Noted::Listener(Transport::Http)),
-            Change::Own(Noted::ListenerEnabled(Transport::Https)),
-            Change::Own(Noted::Allowed("S-1-5-32-544".to_owned())),
+            Change::Own(SettingChange::Listener(Transport::Http)),
+            Change::Own(SettingChange::ListenerEnabled(Transport::Https)),
+            Change::Own(SettingChange::Allowed("S-1-5-32-544".to_owned())),
             Change::Started,
         ];
         for change in changes.iter().chain(&changes) {

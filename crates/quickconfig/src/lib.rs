@@ -3,7 +3,7 @@
 //!
 //! Used by processes with the necessary rights: a root process that serves requests of the broker, the
 //! service of a user, or `winrm quickconfig` on a machine whose service is not running yet. A request is a
-//! [`Wish`] from a closed list, never a command line; [`Machine::grant`] executes it and returns the outcome.
+//! [`MachineRequest`] from a closed list, never a command line; [`Machine::execute`] executes it and returns the outcome.
 //!
 //! Each step first checks whether there is anything to do, and records its changes in a journal so that
 //! exactly these can be undone. No firewall is ever started, and rules of others are never changed.
@@ -17,13 +17,13 @@ mod firewall;
 mod journal;
 mod machine;
 mod program;
+mod request;
 mod systemd;
-mod wish;
 
 pub use error::Error;
 pub use machine::Machine;
-pub use systemd::UNIT;
-pub use wish::{
-    Answer, Certificate, Firewall, FirewallKind, MAX_OPENINGS, Network, Noted, Opening, Outcome, Recorded,
-    ServiceAfter, Source, Survey, Transport, Unit, Wish, Zone,
+pub use request::{
+    Certificate, ChangeRecord, Firewall, FirewallKind, MAX_OPENINGS, MachineRequest, MachineResponse,
+    Network, Opening, Outcome, ServiceAfter, SettingChange, Source, Survey, Transport, Unit, Zone,
 };
+pub use systemd::UNIT;

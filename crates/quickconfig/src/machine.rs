@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::journal::{Change, Journal};
-use crate::{Answer, Error, FirewallKind, Outcome, Survey, Unit, Wish, firewall, systemd};
+use crate::{Error, FirewallKind, MachineRequest, MachineResponse, Outcome, Survey, Unit, firewall, systemd};
 
 /// The machine, as far as this process may change it.
 #[derive(Clone, Debug)]
@@ -35,20 +35,23 @@ impl Machine {
 
     /// Executes a request and returns the outcome. Blocks for at most about two minutes.
     #[must_use]
-    pub fn grant(&self, wish: &Wish) -> Answer {
-        match wish {
-            Wish::Survey(openings) => Answer::Survey(self.survey(openings)),
-            Wish::Enable if self.owner == Owner::User => {
-                Answer::Done(Outcome::Failed("the service of a user is not started at boot".to_owned()))
+    pub fn execute(&self, request: &MachineRequest) -> MachineResponse {
+        match request {
+            MachineRequest::Survey(openings) => MachineResponse::Survey(self.survey(openings)),
+            MachineRequest::SignIn => {
+                MachineResponse::Done(Outcome::Failed("only the service knows its accounts".to_owned()))
             }
-            Wish::Enable => self.run_step(|journal| {
+            MachineRequest::Enable if self.owner == Owner::User => MachineResponse::Done(Outcome::Failed(
+                "the service of a user is not started at boot".to_owned(),
+            )),
+            MachineRequest::Enable => self.run_step(|journal| {
                 let outcome = block_on(systemd::enable())?;
                 if matches!(outcome, Outcome::Done(_)) {
                     journal.add(Change::Enabled)?;
                 }
                 Ok(outcome)
             }),
-            Wish::Open(opening) => self.run_step(|journal| {
+            MachineRequest::Open(opening) => self.run_step(|journal| {
                 let mut made = Vec::new();
                 let outcome = block_on(firewall::open(opening, &mut made));
                 for rule in made {
@@ -56,11 +59,11 @@ impl Machine {
                 }
                 outcome
             }),
-            Wish::Note(noted) => self.run_step(|journal| {
-                journal.add(Change::Own(noted.clone()))?;
-                Ok(Outcome::Done(noted.to_string()))
+            MachineRequest::Record(change) => self.run_step(|journal| {
+                journal.add(Change::Own(change.clone()))?;
+                Ok(Outcome::Done(change.to_string()))
             }),
-            Wish::TakeBack(number) => self.run_step(|journal| {
+            MachineRequest::Undo(number) => self.run_step(|journal| {
                 let outcome = match journal.find(*number)? {
                     Change::Started => block_on(systemd::stop())?,
                     Change::Enabled => block_on(systemd::disable())?,
@@ -90,8 +93,8 @@ impl Machine {
         let outcome = block_on(systemd::start());
         if matches!(outcome, Ok(Outcome::Done(_))) {
             // The caller may be permitted to start units but not to write the journal.
-            let noted = Journal::open(&self.state).and_then(|mut journal| journal.add(Change::Started));
-            if let Err(error) = noted {
+            let recorded = Journal::open(&self.state).and_then(|mut journal| journal.add(Change::Started));
+            if let Err(error) = recorded {
                 tracing::debug!(%error, "Cannot record the start of the service");
             }
         }
@@ -109,9 +112,9 @@ impl Machine {
         Survey { unit: self.unit(), firewall, recorded, certificates: Vec::new() }
     }
 
-    fn run_step(&self, step: impl FnOnce(&mut Journal) -> Result<Outcome, Error>) -> Answer {
+    fn run_step(&self, step: impl FnOnce(&mut Journal) -> Result<Outcome, Error>) -> MachineResponse {
         let outcome = Journal::open(&self.state).and_then(|mut journal| step(&mut journal));
-        Answer::Done(outcome.unwrap_or_else(|error| Outcome::Failed(error.to_string())))
+        MachineResponse::Done(outcome.unwrap_or_else(|error| Outcome::Failed(error.to_string())))
     }
 }
 

@@ -8,6 +8,7 @@
 
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
+use wsman::Uuid;
 
 /// The kernel provides no random bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +30,15 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], RandomError> {
         }
     }
     Ok(bytes)
+}
+
+/// Returns a new random identifier (RFC 9562, version 4).
+///
+/// # Panics
+/// If the kernel provides no random bytes: no secret of this process would be safe without them.
+#[must_use]
+pub fn uuid() -> Uuid {
+    Uuid::from_random(bytes().expect("the kernel provides random bytes"))
 }
 
 #[cfg(test)]

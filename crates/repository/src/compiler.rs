@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use cim::mof::{self, InstanceDeclaration, Item, Located, QualifierDeclaration};
-use cim::wql::equal;
+use cim::wql::{self, Query, equal};
 use cim::{ClassDeclaration, Instance, Name, Namespace, ObjectPath, Value};
 
 use crate::{Change, Contents, Error, Existing, Place, Problem};
@@ -273,6 +273,7 @@ impl<'c> Run<'c> {
         if let Some(alias) = &declaration.alias {
             self.aliases.insert(alias.clone(), instance.clone());
         }
+        check_filter(&instance)?;
         let change = if instance.class().is_a("__Namespace") {
             contents.make_namespace(&self.child(instance.value("Name").and_then(Value::as_str))?)?
         } else {
@@ -311,6 +312,25 @@ impl<'c> Run<'c> {
         if self.told.insert(note.clone()) {
             self.report.notes.push(note);
         }
+    }
+}
+
+/// Refuses an event filter whose query is not a selection in WQL. The classes of the query may be served by a provider
+/// or declared later, so they are checked when the subscription starts.
+fn check_filter(instance: &Instance) -> Result<(), Problem> {
+    if !instance.class().is_a("__EventFilter") {
+        return Ok(());
+    }
+    let text = |name: &str| instance.value(name).and_then(Value::as_str).unwrap_or_default();
+    let language = text("QueryLanguage");
+    if !language.is_empty() && !equal(language, "WQL") {
+        return Err(Problem::Filter("QueryLanguage must be WQL".to_owned()));
+    }
+    match wql::parse(text("Query")).map_err(|error| Problem::Filter(error.to_string()))? {
+        Query::Select(_) => Ok(()),
+        Query::Associators(_) | Query::References(_) => Err(Problem::Filter(
+            "an association query returns no events\n  select from an event class".to_owned(),
+        )),
     }
 }
 

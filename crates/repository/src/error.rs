@@ -84,6 +84,9 @@ pub enum Problem {
         /// Existing consumer classes.
         known: Vec<String>,
     },
+    /// The query of an event filter is not valid.
+    #[error("invalid event filter: {0}")]
+    Filter(String),
     /// A pragma is not valid.
     #[error("#pragma {name}: {problem}")]
     Pragma {
@@ -132,6 +135,7 @@ impl Problem {
             Self::Model(error) => error.status(),
             Self::InUse(error) => error.status(),
             Self::Syntax(_) => Status::InvalidSyntax,
+            Self::Filter(_) => Status::InvalidQuery,
             Self::NoNamespace(_) => Status::InvalidNamespace,
             Self::BuiltIn(_) | Self::NotKept(_) => Status::InvalidOperation,
             Self::Exists(_) => Status::AlreadyExists,

@@ -1,11 +1,12 @@
 //! Storage of the repository: one file, a copy in memory, and one change at a time.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cim::Namespace;
 use config::{AtomicFile, FileVersion};
+use locks::{Mutex, RwLock};
 use readiness::FileChanges;
 use sddl::Guard;
 use tokio::sync::watch;
@@ -93,7 +94,7 @@ impl Repository {
     /// Returns the contents as last read or written.
     #[must_use]
     pub fn contents(&self) -> Arc<Contents> {
-        Arc::clone(&self.contents.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.contents.read())
     }
 
     /// Returns the MOF text of all added items, or of those of one namespace.
@@ -108,7 +109,7 @@ impl Repository {
     /// [`Error`] with the problem; the contents are then unchanged.
     pub fn refresh(&self) -> Result<bool, Error> {
         let Some(file) = &self.file else { return Ok(false) };
-        let mut seen = self.lock();
+        let mut seen = self.seen.lock();
         // The state is read before the text, so that a change in between is noticed next time.
         let state = file.version()?;
         if *seen == Some(state) {
@@ -140,7 +141,7 @@ impl Repository {
     /// # Errors
     /// Errors of the change, and [`Error::File`] if the file cannot be read or written.
     pub fn update<T>(&self, change: impl FnOnce(&mut Contents) -> Result<T, Error>) -> Result<T, Error> {
-        let mut seen = self.lock();
+        let mut seen = self.seen.lock();
         let Some(file) = &self.file else {
             let mut contents = Contents::clone(&self.contents());
             let result = change(&mut contents)?;
@@ -163,12 +164,8 @@ impl Repository {
     }
 
     fn publish(&self, contents: Contents) {
-        *self.contents.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(contents);
+        *self.contents.write() = Arc::new(contents);
         self.published.send_replace(());
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<FileVersion>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

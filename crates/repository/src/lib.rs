@@ -27,10 +27,9 @@ mod compiler;
 mod contents;
 mod error;
 mod file;
-pub mod oracle;
 mod provider;
 mod reloading;
-mod text;
+pub mod text;
 
 pub use compiler::{ClassFlags, Compiler, Report};
 pub use contents::{Change, Contents, Existing, Stored};

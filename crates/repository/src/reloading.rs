@@ -1,8 +1,9 @@
 //! WMI engine that follows the changes of the repository.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use cim::{Name, Namespace};
+use locks::Mutex;
 use tracing::{info, warn};
 use wmi::{Engine, EngineBuilder, Provider, Refresher};
 
@@ -62,7 +63,7 @@ impl Inner {
         if let Err(error) = self.repository.refresh() {
             warn!(%error, "Cannot read the repository; continuing with the previous contents");
         }
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.current.lock();
         let contents = self.repository.contents();
         if !Arc::ptr_eq(&current.0, &contents) {
             // Only new classes and namespaces require a new engine; instances are read directly from the

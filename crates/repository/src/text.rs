@@ -19,8 +19,11 @@ const HEAD: &str = "\
 /// Pragma that sets the security descriptor of the namespace; other compilers ignore unknown pragmas.
 const SECURITY: &str = "security";
 
-/// Parses text produced by [`write`].
-pub(crate) fn read(path: &Path, text: &str) -> Result<Contents, Error> {
+/// Parses text produced by [`write()`]; `path` is named in errors.
+///
+/// # Errors
+/// The first item that is not valid, with its position.
+pub fn read(path: &Path, text: &str) -> Result<Contents, Error> {
     let mut contents = Contents::default();
     let mut namespace: Option<Namespace> = None;
     let start = Place { file: path.to_owned(), line: 1, column: 1 };
@@ -67,8 +70,10 @@ fn put(contents: &mut Contents, namespace: &mut Option<Namespace>, item: &Item) 
     Ok(())
 }
 
-/// Returns the text of all added items, in an order independent of how they were added.
-pub(crate) fn write(contents: &Contents, only: Option<&Namespace>) -> String {
+/// Returns the text of all added items, in an order independent of how they were added; optionally
+/// only those of one namespace.
+#[must_use]
+pub fn write(contents: &Contents, only: Option<&Namespace>) -> String {
     let mut items = Vec::new();
     for (namespace, stored) in contents.namespaces() {
         let is_empty = stored.is_builtin()

@@ -35,6 +35,40 @@ pub enum AuditKind {
     Alarm,
 }
 
+impl AccessKind {
+    /// Returns the number of the type (MS-DTYP 2.4.4.1).
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Allowed => 0,
+            Self::Denied => 1,
+        }
+    }
+
+    /// Returns the type with this number.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        [Self::Allowed, Self::Denied].into_iter().find(|kind| kind.code() == code)
+    }
+}
+
+impl AuditKind {
+    /// Returns the number of the type (MS-DTYP 2.4.4.1).
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Audit => 2,
+            Self::Alarm => 3,
+        }
+    }
+
+    /// Returns the type with this number.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        [Self::Audit, Self::Alarm].into_iter().find(|kind| kind.code() == code)
+    }
+}
+
 bit_set! {
     /// How an ACE is inherited, and what it audits (MS-DTYP 2.4.4.1).
     AceFlags(u8) {

@@ -32,12 +32,14 @@ impl SecurityDescriptor {
         let dacl = match (control & DACL_PRESENT != 0, dacl) {
             (false, _) => None,
             (true, 0) => return Err(SddlError::NoAccessControl { at: 16 }),
-            (true, at) => Some(acl_at(bytes, at, AclFlags::of_dacl(control), access_kind, MAX_ACES)?),
+            (true, at) => {
+                Some(acl_at(bytes, at, AclFlags::of_dacl(control), AccessKind::from_code, MAX_ACES)?)
+            }
         };
         let room = MAX_ACES.saturating_sub(dacl.as_ref().map_or(0, |dacl: &Dacl| dacl.aces.len()));
         let sacl = match (control & SACL_PRESENT != 0, sacl) {
             (false, _) | (true, 0) => None,
-            (true, at) => Some(acl_at(bytes, at, AclFlags::of_sacl(control), audit_kind, room)?),
+            (true, at) => Some(acl_at(bytes, at, AclFlags::of_sacl(control), AuditKind::from_code, room)?),
         };
         Self::new(principal_at(bytes, owner)?, principal_at(bytes, group)?, dacl, sacl)
     }
@@ -67,10 +69,10 @@ impl SecurityDescriptor {
             *group = resolve(principal, token)?.encode();
         }
         if let Some(list) = self.sacl() {
-            *sacl = encode_acl(list, audit_code, token)?;
+            *sacl = encode_acl(list, AuditKind::code, token)?;
         }
         if let Some(list) = self.dacl() {
-            *dacl = encode_acl(list, access_code, token)?;
+            *dacl = encode_acl(list, AccessKind::code, token)?;
         }
         let mut bytes = vec![REVISION, 0];
         bytes.extend(self.control().to_le_bytes());
@@ -193,36 +195,6 @@ fn encode_acl<Kind: Copy>(
 
 fn control_of(flags: AclFlags, meaning: [(u16, AclFlags); 3]) -> u16 {
     meaning.iter().filter(|(_, flag)| flags.contains(*flag)).fold(0, |control, (bit, _)| control | bit)
-}
-
-fn access_kind(code: u8) -> Option<AccessKind> {
-    match code {
-        0 => Some(AccessKind::Allowed),
-        1 => Some(AccessKind::Denied),
-        _ => None,
-    }
-}
-
-fn access_code(kind: AccessKind) -> u8 {
-    match kind {
-        AccessKind::Allowed => 0,
-        AccessKind::Denied => 1,
-    }
-}
-
-fn audit_kind(code: u8) -> Option<AuditKind> {
-    match code {
-        2 => Some(AuditKind::Audit),
-        3 => Some(AuditKind::Alarm),
-        _ => None,
-    }
-}
-
-fn audit_code(kind: AuditKind) -> u8 {
-    match kind {
-        AuditKind::Audit => 2,
-        AuditKind::Alarm => 3,
-    }
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {

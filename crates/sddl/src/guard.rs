@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_an_empty_list() {
+    fn an_empty_list_grants_no_access() {
         assert_eq!(Guard::nobody().to_string(), "D:P");
     }
 

@@ -40,7 +40,6 @@ mod error;
 mod explain;
 mod guard;
 pub mod linux;
-pub mod oracle;
 mod principal;
 mod sid;
 mod token;

@@ -1,6 +1,8 @@
 //! The access check: whether a caller may perform an action on a resource.
 
-use config::{Access, Config, DescriptorOrigin, EffectiveDescriptor, Plugins, State};
+mod remedy;
+
+use config::{Config, DescriptorOrigin, EffectiveDescriptor, Plugins, State};
 use sddl::{AccessMask, Outcome};
 use wsman::{Action, Detail, Fault, ResourceUri, Subcode, code};
 
@@ -33,7 +35,7 @@ pub(crate) fn admit(
 ) -> Result<AccessGranted, Fault> {
     check_remote_access(caller, &state.config)?;
     require_enabled(&state.plugins, &target.uri)?;
-    check_descriptor(caller, &state.access, target, action)?;
+    check_descriptor(caller, state, target, action)?;
     Ok(AccessGranted(()))
 }
 
@@ -60,13 +62,14 @@ pub(crate) fn check_remote_access(caller: &Caller, config: &Config) -> Result<()
 /// `w:AccessDenied`. The access control entry that decided is written to the log only.
 fn check_descriptor(
     caller: &Caller,
-    access: &Access,
+    state: &State,
     target: &TargetResource,
     action: &Action,
 ) -> Result<(), Fault> {
     let resource = target.uri.as_str();
     let desired = required_rights(target.kind, action);
-    let EffectiveDescriptor { guard, origin: decider } = access.of(resource);
+    let descriptor = state.access.of(resource);
+    let EffectiveDescriptor { guard, origin: decider } = descriptor;
     let verdict = guard.access_check(caller.token(), desired);
     let is_granted = verdict.is_granted();
     // Denials and changes are always recorded; the SACL decides about everything else, such as reading.
@@ -80,16 +83,17 @@ fn check_descriptor(
     if is_granted {
         return Ok(());
     }
-    let descriptor = match decider {
-        DescriptorOrigin::Plugin { plugin, .. } => format!("the security descriptor of the plug-in {plugin}"),
+    let account = caller.identity().account();
+    let machine = caller.token().machine();
+    let advice = remedy::lines(&descriptor, &state.groups, machine, &account.to_string(), desired);
+    let decider = match decider {
+        DescriptorOrigin::Plugin { plugin, uri } => {
+            format!("the security entry of plug-in {plugin} for {uri}")
+        }
         _ => "RootSDDL of the service".to_owned(),
     };
-    let account = caller.identity().account();
-    Err(Fault::new(
-        Subcode::AccessDenied,
-        code::ACCESS_DENIED,
-        format!("access is denied: {descriptor} does not grant {account} the required right {desired}"),
-    ))
+    let reason = format!("access is denied: {decider} does not grant {account} the right {desired}{advice}");
+    Err(Fault::new(Subcode::AccessDenied, code::ACCESS_DENIED, reason))
 }
 
 /// Rejects resources of a disabled plug-in as if they did not exist.
@@ -134,5 +138,42 @@ fn required_rights(kind: ResourceKind, action: &Action) -> AccessMask {
         ) => AccessMask::GENERIC_READ,
         (_, Action::Put | Action::Create | Action::Delete) => AccessMask::GENERIC_WRITE,
         _ => AccessMask::GENERIC_EXECUTE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use auth::{Account, AuthError, Identity, LocalUsers};
+    use sddl::{DomainSid, Token};
+
+    use super::*;
+
+    struct Users;
+
+    impl LocalUsers for Users {
+        fn account(&self, _: u32) -> Result<Account, AuthError> {
+            Ok(Account { name: "ada".to_owned() })
+        }
+    }
+
+    fn caller(location: CallerLocation) -> Caller {
+        let machine = DomainSid::new([1, 2, 3]);
+        let identity = Identity::by_peer_credentials(1_000, &Users).unwrap();
+        let token = Token::new(machine.account(3_000), [], machine);
+        Caller::new(identity, token, [192, 0, 2, 7].into()).with_location(location)
+    }
+
+    #[test]
+    fn a_policy_without_remote_access_admits_only_local_callers() {
+        let mut config = Config::default();
+        let check = |config: &Config, location| check_remote_access(&caller(location), config);
+        assert!(check(&config, CallerLocation::Network).is_ok());
+        config.service.allow_remote_access = false;
+        let refused = check(&config, CallerLocation::Network).unwrap_err();
+        assert_eq!(
+            (refused.subcode(), refused.code()),
+            (&Subcode::AccessDenied, code::REMOTE_ACCESS_DISABLED)
+        );
+        assert!(check(&config, CallerLocation::ThisMachine).is_ok());
     }
 }

@@ -13,7 +13,6 @@ use crate::caller::Caller;
 use crate::enumeration::Enumeration;
 use crate::identify;
 use crate::plugin::{Answer, Call, Content, Delivered, Operation};
-use crate::random::fresh_uuid;
 use crate::request_limits::RequestLimits;
 use crate::resource::TargetResource;
 use crate::service::Service;
@@ -103,7 +102,11 @@ impl Service {
         let limits = RequestLimits::of(request.head(), encoding, &config);
         let head = request.head().clone();
         if head.action == Action::Identify {
-            return identify_answer(&identify::identity(&self.product, &config), &head, &limits);
+            return identify_answer(
+                &identify::identity(&self.product, &self.sign_in, &config),
+                &head,
+                &limits,
+            );
         }
         if let Action::Renew | Action::GetStatus | Action::Unsubscribe = head.action {
             return self.manage_subscription(&caller, &request, &limits, state);
@@ -130,7 +133,7 @@ impl Service {
         })?;
         let requested = operation.clone();
         let (reply_limit, timeout) = (limits.reply, limits.timeout);
-        let message_id = fresh_uuid();
+        let message_id = random::uuid();
         let call = Call { access, caller, request, config, reply_limit, timeout, message_id, operation };
         let answer = plugin.call(call).await?;
         match (answer.content, requested) {
@@ -196,7 +199,7 @@ impl Service {
                 self.enumerations.release(access, caller.sid(), &context)?;
             }
         }
-        Reply::to(request.head(), fresh_uuid()).finish(limits.reply).map(Answer::new)
+        Reply::to(request.head(), random::uuid()).finish(limits.reply).map(Answer::new)
     }
 
     /// Responds to Renew, GetStatus and Unsubscribe, which need not name the resource of the subscription.
@@ -211,7 +214,7 @@ impl Service {
         if request.head().action == Action::Unsubscribe {
             // Users whose rights were revoked can still end their own subscriptions.
             self.subscriptions.close(&subscription);
-            return Reply::to(request.head(), fresh_uuid()).finish(limits.reply).map(Answer::new);
+            return Reply::to(request.head(), random::uuid()).finish(limits.reply).map(Answer::new);
         }
         let access = access::admit(caller, subscription.target(), &request.head().action, state)?;
         subscription.status(access, request, limits)
@@ -287,7 +290,7 @@ fn identify_answer(
     head: &Head,
     limits: &RequestLimits,
 ) -> Result<Answer, Fault> {
-    let mut reply = Reply::to(head, fresh_uuid());
+    let mut reply = Reply::to(head, random::uuid());
     identity.write(reply.body());
     reply.finish(limits.reply).map(Answer::new)
 }
@@ -304,7 +307,7 @@ fn fault_message(fault: &Fault, head: Option<&Head>, relates_to: Option<&str>, h
     if *fault.subcode() == Subcode::InternalError {
         tracing::warn!(code = fault.code(), %fault, "Request failed with an internal error");
     }
-    let envelope = fault.clone().on_machine(host).envelope(head, relates_to, fresh_uuid());
+    let envelope = fault.clone().on_machine(host).envelope(head, relates_to, random::uuid());
     Message { envelope, kind: MessageKind::Fault, delivered: None }
 }
 

@@ -144,18 +144,15 @@ impl Authentication {
             // The kernel has identified the peer, so there is nothing to offer.
             Transport::Local => return Vec::new(),
         };
-        let switches = &config.service.auth;
-        [
-            (Scheme::Negotiate, switches.negotiate),
-            (Scheme::Kerberos, switches.kerberos),
-            (Scheme::CredSsp, switches.credssp),
-            (Scheme::Basic, switches.basic && allows_passwords),
-            (Scheme::Certificate, switches.certificate && self.transport == Transport::Https),
-        ]
-        .into_iter()
-        .filter(|(scheme, is_enabled)| *is_enabled && sign_in.authenticator.supports(*scheme))
-        .map(|(scheme, _)| scheme)
-        .collect()
+        [Scheme::Negotiate, Scheme::Kerberos, Scheme::CredSsp, Scheme::Basic, Scheme::Certificate]
+            .into_iter()
+            .filter(|scheme| match scheme {
+                Scheme::Basic => allows_passwords,
+                Scheme::Certificate => self.transport == Transport::Https,
+                _ => true,
+            })
+            .filter(|scheme| sign_in.is_enabled(*scheme, config))
+            .collect()
     }
 
     /// Returns the scheme and security context of the connection, which seal and unseal messages.

@@ -5,6 +5,7 @@ pub(crate) mod names;
 mod store;
 
 pub use claims::CertificateProblem;
+pub use names::is_host_name;
 pub use store::{CertificateKeeper, Certificates};
 
 use std::path::{Path, PathBuf};
@@ -12,16 +13,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use auth::{ChannelBinding, certificate_hash};
-use aws_lc_rs::digest;
 use config::{Hostname, Thumbprint};
 use rcgen::{
     CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256,
     RsaKeySize, SanType,
 };
 use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::NoServerSessionStorage;
+use tls::PemError;
 
 use self::claims::Claims;
 use crate::client_certificate::ClientCertificateVerifier;
@@ -55,8 +55,8 @@ pub enum CertificateError {
     Pem {
         /// Path of the file.
         path: String,
-        /// The error of the PEM parser.
-        reason: String,
+        /// The missing or malformed part.
+        reason: PemError,
     },
     /// The first certificate of the file is malformed.
     #[error("cannot parse the certificate: {0}")]
@@ -145,10 +145,10 @@ impl Certificate {
     /// # Errors
     /// [`CertificateError`] if a part is missing or the parts do not match.
     pub fn from_pem(text: &str, path: &Path) -> Result<Self, CertificateError> {
-        let chain = CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<Vec<_>, _>>();
-        let chain = chain.map_err(|reason| pem_error(path, &reason))?;
-        let key =
-            PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|reason| pem_error(path, &reason))?;
+        let parts = tls::certificates(text.as_bytes())
+            .and_then(|chain| Ok((chain, tls::private_key(text.as_bytes())?)));
+        let (chain, key) =
+            parts.map_err(|reason| CertificateError::Pem { path: path.display().to_string(), reason })?;
         Self::new(chain, key)
     }
 
@@ -160,27 +160,17 @@ impl Certificate {
             .first()
             .ok_or_else(|| CertificateError::Certificate("the file contains no certificate".to_owned()))?;
         let claims = Arc::new(Claims::parse(first).map_err(CertificateError::Certificate)?);
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        let mut server = builder.with_no_client_auth().with_single_cert(chain.clone(), key)?;
+        let mut server = tls::server()?.with_no_client_auth().with_single_cert(chain.clone(), key)?;
         server.alpn_protocols = protocols();
         Ok(Self { chain, claims, server: Arc::new(server) })
-    }
-
-    /// Returns the SHA-1 hash of the certificate as 40 upper-case hexadecimal digits. It identifies the certificate but
-    /// proves nothing.
-    #[must_use]
-    pub fn thumbprint(&self) -> String {
-        self.name().to_string()
     }
 
     /// Returns the SHA-256 hash of the certificate as hexadecimal digits with colons, for users who compare
     /// fingerprints.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let der = self.chain.first().map(AsRef::as_ref).unwrap_or_default();
-        let sha256 = digest::digest(&digest::SHA256, der);
-        sha256.as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
+        let sha256 = tls::thumbprint::sha256(self.own());
+        sha256.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
     }
 
     /// Returns whether the certificate is self-signed.
@@ -196,12 +186,14 @@ impl Certificate {
         names.iter().filter(|name| *name != "localhost").any(|name| self.claims.has_name(name))
     }
 
-    /// Returns the thumbprint in the form of settings.
+    /// Returns the SHA-1 hash of the certificate. It identifies the certificate but proves nothing.
     #[must_use]
-    pub fn name(&self) -> Thumbprint {
-        let der = self.chain.first().map(AsRef::as_ref).unwrap_or_default();
-        let sha1 = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der);
-        Thumbprint(sha1.as_ref().try_into().unwrap_or_default())
+    pub fn thumbprint(&self) -> Thumbprint {
+        Thumbprint(tls::thumbprint::sha1(self.own()))
+    }
+
+    fn own(&self) -> &[u8] {
+        self.chain.first().map(AsRef::as_ref).unwrap_or_default()
     }
 
     /// Checks that clients which connect to `hostname` can be expected to accept the certificate now. An empty name or
@@ -222,8 +214,8 @@ impl Certificate {
 
     /// Returns the channel binding of connections that use this certificate (RFC 5929 4, `tls-server-end-point`).
     pub(crate) fn channel_binding(&self) -> ChannelBinding {
-        let der = self.chain.first().map(AsRef::as_ref).unwrap_or_default();
-        ChannelBinding::tls_server_end_point(&certificate_hash(self.claims.signature_algorithm(), der))
+        let hash = certificate_hash(self.claims.signature_algorithm(), self.own());
+        ChannelBinding::tls_server_end_point(&hash)
     }
 
     pub(crate) fn server(&self) -> Arc<ServerConfig> {
@@ -236,10 +228,8 @@ impl Certificate {
     pub(crate) fn server_requesting_client_certificate(
         &self,
     ) -> Result<(Arc<ServerConfig>, Arc<ClientCertificateVerifier>), rustls::Error> {
-        let provider = Arc::clone(self.server.crypto_provider());
-        let verifier = ClientCertificateVerifier::new(provider.signature_verification_algorithms);
-        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        let mut server = builder
+        let verifier = ClientCertificateVerifier::new();
+        let mut server = tls::server()?
             .with_client_cert_verifier(Arc::clone(&verifier) as _)
             .with_cert_resolver(Arc::clone(&self.server.cert_resolver));
         server.session_storage = Arc::new(NoServerSessionStorage {});
@@ -252,10 +242,6 @@ impl Certificate {
 /// Returns the ALPN protocols: HTTP/1.1 only, because authentication belongs to the connection.
 fn protocols() -> Vec<Vec<u8>> {
     vec![b"http/1.1".to_vec()]
-}
-
-fn pem_error(path: &Path, reason: &rustls::pki_types::pem::Error) -> CertificateError {
-    CertificateError::Pem { path: path.display().to_string(), reason: reason.to_string() }
 }
 
 impl std::fmt::Debug for Certificate {

@@ -4,19 +4,19 @@ use std::sync::{Arc, OnceLock};
 
 use auth::{CertificateProof, HandshakeSignature, TlsVersion};
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, ServerConnection, SignatureScheme};
+use tls::HandshakeSignatures;
 
 /// Requests a certificate from one client and accepts any, or none.
 ///
 /// The handshake verifies only that the client has the private key. Its account is determined by requests that use the
 /// Certificate scheme, so that a client with a certificate can also authenticate in another way. Another process may
 /// determine the account, so the signed data is kept as proof.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ClientCertificateVerifier {
-    algorithms: WebPkiSupportedAlgorithms,
+    signatures: HandshakeSignatures,
     proof: OnceLock<SignedHandshake>,
 }
 
@@ -30,8 +30,8 @@ struct SignedHandshake {
 
 impl ClientCertificateVerifier {
     /// Creates the verifier of one handshake.
-    pub(crate) fn new(algorithms: WebPkiSupportedAlgorithms) -> Arc<Self> {
-        Arc::new(Self { algorithms, proof: OnceLock::new() })
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::default()
     }
 
     /// Returns the proof of possession after the handshake, if the client has presented a certificate.
@@ -76,7 +76,7 @@ impl ClientCertVerifier for ClientCertificateVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let valid = verify_tls12_signature(message, certificate, signature, &self.algorithms)?;
+        let valid = self.signatures.verify_tls12(message, certificate, signature)?;
         self.store(TlsVersion::Tls12, message, signature);
         Ok(valid)
     }
@@ -87,12 +87,12 @@ impl ClientCertVerifier for ClientCertificateVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let valid = verify_tls13_signature(message, certificate, signature, &self.algorithms)?;
+        let valid = self.signatures.verify_tls13(message, certificate, signature)?;
         self.store(TlsVersion::Tls13, message, signature);
         Ok(valid)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        self.signatures.schemes()
     }
 }

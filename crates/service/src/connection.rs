@@ -209,6 +209,13 @@ impl<I: Link> Connection<'_, I> {
         };
         if body.is_empty() {
             // Clients that seal their messages send an empty request to complete the handshake.
+            let completes_handshake = head.header("Authorization").is_some();
+            if !completes_handshake && self.authentication.established().is_some() {
+                // Clients with a new context for each message begin their next handshake with such a request. The
+                // current context remains in use until a new Authorization header arrives.
+                exchange.challenge(&self.offered_schemes());
+                return self.send(exchange, 401, None).await;
+            }
             return self.send(exchange, 200, None).await;
         }
         if is_sealed {

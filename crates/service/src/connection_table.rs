@@ -3,7 +3,7 @@
 //! `docs/limits.md` describes the limits for administrators, and [`FairTable`] contains the rules.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use config::Config;
@@ -11,6 +11,7 @@ use limits::{
     Admitted, Busy, Capacity, ConnectionKey, FairTable, FoldedWarnings, Full, KeyedLimit, Origin, Permit,
     Prefix, Privilege, Refusal, Sizes,
 };
+use locks::Mutex;
 use sddl::{Principal, Sid, well_known};
 use tokio::sync::{Notify, watch};
 
@@ -91,7 +92,7 @@ impl ConnectionTable {
         config: &Config,
     ) -> Result<ConnectionSlot, Full> {
         let displaced = Arc::new(Notify::new());
-        let admitted = self.table().admit(source, Arc::clone(&displaced), &sizes(config));
+        let admitted = self.table.lock().admit(source, Arc::clone(&displaced), &sizes(config));
         let admitted = admitted.inspect_err(|full| {
             if let Some(count) = due(&self.refusals) {
                 tracing::warn!(count, reason = %full, "Connections refused: raise Connections/MaxOpen");
@@ -117,7 +118,7 @@ impl ConnectionTable {
     /// Closes some connections because a new one cannot be accepted for lack of file descriptors. Returns whether any
     /// was closed.
     pub(crate) fn make_room(&self) -> bool {
-        let mut table = self.table();
+        let mut table = self.table.lock();
         let displaced: Vec<_> = std::iter::from_fn(|| table.displace()).take(ROOM).collect();
         drop(table);
         displaced.iter().for_each(|connection| connection.notify_one());
@@ -129,16 +130,12 @@ impl ConnectionTable {
         // The sender is a field of `self`, so waiting cannot fail.
         let _ = self.open.subscribe().wait_for(|count| *count == 0).await;
     }
-
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl ConnectionSlot {
     /// Counts the connection for the account of an authenticated caller.
     pub(crate) fn sign_in(&self, caller: &Caller) {
-        self.table.table().sign_in(self.key, &caller.sid());
+        self.table.table.lock().sign_in(self.key, &caller.sid());
     }
 
     /// Counts a request of a caller as in progress, until the slot is dropped.
@@ -146,7 +143,7 @@ impl ConnectionSlot {
     /// # Errors
     /// [`Busy`] if too many requests are in progress, for this account or in total.
     pub(crate) fn begin_request(&self, caller: &Caller, config: &Config) -> Result<RequestSlot<'_>, Busy> {
-        let begun = self.table.table().begin(self.key, privilege(caller), &sizes(config));
+        let begun = self.table.table.lock().begin(self.key, privilege(caller), &sizes(config));
         begun.inspect_err(|busy| {
             if let Some(count) = due(&self.table.refusals) {
                 let account = caller.identity().account();
@@ -191,14 +188,14 @@ impl ConnectionSlot {
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.table.table().remove(self.key);
+        self.table.table.lock().remove(self.key);
         self.table.open.send_modify(|count| *count = count.saturating_sub(1));
     }
 }
 
 impl Drop for RequestSlot<'_> {
     fn drop(&mut self) {
-        self.0.table.table().end(self.0.key);
+        self.0.table.table.lock().end(self.0.key);
     }
 }
 
@@ -221,7 +218,7 @@ fn privilege(caller: &Caller) -> Privilege {
 
 /// Counts an event and returns how many to report now.
 pub(crate) fn due(reports: &Mutex<FoldedWarnings<()>>) -> Option<u64> {
-    let report = reports.lock().unwrap_or_else(PoisonError::into_inner).note((), Instant::now());
+    let report = reports.lock().note((), Instant::now());
     report.map(|report| report.repeated.saturating_add(1))
 }
 
@@ -275,7 +272,7 @@ mod tests {
         drop(busy);
         drop((slots, newcomer));
         table.closed().await;
-        assert!(table.table().is_empty());
+        assert!(table.table.lock().is_empty());
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use locks::Mutex;
 use sddl::Sid;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -15,7 +16,6 @@ use xml::{Fragment, Writer};
 use crate::access::AccessGranted;
 use crate::plugin::{Answer, Item, Items};
 use crate::quota::OperationPermit;
-use crate::random::fresh_uuid;
 use crate::request_limits::RequestLimits;
 use crate::resource::TargetResource;
 
@@ -123,11 +123,11 @@ impl Enumerations {
     ) -> Result<Answer, Fault> {
         let page = if enumerate.optimize {
             let most = enumerate.max_elements.unwrap_or(1).min(limits.batch);
-            Some(enumeration.page(most, limits.room(), Instant::now() + limits.timeout).await?)
+            Some(enumeration.page(most, limits.room(head), Instant::now() + limits.timeout).await?)
         } else {
             None
         };
-        let mut reply = Reply::to(head, fresh_uuid());
+        let mut reply = Reply::to(head, random::uuid());
         let body = reply.body();
         body.start("n:EnumerateResponse").start("n:EnumerationContext");
         let ended = page.as_ref().is_some_and(|page| page.end);
@@ -160,11 +160,11 @@ impl Enumerations {
         let most = pull.max_elements.unwrap_or(1).min(limits.batch);
         let wait = pull.max_time.unwrap_or(limits.timeout).min(limits.timeout);
         let page = tokio::select! {
-            page = guard.enumeration()?.page(most, limits.room(), Instant::now() + wait) => page?,
+            page = guard.enumeration()?.page(most, limits.room(head), Instant::now() + wait) => page?,
             _ = released => return Err(invalid_context()),
         };
         let enumeration = guard.finish()?;
-        let mut reply = Reply::to(head, fresh_uuid());
+        let mut reply = Reply::to(head, random::uuid());
         let body = reply.body();
         body.start("n:PullResponse");
         if !page.end {
@@ -181,32 +181,32 @@ impl Enumerations {
 
     /// Releases an enumeration. A Pull in progress ends with a fault.
     pub(crate) fn release(&self, _access: AccessGranted, caller: Sid, context: &str) -> Result<(), Fault> {
-        let removed = lock(&self.open).remove(context, caller);
+        let removed = self.open.lock().remove(context, caller);
         removed.map(drop).ok_or_else(invalid_context)
     }
 
     /// Returns the resource of an enumeration of the caller, which the access check of Pull and Release applies to.
     pub(crate) fn target(&self, caller: Sid, context: &str) -> Option<TargetResource> {
-        let open = lock(&self.open);
+        let open = self.open.lock();
         open.find(context, caller).map(|state| state.target().clone())
     }
 
     /// Removes expired enumerations, which then no longer count as operations.
     pub(crate) fn remove_expired(&self) {
-        lock(&self.open).remove_expired();
+        self.open.lock().remove_expired();
     }
 
     /// Stores an enumeration under a new context and returns the context.
     fn store(&self, mut enumeration: Enumeration, timeout: Duration) -> String {
         enumeration.expires = Instant::now() + timeout;
-        let context = format!("uuid:{}", fresh_uuid());
+        let context = format!("uuid:{}", random::uuid());
         self.insert(context.clone(), enumeration);
         context
     }
 
     fn insert(&self, context: String, enumeration: Enumeration) {
         let until = enumeration.expires;
-        let mut open = lock(&self.open);
+        let mut open = self.open.lock();
         open.enumerations.insert(context, EnumerationState::Idle(enumeration));
         if !std::mem::replace(&mut open.has_expiry_task, true) {
             tokio::spawn(expire(Arc::clone(&self.open), until));
@@ -219,7 +219,7 @@ impl Enumerations {
         context: &str,
         caller: Sid,
     ) -> Result<(PullGuard<'_>, oneshot::Receiver<Infallible>), Fault> {
-        let mut open = lock(&self.open);
+        let mut open = self.open.lock();
         match open.remove(context, caller) {
             Some(EnumerationState::Idle(enumeration)) => {
                 let (release, released) = oneshot::channel();
@@ -282,7 +282,7 @@ impl EnumerationState {
 async fn expire(open: Arc<Mutex<OpenEnumerations>>, mut until: Instant) {
     loop {
         sleep_until(until).await;
-        let mut open = lock(&open);
+        let mut open = open.lock();
         open.remove_expired();
         let next = open.enumerations.values().filter_map(EnumerationState::expires).min();
         let Some(next) = next else {
@@ -291,10 +291,6 @@ async fn expire(open: Arc<Mutex<OpenEnumerations>>, mut until: Instant) {
         };
         until = next;
     }
-}
-
-fn lock(open: &Mutex<OpenEnumerations>) -> MutexGuard<'_, OpenEnumerations> {
-    open.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns an enumeration to its old context unless [`finish`](Self::finish) is called.
@@ -317,7 +313,7 @@ impl PullGuard<'_> {
     /// # Errors
     /// `n:InvalidEnumerationContext` if it was released meanwhile.
     fn finish(mut self) -> Result<Enumeration, Fault> {
-        let pulled = lock(&self.enumerations.open).enumerations.remove(&self.context);
+        let pulled = self.enumerations.open.lock().enumerations.remove(&self.context);
         self.enumeration.take().filter(|_| pulled.is_some()).ok_or_else(invalid_context)
     }
 }
@@ -325,7 +321,7 @@ impl PullGuard<'_> {
 impl Drop for PullGuard<'_> {
     fn drop(&mut self) {
         let Some(enumeration) = self.enumeration.take() else { return };
-        let is_open = lock(&self.enumerations.open).enumerations.remove(&self.context).is_some();
+        let is_open = self.enumerations.open.lock().enumerations.remove(&self.context).is_some();
         if is_open && !enumeration.has_failed {
             self.enumerations.insert(std::mem::take(&mut self.context), enumeration);
         }

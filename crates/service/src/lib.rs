@@ -30,7 +30,6 @@ mod local_socket;
 mod notify;
 mod plugin;
 mod quota;
-mod random;
 mod request_limits;
 mod resource;
 mod route;
@@ -42,16 +41,17 @@ pub use access::AccessGranted;
 pub use audit::AUDIT;
 pub use caller::{Caller, CallerLocation, Principals, SessionHandle};
 pub use catalog::Catalog;
-pub use certificate::{Certificate, CertificateError, CertificateKeeper, CertificateProblem, Certificates};
+pub use certificate::{
+    Certificate, CertificateError, CertificateKeeper, CertificateProblem, Certificates, is_host_name,
+};
 pub use endpoint::Transport;
 pub use listener::{
     Finding, ListenError, Listener, ListenerReport, ListenerStatus, Listeners, PortConflict, Report,
-    Severity, check_listeners, check_port,
+    Severity, check_listeners, check_port, filters_admit_this_machine,
 };
 pub use local_socket::{ForwardedConnections, LocalSocket, LocalSocketError, SocketAccess};
 pub use notify::{ServiceManager, watchdog};
 pub use plugin::{Answer, BoxFuture, Call, Content, Delivered, Item, Items, Operation, Plugin};
-pub use random::fresh_uuid;
 pub use resource::{Resource, ResourceKind};
 pub use service::{Product, Service, ServiceParts};
 pub use shutdown::Shutdown;

@@ -8,7 +8,7 @@ mod listeners;
 mod plan;
 mod socket;
 
-pub use check::{Finding, check_listeners};
+pub use check::{Finding, check_listeners, filters_admit_this_machine};
 pub use conflict::{PortConflict, check_port};
 pub use listeners::{ListenerReport, ListenerStatus, Listeners, Report, Severity};
 pub use socket::ListenError;

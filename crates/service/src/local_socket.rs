@@ -5,10 +5,11 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use auth::{Identity, LocalUsers};
 use limits::{Capacity, FoldedWarnings, KeyedLimit, Permit, Refusal};
+use locks::Mutex;
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::authentication::Authentication;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use config::Config;
-use wsman::{Action, Head};
+use wsman::{Action, Head, Reply};
 use xml::Encoding;
 
 /// Limits of one request: for each, the smaller of the client's value and the service's setting.
@@ -42,10 +42,14 @@ impl RequestLimits {
         }
     }
 
-    /// Returns the number of bytes available for items, after header and context.
-    pub(crate) fn room(&self) -> usize {
-        /// Upper bound of the size of a response without its items, in bytes.
-        const OVERHEAD: u32 = 4_096;
-        usize::try_from(self.reply.saturating_sub(OVERHEAD)).unwrap_or(usize::MAX)
+    /// Returns the number of bytes available for the items of a response, after its headers, which depend on the
+    /// request, and everything that may surround the items.
+    pub(crate) fn room(&self, head: &Head) -> usize {
+        let surroundings = Reply::to(head, random::uuid()).len() + AROUND_ITEMS.len();
+        usize::try_from(self.reply).unwrap_or(usize::MAX).saturating_sub(surroundings)
     }
 }
+
+/// Body and end of the longest response without its items.
+const AROUND_ITEMS: &str = "<n:EnumerateResponse><n:EnumerationContext>uuid:00000000-0000-0000-0000-000000000000\
+    </n:EnumerationContext><w:Items></w:Items><w:EndOfSequence/></n:EnumerateResponse></s:Body></s:Envelope>";

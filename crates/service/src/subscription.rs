@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use config::State;
+use locks::Mutex;
 use sddl::Sid;
 use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
@@ -19,7 +20,6 @@ use crate::authentication::SignIn;
 use crate::caller::Caller;
 use crate::plugin::{Answer, Item, Items};
 use crate::quota::OperationPermit;
-use crate::random::fresh_uuid;
 use crate::request_limits::RequestLimits;
 use crate::resource::TargetResource;
 
@@ -156,13 +156,13 @@ impl Subscriptions {
         limits: &RequestLimits,
     ) -> Result<Answer, Fault> {
         let NewSubscription { owner, target, items, permit, expires } = new;
-        let identifier = fresh_uuid().to_string();
+        let identifier = random::uuid().to_string();
         let subscribed = SubscribeResponse {
             identifier: identifier.clone(),
             expires: Some(Lease::length(expires)),
             context: Some(format!("uuid:{identifier}")),
         };
-        let mut reply = Reply::to(head, fresh_uuid());
+        let mut reply = Reply::to(head, random::uuid());
         subscribed.write(reply.body(), head.to.as_deref(), &target.uri);
         let answer = reply.finish(limits.reply).map(Answer::new)?;
         let source = Source { items, waiting: VecDeque::new(), end: None };
@@ -177,7 +177,7 @@ impl Subscriptions {
             _permit: permit,
         });
         tokio::spawn(expire_on_time(Arc::downgrade(&self.0), Arc::downgrade(&subscription)));
-        self.lock().insert(identifier, Arc::clone(&subscription));
+        self.0.lock().insert(identifier, Arc::clone(&subscription));
         // The client cannot use the subscription if it does not receive the response.
         let unconfirmed = UnconfirmedSubscription(Some((self.clone(), subscription)));
         Ok(answer.when_delivered(Box::new(move || unconfirmed.confirm())))
@@ -214,11 +214,7 @@ impl Subscriptions {
     }
 
     fn find(&self, identifier: &str, caller: Sid) -> Option<Arc<Subscription>> {
-        self.lock().get(identifier).filter(|found| found.owner == caller).cloned()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, SubscriptionMap> {
-        lock(&self.0)
+        self.0.lock().get(identifier).filter(|found| found.owner == caller).cloned()
     }
 }
 
@@ -238,12 +234,12 @@ impl Subscription {
         let (name, left) = match request.head().action {
             Action::Renew => {
                 let requested = eventing::parse_renew(request.require_body("Renew")?)?;
-                *self.lease() = Lease::new(requested);
+                *self.lease.lock() = Lease::new(requested);
                 ("e:RenewResponse", Lease::length(requested))
             }
-            _ => ("e:GetStatusResponse", self.lease().left()),
+            _ => ("e:GetStatusResponse", self.lease.lock().left()),
         };
-        let mut reply = Reply::to(request.head(), fresh_uuid());
+        let mut reply = Reply::to(request.head(), random::uuid());
         eventing::write_status(reply.body(), name, Some(left));
         reply.finish(limits.reply).map(Answer::new)
     }
@@ -274,7 +270,7 @@ impl Subscription {
                 .map_err(|_| no_event_in_time())?;
             source.items.check_access(puller.caller).inspect_err(|fault| self.revoke(all, fault))?;
             let most = pull.max_elements.unwrap_or(1).min(limits.batch);
-            let page = source.page(most, limits.room(), deadline).await?;
+            let page = source.page(most, limits.room(head), deadline).await?;
             if checked.elapsed() >= puller.sign_in.check_lifetime() {
                 // Boxed because most Pulls do not need it.
                 let rechecked = Box::pin(puller.recheck(&self.target)).await;
@@ -312,7 +308,7 @@ impl Subscription {
             return Err(fault.clone());
         }
         let is_last = page.count == 0;
-        let mut reply = Reply::to(head, fresh_uuid());
+        let mut reply = Reply::to(head, random::uuid());
         let body = reply.body();
         body.start("n:PullResponse");
         if !is_last {
@@ -330,14 +326,10 @@ impl Subscription {
 
     /// Extends the lifetime of a subscription without a requested duration, at least by the time of a Pull.
     fn extend_lease(&self, at_least: Duration) {
-        let mut lease = self.lease();
+        let mut lease = self.lease.lock();
         if matches!(lease.term, Term::WhilePulled) {
             lease.until = Instant::now() + at_least + IDLE_TIMEOUT;
         }
-    }
-
-    fn lease(&self) -> MutexGuard<'_, Lease> {
-        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -443,7 +435,7 @@ async fn expire_on_time(all: Weak<Mutex<SubscriptionMap>>, subscription: Weak<Su
     };
     loop {
         let until = match subscription.upgrade() {
-            Some(subscription) => subscription.lease().until,
+            Some(subscription) => subscription.lease.lock().until,
             None => return,
         };
         tokio::select! {
@@ -453,7 +445,7 @@ async fn expire_on_time(all: Weak<Mutex<SubscriptionMap>>, subscription: Weak<Su
         }
         let (Some(all), Some(subscription)) = (all.upgrade(), subscription.upgrade()) else { return };
         // A Pull or Renew may have changed the lifetime meanwhile.
-        if subscription.lease().until <= Instant::now() {
+        if subscription.lease.lock().until <= Instant::now() {
             tracing::debug!(subscription = subscription.identifier, "Subscription expired");
             return close(&all, &subscription);
         }
@@ -461,14 +453,10 @@ async fn expire_on_time(all: Weak<Mutex<SubscriptionMap>>, subscription: Weak<Su
 }
 
 fn close(all: &Mutex<SubscriptionMap>, subscription: &Subscription) {
-    let closed = lock(all).remove(&subscription.identifier);
+    let closed = all.lock().remove(&subscription.identifier);
     subscription.ended.send_replace(true);
     // Dropped after the lock is released. A Pull in progress keeps the subscription alive until it ends.
     drop(closed);
-}
-
-fn lock(all: &Mutex<SubscriptionMap>) -> MutexGuard<'_, SubscriptionMap> {
-    all.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns the fault for an account that was disabled, expired or deleted while its Pull was waiting.

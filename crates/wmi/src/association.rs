@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cim::wql::{Associators, Columns, Detail, PropertyPath, References, Select, Span};
-use cim::{CimType, Class, Column, Instance, Name, Namespace, ObjectPath, Property, Schema, Value};
+use cim::{CimType, Class, Column, Identity, Instance, Name, Namespace, ObjectPath, Property, Schema, Value};
 
 use crate::change::equals;
 use crate::engine::{Outcome, everything};
@@ -17,6 +17,24 @@ struct Way {
     step: Step,
     /// Reference that leads to the other instance; `None` for the association itself.
     out: Option<Column>,
+}
+
+/// The source of a query: looked up only if no rows were found, because rows imply that it exists.
+struct Source {
+    path: ObjectPath,
+    /// Lookups in its class and the subclasses.
+    lookups: Vec<Step>,
+}
+
+impl Source {
+    /// Returns an error if the instance does not exist. Blocks.
+    ///
+    /// An instance that cannot be looked up by key is assumed to exist.
+    fn check(self) -> Result<(), Error> {
+        let is_missing =
+            !self.lookups.is_empty() && self.lookups.iter().all(|step| step.has_row() == Some(false));
+        if is_missing { Err(Error::NotFound(Box::new(self.path.to_relative()))) } else { Ok(()) }
+    }
 }
 
 impl Engine {
@@ -66,10 +84,11 @@ impl Engine {
             .map(|(name, _)| name.clone())
             .filter(|name| is_result(schema, name, query))
             .collect();
+        let start = self.source(context, namespace, &query.source)?;
         let engine = self.clone();
         let (context, namespace, detail) = (context.clone(), namespace.clone(), query.detail);
         let rows = self.spawn(source.name().clone(), move |rows| {
-            follow(&ways, rows, |path| {
+            follow(&ways, start, rows, |path| {
                 if !results.contains(&path.class)
                     || path.namespace.as_ref().is_some_and(|other| *other != namespace)
                 {
@@ -111,7 +130,8 @@ impl Engine {
         if is_of_classes(query.detail) {
             return Ok(Outcome::Classes(unique(classes)));
         }
-        let rows = self.spawn(source.name().clone(), move |rows| follow(&ways, rows, |_| Ok(None)))?;
+        let start = self.source(context, namespace, &query.source)?;
+        let rows = self.spawn(source.name().clone(), move |rows| follow(&ways, start, rows, |_| Ok(None)))?;
         Ok(Outcome::Rows(rows, None))
     }
 
@@ -129,18 +149,36 @@ impl Engine {
         // Use the declared names and types of the keys, independent of their spelling in the query.
         let keys = class.keys().iter().filter_map(|key| class.property(*key)).map(|key| key.name.clone());
         let values = source.key_values(&class)?;
-        let keys = keys.zip(values.iter().map(Into::into)).collect();
-        let source = ObjectPath::from_keys(class.name().clone(), keys)?;
-        let columns = way_out.map_or(Columns::All, |out| {
-            Columns::Some(vec![PropertyPath {
-                parts: vec![out.name.clone()],
-                index: None,
-                span: Span::default(),
-            }])
-        });
+        let keys: Vec<_> = keys.zip(values.iter().map(Into::into)).collect();
+        let mut source = ObjectPath::from_keys(class.name().clone(), keys)?;
+        if source.identity == Identity::Class {
+            // The path of a singleton has no keys; associations refer to `Class=@`.
+            source.identity = Identity::Singleton;
+        }
+        let columns = way_out.map_or(Columns::All, |out| Columns::Some(vec![column_of(&out.name)]));
         let condition = Some(equals(&way_in.name, &Value::from(source)));
         let select = Select { columns, condition, ..everything(served.class.name()) };
         Step::plan(context, served.clone(), &select, &self.origin(namespace))
+    }
+
+    /// Plans the lookup of the source of a query.
+    fn source(&self, context: &Context, namespace: &Namespace, path: &ObjectPath) -> Result<Source, Error> {
+        let mut source = Source { path: path.clone(), lookups: Vec::new() };
+        if path.namespace.as_ref().is_some_and(|other| other != namespace) {
+            return Ok(source);
+        }
+        let class = self.schema(namespace)?.require(path.class.as_str())?;
+        let select = self.select_of(namespace, path)?;
+        let keys = class.keys().iter().filter_map(|key| class.property(*key));
+        let keys: Vec<_> = keys.map(|key| column_of(&key.name)).collect();
+        if keys.is_empty() {
+            return Ok(source);
+        }
+        let select = Select { columns: Columns::Some(keys), ..select };
+        for served in self.table(namespace)?.below(&class) {
+            source.lookups.extend(Step::plan(context, served, &select, &self.origin(namespace))?);
+        }
+        Ok(source)
     }
 
     /// Returns the instance at the end of a path; `None` if it no longer exists. Blocks.
@@ -179,12 +217,19 @@ impl Engine {
     }
 }
 
-/// Follows all paths one after the other, and sends the result of `end_of` for each end.
+fn column_of(name: &Name) -> PropertyPath {
+    PropertyPath { parts: vec![name.clone()], index: None, span: Span::default() }
+}
+
+/// Follows all paths one after the other, and sends the result of `end_of` for each end. Without any row, the source
+/// must exist.
 fn follow(
     ways: &[Way],
+    source: Source,
     rows: &RowSender,
     end_of: impl Fn(&ObjectPath) -> Result<Option<Instance>, Error>,
 ) -> Result<(), Error> {
+    let mut is_empty = true;
     for (at, Way { step, out }) in ways.iter().enumerate() {
         let mut failed = None;
         let before = ways.get(..at).unwrap_or_default().iter().map(|way| &way.step);
@@ -199,7 +244,10 @@ fn follow(
                 _ => Ok(None),
             };
             match end {
-                Ok(Some(end)) => rows.send(Ok(end)),
+                Ok(Some(end)) => {
+                    is_empty = false;
+                    rows.send(Ok(end))
+                }
                 Ok(None) => true,
                 Err(error) => {
                     failed = Some(error);
@@ -214,7 +262,7 @@ fn follow(
             (None, Err(error)) => return step.end(error, rows),
         }
     }
-    Ok(())
+    if is_empty && !rows.is_closed() { source.check() } else { Ok(()) }
 }
 
 /// Returns the references of an association that may refer to an instance of the source class.

@@ -178,14 +178,10 @@ impl Engine {
 pub(crate) fn equals(property: &Name, value: &Value) -> Condition {
     let constant = match value {
         Value::Boolean(value) => Constant::Boolean(*value),
-        value => value.as_integer().filter(|_| !matches!(value, Value::Char16(_))).map_or_else(
-            || {
-                let mut text = String::new();
-                value.write_text(&mut text);
-                Constant::Text(text)
-            },
-            Constant::Integer,
-        ),
+        value => value
+            .as_integer()
+            .filter(|_| !matches!(value, Value::Char16(_)))
+            .map_or_else(|| Constant::Text(value.to_text()), Constant::Integer),
     };
     Condition::Compare {
         property: PropertyPath { parts: vec![property.clone()], index: None, span: Span::default() },

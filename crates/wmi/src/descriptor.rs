@@ -65,12 +65,12 @@ pub fn write(
     let writer = DescriptorWriter { schema, form, accounts };
     let dacl = descriptor.dacl().map(|dacl| {
         let aces = dacl.aces.iter();
-        aces.map(|ace| writer.entry(access_code(ace.kind), ace.flags, ace.rights, ace.principal))
+        aces.map(|ace| writer.entry(ace.kind.code(), ace.flags, ace.rights, ace.principal))
             .collect::<Result<Vec<_>, _>>()
     });
     let sacl = descriptor.sacl().map(|sacl| {
         let aces = sacl.aces.iter();
-        aces.map(|ace| writer.entry(audit_code(ace.kind), ace.flags, ace.rights, ace.principal))
+        aces.map(|ace| writer.entry(ace.kind.code(), ace.flags, ace.rights, ace.principal))
             .collect::<Result<Vec<_>, _>>()
     });
     let [class, ..] = form.classes();
@@ -113,7 +113,7 @@ impl DescriptorWriter<'_> {
 
     fn entry(
         &self,
-        code: u32,
+        code: u8,
         flags: AceFlags,
         rights: AccessMask,
         principal: Principal,
@@ -122,7 +122,7 @@ impl DescriptorWriter<'_> {
         let object = Instance::new(self.schema.require(class)?)
             .with("AccessMask", rights.bits())?
             .with("AceFlags", u32::from(flags.bits()))?
-            .with("AceType", code)?
+            .with("AceType", u32::from(code))?
             .with("Trustee", self.trustee(principal)?)?;
         Ok(Value::Object(object.into()))
     }
@@ -171,27 +171,21 @@ fn owner(object: &Instance, name: &str, accounts: &dyn Accounts) -> Result<Optio
     }
 }
 
-fn access_kind(code: Option<u32>) -> Result<AccessKind, ProviderError> {
-    match code {
-        Some(0) => Ok(AccessKind::Allowed),
-        Some(1) => Ok(AccessKind::Denied),
-        _ => Err(wrong("the AceType of a DACL entry must be 0 (allow) or 1 (deny)")),
-    }
+fn access_kind(code: Option<u8>) -> Result<AccessKind, ProviderError> {
+    let kind = code.and_then(AccessKind::from_code);
+    kind.ok_or_else(|| wrong("the AceType of a DACL entry must be 0 (allow) or 1 (deny)"))
 }
 
-fn audit_kind(code: Option<u32>) -> Result<AuditKind, ProviderError> {
-    match code {
-        Some(2) => Ok(AuditKind::Audit),
-        Some(3) => Ok(AuditKind::Alarm),
-        _ => Err(wrong("the AceType of a SACL entry must be 2 (audit) or 3 (alarm)")),
-    }
+fn audit_kind(code: Option<u8>) -> Result<AuditKind, ProviderError> {
+    let kind = code.and_then(AuditKind::from_code);
+    kind.ok_or_else(|| wrong("the AceType of a SACL entry must be 2 (audit) or 3 (alarm)"))
 }
 
 /// Reads one of the lists; `None` if the property is NULL.
 fn list<Kind>(
     object: &Instance,
     name: &str,
-    kind: impl Fn(Option<u32>) -> Result<Kind, ProviderError>,
+    kind: impl Fn(Option<u8>) -> Result<Kind, ProviderError>,
     flags: AclFlags,
     accounts: &dyn Accounts,
 ) -> Result<Option<Acl<Kind>>, ProviderError> {
@@ -205,10 +199,10 @@ fn list<Kind>(
 
 fn ace<Kind>(
     object: &Instance,
-    kind: impl Fn(Option<u32>) -> Result<Kind, ProviderError>,
+    kind: impl Fn(Option<u8>) -> Result<Kind, ProviderError>,
     accounts: &dyn Accounts,
 ) -> Result<Ace<Kind>, ProviderError> {
-    let kind = kind(number(object, "AceType"))?;
+    let kind = kind(number(object, "AceType").and_then(|code| u8::try_from(code).ok()))?;
     let rights = number(object, "AccessMask").ok_or_else(|| wrong("an entry has no AccessMask"))?;
     let flags = u8::try_from(number(object, "AceFlags").unwrap_or_default()).ok();
     let flags = flags.and_then(AceFlags::from_bits).ok_or_else(|| wrong("an entry has unknown AceFlags"))?;
@@ -248,20 +242,6 @@ pub fn octets(value: Option<&Value>) -> Option<Vec<u8>> {
 
 fn number(object: &Instance, name: &str) -> Option<u32> {
     u32::try_from(object.value(name)?.as_integer()?).ok()
-}
-
-fn access_code(kind: AccessKind) -> u32 {
-    match kind {
-        AccessKind::Allowed => 0,
-        AccessKind::Denied => 1,
-    }
-}
-
-fn audit_code(kind: AuditKind) -> u32 {
-    match kind {
-        AuditKind::Audit => 2,
-        AuditKind::Alarm => 3,
-    }
 }
 
 const DACL_PRESENT: u32 = 0x0004;

@@ -18,7 +18,7 @@ pub enum Error {
     NoNamespace(Namespace),
     /// The security descriptor of the namespace denies access.
     #[error(
-        "{caller} lacks the right {missing} in {namespace}\n  \
+        "the security descriptor of namespace {namespace} does not grant {caller} the right {missing}\n  \
          an administrator can grant it: telarch wmi security {namespace}"
     )]
     AccessDenied {

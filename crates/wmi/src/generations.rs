@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use cim::Namespace;
+use locks::Mutex;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -46,7 +47,7 @@ impl EngineGenerations {
 
     /// Returns the timers of a namespace, which continue from earlier engines.
     pub(crate) fn timers(&self, namespace: &Namespace) -> Arc<Timers> {
-        let mut timers = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut timers = self.timers.lock();
         let entry = timers.entry(namespace.clone());
         Arc::clone(entry.or_insert_with(|| Arc::new(Timers::new(namespace.clone()))))
     }
@@ -68,7 +69,7 @@ impl EngineGenerations {
 
     /// Runs the background task as long as the returned value is held.
     pub(crate) fn start_refreshing(&self, refresher: &Refresher) -> Arc<RefreshTask> {
-        let mut refresh_task = self.refresh_task.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refresh_task = self.refresh_task.lock();
         if let Some(working) = refresh_task.upgrade() {
             return working;
         }

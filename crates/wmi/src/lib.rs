@@ -33,7 +33,6 @@ mod error;
 mod event;
 mod generations;
 mod namespaces;
-pub mod oracle;
 mod plan;
 mod provider;
 mod registration;

@@ -1,7 +1,7 @@
 //! Query plan: the provider calls that answer a query.
 
 use cim::wql::{Predicate, Select};
-use cim::{ColumnSet, Instance, Origin, Value};
+use cim::{ColumnSet, Instance, Origin, Status, Value};
 use tracing::debug;
 
 use crate::rows::RowSender;
@@ -67,6 +67,16 @@ impl Step {
             }
         }
         Ok(())
+    }
+
+    /// Returns whether the only row that may match exists; `None` if it cannot be looked up by key. Blocks.
+    pub(crate) fn has_row(&self) -> Option<bool> {
+        let [keys] = self.keys.as_deref()? else { return None };
+        match self.served.provider.get(&self.lookup(keys)) {
+            Ok(row) => Some(row.is_some()),
+            Err(ProviderError::Failed { status: Status::NotFound, .. }) => Some(false),
+            Err(_) => None,
+        }
     }
 
     /// Returns the result of a query whose provider returned an error; success if the consumer stopped

@@ -1,10 +1,11 @@
 //! Row queue between the thread that produces rows and the consumer.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{Instance, Name, Status};
+use locks::{Condvar, Mutex};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -84,11 +85,11 @@ impl RowSender {
 
     /// Returns whether the consumer has stopped reading.
     pub(crate) fn is_closed(&self) -> bool {
-        self.0.state().is_closed
+        self.0.state.lock().is_closed
     }
 
     fn end(&self, end: End) {
-        let mut state = self.0.state();
+        let mut state = self.0.state.lock();
         if state.end.is_none() {
             state.end = Some(end);
             drop(state);
@@ -148,10 +149,10 @@ enum Next {
 
 impl Queue {
     fn put(&self, row: Result<Instance, Error>) -> bool {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         while state.rows.len() >= self.most && !state.is_closed {
             state.is_full = true;
-            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.room.wait(state);
         }
         if state.is_closed {
             return false;
@@ -168,7 +169,7 @@ impl Queue {
     /// Returns the next item if there is one. Otherwise it requests a notification once `enough` rows are
     /// queued.
     fn take(&self, enough: usize) -> Option<Next> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let row = state.rows.pop_front();
         if state.is_full && state.rows.len() <= self.most / 2 {
             state.is_full = false;
@@ -194,17 +195,12 @@ impl Queue {
 
     /// Drops queued rows, and unblocks the producer.
     fn close(&self) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.is_closed = true;
         let rows = std::mem::take(&mut state.rows);
         drop(state);
         self.room.notify_one();
         drop(rows);
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // The state is consistent whenever the lock is released, so poisoning is ignored.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -243,7 +239,7 @@ mod tests {
         assert!(queue.take(32).is_none());
         let (next, ()) = tokio::join!(queue.wait(), async {
             // Until the queue expects only one row at a time.
-            while queue.state().awaited != Some(1) {
+            while queue.state.lock().awaited != Some(1) {
                 tokio::task::yield_now().await;
             }
             assert!(queue.put(row()));
@@ -252,20 +248,23 @@ mod tests {
     }
 
     #[test]
-    fn a_blocked_producer_continues_at_half_capacity_or_when_the_consumer_stops() {
+    fn a_blocked_producer_continues_at_half_capacity_or_at_the_end() {
         let queue = queue(4);
         std::thread::scope(|scope| {
             let putting = scope.spawn(|| (0..).take_while(|_| queue.put(row())).count());
             let until_full = || {
-                while !queue.state().is_full {
+                while !queue.state.lock().is_full {
                     std::thread::yield_now();
                 }
             };
             until_full();
-            assert!(queue.take(1).is_some() && queue.state().is_full, "the producer was woken for one row");
+            assert!(
+                queue.take(1).is_some() && queue.state.lock().is_full,
+                "the producer was woken for one row"
+            );
             assert!(queue.take(1).is_some());
             until_full();
-            assert_eq!(queue.state().rows.len(), 4);
+            assert_eq!(queue.state.lock().rows.len(), 4);
             queue.close();
             assert_eq!(putting.join().ok(), Some(6));
         });

@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{PoisonError, RwLock};
 
 use cim::Namespace;
+use locks::RwLock;
 use sddl::{AccessMask, AceFlags, AclFlags, Dacl, Guard, SecurityDescriptor};
 
 use crate::{Context, Engine, Error, ProviderError, Storage};
@@ -71,11 +71,11 @@ pub struct InMemory {
 
 impl Descriptors for InMemory {
     fn descriptor(&self, namespace: &Namespace) -> Option<Guard> {
-        self.set.read().unwrap_or_else(PoisonError::into_inner).get(namespace).cloned()
+        self.set.read().get(namespace).cloned()
     }
 
     fn replace(&self, namespace: &Namespace, descriptor: Guard) -> Result<(), ProviderError> {
-        let mut set = self.set.write().unwrap_or_else(PoisonError::into_inner);
+        let mut set = self.set.write();
         set.insert(namespace.clone(), descriptor);
         Ok(())
     }

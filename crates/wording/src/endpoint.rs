@@ -234,7 +234,7 @@ impl fmt::Display for Address {
 
 /// Error of [`Address::parse`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("invalid endpoint {text:?}: {problem}")]
+#[error("invalid endpoint \"{text}\": {problem}")]
 #[non_exhaustive]
 pub struct AddressError {
     /// The address as typed.

@@ -1,4 +1,4 @@
-//! Failures of a program: printed in the layout that Windows scripts parse, then explained for people.
+//! Failures of a program: printed once, in the layout that Windows scripts parse, followed by advice.
 
 mod client;
 mod hint;
@@ -27,6 +27,8 @@ struct Parts {
     user: Option<String>,
     cause: Option<String>,
     advice: Vec<String>,
+    /// Advice in the text of a fault, which replaces that of the hint.
+    service_advice: Vec<String>,
     subcode: Option<String>,
 }
 
@@ -150,7 +152,19 @@ impl Failure {
         };
         let (location, advice) = (Location::Unknown, Vec::new());
         let (resource, user, cause, subcode) = (None, None, None, None);
-        Self(Box::new(Parts { kind, source, hint, location, resource, user, cause, advice, subcode }))
+        let service_advice = Vec::new();
+        Self(Box::new(Parts {
+            kind,
+            source,
+            hint,
+            location,
+            resource,
+            user,
+            cause,
+            advice,
+            service_advice,
+            subcode,
+        }))
     }
 
     /// Sets the kind, where the error number does not determine it.
@@ -237,8 +251,10 @@ impl Failure {
         let message = self.message().lines().next().unwrap_or_default().trim();
         match self.0.hint {
             Some(hint) if message.is_empty() => hint.summary.to_owned(),
-            // A service's message may be vaguer than the explanation; other messages are precise.
-            Some(hint) if self.0.subcode.is_some() => format!("{}: {message}", hint.summary),
+            // A service's message may be vaguer than the explanation; those of Telarch and of the client are precise.
+            Some(hint) if self.0.subcode.is_some() && self.0.service_advice.is_empty() => {
+                format!("{}: {message}", hint.summary)
+            }
             _ => message.to_owned(),
         }
     }
@@ -281,11 +297,14 @@ impl Failure {
     /// Advice, one line each, in terms of the command-line programs.
     #[must_use]
     pub fn way_out(&self) -> Vec<String> {
-        let known = self.0.hint.into_iter().flat_map(|hint| hint.way_out).map(|line| self.with_host(line));
-        self.0.advice.iter().cloned().chain(known).collect()
+        let hint = self.0.hint.filter(|_| self.0.service_advice.is_empty());
+        let known = hint.into_iter().flat_map(|hint| hint.way_out).map(|line| self.with_host(line));
+        let of_service = self.0.service_advice.iter().map(|line| self.attributed(line));
+        self.0.advice.iter().cloned().chain(of_service).chain(known).collect()
     }
 
-    /// Returns the complete text for standard error.
+    /// Returns the complete text for standard error: the failure once, in the layout that Windows scripts parse, then
+    /// host, resource and user, and the advice.
     #[must_use]
     pub fn report(&self, program: Program, format: Format) -> String {
         let mut out = match (&self.0.source, program) {
@@ -298,66 +317,89 @@ impl Failure {
                 format!("Winrs error: {}\n", description(*code, message))
             }
         };
-        self.explain(program, &mut out);
+        if matches!(self.0.source, Source::Fault { .. }) {
+            out.push('\n');
+            if let Some(context) = self.context() {
+                out.push_str(&format!("{}: {context}\n", program.name()));
+            }
+        }
+        self.write_advice(&mut out);
         out
     }
 
     /// Returns explanation, host and advice, without the block that Windows scripts parse.
     #[must_use]
     pub fn summary(&self, program: Program) -> String {
-        let mut out = String::new();
-        if let Source::Local(message) = &self.0.source {
-            let host = match &self.0.location {
-                Location::Host(host) => format!("{host}: "),
-                Location::Unknown | Location::LocalService => String::new(),
-            };
-            out.push_str(&format!("{}: {host}{message}\n", program.name()));
-        }
-        self.explain(program, &mut out);
-        out.trim_start().to_owned()
+        let host = match &self.0.location {
+            Location::Host(host) => format!("{host}: "),
+            Location::Unknown | Location::LocalService => String::new(),
+        };
+        let what = match &self.0.source {
+            Source::Local(message) => message.clone(),
+            Source::Fault { .. } => self.explained(),
+        };
+        let mut out = format!("{}: {host}{what}\n", program.name());
+        self.write_advice(&mut out);
+        out
     }
 
-    /// Appends explanation, host and advice.
-    fn explain(&self, program: Program, out: &mut String) {
-        let hint = self.0.hint;
-        if let Source::Fault { code, .. } = &self.0.source {
-            let program = program.name();
-            let host = match &self.0.location {
-                Location::Host(host) => format!("{host}: "),
-                Location::Unknown | Location::LocalService => String::new(),
-            };
-            let what = hint.map_or("the service returned a fault", |hint| hint.summary);
-            out.push_str(&format!("\n{program}: {host}{what}"));
-            // User and resource are relevant only if the service was reached.
-            let (resource, user) = match self.0.kind {
-                Kind::Denied if what == "access denied" => (Some(" to "), Some(" as ")),
-                Kind::Denied => (Some(", resource "), Some(", user ")),
-                Kind::Authentication if what == "login refused" => (None, Some(" as ")),
-                Kind::Authentication => (None, Some(", user ")),
-                Kind::Connect => (None, None),
-                _ => (Some(", resource "), None),
-            };
-            let parts = [(resource, &self.0.resource), (user, &self.0.user), (Some(": "), &self.0.cause)];
-            for (before, part) in parts {
-                if let (Some(before), Some(part)) = (before, part) {
-                    out.push_str(before);
-                    out.push_str(&harmless(part));
-                }
-            }
-            out.push('\n');
-            self.write_advice(out);
-            let subcode = self.0.subcode.as_deref().map(|s| format!("fault {s}, ")).unwrap_or_default();
-            out.push_str(&format!("  ({subcode}code {code})\n"));
-        } else {
-            self.write_advice(out);
-        }
+    /// Returns host, resource and user, as far as they matter for the failure.
+    fn context(&self) -> Option<String> {
+        let host = match &self.0.location {
+            Location::Host(host) => Some(host),
+            Location::Unknown | Location::LocalService => None,
+        };
+        // User and resource are relevant only if the service was reached.
+        let (resource, user) = match self.0.kind {
+            Kind::Denied => (self.0.resource.as_ref(), self.0.user.as_ref()),
+            Kind::Authentication => (None, self.0.user.as_ref()),
+            Kind::Connect => (None, None),
+            _ => (self.0.resource.as_ref(), None),
+        };
+        let parts = [("host", host), ("resource", resource), ("user", user)];
+        let parts: Vec<String> = parts
+            .into_iter()
+            .filter_map(|(name, part)| part.map(|part| format!("{name} {}", harmless(part))))
+            .collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
     }
 
+    /// Returns the explanation of the error number with resource, user and cause.
+    fn explained(&self) -> String {
+        let what = self.0.hint.map_or("the service returned a fault", |hint| hint.summary);
+        let (resource, user) = match self.0.kind {
+            Kind::Denied if what == "access denied" => (Some(" to "), Some(" as ")),
+            Kind::Denied => (Some(", resource "), Some(", user ")),
+            Kind::Authentication if what == "login refused" => (None, Some(" as ")),
+            Kind::Authentication => (None, Some(", user ")),
+            Kind::Connect => (None, None),
+            _ => (Some(", resource "), None),
+        };
+        let parts = [(resource, &self.0.resource), (user, &self.0.user), (Some(": "), &self.0.cause)];
+        parts.into_iter().fold(what.to_owned(), |text, (before, part)| match (before, part) {
+            (Some(before), Some(part)) => format!("{text}{before}{}", harmless(part)),
+            _ => text,
+        })
+    }
+
+    /// Appends the advice, and the number of a fault.
     fn write_advice(&self, out: &mut String) {
         for line in self.way_out() {
             out.push_str("  ");
             out.push_str(&line);
             out.push('\n');
+        }
+        if let Source::Fault { code, .. } = &self.0.source {
+            let subcode = self.0.subcode.as_deref().map(|s| format!("fault {s}, ")).unwrap_or_default();
+            out.push_str(&format!("  ({subcode}code {code})\n"));
+        }
+    }
+
+    /// Names the source of advice, because another machine could advise anything.
+    fn attributed(&self, line: &str) -> String {
+        match &self.0.location {
+            Location::LocalService => line.to_owned(),
+            Location::Host(_) | Location::Unknown => format!("the service advises: {line}"),
         }
     }
 

@@ -30,7 +30,6 @@ pub mod failure;
 pub mod format;
 pub mod locator;
 pub mod markup;
-pub mod oracle;
 pub mod terminal;
 
 pub use failure::Failure;

@@ -106,13 +106,13 @@ pub enum LocatorError {
     #[error("the resource URI is empty")]
     UriEmpty,
     /// The first segment is neither an alias nor a URI scheme.
-    #[error("unknown alias in {uri:?}")]
+    #[error("unknown alias in \"{uri}\"")]
     UnknownAlias {
         /// The URI as typed.
         uri: String,
     },
     /// A selector that is not `Name=Value`.
-    #[error("invalid selector {text:?}: it is not Name=Value")]
+    #[error("invalid selector \"{text}\": it is not Name=Value")]
     BadSelector {
         /// The selector as typed.
         text: String,

@@ -3,6 +3,7 @@
 use xml::{Element, Writer};
 
 use crate::AssociationFilter;
+use crate::duration::DurationError;
 use crate::fault::{Detail, Fault, Subcode, code};
 use crate::namespace::{CIM_BINDING, ENUMERATION, WSMAN};
 
@@ -75,10 +76,11 @@ impl Enumerate {
     /// Parses the body.
     ///
     /// # Errors
-    /// `w:SchemaValidationError` for another element, `w:UnsupportedFeature` for an unknown enumeration mode,
-    /// `b:PolymorphismModeNotSupported` for an unknown polymorphism mode.
+    /// `w:SchemaValidationError` for another element, `n:InvalidExpirationTime` for an Expires that is not above zero,
+    /// `w:UnsupportedFeature` for an unknown enumeration mode, `b:PolymorphismModeNotSupported` for an unknown polymorphism mode.
     pub fn parse(body: Element<'_>) -> Result<Self, Fault> {
         require(body, "Enumerate")?;
+        check_expires(body)?;
         let mode = match either(body, "EnumerationMode") {
             None => EnumerationMode::Object,
             Some(mode) => match mode.text().trim() {
@@ -255,6 +257,25 @@ fn max_elements(body: Element<'_>) -> Result<Option<u32>, Fault> {
     }
 }
 
+/// Checks the requested lifetime. The service has one of its own, which clients may only shorten by Release
+/// (WS-Enumeration 3.1).
+fn check_expires(body: Element<'_>) -> Result<(), Fault> {
+    let Some(element) = body.child(ENUMERATION, "Expires") else { return Ok(()) };
+    match crate::duration::parse(&element.text()) {
+        Ok(duration) if !duration.is_zero() => Ok(()),
+        Err(DurationError::Malformed) => Err(Fault::new(
+            Subcode::UnsupportedExpirationType,
+            code::UNSUPPORTED_EXPIRATION_TYPE,
+            "Expires is not a duration such as PT600S; dates are not supported",
+        )),
+        Ok(_) | Err(DurationError::Negative) => Err(Fault::new(
+            Subcode::InvalidExpirationTime,
+            code::INVALID_EXPIRATION_TIME,
+            "Expires must be a duration above zero",
+        )),
+    }
+}
+
 fn polymorphism_mode(body: Element<'_>) -> Result<PolymorphismMode, Fault> {
     let Some(element) = body.child(CIM_BINDING, "PolymorphismMode") else {
         return Ok(PolymorphismMode::default());
@@ -355,6 +376,24 @@ mod tests {
             let text = format!("<n:Pull>{content}</n:Pull>");
             let fault = Pull::parse(body(&document(&text))).expect_err(&text);
             assert_eq!(fault.code(), code::SCHEMA_VALIDATION_ERROR, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_lifetime_must_be_a_duration_above_zero() {
+        let parse = |text: &str| {
+            let text = format!("<n:Enumerate><n:Expires>{text}</n:Expires></n:Enumerate>");
+            Enumerate::parse(body(&document(&text))).map(drop)
+        };
+        assert_eq!(parse(" PT10M "), Ok(()));
+        for (text, subcode, code) in [
+            ("-PT1S", Subcode::InvalidExpirationTime, code::INVALID_EXPIRATION_TIME),
+            ("PT0S", Subcode::InvalidExpirationTime, code::INVALID_EXPIRATION_TIME),
+            ("2030-01-01T00:00:00Z", Subcode::UnsupportedExpirationType, code::UNSUPPORTED_EXPIRATION_TYPE),
+            ("soon", Subcode::UnsupportedExpirationType, code::UNSUPPORTED_EXPIRATION_TYPE),
+        ] {
+            let fault = parse(text).expect_err(text);
+            assert_eq!((fault.subcode(), fault.code()), (&subcode, code), "{text}");
         }
     }
 

@@ -30,7 +30,6 @@ mod head;
 pub mod identify;
 pub mod namespace;
 mod option_set;
-pub mod oracle;
 mod reply;
 mod request;
 mod resource_uri;

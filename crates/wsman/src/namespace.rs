@@ -22,6 +22,8 @@ pub const SHELL: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell
 pub const FAULT: &str = "http://schemas.microsoft.com/wbem/wsman/1/wsmanfault";
 /// Configuration of the service, prefix `cfg`; also its resource URI.
 pub const CONFIG: &str = "http://schemas.microsoft.com/wbem/wsman/1/config";
+/// Description of a plug-in, whose values are attributes (MS-WSMV 2.2.4).
+pub const PLUGIN_CONFIGURATION: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/PluginConfiguration";
 /// Identify, prefix `wsmid`.
 pub const IDENTITY: &str = "http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd";
 /// Telarch's extension to Identify; services may add elements of their own (DSP0226 11).

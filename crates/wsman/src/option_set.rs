@@ -27,6 +27,10 @@ impl OptionSet {
     /// Option that requests the origin of each configuration value; an extension that other services ignore.
     pub const SOURCES: &str = "telarch:Sources";
 
+    /// Option that checks a change of the configuration without making it; an extension. It must be sent with
+    /// `MustComply`, because a service that ignores it makes the change.
+    pub const VALIDATE_ONLY: &str = "telarch:ValidateOnly";
+
     /// Creates an empty set.
     #[must_use]
     pub fn new() -> Self {
@@ -38,6 +42,12 @@ impl OptionSet {
     pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.0.push(WsmanOption { name: name.into(), value: Some(value.into()), must_comply: false });
         self
+    }
+
+    /// Returns whether the set has an option with any value.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.iter().any(|option| option.name.eq_ignore_ascii_case(name))
     }
 
     /// Adds an option.

@@ -121,8 +121,27 @@ fn read(document: &Document) -> Result<(Head, Option<ElementId>), Fault> {
             "the envelope has no Body",
         ));
     };
+    check_order(envelope)?;
     let content = body.children().next();
     let is_identify = content.is_some_and(|content| content.is(IDENTITY, "Identify"));
     let head = if is_identify { Head::identify() } else { Head::parse(envelope)? };
     Ok((head, content.map(|content| content.id())))
+}
+
+/// Rejects a Header behind the Body, and two of either: readers could use different ones (SOAP 1.2 part 1, 5.1).
+fn check_order(envelope: Element<'_>) -> Result<(), Fault> {
+    let mut parts = envelope.children().filter(|child| child.namespace() == SOAP).map(|child| child.name());
+    let mut next = parts.next();
+    if next == Some("Header") {
+        next = parts.next();
+    }
+    match (next, parts.next()) {
+        (Some("Body"), None) => Ok(()),
+        (Some("Body"), Some(misplaced)) | (Some(misplaced), _) => Err(Fault::new(
+            Subcode::SchemaValidationError,
+            code::SCHEMA_VALIDATION_ERROR,
+            format!("misplaced {misplaced} in the envelope; it must have one Header, followed by one Body"),
+        )),
+        (None, _) => Ok(()),
+    }
 }

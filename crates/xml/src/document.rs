@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use crate::error::ReadError;
-use crate::reader::{self, Bounds};
 use crate::reference;
 
 /// A whole XML document: its text and a flat tree of positions in that text.
@@ -76,15 +74,6 @@ pub(crate) enum Uri {
 }
 
 impl Document {
-    /// Parses a document. Parsing stops at the first bound that is exceeded.
-    ///
-    /// # Errors
-    /// [`ReadError`] holds the reason and the byte offset. A `<!DOCTYPE` and processing instructions are
-    /// always rejected (SOAP 1.2 part 1, section 5).
-    pub fn parse(text: impl Into<String>, bounds: &Bounds) -> Result<Self, ReadError> {
-        reader::read(text.into(), bounds)
-    }
-
     /// Returns the root element.
     #[must_use]
     pub fn root(&self) -> Element<'_> {

@@ -24,7 +24,6 @@ mod character;
 mod document;
 mod encoding;
 mod error;
-pub mod oracle;
 mod reader;
 mod reference;
 mod writer;

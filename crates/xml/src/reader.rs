@@ -36,7 +36,18 @@ const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
 /// Maximum length of a text in bytes; offsets are stored as `u32`, and `u32::MAX` is not an offset.
 const MAX_TEXT: usize = 0xFFFF_FFFE;
 
-pub(crate) fn read(text: String, bounds: &Bounds) -> Result<Document, ReadError> {
+impl Document {
+    /// Parses a document. Parsing stops at the first bound that is exceeded.
+    ///
+    /// # Errors
+    /// [`ReadError`] holds the reason and the byte offset. A `<!DOCTYPE` and processing instructions are
+    /// always rejected (SOAP 1.2 part 1, section 5).
+    pub fn parse(text: impl Into<String>, bounds: &Bounds) -> Result<Self, ReadError> {
+        read(text.into(), bounds)
+    }
+}
+
+fn read(text: String, bounds: &Bounds) -> Result<Document, ReadError> {
     if text.len() > bounds.octets.min(MAX_TEXT) {
         return Err(ReadError { offset: 0, reason: Reason::TooLarge("octets") });
     }

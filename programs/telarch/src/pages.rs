@@ -35,10 +35,8 @@ fn man(arguments: &Arguments) -> Result<String, Failure> {
         "winrm" => Ok(cli::man::winrm()),
         "winrs" => Ok(cli::man::winrs()),
         "telarch" => Ok(PROGRAM.manual()),
-        other => {
-            Err(arguments
-                .usage_error(format!("no manual page for {other:?}; expected winrm, winrs or telarch")))
-        }
+        other => Err(arguments
+            .usage_error(format!("no manual page for \"{other}\"; expected winrm, winrs or telarch"))),
     }
 }
 
@@ -46,7 +44,7 @@ fn completion(arguments: &Arguments) -> Result<String, Failure> {
     let word = arguments.words().concat();
     let shell = Shell::ALL.into_iter().find(|shell| shell.name() == word);
     shell.map(|shell| PROGRAM.completion(shell)).ok_or_else(|| {
-        arguments.usage_error(format!("no completion for {word:?}; expected bash, zsh or fish"))
+        arguments.usage_error(format!("no completion for \"{word}\"; expected bash, zsh or fish"))
     })
 }
 

@@ -50,6 +50,8 @@ pub(crate) struct Persistent {
     pub(crate) ntlm_auth: PathBuf,
     /// Names and valid values of settings.
     pub(crate) settings: Vec<(String, String)>,
+    /// Serves local programs only.
+    pub(crate) no_listeners: bool,
 }
 
 /// Options of the processes of the service.
@@ -81,24 +83,24 @@ pub(crate) enum ArgumentError {
     #[error("{0}\n  run telarchd --help for the options")]
     Parse(#[from] lexopt::Error),
     #[error(
-        "invalid address for --{option}: {value:?}; expected ADDRESS:PORT, such as 127.0.0.1:5985 or [::1]:0"
+        "invalid address for --{option}: \"{value}\"; expected ADDRESS:PORT, such as 127.0.0.1:5985 or [::1]:0"
     )]
     NotAnAddress { option: &'static str, value: String },
     #[error(
         "--{option}: {address} is not a loopback address\n  the ephemeral service listens on this machine only; use 127.0.0.1 or [::1]"
     )]
     NotLoopback { option: &'static str, address: SocketAddr },
-    #[error("invalid setting for --set: {0:?}; expected NAME=VALUE, such as Service.AllowUnencrypted=true")]
+    #[error("invalid setting for --set: \"{0}\"; expected NAME=VALUE, such as Service.AllowUnencrypted=true")]
     NotASetting(String),
     #[error("--set: {0}")]
     Setting(#[from] config::SettingError),
-    #[error("invalid value for --host-idle: {0:?}; expected seconds from 1 to 86400")]
+    #[error("invalid value for --host-idle: \"{0}\"; expected seconds from 1 to 86400")]
     NotSeconds(String),
-    #[error("invalid value for --audit-size: {0:?}; expected a size from 64K to 1024G, such as 16M")]
+    #[error("invalid value for --audit-size: \"{0}\"; expected a size from 64K to 1024G, such as 16M")]
     NotASize(String),
-    #[error("invalid value for --audit-files: {0:?}; expected a number from 1 to 10000")]
+    #[error("invalid value for --audit-files: \"{0}\"; expected a number from 1 to 10000")]
     NotACount(String),
-    #[error("invalid value for --winbind: {0:?}; expected domains or everyone")]
+    #[error("invalid value for --winbind: \"{0}\"; expected domains or everyone")]
     NotAScope(String),
     #[error("missing option {0}\n  run telarchd --help for an example")]
     Missing(&'static str),
@@ -128,6 +130,7 @@ struct ParsedOptions {
     winbind: Option<WinbindScope>,
     ntlm_auth: Option<PathBuf>,
     settings: Vec<(String, String)>,
+    no_listeners: bool,
 }
 
 impl Arguments {
@@ -142,6 +145,7 @@ impl Arguments {
                 }
                 Arg::Long("ephemeral") => options.ephemeral = true,
                 Arg::Long("check") => options.check = true,
+                Arg::Long("no-listeners") => options.no_listeners = true,
                 // The broker starts the gateway with this option.
                 Arg::Long("gateway") => options.is_gateway = true,
                 Arg::Long("gateway-user") => options.gateway_user = Some(parser.value()?.string()?),
@@ -189,6 +193,7 @@ impl ParsedOptions {
             ("--host-idle", self.host_idle.is_some()),
             ("--winbind", self.winbind.is_some()),
             ("--ntlm-auth", self.ntlm_auth.is_some()),
+            ("--no-listeners", self.no_listeners),
         ] {
             if is_given {
                 return Err(ArgumentError::OtherForm { option, form: "the form without --ephemeral" });
@@ -241,7 +246,7 @@ impl ParsedOptions {
         let host_idle = self.host_idle.unwrap_or(Duration::from_secs(60));
         let separate = Separate { is_gateway: self.is_gateway, gateway_user, host_idle };
         let ntlm_auth = self.ntlm_auth.unwrap_or_else(|| PathBuf::from("/usr/bin/ntlm_auth"));
-        let Self { winbind, settings, .. } = self;
+        let Self { winbind, settings, no_listeners, .. } = self;
         Ok(Box::new(Persistent {
             paths,
             accounts,
@@ -252,6 +257,7 @@ impl ParsedOptions {
             winbind,
             ntlm_auth,
             settings,
+            no_listeners,
         }))
     }
 }
@@ -316,6 +322,7 @@ Options:
   --winbind WHO          as root: verify NTLM of domain accounts (domains) or also of local accounts (everyone)
                          with Samba's winbind; the file domain-accounts next to the settings maps domain
                          accounts to local ones, one per line, such as: CORP\\ann ann
+  --no-listeners         serve local programs only, whatever the settings say
   --ntlm-auth PROGRAM    program that queries winbind (/usr/bin/ntlm_auth)
   --set NAME=VALUE       override a setting of winrm/config for this run, such as
                          Service.AllowUnencrypted=true; can be repeated
@@ -375,6 +382,17 @@ mod tests {
         assert!(error(&["--http", "127.0.0.1:0", "--accounts", "a"]).contains("--ephemeral"));
         assert!(error(&["--ephemeral", "--http", "127.0.0.1:0"]).contains("--accounts"));
         assert!(error(&["--check", "--ready", "r"]).contains("--ephemeral"));
+    }
+
+    #[test]
+    fn the_manual_page_has_every_option_of_the_help() {
+        let page = include_str!("../../../packaging/man/telarchd.8").replace("\\-", "-");
+        let words = HELP.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+        let options: Vec<&str> = words.filter(|word| word.len() > 2 && word.starts_with("--")).collect();
+        assert!(options.len() > 15, "{options:?}");
+        for option in options {
+            assert!(page.contains(&format!("\\fB{option}\\fR")), "{option} is missing in telarchd(8)");
+        }
     }
 
     #[test]

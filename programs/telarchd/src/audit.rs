@@ -10,10 +10,11 @@ mod pipe;
 mod time;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use limits::FoldedWarnings;
+use locks::Mutex;
 use serde_json::{Map, Value};
 use tracing::Subscriber;
 use tracing::field::{Field, Visit};
@@ -84,7 +85,7 @@ impl AuditRecords {
             subject: fields.subject.clone(),
         };
         let burst = if key.outcome == "denied" { DENIALS } else { OTHERS };
-        let mut folded = locked(&self.0.folded);
+        let mut folded = self.0.folded.lock();
         let report = folded.warnings.note_up_to(burst, key.clone(), Instant::now());
         if report.is_none() && !folded.is_waiting {
             let records = self.clone();
@@ -99,7 +100,7 @@ impl AuditRecords {
 
     /// Writes the counts that are due; returns whether more are pending.
     fn write_counts(&self, now: Instant) -> bool {
-        let mut folded = locked(&self.0.folded);
+        let mut folded = self.0.folded.lock();
         let due = folded.warnings.take_due(now);
         let others = folded.warnings.take_others(now);
         folded.is_waiting = !folded.warnings.is_empty();
@@ -214,11 +215,6 @@ impl Visit for Fields {
         self.subject.consider(name, value);
         self.record.insert(name.to_owned(), Value::from(cut(value, limit_of(name))));
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic cannot leave the guarded values half changed.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Number of denials about one subject that are written separately in each interval.

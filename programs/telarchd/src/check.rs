@@ -16,6 +16,7 @@ use crate::arguments::{PathOrigin, Persistent};
 use crate::ntlm_setup;
 use crate::persistent::{policies, require_private};
 use crate::separate::require_user;
+use crate::sign_in_state;
 use crate::wmi_engine::{self, NamespaceSummary};
 
 /// Prints the problems; the exit code is a failure if the service could not run as configured.
@@ -95,6 +96,9 @@ impl Report {
             self.add(severity, &format!("listener {listener}: {what}"), Some(&place));
         }
         self.other_certificates(&paths.certificates, &certificates);
+        if let Some(problem) = sign_in_state::of_files(arguments, state).problem() {
+            self.add(Severity::Error, &problem, Some(&paths.config.display().to_string()));
+        }
     }
 
     /// Reports problems of certificates that no listener uses yet.

@@ -5,8 +5,6 @@ use std::error::Error;
 use std::time::SystemTime;
 
 use credssp::ServiceCertificate;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use service::Certificate;
 
 /// Creates a self-signed certificate with its key.
@@ -16,7 +14,5 @@ pub(crate) fn make() -> Result<ServiceCertificate, String> {
 
 fn try_make() -> Result<ServiceCertificate, Box<dyn Error>> {
     let (_, pem) = Certificate::self_signed(&["CREDSSP".to_owned()], SystemTime::now())?;
-    let certificate = CertificateDer::from_pem_slice(pem.as_bytes())?;
-    let key = PrivateKeyDer::from_pem_slice(pem.as_bytes())?;
-    Ok(ServiceCertificate::new(certificate, key)?)
+    Ok(ServiceCertificate::from_pem(pem.as_bytes())?)
 }

@@ -5,7 +5,7 @@ mod accounts;
 use std::error::Error;
 use std::fs;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use ::accounts::{ClientCertificateFile, HostKey, ListedAccounts, SignIn, machine
 use config::{ListenerAddress, ListenerKey, Paths, Store};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
-use service::{Catalog, Certificate, Listener, Plugin, Service, ServiceParts};
+use service::{Catalog, Certificates, ListenError, ListenerStatus, Listeners, Plugin, Service, ServiceParts};
 
 use self::accounts::EphemeralPrincipals;
 use crate::arguments::Ephemeral;
@@ -34,11 +34,12 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     let accounts = Arc::new(accounts::read(&arguments.accounts)?.on_host(names.clone()));
     let state = tempfile::Builder::new().prefix("telarchd-").tempdir()?;
     let principals = EphemeralPrincipals::new(&accounts, machine_numbers()?);
-    let store = Arc::new(Store::open_with(state.path().join("config.toml"), &arguments.settings)?);
+    let settings = [&default_filters()[..], &arguments.settings].concat();
+    let store = Arc::new(Store::open_with(state.path().join("config.toml"), &settings)?);
     let open_files = OpenFiles::raise();
     open_files.warn_if_too_few(&store.snapshot());
     let shell = open_files.restore_for_commands(ShellPlugin::new(shell_environment::of_this_user()));
-    let mut sign_in = SignIn::new(Arc::clone(&accounts) as _);
+    let mut sign_in = SignIn::new(Arc::clone(&accounts) as _).on_host(names.clone());
     // The keytab of the machine is used only if it is requested explicitly.
     if std::env::var_os("KRB5_KTNAME").is_some()
         && let Some(acceptors) =
@@ -51,8 +52,11 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     let mappings = ClientCertificateFile::new(paths.certificate_mappings, paths.client_authorities, key);
     let sign_in = sign_in.with_ntlm(accounts, names).with_credssp(credssp_certificate::make);
     let sign_in = Arc::new(sign_in.with_certificates(mappings));
-    let settings = ConfigPlugin::new(Arc::clone(&store), Arc::new(addresses_of))
-        .with_certificate_mappings(Arc::clone(&sign_in) as _);
+    let certificates = Arc::new(Certificates::new(paths.certificates, paths.state));
+    let listening = ListenerStatus::default();
+    let settings =
+        ConfigPlugin::with_listeners(Arc::clone(&store), listening.clone(), Arc::clone(&certificates))
+            .with_certificate_mappings(Arc::clone(&sign_in) as _);
     let mut plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(settings), Arc::new(shell)];
     let wmi = Wmi::open(state.path(), None);
     plugins.extend(wmi.plugins());
@@ -65,23 +69,13 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
         product: product::of_this_machine(),
     });
 
-    let mut listeners = Vec::new();
-    let mut endpoints = Endpoints::default();
-    if let Some(address) = arguments.http {
-        let listener = Listener::bind(address, None).await?;
-        endpoints.http = Some(listener.address());
-        listeners.push(listener);
-    }
-    if let Some(address) = arguments.https {
-        let certificate = certificate(state.path())?;
-        endpoints.thumbprint = Some(certificate.thumbprint());
-        let listener = Listener::bind(address, Some(&certificate)).await?;
-        endpoints.https = Some(listener.address());
-        listeners.push(listener);
-    }
+    let (endpoints, sockets) = Endpoints::bind(&arguments, &certificates)?;
     add_listeners(&store, &endpoints)?;
-    for listener in listeners {
-        tokio::spawn(listener.run(Arc::clone(&service)));
+    let listeners = Listeners::start_on(sockets, &service, certificates, listening.clone());
+    listeners.refresh().await;
+    if let Some(problem) = listening.report().listeners.iter().flat_map(|listener| &listener.problems).next()
+    {
+        return Err(problem.clone().into());
     }
     tracing::info!(http = ?endpoints.http, https = ?endpoints.https, thumbprint = ?endpoints.thumbprint, "Listening");
     if let Some(path) = &arguments.ready {
@@ -107,6 +101,46 @@ struct Endpoints {
     thumbprint: Option<String>,
 }
 
+impl Endpoints {
+    /// Binds the sockets of the command line. Port 0 selects any free port.
+    fn bind(
+        arguments: &Ephemeral,
+        certificates: &Certificates,
+    ) -> Result<(Self, Vec<TcpListener>), Box<dyn Error>> {
+        let mut sockets = Vec::new();
+        let mut bind = |address: Option<SocketAddr>| {
+            let Some(address) = address else { return Ok(None) };
+            let socket = bind(address).map_err(|source| ListenError { address, source })?;
+            let address = socket.local_addr()?;
+            sockets.push(socket);
+            Ok::<_, Box<dyn Error>>(Some(address))
+        };
+        let (http, https) = (bind(arguments.http)?, bind(arguments.https)?);
+        let thumbprint = match https {
+            Some(_) => {
+                Some(certificates.own(&names_of_this_machine(), SystemTime::now())?.thumbprint().to_string())
+            }
+            None => None,
+        };
+        Ok((Self { http, https, thumbprint }, sockets))
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    /// Maximum number of connections that wait to be accepted; `bind` alone sets a smaller one.
+    const BACKLOG: i32 = 1_024;
+    let socket = TcpListener::bind(address)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
+/// Returns filters that admit only loopback addresses, also for listeners that are added later. The command line and
+/// clients can change them.
+fn default_filters() -> [(String, String); 2] {
+    [("Service/IPv4Filter", "127.0.0.0-127.255.255.255"), ("Service/IPv6Filter", "::1")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+}
+
 /// Adds the listeners of the command line to the configuration, where clients can read them.
 fn add_listeners(store: &Store, endpoints: &Endpoints) -> Result<(), Box<dyn Error>> {
     let all = [(config::Transport::Http, endpoints.http), (config::Transport::Https, endpoints.https)];
@@ -121,14 +155,6 @@ fn add_listeners(store: &Store, endpoints: &Endpoints) -> Result<(), Box<dyn Err
         Ok::<_, Box<dyn Error>>(())
     })?;
     Ok(())
-}
-
-/// Returns the addresses of a listener, which are exactly one here.
-fn addresses_of(key: ListenerKey) -> Vec<IpAddr> {
-    match key.address {
-        ListenerAddress::Ip(address) => vec![address],
-        _ => Vec::new(),
-    }
 }
 
 /// Writes the ready file atomically.
@@ -148,23 +174,12 @@ fn write_ready_file(path: &Path, endpoints: &Endpoints, state: &Path) -> io::Res
     Ok(())
 }
 
-/// Creates a certificate for the names of this machine, and stores it with its key in the state directory.
-fn certificate(state: &Path) -> Result<Certificate, Box<dyn Error>> {
+/// Returns the names for the certificate.
+fn names_of_this_machine() -> Vec<String> {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
-    if is_host_name(&host) && host != "localhost" {
+    if service::is_host_name(&host) && host != "localhost" {
         names.push(host);
     }
-    let (certificate, pem) = Certificate::self_signed(&names, SystemTime::now())?;
-    let mut file = tempfile::NamedTempFile::new_in(state)?;
-    io::Write::write_all(&mut file, pem.as_bytes())?;
-    file.persist(state.join(format!("{}.pem", certificate.thumbprint())))?;
-    Ok(certificate)
-}
-
-/// Returns whether a node name is a valid DNS name; nodes can be named arbitrarily.
-fn is_host_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 253
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))
+    names
 }

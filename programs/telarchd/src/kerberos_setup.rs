@@ -45,6 +45,14 @@ fn try_acceptors(
     Ok(acceptors)
 }
 
+/// Checks that the table of principals can be used, if it exists. Otherwise Kerberos is not offered.
+///
+/// # Errors
+/// The reason, in one line.
+pub(crate) fn check_table(path: &Path) -> Result<(), String> {
+    read(path).map(drop).map_err(|error| error.to_string().replace("\n  ", "; "))
+}
+
 /// Reads lines of `PRINCIPAL ACCOUNT`. Empty lines and lines that begin with `#` are ignored. A missing file is empty.
 fn read(path: &Path) -> Result<Vec<(Principal, String)>, Box<dyn std::error::Error>> {
     let text = match text_of(path) {

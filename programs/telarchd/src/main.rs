@@ -4,9 +4,11 @@ mod allocator;
 mod arguments;
 mod audit;
 mod check;
+mod child_process;
 mod credssp_certificate;
 mod drain;
 mod ephemeral;
+mod event_layers;
 mod inherited;
 mod kerberos_setup;
 mod log;
@@ -17,6 +19,7 @@ mod product;
 mod quick_config;
 mod separate;
 mod shell_environment;
+mod sign_in_state;
 mod signals;
 mod wmi_engine;
 
@@ -25,7 +28,7 @@ use std::process::ExitCode;
 
 use self::arguments::Arguments;
 use self::audit::{AuditFile, AuditRecords};
-use self::log::begin_log;
+use self::event_layers::begin_log;
 
 fn main() -> ExitCode {
     run().unwrap_or_else(|error| {

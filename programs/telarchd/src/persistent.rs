@@ -30,8 +30,10 @@ use self::principals::Principals;
 use crate::arguments::{PathOrigin, Persistent};
 use crate::audit::AuditFile;
 use crate::inherited::Inherited;
+use crate::log::one_line;
 use crate::open_files::OpenFiles;
 use crate::quick_config::OwnMachine;
+use crate::sign_in_state::{SignInState, principals_table};
 use crate::signals::{SignalRequest, Signals};
 use crate::wmi_engine::Wmi;
 use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, shell_environment};
@@ -61,12 +63,13 @@ pub(crate) async fn run(
     open_files.warn_if_too_few(&files.store.snapshot());
     let listening = ListenerStatus::default();
     let service = service(&files, &listening, open_files)?;
-    let listeners =
-        Listeners::start(&service, Arc::clone(&files.certificates), inherited.network, listening.clone());
+    let certificates = Arc::clone(&files.certificates);
+    let listeners = (!arguments.no_listeners)
+        .then(|| Listeners::start(&service, certificates, inherited.network, listening.clone()));
     for socket in local_sockets(&arguments, inherited.local)? {
         tokio::spawn(socket.run(Arc::clone(&service), Arc::new(files.users.clone())));
     }
-    listeners.refresh().await;
+    refresh(listeners.as_ref()).await;
 
     let interval = watchdog_interval();
     if let Some(interval) = interval {
@@ -96,7 +99,7 @@ pub(crate) async fn run(
                 manager.reloading();
                 audit.reopen();
                 files.reload().await;
-                listeners.refresh().await;
+                refresh(listeners.as_ref()).await;
                 manager.ready();
             }
         }
@@ -105,6 +108,13 @@ pub(crate) async fn run(
     manager.stopping();
     drain::run(&service).await;
     Ok(())
+}
+
+/// Adapts the sockets to the settings, unless the service has no listeners.
+pub(crate) async fn refresh(listeners: Option<&Listeners>) {
+    if let Some(listeners) = listeners {
+        listeners.refresh().await;
+    }
 }
 
 /// Files of the service that are read at start and on reload.
@@ -118,6 +128,8 @@ pub(crate) struct Files {
     pub(crate) machine: MachineSid,
     serving: ServiceScope,
     ntlm: Option<Arc<dyn NtlmVerifier>>,
+    /// Whether winbind verifies domain accounts.
+    winbind: bool,
 }
 
 impl Files {
@@ -148,6 +160,7 @@ impl Files {
             store: Arc::new(store),
             certificates: Arc::new(Certificates::new(paths.certificates.clone(), paths.state.clone())),
             ntlm: ntlm_setup::verifier(arguments, &accounts)?,
+            winbind: arguments.winbind.is_some(),
             accounts,
             client_certificates: ClientCertificateFile::new(
                 &paths.certificate_mappings,
@@ -212,10 +225,21 @@ impl Files {
         }
     }
 
+    /// Returns the source of reports about the schemes of the running service.
+    pub(crate) fn sign_in_state(&self, sign_in: &Arc<SignIn>) -> SignInState {
+        SignInState {
+            store: Arc::clone(&self.store),
+            paths: self.paths.clone(),
+            serving: self.serving,
+            winbind: self.winbind,
+            sign_in: Arc::clone(sign_in),
+        }
+    }
+
     pub(crate) fn verifier(&self) -> AnyOf {
         let mut sources: Vec<Box<dyn AccountSource>> = vec![Box::new(self.accounts.clone())];
         if self.serving == ServiceScope::Machine {
-            match Pam::load(PAM_SERVICE) {
+            match Pam::load(accounts::PAM_SERVICE) {
                 Ok(pam) => sources.push(Box::new(pam)),
                 Err(error) => {
                     tracing::warn!(
@@ -234,18 +258,16 @@ pub(crate) fn machine_sid(paths: &config::Paths) -> Result<MachineSid, Box<dyn E
     Ok(MachineSid::load_or_create(&paths.state, accounts::machine_numbers()?)?)
 }
 
-/// Name of the service in `/etc/pam.d`.
-pub(crate) const PAM_SERVICE: &str = "winrm";
-
 /// Creates the authenticator with all schemes, and the mapping from identities to SIDs.
 pub(crate) fn sign_in(files: &Files) -> Result<(SignIn, Principals), Box<dyn Error>> {
     let mut policy = LockoutPolicy::default();
     policy.slowed.extend(files.users.superusers()?);
-    let mut sign_in = SignIn::new(Arc::new(files.verifier())).counted(Arc::new(Attempts::new(policy)));
+    let sign_in = SignIn::new(Arc::new(files.verifier())).on_host(ntlm_setup::names());
+    let mut sign_in = sign_in.counted(Arc::new(Attempts::new(policy)));
     let logons = LocalPrincipals::new(files.serving, files.users.clone(), Some(files.accounts.clone()));
     let state = files.store.subscribe();
     let logons = logons.with_groups(move || Arc::clone(&state.borrow().groups));
-    let table = files.store.path().with_file_name("principals");
+    let table = principals_table(files.store.path());
     if let Some(acceptors) = kerberos_setup::acceptors(Arc::new(logons.clone()), Some(&table)) {
         sign_in = sign_in.with_kerberos(acceptors);
     }
@@ -264,12 +286,14 @@ fn service(
 ) -> Result<Arc<Service>, Box<dyn Error>> {
     let (sign_in, principals) = sign_in(files)?;
     let sign_in = Arc::new(sign_in);
+    let sign_in_state = files.sign_in_state(&sign_in);
+    sign_in_state.warn();
     let shell = open_files.restore_for_commands(ShellPlugin::new(shell_environment::of_this_user()));
     let shell: Arc<dyn Plugin> = Arc::new(shell);
     let (store, certificates) = (Arc::clone(&files.store), Arc::clone(&files.certificates));
     let principals = Arc::new(principals);
     let settings = ConfigPlugin::with_listeners(store, listening.clone(), certificates)
-        .with_machine(Arc::new(OwnMachine::new(&files.paths)))
+        .with_machine(Arc::new(OwnMachine::new(&files.paths, sign_in_state)))
         .with_principals(Arc::clone(&principals) as Arc<dyn service::Principals>)
         .with_certificate_mappings(Arc::clone(&sign_in) as _);
     let mut plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(settings), shell];
@@ -343,9 +367,4 @@ pub(crate) fn require_private(path: &Path) -> Result<(), Box<dyn Error>> {
         return Err(format!("{shown} has mode {mode:04o} and can be changed by other users\n  check its content, then run chmod 700 {shown}").into());
     }
     Ok(())
-}
-
-/// Formats an error with its advice as a single line for the log.
-pub(crate) fn one_line(error: &dyn Error) -> String {
-    error.to_string().replace("\n  ", "; ")
 }

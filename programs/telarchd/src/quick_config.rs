@@ -9,18 +9,20 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use broker::{Link, quick_config};
 use config::{Paths, Thumbprint};
+use locks::Mutex;
 use plugin_config::MachineSetup;
-use quickconfig::{Answer, Certificate, Machine, Outcome, Wish};
+use quickconfig::{Certificate, Machine, MachineRequest, MachineResponse, Outcome};
 use service::Caller;
 use wsman::Fault;
 
+use crate::child_process::{QUICK_CONFIG, stdin_socket, this_program};
+use crate::event_layers::begin_log;
 use crate::log::relay;
-use crate::separate::{QUICK_CONFIG, stdin_socket, this_program};
+use crate::sign_in_state::SignInState;
 
 /// Runs quickconfig steps for the service of the machine.
 pub(crate) struct QuickConfig {
@@ -35,17 +37,17 @@ impl QuickConfig {
         Self { state: paths.state.clone(), certificates: paths.certificates.clone(), turn: Mutex::default() }
     }
 
-    /// Runs a step in a new process and waits for its answer.
-    pub(crate) fn run(&self, wish: &Wish) -> Result<Answer, String> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = self.run_process(wish).map_err(|error| {
+    /// Runs a step in a new process and waits for its response.
+    pub(crate) fn run(&self, request: &MachineRequest) -> Result<MachineResponse, String> {
+        let _turn = self.turn.lock();
+        let response = self.run_process(request).map_err(|error| {
             tracing::error!(error = error.to_string(), "Cannot run a quickconfig step");
             "quickconfig failed; see the log of the service".to_owned()
         })?;
-        Ok(with_certificates(answer, &self.certificates))
+        Ok(with_certificates(response, &self.certificates))
     }
 
-    fn run_process(&self, wish: &Wish) -> Result<Answer, Box<dyn Error>> {
+    fn run_process(&self, request: &MachineRequest) -> Result<MachineResponse, Box<dyn Error>> {
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_read_timeout(Some(LONGEST))?;
         let link = Link::from_inherited(ours)?;
@@ -55,33 +57,33 @@ impl QuickConfig {
         command.stderr(relay::stderr_for("quickconfig"));
         let mut child = command.spawn()?;
         drop(command);
-        let answer = exchange(&link, wish);
-        // After its answer the process ends by itself. Without one it may hang.
-        if answer.is_err() {
+        let response = exchange(&link, request);
+        // After its response the process ends by itself. Without one it may hang.
+        if response.is_err() {
             let _ = child.kill();
         }
         child.wait()?;
-        answer
+        response
     }
 }
 
-fn exchange(link: &Link, wish: &Wish) -> Result<Answer, Box<dyn Error>> {
-    link.send(&quick_config::encode_wish(wish), &[])?;
+fn exchange(link: &Link, request: &MachineRequest) -> Result<MachineResponse, Box<dyn Error>> {
+    link.send(&quick_config::encode_request(request), &[])?;
     let frame = link.receive_limited(quick_config::MAX_MESSAGE_LENGTH)?;
-    let frame = frame.ok_or("the quickconfig process ended without an answer")?;
-    Ok(quick_config::decode_answer(&frame.message)?)
+    let frame = frame.ok_or("the quickconfig process ended without a response")?;
+    Ok(quick_config::decode_response(&frame.message)?)
 }
 
 /// Runs the process of one quickconfig step.
 pub(crate) fn run(state: &str) -> Result<ExitCode, Box<dyn Error>> {
     let link = Link::from_inherited(stdin_socket()?)?;
-    crate::begin_log(None);
+    begin_log(None);
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     std::env::set_current_dir("/")?;
     let frame = link.receive_limited(quick_config::MAX_MESSAGE_LENGTH)?.ok_or("no request received")?;
-    let wish = quick_config::decode_wish(&frame.message)?;
-    let answer = Machine::of_machine(state).grant(&wish);
-    link.send(&quick_config::encode_answer(&answer), &[])?;
+    let request = quick_config::decode_request(&frame.message)?;
+    let response = Machine::of_machine(state).execute(&request);
+    link.send(&quick_config::encode_response(&response), &[])?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -89,29 +91,35 @@ pub(crate) fn run(state: &str) -> Result<ExitCode, Box<dyn Error>> {
 pub(crate) struct OwnMachine {
     machine: Machine,
     certificates: PathBuf,
+    sign_in: SignInState,
 }
 
 impl OwnMachine {
-    pub(crate) fn new(paths: &Paths) -> Self {
-        Self { machine: Machine::of_user(&paths.state), certificates: paths.certificates.clone() }
+    pub(crate) fn new(paths: &Paths, sign_in: SignInState) -> Self {
+        Self { machine: Machine::of_user(&paths.state), certificates: paths.certificates.clone(), sign_in }
     }
 }
 
 impl MachineSetup for OwnMachine {
-    fn grant(&self, _: &Caller, wish: &Wish) -> Result<Answer, Fault> {
-        let answer = self.machine.grant(wish);
-        if let (Answer::Done(Outcome::Failed(why)), false) = (&answer, matches!(wish, Wish::Survey(_))) {
-            tracing::debug!(error = why, ?wish, "Quickconfig step failed");
+    fn execute(&self, _: &Caller, request: &MachineRequest) -> Result<MachineResponse, Fault> {
+        if *request == MachineRequest::SignIn {
+            return Ok(MachineResponse::SignIn(self.sign_in.report()));
         }
-        Ok(with_certificates(answer, &self.certificates))
+        let response = self.machine.execute(request);
+        if let (MachineResponse::Done(Outcome::Failed(why)), false) =
+            (&response, matches!(request, MachineRequest::Survey(_)))
+        {
+            tracing::debug!(error = why, ?request, "Quickconfig step failed");
+        }
+        Ok(with_certificates(response, &self.certificates))
     }
 }
 
-fn with_certificates(answer: Answer, folder: &Path) -> Answer {
-    match answer {
-        Answer::Survey(mut survey) => {
+fn with_certificates(response: MachineResponse, folder: &Path) -> MachineResponse {
+    match response {
+        MachineResponse::Survey(mut survey) => {
             survey.certificates = installed(folder);
-            Answer::Survey(survey)
+            MachineResponse::Survey(survey)
         }
         done => done,
     }

@@ -17,19 +17,15 @@ mod subscriptions;
 mod user;
 
 use std::error::Error;
-use std::fs::File;
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
 use accounts::UnixUsers;
 
 use crate::arguments::Persistent;
 use crate::audit::AuditFile;
+use crate::child_process::QUICK_CONFIG;
 use crate::inherited::{self, Inherited};
-use crate::open_files::OpenFiles;
 
 /// Runs the internal process named on the command line; returns `None` for an ordinary command line.
 pub(crate) fn hidden() -> Result<Option<ExitCode>, Box<dyn Error>> {
@@ -82,49 +78,3 @@ const SESSION_PROCESS: &str = "--keep-host";
 const HOST: &str = "--host";
 /// First argument of the process that runs permanent subscriptions.
 const SUBSCRIPTIONS: &str = "--subscriptions";
-/// First argument of the process of a quickconfig step.
-pub(crate) const QUICK_CONFIG: &str = "--quickconfig";
-
-/// Returns a command that runs this program again, even if its file was replaced. `shown` is its name in process lists.
-///
-/// The environment contains only a few variables of this process and those in `more`, independent of what the
-/// environment of this process contains or PAM has set.
-pub(crate) fn this_program(shown: &str, more: &[&str]) -> Command {
-    let mut command = Command::new("/proc/self/exe");
-    command.arg0(shown).stdout(Stdio::null()).env_clear();
-    for name in ALWAYS_INHERITED.iter().chain(more) {
-        command.envs(std::env::var_os(name).map(|value| (name, value)));
-    }
-    OpenFiles::restore_in(&mut command);
-    command
-}
-
-/// Variables that every process of the service inherits.
-const ALWAYS_INHERITED: [&str; 4] = ["TELARCH_LOG", "JOURNAL_STREAM", "LANG", "TZ"];
-
-/// Takes over the socket on standard input, which is redirected to `/dev/null`.
-pub(crate) fn stdin_socket() -> Result<UnixStream, Box<dyn Error>> {
-    let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
-    empty_stdin()?;
-    socket_of(socket)
-}
-
-/// Takes over the socket on standard output, which is redirected to `/dev/null`.
-fn stdout_socket() -> Result<UnixStream, Box<dyn Error>> {
-    let socket = std::io::stdout().as_fd().try_clone_to_owned()?;
-    let nothing = OwnedFd::from(File::options().write(true).open("/dev/null")?);
-    rustix::stdio::dup2_stdout(&nothing)?;
-    socket_of(socket)
-}
-
-fn socket_of(descriptor: OwnedFd) -> Result<UnixStream, Box<dyn Error>> {
-    rustix::net::sockopt::socket_type(&descriptor)
-        .map_err(|_| "this option is reserved for processes that telarchd starts itself")?;
-    Ok(UnixStream::from(descriptor))
-}
-
-/// Redirects standard input to `/dev/null`.
-fn empty_stdin() -> std::io::Result<()> {
-    let nothing = OwnedFd::from(File::open("/dev/null")?);
-    Ok(rustix::stdio::dup2_stdin(&nothing)?)
-}

@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Ok(Completion::Success) => 0,
         Ok(Completion::ChecksFailed(kind)) => kind.exit_status(codes),
         Ok(Completion::StepsFailed) => Kind::QuickConfig.exit_status(codes),
+        Ok(Completion::NoSignIn) => Kind::Authentication.exit_status(codes),
         Ok(Completion::HostsFailed(kind)) => kind.exit_status(codes),
         Err(stop) => {
             stop.report_on(&Screen::of_this_process(), Program::Winrm, format, codes, &mut io::stderr())

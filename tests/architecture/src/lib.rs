@@ -1,8 +1,11 @@
 //! The workspace as data, so that promises about its structure can be tests.
 
+pub mod cycles;
 pub mod language;
+pub mod modules;
 pub mod promises;
 pub mod sources;
+pub mod tokens;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,6 +28,8 @@ pub struct Package {
     pub folder: String,
     /// The packages it needs to be built, not counting those of its tests.
     pub dependencies: Vec<String>,
+    /// Packages whose feature `fuzzing` it enables, also those of its tests; by default, or with another feature.
+    pub fuzzing: Vec<String>,
 }
 
 /// Every package of the workspace by its folder.
@@ -54,11 +59,25 @@ fn read(package: &Value, base: &str) -> Package {
     let needed = dependencies.iter().filter(|dependency| {
         dependency.get("kind").is_none_or(|kind| kind.is_null() || kind.as_str() == Some("build"))
     });
+    let fuzzing = dependencies.iter().filter(|dependency| has_fuzzing(dependency, "features"));
+    let mut fuzzing: Vec<String> = fuzzing.map(|dependency| text(dependency, "name").to_owned()).collect();
+    let features = package.get("features").and_then(Value::as_object);
+    for (feature, enabled) in features.into_iter().flatten() {
+        let enabled = enabled.as_array().into_iter().flatten().filter_map(Value::as_str);
+        fuzzing.extend(
+            enabled.filter(|name| name.split('/').next_back() == Some("fuzzing")).map(|_| feature.clone()),
+        );
+    }
     Package {
         name: text(package, "name").to_owned(),
         folder: folder.to_string_lossy().into_owned(),
         dependencies: needed.map(|dependency| text(dependency, "name").to_owned()).collect(),
+        fuzzing,
     }
+}
+
+fn has_fuzzing(value: &Value, key: &str) -> bool {
+    value.get(key).and_then(Value::as_array).is_some_and(|all| all.iter().any(|name| name == "fuzzing"))
 }
 
 fn text<'v>(value: &'v Value, key: &str) -> &'v str {

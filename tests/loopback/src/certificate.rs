@@ -42,6 +42,6 @@ impl SelfSigned {
 
     /// Returns the SHA-1 hash of the certificate, as Windows shows it.
     pub fn sha1(&self) -> String {
-        self.served.thumbprint()
+        self.served.thumbprint().to_string()
     }
 }

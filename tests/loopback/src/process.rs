@@ -22,6 +22,17 @@ impl Process {
         Self(Arc::new(pidfd_open(id, PidfdFlags::empty()).expect("the process runs")))
     }
 
+    /// Returns whether the process has not ended.
+    ///
+    /// # Panics
+    /// If the kernel refuses the query.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&Timespec::default()))
+            .expect("an open descriptor")
+            == 0
+    }
+
     /// Waits until the process has ended (pidfd_open(2): the descriptor becomes readable then).
     ///
     /// # Panics

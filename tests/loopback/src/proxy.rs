@@ -1,8 +1,9 @@
 //! A proxy that simulates a failing network.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use locks::Mutex;
 use tokio::io::{self, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -50,12 +51,12 @@ impl CuttingProxy {
     pub fn cut_responses(&self, least: usize, treatments: impl IntoIterator<Item = Option<usize>>) {
         let mut treatments: Vec<_> = treatments.into_iter().collect();
         treatments.reverse();
-        *self.cuts.locked() = Plan { least, treatments };
+        *self.cuts.0.lock() = Plan { least, treatments };
     }
 
     /// Returns the number of unused treatments.
     pub fn remaining(&self) -> usize {
-        self.cuts.locked().treatments.len()
+        self.cuts.0.lock().treatments.len()
     }
 }
 
@@ -78,12 +79,8 @@ struct Plan {
 impl Cuts {
     /// Returns the number of bytes after which a response of this length is reset, if it is.
     fn of_answer(&self, length: usize) -> Option<usize> {
-        let mut plan = self.locked();
+        let mut plan = self.0.lock();
         if length < plan.least { None } else { plan.treatments.pop().flatten() }
-    }
-
-    fn locked(&self) -> MutexGuard<'_, Plan> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -86,7 +86,7 @@ impl PyspnegoService {
     ///
     /// When it does not within ten seconds.
     pub fn complained(&self, words: &str) {
-        let found = self.stderr.wait_until(Instant::now() + Duration::from_secs(10), |bytes| {
+        let found = self.stderr.wait_until(Instant::now() + Duration::from_secs(60), |bytes| {
             String::from_utf8_lossy(bytes).contains(words).then_some(())
         });
         assert!(found.is_some(), "it did not complain of {words:?}");

@@ -190,4 +190,4 @@ const MODULES: &str = "/usr/lib/apache2/modules";
 const REALM: &str = "machines";
 
 /// Apache that takes longer to start hangs.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);

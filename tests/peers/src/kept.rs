@@ -127,4 +127,4 @@ impl Drop for Kept {
     }
 }
 
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);

@@ -32,7 +32,7 @@ pub fn in_network(name: &str, body: impl FnOnce()) {
     let mut again = Command::new("unshare");
     again.args(["--net", "sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""]).arg(program);
     again.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(VARIABLE, "1");
-    let ended = run(&mut again, b"", Duration::from_secs(120));
+    let ended = run(&mut again, b"", Duration::from_secs(600));
     let (stdout, stderr) = (tail(&ended.stdout), tail(&ended.stderr));
     assert_eq!(ended.code, 0, "in a network of its own:\n{stdout}\n{stderr}");
     assert!(stdout.contains("1 passed"), "{name} is not the name of this test:\n{stdout}");
@@ -50,4 +50,4 @@ pub fn firewall(rules: &str) {
 
 /// Says to the process that it is the one in the network of its own.
 const VARIABLE: &str = "TELARCH_TEST_NETWORK";
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);

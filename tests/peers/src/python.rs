@@ -106,14 +106,19 @@ pub(crate) fn environment_program(name: &str) -> Command {
     let program = environment().join("bin").join(name);
     assert!(program.exists(), "{} is missing\n  install the peers with: ./test --install", program.display());
     let mut command = Command::new(program);
-    // Nothing of the caller's may stand between a peer on loopback and its service.
+    clean(&mut command);
+    command
+}
+
+/// Removes the proxies and authorities of the caller, so that nothing stands between a peer on loopback and its
+/// service.
+pub(crate) fn clean(command: &mut Command) {
     for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
         command.env_remove(name);
     }
     for name in ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"] {
         command.env_remove(name);
     }
-    command
 }
 
 /// Python itself: `-E` and `-s` keep the caller's Python settings out, `-B` writes nothing beside the scripts.

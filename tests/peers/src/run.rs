@@ -2,10 +2,11 @@
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use locks::{Condvar, Mutex};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -185,7 +186,7 @@ impl Collected {
         std::thread::spawn(move || {
             let mut piece = vec![0; 64 * 1024];
             while let Ok(length @ 1..) = stream.read(&mut piece) {
-                let mut bytes = gathering.bytes.lock().expect("nobody panics with it");
+                let mut bytes = gathering.bytes.lock();
                 bytes.extend(piece.iter().take(length));
                 gathering.more.notify_all();
             }
@@ -195,18 +196,18 @@ impl Collected {
     }
 
     pub(crate) fn so_far(&self) -> Vec<u8> {
-        self.0.bytes.lock().expect("nobody panics with it").clone()
+        self.0.bytes.lock().clone()
     }
 
     /// Waits until `found` finds something in what was written, or until the time is over.
     pub(crate) fn wait_until<T>(&self, until: Instant, found: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
-        let mut bytes = self.0.bytes.lock().expect("nobody panics with it");
+        let mut bytes = self.0.bytes.lock();
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match found(&bytes) {
                 Some(value) => return Some(value),
                 None if left.is_zero() => return None,
-                None => bytes = self.0.more.wait_timeout(bytes, left).expect("nobody panics with it").0,
+                None => bytes = self.0.more.wait_timeout(bytes, left).0,
             }
         }
     }
@@ -229,6 +230,8 @@ fn exit_code(status: std::process::ExitStatus) -> i32 {
 mod tests {
     use super::*;
 
+    const LIMIT: Duration = Duration::from_secs(60);
+
     fn shell(line: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", line]);
@@ -236,27 +239,30 @@ mod tests {
     }
 
     #[test]
-    fn streams_input_and_exit_code_are_all_there() {
-        let ended = run(&mut shell("cat; echo err 1>&2; exit 7"), b"in", Duration::from_secs(10));
+    fn both_streams_and_the_exit_code_are_returned() {
+        let ended = run(&mut shell("cat; echo err 1>&2; exit 7"), b"in", LIMIT);
         assert_eq!(ended.text(), ("in", "err\n", 7));
     }
 
     #[test]
     fn a_program_that_ignores_its_input_is_no_failure() {
-        let ended = run(&mut shell("exit 0"), &[b'x'; 1 << 20], Duration::from_secs(10));
+        let ended = run(&mut shell("exit 0"), &[b'x'; 1 << 20], LIMIT);
         assert_eq!(ended.code, 0);
     }
 
     #[test]
     #[should_panic(expected = "was killed: Run { stdout: \"so far\\n\"")]
     fn a_program_that_does_not_end_is_killed_and_its_output_shown() {
-        run(&mut shell("echo so far; exec sleep 60"), b"", Duration::from_millis(300));
+        let mut running = Running::start(&mut shell("echo so far; exec sleep 1000"), b"", LIMIT);
+        running.wait_for("so far\n");
+        running.until = Instant::now();
+        let _ = running.end();
     }
 
     #[test]
     fn an_interrupt_arrives_once_the_program_is_ready_for_it() {
         let line = "trap 'echo caught; exit 3' INT; echo ready; while :; do sleep 0.01; done";
-        let running = Running::start(&mut shell(line), b"", Duration::from_secs(10));
+        let running = Running::start(&mut shell(line), b"", LIMIT);
         assert_eq!(running.wait_for("ready\n"), "ready\n");
         running.interrupt();
         assert_eq!(running.end().text(), ("ready\ncaught\n", "", 3));
@@ -264,9 +270,10 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "did not write \"more\": Run { stdout: \"ready\\n\"")]
-    fn a_program_that_does_not_write_what_is_waited_for_is_shown() {
-        let running =
-            Running::start(&mut shell("echo ready; exec sleep 60"), b"", Duration::from_millis(300));
+    fn the_output_of_a_program_that_does_not_write_a_text_is_shown() {
+        let mut running = Running::start(&mut shell("echo ready; exec sleep 1000"), b"", LIMIT);
+        running.wait_for("ready\n");
+        running.until = Instant::now();
         running.wait_for("more");
     }
 }

@@ -185,4 +185,4 @@ fn start(program: &Path, folder: &Path, port: u16) -> Option<Child> {
 /// Directory of Squid's helpers on Debian.
 const HELPERS: &str = "/usr/lib/squid";
 /// Squid that takes longer to start hangs.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);

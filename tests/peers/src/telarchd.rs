@@ -280,7 +280,7 @@ fn timespec(duration: Duration) -> Timespec {
 }
 
 /// Far more than it needs on an idle machine; a loaded one may take seconds.
-const READY_LIMIT: Duration = Duration::from_secs(20);
+const READY_LIMIT: Duration = Duration::from_secs(60);
 /// Limit for a log line to arrive; a loaded machine can take a while.
-const LOG_LIMIT: Duration = Duration::from_secs(10);
-const END_LIMIT: Duration = Duration::from_secs(10);
+const LOG_LIMIT: Duration = Duration::from_secs(60);
+const END_LIMIT: Duration = Duration::from_secs(60);

@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::num::NonZeroU16;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use locks::{Condvar, Mutex};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use tempfile::TempDir;
@@ -180,13 +181,13 @@ impl Terminal {
     /// Returns the lines of the screen with the escape sequences for their colours.
     #[must_use]
     pub fn coloured(&self) -> String {
-        let parser = self.display.lock();
+        let parser = self.display.state.lock();
         let rows: Vec<_> = parser.screen().rows_formatted(0, self.columns).collect();
         rows.join("\n")
     }
 
     fn commands(&self) -> usize {
-        self.display.lock().callbacks().ended.len()
+        self.display.state.lock().callbacks().ended.len()
     }
 
     fn ended_after(&self, before: usize) -> Ended {
@@ -199,7 +200,7 @@ impl Terminal {
 
     /// Waits for a state of the screen; the reader wakes it at each change.
     fn wait<T>(&self, wanted: &str, look: impl Fn(&str, &Events) -> Option<T>) -> T {
-        let mut parser = self.display.lock();
+        let mut parser = self.display.state.lock();
         loop {
             let rows: Vec<String> =
                 parser.screen().rows(0, self.columns).map(|row| row.trim_end().to_owned()).collect();
@@ -208,8 +209,7 @@ impl Terminal {
                 return found;
             }
             assert!(!parser.callbacks().is_closed, "the shell has ended without {wanted:?}:\n{screen}");
-            let (next, waited) =
-                self.display.changed.wait_timeout(parser, HANGING).unwrap_or_else(PoisonError::into_inner);
+            let (next, waited) = self.display.changed.wait_timeout(parser, HANGING);
             assert!(!waited.timed_out(), "nothing happens, and there is no {wanted:?}:\n{screen}");
             parser = next;
         }
@@ -232,16 +232,12 @@ impl Display {
         Self { state: Mutex::new(parser), changed: Condvar::new() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Parser<Events>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Draws output until the last process has closed the terminal, which reads as an error (EIO).
     fn read(&self, mut output: File) {
         let mut buffer = [0; 4_096];
         loop {
             let read = output.read(&mut buffer).unwrap_or(0);
-            let mut parser = self.lock();
+            let mut parser = self.state.lock();
             parser.process(buffer.get(..read).unwrap_or_default());
             parser.callbacks_mut().is_closed = read == 0;
             let responses = std::mem::take(&mut parser.callbacks_mut().responses);

@@ -340,4 +340,4 @@ const BUS_SETTINGS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-
 <allow send_destination="*"/><allow receive_sender="*"/></policy></busconfig>
 "#;
 const LONGEST_STEP: Duration = Duration::from_secs(60);
-const LONGEST_TEST: Duration = Duration::from_secs(240);
+const LONGEST_TEST: Duration = Duration::from_secs(600);

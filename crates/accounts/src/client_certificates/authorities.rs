@@ -5,10 +5,6 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::OnceLock;
-
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 
 use crate::file::disk::Stamp;
 
@@ -57,7 +53,8 @@ impl Authorities {
 
     /// Returns the certificates of the directory and of the system.
     pub(super) fn all(&self) -> Vec<Vec<u8>> {
-        self.configured.iter().chain(of_system()).cloned().collect()
+        let of_system = tls::system_authorities().iter().map(|der| der.to_vec());
+        self.configured.iter().cloned().chain(of_system).collect()
     }
 }
 
@@ -73,24 +70,8 @@ fn read(path: &Path) -> Result<Vec<Vec<u8>>, String> {
     }
     let mut octets = Vec::new();
     file.take(MAX_FILE_LENGTH).read_to_end(&mut octets).map_err(|error| error.to_string())?;
-    let certificates: Result<Vec<_>, _> =
-        CertificateDer::pem_slice_iter(&octets).map(|found| found.map(|der| der.as_ref().to_vec())).collect();
-    match certificates {
-        Ok(certificates) if certificates.is_empty() => Err("no PEM certificate found".to_owned()),
-        other => other.map_err(|error| error.to_string()),
-    }
-}
-
-/// Returns the authorities of the system, read once per process.
-fn of_system() -> &'static [Vec<u8>] {
-    static SYSTEM: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
-    SYSTEM.get_or_init(|| {
-        let loaded = rustls_native_certs::load_native_certs();
-        for error in &loaded.errors {
-            tracing::debug!(%error, "Cannot read a system authority");
-        }
-        loaded.certs.iter().map(|certificate| certificate.as_ref().to_vec()).collect()
-    })
+    let certificates = tls::certificates(&octets).map_err(|error| error.to_string())?;
+    Ok(certificates.iter().map(|der| der.to_vec()).collect())
 }
 
 const MAX_FILES: usize = 100;

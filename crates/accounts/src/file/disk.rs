@@ -1,12 +1,12 @@
 //! Reading files that only trusted users could have changed, and replacing them atomically.
 
-use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use auth::account_file::{AccountFile, MAX_OCTETS};
+use files::Attributes;
 
 use crate::{AccountsError, nonblocking_flags};
 
@@ -116,7 +116,8 @@ fn resolve(path: &Path) -> Result<PathBuf, AccountsError> {
     match fs::canonicalize(path) {
         Ok(path) => Ok(path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let folder = fs::canonicalize(folder(path)).map_err(disk("find the directory of", path))?;
+            let folder =
+                fs::canonicalize(files::folder(path)).map_err(disk("find the directory of", path))?;
             let name = path.file_name().ok_or_else(|| disk("find", path)(error))?;
             Ok(folder.join(name))
         }
@@ -182,36 +183,7 @@ fn parse(text: &str, path: &Path) -> Result<AccountFile, AccountsError> {
 
 /// Replaces the file by a new one with this text.
 fn replace(path: &Path, text: &str) -> Result<(), AccountsError> {
-    let temporary = temporary(path);
-    if let Err(error) = write(&temporary, text).and_then(|()| fs::rename(&temporary, path)) {
-        // The old file is intact; the incomplete new one is removed.
-        let _ = fs::remove_file(&temporary);
-        return Err(disk("write", path)(error));
-    }
-    let folder = folder(path);
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(disk("write", folder))
-}
-
-fn write(temporary: &Path, text: &str) -> io::Result<()> {
-    match fs::remove_file(temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        // Left over by a process that was killed here.
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(temporary)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn temporary(path: &Path) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".new");
-    path.with_file_name(name)
+    files::replace(path, text.as_bytes(), Attributes { mode: MODE, group: None }).map_err(disk("write", path))
 }
 
 fn open_error(path: &Path, source: io::Error) -> AccountsError {

@@ -1,7 +1,8 @@
 //! A limit on the memory and processor time that password hashing uses.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+
+use locks::{Condvar, Mutex};
 
 /// Maximum number of password hashes that are computed at the same time.
 ///
@@ -25,22 +26,18 @@ impl HashingLimit {
 
     /// Waits for a permit.
     pub(super) fn acquire(&self) -> HashingPermit<'_> {
-        let mut free = self.lock();
+        let mut free = self.free.lock();
         while *free == 0 {
-            free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner);
+            free = self.freed.wait(free);
         }
         *free -= 1;
         HashingPermit(self)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, usize> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for HashingPermit<'_> {
     fn drop(&mut self) {
-        *self.0.lock() += 1;
+        *self.0.free.lock() += 1;
         self.0.freed.notify_one();
     }
 }

@@ -9,7 +9,6 @@ use auth::certificate_mapping::{
     CertificateFacts, CertificateMappings, CertificateThumbprint, ChainVerdict, Purpose, SubjectNames,
 };
 use auth::{CertificateProof, ClientCertificates};
-use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use rustls::pki_types::{CertificateDer, TrustAnchor};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use x509_parser::der_parser::asn1_rs::{Any, FromDer as _, Oid, Tag, oid};
@@ -20,31 +19,23 @@ use x509_parser::prelude::X509Certificate;
 ///
 /// The handshake signature has proven that the client has the private key; the content is not yet verified.
 #[derive(Clone)]
-pub(crate) struct ClientCertificate(
+pub struct ClientCertificate(
     /// INVARIANT: not empty; the first is the client's own certificate.
     Arc<[CertificateDer<'static>]>,
 );
 
 impl ClientCertificate {
     /// Takes the certificates shown in a handshake.
-    pub(crate) fn of_proof(proof: &CertificateProof) -> Self {
+    #[must_use]
+    pub fn of_proof(proof: &CertificateProof) -> Self {
         Self(proof.certificates().iter().map(|der| CertificateDer::from(der.clone())).collect())
-    }
-
-    pub(crate) fn new(shown: impl IntoIterator<Item = CertificateDer<'static>>) -> Option<Self> {
-        let shown: Arc<[_]> = shown.into_iter().collect();
-        (!shown.is_empty()).then_some(Self(shown))
     }
 
     /// Parses the certificate and verifies its chain against the current authorities.
     ///
     /// # Errors
     /// The reason why it cannot be parsed.
-    pub(crate) fn facts(
-        &self,
-        known: &ClientCertificates,
-        now: UnixTime,
-    ) -> Result<CertificateFacts, String> {
+    pub fn facts(&self, known: &ClientCertificates, now: UnixTime) -> Result<CertificateFacts, String> {
         let Some((own, others)) = self.0.split_first() else { return Err("no certificate".to_owned()) };
         let (_, read) = X509Certificate::from_der(own).map_err(|error| error.to_string())?;
         let (signer, chain) = signer(own, others, &read, known, now);
@@ -92,7 +83,7 @@ fn signer(
         .filter_map(|der| Some((thumbprint(der), anchor_from_trusted_cert(der).ok()?)))
         .collect();
     let roots: Vec<TrustAnchor<'_>> = anchors.iter().map(|(_, anchor)| anchor.clone()).collect();
-    let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.all;
+    let algorithms = tls::signature_algorithms().all;
     let now = rustls::pki_types::UnixTime::since_unix_epoch(std::time::Duration::from_secs(now.seconds()));
     let Ok(end) = EndEntityCert::try_from(own) else { return (itself, ChainVerdict::Untrusted) };
     let path = end.verify_for_usage(algorithms, &roots, others, now, KeyUsage::client_auth(), None, None);
@@ -112,8 +103,7 @@ fn names_issuer(mappings: &CertificateMappings, thumbprint: CertificateThumbprin
 }
 
 fn thumbprint(der: &[u8]) -> CertificateThumbprint {
-    let sha1 = digest(&SHA1_FOR_LEGACY_USE_ONLY, der);
-    CertificateThumbprint(sha1.as_ref().try_into().unwrap_or_default())
+    CertificateThumbprint(tls::thumbprint::sha1(der))
 }
 
 fn names(certificate: &X509Certificate<'_>) -> Result<SubjectNames, String> {

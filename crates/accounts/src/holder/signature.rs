@@ -11,7 +11,7 @@ use webpki::EndEntityCert;
 /// The reason why the signature is rejected.
 pub(super) fn verify(proof: &CertificateProof) -> Result<(), String> {
     let scheme = SignatureScheme::from(proof.signature().scheme);
-    let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
+    let algorithms = tls::signature_algorithms();
     let (_, candidates) = algorithms
         .mapping
         .iter()

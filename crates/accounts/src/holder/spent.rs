@@ -1,10 +1,10 @@
 //! Replay protection: proofs that were used once.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
 
 use auth::CertificateProof;
 use aws_lc_rs::digest::{Context, SHA256};
+use locks::Mutex;
 
 /// The last 65536 proofs of client certificates that were used since the process began.
 ///
@@ -39,7 +39,7 @@ impl Fingerprint {
 impl SpentProofs {
     /// Records a proof. Returns `true` if it is used for the first time.
     pub(super) fn spend(&self, proof: Fingerprint) -> bool {
-        let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spent = self.0.lock();
         if !spent.all.insert(proof) {
             return false;
         }
@@ -74,6 +74,6 @@ mod tests {
         assert!(spent.spend(number(MAX_PROOFS)));
         assert!(spent.spend(number(0)), "the oldest was evicted");
         assert!(!spent.spend(number(2)));
-        assert_eq!(spent.0.lock().unwrap_or_else(PoisonError::into_inner).all.len(), MAX_PROOFS);
+        assert_eq!(spent.0.lock().all.len(), MAX_PROOFS);
     }
 }

@@ -8,11 +8,12 @@
 //! ([`CountedAcceptor`]).
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use auth::ntlm::{HostNames, NtlmVerifier, Verified};
 use auth::{Accepted, Acceptor, AuthError, Oid, Step, VerifierCost};
+use locks::Mutex;
 
 use crate::lockout::{Attempt, Attempts};
 use crate::verdict_queue::VerdictQueue;
@@ -41,11 +42,11 @@ pub(super) struct CountedAcceptor {
 
 impl ProvenName {
     fn set(&self, name: String) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(name);
+        *self.0.lock() = Some(name);
     }
 
     fn take(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.lock().take()
     }
 }
 

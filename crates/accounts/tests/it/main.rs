@@ -1,8 +1,6 @@
 //! Public behaviour of the crate, with real files, processes and PAM.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-mod certificates_corpus;
-mod corpus;
 mod holder;
 mod ntlm;
 mod pam;

@@ -18,7 +18,7 @@ use telarch_accounts::{
 };
 use tempfile::TempDir;
 
-use super::{CHEAP_HASH, Error, HERE, add, secret};
+use super::{CHEAP_HASH, Error, HERE, add, hash, secret};
 
 /// A machine called `node7` with the account `Alice`, whose password is `s3cret`, and `bob`, who has no NT hash.
 pub(crate) struct Machine {
@@ -126,6 +126,8 @@ fn all_spellings_of_a_local_account_sign_in() {
         ("NODE7", "alice"),
         ("node7.lab.example", "alice"),
         ("", "alice@node7"),
+        ("WORKGROUP", "alice"),
+        ("localhost", "alice"),
     ] {
         assert_eq!(from_here(&sign_in, domain, user, "s3cret").as_deref(), Ok("Alice"), "{domain}\\{user}");
     }
@@ -139,6 +141,28 @@ fn all_spellings_of_a_local_account_sign_in() {
     ] {
         let verdict = from_here(&sign_in, domain, user, password);
         assert_eq!(verdict, Err(AuthError::WrongPassword), "{domain}\\{user}");
+    }
+}
+
+#[test]
+fn basic_accepts_the_names_that_ntlm_accepts() {
+    let machine = Machine::new();
+    machine.change(|file| file.set_password("alice", hash("s3cret"), UnixTime::new(0)));
+    let sign_in = machine.sign_in().on_host(Machine::names());
+    let password = |user: &str| sign_in.password(user, &secret("s3cret"), HERE).map(|account| account.name);
+    for user in [
+        "Alice",
+        "ALICE",
+        r".\alice",
+        r"NODE7\alice",
+        r"node7.lab.example\alice",
+        "alice@node7",
+        r"WORKGROUP\alice",
+    ] {
+        assert_eq!(password(user).as_deref(), Ok("Alice"), "{user}");
+    }
+    for user in [r"CORP\alice", "alice@corp.example", r"node7\corp\alice"] {
+        assert_eq!(password(user), Err(AuthError::WrongPassword), "{user}");
     }
 }
 

@@ -86,19 +86,24 @@ fn one_process_answers_all_requests() {
 #[test]
 fn a_hanging_program_is_killed_and_restarted_after_a_delay() {
     let (path, folder) = program(&format!("{READ}; echo $$ > pid; exec sleep 600"));
-    let winbind = winbind(&path).timeout(Duration::from_millis(500));
-    let start = Instant::now();
-    assert_eq!(ask(&winbind, "CORP", "ann"), Err(AuthError::Unavailable));
-    assert!(start.elapsed() >= Duration::from_millis(500));
-    let pid = fs::read_to_string(folder.path().join("pid")).unwrap();
+    // Killed before it has written its PID, the program is started again with more time.
+    let timed_out = [500, 5_000, 60_000].map(Duration::from_millis).into_iter().find_map(|timeout| {
+        let winbind = winbind(&path).timeout(timeout);
+        let start = Instant::now();
+        assert_eq!(ask(&winbind, "CORP", "ann"), Err(AuthError::Unavailable));
+        assert!(start.elapsed() >= timeout);
+        let pid = fs::read_to_string(folder.path().join("pid")).ok().filter(|pid| pid.ends_with('\n'))?;
+        Some((winbind, pid, start + timeout))
+    });
+    let (winbind, pid, end) = timed_out.expect("the program starts in time");
     assert!(!Path::new("/proc").join(pid.trim()).exists(), "the program is still running");
-    // During the restart delay, requests fail immediately.
-    let start = Instant::now();
+    // During the restart delay, which is at least a second, requests fail without a start.
+    let before = lines(&folder, "starts").len();
     for _ in 0..20 {
         assert_eq!(ask(&winbind, "CORP", "ann"), Err(AuthError::Unavailable));
     }
-    assert!(start.elapsed() < Duration::from_millis(400), "{:?}", start.elapsed());
-    assert_eq!(lines(&folder, "starts").len(), 1);
+    let started = lines(&folder, "starts").len() - before;
+    assert!(u64::try_from(started).unwrap() <= end.elapsed().as_secs(), "{started} in {:?}", end.elapsed());
 }
 
 #[test]
@@ -108,7 +113,7 @@ fn an_exited_program_is_restarted_without_an_error() {
     let winbind = winbind(&path);
     assert_eq!(ask(&winbind, "CORP", "ann").as_deref(), Ok("CORP\\ann"));
     let mut verdicts = Vec::new();
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while lines(&folder, "starts").len() < 2 && Instant::now() < deadline {
         verdicts.push(ask(&winbind, "CORP", "ann"));
         std::thread::yield_now();
@@ -128,10 +133,9 @@ fn malformed_answers_reject_the_sign_in() {
         "printf 'Authenticated: Yes\\nUser-Session-Key: 00000000000000000000000000000000\\n.\\n'",
     ] {
         let (path, _folder) = program(&format!("{READ}; {answer}"));
-        let winbind = winbind(&path).timeout(Duration::from_secs(5));
-        let start = Instant::now();
+        // Waiting for more output would take until the timeout.
+        let winbind = winbind(&path).timeout(Duration::from_secs(24 * 60 * 60));
         assert_eq!(ask(&winbind, "CORP", "ann"), Err(AuthError::Unavailable), "{answer}");
-        assert!(start.elapsed() < Duration::from_secs(4), "{answer}: waited for more output");
     }
     let winbind = winbind(Path::new("/nonexistent/ntlm_auth"));
     assert_eq!(ask(&winbind, "CORP", "ann"), Err(AuthError::Unavailable));
@@ -201,7 +205,7 @@ impl Samba {
         start.arg("mount --bind \"$0\" /run/samba && exec winbindd -F --no-process-group -s \"$1\"");
         start.arg(path("run")).arg(path("smb.conf")).stdout(Stdio::null()).stderr(Stdio::null());
         let samba = Self { daemon: start.process_group(0).spawn().unwrap(), folder };
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         // winbindd does not report when it is ready.
         while !samba.folder.path().join("run/winbindd/pipe").exists() {
             assert!(Instant::now() < deadline, "winbind did not start");

@@ -10,7 +10,7 @@ use std::fmt;
 use self::argon2id::Argon2id;
 use self::sha512_crypt::Sha512Crypt;
 use self::yescrypt::Yescrypt;
-use super::record::beginning;
+use super::field_text::beginning;
 use crate::Secret;
 
 /// A password hash.
@@ -41,7 +41,7 @@ enum Kind {
 pub enum HashError {
     /// The hash algorithm is missing or not supported.
     #[error(
-        "unsupported password hash {scheme:?}; supported are argon2id, y (yescrypt) and 6 (SHA-512)\n  set the password with telarch account set-password"
+        "unsupported password hash \"{scheme}\"; supported are argon2id, y (yescrypt) and 6 (SHA-512)\n  set the password with telarch account set-password"
     )]
     Scheme {
         /// Text between the first two dollar signs, cut to 40 characters.

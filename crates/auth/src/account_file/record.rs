@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::LineError;
+use super::field_text::{beginning, decimal};
 use super::password_hash::{HashError, PasswordHash};
 use super::sealed_nt_hash::SealedNtHash;
 
@@ -72,7 +73,7 @@ impl fmt::Display for Record {
 pub enum FieldError {
     /// The account name is not allowed.
     #[error(
-        "invalid account name {name:?}\n  use 1 to 64 letters, digits or any of . _ - $ ~ ! % &, not beginning with -"
+        "invalid account name \"{name}\"\n  use 1 to 64 letters, digits or any of . _ - $ ~ ! % &, not beginning with -"
     )]
     Name {
         /// Name as written, cut to 40 characters.
@@ -86,7 +87,7 @@ pub enum FieldError {
     )]
     Rid,
     /// A flag is unknown or repeated.
-    #[error("unknown or repeated flag {flag:?}\n  use {ADMIN} and {DISABLED}, separated by a comma")]
+    #[error("unknown or repeated flag \"{flag}\"\n  use {ADMIN} and {DISABLED}, separated by a comma")]
     Flag {
         /// Flag as written, cut to 40 characters.
         flag: String,
@@ -305,17 +306,6 @@ fn parse_flags(text: &str) -> Result<(Role, EnabledState), FieldError> {
     Ok((role, state))
 }
 
-/// Parses a decimal number without sign and leading zeros, so that every number has one spelling.
-pub(super) fn decimal(text: &str) -> Option<u64> {
-    let is_canonical = text == "0" || (!text.starts_with('0') && text.bytes().all(|c| c.is_ascii_digit()));
-    if is_canonical { text.parse().ok() } else { None }
-}
-
-/// Returns the first 40 characters of a text.
-pub(super) fn beginning(text: &str) -> String {
-    text.chars().take(40).collect()
-}
-
 const MAX_NAME: usize = 64;
 const FORBIDDEN: &str = "\"/\\[]:;|=,+*?<>@#";
 const ADMIN: &str = "admin";
@@ -345,15 +335,6 @@ mod tests {
         assert_eq!(parse_flags("").unwrap(), (Role::User, EnabledState::Enabled));
         for flags in ["admin,admin", ",", "admin,", "Admin", "admin disabled"] {
             assert!(parse_flags(flags).is_err(), "{flags:?}");
-        }
-    }
-
-    #[test]
-    fn numbers_have_one_spelling() {
-        assert_eq!(decimal("0"), Some(0));
-        assert_eq!(decimal("10"), Some(10));
-        for text in ["", "00", "01", "+1", "-1", " 1", "1 ", "99999999999999999999"] {
-            assert_eq!(decimal(text), None, "{text:?}");
         }
     }
 

@@ -15,6 +15,8 @@ fn usual() -> Situation {
         trust: Trust::Unlisted,
         allowed: [Basic, Digest, Negotiate, KERBEROS, Certificate, CredSsp].into(),
         offered: None,
+        failed: BTreeSet::new(),
+        automatic_basic: AutomaticBasic::Allowed,
         unencrypted: Unencrypted::Refused,
         sealing: Sealing::Wanted,
     }
@@ -204,6 +206,47 @@ fn disabled_or_unoffered_schemes_are_skipped_unless_explicit() {
         ..offering(&[Negotiate], &usual())
     };
     assert_eq!(chosen(&certificate), Ok((Certificate, Ntlm::Forbidden, Protection::Tls)));
+}
+
+#[test]
+fn basic_is_chosen_without_a_request_only_for_a_verified_host_over_https() {
+    let https = Situation { transport: Transport::Https, offered: Some([Basic].into()), ..usual() };
+    assert_eq!(chosen(&https), Ok((Basic, Ntlm::Forbidden, Protection::Tls)));
+    let refused = |situation: &Situation| chosen(situation).unwrap_err().last().copied();
+    for (automatic_basic, obstacle) in [
+        (AutomaticBasic::HostUnverified, Obstacle::HostUnverified),
+        (AutomaticBasic::DelegationRequired, Obstacle::CannotDelegate),
+    ] {
+        let situation = Situation { automatic_basic, ..https.clone() };
+        assert_eq!(refused(&situation), Some((Basic, obstacle)));
+        let explicit = Situation { explicit: Some(Basic), ..situation };
+        assert_eq!(chosen(&explicit), Ok((Basic, Ntlm::Forbidden, Protection::Tls)));
+    }
+    let disabled = Situation { allowed: [Negotiate, KERBEROS].into(), ..https.clone() };
+    assert_eq!(refused(&disabled), Some((Basic, Obstacle::Disabled)));
+    let http = Situation {
+        transport: Transport::Http,
+        trust: Trust::Listed,
+        unencrypted: Unencrypted::Allowed,
+        ..https.clone()
+    };
+    assert_eq!(refused(&http), Some((KERBEROS, Obstacle::NotOffered)));
+    let ticket = Situation { credentials: Credentials::Ambient, kerberos: Kerberos::Ticket, ..https };
+    assert_eq!(refused(&ticket), Some((Negotiate, Obstacle::NotOffered)));
+}
+
+#[test]
+fn a_failed_scheme_is_not_chosen_again() {
+    let https = Situation {
+        transport: Transport::Https,
+        offered: Some([Negotiate, KERBEROS, Basic].into()),
+        failed: [Negotiate, KERBEROS].into(),
+        ..usual()
+    };
+    assert_eq!(chosen(&https), Ok((Basic, Ntlm::Forbidden, Protection::Tls)));
+    let all = Situation { failed: [Negotiate, KERBEROS, Basic].into(), ..https };
+    let failed = |scheme| (scheme, Obstacle::Failed);
+    assert_eq!(chosen(&all), Err(vec![failed(Negotiate), failed(KERBEROS), failed(Basic)]));
 }
 
 #[test]

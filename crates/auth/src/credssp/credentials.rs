@@ -56,7 +56,7 @@ impl PasswordCredentials {
     /// # Errors
     /// [`AuthError::Malformed`] for invalid data, [`AuthError::NoMechanism`] for smart cards and Remote Credential
     /// Guard.
-    pub(crate) fn decode(octets: &[u8]) -> Result<Self, AuthError> {
+    pub fn decode(octets: &[u8]) -> Result<Self, AuthError> {
         let mut reader = Reader::new(only(octets, Tag::SEQUENCE)?);
         let kind = reader.field(0)?.ok_or(INCOMPLETE)?;
         let credentials = reader.octets_field(1)?.ok_or(INCOMPLETE)?;
@@ -72,7 +72,8 @@ impl PasswordCredentials {
     }
 
     /// Encodes the credentials for sealing. All buffers are zeroed when dropped.
-    pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
+    #[must_use]
+    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
         let Self { domain, user, password } = self;
         let parts = [secret_field(0, domain), secret_field(1, user), secret_field(2, password)];
         let credentials = secret_element(Tag::SEQUENCE, &parts.each_ref().map(|part| part.as_slice()));

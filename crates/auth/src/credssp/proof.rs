@@ -1,12 +1,10 @@
 //! Proof that both ends see the same public key (MS-CSSP 3.1.5).
 
-use std::fmt;
-
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::Version;
+use super::{Nonce, Version};
 use crate::AuthError;
 
 /// Public key of the service's certificate: the content of `subjectPublicKey`, for RSA a `RSAPublicKey` (RFC 8017
@@ -28,32 +26,6 @@ impl PublicKey {
         } else {
             Ok(Self(octets))
         }
-    }
-}
-
-/// Random value that the client adds to the proofs.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Nonce([u8; 32]);
-
-impl Nonce {
-    /// Takes random bytes.
-    #[must_use]
-    pub fn new(random: [u8; 32]) -> Self {
-        Self(random)
-    }
-
-    pub(super) fn decode(octets: &[u8]) -> Result<Self, AuthError> {
-        Ok(Self(octets.try_into().map_err(|_| AuthError::Malformed("nonce is not 32 bytes"))?))
-    }
-
-    pub(super) fn octets(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Nonce {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Nonce(…)")
     }
 }
 
@@ -82,7 +54,8 @@ pub(super) fn proof(
         Side::Client => b"CredSSP Client-To-Server Binding Hash\0",
         Side::Service => b"CredSSP Server-To-Client Binding Hash\0",
     };
-    let hash = Sha256::new().chain_update(direction).chain_update(nonce.0).chain_update(&key.0).finalize();
+    let hash =
+        Sha256::new().chain_update(direction).chain_update(nonce.octets()).chain_update(&key.0).finalize();
     Ok(Zeroizing::new(hash.to_vec()))
 }
 

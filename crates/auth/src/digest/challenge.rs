@@ -43,7 +43,7 @@ pub enum DigestError {
     Parameter(&'static str),
     /// The hash algorithm is not supported.
     #[error(
-        "unsupported digest algorithm {0:?}; supported are MD5, SHA-256 and SHA-512-256, each also with -sess"
+        "unsupported digest algorithm \"{0}\"; supported are MD5, SHA-256 and SHA-512-256, each also with -sess"
     )]
     Algorithm(String),
     /// Only `auth-int` or unknown protections are offered, or `-sess` without any.

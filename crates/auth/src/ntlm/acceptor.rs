@@ -71,13 +71,13 @@ impl Acceptor {
     }
 
     fn challenge(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError> {
-        let offered = Negotiate::decode(token)?.flags.require_modern()?;
+        let offered = Negotiate::decode(token)?.flags.require_character_set()?.require_protection()?;
         let always = Flags::NTLM
             | Flags::REQUEST_TARGET
             | Flags::TARGET_INFO
             | Flags::TARGET_TYPE_SERVER
             | Flags::ALWAYS_SIGN;
-        let flags = (offered & Flags::WANTED) | always;
+        let flags = (offered & Flags::WANTED) | offered.chosen_character_set() | always;
         let challenge = Challenge {
             flags,
             challenge: self.fresh.challenge,
@@ -112,7 +112,8 @@ impl Acceptor {
             "" => message.user.clone(),
             domain => format!("{domain}\\{}", message.user),
         });
-        let flags = (message.flags & offered).require_modern()?;
+        message.flags.require_character_set()?;
+        let flags = (message.flags & offered).require_protection()?;
         if message.user.is_empty() {
             return Err(AuthError::Downgraded("a user name"));
         }

@@ -1,7 +1,7 @@
 //! `AV_PAIR` lists: attributes of a service, and of a client's response (MS-NLMP 2.2.2.1).
 
 use super::file_time::FileTime;
-use super::text;
+use super::text::{self, CharacterSet};
 use crate::AuthError;
 
 /// A list of attributes, in the order of the message.
@@ -74,7 +74,8 @@ impl AvPairs {
 
     /// Target name that the client intends to reach (`MsvAvTargetName`); `None` if it sends none.
     pub(super) fn target_name(&self) -> Result<Option<String>, AuthError> {
-        let name = self.find(AvId::TARGET_NAME).map(text::name).transpose()?;
+        let name =
+            self.find(AvId::TARGET_NAME).map(|octets| CharacterSet::Unicode.decode(octets)).transpose()?;
         Ok(name.filter(|name| !name.is_empty()))
     }
 

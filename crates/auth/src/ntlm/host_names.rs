@@ -37,17 +37,27 @@ impl HostNames {
     /// Returns the name of the local account that a client refers to; `None` if it refers to an account of another
     /// machine or of a domain.
     ///
-    /// The domain may be empty, a dot, or a name of this machine. Without a domain, `user@host` is `user` if `host` is
-    /// this machine; otherwise it is kept whole, so that it never becomes another account.
+    /// The domain may be empty, a dot, a name of this machine, `localhost`, or `WORKGROUP`, which Windows sends for a
+    /// machine without a domain. Without a domain, `user@host` is `user` if `host` is this machine; otherwise it is
+    /// kept whole, so that it never becomes another account.
     #[must_use]
     pub fn local_account<'a>(&self, domain: &str, user: &'a str) -> Option<&'a str> {
         if domain.is_empty() {
             return match user.rsplit_once('@') {
-                Some((name, host)) if self.is_own(host) => Some(name),
+                Some((name, host)) if self.is_own(host) || is_loopback_name(host) => Some(name),
                 _ => Some(user),
             };
         }
-        (domain == "." || self.is_own(domain)).then_some(user)
+        let is_local = domain == "." || domain.eq_ignore_ascii_case(WORKGROUP) || is_loopback_name(domain);
+        (is_local || self.is_own(domain)).then_some(user)
+    }
+
+    /// Returns the name of the local account that one text refers to: `DOMAIN\user`, `.\user`, `user@host` or `user`.
+    /// `None` as for [`local_account`](Self::local_account).
+    #[must_use]
+    pub fn local_account_of<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let (domain, user) = name.split_once('\\').unwrap_or(("", name));
+        self.local_account(domain, user)
     }
 
     /// Returns `true` if a host name, with or without a port, refers to this machine: one of its names, or a loopback
@@ -62,7 +72,7 @@ impl HostNames {
         };
         let is_here = host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
         let host = host.strip_suffix('.').unwrap_or(host);
-        is_here || host.eq_ignore_ascii_case("localhost") || self.is_own(host)
+        is_here || is_loopback_name(host) || self.is_own(host)
     }
 
     /// Returns `true` for a name of this machine, compared without case.
@@ -73,10 +83,16 @@ impl HostNames {
     }
 }
 
+fn is_loopback_name(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+}
+
 fn first_label(dns: &str) -> &str {
     dns.split('.').next().unwrap_or(dns)
 }
 
+/// Domain that clients send for a machine that is in none.
+const WORKGROUP: &str = "WORKGROUP";
 const MAX_NETBIOS: usize = 15;
 const MAX_DNS: usize = 255;
 
@@ -105,6 +121,10 @@ mod tests {
             ("a-very-long-hos", "alice", Some("alice")),
             ("A-VERY-LONG-HOST-NAME", "alice", Some("alice")),
             ("a-very-long-host-name.LAB.example", "alice", Some("alice")),
+            ("WorkGroup", "alice", Some("alice")),
+            ("LOCALHOST", "alice", Some("alice")),
+            ("", "alice@localhost", Some("alice")),
+            ("", "alice@WORKGROUP", Some("alice@WORKGROUP")),
             ("", "alice@A-Very-Long-Host-Name.lab.example", Some("alice")),
             ("", "a@b@a-very-long-hos", Some("a@b")),
             ("", "alice@lab.example", Some("alice@lab.example")),
@@ -116,6 +136,25 @@ mod tests {
             ("..", "alice", None),
         ] {
             assert_eq!(names.local_account(domain, user), account, "{domain}\\{user}");
+        }
+    }
+
+    #[test]
+    fn one_text_refers_to_the_same_account_as_domain_and_user() {
+        let names = HostNames::of_host("node7.lab.example");
+        for (text, account) in [
+            ("alice", Some("alice")),
+            (r".\alice", Some("alice")),
+            (r"\alice", Some("alice")),
+            (r"NODE7\alice", Some("alice")),
+            (r"WORKGROUP\alice", Some("alice")),
+            (r"localhost\a@b", Some("a@b")),
+            ("alice@node7", Some("alice")),
+            ("alice@corp.example", Some("alice@corp.example")),
+            (r"CORP\alice", None),
+            (r"CORP\node7\alice", None),
+        ] {
+            assert_eq!(names.local_account_of(text), account, "{text}");
         }
     }
 

@@ -1,18 +1,18 @@
 //! The three NTLM messages (MS-NLMP 2.2.1).
 
 use super::flags::Flags;
-use super::text;
+use super::text::CharacterSet;
 use crate::AuthError;
 
 /// `NEGOTIATE_MESSAGE`: options of the client (MS-NLMP 2.2.1.1).
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Negotiate {
+pub struct Negotiate {
     pub(super) flags: Flags,
 }
 
 /// `CHALLENGE_MESSAGE`: common options and a random challenge (MS-NLMP 2.2.1.2).
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Challenge {
+pub struct Challenge {
     pub(super) flags: Flags,
     pub(super) challenge: [u8; 8],
     pub(super) target_name: String,
@@ -22,7 +22,7 @@ pub(super) struct Challenge {
 
 /// `AUTHENTICATE_MESSAGE`: user name and response (MS-NLMP 2.2.1.3).
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Authenticate {
+pub struct Authenticate {
     pub(super) flags: Flags,
     pub(super) nt_response: Vec<u8>,
     pub(super) domain: String,
@@ -34,12 +34,20 @@ pub(super) struct Authenticate {
 }
 
 impl Negotiate {
-    pub(super) fn decode(octets: &[u8]) -> Result<Self, AuthError> {
+    /// Parses the message.
+    ///
+    /// # Errors
+    /// [`AuthError::Malformed`] for any other data.
+    pub fn decode(octets: &[u8]) -> Result<Self, AuthError> {
         let message = Message::open(octets, Type::Negotiate)?;
         Ok(Self { flags: Flags(message.u32_at(12)?) })
     }
 
-    pub(super) fn encode(&self) -> Result<Vec<u8>, AuthError> {
+    /// Encodes the message.
+    ///
+    /// # Errors
+    /// [`AuthError::Malformed`] if a field exceeds 64 KiB.
+    pub fn encode(&self) -> Result<Vec<u8>, AuthError> {
         let mut writer = Writer::new(Type::Negotiate, 40);
         writer.fixed(&self.flags.0.to_le_bytes());
         writer.field(&[])?; // Domain and workstation are not used.
@@ -50,19 +58,27 @@ impl Negotiate {
 }
 
 impl Challenge {
-    pub(super) fn decode(octets: &[u8]) -> Result<Self, AuthError> {
+    /// Parses the message.
+    ///
+    /// # Errors
+    /// [`AuthError::Malformed`] for any other data.
+    pub fn decode(octets: &[u8]) -> Result<Self, AuthError> {
         let message = Message::open(octets, Type::Challenge)?;
         let challenge = message.array_at(24)?;
         let flags = Flags(message.u32_at(20)?);
-        let target_name = text::name(message.field_at(12)?.octets)?;
+        let target_name = CharacterSet::of(flags).decode(message.field_at(12)?.octets)?;
         let target_info = message.field_at(40)?.octets;
         let target_info = if flags.contains(Flags::TARGET_INFO) { target_info.to_vec() } else { Vec::new() };
         Ok(Self { flags, challenge, target_name, target_info })
     }
 
-    pub(super) fn encode(&self) -> Result<Vec<u8>, AuthError> {
+    /// Encodes the message.
+    ///
+    /// # Errors
+    /// [`AuthError::Malformed`] if a field exceeds 64 KiB.
+    pub fn encode(&self) -> Result<Vec<u8>, AuthError> {
         let mut writer = Writer::new(Type::Challenge, 56);
-        writer.field(&text::utf16(&self.target_name))?;
+        writer.field(&CharacterSet::of(self.flags).encode(&self.target_name))?;
         writer.fixed(&self.flags.0.to_le_bytes());
         writer.fixed(&self.challenge);
         writer.fixed(&[0; 8]);
@@ -73,27 +89,38 @@ impl Challenge {
 }
 
 impl Authenticate {
-    pub(super) fn decode(octets: &[u8]) -> Result<Self, AuthError> {
+    /// Parses the message.
+    ///
+    /// # Errors
+    /// [`AuthError::Malformed`] for any other data.
+    pub fn decode(octets: &[u8]) -> Result<Self, AuthError> {
         let message = Message::open(octets, Type::Authenticate)?;
         let fields = Self::fields(message)?;
         let mic = Self::split_at_mic(octets).map(|(_, mic, _)| *mic);
         let [_lm, nt, domain, user, _workstation, key] = fields;
+        let flags = Flags(message.u32_at(60)?);
+        let names = CharacterSet::of(flags);
         Ok(Self {
-            flags: Flags(message.u32_at(60)?),
+            flags,
             nt_response: nt.octets.to_vec(),
-            domain: text::name(domain.octets)?,
-            user: text::name(user.octets)?,
+            domain: names.decode(domain.octets)?,
+            user: names.decode(user.octets)?,
             session_key: key.octets.to_vec(),
             mic,
         })
     }
 
-    pub(super) fn encode(&self) -> Result<Vec<u8>, AuthError> {
+    /// Encodes the message.
+    ///
+    /// # Errors
+    /// [`AuthError::Malformed`] if a field exceeds 64 KiB.
+    pub fn encode(&self) -> Result<Vec<u8>, AuthError> {
+        let names = CharacterSet::of(self.flags);
         let mut writer = Writer::new(Type::Authenticate, if self.mic.is_some() { 88 } else { 72 });
         writer.field(&[0; 24])?; // The LM response is not used with NTLMv2 (MS-NLMP 3.1.5.1.2).
         writer.field(&self.nt_response)?;
-        writer.field(&text::utf16(&self.domain))?;
-        writer.field(&text::utf16(&self.user))?;
+        writer.field(&names.encode(&self.domain))?;
+        writer.field(&names.encode(&self.user))?;
         writer.field(&[])?; // Workstation.
         writer.field(&self.session_key)?;
         writer.fixed(&self.flags.0.to_le_bytes());
@@ -261,10 +288,11 @@ pub(super) const SIGNATURE: [u8; 8] = *b"NTLMSSP\0";
 const VERSION: [u8; 8] = [0x0A, 0x00, 0x63, 0x45, 0x00, 0x00, 0x00, 0x0F];
 
 /// Maximum message length in bytes; real messages have less than a tenth of it.
-pub(super) const MAX_LENGTH: usize = 16_384;
+pub const MAX_LENGTH: usize = 16_384;
 
 #[cfg(test)]
 mod tests {
+    use super::super::text;
     use super::*;
 
     /// Message of MS-NLMP 4.2.4.3, with version and without MIC.

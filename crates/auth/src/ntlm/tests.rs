@@ -4,8 +4,11 @@ use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
+use super::av_pair::AvPairs;
+use super::file_time::FileTime;
 use super::flags::Flags;
-use super::message::{Challenge, Negotiate};
+use super::message::{Authenticate, Challenge, Negotiate};
+use super::response::ClientChallenge;
 use super::{Acceptor, AcceptorFresh, HostNames, Initiator, InitiatorFresh, Login, NtHash, Sealing};
 use crate::{
     Accepted, Acceptor as _, AccountList, AuthError, Binding, Initiated, Initiator as _, MechListMic,
@@ -73,6 +76,74 @@ fn the_challenge_has_requested_and_mandatory_options() {
         assert!(challenge.flags.contains(Flags(always)));
         assert_eq!(challenge.target_name, "NODE7");
     }
+}
+
+/// Options that ntlm-auth before 1.5 requests if no message is sealed.
+const OLD_CLIENT: Flags = Flags(0x0008_8206);
+
+#[test]
+fn a_client_with_oem_names_and_without_128_bit_keys_can_sign_in_but_not_seal() {
+    let (challenge, accepted) = sign_in_by_hand(OLD_CLIENT, OLD_CLIENT).unwrap();
+    assert_eq!(challenge.flags, Flags(0x008A_8206));
+    assert_eq!(challenge.target_name, "NODE7");
+    assert_eq!(accepted.account.name, "alice");
+    assert!(!accepted.context.can_seal());
+    // Names of the last message have the character set that this message names.
+    let unicode = Flags::UNICODE | Flags::EXTENDED_SESSION_SECURITY;
+    assert!(sign_in_by_hand(OLD_CLIENT, unicode).is_ok());
+    assert!(sign_in_by_hand(OLD_CLIENT | Flags::UNICODE, OLD_CLIENT).is_ok());
+}
+
+#[test]
+fn a_client_with_oem_names_can_seal_with_128_bit_keys() {
+    let sealing = OLD_CLIENT | Flags::SIGN | Flags::SEAL | Flags::KEY_EXCH | Flags::KEY_128;
+    let (_, accepted) = sign_in_by_hand(sealing, sealing).unwrap();
+    assert!(accepted.context.can_seal());
+}
+
+#[test]
+fn unicode_is_preferred_to_oem() {
+    let (challenge, _) = sign_in_by_hand(OLD_CLIENT | Flags::UNICODE, OLD_CLIENT | Flags::UNICODE).unwrap();
+    assert!(challenge.flags.contains(Flags::UNICODE) && !challenge.flags.contains(Flags::OEM));
+}
+
+#[test]
+fn insufficient_options_of_a_client_are_rejected_in_both_messages() {
+    let sealing = OLD_CLIENT | Flags::SIGN | Flags::SEAL | Flags::KEY_128;
+    let without = |flags: Flags, removed: Flags| flags & Flags(!removed.0);
+    for (removed, name) in [
+        (Flags::OEM, "a character set"),
+        (Flags::EXTENDED_SESSION_SECURITY, "extended session security"),
+        (Flags::KEY_128, "128-bit keys"),
+    ] {
+        let weak = without(sealing, removed);
+        for (offered, agreed) in [(weak, sealing), (sealing, weak)] {
+            let refused = sign_in_by_hand(offered, agreed).err();
+            assert_eq!(refused, Some(AuthError::Downgraded(name)), "{offered:X?} {agreed:X?}");
+        }
+    }
+    for protection in [Flags::SIGN, Flags::SEAL] {
+        let refused = sign_in_by_hand(OLD_CLIENT | protection, OLD_CLIENT).err();
+        assert_eq!(refused, Some(AuthError::Downgraded("128-bit keys")), "{protection:X?}");
+    }
+}
+
+/// Signs in as a client that requests `offered` and then `agreed`, which our client never does.
+fn sign_in_by_hand(offered: Flags, agreed: Flags) -> Result<(Challenge, Accepted), AuthError> {
+    let mut service = service();
+    let negotiate = Negotiate { flags: offered }.encode()?;
+    let Step::Continue(challenge) = service.step(&negotiate)? else { panic!("done too early") };
+    let challenge = Challenge::decode(&challenge)?;
+    let time = FileTime::at(SystemTime::UNIX_EPOCH);
+    let pairs = AvPairs::decode(&challenge.target_info)?;
+    let response = ClientChallenge { time, challenge: [2; 8], pairs };
+    let (domain, user) = ("WORKGROUP".to_owned(), "alice".to_owned());
+    let key = NtHash::of_password(&Secret::new("s3cret".to_owned())).response_key(&domain, &user);
+    let (nt_response, base_key) = response.respond(&key, &challenge.challenge)?;
+    let session_key = base_key.exchange(Zeroizing::new([3; 16])).to_vec();
+    let authenticate = Authenticate { flags: agreed, nt_response, domain, user, session_key, mic: None };
+    let Step::Done { outcome, .. } = service.step(&authenticate.encode()?)? else { panic!("not done") };
+    Ok((challenge, outcome))
 }
 
 /// Returns every subset of the options that our client requests.

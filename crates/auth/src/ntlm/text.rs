@@ -1,8 +1,61 @@
-//! Strings of NTLM: UTF-16LE without a byte order mark (MS-NLMP 2.2).
+//! Strings of NTLM: UTF-16LE without a byte order mark, or names in an OEM character set (MS-NLMP 2.2).
 
 use zeroize::Zeroizing;
 
+use super::flags::Flags;
 use crate::AuthError;
+
+/// Character set of the names in one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CharacterSet {
+    Unicode,
+    /// Character set of the client's system. The other end does not know which one, so only its ASCII part is used.
+    Oem,
+}
+
+impl CharacterSet {
+    /// Returns the character set of a message with these options: Unicode takes precedence (MS-NLMP 2.2.2.5).
+    ///
+    /// Messages without either option are rejected elsewhere.
+    pub(super) fn of(flags: Flags) -> Self {
+        let is_oem = flags.contains(Flags::OEM) && !flags.contains(Flags::UNICODE);
+        if is_oem { Self::Oem } else { Self::Unicode }
+    }
+
+    /// Encodes a name. A character that OEM names cannot contain becomes a question mark.
+    pub(super) fn encode(self, name: &str) -> Vec<u8> {
+        match self {
+            Self::Unicode => utf16(name).to_vec(),
+            Self::Oem => {
+                name.chars().map(|c| u8::try_from(c).ok().filter(u8::is_ascii).unwrap_or(b'?')).collect()
+            }
+        }
+    }
+
+    /// Decodes a name sent by the peer.
+    pub(super) fn decode(self, octets: &[u8]) -> Result<String, AuthError> {
+        if octets.len() > MAX_NAME_LENGTH {
+            return Err(AuthError::Malformed("name is too long"));
+        }
+        let text = match self {
+            Self::Unicode => from_utf16(octets).ok_or(AuthError::Malformed("name is not UTF-16"))?,
+            Self::Oem => from_ascii(octets).ok_or(AuthError::Malformed("OEM name is not ASCII"))?,
+        };
+        if text.chars().any(char::is_control) {
+            return Err(AuthError::Malformed("name contains control characters"));
+        }
+        Ok(text)
+    }
+}
+
+fn from_utf16(octets: &[u8]) -> Option<String> {
+    let (pairs, []) = octets.as_chunks::<2>() else { return None };
+    String::from_utf16(&pairs.iter().map(|pair| u16::from_le_bytes(*pair)).collect::<Vec<_>>()).ok()
+}
+
+fn from_ascii(octets: &[u8]) -> Option<String> {
+    octets.is_ascii().then(|| octets.iter().copied().map(char::from).collect())
+}
 
 /// Encodes a text, which may be a password.
 pub(super) fn utf16(text: &str) -> Zeroizing<Vec<u8>> {
@@ -10,20 +63,6 @@ pub(super) fn utf16(text: &str) -> Zeroizing<Vec<u8>> {
     let mut octets = Zeroizing::new(Vec::with_capacity(text.len() * 2));
     text.encode_utf16().for_each(|unit| octets.extend_from_slice(&unit.to_le_bytes()));
     octets
-}
-
-/// Decodes a name sent by the peer.
-pub(super) fn name(octets: &[u8]) -> Result<String, AuthError> {
-    if octets.len() > MAX_NAME_LENGTH {
-        return Err(AuthError::Malformed("name is too long"));
-    }
-    let (pairs, rest) = octets.as_chunks::<2>();
-    let text = String::from_utf16(&pairs.iter().map(|pair| u16::from_le_bytes(*pair)).collect::<Vec<_>>());
-    let text = text.ok().filter(|_| rest.is_empty()).ok_or(AuthError::Malformed("name is not UTF-16"))?;
-    if text.chars().any(char::is_control) {
-        return Err(AuthError::Malformed("name contains control characters"));
-    }
-    Ok(text)
 }
 
 /// Converts a name to upper case, one UTF-16 unit for one unit; a letter whose upper case is longer, such as ß, is kept
@@ -49,15 +88,23 @@ mod tests {
 
     #[test]
     fn names_round_trip() {
-        for text in ["", "alice", "Jürgen", "𝔘"] {
-            assert_eq!(name(&utf16(text)).as_deref(), Ok(text));
+        use CharacterSet::{Oem, Unicode};
+        for (set, text) in [(Unicode, ""), (Unicode, "Jürgen"), (Unicode, "𝔘"), (Oem, ""), (Oem, "al~ice")]
+        {
+            assert_eq!(set.decode(&set.encode(text)).as_deref(), Ok(text));
         }
+        assert_eq!(Oem.encode("KÖLN-𝔘"), b"K?LN-?");
     }
 
     #[test]
     fn malformed_names_are_rejected() {
         for octets in [b"a".as_slice(), b"a\0b", b"\0\xD8", b"\n\0", b"\0\0", &b"a\0".repeat(513)] {
-            assert!(matches!(name(octets), Err(AuthError::Malformed(_))), "{octets:?}");
+            let name = CharacterSet::Unicode.decode(octets);
+            assert!(matches!(name, Err(AuthError::Malformed(_))), "{octets:?}");
+        }
+        for octets in [b"J\x81rgen".as_slice(), b"a\0", b"a\n", &b"a".repeat(1_025)] {
+            let name = CharacterSet::Oem.decode(octets);
+            assert!(matches!(name, Err(AuthError::Malformed(_))), "{octets:?}");
         }
     }
 

@@ -176,7 +176,15 @@ impl<'b> Reader<'b> {
 
     /// Locates the sealed bytes.
     fn sealed(&mut self, protocol: Protocol, length: usize) -> Result<Part, SealedBodyError> {
+        let empty = SealedBodyError::Empty { part: self.part };
+        if self.is_at_delimiter() {
+            return Err(empty);
+        }
         let header_length = self.length_of_header()?;
+        // The header of the other protocols contains at least a signature.
+        if header_length == 0 && protocol != Protocol::CredSsp {
+            return Err(empty);
+        }
         let (header, sealed) = match protocol {
             Protocol::CredSsp => (self.at..self.at, self.records()?),
             Protocol::Spnego | Protocol::Kerberos => {
@@ -184,6 +192,12 @@ impl<'b> Reader<'b> {
             }
         };
         Ok(Part { length, header, sealed })
+    }
+
+    /// Returns whether the body ends here, or a boundary follows.
+    fn is_at_delimiter(&self) -> bool {
+        let rest = self.body.get(self.at..).unwrap_or_default();
+        rest.is_empty() || rest.strip_prefix(b"--").is_some_and(|rest| rest.starts_with(self.boundary))
     }
 
     fn length_of_header(&mut self) -> Result<u32, SealedBodyError> {

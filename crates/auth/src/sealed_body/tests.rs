@@ -1,5 +1,5 @@
+use super::toy::Toy;
 use super::*;
-use crate::oracle::toy::Toy;
 
 const SOAP: &str = "application/soap+xml;charset=UTF-8";
 const ALL: [Protocol; 3] = [Protocol::Spnego, Protocol::Kerberos, Protocol::CredSsp];
@@ -245,6 +245,12 @@ fn malformed_layouts_are_rejected_with_a_reason() {
         (head("octet-stream\r\n", "octet-stream\r\n\r\n"), malformed(1, "mechanism header is too long")),
         (under(&format!("{HEAD}\u{1}\u{4}\0\0")), malformed(1, "mechanism header is too long")),
         (under(&format!("{HEAD}\0\u{4}\0\0")), malformed(1, "truncated mechanism header")),
+        // A client that believes to be signed in, but has no keys.
+        (
+            format!("{HEAD}\0\0\0\0--Encrypted Boundary--\r\n").into_bytes(),
+            SealedBodyError::Empty { part: 1 },
+        ),
+        (format!("{HEAD}--Encrypted Boundary--\r\n").into_bytes(), SealedBodyError::Empty { part: 1 }),
         (second(&under(HEAD)), malformed(1, "data after the last boundary")),
         ([under(HEAD).as_slice(), b"\0"].concat(), malformed(1, "data after the last boundary")),
     ] {
@@ -274,7 +280,7 @@ fn truncated_bodies_are_rejected_before_decryption() {
             let cut = sealed.body[..end].to_vec();
             let refused = unseal(&mut context, protocol, sealed.content_type, cut, LIMIT);
             assert!(
-                matches!(refused, Err(SealedBodyError::Malformed { .. })),
+                matches!(refused, Err(SealedBodyError::Malformed { .. } | SealedBodyError::Empty { .. })),
                 "{protocol:?} {end}: {refused:?}"
             );
             assert_eq!(context.opened(), 0, "{protocol:?} {end}");

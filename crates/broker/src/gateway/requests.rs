@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use super::{Gateway, lock};
+use super::Gateway;
 use crate::message::{
     BrokerMessage, ContextForm, DenialKind, Denied, GatewayRequest, SignedIn, is_within_limit,
 };
@@ -46,7 +46,7 @@ impl Gateway {
             return Err(RequestError::TooLong);
         }
         let (sender, receiver) = mpsc::sync_channel(1);
-        lock(&self.waiting).as_mut().ok_or(RequestError::Gone)?.insert(number, sender);
+        self.waiting.lock().as_mut().ok_or(RequestError::Gone)?.insert(number, sender);
         if self.link.send(&message, &[]).is_err() {
             self.cancel(number);
             return Err(RequestError::Gone);
@@ -66,7 +66,7 @@ impl Gateway {
 
     /// Delivers a response to its request. Releases everything the broker holds for a response that arrives too late.
     pub(super) fn deliver(&self, number: u64, response: Response) {
-        let receiver = lock(&self.waiting).as_mut().and_then(|waiting| waiting.remove(&number));
+        let receiver = self.waiting.lock().as_mut().and_then(|waiting| waiting.remove(&number));
         let undelivered = match receiver {
             Some(receiver) => receiver.send(response).err().map(|error| error.0),
             None => Some(response),
@@ -99,7 +99,7 @@ impl Gateway {
 
     /// Stops waiting for a response; returns `false` if it was already delivered.
     fn cancel(&self, number: u64) -> bool {
-        lock(&self.waiting).as_mut().is_none_or(|waiting| waiting.remove(&number).is_some())
+        self.waiting.lock().as_mut().is_none_or(|waiting| waiting.remove(&number).is_some())
     }
 }
 
@@ -175,7 +175,7 @@ mod tests {
             gateway.request_within(&GatewayRequest::LookUpSid("x".to_owned()), Duration::from_millis(5));
         let Err(error @ RequestError::TimedOut(_)) = result else { panic!("{result:?}") };
         assert!(denied(Err(error)).reason.contains("did not answer within"));
-        assert_eq!(lock(&gateway.waiting).as_ref().map(HashMap::len), Some(0));
+        assert_eq!(gateway.waiting.lock().as_ref().map(HashMap::len), Some(0));
         let (number, _) = next(&broker);
         let late = [
             BrokerMessage::SignedIn(signed_in(1)),

@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use locks::{Condvar, Mutex};
 
 use super::LocalConnection;
 
@@ -47,7 +48,7 @@ impl Queue {
         serve: Serve,
         is_privileged: bool,
     ) -> Result<(), NotQueued> {
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         let most = if is_privileged { self.most } else { self.most - self.most / 4 };
         if waiting.total >= most {
             return Err(NotQueued(connection));
@@ -72,18 +73,18 @@ impl Queue {
             if catch_unwind(AssertUnwindSafe(|| serve(connection))).is_err() {
                 tracing::error!(uid, "Serving a local connection panicked");
             }
-            self.lock().finish(uid);
+            self.waiting.lock().finish(uid);
             self.changed.notify_all();
         }
     }
 
     pub(super) fn close(&self) {
-        self.lock().is_closed = true;
+        self.waiting.lock().is_closed = true;
         self.changed.notify_all();
     }
 
     fn next(&self) -> Option<Job> {
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         loop {
             if waiting.is_closed {
                 return None;
@@ -91,13 +92,8 @@ impl Queue {
             if let Some(job) = waiting.take() {
                 return Some(job);
             }
-            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting = self.changed.wait(waiting);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // A panic cannot leave the state half changed.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -158,7 +154,7 @@ mod tests {
             assert!(queue.push(connection(uid), Box::new(drop), false).is_err(), "the rest is reserved");
         }
         queue.push(connection(0), Box::new(drop), true).unwrap();
-        let mut waiting = queue.lock();
+        let mut waiting = queue.waiting.lock();
         let taken: Vec<_> = std::iter::from_fn(|| waiting.take()).map(|job| job.connection.uid).collect();
         assert_eq!(taken, [7, 0, 7], "no user has more than two workers");
         waiting.finish(7);

@@ -2,13 +2,14 @@
 
 use auth::certificate_mapping::{Mapping, MappingChangeError};
 use auth::{AuthError, Scheme, SealError, Secret};
-use quickconfig::Answer;
+use quickconfig::MachineResponse;
 use zeroize::Zeroizing;
 
 use super::certificate::{change_error, mappings, put_change_error, put_mappings};
-use super::values::{error, error_number, oid, put_oid, scheme, scheme_number, secret};
+use super::values::{error, error_number, oid, put_oid, secret};
 use super::{ClaimedIdentity, ContextForm, DenialKind, Denied, SignedIn};
 use crate::quick_config;
+use crate::scheme_number::{scheme, scheme_number};
 use crate::wire::{Malformed, Reader, Writer};
 
 /// Message from the broker to the gateway.
@@ -80,7 +81,7 @@ pub enum BrokerMessage {
     /// Name or SID that was looked up; `None` if it does not exist.
     LookupResult(Option<String>),
     /// State of the machine, or outcome of a quickconfig step.
-    QuickConfigAnswer(Answer),
+    QuickConfigResponse(MachineResponse),
     /// Listening sockets, attached as descriptors.
     ListeningSockets,
     /// The settings have changed. Holds the text of the configuration file.
@@ -153,7 +154,7 @@ impl BrokerMessage {
             Self::MappingList(all) => put_mappings(w.u8(20), all),
             Self::MappingRejected(error) => put_change_error(w.u8(21), error),
             Self::PoliciesChanged(text) => w.u8(19).text(text),
-            Self::QuickConfigAnswer(answer) => quick_config::write_answer(w.u8(23), answer),
+            Self::QuickConfigResponse(answer) => quick_config::write_response(w.u8(23), answer),
             Self::LookupResult(found) => w.u8(18).optional(found.as_ref(), |w, text| _ = w.text(text)),
         };
         w.finish()
@@ -222,7 +223,7 @@ impl BrokerMessage {
             20 => Self::MappingList(mappings(&mut r)?),
             21 => Self::MappingRejected(change_error(&mut r)?),
             19 => Self::PoliciesChanged(r.text()?.to_owned()),
-            23 => Self::QuickConfigAnswer(quick_config::read_answer(&mut r)?),
+            23 => Self::QuickConfigResponse(quick_config::read_response(&mut r)?),
             _ => return Err(Malformed("unknown message")),
         };
         r.finish()?;

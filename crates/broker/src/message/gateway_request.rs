@@ -4,14 +4,15 @@ use std::net::IpAddr;
 
 use auth::certificate_mapping::MappingChange;
 use auth::{Binding, CertificateProof, ChannelBinding, Hardening, Scheme, Secret};
-use quickconfig::Wish;
+use quickconfig::MachineRequest;
 use sddl::Sid;
 use zeroize::Zeroizing;
 
 use super::SessionId;
 use super::certificate::{mapping_change, proof, put_mapping_change, put_proof};
-use super::values::{binding, scheme, scheme_number, secret};
+use super::values::{binding, secret};
 use crate::quick_config;
+use crate::scheme_number::{scheme, scheme_number};
 use crate::wire::{Malformed, Reader, Writer};
 
 /// Request from the gateway to the broker.
@@ -123,7 +124,7 @@ pub enum GatewayRequest {
         /// Session of the requesting user.
         session: SessionId,
         /// Requested step.
-        wish: Wish,
+        request: MachineRequest,
     },
     /// Reports the end of a local connection. No response.
     ReportLocalClosed {
@@ -193,8 +194,8 @@ impl GatewayRequest {
             Self::LoadCertificate(CertificateRequest::ByThumbprint(thumbprint)) => w.u8(14).text(thumbprint),
             Self::LookUpSid(name) => w.u8(16).text(name),
             Self::LookUpName(sid) => w.u8(17).octets(&sid.encode()),
-            Self::RunQuickConfig { session, wish } => {
-                quick_config::write_wish(w.u8(24).fixed(&session.0), wish)
+            Self::RunQuickConfig { session, request } => {
+                quick_config::write_request(w.u8(24).fixed(&session.0), request)
             }
             Self::LoadCertificate(CertificateRequest::SelfSigned(names)) => {
                 w.u8(15).u32(u32::try_from(names.len()).unwrap_or(u32::MAX));
@@ -265,7 +266,7 @@ impl GatewayRequest {
             17 => Self::LookUpName(Sid::decode(r.octets()?).map_err(|_| Malformed("invalid SID"))?),
             24 => Self::RunQuickConfig {
                 session: SessionId(r.fixed()?),
-                wish: quick_config::read_wish(&mut r)?,
+                request: quick_config::read_request(&mut r)?,
             },
             25 => Self::ReportLocalClosed { connection: r.u64()? },
             14 => Self::LoadCertificate(CertificateRequest::ByThumbprint(r.text()?.to_owned())),

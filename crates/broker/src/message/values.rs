@@ -1,6 +1,6 @@
 //! Encoding of values that occur in several messages.
 
-use auth::{AuthError, ChannelBinding, Oid, Scheme};
+use auth::{AuthError, ChannelBinding, Oid};
 use sddl::{DomainSid, Sid, Token};
 use zeroize::Zeroizing;
 
@@ -46,29 +46,6 @@ const MAX_GROUPS: u32 = 70_000;
 
 pub(super) fn secret(octets: &[u8]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(octets.to_vec())
-}
-
-pub(super) fn scheme_number(scheme: Scheme) -> u8 {
-    match scheme {
-        Scheme::Negotiate => 1,
-        Scheme::Kerberos => 2,
-        Scheme::CredSsp => 3,
-        Scheme::Basic => 4,
-        Scheme::Certificate => 5,
-        _ => 6,
-    }
-}
-
-pub(super) fn scheme(number: u8) -> Result<Scheme, Malformed> {
-    let all = [
-        Scheme::Negotiate,
-        Scheme::Kerberos,
-        Scheme::CredSsp,
-        Scheme::Basic,
-        Scheme::Certificate,
-        Scheme::Local,
-    ];
-    all.into_iter().find(|scheme| scheme_number(*scheme) == number).ok_or(Malformed("unknown scheme"))
 }
 
 /// Parses the application data of a channel binding (RFC 5929 4).

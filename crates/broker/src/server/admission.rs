@@ -8,11 +8,12 @@
 //! certificates.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use auth::AuthError;
 use limits::{Claim, FairQueue, FoldedWarnings, Origin, OutcomeHistory, QueueLimits, Report, Slot};
+use locks::Mutex;
 
 use super::slots::RequestSlot;
 use super::{Broker, guarded};
@@ -73,12 +74,6 @@ impl Default for Admission {
     }
 }
 
-impl Admission {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl State {
     fn queue(&mut self, kind: Kind) -> &mut FairQueue<Arc<str>, Attempt> {
         match kind {
@@ -114,7 +109,7 @@ impl Broker {
             GatewayRequest::VerifyCertificate { source, .. } => Some(*source),
             GatewayRequest::ContinueHandshake { handshake: handle, .. }
             | GatewayRequest::CheckMapping { holder: handle }
-            | GatewayRequest::ResolveAccount { holder: handle, .. } => self.objects().address(*handle),
+            | GatewayRequest::ResolveAccount { holder: handle, .. } => self.objects.lock().address(*handle),
             _ => return None,
         };
         // An unknown handle is refused when the attempt is verified.
@@ -135,7 +130,7 @@ impl Broker {
             return;
         };
         let now = Instant::now();
-        let mut state = self.sign_ins.lock();
+        let mut state = self.sign_ins.0.lock();
         let Source { origin, account } = source.clone();
         let priority = state.history.priority(origin, account.as_ref(), now);
         let (kind, claim) = (Kind::of(&request), Claim { origin, account, priority });
@@ -155,7 +150,7 @@ impl Broker {
     /// Starts as many waiting attempts of a kind as there are free slots.
     fn start_sign_ins(self: &Arc<Self>, kind: Kind) {
         loop {
-            let next = self.sign_ins.lock().queue(kind).start_next();
+            let next = self.sign_ins.0.lock().queue(kind).start_next();
             let Some((slot, Attempt { number, request, source, size })) = next else { return };
             let broker = Arc::clone(self);
             let attempt =
@@ -185,7 +180,7 @@ impl ActiveAttempt {
     /// Records the outcome for the source of the attempt.
     fn record(&self, response: &BrokerMessage) {
         let Source { origin, account } = &self.source;
-        let history = &mut self.broker.sign_ins.lock().history;
+        let history = &mut self.broker.sign_ins.0.lock().history;
         match response {
             BrokerMessage::SignedIn(signed_in) | BrokerMessage::HandshakeDone { signed_in, .. } => {
                 let account = account.clone().unwrap_or_else(|| key(&signed_in.account));
@@ -207,7 +202,7 @@ impl Drop for ActiveAttempt {
             self.broker.respond(self.number, &BrokerMessage::refused(AuthError::Unavailable), None);
         }
         if let Some(slot) = self.slot.take() {
-            self.broker.sign_ins.lock().queue(self.kind).finish(slot);
+            self.broker.sign_ins.0.lock().queue(self.kind).finish(slot);
         }
         self.broker.start_sign_ins(self.kind);
     }

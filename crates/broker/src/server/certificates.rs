@@ -1,7 +1,6 @@
 //! Requests about client certificates and their mappings.
 
 use std::net::IpAddr;
-use std::sync::PoisonError;
 
 use auth::certificate_mapping::MappingChange;
 use auth::{AuthError, CertificateProof, CertificateRefused, Identity};
@@ -18,22 +17,22 @@ impl Broker {
             Ok(holder) => holder,
             Err(error) => return BrokerMessage::refused(error),
         };
-        let handle = self.objects().insert_holder(HolderEntry { holder, source, account: None });
+        let handle = self.objects.lock().insert_holder(HolderEntry { holder, source, account: None });
         handle
             .map_or_else(|| BrokerMessage::refused(AuthError::Unavailable), BrokerMessage::CertificateHolder)
     }
 
     /// Checks that a mapping exists for a verified certificate.
     pub(super) fn check_mapping(&self, handle: u64) -> BrokerMessage {
-        let Some(holder) = self.objects().holder(handle) else { return unknown_holder() };
-        let checked = holder.lock().unwrap_or_else(PoisonError::into_inner).holder.check_mapped();
+        let Some(holder) = self.objects.lock().holder(handle) else { return unknown_holder() };
+        let checked = holder.lock().holder.check_mapped();
         checked.map_or_else(refused, |()| BrokerMessage::CertificateHolder(handle))
     }
 
     /// Finds the account that a certificate is mapped to, and opens a session for it.
     pub(super) fn resolve_account(&self, handle: u64, resource: &str) -> BrokerMessage {
-        let Some(holder) = self.objects().holder(handle) else { return unknown_holder() };
-        let mut held = holder.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(holder) = self.objects.lock().holder(handle) else { return unknown_holder() };
+        let mut held = holder.lock();
         let identity = match Identity::by_certificate(resource, held.holder.as_mut()) {
             Ok(identity) => identity,
             Err(error) => return refused(error),

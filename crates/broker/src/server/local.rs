@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd as _;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use auth::{AuthError, Identity, LocalUsers};
 use limits::Permit;
+use locks::Mutex;
 
 use super::{Broker, SignInKind};
 use crate::local_connections::LocalConnection;
@@ -26,7 +26,7 @@ struct OpenPermits {
 
 impl LocalPermits {
     fn insert(&self, permit: Permit<u32>) -> u64 {
-        let mut permits = self.locked();
+        let mut permits = self.0.lock();
         permits.last = permits.last.wrapping_add(1);
         let connection = permits.last;
         permits.open.insert(connection, permit);
@@ -34,11 +34,7 @@ impl LocalPermits {
     }
 
     pub(super) fn close(&self, connection: u64) {
-        self.locked().open.remove(&connection);
-    }
-
-    fn locked(&self) -> MutexGuard<'_, OpenPermits> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().open.remove(&connection);
     }
 }
 

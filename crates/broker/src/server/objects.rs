@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
 use auth::{Account, Handshake, Holder, SecurityContext};
+use locks::Mutex;
 
 /// Handshakes, security contexts and certificate holders, each with a unique handle.
 #[derive(Default)]

@@ -1,6 +1,8 @@
 //! Limits on the number and total size of the gateway's pending requests.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use locks::Mutex;
 
 /// Counts pending requests and their bytes.
 #[derive(Clone, Default)]
@@ -21,7 +23,7 @@ pub(super) struct RequestSlot {
 impl RequestSlots {
     /// Reserves a slot; `None` if `most` requests are pending, or the total size would exceed the limit.
     pub(super) fn take(&self, most: usize, octets: usize) -> Option<RequestSlot> {
-        let mut now = self.lock();
+        let mut now = self.0.lock();
         let total = now.octets.saturating_add(octets);
         if now.requests >= most || total > MAX_OCTETS {
             return None;
@@ -30,16 +32,11 @@ impl RequestSlots {
         drop(now);
         Some(RequestSlot { slots: self.clone(), octets })
     }
-
-    fn lock(&self) -> MutexGuard<'_, InWork> {
-        // A panic cannot leave the counts half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for RequestSlot {
     fn drop(&mut self) {
-        let mut now = self.slots.lock();
+        let mut now = self.slots.0.lock();
         now.requests = now.requests.saturating_sub(1);
         now.octets = now.octets.saturating_sub(self.octets);
     }
@@ -64,8 +61,8 @@ mod tests {
             std::panic::resume_unwind(Box::new(()));
         });
         assert!(panicked.join().is_err());
-        assert_eq!(*slots.lock(), InWork { requests: 1, octets: 10 });
+        assert_eq!(*slots.0.lock(), InWork { requests: 1, octets: 10 });
         drop(one);
-        assert_eq!(*slots.lock(), InWork::default());
+        assert_eq!(*slots.0.lock(), InWork::default());
     }
 }

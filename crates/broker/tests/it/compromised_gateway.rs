@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use auth::{
     Acceptor, Account, AuthError, Authenticator, Binding, Identity, Peer, Scheme, Secret, VerifierCost,
 };
-use quickconfig::{Answer, Outcome, Wish};
+use quickconfig::{MachineRequest, MachineResponse, Outcome};
 use telarch_broker::wire::Writer;
 use telarch_broker::{
     BrokerMessage, DenialKind, FRAME_MAGIC, GatewayRequest, Link, MAX_MESSAGE_LENGTH, SignedIn,
@@ -59,9 +59,13 @@ fn quickconfig_requires_a_session_and_a_known_request() {
     let (server, link) = TestBroker::start();
     let [alice, bob] = [("alice", "correct horse"), ("bob", "battery")]
         .map(|(user, secret)| sign_in(&link, user, secret).session);
-    let enable =
-        |session| send_request(&link, &GatewayRequest::RunQuickConfig { session, wish: Wish::Enable });
-    assert!(matches!(enable(alice), BrokerMessage::QuickConfigAnswer(Answer::Done(Outcome::Already))));
+    let enable = |session| {
+        send_request(&link, &GatewayRequest::RunQuickConfig { session, request: MachineRequest::Enable })
+    };
+    assert!(matches!(
+        enable(alice),
+        BrokerMessage::QuickConfigResponse(MachineResponse::Done(Outcome::Already))
+    ));
     assert!(is_access_denied(&enable(bob)));
     let mut forged = about_session(24, &[7; 16]);
     forged.u8(2);

@@ -4,7 +4,6 @@
 mod admission;
 mod certificates;
 mod compromised_gateway;
-mod corpus;
 mod renewal;
 mod sign_in;
 
@@ -17,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use quickconfig::{Answer, Outcome, Wish};
+use quickconfig::{MachineRequest, MachineResponse, Outcome};
 use sddl::{DomainSid, Sid, Token};
 use telarch_broker::{
     Broker, CertificateRequest, DenialKind, Denied, Link, MappingRequestError, Notice, PrivilegedOperations,
@@ -193,8 +192,8 @@ impl PrivilegedOperations for RecordedOperations {
         Err(MappingRequestError::Change(MappingChangeError::Missing(change.keys().clone())))
     }
 
-    fn certificate(&self, wish: &CertificateRequest) -> Result<Secret, Denied> {
-        match wish {
+    fn certificate(&self, request: &CertificateRequest) -> Result<Secret, Denied> {
+        match request {
             CertificateRequest::SelfSigned(names) => {
                 Ok(Secret::new(format!("certificate of {}", names.join(" "))))
             }
@@ -204,11 +203,16 @@ impl PrivilegedOperations for RecordedOperations {
         }
     }
 
-    fn quick_config(&self, identity: &Identity, _: &Token, wish: &Wish) -> Result<Answer, Denied> {
+    fn quick_config(
+        &self,
+        identity: &Identity,
+        _: &Token,
+        request: &MachineRequest,
+    ) -> Result<MachineResponse, Denied> {
         match identity.account().name.as_str() {
             "alice" => {
-                self.write(format!("{wish:?}"));
-                Ok(Answer::Done(Outcome::Already))
+                self.write(format!("{request:?}"));
+                Ok(MachineResponse::Done(Outcome::Already))
             }
             _ => Err(Denied::new(DenialKind::Access, "only alice may do this")),
         }

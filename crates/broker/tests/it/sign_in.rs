@@ -16,7 +16,7 @@ use telarch_broker::{
 
 use crate::{HERE, TestBroker, now};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn connect() -> (TestBroker, Arc<Gateway>, mpsc::Receiver<BrokerEvent>) {
     let (server, link) = TestBroker::start();
@@ -150,7 +150,7 @@ fn local_connections_count_until_their_gateway_has_ended() {
     drop(gateway);
 }
 
-/// Waits until a condition holds.
+/// Waits until a condition holds that no event reports.
 fn until(condition: impl Fn() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !condition() {

@@ -1,7 +1,8 @@
 //! Timestamps and intervals as written by people, XML Schema and other clients.
 
-use super::calendar::{Civil, DAY};
-use super::{DateTime, Interval, Timestamp, clock, number};
+use calendar::Date;
+
+use super::{DAY, DateTime, Interval, Timestamp, clock, number};
 
 pub(super) fn read(text: &str, offset: i16) -> Option<DateTime> {
     if let Some(rest) = text.strip_prefix(['P', 'p']) {
@@ -11,29 +12,29 @@ pub(super) fn read(text: &str, offset: i16) -> Option<DateTime> {
         Some(at) => (text.get(..at)?, text.get(at + 1..)?.trim_start()),
         None => (text, ""),
     };
-    let civil = if date.contains('/') { month_first(date)? } else { year_first(date)? };
+    let day = if date.contains('/') { month_first(date)? } else { year_first(date)? };
     let (time, offset) = zone(time, offset)?;
     let clock = if time.is_empty() { 0 } else { time_of_day(time)? };
-    Timestamp::from_civil(civil, clock, offset).map(DateTime::Timestamp)
+    Timestamp::from_date(day, clock, offset).map(DateTime::Timestamp)
 }
 
 /// Parses `2013-04-15`.
-fn year_first(date: &str) -> Option<Civil> {
+fn year_first(date: &str) -> Option<Date> {
     let mut parts = date.split('-');
-    let civil = Civil {
+    let day = Date {
         year: number(parts.next().filter(|year| year.len() == 4)?)?.into(),
         month: short(parts.next()?)?,
         day: short(parts.next()?)?,
     };
-    parts.next().is_none().then_some(civil)
+    parts.next().is_none().then_some(day)
 }
 
 /// Parses `4/15/2013`.
-fn month_first(date: &str) -> Option<Civil> {
+fn month_first(date: &str) -> Option<Date> {
     let mut parts = date.split('/');
     let (month, day) = (short(parts.next()?)?, short(parts.next()?)?);
     let year = number(parts.next().filter(|year| year.len() == 4)?)?.into();
-    parts.next().is_none().then_some(Civil { year, month, day })
+    parts.next().is_none().then_some(Date { year, month, day })
 }
 
 /// Splits `Z` or `+08:00` off the end of a time; the default is the local offset.

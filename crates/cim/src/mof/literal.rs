@@ -1,7 +1,7 @@
 //! Values as written in a text.
 
 use crate::name::excerpt;
-use crate::{CimType, DateTime, Error, Instance, ObjectPath, Schema, Shape, Type, Value};
+use crate::{CimType, DateTime, Error, ObjectPath, Shape, Type, Value};
 
 use super::InstanceDeclaration;
 
@@ -63,29 +63,7 @@ impl Literal {
         })
     }
 
-    pub(super) fn resolve(
-        &self,
-        kind: &Type,
-        schema: &Schema,
-        aliased: &dyn Fn(&str) -> Option<Instance>,
-    ) -> Result<Value, Error> {
-        self.with(kind, &|element, literal| match (element, literal) {
-            (CimType::Reference(_) | CimType::Object(_), Self::Alias(name)) => {
-                let instance =
-                    aliased(name).ok_or_else(|| Error::NoClass { name: format!("or instance ${name}") })?;
-                match element {
-                    CimType::Object(_) => Ok(Value::Object(Box::new(instance))),
-                    _ => Ok(Value::Reference(Box::new(instance.path()?))),
-                }
-            }
-            (CimType::Object(_), Self::Instance(declaration)) => {
-                Ok(Value::Object(Box::new(declaration.resolve(schema, aliased)?)))
-            }
-            (element, plain) => plain.single(element),
-        })
-    }
-
-    fn with(
+    pub(crate) fn with(
         &self,
         kind: &Type,
         single: &dyn Fn(&CimType, &Self) -> Result<Value, Error>,
@@ -112,7 +90,7 @@ impl Literal {
         Ok(value)
     }
 
-    fn single(&self, kind: &CimType) -> Result<Value, Error> {
+    pub(crate) fn single(&self, kind: &CimType) -> Result<Value, Error> {
         match (self, kind) {
             (Self::Boolean(value), CimType::Boolean) => Ok(Value::Boolean(*value)),
             (Self::Integer(number), kind) if kind.is_integer() => kind.integer(*number),

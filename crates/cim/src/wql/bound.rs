@@ -1,12 +1,23 @@
 //! Earliest time that a condition permits for a column.
 
 use super::Operator;
-use super::predicate::Node;
+use super::predicate::{Node, Predicate};
 use super::test::{Operand, Test};
 use crate::Column;
 
+impl Predicate {
+    /// Returns the earliest time that a column of dates can have in a matching row, in microseconds since 1970; `None` if
+    /// the condition does not restrict it.
+    ///
+    /// Earlier rows can be skipped; later rows must still be evaluated.
+    #[must_use]
+    pub fn not_before(&self, column: Column) -> Option<i64> {
+        not_before(&self.root, column)
+    }
+}
+
 /// Returns the earliest time of matching rows, in microseconds since 1970; `None` if the time is not restricted.
-pub(super) fn not_before(node: &Node, wanted: Column) -> Option<i64> {
+fn not_before(node: &Node, wanted: Column) -> Option<i64> {
     match node {
         // No row matches at any time.
         Node::Constant(false) => Some(i64::MAX),

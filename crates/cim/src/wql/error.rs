@@ -15,7 +15,7 @@ pub struct Span {
 
 /// An error of a query with its position.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{reason} at byte {} of the query", span.start)]
+#[error("{reason} at byte {} of the query{}", span.start, Advice(reason.advice()))]
 pub struct QueryError {
     /// The reason.
     pub reason: Reason,
@@ -87,10 +87,32 @@ pub enum Reason {
         /// The constant.
         found: String,
     },
+    /// A construct of SQL that WQL does not have.
+    Sql(SqlConstruct),
     /// A query longer than the limit.
     TooLong,
     /// Conditions nested deeper than the limit.
     TooDeep,
+}
+
+/// Construct of SQL that WQL does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SqlConstruct {
+    /// `SELECT DISTINCT`
+    Distinct,
+    /// A function among the columns, such as `COUNT(*)`.
+    Function,
+    /// `SELECT TOP 5`
+    Top,
+    /// `ORDER BY`
+    OrderBy,
+    /// `LIMIT`
+    Limit,
+    /// `IN (…)`
+    In,
+    /// `BETWEEN … AND …`
+    Between,
 }
 
 impl QueryError {
@@ -105,6 +127,58 @@ impl QueryError {
             Reason::NoAggregation => Status::MissingAggregationList,
             _ => Status::InvalidQuery,
         }
+    }
+}
+
+impl Reason {
+    /// Returns what to do instead, if there is an equivalent.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::Sql(construct) => Some(construct.advice()),
+            Self::NoGroup(_) => {
+                Some("only events are grouped; group other rows in the client, for example with Group-Object")
+            }
+            _ => None,
+        }
+    }
+}
+
+impl SqlConstruct {
+    /// Returns the name of the construct.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Distinct => "DISTINCT",
+            Self::Function => "functions of columns",
+            Self::Top => "TOP",
+            Self::OrderBy => "ORDER BY",
+            Self::Limit => "LIMIT",
+            Self::In => "IN",
+            Self::Between => "BETWEEN",
+        }
+    }
+
+    /// Returns what WQL or its clients offer instead.
+    const fn advice(self) -> &'static str {
+        match self {
+            Self::Distinct => "remove duplicates in the client, for example with Sort-Object -Unique",
+            Self::Function => "count or sum the rows in the client, for example with Measure-Object",
+            Self::Top | Self::Limit => {
+                "read fewer rows with the maximum number of the enumeration, for example with Select-Object -First"
+            }
+            Self::OrderBy => "sort the rows in the client, for example with Sort-Object",
+            Self::In => "write Name = 'a' OR Name = 'b'",
+            Self::Between => "write Size >= 1 AND Size <= 5",
+        }
+    }
+}
+
+/// Advice on a line of its own.
+struct Advice(Option<&'static str>);
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |advice| write!(f, "\n  {advice}"))
     }
 }
 
@@ -136,6 +210,7 @@ impl fmt::Display for Reason {
                 write!(f, "{name} of type {kind} does not support this comparison")
             }
             Self::Constant { name, kind, found } => write!(f, "{found} is not a {kind}, the type of {name}"),
+            Self::Sql(construct) => write!(f, "WQL has no {}", construct.name()),
             Self::TooLong => write!(f, "the query exceeds {} bytes", super::MAX_TEXT),
             Self::TooDeep => write!(f, "conditions are nested more than {} levels deep", super::MAX_DEPTH),
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::error::{QueryError, Reason, Span};
+use super::error::{QueryError, Reason, Span, SqlConstruct};
 use super::lexer::{Kind, Lexer, Token};
 use super::{
     Associators, Columns, Condition, Constant, Detail, Group, MAX_DEPTH, MAX_TEXT, Operator, PropertyPath,
@@ -46,6 +46,7 @@ impl Parser<'_> {
 
     fn select(&mut self) -> Result<Select, QueryError> {
         let columns = if self.eat('*')? { Columns::All } else { Columns::Some(self.properties()?) };
+        self.columns_end(&columns)?;
         self.keyword("from", "FROM")?;
         let from_span = self.next.span;
         let from = self.name("the name of a class")?;
@@ -55,7 +56,34 @@ impl Parser<'_> {
         if group.is_none() && self.is_word("having") {
             return Err(self.no_group("HAVING"));
         }
+        for (word, construct) in [("order", SqlConstruct::OrderBy), ("limit", SqlConstruct::Limit)] {
+            if self.is_word(word) {
+                return Err(sql(construct, self.next.span));
+            }
+        }
         Ok(Select { columns, from, from_span, within, condition, group })
+    }
+
+    /// Checks that the columns are not a construct of SQL, whose first word was read as a property.
+    fn columns_end(&self, columns: &Columns) -> Result<(), QueryError> {
+        let Columns::Some(paths) = columns else { return Ok(()) };
+        if self.is_word("from") {
+            return Ok(());
+        }
+        if let [only] = paths.as_slice()
+            && let [word] = only.parts.as_slice()
+        {
+            if *word == *"DISTINCT" {
+                return Err(sql(SqlConstruct::Distinct, only.span));
+            }
+            if *word == *"TOP" && matches!(self.next.kind, Kind::Integer(_)) {
+                return Err(sql(SqlConstruct::Top, only.span));
+            }
+        }
+        match paths.last() {
+            Some(last) if self.next.kind == Kind::Sign('(') => Err(sql(SqlConstruct::Function, last.span)),
+            _ => Ok(()),
+        }
     }
 
     fn group(&mut self) -> Result<Group, QueryError> {
@@ -147,6 +175,11 @@ impl Parser<'_> {
             let pattern = pattern.clone();
             self.advance()?;
             return Ok(not_if(negated, Condition::Like { property, pattern }));
+        }
+        for (word, construct) in [("in", SqlConstruct::In), ("between", SqlConstruct::Between)] {
+            if self.is_word(word) {
+                return Err(sql(construct, self.next.span));
+            }
         }
         if negated {
             return Err(self.expected("LIKE"));
@@ -383,6 +416,10 @@ impl Parser<'_> {
         let found = self.next.kind.describe();
         QueryError { reason: Reason::Expected { expected, found }, span: self.next.span }
     }
+}
+
+fn sql(construct: SqlConstruct, span: Span) -> QueryError {
+    QueryError { reason: Reason::Sql(construct), span }
 }
 
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! Values that a condition permits for some columns.
 
 use super::compare;
-use super::predicate::Node;
+use super::predicate::{Node, Predicate};
 use super::test::same_object;
 use crate::{Column, Value};
 
@@ -11,7 +11,20 @@ const MOST: usize = 64;
 /// A conjunction of values of columns.
 type Term = Vec<(Column, Value)>;
 
-pub(super) fn pinned(root: &Node, columns: &[Column]) -> Option<Vec<Vec<Value>>> {
+impl Predicate {
+    /// Returns the values that some columns must have in a matching row, one set for each row to look up; `None` if the
+    /// condition does not restrict one of them.
+    ///
+    /// An empty result means that no row matches.
+    /// Every set has the types and order of its columns; strings are compared ignoring case.
+    /// A row with such values must still be evaluated.
+    #[must_use]
+    pub fn pinned(&self, columns: &[Column]) -> Option<Vec<Vec<Value>>> {
+        pinned(&self.root, columns)
+    }
+}
+
+fn pinned(root: &Node, columns: &[Column]) -> Option<Vec<Vec<Value>>> {
     let mut sets: Vec<Vec<Value>> = Vec::new();
     for term in terms(root, columns) {
         let set = columns.iter().map(|column| pinned_value(&term, column)).collect::<Option<Vec<_>>>()?;

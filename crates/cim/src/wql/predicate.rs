@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::error::{QueryError, Reason, Span};
 use super::test::{Operand, Test, is_allowed};
-use super::{Condition, Constant, Operator, Pattern, PropertyPath, Select, bound, pinned};
+use super::{Condition, Constant, Operator, Pattern, PropertyPath, Select};
 use crate::{CimType, Class, Column, ColumnSet, Error, Instance, Name, Origin, SystemProperty, Type, Value};
 
 /// The condition of a query, bound to one class.
@@ -12,7 +12,7 @@ use crate::{CimType, Class, Column, ColumnSet, Error, Instance, Name, Origin, Sy
 /// A subclass needs its own binding, because its columns have other positions.
 #[derive(Clone, Debug)]
 pub struct Predicate {
-    root: Node,
+    pub(super) root: Node,
     columns: ColumnSet,
     origin: Origin,
 }
@@ -68,26 +68,6 @@ impl Predicate {
     #[must_use]
     pub fn columns(&self) -> &ColumnSet {
         &self.columns
-    }
-
-    /// Returns the earliest time that a column of dates can have in a matching row, in microseconds since 1970; `None` if
-    /// the condition does not restrict it.
-    ///
-    /// Earlier rows can be skipped; later rows must still be evaluated.
-    #[must_use]
-    pub fn not_before(&self, column: Column) -> Option<i64> {
-        bound::not_before(&self.root, column)
-    }
-
-    /// Returns the values that some columns must have in a matching row, one set for each row to look up; `None` if the
-    /// condition does not restrict one of them.
-    ///
-    /// An empty result means that no row matches.
-    /// Every set has the types and order of its columns; strings are compared ignoring case.
-    /// A row with such values must still be evaluated.
-    #[must_use]
-    pub fn pinned(&self, columns: &[Column]) -> Option<Vec<Vec<Value>>> {
-        pinned::pinned(&self.root, columns)
     }
 }
 

@@ -108,6 +108,9 @@ impl Layout {
             }
             Root::Projection => {
                 out.start("w:XmlFragment").namespace("xsi", XSI).namespace("w", WSMAN);
+                if self.writer.property_types() == PropertyTypes::Written {
+                    out.namespace("cim", COMMON);
+                }
                 Times::Bare
             }
         };
@@ -149,6 +152,11 @@ impl Layout {
     fn element(&self, out: &mut xml::Writer, field: &Field, value: &Value, times: Times) {
         out.start(&field.element);
         if let Value::Object(instance) = value {
+            // Times inside an embedded instance have the prefix, which a projection does not bind.
+            if matches!(self.root, Root::Projection) && self.writer.property_types() == PropertyTypes::Omitted
+            {
+                out.namespace("cim", COMMON);
+            }
             self.embedded(out, instance, 1);
             out.end();
             return;
@@ -222,9 +230,7 @@ pub(super) fn write_value(out: &mut xml::Writer, value: &Value, times: Times, wr
             out.property_text(text);
         }
         Value::Char16(_) => {
-            let mut text = String::new();
-            value.write_text(&mut text);
-            out.property_text(&text);
+            out.property_text(&value.to_text());
         }
         Value::DateTime(value) => write_time(out, *value, times),
         Value::Reference(path) => reference::write(out, path, writer),

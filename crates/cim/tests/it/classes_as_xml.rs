@@ -54,7 +54,7 @@ fn each_detail_is_written_on_request() {
     assert!(inherited.contains("<PROPERTY NAME=\"Rank\" TYPE=\"uint32\" CLASSORIGIN=\"Site\">"));
 }
 
-fn told(class: &Class, detail: ClassDetail) -> ReceivedClass {
+fn written_and_read(class: &Class, detail: ClassDetail) -> ReceivedClass {
     let mut out = xml::Writer::new();
     write_class(&mut out, class, detail);
     let document = Document::parse(out.finish(), &Bounds::default()).unwrap();
@@ -73,9 +73,9 @@ fn classes_survive_a_round_trip_as_xml() {
     let schema = cimv2();
     for (name, _) in schema.names() {
         let class = schema.require(name.as_str()).unwrap();
-        let received = told(&class, WHOLE).schema(Namespace::cimv2()).unwrap();
+        let received = written_and_read(&class, WHOLE).schema(Namespace::cimv2()).unwrap();
         let received = received.require(name.as_str()).unwrap();
-        assert_eq!(told(&received, WHOLE), told(&class, WHOLE), "{name}");
+        assert_eq!(written_and_read(&received, WHOLE), written_and_read(&class, WHOLE), "{name}");
         assert_eq!(received.keys(), class.keys(), "{name}");
         let names = |class: &Class| class.derivation().map(|one| one.name().clone()).collect::<Vec<_>>();
         assert_eq!(names(&received), names(&class));
@@ -87,8 +87,9 @@ fn the_classes_of_a_namespace_may_arrive_in_any_order() {
     let schema = cimv2();
     let mut names: Vec<_> = schema.names().map(|(name, _)| name).collect();
     names.sort();
-    let one =
-        |name: &&telarch_cim::Name| told(&schema.require(name.as_str()).unwrap(), ClassDetail::default());
+    let one = |name: &&telarch_cim::Name| {
+        written_and_read(&schema.require(name.as_str()).unwrap(), ClassDetail::default())
+    };
     let received = Schema::from_received(Namespace::cimv2(), names.iter().map(one).collect());
     assert_eq!(received.names().count(), names.len());
     let service = received.require("win32_service").unwrap();

@@ -5,7 +5,6 @@
 mod captures;
 mod classes_as_xml;
 mod conditions;
-mod corpus;
 mod datetimes;
 mod queries;
 mod schema;

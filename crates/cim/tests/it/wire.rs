@@ -87,6 +87,26 @@ fn embedded_instances_name_their_class() {
 }
 
 #[test]
+fn projections_of_embedded_instances_with_times_bind_every_prefix() {
+    let schema = cimv2();
+    let started = DateTime::parse("20240229125959.123456+060").unwrap();
+    let process = new(&schema, "Win32_Process").with("CreationDate", started).unwrap();
+    let event = new(&schema, "__InstanceCreationEvent").with("TargetInstance", process).unwrap();
+    for types in [PropertyTypes::Omitted, PropertyTypes::Written] {
+        let writer = writer().with_property_types(types);
+        let columns = event.class().columns();
+        let mut out = xml::Writer::new();
+        writer.projection(event.class(), &columns).write(&mut out, &event);
+        let text = out.finish();
+        // A row stands alone here, so a prefix of the SOAP envelope would be an error as well.
+        let document = Document::parse(text.clone(), &Bounds::default())
+            .unwrap_or_else(|error| panic!("{error} in {text}"));
+        let read = Reader::new(&schema).properties(document.root(), event.class()).unwrap();
+        assert_eq!(read.instance, event, "{text}");
+    }
+}
+
+#[test]
 fn null_arrays_are_marked_on_request() {
     let schema = cimv2();
     let null = new(&schema, "Win32_NetworkAdapterConfiguration");

@@ -5,7 +5,9 @@ mod resource;
 #[cfg(test)]
 mod tests;
 
-use accounts::{AccountsError, FileAccounts, LocalPrincipals, MachineSid, Pam, ServiceScope, UnixUsers};
+use accounts::{
+    AccountsError, FileAccounts, LocalPrincipals, MachineSid, Pam, ServiceScope, SignInSources, UnixUsers,
+};
 use cli::locator::Locator;
 use cli_command::{Action, Arguments, Command, Failure, Opt, Value};
 use config::{Paths, State, Store};
@@ -45,13 +47,15 @@ static STATE: Opt = Opt::new("state", Value::Path("PATH"), "state directory of t
 fn run(arguments: &Arguments) -> Result<String, Failure> {
     let user = arguments.words().concat();
     let resource = resource_uri(arguments)?;
-    let paths = paths(arguments)?;
-    let accounts =
-        match FileAccounts::open(arguments.path(&ACCOUNTS).unwrap_or_else(|| paths.accounts.clone())) {
-            Ok(accounts) => Some(accounts),
-            Err(AccountsError::Missing { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
+    let mut paths = paths(arguments)?;
+    if let Some(accounts) = arguments.path(&ACCOUNTS) {
+        paths.accounts = accounts;
+    }
+    let accounts = match FileAccounts::open(&paths.accounts) {
+        Ok(accounts) => Some(accounts),
+        Err(AccountsError::Missing { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
     let me = rustix::process::geteuid();
     let serving =
         if me.is_root() { ServiceScope::Machine } else { ServiceScope::OneUser { uid: me.as_raw() } };
@@ -61,7 +65,8 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
     let groups = std::sync::Arc::clone(&settings.groups);
     let principals = LocalPrincipals::new(serving, users.clone(), accounts.clone())
         .with_groups(move || std::sync::Arc::clone(&groups));
-    let has_pam = serving == ServiceScope::Machine && Pam::load("winrm").is_ok();
+    let has_pam = serving == ServiceScope::Machine && Pam::load(accounts::PAM_SERVICE).is_ok();
+    let sign_in = SignInSources { state: &settings, paths: &paths, serving, winbind: false }.facts();
     let query = AccessQuery {
         user,
         resource,
@@ -73,6 +78,7 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
         principals,
         machine,
         has_pam,
+        sign_in,
     };
     Ok(query.report())
 }

@@ -14,8 +14,8 @@ use auth::account_file::{
     Role, UnixTime,
 };
 use auth::ntlm::NtHash;
-use cli_command::format::Format;
-use cli_command::{Action, Arguments, Command, Failure, Opt, Scope, Value, keywords, paths};
+use cli_command::format::TEXT_OR_JSON;
+use cli_command::{Action, Arguments, Command, Failure, Opt, Scope, Value, paths};
 
 use self::import::{Existing, Import, ImportSource};
 use self::nt_hash::NtHashSealer;
@@ -130,9 +130,7 @@ static STATE: Opt = Opt::new(
     "directory of the host key (default: /var/lib/telarch for root, and telarch in $XDG_STATE_HOME or \
      ~/.local/state for others)",
 );
-static FORMAT: Opt =
-    Opt::new("format", Value::OneOf("FORMAT", keywords::<Format>), "text or json (default: text)")
-        .only_with(&[Scope::Action("list")]);
+static FORMAT: Opt = TEXT_OR_JSON.only_with(&[Scope::Action("list")]);
 
 const ADD: Scope = Scope::Action("add");
 const SET_PASSWORD: Scope = Scope::Action("set-password");

@@ -4,8 +4,8 @@ mod show;
 
 use std::path::{Path, PathBuf};
 
-use cli_command::format::Format;
-use cli_command::{Action, Arguments, Command, Failure, Opt, Scope, Value, keywords, paths};
+use cli_command::format::TEXT_OR_JSON;
+use cli_command::{Action, Arguments, Command, Failure, Opt, Scope, Value, paths};
 use config::{Preset, Setting, Source, State, Store, StoreError};
 
 use self::show::{Selection, Show};
@@ -59,9 +59,7 @@ static FILE: Opt = Opt::new(
 );
 static CHANGED: Opt =
     Opt::new("changed", Value::None, "only settings that the file or a policy sets").only_with(&[SHOW]);
-static FORMAT: Opt =
-    Opt::new("format", Value::OneOf("FORMAT", keywords::<Format>), "text or json (default: text)")
-        .only_with(&[SHOW]);
+static FORMAT: Opt = TEXT_OR_JSON.only_with(&[SHOW]);
 
 const SHOW: Scope = Scope::Action("show");
 
@@ -96,7 +94,7 @@ fn preset(name: &str) -> Result<Preset, Failure> {
     Preset::find(name).ok_or_else(|| {
         let names: Vec<&str> = Preset::ALL.into_iter().map(Preset::name).collect();
         let remedy = format!("presets: {} and default, which is {}", names.join(", "), Preset::default());
-        Failure::usage(format!("config: unknown preset {name:?}"), &remedy)
+        Failure::usage(format!("config: unknown preset \"{name}\""), &remedy)
     })
 }
 
@@ -158,6 +156,8 @@ fn preset_failure(error: StoreError) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use cli_command::format::Format;
+
     use super::*;
 
     fn parse(words: &[&str]) -> Result<Option<Arguments>, Failure> {

@@ -1,8 +1,8 @@
 //! `telarch explain`: the meaning of an error number, looked up locally.
 
 use cli::explain::Explanation;
-use cli_command::format::Format;
-use cli_command::{Action, Arguments, Command, Failure, Opt, SingleDash, Value, keywords};
+use cli_command::format::{Format, TEXT_OR_JSON};
+use cli_command::{Action, Arguments, Command, Failure, Opt, SingleDash};
 
 /// The command `telarch explain`.
 pub static EXPLAIN: Command = Command::new("explain", "explain an error code and suggest a remedy", run)
@@ -22,8 +22,7 @@ pub static EXPLAIN: Command = Command::new("explain", "explain an error code and
     ])
     .exit_status_1("an unknown code");
 
-static FORMAT: Opt =
-    Opt::new("format", Value::OneOf("FORMAT", keywords::<Format>), "text or json (default: text)");
+static FORMAT: Opt = TEXT_OR_JSON;
 
 fn run(arguments: &Arguments) -> Result<String, Failure> {
     let format: Format = arguments.keyword(&FORMAT).unwrap_or_default();

@@ -5,8 +5,8 @@ mod list;
 
 use std::path::PathBuf;
 
-use cli_command::format::Format;
-use cli_command::{Action, Arguments, Command, Failure, Opt, Scope, Value, keywords};
+use cli_command::format::TEXT_OR_JSON;
+use cli_command::{Action, Arguments, Command, Failure, Opt, Scope, Value};
 use config::{Paths, Policies, Policy, PolicyKind, PolicyTarget, PolicyValue, Setting, Store};
 
 use crate::configuration;
@@ -43,9 +43,7 @@ pub static POLICY: Command = Command::new("policy", "list the policies in force,
 
 static ALL: Opt =
     Opt::new("all", Value::None, "also list policies that are not configured").only_with(&[LIST]);
-static FORMAT: Opt =
-    Opt::new("format", Value::OneOf("FORMAT", keywords::<Format>), "text or json (default: text)")
-        .only_with(&[LIST]);
+static FORMAT: Opt = TEXT_OR_JSON.only_with(&[LIST]);
 static FILE: Opt = Opt::new(
     "file",
     Value::Path("PATH"),
@@ -141,6 +139,8 @@ fn is_for_clients(demand: &PolicyValue) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use cli_command::format::Format;
+
     use super::*;
 
     fn parse(words: &[&str]) -> Result<Option<Arguments>, Failure> {

@@ -8,7 +8,9 @@ use std::str::FromStr;
 
 use lexopt::{Arg, Parser};
 
-use crate::table::{Action, Command, Keyword, NoArguments, Opt, Scope, SingleDash, Value};
+use cli::Keyword;
+
+use crate::table::{Action, Command, NoArguments, Opt, Scope, SingleDash, Value};
 use crate::{Failure, table};
 
 /// A parsed command line that obeys the command table.
@@ -130,7 +132,7 @@ impl Arguments {
         let number = text.parse().ok().filter(|number| bounds.contains(number));
         let (least, most) = bounds.into_inner();
         number.map(Some).ok_or_else(|| {
-            self.usage_error(format!("{}: {text:?} is not a number from {least} to {most}", option.long()))
+            self.usage_error(format!("{}: \"{text}\" is not a number from {least} to {most}", option.long()))
         })
     }
 
@@ -162,7 +164,8 @@ impl Arguments {
             if !words.iter().any(|word| value == *word) {
                 let name = option.long();
                 return Err(self.usage_error(format!(
-                    "{name}: invalid value {value:?}; expected {}",
+                    "{name}: invalid value \"{}\"; expected {}",
+                    value.display(),
                     alternatives(&words)
                 )));
             }
@@ -192,7 +195,7 @@ impl Arguments {
                 let names = names.chain(subcommands.iter().map(|subcommand| subcommand.last_word()));
                 let nearest = cli::nearest(first, names);
                 let meant = nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
-                format!("unknown action {first:?}{meant}")
+                format!("unknown action \"{first}\"{meant}")
             });
             self.usage_error(hint)
         })
@@ -222,7 +225,7 @@ impl Arguments {
     fn check_word_count(&self, action: &Action) -> Result<(), Failure> {
         if let Some(word) = self.words.get(action.most) {
             let all: Vec<&str> = std::iter::once(action.name).chain(self.words()).collect();
-            let hint = (self.command.hint)(&all).unwrap_or_else(|| format!("unexpected argument {word:?}"));
+            let hint = (self.command.hint)(&all).unwrap_or_else(|| format!("unexpected argument \"{word}\""));
             return Err(self.usage_error(hint));
         }
         if self.words.len() < action.least {

@@ -5,8 +5,16 @@ use cli::completion::Shell;
 use crate::program::Program;
 use crate::table::{Action, Command, Value};
 
+impl Program {
+    /// A script that completes `winrm`, `winrs` and `telarch`.
+    #[must_use]
+    pub fn completion(&self, shell: Shell) -> String {
+        script(self, shell)
+    }
+}
+
 /// A script that completes `winrm` and `winrs`, and with its functions `telarch`.
-pub(crate) fn script(program: &Program, shell: Shell) -> String {
+fn script(program: &Program, shell: Shell) -> String {
     let own = match shell {
         Shell::Bash | Shell::Zsh => include_str!("completion/telarch.sh"),
         Shell::Fish => include_str!("completion/telarch.fish"),

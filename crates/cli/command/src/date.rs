@@ -1,20 +1,13 @@
 //! Dates for people.
 
+use calendar::Date;
+
 /// Formats seconds since 1970 as `2026-11-21 10:22:07`; times after the year 9999 become its last second.
 #[must_use]
 pub fn second(seconds: u64) -> String {
     let seconds = seconds.min(LAST);
     let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-    // Years are counted from 1 March of the year 0, so that a leap day is the last day of a year.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let (month, years) =
-        if month_from_march < 10 { (month_from_march + 3, 0) } else { (month_from_march - 9, 1) };
-    let year = era * 400 + year_of_era + years;
+    let Date { year, month, day } = Date::from_days(days.cast_signed());
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", of_day / 3_600, of_day / 60 % 60, of_day % 60)
 }
 

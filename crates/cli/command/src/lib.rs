@@ -35,4 +35,5 @@ mod table;
 pub use self::arguments::Arguments;
 pub use self::failure::Failure;
 pub use self::program::Program;
-pub use self::table::{Action, Command, Keyword, NoArguments, Opt, Scope, SingleDash, Value, keywords};
+pub use self::table::{Action, Command, NoArguments, Opt, Scope, SingleDash, Value};
+pub use cli::{Keyword, keywords};

@@ -1,9 +1,19 @@
 //! The manual page `telarch(1)` in roff (man(7)), made from the command table.
 
+use cli::man::escape_inside;
+
 use crate::program::Program;
 use crate::table::Command;
 
-pub(crate) fn page(program: &Program, version: &str) -> String {
+impl Program {
+    /// The manual page in roff.
+    #[must_use]
+    pub fn manual(&self) -> String {
+        page(self, self.version)
+    }
+}
+
+fn page(program: &Program, version: &str) -> String {
     let mut page = Page(format!(".TH TELARCH 1 \"\" \"Telarch {version}\"\n"));
     page.section("NAME");
     page.line(&format!("telarch - {}", program.about));
@@ -63,7 +73,7 @@ impl Page {
     }
 
     fn item(&mut self, term: &str, text: &str) {
-        self.0.push_str(&format!(".TP\n\\fB{}\\fR\n", escape(term)));
+        self.0.push_str(&format!(".TP\n\\fB{}\\fR\n", escape_inside(term)));
         self.line(text);
     }
 
@@ -76,14 +86,6 @@ impl Page {
     /// A line of text; a dot or quotation mark at its beginning would be a request.
     fn line(&mut self, text: &str) {
         let guard = if text.starts_with(['.', '\'']) { "\\&" } else { "" };
-        self.0.push_str(&format!("{guard}{}\n", escape(text)));
+        self.0.push_str(&format!("{guard}{}\n", escape_inside(text)));
     }
-}
-
-fn escape(text: &str) -> String {
-    text.replace('\\', "\\e")
-        .replace('-', "\\-")
-        .replace('\'', "\\(aq")
-        .replace('^', "\\(ha")
-        .replace('~', "\\(ti")
 }

@@ -3,12 +3,11 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use cli::completion::Shell;
 use lexopt::{Arg, Parser, ValueExt as _};
 
 use crate::help::{paragraph, row};
 use crate::table::Command;
-use crate::{Arguments, Failure, completion, manual, output};
+use crate::{Arguments, Failure, output};
 
 /// The program `telarch` with its commands.
 pub struct Program {
@@ -55,18 +54,6 @@ impl Program {
         text + &paragraph("Exit status: 0 on success, 1 for a failure, 2 for an invalid command line.")
     }
 
-    /// The manual page in roff.
-    #[must_use]
-    pub fn manual(&self) -> String {
-        manual::page(self, self.version)
-    }
-
-    /// A script that completes `winrm`, `winrs` and `telarch`.
-    #[must_use]
-    pub fn completion(&self, shell: Shell) -> String {
-        completion::script(self, shell)
-    }
-
     fn run(&self, mut parser: Parser) -> Result<String, Failure> {
         match parser.next().map_err(usage_error)? {
             None | Some(Arg::Short('h') | Arg::Long("help")) => Ok(self.help()),
@@ -98,7 +85,7 @@ impl Program {
         found.copied().ok_or_else(|| {
             let nearest = cli::nearest(word, self.commands.iter().map(|command| command.name));
             let meant = nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
-            usage_error(format!("unknown command {word:?}{meant}"))
+            usage_error(format!("unknown command \"{word}\"{meant}"))
         })
     }
 

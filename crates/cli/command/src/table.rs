@@ -301,23 +301,6 @@ pub enum Value {
     Completed(&'static str, fn() -> Vec<&'static str>),
 }
 
-/// A value written as one of a few words.
-pub trait Keyword: Copy + 'static {
-    /// Each word with its value, in the order in which help lists them.
-    const WORDS: &'static [(&'static str, Self)];
-
-    /// The value of a word.
-    fn find(word: &str) -> Option<Self> {
-        Self::WORDS.iter().find(|(other, _)| *other == word).map(|(_, value)| *value)
-    }
-}
-
-/// The words of a keyword type, for [`Value::OneOf`].
-#[must_use]
-pub fn keywords<K: Keyword>() -> Vec<&'static str> {
-    K::WORDS.iter().map(|(word, _)| *word).collect()
-}
-
 /// Interpretation of arguments with one leading hyphen.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SingleDash {

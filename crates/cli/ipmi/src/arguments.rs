@@ -10,7 +10,7 @@ use ipmi::proto::chassis::SetIdentify;
 use ipmi::proto::controller::Restart;
 use ipmi::proto::lan::LanChange;
 use ipmi::proto::lan6::Lan6Change;
-use ipmi::proto::{AuthenticationType, CipherSuite, Destination, NetFn, Privilege, Request, UserName};
+use ipmi::proto::{Destination, NetFn, Request, UserName};
 
 use super::boot::Boot;
 use super::channel::Channel;
@@ -22,14 +22,15 @@ use super::hysteresis::Hysteresis;
 use super::lan::Lan;
 use super::lan6::Lan6;
 use super::power::Power;
-use super::report::Format;
 use super::sel::{Clock, Sel};
 use super::sensors::SensorFilter;
 use super::sol::Sol;
 use super::table::{self, IPMI};
+use super::targets::{Targets, level};
 use super::threshold::Thresholds;
 use super::user::User;
 use super::watchdog::Watchdog;
+use cli_command::format::Format;
 
 /// The action and the controllers that a command line requests.
 #[derive(Debug)]
@@ -76,28 +77,6 @@ pub(super) enum Action {
 
 /// Default address of the exporter; the port is the one that IPMI exporters for Prometheus use.
 const EXPORTER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9_290);
-
-/// Controllers, credentials for them, and the output format.
-#[derive(Debug)]
-pub(super) struct Targets {
-    /// INVARIANT: at least one.
-    pub(super) hosts: Vec<Host>,
-    pub(super) user_name: String,
-    pub(super) user: UserName,
-    pub(super) password_file: Option<PathBuf>,
-    pub(super) group_key_file: Option<PathBuf>,
-    pub(super) level: Option<Privilege>,
-    pub(super) suite: Option<CipherSuite>,
-    /// State directory of the service, if it is not the default one.
-    pub(super) state: Option<PathBuf>,
-    /// Authentication type of an IPMI 1.5 session.
-    pub(super) ipmi15: Option<AuthenticationType>,
-    /// Timeout for the response of a controller.
-    pub(super) limit: Duration,
-    /// Number of controllers contacted at the same time.
-    pub(super) parallel: usize,
-    pub(super) format: Format,
-}
 
 impl Invocation {
     /// Interprets a command line that obeys the command table.
@@ -221,7 +200,7 @@ impl Action {
             ("identify", ["on", ..]) => Self::Identify(SetIdentify::Indefinitely),
             ("identify", [seconds, ..]) => Self::Identify(SetIdentify::Seconds(byte(seconds)?)),
             ("raw", words) => Self::Raw(raw_request(words)?),
-            (other, _) => return Err(usage_error(format!("unknown action {other:?}"))),
+            (other, _) => return Err(usage_error(format!("unknown action \"{other}\""))),
         })
     }
 
@@ -244,14 +223,14 @@ impl Action {
             ["follow"] => Self::Follow(clock, interval(arguments, 5)?),
             ["last"] => return Err(usage_error("sel last requires a number of records")),
             ["time", other] => {
-                return Err(usage_error(format!("sel time: invalid value {other:?}; expected now")));
+                return Err(usage_error(format!("sel time: invalid value \"{other}\"; expected now")));
             }
             ["last" | "time", _, word, ..] | ["list" | "info" | "follow" | "clear", word, ..] => {
                 return Err(unexpected(word));
             }
             [other, ..] => {
                 return Err(usage_error(format!(
-                    "sel: unknown word {other:?}; expected list, last NUMBER, info, follow, clear or time [now]"
+                    "sel: unknown word \"{other}\"; expected list, last NUMBER, info, follow, clear or time [now]"
                 )));
             }
         })
@@ -316,7 +295,7 @@ fn raw_request(words: &[&str]) -> Result<Request, Failure> {
     let number = byte(net_fn)?;
     let net_fn = NetFn::new(number).map_err(|_| {
         usage_error(format!(
-            "raw: invalid network function {net_fn:?}; requests have even numbers up to 0x3e"
+            "raw: invalid network function \"{net_fn}\"; requests have even numbers up to 0x3e"
         ))
     })?;
     let data: Vec<u8> = data.iter().map(|word| byte(word)).collect::<Result<_, _>>()?;
@@ -335,7 +314,7 @@ fn byte(word: &str) -> Result<u8, Failure> {
         Some(digits) => u8::from_str_radix(digits, 16),
         None => word.parse(),
     };
-    parsed.map_err(|_| usage_error(format!("{word:?} is not a number from 0 to 255, or 0x00 to 0xff")))
+    parsed.map_err(|_| usage_error(format!("\"{word}\" is not a number from 0 to 255, or 0x00 to 0xff")))
 }
 
 fn byte_option(arguments: &Arguments, option: &cli_command::Opt) -> Result<Option<u8>, Failure> {
@@ -350,21 +329,12 @@ fn interval(arguments: &Arguments, default_seconds: u64) -> Result<Duration, Fai
 fn listen_address(arguments: &Arguments) -> Result<SocketAddr, Failure> {
     let Some(text) = arguments.text(&table::LISTEN)? else { return Ok(EXPORTER) };
     text.parse().map_err(|_| {
-        usage_error(format!("--listen: {text:?} is not an address with a port, such as 127.0.0.1:9290"))
-    })
-}
-
-/// Parses a privilege level.
-pub(super) fn level(arguments: &Arguments, option: &cli_command::Opt) -> Result<Option<Privilege>, Failure> {
-    let Some(text) = arguments.text(option)? else { return Ok(None) };
-    text.parse().map(Some).map_err(|_| {
-        arguments
-            .usage_error(format!("--level: invalid level {text:?}; expected user, operator or administrator"))
+        usage_error(format!("--listen: \"{text}\" is not an address with a port, such as 127.0.0.1:9290"))
     })
 }
 
 fn unexpected(word: &str) -> Failure {
-    usage_error(format!("unexpected argument {word:?}"))
+    usage_error(format!("unexpected argument \"{word}\""))
 }
 
 fn usage_error(problem: impl std::fmt::Display) -> Failure {
@@ -373,6 +343,7 @@ fn usage_error(problem: impl std::fmt::Display) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use ipmi::proto::CipherSuite;
     use ipmi::proto::chassis::Control;
 
     use super::*;

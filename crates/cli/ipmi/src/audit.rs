@@ -11,9 +11,9 @@ use std::time::Duration;
 use ipmi::proto::{Login, Privilege, Timing};
 use serde_json::Value;
 
-use super::arguments::Targets;
 use super::hosts::Host;
 use super::report::{Answer, Report, Row};
+use super::targets::Targets;
 use super::{parallel, scan, sign_in};
 use cli_command::Failure;
 

@@ -27,7 +27,7 @@ impl Boot {
                 "efi" => firmware = Firmware::Efi,
                 other => {
                     return Err(format!(
-                        "boot: invalid word {other:?}; expected once, always, legacy or efi"
+                        "boot: invalid word \"{other}\"; expected once, always, legacy or efi"
                     ));
                 }
             }

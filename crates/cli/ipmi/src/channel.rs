@@ -52,9 +52,9 @@ fn number(words: &[&str]) -> Result<Option<ChannelNumber>, String> {
         [] => Ok(None),
         [word] => {
             let number = word.parse().ok().and_then(|number| ChannelNumber::new(number).ok());
-            number.map(Some).ok_or_else(|| format!("channel: {word:?} is not a channel number, 0 to 15"))
+            number.map(Some).ok_or_else(|| format!("channel: \"{word}\" is not a channel number, 0 to 15"))
         }
-        [_, word, ..] => Err(format!("channel: unexpected argument {word:?}")),
+        [_, word, ..] => Err(format!("channel: unexpected argument \"{word}\"")),
     }
 }
 
@@ -65,7 +65,7 @@ impl Change {
             "mode" => {
                 let known = MODES.iter().find(|(word, _)| *word == value).map(|(_, mode)| Self::Mode(*mode));
                 known.ok_or_else(|| {
-                    format!("channel set mode: invalid value {value:?}; expected disabled, pre-boot, always or shared")
+                    format!("channel set mode: invalid value \"{value}\"; expected disabled, pre-boot, always or shared")
                 })?
             }
             "limit" => {
@@ -82,7 +82,7 @@ impl Change {
             "user-level" => Self::UserLevel(on_or_off(&option, value)?),
             other => {
                 return Err(format!(
-                    "channel set: {other:?} is neither mode, limit, alerting, per-message nor user-level"
+                    "channel set: \"{other}\" is neither mode, limit, alerting, per-message nor user-level"
                 ));
             }
         })

@@ -59,7 +59,7 @@ impl Events {
                     "both" => Direction::Both,
                     other => {
                         return Err(format!(
-                            "events: invalid value {other:?}; expected assert, deassert or both"
+                            "events: invalid value \"{other}\"; expected assert, deassert or both"
                         ));
                     }
                 };
@@ -84,7 +84,9 @@ fn event(word: &str) -> Result<Event, String> {
     let state = word.parse().ok().filter(|state| *state < 15).map(Event::State);
     crossing.or(state).ok_or_else(|| {
         let known = CROSSINGS.join(", ");
-        format!("events: unknown event {word:?}; expected the number of a state (0 to 14) or one of {known}")
+        format!(
+            "events: unknown event \"{word}\"; expected the number of a state (0 to 14) or one of {known}"
+        )
     })
 }
 

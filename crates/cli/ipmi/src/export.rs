@@ -8,20 +8,21 @@ mod server;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ipmi::Connection;
 use ipmi::proto::{Login, Privilege, Timing};
+use locks::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::arguments::Targets;
 use super::hosts::Host;
 use super::parallel::{self, SessionOpener};
 use super::prometheus::Page;
 use super::sign_in;
+use super::targets::Targets;
 use cli_command::Failure;
 use cli_command::output;
 
@@ -44,13 +45,9 @@ struct State {
 }
 
 impl ExportedHost {
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Returns the last metrics with their age.
     fn page(&self) -> Page {
-        let State { mut page, is_up, polled_at, duration } = self.state().clone();
+        let State { mut page, is_up, polled_at, duration } = self.state.lock().clone();
         if let (Some(is_up), Some(polled_at)) = (is_up, polled_at) {
             page.add("ipmi_up", &[], if is_up { 1.0 } else { 0.0 });
             page.add("ipmi_scrape_duration_seconds", &[], duration.as_secs_f64());
@@ -156,7 +153,7 @@ impl Poller {
             page.map_err(|error| error.to_string())
         });
         let result = poll.await.unwrap_or_else(|_| Err("the poll timed out".to_owned()));
-        let was_up = exported.state().is_up;
+        let was_up = exported.state.lock().is_up;
         match &result {
             // A failure is reported once.
             Err(error) if was_up != Some(false) => {
@@ -167,7 +164,7 @@ impl Poller {
             _ => {}
         }
         let (is_up, page) = (result.is_ok(), result.unwrap_or_default());
-        *exported.state() =
+        *exported.state.lock() =
             State { page, is_up: Some(is_up), polled_at: Some(begun), duration: begun.elapsed() };
     }
 }

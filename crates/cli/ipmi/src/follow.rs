@@ -10,15 +10,16 @@ use ipmi::{Connection, IpmiError, LogPosition, NewEvents};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::arguments::Targets;
 use super::export::termination_signal;
 use super::hosts::Host;
 use super::parallel::{self, SessionOpener};
-use super::report::{Format, Row, csv_head, csv_line, json_object};
+use super::report::{Row, csv_head, csv_line, json_object};
 use super::sel::{self, Clock};
 use super::sensor_names::{Titles, of_records};
 use super::sign_in;
+use super::targets::Targets;
 use cli_command::Failure;
+use cli_command::format::Format;
 use cli_command::output;
 
 /// Prints new records until a termination signal arrives, then closes all sessions.

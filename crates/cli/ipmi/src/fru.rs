@@ -39,26 +39,26 @@ impl Fru {
                     "product" => Area::Product,
                     other => {
                         return Err(format!(
-                            "fru set: unknown area {other:?}; expected chassis, board or product"
+                            "fru set: unknown area \"{other}\"; expected chassis, board or product"
                         ));
                     }
                 };
                 let device = match rest {
                     [] => 0,
                     [number] => device(number)?,
-                    [_, word, ..] => return Err(format!("fru set: unexpected argument {word:?}")),
+                    [_, word, ..] => return Err(format!("fru set: unexpected argument \"{word}\"")),
                 };
                 Ok(Self::Set { device, area, field: (*field).to_owned(), text: (*text).to_owned() })
             }
             ["set", ..] => Err("fru set requires chassis|board|product FIELD TEXT".to_owned()),
             [number] => Ok(Self::Show(device(number)?)),
-            [_, word, ..] => Err(format!("fru: unexpected argument {word:?}")),
+            [_, word, ..] => Err(format!("fru: unexpected argument \"{word}\"")),
         }
     }
 }
 
 fn device(word: &str) -> Result<u8, String> {
-    word.parse().map_err(|_| format!("fru: {word:?} is not a device number, 0 to 255"))
+    word.parse().map_err(|_| format!("fru: \"{word}\" is not a device number, 0 to 255"))
 }
 
 impl Operation for Fru {

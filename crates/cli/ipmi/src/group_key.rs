@@ -24,7 +24,7 @@ impl GroupKey {
                      --new-kg-file"
                     .to_owned())
             }
-            [other, ..] => Err(format!("kg: unknown word {other:?}; expected set")),
+            [other, ..] => Err(format!("kg: unknown word \"{other}\"; expected set")),
         }
     }
 }

@@ -12,10 +12,11 @@ use ipmi::proto::Privilege;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::arguments::{Targets, level};
 use super::hosts::{self, StoredHost};
-use super::report::{Answer, Format, ListFormat, Report};
+use super::report::{Answer, Report};
+use super::targets::{Targets, level};
 use super::{sign_in, table};
+use cli_command::format::Format;
 
 pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
     match (arguments.action(), arguments.words().as_slice()) {
@@ -33,8 +34,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
             Ok(format!("removed {name}\n"))
         }
         _ => {
-            let format = arguments.keyword::<ListFormat>(&table::LIST_FORMAT);
-            let format = format.map_or(Format::default(), |ListFormat(format)| format);
+            let format = arguments.keyword(&table::LIST_FORMAT).unwrap_or_default();
             list(&host_file(arguments)?.list().map_err(file_failure)?, format)
         }
     }

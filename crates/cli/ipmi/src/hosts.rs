@@ -88,26 +88,26 @@ pub(super) fn parse(text: &str) -> Result<Vec<Host>, String> {
 
 fn host(word: &str) -> Result<Host, String> {
     if let Some(rest) = word.strip_prefix('[') {
-        let Some((name, rest)) = rest.split_once(']') else { return Err(format!("{word:?}: missing ]")) };
+        let Some((name, rest)) = rest.split_once(']') else { return Err(format!("\"{word}\": missing ]")) };
         let port = match rest.strip_prefix(':') {
             Some(text) => Some(port(word, text)?),
             None if rest.is_empty() => None,
-            None => return Err(format!("{word:?}: unexpected {rest:?} after ]")),
+            None => return Err(format!("\"{word}\": unexpected \"{rest}\" after ]")),
         };
         return Ok(Host { port, ..Host::named(name) });
     }
     if word.contains(['[', ']'])
         || word.contains(|letter: char| letter.is_whitespace() || letter.is_control())
     {
-        return Err(format!("{word:?} is not a valid host name"));
+        return Err(format!("\"{word}\" is not a valid host name"));
     }
     if let Some(range) = address_range(word) {
-        return Err(format!("{word:?} is not a valid host name; a range of addresses is written {range}"));
+        return Err(format!("\"{word}\" is not a valid host name; a range of addresses is written {range}"));
     }
     match word.split_once(':') {
         // An IPv6 address without brackets.
         Some((_, rest)) if rest.contains(':') => Ok(Host::named(word)),
-        Some(("", _)) => Err(format!("{word:?}: missing host name")),
+        Some(("", _)) => Err(format!("\"{word}\": missing host name")),
         Some((name, text)) => Ok(Host { port: Some(port(word, text)?), ..Host::named(name) }),
         None => Ok(Host::named(word)),
     }
@@ -115,7 +115,7 @@ fn host(word: &str) -> Result<Host, String> {
 
 fn port(word: &str, text: &str) -> Result<u16, String> {
     let port = text.parse().ok().filter(|port| *port != 0);
-    port.ok_or_else(|| format!("{word:?}: {text:?} is not a port number"))
+    port.ok_or_else(|| format!("\"{word}\": \"{text}\" is not a port number"))
 }
 
 /// Returns the accepted spelling of a range such as `10.0.7.1-20` or `10.0.7.1-10.0.7.20`.

@@ -34,7 +34,7 @@ impl Hysteresis {
 fn distance(word: &str) -> Result<f64, String> {
     let parsed: Option<f64> = word.parse().ok();
     let distance = parsed.filter(|value| value.is_finite() && *value >= 0.0);
-    distance.ok_or_else(|| format!("hysteresis: {word:?} is not a number of 0 or more"))
+    distance.ok_or_else(|| format!("hysteresis: \"{word}\" is not a number of 0 or more"))
 }
 
 /// Converts a raw distance to the unit of the sensor.

@@ -3,7 +3,7 @@
 /// Returns a message with the equivalent of a command of ipmitool that has another name here.
 pub(super) fn hint(words: &[&str]) -> Option<String> {
     let equivalent = equivalent(words)?;
-    Some(format!("{:?} of ipmitool is {equivalent} in telarch", words.join(" ")))
+    Some(format!("\"{}\" of ipmitool is {equivalent} in telarch", words.join(" ")))
 }
 
 fn equivalent(words: &[&str]) -> Option<&'static str> {

@@ -34,7 +34,7 @@ impl Lan {
             ["set", "vlan", text] => {
                 let number = text.parse().ok().and_then(|number| VlanNumber::new(number).ok());
                 let number = number.ok_or_else(|| {
-                    format!("lan set vlan: {text:?} is not a number from 1 to 4094, or off")
+                    format!("lan set vlan: \"{text}\" is not a number from 1 to 4094, or off")
                 })?;
                 LanChange::Vlan(Some(number))
             }
@@ -43,7 +43,7 @@ impl Lan {
             ),
             ["set", "suite", number, level] => {
                 let number =
-                    number.parse().map_err(|_| format!("lan set suite: {number:?} is not a number"))?;
+                    number.parse().map_err(|_| format!("lan set suite: \"{number}\" is not a number"))?;
                 let level = if *level == "off" { "none" } else { level };
                 let level = level.parse().map_err(|error| format!("lan set suite: {error}"))?;
                 return Ok(Self::Suite(number, level));
@@ -85,14 +85,14 @@ pub(super) fn on_or_off(name: &str, text: &str) -> Result<bool, String> {
     match text {
         "on" => Ok(true),
         "off" => Ok(false),
-        other => Err(format!("{name}: invalid value {other:?}; expected on or off")),
+        other => Err(format!("{name}: invalid value \"{other}\"; expected on or off")),
     }
 }
 
 fn address(text: &str) -> Result<Ipv4Addr, String> {
     let parsed: Option<Ipv4Addr> = text.parse().ok();
     let usable = parsed.filter(|address| !address.is_multicast() && !address.is_broadcast());
-    usable.ok_or_else(|| format!("lan set: {text:?} is not the address of a host, such as 10.0.0.7"))
+    usable.ok_or_else(|| format!("lan set: \"{text}\" is not the address of a host, such as 10.0.0.7"))
 }
 
 /// Parses a subnet mask: binary ones followed by zeros.
@@ -102,7 +102,7 @@ fn mask(text: &str) -> Result<Ipv4Addr, String> {
         let bits = u32::from(*mask);
         bits.leading_ones() + bits.trailing_zeros() == 32
     });
-    mask.ok_or_else(|| format!("lan set mask: {text:?} is not a subnet mask, such as 255.255.255.0"))
+    mask.ok_or_else(|| format!("lan set mask: \"{text}\" is not a subnet mask, such as 255.255.255.0"))
 }
 
 impl Operation for Lan {

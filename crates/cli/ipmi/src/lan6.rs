@@ -33,7 +33,7 @@ impl Lan6 {
                 let known = ROUTERS.iter().find(|(name, _)| name == word).map(|(_, routers)| *routers);
                 Lan6Change::RouterUse(known.ok_or_else(|| {
                     format!(
-                        "lan6 set routers: invalid value {word:?}; expected static, dynamic, both or none"
+                        "lan6 set routers: invalid value \"{word}\"; expected static, dynamic, both or none"
                     )
                 })?)
             }
@@ -41,7 +41,7 @@ impl Lan6 {
                 let parsed: Option<Ipv6Addr> = word.parse().ok();
                 let router = parsed.filter(|address| !address.is_multicast());
                 Lan6Change::Router(router.ok_or_else(|| {
-                    format!("lan6 set router: {word:?} is not the IPv6 address of a router")
+                    format!("lan6 set router: \"{word}\" is not the IPv6 address of a router")
                 })?)
             }
             _ => {
@@ -57,8 +57,8 @@ impl Lan6 {
 fn slot(words: &[&str]) -> Result<u8, String> {
     match words {
         [] => Ok(0),
-        [word] => word.parse().map_err(|_| format!("lan6 set address: {word:?} is not a slot number")),
-        [_, word, ..] => Err(format!("lan6 set address: unexpected argument {word:?}")),
+        [word] => word.parse().map_err(|_| format!("lan6 set address: \"{word}\" is not a slot number")),
+        [_, word, ..] => Err(format!("lan6 set address: unexpected argument \"{word}\"")),
     }
 }
 

@@ -34,6 +34,7 @@ mod sensors;
 mod sign_in;
 mod sol;
 mod table;
+mod targets;
 mod threshold;
 mod user;
 mod watch;

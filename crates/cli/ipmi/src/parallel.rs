@@ -13,10 +13,10 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 
-use super::arguments::Targets;
 use super::hosts::Host;
 use super::report::{Answer, Report};
 use super::sign_in;
+use super::targets::Targets;
 use cli_command::Failure;
 use cli_command::paths;
 

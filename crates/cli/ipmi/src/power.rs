@@ -37,7 +37,7 @@ impl Power {
             ["policy", "always-on"] => Self::set_policy(RestorePolicy::AlwaysOn),
             ["policy", other, ..] => {
                 return Err(format!(
-                    "power policy: invalid value {other:?}; expected always-off, previous or always-on"
+                    "power policy: invalid value \"{other}\"; expected always-off, previous or always-on"
                 ));
             }
             ["cause"] => Self::Cause,
@@ -49,8 +49,8 @@ impl Power {
                         .to_owned(),
                 );
             }
-            [_, word, ..] => return Err(format!("power: unexpected argument {word:?}")),
-            [other] => return Err(format!("power: unknown word {other:?}")),
+            [_, word, ..] => return Err(format!("power: unexpected argument \"{word}\"")),
+            [other] => return Err(format!("power: unknown word \"{other}\"")),
         })
     }
 

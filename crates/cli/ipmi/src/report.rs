@@ -11,44 +11,10 @@ use serde_json::{Map, Value};
 
 use super::hosts::Host;
 use super::prometheus::Page;
-use cli_command::format::csv_cell;
-use cli_command::{Failure, Keyword};
+use cli_command::Failure;
+use cli_command::format::{Format, csv_cell};
 
 pub(super) use self::progress::Report;
-
-/// Output format.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Format {
-    #[default]
-    Text,
-    Table,
-    Json,
-    Csv,
-    Prometheus,
-}
-
-impl Keyword for Format {
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("text", Self::Text),
-        ("table", Self::Table),
-        ("json", Self::Json),
-        ("csv", Self::Csv),
-        ("prometheus", Self::Prometheus),
-    ];
-}
-
-/// Output format of a list without metrics.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ListFormat(pub(super) Format);
-
-impl Keyword for ListFormat {
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("text", Self(Format::Text)),
-        ("table", Self(Format::Table)),
-        ("json", Self(Format::Json)),
-        ("csv", Self(Format::Csv)),
-    ];
-}
 
 /// The result of an operation on one controller.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,7 +89,7 @@ fn format_all(answers: &Answers, format: Format) -> String {
         Format::Table => table(answers, &Screen::of_this_process()),
         Format::Csv => csv(answers),
         Format::Prometheus => metrics(answers),
-        Format::Text | Format::Json => String::new(),
+        Format::Text | Format::List | Format::Json => String::new(),
     }
 }
 

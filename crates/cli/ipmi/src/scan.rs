@@ -9,10 +9,10 @@ use ipmi::{DiscoveredController, IpmiError};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 
-use super::arguments::Targets;
 use super::hosts::Host;
 use super::parallel;
 use super::report::{self, Answer, Report, Row};
+use super::targets::Targets;
 use cli_command::Failure;
 use cli_command::output;
 

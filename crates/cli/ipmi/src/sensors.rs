@@ -8,8 +8,9 @@ use ipmi::{Connection, IpmiError, Measured, SensorStatus};
 use serde_json::Value;
 
 use super::parallel::Operation;
-use super::report::{Answer, Format, Row};
+use super::report::{Answer, Row};
 use super::sensor_names::Titles;
+use cli_command::format::Format;
 use cli_command::pattern;
 
 /// Lists sensor readings. Only the output of one format is computed, because there may be 100,000 sensors.
@@ -66,7 +67,7 @@ impl Operation for Sensors {
         }
         let mut answer = Answer::new(String::new(), Vec::new());
         match self.format {
-            Format::Text => {
+            Format::Text | Format::List => {
                 answer.text.reserve(measured.len() * TYPICAL_LINE);
                 measured.iter().for_each(|measured| add_line(&mut answer.text, measured, &titles));
             }

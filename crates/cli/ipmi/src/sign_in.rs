@@ -7,7 +7,7 @@ use cli::secret::{PasswordError, PasswordSource};
 use ipmi::proto::{GroupKey, Login, Password, Privilege};
 use zeroize::Zeroizing;
 
-use super::arguments::Targets;
+use super::targets::Targets;
 use cli_command::Failure;
 
 /// Returns the credentials for the controllers, with the privilege level of the command line, or else `required`.

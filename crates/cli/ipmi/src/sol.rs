@@ -34,7 +34,7 @@ impl Sol {
                 let known = BitRate::WORDS.iter().find(|(word, _)| word == text);
                 let known = known.ok_or_else(|| {
                     let words = BitRate::WORDS.map(|(word, _)| word).join(", ");
-                    format!("sol set rate: invalid rate {text:?}; expected one of {words}")
+                    format!("sol set rate: invalid rate \"{text}\"; expected one of {words}")
                 })?;
                 Ok(Self::Set(SerialChange::LastingRate(known.1)))
             }

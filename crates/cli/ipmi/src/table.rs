@@ -1,8 +1,8 @@
 //! The command table of `telarch ipmi` and `telarch ipmi host`.
 
-use cli_command::{Action, Command, Opt, Scope, Value, keywords};
+use cli_command::format::Format;
+use cli_command::{Action, Command, Opt, Scope, Value};
 
-use super::report::{Format, ListFormat};
 use super::{host_command, ipmitool};
 
 /// The command `telarch ipmi`.
@@ -418,7 +418,9 @@ pub(crate) static PARALLEL: Opt = Opt::new(
 );
 pub(crate) static FORMAT: Opt = Opt::new(
     "format",
-    Value::OneOf("FORMAT", keywords::<Format>),
+    Value::OneOf("FORMAT", || {
+        Format::words(&[Format::Text, Format::Table, Format::Json, Format::Csv, Format::Prometheus])
+    }),
     "text, table, json or csv (default: text), or prometheus for sensors, power status and power watts. Text and json \
      are printed in the order of the hosts as responses arrive; the other formats are printed at the end. Errors are \
      printed at the end",
@@ -498,7 +500,7 @@ pub(crate) static ONLY_SUITE: Opt = Opt::new(
 );
 pub(crate) static LIST_FORMAT: Opt = Opt::new(
     "format",
-    Value::OneOf("FORMAT", keywords::<ListFormat>),
+    Value::OneOf("FORMAT", || Format::words(&[Format::Text, Format::Table, Format::Json, Format::Csv])),
     "text, table, json or csv (default: text)",
 )
 .only_with(&[Scope::Action("list")]);

@@ -71,7 +71,7 @@ impl User {
 
 fn id(word: &str) -> Result<UserId, String> {
     let parsed = word.parse().ok().and_then(|number| UserId::new(number).ok());
-    parsed.ok_or_else(|| format!("user: {word:?} is not a user number, 1 to 63"))
+    parsed.ok_or_else(|| format!("user: \"{word}\" is not a user number, 1 to 63"))
 }
 
 impl Operation for User {

@@ -14,11 +14,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use self::view::{Key, View};
-use super::arguments::Targets;
 use super::export::termination_signal;
 use super::hosts::Host;
 use super::parallel::{self, SessionOpener};
 use super::sign_in;
+use super::targets::Targets;
 use cli_command::Failure;
 
 /// Shows readings until the user types q.

@@ -28,11 +28,11 @@ impl Watchdog {
             ["set", action, seconds] => {
                 let known = TimeoutAction::WORDS.iter().find(|(word, _)| word == action);
                 let (_, action) = known.ok_or_else(|| {
-                    format!("watchdog set: unknown action {action:?}; expected none, reset, off or cycle")
+                    format!("watchdog set: unknown action \"{action}\"; expected none, reset, off or cycle")
                 })?;
                 let tenths = seconds.parse().ok().filter(|seconds| (1..=6_553_u16).contains(seconds));
                 let tenths = tenths.map(|seconds| seconds * 10).ok_or_else(|| {
-                    format!("watchdog set: {seconds:?} is not a number of seconds from 1 to 6553")
+                    format!("watchdog set: \"{seconds}\" is not a number of seconds from 1 to 6553")
                 })?;
                 Ok(Self::Set(*action, tenths))
             }

@@ -10,7 +10,6 @@ use super::{
 };
 use crate::endpoint::{Address, Transport};
 use crate::error::Error;
-use crate::hosts::SavedHosts;
 use crate::secret::{PasswordSource, Secret};
 use crate::switch::Keyword;
 
@@ -103,26 +102,6 @@ impl Draft {
             proxy,
             trace: self.trace,
         })
-    }
-
-    /// Replaces the name of a saved host by its saved values; switches take precedence.
-    pub(crate) fn look_up(&mut self, hosts: &SavedHosts) -> Result<(), Error> {
-        let Some(saved) = self.remote.as_ref().map(|address| hosts.find(address)).transpose()?.flatten()
-        else {
-            return Ok(());
-        };
-        self.ssl |= saved.address().transport().is_none() && saved.transport() == Some(Transport::Https);
-        self.port = self.port.or(saved.port());
-        self.remote = Some(saved.address().clone());
-        let certificate = self.thumbprint.is_some() || self.certificate_file.is_some();
-        if !certificate && self.scheme.is_none() {
-            self.scheme = saved.scheme();
-        }
-        let needs_user = !matches!(self.scheme, Some(Scheme::None | Scheme::Certificate));
-        if !certificate && needs_user && self.user.is_none() && !self.default_credentials {
-            self.user = saved.user().map(str::to_owned);
-        }
-        Ok(())
     }
 
     /// Returns whether the target is the local service.

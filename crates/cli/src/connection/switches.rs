@@ -3,7 +3,7 @@
 use super::draft::{Draft, Scheme};
 use super::{ServiceName, Thumbprint};
 use crate::secret::{PasswordSource, Secret};
-use crate::switch::{Group, Switch, Value, names};
+use crate::switch::{Group, Switch, Value, keywords};
 
 /// Parsed switches that include the connection switches.
 pub(crate) trait Connects {
@@ -89,10 +89,15 @@ pub(crate) const fn ca<D: Connects>() -> Switch<D> {
 
 /// `-authentication`.
 pub(crate) const fn authentication<D: Connects>() -> Switch<D> {
-    Switch::new("authentication", Value::Words(names::<Scheme>), "authentication scheme", |d: &mut D, v| {
-        d.connection().scheme = Some(v.keyword()?);
-        Ok(())
-    })
+    Switch::new(
+        "authentication",
+        Value::Words(keywords::<Scheme>),
+        "authentication scheme",
+        |d: &mut D, v| {
+            d.connection().scheme = Some(v.keyword()?);
+            Ok(())
+        },
+    )
     .short(&["a", "auth"])
     .under(Group::Login)
 }

@@ -62,6 +62,8 @@ pub enum Check {
     Certificates,
     /// Firewall rules for the listener ports.
     Firewall,
+    /// Data sources of WMI classes.
+    Sources,
 }
 
 /// An authentication scheme that is tried in addition to the requested one.
@@ -143,6 +145,7 @@ impl Check {
             Self::Listeners => "listeners",
             Self::Certificates => "certificates",
             Self::Firewall => "firewall",
+            Self::Sources => "sources",
         }
     }
 }

@@ -5,6 +5,7 @@ mod configuration;
 mod firewall;
 mod listening;
 mod ports;
+mod sign_in;
 mod unit;
 
 use std::ffi::OsStr;
@@ -20,6 +21,8 @@ use super::Check;
 use super::finding::Outcome;
 use super::runner::{CheckRunner, Limit};
 use crate::failure::Kind;
+use crate::installed::find as program;
+use crate::missing_source::DataSource;
 
 /// Files and sockets of the service to check.
 pub(super) struct LocalService {
@@ -75,7 +78,7 @@ pub(super) async fn check_all(service: &LocalService, runner: &mut CheckRunner<'
     runner.run(Check::Policy, &[], seconds(10), configuration::policy(service)).await?;
     let settings = configuration::settings(service);
     let state = runner.run(Check::Settings, &[Check::Policy], seconds(10), settings).await?;
-    configuration::verify(service, runner).await?;
+    let problem = configuration::verify(service, runner).await?;
     let Some(state) = state else {
         for check in NEEDS_SETTINGS {
             runner.skip(check, &[Check::Settings], "the settings cannot be read")?;
@@ -93,7 +96,22 @@ pub(super) async fn check_all(service: &LocalService, runner: &mut CheckRunner<'
     runner.run(Check::Listeners, &[Check::Ports, Check::Socket], seconds(10), listening).await?;
     let certificates = listening::certificates(&listeners);
     runner.run(Check::Certificates, &[Check::Listeners], seconds(20), certificates).await?;
-    runner.run(Check::Firewall, &[], seconds(20), firewall::check(&listeners)).await.map(drop)
+    runner.run(Check::Firewall, &[], seconds(20), firewall::check(&listeners)).await?;
+    let schemes = sign_in::check(service, problem, !listeners.is_empty());
+    runner.run(Check::Schemes, &[], seconds(10), schemes).await?;
+    runner.record(Check::Sources, sources())
+}
+
+/// Reports WMI classes whose data source this machine lacks.
+fn sources() -> Outcome {
+    let missing: Vec<&DataSource> = DataSource::missing().collect();
+    let problems: Vec<&str> = missing.iter().map(|source| source.problem).collect();
+    let fixes = missing.iter().map(|source| source.fix.to_owned());
+    match missing.iter().any(|source| source.is_usual) {
+        true => Outcome::warn(problems.join("; ")).fixes(fixes),
+        false if missing.is_empty() => Outcome::pass("the WMI classes have all their data sources"),
+        false => Outcome::pass(problems.join("; ")),
+    }
 }
 
 /// Returns the enabled listeners, including those of policies and the compatibility listeners.
@@ -107,15 +125,6 @@ fn seconds(after: u64) -> Limit {
     Limit { after: Duration::from_secs(after), late: Outcome::fail(Kind::Timeout, "the check timed out") }
 }
 
-/// Finds a program next to this one, in `PATH`, or in the system directories.
-fn program(name: &str) -> Option<PathBuf> {
-    let beside = std::env::current_exe().ok().and_then(|own| own.parent().map(Path::to_owned));
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let system = ["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from);
-    let folders = beside.into_iter().chain(std::env::split_paths(&path)).chain(system);
-    folders.filter(|folder| folder.is_absolute()).map(|folder| folder.join(name)).find(|path| path.is_file())
-}
-
 /// Runs a program with untranslated messages and returns its output.
 async fn output(program: &Path, arguments: &[&OsStr]) -> io::Result<Output> {
     let mut command = Command::new(program);
@@ -124,5 +133,12 @@ async fn output(program: &Path, arguments: &[&OsStr]) -> io::Result<Output> {
 }
 
 /// Checks that need the settings.
-const NEEDS_SETTINGS: [Check; 6] =
-    [Check::Accounts, Check::Ports, Check::Socket, Check::Listeners, Check::Certificates, Check::Firewall];
+const NEEDS_SETTINGS: [Check; 7] = [
+    Check::Accounts,
+    Check::Ports,
+    Check::Socket,
+    Check::Listeners,
+    Check::Certificates,
+    Check::Firewall,
+    Check::Schemes,
+];

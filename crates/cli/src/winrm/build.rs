@@ -5,14 +5,16 @@ use wsman::AssociationResult;
 use super::operations::Verb;
 use super::switches::Draft;
 use super::{
-    Command, Confirmation, Dialect, Enumeration, Filter, Fleet, Fragment, Hierarchy, HostName, HostsTask,
-    Input, Intent, Operation, ParsedArguments, PublicZone, QuickConfigOptions, QuickConfigTask, SddlTarget,
-    ShellAction, ShellSelection, TrustTask,
+    Accounts, Command, Confirmation, Dialect, Enumeration, Filter, Fleet, Fragment, Hierarchy, HostName,
+    HostsTask, Input, Intent, Operation, ParsedArguments, PublicZone, QuickConfigOptions, QuickConfigTask,
+    SddlTarget, ServiceFiles, ShellAction, ShellSelection, TrustTask,
 };
 use crate::connection::draft::{NO_LOCAL_LOGIN, refuse};
+use crate::doctor::DoctorCommand;
 use crate::endpoint::{Address, Transport};
 use crate::error::Error;
 use crate::failure::bracketed;
+use crate::format::Format;
 use crate::host_list;
 use crate::hosts::{Name, SavedHost, SavedHosts};
 use crate::input::KeyValues;
@@ -187,7 +189,17 @@ impl OperationBuilder<'_> {
     fn quick_config(&mut self) -> Result<Operation, Error> {
         let (quiet, force) = (self.draft.quiet, self.draft.force);
         let transport = self.draft.transport;
-        let options = std::mem::take(&mut self.draft.quick_config);
+        let mut options = std::mem::take(&mut self.draft.quick_config);
+        options.files = self.service_files()?;
+        if let Some(files) = &options.files {
+            let socket = config::Paths::new(&files.config, &files.state).local_socket;
+            self.draft.connection.socket = Some(socket);
+        }
+        refuse(
+            options.account.is_some() && options.accounts != Some(Accounts::Ntlm),
+            "-account requires -accounts:ntlm",
+            "add -accounts:ntlm, or omit -account",
+        )?;
         refuse(
             options.strict && transport != Some(Transport::Https),
             "-strict requires -transport:https",
@@ -196,7 +208,9 @@ impl OperationBuilder<'_> {
         let task = if self.draft.undo { QuickConfigTask::Undo } else { QuickConfigTask::SetUp };
         refuse(
             task == QuickConfigTask::Undo
-                && (transport.is_some() || options != QuickConfigOptions::default()),
+                && (transport.is_some()
+                    || QuickConfigOptions { files: None, ..options.clone() }
+                        != QuickConfigOptions::default()),
             "-undo cannot be used with switches that select a change: it undoes all changes of quickconfig",
             "omit them; -quiet and the connection switches are allowed",
         )?;
@@ -207,6 +221,25 @@ impl OperationBuilder<'_> {
             task,
             options,
         })
+    }
+
+    /// Returns the files of the local service, which are given together.
+    fn service_files(&mut self) -> Result<Option<ServiceFiles>, Error> {
+        let (config, state) = (self.draft.config.take(), self.draft.state.take());
+        let is_other = !self.draft.connection.is_local() || self.draft.connection.socket.is_some();
+        refuse(
+            (config.is_some() || state.is_some()) && is_other,
+            "-config and -state select the local service; they cannot be used with -remote or -socket",
+            "omit them, or omit -remote and -socket",
+        )?;
+        match (config, state) {
+            (Some(config), Some(state)) => Ok(Some(ServiceFiles { config, state })),
+            (None, None) => Ok(None),
+            _ => Err(Error::Rule {
+                problem: "-config and -state must be given together",
+                way_out: "add the other one, or omit both for the default files",
+            }),
+        }
     }
 
     fn shells(&mut self) -> Result<Operation, Error> {
@@ -294,5 +327,44 @@ impl OperationBuilder<'_> {
             SddlTarget::Resource(Locator::parse(&word)?)
         };
         Ok(Operation::ConfigSddl { target, sddl: self.draft.sddl.take() })
+    }
+}
+
+impl DoctorCommand {
+    /// Validates the optional endpoint and the switches.
+    pub(crate) fn build(
+        endpoint: Option<String>,
+        mut draft: Draft,
+        hosts: &SavedHosts,
+    ) -> Result<Self, Error> {
+        if let Some(endpoint) = endpoint {
+            if draft.connection.remote.is_some() {
+                return Err(Error::Rule {
+                    problem: "the endpoint is given twice, as an argument and with -remote",
+                    way_out: "omit one of them: winrm doctor server7",
+                });
+            }
+            draft.connection.remote = Some(Address::parse(&endpoint)?);
+        }
+        draft.connection.look_up(hosts)?;
+        let format = draft.format.unwrap_or_default();
+        if !matches!(format, Format::Text | Format::Json | Format::Ndjson) {
+            return Err(Error::Rule {
+                problem: "doctor supports only the formats text, json and ndjson",
+                way_out: "use -format:text, -format:json, or -format:ndjson for one line per finding",
+            });
+        }
+        let is_local = draft.connection.is_local();
+        if !is_local && (draft.config.is_some() || draft.state.is_some()) {
+            return Err(Error::Rule {
+                problem: "-config and -state require the local service",
+                way_out: "omit them, or omit the endpoint",
+            });
+        }
+        let notices = draft.connection.notices();
+        let limit = draft.connection.timeout.take();
+        let connection = draft.connection.connection()?;
+        let (config, state, exit_codes) = (draft.config, draft.state, draft.exit_codes);
+        Ok(Self { connection, config, state, limit, format, exit_codes, notices })
     }
 }

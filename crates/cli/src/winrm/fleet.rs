@@ -9,7 +9,8 @@ use std::rc::Rc;
 
 use tokio::task::{JoinSet, LocalSet};
 
-use super::run::{Completion, Streams, run_one};
+use super::one_host::run_one;
+use super::streams::{Completion, Streams};
 use super::{Command, Fleet};
 use crate::connection::{Connection, Login};
 use crate::failure::{Failure, Kind, Program};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use xml::{Bounds, Document, Writer};
 
-use super::run::Streams;
+use super::streams::Streams;
 use super::{HostName, HostsTask};
 use crate::error::Error;
 use crate::failure::{Failure, Kind};

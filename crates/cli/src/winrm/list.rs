@@ -4,7 +4,7 @@ use std::io;
 
 use xml::Element;
 
-use super::run::options_of;
+use super::service_command::options_of;
 use super::{Command, CommandRunner, Operation};
 use crate::failure::{Failure, Kind};
 use crate::program::Stop;

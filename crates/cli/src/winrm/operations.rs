@@ -1,7 +1,5 @@
 //! Table of operations, read by the parser, help, man page and completion.
 
-use super::switches::SWITCHES;
-use crate::error::Error;
 use crate::switch::Scope;
 
 /// One operation.
@@ -70,44 +68,6 @@ impl Entry {
             InputUse::Required => " '@{KEY=\"VALUE\";...}'",
         };
         format!("winrm {}{words}{input} [-SWITCH[:VALUE] ...]", self.name)
-    }
-
-    /// Checks that the operation accepts these arguments, switches and input.
-    ///
-    /// # Errors
-    /// [`Error`] for a wrong number of arguments, a switch of another operation, or unexpected input.
-    pub(super) fn check_arguments(
-        &self,
-        words: &[String],
-        seen: &[&'static str],
-        input: bool,
-    ) -> Result<(), Error> {
-        let operation = self.name;
-        let (least, most) = self.count;
-        if !(least..=most).contains(&words.len()) {
-            let expected = match (least, most) {
-                (0, 0) => "no arguments",
-                (0, _) => "at most one argument",
-                (1, _) => "one argument",
-                _ => "two arguments",
-            };
-            return Err(Error::WrongArgumentCount {
-                operation,
-                expected,
-                found: words.len(),
-                usage: self.usage(),
-            });
-        }
-        let invalid = SWITCHES
-            .iter()
-            .find(|switch| seen.contains(&switch.name) && !switch.scope.contains(self.verb.scope()));
-        if let Some(switch) = invalid {
-            return Err(Error::SwitchNotValid { name: switch.name, operation });
-        }
-        if input && self.input == InputUse::Refused {
-            return Err(Error::InputUnexpected { operation });
-        }
-        Ok(())
     }
 }
 
@@ -205,7 +165,12 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         details: "Starts the service and enables it at boot, creates a listener, and opens the firewall for it.\n\
                   Steps already done are skipped. quickconfig asks for confirmation unless -quiet or -force is\n\
                   given. -whatif shows the changes without making them; -undo reverts the changes that\n\
-                  quickconfig made. With -remote, it sets up another machine.\n",
+                  quickconfig made. With -remote, it sets up another machine.\n\
+                  Then it verifies which authentication schemes users can sign in with. If there is none, it asks\n\
+                  for an account (NTLM) or enables Basic over HTTPS; -accounts chooses without a question, and\n\
+                  -quiet enables Basic over HTTPS if the passwords of users can be verified. The exit status is 1\n\
+                  if no user can sign in. The password of a new account is prompted for, or read from the\n\
+                  variable TELARCH_PASSWORD.\n",
     },
     Entry {
         verb: Verb::ConfigSddl,
@@ -233,7 +198,7 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         details: "Checks, in order: host name, port, TLS, identify, authentication schemes, Kerberos realm, KDC,\n\
                   clock, ticket and service principal name, sign-in, access, quotas, shell, latency and\n\
                   throughput. Without an endpoint, it checks the service of this machine: unit, settings,\n\
-                  policy, accounts, socket, listeners, ports, certificates and firewall. Start with the first\n\
+                  policy, accounts, socket, listeners, ports, certificates, firewall and schemes. Start with the first\n\
                   line marked fail; checks that depend on it are skipped. Doctor changes nothing, except that it\n\
                   opens and closes a shell. Schemes that send a readable password or delegate it to the service\n\
                   are tried only if a switch requests them. The exit status is 0 if no check failed, otherwise 1.\n",

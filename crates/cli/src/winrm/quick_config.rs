@@ -1,9 +1,12 @@
 //! `winrm quickconfig`: two stages, each of which analyzes, asks for confirmation and enables.
 //!
 //! The service determines and makes the changes. The messages of both stages are those that scripts match. If the local
-//! service does not run, it is started first. `-undo` is a separate operation.
+//! service does not run, it is started first. A last stage makes sure that users can sign in. `-undo` is a separate
+//! operation.
 
 mod local;
+mod sign_in;
+mod temporary;
 
 use std::io::BufRead;
 
@@ -12,7 +15,8 @@ use wsman::code::ACTION_NOT_SUPPORTED;
 use xml::{Element, Fragment, Writer};
 
 use self::local::StartResult;
-use super::run::{Completion, Run, Streams};
+use super::service_command::Run;
+use super::streams::{Completion, Streams};
 use super::{Confirmation, Intent, PublicZone, QuickConfigOptions, QuickConfigTask};
 use crate::codes::Code;
 use crate::endpoint::Transport;
@@ -40,19 +44,50 @@ pub(super) async fn run(run: &Run, plan: &Plan, streams: &mut Streams<'_>) -> Re
     }
     let first = match SERVICE.run(run, &locator, plan, streams).await {
         Err(Stop::Failed(failure)) if failure.kind() == Kind::Connect && run.is_local() => {
-            match local::start(failure, plan, streams).await? {
+            match local::start(run, failure, plan, streams).await? {
                 StartResult::Running(completion) => completion,
                 StartResult::NotRunning(completion) => return Ok(completion),
+                StartResult::Temporary(service) => {
+                    let run = run.with_service(service.connect()?);
+                    let done = remote_access(&run, &locator, plan, Completion::Success, streams).await;
+                    service.stop(plan.intent, streams).await?;
+                    return done;
+                }
             }
         }
-        ended => ended?,
+        ended => ended?.completion,
     };
-    let second = REMOTING.run(run, &locator, plan, streams).await?;
-    Ok(if [first, second].contains(&Completion::StepsFailed) {
-        Completion::StepsFailed
-    } else {
-        Completion::Success
-    })
+    remote_access(run, &locator, plan, first, streams).await
+}
+
+/// Runs the stages after the start of the service, which had the result `first`.
+async fn remote_access(
+    run: &Run,
+    locator: &Locator,
+    plan: &Plan,
+    first: Completion,
+    streams: &mut Streams<'_>,
+) -> Result<Completion, Stop> {
+    let StageResult { completion: second, sign_in } = REMOTING.run(run, locator, plan, streams).await?;
+    let third = match sign_in {
+        SignInStage::Supported => sign_in::run(run, plan, streams).await?,
+        SignInStage::Unsupported => Completion::Success,
+    };
+    let ended = [third, first, second].into_iter().find(|completion| *completion != Completion::Success);
+    Ok(ended.unwrap_or(Completion::Success))
+}
+
+/// Result of a stage.
+struct StageResult {
+    completion: Completion,
+    sign_in: SignInStage,
+}
+
+/// Whether the service has the last stage, which Windows does not have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SignInStage {
+    Supported,
+    Unsupported,
 }
 
 /// One of the two stages.
@@ -92,11 +127,28 @@ impl Stage {
         locator: &Locator,
         plan: &Plan,
         streams: &mut Streams<'_>,
-    ) -> Result<Completion, Stop> {
+    ) -> Result<StageResult, Stop> {
         let question = self.question(locator, plan);
         let analyzed = run.invoke(locator, &locator.action_uri(self.analyze), &question).await;
         let analyzed = analyzed.map_err(explain_unsupported)?;
         let analysis = content(&analyzed)?;
+        let sign_in = match child(analysis, "SignInAction") {
+            Some(_) => SignInStage::Supported,
+            None => SignInStage::Unsupported,
+        };
+        let completion = self.change(run, locator, plan, analysis, streams).await?;
+        Ok(StageResult { completion, sign_in })
+    }
+
+    /// Makes the proposed changes, after confirmation.
+    async fn change(
+        &self,
+        run: &Run,
+        locator: &Locator,
+        plan: &Plan,
+        analysis: Element<'_>,
+        streams: &mut Streams<'_>,
+    ) -> Result<Completion, Stop> {
         let state = child(analysis, "RemotingEnabled");
         if state.is_some_and(|state| state.text().trim() == "true") {
             writeln!(streams.out, "{}", self.already)?;
@@ -127,7 +179,7 @@ impl Stage {
             if plan.public_zone == PublicZone::Ignored {
                 writer.start("p:Force").end_empty();
             }
-            let QuickConfigOptions { strict, zone, remote_addresses, group } = &plan.options;
+            let QuickConfigOptions { strict, zone, remote_addresses, group, .. } = &plan.options;
             if *strict {
                 writer.start("p:Strict").end_empty();
             }
@@ -163,7 +215,12 @@ async fn enable(
     } else {
         print_failure(streams)?;
     }
-    writeln!(streams.out, "\n{}", results(outcome))?;
+    let mut lines = results(outcome);
+    if run.is_local() {
+        // The line of the first versions of Windows, for which scripts look.
+        lines = lines.replace("WinRM service type changed successfully.", local::ENABLED);
+    }
+    writeln!(streams.out, "\n{lines}")?;
     Ok(if has_succeeded { Completion::Success } else { Completion::StepsFailed })
 }
 

@@ -11,7 +11,8 @@ use self::descriptor::StoredDescriptor;
 use self::dialogue::Dialogue;
 use self::names::Names;
 use super::SddlTarget;
-use super::run::{Run, Streams};
+use super::service_command::Run;
+use super::streams::Streams;
 use crate::failure::{Failure, Kind};
 use crate::program::Stop;
 

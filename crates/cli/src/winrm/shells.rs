@@ -3,7 +3,8 @@
 use client::Item;
 use xml::Element;
 
-use super::run::{Run, Streams};
+use super::service_command::Run;
+use super::streams::Streams;
 use super::{Intent, ShellAction, ShellSelection};
 use crate::failure::{Failure, Kind};
 use crate::format::Format;

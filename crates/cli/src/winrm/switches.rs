@@ -4,15 +4,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::filter::Dialect;
-use super::operations::Verb;
-use super::{Hierarchy, QuickConfigOptions, ReturnType};
+use super::operations::{Entry, InputUse, Verb};
+use super::{Accounts, Hierarchy, QuickConfigOptions, ReturnType};
 use crate::connection::switches::{self, Connects};
 use crate::connection::{Encoding, ProxyAccess, ProxyScheme, draft};
 use crate::endpoint::{Address, Transport};
+use crate::error::Error;
 use crate::failure::ExitCodes;
 use crate::format::Format;
 use crate::input::KeyValues;
-use crate::switch::{Group, Keyword, Scope, Switch, Value, find_keyword, names};
+use crate::switch::{Group, Keyword, Scope, Switch, Value, find_keyword, keywords};
 
 /// Values of the switches of one command line, not yet validated.
 #[derive(Debug, Default)]
@@ -51,6 +52,11 @@ pub(crate) struct Draft {
 impl Keyword for ReturnType {
     const WORDS: &'static [(&'static str, Self)] =
         &[("object", Self::Object), ("epr", Self::Epr), ("objectandepr", Self::ObjectAndEpr)];
+}
+
+impl Keyword for Accounts {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("ntlm", Self::Ntlm), ("basic", Self::Basic), ("none", Self::None)];
 }
 
 impl Keyword for ExitCodes {
@@ -156,10 +162,15 @@ pub(crate) const SWITCHES: &[Row] = &[
     .on(REMOTE)
     .under(Group::Remote),
     switches::ca().on(REMOTE),
-    Row::new("encoding", Value::Words(names::<Encoding>), "encoding of requests (default: utf-8)", |d, v| {
-        d.connection.encoding = Some(v.keyword()?);
-        Ok(())
-    })
+    Row::new(
+        "encoding",
+        Value::Words(keywords::<Encoding>),
+        "encoding of requests (default: utf-8)",
+        |d, v| {
+            d.connection.encoding = Some(v.keyword()?);
+            Ok(())
+        },
+    )
     .on(REMOTE)
     .under(Group::Remote),
     Row::new(
@@ -195,7 +206,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     switches::spn().on(REMOTE),
     Row::new(
         "proxyaccess",
-        Value::Words(names::<ProxyAccess>),
+        Value::Words(keywords::<ProxyAccess>),
         "source of the proxy settings (default: no_proxy)",
         |d, v| {
             d.connection.proxy_access = Some(v.keyword()?);
@@ -207,7 +218,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     .under(Group::Proxy),
     Row::new(
         "proxyauth",
-        Value::Words(names::<ProxyScheme>),
+        Value::Words(keywords::<ProxyScheme>),
         "authentication scheme for the proxy",
         |d, v| {
             d.connection.proxy_scheme = Some(v.keyword()?);
@@ -311,7 +322,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     .under(Group::Filter),
     Row::new(
         "returntype",
-        Value::Words(names::<ReturnType>),
+        Value::Words(keywords::<ReturnType>),
         "content returned for each instance (default: object)",
         |d, v| {
             d.returns = v.keyword()?;
@@ -332,7 +343,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     })
     .on(ENUMERATE)
     .under(Group::Filter),
-    Row::new("format", Value::Words(names::<Format>), "output format (default: text)", |d, v| {
+    Row::new("format", Value::Words(keywords::<Format>), "output format (default: text)", |d, v| {
         // Scripts also use `-format:#pretty`.
         let word = find_keyword(v.text().trim_start_matches('#'));
         d.format = Some(word.map_or_else(|| v.keyword(), Ok)?);
@@ -343,7 +354,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     .under(Group::Output),
     Row::new(
         "exitcode",
-        Value::Words(names::<ExitCodes>),
+        Value::Words(keywords::<ExitCodes>),
         "detailed: a separate exit status for each kind of failure (default: plain)",
         |d, v| {
             d.exit_codes = v.keyword()?;
@@ -361,7 +372,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     .under(Group::QuickConfig),
     Row::new(
         "transport",
-        Value::Words(names::<Transport>),
+        Value::Words(keywords::<Transport>),
         "transport of the listener (default: http)",
         |d, v| {
             d.transport = Some(v.keyword()?);
@@ -417,6 +428,23 @@ pub(crate) const SWITCHES: &[Row] = &[
     })
     .on(QUICK)
     .under(Group::QuickConfig),
+    Row::new(
+        "accounts",
+        Value::Words(keywords::<Accounts>),
+        "create an account for NTLM, or enable Basic over HTTPS (default: ask)",
+        |d, v| {
+            d.quick_config.accounts = Some(v.keyword()?);
+            Ok(())
+        },
+    )
+    .on(QUICK)
+    .under(Group::QuickConfig),
+    Row::new("account", Value::Text("NAME"), "name of the account that -accounts:ntlm creates", |d, v| {
+        d.quick_config.account = Some(v.into_text());
+        Ok(())
+    })
+    .on(QUICK)
+    .under(Group::QuickConfig),
     Row::new("sddl", Value::Text("SDDL"), "set this security descriptor without a dialogue", |d, v| {
         d.sddl = Some(v.into_text());
         Ok(())
@@ -427,7 +455,7 @@ pub(crate) const SWITCHES: &[Row] = &[
         d.config = Some(v.into_text().into());
         Ok(())
     })
-    .on(Verb::Doctor.scope())
+    .on(Verb::Doctor.scope().and(QUICK))
     .under(Group::Doctor),
     Row::new(
         "state",
@@ -438,7 +466,7 @@ pub(crate) const SWITCHES: &[Row] = &[
             Ok(())
         },
     )
-    .on(Verb::Doctor.scope())
+    .on(Verb::Doctor.scope().and(QUICK))
     .under(Group::Doctor),
     Row::new("whatif", Value::None, "show what would be changed, without changing it", |d, _| {
         d.what_if = true;
@@ -465,3 +493,43 @@ pub(crate) const SWITCHES: &[Row] = &[
     .on(SAVED.and(Verb::Trust.scope()))
     .under(Group::Output),
 ];
+
+impl Entry {
+    /// Checks that the operation accepts these arguments, switches and input.
+    ///
+    /// # Errors
+    /// [`Error`] for a wrong number of arguments, a switch of another operation, or unexpected input.
+    pub(super) fn check_arguments(
+        &self,
+        words: &[String],
+        seen: &[&'static str],
+        input: bool,
+    ) -> Result<(), Error> {
+        let operation = self.name;
+        let (least, most) = self.count;
+        if !(least..=most).contains(&words.len()) {
+            let expected = match (least, most) {
+                (0, 0) => "no arguments",
+                (0, _) => "at most one argument",
+                (1, _) => "one argument",
+                _ => "two arguments",
+            };
+            return Err(Error::WrongArgumentCount {
+                operation,
+                expected,
+                found: words.len(),
+                usage: self.usage(),
+            });
+        }
+        let invalid = SWITCHES
+            .iter()
+            .find(|switch| seen.contains(&switch.name) && !switch.scope.contains(self.verb.scope()));
+        if let Some(switch) = invalid {
+            return Err(Error::SwitchNotValid { name: switch.name, operation });
+        }
+        if input && self.input == InputUse::Refused {
+            return Err(Error::InputUnexpected { operation });
+        }
+        Ok(())
+    }
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 use config::{Store, StoreError};
 
 use super::TrustTask;
-use super::run::Streams;
+use super::streams::Streams;
 use crate::failure::{Failure, Kind};
 use crate::program::Stop;
 use crate::settings::ClientSettings;

@@ -5,7 +5,7 @@ use std::io;
 use client::Occurrence;
 use xml::Element;
 
-use super::run::wire_filter;
+use super::service_command::wire_filter;
 use super::{Command, Operation};
 use crate::connection::Delegation;
 use crate::failure::{Failure, Kind};

@@ -1,8 +1,12 @@
 //! `-whatif`: prints the changes of an operation without making them.
+//!
+//! A Telarch service is asked to check changes of its configuration, so that a refusal is reported as without
+//! `-whatif`. Other services get no request that could change anything.
 
 use xml::{Bounds, Document, Element, Fragment as Markup};
 
-use super::run::{Run, Streams, element, read_xml};
+use super::service_command::{Change, Run, element, read_xml};
+use super::streams::Streams;
 use super::{Input, Operation};
 use crate::failure::{Failure, Kind};
 use crate::format::Format;
@@ -10,25 +14,31 @@ use crate::input::{KeyValues, Value};
 use crate::program::Stop;
 use crate::trace::is_secret;
 
-/// Prints the changes. Only `set` sends a request, to read the current values.
+/// Prints the changes, or returns the failure of the operation if it can be predicted.
 pub(super) async fn show(run: &Run, operation: Operation, streams: &mut Streams<'_>) -> Result<(), Stop> {
     let text = match operation {
         Operation::Set { locator, input: Input::Values(values), .. } => {
             let current = run.read(&locator).await?;
             let resource = current.content().ok_or_else(empty_resource)?;
             // Fail on the same inputs as the actual operation.
-            crate::body::modify(resource, &values)?;
+            let body = crate::body::modify(resource, &values)?;
+            run.validate(&locator, Change::Put(&body)).await?;
             format!("{} would be changed:\n{}", locator.short(), changes(resource, &values))
         }
         Operation::Set { locator, input: Input::File(path), .. } => {
             let body = read_xml(&path, streams.input)?;
+            run.validate(&locator, Change::Put(&body)).await?;
             format!("{} would be replaced by:\n{}", locator.short(), pretty(&body)?)
         }
         Operation::Create { locator, input } => {
             let body = element(locator.last_segment(), &locator, input, streams.input)?;
+            run.validate(&locator, Change::Create(&body)).await?;
             format!("{} would be created with:\n{}", locator.short(), pretty(&body)?)
         }
-        Operation::Delete { locator } => format!("{} would be deleted\n", locator.short()),
+        Operation::Delete { locator } => {
+            run.validate(&locator, Change::Delete).await?;
+            format!("{} would be deleted\n", locator.short())
+        }
         Operation::Invoke { action, locator, input } => {
             let name = action.rsplit('/').next().unwrap_or_default();
             let body = element(&format!("{name}_INPUT"), &locator, input, streams.input)?;

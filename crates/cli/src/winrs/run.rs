@@ -64,6 +64,9 @@ pub async fn run_on(
             return Err(Stop::Interrupted);
         }
     };
+    if let Some(note) = service.scheme_note() {
+        writeln!(errors, "winrs: {note}")?;
+    }
     let typing = std::io::stdin().is_terminal();
     let _no_echo = (typing && command.echo == Echo::Hidden)
         .then(|| ModeGuard::disable(LocalModes::ECHO, std::io::stdin(), OptionalActions::Now))

@@ -4,7 +4,7 @@ use crate::connection::draft;
 use crate::connection::switches::{self, Connects};
 use crate::endpoint::Address;
 use crate::failure::ExitCodes;
-use crate::switch::{Group, Switch, Value, names};
+use crate::switch::{Group, Switch, Value, keywords};
 
 /// Values of the switches of one command line.
 #[derive(Debug, Default)]
@@ -135,7 +135,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     .under(Group::Output),
     Row::new(
         "exitcode",
-        Value::Words(names::<ExitCodes>),
+        Value::Words(keywords::<ExitCodes>),
         "detailed: a separate exit status for each kind of failure (default: plain)",
         |d, v| {
             d.exit_codes = v.keyword()?;

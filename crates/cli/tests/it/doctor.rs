@@ -96,7 +96,8 @@ fn text_of_the_service_cannot_break_lines_or_control_the_terminal() {
         false => fault(5, "w:AccessDenied", "no&#x9b;31m&#10;  pass  shell"),
     });
     let (_, text) = report(&format!("doctor http://127.0.0.1:{} -auth:none", service.port));
-    assert!(text.contains("fail  identify       access denied: no\u{FFFD}31m\n"), "{text:?}");
+    assert!(text.contains("fail  identify       no\u{FFFD}31m\n"), "{text:?}");
+    assert!(text.contains("-> the service advises: pass"), "{text:?}");
     assert!(!text.contains("\n  pass  shell") && !text.contains('\u{9b}'), "{text:?}");
 }
 

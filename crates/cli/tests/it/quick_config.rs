@@ -224,6 +224,64 @@ fn a_policy_prevents_changes_and_is_reported() {
     assert_eq!(service.actions(), ["AnalyzeService", "Analyze"]);
 }
 
+/// Starts a configured service whose last stage reports these schemes.
+fn reporting(schemes: &'static str) -> Service {
+    Service::start(move |request: &Request| -> Answer {
+        let body = match request.action.as_str() {
+            "AnalyzeService" => "<c:AnalyzeService_OUTPUT xmlns:c=\"urn:c\"><c:RemotingEnabled>true\
+                </c:RemotingEnabled></c:AnalyzeService_OUTPUT>"
+                .to_owned(),
+            "Analyze" => "<c:Analyze_OUTPUT xmlns:c=\"urn:c\"><c:RemotingEnabled>true</c:RemotingEnabled>\
+                <c:SignInAction>AnalyzeSignIn</c:SignInAction></c:Analyze_OUTPUT>"
+                .to_owned(),
+            _ => format!(
+                "<c:AnalyzeSignIn_OUTPUT xmlns:c=\"urn:c\"><c:Listening>true</c:Listening>{schemes}\
+                 <c:Remedy>telarch account add NAME --ntlm</c:Remedy></c:AnalyzeSignIn_OUTPUT>"
+            ),
+        };
+        (200, body)
+    })
+}
+
+#[test]
+fn a_usable_scheme_completes_the_last_stage() {
+    let service = reporting(
+        "<c:Scheme Name=\"Kerberos\" State=\"unusable\">no key</c:Scheme>\
+         <c:Scheme Name=\"Negotiate\" State=\"usable\">accounts: 2</c:Scheme>\
+         <c:Scheme Name=\"Basic\" State=\"disabled\"/>",
+    );
+    let shown = ran(&service, "qc", "");
+    let report = "\nSign-in over the network:\n  Kerberos     no  no key\n  Negotiate    yes accounts: 2\n  \
+                  Basic        off\n";
+    assert!(shown.out.ends_with(report), "{}", shown.out);
+    assert_eq!((shown.done.unwrap(), shown.errors.as_str()), (Completion::Success, ""));
+    assert_eq!(service.actions(), ["AnalyzeService", "Analyze", "AnalyzeSignIn"]);
+    let service = reporting("");
+    assert_eq!(ran(&service, "qc -accounts:none", "").done.unwrap(), Completion::Success);
+    assert_eq!(service.actions(), ["AnalyzeService", "Analyze"]);
+}
+
+#[test]
+fn no_usable_scheme_is_an_error_with_the_commands() {
+    let schemes = "<c:Scheme Name=\"Negotiate\" State=\"unusable\">no account</c:Scheme>";
+    for (line, typed) in [("qc", "n\n"), ("qc", ""), ("qc", "2\n"), ("qc -quiet", "")] {
+        let shown = ran(&reporting(schemes), line, typed);
+        assert!(shown.out.ends_with("  Negotiate    no  no account\n"), "{}", shown.out);
+        assert_eq!(
+            shown.errors,
+            "Error: no user can sign in over the network.\n  telarch account add NAME --ntlm\n"
+        );
+        assert_eq!(shown.done.unwrap(), Completion::NoSignIn, "{line} {typed:?}");
+    }
+    let shown = ran(&reporting(schemes), "qc -whatif", "");
+    assert_eq!((shown.done.unwrap(), shown.errors.as_str()), (Completion::Success, ""));
+    let (text, status) = ran(&reporting(schemes), "qc -accounts:ntlm", "").report(Format::Text);
+    assert!(text.contains("-accounts:ntlm requires the local service"), "{text}");
+    assert_eq!(status, 2);
+    let (text, _) = ran(&reporting(schemes), "qc -accounts:basic", "").report(Format::Text);
+    assert!(text.contains("cannot verify the password of any user"), "{text}");
+}
+
 #[test]
 fn failed_steps_are_reported() {
     let service = service(State::Needed, State::Ready, "failed");

@@ -4,11 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cim::Namespace;
-use cli_command::{
-    Action as Entry, Arguments, Command, Failure, NoArguments, Opt, Scope, SingleDash, Value, keywords,
-};
+use cli_command::{Action as Entry, Arguments, Command, Failure, NoArguments, Opt, Scope, SingleDash, Value};
+use sddl::AccessKind;
+use wmi::Rights;
 
-use super::print::Format;
+use super::print::FORMATS;
+use super::rights;
+use super::rights_change::{Reach, RightsChange};
+use cli_command::format::Format;
 
 /// The command `telarch wmi`.
 pub static WMI: Command = Command::new(
@@ -22,6 +25,7 @@ pub static WMI: Command = Command::new(
     r#"telarch wmi "SELECT Name, State FROM Win32_Service WHERE State='Running'" -r node7 -u alice"#,
     "telarch wmi describe Win32_Process",
     r#"telarch wmi plot "SELECT PercentProcessorTime FROM Win32_PerfFormattedData_PerfOS_Processor WHERE Name='_Total'""#,
+    "telarch wmi security root/cimv2 --allow alice --rights enable,methods,remote-enable",
     r#"telarch wmi --watch "SELECT * FROM __InstanceModificationEvent WITHIN 5 WHERE TargetInstance ISA 'Win32_Service'""#,
 ])
 .actions(&[
@@ -69,11 +73,33 @@ pub static WMI: Command = Command::new(
         "subscriptions",
         &[("", "list the permanent event subscriptions of this machine, their creators, and their state")],
     ),
-    Entry::new("security", &[("[NAMESPACE [SDDL]]", "show or set the access rights of a namespace")]).takes(0, 2),
+    Entry::new(
+        "security",
+        &[(
+            "[NAMESPACE [SDDL]]",
+            "show the access rights of a namespace, or change them with --allow, --deny or --remove, or replace them by \
+             a security descriptor",
+        )],
+    )
+    .takes(0, 2),
     Entry::new("complete-classes", &[("", "list class names, for shell completion")]).hidden(),
 ])
-.options(&[&NAMESPACE, &FORMAT, &WATCH, &QUALIFIERS, &FOR, &COUNT, &EVERY, &REPOSITORY])
-.exclusive(&[&[&WATCH, &EVERY]])
+.options(&[
+    &NAMESPACE,
+    &FORMAT,
+    &WATCH,
+    &QUALIFIERS,
+    &ALLOW,
+    &DENY,
+    &REMOVE,
+    &RIGHTS,
+    &THIS_ONLY,
+    &FOR,
+    &COUNT,
+    &EVERY,
+    &REPOSITORY,
+])
+.exclusive(&[&[&WATCH, &EVERY], &[&ALLOW, &DENY, &REMOVE], &[&REMOVE, &THIS_ONLY]])
 .single_dash(SingleDash::Switches(&["r", "u", "remote", "username", "auth", "a"]))
 .without_arguments(NoArguments::Run)
 .notes(&[
@@ -87,7 +113,7 @@ static NAMESPACE: Opt =
     Opt::new("namespace", Value::Text("NAMESPACE"), "WMI namespace (default: root/cimv2)").short('n');
 static FORMAT: Opt = Opt::new(
     "format",
-    Value::OneOf("FORMAT", keywords::<Format>),
+    Value::OneOf("FORMAT", || Format::words(FORMATS)),
     "table, list, json or csv (default: table if the query names properties, else list)",
 );
 static WATCH: Opt = Opt::new(
@@ -98,6 +124,35 @@ static WATCH: Opt = Opt::new(
 );
 static QUALIFIERS: Opt =
     Opt::new("qualifiers", Value::None, "also show qualifiers").only_with(&[Scope::Action("describe")]);
+static ALLOW: Opt = Opt::new(
+    "allow",
+    Value::Text("NAME"),
+    "allow rights to this user or group: a name of the machine or of Windows, an alias such as AU, or a SID; rights \
+     denied to it by an entry of the namespace itself are no longer denied; may be repeated",
+)
+.only_with(&[SECURITY])
+.repeatable();
+static DENY: Opt =
+    Opt::new("deny", Value::Text("NAME"), "deny rights to this user or group; may be repeated")
+        .only_with(&[SECURITY])
+        .repeatable();
+static REMOVE: Opt = Opt::new(
+    "remove",
+    Value::Text("NAME"),
+    "remove rights of this user or group from the entries of the namespace itself; may be repeated",
+)
+.only_with(&[SECURITY])
+.repeatable();
+static RIGHTS: Opt = Opt::new(
+    "rights",
+    Value::Text("LIST"),
+    "rights, separated by commas: enable, methods, full-write, partial-write, provider-write, remote-enable, subscribe, \
+     publish, read-security, edit-security, or all (default: enable,methods,remote-enable for --allow, otherwise all)",
+)
+.only_with(&[Scope::Option(&ALLOW), Scope::Option(&DENY), Scope::Option(&REMOVE)]);
+static THIS_ONLY: Opt =
+    Opt::new("this-only", Value::None, "not for child namespaces (default: this namespace and its children)")
+        .only_with(&[Scope::Option(&ALLOW), Scope::Option(&DENY)]);
 static FOR: Opt =
     Opt::new("for", Value::Text("TIME"), "duration, such as 30s, 5m or 1h (default: until interrupted)")
         .only_with(&[PLOT, Scope::Option(&WATCH)]);
@@ -112,6 +167,7 @@ static REPOSITORY: Opt = Opt::new(
 );
 
 const PLOT: Scope = Scope::Action("plot");
+const SECURITY: Scope = Scope::Action("security");
 
 /// The action, the machine and the output format that a command line requests.
 #[derive(Debug)]
@@ -148,7 +204,7 @@ pub(super) enum Action {
     },
     Security {
         namespace: Option<Namespace>,
-        sddl: Option<String>,
+        request: SecurityRequest,
     },
     Plot {
         query: String,
@@ -170,6 +226,19 @@ pub(super) enum Qualifiers {
     #[default]
     Hidden,
     Shown,
+}
+
+/// Request for the access rights of a namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SecurityRequest {
+    Show,
+    /// Replaces the descriptor by this text.
+    Replace(String),
+    Change {
+        /// Users and groups, as typed.
+        names: Vec<String>,
+        change: RightsChange,
+    },
 }
 
 /// The schedule of a repeated query.
@@ -222,7 +291,7 @@ fn action(arguments: &Arguments) -> Result<Action, Failure> {
     if let Some(query) = arguments.text(&WATCH)? {
         if !(words.is_empty() && arguments.action().is_empty()) {
             return Err(usage_error(format!(
-                "--watch takes one query in quotation marks; unexpected argument {:?}",
+                "--watch takes one query in quotation marks; unexpected argument \"{}\"",
                 [arguments.action(), &words.join(" ")].concat()
             )));
         }
@@ -234,7 +303,7 @@ fn action(arguments: &Arguments) -> Result<Action, Failure> {
         ("call", [path, method, parameters @ ..]) => {
             let parameters = parameters.iter().map(|parameter| match parameter.split_once('=') {
                 Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-                None => Err(usage_error(format!("{parameter:?} is not of the form NAME=VALUE"))),
+                None => Err(usage_error(format!("\"{parameter}\" is not of the form NAME=VALUE"))),
             });
             Action::Call {
                 path: (*path).to_owned(),
@@ -250,7 +319,7 @@ fn action(arguments: &Arguments) -> Result<Action, Failure> {
         }
         ("security", words) => Action::Security {
             namespace: words.first().map(|text| namespace(text)).transpose()?,
-            sddl: words.get(1).map(|sddl| (*sddl).to_owned()),
+            request: security_request(arguments, words.get(1).copied())?,
         },
         ("subscriptions", _) => Action::Subscriptions,
         ("plot", words) => {
@@ -270,9 +339,33 @@ fn action(arguments: &Arguments) -> Result<Action, Failure> {
         // A query without quotation marks.
         (_, [first, ..]) if is_query(first) => Action::Query(words.join(" ")),
         (_, [first, ..]) => {
-            return Err(usage_error(format!("unknown action {first:?}; write a query in quotation marks")));
+            return Err(usage_error(format!("unknown action \"{first}\"; write a query in quotation marks")));
         }
     })
+}
+
+fn security_request(arguments: &Arguments, sddl: Option<&str>) -> Result<SecurityRequest, Failure> {
+    let rights = arguments.text(&RIGHTS)?.map(rights::parse).transpose().map_err(usage_error)?;
+    let is_this_only = arguments.is_given(&THIS_ONLY);
+    let reach = if is_this_only { Reach::ThisOnly } else { Reach::WithChildren };
+    let set = |kind, default| RightsChange::Set { kind, rights: rights.unwrap_or(default), reach };
+    let changes = [
+        (&ALLOW, set(AccessKind::Allowed, rights::USUAL)),
+        (&DENY, set(AccessKind::Denied, Rights::all())),
+        (&REMOVE, RightsChange::Remove { rights: rights.unwrap_or(Rights::all()) }),
+    ];
+    let requested = changes.into_iter().find(|(option, _)| arguments.is_given(option));
+    match (requested, sddl) {
+        (Some(_), Some(sddl)) => Err(usage_error(format!(
+            "unexpected argument \"{sddl}\"; give either a security descriptor, or --allow, --deny or --remove"
+        ))),
+        (Some((option, change)), None) => {
+            let names = arguments.texts(option)?.into_iter().map(str::to_owned).collect();
+            Ok(SecurityRequest::Change { names, change })
+        }
+        (None, Some(sddl)) => Ok(SecurityRequest::Replace(sddl.to_owned())),
+        (None, None) => Ok(SecurityRequest::Show),
+    }
 }
 
 /// Returns a query as it is, and for the name of a class the query for all its instances.
@@ -303,7 +396,9 @@ fn duration(text: &str) -> Result<Duration, Failure> {
     let millis = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
     match millis {
         Some(millis @ 100..=86_400_000) => Ok(Duration::from_millis(millis)),
-        _ => Err(usage_error(format!("{text:?} is not a duration from 100ms to 24h, such as 30s, 5m or 1h"))),
+        _ => {
+            Err(usage_error(format!("\"{text}\" is not a duration from 100ms to 24h, such as 30s, 5m or 1h")))
+        }
     }
 }
 
@@ -346,6 +441,34 @@ mod tests {
     }
 
     #[test]
+    fn changes_of_rights_have_defaults() {
+        let request_of = |arguments: &[&str]| match action_of(&[&["security", "root"], arguments].concat()) {
+            Action::Security { request, .. } => request,
+            other => panic!("{other:?}"),
+        };
+        let allowed = |names: &[&str], rights, reach| SecurityRequest::Change {
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            change: RightsChange::Set { kind: AccessKind::Allowed, rights, reach },
+        };
+        assert_eq!(request_of(&[]), SecurityRequest::Show);
+        assert_eq!(
+            request_of(&["--allow", "ada", "--allow", "BU"]),
+            allowed(&["ada", "BU"], rights::USUAL, Reach::WithChildren)
+        );
+        assert_eq!(
+            request_of(&["--allow", "ada", "--rights", "enable", "--this-only"]),
+            allowed(&["ada"], Rights::ENABLE, Reach::ThisOnly)
+        );
+        assert_eq!(
+            request_of(&["--remove", "ada"]),
+            SecurityRequest::Change {
+                names: vec!["ada".to_owned()],
+                change: RightsChange::Remove { rights: Rights::all() }
+            }
+        );
+    }
+
+    #[test]
     fn switches_of_winrm_are_kept() {
         let invocation = parse(&["-r", "node7", "A", "-u:alice", "-p", "-auth:basic", "-n", "root/default"]);
         let target = invocation.expect("a valid command line").expect("no request for help").target;
@@ -369,6 +492,11 @@ mod tests {
             (&["--watch", "A", "--every", "1s"], "--watch and --every are mutually exclusive"),
             (&["--watch", "A", "--count", "0"], "\"0\" is not a number"),
             (&["A", "--format"], "--format requires a value"),
+            (&["security", "root", "--allow", "ada", "--rights", "fly"], "unknown right \"fly\""),
+            (&["security", "root", "--rights", "all"], "--rights is only valid with"),
+            (&["security", "root", "D:", "--deny", "ada"], "unexpected argument \"D:\""),
+            (&["security", "root", "--allow", "a", "--deny", "b"], "mutually exclusive"),
+            (&["A", "--allow", "ada"], "--allow is only valid with security"),
             (&["A", "--qualifiers"], "--qualifiers is only valid with describe"),
             (&["A", "--format", "json", "--format", "csv"], "--format is given twice"),
         ] {

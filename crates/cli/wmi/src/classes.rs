@@ -3,10 +3,11 @@
 use cim::{Name, Schema};
 use serde_json::Value as Json;
 
-use super::print::{Format, Printer};
+use super::print::Printer;
 use super::row::{QueryResult, Row};
 use super::source::Source;
 use cli_command::Failure;
+use cli_command::format::Format;
 use cli_command::pattern::matches;
 
 /// Lists the classes of a namespace whose names match a pattern.

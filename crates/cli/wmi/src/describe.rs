@@ -5,9 +5,9 @@ use cli::format::harmless;
 use serde_json::{Value as Json, json};
 
 use super::arguments::Qualifiers;
-use super::print::Format;
 use super::row;
 use cli_command::Failure;
+use cli_command::format::Format;
 
 /// Describes a class as text or JSON.
 pub(super) fn describe(
@@ -16,12 +16,12 @@ pub(super) fn describe(
     format: Option<Format>,
 ) -> Result<String, Failure> {
     match format {
-        // Descriptions of other machines may contain control characters.
-        None | Some(Format::List | Format::Table) => Ok(harmless(&text(class, qualifiers))),
         Some(Format::Json) => Ok(format!("{:#}\n", object(class, qualifiers))),
         Some(Format::Csv) => {
             Err(Failure::usage("wmi: describe does not support --format csv", "use --format json"))
         }
+        // Descriptions of other machines may contain control characters.
+        _ => Ok(harmless(&text(class, qualifiers))),
     }
 }
 

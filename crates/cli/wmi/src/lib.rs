@@ -13,6 +13,8 @@ mod mofcomp;
 mod plot;
 mod print;
 mod remote;
+mod rights;
+mod rights_change;
 mod row;
 mod security;
 mod shell;
@@ -49,7 +51,7 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
         Action::Describe { class, qualifiers } => {
             describe::describe(source.class(&class)?.as_ref(), qualifiers, format)
         }
-        Action::Security { namespace, sddl } => security::run(&source, namespace, sddl.as_deref()),
+        Action::Security { namespace, request } => security::run(&source, namespace, request),
         Action::Plot { query, schedule } => plot::run(&source, &query, schedule),
         Action::Watch { query, limit } => watch::run(&source, &query, limit, printer),
         Action::Subscriptions => Ok(printer.print(&subscriptions::list(source.local()?)?)),

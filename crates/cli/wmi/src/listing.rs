@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 
+use cli::missing_source::{self, DataSource};
 use cli::screen::{Columns, Table};
 use serde_json::Value as Json;
 
-use super::print::{Format, Printer, columns, list, value};
+use super::print::{Printer, columns, list, value};
 use super::row::{Row, cell};
 use super::source::Source;
 use super::watch::interrupted;
 use cli_command::Failure;
+use cli_command::format::Format;
 use cli_command::format::csv_cell;
 use cli_command::output;
 
@@ -28,12 +30,16 @@ const FIRST_ROWS: usize = 200;
 /// Runs a query and prints each row as it arrives, until interrupted.
 pub(super) fn run(source: &Source, query: &str, printer: Printer) -> Result<String, Failure> {
     let mut listing = printer.listing(None, FIRST_ROWS);
+    let mut is_empty = true;
     let listed = source.list(query, interrupted(), &mut |item| match item {
         QueryItem::Properties(selected) => {
             listing = printer.listing(selected, FIRST_ROWS);
             Ok(())
         }
-        QueryItem::Row(row) => output::out().write_all(listing.row(row).as_bytes()),
+        QueryItem::Row(row) => {
+            is_empty = false;
+            output::out().write_all(listing.row(row).as_bytes())
+        }
     });
     // The document is completed even after a failure.
     let late = match &listed {
@@ -52,6 +58,12 @@ pub(super) fn run(source: &Source, query: &str, printer: Printer) -> Result<Stri
             "telarch: rows after the first {FIRST_ROWS} have properties without a column: {names}\n  \
              select them by name, or use --format json"
         )?;
+    }
+    let missing = missing_source::class_of_query(query).and_then(DataSource::missing_for);
+    if let (Source::Local(_), Ok(()), Some(missing)) = (source, &listed, missing)
+        && is_empty
+    {
+        writeln!(output::errors(), "telarch: {}\n  {}", missing.problem, missing.fix)?;
     }
     listed.map(|()| String::new())
 }
@@ -112,7 +124,6 @@ impl Listing {
                 let text = (if is_first { "[\n" } else { ",\n" }).to_owned() + &object;
                 self.printer.document(self.format, text)
             }
-            Format::List => (if is_first { "" } else { "\n" }).to_owned() + &list(&row),
             Format::Table | Format::Csv => match self.layout.take() {
                 Some(layout) => {
                     if self.selected.is_none() {
@@ -134,6 +145,7 @@ impl Listing {
                     }
                 }
             },
+            _ => (if is_first { "" } else { "\n" }).to_owned() + &list(&row),
         }
     }
 

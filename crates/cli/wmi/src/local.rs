@@ -1,6 +1,7 @@
 //! WMI of this machine, in this process.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cim::{CimType, Class, Instance, Name, Namespace, ObjectPath, Operation, Schema, Shape, Value};
@@ -27,6 +28,8 @@ pub(super) struct LocalWmi {
     engine: Engine,
     namespace: Namespace,
     context: Context,
+    /// Directory of the repository file, which is the state directory of the service.
+    directory: PathBuf,
 }
 
 impl LocalWmi {
@@ -56,7 +59,13 @@ impl LocalWmi {
         engine.schema(&target.namespace).map_err(failed)?;
         let user = std::env::var("USER").unwrap_or_else(|_| rustix::process::geteuid().as_raw().to_string());
         let context = Context::of_this_process(user);
-        Ok(Self { runtime, living, engine, namespace: target.namespace.clone(), context })
+        let directory = path.parent().map(Path::to_owned).unwrap_or_default();
+        Ok(Self { runtime, living, engine, namespace: target.namespace.clone(), context, directory })
+    }
+
+    /// The directory of the repository file.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     pub(super) fn namespace(&self) -> &Namespace {

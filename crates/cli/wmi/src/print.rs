@@ -6,22 +6,10 @@ use serde_json::Value as Json;
 
 use super::listing::Listing;
 use super::row::{QueryResult, Row, cell};
-use cli_command::Keyword;
-use cli_command::format::csv_cell;
+use cli_command::format::{Format, csv_cell};
 
-/// Output format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
-    Table,
-    List,
-    Json,
-    Csv,
-}
-
-impl Keyword for Format {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("table", Self::Table), ("list", Self::List), ("json", Self::Json), ("csv", Self::Csv)];
-}
+/// Formats of query results.
+pub(super) const FORMATS: &[Format] = &[Format::Table, Format::List, Format::Json, Format::Csv];
 
 /// Formats query results.
 #[derive(Clone, Copy, Debug)]
@@ -109,12 +97,9 @@ impl Stream {
                     .printer
                     .for_programs(format!("{{{}}}\n", members.collect::<Vec<_>>().join(", ")));
             }
-            Format::List => flatten(row),
             Format::Table | Format::Csv => row,
+            _ => return list(&flatten(row)) + "\n",
         };
-        if self.format == Format::List {
-            return list(&flat) + "\n";
-        }
         let is_first = self.columns.is_empty();
         if is_first {
             self.columns = flat.iter().map(|(name, _)| (name.clone(), name.chars().count())).collect();

@@ -11,7 +11,9 @@ use cim::wql::{self, Query};
 use cim::wscim::Reader;
 use cim::{Class, KeyValue, Name, Namespace, ObjectPath, Origin, Schema, Value};
 use cli::failure::{ExitCodes, Kind, Program};
+use cli::locator::Locator;
 use cli::program::Stop;
+use cli::winrm::principals::{self, FoundPrincipal, LookupKey};
 use cli::winrm::{CommandRunner, Invocation, Streams, WatchEvent};
 use cli::{ClientSettings, Format, SavedHosts};
 use sddl::SecurityDescriptor;
@@ -119,6 +121,16 @@ impl RemoteWmi {
         }
     }
 
+    /// Looks up users and groups on the machine. Windows does not support it.
+    pub(super) fn look_up(&self, key: LookupKey, texts: &[String]) -> Result<Vec<FoundPrincipal>, Failure> {
+        let locator = Locator::parse(principals::RESOURCE);
+        let locator = locator.map_err(|error| Failure::Failed(error.to_string()))?;
+        let body = principals::request(locator.resource_uri(), key, texts).finish();
+        let words = ["invoke", principals::ACTION, principals::RESOURCE, "-file:-"];
+        let answer = self.ask_with(&words, &body, "give the SID of the user or group instead of its name")?;
+        Ok(principals::found(parsed(answer)?.root()))
+    }
+
     /// Returns the descriptor in a response to GetSD.
     fn descriptor_bytes(&self, answer: &str) -> Result<Vec<u8>, Failure> {
         let document = parsed(answer.to_owned())?;
@@ -157,7 +169,8 @@ impl RemoteWmi {
         format!("{}*?__cimnamespace={}", CLASS_SCHEMA, self.namespace)
     }
 
-    fn host(&self) -> &str {
+    /// The name of the machine, as given.
+    pub(super) fn host(&self) -> &str {
         let switches = self.switches.iter().filter_map(|switch| switch.split_once(':'));
         let mut hosts = switches.filter(|(name, _)| matches!(*name, "-r" | "-remote"));
         hosts.next().map_or("", |(_, host)| host)
@@ -396,19 +409,25 @@ fn parsed(text: String) -> Result<Document, Failure> {
         .map_err(|error| Failure::Failed(format!("the response is not valid XML: {error}")))
 }
 
-/// Returns the message that `winrm` would print: that of the provider, then its meaning, and `remedy` if the service
-/// rejected the request.
+/// Returns the failure of a request: the message of the provider, then its meaning, and `remedy` if the service rejected
+/// the request.
 fn failure(stop: &Stop, remedy: &str) -> Failure {
     let mut report = Vec::new();
-    stop.report(Program::Winrm, Format::Text, ExitCodes::Plain, &mut report);
-    let report = String::from_utf8_lossy(&report);
-    let report = report.trim_end();
-    // The fields that Windows scripts parse precede the message.
-    let (before, message) = match report.rsplit_once("\nwinrm: ") {
-        Some(parts) => parts,
-        None => ("", report.strip_prefix("winrm: ").unwrap_or(report)),
+    let summary = match stop {
+        Stop::Failed(failed) => failed.summary(Program::Winrm),
+        _ => {
+            stop.report(Program::Winrm, Format::Text, ExitCodes::Plain, &mut report);
+            String::from_utf8_lossy(&report).into_owned()
+        }
     };
-    let provider_message = before.lines().find_map(|line| line.trim().strip_prefix("ProviderFault = "));
+    let summary = summary.trim_end();
+    let message = summary.strip_prefix("winrm: ").unwrap_or(summary);
+    let provider_message = match stop {
+        Stop::Failed(failed) if failed.xml().is_some_and(|xml| xml.contains("<f:ProviderFault ")) => {
+            Some(failed.message())
+        }
+        _ => None,
+    };
     let is_refusal = matches!(stop, Stop::Failed(failure) if failure.kind() == Kind::Fault);
     match (provider_message, is_refusal && !remedy.is_empty()) {
         // The hints of winrm about its command line are omitted.

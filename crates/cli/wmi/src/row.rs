@@ -58,25 +58,19 @@ pub(super) fn json(value: &Value) -> Json {
             let names = class.properties().iter().map(|property| property.name.to_string());
             Json::Object(names.zip(instance.values().iter().map(json)).collect::<Map<_, _>>())
         }
-        Value::Char16(_) => Json::String(text(value)),
+        Value::Char16(_) => Json::String(value.to_text()),
         value => match value.as_integer() {
             Some(number) => i64::try_from(number)
                 .map(Number::from)
                 .or_else(|_| u64::try_from(number).map(Number::from))
                 .map_or(Json::Null, Json::Number),
-            None => Json::String(text(value)),
+            None => Json::String(value.to_text()),
         },
     }
 }
 
 fn real(number: f64) -> Json {
     Number::from_f64(number).map_or(Json::Null, Json::Number)
-}
-
-fn text(value: &Value) -> String {
-    let mut text = String::new();
-    value.write_text(&mut text);
-    text
 }
 
 /// Formats a value for a table cell: text unquoted, arrays in braces.

@@ -14,11 +14,12 @@ use rustyline::{Config, Context, Editor, Helper};
 
 use super::arguments::{Qualifiers, query_of};
 use super::complete;
-use super::print::{Format, Printer};
+use super::print::{FORMATS, Printer};
 use super::source::Source;
 use super::{classes, describe, listing};
 use cli_command::Failure;
 use cli_command::Keyword as _;
+use cli_command::format::Format;
 
 /// Maximum number of lines in the history.
 const MAX_HISTORY_LINES: usize = 1_000;
@@ -125,8 +126,8 @@ fn run_line(source: &Source, printer: &mut Printer, line: &str) -> Result<Option
             String::new()
         }
         ("format", name) => {
-            let format = Format::find(name).ok_or_else(|| {
-                let what = format!("unknown format {name:?}; expected table, list, json or csv");
+            let format = Format::find(name).filter(|format| FORMATS.contains(format)).ok_or_else(|| {
+                let what = format!("unknown format \"{name}\"; expected table, list, json or csv");
                 Failure::usage(what, "format without a name restores the default")
             })?;
             *printer = printer.with(Some(format));

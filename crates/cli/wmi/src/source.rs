@@ -146,7 +146,8 @@ fn path_of(text: &str) -> Result<ObjectPath, Failure> {
 pub(super) fn query_error(query: &str, error: &cim::Error) -> Failure {
     match error {
         cim::Error::Query(QueryError { reason, span }) => {
-            marked_failure(query, span.start, span.end, &reason.to_string())
+            let advice = reason.advice().map_or_else(String::new, |advice| format!("\n  {advice}"));
+            marked_failure(query, span.start, span.end, &format!("{reason}{advice}"))
         }
         error => Failure::Failed(error.to_string()),
     }
@@ -192,5 +193,18 @@ mod tests {
         assert!(second.lines().count() >= 3, "{second}");
         let end = message("SELECT Name FROM");
         assert!(end.ends_with("                  ^"), "{end}");
+    }
+
+    #[test]
+    fn advice_follows_the_marked_position() {
+        let told = message("SELECT * FROM X ORDER BY Name");
+        let lines: Vec<&str> = told.lines().collect();
+        let expected = [
+            "WQL has no ORDER BY",
+            "  SELECT * FROM X ORDER BY Name",
+            "                  ^^^^^",
+            "  sort the rows in the client, for example with Sort-Object",
+        ];
+        assert_eq!(lines, expected);
     }
 }

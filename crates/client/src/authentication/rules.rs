@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use auth::choice::{self, ClientScheme, Kerberos, Refusal, Sealing, Situation, Target, Trust};
+use auth::choice::{
+    self, AutomaticBasic, ClientScheme, Kerberos, Refusal, Sealing, Situation, Target, Trust,
+};
 use auth::{UserDomain, UserName};
 use kerberos::Library;
 
-use super::{Authentication, Credentials, Login, Unencrypted};
+use super::{Authentication, Credentials, Login, SchemeSearch, Unencrypted};
 use crate::error::{Error, Exposed};
 use crate::{Endpoint, ServiceName, Transport};
 
@@ -24,6 +26,18 @@ pub(crate) struct Rules {
     pub(crate) sealing: Sealing,
     pub(crate) service_name: ServiceName,
     pub(crate) delegation: Delegation,
+    /// Whether the certificate of the host is fully verified over HTTPS.
+    pub(crate) host_verification: HostVerification,
+}
+
+/// Extent to which a certificate proves the identity of the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum HostVerification {
+    /// Issuer and name are verified, or the certificate is pinned.
+    Full,
+    /// A check is skipped.
+    #[default]
+    Reduced,
 }
 
 /// Input of the scheme selection, kept to retry it when the service's schemes are known.
@@ -35,13 +49,9 @@ pub(crate) struct SchemeSelector {
 }
 
 impl SchemeSelector {
-    /// Selects the scheme for an endpoint.
-    pub(crate) fn login(
-        &self,
-        endpoint: &Endpoint,
-        offered: Option<BTreeSet<ClientScheme>>,
-    ) -> Result<Login, Error> {
-        self.rules.login(self.authentication, self.credentials.clone(), endpoint, offered)
+    /// Selects the scheme for an endpoint, among those that the search has not excluded.
+    pub(crate) fn login(&self, endpoint: &Endpoint, search: &SchemeSearch) -> Result<Login, Error> {
+        self.rules.login(self.authentication, self.credentials.clone(), endpoint, search)
     }
 }
 
@@ -64,6 +74,7 @@ impl Default for Rules {
             sealing: Sealing::Wanted,
             service_name: ServiceName::default(),
             delegation: Delegation::default(),
+            host_verification: HostVerification::default(),
         }
     }
 }
@@ -75,12 +86,12 @@ impl Rules {
         authentication: Authentication,
         credentials: Option<Credentials>,
         endpoint: &Endpoint,
-        offered: Option<BTreeSet<ClientScheme>>,
+        search: &SchemeSearch,
     ) -> Result<Login, Error> {
         if needs_credentials(authentication) && credentials.is_none() {
             return Err(no_credentials(authentication));
         }
-        let situation = self.situation(authentication, credentials.as_ref(), endpoint, offered);
+        let situation = self.situation(authentication, credentials.as_ref(), endpoint, search);
         match choice::choose(&situation) {
             Ok(choice) => Login::new(choice, credentials, self),
             Err(refusal) => Ok(Login::Refused(Arc::new(refusal))),
@@ -92,7 +103,7 @@ impl Rules {
         authentication: Authentication,
         credentials: Option<&Credentials>,
         endpoint: &Endpoint,
-        offered: Option<BTreeSet<ClientScheme>>,
+        search: &SchemeSearch,
     ) -> Situation {
         Situation {
             explicit: authentication.scheme(),
@@ -117,7 +128,13 @@ impl Rules {
             },
             trust: self.trust,
             allowed: self.allowed.clone(),
-            offered,
+            offered: search.offered().cloned(),
+            failed: search.failed().clone(),
+            automatic_basic: match (self.delegation, self.host_verification) {
+                (Delegation::Demanded, _) => AutomaticBasic::DelegationRequired,
+                (Delegation::Refused, HostVerification::Full) => AutomaticBasic::Allowed,
+                (Delegation::Refused, HostVerification::Reduced) => AutomaticBasic::HostUnverified,
+            },
             unencrypted: match self.unencrypted {
                 Unencrypted::Refused => choice::Unencrypted::Refused,
                 Unencrypted::Allowed => choice::Unencrypted::Allowed,

@@ -1,22 +1,23 @@
 //! Builder of sessions.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use locks::Mutex;
 use wsman::Head;
 use xml::Encoding;
 
 use super::{Inner, Session};
 use crate::affinity::Affinity;
 use crate::authentication::{
-    Authentication, Credentials, Delegation, Login, Rules, SchemeSelector, ServiceName, Unencrypted,
+    Authentication, Credentials, Delegation, HostVerification, Login, Rules, SchemeSearch, SchemeSelector,
+    ServiceName, Unencrypted,
 };
 use crate::error::Error;
 use crate::local::LocalSockets;
 use crate::pool::Pool;
 use crate::proxy::Proxy;
-use crate::random::fresh_uuid;
 use crate::route::Route;
 use crate::tls::{Securer, TlsPolicy};
 use crate::trace::{Trace, Tracer};
@@ -217,7 +218,7 @@ impl SessionBuilder {
     ///
     /// # Errors
     /// [`Error::Setting`] for an invalid or contradictory value.
-    pub fn build(self) -> Result<Session, Error> {
+    pub fn build(mut self) -> Result<Session, Error> {
         let setting = |setting, reason: String| Err(Error::Setting { setting, reason });
         if self.max_envelope_size < Head::SMALLEST_ENVELOPE {
             let min = Head::SMALLEST_ENVELOPE;
@@ -250,6 +251,9 @@ impl SessionBuilder {
             }
             _ => {}
         }
+        if self.tls.verifies_host() {
+            self.rules.host_verification = HostVerification::Full;
+        }
         let route = match self.local {
             None => Route::Network(Box::new(Securer::new(self.tls, self.certificate)), self.proxy),
             Some(sockets) if authentication == Authentication::None => Route::Local(sockets),
@@ -264,10 +268,12 @@ impl SessionBuilder {
             SchemeSelector { authentication, credentials: self.credentials, rules: self.rules };
         let login = match &route {
             Route::Local(_) => Login::Anonymous,
-            Route::Network(..) => scheme_selector.login(&self.endpoint, None)?,
+            Route::Network(..) => scheme_selector.login(&self.endpoint, &SchemeSearch::default())?,
         };
         Ok(Session(Arc::new(Inner {
             login: Mutex::new(login),
+            is_accepted: AtomicBool::new(false),
+            passed_over: Mutex::default(),
             scheme_selector: (authentication == Authentication::Automatic).then_some(scheme_selector),
             peer: route.peer(&self.endpoint),
             to: route.to(&self.endpoint),
@@ -283,7 +289,7 @@ impl SessionBuilder {
             locale: self.locale,
             encoding: self.encoding,
             tracer: self.tracer,
-            session_id: format!("uuid:{}", fresh_uuid()),
+            session_id: format!("uuid:{}", random::uuid()),
             pool: Pool::default(),
             affinity: Affinity::default(),
             has_shell: AtomicBool::new(false),

@@ -2,13 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use aws_lc_rs::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, Error, OtherError, RootCertStore};
+use tls::{ServerCertificate, ServerCertificateCheck};
 
 use super::Thumbprint;
 
@@ -22,7 +20,6 @@ pub(super) struct Verifier {
     pub(super) exact: Vec<CertificateDer<'static>>,
     pub(super) pin: Option<Thumbprint>,
     pub(super) skip_name: bool,
-    pub(super) algorithms: WebPkiSupportedAlgorithms,
 }
 
 /// Required trust anchor of the certificate.
@@ -39,54 +36,26 @@ pub(super) struct WrongPin {
     pub(super) found: String,
 }
 
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        self.require_pin(end_entity)?;
-        let certificate = ParsedCertificate::try_from(end_entity)?;
+impl ServerCertificateCheck for Verifier {
+    fn check(&self, presented: &ServerCertificate<'_>) -> Result<(), Error> {
+        let ServerCertificate { own, intermediates, name, now, .. } = *presented;
+        self.require_pin(own)?;
+        let certificate = ParsedCertificate::try_from(own)?;
         match &self.chain {
-            Chain::To(roots) if !self.exact.contains(end_entity) => {
-                self.verify_chain(&certificate, roots, intermediates, now).map_err(map_wrong_key)?;
+            Chain::To(roots) if !self.exact.contains(own) => {
+                verify_chain(&certificate, roots, intermediates, now).map_err(map_wrong_key)?;
             }
             // Without trust anchors verification always fails, but dates and purpose are checked before the issuer,
             // so that only an error about the issuer can be ignored.
-            _ => match self.verify_chain(&certificate, &RootCertStore::empty(), &[], now) {
+            _ => match verify_chain(&certificate, &RootCertStore::empty(), &[], now) {
                 Err(error) if !is_about_issuer(&error) => return Err(error),
                 _ => {}
             },
         }
         if !self.skip_name {
-            verify_server_name(&certificate, server_name)?;
+            verify_server_name(&certificate, name)?;
         }
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        Ok(())
     }
 }
 
@@ -97,67 +66,35 @@ pub(super) struct RecordingVerifier {
     pub(super) shown: Arc<OnceLock<CertificateDer<'static>>>,
 }
 
-impl ServerCertVerifier for RecordingVerifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let _ = self.shown.set(end_entity.clone().into_owned());
-        self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
+impl ServerCertificateCheck for RecordingVerifier {
+    fn check(&self, presented: &ServerCertificate<'_>) -> Result<(), Error> {
+        let _ = self.shown.set(presented.own.clone().into_owned());
+        self.verifier.check(presented)
     }
 }
 
 impl Verifier {
-    fn verify_chain(
-        &self,
-        certificate: &ParsedCertificate<'_>,
-        roots: &RootCertStore,
-        intermediates: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<(), Error> {
-        let algorithms = self.algorithms.all;
-        verify_server_cert_signed_by_trust_anchor(certificate, roots, intermediates, now, algorithms)
-    }
-
     fn require_pin(&self, certificate: &CertificateDer<'_>) -> Result<(), Error> {
-        let (algorithm, pinned): (&'static Algorithm, &[u8]) = match &self.pin {
+        let found = match self.pin {
             None => return Ok(()),
-            Some(Thumbprint::Sha1(pinned)) => (&SHA1_FOR_LEGACY_USE_ONLY, pinned),
-            Some(Thumbprint::Sha256(pinned)) => (&SHA256, pinned),
+            Some(Thumbprint::Sha1(_)) => Thumbprint::Sha1(tls::thumbprint::sha1(certificate)),
+            Some(Thumbprint::Sha256(_)) => Thumbprint::Sha256(tls::thumbprint::sha256(certificate)),
         };
-        let found = digest(algorithm, certificate);
-        if found.as_ref() == pinned {
+        if self.pin == Some(found) {
             return Ok(());
         }
-        let found = found.as_ref().iter().map(|octet| format!("{octet:02X}")).collect();
-        Err(CertificateError::Other(OtherError(Arc::new(WrongPin { found }))).into())
+        Err(CertificateError::Other(OtherError(Arc::new(WrongPin { found: found.to_string() }))).into())
     }
+}
+
+fn verify_chain(
+    certificate: &ParsedCertificate<'_>,
+    roots: &RootCertStore,
+    intermediates: &[CertificateDer<'_>],
+    now: UnixTime,
+) -> Result<(), Error> {
+    let algorithms = tls::signature_algorithms().all;
+    verify_server_cert_signed_by_trust_anchor(certificate, roots, intermediates, now, algorithms)
 }
 
 /// Treats an authority with the same name but another key as an unknown issuer.

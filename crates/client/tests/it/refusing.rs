@@ -52,7 +52,7 @@ async fn basic_credentials_are_sent_with_every_request() {
 }
 
 #[tokio::test]
-async fn a_401_tells_what_was_tried_and_what_is_offered() {
+async fn a_401_error_names_the_tried_and_the_offered_schemes() {
     let service = Service::start(|_| {
         let offered = [
             ("WWW-Authenticate", "Negotiate"),
@@ -66,7 +66,7 @@ async fn a_401_tells_what_was_tried_and_what_is_offered() {
     .await;
     let error = service.session().get(&config()).await.expect_err("a 401");
     assert_eq!(error.code(), Some(1_326));
-    let Error::AuthenticationFailed { offered, tried, user } = error else { panic!("{error}") };
+    let Error::AuthenticationFailed { offered, tried, user, .. } = error else { panic!("{error}") };
     assert_eq!(offered, ["Negotiate", "Kerberos", "Digest", "Basic"]);
     assert_eq!((tried, user.as_deref()), (Some(Scheme::Basic), Some("ann")));
 

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use client::{Credentials, Endpoint, Secret, Session, SessionBuilder, Unencrypted};
 use http::{BodyFraming, Limits, RequestHead, ResponseWriter};
@@ -44,6 +45,7 @@ pub enum Step {
     /// Each byte in a separate write.
     SendSlowly(Vec<u8>),
     WaitFor(Arc<Notify>),
+    Wait(Duration),
     /// Notifies the test.
     Tell(Arc<Notify>),
     Close,
@@ -201,6 +203,7 @@ async fn serve(
                     }
                 }
                 Step::WaitFor(event) => event.notified().await,
+                Step::Wait(time) => tokio::time::sleep(time).await,
                 Step::Tell(event) => event.notify_one(),
                 Step::Close => return,
                 Step::Hang => std::future::pending().await,

@@ -167,9 +167,15 @@ async fn a_silent_command_is_polled_again() {
 
 #[tokio::test]
 async fn only_the_total_timeout_limits_a_command() {
-    let service = shell_service(|_, request| request.fault(code::TIMED_OUT)).await;
-    let session = service.builder().total_timeout(Some(Duration::from_millis(300))).build().unwrap();
+    let service = shell_service(|_, request| {
+        let mut steps = vec![Step::Wait(Duration::from_secs(25))];
+        steps.extend(request.fault(code::TIMED_OUT));
+        steps
+    })
+    .await;
+    let session = service.builder().total_timeout(Some(Duration::from_secs(600))).build().unwrap();
     let (_shell, mut command) = command(&session).await;
+    tokio::time::pause();
     let error = command.next_output().await.expect_err("no end");
     assert!(matches!(error, Error::TimedOut { what: client::Waiting::Total, .. }), "{error}");
 }

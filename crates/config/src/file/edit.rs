@@ -1,5 +1,6 @@
-use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
+use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value, value};
 
+use super::assignment::assign;
 use super::literal::{of_kind, of_setting};
 use super::{ADDRESS, LISTENER, PRESET, TRANSPORT};
 use crate::listener::FIELDS;
@@ -8,7 +9,8 @@ use crate::{Draft, Listener, Listeners, Preset};
 /// Returns the text with the differences between two drafts applied; everything else stays as it is.
 ///
 /// Returns `None` if the structure of the text does not allow the change.
-pub(crate) fn edit(text: &str, before: &Draft, after: &Draft) -> Option<String> {
+#[must_use]
+pub fn edit(text: &str, before: &Draft, after: &Draft) -> Option<String> {
     let mut document: DocumentMut = text.parse().ok()?;
     for setting in before.config.differences(&after.config) {
         let (folder, name) = setting.path().rsplit_once('/').unwrap_or(("", setting.path()));
@@ -34,7 +36,8 @@ pub(crate) fn edit(text: &str, before: &Draft, after: &Draft) -> Option<String> 
 /// Returns the text with another preset; everything else stays as it is.
 ///
 /// Returns `None` if the text is not valid TOML.
-pub(crate) fn edit_preset(text: &str, preset: Preset) -> Option<String> {
+#[must_use]
+pub fn edit_preset(text: &str, preset: Preset) -> Option<String> {
     let mut document: DocumentMut = text.parse().ok()?;
     // The default preset need not be named in the file.
     if document.contains_key(PRESET) || preset != Preset::default() {
@@ -61,19 +64,6 @@ fn inner_table<'t>(table: &'t mut Item, name: &str) -> Option<&'t mut Item> {
             Some(table.entry(name).or_insert_with(|| value(InlineTable::new())))
         }
         _ => None,
-    }
-}
-
-/// Stores a value; white space and comments around an old value stay.
-pub(super) fn assign(table: &mut dyn TableLike, name: &str, mut new: Value) {
-    match table.get_mut(name).and_then(Item::as_value_mut) {
-        Some(old) => {
-            *new.decor_mut() = old.decor().clone();
-            *old = new;
-        }
-        None => {
-            table.insert(name, value(new));
-        }
     }
 }
 

@@ -16,12 +16,13 @@
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, TableLike, value};
 
-use super::edit::assign;
-use super::read::{Reading, scalar, shown};
-use super::{FileError, GROUPS, LocatedError, PLUGIN};
+use super::assignment::assign;
+use super::read::Reading;
+use super::{GROUPS, LocatedError, PLUGIN};
 use crate::schema::most_similar;
+use crate::toml_text::{scalar, shown};
 use crate::value::{Value as _, excerpt, malformed};
-use crate::{Draft, Groups, Plugin, PluginError, Plugins, Reason, SecurityEntry, SettingError};
+use crate::{Draft, FileError, Groups, Plugin, PluginError, Plugins, Reason, SecurityEntry, SettingError};
 
 const NAME: &str = "Name";
 const ENABLED: &str = "Enabled";

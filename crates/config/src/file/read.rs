@@ -1,20 +1,21 @@
-use std::borrow::Cow;
-use std::ops::Range;
-
 use toml_edit::{Document, Item, Key, Table, TableLike};
 
-use super::{ADDRESS, FileError, GROUPS, LISTENER, LocatedError, MAX_OCTETS, PLUGIN, PRESET, TRANSPORT};
+use super::{ADDRESS, GROUPS, LISTENER, LocatedError, MAX_OCTETS, PLUGIN, PRESET, TRANSPORT};
 use crate::listener::Field;
 use crate::schema::{Member, most_similar};
+use crate::toml_text::{line, scalar, shown};
 use crate::value::{excerpt, malformed};
 use crate::{
-    Config, Draft, Listener, ListenerAddress, ListenerError, ListenerKey, Policies, Preset, Reason,
-    SettingError, Transport,
+    Config, Draft, FileError, Listener, ListenerAddress, ListenerError, ListenerKey, Policies, Preset,
+    Reason, SettingError, Transport,
 };
 
 /// Parses the text of a configuration file. Settings missing from it have the default of the preset; settings
 /// governed by policy have the value of the policy.
-pub(crate) fn read(text: &str, policies: &Policies) -> Result<(Preset, Draft), LocatedError> {
+///
+/// # Errors
+/// The first error of the text, with its line.
+pub fn read(text: &str, policies: &Policies) -> Result<(Preset, Draft), LocatedError> {
     if text.len() > MAX_OCTETS {
         return Err(LocatedError { line: 1, error: FileError::TooLarge });
     }
@@ -157,16 +158,6 @@ impl Reading<'_> {
     }
 }
 
-/// Returns the value as text, for the parsers of settings.
-pub(crate) fn scalar(item: &Item) -> Result<Cow<'_, str>, Reason> {
-    match item.as_value() {
-        Some(toml_edit::Value::String(text)) => Ok(Cow::Borrowed(text.value())),
-        Some(toml_edit::Value::Integer(number)) => Ok(Cow::Owned(number.value().to_string())),
-        Some(toml_edit::Value::Boolean(switch)) => Ok(Cow::Owned(switch.value().to_string())),
-        _ => Err(malformed(&shown(item), "true, false, an integer or a quoted string")),
-    }
-}
-
 fn unknown(folder: &str, name: &str, members: &'static [Member]) -> Reason {
     let here =
         members.iter().map(Member::name).chain(folder.is_empty().then_some(OTHER_KEYS).into_iter().flatten());
@@ -177,18 +168,4 @@ fn unknown(folder: &str, name: &str, members: &'static [Member]) -> Reason {
             .map(str::to_owned),
     };
     Reason::Unknown { nearest }
-}
-
-pub(crate) fn shown(item: &Item) -> String {
-    match item.as_value() {
-        Some(toml_edit::Value::String(text)) => excerpt(text.value()),
-        Some(value) => excerpt(value.to_string().trim()),
-        None => format!("a {}", item.type_name()),
-    }
-}
-
-/// Returns the line number of a span, counted from 1; without a span, 1.
-pub(crate) fn line(text: &str, span: Option<Range<usize>>) -> usize {
-    let before = span.and_then(|span| text.as_bytes().get(..span.start)).unwrap_or_default();
-    before.iter().filter(|byte| **byte == b'\n').count() + 1
 }

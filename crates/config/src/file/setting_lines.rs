@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use toml_edit::{Document, TableLike};
 
-use super::read::line;
 use crate::Config;
 use crate::schema::Member;
+use crate::toml_text::line;
 
 /// Returns the line numbers of the settings in a text by their paths; empty if the text is not valid TOML.
 pub(crate) fn setting_lines(text: &str) -> BTreeMap<&'static str, usize> {

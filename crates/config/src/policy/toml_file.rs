@@ -17,8 +17,8 @@ use super::table::{AUTO_CONFIG, PolicyKind, REMOTE_ACCESS};
 use super::{
     FilePosition, LocatedPolicyError, OrderedValue, Origin, Policy, PolicyError, PolicyTarget, PolicyValue,
 };
-use crate::file::{line, scalar, shown};
 use crate::schema::most_similar;
+use crate::toml_text::{line, scalar, shown};
 use crate::value::{excerpt, malformed};
 use crate::{FileError, Mutability, Reason, Setting, SettingError};
 

@@ -1,11 +1,11 @@
 //! Reading of trusted files, and their atomic replacement.
 
-use std::ffi::OsString;
-use std::fs::{self, File, Metadata, OpenOptions, Permissions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
+use files::{Attributes, folder, sibling};
 use rustix::fs::OFlags;
 
 use super::StoreError;
@@ -17,7 +17,7 @@ use crate::file::MAX_OCTETS;
 pub(super) struct Found {
     pub(super) text: String,
     /// Mode and group, if the file exists.
-    attributes: Option<(u32, u32)>,
+    attributes: Option<Attributes>,
 }
 
 /// Resolves symbolic links, so that replacing the file does not replace the links.
@@ -28,13 +28,13 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
         Ok(file) => Ok(file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let name = path.file_name().ok_or_else(|| StoreError::disk("find", path)(error))?;
-            Ok(fs::canonicalize(parent(path)).map_err(StoreError::disk("find", path))?.join(name))
+            Ok(fs::canonicalize(folder(path)).map_err(StoreError::disk("find", path))?.join(name))
         }
         Err(error) => Err(StoreError::disk("find", path)(error)),
     }
 }
 
-/// PolicyKind the configuration file if only trusted users can write it.
+/// Reads the configuration file if only trusted users can write it.
 pub(super) fn read(path: &Path) -> Result<Found, StoreError> {
     read_up_to(path, MAX_OCTETS).map_err(|error| match error {
         StoreError::TooLarge { path, .. } => {
@@ -44,7 +44,7 @@ pub(super) fn read(path: &Path) -> Result<Found, StoreError> {
     })
 }
 
-/// PolicyKind a file of at most `limit` bytes if only trusted users can write it.
+/// Reads a file of at most `limit` bytes if only trusted users can write it.
 pub(super) fn read_up_to(path: &Path, limit: usize) -> Result<Found, StoreError> {
     let Some((file, metadata)) = open_trusted(path)? else { return Ok(Found::default()) };
     let mut text = String::new();
@@ -52,10 +52,11 @@ pub(super) fn read_up_to(path: &Path, limit: usize) -> Result<Found, StoreError>
     if text.len() > limit {
         return Err(StoreError::TooLarge { path: path.to_owned(), limit });
     }
-    Ok(Found { text, attributes: Some((metadata.mode() & 0o777, metadata.gid())) })
+    let attributes = Attributes { mode: metadata.mode() & 0o777, group: Some(metadata.gid()) };
+    Ok(Found { text, attributes: Some(attributes) })
 }
 
-/// PolicyKind the bytes of a file if only trusted users can write it. Returns `limit` + 1 bytes of a larger file, and
+/// Reads the bytes of a file if only trusted users can write it. Returns `limit` + 1 bytes of a larger file, and
 /// `None` if there is no file.
 pub(crate) fn read_bytes(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, StoreError> {
     let Some((file, _)) = open_trusted(path)? else { return Ok(None) };
@@ -107,7 +108,6 @@ fn check_trusted(path: &Path, metadata: &Metadata) -> Result<(), StoreError> {
 
 /// Directory of a file, locked against other processes that change the file.
 pub(super) struct Directory {
-    directory: File,
     /// Closing this file releases the lock.
     _lock: File,
 }
@@ -115,44 +115,18 @@ pub(super) struct Directory {
 impl Directory {
     pub(super) fn lock(path: &Path) -> Result<Self, StoreError> {
         let open = || {
-            let directory = File::open(parent(path))?;
-            let lock = open_lock(&beside(path, "lock"), &directory)?;
+            let directory = File::open(folder(path))?;
+            let lock = open_lock(&sibling(path, "lock"), &directory)?;
             lock.lock()?;
-            Ok(Self { directory, _lock: lock })
+            Ok(Self { _lock: lock })
         };
         open().map_err(StoreError::disk("lock", path))
     }
 
     /// Replaces the file atomically.
     pub(super) fn replace(&self, path: &Path, text: &str, found: &Found) -> Result<(), StoreError> {
-        let beside = beside(path, "new");
-        let written = self.write(path, &beside, text, found);
-        if written.is_err() {
-            // The old file is still in place; the incomplete new one is useless.
-            let _ = fs::remove_file(&beside);
-        }
-        written.map_err(StoreError::disk("write", path))
-    }
-
-    fn write(&self, path: &Path, beside: &Path, text: &str, found: &Found) -> io::Result<()> {
-        match fs::remove_file(beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            // A process that was killed while writing has left this file.
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(beside)?;
-        if let Some((_, group)) = found.attributes
-            && file.metadata()?.gid() != group
-        {
-            fchown(&file, None, Some(group))?;
-        }
-        file.set_permissions(Permissions::from_mode(
-            found.attributes.map_or_else(new_mode, |(mode, _)| mode),
-        ))?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(beside, path)?;
-        self.directory.sync_all()
+        let attributes = found.attributes.unwrap_or_else(new_attributes);
+        files::replace(path, text.as_bytes(), attributes).map_err(StoreError::disk("write", path))
     }
 }
 
@@ -176,27 +150,17 @@ fn open_lock(path: &Path, directory: &File) -> io::Result<File> {
     }
 }
 
-/// Returns the mode of a new file: clients of all users read the machine's file, only its owner reads a user's file.
-fn new_mode() -> u32 {
-    if rustix::process::geteuid().is_root() { 0o644 } else { 0o600 }
+/// Returns the attributes of a new file: clients of all users read the machine's file, only its owner reads a user's
+/// file.
+fn new_attributes() -> Attributes {
+    if rustix::process::geteuid().is_root() {
+        Attributes { mode: 0o644, group: None }
+    } else {
+        Attributes::PRIVATE
+    }
 }
 
 /// Returns flags with which opening a FIFO or device does not block; reading it is rejected later.
 fn non_blocking() -> i32 {
     (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed()
-}
-
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".");
-    name.push(suffix);
-    path.with_file_name(name)
 }

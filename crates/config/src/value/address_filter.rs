@@ -5,7 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::{Kind, Value, excerpt};
-use crate::Reason;
+use crate::filter_error::MAX_RANGES;
+use crate::{FilterError, Reason};
 
 /// Filter for the local IPv4 addresses of listeners with the address `*`.
 pub type IPv4Filter = AddressFilter<Ipv4Addr>;
@@ -40,39 +41,6 @@ impl Address for Ipv4Addr {
 impl Address for Ipv6Addr {
     const NAME: &'static str = "an IPv6 address";
 }
-
-/// Error in an address filter (WSMan code 2150858988).
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FilterError {
-    /// A part of the filter is not an address.
-    #[error("{text:?} is not {expected}: use *, nothing, or ranges first-last separated by commas")]
-    NotAnAddress {
-        /// Part of the filter.
-        text: String,
-        /// Expected kind of address.
-        expected: &'static str,
-    },
-    /// The last address of a range is lower than the first.
-    #[error("range {first}-{last} ends before it begins; swap its ends")]
-    Descending {
-        /// First address.
-        first: String,
-        /// Last address.
-        last: String,
-    },
-    /// A range begins before the previous one ends.
-    #[error("the range from {first} begins before the previous one ends; sort and merge the ranges")]
-    NotAscending {
-        /// First address of the later range.
-        first: String,
-    },
-    /// The filter has more than 1000 ranges.
-    #[error("more than {MAX_RANGES} ranges; merge some")]
-    TooMany,
-}
-
-const MAX_RANGES: usize = 1_000;
 
 impl<A: Address> AddressFilter<A> {
     /// Parses a filter.

@@ -1,6 +1,6 @@
 use telarch_config::{
     Config, Listener, ListenerAddress, ListenerError, ListenerKey, ListenerSource, Listeners, PutError,
-    Reason, Transport,
+    Reason, Serving, SettingError, Transport,
 };
 
 use crate::{element, golden};
@@ -13,9 +13,14 @@ fn listener(address: &str, transport: &str) -> Listener {
     Listener::new(key(address, transport), &Config::default().service)
 }
 
+fn serving(addresses: &[&str]) -> Serving {
+    let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+    Serving { addresses, certificate: None }
+}
+
 fn written(listener: &Listener, listening_on: &[&str]) -> String {
     let mut writer = xml::Writer::new();
-    listener.write(listening_on, &mut writer);
+    listener.write(&serving(listening_on), &mut writer);
     writer.finish() + "\n"
 }
 
@@ -29,7 +34,7 @@ fn a_listener_has_the_element_order_of_windows() {
     policy.source = ListenerSource::Policy;
     let compatibility = Listener::compatibility(Transport::Https, &Config::default().service);
     let all = [
-        written(&listener("*", "HTTP"), &["10.0.0.1", "127.0.0.1", "::1", "fe80::1%2"]),
+        written(&listener("*", "HTTP"), &["10.0.0.1", "127.0.0.1", "::1", "fe80::1"]),
         written(&https, &["10.0.0.1"]),
         written(&policy, &[]),
         written(&compatibility, &[]),
@@ -64,18 +69,52 @@ fn fields_missing_from_create_have_their_defaults() {
 }
 
 #[test]
-fn put_changes_given_fields_and_ignores_computed_ones() {
+fn put_changes_given_fields_and_accepts_unchanged_computed_ones() {
     let first = listener("*", "HTTP");
+    let serving = serving(&["::1", "10.0.0.1"]);
     let body = element(
         "<Listener><Address>*</Address><Transport>HTTP</Transport><Enabled>false</Enabled>\
          <ListeningOn>10.0.0.1</ListeningOn><ListeningOn>::1</ListeningOn></Listener>",
     );
-    let second = first.put(body.root()).unwrap();
+    let second = first.put(body.root(), &serving).unwrap();
     assert_eq!(second, {
         let mut expected = first.clone();
         expected.enabled = false;
         expected
     });
+}
+
+#[test]
+fn addresses_of_a_listener_cannot_be_set() {
+    let read_only = ListenerError::Content(PutError::Settings(vec![SettingError {
+        path: "Listener/ListeningOn".to_owned(),
+        reason: Reason::ReadOnly,
+    }]));
+    let body = element("<Listener><ListeningOn>10.0.0.1</ListeningOn></Listener>");
+    for addresses in [&[][..], &["10.0.0.2"], &["10.0.0.1", "::1"]] {
+        let refused = listener("*", "HTTP").put(body.root(), &serving(addresses));
+        assert_eq!(refused.as_ref(), Err(&read_only), "{addresses:?}");
+    }
+    let nonsense = element("<Listener><ListeningOn>everywhere</ListeningOn></Listener>");
+    assert_eq!(listener("*", "HTTP").put(nonsense.root(), &serving(&["::1"])), Err(read_only));
+}
+
+#[test]
+fn the_certificate_in_use_is_shown_and_not_stored() {
+    let used = telarch_config::Thumbprint::parse("00112233445566778899aabbccddeeff00112233").unwrap();
+    let first = listener("*", "HTTPS");
+    let serving = Serving { certificate: Some(used), ..Serving::default() };
+    let mut writer = xml::Writer::new();
+    first.write(&serving, &mut writer);
+    let shown = writer.finish();
+    assert!(
+        shown.contains(&format!("<cfg:CertificateThumbprint>{used}</cfg:CertificateThumbprint>")),
+        "{shown}"
+    );
+    assert_eq!(first.put(element(&shown).root(), &serving), Ok(first.clone()));
+    // Another service does not use it, so it is a choice of the administrator.
+    let chosen = first.put(element(&shown).root(), &Serving::default()).unwrap();
+    assert_eq!(chosen.certificate_thumbprint, Some(used));
 }
 
 #[test]
@@ -85,9 +124,13 @@ fn the_key_of_a_listener_cannot_be_changed() {
         "<Listener><Address>IP:10.0.0.1</Address></Listener>",
         "<Listener><Transport>HTTPS</Transport></Listener>",
     ] {
-        assert_eq!(first.put(element(body).root()), Err(ListenerError::KeyChange(first.key())));
+        assert_eq!(
+            first.put(element(body).root(), &Serving::default()),
+            Err(ListenerError::KeyChange(first.key()))
+        );
     }
-    let bad = first.put(element("<Listener><Address>10.0.0.1</Address></Listener>").root());
+    let bad =
+        first.put(element("<Listener><Address>10.0.0.1</Address></Listener>").root(), &Serving::default());
     assert_eq!(bad, Err(ListenerError::Address("10.0.0.1".to_owned())));
 }
 
@@ -96,7 +139,7 @@ fn all_errors_in_a_listener_are_reported() {
     let body = "<Listener><Port>0</Port><URLPrefix>/a</URLPrefix><Enabeld>true</Enabeld>\
                 <CertificateThumbprint>12</CertificateThumbprint><Hostname>a</Hostname><Hostname>b</Hostname></Listener>";
     let Err(ListenerError::Content(PutError::Settings(errors))) =
-        listener("*", "HTTP").put(element(body).root())
+        listener("*", "HTTP").put(element(body).root(), &Serving::default())
     else {
         panic!("another result");
     };
@@ -112,7 +155,7 @@ fn all_errors_in_a_listener_are_reported() {
     assert_eq!(errors[2].reason, Reason::Unknown { nearest: Some("Listener/Enabled".to_owned()) });
     assert!(matches!(errors[0].reason, Reason::OutOfRange { min: 1, max: 65_535, .. }));
     assert_eq!(errors[4].reason, Reason::Repeated);
-    let other = listener("*", "HTTP").put(element("<Service/>").root());
+    let other = listener("*", "HTTP").put(element("<Service/>").root(), &Serving::default());
     assert!(matches!(other, Err(ListenerError::Content(PutError::Root { expected: "Listener", .. }))));
 }
 
@@ -141,10 +184,16 @@ fn a_listener_of_policy_cannot_be_changed() {
     assert_eq!(listeners.delete(policy.key()), refused);
     assert_eq!(listeners.replace(listener("*", "HTTP")), refused);
     assert_eq!(
-        policy.put(element("<Listener><Enabled>false</Enabled></Listener>").root()).map(|_| ()),
+        policy
+            .put(element("<Listener><Enabled>false</Enabled></Listener>").root(), &Serving::default())
+            .map(|_| ()),
         refused
     );
-    assert!(policy.put(element("<Listener><Enabled>true</Enabled></Listener>").root()).is_ok());
+    assert!(
+        policy
+            .put(element("<Listener><Enabled>true</Enabled></Listener>").root(), &Serving::default())
+            .is_ok()
+    );
 }
 
 #[test]

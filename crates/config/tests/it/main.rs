@@ -1,7 +1,6 @@
 //! Tests of the public API: settings, presets, XML, configuration file, policies and store.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-mod corpus;
 mod documentation;
 mod file;
 mod killed;

@@ -323,7 +323,7 @@ fn a_lock_on_the_readable_file_does_not_block_changes() {
     let (done, is_done) = std::sync::mpsc::channel();
     let store = fixture.open();
     std::thread::spawn(move || done.send(set(&store, "MaxTimeoutms", "2000")));
-    is_done.recv_timeout(std::time::Duration::from_secs(30)).expect("it waits for a lock of others").unwrap();
+    is_done.recv_timeout(std::time::Duration::from_secs(60)).expect("it waits for a lock of others").unwrap();
     assert_eq!(fixture.text(), "MaxTimeoutms = 2000\n");
     let lock = fs::metadata(folder.join(".config.toml.lock")).unwrap();
     assert_eq!(lock.mode() & 0o777, 0o600);

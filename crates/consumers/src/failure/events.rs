@@ -127,7 +127,7 @@ mod tests {
     use crate::failure::{BoundConsumer, Failure};
 
     #[tokio::test]
-    async fn whoever_asks_in_one_namespace_hears_nothing_of_the_subscriptions_of_another() {
+    async fn failures_are_reported_only_in_the_namespace_of_the_subscription() {
         let folder = tempfile::tempdir().expect("a folder");
         let log = FailureLog::of_state(folder.path());
         let namespace = |text| Namespace::parse(text).expect("a namespace");
@@ -148,8 +148,7 @@ mod tests {
             log.add(&bound, None, &Failure::RateLimit).expect("it is written");
         }
         let Ok(Happening::Event(event)) = heard.next().await else { panic!("no event") };
-        let mut told = String::new();
-        event.value("IntendedConsumer").expect("a consumer").write_text(&mut told);
-        assert_eq!(told, "LogFileEventConsumer.Name=\"own\"");
+        let consumer = event.value("IntendedConsumer").expect("a consumer").to_text();
+        assert_eq!(consumer, "LogFileEventConsumer.Name=\"own\"");
     }
 }

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lines_are_told_once_also_when_the_file_is_put_aside_between_them() {
+    async fn lines_are_read_once_also_when_the_file_is_renamed_between_them() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("failures");
         let mut tail = Tail::of(&path).expect("there is a folder");

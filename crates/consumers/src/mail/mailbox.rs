@@ -1,11 +1,11 @@
 //! Mailboxes of senders and recipients (RFC 5322 3.4), in their usual form: an address with or without a
 //! name.
 
-use super::message::encoded;
+use super::encoded_word::encoded;
 
 /// A mailbox; cannot contain characters that end a line or a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mailbox {
+pub struct Mailbox {
     name: String,
     /// INVARIANT: a dot-atom, `@` and a domain, all in ASCII.
     address: String,
@@ -16,7 +16,7 @@ const LONGEST: usize = 254;
 
 impl Mailbox {
     /// Parses `alice@example.com` or `Alice <alice@example.com>`; `None` for anything else.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let (name, address) = match text.strip_suffix('>') {
             Some(rest) => rest.rsplit_once('<')?,
@@ -31,7 +31,7 @@ impl Mailbox {
     }
 
     /// Returns the address without the name.
-    pub(super) fn address(&self) -> &str {
+    pub fn address(&self) -> &str {
         &self.address
     }
 

@@ -6,28 +6,35 @@ use std::time::SystemTime;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::encoded_word::encoded;
 use super::mailbox::Mailbox;
 
 /// A mail.
 #[derive(Clone, Debug)]
-pub(super) struct Message {
-    pub(super) from: Mailbox,
-    pub(super) reply_to: Vec<Mailbox>,
-    pub(super) to: Vec<Mailbox>,
-    pub(super) cc: Vec<Mailbox>,
+pub struct Message {
+    /// Sender.
+    pub from: Mailbox,
+    /// Addresses for replies; empty for that of the sender.
+    pub reply_to: Vec<Mailbox>,
+    /// Recipients.
+    pub to: Vec<Mailbox>,
+    /// Recipients of copies.
+    pub cc: Vec<Mailbox>,
     /// Recipients who do not appear in the header.
-    pub(super) bcc: Vec<Mailbox>,
-    pub(super) fields: Vec<Field>,
+    pub bcc: Vec<Mailbox>,
+    /// Additional header fields.
+    pub fields: Vec<Field>,
     /// Subject; line breaks become spaces.
-    pub(super) subject: String,
-    pub(super) text: String,
+    pub subject: String,
+    /// Body.
+    pub text: String,
     /// Name of this machine.
-    pub(super) host: String,
+    pub host: String,
 }
 
 /// An additional header field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Field {
+pub struct Field {
     /// INVARIANT: printable ASCII without spaces and colons.
     name: String,
     /// INVARIANT: printable ASCII, short enough for one line.
@@ -64,7 +71,7 @@ const OWN: &[&str] = &[
 
 impl Field {
     /// Parses `Name: value`; `None` if it is not a valid field.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (name, value) = text.split_once(':')?;
         let value = value.trim_matches(' ');
         let is_name = !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_graphic());
@@ -82,7 +89,7 @@ impl Message {
     }
 
     /// Returns the mail as text with the given date, with CRLF line ends and limited line length.
-    pub(super) fn write(&self, now: SystemTime) -> String {
+    pub fn write(&self, now: SystemTime) -> String {
         let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let seconds =
             jiff::Timestamp::from_second(i64::try_from(since.as_secs()).unwrap_or(0)).unwrap_or_default();
@@ -143,25 +150,6 @@ fn unstructured(text: &str, room: usize) -> String {
     if is_plain { text.to_owned() } else { encoded(text) }
 }
 
-/// Encodes a text as words of RFC 2047, each on a separate line.
-pub(super) fn encoded(text: &str) -> String {
-    /// A line with an encoded word has at most 76 characters (section 2): twelve around the word, and in the
-    /// first line also the longest field name, `Reply-To: `.
-    const OCTETS: usize = 39;
-    let mut words = vec![String::new()];
-    for letter in text.chars() {
-        if words.last().is_some_and(|word| word.len() + letter.len_utf8() > OCTETS) {
-            words.push(String::new());
-        }
-        if let Some(word) = words.last_mut() {
-            word.push(letter);
-        }
-    }
-    let words: Vec<String> =
-        words.iter().map(|word| format!("=?UTF-8?B?{}?=", STANDARD.encode(word))).collect();
-    words.join("\r\n ")
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -194,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_of_ascii_is_written_as_it_is() {
+    fn an_ascii_mail_is_written_without_encoding() {
         let expected = format!(
             "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\nFrom: telarch@node7\r\nTo: a@b,\r\n Bob\r\n <b@c>\r\n\
              Subject: stopped\r\nMessage-ID: <1700000000000000000.{}@node7>\r\nAuto-Submitted: auto-generated\r\n\
@@ -205,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_event_says_adds_nothing_to_the_head_and_no_line_is_too_long() {
+    fn event_text_adds_no_header_and_lines_are_limited() {
         let attack = "x\r\nBcc: c@d\r\n\r\nbody\0\u{85}\u{2028}";
         for (subject, text) in [
             (attack, attack),
@@ -255,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_mails_have_the_same_identity_and_each_says_once_that_nobody_wrote_it() {
+    fn each_mail_has_its_own_message_id_and_one_auto_submitted_header() {
         let fields = vec![Field::parse("auto-submitted: auto-notified").expect("a field")];
         let message = Message { fields, ..message("x", "x") };
         let [one, two] = [(); 2].map(|()| message.write(SystemTime::UNIX_EPOCH));

@@ -93,13 +93,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
 }
 
 /// A response of the server.
-pub(super) struct Answer {
-    pub(super) code: u16,
-    pub(super) text: String,
+pub struct Answer {
+    /// Reply code, from 200 to 599.
+    pub code: u16,
+    /// Text of the last line.
+    pub text: String,
 }
 
 impl Answer {
-    pub(super) fn refusal(&self, what: &str) -> io::Error {
+    /// Returns the error for a command or recipient that the server rejected.
+    pub fn refusal(&self, what: &str) -> io::Error {
         io::Error::other(format!("{what} rejected: {} {}", self.code, harmless(&self.text)))
     }
 }
@@ -109,13 +112,16 @@ fn invalid(what: &str) -> io::Error {
 }
 
 /// Doubles a dot at the start of a line, so that no line ends the mail (4.5.2).
-pub(super) fn stuffed(mail: &str) -> String {
+pub fn stuffed(mail: &str) -> String {
     let begun = if mail.starts_with('.') { "." } else { "" };
     begun.to_owned() + &mail.replace("\r\n.", "\r\n..")
 }
 
 /// Reads a response: lines with the same code, all but the last with a hyphen after it (4.2.1).
-pub(super) async fn answer(from: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Answer> {
+///
+/// # Errors
+/// Network errors, and [`io::ErrorKind::InvalidData`] for anything else.
+pub async fn answer(from: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Answer> {
     let mut begun = None;
     for _ in 0..MOST_LINES {
         let mut line = Vec::new();
@@ -179,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mail_is_handed_over_and_a_dot_in_it_ends_nothing() {
+    async fn a_mail_is_delivered_and_a_line_with_a_dot_does_not_end_it() {
         let script = "220-hello\r\n220 there\r\n250-x\r\n250 y\r\n250 ok\r\n250 ok\r\n251 ok\r\n354 go\r\n250 ok\r\n221 bye\r\n";
         let (outcome, heard) = sent(script).await;
         outcome.expect("it is taken");
@@ -191,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_server_that_falls_silent_has_the_mail_only_if_it_has_said_so() {
+    async fn a_mail_is_sent_only_if_a_silent_server_has_confirmed_it() {
         for (script, is_sent) in [
             ("220 x\r\n250 x\r\n250 x\r\n250 x\r\n250 x\r\n354 x\r\n250 taken\r\n", true),
             ("220 x\r\n250 x\r\n250 x\r\n250 x\r\n250 x\r\n354 x\r\n", false),

@@ -24,7 +24,7 @@ fn sizes_are_hexadecimal_in_either_case() {
 }
 
 #[test]
-fn what_follows_the_body_is_left() {
+fn data_after_the_body_is_not_consumed() {
     let (mut decoder, mut output) = (ChunkedDecoder::new(10), Vec::new());
     let progress = decoder.decode(b"1\r\nx\r\n0\r\n\r\nPOST", &mut output);
     assert_eq!(progress, Ok(Progress { consumed: 11, done: true }));
@@ -33,7 +33,7 @@ fn what_follows_the_body_is_left() {
 }
 
 #[test]
-fn what_is_in_the_output_already_stays_and_does_not_count() {
+fn existing_output_is_kept_and_not_counted() {
     let mut output = b"before".to_vec();
     ChunkedDecoder::new(1).decode(b"1\r\nx\r\n0\r\n\r\n", &mut output).unwrap();
     assert_eq!(output, b"beforex");

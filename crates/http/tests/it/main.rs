@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test that panics has failed.
 
 mod chunked;
-mod corpus;
 mod request;
 mod response;
 mod write;

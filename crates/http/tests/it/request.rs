@@ -44,7 +44,7 @@ mod reading {
     }
 
     #[test]
-    fn what_follows_a_head_is_left_for_the_body() {
+    fn data_after_a_head_is_not_consumed() {
         let bytes = b"POST / HTTP/1.1\r\nHost: n\r\nContent-Length: 2\r\n\r\nab";
         let (_, length) = parse(bytes).unwrap().unwrap();
         assert_eq!(&bytes[length..], b"ab");
@@ -60,7 +60,7 @@ mod reading {
     }
 
     #[test]
-    fn methods_are_told_apart_by_case() {
+    fn methods_are_case_sensitive() {
         for (name, method) in [
             ("POST", Method::Post),
             ("GET", Method::Get),

@@ -76,7 +76,7 @@ fn debug_shows_no_header_values() {
 }
 
 #[test]
-fn what_does_not_begin_like_http_is_refused_at_once() {
+fn input_that_does_not_begin_like_http_is_refused_immediately() {
     for bytes in ["\u{15}", "SSH-2.0", "http/1.1 200 OK", "HTTX", " HTTP/1.1"] {
         assert_eq!(refused(bytes), HeadError::NotHttp, "{bytes}");
     }

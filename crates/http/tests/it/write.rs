@@ -149,7 +149,7 @@ fn a_target_or_host_that_would_not_be_read_back_is_refused() {
 }
 
 #[test]
-fn what_is_written_is_read_back() {
+fn written_messages_are_read_back() {
     let mut out = Vec::new();
     let mut writer = RequestWriter::post(&mut out, "http://[::1]:5985/wsman?a=b", "[::1]:5985").unwrap();
     writer.header("Authorization", "Negotiate YII=").unwrap();

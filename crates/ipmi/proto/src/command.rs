@@ -3,6 +3,7 @@
 pub mod boot;
 pub mod capabilities;
 pub mod channel;
+mod channel_number;
 pub mod chassis;
 pub mod controller;
 pub mod dcmi;

@@ -3,7 +3,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::message::{CONSOLE, CONTROLLER, SequenceNumber, framed};
+use crate::message::{CONSOLE, CONTROLLER, SEND_MESSAGE, SequenceNumber, framed};
 use crate::{NetFn, ProtoError, Request};
 
 /// Controller and logical unit that a request is sent to (IPMI 2.0, 6.13 and 7.2).
@@ -133,8 +133,15 @@ impl Bridge {
     }
 }
 
-/// Send Message (IPMI 2.0, 22.7).
-pub(crate) const SEND_MESSAGE: u8 = 0x34;
+impl Request {
+    /// Encodes the request as a session message from the console (software id 81h) to the controller (20h).
+    pub(crate) fn encode(&self, number: SequenceNumber) -> Vec<u8> {
+        let mut message = Vec::new();
+        Destination::CONTROLLER.encode(self, number, &mut message);
+        message
+    }
+}
+
 /// Asks the controller to track the request, so that the response can be routed back.
 pub(crate) const TRACK_REQUEST: u8 = 0x40;
 

@@ -1,6 +1,6 @@
 //! Errors of decoding, signing in and encoding.
 
-use crate::rakp::{Stage, Status};
+use crate::login_status::{Stage, Status};
 
 /// Error of a packet, a login or a value that cannot be encoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

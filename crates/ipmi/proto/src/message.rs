@@ -10,9 +10,8 @@ mod repetition;
 
 pub(crate) use self::call::Call;
 pub use self::data::Data;
-use crate::destination::SEND_MESSAGE;
+use crate::ProtoError;
 use crate::octets::Octets;
-use crate::{Destination, ProtoError};
 
 /// Network function: the group of a command. The response has the next higher number (IPMI 2.0, table 5-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,13 +74,6 @@ impl Request {
     /// Send Message, which may forward one of them.
     pub(crate) fn is_secret(&self) -> bool {
         is_secret(self.net_fn, self.command)
-    }
-
-    /// Encodes the request as a session message from the console (software id 81h) to the controller (20h).
-    pub(crate) fn encode(&self, number: SequenceNumber) -> Vec<u8> {
-        let mut message = Vec::new();
-        Destination::CONTROLLER.encode(self, number, &mut message);
-        message
     }
 }
 
@@ -277,6 +269,10 @@ pub(crate) fn checksum(octets: &[u8]) -> u8 {
     octets.iter().fold(0_u8, |sum, octet| sum.wrapping_add(*octet)).wrapping_neg()
 }
 
+/// Send Message (IPMI 2.0, 22.7).
+pub(crate) const SEND_MESSAGE: u8 = 0x34;
+/// Group number of DCMI.
+pub(crate) const DCMI: u8 = 0xdc;
 const SET_USER_PASSWORD: u8 = 0x47;
 const SET_CHANNEL_KEYS: u8 = 0x56;
 /// Bus address of the controller.

@@ -53,7 +53,7 @@ async fn bad_network(bmc: SocketAddr) -> SocketAddr {
 async fn a_scan_over_a_bad_network_is_slower_but_complete_and_correct() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let address: SocketAddr = bmc.address().parse().unwrap();
-    let timing = Timing { limit: Duration::from_secs(30), ..Timing::default() };
+    let timing = Timing { limit: Duration::from_secs(60), ..Timing::default() };
     let mut scans = Vec::new();
     for address in [address, bad_network(address).await] {
         let connection = Connection::open(address, login("admin", "admin-pw"), timing).await.unwrap();

@@ -14,7 +14,7 @@ use crate::sessions::{login, open};
 async fn shown(console: &mut Console, text: &str) -> String {
     let mut all = String::new();
     while !all.contains(text) {
-        let event = timeout(Duration::from_secs(20), console.next()).await;
+        let event = timeout(Duration::from_secs(60), console.next()).await;
         match event.unwrap_or_else(|_| panic!("{text} does not come behind {all}")).unwrap() {
             SerialEvent::Characters(characters) => all.push_str(&String::from_utf8_lossy(&characters)),
             other => panic!("{other:?} behind {all}"),

@@ -125,7 +125,7 @@ async fn every_suite_works_with_our_controller_if_selected() {
 async fn an_ipmi_1_5_login_succeeds_over_a_bad_network() {
     let network = Network { lost: 5, twice: 10, ..Network::default() };
     let ours = Crowd::start(5, network);
-    let timing = Timing { limit: Duration::from_secs(30), ..Timing::default() };
+    let timing = Timing { limit: Duration::from_secs(60), ..Timing::default() };
     for address in ours.addresses() {
         let login = login("admin", "admin-pw").lan15(AuthenticationType::Password).unwrap();
         let connection = Connection::open(*address, login, timing).await.unwrap();

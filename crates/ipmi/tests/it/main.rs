@@ -4,7 +4,6 @@
 
 mod bad_network;
 mod console;
-mod corpus;
 mod crowd;
 mod event_log;
 mod lan15;

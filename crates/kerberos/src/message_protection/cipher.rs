@@ -8,6 +8,7 @@ use aes::cipher::{
 };
 use aes::{Aes128Dec, Aes128Enc, Aes256Dec, Aes256Enc};
 
+use super::encryption_type::MacOver;
 use super::mac::Mac;
 
 /// Parts that are encrypted as one text, in this order; they need not be contiguous.
@@ -18,14 +19,6 @@ pub(crate) struct Pieces<'a> {
     pub(crate) middle: &'a mut [u8],
     /// Copy of the header.
     pub(crate) last: &'a mut [u8; BLOCK_LENGTH],
-}
-
-/// Input of the HMAC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MacOver {
-    Plaintext,
-    /// The ciphertext, preceded by the initial vector.
-    Ciphertext,
 }
 
 /// Encrypts messages of this end.
@@ -207,7 +200,8 @@ fn copy<'a>(to: impl Iterator<Item = &'a mut u8>, from: impl Iterator<Item = &'a
 
 type Block = Array<u8, U16>;
 
-pub(crate) const BLOCK_LENGTH: usize = 16;
+/// Length of an AES block, and of a confounder, in bytes.
+pub const BLOCK_LENGTH: usize = 16;
 const CHUNK_LENGTH: usize = 4_096;
 
 #[cfg(test)]

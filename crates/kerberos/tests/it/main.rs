@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod binding;
-mod corpus;
 mod failures;
 mod handover;
 mod sealing;

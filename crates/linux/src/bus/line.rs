@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     const SIGNAL: u8 = 4;
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const PATIENCE: Duration = Duration::from_secs(60);
 
     /// Asks for two texts; the peer answers with bytes that depend on the serials of the questions.
     fn answered(octets: impl FnOnce(u32, u32) -> Vec<u8> + Send) -> io::Result<Vec<Option<String>>> {

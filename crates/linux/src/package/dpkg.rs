@@ -11,7 +11,10 @@ use crate::Machine;
 const MAX: u64 = 64 << 20;
 
 /// Returns the installed packages.
-pub(super) fn packages(machine: &Machine) -> io::Result<Vec<Package>> {
+///
+/// # Errors
+/// Errors of the operating system if the database cannot be read.
+pub fn packages(machine: &Machine) -> io::Result<Vec<Package>> {
     let octets = machine.octets_up_to("var/lib/dpkg/status", MAX)?;
     let text = String::from_utf8_lossy(&octets);
     let dates = dates(machine);
@@ -24,7 +27,8 @@ pub(super) fn packages(machine: &Machine) -> io::Result<Vec<Package>> {
     Ok(packages)
 }
 
-pub(super) fn package(paragraph: &str) -> Option<Package> {
+/// Parses a paragraph of the database; `None` if the package is not installed.
+pub fn package(paragraph: &str) -> Option<Package> {
     let mut package = Package::default();
     let mut is_installed = false;
     for line in paragraph.lines() {

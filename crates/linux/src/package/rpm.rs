@@ -12,7 +12,10 @@ const FIELD: char = '\u{1f}';
 const PACKAGE: char = '\u{1e}';
 
 /// Returns the packages that `rpm -qa` lists for a database directory.
-pub(super) fn packages(machine: &Machine, folder: &str) -> io::Result<Vec<Package>> {
+///
+/// # Errors
+/// If rpm cannot be run, or fails.
+pub fn packages(machine: &Machine, folder: &str) -> io::Result<Vec<Package>> {
     let fields = [
         "%{NAME}",
         "%{EVR}",
@@ -39,7 +42,8 @@ pub(super) fn packages(machine: &Machine, folder: &str) -> io::Result<Vec<Packag
 /// Time limit of rpm: thousands of packages take seconds, and the database may be locked.
 const LIMIT: Duration = Duration::from_secs(30);
 
-pub(super) fn parse(text: &str) -> Vec<Package> {
+/// Parses output of `rpm -qa` with the separators of [`packages`].
+pub fn parse(text: &str) -> Vec<Package> {
     // Signature keys are listed as packages without architecture.
     text.split(PACKAGE).filter_map(parse_package).filter(|package| package.architecture != "(none)").collect()
 }

@@ -98,7 +98,7 @@ fn request(operation: u32) -> Vec<u8> {
 }
 
 /// Parses a message; `None` if it is not of interest.
-pub(crate) fn parse(message: &[u8]) -> Option<ProcessEvent> {
+pub fn parse(message: &[u8]) -> Option<ProcessEvent> {
     let event = message.get(36..)?;
     // Layout: event type, processor, time stamp (8 bytes), then data that depends on the type.
     match word_at(event, 0)? {

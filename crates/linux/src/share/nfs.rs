@@ -4,7 +4,7 @@ use super::{Kind, Origin, Share};
 use crate::Machine;
 
 /// Returns the exports; the name of each share is its path, the description lists its clients.
-pub(super) fn exports(machine: &Machine) -> Vec<Share> {
+pub fn exports(machine: &Machine) -> Vec<Share> {
     let mut more = machine.names("etc/exports.d").unwrap_or_default();
     more.sort_unstable();
     let more = more.into_iter().filter_map(|name| name.into_string().ok());
@@ -29,7 +29,7 @@ pub(super) fn exports(machine: &Machine) -> Vec<Share> {
 }
 
 /// Parses export files to paths and their clients.
-pub(super) fn parse(text: &str) -> Vec<(String, String)> {
+pub fn parse(text: &str) -> Vec<(String, String)> {
     text.replace("\\\n", " ").lines().filter_map(parse_line).collect()
 }
 

@@ -10,8 +10,10 @@ mod nvme;
 mod smartctl;
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
+
+use locks::Mutex;
 
 use super::block::Block;
 use crate::Machine;
@@ -96,14 +98,14 @@ fn remembered(machine: &Machine, block: &Block, ask: impl FnOnce() -> Option<Sma
     static ANSWERS: LazyLock<Mutex<Answers>> = LazyLock::new(Mutex::default);
     let key = (machine.path(""), block.device);
     // Copied, because the lock must not be held while the disk is asked.
-    let kept = ANSWERS.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+    let kept = ANSWERS.lock().get(&key).copied();
     if let Some((when, told)) = kept
         && when.elapsed() < FRESH
     {
         return told;
     }
     let told = ask();
-    let mut answers = ANSWERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut answers = ANSWERS.lock();
     answers.retain(|_, (when, _)| when.elapsed() < FRESH);
     answers.insert(key, (Instant::now(), told));
     told

@@ -2,10 +2,12 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use locks::Mutex;
 
 /// Time limit for the answer of a file system.
 ///
@@ -58,7 +60,7 @@ impl StatisticsQueries {
     pub fn ask(self: &Arc<Self>, place: PathBuf) -> StatisticsQuery {
         let now = Instant::now();
         let until = now + PATIENCE;
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.0.lock();
         if open.iter().any(|(asked, since)| *asked == place && now.duration_since(*since) >= PATIENCE) {
             return StatisticsQuery { answer: None, until };
         }
@@ -72,7 +74,7 @@ impl StatisticsQueries {
                     available: statistics.f_bavail,
                     longest_name: statistics.f_namemax,
                 });
-                let mut open = queries.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut open = queries.0.lock();
                 if let Some(at) = open.iter().position(|query| *query == (place.clone(), now)) {
                     open.swap_remove(at);
                 }
@@ -139,14 +141,14 @@ mod tests {
         let statistics = queries.ask("/".into()).answer().statistics().expect("a file system");
         assert!(statistics.size() >= statistics.free() && statistics.longest_name >= 8);
         assert_eq!(queries.ask("/no/such/folder".into()).answer(), QueryResult::Broken);
-        assert!(queries.0.lock().expect("no panic").is_empty());
+        assert!(queries.0.lock().is_empty());
     }
 
     #[test]
     fn unresponsive_file_system_is_not_queried_again() {
         let queries = Arc::<StatisticsQueries>::default();
         let long_ago = Instant::now().checked_sub(PATIENCE).expect("a clock that has run for long enough");
-        queries.0.lock().expect("no panic").push(("/".into(), long_ago));
+        queries.0.lock().push(("/".into(), long_ago));
         assert_eq!(queries.ask("/".into()).answer(), QueryResult::Silent);
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::LazyLock;
+
+use locks::Mutex;
 
 use crate::Machine;
 use crate::mounts::unescaped;
@@ -68,7 +70,7 @@ fn device(machine: &Machine, source: &str) -> Option<String> {
 /// Returns the peak usage seen since the start of this process; the kernel does not record it.
 pub fn peak(swap: &Swap) -> u64 {
     static PEAKS: LazyLock<Mutex<HashMap<String, u64>>> = LazyLock::new(Mutex::default);
-    let mut peaks = PEAKS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut peaks = PEAKS.lock();
     let peak = peaks.entry(swap.path.clone()).or_default();
     *peak = swap.used.max(*peak);
     *peak

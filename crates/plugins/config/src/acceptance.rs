@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use config::{Draft, Hostname, Listener, ListenerKey, Service, Thumbprint, Transport};
 use service::{
     Certificate, CertificateError, CertificateProblem, Certificates, ListenError, PortConflict, check_port,
+    filters_admit_this_machine,
 };
 
 use crate::port;
@@ -20,6 +21,10 @@ pub(crate) enum AcceptanceError {
         "listener {0}: HTTP uses no certificate; leave CertificateThumbprint empty, or create a listener with Transport=HTTPS"
     )]
     CertificateForHttp(ListenerKey),
+    #[error(
+        "Service/IPv4Filter and Service/IPv6Filter admit no address of this machine; run ip address to list its addresses"
+    )]
+    NoAddress,
     #[error("listener {0}: {1}")]
     Conflict(ListenerKey, PortConflict),
     #[error("listener {0}: {1}")]
@@ -45,6 +50,7 @@ pub(crate) fn check(
     certificates: &Certificates,
 ) -> Result<(), AcceptanceError> {
     let now = SystemTime::now();
+    check_filters(&before.config.service, &after.config.service)?;
     certificate_of_service(&before.config.service, &after.config.service, certificates, now)?;
     for listener in &after.listeners {
         let before = before.listeners.find(listener.key()).and_then(|old| old.certificate_thumbprint);
@@ -73,6 +79,12 @@ pub(crate) fn check(
         }
     }
     Ok(())
+}
+
+/// Checks changed filters: without an address, no client could reach the service to correct them.
+fn check_filters(before: &Service, after: &Service) -> Result<(), AcceptanceError> {
+    let is_changed = before.ipv4_filter != after.ipv4_filter || before.ipv6_filter != after.ipv6_filter;
+    if is_changed && !filters_admit_this_machine(after) { Err(AcceptanceError::NoAddress) } else { Ok(()) }
 }
 
 /// Returns the enabled listeners, each with its effective certificate.
@@ -162,7 +174,7 @@ fn fitting(
     setting: CertificateSetting,
     is_own: bool,
 ) -> Result<(), AcceptanceError> {
-    let thumbprint = certificate.name();
+    let thumbprint = certificate.thumbprint();
     certificate.check(hostname, now).map_err(|unfit| AcceptanceError::Unfit {
         setting,
         thumbprint,

@@ -29,6 +29,8 @@ pub(crate) enum ChangeError {
     NoSuchListener(ListenerKey),
     #[error("the change was interrupted")]
     Interrupted,
+    #[error("the change was only validated")]
+    ValidatedOnly,
 }
 
 /// The only conversion of configuration errors into faults.
@@ -43,9 +45,10 @@ impl From<ChangeError> for Fault {
             ChangeError::NoSuchListener(key) => no_such_listener(key),
             ChangeError::Store(StoreError::Setting(error)) => of_setting(&error),
             ChangeError::File(ReplaceError::Refused(fault)) => fault,
-            ChangeError::Store(_) | ChangeError::Interrupted | ChangeError::File(_) => {
-                Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, reason)
-            }
+            ChangeError::Store(_)
+            | ChangeError::Interrupted
+            | ChangeError::ValidatedOnly
+            | ChangeError::File(_) => Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, reason),
         }
     }
 }
@@ -132,6 +135,7 @@ fn of_plugin(error: &PluginError) -> Fault {
 fn of_acceptance(error: &AcceptanceError) -> Fault {
     let code = match error {
         AcceptanceError::CertificateForHttp(_) => THUMBPRINT_SHOULD_BE_EMPTY,
+        AcceptanceError::NoAddress => code::INVALID_FILTER,
         AcceptanceError::Conflict(..) => CANNOT_SHARE_PORT,
         AcceptanceError::Port(_, error) if error.source.kind() == ErrorKind::PermissionDenied => PORT_INVALID,
         AcceptanceError::Port(..) => CANNOT_SHARE_PORT,
@@ -164,7 +168,16 @@ pub(crate) fn no_such_plugin(name: &str) -> Fault {
     Fault::new(
         Subcode::InvalidSelectors,
         code::UNEXPECTED_SELECTORS,
-        format!("plug-in {name:?} does not exist; winrm enumerate winrm/config/plugin lists all plug-ins"),
+        format!("plug-in \"{name}\" does not exist; winrm enumerate winrm/config/plugin lists all plug-ins"),
+    )
+    .with_detail(Detail::UNEXPECTED_SELECTORS)
+}
+
+pub(crate) fn no_such_resource(uri: &ResourceUri) -> Fault {
+    Fault::new(
+        Subcode::InvalidSelectors,
+        code::UNEXPECTED_SELECTORS,
+        format!("no accessible resource {uri}; winrm enumerate winrm/config/resource lists all of them"),
     )
     .with_detail(Detail::UNEXPECTED_SELECTORS)
 }
@@ -234,6 +247,16 @@ pub(crate) fn action_not_supported(action: &Action) -> Fault {
         code::ACTION_NOT_SUPPORTED,
         format!("this part of the configuration does not support the action {}", action.uri()),
     )
+}
+
+/// Returns the fault for a request to validate an operation that can only be carried out.
+pub(crate) fn cannot_validate() -> Fault {
+    Fault::new(
+        Subcode::InvalidOptions,
+        code::OPTION_NOT_SUPPORTED,
+        "only changes of settings, listeners and plug-ins can be validated without making them",
+    )
+    .with_detail(Detail::NOT_SUPPORTED)
 }
 
 pub(crate) fn no_fragments() -> Fault {

@@ -12,6 +12,7 @@ mod plugins;
 mod port;
 mod principals;
 mod quick_config;
+mod resources;
 mod restore;
 mod section;
 mod uri_security;
@@ -24,7 +25,7 @@ use config::{Draft, LISTENER_RESOURCE, PLUGIN_RESOURCE, Paths, Section, Store};
 use service::{
     Answer, BoxFuture, Call, Caller, Certificates, ListenerStatus, Plugin, Principals, Resource, ResourceKind,
 };
-use wsman::{Fault, OptionSet, namespace};
+use wsman::{Action, Fault, OptionSet, namespace};
 
 use self::certificate_mapping::Mappings;
 pub use self::certificate_mapping::{MappingStore, MappingStoreError};
@@ -78,7 +79,16 @@ enum Part {
     Listeners,
     CertificateMappings(Mappings),
     Plugins,
+    Resources,
     UriSecurity,
+}
+
+impl Part {
+    /// Returns whether an action can be validated without being carried out.
+    fn can_validate(&self, action: &Action) -> bool {
+        matches!(self, Self::Section(_) | Self::Listeners | Self::Plugins)
+            && matches!(action, Action::Put | Action::Create | Action::Delete)
+    }
 }
 
 impl ConfigPlugin {
@@ -151,7 +161,11 @@ impl ConfigPlugin {
         if call.request.head().fragment.is_some() {
             return Err(fault::no_fragments());
         }
-        call.request.head().options.require_known(&[OptionSet::SOURCES])?;
+        let options = &call.request.head().options;
+        options.require_known(&[OptionSet::SOURCES, OptionSet::VALIDATE_ONLY])?;
+        if options.contains(OptionSet::VALIDATE_ONLY) && !part.can_validate(&call.request.head().action) {
+            return Err(fault::cannot_validate());
+        }
         match part {
             Part::Section(Section::Service) if principals::is_requested(&call) => {
                 principals::answer(self, &call)
@@ -169,6 +183,7 @@ impl ConfigPlugin {
             Part::Listeners => listener::answer(self, call).await,
             Part::CertificateMappings(mappings) => mappings.answer(call).await,
             Part::Plugins => plugins::answer(self, call).await,
+            Part::Resources => resources::answer(self, &call),
             Part::UriSecurity => uri_security::answer(&call),
         }
     }
@@ -188,6 +203,7 @@ impl ConfigPlugin {
         match (path.as_deref(), &self.mappings) {
             (Some("/winrs/customremoteshell"), _) => Err(fault::no_custom_shells()),
             (Some("/service/certmapping"), Some(mappings)) => Ok(Part::CertificateMappings(mappings.clone())),
+            (Some("/resource"), _) => Ok(Part::Resources),
             (Some("/service/security"), _) => Ok(Part::UriSecurity),
             (Some(_), _) => Err(fault::no_such_part(uri)),
             (None, _) => Err(fault::no_such_part(uri)),
@@ -202,22 +218,29 @@ impl ConfigPlugin {
     ) -> Result<T, Fault> {
         let (store, certificates) = (Arc::clone(&self.store), Arc::clone(&self.certificates));
         let (writer, caller) = (self.file_writer.clone(), Arc::clone(&call.caller));
+        let validates_only = call.request.head().options.contains(OptionSet::VALIDATE_ONLY);
         let changing = move || {
             let mut result = None;
             let mut checked = |draft: &mut Draft| {
                 let before = draft.clone();
                 result = Some(change(draft)?);
                 acceptance::check(&before, draft, &certificates)?;
-                Ok::<_, ChangeError>(())
+                // The error keeps the store from applying the change.
+                if validates_only { Err(ChangeError::ValidatedOnly) } else { Ok(()) }
             };
-            match writer {
-                None => store.update(checked).map(drop)?,
-                Some(writer) => update_through(&store, &*writer, &caller, &mut checked)?,
+            let outcome = match writer {
+                None => store.update(checked).map(drop),
+                Some(writer) => update_through(&store, &*writer, &caller, &mut checked),
+            };
+            match outcome {
+                Ok(()) | Err(ChangeError::ValidatedOnly) => result.ok_or(ChangeError::Interrupted),
+                Err(error) => Err(error),
             }
-            result.ok_or(ChangeError::Interrupted)
         };
         let result = tokio::task::spawn_blocking(changing).await.unwrap_or(Err(ChangeError::Interrupted))?;
-        self.sockets.follow(&self.store).await;
+        if !validates_only {
+            self.sockets.follow(&self.store).await;
+        }
         Ok(result)
     }
 }

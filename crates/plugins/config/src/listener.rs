@@ -51,17 +51,18 @@ fn show(plugin: &ConfigPlugin, key: ListenerKey, call: &Call) -> Result<Answer, 
     let listener = listeners.find_in_force(key, &config.service);
     let listener = listener.ok_or_else(|| fault::no_such_listener(key))?;
     let mut reply = call.reply();
-    listener.write(plugin.sockets.of(&listener), reply.body());
+    listener.write(&plugin.sockets.of(&listener), reply.body());
     call.finish(reply)
 }
 
 async fn put(plugin: &ConfigPlugin, key: ListenerKey, call: &Call) -> Result<(), Fault> {
     let document = fault::detached(call.request.require_body("Listener")?)?;
+    let sockets = plugin.sockets.clone();
     let change = plugin.change(call, move |draft| {
         let listener = draft.listeners.find_in_force(key, &draft.config.service);
         let listener = listener.ok_or(ChangeError::NoSuchListener(key))?;
         // Clients put back everything they read, so unchanged listeners are accepted.
-        let changed = listener.put(document.root())?;
+        let changed = listener.put(document.root(), &sockets.of(&listener))?;
         match listener.source {
             ListenerSource::Local => Ok(draft.listeners.replace(changed)?),
             _ => Ok(()),
@@ -102,7 +103,7 @@ async fn create(plugin: &ConfigPlugin, call: &Call) -> Result<Answer, Fault> {
 
 fn item(listener: &Listener, sockets: &Sockets) -> Result<Item, Fault> {
     let mut object = Writer::new();
-    listener.write(sockets.of(listener), &mut object);
+    listener.write(&sockets.of(listener), &mut object);
     Ok(Item { object: object.into_fragment(), reference: Some(reference(listener.key())?) })
 }
 

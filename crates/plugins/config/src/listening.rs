@@ -4,13 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::{Listener, ListenerKey, ListenerSource, State, Store};
+use config::{Listener, ListenerKey, ListenerSource, Serving, State, Store};
 use service::{ListenerStatus, Report};
 
 /// Function that returns the current addresses of a listener.
 pub type ListeningOn = Arc<dyn Fn(ListenerKey) -> Vec<IpAddr> + Send + Sync>;
 
 /// Sockets of the service.
+#[derive(Clone)]
 pub(crate) enum Sockets {
     /// Sockets given on the command line; the configuration only shows them.
     Fixed(ListeningOn),
@@ -19,20 +20,20 @@ pub(crate) enum Sockets {
 }
 
 impl Sockets {
-    /// Returns the addresses of a listener, for the element `ListeningOn`.
-    pub(crate) fn of(&self, listener: &Listener) -> Vec<IpAddr> {
+    /// Returns the addresses and the certificate of a listener.
+    pub(crate) fn of(&self, listener: &Listener) -> Serving {
         if !listener.enabled {
-            return Vec::new();
+            return Serving::default();
         }
         match self {
             Self::Fixed(listening_on) if listener.source == ListenerSource::Local => {
-                listening_on(listener.key())
+                Serving { addresses: listening_on(listener.key()), certificate: None }
             }
-            Self::Fixed(_) => Vec::new(),
+            Self::Fixed(_) => Serving::default(),
             Self::Configured(listening) => {
                 let report = listening.report();
                 let mut own = report.listeners.iter().filter(|own| own.source == listener.source);
-                own.find(|own| own.key == listener.key()).map(|own| own.addresses.clone()).unwrap_or_default()
+                own.find(|own| own.key == listener.key()).map(|own| own.serving.clone()).unwrap_or_default()
             }
         }
     }

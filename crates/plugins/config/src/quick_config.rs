@@ -2,8 +2,8 @@
 //! `Set-WSManQuickConfig` call.
 //!
 //! There are two stages, each with an analysis and a change: the service itself, and remote access to it. Windows
-//! does not document them; element names and result lines are those that its clients parse. A third stage, which
-//! Windows does not have, undoes the changes of the others.
+//! does not document them; element names and result lines are those that its clients parse. Two other actions, which
+//! Windows does not have, undo the changes and report with which authentication schemes users can sign in.
 //!
 //! The client sends the steps proposed by the analysis back with the request to execute them. That request is parsed
 //! strictly and can only contain steps that the analysis would propose at that moment.
@@ -11,11 +11,13 @@
 mod execute;
 mod options;
 mod plan;
+mod sign_in;
 mod step;
 
 use std::sync::Arc;
 
-use quickconfig::{Answer as MachineAnswer, Opening, Outcome, Survey, Unit, Wish};
+use auth::SignInReport;
+use quickconfig::{MachineRequest, MachineResponse, Opening, Outcome, Survey, Unit};
 use service::{Answer, Call, Caller};
 use wsman::{Action, Fault, Subcode, code};
 
@@ -30,7 +32,7 @@ pub trait MachineSetup: Send + Sync {
     ///
     /// # Errors
     /// A fault if the caller is not permitted to.
-    fn grant(&self, caller: &Caller, wish: &Wish) -> Result<MachineAnswer, Fault>;
+    fn execute(&self, caller: &Caller, request: &MachineRequest) -> Result<MachineResponse, Fault>;
 }
 
 /// Resource of the actions, which is also the namespace of their elements.
@@ -47,16 +49,19 @@ pub(crate) enum Stage {
     AnalyzeUndo,
     /// Undoes changes; not on Windows.
     Undo,
+    /// Reports which authentication schemes can be used; not on Windows.
+    AnalyzeSignIn,
 }
 
 impl Stage {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::AnalyzeService,
         Self::EnableService,
         Self::Analyze,
         Self::EnableRemoting,
         Self::AnalyzeUndo,
         Self::Undo,
+        Self::AnalyzeSignIn,
     ];
 
     /// Returns the action of a request to `winrm/config/service`, if it is one of these.
@@ -81,6 +86,7 @@ impl Stage {
             Self::EnableRemoting => "EnableRemoting",
             Self::AnalyzeUndo => "AnalyzeUndo",
             Self::Undo => "Undo",
+            Self::AnalyzeSignIn => "AnalyzeSignIn",
         }
     }
 }
@@ -120,6 +126,7 @@ pub(crate) async fn answer(plugin: &ConfigPlugin, stage: Stage, call: Call) -> R
         }
         Stage::AnalyzeUndo => execute::show_recorded(&machine, &call).await,
         Stage::Undo => execute::undo(plugin, &machine, &options, &call).await,
+        Stage::AnalyzeSignIn => sign_in::answer(plugin, &machine, &call).await,
     }
 }
 
@@ -132,26 +139,36 @@ struct CallerMachine {
 
 impl CallerMachine {
     async fn survey(&self, openings: Vec<Opening>) -> Result<Survey, Fault> {
-        match self.grant(Wish::Survey(openings)).await? {
-            MachineAnswer::Survey(survey) => Ok(survey),
-            MachineAnswer::Done(_) => Err(interrupted()),
+        match self.execute(MachineRequest::Survey(openings)).await? {
+            MachineResponse::Survey(survey) => Ok(survey),
+            _ => Err(interrupted()),
+        }
+    }
+
+    async fn sign_in(&self) -> Result<SignInReport, Fault> {
+        match self.execute(MachineRequest::SignIn).await? {
+            MachineResponse::SignIn(report) => Ok(report),
+            MachineResponse::Done(Outcome::Failed(reason)) => {
+                Err(Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, reason))
+            }
+            _ => Err(interrupted()),
         }
     }
 
     /// Executes a step. If the caller is not permitted to, the step fails like for any other reason, and the other
     /// steps continue.
-    async fn done(&self, wish: Wish) -> Outcome {
-        match self.grant(wish).await {
-            Ok(MachineAnswer::Done(outcome)) => outcome,
-            Ok(MachineAnswer::Survey(_)) => Outcome::Failed(interrupted().to_string()),
+    async fn done(&self, request: MachineRequest) -> Outcome {
+        match self.execute(request).await {
+            Ok(MachineResponse::Done(outcome)) => outcome,
+            Ok(_) => Outcome::Failed(interrupted().to_string()),
             Err(fault) => Outcome::Failed(fault.reason().to_owned()),
         }
     }
 
-    async fn grant(&self, wish: Wish) -> Result<MachineAnswer, Fault> {
+    async fn execute(&self, request: MachineRequest) -> Result<MachineResponse, Fault> {
         let Self { machine, caller } = self.clone();
-        let granting = tokio::task::spawn_blocking(move || machine.grant(&caller, &wish));
-        granting.await.unwrap_or_else(|_| Err(interrupted()))
+        let executing = tokio::task::spawn_blocking(move || machine.execute(&caller, &request));
+        executing.await.unwrap_or_else(|_| Err(interrupted()))
     }
 }
 

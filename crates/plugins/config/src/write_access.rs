@@ -1,6 +1,7 @@
 //! Check of the right to write, for methods that change what otherwise requires a Put. Calling a method by itself
 //! requires only the right to execute.
 
+use config::DescriptorOrigin;
 use sddl::AccessMask;
 use service::Call;
 use wsman::{Fault, Subcode, code};
@@ -19,9 +20,19 @@ pub(crate) fn require(plugin: &ConfigPlugin, resource: &str, call: &Call) -> Res
         Subcode::AccessDenied,
         code::ACCESS_DENIED,
         format!(
-            "access denied: {account} needs the right {}, which {} does not grant",
+            "access is denied: {} does not grant {account} the right {}\n  \
+             add {account} to the group of administrators, or grant the right: winrm configSDDL {}",
+            descriptor.origin,
             AccessMask::GENERIC_WRITE,
-            descriptor.origin
+            target(descriptor.origin)
         ),
     ))
+}
+
+/// Returns the argument of `winrm configSDDL` for a security descriptor.
+fn target(origin: DescriptorOrigin<'_>) -> &str {
+    match origin {
+        DescriptorOrigin::Plugin { uri, .. } => uri,
+        _ => "default",
+    }
 }

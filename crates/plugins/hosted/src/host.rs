@@ -5,13 +5,14 @@ mod item_stream;
 use std::collections::HashMap;
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use auth::Identity;
 use config::Config;
+use locks::Mutex;
 use sddl::Token;
-use service::{AccessGranted, Answer, Call, Caller, Content, Delivered, Operation, Plugin, fresh_uuid};
+use service::{AccessGranted, Answer, Call, Caller, Content, Delivered, Operation, Plugin};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
@@ -57,7 +58,7 @@ impl Activity {
     /// duration `idle`, and `is_unused` returns `true`. Returns whether it was idle.
     pub fn stop_if_idle(&self, idle: Duration, is_unused: impl FnOnce() -> bool) -> bool {
         // Under the lock, so that no call begins in between.
-        let state = self.lock();
+        let state = self.state.lock();
         let is_idle = state.active == 0 && state.last.elapsed() >= idle && is_unused();
         if is_idle {
             self.generation.send_modify(|generation| *generation = generation.wrapping_add(1));
@@ -66,16 +67,12 @@ impl Activity {
     }
 
     fn begin(self: &Arc<Self>, generation: u64) -> Option<ActiveCall> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if *self.generation.borrow() != generation {
             return None;
         }
         state.active = state.active.saturating_add(1);
         Some(ActiveCall(Arc::clone(self)))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, ActivityState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,7 +81,7 @@ struct ActiveCall(Arc<Activity>);
 
 impl Clone for ActiveCall {
     fn clone(&self) -> Self {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         state.active = state.active.saturating_add(1);
         Self(Arc::clone(&self.0))
     }
@@ -92,7 +89,7 @@ impl Clone for ActiveCall {
 
 impl Drop for ActiveCall {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         state.last = Instant::now();
         state.active = state.active.saturating_sub(1);
     }
@@ -143,7 +140,7 @@ impl Host {
                 Ok(()) = generation.changed() => connection.send(&FromHost::Leaving),
                 Some(_) = connection.calls.join_next() => {}
                 // Shells can end without a call.
-                _ = ticks.tick() => self.send_with_count(&connection.outgoing, &mut lock(&connection.state), None),
+                _ = ticks.tick() => self.send_with_count(&connection.outgoing, &mut connection.state.lock(), None),
             }
         }
     }
@@ -202,24 +199,24 @@ impl GatewayConnection {
             }
             ToHost::Call(call) => self.call(call),
             ToHost::Cancel(number) => {
-                if let Some(call) = lock(&self.state).calls.remove(&number) {
+                if let Some(call) = self.state.lock().calls.remove(&number) {
                     call.abort();
                 }
             }
             ToHost::Delivered(number) => {
-                let callback = lock(&self.state).delivered.remove(&number);
+                let callback = self.state.lock().delivered.remove(&number);
                 if let Some(delivered) = callback {
                     delivered();
                 }
             }
-            ToHost::NotDelivered(number) => drop(lock(&self.state).delivered.remove(&number)),
+            ToHost::NotDelivered(number) => drop(self.state.lock().delivered.remove(&number)),
             ToHost::Next(number) => {
-                if let Some((request, _)) = lock(&self.state).items.get(&number) {
+                if let Some((request, _)) = self.state.lock().items.get(&number) {
                     let _ = request.send(());
                 }
             }
             ToHost::Release(number) => {
-                if let Some((_, sending)) = lock(&self.state).items.remove(&number) {
+                if let Some((_, sending)) = self.state.lock().items.remove(&number) {
                     sending.abort();
                 }
             }
@@ -249,13 +246,13 @@ impl GatewayConnection {
         let (host, outgoing, state) =
             (Arc::clone(&self.host), Arc::clone(&self.outgoing), Arc::clone(&self.state));
         // The lock is held until the call is registered, so that a cancellation finds it.
-        let mut all = lock(&self.state);
+        let mut all = self.state.lock();
         let calling = self.calls.spawn(async move {
             let answered = host.plugin.call(call).await;
             // Wait if the gateway does not read its messages.
             outgoing.wait_for_room().await;
             // The call is complete; from here on it can no longer be cancelled.
-            let mut state = lock(&state);
+            let mut state = state.lock();
             state.calls.remove(&number);
             let message = match answered.map(Answer::into_parts) {
                 Ok((Content::Envelope(envelope), _)) if envelope.len() > MAX_ENVELOPE => {
@@ -301,7 +298,7 @@ impl Host {
 
 impl Drop for GatewayConnection {
     fn drop(&mut self) {
-        let state = std::mem::take(&mut *lock(&self.state));
+        let state = std::mem::take(&mut *self.state.lock());
         for (_, sending) in state.items.into_values() {
             sending.abort();
         }
@@ -317,12 +314,8 @@ fn fault_envelope(fault: &Fault) -> String {
     if *fault.subcode() == Subcode::InternalError && fault.code() == code::INTERNAL_ERROR {
         tracing::warn!(%fault, "Request failed with an internal error in the host");
     }
-    fault.envelope(None, None, fresh_uuid())
+    fault.envelope(None, None, random::uuid())
 }
 
 /// Interval at which the number of shells is checked, since they can end without a call.
 const COUNT_INTERVAL: Duration = Duration::from_secs(2);
-
-fn lock(state: &Mutex<ConnectionState>) -> MutexGuard<'_, ConnectionState> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}

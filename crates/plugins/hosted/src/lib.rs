@@ -7,10 +7,17 @@
 //! a new host. The answers of a host are sent only to callers with the SID of its user.
 
 mod host;
+#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub))]
 mod message;
-pub mod oracle;
 mod proxy;
+#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub))]
 mod stream;
 
 pub use host::{Activity, Host};
 pub use proxy::{HostedPlugin, Hosts, UserQuota};
+
+/// Message codec, for `fuzz/oracles`.
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing {
+    pub use crate::message::{FromHost, ToHost};
+}

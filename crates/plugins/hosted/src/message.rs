@@ -11,7 +11,7 @@ use crate::stream::Frame;
 
 /// Message from the gateway to the host.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum ToHost<'a> {
+pub enum ToHost<'a> {
     /// Settings that differ from their defaults, for all following calls.
     Settings(Vec<(String, String)>),
     /// A request.
@@ -32,7 +32,7 @@ pub(crate) enum ToHost<'a> {
 
 /// Request to a plug-in.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct CallMessage<'a> {
+pub struct CallMessage<'a> {
     pub(crate) number: u64,
     pub(crate) address: IpAddr,
     pub(crate) location: CallerLocation,
@@ -44,7 +44,7 @@ pub(crate) struct CallMessage<'a> {
 
 /// An item of an enumeration.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct ItemMessage {
+pub struct ItemMessage {
     pub(crate) object: String,
     /// Endpoint reference within an element that declares its namespaces.
     pub(crate) reference: Option<String>,
@@ -52,17 +52,34 @@ pub(crate) struct ItemMessage {
 
 /// Message from the host to the gateway.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum FromHost {
+pub enum FromHost {
     /// A complete response. If `wants_delivery` is set, the plug-in must learn whether the client receives it.
-    Envelope { number: u64, envelope: String, wants_delivery: bool },
+    Envelope {
+        /// Number of the call.
+        number: u64,
+        /// Response envelope.
+        envelope: String,
+        /// Whether the gateway reports the delivery.
+        wants_delivery: bool,
+    },
     /// The response has items, which the gateway requests with [`ToHost::Next`].
     Items(u64),
     /// One or more items, as many as were available.
-    Page { number: u64, items: Vec<ItemMessage> },
+    Page {
+        /// Number of the call.
+        number: u64,
+        /// The items.
+        items: Vec<ItemMessage>,
+    },
     /// The end of the items.
     End(u64),
     /// The call failed. The envelope contains the fault.
-    Fault { number: u64, envelope: String },
+    Fault {
+        /// Number of the call.
+        number: u64,
+        /// Envelope with the fault.
+        envelope: String,
+    },
     /// Number of open shells.
     InUse(u32),
     /// The call was not started because the host is about to end; another host must process it.
@@ -75,7 +92,7 @@ pub(crate) enum FromHost {
 
 impl<'a> ToHost<'a> {
     /// Encodes the message. Returns `None` if it exceeds the maximum size.
-    pub(crate) fn encode(&self) -> Option<Frame<'a>> {
+    pub fn encode(&self) -> Option<Frame<'a>> {
         let mut w = Writer::default();
         let mut text = "";
         match self {
@@ -105,7 +122,11 @@ impl<'a> ToHost<'a> {
         Frame::new(w.finish(), text)
     }
 
-    pub(crate) fn decode(message: &'a [u8]) -> Result<Self, Malformed> {
+    /// Decodes a message.
+    ///
+    /// # Errors
+    /// [`Malformed`] for any other data.
+    pub fn decode(message: &'a [u8]) -> Result<Self, Malformed> {
         let mut r = Reader::new(message);
         let read = match r.u8()? {
             1 => {
@@ -139,7 +160,7 @@ impl<'a> ToHost<'a> {
 
 impl FromHost {
     /// Encodes the message. Returns `None` if it exceeds the maximum size.
-    pub(crate) fn encode(&self) -> Option<Frame<'_>> {
+    pub fn encode(&self) -> Option<Frame<'_>> {
         let mut w = Writer::default();
         let mut text = "";
         match self {
@@ -165,7 +186,11 @@ impl FromHost {
         Frame::new(w.finish(), text)
     }
 
-    pub(crate) fn decode(message: &[u8]) -> Result<Self, Malformed> {
+    /// Decodes a message.
+    ///
+    /// # Errors
+    /// [`Malformed`] for any other data.
+    pub fn decode(message: &[u8]) -> Result<Self, Malformed> {
         let mut r = Reader::new(message);
         let read = match r.u8()? {
             1 => {

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use config::Config;
+use locks::Mutex;
 use sddl::Sid;
 use service::{Answer, BoxFuture, Call, Caller, Item, Items, Plugin, Resource};
 use tokio::sync::{Notify, oneshot};
@@ -46,7 +47,7 @@ struct UserState {
 impl UserState {
     /// Returns the connection, if it is open.
     fn connection(&self) -> Option<Arc<Connection>> {
-        let connection = lock(&self.connection).clone();
+        let connection = self.connection.lock().clone();
         connection.filter(|connection| !connection.is_closed.load(Ordering::Acquire))
     }
 
@@ -127,7 +128,7 @@ impl HostedPlugin {
     /// The fault of the quota, if too many other users have open shells.
     fn admit(&self, call: &Call) -> Result<(Arc<UserState>, Option<OpeningShell>), Fault> {
         let key = (call.caller.sid(), call.caller.identity().account().name.clone());
-        let mut users = lock(&self.users);
+        let mut users = self.users.lock();
         let user = match users.get(&key) {
             Some(user) => Arc::clone(user),
             None => {
@@ -161,7 +162,7 @@ impl HostedPlugin {
             tracing::error!(%error, "Cannot connect to host process");
             protocol_error()
         })?;
-        *lock(&user.connection) = Some(Arc::clone(&connection));
+        *user.connection.lock() = Some(Arc::clone(&connection));
         Ok(connection)
     }
 }
@@ -177,7 +178,7 @@ impl Plugin for HostedPlugin {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            let users: Vec<_> = lock(&self.users).drain().map(|(_, user)| user).collect();
+            let users: Vec<_> = self.users.lock().drain().map(|(_, user)| user).collect();
             let open: Vec<_> = users.iter().filter_map(|user| user.connection()).collect();
             for connection in &open {
                 connection.send(&ToHost::Close);
@@ -264,7 +265,7 @@ impl Connection {
             message_id: call.message_id,
             envelope,
         });
-        let mut sent_config = lock(&self.sent_config);
+        let mut sent_config = self.sent_config.lock();
         if sent_config.as_ref().is_some_and(|sent| Arc::ptr_eq(sent, &call.config)) {
             self.send(&message);
         } else {
@@ -281,7 +282,7 @@ impl Connection {
     /// Returns a receiver for the next message of a call; `None` if the connection is closed.
     fn listen(&self, number: u64) -> Option<oneshot::Receiver<FromHost>> {
         let (sender, receiver) = oneshot::channel();
-        lock(&self.receivers).as_mut()?.insert(number, sender);
+        self.receivers.lock().as_mut()?.insert(number, sender);
         Some(receiver)
     }
 
@@ -293,7 +294,7 @@ impl Connection {
     fn handle(&self, message: FromHost) {
         match message.number() {
             Some(number) => {
-                let receiver = lock(&self.receivers).as_mut().and_then(|receivers| receivers.remove(&number));
+                let receiver = self.receivers.lock().as_mut().and_then(|receivers| receivers.remove(&number));
                 if let Some(receiver) = receiver {
                     // A call that was just dropped sends its cancellation itself.
                     let _ = receiver.send(message);
@@ -313,7 +314,7 @@ impl Connection {
     }
 
     fn forget(&self, number: u64) {
-        if let Some(receivers) = lock(&self.receivers).as_mut() {
+        if let Some(receivers) = self.receivers.lock().as_mut() {
             receivers.remove(&number);
         }
     }
@@ -325,7 +326,7 @@ impl Connection {
 
     fn end(&self) {
         self.is_closed.store(true, Ordering::Release);
-        let receivers = lock(&self.receivers).take();
+        let receivers = self.receivers.lock().take();
         if self.is_leaving.load(Ordering::Acquire) {
             for (number, receiver) in receivers.into_iter().flatten() {
                 let _ = receiver.send(FromHost::NotStarted(number));
@@ -333,11 +334,6 @@ impl Connection {
         }
         self.closed.notify_one();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No panic can leave the guarded values inconsistent.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A call in progress. Dropping it before its response arrives cancels it.

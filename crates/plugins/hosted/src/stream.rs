@@ -9,9 +9,10 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use broker::{MAX_MESSAGE_LENGTH, frame_head, message_length};
+use locks::Mutex;
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use tokio::io::Interest;
@@ -108,7 +109,7 @@ impl Message {
 }
 
 /// A message to send: encoded fields, and a text after them that is not copied.
-pub(crate) struct Frame<'a> {
+pub struct Frame<'a> {
     head: [u8; HEAD],
     written: Zeroizing<Vec<u8>>,
     text: &'a str,
@@ -121,13 +122,9 @@ impl<'a> Frame<'a> {
         Some(Self { head, written, text })
     }
 
-    fn parts(&self) -> [&[u8]; 3] {
+    /// Returns the head of the frame, the encoded fields and the text.
+    pub fn parts(&self) -> [&[u8]; 3] {
         [&self.head, &self.written, self.text.as_bytes()]
-    }
-
-    /// Returns the message as its receiver gets it.
-    pub(crate) fn received(&self) -> Message {
-        Message { frame: self.parts().concat() }
     }
 }
 
@@ -155,7 +152,7 @@ impl Outgoing {
         let Some(parts) = parts(frames) else { return self.close() };
         let mut parts: Vec<IoSlice<'_>> = parts.into_iter().map(IoSlice::new).collect();
         let mut parts = parts.as_mut_slice();
-        let mut unsent = self.unsent();
+        let mut unsent = self.unsent.lock();
         while !parts.is_empty() && unsent.bytes.is_empty() && !unsent.is_closed {
             match self.socket.get_ref().write_vectored(parts) {
                 Ok(count) => IoSlice::advance_slices(&mut parts, count),
@@ -182,7 +179,7 @@ impl Outgoing {
     pub(crate) async fn wait_for_room(&self) {
         loop {
             let taken = self.drained.notified();
-            if self.unsent().bytes.len() < MAX_UNSENT {
+            if self.unsent.lock().bytes.len() < MAX_UNSENT {
                 return;
             }
             taken.await;
@@ -201,7 +198,7 @@ impl Outgoing {
         let socket = watch(self.socket.get_ref().try_clone()?, Interest::WRITABLE)?;
         loop {
             let mut ready = socket.writable().await?;
-            let mut unsent = self.unsent();
+            let mut unsent = self.unsent.lock();
             let (front, back) = unsent.bytes.as_slices();
             match self.socket.get_ref().write_vectored(&[IoSlice::new(front), IoSlice::new(back)]) {
                 Ok(count) => _ = unsent.bytes.drain(..count),
@@ -218,14 +215,9 @@ impl Outgoing {
     }
 
     fn close(&self) {
-        *self.unsent() = Unsent { bytes: VecDeque::new(), is_closed: true };
+        *self.unsent.lock() = Unsent { bytes: VecDeque::new(), is_closed: true };
         self.drained.notify_waiters();
         let _ = self.socket.get_ref().shutdown(Shutdown::Both);
-    }
-
-    fn unsent(&self) -> MutexGuard<'_, Unsent> {
-        // No panic can leave the buffer inconsistent.
-        self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -261,7 +253,7 @@ mod tests {
     /// Returns an open connection and its peer.
     fn pair() -> (Incoming, Arc<Outgoing>, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        theirs.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        theirs.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let (incoming, outgoing) = open(ours).unwrap();
         (incoming, outgoing, theirs)
     }
@@ -269,8 +261,8 @@ mod tests {
     #[tokio::test]
     async fn messages_are_reassembled_even_if_the_future_is_dropped() {
         let (mut incoming, _outgoing, mut theirs) = pair();
-        let all = [frame(b"one", "").received().frame, frame(b"", "").received().frame].concat();
-        let rest = frame(&[7; 3 * READ_SIZE], "three").received().frame;
+        let all = [frame(b"one", "").parts().concat(), frame(b"", "").parts().concat()].concat();
+        let rest = frame(&[7; 3 * READ_SIZE], "three").parts().concat();
         let mut come = Vec::new();
         for octet in all.iter().chain(&rest) {
             theirs.write_all(&[*octet]).unwrap();
@@ -323,7 +315,7 @@ mod tests {
         const PART: usize = 100_000;
         let (_incoming, outgoing, mut theirs) = pair();
         let mut count: usize = 0;
-        while outgoing.unsent().bytes.len() < MAX_UNSENT {
+        while outgoing.unsent.lock().bytes.len() < MAX_UNSENT {
             outgoing.wait_for_room().await;
             outgoing.send(&[Some(frame(&[u8::try_from(count % 251).unwrap(); PART], ""))]);
             count += 1;
@@ -350,13 +342,13 @@ mod tests {
         let mut last = [0; HEAD + 8];
         theirs.read_exact(&mut last).unwrap();
         assert_eq!(last.last_chunk(), Some(b"and more"));
-        assert_eq!(outgoing.unsent().bytes.capacity(), 0, "nothing is kept for later");
+        assert_eq!(outgoing.unsent.lock().bytes.capacity(), 0, "nothing is kept for later");
     }
 
     #[tokio::test]
     async fn waiting_senders_continue_when_the_peer_closes() {
         let (mut incoming, outgoing, theirs) = pair();
-        while outgoing.unsent().bytes.len() < MAX_UNSENT {
+        while outgoing.unsent.lock().bytes.len() < MAX_UNSENT {
             outgoing.send(&[Some(frame(&[0; 100_000], ""))]);
         }
         drop(theirs);

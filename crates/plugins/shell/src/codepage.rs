@@ -67,16 +67,8 @@ impl CodePage {
         self.number
     }
 
-    /// Returns the character table; `None` for unchanged bytes and for Latin-1, which Unicode contains.
-    pub(crate) fn table(self) -> Option<&'static Encoding> {
-        match self.charset {
-            Charset::Unchanged | Charset::Latin1 => None,
-            Charset::Table(encoding) => Some(encoding),
-        }
-    }
-
     /// Returns a converter from UTF-8 to this page; `None` if bytes stay unchanged.
-    pub(crate) fn output(self) -> Option<PageEncoder> {
+    pub fn output(self) -> Option<PageEncoder> {
         let target = match self.charset {
             Charset::Unchanged => return None,
             Charset::Latin1 => Target::Latin1,
@@ -86,11 +78,13 @@ impl CodePage {
     }
 
     /// Returns a converter from this page to UTF-8; `None` if bytes stay unchanged.
-    pub(crate) fn input(self) -> Option<PageDecoder> {
+    pub fn input(self) -> Option<PageDecoder> {
         match self.charset {
             Charset::Unchanged => None,
-            Charset::Latin1 => Some(PageDecoder::Latin1),
-            Charset::Table(encoding) => Some(PageDecoder::Table(encoding.new_decoder_without_bom_handling())),
+            Charset::Latin1 => Some(PageDecoder(Source::Latin1)),
+            Charset::Table(encoding) => {
+                Some(PageDecoder(Source::Table(encoding.new_decoder_without_bom_handling())))
+            }
         }
     }
 }
@@ -112,7 +106,7 @@ enum Charset {
 /// Incremental converter from UTF-8 to a code page.
 ///
 /// No supported page needs more bytes for a character than UTF-8, so the output is never longer than the input.
-pub(crate) struct PageEncoder {
+pub struct PageEncoder {
     target: Target,
     /// Incomplete character at the end of the previous input: at most three bytes.
     cut: Vec<u8>,
@@ -125,7 +119,7 @@ enum Target {
 
 impl PageEncoder {
     /// Appends the converted input to `page`. An incomplete character at the end is kept for the next call.
-    pub(crate) fn convert(&mut self, utf8: &[u8], page: &mut Vec<u8>) {
+    pub fn convert(&mut self, utf8: &[u8], page: &mut Vec<u8>) {
         if self.cut.is_empty() {
             return self.convert_joined(utf8, page);
         }
@@ -135,7 +129,7 @@ impl PageEncoder {
     }
 
     /// Ends the stream. An incomplete character becomes `?`.
-    pub(crate) fn finish(&mut self, page: &mut Vec<u8>) {
+    pub fn finish(&mut self, page: &mut Vec<u8>) {
         if !self.cut.is_empty() {
             self.cut.clear();
             page.push(UNMAPPABLE);
@@ -182,17 +176,19 @@ impl Target {
 }
 
 /// Incremental converter from a code page to UTF-8.
-pub(crate) enum PageDecoder {
+pub struct PageDecoder(Source);
+
+enum Source {
     Latin1,
     Table(Decoder),
 }
 
 impl PageDecoder {
     /// Converts the next input. An incomplete character at the end is kept for the next call.
-    pub(crate) fn convert(&mut self, page: &[u8]) -> Vec<u8> {
-        match self {
-            Self::Latin1 => page.iter().copied().map(char::from).collect::<String>().into_bytes(),
-            Self::Table(decoder) => {
+    pub fn convert(&mut self, page: &[u8]) -> Vec<u8> {
+        match &mut self.0 {
+            Source::Latin1 => page.iter().copied().map(char::from).collect::<String>().into_bytes(),
+            Source::Table(decoder) => {
                 let room = decoder.max_utf8_buffer_length(page.len()).unwrap_or(page.len());
                 let mut text = String::with_capacity(room);
                 // The capacity suffices for the worst case, so the decoder reads everything.
@@ -203,9 +199,9 @@ impl PageDecoder {
     }
 
     /// Ends the input, and returns a replacement character if the last character is incomplete.
-    pub(crate) fn finish(self) -> Vec<u8> {
+    pub fn finish(self) -> Vec<u8> {
         let mut text = String::with_capacity(char::REPLACEMENT_CHARACTER.len_utf8());
-        if let Self::Table(mut decoder) = self {
+        if let Source::Table(mut decoder) = self.0 {
             let _ = decoder.decode_to_string(&[], &mut text, true);
         }
         text.into_bytes()
@@ -213,7 +209,7 @@ impl PageDecoder {
 }
 
 /// Replacement for characters that a page cannot represent, as on Windows.
-pub(crate) const UNMAPPABLE: u8 = b'?';
+const UNMAPPABLE: u8 = b'?';
 
 #[cfg(test)]
 mod tests {

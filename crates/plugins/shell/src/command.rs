@@ -4,9 +4,10 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use locks::Mutex;
 use rustix::fs::{Access, access};
 use rustix::process::Signal as UnixSignal;
 use tokio::sync::watch;
@@ -185,7 +186,7 @@ impl Command {
     /// seconds until the process has ended.
     pub async fn close(&self) {
         self.kill();
-        let supervisor = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let supervisor = self.supervisor.lock().take();
         if let Some(supervisor) = supervisor
             && timeout(CLOSE_WAIT, supervisor).await.is_err()
         {

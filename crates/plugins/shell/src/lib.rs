@@ -35,11 +35,10 @@ mod command;
 mod control_group;
 mod error;
 mod limits;
-pub mod oracle;
 mod plugin;
 mod processes;
 
-pub use self::codepage::CodePage;
+pub use self::codepage::{CodePage, PageDecoder, PageEncoder};
 pub use self::command::{
     Command, CommandLine, CommandSpec, CommandState, CommitResult, Delivery, Release, Signal, Startup, Stdin,
     Stream, StreamSet, without_outer_quotes,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::Config;
-use service::{Answer, BoxFuture, Call, Item, Plugin, Resource, ResourceKind, fresh_uuid};
+use service::{Answer, BoxFuture, Call, Item, Plugin, Resource, ResourceKind};
 use wsman::enumeration::EnumerationMode;
 use wsman::shell::{self as message, OpenShell, Receive, Send, Signal, SignalCode, StreamData};
 use wsman::{
@@ -195,7 +195,7 @@ impl ShellPlugin {
         let shell = self.registry.find(shell_id(call)?, &call.caller)?;
         let _operation = shell.begin_operation();
         let mut line = message::CommandLine::parse(call.request.require_body("CommandLine")?)?;
-        let id = line.command_id.get_or_insert_with(|| fresh_uuid().to_string()).clone();
+        let id = line.command_id.get_or_insert_with(|| random::uuid().to_string()).clone();
         let directly = call.request.head().options.is_set(message::option::SKIP_CMD_SHELL);
         let mut reply = call.reply();
         message::write_command_response(reply.body(), &id);
@@ -225,6 +225,7 @@ impl ShellPlugin {
         let shell = self.registry.find(shell_id(call)?, &call.caller)?;
         let operation = shell.begin_operation();
         let receive = Receive::parse(call.request.require_body("Receive")?)?;
+        shell.require_output(&receive.streams)?;
         let wanted = stream_set(&receive.streams)?;
         let command = shell.use_command(receive.command_id.as_deref())?;
         let id = receive.command_id.unwrap_or_default();
@@ -319,9 +320,7 @@ fn stream_set(names: &[String]) -> Result<StreamSet, Fault> {
     if let Some(unknown) =
         names.iter().find(|name| !name.eq_ignore_ascii_case(STDOUT) && !name.eq_ignore_ascii_case(STDERR))
     {
-        return Err(fault::invalid_parameter(format!(
-            "unknown output stream {unknown:?}; request stdout, stderr or both"
-        )));
+        return Err(fault::no_such_stream(unknown));
     }
     let [stdout, stderr] =
         [STDOUT, STDERR].map(|name| names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name)));

@@ -5,13 +5,13 @@ use cim::wscim::Selection;
 use service::Answer;
 use wmi::Outcome;
 use wsman::Fault;
-use wsman::enumeration::{Enumerate, EnumerationMode, PolymorphismMode};
+use wsman::enumeration::{Enumerate, PolymorphismMode};
 
 use crate::error::WmiError;
 use crate::fault::Operation;
 use crate::filter::InstanceQuery;
 use crate::items::{Classes, RowItems};
-use crate::plugin::WmiRequest;
+use crate::request::WmiRequest;
 
 pub(crate) fn answer(request: &WmiRequest<'_>) -> Result<Answer, Fault> {
     let usual = Enumerate::default();
@@ -66,9 +66,4 @@ fn selection(wanted: &InstanceQuery, polymorphism: PolymorphismMode) -> Selectio
         _ if !wanted.properties.is_empty() => Selection::Names(wanted.properties.clone()),
         _ => Selection::Whole,
     }
-}
-
-/// Returns whether items contain the instances themselves.
-pub(crate) fn has_objects(mode: EnumerationMode) -> bool {
-    mode != EnumerationMode::Reference
 }

@@ -4,7 +4,7 @@ use cim::{Name, Namespace};
 
 /// Error of a request; `fault.rs` converts it to a fault.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum WmiError {
+pub enum WmiError {
     /// Error of the engine or a provider.
     #[error(transparent)]
     Engine(#[from] wmi::Error),

@@ -6,11 +6,11 @@ use wsman::namespace::{DIALECT_XPATH, WSMAN};
 use xml::Element;
 
 use crate::error::WmiError;
-use crate::plugin::WmiRequest;
+use crate::request::WmiRequest;
 
 /// A property, an array element, or the text of either.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Part {
+pub struct Part {
     property: Name,
     /// Array index, from zero.
     index: Option<usize>,
@@ -36,7 +36,10 @@ impl Part {
     }
 
     /// Parses an expression.
-    pub(crate) fn parse(expression: &str) -> Result<Self, WmiError> {
+    ///
+    /// # Errors
+    /// Fails if the expression is blank or is not a fragment path.
+    pub fn parse(expression: &str) -> Result<Self, WmiError> {
         let expression = expression.trim();
         if expression.is_empty() {
             return Err(WmiError::BlankFragment);
@@ -70,7 +73,7 @@ impl Part {
     }
 
     /// Writes the fragment; if the instance lacks it, an empty `w:XmlFragment`.
-    pub(crate) fn write(&self, out: &mut xml::Writer, writer: &Writer, instance: &Instance) {
+    pub fn write(&self, out: &mut xml::Writer, writer: &Writer, instance: &Instance) {
         let class = instance.class();
         let found =
             class.column(self.property.as_str()).map(|column| (column, self.value(instance.at(column))));
@@ -87,9 +90,7 @@ impl Part {
                     if let Value::Array(values) = &value { values } else { std::slice::from_ref(&value) };
                 out.start("w:XmlFragment");
                 for value in values {
-                    let mut text = String::new();
-                    value.write_text(&mut text);
-                    out.property_text(&text);
+                    out.property_text(&value.to_text());
                 }
                 out.end();
             }
@@ -115,7 +116,7 @@ impl Part {
     ///
     /// A property without value is an element unless it is an array, and has no text.
     /// `written_class` is the class whose properties are written; properties of subclasses are omitted.
-    pub(crate) fn is_in(&self, instance: &Instance, written_class: Option<&Class>) -> bool {
+    pub fn is_in(&self, instance: &Instance, written_class: Option<&Class>) -> bool {
         let (class, name) = (instance.class(), self.property.as_str());
         let Some(column) = class.column(name) else { return false };
         if written_class.is_some_and(|class| class.column(name).is_none()) {
@@ -188,9 +189,7 @@ fn write_empty(out: &mut xml::Writer) {
 /// Returns whether a value has text of its own. The text of nested values is inside child elements.
 fn has_text(value: &Value) -> bool {
     let is_nested = matches!(value, Value::DateTime(_) | Value::Reference(_) | Value::Object(_));
-    let mut text = String::new();
-    value.write_text(&mut text);
-    !is_nested && !text.is_empty()
+    !is_nested && !value.to_text().is_empty()
 }
 
 /// Returns whether the text is a name without colon; approximates Namespaces in XML 1.0, section 3.

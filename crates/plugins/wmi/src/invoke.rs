@@ -9,7 +9,7 @@ use xml::Element;
 
 use crate::error::WmiError;
 use crate::fault::Operation;
-use crate::plugin::WmiRequest;
+use crate::request::WmiRequest;
 
 /// Calls the method named by the action.
 pub(crate) async fn answer(request: &WmiRequest<'_>) -> Result<Answer, Fault> {

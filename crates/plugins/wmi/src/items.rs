@@ -11,7 +11,6 @@ use wsman::enumeration::EnumerationMode;
 use wsman::{EndpointReference, Fault};
 use xml::{Fragment, Writer};
 
-use crate::enumerate::has_objects;
 use crate::fault::{Operation, ResponseContext};
 use crate::fragment::Part;
 use crate::target::reference;
@@ -130,4 +129,9 @@ impl Items for Classes {
         });
         Box::pin(std::future::ready(item))
     }
+}
+
+/// Returns whether items contain the instances themselves.
+pub(crate) fn has_objects(mode: EnumerationMode) -> bool {
+    mode != EnumerationMode::Reference
 }

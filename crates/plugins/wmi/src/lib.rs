@@ -19,17 +19,25 @@
 
 mod class_schema;
 mod enumerate;
+#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub))]
 mod error;
 mod fault;
 mod filter;
 mod form;
+#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub))]
 mod fragment;
 mod invoke;
 mod items;
-pub mod oracle;
 mod plugin;
+mod request;
 mod subscribe;
 mod target;
 mod transfer;
 
 pub use plugin::WmiPlugin;
+
+/// Fragments of instances, for `fuzz/oracles`.
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing {
+    pub use crate::fragment::Part;
+}

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cim::uri::{CLASS_SCHEMA, UriForm};
-use service::{Answer, BoxFuture, Call, Caller, CallerLocation, Plugin, Resource, ResourceKind};
-use wmi::{Context, Engine, Rights};
+use service::{Answer, BoxFuture, Call, Plugin, Resource, ResourceKind};
+use wmi::{Engine, Rights};
 use wsman::{Action, Fault, ResourceUri, Subcode, code};
 
 use crate::error::WmiError;
 use crate::fault::{Operation, ResponseContext};
 use crate::form::Form;
+use crate::request::{WmiRequest, context};
 use crate::target::RequestTarget;
 use crate::{class_schema, enumerate, invoke, subscribe, transfer};
 
@@ -114,15 +115,6 @@ impl Plugin for WmiPlugin {
     }
 }
 
-/// A request with its parsed target and context.
-pub(crate) struct WmiRequest<'c> {
-    pub(crate) engine: &'c Engine,
-    pub(crate) call: &'c Call,
-    pub(crate) context: Context,
-    pub(crate) target: RequestTarget,
-    pub(crate) response: ResponseContext,
-}
-
 impl WmiRequest<'_> {
     async fn answer(&self) -> Result<Answer, Fault> {
         let head = self.call.request.head();
@@ -153,41 +145,11 @@ impl WmiRequest<'_> {
             _ => invoke::answer(self).await,
         }
     }
-
-    /// Returns the fault of an operation on the target of the request.
-    pub(crate) fn fault(&self, error: impl Into<WmiError>, operation: Operation) -> Fault {
-        self.response.fault(error, operation, &self.target.to_string())
-    }
-
-    /// Returns the context of an operation limited to the client's timeout.
-    pub(crate) fn context_in_time(&self) -> Context {
-        self.context.clone().within(self.call.timeout)
-    }
-
-    /// Waits for an operation, at most for the client's timeout.
-    pub(crate) async fn in_time<T>(
-        &self,
-        work: impl Future<Output = Result<T, wmi::Error>>,
-    ) -> Result<T, WmiError> {
-        match tokio::time::timeout(self.call.timeout, work).await {
-            Ok(Err(wmi::Error::TimedOut(_))) | Err(_) => Err(WmiError::TimedOut),
-            Ok(done) => Ok(done?),
-        }
-    }
 }
 
 fn no_engine() -> Fault {
     let problem = "the WMI classes of this machine cannot be loaded; see the log of the service";
     Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, problem)
-}
-
-/// Returns the context of a caller for access checks.
-pub(crate) fn context(caller: &Caller) -> Context {
-    let (name, token) = (caller.identity().account().to_string(), caller.token().clone());
-    match caller.location() {
-        CallerLocation::ThisMachine => Context::local(name, token),
-        CallerLocation::Network => Context::remote(name, token),
-    }
 }
 
 /// Returns whether the URI is that of class definitions, as used by `Get-CimClass`.

@@ -10,7 +10,7 @@ use xml::Writer;
 
 use crate::error::WmiError;
 use crate::fault::{Operation, ResponseContext};
-use crate::plugin::{WmiRequest, context};
+use crate::request::{WmiRequest, context};
 
 pub(crate) async fn answer(request: &WmiRequest<'_>) -> Result<Answer, Fault> {
     let filter = request.call.operation.subscribe().and_then(|subscribe| subscribe.filter.as_ref());

@@ -10,7 +10,7 @@ use wsman::{EndpointReference, Fault, write_resource_created};
 use crate::error::WmiError;
 use crate::fault::Operation;
 use crate::fragment::Part;
-use crate::plugin::WmiRequest;
+use crate::request::WmiRequest;
 use crate::target::reference;
 
 pub(crate) async fn get(request: &WmiRequest<'_>) -> Result<Answer, Fault> {

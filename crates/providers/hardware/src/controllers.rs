@@ -1,8 +1,9 @@
 //! All known controllers: those of the file and that of this machine.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use ipmi::Endpoint;
+use locks::Mutex;
 use zeroize::Zeroizing;
 
 use crate::controller::{Access, Controller};
@@ -48,7 +49,7 @@ impl Controllers {
 
     /// Returns all controllers: that of this machine first, then those of the file in order.
     pub(crate) fn all(&self) -> Result<Vec<Arc<Controller>>, HardwareError> {
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = self.loaded.lock();
         if loaded.version != Some(self.file.version()) {
             self.load(&mut loaded)?;
         }
@@ -62,13 +63,13 @@ impl Controllers {
 
     /// Returns the controllers loaded so far, without reading the file.
     pub(crate) fn loaded(&self) -> Vec<Arc<Controller>> {
-        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = self.loaded.lock();
         loaded.controllers.iter().map(|(_, controller)| controller).chain([&self.own]).cloned().collect()
     }
 
     /// Removes and returns all loaded controllers.
     pub(crate) fn forget(&self) -> Vec<Arc<Controller>> {
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = self.loaded.lock();
         let known = std::mem::take(&mut *loaded).controllers;
         known.into_iter().map(|(_, controller)| controller).chain([self.own.clone()]).collect()
     }
@@ -98,7 +99,7 @@ impl Controllers {
 
     /// Returns the user name for a controller; `None` for the controller of this machine.
     pub(crate) fn user(&self, controller: &Controller) -> Option<String> {
-        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = self.loaded.lock();
         let known = loaded.controllers.iter().find(|(_, known)| known.name() == controller.name());
         known.map(|(entry, _)| entry.host.user.clone())
     }

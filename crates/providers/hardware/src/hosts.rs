@@ -1,6 +1,6 @@
 //! File of remote controllers with encrypted passwords.
 
-mod entry;
+pub(crate) mod entry;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -317,18 +317,6 @@ fn login(host: &Host, secrets: &Secrets) -> Result<Login, HostFileError> {
         login = login.suite(suite);
     }
     Ok(login)
-}
-
-/// Checks that entries survive writing and parsing; for [`crate::oracle::host_file`].
-pub(crate) fn read_again(text: &str) {
-    match entry::parse(text) {
-        Ok(entries) => {
-            assert!(entry::parse(&entry::show(&entries)).as_ref() == Ok(&entries), "{entries:?}");
-        }
-        Err((line, reason)) => {
-            assert!(line <= text.lines().count() && !reason.is_empty(), "line {line}: {reason}");
-        }
-    }
 }
 
 impl HostName {

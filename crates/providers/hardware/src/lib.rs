@@ -27,10 +27,10 @@ mod controllers;
 mod error;
 mod event_log;
 mod health;
+#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub))]
 mod hosts;
 mod methods;
 mod names;
-pub mod oracle;
 mod provider;
 mod query;
 mod results;
@@ -45,3 +45,9 @@ pub use event_log::EventLogFollower;
 pub use hosts::{Added, Address, Host, HostFile, HostFileError, HostName, Secrets};
 pub use provider::Hardware;
 pub use source::{ControllerAccess, ControllerSource, driver};
+
+/// Lines of the file of controllers, for `fuzz/oracles`.
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing {
+    pub use crate::hosts::entry::{parse as parse_entries, show as show_entries};
+}

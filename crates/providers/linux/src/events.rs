@@ -23,6 +23,7 @@ mod hints;
 mod kernel;
 mod mounts;
 mod network;
+mod process_info;
 mod processes;
 mod signals;
 mod table;

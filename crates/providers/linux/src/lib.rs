@@ -38,13 +38,15 @@ mod machine;
 mod masquerade;
 mod native;
 mod network;
-pub mod oracle;
 mod performance;
 mod printing;
 mod process;
+mod provider_failure;
+#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub))]
 mod registry;
 mod schedule;
 mod scx;
+#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub))]
 mod security;
 mod sendable;
 mod service;
@@ -59,6 +61,20 @@ use std::sync::Arc;
 pub use machine::Machine;
 
 use table::Binding;
+
+/// Registry files and access control lists, for `fuzz/oracles`.
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing {
+    /// Keys of the registry.
+    pub mod registry {
+        pub use crate::registry::key::{Data, Hive, Key, is_same};
+        pub use crate::registry::store::Keys;
+    }
+    /// POSIX access control lists and descriptors.
+    pub mod acl {
+        pub use crate::security::acl::{EXECUTE_FILE, Entry, READ_DATA, Tag, WRITE_DATA, entries, parse};
+    }
+}
 
 /// Returns the providers of all classes of a machine.
 #[must_use]

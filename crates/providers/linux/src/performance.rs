@@ -4,6 +4,7 @@
 //! The raw class contains counts since boot, and the time bases from which clients compute rates. The
 //! formatted class computes the rates itself from two samples at least a second apart.
 
+pub(crate) mod classes;
 pub(crate) mod counter;
 pub(crate) mod disk;
 pub(crate) mod memory;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 
 use crate::Machine;
 use crate::table::Binding;
-use object::both;
+use classes::both;
 
 /// Returns the tables of counter classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {

@@ -2,6 +2,7 @@
 
 mod create;
 mod membership;
+mod return_code;
 mod table;
 mod terminate;
 mod thread;

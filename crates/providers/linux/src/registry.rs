@@ -12,9 +12,8 @@
 //! Changes below `HKEY_LOCAL_MACHINE` are reported as events ([`changes`]).
 
 mod changes;
-mod key;
-pub(crate) mod oracle;
-mod store;
+pub(crate) mod key;
+pub(crate) mod store;
 mod unit;
 mod view;
 
@@ -26,9 +25,9 @@ use wmi::{MethodCall, ProviderError};
 
 use crate::Machine;
 use crate::table::{Binding, Fill, Table, bind, text_of};
-use key::{Data, Hive, Key, is_same};
+use key::{Data, Hive, Key, Values, is_same};
 use store::{Keys, Store, StoreError};
-use view::{Content, VIEWS, Values};
+use view::{Content, VIEWS};
 
 pub(crate) use changes::RegistryEvents;
 

@@ -15,7 +15,7 @@ mod statistics;
 use std::sync::Arc;
 
 use crate::Machine;
-use crate::performance::object::both;
+use crate::performance::classes::both;
 use crate::table::{Binding, bind};
 
 /// Namespace of these classes.
@@ -44,11 +44,6 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         both::<process_statistics::ProcessStatistics>(machine),
     ];
     tables.into_iter().chain(statistics.into_iter().flatten()).collect()
-}
-
-/// Returns the name of the operating system in the keys of its processes.
-pub(crate) fn system_name(machine: &Machine) -> Option<String> {
-    Some(operating_system::name(machine))
 }
 
 /// Returns the result of `RemoveByName`, which removes a disk that no longer exists from the agent's list: no

@@ -2,7 +2,6 @@
 
 pub(crate) mod acl;
 mod conversion;
-pub(crate) mod oracle;
 mod setting;
 
 use std::sync::Arc;

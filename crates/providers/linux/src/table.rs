@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use cim::{Class, Column, ColumnSet, Instance, Name, Namespace, ObjectPath, Schema, Value};
 use wmi::{Context, EventSource, Lookup, MethodCall, Provider, ProviderError, Scan, Sink, Watch};
 
+pub(crate) use crate::provider_failure::failure;
 use crate::sendable::sendable;
 use crate::{Machine, events};
 
@@ -154,20 +155,7 @@ pub(crate) fn computer_system(machine: &Machine) -> Value {
 pub(crate) fn key_of(reference: &Value) -> Option<String> {
     let Value::Reference(path) = reference else { return None };
     let [(_, key)] = path.keys() else { return None };
-    let mut text = String::new();
-    key.typed(&cim::CimType::String).ok()?.write_text(&mut text);
-    Some(text)
-}
-
-/// Converts an error of the machine.
-pub(crate) fn failure(error: impl Into<linux::Error>) -> ProviderError {
-    let error = error.into();
-    let status = match error {
-        _ if error.is_denied() => cim::Status::AccessDenied,
-        linux::Error::Os(_) | linux::Error::Bus(_) | linux::Error::TooLong { .. } => cim::Status::Failed,
-        _ => cim::Status::ProviderFailure,
-    };
-    ProviderError::failed(status, error.to_string())
+    Some(key.typed(&cim::CimType::String).ok()?.to_text())
 }
 
 /// Table of a class: columns and rows.

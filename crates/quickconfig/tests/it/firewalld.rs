@@ -1,7 +1,7 @@
 //! Tests with firewalld, over D-Bus.
 
 use telarch_peers::in_world;
-use telarch_quickconfig::{FirewallKind, Outcome, Transport, Wish};
+use telarch_quickconfig::{FirewallKind, MachineRequest, Outcome, Transport};
 
 use crate::{done, opening, opens_and_closes, printed, survey, undo_everything};
 
@@ -49,7 +49,7 @@ fn undo_does_not_close_ports_that_were_open_before() {
         // The runtime configuration is already open; quickconfig adds the permanent one, and removes only
         // that.
         let _ = printed(world, "firewall-cmd --zone=public --add-service=wsman");
-        let outcome = done(&Wish::Open(opening(Transport::Http, 5985, &[], Some("public"))));
+        let outcome = done(&MachineRequest::Open(opening(Transport::Http, 5985, &[], Some("public"))));
         assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
         let has = |when: &str| {
             world.shell(&format!("firewall-cmd {when} --zone=public --query-service=wsman")).code == 0
@@ -68,13 +68,13 @@ fn the_public_zone_is_reported_and_an_unknown_zone_rejected() {
         assert!(survey(&[]).firewall.public, "it is the default of what firewalld ships");
         let named = opening(Transport::Http, 5985, &[], Some("public"));
         assert!(!survey(std::slice::from_ref(&named)).firewall.public, "it was said");
-        let outcome = done(&Wish::Open(opening(Transport::Http, 5985, &[], Some("nowhere"))));
+        let outcome = done(&MachineRequest::Open(opening(Transport::Http, 5985, &[], Some("nowhere"))));
         assert!(
             matches!(&outcome, Outcome::Failed(why) if why.contains("unknown firewalld zone nowhere")),
             "{outcome:?}"
         );
         // This machine has no network except loopback.
-        let outcome = done(&Wish::Open(opening(Transport::Http, 5985, &[], None)));
+        let outcome = done(&MachineRequest::Open(opening(Transport::Http, 5985, &[], None)));
         assert!(matches!(&outcome, Outcome::Failed(why) if why.contains("LocalSubnet")), "{outcome:?}");
         let _ = printed(
             world,

@@ -9,7 +9,9 @@ mod ufw;
 use std::num::NonZeroU16;
 
 use telarch_peers::World;
-use telarch_quickconfig::{Answer, Machine, Opening, Outcome, Source, Survey, Transport, Wish, Zone};
+use telarch_quickconfig::{
+    Machine, MachineRequest, MachineResponse, Opening, Outcome, Source, Survey, Transport, Zone,
+};
 
 /// Returns the machine of the test's world.
 fn machine() -> Machine {
@@ -18,15 +20,15 @@ fn machine() -> Machine {
 }
 
 fn survey(openings: &[Opening]) -> Survey {
-    match machine().grant(&Wish::Survey(openings.to_vec())) {
-        Answer::Survey(survey) => survey,
+    match machine().execute(&MachineRequest::Survey(openings.to_vec())) {
+        MachineResponse::Survey(survey) => survey,
         other => panic!("{other:?}"),
     }
 }
 
-fn done(wish: &Wish) -> Outcome {
-    match machine().grant(wish) {
-        Answer::Done(outcome) => outcome,
+fn done(request: &MachineRequest) -> Outcome {
+    match machine().execute(request) {
+        MachineResponse::Done(outcome) => outcome,
         other => panic!("{other:?}"),
     }
 }
@@ -43,15 +45,17 @@ fn opening(transport: Transport, port: u16, sources: &[&str], zone: Option<&str>
 /// Checks that a port opens, that opening is idempotent and visible, and that closing leaves no trace.
 fn opens_and_closes(opening: &Opening) -> String {
     assert_eq!(survey(std::slice::from_ref(opening)).firewall.open, [false]);
-    let Outcome::Done(how) = done(&Wish::Open(opening.clone())) else { panic!("{opening:?} is not opened") };
+    let Outcome::Done(how) = done(&MachineRequest::Open(opening.clone())) else {
+        panic!("{opening:?} is not opened")
+    };
     assert_eq!(survey(std::slice::from_ref(opening)).firewall.open, [true], "{how}");
-    assert_eq!(done(&Wish::Open(opening.clone())), Outcome::Already);
+    assert_eq!(done(&MachineRequest::Open(opening.clone())), Outcome::Already);
     how
 }
 
 fn undo_everything() {
     for record in survey(&[]).recorded.iter().rev() {
-        let outcome = done(&Wish::TakeBack(record.number));
+        let outcome = done(&MachineRequest::Undo(record.number));
         assert!(matches!(outcome, Outcome::Done(_)), "{record:?}: {outcome:?}");
     }
     assert!(survey(&[]).recorded.is_empty());

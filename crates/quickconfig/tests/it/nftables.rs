@@ -1,7 +1,7 @@
 //! Tests with nftables, through the program `nft`.
 
 use telarch_peers::in_world;
-use telarch_quickconfig::{FirewallKind, Outcome, Transport, Wish};
+use telarch_quickconfig::{FirewallKind, MachineRequest, Outcome, Transport};
 
 use crate::{done, opening, opens_and_closes, printed, survey, undo_everything};
 
@@ -30,7 +30,7 @@ fn a_rule_is_inserted_at_the_start_of_a_dropping_chain_and_removed() {
     in_world(name, &["nft"], |world| {
         assert_eq!(survey(&[]).firewall.kind, FirewallKind::None);
         let anywhere = opening(Transport::Http, 5985, &[], None);
-        assert_eq!(done(&Wish::Open(anywhere.clone())), Outcome::Already, "nothing is in the way");
+        assert_eq!(done(&MachineRequest::Open(anywhere.clone())), Outcome::Already, "nothing is in the way");
         let _ = printed(world, STRICT);
         let before = printed(world, "nft list ruleset");
         let firewall = survey(&[]).firewall;
@@ -108,7 +108,7 @@ fn chains_of_iptables_are_changed_with_iptables() {
 fn a_zone_is_rejected_without_firewalld() {
     in_world("nftables::a_zone_is_rejected_without_firewalld", &["nft"], |world| {
         let _ = printed(world, STRICT);
-        let outcome = done(&Wish::Open(opening(Transport::Http, 5985, &[], Some("internal"))));
+        let outcome = done(&MachineRequest::Open(opening(Transport::Http, 5985, &[], Some("internal"))));
         assert!(matches!(&outcome, Outcome::Failed(why) if why.contains("firewalld")), "{outcome:?}");
     });
 }

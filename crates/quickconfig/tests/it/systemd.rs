@@ -1,7 +1,7 @@
 //! Tests with systemd, and with a mock of it that refuses.
 
 use telarch_peers::in_world;
-use telarch_quickconfig::{Outcome, UNIT, Unit, Wish};
+use telarch_quickconfig::{MachineRequest, Outcome, UNIT, Unit};
 
 use crate::{done, machine, printed, survey, undo_everything};
 
@@ -15,9 +15,9 @@ fn the_unit_is_started_and_enabled_and_both_are_undone() {
         world.systemd(SLEEPER);
         assert_eq!(machine().unit(), Unit::Known { active: false, enabled: false });
         assert!(matches!(machine().start(), Outcome::Done(_)));
-        assert!(matches!(done(&Wish::Enable), Outcome::Done(_)));
+        assert!(matches!(done(&MachineRequest::Enable), Outcome::Done(_)));
         assert_eq!(machine().unit(), Unit::Known { active: true, enabled: true });
-        assert_eq!((machine().start(), done(&Wish::Enable)), (Outcome::Already, Outcome::Already));
+        assert_eq!((machine().start(), done(&MachineRequest::Enable)), (Outcome::Already, Outcome::Already));
         let link = "/run/home/.config/systemd/user/default.target.wants/telarchd.service";
         assert!(std::fs::symlink_metadata(link).is_ok(), "{}", printed(world, "find /run/home"));
         assert_eq!(survey(&[]).recorded.len(), 2);
@@ -52,7 +52,7 @@ fn a_missing_unit_is_reported() {
         world.systemd(SLEEPER);
         let _ = printed(world, "rm /run/home/.config/systemd/user/telarchd.service");
         assert_eq!(machine().unit(), Unit::NotInstalled);
-        assert!(matches!(done(&Wish::Enable), Outcome::Failed(_)));
+        assert!(matches!(done(&MachineRequest::Enable), Outcome::Failed(_)));
     });
 }
 
@@ -82,7 +82,7 @@ fn a_user_without_permission_gets_access_denied() {
         let _ = printed(world, add);
         assert_eq!(machine().unit(), Unit::Known { active: false, enabled: false });
         let denied = Outcome::Failed("Access is denied.".to_owned());
-        assert_eq!((machine().start(), done(&Wish::Enable)), (denied.clone(), denied));
+        assert_eq!((machine().start(), done(&MachineRequest::Enable)), (denied.clone(), denied));
         assert!(survey(&[]).recorded.is_empty());
     });
 }

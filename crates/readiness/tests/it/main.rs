@@ -21,7 +21,8 @@ async fn writing_replacing_and_removing_a_file_is_reported() {
     changes.next().await.unwrap();
 }
 
-#[tokio::test]
+/// The clock is paused, so that the timeout expires when no notification of the kernel is left.
+#[tokio::test(start_paused = true)]
 async fn other_files_of_the_folder_are_not_reported() {
     let folder = tempfile::tempdir().unwrap();
     let mut changes = FileChanges::of([folder.path().join("passwd")]).unwrap();
@@ -42,7 +43,8 @@ async fn a_missing_or_deleted_folder_is_an_error() {
     assert!(changes.next().await.is_err());
 }
 
-#[tokio::test]
+/// The clock is paused, so that the timeout expires when no notification of the kernel is left.
+#[tokio::test(start_paused = true)]
 async fn every_file_of_a_watched_folder_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let (file, all) = (folder.path().join("passwd"), folder.path().join("all"));

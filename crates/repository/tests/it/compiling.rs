@@ -27,7 +27,7 @@ fn value(contents: &Contents, path: &str, property: &str) -> Option<Value> {
 }
 
 #[test]
-fn classes_instances_aliases_references_arrays_and_defaults_are_kept() {
+fn classes_instances_aliases_references_arrays_and_defaults_are_stored() {
     let mut contents = Contents::default();
     let report = compile(&mut contents, SITE).unwrap();
     assert_eq!((report.classes, report.instances), (3, 3));
@@ -40,7 +40,7 @@ fn classes_instances_aliases_references_arrays_and_defaults_are_kept() {
 }
 
 #[test]
-fn names_that_only_look_alike_in_capitals_are_two_instances() {
+fn keys_that_differ_only_in_upper_case_mapping_are_two_instances() {
     let mut contents = Contents::default();
     let street = |name: &str| format!("instance of Site_Place {{ Name = \"{name}\"; Rooms = 1; }};");
     let text = [SITE, &street("Straße"), &street("STRASSE")].concat();
@@ -53,7 +53,7 @@ fn names_that_only_look_alike_in_capitals_are_two_instances() {
 }
 
 #[test]
-fn an_error_says_where_it_is_and_what_to_do() {
+fn errors_contain_the_position_and_a_remedy() {
     for (text, expected) in [
         ("class A { string X };", "site.mof:1:20: expected ';', found '}'"),
         ("\n  class A : B { };", "site.mof:2:3: class A: the superclass B is missing"),
@@ -91,6 +91,25 @@ fn an_error_says_where_it_is_and_what_to_do() {
             "class A { [Key] string X; };\ninstance of A { X = \"1\"; };\n#pragma instanceflags(\"createonly\")\ninstance of A { X = \"1\"; };",
             "site.mof:4:1: A.X=\"1\" already exists\n  omit createonly to replace it",
         ),
+        (
+            "instance of __EventFilter { Name = \"a\"; QueryLanguage = \"WQL\"; Query = \"SELEC bad\"; };",
+            "site.mof:1:1: invalid event filter: expected SELECT, ASSOCIATORS OF or REFERENCES OF, found SELEC \
+             at byte 0 of the query",
+        ),
+        (
+            "\ninstance of __EventFilter { Name = \"a\"; Query = \"SELECT * FROM __Event WHERE\"; };",
+            "site.mof:2:1: invalid event filter: expected the name of a property, found the end of the query \
+             at byte 27 of the query",
+        ),
+        (
+            "instance of __EventFilter { Name = \"a\"; Query = \"REFERENCES OF {A='a'}\"; };",
+            "site.mof:1:1: invalid event filter: an association query returns no events\n  \
+             select from an event class",
+        ),
+        (
+            "instance of __EventFilter { Name = \"a\"; QueryLanguage = \"SQL\"; Query = \"SELECT * FROM __Event\"; };",
+            "site.mof:1:1: invalid event filter: QueryLanguage must be WQL",
+        ),
         ("#pragma classflags(\"updateonly\")\nclass A { };", "site.mof:2:1: class A does not exist"),
     ] {
         assert_eq!(error(text), expected, "{text}");
@@ -98,7 +117,7 @@ fn an_error_says_where_it_is_and_what_to_do() {
 }
 
 #[test]
-fn pragmas_do_what_they_say() {
+fn pragmas_are_executed_and_unknown_ones_reported() {
     let mut contents = Contents::default();
     let text = r#"
 #pragma autorecover
@@ -127,7 +146,7 @@ instance of B { X = "2"; };
 }
 
 #[test]
-fn a_class_is_replaced_only_if_that_harms_nothing_or_is_forced() {
+fn a_class_in_use_is_replaced_only_if_forced() {
     let mut contents = Contents::default();
     compile(&mut contents, SITE).unwrap();
     let grown = "class Site_Place { [Key] string Name; uint32 Rooms = 2; string Tags[]; boolean New; };";
@@ -142,7 +161,7 @@ fn a_class_is_replaced_only_if_that_harms_nothing_or_is_forced() {
 }
 
 #[test]
-fn classes_of_the_system_stay_and_are_named() {
+fn builtin_classes_are_not_replaced_but_reported() {
     let text = "class Win32_Process { [Key] string Mine; };";
     let mut compiler = Compiler::new(Namespace::cimv2());
     compiler.text("a.mof".as_ref(), text).unwrap();
@@ -155,7 +174,7 @@ fn classes_of_the_system_stay_and_are_named() {
 }
 
 #[test]
-fn an_amendment_changes_qualifiers_and_nothing_else() {
+fn an_amendment_changes_only_qualifiers() {
     let mut contents = Contents::default();
     compile(&mut contents, SITE).unwrap();
     let text = r#"
@@ -172,7 +191,7 @@ class Site_Place { [Description("how many") : Amended ToSubclass] uint32 Rooms; 
 }
 
 #[test]
-fn qualifiers_have_the_default_and_flavors_they_were_declared_with() {
+fn qualifiers_have_their_declared_defaults_and_flavors() {
     let text = r#"
 Qualifier Rank : uint8 = 3, Scope(class), Flavor(DisableOverride, ToSubclass);
 [Rank] class A { [Key] string X; };
@@ -186,7 +205,7 @@ class B : A { };
 }
 
 #[test]
-fn included_texts_are_read_beside_the_one_that_includes_them_in_every_encoding() {
+fn included_files_are_found_beside_the_including_one_in_any_encoding() {
     let folder = tempfile::tempdir().unwrap();
     let below = folder.path().join("below");
     fs::create_dir(&below).unwrap();
@@ -218,7 +237,7 @@ fn included_texts_are_read_beside_the_one_that_includes_them_in_every_encoding()
 }
 
 #[test]
-fn a_text_that_fails_in_its_middle_leaves_the_repository_as_it_was() {
+fn a_failed_compilation_leaves_the_repository_unchanged() {
     let repository = Repository::in_memory();
     let mut compiler = Compiler::new(default());
     compiler.text("a.mof".as_ref(), "class A { };\nclass B : C { };").unwrap();
@@ -227,7 +246,7 @@ fn a_text_that_fails_in_its_middle_leaves_the_repository_as_it_was() {
 }
 
 #[test]
-fn what_is_exported_compiles_to_the_same() {
+fn an_export_compiles_to_the_same_contents() {
     let mut contents = Contents::default();
     compile(&mut contents, SITE).unwrap();
     let repository = Repository::in_memory();

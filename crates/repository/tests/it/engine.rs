@@ -35,7 +35,7 @@ async fn count(engine: &Engine, namespace: &Namespace, query: &str) -> Result<us
 const NOTE: &str = "class Note { [Key] string Id; string Text; };\nclass Long : Note { };\n";
 
 #[tokio::test]
-async fn instances_are_found_made_changed_and_removed() {
+async fn instances_can_be_found_created_changed_and_removed() {
     let reloading = reloading(Repository::in_memory());
     reloading.repository().update(|contents| compile(contents, NOTE)).unwrap();
     let engine = reloading.engine();
@@ -55,7 +55,7 @@ async fn instances_are_found_made_changed_and_removed() {
 }
 
 #[tokio::test]
-async fn a_class_is_there_as_soon_as_somebody_has_compiled_it() {
+async fn a_compiled_class_is_available_immediately() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("repository.mof");
     let reloading = reloading(Repository::open(&path).unwrap());
@@ -72,7 +72,7 @@ async fn a_class_is_there_as_soon_as_somebody_has_compiled_it() {
 }
 
 #[tokio::test]
-async fn namespaces_are_instances_that_can_be_made_and_removed() {
+async fn namespaces_are_instances_that_can_be_created_and_removed() {
     let reloading = reloading(Repository::in_memory());
     let root = Namespace::parse("root").unwrap();
     let engine = reloading.engine();
@@ -93,7 +93,7 @@ async fn namespaces_are_instances_that_can_be_made_and_removed() {
 }
 
 #[tokio::test]
-async fn registrations_of_the_system_are_kept_too() {
+async fn provider_registrations_are_stored_like_other_instances() {
     let reloading = reloading(Repository::in_memory());
     let engine = reloading.engine();
     let class = engine.schema(&Namespace::cimv2()).unwrap().require("__Win32Provider").unwrap();
@@ -104,7 +104,7 @@ async fn registrations_of_the_system_are_kept_too() {
 }
 
 #[tokio::test]
-async fn writing_here_takes_other_rights_than_writing_what_providers_have() {
+async fn writing_stored_instances_requires_other_rights_than_provider_instances() {
     let machine = DomainSid::new([1, 2, 3]);
     let alice = Context::local(
         "alice",

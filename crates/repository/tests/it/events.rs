@@ -26,7 +26,7 @@ async fn subscribe(reloading: &ReloadingEngine, namespace: &Namespace, query: &s
 
 /// Returns the class of the next event, and the object it concerns in MOF.
 async fn next(events: &mut Events) -> (String, String) {
-    let next = tokio::time::timeout(Duration::from_secs(30), events.next()).await.expect("in time");
+    let next = tokio::time::timeout(Duration::from_secs(60), events.next()).await.expect("in time");
     let Occurrence::Event(event) = next.unwrap().unwrap() else { panic!("too many") };
     let targets = ["TargetInstance", "TargetClass", "TargetNamespace"];
     let target = targets.into_iter().find_map(|name| event.value(name));
@@ -35,12 +35,12 @@ async fn next(events: &mut Events) -> (String, String) {
     (event.class().name().to_string(), format!("{} {name}", target.class().name()))
 }
 
-fn told(event: &str, target: &str) -> (String, String) {
+fn expected(event: &str, target: &str) -> (String, String) {
     (event.to_owned(), target.to_owned())
 }
 
 #[tokio::test]
-async fn a_class_that_is_compiled_changed_and_deleted_is_told_of() {
+async fn compiling_changing_and_deleting_a_class_are_events() {
     let folder = tempfile::tempdir().unwrap();
     let (reloading, other) = two(&folder);
     let mut events = subscribe(&reloading, &default(), "SELECT * FROM __ClassOperationEvent").await;
@@ -51,18 +51,18 @@ async fn a_class_that_is_compiled_changed_and_deleted_is_told_of() {
     )
     .await;
     other.update(|contents| compile(contents, ROOM)).unwrap();
-    assert_eq!(next(&mut events).await, told("__ClassCreationEvent", "Room "));
+    assert_eq!(next(&mut events).await, expected("__ClassCreationEvent", "Room "));
     other.update(|contents| compile(contents, "class Hall : Room { };")).unwrap();
-    assert_eq!(next(&mut events).await, told("__ClassCreationEvent", "Hall "));
+    assert_eq!(next(&mut events).await, expected("__ClassCreationEvent", "Hall "));
     other.update(|contents| compile(contents, &ROOM.replace("uint32", "uint64"))).unwrap();
-    assert_eq!(next(&mut events).await, told("__ClassModificationEvent", "Room "));
+    assert_eq!(next(&mut events).await, expected("__ClassModificationEvent", "Room "));
     other.update(|contents| compile(contents, "#pragma deleteclass(\"Hall\", FAIL)")).unwrap();
-    assert_eq!(next(&mut events).await, told("__ClassDeletionEvent", "Hall "));
-    assert_eq!(next(&mut some).await, told("__ClassDeletionEvent", "Hall "));
+    assert_eq!(next(&mut events).await, expected("__ClassDeletionEvent", "Hall "));
+    assert_eq!(next(&mut some).await, expected("__ClassDeletionEvent", "Hall "));
 }
 
 #[tokio::test]
-async fn a_subscription_sees_instances_of_classes_that_are_compiled_after_it() {
+async fn a_subscription_reports_instances_of_classes_compiled_later() {
     let folder = tempfile::tempdir().unwrap();
     let (reloading, other) = two(&folder);
     let text = format!("{ROOM}instance of Room {{ Name = \"Oslo\"; Seats = 1; }};");
@@ -72,42 +72,42 @@ async fn a_subscription_sees_instances_of_classes_that_are_compiled_after_it() {
     let text = "class Hall : Room { };\ninstance of Hall { Name = \"Rome\"; };";
     other.update(|contents| compile(contents, text)).unwrap();
     // The state before the subscription is not reported again, although the engine is new.
-    assert_eq!(next(&mut events).await, told("__InstanceCreationEvent", "Hall Rome"));
+    assert_eq!(next(&mut events).await, expected("__InstanceCreationEvent", "Hall Rome"));
     let text = "instance of Room { Name = \"Oslo\"; Seats = 2; };";
     other.update(|contents| compile(contents, text)).unwrap();
-    assert_eq!(next(&mut events).await, told("__InstanceModificationEvent", "Room Oslo"));
+    assert_eq!(next(&mut events).await, expected("__InstanceModificationEvent", "Room Oslo"));
     let text = "#pragma deleteinstance(\"Room.Name='Oslo'\", FAIL)";
     other.update(|contents| compile(contents, &text.replace('\'', "\\\""))).unwrap();
-    assert_eq!(next(&mut events).await, told("__InstanceDeletionEvent", "Room Oslo"));
+    assert_eq!(next(&mut events).await, expected("__InstanceDeletionEvent", "Room Oslo"));
 }
 
 #[tokio::test]
-async fn a_namespace_that_is_made_is_told_of() {
+async fn creating_a_namespace_is_an_event() {
     let folder = tempfile::tempdir().unwrap();
     let (reloading, other) = two(&folder);
     let root = Namespace::parse("root").unwrap();
     let mut events = subscribe(&reloading, &root, "SELECT * FROM __NamespaceOperationEvent WITHIN 600").await;
     let site = Namespace::parse("root/site").unwrap();
     other.update(|contents| Ok(contents.make_namespace(&site)?)).unwrap();
-    assert_eq!(next(&mut events).await, told("__NamespaceCreationEvent", "__Namespace site"));
+    assert_eq!(next(&mut events).await, expected("__NamespaceCreationEvent", "__Namespace site"));
     other.update(|contents| Ok(contents.remove_namespace(&site)?)).unwrap();
-    assert_eq!(next(&mut events).await, told("__NamespaceDeletionEvent", "__Namespace site"));
+    assert_eq!(next(&mut events).await, expected("__NamespaceDeletionEvent", "__Namespace site"));
 }
 
 #[tokio::test]
-async fn a_subscription_to_a_class_that_is_deleted_ends() {
+async fn a_subscription_ends_when_its_class_is_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let (reloading, other) = two(&folder);
     other.update(|contents| compile(contents, ROOM)).unwrap();
     let query = "SELECT * FROM __InstanceCreationEvent WHERE TargetInstance ISA 'Room'";
     let mut events = subscribe(&reloading, &default(), query).await;
     other.update(|contents| compile(contents, "#pragma deleteclass(\"Room\", FAIL)")).unwrap();
-    let next = tokio::time::timeout(Duration::from_secs(30), events.next()).await.expect("in time");
+    let next = tokio::time::timeout(Duration::from_secs(60), events.next()).await.expect("in time");
     assert_eq!(next.unwrap().unwrap_err().status(), cim::Status::InvalidClass);
 }
 
 #[tokio::test]
-async fn a_subscription_ends_when_its_namespace_is_closed_to_whoever_has_it() {
+async fn a_subscription_ends_when_its_user_loses_access_to_the_namespace() {
     let folder = tempfile::tempdir().unwrap();
     let (reloading, other) = two(&folder);
     let give = |sddl: &str| other.replace(&default(), Guard::parse(sddl).unwrap()).unwrap();
@@ -118,10 +118,10 @@ async fn a_subscription_ends_when_its_namespace_is_closed_to_whoever_has_it() {
     let mut events = reloading.engine().subscribe(&alice, &default(), query).await.unwrap();
     let mut own = subscribe(&reloading, &default(), query).await;
     give("D:P(A;;CCWP;;;AU)");
-    let next = tokio::time::timeout(Duration::from_secs(30), events.next()).await.expect("in time");
+    let next = tokio::time::timeout(Duration::from_secs(60), events.next()).await.expect("in time");
     assert_eq!(next.unwrap().unwrap_err().status(), cim::Status::AccessDenied);
     assert!(events.next().await.is_none());
     // Other subscriptions continue.
     other.update(|contents| compile(contents, ROOM)).unwrap();
-    assert_eq!(self::next(&mut own).await, told("__ClassCreationEvent", "Room "));
+    assert_eq!(self::next(&mut own).await, expected("__ClassCreationEvent", "Room "));
 }

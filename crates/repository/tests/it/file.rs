@@ -20,7 +20,7 @@ fn classes(repository: &Repository) -> usize {
 }
 
 #[test]
-fn what_was_added_is_there_again_also_who_may_do_what() {
+fn contents_and_descriptors_are_read_back_from_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("repository.mof");
     let repository = Repository::open(&path).unwrap();
@@ -38,7 +38,7 @@ fn what_was_added_is_there_again_also_who_may_do_what() {
 }
 
 #[test]
-fn a_repository_sees_what_another_has_written_and_loses_none_of_it() {
+fn changes_written_by_another_repository_are_read_and_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("repository.mof");
     let (one, other) = (Repository::open(&path).unwrap(), Repository::open(&path).unwrap());
@@ -52,7 +52,7 @@ fn a_repository_sees_what_another_has_written_and_loses_none_of_it() {
 }
 
 #[test]
-fn writers_at_the_same_time_take_turns() {
+fn concurrent_writers_take_turns() {
     let folder = tempfile::tempdir().unwrap();
     let path = Arc::new(folder.path().join("repository.mof"));
     let threads = (0..4).map(|thread| {
@@ -69,7 +69,7 @@ fn writers_at_the_same_time_take_turns() {
 }
 
 #[test]
-fn what_a_killed_writer_has_left_harms_nobody() {
+fn leftovers_of_a_killed_writer_are_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("repository.mof");
     add(&Repository::open(&path).unwrap(), "class A { };").unwrap();
@@ -81,7 +81,7 @@ fn what_a_killed_writer_has_left_harms_nobody() {
 }
 
 #[test]
-fn a_file_that_is_wrong_is_told_of_with_its_line_and_changes_nothing() {
+fn an_invalid_file_is_reported_with_its_line_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("repository.mof");
     let repository = Repository::open(&path).unwrap();
@@ -97,7 +97,7 @@ fn a_file_that_is_wrong_is_told_of_with_its_line_and_changes_nothing() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_lets_nobody_in_until_it_can() {
+fn an_unreadable_file_denies_all_access_until_it_can_be_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("repository.mof");
     fs::write(&path, "class").unwrap();
@@ -115,7 +115,7 @@ fn a_file_that_cannot_be_read_lets_nobody_in_until_it_can() {
 }
 
 #[test]
-fn a_file_that_others_could_have_written_is_not_read() {
+fn a_file_writable_by_others_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("repository.mof");
     fs::write(&path, "").unwrap();
@@ -125,7 +125,7 @@ fn a_file_that_others_could_have_written_is_not_read() {
 }
 
 #[test]
-fn more_than_is_read_again_is_not_written() {
+fn contents_over_the_read_limit_are_not_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("repository.mof");
     let repository = Repository::open(&path).unwrap();

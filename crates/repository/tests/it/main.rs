@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod compiling;
-mod corpus;
 mod engine;
 mod events;
 mod file;

@@ -52,14 +52,14 @@ async fn kept(engine: &Engine) -> Instance {
 }
 
 #[tokio::test]
-async fn whoever_makes_a_filter_is_its_creator_whatever_it_says() {
+async fn a_new_filter_has_its_caller_as_creator_despite_a_given_creator_sid() {
     let engine = engine();
     engine.create(&administrator(3000), &subscription(), filter(&engine, STOPPED)).await.unwrap();
     assert_eq!(kept(&engine).await.value("CreatorSID"), Some(&creator(3000)));
 }
 
 #[tokio::test]
-async fn whoever_changes_a_filter_becomes_its_creator_and_the_rest_of_it_stays() {
+async fn changing_a_filter_changes_its_creator_and_keeps_the_rest() {
     let engine = engine();
     engine.create(&administrator(3000), &subscription(), filter(&engine, STOPPED)).await.unwrap();
     // As from a client that sends only the changed properties.
@@ -74,7 +74,7 @@ async fn whoever_changes_a_filter_becomes_its_creator_and_the_rest_of_it_stays()
 }
 
 #[tokio::test]
-async fn a_filter_with_a_wrong_query_is_refused_at_once() {
+async fn a_filter_with_an_invalid_query_is_rejected() {
     let engine = engine();
     for wrong in ["SELECT * FROM", "SELECT * FROM Win32_Service", "ASSOCIATORS OF {Win32_Service.Name='a'}"] {
         let refused = engine.create(&administrator(3000), &subscription(), filter(&engine, wrong)).await;
@@ -83,7 +83,7 @@ async fn a_filter_with_a_wrong_query_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn who_may_not_subscribe_registers_nothing() {
+async fn registration_requires_the_right_to_subscribe() {
     let engine = engine();
     let user = Token::new(MACHINE.account(3000), [well_known::AUTHENTICATED_USERS], MACHINE);
     let user = Context::local("ben", user);

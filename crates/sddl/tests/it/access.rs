@@ -105,7 +105,7 @@ fn the_local_administrator_is_user_500_of_this_machine() {
 }
 
 #[test]
-fn domain_aliases_match_nobody_without_a_domain() {
+fn domain_aliases_match_no_account_without_a_domain() {
     for (alias, group) in [
         ("DA", "S-1-5-21-4-5-6-512"),
         ("DU", "S-1-5-21-4-5-6-513"),
@@ -124,7 +124,7 @@ fn domain_aliases_match_nobody_without_a_domain() {
 }
 
 #[test]
-fn the_verdict_tells_people_what_decided() {
+fn the_verdict_names_the_deciding_entry() {
     for (verdict, text) in [
         (by(3), "granted by entry 3"),
         (Verdict::GrantedToOwner, "granted to the owner"),

@@ -72,7 +72,7 @@ fn every_error_says_what_is_wrong_and_where() {
 }
 
 #[test]
-fn what_was_expected_stands_at_the_byte_where_it_is_missing() {
+fn errors_name_the_expected_token_and_its_position() {
     for (text, at) in [
         ("x", 0),
         (" O:BA", 0),

@@ -3,7 +3,6 @@
 
 mod access;
 mod audit;
-mod corpus;
 mod errors;
 mod explain;
 mod generator;

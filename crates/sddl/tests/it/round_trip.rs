@@ -1,14 +1,13 @@
 use crate::generator::Generator;
-use telarch_sddl::{Guard, Principal, ROOT_SDDL, SHELL_SDDL, SecurityDescriptor, Sid, oracle};
+use telarch_sddl::{Guard, Principal, ROOT_SDDL, SHELL_SDDL, SecurityDescriptor, Sid};
 
 #[test]
-fn what_is_printed_parses_to_the_same_descriptor() {
+fn a_printed_descriptor_parses_to_the_same() {
     let mut generator = Generator::new(1);
     for _ in 0..5_000 {
         let descriptor = generator.descriptor();
         let text = descriptor.to_string();
         assert_eq!(SecurityDescriptor::parse(&text).as_ref(), Ok(&descriptor), "{text}");
-        oracle::sddl(text.as_bytes());
     }
 }
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::{AuthError, Authenticator};
+use auth::{AuthError, Authenticator, Scheme};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
+use config::Config;
 
 use crate::audit;
 use crate::caller::{Caller, Principals};
@@ -27,6 +28,21 @@ impl SignIn {
         let header_key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
             .expect("the operating system provides random numbers");
         Self { authenticator, principals, header_key }
+    }
+
+    /// Returns whether the settings enable a scheme and the authenticator supports it.
+    pub(crate) fn is_enabled(&self, scheme: Scheme, config: &Config) -> bool {
+        let switches = &config.service.auth;
+        let is_switched_on = match scheme {
+            Scheme::Negotiate => switches.negotiate,
+            Scheme::Kerberos => switches.kerberos,
+            Scheme::CredSsp => switches.credssp,
+            Scheme::Basic => switches.basic,
+            Scheme::Certificate => switches.certificate,
+            // No header can select the others.
+            _ => false,
+        };
+        is_switched_on && self.authenticator.supports(scheme)
     }
 
     /// Returns how long the check of an account remains valid.

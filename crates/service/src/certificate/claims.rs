@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::pki_types::CertificateDer;
-use x509_parser::extensions::GeneralName;
+use tls::HostName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// The claims of a certificate.
@@ -60,17 +60,11 @@ impl Claims {
         let usage = certificate.extended_key_usage().map_err(|error| error.to_string())?;
         let is_for_servers = usage.is_none_or(|usage| usage.value.any || usage.value.server_auth);
         let (mut names, mut addresses) = (Vec::new(), Vec::new());
-        let alternatives = certificate.subject_alternative_name().map_err(|error| error.to_string())?;
-        for name in alternatives.iter().flat_map(|extension| &extension.value.general_names) {
+        for name in tls::host_names(&certificate).map_err(|error| error.to_string())? {
             match name {
-                GeneralName::DNSName(name) => names.push(name.to_ascii_lowercase()),
-                GeneralName::IPAddress(bytes) => addresses.extend(address(bytes)),
-                _ => {}
+                HostName::Dns(name) => names.push(name.to_ascii_lowercase()),
+                HostName::Address(address) => addresses.push(address),
             }
-        }
-        if names.is_empty() && addresses.is_empty() {
-            let common = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
-            names.extend(common.map(str::to_ascii_lowercase));
         }
         let validity = certificate.validity();
         Ok(Self {
@@ -132,11 +126,6 @@ fn matches_wildcard(name: &str, hostname: &str) -> bool {
     let parent = name.strip_prefix("*.").filter(|parent| parent.contains('.'));
     let above = hostname.split_once('.').filter(|(label, _)| !label.is_empty()).map(|(_, parent)| parent);
     parent.is_some() && parent == above
-}
-
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
-    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
 fn date(at: i64) -> String {

@@ -44,7 +44,8 @@ fn is_link_local(address: IpAddr) -> bool {
 }
 
 /// Returns whether a name is valid in DNS. The host name of a machine can be any string.
-pub(crate) fn is_host_name(name: &str) -> bool {
+#[must_use]
+pub fn is_host_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 253
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))

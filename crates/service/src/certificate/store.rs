@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use config::Thumbprint;
+use files::Attributes;
+use locks::Mutex;
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
@@ -46,7 +48,7 @@ pub trait CertificateKeeper: Send + Sync {
 #[derive(Debug, Default)]
 struct Loaded {
     /// Certificates with the texts they were parsed from, to detect unchanged files.
-    by_name: BTreeMap<Thumbprint, (Text, Certificate)>,
+    by_thumbprint: BTreeMap<Thumbprint, (Text, Certificate)>,
     own: Option<Thumbprint>,
 }
 
@@ -72,12 +74,12 @@ impl Certificates {
     /// # Errors
     /// [`CertificateError`], which names the missing or invalid file.
     pub fn find(&self, thumbprint: Thumbprint) -> Result<Certificate, CertificateError> {
-        let mut loaded = self.lock();
-        if let Some((_, certificate)) = loaded.by_name.get(&thumbprint) {
+        let mut loaded = self.loaded.lock();
+        if let Some((_, certificate)) = loaded.by_thumbprint.get(&thumbprint) {
             return Ok(certificate.clone());
         }
         let (text, certificate) = self.read(thumbprint)?;
-        loaded.by_name.insert(thumbprint, (text, certificate.clone()));
+        loaded.by_thumbprint.insert(thumbprint, (text, certificate.clone()));
         Ok(certificate)
     }
 
@@ -86,8 +88,8 @@ impl Certificates {
     /// # Errors
     /// [`CertificateError`] if it cannot be created or stored.
     pub fn own(&self, names: &[String], now: SystemTime) -> Result<Certificate, CertificateError> {
-        let mut loaded = self.lock();
-        if let Some((_, certificate)) = loaded.own.and_then(|own| loaded.by_name.get(&own)) {
+        let mut loaded = self.loaded.lock();
+        if let Some((_, certificate)) = loaded.own.and_then(|own| loaded.by_thumbprint.get(&own)) {
             return Ok(certificate.clone());
         }
         let (text, certificate) = match (&self.keeper, self.latest_own()) {
@@ -95,8 +97,8 @@ impl Certificates {
             (None, Some(existing)) => existing,
             (None, None) => self.create(names, now)?,
         };
-        loaded.own = Some(certificate.name());
-        loaded.by_name.insert(certificate.name(), (text, certificate.clone()));
+        loaded.own = Some(certificate.thumbprint());
+        loaded.by_thumbprint.insert(certificate.thumbprint(), (text, certificate.clone()));
         Ok(certificate)
     }
 
@@ -113,15 +115,15 @@ impl Certificates {
     /// # Errors
     /// As [`own`](Self::own).
     pub fn own_pem(&self, names: &[String], now: SystemTime) -> Result<Zeroizing<String>, CertificateError> {
-        self.own(names, now).and_then(|own| self.pem(own.name()))
+        self.own(names, now).and_then(|own| self.pem(own.thumbprint()))
     }
 
     /// Returns the self-signed certificate, or `None` if it does not exist yet.
     #[must_use]
     pub fn existing_own(&self) -> Option<Certificate> {
         if self.keeper.is_some() {
-            let loaded = self.lock();
-            return loaded.own.and_then(|own| Some(loaded.by_name.get(&own)?.1.clone()));
+            let loaded = self.loaded.lock();
+            return loaded.own.and_then(|own| Some(loaded.by_thumbprint.get(&own)?.1.clone()));
         }
         self.latest_own().map(|(_, certificate)| certificate)
     }
@@ -131,7 +133,7 @@ impl Certificates {
     /// Returns the errors of the invalid ones.
     pub fn reload(&self) -> Vec<CertificateError> {
         let mut errors = Vec::new();
-        for (thumbprint, entry) in &mut self.lock().by_name {
+        for (thumbprint, entry) in &mut self.loaded.lock().by_thumbprint {
             match self.read(*thumbprint) {
                 Ok((text, _)) if text == entry.0 => {}
                 Ok(changed) => {
@@ -148,7 +150,7 @@ impl Certificates {
     fn read(&self, thumbprint: Thumbprint) -> Result<(Text, Certificate), CertificateError> {
         if let Some(keeper) = &self.keeper {
             return parse_from_keeper(keeper.find(thumbprint)).and_then(
-                |(text, certificate)| match certificate.name() {
+                |(text, certificate)| match certificate.thumbprint() {
                     found if found == thumbprint => Ok((text, certificate)),
                     found => Err(CertificateError::Misnamed { path: PathBuf::new(), found }),
                 },
@@ -175,8 +177,8 @@ impl Certificates {
             },
         };
         let certificate = Certificate::from_pem(&text.0, &path)?;
-        if certificate.name() != thumbprint {
-            return Err(CertificateError::Misnamed { path, found: certificate.name() });
+        if certificate.thumbprint() != thumbprint {
+            return Err(CertificateError::Misnamed { path, found: certificate.thumbprint() });
         }
         Ok((text, certificate))
     }
@@ -204,22 +206,14 @@ impl Certificates {
     fn create(&self, names: &[String], now: SystemTime) -> Result<(Text, Certificate), CertificateError> {
         let (certificate, pem) = Certificate::self_signed(names, now)?;
         let pem = Text(Zeroizing::new(pem));
-        let path = self.state_directory.join(format!("{}.pem", certificate.name()));
-        write(&path, &pem).map_err(|source| CertificateError::Disk {
-            action: "write",
-            path: path.clone(),
-            source,
-        })?;
+        let path = self.state_directory.join(format!("{}.pem", certificate.thumbprint()));
+        files::replace(&path, pem.0.as_bytes(), Attributes::PRIVATE)
+            .map_err(|source| CertificateError::Disk { action: "write", path: path.clone(), source })?;
         tracing::info!(
-            thumbprint = %certificate.name(), file = %path.display(), names = names.join(" "),
+            thumbprint = %certificate.thumbprint(), file = %path.display(), names = names.join(" "),
             "Created self-signed certificate: clients must be configured to trust it"
         );
         Ok((pem, certificate))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Loaded> {
-        // Entries are inserted as a whole, so a panic cannot leave the map inconsistent.
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -276,19 +270,6 @@ fn read_error(path: &Path, source: io::Error) -> CertificateError {
     CertificateError::Disk { action: "read", path: path.to_owned(), source }
 }
 
-/// Atomically writes a file that only its owner can read.
-fn write(path: &Path, text: &Text) -> io::Result<()> {
-    let temporary = path.with_extension("new");
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-    file.write_all(text.0.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)
-}
-
 impl std::fmt::Debug for Text {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Text(…)")
@@ -338,8 +319,8 @@ mod tests {
         let file = fixture.folder.path().join("own").join(format!("{}.pem", made.thumbprint()));
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
         let later = Certificates::new(fixture.folder.path().join("given"), fixture.folder.path().join("own"));
-        assert_eq!(later.own(&["other".to_owned()], now).unwrap().name(), made.name());
-        assert_eq!(later.find(made.name()).unwrap().name(), made.name());
+        assert_eq!(later.own(&["other".to_owned()], now).unwrap().thumbprint(), made.thumbprint());
+        assert_eq!(later.find(made.thumbprint()).unwrap().thumbprint(), made.thumbprint());
     }
 
     #[test]
@@ -349,7 +330,7 @@ mod tests {
         fixture.certificates.create(&names(), now).unwrap();
         let (_, newest) = fixture.certificates.create(&names(), now + Duration::from_secs(86_400)).unwrap();
         fixture.certificates.create(&names(), now - Duration::from_secs(86_400)).unwrap();
-        assert_eq!(fixture.certificates.own(&names(), now).unwrap().name(), newest.name());
+        assert_eq!(fixture.certificates.own(&names(), now).unwrap().thumbprint(), newest.thumbprint());
     }
 
     #[test]
@@ -365,7 +346,10 @@ mod tests {
             } else {
                 fixture.put(&format!("{name}.pem"), &pem, 0o600);
             }
-            assert_eq!(fixture.certificates.find(certificate.name()).unwrap().name(), certificate.name());
+            assert_eq!(
+                fixture.certificates.find(certificate.thumbprint()).unwrap().thumbprint(),
+                certificate.thumbprint()
+            );
         }
     }
 
@@ -373,7 +357,7 @@ mod tests {
     fn errors_describe_unusable_files() {
         let fixture = Fixture::new();
         let (certificate, pem) = Certificate::self_signed(&names(), SystemTime::now()).unwrap();
-        let name = certificate.name();
+        let name = certificate.thumbprint();
         let error = || fixture.certificates.find(name).unwrap_err().to_string();
         assert!(error().contains(&format!("certificate not found: {name}")), "{}", error());
         fixture.put(&format!("{name}.pem"), &pem, 0o644);
@@ -382,7 +366,7 @@ mod tests {
         assert!(error().contains("is not a PEM file"), "{}", error());
         let (other, pem) = Certificate::self_signed(&names(), SystemTime::now()).unwrap();
         fixture.put(&format!("{name}.pem"), &pem, 0o600);
-        assert!(error().contains(&format!("rename the file to {}.pem", other.name())), "{}", error());
+        assert!(error().contains(&format!("rename the file to {}.pem", other.thumbprint())), "{}", error());
     }
 
     #[test]
@@ -390,21 +374,25 @@ mod tests {
         let fixture = Fixture::new();
         let (certificate, pem) = Certificate::self_signed(&names(), SystemTime::now()).unwrap();
         let (other, more) = Certificate::self_signed(&names(), SystemTime::now()).unwrap();
-        let file = format!("{}.pem", certificate.name());
+        let file = format!("{}.pem", certificate.thumbprint());
         fixture.put(&file, &pem, 0o600);
-        let before = fixture.certificates.find(certificate.name()).unwrap();
+        let before = fixture.certificates.find(certificate.thumbprint()).unwrap();
 
         assert!(fixture.certificates.reload().is_empty());
-        assert_eq!(fixture.certificates.find(certificate.name()).unwrap(), before, "nothing has changed");
+        assert_eq!(
+            fixture.certificates.find(certificate.thumbprint()).unwrap(),
+            before,
+            "nothing has changed"
+        );
 
         fixture.put(&file, "", 0o600);
         assert_eq!(fixture.certificates.reload().len(), 1);
-        assert_eq!(fixture.certificates.find(certificate.name()).unwrap(), before, "the old one stays");
+        assert_eq!(fixture.certificates.find(certificate.thumbprint()).unwrap(), before, "the old one stays");
 
         let issuer = &more[..more.find("-----BEGIN PRIVATE").unwrap()];
         fixture.put(&file, &[&pem, issuer].concat(), 0o600);
         assert!(fixture.certificates.reload().is_empty());
-        let after = fixture.certificates.find(certificate.name()).unwrap();
+        let after = fixture.certificates.find(certificate.thumbprint()).unwrap();
         assert_ne!(after, before);
         assert_eq!((after.chain.len(), other.chain.len()), (2, 1));
     }

@@ -78,7 +78,7 @@ mod tests {
         drop(far);
         let start = Instant::now();
         while outstanding(near.as_fd()).unwrap() > 0 {
-            assert!(start.elapsed() < Duration::from_secs(10), "nothing is acknowledged");
+            assert!(start.elapsed() < Duration::from_secs(60), "nothing is acknowledged");
             std::thread::yield_now();
         }
         assert!(!has_failed(near.as_fd()));

@@ -2,12 +2,12 @@
 
 use std::time::SystemTime;
 
-use config::{ListenerAddress, ListenerKey, ListenerSource, State};
+use config::{ListenerAddress, ListenerKey, ListenerSource, Service, State};
 
 use super::conflict::CertificateChoice;
 use super::interfaces::Interfaces;
 use super::listeners::Severity;
-use super::plan::{Plan, PlannedListener};
+use super::plan::{Plan, PlannedListener, filters_admit_any};
 use crate::certificate::Certificates;
 use crate::endpoint::ListenerId;
 
@@ -62,6 +62,13 @@ pub fn check_listeners(state: &State, certificates: &Certificates) -> Vec<Findin
     findings
 }
 
+/// Returns whether `IPv4Filter` and `IPv6Filter` admit an address of this machine. If its addresses cannot be listed,
+/// they do.
+#[must_use]
+pub fn filters_admit_this_machine(service: &Service) -> bool {
+    Interfaces::query().map_or(true, |interfaces| filters_admit_any(service, &interfaces))
+}
+
 fn check_certificate(listener: &PlannedListener, certificates: &Certificates) -> Option<(Severity, String)> {
     let certificate = match listener.certificate {
         CertificateChoice::None => return None,
@@ -73,6 +80,6 @@ fn check_certificate(listener: &PlannedListener, certificates: &Certificates) ->
         },
     };
     let problem = certificate.check(&listener.hostname, SystemTime::now()).err()?;
-    let thumbprint = certificate.name();
+    let thumbprint = certificate.thumbprint();
     Some((Severity::Warning, format!("clients will reject the certificate {thumbprint}: {problem}")))
 }

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use config::State;
+use config::{Serving, State};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -45,12 +45,34 @@ impl Listeners {
         inherited: Vec<std::net::TcpListener>,
         status: ListenerStatus,
     ) -> Self {
+        Self::start_task(service, certificates, (inherited, SocketOrigin::ServiceManager), status)
+    }
+
+    /// Starts the task with sockets that this process has bound for configured listeners. Each belongs to its listener
+    /// and is closed together with it.
+    #[must_use]
+    pub fn start_on(
+        bound: Vec<std::net::TcpListener>,
+        service: &Arc<Service>,
+        certificates: Arc<Certificates>,
+        status: ListenerStatus,
+    ) -> Self {
+        Self::start_task(service, certificates, (bound, SocketOrigin::ThisProcess), status)
+    }
+
+    fn start_task(
+        service: &Arc<Service>,
+        certificates: Arc<Certificates>,
+        (sockets, origin): (Vec<std::net::TcpListener>, SocketOrigin),
+        status: ListenerStatus,
+    ) -> Self {
         let (refresh, refresh_requests) = mpsc::channel(1);
         let task = ListenerTask {
             state: service.state.clone(),
             service: Arc::clone(service),
             certificates,
-            inherited: InheritedSockets::new(inherited),
+            inherited: InheritedSockets::new(sockets),
+            origin,
             interfaces: Interfaces::default(),
             open: BTreeMap::new(),
             problems: Problems::default(),
@@ -75,10 +97,20 @@ struct ListenerTask {
     service: Arc<Service>,
     certificates: Arc<Certificates>,
     inherited: InheritedSockets,
+    origin: SocketOrigin,
     interfaces: Interfaces,
     open: BTreeMap<SocketAddr, OpenSocket>,
     problems: Problems,
     status: ListenerStatus,
+}
+
+/// Process that has bound the first sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SocketOrigin {
+    /// They remain open while no listener uses them, as long as the service runs.
+    ServiceManager,
+    /// They are used once, for the listeners that they were bound for.
+    ThisProcess,
 }
 
 /// A socket whose connections are accepted.
@@ -132,6 +164,9 @@ impl ListenerTask {
         self.close_others(&wanted).await;
         for (address, endpoint) in wanted {
             self.open_or_update(address, endpoint);
+        }
+        if self.origin == SocketOrigin::ThisProcess {
+            self.inherited = InheritedSockets::default();
         }
         self.problems.log_changes();
         self.publish_status(&plan);
@@ -224,7 +259,7 @@ impl ListenerTask {
                 continue;
             }
             if let Err(problem) = certificate.check(&planned.hostname, now) {
-                let thumbprint = certificate.name();
+                let thumbprint = certificate.thumbprint();
                 let way_out = match endpoint.certificate {
                     CertificateChoice::Own => format!(
                         "to have a new one created, move {thumbprint}.pem out of the state directory and restart"
@@ -294,15 +329,15 @@ impl ListenerTask {
             key: listener.id.key,
             source: listener.id.source,
             port: listener.port,
-            addresses: self.listening_addresses(listener),
+            serving: self.serving(listener),
             problems: self.problems.errors_of(listener.id),
         });
         self.status
             .publish(Report { sockets: self.open.keys().copied().collect(), listeners: listeners.collect() });
     }
 
-    fn listening_addresses(&self, planned: &PlannedListener) -> Vec<IpAddr> {
-        let mut addresses: Vec<IpAddr> = Vec::new();
+    fn serving(&self, planned: &PlannedListener) -> Serving {
+        let mut serving = Serving::default();
         for (socket, open) in &self.open {
             let endpoint = open.endpoint.borrow();
             for listener in endpoint.listeners.iter().filter(|listener| listener.id == planned.id) {
@@ -310,10 +345,11 @@ impl ListenerTask {
                     true => listener.scope.listed(self.interfaces.iter().map(|local| local.ip)),
                     false => vec![socket.ip()],
                 };
-                addresses.extend(candidates);
+                serving.addresses.extend(candidates);
+                serving.certificate = endpoint.certificate.as_ref().map(Certificate::thumbprint);
             }
         }
-        addresses
+        serving
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) enum PlanError {
     Forbidden,
     #[error("IPv4Filter and IPv6Filter exclude all addresses of this machine")]
     NothingAdmitted,
+    #[error("IPv4Filter and IPv6Filter exclude the addresses of this listener")]
+    Excluded,
     #[error("no interface with an address has this hardware address")]
     NoInterface,
 }
@@ -100,17 +102,24 @@ impl ListenerScopes {
                 let (v4, v6) = (admitted_v4(service, interfaces), admitted_v6(service, interfaces));
                 (Self { v4, v6 }, PlanError::NothingAdmitted)
             }
-            ListenerAddress::Ip(address) => (Self::only([address].into()), PlanError::NoInterface),
+            ListenerAddress::Ip(address) => (Self::admitted([address], service), PlanError::Excluded),
             ListenerAddress::Mac(mac) => {
-                let own = interfaces.iter().filter(|local| local.mac == Some(mac)).map(|local| local.ip);
-                (Self::only(own.collect()), PlanError::NoInterface)
+                let own = || interfaces.iter().filter(|local| local.mac == Some(mac)).map(|local| local.ip);
+                let reason =
+                    if own().next().is_some() { PlanError::Excluded } else { PlanError::NoInterface };
+                (Self::admitted(own(), service), reason)
             }
         };
         if scopes.v4.is_none() && scopes.v6.is_none() { Err(reason) } else { Ok(scopes) }
     }
 
-    fn only(addresses: BTreeSet<IpAddr>) -> Self {
-        let (v4, v6): (BTreeSet<_>, _) = addresses.into_iter().partition(IpAddr::is_ipv4);
+    /// Returns those of the addresses that the filters admit.
+    fn admitted(addresses: impl IntoIterator<Item = IpAddr>, service: &Service) -> Self {
+        let admitted = addresses.into_iter().filter(|address| match address {
+            IpAddr::V4(address) => service.ipv4_filter.admits(*address),
+            IpAddr::V6(address) => service.ipv6_filter.admits(*address),
+        });
+        let (v4, v6): (BTreeSet<_>, BTreeSet<_>) = admitted.partition(IpAddr::is_ipv4);
         let [v4, v6] =
             [v4, v6].map(|addresses| (!addresses.is_empty()).then_some(AddressScope::Only(addresses)));
         Self { v4, v6 }
@@ -122,6 +131,13 @@ impl ListenerScopes {
             Family::V6 => self.v6.as_ref(),
         }
     }
+}
+
+/// Returns whether the filters admit at least one of the addresses.
+pub(crate) fn filters_admit_any(service: &Service, interfaces: &Interfaces) -> bool {
+    let scopes = [admitted_v4(service, interfaces), admitted_v6(service, interfaces)];
+    let admitted = |scope: &AddressScope| scope.listed(interfaces.iter().map(|local| local.ip));
+    scopes.iter().flatten().any(|scope| !admitted(scope).is_empty())
 }
 
 fn admitted_v4(service: &Service, interfaces: &Interfaces) -> Option<AddressScope> {
@@ -283,6 +299,45 @@ mod tests {
         assert_eq!(sockets(&only_v6), ["[::]:5985"]);
         let neither = plan(&[("Service.IPv4Filter", ""), ("Service.IPv6Filter", "")], &[("*", "HTTP", 5985)]);
         assert_eq!(neither.listeners[0].outcome, Err(PlanError::NothingAdmitted));
+    }
+
+    #[test]
+    fn filters_apply_to_every_kind_of_listener() {
+        let filters = [("Service.IPv4Filter", "192.0.2.0-192.0.2.255"), ("Service.IPv6Filter", "")];
+        let listeners = [
+            ("IP:192.0.2.7", "HTTP", 5985),
+            ("IP:198.51.100.7", "HTTP", 5985),
+            ("IP:127.0.0.1", "HTTP", 5985),
+            ("IP:::1", "HTTP", 5985),
+            ("MAC:02-00-00-00-00-01", "HTTP", 6000),
+        ];
+        let found = plan(&filters, &listeners);
+        assert_eq!(sockets(&found), ["192.0.2.7:5985", "192.0.2.7:6000"]);
+        let excluded: Vec<_> =
+            found.listeners.iter().map(|listener| listener.outcome == Err(PlanError::Excluded)).collect();
+        assert_eq!(excluded, [false, true, true, true, false]);
+        let nothing = plan(&[("Service.IPv4Filter", "10.0.0.1"), filters[1]], &[listeners[4]]);
+        assert_eq!(nothing.listeners[0].outcome, Err(PlanError::Excluded));
+    }
+
+    #[test]
+    fn filters_are_useful_if_they_admit_an_address_of_the_machine() {
+        let admit = |v4: &str, v6: &str| {
+            let mut config = config::Config::default();
+            config.set("Service.IPv4Filter", v4).unwrap();
+            config.set("Service.IPv6Filter", v6).unwrap();
+            filters_admit_any(&config.service, &interfaces())
+        };
+        for (v4, v6) in [("*", ""), ("", "*"), ("192.0.2.7", ""), ("127.0.0.9", ""), ("10.0.0.1", "::1")] {
+            assert!(admit(v4, v6), "{v4} {v6}");
+        }
+        for (v4, v6) in [("", ""), ("192.168.0.0", ""), ("192.0.2.8", "2001:db8::-2001:db8::9")] {
+            assert!(!admit(v4, v6), "{v4} {v6}");
+        }
+        let v4_only = Interfaces::of(interfaces().iter().filter(|local| local.ip.is_ipv4()).copied());
+        let mut config = config::Config::default();
+        config.set("Service.IPv4Filter", "10.0.0.1").unwrap();
+        assert!(!filters_admit_any(&config.service, &v4_only), "no IPv6 address is left");
     }
 
     #[test]

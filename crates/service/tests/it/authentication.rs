@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
+use ::accounts::SignIn;
+use auth::ntlm::HostNames;
 use auth::{Account, AccountList, AuthError, PasswordVerifier, Secret, VerifierCost};
 use wsman::namespace::CONFIG;
 
@@ -241,6 +243,32 @@ async fn authenticated_identify_reports_more() {
         let identity = wsman::identify::Identity::parse(response.content().unwrap());
         assert_eq!(identity.product_version, "OS: 6.1.0 SP: 0.0 Stack: 3.0");
         assert_eq!(identity.security_profiles.len(), 2);
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn authenticated_identify_names_the_profiles_of_enabled_schemes() {
+    let accounts = Arc::new(accounts());
+    let sign_in = SignIn::new(Arc::clone(&accounts) as _).with_ntlm(accounts, HostNames::of_host("node7"));
+    let running = Running::with_authenticator(Arc::new(sign_in), &[]).await;
+    for (settings, expected) in [
+        (&[][..], &["http/basic", "http/spnego-kerberos", "https/basic", "https/spnego-kerberos"][..]),
+        (
+            &[("Service.AllowUnencrypted", "false")],
+            &["http/spnego-kerberos", "https/basic", "https/spnego-kerberos"],
+        ),
+        (&[("Service.Auth.Negotiate", "false"), ("Service.Auth.Kerberos", "false")], &["https/basic"]),
+        // The authenticator has no certificate mappings.
+        (&[("Service.Auth.Certificate", "true")], &["https/basic"]),
+    ] {
+        settings.iter().for_each(|(name, value)| running.set(name, value));
+        let response = running.connect_tls().await.ask(&post(identify())).await.response();
+        let identity = wsman::identify::Identity::parse(response.content().unwrap());
+        let prefix = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/";
+        let found: Vec<_> =
+            identity.security_profiles.iter().map(|profile| profile.trim_start_matches(prefix)).collect();
+        assert_eq!(found, expected, "{settings:?}");
     }
     running.stop().await;
 }

@@ -1,7 +1,5 @@
 //! Tests with many simultaneous connections, most of them idle.
 
-use std::time::{Duration, Instant};
-
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::task::JoinSet;
 
@@ -27,18 +25,11 @@ async fn thousands_of_half_open_connections_do_not_lock_out_other_clients() {
     let before = resident_memory();
     let others = half_open(&running, half_open_count()).await;
 
-    let mut waited = Vec::new();
     for _ in 0..9 {
-        let start = Instant::now();
         let mut wire = running.connect().await;
-        // A rejected connection may be closed before the client has sent anything.
-        let _ = wire.try_send(post(Message::probe("echo", "beside the others")).octets()).await;
-        let answer = wire.answer().await;
-        waited.push(start.elapsed());
-        assert!(matches!(answer.status, 200 | 503), "{} beside {} others", answer.status, others.len());
+        let answer = wire.ask(&post(Message::probe("echo", "beside the others"))).await;
+        assert_eq!(answer.status, 200, "beside {} others", others.len());
     }
-    waited.sort_unstable();
-    assert!(waited[4] < Duration::from_secs(1), "{waited:?}");
     let grown = resident_memory().saturating_sub(before);
     let allowed = others.len() * 64 * 1_024 + OTHER_TESTS;
     assert!(grown < allowed, "{grown} octets for {} connections", others.len());

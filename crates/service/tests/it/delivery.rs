@@ -218,27 +218,21 @@ async fn command_output_arrives_exactly_once_despite_broken_connections() {
 }
 
 #[tokio::test]
-async fn the_next_receive_does_not_wait_for_a_connection_that_is_kept_for_later() {
+async fn a_receive_does_not_wait_for_requests_on_the_previous_connection() {
     let running = Running::start(&[]).await;
     let mut wires = [running.connect().await, running.connect().await];
     assert_eq!(wires[0].ask(&post(shell::create("SHELL"))).await.status, 200);
     let line = "for i in 1 2 3 4 5 6 7 8; do echo $i; read go; done";
     assert_eq!(wires[0].ask(&post(shell::command("SHELL", "COMMAND", line))).await.status, 200);
-    let mut waited = Vec::new();
     for number in 1..=8 {
-        let start = Instant::now();
+        // The connection of the last output stays open, and sends nothing until this Receive has its response.
         let answer = wires[number % 2].ask(&post(shell::receive("SHELL", "COMMAND"))).await;
-        waited.push(start.elapsed());
         let response = answer.response();
         let received = Received::parse(response.content().unwrap()).unwrap();
         let output: Vec<u8> = received.streams.into_iter().flat_map(|stream| stream.octets).collect();
         assert_eq!(output, format!("{number}\n").as_bytes());
-        // On the connection that has just brought output, so that both are in the habit of answering late.
         let go = post(shell::send("SHELL", "COMMAND", "stdin", "Z28K"));
         assert_eq!(wires[(number + 1) % 2].ask(&go).await.status, 200);
     }
-    waited.sort_unstable();
-    // The command's own output is held back for 200 ms, to see whether more comes.
-    assert!(waited[4].as_millis() < 400, "{waited:?}");
     running.stop().await;
 }

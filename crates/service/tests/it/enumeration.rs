@@ -5,6 +5,7 @@ use wsman::code;
 use crate::message::Message;
 use crate::probe::{Event, URI};
 use crate::running::Running;
+use crate::subscription::subscribe;
 use crate::wire::{Post, Wire, post};
 
 /// Returns the request for an enumeration that fails after two items.
@@ -81,4 +82,29 @@ async fn an_enumeration_can_be_released_during_a_pull() {
 fn asked_for(verb: &str, context: &str) -> Post {
     let body = format!("<n:{verb}><n:EnumerationContext>{context}</n:EnumerationContext></n:{verb}>");
     post(Message::enumeration(&format!("{URI}/stuck"), verb).body(&body))
+}
+
+/// Returns the request for one event or item of this size with the smallest envelope that clients may request.
+fn subscribed_pull(context: &str) -> Post {
+    let small = "<w:MaxEnvelopeSize>8192</w:MaxEnvelopeSize>";
+    let body = format!("<n:Pull><n:EnumerationContext>{context}</n:EnumerationContext></n:Pull>");
+    post(Message::enumeration(URI, "Pull").body(&body).header(small))
+}
+
+#[tokio::test]
+async fn an_item_may_fill_the_smallest_envelope_except_its_headers() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    let subscribed = wire.ask(&post(subscribe("x"))).await.text();
+    let context = context(&subscribed);
+    for (size, fits) in [(4_314, true), (7_000, true), (8_000, false)] {
+        running.probe.emit(Ok("x".repeat(size)));
+        let answer = wire.ask(&subscribed_pull(&context)).await;
+        assert_eq!(answer.status == 200, fits, "{size}: {}", answer.text());
+        match fits {
+            true => assert!(answer.body.len() <= 8_192, "{}", answer.body.len()),
+            false => assert_eq!(answer.fault().code(), code::MAX_ENVELOPE_SIZE_EXCEEDED),
+        }
+    }
+    running.stop().await;
 }

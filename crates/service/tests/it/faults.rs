@@ -182,6 +182,8 @@ fn action(subcode: &Subcode) -> &'static str {
         Subcode::InvalidEnumerationContext
         | Subcode::FilteringNotSupported
         | Subcode::FilterDialectRequestedUnavailable
+        | Subcode::InvalidExpirationTime
+        | Subcode::UnsupportedExpirationType
         | Subcode::CannotProcessFilter => "http://schemas.xmlsoap.org/ws/2004/09/enumeration/fault",
         Subcode::DeliveryModeRequestedUnavailable
         | Subcode::EventingInvalidExpirationTime

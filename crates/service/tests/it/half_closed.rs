@@ -69,9 +69,11 @@ async fn an_operation_times_out_soon_after_a_half_close() {
     wire.send(post(Message::probe("slow", "never")).octets()).await;
     wire.finish_sending().await;
     running.probe.expect(&[event(Event::Called, "never")]).await;
+    tokio::time::pause();
     let start = Instant::now();
     let fault = wire.answer().await.fault();
     assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+    tokio::time::resume();
     assert_eq!((fault.subcode(), fault.code()), (&Subcode::TimedOut, code::TIMED_OUT));
     assert!(fault.reason().contains("OperationTimeout"), "{}", fault.reason());
     running.probe.expect(&[event(Event::Abandoned, "never")]).await;
@@ -85,10 +87,12 @@ async fn an_operation_ends_soon_after_its_client_closes() {
     let mut wire = running.connect().await;
     wire.send(post(Message::probe("slow", "gone")).octets()).await;
     running.probe.expect(&[event(Event::Called, "gone")]).await;
-    drop(wire);
+    tokio::time::pause();
     let start = Instant::now();
+    drop(wire);
     running.probe.expect(&[event(Event::Abandoned, "gone")]).await;
     assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+    tokio::time::resume();
     assert_eq!(running.connect().await.ask(&post(Message::probe("echo", "next"))).await.status, 200);
     running.stop().await;
 }

@@ -138,10 +138,13 @@ async fn a_slow_head_is_limited_by_the_packet_retrieval_time() {
     let running = Running::start(&quick()).await;
     let mut wire = running.connect().await;
     for begun in ["P", "POST /wsman HTTP/1.1\r\nHost: node7\r\n", "\r\n"] {
-        let start = Instant::now();
+        let sent = Instant::now();
         wire.send(begun).await;
-        wire.is_over().await;
-        assert_about_a_second(start);
+        tokio::time::pause();
+        let paused = Instant::now();
+        wire.is_closed_without_timeout().await;
+        assert_about_a_second(sent, paused);
+        tokio::time::resume();
         // The limit also applies after a complete request.
         wire = running.connect().await;
         assert_eq!(wire.ask(&post(Message::probe("echo", "quick"))).await.status, 200);
@@ -155,10 +158,13 @@ async fn a_slow_body_receives_500_after_the_packet_retrieval_time() {
     let request = post(Message::probe("echo", "slow"));
     for octets in [request.octets(), request.chunked(50)] {
         let mut wire = running.connect().await;
-        let start = Instant::now();
+        let sent = Instant::now();
         wire.send(&octets[..octets.len() - 3]).await;
+        tokio::time::pause();
+        let paused = Instant::now();
         let answer = wire.answer().await;
-        assert_about_a_second(start);
+        assert_about_a_second(sent, paused);
+        tokio::time::resume();
         assert_eq!((answer.status, answer.body.len(), answer.header("Connection")), (500, 0, Some("close")));
         wire.ends().await;
     }
@@ -174,8 +180,9 @@ async fn a_request_in_single_bytes_is_limited_by_the_packet_retrieval_time() {
     let body = request.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 10;
     for quickly in [0, body] {
         let mut wire = running.connect().await;
-        let start = Instant::now();
         wire.send(&request[..quickly]).await;
+        tokio::time::pause();
+        let start = Instant::now();
         let mut drops = request[quickly..].iter();
         let mut rhythm = tokio::time::interval(Duration::from_millis(50));
         let dripping = async {
@@ -189,18 +196,22 @@ async fn a_request_in_single_bytes_is_limited_by_the_packet_retrieval_time() {
         tokio::time::timeout(TIMEOUT, dripping).await.unwrap();
         // The head alone would take longer than this at the given rate.
         assert!(start.elapsed() < Duration::from_secs(8) && drops.len() > 0, "{:?}", start.elapsed());
+        tokio::time::resume();
     }
     assert_eq!(running.probe.so_far(), []);
     running.stop().await;
 }
 
-fn assert_about_a_second(start: Instant) {
-    let elapsed = start.elapsed();
-    assert!(elapsed >= Duration::from_millis(900) && elapsed < Duration::from_secs(10), "{elapsed:?}");
+/// Asserts that the service closed a connection about a second after data was sent. Only the time since the clock was
+/// paused has an upper bound, because the machine may be busy before.
+fn assert_about_a_second(sent: Instant, paused: Instant) {
+    let (since_sent, since_paused) = (sent.elapsed(), paused.elapsed());
+    assert!(since_sent >= Duration::from_millis(900), "{since_sent:?}");
+    assert!(since_paused < Duration::from_secs(10), "{since_paused:?}");
 }
 
 #[tokio::test]
-async fn idle_connections_close_after_30_seconds_or_10_minutes_if_authenticated() {
+async fn idle_connections_close_after_30_seconds_authenticated_ones_after_600() {
     let running = Running::start(&[]).await;
     let mut stranger = running.connect().await;
     let mut rejected = running.connect().await;
@@ -221,7 +232,7 @@ async fn idle_connections_close_after_30_seconds_or_10_minutes_if_authenticated(
 }
 
 #[tokio::test]
-async fn a_response_that_is_not_read_is_not_delivered_and_closes_the_connection() {
+async fn an_unread_response_is_lost_and_its_connection_closed() {
     let running = Running::start(&[("MaxEnvelopeSizekb", "32768")]).await;
     let mut lazy = running.connect().await;
     // More than the buffers of both sockets hold.
@@ -253,8 +264,11 @@ async fn pipelined_requests_are_buffered_up_to_a_limit() {
     wire.send(post(Message::probe("slow", "busy")).octets()).await;
     running.probe.expect(&[Event::Called("busy".into())]).await;
     let flood = post(Message::probe("echo", &"x".repeat(100_000))).octets().repeat(1_000);
+    // The clock advances when neither end can continue.
+    tokio::time::pause();
     let flooding = tokio::time::timeout(Duration::from_secs(1), wire.try_send(&flood)).await;
     assert!(flooding.is_err(), "a hundred megabytes were taken while one request was answered");
+    tokio::time::resume();
     assert_eq!(running.probe.so_far().len(), 1);
     running.probe.release();
     assert_eq!(wire.answer().await.status, 200);

@@ -25,4 +25,4 @@ mod wire;
 use std::time::Duration;
 
 /// Time limit that only a failing test reaches.
-const TIMEOUT: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(60);

@@ -49,7 +49,7 @@ async fn plain_http_to_an_https_listener_is_rejected() {
 }
 
 #[tokio::test]
-async fn an_unfinished_tls_handshake_times_out_and_delays_no_one() {
+async fn an_unfinished_tls_handshake_times_out_and_delays_no_other() {
     let running = Running::start(&[]).await;
     let mut silent = Wire::connect(running.https).await;
     let mut half = Wire::connect(running.https).await;

@@ -326,18 +326,13 @@ async fn stream_from(source: Ipv4Addr, address: SocketAddr) -> TcpStream {
 }
 
 fn trusting_config(shown: Option<&ClientIdentity>) -> rustls::ClientConfig {
-    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let signing = shown.map(|shown| {
-        let key = provider.key_provider.load_private_key(shown.key.clone_key()).unwrap();
+        let key = tls::provider().key_provider.load_private_key(shown.key.clone_key()).unwrap();
         // A test may combine a certificate with a wrong key.
         let pair = rustls::sign::CertifiedKey::new(shown.chain.clone(), key);
         std::sync::Arc::new(rustls::sign::SingleCertAndKey::from(pair))
     });
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(std::sync::Arc::new(TrustAny));
+    let builder = tls::client(TrustAny).unwrap();
     match signing {
         Some(signing) => builder.with_client_cert_resolver(signing),
         None => builder.with_no_client_auth(),
@@ -420,52 +415,15 @@ impl std::ops::Deref for Faulted {
 
 /// Returns a new identifier.
 pub(crate) fn fresh() -> Uuid {
-    telarch_service::fresh_uuid()
+    random::uuid()
 }
 
 /// Accepts any certificate: these tests are not about server authentication.
 #[derive(Debug)]
 struct TrustAny;
 
-mod believing {
-    use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-    use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-    use rustls::{DigitallySignedStruct, Error, SignatureScheme};
-
-    impl ServerCertVerifier for super::TrustAny {
-        fn verify_server_cert(
-            &self,
-            _: &CertificateDer<'_>,
-            _: &[CertificateDer<'_>],
-            _: &ServerName<'_>,
-            _: &[u8],
-            _: UnixTime,
-        ) -> Result<ServerCertVerified, Error> {
-            Ok(ServerCertVerified::assertion())
-        }
-
-        fn verify_tls12_signature(
-            &self,
-            _: &[u8],
-            _: &CertificateDer<'_>,
-            _: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            Ok(HandshakeSignatureValid::assertion())
-        }
-
-        fn verify_tls13_signature(
-            &self,
-            _: &[u8],
-            _: &CertificateDer<'_>,
-            _: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            Ok(HandshakeSignatureValid::assertion())
-        }
-
-        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            rustls::crypto::aws_lc_rs::default_provider()
-                .signature_verification_algorithms
-                .supported_schemes()
-        }
+impl tls::ServerCertificateCheck for TrustAny {
+    fn check(&self, _: &tls::ServerCertificate<'_>) -> Result<(), rustls::Error> {
+        Ok(())
     }
 }

@@ -83,12 +83,7 @@ impl Groups {
 }
 
 fn text(value: &Value) -> Option<String> {
-    if value.is_null() {
-        return None;
-    }
-    let mut text = String::new();
-    value.write_text(&mut text);
-    Some(text.to_uppercase())
+    (!value.is_null()).then(|| value.to_text().to_uppercase())
 }
 
 /// Aggregates events until the source has ended and all groups are closed.
@@ -165,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn by_tells_groups_apart_without_regard_to_case() {
+    fn group_by_ignores_case() {
         let now = Instant::now();
         let mut groups = groups("WITHIN 10 BY TimerId");
         for id in ["a", "b", "A", "a"] {
@@ -175,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn having_leaves_out_what_was_counted_too_little() {
+    fn having_omits_groups_with_too_few_events() {
         let now = Instant::now();
         let mut groups = groups("WITHIN 10 BY TimerId HAVING NumberOfEvents > 1");
         for id in ["a", "b", "b"] {
@@ -185,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_only_so_many_groups_at_once() {
+    fn the_number_of_groups_is_limited() {
         let now = Instant::now();
         let mut groups = groups("WITHIN 10 BY TimerId");
         for id in 0..MOST {

@@ -4,11 +4,12 @@ mod class;
 mod reported;
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cim::wql::{Condition, Select};
 use cim::{Class, Instance, Name, Status, Value};
+use locks::Mutex;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -300,18 +301,14 @@ struct PendingReports {
 
 impl SourceReports {
     fn take(&self) -> PendingReports {
-        std::mem::take(&mut *self.locked())
-    }
-
-    fn locked(&self) -> MutexGuard<'_, PendingReports> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+        std::mem::take(&mut *self.pending.lock())
     }
 }
 
 async fn listen(at: usize, mut source: Box<dyn EventSource>, reports: Arc<SourceReports>) {
     loop {
         let report = next_of(source.as_mut()).await;
-        let mut pending = reports.locked();
+        let mut pending = reports.pending.lock();
         pending.changed.insert(at);
         let is_over = report.is_err();
         if let Err(error) = report {

@@ -1,9 +1,10 @@
 //! Delivery of events: filters them and passes them to the subscriber, directly or through aggregation.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cim::{Instance, Value};
+use locks::RwLock;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -33,13 +34,13 @@ impl EventOutput {
 
     /// Updates the filter for the current classes.
     pub(super) fn set_filter(&self, query: &EventQuery) {
-        *self.filter.write().unwrap_or_else(PoisonError::into_inner) = query.filter();
+        *self.filter.write() = query.filter();
     }
 
     /// Delivers an event if it matches. Never blocks.
     pub(super) fn deliver(&self, mut event: Instance) {
         stamp(&mut event);
-        let filter = Arc::clone(&self.filter.read().unwrap_or_else(PoisonError::into_inner));
+        let filter = Arc::clone(&self.filter.read());
         if !filter.matches(&event) {
             return;
         }

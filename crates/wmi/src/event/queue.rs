@@ -1,9 +1,9 @@
 //! Bounded queue of events.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cim::Instance;
+use locks::Mutex;
 use tokio::sync::Notify;
 
 use super::Occurrence;
@@ -40,7 +40,7 @@ impl Queue {
     /// Adds an event, or counts it as dropped if the queue is full.
     pub(super) fn push(&self, event: Instance) {
         let octets = event.octets();
-        let mut waiting = self.locked();
+        let mut waiting = self.waiting.lock();
         let is_room = waiting.octets.saturating_add(octets) <= self.most_octets || waiting.octets == 0;
         if waiting.events.len() < self.most && is_room {
             waiting.octets = waiting.octets.saturating_add(octets);
@@ -54,14 +54,14 @@ impl Queue {
 
     /// Counts an event that was dropped before it reached the queue.
     pub(super) fn push_dropped(&self) {
-        self.locked().drop_one();
+        self.waiting.lock().drop_one();
         self.more.notify_one();
     }
 
     /// Ends the queue; the first reason is kept.
     pub(super) fn end(&self, error: Option<Error>) {
         let end = error.map_or(End::Over, End::Failed);
-        self.locked().end.get_or_insert(end);
+        self.waiting.lock().end.get_or_insert(end);
         self.more.notify_one();
     }
 
@@ -77,7 +77,7 @@ impl Queue {
     /// Returns the next item; the outer `None` means that there is nothing yet.
     #[allow(clippy::option_option)] // Outer: nothing yet. Inner: ended.
     fn take(&self) -> Option<Option<Result<Occurrence, Error>>> {
-        let mut waiting = self.locked();
+        let mut waiting = self.waiting.lock();
         if let Some(event) = waiting.events.pop_front() {
             if let Occurrence::Event(event) = &event {
                 waiting.octets = waiting.octets.saturating_sub(event.octets());
@@ -94,10 +94,6 @@ impl Queue {
                 Some(Some(Err(error)))
             }
         }
-    }
-
-    fn locked(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

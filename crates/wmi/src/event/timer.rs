@@ -4,10 +4,11 @@
 //! They exist in memory only, as long as the [successive engines](crate::generations::EngineGenerations).
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use cim::{Class, ColumnSet, DateTime, Instance, Name, Namespace, ObjectPath, Status, Value};
+use locks::Mutex;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -50,7 +51,7 @@ impl Timers {
         let id = instance.value("TimerId").and_then(Value::as_str).unwrap_or_default();
         let instruction =
             Instruction { instance: instance.clone(), schedule: schedule(instance, SystemTime::now())? };
-        let mut instructions = self.shared.locked();
+        let mut instructions = self.shared.instructions.lock();
         if is_new && instructions.contains_key(&id.to_uppercase()) {
             return Err(ProviderError::failed(
                 Status::AlreadyExists,
@@ -80,8 +81,13 @@ impl Provider for Timers {
     }
 
     fn enumerate(&self, scan: &Scan, rows: &mut Sink<'_>) -> Result<(), ProviderError> {
-        let all: Vec<Instance> =
-            self.shared.locked().values().map(|instruction| instruction.instance.clone()).collect();
+        let all: Vec<Instance> = self
+            .shared
+            .instructions
+            .lock()
+            .values()
+            .map(|instruction| instruction.instance.clone())
+            .collect();
         all.into_iter()
             .filter(|instance| instance.class().name() == scan.class().name())
             .try_for_each(|instance| rows.push(instance))
@@ -103,7 +109,7 @@ impl Provider for Timers {
 
     fn delete(&self, lookup: &Lookup<'_>) -> Result<bool, ProviderError> {
         let id = lookup.keys.first().and_then(Value::as_str).unwrap_or_default().to_uppercase();
-        let mut instructions = self.shared.locked();
+        let mut instructions = self.shared.instructions.lock();
         let is_it = instructions
             .get(&id)
             .is_some_and(|instruction| instruction.instance.class().name() == lookup.class.name());
@@ -128,12 +134,6 @@ impl Provider for Timers {
     }
 }
 
-impl Shared {
-    fn locked(&self) -> MutexGuard<'_, BTreeMap<String, Instruction>> {
-        self.instructions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Event source of timers for one subscription.
 struct TimerSource {
     class: Arc<Class>,
@@ -147,13 +147,13 @@ struct TimerSource {
 impl TimerSource {
     /// Returns the time at which the next timer fires.
     fn next_firing(&self) -> Option<Instant> {
-        let instructions = self.shared.locked();
+        let instructions = self.shared.instructions.lock();
         instructions.values().filter_map(|instruction| instruction.schedule.after(self.reported_until)).min()
     }
 
     /// Queues the events since the last report.
     fn collect(&mut self, now: Instant) -> Result<(), ProviderError> {
-        for instruction in self.shared.locked().values() {
+        for instruction in self.shared.instructions.lock().values() {
             let count = instruction.schedule.count(self.reported_until, now);
             if count == 0 {
                 continue;

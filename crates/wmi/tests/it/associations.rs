@@ -69,7 +69,7 @@ async fn references_are_the_associations_themselves() {
 }
 
 #[tokio::test]
-async fn classes_are_told_without_asking_for_instances() {
+async fn associated_classes_are_found_without_enumerating_instances() {
     let (engine, record) = machine();
     for query in [
         "ASSOCIATORS OF {Win32_Service='a'} WHERE ClassDefsOnly",
@@ -84,4 +84,33 @@ async fn classes_are_told_without_asking_for_instances() {
     assert_eq!(record.lock().unwrap().len(), 0);
     let class = engine.query(&context(), &cimv2(), "ASSOCIATORS OF {Win32_Service}").map(|_| ());
     assert_eq!(class.unwrap_err().status(), Status::InvalidObjectPath, "a class has no associators");
+}
+
+#[tokio::test]
+async fn an_existing_source_without_associations_has_no_rows() {
+    for query in
+        ["ASSOCIATORS OF {Site_Service='c'} WHERE Role=Antecedent", "REFERENCES OF {Win32_SystemDriver='d'}"]
+    {
+        let (paths, calls) = found(query).await;
+        assert_eq!(paths.len(), 0, "{query}");
+        assert!(calls.iter().any(|call| call.starts_with("get ")), "{query}: {calls:?}");
+    }
+    // Notes cannot be looked up by key, so they are assumed to exist.
+    assert_eq!(found("REFERENCES OF {Site_Note.Id='missing'}").await.0.len(), 0);
+}
+
+#[tokio::test]
+async fn a_missing_source_is_not_found() {
+    let (engine, _) = machine();
+    for query in [
+        "ASSOCIATORS OF {Win32_Service='missing'}",
+        "ASSOCIATORS OF {Win32_Service.Name='missing'} WHERE ResultClass=Site_Service",
+        "REFERENCES OF {Win32_Service='missing'}",
+        "REFERENCES OF {Site_Service='a'}",
+        "REFERENCES OF {CIM_Service='missing'}",
+    ] {
+        let rows = engine.query(&context(), &cimv2(), query);
+        let error = all(rows.unwrap_or_else(|error| panic!("{query}: {error}"))).await.unwrap_err();
+        assert_eq!(error.status(), Status::NotFound, "{query}: {error}");
+    }
 }

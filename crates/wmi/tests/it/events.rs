@@ -157,7 +157,7 @@ async fn is_silent(events: &mut Events) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_comes_changes_and_goes_is_told_once_and_what_was_there_is_not() {
+async fn each_creation_change_and_deletion_after_the_start_is_one_event() {
     let living = Arc::new(Living::with(&[("a", "Running"), ("b", "Running")]));
     let engine = engine(&living);
     let query = format!("SELECT * FROM __InstanceOperationEvent {}", services(""));
@@ -193,7 +193,7 @@ async fn the_condition_decides_by_the_instance_before_and_after() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn changes_are_found_within_the_time_that_the_query_says_and_not_looked_for_more_often() {
+async fn changes_are_polled_once_within_the_interval_of_the_query() {
     let living = Arc::new(Living::with(&[]));
     let engine = engine(&living);
     for (within, seconds) in [("WITHIN 10", 10), ("", 5), ("WITHIN 0.5", 1)] {
@@ -211,7 +211,7 @@ async fn changes_are_found_within_the_time_that_the_query_says_and_not_looked_fo
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_in_the_condition_saves_looking_at_all_others() {
+async fn a_key_in_the_condition_avoids_enumerating_all_instances() {
     let living = Arc::new(Living::with(&[("a", "Running"), ("b", "Running")]));
     let engine = engine(&living);
     let more = " AND TargetInstance.Name = 'a'";
@@ -224,7 +224,7 @@ async fn a_key_in_the_condition_saves_looking_at_all_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_instance_before_only_its_hash_is_kept_and_changes_are_found_all_the_same() {
+async fn changes_are_found_without_storing_previous_instances() {
     let living = Arc::new(Living::with(&[("a", "Running")]));
     let engine = engine(&living);
     let query = format!("SELECT TargetInstance FROM __InstanceModificationEvent {}", services(""));
@@ -237,7 +237,7 @@ async fn without_the_instance_before_only_its_hash_is_kept_and_changes_are_found
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_looks_any_more_once_the_events_are_dropped() {
+async fn polling_stops_when_the_events_are_dropped() {
     let living = Arc::new(Living::with(&[]));
     let engine = engine(&living);
     let query = format!("SELECT * FROM __InstanceCreationEvent {}", services(""));
@@ -253,7 +253,7 @@ async fn nobody_looks_any_more_once_the_events_are_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_a_source_nobody_looks_before_it_tells_that_something_has_changed() {
+async fn with_a_source_instances_are_read_only_after_its_notification() {
     let living = Arc::new(Living { sources: Some(Sources::default()), ..Living::with(&[("a", "Running")]) });
     let engine = engine(&living);
     let query = format!("SELECT * FROM __InstanceModificationEvent {}", services(""));
@@ -276,7 +276,7 @@ async fn with_a_source_nobody_looks_before_it_tells_that_something_has_changed()
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_tells_every_instance_that_comes_is_believed_and_nobody_looks() {
+async fn reported_creations_are_delivered_without_polling() {
     let sources = Some(Sources::default());
     let living = Arc::new(Living {
         sources,
@@ -304,7 +304,7 @@ async fn who_tells_every_instance_that_comes_is_believed_and_nobody_looks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_that_panics_has_ended_and_nobody_waits_for_it() {
+async fn a_subscription_ends_if_its_source_panics() {
     let panic = Err(ProviderError::failed(Status::Failed, PANIC));
     let of_services = format!("SELECT * FROM __InstanceCreationEvent {}", services(""));
     for (telling, query) in [
@@ -335,7 +335,7 @@ async fn a_source_that_panics_has_ended_and_nobody_waits_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn events_of_a_source_are_told_as_they_are() {
+async fn events_of_a_source_are_delivered_unchanged() {
     let living = Arc::new(Living { sources: Some(Sources::default()), ..Living::default() });
     let engine = engine(&living);
     let query = "SELECT * FROM Win32_ProcessStartTrace WHERE ProcessName = 'sleep'";
@@ -355,7 +355,7 @@ async fn events_of_a_source_are_told_as_they_are() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_does_not_take_events_is_told_how_many_were_given_up() {
+async fn a_slow_consumer_receives_the_number_of_dropped_events() {
     let living = Arc::new(Living { sources: Some(Sources::default()), ..Living::default() });
     let engine = engine_of(&living, Limits { events_ahead: 10, ..Limits::default() });
     let mut events = subscribe(&engine, "SELECT * FROM Win32_ProcessStartTrace").await.unwrap();
@@ -372,7 +372,7 @@ async fn whoever_does_not_take_events_is_told_how_many_were_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_group_tells_how_many_there_were() {
+async fn an_aggregate_event_contains_the_number_of_events() {
     let living = Arc::new(Living::with(&[]));
     let engine = engine(&living);
     let query = "SELECT * FROM __InstanceCreationEvent WITHIN 1 \
@@ -418,7 +418,7 @@ async fn instances_of_several_classes_are_watched_by_one_query_each_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_an_embedded_instance_all_is_told_and_its_members_decide() {
+async fn embedded_instances_are_complete_and_usable_in_conditions() {
     let living = Arc::new(Living::with(&[("a", "Running")]));
     let engine = engine(&living);
     let query = format!(
@@ -438,7 +438,7 @@ async fn of_an_embedded_instance_all_is_told_and_its_members_decide() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn timers_fire_as_they_are_told_and_cease_when_they_are_deleted() {
+async fn timers_fire_at_their_interval_until_they_are_deleted() {
     let engine = engine(&Arc::new(Living::default()));
     let class = Schema::of(cimv2()).class("__IntervalTimerInstruction").unwrap();
     let timer = |id: &'static str, milliseconds: u32| {
@@ -466,7 +466,7 @@ async fn timers_fire_as_they_are_told_and_cease_when_they_are_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_provider_that_fails_for_a_moment_is_asked_again_and_nothing_seems_to_have_gone() {
+async fn a_short_failure_of_a_provider_is_retried_without_deletion_events() {
     let living = Arc::new(Living::with(&[("a", "Running")]));
     let engine = engine(&living);
     let query = format!("SELECT * FROM __InstanceOperationEvent {}", services(""));
@@ -487,7 +487,7 @@ async fn a_provider_that_fails_for_a_moment_is_asked_again_and_nothing_seems_to_
 }
 
 #[tokio::test(start_paused = true)]
-async fn there_are_only_so_many_subscriptions_and_so_many_instances_to_watch() {
+async fn the_numbers_of_subscriptions_and_watched_instances_are_limited() {
     let living = Arc::new(Living::with(&[("a", "Running"), ("b", "Running")]));
     let engine = engine_of(&living, Limits { subscriptions: 2, watched_rows: 2, ..Limits::default() });
     let query = format!("SELECT * FROM __InstanceDeletionEvent {}", services(""));
@@ -504,7 +504,7 @@ async fn there_are_only_so_many_subscriptions_and_so_many_instances_to_watch() {
 }
 
 #[tokio::test]
-async fn what_is_no_query_of_events_is_refused_with_what_to_do() {
+async fn queries_that_are_not_event_queries_are_refused_with_a_remedy() {
     let engine = engine(&Arc::new(Living::default()));
     for (query, status, words) in [
         ("SELECT * FROM Win32_Service", Status::NotEventClass, "__InstanceModificationEvent"),

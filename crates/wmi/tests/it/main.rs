@@ -3,7 +3,6 @@
 
 mod associations;
 mod changes;
-mod corpus;
 mod events;
 mod machine;
 mod queries;

@@ -30,7 +30,7 @@ async fn a_pinned_key_is_looked_up_and_nothing_is_listed() {
 }
 
 #[tokio::test]
-async fn only_the_columns_that_are_needed_are_asked_for() {
+async fn only_needed_columns_are_requested() {
     let (rows, calls) = asked("SELECT Name FROM Win32_SystemDriver WHERE State LIKE 'R%'").await;
     assert_eq!(
         (rows, calls),
@@ -41,7 +41,7 @@ async fn only_the_columns_that_are_needed_are_asked_for() {
 }
 
 #[tokio::test]
-async fn a_query_of_a_superclass_asks_all_below() {
+async fn a_query_of_a_superclass_includes_all_subclasses() {
     let (rows, calls) = asked("SELECT Name FROM CIM_Service").await;
     assert_eq!(rows, ["c", "a", "b", "d"], "{calls:?}");
     assert_eq!(calls.len(), 3);
@@ -79,7 +79,7 @@ async fn an_instance_is_found_by_its_path_also_by_that_of_its_superclass() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_told_before_anybody_is_asked() {
+async fn invalid_queries_are_refused_before_any_provider_is_called() {
     let (engine, record) = machine();
     for (query, status) in [
         ("SELECT", Status::InvalidQuery),
@@ -124,7 +124,7 @@ async fn namespaces_are_instances_of_their_parent() {
 }
 
 #[tokio::test]
-async fn a_class_is_served_once_and_must_be_there() {
+async fn each_class_must_exist_and_have_one_provider() {
     let twice = builder(&Record::default()).provider(std::sync::Arc::new(Another("Win32_Service")));
     assert!(matches!(
         twice.build().map(|_: Engine| ()),

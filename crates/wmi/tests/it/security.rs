@@ -82,7 +82,7 @@ const READING: [&str; 5] = ["query", "classes", "associators", "references", "ge
 const WRITING: [&str; 3] = ["create", "put", "delete"];
 
 #[tokio::test]
-async fn by_default_administrators_may_do_all_and_others_only_on_the_machine_itself() {
+async fn by_default_only_administrators_have_remote_access() {
     let engine = engine(InMemory::default());
     assert!(refused(&engine, &administrator()).await.is_empty());
     assert_eq!(refused(&engine, &user(false)).await, ["subscribe"]);
@@ -92,20 +92,20 @@ async fn by_default_administrators_may_do_all_and_others_only_on_the_machine_its
     let error = engine.query(&user(true), &cimv2(), "SELECT * FROM Win32_Service").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "alice lacks the right REMOTE_ENABLE in root/cimv2\n  \
+        "the security descriptor of namespace root/cimv2 does not grant alice the right REMOTE_ENABLE\n  \
          an administrator can grant it: telarch wmi security root/cimv2"
     );
 }
 
 #[tokio::test]
-async fn this_process_is_asked_for_nothing() {
+async fn no_rights_are_required_within_this_process() {
     let engine = engine(with("root", "D:P"));
     assert!(refused(&engine, &Context::of_this_process("alice")).await.is_empty());
     assert_eq!(refused(&engine, &administrator()).await.len(), 10);
 }
 
 #[tokio::test]
-async fn each_operation_takes_its_right() {
+async fn each_operation_requires_its_right() {
     let reading = engine(with("root/cimv2", "D:P(A;;CCWP;;;AU)"));
     assert_eq!(refused(&reading, &user(true)).await, ["subscribe", "invoke", "create", "put", "delete"]);
     let calling = engine(with("root/cimv2", "D:P(A;;CCWPDCDT;;;AU)"));
@@ -200,7 +200,7 @@ async fn a_script_reads_and_sets_the_descriptor_in_both_forms() {
 }
 
 #[tokio::test]
-async fn only_who_may_change_the_descriptor_does() {
+async fn changing_the_descriptor_requires_its_right() {
     let engine = engine(InMemory::default());
     for method in ["GetSD", "GetSecurityDescriptor", "SetSD", "SetSecurityDescriptor"] {
         let error = call(&engine, &user(false), method, |input| input).await.unwrap_err();
@@ -219,7 +219,7 @@ async fn only_who_may_change_the_descriptor_does() {
 }
 
 #[tokio::test]
-async fn a_descriptor_that_cannot_be_kept_changes_nothing() {
+async fn a_descriptor_that_cannot_be_stored_changes_nothing() {
     struct ReadOnly(Mutex<usize>);
     impl Descriptors for ReadOnly {
         fn descriptor(&self, _namespace: &Namespace) -> Option<Guard> {
@@ -254,7 +254,7 @@ async fn there_is_one_system_security_in_every_namespace() {
 const EVENTS: &str = "SELECT * FROM Win32_ProcessStartTrace";
 
 #[tokio::test(start_paused = true)]
-async fn an_event_is_not_given_to_somebody_who_may_receive_none_any_more() {
+async fn an_event_is_not_delivered_after_the_right_to_receive_was_lost() {
     let descriptors = Arc::new(with("root/cimv2", "D:P(A;;CCWPDT;;;AU)"));
     let teller = Arc::new(Teller::default());
     let engine = report_mode(&teller, &descriptors);
@@ -270,7 +270,7 @@ async fn an_event_is_not_given_to_somebody_who_may_receive_none_any_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_subscription_ends_as_soon_as_it_is_known_that_a_right_for_it_is_gone() {
+async fn a_subscription_ends_when_a_required_right_is_withdrawn() {
     for right in ["CCWP", "CCDT", "WPDT", ""] {
         let descriptors = Arc::new(with("root/cimv2", "D:P(A;;CCWPDT;;;AU)"));
         let engine = report_mode(&Arc::default(), &descriptors);

@@ -24,7 +24,7 @@ impl Endless {
         let (ended, changed) = &self.ended;
         let guard = ended.lock().unwrap();
         let (guard, result) =
-            changed.wait_timeout_while(guard, Duration::from_secs(30), |ended| !*ended).unwrap();
+            changed.wait_timeout_while(guard, Duration::from_secs(60), |ended| !*ended).unwrap();
         assert!(*guard && !result.timed_out(), "the search goes on though nobody listens");
     }
 }
@@ -91,7 +91,7 @@ fn engine(provider: Arc<dyn Provider>, limits: Limits) -> Engine {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_waits_until_its_rows_are_taken_and_ends_with_the_last_listener() {
+async fn a_provider_blocks_until_its_rows_are_read_and_ends_with_its_reader() {
     let endless = Arc::new(Endless::default());
     let engine = engine(endless.clone(), Limits { rows_ahead: 4, ..Limits::default() });
     let mut rows = engine.query(&context(), &cimv2(), "SELECT * FROM Win32_Process").unwrap();
@@ -121,7 +121,7 @@ async fn a_search_ends_at_its_deadline_with_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_error_comes_behind_the_rows_before_it() {
+async fn an_error_follows_the_rows_before_it() {
     let engine = engine(Arc::new(Broken::default()), Limits::default());
     let mut rows = engine.query(&context(), &cimv2(), "SELECT * FROM Win32_Fan").unwrap();
     assert!(rows.next().await.unwrap().is_ok());
@@ -144,16 +144,23 @@ async fn a_provider_that_panics_ends_its_query_with_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_hangs_is_given_up_and_holds_its_place() {
-    let broken = Arc::new(Broken::default());
-    let limits = Limits { patience: Duration::from_millis(500), calls: 1, ..Limits::default() };
-    let engine = engine(broken.clone(), limits);
+async fn a_provider_that_hangs_times_out_and_keeps_its_slot() {
     let query = "SELECT * FROM Win32_Battery";
-    let mut rows = engine.query(&context(), &cimv2(), query).unwrap();
-    assert!(rows.next().await.unwrap().is_ok());
-    assert_eq!(rows.next().await.unwrap().unwrap_err().status(), Status::ProviderTimedOut);
-    assert!(rows.next().await.is_none());
-    let error = engine.query(&context(), &cimv2(), query).map(|_| ()).unwrap_err();
-    assert_eq!(error.status(), Status::ServerTooBusy, "more threads than allowed");
-    broken.open();
+    // On a busy machine, the thread of the provider may start late.
+    for patience in [500, 5_000, 60_000].map(Duration::from_millis) {
+        let broken = Arc::new(Broken::default());
+        let engine = engine(broken.clone(), Limits { patience, calls: 1, ..Limits::default() });
+        let mut rows = engine.query(&context(), &cimv2(), query).unwrap();
+        if rows.next().await.unwrap().is_err() {
+            broken.open();
+            continue;
+        }
+        assert_eq!(rows.next().await.unwrap().unwrap_err().status(), Status::ProviderTimedOut);
+        assert!(rows.next().await.is_none());
+        let error = engine.query(&context(), &cimv2(), query).map(|_| ()).unwrap_err();
+        assert_eq!(error.status(), Status::ServerTooBusy, "more threads than allowed");
+        broken.open();
+        return;
+    }
+    panic!("the provider did not start in time");
 }

@@ -34,7 +34,7 @@ async fn next(events: &mut Events) -> Instance {
 }
 
 #[tokio::test(start_paused = true)]
-async fn classes_that_come_change_and_go_are_events_and_those_that_stay_are_none() {
+async fn only_created_changed_and_deleted_classes_are_events() {
     let first = begin(&["class A { [Key] string Name; };", "class B { uint32 X; };"]).build().unwrap();
     let mut events = subscribe(&first, "SELECT * FROM __ClassOperationEvent").await;
     let classes = ["class A { [Key] string Name; };", "class B { uint64 X; };", "class C { uint8 Y = 7; };"];
@@ -95,7 +95,7 @@ impl EventSource for Rings {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_that_both_engines_have_is_listened_to_without_a_gap() {
+async fn a_source_common_to_both_engines_loses_no_events() {
     let bell = Arc::new(Bell(watch::Sender::new(())));
     let first = begin(&[]).provider(bell.clone()).build().unwrap();
     let mut events = subscribe(&first, "SELECT * FROM Win32_VolumeChangeEvent").await;

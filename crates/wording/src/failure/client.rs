@@ -1,10 +1,13 @@
 //! Conversion of client errors and received faults into failures of a program.
 
-use client::{Error, Obstacle, Progress, ProxyError, Refusal, Scheme, SignInCause, TlsError, Violation};
+use client::{
+    Error, Obstacle, OtherScheme, Progress, ProxyError, Refusal, Scheme, SignInCause, TlsError, Violation,
+};
 use wsman::Fault;
 
 use super::{Failure, Hint, Kind, Source, markup};
 use crate::codes::Code;
+use crate::format::harmless;
 
 impl Failure {
     /// Converts an error of the client; `host` is the host as it was addressed.
@@ -60,7 +63,11 @@ impl Failure {
                 TlsError::WrongPurpose => &Hint::CERTIFICATE_WRONG_PURPOSE,
                 _ => &Hint::CERTIFICATE_INVALID,
             }),
-            Error::AuthenticationFailed { offered, tried, .. } => refused(failure, offered, *tried),
+            Error::AuthenticationFailed { offered, tried, others, .. } => {
+                let message = error.to_string();
+                let first = message.lines().next().unwrap_or_default();
+                refused(Self::fault(code, host, first), offered, *tried, others)
+            }
             Error::Http { status: 401 } => failure.of_kind(Kind::Authentication),
             Error::Http { status: 500 } | Error::NoMessage { status: 500, .. } => {
                 failure.with_hint(&Hint::NO_REASON)
@@ -79,24 +86,26 @@ impl Failure {
         let code = Code(fault.code());
         let machine = fault.machine().unwrap_or(host);
         let provider = fault.provider().filter(|provider| !provider.text.is_empty());
+        let (message, advice) = split_advice(provider.map_or(fault.reason(), |provider| &provider.text));
         let markup = markup(code, machine, |writer| {
             match provider {
                 Some(provider) => {
                     writer.start("f:ProviderFault").attribute("provider", &provider.provider);
-                    writer.attribute("path", &provider.path).text(&provider.text).end();
+                    writer.attribute("path", &provider.path).text(&message).end();
                 }
                 None => {
-                    writer.text(fault.reason());
+                    writer.text(&message);
                 }
             };
         });
-        let message = provider.map_or(fault.reason(), |provider| &provider.text).trim().to_owned();
         // The service itself was reached, even if it cannot reach a resource.
         let kind = match Kind::of_code(code) {
             Kind::Connect => Kind::Fault,
             kind => kind,
         };
-        let failure = Self::new(kind, Source::Fault { code, message, markup }).at(host);
+        let mut failure = Self::new(kind, Source::Fault { code, message, markup }).at(host);
+        // The service knows the reason better than a general hint.
+        failure.0.service_advice = advice;
         match fault.subcode().qualified_name() {
             Some(subcode) => failure.with_subcode(&subcode),
             None => failure,
@@ -104,8 +113,22 @@ impl Failure {
     }
 }
 
+/// Splits a fault of a Telarch service into the message and its indented lines of advice. Other services send none.
+fn split_advice(text: &str) -> (String, Vec<String>) {
+    match text.trim().split_once("\n  ") {
+        Some((message, advice)) => {
+            let lines = advice.lines().take(MOST_ADVICE).map(|line| harmless(line.trim()));
+            (message.to_owned(), lines.collect())
+        }
+        None => (text.trim().to_owned(), Vec::new()),
+    }
+}
+
+/// Maximum number of lines of advice from a service.
+const MOST_ADVICE: usize = 4;
+
 /// Distinguishes a rejected login from a scheme that the service does not offer, and from missing credentials.
-fn refused(failure: Failure, offered: &[String], tried: Option<Scheme>) -> Failure {
+fn refused(failure: Failure, offered: &[String], tried: Option<Scheme>, others: &[OtherScheme]) -> Failure {
     let known: Vec<Scheme> = offered.iter().filter_map(|name| Scheme::from_challenge(name)).collect();
     let failure = match tried {
         Some(tried) if known.contains(&tried) => failure.of_kind(Kind::Authentication),
@@ -117,13 +140,21 @@ fn refused(failure: Failure, offered: &[String], tried: Option<Scheme>) -> Failu
         }
         .with_hint(if known.contains(&Scheme::Digest) {
             &Hint::DIGEST_OFFERED
+        } else if offered.is_empty() {
+            &Hint::NO_SCHEME_OFFERED
         } else {
             &Hint::SCHEME_NOT_OFFERED
         }),
     };
-    let tried = tried.map_or_else(|| "no scheme".to_owned(), |scheme| scheme.to_string());
+    let earlier = others.iter().filter_map(|other| match other {
+        OtherScheme::Tried { scheme, .. } => Some(*scheme),
+        _ => None,
+    });
+    let tried: Vec<String> = earlier.chain(tried).map(|scheme| scheme.to_string()).collect();
+    let tried = if tried.is_empty() { "no scheme".to_owned() } else { tried.join(", ") };
     let offered = if offered.is_empty() { "no scheme".to_owned() } else { offered.join(", ") };
-    failure.advise(format!("the service offers {offered}; the client tried {tried}"))
+    let failure = failure.advise(format!("the service offers {offered}; the client tried {tried}"));
+    others.iter().fold(failure, |failure, other| failure.advise(other.to_string()))
 }
 
 /// No scheme can be tried: lists the reason for each, and what to do about the first.
@@ -164,6 +195,12 @@ fn ways_out(scheme: Scheme, obstacle: Obstacle) -> Vec<String> {
         ]
         .map(str::to_owned)
         .to_vec(),
+        Obstacle::HostUnverified => {
+            vec![
+                "trust the certificate with -ca:FILE, or send the password anyway: -authentication:basic"
+                    .to_owned(),
+            ]
+        }
         Obstacle::NoPassword => vec!["specify a user: -username:NAME".to_owned()],
         Obstacle::NeedsName => vec![
             "use the host name instead of the address, or set the service principal name: -spn:HTTP/NAME"

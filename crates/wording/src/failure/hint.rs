@@ -104,7 +104,10 @@ const HINTS: &[Hint] = &[
         &[5],
         Kind::Denied,
         "access denied",
-        &["the user must be in the Administrators group or have an entry in RootSDDL on {host}"],
+        &[
+            "the user must be in a group that the security descriptor names, or have an entry of its own",
+            "RootSDDL decides unless the plug-in has an entry for the resource: winrm help security",
+        ],
     ),
     hint(
         &[2_150_858_974],

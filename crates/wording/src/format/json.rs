@@ -9,6 +9,14 @@ pub(super) enum Layout {
     OneLine,
 }
 
+impl Tree {
+    /// Returns JSON on one line, without a line feed.
+    #[must_use]
+    pub fn json_line(&self) -> String {
+        print(self, Layout::OneLine)
+    }
+}
+
 /// Returns the JSON text without a final line feed.
 pub(super) fn print(tree: &Tree, layout: Layout) -> String {
     let mut out = String::new();

@@ -1,7 +1,7 @@
 //! Tree of `Name = value` lines.
 
-use wsman::namespace::SOURCES;
-use xml::Element;
+use wsman::namespace::{PLUGIN_CONFIGURATION, SOURCES};
+use xml::{Attribute, Element};
 
 use crate::markup::{by_name, has_children, is_nil};
 use crate::terminal::harmless;
@@ -16,7 +16,7 @@ pub(super) fn print(element: Element<'_>) -> String {
 /// Writes adjacent elements with the same name: the plain values on one line, then every element that has children.
 fn write(out: &mut String, same_name: &[Element<'_>], depth: usize) {
     let (trees, leaves): (Vec<Element<'_>>, Vec<Element<'_>>) =
-        same_name.iter().partition(|element| has_children(**element));
+        same_name.iter().partition(|element| has_children(**element) || fields(**element).next().is_some());
     if !leaves.is_empty() {
         values(out, &leaves, depth);
     }
@@ -30,6 +30,10 @@ fn write(out: &mut String, same_name: &[Element<'_>], depth: usize) {
 }
 
 fn children(out: &mut String, parent: Element<'_>, depth: usize) {
+    for field in fields(parent) {
+        indent(out, depth);
+        out.push_str(&format!("{} = {}\n", harmless(field.name()), harmless(&field.value())));
+    }
     for same_name in by_name(parent) {
         if same_name.first().is_some_and(|first| first.name() == "Selector") {
             selectors(out, &same_name, depth);
@@ -58,6 +62,13 @@ fn values(out: &mut String, leaves: &[Element<'_>], depth: usize) {
         before = ", ";
     }
     out.push('\n');
+}
+
+/// Returns the attributes that hold values: the description of a plug-in has its values in attributes (MS-WSMV
+/// 2.2.4), and would have no names without them.
+fn fields(element: Element<'_>) -> impl Iterator<Item = Attribute<'_>> {
+    let is_plugin = element.namespace() == PLUGIN_CONFIGURATION;
+    element.attributes().filter(move |attribute| is_plugin && attribute.namespace().is_empty())
 }
 
 fn selectors(out: &mut String, selectors: &[Element<'_>], depth: usize) {

@@ -3,7 +3,6 @@
 use wsman::namespace::SOURCES;
 use xml::Element;
 
-use super::json;
 use crate::markup::{XSI, by_name, has_children, is_nil};
 
 /// Value, list, or named values; [`Format::print`](super::Format::print) describes the mapping.
@@ -26,12 +25,6 @@ impl Tree {
         let mut members = Vec::new();
         values(&mut members, element.name(), &[element]);
         Self::Map(members)
-    }
-
-    /// Returns JSON on one line, without a line feed.
-    #[must_use]
-    pub fn json_line(&self) -> String {
-        json::print(self, json::Layout::OneLine)
     }
 }
 

@@ -5,7 +5,7 @@ use telarch_wording::failure::{ExitCodes, Kind, Program};
 use telarch_wording::{Failure, Format};
 
 #[test]
-fn a_fault_is_printed_for_scripts_and_then_explained() {
+fn a_fault_is_printed_once_for_scripts_and_then_advice() {
     let failure = Failure::fault(Code(2_150_858_770), "server7", "connection refused by the host")
         .about("winrm/config")
         .because("connection refused");
@@ -17,7 +17,7 @@ fn a_fault_is_printed_for_scripts_and_then_explained() {
 Error number:  -2144108526 0x80338012
 connection refused by the host
 
-winrm: server7: cannot connect: connection refused
+winrm: host server7
   check the host name and the port, and that the service is running: winrm quickconfig on server7
   diagnose step by step: winrm doctor -r:server7
   (code 2150858770, 0x80338012, ERROR_WSMAN_DESTINATION_UNREACHABLE)
@@ -49,8 +49,9 @@ fn access_denied_names_the_user_the_host_and_the_remedy() {
     let report = failure.report(Program::Winrm, Format::Text);
     assert!(
         report.ends_with(
-            "\nwinrm: node7: access denied to winrm/config as CORP\\operator
-  the user must be in the Administrators group or have an entry in RootSDDL on node7
+            "\nwinrm: host node7, resource winrm/config, user CORP\\operator
+  the user must be in a group that the security descriptor names, or have an entry of its own
+  RootSDDL decides unless the plug-in has an entry for the resource: winrm help security
   (fault w:AccessDenied, code 5, 0x5, ERROR_ACCESS_DENIED)
 "
         ),
@@ -75,7 +76,7 @@ fn a_provider_fault_is_nested_in_the_fault() {
 Error number:  -2144108479 0x80338041
 inner text
 
-winrm: server7: a property name or value was rejected
+winrm: host server7
 "
         ),
         "{report}"
@@ -85,16 +86,36 @@ winrm: server7: a property name or value was rejected
 }
 
 #[test]
+fn advice_in_a_fault_replaces_the_general_advice_and_is_attributed_to_the_service() {
+    let text =
+        "access is denied: RootSDDL does not grant ann the right GR\n  winrm configSDDL default\n  second";
+    let fault = wsman::Fault::new(wsman::Subcode::AccessDenied, 5, text);
+    let failure = Failure::from_client(&client::Error::Fault(fault), "server7");
+    assert_eq!(failure.message(), "access is denied: RootSDDL does not grant ann the right GR");
+    assert_eq!(failure.headline(), failure.message());
+    assert_eq!(
+        failure.way_out(),
+        ["the service advises: winrm configSDDL default", "the service advises: second"]
+    );
+    let local = failure.at_local_service();
+    assert_eq!(local.way_out(), ["winrm configSDDL default", "second"]);
+}
+
+#[test]
 fn client_errors_are_printed_like_faults() {
     let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
     let connect = client::Error::Connect { address: "server7:5985".to_owned(), source: refused };
     let offered = vec!["Negotiate".to_owned(), "Basic".to_owned()];
-    let unauthorized =
-        client::Error::AuthenticationFailed { offered, tried: Some(client::Scheme::Basic), user: None };
+    let unauthorized = client::Error::AuthenticationFailed {
+        offered,
+        tried: Some(client::Scheme::Basic),
+        user: None,
+        others: Vec::new(),
+    };
     let silent =
         client::Error::TimedOut { what: client::Waiting::Silence, after: std::time::Duration::from_secs(70) };
     for (error, kind, number, line) in [
-        (connect, Kind::Connect, 2_150_858_770, "winrm: server7: cannot connect: connection refused"),
+        (connect, Kind::Connect, 2_150_858_770, "cannot connect to server7:5985: connection refused"),
         (
             unauthorized,
             Kind::Authentication,
@@ -123,11 +144,10 @@ fn client_errors_are_printed_like_faults() {
     }
 }
 
-/// The kind of a failure, and the lines of its report after the block that scripts parse.
+/// The kind of a failure, and the lines of its summary.
 fn explained(error: client::Error) -> (Kind, Vec<String>) {
     let failure = Failure::from_client(&error, "server7");
-    let report = failure.report(Program::Winrm, Format::Text);
-    (failure.kind(), report.split("\n\n").last().unwrap().lines().map(str::to_owned).collect())
+    (failure.kind(), failure.summary(Program::Winrm).lines().map(str::to_owned).collect())
 }
 
 #[test]
@@ -144,7 +164,7 @@ fn errors_that_share_a_number_have_their_own_explanation() {
     let tls = |reason| client::Error::Tls { host: "server7".to_owned(), reason };
     let unauthorized = |offered: &[&str], tried| {
         let offered = offered.iter().map(|scheme| (*scheme).to_owned()).collect();
-        client::Error::AuthenticationFailed { offered, tried, user: None }
+        client::Error::AuthenticationFailed { offered, tried, user: None, others: Vec::new() }
     };
     let not_http =
         client::Error::Protocol { address: "server7:5986".to_owned(), violation: client::Violation::NotHttp };
@@ -248,7 +268,7 @@ fn a_fault_without_text_shows_the_explanation_or_symbol() {
 #[test]
 fn winrs_prefixes_its_errors() {
     let report = Failure::fault(Code(5), "h", "access is denied").report(Program::Winrs, Format::Text);
-    assert!(report.starts_with("Winrs error: access is denied\n\nwinrs: h: access denied\n"), "{report}");
+    assert!(report.starts_with("Winrs error: access is denied\n\nwinrs: host h\n  the user"), "{report}");
     let here = Failure::here(Kind::Connect, "unreachable").report(Program::Winrs, Format::Text);
     assert_eq!(here, "Winrs error: unreachable\n");
 }
@@ -323,7 +343,8 @@ fn every_sign_in_failure_has_its_own_number_text_and_advice() {
         let report = failure.report(Program::Winrm, Format::Text);
         let message = "cannot sign in to server7:5985 with Kerberos: no such file: libgssapi_krb5.so.2";
         assert!(report.starts_with(&format!("WSManFault\n    Message = {message}\n")), "{report}");
-        let lines: Vec<&str> = report.split("\n\n").last().unwrap().lines().collect();
+        let summary = failure.summary(Program::Winrm);
+        let lines: Vec<&str> = summary.lines().collect();
         assert_eq!(lines.first(), Some(&format!("winrm: server7: {what}").as_str()));
         assert_eq!(lines.get(1), Some(&"  install MIT Kerberos"), "the advice of the library is first");
         assert!(lines.len() >= 4, "{report}");
@@ -344,7 +365,7 @@ fn every_listener_error_has_advice() {
         2_150_858_990,
         2_148_204_801,
     ] {
-        let report = Failure::fault(Code(number), "server7", "").report(Program::Winrm, Format::Text);
+        let report = Failure::fault(Code(number), "server7", "").summary(Program::Winrm);
         assert!(!report.contains("the service returned a fault"), "{number} has no hint: {report}");
     }
     let owned = Failure::fault(Code(2_150_858_890), "server7", "").report(Program::Winrm, Format::Text);

@@ -80,6 +80,29 @@ fn text_shows_the_policy_source_of_a_listener() {
 }
 
 #[test]
+fn text_shows_the_attributes_of_a_plug_in() {
+    let markup = "<PlugInConfiguration \
+        xmlns=\"http://schemas.microsoft.com/wbem/wsman/1/config/PluginConfiguration\" Name=\"WMI Provider\" \
+        Enabled=\"true\" xml:lang=\"en-US\"><Resources><Resource ResourceUri=\"urn:wmi\">\
+        <Capability Type=\"Get\"/><Capability Type=\"Enumerate\"/></Resource></Resources></PlugInConfiguration>";
+    assert_eq!(
+        text(markup),
+        "PlugInConfiguration
+    Name = WMI Provider
+    Enabled = true
+    Resources
+        Resource
+            ResourceUri = urn:wmi
+            Capability
+                Type = Get
+            Capability
+                Type = Enumerate
+
+"
+    );
+}
+
+#[test]
 fn text_shows_a_client_configuration() {
     assert_eq!(
         text(&client()),

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-mod corpus;
 mod endpoint;
 mod failure;
 mod format;

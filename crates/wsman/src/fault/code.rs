@@ -56,6 +56,8 @@ codes! {
     ENDPOINT_UNAVAILABLE = 2_150_858_772;
     /// The body is not a valid representation of the resource.
     INVALID_REPRESENTATION = 2_150_858_773;
+    /// The enumeration would expire before it begins.
+    INVALID_EXPIRATION_TIME = 2_150_858_774;
     /// The resource does not support filters.
     FILTERING_NOT_SUPPORTED = 2_150_858_776;
     /// Unknown filter dialect.
@@ -194,6 +196,8 @@ codes! {
     HTTP_UNAVAILABLE = 2_150_859_026;
     /// HTTP 404 from the service.
     HTTP_NOT_FOUND = 2_150_859_027;
+    /// The expiration of an enumeration is a date instead of a duration.
+    UNSUPPORTED_EXPIRATION_TYPE = 2_150_859_036;
     /// The provider rejected a parameter.
     PROVIDER_INVALID_PARAMETER = 2_150_859_038;
     /// Network timeout.
@@ -210,6 +214,8 @@ codes! {
     HTTP_ERROR = 2_150_859_121;
     /// Send for a stream that the shell does not have.
     UNDECLARED_STREAM = 2_150_859_147;
+    /// Receive for a stream that the shell does not have.
+    INVALID_DESIRED_STREAMS = 2_150_859_149;
     /// MaxShellsPerUser is exceeded.
     MAX_SHELLS_PER_USER = 2_150_859_173;
     /// MaxConcurrentOperationsPerUser is exceeded.

@@ -202,7 +202,7 @@ impl Send {
     /// Parses the body.
     ///
     /// # Errors
-    /// `w:SchemaValidationError` for another element or invalid Base64.
+    /// `w:SchemaValidationError` for another element, invalid Base64, or an element inside a stream.
     pub fn parse(body: Element<'_>) -> Result<Self, Fault> {
         require(body, "Send")?;
         let streams = body.children().filter(|child| child.name() == "Stream").map(stream);
@@ -233,6 +233,9 @@ fn stream(element: Element<'_>) -> Result<ReceivedStream, Fault> {
     let name = element.attribute("", "Name").map(|name| name.trim().to_owned()).unwrap_or_default();
     if name.is_empty() {
         return Err(schema_error("a Stream has no Name"));
+    }
+    if let Some(nested) = element.children().next() {
+        return Err(schema_error(format!("the Stream {name} contains an element {}", nested.name())));
     }
     let text = element.text();
     // Ruby's Base64 encoder inserts line breaks; most clients send none.

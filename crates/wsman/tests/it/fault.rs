@@ -23,6 +23,38 @@ fn a_windows_timeout_is_recognised() {
     assert_eq!((fault.machine(), fault.detail(), fault.provider()), (Some("server.example"), None, None));
 }
 
+/// Codes that our service never returns, with the reason. Clients receive them from Windows.
+const OF_OTHER_SERVICES: [(u32, &str); 16] = [
+    (code::PATH_NOT_FOUND, "the code of a missing working directory is DIRECTORY_INVALID"),
+    (code::DATA_ENCODING_UNKNOWN, "attributes for encoding styles are ignored, as on Windows"),
+    (code::ENDPOINT_UNAVAILABLE, "a service that ends or is busy answers with HTTP 503"),
+    (code::EVENTING_FILTERING_NOT_SUPPORTED, "every resource with events supports filters"),
+    (code::EVENT_SOURCE_UNABLE, "an event source names its own failure"),
+    (code::ENCODING_LIMIT, "each limit has a code of its own"),
+    (code::INVALID_OPTIONS, "invalid names and values of options have codes of their own"),
+    (code::WSMAN_INVALID_PARAMETER, "Win32's code for an invalid parameter is returned, as on Windows"),
+    (code::UNSUPPORTED_FEATURE, "each unsupported feature has a code of its own"),
+    (code::SERVICE_ENVELOPE_LIMIT, "a request that is too large is answered with HTTP 413"),
+    (code::MISSING_VALUES, "an element that Put omits keeps its value"),
+    (
+        code::SELECTOR_TYPE_MISMATCH,
+        "a value that is not of the key's type is an invalid value, or matches no instance",
+    ),
+    (code::AMBIGUOUS_SELECTORS, "selectors must name all keys, so at most one instance matches"),
+    (code::NESTED_TOO_DEEP, "the XML reader rejects such a document first"),
+    (code::PROVIDER_INVALID_VALUE, "rows of providers have the types of their class"),
+    (code::COMMAND_TERMINATED, "Receive of a terminated command returns its exit code"),
+];
+
+#[test]
+fn codes_that_only_other_services_return_are_recognised() {
+    for (code, reason) in OF_OTHER_SERVICES {
+        let detail = wsman_fault(&code.to_string(), "server", "<f:Message>it failed</f:Message>");
+        let fault = read(&fault("s:Sender", "w:InternalError", "it failed", &detail));
+        assert_eq!(fault.code(), code, "{reason}");
+    }
+}
+
 #[test]
 fn the_message_takes_precedence_over_the_reason() {
     let detail = format!(

@@ -2,7 +2,6 @@
 //! traffic.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-mod corpus;
 mod fault;
 mod fixtures;
 mod generator;

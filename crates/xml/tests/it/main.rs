@@ -2,6 +2,5 @@
 //! nothing is read beyond a bound.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-mod corpus;
 mod reading;
 mod refusing;

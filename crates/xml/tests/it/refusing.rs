@@ -8,7 +8,7 @@ fn refusal(text: &str) -> Reason {
 }
 
 #[test]
-fn what_is_not_well_formed_is_refused_with_its_reason() {
+fn malformed_documents_are_refused_with_the_reason() {
     for (text, reason) in [
         ("", Reason::NotOneRoot),
         ("  ", Reason::NotOneRoot),

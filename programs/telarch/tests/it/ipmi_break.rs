@@ -81,7 +81,7 @@ impl Relay {
 
     /// Returns the first operation byte that the console sent, and the characters after it.
     fn console_asks(&self) -> Vec<u8> {
-        self.asked.recv_timeout(Duration::from_secs(20)).unwrap()
+        self.asked.recv_timeout(Duration::from_secs(60)).unwrap()
     }
 }
 

@@ -207,7 +207,7 @@ fn sel_follow_shows_events_sent_by_ipmitool() {
     let (shown, told) = std::sync::mpsc::channel();
     let reader = std::thread::spawn(move || shown.send(lines.next()));
     let mut line = None;
-    for _ in 0..20 {
+    for _ in 0..60 {
         bmc.ipmitool(&[
             "raw", "0x0a", "0x44", "0", "0", "2", "0", "0", "0", "0", "0x20", "0", "4", "1", "1", "1",
             "0x59", "0x60", "0x5f",

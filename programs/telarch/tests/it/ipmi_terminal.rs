@@ -49,7 +49,7 @@ impl Terminal {
 
     /// Waits until a text is on the screen and returns the screen.
     pub(crate) fn seen(&self, text: &str) -> String {
-        let until = Instant::now() + Duration::from_secs(40);
+        let until = Instant::now() + Duration::from_secs(60);
         loop {
             let screen = self.screen(&[]);
             if screen.contains(text) {
@@ -93,7 +93,7 @@ fn watch_shows_sensors_until_q_is_typed() {
         coloured("VBAT")
     );
     terminal.types("b");
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + Duration::from_secs(60);
     while terminal.screen(&[]).contains("VBAT") {
         assert!(Instant::now() < until, "{}", terminal.screen(&[]));
     }

@@ -164,6 +164,43 @@ fn the_descriptor_of_a_namespace_is_shown_and_set() {
 }
 
 #[test]
+fn rights_of_users_are_allowed_denied_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("repository.mof");
+    fs::write(folder.path().join("machine-sid"), "S-1-5-21-1-2-3\n").unwrap();
+    let security = |arguments: &[&str]| {
+        let mut command = telarch(&["wmi", "security"]);
+        run(command.args(arguments).arg("--repository").arg(&file), "")
+    };
+    let daemon = output("id", &["-u", "daemon"]).parse::<u32>().unwrap();
+    let sid = format!("S-1-5-21-1-2-3-{}", 1_000 + 2 * daemon);
+    let set = security(&["root/cimv2", "--allow", "daemon", "--allow", "Remote Management Users"]);
+    let line = format!("  daemon ({sid}) allowed: ENABLE, METHOD_EXECUTE, REMOTE_ENABLE\n");
+    assert!(set.code == 0 && set.out.contains(&line), "{}{}", set.out, set.errors);
+    assert!(set.out.contains("(RM) allowed: ENABLE, METHOD_EXECUTE, REMOTE_ENABLE\n"), "{}", set.out);
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains(&format!("(A;CI;CCDCWP;;;{sid})(A;CI;CCDCWP;;;RM)\")")), "{text}");
+    assert_eq!(security(&["root/cimv2"]).out, set.out);
+
+    let denied = security(&["root/cimv2", "--deny", "daemon", "--rights", "methods"]).out;
+    assert!(denied.contains(&format!("  daemon ({sid}) denied: METHOD_EXECUTE\n")), "{denied}");
+    assert!(denied.contains(&format!("  daemon ({sid}) allowed: ENABLE, REMOTE_ENABLE\n")), "{denied}");
+    let repeated =
+        security(&["root/cimv2", "--allow", "AU", "--rights", "enable,methods,provider-write"]).out;
+    assert_eq!(repeated.matches("(AU) allowed:").count(), 1, "{repeated}");
+    assert!(repeated.contains("WRITE_PROVIDER (also inherited)\n"), "{repeated}");
+    let removed = security(&["root/cimv2", "--remove", "daemon", "--remove", &sid, "--remove", "RM"]);
+    assert!(removed.errors.contains("has no such entry of its own"), "{}{}", removed.out, removed.errors);
+    let removed = security(&["root/cimv2", "--remove", "daemon", "--remove", "RM"]);
+    assert!(removed.code == 0 && !removed.out.contains("daemon"), "{}{}", removed.out, removed.errors);
+    let inherited = security(&["root/cimv2", "--remove", "BA"]);
+    assert!(inherited.errors.contains("inherited; see telarch wmi security root"), "{}", inherited.errors);
+    assert_eq!(inherited.code, 1);
+    let unknown = security(&["root", "--allow", "no-such-user"]);
+    assert!(unknown.errors.contains("unknown user or group \"no-such-user\""), "{}", unknown.errors);
+}
+
+#[test]
 fn without_a_terminal_plot_and_shell_use_lines() {
     let query = "SELECT FreePhysicalMemory FROM Win32_OperatingSystem";
     let plot = wmi(&["plot", query, "--every", "100ms", "--for", "300ms"], "").out;

@@ -5,13 +5,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use locks::{Condvar, Mutex};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::{dropped, locked};
+use super::dropped;
 use crate::log::report;
 
 /// Limits of the audit file and its older generations.
@@ -94,7 +95,7 @@ impl AuditFile {
     pub(crate) fn reopen(&self) {
         match Current::open(&self.0.path) {
             Ok(new) => {
-                let mut current = locked(&self.0.current);
+                let mut current = self.0.current.lock();
                 let lost = current.lost;
                 *current = Current { lost, ..new };
             }
@@ -111,7 +112,7 @@ impl AuditFile {
 
     /// Appends a line. Records that cannot be written are counted, and the count is recorded once writing works again.
     pub(super) fn append(&self, line: &str) {
-        let mut current = locked(&self.0.current);
+        let mut current = self.0.current.lock();
         if current.size > 0 && current.size.saturating_add(length(line)) > self.0.limits.size.0 {
             self.rotate(&mut current);
         }
@@ -176,13 +177,13 @@ impl AuditFile {
 
     /// Counts a thread that appends records of another process, until the returned guard is dropped.
     pub(super) fn begin_appending(&self) -> Appending {
-        *locked(&self.0.appenders) += 1;
+        *self.0.appenders.lock() += 1;
         Appending(self.clone())
     }
 
     /// Waits until the records of other processes that have ended are appended, at most for the time `patience`.
     pub(crate) fn finish(&self, patience: Duration) {
-        let appenders = locked(&self.0.appenders);
+        let appenders = self.0.appenders.lock();
         let _ = self.0.ended.wait_timeout_while(appenders, patience, |appenders| *appenders > 0);
     }
 }
@@ -198,7 +199,7 @@ impl Appending {
 
 impl Drop for Appending {
     fn drop(&mut self) {
-        let mut appenders = locked(&self.0.0.appenders);
+        let mut appenders = self.0.0.appenders.lock();
         *appenders = appenders.saturating_sub(1);
         self.0.0.ended.notify_all();
     }
@@ -315,7 +316,7 @@ mod tests {
         let path = folder.path().join("audit.jsonl");
         let file = AuditFile::open(&path, SMALL).unwrap();
         // Writing to a file that is open for reading fails.
-        locked(&file.0.current).file = File::open(&path).unwrap();
+        file.0.current.lock().file = File::open(&path).unwrap();
         for number in 0..3 {
             file.append(&line(number));
         }

@@ -2,12 +2,13 @@
 
 use std::error::Error;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use locks::Mutex;
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
-use super::{dropped, locked};
+use super::dropped;
 
 /// Writes records to a pipe without blocking. A record is written at once, or dropped and counted.
 #[derive(Clone)]
@@ -38,7 +39,7 @@ impl AuditPipe {
 
     /// Writes a line, which must not exceed the size of an atomic pipe write.
     pub(super) fn append(&self, line: &str) {
-        let mut lost = locked(&self.0.dropped);
+        let mut lost = self.0.dropped.lock();
         if *lost > 0 {
             let note = dropped(*lost, "records arrived faster than they could be written");
             if !self.write(&note) {

@@ -11,7 +11,7 @@ use tracing_subscriber::fmt::format::Writer;
 use super::escape::{Escaped, limit_of};
 
 /// Formats fields as `name=value`, and the message without a name, with harmful characters escaped.
-pub(super) struct SafeFields;
+pub(crate) struct SafeFields;
 
 impl<'w> FormatFields<'w> for SafeFields {
     fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {

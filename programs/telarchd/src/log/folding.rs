@@ -2,18 +2,18 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use limits::{FoldedWarnings, Origin};
+use locks::Mutex;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
 use super::escape::cut;
-use super::stderr::locked;
 
 /// Interval after which counts are written.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(10);
@@ -62,7 +62,7 @@ fn origin(text: &str) -> Option<String> {
 ///
 /// It wraps the log instead of filtering it, because a filter must not depend on the fields of an event
 /// (`FilterState` of tracing-subscriber).
-pub(super) struct Folding<L> {
+pub(crate) struct Folding<L> {
     log: L,
     repetitions: Repetitions,
 }
@@ -96,7 +96,7 @@ impl Repetitions {
     /// Returns whether an event is to be written; otherwise it is counted.
     fn admits(&self, key: Key) -> bool {
         let burst = if key.subject.field.is_some() { BURST_OF_ONE } else { BURST };
-        let mut state = locked(&self.0);
+        let mut state = self.0.lock();
         let report = state.warnings.note_up_to(burst, key.clone(), Instant::now());
         if let Some(report) = report.filter(|report| report.repeated > 0)
             && state.pending.len() < MAX_KEYS
@@ -113,7 +113,7 @@ impl Repetitions {
     /// Writes the counts that are due; returns whether more are pending.
     fn write(&self) -> bool {
         let now = Instant::now();
-        let mut state = locked(&self.0);
+        let mut state = self.0.lock();
         let mut due = std::mem::take(&mut state.pending);
         due.extend(state.warnings.take_due(now));
         let others = state.warnings.take_others(now);
@@ -147,7 +147,7 @@ pub(crate) fn later(mut write: impl FnMut() -> bool + Send + 'static) -> bool {
 }
 
 impl<L> Folding<L> {
-    pub(super) fn of(log: L) -> Self {
+    pub(crate) fn of(log: L) -> Self {
         Self { log, repetitions: Repetitions::default() }
     }
 
@@ -241,7 +241,7 @@ mod tests {
     fn repeated_lines_are_counted_after_the_first_ones() {
         let folding = Repetitions::default();
         // Prevents the start of a thread.
-        locked(&folding.0).is_waiting = true;
+        folding.0.lock().is_waiting = true;
         fn key(address: &str) -> Key {
             let field = Some(("address", address.to_owned()));
             Key { message: "Refused".to_owned(), subject: Subject { field } }
@@ -249,7 +249,7 @@ mod tests {
         let written = (0..4_000).filter(|_| folding.admits(key("192.0.2.1"))).count();
         assert_eq!(u32::try_from(written), Ok(BURST_OF_ONE));
         assert!(folding.admits(key("192.0.2.2")), "another source is not affected");
-        let due = locked(&folding.0).warnings.take_due(Instant::now() + INTERVAL);
+        let due = folding.0.lock().warnings.take_due(Instant::now() + INTERVAL);
         assert_eq!(due, [(key("192.0.2.1"), 4_000 - u64::from(BURST_OF_ONE))]);
     }
 }

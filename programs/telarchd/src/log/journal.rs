@@ -15,11 +15,11 @@ use super::escape::{cut, limit_of};
 use super::stderr;
 
 /// Layer that sends events to the journal.
-pub(super) struct Journal(UnixDatagram);
+pub(crate) struct Journal(UnixDatagram);
 
 impl Journal {
     /// Connects to the journal.
-    pub(super) fn connect() -> io::Result<Self> {
+    pub(crate) fn connect() -> io::Result<Self> {
         let socket = UnixDatagram::unbound()?;
         socket.connect(SOCKET)?;
         // The log must not block on the journal.

@@ -9,14 +9,14 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
-use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use locks::{Condvar, Mutex};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use tracing::level_filters::LevelFilter;
 
-use super::stderr::{MAX_LINE, is_journal, locked, write_line};
+use super::stderr::{MAX_LINE, is_journal, write_line};
 use super::{Escaped, TokenBucket};
 
 /// Returns the standard error for a process of this name: the journal's stream if this process has one, otherwise a
@@ -33,7 +33,7 @@ pub(crate) fn stderr_for(name: &str) -> Stdio {
 
 /// Waits until all processes have closed their standard error and their lines are copied, at most for `patience`.
 pub(crate) fn finish(patience: Duration) {
-    let relay = locked(&RELAY.state);
+    let relay = RELAY.state.lock();
     let _ = RELAY.emptied.wait_timeout_while(relay, patience, |state| state.sources > 0);
 }
 
@@ -56,7 +56,7 @@ static RELAY: Relay =
 
 fn relayed(name: &str) -> io::Result<Stdio> {
     let (reading, writing) = pipe()?;
-    let mut state = locked(&RELAY.state);
+    let mut state = RELAY.state.lock();
     if state.waker.is_none() {
         let (wakened, waker) = pipe()?;
         std::thread::Builder::new().name("log relay".to_owned()).spawn(move || copy(&wakened))?;
@@ -105,7 +105,7 @@ fn copy(wakened: &File) {
             source.report(now, !is_open);
             is_open
         });
-        let mut state = locked(&RELAY.state);
+        let mut state = RELAY.state.lock();
         sources.append(&mut state.new);
         state.sources = sources.len();
         if sources.is_empty() {

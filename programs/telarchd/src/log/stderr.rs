@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use locks::Mutex;
 use rustix::io::Errno;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -11,10 +11,10 @@ use tracing_subscriber::fmt::MakeWriter;
 pub(crate) const MAX_LINE: usize = 4_096;
 
 /// Creates writers to standard error.
-pub(super) struct Stderr;
+pub(crate) struct Stderr;
 
 /// Writer of one line.
-pub(super) struct OneLine;
+pub(crate) struct OneLine;
 
 impl MakeWriter<'_> for Stderr {
     type Writer = OneLine;
@@ -38,7 +38,7 @@ impl Write for OneLine {
 
 /// Writes a line to standard error; cuts it if it is too long.
 pub(super) fn write_line(line: &[u8]) {
-    STATE.lock().unwrap_or_else(PoisonError::into_inner).write(rustix::stdio::stderr(), line);
+    STATE.lock().write(rustix::stdio::stderr(), line);
 }
 
 static STATE: Mutex<Lines> = Mutex::new(Lines { is_torn: false, omitted: 0 });
@@ -120,11 +120,6 @@ pub(crate) fn is_journal() -> bool {
     let numbers = stream.split_once(':');
     numbers
         .is_some_and(|(device, inode)| device.parse() == Ok(stat.st_dev) && inode.parse() == Ok(stat.st_ino))
-}
-
-/// Locks a mutex whose content a panic cannot leave half changed.
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

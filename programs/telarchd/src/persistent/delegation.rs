@@ -18,9 +18,10 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use config::Winrs;
+use locks::Mutex;
 use plugin_shell::{ControlGroup, Limits};
 use rustix::process::getpid;
 
@@ -89,7 +90,7 @@ impl UserGroups {
 
     /// Sets the limits of all current and future groups.
     pub(crate) fn limit(&self, limits: UserLimits) {
-        let mut state = self.locked();
+        let mut state = self.state.lock();
         if state.limits == limits {
             return;
         }
@@ -101,7 +102,7 @@ impl UserGroups {
 
     /// Creates the group of a user if it is missing. It is removed when the last returned guard is dropped.
     pub(crate) fn enter(self: &Arc<Self>, uid: u32) -> io::Result<UserGroup> {
-        let mut state = self.locked();
+        let mut state = self.state.lock();
         match self.service.create_child(&name(uid)) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
@@ -119,7 +120,7 @@ impl UserGroups {
     }
 
     fn leave(&self, uid: u32) {
-        let mut state = self.locked();
+        let mut state = self.state.lock();
         let Some(count) = state.hosts.get_mut(&uid) else { return };
         *count = count.saturating_sub(1);
         if *count == 0 {
@@ -128,10 +129,6 @@ impl UserGroups {
             let removed = remove_with_children(&group);
             tracing::debug!(group = %group.path().display(), ?removed, "Removed the control group of a user");
         }
-    }
-
-    fn locked(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,13 +6,14 @@ use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, ExitCode, ExitStatus};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use accounts::UnixUsers;
 use auth::Authenticator;
 use broker::{Broker, BrokerMessage, Link, LocalConnections, Notice, PrivilegedOperations};
 use config::Store;
+use locks::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use service::{LocalSocket, ServiceManager};
@@ -21,11 +22,12 @@ use tokio::time::timeout;
 
 use super::hosts::{Hosts, TokenSource};
 use super::privileged_operations::MachineOperations;
+use super::require_user;
 use super::subscriptions::Subscriptions;
-use super::{require_user, this_program};
 use crate::allocator;
 use crate::arguments::Persistent;
 use crate::audit::AuditFile;
+use crate::child_process::this_program;
 use crate::inherited::Inherited;
 use crate::log::relay;
 use crate::open_files::OpenFiles;
@@ -137,6 +139,8 @@ impl BrokerProcess {
         require_user(&files.users, &arguments.separate.gateway_user)?;
         let (sign_in, principals) = sign_in(&files)?;
         let sign_in = Arc::new(sign_in);
+        let sign_in_state = files.sign_in_state(&sign_in);
+        sign_in_state.warn();
         let principals = Arc::new(principals);
         let principals_of_hosts = Arc::clone(&principals);
         let tokens: TokenSource =
@@ -151,6 +155,7 @@ impl BrokerProcess {
             store: Arc::clone(&files.store),
             certificates: Arc::clone(&files.certificates),
             quick_config: QuickConfig::new(&arguments.paths),
+            sign_in_state,
             hosts: Arc::clone(&hosts),
             notices: noticing,
         };
@@ -352,7 +357,7 @@ async fn accept(
         };
         let (current, users, log) = (Arc::clone(&current), Arc::clone(&users), Arc::clone(&locals));
         locals.admit(stream, move |connection| {
-            let broker = current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let broker = current.lock().clone();
             // The gateway is being restarted.
             let Some(broker) = broker else { return connection.decline() };
             let uid = connection.uid();
@@ -364,7 +369,7 @@ async fn accept(
 }
 
 fn set(current: &Mutex<Option<Arc<Broker>>>, to: Option<Arc<Broker>>) {
-    *current.lock().unwrap_or_else(PoisonError::into_inner) = to;
+    *current.lock() = to;
 }
 
 /// Recent restarts of the gateway.

@@ -21,7 +21,7 @@ use plugin_hardware::EventLogs;
 use plugin_hosted::{HostedPlugin, Hosts, UserQuota};
 use plugin_shell::ShellPlugin;
 use plugin_wmi::WmiPlugin;
-use quickconfig::{Answer, Wish};
+use quickconfig::{MachineRequest, MachineResponse};
 use sddl::{Sid, Token};
 use service::{
     BoxFuture, Caller, Catalog, CertificateKeeper, Certificates, ForwardedConnections, ListenerStatus,
@@ -30,12 +30,15 @@ use service::{
 use tokio::sync::mpsc;
 use wsman::{Fault, Subcode, code};
 
-use super::{confinement, stdin_socket, user};
+use super::{confinement, user};
 use crate::arguments::Persistent;
 use crate::audit::{AuditPipe, AuditRecords};
+use crate::child_process::stdin_socket;
+use crate::event_layers::begin_log;
+use crate::log::one_line;
 use crate::open_files::OpenFiles;
-use crate::persistent::{machine_sid, manager_reports, one_line};
-use crate::{begin_log, drain, product};
+use crate::persistent::{machine_sid, manager_reports, refresh};
+use crate::{drain, product};
 
 /// Runs the gateway until the broker stops it.
 pub(super) fn run(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
@@ -63,7 +66,8 @@ pub(super) fn run(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
     let (sender, events) = mpsc::unbounded_channel();
     let gateway = Gateway::connect(link, move |one| _ = sender.send(one))?;
     let runtime = crate::runtime()?;
-    let served = runtime.block_on(serve(gateway, events, store, product));
+    let has_listeners = !arguments.no_listeners;
+    let served = runtime.block_on(serve(gateway, events, store, product, has_listeners));
     audit.finish();
     served?;
     runtime.shutdown_background();
@@ -83,6 +87,7 @@ async fn serve(
     mut events: mpsc::UnboundedReceiver<BrokerEvent>,
     store: Arc<Store>,
     product: service::Product,
+    has_listeners: bool,
 ) -> Result<(), Box<dyn Error>> {
     let initial = InitialState::receive(&mut events, &store)?;
     let listening = ListenerStatus::default();
@@ -95,8 +100,10 @@ async fn serve(
         catalog: catalog(&gateway, settings),
         product,
     });
-    let listeners = Listeners::start(&service, Arc::clone(&certificates), initial.sockets, listening.clone());
-    listeners.refresh().await;
+    let kept = Arc::clone(&certificates);
+    let listeners =
+        has_listeners.then(|| Listeners::start(&service, kept, initial.sockets, listening.clone()));
+    refresh(listeners.as_ref()).await;
 
     let microseconds = std::env::var("WATCHDOG_USEC").ok();
     if let Some(interval) = watchdog(microseconds.as_deref(), None, std::process::id()) {
@@ -138,7 +145,7 @@ async fn serve(
             BrokerEvent::Reload(settings) => {
                 adopt(&store, settings).await;
                 reload(&certificates).await;
-                listeners.refresh().await;
+                refresh(listeners.as_ref()).await;
                 gateway.notify(&GatewayRequest::ReportReady);
             }
             BrokerEvent::ListeningSockets(_) => {
@@ -242,8 +249,8 @@ impl BrokerClient {
 }
 
 impl BrokerClient {
-    fn certificate(&self, wish: CertificateRequest) -> Result<Zeroizing<String>, String> {
-        let pem = self.0.certificate(wish).map_err(|denied| denied.reason)?;
+    fn certificate(&self, request: CertificateRequest) -> Result<Zeroizing<String>, String> {
+        let pem = self.0.certificate(request).map_err(|denied| denied.reason)?;
         Ok(Zeroizing::new(pem.expose().to_owned()))
     }
 }
@@ -297,8 +304,8 @@ impl ConfigFileWriter for BrokerClient {
 }
 
 impl MachineSetup for BrokerClient {
-    fn grant(&self, caller: &Caller, wish: &Wish) -> Result<Answer, Fault> {
-        Self::session(caller).and_then(|session| self.0.quick_config(&session, wish)).map_err(fault)
+    fn execute(&self, caller: &Caller, request: &MachineRequest) -> Result<MachineResponse, Fault> {
+        Self::session(caller).and_then(|session| self.0.quick_config(&session, request)).map_err(fault)
     }
 }
 

@@ -6,12 +6,13 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use auth::{Account, AuthError, Identity, LocalUsers};
 use broker::{HardwareReply, HostCommand, HostReport, HostSession, Link};
 use hardware::{ControllerAccess, ControllerSource};
+use locks::Mutex;
 use plugin_hosted::Host;
 use plugin_shell::ShellPlugin;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, setrlimit};
@@ -20,10 +21,12 @@ use service::{Catalog, Plugin};
 use tokio::sync::mpsc;
 
 use super::session_groups::SessionGroups;
-use super::{stdin_socket, stdout_socket, user};
+use super::user;
+use crate::child_process::{stdin_socket, stdout_socket};
+use crate::event_layers::begin_log;
 use crate::open_files::OpenFiles;
+use crate::shell_environment;
 use crate::wmi_engine::Wmi;
-use crate::{begin_log, shell_environment};
 
 /// Runs a host until it was idle for a while or the broker ends.
 pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn Error>> {
@@ -131,7 +134,7 @@ struct BrokerHardware {
 impl ControllerSource for BrokerHardware {
     fn load(&self) -> io::Result<ControllerAccess> {
         // The lock is held until the answer arrives, so that answers match requests.
-        let handed = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
+        let handed = self.replies.lock();
         while handed.try_recv().is_ok() {}
         self.link.send(&HostReport::RequestHardware.encode(), &[])?;
         handed.recv_timeout(ANSWER_TIMEOUT).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))

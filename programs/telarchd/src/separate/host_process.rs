@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::process::Child;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use broker::Link;
+use locks::{Condvar, Mutex};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -94,7 +95,7 @@ pub(super) struct RegisteredProcess {
 impl HostProcesses {
     pub(super) fn add(self: &Arc<Self>, process: HostProcess) -> RegisteredProcess {
         let process = Arc::new(process);
-        let mut processes = self.locked();
+        let mut processes = self.processes.lock();
         processes.last += 1;
         let number = processes.last;
         processes.all.insert(number, Arc::clone(&process));
@@ -110,7 +111,7 @@ impl HostProcesses {
     pub(super) fn end(&self, patience: Duration) {
         let begin = Instant::now();
         {
-            let mut processes = self.locked();
+            let mut processes = self.processes.lock();
             processes.are_ending = true;
             for process in processes.all.values() {
                 process.link.close();
@@ -126,12 +127,12 @@ impl HostProcesses {
         }
         self.for_all(HostProcess::kill_session_process);
         if !self.wait_until_empty(begin + patience) {
-            tracing::warn!(hosts = self.locked().all.len(), "Some hosts are still running");
+            tracing::warn!(hosts = self.processes.lock().all.len(), "Some hosts are still running");
         }
     }
 
     fn for_all(&self, each: impl Fn(&HostProcess)) -> usize {
-        let processes = self.locked();
+        let processes = self.processes.lock();
         processes.all.values().for_each(|process| each(process));
         processes.all.len()
     }
@@ -139,13 +140,10 @@ impl HostProcesses {
     /// Waits until there is no process; returns `false` if the time is over first.
     fn wait_until_empty(&self, until: Instant) -> bool {
         let left = until.saturating_duration_since(Instant::now());
-        let waited =
-            self.one_ended.wait_timeout_while(self.locked(), left, |processes| !processes.all.is_empty());
-        waited.unwrap_or_else(PoisonError::into_inner).0.all.is_empty()
-    }
-
-    fn locked(&self) -> MutexGuard<'_, Processes> {
-        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
+        let waited = self
+            .one_ended
+            .wait_timeout_while(self.processes.lock(), left, |processes| !processes.all.is_empty());
+        waited.0.all.is_empty()
     }
 }
 
@@ -159,7 +157,7 @@ impl std::ops::Deref for RegisteredProcess {
 
 impl Drop for RegisteredProcess {
     fn drop(&mut self) {
-        self.alive.locked().all.remove(&self.number);
+        self.alive.processes.lock().all.remove(&self.number);
         self.alive.one_ended.notify_all();
     }
 }
@@ -188,6 +186,6 @@ mod tests {
         alive.end(Duration::from_secs(3));
         let status = waiting.join().expect("no panic").expect("it has ended");
         assert!(!status.success(), "the process was killed");
-        assert!(alive.locked().all.is_empty());
+        assert!(alive.processes.lock().all.is_empty());
     }
 }

@@ -6,18 +6,20 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Child;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use auth::Account;
 use broker::{HardwareReply, HostCommand, HostReport, Link, RateDecision, RateLimit};
 use hardware::HostFile;
+use locks::{Condvar, Mutex};
 use sddl::{Token, well_known};
 
+use super::SESSION_PROCESS;
 use super::host_process::{HostProcess, HostProcesses};
 use super::user::UserIds;
-use super::{SESSION_PROCESS, this_program};
+use crate::child_process::this_program;
 use crate::log::relay;
 use crate::persistent::delegation::{UserGroup, UserGroups};
 
@@ -121,17 +123,17 @@ impl Hosts {
 
     /// Returns whether a host of an account is running or starting.
     pub(super) fn has(&self, account: &str) -> bool {
-        let slots = locked(&self.slots);
+        let slots = self.slots.lock();
         let mut own = slots.iter().filter(|(key, _)| key.account == account);
-        own.any(|(_, slot)| !matches!(locked(&slot.state).host, HostState::Absent))
+        own.any(|(_, slot)| !matches!(slot.state.lock().host, HostState::Absent))
     }
 
     /// Asks a host to end if the user's groups or rights have changed; the next host starts with the new ones. A host
     /// with shells stays until they are closed, with its old groups, which processes keep, but with the new rights.
     pub(super) fn renew(&self, account: &str, numbers: &UserIds, token: Option<&Token>) {
         let key = Key { uid: numbers.uid, account: account.to_owned() };
-        let Some(slot) = locked(&self.slots).get(&key).cloned() else { return };
-        let mut state = locked(&slot.state);
+        let Some(slot) = self.slots.lock().get(&key).cloned() else { return };
+        let mut state = slot.state.lock();
         // A host that is starting uses the current groups.
         let Some(running) = state.running() else { return };
         let is_old = running.groups != numbers.groups || token.is_some_and(|token| running.token != *token);
@@ -151,10 +153,10 @@ impl Hosts {
             return;
         }
         // The caller's next request should reach the new host, but an unresponsive host must not block it for long.
-        let waited = slot.changed.wait_timeout_while(locked(&slot.state), DECISION_TIMEOUT, |state| {
+        let waited = slot.changed.wait_timeout_while(slot.state.lock(), DECISION_TIMEOUT, |state| {
             state.running_on(&link).is_some_and(|running| running.renewal == Renewal::Requested)
         });
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let (mut state, _) = waited;
         let stays = state.running_on(&link).map(|running| {
             if running.renewal == Renewal::Requested {
                 running.renewal = Renewal::Overdue;
@@ -172,7 +174,7 @@ impl Hosts {
     /// Returns a connection to the host of a user, and starts the host if necessary.
     pub(super) fn connect(&self, account: &str, numbers: &UserIds, token: &Token) -> io::Result<OwnedFd> {
         let key = Key { uid: numbers.uid, account: account.to_owned() };
-        let slot = Arc::clone(locked(&self.slots).entry(key).or_default());
+        let slot = Arc::clone(self.slots.lock().entry(key).or_default());
         let until = Instant::now() + START_TIMEOUT;
         loop {
             match self.next_step(&slot, until)? {
@@ -193,7 +195,7 @@ impl Hosts {
 
     /// Waits while another request starts the host. Returns `NextStep::Start` if the caller has to start it.
     fn next_step<'a>(&self, slot: &'a HostSlot, until: Instant) -> io::Result<NextStep<'a>> {
-        let mut state = locked(&slot.state);
+        let mut state = slot.state.lock();
         loop {
             if self.is_ending.load(Ordering::Acquire) {
                 return Err(io::Error::other("the service is stopping"));
@@ -212,7 +214,7 @@ impl Hosts {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, reason));
             }
             state.waiting += 1;
-            state = slot.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = slot.changed.wait_timeout(state, left).0;
             state.waiting -= 1;
         }
     }
@@ -309,13 +311,13 @@ struct StartGuard<'a> {
 
 impl StartGuard<'_> {
     fn done(self, running: RunningHost) {
-        locked(&self.slot.state).host = HostState::Running(running);
+        self.slot.state.lock().host = HostState::Running(running);
     }
 }
 
 impl Drop for StartGuard<'_> {
     fn drop(&mut self) {
-        let mut state = locked(&self.slot.state);
+        let mut state = self.slot.state.lock();
         if matches!(state.host, HostState::Starting) {
             state.host = HostState::Absent;
         }
@@ -331,7 +333,7 @@ impl HostSlot {
         let (ours, theirs) = UnixStream::pair()?;
         {
             // Counted before it is sent, so that a host that reports to leave meanwhile is kept.
-            let mut state = locked(&self.state);
+            let mut state = self.state.lock();
             let running = state.running_on(link).ok_or(io::ErrorKind::NotConnected)?;
             running.connected = running.connected.wrapping_add(1);
         }
@@ -343,7 +345,7 @@ impl HostSlot {
 
     /// Removes the host with this link; returns `false` if the slot has no such host.
     fn forget(&self, link: &Arc<Link>) -> bool {
-        let mut state = locked(&self.state);
+        let mut state = self.state.lock();
         let was_there = state.running_on(link).is_some();
         if was_there {
             state.host = HostState::Absent;
@@ -421,7 +423,7 @@ fn supervise(supervisor: &HostSupervisor, child: Child, process: &HostProcess, s
             }
             continue;
         }
-        let mut state = locked(&slot.state);
+        let mut state = slot.state.lock();
         let own = state.running_on(link);
         match (report, own) {
             (Some(HostReport::Leaving { connected }), Some(running)) if running.connected == connected => {
@@ -478,11 +480,6 @@ fn ipmi_driver() -> io::Result<OwnedFd> {
     Ok(std::fs::OpenOptions::new().read(true).write(true).open(path)?.into())
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic cannot leave the guarded values half changed.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Maximum number of requests for management controllers per minute. A busy host sends one every five seconds, and one
 /// more for each session with the local controller.
 const MAX_HARDWARE_REQUESTS: u32 = 60;
@@ -514,7 +511,7 @@ mod tests {
         let supervisor = HostSupervisor {
             account: Account { name: "ann".to_owned() },
             tokens: Arc::new(move |_| {
-                *locked(&tokens) += 1;
+                *tokens.lock() += 1;
                 None
             }),
             state: PathBuf::new(),
@@ -536,7 +533,7 @@ mod tests {
             assert_eq!(request(), "Denied", "{number}");
         }
         assert_eq!([request(), request()], ["RateLimited", "RateLimited"]);
-        assert_eq!(*locked(&lookups), MAX_HARDWARE_REQUESTS, "refused requests cause no work");
+        assert_eq!(*lookups.lock(), MAX_HARDWARE_REQUESTS, "refused requests cause no work");
         drop(host);
         watching.join().expect("no panic");
     }
@@ -555,7 +552,7 @@ mod tests {
         thread::scope(|scope| {
             let waiting: Vec<_> =
                 (0..MAX_WAITING).map(|_| scope.spawn(|| hosts.next_step(&slot, until).is_err())).collect();
-            while locked(&slot.state).waiting < MAX_WAITING {
+            while slot.state.lock().waiting < MAX_WAITING {
                 thread::yield_now();
             }
             assert!(hosts.next_step(&slot, until).is_err(), "too many requests wait");

@@ -16,16 +16,17 @@ use config::{Store, StoreError, Thumbprint};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
 use plugin_wmi::WmiPlugin;
-use quickconfig::{Answer, Opening, Wish};
+use quickconfig::{MachineRequest, MachineResponse, Opening};
 use sddl::{AccessMask, Sid, Token};
 use service::{Certificates, Principals as _, Resource};
 use tokio::sync::mpsc;
 
 use super::hosts::Hosts;
 use super::user;
-use crate::persistent::one_line;
+use crate::log::one_line;
 use crate::persistent::principals::Principals;
 use crate::quick_config::QuickConfig;
+use crate::sign_in_state::SignInState;
 
 /// Implementation of the privileged operations.
 pub(super) struct MachineOperations {
@@ -35,6 +36,7 @@ pub(super) struct MachineOperations {
     pub(super) store: Arc<Store>,
     pub(super) certificates: Arc<Certificates>,
     pub(super) quick_config: QuickConfig,
+    pub(super) sign_in_state: SignInState,
     pub(super) hosts: Arc<Hosts>,
     pub(super) notices: mpsc::Sender<Notice>,
 }
@@ -59,21 +61,22 @@ impl MachineOperations {
         &self,
         identity: &Identity,
         token: &Token,
-        wishes: &[(AccessMask, &[Resource])],
+        alternatives: &[(AccessMask, &[Resource])],
     ) -> Result<(), Denied> {
         let state = self.store.state();
-        let is_granted = wishes.iter().any(|(desired, resources)| {
+        let is_granted = alternatives.iter().any(|(desired, resources)| {
             let mut guards = resources.iter().flat_map(|resource| state.access.at_or_below(resource.uri));
             guards.any(|guard| guard.access_check(token, *desired).is_granted())
         });
         if is_granted {
             return Ok(());
         }
-        let desired = wishes.last().map_or(AccessMask::GENERIC_EXECUTE, |(desired, _)| *desired);
+        let desired = alternatives.last().map_or(AccessMask::GENERIC_EXECUTE, |(desired, _)| *desired);
         let account = identity.account();
         tracing::warn!(%account, right = %desired, "Access denied: no security descriptor grants the right");
         let reason = format!(
-            "access is denied: {account} lacks the right {desired}, which RootSDDL of the service does not grant"
+            "access is denied: no security descriptor grants {account} the right {desired} for this operation\n  \
+             an administrator can grant it: winrm configSDDL default"
         );
         Err(Denied::new(DenialKind::Access, reason))
     }
@@ -120,13 +123,13 @@ impl PrivilegedOperations for MachineOperations {
 
     fn host(&self, identity: &Identity, token: &Token) -> Result<OwnedFd, Denied> {
         // Users with any right to shells or instances, which hosts serve.
-        let wishes: [(AccessMask, &[Resource]); 4] = [
+        let alternatives: [(AccessMask, &[Resource]); 4] = [
             (AccessMask::GENERIC_READ, &WmiPlugin::RESOURCES),
             (AccessMask::GENERIC_WRITE, &WmiPlugin::RESOURCES),
             (AccessMask::GENERIC_EXECUTE, &WmiPlugin::RESOURCES),
             (AccessMask::GENERIC_EXECUTE, &ShellPlugin::RESOURCES),
         ];
-        self.require_any_access(identity, token, &wishes)?;
+        self.require_any_access(identity, token, &alternatives)?;
         let name = &identity.account().name;
         let found = user::find(&self.users, name).map_err(|error| {
             tracing::error!(%error, "Cannot read the users of this machine");
@@ -204,11 +207,11 @@ impl PrivilegedOperations for MachineOperations {
         Ok(())
     }
 
-    fn certificate(&self, wish: &CertificateRequest) -> Result<Secret, Denied> {
+    fn certificate(&self, request: &CertificateRequest) -> Result<Secret, Denied> {
         fn failed(error: impl Error) -> Denied {
             Denied::new(DenialKind::Failed, error.to_string())
         }
-        let pem = match wish {
+        let pem = match request {
             CertificateRequest::ByThumbprint(text) => {
                 let thumbprint = Thumbprint::parse(text).map_err(failed)?;
                 self.certificates.pem(thumbprint)
@@ -218,23 +221,31 @@ impl PrivilegedOperations for MachineOperations {
         pem.map(|mut pem| Secret::new(std::mem::take(&mut *pem))).map_err(failed)
     }
 
-    fn quick_config(&self, identity: &Identity, token: &Token, wish: &Wish) -> Result<Answer, Denied> {
-        let desired = match wish {
-            Wish::Survey(_) => AccessMask::GENERIC_EXECUTE,
+    fn quick_config(
+        &self,
+        identity: &Identity,
+        token: &Token,
+        request: &MachineRequest,
+    ) -> Result<MachineResponse, Denied> {
+        let desired = match request {
+            MachineRequest::Survey(_) | MachineRequest::SignIn => AccessMask::GENERIC_EXECUTE,
             _ => AccessMask::GENERIC_WRITE,
         };
         self.require_access(identity, token, desired, &ConfigPlugin::RESOURCES)?;
-        if let Wish::Open(opening) = wish
+        if *request == MachineRequest::SignIn {
+            return Ok(MachineResponse::SignIn(self.sign_in_state.report()));
+        }
+        if let MachineRequest::Open(opening) = request
             && !self.listens_at(opening)
         {
             let reason =
                 "the service has no enabled listener on this port; the firewall is opened for listeners only";
             return Err(Denied::new(DenialKind::Access, reason));
         }
-        if !matches!(wish, Wish::Survey(_)) {
-            tracing::info!(account = %identity.account(), ?wish, "quickconfig");
+        if !matches!(request, MachineRequest::Survey(_)) {
+            tracing::info!(account = %identity.account(), ?request, "quickconfig");
         }
-        self.quick_config.run(wish).map_err(|error| Denied::new(DenialKind::Failed, error))
+        self.quick_config.run(request).map_err(|error| Denied::new(DenialKind::Failed, error))
     }
 
     fn sid_of(&self, name: &str) -> Option<Sid> {

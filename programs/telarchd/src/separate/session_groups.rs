@@ -2,11 +2,12 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use broker::{GroupAnswer, GroupRequest, Link};
+use locks::Mutex;
 use plugin_shell::{ControlGroup, Limits, ShellGroup, ShellGroups};
 use rustix::process::Pid;
 
@@ -26,7 +27,7 @@ impl SessionGroups {
 
     fn ask(&self, request: GroupRequest) -> io::Result<GroupAnswer> {
         let link = self.0.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-        let link = link.lock().unwrap_or_else(PoisonError::into_inner);
+        let link = link.lock();
         // After an error, answers could no longer be assigned to requests.
         let answer = exchange(&link, &request).inspect_err(|_| link.close())?;
         match answer {

@@ -18,9 +18,9 @@ use broker::{GroupAnswer, GroupRequest, HostReport, HostSession, Link, Variables
 use plugin_shell::ControlGroup;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::{HOST, stdin_socket, this_program, user};
-use crate::begin_log;
-use crate::persistent::PAM_SERVICE;
+use super::{HOST, user};
+use crate::child_process::{stdin_socket, this_program};
+use crate::event_layers::begin_log;
 
 /// Opens a session for a user, starts the host in it, and closes the session after the host (pam_open_session(3)).
 /// `group` is the directory of the user's control group, or empty without control groups.
@@ -54,7 +54,7 @@ impl SessionProcess<'_> {
         rustix::process::setsid()?;
         user::set_groups(&numbers.groups)?;
         let before = ControlGroup::current();
-        match Pam::load(PAM_SERVICE) {
+        match Pam::load(accounts::PAM_SERVICE) {
             Ok(pam) => pam.in_session(self.name, IpAddr::V4(Ipv4Addr::LOCALHOST), |variables| {
                 self.run_host(&numbers, variables, before.as_ref())
             })?,

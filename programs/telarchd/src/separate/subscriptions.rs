@@ -13,9 +13,10 @@ use accounts::MachineSid;
 use consumers::{CommandPolicy, Creators};
 use tokio::io::AsyncReadExt as _;
 
-use super::{SUBSCRIPTIONS, stdin_socket, this_program};
+use super::SUBSCRIPTIONS;
 use crate::audit::{AuditFile, AuditPipe, AuditRecords};
-use crate::begin_log;
+use crate::child_process::{stdin_socket, this_program};
+use crate::event_layers::begin_log;
 use crate::log::relay;
 use crate::wmi_engine::Wmi;
 

@@ -15,7 +15,7 @@ fn a_command_whose_client_has_disconnected_is_terminated() {
     let (telarchd, port) = start("Shell.AbandonedCommandTimeoutms = 1000\n");
     block_on(async {
         // A Receive that the client has sent in advance ends soon.
-        let session = ann.session_with(port, |session| session.operation_timeout(Duration::from_secs(1)));
+        let session = ann.session_with(port, |session| session.operation_timeout(Duration::from_secs(10)));
         let shell = session.shell(ShellOptions::default()).await.unwrap();
         let line = CommandLine { command: "echo $$; exec sleep 1000".to_owned(), ..CommandLine::default() };
         let mut command = shell.start(&line, CommandOptions::default()).await.unwrap();
@@ -27,6 +27,7 @@ fn a_command_whose_client_has_disconnected_is_terminated() {
         assert!(tokio::time::timeout(Duration::from_secs(3), receiving).await.is_err(), "unexpected output");
         assert!(test_kill_process(process).is_ok(), "the client was connected");
         std::mem::forget((command, shell));
+        // This process is not the parent, so it is not notified of the end.
         while test_kill_process(process).is_ok_and(|()| !is_zombie(number)) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

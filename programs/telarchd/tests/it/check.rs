@@ -7,12 +7,16 @@ use std::time::SystemTime;
 
 use service::Certificate;
 
-use crate::service_process::{Telarchd, listener, set_mode, write_private};
+use crate::ntlm::set_nt_hash;
+use crate::service_process::{Telarchd, free_ports, listener, set_mode, user, write_private};
 
 const HTTP: &str = "[[Listener]]\nAddress = \"IP:127.0.0.1\"\nTransport = \"HTTP\"\n";
 
+/// Settings with which the account of the test can sign in over HTTP.
+const USABLE: [&str; 4] = ["--set", "Service.Auth.Basic=true", "--set", "Service.AllowUnencrypted=true"];
+
 fn check(telarchd: &Telarchd) -> Output {
-    telarchd.command().arg("--check").output().unwrap()
+    telarchd.command().arg("--check").args(USABLE).output().unwrap()
 }
 
 /// Returns exit code and output without WMI lines; the folder is removed from paths.
@@ -37,6 +41,55 @@ fn a_valid_configuration_is_confirmed_without_creating_files() {
     telarchd.configure("[[Listener]]\nAddress = \"IP:127.0.0.1\"\nTransport = \"HTTPS\"\n");
     assert_eq!(checked(&telarchd), (0, "config.toml: no problems found\n".to_owned()));
     assert!(!telarchd.state().exists());
+}
+
+#[test]
+fn a_service_that_offers_no_usable_scheme_is_an_error_with_the_fix() {
+    let plain = |telarchd: &Telarchd| {
+        let output = telarchd.command().arg("--check").output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let telarchd = Telarchd::new(HTTP);
+    let (code, text) = plain(&telarchd);
+    assert_eq!(code, 1, "{text}");
+    let (first, rest) = text.split_once('\n').unwrap();
+    assert!(first.starts_with("error: no authentication scheme is usable"), "{text}");
+    assert!(first.contains("Negotiate: no NTLM: no account of the service has an NT hash"), "{text}");
+    assert!(first.ends_with("config.toml)"), "{text}");
+    let fix = format!(
+        "  allow NTLM for an account: telarch account set-password NAME --ntlm --file {} --state {}\n",
+        telarchd.file("accounts").display(),
+        telarchd.state().display()
+    );
+    assert!(rest.contains(&fix), "{text}");
+
+    let key = accounts::HostKey::load_or_create(&make_state(&telarchd)).unwrap();
+    set_nt_hash(&telarchd, &user(), Some(&key));
+    assert_eq!(plain(&telarchd).0, 0);
+    fs::remove_file(telarchd.state().join("host-key")).unwrap();
+    let (code, text) = plain(&telarchd);
+    assert!(
+        code == 1 && text.contains("the NT hashes of the accounts were sealed on another machine"),
+        "{text}"
+    );
+
+    // Without a listener only local programs are served, which need no scheme.
+    telarchd.configure("");
+    assert_eq!(plain(&telarchd).0, 0);
+}
+
+fn make_state(telarchd: &Telarchd) -> std::path::PathBuf {
+    fs::create_dir(telarchd.state()).unwrap();
+    set_mode(&telarchd.state(), 0o700);
+    telarchd.state()
+}
+
+#[test]
+fn a_start_without_a_usable_scheme_is_logged() {
+    let [port] = free_ports();
+    let telarchd = Telarchd::start(&listener("IP:127.0.0.1", "HTTP", port, ""));
+    telarchd
+        .wait_for_log(&["No user can sign in over the network", "telarch account set-password NAME --ntlm"]);
 }
 
 #[test]
@@ -123,7 +176,7 @@ fn a_certificate_that_clients_would_reject_is_a_warning() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     let more = format!(
         "CertificateThumbprint = \"{}\"\nHostname = \"node7.example.com\"",
-        certificate.thumbprint().to_lowercase()
+        certificate.thumbprint().to_string().to_lowercase()
     );
     telarchd.configure(&listener("IP:127.0.0.1", "HTTPS", 45986, &more));
     let (code, text) = checked(&telarchd);
@@ -168,8 +221,14 @@ fn a_missing_file_is_an_error_and_no_listener_a_warning() {
 #[test]
 fn settings_of_the_command_line_are_checked_as_well() {
     let telarchd = Telarchd::new(HTTP);
-    let output = telarchd.command().args(["--check", "--set", "Service.IPv4Filter="]).output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
+    for (filter, code) in [("127.0.0.0-127.0.0.9", 0), ("", 1)] {
+        let mut filtered = telarchd.command();
+        let setting = format!("Service.IPv4Filter={filter}");
+        let output = filtered.args(["--check", "--set", &setting]).args(USABLE).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        assert_eq!(text.contains("IPv4Filter"), code == 1, "{text}");
+    }
     let setting = "Service.CertificateThumbprint=0123456789ABCDEF0123456789ABCDEF01234567";
     let output = telarchd.command().args(["--check", "--set", setting]).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

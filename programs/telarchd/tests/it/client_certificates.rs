@@ -159,6 +159,7 @@ fn a_connection_is_refused_after_its_mapping_was_deleted() {
     runtime.block_on(session.get(&settings)).unwrap();
     runtime.block_on(local_session(&telarchd).delete(&mapping(&holder))).unwrap();
     let until = Instant::now() + PATIENCE;
+    // The service checks the mapping at a request, at most every five seconds.
     while runtime.block_on(session.get(&settings)).is_ok() {
         assert!(Instant::now() < until, "the connection was never refused");
         std::thread::sleep(Duration::from_millis(50));

@@ -48,7 +48,8 @@ impl Delegated {
 impl Drop for Delegated {
     fn drop(&mut self) {
         self.0.kill();
-        for _ in 0..100 {
+        // The kernel reports no event when a killed process has left its group.
+        for _ in 0..6_000 {
             for folder in directories_in(self.0.path()) {
                 for folder in directories_in(&folder) {
                     let _ = fs::remove_dir(folder);

@@ -46,7 +46,7 @@ fn a_second_service_with_the_same_state_does_not_start() {
 }
 
 /// Sends a request over the Unix socket as another user; returns status and body.
-fn ask_as_nobody(telarchd: &Telarchd, message: &str) -> Option<(String, String)> {
+fn ask_as_unprivileged_user(telarchd: &Telarchd, message: &str) -> Option<(String, String)> {
     let socket = telarchd.state().join("local.sock");
     let output = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--", "curl", "--silent", "--show-error"])
@@ -72,12 +72,12 @@ fn another_local_user_may_read_but_not_open_a_shell() {
     for folder in [telarchd.folder.path().to_owned(), telarchd.state()] {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    let Some((status, body)) = ask_as_nobody(&telarchd, &message::settings()) else {
+    let Some((status, body)) = ask_as_unprivileged_user(&telarchd, &message::settings()) else {
         skips::skip!("setpriv or curl is not installed");
         return;
     };
     assert_eq!(status, "200", "an interactive user may read: {body}");
-    let (status, body) = ask_as_nobody(&telarchd, &message::create_shell()).unwrap();
+    let (status, body) = ask_as_unprivileged_user(&telarchd, &message::create_shell()).unwrap();
     assert_eq!(status, "500", "{body}");
     assert!(body.contains("AccessDenied") && body.contains("nobody"), "{body}");
 }

@@ -40,4 +40,4 @@ mod withdrawal;
 use std::time::Duration;
 
 /// Timeout of operations that must succeed.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);

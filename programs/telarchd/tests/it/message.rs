@@ -35,7 +35,7 @@ pub(crate) fn create_shell() -> String {
 }
 
 fn request(resource: &str, action: &str, more: &str, body: &str) -> String {
-    let id = service::fresh_uuid();
+    let id = random::uuid();
     let headers = format!(
         "<w:ResourceURI s:mustUnderstand=\"true\">{resource}</w:ResourceURI>\
          <a:Action s:mustUnderstand=\"true\">{action}</a:Action><a:MessageID>uuid:{id}</a:MessageID>\

@@ -119,7 +119,7 @@ fn a_hash_sealed_on_another_machine_is_reported_by_check() {
     let elsewhere = tempfile::tempdir().unwrap();
     set_nt_hash(&telarchd, &user(), Some(&HostKey::load_or_create(elsewhere.path()).unwrap()));
     let (code, text) = check();
-    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(code, Some(1), "no other scheme is enabled: {text}");
     let part = format!(
         "warning: account {}: cannot sign in with NTLM: its NT hash was not sealed with host-key in ",
         user()

@@ -162,7 +162,7 @@ fn sixty_attacking_addresses_do_not_delay_other_sign_ins() {
 }
 
 #[test]
-fn failures_behind_a_shared_address_lock_nobody_out_and_fill_no_log() {
+fn failures_behind_a_shared_address_exclude_no_known_user_and_fill_no_log() {
     let Some(ann) = TestUser::create() else { return };
     let attack = Attack::default();
     thread::scope(|scope| {

@@ -154,6 +154,7 @@ impl Place {
             let _ = said.send(text);
         });
         let begin = Instant::now();
+        // Either the process ends or its socket appears; no event covers both.
         let socket = self.file("state/local.sock");
         loop {
             if let Some(status) = child.try_wait().unwrap() {

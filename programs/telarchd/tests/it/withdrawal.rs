@@ -105,6 +105,7 @@ fn open_connections_of_a_former_administrator_lose_access() {
         first(&session, SYSTEM).await.unwrap();
         telarchd.reconfigure(&settings(&ben, port));
         let until = Instant::now() + PATIENCE;
+        // The service checks rights at a request, at most every five seconds.
         let error = loop {
             assert!(Instant::now() < until, "the connection was never refused");
             match first(&session, SYSTEM).await {

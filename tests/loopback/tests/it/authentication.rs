@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use client::{
-    Credentials, Endpoint, Error, Exposed, Locator, Scheme, Secret, Session, Transport, Unencrypted,
+    Authentication, Credentials, Endpoint, Error, Exposed, HostTrust, Locator, Obstacle, OtherScheme, Scheme,
+    Secret, Session, SessionBuilder, TlsPolicy, Transport, Unencrypted,
 };
 use telarch_loopback::{Loopback, User};
 use tokio::net::TcpListener;
@@ -17,7 +18,7 @@ fn config() -> Locator {
 
 fn schemes(outcome: Error) -> (Vec<String>, Option<Scheme>, Option<String>) {
     match outcome {
-        Error::AuthenticationFailed { offered, tried, user } => (offered, tried, user),
+        Error::AuthenticationFailed { offered, tried, user, .. } => (offered, tried, user),
         other => panic!("{other}"),
     }
 }
@@ -117,5 +118,55 @@ async fn a_changed_security_descriptor_applies_at_once() {
     service.set("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;BA)(A;;GX;;;WD)");
     session.shell(client::ShellOptions::default()).await.unwrap().close().await.unwrap();
     assert_eq!(refusal(session.get(&config()).await), denied);
+    service.close().await;
+}
+
+/// Returns the scheme that an automatic session ended with, and the schemes before it.
+async fn automatic(builder: SessionBuilder) -> Result<(Option<Scheme>, Vec<OtherScheme>), Error> {
+    let session = builder.authentication(Authentication::Automatic).build().unwrap();
+    session.get(&config()).await?;
+    Ok((session.scheme(), session.passed_over_schemes()))
+}
+
+#[tokio::test]
+async fn an_automatic_sign_in_uses_basic_over_verified_https_if_nothing_else_is_offered() {
+    let service = Loopback::start().await;
+    let (scheme, before) = automatic(service.over_https(User::Ada)).await.unwrap();
+    assert_eq!(scheme, Some(Scheme::Basic));
+    let before: Vec<String> = before.iter().map(ToString::to_string).collect();
+    assert_eq!(before, ["Negotiate: not offered by the service"]);
+    service.close().await;
+}
+
+#[tokio::test]
+async fn an_automatic_sign_in_sends_no_password_to_an_unverified_host() {
+    let service = Loopback::start().await;
+    let endpoint = || Session::builder(service.endpoint(Transport::Https, "localhost"));
+    let https = |policy: TlsPolicy| endpoint().credentials(User::Ada.credentials()).tls(policy);
+    let trusting = || TlsPolicy::new().ca_file(service.certificate_file());
+    for policy in [TlsPolicy::new().skip_ca(), trusting().skip_name()] {
+        let refused = automatic(https(policy)).await.unwrap_err();
+        let shown = refused.to_string();
+        let Error::AuthenticationFailed { tried, offered, others, .. } = refused else { panic!("{shown}") };
+        assert_eq!((tried, offered), (Some(Scheme::Negotiate), vec!["Basic".to_owned()]));
+        let basic = OtherScheme::Omitted { scheme: Scheme::Basic, obstacle: Obstacle::HostUnverified };
+        assert!(others.contains(&basic), "{others:?}");
+        assert!(shown.contains("\n  Basic was not tried: would send the password"), "{shown}");
+    }
+    let over_http = automatic(service.over_http(User::Ada).host_trust(HostTrust::Listed)).await.unwrap_err();
+    let (offered, tried, _) = schemes(over_http);
+    assert_eq!((offered, tried), (vec!["Basic".to_owned()], Some(Scheme::Negotiate)));
+    service.close().await;
+}
+
+#[tokio::test]
+async fn a_scheme_that_the_client_disables_is_not_used_automatically() {
+    let service = Loopback::start().await;
+    let builder = service.over_https(User::Ada).allowed_schemes([Scheme::Negotiate, Scheme::Kerberos]);
+    let refused = automatic(builder).await.unwrap_err();
+    assert!(refused.to_string().contains("Basic was not tried: disabled on this client"), "{refused}");
+    let requested = service.over_https(User::Ada).authentication(Authentication::Negotiate).build().unwrap();
+    let (offered, tried, _) = schemes(requested.get(&config()).await.unwrap_err());
+    assert_eq!((offered, tried), (vec!["Basic".to_owned()], Some(Scheme::Negotiate)));
     service.close().await;
 }

@@ -1,9 +1,9 @@
 //! Tests of changes of the configuration and their effects.
 
-use client::{Error, Session};
+use client::{Error, Locator, Session};
 use config::Section;
 use telarch_loopback::{Loopback, User};
-use wsman::{Subcode, code};
+use wsman::{OptionSet, Subcode, WsmanOption, code};
 use xml::Fragment;
 
 use crate::config_read::{of, settings};
@@ -55,6 +55,40 @@ async fn a_change_appears_in_the_response_the_next_get_and_the_file() {
     let changed = before.iter().zip(&after).filter(|(before, after)| before != after).count();
     assert_eq!((changed, after.len()), (8, before.len()));
     service.close().await;
+}
+
+/// Adds the option to check a change without making it.
+fn validating(mut target: Locator) -> Locator {
+    target.options.push(WsmanOption {
+        name: OptionSet::VALIDATE_ONLY.to_owned(),
+        value: Some("true".to_owned()),
+        must_comply: true,
+    });
+    target
+}
+
+#[tokio::test]
+async fn a_change_is_validated_without_being_made() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let winrs = || validating(of(Section::Winrs));
+    let before = std::fs::read_to_string(service.config_file()).unwrap_or_default();
+    session.put(&winrs(), &with(Section::Winrs, "MaxShellsPerUser", "7")).await.unwrap();
+    let invalid = session.put(&winrs(), &with(Section::Winrs, "MaxShellsPerUser", "-1")).await;
+    assert_eq!(refusal(invalid), (Subcode::SchemaValidationError, code::SCHEMA_VALIDATION_ERROR));
+    let deleted = session.delete(&winrs()).await;
+    assert_eq!(refusal(deleted), (Subcode::ActionNotSupported, code::ACTION_NOT_SUPPORTED));
+    let invoked = session.invoke(&validating(of(Section::Config)), &restore_action(), None).await;
+    assert_eq!(refusal(invoked).1, code::OPTION_NOT_SUPPORTED);
+    let after = std::fs::read_to_string(service.config_file()).unwrap_or_default();
+    assert_eq!(before, after);
+    let eve = service.session(User::Eve).put(&winrs(), &with(Section::Winrs, "MaxShellsPerUser", "7")).await;
+    assert_eq!(refusal(eve), (Subcode::AccessDenied, code::ACCESS_DENIED));
+    service.close().await;
+}
+
+fn restore_action() -> String {
+    format!("{}/Restore", Section::Config.resource())
 }
 
 #[tokio::test]

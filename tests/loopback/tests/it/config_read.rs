@@ -1,6 +1,6 @@
 //! Tests of reading the configuration.
 
-use client::{Error, Locator, Session};
+use client::{EnumerateOptions, Error, Locator, Session};
 use config::{Config, LISTENER_RESOURCE, Listener, ListenerKey, Mutability, Section, Setting};
 use telarch_loopback::{Loopback, User};
 use wsman::enumeration::{Enumerate, EnumerationMode, Filter};
@@ -299,5 +299,35 @@ async fn resources_without_instances_reject_selectors_and_filters() {
         let expected = (Subcode::FilteringNotSupported, code::FILTERING_NOT_SUPPORTED);
         assert_eq!(refusal(listing), expected, "{path}");
     }
+    service.close().await;
+}
+
+#[tokio::test]
+async fn the_resources_of_a_caller_are_listed_with_its_rights() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let shell = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
+    let there = below("resource", &[]);
+    let mut listing = session.enumerate(&there, EnumerateOptions::default()).await.unwrap();
+    let mut found = Vec::new();
+    while let Some(item) = listing.next().await {
+        let item = item.unwrap();
+        let text = |name: &str| {
+            item.element().children().find(|child| child.name() == name).unwrap().text().into_owned()
+        };
+        found.push((text("ResourceURI"), text("Rights")));
+    }
+    assert!(found.contains(&(namespace::CONFIG.to_owned(), "Read Write Execute".to_owned())), "{found:?}");
+    assert!(found.iter().any(|(uri, rights)| uri.starts_with(shell) && rights == "Execute"), "{found:?}");
+    let one = below("resource", &[("ResourceURI", namespace::CONFIG)]);
+    session.get(&one).await.unwrap();
+    for (locator, expected) in [
+        (below("resource", &[("ResourceURI", "http://telarch.test/nothing")]), NO_INSTANCE),
+        (below("resource", &[("Name", "x")]), NO_INSTANCE),
+        (there, (Subcode::InvalidSelectors, code::INSUFFICIENT_SELECTORS)),
+    ] {
+        assert_eq!(refusal(session.get(&locator).await), expected, "{locator:?}");
+    }
+    assert_eq!(refusal(session.delete(&one).await), UNSUPPORTED);
     service.close().await;
 }

@@ -208,10 +208,12 @@ async fn keys_cannot_change_and_wrong_fields_change_nothing() {
         assert_eq!(refusal(session.put(&there, &with(changes)).await), *expected, "{changes:?}");
         assert_eq!(fields(&session, &there).await, before, "{changes:?}");
     }
-    // The unchanged key and computed fields are accepted.
-    let repeated = [("Address", "ip:127.0.0.1"), ("Transport", "http"), ("ListeningOn", "10.0.0.1")];
+    // The unchanged key is accepted; addresses that the listener does not have are not.
+    let repeated = [("Address", "ip:127.0.0.1"), ("Transport", "http")];
     session.put(&there, &with(&repeated)).await.unwrap();
     assert_eq!(fields(&session, &there).await, before);
+    let other = refusal(session.put(&there, &with(&[("ListeningOn", "10.0.0.1")])).await);
+    assert_eq!(other, (Subcode::AccessDenied, code::READ_ONLY_SETTING));
     let foreign = fragment(|writer| {
         writer.start("x:Other").namespace("x", "urn:x");
     });
@@ -255,7 +257,7 @@ impl CertificateFolder {
         change(&mut params);
         let key = KeyPair::generate().unwrap();
         let pem = format!("{}{}", params.self_signed(&key).unwrap().pem(), key.serialize_pem());
-        let thumbprint = Certificate::from_pem(&pem, &self.0).unwrap().thumbprint();
+        let thumbprint = Certificate::from_pem(&pem, &self.0).unwrap().thumbprint().to_string();
         self.write(&thumbprint, &pem, 0o600);
         thumbprint
     }

@@ -26,8 +26,8 @@ macro_rules! certificate_tests {
             }
 
             #[test]
-            fn who_is_not_mapped_is_refused_and_the_log_says_why() {
-                super::who_is_not_mapped_is_refused_and_the_log_says_why::<$type>();
+            fn an_unmapped_certificate_is_refused_and_the_log_gives_the_reason() {
+                super::an_unmapped_certificate_is_refused_and_the_log_gives_the_reason::<$type>();
             }
         })+
     };
@@ -64,7 +64,7 @@ fn the_holder_of_an_authoritys_certificate_is_let_in<P: Peer>() {
     peer.ask("max_envelope_size_kb", Value::Null).expect_err("the subject is another one");
 }
 
-fn who_is_not_mapped_is_refused_and_the_log_says_why<P: Peer>() {
+fn an_unmapped_certificate_is_refused_and_the_log_gives_the_reason<P: Peer>() {
     let service = Telarchd::start_for(BY_CERTIFICATE);
     let (ada, eve) = (Holder::self_signed("ada@corp.example"), Holder::self_signed("ada@corp.example"));
     map(&service, &ada.thumbprint(), "*");
@@ -128,7 +128,7 @@ fn a_mapping_shows_everything_but_its_password() {
 }
 
 #[test]
-fn a_mapping_to_a_wrong_password_is_not_made() {
+fn a_mapping_with_a_wrong_password_is_not_created() {
     let service = Telarchd::start_for(BY_CERTIFICATE);
     let body = format!("@{{UserName=\"{USER}\";Password=\"wrong\"}}");
     let there = locator("00112233445566778899AABBCCDDEEFF00112233", "*");

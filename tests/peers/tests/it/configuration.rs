@@ -1,10 +1,12 @@
 //! `winrm/config` read, changed and listed by a client that others wrote, pypsrp.
 
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
 use serde_json::{Value, json};
-use telarch_peers::{Peer, Pypsrp, Refusal, Telarchd, WayIn};
+use telarch_peers::{Peer, Pypsrp, Refusal, Telarchd, WayIn, served_thumbprint};
 
 #[test]
-fn a_changed_setting_is_answered_read_back_and_in_force_at_once() {
+fn a_changed_setting_is_returned_and_takes_effect_immediately() {
     let (_service, peer) = service_and_peer();
     let body = "<c:Winrs xmlns:c='urn:any'><c:MaxShellsPerUser>2</c:MaxShellsPerUser></c:Winrs>";
     let steps = [("put", json!({"resource": WINRS, "body": body})), get(CONFIG)];
@@ -16,7 +18,7 @@ fn a_changed_setting_is_answered_read_back_and_in_force_at_once() {
 }
 
 #[test]
-fn what_a_change_leaves_out_stays_as_it_is() {
+fn settings_omitted_from_a_change_keep_their_values() {
     let (_service, peer) = service_and_peer();
     let changes = "<MaxTimeoutms>61000</MaxTimeoutms><Service><Auth/></Service>";
     let steps = [get(CONFIG), change(changes), get(CONFIG)];
@@ -27,7 +29,7 @@ fn what_a_change_leaves_out_stays_as_it_is() {
 }
 
 #[test]
-fn the_whole_configuration_may_be_put_back_as_it_came() {
+fn the_whole_configuration_can_be_put_back_unchanged() {
     let (_service, peer) = service_and_peer();
     let answers = peer.manage([CONFIG, SERVICE, WINRS].map(|part| ("put_back", json!({"resource": part}))));
     for answer in answers.map(|answer| answer.expect("not refused")) {
@@ -57,7 +59,7 @@ fn a_setting_that_cannot_be_changed_is_a_fault_that_names_it() {
 }
 
 #[test]
-fn a_wrong_value_or_name_is_a_fault_that_says_what_would_be_right() {
+fn a_wrong_value_or_name_is_a_fault_with_the_valid_values() {
     let table = [
         // The first of the two would be right.
         ("<MaxBatchItems>7</MaxBatchItems><MaxTimeoutms>499</MaxTimeoutms>", ["MaxTimeoutms: 499", "500"]),
@@ -72,7 +74,7 @@ fn a_wrong_value_or_name_is_a_fault_that_says_what_would_be_right() {
 }
 
 #[test]
-fn the_configuration_itself_is_neither_made_nor_deleted() {
+fn the_configuration_itself_cannot_be_created_or_deleted() {
     let (_service, peer) = service_and_peer();
     let create = json!({"resource": SERVICE, "body": "<Service/>"});
     for answer in peer.manage([("create", create), ("delete", json!({"resource": WINRS}))]) {
@@ -82,33 +84,39 @@ fn the_configuration_itself_is_neither_made_nor_deleted() {
 }
 
 #[test]
-fn a_listener_is_made_read_changed_listed_and_deleted() {
+fn a_listener_is_created_read_changed_listed_and_deleted() {
     let (_service, peer) = service_and_peer();
     let key = json!({"Address": "*", "Transport": "HTTP"});
     let on_key = |body: &str| json!({"resource": LISTENER, "selectors": key, "body": body});
-    // It stays switched off, so that nothing waits on a port that may not be free.
-    let create = on_key(&format!(
-        "<l:Listener xmlns:l='{LISTENER}.xsd'><l:Port>5999</l:Port><l:Enabled>false</l:Enabled></l:Listener>"
-    ));
-    let [created, got, listed, again, put, deleted, left, gone] = peer.manage([
-        ("create", create.clone()),
-        ("get", on_key("")),
-        list(),
-        ("create", create),
-        ("put", on_key("<Listener><Port>6000</Port></Listener>")),
-        ("delete", on_key("")),
-        list(),
-        ("get", on_key("")),
-    ]);
+    let [first, second] = [free_port(), free_port()];
+    let create =
+        on_key(&format!("<l:Listener xmlns:l='{LISTENER}.xsd'><l:Port>{first}</l:Port></l:Listener>"));
+    let [created, got, listed, again] =
+        peer.manage([("create", create.clone()), ("get", on_key("")), list(), ("create", create)]);
+    assert_eq!([is_open(first), is_open(second)], [true, false], "created");
+    let [put] = peer.manage([("put", on_key(&format!("<Listener><Port>{second}</Port></Listener>")))]);
+    assert_eq!([is_open(first), is_open(second)], [false, true], "moved to another port");
+    let [disabled] = peer.manage([("put", on_key("<Listener><Enabled>false</Enabled></Listener>"))]);
+    assert!(!is_open(second), "disabled");
+    let [enabled] = peer.manage([("put", on_key("<Listener><Enabled>true</Enabled></Listener>"))]);
+    assert!(is_open(second), "enabled");
+    let [deleted, left, gone] = peer.manage([("delete", on_key("")), list(), ("get", on_key(""))]);
+    assert!(!is_open(second), "deleted");
     assert_eq!(created.expect("not refused"), key);
+    for (changed, addresses) in [(disabled, Value::Null), (enabled, json!(["127.0.0.1", "::1"]))] {
+        let listener = changed.expect("not refused")["Listener"].take();
+        // A machine may have no IPv6.
+        let found = &listener["ListeningOn"];
+        assert!(*found == addresses || (!addresses.is_null() && *found == json!("127.0.0.1")), "{listener}");
+    }
     let got = got.expect("not refused");
     let fields =
         ["Address", "Transport", "Port", "Enabled", "URLPrefix"].map(|field| &got["Listener"][field]);
-    assert_eq!(fields, ["*", "HTTP", "5999", "false", "wsman"], "{got}");
+    assert_eq!(fields, ["*", "HTTP", &first.to_string(), "true", "wsman"], "{got}");
     assert_eq!(listed.expect("not refused")["items"].as_array().map(Vec::len), Some(3));
     assert_eq!(again.expect_err("there is one already").fault_code, Some(ALREADY_EXISTS));
     let put = put.expect("not refused");
-    assert_eq!(["Port", "Enabled"].map(|field| &put["Listener"][field]), ["6000", "false"], "{put}");
+    assert_eq!(put["Listener"]["Port"], second.to_string(), "{put}");
     assert_eq!(deleted, Ok(Value::Null));
     assert_eq!(left.expect("not refused")["items"].as_array().map(Vec::len), Some(2));
     assert_eq!(gone.expect_err("it is gone").fault_code, Some(UNEXPECTED_SELECTORS));
@@ -132,7 +140,7 @@ fn a_listener_with_wrong_selectors_is_refused() {
 }
 
 #[test]
-fn listeners_come_with_the_first_answer_or_one_by_one() {
+fn listeners_are_returned_at_once_or_one_by_one() {
     let (service, peer) = service_and_peer();
     let table = [
         (json!({"resource": LISTENER, "optimize": true}), json!([2])),
@@ -172,7 +180,7 @@ fn listeners_are_listed_as_references_and_as_both() {
 }
 
 #[test]
-fn an_enumeration_context_is_good_for_one_pull_and_for_none_after_its_release() {
+fn an_enumeration_context_is_invalid_after_a_pull_or_its_release() {
     let (_service, peer) = service_and_peer();
     let actions = ["pull_again", "pull_after_release"];
     let codes = peer
@@ -193,7 +201,7 @@ fn listeners_are_not_filtered_and_an_unknown_mode_is_refused() {
 }
 
 #[test]
-fn what_nobody_has_made_yet_is_listed_as_nothing() {
+fn certificate_mappings_are_an_empty_list_initially() {
     let (_service, peer) = service_and_peer();
     let part = format!("{CONFIG}/service/certmapping");
     let [answer] = peer.manage([("enumerate_all", json!({"resource": part, "optimize": true}))]);
@@ -207,6 +215,41 @@ fn plug_ins_are_listed() {
     let [answer] = peer.manage([("enumerate_all", json!({"resource": part, "optimize": true}))]);
     let listed = answer.expect("not refused");
     assert_eq!(listed["items"].as_array().map(Vec::len), Some(3), "{listed}");
+}
+
+#[test]
+fn listeners_of_the_command_line_can_be_changed_and_deleted() {
+    let (service, peer) = service_and_peer();
+    let port = |url: &str| url.split([':', '/']).nth(4).expect("a port").parse::<u16>().expect("a number");
+    let http = port(service.http());
+    let key = json!({"Address": "IP:127.0.0.1", "Transport": "HTTP"});
+    let steps = [("delete", json!({"resource": LISTENER, "selectors": key, "body": ""}))];
+    assert!(is_open(http));
+    let [deleted] = peer.manage(steps);
+    assert_eq!(deleted, Ok(Value::Null));
+    assert!(!is_open(http), "the listener is deleted, and its socket is open");
+    assert!(is_open(port(service.https())), "the other listener is closed as well");
+}
+
+#[test]
+fn an_https_listener_shows_the_certificate_that_it_serves() {
+    let (service, peer) = service_and_peer();
+    let [listed] = peer.manage([list()]);
+    let listed = listed.expect("not refused");
+    let thumbprint = |item: &Value| item["Listener"]["CertificateThumbprint"].clone();
+    let found: Vec<Value> = listed["items"].as_array().expect("a list").iter().map(thumbprint).collect();
+    assert_eq!(found.get(1), Some(&json!(service.thumbprint())), "{listed}");
+    assert_eq!(served_thumbprint(service.https()), service.thumbprint());
+    assert_ne!(found.first(), found.get(1), "HTTP has no certificate: {listed}");
+}
+
+fn is_open(port: u16) -> bool {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("it is bound").port()
 }
 
 fn service_and_peer() -> (Telarchd, Pypsrp) {

@@ -12,7 +12,7 @@ use telarch_peers::{CredSspSettings, Layer, Pyspnego, PyspnegoSettings};
 use crate::spnego::{Ntlm, PASSWORD, USER, converse, let_in, ntlm_offer, sign_in};
 
 #[test]
-fn pyspnego_hands_over_its_password_and_seals_both_ways() {
+fn pyspnego_delegates_its_password_and_seals_both_ways() {
     for settings in ways() {
         let mut client = client(settings, PASSWORD);
         let mut service = service(Version::default());
@@ -44,7 +44,7 @@ fn messages_of_pyspnego_are_sealed_both_ways() {
 }
 
 #[test]
-fn we_hand_over_a_password_to_pyspnego() {
+fn our_client_delegates_a_password_to_pyspnego() {
     for settings in ways() {
         let mut service = Pyspnego::acceptor(&with(settings, PASSWORD));
         sign_in(&mut our_client(settings, PASSWORD), &mut service).expect("the right password");
@@ -55,7 +55,7 @@ fn we_hand_over_a_password_to_pyspnego() {
 }
 
 #[test]
-fn versions_of_pyspnego_are_taken_down_to_the_minimum() {
+fn versions_of_pyspnego_are_accepted_down_to_the_minimum() {
     for version in 2..=6 {
         for minimum in [Version::V2, Version::default()] {
             let settings = CredSspSettings { version, ..MODERN };
@@ -73,7 +73,7 @@ fn versions_of_pyspnego_are_taken_down_to_the_minimum() {
 }
 
 #[test]
-fn pyspnego_understands_why_it_is_refused() {
+fn pyspnego_reads_the_reason_of_a_refusal() {
     for (version, is_told) in [(5, false), (6, true)] {
         let mut client = client(CredSspSettings { version, ..MODERN }, "guess");
         let mut service = service(Version::default());
@@ -88,14 +88,14 @@ fn pyspnego_understands_why_it_is_refused() {
 }
 
 #[test]
-fn we_understand_that_pyspnego_refuses() {
+fn our_client_reports_a_refusal_by_pyspnego() {
     let mut service = Pyspnego::acceptor(&with(MODERN, PASSWORD));
     let refused = sign_in(&mut our_client(MODERN, "guess"), &mut service).err();
     assert_eq!(refused, Some(AuthError::WrongPassword.to_string()));
 }
 
 #[test]
-fn the_password_of_somebody_else_is_not_taken() {
+fn a_delegated_password_of_another_account_is_refused() {
     let settings = CredSspSettings { hands_over: Some("somebody else"), ..MODERN };
     let mut service = service(Version::default());
     let refused = let_in(&mut client(settings, PASSWORD), &mut service).err();

@@ -3,7 +3,7 @@
 use telarch_peers::{Curl, PASSWORD, Reply, Telarchd, USER, served_thumbprint};
 
 #[test]
-fn without_credentials_the_answer_is_401_with_one_line_per_scheme_and_no_body() {
+fn without_credentials_the_status_is_401_with_one_header_per_scheme() {
     let service = Telarchd::start(&[("Service.AllowUnencrypted", "true")]);
     for url in [service.https(), service.http()] {
         assert_unauthorized(&Curl::to(url).body(IDENTIFY).send(), WITH_BASIC);
@@ -20,7 +20,7 @@ fn a_wrong_password_and_an_unknown_user_get_the_same_401() {
 }
 
 #[test]
-fn basic_is_neither_offered_nor_taken_over_http_unless_allowed() {
+fn basic_is_neither_offered_nor_accepted_over_http_unless_allowed() {
     let service = Telarchd::start(&[("Service.AllowUnencrypted", "false")]);
     assert_unauthorized(&Curl::to(service.http()).body(IDENTIFY).send(), &["Negotiate"]);
     assert_unauthorized(
@@ -32,7 +32,7 @@ fn basic_is_neither_offered_nor_taken_over_http_unless_allowed() {
 }
 
 #[test]
-fn basic_is_neither_offered_nor_taken_where_it_is_switched_off() {
+fn basic_is_neither_offered_nor_accepted_if_disabled() {
     let service = Telarchd::start(&[("Service.Auth.Basic", "false"), ("Service.AllowUnencrypted", "true")]);
     for url in [service.https(), service.http()] {
         assert_unauthorized(&Curl::to(url).body(IDENTIFY).send(), &["Negotiate"]);
@@ -55,7 +55,7 @@ fn a_trailing_slash_is_the_same_listener() {
 }
 
 #[test]
-fn identify_with_credentials_names_the_system_and_the_ways_in() {
+fn identify_with_credentials_lists_the_system_and_the_schemes() {
     let service = Telarchd::start(&[]);
     let reply = signed_in(service.https()).body(IDENTIFY).send();
     assert_eq!(reply.status, 200, "{reply:?}");
@@ -84,7 +84,7 @@ fn identify_without_credentials_hides_the_system() {
 }
 
 #[test]
-fn the_header_of_anonymous_identify_opens_nothing_else() {
+fn the_header_of_anonymous_identify_permits_no_other_request() {
     let service = Telarchd::start(&[]);
     let get = Curl::to(service.https()).header("WSMANIDENTIFY: unauthenticated").body(GET_CONFIG).send();
     assert_ne!(get.status, 200, "{get:?}");
@@ -104,7 +104,7 @@ fn two_requests_share_one_connection() {
 }
 
 #[test]
-fn a_large_body_is_invited_with_100_continue() {
+fn a_large_body_is_requested_with_100_continue() {
     let service = Telarchd::start(&[]);
     let reply =
         signed_in(service.https()).header("Expect: 100-continue").body(identify_of(400 * 1024)).send();
@@ -119,7 +119,7 @@ fn a_body_above_max_envelope_size_is_413() {
 }
 
 #[test]
-fn a_body_that_is_too_large_is_not_invited() {
+fn a_body_that_is_too_large_is_not_requested_with_100_continue() {
     let service = Telarchd::start(&[]);
     let reply =
         signed_in(service.https()).header("Expect: 100-continue").body(identify_of(600 * 1024)).send();

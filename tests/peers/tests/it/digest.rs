@@ -23,7 +23,7 @@ fn is_configuration(run: &Run) -> bool {
 }
 
 #[test]
-fn a_digest_of_the_password_lets_in_over_https_and_where_unencrypted_messages_are_allowed() {
+fn digest_signs_in_over_https_and_over_http_if_unencrypted_is_allowed() {
     let Some((_service, apache)) = start(Asking::Digest(300)) else { return };
     for (url, switches) in
         [(apache.https(), &CHECKED[..]), (apache.http(), &["-authentication:digest", "-unencrypted"])]
@@ -38,17 +38,17 @@ fn a_digest_of_the_password_lets_in_over_https_and_where_unencrypted_messages_ar
 }
 
 #[test]
-fn a_digest_is_not_sent_where_anyone_could_read_the_messages() {
+fn digest_is_not_used_over_http_unless_unencrypted_is_allowed() {
     let Some((_service, apache)) = start(Asking::Digest(300)) else { return };
     let run = winrm(&apache.http(), &["-authentication:digest"]).run(&["get", "winrm/config"]);
     let (_, stderr, code) = run.text();
     assert_eq!(code, 1);
-    assert!(stderr.contains("unencrypted messages are disabled on this client"), "{run:?}");
+    assert!(stderr.contains("refused to send messages to http://127.0.0.1"), "{run:?}");
     assert!(apache.requests().is_empty(), "something was sent: {:?}", apache.requests());
 }
 
 #[test]
-fn every_request_of_a_remote_command_is_answered_anew_and_counted() {
+fn every_request_of_a_remote_command_has_its_own_digest_and_count() {
     let Some((_service, apache)) = start(Asking::Digest(300)) else { return };
     let winrs = CHECKED.iter().fold(Winrs::to(&apache.https()), |winrs, switch| winrs.switch(switch));
     let run = winrs.run(&["cat; echo err 1>&2; exit 7"], b"through the gate");
@@ -65,7 +65,7 @@ fn every_request_of_a_remote_command_is_answered_anew_and_counted() {
 }
 
 #[test]
-fn a_nonce_that_has_become_stale_is_replaced_without_asking_anyone() {
+fn a_stale_nonce_is_replaced_without_a_password_prompt() {
     let Some((_service, apache)) = start(Asking::Digest(1)) else { return };
     let winrs = CHECKED.iter().fold(Winrs::to(&apache.https()), |winrs, switch| winrs.switch(switch));
     let run = winrs.run(&["sleep 3; echo late"], b"");
@@ -76,7 +76,7 @@ fn a_nonce_that_has_become_stale_is_replaced_without_asking_anyone() {
 }
 
 #[test]
-fn a_wrong_password_is_told_as_such() {
+fn a_wrong_password_is_reported() {
     for asking in [Asking::Digest(300), Asking::Basic] {
         let Some((_service, apache)) = start(asking) else { return };
         let (scheme, word) = match asking {
@@ -89,7 +89,7 @@ fn a_wrong_password_is_told_as_such() {
         assert_eq!((stdout, code), ("", 1), "{run:?}");
         for line in [
             format!("the service rejected ada with {word}: check name and password\n"),
-            "winrm: 127.0.0.1: login refused as ada\n".to_owned(),
+            "winrm: host 127.0.0.1, user ada\n".to_owned(),
             format!("  the service offers {word}; the client tried {word}\n"),
         ] {
             assert!(stderr.contains(&line), "{line} is not in {stderr}");
@@ -99,7 +99,7 @@ fn a_wrong_password_is_told_as_such() {
 }
 
 #[test]
-fn basic_is_taken_by_a_web_server_and_another_scheme_is_named_with_the_one_that_would_do() {
+fn basic_works_with_a_web_server_and_is_suggested_instead_of_others() {
     let Some((_service, apache)) = start(Asking::Basic) else { return };
     let to = |scheme: &str| winrm(&apache.https(), &[scheme, "-skipCAcheck", "-skipCNcheck"]);
     let run = to("-authentication:basic").run(&["get", "winrm/config"]);

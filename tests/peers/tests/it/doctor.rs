@@ -9,7 +9,7 @@ use telarch_peers::{
 };
 
 #[test]
-fn nothing_fails_where_all_is_well() {
+fn no_check_fails_on_a_working_service() {
     for way in [WayIn::NegotiateOverHttps, WayIn::BasicOverHttps, WayIn::NegotiateOverHttp] {
         let service = Telarchd::start_for(way);
         let diagnosis = Diagnosis::of(Winrm::against(&service, way));
@@ -34,7 +34,7 @@ fn nothing_fails_where_all_is_well() {
 }
 
 #[test]
-fn a_certificate_that_is_trusted_is_no_matter_for_a_warning_and_basic_is_tried_too() {
+fn a_trusted_certificate_is_no_warning_and_basic_is_checked() {
     let service = Telarchd::start(&[]);
     let ca = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(ca.path(), telarch_peers::served_pem(service.https())).expect("room");
@@ -49,14 +49,14 @@ fn a_certificate_that_is_trusted_is_no_matter_for_a_warning_and_basic_is_tried_t
 }
 
 #[test]
-fn a_name_that_nobody_has() {
+fn an_unresolvable_name() {
     let diagnosis = examined("nobody-is-called-so.invalid");
     diagnosis.begins_with("name", "nobody-is-called-so.invalid", "check the spelling");
     assert_eq!(diagnosis.check("sign-in").seen, "name failed");
 }
 
 #[test]
-fn a_port_at_which_nobody_listens() {
+fn a_port_without_a_listener() {
     let free =
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr()).expect("a port");
     let diagnosis = examined(&format!("http://{free}"));
@@ -120,7 +120,7 @@ fn https_at_the_port_of_http() {
 }
 
 #[test]
-fn a_prefix_that_nobody_listens_at() {
+fn a_prefix_without_a_listener() {
     let service = Telarchd::start(&[]);
     examined(&service.http().replace("/wsman", "/elsewhere")).begins_with(
         "identify",
@@ -136,13 +136,13 @@ fn a_web_server_that_has_files_only() {
 }
 
 #[test]
-fn a_portal_that_wants_everybody_to_log_in() {
+fn a_captive_portal() {
     let server = WebServer::of_a_portal();
     examined(&server.http()).begins_with("identify", "a redirect", "a captive portal");
 }
 
 #[test]
-fn a_certificate_that_nobody_has_signed() {
+fn a_certificate_of_an_unknown_issuer() {
     let service = Telarchd::start(&[]);
     let diagnosis = examined(service.https());
     diagnosis.begins_with("tls", "not signed by a trusted authority", "-ca:FILE");
@@ -157,7 +157,7 @@ fn a_certificate_that_has_expired() {
 }
 
 #[test]
-fn a_certificate_whose_time_has_not_come() {
+fn a_certificate_that_is_not_valid_yet() {
     let server = showing(|certificate| certificate.not_before = date_time_ymd(4000, 1, 1));
     let diagnosis = Diagnosis::of(Winrm::to(&server.https()).switch(&server.trusted()));
     diagnosis.begins_with("tls", "is not valid before", "compare the clocks");
@@ -186,7 +186,7 @@ fn a_certificate_that_is_for_clients() {
 }
 
 #[test]
-fn a_proxy_that_nobody_answers_for() {
+fn a_proxy_that_does_not_listen() {
     let service = Telarchd::start(&[]);
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
     let proxy = format!("http://{}", free.expect("a free port"));
@@ -197,7 +197,7 @@ fn a_proxy_that_nobody_answers_for() {
 }
 
 #[test]
-fn a_scheme_that_the_service_has_switched_off() {
+fn a_scheme_that_the_service_has_disabled() {
     let service = Telarchd::start(&[("Service.Auth.Negotiate", "false")]);
     let diagnosis = Diagnosis::of(Winrm::against(&service, WayIn::NegotiateOverHttps));
     diagnosis.begins_with("schemes", "not offer Negotiate", "winrm set winrm/config/service/auth");
@@ -214,7 +214,7 @@ fn a_service_without_any_scheme() {
     ];
     let service = Telarchd::start(&off);
     let diagnosis = Diagnosis::of(Winrm::against(&service, WayIn::NegotiateOverHttps));
-    diagnosis.begins_with("schemes", "offers no scheme", "-set:Negotiate=true");
+    diagnosis.begins_with("schemes", "offers no scheme", "run winrm quickconfig");
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn basic_over_http_that_the_service_does_not_allow() {
 }
 
 #[test]
-fn a_password_that_could_be_read_on_the_way_is_not_sent() {
+fn a_password_is_not_sent_unencrypted() {
     let service = Telarchd::start_for(WayIn::BasicOverAllowedHttp);
     let winrm = Winrm::to(service.http()).switch("-authentication:basic");
     Diagnosis::of(winrm).begins_with("sign-in", "refused to send a password", "use https://");
@@ -233,7 +233,7 @@ fn a_password_that_could_be_read_on_the_way_is_not_sent() {
 }
 
 #[test]
-fn a_scheme_that_is_switched_off_on_this_side() {
+fn a_scheme_that_the_client_has_disabled() {
     let service = Telarchd::start(&[]);
     let winrm = Winrm::against(&service, WayIn::NegotiateOverHttps).setting("Client.Auth.Negotiate = false");
     Diagnosis::of(winrm).begins_with(
@@ -280,7 +280,7 @@ fn accounts_that_are_locked_or_disabled() {
 }
 
 #[test]
-fn a_client_certificate_that_is_nobodys() {
+fn a_client_certificate_without_a_mapping() {
     let service = Telarchd::start(&[("Service.Auth.Certificate", "true")]);
     let holder = Holder::self_signed("nobody@localhost");
     let diagnosis = Diagnosis::of(Winrm::held_by(&holder, &service));
@@ -288,30 +288,34 @@ fn a_client_certificate_that_is_nobodys() {
 }
 
 #[test]
-fn somebody_in_between_who_ends_tls() {
+fn a_proxy_that_terminates_tls() {
     let service = PyspnegoService::start(&["Negotiate"], Flaw::OtherCertificate);
     let winrm = Winrm::to(service.https()).switch("-skipCAcheck").switch("-skipCNcheck");
     Diagnosis::of(winrm).begins_with("sign-in", "rejected", "CbtHardeningLevel");
 }
 
 #[test]
-fn a_user_who_may_do_nothing() {
+fn a_user_without_access() {
     let service = Telarchd::start(&[("Service.RootSDDL", "O:NSG:BAD:P(D;;GA;;;WD)")]);
     let diagnosis = Diagnosis::of(Winrm::against(&service, WayIn::NegotiateOverHttps));
-    diagnosis.begins_with("shell", "denied", "RootSDDL");
+    diagnosis.begins_with(
+        "shell",
+        "entry of plug-in Shell for ",
+        "winrm configSDDL http://schemas.microsoft.com/",
+    );
     assert_eq!(diagnosis.check("access").verdict, "warn", "{diagnosis:#?}");
     assert_eq!(diagnosis.check("sign-in").verdict, "pass", "{diagnosis:#?}");
 }
 
 #[test]
-fn shells_that_are_switched_off() {
+fn disabled_shells() {
     let service = Telarchd::start(&[("Winrs.AllowRemoteShellAccess", "false")]);
     let diagnosis = Diagnosis::of(Winrm::against(&service, WayIn::NegotiateOverHttps));
     diagnosis.begins_with("shell", "remote shells are disabled", "-set:AllowRemoteShellAccess=true");
 }
 
 #[test]
-fn a_quota_of_shells_that_is_used_up() {
+fn an_exhausted_quota_of_shells() {
     let service = Telarchd::start(&[("Winrs.MaxShellsPerUser", "1")]);
     let way = WayIn::NegotiateOverHttps;
     let running = Winrs::against(&service, way).start(&["echo open; sleep 60"]);
@@ -322,7 +326,7 @@ fn a_quota_of_shells_that_is_used_up() {
 }
 
 #[test]
-fn nobody_is_asked_who_they_are_where_nobody_said_it() {
+fn sign_in_is_skipped_without_a_user_name_and_a_ticket() {
     let service = Telarchd::start(&[]);
     let winrm = Winrm::to(service.http()).user(None).variable("KRB5CCNAME", "FILE:/nonexistent/tickets");
     let diagnosis = Diagnosis::of(winrm);
@@ -332,7 +336,7 @@ fn nobody_is_asked_who_they_are_where_nobody_said_it() {
 }
 
 #[test]
-fn the_report_for_people_begins_with_what_is_examined_and_ends_with_where_to_begin() {
+fn the_text_report_begins_with_the_endpoint_and_ends_with_the_first_fix() {
     let service = Telarchd::start(&[]);
     let run = Winrm::to(service.https()).run(&["doctor"]);
     let (stdout, stderr, code) = run.text();

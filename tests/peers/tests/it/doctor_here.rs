@@ -6,11 +6,12 @@ use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use telarch_peers::{Diagnosis, Kept, WebServer, Winrm, firewall, in_network};
 
 #[test]
-fn nothing_fails_where_the_service_is_well() {
-    let kept = Kept::files(&(listener("HTTP", free_port()) + &listener("HTTPS", free_port()))).start();
+fn no_check_fails_on_a_machine_with_a_working_service() {
+    let kept = Kept::files(&(listener("HTTP", free_port()) + &listener("HTTPS", free_port())));
+    let kept = with_account(kept).start();
     let diagnosis = examined(&kept);
     diagnosis.is_well();
-    for check in ["settings", "configuration", "ports", "socket", "listeners", "certificates"] {
+    for check in ["settings", "configuration", "ports", "socket", "listeners", "certificates", "schemes"] {
         assert_eq!(diagnosis.check(check).verdict, "pass", "{diagnosis:#?}");
     }
 }
@@ -31,7 +32,7 @@ fn a_port_that_another_program_has() {
 }
 
 #[test]
-fn settings_with_a_slip_of_the_pen() {
+fn settings_with_a_typing_error() {
     let kept = Kept::files("Service.Auth.Basic = \"perhaps\"\n");
     let diagnosis = examined(&kept);
     diagnosis.begins_with("settings", "line 1", "telarch config show");
@@ -39,7 +40,7 @@ fn settings_with_a_slip_of_the_pen() {
 }
 
 #[test]
-fn settings_that_everybody_may_write() {
+fn settings_writable_by_everyone() {
     let kept = Kept::files("");
     kept.write("config.toml", "", 0o666);
     let config = kept.config();
@@ -48,7 +49,7 @@ fn settings_that_everybody_may_write() {
 }
 
 #[test]
-fn a_policy_that_everybody_may_write() {
+fn a_policy_writable_by_everyone() {
     let kept = Kept::files(&listener("HTTP", free_port()));
     kept.write("policy.d/site.toml", "Service.Auth.Basic = false\n", 0o644);
     let diagnosis = examined(&kept);
@@ -95,10 +96,11 @@ fn a_listener_whose_certificate_has_expired() {
 }
 
 #[test]
-fn a_firewall_that_lets_nobody_in() {
-    in_network("doctor_here::a_firewall_that_lets_nobody_in", || {
+fn a_firewall_that_drops_the_port() {
+    in_network("doctor_here::a_firewall_that_drops_the_port", || {
         let port = free_port();
-        let kept = Kept::files(&listener("HTTP", port).replace("IP:127.0.0.1", "*")).start();
+        let kept = Kept::files(&listener("HTTP", port).replace("IP:127.0.0.1", "*"));
+        let kept = with_account(kept).start();
         examined(&kept).is_well();
         firewall(
             "add table inet filter\n\
@@ -116,13 +118,31 @@ fn a_firewall_that_lets_nobody_in() {
 }
 
 #[test]
-fn nobody_is_served_without_a_listener() {
+fn settings_without_a_listener_are_a_warning() {
     let kept = Kept::files("").start();
     let diagnosis = examined(&kept);
     diagnosis.is_well();
     let settings = diagnosis.check("settings");
     assert_eq!(settings.verdict, "warn", "{diagnosis:#?}");
     assert!(settings.fixes[0].contains("winrm quickconfig"), "{diagnosis:#?}");
+}
+
+#[test]
+fn schemes_that_no_account_can_use_fail_with_the_fix() {
+    let kept = Kept::files(&listener("HTTP", free_port())).start();
+    let diagnosis = examined(&kept);
+    let fix = format!("telarch account add NAME --ntlm --file {}", kept.path("accounts").display());
+    diagnosis.begins_with("schemes", "no authentication scheme is usable", &fix);
+    assert_eq!(diagnosis.check("configuration").verdict, "pass", "it is reported once: {diagnosis:#?}");
+
+    let kept = Kept::files(&listener("HTTP", free_port()));
+    assert_eq!(examined(&kept).check("schemes").verdict, "fail", "the service does not run");
+}
+
+/// Adds an account that can sign in with Negotiate.
+fn with_account(kept: Kept) -> Kept {
+    kept.account(&["add", "ann", "--ntlm", "--password-stdin"], "correct horse");
+    kept
 }
 
 fn examined(kept: &Kept) -> Diagnosis {

@@ -5,8 +5,8 @@ use telarch_peers::{
 };
 
 #[test]
-fn a_ticket_that_works_passes_every_check_of_the_realm() {
-    run("a_ticket_that_works_passes_every_check_of_the_realm", |realm| {
+fn a_valid_ticket_passes_every_check_of_the_realm() {
+    run("a_valid_ticket_passes_every_check_of_the_realm", |realm| {
         realm.kinit(&[]);
         let service = Telarchd::start(&[]);
         let diagnosis = Diagnosis::of(with_ticket(&service));
@@ -71,8 +71,8 @@ fn a_realm_whose_kdc_does_not_answer() {
 }
 
 #[test]
-fn passwords_and_users_that_the_realm_does_not_take() {
-    run("passwords_and_users_that_the_realm_does_not_take", |realm| {
+fn passwords_and_users_that_the_realm_refuses() {
+    run("passwords_and_users_that_the_realm_refuses", |realm| {
         let service = Telarchd::start(&[]);
         let user = format!("{USER}@{REALM}");
         let wrong = Diagnosis::of(with_password(&service, &user, "wrong"));
@@ -110,8 +110,8 @@ fn a_service_whose_key_has_changed() {
 }
 
 #[test]
-fn a_service_that_does_not_prove_who_it_is() {
-    run("a_service_that_does_not_prove_who_it_is", |realm| {
+fn a_service_without_mutual_authentication() {
+    run("a_service_without_mutual_authentication", |realm| {
         realm.kinit(&[]);
         let service = PyspnegoService::start(&["Kerberos"], Flaw::NoProof);
         let winrm = Winrm::to(service.http()).user(None).switch("-authentication:kerberos");

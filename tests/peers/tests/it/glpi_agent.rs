@@ -5,7 +5,7 @@ use telarch_peers::{GlpiAgent, Telarchd, WayIn, Winrm};
 const IDENTIFIER: &str = "peer-2026-11-22-08-30-00";
 
 #[test]
-fn it_writes_an_inventory_of_a_machine_that_is_set_up_for_it() {
+fn it_writes_an_inventory_of_a_prepared_machine() {
     let service = Telarchd::start(&[("Identify.ProductVendor", "Microsoft Corporation")]);
     let Some(agent) = GlpiAgent::against(&service) else { return };
     let values = format!(
@@ -41,7 +41,7 @@ fn it_writes_an_inventory_of_a_machine_that_is_set_up_for_it() {
 }
 
 #[test]
-fn it_says_what_is_missing_of_a_machine_that_is_not_set_up_for_it() {
+fn it_reports_the_missing_settings_of_an_unprepared_machine() {
     for (vendor, missing) in [
         ("", "Winrm not supported on WsMan backend"),
         ("Microsoft Corporation", "Can't store deviceid on remote"),

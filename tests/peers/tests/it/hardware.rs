@@ -218,7 +218,7 @@ fn our_own_command_line_reads_sets_and_clears() {
 }
 
 #[test]
-fn pywinrm_is_told_what_is_logged() {
+fn pywinrm_receives_events_of_the_system_event_log() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     if bmc.ipmitool(&["raw", "6", "1"]).is_none() {
         return;
@@ -243,7 +243,7 @@ fn pywinrm_is_told_what_is_logged() {
 }
 
 #[test]
-fn root_has_the_hardware_in_a_process_of_its_own() {
+fn root_reads_the_hardware_in_a_separate_process() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     if !rustix::process::geteuid().is_root() {
         skips::skip!("it takes root to serve a machine");
@@ -267,7 +267,7 @@ fn sensors_of(machine: &Machine) -> Result<Value, telarch_peers::Refusal> {
 }
 
 #[test]
-fn an_administrator_who_is_not_root_has_the_hardware_from_the_broker() {
+fn an_administrator_without_root_reads_the_hardware_through_the_broker() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let Some(machine) = Machine::start(Proof::MemberOf("Administrators")) else { return };
     introduce(&bmc, &machine.state());
@@ -284,7 +284,7 @@ fn an_administrator_who_is_not_root_has_the_hardware_from_the_broker() {
 }
 
 #[test]
-fn a_user_who_is_no_administrator_is_told_whose_the_controllers_are() {
+fn ordinary_users_are_refused_controllers_with_the_name_of_the_group() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let Some(machine) = Machine::start(Proof::MemberOf("WinRMRemoteWMIUsers__")) else { return };
     introduce(&bmc, &machine.state());

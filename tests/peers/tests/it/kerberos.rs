@@ -129,8 +129,8 @@ fn a_client_of_pykerberos_signs_in_to_our_service_and_seals() {
 }
 
 #[test]
-fn channel_bindings_of_pyspnego_are_judged_by_level() {
-    run("channel_bindings_of_pyspnego_are_judged_by_level", Keys::AesSha1, |_| {
+fn channel_bindings_of_pyspnego_are_verified_by_level() {
+    run("channel_bindings_of_pyspnego_are_verified_by_level", Keys::AesSha1, |_| {
         use Hardening::{None as Unchecked, Relaxed, Strict};
         let of = |hash: &[u8]| ChannelBinding::tls_server_end_point(hash);
         let (ours, other) = (of(b"ours"), of(b"other"));
@@ -170,8 +170,8 @@ fn our_channel_binding_is_the_one_that_a_service_of_pyspnego_expects() {
 }
 
 #[test]
-fn messages_are_in_order_even_for_a_client_that_does_not_ask_for_it() {
-    run("messages_are_in_order_even_for_a_client_that_does_not_ask_for_it", Keys::AesSha1, |_| {
+fn messages_are_sequenced_even_if_the_client_does_not_request_it() {
+    run("messages_are_sequenced_even_if_the_client_does_not_request_it", Keys::AesSha1, |_| {
         let start = || {
             let mut peer = KerberosPeer::start(End::PyspnegoClient(Messages::InAnyOrder), None);
             let client = signed_in(&mut peer, Binding::default()).unwrap();

@@ -32,27 +32,28 @@ fn winrm_as(url: &str, user: &str, password: &str) -> Winrm {
 }
 
 /// What is told behind the block that scripts know, a line each.
-fn told(run: &Run) -> Vec<String> {
+fn hints_of(run: &Run) -> Vec<String> {
     let (stdout, stderr, code) = run.text();
     assert_eq!((stdout, code), ("", 1), "{run:?}");
     assert!(!stderr.contains(PASSWORD) && !stderr.contains("not-the-password"), "{run:?}");
     stderr.split("\n\n").last().unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
-fn assert_told(run: &Run, what: &str, lines: &[&str]) {
-    let found = told(run);
+fn assert_reported(run: &Run, what: &str, lines: &[&str]) {
+    let found = hints_of(run);
     let is_wanted = lines.iter().any(|line| line.contains("winrm trust "));
     let is_there = found.iter().any(|line| line.contains("winrm trust "));
     assert_eq!(is_there, is_wanted, "trust is advised where it helps, and only there: {found:#?}");
     assert_eq!(found.first().map(String::as_str), Some(what), "{run:?}");
+    let (_, stderr, _) = run.text();
     for line in lines {
-        assert!(found.iter().any(|found| found.contains(line)), "{line} is not in {found:#?}");
+        assert!(stderr.contains(line), "{line} is not in {stderr}");
     }
 }
 
 #[test]
-fn a_ticket_is_enough_over_http_and_https() {
-    run("a_ticket_is_enough_over_http_and_https", |realm, service| {
+fn a_ticket_suffices_over_http_and_https() {
+    run("a_ticket_suffices_over_http_and_https", |realm, service| {
         realm.kinit(&[]);
         for scheme in [None, Some("-authentication:negotiate"), Some("-authentication:kerberos")] {
             let winrs = Winrs::to(&named(service.http())).user(None);
@@ -69,26 +70,29 @@ fn a_ticket_is_enough_over_http_and_https() {
 }
 
 #[test]
-fn where_the_first_scheme_is_not_offered_another_is_used_unless_one_was_asked_for() {
-    let name =
-        "kerberos_programs::where_the_first_scheme_is_not_offered_another_is_used_unless_one_was_asked_for";
+fn another_scheme_is_used_unless_one_was_requested() {
+    let name = "kerberos_programs::another_scheme_is_used_unless_one_was_requested";
     in_realm(name, Keys::AesSha1, |realm| {
         realm.kinit(&[]);
         let service = Telarchd::start(&[("Service.Auth.Negotiate", "false")]);
         let run = winrm(service.http()).run(&["get", "winrm/config/winrs"]);
         assert_eq!(run.code, 0, "{run:?}");
         let run = winrm(service.http()).switch("-authentication:negotiate").run(&["id"]);
-        assert_told(
+        assert_reported(
             &run,
-            "winrm: localhost: the service does not offer the requested authentication scheme",
-            &["  try -authentication:kerberos", "  the service offers Kerberos; the client tried Negotiate"],
+            "winrm: host localhost",
+            &[
+                "the service does not offer Negotiate",
+                "  try -authentication:kerberos",
+                "  the service offers Kerberos; the client tried Negotiate",
+            ],
         );
     });
 }
 
 #[test]
-fn a_password_gets_a_ticket_and_so_does_the_key_of_a_keytab() {
-    run("a_password_gets_a_ticket_and_so_does_the_key_of_a_keytab", |realm, service| {
+fn a_password_or_a_keytab_obtains_a_ticket() {
+    run("a_password_or_a_keytab_obtains_a_ticket", |realm, service| {
         for user in [format!("{USER}@{REALM}"), format!("TELARCH\\{USER}"), USER.to_owned()] {
             let run = winrm_as(service.http(), &user, PASSWORD).run(&["id"]);
             assert_eq!(run.code, 0, "{user}: {run:?}");
@@ -102,79 +106,100 @@ fn a_password_gets_a_ticket_and_so_does_the_key_of_a_keytab() {
 }
 
 #[test]
-fn every_cause_of_a_failed_sign_in_is_told_with_what_to_do() {
-    run("every_cause_of_a_failed_sign_in_is_told_with_what_to_do", |realm, service| {
+fn every_cause_of_a_failed_sign_in_is_reported_with_a_remedy() {
+    run("every_cause_of_a_failed_sign_in_is_reported_with_a_remedy", |realm, service| {
         let url = service.http();
         let user = format!("{USER}@{REALM}");
-        assert_told(
+        assert_reported(
             &winrm_as(url, &user, "not-the-password").run(&["id"]),
-            &format!("winrm: localhost: login refused: the realm rejected the password, user {user}"),
-            &["  enter the password again", "(code 1326, 0x52E, ERROR_LOGON_FAILURE)"],
+            &format!("winrm: host localhost, user {user}"),
+            &[
+                "wrong password or key of",
+                "  enter the password again",
+                "(code 1326, 0x52E, ERROR_LOGON_FAILURE)",
+            ],
         );
-        assert_told(
+        assert_reported(
             &winrm_as(url, "nobody", PASSWORD).run(&["id"]),
-            "winrm: localhost: login refused: the realm does not know the user, user nobody",
-            &["  check the spelling of the name and the realm", "ERROR_LOGON_FAILURE"],
+            "winrm: host localhost, user nobody",
+            &[
+                "unknown principal nobody@",
+                "  check the spelling of the name and the realm",
+                "ERROR_LOGON_FAILURE",
+            ],
         );
-        assert_told(
+        assert_reported(
             &winrm(url).run(&["id"]),
-            "winrm: localhost: no Kerberos ticket",
-            &["  obtain one with: kinit USER@REALM", "-username:USER@REALM", "SEC_E_NO_CREDENTIALS"],
+            "winrm: host localhost",
+            &[
+                "no Kerberos ticket",
+                "  obtain one with: kinit USER@REALM",
+                "-username:USER@REALM",
+                "SEC_E_NO_CREDENTIALS",
+            ],
         );
         realm.kinit(&[]);
-        assert_told(
+        assert_reported(
             &winrm(url).switch("-spn:HTTP/node7.telarch.test").run(&["id"]),
-            "winrm: localhost: the KDC does not know the service principal name",
-            &["setspn -S HTTP/node7.telarch.test", "-spn:WSMAN", "SEC_E_TARGET_UNKNOWN"],
+            "winrm: host localhost",
+            &[
+                "unknown service HTTP/node7.telarch.test in the realm",
+                "setspn -S HTTP/node7.telarch.test",
+                "-spn:WSMAN",
+                "SEC_E_TARGET_UNKNOWN",
+            ],
         );
         realm.skew_tickets(3_600);
-        assert_told(
+        assert_reported(
             &winrm(url).run(&["id"]),
-            "winrm: localhost: the clocks of this machine and of the KDC differ too much",
-            &["  synchronise both with NTP; Kerberos allows five minutes", "SEC_E_TIME_SKEW"],
+            "winrm: host localhost",
+            &[
+                "the clocks of this machine and the peer differ too much",
+                "  synchronise both with NTP; Kerberos allows five minutes",
+                "SEC_E_TIME_SKEW",
+            ],
         );
         realm.kinit(&["-l", "1h"]);
         realm.age_tickets();
-        assert_told(
+        assert_reported(
             &winrm(url).run(&["id"]),
-            "winrm: localhost: the Kerberos ticket has expired",
-            &["with: kinit", "SEC_E_CONTEXT_EXPIRED"],
+            "winrm: host localhost",
+            &["the Kerberos ticket has expired", "with: kinit", "SEC_E_CONTEXT_EXPIRED"],
         );
         realm.kadmin(&format!("modprinc -allow_tix {USER}"));
-        assert_told(
+        assert_reported(
             &winrm_as(url, &user, PASSWORD).run(&["id"]),
-            &format!(
-                "winrm: localhost: login refused: the account is locked, disabled or expired, user {user}"
-            ),
+            &format!("winrm: host localhost, user {user}"),
             &["the account is locked, disabled or expired", "kpasswd", "ERROR_ACCOUNT_RESTRICTION"],
         );
         realm.lose_kdc();
-        assert_told(
+        assert_reported(
             &winrm_as(url, &user, PASSWORD).run(&["id"]),
-            &format!("winrm: localhost: no KDC of the Kerberos realm responds, user {user}"),
-            &["the KDC must be in krb5.conf", "port 88", "SEC_E_NO_AUTHENTICATING_AUTHORITY"],
+            &format!("winrm: host localhost, user {user}"),
+            &[
+                "cannot reach a KDC of the realm",
+                "the KDC must be in krb5.conf",
+                "port 88",
+                "SEC_E_NO_AUTHENTICATING_AUTHORITY",
+            ],
         );
         let broken = realm.path("broken.conf");
         std::fs::write(&broken, "[libdefaults\n").expect("a file of the realm");
         let run = winrm(url).variable("KRB5_CONFIG", &broken.display().to_string()).run(&["id"]);
-        assert_told(
-            &run,
-            "winrm: localhost: Kerberos is not available on this machine",
-            &["KRB5_CONFIG", "SEC_E_SECPKG_NOT_FOUND"],
-        );
+        assert_reported(&run, "winrm: host localhost", &["KRB5_CONFIG", "SEC_E_SECPKG_NOT_FOUND"]);
     });
 }
 
 #[test]
-fn a_host_that_is_not_trusted_gets_kerberos_or_nothing() {
-    run("a_host_that_is_not_trusted_gets_kerberos_or_nothing", |_, service| {
+fn an_untrusted_host_receives_only_kerberos() {
+    run("an_untrusted_host_receives_only_kerberos", |_, service| {
         // Not this machine by its spelling, and of no realm.
         let url = service.http().replace("127.0.0.1", "2130706433");
         let run = Winrm::to(&url).user(Some(USER)).run(&["id"]);
-        assert_told(
+        assert_reported(
             &run,
-            &format!("winrm: 2130706433: the KDC does not know the service principal name, user {USER}"),
-            &["or trust the host without verification: winrm trust 2130706433"],
+            &format!("winrm: host 2130706433, user {USER}"),
+            &["unknown service", "or trust the host without verification: winrm trust 2130706433"],
         );
         assert!(!service.log().contains("Sign-in"), "it was asked: {}", service.log());
         let trusted = Winrm::to(&url).user(Some(USER)).setting("Client.TrustedHosts = \"2130706433\"");
@@ -184,8 +209,8 @@ fn a_host_that_is_not_trusted_gets_kerberos_or_nothing() {
 }
 
 #[test]
-fn the_name_of_the_service_may_be_chosen() {
-    run("the_name_of_the_service_may_be_chosen", |realm, service| {
+fn the_service_name_can_be_chosen() {
+    run("the_service_name_can_be_chosen", |realm, service| {
         realm.kinit(&[]);
         for name in ["HTTP", "wsman", "Host", "WSMAN/localhost"] {
             let run = winrm(service.http()).switch(&format!("-spn:{name}")).run(&["id"]);
@@ -199,11 +224,7 @@ fn the_name_of_the_service_may_be_chosen() {
         let port = service.http().rsplit(':').next().and_then(|rest| rest.split('/').next()).expect("a port");
         let run = winrm(service.http()).switch("-SPNPort").run(&["id"]);
         let name = format!("HTTP/localhost:{port}");
-        assert_told(
-            &run,
-            "winrm: localhost: the KDC does not know the service principal name",
-            &[&format!("setspn -S {name} ")],
-        );
+        assert_reported(&run, "winrm: host localhost", &[&format!("setspn -S {name} ")]);
         realm.kadmin(&format!("addprinc -randkey {name}"));
         realm.kadmin(&format!("ktadd -norandkey -k {} {name}", realm.keytab().display()));
         realm.kinit(&[]);
@@ -213,8 +234,8 @@ fn the_name_of_the_service_may_be_chosen() {
 }
 
 #[test]
-fn a_ticket_is_handed_on_if_that_was_said_and_never_else() {
-    run("a_ticket_is_handed_on_if_that_was_said_and_never_else", |realm, service| {
+fn a_ticket_is_delegated_only_on_request() {
+    run("a_ticket_is_delegated_only_on_request", |realm, service| {
         let winrs = |switch: Option<&str>| {
             let winrs = Winrs::to(&named(service.http())).user(None);
             switch.into_iter().fold(winrs, Winrs::switch).run(&["echo done"], b"")
@@ -234,10 +255,11 @@ fn a_ticket_is_handed_on_if_that_was_said_and_never_else() {
         realm.kinit(&["-F"]);
         assert_eq!(winrs(None).text(), ("done\n", "", 0));
         let run = winrs(Some("-allowdelegate"));
-        assert_told(
+        assert_reported(
             &run,
-            "winrs: localhost: cannot delegate a ticket to the service",
+            "winrs: host localhost",
             &[
+                "the ticket cannot be delegated to the service",
                 "  get a forwardable one with kinit -f",
                 "  without -allowdelegate the command runs",
                 "SEC_E_DELEGATION_REQUIRED",
@@ -261,8 +283,8 @@ fn unbound_token(spn: &str) -> String {
 }
 
 #[test]
-fn a_ticket_for_another_service_that_is_relayed_to_https_is_refused_and_logged() {
-    run("a_ticket_for_another_service_that_is_relayed_to_https_is_refused_and_logged", |realm, service| {
+fn a_relayed_ticket_for_another_service_is_refused_and_logged() {
+    run("a_relayed_ticket_for_another_service_is_refused_and_logged", |realm, service| {
         realm.kadmin("addprinc -randkey cifs/localhost");
         realm.kadmin(&format!("ktadd -norandkey -k {} cifs/localhost", realm.keytab().display()));
         realm.kinit(&[]);

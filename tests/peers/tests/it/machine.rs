@@ -7,14 +7,14 @@ use telarch_peers::{
 };
 
 #[test]
-fn pywinrm_runs_commands_as_the_user_whom_pam_knows() {
+fn pywinrm_runs_commands_as_the_user_that_pam_verified() {
     let Some(machine) = Machine::start(Proof::Password) else { return };
     let run = machine.pywinrm(WayIn::BasicOverHttps).run("id -un; pwd");
     assert_eq!(run.text(), (format!("{0}\n/home/{0}\n", machine.user()).as_str(), "", 0));
 }
 
 #[test]
-fn messages_of_credssp_and_ntlm_are_sealed_between_clients_in_python_and_the_host_of_their_user() {
+fn python_clients_seal_messages_to_their_host_with_credssp_and_ntlm() {
     let Some(machine) = Machine::start(Proof::NtHash) else { return };
     let input = [b'x'; 300_000];
     let line = "id -un; wc -c; seq 40000 | tail -1";
@@ -32,11 +32,11 @@ fn messages_of_credssp_and_ntlm_are_sealed_between_clients_in_python_and_the_hos
 }
 
 #[test]
-fn a_ticket_of_kerberos_is_judged_by_the_broker_and_leads_to_the_host_of_its_user() {
+fn a_kerberos_ticket_is_verified_by_the_broker_for_the_host_of_its_user() {
     if !KerberosPeer::is_installed() {
         return;
     }
-    let name = "machine::a_ticket_of_kerberos_is_judged_by_the_broker_and_leads_to_the_host_of_its_user";
+    let name = "machine::a_kerberos_ticket_is_verified_by_the_broker_for_the_host_of_its_user";
     in_realm(name, Keys::AesSha2, |realm| {
         let Some(machine) = Machine::start(Proof::Ticket(realm)) else { return };
         realm.kinit(&[]);
@@ -56,7 +56,7 @@ fn a_ticket_of_kerberos_is_judged_by_the_broker_and_leads_to_the_host_of_its_use
 const BY_CERTIFICATE: WayIn = WayIn::CertificateOverHttps;
 
 #[test]
-fn holders_of_certificates_are_judged_by_the_broker_and_run_commands_as_the_user_they_are_mapped_to() {
+fn certificates_are_verified_by_the_broker_and_commands_run_as_mapped() {
     let Some(machine) = Machine::start(Proof::Certificate) else { return };
     let (ada, eve) = (Holder::self_signed("ada@corp.example"), Holder::self_signed("ada@corp.example"));
     let (url, user) = (machine.url(), machine.user());

@@ -97,16 +97,16 @@ const BY_PASSWORD: [Scheme; 5] = [Basic, Ntlm, NegotiateNtlm, CredSspNegotiate, 
 const BY_TICKET: [Scheme; 3] = [NegotiateKerberos, Kerberos, CredSspKerberos];
 
 #[test]
-fn every_scheme_that_needs_a_password_only_lets_every_client_in_that_has_it() {
+fn every_client_signs_in_by_each_scheme_with_a_password() {
     assert_as_expected(&cells(&BY_PASSWORD));
 }
 
 #[test]
-fn every_scheme_of_kerberos_lets_every_client_in_that_has_it() {
+fn every_client_signs_in_by_each_scheme_with_kerberos() {
     if !KerberosPeer::is_installed() {
         return;
     }
-    let name = "matrix::every_scheme_of_kerberos_lets_every_client_in_that_has_it";
+    let name = "matrix::every_client_signs_in_by_each_scheme_with_kerberos";
     in_realm(name, Keys::AesSha1, |realm| {
         realm.kinit(&[]);
         assert_as_expected(&cells(&BY_TICKET));
@@ -114,7 +114,7 @@ fn every_scheme_of_kerberos_lets_every_client_in_that_has_it() {
 }
 
 #[test]
-fn a_wrong_password_lets_no_client_in_by_any_scheme() {
+fn a_wrong_password_is_refused_for_every_client_and_scheme() {
     let cells = cells(&BY_PASSWORD).into_iter().filter(|cell| cell.level == Level::Relaxed);
     let outcomes = outcomes(&cells.collect::<Vec<_>>(), "not the password");
     let let_in: Vec<_> = outcomes.iter().filter(|(_, verdict, _)| *verdict != Verdict::Refused).collect();
@@ -123,11 +123,11 @@ fn a_wrong_password_lets_no_client_in_by_any_scheme() {
 
 /// Clients that find no other scheme say `Kerberos`, and then call what they seal by that name.
 #[test]
-fn a_service_that_offers_kerberos_alone_lets_those_in_who_know_it_by_this_name() {
+fn clients_that_support_kerberos_sign_in_if_it_is_the_only_scheme() {
     if !KerberosPeer::is_installed() {
         return;
     }
-    let name = "matrix::a_service_that_offers_kerberos_alone_lets_those_in_who_know_it_by_this_name";
+    let name = "matrix::clients_that_support_kerberos_sign_in_if_it_is_the_only_scheme";
     in_realm(name, Keys::AesSha1, |realm| {
         realm.kinit(&[]);
         let service = Telarchd::start(&[("Service.Auth.Negotiate", "false")]);
@@ -148,16 +148,16 @@ fn a_service_that_offers_kerberos_alone_lets_those_in_who_know_it_by_this_name()
 
 /// What a client has bound itself to is the certificate of who stands in between.
 #[test]
-fn who_stands_in_between_gets_in_only_where_bindings_are_not_looked_at() {
+fn a_relay_of_passwords_succeeds_only_without_channel_bindings() {
     assert_relayed_as_expected(&[Ntlm, NegotiateNtlm], PASSWORD);
 }
 
 #[test]
-fn who_stands_in_between_gets_in_with_no_ticket_where_bindings_are_looked_at() {
+fn a_relay_of_tickets_succeeds_only_without_channel_bindings() {
     if !KerberosPeer::is_installed() {
         return;
     }
-    let name = "matrix::who_stands_in_between_gets_in_with_no_ticket_where_bindings_are_looked_at";
+    let name = "matrix::a_relay_of_tickets_succeeds_only_without_channel_bindings";
     in_realm(name, Keys::AesSha1, |realm| {
         realm.kinit(&[]);
         assert_relayed_as_expected(&[NegotiateKerberos, Kerberos], PASSWORD);
@@ -189,7 +189,7 @@ fn assert_relayed_as_expected(schemes: &[Scheme], password: &str) {
 }
 
 #[test]
-fn no_cell_is_absent_twice_or_without_a_reason() {
+fn each_absent_cell_is_listed_once_with_a_reason() {
     for (client, schemes, reason) in ABSENT {
         assert!(!reason.is_empty() && !schemes.is_empty(), "{client:?}");
         for scheme in *schemes {

@@ -3,7 +3,7 @@
 use telarch_peers::{Curl, PASSWORD, Telarchd, USER};
 
 #[test]
-fn the_item_of_zabbix_brings_both_properties_in_one_answer() {
+fn an_item_of_zabbix_receives_both_properties_in_one_response() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/monitoring.md");
     let page = std::fs::read_to_string(page).expect("the page");
     let message = page.split("```xml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a message");

@@ -24,7 +24,7 @@ fn pyspnego_signs_in_and_seals_both_ways() {
 }
 
 #[test]
-fn we_sign_in_to_pyspnego_and_seal_both_ways() {
+fn our_client_signs_in_to_pyspnego_and_seals_both_ways() {
     let mut service = Pyspnego::acceptor(&settings());
     let initiated = sign_in(client("", PASSWORD), &mut service).expect("the right password");
     assert!(service.is_complete());
@@ -78,7 +78,7 @@ fn a_wrong_password_is_refused_by_either_end() {
 }
 
 #[test]
-fn the_channel_binding_of_pyspnego_is_judged_as_the_level_says() {
+fn the_channel_binding_of_pyspnego_is_verified_by_level() {
     let wrong = Err(AuthError::ChannelBinding);
     let (ours, other) = (binding(7), binding(8));
     for (level, without, with_other) in [
@@ -97,7 +97,7 @@ fn the_channel_binding_of_pyspnego_is_judged_as_the_level_says() {
 }
 
 #[test]
-fn pyspnego_takes_our_channel_binding_and_no_other() {
+fn pyspnego_accepts_our_channel_binding_and_no_other() {
     let ours = binding(7);
     for (client, expected) in [
         (client("", PASSWORD).channel_binding(binding(7)), None),
@@ -111,7 +111,7 @@ fn pyspnego_takes_our_channel_binding_and_no_other() {
 }
 
 #[test]
-fn without_sealing_a_sign_in_is_good_for_itself_only() {
+fn without_sealing_a_sign_in_authenticates_one_request() {
     let plain = PyspnegoSettings { seals: false, ..settings() };
     let mut accepted =
         let_in(&mut Pyspnego::initiator(&plain), service(Binding::default())).expect("signed in");
@@ -120,7 +120,7 @@ fn without_sealing_a_sign_in_is_good_for_itself_only() {
 }
 
 #[test]
-fn pyspnego_is_refused_where_it_answers_with_ntlmv1() {
+fn pyspnego_is_refused_if_it_responds_with_ntlmv1() {
     for (compatibility, missing) in [(0, "extended session security"), (1, "NTLMv2"), (2, "NTLMv2")] {
         let mut client = Pyspnego::initiator(&PyspnegoSettings { compatibility, ..settings() });
         let refused = let_in(&mut client, service(Binding::default())).err();
@@ -129,7 +129,7 @@ fn pyspnego_is_refused_where_it_answers_with_ntlmv1() {
 }
 
 #[test]
-fn pyspnego_notices_a_message_that_was_changed_and_so_do_we() {
+fn changed_messages_are_detected_by_pyspnego_and_by_us() {
     let mut client = Pyspnego::initiator(&settings());
     let mut context = let_in(&mut client, service(Binding::default())).expect("signed in").context;
     let (header, mut message) = client.wrap(b"text").expect("sealed");

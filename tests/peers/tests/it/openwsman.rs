@@ -69,7 +69,7 @@ fn it_lists_references_and_instances_with_references() {
 }
 
 #[test]
-fn it_says_as_what_instances_of_subclasses_are_to_be_told() {
+fn it_selects_the_form_of_instances_of_subclasses() {
     let service = service();
     let Some(wsman) = Openwsman::against(&service) else { return };
     let list = |mode| wsman.say(&["enumerate", &format!("{CIMV2}/CIM_OperatingSystem"), "-B", mode, "-o"]);
@@ -80,7 +80,7 @@ fn it_says_as_what_instances_of_subclasses_are_to_be_told() {
 }
 
 #[test]
-fn it_finds_what_is_associated_and_the_associations() {
+fn it_finds_associated_instances_and_associations() {
     let (service, sleeper) = (service(), Sleeper::start());
     let Some(wsman) = Openwsman::against(&service) else { return };
     let ways = |action| wsman.say(&[action, &format!("{CIMV2}/*"), "-x", &uri(&sleeper)]);
@@ -90,7 +90,7 @@ fn it_finds_what_is_associated_and_the_associations() {
 }
 
 #[test]
-fn it_gets_an_instance_a_part_of_it_and_the_class() {
+fn it_gets_an_instance_a_fragment_and_the_class() {
     let (service, sleeper) = (service(), Sleeper::start());
     let Some(wsman) = Openwsman::against(&service) else { return };
     assert_eq!(content(&wsman.say(&["get", &uri(&sleeper)]), "p:Name"), "sleep");
@@ -106,7 +106,7 @@ fn it_gets_an_instance_a_part_of_it_and_the_class() {
 }
 
 #[test]
-fn it_calls_methods_and_deletes_what_they_made() {
+fn it_calls_methods_and_deletes_the_created_process() {
     let service = service();
     let Some(wsman) = Openwsman::against(&service) else { return };
     let class = format!("{CIMV2}/Win32_Process");
@@ -121,7 +121,7 @@ fn it_calls_methods_and_deletes_what_they_made() {
 }
 
 #[test]
-fn it_puts_a_setting_and_is_told_the_range_of_it() {
+fn it_changes_a_setting_and_receives_the_range_in_the_fault() {
     let service = service();
     let Some(wsman) = Openwsman::against(&service) else { return };
     let put = |value: &str| {
@@ -158,7 +158,7 @@ fn it_subscribes_pulls_renews_and_unsubscribes() {
 }
 
 #[test]
-fn it_releases_a_list_that_is_not_at_its_end() {
+fn it_releases_an_unfinished_enumeration() {
     let service = service();
     let Some(wsman) = Openwsman::against(&service) else { return };
     let class = format!("{CIMV2}/Win32_Process");
@@ -170,7 +170,7 @@ fn it_releases_a_list_that_is_not_at_its_end() {
 }
 
 #[test]
-fn its_mistakes_are_faults_that_name_them() {
+fn its_invalid_requests_are_faults_with_the_reason() {
     let service = service();
     let Some(wsman) = Openwsman::against(&service) else { return };
     let (all, process) = (format!("{CIMV2}/*"), format!("{CIMV2}/Win32_Process"));

@@ -71,7 +71,7 @@ fn the_library_signs_in_and_seals_both_ways() {
         let by_password = [(Authentication::Negotiate, Some(USER)), (Authentication::CredSsp, Some(USER))];
         for (authentication, user) in by_ticket.into_iter().chain(by_password) {
             for url in [service.http(), service.https()] {
-                let told = runtime.block_on(told_to_library(url, authentication, user));
+                let told = runtime.block_on(sign_in_by_library(url, authentication, user));
                 let protection = if url == service.http() { "sealed" } else { "open" };
                 assert!(told.contains(USER) && told.contains(protection), "{authentication:?} {url}: {told}");
             }
@@ -80,7 +80,7 @@ fn the_library_signs_in_and_seals_both_ways() {
 }
 
 /// What the service says of the sign-in, after a command has run.
-async fn told_to_library(url: &str, authentication: Authentication, user: Option<&str>) -> String {
+async fn sign_in_by_library(url: &str, authentication: Authentication, user: Option<&str>) -> String {
     let at = format!("{authentication:?} {url}");
     let credentials =
         user.map(|user| Credentials { user: user.to_owned(), password: Secret::new(PASSWORD.to_owned()) });
@@ -101,7 +101,7 @@ async fn told_to_library(url: &str, authentication: Authentication, user: Option
 }
 
 #[test]
-fn a_service_that_is_bound_to_another_certificate_lets_nobody_in() {
+fn a_service_bound_to_another_certificate_refuses_our_client() {
     let service = PyspnegoService::start(&OFFERS, Flaw::OtherCertificate);
     let refused = winrm(service.https(), "negotiate", Some(USER)).run(&["id"]);
     let (stdout, stderr, code) = refused.text();
@@ -110,7 +110,7 @@ fn a_service_that_is_bound_to_another_certificate_lets_nobody_in() {
 }
 
 #[test]
-fn an_answer_that_is_not_sealed_is_not_taken() {
+fn an_unsealed_response_is_rejected() {
     let service = PyspnegoService::start(&OFFERS, Flaw::OpenAnswers);
     for scheme in ["negotiate", "credssp"] {
         let refused = winrm(service.http(), scheme, Some(USER)).run(&["id"]);
@@ -121,8 +121,8 @@ fn an_answer_that_is_not_sealed_is_not_taken() {
 }
 
 #[test]
-fn a_service_that_does_not_prove_itself_is_not_asked_anything() {
-    run("a_service_that_does_not_prove_itself_is_not_asked_anything", |realm| {
+fn no_request_is_sent_without_mutual_authentication() {
+    run("no_request_is_sent_without_mutual_authentication", |realm| {
         realm.kinit(&[]);
         let service = PyspnegoService::start(&OFFERS, Flaw::NoProof);
         for scheme in ["kerberos", "negotiate"] {
@@ -136,8 +136,8 @@ fn a_service_that_does_not_prove_itself_is_not_asked_anything() {
 
 /// Our own service, at every level of channel bindings.
 #[test]
-fn our_service_lets_our_client_in_by_every_scheme() {
-    run("our_service_lets_our_client_in_by_every_scheme", |realm| {
+fn our_client_signs_in_to_our_service_by_every_scheme() {
+    run("our_client_signs_in_to_our_service_by_every_scheme", |realm| {
         realm.kinit(&[]);
         for level in ["None", "Relaxed", "Strict"] {
             let settings = [("Service.Auth.CredSSP", "true"), ("Service.Auth.CbtHardeningLevel", level)];

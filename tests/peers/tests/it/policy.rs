@@ -54,7 +54,7 @@ fn generated(round: u32) -> RegistryPol {
 }
 
 #[test]
-fn a_hundred_files_are_the_same_to_samba_and_to_us_both_ways() {
+fn samba_and_we_read_a_hundred_policy_files_alike() {
     let Some(samba) = Samba::installed() else { return };
     let files: Vec<RegistryPol> = (0..100).map(generated).collect();
     let wanted: Vec<Vec<Record>> =
@@ -70,7 +70,7 @@ fn a_hundred_files_are_the_same_to_samba_and_to_us_both_ways() {
 }
 
 #[test]
-fn a_policy_that_samba_has_written_governs_and_is_shown_with_its_record() {
+fn a_policy_written_by_samba_applies_and_is_shown_with_its_source() {
     let Some(samba) = Samba::installed() else { return };
     let record = |key: &str, value: &str, kind: RegistryType, data: Value| {
         (key.to_owned(), value.to_owned(), kind.number(), data)

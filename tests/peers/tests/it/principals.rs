@@ -5,8 +5,8 @@ use telarch_peers::{
 };
 
 #[test]
-fn a_ticket_for_any_name_in_the_keytab_is_taken() {
-    run("a_ticket_for_any_name_in_the_keytab_is_taken", |_| {
+fn a_ticket_for_any_name_in_the_keytab_is_accepted() {
+    run("a_ticket_for_any_name_in_the_keytab_is_accepted", |_| {
         let service = Telarchd::start(&[]);
         let sign_ins = ["HTTP", "WSMAN", "host"].map(|spn| SignIn {
             client: "pypsrp",
@@ -23,8 +23,8 @@ fn a_ticket_for_any_name_in_the_keytab_is_taken() {
 }
 
 #[test]
-fn auth_to_local_gives_a_principal_its_account() {
-    run("auth_to_local_gives_a_principal_its_account", |realm| {
+fn auth_to_local_maps_a_principal_to_an_account() {
+    run("auth_to_local_maps_a_principal_to_an_account", |realm| {
         realm.kadmin(&format!("addprinc -pw \"{PASSWORD}\" countess"));
         realm.kinit_as("countess", &[]);
         let service = service();
@@ -41,8 +41,8 @@ fn auth_to_local_gives_a_principal_its_account() {
 }
 
 #[test]
-fn an_instance_of_a_user_is_not_the_user() {
-    run("an_instance_of_a_user_is_not_the_user", |realm| {
+fn a_principal_with_an_instance_is_not_its_user() {
+    run("a_principal_with_an_instance_is_not_its_user", |realm| {
         realm.kinit_as(&format!("{USER}/admin"), &[]);
         let service = service();
         assert_eq!(by_ticket(&service), 401);

@@ -19,7 +19,7 @@ fn login(scheme: &str, password: &str) -> [String; 3] {
 const UNCHECKED: [&str; 2] = ["-skipCAcheck", "-skipCNcheck"];
 
 #[test]
-fn https_goes_through_a_tunnel_and_http_is_passed_on() {
+fn https_is_tunnelled_and_http_is_forwarded() {
     let Some(squid) = Squid::start(Gatekeeper::Nobody) else { return };
     let service = Telarchd::start(&[]);
     let run = winrm(service.https(), &squid, &UNCHECKED).run(&["get", "winrm/config"]);
@@ -36,7 +36,7 @@ fn https_goes_through_a_tunnel_and_http_is_passed_on() {
 }
 
 #[test]
-fn a_proxy_learns_who_asks_by_basic_and_digest_and_refuses_a_wrong_password() {
+fn basic_and_digest_sign_in_to_a_proxy_which_refuses_a_wrong_password() {
     for (gatekeeper, scheme) in [(Gatekeeper::Basic, "basic"), (Gatekeeper::Digest, "digest")] {
         let Some(squid) = Squid::start(gatekeeper) else { return };
         let service = Telarchd::start(&[("Service.AllowUnencrypted", "true")]);
@@ -56,13 +56,13 @@ fn a_proxy_learns_who_asks_by_basic_and_digest_and_refuses_a_wrong_password() {
             .run(&["id"]);
         let (_, errors, code) = run.text();
         assert_eq!(code, 4, "{scheme}: {run:?}");
-        assert!(errors.contains("the proxy requires authentication"), "{scheme}: {run:?}");
+        assert!(errors.contains("the proxy rejected the credentials"), "{scheme}: {run:?}");
         assert!(!errors.contains("not-the-password"), "{run:?}");
     }
 }
 
 #[test]
-fn a_proxy_that_asks_is_told_of_with_the_switches_that_answer_it() {
+fn a_proxy_that_requires_credentials_is_reported_with_the_switches() {
     let Some(squid) = Squid::start(Gatekeeper::Digest) else { return };
     let service = Telarchd::start(&[]);
     let run = winrm(service.https(), &squid, &UNCHECKED).run(&["id"]);
@@ -73,8 +73,8 @@ fn a_proxy_that_asks_is_told_of_with_the_switches_that_answer_it() {
 }
 
 #[test]
-fn a_proxy_learns_who_asks_by_a_ticket_of_kerberos() {
-    in_realm("proxy::a_proxy_learns_who_asks_by_a_ticket_of_kerberos", Keys::AesSha1, |realm| {
+fn a_kerberos_ticket_signs_in_to_a_proxy() {
+    in_realm("proxy::a_kerberos_ticket_signs_in_to_a_proxy", Keys::AesSha1, |realm| {
         let Some(squid) = Squid::start(Gatekeeper::Kerberos(realm)) else { return };
         let service = Telarchd::start(&[("Service.AllowUnencrypted", "true")]);
         realm.kinit(&[]);
@@ -88,19 +88,19 @@ fn a_proxy_learns_who_asks_by_a_ticket_of_kerberos() {
 }
 
 #[test]
-fn a_proxy_that_does_not_lead_there_is_named() {
+fn a_proxy_that_cannot_reach_the_service_is_named() {
     let Some(squid) = Squid::start(Gatekeeper::Nobody) else { return };
     for url in ["https://10.255.255.1:5986/wsman", "http://10.255.255.1:5985/wsman"] {
         let run = winrm(url, &squid, &["-auth:none", "-exitcode:detailed"]).user(None).run(&["id"]);
         let (_, errors, code) = run.text();
         assert_eq!(code, 3, "{run:?}");
-        assert!(errors.contains("the proxy refused to connect to the service"), "{run:?}");
+        assert!(errors.contains("cannot connect through the proxy"), "{run:?}");
         assert!(errors.contains("HTTP 403"), "{run:?}");
     }
     let service = Telarchd::start(&[]);
     let gone = Winrm::to(service.https()).variable("https_proxy", "http://127.0.0.1:9");
     let run = gone.switch("-proxyaccess:auto_detect").run(&["id"]);
-    assert!(run.text().1.contains("cannot connect to the proxy"), "{run:?}");
+    assert!(run.text().1.contains("proxy unreachable"), "{run:?}");
     let direct = winrm(service.https(), &squid, &UNCHECKED).variable("no_proxy", "127.0.0.0/8");
     assert_eq!(direct.run(&["id"]).code, 0);
 }

@@ -31,7 +31,7 @@ fn the_answer_to_create_describes_the_shell() {
 }
 
 #[test]
-fn ctrl_c_reaches_the_command_and_its_last_words_come_back() {
+fn ctrl_c_reaches_the_command_and_its_last_output_is_returned() {
     let (_service, peer) = service_and_peer();
     let command = "trap 'echo caught; exit 9' INT; echo ready; while :; do sleep 0.1; done";
     let answer = peer.ask("interrupt", json!({"command": command})).expect("not refused");
@@ -52,21 +52,21 @@ fn ctrl_c_works_where_the_service_was_started_with_interrupts_ignored() {
 }
 
 #[test]
-fn terminate_ends_the_command_and_what_it_started() {
+fn terminate_ends_the_command_and_its_children() {
     let (_service, peer) = service_and_peer();
     let processes = peer.ask("terminate", json!({"command": TWO_PROCESSES})).expect("not refused");
     assert_ended(&processes);
 }
 
 #[test]
-fn closing_the_shell_ends_the_command_and_what_it_started() {
+fn closing_the_shell_ends_the_command_and_its_children() {
     let (_service, peer) = service_and_peer();
     let processes = peer.ask("close_while_running", json!({"command": TWO_PROCESSES})).expect("not refused");
     assert_ended(&processes);
 }
 
 #[test]
-fn the_end_of_the_service_ends_commands_that_nobody_closed() {
+fn the_end_of_the_service_ends_open_commands() {
     let (service, peer) = service_and_peer();
     let processes = peer.ask("leave_running", json!({"command": TWO_PROCESSES})).expect("not refused");
     drop(service);
@@ -74,14 +74,14 @@ fn the_end_of_the_service_ends_commands_that_nobody_closed() {
 }
 
 #[test]
-fn a_command_id_chosen_by_the_client_is_honoured_in_either_case_of_letters() {
+fn a_command_id_chosen_by_the_client_is_used_in_upper_or_lower_case() {
     let (_service, peer) = service_and_peer();
     let answer = peer.ask("own_command_id", json!({"command": "echo mine"})).expect("not refused");
     assert_eq!(Run::from_json(&answer).text(), ("mine\n", "", 0));
 }
 
 #[test]
-fn a_shell_id_chosen_by_the_client_is_kept_and_taken_only_once() {
+fn a_shell_id_chosen_by_the_client_is_used_and_must_be_unique() {
     let (_service, peer) = service_and_peer();
     let answer = peer.ask("own_shell_id", json!({"command": "echo mine"})).expect("not refused");
     assert_eq!(answer["is_kept"], true, "{answer}");
@@ -90,7 +90,7 @@ fn a_shell_id_chosen_by_the_client_is_kept_and_taken_only_once() {
 }
 
 #[test]
-fn a_program_without_a_shell_gets_its_arguments_unread() {
+fn a_program_without_a_shell_receives_its_arguments_unchanged() {
     let (_service, peer) = service_and_peer();
     let program = json!({"command": "printf", "arguments": ["[%s]", "$HOME", "a  b", "';'"]});
     let answer = peer.ask("run_program", program).expect("not refused");
@@ -98,7 +98,7 @@ fn a_program_without_a_shell_gets_its_arguments_unread() {
 }
 
 #[test]
-fn a_program_without_a_shell_that_does_not_exist_is_a_fault_that_names_it() {
+fn a_missing_program_without_a_shell_is_a_fault_with_its_name() {
     let (_service, peer) = service_and_peer();
     let program = json!({"command": "no-such-program-here", "arguments": []});
     let refusal = peer.ask("run_program", program).expect_err("there is no such program");
@@ -108,7 +108,7 @@ fn a_program_without_a_shell_that_does_not_exist_is_a_fault_that_names_it() {
 }
 
 #[test]
-fn shells_are_listed_and_with_a_filter_the_commands_of_one() {
+fn shells_are_listed_and_the_commands_of_one_by_a_filter() {
     let (_service, peer) = service_and_peer();
     let steps = json!({"resource": SHELL, "commands": SHELL, "count": 2, "command": "echo ready; cat"});
     let [answer] = peer.manage([("shells_and_commands", steps)]);
@@ -144,7 +144,7 @@ fn the_commands_of_no_particular_shell_are_not_listed() {
 }
 
 #[test]
-fn one_shell_more_than_a_user_may_have_is_a_quota_fault() {
+fn a_shell_beyond_max_shells_per_user_is_a_quota_fault() {
     let service = Telarchd::start(&[("Winrs.MaxShellsPerUser", "2")]);
     let peer = Pypsrp::against(&service, WayIn::BasicOverHttps);
     peer.ask("open_shells", json!({"count": 2})).expect("two are allowed");
@@ -185,7 +185,7 @@ fn assert_ended(printed: &Value) {
         .collect();
     assert_eq!(numbers.len(), 2, "{printed}");
     for number in numbers {
-        assert!(ends_within(number, Duration::from_secs(10)), "process {number} still runs");
+        assert!(ends_within(number, Duration::from_secs(60)), "process {number} still runs");
     }
 }
 

@@ -3,12 +3,12 @@
 use telarch_peers::{check_package, service_for_package, test_package};
 
 #[test]
-fn sessions_do_what_they_say() {
+fn test_session_passes() {
     test_package(&service_for_package(), "test_session.py");
 }
 
 #[test]
-fn asyncio_does_the_same() {
+fn test_asyncio_passes() {
     test_package(&service_for_package(), "test_asyncio.py");
 }
 
@@ -23,11 +23,11 @@ fn the_examples_of_other_clients_run_with_their_imports_changed() {
 }
 
 #[test]
-fn its_types_are_whole() {
+fn its_types_pass_mypy_strict() {
     check_package(&["mypy", "--strict", "-p", "telarch"]);
 }
 
 #[test]
-fn its_stubs_are_those_of_what_is_native() {
+fn its_stubs_match_the_native_module() {
     check_package(&["mypy.stubtest", "telarch._telarch"]);
 }

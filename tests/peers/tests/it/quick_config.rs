@@ -14,8 +14,11 @@ fn unit() -> String {
     )
 }
 
-/// Runs `winrm` with an answer to its question.
+/// Runs `winrm` with an answer to its question. The last stage of quickconfig has tests of its own.
 fn winrm(world: &World, arguments: &str, answer: &str) -> Run {
+    let is_setup = arguments.starts_with("quickconfig") || arguments.starts_with("qc");
+    let accounts = if is_setup && !arguments.contains("-undo") { "-accounts:none" } else { "" };
+    let arguments = format!("{arguments} {accounts}");
     world.shell(&format!("printf '%s' '{answer}' | {} {arguments}", own_program("winrm").display()))
 }
 
@@ -30,9 +33,9 @@ const DROPS: &str = "nft add table inet filter; \
     nft add rule inet filter input ct state established accept";
 
 #[test]
-fn a_machine_whose_service_does_not_run_is_set_up_by_one_command_and_as_it_was_after_another() {
+fn one_command_sets_a_machine_up_and_another_restores_it() {
     let name = "quick_config::\
-                a_machine_whose_service_does_not_run_is_set_up_by_one_command_and_as_it_was_after_another";
+                one_command_sets_a_machine_up_and_another_restores_it";
     in_world(name, &["systemd", "nft", "systemctl"], |world| {
         world.systemd(&unit());
         let _ = printed(world, DROPS);
@@ -62,7 +65,7 @@ Make these changes [y/n]?
 WinRM has been updated to receive requests.
 
 WinRM service started.
-WinRM service type changed successfully.
+WinRM service type changed to delayed auto start.
 WinRM is not set up to allow remote access to this machine for management.
 The following changes must be made:
 
@@ -105,8 +108,8 @@ WinRM firewall exception enabled.
 }
 
 #[test]
-fn a_listener_for_https_shows_the_certificate_whose_fingerprints_were_printed() {
-    let name = "quick_config::a_listener_for_https_shows_the_certificate_whose_fingerprints_were_printed";
+fn an_https_listener_presents_the_certificate_that_was_printed() {
+    let name = "quick_config::an_https_listener_presents_the_certificate_that_was_printed";
     in_world(name, &["openssl"], |world| {
         start(world, "");
         let refused = winrm(world, "quickconfig -quiet -transport:https -strict", "");
@@ -132,8 +135,8 @@ fn a_listener_for_https_shows_the_certificate_whose_fingerprints_were_printed() 
 }
 
 #[test]
-fn a_certificate_of_an_authority_is_preferred_and_enough_for_strict() {
-    let name = "quick_config::a_certificate_of_an_authority_is_preferred_and_enough_for_strict";
+fn a_certificate_of_an_authority_is_preferred_and_suffices_for_strict() {
+    let name = "quick_config::a_certificate_of_an_authority_is_preferred_and_suffices_for_strict";
     in_world(name, &["openssl"], |world| {
         let _ = printed(
             world,
@@ -154,8 +157,8 @@ fn a_certificate_of_an_authority_is_preferred_and_enough_for_strict() {
 }
 
 #[test]
-fn the_public_zone_of_firewalld_stops_it_unless_that_is_said_otherwise() {
-    let name = "quick_config::the_public_zone_of_firewalld_stops_it_unless_that_is_said_otherwise";
+fn the_public_zone_of_firewalld_is_changed_only_on_request() {
+    let name = "quick_config::the_public_zone_of_firewalld_is_changed_only_on_request";
     in_world(name, &["firewalld", "nft"], |world| {
         world.firewalld();
         let _ = printed(
@@ -187,8 +190,8 @@ fn the_public_zone_of_firewalld_stops_it_unless_that_is_said_otherwise() {
 }
 
 #[test]
-fn what_policy_forbids_is_told_and_left() {
-    in_world("quick_config::what_policy_forbids_is_told_and_left", &[], |world| {
+fn settings_under_policy_are_reported_and_not_changed() {
+    in_world("quick_config::settings_under_policy_are_reported_and_not_changed", &[], |world| {
         std::fs::create_dir_all("/etc/telarch/policy.d").expect("a folder");
         std::fs::write("/etc/telarch/policy.d/one.toml", "[Policy]\nAllowAutoConfig = false\n")
             .expect("a file");
@@ -230,8 +233,8 @@ with WSMan("localhost", port=6001, username=user, password=password, ssl=False, 
 "#;
 
 #[test]
-fn powershell_s_messages_set_the_machine_up_from_afar_and_only_for_those_who_may() {
-    let name = "quick_config::powershell_s_messages_set_the_machine_up_from_afar_and_only_for_those_who_may";
+fn powershell_sets_a_machine_up_remotely_for_authorized_users_only() {
+    let name = "quick_config::powershell_sets_a_machine_up_remotely_for_authorized_users_only";
     in_world(name, &["nft", "useradd"], |world| {
         let _ = printed(world, DROPS);
         let _ = printed(world, "nft insert rule inet filter input tcp dport 6001 accept");
@@ -285,8 +288,8 @@ fn powershell_s_messages_set_the_machine_up_from_afar_and_only_for_those_who_may
 }
 
 #[test]
-fn everything_that_installation_and_configuration_show_can_be_done() {
-    let name = "quick_config::everything_that_installation_and_configuration_show_can_be_done";
+fn the_examples_of_installation_and_configuration_run() {
+    let name = "quick_config::the_examples_of_installation_and_configuration_run";
     in_world(name, &["nft"], |world| {
         start(world, "Service.IPv6Filter = \"\"\n");
         let done = |arguments: &str| {
@@ -335,6 +338,36 @@ fn everything_that_installation_and_configuration_show_can_be_done() {
 }
 
 /// Starts the service of the machine with these settings, as root without systemd.
+#[test]
+fn winrs_needs_no_switches_here_for_root_and_members_of_the_groups() {
+    let name = "quick_config::winrs_needs_no_switches_here_for_root_and_members_of_the_groups";
+    in_world(name, &["useradd", "groupadd", "setpriv"], |world| {
+        start(world, "");
+        // Other users may not be able to reach the build directory.
+        let _ = printed(world, &format!("install -m 755 {} /run/winrs", own_program("winrs").display()));
+        let _ = printed(
+            world,
+            "groupadd --system winrm-users && useradd -m -d /run/wendy -G winrm-users wendy && \
+             useradd -m -d /run/nora nora",
+        );
+        assert_eq!(printed(world, "/run/winrs id -un"), "root\n");
+        let as_user = |user: &str| {
+            let identity = format!("--reuid={user} --regid={user} --init-groups");
+            world.shell(&format!("HOME=/run/{user} setpriv {identity} /run/winrs id -un"))
+        };
+        assert_eq!(as_user("wendy").text(), ("wendy\n", "", 0));
+        let denied = as_user("nora");
+        let (stdout, stderr, code) = denied.text();
+        assert_eq!((stdout, code), ("", 1), "{denied:?}");
+        assert!(stderr.contains("the security entry of plug-in Shell for "), "{stderr}");
+        assert!(
+            stderr
+                .contains("\n  add nora to the group winrm-users or winrm-admins, or grant the right: winrm"),
+            "{stderr}"
+        );
+    });
+}
+
 fn start(world: &World, settings: &str) {
     std::fs::create_dir_all("/etc/telarch").expect("a folder");
     std::fs::write("/etc/telarch/config.toml", settings).expect("a file");

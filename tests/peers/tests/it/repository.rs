@@ -50,7 +50,7 @@ instance of EX_DependsOn { Antecedent = $One; Dependent = $Two; };
 "#;
 
 #[test]
-fn what_is_kept_means_to_pywbem_what_was_written() {
+fn pywbem_reads_an_exported_repository_like_its_source() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("repository.mof").display().to_string();
     let compiled = telarch(&["mofcomp", "-", "--repository", &file], TEXT);

@@ -10,7 +10,7 @@ use telarch::{
 use telarch_peers::{PASSWORD, Telarchd, USER, WayIn};
 
 #[test]
-fn listeners_are_listed_made_read_changed_and_removed() {
+fn listeners_are_listed_created_read_changed_and_deleted() {
     let service = Telarchd::start_for(WayIn::NegotiateOverHttps);
     let session = session(&service, SessionFlags::USE_NEGOTIATE);
     let flags = EnumerationFlags::RETURN_OBJECT_AND_EPR;
@@ -69,10 +69,10 @@ fn a_filter_beside_selectors_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn a_command_is_talked_with_and_interrupted() {
+fn a_command_receives_input_and_is_interrupted() {
     let service = Telarchd::start_for(WayIn::NegotiateOverHttp);
     let options =
-        ConnectionOptions::new().credentials(USER, PASSWORD).operation_timeout(Duration::from_secs(5));
+        ConnectionOptions::new().credentials(USER, PASSWORD).operation_timeout(Duration::from_secs(60));
     let session = Wsman::new().create_session(service.http(), SessionFlags::USE_NEGOTIATE, options);
     let session = Session::new(session.expect("a session")).expect("a runtime");
     let shell = session.shell(Default::default()).expect("a shell");
@@ -95,7 +95,7 @@ fn a_command_is_talked_with_and_interrupted() {
 }
 
 #[test]
-fn a_wrong_password_is_told_by_its_class() {
+fn a_wrong_password_is_an_authentication_error_with_its_code() {
     let service = Telarchd::start_for(WayIn::BasicOverHttps);
     let options = ConnectionOptions::new().credentials(USER, "wrong");
     let flags = SessionFlags::USE_BASIC | SessionFlags::SKIP_CA_CHECK | SessionFlags::SKIP_CN_CHECK;

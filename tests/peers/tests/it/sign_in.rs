@@ -20,8 +20,8 @@ macro_rules! sign_in_tests {
             }
 
             #[test]
-            fn faults_and_silence_come_through() {
-                super::super::faults_and_silence_come_through::<telarch_peers::$peer>(telarch_peers::WayIn::$variant);
+            fn faults_and_commands_without_output_are_handled() {
+                super::super::faults_and_commands_without_output_are_handled::<telarch_peers::$peer>(telarch_peers::WayIn::$variant);
             }
 
             #[test]
@@ -76,7 +76,7 @@ fn large_messages_go_both_ways_unchanged<P: Peer>(way: WayIn) {
 }
 
 /// The counters of both ends stay in step over many messages of all kinds.
-fn faults_and_silence_come_through<P: Peer>(way: WayIn) {
+fn faults_and_commands_without_output_are_handled<P: Peer>(way: WayIn) {
     let service = Telarchd::start_for(way);
     let peer = P::against(&service, way);
     let refusal = peer.ask("receive_from_unknown_command", Value::Null).expect_err("there is none");

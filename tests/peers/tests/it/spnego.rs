@@ -27,7 +27,7 @@ fn pyspnego_signs_in_and_seals_both_ways() {
 }
 
 #[test]
-fn we_sign_in_to_pyspnego_and_seal_both_ways() {
+fn our_client_signs_in_to_pyspnego_and_seals_both_ways() {
     let mut service = Pyspnego::acceptor(&with(PASSWORD));
     let mut client = Initiator::new(vec![ntlm_offer(PASSWORD)]);
     let initiated = sign_in(&mut client, &mut service).expect("the right password");
@@ -50,7 +50,7 @@ fn a_wrong_password_is_refused_by_either_end() {
 }
 
 #[test]
-fn pyspnego_is_refused_where_only_kerberos_is_taken() {
+fn pyspnego_is_refused_if_only_kerberos_is_accepted() {
     let mut client = Pyspnego::initiator(&with(PASSWORD));
     let mut service = negotiate::Acceptor::kerberos(vec![Arc::new(Ntlm)]);
     assert_eq!(let_in(&mut client, &mut service).err(), Some(AuthError::NoMechanism));

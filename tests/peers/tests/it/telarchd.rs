@@ -3,7 +3,7 @@
 use telarch_peers::Telarchd;
 
 #[test]
-fn two_services_run_side_by_side_and_each_cleans_up_after_itself() {
+fn two_services_run_at_once_and_remove_their_files() {
     let first = Telarchd::start(&[]);
     let second = Telarchd::start(&[]);
     assert_ne!((first.http(), first.https()), (second.http(), second.https()));
@@ -16,7 +16,7 @@ fn two_services_run_side_by_side_and_each_cleans_up_after_itself() {
 }
 
 #[test]
-fn each_start_has_a_certificate_of_its_own() {
+fn each_start_creates_its_own_certificate() {
     let thumbprints = [(); 2].map(|()| Telarchd::start(&[]).thumbprint().to_owned());
     assert_ne!(thumbprints[0], thumbprints[1]);
     for thumbprint in thumbprints {
@@ -28,6 +28,6 @@ fn each_start_has_a_certificate_of_its_own() {
 
 #[test]
 #[should_panic(expected = "telarchd ended before it listened")]
-fn a_setting_that_does_not_exist_stops_the_start() {
+fn an_unknown_setting_prevents_the_start() {
     let _ = Telarchd::start(&[("Service.NoSuchSetting", "true")]);
 }

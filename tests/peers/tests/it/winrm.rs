@@ -82,7 +82,7 @@ fn a_wrong_password_is_an_error(way: WayIn) {
 }
 
 #[test]
-fn a_setting_is_changed_and_what_it_is_now_is_printed() {
+fn a_setting_is_changed_and_its_new_value_printed() {
     let way = WayIn::BasicOverHttps;
     let service = Telarchd::start_for(way);
     let winrm = Winrm::against(&service, way);
@@ -110,7 +110,7 @@ fn a_resource_that_does_not_exist_is_a_fault_on_standard_error() {
 }
 
 #[test]
-fn how_subclasses_are_to_be_listed_is_no_matter_for_the_configuration() {
+fn options_for_subclasses_do_not_change_lists_of_the_configuration() {
     let way = WayIn::BasicOverHttps;
     let service = Telarchd::start_for(way);
     let list = |switches: &[&str]| {

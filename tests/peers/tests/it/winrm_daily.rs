@@ -16,7 +16,7 @@ fn messages_in_utf_16_are_understood_both_ways() {
 }
 
 #[test]
-fn restore_takes_changes_back_and_what_if_makes_none() {
+fn restore_reverts_changes_and_what_if_makes_none() {
     let service = Telarchd::start(&[]);
     let shells = || {
         let run = winrm(&service).run(&["get", "winrm/config/winrs"]);
@@ -38,6 +38,25 @@ fn restore_takes_changes_back_and_what_if_makes_none() {
 }
 
 #[test]
+fn what_if_predicts_refusals() {
+    let service = Telarchd::start(&[]);
+    for words in [
+        &["delete", "winrm/config/winrs"][..],
+        &["set", "winrm/config/winrs", "@{MaxShellsPerUser=\"-1\"}"],
+        &["create", "winrm/config/listener?Address=IP:1.2.3+Transport=HTTP", "@{}"],
+        &["delete", "winrm/config/listener?Address=IP:192.0.2.7+Transport=HTTP"],
+    ] {
+        let done = winrm(&service).run(words);
+        let shown = winrm(&service).switch("-whatif").run(words);
+        assert_eq!(done.code, 1, "{words:?}: {done:?}");
+        assert_eq!(shown.text(), done.text(), "{words:?}");
+    }
+    let shown =
+        winrm(&service).switch("-whatif").run(&["set", "winrm/config/winrs", "@{MaxShellsPerUser=\"7\"}"]);
+    assert_eq!(shown.code, 0, "{shown:?}");
+}
+
+#[test]
 fn a_shell_that_was_left_open_is_found_and_ended() {
     let service = Telarchd::start(&[]);
     let left = Winrs::to(service.http()).start(&["echo ready; exec sleep 600"]);
@@ -52,7 +71,7 @@ fn a_shell_that_was_left_open_is_found_and_ended() {
 }
 
 #[test]
-fn many_hosts_are_asked_with_one_password_and_one_that_refuses_is_named() {
+fn many_hosts_are_queried_with_one_password_and_a_refusal_is_named() {
     let (first, second) = (Telarchd::start(&[]), Telarchd::start(&[]));
     let shut = Telarchd::start(&[("Service.Auth.Negotiate", "false")]);
     let run = Winrm::to_all(&[first.http(), second.http(), shut.http()])
@@ -67,7 +86,7 @@ fn many_hosts_are_asked_with_one_password_and_one_that_refuses_is_named() {
 }
 
 #[test]
-fn a_trace_holds_the_messages_and_no_password() {
+fn a_trace_contains_the_messages_without_passwords() {
     let service = Telarchd::start(&[]);
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("trace");

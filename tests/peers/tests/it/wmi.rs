@@ -82,7 +82,7 @@ fn pypsrp_gets_lists_and_calls(way: WayIn) {
 }
 
 #[test]
-fn our_own_command_line_does_all_that_is_done_with_instances() {
+fn our_command_line_performs_every_operation_on_instances() {
     let service = Telarchd::start(&[]);
     let run = |words: &[&str]| Winrm::to(service.http()).run(words);
     let (name, host) = truth();

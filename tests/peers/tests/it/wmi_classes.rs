@@ -8,8 +8,8 @@ use telarch_peers::{Peer, Pypsrp, Pywinrm, Telarchd, WayIn, in_world};
 const CIMV2: &str = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2";
 
 #[test]
-fn a_disk_is_found_by_the_letter_that_the_administrator_has_given_it() {
-    let name = "wmi_classes::a_disk_is_found_by_the_letter_that_the_administrator_has_given_it";
+fn a_disk_is_found_by_its_configured_drive_letter() {
+    let name = "wmi_classes::a_disk_is_found_by_its_configured_drive_letter";
     in_world(name, &[], |_| {
         fs::create_dir_all("/etc/telarch").expect("a folder");
         fs::write("/etc/telarch/wmi.toml", "drive_alias = { \"C:\" = \"/\" }\n").expect("a file");

@@ -7,7 +7,7 @@ use telarch_peers::terminal::{CTRL_C, CTRL_D, TAB, UP};
 use telarch_peers::{PASSWORD, Telarchd, Terminal, USER, telarch};
 
 #[test]
-fn the_shell_completes_names_answers_remembers_and_ends() {
+fn the_shell_completes_names_executes_keeps_history_and_ends() {
     let home = tempfile::tempdir().expect("a folder");
     let home = home.path().display().to_string();
     let mut terminal = Terminal::start(110, "", &[("HOME", &home), ("XDG_STATE_HOME", &home)]);
@@ -45,7 +45,7 @@ fn the_shell_completes_names_answers_remembers_and_ends() {
 }
 
 #[test]
-fn a_plot_is_drawn_until_a_key_ends_it_and_the_terminal_is_as_before() {
+fn a_plot_runs_until_a_key_is_pressed_and_restores_the_terminal() {
     let mut terminal = Terminal::start(80, "", &[]);
     let plot = "telarch wmi plot 'SELECT FreePhysicalMemory FROM Win32_OperatingSystem' --every 100ms";
     for key in ["q", CTRL_C] {
@@ -68,7 +68,7 @@ fn a_plot_is_drawn_until_a_key_ends_it_and_the_terminal_is_as_before() {
 }
 
 #[test]
-fn another_machine_is_asked_with_the_switches_of_winrm() {
+fn another_machine_is_queried_with_the_switches_of_winrm() {
     let service = Telarchd::start(&[("Service.AllowUnencrypted", "true")]);
     let url = service.http();
     let password = format!("-p:{PASSWORD}");
@@ -108,7 +108,7 @@ fn another_machine_is_asked_with_the_switches_of_winrm() {
 }
 
 #[test]
-fn classes_rights_and_counters_of_another_machine_are_told_like_those_of_this_one() {
+fn remote_classes_rights_and_counters_are_shown_like_local_ones() {
     let service = Telarchd::start(&[("Service.AllowUnencrypted", "true")]);
     let password = format!("-p:{PASSWORD}");
     let ask = |words: &[&str]| {
@@ -144,6 +144,15 @@ fn classes_rights_and_counters_of_another_machine_are_told_like_those_of_this_on
     let set = ask(&["security", "root/default", "D:(A;CI;CCDCRPWP;;;BU)"]);
     assert!(set.text().0.contains("D:(A;CI;CCDCRPWP;;;BU)") && set.code == 0, "{set:?}");
     assert_eq!(ask(&["security", "root/default"]).text().0, set.text().0);
+    // Only the service knows the SID of this group.
+    let group = ask(&["security", "root/default", "--allow", "WinRMRemoteWMIUsers__"]);
+    let line = "-1000) allowed: ENABLE, METHOD_EXECUTE, REMOTE_ENABLE\n";
+    assert!(group.text().0.contains("\n  WinRMRemoteWMIUsers__ (S-1-5-21-"), "{group:?}");
+    assert!(group.text().0.contains(line), "{group:?}");
+    let removed = ask(&["security", "root/default", "--remove", "WinRMRemoteWMIUsers__"]);
+    assert_eq!(removed.text().0, set.text().0, "{removed:?}");
+    let unknown = ask(&["security", "root/default", "--allow", "no-such-user"]);
+    assert!(unknown.text().1.contains("unknown user or group \"no-such-user\" on http"), "{unknown:?}");
 
     let query = "SELECT FreePhysicalMemory FROM Win32_OperatingSystem";
     let plot = ask(&["plot", query, "--every", "100ms", "--for", "300ms"]);

@@ -63,7 +63,7 @@ fn dracclient_queries_lists_in_pages_and_calls(way: WayIn) {
 }
 
 #[test]
-fn the_shell_of_debian_for_ws_management_queries_lists_references_and_gets() {
+fn debian_s_wsl_queries_enumerates_references_and_gets() {
     let service = Telarchd::start(&[("Service.AllowUnencrypted", "true")]);
     let sleeper = Sleeper::start();
     let everything = format!("{CIMV2}/*");
@@ -104,7 +104,7 @@ fn enumerated(service: &Telarchd, class: &str, filter: &str) -> (u16, String) {
 }
 
 #[test]
-fn an_xpath_sent_by_curl_lists_who_has_the_part_and_one_beyond_level_1_is_a_fault() {
+fn xpath_level_1_filters_instances_and_other_xpath_is_a_fault() {
     let service = Telarchd::start(&[]);
     let count = |filter: &str| {
         let (status, text) = enumerated(&service, "Win32_OperatingSystem", filter);

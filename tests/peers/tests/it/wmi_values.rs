@@ -64,7 +64,7 @@ fn a_process_and_the_machine_are_what_psutil_sees() {
 }
 
 #[test]
-fn processes_that_stay_are_those_that_psutil_sees() {
+fn long_running_processes_are_those_that_psutil_sees() {
     let numbers = |listed: &[Value]| -> BTreeSet<u64> { listed.iter().filter_map(Value::as_u64).collect() };
     let own = std::process::id();
     let before = psutil(own);

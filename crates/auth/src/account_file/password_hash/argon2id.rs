@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::HashError;
 use crate::Secret;
-use crate::account_file::record::decimal;
+use crate::account_file::field_text::decimal;
 
 /// An Argon2id hash: `$argon2id$v=19$m=19456,t=2,p=1$SALT$OUTPUT`.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{HashError, Speed, crypt_base64};
 use crate::Secret;
-use crate::account_file::record::decimal;
+use crate::account_file::field_text::decimal;
 
 /// A SHA-512-crypt hash: `$6$SALT$OUTPUT` or `$6$rounds=656000$SALT$OUTPUT`.
 #[derive(Clone)]

@@ -131,14 +131,20 @@ fn ntlmv1_and_lm_are_rejected() {
 
 #[test]
 fn weak_options_are_rejected_in_both_client_messages() {
-    for (bit, name) in
-        [(0x1, "Unicode"), (0x8_0000, "extended session security"), (0x2000_0000, "128-bit keys")]
-    {
+    for (bit, service_wants, client_wants) in [
+        (0x1, "a character set", "Unicode"),
+        (0x8_0000, "extended session security", "extended session security"),
+        (0x2000_0000, "128-bit keys", "128-bit keys"),
+    ] {
         let without = |message: &mut [u8], place: usize| {
             let flags = u32::from_le_bytes(message[place..place + 4].try_into().unwrap()) & !bit;
             message[place..place + 4].copy_from_slice(&flags.to_le_bytes());
         };
-        for (leg, place) in [(Leg::Negotiate, 12), (Leg::Challenge, 20), (Leg::Authenticate, 60)] {
+        for (leg, place, name) in [
+            (Leg::Negotiate, 12, service_wants),
+            (Leg::Challenge, 20, client_wants),
+            (Leg::Authenticate, 60, service_wants),
+        ] {
             let outcome = meet_with(client(), service(), |at, message| match at {
                 at if at == leg => without(message, place),
                 Leg::Challenge => remove_time(message),

@@ -35,13 +35,15 @@ fn names_are_local_or_foreign() {
         ("Node7.lab.example", "alice"),
         ("", "alice@node7.lab.example"),
         ("", "alice@NODE7"),
+        ("WORKGROUP", "alice"),
+        ("localhost", "alice"),
     ] {
         assert_eq!(account_of(domain, user).as_deref(), Ok("alice"), "{domain}\\{user}");
     }
     for (domain, user) in [
         ("CORP", "alice"),
         ("lab.example", "alice"),
-        ("WORKGROUP", "alice"),
+        ("WORKGROUPS", "alice"),
         ("NODE7\\CORP", "alice"),
         ("", "alice@lab.example"),
         ("", "CORP\\alice"),

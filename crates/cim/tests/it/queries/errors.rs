@@ -23,8 +23,8 @@ fn syntax_errors_report_their_position() {
         ("SELECT FROM X", 12),
         ("SELECT *, a FROM X", 8),
         ("SELECT a, FROM X", 15),
-        ("SELECT COUNT(*) FROM X", 12),
-        ("SELECT DISTINCT a FROM X", 16),
+        ("SELECT COUNT(*) FROM X", 7),
+        ("SELECT DISTINCT a FROM X", 7),
         ("SELECT * FROM X, Y", 15),
         ("SELECT * FROM X ORDER BY a", 16),
         ("SELECT * FROM X WHERE", 21),
@@ -50,6 +50,40 @@ fn syntax_errors_report_their_position() {
         ("SELECT * FROM X WHERE a = é", 26),
         ("SELECT * FROM X-Y", 15),
     ]);
+}
+
+#[test]
+fn constructs_of_sql_are_named_with_what_to_do_instead() {
+    for (text, start, name, advice) in [
+        ("SELECT DISTINCT a FROM X", 7, "no DISTINCT", "Sort-Object -Unique"),
+        ("SELECT distinct * FROM X", 7, "no DISTINCT", "Sort-Object -Unique"),
+        ("SELECT COUNT(*) FROM X", 7, "no functions", "Measure-Object"),
+        ("SELECT a, MAX(b) FROM X", 10, "no functions", "Measure-Object"),
+        ("SELECT TOP 5 a FROM X", 7, "no TOP", "Select-Object -First"),
+        ("SELECT * FROM X ORDER BY a", 16, "no ORDER BY", "Sort-Object"),
+        ("SELECT * FROM X WHERE a = 1 order by a DESC", 28, "no ORDER BY", "Sort-Object"),
+        ("SELECT * FROM X LIMIT 5", 16, "no LIMIT", "Select-Object -First"),
+        ("SELECT * FROM X WHERE a IN (1, 2)", 24, "no IN", "write Name = 'a' OR Name = 'b'"),
+        ("SELECT * FROM X WHERE a NOT IN (1)", 28, "no IN", "write Name = 'a' OR Name = 'b'"),
+        ("SELECT * FROM X WHERE a BETWEEN 1 AND 5", 24, "no BETWEEN", "write Size >= 1 AND Size <= 5"),
+        ("SELECT * FROM X GROUP BY a", 22, "BY requires GROUP WITHIN", "Group-Object"),
+    ] {
+        let told = wql::parse(text).expect_err(text).to_string();
+        assert!(told.contains(&format!("at byte {start} ")), "{text}: {told}");
+        assert!(told.contains(name) && told.contains(advice), "{text}: {told}");
+    }
+}
+
+#[test]
+fn properties_may_have_the_names_of_constructs_of_sql() {
+    for text in [
+        "SELECT Distinct, Top FROM X",
+        "SELECT Count FROM Order WHERE Limit = 1 AND In = 2",
+        "SELECT Top FROM Limit",
+        "SELECT * FROM X WHERE Between IS NULL OR Order LIKE 'a'",
+    ] {
+        wql::parse(text).expect(text);
+    }
 }
 
 #[test]

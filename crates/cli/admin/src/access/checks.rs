@@ -2,6 +2,7 @@
 
 use accounts::{FileAccounts, LocalLogon, LocalPrincipals, LocalUser, MachineSid, ServiceScope, UnixUsers};
 use auth::account_file::{EnabledState, Record};
+use auth::{SignInFacts, SignInReport};
 use config::{Paths, State};
 use sddl::linux::Proof;
 use sddl::{DomainSid, Principal, Sid, Token};
@@ -21,6 +22,8 @@ pub(super) struct AccessQuery {
     /// The SID of this machine; `None` before the service has run for the first time.
     pub(super) machine: Option<MachineSid>,
     pub(super) has_pam: bool,
+    /// Facts about the schemes of the service, independent of the user.
+    pub(super) sign_in: SignInFacts,
 }
 
 /// The text of the report, under construction.
@@ -36,6 +39,17 @@ pub(super) enum Check {
     Failed,
     /// Information that neither grants nor denies access.
     Info,
+}
+
+/// Place from which an account can sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// Other machines.
+    Network,
+    /// This machine only.
+    Local,
+    /// No place.
+    None,
 }
 
 impl Report {
@@ -74,14 +88,18 @@ impl AccessQuery {
             report.title("denied: no usable account");
             return report.text;
         };
-        if !self.check_sign_in(&logon, &mut report) {
-            report.title("denied: no authentication scheme is available to the account");
+        let reach = self.check_sign_in(&logon, &mut report);
+        if reach == Reach::None {
+            self.deny_sign_in("denied", &mut report);
             return report.text;
         }
         let machine = self.machine();
         let token = logon.token(machine, Proof::Password);
         self.list_identity(&logon, &token, &mut report);
         self.check_resources(&logon, &mut report);
+        if reach == Reach::Local {
+            self.deny_sign_in("denied over the network", &mut report);
+        }
         report.text
     }
 
@@ -139,32 +157,31 @@ impl AccessQuery {
         logon
     }
 
-    /// Reports the authentication schemes; returns whether the account can use at least one.
-    fn check_sign_in(&self, logon: &LocalLogon, report: &mut Report) -> bool {
+    /// Reports that no scheme is available to the account, and what to do.
+    fn deny_sign_in(&self, verdict: &str, report: &mut Report) {
+        report.title(&format!("{verdict}: no authentication scheme is available to the account"));
+        let record = self.accounts.as_ref().and_then(|accounts| accounts.find(&self.user).ok().flatten());
+        // The remedies for this account, whatever others have.
+        let passwords = usize::from(record.is_some());
+        let facts = SignInFacts { nt_hashes: 0, foreign_nt_hashes: 0, passwords, ..self.sign_in.clone() };
+        for remedy in SignInReport::new(&facts).remedies {
+            report.line(Check::Info, &remedy.replace("NAME", &self.user));
+        }
+    }
+
+    /// Reports the authentication schemes; returns from where the account can sign in.
+    fn check_sign_in(&self, logon: &LocalLogon, report: &mut Report) -> Reach {
         report.title("authentication");
         let is_unix = matches!(logon.user, LocalUser::Unix { .. });
         let record = self.accounts.as_ref().and_then(|accounts| accounts.find(&self.user).ok().flatten());
-        let mut schemes = Vec::new();
         if is_unix {
-            schemes.push((
-                Check::Passed,
-                "local programs, by the Unix socket (verified by the kernel)".to_owned(),
-            ));
+            report.line(Check::Passed, "local programs, by the Unix socket (verified by the kernel)");
         }
-        schemes.push(self.password_scheme(is_unix, record.is_some()));
+        let mut schemes = vec![self.password_scheme(is_unix, record.as_ref())];
         schemes.extend(self.ntlm_scheme(record.as_ref()));
+        schemes.push(self.kerberos_scheme());
+        schemes.extend(self.certificate_scheme());
         let auth = &self.settings.config.service.auth;
-        schemes.push(if auth.kerberos || auth.negotiate {
-            let text = "Kerberos, if this machine has a keytab and a rule maps the principal to the account";
-            (Check::Passed, text.to_owned())
-        } else {
-            let text = "no Kerberos: Service.Auth.Kerberos and Service.Auth.Negotiate are off";
-            (Check::Info, text.to_owned())
-        });
-        if auth.certificate {
-            let text = "client certificate, if a mapping leads to the account";
-            schemes.push((Check::Passed, text.to_owned()));
-        }
         for (check, text) in &schemes {
             report.line(*check, text);
         }
@@ -177,10 +194,37 @@ impl AccessQuery {
             count => format!("enabled listeners: {count}"),
         };
         report.line(Check::Info, &listeners);
-        schemes.iter().any(|(check, _)| *check == Check::Passed)
+        match schemes.iter().any(|(check, _)| *check == Check::Passed) {
+            true => Reach::Network,
+            false if is_unix => Reach::Local,
+            false => Reach::None,
+        }
     }
 
-    fn password_scheme(&self, is_unix: bool, has_record: bool) -> (Check, String) {
+    fn kerberos_scheme(&self) -> (Check, String) {
+        let auth = &self.settings.config.service.auth;
+        if !auth.kerberos && !auth.negotiate {
+            let text = "no Kerberos: Service.Auth.Kerberos and Service.Auth.Negotiate are off";
+            return (Check::Info, text.to_owned());
+        }
+        match &self.sign_in.kerberos {
+            Ok(()) => (Check::Passed, "Kerberos, if a rule maps the principal to the account".to_owned()),
+            Err(reason) => (Check::Info, format!("no Kerberos: {reason}")),
+        }
+    }
+
+    fn certificate_scheme(&self) -> Option<(Check, String)> {
+        if !self.settings.config.service.auth.certificate {
+            return None;
+        }
+        Some(match self.sign_in.certificate_mappings {
+            0 => (Check::Info, "no client certificate is mapped to an account".to_owned()),
+            _ => (Check::Passed, "client certificate, if a mapping leads to the account".to_owned()),
+        })
+    }
+
+    fn password_scheme(&self, is_unix: bool, record: Option<&Record>) -> (Check, String) {
+        let has_record = record.is_some_and(|record| !record.password.is_never());
         let is_verified_by_pam = is_unix && self.has_pam && self.serving == ServiceScope::Machine;
         if !has_record && !is_verified_by_pam {
             let text = "no password: the account is not in the accounts file, and PAM is not used";
@@ -189,6 +233,14 @@ impl AccessQuery {
         let password =
             if has_record { "password of the accounts file" } else { "password of the Linux user (PAM)" };
         let auth = &self.settings.config.service.auth;
+        let needs_https = !self.sign_in.https && !self.sign_in.allow_unencrypted;
+        let has_listener = self.sign_in.http || self.sign_in.https;
+        if auth.basic && !auth.credssp && has_listener && needs_https {
+            let text = format!(
+                "cannot use the {password}: Basic requires a listener for HTTPS (winrm quickconfig -transport:https)"
+            );
+            return (Check::Info, text);
+        }
         match (auth.basic, auth.credssp) {
             (false, false) => {
                 let text =

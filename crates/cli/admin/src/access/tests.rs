@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use auth::SignInFacts;
+
 use super::*;
 
 const SHELL: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
@@ -38,6 +40,8 @@ fn machine(
             .with_groups(move || Arc::clone(&groups));
         let (user, resource) = (user.to_owned(), resource.map(str::to_owned));
         let (accounts, has_pam) = (Some(accounts), true);
+        let sign_in =
+            SignInFacts { kerberos: Err("no keytab".to_owned()), ..facts_of(&settings, &paths, serving) };
         AccessQuery {
             user,
             resource,
@@ -49,10 +53,15 @@ fn machine(
             principals,
             machine,
             has_pam,
+            sign_in,
         }
         .report()
     };
     (report, folder)
+}
+
+fn facts_of(settings: &State, paths: &Paths, serving: ServiceScope) -> SignInFacts {
+    SignInSources { state: settings, paths, serving, winbind: false }.facts()
 }
 
 fn settings_of(paths: &Paths, machine: Option<MachineSid>) -> State {
@@ -140,6 +149,25 @@ fn without_a_usable_account_no_other_check_is_made() {
     let (report, _folder) = machine("", ServiceScope::OneUser { uid: 1001 });
     has(&report("alice", None), &[NO_ACCOUNT]);
     has(&report("bob", Some(SHELL)), &[". access granted"]);
+}
+
+#[test]
+fn a_user_without_a_scheme_over_the_network_gets_the_remedies() {
+    let (report, folder) = machine("", ServiceScope::Machine);
+    let shown = report("root", None);
+    let account = format!(
+        ". create an account for NTLM: telarch account add root --ntlm --file {0}/accounts --state {0}",
+        folder.path().display()
+    );
+    let denied = "denied over the network: no authentication scheme is available to the account";
+    has(&shown, &[". no Kerberos: no keytab", denied, &account]);
+    let (report, _folder) = machine(
+        "Service.Auth.Basic = true\n[[Listener]]\nAddress = \"*\"\nTransport = \"HTTP\"\n",
+        ServiceScope::Machine,
+    );
+    let shown = report("root", None);
+    assert!(shown.contains("Basic requires a listener for HTTPS"), "{shown}");
+    has(&shown, &[denied]);
 }
 
 #[test]

@@ -9,11 +9,11 @@ use cli_command::format::Format;
 /// Returns the list of accounts; hashes are never part of it.
 pub(super) fn list<'a>(records: impl Iterator<Item = &'a Record>, format: Format) -> String {
     match format {
-        Format::Text => table(records),
         Format::Json => {
             let accounts: Vec<_> = records.map(object).collect();
             format!("{:#}\n", serde_json::Value::from(accounts))
         }
+        _ => table(records),
     }
 }
 

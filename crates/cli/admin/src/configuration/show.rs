@@ -37,8 +37,8 @@ impl Show<'_> {
         // The preset and the listeners are part of a listing of all settings only.
         let whole = self.names.is_empty().then_some(state);
         Ok(match self.format {
-            Format::Text => text(path, &rows, whole),
             Format::Json => format!("{:#}\n", document(path, state, &rows)),
+            _ => text(path, &rows, whole),
         })
     }
 }

@@ -18,9 +18,9 @@ pub(super) fn explain(sources: &PolicySources, word: &str) -> Result<String, Fai
         Err(error) => {
             let what = match error.reason {
                 Reason::Unknown { nearest: Some(nearest) } => {
-                    format!("unknown name {word:?}; did you mean {nearest}?")
+                    format!("unknown name \"{word}\"; did you mean {nearest}?")
                 }
-                _ => format!("unknown name {word:?}: not a policy, a setting, or KEY\\VALUE of a policy"),
+                _ => format!("unknown name \"{word}\": not a policy, a setting, or KEY\\VALUE of a policy"),
             };
             let remedy = "telarch policy list --all lists the policies, telarch config show the settings";
             Err(Failure::usage(format!("policy: {what}"), remedy))

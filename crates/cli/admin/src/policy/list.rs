@@ -16,8 +16,8 @@ pub(super) enum Selection {
 
 pub(super) fn list(sources: &PolicySources, selection: Selection, format: Format) -> String {
     match format {
-        Format::Text => text(sources, selection),
         Format::Json => format!("{:#}\n", document(sources, selection)),
+        _ => text(sources, selection),
     }
 }
 

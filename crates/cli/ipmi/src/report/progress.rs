@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use super::super::hosts::Host;
 use super::buffered_output::{BufferedOutput, MAX_DELAY};
-use super::{Answer, Answers, Format, failure, format_all, json_rows, text_lines};
+use super::{Answer, Answers, failure, format_all, json_rows, text_lines};
 use cli_command::Failure;
+use cli_command::format::Format;
 
 /// The report of one run.
 ///

@@ -9,9 +9,9 @@ use ipmi::proto::{Login, Privilege, Timing};
 use ipmi::{Connection, Console};
 use tokio::sync::mpsc;
 
-use super::super::arguments::Targets;
 use super::super::export::termination_signal;
 use super::super::hosts::Host;
+use super::super::targets::Targets;
 use super::super::{parallel, sign_in};
 use super::escape::{Escapes, Input};
 use cli_command::Failure;

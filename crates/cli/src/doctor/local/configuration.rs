@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::sync::Arc;
 
+use auth::SignInReport;
 use config::{Policies, State, Store, StoreError};
 
 use super::{LocalService, Owner, enabled, output, program, seconds};
@@ -81,17 +82,22 @@ fn add_a_listener(service: &LocalService) -> String {
     )
 }
 
-/// Runs `telarchd --check` and records each problem as a separate finding.
-pub(super) async fn verify(service: &LocalService, runner: &mut CheckRunner<'_>) -> io::Result<()> {
+/// Runs `telarchd --check` and records each problem as a separate finding, except that of a service without a usable
+/// scheme, which is returned: a running service knows better, because it has its own command line.
+pub(super) async fn verify(
+    service: &LocalService,
+    runner: &mut CheckRunner<'_>,
+) -> io::Result<Option<Outcome>> {
     let check = Check::Configuration;
     if runner.failed(&[Check::Settings]).is_some() {
-        return runner.skip(check, &[Check::Settings], "");
+        return runner.skip(check, &[Check::Settings], "").map(|()| None);
     }
     let Some(telarchd) = program("telarchd") else {
-        return runner.skip(check, &[], "telarchd is not installed");
+        return runner.skip(check, &[], "telarchd is not installed").map(|()| None);
     };
     if service.owner == Owner::Machine && !rustix::process::geteuid().is_root() {
-        return runner.skip(check, &[], "telarchd --check requires root for the service of the machine");
+        let reason = "telarchd --check requires root for the service of the machine";
+        return runner.skip(check, &[], reason).map(|()| None);
     }
     let paths = &service.paths;
     let words = [
@@ -112,24 +118,29 @@ pub(super) async fn verify(service: &LocalService, runner: &mut CheckRunner<'_>)
     };
     let limit = seconds(20);
     let Ok(result) = tokio::time::timeout(limit.after, output(&telarchd, words)).await else {
-        return runner.record(check, limit.late);
+        return runner.record(check, limit.late).map(|()| None);
     };
-    match result {
-        Err(error) => runner.skip(check, &[], &format!("cannot start {}: {error}", telarchd.display())),
-        Ok(printed) => {
-            let text = String::from_utf8_lossy(&printed.stdout).into_owned();
-            let found = findings(&text);
-            if found.is_empty() && printed.status.success() {
-                return runner.record(check, Outcome::pass("telarchd --check found no problems"));
-            }
-            if found.is_empty() {
-                let errors = String::from_utf8_lossy(&printed.stderr);
-                let seen = format!("telarchd --check failed: {}", errors.lines().next().unwrap_or_default());
-                return runner.record(check, Outcome::fail(Kind::Fault, seen));
-            }
-            found.into_iter().try_for_each(|outcome| runner.record(check, outcome))
+    let printed = match result {
+        Ok(printed) => printed,
+        Err(error) => {
+            let reason = format!("cannot start {}: {error}", telarchd.display());
+            return runner.skip(check, &[], &reason).map(|()| None);
         }
+    };
+    let found = findings(&String::from_utf8_lossy(&printed.stdout));
+    let (problem, found): (Vec<Outcome>, Vec<Outcome>) =
+        found.into_iter().partition(|own| SignInReport::describes(&own.seen));
+    let problem = problem.into_iter().next().map(|own| Outcome { kind: Some(Kind::Authentication), ..own });
+    if !found.is_empty() {
+        found.into_iter().try_for_each(|outcome| runner.record(check, outcome))?;
+    } else if printed.status.success() || problem.is_some() {
+        runner.record(check, Outcome::pass("telarchd --check found no problems"))?;
+    } else {
+        let errors = String::from_utf8_lossy(&printed.stderr);
+        let seen = format!("telarchd --check failed: {}", errors.lines().next().unwrap_or_default());
+        runner.record(check, Outcome::fail(Kind::Fault, seen))?;
     }
+    Ok(problem)
 }
 
 /// Parses the output of `telarchd --check`: one line per problem, followed by indented lines with fixes.

@@ -30,7 +30,7 @@ fn evaluate(text: &str) -> Outcome {
     let socket = properties(text, "telarchd.socket");
     if service.get("LoadState") != Some(&"loaded") {
         return Outcome::fail(Kind::Connect, "the unit telarchd.service is not installed")
-            .fix("install the units of packaging/systemd and create the user telarch (systemd-sysusers)");
+            .fix("install the package telarch, or run ./install in the source as root");
     }
     let state = service.get("ActiveState").copied().unwrap_or_default();
     match (state, socket.get("ActiveState").copied().unwrap_or_default()) {

@@ -281,17 +281,28 @@ fn schemes(target: &RemoteTarget<'_>, greeting: &ProbeResponse) -> Outcome {
             Kind::Authentication,
             "the service requires authentication but offers no scheme",
         )
-        .fix(format!("on {}: winrm set winrm/config/service/auth -set:Negotiate=true", target.host()))
-        .fix("Negotiate also needs an account with --ntlm, winbind or a keytab; Basic needs HTTPS");
+        .fixes(no_scheme_fixes(&target.host()));
     }
     let requested = target.requested_scheme().map(sign_in::client_scheme);
     match requested.filter(|scheme| !sign_in::is_offered(greeting, *scheme)) {
         None => Outcome::pass(format!("offered: {}", offered.join(", "))),
         Some(scheme) => {
             let (offered, tried) = (offered.clone(), Some(scheme));
-            target.outcome(Error::AuthenticationFailed { offered, tried, user: None })
+            target.outcome(Error::AuthenticationFailed { offered, tried, user: None, others: Vec::new() })
         }
     }
+}
+
+/// Returns what to do about a service without any scheme. Its settings are not known: a scheme may be disabled, or
+/// enabled without an account that can use it.
+fn no_scheme_fixes(host: &str) -> Vec<String> {
+    vec![
+        format!("on {host}, run winrm quickconfig: it lists what each scheme lacks, and makes one usable"),
+        format!("or create an account for NTLM: on {host}, telarch account add NAME --ntlm"),
+        format!(
+            "or, if {host} runs Windows and Negotiate is off: winrm set winrm/config/service/auth -set:Negotiate=true"
+        ),
+    ]
 }
 
 /// Usual ports of WinRM, with the endpoint that selects each port.

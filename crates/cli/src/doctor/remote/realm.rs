@@ -7,7 +7,7 @@ use auth::choice::Ntlm;
 use client::{Error, Obstacle, ProbeResponse, Scheme, ServiceTicket, SignInCause, TicketResult};
 
 use super::RemoteTarget;
-use super::sign_in::is_offered;
+use super::sign_in::{MAX_CLOCK_SKEW, is_offered};
 use crate::connection::{ImplicitScheme, Login, PasswordScheme};
 use crate::doctor::finding::Outcome;
 use crate::doctor::runner::CheckRunner;
@@ -227,9 +227,6 @@ fn clock(greeting: Option<&ProbeResponse>) -> Outcome {
 }
 
 const CHECKS: [Check; 5] = [Check::Clock, Check::Realm, Check::Kdc, Check::Ticket, Check::Spn];
-
-/// Default of the clock difference that Kerberos allows (RFC 4120, 1.6; `clockskew` in krb5.conf).
-pub(super) const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 /// Time limit of the ticket request; the Kerberos library itself stops after some tens of seconds.
 const LONGEST: Duration = Duration::from_secs(60);

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use client::{Error, ProbeResponse, SignInCause};
 
-use super::realm::MAX_CLOCK_SKEW;
 use super::{RemoteTarget, seconds};
 use crate::connection::{ImplicitScheme, Login, PasswordScheme, Unencrypted};
 use crate::doctor::finding::{Outcome, Scheme};
 use crate::doctor::runner::CheckRunner;
 use crate::doctor::{Check, units};
 use crate::session::{Authenticated, RemoteService};
+
+/// Default of the clock difference that Kerberos allows (RFC 4120, 1.6; `clockskew` in krb5.conf).
+pub(super) const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 /// Runs the sign-in checks. Returns the service with an authenticated session, or `None` if the sign-in failed.
 pub(super) async fn check(
@@ -42,7 +44,7 @@ pub(super) async fn check(
     let mut is_rejected = false;
     let signing_in = async {
         match sign_in(&service).await {
-            Ok(()) => Outcome::pass(success_text(target, &login)).without_data(),
+            Ok(()) => Outcome::pass(success_text(target, &service, &login)).without_data(),
             Err(error) => {
                 is_rejected = rejects_password(&error);
                 (failure(target, &service, error, greeting), None)
@@ -63,8 +65,13 @@ async fn sign_in(service: &RemoteService) -> Result<(), Error> {
 }
 
 /// Returns the text for a successful sign-in.
-fn success_text(target: &RemoteTarget<'_>, login: &Login) -> String {
+fn success_text(target: &RemoteTarget<'_>, service: &RemoteService, login: &Login) -> String {
     match login {
+        Login::Password { user, scheme: None, .. }
+            if service.session.scheme() == Some(client::Scheme::Basic) =>
+        {
+            format!("signed in as {user} with basic, because no other scheme works")
+        }
         Login::Password { user, scheme: None, .. } => format!("signed in as {user}"),
         Login::Password { user, scheme: Some(scheme), .. } => {
             format!("signed in as {user} with {}", name_of(*scheme))

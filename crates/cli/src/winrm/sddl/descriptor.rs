@@ -9,7 +9,7 @@ use crate::input::KeyValues;
 use crate::locator::Locator;
 use crate::program::Stop;
 use crate::winrm::SddlTarget;
-use crate::winrm::run::Run;
+use crate::winrm::service_command::Run;
 
 /// Location and current value of a security descriptor.
 pub(super) enum StoredDescriptor {

@@ -9,7 +9,8 @@ use super::edited;
 use super::names::Names;
 use crate::failure::{Failure, Kind};
 use crate::program::Stop;
-use crate::winrm::run::{Run, Streams};
+use crate::winrm::service_command::Run;
+use crate::winrm::streams::Streams;
 
 /// A descriptor that is being edited.
 pub(super) struct Dialogue<'p> {

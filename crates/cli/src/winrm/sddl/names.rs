@@ -1,15 +1,14 @@
 //! Names of the SIDs in a descriptor, resolved by the service.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use sddl::{Principal, SecurityDescriptor, Sid};
-use xml::{Element, Writer};
 
 use crate::format::harmless;
 use crate::locator::Locator;
 use crate::program::Stop;
-use crate::winrm::run::Run;
+use crate::winrm::principals::{self, LookupKey};
+use crate::winrm::service_command::Run;
 
 /// Names resolved by the service.
 #[derive(Default)]
@@ -28,7 +27,7 @@ impl Names {
         });
         let unnamed: Vec<String> = unnamed.take(MOST).collect();
         if !unnamed.is_empty() {
-            names.look_up(run, "Sid", &unnamed).await.unwrap_or_default();
+            names.look_up(run, LookupKey::Sid, &unnamed).await.unwrap_or_default();
         }
         names
     }
@@ -39,7 +38,7 @@ impl Names {
         if known.is_some() {
             return known;
         }
-        let found = self.look_up(run, "Name", &[name.to_owned()]).await.unwrap_or_default();
+        let found = self.look_up(run, LookupKey::Name, &[name.to_owned()]).await.unwrap_or_default();
         found.first().map(|sid| Principal::Sid(*sid))
     }
 
@@ -55,30 +54,15 @@ impl Names {
     }
 
     /// Sends names or SIDs to the service and stores the pairs in its response.
-    async fn look_up(&mut self, run: &Run, element: &str, texts: &[String]) -> Result<Vec<Sid>, Stop> {
-        let locator = Locator::parse("winrm/config/service")?;
-        let mut writer = Writer::new();
-        writer.start("p:LookUpPrincipals_INPUT").namespace("p", locator.resource_uri());
-        for text in texts {
-            writer.element(&format!("p:{element}"), text);
-        }
-        let action = locator.action_uri("LookUpPrincipals");
-        let answer = run.invoke(&locator, &action, &writer.into_fragment()).await?;
-        let mut found = Vec::new();
-        for principal in answer.content().into_iter().flat_map(|content| content.children()) {
-            if let (Some(name), Some(sid)) = (child_text(principal, "Name"), child_text(principal, "Sid"))
-                && let Ok(sid) = Sid::parse(sid.trim())
-            {
-                self.0.insert(sid, name.trim().to_owned());
-                found.push(sid);
-            }
-        }
-        Ok(found)
+    async fn look_up(&mut self, run: &Run, key: LookupKey, texts: &[String]) -> Result<Vec<Sid>, Stop> {
+        let locator = Locator::parse(principals::RESOURCE)?;
+        let request = principals::request(locator.resource_uri(), key, texts).into_fragment();
+        let answer = run.invoke(&locator, &locator.action_uri(principals::ACTION), &request).await?;
+        let found = answer.content().map(principals::found).unwrap_or_default();
+        let sids = found.iter().map(|principal| principal.sid).collect();
+        self.0.extend(found.into_iter().map(|principal| (principal.sid, principal.name)));
+        Ok(sids)
     }
-}
-
-fn child_text<'a>(element: Element<'a>, name: &str) -> Option<Cow<'a, str>> {
-    element.children().find(|child| child.name() == name).map(|child| child.text())
 }
 
 /// Maximum number of SIDs in one lookup.

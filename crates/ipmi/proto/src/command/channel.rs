@@ -3,39 +3,10 @@
 use std::net::Ipv4Addr;
 
 use super::Command;
+pub use super::channel_number::ChannelNumber;
 use super::user::AccessLevel;
 use crate::octets::Octets;
 use crate::{NetFn, Privilege, ProtoError, Request};
-
-/// Channel number, 0 to 15.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ChannelNumber(
-    /// INVARIANT: below 16.
-    u8,
-);
-
-impl ChannelNumber {
-    /// The channel on which the request arrives.
-    pub const THIS: Self = Self(14);
-
-    /// Returns the channel with this number.
-    ///
-    /// # Errors
-    /// If the number is above 15.
-    pub fn new(number: u8) -> Result<Self, ProtoError> {
-        if number < 16 {
-            Ok(Self(number))
-        } else {
-            Err(ProtoError::Unexpected { what: "the number of a channel, 0 to 15,", value: number.into() })
-        }
-    }
-
-    /// Returns the number.
-    #[must_use]
-    pub fn number(self) -> u8 {
-        self.0
-    }
-}
 
 /// Get Channel Info (IPMI 2.0, 22.24).
 #[derive(Clone, Copy, Debug)]
@@ -107,14 +78,14 @@ impl Command for GetChannelInfo {
     const PRIVILEGE: Privilege = Privilege::User;
 
     fn request(&self) -> Request {
-        Request::new(NetFn::APP, 0x42, &[self.0.0])
+        Request::new(NetFn::APP, 0x42, &[self.0.number()])
     }
 
     fn reply(&self, octets: &[u8]) -> Result<Channel, ProtoError> {
         let mut octets = Octets::new("the answer to Get Channel Info", octets);
         let [number, medium, protocol, sessions] = octets.array()?;
         Ok(Channel {
-            number: ChannelNumber(number & 0x0f),
+            number: ChannelNumber::of_low_bits(number),
             medium: medium & 0x7f,
             protocol: protocol & 0x1f,
             sessions: sessions >> 6,
@@ -217,7 +188,7 @@ impl Command for GetChannelAccess {
     const PRIVILEGE: Privilege = Privilege::User;
 
     fn request(&self) -> Request {
-        Request::new(NetFn::APP, 0x41, &[self.channel.0, self.setting.bits()])
+        Request::new(NetFn::APP, 0x41, &[self.channel.number(), self.setting.bits()])
     }
 
     fn reply(&self, octets: &[u8]) -> Result<ChannelAccess, ProtoError> {
@@ -259,7 +230,7 @@ impl Command for SetChannelAccess {
         access |= if self.access.alerting_is_off { 0x20 } else { 0 };
         access |= if self.access.per_message_authentication_is_off { 0x10 } else { 0 };
         access |= if self.access.user_level_authentication_is_off { 0x08 } else { 0 };
-        Request::new(NetFn::APP, 0x40, &[self.channel.0, access, self.setting.bits() | limit.number()])
+        Request::new(NetFn::APP, 0x40, &[self.channel.number(), access, self.setting.bits() | limit.number()])
     }
 
     fn reply(&self, _octets: &[u8]) -> Result<(), ProtoError> {
@@ -328,7 +299,7 @@ impl Command for GetSessionInfo {
                 handle,
                 user: user & 0x3f,
                 level: AccessLevel::of_number(level),
-                channel: ChannelNumber(channel & 0x0f),
+                channel: ChannelNumber::of_low_bits(channel),
                 peer: peer.zip(port),
             }
         });

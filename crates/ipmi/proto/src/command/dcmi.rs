@@ -1,6 +1,7 @@
 //! DCMI power reading of the whole machine (DCMI 1.5, 6.6.1).
 
 use super::Command;
+use crate::message::DCMI;
 use crate::octets::Octets;
 use crate::{NetFn, Privilege, ProtoError, Request};
 
@@ -45,9 +46,6 @@ impl Command for GetPowerReading {
         Ok(PowerReading { current, minimum, maximum, average, period, is_active: state & 0x40 != 0 })
     }
 }
-
-/// Group number of DCMI.
-pub(crate) const DCMI: u8 = 0xdc;
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Command;
-use super::channel::ChannelNumber;
+use super::channel_number::ChannelNumber;
 use crate::octets::Octets;
 use crate::{NetFn, Password, Privilege, ProtoError, Request, UserName};
 

@@ -1,8 +1,6 @@
 //! Commands that must not be executed twice.
 
-use super::{NetFn, Request};
-use crate::dcmi::DCMI;
-use crate::destination::SEND_MESSAGE;
+use super::{DCMI, NetFn, Request, SEND_MESSAGE};
 
 impl Request {
     /// Returns whether the controller may safely execute the request twice, which happens if a response is

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 use super::{Device, DeviceCommand, Settings, required};
-use crate::destination::{SEND_MESSAGE, TRACK_REQUEST};
+use crate::destination::TRACK_REQUEST;
 use crate::entropy::Entropy;
 use crate::keys::same;
-use crate::message::{CONTROLLER, Call, CompletionCode, Response};
+use crate::message::{CONTROLLER, Call, CompletionCode, Response, SEND_MESSAGE};
 use crate::packet::Payload;
 use crate::wire::{Frame, Sealing, Wire};
 use crate::{Destination, Frames, NetFn, Privilege, ProtoError};

@@ -1,7 +1,7 @@
 //! Required privilege level of commands (IPMI 2.0, appendix G).
 
-use crate::dcmi::DCMI;
 use crate::message::Call;
+use crate::message::DCMI;
 use crate::{NetFn, Privilege};
 
 /// Returns the required level of a command; unknown commands require the highest.

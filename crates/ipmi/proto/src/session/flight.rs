@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use super::RequestId;
 use super::request_limit::RequestLimit;
 use super::round_trip::RoundTrip;
-use crate::destination::SEND_MESSAGE;
-use crate::message::{Answer, SequenceNumber};
+use crate::message::{Answer, SEND_MESSAGE, SequenceNumber};
 use crate::{CompletionCode, Destination, NetFn, ProtoError, Request, Response};
 
 /// Queue of outstanding requests.

@@ -7,8 +7,9 @@ use super::established::Established;
 use super::round_trip::RoundTrip;
 use crate::entropy::Entropy;
 use crate::keys::{Exchange, SessionKeys, same};
+use crate::login_status::{Stage, Status};
 use crate::packet::{self, Packet, Payload};
-use crate::rakp::{self, OpenSessionResponse, Rakp2, Stage, Status, StepHead};
+use crate::rakp::{self, OpenSessionResponse, Rakp2, StepHead};
 use crate::wire::Wire;
 use crate::{CipherSuite, Protection, ProtoError};
 

@@ -2,7 +2,6 @@
 //! bytes.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-mod corpus;
 mod linear;
 mod pair;
 mod serial;

@@ -23,7 +23,7 @@ pub(crate) enum MappingFault {
     NotText(String),
     #[error("unknown element CertMapping/{0}; known are UserName, Password and Enabled")]
     Unknown(String),
-    #[error("CertMapping/Enabled: {0:?} is not true or false")]
+    #[error("CertMapping/Enabled: \"{0}\" is not true or false")]
     Enabled(String),
     #[error("the key {0} of a certificate mapping cannot be changed; delete the mapping and create another")]
     KeyChange(String),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use config::{Draft, Groups, Listener, ListenerAddress, ListenerKey, Thumbprint, Transport};
-use quickconfig::{Noted, Outcome, Recorded, ServiceAfter, Wish};
+use quickconfig::{ChangeRecord, MachineRequest, Outcome, ServiceAfter, SettingChange};
 use sddl::Sid;
 use service::{Answer, Call};
 use wsman::Fault;
@@ -53,33 +53,33 @@ pub(super) async fn run(
 
 async fn run_step(plugin: &ConfigPlugin, machine: &CallerMachine, step: &Step, call: &Call) -> Outcome {
     match step {
-        Step::Enable => machine.done(Wish::Enable).await,
-        Step::Open { opening, .. } => machine.done(Wish::Open(opening.clone())).await,
+        Step::Enable => machine.done(MachineRequest::Enable).await,
+        Step::Open { opening, .. } => machine.done(MachineRequest::Open(opening.clone())).await,
         Step::Listener { transport, certificate } => {
             let (key, certificate) = (on_all_addresses(*transport), *certificate);
             let made = plugin.change(call, move |draft| create(draft, key, certificate)).await;
-            record(machine, made, Noted::Listener(to_quickconfig(*transport))).await
+            record(machine, made, SettingChange::Listener(to_quickconfig(*transport))).await
         }
         Step::EnableListener(transport) => {
             let key = on_all_addresses(*transport);
             let made = plugin.change(call, move |draft| set_enabled(draft, key, true)).await;
-            record(machine, made, Noted::ListenerEnabled(to_quickconfig(*transport))).await
+            record(machine, made, SettingChange::ListenerEnabled(to_quickconfig(*transport))).await
         }
         Step::Allow { sid, .. } => {
             let (sid, machine_sid) = (*sid, plugin.store.state().machine_sid);
             let made = plugin
                 .change(call, move |draft| change_shell_access(draft, machine_sid, sid, ShellAccess::Grant))
                 .await;
-            record(machine, made, Noted::Allowed(sid.numeric().to_string())).await
+            record(machine, made, SettingChange::Allowed(sid.numeric().to_string())).await
         }
     }
 }
 
 /// Records a change of the settings in the journal of the machine.
-async fn record(machine: &CallerMachine, made: Result<(), Fault>, note: Noted) -> Outcome {
+async fn record(machine: &CallerMachine, made: Result<(), Fault>, change: SettingChange) -> Outcome {
     match made {
         Err(fault) => Outcome::Failed(fault.reason().to_owned()),
-        Ok(()) => match machine.done(Wish::Note(note)).await {
+        Ok(()) => match machine.done(MachineRequest::Record(change)).await {
             Outcome::Failed(why) => {
                 Outcome::Failed(format!("the step succeeded, but could not be recorded for -undo: {why}"))
             }
@@ -214,7 +214,7 @@ pub(super) async fn undo(
 ) -> Result<Answer, Fault> {
     let recorded = machine.survey(Vec::new()).await?.recorded;
     let entries = options.steps.iter().map(|token| find(&recorded, token).cloned());
-    let mut named = entries.collect::<Result<Vec<Recorded>, Fault>>()?;
+    let mut named = entries.collect::<Result<Vec<ChangeRecord>, Fault>>()?;
     named.sort_by_key(|record| std::cmp::Reverse(record.number));
     named.dedup();
     let (mut lines, mut status) = (Vec::new(), Status::Succeeded);
@@ -226,7 +226,7 @@ pub(super) async fn undo(
             continue;
         }
         let outcome = match undo_setting(plugin, &record, call).await {
-            Ok(()) => machine.done(Wish::TakeBack(record.number)).await,
+            Ok(()) => machine.done(MachineRequest::Undo(record.number)).await,
             Err(fault) => Outcome::Failed(fault.reason().to_owned()),
         };
         lines.push(match outcome {
@@ -243,31 +243,31 @@ pub(super) async fn undo(
     let (machine, runtime) = (machine.clone(), tokio::runtime::Handle::current());
     Ok(answer.when_delivered(Box::new(move || {
         runtime.spawn(async move {
-            if let Outcome::Failed(error) = machine.done(Wish::TakeBack(number)).await {
+            if let Outcome::Failed(error) = machine.done(MachineRequest::Undo(number)).await {
                 tracing::error!(error, "Cannot stop the service");
             }
         });
     })))
 }
 
-fn find<'r>(recorded: &'r [Recorded], token: &str) -> Result<&'r Recorded, Fault> {
+fn find<'r>(recorded: &'r [ChangeRecord], token: &str) -> Result<&'r ChangeRecord, Fault> {
     let found = recorded.iter().find(|record| record.number.to_string() == token);
-    found.ok_or_else(|| wrong(format!("{token:?} is not a recorded change; analyze again")))
+    found.ok_or_else(|| wrong(format!("\"{token}\" is not a recorded change; analyze again")))
 }
 
 /// Undoes a change of the service's own settings, unless the listener has been deleted since.
-async fn undo_setting(plugin: &ConfigPlugin, record: &Recorded, call: &Call) -> Result<(), Fault> {
+async fn undo_setting(plugin: &ConfigPlugin, record: &ChangeRecord, call: &Call) -> Result<(), Fault> {
     match &record.own {
         None => Ok(()),
-        Some(Noted::Listener(transport)) => {
+        Some(SettingChange::Listener(transport)) => {
             let key = on_all_addresses(to_config(*transport));
             plugin.change(call, move |draft| delete_if_present(draft, key)).await
         }
-        Some(Noted::ListenerEnabled(transport)) => {
+        Some(SettingChange::ListenerEnabled(transport)) => {
             let key = on_all_addresses(to_config(*transport));
             plugin.change(call, move |draft| disable_if_present(draft, key)).await
         }
-        Some(Noted::Allowed(sid)) => {
+        Some(SettingChange::Allowed(sid)) => {
             let sid = Sid::parse(sid).map_err(|error| wrong(error.to_string()))?;
             let machine = plugin.store.state().machine_sid;
             plugin

@@ -56,7 +56,9 @@ impl Options {
         // Only the analyses have an optional body.
         let Some(body) = body else {
             return match stage {
-                Stage::AnalyzeService | Stage::Analyze | Stage::AnalyzeUndo => Ok(options),
+                Stage::AnalyzeService | Stage::Analyze | Stage::AnalyzeUndo | Stage::AnalyzeSignIn => {
+                    Ok(options)
+                }
                 _ => Err(wrong(format!(
                     "the body is empty; it must contain {}_INPUT as returned by the analysis",
                     stage.name()
@@ -148,7 +150,7 @@ impl Options {
 
 fn unknown(stage: Stage, child: &Element<'_>) -> Fault {
     let name: String = child.name().chars().take(60).collect();
-    wrong(format!("unknown element {name:?} in {}_INPUT", stage.name()))
+    wrong(format!("unknown element \"{name}\" in {}_INPUT", stage.name()))
 }
 
 fn invalid(error: quickconfig::Error) -> Fault {

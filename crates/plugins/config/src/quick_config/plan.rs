@@ -118,7 +118,7 @@ impl Plan {
         let found = self.steps.iter().find(|(step, _)| step.token() == token);
         found.cloned().ok_or_else(|| {
             wrong(format!(
-                "{token:?} is not a proposed step; analyze again and confirm the steps proposed then"
+                "\"{token}\" is not a proposed step; analyze again and confirm the steps proposed then"
             ))
         })
     }
@@ -155,6 +155,10 @@ pub(super) fn write(
     for remark in remarks {
         writer.element("p:Remark", &remark);
     }
+    if stage == Stage::Analyze {
+        // Clients of Telarch call this action last.
+        writer.element("p:SignInAction", Stage::AnalyzeSignIn.name());
+    }
     let tokens: Vec<String> = plan.missing().map(Step::token).collect();
     options.write(enable, &tokens, writer);
     writer.end();
@@ -165,6 +169,10 @@ pub(super) fn write(
 pub(super) fn remarks_on_firewall(survey: &Survey) -> Vec<String> {
     match &survey.firewall.kind {
         FirewallKind::Unseen(why) => vec![format!("The state of the firewall cannot be determined: {why}")],
+        FirewallKind::None => vec![
+            "No firewall filters incoming connections on this machine, so no firewall exception is needed."
+                .to_owned(),
+        ],
         _ => Vec::new(),
     }
 }

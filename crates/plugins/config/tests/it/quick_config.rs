@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use auth::{Scheme, SchemeReport, SchemeState, SignInReport};
 use client::{Error, Session};
 use config::{ListenerKey, Section};
 use quickconfig::{
-    Answer, Firewall, FirewallKind, Noted, Outcome, Recorded, ServiceAfter, Survey, Transport, Unit, Wish,
+    ChangeRecord, Firewall, FirewallKind, MachineRequest, MachineResponse, Outcome, ServiceAfter,
+    SettingChange, Survey, Transport, Unit,
 };
 use service::Caller;
 use telarch_plugin_config::MachineSetup;
@@ -21,7 +23,7 @@ const WRONG: Option<u32> = Some(2_150_858_817);
 /// Simulated machine in a given state, which records the requests.
 struct Scripted {
     survey: Mutex<Survey>,
-    wishes: Mutex<Vec<Wish>>,
+    requests: Mutex<Vec<MachineRequest>>,
     outcome: Outcome,
 }
 
@@ -30,23 +32,41 @@ impl Scripted {
         let firewall =
             Firewall { kind, places: vec!["internal".to_owned()], public: false, open: vec![false] };
         let survey = Survey { unit, firewall, recorded: Vec::new(), certificates: Vec::new() };
-        Arc::new(Self { survey: Mutex::new(survey), wishes: Mutex::default(), outcome })
+        Arc::new(Self { survey: Mutex::new(survey), requests: Mutex::default(), outcome })
     }
 
     /// Returns the recorded requests except surveys.
-    fn done(&self) -> Vec<Wish> {
-        let all = self.wishes.lock().unwrap().clone();
-        all.into_iter().filter(|wish| !matches!(wish, Wish::Survey(_))).collect()
+    fn done(&self) -> Vec<MachineRequest> {
+        let all = self.requests.lock().unwrap().clone();
+        all.into_iter().filter(|request| !matches!(request, MachineRequest::Survey(_))).collect()
     }
 }
 
 impl MachineSetup for Scripted {
-    fn grant(&self, _: &Caller, wish: &Wish) -> Result<Answer, Fault> {
-        self.wishes.lock().unwrap().push(wish.clone());
-        Ok(match wish {
-            Wish::Survey(_) => Answer::Survey(self.survey.lock().unwrap().clone()),
-            _ => Answer::Done(self.outcome.clone()),
+    fn execute(&self, _: &Caller, request: &MachineRequest) -> Result<MachineResponse, Fault> {
+        self.requests.lock().unwrap().push(request.clone());
+        Ok(match request {
+            MachineRequest::Survey(_) => MachineResponse::Survey(self.survey.lock().unwrap().clone()),
+            MachineRequest::SignIn => MachineResponse::SignIn(sign_in_report()),
+            _ => MachineResponse::Done(self.outcome.clone()),
         })
+    }
+}
+
+fn sign_in_report() -> SignInReport {
+    let states = [
+        SchemeState::Unusable("no key".to_owned()),
+        SchemeState::Usable("accounts: 1".to_owned()),
+        SchemeState::Disabled,
+    ];
+    let schemes = [Scheme::Kerberos, Scheme::Negotiate, Scheme::Basic].into_iter().zip(states);
+    SignInReport {
+        listens: true,
+        schemes: schemes.map(|(scheme, state)| SchemeReport { scheme, state }).collect(),
+        remedies: vec!["join the realm".to_owned()],
+        verifies_passwords: true,
+        allow_unencrypted: false,
+        account_options: vec!["--file".to_owned(), "/x".to_owned()],
     }
 }
 
@@ -88,6 +108,40 @@ fn input(answer: &Response, stage: &str) -> String {
     let mut writer = Writer::new();
     writer.copy(input);
     writer.finish()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_schemes_of_the_machine_and_the_listeners_are_reported() {
+    let machine = Scripted::new(KNOWN, FirewallKind::None, Outcome::Done(String::new()));
+    let port = free_port();
+    let listener =
+        format!("[[Listener]]\nAddress = \"IP:127.0.85.3\"\nTransport = \"HTTP\"\nPort = {port}\n");
+    let service = on(&machine, &listener).await;
+    let session = service.session();
+    let analyzed = ask(&session, "Analyze", "").await.unwrap();
+    assert_eq!(field(&analyzed, "SignInAction"), "AnalyzeSignIn");
+    assert!(field(&analyzed, "Remark").starts_with("No firewall filters"), "it is said that there is none");
+    let report = ask(&session, "AnalyzeSignIn", "").await.unwrap();
+    for (name, value) in [
+        ("Listening", "true"),
+        ("SignInPossible", "true"),
+        ("VerifiesPasswords", "true"),
+        ("AllowUnencrypted", "false"),
+        ("Remedy", "join the realm"),
+        ("AccountOption", "--file"),
+    ] {
+        assert_eq!(field(&report, name), value, "{name}");
+    }
+    let content = report.content().unwrap();
+    let schemes = content.children().filter(|child| child.name() == "Scheme");
+    let schemes: Vec<_> = schemes
+        .map(|own| [own.attribute("", "Name").unwrap(), own.attribute("", "State").unwrap()].join(" "))
+        .collect();
+    assert_eq!(schemes, ["Kerberos unusable", "Negotiate usable", "Basic disabled"]);
+    let listener = content.children().find(|child| child.name() == "Listener").unwrap();
+    assert_eq!(listener.attribute("", "Address").as_deref(), Some("127.0.85.3"));
+    assert_eq!(listener.attribute("", "Port"), Some(port.to_string().into()));
+    assert!(machine.done().is_empty() || machine.done() == [MachineRequest::SignIn], "nothing is changed");
 }
 
 const KNOWN: Unit = Unit::Known { active: true, enabled: false };
@@ -168,7 +222,11 @@ async fn a_failed_step_is_reported_and_the_others_continue() {
     assert!(
         matches!(
             &machine.done()[..],
-            [Wish::Enable, Wish::Note(Noted::ListenerEnabled(Transport::Http)), Wish::Open(_)]
+            [
+                MachineRequest::Enable,
+                MachineRequest::Record(SettingChange::ListenerEnabled(Transport::Http)),
+                MachineRequest::Open(_)
+            ]
         ),
         "{:?}",
         machine.done()
@@ -274,13 +332,14 @@ async fn only_recorded_changes_are_undone_and_the_service_stops_last() {
     );
     let service = on(&machine, &there).await;
     let session = service.session();
-    let record = |number, own, service| Recorded { number, what: format!("Record {number}."), own, service };
+    let record =
+        |number, own, service| ChangeRecord { number, what: format!("Record {number}."), own, service };
     machine.survey.lock().unwrap().recorded = vec![
         record(3, None, ServiceAfter::Stopped),
         record(4, None, ServiceAfter::Running),
-        record(7, Some(Noted::Listener(Transport::Http)), ServiceAfter::Running),
+        record(7, Some(SettingChange::Listener(Transport::Http)), ServiceAfter::Running),
         // The listener has been deleted since.
-        record(8, Some(Noted::Listener(Transport::Https)), ServiceAfter::Running),
+        record(8, Some(SettingChange::Listener(Transport::Https)), ServiceAfter::Running),
     ];
     let analyzed = ask(&session, "AnalyzeUndo", "").await.unwrap();
     assert_eq!(field(&analyzed, "Results"), "Record 8.\nRecord 7.\nRecord 4.\nRecord 3.");
@@ -289,7 +348,7 @@ async fn only_recorded_changes_are_undone_and_the_service_stops_last() {
     let listeners = service.listeners();
     assert!(listeners.find(ListenerKey::parse("*", "HTTP").unwrap()).is_none());
     assert_eq!(listeners.len(), 1, "the other listener is not changed");
-    let expected = [8, 7, 4, 3].map(Wish::TakeBack);
+    let expected = [8, 7, 4, 3].map(MachineRequest::Undo);
     // The service is stopped after the response has arrived.
     while machine.done().len() < expected.len() {
         tokio::task::yield_now().await;

@@ -139,7 +139,7 @@ impl Running {
         let CertifiedKey { cert, signing_key } =
             rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
         let both = [cert.pem(), signing_key.serialize_pem()].concat();
-        let thumbprint = Certificate::from_pem(&both, self.folder.path()).unwrap().thumbprint();
+        let thumbprint = Certificate::from_pem(&both, self.folder.path()).unwrap().thumbprint().to_string();
         let path = self.folder.path().join(format!("certificates/{thumbprint}.pem"));
         fs::write(&path, both).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();

@@ -85,8 +85,12 @@ async fn a_subscription_keeps_the_host_active() {
     let subscribe = format!("{}/Subscribe", wsman::namespace::EVENTING);
     let answer = plugin(&hosts).call(call(1, &subscribe)).await.unwrap();
     let (Content::Items(mut items), _) = answer.into_parts() else { panic!("items") };
-    let waiting = tokio::time::timeout(Duration::from_millis(50), items.next());
-    assert!(waiting.await.is_err(), "an unexpected event");
+    let early = tokio::select! {
+        biased;
+        event = items.next() => Some(event.is_some()),
+        () = std::future::ready(()) => None,
+    };
+    assert_eq!(early, None, "an unexpected event or the end");
     let is_stopped = |host: &Host| host.activity().stop_if_idle(Duration::ZERO, || true);
     assert!(!is_stopped(&hosts.host(0)));
     drop(items);

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod calls;
-mod corpus;
 mod users;
 
 use std::os::unix::net::UnixStream;
@@ -15,7 +14,6 @@ use config::Config;
 use sddl::{DomainSid, Token};
 use service::{
     AccessGranted, Answer, BoxFuture, Call, Caller, Item, Items, Operation, Plugin, Resource, ResourceKind,
-    fresh_uuid,
 };
 use telarch_plugin_hosted::{Host, HostedPlugin, Hosts};
 use tokio::sync::{Notify, mpsc};
@@ -25,7 +23,7 @@ use xml::{Bounds, Writer};
 pub(crate) const RESOURCE: Resource =
     Resource { uri: "http://example.com/thing", with_children: false, kind: ResourceKind::Instances };
 const MACHINE: DomainSid = DomainSid::new([1, 2, 3]);
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A plug-in that reports its calls.
 pub(crate) struct TestPlugin {
@@ -213,7 +211,7 @@ pub(crate) fn call_with(user: u32, action: &str, config: Config) -> Call {
         wsman::namespace::ADDRESSING,
         wsman::namespace::WSMAN,
         RESOURCE.uri,
-        fresh_uuid(),
+        random::uuid(),
         wsman::namespace::ANONYMOUS,
     );
     let request = Request::parse(envelope, &Bounds::default()).unwrap_or_else(|_| panic!("a request"));
@@ -225,7 +223,7 @@ pub(crate) fn call_with(user: u32, action: &str, config: Config) -> Call {
         config: Arc::new(config),
         reply_limit: 500_000,
         timeout: Duration::from_secs(60),
-        message_id: fresh_uuid(),
+        message_id: random::uuid(),
         operation,
     }
 }

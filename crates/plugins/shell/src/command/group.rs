@@ -4,9 +4,10 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use locks::Mutex;
 use rustix::io::Errno;
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, WaitIdStatus, getrlimit, kill_process_group,
@@ -101,7 +102,7 @@ impl Group {
 
     /// Signals every process of the group, also after the leader has ended. Succeeds if the group is empty.
     pub(super) fn signal(&self, signal: Signal) -> io::Result<()> {
-        let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        let reaped = self.reaped.lock();
         if *reaped {
             return Ok(());
         }
@@ -126,7 +127,7 @@ impl Group {
 
     /// Reaps the zombie; returns `false` while the leader is running.
     fn reap(&self) -> bool {
-        let mut reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reaped = self.reaped.lock();
         if !*reaped {
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
             *reaped = !matches!(waitid(WaitId::Pid(self.id), options), Ok(None) | Err(Errno::INTR));

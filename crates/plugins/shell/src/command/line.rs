@@ -96,10 +96,12 @@ impl Invocation {
     pub(super) fn of(line: &CommandLine, search: &Search<'_>) -> Result<Self, CommandError> {
         match line {
             CommandLine::Shell { program, startup, line } => {
-                let line = without_outer_quotes(line, |word| search.find(word).is_ok());
+                let is_program =
+                    |word: &OsStr| search.find(word).is_ok() || PowerShell::has_windows_path(word);
+                let line = without_outer_quotes(line, is_program);
                 let line = match PowerShell::called_by(&line, search) {
                     PowerShell::AsItIs => line.into_owned(),
-                    PowerShell::Pwsh { rest } => joined("pwsh", rest),
+                    PowerShell::Replaced { program, rest } => joined(program, rest),
                     PowerShell::Missing { spelling } => return Ok(Self::without_powershell(spelling)),
                 };
                 let shell = program.as_os_str();
@@ -111,12 +113,10 @@ impl Invocation {
                 Ok(Self { program: search.find(shell)?, name, arguments })
             }
             CommandLine::Direct { program, arguments } => {
-                let program = match PowerShell::called_by(program, search) {
-                    PowerShell::Pwsh { rest: [] } => OsStr::new("pwsh"),
-                    PowerShell::Missing { spelling } if spelling == program => {
-                        return Ok(Self::without_powershell(spelling));
-                    }
-                    _ => program,
+                let program = match PowerShell::named(program, &[], search) {
+                    PowerShell::AsItIs => program,
+                    PowerShell::Replaced { program, rest: _ } => program,
+                    PowerShell::Missing { spelling } => return Ok(Self::without_powershell(spelling)),
                 };
                 let arguments = arguments.clone();
                 Ok(Self { program: search.find(program)?, name: program.to_owned(), arguments })
@@ -178,40 +178,80 @@ impl<'a> Search<'a> {
 
 /// Replacement for the Windows names of PowerShell.
 ///
-/// Clients written for Windows start most commands with one of them. A program of that name on the `PATH` has
-/// priority, otherwise `pwsh` replaces it.
+/// Clients written for Windows start most commands with one of them, some with its path. A program of that name on the
+/// `PATH` has priority, otherwise `pwsh` replaces it.
 enum PowerShell<'a> {
     /// The line starts another program, or a program of the Windows name exists.
     AsItIs,
-    /// The line runs `pwsh` with the rest of the line.
-    Pwsh { rest: &'a [u8] },
+    /// The line runs another program with the rest of the line.
+    Replaced { program: &'a OsStr, rest: &'a [u8] },
     /// Neither the Windows name nor `pwsh` is installed.
     Missing { spelling: &'a OsStr },
 }
 
 impl<'a> PowerShell<'a> {
+    /// Examines the first word of a line, which may be quoted.
     fn called_by(line: &'a OsStr, search: &Search<'_>) -> Self {
         let line = line.as_bytes().trim_ascii_start();
+        if let Some(quoted) = line.strip_prefix(b"\"") {
+            let mut parts = quoted.splitn(2, |byte| *byte == b'"');
+            return match (parts.next().map(OsStr::from_bytes), parts.next()) {
+                // The shell itself finds other quoted programs.
+                (Some(word), Some(rest)) if Self::has_windows_path(word) => Self::named(word, rest, search),
+                _ => Self::AsItIs,
+            };
+        }
         let end = line
             .iter()
             .position(|byte| byte.is_ascii_whitespace() || b";&|<>()".contains(byte))
             .unwrap_or(line.len());
         let (word, rest) = line.split_at_checked(end).unwrap_or((line, &[]));
-        let spelling = OsStr::from_bytes(word);
-        if !["powershell", "powershell.exe"].iter().any(|name| spelling.eq_ignore_ascii_case(name)) {
+        Self::named(OsStr::from_bytes(word), rest, search)
+    }
+
+    /// Examines the name or Windows path of a program.
+    fn named(spelling: &'a OsStr, rest: &'a [u8], search: &Search<'_>) -> Self {
+        let path = name_in_windows_path(spelling);
+        let name = path.unwrap_or(spelling);
+        if !Self::is_name(name) {
             return Self::AsItIs;
         }
-        if search.find(spelling).is_ok() {
-            Self::AsItIs
-        } else if search.find(OsStr::new("pwsh")).is_ok() {
-            Self::Pwsh { rest }
-        } else {
-            Self::Missing { spelling }
+        match (search.find(name), path) {
+            (Ok(_), None) => Self::AsItIs,
+            (Ok(_), Some(program)) => Self::Replaced { program, rest },
+            (Err(_), _) if search.find(OsStr::new("pwsh")).is_ok() => {
+                Self::Replaced { program: OsStr::new("pwsh"), rest }
+            }
+            (Err(_), _) => Self::Missing { spelling },
         }
+    }
+
+    /// Returns whether a word is the Windows path of PowerShell.
+    fn has_windows_path(word: &OsStr) -> bool {
+        name_in_windows_path(word).is_some_and(Self::is_name)
+    }
+
+    fn is_name(name: &OsStr) -> bool {
+        ["powershell", "powershell.exe", "pwsh.exe"].iter().any(|known| name.eq_ignore_ascii_case(known))
     }
 }
 
-fn joined(program: &str, rest: &[u8]) -> OsString {
+/// Returns the last component of a Windows path, which begins with a drive, with a variable such as `%SystemRoot%`, or
+/// with two backslashes; `None` for other words.
+fn name_in_windows_path(word: &OsStr) -> Option<&OsStr> {
+    let word = word.as_bytes();
+    let (folder, rest) = word.split_at_checked(word.iter().rposition(|byte| *byte == b'\\')?)?;
+    let name = rest.strip_prefix(b"\\")?;
+    let is_windows = match folder {
+        [drive, b':', ..] => drive.is_ascii_alphabetic(),
+        [b'%', rest @ ..] => rest.contains(&b'%'),
+        [b'\\', ..] => true,
+        _ => false,
+    };
+    is_windows.then_some(OsStr::from_bytes(name))
+}
+
+fn joined(program: &OsStr, rest: &[u8]) -> OsString {
     OsString::from_vec([program.as_bytes(), rest].concat())
 }
 
@@ -317,6 +357,42 @@ mod tests {
         let line = shell("PowerShell -c x", bin.path()).unwrap();
         assert_eq!(line.arguments, ["-c", "PowerShell -c x"]);
         assert_eq!(direct("PowerShell", bin.path()).unwrap().program, bin.path().join("PowerShell"));
+    }
+
+    #[test]
+    fn a_windows_path_of_powershell_runs_pwsh() {
+        let bin = folder_with(&["pwsh"]);
+        let folder = r"%SystemRoot%\System32\WindowsPowerShell\v1.0";
+        for path in [
+            format!(r"{folder}\powershell.exe"),
+            format!(r#""{folder}\PowerShell""#),
+            r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe".to_owned(),
+            r#""C:\Program Files\PowerShell\7\pwsh.exe""#.to_owned(),
+            r"\\server\share\powershell.exe".to_owned(),
+        ] {
+            let line = shell(&format!(r#"{path} -c "a b" "c""#), bin.path()).unwrap();
+            assert_eq!(line.arguments, ["-c", r#"pwsh -c "a b" "c""#], "{path}");
+            let program = path.trim_matches('"');
+            assert_eq!(direct(program, bin.path()).unwrap().program, bin.path().join("pwsh"), "{path}");
+        }
+        let quoted = shell(&format!(r#""{folder}\powershell.exe -c x""#), bin.path()).unwrap();
+        assert_eq!(quoted.arguments, ["-c", "pwsh -c x"]);
+        let line = format!(r"{folder}\powershell.exe -c x");
+        let own = folder_with(&["powershell.exe"]);
+        assert_eq!(shell(&line, own.path()).unwrap().arguments, ["-c", "powershell.exe -c x"]);
+        let missing = shell(&line, folder_with(&[]).path()).unwrap();
+        assert_eq!(missing.arguments.last().unwrap(), OsStr::new(&format!(r"{folder}\powershell.exe")));
+    }
+
+    #[test]
+    fn other_windows_paths_are_unchanged() {
+        let bin = folder_with(&["pwsh"]);
+        for line in
+            [r"C:\Windows\notepad.exe x", r"a\powershell.exe", r"%x\powershell.exe", r#""a\powershell" -c"#]
+        {
+            let arguments = shell(line, bin.path()).unwrap().arguments;
+            assert!(!arguments.iter().any(|argument| argument.to_string_lossy().contains("pwsh")), "{line}");
+        }
     }
 
     #[test]

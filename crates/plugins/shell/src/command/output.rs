@@ -6,9 +6,10 @@
 
 use std::io;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use locks::Mutex;
 use tokio::net::unix::pipe;
 use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -98,7 +99,7 @@ impl Delivery {
         let (stdout, stderr) = (self.stdout, self.stderr);
         self.uncommitted.stdout.drain(..stdout);
         self.uncommitted.stderr.drain(..stderr);
-        let mut buffers = self.output.locked();
+        let mut buffers = self.output.buffers.lock();
         match (self.state, buffers.ending) {
             (CommandState::Done { .. }, Ending::Ended { delivery, .. }) => {
                 buffers.ending = Ending::Reported;
@@ -113,7 +114,7 @@ impl Drop for Delivery {
     fn drop(&mut self) {
         // Has no effect after a commit, which has replaced `Ending::Ended`.
         if let CommandState::Done { .. } = self.state
-            && let Ending::Ended { delivery, .. } = &mut self.output.locked().ending
+            && let Ending::Ended { delivery, .. } = &mut self.output.buffers.lock().ending
         {
             *delivery = EndDelivery::NotSent;
         }
@@ -283,7 +284,7 @@ impl Output {
     async fn turn(&self, deadline: Instant) -> Result<OwnedMutexGuard<Uncommitted>, CommandError> {
         let closed = pin!(self.closed.notified());
         // The notification covers a close from here on, the state one before.
-        if self.locked().ending == Ending::Closed {
+        if self.buffers.lock().ending == Ending::Closed {
             return Err(CommandError::Closed);
         }
         tokio::select! {
@@ -296,14 +297,14 @@ impl Output {
 
     /// Fails every pending Receive.
     pub(super) fn close(&self) {
-        self.locked().ending = Ending::Closed;
+        self.buffers.lock().ending = Ending::Closed;
         self.closed.notify_waiters();
         self.arrived.notify_one();
     }
 
     /// See [`super::Command::release`].
     pub(super) fn release(&self) -> Release {
-        match &mut self.locked().ending {
+        match &mut self.buffers.lock().ending {
             Ending::Reported | Ending::Closed => Release::Now,
             Ending::Ended { delivery: delivery @ (EndDelivery::Sent | EndDelivery::Released), .. } => {
                 *delivery = EndDelivery::Released;
@@ -315,12 +316,12 @@ impl Output {
 
     /// Returns whether the command produces nothing more.
     pub(super) fn is_reported(&self) -> bool {
-        matches!(self.locked().ending, Ending::Reported | Ending::Closed)
+        matches!(self.buffers.lock().ending, Ending::Reported | Ending::Closed)
     }
 
     /// Returns the number of bytes in the buffers.
     pub(super) fn buffered(&self) -> usize {
-        let buffers = self.locked();
+        let buffers = self.buffers.lock();
         buffers.stdout.bytes.len().saturating_add(buffers.stderr.bytes.len())
     }
 
@@ -331,7 +332,7 @@ impl Output {
         wanted: StreamSet,
         deadline: Instant,
     ) -> Result<Next, CommandError> {
-        let mut buffers = self.locked();
+        let mut buffers = self.buffers.lock();
         match buffers.ending {
             Ending::NotYet => {}
             Ending::Ended { .. } => return Ok(Next::Deliver),
@@ -365,7 +366,7 @@ impl Output {
         limit: usize,
         wanted: StreamSet,
     ) -> (usize, usize, CommandState) {
-        let mut buffers = self.locked();
+        let mut buffers = self.buffers.lock();
         let (mut stdout, mut stderr, mut all) = (0, 0, true);
         for stream in uncommitted.order().into_iter().filter(|&stream| wanted.contains(stream)) {
             let room = limit.saturating_sub(stdout).saturating_sub(stderr);
@@ -394,7 +395,7 @@ impl Output {
 
     /// Reads a chunk of `stream` into its buffer.
     fn read(&self, stream: Stream, pipe: &pipe::Receiver) -> io::Result<usize> {
-        let mut buffers = self.locked();
+        let mut buffers = self.buffers.lock();
         let reply = buffers.reply;
         let other = match stream {
             Stream::Stdout => buffers.stderr.bytes.len(),
@@ -413,7 +414,7 @@ impl Output {
 
     /// Reads data that is in `pipe` now, independent of the runtime's readiness state. Returns `None` if it is empty.
     fn read_rest(&self, stream: Stream, pipe: &pipe::Receiver) -> Option<usize> {
-        let mut buffers = self.locked();
+        let mut buffers = self.buffers.lock();
         let read = buffers.stream(stream).read(pipe).ok();
         self.arrived.notify_one();
         read
@@ -421,24 +422,20 @@ impl Output {
 
     /// Marks the stream as ended.
     fn finish(&self, stream: Stream) {
-        self.locked().stream(stream).finish();
+        self.buffers.lock().stream(stream).finish();
         self.arrived.notify_one();
     }
 
     fn is_full(&self, stream: Stream) -> bool {
-        self.locked().stream(stream).is_full()
+        self.buffers.lock().stream(stream).is_full()
     }
 
     fn end(&self, exit_code: i32) {
-        let mut buffers = self.locked();
+        let mut buffers = self.buffers.lock();
         if buffers.ending == Ending::NotYet {
             buffers.ending = Ending::Ended { exit_code, delivery: EndDelivery::NotSent };
             self.arrived.notify_one();
         }
-    }
-
-    fn locked(&self) -> MutexGuard<'_, Buffers> {
-        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

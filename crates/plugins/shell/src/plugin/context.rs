@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::{Profiles, Winrs};
-use service::fresh_uuid;
 use wsman::shell::option;
 use wsman::{Fault, OptionSet};
 
@@ -36,7 +35,7 @@ impl ShellContext {
                 );
             }
         }
-        ProcessLimiter::marked(limits, Mark::new(fresh_uuid().to_string()))
+        ProcessLimiter::marked(limits, Mark::new(random::uuid().to_string()))
     }
 }
 
@@ -57,7 +56,7 @@ pub(super) fn code_page(options: &OptionSet) -> Result<CodePage, Fault> {
     };
     let number = text.trim().parse().map_err(|_| {
         fault::invalid_parameter(format!(
-            "{} must be the number of a code page, not {text:?}",
+            "{} must be the number of a code page, not \"{text}\"",
             option::CODE_PAGE
         ))
     })?;

@@ -115,7 +115,19 @@ pub(super) fn undeclared_stream(name: &str) -> Fault {
     Fault::new(
         Subcode::InvalidParameter,
         code::UNDECLARED_STREAM,
-        format!("undeclared input stream {name:?}; declare it in InputStreams when opening the shell"),
+        format!("undeclared input stream \"{name}\"; declare it in InputStreams when opening the shell"),
+    )
+}
+
+/// Returns the fault for output of a stream that the shell does not have.
+pub(super) fn no_such_stream(name: &str) -> Fault {
+    let name: String = name.chars().take(60).collect();
+    Fault::new(
+        Subcode::InvalidParameter,
+        code::INVALID_DESIRED_STREAMS,
+        format!(
+            "no such stream {name:?}; request streams that were named in OutputStreams when the shell was opened"
+        ),
     )
 }
 
@@ -137,7 +149,8 @@ pub(super) fn too_many_shells(limit: u32) -> Fault {
         Subcode::QuotaLimit,
         code::MAX_SHELLS_PER_USER,
         format!(
-            "this user already has {limit} shells, the limit of Winrs/MaxShellsPerUser; close one or raise the limit"
+            "this user already has {limit} shells, the limit of Winrs/MaxShellsPerUser; \
+             list them with winrm shells -mine and close them with winrm shells -mine -kill, or raise the limit"
         ),
     )
 }
@@ -149,7 +162,8 @@ pub fn too_many_users(limit: u32) -> Fault {
         Subcode::QuotaLimit,
         code::MAX_SHELL_USERS,
         format!(
-            "{limit} other users have shells, the limit of Winrs/MaxConcurrentUsers; try again later or raise the limit"
+            "{limit} other users have shells, the limit of Winrs/MaxConcurrentUsers; \
+             try again later, let them close their shells with winrm shells -mine -kill, or raise the limit"
         ),
     )
 }

@@ -1,8 +1,9 @@
 //! Monitor of shell processes, which runs several times a second while there are any.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use locks::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
@@ -46,7 +47,7 @@ impl ProcessMonitor {
     /// Counts the processes of a shell until it has none.
     pub(super) fn count(self: &Arc<Self>, shell: &Arc<Shell>) {
         {
-            let mut state = self.locked();
+            let mut state = self.state.lock();
             if state.shells.iter().any(|known| known.as_ptr() == Arc::as_ptr(shell)) {
                 return;
             }
@@ -57,20 +58,20 @@ impl ProcessMonitor {
 
     /// Kills the processes of a closed shell in the next scan.
     pub(super) fn clean_up(self: &Arc<Self>, mark: &Mark) {
-        self.locked().closed_shells.push(ClosedShell { mark: mark.clone(), scans: 0 });
+        self.state.lock().closed_shells.push(ClosedShell { mark: mark.clone(), scans: 0 });
         self.new_work.notify_one();
         self.begin();
     }
 
     /// Returns when no process of a closed shell is left, or after the maximum number of scans.
     pub(super) async fn finish(&self) {
-        while !self.locked().closed_shells.is_empty() {
+        while !self.state.lock().closed_shells.is_empty() {
             self.scan().await;
         }
     }
 
     fn begin(self: &Arc<Self>) {
-        let was_running = std::mem::replace(&mut self.locked().is_running, true);
+        let was_running = std::mem::replace(&mut self.state.lock().is_running, true);
         if !was_running {
             let monitor = Arc::clone(self);
             tokio::spawn(async move { while monitor.next_scan().await {} });
@@ -81,7 +82,7 @@ impl ProcessMonitor {
     async fn next_scan(&self) -> bool {
         loop {
             let due = {
-                let mut state = self.locked();
+                let mut state = self.state.lock();
                 if state.shells.is_empty() && state.closed_shells.is_empty() {
                     state.is_running = false;
                     return false;
@@ -121,7 +122,7 @@ impl ProcessMonitor {
         }
         let idle: Vec<_> = shells.iter().filter(|shell| !shell.count(&snapshot)).map(Arc::as_ptr).collect();
 
-        let mut state = self.locked();
+        let mut state = self.state.lock();
         state.last = Some(Instant::now());
         state.took = began.elapsed();
         state.shells.retain(|shell| shell.strong_count() > 0 && !idle.contains(&shell.as_ptr()));
@@ -135,15 +136,11 @@ impl ProcessMonitor {
     }
 
     fn state(&self) -> Scan {
-        let state = self.locked();
+        let state = self.state.lock();
         Scan {
             shells: state.shells.iter().filter_map(Weak::upgrade).collect(),
             marks: state.closed_shells.iter().map(|left| left.mark.clone()).collect(),
         }
-    }
-
-    fn locked(&self) -> MutexGuard<'_, MonitorState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -179,11 +176,11 @@ mod tests {
     async fn the_task_ends_when_there_is_nothing_to_monitor() {
         let monitor = Arc::new(ProcessMonitor::default());
         assert!(!monitor.next_scan().await);
-        assert!(!monitor.locked().is_running);
+        assert!(!monitor.state.lock().is_running);
         // The processes of this shell have already ended.
         monitor.clean_up(&Mark::new("gone".to_owned()));
         monitor.finish().await;
-        while monitor.locked().is_running {
+        while monitor.state.lock().is_running {
             tokio::time::sleep(MIN_INTERVAL).await;
         }
     }

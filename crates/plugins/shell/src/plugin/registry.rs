@@ -1,9 +1,10 @@
 //! Registry of open shells.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use config::Config;
+use locks::Mutex;
 use service::Caller;
 use wsman::Fault;
 
@@ -21,7 +22,7 @@ impl Registry {
     pub(super) fn admit(self: &Arc<Self>, shell: Arc<Shell>, config: &Config) -> Result<(), Fault> {
         let winrs = &config.winrs;
         {
-            let mut shells = self.locked();
+            let mut shells = self.shells.lock();
             let own = shells.values().filter(|other| other.owner() == shell.owner()).count();
             if let Some(limit) = winrs.max_shells_per_user.limit()
                 && own >= usize::try_from(limit).unwrap_or(usize::MAX)
@@ -52,14 +53,14 @@ impl Registry {
 
     /// Returns a shell of the caller. Shells of other users are reported as unknown.
     pub(super) fn find(&self, id: &str, caller: &Caller) -> Result<Arc<Shell>, Fault> {
-        let shells = self.locked();
+        let shells = self.shells.lock();
         let shell = shells.get(&key(id)).filter(|shell| shell.owner() == caller.sid());
         shell.cloned().ok_or_else(fault::unknown_shell)
     }
 
     /// Returns all shells of the caller.
     pub(super) fn of(&self, caller: &Caller) -> Vec<Arc<Shell>> {
-        self.locked().values().filter(|shell| shell.owner() == caller.sid()).cloned().collect()
+        self.shells.lock().values().filter(|shell| shell.owner() == caller.sid()).cloned().collect()
     }
 
     /// Removes a shell of the caller and returns it.
@@ -70,12 +71,12 @@ impl Registry {
 
     /// Returns the number of open shells.
     pub(super) fn count(&self) -> usize {
-        self.locked().len()
+        self.shells.lock().len()
     }
 
     /// Closes all shells concurrently.
     pub(super) async fn close(&self) {
-        let shells: Vec<_> = self.locked().drain().map(|(_, shell)| shell).collect();
+        let shells: Vec<_> = self.shells.lock().drain().map(|(_, shell)| shell).collect();
         let closing: Vec<_> =
             shells.into_iter().map(|shell| tokio::spawn(async move { shell.close().await })).collect();
         for shell in closing {
@@ -85,13 +86,9 @@ impl Registry {
     }
 
     fn take_exactly(&self, shell: &Arc<Shell>) -> bool {
-        let mut shells = self.locked();
+        let mut shells = self.shells.lock();
         let is_same = shells.get(&key(shell.id())).is_some_and(|found| Arc::ptr_eq(found, shell));
         is_same && shells.remove(&key(shell.id())).is_some()
-    }
-
-    fn locked(&self) -> MutexGuard<'_, HashMap<String, Arc<Shell>>> {
-        self.shells.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

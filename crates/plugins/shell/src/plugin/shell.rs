@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use config::Config;
+use locks::Mutex;
 use sddl::Sid;
-use service::fresh_uuid;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use wsman::shell::{CommandLine as Line, CommandListing, OpenShell, ShellState};
@@ -92,7 +92,7 @@ impl Shell {
     ) -> Result<Arc<Self>, Fault> {
         let OpenContext { owner, owner_name, client, options, config } = open_context;
         let (winrs, own) = (&config.winrs, &config.shell);
-        let id = open.shell_id.unwrap_or_else(|| fresh_uuid().to_string());
+        let id = open.shell_id.unwrap_or_else(|| random::uuid().to_string());
         let code_page = code_page(options)?;
         let surroundings = &context.surroundings;
         let directory = match &open.working_directory {
@@ -210,7 +210,7 @@ impl Shell {
 
     /// Returns the process groups of all commands that are not released. None of them was reaped yet.
     fn groups(&self) -> Vec<u32> {
-        let commands = self.commands();
+        let commands = self.commands.lock();
         commands
             .iter()
             .flat_map(|commands| commands.values())
@@ -224,7 +224,7 @@ impl Shell {
 
     /// Returns a listing of all commands that are not released.
     pub(super) fn command_states(&self) -> Vec<CommandListing> {
-        let commands = self.commands();
+        let commands = self.commands.lock();
         let entries = commands.iter().flat_map(|commands| commands.values());
         entries
             .map(|entry| CommandListing {
@@ -236,7 +236,7 @@ impl Shell {
     }
 
     fn running(&self) -> Vec<Entry> {
-        let commands = self.commands();
+        let commands = self.commands.lock();
         let entries = commands.iter().flat_map(|commands| commands.values());
         entries.filter(|entry| !entry.command.is_reported()).cloned().collect()
     }
@@ -250,7 +250,7 @@ impl Shell {
     /// Refuses a command if the shell has reached its process limit (MS-WSMV 2.2.4.42).
     pub(super) async fn require_room(&self) -> Result<(), Fault> {
         let Some(limit) = self.most_processes() else { return Ok(()) };
-        let has_commands = self.commands().as_ref().is_some_and(|commands| !commands.is_empty());
+        let has_commands = self.commands.lock().as_ref().is_some_and(|commands| !commands.is_empty());
         // Sequential commands need no snapshot each: the last count shows whether processes were left behind.
         let is_needed = has_commands || self.counted.load(Ordering::Relaxed) > 0;
         let is_needed = is_needed && self.limiter.needs_snapshot();
@@ -268,7 +268,7 @@ impl Shell {
         directly: bool,
         abandoned_after: Option<Duration>,
     ) -> Result<(), Fault> {
-        let mut commands = self.commands();
+        let mut commands = self.commands.lock();
         let commands = commands.as_mut().ok_or_else(fault::unknown_shell)?;
         if commands.len() >= MAX_COMMANDS {
             return Err(fault::too_many_commands(MAX_COMMANDS));
@@ -312,7 +312,7 @@ impl Shell {
     pub(super) fn use_command(&self, id: Option<&str>) -> Result<ActiveCommand, Fault> {
         let id =
             id.ok_or_else(|| fault::invalid_parameter("the request names no command; add its CommandId"))?;
-        let commands = self.commands();
+        let commands = self.commands.lock();
         commands
             .as_ref()
             .and_then(|commands| commands.get(&key(id)))
@@ -324,6 +324,16 @@ impl Shell {
     pub(super) fn require_input(&self, name: &str) -> Result<(), Fault> {
         let declared = self.input_streams.split(' ').any(|stream| stream.eq_ignore_ascii_case(name));
         if declared { Ok(()) } else { Err(fault::undeclared_stream(name)) }
+    }
+
+    /// Refuses to return output of a stream that the shell was not opened with.
+    pub(super) fn require_output(&self, names: &[String]) -> Result<(), Fault> {
+        let is_declared =
+            |name: &str| self.output_streams.split(' ').any(|stream| stream.eq_ignore_ascii_case(name));
+        match names.iter().find(|name| !is_declared(name)) {
+            Some(unknown) => Err(fault::no_such_stream(unknown)),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn interrupt(&self, id: Option<&str>, signal: Signal) -> Result<(), Fault> {
@@ -347,14 +357,14 @@ impl Shell {
 
     /// Drops a command, which kills its remaining processes.
     pub(super) fn forget(&self, id: &str) {
-        let entry = self.commands().as_mut().and_then(|commands| commands.remove(&key(id)));
+        let entry = self.commands.lock().as_mut().and_then(|commands| commands.remove(&key(id)));
         // Dropped after the lock is released.
         drop(entry);
     }
 
     /// Closes all commands, which fails their pending operations.
     pub(super) async fn close(&self) {
-        let commands = self.commands().take().unwrap_or_default();
+        let commands = self.commands.lock().take().unwrap_or_default();
         self.activity.send_modify(|activity| activity.closed = true);
         // Before the first await, because the caller may drop the future.
         if let Some(mark) = self.limiter.mark()
@@ -398,10 +408,6 @@ impl Shell {
                 changed = changes.changed() => changed.ok()?,
             }
         }
-    }
-
-    fn commands(&self) -> MutexGuard<'_, Option<HashMap<String, Entry>>> {
-        self.commands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

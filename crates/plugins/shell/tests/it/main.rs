@@ -4,14 +4,13 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use telarch_plugin_shell::{
     CodePage, Command, CommandLine, CommandSpec, CommandState, Delivery, ProcessLimiter, Startup, Stream,
     StreamSet,
 };
 
-mod corpus;
 mod delivery;
 mod end;
 mod input;
@@ -123,15 +122,55 @@ fn field_of_stat(process: u32, field: usize) -> Option<String> {
     fields.split(' ').nth(field).map(str::to_owned)
 }
 
+/// Returns whether the process of the command has ended. It stays a zombie until the command is dropped.
+fn has_ended(command: &Command) -> bool {
+    field_of_stat(command.process_id(), STATE).as_deref() == Some("Z")
+}
+
 const STATE: usize = 0;
 const PROCESS_GROUP: usize = 2;
 
-/// Polls until a condition holds that the system reports by no event.
+/// Polls until a condition holds that the system reports by no event. Independent of the clock of the runtime, which
+/// some tests stop.
 async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let polling = async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, polling).await.is_ok(), "{what}");
+    let until = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < until, "{what}");
+        let pause = || std::thread::sleep(Duration::from_millis(2));
+        tokio::task::spawn_blocking(pause).await.unwrap();
+    }
+}
+
+/// Runs all tasks until each of them waits for an event.
+async fn run_pending_tasks() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A clock of the runtime that stands still unless a test advances it, also while all tasks wait.
+struct StoppedClock {
+    /// A paused clock does not advance by itself while a blocking task runs; this one ends with the sender.
+    _blocking_task: std::sync::mpsc::Sender<()>,
+}
+
+impl StoppedClock {
+    fn stop() -> Self {
+        tokio::time::pause();
+        let (sender, receiver) = std::sync::mpsc::channel::<()>();
+        tokio::task::spawn_blocking(move || receiver.recv());
+        Self { _blocking_task: sender }
+    }
+
+    /// Advances the clock, and runs the tasks whose time has come.
+    async fn advance(&self, time: Duration) {
+        tokio::time::advance(time).await;
+        run_pending_tasks().await;
+    }
+}
+
+impl Drop for StoppedClock {
+    fn drop(&mut self) {
+        tokio::time::resume();
+    }
 }

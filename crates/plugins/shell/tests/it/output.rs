@@ -1,8 +1,7 @@
 //! Standard output and standard error of commands.
-use std::time::Instant;
-
 use telarch_plugin_shell::{CommandError, Signal, Stdin};
 use tokio::join;
+use tokio::time::Instant;
 
 use super::*;
 
@@ -56,7 +55,7 @@ async fn a_command_with_endless_output_blocks_until_it_is_read() {
         })
         .await;
         let before = written(yes);
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        run_pending_tasks().await;
         assert_eq!(written(yes), before, "it writes although the buffer is full");
         assert!(command.buffered() <= 512 * 1024, "{}", command.buffered());
 
@@ -75,33 +74,46 @@ async fn a_command_with_endless_output_blocks_until_it_is_read() {
 #[tokio::test]
 async fn output_of_a_streaming_command_is_not_delayed() {
     let command = spawn(program("yes", &[]));
-    let begin = Instant::now();
-    let mut full = 0;
     for _ in 0..200 {
-        let delivery = command.receive(100_000, StreamSet::Both, PATIENCE).await.unwrap();
-        full += usize::from(delivery.chunks().map(|(_, bytes)| bytes.len()).sum::<usize>() == 100_000);
+        eventually("there is enough for a reply", || command.buffered() >= 100_000).await;
+        let delivery = receive_at_once(&command, 100_000).await;
+        assert_eq!(delivery.chunks().map(|(_, bytes)| bytes.len()).sum::<usize>(), 100_000);
         delivery.commit();
     }
-    // On a busy machine the command itself may pause.
-    assert!(full > 180, "{full} of 200 replies were full");
-    // With delays it would take 40 seconds.
-    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+}
+
+/// Receives without a delay of the reply, which would advance the paused clock.
+async fn receive_at_once(command: &Command, limit: usize) -> Delivery {
+    tokio::time::pause();
+    let begin = Instant::now();
+    let delivery = command.receive(limit, StreamSet::Both, PATIENCE).await.unwrap();
+    assert_eq!(begin.elapsed(), Duration::ZERO, "the reply was delayed");
+    tokio::time::resume();
+    delivery
 }
 
 #[tokio::test]
 async fn a_reply_larger_than_the_buffer_is_sent_when_the_buffer_is_full() {
     let command = spawn(program("yes", &[]));
-    let begin = Instant::now();
     for _ in 0..50 {
-        command.receive(50_000_000, StreamSet::Both, PATIENCE).await.unwrap().commit();
+        eventually("the buffer is full", || command.buffered() > 448 * 1024).await;
+        receive_at_once(&command, 50_000_000).await.commit();
     }
-    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
 }
 
 #[tokio::test]
 async fn a_short_command_is_answered_by_one_reply() {
-    let command = spawn(line("printf a; sleep 0.05; printf b >&2; sleep 0.05; printf c; exit 3"));
-    let delivery = next(&command).await;
+    let clock = StoppedClock::stop();
+    let command = spawn(line("printf a; read go; printf b >&2; read go; printf c; exit 3"));
+    let writing = async {
+        for written in 1..=2 {
+            eventually("it has written", || command.buffered() == written).await;
+            // Less than the time for which output is held back.
+            clock.advance(Duration::from_millis(90)).await;
+            command.send(b"go\n".to_vec(), Stdin::StaysOpen).await.unwrap();
+        }
+    };
+    let (delivery, ()) = join!(next(&command), writing);
     let chunks: Vec<_> = delivery.chunks().collect();
     assert_eq!(chunks, [(Stream::Stdout, b"ac".as_slice()), (Stream::Stderr, b"b".as_slice())]);
     assert_eq!(delivery.state(), CommandState::Done { exit_code: 3 });
@@ -110,9 +122,12 @@ async fn a_short_command_is_answered_by_one_reply() {
 #[tokio::test]
 async fn a_prompt_is_delayed_only_briefly() {
     let command = spawn(line("printf 'name? '; read name; echo \"hello $name\""));
+    eventually("it has written", || command.buffered() > 0).await;
+    tokio::time::pause();
     let begin = Instant::now();
     expect(&command, "name? ").await;
-    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+    tokio::time::resume();
     command.send(b"world\n".to_vec(), Stdin::Closes).await.unwrap();
     assert_eq!(finish(&command).await.text(), ("hello world\n", "", 0));
 }
@@ -121,10 +136,11 @@ async fn a_prompt_is_delayed_only_briefly() {
 async fn output_that_already_waited_is_not_delayed_again() {
     let command = spawn(line("echo early; sleep 100"));
     eventually("it has written", || command.buffered() > 0).await;
-    tokio::time::sleep(Duration::from_millis(250)).await;
-    let begin = Instant::now();
-    expect(&command, "early\n").await;
-    assert!(begin.elapsed() < Duration::from_millis(150), "{:?}", begin.elapsed());
+    let clock = StoppedClock::stop();
+    clock.advance(Duration::from_millis(250)).await;
+    // Fails unless there is output now.
+    let delivery = command.receive(REPLY, StreamSet::Both, Duration::ZERO).await.unwrap();
+    assert_eq!(delivery.chunks().collect::<Vec<_>>(), [(Stream::Stdout, b"early\n".as_slice())]);
 }
 
 #[tokio::test]
@@ -216,7 +232,8 @@ async fn a_second_receive_waits_for_the_first_delivery() {
         text
     };
     let commit = async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        // The second Receive waits by now.
+        run_pending_tasks().await;
         first.commit();
         command.send(b"go\n".to_vec(), Stdin::StaysOpen).await.unwrap();
     };
@@ -228,30 +245,60 @@ async fn a_second_receive_waits_for_the_first_delivery() {
 
 #[tokio::test]
 async fn a_background_process_delays_the_end_briefly_and_loses_nothing() {
-    let command = spawn(line("sleep 100 & echo out; (sleep 0.2; echo late) & exit 5"));
-    let begin = Instant::now();
-    assert_eq!(finish(&command).await.text(), ("out\nlate\n", "", 5));
-    let took = begin.elapsed();
-    assert!((0.5..5.0).contains(&took.as_secs_f32()), "{took:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let gate = folder.path().join("gate");
+    let clock = StoppedClock::stop();
+    let line = line(&format!(
+        "mkfifo {0}; sleep 100 & echo out; (read go < {0}; echo late) & exit 5",
+        gate.display()
+    ));
+    let command = spawn(line);
+    eventually("the command ends", || has_ended(&command) && command.buffered() == 4).await;
+    clock.advance(Duration::from_millis(499)).await;
+    let open = tokio::task::spawn_blocking(move || std::fs::write(gate, "go\n"));
+    open.await.unwrap().unwrap();
+    eventually("the background process has written", || command.buffered() == 9).await;
+    clock.advance(Duration::from_millis(499)).await;
+    let delivery = command.receive(REPLY, StreamSet::Both, Duration::ZERO).await.unwrap();
+    assert_eq!(delivery.chunks().collect::<Vec<_>>(), [(Stream::Stdout, b"out\nlate\n".as_slice())]);
+    assert_eq!(delivery.state(), CommandState::Running, "the streams are still open");
+    delivery.commit();
+    clock.advance(Duration::from_millis(2)).await;
+    assert_eq!(finish(&command).await.text(), ("", "", 5));
 }
 
 #[tokio::test]
 async fn output_of_a_background_process_is_kept_for_a_slow_reader() {
     let command = spawn(line("(seq 300000; sleep 100) & exit 5"));
-    eventually("the buffer is full", || command.buffered() > 448 * 1024).await;
+    let clock = StoppedClock::stop();
+    let is_full = || command.buffered() > 448 * 1024;
+    eventually("the buffer is full and the command has ended", || is_full() && has_ended(&command)).await;
     // Longer than the grace period. The streams count as active while their buffer is full.
-    tokio::time::sleep(Duration::from_millis(700)).await;
-    let ran = finish(&command).await;
+    clock.advance(Duration::from_millis(700)).await;
     let lines: String = (1..=300_000).map(|line| format!("{line}\n")).collect();
+    let mut ran = Ran::default();
+    while ran.stdout.len() < lines.len() {
+        eventually("there is more output", || command.buffered() > 0).await;
+        let delivery = command.receive(REPLY, StreamSet::Both, Duration::ZERO).await.unwrap();
+        ran.take(&delivery);
+        assert_eq!(delivery.state(), CommandState::Running);
+        delivery.commit();
+    }
     assert!(ran.stdout == lines.as_bytes(), "{} of {}", ran.stdout.len(), lines.len());
-    assert_eq!(ran.exit_code, 5);
+    clock.advance(Duration::from_millis(700)).await;
+    assert_eq!(finish(&command).await.text(), ("", "", 5));
 }
 
 #[tokio::test]
 async fn a_command_that_closes_its_streams_ends_with_its_process() {
     let command = spawn(line("echo out; exec >&- 2>&-; read go; exit 6"));
     expect(&command, "out\n").await;
-    let error = command.receive(REPLY, StreamSet::Both, Duration::from_millis(700)).await.err();
+    let is_open = |stream: u8| PathBuf::from(format!("/proc/{}/fd/{stream}", command.process_id())).exists();
+    eventually("both streams are closed", || !is_open(1) && !is_open(2)).await;
+    let clock = StoppedClock::stop();
+    // Longer than the grace period, which begins with the end of the process.
+    clock.advance(Duration::from_millis(700)).await;
+    let error = command.receive(REPLY, StreamSet::Both, Duration::ZERO).await.err();
     assert!(matches!(error, Some(CommandError::TimedOut)));
     command.send(b"go\n".to_vec(), Stdin::Closes).await.unwrap();
     assert_eq!(finish(&command).await.text(), ("", "", 6));
@@ -306,7 +353,7 @@ async fn an_incomplete_character_is_delivered_at_the_end_of_its_stream() {
     let mut spec = line("printf '\\342'; read go; exec >&-; read go");
     spec.code_page = CodePage::from_number(1252).unwrap();
     let command = spawn(spec);
-    let begin = Instant::now();
+    let begin = std::time::Instant::now();
     let wait = Duration::from_millis(400);
     let silent = command.receive(REPLY, StreamSet::Both, wait).await.err();
     assert!(matches!(silent, Some(CommandError::TimedOut)));

@@ -10,7 +10,7 @@ use crate::asking::{Ask, Asked};
 use crate::machine::engine;
 
 #[tokio::test]
-async fn whoever_is_no_administrator_asks_from_the_machine_itself_only() {
+async fn ordinary_users_have_access_from_the_machine_itself_only() {
     let asked = Asked::new();
     let schema = Ask::new(
         "http://schemas.dmtf.org/wbem/cim-xml/2/cim-schema/2/*",
@@ -37,14 +37,14 @@ async fn whoever_is_no_administrator_asks_from_the_machine_itself_only() {
 }
 
 #[tokio::test]
-async fn what_does_not_exist_is_not_told_to_those_who_may_not_ask() {
+async fn users_without_access_cannot_learn_whether_a_class_exists() {
     let asked = Asked::new();
     let ask = Ask::transfer("Nothing", "Get").selector("Id", "1").by_nobody(CallerLocation::Network);
     assert_eq!(asked.fault(&ask).await.0.code(), code::WMI_ACCESS_DENIED);
 }
 
 #[tokio::test]
-async fn others_are_not_held_up_while_the_first_engine_is_put_together() {
+async fn building_the_first_engine_does_not_delay_other_requests() {
     let (go_on, waiting) = mpsc::channel();
     let waiting = Mutex::new(waiting);
     // There is only one thread, which must reach the line that releases it.

@@ -3,9 +3,7 @@
 use auth::{Account, AuthError, Identity, LocalUsers};
 use config::Config;
 use sddl::{DomainSid, Sid, Token, well_known};
-use service::{
-    AccessGranted, Answer, Call, Caller, CallerLocation, Content, Item, Operation, Plugin as _, fresh_uuid,
-};
+use service::{AccessGranted, Answer, Call, Caller, CallerLocation, Content, Item, Operation, Plugin as _};
 use std::sync::Arc;
 use std::time::Duration;
 use telarch_plugin_wmi::WmiPlugin;
@@ -120,7 +118,7 @@ impl Ask {
             namespace::XSI,
             self.resource,
             self.action,
-            fresh_uuid(),
+            random::uuid(),
             namespace::ANONYMOUS,
             self.headers,
             self.body,
@@ -146,8 +144,8 @@ impl Ask {
             request,
             config: Arc::new(Config::default()),
             reply_limit: 512_000,
-            timeout: Duration::from_secs(20),
-            message_id: fresh_uuid(),
+            timeout: Duration::from_secs(60),
+            message_id: random::uuid(),
             operation,
         }
     }
@@ -195,7 +193,7 @@ impl Asked {
                 },
             },
         };
-        let message = fault.clone().on_machine("node7").envelope(None, None, fresh_uuid());
+        let message = fault.clone().on_machine("node7").envelope(None, None, random::uuid());
         Document::parse(message.clone(), &Bounds::default()).unwrap();
         (fault, message)
     }

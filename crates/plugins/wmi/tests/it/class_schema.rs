@@ -13,7 +13,7 @@ fn get(class: &str) -> Ask {
 }
 
 #[tokio::test]
-async fn a_class_is_told_in_as_much_detail_as_is_asked_for() {
+async fn a_class_is_returned_in_the_requested_detail() {
     let asked = Asked::new();
     assert_eq!(
         asked.body(&get("site_service")).await.unwrap(),
@@ -45,7 +45,7 @@ async fn all_classes_of_a_namespace_can_be_listed() {
 }
 
 #[tokio::test]
-async fn a_class_that_is_not_there_is_told_so() {
+async fn a_missing_class_is_a_fault() {
     let asked = Asked::new();
     let (fault, _) = asked.fault(&get("Nothing")).await;
     assert_eq!(fault.code(), code::INVALID_RESOURCE_URI);

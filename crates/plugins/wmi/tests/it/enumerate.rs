@@ -221,7 +221,7 @@ async fn an_xpath_beyond_level_1_is_no_filter() {
 }
 
 #[tokio::test]
-async fn what_is_no_list_is_refused() {
+async fn invalid_enumerations_are_refused() {
     let asked = Asked::new();
     let wql = |text: &str| Ask::query(text);
     for (ask, subcode, expected) in [

@@ -1,6 +1,7 @@
 //! Tests of faults in the form of each kind of client.
 
 use cim::Status;
+use wsman::namespace::{DIALECT_WQL, EVENTING};
 use wsman::{Detail, Fault, Response, ResponseError, Subcode, code};
 use xml::Bounds;
 
@@ -11,7 +12,7 @@ fn missing() -> Ask {
 }
 
 #[tokio::test]
-async fn a_missing_instance_is_told_as_windows_tells_it() {
+async fn a_missing_instance_is_the_fault_of_windows() {
     let asked = Asked::new();
     let (fault, message) = asked.fault(&missing()).await;
     assert_eq!(
@@ -80,12 +81,12 @@ async fn faults_pass_between_processes_unharmed() {
     let plain = asked.fault(&missing()).await.0.on_machine("node7");
     let of_mi = asked.fault(&missing().option("__MI_X", "1")).await.0.on_machine("node7");
     for fault in [plain, of_mi] {
-        let message = fault.envelope(None, None, service::fresh_uuid());
+        let message = fault.envelope(None, None, random::uuid());
         let again = passed_on(&message).on_machine("node7");
         let parts = |fault: &Fault| {
             (fault.subcode().clone(), fault.code(), fault.provider().cloned(), fault.instance().cloned())
         };
-        let copied = passed_on(&again.envelope(None, None, service::fresh_uuid()));
+        let copied = passed_on(&again.envelope(None, None, random::uuid()));
         assert_eq!(parts(&copied), parts(&again));
         assert_eq!(
             (again.code(), again.subcode(), again.reason()),
@@ -103,7 +104,7 @@ async fn a_provider_that_fails_amid_its_rows_ends_them_with_a_fault() {
 }
 
 #[tokio::test]
-async fn what_is_no_class_is_no_resource() {
+async fn a_uri_without_a_class_is_no_resource() {
     let asked = Asked::new();
     for resource in [
         "http://schemas.microsoft.com/wbem/wsman/1/wmi".to_owned(),
@@ -118,4 +119,46 @@ async fn what_is_no_class_is_no_resource() {
         let (fault, message) = asked.fault(&get).await;
         assert_eq!(fault.code(), code::INVALID_RESOURCE_URI, "{resource} {message}");
     }
+}
+
+/// Returns a request for events with this content of Subscribe.
+fn subscribe(within: &str) -> Ask {
+    let body = format!(
+        "<e:Subscribe xmlns:e=\"{EVENTING}\"><e:Delivery Mode=\"http://schemas.dmtf.org/wbem/wsman/1/wsman/Pull\"/>\
+         {within}</e:Subscribe>"
+    );
+    Ask::new(format!("{CIMV2}/*"), format!("{EVENTING}/Subscribe")).body(&body)
+}
+
+#[tokio::test]
+async fn subscriptions_without_a_usable_filter_or_with_selectors_are_rejected() {
+    let asked = Asked::new();
+    let filter = |dialect: &str| {
+        let query = "SELECT * FROM __InstanceCreationEvent WITHIN 1 WHERE TargetInstance ISA 'Site_Note'";
+        format!("<w:Filter Dialect=\"{dialect}\">{query}</w:Filter>")
+    };
+    let wql = filter(DIALECT_WQL);
+    let xpath = filter("http://www.w3.org/TR/1999/REC-xpath-19991116");
+    for (ask, subcode, code) in [
+        (subscribe(""), Subcode::UnsupportedFeature, code::FILTERING_REQUIRED),
+        (
+            subscribe(&xpath),
+            Subcode::EventingFilteringRequestedUnavailable,
+            code::EVENTING_FILTER_UNAVAILABLE,
+        ),
+        (subscribe(&wql).selector("Id", "1"), Subcode::InvalidSelectors, code::SUBSCRIPTION_WITH_SELECTORS),
+    ] {
+        let (fault, message) = asked.fault(&ask).await;
+        assert_eq!((fault.subcode(), fault.code()), (&subcode, code), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_that_the_provider_rejects_has_a_code_of_its_own() {
+    let asked = Asked::new();
+    let body =
+        format!("<p:Tell_INPUT xmlns:p=\"{CIMV2}/Site_Clock\"><p:Text>nonsense</p:Text></p:Tell_INPUT>");
+    let (fault, message) = asked.fault(&Ask::method("Site_Clock", "Tell").body(&body)).await;
+    let found = (fault.subcode(), fault.code());
+    assert_eq!(found, (&Subcode::InvalidParameter, code::PROVIDER_INVALID_PARAMETER), "{message}");
 }

@@ -70,7 +70,7 @@ async fn a_part_can_be_written() {
 }
 
 #[tokio::test]
-async fn what_is_no_part_is_refused() {
+async fn invalid_fragments_are_refused() {
     let asked = Asked::new();
     for (expression, expected) in [("/Text", code::CANNOT_PROCESS_FILTER), (" ", code::BLANK_FRAGMENT_PATH)] {
         let (fault, _) = asked.fault(&note("Get").fragment(expression)).await;

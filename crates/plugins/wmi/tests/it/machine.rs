@@ -194,6 +194,9 @@ impl Provider for Clock {
         let output = Instance::new(call.operation.output.clone());
         let of = |name: &str| call.input.value(name).cloned().unwrap_or_default();
         if call.operation.method.name.as_str() == "Tell" {
+            if of("Text") == text("nonsense") {
+                return Err(ProviderError::failed(Status::InvalidParameter, "it says nothing"));
+            }
             let mut said = String::new();
             of("Text").write_text(&mut said);
             said.push('@');

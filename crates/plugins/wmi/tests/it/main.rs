@@ -4,7 +4,6 @@
 mod access;
 mod asking;
 mod class_schema;
-mod corpus;
 mod enumerate;
 mod faults;
 mod fragment;

@@ -137,7 +137,7 @@ async fn all_rows_come_once_and_in_order_whatever_fits_a_page() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_who_ask_at_once_get_all_rows_each() {
+async fn concurrent_enumerations_return_all_rows_each() {
     let running = Running::start("").await;
     let asked: Vec<_> = (0..20).map(|_| tokio::spawn(all(running.session(512_000)))).collect();
     for one in asked {
@@ -159,7 +159,7 @@ async fn a_provider_stops_when_the_enumeration_is_released() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_provider_stops_when_nobody_goes_on_in_time() {
+async fn a_provider_stops_when_an_enumeration_is_not_continued() {
     let mut running = Running::start("Service.EnumerationTimeoutms = 500\n").await;
     let mut listed = running.session(8_192).enumerate(&rows(), EnumerateOptions::default()).await.unwrap();
     assert!(listed.next().await.unwrap().is_ok());

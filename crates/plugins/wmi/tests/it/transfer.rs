@@ -87,7 +87,7 @@ async fn put_changes_what_the_body_gives_and_answers_with_the_instance() {
 }
 
 #[tokio::test]
-async fn what_was_read_can_be_written_back_with_a_change() {
+async fn an_instance_that_was_read_can_be_written_back_changed() {
     let asked = Asked::new();
     let read = asked.body(&note("Get", "1")).await.unwrap();
     // The read-only `Reads` has changed in the meantime, but not by the client.
@@ -114,7 +114,7 @@ async fn of_clients_that_say_what_they_touched_only_that_is_changed() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_written_is_refused() {
+async fn invalid_changes_are_refused() {
     let asked = Asked::new();
     for (body, expected) in [
         ("<Site_Note><Owner>me</Owner></Site_Note>", code::INVALID_VALUES),
@@ -135,7 +135,7 @@ async fn what_cannot_be_written_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_created_is_there_until_it_is_deleted() {
+async fn a_created_instance_exists_until_it_is_deleted() {
     let asked = Asked::new();
     let body = "<Site_Note><Id>a b</Id><Text>new</Text></Site_Note>";
     let create = Ask::transfer("Site_Note", "Create").body(body);

@@ -13,7 +13,7 @@ use super::{Host, Secrets};
 
 /// A controller with its secrets.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub struct Entry {
     pub(crate) host: Host,
     /// Stored form: encrypted, or decrypted if it came from another process; `None` if it could not be decrypted.
     password: Option<Zeroizing<Vec<u8>>>,
@@ -98,13 +98,17 @@ fn about(host: &Host, what: &str) -> Vec<u8> {
     format!("ipmi-host\t{what}\t{}\t{address}\t{user}", name.as_str().to_ascii_lowercase()).into_bytes()
 }
 
-/// Parses the entries of a text. The error holds the line number and the reason.
-pub(super) fn parse(text: &str) -> Result<Vec<Entry>, (usize, String)> {
+/// Parses the entries of a text.
+///
+/// # Errors
+/// The line number and the reason.
+pub fn parse(text: &str) -> Result<Vec<Entry>, (usize, String)> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
     lines.map(|(at, line)| Entry::parse(line).map_err(|reason| (at + 1, reason))).collect()
 }
 
-pub(super) fn show(entries: &[Entry]) -> String {
+/// Writes entries as text.
+pub fn show(entries: &[Entry]) -> String {
     // Allocated at full size: growing would leave copies of decrypted secrets behind.
     let mut text = String::with_capacity(HEADER.len() + entries.len() * LONGEST_LINE);
     text.push_str(HEADER);

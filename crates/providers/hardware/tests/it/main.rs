@@ -1,7 +1,6 @@
 //! Tests of the promises of the provider, against foreign controllers.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-mod corpus;
 mod house;
 mod logs;
 mod machines;

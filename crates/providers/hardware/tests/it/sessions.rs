@@ -1,7 +1,5 @@
 //! Tests with many controllers, and with controllers that are silent or refuse.
 
-use std::time::{Duration, Instant};
-
 use cim::Status;
 use telarch_simulated_bmc::SimulatedBmc;
 
@@ -51,10 +49,8 @@ async fn a_silent_controller_affects_only_its_own_instances() {
     let house = House::with(&bmc);
     let (_kept, address) = silence();
     house.add("dead", &address, "admin", "admin-pw");
-    let begun = Instant::now();
     let rows = house.rows("SELECT * FROM NumericSensor").await.unwrap();
     assert_eq!(rows.len(), 21);
-    assert!(begun.elapsed() < Duration::from_secs(30));
     let systems = house.rows("SELECT * FROM ComputerSystem").await.unwrap();
     let mut names: Vec<String> = systems.iter().map(|row| text(row, "Name")).collect();
     names.sort();

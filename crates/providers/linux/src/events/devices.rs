@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn devices_come_and_go_and_everything_else_is_a_change_of_the_configuration() {
+    fn device_events_are_arrivals_removals_or_configuration_changes() {
         let told = |text: &str| Notification::Message(text.as_bytes().to_vec());
         for (message, device, configuration) in [
             ("add@/devices/virtual/net/x\0ACTION=add\0", Some(ARRIVAL), Some(CHANGED)),

@@ -85,7 +85,7 @@ mod tests {
         ] {
             let mut changes = listen(&machine).expect("there are folders");
             fs::write(at(path), "nameserver 192.0.2.1\n").expect("there is room");
-            let heard = tokio::time::timeout(std::time::Duration::from_secs(10), changes.next()).await;
+            let heard = tokio::time::timeout(std::time::Duration::from_secs(60), changes.next()).await;
             heard.unwrap_or_else(|_| panic!("{path} is not listened to")).expect("it is listened to");
         }
     }

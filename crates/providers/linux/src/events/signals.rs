@@ -13,7 +13,7 @@ use zbus::{MatchRule, Message, MessageStream, message};
 
 use super::instance;
 use crate::Machine;
-use crate::table::failure;
+use crate::provider_failure::failure;
 
 /// Signals to receive.
 #[derive(Clone, Copy)]

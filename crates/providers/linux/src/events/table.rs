@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::processes::ProcessInfo;
+use super::process_info::ProcessInfo;
 use crate::Machine;
 
 /// Polls all processes; processes that start and end between two polls are missed.

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use cim::Value;
+use cim::{Class, Instance, Value};
 use linux::journal::{Record, Records, folder};
 use wmi::{Changes, EventSource, ProviderError, Scan, Watch};
 
 use super::Log;
 use super::follow::NewRecords;
 use crate::Machine;
-use crate::table::{Fill, Push, Table, failure};
+use crate::table::{Fill, Push, Table, failure, whole};
 
 /// Records of all logs, newest first.
 pub(super) struct NtLogEvent;
@@ -187,7 +187,11 @@ impl Table for NtLogEvent {
         if watch.changes != Changes::CREATION || folder(machine).is_none() {
             return Ok(None);
         }
-        let source = NewRecords::open(machine, watch.class).map_err(failure)?;
+        let source = NewRecords::open(machine, watch.class, instance_of).map_err(failure)?;
         Ok(Some(Box::new(source)))
     }
+}
+
+fn instance_of(machine: &Machine, class: &Arc<Class>, record: Record) -> Result<Instance, ProviderError> {
+    whole::<NtLogEvent>(machine, class, &Row::of(record))
 }

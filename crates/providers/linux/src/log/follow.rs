@@ -13,19 +13,22 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::task::JoinHandle;
 use wmi::{BoxFuture, EventSource, Happening, ProviderError, ReportMode};
 
-use super::event::{NtLogEvent, Row};
 use crate::Machine;
-use crate::table::{failure, whole};
+use crate::table::failure;
 
 /// Event source that reports every record written after a given time once.
 pub(super) struct NewRecords {
     machine: Arc<Machine>,
     class: Arc<Class>,
+    convert: Conversion,
     journal: Followed,
     /// Position up to which records have been reported.
     position: Position,
     making: Option<JoinHandle<Result<Instance, ProviderError>>>,
 }
+
+/// Converts a record to an instance of a class.
+pub(super) type Conversion = fn(&Machine, &Arc<Class>, Record) -> Result<Instance, ProviderError>;
 
 /// A position in the journal.
 enum Position {
@@ -41,11 +44,18 @@ impl NewRecords {
     ///
     /// # Errors
     /// Errors of starting journalctl.
-    pub(super) fn open(machine: &Arc<Machine>, class: &Arc<Class>) -> io::Result<Self> {
+    pub(super) fn open(machine: &Arc<Machine>, class: &Arc<Class>, convert: Conversion) -> io::Result<Self> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
         let position = Position::Since(now);
         let journal = Followed::begin(machine, &position)?;
-        Ok(Self { machine: Arc::clone(machine), class: Arc::clone(class), journal, position, making: None })
+        Ok(Self {
+            machine: Arc::clone(machine),
+            class: Arc::clone(class),
+            convert,
+            journal,
+            position,
+            making: None,
+        })
     }
 
     /// Waits for the next record and starts to convert it.
@@ -56,10 +66,9 @@ impl NewRecords {
                     self.position = Position::After(cursor);
                 }
                 let (machine, class) = (Arc::clone(&self.machine), Arc::clone(&self.class));
+                let convert = self.convert;
                 // User names are read from files, which may block.
-                return Ok(tokio::task::spawn_blocking(move || {
-                    whole::<NtLogEvent>(&machine, &class, &Row::of(record))
-                }));
+                return Ok(tokio::task::spawn_blocking(move || convert(&machine, &class, record)));
             }
             // If journalctl ended without any output, a restart would fail again.
             if !self.journal.has_told {

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use locks::Mutex;
 use rustix::time::{ClockId, clock_gettime};
 use wmi::ProviderError;
 
@@ -98,7 +99,7 @@ impl<R> Sampler<R> {
         go_on: &dyn Fn() -> Result<(), ProviderError>,
     ) -> Result<Pair<R>, ProviderError> {
         // Concurrent callers need the same samples, so they wait for the lock.
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         if let (Some(before), Some(after)) = (&last.before, &last.after)
             && after.age() < APART
         {

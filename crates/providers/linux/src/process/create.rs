@@ -12,7 +12,7 @@ use linux::command_line;
 use rustix::process::Pid;
 use wmi::{MethodCall, ProviderError};
 
-use super::table::{ACCESS_DENIED, INVALID_PARAMETER, PATH_NOT_FOUND, UNKNOWN_FAILURE};
+use super::return_code::{ACCESS_DENIED, INVALID_PARAMETER, PATH_NOT_FOUND, UNKNOWN_FAILURE};
 use crate::Machine;
 use crate::table::returned;
 

@@ -8,6 +8,7 @@ use linux::process::stat::{priority, ticks_to_100ns};
 use linux::process::{Process as Row, Reads, find, listed, number_from, page_size};
 use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
+use super::return_code::{ACCESS_DENIED, INVALID_PARAMETER, UNKNOWN_FAILURE};
 use super::{create, terminate};
 use crate::Machine;
 use crate::process::each;
@@ -210,8 +211,3 @@ fn set_priority(machine: &Machine, number: u32, class: Option<&Value>) -> u32 {
 
 /// Size of a process's address space in bytes: 47 bits on most 64-bit machines.
 const ADDRESS_SPACE: u64 = if cfg!(target_pointer_width = "64") { 0x7fff_ffff_f000 } else { 3 << 30 };
-
-pub(super) const ACCESS_DENIED: u32 = 2;
-pub(super) const UNKNOWN_FAILURE: u32 = 8;
-pub(super) const PATH_NOT_FOUND: u32 = 9;
-pub(super) const INVALID_PARAMETER: u32 = 21;

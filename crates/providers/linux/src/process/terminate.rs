@@ -7,7 +7,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::table::{ACCESS_DENIED, UNKNOWN_FAILURE};
+use super::return_code::{ACCESS_DENIED, UNKNOWN_FAILURE};
 use crate::Machine;
 
 /// Asks a process to end, and kills it after five seconds; returns the code of `Win32_Process.Terminate`, or

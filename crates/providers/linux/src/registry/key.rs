@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Root keys, numbered as in the methods (winreg.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Hive {
+pub enum Hive {
     /// `HKEY_LOCAL_MACHINE`
     LocalMachine,
     /// `HKEY_CURRENT_USER`
@@ -13,19 +13,30 @@ pub(crate) enum Hive {
 
 /// Path of a key; names are compared without regard to case.
 #[derive(Clone, Debug)]
-pub(crate) struct Key {
-    pub(crate) hive: Hive,
-    pub(crate) path: Vec<String>,
+pub struct Key {
+    /// Root key.
+    pub hive: Hive,
+    /// Names below the root key.
+    pub path: Vec<String>,
 }
+
+/// Names and data of values.
+pub(super) type Values = Vec<(&'static str, Data)>;
 
 /// Typed data of a value (MS-RRP 2.2.9).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Data {
+pub enum Data {
+    /// `REG_SZ`
     Text(String),
+    /// `REG_EXPAND_SZ`
     ExpandedText(String),
+    /// `REG_BINARY`
     Binary(Vec<u8>),
+    /// `REG_DWORD`
     Number(u32),
+    /// `REG_MULTI_SZ`
     Texts(Vec<String>),
+    /// `REG_QWORD`
     LongNumber(u64),
 }
 
@@ -51,7 +62,7 @@ impl Key {
     pub(crate) const MAX_NAME: usize = 255;
 
     /// Parses a path below the root key with this number; `None` for unsupported root keys and invalid names.
-    pub(crate) fn parse(hive: u32, path: &str) -> Option<Self> {
+    pub fn parse(hive: u32, path: &str) -> Option<Self> {
         let (hive, above): (Hive, &[&str]) = match hive {
             0x8000_0000 => (Hive::LocalMachine, &["SOFTWARE", "Classes"]),
             0x8000_0001 => (Hive::CurrentUser, &[]),
@@ -85,6 +96,6 @@ impl fmt::Display for Key {
 }
 
 /// Returns whether two names denote the same key or value.
-pub(crate) fn is_same(one: &str, other: &str) -> bool {
+pub fn is_same(one: &str, other: &str) -> bool {
     cim::wql::equal(one, other)
 }

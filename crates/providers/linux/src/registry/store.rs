@@ -25,7 +25,7 @@ pub(super) struct Store {
 
 /// Contents of a store: keys by path, with their values.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Keys(BTreeMap<String, (String, Vec<(String, Data)>)>);
+pub struct Keys(BTreeMap<String, (String, Vec<(String, Data)>)>);
 
 /// Reason why a store could not be read or changed.
 #[derive(Debug)]
@@ -119,13 +119,13 @@ impl Store {
 
 impl Keys {
     /// Returns whether the key or a key below it exists.
-    pub(super) fn has(&self, key: &Key) -> bool {
+    pub fn has(&self, key: &Key) -> bool {
         let own = capitals(&key.to_string());
         key.path.is_empty() || self.0.keys().any(|path| *path == own || is_below(path, &own))
     }
 
     /// Returns the names of the direct subkeys.
-    pub(super) fn names_below(&self, key: &Key) -> Vec<String> {
+    pub fn names_below(&self, key: &Key) -> Vec<String> {
         let own = capitals(&key.to_string());
         let depth = key.path.len();
         let below = self.0.iter().filter(|(path, _)| own.is_empty() || is_below(path, &own));
@@ -133,12 +133,12 @@ impl Keys {
     }
 
     /// Returns the values of a key.
-    pub(super) fn values(&self, key: &Key) -> &[(String, Data)] {
+    pub fn values(&self, key: &Key) -> &[(String, Data)] {
         self.0.get(&capitals(&key.to_string())).map_or(&[], |(_, values)| values)
     }
 
     /// Returns a key and all keys below it, with their values.
-    pub(super) fn tree(&self, key: &Key) -> impl Iterator<Item = &(String, Vec<(String, Data)>)> {
+    pub fn tree(&self, key: &Key) -> impl Iterator<Item = &(String, Vec<(String, Data)>)> {
         let own = capitals(&key.to_string());
         self.0
             .iter()
@@ -147,13 +147,13 @@ impl Keys {
     }
 
     /// Creates a key if it does not exist; returns its values.
-    pub(super) fn make(&mut self, key: &Key) -> &mut Vec<(String, Data)> {
+    pub fn make(&mut self, key: &Key) -> &mut Vec<(String, Data)> {
         let path = key.to_string();
         &mut self.0.entry(capitals(&path)).or_insert_with(|| (path, Vec::new())).1
     }
 
     /// Sets a value, creating key and value as necessary.
-    pub(super) fn set(&mut self, key: &Key, name: &str, data: Data) {
+    pub fn set(&mut self, key: &Key, name: &str, data: Data) {
         let values = self.make(key);
         match values.iter_mut().find(|(own, _)| is_same(own, name)) {
             Some((_, own)) => *own = data,
@@ -162,7 +162,7 @@ impl Keys {
     }
 
     /// Removes a value; returns `false` if it does not exist.
-    pub(super) fn remove_value(&mut self, key: &Key, name: &str) -> bool {
+    pub fn remove_value(&mut self, key: &Key, name: &str) -> bool {
         let Some((_, values)) = self.0.get_mut(&capitals(&key.to_string())) else { return false };
         let before = values.len();
         values.retain(|(own, _)| !is_same(own, name));
@@ -170,7 +170,7 @@ impl Keys {
     }
 
     /// Removes a key; the keys above it remain.
-    pub(super) fn remove(&mut self, key: &Key) {
+    pub fn remove(&mut self, key: &Key) {
         self.0.remove(&capitals(&key.to_string()));
         if let Some((_, above)) = key.path.split_last()
             && !above.is_empty()
@@ -179,7 +179,11 @@ impl Keys {
         }
     }
 
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    /// Parses the text of a store.
+    ///
+    /// # Errors
+    /// Reason why the text is not valid.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| error.to_string())?;
         let mut keys = Self::default();
         for (path, item) in document.iter() {
@@ -194,7 +198,8 @@ impl Keys {
         Ok(keys)
     }
 
-    pub(super) fn to_text(&self) -> String {
+    /// Returns the text of a store with these keys.
+    pub fn to_text(&self) -> String {
         let mut document = DocumentMut::new();
         for (path, values) in self.0.values() {
             let mut table = Table::new();

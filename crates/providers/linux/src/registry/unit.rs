@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use crate::Machine;
 
-use super::key::{Data, is_same};
-use super::view::Values;
+use super::key::{Data, Values, is_same};
 
 /// Folders of unit files, in order of precedence.
 const FOLDERS: [&str; 4] =

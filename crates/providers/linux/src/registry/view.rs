@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use linux::package::{Package, Packages};
 use linux::system::os_release::OsRelease;
 
-use super::key::{Data, is_same};
+use super::key::{Data, Values, is_same};
 use super::unit;
 use crate::Machine;
 use crate::system::release_of_kernel;
@@ -30,9 +30,6 @@ pub(super) enum Content {
     /// Values whose names depend on the machine.
     Named(fn(&Machine) -> Vec<(String, Data)>),
 }
-
-/// Names and data of values.
-pub(super) type Values = Vec<(&'static str, Data)>;
 
 /// All views.
 pub(super) const VIEWS: &[View] = &[

@@ -217,8 +217,7 @@ fn days(bits: Option<&Value>, count: u32, number: fn(u32) -> u32) -> Result<Stri
 /// Returns hour and minute in the time zone of the machine.
 fn time_of(machine: &Machine, time: &Value) -> Option<(u32, u32)> {
     let here = i32::from(crate::system::offset(machine)?);
-    let mut text = String::new();
-    time.write_text(&mut text);
+    let text = time.to_text();
     let (hour, minute) = (number_at(&text, 8..10)?, number_at(&text, 10..12)?);
     let there = match text.get(21..22)? {
         "-" => -number_at(&text, 22..25)?,

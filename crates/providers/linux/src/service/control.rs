@@ -10,7 +10,6 @@ use linux::service::unit::{MANAGER, Unit};
 use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, message};
 
 use super::code;
-use super::table::is_running;
 use crate::Machine;
 
 /// Starts a service and waits until it runs; returns the code of `StartService`.
@@ -132,3 +131,12 @@ fn why(machine: &Machine, name: &str) -> u32 {
 
 /// Time limit for the start or stop of a service.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Returns whether a service runs, as Windows reports it.
+pub(super) fn is_running(machine: &Machine, unit: &Unit) -> bool {
+    runs(unit.active(machine))
+}
+
+pub(super) fn runs(state: &str) -> bool {
+    matches!(state, "active" | "reloading" | "refreshing")
+}

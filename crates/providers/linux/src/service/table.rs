@@ -8,6 +8,7 @@ use linux::service::unit::{AT_ONCE, Detail, FileStates, SERVICE, UNIT, Unit};
 use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::code;
+use super::control::{is_running, runs};
 use super::{change, control};
 use crate::Machine;
 use crate::events::UnitChanges;
@@ -156,14 +157,6 @@ fn existing(machine: &Machine, name: Option<&Value>) -> Result<Unit, ProviderErr
     let units = Unit::all(machine, FileStates::Unwanted).map_err(failure)?;
     let same = units.iter().find(|unit| unit.name.eq_ignore_ascii_case(name)).ok_or_else(gone)?;
     Unit::find(machine, &same.name).map_err(failure)?.ok_or_else(gone)
-}
-
-pub(super) fn is_running(machine: &Machine, unit: &Unit) -> bool {
-    runs(unit.active(machine))
-}
-
-fn runs(state: &str) -> bool {
-    matches!(state, "active" | "reloading" | "refreshing")
 }
 
 /// Returns whether the service has ended. systemd clears the main process before it reports this state.

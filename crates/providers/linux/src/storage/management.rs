@@ -3,6 +3,7 @@
 
 mod associations;
 mod disk;
+mod disk_id;
 mod failure_prediction;
 mod partition;
 mod physical_disk;

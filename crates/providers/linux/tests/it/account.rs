@@ -19,7 +19,7 @@ fn lines(rows: &[cim::Instance], columns: &[&str]) -> BTreeSet<String> {
     rows.iter().map(line).collect()
 }
 
-fn told(script: &str) -> BTreeSet<String> {
+fn lines_of(script: &str) -> BTreeSet<String> {
     sh(script).lines().map(str::to_owned).collect()
 }
 
@@ -27,10 +27,10 @@ fn told(script: &str) -> BTreeSet<String> {
 async fn users_and_groups_are_those_of_the_machine() {
     let users = rows_of(&machine(), "SELECT * FROM Win32_UserAccount").await;
     let awk = "awk -F: '{split($5, g, \",\"); rid = $3 == 0 ? 500 : 1000 + 2 * $3; print $1 \"|\" g[1] \"|S-1-5-21-1-2-3-\" rid}' /etc/passwd";
-    assert_eq!(lines(&users, &["Name", "FullName", "SID"]), told(awk));
+    assert_eq!(lines(&users, &["Name", "FullName", "SID"]), lines_of(awk));
     let groups = rows_of(&machine(), "SELECT * FROM Win32_Group WHERE SID <> 'S-1-5-32-544'").await;
     let awk = "awk -F: '{print $1 \"|S-1-5-21-1-2-3-\" 1001 + 2 * $3}' /etc/group";
-    assert_eq!(lines(&groups, &["Name", "SID"]), told(awk));
+    assert_eq!(lines(&groups, &["Name", "SID"]), lines_of(awk));
     let root =
         rows_of(&machine(), "SELECT Name FROM Win32_UserAccount WHERE SID = 'S-1-5-21-1-2-3-500'").await;
     assert_eq!(text(&root[0], "Name"), "root");
@@ -46,7 +46,7 @@ async fn group_memberships_match_id() {
         );
         let mut groups = lines(&rows_of(&machine, &query).await, &["Name"]);
         groups.remove("Administrators");
-        assert_eq!(groups, told(&format!("id -Gn {user} | tr ' ' '\\n'")), "{user}");
+        assert_eq!(groups, lines_of(&format!("id -Gn {user} | tr ' ' '\\n'")), "{user}");
     }
     let query = format!(
         "ASSOCIATORS OF {{Win32_Group.Domain='{host}',Name='Administrators'}} WHERE ResultClass=Win32_UserAccount"

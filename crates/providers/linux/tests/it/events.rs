@@ -10,7 +10,7 @@ use wmi::{Context, Events, Occurrence};
 use crate::world::{in_world, run, sh};
 use crate::{engine, machine};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn subscribe(query: &str) -> Events {
     let context = Context::of_this_process("test");

@@ -16,7 +16,7 @@ fn firmware() -> Tree {
 }
 
 /// Returns dmidecode's fields for the structures of a kind in the same tables.
-fn told(kind: &str) -> Option<Vec<Vec<(String, String)>>> {
+fn sections_of(kind: &str) -> Option<Vec<Vec<(String, String)>>> {
     let folder = tempfile::tempdir().unwrap();
     let dump = folder.path().join("dump");
     let mut octets = entry_point(table().len());
@@ -45,7 +45,8 @@ fn line<'t>(block: &'t [(String, String)], name: &str) -> &'t str {
 #[tokio::test]
 async fn firmware_matches_dmidecode() {
     let machine = firmware().machine_kept();
-    let (Some(bios), Some(system), Some(board), Some(chassis)) = (told("0"), told("1"), told("2"), told("3"))
+    let (Some(bios), Some(system), Some(board), Some(chassis)) =
+        (sections_of("0"), sections_of("1"), sections_of("2"), sections_of("3"))
     else {
         return;
     };
@@ -85,7 +86,7 @@ async fn firmware_matches_dmidecode() {
 #[tokio::test]
 async fn memory_modules_match_dmidecode() {
     let machine = firmware().machine_kept();
-    let Some(told) = told("17") else { return };
+    let Some(told) = sections_of("17") else { return };
     let told: Vec<_> =
         told.into_iter().filter(|block| line(block, "Size") != "No Module Installed").collect();
     let found = rows_of(&machine.1, "SELECT * FROM Win32_PhysicalMemory").await;

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod account;
-mod corpus;
 mod events;
 mod hardware;
 mod log;

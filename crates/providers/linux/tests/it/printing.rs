@@ -75,6 +75,7 @@ impl Cups {
         let scheduler = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let mut cups = Self { folder, scheduler };
         let until = Instant::now() + Duration::from_secs(60);
+        // cupsd reports only to a service manager when it listens.
         while std::os::unix::net::UnixStream::connect(&socket).is_err() {
             let ended = cups.scheduler.try_wait().unwrap();
             let said = || std::fs::read_to_string(cups.folder.path().join("log/error")).unwrap_or_default();

@@ -29,9 +29,9 @@ impl Drop for Sleeper {
     }
 }
 
-/// Waits for an effect of another process.
+/// Waits for an effect of another process, which reports no event.
 fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !is_so() {
         assert!(Instant::now() < deadline, "{what}");
         std::thread::sleep(Duration::from_millis(5));
@@ -244,15 +244,12 @@ async fn short_lived_processes_do_not_hide_others() {
     let fork = "while :; do (:) ; done";
     let _forkers: Vec<_> =
         (0..2).map(|_| Sleeper(Command::new("sh").args(["-c", fork]).spawn().unwrap())).collect();
-    let (first, begin) = (forks(), Instant::now());
-    let mut turns = 0;
-    while begin.elapsed() < Duration::from_secs(2) {
+    let first = forks();
+    let mut enumerations = 0;
+    while enumerations < 50 || forks() - first < 1_000 {
         are_whole(&rows("SELECT * FROM Win32_Process").await, &steady);
-        turns += 1;
+        enumerations += 1;
     }
-    let forks = forks() - first;
-    eprintln!("{turns} enumerations while {forks} processes came and went");
-    assert!(turns > 0 && forks > 100, "{forks} processes came");
 }
 
 #[tokio::test(flavor = "multi_thread")]

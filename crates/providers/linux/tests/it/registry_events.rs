@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cim::{Identity, Instance, Name, Namespace, ObjectPath, Status, Value};
 use telarch_provider_linux::Machine;
@@ -14,7 +14,13 @@ use crate::{engine, text};
 /// Longer than the rest between two comparisons.
 const SILENCE: Duration = Duration::from_millis(600);
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Returns the time in units of 100 ns since 1601 (MS-DTYP 2.3.3).
+fn file_time() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() / 100;
+    116_444_736_000_000_000 + u64::try_from(since).unwrap()
+}
 
 fn namespace() -> Namespace {
     Namespace::parse("root/default").unwrap()
@@ -84,8 +90,13 @@ async fn only_changes_of_the_watched_key_are_reported() {
         next(&mut key).await;
         next(&mut tree).await;
     }
+    // Further events would have been queued before this change, and have earlier times.
+    let changed = file_time();
+    set(&machine, "SOFTWARE\\Site", "B", 3).await;
     for events in [&mut key, &mut value, &mut tree] {
-        assert!(timeout(SILENCE, events.next()).await.is_err(), "{events:?}");
+        let event = next(events).await;
+        let Some(Value::Uint64(time)) = event.value("TIME_CREATED") else { panic!("{event:?}") };
+        assert!(*time >= changed, "{event:?}");
     }
 }
 

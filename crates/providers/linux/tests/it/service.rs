@@ -290,7 +290,8 @@ fn services_are_created_changed_and_deleted() {
         fs::write(&file, unit.replace("User=root\n", "")).unwrap();
         let _ = world.shell("XDG_RUNTIME_DIR=/run/user/0 systemctl --user daemon-reload");
         assert_eq!(call(&machine, "made", "StartService", &[]).await, "0");
-        for _ in 0..500 {
+        // The unit reports no end of its command.
+        for _ in 0..6_000 {
             if fs::metadata("/run/said").is_ok_and(|found| found.len() > 0) {
                 break;
             }
@@ -356,8 +357,8 @@ fn created_process_gets_its_own_scope() {
         let created = call_on(&machine, "Win32_Process", "Create", &line).await.unwrap();
         let number = text(&created, "ProcessId");
         let scope = format!("telarch-process-{number}.scope");
-        // The job ends when the process is in its control group.
-        for _ in 0..500 {
+        // The job ends when the process is in its control group; systemctl show cannot wait for that.
+        for _ in 0..6_000 {
             if shown(world, &scope, "ActiveState") == "active" {
                 break;
             }

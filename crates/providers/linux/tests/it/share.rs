@@ -15,7 +15,7 @@ const CONFIGURATION: &str = "[global]\nworkgroup = X\nserver string = Node 7\nus
     [pub]\ncomment = Für alle\npath = /srv\nmax connections = 5\nread only = no\n\
     [off]\npath = /srv\navailable = no\n[laser]\nprintable = yes\npath = /var/tmp\n";
 
-fn told(rows: &[cim::Instance]) -> BTreeSet<String> {
+fn names_of(rows: &[cim::Instance]) -> BTreeSet<String> {
     let columns = ["Name", "Type", "Path", "Description", "AllowMaximum", "MaximumAllowed"];
     rows.iter().map(|row| columns.map(|name| text(row, name)).join("|")).collect()
 }
@@ -55,7 +55,7 @@ async fn shares_are_those_of_the_configuration_and_of_users_and_exports() {
     }
     let (_tree, machine) = tree.machine_kept();
     let rows = rows_of(&machine, "SELECT * FROM Win32_Share").await;
-    assert_eq!(told(&rows), expected.into_iter().map(str::to_owned).collect());
+    assert_eq!(names_of(&rows), expected.into_iter().map(str::to_owned).collect());
     let folder = "ASSOCIATORS OF {Win32_Share.Name='/export'} WHERE AssocClass=Win32_ShareToDirectory";
     assert_eq!(rows_of(&machine, folder).await.len(), 0, "the tree has no such folder");
     let shares = rows_of(&machine, "SELECT * FROM Win32_ShareToDirectory").await;

@@ -45,7 +45,7 @@ fn lines(query: &str, columns: &[&str]) -> Vec<String> {
 }
 
 /// Returns the output of a program, converted by a Python script and sorted.
-fn told(program: &str, script: &str) -> Vec<String> {
+fn lines_of(program: &str, script: &str) -> Vec<String> {
     let mut lines: Vec<String> = sh(&format!("{program} | python3 -c '\nimport ipaddress, json, socket, sys\nindex = socket.if_nametoindex\n{script}'"))
         .lines()
         .map(|line| line.trim_end().to_owned())
@@ -102,14 +102,14 @@ fn network_matches_ip() {
 for l in json.load(sys.stdin):
     mac = l.get(\"address\", \"\").upper().replace(\":\", \"\")
     print(l[\"ifindex\"], l[\"ifname\"], l[\"mtu\"], mac if mac.strip(\"0\") else \"\", 1 if \"UP\" in l[\"flags\"] else 2, str(\"LOOPBACK\" in l[\"flags\"]).lower())";
-        assert_eq!(lines("SELECT * FROM MSFT_NetAdapter", &columns), told("ip -j link", script));
+        assert_eq!(lines("SELECT * FROM MSFT_NetAdapter", &columns), lines_of("ip -j link", script));
 
         let columns = ["InterfaceIndex", "InterfaceAlias", "IPAddress", "PrefixLength", "AddressFamily"];
         let script = "
 for l in json.load(sys.stdin):
     for a in l[\"addr_info\"]:
         print(l[\"ifindex\"], l[\"ifname\"], a[\"local\"], a[\"prefixlen\"], 2 if a[\"family\"] == \"inet\" else 23)";
-        assert_eq!(lines("SELECT * FROM MSFT_NetIPAddress", &columns), told("ip -j addr", script));
+        assert_eq!(lines("SELECT * FROM MSFT_NetIPAddress", &columns), lines_of("ip -j addr", script));
         let lent = one("SELECT * FROM MSFT_NetIPAddress WHERE IPAddress = '198.51.100.9'");
         let valid = list(&lent, "ValidLifetime");
         let two_hours_less_what_has_passed = ["000000000200", "000000000159", "000000000158"];
@@ -132,14 +132,14 @@ for r in json.load(sys.stdin):
     n = ipaddress.ip_network((\"::/0\" if v6 else \"0.0.0.0/0\") if r[\"dst\"] == \"default\" else r[\"dst\"])
     print(n, r.get(\"gateway\", \"::\" if v6 else \"0.0.0.0\"), index(r[\"dev\"]), r.get(\"metric\", 0), numbers[r.get(\"protocol\", \"boot\")])";
         let both = "(ip -j -4 route show table main; ip -j -6 route show table main type unicast) | sed s/'\\]\\['/,/ | tr -d '\\n' | sed 's/\\]\\[/,/'";
-        assert_eq!(lines("SELECT * FROM MSFT_NetRoute", &columns), told(both, script));
+        assert_eq!(lines("SELECT * FROM MSFT_NetRoute", &columns), lines_of(both, script));
 
         let columns = ["IPAddress", "InterfaceIndex", "LinkLayerAddress", "State"];
         let script = "
 numbers = {\"FAILED\": 0, \"INCOMPLETE\": 1, \"PROBE\": 2, \"DELAY\": 3, \"STALE\": 4, \"REACHABLE\": 5, \"PERMANENT\": 6}
 for n in json.load(sys.stdin):
     print(n[\"dst\"], index(n[\"dev\"]), n.get(\"lladdr\", \"\").upper().replace(\":\", \"-\"), numbers[n[\"state\"][0]])";
-        assert_eq!(lines("SELECT * FROM MSFT_NetNeighbor", &columns), told("ip -j neigh", script));
+        assert_eq!(lines("SELECT * FROM MSFT_NetNeighbor", &columns), lines_of("ip -j neigh", script));
 
         let columns = ["Name", "ReceivedBytes", "SentBytes", "OutboundDiscardedPackets"];
         let script = "
@@ -149,7 +149,7 @@ for l in json.load(sys.stdin):
         // Packets that the kernel sends on a new link may arrive between two readings.
         let agree = (0..20).any(|_| {
             lines("SELECT * FROM MSFT_NetAdapterStatisticsSettingData", &columns)
-                == told("ip -j -s link", script)
+                == lines_of("ip -j -s link", script)
         });
         assert!(agree, "the counters never agree");
     });

@@ -264,6 +264,13 @@ async fn the_system_has_its_parts() {
         found.iter().map(|row| row.class().name().to_string()).collect::<Vec<_>>(),
         ["Win32_OperatingSystem"]
     );
+    // The operating system is a singleton, whose path has no keys.
+    for path in ["Win32_OperatingSystem=@", "Win32_OperatingSystem"] {
+        let associators = format!("ASSOCIATORS OF {{{path}}} WHERE AssocClass=Win32_SystemOperatingSystem");
+        assert_eq!(rows(&associators).await.len(), 1, "{path}");
+        let references = format!("REFERENCES OF {{{path}}} WHERE ResultClass=Win32_SystemOperatingSystem");
+        assert_eq!(rows(&references).await.len(), 1, "{path}");
+    }
     let users = rows("SELECT * FROM Win32_SystemUsers").await;
     let listed = output("sh", &["-c", "grep -c . /etc/passwd"]);
     assert_eq!(users.len().to_string(), listed);

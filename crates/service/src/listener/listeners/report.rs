@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use config::{ListenerKey, ListenerSource};
+use config::{ListenerKey, ListenerSource, Serving};
 use tokio::sync::watch;
 
 use crate::endpoint::ListenerId;
@@ -32,8 +32,8 @@ pub struct ListenerReport {
     pub source: ListenerSource,
     /// Port.
     pub port: u16,
-    /// Addresses on which it listens: `ListeningOn`.
-    pub addresses: Vec<IpAddr>,
+    /// Addresses on which it listens, and its certificate.
+    pub serving: Serving,
     /// Errors that keep it from listening, or from listening on all its addresses.
     pub problems: Vec<String>,
 }
@@ -45,7 +45,7 @@ impl ListenerStatus {
         let report = self.0.borrow();
         let mut own = report.listeners.iter().filter(|listener| listener.source == ListenerSource::Local);
         own.find(|listener| listener.key == key)
-            .map(|listener| listener.addresses.clone())
+            .map(|listener| listener.serving.addresses.clone())
             .unwrap_or_default()
     }
 

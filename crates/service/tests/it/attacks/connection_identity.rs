@@ -74,6 +74,25 @@ async fn a_second_handshake_replaces_the_first_from_its_first_token() {
 }
 
 #[tokio::test]
+async fn an_empty_request_asks_for_a_new_handshake_and_keeps_the_session() {
+    let running = hardened(&[]).await;
+    let empty = post("").anonymous();
+    for (scheme, initiator) in client::every_way("ada", ADA) {
+        let mut ada = SignedInClient::by(running.connect().await, scheme, initiator).await;
+        assert_eq!(ada.ask("first").await, "ada");
+        assert_refused(&ada.wire.ask(&empty).await);
+        assert_refused(&ada.wire.ask(&empty.clone().without("Content-Type")).await);
+        assert_eq!(ada.ask("second").await, "ada", "the session ended before another handshake began");
+        assert_refused(&ada.wire.ask(&empty).await);
+        // The completing token receives status 200, and the new keys replace the old ones.
+        let mut ben = SignedInClient::by_ntlm(ada.wire, "ben", BEN).await;
+        assert_eq!(ben.ask("third").await, "ben");
+    }
+    assert_eq!(calls(&running), ["first", "second", "third"].repeat(3));
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_failed_second_handshake_ends_the_first_authentication() {
     let running = hardened(&[]).await;
     let wrong = [
@@ -102,7 +121,7 @@ async fn a_failed_second_handshake_ends_the_first_authentication() {
 }
 
 #[tokio::test]
-async fn basic_authenticates_one_request_and_ends_the_connection_authentication() {
+async fn basic_authenticates_one_request_and_ends_the_connection_identity() {
     let running = hardened(&[]).await;
     let hello = |text: &str| post(Message::probe("echo", text)).anonymous();
     let mut ada = SignedInClient::by_ntlm(running.connect_tls().await, "ada", ADA).await;

@@ -163,7 +163,7 @@ async fn spellings_of_a_name_share_one_failure_count() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_concurrent_guesses_count_as_ten_and_delay_no_one_else() {
+async fn a_thousand_concurrent_guesses_count_as_ten_and_others_sign_in() {
     let book = Book::open();
     let running = Arc::new(guarded(&book).await);
     let begin = std::time::Instant::now();

@@ -60,6 +60,11 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new(max("MaxConcurrentOperations", "7"), Subcode::AccessDenied, code::DEPRECATED_SETTING),
         Row::new(max("RootSDDL", "wrong"), Subcode::SchemaValidationError, code::INVALID_SECURITY_DESCRIPTOR),
         Row::new(max("IPv4Filter", "2-1"), Subcode::SchemaValidationError, code::INVALID_FILTER),
+        // Addresses that no machine can have (RFC 1122 3.2.1.3).
+        Row::new(max("IPv4Filter", "0.0.0.1-0.0.0.9"), Subcode::InvalidRepresentation, code::INVALID_FILTER)
+            .detail("InvalidValues")
+            .setting("Service.IPv6Filter", "")
+            .word("IPv4Filter"),
         // Listeners are instances.
         too_few(section("Listener", "Get")),
         too_few(section("Listener", "Get").selector("Address", "*")),

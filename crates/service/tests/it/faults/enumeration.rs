@@ -51,6 +51,16 @@ pub(super) fn rows() -> Vec<Row> {
         schema(Message::enumeration(URI, "Pull")),
         schema(Message::enumeration(URI, "Pull").body("<n:Pull/>")),
         schema(Message::enumeration(URI, "Release")),
+        Row::new(
+            listeners("<n:Enumerate><n:Expires>-PT1S</n:Expires></n:Enumerate>"),
+            Subcode::InvalidExpirationTime,
+            code::INVALID_EXPIRATION_TIME,
+        ),
+        Row::new(
+            listeners("<n:Enumerate><n:Expires>2030-01-01T00:00:00Z</n:Expires></n:Enumerate>"),
+            Subcode::UnsupportedExpirationType,
+            code::UNSUPPORTED_EXPIRATION_TYPE,
+        ),
         no_context(pull("uuid:nothing")),
         no_context(release("uuid:nothing")),
         Row::new(

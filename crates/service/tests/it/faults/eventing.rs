@@ -27,6 +27,11 @@ pub(super) fn rows() -> Vec<Row> {
             code::EVENTING_INVALID_EXPIRATION_TIME,
         ),
         Row::new(
+            pulled("<e:Expires>-PT1S</e:Expires>"),
+            Subcode::EventingInvalidExpirationTime,
+            code::EVENTING_INVALID_EXPIRATION_TIME,
+        ),
+        Row::new(
             pulled("<e:Expires>2030-01-01T00:00:00Z</e:Expires>"),
             Subcode::EventingUnsupportedExpirationType,
             code::EVENTING_UNSUPPORTED_EXPIRATION_TYPE,

@@ -12,7 +12,7 @@ pub(super) fn rows() -> Vec<Row> {
             .setting("Winrs.MaxShellsPerUser", "2")
             .after(shell::create("FIRST"))
             .after(shell::create("SECOND"))
-            .word("MaxShellsPerUser"),
+            .word("winrm shells -mine -kill"),
         Row::new(shell::create("HERS"), Subcode::QuotaLimit, code::MAX_SHELL_USERS)
             .setting("Winrs.MaxConcurrentUsers", "1")
             .setting("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;WD)")

@@ -156,6 +156,8 @@ fn running_commands() -> Vec<Row> {
         schema(verb("Send", "OURS", "<rsp:Send/>")),
         schema(send("OURS", "ONE", "", "AAAA")),
         schema(send("OURS", "ONE", "stdin", "not base64!")),
+        schema(send("OURS", "ONE", "stdin", "AA<x/>AA")),
+        schema(send("OURS", "ONE", "stdin", "<x>AAAA</x>")),
         schema(verb("Receive", "OURS", "")),
         schema(verb("Receive", "OURS", "<rsp:Receive/>")),
         schema(verb("Signal", "OURS", "")),
@@ -165,11 +167,26 @@ fn running_commands() -> Vec<Row> {
         parameter(send("OURS", "not an identifier", "stdin", "AAAA")),
         parameter(receive("OURS", "not an identifier")),
         parameter(receive("OURS", "")),
-        parameter(receiving("OURS", "ONE", "stdin")),
+        there(receiving("OURS", "ONE", "stdin"), Subcode::InvalidParameter, code::INVALID_DESIRED_STREAMS),
         parameter(receiving("OURS", "ONE", "")),
         parameter(signal("OURS", "ONE", "hup")),
         parameter(signal("OURS", "not an identifier", "terminate")),
         parameter(command("OURS", "one", "true")),
+        there(
+            receiving("OURS", "ONE", "stdout pr"),
+            Subcode::InvalidParameter,
+            code::INVALID_DESIRED_STREAMS,
+        ),
+        Row::new(
+            receiving("OURS", "ONE", "stdout stderr"),
+            Subcode::InvalidParameter,
+            code::INVALID_DESIRED_STREAMS,
+        )
+        .after(opening(
+            "<rsp:Shell ShellId=\"OURS\"><rsp:OutputStreams>stdout</rsp:OutputStreams></rsp:Shell>",
+        ))
+        .after(command("OURS", "ONE", "exec cat"))
+        .word("no such stream"),
         there(send("OURS", "ONE", "stdout", "AAAA"), Subcode::InvalidParameter, code::UNDECLARED_STREAM),
         there(send("OURS", "ONE", "pr", "AAAA"), Subcode::InvalidParameter, code::UNDECLARED_STREAM),
         there(directly("/nowhere/at/all"), Subcode::InternalError, code::FILE_NOT_FOUND),

@@ -48,6 +48,18 @@ pub(super) fn envelopes() -> Vec<(&'static str, String, Code)> {
             format!("<s:Envelope {namespaces}>{header}<s:Header/><s:Body/></s:Envelope>"),
             code::HEADER_REQUIRED,
         ),
+        (
+            "a header behind the body",
+            format!("<s:Envelope {namespaces}><s:Body/><s:Header>{header}</s:Header></s:Envelope>"),
+            schema,
+        ),
+        (
+            "a second header behind the body",
+            right.replace("</s:Envelope>", &format!("<s:Header>{header}</s:Header></s:Envelope>")),
+            schema,
+        ),
+        ("two headers", right.replace("<s:Body", "<s:Header/><s:Body"), schema),
+        ("two bodies", right.replace("</s:Envelope>", "<s:Body/></s:Envelope>"), schema),
         ("headers in the body", envelope("", &header), code::HEADER_REQUIRED),
         (
             "Identify in another namespace",

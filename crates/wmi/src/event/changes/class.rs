@@ -224,10 +224,6 @@ fn hash(value: &Value, hasher: &mut impl Hasher) {
             elements.iter().for_each(|element| hash(element, hasher));
         }
         Value::Object(instance) => instance.values().iter().for_each(|value| hash(value, hasher)),
-        other => {
-            let mut text = String::new();
-            other.write_text(&mut text);
-            text.hash(hasher);
-        }
+        other => other.to_text().hash(hasher),
     }
 }

@@ -17,6 +17,7 @@ impl Hint {
         Self::DISCONNECTED,
         Self::PROTOCOL_VIOLATION,
         Self::SCHEME_NOT_OFFERED,
+        Self::NO_SCHEME_OFFERED,
         Self::CERTIFICATE_NOT_MAPPED,
         Self::NO_CREDENTIALS,
         Self::NOT_TLS,
@@ -139,6 +140,16 @@ impl Hint {
         &[
             "Basic is offered over HTTPS, and over HTTP only if the service allows unencrypted messages",
             "enable it on {host}: winrm set winrm/config/service/auth -set:SCHEME=true",
+        ],
+    );
+    /// The service requires authentication, but offers no scheme at all.
+    pub const NO_SCHEME_OFFERED: Self = hint(
+        &[],
+        Kind::Authentication,
+        "the service offers no authentication scheme",
+        &[
+            "on {host}, run winrm quickconfig: it lists what each scheme lacks, and makes one usable",
+            "or create an account for NTLM: on {host}, telarch account add NAME --ntlm",
         ],
     );
     /// The client certificate was rejected by the service.

@@ -17,7 +17,7 @@ use crate::{refusal, uri};
 const SHELL: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
 
 /// Returns name and text of every child of an `rsp:Shell`, except for those that always differ.
-fn told(shell: Element<'_>) -> Vec<(String, String)> {
+fn fields_of(shell: Element<'_>) -> Vec<(String, String)> {
     assert!(shell.is(namespace::SHELL, "Shell"), "{}", shell.name());
     let field = |child: Element<'_>| {
         assert_eq!(child.namespace(), namespace::SHELL, "{}", child.name());
@@ -88,16 +88,16 @@ async fn create_get_and_enumerate_have_the_elements_and_order_of_windows() {
         let created = create(&session, asked).await;
         let names: Vec<_> = created.body().unwrap().children().map(|child| child.name().to_owned()).collect();
         assert_eq!(names, ["ResourceCreated", "Shell"]);
-        assert_eq!(told(created.content_named("Shell").unwrap()), expected(between), "{asked}");
+        assert_eq!(fields_of(created.content_named("Shell").unwrap()), expected(between), "{asked}");
 
         let shell = message::shell(&parse_created(created.body().unwrap()).unwrap());
         let there = Locator::new(uri(SHELL)).with_selectors(shell.selectors.clone());
         let got = session.get(&there).await.unwrap();
-        assert_eq!(told(got.content().unwrap()), expected(between), "{asked}");
+        assert_eq!(fields_of(got.content().unwrap()), expected(between), "{asked}");
         let mut listing =
             session.enumerate(&Locator::new(uri(SHELL)), EnumerateOptions::default()).await.unwrap();
         let listed = listing.next().await.unwrap().unwrap();
-        assert_eq!(told(listed.element()), expected(between), "{asked}");
+        assert_eq!(fields_of(listed.element()), expected(between), "{asked}");
         session.delete(&shell).await.unwrap();
     }
     service.close().await;
@@ -114,7 +114,7 @@ async fn a_shell_lists_its_processes_after_the_other_elements() {
     let mut command = shell.start(&line(text), Default::default()).await.unwrap();
     first_line(&mut command).await;
     let got = session.get(&there).await.unwrap();
-    let fields = told(got.content().unwrap());
+    let fields = fields_of(got.content().unwrap());
     let last: Vec<_> =
         fields[fields.len() - 4..].iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     assert_eq!((last[0].0, last[1].0), ("ShellRunTime", "ShellInactivity"));

@@ -5,7 +5,7 @@ use super::*;
 const CIMV2: &str = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2";
 
 #[test]
-fn it_goes_on_where_the_vendor_has_a_word_in_it() {
+fn it_accepts_the_service_if_the_vendor_contains_microsoft() {
     let question = format!(
         "<s:Envelope xmlns:s=\"{SOAP}\" xmlns:wsmid=\"{IDENTITY}\"><s:Header/><s:Body><wsmid:Identify/></s:Body></s:Envelope>"
     );
@@ -25,7 +25,7 @@ fn it_goes_on_where_the_vendor_has_a_word_in_it() {
 }
 
 #[test]
-fn its_query_is_answered_under_its_own_operation() {
+fn the_response_to_its_query_has_its_operation_id() {
     let client = Client::new(&GLPI);
     let resource = format!("{CIMV2}/*");
     let enumerate = "<n:Enumerate><w:OptimizeEnumeration/><w:MaxElements s:mustUnderstand=\"true\">32000</w:MaxElements>\
@@ -42,7 +42,7 @@ fn its_query_is_answered_under_its_own_operation() {
 }
 
 #[test]
-fn a_whole_class_is_listed_without_anything_asked_for() {
+fn a_whole_class_is_listed_without_options() {
     let client = Client::new(&GLPI);
     let resource = format!("{CIMV2}/Win32_OperatingSystem");
     let ask = |action, body: &str| {
@@ -57,7 +57,7 @@ fn a_whole_class_is_listed_without_anything_asked_for() {
 }
 
 #[test]
-fn a_class_that_is_not_there_has_the_code_it_knows() {
+fn a_missing_class_has_the_fault_code_it_expects() {
     let client = Client::new(&GLPI);
     let resource = format!("{CIMV2}/MSFT_NoSuchClass");
     let (code, text) = client.refusal(&Message {
@@ -70,7 +70,7 @@ fn a_class_that_is_not_there_has_the_code_it_knows() {
 }
 
 #[test]
-fn the_registry_is_read_by_methods_whose_actions_are_compared_exactly() {
+fn registry_methods_have_the_exact_actions_it_expects() {
     let client = Client::new(&GLPI);
     let resource = format!("{CIMV2}/StdRegProv");
     let action = format!("{resource}/GetStringValue");
@@ -89,7 +89,7 @@ fn the_registry_is_read_by_methods_whose_actions_are_compared_exactly() {
 }
 
 #[test]
-fn after_each_list_it_says_that_it_needs_nothing_more_and_expects_no_answer() {
+fn its_end_message_after_each_list_receives_no_body() {
     let client = Client::new(&GLPI);
     let resource = "http://schemas.microsoft.com/wbem/wsman/1/wsman/FullDuplex";
     let message = Message { action: END, resource, ..Message::default() };

@@ -37,7 +37,7 @@ fn a_receive_without_output_is_a_fault_that_names_operation_timeout() {
 }
 
 #[test]
-fn its_input_ends_with_an_empty_piece() {
+fn its_input_ends_with_an_empty_chunk() {
     let client = Client::new(&MASTERZEN);
     let shell = client.open();
     let command = client.start(&shell, "<rsp:Command><![CDATA[tr a-z A-Z]]></rsp:Command>");

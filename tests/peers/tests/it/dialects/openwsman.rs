@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn its_enumeration_reaches_the_end_and_every_request_is_invited() {
+fn its_enumeration_is_complete_and_each_request_gets_100_continue() {
     let client = Client::new(&OPENWSMAN);
     let enumerate = "<n:Enumerate><w:OptimizeEnumeration/><w:MaxElements>1</w:MaxElements>\
                      <b:PolymorphismMode>IncludeSubClassProperties</b:PolymorphismMode></n:Enumerate>";
@@ -26,7 +26,7 @@ fn its_enumeration_reaches_the_end_and_every_request_is_invited() {
 
 /// So do Centreon's checks, which are written in Perl above it.
 #[test]
-fn its_queries_of_wmi_come_with_the_uri_of_a_class_and_are_answered() {
+fn its_wmi_queries_with_the_uri_of_a_class_are_answered() {
     let client = Client::new(&OPENWSMAN);
     let resource = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/Win32_OperatingSystem";
     let enumerate = "<n:Enumerate><w:OptimizeEnumeration/><w:MaxElements>999</w:MaxElements>\

@@ -13,7 +13,7 @@ fn a_whole_conversation_in_utf_16_succeeds() {
 
 /// Without them it takes the service for an older one, and others take the answer for a wrong one.
 #[test]
-fn operation_and_sequence_identifiers_come_back_with_answers_and_faults() {
+fn operation_and_sequence_ids_are_returned_in_responses_and_faults() {
     let client = Client::new(&WINDOWS);
     let get = |resource| Message { action: GET, resource, ..Message::default() };
     let (_, fault) = client.refusal(&get("http://schemas.microsoft.com/wbem/wsman/1/no-such-thing"));

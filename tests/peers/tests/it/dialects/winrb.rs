@@ -4,7 +4,7 @@
 use super::*;
 
 #[test]
-fn a_command_in_quotes_runs_as_what_is_within_them() {
+fn a_quoted_command_is_run_without_its_quotes() {
     let client = Client::new(&WINRB);
     let shell = client.open();
     for (command, arguments, output) in [
@@ -30,7 +30,7 @@ fn a_command_in_quotes_runs_as_what_is_within_them() {
 }
 
 #[test]
-fn its_own_command_identifier_is_the_one_that_counts() {
+fn its_own_command_id_is_used() {
     let client = Client::new(&WINRB);
     let shell = client.open();
     let own = "1d9b2bc2-8b7a-4f1e-8f0c-b9a7c2d4e6f8";
@@ -43,7 +43,7 @@ fn its_own_command_identifier_is_the_one_that_counts() {
 }
 
 #[test]
-fn input_in_lines_of_base64_arrives_whole() {
+fn input_in_lines_of_base64_arrives_complete() {
     let client = Client::new(&WINRB);
     let shell = client.open();
     let words = "some words that fill more than one line of base64, as Ruby writes it: sixty to each";
@@ -59,7 +59,7 @@ fn input_in_lines_of_base64_arrives_whole() {
 
 /// It writes an hour as no other client does.
 #[test]
-fn idle_time_out_is_told_in_seconds_whatever_the_form_in_which_it_was_asked() {
+fn the_idle_timeout_is_returned_in_seconds_for_any_requested_form() {
     let client = Client::new(&WINRB);
     for (asked, form) in
         [("PT60M0S", "PT3600.000S"), ("PT2H0.000S", "PT7200.000S"), ("P1DT1S", "PT86401.000S")]
@@ -73,7 +73,7 @@ fn idle_time_out_is_told_in_seconds_whatever_the_form_in_which_it_was_asked() {
 
 /// On this code it opens a new shell and goes on.
 #[test]
-fn a_shell_that_is_gone_is_the_fault_on_which_it_opens_another() {
+fn a_missing_shell_is_the_fault_after_which_it_opens_another() {
     let client = Client::new(&WINRB);
     let shell = client.open();
     client.close(&shell);

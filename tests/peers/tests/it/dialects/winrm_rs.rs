@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn options_between_header_and_body_are_honoured() {
+fn options_between_header_and_body_are_applied() {
     let client = Client::new(&WINRM_RS);
     let shell = client.open();
     let command = client.start(&shell, "<rsp:Command>printf 'Gr\u{fc}\u{df}e'</rsp:Command>");
@@ -20,7 +20,7 @@ fn options_between_header_and_body_are_honoured() {
 }
 
 #[test]
-fn an_option_between_header_and_body_that_cannot_be_met_is_refused() {
+fn an_unsupported_option_between_header_and_body_is_refused() {
     let client = Client::new(&WINRM_RS);
     let body = "<rsp:Shell><rsp:InputStreams>stdin</rsp:InputStreams></rsp:Shell>";
     let options = &[("WINRS_CODEPAGE", "1200")];
@@ -33,7 +33,7 @@ fn an_option_between_header_and_body_that_cannot_be_met_is_refused() {
 
 /// A short command's whole output and its end come in one answer of this very form.
 #[test]
-fn the_answer_to_receive_is_literally_the_one_of_windows() {
+fn the_response_to_receive_is_identical_to_that_of_windows() {
     let client = Client::new(&WINRM_RS);
     let shell = client.open();
     let command = client.start(&shell, "<rsp:Command>printf hi; exit 3</rsp:Command>");

@@ -15,7 +15,7 @@ fn a_whole_conversation_succeeds() {
 
 /// An attribute that only looks like SOAP's asks for nothing; SOAP's own does.
 #[test]
-fn only_the_must_understand_of_soap_insists_on_a_header_that_nobody_knows() {
+fn only_must_understand_of_soap_makes_an_unknown_header_a_fault() {
     let client = Client::new(&WINRM_SHARP);
     let get = Message { action: GET, resource: CONFIG, ..Message::default() };
     let with_a_strange_header = |mark: &str| {

@@ -10,7 +10,7 @@ use linux::storage::statistics::StatisticsQueries;
 use linux::storage::volume::{Volume as VolumeRow, volumes};
 use wmi::ProviderError;
 
-use super::{disk, partition, physical_disk, reliability, subsystem, volume};
+use super::{disk_id, partition, physical_disk, reliability, subsystem, volume};
 use crate::Machine;
 use crate::table::association::Association;
 use crate::table::reference;
@@ -20,7 +20,7 @@ fn of(class: &str, id: String) -> Value {
 }
 
 fn of_disk(drive: &Drive) -> Value {
-    of("MSFT_Disk", disk::id(drive))
+    of("MSFT_Disk", disk_id::of(drive))
 }
 
 fn of_physical_disk(drive: &Drive) -> Value {

@@ -8,17 +8,12 @@ use wmi::{Lookup, ProviderError};
 
 use super::partition::{is_of_root, is_of_start};
 use super::physical_disk::allocated;
-use super::{Health, bus, object_id, unique_id};
+use super::{Health, bus, disk_id, unique_id};
 use crate::Machine;
 use crate::table::{Fill, Table, text_key};
 
 /// Disks as the operating system sees them.
 pub(super) struct Disk;
-
-/// Returns the object identifier of a disk.
-pub(super) fn id(drive: &Drive) -> String {
-    object_id("Disk", &drive.block.node())
-}
 
 /// Partition style of a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +139,7 @@ impl Table for Disk {
         ("NumberOfPartitions", |machine, drive| {
             u32::try_from(drive.block.partitions(machine).len()).ok().into()
         }),
-        ("ObjectId", |_, drive| id(drive).into()),
+        ("ObjectId", |_, drive| disk_id::of(drive).into()),
         ("OperationalStatus", |machine, drive| {
             let status = match drive.condition(machine) {
                 Condition::Gone => FAILED,
@@ -172,6 +167,6 @@ impl Table for Disk {
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Drive>, ProviderError> {
         let wanted = text_key(lookup.keys);
-        Ok(Drive::all(machine).find(|drive| id(drive).eq_ignore_ascii_case(wanted)))
+        Ok(Drive::all(machine).find(|drive| disk_id::of(drive).eq_ignore_ascii_case(wanted)))
     }
 }

@@ -10,7 +10,7 @@ use linux::storage::file_system::Identity;
 use linux::storage::partition::Partition as Part;
 use wmi::{Lookup, MethodCall, ProviderError, Target};
 
-use super::{disk, object_id};
+use super::{disk_id, object_id};
 use crate::Machine;
 use crate::table::{Fill, Table, returned, text_key};
 
@@ -110,7 +110,7 @@ impl Table for Partition {
 
     const COLUMNS: &'static [(&'static str, Fill<Part>)] = &[
         ("AccessPaths", |machine, part| access_paths(machine, part).into()),
-        ("DiskId", |_, part| disk::id(&part.drive).into()),
+        ("DiskId", |_, part| disk_id::of(&part.drive).into()),
         ("DiskNumber", |_, part| part.drive.index.into()),
         ("GptType", |machine, part| gpt_kind(machine, part).map(|kind| format!("{{{kind}}}")).into()),
         ("Guid", |machine, part| guid(machine, part).into()),

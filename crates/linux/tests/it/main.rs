@@ -1,4 +1,0 @@
-//! Tests of the readers.
-#![allow(clippy::unwrap_used)]
-
-mod corpus;
