@@ -14,6 +14,7 @@ use telarch_psrp::{
     Availability, Body, ClientOptions, ClientPool, Command, CreatePipeline, ErrorRecord, Event, ExchangeKey,
     Guid, HostMethod, HostResponse, InformationRecord, InformationalRecord, Outgoing, PipelineState,
     PoolState, ProgressRecord, RunspaceRequest, ServerOptions, ServerPool, SessionKey, TextProtection,
+    xpress,
 };
 
 /// psrpcore in a process that ends with this value.
@@ -31,12 +32,15 @@ impl Peer {
             std::env::var_os("TELARCH_PEERS").map_or_else(|| folder.join("../../.peers"), PathBuf::from);
         let python = peers.join("bin/python");
         let has_module = Process::new(&python)
-            .args(["-B", "-E", "-s", "-c", "import psrpcore"])
+            .args(["-B", "-E", "-s", "-c", "import psrpcore, dissect.util"])
             .stderr(Stdio::null())
             .status()
             .is_ok_and(|status| status.success());
         if !has_module {
-            skips::skip!("{} has no psrpcore; install the peers with: ./test --install", peers.display());
+            skips::skip!(
+                "{} lacks psrpcore or dissect.util; install the peers with: ./test --install",
+                peers.display()
+            );
             return None;
         }
         let mut process = Process::new(python)
@@ -105,6 +109,23 @@ fn psrpcore_reads_every_value_that_we_read_and_wrote() {
         values += 1;
     }
     assert!(values > 40, "only {values} values were compared");
+    peer.end();
+}
+
+#[test]
+fn dissect_reads_what_we_compress() {
+    let Some(mut peer) = Peer::start("xpress") else { return };
+    let letters = "abcdefghijklmnopqrstuvwxyz".to_owned();
+    let repeated = "<Obj RefId=\"0\"><S>".repeat(400);
+    let long = "0123456789".repeat(20_000);
+    let mixed: String =
+        (0..3_000_u32).map(|n| format!("<I32>{}</I32>", n.wrapping_mul(2_654_435_761))).collect();
+    for text in [letters, "x".repeat(300), repeated, long, mixed] {
+        peer.write(&format!("{}\n", STANDARD.encode(xpress::compress(text.as_bytes()))));
+        let plain = STANDARD.decode(peer.line()).unwrap();
+        // dissect.util has no end symbol: it decodes the padding behind it as well.
+        assert!(plain.starts_with(text.as_bytes()), "{} bytes changed", text.len());
+    }
     peer.end();
 }
 

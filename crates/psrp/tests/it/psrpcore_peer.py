@@ -3,6 +3,7 @@
 values       writes one value a line as CLIXML in Base64, reads each back, and compares it with the original
 server       runs a few commands for a client
 client       runs pipelines on a server and checks what arrives
+xpress       decompresses one Base64 text a line, with dissect.util
 """
 
 import base64
@@ -263,4 +264,12 @@ def client():
     print("end", flush=True)
 
 
-{"values": values, "server": server, "client": client}[sys.argv[1]]()
+def xpress():
+    from dissect.util.compression import lzxpress_huffman
+
+    for line in sys.stdin:
+        plain = lzxpress_huffman.decompress(base64.b64decode(line))
+        print(base64.b64encode(plain).decode(), flush=True)
+
+
+{"values": values, "server": server, "client": client, "xpress": xpress}[sys.argv[1]]()
