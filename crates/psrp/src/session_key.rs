@@ -240,7 +240,7 @@ mod tests {
         for text in ["", "secret", "sixteen letters!", "pässwörd \u{1F600}"] {
             let encrypted = server.encrypt(text).unwrap();
             assert_eq!(opened.decrypt(&encrypted).unwrap().as_str(), text);
-            assert!(encrypted.wire_bytes().len() % 16 == 0);
+            assert!(encrypted.wire_bytes().len().is_multiple_of(16));
             assert_eq!(format!("{encrypted:?}"), "SecureString(***)");
         }
     }

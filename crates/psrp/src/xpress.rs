@@ -15,7 +15,7 @@ use crate::error::PsrpError;
 const BLOCK: usize = 65_536;
 /// Length of a table in bytes: a half byte for each symbol.
 const TABLE: usize = SYMBOLS / 2;
-/// Symbol that ends the data.
+/// Symbol that ends the data. It is also that of a match of three bytes at the distance 1.
 const END: usize = 256;
 /// Shortest match in bytes.
 const MIN_MATCH: usize = 3;
@@ -25,6 +25,9 @@ const MAX_MATCH: usize = 65_535;
 const MAX_DISTANCE: usize = 65_535;
 
 /// Decompresses data to at most `limit` bytes.
+///
+/// The specification tells the end from a short match by the length of the data, which the transport does not carry.
+/// Here the end is the symbol behind which only zero bits follow.
 ///
 /// # Errors
 /// [`PsrpError::Compression`] if the data is malformed, and [`PsrpError::TooLarge`] if the limit is exceeded.
@@ -46,7 +49,7 @@ pub fn decompress(data: &[u8], limit: usize) -> Result<Vec<u8>, PsrpError> {
                 out.push(u8::try_from(symbol).unwrap_or_default());
                 continue;
             }
-            if symbol == END && bits.is_at_end() {
+            if symbol == END && bits.is_padding() {
                 return Ok(out);
             }
             let (length, distance_bits) = ((symbol - END) % 16, (symbol - END) / 16);
@@ -56,6 +59,10 @@ pub fn decompress(data: &[u8], limit: usize) -> Result<Vec<u8>, PsrpError> {
             copy_match(&mut out, distance, length)?;
         }
         rest = bits.rest();
+        // The symbol for the end of a full block is not read.
+        if rest.len() < TABLE {
+            return Ok(out);
+        }
     }
 }
 
@@ -134,8 +141,7 @@ pub fn compress(data: &[u8]) -> Vec<u8> {
     loop {
         let end = data.len().min(start + BLOCK);
         let mut tokens = matches.tokens(data, start, end);
-        // The end has a block of its own after a full block, because a decoder then expects a table.
-        let is_last = end - start < BLOCK;
+        let is_last = end == data.len();
         if is_last {
             tokens.push(Token::End);
         }
@@ -225,7 +231,9 @@ impl Matches {
         let (earlier, later) = (data.get(before..end)?, data.get(at..end)?);
         let same = earlier.iter().zip(later).take_while(|(earlier, later)| earlier == later).count();
         let length = same.min(MAX_MATCH);
-        (length >= MIN_MATCH).then_some((length, distance))
+        // A match with the symbol of the end would be ambiguous.
+        let is_end = length == MIN_MATCH && distance == 1;
+        (length >= MIN_MATCH && !is_end).then_some((length, distance))
     }
 }
 
@@ -270,6 +278,9 @@ mod tests {
             vec![b'x'; BLOCK],
             vec![b'x'; BLOCK - 1],
             vec![b'x'; 2 * BLOCK],
+            b"aaaa".to_vec(),
+            b"aaaabbbbccccdddd".to_vec(),
+            b"aaaab".repeat(30_000),
             noise.clone(),
             noise[..BLOCK].to_vec(),
             text.clone(),
