@@ -150,6 +150,11 @@ impl Channel {
         self.queued
     }
 
+    /// Drops incomplete messages, because the next connection numbers its messages from the beginning.
+    pub(crate) fn drop_incomplete(&mut self) {
+        self.incoming = Defragmenter::new(self.limits.fragments);
+    }
+
     /// Drops the queued messages of a pipeline of which no fragment was sent.
     pub(crate) fn forget(&mut self, pipeline: Guid) {
         let mut dropped = 0;

@@ -20,7 +20,7 @@ pub enum PsrpError {
         /// Violated rule.
         reason: &'static str,
     },
-    /// Data exceeds a limit; the limits are in [`Limits`](crate::Limits) and
+    /// Data exceeds a limit; the limits are in [`clixml::Limits`](crate::clixml::Limits) and
     /// [`FragmentLimits`](crate::FragmentLimits).
     #[error("{what} exceeds the limit of {limit}")]
     TooLarge {

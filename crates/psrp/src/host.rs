@@ -14,9 +14,11 @@ macro_rules! methods {
     ($($name:ident = $code:literal $result:ident,)*) => {
         /// Method of the client's host (MS-PSRP 2.2.3.17). Names are those of PowerShell.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[allow(missing_docs, reason = "the names are those of PowerShell's host interfaces")]
         pub enum HostMethod {
-            $($name,)*
+            $(
+                #[doc = concat!("Method `", stringify!($name), "`.")]
+                $name,
+            )*
         }
 
         impl HostMethod {

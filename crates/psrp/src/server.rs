@@ -229,6 +229,7 @@ impl ServerPool {
     pub fn mark_disconnected(&mut self) -> Result<(), PsrpError> {
         self.require_open("disconnect the pool")?;
         self.state = PoolState::Disconnected;
+        self.channel.drop_incomplete();
         Ok(())
     }
 

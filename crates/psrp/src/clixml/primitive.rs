@@ -170,7 +170,11 @@ impl Primitive {
             "Version" => Version::parse(text).map(Self::Version),
             "XD" => Ok(Self::Xml(Text::from_wire(text))),
             "SBK" => Ok(Self::Script(Text::from_wire(text))),
-            "SS" => decode_base64(text).map(SecureString).map(Self::Secure),
+            "SS" => match decode_base64(text) {
+                Ok(bytes) => Ok(Self::Secure(SecureString(bytes))),
+                // The error does not quote the text, which may be a secret.
+                Err(_) => Err(PsrpError::Structure("encrypted text is not Base64".to_owned())),
+            },
             _ => return None,
         })
     }

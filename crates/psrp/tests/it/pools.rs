@@ -3,8 +3,8 @@
 use telarch_psrp::clixml::{Value, Version};
 use telarch_psrp::{
     Availability, Body, ClientOptions, ClientPool, Command, CommandMetadataQuery, CreatePipeline,
-    ErrorRecord, Event, Guid, HostMethod, HostResponse, PipelineState, PoolLimits, PoolState, PsrpError,
-    RunspaceCount, RunspaceRequest, ServerOptions, ServerPool, SessionKey, Stream,
+    ErrorRecord, Event, Fragment, Guid, HostMethod, HostResponse, PipelineState, PoolLimits, PoolState,
+    PsrpError, RunspaceCount, RunspaceRequest, ServerOptions, ServerPool, SessionKey, Stream,
 };
 
 struct Pair {
@@ -164,6 +164,11 @@ fn a_disconnected_pool_is_connected_to_by_another_client() {
     let mut pair = Pair::opened();
     pair.client.create_pipeline(guid(2), CreatePipeline::script("x")).unwrap();
     pair.exchange();
+    // The first client is interrupted within a message whose number the second one uses again.
+    let mut interrupted = Vec::new();
+    let begun = Fragment { object: 1, number: 0, is_start: true, is_end: false, data: b"begun" };
+    begun.encode(&mut interrupted);
+    assert_eq!(pair.server.receive(&interrupted), Ok(Vec::new()));
     pair.client.mark_disconnected().unwrap();
     pair.server.mark_disconnected().unwrap();
     assert_eq!(pair.client.pipeline_state(guid(2)), Some(PipelineState::Disconnected));
