@@ -2,7 +2,7 @@
 
 use telarch_winevent::event::Record;
 use telarch_winevent::query::{
-    Action, MAX_CHANNELS, MAX_DEPTH, MAX_EXPRESSION, MAX_PARTS, MAX_STEPS, Query, StringCase, Verdict,
+    Action, MAX_CHANNELS, MAX_CONDITIONS, MAX_DEPTH, MAX_EXPRESSION, MAX_STEPS, Query, StringCase, Verdict,
 };
 use telarch_winevent::{QueryList, Timestamp, WinEventError};
 
@@ -32,8 +32,8 @@ const SECURITY: &[(&str, &[usize])] = &[
         &[51, 52, 53, 54],
     ),
     ("*[System[TimeCreated[@SystemTime='2016-07-16T00:44:06.0601910Z']]]", &[51, 52]),
-    ("*[System[TimeCreated[timediff(@SystemTime) <= 521]]]", &[51, 52, 53, 54, 55]),
-    ("*[System[TimeCreated[timediff(@SystemTime) <= 522]]]", &[50, 51, 52, 53, 54, 55]),
+    ("*[System[TimeCreated[timediff(@SystemTime) <= 520]]]", &[51, 52, 53, 54, 55]),
+    ("*[System[TimeCreated[timediff(@SystemTime) <= 521]]]", &[50, 51, 52, 53, 54, 55]),
     ("*[System[TimeCreated[timediff(@SystemTime,'2013-10-23T16:22:40.0Z') >= 0]]]", &[71, 72, 73]),
     ("*[EventData[Data[@Name='TargetUserName']='SYSTEM']]", &[1, 7, 56, 57]),
     ("*[EventData[Data[@Name='TargetUserName'] and (Data='SYSTEM')]]", &[1, 7, 56, 57]),
@@ -252,8 +252,8 @@ fn bounds_of_expressions_are_named() {
         other => panic!("{other:?}"),
     };
     let conditions = |count: usize| format!("*[System[{}EventID=0]]", "EventID=1 or ".repeat(count - 1));
-    assert_eq!(Query::parse(&conditions(MAX_PARTS)).unwrap().part_count(), MAX_PARTS);
-    assert_eq!(limit(&conditions(MAX_PARTS + 1)), MAX_PARTS);
+    assert_eq!(Query::parse(&conditions(MAX_CONDITIONS)).unwrap().condition_count(), MAX_CONDITIONS);
+    assert_eq!(limit(&conditions(MAX_CONDITIONS + 1)), MAX_CONDITIONS);
     assert_eq!(limit(&format!("*{}", "[a".repeat(MAX_DEPTH + 1))), MAX_DEPTH);
     assert_eq!(limit(&format!("*[{}", "(".repeat(100_000).get(..9_000).unwrap())), MAX_DEPTH);
     assert_eq!(limit(&format!("*{}", "/a".repeat(MAX_STEPS))), MAX_STEPS);
