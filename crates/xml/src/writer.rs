@@ -1,6 +1,6 @@
 //! Writes XML into one buffer.
 
-use crate::character::{continues_name, is_legal, starts_name};
+use crate::character::{continues_name, first_illegal, is_legal, starts_name};
 use crate::document::Element;
 
 /// XML writer. Names must come from the program or from [`Name`]; all other text is escaped.
@@ -130,6 +130,19 @@ impl Writer {
     pub fn property_text(&mut self, text: &str) -> &mut Self {
         self.close_tag();
         escape(&mut self.out, text, Context::Property);
+        self
+    }
+
+    /// Adds text as a CDATA section, or escaped if a section cannot hold it unchanged: with `]]>`, a carriage
+    /// return, or a character that XML does not allow.
+    pub fn cdata(&mut self, text: &str) -> &mut Self {
+        if text.contains("]]>") || text.contains('\r') || first_illegal(text).is_some() {
+            return self.text(text);
+        }
+        self.close_tag();
+        self.out.push_str("<![CDATA[");
+        self.out.push_str(text);
+        self.out.push_str("]]>");
         self
     }
 
@@ -331,6 +344,16 @@ mod tests {
         let mut writer = Writer::new();
         writer.start("a").attribute("b", "it's").text("it's \"x\"").property_text("it's \"x\" & \n").end();
         assert_eq!(writer.finish(), "<a b=\"it's\">it's \"x\"it&apos;s &quot;x&quot; &amp; \n</a>");
+    }
+
+    #[test]
+    fn cdata_is_used_only_for_text_that_it_keeps() {
+        let mut writer = Writer::new();
+        writer.start("a").cdata("<b>&").end();
+        assert_eq!(writer.finish(), "<a><![CDATA[<b>&]]></a>");
+        let mut writer = Writer::new();
+        writer.start("a").cdata("]]>").cdata("\r").cdata("<\u{1}").end();
+        assert_eq!(writer.finish(), "<a>]]&gt;&#xD;&lt;?</a>");
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub mod provider_linux;
 pub mod psrp;
 pub mod repository;
 pub mod sddl;
+pub mod winevent;
 pub mod wmi;
 pub mod wording;
 pub mod wsman;

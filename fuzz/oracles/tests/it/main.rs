@@ -23,6 +23,7 @@ mod psrp;
 mod random;
 mod repository;
 mod sddl;
+mod winevent;
 mod wmi;
 mod wording;
 mod wsman;
