@@ -25,6 +25,7 @@ use tls::PemError;
 
 use self::claims::Claims;
 use crate::client_certificate::ClientCertificateVerifier;
+use crate::event_endpoint::ClientCertificates;
 
 /// A certificate chain with its private key, ready for TLS.
 #[derive(Clone)]
@@ -227,8 +228,9 @@ impl Certificate {
     /// Sessions are not resumed, because the client signs nothing in a resumed handshake.
     pub(crate) fn server_requesting_client_certificate(
         &self,
+        request: ClientCertificates,
     ) -> Result<(Arc<ServerConfig>, Arc<ClientCertificateVerifier>), rustls::Error> {
-        let verifier = ClientCertificateVerifier::new();
+        let verifier = ClientCertificateVerifier::new(request);
         let mut server = tls::server()?
             .with_client_cert_verifier(Arc::clone(&verifier) as _)
             .with_cert_resolver(Arc::clone(&self.server.cert_resolver));

@@ -4,6 +4,7 @@
 //!
 //! | Module | Purpose | Specification |
 //! |---|---|---|
+//! | [`delivery`] | messages of event sources to a collector, and its answers | MS-WSMV 3.1.4.6 to 3.1.4.10 |
 //! | [`subscription`] | subscriptions as `wecutil` reads and writes them | none published; schema of Windows |
 //! | `event` | events as XML and JSON, bookmarks | MS-EVEN6 2.2.13 (event), 2.2.14 (bookmark) |
 //! | `query` | XPath subset and query lists that select events | MS-EVEN6 2.2.15 (filter), 2.2.16 (query) |
@@ -12,6 +13,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::as_conversions, clippy::expect_used, clippy::panic)]
 
+pub mod delivery;
 mod error;
 pub mod subscription;
 mod timestamp;

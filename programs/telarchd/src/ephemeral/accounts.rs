@@ -42,6 +42,11 @@ pub(crate) fn read(path: &Path) -> Result<AccountList, AccountsError> {
     AccountList::parse(&text).map_err(|source| AccountsError::Content { path: path.to_owned(), source })
 }
 
+/// Returns a list without accounts.
+pub(crate) fn none() -> Result<AccountList, AccountsError> {
+    AccountList::parse("").map_err(|source| AccountsError::Content { path: PathBuf::new(), source })
+}
+
 /// Assigns an identity to every account. All accounts are administrators of the service; on the machine they have the
 /// rights of the user of this process.
 pub(crate) struct EphemeralPrincipals {
