@@ -52,7 +52,7 @@ pub const MAX_QUERY: usize = 256 << 10;
 /// Settings of a subscription.
 ///
 /// The query is text here, because a collector passes it on to sources that may know more of XPath;
-/// the module `query` compiles it.
+/// [`crate::QueryList::parse`] compiles it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
     /// Name of the subscription, unique on a collector.

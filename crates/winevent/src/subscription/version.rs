@@ -72,10 +72,9 @@ impl Subscription {
             *byte = hashed;
         }
         // RFC 9562 5.8: version 8, values of the application, and the variant.
-        if let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes {
-            *version = *version & 0x0F | 0x80;
-            *variant = *variant & 0x3F | 0x80;
-        }
+        let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
+        *version = *version & 0x0F | 0x80;
+        *variant = *variant & 0x3F | 0x80;
         Version(bytes)
     }
 }
