@@ -144,7 +144,7 @@ impl Store {
                     last_fault: row.get(7)?,
                 })
             })?;
-            rows.collect()
+            rows.collect::<Result<Vec<_>, _>>()
         };
         read().map_err(|source| self.failed(source))
     }
@@ -213,7 +213,7 @@ impl Store {
         change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
     ) -> Result<(), CollectorError> {
         let mut writer = self.writer.lock();
-        let mut write = || {
+        let write = || {
             let transaction = writer.transaction()?;
             change(&transaction)?;
             transaction.commit()

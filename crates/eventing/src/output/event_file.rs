@@ -110,7 +110,7 @@ fn complete_length(file: &mut File, length: u64) -> std::io::Result<u64> {
         let start = end.saturating_sub(PIECE);
         let mut piece = Vec::new();
         file.seek(SeekFrom::Start(start))?;
-        file.by_ref().take(end - start).read_to_end(&mut piece)?;
+        std::io::Read::by_ref(file).take(end - start).read_to_end(&mut piece)?;
         if let Some(at) = piece.iter().rposition(|byte| *byte == b'\n') {
             return Ok(start + u64::try_from(at).unwrap_or(0) + 1);
         }
