@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use crate::Mutability::{Deprecated, FileOnly, ReadOnly, Writable};
 use crate::schema::{Member, Setting, Source, exchange};
 use crate::value::{
-    CbtHardeningLevel, Count, Descriptor, IPv4Filter, IPv6Filter, IdentityCheck, Kilobytes, LoginShell, Megabytes,
-    Milliseconds, Number, Port, ProductVendor, Profiles, Quota, Seconds, Thumbprint, TrustedHosts, UrlPrefix,
-    Value,
+    CbtHardeningLevel, Count, Descriptor, IPv4Filter, IPv6Filter, IdentityCheck, Kilobytes, LoginShell,
+    Megabytes, Milliseconds, Number, Port, ProductVendor, Profiles, Quota, Seconds, Thumbprint, TrustedHosts,
+    UrlPrefix, Value,
 };
 
 /// Maximum of the quotas and times that Windows stores in 31 bits.

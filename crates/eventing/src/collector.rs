@@ -264,7 +264,10 @@ impl Collector {
         let computer = record::computer(&record);
         let is_foreign = !is_same_host(&source.name, &computer) && !self.identity.is_relay(&source.name);
         if is_foreign && self.identity.rejects(&source.name) {
-            return Err(format!("the event is of the computer \"{computer}\", and the source is {}", source.name));
+            return Err(format!(
+                "the event is of the computer \"{computer}\", and the source is {}",
+                source.name
+            ));
         }
         Ok((record, is_foreign))
     }
@@ -282,7 +285,7 @@ impl Collector {
 
     /// Checks that there is room for a source in the store.
     fn require_room(&self, source: &Source) -> Result<(), CollectorError> {
-        if self.store.has_source(&source.id())? || self.store.source_count()? < MAX_SOURCES {
+        if self.store.contains_source(&source.id())? || self.store.source_count()? < MAX_SOURCES {
             return Ok(());
         }
         Err(CollectorError::TooManySources(MAX_SOURCES))

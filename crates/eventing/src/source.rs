@@ -113,7 +113,8 @@ mod tests {
     fn file_names_cannot_leave_their_folder() {
         let issuer = Thumbprint::new([0; 20]);
         for (name, expected) in [("../etc/x", "_etc_x.tls"), ("a.b-c", "a.b-c.tls"), ("A b", "a_b.tls")] {
-            let source = Source::of_certificate(vec![name.to_owned()], issuer, [127, 0, 0, 1].into()).unwrap();
+            let source =
+                Source::of_certificate(vec![name.to_owned()], issuer, [127, 0, 0, 1].into()).unwrap();
             assert_eq!(source.file_name(), expected);
         }
         assert!(Source::of_certificate(vec![" ".to_owned()], issuer, [127, 0, 0, 1].into()).is_none());

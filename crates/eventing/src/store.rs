@@ -112,7 +112,11 @@ impl Store {
     }
 
     /// Returns the bookmark of a source in a subscription.
-    pub(crate) fn bookmark(&self, source: &str, subscription: &str) -> Result<Option<String>, CollectorError> {
+    pub(crate) fn bookmark(
+        &self,
+        source: &str,
+        subscription: &str,
+    ) -> Result<Option<String>, CollectorError> {
         let reader = self.reader.lock();
         let found = reader
             .query_row(
@@ -150,7 +154,7 @@ impl Store {
     }
 
     /// Returns whether a source is in the store.
-    pub(crate) fn has_source(&self, source: &str) -> Result<bool, CollectorError> {
+    pub(crate) fn contains_source(&self, source: &str) -> Result<bool, CollectorError> {
         let reader = self.reader.lock();
         let found = reader.query_row("SELECT 1 FROM source WHERE id = ?1", [source], |_| Ok(())).optional();
         found.map(|found| found.is_some()).map_err(|source| self.failed(source))
@@ -164,7 +168,7 @@ impl Store {
     }
 
     /// Returns whether a batch was committed before.
-    pub(crate) fn has_batch(&self, batch: &Committed) -> Result<bool, CollectorError> {
+    pub(crate) fn contains_batch(&self, batch: &Committed) -> Result<bool, CollectorError> {
         let reader = self.reader.lock();
         let found = reader
             .query_row(
@@ -271,16 +275,20 @@ mod tests {
     fn bookmarks_and_batches_survive_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.sqlite");
-        let batch = |digest| Committed { seen: seen(5), bookmark: Some("B".to_owned()), digest: [digest; 32] };
+        let batch =
+            |digest| Committed { seen: seen(5), bookmark: Some("B".to_owned()), digest: [digest; 32] };
         {
             let store = Store::open(&path).unwrap();
-            assert!(!store.has_source("certificate:win10").unwrap());
+            assert!(!store.contains_source("certificate:win10").unwrap());
             store.commit(&[batch(1)], &[seen(4)]).unwrap();
         }
         let store = Store::open(&path).unwrap();
-        assert!(store.has_batch(&batch(1)).unwrap() && !store.has_batch(&batch(2)).unwrap());
+        assert!(store.contains_batch(&batch(1)).unwrap() && !store.contains_batch(&batch(2)).unwrap());
         assert_eq!(store.bookmark("certificate:win10", "S").unwrap().as_deref(), Some("B"));
-        assert_eq!((store.source_count().unwrap(), store.has_source("certificate:win10").unwrap()), (1, true));
+        assert_eq!(
+            (store.source_count().unwrap(), store.contains_source("certificate:win10").unwrap()),
+            (1, true)
+        );
         store.commit(&[], &[Seen { fault: Some("ended".to_owned()), version: None, ..seen(9) }]).unwrap();
         let states = store.states("S").unwrap();
         let expected = SourceState {
@@ -303,8 +311,8 @@ mod tests {
         for digest in 0..20 {
             store.commit(&[batch(digest)], &[]).unwrap();
         }
-        assert!(store.has_batch(&batch(19)).unwrap() && store.has_batch(&batch(12)).unwrap());
-        assert!(!store.has_batch(&batch(11)).unwrap());
+        assert!(store.contains_batch(&batch(19)).unwrap() && store.contains_batch(&batch(12)).unwrap());
+        assert!(!store.contains_batch(&batch(11)).unwrap());
     }
 
     #[test]

@@ -87,8 +87,10 @@ fn read(path: &Path) -> Result<CollectorSubscription, String> {
     }
     let subscription = import.subscription;
     if subscription.kind != SubscriptionType::SourceInitiated {
-        return Err("only source-initiated subscriptions are supported; set SubscriptionType to SourceInitiated"
-            .to_owned());
+        return Err(
+            "only source-initiated subscriptions are supported; set SubscriptionType to SourceInitiated"
+                .to_owned(),
+        );
     }
     sddl::Guard::parse(&subscription.domain_sources)
         .map_err(|error| format!("AllowedSourceDomainComputers is invalid: {error}"))?;

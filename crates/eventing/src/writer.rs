@@ -102,7 +102,8 @@ impl WriterTask {
         match message {
             Message::Batch(job) => jobs.push(*job),
             Message::Seen(seen) => {
-                let is_same = |other: &Seen| other.source == seen.source && other.subscription == seen.subscription;
+                let is_same =
+                    |other: &Seen| other.source == seen.source && other.subscription == seen.subscription;
                 self.seen.retain(|other| !is_same(other));
                 self.seen.push(*seen);
             }
@@ -143,7 +144,7 @@ impl WriterTask {
 
     /// Appends one batch to all outputs, unless it was stored before.
     fn write(&mut self, job: &WriteJob) -> Result<Written, CollectorError> {
-        if self.store.has_batch(&job.batch)? {
+        if self.store.contains_batch(&job.batch)? {
             return Ok(Written::Repeated);
         }
         self.require_space()?;

@@ -24,8 +24,7 @@ use rustls::server::NoServerSessionStorage;
 use tls::PemError;
 
 use self::claims::Claims;
-use crate::client_certificate::ClientCertificateVerifier;
-use crate::event_endpoint::ClientCertificates;
+use crate::client_certificate::{ClientCertificateVerifier, ClientCertificates};
 
 /// A certificate chain with its private key, ready for TLS.
 #[derive(Clone)]

@@ -9,7 +9,16 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, ServerConnection, SignatureScheme};
 use tls::HandshakeSignatures;
 
-use crate::event_endpoint::ClientCertificates;
+/// Request for client certificates in the TLS handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// The handshake does not request one.
+    Unused,
+    /// The handshake requests one; a client may have none.
+    Requested,
+    /// The handshake fails without one.
+    Required,
+}
 
 /// Requests a certificate from one client and accepts any. Unless one is required, the client may have none.
 ///

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use xml::Encoding;
 
 use crate::caller::Caller;
+use crate::client_certificate::ClientCertificates;
 use crate::endpoint::Transport;
 use crate::plugin::BoxFuture;
 
@@ -26,17 +27,6 @@ pub trait EventEndpoint: Send + Sync {
     ///
     /// The future is dropped if the client closes the connection.
     fn answer(&self, message: EventMessage) -> BoxFuture<'_, EventAnswer>;
-}
-
-/// Request for client certificates in the TLS handshake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientCertificates {
-    /// The handshake does not request one for the collector.
-    Unused,
-    /// The handshake requests one; a client may have none.
-    Requested,
-    /// The handshake fails without one.
-    Required,
 }
 
 /// Message of an event source.

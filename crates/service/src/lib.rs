@@ -45,8 +45,9 @@ pub use catalog::Catalog;
 pub use certificate::{
     Certificate, CertificateError, CertificateKeeper, CertificateProblem, Certificates, is_host_name,
 };
+pub use client_certificate::ClientCertificates;
 pub use endpoint::Transport;
-pub use event_endpoint::{ClientCertificates, EventAnswer, EventEndpoint, EventMessage, SourceProof};
+pub use event_endpoint::{EventAnswer, EventEndpoint, EventMessage, SourceProof};
 pub use listener::{
     Finding, ListenError, Listener, ListenerReport, ListenerStatus, Listeners, PortConflict, Report,
     Severity, check_listeners, check_port, filters_admit_this_machine,

@@ -29,7 +29,9 @@ mod message;
 mod names;
 mod text;
 
-pub use answer::{Answer, ClientProof, ContentFormat, Offer, OfferIds, Page, acknowledge, enumerate_response};
+pub use answer::{
+    Answer, ClientProof, ContentFormat, Offer, OfferIds, Page, acknowledge, enumerate_response,
+};
 pub use error::DeliveryError;
 pub use head::Head;
 pub use item::{DROPPED_EVENTS, Item};

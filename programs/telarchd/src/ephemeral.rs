@@ -22,7 +22,9 @@ use crate::arguments::{CertificateFiles, Ephemeral};
 use crate::open_files::OpenFiles;
 use crate::signals::{SignalRequest, Signals};
 use crate::wmi_engine::Wmi;
-use crate::{credssp_certificate, drain, event_collector, kerberos_setup, ntlm_setup, product, shell_environment};
+use crate::{
+    credssp_certificate, drain, event_collector, kerberos_setup, ntlm_setup, product, shell_environment,
+};
 
 /// Serves until a signal arrives.
 pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>> {

@@ -23,7 +23,8 @@ impl IdentityCheck {
 }
 
 impl Value for IdentityCheck {
-    const KIND: Kind = Kind::Text { expected: "Mark, Reject, or Relays: and source names separated by commas" };
+    const KIND: Kind =
+        Kind::Text { expected: "Mark, Reject, or Relays: and source names separated by commas" };
 
     fn parse(text: &str) -> Result<Self, Reason> {
         let text = text.trim();
@@ -34,10 +35,12 @@ impl Value for IdentityCheck {
         if text.eq_ignore_ascii_case("Reject") {
             return Ok(Self::Reject);
         }
-        let list = text.strip_prefix(Self::RELAYS).filter(|list| list.len() <= Self::MAX).ok_or_else(wrong)?;
+        let list =
+            text.strip_prefix(Self::RELAYS).filter(|list| list.len() <= Self::MAX).ok_or_else(wrong)?;
         let names: Vec<String> = list.split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
         let is_name = |name: &String| {
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+            !name.is_empty()
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
         };
         if names.iter().all(is_name) { Ok(Self::Relays(names)) } else { Err(wrong()) }
     }

@@ -33,10 +33,8 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<i64> {
     for (number, migration) in (1..).zip(MIGRATIONS) {
         if number > version {
             transaction.execute_batch(migration)?;
-            transaction.execute(
-                "INSERT INTO migration (version, applied_at) VALUES (?1, unixepoch())",
-                [number],
-            )?;
+            transaction
+                .execute("INSERT INTO migration (version, applied_at) VALUES (?1, unixepoch())", [number])?;
             version = number;
         }
     }

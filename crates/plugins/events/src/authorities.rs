@@ -57,8 +57,8 @@ impl Authorities {
     /// # Errors
     /// [`AuthorityError`] if the file cannot be read or contains no certificate.
     pub fn read(path: &Path) -> Result<Self, AuthorityError> {
-        let text = std::fs::read(path)
-            .map_err(|source| AuthorityError::Read { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read(path).map_err(|source| AuthorityError::Read { path: path.to_owned(), source })?;
         let certificates = tls::certificates(&text)
             .map_err(|source| AuthorityError::Pem { path: path.to_owned(), source })?;
         let with_thumbprint = |der: CertificateDer<'static>| (thumbprint(&der), der);

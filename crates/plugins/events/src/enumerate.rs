@@ -50,7 +50,9 @@ fn item(source: &Source, message: &EventMessage, offered: &Offered) -> Fragment 
     let subscription = &offered.subscription.subscription;
     let timing = subscription.timing();
     let proof = match (&source.kind, message.transport) {
-        (SourceKind::Certificate { issuer, .. }, _) => ClientProof::Certificate { issuer: *issuer.as_bytes() },
+        (SourceKind::Certificate { issuer, .. }, _) => {
+            ClientProof::Certificate { issuer: *issuer.as_bytes() }
+        }
         (SourceKind::Account { .. }, Transport::Https) => ClientProof::KerberosOverTls,
         (SourceKind::Account { .. }, _) => ClientProof::Kerberos,
     };

@@ -36,7 +36,11 @@ impl EventsPlugin {
     /// Creates the plug-in. `authorities` may issue certificates of sources, and `certificates` says whether HTTPS
     /// clients must present one.
     #[must_use]
-    pub fn new(collector: Arc<Collector>, authorities: Authorities, certificates: ClientCertificates) -> Self {
+    pub fn new(
+        collector: Arc<Collector>,
+        authorities: Authorities,
+        certificates: ClientCertificates,
+    ) -> Self {
         Self { collector, authorities: Arc::new(authorities), certificates }
     }
 
@@ -131,7 +135,9 @@ impl EventsPlugin {
     ) -> Result<Option<String>, Refusal> {
         let (head, name) = (&parsed.head, subscription.subscription.id.as_str());
         match &parsed.content {
-            Content::Heartbeat => self.collector.note(source, subscription, head, None).map_err(Refusal::of)?,
+            Content::Heartbeat => {
+                self.collector.note(source, subscription, head, None).map_err(Refusal::of)?
+            }
             Content::SubscriptionEnd(end) => {
                 tracing::info!(
                     source = %source.name, subscription = name, status = end.status, reason = end.reason,

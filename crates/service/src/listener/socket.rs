@@ -13,10 +13,10 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificate::Certificate;
+use crate::client_certificate::ClientCertificates;
 use crate::connection::{self, Peer};
 use crate::connection_table::{ConnectionSlot, REPORTS, Source};
 use crate::endpoint::Endpoint;
-use crate::event_endpoint::ClientCertificates;
 use crate::route::Route;
 use crate::service::Service;
 

@@ -218,7 +218,12 @@ pub fn acknowledge(answer: &Answer<'_>) -> String {
 ///
 /// `context` is that of the rest, for the next Pull; the end of the list has none.
 #[must_use]
-pub fn enumerate_response(answer: &Answer<'_>, page: Page, items: &[Fragment], context: Option<&str>) -> String {
+pub fn enumerate_response(
+    answer: &Answer<'_>,
+    page: Page,
+    items: &[Fragment],
+    context: Option<&str>,
+) -> String {
     let mut writer = match page {
         Page::First => begin(answer, ENUMERATE_RESPONSE),
         Page::Next => begin(answer, PULL_RESPONSE),

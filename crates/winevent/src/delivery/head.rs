@@ -35,7 +35,8 @@ impl Head {
         let text = |namespace: &str, name: &str, shown: &'static str| short(header, namespace, name, shown);
         let size = text(WSMAN, "MaxEnvelopeSize", "w:MaxEnvelopeSize")?;
         Ok(Self {
-            action: text(ADDRESSING, "Action", "a:Action")?.ok_or(DeliveryError::MissingHeader("a:Action"))?,
+            action: text(ADDRESSING, "Action", "a:Action")?
+                .ok_or(DeliveryError::MissingHeader("a:Action"))?,
             message_id: text(ADDRESSING, "MessageID", "a:MessageID")?
                 .ok_or(DeliveryError::MissingHeader("a:MessageID"))?,
             operation_id: text(MICROSOFT, "OperationID", "p:OperationID")?,

@@ -20,11 +20,7 @@ pub const DROPPED_EVENTS: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/Dro
 
 /// Returns the items of a list. `list` begins behind the start tag of the list, and `prefix` is that of its elements,
 /// with the colon.
-pub(super) fn items<'t>(
-    list: &'t str,
-    prefix: &str,
-    maximum: usize,
-) -> Result<Vec<Item<'t>>, DeliveryError> {
+pub(super) fn items<'t>(list: &'t str, prefix: &str, maximum: usize) -> Result<Vec<Item<'t>>, DeliveryError> {
     let (open, close) = (format!("<{prefix}Event"), format!("</{prefix}Event"));
     let end = format!("</{prefix}Events");
     let mut found = Vec::new();
@@ -75,11 +71,7 @@ fn character_data<'t>(content: &'t str, close: &str) -> Result<(Cow<'t, str>, &'
 }
 
 /// Returns the markup inside an item, and the rest behind its end tag. Elements of the same name may be nested.
-fn inline<'t>(
-    content: &'t str,
-    open: &str,
-    close: &str,
-) -> Result<(Cow<'t, str>, &'t str), DeliveryError> {
+fn inline<'t>(content: &'t str, open: &str, close: &str) -> Result<(Cow<'t, str>, &'t str), DeliveryError> {
     let mut depth = 0_usize;
     let mut at = 0;
     loop {

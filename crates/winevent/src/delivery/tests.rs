@@ -34,10 +34,7 @@ fn events_are_found_as_character_data_and_as_elements() {
                 <!-- between --><w:Event ><Event xmlns='e'><System/></Event></w:Event>\n\
                 <w:Event><w:Event><x/></w:Event></w:Event></w:Events>";
     let found = events_in(body).unwrap();
-    assert_eq!(
-        found,
-        ["<Event a='>'>", "<Event xmlns='e'><System/></Event>", "<w:Event><x/></w:Event>"]
-    );
+    assert_eq!(found, ["<Event a='>'>", "<Event xmlns='e'><System/></Event>", "<w:Event><x/></w:Event>"]);
 }
 
 #[test]
@@ -83,7 +80,8 @@ fn messages_without_an_end_or_with_another_body_are_rejected() {
 
 #[test]
 fn headers_are_read_and_the_bookmark_is_kept_unchanged() {
-    let bookmark = "<BookmarkList><Bookmark Channel=\"Security\" RecordId=\"77\" IsCurrent=\"true\"/></BookmarkList>";
+    let bookmark =
+        "<BookmarkList><Bookmark Channel=\"Security\" RecordId=\"77\" IsCurrent=\"true\"/></BookmarkList>";
     let headers = format!(
         "<m:MachineID xmlns:m=\"http://schemas.microsoft.com/wbem/wsman/1/machineid\"> win10.example </m:MachineID>\
          <e:Identifier>V</e:Identifier><w:MaxEnvelopeSize>512000</w:MaxEnvelopeSize>\

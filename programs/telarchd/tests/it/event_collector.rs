@@ -34,7 +34,8 @@ fn a_source_is_offered_its_subscription_with_its_bookmark() {
     assert_eq!(stored.status, 200, "{}", stored.text);
     assert!(stored.text.contains(ACK), "{}", stored.text);
     let again = collector.source().send("/SubscriptionManager/WEC", &request);
-    let bookmark = "<w:Bookmark><BookmarkList><Bookmark Channel=\"System\" RecordId=\"1\" IsCurrent=\"true\"/>";
+    let bookmark =
+        "<w:Bookmark><BookmarkList><Bookmark Channel=\"System\" RecordId=\"1\" IsCurrent=\"true\"/>";
     assert!(again.text.contains(bookmark), "{}", again.text);
     assert_eq!(again.delivery_path(), path);
 }
@@ -63,7 +64,8 @@ fn events_are_stored_in_order_and_a_repeated_batch_only_once() {
 fn a_malformed_event_is_quarantined_and_the_others_are_stored() {
     let collector = Collector::start("xml", &[SUBSCRIPTION]);
     let path = collector.delivery_path();
-    let cut = format!("{}<RenderingInfo Culture='en-US'><Message>cut he", event(2, "two").replace("</Event>", ""));
+    let cut =
+        format!("{}<RenderingInfo Culture='en-US'><Message>cut he", event(2, "two").replace("</Event>", ""));
     let events = [event(1, "one"), "<Event><System>".to_owned(), String::new(), cut, event(3, "\u{1}three")];
     let answer = collector.source().send(&path, &batch(3, &events));
     assert_eq!(answer.status, 200, "{}", answer.text);
@@ -91,7 +93,8 @@ fn inline_events_and_events_of_another_computer_are_stored() {
 fn unknown_subscriptions_and_wrong_actions_are_answered_with_faults() {
     let collector = Collector::start("jsonl", &[SUBSCRIPTION]);
     let source = collector.source();
-    let unknown = source.send("/subscriptions/00000000-0000-4000-8000-000000000000/1", &batch(1, &[event(1, "x")]));
+    let unknown =
+        source.send("/subscriptions/00000000-0000-4000-8000-000000000000/1", &batch(1, &[event(1, "x")]));
     assert_eq!(unknown.status, 500);
     assert!(unknown.text.contains("w:DeliveryRefused"), "{}", unknown.text);
     let wrong = source.send("/SubscriptionManager/WEC", &batch(1, &[event(1, "x")]));

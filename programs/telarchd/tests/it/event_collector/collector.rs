@@ -88,7 +88,11 @@ impl Collector {
         let log = fs::OpenOptions::new().append(true).create(true).open(self.log_file()).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_telarchd"));
         command.args(["--ephemeral", "--https", &self.address]);
-        command.arg("--certificate").arg(&self.certificate.certificate).arg("--key").arg(&self.certificate.key);
+        command
+            .arg("--certificate")
+            .arg(&self.certificate.certificate)
+            .arg("--key")
+            .arg(&self.certificate.key);
         command.arg("--client-authority").arg(&self.authority.file);
         for subscription in &self.subscriptions {
             command.arg("--subscription").arg(subscription);

@@ -18,7 +18,8 @@ fn no_acknowledged_or_repeated_event_is_lost_when_the_service_is_killed() {
         let records = number * EVENTS..(number + 1) * EVENTS;
         let events: Vec<String> = records.clone().map(|record| event(record, "x")).collect();
         let body = batch(records.end, &events);
-        let sending = collector.source().start(&path, body.as_bytes(), &["Content-Type: application/soap+xml"]);
+        let sending =
+            collector.source().start(&path, body.as_bytes(), &["Content-Type: application/soap+xml"]);
         // The moment of the kill moves from before the request to after the answer.
         std::thread::sleep(Duration::from_millis(number * 4));
         collector.kill();
