@@ -8,6 +8,7 @@
 //! | [`subscription`] | subscriptions as `wecutil` reads and writes them | none published; schema of Windows |
 //! | [`encoding`] | UTF-16 and UTF-8 of Windows, with invalid characters | |
 //! | [`event`] | events as XML and JSON, bookmarks | MS-EVEN6 2.2.13 (event), 2.2.14 (bookmark) |
+//! | [`listing`] | output formats of `wevtutil qe` | |
 //! | [`query`] | XPath subset and query lists that select events | MS-EVEN6 2.2.15 (filter), 2.2.16 (query) |
 //! | [`sldc`] | compression of deliveries | ECMA-321 |
 
@@ -18,6 +19,7 @@ pub mod delivery;
 pub mod encoding;
 mod error;
 pub mod event;
+pub mod listing;
 pub mod query;
 pub mod sldc;
 pub mod subscription;

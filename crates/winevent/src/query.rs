@@ -39,7 +39,7 @@ mod parse;
 pub use explain::{Action, Explanation, PartVerdict, RuleVerdict, Verdict};
 pub use list::{MAX_CHANNELS, MAX_LIST, QueryList};
 pub use literal::StringCase;
-pub use parse::{MAX_DEPTH, MAX_EXPRESSION, MAX_PARTS, MAX_STEPS};
+pub use parse::{MAX_CONDITIONS, MAX_DEPTH, MAX_EXPRESSION, MAX_STEPS};
 
 use crate::error::WinEventError;
 use crate::event::Record;
@@ -54,6 +54,7 @@ pub struct Query {
     steps: Vec<Step>,
     /// Source ranges of the parts, by their numbers.
     parts: Vec<std::ops::Range<usize>>,
+    conditions: usize,
 }
 
 impl Query {
@@ -61,7 +62,7 @@ impl Query {
     ///
     /// # Errors
     /// [`WinEventError::Query`] with position and reason, or [`WinEventError::Limit`] if the expression exceeds
-    /// a bound: [`MAX_EXPRESSION`], [`MAX_DEPTH`], [`MAX_PARTS`] or [`MAX_STEPS`].
+    /// a bound: [`MAX_EXPRESSION`], [`MAX_DEPTH`], [`MAX_CONDITIONS`] or [`MAX_STEPS`].
     pub fn parse(expression: &str) -> Result<Self, WinEventError> {
         Self::parse_with(expression, StringCase::Sensitive)
     }
@@ -71,8 +72,8 @@ impl Query {
     /// # Errors
     /// As for [`Query::parse`].
     pub fn parse_with(expression: &str, case: StringCase) -> Result<Self, WinEventError> {
-        let (steps, parts) = parse::parse(expression, case)?;
-        Ok(Self { source: expression.to_owned(), steps, parts })
+        let parse::Compiled { steps, parts, conditions } = parse::parse(expression, case)?;
+        Ok(Self { source: expression.to_owned(), steps, parts, conditions })
     }
 
     /// Returns the expression as written.
@@ -81,10 +82,10 @@ impl Query {
         &self.source
     }
 
-    /// Returns the number of parts: comparisons, tests of existence and functions.
+    /// Returns the number of conditions: comparisons, functions, and paths without predicates.
     #[must_use]
-    pub fn part_count(&self) -> usize {
-        self.parts.len()
+    pub fn condition_count(&self) -> usize {
+        self.conditions
     }
 
     /// Returns whether the expression selects the event. `now` is the time for `timediff()`.

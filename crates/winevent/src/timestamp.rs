@@ -82,7 +82,9 @@ impl Timestamp {
         };
         let offset = read_offset(text)?;
         let seconds = midnight.checked_add(hour * 3_600 + minute * 60 + second)?.checked_sub(offset)?;
-        Some(Self { seconds, nanoseconds, digits })
+        // The offset may lead out of the years that can be written.
+        let year = Date::from_days(seconds.div_euclid(DAY)).year;
+        (0..=9_999).contains(&year).then_some(Self { seconds, nanoseconds, digits })
     }
 }
 
@@ -196,6 +198,8 @@ mod tests {
             "2024-01-01T00:00:00+1:00",
             "2024-01-01T00:00:00Zx",
             "2024-01-01 00:00:00Z",
+            "9999-12-31T23:59:59-01:00",
+            "0000-01-01T00:00:00+00:01",
             "٢٠٢٤-01-01",
         ] {
             assert!(Timestamp::parse(text).is_err(), "{text:?} was accepted");

@@ -23,6 +23,7 @@ pub mod plugin_wmi;
 pub mod provider_linux;
 pub mod repository;
 pub mod sddl;
+pub mod winevent;
 pub mod winevent_delivery;
 pub mod wmi;
 pub mod wording;

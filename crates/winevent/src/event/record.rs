@@ -12,7 +12,7 @@ use crate::error::{WinEventError, quote};
 pub const MAX_EVENT: usize = 1 << 20;
 
 const BOUNDS: Bounds =
-    Bounds { octets: MAX_EVENT, depth: 64, nodes: 50_000, attributes: 64, namespaces: 128 };
+    Bounds { octets: MAX_EVENT, depth: 48, nodes: 50_000, attributes: 64, namespaces: 128 };
 
 /// XML of one event, well-formed and with the root element `Event`.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ pub const MAX_CHANNELS: usize = 256;
 /// Maximum number of rules of a query list.
 const MAX_RULES: usize = 1_024;
 /// Maximum number of conditions of an expression outside a query list.
-const MAX_PLAIN_PARTS: usize = 20;
+const MAX_PLAIN_CONDITIONS: usize = 20;
 /// Prefix of paths that name files instead of channels.
 const FILE: &str = "file://";
 
@@ -91,9 +91,9 @@ impl QueryList {
     /// the XML of a query list only.
     pub fn of_expression(channel: &str, expression: &str) -> Result<Self, WinEventError> {
         let query = Query::parse(expression)?;
-        if query.part_count() > MAX_PLAIN_PARTS {
+        if query.condition_count() > MAX_PLAIN_CONDITIONS {
             let bound = "conditions of an expression outside a QueryList";
-            return Err(WinEventError::Limit { bound, maximum: MAX_PLAIN_PARTS });
+            return Err(WinEventError::Limit { bound, maximum: MAX_PLAIN_CONDITIONS });
         }
         let rule = Rule { path: path("Path", channel)?, query };
         Ok(Self { queries: vec![Entry { id: None, selects: vec![rule], suppresses: Vec::new() }] })
@@ -200,16 +200,16 @@ impl Entry {
             if *rules > MAX_RULES {
                 return Err(WinEventError::Limit { bound: "rules of a query list", maximum: MAX_RULES });
             }
-            let own = child.attribute("", "Path").or_else(|| default.clone());
-            let path = path("Path", &own.unwrap_or_default())?;
-            let rule = Rule { path, query: Query::parse_with(child.text().trim(), case)? };
-            match child.name() {
-                "Select" => entry.selects.push(rule),
-                "Suppress" => entry.suppresses.push(rule),
+            let list = match child.name() {
+                "Select" => &mut entry.selects,
+                "Suppress" => &mut entry.suppresses,
                 other => {
                     return Err(WinEventError::value("element of Query", other, "Select or Suppress"));
                 }
-            }
+            };
+            let own = child.attribute("", "Path").or_else(|| default.clone());
+            let path = path("Path", &own.unwrap_or_default())?;
+            list.push(Rule { path, query: Query::parse_with(child.text().trim(), case)? });
         }
         if entry.selects.is_empty() {
             return Err(WinEventError::Missing { field: "Select" });

@@ -23,21 +23,37 @@ use crate::error::WinEventError;
 pub const MAX_EXPRESSION: usize = 32 << 10;
 /// Maximum nesting of brackets and parentheses.
 pub const MAX_DEPTH: usize = 32;
-/// Maximum number of parts of an expression: comparisons, tests of existence, functions.
-pub const MAX_PARTS: usize = 32;
+/// Maximum number of conditions of an expression: comparisons, functions, and paths without predicates.
+pub const MAX_CONDITIONS: usize = 32;
 /// Maximum number of steps of all paths of an expression.
 pub const MAX_STEPS: usize = 256;
 
-type Compiled = (Vec<Step>, Vec<Range<usize>>);
+/// A compiled expression.
+pub(super) struct Compiled {
+    pub(super) steps: Vec<Step>,
+    /// Source ranges of the parts, by their numbers.
+    pub(super) parts: Vec<Range<usize>>,
+    /// Number of conditions; see [`MAX_CONDITIONS`].
+    pub(super) conditions: usize,
+}
 
 pub(super) fn parse(text: &str, case: StringCase) -> Result<Compiled, WinEventError> {
     if text.len() > MAX_EXPRESSION {
         return Err(WinEventError::Limit { bound: "bytes of an expression", maximum: MAX_EXPRESSION });
     }
-    let mut parser =
-        Parser { text, at: 0, depth: 0, level: 0, case, parts: Vec::new(), steps: 0, position: None };
+    let mut parser = Parser {
+        text,
+        at: 0,
+        depth: 0,
+        level: 0,
+        case,
+        parts: Vec::new(),
+        conditions: 0,
+        steps: 0,
+        position: None,
+    };
     let steps = parser.query()?;
-    Ok((steps, parser.parts))
+    Ok(Compiled { steps, parts: parser.parts, conditions: parser.conditions })
 }
 
 /// A parsed primary or more: a condition, or a value that may be compared.
@@ -57,6 +73,7 @@ struct Parser<'q> {
     level: usize,
     case: StringCase,
     parts: Vec<Range<usize>>,
+    conditions: usize,
     steps: usize,
     /// Offset of the first use of the position in the current predicate.
     position: Option<usize>,
@@ -192,7 +209,7 @@ impl Parser<'_> {
         self.descend()?;
         let start = self.at;
         let parsed = self.or()?;
-        let condition = self.condition(parsed, start)?;
+        let condition = self.condition(parsed, start..self.at)?;
         self.require("]", "] is expected here")?;
         self.depth -= 1;
         predicates.push(condition);
@@ -216,14 +233,15 @@ impl Parser<'_> {
     ) -> Result<Parsed, WinEventError> {
         let start = self.at;
         let first = operand(self)?;
+        let source = start..self.at;
         if !self.accept_word(word) {
             return Ok(first);
         }
-        let mut all = vec![self.condition(first, start)?];
+        let mut all = vec![self.condition(first, source)?];
         loop {
             let start = self.at;
             let next = operand(self)?;
-            all.push(self.condition(next, start)?);
+            all.push(self.condition(next, start..self.at)?);
             if !self.accept_word(word) {
                 return Ok(Parsed::Condition(join(all)));
             }
@@ -240,7 +258,7 @@ impl Parser<'_> {
         self.skip_space();
         let right = self.primary()?;
         let kind = self.compare(left, operator, right, at)?;
-        self.part(kind, start).map(Parsed::Condition)
+        self.part(kind, start..self.at).map(Parsed::Condition)
     }
 
     fn operator(&mut self) -> Option<Operator> {
@@ -345,7 +363,7 @@ impl Parser<'_> {
                 let right = self.number_argument()?;
                 self.require(")", "band() has two arguments")?;
                 self.depth -= 1;
-                return self.part(PartKind::Band(left, right), start).map(Parsed::Condition);
+                return self.part(PartKind::Band(left, right), start..self.at).map(Parsed::Condition);
             }
             _ => {
                 let first = self.time_argument()?;
@@ -380,13 +398,14 @@ impl Parser<'_> {
     }
 
     /// Returns the condition that a value alone represents.
-    fn condition(&mut self, parsed: Parsed, start: usize) -> Result<Expression, WinEventError> {
+    fn condition(&mut self, parsed: Parsed, source: Range<usize>) -> Result<Expression, WinEventError> {
+        let start = source.start;
         match parsed {
             Parsed::Condition(condition) => Ok(condition),
-            Parsed::Path(path) => self.part(PartKind::Exists(path), start),
+            Parsed::Path(path) => self.part(PartKind::Exists(path), source),
             Parsed::Literal(Literal::Number(number)) => {
                 self.position.get_or_insert(start);
-                self.part(PartKind::Position(Operator::Equal, number), start)
+                self.part(PartKind::Position(Operator::Equal, number), source)
             }
             Parsed::Literal(_) => self.fail_at(start, "a text alone is no condition; compare it"),
             Parsed::Position => self.fail_at(start, "position() alone is no condition; compare it"),
@@ -396,13 +415,18 @@ impl Parser<'_> {
         }
     }
 
-    fn part(&mut self, kind: PartKind, start: usize) -> Result<Expression, WinEventError> {
-        if self.parts.len() >= MAX_PARTS {
-            return Err(WinEventError::Limit { bound: "conditions of an expression", maximum: MAX_PARTS });
+    /// Numbers a part. Paths with predicates do not count as conditions, because their predicates do.
+    fn part(&mut self, kind: PartKind, source: Range<usize>) -> Result<Expression, WinEventError> {
+        let has_predicates =
+            matches!(&kind, PartKind::Exists(path) if path.iter().any(|step| !step.predicates.is_empty()));
+        self.conditions += usize::from(!has_predicates);
+        if self.conditions > MAX_CONDITIONS {
+            let bound = "conditions of an expression";
+            return Err(WinEventError::Limit { bound, maximum: MAX_CONDITIONS });
         }
-        let source = self.text.get(start..self.at).unwrap_or_default();
-        let leading = source.len() - source.trim_start().len();
-        self.parts.push(start + leading..start + source.trim_end().len());
+        let text = self.text.get(source.clone()).unwrap_or_default();
+        let leading = text.len() - text.trim_start().len();
+        self.parts.push(source.start + leading..source.start + text.trim_end().len());
         Ok(Expression::Part(Part { number: self.parts.len() - 1, kind }))
     }
 

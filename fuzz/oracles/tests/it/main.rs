@@ -22,6 +22,7 @@ mod provider_linux;
 mod random;
 mod repository;
 mod sddl;
+mod winevent;
 mod winevent_delivery;
 mod wmi;
 mod wording;
