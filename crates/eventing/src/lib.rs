@@ -3,7 +3,7 @@
 //!
 //! [`Collector::deliver`] returns only after every event of a batch is stored durably and the bookmark is committed,
 //! so that the caller may acknowledge the batch. One thread writes the batches of all sources and synchronises the
-//! files once for all batches that wait ([`writer`]). A batch that a source repeats, because it has missed the
+//! files once for all batches that wait. A batch that a source repeats, because it has missed the
 //! acknowledgement, is not stored again.
 //!
 //! Not part of this crate: HTTP, authentication, and the messages themselves (`winevent::delivery`).

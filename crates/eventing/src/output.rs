@@ -113,7 +113,7 @@ impl Output {
                 self.files.clear();
             }
             if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder).map_err(CollectorError::file("create", folder))?;
+                event_file::create_folder(folder)?;
             }
             self.files.insert(path.clone(), EventFile::open(path.clone())?);
         }

@@ -1,8 +1,8 @@
 //! One file of events.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::Rotation;
@@ -95,6 +95,17 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{number}"));
     PathBuf::from(name)
+}
+
+/// Creates a folder that no other user can read, unless it exists, and makes its name durable.
+pub(super) fn create_folder(folder: &Path) -> Result<(), CollectorError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let failed = CollectorError::file("create", folder);
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    // The folder above may be new as well.
+    folder.ancestors().take(2).filter(|path| path.parent().is_some()).try_for_each(sync_folder)
 }
 
 /// Makes the creation or the new name of a file durable.
