@@ -136,7 +136,7 @@ impl EventsPlugin {
         let (head, name) = (&parsed.head, subscription.subscription.id.as_str());
         match &parsed.content {
             Content::Heartbeat => {
-                self.collector.note(source, subscription, head, None).map_err(Refusal::of)?
+                self.collector.note(source, subscription, head, None).map_err(Refusal::of)?;
             }
             Content::SubscriptionEnd(end) => {
                 tracing::info!(
