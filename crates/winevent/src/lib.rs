@@ -4,6 +4,7 @@
 //!
 //! | Module | Purpose | Specification |
 //! |---|---|---|
+//! | [`delivery`] | messages of event sources to a collector, and its answers | MS-WSMV 3.1.4.6 to 3.1.4.10 |
 //! | [`subscription`] | subscriptions as `wecutil` reads and writes them | none published; schema of Windows |
 //! | [`encoding`] | UTF-16 and UTF-8 of Windows, with invalid characters | |
 //! | [`event`] | events as XML and JSON, bookmarks | MS-EVEN6 2.2.13 (event), 2.2.14 (bookmark) |
@@ -14,6 +15,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::as_conversions, clippy::expect_used, clippy::panic)]
 
+pub mod delivery;
 pub mod encoding;
 mod error;
 pub mod event;

@@ -25,6 +25,7 @@ pub mod psrp;
 pub mod repository;
 pub mod sddl;
 pub mod winevent;
+pub mod winevent_delivery;
 pub mod wmi;
 pub mod wording;
 pub mod wsman;

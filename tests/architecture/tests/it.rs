@@ -27,7 +27,7 @@ fn floor(folder: &str) -> u8 {
         | "crates/linux"
         | "crates/readiness" => 3,
         "crates/accounts" | "crates/broker" | "crates/client" | "crates/service" | "crates/wmi" => 4,
-        "crates/ipmi" => 4,
+        "crates/ipmi" | "crates/eventing" => 4,
         "crates/wording" | "crates/repository" => 5,
         "crates/cli" | "crates/api" | "crates/consumers" => 6,
         // It makes a provider, which stands on the floor of plug-ins, a resource.

@@ -24,6 +24,7 @@ mod random;
 mod repository;
 mod sddl;
 mod winevent;
+mod winevent_delivery;
 mod wmi;
 mod wording;
 mod wsman;

@@ -10,6 +10,7 @@ mod check;
 mod client_certificates;
 mod compromised_gateway;
 mod control_groups;
+mod event_collector;
 mod fairness;
 mod hostile;
 mod http_connection;
