@@ -35,9 +35,12 @@ pub(super) fn registry() -> &'static Builtin {
 
 /// Classes of the operating system.
 pub(super) fn cimv2() -> &'static Builtin {
-    static CIMV2: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("cimv2.mof")));
-    &CIMV2
+    static INDEX: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(CIMV2));
+    &INDEX
 }
+
+/// Text of the classes of the operating system.
+const CIMV2: &str = concat!(include_str!("cimv2.mof"), "\n", include_str!("cimv2_more.mof"));
 
 /// Classes of management controllers.
 pub(super) fn hardware() -> &'static Builtin {
@@ -71,20 +74,52 @@ pub(super) fn scx() -> &'static Builtin {
 
 /// Network classes for the PowerShell modules.
 pub(super) fn standard_cimv2() -> &'static Builtin {
-    static STANDARD: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("standard_cimv2.mof")));
-    &STANDARD
+    static INDEX: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(STANDARD_CIMV2));
+    &INDEX
 }
+
+/// Text of the network classes.
+const STANDARD_CIMV2: &str =
+    concat!(include_str!("standard_cimv2.mof"), "\n", include_str!("network_hardware.mof"));
 
 /// Disks and volumes for the PowerShell Storage module.
 pub(super) fn storage() -> &'static Builtin {
-    static STORAGE: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("storage.mof")));
-    &STORAGE
+    static INDEX: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(STORAGE));
+    &INDEX
 }
+
+/// Text of the classes of disks, volumes and pools.
+const STORAGE: &str = concat!(include_str!("storage.mof"), "\n", include_str!("storage_pool.mof"));
 
 /// Failure prediction of disks.
 pub(super) fn storage_driver() -> &'static Builtin {
     static DRIVER: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("storage_driver.mof")));
     &DRIVER
+}
+
+/// Monitors and thermal zones.
+pub(super) fn monitor() -> &'static Builtin {
+    static MONITOR: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("monitor.mof")));
+    &MONITOR
+}
+
+/// Encrypted volumes.
+pub(super) fn volume_encryption() -> &'static Builtin {
+    static ENCRYPTION: LazyLock<Builtin> =
+        LazyLock::new(|| Builtin::index(include_str!("volume_encryption.mof")));
+    &ENCRYPTION
+}
+
+/// Shares for the PowerShell module SmbShare.
+pub(super) fn smb() -> &'static Builtin {
+    static SMB: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("smb.mof")));
+    &SMB
+}
+
+/// Tasks for the PowerShell module ScheduledTasks.
+pub(super) fn task_scheduler() -> &'static Builtin {
+    static TASKS: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("task_scheduler.mof")));
+    &TASKS
 }
 
 /// Permanent event subscriptions.
@@ -143,15 +178,19 @@ mod tests {
         let texts = [
             (system(), include_str!("system.mof")),
             (registry(), include_str!("registry.mof")),
-            (cimv2(), include_str!("cimv2.mof")),
+            (cimv2(), CIMV2),
             (hardware(), include_str!("hardware.mof")),
             (ipmi(), include_str!("ipmi.mof")),
             (pcsv(), include_str!("pcsv.mof")),
             (linux(), include_str!("linux.mof")),
             (scx(), include_str!("scx.mof")),
-            (standard_cimv2(), include_str!("standard_cimv2.mof")),
-            (storage(), include_str!("storage.mof")),
+            (standard_cimv2(), STANDARD_CIMV2),
+            (storage(), STORAGE),
             (storage_driver(), include_str!("storage_driver.mof")),
+            (monitor(), include_str!("monitor.mof")),
+            (volume_encryption(), include_str!("volume_encryption.mof")),
+            (smb(), include_str!("smb.mof")),
+            (task_scheduler(), include_str!("task_scheduler.mof")),
             (subscription(), include_str!("subscription.mof")),
         ];
         for (builtin, text) in texts {

@@ -57,14 +57,14 @@ pub(crate) struct Row {
 
 impl Row {
     /// Finds a file by its absolute path; links are followed.
-    fn find(machine: &Machine, name: &Path, mounts: &Rc<Mounts>) -> Option<Self> {
+    pub(super) fn find(machine: &Machine, name: &Path, mounts: &Rc<Mounts>) -> Option<Self> {
         let path = machine.path(name.strip_prefix("/").ok()?);
         let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
         let facts = rustix::fs::statx(CWD, &path, AtFlags::empty(), wanted).ok()?;
         Some(Self { name: name.to_owned(), path, facts, mounts: Rc::clone(mounts) })
     }
 
-    fn is_folder(&self) -> bool {
+    pub(super) fn is_folder(&self) -> bool {
         rustix::fs::FileType::from_raw_mode(self.facts.stx_mode.into()).is_dir()
     }
 

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod account;
+mod associations;
+mod devices;
 mod events;
 mod hardware;
 mod log;
@@ -38,9 +40,12 @@ use wmi::{Context, Engine};
 fn engine(machine: &Arc<Machine>) -> Engine {
     let names = [
         "root/cimv2",
+        "root/cimv2/security/microsoftvolumeencryption",
         "root/default",
         "root/linux",
+        "root/microsoft/windows/smb",
         "root/microsoft/windows/storage",
+        "root/microsoft/windows/taskscheduler",
         "root/scx",
         "root/standardcimv2",
         "root/wmi",
@@ -62,9 +67,18 @@ async fn rows_of(machine: &Arc<Machine>, query: &str) -> Vec<Instance> {
     rows_from(&engine(machine), query).await
 }
 
+/// Returns all rows of a query on a machine, in another namespace.
+async fn rows_in(namespace: &str, machine: &Arc<Machine>, query: &str) -> Vec<Instance> {
+    rows_of_namespace(&engine(machine), &Namespace::parse(namespace).unwrap(), query).await
+}
+
 /// Returns all rows of a query from an engine that is kept.
 async fn rows_from(engine: &Engine, query: &str) -> Vec<Instance> {
-    let mut rows = engine.query(&Context::of_this_process("alice"), &Namespace::cimv2(), query).unwrap();
+    rows_of_namespace(engine, &Namespace::cimv2(), query).await
+}
+
+async fn rows_of_namespace(engine: &Engine, namespace: &Namespace, query: &str) -> Vec<Instance> {
+    let mut rows = engine.query(&Context::of_this_process("alice"), namespace, query).unwrap();
     let mut found = Vec::new();
     while let Some(row) = rows.next().await {
         found.push(row.unwrap());
