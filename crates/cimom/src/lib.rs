@@ -40,7 +40,7 @@ impl ObjectManager {
         runtime: Handle,
     ) -> Self {
         let mut machine = Machine::this().keeping(state, of_user);
-        match MachineSid::load(state) {
+        match MachineSid::find(state) {
             Ok(Some(sid)) => machine = machine.with_sid(sid.domain()),
             Ok(None) => {}
             // Shells and almost all WMI classes work without the SID.

@@ -186,6 +186,8 @@ async fn run_subscription(engine: ReloadingEngine, failures: Failures, subscript
                             warn!(subscription = name, count, "Events dropped: event queue is full");
                             (None, None)
                         }
+                        // The engine has logged it.
+                        Some(Ok(Occurrence::Omitted(_))) => continue,
                         Some(Err(error)) => break error.to_string(),
                         None => break "the event source ended".to_owned(),
                     };

@@ -11,6 +11,7 @@ use wsman::{FragmentTransfer, OptionSet, Response, WsmanOption, code};
 use xml::{Bounds, Document, Encoding, Fragment as Markup, Writer};
 
 use super::streams::Streams;
+use super::watch::omission_text;
 use super::{Dialect, Enumeration, Filter, Hierarchy, Input, Intent, Operation, ReturnType};
 use crate::body;
 use crate::failure::{Failure, Kind};
@@ -259,6 +260,9 @@ impl Run {
             out.flush()?;
         }
         out.write_all(results.close().as_bytes())?;
+        for omission in items.omissions() {
+            writeln!(streams.errors, "winrm: {}", omission_text(&omission.source, &omission.reason))?;
+        }
         match DataSource::missing_for(&class) {
             Some(source) if is_empty && self.is_local() => {
                 Ok(writeln!(streams.errors, "winrm: {}\n  {}", source.problem, source.fix)?)

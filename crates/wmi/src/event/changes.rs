@@ -33,6 +33,7 @@ pub(super) async fn watch(
         subscriber,
         interval: wanted.interval,
         changes: wanted.changes,
+        targets: Vec::new(),
         classes: Vec::new(),
         reported: ReportedClasses::default(),
         rested: Instant::now(),
@@ -52,6 +53,8 @@ struct Watcher {
     interval: Duration,
     events: EventClasses,
     changes: Changes,
+    /// Classes that the query names. Their sources are required.
+    targets: Vec<Name>,
     /// Classes that are polled, or looked at when a source reports a change.
     classes: Vec<WatchedClass>,
     /// Classes whose sources report every new instance.
@@ -114,17 +117,30 @@ impl Watcher {
             self.classes.drain(..).map(|class| (class.name().clone(), class)).collect();
         let mut updated = UpdatedClasses::default();
         let mut reported_before = self.reported.begin_update();
-        for served in served(engine.table(namespace)?, &wanted.targets)? {
+        self.targets.clone_from(&wanted.targets);
+        let all = served(engine.table(namespace)?, &wanted.targets)?;
+        let (is_single, mut failed) = (all.len() == 1, Vec::new());
+        for served in all {
             if self.reported.keep_unchanged(&served, &mut reported_before) {
                 continue;
             }
             let at = self.classes.len();
             let watch = Watch { context, class: &served.class, changes: wanted.changes, predicate: None };
             // The source starts before the first look, so that no change in between is missed.
-            let source = served.provider.watch(&watch).map_err(|error| error.of(served.class.name()))?;
+            let name = served.class.name();
+            let is_required = is_single || self.targets.contains(name);
+            let source = match served.provider.watch(&watch) {
+                Err(error) if is_required => return Err(error.of(name)),
+                Err(error) => {
+                    failed.push(error.of(name));
+                    continue;
+                }
+                Ok(source) => source,
+            };
             let source = match source {
                 Some(source) if source.report_mode() == ReportMode::Instances => {
-                    self.reported.listen(source, served, &wanted.events, &self.subscriber.output);
+                    let output = &self.subscriber.output;
+                    self.reported.listen(source, served, &wanted.events, output, is_required);
                     continue;
                 }
                 source => source,
@@ -133,7 +149,7 @@ impl Watcher {
             let select = Select { condition: condition.clone(), ..everything(served.class.name()) };
             updated.sources.extend(source.map(|source| (at, source)));
             let (places, class) = match before.remove(served.class.name()) {
-                Some(class) if class.fits(&served) => {
+                Some(class) if class.fits(&served) && !class.is_omitted => {
                     (&mut updated.known, class.served_by(served, has_source))
                 }
                 Some(_) => (&mut updated.changed, WatchedClass::new(served, &select, wanted, has_source)?),
@@ -143,6 +159,12 @@ impl Watcher {
             self.classes.push(class);
         }
         self.events = EventClasses::clone(&wanted.events);
+        for error in failed {
+            if self.classes.is_empty() && self.reported.is_empty() {
+                return Err(error);
+            }
+            self.subscriber.output.omit(error);
+        }
         Ok(updated)
     }
 
@@ -171,7 +193,7 @@ impl Watcher {
         let mut looked = Instant::now();
         loop {
             // If every class has a source, polling is not needed.
-            let is_polled = self.classes.iter().any(|class| !class.has_source);
+            let is_polled = self.classes.iter().any(WatchedClass::is_polled);
             let poll = is_polled.then(|| (looked + self.interval).max(self.rested));
             let polling = async {
                 match poll {
@@ -183,7 +205,7 @@ impl Watcher {
             tokio::select! {
                 () = polling => {
                     looked = Instant::now();
-                    due.extend((0..).zip(&self.classes).filter(|(_, class)| !class.has_source).map(|(at, _)| at));
+                    due.extend((0..).zip(&self.classes).filter(|(_, class)| class.is_polled()).map(|(at, _)| at));
                 }
                 () = self.reports.more.notified() => {
                     // Changes that occur together are looked at once.
@@ -215,19 +237,25 @@ impl Watcher {
     async fn look(&mut self, due: &BTreeSet<usize>, look: Look) -> Result<(), Error> {
         let began = Instant::now();
         for at in due {
-            let Some(place) = self.classes.get_mut(*at) else { continue };
+            let Some(place) = self.classes.get_mut(*at).filter(|class| !class.is_omitted) else { continue };
             let name = place.name().clone();
             let mut class = std::mem::replace(place, WatchedClass::placeholder(place));
             let Subscriber { engine, context, namespace, .. } = &self.subscriber;
             let origin = engine.origin(namespace);
             let context = context.clone().within(engine.limits().patience);
             let most = engine.limits().watched_rows;
-            // If a provider hangs, the data of the class is lost with it, and the subscription ends.
+            // If a provider hangs, the data of the class is lost with it.
             let call = engine.call_in_turn(&name, move || {
                 let found = class.look(&context, &origin, most, look);
                 Ok((class, found))
             });
-            let (mut class, found) = call.await?;
+            let (mut class, found) = match call.await {
+                Ok(looked) => looked,
+                Err(error) => {
+                    self.omit(*at, error)?;
+                    continue;
+                }
+            };
             match found {
                 Ok(found) => {
                     class.failures = 0;
@@ -239,7 +267,8 @@ impl Watcher {
                     debug!(class = %name, %error, "Cannot enumerate watched instances");
                     class.failures += 1;
                     if look == Look::First || class.failures >= MOST_FAILURES || is_for_good(&error) {
-                        return Err(error.of(&name));
+                        self.omit(*at, error.of(&name))?;
+                        continue;
                     }
                 }
             }
@@ -249,6 +278,22 @@ impl Watcher {
         }
         let now = Instant::now();
         self.rested = now + (now - began) * 9;
+        Ok(())
+    }
+
+    /// Stops watching a class whose source has failed.
+    ///
+    /// # Errors
+    /// The failure, if the query names the class or no other class is watched.
+    fn omit(&mut self, at: usize, error: Error) -> Result<(), Error> {
+        let others = self.classes.iter().enumerate().filter(|(other, class)| *other != at && !class.is_omitted);
+        let is_last = others.count() == 0 && self.reported.is_empty();
+        let Some(class) = self.classes.get_mut(at) else { return Err(error) };
+        if is_last || self.targets.contains(class.name()) {
+            return Err(error);
+        }
+        class.is_omitted = true;
+        self.subscriber.output.omit(error);
         Ok(())
     }
 
@@ -326,5 +371,5 @@ async fn listen(at: usize, mut source: Box<dyn EventSource>, reports: Arc<Source
 /// Time to wait for further changes before looking.
 const SETTLING: Duration = Duration::from_millis(20);
 
-/// Number of consecutive failures of a provider after which the subscription ends.
+/// Number of consecutive failures of a provider after which its class is no longer watched.
 const MOST_FAILURES: u8 = 3;
