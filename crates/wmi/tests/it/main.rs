@@ -5,6 +5,7 @@ mod associations;
 mod changes;
 mod events;
 mod machine;
+mod omissions;
 mod queries;
 mod security;
 mod streams;

@@ -9,5 +9,6 @@ mod faults;
 mod fragment;
 mod invoke;
 mod machine;
+mod operations_manager;
 mod pages;
 mod transfer;
