@@ -20,6 +20,7 @@
 
 #![forbid(unsafe_code)]
 
+mod activity;
 mod command_line;
 mod consumer;
 mod error;
@@ -36,6 +37,7 @@ mod subscription;
 mod template;
 mod words;
 
+pub use activity::Activity;
 pub use command_line::CommandLine;
 pub use consumer::Consumer;
 pub use error::Problem;

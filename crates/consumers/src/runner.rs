@@ -14,7 +14,7 @@ use wmi::{Context, Occurrence};
 use crate::failure::{BoundConsumer, Failure};
 use crate::queue::{self, QueueFull};
 use crate::rate_limit::RateLimit;
-use crate::{Consumer, FailureLog, Problem, Registered, Subscription, Words, registered};
+use crate::{Activity, Consumer, FailureLog, Problem, Registered, Subscription, Words, registered};
 
 /// Creators whose subscriptions this process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct SubscriptionRunner {
     pub words: Words,
     /// Log of undelivered events.
     pub failures: FailureLog,
+    /// Record of this process for other programs.
+    pub activity: Activity,
 }
 
 /// Maximum number of active subscriptions.
@@ -57,6 +59,10 @@ const EVENTS_AHEAD: usize = 100;
 impl SubscriptionRunner {
     /// Runs all registered subscriptions and follows changes. Dropping the future stops them.
     pub async fn run(self) {
+        let recorded = self.activity.begin(self.commands);
+        let _recorded = recorded.inspect_err(|error| {
+            warn!(%error, "Cannot record that permanent subscriptions are active");
+        });
         let mut changes = self.engine.repository().changes();
         let mut work = JoinSet::new();
         let mut active = HashMap::new();

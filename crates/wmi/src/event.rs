@@ -117,12 +117,13 @@ pub struct Watch<'a> {
     pub class: &'a Arc<Class>,
     /// Requested changes of instances; empty for an event class.
     pub changes: Changes,
-    /// Condition of the query on events of the class; `None` for changes of instances.
+    /// For an event class, the condition of the query. For changes of instances, its conditions on keys and
+    /// [fixed properties](crate::Provider::fixed_properties).
     pub predicate: Option<&'a Predicate>,
 }
 
 impl Watch<'_> {
-    /// Returns the values that these properties must have in an event, if the query restricts all of them.
+    /// Returns the values that these properties must have in an event or instance, if the query restricts all of them.
     ///
     /// See [`Predicate::pinned`]; also `None` if the class does not have one of the properties.
     #[must_use]

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cim::wql::{Condition, Select};
+use cim::wql::{Condition, Predicate, Select};
 use cim::{Class, Instance, Name, Status, Value};
 use locks::Mutex;
 use tokio::sync::Notify;
@@ -88,6 +88,19 @@ fn served(table: &Table, targets: &[Name]) -> Result<Vec<Served>, Error> {
     }
 }
 
+/// Returns the conditions that decide which instances of a class can ever match. They concern keys and fixed properties,
+/// so other instances need not be watched.
+fn restriction(wanted: &Wanted, served: &Served) -> Option<Condition> {
+    let (class, fixed) = (&served.class, served.provider.fixed_properties());
+    let is_fixed = |name: &Name| {
+        let is_key = class.column(name.as_str()).is_some_and(|column| class.keys().contains(&column));
+        is_key || fixed.iter().any(|fixed| *name == **fixed)
+    };
+    let conditions = wanted.comparisons.iter().filter(|(name, _)| is_fixed(name));
+    let conditions: Vec<_> = conditions.map(|(_, condition)| condition.clone()).collect();
+    (!conditions.is_empty()).then_some(Condition::And(conditions))
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Look {
     /// The instances found are not reported as events.
@@ -110,8 +123,6 @@ struct UpdatedClasses {
 impl Watcher {
     /// Updates the watched classes from the current engine. Data of classes that still exist is kept.
     fn update_classes(&mut self, wanted: &Wanted) -> Result<UpdatedClasses, Error> {
-        let keys = Condition::And(wanted.keys.clone());
-        let condition = Some(keys).filter(|_| !wanted.keys.is_empty());
         let Subscriber { engine, context, namespace, .. } = &self.subscriber;
         let mut before: HashMap<Name, WatchedClass> =
             self.classes.drain(..).map(|class| (class.name().clone(), class)).collect();
@@ -125,7 +136,10 @@ impl Watcher {
                 continue;
             }
             let at = self.classes.len();
-            let watch = Watch { context, class: &served.class, changes: wanted.changes, predicate: None };
+            let select = Select { condition: restriction(wanted, &served), ..everything(served.class.name()) };
+            let predicate = Predicate::bind(&select, &served.class, &engine.origin(namespace))?;
+            let (changes, predicate) = (wanted.changes, Some(&predicate));
+            let watch = Watch { context, class: &served.class, changes, predicate };
             // The source starts before the first look, so that no change in between is missed.
             let name = served.class.name();
             let is_required = is_single || self.targets.contains(name);
@@ -146,7 +160,6 @@ impl Watcher {
                 source => source,
             };
             let has_source = source.is_some();
-            let select = Select { condition: condition.clone(), ..everything(served.class.name()) };
             updated.sources.extend(source.map(|source| (at, source)));
             let (places, class) = match before.remove(served.class.name()) {
                 Some(class) if class.fits(&served) && !class.is_omitted => {

@@ -6,6 +6,7 @@ mod asking;
 mod class_schema;
 mod enumerate;
 mod faults;
+mod events;
 mod fragment;
 mod invoke;
 mod machine;
