@@ -103,7 +103,10 @@ fn file_of(state: &Path) -> StateFile {
 fn derived(machine_id: &Path) -> Option<DomainSid> {
     let text = std::fs::read_to_string(machine_id).ok()?;
     let id = text.trim_end();
-    if id.len() != 32 || !id.bytes().all(|digit| digit.is_ascii_hexdigit()) || id.bytes().all(|digit| digit == b'0') {
+    if id.len() != 32
+        || !id.bytes().all(|digit| digit.is_ascii_hexdigit())
+        || id.bytes().all(|digit| digit == b'0')
+    {
         return None;
     }
     let digest = Sha256::digest(id.to_ascii_lowercase());
@@ -183,9 +186,7 @@ mod tests {
         let origins = Origins { of_machine: &of_machine, machine_id: &machine_id };
         let create = |number| MachineSid::load_or_create_from(path, &origins, [number; 3]).unwrap();
         let sids: Vec<MachineSid> = thread::scope(|scope| {
-            let threads: Vec<_> = (0..8)
-                .map(|number| scope.spawn(move || create(number)))
-                .collect();
+            let threads: Vec<_> = (0..8).map(|number| scope.spawn(move || create(number))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(sids.windows(2).all(|pair| pair.first() == pair.last()), "{sids:?}");

@@ -6,10 +6,10 @@ use wording::association;
 use wsman::enumeration::{EnumerationMode, Filter as WireFilter, PolymorphismMode};
 use wsman::{AssociationFilter, AssociationResult, Fault, SelectorSet, namespace};
 
-use crate::{PartialResults, Resource};
 use crate::error::Error;
 use crate::error_context::ErrorContext;
 use crate::flags::EnumerationFlags;
+use crate::{PartialResults, Resource};
 
 /// Filter of an enumeration.
 ///

@@ -1,9 +1,9 @@
 //! Record of the process that carries out subscriptions, so that other programs see the settings in force: a file of the
 //! state directory, locked while the process runs them (flock(2)).
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -55,8 +55,11 @@ impl Activity {
     /// Errors of the operating system, also if another process has the record.
     pub(crate) fn begin(&self, commands: CommandPolicy) -> io::Result<ActivityLock> {
         let flags = (OFlags::NOFOLLOW | OFlags::CLOEXEC).bits().cast_signed();
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o644).custom_flags(flags);
-        let mut file = file.open(&self.path)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).custom_flags(flags);
+        let mut file = options.open(&self.path)?;
+        // All users may read it, whatever the umask of the service is.
+        file.set_permissions(Permissions::from_mode(0o644))?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         file.set_len(0)?;
         let text = match commands {

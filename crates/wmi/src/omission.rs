@@ -40,9 +40,11 @@ impl Omission {
     pub(crate) fn of(error: Error) -> Result<Self, Error> {
         match error {
             Error::Provider { class, status, message } => Ok(Self { class, status, reason: message }),
-            Error::TimedOut(class) => {
-                Ok(Self { class, status: Status::ProviderTimedOut, reason: "the provider timed out".to_owned() })
-            }
+            Error::TimedOut(class) => Ok(Self {
+                class,
+                status: Status::ProviderTimedOut,
+                reason: "the provider timed out".to_owned(),
+            }),
             other => Err(other),
         }
     }
@@ -147,7 +149,7 @@ impl fmt::Debug for OmissionLog {
 pub(crate) const OMISSIONS_AHEAD: usize = 64;
 
 /// Time in which a class is logged once.
-const LOG_INTERVAL: Duration = Duration::from_mins(10);
+const LOG_INTERVAL: Duration = Duration::from_secs(600);
 
 /// Number of classes that are logged individually.
 const LOGGED_CLASSES: usize = 256;

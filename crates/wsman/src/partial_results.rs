@@ -83,7 +83,9 @@ mod tests {
         assert_eq!(read[0], sent[0]);
         assert_eq!(read[1].reason.len(), MAX_REASON);
         let plain = answer(&[]);
-        assert!(Response::parse(plain.clone(), &Bounds::default()).expect("a response").omissions().is_empty());
+        assert!(
+            Response::parse(plain.clone(), &Bounds::default()).expect("a response").omissions().is_empty()
+        );
         assert!(text.len() - plain.len() <= sent.iter().map(Omission::written_len).sum());
     }
 }

@@ -34,7 +34,8 @@ pub(super) fn system() -> &'static Builtin {
 
 /// `StdRegProv` and the registry events.
 pub(super) fn registry() -> &'static Builtin {
-    static REGISTRY: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("registry.mof")).with_provider("RegProv"));
+    static REGISTRY: LazyLock<Builtin> =
+        LazyLock::new(|| Builtin::index(include_str!("registry.mof")).with_provider("RegProv"));
     &REGISTRY
 }
 
@@ -79,7 +80,8 @@ pub(super) fn scx() -> &'static Builtin {
 
 /// Network classes for the PowerShell modules.
 pub(super) fn standard_cimv2() -> &'static Builtin {
-    static STANDARD: LazyLock<Builtin> = LazyLock::new(|| Builtin::of_provider(include_str!("standard_cimv2.mof")));
+    static STANDARD: LazyLock<Builtin> =
+        LazyLock::new(|| Builtin::of_provider(include_str!("standard_cimv2.mof")));
     &STANDARD
 }
 
@@ -91,7 +93,8 @@ pub(super) fn storage() -> &'static Builtin {
 
 /// Failure prediction of disks.
 pub(super) fn storage_driver() -> &'static Builtin {
-    static DRIVER: LazyLock<Builtin> = LazyLock::new(|| Builtin::of_provider(include_str!("storage_driver.mof")));
+    static DRIVER: LazyLock<Builtin> =
+        LazyLock::new(|| Builtin::of_provider(include_str!("storage_driver.mof")));
     &DRIVER
 }
 
@@ -141,7 +144,7 @@ impl Builtin {
             None => None,
             Some(name) => Some(self.class(name).or_else(|| system().class(name))?),
         };
-        self.qualifiers.add_to(&mut declaration);
+        self.qualifiers.add_to(&mut declaration, parent.as_ref());
         if let Some(provider) = self.provider {
             qualifiers::complete(&mut declaration, parent.as_ref(), provider);
         }
@@ -203,18 +206,24 @@ mod tests {
         for text in builtin.qualifiers.texts() {
             let items = mof::parse(text).unwrap_or_else(|error| panic!("{error}: {text}"));
             let [mof::Item::Class(documented)] = items.as_slice() else { panic!("{text}") };
-            let class = builtin.class(&documented.name).unwrap_or_else(|| panic!("no class {}", documented.name));
+            let class =
+                builtin.class(&documented.name).unwrap_or_else(|| panic!("no class {}", documented.name));
             for property in &documented.properties {
                 let (name, place) = (property.name.as_str(), format!("{}.{}", class.name(), property.name));
                 let own = class.column(name).and_then(|column| class.property(column));
                 let own = own.unwrap_or_else(|| panic!("no property {place}"));
                 assert!(!own.propagated && own.kind == property.kind, "{place}");
-                let count = |name: &str| own.qualifiers.find(name).map(|values| values.value.elements().len());
+                let count =
+                    |name: &str| own.qualifiers.find(name).map(|values| values.value.elements().len());
                 assert_eq!(count("Values"), count("ValueMap"), "{place}");
                 assert_eq!(count("BitValues"), count("BitMap"), "{place}");
             }
             for method in &documented.methods {
-                assert!(class.method(method.name.as_str()).is_some_and(|own| !own.method.propagated), "{}", method.name);
+                assert!(
+                    class.method(method.name.as_str()).is_some_and(|own| !own.method.propagated),
+                    "{}",
+                    method.name
+                );
             }
         }
     }

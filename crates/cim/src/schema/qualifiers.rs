@@ -21,11 +21,17 @@ impl QualifierTexts {
         Self(entries.filter_map(|text| Some((index_entry(text)?.0, text))).collect())
     }
 
-    /// Adds the documented qualifiers of a class.
-    pub(super) fn add_to(&self, declaration: &mut ClassDeclaration) {
+    /// Adds the documented qualifiers of a class. An inherited property with qualifiers of its own is redeclared.
+    pub(super) fn add_to(&self, declaration: &mut ClassDeclaration, parent: Option<&Arc<Class>>) {
         let text = self.0.get(&declaration.name).and_then(|text| mof::parse(text).ok());
         let Some([mof::Item::Class(documented)]) = text.as_deref() else { return };
         merge(&mut declaration.qualifiers, &documented.qualifiers);
+        for property in &documented.properties {
+            let is_declared = declaration.properties.iter().any(|own| own.name == property.name);
+            if !is_declared && parent.is_some_and(|parent| parent.column(property.name.as_str()).is_some()) {
+                declaration.properties.push(Property { qualifiers: Qualifiers::new(), ..property.clone() });
+            }
+        }
         for property in &mut declaration.properties {
             let documented = documented.properties.iter().find(|other| other.name == property.name);
             if let Some(documented) = documented {
@@ -47,7 +53,11 @@ impl QualifierTexts {
 
 /// Adds qualifiers that follow from a declaration: `Read` of all properties, `Override` of redeclared ones, `ID` of
 /// parameters, and `Dynamic` with `Provider` of classes whose instances a provider serves.
-pub(super) fn complete(declaration: &mut ClassDeclaration, parent: Option<&Arc<Class>>, provider: &'static str) {
+pub(super) fn complete(
+    declaration: &mut ClassDeclaration,
+    parent: Option<&Arc<Class>>,
+    provider: &'static str,
+) {
     for property in &mut declaration.properties {
         add(&mut property.qualifiers, "Read", Value::Boolean(true));
         if parent.is_some_and(|parent| parent.column(property.name.as_str()).is_some()) {

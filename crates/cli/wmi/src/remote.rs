@@ -314,7 +314,9 @@ impl RemoteWmi {
                 emit(EventItem::Event(self.row(event, class, selected.as_deref())))
             }
             WatchEvent::Dropped(count) => emit(EventItem::Dropped(count)),
-            WatchEvent::Omitted(omission) => emit(EventItem::Omitted(cli::winrm::omission_text(&omission.source, &omission.reason))),
+            WatchEvent::Omitted(omission) => {
+                emit(EventItem::Omitted(cli::winrm::omission_text(&omission.source, &omission.reason)))
+            }
         };
         let settings = ClientSettings::of_this_process();
         let watched = cli::winrm::watch(*command, &settings, enough, &mut emit_event);

@@ -13,8 +13,8 @@ use cim::{Namespace, Value};
 use readiness::FileChanges;
 use repository::{Compiler, ReloadingEngine, Repository};
 use sddl::DomainSid;
-use telarch_consumers::{Activity, 
-    CommandPolicy, Creators, FailureLog, Problem, SubscriptionRunner, Words, registered,
+use telarch_consumers::{
+    Activity, CommandPolicy, Creators, FailureLog, Problem, SubscriptionRunner, Words, registered,
 };
 use tokio::task::JoinSet;
 use wmi::{Context, Engine, Occurrence};

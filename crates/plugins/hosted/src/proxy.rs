@@ -15,7 +15,8 @@ use wsman::{Action, EndpointReference, Fault, Omission, Response, ResponseError,
 use xml::{Bounds, Document, Fragment};
 
 use crate::message::{
-    CallMessage, FromHost, ItemMessage, MAX_ENVELOPE, MAX_OMISSIONS, ToHost, envelope_too_large, rights_changed,
+    CallMessage, FromHost, ItemMessage, MAX_ENVELOPE, MAX_OMISSIONS, ToHost, envelope_too_large,
+    rights_changed,
 };
 use crate::stream::{self, Outgoing};
 

@@ -136,7 +136,8 @@ impl Watcher {
                 continue;
             }
             let at = self.classes.len();
-            let select = Select { condition: restriction(wanted, &served), ..everything(served.class.name()) };
+            let select =
+                Select { condition: restriction(wanted, &served), ..everything(served.class.name()) };
             let predicate = Predicate::bind(&select, &served.class, &engine.origin(namespace))?;
             let (changes, predicate) = (wanted.changes, Some(&predicate));
             let watch = Watch { context, class: &served.class, changes, predicate };
@@ -299,7 +300,8 @@ impl Watcher {
     /// # Errors
     /// The failure, if the query names the class or no other class is watched.
     fn omit(&mut self, at: usize, error: Error) -> Result<(), Error> {
-        let others = self.classes.iter().enumerate().filter(|(other, class)| *other != at && !class.is_omitted);
+        let others =
+            self.classes.iter().enumerate().filter(|(other, class)| *other != at && !class.is_omitted);
         let is_last = others.count() == 0 && self.reported.is_empty();
         let Some(class) = self.classes.get_mut(at) else { return Err(error) };
         if is_last || self.targets.contains(class.name()) {

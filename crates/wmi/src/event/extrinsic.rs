@@ -98,7 +98,9 @@ impl Listeners {
                     });
                 }
                 Ok(None) => {}
-                Err(error) if *served.class.name() == select.from => return Err(error.of(served.class.name())),
+                Err(error) if *served.class.name() == select.from => {
+                    return Err(error.of(served.class.name()));
+                }
                 Err(error) => failed.push(error.of(served.class.name())),
             }
         }
@@ -113,11 +115,7 @@ impl Listeners {
 }
 
 /// Delivers the events of a source until it ends; returns the reason.
-async fn listen(
-    mut source: Box<dyn EventSource>,
-    output: Arc<EventOutput>,
-    class: Name,
-) -> (Name, Error) {
+async fn listen(mut source: Box<dyn EventSource>, output: Arc<EventOutput>, class: Name) -> (Name, Error) {
     loop {
         match next_of(source.as_mut()).await {
             Ok(Happening::Event(event)) => output.deliver(event),

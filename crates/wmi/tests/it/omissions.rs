@@ -93,8 +93,11 @@ async fn a_query_continues_without_a_failed_class_and_names_it() {
 #[tokio::test]
 async fn the_class_that_a_query_names_must_answer() {
     let engine = engine();
-    for query in ["SELECT * FROM Win32_Service", "SELECT * FROM CIM_Dependency", "SELECT * FROM Win32_ProcessStartTrace"]
-    {
+    for query in [
+        "SELECT * FROM Win32_Service",
+        "SELECT * FROM CIM_Dependency",
+        "SELECT * FROM Win32_ProcessStartTrace",
+    ] {
         let rows = engine.query(&context(), &cimv2(), query).unwrap();
         assert!(matches!(all(rows).await, Err(Error::Provider { .. })), "{query}");
     }
@@ -133,7 +136,8 @@ async fn a_subscription_continues_without_a_failed_source_and_names_it() {
         let omitted = format!("Win32_ProcessStopTrace: {NO_BUS}");
         assert_eq!(heard, ["Win32_ProcessStartTrace".to_owned(), omitted], "{class}");
     }
-    let mut only = engine().subscribe(&context(), &cimv2(), "SELECT * FROM Win32_ProcessStopTrace").await.unwrap();
+    let mut only =
+        engine().subscribe(&context(), &cimv2(), "SELECT * FROM Win32_ProcessStopTrace").await.unwrap();
     assert!(matches!(only.next().await, Some(Err(Error::Provider { .. }))));
 }
 

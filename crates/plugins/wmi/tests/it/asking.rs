@@ -3,7 +3,9 @@
 use auth::{Account, AuthError, Identity, LocalUsers};
 use config::Config;
 use sddl::{DomainSid, Sid, Token, well_known};
-use service::{AccessGranted, Answer, Call, Caller, CallerLocation, Content, Item, Items, Operation, Plugin as _};
+use service::{
+    AccessGranted, Answer, Call, Caller, CallerLocation, Content, Item, Items, Operation, Plugin as _,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use telarch_peers::{assert_items_well_formed, assert_well_formed};

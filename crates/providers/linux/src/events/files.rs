@@ -14,19 +14,23 @@ use crate::Machine;
 const ACCOUNTS: [&str; 3] = ["etc/passwd", "etc/group", "etc/shadow"];
 
 /// Event source that reports changes of files.
-struct Files(FileChanges, Option<Permit<String>>);
+struct Files {
+    changes: FileChanges,
+    /// Counts watched folders of a subscriber.
+    _permit: Option<Permit<String>>,
+}
 
 /// Returns a source that reports possible changes of accounts and groups; `None` if the kernel does not
 /// report them, so that polling is used.
 pub(crate) fn of_accounts(machine: &Arc<Machine>) -> Option<Box<dyn EventSource>> {
     let files = FileChanges::of(ACCOUNTS.map(|file| machine.path(file)));
-    files.ok().map(|files| Box::new(Files(files, None)) as Box<dyn EventSource>)
+    files.ok().map(|changes| Box::new(Files { changes, _permit: None }) as Box<dyn EventSource>)
 }
 
 impl EventSource for Files {
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
         Box::pin(async {
-            let told = self.0.next().await;
+            let told = self.changes.next().await;
             told.map_err(|error| ProviderError::failed(Status::Failed, error.to_string()))?;
             Ok(Happening::Changed)
         })
@@ -62,6 +66,8 @@ impl WatchedFolders {
         })?;
         let files = FileChanges::of_contents(folders.iter().map(|folder| machine.path(folder)));
         let files = files.inspect_err(|error| tracing::debug!(%error, "Folder is polled, not watched"));
-        Ok(files.ok().map(|files| Box::new(Files(files, Some(permit))) as Box<dyn EventSource>))
+        Ok(files
+            .ok()
+            .map(|changes| Box::new(Files { changes, _permit: Some(permit) }) as Box<dyn EventSource>))
     }
 }
