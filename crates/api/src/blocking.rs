@@ -22,7 +22,7 @@ use wsman::shell::SignalCode;
 
 use crate::error::Error;
 use crate::flags::EnumerationFlags;
-use crate::{Filter, Occurrence, Resource, ResourceLocator};
+use crate::{Filter, Occurrence, PartialResults, Resource, ResourceLocator};
 
 /// Synchronous session. Clones share connections and one worker thread.
 #[derive(Clone, Debug)]
