@@ -43,7 +43,7 @@ pub use filter::{Dialect, Filter};
 pub use one_host::CommandRunner;
 pub use run::{run, run_on};
 pub use streams::{Completion, Streams};
-pub use watch::{WatchEvent, omission_text, watch};
+pub use watch::{WatchEvent, watch};
 
 /// A parsed `winrm` command line.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
-use crate::CommandPolicy;
+/// Whether consumers may run programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandPolicy {
+    /// Programs are run as the user of this process.
+    Allow,
+    /// Programs are not run.
+    Deny,
+}
 
 /// Record in a state directory.
 #[derive(Clone, Debug)]

@@ -14,7 +14,9 @@ use wmi::{Context, Occurrence};
 use crate::failure::{BoundConsumer, Failure};
 use crate::queue::{self, QueueFull};
 use crate::rate_limit::RateLimit;
-use crate::{Activity, Consumer, FailureLog, Problem, Registered, Subscription, Words, registered};
+use crate::{
+    Activity, CommandPolicy, Consumer, FailureLog, Problem, Registered, Subscription, Words, registered,
+};
 
 /// Creators whose subscriptions this process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,15 +25,6 @@ pub enum Creators {
     All,
     /// Only this user, and the owner of the repository file.
     Only(Sid),
-}
-
-/// Whether consumers may run programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CommandPolicy {
-    /// Programs are run as the user of this process.
-    Allow,
-    /// Programs are not run.
-    Deny,
 }
 
 /// Runs the registered subscriptions.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, OnceLock};
 
-use super::qualifiers::{self, QualifierTexts};
+use super::qualifiers::{self, QualifierTexts, index_entry};
 use crate::{Class, Name, mof};
 
 /// Index of one MOF text; each class is parsed on first use.
@@ -150,17 +150,6 @@ impl Builtin {
         }
         Class::derive(&declaration, parent.as_ref()).ok().map(Arc::new)
     }
-}
-
-/// Returns the class and the superclass of a declaration.
-pub(super) fn index_entry(declaration: &str) -> Option<(Name, Option<Name>)> {
-    let mut words = declaration.lines().find_map(|line| line.strip_prefix("class "))?.split_whitespace();
-    let name = Name::parse(words.next()?).ok()?;
-    let superclass = match words.next()? {
-        ":" => Some(Name::parse(words.next()?).ok()?),
-        _ => None,
-    };
-    Some((name, superclass))
 }
 
 #[cfg(test)]

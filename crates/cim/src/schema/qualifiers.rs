@@ -8,8 +8,6 @@ use std::sync::Arc;
 
 use crate::{Class, ClassDeclaration, Name, Property, Qualifier, Qualifiers, Value, mof};
 
-use super::builtin::index_entry;
-
 /// Qualifiers by class, as MOF texts that are parsed on first use.
 #[derive(Debug, Default)]
 pub(super) struct QualifierTexts(HashMap<Name, &'static str>);
@@ -49,6 +47,17 @@ impl QualifierTexts {
     pub(super) fn texts(&self) -> impl Iterator<Item = &'static str> {
         self.0.values().copied()
     }
+}
+
+/// Returns the class and the superclass of a declaration.
+pub(super) fn index_entry(declaration: &str) -> Option<(Name, Option<Name>)> {
+    let mut words = declaration.lines().find_map(|line| line.strip_prefix("class "))?.split_whitespace();
+    let name = Name::parse(words.next()?).ok()?;
+    let superclass = match words.next()? {
+        ":" => Some(Name::parse(words.next()?).ok()?),
+        _ => None,
+    };
+    Some((name, superclass))
 }
 
 /// Adds qualifiers that follow from a declaration: `Read` of all properties, `Override` of redeclared ones, `ID` of

@@ -11,14 +11,13 @@ use wsman::{FragmentTransfer, OptionSet, Response, WsmanOption, code};
 use xml::{Bounds, Document, Encoding, Fragment as Markup, Writer};
 
 use super::streams::Streams;
-use super::watch::omission_text;
 use super::{Dialect, Enumeration, Filter, Hierarchy, Input, Intent, Operation, ReturnType};
 use crate::body;
 use crate::failure::{Failure, Kind};
 use crate::format::Format;
 use crate::input::KeyValues;
 use crate::locator::Locator;
-use crate::missing_source::{DataSource, class_of_query};
+use crate::missing_source::{DataSource, class_of_query, omission_text};
 use crate::program::Stop;
 use crate::screen::Progress;
 use crate::session::{Authenticated, RemoteService, resource, selectors, target};

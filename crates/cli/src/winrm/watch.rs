@@ -14,12 +14,6 @@ use crate::program::Stop;
 use crate::session::{RemoteService, target};
 use crate::settings::ClientSettings;
 
-/// Returns the message for a source that is missing in a result.
-#[must_use]
-pub fn omission_text(source: &str, reason: &str) -> String {
-    format!("{source} is missing in the results: {reason}")
-}
-
 /// Notification of a subscription.
 #[derive(Clone, Copy, Debug)]
 pub enum WatchEvent<'e> {

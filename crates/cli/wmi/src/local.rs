@@ -312,7 +312,7 @@ impl LocalWmi {
 
 /// Returns the message for a class that is missing in a result.
 fn omitted(omission: &wmi::Omission) -> String {
-    cli::winrm::omission_text(omission.class().as_str(), omission.reason())
+    cli::missing_source::omission_text(omission.class().as_str(), omission.reason())
 }
 
 pub(super) fn failed(error: wmi::Error) -> Failure {

@@ -220,7 +220,7 @@ impl RemoteWmi {
             stop => failure(&stop, &remedy),
         })?;
         for omission in &omissions {
-            emit(QueryItem::Omitted(cli::winrm::omission_text(&omission.source, &omission.reason)))?;
+            emit(QueryItem::Omitted(cli::missing_source::omission_text(&omission.source, &omission.reason)))?;
         }
         Ok(())
     }
@@ -314,9 +314,10 @@ impl RemoteWmi {
                 emit(EventItem::Event(self.row(event, class, selected.as_deref())))
             }
             WatchEvent::Dropped(count) => emit(EventItem::Dropped(count)),
-            WatchEvent::Omitted(omission) => {
-                emit(EventItem::Omitted(cli::winrm::omission_text(&omission.source, &omission.reason)))
-            }
+            WatchEvent::Omitted(omission) => emit(EventItem::Omitted(cli::missing_source::omission_text(
+                &omission.source,
+                &omission.reason,
+            ))),
         };
         let settings = ClientSettings::of_this_process();
         let watched = cli::winrm::watch(*command, &settings, enough, &mut emit_event);
