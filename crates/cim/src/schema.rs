@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use crate::{Class, ClassDeclaration, Error, Name, Namespace, Status};
 
 mod builtin;
+mod qualifiers;
 
 use builtin::Builtin;
 

@@ -79,7 +79,7 @@ pub enum AccountsError {
         source: AccountFileError,
     },
     /// The file with the machine's SID is malformed.
-    #[error("{path} does not contain exactly one SID such as S-1-5-21-1-2-3\n  if you remove it, a new SID is created and access rights granted to SIDs of the old one are lost", path = path.display())]
+    #[error("{path} does not contain exactly one SID such as S-1-5-21-1-2-3\n  if you remove it, the SID of the machine is used and access rights granted to SIDs of the old one are lost", path = path.display())]
     MachineSid {
         /// The file.
         path: PathBuf,

@@ -1,4 +1,4 @@
-//! Random bytes for salts, keys and the SID of a new machine.
+//! Random bytes for salts, keys and the SID of a machine without identifier.
 
 use crate::AccountsError;
 
@@ -10,7 +10,7 @@ pub fn random<const N: usize>() -> Result<[u8; N], AccountsError> {
     ::random::bytes().map_err(AccountsError::Randomness)
 }
 
-/// Returns the random numbers of a new machine SID (`S-1-5-21-A-B-C`).
+/// Returns the random numbers of a machine SID (`S-1-5-21-A-B-C`) that is not derived from the machine.
 ///
 /// # Errors
 /// [`AccountsError::Randomness`].

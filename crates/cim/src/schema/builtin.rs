@@ -3,12 +3,17 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, OnceLock};
 
+use super::qualifiers::{self, QualifierTexts, index_entry};
 use crate::{Class, Name, mof};
 
 /// Index of one MOF text; each class is parsed on first use.
 #[derive(Debug)]
 pub(super) struct Builtin {
     entries: HashMap<Name, Entry>,
+    /// Value of the qualifier `Provider`; `None` for classes of the repository and of the system.
+    provider: Option<&'static str>,
+    /// Documented qualifiers that the text does not contain.
+    qualifiers: QualifierTexts,
 }
 
 #[derive(Debug)]
@@ -29,13 +34,17 @@ pub(super) fn system() -> &'static Builtin {
 
 /// `StdRegProv` and the registry events.
 pub(super) fn registry() -> &'static Builtin {
-    static REGISTRY: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("registry.mof")));
+    static REGISTRY: LazyLock<Builtin> =
+        LazyLock::new(|| Builtin::index(include_str!("registry.mof")).with_provider("RegProv"));
     &REGISTRY
 }
 
 /// Classes of the operating system.
 pub(super) fn cimv2() -> &'static Builtin {
-    static INDEX: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(CIMV2));
+    static INDEX: LazyLock<Builtin> = LazyLock::new(|| {
+        let qualifiers = QualifierTexts::index(include_str!("cimv2_qualifiers.mof"));
+        Builtin { qualifiers, ..Builtin::index(CIMV2) }.with_provider("CIMWin32")
+    });
     &INDEX
 }
 
@@ -44,37 +53,38 @@ const CIMV2: &str = concat!(include_str!("cimv2.mof"), "\n", include_str!("cimv2
 
 /// Classes of management controllers.
 pub(super) fn hardware() -> &'static Builtin {
-    static HARDWARE: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("hardware.mof")));
+    static HARDWARE: LazyLock<Builtin> = LazyLock::new(|| Builtin::of_provider(include_str!("hardware.mof")));
     &HARDWARE
 }
 
 /// Driver for the machine's own management controller.
 pub(super) fn ipmi() -> &'static Builtin {
-    static IPMI: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("ipmi.mof")));
+    static IPMI: LazyLock<Builtin> = LazyLock::new(|| Builtin::of_provider(include_str!("ipmi.mof")));
     &IPMI
 }
 
 /// `PcsvDevice`: machines as their management controllers present them.
 pub(super) fn pcsv() -> &'static Builtin {
-    static PCSV: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("pcsv.mof")));
+    static PCSV: LazyLock<Builtin> = LazyLock::new(|| Builtin::of_provider(include_str!("pcsv.mof")));
     &PCSV
 }
 
 /// Classes that Windows does not have.
 pub(super) fn linux() -> &'static Builtin {
-    static LINUX: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("linux.mof")));
+    static LINUX: LazyLock<Builtin> = LazyLock::new(|| Builtin::of_provider(include_str!("linux.mof")));
     &LINUX
 }
 
 /// Classes of Microsoft's agent for UNIX.
 pub(super) fn scx() -> &'static Builtin {
-    static SCX: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("scx.mof")));
+    static SCX: LazyLock<Builtin> = LazyLock::new(|| Builtin::of_provider(include_str!("scx.mof")));
     &SCX
 }
 
 /// Network classes for the PowerShell modules.
 pub(super) fn standard_cimv2() -> &'static Builtin {
-    static INDEX: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(STANDARD_CIMV2));
+    static INDEX: LazyLock<Builtin> =
+        LazyLock::new(|| Builtin::of_provider(STANDARD_CIMV2));
     &INDEX
 }
 
@@ -84,7 +94,7 @@ const STANDARD_CIMV2: &str =
 
 /// Disks and volumes for the PowerShell Storage module.
 pub(super) fn storage() -> &'static Builtin {
-    static INDEX: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(STORAGE));
+    static INDEX: LazyLock<Builtin> = LazyLock::new(|| Builtin::of_provider(STORAGE));
     &INDEX
 }
 
@@ -93,7 +103,8 @@ const STORAGE: &str = concat!(include_str!("storage.mof"), "\n", include_str!("s
 
 /// Failure prediction of disks.
 pub(super) fn storage_driver() -> &'static Builtin {
-    static DRIVER: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("storage_driver.mof")));
+    static DRIVER: LazyLock<Builtin> =
+        LazyLock::new(|| Builtin::of_provider(include_str!("storage_driver.mof")));
     &DRIVER
 }
 
@@ -145,28 +156,35 @@ impl Builtin {
 
     /// Indexes the declarations in a text, each of which ends with a line `};`.
     fn index(text: &'static str) -> Self {
-        Self { entries: text.split_inclusive("\n};\n").filter_map(index_entry).collect() }
+        let entries = text.split_inclusive("\n};\n").filter_map(|text| {
+            let (name, superclass) = index_entry(text)?;
+            Some((name.clone(), Entry { name, superclass, text, class: OnceLock::new() }))
+        });
+        Self { entries: entries.collect(), provider: None, qualifiers: QualifierTexts::default() }
+    }
+
+    /// Indexes the declarations of classes that only this program serves under their names.
+    fn of_provider(text: &'static str) -> Self {
+        Self::index(text).with_provider("Telarch")
+    }
+
+    fn with_provider(self, provider: &'static str) -> Self {
+        Self { provider: Some(provider), ..self }
     }
 
     fn read(&self, entry: &Entry) -> Option<Arc<Class>> {
-        let items = mof::parse(entry.text).ok()?;
-        let [mof::Item::Class(declaration)] = items.as_slice() else { return None };
+        let item = mof::parse(entry.text).ok()?.pop()?;
+        let mof::Item::Class(mut declaration) = item else { return None };
         let parent = match &declaration.superclass {
             None => None,
             Some(name) => Some(self.class(name).or_else(|| system().class(name))?),
         };
-        Class::derive(declaration, parent.as_ref()).ok().map(Arc::new)
+        self.qualifiers.add_to(&mut declaration, parent.as_ref());
+        if let Some(provider) = self.provider {
+            qualifiers::complete(&mut declaration, parent.as_ref(), provider);
+        }
+        Class::derive(&declaration, parent.as_ref()).ok().map(Arc::new)
     }
-}
-
-fn index_entry(declaration: &'static str) -> Option<(Name, Entry)> {
-    let mut words = declaration.lines().find_map(|line| line.strip_prefix("class "))?.split_whitespace();
-    let name = Name::parse(words.next()?).ok()?;
-    let superclass = match words.next()? {
-        ":" => Some(Name::parse(words.next()?).ok()?),
-        _ => None,
-    };
-    Some((name.clone(), Entry { name, superclass, text: declaration, class: OnceLock::new() }))
 }
 
 #[cfg(test)]
@@ -206,6 +224,34 @@ mod tests {
                     .and_then(|name| builtin.class(name).or_else(|| system().class(name)));
                 Class::derive(&declaration, parent.as_ref()).unwrap_or_else(|error| panic!("{error}"));
                 assert!(builtin.class(&declaration.name).is_some(), "{} is invalid", declaration.name);
+            }
+        }
+    }
+
+    #[test]
+    fn documented_qualifiers_belong_to_declared_properties_of_the_same_type() {
+        let builtin = cimv2();
+        for text in builtin.qualifiers.texts() {
+            let items = mof::parse(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+            let [mof::Item::Class(documented)] = items.as_slice() else { panic!("{text}") };
+            let class =
+                builtin.class(&documented.name).unwrap_or_else(|| panic!("no class {}", documented.name));
+            for property in &documented.properties {
+                let (name, place) = (property.name.as_str(), format!("{}.{}", class.name(), property.name));
+                let own = class.column(name).and_then(|column| class.property(column));
+                let own = own.unwrap_or_else(|| panic!("no property {place}"));
+                assert!(!own.propagated && own.kind == property.kind, "{place}");
+                let count =
+                    |name: &str| own.qualifiers.find(name).map(|values| values.value.elements().len());
+                assert_eq!(count("Values"), count("ValueMap"), "{place}");
+                assert_eq!(count("BitValues"), count("BitMap"), "{place}");
+            }
+            for method in &documented.methods {
+                assert!(
+                    class.method(method.name.as_str()).is_some_and(|own| !own.method.propagated),
+                    "{}",
+                    method.name
+                );
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::failure::{Failure, Kind};
 use crate::format::Format;
 use crate::input::KeyValues;
 use crate::locator::Locator;
-use crate::missing_source::{DataSource, class_of_query};
+use crate::missing_source::{DataSource, class_of_query, omission_text};
 use crate::program::Stop;
 use crate::screen::Progress;
 use crate::session::{Authenticated, RemoteService, resource, selectors, target};
@@ -259,6 +259,9 @@ impl Run {
             out.flush()?;
         }
         out.write_all(results.close().as_bytes())?;
+        for omission in items.omissions() {
+            writeln!(streams.errors, "winrm: {}", omission_text(&omission.source, &omission.reason))?;
+        }
         match DataSource::missing_for(&class) {
             Some(source) if is_empty && self.is_local() => {
                 Ok(writeln!(streams.errors, "winrm: {}\n  {}", source.problem, source.fix)?)

@@ -12,14 +12,18 @@ use cim::{DateTime, Instance, Status, Value};
 use linux::mounts::{Mount, Mounts};
 use linux::storage::file;
 use rustix::fs::{Access, AtFlags, CWD, Statx, StatxFlags, StatxTimestamp};
-use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use crate::Machine;
+use crate::events::WatchedFolders;
 use crate::table::{Fill, Push, Table, returned, text_key};
 
 /// Files of one kind.
 #[derive(Default)]
-pub(crate) struct File<K>(PhantomData<K>);
+pub(crate) struct File<K> {
+    watched: WatchedFolders,
+    kind: PhantomData<K>,
+}
 
 /// Everything except folders: `CIM_DataFile`.
 #[derive(Default)]
@@ -109,6 +113,9 @@ impl<K: Kind> Table for File<K> {
 
     const CLASS: &'static str = K::CLASS;
 
+    // Both follow from the key, unless a file system is mounted above the file.
+    const FIXED: &'static [&'static str] = &["Drive", "Path"];
+
     const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
         ("AccessMask", |_, row| {
             let rights = [(Access::READ_OK, READ), (Access::WRITE_OK, WRITE), (Access::EXEC_OK, EXECUTE)];
@@ -171,10 +178,20 @@ impl<K: Kind> Table for File<K> {
             .iter()
             .any(|name| *scan.asked() == **name);
         if asks_for_files {
-            let message = "cannot list all files of the machine\n  add WHERE Name = '/etc/fstab' or WHERE Path = '/etc/'";
+            let message = "cannot list all files of the machine\n  \
+                add WHERE Name = '/etc/fstab' or WHERE Path = '/etc/'; in an event query \
+                AND TargetInstance.Drive = '/' AND TargetInstance.Path = '/etc/'";
             return Err(ProviderError::failed(Status::QuotaViolation, message));
         }
         Ok(())
+    }
+
+    fn watch(
+        &self,
+        machine: &Arc<Machine>,
+        watch: &Watch<'_>,
+    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        self.watched.watch(machine, watch)
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
