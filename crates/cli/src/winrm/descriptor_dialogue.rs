@@ -121,7 +121,7 @@ impl Dialogue {
                     }
                 }
                 EditCommand::Remove(index) => {
-                    if self.can_change(index, rules, streams.out)? {
+                    if self.check_change(index, rules, streams.out)? {
                         self.dacl.aces.remove(index);
                     }
                 }
@@ -208,8 +208,8 @@ impl Dialogue {
         }
     }
 
-    /// Returns whether an entry exists and can be changed; otherwise prints the reason.
-    fn can_change(&self, index: usize, rules: &dyn EntryRules, out: &mut dyn Write) -> Result<bool, Stop> {
+    /// Returns `true` if an entry exists and can be changed; otherwise prints the reason.
+    fn check_change(&self, index: usize, rules: &dyn EntryRules, out: &mut dyn Write) -> Result<bool, Stop> {
         let Some(ace) = self.dacl.aces.get(index) else { return Ok(false) };
         match rules.refusal(ace, &self.dacl) {
             Some(reason) => {
@@ -226,7 +226,7 @@ impl Dialogue {
         rules: &dyn EntryRules,
         streams: &mut Streams<'_>,
     ) -> Result<(), Stop> {
-        if !self.can_change(index, rules, streams.out)? {
+        if !self.check_change(index, rules, streams.out)? {
             return Ok(());
         }
         let Some(principal) = self.dacl.aces.get(index).map(|ace| ace.principal) else { return Ok(()) };

@@ -2,23 +2,10 @@
 
 use wsman::{OptionSet, WsmanOption, namespace};
 
-use super::one_host::CommandRunner;
 use crate::format::harmless;
 use crate::locator::Locator;
-use crate::missing_source::{DataSource, class_of_query};
+use crate::missing_source::DataSource;
 use crate::session::{RemoteService, resource};
-
-impl CommandRunner {
-    /// Returns a note about a query without results if the machine of the service lacks the data source of its class,
-    /// and on its next line what to do.
-    ///
-    /// Only services that identify themselves as Telarch are asked. Errors mean that there is no note.
-    pub async fn source_note(&self, namespace: &str, query: &str) -> Option<String> {
-        let class = class_of_query(query)?;
-        let locator = Locator::parse(&format!("wmi/{namespace}/{class}")).ok()?;
-        missing_source_note(&self.0, &locator, class).await
-    }
-}
 
 /// Returns a note about an enumeration of a class, or of all classes of its namespace, without results.
 pub(super) async fn missing_source_note(

@@ -58,7 +58,6 @@ fn what_if_predicts_refusals() {
         &["delete", "wmicimv2/Win32_Process?Handle=4194305"],
         &["create", "wmicimv2/No_Such_Class", "@{Name=\"x\"}"],
         &["invoke", "NoSuchMethod", "wmicimv2/Win32_Process", "@{}"],
-        &["invoke", "Terminate", "wmicimv2/Win32_Process?Handle=4194305", "@{}"],
         &["invoke", "Create", "wmicimv2/Win32_Process", "@{NoSuchParameter=\"x\"}"],
         &["delete", "shell/cmd?ShellId=3F2504E0-4F89-11D3-9A0C-0305E82C3301"],
     ] {
