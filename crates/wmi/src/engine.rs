@@ -290,6 +290,18 @@ impl Engine {
         Ok(self.table(namespace)?.providers.contains_key(class))
     }
 
+    /// Returns the name of the data source of a class if this machine lacks it, so that neither the class nor its
+    /// subclasses have instances. It may block.
+    ///
+    /// # Errors
+    /// [`Error::NoNamespace`] if the namespace does not exist; [`Error::NoProvider`] for a class without a provider.
+    pub fn missing_source(&self, namespace: &Namespace, class: &Name) -> Result<Option<&'static str>, Error> {
+        let served = self.table(namespace)?.require(class.as_str())?;
+        let mut sources = served.iter().map(|one| one.provider.missing_source(namespace, one.class.name()));
+        let first = sources.next().flatten();
+        Ok(first.filter(|_| sources.all(|source| source.is_some())))
+    }
+
     /// Returns the origin of a namespace's instances: server, namespace and time zone.
     #[must_use]
     pub fn origin(&self, namespace: &Namespace) -> Origin {

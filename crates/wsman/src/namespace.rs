@@ -49,6 +49,9 @@ pub const DIALECT_SELECTOR: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/S
 /// Namespace of the attribute `Origin`, the origin of a configuration value; an extension, sent only on request with
 /// [`OptionSet::SOURCES`](crate::OptionSet::SOURCES).
 pub const SOURCES: &str = "urn:telarch:sources";
+/// Element `MissingSource`, the name of the data source that a WMI class lacks, or nothing; an extension, sent only on
+/// request with [`OptionSet::MISSING_SOURCE`](crate::OptionSet::MISSING_SOURCE).
+pub const MISSING_SOURCE: &str = "urn:telarch:missing-source";
 /// Associations as a filter dialect (DSP0227 16).
 pub const DIALECT_ASSOCIATION: &str = "http://schemas.dmtf.org/wbem/wsman/1/cimbinding/associationFilter";
 /// XPath 1.0 as a filter or fragment dialect.

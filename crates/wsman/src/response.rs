@@ -32,7 +32,7 @@ pub enum ResponseError {
     #[error("the response is not a SOAP 1.2 envelope but a {0} element")]
     NotAnEnvelope(String),
     /// The response belongs to another request.
-    #[error("the response relates to message {found:?} instead of {expected:?}")]
+    #[error("the response relates to message \"{found}\" instead of \"{expected}\"")]
     WrongRelation {
         /// Identifier of the request.
         expected: String,

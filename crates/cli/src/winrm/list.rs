@@ -6,8 +6,11 @@ use wsman::Omission;
 use xml::Element;
 
 use super::service_command::options_of;
+use super::source_note::missing_source_note;
 use super::{Command, CommandRunner, Operation};
 use crate::failure::{Failure, Kind};
+use crate::locator::Locator;
+use crate::missing_source::class_of_query;
 use crate::program::Stop;
 use crate::session::target;
 
@@ -59,5 +62,15 @@ impl CommandRunner {
         // An error while releasing the enumeration does not affect the result.
         let _ = items.release().await;
         outcome.map(|()| Vec::new())
+    }
+
+    /// Returns a note about a query without results if the machine of the service lacks the data source of its class,
+    /// and on its next line what to do.
+    ///
+    /// Only services that identify themselves as Telarch are asked. Errors mean that there is no note.
+    pub async fn source_note(&self, namespace: &str, query: &str) -> Option<String> {
+        let class = class_of_query(query)?;
+        let locator = Locator::parse(&format!("wmi/{namespace}/{class}")).ok()?;
+        missing_source_note(&self.0, &locator, class).await
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 
-use cli::missing_source::{self, DataSource};
 use cli::screen::{Columns, Table};
 use serde_json::Value as Json;
 
@@ -62,11 +61,11 @@ pub(super) fn run(source: &Source, query: &str, printer: Printer) -> Result<Stri
              select them by name, or use --format json"
         )?;
     }
-    let missing = missing_source::class_of_query(query).and_then(DataSource::missing_for);
-    if let (Source::Local(_), Ok(()), Some(missing)) = (source, &listed, missing)
-        && is_empty
+    if is_empty
+        && listed.is_ok()
+        && let Some(note) = source.missing_source_note(query)
     {
-        writeln!(output::errors(), "telarch: {}\n  {}", missing.problem, missing.fix)?;
+        writeln!(output::errors(), "telarch: {note}")?;
     }
     listed.map(|()| String::new())
 }

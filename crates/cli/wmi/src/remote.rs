@@ -225,6 +225,12 @@ impl RemoteWmi {
         Ok(())
     }
 
+    /// Returns a note about a query without results whose data source is missing on the machine.
+    pub(super) fn missing_source_note(&self, query: &str) -> Option<String> {
+        let note = self.conversation.get()?.source_note(self.namespace.as_str(), query);
+        self.runtime.block_on(note)
+    }
+
     /// Suggests how to find the names of classes, properties and methods.
     fn class_remedy(&self) -> String {
         let host = self.host();

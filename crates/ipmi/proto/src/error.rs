@@ -55,7 +55,7 @@ pub enum ProtoError {
         what: &'static str,
     },
     /// A word is not one of the allowed words.
-    #[error("{word:?} is not {what}\n  there are {known}")]
+    #[error("\"{word}\" is not {what}\n  there are {known}")]
     Word {
         /// Description of the expected value.
         what: &'static str,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cim::uri::{CLASS_SCHEMA, UriForm};
 use service::{Answer, BoxFuture, Call, Plugin, Resource, ResourceKind};
 use wmi::{Engine, Rights};
-use wsman::{Action, Fault, ResourceUri, Subcode, code};
+use wsman::{Action, Fault, OptionSet, ResourceUri, Subcode, code};
 
 use crate::error::WmiError;
 use crate::fault::{Operation, ResponseContext};
@@ -90,9 +90,13 @@ impl WmiPlugin {
                 uri.as_str(),
             )
         })?;
+        let context = match head.options.contains(OptionSet::VALIDATE_ONLY) {
+            true => context(&call.caller).only_checking(),
+            false => context(&call.caller),
+        };
         let request = WmiRequest {
             engine: &engine,
-            context: context(&call.caller),
+            context,
             response: ResponseContext::new(&engine, form, target.form, target.namespace.clone()),
             target,
             call: &call,

@@ -23,6 +23,7 @@ mod pages;
 mod policy;
 mod prompt;
 mod wmi;
+mod wmi_security;
 
 use std::io::Write as _;
 use std::path::Path;

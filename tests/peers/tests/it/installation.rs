@@ -344,6 +344,7 @@ fn the_install_script_installs_repeats_and_uninstalls() {
         "usr/local/bin/winrm",
         "usr/local/share/man/man8/telarchd.8",
         "usr/local/lib/sysusers.d/telarch.conf",
+        "usr/local/share/bash-completion/completions/telarchd",
         "usr/local/share/bash-completion/completions/winrs",
         "etc/pam.d/winrm",
     ] {

@@ -88,11 +88,14 @@ impl<'s> Directory<'s> {
     /// Returns the names of those SIDs in a descriptor that are not well known. SIDs without a name are omitted.
     pub(super) fn names_in(&self, descriptor: &SecurityDescriptor) -> Names {
         let principals = descriptor.dacl().into_iter().flat_map(|dacl| &dacl.aces).map(|ace| ace.principal);
-        let unnamed = principals.filter_map(|principal| match principal {
-            Principal::Sid(sid) if sid.name().is_none() => Some(sid),
-            _ => None,
-        });
-        let unnamed = unnamed.take(MOST);
+        self.names_of(principals.filter_map(|principal| match principal {
+            Principal::Sid(sid) => Some(sid),
+            Principal::Relative(_) => None,
+        }))
+    }
+
+    fn names_of(&self, sids: impl Iterator<Item = Sid>) -> Names {
+        let unnamed = sids.filter(|sid| sid.name().is_none()).take(MOST);
         match self {
             Self::Local { principals, machine: Some(machine) } => {
                 Names(unnamed.filter_map(|sid| Some((sid, principals.name_of(sid, *machine)?))).collect())
@@ -112,6 +115,11 @@ impl<'s> Directory<'s> {
 }
 
 impl Names {
+    /// Adds the name of a SID, if it has one.
+    pub(super) fn add(&mut self, sid: Sid, directory: &Directory<'_>) {
+        self.0.extend(directory.names_of(std::iter::once(sid)).0);
+    }
+
     /// Returns name and SID for display.
     pub(super) fn describe(&self, principal: Principal) -> String {
         let name = match principal {
