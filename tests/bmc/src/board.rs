@@ -137,14 +137,14 @@ impl Board {
         match (asked.net_fn.number(), asked.command, asked.data) {
             (0x00, 0x01, _) => {
                 let policy = self.configuration.restore_policy << 5;
-                Ok(vec![u8::from(self.power_is_on) | policy, 0, 0x40, 0])
+                let identify = 0x40 | self.configuration.identify << 4;
+                Ok(vec![u8::from(self.power_is_on) | policy, 0, identify, 0])
             }
             (0x00, 0x02, [control, ..]) => {
                 self.controls.push(*control);
                 self.power_is_on = !matches!(control, 0 | 5);
                 Ok(Vec::new())
             }
-            (0x00, 0x04, _) => Ok(Vec::new()),
             (0x04, 0x20, _) if !self.device_records.is_empty() => {
                 let count = u8::try_from(self.device_records.len()).unwrap_or(u8::MAX);
                 let [a, b, c, d] = self.stamps.0.to_le_bytes();

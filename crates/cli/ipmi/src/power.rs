@@ -93,8 +93,11 @@ impl Operation for Power {
                     bmc.run(policy).await?;
                 }
                 let now = bmc.run(&GetStatus).await?.restore_policy;
-                if !matches!(policy, SetRestorePolicy::Ask) && *policy != SetRestorePolicy::To(now) {
-                    return Err(IpmiError::Unchanged { what: "the power restore policy" });
+                if let SetRestorePolicy::To(wanted) = policy
+                    && *wanted != now
+                {
+                    let (wanted, found) = (wanted.name(), now.name());
+                    return Err(IpmiError::unchanged("the power restore policy", wanted, found));
                 }
                 let policy = now.name();
                 (format!("Power Restore Policy: {policy}"), ("policy", Value::from(policy)))

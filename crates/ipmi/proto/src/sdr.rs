@@ -9,7 +9,8 @@ use std::sync::Arc;
 use crate::linear::{self, AnalogFormat, Factors, Linearization, Quantity};
 use crate::message::CONTROLLER;
 use crate::octets::Octets;
-use crate::{Destination, ProtoError};
+use crate::threshold::Threshold;
+use crate::{Destination, ProtoError, SensorKey};
 
 use self::text::type_length;
 pub(crate) use self::text::{fru_field, fru_text};
@@ -81,8 +82,8 @@ pub struct Sensor {
     pub factors: Option<Factors>,
     /// Factors by raw value, for a sensor that is not linear.
     pub by_reading: Option<ByReading>,
-    /// Raw thresholds: upper non-recoverable, critical, non-critical, then lower non-recoverable, critical,
-    /// non-critical.
+    /// Raw thresholds in the record, which may differ from those in force: upper non-recoverable, critical,
+    /// non-critical, then lower non-recoverable, critical, non-critical.
     pub thresholds: [Option<u8>; 6],
     /// Whether thresholds can be read and set at run time.
     pub threshold_access: ThresholdAccess,
@@ -154,6 +155,28 @@ impl Sensor {
     #[must_use]
     pub fn is_threshold(&self) -> bool {
         self.event_kind == 1
+    }
+
+    /// Returns the identity of the sensor.
+    #[must_use]
+    pub fn key(&self) -> SensorKey {
+        let Self { channel, owner, unit, number, .. } = *self;
+        SensorKey { channel, owner, unit, number }
+    }
+
+    /// Returns a raw threshold in the record; `None` if it has none. Only for a sensor whose thresholds cannot
+    /// be read, it is the one in force.
+    #[must_use]
+    pub fn recorded_threshold(&self, threshold: Threshold) -> Option<u8> {
+        // The bits start with lower non-critical, the record starts with upper non-recoverable.
+        let place = 5_usize.checked_sub(usize::from(threshold.bit()))?;
+        self.thresholds.get(place).copied().flatten()
+    }
+
+    /// Returns whether Get Sensor Thresholds returns the thresholds in force.
+    #[must_use]
+    pub fn has_readable_thresholds(&self) -> bool {
+        matches!(self.threshold_access, ThresholdAccess::Readable | ThresholdAccess::Settable)
     }
 
     /// Returns the quantity of a raw reading; `None` if there are no factors for it.

@@ -101,6 +101,29 @@ pub enum LanValue {
     SuiteLimits(Vec<AccessLevel>),
 }
 
+impl fmt::Display for LanValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = |is_on: bool| if is_on { "on" } else { "off" };
+        let text = match self {
+            Self::Address(address) => return address.fmt(f),
+            Self::Source(source) => return source.fmt(f),
+            Self::Hardware(octets) => octets.map(|octet| format!("{octet:02x}")).join(":"),
+            Self::Arp { answers, is_gratuitous } => {
+                format!("answers {}, gratuitous {}", state(*answers), state(*is_gratuitous))
+            }
+            Self::Community(text) => text.clone(),
+            Self::Vlan(None) => "off".to_owned(),
+            Self::Vlan(Some(number)) => number.to_string(),
+            Self::Suites(suites) => suites.iter().map(u8::to_string).collect::<Vec<_>>().join(","),
+            Self::SuiteLimits(limits) => {
+                limits.iter().map(|limit| limit.name()).collect::<Vec<_>>().join(",")
+            }
+            Self::Levels(levels) => levels.map(|types| types.names().collect::<Vec<_>>().join(" ")).join(","),
+        };
+        f.write_str(&text)
+    }
+}
+
 /// IPMI 1.5 authentication types, as bits (IPMI 2.0, table 22-16).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuthenticationTypes(pub u8);
@@ -308,6 +331,25 @@ impl LanChange {
                 (LanParameter::Arp, LanValue::Arp { answers, is_gratuitous })
             }
         })
+    }
+}
+
+impl LanChange {
+    /// Returns the name of the changed setting for messages.
+    #[must_use]
+    pub fn setting(&self) -> &'static str {
+        match self {
+            Self::Begin | Self::Commit | Self::End => "the lock of the network settings",
+            Self::Address(_) => "the IP address",
+            Self::Source(_) => "the source of the IP address",
+            Self::Mask(_) => "the subnet mask",
+            Self::Gateway(_) => "the default gateway",
+            Self::BackupGateway(_) => "the backup gateway",
+            Self::Community(_) => "the SNMP community",
+            Self::Vlan(_) => "the VLAN",
+            Self::Arp { .. } => "the ARP behavior",
+            Self::SuiteLimits(_) => "the limits of the cipher suites",
+        }
     }
 }
 

@@ -118,8 +118,7 @@ pub(super) fn text_form(logged: &LogEntry) -> (&'static str, String) {
     };
     match &logged.record.entry {
         Entry::Event(event) => {
-            let [owner, unit] = event.generator;
-            let device = names::device_id(event.sensor, unit & 3, owner);
+            let device = names::device_id(event.sensor_key());
             let is_asserted = event.direction == ipmi::proto::sel::Direction::Asserted;
             let data = format!(
                 "*SEL({device})*{}*{}*{}*{}*{}*{}*{}*{is_asserted}*{:02X}*{}*{}*{}*",
