@@ -9,7 +9,8 @@ use crate::read_back::{or_nothing, verify};
 use crate::{Connection, IpmiError};
 
 impl Connection {
-    /// Returns those of the parameters that the controller supports, in order.
+    /// Returns those of the parameters that the controller supports, in order. Lists of cipher suites are as
+    /// long as the controller says; the rest of them is not used.
     ///
     /// # Errors
     /// If the controller does not respond, or rejects all of them.
@@ -18,9 +19,16 @@ impl Connection {
         channel: ChannelNumber,
         parameters: &[LanParameter],
     ) -> Result<Vec<(LanParameter, LanValue)>, IpmiError> {
-        let (mut values, mut refused) = (Vec::new(), None);
+        let (mut values, mut refused, mut suites) = (Vec::new(), None, None);
         for parameter in parameters {
             match self.run(&GetLanParameter { channel, parameter: *parameter }).await {
+                Ok(value @ (LanValue::Suites(_) | LanValue::SuiteLimits(_))) => {
+                    let count = match suites {
+                        Some(count) => count,
+                        None => *suites.insert(self.suite_count(channel).await?),
+                    };
+                    values.push((*parameter, value.with_suites(count)));
+                }
                 Ok(value) => values.push((*parameter, value)),
                 Err(IpmiError::Completion(code)) => refused = Some(code),
                 // A parameter with an invalid value is treated as not supported.
@@ -31,6 +39,16 @@ impl Connection {
         match refused {
             Some(code) if values.is_empty() => Err(IpmiError::Completion(code)),
             _ => Ok(values),
+        }
+    }
+
+    /// Returns the number of cipher suites; 16, which is the most, if the controller does not report it.
+    async fn suite_count(&self, channel: ChannelNumber) -> Result<u8, IpmiError> {
+        match self.run(&GetLanParameter { channel, parameter: LanParameter::SuiteCount }).await {
+            Ok(LanValue::SuiteCount(count)) if count > 0 => Ok(count),
+            Ok(_) | Err(IpmiError::Completion(_)) => Ok(MOST_SUITES),
+            Err(IpmiError::Proto(error)) if error.is_about_octets() => Ok(MOST_SUITES),
+            Err(error) => Err(error),
         }
     }
 
@@ -139,6 +157,9 @@ impl Connection {
         changed.map(|()| ChangeOutcome::Unverified)
     }
 }
+
+/// Maximum number of cipher suites (IPMI 2.0, table 23-4, parameter 22).
+const MOST_SUITES: u8 = 16;
 
 /// Result of reading back a change that was not rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

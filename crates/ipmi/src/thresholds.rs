@@ -35,7 +35,7 @@ impl Connection {
             .map(|sensor| {
                 let recorded = Threshold::ALL.into_iter().filter(|_| !sensor.has_readable_thresholds());
                 recorded.fold(Thresholds::default(), |all, threshold| {
-                    sensor.recorded_threshold(threshold).map_or(all, |raw| all.with(threshold, raw))
+                    threshold.in_record(sensor).map_or(all, |raw| all.with(threshold, raw))
                 })
             })
             .collect();

@@ -69,6 +69,10 @@ impl Operation for Power {
         }
     }
 
+    fn collector(&self) -> &'static str {
+        if matches!(self, Self::Watts) { "dcmi" } else { "chassis" }
+    }
+
     async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let (text, field) = match self {
             Self::Watts => return watts(bmc).await,

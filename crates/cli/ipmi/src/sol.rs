@@ -4,7 +4,7 @@ mod escape;
 pub(super) mod terminal;
 
 use ipmi::proto::payload::{BitRate, GetSerialParameter, SerialChange, SerialParameter, SerialValue};
-use ipmi::proto::{CompletionCode, Privilege};
+use ipmi::proto::{CompletionCode, Privilege, ProtoError};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
@@ -91,6 +91,9 @@ async fn info(bmc: &Connection) -> Result<Answer, IpmiError> {
             Err(error) => return Err(error),
         };
         fields.push((name, title, value));
+    }
+    if fields.iter().all(|(.., value)| value.is_null()) {
+        return Err(ProtoError::Absent { what: "serial over LAN of the controller" }.into());
     }
     Ok(Answer::fields(fields))
 }

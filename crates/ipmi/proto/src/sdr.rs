@@ -9,7 +9,6 @@ use std::sync::Arc;
 use crate::linear::{self, AnalogFormat, Factors, Linearization, Quantity};
 use crate::message::CONTROLLER;
 use crate::octets::Octets;
-use crate::threshold::Threshold;
 use crate::{Destination, ProtoError, SensorKey};
 
 use self::text::type_length;
@@ -162,15 +161,6 @@ impl Sensor {
     pub fn key(&self) -> SensorKey {
         let Self { channel, owner, unit, number, .. } = *self;
         SensorKey { channel, owner, unit, number }
-    }
-
-    /// Returns a raw threshold in the record; `None` if it has none. Only for a sensor whose thresholds cannot
-    /// be read, it is the one in force.
-    #[must_use]
-    pub fn recorded_threshold(&self, threshold: Threshold) -> Option<u8> {
-        // The bits start with lower non-critical, the record starts with upper non-recoverable.
-        let place = 5_usize.checked_sub(usize::from(threshold.bit()))?;
-        self.thresholds.get(place).copied().flatten()
     }
 
     /// Returns whether Get Sensor Thresholds returns the thresholds in force.

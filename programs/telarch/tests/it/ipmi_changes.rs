@@ -165,7 +165,7 @@ fn sensors_of_a_satellite_have_their_own_thresholds_and_events() {
     printed(&bmc, &["threshold", "SAT TEMP", "unc", "40"]);
     assert_eq!(bmc.ipmitool(&["sensor", "get", "CPU1 Temp"]).unwrap(), before);
     let theirs = bmc.ipmitool(&["sensor", "get", "SAT TEMP"]).unwrap();
-    assert_eq!(fields(&theirs)["Upper non-critical"], "40.000", "{theirs}");
+    assert_eq!(fields(&theirs)["Upper Non-Critical"], "40.000", "{theirs}");
     let refused = ipmi(&bmc, &["threshold", "SW- TEMP", "unc", "40"]);
     assert!(refused.code == 1 && refused.errors.contains("address on the bus"), "{}", refused.errors);
     let log = printed(&bmc, &["sel"]);
@@ -248,9 +248,9 @@ fn metrics_have_the_names_of_ipmi_exporter() {
         format!("ipmi_fan_speed_rpm{{bmc=\"{bmc}\",id=\"9\",name=\"FAN1\"}} 7100"),
         format!("ipmi_voltage_volts{{bmc=\"{bmc}\",id=\"8\",name=\"VBAT\"}} 3"),
         format!(
-            "ipmi_sensor_state{{bmc=\"{bmc}\",id=\"24\",name=\"PSU Redundancy\",type=\"power supply\"}} 2"
+            "ipmi_sensor_state{{bmc=\"{bmc}\",id=\"24\",name=\"PSU Redundancy\",type=\"Power Supply\"}} 2"
         ),
-        format!("ipmi_up{{bmc=\"{bmc}\"}} 1"),
+        format!("ipmi_up{{bmc=\"{bmc}\",collector=\"ipmi\"}} 1"),
     ] {
         assert!(page.lines().any(|found| found == line), "{line} is not in {page}");
     }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::Command;
 use crate::octets::Octets;
+use crate::sdr::Sensor;
 use crate::{NetFn, Privilege, ProtoError, Request};
 
 /// Threshold of a sensor, in bit order (IPMI 2.0, 35.8).
@@ -46,6 +47,15 @@ impl Threshold {
             Self::UpperCritical => "ucr",
             Self::UpperNonRecoverable => "unr",
         }
+    }
+
+    /// Returns the raw threshold in the record of a sensor; `None` if it has none. It is the one in force only if
+    /// the thresholds of the sensor cannot be read.
+    #[must_use]
+    pub fn in_record(self, sensor: &Sensor) -> Option<u8> {
+        // The bits start with lower non-critical, the record starts with upper non-recoverable.
+        let place = 5_usize.checked_sub(usize::from(self.bit()))?;
+        sensor.thresholds.get(place).copied().flatten()
     }
 
     /// Returns the bit number.

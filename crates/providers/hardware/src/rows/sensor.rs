@@ -85,7 +85,7 @@ fn numeric_row(
 ) -> Result<Instance, HardwareError> {
     let sensor = &measured.sensor;
     let supported: Vec<_> =
-        THRESHOLDS.into_iter().filter(|(one, ..)| sensor.recorded_threshold(*one).is_some()).collect();
+        THRESHOLDS.into_iter().filter(|(one, ..)| one.in_record(sensor).is_some()).collect();
     let mut possible = vec!["Unknown", "Normal"];
     possible.extend(supported.iter().map(|(.., state)| *state));
     let (base, power) = unit::of(&sensor.units);
@@ -102,7 +102,7 @@ fn numeric_row(
         .with("IsLinear", scale.as_ref().is_some_and(Scale::is_linear))?
         .with(
             "SupportedThresholds",
-            threshold_numbers(|threshold| sensor.recorded_threshold(threshold).is_some())
+            threshold_numbers(|threshold| threshold.in_record(sensor).is_some())
                 .iter()
                 .map(u16::to_string)
                 .collect::<Vec<_>>(),

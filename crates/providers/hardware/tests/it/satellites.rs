@@ -51,7 +51,7 @@ async fn a_threshold_of_a_satellite_is_set_there_and_not_on_the_controller() {
     assert_eq!(number(&now, "UpperThresholdNonCritical"), Some(40));
     assert_eq!(bmc.ipmitool(&["sensor", "get", "CPU1 Temp"]).unwrap(), before);
     let theirs = bmc.ipmitool(&["sensor", "get", "SAT TEMP"]).unwrap();
-    assert!(theirs.contains("Upper non-critical    : 40.000"), "{theirs}");
+    assert!(theirs.contains("Upper Non-Critical    : 40.000"), "{theirs}");
     // System software does not answer requests.
     assert_eq!(text(&all["SW- TEMP"], "SettableThresholds"), "");
     let refused = put(&house, &all["SW- TEMP"], "UpperThresholdNonCritical", 40).await.unwrap_err();
