@@ -421,6 +421,10 @@ impl Place {
         command
             .args(["-I", &self.suite.to_string(), "-F", &width.to_string(), "-Q", "--sdr-cache-directory"])
             .arg(folder);
+        if self.suite == 3 {
+            // `ipmi_sim` computes its codes with the privilege level of Open Session.
+            command.args(["-W", "opensesspriv"]);
+        }
         run(&mut command, &[])
     }
 }
