@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::file::disk::{self, Stamp};
-use crate::{AccountsError, IfMissing};
+use crate::AccountsError;
+use crate::disk::{self, IfMissing, Stamp};
 
 /// A text file that only its owner may read or change, and that is replaced atomically.
 #[derive(Clone, Debug, PartialEq, Eq)]

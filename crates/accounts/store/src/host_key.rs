@@ -5,7 +5,7 @@ mod secret;
 use std::fmt;
 use std::path::Path;
 
-use auth::account_file::{AccountName, Rid, SealedNtHash};
+use auth::account_file::{AccountName, LinuxPassword, Rid, SealedNtHash};
 use auth::ntlm::NtHash;
 use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
 use zeroize::Zeroizing;
@@ -66,17 +66,42 @@ impl HostKey {
         name: &AccountName,
         rid: Rid,
     ) -> Result<SealedNtHash, AccountsError> {
-        let octets = self.seal_secret(hash.expose(), &nt_hash_of(name, rid))?;
+        self.seal_nt_hash_of(hash, name, rid, None)
+    }
+
+    /// Seals the NT hash of the password of a Linux user. The identification of the password is authenticated as well,
+    /// so that the hash of an old password cannot be presented as that of the current one.
+    ///
+    /// # Errors
+    /// [`AccountsError::Randomness`] and [`AccountsError::Sealing`].
+    pub fn seal_linux_nt_hash(
+        &self,
+        hash: &NtHash,
+        name: &AccountName,
+        rid: Rid,
+        password: LinuxPassword,
+    ) -> Result<SealedNtHash, AccountsError> {
+        self.seal_nt_hash_of(hash, name, rid, Some(password))
+    }
+
+    fn seal_nt_hash_of(
+        &self,
+        hash: &NtHash,
+        name: &AccountName,
+        rid: Rid,
+        linux: Option<LinuxPassword>,
+    ) -> Result<SealedNtHash, AccountsError> {
+        let octets = self.seal_secret(hash.expose(), &nt_hash_of(name, rid, linux))?;
         let parts = octets.split_first_chunk().and_then(|(nonce, rest)| Some((nonce, rest.first_chunk()?)));
         let (nonce, sealed) = parts.ok_or(AccountsError::Sealing)?;
-        Ok(SealedNtHash { nonce: *nonce, sealed: *sealed })
+        Ok(SealedNtHash { nonce: *nonce, sealed: *sealed, linux })
     }
 
     /// Opens the NT hash of an account; `None` if it was sealed with another key or for another account.
     #[must_use]
     pub fn open_nt_hash(&self, sealed: &SealedNtHash, name: &AccountName, rid: Rid) -> Option<NtHash> {
         let octets = [sealed.nonce.as_slice(), &sealed.sealed].concat();
-        let hash = self.open_secret(&octets, &nt_hash_of(name, rid))?;
+        let hash = self.open_secret(&octets, &nt_hash_of(name, rid, sealed.linux))?;
         Some(NtHash::new(*hash.first_chunk()?))
     }
 }
@@ -88,8 +113,12 @@ impl fmt::Debug for HostKey {
 }
 
 /// Returns the data that is authenticated with a sealed hash. Names contain no NUL, so that it is unique per account.
-fn nt_hash_of(name: &AccountName, rid: Rid) -> Vec<u8> {
-    format!("nt-hash\0{}\0{rid}", name.key()).into_bytes()
+fn nt_hash_of(name: &AccountName, rid: Rid, linux: Option<LinuxPassword>) -> Vec<u8> {
+    let mut about = format!("nt-hash\0{}\0{rid}", name.key());
+    if let Some(linux) = linux {
+        about += &format!("\0linux\0{linux}");
+    }
+    about.into_bytes()
 }
 
 const FILE: &str = "host-key";
@@ -142,6 +171,18 @@ mod tests {
             "equal passwords are recognisable"
         );
         assert!(!sealed.sealed.windows(4).any(|octets| hash.expose().starts_with(octets)));
+    }
+
+    #[test]
+    fn the_hash_of_a_linux_password_opens_only_for_that_password() {
+        let state = tempfile::tempdir().unwrap();
+        let key = HostKey::load_or_create(state.path()).unwrap();
+        let (old, new) = (LinuxPassword::new("ann", 1000, "$y$a"), LinuxPassword::new("ann", 1000, "$y$b"));
+        let sealed = key.seal_linux_nt_hash(&NtHash::new([7; 16]), &name("ann"), rid(0), old).unwrap();
+        assert_eq!(opened(&key, &sealed, "ann", 0), Some([7; 16]));
+        for linux in [Some(new), None] {
+            assert_eq!(opened(&key, &SealedNtHash { linux, ..sealed }, "ann", 0), None, "{linux:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use auth::account_file::AccountFileError;
-use auth::certificate_mapping::MappingError;
+use auth::certificate_mapping::{MappingChangeError, MappingError};
 
 /// An error in a file of this crate: the file, the cause, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +25,12 @@ pub enum AccountsError {
         path: PathBuf,
         /// Error of the operating system.
         source: io::Error,
+    },
+    /// Another process changes the file for longer than the caller waits.
+    #[error("another process is changing {}", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
     },
     /// The path is not a regular file.
     #[error("{} is not a regular file", path.display())]
@@ -108,4 +114,11 @@ pub enum AccountsError {
     /// The kernel provides no random bytes.
     #[error(transparent)]
     Randomness(#[from] random::RandomError),
+}
+
+/// The error message with its remedy, on one line.
+impl From<AccountsError> for MappingChangeError {
+    fn from(error: AccountsError) -> Self {
+        Self::Failed(error.to_string().replace("\n  ", "; "))
+    }
 }

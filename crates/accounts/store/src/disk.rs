@@ -1,9 +1,11 @@
 //! Reading files that only trusted users could have changed, and replacing them atomically.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use auth::account_file::{AccountFile, MAX_OCTETS};
 use files::Attributes;
@@ -39,21 +41,55 @@ pub fn update<T, E: From<AccountsError>>(
     if_missing: IfMissing,
     change: impl FnOnce(&mut AccountFile) -> Result<T, E>,
 ) -> Result<T, E> {
-    update_text(path, if_missing, |path, old| {
+    update_within(LockLimit::None, path, if_missing, change)
+}
+
+/// Changes an account file like [`update`], and waits at most so long for other processes that change it.
+///
+/// # Errors
+/// As for [`update`]; [`AccountsError::Busy`] after the limit.
+pub fn update_within<T, E: From<AccountsError>>(
+    limit: LockLimit,
+    path: &Path,
+    if_missing: IfMissing,
+    change: impl FnOnce(&mut AccountFile) -> Result<T, E>,
+) -> Result<T, E> {
+    change_text(limit, path, if_missing, |path, old| {
         let mut file = parse(old, path)?;
         let outcome = change(&mut file)?;
         Ok((file.to_string(), outcome))
     })
 }
 
+/// Limit of the time to wait for other processes that change a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockLimit {
+    /// Waits until the other process has finished.
+    None,
+    /// Waits so long.
+    Time(Duration),
+}
+
 /// Changes a file of another kind like [`update`]. `change` receives the resolved path and the old text.
-pub(crate) fn update_text<T, E: From<AccountsError>>(
+///
+/// # Errors
+/// The error of `change`; [`AccountsError`] if the file cannot be read or replaced.
+pub fn update_text<T, E: From<AccountsError>>(
+    path: &Path,
+    if_missing: IfMissing,
+    change: impl FnOnce(&Path, &str) -> Result<(String, T), E>,
+) -> Result<T, E> {
+    change_text(LockLimit::None, path, if_missing, change)
+}
+
+fn change_text<T, E: From<AccountsError>>(
+    limit: LockLimit,
     path: &Path,
     if_missing: IfMissing,
     change: impl FnOnce(&Path, &str) -> Result<(String, T), E>,
 ) -> Result<T, E> {
     let path = resolve(path)?;
-    let locked = lock(&path, if_missing)?;
+    let locked = lock(&path, if_missing, limit)?;
     let old = text(&locked, &path)?;
     let (new, outcome) = change(&path, &old)?;
     if new != old {
@@ -67,7 +103,7 @@ pub(crate) fn update_text<T, E: From<AccountsError>>(
 /// Metadata that changes whenever the file changes. The time of the last inode change also covers permissions, and no
 /// user can set it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub struct Stamp {
     device: u64,
     inode: u64,
     octets: u64,
@@ -77,7 +113,8 @@ pub(crate) struct Stamp {
 
 impl Stamp {
     /// Returns the stamp of the file that has this name now, if any.
-    pub(crate) fn of(path: &Path) -> Option<Self> {
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
         fs::metadata(path).ok().map(|metadata| Self::from(&metadata))
     }
 }
@@ -94,13 +131,20 @@ impl From<&Metadata> for Stamp {
     }
 }
 
-pub(super) fn read_with_stamp(path: &Path) -> Result<(AccountFile, Stamp), AccountsError> {
+/// Reads an account file like [`read`], with its stamp.
+///
+/// # Errors
+/// [`AccountsError`] with the file, the line and what to do.
+pub fn read_with_stamp(path: &Path) -> Result<(AccountFile, Stamp), AccountsError> {
     let (text, stamp) = text_with_stamp(path)?;
     Ok((parse(&text, path)?, stamp))
 }
 
 /// Reads the text of a file that no user but its owner could have read or changed.
-pub(crate) fn text_with_stamp(path: &Path) -> Result<(String, Stamp), AccountsError> {
+///
+/// # Errors
+/// [`AccountsError`] if the file is missing, too large, or could have been read or changed by other users.
+pub fn text_with_stamp(path: &Path) -> Result<(String, Stamp), AccountsError> {
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(nonblocking_flags())
@@ -128,7 +172,11 @@ fn resolve(path: &Path) -> Result<PathBuf, AccountsError> {
 /// Opens the file and waits for an exclusive lock.
 ///
 /// The lock is on the file itself, so that users who may not read it cannot block it.
-fn lock(path: &Path, if_missing: IfMissing) -> Result<File, AccountsError> {
+fn lock(path: &Path, if_missing: IfMissing, limit: LockLimit) -> Result<File, AccountsError> {
+    let deadline = match limit {
+        LockLimit::None => None,
+        LockLimit::Time(time) => Some(Instant::now() + time),
+    };
     loop {
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(nonblocking_flags());
@@ -137,9 +185,20 @@ fn lock(path: &Path, if_missing: IfMissing) -> Result<File, AccountsError> {
         }
         let file = options.open(path).map_err(|source| open_error(path, source))?;
         let metadata = trusted_metadata(&file, path)?;
-        match file.lock() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            outcome => outcome.map_err(disk("lock", path))?,
+        match deadline {
+            None => match file.lock() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                outcome => outcome.map_err(disk("lock", path))?,
+            },
+            Some(deadline) => match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    thread::sleep(LOCK_INTERVAL);
+                    continue;
+                }
+                Err(TryLockError::WouldBlock) => return Err(AccountsError::Busy { path: path.to_owned() }),
+                Err(TryLockError::Error(source)) => return Err(disk("lock", path)(source)),
+            },
         }
         // The previous holder of the lock may have replaced the file.
         let is_current = fs::symlink_metadata(path)
@@ -196,6 +255,9 @@ fn open_error(path: &Path, source: io::Error) -> AccountsError {
 fn disk<'a>(action: &'static str, path: &'a Path) -> impl Fn(io::Error) -> AccountsError + 'a {
     move |source| AccountsError::Disk { action, path: path.to_owned(), source }
 }
+
+/// Time between two attempts to lock a file.
+const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Mode of the file: password hashes must not be readable by others, who could try to crack them.
 const MODE: u32 = 0o600;
