@@ -54,17 +54,17 @@ mod file;
 mod holder;
 mod kerberos_accounts;
 mod lockout;
+mod machine_sid;
 mod pam;
 mod principals;
-
 mod sign_in;
 mod unix;
 mod verdict_queue;
 mod winbind;
 
 pub use account_store::{
-    AccountsError, FileVersion, HostKey, IfMissing, LinuxUsers, MachineSid, NtHashState, PrivateFile,
-    machine_numbers, random, read, update,
+    AccountsError, FileVersion, HostKey, IfMissing, LinuxUsers, NtHashState, PrivateFile, machine_numbers,
+    random, read, update,
 };
 pub use any_ntlm::AnyNtlm;
 pub use any_of::{AccountSource, AnyOf};
@@ -74,6 +74,7 @@ pub use file::{FileAccounts, FileNtlm};
 pub use holder::{CertificateHolder, ClientCertificate, HolderLimits, MappedAccounts, SpentProofs};
 pub use kerberos_accounts::ListedAccounts;
 pub use lockout::{Attempts, Lockout, LockoutPolicy};
+pub use machine_sid::MachineSid;
 pub use pam::{Pam, PamError};
 pub use principals::{LocalLogon, LocalPrincipals, LocalRole, LocalUser, ServiceScope};
 pub use sign_in::SignIn;

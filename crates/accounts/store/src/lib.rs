@@ -26,7 +26,6 @@ mod error;
 mod host_key;
 mod linux_nt_hashes;
 mod linux_users;
-mod machine_sid;
 mod private_file;
 mod random;
 mod state_file;
@@ -39,8 +38,8 @@ pub use error::AccountsError;
 pub use host_key::HostKey;
 pub use linux_nt_hashes::{LinuxNtHashes, NotStored, Stored};
 pub use linux_users::{LinuxUser, LinuxUsers, NtHashState};
-pub use machine_sid::MachineSid;
 pub use private_file::{FileVersion, PrivateFile};
+pub use state_file::{Secrecy, StateFile};
 
 /// Returns open flags for a path that may be a FIFO or a device: `open` then does not block, and the
 /// caller checks the file type.

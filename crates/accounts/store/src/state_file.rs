@@ -12,7 +12,7 @@ use crate::{AccountsError, nonblocking_flags};
 
 /// Access to the file by other users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Secrecy {
+pub enum Secrecy {
     /// All users may read the file: mode 0644.
     Public,
     /// Only the owner may read the file: mode 0600.
@@ -20,17 +20,22 @@ pub(crate) enum Secrecy {
 }
 
 /// A file in the state directory.
-pub(crate) struct StateFile {
+#[derive(Clone, Debug)]
+pub struct StateFile {
     path: PathBuf,
     secrecy: Secrecy,
 }
 
 impl StateFile {
-    pub(crate) fn new(state: &Path, name: &str, secrecy: Secrecy) -> Self {
+    /// Names a file in a state directory.
+    #[must_use]
+    pub fn new(state: &Path, name: &str, secrecy: Secrecy) -> Self {
         Self { path: state.join(name), secrecy }
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Returns the path of the file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
@@ -38,7 +43,10 @@ impl StateFile {
     ///
     /// A file is rejected if users other than root and the user of this process could have written it, or if they could
     /// read it although it is secret.
-    pub(crate) fn read(&self, most: u64) -> Result<Option<Zeroizing<Vec<u8>>>, AccountsError> {
+    ///
+    /// # Errors
+    /// [`AccountsError`] if the file is rejected or cannot be read.
+    pub fn read(&self, most: u64) -> Result<Option<Zeroizing<Vec<u8>>>, AccountsError> {
         let path = &self.path;
         // Checks the opened file, not its path, which may lead elsewhere by now.
         let flags = match self.secrecy {
@@ -79,7 +87,10 @@ impl StateFile {
 
     /// Creates the file atomically with its full content, unless it exists already: of several processes that do so at
     /// the same time, one wins.
-    pub(crate) fn make(&self, octets: &[u8]) -> Result<(), AccountsError> {
+    ///
+    /// # Errors
+    /// [`AccountsError`] if the file cannot be written, or there is no randomness.
+    pub fn make(&self, octets: &[u8]) -> Result<(), AccountsError> {
         let random = u64::from_ne_bytes(crate::random()?);
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let temporary = self.path.with_file_name(format!(".{name}.{random:016x}"));

@@ -83,8 +83,7 @@ pub(super) fn scx() -> &'static Builtin {
 
 /// Network classes for the PowerShell modules.
 pub(super) fn standard_cimv2() -> &'static Builtin {
-    static INDEX: LazyLock<Builtin> =
-        LazyLock::new(|| Builtin::of_provider(STANDARD_CIMV2));
+    static INDEX: LazyLock<Builtin> = LazyLock::new(|| Builtin::of_provider(STANDARD_CIMV2));
     &INDEX
 }
 

@@ -3,12 +3,10 @@
 use std::fmt;
 use std::path::Path;
 
+use account_store::{AccountsError, Secrecy, StateFile};
 use config::Paths;
 use sddl::DomainSid;
 use sha2::{Digest as _, Sha256};
-
-use crate::AccountsError;
-use crate::state_file::{Secrecy, StateFile};
 
 /// Machine SID `S-1-5-21-a-b-c` (MS-DTYP 2.4.2.4).
 ///
@@ -67,7 +65,7 @@ impl MachineSid {
         if let Some(sid) = load(&file_of(state))? {
             return Ok(Some(Self(sid)));
         }
-        // A directory that this user may not read does not concern it.
+        // An ordinary user may be unable to read the state directory of the machine's service.
         let of_machine = load(&file_of(origins.of_machine)).unwrap_or_else(|error| {
             tracing::debug!(%error, "Cannot read the SID of the machine's service");
             None
