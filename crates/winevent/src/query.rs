@@ -34,6 +34,7 @@ mod explain;
 mod expression;
 mod list;
 mod literal;
+mod operator;
 mod parse;
 
 pub use explain::{Action, Explanation, PartVerdict, RuleVerdict, Verdict};

@@ -8,10 +8,9 @@ use std::collections::BTreeSet;
 use xml::{Attribute, Element};
 
 use super::explain::Verdict;
-use super::expression::{
-    Axis, Expression, MAX_PREDICATES, Number, Operator, Part, PartKind, Step, Test, Time,
-};
+use super::expression::{Axis, Expression, MAX_PREDICATES, Number, Part, PartKind, Step, Test, Time};
 use super::literal::number;
+use super::operator::Operator;
 use crate::timestamp::Timestamp;
 
 /// Node of a record.

@@ -1,6 +1,6 @@
 //! Literals and the comparison of texts with them.
 
-use super::expression::Operator;
+use super::operator::Operator;
 use crate::timestamp::Timestamp;
 
 /// How texts are compared. It is not known whether Windows ignores case.

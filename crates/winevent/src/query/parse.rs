@@ -13,10 +13,9 @@
 
 use std::ops::Range;
 
-use super::expression::{
-    Axis, Expression, MAX_PREDICATES, Number, Operator, Part, PartKind, Step, Test, Time,
-};
+use super::expression::{Axis, Expression, MAX_PREDICATES, Number, Part, PartKind, Step, Test, Time};
 use super::literal::{Literal, StringCase};
+use super::operator::Operator;
 use crate::error::WinEventError;
 
 /// Maximum length of an expression in bytes.

@@ -83,7 +83,7 @@ const SYSTEM: &[(&str, &[usize])] = &[
     ("*[EventData[Data[2]=15063]]", &[0, 50]),
     ("*[EventData/Data[position()>1 and position()<3]='15063']", &[0, 50]),
     ("*[UserData/InstallDeviceID/DriverName]", &[31, 37]),
-    ("*[UserData[InstallDeviceID[UpgradeDevice='true']]]", &[31, 37]),
+    ("*[UserData[InstallDeviceID[UpgradeDevice='true']]]", &[31]),
     ("*[System[Security[@UserID='S-1-5-20']]]", &[76, 84]),
     ("*[System[Execution[@ThreadID<20]] and UserData]", &[]),
     ("*[System[EventID=104]]", &[142, 143]),

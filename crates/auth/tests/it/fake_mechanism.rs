@@ -11,7 +11,7 @@ use telarch_auth::{
 
 /// Parameters that both ends share.
 #[derive(Clone)]
-pub(crate) struct Toy {
+pub(crate) struct FakeMechanism {
     pub(crate) oids: Vec<Oid>,
     /// Number of tokens; the service sends the last one if it is even.
     pub(crate) tokens: u8,
@@ -25,7 +25,7 @@ pub(crate) struct Toy {
     pub(crate) password: &'static str,
 }
 
-impl Toy {
+impl FakeMechanism {
     /// Three tokens; a `mechListMIC` is always required.
     pub(crate) fn like_ntlm() -> Self {
         Self {
@@ -57,7 +57,7 @@ impl Toy {
     }
 
     pub(crate) fn initiator(&self) -> Box<dyn Initiator> {
-        Box::new(End { toy: self.clone(), sent: 0, received: 0 })
+        Box::new(End { fake: self.clone(), sent: 0, received: 0 })
     }
 
     /// Returns token `number`, from 1.
@@ -82,11 +82,11 @@ impl Toy {
         let key = digest(&[b"key", self.password.as_bytes()]);
         let channel = |direction| Channel { key, direction, sequence: 0, position: 0 };
         let (outgoing, incoming) = if service { (1, 0) } else { (0, 1) };
-        Context { toy: self.clone(), outgoing: channel(outgoing), incoming: channel(incoming) }
+        Context { fake: self.clone(), outgoing: channel(outgoing), incoming: channel(incoming) }
     }
 }
 
-impl Mechanism for Toy {
+impl Mechanism for FakeMechanism {
     fn oids(&self) -> &[Oid] {
         &self.oids
     }
@@ -95,13 +95,13 @@ impl Mechanism for Toy {
         if !self.available {
             return Err(AuthError::Unavailable);
         }
-        Ok(Box::new(End { toy: self.clone(), sent: 0, received: 0 }))
+        Ok(Box::new(End { fake: self.clone(), sent: 0, received: 0 }))
     }
 }
 
 /// Either end.
 struct End {
-    toy: Toy,
+    fake: FakeMechanism,
     sent: u8,
     received: u8,
 }
@@ -111,7 +111,8 @@ impl End {
         let number = first + 2 * self.received;
         self.received += 1;
         // The frame may contain any OID of the mechanism.
-        if token.len() < 33 || !token.ends_with(&self.toy.token(number)[self.toy.token(number).len() - 33..])
+        if token.len() < 33
+            || !token.ends_with(&self.fake.token(number)[self.fake.token(number).len() - 33..])
         {
             return Err(AuthError::WrongPassword);
         }
@@ -121,43 +122,43 @@ impl End {
     fn send(&mut self, first: u8) -> Option<Vec<u8>> {
         let number = first + 2 * self.sent;
         self.sent += 1;
-        (number <= self.toy.tokens).then(|| self.toy.token(number))
+        (number <= self.fake.tokens).then(|| self.fake.token(number))
     }
 }
 
 impl Acceptor for End {
     fn step(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError> {
         self.receive(token, 1)?;
-        let last = 2 * self.received >= self.toy.tokens;
+        let last = 2 * self.received >= self.fake.tokens;
         let token = self.send(2);
         if !last {
             return Ok(Step::Continue(token.unwrap()));
         }
-        let account = Account { name: self.toy.user.to_owned() };
-        Ok(Step::Done { token, outcome: Accepted { account, context: Box::new(self.toy.context(true)) } })
+        let account = Account { name: self.fake.user.to_owned() };
+        Ok(Step::Done { token, outcome: Accepted { account, context: Box::new(self.fake.context(true)) } })
     }
 }
 
 impl Initiator for End {
     fn step(&mut self, token: Option<&[u8]>) -> Result<Step<Initiated>, AuthError> {
-        if !self.toy.available {
+        if !self.fake.available {
             return Err(AuthError::Unavailable);
         }
         if let Some(token) = token {
             self.receive(token, 2)?;
         }
         let token = self.send(1);
-        if 2 * self.sent <= self.toy.tokens {
+        if 2 * self.sent <= self.fake.tokens {
             return Ok(Step::Continue(token.unwrap()));
         }
-        let (context, mutual) = (Box::new(self.toy.context(false)), Mutual::Proven);
+        let (context, mutual) = (Box::new(self.fake.context(false)), Mutual::Proven);
         Ok(Step::Done { token, outcome: Initiated { context, mutual } })
     }
 }
 
 /// Security context: a stream and a counter for each direction.
 pub(crate) struct Context {
-    toy: Toy,
+    fake: FakeMechanism,
     outgoing: Channel,
     incoming: Channel,
 }
@@ -189,17 +190,17 @@ impl Channel {
 
 impl Context {
     fn header(&self) -> usize {
-        if self.toy.long_header { 60 } else { 16 }
+        if self.fake.long_header { 60 } else { 16 }
     }
 }
 
 impl SecurityContext for Context {
     fn can_seal(&self) -> bool {
-        self.toy.seals
+        self.fake.seals
     }
 
     fn seal(&mut self, message: &mut Vec<u8>) -> Result<Vec<u8>, SealError> {
-        if !self.toy.seals {
+        if !self.fake.seals {
             return Err(SealError::Unavailable);
         }
         let plain = message.clone();
@@ -234,7 +235,7 @@ impl SecurityContext for Context {
     }
 
     fn mech_list_mic(&self) -> MechListMic {
-        self.toy.mic
+        self.fake.mic
     }
 
     fn mech_list_mic_made(&mut self) {

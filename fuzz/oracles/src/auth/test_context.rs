@@ -4,7 +4,7 @@ use auth::sealed_body::Protocol;
 use auth::{MechListMic, SealError, SecurityContext};
 
 /// One end of a fake context; both ends have the same parameters.
-pub(super) struct Toy {
+pub(super) struct TestContext {
     shape: Protocol,
     largest: Option<usize>,
     /// Added to every byte; zero leaves messages unchanged.
@@ -13,7 +13,7 @@ pub(super) struct Toy {
     opened: u64,
 }
 
-impl Toy {
+impl TestContext {
     pub(super) fn new(shape: Protocol, key: u8) -> Self {
         let largest = (shape == Protocol::CredSsp).then_some(16_384);
         Self { shape, largest, key, sealed: 0, opened: 0 }
@@ -24,7 +24,7 @@ impl Toy {
     }
 }
 
-impl SecurityContext for Toy {
+impl SecurityContext for TestContext {
     fn can_seal(&self) -> bool {
         true
     }
