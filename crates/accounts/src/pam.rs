@@ -128,7 +128,7 @@ impl PasswordVerifier for Pam {
                 let error = verdict(&refusal);
                 tracing::debug!(account = user, peer = %from, %refusal, "PAM refused a sign-in");
                 if error == AuthError::Unavailable {
-                    tracing::error!(%refusal, service = ?self.service, "PAM failed to verify a sign-in");
+                    tracing::error!(%refusal, service = %self.service.to_string_lossy(), "PAM failed to verify a sign-in");
                 }
                 Err(error)
             }

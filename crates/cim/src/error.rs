@@ -7,19 +7,19 @@ use crate::{Name, Status};
 #[non_exhaustive]
 pub enum Error {
     /// Invalid name.
-    #[error("invalid CIM name {found:?}\n  use letters, digits and '_', beginning with a letter or '_'")]
+    #[error("invalid CIM name \"{found}\"\n  use letters, digits and '_', beginning with a letter or '_'")]
     Name {
         /// The text.
         found: String,
     },
     /// Invalid namespace.
-    #[error("invalid namespace {found:?}\n  write it as root/cimv2")]
+    #[error("invalid namespace \"{found}\"\n  write it as root/cimv2")]
     Namespace {
         /// The text.
         found: String,
     },
     /// Invalid text for a type.
-    #[error("{found:?} is not a valid {expected}")]
+    #[error("\"{found}\" is not a valid {expected}")]
     Lexical {
         /// The text.
         found: String,
@@ -45,7 +45,7 @@ pub enum Error {
         found: String,
     },
     /// Unknown property.
-    #[error("{class} has no property {name:?}\n  a query of meta_class lists the properties")]
+    #[error("{class} has no property \"{name}\"\n  a query of meta_class lists the properties")]
     NoProperty {
         /// The class.
         class: Name,
@@ -85,7 +85,10 @@ pub enum Error {
         name: String,
     },
     /// Invalid class URI.
-    #[error("{found:?} is not the URI of a class\n  write it as {}root/cimv2/Win32_Process", crate::uri::WMI)]
+    #[error(
+        "\"{found}\" is not the URI of a class\n  write it as {}root/cimv2/Win32_Process",
+        crate::uri::WMI
+    )]
     Uri {
         /// The URI.
         found: String,

@@ -1,16 +1,19 @@
-//! Data sources of WMI classes that this machine lacks.
+//! Data sources of WMI classes that a machine lacks.
 //!
 //! A class without a source has no instances, which looks like an empty result. The service cannot say so in its
-//! response, because clients of Windows reject unknown elements there.
+//! response, because clients of Windows reject unknown elements there. After an empty result, the clients therefore
+//! send a second request to services that identify themselves as Telarch.
 
 use std::path::Path;
 
 /// Source of some WMI classes.
 #[derive(Debug)]
 pub struct DataSource {
+    /// Name that the service sends.
+    name: &'static str,
     classes: &'static [&'static str],
-    /// Reason why the classes have no instances.
-    pub problem: &'static str,
+    /// Reason why the classes have no instances; it precedes the name of the machine.
+    problem: (&'static str, &'static str),
     /// Advice.
     pub fix: &'static str,
     /// Whether most machines have the source, so that its absence deserves a warning.
@@ -22,9 +25,32 @@ impl DataSource {
     /// Returns the source of a class, if this machine lacks it.
     #[must_use]
     pub fn missing_for(class: &str) -> Option<&'static Self> {
-        let of_class =
-            SOURCES.iter().find(|source| source.classes.iter().any(|own| own.eq_ignore_ascii_case(class)));
-        of_class.filter(|source| !(source.is_present)())
+        Self::of_class(class).filter(|source| !(source.is_present)())
+    }
+
+    /// Returns the source of a class.
+    #[must_use]
+    pub fn of_class(class: &str) -> Option<&'static Self> {
+        SOURCES.iter().find(|source| source.classes.iter().any(|own| own.eq_ignore_ascii_case(class)))
+    }
+
+    /// Returns the source with the name that a service sent.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        SOURCES.iter().find(|source| source.name == name)
+    }
+
+    /// Returns the reason why the classes have no instances on this machine.
+    #[must_use]
+    pub fn problem_here(&self) -> String {
+        self.problem_on("this machine")
+    }
+
+    /// Returns the reason why the classes have no instances on a machine.
+    #[must_use]
+    pub fn problem_on(&self, machine: &str) -> String {
+        let (before, after) = self.problem;
+        format!("{before}{machine}{after}")
     }
 
     /// Returns all sources that this machine lacks.
@@ -43,22 +69,25 @@ pub fn class_of_query(query: &str) -> Option<&str> {
 
 const SOURCES: [DataSource; 3] = [
     DataSource {
+        name: "systemd",
         classes: &["Win32_Service", "Win32_BaseService", "Win32_DependentService"],
-        problem: "systemd does not run on this machine, so Win32_Service has no instances",
+        problem: ("systemd does not run on ", ", so Win32_Service has no instances"),
         fix: "services of other init systems are not listed",
         is_usual: true,
         is_present: has_systemd,
     },
     DataSource {
+        name: "journal",
         classes: &["Win32_NTLogEvent", "Win32_NTEventLogFile"],
-        problem: "this machine has no journal, so Win32_NTLogEvent has no instances",
+        problem: ("there is no journal on ", ", so Win32_NTLogEvent has no instances"),
         fix: "systemd-journald writes it to /run/log/journal, or to /var/log/journal if that directory exists",
         is_usual: true,
         is_present: has_journal,
     },
     DataSource {
+        name: "controller",
         classes: &["NumericSensor", "LogRecord", "RecordLog"],
-        problem: "this machine has no local management controller (/dev/ipmi0)",
+        problem: ("there is no local management controller (/dev/ipmi0) on ", ""),
         fix: "load the modules ipmi_si and ipmi_devintf, or add a controller on the network: telarch ipmi host add",
         is_usual: false,
         is_present: has_controller,
@@ -78,6 +107,12 @@ fn has_journal() -> bool {
 
 fn has_controller() -> bool {
     ["/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0"].iter().any(|device| Path::new(device).exists())
+}
+
+/// Returns the message for a source that is missing in a result.
+#[must_use]
+pub fn omission_text(source: &str, reason: &str) -> String {
+    format!("{source} is missing in the results: {reason}")
 }
 
 #[cfg(test)]

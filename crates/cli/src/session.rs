@@ -165,6 +165,18 @@ impl RemoteService {
         self.target.host()
     }
 
+    /// Returns whether the service is known to be Telarch.
+    pub(crate) async fn is_telarch(&self) -> bool {
+        if self.is_local() {
+            return true;
+        }
+        let identified = self.session.identify().await;
+        identified.is_ok_and(|identified| {
+            let identity = identified.identity;
+            identity.product.unwrap_or(identity.product_vendor) == "Telarch"
+        })
+    }
+
     /// Returns whether this is the local service, reached through its Unix socket.
     pub(crate) fn is_local(&self) -> bool {
         matches!(self.target, Target::Local(_))

@@ -3,18 +3,21 @@
 //! `winrm OPERATION [ACTION] [RESOURCE_URI] ['@{KEY="VALUE";...}'] [-SWITCH[:VALUE] ...]`
 
 mod build;
+pub mod descriptor_dialogue;
 mod filter;
 mod fleet;
 mod hosts;
 mod list;
 mod one_host;
 pub(crate) mod operations;
+mod prediction;
 pub mod principals;
 mod quick_config;
 mod run;
 mod sddl;
 mod service_command;
 mod shells;
+mod source_note;
 mod streams;
 pub(crate) mod switches;
 mod trust;

@@ -335,7 +335,12 @@ impl Session {
             *self.0.passed_over.lock() = passed_over;
             *self.0.login.lock() = login;
         }
-        self.0.is_accepted.store(true, Ordering::Relaxed);
+        let is_first = !self.0.is_accepted.swap(true, Ordering::Relaxed);
+        if is_first && self.scheme() == Some(Scheme::Basic) {
+            let reasons =
+                self.passed_over_schemes().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            tracing::warn!(peer = %self.0.endpoint, reasons, "Signed in with Basic, which sends the password to the service");
+        }
     }
 
     pub(crate) fn login(&self) -> Login {

@@ -20,6 +20,19 @@ pub struct Groups {
     pub event_log_readers: Vec<String>,
 }
 
+/// Way in which accounts become members of groups of Windows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Membership {
+    /// As members of local groups; see [`Groups`].
+    #[default]
+    LocalGroups,
+    /// Only as administrators, if the account file says so. Local groups have no effect.
+    AccountFile,
+    /// All accounts are administrators. Local groups have no effect.
+    AllAdministrators,
+}
+
 impl Groups {
     /// Maximum number of local groups for one group of Windows.
     pub const MAX: usize = 64;

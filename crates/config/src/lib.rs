@@ -58,7 +58,7 @@ pub use draft::Draft;
 pub use error::{PutError, Reason, SettingError};
 pub use file_error::FileError;
 pub use filter_error::FilterError;
-pub use groups::Groups;
+pub use groups::{Groups, Membership};
 pub use listener::{
     LISTENER_RESOURCE, Listener, ListenerAddress, ListenerError, ListenerKey, ListenerSource, Listeners,
     Serving, Transport,

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use self::disk::Directory;
 use crate::{
-    Access, Config, Draft, Groups, Listeners, Mutability, Plugins, Policies, Preset, Reason,
+    Access, Config, Draft, Groups, Listeners, Membership, Mutability, Plugins, Policies, Preset, Reason,
     SecurityDefaults, Setting, SettingError, Source, file,
 };
 
@@ -40,6 +40,8 @@ pub struct State {
     pub access: Access,
     /// Local groups that correspond to groups of Windows; they can be set only in the file.
     pub groups: Arc<Groups>,
+    /// Way in which accounts become members of groups of Windows.
+    pub membership: Membership,
     /// SID of the machine, if known; the default security entries of plug-ins refer to local groups by it.
     pub machine_sid: Option<DomainSid>,
     /// Policies; their values are already part of the settings.
@@ -74,6 +76,7 @@ enum PoliciesFrom {
 struct Overrides {
     settings: Vec<(&'static Setting, String)>,
     machine_sid: Option<DomainSid>,
+    membership: Membership,
     /// Policies that were last read without an error.
     policies: Arc<Policies>,
 }
@@ -143,7 +146,8 @@ impl Store {
             .iter()
             .map(|(name, value)| Ok((Setting::find(name.as_ref())?, value.as_ref().to_owned())))
             .collect::<Result<Vec<_>, SettingError>>()?;
-        let overrides = Overrides { settings: overrides, machine_sid: None, policies: Arc::new(policies) };
+        let overrides =
+            Overrides { settings: overrides, policies: Arc::new(policies), ..Overrides::default() };
         let text = disk::read(&path)?.text;
         let state = state(&path, &text, &overrides)?;
         let (overrides, text) = (Mutex::new(overrides), Mutex::new(text));
@@ -154,6 +158,14 @@ impl Store {
     pub fn set_machine_sid(&self, machine_sid: DomainSid) {
         let mut overrides = self.overrides.lock();
         overrides.machine_sid = Some(machine_sid);
+        let now = self.state();
+        self.publish(State::of(now.preset, now.draft(), &overrides));
+    }
+
+    /// Sets the way in which accounts become members of groups of Windows, on which the advice in denials depends.
+    pub fn set_membership(&self, membership: Membership) {
+        let mut overrides = self.overrides.lock();
+        overrides.membership = membership;
         let now = self.state();
         self.publish(State::of(now.preset, now.draft(), &overrides));
     }
@@ -436,7 +448,8 @@ impl State {
         let Draft { config, listeners, plugins, groups } = draft;
         let access = Access::new(&plugins, SecurityDefaults { root: &config.service.root_sddl, machine_sid });
         let groups = Arc::new(groups);
-        Self { preset, config: Arc::new(config), listeners, plugins, access, groups, machine_sid, policies }
+        let (config, membership) = (Arc::new(config), overrides.membership);
+        Self { preset, config, listeners, plugins, access, groups, membership, machine_sid, policies }
     }
 
     /// Returns a modifiable copy.

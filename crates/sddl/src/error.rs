@@ -18,7 +18,7 @@ pub enum SddlError {
     TooManyAces,
 
     /// The text does not follow the grammar at this position.
-    #[error("expected {expected} at byte {at}, found {found:?}")]
+    #[error("expected {expected} at byte {at}, found \"{found}\"")]
     Expected {
         /// Offset where `expected` should be.
         at: usize,
@@ -29,7 +29,7 @@ pub enum SddlError {
     },
 
     /// Two letters that are not a SID alias known to this crate.
-    #[error("unknown SID alias {found:?} at byte {at}: write the SID as S-1-...")]
+    #[error("unknown SID alias \"{found}\" at byte {at}: write the SID as S-1-...")]
     UnknownAlias {
         /// Offset of the alias.
         at: usize,
@@ -46,7 +46,7 @@ pub enum SddlError {
 
     /// A word in the rights of an ACE is not a known right.
     #[error(
-        "unknown right {found:?} at byte {at}: write two-letter rights such as GXGR, or 0x and hex digits"
+        "unknown right \"{found}\" at byte {at}: write two-letter rights such as GXGR, or 0x and hex digits"
     )]
     UnknownRight {
         /// Offset of the word.
@@ -56,7 +56,7 @@ pub enum SddlError {
     },
 
     /// A word in the flags of an ACE is not a known flag.
-    #[error("unknown ACE flag {found:?} at byte {at}: write OI, CI, NP, IO, ID, SA, FA or nothing")]
+    #[error("unknown ACE flag \"{found}\" at byte {at}: write OI, CI, NP, IO, ID, SA, FA or nothing")]
     UnknownAceFlag {
         /// Offset of the word.
         at: usize,
@@ -65,7 +65,7 @@ pub enum SddlError {
     },
 
     /// An ACE type outside the supported part of SDDL, such as an object or conditional ACE.
-    #[error("unsupported ACE type {found:?} at byte {at}: write A or D in a DACL, AU or AL in a SACL")]
+    #[error("unsupported ACE type \"{found}\" at byte {at}: write A or D in a DACL, AU or AL in a SACL")]
     UnsupportedAceType {
         /// Offset of the type.
         at: usize,

@@ -85,7 +85,7 @@ fn check_descriptor(
     }
     let account = caller.identity().account();
     let machine = caller.token().machine();
-    let advice = remedy::lines(&descriptor, &state.groups, machine, &account.to_string(), desired);
+    let advice = remedy::lines(&descriptor, state, machine, &account.to_string(), desired);
     let decider = match decider {
         DescriptorOrigin::Plugin { plugin, uri } => {
             format!("the security entry of plug-in {plugin} for {uri}")

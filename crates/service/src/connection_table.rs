@@ -147,7 +147,7 @@ impl ConnectionSlot {
         begun.inspect_err(|busy| {
             if let Some(count) = due(&self.table.refusals) {
                 let account = caller.identity().account();
-                tracing::warn!(count, account = ?account.name, reason = %busy, "Requests refused with 503");
+                tracing::warn!(count, account = %account.name, reason = %busy, "Requests refused with 503");
             }
         })?;
         Ok(RequestSlot(self))

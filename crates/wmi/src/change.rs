@@ -47,6 +47,12 @@ impl Engine {
             }
             error => error.into(),
         })?;
+        if context.is_only_checking() {
+            if keys.is_some() {
+                self.get(context, namespace, path).await?;
+            }
+            return Ok(Instance::with_defaults(operation.output.clone()));
+        }
         let (context, name) = (context.clone(), class.name().clone());
         self.call(&name, move || {
             let target = keys.as_deref().map_or(Target::Class, Target::Instance);
@@ -93,7 +99,7 @@ impl Engine {
             after.set(column, instance.at(column).clone())?;
             changed.insert(column);
         }
-        if changed.is_empty() {
+        if changed.is_empty() || context.is_only_checking() {
             return Ok(before);
         }
         if let Some(creator) = self.register(context, namespace, &mut after)? {
@@ -117,6 +123,9 @@ impl Engine {
         let path = ObjectPath::of_class(instance.class().name().clone());
         let Served { class, provider } = self.server_for_writing(context, namespace, &path)?;
         self.register(context, namespace, &mut instance)?;
+        if context.is_only_checking() {
+            return Ok(path);
+        }
         let context = context.clone();
         self.call(class.name(), move || provider.create(&context, &instance)).await
     }
@@ -133,6 +142,9 @@ impl Engine {
         path: &ObjectPath,
     ) -> Result<(), Error> {
         let Served { class, provider } = self.server_for_writing(context, namespace, path)?;
+        if context.is_only_checking() {
+            return self.get(context, namespace, path).await.map(drop);
+        }
         let (keys, context, name) = (path.key_values(&class)?, context.clone(), class.name().clone());
         let is_gone = self
             .call(&name, move || {

@@ -73,6 +73,12 @@ pub trait Provider: Send + Sync {
         Err(ProviderError::NotCapable)
     }
 
+    /// Returns the name of the data source of a class if this machine lacks it, so that the class has no instances.
+    /// It may block. `None` by default.
+    fn missing_source(&self, _namespace: &Namespace, _class: &Name) -> Option<&'static str> {
+        None
+    }
+
     /// Releases external resources, such as sessions with other machines. Later calls may acquire them again.
     /// Does nothing by default.
     fn close(&self) {}
@@ -83,6 +89,13 @@ pub trait Provider: Send + Sync {
     /// The reason why it could not be deleted.
     fn delete(&self, _lookup: &Lookup<'_>) -> Result<bool, ProviderError> {
         Err(ProviderError::NotCapable)
+    }
+
+    /// Returns the properties that are not keys and never change while an instance exists, such as the folder of a file.
+    ///
+    /// A subscription watches only instances that match its conditions on keys and on these properties.
+    fn fixed_properties(&self) -> &[&'static str] {
+        &[]
     }
 
     /// Starts to watch for events of an event class, or for changes of instances of another class.
@@ -116,6 +129,16 @@ pub struct Context {
     caller: Arc<str>,
     identity: ContextIdentity,
     deadline: Option<Instant>,
+    effect: Effect,
+}
+
+/// Whether a change is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Effect {
+    #[default]
+    Applied,
+    /// The change is only checked, as far as the engine can.
+    Checked,
 }
 
 /// Rights that apply to a request.
@@ -132,27 +155,45 @@ impl Context {
     /// who runs the process could change them anyway.
     #[must_use]
     pub fn of_this_process(caller: impl Into<Arc<str>>) -> Self {
-        Self { caller: caller.into(), identity: ContextIdentity::Process, deadline: None }
+        Self {
+            caller: caller.into(),
+            identity: ContextIdentity::Process,
+            deadline: None,
+            effect: Effect::Applied,
+        }
     }
 
     /// Returns the context of an authenticated caller on this machine.
     #[must_use]
     pub fn local(caller: impl Into<Arc<str>>, token: impl Into<Arc<Token>>) -> Self {
         let identity = ContextIdentity::Caller { token: token.into(), is_remote: false };
-        Self { caller: caller.into(), identity, deadline: None }
+        Self { caller: caller.into(), identity, deadline: None, effect: Effect::Applied }
     }
 
     /// Returns the context of an authenticated caller on another machine.
     #[must_use]
     pub fn remote(caller: impl Into<Arc<str>>, token: impl Into<Arc<Token>>) -> Self {
         let identity = ContextIdentity::Caller { token: token.into(), is_remote: true };
-        Self { caller: caller.into(), identity, deadline: None }
+        Self { caller: caller.into(), identity, deadline: None, effect: Effect::Applied }
     }
 
     /// Returns the context with a time limit.
     #[must_use]
     pub fn within(self, limit: Duration) -> Self {
         Self { deadline: Instant::now().checked_add(limit), ..self }
+    }
+
+    /// Returns the context for checking changes without making them: class, instance, properties or parameters, and
+    /// rights. The provider, which could still refuse the change, is not called.
+    #[must_use]
+    pub fn only_checking(self) -> Self {
+        Self { effect: Effect::Checked, ..self }
+    }
+
+    /// Returns whether changes are only checked.
+    #[must_use]
+    pub fn is_only_checking(&self) -> bool {
+        self.effect == Effect::Checked
     }
 
     /// Returns the name of the caller.

@@ -46,7 +46,7 @@ impl AssociationFilter {
             (_, name) => {
                 let expected = "AssociatedInstances or AssociationInstances";
                 return Err(unprocessable(format!(
-                    "the association filter contains {name:?} instead of {expected}"
+                    "the association filter contains \"{name}\" instead of {expected}"
                 )));
             }
         };

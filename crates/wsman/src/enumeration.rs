@@ -91,7 +91,7 @@ impl Enumerate {
                     return Err(Fault::new(
                         Subcode::UnsupportedFeature,
                         code::ENUMERATION_MODE,
-                        format!("unknown EnumerationMode {other:?}: use {known}, or omit it"),
+                        format!("unknown EnumerationMode \"{other}\": use {known}, or omit it"),
                     )
                     .with_detail(Detail::ENUMERATION_MODE));
                 }
@@ -288,7 +288,7 @@ fn polymorphism_mode(body: Element<'_>) -> Result<PolymorphismMode, Fault> {
             Subcode::PolymorphismModeNotSupported,
             code::POLYMORPHISM_MODE_UNSUPPORTED,
             format!(
-                "unknown PolymorphismMode {other:?}: \
+                "unknown PolymorphismMode \"{other}\": \
                  use {INCLUDE_SUBCLASS_PROPERTIES}, {EXCLUDE_SUBCLASS_PROPERTIES} or {NO_SUBCLASSES}"
             ),
         )),

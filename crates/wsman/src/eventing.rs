@@ -61,7 +61,7 @@ impl DeliveryMode {
         Fault::new(
             Subcode::DeliveryModeRequestedUnavailable,
             code::DELIVERY_MODE_UNAVAILABLE,
-            format!("unsupported delivery mode {:?}: use {}", excerpt(uri), Self::Pull.uri()),
+            format!("unsupported delivery mode \"{}\": use {}", excerpt(uri), Self::Pull.uri()),
         )
     }
 }
@@ -239,7 +239,7 @@ fn expires(body: Element<'_>) -> Result<Option<Duration>, Fault> {
         Err(crate::duration::DurationError::Malformed) => Err(Fault::new(
             Subcode::EventingUnsupportedExpirationType,
             code::EVENTING_UNSUPPORTED_EXPIRATION_TYPE,
-            format!("invalid Expires {:?}: only durations such as PT600S are supported", excerpt(text)),
+            format!("invalid Expires \"{}\": only durations such as PT600S are supported", excerpt(text)),
         )),
         _ => Err(Fault::new(
             Subcode::EventingInvalidExpirationTime,

@@ -28,6 +28,8 @@ pub const PLUGIN_CONFIGURATION: &str = "http://schemas.microsoft.com/wbem/wsman/
 pub const IDENTITY: &str = "http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd";
 /// Telarch's extension to Identify; services may add elements of their own (DSP0226 11).
 pub const OWN_IDENTITY: &str = "urn:telarch:identity";
+/// Telarch's header for missing sources, prefix `t`; see [`Omission`](crate::Omission).
+pub const PARTIAL_RESULTS: &str = "urn:telarch:partial-results";
 /// Attributes `xml:lang` and `xml:space`.
 pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
 /// XML Schema instance attributes, prefix `xsi`.
@@ -47,6 +49,9 @@ pub const DIALECT_SELECTOR: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/S
 /// Namespace of the attribute `Origin`, the origin of a configuration value; an extension, sent only on request with
 /// [`OptionSet::SOURCES`](crate::OptionSet::SOURCES).
 pub const SOURCES: &str = "urn:telarch:sources";
+/// Element `MissingSource`, the name of the data source that a WMI class lacks, or nothing; an extension, sent only on
+/// request with [`OptionSet::MISSING_SOURCE`](crate::OptionSet::MISSING_SOURCE).
+pub const MISSING_SOURCE: &str = "urn:telarch:missing-source";
 /// Associations as a filter dialect (DSP0227 16).
 pub const DIALECT_ASSOCIATION: &str = "http://schemas.dmtf.org/wbem/wsman/1/cimbinding/associationFilter";
 /// XPath 1.0 as a filter or fragment dialect.

@@ -31,6 +31,10 @@ impl OptionSet {
     /// `MustComply`, because a service that ignores it makes the change.
     pub const VALIDATE_ONLY: &str = "telarch:ValidateOnly";
 
+    /// Option that requests the name of the data source that a WMI class lacks, instead of an instance; an extension. It
+    /// must be sent with `MustComply`.
+    pub const MISSING_SOURCE: &str = "telarch:MissingSource";
+
     /// Creates an empty set.
     #[must_use]
     pub fn new() -> Self {

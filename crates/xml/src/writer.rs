@@ -187,6 +187,14 @@ impl Writer {
         self
     }
 
+    /// Closes the innermost element, which has no content, as `<name />` with a space, as .NET writes it.
+    pub fn end_empty_with_space(&mut self) -> &mut Self {
+        if self.in_tag {
+            self.out.push(' ');
+        }
+        self.end_empty()
+    }
+
     /// Writes an element that contains only text.
     pub fn element(&mut self, name: &str, text: &str) -> &mut Self {
         self.start(name).text(text).end()
@@ -352,7 +360,8 @@ mod tests {
     fn elements_are_closed_in_both_forms() {
         let mut writer = Writer::new();
         writer.start("a").start("b").end().start("c").end_empty().element("d", "e");
-        assert_eq!(writer.finish(), "<a><b></b><c/><d>e</d></a>");
+        writer.start("f").end_empty_with_space().start("g").text("").end_empty_with_space();
+        assert_eq!(writer.finish(), "<a><b></b><c/><d>e</d><f /><g></g></a>");
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub fn account_file(octets: &[u8]) {
     assert_eq!(found, Some(first.rid));
     file.set_state(first.name.as_str(), EnabledState::Disabled).expect("it is there");
     assert!(reread(&file).records().any(|record| record.state == EnabledState::Disabled));
-    let nt_hash = Some(SealedNtHash { nonce: [1; 12], sealed: [2; 32] });
+    let nt_hash = Some(SealedNtHash { nonce: [1; 12], sealed: [2; 32], linux: None });
     file.set_nt_hash(first.name.as_str(), nt_hash).expect("it is there");
     assert_eq!(reread(&file).find(first.name.as_str()).and_then(|record| record.nt_hash), nt_hash);
     file.remove(first.name.as_str()).expect("it is there");

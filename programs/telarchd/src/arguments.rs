@@ -9,6 +9,7 @@ use config::{Config, Paths};
 use lexopt::{Arg, Parser, ValueExt as _};
 
 use crate::audit::{AuditLimits, ByteSize};
+use crate::options::{Shell, help};
 
 /// Parsed command line.
 pub(crate) enum Arguments {
@@ -125,6 +126,8 @@ pub(crate) enum ArgumentError {
     NotACount(String),
     #[error("invalid value for --winbind: \"{0}\"; expected domains or everyone")]
     NotAScope(String),
+    #[error("unknown shell \"{0}\" for --completion; expected bash, zsh or fish")]
+    NotAShell(String),
     #[error("missing option {0}\n  run telarchd --help for an example")]
     Missing(&'static str),
     #[error("{option} requires {form}\n  run telarchd --help for the forms of the command")]
@@ -167,9 +170,14 @@ impl Arguments {
         let mut options = ParsedOptions::default();
         while let Some(argument) = parser.next()? {
             match argument {
-                Arg::Short('h') | Arg::Long("help") => return Ok(Self::Print(HELP.to_owned())),
+                Arg::Short('h') | Arg::Long("help") => return Ok(Self::Print(help())),
                 Arg::Short('V') | Arg::Long("version") => {
                     return Ok(Self::Print(format!("telarchd {}\n", env!("CARGO_PKG_VERSION"))));
+                }
+                Arg::Long("completion") => {
+                    let name = parser.value()?.string()?;
+                    let shell = Shell::named(&name).ok_or(ArgumentError::NotAShell(name))?;
+                    return Ok(Self::Print(shell.completion()));
                 }
                 Arg::Long("ephemeral") => options.ephemeral = true,
                 Arg::Long("check") => options.check = true,
@@ -379,66 +387,6 @@ fn loopback(option: &'static str, value: &str) -> Result<SocketAddr, ArgumentErr
     if address.ip().is_loopback() { Ok(address) } else { Err(ArgumentError::NotLoopback { option, address }) }
 }
 
-const HELP: &str = "\
-telarchd: WS-Management (WinRM) service for Linux.
-
-Example:
-  telarchd --ephemeral --https 127.0.0.1:5986 --accounts accounts.txt --set Service.Auth.Basic=true
-
-Forms:
-  telarchd [--config FILE] [--state DIR] [--accounts FILE] [--audit FILE] [--set NAME=VALUE]...
-      serve according to the configuration: as root for the whole machine, otherwise for the current user
-  telarchd --check [OPTIONS]
-      report problems of configuration, listeners, certificates and accounts; changes nothing
-  telarchd --ephemeral --accounts FILE [--http ADDRESS:PORT] [--https ADDRESS:PORT] [--ready FILE] ...
-      serve on loopback only, with a temporary state directory that is removed at the end
-
-Options:
-  --config FILE          settings in TOML (as root /etc/telarch/config.toml, otherwise
-                         $XDG_CONFIG_HOME/telarch/config.toml); the directory certificates next to it holds
-                         certificates with their keys in THUMBPRINT.pem, policy.d holds policies, which
-                         override the settings; see telarch policy --help
-  --state DIR            state of the service (/var/lib/telarch or $XDG_STATE_HOME/telarch); if options, the
-                         socket for local programs is local.sock in this directory
-  --accounts FILE        accounts that may sign in (accounts next to the settings); add one with telarch
-                         account add NAME; with --ephemeral a file of NAME:PASSWORD lines; mode 0600
-  --audit FILE           audit records of sign-ins, denials, changes and commands, one JSON object per line
-                         (audit.jsonl in the state directory); SIGHUP reopens the file
-  --audit-size SIZE      maximum size of an audit file (16M); the previous file is FILE.1
-  --audit-files COUNT    number of audit files to keep, including the current one (10)
-  --gateway-user NAME    as root: unprivileged user of the process that reads the network (telarch)
-  --host-idle SECONDS    as root: how long a user's process stays after its last request and shell (60)
-  --winbind WHO          as root: verify NTLM of domain accounts (domains) or also of local accounts (everyone)
-                         with Samba's winbind; the file domain-accounts next to the settings maps domain
-                         accounts to local ones, one per line, such as: CORP\\ann ann
-  --no-listeners         serve local programs only, whatever the settings say
-  --ntlm-auth PROGRAM    program that queries winbind (/usr/bin/ntlm_auth)
-  --set NAME=VALUE       override a setting of winrm/config for this run, such as
-                         Service.AllowUnencrypted=true; can be repeated
-  --http ADDRESS:PORT    with --ephemeral: listen for HTTP; port 0 selects a free port
-  --https ADDRESS:PORT   with --ephemeral: listen for HTTPS with a new self-signed certificate
-  --certificate FILE     with --ephemeral and --https: certificate with its chain in PEM, instead of a new one
-  --key FILE             private key of --certificate in PEM
-  --subscription FILE    with --ephemeral: collect the events of this subscription of Windows (XML of wecutil);
-                         can be repeated
-  --forwarded-events FILE
-                         file to which the events are appended: FILE.jsonl as JSON, FILE.xml as XML
-  --client-authority FILE
-                         with --https: event sources must present a certificate of these authorities (PEM);
-                         --accounts may be omitted then
-  --ready FILE           with --ephemeral: write the URLs as JSON to this file once listening
-  -h, --help             print this text
-  -V, --version          print the version
-
-Environment:
-  TELARCH_LOG            level of the log on standard error: error, warn, info (default), debug, trace
-
-SIGTERM and SIGINT stop the service: pending requests are answered, shells are closed.
-SIGHUP reloads settings, certificates and accounts; files with errors keep their previous content.
-With --ephemeral SIGHUP stops the service.
-The exit status is 0, or 1 for an invalid command line, a file that cannot be used, or errors found by --check.
-";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -490,12 +438,27 @@ mod tests {
     #[test]
     fn the_manual_page_has_every_option_of_the_help() {
         let page = include_str!("../../../packaging/man/telarchd.8").replace("\\-", "-");
-        let words = HELP.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+        let help = help();
+        let words = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
         let options: Vec<&str> = words.filter(|word| word.len() > 2 && word.starts_with("--")).collect();
         assert!(options.len() > 15, "{options:?}");
         for option in options {
             assert!(page.contains(&format!("\\fB{option}\\fR")), "{option} is missing in telarchd(8)");
         }
+    }
+
+    #[test]
+    fn every_option_of_the_table_is_parsed() {
+        for option in &crate::options::OPTIONS {
+            let arguments = [format!("--{}", option.name), "1".to_owned()];
+            let parsed = parse(&[arguments[0].as_str(), arguments[1].as_str()]);
+            let refusal = parsed.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(!refusal.contains("invalid option"), "{}: {refusal}", option.name);
+        }
+        assert!(error(&["--nothing"]).contains("invalid option"));
+        let Ok(Arguments::Print(script)) = parse(&["--completion", "bash"]) else { panic!("no script") };
+        assert!(script.contains("complete -F _telarchd telarchd"), "{script}");
+        assert!(error(&["--completion", "csh"]).contains("bash, zsh or fish"));
     }
 
     #[test]

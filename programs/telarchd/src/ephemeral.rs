@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use ::accounts::{ClientCertificateFile, HostKey, ListedAccounts, SignIn, machine_numbers};
-use config::{ListenerAddress, ListenerKey, Paths, Store, Thumbprint};
+use config::{ListenerAddress, ListenerKey, Membership, Paths, Store, Thumbprint};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
 use service::{Catalog, Certificates, ListenError, ListenerStatus, Listeners, Plugin, Service, ServiceParts};
@@ -39,9 +39,10 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     };
     let accounts = Arc::new(listed.on_host(names.clone()));
     let state = tempfile::Builder::new().prefix("telarchd-").tempdir()?;
-    let principals = EphemeralPrincipals::new(&accounts, machine_numbers()?);
+    let principals = Arc::new(EphemeralPrincipals::new(&accounts, machine_numbers()?));
     let settings = [&default_filters()[..], &arguments.settings].concat();
     let store = Arc::new(Store::open_with(state.path().join("config.toml"), &settings)?);
+    store.set_membership(Membership::AllAdministrators);
     let open_files = OpenFiles::raise();
     open_files.warn_if_too_few(&store.snapshot());
     let shell = open_files.restore_for_commands(ShellPlugin::new(shell_environment::of_this_user()));
@@ -64,7 +65,8 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     let listening = ListenerStatus::default();
     let settings =
         ConfigPlugin::with_listeners(Arc::clone(&store), listening.clone(), Arc::clone(&certificates))
-            .with_certificate_mappings(Arc::clone(&sign_in) as _);
+            .with_certificate_mappings(Arc::clone(&sign_in) as _)
+            .with_principals(Arc::clone(&principals) as _);
     let mut plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(settings), Arc::new(shell)];
     let wmi = Wmi::open(state.path(), None);
     plugins.extend(wmi.plugins());
@@ -76,7 +78,7 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     let service = Service::new(ServiceParts {
         state: store.subscribe(),
         authenticator: sign_in,
-        principals: Arc::new(principals),
+        principals,
         catalog: Catalog::new(plugins),
         product: product::of_this_machine(),
         events,
@@ -90,7 +92,9 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     {
         return Err(problem.clone().into());
     }
-    tracing::info!(http = ?endpoints.http, https = ?endpoints.https, thumbprint = ?endpoints.thumbprint, "Listening");
+    let Endpoints { http, https, thumbprint } = &endpoints;
+    let (http, https) = (http.map(tracing::field::display), https.map(tracing::field::display));
+    tracing::info!(http, https, thumbprint, "Listening");
     if let Some(path) = &arguments.ready {
         write_ready_file(path, &endpoints, state.path())
             .map_err(|error| format!("cannot write the ready file {}: {error}", path.display()))?;

@@ -15,6 +15,7 @@ mod kerberos_setup;
 mod log;
 mod ntlm_setup;
 mod open_files;
+mod options;
 mod persistent;
 mod product;
 mod quick_config;

@@ -17,7 +17,7 @@ use accounts::{
     LockoutPolicy, MachineSid, Pam, ServiceScope, SignIn, UnixUsers,
 };
 use auth::ntlm::NtlmVerifier;
-use config::{Paths, Store};
+use config::{Membership, Paths, Store};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
 use service::{
@@ -160,6 +160,9 @@ impl Files {
         }
         let machine = machine_sid(paths)?;
         store.set_machine_sid(machine.domain());
+        if serving != ServiceScope::Machine {
+            store.set_membership(Membership::AccountFile);
+        }
         let accounts = FileAccounts::open(&paths.accounts)?;
         Ok(Self {
             store: Arc::new(store),

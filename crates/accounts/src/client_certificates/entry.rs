@@ -43,7 +43,7 @@ impl Entry {
             state: match *state {
                 ENABLED => EnabledState::Enabled,
                 DISABLED => EnabledState::Disabled,
-                other => return Err(format!("state {other:?} is neither {ENABLED} nor {DISABLED}")),
+                other => return Err(format!("state \"{other}\" is neither {ENABLED} nor {DISABLED}")),
             },
         };
         let sealed = STANDARD.decode(sealed).map_err(|error| format!("invalid sealed password: {error}"))?;

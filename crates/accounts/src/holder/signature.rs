@@ -16,10 +16,10 @@ pub(super) fn verify(proof: &CertificateProof) -> Result<(), String> {
         .mapping
         .iter()
         .find(|(known, _)| *known == scheme)
-        .ok_or_else(|| format!("signature scheme {scheme:?} is not supported"))?;
+        .ok_or_else(|| format!("signature scheme {} is not supported", name(scheme)))?;
     let candidates = match proof.version() {
         TlsVersion::Tls13 if is_pkcs1(scheme) => {
-            return Err(format!("signature scheme {scheme:?} is not allowed in TLS 1.3"));
+            return Err(format!("signature scheme {} is not allowed in TLS 1.3", name(scheme)));
         }
         // In TLS 1.3 the scheme names the curve as well, and the first algorithm is the one for that curve.
         TlsVersion::Tls13 => candidates.get(..1).unwrap_or_default(),
@@ -42,4 +42,9 @@ fn is_pkcs1(scheme: SignatureScheme) -> bool {
             | SignatureScheme::RSA_PKCS1_SHA384
             | SignatureScheme::RSA_PKCS1_SHA512
     )
+}
+
+/// Returns the name of a signature scheme, or its number if it has none.
+fn name(scheme: SignatureScheme) -> String {
+    scheme.as_str().map_or_else(|| format!("0x{:04x}", u16::from(scheme)), str::to_owned)
 }

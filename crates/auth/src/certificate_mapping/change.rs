@@ -1,6 +1,6 @@
 //! Changes of certificate mappings.
 
-use super::{MappingError, MappingKeys};
+use super::{MAX_MAPPINGS, Mapping, MappingError, MappingKeys};
 use crate::account_file::EnabledState;
 use crate::{Secret, UserName};
 
@@ -61,6 +61,29 @@ impl MappingChange {
     pub fn keys(&self) -> &MappingKeys {
         match self {
             Self::Create(keys, _) | Self::Put(keys, _) | Self::Delete(keys) => keys,
+        }
+    }
+
+    /// Checks the change against the present mappings, except for the password, which only a sign-in can verify.
+    ///
+    /// # Errors
+    /// The error of the change, as far as it can be predicted.
+    pub fn check(&self, present: &[Mapping]) -> Result<(), MappingChangeError> {
+        let before = present.iter().find(|mapping| mapping.keys() == *self.keys());
+        match (self, before) {
+            (Self::Create(_, fields), _) if fields.user.is_none() || fields.password.is_none() => {
+                Err(MappingChangeError::Incomplete)
+            }
+            (Self::Create(keys, _), Some(_)) => Err(MappingChangeError::Exists(keys.clone())),
+            (Self::Create(..), None) if present.len() >= MAX_MAPPINGS => Err(MappingError::TooMany.into()),
+            (Self::Put(keys, _) | Self::Delete(keys), None) => Err(MappingChangeError::Missing(keys.clone())),
+            (Self::Put(keys, fields), Some(before))
+                if fields.password.is_none()
+                    && fields.user.as_ref().is_some_and(|user| *user != before.user) =>
+            {
+                Err(MappingChangeError::PasswordMissing(keys.clone()))
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -32,7 +32,7 @@ impl Kind {
     /// Describes the token for error messages.
     pub(super) fn describe(&self) -> String {
         match self {
-            Self::Word(word) => format!("{:?}", excerpt(word)),
+            Self::Word(word) => format!("\"{}\"", excerpt(word)),
             Self::Alias(name) => format!("${}", excerpt(name)),
             Self::Pragma => "#pragma".to_owned(),
             Self::Text(_) => "a string".to_owned(),
@@ -74,7 +74,7 @@ impl<'t> Lexer<'t> {
             }
             Some('0'..='9' | '+' | '-' | '.') => self.number()?,
             Some(first) if first.is_ascii_alphabetic() || first == '_' => Kind::Word(self.word().to_owned()),
-            Some(other) => return Err(self.error_at(at, format!("unexpected character {other:?}"))),
+            Some(other) => return Err(self.error_at(at, format!("unexpected character '{other}'"))),
         };
         if matches!(&kind, Kind::Alias(name) if name.is_empty()) {
             return Err(self.error_at(at, "'$' without a name".to_owned()));
@@ -202,7 +202,7 @@ impl<'t> Lexer<'t> {
         }
         let text = self.rest().get(..length).unwrap_or_default();
         self.at += length;
-        number(text).ok_or_else(|| self.error_at(at, format!("invalid number {:?}", excerpt(text))))
+        number(text).ok_or_else(|| self.error_at(at, format!("invalid number \"{}\"", excerpt(text))))
     }
 
     fn rest(&self) -> &'t str {

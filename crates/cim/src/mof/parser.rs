@@ -78,7 +78,7 @@ impl Parser<'_> {
         let at = self.next.at;
         let word = self.word("the type of a qualifier")?;
         let Some(element) = CimType::from_keyword(&word) else {
-            return Err(self.lexer.error_at(at, format!("{word:?} is not a qualifier type")));
+            return Err(self.lexer.error_at(at, format!("\"{word}\" is not a qualifier type")));
         };
         let kind = Type { element, shape: self.shape()? };
         let default = if self.eat('=')? { self.value(&kind)? } else { Value::Null };
@@ -274,7 +274,7 @@ impl Parser<'_> {
             "disableoverride" => flavors.subclass = Propagation::Fixed,
             "toinstance" => flavors.to_instance = true,
             "amended" | "translatable" => flavors.translatable = true,
-            _ => return Err(self.lexer.error_at(at, format!("{word:?} is not a qualifier flavor"))),
+            _ => return Err(self.lexer.error_at(at, format!("\"{word}\" is not a qualifier flavor"))),
         }
         Ok(())
     }

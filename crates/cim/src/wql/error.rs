@@ -186,7 +186,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Expected { expected, found } => write!(f, "expected {expected}, found {found}"),
-            Self::Character(character) => write!(f, "unexpected character {character:?}"),
+            Self::Character(character) => write!(f, "unexpected character '{character}'"),
             Self::OpenText => f.write_str("unterminated string"),
             Self::Escape => f.write_str("'\\' must be followed by '\\' or a quote"),
             Self::Number => f.write_str("invalid number"),

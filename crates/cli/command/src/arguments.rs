@@ -152,7 +152,9 @@ impl Arguments {
     }
 
     fn utf8<'v>(&self, option: &Opt, value: &'v OsString) -> Result<&'v str, Failure> {
-        value.to_str().ok_or_else(|| self.usage_error(format!("{}: {value:?} is not UTF-8", option.long())))
+        value.to_str().ok_or_else(|| {
+            self.usage_error(format!("{}: \"{}\" is not UTF-8", option.long(), value.display()))
+        })
     }
 
     fn add(&mut self, option: &'static Opt, value: OsString) -> Result<(), Failure> {
@@ -311,7 +313,7 @@ fn is_short_option(command: &Command, text: &str) -> bool {
 }
 
 fn word_of(command: &Command, word: OsString) -> Result<String, Failure> {
-    word.into_string().map_err(|word| command.usage_error(format!("{word:?} is not UTF-8")))
+    word.into_string().map_err(|word| command.usage_error(format!("\"{}\" is not UTF-8", word.display())))
 }
 
 #[cfg(test)]

@@ -150,7 +150,7 @@ fn lines(stored: &[Host]) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "{:<16} {:<28} user {user:?}, level {}, suite {suite}",
+            "{:<16} {:<28} user \"{user}\", level {}, suite {suite}",
             name.as_str(),
             address.to_string(),
             level.name()

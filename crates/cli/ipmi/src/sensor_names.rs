@@ -44,8 +44,9 @@ impl FoundSensor {
             }
             [sensor] => Arc::clone(sensor),
             several => {
-                let known =
-                    several.iter().map(|sensor| format!("{:?} or {}", titles.title(sensor), number(sensor)));
+                let known = several
+                    .iter()
+                    .map(|sensor| format!("\"{}\" or {}", titles.title(sensor), number(sensor)));
                 return Err(ProtoError::Word {
                     what: "the name of one sensor only",
                     word: name.to_owned(),
@@ -105,7 +106,7 @@ fn similar(name: &str, titles: &[Cow<'_, str>]) -> String {
     if similar.is_empty() {
         similar = titles.iter().collect();
     }
-    let mut shown: Vec<String> = similar.iter().take(MAX_SHOWN).map(|title| format!("{title:?}")).collect();
+    let mut shown: Vec<String> = similar.iter().take(MAX_SHOWN).map(|title| format!("\"{title}\"")).collect();
     match similar.len().checked_sub(MAX_SHOWN) {
         _ if similar.is_empty() => return "none".to_owned(),
         None | Some(0) => {}

@@ -105,7 +105,7 @@ pub(super) async fn check_all(service: &LocalService, runner: &mut CheckRunner<'
 /// Reports WMI classes whose data source this machine lacks.
 fn sources() -> Outcome {
     let missing: Vec<&DataSource> = DataSource::missing().collect();
-    let problems: Vec<&str> = missing.iter().map(|source| source.problem).collect();
+    let problems: Vec<String> = missing.iter().map(|source| source.problem_here()).collect();
     let fixes = missing.iter().map(|source| source.fix.to_owned());
     match missing.iter().any(|source| source.is_usual) {
         true => Outcome::warn(problems.join("; ")).fixes(fixes),

@@ -2,16 +2,22 @@
 
 use std::io;
 
+use wsman::Omission;
 use xml::Element;
 
 use super::service_command::options_of;
+use super::source_note::missing_source_note;
 use super::{Command, CommandRunner, Operation};
 use crate::failure::{Failure, Kind};
+use crate::locator::Locator;
+use crate::missing_source::class_of_query;
 use crate::program::Stop;
 use crate::session::target;
 
 impl CommandRunner {
-    /// Enumerates instances and passes each item to `receive`. Ends early when `cancelled` completes or `receive`
+    /// Enumerates instances and passes each item to `receive`. Returns the sources that are missing in the result.
+    ///
+    /// It ends early when `cancelled` completes or `receive`
     /// fails; the enumeration is then released. Only the items of one response are held in memory.
     ///
     /// # Errors
@@ -22,7 +28,7 @@ impl CommandRunner {
         command: Command,
         cancelled: impl Future<Output = ()>,
         receive: &mut dyn FnMut(Element<'_>) -> io::Result<()>,
-    ) -> Result<(), Stop> {
+    ) -> Result<Vec<Omission>, Stop> {
         let Command { operation: Operation::Enumerate { locator, enumeration }, options, .. } = command
         else {
             return Err(Failure::here(Kind::Usage, "the command is not an enumeration").into());
@@ -50,11 +56,21 @@ impl CommandRunner {
                 }
                 // The service has already ended the enumeration.
                 Some(Err(error)) => return Err(service.failure(error).about(&resource).into()),
-                None => return Ok(()),
+                None => return Ok(items.omissions().to_vec()),
             }
         };
         // An error while releasing the enumeration does not affect the result.
         let _ = items.release().await;
-        outcome
+        outcome.map(|()| Vec::new())
+    }
+
+    /// Returns a note about a query without results if the machine of the service lacks the data source of its class,
+    /// and on its next line what to do.
+    ///
+    /// Only services that identify themselves as Telarch are asked. Errors mean that there is no note.
+    pub async fn source_note(&self, namespace: &str, query: &str) -> Option<String> {
+        let class = class_of_query(query)?;
+        let locator = Locator::parse(&format!("wmi/{namespace}/{class}")).ok()?;
+        missing_source_note(&self.0, &locator, class).await
     }
 }

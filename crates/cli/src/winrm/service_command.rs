@@ -6,10 +6,11 @@ use std::rc::Rc;
 
 use client::{EnumerateOptions, Item};
 use wsman::enumeration::{EnumerationMode, Filter as WireFilter, PolymorphismMode};
-use wsman::namespace::{self, SOURCES};
-use wsman::{FragmentTransfer, OptionSet, Response, WsmanOption, code};
+use wsman::namespace::SOURCES;
+use wsman::{FragmentTransfer, OptionSet, Response};
 use xml::{Bounds, Document, Encoding, Fragment as Markup, Writer};
 
+use super::source_note::missing_source_note;
 use super::streams::Streams;
 use super::{Dialect, Enumeration, Filter, Hierarchy, Input, Intent, Operation, ReturnType};
 use crate::body;
@@ -17,22 +18,11 @@ use crate::failure::{Failure, Kind};
 use crate::format::Format;
 use crate::input::KeyValues;
 use crate::locator::Locator;
-use crate::missing_source::{DataSource, class_of_query};
+use crate::missing_source::{class_of_query, omission_text};
 use crate::program::Stop;
 use crate::screen::Progress;
 use crate::session::{Authenticated, RemoteService, resource, selectors, target};
 use crate::sign_in_analysis::{Asked, SignInAnalysis};
-
-/// Change of a resource.
-#[derive(Clone, Copy)]
-pub(super) enum Change<'b> {
-    /// Replaces the resource.
-    Put(&'b Markup),
-    /// Creates an instance.
-    Create(&'b Markup),
-    /// Deletes the instance.
-    Delete,
-}
 
 /// A command during its execution.
 pub(super) struct Run {
@@ -52,6 +42,11 @@ impl Run {
     /// Returns the service.
     pub(super) fn service(&self) -> &RemoteService {
         &self.service
+    }
+
+    /// Returns the options of the command.
+    pub(super) fn options(&self) -> &KeyValues {
+        &self.options
     }
 
     /// Returns the same command on another service.
@@ -84,46 +79,6 @@ impl Run {
     pub(super) async fn delete(&self, locator: &Locator) -> Result<(), Stop> {
         let target = target(locator, &self.options, None)?;
         self.with_context(self.service.session.delete(&target).await, locator).map(drop)
-    }
-
-    /// Has a Telarch service check a change of its configuration without making it.
-    ///
-    /// # Errors
-    /// The fault that the change would cause.
-    pub(super) async fn validate(&self, locator: &Locator, change: Change<'_>) -> Result<(), Stop> {
-        let is_configuration = resource(locator)?.below(namespace::CONFIG).is_some();
-        if !is_configuration || !self.is_telarch().await {
-            return Ok(());
-        }
-        let mut target = target(locator, &self.options, None)?;
-        // A service that does not know the option must reject the request.
-        target.options.push(WsmanOption {
-            name: OptionSet::VALIDATE_ONLY.to_owned(),
-            value: Some("true".to_owned()),
-            must_comply: true,
-        });
-        let session = &self.service.session;
-        let checked = match change {
-            Change::Put(body) => session.put(&target, body).await.map(drop),
-            Change::Create(body) => session.create(&target, body).await.map(drop),
-            Change::Delete => session.delete(&target).await.map(drop),
-        };
-        match checked {
-            Err(client::Error::Fault(fault)) if fault.code() == code::OPTION_NOT_SUPPORTED => Ok(()),
-            checked => self.with_context(checked, locator),
-        }
-    }
-
-    /// Returns whether the service is known to be Telarch.
-    async fn is_telarch(&self) -> bool {
-        if self.is_local() {
-            return true;
-        }
-        let identified = self.service.session.identify().await;
-        identified.is_ok_and(|identified| {
-            let identity = identified.identity;
-            identity.product.unwrap_or(identity.product_vendor) == "Telarch"
-        })
     }
 
     /// Executes an operation with a single response.
@@ -259,16 +214,24 @@ impl Run {
             out.flush()?;
         }
         out.write_all(results.close().as_bytes())?;
-        match DataSource::missing_for(&class) {
-            Some(source) if is_empty && self.is_local() => {
-                Ok(writeln!(streams.errors, "winrm: {}\n  {}", source.problem, source.fix)?)
-            }
-            _ => Ok(()),
+        for omission in items.omissions() {
+            writeln!(streams.errors, "winrm: {}", omission_text(&omission.source, &omission.reason))?;
         }
+        if is_empty
+            && items.omissions().is_empty()
+            && let Some(note) = missing_source_note(&self.service, locator, &class).await
+        {
+            writeln!(streams.errors, "winrm: {note}")?;
+        }
+        Ok(())
     }
 
     /// Adds the context of the session and the resource to an error.
-    fn with_context<T>(&self, outcome: Result<T, client::Error>, locator: &Locator) -> Result<T, Stop> {
+    pub(super) fn with_context<T>(
+        &self,
+        outcome: Result<T, client::Error>,
+        locator: &Locator,
+    ) -> Result<T, Stop> {
         outcome.map_err(|error| {
             let has_no_service = matches!(error, client::Error::NoLocalService { .. });
             let failure = self.service.failure(error).about(&locator.short());

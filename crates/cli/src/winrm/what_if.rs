@@ -1,11 +1,12 @@
 //! `-whatif`: prints the changes of an operation without making them.
 //!
-//! A Telarch service is asked to check changes of its configuration, so that a refusal is reported as without
-//! `-whatif`. Other services get no request that could change anything.
+//! A Telarch service is asked to check the change, so that a refusal is reported as without `-whatif`. Other services
+//! get no request that could change anything, and a note says that a refusal cannot be predicted.
 
 use xml::{Bounds, Document, Element, Fragment as Markup};
 
-use super::service_command::{Change, Run, element, read_xml};
+use super::prediction::{Change, predict};
+use super::service_command::{Run, element, read_xml};
 use super::streams::Streams;
 use super::{Input, Operation};
 use crate::failure::{Failure, Kind};
@@ -16,37 +17,44 @@ use crate::trace::is_secret;
 
 /// Prints the changes, or returns the failure of the operation if it can be predicted.
 pub(super) async fn show(run: &Run, operation: Operation, streams: &mut Streams<'_>) -> Result<(), Stop> {
-    let text = match operation {
+    let (prediction, text) = match operation {
         Operation::Set { locator, input: Input::Values(values), .. } => {
             let current = run.read(&locator).await?;
             let resource = current.content().ok_or_else(empty_resource)?;
             // Fail on the same inputs as the actual operation.
             let body = crate::body::modify(resource, &values)?;
-            run.validate(&locator, Change::Put(&body)).await?;
-            format!("{} would be changed:\n{}", locator.short(), changes(resource, &values))
+            let prediction = predict(run, &locator, Change::Put(&body)).await?;
+            (prediction, format!("{} would be changed:\n{}", locator.short(), changes(resource, &values)))
         }
         Operation::Set { locator, input: Input::File(path), .. } => {
             let body = read_xml(&path, streams.input)?;
-            run.validate(&locator, Change::Put(&body)).await?;
-            format!("{} would be replaced by:\n{}", locator.short(), pretty(&body)?)
+            let prediction = predict(run, &locator, Change::Put(&body)).await?;
+            (prediction, format!("{} would be replaced by:\n{}", locator.short(), pretty(&body)?))
         }
         Operation::Create { locator, input } => {
             let body = element(locator.last_segment(), &locator, input, streams.input)?;
-            run.validate(&locator, Change::Create(&body)).await?;
-            format!("{} would be created with:\n{}", locator.short(), pretty(&body)?)
+            let prediction = predict(run, &locator, Change::Create(&body)).await?;
+            (prediction, format!("{} would be created with:\n{}", locator.short(), pretty(&body)?))
         }
         Operation::Delete { locator } => {
-            run.validate(&locator, Change::Delete).await?;
-            format!("{} would be deleted\n", locator.short())
+            let prediction = predict(run, &locator, Change::Delete).await?;
+            (prediction, format!("{} would be deleted\n", locator.short()))
         }
         Operation::Invoke { action, locator, input } => {
             let name = action.rsplit('/').next().unwrap_or_default();
             let body = element(&format!("{name}_INPUT"), &locator, input, streams.input)?;
-            format!("{action} of {} would be invoked with:\n{}", locator.short(), pretty(&body)?)
+            let change = Change::Invoke { action: &locator.action_uri(&action), input: &body };
+            let prediction = predict(run, &locator, change).await?;
+            let text = format!("{action} of {} would be invoked with:\n{}", locator.short(), pretty(&body)?);
+            (prediction, text)
         }
         _ => return Ok(()),
     };
-    Ok(streams.out.write_all(text.as_bytes())?)
+    streams.out.write_all(text.as_bytes())?;
+    match prediction.note() {
+        Some(note) => Ok(writeln!(streams.errors, "winrm: {note}")?),
+        None => Ok(()),
+    }
 }
 
 /// Returns one line per value, such as `    Name: old -> new`. Unchanged values are marked, secrets are not shown.

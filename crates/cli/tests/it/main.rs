@@ -11,6 +11,7 @@ mod help;
 mod hosts;
 mod local;
 mod man;
+mod missing_source;
 mod password;
 mod quick_config;
 mod service;

@@ -46,6 +46,11 @@ fn other_operations_change_nothing() {
         let ran = ran(&service, &format!("{line} -whatif"));
         ran.done.unwrap();
         assert_eq!(ran.out, text, "{line}");
+        assert!(
+            ran.errors.starts_with("winrm: the service was not asked whether it would refuse"),
+            "{}",
+            ran.errors
+        );
     }
     assert!(service.actions().iter().all(String::is_empty), "only Identify, which has no action");
 }

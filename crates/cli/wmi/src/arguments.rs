@@ -77,8 +77,8 @@ pub static WMI: Command = Command::new(
         "security",
         &[(
             "[NAMESPACE [SDDL]]",
-            "show the access rights of a namespace, or change them with --allow, --deny or --remove, or replace them by \
-             a security descriptor",
+            "show the access rights of a namespace, or change them with --edit, --allow, --deny or --remove, or replace \
+             them by a security descriptor",
         )],
     )
     .takes(0, 2),
@@ -89,6 +89,7 @@ pub static WMI: Command = Command::new(
     &FORMAT,
     &WATCH,
     &QUALIFIERS,
+    &EDIT,
     &ALLOW,
     &DENY,
     &REMOVE,
@@ -99,7 +100,7 @@ pub static WMI: Command = Command::new(
     &EVERY,
     &REPOSITORY,
 ])
-.exclusive(&[&[&WATCH, &EVERY], &[&ALLOW, &DENY, &REMOVE], &[&REMOVE, &THIS_ONLY]])
+.exclusive(&[&[&WATCH, &EVERY], &[&EDIT, &ALLOW, &DENY, &REMOVE], &[&REMOVE, &THIS_ONLY]])
 .single_dash(SingleDash::Switches(&["r", "u", "remote", "username", "auth", "a"]))
 .without_arguments(NoArguments::Run)
 .notes(&[
@@ -124,6 +125,12 @@ static WATCH: Opt = Opt::new(
 );
 static QUALIFIERS: Opt =
     Opt::new("qualifiers", Value::None, "also show qualifiers").only_with(&[Scope::Action("describe")]);
+static EDIT: Opt = Opt::new(
+    "edit",
+    Value::None,
+    "edit the rights in a dialogue: list, add, change and remove entries, then save or quit",
+)
+.only_with(&[SECURITY]);
 static ALLOW: Opt = Opt::new(
     "allow",
     Value::Text("NAME"),
@@ -232,6 +239,8 @@ pub(super) enum Qualifiers {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SecurityRequest {
     Show,
+    /// Edits the descriptor in a dialogue.
+    Edit,
     /// Replaces the descriptor by this text.
     Replace(String),
     Change {
@@ -354,6 +363,14 @@ fn security_request(arguments: &Arguments, sddl: Option<&str>) -> Result<Securit
         (&DENY, set(AccessKind::Denied, Rights::all())),
         (&REMOVE, RightsChange::Remove { rights: rights.unwrap_or(Rights::all()) }),
     ];
+    if arguments.is_given(&EDIT) {
+        return match sddl {
+            Some(sddl) => Err(usage_error(format!(
+                "unexpected argument \"{sddl}\"; give either a security descriptor or --edit"
+            ))),
+            None => Ok(SecurityRequest::Edit),
+        };
+    }
     let requested = changes.into_iter().find(|(option, _)| arguments.is_given(option));
     match (requested, sddl) {
         (Some(_), Some(sddl)) => Err(usage_error(format!(
@@ -451,6 +468,7 @@ mod tests {
             change: RightsChange::Set { kind: AccessKind::Allowed, rights, reach },
         };
         assert_eq!(request_of(&[]), SecurityRequest::Show);
+        assert_eq!(request_of(&["--edit"]), SecurityRequest::Edit);
         assert_eq!(
             request_of(&["--allow", "ada", "--allow", "BU"]),
             allowed(&["ada", "BU"], rights::USUAL, Reach::WithChildren)
@@ -496,6 +514,8 @@ mod tests {
             (&["security", "root", "--rights", "all"], "--rights is only valid with"),
             (&["security", "root", "D:", "--deny", "ada"], "unexpected argument \"D:\""),
             (&["security", "root", "--allow", "a", "--deny", "b"], "mutually exclusive"),
+            (&["security", "root", "D:", "--edit"], "unexpected argument \"D:\""),
+            (&["security", "root", "--edit", "--allow", "a"], "mutually exclusive"),
             (&["A", "--allow", "ada"], "--allow is only valid with security"),
             (&["A", "--qualifiers"], "--qualifiers is only valid with describe"),
             (&["A", "--format", "json", "--format", "csv"], "--format is given twice"),

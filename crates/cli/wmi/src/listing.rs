@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 
-use cli::missing_source::{self, DataSource};
 use cli::screen::{Columns, Table};
 use serde_json::Value as Json;
 
@@ -22,6 +21,8 @@ pub(super) enum QueryItem {
     /// Names of the selected properties; `None` for all. Always the first item.
     Properties(Option<Vec<String>>),
     Row(Row),
+    /// Message about a class that is missing in the result.
+    Omitted(String),
 }
 
 /// Number of rows that determine the columns and their widths.
@@ -40,6 +41,7 @@ pub(super) fn run(source: &Source, query: &str, printer: Printer) -> Result<Stri
             is_empty = false;
             output::out().write_all(listing.row(row).as_bytes())
         }
+        QueryItem::Omitted(message) => writeln!(output::errors(), "telarch: {message}"),
     });
     // The document is completed even after a failure.
     let late = match &listed {
@@ -59,11 +61,11 @@ pub(super) fn run(source: &Source, query: &str, printer: Printer) -> Result<Stri
              select them by name, or use --format json"
         )?;
     }
-    let missing = missing_source::class_of_query(query).and_then(DataSource::missing_for);
-    if let (Source::Local(_), Ok(()), Some(missing)) = (source, &listed, missing)
-        && is_empty
+    if is_empty
+        && listed.is_ok()
+        && let Some(note) = source.missing_source_note(query)
     {
-        writeln!(output::errors(), "telarch: {}\n  {}", missing.problem, missing.fix)?;
+        writeln!(output::errors(), "telarch: {note}")?;
     }
     listed.map(|()| String::new())
 }

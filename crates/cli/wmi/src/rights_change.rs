@@ -59,7 +59,8 @@ impl RightsChange {
 }
 
 impl Reach {
-    fn flags(self) -> AceFlags {
+    /// Returns the flags of an entry with this reach.
+    pub(crate) fn flags(self) -> AceFlags {
         match self {
             Self::WithChildren => AceFlags::CONTAINER_INHERIT,
             Self::ThisOnly => AceFlags::NONE,

@@ -1,6 +1,9 @@
 //! `telarch wmi security`: the access rights of a namespace.
 
+mod dialogue;
 mod names;
+
+use std::io::Write as _;
 
 use cim::{Instance, Namespace, ObjectPath, Value};
 use sddl::{AccessKind, AceFlags, Principal, SecurityDescriptor};
@@ -22,6 +25,19 @@ pub(super) fn run(
     let directory = Directory::of(source)?;
     match request {
         SecurityRequest::Show => {}
+        SecurityRequest::Edit => {
+            let before = editable(&read(source, &namespace)?, &directory, &namespace)?;
+            match dialogue::run(&before, &namespace, &directory)? {
+                Some(after) => write(source, &namespace, encoded(&after)?)?,
+                None => {
+                    writeln!(
+                        cli_command::output::errors(),
+                        "telarch: the rights in {namespace} were not changed"
+                    )?;
+                    return Ok(String::new());
+                }
+            }
+        }
         SecurityRequest::Replace(sddl) => {
             let parsed = SecurityDescriptor::parse(&sddl).and_then(|one| one.encode(None));
             let bytes = parsed.map_err(|error| {
@@ -33,8 +49,7 @@ pub(super) fn run(
             let before = read(source, &namespace)?;
             let after = changed(&before, &directory, &names, change, &namespace)?;
             if after != before {
-                let bytes = after.encode(None).map_err(|error| Failure::Failed(error.to_string()))?;
-                write(source, &namespace, bytes)?;
+                write(source, &namespace, encoded(&after)?)?;
             }
         }
     }
@@ -63,12 +78,14 @@ fn write(source: &Source, namespace: &Namespace, bytes: Vec<u8>) -> Result<(), F
     }
 }
 
-/// Returns a descriptor after a change for each of the users and groups.
-fn changed(
+fn encoded(descriptor: &SecurityDescriptor) -> Result<Vec<u8>, Failure> {
+    descriptor.encode(None).map_err(|error| Failure::Failed(error.to_string()))
+}
+
+/// Returns a descriptor whose list of rights can be changed, with SIDs in place of aliases that depend on the machine.
+fn editable(
     before: &SecurityDescriptor,
     directory: &Directory<'_>,
-    names: &[String],
-    change: RightsChange,
     namespace: &Namespace,
 ) -> Result<SecurityDescriptor, Failure> {
     if before.dacl().is_none() {
@@ -77,7 +94,18 @@ fn changed(
             &format!("set one first: telarch wmi security {namespace} SDDL"),
         ));
     }
-    let mut after = directory.machine().map_or_else(|| before.clone(), |machine| resolved(before, machine));
+    Ok(directory.machine().map_or_else(|| before.clone(), |machine| resolved(before, machine)))
+}
+
+/// Returns a descriptor after a change for each of the users and groups.
+fn changed(
+    before: &SecurityDescriptor,
+    directory: &Directory<'_>,
+    names: &[String],
+    change: RightsChange,
+    namespace: &Namespace,
+) -> Result<SecurityDescriptor, Failure> {
+    let mut after = editable(before, directory, namespace)?;
     for name in names {
         let sid = directory.find(name)?;
         let mut is_changed = false;
@@ -138,15 +166,16 @@ fn shown(namespace: &Namespace, descriptor: &SecurityDescriptor, names: &Names) 
             AccessKind::Allowed => "allowed",
             AccessKind::Denied => "denied",
         };
-        let rights = match entry.rights {
-            rights if rights == Rights::all() => "full control".to_owned(),
-            rights => rights.to_string(),
-        };
+        let rights = rights_in_words(entry.rights);
         let remarks = entry.remarks.join(", ");
         let remarks = if remarks.is_empty() { remarks } else { format!(" ({remarks})") };
         text += &format!("  {} {access}: {rights}{remarks}\n", names.describe(entry.principal));
     }
     text + &format!("  {}\n", own_part(descriptor))
+}
+
+fn rights_in_words(rights: Rights) -> String {
+    if rights == Rights::all() { "full control".to_owned() } else { rights.to_string() }
 }
 
 fn entries(descriptor: &SecurityDescriptor) -> Vec<ShownEntry> {

@@ -1,10 +1,11 @@
 //! WMI of this machine or of another.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use cim::wql::{self, QueryError};
 use cim::{Class, Namespace, ObjectPath, Schema};
+use cli::missing_source::{DataSource, class_of_query};
 
 use super::arguments::Target;
 use super::listing::QueryItem;
@@ -34,6 +35,7 @@ impl Source {
             match item {
                 QueryItem::Properties(properties) => found.properties = properties,
                 QueryItem::Row(row) => found.rows.push(row),
+                QueryItem::Omitted(message) => writeln!(cli_command::output::errors(), "telarch: {message}")?,
             }
             Ok(())
         })?;
@@ -52,6 +54,17 @@ impl Source {
         match self {
             Self::Local(local) => local.list(text, enough, emit),
             Self::Remote(remote) => remote.list(text, enough, emit),
+        }
+    }
+
+    /// Returns a note about a query without results whose data source is missing on the machine.
+    pub(super) fn missing_source_note(&self, query: &str) -> Option<String> {
+        match self {
+            Self::Local(_) => {
+                let source = class_of_query(query).and_then(DataSource::missing_for)?;
+                Some(format!("{}\n  {}", source.problem_here(), source.fix))
+            }
+            Self::Remote(remote) => remote.missing_source_note(query),
         }
     }
 

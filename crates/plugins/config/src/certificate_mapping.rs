@@ -14,7 +14,9 @@ use auth::certificate_mapping::{
     UriPattern,
 };
 use service::{Answer, Call, Caller, Item};
-use wsman::{Action, EndpointReference, Fault, ResourceUri, SelectorSet, namespace, write_resource_created};
+use wsman::{
+    Action, EndpointReference, Fault, OptionSet, ResourceUri, SelectorSet, namespace, write_resource_created,
+};
 use xml::Writer;
 
 use self::fault::MappingFault;
@@ -78,7 +80,12 @@ impl Mappings {
         self.call(call, |store, caller| store.all(caller)).await
     }
 
+    /// Makes a change, or only checks it if the client asks for that; the password is not verified then.
     async fn change(&self, change: MappingChange, call: &Call) -> Result<(), Fault> {
+        if call.request.head().options.contains(OptionSet::VALIDATE_ONLY) {
+            let all = self.all(call).await?;
+            return change.check(&all).map_err(|error| MappingFault::from(error).into());
+        }
         self.call(call, |store, caller| store.change(caller, change)).await
     }
 

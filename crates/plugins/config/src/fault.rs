@@ -254,7 +254,7 @@ pub(crate) fn cannot_validate() -> Fault {
     Fault::new(
         Subcode::InvalidOptions,
         code::OPTION_NOT_SUPPORTED,
-        "only changes of settings, listeners and plug-ins can be validated without making them",
+        "only changes of settings, listeners, plug-ins and certificate mappings can be validated without making them",
     )
     .with_detail(Detail::NOT_SUPPORTED)
 }

@@ -86,7 +86,7 @@ enum Part {
 impl Part {
     /// Returns whether an action can be validated without being carried out.
     fn can_validate(&self, action: &Action) -> bool {
-        matches!(self, Self::Section(_) | Self::Listeners | Self::Plugins)
+        matches!(self, Self::Section(_) | Self::Listeners | Self::Plugins | Self::CertificateMappings(_))
             && matches!(action, Action::Put | Action::Create | Action::Delete)
     }
 }

@@ -1,7 +1,7 @@
 //! Check of the right to write, for methods that change what otherwise requires a Put. Calling a method by itself
 //! requires only the right to execute.
 
-use config::DescriptorOrigin;
+use config::{DescriptorOrigin, Membership};
 use sddl::AccessMask;
 use service::Call;
 use wsman::{Fault, Subcode, code};
@@ -20,10 +20,14 @@ pub(crate) fn require(plugin: &ConfigPlugin, resource: &str, call: &Call) -> Res
         Subcode::AccessDenied,
         code::ACCESS_DENIED,
         format!(
-            "access is denied: {} does not grant {account} the right {}\n  \
-             add {account} to the group of administrators, or grant the right: winrm configSDDL {}",
+            "access is denied: {} does not grant {account} the right {}\n  {}grant the right: winrm configSDDL {}",
             descriptor.origin,
             AccessMask::GENERIC_WRITE,
+            match state.membership {
+                Membership::LocalGroups => format!("add {account} to the group of administrators, or "),
+                Membership::AccountFile => format!("make {account} an administrator of this service, or "),
+                _ => String::new(),
+            },
             target(descriptor.origin)
         ),
     ))

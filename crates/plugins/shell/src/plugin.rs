@@ -18,8 +18,8 @@ use service::{Answer, BoxFuture, Call, Item, Plugin, Resource, ResourceKind};
 use wsman::enumeration::EnumerationMode;
 use wsman::shell::{self as message, OpenShell, Receive, Send, Signal, SignalCode, StreamData};
 use wsman::{
-    Action, Code, EndpointReference, Fault, ResourceUri, SelectorSet, ShellVerb, Subcode, code, namespace,
-    write_resource_created,
+    Action, Code, EndpointReference, Fault, OptionSet, ResourceUri, SelectorSet, ShellVerb, Subcode, code,
+    namespace, write_resource_created,
 };
 use xml::Writer;
 
@@ -90,7 +90,11 @@ impl ShellPlugin {
         if call.request.head().fragment.is_some() {
             return Err(fault::no_fragments());
         }
-        call.request.head().options.require_known(&OPTIONS)?;
+        let options = &call.request.head().options;
+        options.require_known(&OPTIONS)?;
+        if options.contains(OptionSet::VALIDATE_ONLY) {
+            return self.validate(&call).await;
+        }
         match &call.request.head().action {
             Action::Create => self.create(&call),
             Action::Delete => self.delete(&call).await,
@@ -104,7 +108,26 @@ impl ShellPlugin {
         }
     }
 
-    fn create(&self, call: &Call) -> Result<Answer, Fault> {
+    /// Checks whether a shell can be created or deleted, without doing it.
+    async fn validate(&self, call: &Call) -> Result<Answer, Fault> {
+        match &call.request.head().action {
+            Action::Create => {
+                let shell = self.open(call)?;
+                let checked = self.registry.require_room(&shell, &call.config);
+                let answer = checked.and_then(|()| created(call, &shell));
+                shell.close().await;
+                answer
+            }
+            Action::Delete => {
+                self.registry.find(shell_id(call)?, &call.caller)?;
+                call.finish(call.reply())
+            }
+            _ => Err(fault::cannot_validate()),
+        }
+    }
+
+    /// Creates a shell that is not registered yet.
+    fn open(&self, call: &Call) -> Result<Arc<Shell>, Fault> {
         let head = call.request.head();
         require_cmd(head.resource.as_ref())?;
         if !call.config.winrs.allow_remote_shell_access {
@@ -118,16 +141,12 @@ impl ShellPlugin {
             options: &head.options,
             config: &call.config,
         };
-        let shell = Shell::open(open, open_context, &self.context)?;
-        let state = shell.state();
+        Shell::open(open, open_context, &self.context)
+    }
 
-        let mut reply = call.reply();
-        let resource = ResourceUri::parse(namespace::SHELL_CMD)?;
-        let selectors = SelectorSet::new().with(message::option::SHELL_ID, state.shell_id.as_str());
-        let address = head.to.clone().unwrap_or_else(|| namespace::ANONYMOUS.to_owned());
-        write_resource_created(reply.body(), &EndpointReference { address, resource, selectors });
-        state.write(reply.body());
-        let answer = call.finish(reply)?;
+    fn create(&self, call: &Call) -> Result<Answer, Fault> {
+        let shell = self.open(call)?;
+        let answer = created(call, &shell)?;
         self.registry.admit(shell, &call.config)?;
         Ok(answer)
     }
@@ -335,7 +354,8 @@ fn stream_set(names: &[String]) -> Result<StreamSet, Fault> {
 }
 
 /// Supported options of shells and commands.
-const OPTIONS: [&str; 5] = [
+const OPTIONS: [&str; 6] = [
+    OptionSet::VALIDATE_ONLY,
     message::option::NO_PROFILE,
     message::option::CODE_PAGE,
     message::option::CONSOLE_MODE_STDIN,
@@ -348,6 +368,19 @@ const COMMANDS: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/
 const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
 const STDOUT: &str = "stdout";
 const STDERR: &str = "stderr";
+
+/// Returns the response to the creation of a shell.
+fn created(call: &Call, shell: &Shell) -> Result<Answer, Fault> {
+    let state = shell.state();
+    let head = call.request.head();
+    let mut reply = call.reply();
+    let resource = ResourceUri::parse(namespace::SHELL_CMD)?;
+    let selectors = SelectorSet::new().with(message::option::SHELL_ID, state.shell_id.as_str());
+    let address = head.to.clone().unwrap_or_else(|| namespace::ANONYMOUS.to_owned());
+    write_resource_created(reply.body(), &EndpointReference { address, resource, selectors });
+    state.write(reply.body());
+    call.finish(reply)
+}
 
 /// Returns the shell identifier in the selectors.
 fn shell_id(call: &Call) -> Result<&str, Fault> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cim::uri::{CLASS_SCHEMA, UriForm};
 use service::{Answer, BoxFuture, Call, Plugin, Resource, ResourceKind};
 use wmi::{Engine, Rights};
-use wsman::{Action, Fault, ResourceUri, Subcode, code};
+use wsman::{Action, Fault, OptionSet, ResourceUri, Subcode, code};
 
 use crate::error::WmiError;
 use crate::fault::{Operation, ResponseContext};
@@ -24,8 +24,8 @@ pub struct WmiPlugin {
 }
 
 impl WmiPlugin {
-    /// Resources: URIs of Microsoft, of the DMTF, and of class definitions.
-    pub const RESOURCES: [Resource; 3] = [
+    /// Resources: URIs of Microsoft, of the DMTF, of Operations Manager, and of class definitions.
+    pub const RESOURCES: [Resource; 4] = [
         Resource {
             uri: "http://schemas.microsoft.com/wbem/wsman/1/wmi",
             with_children: true,
@@ -33,6 +33,11 @@ impl WmiPlugin {
         },
         Resource {
             uri: "http://schemas.dmtf.org/wbem/wscim/1",
+            with_children: true,
+            kind: ResourceKind::Instances,
+        },
+        Resource {
+            uri: "http://schemas.microsoft.com/wbem/wscim/1",
             with_children: true,
             kind: ResourceKind::Instances,
         },
@@ -85,9 +90,13 @@ impl WmiPlugin {
                 uri.as_str(),
             )
         })?;
+        let context = match head.options.contains(OptionSet::VALIDATE_ONLY) {
+            true => context(&call.caller).only_checking(),
+            false => context(&call.caller),
+        };
         let request = WmiRequest {
             engine: &engine,
-            context: context(&call.caller),
+            context,
             response: ResponseContext::new(&engine, form, target.form, target.namespace.clone()),
             target,
             call: &call,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cim::wscim::{Read, Reader};
 use cim::{Class, ColumnSet, Instance, ObjectPath, Value};
 use service::Answer;
-use wsman::{EndpointReference, Fault, write_resource_created};
+use wsman::{EndpointReference, Fault, OptionSet, namespace, write_resource_created};
 
 use crate::error::WmiError;
 use crate::fault::Operation;
@@ -15,12 +15,29 @@ use crate::target::reference;
 
 pub(crate) async fn get(request: &WmiRequest<'_>) -> Result<Answer, Fault> {
     let operation = Operation::GetObject;
+    if request.call.request.head().options.contains(OptionSet::MISSING_SOURCE) {
+        return missing_source(request).await.map_err(|error| request.fault(error, operation))?;
+    }
     let found = async {
         let part = Part::request(request)?;
         Ok((find(request).await?, part))
     };
     let (instance, part) = found.await.map_err(|error: WmiError| request.fault(error, operation))?;
     show(request, &instance, part.as_ref())
+}
+
+/// Responds with the name of the data source that the class lacks on this machine; empty if it lacks none.
+async fn missing_source(request: &WmiRequest<'_>) -> Result<Result<Answer, Fault>, WmiError> {
+    let (engine, namespace) = (request.engine.clone(), request.target.namespace.clone());
+    let class = request.target.class()?.clone();
+    let look_up = tokio::task::spawn_blocking(move || engine.missing_source(&namespace, &class));
+    let missing = async { look_up.await.unwrap_or(Ok(None)) };
+    let missing = request.in_time(missing).await?;
+    let mut reply = request.call.reply();
+    let body = reply.body();
+    body.start("d:MissingSource").namespace("d", namespace::MISSING_SOURCE);
+    body.text(missing.unwrap_or_default()).end();
+    Ok(request.call.finish(reply))
 }
 
 pub(crate) async fn put(request: &WmiRequest<'_>) -> Result<Answer, Fault> {

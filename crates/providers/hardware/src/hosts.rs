@@ -92,7 +92,7 @@ pub enum HostFileError {
         reason: String,
     },
     /// A name, address or login option is not valid.
-    #[error("{what} {found:?} is not {expected}")]
+    #[error("{what} \"{found}\" is not {expected}")]
     Value {
         /// Name of the value.
         what: &'static str,

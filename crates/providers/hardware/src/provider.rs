@@ -112,6 +112,12 @@ impl Provider for Hardware {
         SupportedClass::classes()
     }
 
+    fn missing_source(&self, _: &Namespace, class: &Name) -> Option<&'static str> {
+        let is_of_controllers = SupportedClass::of(class).is_some_and(|class| !class.is_machine_wide());
+        let has_none = || self.controllers().is_ok_and(|controllers| controllers.is_empty());
+        (is_of_controllers && has_none()).then_some("controller")
+    }
+
     fn enumerate(&self, scan: &Scan, sink: &mut Sink<'_>) -> Result<(), ProviderError> {
         let Some(subject) = SupportedClass::of(scan.class().name()) else {
             return Err(ProviderError::NotCapable);

@@ -51,9 +51,9 @@ fn parse(text: &str) -> Result<Choices, String> {
                 for (alias, place) in table.iter() {
                     let place = place.as_str().filter(|place| place.starts_with('/'));
                     let place =
-                        place.ok_or_else(|| format!("drive_alias.{alias:?} is not an absolute path"))?;
+                        place.ok_or_else(|| format!("drive_alias.\"{alias}\" is not an absolute path"))?;
                     if alias.is_empty() || alias.starts_with('/') {
-                        return Err(format!("drive_alias: {alias:?} is empty or the name of a disk"));
+                        return Err(format!("drive_alias: \"{alias}\" is empty or the name of a disk"));
                     }
                     choices.drive_aliases.push((alias.to_owned(), place.to_owned()));
                 }
@@ -65,7 +65,7 @@ fn parse(text: &str) -> Result<Choices, String> {
                     _ => return Err("accounts must be \"files\" or \"all\"".to_owned()),
                 };
             }
-            other => return Err(format!("unknown setting {other:?}")),
+            other => return Err(format!("unknown setting \"{other}\"")),
         }
     }
     Ok(choices)

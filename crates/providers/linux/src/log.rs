@@ -15,12 +15,15 @@ use std::sync::Arc;
 use linux::journal::Record;
 
 use crate::Machine;
-use crate::table::{Binding, bind};
+use crate::table::{Binding, DataSource, bind};
 
 /// Returns the tables of log classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     vec![bind(machine, event::NtLogEvent), bind(machine, file::NtEventlogFile)]
 }
+
+const JOURNAL: DataSource =
+    DataSource { name: "journal", is_present: |machine| linux::journal::folder(machine).is_some() };
 
 /// A log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ mod table;
 use std::sync::Arc;
 
 use crate::Machine;
-use crate::table::{Binding, bind};
+use crate::table::{Binding, DataSource, bind};
 
 /// Returns the tables of service classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
@@ -20,6 +20,10 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, membership::DependentService),
     ]
 }
+
+/// The service manager (sd_booted(3)).
+const SYSTEMD: DataSource =
+    DataSource { name: "systemd", is_present: |machine| machine.path("run/systemd/system").is_dir() };
 
 /// Return values of service methods.
 mod code {

@@ -17,6 +17,14 @@ use crate::{Machine, events};
 /// Function that computes a column from a row.
 pub(crate) type Fill<R> = fn(&Machine, &R) -> Value;
 
+/// Data source of a class.
+#[derive(Clone, Copy)]
+pub(crate) struct DataSource {
+    /// Name, which clients map to a text.
+    pub(crate) name: &'static str,
+    pub(crate) is_present: fn(&Machine) -> bool,
+}
+
 /// Column without a value on Linux.
 pub(crate) fn null<R>(_: &Machine, _: &R) -> Value {
     Value::Null
@@ -180,6 +188,12 @@ pub(crate) trait Table: Send + Sync + 'static {
 
     /// Kernel subsystems whose devices are the rows; empty if their creation and deletion are not reported.
     const SUBSYSTEMS: &'static [&'static str] = &[];
+
+    /// Properties that are not keys and never change; see [`Provider::fixed_properties`].
+    const FIXED: &'static [&'static str] = &[];
+
+    /// Source of the rows, if not every machine has it.
+    const SOURCE: Option<DataSource> = None;
 
     /// Maximum number of rows prepared together.
     const AT_ONCE: usize = 1;
@@ -412,6 +426,10 @@ impl<T: Table> Provider for Bound<T> {
         class.into_iter().collect()
     }
 
+    fn missing_source(&self, _: &Namespace, _: &Name) -> Option<&'static str> {
+        T::SOURCE.filter(|source| !(source.is_present)(&self.machine)).map(|source| source.name)
+    }
+
     fn enumerate(&self, scan: &Scan, sink: &mut Sink<'_>) -> Result<(), ProviderError> {
         let (class, deciding) = (scan.class(), scan.deciding());
         let others = scan.columns().iter().filter(|column| !deciding.contains(*column));
@@ -470,6 +488,10 @@ impl<T: Table> Provider for Bound<T> {
 
     fn delete(&self, lookup: &Lookup<'_>) -> Result<bool, ProviderError> {
         self.table.delete(&self.machine, lookup)
+    }
+
+    fn fixed_properties(&self) -> &[&'static str] {
+        T::FIXED
     }
 
     fn watch(&self, watch: &Watch<'_>) -> Result<Option<Box<dyn EventSource>>, ProviderError> {

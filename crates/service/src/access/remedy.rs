@@ -1,12 +1,12 @@
 //! Advice for denied requests: groups that have the right, and the command that grants it.
 
-use config::{DescriptorOrigin, EffectiveDescriptor, Groups};
+use config::{DescriptorOrigin, EffectiveDescriptor, Groups, Membership, State};
 use sddl::{AccessMask, DomainSid, Guard, Sid, Token, linux, well_known};
 
 /// Returns the lines after the reason of a denial, each indented.
 pub(super) fn lines(
     descriptor: &EffectiveDescriptor<'_>,
-    groups: &Groups,
+    state: &State,
     machine: DomainSid,
     account: &str,
     desired: AccessMask,
@@ -16,12 +16,31 @@ pub(super) fn lines(
         _ => "default",
     };
     let grant = format!("winrm configSDDL {target}");
-    let sufficient = sufficient_groups(descriptor.guard, groups, machine, desired);
-    let first = match sufficient.is_empty() {
-        true => format!("grant the right: {grant}"),
-        false => {
-            format!("add {account} to the group {}, or grant the right: {grant}", sufficient.join(" or "))
+    let can_be_member =
+        |group| descriptor.guard.access_check(&member_of(group, machine), desired).is_granted();
+    let first = match state.membership {
+        Membership::AllAdministrators => {
+            return format!(
+                "\n  all accounts of this service are administrators, which is not sufficient here; grant the right: {grant}"
+            );
         }
+        Membership::AccountFile if can_be_member(well_known::ADMINISTRATORS) => format!(
+            "make {account} an administrator of this service: telarch account remove {account}, then \
+             telarch account add {account} --admin; or grant the right: {grant}"
+        ),
+        Membership::LocalGroups => {
+            let sufficient = sufficient_groups(descriptor.guard, &state.groups, machine, desired);
+            match sufficient.is_empty() {
+                true => format!("grant the right: {grant}"),
+                false => {
+                    format!(
+                        "add {account} to the group {}, or grant the right: {grant}",
+                        sufficient.join(" or ")
+                    )
+                }
+            }
+        }
+        _ => format!("grant the right: {grant}"),
     };
     format!("\n  {first}\n  every check on the way: telarch access show {account}")
 }
@@ -79,7 +98,7 @@ mod tests {
         let guard = std::sync::Arc::new(Guard::parse("O:NSG:BAD:P(A;;GA;;;BA)").unwrap());
         let lines_for = |origin| {
             let descriptor = EffectiveDescriptor { guard: &guard, origin };
-            lines(&descriptor, &Groups::default(), machine, "ann", AccessMask::GENERIC_READ)
+            lines(&descriptor, &State::default(), machine, "ann", AccessMask::GENERIC_READ)
         };
         assert_eq!(
             lines_for(DescriptorOrigin::Root),
@@ -88,5 +107,35 @@ mod tests {
         );
         let plugin = lines_for(DescriptorOrigin::Plugin { plugin: "Shell", uri: "http://x/shell" });
         assert!(plugin.contains("winrm configSDDL http://x/shell\n"), "{plugin}");
+    }
+
+    #[test]
+    fn groups_without_effect_are_not_named() {
+        let machine = DomainSid::new([1, 2, 3]);
+        for (membership, sddl, expected) in [
+            (
+                Membership::AccountFile,
+                "O:NSG:BAD:P(A;;GA;;;BA)(A;;GA;;;RM)",
+                "\n  make ann an administrator of this service: telarch account remove ann, then telarch account add ann \
+                 --admin; or grant the right: winrm configSDDL default\n  every check on the way: telarch access show ann",
+            ),
+            (
+                Membership::AccountFile,
+                "O:NSG:BAD:P(D;;GA;;;WD)(A;;GA;;;BA)",
+                "\n  grant the right: winrm configSDDL default\n  every check on the way: telarch access show ann",
+            ),
+            (
+                Membership::AllAdministrators,
+                "O:NSG:BAD:P(A;;GA;;;RM)",
+                "\n  all accounts of this service are administrators, which is not sufficient here; grant the right: \
+                 winrm configSDDL default",
+            ),
+        ] {
+            let guard = std::sync::Arc::new(Guard::parse(sddl).unwrap());
+            let descriptor = EffectiveDescriptor { guard: &guard, origin: DescriptorOrigin::Root };
+            let mut state = State::default();
+            state.membership = membership;
+            assert_eq!(lines(&descriptor, &state, machine, "ann", AccessMask::GENERIC_READ), expected);
+        }
     }
 }

@@ -71,7 +71,7 @@ impl Signal {
             return Err(Fault::new(
                 Subcode::InvalidParameter,
                 code::INVALID_PARAMETER,
-                format!("unknown signal {shown:?}: use terminate, ctrl_c or ctrl_break"),
+                format!("unknown signal \"{shown}\": use terminate, ctrl_c or ctrl_break"),
             ));
         };
         Ok(Self { command_id: identifier(body, "CommandId")?, code })

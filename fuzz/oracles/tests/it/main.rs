@@ -19,6 +19,7 @@ mod plugin_hosted;
 mod plugin_shell;
 mod plugin_wmi;
 mod provider_linux;
+mod psrp;
 mod random;
 mod repository;
 mod sddl;

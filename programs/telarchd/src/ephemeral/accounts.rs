@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use auth::account_file::Rid;
 use auth::{Account, AccountList, AccountListError, Identity, Oid};
 use sddl::linux::{Proof, account_token};
-use sddl::{DomainSid, Token, well_known};
+use sddl::{DomainSid, Sid, Token, well_known};
 use service::Principals;
 
 /// Error of an account file.
@@ -71,15 +71,29 @@ impl Principals for EphemeralPrincipals {
         let is_ntlm = identity.mechanism() == Some(&Oid::NTLM);
         self.token_with(identity.account(), if is_ntlm { Proof::Ntlm } else { Proof::Password })
     }
+
+    fn sid_of(&self, name: &str) -> Option<Sid> {
+        self.account_sid(self.names.iter().position(|own| own == name)?)
+    }
+
+    fn name_of(&self, sid: Sid) -> Option<String> {
+        let mut sids = (0..self.names.len()).map(|place| self.account_sid(place));
+        let place = sids.position(|own| own == Some(sid))?;
+        self.names.get(place).cloned()
+    }
 }
 
 impl EphemeralPrincipals {
-    /// Returns the token with the SID that the account would have in an account file of the same order.
     fn token_with(&self, account: &Account, proof: Proof) -> Option<Token> {
         let place = self.names.iter().position(|name| *name == account.name)?;
-        let rid = Rid::FIRST.number().checked_add(u32::try_from(place).ok()?)?;
         let groups = vec![well_known::ADMINISTRATORS];
-        Some(account_token(self.machine.account(rid), groups, proof, self.machine))
+        Some(account_token(self.account_sid(place)?, groups, proof, self.machine))
+    }
+
+    /// Returns the SID that the account at this place of the list would have in an account file of the same order.
+    fn account_sid(&self, place: usize) -> Option<Sid> {
+        let rid = Rid::FIRST.number().checked_add(u32::try_from(place).ok()?)?;
+        Some(self.machine.account(rid))
     }
 }
 
@@ -117,6 +131,18 @@ mod tests {
                 Step::Done { outcome, .. } => return outcome.identity,
             }
         }
+    }
+
+    #[test]
+    fn accounts_have_names_and_sids() {
+        let accounts = AccountList::parse("ada:s3cret\nbob:s3cret").unwrap();
+        let principals = EphemeralPrincipals::new(&accounts, [1, 2, 3]);
+        let sid = principals.sid_of("bob").unwrap();
+        assert_eq!(principals.name_of(sid).as_deref(), Some("bob"));
+        assert_ne!(principals.sid_of("ada"), Some(sid));
+        assert_eq!((principals.sid_of("eve"), principals.name_of(well_known::ADMINISTRATORS)), (None, None));
+        let bob = Account { name: "bob".to_owned() };
+        assert!(principals.token(&bob).unwrap().holds(sddl::Principal::Sid(sid)));
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod message;
 mod ntlm;
 mod open_files;
 mod ordinary_user;
+mod pam_module;
 mod policies;
 mod records;
 mod renewal;

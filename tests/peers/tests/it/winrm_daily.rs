@@ -40,11 +40,26 @@ fn restore_reverts_changes_and_what_if_makes_none() {
 #[test]
 fn what_if_predicts_refusals() {
     let service = Telarchd::start(&[]);
+    let mapping = format!("winrm/config/service/certmapping?Issuer={}+Subject=*+URI=*", "12".repeat(20));
     for words in [
         &["delete", "winrm/config/winrs"][..],
         &["set", "winrm/config/winrs", "@{MaxShellsPerUser=\"-1\"}"],
         &["create", "winrm/config/listener?Address=IP:1.2.3+Transport=HTTP", "@{}"],
         &["delete", "winrm/config/listener?Address=IP:192.0.2.7+Transport=HTTP"],
+        &["delete", &mapping],
+        &["create", &mapping, "@{Enabled=\"true\"}"],
+        &[
+            "create",
+            "winrm/config/service/certmapping?Issuer=12+Subject=*+URI=*",
+            "@{UserName=\"a\";Password=\"b\"}",
+        ],
+        &["set", "wmicimv2/Win32_LogicalDisk?DeviceID=Q:", "@{VolumeName=\"x\"}"],
+        &["set", "wmicimv2/Win32_OperatingSystem", "@{NoSuchProperty=\"x\"}"],
+        &["delete", "wmicimv2/Win32_Process?Handle=4194305"],
+        &["create", "wmicimv2/No_Such_Class", "@{Name=\"x\"}"],
+        &["invoke", "NoSuchMethod", "wmicimv2/Win32_Process", "@{}"],
+        &["invoke", "Create", "wmicimv2/Win32_Process", "@{NoSuchParameter=\"x\"}"],
+        &["delete", "shell/cmd?ShellId=3F2504E0-4F89-11D3-9A0C-0305E82C3301"],
     ] {
         let done = winrm(&service).run(words);
         let shown = winrm(&service).switch("-whatif").run(words);
@@ -54,6 +69,34 @@ fn what_if_predicts_refusals() {
     let shown =
         winrm(&service).switch("-whatif").run(&["set", "winrm/config/winrs", "@{MaxShellsPerUser=\"7\"}"]);
     assert_eq!(shown.code, 0, "{shown:?}");
+}
+
+#[test]
+fn what_if_says_what_was_not_checked() {
+    let service = Telarchd::start(&[]);
+    let mapping = format!("winrm/config/service/certmapping?Issuer={}+Subject=*+URI=*", "12".repeat(20));
+    let user = "@{UserName=\"ada\";Password=\"wrong\"}";
+    let mut sleep = std::process::Command::new("sleep").arg("600").spawn().expect("sleep");
+    let process = format!("wmicimv2/Win32_Process?Handle={}", sleep.id());
+    for (words, note) in [
+        (&["set", "winrm/config/winrs", "@{MaxShellsPerUser=\"7\"}"][..], ""),
+        (&["create", &mapping, user], "the password of the account is verified when the mapping is made"),
+        (&["invoke", "Terminate", &process, "@{}"], "but the provider was not called"),
+        (&["delete", &process], "but the provider was not called"),
+        (&["invoke", "restore", "winrm/config"], "this action cannot be checked"),
+    ] {
+        let shown = winrm(&service).switch("-whatif").run(words);
+        assert_eq!(shown.code, 0, "{words:?}: {shown:?}");
+        let (_, errors, _) = shown.text();
+        match note {
+            "" => assert_eq!(errors, "", "{words:?}"),
+            note => assert!(errors.starts_with("winrm: ") && errors.contains(note), "{words:?}: {errors}"),
+        }
+    }
+    assert!(sleep.try_wait().expect("its state").is_none(), "nothing was done");
+    sleep.kill().and_then(|()| sleep.wait()).expect("it ends");
+    let mappings = winrm(&service).run(&["enumerate", "winrm/config/service/certmapping"]);
+    assert_eq!(mappings.text(), ("", "", 0));
 }
 
 #[test]
@@ -96,4 +139,34 @@ fn a_trace_contains_the_messages_without_passwords() {
     // It was sealed on the way, and is not here.
     assert!(trace.contains("<cfg:MaxEnvelopeSizekb>500</cfg:MaxEnvelopeSizekb>"), "{trace}");
     assert!(!trace.contains(PASSWORD) && !trace.contains("Authorization"), "{trace}");
+}
+
+/// Output of `winrm` for the configuration of our own service, in each layout.
+#[test]
+fn the_output_for_our_service_matches_the_golden_file() {
+    let service = Telarchd::start(&[]);
+    let mut all = String::new();
+    for format in ["text", "pretty", "json"] {
+        for words in [
+            &["get", "winrm/config/winrs"][..],
+            &["get", "winrm/config/client"],
+            &["get", "winrm/config/service/auth"],
+            &["enumerate", "winrm/config/service/certmapping"],
+            &["get", "winrm/config/plugin?Name=WMI Provider"],
+            &["get", "winrm/config/no-such-part"],
+            &["set", "winrm/config/winrs", "@{MaxShellsPerUser=\"-1\"}"],
+        ] {
+            let run = winrm(&service).switch(&format!("-format:{format}")).run(words);
+            let (out, errors, code) = run.text();
+            all += &format!("$ winrm {} -format:{format}\n{out}{errors}[{code}]\n\n", words.join(" "));
+        }
+    }
+    let address = service.http().trim_start_matches("http://").trim_end_matches("/wsman");
+    let all = all.replace(address, "HOST:PORT");
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/own-service.txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &all).expect("the golden file");
+    }
+    let expected = std::fs::read_to_string(&path).expect("the golden file");
+    assert_eq!(all, expected, "run with UPDATE_GOLDEN=1 to replace {}", path.display());
 }

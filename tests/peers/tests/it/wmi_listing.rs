@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use telarch_peers::{PASSWORD, Telarchd, USER, own_program, start_telarch, telarch};
+use telarch_peers::{PASSWORD, Telarchd, USER, Winrm, own_program, start_telarch, telarch};
 
 const ROWS: usize = 10_000;
 
@@ -116,4 +117,33 @@ fn an_interrupted_listing_is_well_formed_and_leaves_no_enumeration() {
     let count = rows.as_array().expect("rows").len();
     assert!((1..ROWS).contains(&count), "{count} rows");
     many.wait_until_free();
+}
+
+#[test]
+fn an_empty_result_of_another_machine_names_the_missing_source() {
+    let service = Telarchd::start(&[("Service.AllowUnencrypted", "true")]);
+    let password = format!("-p:{PASSWORD}");
+    let switches = ["-r", service.http(), "-u", USER, &password, "-auth:basic", "-unencrypted"];
+    let notes = |query: &str, namespace: &str| {
+        let telarch = telarch(&[&["wmi", query, "-n", namespace], &switches[..]].concat(), "");
+        let winrm = Winrm::to(service.http()).run(&["enumerate", &format!("wmi/{namespace}/{query}")]);
+        assert_eq!((telarch.code, winrm.code), (0, 0), "{telarch:?} {winrm:?}");
+        [telarch.text().1.to_owned(), winrm.text().1.to_owned()]
+    };
+    let systemd = "systemd does not run on 127.0.0.1, so Win32_Service has no instances";
+    let journal = "there is no journal on 127.0.0.1, so Win32_NTLogEvent has no instances";
+    let controller = "there is no local management controller (/dev/ipmi0) on 127.0.0.1";
+    let has_journal = ["/var/log/journal", "/run/log/journal"]
+        .iter()
+        .any(|folder| fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()));
+    for (class, namespace, note, is_expected) in [
+        ("Win32_Service", "root/cimv2", systemd, !Path::new("/run/systemd/system").is_dir()),
+        ("Win32_NTLogEvent", "root/cimv2", journal, !has_journal),
+        ("NumericSensor", "root/hardware", controller, !Path::new("/dev/ipmi0").exists()),
+        ("Win32_Process", "root/cimv2", "does not run", false),
+    ] {
+        for errors in notes(class, namespace) {
+            assert_eq!(errors.contains(note), is_expected, "{class}: {errors}");
+        }
+    }
 }

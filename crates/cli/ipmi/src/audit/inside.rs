@@ -61,7 +61,7 @@ async fn users(bmc: &Connection, channel: ChannelNumber) -> Result<Vec<Finding>,
         } else if DEFAULT_NAMES.contains(&user.name.as_str()) && access.limit >= AccessLevel::Administrator {
             findings.push(Finding::new(
                 Severity::Note,
-                format!("administrator {} has the well-known name {:?}", user.id, user.name),
+                format!("administrator {} has the well-known name \"{}\"", user.id, user.name),
                 format!("rename it: user name {} NAME", user.id),
             ));
         }

@@ -84,12 +84,14 @@ pub(super) async fn try_logins(address: SocketAddr, user: &str, timing: Timing) 
             is_open = true;
             findings.push(Finding::new(
                 Severity::Critical,
-                format!("cipher suite 0 allows login without a password as any known user, such as {name:?}"),
+                format!(
+                    "cipher suite 0 allows login without a password as any known user, such as \"{name}\""
+                ),
                 "disable it: lan set suite 0 off",
             ));
         }
         if try_login(address, name, WRONG, None, timing).await == LoginResult::WrongPassword {
-            exposed.push(format!("{name:?}"));
+            exposed.push(format!("\"{name}\""));
         }
     }
     if !exposed.is_empty() {
@@ -113,7 +115,7 @@ pub(super) async fn try_logins(address: SocketAddr, user: &str, timing: Timing) 
         if try_login(address, name, password, None, timing).await == LoginResult::Success {
             findings.push(Finding::new(
                 Severity::Critical,
-                format!("user {name:?} has the default password"),
+                format!("user \"{name}\" has the default password"),
                 "change it: user password ID",
             ));
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use accounts::{FileAccounts, LocalPrincipals, MachineSid, ServiceScope, UnixUsers};
 use cli::format::harmless;
 use cli::winrm::principals::LookupKey;
-use cli_command::{Failure, paths};
+use cli_command::Failure;
 use config::Paths;
 use sddl::{DomainSid, Principal, SecurityDescriptor, Sid};
 
@@ -37,10 +37,7 @@ impl<'s> Directory<'s> {
 
     fn of_this_machine(local: &LocalWmi) -> Result<Self, Failure> {
         // The service keeps its SID beside the repository.
-        let machine = match MachineSid::load(local.directory()).map_err(failed)? {
-            Some(machine) => Some(machine),
-            None => MachineSid::load(&paths::state_directory()?).map_err(failed)?,
-        };
+        let machine = MachineSid::find(local.directory()).map_err(failed)?;
         let me = rustix::process::geteuid();
         let scope =
             if me.is_root() { ServiceScope::Machine } else { ServiceScope::OneUser { uid: me.as_raw() } };
@@ -91,11 +88,14 @@ impl<'s> Directory<'s> {
     /// Returns the names of those SIDs in a descriptor that are not well known. SIDs without a name are omitted.
     pub(super) fn names_in(&self, descriptor: &SecurityDescriptor) -> Names {
         let principals = descriptor.dacl().into_iter().flat_map(|dacl| &dacl.aces).map(|ace| ace.principal);
-        let unnamed = principals.filter_map(|principal| match principal {
-            Principal::Sid(sid) if sid.name().is_none() => Some(sid),
-            _ => None,
-        });
-        let unnamed = unnamed.take(MOST);
+        self.names_of(principals.filter_map(|principal| match principal {
+            Principal::Sid(sid) => Some(sid),
+            Principal::Relative(_) => None,
+        }))
+    }
+
+    fn names_of(&self, sids: impl Iterator<Item = Sid>) -> Names {
+        let unnamed = sids.filter(|sid| sid.name().is_none()).take(MOST);
         match self {
             Self::Local { principals, machine: Some(machine) } => {
                 Names(unnamed.filter_map(|sid| Some((sid, principals.name_of(sid, *machine)?))).collect())
@@ -115,6 +115,11 @@ impl<'s> Directory<'s> {
 }
 
 impl Names {
+    /// Adds the name of a SID, if it has one.
+    pub(super) fn add(&mut self, sid: Sid, directory: &Directory<'_>) {
+        self.0.extend(directory.names_of(std::iter::once(sid)).0);
+    }
+
     /// Returns name and SID for display.
     pub(super) fn describe(&self, principal: Principal) -> String {
         let name = match principal {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use config::{Draft, Groups, Listener, ListenerAddress, ListenerKey, Thumbprint, Transport};
+use config::{Draft, Groups, Listener, ListenerAddress, ListenerKey, Membership, Thumbprint, Transport};
 use quickconfig::{ChangeRecord, MachineRequest, Outcome, ServiceAfter, SettingChange};
 use sddl::Sid;
 use service::{Answer, Call};
@@ -149,8 +149,14 @@ async fn fingerprints(plugin: &ConfigPlugin) -> Vec<String> {
 
 /// Describes the groups with access. Windows changes a policy for local accounts at this step.
 fn describe_access(plugin: &ConfigPlugin) -> String {
+    let state = plugin.store.state();
+    if state.membership != Membership::LocalGroups {
+        return "The user who runs this service has full access, and so have its accounts that are administrators; \
+                telarch account add NAME --admin creates one. Local groups have no effect here."
+            .to_owned();
+    }
     let principals = plugin.principals.as_deref();
-    describe_groups(&plugin.store.state().groups, |group| {
+    describe_groups(&state.groups, |group| {
         principals.is_none_or(|principals| principals.sid_of(group).is_some())
     })
 }

@@ -126,7 +126,7 @@ pub(super) fn no_such_stream(name: &str) -> Fault {
         Subcode::InvalidParameter,
         code::INVALID_DESIRED_STREAMS,
         format!(
-            "no such stream {name:?}; request streams that were named in OutputStreams when the shell was opened"
+            "no such stream \"{name}\"; request streams that were named in OutputStreams when the shell was opened"
         ),
     )
 }
@@ -196,4 +196,10 @@ pub(super) fn no_room_for_output(limit: u32) -> Fault {
         ),
     )
     .with_detail(Detail::MAX_ENVELOPE_SIZE)
+}
+
+/// Returns the fault for a request to validate an operation that can only be carried out.
+pub(super) fn cannot_validate() -> Fault {
+    let reason = "only the creation and deletion of shells can be validated without doing it";
+    Fault::new(Subcode::InvalidOptions, code::OPTION_NOT_SUPPORTED, reason).with_detail(Detail::NOT_SUPPORTED)
 }

@@ -20,23 +20,9 @@ pub(super) struct Registry {
 impl Registry {
     /// Adds a shell if the quotas allow it, and starts a task that closes it when it expires.
     pub(super) fn admit(self: &Arc<Self>, shell: Arc<Shell>, config: &Config) -> Result<(), Fault> {
-        let winrs = &config.winrs;
         {
             let mut shells = self.shells.lock();
-            let own = shells.values().filter(|other| other.owner() == shell.owner()).count();
-            if let Some(limit) = winrs.max_shells_per_user.limit()
-                && own >= usize::try_from(limit).unwrap_or(usize::MAX)
-            {
-                return Err(fault::too_many_shells(limit));
-            }
-            let users: HashSet<_> = shells.values().map(|shell| shell.owner()).collect();
-            let limit = winrs.max_concurrent_users.get();
-            if own == 0 && users.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
-                return Err(fault::too_many_users(limit));
-            }
-            if shells.contains_key(&key(shell.id())) {
-                return Err(fault::shell_exists(shell.id()));
-            }
+            check(&shells, &shell, config)?;
             shells.insert(key(shell.id()), Arc::clone(&shell));
         }
         let registry = Arc::clone(self);
@@ -49,6 +35,11 @@ impl Registry {
             }
         });
         Ok(())
+    }
+
+    /// Returns the fault with which a new shell would be refused now.
+    pub(super) fn require_room(&self, shell: &Shell, config: &Config) -> Result<(), Fault> {
+        check(&self.shells.lock(), shell, config)
     }
 
     /// Returns a shell of the caller. Shells of other users are reported as unknown.
@@ -95,4 +86,24 @@ impl Registry {
 /// Returns the registry key of an identifier, which ignores case.
 pub(super) fn key(id: &str) -> String {
     id.trim().to_ascii_uppercase()
+}
+
+/// Returns the fault with which a new shell exceeds a quota or repeats an identifier.
+fn check(shells: &HashMap<String, Arc<Shell>>, shell: &Shell, config: &Config) -> Result<(), Fault> {
+    let winrs = &config.winrs;
+    let own = shells.values().filter(|other| other.owner() == shell.owner()).count();
+    if let Some(limit) = winrs.max_shells_per_user.limit()
+        && own >= usize::try_from(limit).unwrap_or(usize::MAX)
+    {
+        return Err(fault::too_many_shells(limit));
+    }
+    let users: HashSet<_> = shells.values().map(|shell| shell.owner()).collect();
+    let limit = winrs.max_concurrent_users.get();
+    if own == 0 && users.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
+        return Err(fault::too_many_users(limit));
+    }
+    match shells.contains_key(&key(shell.id())) {
+        true => Err(fault::shell_exists(shell.id())),
+        false => Ok(()),
+    }
 }

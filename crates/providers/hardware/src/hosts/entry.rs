@@ -63,7 +63,7 @@ impl Entry {
             name: name.parse().map_err(text)?,
             address: address.parse().map_err(text)?,
             user: (*user).to_owned(),
-            level: level.parse().map_err(|_| format!("unknown privilege level {level:?}"))?,
+            level: level.parse().map_err(|_| format!("unknown privilege level \"{level}\""))?,
             suite: match *suite {
                 NONE => None,
                 number => Some(number.parse().map_err(text)?),

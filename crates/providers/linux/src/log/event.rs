@@ -12,7 +12,7 @@ use wmi::{Changes, EventSource, ProviderError, Scan, Watch};
 use super::Log;
 use super::follow::NewRecords;
 use crate::Machine;
-use crate::table::{Fill, Push, Table, failure, whole};
+use crate::table::{DataSource, Fill, Push, Table, failure, whole};
 
 /// Records of all logs, newest first.
 pub(super) struct NtLogEvent;
@@ -131,6 +131,8 @@ impl Table for NtLogEvent {
     type Row = Row;
 
     const CLASS: &'static str = "Win32_NTLogEvent";
+
+    const SOURCE: Option<DataSource> = Some(super::JOURNAL);
 
     const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
         ("Category", |_, _| 0_u16.into()),

@@ -7,7 +7,7 @@ use wmi::ProviderError;
 
 use super::Log;
 use crate::Machine;
-use crate::table::{Fill, Table, failure, host_name};
+use crate::table::{DataSource, Fill, Table, failure, host_name};
 
 /// The three logs.
 pub(super) struct NtEventlogFile;
@@ -43,6 +43,8 @@ impl Table for NtEventlogFile {
     type Row = Row;
 
     const CLASS: &'static str = "Win32_NTEventlogFile";
+
+    const SOURCE: Option<DataSource> = Some(super::JOURNAL);
 
     const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
         ("Caption", |_, row| format!("{}/{}", row.folder, row.log.name()).into()),

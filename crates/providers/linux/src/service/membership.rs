@@ -7,7 +7,7 @@ use linux::service::unit::{AT_ONCE, Detail, FileStates, UNIT, Unit};
 use wmi::{ProviderError, Scan};
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table, computer_system, failure, key_of, reference};
+use crate::table::{DataSource, Fill, Push, Table, computer_system, failure, key_of, reference};
 
 /// Services of the computer system.
 pub(crate) struct SystemServices;
@@ -45,6 +45,8 @@ impl Table for DependentService {
     type Row = Dependency;
 
     const CLASS: &'static str = "Win32_DependentService";
+
+    const SOURCE: Option<DataSource> = Some(super::SYSTEMD);
 
     const COLUMNS: &'static [(&'static str, Fill<Dependency>)] = &[
         ("Antecedent", |_, dependency| service(&dependency.needed)),

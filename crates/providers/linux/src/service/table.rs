@@ -12,7 +12,7 @@ use super::control::{is_running, runs};
 use super::{change, control};
 use crate::Machine;
 use crate::events::UnitChanges;
-use crate::table::{Fill, Push, Table, failure, returned, text_in};
+use crate::table::{DataSource, Fill, Push, Table, failure, returned, text_in};
 
 /// Services of this machine.
 pub(crate) struct Service;
@@ -21,6 +21,8 @@ impl Table for Service {
     type Row = Unit;
 
     const CLASS: &'static str = "Win32_Service";
+
+    const SOURCE: Option<DataSource> = Some(super::SYSTEMD);
 
     const COLUMNS: &'static [(&'static str, Fill<Unit>)] = &[
         ("AcceptPause", |_, _| false.into()),

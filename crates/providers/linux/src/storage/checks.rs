@@ -167,7 +167,7 @@ pub(super) fn relabel_device(
         || label.starts_with('-')
         || label.chars().any(|character| character.is_control() || character == '"')
     {
-        let message = format!("label {label:?} is not valid for {kind}\n  use at most {longest} bytes");
+        let message = format!("label \"{label}\" is not valid for {kind}\n  use at most {longest} bytes");
         return Err(ProviderError::failed(Status::InvalidParameter, message));
     }
     let of_xfs = if label.is_empty() { "label -c".to_owned() } else { format!("label -s \"{label}\"") };

@@ -155,7 +155,8 @@ impl Problem {
     fn listener_name(&self) -> Option<String> {
         self.listener.map(|id| match id.source {
             ListenerSource::Local => id.key.to_string(),
-            source => format!("{} ({source:?})", id.key),
+            ListenerSource::Policy => format!("{} (of a policy)", id.key),
+            _ => format!("{} (compatibility)", id.key),
         })
     }
 }
