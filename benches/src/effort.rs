@@ -20,6 +20,8 @@ pub(crate) struct Effort {
     pub(crate) enumerations: u64,
     /// Connections and shells that stay open and idle.
     pub(crate) idle: usize,
+    /// Largest number of simulated management controllers.
+    pub(crate) controllers: usize,
 }
 
 impl Effort {
@@ -33,6 +35,7 @@ impl Effort {
         requests: 1_000_000,
         enumerations: 100_000,
         idle: 500,
+        controllers: 1_000,
     };
 
     /// The quick measurement, which takes less than a minute: it shows that a value has halved, not a change of 10 %.
@@ -45,5 +48,9 @@ impl Effort {
         requests: 50_000,
         enumerations: 10_000,
         idle: 300,
+        controllers: 1_000,
     };
+
+    /// A run that shows that everything can be measured; its values mean nothing.
+    pub(crate) const TRIAL: Self = Self { rounds: 1, controllers: 3, ..Self::QUICK };
 }

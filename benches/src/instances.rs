@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use cim::wql::{self, Predicate};
 use cim::{Namespace, Origin, Schema};
-use provider_linux::Machine;
 use memchr::memmem;
+use provider_linux::Machine;
 use wmi::{Context, Engine};
 
 use crate::Result;

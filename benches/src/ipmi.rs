@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use simulated_bmc::{Crowd, Network};
+use simulated_bmc::{Crowd, Network, SimulatedBmc};
 use tempfile::TempDir;
 
 use self::least::Controllers;
@@ -22,14 +22,24 @@ use crate::telarchd::program;
 
 pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for count in [1, 20, 100] {
-        rows.extend(beside_others(effort, count)?);
+    let mut counts = [1, 20, 100].map(|count: usize| count.min(effort.controllers)).to_vec();
+    counts.dedup();
+    for count in &counts {
+        rows.extend(beside_others(effort, &Simulators::ours(*count))?);
+    }
+    for count in &counts {
+        match Simulators::foreign(*count) {
+            Some(simulators) => rows.extend(beside_others(effort, &simulators)?),
+            None => rows.push(Row::not_measured("sensors of controllers of ipmi_sim", "ipmi_sim is missing")),
+        }
     }
     rows.push(least(effort)?);
     rows.push(in_memory::measure(effort));
     rows.extend(slow(effort)?);
     rows.extend(bad_network(effort)?);
-    rows.extend(a_thousand(effort)?);
+    if effort.controllers >= 1_000 {
+        rows.extend(a_thousand(effort)?);
+    }
     Ok(rows)
 }
 
@@ -52,44 +62,84 @@ enum Cache {
     Warm,
 }
 
-/// Only the faster one of the other programs alternates with telarch. The hundred processes of the slower one keep
-/// all processors busy for seconds; with them in between, the few milliseconds of telarch took a third longer and the
-/// faster program a sixth.
-fn beside_others(effort: &Effort, count: usize) -> Result<Vec<Row>> {
-    let crowd = Crowd::start(count, Network::default());
-    let place = Place::new(&crowd)?;
+/// Simulated controllers of one kind; dropping them ends them.
+enum Simulators {
+    /// All in this process.
+    Ours(Crowd),
+    /// One process of OpenIPMI's `ipmi_sim` for each.
+    Foreign(Vec<SimulatedBmc>),
+}
+
+impl Simulators {
+    fn ours(count: usize) -> Self {
+        Self::Ours(Crowd::start(count, Network::default()))
+    }
+
+    /// Starts the processes; `None` if `ipmi_sim` is not installed.
+    fn foreign(count: usize) -> Option<Self> {
+        (0..count).map(|_| SimulatedBmc::start()).collect::<Option<Vec<_>>>().map(Self::Foreign)
+    }
+
+    fn place(&self) -> Result<Place> {
+        match self {
+            Self::Ours(crowd) => Place::new(crowd),
+            Self::Foreign(processes) => {
+                let addresses: std::result::Result<Vec<_>, _> =
+                    processes.iter().map(|bmc| bmc.address().parse()).collect();
+                // `ipmi_sim` has no suite 17.
+                Place::at(addresses?, 3)
+            }
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Ours(_) => "our simulator",
+            Self::Foreign(_) => "ipmi_sim",
+        }
+    }
+
+    /// Returns the goal for a ratio; controllers in processes of their own cost most of the time of a scan.
+    fn goal(&self, count: usize, goal: f64) -> Option<f64> {
+        (matches!(self, Self::Ours(_)) && count == 100).then_some(goal)
+    }
+}
+
+/// Compares telarch with each of the other programs in turns of its own: the hundred processes of ipmitool keep all
+/// processors busy for seconds, which would slow down the few milliseconds of the other two.
+fn beside_others(effort: &Effort, simulators: &Simulators) -> Result<Vec<Row>> {
+    let place = simulators.place()?;
+    let count = place.addresses.len();
     let mut rows = Vec::new();
     for (cache, name, times) in [(Cache::Cold, "cold", TIMES_COLD), (Cache::Warm, "warm", TIMES_WARM)] {
         // The uncounted turn fills the caches and finds the parallelism with which each other program is fastest.
         place.is_told_all(cache)?;
-        let mut others = [
-            fastest(Other::Ipmitool, &IPMITOOL_WIDTHS, |width| place.ipmitool(cache, width))?,
+        let others = [
             fastest(Other::IpmiSensors, &FREEIPMI_WIDTHS, |width| place.freeipmi(cache, width))?,
+            fastest(Other::Ipmitool, &IPMITOOL_WIDTHS, |width| place.ipmitool(cache, width))?,
         ];
-        others.sort_by(|one, other| one.seconds.total_cmp(&other.seconds));
-        let [faster, slower] = &others;
         // All other activity of the machine disturbs a scan that takes a few milliseconds.
         let rounds = if cache == Cache::Warm { effort.rounds * 3 } else { effort.rounds };
-        let turns = by_turns(
-            rounds,
-            || settled(|| Ok(place.telarch(cache)?.seconds)),
-            || settled(|| place.other(faster, cache)),
-        )?;
-        let ratio = median_of(&turns, |turn| turn.theirs / turn.ours);
-        let what =
-            format!("sensors of {count} controllers, records {name}: the faster of the others over telarch");
-        let [ours, theirs] = [median_of(&turns, |turn| turn.ours), median_of(&turns, |turn| turn.theirs)];
-        let [ours, theirs, apart] = [ours, theirs, slower.seconds].map(|seconds| seconds * 1e3);
-        let measured = format!(
-            "{ratio:.1} ({} {theirs:.0}, telarch {ours:.1} ms; {} apart from them {apart:.0})",
-            faster.program.name(),
-            slower.program.name()
-        );
-        rows.push(if count == 100 {
-            Row::at_least(&what, times, ratio, measured)
-        } else {
-            Row::told(&what, measured)
-        });
+        for other in others {
+            let turns = by_turns(
+                rounds,
+                || settled(|| Ok(place.telarch(cache)?.seconds)),
+                || settled(|| place.other(&other, cache)),
+            )?;
+            let ratio = median_of(&turns, |turn| turn.theirs / turn.ours);
+            let program = other.program.name();
+            let what = format!(
+                "sensors of {count} controllers ({}), records {name}: {program} over telarch",
+                simulators.name()
+            );
+            let [ours, theirs] = [median_of(&turns, |turn| turn.ours), median_of(&turns, |turn| turn.theirs)];
+            let measured =
+                format!("{ratio:.1} ({program} {:.0}, telarch {:.1} ms)", theirs * 1e3, ours * 1e3);
+            rows.push(match simulators.goal(count, times) {
+                Some(goal) => Row::at_least(&what, goal, ratio, measured),
+                None => Row::told(&what, measured),
+            });
+        }
     }
     Ok(rows)
 }
@@ -124,17 +174,16 @@ impl Other {
 struct AtBest {
     program: Other,
     width: u8,
-    seconds: f64,
 }
 
 /// Returns the parallelism with the shortest time. A run before the first trial fills the caches.
 fn fastest(program: Other, widths: &[u8], mut seconds: impl FnMut(u8) -> Result<f64>) -> Result<AtBest> {
-    let mut best = AtBest { program, width: 0, seconds: f64::MAX };
+    let (mut best, mut least) = (AtBest { program, width: widths[0] }, f64::MAX);
     seconds(widths[0])?;
     for width in widths {
         let taken = seconds(*width)?;
-        if taken < best.seconds {
-            best = AtBest { program, width: *width, seconds: taken };
+        if taken < least {
+            (best, least) = (AtBest { program, width: *width }, taken);
         }
     }
     Ok(best)
@@ -142,7 +191,7 @@ fn fastest(program: Other, widths: &[u8], mut seconds: impl FnMut(u8) -> Result<
 
 /// Compares a warm scan with the time that its datagrams alone take; both include the work of the controllers.
 fn least(effort: &Effort) -> Result<Row> {
-    let count = 100;
+    let count = u8::try_from(effort.controllers.min(100))?;
     let crowd = Crowd::start(count.into(), Network::default());
     let place = Place::new(&crowd)?;
     place.is_told_all(Cache::Cold)?;
@@ -160,7 +209,9 @@ fn least(effort: &Effort) -> Result<Row> {
         turns.iter().map(|turn| turn.theirs.1).sum::<f64>() / turns.len() as f64,
     ];
     Ok(Row::told(
-        "sensors of 100 controllers, records warm: telarch compared with the same datagrams without any work",
+        &format!(
+            "sensors of {count} controllers, records warm: telarch compared with the same datagrams without any work"
+        ),
         format!(
             "{seconds:.1} ({:.1} over {:.1} ms; of processors {:.1}, {:.1} over {:.1} ms)",
             ours * 1e3,
@@ -243,6 +294,8 @@ fn a_thousand(effort: &Effort) -> Result<Vec<Row>> {
 /// The controllers, and the folders of the caches of each program.
 struct Place {
     addresses: Vec<SocketAddr>,
+    /// Cipher suite of all programs.
+    suite: u8,
     folder: TempDir,
 }
 
@@ -254,11 +307,15 @@ struct Run {
 
 impl Place {
     fn new(crowd: &Crowd) -> Result<Self> {
-        let (folder, addresses) = (tempfile::tempdir()?, crowd.addresses().to_vec());
+        Self::at(crowd.addresses().to_vec(), 17)
+    }
+
+    fn at(addresses: Vec<SocketAddr>, suite: u8) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
         for name in ["telarch", "freeipmi", "ipmitool"] {
             std::fs::create_dir(folder.path().join(name))?;
         }
-        Ok(Self { addresses, folder })
+        Ok(Self { addresses, suite, folder })
     }
 
     fn hosts(&self) -> String {
@@ -316,8 +373,8 @@ impl Place {
 
     fn command(&self, cache: Cache) -> Result<Command> {
         let mut command = Command::new(program("telarch"));
-        command.args(["ipmi", "sensors", "-U", "admin", "--limit", "60", "--parallel", "128", "-H"]);
-        command.arg(self.hosts());
+        command.args(["ipmi", "sensors", "-U", "admin", "--limit", "60", "--parallel", "128"]);
+        command.args(["--suite", &self.suite.to_string(), "-H", &self.hosts()]);
         command.env("TELARCH_IPMI_PASSWORD", PASSWORD).env("XDG_CACHE_HOME", self.cache("telarch", cache)?);
         command.stdin(Stdio::null()).stderr(Stdio::piped());
         Ok(command)
@@ -335,7 +392,8 @@ impl Place {
         let folder = self.cache("ipmitool", cache)?;
         let script = if cache == Cache::Warm { "-S \"$1/${2}\" sdr elist" } else { "sdr elist" };
         let script = format!(
-            "h=${{2%:*}} p=${{2#*:}}; exec ipmitool -I lanplus -C 17 -H $h -p $p -U admin -E {script} >/dev/null"
+            "h=${{2%:*}} p=${{2#*:}}; exec ipmitool -I lanplus -C {} -H $h -p $p -U admin -E {script} >/dev/null",
+            self.suite
         );
         let ask = |script: &str| -> Result<f64> {
             let mut command = Command::new("xargs");
@@ -346,8 +404,10 @@ impl Place {
         if cache == Cache::Warm {
             let missing = self.addresses.iter().any(|address| !folder.join(address.to_string()).exists());
             if missing {
-                let dump = "h=${2%:*} p=${2#*:}; exec ipmitool -I lanplus -C 17 -H $h -p $p -U admin -E sdr dump $1/$2 >/dev/null";
-                ask(dump)?;
+                ask(&format!(
+                    "h=${{2%:*}} p=${{2#*:}}; exec ipmitool -I lanplus -C {} -H $h -p $p -U admin -E sdr dump $1/$2 >/dev/null",
+                    self.suite
+                ))?;
             }
         }
         ask(&script)
@@ -358,7 +418,13 @@ impl Place {
         let folder = self.cache("freeipmi", cache)?;
         let mut command = Command::new("ipmi-sensors");
         command.args(["-h", &self.hosts(), "-u", "admin", "-p", PASSWORD, "-l", "ADMIN", "-D", "LAN_2_0"]);
-        command.args(["-I", "17", "-F", &width.to_string(), "-Q", "--sdr-cache-directory"]).arg(folder);
+        command
+            .args(["-I", &self.suite.to_string(), "-F", &width.to_string(), "-Q", "--sdr-cache-directory"])
+            .arg(folder);
+        if self.suite == 3 {
+            // `ipmi_sim` computes its codes with the privilege level of Open Session.
+            command.args(["-W", "opensesspriv"]);
+        }
         run(&mut command, &[])
     }
 }

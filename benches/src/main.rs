@@ -66,6 +66,7 @@ fn main() -> ExitCode {
     let effort = match switches.as_slice() {
         [] => Effort::FULL,
         ["--quick"] => Effort::QUICK,
+        ["--trial"] => Effort::TRIAL,
         _ => return usage(),
     };
     if wanted.iter().any(|name| GROUPS.iter().all(|group| group.name != *name)) {
@@ -115,6 +116,6 @@ const GROUPS: [Group; 13] = [
 
 fn usage() -> ExitCode {
     let groups = GROUPS.map(|group| group.name).join(" | ");
-    eprintln!("usage: benches/run [--quick] [--against PATH_TO_TELARCHD] [{groups}]...");
+    eprintln!("usage: benches/run [--quick | --trial] [--against PATH_TO_TELARCHD] [{groups}]...");
     ExitCode::from(2)
 }

@@ -31,6 +31,14 @@ impl Enumerator {
         }))
     }
 
+    /// Returns the missing sources, each with the reason.
+    fn omissions(&self) -> PyResult<Operation> {
+        let items = self.items.handle()?;
+        Ok(Operation::new(async move {
+            Ok(omissions_of(items.lock().await.as_ref().and_then(telarch::Enumerator::partial_results)))
+        }))
+    }
+
     /// Releases the enumeration on the service.
     fn release(&self) -> PyResult<Operation> {
         let items = self.items.handle()?;
@@ -41,4 +49,10 @@ impl Enumerator {
             }
         }))
     }
+}
+
+/// Returns names and reasons.
+pub(crate) fn omissions_of(partial: Option<telarch::PartialResults>) -> Vec<(String, String)> {
+    let omissions = partial.as_ref().map(telarch::PartialResults::omissions).unwrap_or_default();
+    omissions.iter().map(|omission| (omission.source.clone(), omission.reason.clone())).collect()
 }

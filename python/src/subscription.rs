@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use telarch::Occurrence;
 use tokio::sync::watch;
 
+use crate::enumerator::omissions_of;
 use crate::operation::Operation;
 use crate::resource::Resource;
 use crate::slot::Slot;
@@ -47,6 +48,14 @@ impl Subscription {
                     Occurrence::Dropped(count) => Item::Dropped(count),
                 })),
             }
+        }))
+    }
+
+    /// Returns the missing sources, each with the reason.
+    fn omissions(&self) -> PyResult<Operation> {
+        let events = self.events.handle()?;
+        Ok(Operation::new(async move {
+            Ok(omissions_of(events.lock().await.as_ref().and_then(telarch::Subscription::partial_results)))
         }))
     }
 

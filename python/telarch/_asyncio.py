@@ -149,6 +149,9 @@ class AsyncItems(AsyncIterator[Resource]):
     def __init__(self, begun: _telarch.Operation[_telarch.Enumerator]) -> None:
         self._begun: _telarch.Operation[_telarch.Enumerator] | None = begun
         self._items: _telarch.Enumerator | None = None
+        #: Classes that are missing because their source is not available on the service, with the reason. Complete at
+        #: the end.
+        self.partial_results: list[tuple[str, str]] = []
 
     async def __anext__(self) -> Resource:
         if self._begun is not None:
@@ -156,6 +159,8 @@ class AsyncItems(AsyncIterator[Resource]):
             self._items = await begun.start()
         item = await self._items.next().start() if self._items else None
         if item is None:
+            if self._items:
+                self.partial_results = await self._items.omissions().start()
             raise StopAsyncIteration
         return item
 
@@ -174,6 +179,8 @@ class AsyncEvents(AsyncIterator[Resource]):
         self._events: _telarch.Subscription | None = None
         #: Number of events that the service has dropped because they were read too slowly.
         self.dropped = 0
+        #: Classes whose events are missing because their source is not available on the service, with the reason.
+        self.partial_results: list[tuple[str, str]] = []
 
     async def _begin(self) -> None:
         if self._begun is not None:
@@ -195,6 +202,8 @@ class AsyncEvents(AsyncIterator[Resource]):
         while isinstance(event, int):
             self.dropped += event
             event = await self._events.next().start() if self._events else None
+        if self._events:
+            self.partial_results = await self._events.omissions().start()
         if event is None:
             raise StopAsyncIteration
         return event

@@ -155,10 +155,14 @@ class Items(Iterator[Resource]):
 
     def __init__(self, items: _telarch.Enumerator) -> None:
         self._items = items
+        #: Classes that are missing because their source is not available on the service, with the reason. Complete at
+        #: the end.
+        self.partial_results: list[tuple[str, str]] = []
 
     def __next__(self) -> Resource:
         item = self._items.next().wait()
         if item is None:
+            self.partial_results = self._items.omissions().wait()
             raise StopIteration
         return item
 
@@ -180,6 +184,8 @@ class Events(Iterator[Resource]):
         self._events = events
         #: Number of events that the service has dropped because they were read too slowly.
         self.dropped = 0
+        #: Classes whose events are missing because their source is not available on the service, with the reason.
+        self.partial_results: list[tuple[str, str]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -204,6 +210,7 @@ class Events(Iterator[Resource]):
         while isinstance(event, int):
             self.dropped += event
             event = self._events.next().wait(timeout)
+        self.partial_results = self._events.omissions().wait()
         return event
 
     def close(self) -> None:

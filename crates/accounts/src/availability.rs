@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
+use account_store::{LinuxUsers, NtHashState};
 use auth::account_file::{AccountFile, EnabledState};
 use auth::{AuthError, JoinProgram, Remedies, Scheme, SignInFacts};
 use config::{Paths, State, Transport};
@@ -42,6 +44,8 @@ impl SignInSources<'_> {
             allow_unencrypted: service.allow_unencrypted,
             kerberos: kerberos_keys(),
             nt_hashes: 0,
+            linux_nt_hashes: 0,
+            outdated_nt_hashes: 0,
             foreign_nt_hashes: 0,
             winbind: self.winbind,
             passwords: 0,
@@ -57,7 +61,7 @@ impl SignInSources<'_> {
         };
         let key = HostKey::load(&paths.state).ok().flatten();
         if let Ok(file) = crate::read(&paths.accounts) {
-            count_accounts(&file, key.as_ref(), &mut facts);
+            count_accounts(&file, key.as_ref(), &LinuxUsers::of_this_machine(), &mut facts);
         }
         if let Some(key) = key {
             let file =
@@ -121,15 +125,21 @@ impl kerberos::Accounts for NoAccounts {
     }
 }
 
-fn count_accounts(file: &AccountFile, key: Option<&HostKey>, facts: &mut SignInFacts) {
+fn count_accounts(file: &AccountFile, key: Option<&HostKey>, linux: &LinuxUsers, facts: &mut SignInFacts) {
+    let now = SystemTime::now();
     for record in file.records().filter(|record| record.state == EnabledState::Enabled) {
         if !record.password.is_never() {
             facts.passwords += 1;
         }
         let Some(hash) = &record.nt_hash else { continue };
-        match key.and_then(|key| key.open_nt_hash(hash, &record.name, record.rid)) {
-            Some(_) => facts.nt_hashes += 1,
-            None => facts.foreign_nt_hashes += 1,
+        if key.and_then(|key| key.open_nt_hash(hash, &record.name, record.rid)).is_none() {
+            facts.foreign_nt_hashes += 1;
+            continue;
+        }
+        match hash.linux.map(|password| linux.state_of(&record.name, password, now)) {
+            None => facts.nt_hashes += 1,
+            Some(Ok(NtHashState::Current)) => facts.linux_nt_hashes += 1,
+            Some(_) => facts.outdated_nt_hashes += 1,
         }
     }
 }

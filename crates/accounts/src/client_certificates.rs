@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use account_store::Stamp;
 use auth::account_file::EnabledState;
 use auth::certificate_mapping::{
     CertificateMappings, Mapping, MappingChange, MappingChangeError, MappingError, MappingFields, MappingKeys,
@@ -16,7 +17,6 @@ use locks::Mutex;
 
 use self::authorities::Authorities;
 use self::entry::Entry;
-use crate::file::disk::{self, Stamp};
 use crate::{AccountsError, HostKey, IfMissing};
 
 /// Mappings of client certificates, each with the password of its account sealed by the [`HostKey`], and the trusted
@@ -232,7 +232,7 @@ impl ClientCertificateFile {
         &self,
         change: impl FnOnce(&mut Vec<Entry>) -> Result<(), MappingChangeError>,
     ) -> Result<(), MappingChangeError> {
-        disk::update_text(&self.0.path, IfMissing::Create, |path, old| {
+        account_store::update_text(&self.0.path, IfMissing::Create, |path, old| {
             let mut entries = entry::parse(old, path)?;
             change(&mut entries)?;
             mappings(&entries)?;
@@ -265,7 +265,7 @@ impl LoadedFile {
     fn load(&mut self, path: &Path, now: Instant) -> Result<(), AccountsError> {
         self.checked_at = Some(now);
         self.snapshot = None;
-        let (text, stamp) = match disk::text_with_stamp(path) {
+        let (text, stamp) = match account_store::text_with_stamp(path) {
             Ok((text, stamp)) => (text, Some(stamp)),
             Err(AccountsError::Missing { .. }) => (String::new(), None),
             Err(error) => {
@@ -281,13 +281,6 @@ impl LoadedFile {
         let certificates = ClientCertificates { mappings, authorities: self.authorities.all() };
         self.snapshot = Some(Snapshot { certificates: Arc::new(certificates), entries: entries.into() });
         Ok(())
-    }
-}
-
-/// The error message with its remedy, on one line.
-impl From<AccountsError> for MappingChangeError {
-    fn from(error: AccountsError) -> Self {
-        Self::Failed(error.to_string().replace("\n  ", "; "))
     }
 }
 

@@ -1,6 +1,5 @@
 //! The service's own accounts, stored in one file.
 
-pub(crate) mod disk;
 mod hashing;
 mod ntlm;
 
@@ -10,12 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use account_store::Stamp;
 use auth::account_file::{AccountFile, AccountName, EnabledState, PasswordHash, Record, Rid};
 use auth::{Account, AuthError, PasswordVerifier, Secret, VerifierCost};
 use locks::Mutex;
 
-use self::disk::Stamp;
-pub use self::disk::{IfMissing, read, update};
 use self::hashing::HashingLimit;
 pub use self::ntlm::FileNtlm;
 use crate::{AccountSource, AccountsError};
@@ -55,6 +53,8 @@ struct Records {
     by_key: HashMap<String, Record>,
     /// `true` if an enabled account has an NT hash.
     has_ntlm_account: bool,
+    /// `true` if an account has the NT hash of a Linux user's password.
+    has_linux_account: bool,
 }
 
 impl Records {
@@ -71,7 +71,7 @@ impl FileAccounts {
     /// [`AccountsError`] with the file, the line and what to do.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, AccountsError> {
         let path = path.into();
-        let (file, stamp) = disk::read_with_stamp(&path)?;
+        let (file, stamp) = account_store::read_with_stamp(&path)?;
         let loaded =
             LoadedFile { checked_at: Instant::now(), stamp: Some(stamp), records: Some(records(&file)) };
         let (loaded, hashing) = (Mutex::new(loaded), HashingLimit::of_this_machine());
@@ -132,7 +132,7 @@ impl FileAccounts {
 impl LoadedFile {
     fn load(&mut self, path: &Path, now: Instant) -> Result<(), AccountsError> {
         self.checked_at = now;
-        match disk::read_with_stamp(path) {
+        match account_store::read_with_stamp(path) {
             Ok((file, stamp)) => {
                 self.stamp = Some(stamp);
                 self.records = Some(records(&file));
@@ -192,6 +192,7 @@ fn records(file: &AccountFile) -> Arc<Records> {
         has_ntlm_account: file
             .records()
             .any(|record| record.nt_hash.is_some() && record.state == EnabledState::Enabled),
+        has_linux_account: file.records().any(|record| record.linux_password().is_some()),
     })
 }
 

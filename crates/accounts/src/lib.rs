@@ -50,46 +50,32 @@ mod any_ntlm;
 mod any_of;
 mod availability;
 mod client_certificates;
-mod error;
 mod file;
 mod holder;
-mod host_key;
 mod kerberos_accounts;
 mod lockout;
-mod machine_sid;
 mod pam;
 mod principals;
-mod private_file;
-mod random;
 
 mod sign_in;
-mod state_file;
 mod unix;
 mod verdict_queue;
 mod winbind;
 
-pub use self::random::{machine_numbers, random};
+pub use account_store::{
+    AccountsError, FileVersion, HostKey, IfMissing, LinuxUsers, MachineSid, NtHashState, PrivateFile,
+    machine_numbers, random, read, update,
+};
 pub use any_ntlm::AnyNtlm;
 pub use any_of::{AccountSource, AnyOf};
 pub use availability::{PAM_SERVICE, SignInSources};
 pub use client_certificates::ClientCertificateFile;
-pub use error::AccountsError;
-pub use file::{FileAccounts, FileNtlm, IfMissing, read, update};
+pub use file::{FileAccounts, FileNtlm};
 pub use holder::{CertificateHolder, ClientCertificate, HolderLimits, MappedAccounts, SpentProofs};
-pub use host_key::HostKey;
 pub use kerberos_accounts::ListedAccounts;
 pub use lockout::{Attempts, Lockout, LockoutPolicy};
-pub use machine_sid::MachineSid;
 pub use pam::{Pam, PamError};
 pub use principals::{LocalLogon, LocalPrincipals, LocalRole, LocalUser, ServiceScope};
-pub use private_file::{FileVersion, PrivateFile};
 pub use sign_in::SignIn;
 pub use unix::{UnixUser, UnixUsers};
 pub use winbind::{Winbind, WinbindScope};
-
-/// Returns open flags for a path that may be a FIFO or a device: `open` then does not block, and the
-/// caller checks the file type.
-fn nonblocking_flags() -> i32 {
-    use rustix::fs::OFlags;
-    (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed()
-}

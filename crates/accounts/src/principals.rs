@@ -122,6 +122,8 @@ impl LocalPrincipals {
         match (self.scope, record) {
             (ServiceScope::Machine, record) => {
                 let user = self.unix_user(name)?.map(|user| LocalLogon::unix(&user, &(self.groups.0)()));
+                // An account with the password of a Linux user ends with that user.
+                let record = record.filter(|record| record.linux_password().is_none());
                 user.or_else(|| record.map(|record| LocalLogon::without_role(record.rid)))
             }
             (ServiceScope::OneUser { .. }, Some(record)) => Some(LocalLogon::of_record(&record)),
@@ -257,6 +259,10 @@ mod tests {
             "out:3000000003:admin,disabled",
         ];
         let text: String = records.iter().map(|record| format!("{record}:0:{hash}:\n")).collect();
+        // The hash of a Linux user who does not exist.
+        let gone = "$aes-256-gcm$AQEBAQEBAQEBAQEB$//////////////////////////////////////////8$linux$1009$\
+                    AQEBAQEBAQEBAQEBAQEBAQ";
+        let text = format!("{text}gone:3000000004::0:*::{gone}\n");
         let path = path.join("accounts");
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -281,6 +287,7 @@ mod tests {
             ("chief", Some(("3000000001", vec![]))),
             ("CLERK", Some(("3000000002", vec![]))),
             ("out", None),
+            ("gone", None),
             ("no-such-user", None),
         ] {
             let expected = expected.map(|(user, roles)| (user.to_owned(), roles));

@@ -22,7 +22,7 @@ use wsman::shell::SignalCode;
 
 use crate::error::Error;
 use crate::flags::EnumerationFlags;
-use crate::{Filter, Occurrence, Resource, ResourceLocator};
+use crate::{Filter, Occurrence, PartialResults, Resource, ResourceLocator};
 
 /// Synchronous session. Clones share connections and one worker thread.
 #[derive(Clone, Debug)]
@@ -199,6 +199,14 @@ impl Session {
     }
 }
 
+impl Enumerator {
+    /// Synchronous version of [`crate::Enumerator::partial_results`].
+    #[must_use]
+    pub fn partial_results(&self) -> Option<PartialResults> {
+        self.items.as_ref()?.partial_results()
+    }
+}
+
 impl Iterator for Enumerator {
     type Item = Result<Resource, Error>;
 
@@ -214,6 +222,14 @@ impl Drop for Enumerator {
             // An error can no longer be returned.
             let _released = self.runtime.block_on(items.release());
         }
+    }
+}
+
+impl Subscription {
+    /// Synchronous version of [`crate::Subscription::partial_results`].
+    #[must_use]
+    pub fn partial_results(&self) -> Option<PartialResults> {
+        self.events.as_ref()?.partial_results()
     }
 }
 

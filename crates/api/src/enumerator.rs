@@ -6,10 +6,10 @@ use wording::association;
 use wsman::enumeration::{EnumerationMode, Filter as WireFilter, PolymorphismMode};
 use wsman::{AssociationFilter, AssociationResult, Fault, SelectorSet, namespace};
 
-use crate::Resource;
 use crate::error::Error;
 use crate::error_context::ErrorContext;
 use crate::flags::EnumerationFlags;
+use crate::{PartialResults, Resource};
 
 /// Filter of an enumeration.
 ///
@@ -170,6 +170,12 @@ impl Enumerator {
     pub async fn next(&mut self) -> Option<Result<Resource, Error>> {
         let item = self.items.next().await?;
         Some(item.map_err(|error| self.context.explain(error)).and_then(|item| Resource::parse(item.xml())))
+    }
+
+    /// Returns the sources that are missing in the items received so far; `None` if none is known to be missing. Complete after the last item.
+    #[must_use]
+    pub fn partial_results(&self) -> Option<PartialResults> {
+        PartialResults::of(self.items.omissions())
     }
 
     /// Releases the enumeration on the service before the last item was received.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::error_context::ErrorContext;
 use crate::flags::EnumerationFlags;
-use crate::{Filter, Resource, ResourceLocator, Session};
+use crate::{Filter, PartialResults, Resource, ResourceLocator, Session};
 
 /// Active subscription. Dropping it cancels it in the background; [`Subscription::end`] waits for the cancellation.
 ///
@@ -79,6 +79,12 @@ impl Subscription {
                 client::Occurrence::Dropped(count) => Occurrence::Dropped(count),
             })
         }))
+    }
+
+    /// Returns the sources that are missing in the events received so far; `None` if none is known to be missing.
+    #[must_use]
+    pub fn partial_results(&self) -> Option<PartialResults> {
+        PartialResults::of(self.events.omissions())
     }
 
     /// Requests the remaining time (`GetStatus`); `None` is no end.

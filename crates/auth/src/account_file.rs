@@ -17,6 +17,8 @@
 //! | comment | [`Comment`], often empty |
 //! | NT hash | secret for NTLM: [`SealedNtHash`]; the field and its colon are omitted for accounts without NTLM |
 //!
+//! An NT hash can belong to the password of a Linux user instead of the account's own: [`LinuxPassword`].
+//!
 //! `@next-rid` is the RID of the next account, so that the RID of a removed account is not assigned again. Without that
 //! line, numbering continues after the highest RID of the file. Any other line is an error with its line number, so
 //! that records of a later version are never misread.
@@ -35,7 +37,7 @@ use std::fmt;
 
 pub use password_hash::{HashError, NewPassword, PasswordHash, PasswordRuleError};
 pub use record::{AccountName, Comment, EnabledState, FieldError, Record, Rid, Role, UnixTime};
-pub use sealed_nt_hash::SealedNtHash;
+pub use sealed_nt_hash::{LinuxPassword, SealedNtHash};
 
 /// Accounts of one file, in the order and with the comments of its lines.
 #[derive(Clone, Debug, Default)]
@@ -246,6 +248,15 @@ impl AccountFile {
     pub fn set_state(&mut self, name: &str, state: EnabledState) -> Result<(), ChangeError> {
         self.find_mut(name)?.state = state;
         Ok(())
+    }
+
+    /// Removes accounts whose record does not match; their RIDs are not assigned again.
+    pub fn retain(&mut self, is_kept: impl Fn(&Record) -> bool) {
+        let before = self.lines.len();
+        self.lines.retain(|line| !matches!(line, Line::Record(record) if !is_kept(record)));
+        if self.lines.len() != before {
+            self.ensure_next_rid_line();
+        }
     }
 
     /// Removes an account; its RID is not assigned again.
@@ -515,7 +526,9 @@ mod tests {
             comment: Comment::parse(&"𝔘".repeat(200)).unwrap(),
         })
         .unwrap();
-        file.set_nt_hash(&"𝔘".repeat(64), Some(SealedNtHash { nonce: [0; 12], sealed: [0; 32] })).unwrap();
+        let linux = Some(LinuxPassword::new("ann", u32::MAX, ""));
+        let sealed = SealedNtHash { nonce: [0; 12], sealed: [0; 32], linux };
+        file.set_nt_hash(&"𝔘".repeat(64), Some(sealed)).unwrap();
         let again = AccountFile::parse(&file.to_string()).unwrap();
         assert_eq!(again.records().count(), 1);
         assert!(again.records().all(|record| record.nt_hash.is_some()));
@@ -526,7 +539,7 @@ mod tests {
         let mut file = AccountFile::parse(&line("alice", 3_000_000_000)).unwrap();
         let before = file.to_string();
         assert_eq!(file.find("alice").unwrap().nt_hash, None);
-        let sealed = SealedNtHash { nonce: [0; 12], sealed: [0; 32] };
+        let sealed = SealedNtHash { nonce: [0; 12], sealed: [0; 32], linux: None };
         file.set_nt_hash("ALICE", Some(sealed)).unwrap();
         assert_eq!(file.to_string().trim_end(), format!("{}:{SEALED}", before.trim_end()));
         file.set_state("alice", EnabledState::Disabled).unwrap();

@@ -18,8 +18,12 @@ pub struct SignInFacts {
     pub allow_unencrypted: bool,
     /// Keys of this machine for Kerberos, or the reason why there are none.
     pub kerberos: Result<(), String>,
-    /// Number of enabled accounts in the account file whose NT hash can be used.
+    /// Number of enabled accounts in the account file with a password of their own whose NT hash can be used.
     pub nt_hashes: usize,
+    /// Number of Linux users whose NT hash in the account file belongs to their current password.
+    pub linux_nt_hashes: usize,
+    /// Number of Linux users whose NT hash in the account file is outdated, or whose account or password has expired.
+    pub outdated_nt_hashes: usize,
     /// Number of enabled accounts in the account file whose NT hash belongs to another machine.
     pub foreign_nt_hashes: usize,
     /// Whether winbind verifies domain accounts for NTLM.
@@ -191,14 +195,18 @@ impl SignInFacts {
         if self.nt_hashes > 0 {
             by.push(format!("NTLM: accounts of the service with an NT hash: {}", self.nt_hashes));
         }
+        if self.linux_nt_hashes > 0 {
+            by.push(format!("NTLM: users of this machine with an NT hash: {}", self.linux_nt_hashes));
+        }
         if self.winbind {
             by.push("NTLM: domain accounts, verified by winbind".to_owned());
         }
         if !by.is_empty() {
             return Ok(by.join("; "));
         }
-        let ntlm = match self.foreign_nt_hashes {
-            0 => "no account of the service has an NT hash",
+        let ntlm = match (self.foreign_nt_hashes, self.outdated_nt_hashes) {
+            (0, 0) => "no account of the service has an NT hash",
+            (0, _) => "the NT hashes of users of this machine do not belong to their current passwords",
             _ => "the NT hashes of the accounts were sealed on another machine",
         };
         let kerberos = self.kerberos.as_ref().err().map(String::as_str).unwrap_or_default();
@@ -240,7 +248,13 @@ impl SignInFacts {
                     .to_owned(),
             );
         }
-        if self.nt_hashes == 0 {
+        if self.outdated_nt_hashes > 0 && self.linux_nt_hashes == 0 {
+            remedies.push(
+                "renew the NT hash of a user of this machine: sign in locally, which pam_telarch notices"
+                    .to_owned(),
+            );
+        }
+        if self.nt_hashes + self.linux_nt_hashes == 0 {
             let options: String =
                 self.remedies.account_options.iter().map(|word| format!(" {word}")).collect();
             remedies.push(match self.passwords {
@@ -310,6 +324,8 @@ mod tests {
             allow_unencrypted: false,
             kerberos: Err("cannot use keytab /etc/krb5.keytab".to_owned()),
             nt_hashes: 0,
+            linux_nt_hashes: 0,
+            outdated_nt_hashes: 0,
             foreign_nt_hashes: 0,
             winbind: false,
             passwords: 0,
@@ -342,6 +358,13 @@ mod tests {
     fn each_source_makes_its_schemes_usable() {
         let hashes = SignInFacts { nt_hashes: 1, ..bare() };
         assert_eq!(usable(&hashes), [Scheme::Negotiate]);
+        let linux = SignInFacts { linux_nt_hashes: 1, ..bare() };
+        assert_eq!(usable(&linux), [Scheme::Negotiate]);
+        let outdated = SignInFacts { outdated_nt_hashes: 1, ..bare() };
+        assert!(usable(&outdated).is_empty());
+        let problem = SignInReport::new(&outdated).problem().unwrap();
+        assert!(problem.contains("do not belong to their current passwords"), "{problem}");
+        assert!(problem.contains("pam_telarch"), "{problem}");
         let winbind = SignInFacts { winbind: true, ..bare() };
         assert_eq!(usable(&winbind), [Scheme::Negotiate]);
         let keys = SignInFacts { kerberos: Ok(()), ..bare() };

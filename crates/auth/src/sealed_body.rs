@@ -25,9 +25,9 @@
 mod content_type;
 mod layout;
 #[cfg(test)]
-mod tests;
+mod test_context;
 #[cfg(test)]
-mod toy;
+mod tests;
 
 use self::content_type::{Form, Original, Wrapping};
 use self::layout::Part;

@@ -65,7 +65,20 @@ impl Flavors {
     /// Returns the default flavors of the qualifiers in DSP0004 5.6 and of WMI.
     #[must_use]
     pub fn of(name: &Name) -> Self {
-        const RESTRICTED: [&str; 6] = ["Abstract", "Terminal", "Version", "UUID", "Dynamic", "Provider"];
+        const RESTRICTED: [&str; 12] = [
+            "Abstract",
+            "Terminal",
+            "Version",
+            "UUID",
+            "Dynamic",
+            "Provider",
+            "Override",
+            "SupportsCreate",
+            "SupportsUpdate",
+            "SupportsDelete",
+            "CreateBy",
+            "DeleteBy",
+        ];
         const FIXED: [&str; 7] = ["Association", "Key", "In", "Out", "Static", "EmbeddedObject", "ID"];
         let subclass = if is_any_of(name, &RESTRICTED) {
             Propagation::Restricted

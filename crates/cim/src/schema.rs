@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use crate::{Class, ClassDeclaration, Error, Name, Namespace, Status};
 
 mod builtin;
+mod qualifiers;
 
 use builtin::Builtin;
 
@@ -29,18 +30,27 @@ impl Schema {
     /// Windows in `root/cimv2`; the registry in `root/cimv2` and `root/default`; the classes of SCOM's agent in
     /// `root/scx`; those specific to Linux in `root/linux`; the network in `root/standardcimv2`; disks in
     /// `root/microsoft/windows/storage`; permanent event subscriptions in `root/subscription`; management controllers in
-    /// `root/hardware`; the IPMI driver and the storage driver in `root/wmi`; and PcsvDevice in
-    /// `root/microsoft/windows/hardwaremanagement`.
+    /// `root/hardware`; the IPMI driver, the storage driver, monitors and thermal zones in `root/wmi`; PcsvDevice in
+    /// `root/microsoft/windows/hardwaremanagement`; shares in `root/microsoft/windows/smb`; tasks in
+    /// `root/microsoft/windows/taskscheduler`; and encrypted volumes in
+    /// `root/cimv2/security/microsoftvolumeencryption`.
     #[must_use]
     pub fn of(namespace: Namespace) -> Self {
         let builtin = match namespace.as_str() {
             "root/cimv2" => vec![builtin::system(), builtin::registry(), builtin::cimv2()],
             "root/default" => vec![builtin::system(), builtin::registry()],
             "root/hardware" => vec![builtin::system(), builtin::hardware()],
-            "root/wmi" => vec![builtin::system(), builtin::ipmi(), builtin::storage_driver()],
+            "root/wmi" => {
+                vec![builtin::system(), builtin::ipmi(), builtin::storage_driver(), builtin::monitor()]
+            }
             "root/microsoft/windows/hardwaremanagement" => vec![builtin::system(), builtin::pcsv()],
             "root/standardcimv2" => vec![builtin::system(), builtin::standard_cimv2()],
             "root/microsoft/windows/storage" => vec![builtin::system(), builtin::storage()],
+            "root/cimv2/security/microsoftvolumeencryption" => {
+                vec![builtin::system(), builtin::volume_encryption()]
+            }
+            "root/microsoft/windows/smb" => vec![builtin::system(), builtin::smb()],
+            "root/microsoft/windows/taskscheduler" => vec![builtin::system(), builtin::task_scheduler()],
             "root/linux" => vec![builtin::system(), builtin::linux()],
             "root/subscription" => vec![builtin::system(), builtin::subscription()],
             "root/scx" => vec![builtin::system(), builtin::scx()],

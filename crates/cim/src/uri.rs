@@ -11,6 +11,10 @@ pub const WMI: &str = "http://schemas.microsoft.com/wbem/wsman/1/wmi/";
 pub const DMTF: &str = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/";
 /// URI of all classes in the DMTF's form.
 pub const DMTF_EVERY_CLASS: &str = "http://schemas.dmtf.org/wbem/wscim/1/*";
+/// Prefix of the URIs of System Center Operations Manager and OMI, followed by the class; the namespace is a selector.
+pub const SCX: &str = "http://schemas.microsoft.com/wbem/wscim/1/cim-schema/2/";
+/// URI of all classes in the form of Operations Manager.
+pub const SCX_EVERY_CLASS: &str = "http://schemas.microsoft.com/wbem/wscim/1/*";
 /// Prefix of class schema URIs, followed by `*`.
 pub const CLASS_SCHEMA: &str = "http://schemas.dmtf.org/wbem/cim-xml/2/cim-schema/2/";
 
@@ -21,6 +25,16 @@ pub enum UriForm {
     Wmi,
     /// [`DMTF`]
     Dmtf,
+    /// [`SCX`]
+    Scx,
+}
+
+impl UriForm {
+    /// Returns whether the namespace is a selector instead of a part of the URI.
+    #[must_use]
+    pub fn has_namespace_selector(self) -> bool {
+        self != Self::Wmi
+    }
 }
 
 /// URI of a class, or of all classes.
@@ -28,7 +42,7 @@ pub enum UriForm {
 pub struct ClassUri {
     /// Form of the URI.
     pub form: UriForm,
-    /// Namespace; `None` in the DMTF's form.
+    /// Namespace; `None` in the forms that name it in a selector.
     pub namespace: Option<Namespace>,
     /// Class; `None` for `*`, which is used with filters.
     pub class: Option<Name>,
@@ -44,11 +58,15 @@ impl ClassUri {
     }
 
     fn read(text: &str) -> Option<Self> {
-        if text.eq_ignore_ascii_case(DMTF_EVERY_CLASS) {
-            return Some(Self { form: UriForm::Dmtf, namespace: None, class: None });
-        }
-        if let Some(rest) = strip(text, DMTF) {
-            return Some(Self { form: UriForm::Dmtf, namespace: None, class: class_or_all(rest)? });
+        for (form, every_class, prefix) in
+            [(UriForm::Dmtf, DMTF_EVERY_CLASS, DMTF), (UriForm::Scx, SCX_EVERY_CLASS, SCX)]
+        {
+            if text.eq_ignore_ascii_case(every_class) {
+                return Some(Self { form, namespace: None, class: None });
+            }
+            if let Some(rest) = strip(text, prefix) {
+                return Some(Self { form, namespace: None, class: class_or_all(rest)? });
+            }
         }
         let (namespace, name) = strip(text, WMI)?.rsplit_once('/')?;
         // A `\` is not a separator in URIs.
@@ -59,7 +77,7 @@ impl ClassUri {
     /// Creates the URI of a class in the given form.
     #[must_use]
     pub fn of(form: UriForm, namespace: &Namespace, class: &Name) -> Self {
-        let namespace = (form == UriForm::Wmi).then(|| namespace.clone());
+        let namespace = (!form.has_namespace_selector()).then(|| namespace.clone());
         Self { form, namespace, class: Some(class.clone()) }
     }
 }
@@ -77,6 +95,7 @@ impl fmt::Display for ClassUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.form, &self.namespace) {
             (UriForm::Wmi, Some(namespace)) => write!(f, "{WMI}{namespace}/")?,
+            (UriForm::Scx, _) => f.write_str(SCX)?,
             _ => f.write_str(DMTF)?,
         }
         f.write_str(self.class.as_ref().map_or("*", Name::as_str))
@@ -95,6 +114,8 @@ mod tests {
             ("http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/*", ""),
             ("http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/Win32_Process", ""),
             ("http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/*", ""),
+            ("http://schemas.microsoft.com/wbem/wscim/1/cim-schema/2/SCX_Agent", ""),
+            ("http://schemas.microsoft.com/wbem/wscim/1/cim-schema/2/*", ""),
             ("http://schemas.dmtf.org/wbem/wscim/1/*", "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/*"),
             (
                 "HTTP://Schemas.Microsoft.com/WBEM/wsman/1/WMI/ROOT/CIMV2/Win32_Service",

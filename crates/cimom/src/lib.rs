@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use accounts::MachineSid;
 use cim::{Namespace, Schema};
-use consumers::FailureLog;
+use consumers::{Activity, FailureLog};
 use hardware::{Hardware, HostFile, OwnController};
 use locks::Mutex;
 use provider_linux::Machine;
@@ -23,6 +23,7 @@ pub struct ObjectManager {
     hardware: Hardware,
     repository: Arc<Repository>,
     failures: FailureLog,
+    activity: Activity,
     engine: Mutex<Option<ReloadingEngine>>,
 }
 
@@ -40,7 +41,7 @@ impl ObjectManager {
         runtime: Handle,
     ) -> Self {
         let mut machine = Machine::this().keeping(state, of_user);
-        match MachineSid::load(state) {
+        match MachineSid::find(state) {
             Ok(Some(sid)) => machine = machine.with_sid(sid.domain()),
             Ok(None) => {}
             // Shells and almost all WMI classes work without the SID.
@@ -50,8 +51,8 @@ impl ObjectManager {
         }
         let hardware = Hardware::new(machine.host_name(), hosts, OwnController::Used, runtime);
         let (machine, repository) = (Arc::new(machine), Arc::new(repository));
-        let failures = FailureLog::of_state(state);
-        Self { machine, hardware, repository, failures, engine: Mutex::default() }
+        let (failures, activity) = (FailureLog::of_state(state), Activity::of_state(state));
+        Self { machine, hardware, repository, failures, activity, engine: Mutex::default() }
     }
 
     /// Returns the hardware provider, which is also a source of events.
@@ -64,6 +65,12 @@ impl ObjectManager {
     #[must_use]
     pub fn repository(&self) -> &Arc<Repository> {
         &self.repository
+    }
+
+    /// Returns the record of the process that carries out permanent subscriptions.
+    #[must_use]
+    pub fn activity(&self) -> &Activity {
+        &self.activity
     }
 
     /// Returns the log of events that could not be delivered to permanent consumers.

@@ -109,6 +109,12 @@ fn has_controller() -> bool {
     ["/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0"].iter().any(|device| Path::new(device).exists())
 }
 
+/// Returns the message for a source that is missing in a result.
+#[must_use]
+pub fn omission_text(source: &str, reason: &str) -> String {
+    format!("{source} is missing in the results: {reason}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

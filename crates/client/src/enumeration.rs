@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 use wsman::enumeration::{Enumerate, EnumerationMode, Filter, Page, PolymorphismMode, Pull, write_release};
-use wsman::{Action, EndpointReference, Response};
+use wsman::{Action, EndpointReference, Omission, Response};
 use xml::{Bounds, Document, Element, Writer};
 
 use crate::error::Error;
@@ -88,6 +88,7 @@ pub struct Enumerator {
     max_elements: u32,
     timeouts: Timeouts,
     ready: VecDeque<Item>,
+    omissions: Vec<Omission>,
     /// Enumeration context; `None` at the end.
     context: Option<String>,
     /// Pending Pull request. It survives a cancelled `next`, because the service sends each item only once.
@@ -132,6 +133,7 @@ impl Session {
             max_elements: options.max_elements,
             timeouts,
             ready: VecDeque::new(),
+            omissions: Vec::new(),
             context: None,
             pulling: None,
             has_failed: false,
@@ -190,6 +192,7 @@ impl Enumerator {
             max_elements: EnumerateOptions::default().max_elements,
             timeouts: Timeouts { total: None, ..session.timeouts() },
             ready: VecDeque::new(),
+            omissions: Vec::new(),
             context: Some(context),
             pulling: None,
             has_failed: false,
@@ -243,6 +246,13 @@ impl Enumerator {
         }
     }
 
+    /// Returns the sources that are missing in the items received so far, because they are not available on the service.
+    /// Complete after the last item; only Telarch's service reports them.
+    #[must_use]
+    pub fn omissions(&self) -> &[Omission] {
+        &self.omissions
+    }
+
     /// Releases the enumeration context before the last item was received.
     ///
     /// # Errors
@@ -264,6 +274,8 @@ impl Enumerator {
         let Some(content) = answer.content_named(name) else {
             return Err(self.session.missing("a page of the enumeration", answer));
         };
+        let room = MOST_OMISSIONS.saturating_sub(self.omissions.len());
+        self.omissions.extend(answer.omissions().into_iter().take(room));
         let page = Page::parse(content);
         if !page.end && page.context.is_none() {
             return Err(self.session.missing_in("EnumerationContext or EndOfSequence", content));
@@ -350,6 +362,9 @@ async fn pull_until_items(
 
 /// Time limit for the response to a pending Pull, which the service has already created when it rejects the context.
 const LAST_PAGE: Duration = Duration::from_secs(10);
+
+/// Maximum number of omissions that an enumeration keeps.
+const MOST_OMISSIONS: usize = 256;
 
 /// Maximum number of attempts, as for the Windows client.
 const MOST_ATTEMPTS: u32 = 3;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use wsman::enumeration::Filter;
 use wsman::eventing::{self, Subscribe, SubscribeResponse};
-use wsman::{Action, Head, Response};
+use wsman::{Action, Head, Omission, Response};
 use xml::Writer;
 
 use crate::enumeration::{Enumerator, Item};
@@ -86,6 +86,13 @@ impl Subscription {
                 Err(error)
             }
         })
+    }
+
+    /// Returns the sources whose events are missing, because they are not available on the service. Only Telarch's
+    /// service reports them, together with events.
+    #[must_use]
+    pub fn omissions(&self) -> &[Omission] {
+        self.events.omissions()
     }
 
     /// Time until the subscription expires, counted from its creation or last renewal; `None` is never.

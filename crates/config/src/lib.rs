@@ -79,11 +79,11 @@ pub use schema::{Mutability, Setting, Source};
 pub use section::Section;
 pub use store::{AtomicFile, FileVersion, Sources, State, Store, StoreError, ValueOrigin};
 pub use tree::{
-    Client, ClientAuth, ClientDefaultPorts, Config, Identify, Service, ServiceAuth, ServiceDefaultPorts,
-    Shell, Winrs, Wmi,
+    Client, ClientAuth, ClientDefaultPorts, Config, EventCollector, Identify, Service, ServiceAuth,
+    ServiceDefaultPorts, Shell, Winrs, Wmi,
 };
 pub use value::{
     Address, AddressFilter, CbtHardeningLevel, Count, Descriptor, Hostname, IPv4Filter, IPv6Filter,
-    Kilobytes, Kind, LoginShell, Megabytes, Milliseconds, Number, Port, ProductVendor, Profiles, Quota,
-    Seconds, Thumbprint, TrustedHosts, UrlPrefix, unit,
+    IdentityCheck, Kilobytes, Kind, LoginShell, Megabytes, Milliseconds, Number, Port, ProductVendor,
+    Profiles, Quota, Seconds, Thumbprint, TrustedHosts, UrlPrefix, unit,
 };

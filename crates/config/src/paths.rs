@@ -22,6 +22,11 @@ pub struct Paths {
     pub certificate_mappings: PathBuf,
     /// Authorities trusted to issue client certificates: `client-authorities` in the directory of certificates.
     pub client_authorities: PathBuf,
+    /// Authorities trusted to issue certificates of event sources: `event-authorities` in the directory of
+    /// certificates.
+    pub event_authorities: PathBuf,
+    /// Directory of event subscriptions: `event-subscriptions` in the directory of the configuration file.
+    pub event_subscriptions: PathBuf,
     /// Directory of policy files: `policy.d` in the directory of the configuration file.
     pub policies: PathBuf,
     /// State directory, for files that the service writes: `/var/lib/telarch`, or `telarch` in `$XDG_STATE_HOME`.
@@ -79,6 +84,8 @@ impl Paths {
             certificates: config.with_file_name("certificates"),
             certificate_mappings: config.with_file_name("certmappings"),
             client_authorities: config.with_file_name("certificates").join("client-authorities"),
+            event_authorities: config.with_file_name("certificates").join("event-authorities"),
+            event_subscriptions: config.with_file_name("event-subscriptions"),
             policies: Policies::folder_beside(config),
             state: state.to_owned(),
             repository: state.join("repository.mof"),

@@ -74,6 +74,7 @@ const KINDS: &[PluginKind] = &[
         resources: &[
             PluginResource { uri: "http://schemas.microsoft.com/wbem/wsman/1/wmi", capabilities: INSTANCES },
             PluginResource { uri: "http://schemas.dmtf.org/wbem/wscim/1", capabilities: INSTANCES },
+            PluginResource { uri: "http://schemas.microsoft.com/wbem/wscim/1", capabilities: INSTANCES },
             PluginResource {
                 uri: "http://schemas.dmtf.org/wbem/cim-xml/2/cim-schema/2",
                 capabilities: &["Get", "Enumerate"],

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use crate::Mutability::{Deprecated, FileOnly, ReadOnly, Writable};
 use crate::schema::{Member, Setting, Source, exchange};
 use crate::value::{
-    CbtHardeningLevel, Count, Descriptor, IPv4Filter, IPv6Filter, Kilobytes, LoginShell, Megabytes,
-    Milliseconds, Number, Port, ProductVendor, Profiles, Quota, Seconds, Thumbprint, TrustedHosts, UrlPrefix,
-    Value,
+    CbtHardeningLevel, Count, Descriptor, IPv4Filter, IPv6Filter, IdentityCheck, Kilobytes, LoginShell,
+    Megabytes, Milliseconds, Number, Port, ProductVendor, Profiles, Quota, Seconds, Thumbprint, TrustedHosts,
+    UrlPrefix, Value,
 };
 
 /// Maximum of the quotas and times that Windows stores in 31 bits.
@@ -41,6 +41,8 @@ sections! {
         "Shell" shell: Shell;
         /// WMI tasks that run without a request.
         "WMI" wmi: Wmi;
+        /// Collector of forwarded events.
+        "EventCollector" event_collector: EventCollector;
         /// Information returned by Identify.
         "Identify" identify: Identify;
         /// Connections of the service.
@@ -186,6 +188,20 @@ sections! {
         "PermanentSubscriptions" permanent_subscriptions: bool = false, FileOnly;
         /// Whether permanent event subscriptions may run programs (CommandLineEventConsumer).
         "CommandLineConsumers" command_line_consumers: bool = false, FileOnly;
+    }
+
+    /// Collector of forwarded events. Windows has no such settings.
+    EventCollector ["EventCollector/", (event_collector)] {
+        /// Whether the service collects events that other machines forward.
+        "Enabled" enabled: bool = false, FileOnly;
+        /// Action for events of another computer than their source: Mark, Reject, or Relays: and a list of sources.
+        "IdentityCheck" identity_check: IdentityCheck = IdentityCheck::Mark, FileOnly;
+        /// Whether events are also stored as XML, in addition to JSON.
+        "RawXml" raw_xml: bool = false, FileOnly;
+        /// Maximum size of one file of events of a source.
+        "MaxFileSizekb" max_file_sizekb: Kilobytes<1_024, 1_039_440> = Number::of::<65_536>(), FileOnly;
+        /// Number of files of events per source, including the current one; the oldest is removed.
+        "MaxFiles" max_files: Count<1, 1_000> = Number::of::<8>(), FileOnly;
     }
 
     /// Information returned by Identify. Windows has no such settings.

@@ -20,6 +20,7 @@
 
 #![forbid(unsafe_code)]
 
+mod activity;
 mod command_line;
 mod consumer;
 mod error;
@@ -36,6 +37,7 @@ mod subscription;
 mod template;
 mod words;
 
+pub use activity::{Activity, CommandPolicy};
 pub use command_line::CommandLine;
 pub use consumer::Consumer;
 pub use error::Problem;
@@ -43,7 +45,7 @@ pub use failure::FailureLog;
 pub use journal::JournalEntry;
 pub use log_file::LogFile;
 pub use mail::Mail;
-pub use runner::{CommandPolicy, Creators, SubscriptionRunner};
+pub use runner::{Creators, SubscriptionRunner};
 pub use subscription::{Filter, Registered, Subscription, registered};
 pub use words::Words;
 

@@ -14,7 +14,9 @@ use wmi::{Context, Occurrence};
 use crate::failure::{BoundConsumer, Failure};
 use crate::queue::{self, QueueFull};
 use crate::rate_limit::RateLimit;
-use crate::{Consumer, FailureLog, Problem, Registered, Subscription, Words, registered};
+use crate::{
+    Activity, CommandPolicy, Consumer, FailureLog, Problem, Registered, Subscription, Words, registered,
+};
 
 /// Creators whose subscriptions this process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,15 +25,6 @@ pub enum Creators {
     All,
     /// Only this user, and the owner of the repository file.
     Only(Sid),
-}
-
-/// Whether consumers may run programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CommandPolicy {
-    /// Programs are run as the user of this process.
-    Allow,
-    /// Programs are not run.
-    Deny,
 }
 
 /// Runs the registered subscriptions.
@@ -46,6 +39,8 @@ pub struct SubscriptionRunner {
     pub words: Words,
     /// Log of undelivered events.
     pub failures: FailureLog,
+    /// Record of this process for other programs.
+    pub activity: Activity,
 }
 
 /// Maximum number of active subscriptions.
@@ -57,6 +52,10 @@ const EVENTS_AHEAD: usize = 100;
 impl SubscriptionRunner {
     /// Runs all registered subscriptions and follows changes. Dropping the future stops them.
     pub async fn run(self) {
+        let recorded = self.activity.begin(self.commands);
+        let _recorded = recorded.inspect_err(|error| {
+            warn!(%error, "Cannot record that permanent subscriptions are active");
+        });
         let mut changes = self.engine.repository().changes();
         let mut work = JoinSet::new();
         let mut active = HashMap::new();
@@ -186,6 +185,8 @@ async fn run_subscription(engine: ReloadingEngine, failures: Failures, subscript
                             warn!(subscription = name, count, "Events dropped: event queue is full");
                             (None, None)
                         }
+                        // The engine has logged it.
+                        Some(Ok(Occurrence::Omitted(_))) => continue,
                         Some(Err(error)) => break error.to_string(),
                         None => break "the event source ended".to_owned(),
                     };

@@ -13,12 +13,24 @@ impl Connection {
         self.run(&GetBootFlags).await
     }
 
-    /// Sets the boot flags. They stay valid until the next start of the machine, however long that takes.
+    /// Sets the boot flags, and returns them as read back. They stay valid until the next start of the
+    /// machine, however long that takes.
     ///
     /// # Errors
     /// If the controller does not respond, or rejects the flags themselves. Rejected locking and commit steps
-    /// are ignored, because many controllers do not support them.
-    pub async fn set_boot_flags(&self, flags: BootFlags) -> Result<(), IpmiError> {
+    /// are ignored, because many controllers do not support them. [`IpmiError::Unchanged`] if the machine
+    /// would start in another way.
+    pub async fn set_boot_flags(&self, flags: BootFlags) -> Result<BootFlags, IpmiError> {
+        self.send_boot_flags(flags).await?;
+        let found = self.boot_flags().await?;
+        if found.have_effect_of(&flags) {
+            Ok(found)
+        } else {
+            Err(IpmiError::unchanged("the boot flags", flags, found))
+        }
+    }
+
+    async fn send_boot_flags(&self, flags: BootFlags) -> Result<(), IpmiError> {
         let mut begun = false;
         for step in [SetBootOption::Begin, SetBootOption::KeepUntilStart, SetBootOption::Unread] {
             match self.run(&step).await {

@@ -5,7 +5,7 @@ use ipmi_proto::channel::{ChannelAccess, ChannelNumber, GetChannelAccess, SetCha
 use ipmi_proto::security_key::{GroupKeyRequest, KeyLock, KeyOperation};
 use ipmi_proto::{CompletionCode, GroupKey};
 
-use crate::thresholds::unless_unchanged;
+use crate::read_back::verify;
 use crate::{Connection, IpmiError};
 
 impl Connection {
@@ -25,7 +25,7 @@ impl Connection {
             let wanted = change(self.run(&GetChannelAccess { channel, setting }).await?);
             self.run(&SetChannelAccess { channel, setting, access: wanted }).await?;
             let read = self.run(&GetChannelAccess { channel, setting }).await?;
-            unless_unchanged(read == wanted, "who may use the channel")?;
+            verify("the access to the channel", &wanted, &read)?;
         }
         Ok(())
     }
@@ -70,7 +70,9 @@ impl Connection {
         self.demand_encryption()?;
         self.about_key(channel, KeyOperation::Set(key.clone())).await?;
         match self.about_key(channel, KeyOperation::Read).await {
-            Ok((_, Some(read))) => unless_unchanged(read.is(key), "the key"),
+            Ok((_, Some(read))) if read.is(key) => Ok(()),
+            // Keys are secret.
+            Ok((_, Some(_))) => Err(IpmiError::unchanged("the key", "the new key", "another key")),
             Ok((_, None)) | Err(IpmiError::Completion(_) | IpmiError::Refused { .. }) => Ok(()),
             Err(error) => Err(error),
         }

@@ -11,7 +11,7 @@ use ipmi_proto::{CompletionCode, ProtoError};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
-use crate::thresholds::unless_unchanged;
+use crate::read_back::verify;
 use crate::{Connection, IpmiError};
 
 /// A serial console. Close it after use, because a machine has only one.
@@ -68,7 +68,7 @@ impl Connection {
         self.run(&SetSerialParameter { channel, change }).await?;
         let Some((parameter, wanted)) = change.read_back() else { return Ok(()) };
         let read = self.run(&GetSerialParameter { channel, parameter }).await?;
-        unless_unchanged(read == wanted, "how the console is set")
+        verify(change.setting(), &wanted, &read)
     }
 
     /// Deactivates the console, whichever session owns it.

@@ -28,7 +28,7 @@ pub struct DiscoveredController {
 /// Checks whether there is a controller at this address.
 ///
 /// # Errors
-/// If nothing responds within the time limit.
+/// If nothing responds within the time limit, or only with invalid data.
 pub async fn discover(address: SocketAddr, limit: Duration) -> Result<DiscoveredController, IpmiError> {
     let socket = UdpSocket::bind(if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }).await?;
     socket.connect(address).await?;
@@ -36,7 +36,7 @@ pub async fn discover(address: SocketAddr, limit: Duration) -> Result<Discovered
     let mut capabilities =
         GetAuthenticationCapabilities { privilege: Privilege::Administrator, detail: Detail::Ipmi20 };
     let begun = Instant::now();
-    let (mut pong_seen, mut round_trip) = (None, None);
+    let (mut pong_seen, mut round_trip, mut invalid) = (None, None, None);
     let mut told = None;
     let mut pause = FIRST_PAUSE;
     let mut datagram = [0; LONGEST_DATAGRAM];
@@ -71,11 +71,16 @@ pub async fn discover(address: SocketAddr, limit: Duration) -> Result<Discovered
                     continue 'asked;
                 }
                 Ok(Err(_)) => break 'asked,
-                Err(_) => {}
+                Err(error) => invalid = invalid.or(Some(error)),
             }
         }
     }
-    let Some(round_trip) = round_trip else { return Err(ProtoError::NoAnswer.into()) };
+    let Some(round_trip) = round_trip else {
+        return Err(match invalid {
+            Some(error) => ProtoError::NoValidAnswer { reason: error.to_string() }.into(),
+            None => ProtoError::NoAnswer.into(),
+        });
+    };
     let suites = match &told {
         Some(told) if told.rmcp_plus => suites(&socket, until).await,
         _ => None,

@@ -22,11 +22,17 @@ pub enum IpmiError {
         /// Completion code.
         code: u8,
     },
-    /// The controller reported success, but reading back shows no change.
-    #[error("the controller confirmed the change of {what}, but reading it back shows no change")]
+    /// The controller reported success, but reading back returns another value.
+    #[error(
+        "the controller confirmed the change of {what}, but reading it back returns {found} instead of {wanted}"
+    )]
     Unchanged {
         /// Name of the setting.
         what: &'static str,
+        /// Requested value, as text.
+        wanted: String,
+        /// Value read back, as text.
+        found: String,
     },
     /// A secret was not sent, because the session is not encrypted.
     #[error("passwords are not sent with {protection}, which does not encrypt\n  use cipher suite 17 or 3")]

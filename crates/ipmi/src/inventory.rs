@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use ipmi_proto::fru::{Area, Inventory, Patch};
+use ipmi_proto::fru::{Area, Field, Inventory, Patch};
 use ipmi_proto::storage::{GetFruInfo, ReadFru, WriteFru};
 use ipmi_proto::{Command, CompletionCode, ProtoError};
 
+use crate::read_back::or_nothing;
 use crate::{Connection, IpmiError};
 
 impl Connection {
@@ -75,10 +76,12 @@ impl Connection {
         let after = self.read_inventory(device).await?;
         let written = after.get(patch.offset..).and_then(|rest| rest.get(..patch.octets.len()));
         if written == Some(&patch.octets) {
-            Ok(())
-        } else {
-            Err(IpmiError::Unchanged { what: "the inventory" })
+            return Ok(());
         }
+        let is_field = |known: &&Field| known.area == area && known.name.eq_ignore_ascii_case(field);
+        let fields = Inventory::decode(&after)?.fields;
+        let found = or_nothing(fields.iter().find(is_field).map(|known| format!("{:?}", known.text)));
+        Err(IpmiError::unchanged("the inventory", format!("{text:?}"), found))
     }
 
     async fn write_inventory(&self, device: u8, patch: &Patch) -> Result<(), IpmiError> {

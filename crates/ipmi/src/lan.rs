@@ -5,11 +5,12 @@ use ipmi_proto::channel::ChannelNumber;
 use ipmi_proto::lan::{GetLanParameter, LanChange, LanParameter, LanValue, SetLanParameter};
 use ipmi_proto::user::AccessLevel;
 
-use crate::thresholds::unless_unchanged;
+use crate::read_back::{or_nothing, verify};
 use crate::{Connection, IpmiError};
 
 impl Connection {
-    /// Returns those of the parameters that the controller supports, in order.
+    /// Returns those of the parameters that the controller supports, in order. Lists of cipher suites are as
+    /// long as the controller says; the rest of them is not used.
     ///
     /// # Errors
     /// If the controller does not respond, or rejects all of them.
@@ -18,9 +19,16 @@ impl Connection {
         channel: ChannelNumber,
         parameters: &[LanParameter],
     ) -> Result<Vec<(LanParameter, LanValue)>, IpmiError> {
-        let (mut values, mut refused) = (Vec::new(), None);
+        let (mut values, mut refused, mut suites) = (Vec::new(), None, None);
         for parameter in parameters {
             match self.run(&GetLanParameter { channel, parameter: *parameter }).await {
+                Ok(value @ (LanValue::Suites(_) | LanValue::SuiteLimits(_))) => {
+                    let count = match suites {
+                        Some(count) => count,
+                        None => *suites.insert(self.suite_count(channel).await?),
+                    };
+                    values.push((*parameter, value.with_suites(count)));
+                }
                 Ok(value) => values.push((*parameter, value)),
                 Err(IpmiError::Completion(code)) => refused = Some(code),
                 // A parameter with an invalid value is treated as not supported.
@@ -31,6 +39,16 @@ impl Connection {
         match refused {
             Some(code) if values.is_empty() => Err(IpmiError::Completion(code)),
             _ => Ok(values),
+        }
+    }
+
+    /// Returns the number of cipher suites; 16, which is the most, if the controller does not report it.
+    async fn suite_count(&self, channel: ChannelNumber) -> Result<u8, IpmiError> {
+        match self.run(&GetLanParameter { channel, parameter: LanParameter::SuiteCount }).await {
+            Ok(LanValue::SuiteCount(count)) if count > 0 => Ok(count),
+            Ok(_) | Err(IpmiError::Completion(_)) => Ok(MOST_SUITES),
+            Err(IpmiError::Proto(error)) if error.is_about_octets() => Ok(MOST_SUITES),
+            Err(error) => Err(error),
         }
     }
 
@@ -51,10 +69,14 @@ impl Connection {
         let index = suites.iter().position(|listed| *listed == suite);
         let slot = index.and_then(|index| limits.get_mut(index));
         *slot.ok_or(ProtoError::Absent { what: "this cipher suite" })? = level;
-        self.change_lan(channel, LanChange::SuiteLimits(limits)).await?;
+        self.change_lan(channel, &[LanChange::SuiteLimits(limits)]).await?;
         let (_, read) = self.suite_limits(channel).await?;
-        let is_done = index.and_then(|index| read.get(index)) == Some(&level);
-        unless_unchanged(is_done, "what the cipher suite allows")
+        let found = index.and_then(|index| read.get(index));
+        if found == Some(&level) {
+            return Ok(());
+        }
+        let found = or_nothing(found.map(|level| level.name()));
+        Err(IpmiError::unchanged("the limit of the cipher suite", level.name(), found))
     }
 
     /// Returns the suites in the order of the controller, and the maximum level of each.
@@ -71,7 +93,7 @@ impl Connection {
         }
     }
 
-    /// Changes a parameter, and reads it back. A lost connection is not an error: the response of a
+    /// Changes parameters together, and reads them back. A lost connection is not an error: the response of a
     /// controller that changed its address does not arrive.
     ///
     /// # Errors
@@ -79,21 +101,31 @@ impl Connection {
     pub async fn change_lan(
         &self,
         channel: ChannelNumber,
-        change: LanChange,
+        changes: &[LanChange],
     ) -> Result<ChangeOutcome, IpmiError> {
-        let read_back = change.read_back();
-        let set = SetLanParameter { channel, change };
-        if self.in_lan_transaction(channel, async || self.run(&set).await).await?
-            == ChangeOutcome::Unreachable
-        {
+        let set_all = async || {
+            for change in changes {
+                self.run(&SetLanParameter { channel, change: change.clone() }).await?;
+            }
+            Ok(())
+        };
+        if self.in_lan_transaction(channel, set_all).await? == ChangeOutcome::Unreachable {
             return Ok(ChangeOutcome::Unreachable);
         }
-        match read_back {
-            Some((parameter, wanted)) => {
-                verify_change(self.run(&GetLanParameter { channel, parameter }).await, |read| read == wanted)
+        let mut outcome = ChangeOutcome::Confirmed;
+        for change in changes {
+            let Some((parameter, wanted)) = change.read_back() else {
+                outcome = ChangeOutcome::Unverified;
+                continue;
+            };
+            let read = self.run(&GetLanParameter { channel, parameter }).await;
+            match verify_change(read, |read| verify(change.setting(), &wanted, &read))? {
+                ChangeOutcome::Confirmed => {}
+                ChangeOutcome::Unverified => outcome = ChangeOutcome::Unverified,
+                ChangeOutcome::Unreachable => return Ok(ChangeOutcome::Unreachable),
             }
-            None => Ok(ChangeOutcome::Unverified),
         }
+        Ok(outcome)
     }
 
     /// Runs a change while the parameters of the channel are locked, if the controller supports that. Returns
@@ -126,6 +158,9 @@ impl Connection {
     }
 }
 
+/// Maximum number of cipher suites (IPMI 2.0, table 23-4, parameter 22).
+const MOST_SUITES: u8 = 16;
+
 /// Result of reading back a change that was not rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeOutcome {
@@ -137,12 +172,13 @@ pub enum ChangeOutcome {
     Unreachable,
 }
 
+/// Compares a value with the wanted one by `compare`, if it could be read.
 pub(crate) fn verify_change<T>(
     read: Result<T, IpmiError>,
-    is_wanted: impl FnOnce(T) -> bool,
+    compare: impl FnOnce(T) -> Result<(), IpmiError>,
 ) -> Result<ChangeOutcome, IpmiError> {
     match read {
-        Ok(read) => unless_unchanged(is_wanted(read), "the network").map(|()| ChangeOutcome::Confirmed),
+        Ok(read) => compare(read).map(|()| ChangeOutcome::Confirmed),
         Err(IpmiError::Completion(_)) => Ok(ChangeOutcome::Unverified),
         Err(error) if error.is_silence() => Ok(ChangeOutcome::Unreachable),
         Err(error) => Err(error),

@@ -10,6 +10,7 @@ use ipmi_proto::lan6::{
 };
 
 use crate::lan::{ChangeOutcome, verify_change};
+use crate::read_back::verify;
 use crate::{Connection, IpmiError};
 
 /// IPv6 configuration of a controller; `None` for values that it does not report.
@@ -74,23 +75,23 @@ impl Connection {
         }
         match change {
             Lan6Change::Families(wanted) => {
-                verify_change(self.run(&GetAddressFamilies(channel)).await, |read| read == wanted)
+                verify_change(self.run(&GetAddressFamilies(channel)).await, |read| {
+                    verify("the address families in use", &wanted, &read)
+                })
             }
             Lan6Change::Address(slot, wanted) => {
                 let get = GetAddress { channel, origin: Origin::Fixed, slot };
-                verify_change(self.run(&get).await, |read| match wanted {
-                    Some(wanted) => {
-                        read.is_enabled && (read.address, read.prefix) == (wanted.address(), wanted.prefix())
-                    }
-                    None => !read.is_enabled,
+                let wanted = wanted.map_or_else(|| "off".to_owned(), |network| network.to_string());
+                verify_change(self.run(&get).await, |read| {
+                    verify("the IPv6 address", &wanted, &read.setting())
                 })
             }
-            Lan6Change::RouterUse(wanted) => {
-                verify_change(self.run(&GetRouterUse(channel)).await, |read| read == wanted)
-            }
-            Lan6Change::Router(wanted) => {
-                verify_change(self.run(&GetRouter(channel)).await, |read| read == wanted)
-            }
+            Lan6Change::RouterUse(wanted) => verify_change(self.run(&GetRouterUse(channel)).await, |read| {
+                verify("the routers in use", &wanted, &read)
+            }),
+            Lan6Change::Router(wanted) => verify_change(self.run(&GetRouter(channel)).await, |read| {
+                verify("the static router", &wanted, &read)
+            }),
             _ => Ok(ChangeOutcome::Unverified),
         }
     }

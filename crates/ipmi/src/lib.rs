@@ -33,8 +33,10 @@ mod inventory;
 mod lan;
 mod lan6;
 mod local;
+mod read_back;
 #[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub))]
 mod repository;
+mod sensor_requests;
 mod sensors;
 mod system_text;
 mod thresholds;

@@ -1,16 +1,17 @@
 //! Current readings of all sensors of a controller.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ipmi_proto::codes::{self, Severity};
 use ipmi_proto::device_sdr::GetReadingFactors;
 use ipmi_proto::sdr::{Body, ByReading, Record, Sensor};
 use ipmi_proto::sensor::{GetReading, Reading};
-use ipmi_proto::{Command as _, CompletionCode, Destination, ProtoError, Quantity};
+use ipmi_proto::{Command as _, Quantity};
 
-use crate::connection::{PendingAll, reply};
+use crate::connection::reply;
+use crate::sensor_requests::{SensorRequests, if_available};
 use crate::{Connection, IpmiError};
 
 /// A sensor with its reading.
@@ -73,15 +74,11 @@ impl Measured {
     }
 }
 
-/// Sensor readings in progress: outstanding ones, and those to request after them.
+/// Sensor readings in progress.
 struct Measuring {
     measured: Vec<Measured>,
-    asked: Readings,
-    then: Vec<(usize, Destination, u8)>,
+    requests: SensorRequests<GetReading>,
 }
-
-/// Outstanding readings, and for each the index, destination and number of the sensor.
-type Readings = (PendingAll, Vec<(usize, Destination, u8)>);
 
 impl Connection {
     /// Reads every sensor of the controller, combining [`records`](Self::records) and
@@ -125,37 +122,21 @@ impl Connection {
             Body::Sensors(sensors) => Some(sensors),
             _ => None,
         });
-        let count = sensors.clone().map(Vec::len).sum();
-        let (mut measured, mut first, mut then) =
-            (Vec::with_capacity(count), Vec::with_capacity(count), Vec::new());
-        // Only one sensor of another controller is requested first: if it does not respond, its other sensors
-        // are skipped.
-        let mut met = HashSet::new();
-        for sensor in sensors.flatten() {
-            if let Ok(destination) = sensor.destination() {
-                let is_first = destination.bridged().is_none_or(|there| met.insert(there));
-                let asked = if is_first { &mut first } else { &mut then };
-                asked.push((measured.len(), destination, sensor.number));
-            }
-            measured.push(Measured { sensor: Arc::clone(sensor), reading: None });
-        }
-        Measuring { measured, asked: self.ask_for_readings(first), then }
-    }
-
-    fn ask_for_readings(&self, sensors: Vec<(usize, Destination, u8)>) -> Readings {
-        let requests =
-            sensors.iter().map(|(_, destination, number)| (*destination, GetReading(*number).request()));
-        (self.begin_all(requests), sensors)
+        let measured: Vec<Measured> =
+            sensors.flatten().map(|sensor| Measured { sensor: Arc::clone(sensor), reading: None }).collect();
+        let sensors = measured.iter().map(|measured| &*measured.sensor).enumerate();
+        let requests = self.begin_for_sensors(sensors, GetReading);
+        Measuring { measured, requests }
     }
 
     async fn finish_measuring(&self, begun: Measuring) -> Result<Vec<Measured>, IpmiError> {
-        let Measuring { mut measured, asked, then } = begun;
-        let silent = self.take_readings(asked, &mut measured).await?;
-        let mut then = then;
-        then.retain(|(_, destination, _)| destination.bridged().is_none_or(|there| !silent.contains(&there)));
-        if !then.is_empty() {
-            self.take_readings(self.ask_for_readings(then), &mut measured).await?;
-        }
+        let Measuring { mut measured, requests } = begun;
+        let take = |index: usize, reading: Reading| {
+            if let Some(measured) = measured.get_mut(index) {
+                measured.reading = Some(reading);
+            }
+        };
+        self.finish_for_sensors(requests, take).await?;
         for Measured { sensor, reading } in measured.iter_mut().filter(|one| one.sensor.by_reading.is_some())
         {
             let reading = reading.as_ref().and_then(|reading| reading.value);
@@ -164,28 +145,6 @@ impl Connection {
             self.learn_factors(Arc::make_mut(sensor), raws).await?;
         }
         Ok(measured)
-    }
-
-    /// Stores readings, and returns the controllers behind this one that do not respond.
-    async fn take_readings(
-        &self,
-        (pending, sensors): Readings,
-        measured: &mut [Measured],
-    ) -> Result<HashSet<(u8, u8)>, IpmiError> {
-        let mut silent = HashSet::new();
-        for ((index, destination, _), outcome) in sensors.into_iter().zip(pending.answers().await?) {
-            let reading = match (outcome, destination.bridged()) {
-                (Err(ProtoError::NoAnswer), Some(there)) => {
-                    silent.insert(there);
-                    None
-                }
-                (outcome, _) => there(reply(&GetReading(0), &outcome?))?,
-            };
-            if let Some(measured) = measured.get_mut(index) {
-                measured.reading = reading;
-            }
-        }
-        Ok(silent)
     }
 
     /// Requests the conversion factors of a sensor that is not linear for these raw values, as far as they
@@ -206,23 +165,9 @@ impl Connection {
         let pending: Vec<_> =
             commands.map(|command| (self.begin(destination, command.request()), command)).collect();
         for (pending, command) in pending {
-            let found = there(reply(&command, &pending.answer().await?))?;
+            let found = if_available(reply(&command, &pending.answer().await?))?;
             factors.extend(found.map(|found| (command.raw, found)));
         }
         Ok(())
     }
-}
-
-/// Returns `None` if this sensor does not exist or cannot be read; others may be readable.
-fn there<T>(answer: Result<T, IpmiError>) -> Result<Option<T>, IpmiError> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(IpmiError::Completion(code)) if is_about_sensor(code) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn is_about_sensor(code: CompletionCode) -> bool {
-    // 83h is the code of a bridge: the message was not acknowledged.
-    matches!(code.0, 0x83 | 0xc1..=0xc3 | 0xcb..=0xce | 0xd3..=0xd6 | 0xff)
 }

@@ -1,11 +1,13 @@
 //! Setting and verifying thresholds, hysteresis and event settings of a sensor (IPMI 2.0, 35.6 to 35.11).
 
 use ipmi_proto::Destination;
+use ipmi_proto::sdr::Sensor;
 use ipmi_proto::threshold::{
     EventChange, EventEnables, GetEventEnables, GetHysteresis, GetThresholds, Hysteresis, SetEventEnables,
     SetHysteresis, SetThresholds, Threshold, Thresholds,
 };
 
+use crate::read_back::{or_nothing, verify};
 use crate::{Connection, IpmiError};
 
 impl Connection {
@@ -17,22 +19,58 @@ impl Connection {
         self.run_at(destination, &GetThresholds(sensor)).await
     }
 
+    /// Returns the thresholds in force of these sensors, in their order: those that the controllers report
+    /// now, or those in the record if they cannot be read. Several sensors are asked in parallel.
+    ///
+    /// # Errors
+    /// If the controller no longer responds. A sensor whose thresholds cannot be read now, or another
+    /// controller that does not respond, is not an error: it has no thresholds.
+    pub async fn thresholds_in_force<'s>(
+        &self,
+        sensors: impl ExactSizeIterator<Item = &'s Sensor> + Clone,
+    ) -> Result<Vec<Thresholds>, IpmiError> {
+        let readable = sensors.clone().enumerate().filter(|(_, sensor)| sensor.has_readable_thresholds());
+        let requests = self.begin_for_sensors(readable, GetThresholds);
+        let mut in_force: Vec<Thresholds> = sensors
+            .map(|sensor| {
+                let recorded = Threshold::ALL.into_iter().filter(|_| !sensor.has_readable_thresholds());
+                recorded.fold(Thresholds::default(), |all, threshold| {
+                    threshold.in_record(sensor).map_or(all, |raw| all.with(threshold, raw))
+                })
+            })
+            .collect();
+        let take = |index: usize, thresholds: Thresholds| {
+            if let Some(slot) = in_force.get_mut(index) {
+                *slot = thresholds;
+            }
+        };
+        self.finish_for_sensors(requests, take).await?;
+        Ok(in_force)
+    }
+
     /// Sets a raw threshold, and reads it back: some controllers report success without a change.
     ///
     /// # Errors
-    /// If the controller does not respond or rejects the change; [`IpmiError::Unchanged`] if the change has
-    /// no effect.
+    /// If the owner of the sensor cannot be addressed, or the controller does not respond or rejects the
+    /// change; [`IpmiError::Unchanged`] if the change has no effect.
     pub async fn set_threshold(
         &self,
-        destination: Destination,
-        sensor: u8,
+        sensor: &Sensor,
         threshold: Threshold,
         raw: u8,
     ) -> Result<(), IpmiError> {
+        let (destination, number) = (sensor.destination()?, sensor.number);
         let thresholds = Thresholds::default().with(threshold, raw);
-        self.run_at(destination, &SetThresholds { sensor, thresholds }).await?;
-        let read = self.thresholds(destination, sensor).await?.of(threshold);
-        unless_unchanged(read == Some(raw), "the threshold")
+        self.run_at(destination, &SetThresholds { sensor: number, thresholds }).await?;
+        let read = self.thresholds(destination, number).await?.of(threshold);
+        if read == Some(raw) {
+            return Ok(());
+        }
+        let shown = |raw: u8| match sensor.quantity(raw) {
+            Some(quantity) => format!("{quantity} {}", sensor.units).trim_end().to_owned(),
+            None => format!("raw value {raw}"),
+        };
+        Err(IpmiError::unchanged("the threshold", shown(raw), or_nothing(read.map(shown))))
     }
 
     /// Returns the hysteresis of a sensor in raw counts.
@@ -55,7 +93,7 @@ impl Connection {
         hysteresis: Hysteresis,
     ) -> Result<(), IpmiError> {
         self.run_at(destination, &SetHysteresis { sensor, hysteresis }).await?;
-        unless_unchanged(self.hysteresis(destination, sensor).await? == hysteresis, "the hysteresis")
+        verify("the hysteresis", &hysteresis, &self.hysteresis(destination, sensor).await?)
     }
 
     /// Returns the events that a sensor sends.
@@ -84,23 +122,6 @@ impl Connection {
     ) -> Result<(), IpmiError> {
         self.run_at(destination, &SetEventEnables { sensor, change, events }).await?;
         let read = self.event_enables(destination, sensor).await?;
-        let is_done = (read.sends_events, read.is_scanned) == (events.sends_events, events.is_scanned)
-            && has_changed(change, read.asserted, events.asserted)
-            && has_changed(change, read.deasserted, events.deasserted);
-        unless_unchanged(is_done, "which events are sent")
+        verify("the events that the sensor sends", &read.after(change, events), &read)
     }
-}
-
-/// Returns whether a change of these event bits has taken effect.
-fn has_changed(change: EventChange, now: u16, bits: u16) -> bool {
-    match change {
-        EventChange::Nothing => true,
-        EventChange::Enable => now & bits == bits,
-        EventChange::Disable => now & bits == 0,
-    }
-}
-
-/// Returns [`IpmiError::Unchanged`] unless the change was verified.
-pub(crate) fn unless_unchanged(is_done: bool, what: &'static str) -> Result<(), IpmiError> {
-    if is_done { Ok(()) } else { Err(IpmiError::Unchanged { what }) }
 }

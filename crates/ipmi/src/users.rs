@@ -1,5 +1,7 @@
 //! Users of a controller (IPMI 2.0, 22.26 to 22.30).
 
+use std::fmt;
+
 use ipmi_proto::channel::{ChannelNumber, GetChannelInfo};
 use ipmi_proto::user::{
     GetUserAccess, GetUserName, PasswordOperation, PasswordSize, SetUserAccess, SetUserName, SetUserPassword,
@@ -7,7 +9,7 @@ use ipmi_proto::user::{
 };
 use ipmi_proto::{CompletionCode, Password, UserName};
 
-use crate::thresholds::unless_unchanged;
+use crate::read_back::verify;
 use crate::{Connection, IpmiError};
 
 /// A user of a controller, with the access on one channel.
@@ -28,6 +30,15 @@ pub enum UserState {
     Enabled,
     /// Disabled.
     Disabled,
+}
+
+impl fmt::Display for UserState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Enabled => "enabled",
+            Self::Disabled => "disabled",
+        })
+    }
 }
 
 /// Result of comparing a password with that of a user.
@@ -94,8 +105,7 @@ impl Connection {
         let wanted = change(self.run(&GetUserAccess { channel, user }).await?);
         self.run(&SetUserAccess { channel, user, access: wanted }).await?;
         let read = self.run(&GetUserAccess { channel, user }).await?;
-        let is_done = read.limit == wanted.limit && read.messaging == wanted.messaging;
-        unless_unchanged(is_done, "what the user may do")
+        verify("the access of the user", &access_text(wanted), &access_text(read))
     }
 
     /// Sets the name of a user, and reads it back.
@@ -105,7 +115,8 @@ impl Connection {
     /// no effect.
     pub async fn rename_user(&self, user: UserId, name: &UserName) -> Result<(), IpmiError> {
         self.run(&SetUserName { user, name: name.clone() }).await?;
-        unless_unchanged(self.run(&GetUserName(user)).await? == name.to_text(), "the name of the user")
+        let read = self.run(&GetUserName(user)).await?;
+        verify("the name of the user", &format!("{:?}", name.to_text()), &format!("{read:?}"))
     }
 
     /// Enables or disables a user, and reads the state back if the controller reports it.
@@ -121,14 +132,19 @@ impl Connection {
         self.run(&SetUserPassword { user, operation }).await?;
         let channel = self.lan_channel().await?;
         let read = self.run(&GetUserAccess { channel, user }).await?.is_enabled;
-        let is_done = read.is_none_or(|is_enabled| is_enabled == (to == UserState::Enabled));
-        unless_unchanged(is_done, "whether the user may sign in")
+        let found = match read {
+            None => return Ok(()),
+            Some(true) => UserState::Enabled,
+            Some(false) => UserState::Disabled,
+        };
+        verify("the state of the user", &to, &found)
     }
 
-    /// Sets a password. Requires an encrypted session.
+    /// Sets a password, and has the controller compare it if it can. Requires an encrypted session.
     ///
     /// # Errors
-    /// If the session is not encrypted, or the controller does not respond or rejects the password.
+    /// If the session is not encrypted, or the controller does not respond or rejects the password;
+    /// [`IpmiError::Unchanged`] if the controller then has another password.
     pub async fn set_password(
         &self,
         user: UserId,
@@ -137,7 +153,17 @@ impl Connection {
     ) -> Result<(), IpmiError> {
         self.demand_encryption()?;
         let operation = PasswordOperation::Set(password.clone(), size);
-        self.run(&SetUserPassword { user, operation }).await
+        self.run(&SetUserPassword { user, operation }).await?;
+        match self.test_password(user, password, size).await {
+            // Passwords are secret.
+            Ok(PasswordVerdict::Other | PasswordVerdict::OtherSize) => {
+                Err(IpmiError::unchanged("the password", "the new password", "another password"))
+            }
+            // The comparison is optional, or the changed password has ended the session.
+            Ok(PasswordVerdict::Same) | Err(IpmiError::Completion(_)) => Ok(()),
+            Err(error) if error.is_silence() => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Compares a password with that of a user. Requires an encrypted session.
@@ -170,6 +196,12 @@ impl Connection {
             _ => Ok(()),
         }
     }
+}
+
+/// Returns the settings of a user that a change of access must have.
+fn access_text(access: UserAccess) -> String {
+    let messaging = if access.messaging { "on" } else { "off" };
+    format!("level {}, messaging {messaging}", access.limit.name())
 }
 
 /// Channel media of networks: 802.3 and other LAN (IPMI 2.0, table 6-3).

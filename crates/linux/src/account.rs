@@ -165,6 +165,8 @@ pub struct Password {
     least: Option<i64>,
     /// Maximum number of days before a change is required.
     most: Option<i64>,
+    /// Day on which the account expires, since 1970.
+    end: Option<i64>,
 }
 
 impl Password {
@@ -174,7 +176,8 @@ impl Password {
         let mut fields = text.lines().find_map(|line| line.strip_prefix(user)?.strip_prefix(':'))?.split(':');
         let hash = fields.next()?.to_owned();
         let mut number = || fields.next()?.parse().ok();
-        Some(Self { hash, changed: number(), least: number(), most: number() })
+        let (changed, least, most, _warning, _inactive) = (number(), number(), number(), number(), number());
+        Some(Self { hash, changed, least, most, end: number() })
     }
 
     /// Returns whether the password cannot be used to sign in.
@@ -190,6 +193,21 @@ impl Password {
     /// Returns whether the password expires.
     pub fn expires(&self) -> bool {
         self.most.is_some_and(|days| (0..99_999).contains(&days))
+    }
+
+    /// Returns the day of the last change, since 1970.
+    pub fn changed(&self) -> Option<i64> {
+        self.changed
+    }
+
+    /// Returns the day since 1970 after which the password must be changed; `None` if it does not expire.
+    pub fn expiry(&self) -> Option<i64> {
+        self.changed?.checked_add(self.most.filter(|_| self.expires())?)
+    }
+
+    /// Returns the day since 1970 on which the account expires; `None` if it does not.
+    pub fn account_expiry(&self) -> Option<i64> {
+        self.end
     }
 
     /// Returns whether the password may be changed on this day since 1970.

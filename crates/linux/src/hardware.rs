@@ -3,6 +3,7 @@
 pub mod device;
 pub mod firmware;
 pub mod memory;
+pub mod monitor;
 pub mod pci;
 pub mod sensor;
 pub mod serial;

@@ -1,6 +1,7 @@
 //! Processes, with values read from `/proc` when they are needed (proc_pid(5)).
 
 pub mod connector;
+pub mod mapping;
 pub mod stat;
 
 use std::cell::OnceCell;

@@ -22,6 +22,24 @@ pub fn online(machine: &Machine) -> Option<Vec<u32>> {
     (!counted.is_empty()).then_some(counted)
 }
 
+/// Returns EDX and EAX of CPUID function 1, the former in the upper half: features, family, model and
+/// stepping (Intel SDM, CPUID). `None` for other architectures, and for a directory tree.
+pub fn signature(machine: &Machine) -> Option<u64> {
+    machine.is_this().then(cpuid)?
+}
+
+#[cfg(target_arch = "x86_64")]
+#[expect(clippy::unnecessary_wraps, reason = "other architectures have no such instruction")]
+fn cpuid() -> Option<u64> {
+    let registers = core::arch::x86_64::__cpuid(1);
+    Some(u64::from(registers.edx) << 32 | u64::from(registers.eax))
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn cpuid() -> Option<u64> {
+    None
+}
+
 /// Parses a list such as `0-3,8`.
 fn numbers_in(list: &str) -> Option<Vec<u32>> {
     let mut is_on = [false; MOST];

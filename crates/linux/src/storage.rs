@@ -2,6 +2,7 @@
 
 pub mod block;
 pub mod drive;
+pub mod encryption;
 pub mod file;
 pub mod file_system;
 pub mod lvm;

@@ -56,6 +56,20 @@ impl FileChanges {
         Ok(self)
     }
 
+    /// Watches all files directly in some folders, and also every write and changes of attributes, such as permissions
+    /// and times.
+    ///
+    /// # Errors
+    /// As for [`FileChanges::of`].
+    pub fn of_contents<P: AsRef<Path>>(folders: impl IntoIterator<Item = P>) -> io::Result<Self> {
+        let mut changes = Self::of::<P>([])?;
+        for folder in folders {
+            let flags = OF_FOLDER | WatchFlags::MODIFY | WatchFlags::ATTRIB;
+            changes.folders.push(add_watch(changes.inotify.get_ref(), folder.as_ref(), flags)?);
+        }
+        Ok(changes)
+    }
+
     /// Waits for the next change. Changes that occur together are reported once. Cancel-safe.
     ///
     /// # Errors

@@ -67,7 +67,7 @@ impl Repository {
         };
         let mut contents = Contents::default();
         for namespace in Contents::default().namespaces().map(|(namespace, _)| namespace) {
-            contents.secure(namespace, Guard::nobody());
+            contents.secure(namespace, Guard::deny_all());
         }
         let file = AtomicFile::at(path, cim::mof::MAX_TEXT).ok();
         let state = file.as_ref().and_then(|file| file.version().ok());

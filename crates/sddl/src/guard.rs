@@ -44,7 +44,7 @@ impl Guard {
 
     /// Returns a descriptor with an empty DACL, which denies everyone.
     #[must_use]
-    pub const fn nobody() -> Self {
+    pub const fn deny_all() -> Self {
         let dacl = Dacl { flags: AclFlags::PROTECTED, aces: Vec::new() };
         Self { descriptor: SecurityDescriptor::of_dacl(dacl) }
     }
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn an_empty_list_grants_no_access() {
-        assert_eq!(Guard::nobody().to_string(), "D:P");
+        assert_eq!(Guard::deny_all().to_string(), "D:P");
     }
 
     #[test]

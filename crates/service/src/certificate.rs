@@ -24,7 +24,7 @@ use rustls::server::NoServerSessionStorage;
 use tls::PemError;
 
 use self::claims::Claims;
-use crate::client_certificate::ClientCertificateVerifier;
+use crate::client_certificate::{ClientCertificateVerifier, ClientCertificates};
 
 /// A certificate chain with its private key, ready for TLS.
 #[derive(Clone)]
@@ -227,8 +227,9 @@ impl Certificate {
     /// Sessions are not resumed, because the client signs nothing in a resumed handshake.
     pub(crate) fn server_requesting_client_certificate(
         &self,
+        request: ClientCertificates,
     ) -> Result<(Arc<ServerConfig>, Arc<ClientCertificateVerifier>), rustls::Error> {
-        let verifier = ClientCertificateVerifier::new();
+        let verifier = ClientCertificateVerifier::new(request);
         let mut server = tls::server()?
             .with_client_cert_verifier(Arc::clone(&verifier) as _)
             .with_cert_resolver(Arc::clone(&self.server.cert_resolver));

@@ -9,7 +9,18 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, ServerConnection, SignatureScheme};
 use tls::HandshakeSignatures;
 
-/// Requests a certificate from one client and accepts any, or none.
+/// Request for client certificates in the TLS handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// The handshake does not request one.
+    Unused,
+    /// The handshake requests one; a client may have none.
+    Requested,
+    /// The handshake fails without one.
+    Required,
+}
+
+/// Requests a certificate from one client and accepts any. Unless one is required, the client may have none.
 ///
 /// The handshake verifies only that the client has the private key. Its account is determined by requests that use the
 /// Certificate scheme, so that a client with a certificate can also authenticate in another way. Another process may
@@ -17,6 +28,7 @@ use tls::HandshakeSignatures;
 #[derive(Debug, Default)]
 pub(crate) struct ClientCertificateVerifier {
     signatures: HandshakeSignatures,
+    is_required: bool,
     proof: OnceLock<SignedHandshake>,
 }
 
@@ -30,8 +42,8 @@ struct SignedHandshake {
 
 impl ClientCertificateVerifier {
     /// Creates the verifier of one handshake.
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::default()
+    pub(crate) fn new(request: ClientCertificates) -> Arc<Self> {
+        Arc::new(Self { is_required: request == ClientCertificates::Required, ..Self::default() })
     }
 
     /// Returns the proof of possession after the handshake, if the client has presented a certificate.
@@ -53,7 +65,7 @@ impl ClientCertificateVerifier {
 
 impl ClientCertVerifier for ClientCertificateVerifier {
     fn client_auth_mandatory(&self) -> bool {
-        false
+        self.is_required
     }
 
     /// Returns no authorities: unauthenticated clients must not learn which ones are trusted.

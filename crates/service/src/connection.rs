@@ -9,6 +9,7 @@
 
 mod body;
 mod delivery;
+mod events;
 mod exchange;
 mod head;
 mod link;
@@ -86,6 +87,7 @@ pub(crate) fn serve_as<'s, I: Link>(
         slot,
         service,
         account: None,
+        is_event_source: false,
     };
     async move {
         let ended = loop {
@@ -114,6 +116,8 @@ struct Connection<'s, I> {
     service: &'s Arc<Service>,
     /// Account of the last authenticated request; once it is set, the connection may be idle for longer.
     account: Option<Sid>,
+    /// Whether the collector has answered a request; the connection may be idle for longer then, too.
+    is_event_source: bool,
 }
 
 /// State of the connection after a response.
@@ -140,6 +144,13 @@ impl<I: Link> Connection<'_, I> {
             }
         };
         let mut exchange = Exchange::new(&head);
+        if let Some(request) = self.event_request(&head).filter(|_| head.method() == Method::Post) {
+            if self.service.shutdown.has_begun() {
+                return self.send_status_after_body(&head, exchange, 503).await;
+            }
+            // Boxed so that the future of an idle connection stays small.
+            return Box::pin(self.answer_event_source(&head, exchange, request)).await;
+        }
         let target = match self.target(&head) {
             Ok(target) => target,
             Err(Rejection(status)) => return self.send_status_after_body(&head, exchange, status).await,

@@ -10,11 +10,11 @@ use sddl::Sid;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use wsman::enumeration::{Enumerate, EnumerationMode, Pull};
-use wsman::{Detail, Fault, Head, Reply, Subcode, code};
+use wsman::{Detail, Fault, Head, Omission, Reply, Subcode, code};
 use xml::{Fragment, Writer};
 
 use crate::access::AccessGranted;
-use crate::plugin::{Answer, Item, Items};
+use crate::plugin::{Answer, Item, Items, omissions_within};
 use crate::quota::OperationPermit;
 use crate::request_limits::RequestLimits;
 use crate::resource::TargetResource;
@@ -48,6 +48,8 @@ pub(crate) struct Enumeration {
     mode: EnumerationMode,
     /// Item that was read from `items` and serialized, but did not fit into the last page.
     next: Option<Result<Fragment, Fault>>,
+    /// Missing sources that the client does not know of.
+    omissions: Vec<Omission>,
     /// The plug-in reported a fault, so no items follow and the enumeration is incomplete.
     has_failed: bool,
     /// Time at which the enumeration is removed.
@@ -65,7 +67,17 @@ impl Enumeration {
         permit: OperationPermit,
     ) -> Self {
         let expires = Instant::now();
-        Self { owner, target, items, mode, next: None, has_failed: false, expires, _permit: permit }
+        Self {
+            owner,
+            target,
+            items,
+            mode,
+            next: None,
+            omissions: Vec::new(),
+            has_failed: false,
+            expires,
+            _permit: permit,
+        }
     }
 
     /// Builds a page of at most `most` items and `room` bytes. A fault ends the page after the items before it.
@@ -103,6 +115,14 @@ impl Enumeration {
             count += 1;
         }
     }
+
+    /// Starts a response with the missing sources, as far as they fit into it together with the page.
+    fn reply(&mut self, page: Option<&Page>, head: &Head, room: usize) -> Reply {
+        self.omissions.extend(self.items.take_omissions());
+        let left = room.saturating_sub(page.map_or(0, |page| page.items.len()));
+        let omissions = omissions_within(&mut self.omissions, left);
+        Reply::with_omissions(head, random::uuid(), &omissions)
+    }
 }
 
 /// Items of one response.
@@ -127,7 +147,7 @@ impl Enumerations {
         } else {
             None
         };
-        let mut reply = Reply::to(head, random::uuid());
+        let mut reply = enumeration.reply(page.as_ref(), head, limits.room(head));
         let body = reply.body();
         body.start("n:EnumerateResponse").start("n:EnumerationContext");
         let ended = page.as_ref().is_some_and(|page| page.end);
@@ -163,8 +183,8 @@ impl Enumerations {
             page = guard.enumeration()?.page(most, limits.room(head), Instant::now() + wait) => page?,
             _ = released => return Err(invalid_context()),
         };
-        let enumeration = guard.finish()?;
-        let mut reply = Reply::to(head, random::uuid());
+        let mut enumeration = guard.finish()?;
+        let mut reply = enumeration.reply(Some(&page), head, limits.room(head));
         let body = reply.body();
         body.start("n:PullResponse");
         if !page.end {

@@ -23,6 +23,7 @@ mod connection;
 mod connection_table;
 mod endpoint;
 mod enumeration;
+mod event_endpoint;
 mod health;
 mod identify;
 mod listener;
@@ -44,7 +45,9 @@ pub use catalog::Catalog;
 pub use certificate::{
     Certificate, CertificateError, CertificateKeeper, CertificateProblem, Certificates, is_host_name,
 };
+pub use client_certificate::ClientCertificates;
 pub use endpoint::Transport;
+pub use event_endpoint::{EventAnswer, EventEndpoint, EventMessage, SourceProof};
 pub use listener::{
     Finding, ListenError, Listener, ListenerReport, ListenerStatus, Listeners, PortConflict, Report,
     Severity, check_listeners, check_port, filters_admit_this_machine,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use config::Config;
 use wsman::enumeration::Enumerate;
 use wsman::eventing::Subscribe;
-use wsman::{Action, EndpointReference, Fault, Reply, Request, Uuid};
+use wsman::{Action, EndpointReference, Fault, Omission, Reply, Request, Uuid};
 use xml::Fragment;
 
 use crate::access::AccessGranted;
@@ -178,6 +178,12 @@ pub trait Items: Send {
     /// Returns the next item, or `None` at the end. Dropping the future must not lose an item.
     fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>>;
 
+    /// Returns the sources that are missing in the items so far and that were not returned before. They are complete
+    /// after the last item.
+    fn take_omissions(&mut self) -> Vec<Omission> {
+        Vec::new()
+    }
+
     /// Checks that the subscriber, with its current rights, may still receive events.
     ///
     /// # Errors
@@ -194,6 +200,17 @@ pub struct Item {
     pub object: Fragment,
     /// Endpoint reference of the instance, if it can be addressed.
     pub reference: Option<EndpointReference>,
+}
+
+/// Moves the omissions that fit into `room` bytes out of `waiting`, from the front.
+pub(crate) fn omissions_within(waiting: &mut Vec<Omission>, mut room: usize) -> Vec<Omission> {
+    let fitting = waiting.iter().take_while(|omission| {
+        let left = room.checked_sub(omission.written_len());
+        room = left.unwrap_or_default();
+        left.is_some()
+    });
+    let count = fitting.count();
+    waiting.drain(..count).collect()
 }
 
 /// Items that are already in memory.

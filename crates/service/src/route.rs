@@ -38,6 +38,19 @@ impl Route {
         }
     }
 
+    /// Splits a path below the URL prefix of a listener into the prefix, with a slash before it, and the rest, which
+    /// begins with a slash.
+    pub(crate) fn split<'p>(&self, path: &'p str) -> Option<(&'p str, &'p str)> {
+        let at = |prefix: &UrlPrefix| {
+            let rest = path.strip_prefix('/')?.strip_prefix(prefix.as_str())?;
+            rest.starts_with('/').then(|| path.split_at_checked(path.len() - rest.len()))?
+        };
+        match self {
+            Self::Local(prefix) => at(prefix),
+            Self::Network { endpoint, local, .. } => endpoint.borrow().prefixes(*local).find_map(at),
+        }
+    }
+
     /// Returns whether no listener is left. The connection closes after the request in progress.
     pub(crate) fn is_closed(&self) -> bool {
         match self {

@@ -9,8 +9,10 @@ use tokio::sync::watch;
 use crate::authentication::SignIn;
 use crate::caller::Principals;
 use crate::catalog::Catalog;
+use crate::client_certificate::ClientCertificates;
 use crate::connection_table::ConnectionTable;
 use crate::enumeration::Enumerations;
+use crate::event_endpoint::EventEndpoint;
 use crate::plugin::Plugin as _;
 use crate::quota::OperationLimit;
 use crate::shutdown::Shutdown;
@@ -28,6 +30,8 @@ pub struct ServiceParts {
     pub catalog: Catalog,
     /// Product information for Identify.
     pub product: Product,
+    /// The collector of events, if the service has one.
+    pub events: Option<Arc<dyn EventEndpoint>>,
 }
 
 /// Product information in the response to Identify.
@@ -45,6 +49,7 @@ pub struct Service {
     pub(crate) sign_in: SignIn,
     pub(crate) catalog: Catalog,
     pub(crate) product: Product,
+    pub(crate) events: Option<Arc<dyn EventEndpoint>>,
     pub(crate) connections: Arc<ConnectionTable>,
     pub(crate) shutdown: Shutdown,
     pub(crate) operations: OperationLimit,
@@ -59,12 +64,13 @@ impl Service {
     /// If the operating system provides no random numbers.
     #[must_use]
     pub fn new(parts: ServiceParts) -> Arc<Self> {
-        let ServiceParts { state, authenticator, principals, catalog, product } = parts;
+        let ServiceParts { state, authenticator, principals, catalog, product, events } = parts;
         Arc::new(Self {
             state,
             sign_in: SignIn::new(authenticator, principals),
             catalog,
             product,
+            events,
             connections: ConnectionTable::new(),
             shutdown: Shutdown::new(),
             operations: OperationLimit::default(),
@@ -81,6 +87,17 @@ impl Service {
     /// Returns the current settings.
     pub(crate) fn config(&self) -> Arc<Config> {
         Arc::clone(&self.state.borrow().config)
+    }
+
+    /// Returns how TLS handshakes request client certificates.
+    pub(crate) fn client_certificates(&self) -> ClientCertificates {
+        let for_events = self.events.as_ref().map(|events| events.client_certificates());
+        match for_events {
+            Some(ClientCertificates::Required) => ClientCertificates::Required,
+            Some(ClientCertificates::Requested) => ClientCertificates::Requested,
+            _ if self.config().service.auth.certificate => ClientCertificates::Requested,
+            _ => ClientCertificates::Unused,
+        }
     }
 
     /// Begins the shutdown: listeners and connections accept no new requests and finish those in progress.

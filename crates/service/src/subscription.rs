@@ -18,7 +18,7 @@ use xml::Writer;
 use crate::access::{self, AccessGranted};
 use crate::authentication::SignIn;
 use crate::caller::Caller;
-use crate::plugin::{Answer, Item, Items};
+use crate::plugin::{Answer, Item, Items, omissions_within};
 use crate::quota::OperationPermit;
 use crate::request_limits::RequestLimits;
 use crate::resource::TargetResource;
@@ -308,7 +308,9 @@ impl Subscription {
             return Err(fault.clone());
         }
         let is_last = page.count == 0;
-        let mut reply = Reply::to(head, random::uuid());
+        let room = limits.room(head).saturating_sub(page.items.len());
+        let omissions = omissions_within(&mut source.items.take_omissions(), room);
+        let mut reply = Reply::with_omissions(head, random::uuid(), &omissions);
         let body = reply.body();
         body.start("n:PullResponse");
         if !is_last {

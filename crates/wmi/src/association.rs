@@ -7,6 +7,7 @@ use cim::{CimType, Class, Column, Identity, Instance, Name, Namespace, ObjectPat
 
 use crate::change::equals;
 use crate::engine::{Outcome, everything};
+use crate::omission::SourceResults;
 use crate::plan::Step;
 use crate::rows::RowSender;
 use crate::table::Served;
@@ -87,8 +88,9 @@ impl Engine {
         let start = self.source(context, namespace, &query.source)?;
         let engine = self.clone();
         let (context, namespace, detail) = (context.clone(), namespace.clone(), query.detail);
+        let named = query.association_class.clone();
         let rows = self.spawn(source.name().clone(), move |rows| {
-            follow(&ways, start, rows, |path| {
+            follow(&ways, named.as_ref(), start, rows, |path| {
                 if !results.contains(&path.class)
                     || path.namespace.as_ref().is_some_and(|other| *other != namespace)
                 {
@@ -131,7 +133,10 @@ impl Engine {
             return Ok(Outcome::Classes(unique(classes)));
         }
         let start = self.source(context, namespace, &query.source)?;
-        let rows = self.spawn(source.name().clone(), move |rows| follow(&ways, start, rows, |_| Ok(None)))?;
+        let named = query.result_class.clone();
+        let rows = self.spawn(source.name().clone(), move |rows| {
+            follow(&ways, named.as_ref(), start, rows, |_| Ok(None))
+        })?;
         Ok(Outcome::Rows(rows, None))
     }
 
@@ -222,14 +227,16 @@ fn column_of(name: &Name) -> PropertyPath {
 }
 
 /// Follows all paths one after the other, and sends the result of `end_of` for each end. Without any row, the source
-/// must exist.
+/// must exist. A path whose source fails costs only its own rows, unless the query names its class.
 fn follow(
     ways: &[Way],
+    named: Option<&Name>,
     source: Source,
     rows: &RowSender,
     end_of: impl Fn(&ObjectPath) -> Result<Option<Instance>, Error>,
 ) -> Result<(), Error> {
     let mut is_empty = true;
+    let mut results = SourceResults::new(named);
     for (at, Way { step, out }) in ways.iter().enumerate() {
         let mut failed = None;
         let before = ways.get(..at).unwrap_or_default().iter().map(|way| &way.step);
@@ -257,11 +264,13 @@ fn follow(
         };
         let result = step.run(&mut take, &|| !rows.is_closed());
         match (failed, result) {
-            (Some(error), _) => return Err(error),
-            (None, Ok(())) => {}
-            (None, Err(error)) => return step.end(error, rows),
+            (Some(error), _) => results.add_error(error),
+            (None, Ok(())) => results.add_answer(),
+            (None, Err(error @ ProviderError::Stopped)) => return step.end(error, rows),
+            (None, Err(error)) => results.add_failure(step.class(), error)?,
         }
     }
+    rows.omit(results.into_omissions()?);
     if is_empty && !rows.is_closed() { source.check() } else { Ok(()) }
 }
 

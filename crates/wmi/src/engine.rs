@@ -11,6 +11,7 @@ use tracing::debug;
 
 use crate::generations::{EngineGenerations, RefreshTask, Refresher};
 use crate::namespaces::Namespaces;
+use crate::omission::SourceResults;
 use crate::plan::Step;
 use crate::rows::RowSender;
 use crate::security::SystemSecurity;
@@ -375,12 +376,17 @@ impl Engine {
             .into_iter()
             .filter_map(|served| Step::plan(context, served, select, &origin).transpose())
             .collect::<Result<_, _>>()?;
-        self.spawn(class.name().clone(), move |rows| {
+        let named = class.name().clone();
+        self.spawn(named.clone(), move |rows| {
+            let mut results = SourceResults::new(Some(&named));
             for step in &steps {
-                if let Err(error) = step.send(rows) {
-                    return step.end(error, rows);
+                match step.send(rows) {
+                    Ok(()) => results.add_answer(),
+                    Err(error @ ProviderError::Stopped) => return step.end(error, rows),
+                    Err(error) => results.add_failure(step.class(), error)?,
                 }
             }
+            rows.omit(results.into_omissions()?);
             Ok(())
         })
     }
@@ -399,7 +405,11 @@ impl Engine {
         self.admit(context, namespace, Rights::ENABLE)?;
         let select = self.select_of(namespace, path)?;
         let mut rows = self.select(context, namespace, &select)?;
-        rows.next().await.unwrap_or_else(|| Err(Error::NotFound(Box::new(path.to_relative()))))
+        rows.next().await.unwrap_or_else(|| {
+            // A class that is not available may have the instance.
+            let omitted = rows.take_omissions().into_iter().next();
+            Err(omitted.map_or_else(|| Error::NotFound(Box::new(path.to_relative())), Error::from))
+        })
     }
 
     fn classes(&self, namespace: &Namespace, select: &Select) -> Result<Outcome, Error> {
@@ -448,6 +458,7 @@ impl Engine {
             limits.rows_ahead,
             limits.patience,
             class,
+            Arc::clone(&self.inner.generations.omissions),
         ))
     }
 

@@ -29,7 +29,7 @@ use tokio::task::{JoinError, JoinSet};
 pub(crate) use timer::Timers;
 
 use crate::generations::{EngineUpdates, RefreshTask};
-use crate::{Context, Descriptors, Engine, Error, ProviderError, Rights, security};
+use crate::{Context, Descriptors, Engine, Error, Omission, ProviderError, Rights, security};
 use output::EventOutput;
 use query::{EventQuery, Kind};
 use queue::Queue;
@@ -53,6 +53,8 @@ pub enum Occurrence {
     Event(Instance),
     /// Number of events dropped at this point, because the queue was full.
     Dropped(u64),
+    /// A class whose events are missing from now on, because its source failed.
+    Omitted(Omission),
 }
 
 /// Source of events from a provider.
@@ -115,12 +117,13 @@ pub struct Watch<'a> {
     pub class: &'a Arc<Class>,
     /// Requested changes of instances; empty for an event class.
     pub changes: Changes,
-    /// Condition of the query on events of the class; `None` for changes of instances.
+    /// For an event class, the condition of the query. For changes of instances, its conditions on keys and
+    /// [fixed properties](crate::Provider::fixed_properties).
     pub predicate: Option<&'a Predicate>,
 }
 
 impl Watch<'_> {
-    /// Returns the values that these properties must have in an event, if the query restricts all of them.
+    /// Returns the values that these properties must have in an event or instance, if the query restricts all of them.
     ///
     /// See [`Predicate::pinned`]; also `None` if the class does not have one of the properties.
     #[must_use]
@@ -174,7 +177,8 @@ impl Engine {
         let query = EventQuery::read(self.schema(namespace)?, select.clone(), origin)?;
         let queue = Arc::new(Queue::new(self.limits().events_ahead, self.limits().event_octets_ahead));
         let mut watching = JoinSet::new();
-        let output = EventOutput::new(&query, Arc::clone(&queue), &mut watching);
+        let log = Arc::clone(&self.inner.generations.omissions);
+        let output = EventOutput::new(&query, Arc::clone(&queue), log, &mut watching);
         let access = AccessCheck::new(self, context, namespace);
         let (engine, context, namespace) = (self.clone(), context.clone(), namespace.clone());
         let subscriber = Subscriber { engine, context, namespace, select, output, updates };

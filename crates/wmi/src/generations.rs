@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::engine::Inner;
 use crate::event::Timers;
+use crate::omission::OmissionLog;
 use crate::{BoxFuture, Engine, Limits};
 
 /// State that an engine passes on to its successor.
@@ -22,6 +23,7 @@ pub(crate) struct EngineGenerations {
     timers: Mutex<HashMap<Namespace, Arc<Timers>>>,
     pub(crate) calls: Arc<Semaphore>,
     pub(crate) subscriptions: Arc<Semaphore>,
+    pub(crate) omissions: Arc<OmissionLog>,
     /// Background task that replaces the engine; it runs while there are subscriptions.
     refresh_task: Mutex<Weak<RefreshTask>>,
 }
@@ -41,6 +43,7 @@ impl EngineGenerations {
             timers: Mutex::default(),
             calls: Arc::new(Semaphore::new(limits.calls)),
             subscriptions: Arc::new(Semaphore::new(limits.subscriptions)),
+            omissions: Arc::default(),
             refresh_task: Mutex::default(),
         })
     }

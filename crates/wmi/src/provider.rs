@@ -91,6 +91,13 @@ pub trait Provider: Send + Sync {
         Err(ProviderError::NotCapable)
     }
 
+    /// Returns the properties that are not keys and never change while an instance exists, such as the folder of a file.
+    ///
+    /// A subscription watches only instances that match its conditions on keys and on these properties.
+    fn fixed_properties(&self) -> &[&'static str] {
+        &[]
+    }
+
     /// Starts to watch for events of an event class, or for changes of instances of another class.
     ///
     /// Unlike the other methods, it is called within the runtime and must not block. Watching begins before

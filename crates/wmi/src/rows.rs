@@ -9,6 +9,7 @@ use locks::{Condvar, Mutex};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::omission::{OMISSIONS_AHEAD, Omission, OmissionLog};
 use crate::{Error, ProviderError};
 
 /// Rows of a query. Dropping it stops the search.
@@ -27,9 +28,10 @@ impl Rows {
         ahead: usize,
         patience: Duration,
         class: Name,
+        log: Arc<OmissionLog>,
     ) -> Self {
         let queue = Arc::new(Queue { most: ahead.max(1), ..Queue::default() });
-        let sender = RowSender(Arc::clone(&queue));
+        let sender = RowSender { queue: Arc::clone(&queue), log };
         // The queue signals the end together with the last row, so the consumer is not woken twice.
         drop(tokio::task::spawn_blocking(move || {
             search(&sender);
@@ -64,6 +66,12 @@ impl Rows {
         }
         Some(row)
     }
+
+    /// Returns the classes whose rows are missing so far, because their source failed. They are complete after the last
+    /// row; each is returned once.
+    pub fn take_omissions(&mut self) -> Vec<Omission> {
+        std::mem::take(&mut self.queue.state.lock().omissions)
+    }
 }
 
 impl Drop for Rows {
@@ -75,25 +83,36 @@ impl Drop for Rows {
 /// Sender of rows for a search. Dropping it before the search has signalled its end means that the search
 /// panicked.
 #[derive(Debug)]
-pub(crate) struct RowSender(Arc<Queue>);
+pub(crate) struct RowSender {
+    queue: Arc<Queue>,
+    log: Arc<OmissionLog>,
+}
 
 impl RowSender {
     /// Sends a row; blocks while the queue is full. Returns `false` once the consumer has stopped reading.
     pub(crate) fn send(&self, row: Result<Instance, Error>) -> bool {
-        self.0.put(row)
+        self.queue.put(row)
+    }
+
+    /// Reports classes whose rows are missing.
+    pub(crate) fn omit(&self, omissions: Vec<Omission>) {
+        omissions.iter().for_each(|omission| self.log.record(omission));
+        let mut state = self.queue.state.lock();
+        let room = OMISSIONS_AHEAD.saturating_sub(state.omissions.len());
+        state.omissions.extend(omissions.into_iter().take(room));
     }
 
     /// Returns whether the consumer has stopped reading.
     pub(crate) fn is_closed(&self) -> bool {
-        self.0.state.lock().is_closed
+        self.queue.state.lock().is_closed
     }
 
     fn end(&self, end: End) {
-        let mut state = self.0.state.lock();
+        let mut state = self.queue.state.lock();
         if state.end.is_none() {
             state.end = Some(end);
             drop(state);
-            self.0.found.notify_one();
+            self.queue.found.notify_one();
         }
     }
 }
@@ -131,6 +150,8 @@ struct State {
     end: Option<End>,
     /// Whether the consumer has stopped reading.
     is_closed: bool,
+    /// Classes whose rows are missing.
+    omissions: Vec<Omission>,
 }
 
 /// Result of a search.

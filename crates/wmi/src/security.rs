@@ -189,7 +189,7 @@ pub(crate) fn effective(descriptors: &dyn Descriptors, namespace: &Namespace) ->
         };
     }
     // Without any descriptor, access is denied.
-    let effective = effective.unwrap_or_else(Guard::nobody);
+    let effective = effective.unwrap_or_else(Guard::deny_all);
     rebuilt(&effective, |dacl| dacl.aces.iter_mut().for_each(|ace| ace.rights = specific(ace.rights)))
 }
 
@@ -238,7 +238,7 @@ fn rebuilt(descriptor: &Guard, change: impl FnOnce(&mut Dacl)) -> Guard {
         Some(dacl),
         descriptor.sacl().cloned(),
     );
-    parts.and_then(Guard::new).unwrap_or_else(|_| Guard::nobody())
+    parts.and_then(Guard::new).unwrap_or_else(|_| Guard::deny_all())
 }
 
 /// Maps generic rights to the rights of a namespace.

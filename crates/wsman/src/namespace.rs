@@ -28,6 +28,8 @@ pub const PLUGIN_CONFIGURATION: &str = "http://schemas.microsoft.com/wbem/wsman/
 pub const IDENTITY: &str = "http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd";
 /// Telarch's extension to Identify; services may add elements of their own (DSP0226 11).
 pub const OWN_IDENTITY: &str = "urn:telarch:identity";
+/// Telarch's header for missing sources, prefix `t`; see [`Omission`](crate::Omission).
+pub const PARTIAL_RESULTS: &str = "urn:telarch:partial-results";
 /// Attributes `xml:lang` and `xml:space`.
 pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
 /// XML Schema instance attributes, prefix `xsi`.

@@ -4,7 +4,7 @@ use xml::Writer;
 
 use crate::fault::{Detail, Fault, Subcode, code};
 use crate::namespace::{A, ANONYMOUS, B, Declared, E, N, P, RSP, S, W, X};
-use crate::{Action, Head, Uuid};
+use crate::{Action, Head, Omission, Uuid, partial_results};
 
 /// Response being written: the headers are complete, the body is open.
 #[derive(Debug)]
@@ -16,6 +16,12 @@ impl Reply {
     /// Starts the response to a request, with the namespace declarations that Windows uses for its action.
     #[must_use]
     pub fn to(request: &Head, message_id: Uuid) -> Self {
+        Self::with_omissions(request, message_id, &[])
+    }
+
+    /// Starts the response to a request, with a header that names missing sources, if there are any.
+    #[must_use]
+    pub fn with_omissions(request: &Head, message_id: Uuid, omissions: &[Omission]) -> Self {
         if request.action == Action::Identify {
             return Self::without_headers();
         }
@@ -26,6 +32,7 @@ impl Reply {
         if let Some(fragment) = &request.fragment {
             fragment.write(&mut writer);
         }
+        partial_results::write(&mut writer, omissions);
         writer.end().start("s:Body");
         Self { writer }
     }

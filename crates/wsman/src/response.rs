@@ -6,6 +6,7 @@ use xml::{Bounds, Document, Element, ElementId, ReadError};
 
 use crate::fault::Fault;
 use crate::namespace::{ADDRESSING, SOAP};
+use crate::{Omission, partial_results};
 
 /// Message from a service that is not a fault.
 ///
@@ -79,6 +80,12 @@ impl Response {
     #[must_use]
     pub fn action(&self) -> &str {
         &self.action
+    }
+
+    /// Sources that are missing in the items of this response; only Telarch's service names them.
+    #[must_use]
+    pub fn omissions(&self) -> Vec<Omission> {
+        self.envelope().child(SOAP, "Header").map(partial_results::parse).unwrap_or_default()
     }
 
     /// The `s:Body` element.

@@ -1,6 +1,6 @@
 //! Writes XML into one buffer.
 
-use crate::character::{continues_name, is_legal, starts_name};
+use crate::character::{continues_name, first_illegal, is_legal, starts_name};
 use crate::document::Element;
 
 /// XML writer. Names must come from the program or from [`Name`]; all other text is escaped.
@@ -133,6 +133,19 @@ impl Writer {
         self
     }
 
+    /// Adds text as a CDATA section, or escaped if a section cannot hold it unchanged: with `]]>`, a carriage
+    /// return, or a character that XML does not allow.
+    pub fn cdata(&mut self, text: &str) -> &mut Self {
+        if text.contains("]]>") || text.contains('\r') || first_illegal(text).is_some() {
+            return self.text(text);
+        }
+        self.close_tag();
+        self.out.push_str("<![CDATA[");
+        self.out.push_str(text);
+        self.out.push_str("]]>");
+        self
+    }
+
     /// Calls `append` to add text that needs no escaping, such as Base64, directly to the buffer.
     pub fn plain(&mut self, append: impl FnOnce(&mut String)) -> &mut Self {
         self.close_tag();
@@ -172,6 +185,14 @@ impl Writer {
         self.in_tag = false;
         self.out.push_str("/>");
         self
+    }
+
+    /// Closes the innermost element, which has no content, as `<name />` with a space, as .NET writes it.
+    pub fn end_empty_with_space(&mut self) -> &mut Self {
+        if self.in_tag {
+            self.out.push(' ');
+        }
+        self.end_empty()
     }
 
     /// Writes an element that contains only text.
@@ -326,10 +347,21 @@ mod tests {
     }
 
     #[test]
+    fn cdata_is_used_only_for_text_that_it_keeps() {
+        let mut writer = Writer::new();
+        writer.start("a").cdata("<b>&").end();
+        assert_eq!(writer.finish(), "<a><![CDATA[<b>&]]></a>");
+        let mut writer = Writer::new();
+        writer.start("a").cdata("]]>").cdata("\r").cdata("<\u{1}").end();
+        assert_eq!(writer.finish(), "<a>]]&gt;&#xD;&lt;?</a>");
+    }
+
+    #[test]
     fn elements_are_closed_in_both_forms() {
         let mut writer = Writer::new();
         writer.start("a").start("b").end().start("c").end_empty().element("d", "e");
-        assert_eq!(writer.finish(), "<a><b></b><c/><d>e</d></a>");
+        writer.start("f").end_empty_with_space().start("g").text("").end_empty_with_space();
+        assert_eq!(writer.finish(), "<a><b></b><c/><d>e</d><f /><g></g></a>");
     }
 
     #[test]

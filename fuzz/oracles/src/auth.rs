@@ -1,7 +1,7 @@
 //! Tokens, credentials, account files and sealed bodies.
 
 mod ntlm;
-mod toy;
+mod test_context;
 
 use auth::account_file::{
     AccountFile, AccountName, Comment, EnabledState, NewAccount, PasswordHash, SealedNtHash, UnixTime,
@@ -19,7 +19,7 @@ use auth::{
     TlsVersion, UserDomain, UserName, negotiate,
 };
 
-use self::toy::Toy;
+use self::test_context::TestContext;
 
 /// Checks that parsed Basic credentials round-trip.
 ///
@@ -74,7 +74,7 @@ pub fn account_file(octets: &[u8]) {
     assert_eq!(found, Some(first.rid));
     file.set_state(first.name.as_str(), EnabledState::Disabled).expect("it is there");
     assert!(reread(&file).records().any(|record| record.state == EnabledState::Disabled));
-    let nt_hash = Some(SealedNtHash { nonce: [1; 12], sealed: [2; 32] });
+    let nt_hash = Some(SealedNtHash { nonce: [1; 12], sealed: [2; 32], linux: None });
     file.set_nt_hash(first.name.as_str(), nt_hash).expect("it is there");
     assert_eq!(reread(&file).find(first.name.as_str()).and_then(|record| record.nt_hash), nt_hash);
     file.remove(first.name.as_str()).expect("it is there");
@@ -258,8 +258,9 @@ pub fn sealed_body(octets: &[u8]) {
     let content_type = String::from_utf8_lossy(line);
     let body = body.strip_prefix(b"\n").unwrap_or(body);
     for protocol in [Protocol::Spnego, Protocol::Kerberos, Protocol::CredSsp] {
-        let open =
-            |limit: usize| unseal(&mut Toy::new(protocol, 0), protocol, &content_type, body.to_vec(), limit);
+        let open = |limit: usize| {
+            unseal(&mut TestContext::new(protocol, 0), protocol, &content_type, body.to_vec(), limit)
+        };
         if let Ok(opened) = open(PLAIN_LIMIT) {
             assert!(opened.body.len() <= PLAIN_LIMIT, "more comes out than the limit allows");
             assert_eq!(open(PLAIN_LIMIT).expect("the same again").body, opened.body);
@@ -275,7 +276,8 @@ pub fn sealed_body(octets: &[u8]) {
 /// Checks that a body sealed in one or several parts opens again.
 fn sealed_again(protocol: Protocol, plain: OpenBody) {
     for largest in [16_384, 4_096] {
-        let (mut ours, mut theirs) = (Toy::new(protocol, 5).with_largest(largest), Toy::new(protocol, 5));
+        let (mut ours, mut theirs) =
+            (TestContext::new(protocol, 5).with_largest(largest), TestContext::new(protocol, 5));
         let sealed = match seal(&mut ours, protocol, &plain.content_type, plain.body.clone()) {
             Ok(sealed) => sealed,
             Err(SealedBodyError::ContentType) => return,

@@ -48,6 +48,8 @@ async fn answer(engine: &Engine, text: &str) -> Result<Vec<String>, String> {
             while let Some(row) = rows.next().await {
                 match row {
                     Ok(row) => all.push(shown(&row, names.as_deref())),
+                    // Without key lookup, the engine assumes that the source of an association query exists.
+                    Err(wmi::Error::NotFound(_)) => {}
                     Err(error) => all.push(error.to_string()),
                 }
             }

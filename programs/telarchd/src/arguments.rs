@@ -27,10 +27,33 @@ pub(crate) enum Arguments {
 pub(crate) struct Ephemeral {
     pub(crate) http: Option<SocketAddr>,
     pub(crate) https: Option<SocketAddr>,
-    pub(crate) accounts: PathBuf,
+    /// Accounts that may sign in; `None` if only event sources with certificates connect.
+    pub(crate) accounts: Option<PathBuf>,
     pub(crate) ready: Option<PathBuf>,
     /// Names and valid values of settings.
     pub(crate) settings: Vec<(String, String)>,
+    /// Certificate and key of HTTPS in PEM; `None` for a self-signed one.
+    pub(crate) certificate: Option<CertificateFiles>,
+    /// Collector of events.
+    pub(crate) collector: Option<CollectorOptions>,
+}
+
+/// Files of a certificate.
+#[derive(Clone, Debug)]
+pub(crate) struct CertificateFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+/// Options of the collector of the ephemeral service.
+#[derive(Clone, Debug)]
+pub(crate) struct CollectorOptions {
+    /// Subscription files; at least one.
+    pub(crate) subscriptions: Vec<PathBuf>,
+    /// File for the events.
+    pub(crate) events: PathBuf,
+    /// Authorities of the certificates that HTTPS clients must present; `None` without such certificates.
+    pub(crate) client_authority: Option<PathBuf>,
 }
 
 /// Options of the configured service.
@@ -134,6 +157,11 @@ struct ParsedOptions {
     ntlm_auth: Option<PathBuf>,
     settings: Vec<(String, String)>,
     no_listeners: bool,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    client_authority: Option<PathBuf>,
+    subscriptions: Vec<PathBuf>,
+    forwarded_events: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -161,6 +189,15 @@ impl Arguments {
                 Arg::Long("http") => options.http = Some(loopback("http", &parser.value()?.string()?)?),
                 Arg::Long("https") => options.https = Some(loopback("https", &parser.value()?.string()?)?),
                 Arg::Long("accounts") => options.accounts = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("certificate") => options.certificate = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("key") => options.key = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("client-authority") => {
+                    options.client_authority = Some(PathBuf::from(parser.value()?));
+                }
+                Arg::Long("subscription") => options.subscriptions.push(PathBuf::from(parser.value()?)),
+                Arg::Long("forwarded-events") => {
+                    options.forwarded_events = Some(PathBuf::from(parser.value()?));
+                }
                 Arg::Long("ready") => options.ready = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("config") => options.config = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("state") => options.state = Some(PathBuf::from(parser.value()?)),
@@ -210,9 +247,39 @@ impl ParsedOptions {
         if self.http.is_none() && self.https.is_none() {
             return Err(ArgumentError::Missing("--http or --https"));
         }
-        let accounts = self.accounts.ok_or(ArgumentError::Missing("--accounts"))?;
-        let Self { http, https, ready, settings, .. } = self;
-        Ok(Arguments::Ephemeral(Box::new(Ephemeral { http, https, accounts, ready, settings })))
+        let has_https = self.https.is_some();
+        for (option, is_given) in [
+            ("--certificate", self.certificate.is_some()),
+            ("--key", self.key.is_some()),
+            ("--client-authority", self.client_authority.is_some()),
+        ] {
+            if is_given && !has_https {
+                return Err(ArgumentError::OtherForm { option, form: "--https" });
+            }
+        }
+        let certificate = match (self.certificate, self.key) {
+            (Some(certificate), Some(key)) => Some(CertificateFiles { certificate, key }),
+            (None, None) => None,
+            (Some(_), None) => return Err(ArgumentError::Missing("--key")),
+            (None, Some(_)) => return Err(ArgumentError::Missing("--certificate")),
+        };
+        let collector =
+            CollectorOptions::of(self.subscriptions, self.forwarded_events, self.client_authority)?;
+        let has_certified_sources =
+            collector.as_ref().is_some_and(|collector| collector.client_authority.is_some());
+        if self.accounts.is_none() && !has_certified_sources {
+            return Err(ArgumentError::Missing("--accounts"));
+        }
+        let Self { http, https, accounts, ready, settings, .. } = self;
+        Ok(Arguments::Ephemeral(Box::new(Ephemeral {
+            http,
+            https,
+            accounts,
+            ready,
+            settings,
+            certificate,
+            collector,
+        })))
     }
 
     fn persistent(self) -> Result<Box<Persistent>, ArgumentError> {
@@ -220,6 +287,11 @@ impl ParsedOptions {
             ("--http", self.http.is_some()),
             ("--https", self.https.is_some()),
             ("--ready", self.ready.is_some()),
+            ("--certificate", self.certificate.is_some()),
+            ("--key", self.key.is_some()),
+            ("--client-authority", self.client_authority.is_some()),
+            ("--subscription", !self.subscriptions.is_empty()),
+            ("--forwarded-events", self.forwarded_events.is_some()),
         ] {
             if is_given {
                 return Err(ArgumentError::OtherForm { option, form: "--ephemeral" });
@@ -267,6 +339,23 @@ impl ParsedOptions {
             settings,
             no_listeners,
         }))
+    }
+}
+
+impl CollectorOptions {
+    /// Returns the options; `None` if none of them is given.
+    fn of(
+        subscriptions: Vec<PathBuf>,
+        events: Option<PathBuf>,
+        client_authority: Option<PathBuf>,
+    ) -> Result<Option<Self>, ArgumentError> {
+        match (subscriptions.is_empty(), events) {
+            (false, Some(events)) => Ok(Some(Self { subscriptions, events, client_authority })),
+            (false, None) => Err(ArgumentError::Missing("--forwarded-events")),
+            (true, Some(_)) => Err(ArgumentError::Missing("--subscription")),
+            (true, None) if client_authority.is_some() => Err(ArgumentError::Missing("--subscription")),
+            (true, None) => Ok(None),
+        }
     }
 }
 
@@ -331,6 +420,10 @@ mod tests {
             (&["--http", "127.0.0.1:0", "--winbind", "everyone"], "--winbind requires"),
             (&["--winbind", "nobody"], "domains or everyone"),
             (&["--check"], "--check requires"),
+            (&["--http", "127.0.0.1:0", "--key", "k"], "--key requires --https"),
+            (&["--https", "127.0.0.1:0", "--key", "k"], "missing option --certificate"),
+            (&["--https", "127.0.0.1:0", "--subscription", "s"], "missing option --forwarded-events"),
+            (&["--https", "127.0.0.1:0", "--client-authority", "c"], "missing option --subscription"),
             (&[], "--http or --https"),
         ] {
             let shown = error(&[&start[..], rest].concat());
@@ -338,6 +431,7 @@ mod tests {
         }
         assert!(error(&["--http", "127.0.0.1:0", "--accounts", "a"]).contains("--ephemeral"));
         assert!(error(&["--ephemeral", "--http", "127.0.0.1:0"]).contains("--accounts"));
+        assert!(error(&["--subscription", "s"]).contains("--subscription requires --ephemeral"));
         assert!(error(&["--check", "--ready", "r"]).contains("--ephemeral"));
     }
 

@@ -170,11 +170,13 @@ impl Report {
             let Some(hash) = &record.nt_hash else { continue };
             let opened = key.as_ref().and_then(|key| key.open_nt_hash(hash, &record.name, record.rid));
             if opened.is_none() {
+                let (name, state) = (&record.name, arguments.paths.state.display());
+                let remedy = match record.linux_password() {
+                    Some(_) => format!("a local sign-in of {name} renews it, if pam_telarch is enabled"),
+                    None => format!("set a new password: telarch account set-password {name} --ntlm"),
+                };
                 let what = format!(
-                    "account {}: cannot sign in with NTLM: its NT hash was not sealed with host-key in {}\n  set a new password: telarch account set-password {} --ntlm",
-                    record.name,
-                    arguments.paths.state.display(),
-                    record.name
+                    "account {name}: cannot sign in with NTLM: its NT hash was not sealed with host-key in {state}\n  {remedy}"
                 );
                 let place = arguments.paths.accounts.display().to_string();
                 self.add(Severity::Warning, &what, Some(&place));

@@ -3,26 +3,28 @@
 mod accounts;
 
 use std::error::Error;
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use ::accounts::{ClientCertificateFile, HostKey, ListedAccounts, SignIn, machine_numbers};
-use config::{ListenerAddress, ListenerKey, Membership, Paths, Store};
+use config::{ListenerAddress, ListenerKey, Membership, Paths, Store, Thumbprint};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
 use service::{Catalog, Certificates, ListenError, ListenerStatus, Listeners, Plugin, Service, ServiceParts};
 
 use self::accounts::EphemeralPrincipals;
-use crate::arguments::Ephemeral;
+use crate::arguments::{CertificateFiles, Ephemeral};
 use crate::open_files::OpenFiles;
 use crate::signals::{SignalRequest, Signals};
 use crate::wmi_engine::Wmi;
-use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, shell_environment};
+use crate::{
+    credssp_certificate, drain, event_collector, kerberos_setup, ntlm_setup, product, shell_environment,
+};
 
 /// Serves until a signal arrives.
 pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>> {
@@ -31,7 +33,11 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
         tracing::warn!("All accounts run commands as root; use this mode for evaluation only");
     }
     let names = ntlm_setup::names();
-    let accounts = Arc::new(accounts::read(&arguments.accounts)?.on_host(names.clone()));
+    let listed = match &arguments.accounts {
+        Some(path) => accounts::read(path)?,
+        None => accounts::none()?,
+    };
+    let accounts = Arc::new(listed.on_host(names.clone()));
     let state = tempfile::Builder::new().prefix("telarchd-").tempdir()?;
     let principals = Arc::new(EphemeralPrincipals::new(&accounts, machine_numbers()?));
     let settings = [&default_filters()[..], &arguments.settings].concat();
@@ -53,6 +59,8 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     let mappings = ClientCertificateFile::new(paths.certificate_mappings, paths.client_authorities, key);
     let sign_in = sign_in.with_ntlm(accounts, names).with_credssp(credssp_certificate::make);
     let sign_in = Arc::new(sign_in.with_certificates(mappings));
+    let own = arguments.certificate.as_ref().map(|files| given_certificate(files, &paths.certificates));
+    let own = own.transpose()?;
     let certificates = Arc::new(Certificates::new(paths.certificates, paths.state));
     let listening = ListenerStatus::default();
     let settings =
@@ -63,15 +71,20 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     let wmi = Wmi::open(state.path(), None);
     plugins.extend(wmi.plugins());
     tokio::spawn(wmi.carry_out(store.subscribe()));
+    let events = match &arguments.collector {
+        Some(options) => Some(event_collector::open_ephemeral(options, state.path())?),
+        None => None,
+    };
     let service = Service::new(ServiceParts {
         state: store.subscribe(),
         authenticator: sign_in,
         principals,
         catalog: Catalog::new(plugins),
         product: product::of_this_machine(),
+        events,
     });
 
-    let (endpoints, sockets) = Endpoints::bind(&arguments, &certificates)?;
+    let (endpoints, sockets) = Endpoints::bind(&arguments, own, &certificates)?;
     add_listeners(&store, &endpoints)?;
     let listeners = Listeners::start_on(sockets, &service, certificates, listening.clone());
     listeners.refresh().await;
@@ -103,12 +116,15 @@ struct Endpoints {
     http: Option<SocketAddr>,
     https: Option<SocketAddr>,
     thumbprint: Option<String>,
+    /// Certificate of the command line.
+    own: Option<Thumbprint>,
 }
 
 impl Endpoints {
     /// Binds the sockets of the command line. Port 0 selects any free port.
     fn bind(
         arguments: &Ephemeral,
+        own: Option<Thumbprint>,
         certificates: &Certificates,
     ) -> Result<(Self, Vec<TcpListener>), Box<dyn Error>> {
         let mut sockets = Vec::new();
@@ -120,13 +136,14 @@ impl Endpoints {
             Ok::<_, Box<dyn Error>>(Some(address))
         };
         let (http, https) = (bind(arguments.http)?, bind(arguments.https)?);
-        let thumbprint = match https {
-            Some(_) => {
+        let thumbprint = match (https, own) {
+            (Some(_), Some(own)) => Some(certificates.find(own)?.thumbprint().to_string()),
+            (Some(_), None) => {
                 Some(certificates.own(&names_of_this_machine(), SystemTime::now())?.thumbprint().to_string())
             }
-            None => None,
+            (None, _) => None,
         };
-        Ok((Self { http, https, thumbprint }, sockets))
+        Ok((Self { http, https, thumbprint, own }, sockets))
     }
 }
 
@@ -154,11 +171,34 @@ fn add_listeners(store: &Store, endpoints: &Endpoints) -> Result<(), Box<dyn Err
             let key = ListenerKey { address: ListenerAddress::Ip(address.ip()), transport };
             let mut listener = config::Listener::new(key, &draft.config.service);
             listener.port = config::Port::new(address.port().into()).ok_or("a listener has port 0")?;
+            if transport == config::Transport::Https {
+                listener.certificate_thumbprint = endpoints.own;
+            }
             draft.listeners.create(listener)?;
         }
         Ok::<_, Box<dyn Error>>(())
     })?;
     Ok(())
+}
+
+/// Copies the certificate and key of the command line into the directory of certificates, and returns the thumbprint.
+fn given_certificate(files: &CertificateFiles, directory: &Path) -> Result<Thumbprint, Box<dyn Error>> {
+    let read = |path: &Path| {
+        fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+    };
+    let chain = read(&files.certificate)?;
+    let first = tls::certificates(chain.as_bytes())
+        .map_err(|error| format!("cannot use the certificate {}: {error}", files.certificate.display()))?;
+    let thumbprint = Thumbprint(first.first().map_or([0; 20], |der| tls::thumbprint::sha1(der)));
+    let key = read(&files.key)?;
+    fs::create_dir_all(directory)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(directory.join(format!("{thumbprint}.pem")))?;
+    file.write_all([chain.as_str(), "\n", &key].concat().as_bytes())?;
+    Ok(thumbprint)
 }
 
 /// Writes the ready file atomically.

@@ -8,6 +8,7 @@ mod child_process;
 mod credssp_certificate;
 mod drain;
 mod ephemeral;
+mod event_collector;
 mod event_layers;
 mod inherited;
 mod kerberos_setup;

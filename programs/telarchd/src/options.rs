@@ -53,7 +53,7 @@ const fn with_value(
 }
 
 /// All options for users, in the order of the help.
-pub(crate) static OPTIONS: [ProgramOption; 20] = [
+pub(crate) static OPTIONS: [ProgramOption; 25] = [
     switch("ephemeral", &["serve on loopback only, with a temporary state directory"]),
     switch(
         "check",
@@ -160,6 +160,37 @@ pub(crate) static OPTIONS: [ProgramOption; 20] = [
         &["with --ephemeral: listen for HTTPS with a new self-signed certificate"],
     ),
     with_value(
+        "certificate",
+        "FILE",
+        ValueKind::File,
+        &["with --ephemeral and --https: certificate with its chain in PEM, instead of a new one"],
+    ),
+    with_value("key", "FILE", ValueKind::File, &["private key of --certificate in PEM"]),
+    with_value(
+        "subscription",
+        "FILE",
+        ValueKind::File,
+        &[
+            "with --ephemeral: collect the events of this subscription of Windows (XML of wecutil);",
+            "can be repeated",
+        ],
+    ),
+    with_value(
+        "forwarded-events",
+        "FILE",
+        ValueKind::File,
+        &["file to which the events are appended: FILE.jsonl as JSON, FILE.xml as XML"],
+    ),
+    with_value(
+        "client-authority",
+        "FILE",
+        ValueKind::File,
+        &[
+            "with --https: event sources must present a certificate of these authorities (PEM);",
+            "--accounts may be omitted then",
+        ],
+    ),
+    with_value(
         "ready",
         "FILE",
         ValueKind::File,
@@ -184,8 +215,10 @@ pub(crate) fn help() -> String {
         let form = format!("{short}--{}{value}", option.name);
         for (index, line) in option.lines.iter().enumerate() {
             let form = if index == 0 { form.as_str() } else { "" };
+            // A form that is too long for its column has a line of its own.
+            let separator = if form.len() > COLUMN { format!("\n{:COLUMN$}   ", "") } else { " ".to_owned() };
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "  {form:<22} {line}");
+            let _ = writeln!(text, "  {form:<COLUMN$}{separator}{line}");
         }
     }
     text + TAIL
@@ -266,7 +299,7 @@ fn zsh() -> String {
             }
             _ => String::new(),
         };
-        let repeated = if option.name == "set" { "*" } else { "" };
+        let repeated = if matches!(option.name, "set" | "subscription") { "*" } else { "" };
         let _ = write!(arguments, " \\\n    '{repeated}--{}[{summary}]{value}'", option.name);
     }
     format!("#compdef telarchd\n_arguments{arguments}\n")
@@ -292,6 +325,9 @@ fn fish() -> String {
     }
     lines
 }
+
+/// Width of the options in the help.
+const COLUMN: usize = 22;
 
 const HEAD: &str = "\
 telarchd: WS-Management (WinRM) service for Linux.

@@ -29,6 +29,7 @@ use self::policies::PolicyWatch;
 use self::principals::Principals;
 use crate::arguments::{PathOrigin, Persistent};
 use crate::audit::AuditFile;
+use crate::event_collector::{self, PersistentCollector};
 use crate::inherited::Inherited;
 use crate::log::one_line;
 use crate::open_files::OpenFiles;
@@ -62,7 +63,8 @@ pub(crate) async fn run(
     let files = Files::open(&arguments)?;
     open_files.warn_if_too_few(&files.store.snapshot());
     let listening = ListenerStatus::default();
-    let service = service(&files, &listening, open_files)?;
+    let collector = event_collector::open(&files.store.snapshot(), &files.paths)?;
+    let service = service(&files, &listening, open_files, collector.as_ref())?;
     let certificates = Arc::clone(&files.certificates);
     let listeners = (!arguments.no_listeners)
         .then(|| Listeners::start(&service, certificates, inherited.network, listening.clone()));
@@ -99,6 +101,9 @@ pub(crate) async fn run(
                 manager.reloading();
                 audit.reopen();
                 files.reload().await;
+                if let Some(collector) = &collector {
+                    collector.reload();
+                }
                 refresh(listeners.as_ref()).await;
                 manager.ready();
             }
@@ -286,6 +291,7 @@ fn service(
     files: &Files,
     listening: &ListenerStatus,
     open_files: OpenFiles,
+    collector: Option<&PersistentCollector>,
 ) -> Result<Arc<Service>, Box<dyn Error>> {
     let (sign_in, principals) = sign_in(files)?;
     let sign_in = Arc::new(sign_in);
@@ -309,6 +315,7 @@ fn service(
         principals,
         catalog: Catalog::new(plugins),
         product: product::of_this_machine(),
+        events: collector.map(PersistentCollector::endpoint),
     }))
 }
 

@@ -98,6 +98,7 @@ impl Wmi {
             commands,
             words: linux::command_line::words,
             failures,
+            activity: self.0.activity().clone(),
         })
     }
 }

@@ -16,12 +16,18 @@ fn floor(folder: &str) -> u8 {
     match folder {
         "crates/xml" | "crates/calendar" => 0,
         "crates/http" | "crates/wsman" | "crates/auth" | "crates/sddl" | "crates/cim" => 1,
-        "crates/ipmi/proto" => 1,
+        "crates/ipmi/proto" | "crates/psrp" | "crates/winevent" => 1,
         "crates/files" | "crates/locks" | "crates/random" | "crates/tls" => 2,
-        "crates/config" | "crates/credssp" | "crates/kerberos" | "crates/quickconfig" | "crates/limits"
-        | "crates/linux" | "crates/readiness" => 3,
+        "crates/accounts/store"
+        | "crates/config"
+        | "crates/credssp"
+        | "crates/kerberos"
+        | "crates/quickconfig"
+        | "crates/limits"
+        | "crates/linux"
+        | "crates/readiness" => 3,
         "crates/accounts" | "crates/broker" | "crates/client" | "crates/service" | "crates/wmi" => 4,
-        "crates/ipmi" => 4,
+        "crates/ipmi" | "crates/eventing" => 4,
         "crates/wording" | "crates/repository" => 5,
         "crates/cli" | "crates/api" | "crates/consumers" => 6,
         // It makes a provider, which stands on the floor of plug-ins, a resource.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use ipmi_proto::responder::{Device, DeviceCommand};
-use ipmi_proto::{CompletionCode, Destination};
+use ipmi_proto::{CompletionCode, Destination, Privilege};
 
 pub use self::configuration::Configuration;
 
@@ -39,6 +39,12 @@ pub struct Board {
     pub longest_piece: u8,
     /// Interval, in commands, at which the controller reports that it is busy; 0 is never.
     pub busy_every: u64,
+    /// Commands that require an administrator, by network function and number.
+    pub needs_administrator: BTreeSet<(u8, u8)>,
+    /// Number of commands rejected for the privilege level.
+    pub refused: u64,
+    /// IANA enterprise number of the manufacturer.
+    pub manufacturer: u16,
     /// How many commands were answered.
     pub commands: u64,
     /// How many of them asked for pieces of records.
@@ -76,6 +82,9 @@ impl Default for Board {
             stamps: (0x6500_0000, 0x6500_0001),
             longest_piece: 32,
             busy_every: 0,
+            needs_administrator: BTreeSet::new(),
+            refused: 0,
+            manufacturer: 0x1291,
             commands: 0,
             pieces: 0,
             lose_reservations: 0,
@@ -94,6 +103,11 @@ impl Device for Board {
         self.commands += 1;
         if self.busy_every > 0 && self.commands.is_multiple_of(self.busy_every) {
             return CompletionCode(0xc0);
+        }
+        let needs_administrator = self.needs_administrator.contains(&(asked.net_fn.number(), asked.command));
+        if needs_administrator && asked.privilege < Privilege::Administrator {
+            self.refused += 1;
+            return CompletionCode::PRIVILEGE;
         }
         let unit = asked.destination.logical_unit();
         let answer = match (asked.destination.bridged(), asked.net_fn.number(), asked.command, asked.data) {
@@ -137,14 +151,14 @@ impl Board {
         match (asked.net_fn.number(), asked.command, asked.data) {
             (0x00, 0x01, _) => {
                 let policy = self.configuration.restore_policy << 5;
-                Ok(vec![u8::from(self.power_is_on) | policy, 0, 0x40, 0])
+                let identify = 0x40 | self.configuration.identify << 4;
+                Ok(vec![u8::from(self.power_is_on) | policy, 0, identify, 0])
             }
             (0x00, 0x02, [control, ..]) => {
                 self.controls.push(*control);
                 self.power_is_on = !matches!(control, 0 | 5);
                 Ok(Vec::new())
             }
-            (0x00, 0x04, _) => Ok(Vec::new()),
             (0x04, 0x20, _) if !self.device_records.is_empty() => {
                 let count = u8::try_from(self.device_records.len()).unwrap_or(u8::MAX);
                 let [a, b, c, d] = self.stamps.0.to_le_bytes();
@@ -161,7 +175,8 @@ impl Board {
             }
             (0x06, 0x01, _) => {
                 let revision = if self.device_records.is_empty() { 0x03 } else { 0x83 };
-                Ok(vec![0x23, revision, 9, 8, 2, 0x9f, 0x91, 0x12, 0, 2, 0x0f, 0, 0, 0, 0])
+                let [low, high] = self.manufacturer.to_le_bytes();
+                Ok(vec![0x23, revision, 9, 8, 2, 0x9f, low, high, 0, 2, 0x0f, 0, 0, 0, 0])
             }
             (0x06, 0x48, [1, ..]) if self.console_is_active => Err(0x80),
             (0x06, 0x48, [1, ..]) => {

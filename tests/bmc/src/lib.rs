@@ -35,6 +35,9 @@ pub struct SimulatedBmc {
     folder: tempfile::TempDir,
 }
 
+/// Sensors, records, event log and inventory of the controller, as commands of `ipmi_sim`.
+const EMULATION: &str = include_str!("../bmc/bmc.emu");
+
 /// Interfaces of the controller besides the network.
 #[derive(Clone, Copy, Debug)]
 enum Attached<'l> {
@@ -51,7 +54,19 @@ impl SimulatedBmc {
         if !is_installed("ipmi_sim", "openipmi") {
             return None;
         }
-        let bmc = (0..5).find_map(|_| Self::start_once(Attached::Nothing));
+        let bmc = (0..5).find_map(|_| Self::start_once(Attached::Nothing, EMULATION));
+        Some(bmc.expect("ipmi_sim starts and answers"))
+    }
+
+    /// Starts a controller with others behind it, whose sensors have the number of its own `CPU1 Temp`: `SAT TEMP` of a
+    /// controller at 82h, `FAR TEMP` of one at 82h on channel 7, which does not exist, and `SW- TEMP` of system software.
+    #[must_use]
+    pub fn start_with_satellites() -> Option<Self> {
+        if !is_installed("ipmi_sim", "openipmi") {
+            return None;
+        }
+        let emulation = [EMULATION, include_str!("../bmc/satellites.emu")].concat();
+        let bmc = (0..5).find_map(|_| Self::start_once(Attached::Nothing, &emulation));
         Some(bmc.expect("ipmi_sim starts and answers"))
     }
 
@@ -64,7 +79,8 @@ impl SimulatedBmc {
         let port = || {
             TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).map(|here| here.port())
         };
-        let bmc = (0..5).find_map(|_| Self::start_once(Attached::Machine(port().expect("a free port"))));
+        let bmc =
+            (0..5).find_map(|_| Self::start_once(Attached::Machine(port().expect("a free port")), EMULATION));
         Some(bmc.expect("ipmi_sim starts and answers"))
     }
 
@@ -79,7 +95,7 @@ impl SimulatedBmc {
             return None;
         }
         let line = SerialLine::new();
-        let bmc = (0..5).find_map(|_| Self::start_once(Attached::Line(&line)));
+        let bmc = (0..5).find_map(|_| Self::start_once(Attached::Line(&line), EMULATION));
         Some((bmc.expect("ipmi_sim starts and answers"), line))
     }
 
@@ -116,14 +132,14 @@ impl SimulatedBmc {
     }
 
     /// The port may be taken between its choice and its use; then this is tried again.
-    fn start_once(attached: Attached<'_>) -> Option<Self> {
+    fn start_once(attached: Attached<'_>, emulation: &str) -> Option<Self> {
         let port = UdpSocket::bind("127.0.0.1:0")
             .and_then(|socket| socket.local_addr())
             .expect("a free port")
             .port();
         let folder = tempfile::tempdir().expect("a folder");
         let files: [(&str, &[u8]); 4] = [
-            ("bmc.emu", include_bytes!("../bmc/bmc.emu")),
+            ("bmc.emu", emulation.as_bytes()),
             ("fru0.bin", include_bytes!("../bmc/fru0.bin")),
             ("chassis.sh", include_bytes!("../bmc/chassis.sh")),
             ("lan.conf", &configuration(port, attached).into_bytes()),

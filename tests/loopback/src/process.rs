@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::task::spawn_blocking;
 
@@ -18,8 +19,21 @@ impl Process {
     /// # Panics
     /// If the process does not exist.
     pub fn of(id: &str) -> Self {
+        Self::find(id).expect("the process runs")
+    }
+
+    /// Opens a process by its PID, as printed by a command; `None` if it has ended.
+    ///
+    /// # Panics
+    /// If this is not a PID, or the kernel refuses for another reason.
+    #[must_use]
+    pub fn find(id: &str) -> Option<Self> {
         let id = id.trim().parse().ok().and_then(Pid::from_raw).expect("the number of a process");
-        Self(Arc::new(pidfd_open(id, PidfdFlags::empty()).expect("the process runs")))
+        match pidfd_open(id, PidfdFlags::empty()) {
+            Ok(process) => Some(Self(Arc::new(process))),
+            Err(Errno::SRCH) => None,
+            Err(error) => panic!("cannot open process {id:?}: {error}"),
+        }
     }
 
     /// Returns whether the process has not ended.

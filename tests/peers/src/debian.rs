@@ -235,7 +235,9 @@ impl Drop for Debian {
 pub struct Packages {
     /// Packages of the clients and of the service.
     pub current: [PathBuf; 2],
-    /// The same with a higher version.
+    /// Package of the PAM module.
+    pub pam: PathBuf,
+    /// The packages of the clients and of the service with a higher version.
     pub next: [PathBuf; 2],
     /// Built programs without symbols.
     pub programs: PathBuf,
@@ -252,9 +254,11 @@ impl Packages {
         fs::create_dir_all(&folder).expect("a folder");
         let lock = File::create(folder.join("lock")).expect("a file");
         lock.lock().expect("a lock");
+        let [pam] = of_version(&folder, ["libpam-telarch"], "0.1.0-1");
         let packages = Self {
-            current: of_version(&folder, "0.1.0-1"),
-            next: of_version(&folder, "0.1.0-2"),
+            current: of_version(&folder, BOTH, "0.1.0-1"),
+            pam,
+            next: of_version(&folder, BOTH, "0.1.0-2"),
             programs: folder.join("programs"),
         };
         if packages.is_outdated() {
@@ -264,10 +268,11 @@ impl Packages {
     }
 
     fn is_outdated(&self) -> bool {
-        let sources =
-            PROGRAMS.map(built_program).into_iter().chain(files_below(&repository().join("packaging")));
+        let sources = PROGRAMS.map(built_program).into_iter().chain([built_pam_module()]);
+        let sources = sources.chain(files_below(&repository().join("packaging")));
         let newest = sources.map(|path| modified(&path).expect("a built program")).max();
-        let oldest = self.current.iter().chain(&self.next).map(|path| modified(path)).min();
+        let oldest =
+            self.current.iter().chain(&self.next).chain([&self.pam]).map(|path| modified(path)).min();
         oldest.flatten() < newest
     }
 
@@ -278,6 +283,9 @@ impl Packages {
             let stripped = self.programs.join(program);
             succeed(Command::new("strip").arg("-o").arg(stripped).arg(built_program(program)));
         }
+        let module = built_pam_module();
+        let stripped = self.programs.join(module.file_name().expect("a name"));
+        succeed(Command::new("strip").args(["--strip-unneeded", "-o"]).arg(stripped).arg(module));
         for version in ["0.1.0-1", "0.1.0-2"] {
             let mut build = Command::new(repository().join("packaging/build"));
             build.arg("--programs").arg(&self.programs).arg("--output").arg(folder);
@@ -308,11 +316,25 @@ fn image() -> PathBuf {
     environment().join("debian.tar")
 }
 
-fn of_version(folder: &Path, version: &str) -> [PathBuf; 2] {
+fn of_version<const N: usize>(folder: &Path, names: [&str; N], version: &str) -> [PathBuf; N] {
     let listed = Command::new("dpkg").arg("--print-architecture").output();
     let architecture = listed.map(|shown| String::from_utf8_lossy(&shown.stdout).trim().to_owned());
     let architecture = architecture.unwrap_or_default();
-    ["telarch-client", "telarch"].map(|name| folder.join(format!("{name}_{version}_{architecture}.deb")))
+    names.map(|name| folder.join(format!("{name}_{version}_{architecture}.deb")))
+}
+
+/// Returns the PAM module, which Cargo builds for the tests of telarchd, beside the test programs.
+///
+/// # Panics
+/// If it has not been built.
+fn built_pam_module() -> PathBuf {
+    let module = built_program("telarchd").with_file_name("deps").join("libpam_telarch.so");
+    assert!(
+        module.is_file(),
+        "{} is missing\n  build it with: cargo test --no-run -p telarchd",
+        module.display()
+    );
+    module
 }
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {
@@ -358,6 +380,8 @@ const REMOVE_GROUP: &str = "\
         sleep 0.1
     done";
 
+/// Packages of the clients and of the service.
+const BOTH: [&str; 2] = ["telarch-client", "telarch"];
 const PROGRAMS: [&str; 4] = ["telarchd", "winrm", "winrs", "telarch"];
 /// A directory of every Linux machine, over which the system is mounted.
 const ROOT: &str = "/mnt";

@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use crate::file::disk::Stamp;
+use account_store::Stamp;
 
 /// Certificates in the PEM files of a directory when it was last checked.
 #[derive(Debug, Default)]

@@ -6,15 +6,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use auth::account_file::{AccountName, EnabledState, Rid, UnixTime};
+use auth::account_file::{AccountName, EnabledState, LinuxPassword, Rid, UnixTime};
 use auth::ntlm::{HostNames, Initiator, InitiatorFresh, Login, NtHash, NtlmVerifier, Sealing};
 use auth::spnego::{self, NegTokenResp, Offer};
 use auth::{
     AuthError, Authenticator as _, Binding, Handshake, Identity, Initiator as _, Oid, Peer, Scheme, Step,
 };
 use telarch_accounts::{
-    AnyNtlm, AnyOf, Attempts, FileAccounts, FileNtlm, HostKey, IfMissing, LockoutPolicy, SignIn, random,
-    update,
+    AnyNtlm, AnyOf, Attempts, FileAccounts, FileNtlm, HostKey, IfMissing, LinuxUsers, LockoutPolicy, SignIn,
+    random, update,
 };
 use tempfile::TempDir;
 
@@ -195,6 +195,36 @@ fn a_hash_sealed_for_another_account_or_machine_is_rejected() {
     }
     fs::remove_file(machine.folder.path().join("host-key")).unwrap();
     assert_eq!(from_here(&machine.sign_in(), "", "alice", "s3cret"), Err(AuthError::WrongPassword));
+}
+
+#[test]
+fn the_hash_of_a_linux_user_is_used_while_the_shadow_file_has_its_password() {
+    let machine = Machine::new();
+    let shadow = |lines: &str| fs::write(machine.folder.path().join("shadow"), lines).unwrap();
+    fs::write(machine.folder.path().join("passwd"), "Alice:x:1000:100::/:/bin/sh\n").unwrap();
+    let password = LinuxPassword::new("Alice", 1000, "$y$hash");
+    let rid = machine.accounts.find("alice").unwrap().unwrap().rid;
+    let hash = NtHash::of_password(&secret("linux"));
+    let name = AccountName::parse("Alice").unwrap();
+    let sealed = machine.key().seal_linux_nt_hash(&hash, &name, rid, password).unwrap();
+    machine.change(|file| file.set_nt_hash("alice", Some(sealed)));
+    let verifier = FileNtlm::new(machine.accounts.clone(), machine.key(), Machine::names());
+    let verifier = verifier.with_linux_users(LinuxUsers::in_directory(machine.folder.path()));
+    let sign_in = offering(Arc::new(verifier), &machine.accounts);
+    for (lines, verdict) in [
+        ("Alice:$y$hash:19999:0:99999:7:::\n", Ok("Alice".to_owned())),
+        ("Alice:$y$other:19999:0:99999:7:::\n", Err(AuthError::WrongPassword)),
+        ("Alice:!$y$hash:19999:0:99999:7:::\n", Err(AuthError::WrongPassword)),
+        ("alice:$y$hash:19999:0:99999:7:::\n", Err(AuthError::WrongPassword)),
+        ("", Err(AuthError::WrongPassword)),
+        ("Alice:$y$hash:19999:0:99999:7::1:\n", Err(AuthError::NotAllowed)),
+        ("Alice:$y$hash:::::::\n", Ok("Alice".to_owned())),
+    ] {
+        shadow(lines);
+        assert_eq!(from_here(&sign_in, "", "alice", "linux"), verdict, "{lines}");
+    }
+    fs::remove_file(machine.folder.path().join("shadow")).unwrap();
+    assert_eq!(from_here(&sign_in, "", "alice", "linux"), Err(AuthError::WrongPassword));
 }
 
 fn address(last: u8) -> IpAddr {

@@ -5,7 +5,7 @@ use std::fmt;
 use super::LineError;
 use super::field_text::{beginning, decimal};
 use super::password_hash::{HashError, PasswordHash};
-use super::sealed_nt_hash::SealedNtHash;
+use super::sealed_nt_hash::{LinuxPassword, SealedNtHash};
 
 /// An account of the file.
 #[derive(Clone, Debug)]
@@ -29,6 +29,13 @@ pub struct Record {
 }
 
 impl Record {
+    /// Returns the password of a Linux user that the NT hash belongs to; `None` for an account with a password of its
+    /// own.
+    #[must_use]
+    pub fn linux_password(&self) -> Option<LinuxPassword> {
+        self.nt_hash.and_then(|hash| hash.linux)
+    }
+
     pub(super) fn parse(line: &str) -> Result<Self, LineError> {
         let fields: Vec<&str> = line.split(':').collect();
         let (nt_hash, fields) = match fields.as_slice() {

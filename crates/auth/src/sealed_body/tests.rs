@@ -1,4 +1,4 @@
-use super::toy::Toy;
+use super::test_context::TestContext;
 use super::*;
 
 const SOAP: &str = "application/soap+xml;charset=UTF-8";
@@ -9,11 +9,11 @@ const LOOKALIKE: &[u8] = b"--Encrypted Boundary\r\n\tContent-Type: application/o
     --Encrypted Boundary--\r\n";
 
 fn open(protocol: Protocol, content_type: &str, body: &[u8]) -> Result<OpenBody, SealedBodyError> {
-    unseal(&mut Toy::new(protocol, 0), protocol, content_type, body.to_vec(), LIMIT)
+    unseal(&mut TestContext::new(protocol, 0), protocol, content_type, body.to_vec(), LIMIT)
 }
 
 fn sealed(protocol: Protocol, body: &[u8]) -> SealedBody {
-    seal(&mut Toy::new(protocol, 0), protocol, SOAP, body.to_vec()).unwrap()
+    seal(&mut TestContext::new(protocol, 0), protocol, SOAP, body.to_vec()).unwrap()
 }
 
 /// A Negotiate body of one part with these lines before the sealed data.
@@ -63,7 +63,7 @@ fn a_tls_record_is_announced_with_trailer_and_content_length() {
 #[test]
 fn bodies_of_all_lengths_round_trip_with_all_protocols() {
     for protocol in ALL {
-        let (mut ours, mut theirs) = (Toy::new(protocol, 77), Toy::new(protocol, 77));
+        let (mut ours, mut theirs) = (TestContext::new(protocol, 77), TestContext::new(protocol, 77));
         for length in (0..70).chain([16_383, 16_384, 16_385, 32_768, 50_000]) {
             let mut body: Vec<u8> = LOOKALIKE.iter().copied().cycle().take(length).collect();
             body.iter_mut().rev().take(1).for_each(|last| *last = b'>');
@@ -94,7 +94,7 @@ fn the_output_is_allocated_once() {
     for (protocol, length) in
         [(Protocol::Spnego, 50_000), (Protocol::CredSsp, 50_000), (Protocol::CredSsp, 9)]
     {
-        let context = &mut Toy::new(protocol, 0);
+        let context = &mut TestContext::new(protocol, 0);
         let sealed =
             seal(context, protocol, &format!("a/b;c={}", "d".repeat(500)), vec![b' '; length]).unwrap();
         let (parts, spare) = (length.div_ceil(16_384), sealed.body.capacity() - sealed.body.len());
@@ -157,7 +157,7 @@ fn other_content_types_are_rejected() {
 fn another_protocol_is_rejected_before_decryption() {
     for ours in ALL {
         for theirs in ALL.into_iter().filter(|theirs| *theirs != ours) {
-            let mut context = Toy::new(ours, 0);
+            let mut context = TestContext::new(ours, 0);
             let outside = sealed(theirs, b"<s/>");
             let inside =
                 SealedBody { content_type: sealed(ours, b"").content_type, ..sealed(theirs, b"<s/>") };
@@ -254,7 +254,7 @@ fn malformed_layouts_are_rejected_with_a_reason() {
         (second(&under(HEAD)), malformed(1, "data after the last boundary")),
         ([under(HEAD).as_slice(), b"\0"].concat(), malformed(1, "data after the last boundary")),
     ] {
-        let mut context = Toy::new(Protocol::Spnego, 0);
+        let mut context = TestContext::new(Protocol::Spnego, 0);
         let text = String::from_utf8_lossy(&body).into_owned();
         let refused = unseal(&mut context, Protocol::Spnego, TYPE, body, LIMIT).unwrap_err();
         assert_eq!(refused, error, "{text}");
@@ -276,7 +276,7 @@ fn truncated_bodies_are_rejected_before_decryption() {
             .step_by(step)
             .chain(sealed.body.len().saturating_sub(400)..sealed.body.len());
         for end in ends {
-            let mut context = Toy::new(protocol, 0);
+            let mut context = TestContext::new(protocol, 0);
             let cut = sealed.body[..end].to_vec();
             let refused = unseal(&mut context, protocol, sealed.content_type, cut, LIMIT);
             assert!(
@@ -310,7 +310,7 @@ fn a_flipped_bit_never_changes_the_opened_body() {
 fn a_replayed_body_is_rejected() {
     for protocol in ALL {
         let sealed = sealed(protocol, b"<s/>");
-        let mut context = Toy::new(protocol, 0);
+        let mut context = TestContext::new(protocol, 0);
         let mut again = || unseal(&mut context, protocol, sealed.content_type, sealed.body.clone(), LIMIT);
         assert!(again().is_ok());
         assert_eq!(again().unwrap_err(), SealedBodyError::Context(SealError::Forged), "{protocol:?}");
@@ -350,9 +350,9 @@ fn several_parts_require_the_type_for_several_parts() {
 
 #[test]
 fn ten_thousand_parts_are_rejected_before_decryption() {
-    let mut ours = Toy::new(Protocol::CredSsp, 0).with_largest(1);
+    let mut ours = TestContext::new(Protocol::CredSsp, 0).with_largest(1);
     let sealed = seal(&mut ours, Protocol::CredSsp, SOAP, vec![b'x'; 10_000]).unwrap();
-    let mut theirs = Toy::new(Protocol::CredSsp, 0);
+    let mut theirs = TestContext::new(Protocol::CredSsp, 0);
     let error = unseal(&mut theirs, Protocol::CredSsp, sealed.content_type, sealed.body, LIMIT).unwrap_err();
     assert_eq!((error, theirs.opened()), (SealedBodyError::TooManyParts { limit: 126 }, 0));
 }
@@ -361,7 +361,7 @@ fn ten_thousand_parts_are_rejected_before_decryption() {
 fn the_limit_applies_to_the_sum_of_all_parts() {
     let sealed = sealed(Protocol::CredSsp, &[b'x'; 40_000]);
     let open = |limit| {
-        let context = &mut Toy::new(Protocol::CredSsp, 0);
+        let context = &mut TestContext::new(Protocol::CredSsp, 0);
         unseal(context, Protocol::CredSsp, sealed.content_type, sealed.body.clone(), limit)
     };
     assert_eq!(open(39_999).unwrap_err(), SealedBodyError::TooLarge { limit: 39_999 });
@@ -460,7 +460,7 @@ fn trailing_zeros_are_padding_in_utf_8_but_not_in_utf_16() {
         ("application/soap+xml", b">\0", b">\0"),
         (SOAP, b"\0\0", b""),
     ] {
-        let context = &mut Toy::new(Protocol::Spnego, 0);
+        let context = &mut TestContext::new(Protocol::Spnego, 0);
         let sealed = seal(context, Protocol::Spnego, content_type, plain.to_vec()).unwrap();
         let opened = open(Protocol::Spnego, sealed.content_type, &sealed.body).unwrap();
         assert_eq!(opened.body, expected, "{content_type}");
@@ -472,7 +472,7 @@ fn invalid_content_types_are_not_sealed() {
     for content_type in
         ["", "a/b\r\nX: y", "a/b;Length=5", "a/b;x", "a/b;x=\"", &format!("a/b;x={}", "y".repeat(512))]
     {
-        let context = &mut Toy::new(Protocol::Spnego, 0);
+        let context = &mut TestContext::new(Protocol::Spnego, 0);
         let error = seal(context, Protocol::Spnego, content_type, Vec::new()).unwrap_err();
         assert_eq!(error, SealedBodyError::ContentType, "{content_type}");
     }

@@ -7,13 +7,17 @@ use telarch_auth::credssp::{
 };
 use telarch_auth::{Acceptor as _, AuthError, Mutual, Oid, Secret, negotiate, spnego};
 
-use crate::toy::{Outcome, Toy, talk};
+use crate::fake_mechanism::{FakeMechanism, Outcome, talk};
 
 #[test]
 fn credentials_arrive_with_every_inner_mechanism() {
-    for toy in [Toy::like_ntlm(), Toy::like_kerberos(), Toy { tokens: 5, ..Toy::like_ntlm() }] {
+    for fake in [
+        FakeMechanism::like_ntlm(),
+        FakeMechanism::like_kerberos(),
+        FakeMechanism { tokens: 5, ..FakeMechanism::like_ntlm() },
+    ] {
         for wrapped in [true, false] {
-            let pair = Pair { toy: toy.clone(), wrapped, ..Pair::default() };
+            let pair = Pair { fake: fake.clone(), wrapped, ..Pair::default() };
             let (client, service) = pair.meet(|_, request| request);
             assert_eq!(client.done(), Mutual::Proven);
             let Delegation { account, credentials } = service.done();
@@ -26,14 +30,14 @@ fn credentials_arrive_with_every_inner_mechanism() {
 
 #[test]
 fn the_last_token_of_the_mechanism_comes_with_the_proof() {
-    for (toy, wrapped, expected) in [
-        (Toy::like_ntlm(), true, 5),
-        (Toy::like_ntlm(), false, 5),
-        (Toy::like_kerberos(), true, 5),
-        (Toy::like_kerberos(), false, 5),
+    for (fake, wrapped, expected) in [
+        (FakeMechanism::like_ntlm(), true, 5),
+        (FakeMechanism::like_ntlm(), false, 5),
+        (FakeMechanism::like_kerberos(), true, 5),
+        (FakeMechanism::like_kerberos(), false, 5),
     ] {
         let mut requests = Vec::new();
-        let pair = Pair { toy: toy.clone(), wrapped, ..Pair::default() };
+        let pair = Pair { fake: fake.clone(), wrapped, ..Pair::default() };
         let (_, service) = pair.meet(|_, request| {
             requests.push(request.clone());
             request
@@ -42,11 +46,11 @@ fn the_last_token_of_the_mechanism_comes_with_the_proof() {
         assert_eq!(requests.len(), expected, "{wrapped}");
         let proof = TsRequest::decode(&requests[2]).unwrap();
         assert!(proof.pub_key_auth.is_some() && proof.client_nonce.is_some());
-        assert_eq!(proof.nego_token.is_some(), toy.tokens == 3, "{wrapped}");
+        assert_eq!(proof.nego_token.is_some(), fake.tokens == 3, "{wrapped}");
         // The remaining SPNEGO token comes with the service's proof.
         let answer = TsRequest::decode(&requests[3]).unwrap();
         assert!(answer.pub_key_auth.is_some() && answer.client_nonce.is_none());
-        assert_eq!(answer.nego_token.is_some(), wrapped && toy.tokens == 3);
+        assert_eq!(answer.nego_token.is_some(), wrapped && fake.tokens == 3);
         for request in &requests {
             assert_eq!(TsRequest::decode(request).unwrap().version, 6);
         }
@@ -63,19 +67,19 @@ fn send(service: &mut Acceptor, request: TsRequest<'_>) -> Vec<u8> {
 
 #[test]
 fn a_client_may_send_the_proof_after_the_last_token() {
-    let toy = Toy::like_ntlm();
+    let fake = FakeMechanism::like_ntlm();
     let mut service = Pair::default().service();
-    let (first, last) = (toy.token(1), toy.token(3));
+    let (first, last) = (fake.token(1), fake.token(3));
     for token in [&first, &last] {
         let reply = send(&mut service, TsRequest { nego_token: Some(token), ..empty() });
         assert_eq!(TsRequest::decode(&reply).unwrap().nego_token.is_some(), token == &first);
     }
-    let mut context = toy.context(false);
+    let mut context = fake.context(false);
     let proof = sealed(&mut context, &hash("Client-To-Server", &[7; 32], KEY));
     let reply = TsRequest { pub_key_auth: Some(&proof), client_nonce: Some(Nonce::new([7; 32])), ..empty() };
     let reply = send(&mut service, reply);
     let reply = TsRequest::decode(&reply).unwrap();
-    let expected = sealed(&mut toy.context(true), &hash("Server-To-Client", &[7; 32], KEY));
+    let expected = sealed(&mut fake.context(true), &hash("Server-To-Client", &[7; 32], KEY));
     assert_eq!(reply.pub_key_auth, Some(&expected[..]), "MS-CSSP 3.1.5");
 }
 
@@ -130,7 +134,7 @@ fn both_ends_detect_a_man_in_the_middle() {
         assert!(!client.is_done());
     }
     // A service that does not verify the client's proof still proves its own key.
-    let toy = Toy::like_ntlm();
+    let fake = FakeMechanism::like_ntlm();
     for (version, shown) in [
         (6, hash("Server-To-Client", &NONCE, b"another key")),
         (6, hash("Client-To-Server", &NONCE, KEY)),
@@ -145,7 +149,7 @@ fn both_ends_detect_a_man_in_the_middle() {
             if number != 3 {
                 return request;
             }
-            let shown = sealed(&mut toy.context(true), &shown);
+            let shown = sealed(&mut fake.context(true), &shown);
             TsRequest { pub_key_auth: Some(&shown), ..TsRequest::decode(&request).unwrap() }.encode()
         });
         assert_eq!(client.error(), Some(AuthError::ChannelBinding), "{version}");
@@ -213,13 +217,13 @@ fn unexpected_credentials_are_rejected() {
         assert_eq!(service.error(), Some(out_of_turn), "request {early}");
     }
     // In place of the proof, from an authenticated client.
-    let toy = Toy::like_ntlm();
+    let fake = FakeMechanism::like_ntlm();
     let (_, service) = Pair::default().meet(|number, request| {
         if number != 2 {
             return request;
         }
-        let credentials = sealed(&mut toy.context(false), b"0\0");
-        let last = toy.token(3);
+        let credentials = sealed(&mut fake.context(false), b"0\0");
+        let last = fake.token(3);
         TsRequest { nego_token: Some(&last), auth_info: Some(&credentials), ..empty() }.encode()
     });
     assert_eq!(service.error(), Some(out_of_turn));
@@ -376,7 +380,7 @@ fn credentials_must_be_those_of_the_authenticated_account() {
 
 #[test]
 fn credentials_of_another_kind_are_rejected() {
-    let toy = Toy::like_ntlm();
+    let fake = FakeMechanism::like_ntlm();
     let texts = b"\x30\x0f\xa0\x03\x04\x01L\xa1\x03\x04\x01a\xa2\x03\x04\x01p";
     let half_a_unit = [b"\x30\x1a\xa0\x03\x02\x01\x01\xa1\x13\x04\x11".as_slice(), texts].concat();
     for (kind, credentials) in [
@@ -388,7 +392,7 @@ fn credentials_of_another_kind_are_rejected() {
             if number != 4 {
                 return request;
             }
-            let mut context = toy.context(false);
+            let mut context = fake.context(false);
             sealed(&mut context, &[0; 32]); // The proof came before.
             let sealed = sealed(&mut context, credentials);
             TsRequest { auth_info: Some(&sealed), ..empty() }.encode()
@@ -435,13 +439,14 @@ fn changed_sealed_fields_are_rejected() {
 #[test]
 fn a_mechanism_without_sealing_is_rejected() {
     let (client, _) =
-        Pair { toy: Toy { seals: false, ..Toy::like_ntlm() }, ..Pair::default() }.meet(|_, r| r);
+        Pair { fake: FakeMechanism { seals: false, ..FakeMechanism::like_ntlm() }, ..Pair::default() }
+            .meet(|_, r| r);
     assert_eq!(client.error(), Some(AuthError::Downgraded("message sealing")));
     // A client that does not require sealing.
-    let toy = Toy { seals: false, ..Toy::like_ntlm() };
-    let mut service = Pair { toy: toy.clone(), ..Pair::default() }.service();
+    let fake = FakeMechanism { seals: false, ..FakeMechanism::like_ntlm() };
+    let mut service = Pair { fake: fake.clone(), ..Pair::default() }.service();
     for number in [1, 3] {
-        let token = toy.token(number);
+        let token = fake.token(number);
         let step = service.step(&TsRequest { nego_token: Some(&token), ..empty() }.encode());
         assert_eq!(step.is_ok(), number == 1);
     }
@@ -470,7 +475,7 @@ fn a_key_is_not_empty() {
 
 /// Parameters of both ends.
 struct Pair {
-    toy: Toy,
+    fake: FakeMechanism,
     /// Uses SPNEGO.
     wrapped: bool,
     client_key: &'static [u8],
@@ -482,7 +487,7 @@ struct Pair {
 impl Default for Pair {
     fn default() -> Self {
         Self {
-            toy: Toy::like_ntlm(),
+            fake: FakeMechanism::like_ntlm(),
             wrapped: false,
             client_key: KEY,
             client_password: "s3cret",
@@ -494,9 +499,12 @@ impl Default for Pair {
 
 impl Pair {
     fn client(&self) -> Initiator {
-        let toy = Toy { password: self.client_password, ..self.toy.clone() };
-        let inner: Box<dyn telarch_auth::Initiator> =
-            if self.wrapped { Box::new(spnego::Initiator::new(vec![toy.offer()])) } else { toy.initiator() };
+        let fake = FakeMechanism { password: self.client_password, ..self.fake.clone() };
+        let inner: Box<dyn telarch_auth::Initiator> = if self.wrapped {
+            Box::new(spnego::Initiator::new(vec![fake.offer()]))
+        } else {
+            fake.initiator()
+        };
         let [domain, user, password] = ["LAB", self.user, "pä𝄞s"].map(|text| Secret::new(text.to_owned()));
         let credentials = PasswordCredentials::new(domain, user, password);
         let key = PublicKey::new(self.client_key.to_vec()).unwrap();
@@ -504,7 +512,7 @@ impl Pair {
     }
 
     fn service(&self) -> Acceptor {
-        let inner = negotiate::Acceptor::negotiate(vec![Arc::new(self.toy.clone())]);
+        let inner = negotiate::Acceptor::negotiate(vec![Arc::new(self.fake.clone())]);
         assert_eq!(inner.mechanism(), None);
         Acceptor::new(Box::new(inner), PublicKey::new(KEY.to_vec()).unwrap(), self.minimum)
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod credssp;
+mod fake_mechanism;
 mod generator;
 mod negotiate;
 mod ntlm;
@@ -10,4 +11,3 @@ mod secrecy;
 mod spnego;
 mod spnego_attacks;
 mod tokens;
-mod toy;

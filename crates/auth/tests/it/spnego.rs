@@ -5,18 +5,18 @@ use std::sync::Arc;
 use telarch_auth::spnego::{Acceptor, Initiator, Mechanism, NegState, NegTokenInit, NegTokenResp, Offer};
 use telarch_auth::{Accepted, Acceptor as _, AuthError, Initiated, Initiator as _, MechListMic, Oid, Step};
 
-use crate::toy::{Outcome, Toy, converse, talk};
+use crate::fake_mechanism::{FakeMechanism, Outcome, converse, talk};
 
 #[test]
 fn ends_with_the_same_first_choice_agree_on_it() {
-    for toy in [Toy::like_ntlm(), Toy::like_kerberos()] {
-        let (client, service, tokens) = recorded(vec![toy.offer()], &[&toy]);
-        assert_eq!(tokens.len(), if toy.tokens == 3 { 4 } else { 2 });
+    for fake in [FakeMechanism::like_ntlm(), FakeMechanism::like_kerberos()] {
+        let (client, service, tokens) = recorded(vec![fake.offer()], &[&fake]);
+        assert_eq!(tokens.len(), if fake.tokens == 3 { 4 } else { 2 });
         let first = NegTokenResp::decode(&tokens[1]).unwrap();
-        assert_eq!(first.supported_mech, Some(toy.oids[0].clone()));
+        assert_eq!(first.supported_mech, Some(fake.oids[0].clone()));
         let last = NegTokenResp::decode(tokens.last().unwrap()).unwrap();
         assert_eq!(last.neg_state, Some(NegState::AcceptCompleted));
-        assert_eq!(last.mech_list_mic.is_some(), toy.mic == MechListMic::Required);
+        assert_eq!(last.mech_list_mic.is_some(), fake.mic == MechListMic::Required);
         assert_eq!(service.account.name, "alice");
         talk_on(client, service);
     }
@@ -24,8 +24,8 @@ fn ends_with_the_same_first_choice_agree_on_it() {
 
 #[test]
 fn a_second_choice_requires_two_more_tokens_and_mics() {
-    let (preferred, other) = (Toy::like_kerberos(), Toy::like_ntlm());
-    let absent = Toy { available: false, ..Toy::like_kerberos() };
+    let (preferred, other) = (FakeMechanism::like_kerberos(), FakeMechanism::like_ntlm());
+    let absent = FakeMechanism { available: false, ..FakeMechanism::like_kerberos() };
     for offered in [vec![&other], vec![&absent, &other]] {
         let (client, service, tokens) = recorded(vec![preferred.offer(), other.offer()], &offered);
         assert_eq!(tokens.len(), 6);
@@ -44,8 +44,10 @@ fn a_second_choice_requires_two_more_tokens_and_mics() {
 
 #[test]
 fn a_mechanism_that_fails_to_start_is_not_offered() {
-    let (absent, other) = (Toy { available: false, ..Toy::like_kerberos() }, Toy::like_ntlm());
-    let (_, _, tokens) = recorded(vec![absent.offer(), other.offer()], &[&Toy::like_kerberos(), &other]);
+    let (absent, other) =
+        (FakeMechanism { available: false, ..FakeMechanism::like_kerberos() }, FakeMechanism::like_ntlm());
+    let (_, _, tokens) =
+        recorded(vec![absent.offer(), other.offer()], &[&FakeMechanism::like_kerberos(), &other]);
     assert_eq!(NegTokenInit::decode(&tokens[0]).unwrap().mech_types.oids(), [Oid::NTLM]);
     let error = Initiator::new(vec![absent.offer()]).step(None).unwrap_err();
     assert_eq!(error, AuthError::Unavailable);
@@ -57,12 +59,12 @@ fn mechanisms_with_any_number_of_tokens_work() {
     for tokens in 2..=7 {
         for mic in [MechListMic::Required, MechListMic::Optional] {
             for first in [true, false] {
-                let toy = Toy { tokens, mic, ..Toy::like_ntlm() };
-                let mut offers = vec![toy.offer()];
+                let fake = FakeMechanism { tokens, mic, ..FakeMechanism::like_ntlm() };
+                let mut offers = vec![fake.offer()];
                 if !first {
-                    offers.insert(0, Toy::like_kerberos().offer());
+                    offers.insert(0, FakeMechanism::like_kerberos().offer());
                 }
-                let (client, service) = meet(offers, &[&toy], |_, token| token);
+                let (client, service) = meet(offers, &[&fake], |_, token| token);
                 assert!(client.is_done(), "{tokens} {mic:?} {first}: {client:?}");
                 assert!(service.is_done(), "{tokens} {mic:?} {first}: {service:?}");
                 talk_on(client.done(), service.done());
@@ -73,13 +75,13 @@ fn mechanisms_with_any_number_of_tokens_work() {
 
 #[test]
 fn endless_exchanges_are_ended_by_both_ends() {
-    let toy = Toy { tokens: 99, ..Toy::like_ntlm() };
+    let fake = FakeMechanism { tokens: 99, ..FakeMechanism::like_ntlm() };
     let too_many = AuthError::Malformed("too many tokens");
     let token = |number| {
-        let token = toy.token(number);
+        let token = fake.token(number);
         NegTokenResp { response_token: Some(&token), ..NegTokenResp::default() }.encode()
     };
-    let (mut client, mut service) = (Initiator::new(vec![toy.offer()]), acceptor(&[&toy]));
+    let (mut client, mut service) = (Initiator::new(vec![fake.offer()]), acceptor(&[&fake]));
     let Step::Continue(first) = client.step(None).unwrap() else { panic!("completed too early") };
     service.step(&first).unwrap();
     for number in 1..10 {
@@ -92,10 +94,10 @@ fn endless_exchanges_are_ended_by_both_ends() {
 
 #[test]
 fn supported_mech_repeats_the_oid_of_the_client() {
-    let toy = Toy::like_kerberos();
+    let fake = FakeMechanism::like_kerberos();
     let windows = [Oid::MICROSOFT_KERBEROS, Oid::KERBEROS, Oid::NEGOEX, Oid::NTLM];
-    let offer = Offer { oids: windows.to_vec(), initiator: toy.initiator() };
-    let (client, service, tokens) = recorded(vec![offer], &[&Toy::like_ntlm(), &toy]);
+    let offer = Offer { oids: windows.to_vec(), initiator: fake.initiator() };
+    let (client, service, tokens) = recorded(vec![offer], &[&FakeMechanism::like_ntlm(), &fake]);
     let reply = NegTokenResp::decode(&tokens[1]).unwrap();
     assert_eq!(reply.supported_mech, Some(Oid::MICROSOFT_KERBEROS));
     talk_on(client, service);
@@ -103,16 +105,19 @@ fn supported_mech_repeats_the_oid_of_the_client() {
 
 #[test]
 fn negoex_is_skipped() {
-    let (toy, negoex) = (Toy::like_ntlm(), Toy { oids: vec![Oid::NEGOEX], ..Toy::like_kerberos() });
-    let (client, service) = meet(vec![negoex.offer(), toy.offer()], &[&toy], |_, token| token);
+    let (fake, negoex) = (
+        FakeMechanism::like_ntlm(),
+        FakeMechanism { oids: vec![Oid::NEGOEX], ..FakeMechanism::like_kerberos() },
+    );
+    let (client, service) = meet(vec![negoex.offer(), fake.offer()], &[&fake], |_, token| token);
     talk_on(client.done(), service.done());
 }
 
 #[test]
 fn a_client_may_omit_its_first_token() {
-    let toy = Toy::like_kerberos();
-    let mut acceptor = acceptor(&[&toy]);
-    let (_, _, tokens) = recorded(vec![toy.offer()], &[&toy]);
+    let fake = FakeMechanism::like_kerberos();
+    let mut acceptor = acceptor(&[&fake]);
+    let (_, _, tokens) = recorded(vec![fake.offer()], &[&fake]);
     let token = NegTokenInit { mech_token: None, ..NegTokenInit::decode(&tokens[0]).unwrap() };
     let Step::Continue(reply) = acceptor.step(&token.encode()).unwrap() else {
         panic!("completed too early")
@@ -120,7 +125,7 @@ fn a_client_may_omit_its_first_token() {
     let reply = NegTokenResp::decode(&reply).unwrap();
     assert_eq!(reply.neg_state, Some(NegState::AcceptIncomplete));
     assert_eq!((reply.supported_mech, reply.response_token), (Some(Oid::KERBEROS), None));
-    let mech_token = toy.token(1);
+    let mech_token = fake.token(1);
     let token = NegTokenResp { response_token: Some(&mech_token), ..NegTokenResp::default() };
     let Step::Done { token: Some(reply), .. } = acceptor.step(&token.encode()).unwrap() else {
         panic!("not completed")
@@ -130,9 +135,9 @@ fn a_client_may_omit_its_first_token() {
 
 #[test]
 fn the_client_resends_its_token_for_the_other_oid_of_kerberos() {
-    let toy = Toy::like_kerberos();
-    let offer = Offer { oids: vec![Oid::MICROSOFT_KERBEROS, Oid::KERBEROS], initiator: toy.initiator() };
-    let only = Toy { oids: vec![Oid::KERBEROS], ..toy };
+    let fake = FakeMechanism::like_kerberos();
+    let offer = Offer { oids: vec![Oid::MICROSOFT_KERBEROS, Oid::KERBEROS], initiator: fake.initiator() };
+    let only = FakeMechanism { oids: vec![Oid::KERBEROS], ..fake };
     let (client, service) = meet(vec![offer], &[&only], |_, token| token);
     talk_on(client.done(), service.done());
 }
@@ -140,8 +145,8 @@ fn the_client_resends_its_token_for_the_other_oid_of_kerberos() {
 #[test]
 fn a_requested_mic_is_sent_even_for_the_first_choice() {
     // The service requests a MIC together with its answer to the token, as pyspnego does.
-    let toy = Toy { mic: MechListMic::Optional, ..Toy::like_ntlm() };
-    let (client, service) = meet(vec![toy.offer()], &[&toy], |number, token| {
+    let fake = FakeMechanism { mic: MechListMic::Optional, ..FakeMechanism::like_ntlm() };
+    let (client, service) = meet(vec![fake.offer()], &[&fake], |number, token| {
         if number != 1 {
             return token;
         }
@@ -153,24 +158,25 @@ fn a_requested_mic_is_sent_even_for_the_first_choice() {
 
 #[test]
 fn without_a_common_mechanism_negotiation_fails() {
-    let (client, service) = meet(vec![Toy::like_kerberos().offer()], &[&Toy::like_ntlm()], |_, token| token);
+    let (client, service) =
+        meet(vec![FakeMechanism::like_kerberos().offer()], &[&FakeMechanism::like_ntlm()], |_, token| token);
     assert_eq!(service.error(), Some(AuthError::NoMechanism));
     assert!(!client.is_done());
-    let (_, service) = meet(vec![Toy::like_ntlm().offer()], &[], |_, token| token);
+    let (_, service) = meet(vec![FakeMechanism::like_ntlm().offer()], &[], |_, token| token);
     assert_eq!(service.error(), Some(AuthError::NoMechanism));
 }
 
 #[test]
 fn a_wrong_password_is_reported() {
-    let wrong = Toy { password: "guess", ..Toy::like_ntlm() };
-    let (_, service) = meet(vec![wrong.offer()], &[&Toy::like_ntlm()], |_, token| token);
+    let wrong = FakeMechanism { password: "guess", ..FakeMechanism::like_ntlm() };
+    let (_, service) = meet(vec![wrong.offer()], &[&FakeMechanism::like_ntlm()], |_, token| token);
     assert_eq!(service.error(), Some(AuthError::WrongPassword));
 }
 
 #[test]
 fn the_client_may_seal_before_the_services_mic_arrives() {
-    let toy = Toy::like_ntlm();
-    let (mut client, mut service) = (Initiator::new(vec![toy.offer()]), acceptor(&[&toy]));
+    let fake = FakeMechanism::like_ntlm();
+    let (mut client, mut service) = (Initiator::new(vec![fake.offer()]), acceptor(&[&fake]));
     let mut token = None;
     let mut early = Vec::new();
     let (mut initiated, mut accepted) = loop {
@@ -197,13 +203,13 @@ fn the_client_may_seal_before_the_services_mic_arrives() {
     converse(initiated.context.as_mut(), accepted.context.as_mut());
 }
 
-pub(crate) fn acceptor(mechanisms: &[&Toy]) -> Acceptor {
-    Acceptor::new(mechanisms.iter().map(|toy| Arc::new((*toy).clone()) as Arc<dyn Mechanism>).collect())
+pub(crate) fn acceptor(mechanisms: &[&FakeMechanism]) -> Acceptor {
+    Acceptor::new(mechanisms.iter().map(|fake| Arc::new((*fake).clone()) as Arc<dyn Mechanism>).collect())
 }
 
 pub(crate) fn meet(
     offers: Vec<Offer>,
-    mechanisms: &[&Toy],
+    mechanisms: &[&FakeMechanism],
     alter: impl FnMut(usize, Vec<u8>) -> Vec<u8>,
 ) -> (Outcome<Initiated>, Outcome<Accepted>) {
     let (mut client, mut service) = (Initiator::new(offers), acceptor(mechanisms));
@@ -215,7 +221,7 @@ pub(crate) fn meet(
 }
 
 /// Runs a successful exchange and records its tokens.
-fn recorded(offers: Vec<Offer>, mechanisms: &[&Toy]) -> (Initiated, Accepted, Vec<Vec<u8>>) {
+fn recorded(offers: Vec<Offer>, mechanisms: &[&FakeMechanism]) -> (Initiated, Accepted, Vec<Vec<u8>>) {
     let mut tokens = Vec::new();
     let (client, service) = meet(offers, mechanisms, |_, token| {
         tokens.push(token.clone());

@@ -3,8 +3,8 @@
 use telarch_auth::spnego::{Initiator, MechTypeList, NegState, NegTokenInit, NegTokenResp};
 use telarch_auth::{Acceptor as _, AuthError, Initiator as _, MechListMic, Oid, Step};
 
+use crate::fake_mechanism::FakeMechanism;
 use crate::spnego::{acceptor, meet};
-use crate::toy::Toy;
 
 const NO_MIC: AuthError = AuthError::Downgraded("mechListMIC, the signature over the mechanism list");
 
@@ -19,7 +19,8 @@ fn with_ntlm_only(token: &[u8]) -> Vec<u8> {
 fn removing_the_stronger_mechanism_is_detected() {
     for tokens in 2..=5 {
         for mic in [MechListMic::Required, MechListMic::Optional] {
-            let (better, worse) = (Toy::like_kerberos(), Toy { tokens, mic, ..Toy::like_ntlm() });
+            let (better, worse) =
+                (FakeMechanism::like_kerberos(), FakeMechanism { tokens, mic, ..FakeMechanism::like_ntlm() });
             let offers = || vec![better.offer(), worse.offer()];
             let (client, service) = meet(offers(), &[&better, &worse], |number, token| match number {
                 0 => with_ntlm_only(&token),
@@ -38,7 +39,7 @@ fn removing_the_stronger_mechanism_is_detected() {
 
 #[test]
 fn reordering_the_list_is_detected() {
-    let (better, worse) = (Toy::like_kerberos(), Toy::like_ntlm());
+    let (better, worse) = (FakeMechanism::like_kerberos(), FakeMechanism::like_ntlm());
     let (client, service) =
         meet(vec![better.offer(), worse.offer()], &[&better, &worse], |number, token| match number {
             0 => {
@@ -54,14 +55,14 @@ fn reordering_the_list_is_detected() {
 
 #[test]
 fn a_missing_mic_is_rejected() {
-    let toy = Toy::like_ntlm();
+    let fake = FakeMechanism::like_ntlm();
     let strip =
         |token: &[u8]| NegTokenResp { mech_list_mic: None, ..NegTokenResp::decode(token).unwrap() }.encode();
     for attacked in [2, 3] {
         let (client, service) =
             meet(
-                vec![toy.offer()],
-                &[&toy],
+                vec![fake.offer()],
+                &[&fake],
                 |number, token| {
                     if number == attacked { strip(&token) } else { token }
                 },
@@ -75,9 +76,9 @@ fn a_missing_mic_is_rejected() {
 #[test]
 fn a_missing_mic_in_the_services_last_token_is_rejected() {
     // The service signs first when it sends the mechanism's last token.
-    let toy = Toy { mic: MechListMic::Required, ..Toy::like_kerberos() };
+    let fake = FakeMechanism { mic: MechListMic::Required, ..FakeMechanism::like_kerberos() };
     for (attacked, completed) in [(1, true), (1, false), (2, false)] {
-        let (client, service) = meet(vec![toy.offer()], &[&toy], |number, token| {
+        let (client, service) = meet(vec![fake.offer()], &[&fake], |number, token| {
             if number != attacked {
                 return token;
             }
@@ -96,9 +97,9 @@ fn a_missing_mic_in_the_services_last_token_is_rejected() {
 
 #[test]
 fn a_wrong_mic_is_rejected() {
-    let toy = Toy::like_ntlm();
+    let fake = FakeMechanism::like_ntlm();
     for attacked in [2, 3] {
-        let (client, service) = meet(vec![toy.offer()], &[&toy], |number, token| {
+        let (client, service) = meet(vec![fake.offer()], &[&fake], |number, token| {
             if number != attacked {
                 return token;
             }
@@ -115,7 +116,7 @@ fn a_wrong_mic_is_rejected() {
 
 #[test]
 fn no_changed_byte_leads_to_a_weaker_mechanism() {
-    let (better, worse) = (Toy::like_kerberos(), Toy::like_ntlm());
+    let (better, worse) = (FakeMechanism::like_kerberos(), FakeMechanism::like_ntlm());
     for mechanisms in [&[&better, &worse][..], &[&worse]] {
         let offers = || vec![better.offer(), worse.offer()];
         let mut lengths = Vec::new();
@@ -145,11 +146,11 @@ fn no_changed_byte_leads_to_a_weaker_mechanism() {
 
 #[test]
 fn a_reject_ends_the_negotiation() {
-    let toy = Toy::like_ntlm();
+    let fake = FakeMechanism::like_ntlm();
     for (attacked, expected) in
         [(1, AuthError::NoMechanism), (2, AuthError::NoMechanism), (3, AuthError::WrongPassword)]
     {
-        let (client, service) = meet(vec![toy.offer()], &[&toy], |number, token| {
+        let (client, service) = meet(vec![fake.offer()], &[&fake], |number, token| {
             let reject = NegTokenResp { neg_state: Some(NegState::Reject), ..NegTokenResp::default() };
             if number == attacked { reject.encode() } else { token }
         });
@@ -160,13 +161,13 @@ fn a_reject_ends_the_negotiation() {
 
 #[test]
 fn a_negotiation_starts_once_and_ends_once() {
-    let toy = Toy::like_ntlm();
+    let fake = FakeMechanism::like_ntlm();
     let mut tokens = Vec::new();
-    let (_, _) = meet(vec![toy.offer()], &[&toy], |_, token| {
+    let (_, _) = meet(vec![fake.offer()], &[&fake], |_, token| {
         tokens.push(token.clone());
         token
     });
-    let mut service = acceptor(&[&toy]);
+    let mut service = acceptor(&[&fake]);
     service.step(&tokens[0]).unwrap();
     assert!(matches!(service.step(&tokens[0]), Err(AuthError::Malformed(_))), "a second first token");
     assert!(
@@ -174,21 +175,21 @@ fn a_negotiation_starts_once_and_ends_once() {
         "a context is unusable after an error"
     );
 
-    let mut service = acceptor(&[&toy]);
+    let mut service = acceptor(&[&fake]);
     service.step(&tokens[0]).unwrap();
     assert!(matches!(service.step(&tokens[2]), Ok(Step::Done { .. })));
     for token in [&tokens[0], &tokens[2]] {
         assert!(matches!(service.step(token), Err(AuthError::Malformed(_))), "a token after completion");
     }
-    let mut service = acceptor(&[&toy]);
+    let mut service = acceptor(&[&fake]);
     assert!(matches!(service.step(&tokens[2]), Err(AuthError::Malformed(_))), "a response as first token");
 
-    let mut client = Initiator::new(vec![toy.offer()]);
+    let mut client = Initiator::new(vec![fake.offer()]);
     assert!(
         matches!(client.step(Some(&tokens[1])), Err(AuthError::Malformed(_))),
         "a response before the first token"
     );
-    let mut client = Initiator::new(vec![toy.offer()]);
+    let mut client = Initiator::new(vec![fake.offer()]);
     client.step(None).unwrap();
     assert!(matches!(client.step(None), Err(AuthError::Malformed(_))), "a second first token");
     assert!(
@@ -199,9 +200,9 @@ fn a_negotiation_starts_once_and_ends_once() {
 
 #[test]
 fn selecting_an_unoffered_or_second_mechanism_is_rejected() {
-    let toy = Toy::like_ntlm();
+    let fake = FakeMechanism::like_ntlm();
     for (attacked, oid) in [(1, Oid::KERBEROS), (3, Oid::KERBEROS)] {
-        let (client, _) = meet(vec![toy.offer()], &[&toy], |number, token| {
+        let (client, _) = meet(vec![fake.offer()], &[&fake], |number, token| {
             if number != attacked {
                 return token;
             }
@@ -211,26 +212,27 @@ fn selecting_an_unoffered_or_second_mechanism_is_rejected() {
         assert!(matches!(client.error(), Some(AuthError::Malformed(_))), "{client:?}");
     }
     // The service must not answer a token of a mechanism that has not started.
-    let (client, _) = meet(vec![Toy::like_kerberos().offer(), toy.offer()], &[&toy], |number, token| {
-        if number != 1 {
-            return token;
-        }
-        let token = NegTokenResp::decode(&token).unwrap();
-        NegTokenResp { response_token: Some(b"challenge"), ..token }.encode()
-    });
+    let (client, _) =
+        meet(vec![FakeMechanism::like_kerberos().offer(), fake.offer()], &[&fake], |number, token| {
+            if number != 1 {
+                return token;
+            }
+            let token = NegTokenResp::decode(&token).unwrap();
+            NegTokenResp { response_token: Some(b"challenge"), ..token }.encode()
+        });
     assert!(matches!(client.error(), Some(AuthError::Malformed(_))), "{client:?}");
 }
 
 #[test]
 fn completion_before_the_mechanism_is_rejected() {
-    let toy = Toy { tokens: 5, ..Toy::like_ntlm() };
+    let fake = FakeMechanism { tokens: 5, ..FakeMechanism::like_ntlm() };
     type Change = fn(NegTokenResp<'static>) -> NegTokenResp<'static>;
     let completed: Change = |token| NegTokenResp { neg_state: Some(NegState::AcceptCompleted), ..token };
     let signed: Change = |token| NegTokenResp { mech_list_mic: Some(&[0; 16]), ..token };
     for (attacked, change, at_client) in
         [(1, completed, true), (3, completed, true), (1, signed, true), (2, signed, false)]
     {
-        let (client, service) = meet(vec![toy.offer()], &[&toy], |number, token| {
+        let (client, service) = meet(vec![fake.offer()], &[&fake], |number, token| {
             if number != attacked {
                 return token;
             }
@@ -243,12 +245,12 @@ fn completion_before_the_mechanism_is_rejected() {
 
 #[test]
 fn oversized_tokens_are_rejected() {
-    let toy = Toy::like_ntlm();
+    let fake = FakeMechanism::like_ntlm();
     let mech_types = MechTypeList::new(vec![Oid::NTLM]).unwrap();
     let long = vec![0; 65_536];
     let token =
         NegTokenInit { mech_types, mech_token: Some(&long), neg_hints: None, mech_list_mic: None }.encode();
-    let error = acceptor(&[&toy]).step(&token).unwrap_err();
+    let error = acceptor(&[&fake]).step(&token).unwrap_err();
     assert_eq!(error, AuthError::Malformed("longer than 64 KiB"));
 }
 

@@ -3,12 +3,17 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, OnceLock};
 
+use super::qualifiers::{self, QualifierTexts, index_entry};
 use crate::{Class, Name, mof};
 
 /// Index of one MOF text; each class is parsed on first use.
 #[derive(Debug)]
 pub(super) struct Builtin {
     entries: HashMap<Name, Entry>,
+    /// Value of the qualifier `Provider`; `None` for classes of the repository and of the system.
+    provider: Option<&'static str>,
+    /// Documented qualifiers that the text does not contain.
+    qualifiers: QualifierTexts,
 }
 
 #[derive(Debug)]
@@ -29,62 +34,103 @@ pub(super) fn system() -> &'static Builtin {
 
 /// `StdRegProv` and the registry events.
 pub(super) fn registry() -> &'static Builtin {
-    static REGISTRY: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("registry.mof")));
+    static REGISTRY: LazyLock<Builtin> =
+        LazyLock::new(|| Builtin::index(include_str!("registry.mof")).with_provider("RegProv"));
     &REGISTRY
 }
 
 /// Classes of the operating system.
 pub(super) fn cimv2() -> &'static Builtin {
-    static CIMV2: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("cimv2.mof")));
-    &CIMV2
+    static INDEX: LazyLock<Builtin> = LazyLock::new(|| {
+        let qualifiers = QualifierTexts::index(include_str!("cimv2_qualifiers.mof"));
+        Builtin { qualifiers, ..Builtin::index(CIMV2) }.with_provider("CIMWin32")
+    });
+    &INDEX
 }
+
+/// Text of the classes of the operating system.
+const CIMV2: &str = concat!(include_str!("cimv2.mof"), "\n", include_str!("cimv2_more.mof"));
 
 /// Classes of management controllers.
 pub(super) fn hardware() -> &'static Builtin {
-    static HARDWARE: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("hardware.mof")));
+    static HARDWARE: LazyLock<Builtin> = LazyLock::new(|| Builtin::of_provider(include_str!("hardware.mof")));
     &HARDWARE
 }
 
 /// Driver for the machine's own management controller.
 pub(super) fn ipmi() -> &'static Builtin {
-    static IPMI: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("ipmi.mof")));
+    static IPMI: LazyLock<Builtin> = LazyLock::new(|| Builtin::of_provider(include_str!("ipmi.mof")));
     &IPMI
 }
 
 /// `PcsvDevice`: machines as their management controllers present them.
 pub(super) fn pcsv() -> &'static Builtin {
-    static PCSV: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("pcsv.mof")));
+    static PCSV: LazyLock<Builtin> = LazyLock::new(|| Builtin::of_provider(include_str!("pcsv.mof")));
     &PCSV
 }
 
 /// Classes that Windows does not have.
 pub(super) fn linux() -> &'static Builtin {
-    static LINUX: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("linux.mof")));
+    static LINUX: LazyLock<Builtin> = LazyLock::new(|| Builtin::of_provider(include_str!("linux.mof")));
     &LINUX
 }
 
 /// Classes of Microsoft's agent for UNIX.
 pub(super) fn scx() -> &'static Builtin {
-    static SCX: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("scx.mof")));
+    static SCX: LazyLock<Builtin> = LazyLock::new(|| Builtin::of_provider(include_str!("scx.mof")));
     &SCX
 }
 
 /// Network classes for the PowerShell modules.
 pub(super) fn standard_cimv2() -> &'static Builtin {
-    static STANDARD: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("standard_cimv2.mof")));
-    &STANDARD
+    static INDEX: LazyLock<Builtin> =
+        LazyLock::new(|| Builtin::of_provider(STANDARD_CIMV2));
+    &INDEX
 }
+
+/// Text of the network classes.
+const STANDARD_CIMV2: &str =
+    concat!(include_str!("standard_cimv2.mof"), "\n", include_str!("network_hardware.mof"));
 
 /// Disks and volumes for the PowerShell Storage module.
 pub(super) fn storage() -> &'static Builtin {
-    static STORAGE: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("storage.mof")));
-    &STORAGE
+    static INDEX: LazyLock<Builtin> = LazyLock::new(|| Builtin::of_provider(STORAGE));
+    &INDEX
 }
+
+/// Text of the classes of disks, volumes and pools.
+const STORAGE: &str = concat!(include_str!("storage.mof"), "\n", include_str!("storage_pool.mof"));
 
 /// Failure prediction of disks.
 pub(super) fn storage_driver() -> &'static Builtin {
-    static DRIVER: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("storage_driver.mof")));
+    static DRIVER: LazyLock<Builtin> =
+        LazyLock::new(|| Builtin::of_provider(include_str!("storage_driver.mof")));
     &DRIVER
+}
+
+/// Monitors and thermal zones.
+pub(super) fn monitor() -> &'static Builtin {
+    static MONITOR: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("monitor.mof")));
+    &MONITOR
+}
+
+/// Encrypted volumes.
+pub(super) fn volume_encryption() -> &'static Builtin {
+    static ENCRYPTION: LazyLock<Builtin> =
+        LazyLock::new(|| Builtin::index(include_str!("volume_encryption.mof")));
+    &ENCRYPTION
+}
+
+/// Shares for the PowerShell module SmbShare.
+pub(super) fn smb() -> &'static Builtin {
+    static SMB: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("smb.mof")));
+    &SMB
+}
+
+/// Tasks for the PowerShell module ScheduledTasks.
+pub(super) fn task_scheduler() -> &'static Builtin {
+    static TASKS: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("task_scheduler.mof")));
+    &TASKS
 }
 
 /// Permanent event subscriptions.
@@ -110,28 +156,35 @@ impl Builtin {
 
     /// Indexes the declarations in a text, each of which ends with a line `};`.
     fn index(text: &'static str) -> Self {
-        Self { entries: text.split_inclusive("\n};\n").filter_map(index_entry).collect() }
+        let entries = text.split_inclusive("\n};\n").filter_map(|text| {
+            let (name, superclass) = index_entry(text)?;
+            Some((name.clone(), Entry { name, superclass, text, class: OnceLock::new() }))
+        });
+        Self { entries: entries.collect(), provider: None, qualifiers: QualifierTexts::default() }
+    }
+
+    /// Indexes the declarations of classes that only this program serves under their names.
+    fn of_provider(text: &'static str) -> Self {
+        Self::index(text).with_provider("Telarch")
+    }
+
+    fn with_provider(self, provider: &'static str) -> Self {
+        Self { provider: Some(provider), ..self }
     }
 
     fn read(&self, entry: &Entry) -> Option<Arc<Class>> {
-        let items = mof::parse(entry.text).ok()?;
-        let [mof::Item::Class(declaration)] = items.as_slice() else { return None };
+        let item = mof::parse(entry.text).ok()?.pop()?;
+        let mof::Item::Class(mut declaration) = item else { return None };
         let parent = match &declaration.superclass {
             None => None,
             Some(name) => Some(self.class(name).or_else(|| system().class(name))?),
         };
-        Class::derive(declaration, parent.as_ref()).ok().map(Arc::new)
+        self.qualifiers.add_to(&mut declaration, parent.as_ref());
+        if let Some(provider) = self.provider {
+            qualifiers::complete(&mut declaration, parent.as_ref(), provider);
+        }
+        Class::derive(&declaration, parent.as_ref()).ok().map(Arc::new)
     }
-}
-
-fn index_entry(declaration: &'static str) -> Option<(Name, Entry)> {
-    let mut words = declaration.lines().find_map(|line| line.strip_prefix("class "))?.split_whitespace();
-    let name = Name::parse(words.next()?).ok()?;
-    let superclass = match words.next()? {
-        ":" => Some(Name::parse(words.next()?).ok()?),
-        _ => None,
-    };
-    Some((name.clone(), Entry { name, superclass, text: declaration, class: OnceLock::new() }))
 }
 
 #[cfg(test)]
@@ -143,15 +196,19 @@ mod tests {
         let texts = [
             (system(), include_str!("system.mof")),
             (registry(), include_str!("registry.mof")),
-            (cimv2(), include_str!("cimv2.mof")),
+            (cimv2(), CIMV2),
             (hardware(), include_str!("hardware.mof")),
             (ipmi(), include_str!("ipmi.mof")),
             (pcsv(), include_str!("pcsv.mof")),
             (linux(), include_str!("linux.mof")),
             (scx(), include_str!("scx.mof")),
-            (standard_cimv2(), include_str!("standard_cimv2.mof")),
-            (storage(), include_str!("storage.mof")),
+            (standard_cimv2(), STANDARD_CIMV2),
+            (storage(), STORAGE),
             (storage_driver(), include_str!("storage_driver.mof")),
+            (monitor(), include_str!("monitor.mof")),
+            (volume_encryption(), include_str!("volume_encryption.mof")),
+            (smb(), include_str!("smb.mof")),
+            (task_scheduler(), include_str!("task_scheduler.mof")),
             (subscription(), include_str!("subscription.mof")),
         ];
         for (builtin, text) in texts {
@@ -167,6 +224,34 @@ mod tests {
                     .and_then(|name| builtin.class(name).or_else(|| system().class(name)));
                 Class::derive(&declaration, parent.as_ref()).unwrap_or_else(|error| panic!("{error}"));
                 assert!(builtin.class(&declaration.name).is_some(), "{} is invalid", declaration.name);
+            }
+        }
+    }
+
+    #[test]
+    fn documented_qualifiers_belong_to_declared_properties_of_the_same_type() {
+        let builtin = cimv2();
+        for text in builtin.qualifiers.texts() {
+            let items = mof::parse(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+            let [mof::Item::Class(documented)] = items.as_slice() else { panic!("{text}") };
+            let class =
+                builtin.class(&documented.name).unwrap_or_else(|| panic!("no class {}", documented.name));
+            for property in &documented.properties {
+                let (name, place) = (property.name.as_str(), format!("{}.{}", class.name(), property.name));
+                let own = class.column(name).and_then(|column| class.property(column));
+                let own = own.unwrap_or_else(|| panic!("no property {place}"));
+                assert!(!own.propagated && own.kind == property.kind, "{place}");
+                let count =
+                    |name: &str| own.qualifiers.find(name).map(|values| values.value.elements().len());
+                assert_eq!(count("Values"), count("ValueMap"), "{place}");
+                assert_eq!(count("BitValues"), count("BitMap"), "{place}");
+            }
+            for method in &documented.methods {
+                assert!(
+                    class.method(method.name.as_str()).is_some_and(|own| !own.method.propagated),
+                    "{}",
+                    method.name
+                );
             }
         }
     }

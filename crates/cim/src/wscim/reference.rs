@@ -4,7 +4,7 @@ use xml::Element;
 
 use super::{ADDRESSING, WSMAN, Writer};
 use crate::object_path::KeyValue;
-use crate::uri::{ClassUri, UriForm};
+use crate::uri::ClassUri;
 use crate::{Error, Name, Namespace, ObjectPath};
 
 /// Anonymous address: the service itself.
@@ -19,7 +19,7 @@ pub(super) fn write(out: &mut xml::Writer, path: &ObjectPath, writer: &Writer) {
     out.element("a:Address", ANONYMOUS).start("a:ReferenceParameters");
     out.element("w:ResourceURI", &uri.to_string());
     let keys = path.keys();
-    let needs_namespace = writer.form() == UriForm::Dmtf;
+    let needs_namespace = writer.form().has_namespace_selector();
     if needs_namespace || !keys.is_empty() {
         out.start("w:SelectorSet");
         if needs_namespace {

@@ -23,8 +23,8 @@ fn operating_system_classes_have_all_their_properties() {
         assert!(class.derivation().count() < 10, "{name}");
     }
     // 168 classes with all their properties, 4 of descriptors and shares, 6 of printers, 14 of events and timers, 4 of the
-    // registry, and 50 superclasses that only have a name.
-    assert_eq!(classes, 246);
+    // registry, 41 of further devices, counters and associations, and 50 superclasses that only have a name.
+    assert_eq!(classes, 287);
     assert!(properties > 3_126 && methods >= 291, "{properties} properties, {methods} methods");
 }
 
@@ -82,7 +82,16 @@ fn subclasses_are_found_at_any_depth() {
     let schema = cimv2();
     let names: Vec<_> =
         schema.subclasses("cim_service").iter().map(|class| class.name().to_string()).collect();
-    assert_eq!(names, ["Win32_BaseService", "Win32_PrinterDriver", "Win32_Service", "Win32_SystemDriver"]);
+    assert_eq!(
+        names,
+        [
+            "Win32_BaseService",
+            "Win32_PnPSignedDriver",
+            "Win32_PrinterDriver",
+            "Win32_Service",
+            "Win32_SystemDriver"
+        ]
+    );
     assert!(schema.subclasses("CIM_LogicalElement").len() > 50);
     assert_eq!(schema.subclasses("Missing").len(), 0);
 }
@@ -248,4 +257,48 @@ fn mof_instances_are_resolved() {
     let again = mof::print(&[mof::Item::Instance(mof::InstanceDeclaration::of(&descriptor))]);
     let [mof::Item::Instance(again)] = &mof::parse(&again).unwrap()[..] else { panic!("{again}") };
     assert_eq!(again.resolve(&schema, &|_| None).unwrap(), descriptor);
+}
+
+#[test]
+fn documented_and_derived_qualifiers_are_present() {
+    let schema = Schema::of(Namespace::cimv2());
+    let class = |name: &str| schema.class(name).unwrap();
+    let words = |class: &Class, property: &str, name: &str| -> Vec<String> {
+        let own = class.property(class.column(property).unwrap()).unwrap();
+        let values = own.qualifiers.find(name).map(|qualifier| qualifier.value.elements().to_vec());
+        values.unwrap_or_default().iter().map(Value::to_text).collect()
+    };
+    let service = class("Win32_Service");
+    assert!(service.qualifiers().says("Dynamic") && service.qualifiers().says("SupportsUpdate"));
+    assert_eq!(service.qualifiers().text("Provider"), Some("CIMWin32"));
+    // The words come from CIM_Service, and the override from the class itself.
+    assert_eq!(words(&service, "StartMode", "Values"), ["Boot", "System", "Auto", "Manual", "Disabled"]);
+    assert_eq!(words(&service, "Name", "Override"), ["Name"]);
+    assert_eq!(words(&service, "ProcessId", "Read"), ["true"]);
+    let disk = class("Win32_LogicalDisk");
+    assert_eq!(words(&disk, "DriveType", "ValueMap").len(), words(&disk, "DriveType", "Values").len());
+    assert_eq!(words(&disk, "DriveType", "Values")[3], "Local Disk");
+    assert_eq!(words(&disk, "Size", "Units"), ["bytes"]);
+    let process = class("Win32_Process");
+    assert_eq!(process.qualifiers().text("CreateBy"), Some("Create"));
+    let create = process.method("Create").unwrap();
+    let ids = create.method.parameters.iter().map(|parameter| parameter.qualifiers.find("ID").unwrap());
+    let ids: Vec<_> = ids.map(|id| id.value.as_integer().unwrap()).collect();
+    assert_eq!(ids, [0, 1, 2, 3]);
+    let processor = class("Win32_PerfRawData_PerfOS_Processor");
+    assert_eq!(words(&processor, "PercentProcessorTime", "CounterType"), ["558957824"]);
+    for without in ["CIM_Service", "Win32_ProcessStartup", "Win32_ProcessStartTrace", "__Namespace"] {
+        assert!(class(without).qualifiers().find("Dynamic").is_none(), "{without}");
+    }
+}
+
+#[test]
+fn a_subclass_does_not_inherit_the_provider() {
+    let mut schema = Schema::of(Namespace::cimv2());
+    let text = "class Site_Service : Win32_Service { uint32 Rank; };";
+    let Some(mof::Item::Class(declaration)) = mof::parse(text).unwrap().pop() else { panic!("{text}") };
+    let class = schema.add(&declaration).unwrap();
+    for name in ["Dynamic", "Provider", "SupportsUpdate"] {
+        assert!(class.qualifiers().find(name).is_none(), "{name}");
+    }
 }

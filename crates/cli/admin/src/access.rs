@@ -59,7 +59,7 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
     let me = rustix::process::geteuid();
     let serving =
         if me.is_root() { ServiceScope::Machine } else { ServiceScope::OneUser { uid: me.as_raw() } };
-    let machine = MachineSid::load(&paths.state)?;
+    let machine = MachineSid::find(&paths.state)?;
     let settings = settings(&paths, machine)?;
     let users = UnixUsers::of_this_machine();
     let groups = std::sync::Arc::clone(&settings.groups);

@@ -75,6 +75,9 @@ pub static ACCOUNT: Command = Command::new("account", "manage the accounts of th
          as the password itself. It is stored in the accounts file and encrypted with the file host-key in the state \
          directory, so that an attacker needs both files. Accounts imported from Samba have only an NT hash and can \
          sign in with NTLM only, until they are given a password.",
+        "The list shows the origin of each account: service, or linux for the NT hash of a Linux user's password, which \
+         the optional PAM module pam_telarch stores. Such a hash is outdated once the password is changed or locked, and \
+         is not used then. set-password turns the account into one of the service.",
         "If the service runs as root, the group winrm-admins decides who is an administrator, not --admin.",
         "A running service applies changes within a second.",
     ]);

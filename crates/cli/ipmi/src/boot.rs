@@ -44,24 +44,17 @@ impl Operation for Boot {
     async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let flags = match self {
             Self::Show => bmc.boot_flags().await?,
-            Self::Set(flags) => {
-                bmc.set_boot_flags(*flags).await?;
-                *flags
-            }
+            Self::Set(flags) => bmc.set_boot_flags(*flags).await?,
         };
         let BootFlags { are_valid, persistence, firmware, device, .. } = flags;
         let starts = match persistence {
             Persistence::Once => "next",
             Persistence::Always => "all",
         };
-        let firmware = match firmware {
-            Firmware::Legacy => "legacy",
-            Firmware::Efi => "efi",
-        };
         Ok(Answer::fields([
             ("device", "Boot Device", Value::from(device.name())),
             ("starts", "For Starts", Value::from(starts)),
-            ("firmware", "Firmware", Value::from(firmware)),
+            ("firmware", "Firmware", Value::from(firmware.name())),
             ("valid", "Valid", Value::from(are_valid)),
         ]))
     }

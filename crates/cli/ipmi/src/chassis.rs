@@ -18,11 +18,7 @@ impl Operation for Chassis {
 
     async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let status = bmc.run(&GetStatus).await?;
-        let led = status.identify.map(|state| match state {
-            Identify::Off => "off",
-            Identify::Temporary => "on for a while",
-            Identify::Indefinite => "on",
-        });
+        let led = status.identify.map(Identify::name);
         Ok(Answer::fields([
             ("power", "System Power", Value::from(if status.power_is_on { "on" } else { "off" })),
             ("power_faults", "Power Faults", list(&status.power_faults)),

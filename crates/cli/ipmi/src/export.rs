@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use self::page::{Collected, Collector};
 use super::hosts::Host;
 use super::parallel::{self, SessionOpener};
 use super::prometheus::Page;
@@ -35,7 +36,8 @@ struct ExportedHost {
 
 #[derive(Clone, Debug, Default)]
 struct State {
-    page: Page,
+    /// Metrics of the last poll; empty if it failed.
+    collected: Collected,
     /// Result of the last poll; `None` before the first.
     is_up: Option<bool>,
     /// Start of the last poll.
@@ -45,11 +47,19 @@ struct State {
 }
 
 impl ExportedHost {
-    /// Returns the last metrics with their age.
-    fn page(&self) -> Page {
-        let State { mut page, is_up, polled_at, duration } = self.state.lock().clone();
-        if let (Some(is_up), Some(polled_at)) = (is_up, polled_at) {
-            page.add("ipmi_up", &[], if is_up { 1.0 } else { 0.0 });
+    /// Returns the last metrics of a collector, or of all, with their age.
+    fn page(&self, wanted: Option<Collector>) -> Page {
+        let State { collected, is_up, polled_at, duration } = self.state.lock().clone();
+        let mut page = Page::default();
+        let mut pages = collected.into_iter();
+        if let (Some(_), Some(polled_at)) = (is_up, polled_at) {
+            for collector in Collector::ALL {
+                let read = pages.find(|(known, _)| *known == collector).and_then(|(_, page)| page);
+                if wanted.is_none_or(|wanted| wanted == collector) {
+                    page.add_up(collector.name(), read.is_some());
+                    page.extend(read.unwrap_or_default());
+                }
+            }
             page.add("ipmi_scrape_duration_seconds", &[], duration.as_secs_f64());
             page.add("ipmi_scrape_age_seconds", &[], polled_at.elapsed().as_secs_f64());
         }
@@ -163,8 +173,8 @@ impl Poller {
             Ok(_) if was_up == Some(false) => report(format_args!("{}: responding again", exported.host)),
             _ => {}
         }
-        let (is_up, page) = (result.is_ok(), result.unwrap_or_default());
+        let (is_up, collected) = (result.is_ok(), result.unwrap_or_default());
         *exported.state.lock() =
-            State { page, is_up: Some(is_up), polled_at: Some(begun), duration: begun.elapsed() };
+            State { collected, is_up: Some(is_up), polled_at: Some(begun), duration: begun.elapsed() };
     }
 }

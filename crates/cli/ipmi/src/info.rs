@@ -38,6 +38,11 @@ impl Operation for Info {
             ),
             ("ipmi_version", "IPMI Version", Value::from(format!("{}.{}", id.ipmi.0, id.ipmi.1))),
             ("manufacturer_id", "Manufacturer ID", Value::from(id.manufacturer)),
+            (
+                "manufacturer",
+                "Manufacturer Name",
+                ipmi::proto::manufacturer(id.manufacturer).map_or(Value::Null, Value::from),
+            ),
             ("product_id", "Product ID", Value::from(id.product)),
             ("available", "Device Available", Value::from(!id.is_updating)),
             ("device_sdrs", "Provides Device SDRs", Value::from(id.has_device_sdrs)),

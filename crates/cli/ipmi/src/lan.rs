@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use ipmi::proto::Privilege;
-use ipmi::proto::lan::{Community, LanChange, LanParameter, LanValue, VlanNumber};
+use ipmi::proto::lan::{Community, LanChange, LanParameter, VlanNumber};
 use ipmi::proto::user::AccessLevel;
 use ipmi::{ChangeOutcome, Connection, IpmiError};
 use serde_json::Value;
@@ -116,7 +116,7 @@ impl Operation for Lan {
     async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let channel = bmc.lan_channel().await?;
         if let Self::Set(change) = self {
-            return Ok(changed(bmc.change_lan(channel, change.clone()).await?));
+            return Ok(changed(bmc.change_lan(channel, std::slice::from_ref(change)).await?));
         }
         if let Self::Suite(suite, level) = self {
             bmc.limit_suite(channel, *suite, *level).await?;
@@ -127,7 +127,7 @@ impl Operation for Lan {
         let number = ("channel", "Channel", Value::from(channel.number()));
         let fields = SHOWN.iter().map(|(parameter, name, title)| {
             let found = values.iter().find(|(found, _)| found == parameter);
-            (*name, *title, found.map_or(Value::Null, |(_, value)| shown(value)))
+            (*name, *title, found.map_or(Value::Null, |(_, value)| Value::from(value.to_string())))
         });
         Ok(Answer::fields(std::iter::once(number).chain(fields)))
     }
@@ -147,35 +147,6 @@ const SHOWN: [(LanParameter, &str, &str); 12] = [
     (LanParameter::Suites, "suites", "RMCP+ Cipher Suites"),
     (LanParameter::SuiteLimits, "suite_limits", "Cipher Suite Limits"),
 ];
-
-fn on_off(is_on: bool) -> &'static str {
-    if is_on { "on" } else { "off" }
-}
-
-fn shown(value: &LanValue) -> Value {
-    let text = match value {
-        LanValue::Address(address) => address.to_string(),
-        LanValue::Source(source) => source.name().to_owned(),
-        LanValue::Hardware(bytes) => bytes.map(|byte| format!("{byte:02x}")).join(":"),
-        LanValue::Arp { answers, is_gratuitous } => {
-            let (answers, gratuitous) = (on_off(*answers), on_off(*is_gratuitous));
-            format!("answers {answers}, gratuitous {gratuitous}")
-        }
-        LanValue::Community(text) => text.clone(),
-        LanValue::Vlan(None) => "off".to_owned(),
-        LanValue::Vlan(Some(number)) => number.to_string(),
-        LanValue::Suites(suites) => suites.iter().map(u8::to_string).collect::<Vec<_>>().join(","),
-        LanValue::SuiteLimits(limits) => {
-            limits.iter().map(|limit| limit.name()).collect::<Vec<_>>().join(",")
-        }
-        LanValue::Levels(levels) => {
-            let names = levels.map(|types| types.names().collect::<Vec<_>>().join(" "));
-            names.join(",")
-        }
-        _ => return Value::Null,
-    };
-    Value::from(text)
-}
 
 #[cfg(test)]
 mod tests {

@@ -84,7 +84,11 @@ impl Operation for Lan6 {
             ("slots", "Address Slots", slots.map(shown_slots).map_or(Value::Null, Value::from)),
             ("static", "Static Addresses", Value::from(shown(&fixed))),
             ("dynamic", "Dynamic Addresses", Value::from(shown(&dynamic))),
-            ("routers", "Routers In Use", router_use.map(name_of).map_or(Value::Null, Value::from)),
+            (
+                "routers",
+                "Routers In Use",
+                router_use.map_or(Value::Null, |routers| Value::from(routers.to_string())),
+            ),
             ("router", "Static Router", router.map_or(Value::Null, |router| Value::from(router.to_string()))),
         ]))
     }
@@ -114,10 +118,6 @@ const ROUTERS: [(&str, RouterUse); 4] = [
     ("dynamic", RouterUse { fixed: false, dynamic: true }),
     ("both", RouterUse { fixed: true, dynamic: true }),
 ];
-
-fn name_of(routers: RouterUse) -> &'static str {
-    ROUTERS.iter().find(|(_, known)| *known == routers).map_or("none", |(name, _)| name)
-}
 
 #[cfg(test)]
 mod tests {

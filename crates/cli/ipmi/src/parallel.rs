@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use ipmi::proto::{Login, Privilege, Timing};
+use cli::screen::{Progress, Screen};
+use ipmi::proto::{CompletionCode, Login, Privilege, Timing};
 use ipmi::{Connection, Endpoint, IpmiError, RecordCache};
 use tokio::net::lookup_host;
 use tokio::runtime::Runtime;
@@ -25,6 +27,11 @@ pub(super) trait Operation: Clone + Send + Sync + 'static {
     /// Privilege level that the operation requires.
     fn privilege(&self) -> Privilege;
 
+    /// Collector of `ipmi_exporter` to which the metrics belong.
+    fn collector(&self) -> &'static str {
+        "ipmi"
+    }
+
     /// Runs the operation on a controller.
     fn run(&self, bmc: &Connection) -> impl Future<Output = Result<Answer, IpmiError>> + Send;
 }
@@ -32,15 +39,17 @@ pub(super) trait Operation: Clone + Send + Sync + 'static {
 /// Runs an operation on all controllers and prints the results; controllers that fail are returned as the failure.
 pub(super) fn run<O: Operation>(targets: Targets, operation: O) -> Result<String, Failure> {
     let login = sign_in::login(&targets, operation.privilege())?;
+    // A level on the command line is an upper bound.
+    let may_raise = targets.level.is_none();
     let timing = Timing { limit: targets.limit, ..Timing::default() };
-    let mut report = Report::new(targets.hosts.clone(), targets.format);
+    let mut report = Report::new(targets.hosts.clone(), targets.format).of_collector(operation.collector());
     if operation.privilege() == Privilege::User {
         // Operations at user level change nothing, so that they may stop when the reader of the output stops.
         report = report.ending_unread();
     }
     let begin = |host: Host| {
         let (login, operation) = (login.clone(), operation.clone());
-        async move { run_one(&host, login, timing, &operation).await }
+        async move { run_one(&host, login, may_raise, timing, &operation).await }
     };
     runtime()?.block_on(each(targets.hosts, targets.parallel, &mut report, begin, Report::add));
     report.finish()?.map_or(Ok(String::new()), Err)
@@ -54,7 +63,27 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
 
 /// Runs a task for each host, `parallel` at a time, and passes each result with the index of its host to `take` as soon
 /// as it is available.
+///
+/// On a terminal, standard error shows how many are done if it takes more than a second.
 pub(super) async fn each<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+    hosts: Vec<Host>,
+    parallel: usize,
+    report: &mut Report,
+    begin: impl Fn(Host) -> F,
+    mut take: impl FnMut(&mut Report, usize, T),
+) {
+    let progress = Progress::new(&Screen::of_this_process(), "controllers").after(PROGRESS_DELAY);
+    progress.set_total(u64::try_from(hosts.len()).unwrap_or(u64::MAX));
+    let progress = Rc::new(progress);
+    report.show_after(Rc::clone(&progress));
+    let take = |report: &mut Report, index, result| {
+        progress.step();
+        take(report, index, result);
+    };
+    progress.during(run_each(hosts, parallel, report, begin, take)).await;
+}
+
+async fn run_each<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     hosts: Vec<Host>,
     parallel: usize,
     report: &mut Report,
@@ -90,6 +119,9 @@ pub(super) async fn each<T: Send + 'static, F: Future<Output = T> + Send + 'stat
         }
     }
 }
+
+/// Duration of an operation before its progress is shown.
+const PROGRESS_DELAY: Duration = Duration::from_secs(1);
 
 /// Number of tasks started before running tasks may continue. If all tasks were started first, all would be at the same
 /// step: this program and the controllers would wait for each other in turns, and no buffer could be reused.
@@ -177,13 +209,43 @@ pub(super) async fn address(host: &Host) -> Result<SocketAddr, String> {
 async fn run_one<O: Operation>(
     host: &Host,
     login: Login,
+    may_raise: bool,
     timing: Timing,
     operation: &O,
 ) -> Result<Answer, String> {
-    let bmc = open(host, login, timing).await?;
-    let answer = operation.run(&bmc).await.map_err(|error| error.to_string());
+    let bmc = open(host, login.clone(), timing).await?;
+    let mut answer = operation.run(&bmc).await;
     bmc.close().await;
-    answer
+    let is_about_level = matches!(answer, Err(IpmiError::Completion(CompletionCode::PRIVILEGE)));
+    // The driver of the local controller has no privilege levels.
+    if is_about_level && may_raise && !host.is_local() {
+        answer = run_at_higher_level(host, &login, timing, operation).await.unwrap_or(answer);
+    }
+    answer.map_err(|error| error.to_string())
+}
+
+/// Runs an operation again at the highest level that the user may have; `None` if that is not higher than the level of
+/// `login`. Some controllers require a higher level than the specification.
+async fn run_at_higher_level<O: Operation>(
+    host: &Host,
+    login: &Login,
+    timing: Timing,
+    operation: &O,
+) -> Option<Result<Answer, IpmiError>> {
+    let rejected = host.login(login.clone()).level();
+    for level in [Privilege::Administrator, Privilege::Operator] {
+        let login = login.clone().privilege(level);
+        if host.login(login.clone()).level() <= rejected {
+            continue;
+        }
+        // A user without this level is rejected, and may have the next one.
+        if let Ok(bmc) = try_open(host, login, timing).await {
+            let answer = operation.run(&bmc).await;
+            bmc.close().await;
+            return Some(answer);
+        }
+    }
+    None
 }
 
 #[cfg(test)]

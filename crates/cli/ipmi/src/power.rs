@@ -69,6 +69,10 @@ impl Operation for Power {
         }
     }
 
+    fn collector(&self) -> &'static str {
+        if matches!(self, Self::Watts) { "dcmi" } else { "chassis" }
+    }
+
     async fn run(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let (text, field) = match self {
             Self::Watts => return watts(bmc).await,
@@ -93,8 +97,11 @@ impl Operation for Power {
                     bmc.run(policy).await?;
                 }
                 let now = bmc.run(&GetStatus).await?.restore_policy;
-                if !matches!(policy, SetRestorePolicy::Ask) && *policy != SetRestorePolicy::To(now) {
-                    return Err(IpmiError::Unchanged { what: "the power restore policy" });
+                if let SetRestorePolicy::To(wanted) = policy
+                    && *wanted != now
+                {
+                    let (wanted, found) = (wanted.name(), now.name());
+                    return Err(IpmiError::unchanged("the power restore policy", wanted, found));
                 }
                 let policy = now.name();
                 (format!("Power Restore Policy: {policy}"), ("policy", Value::from(policy)))

@@ -1,12 +1,12 @@
 //! Metrics in the text format of Prometheus.
 //!
-//! Names and labels are those of `ipmi_exporter`, so that its dashboards and alerts work unchanged.
+//! Names, labels and sensor types are those of `ipmi_exporter` 1.8, so that its dashboards and alerts work unchanged.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use ipmi::proto::Quantity;
 use ipmi::proto::sdr::Sensor;
+use ipmi::proto::{Quantity, SensorKey};
 use ipmi::{Measured, SensorStatus};
 
 /// Metrics of one or more controllers.
@@ -24,8 +24,15 @@ struct Sample {
 }
 
 /// Name and help text of each metric.
-const FAMILIES: [(&str, &str); 24] = [
+const FAMILIES: [(&str, &str); 31] = [
     ("ipmi_bmc_info", "Firmware and manufacturer of the controller; always 1."),
+    ("ipmi_bmc_watchdog_current_countdown_seconds", "Remaining time of the watchdog timer."),
+    ("ipmi_bmc_watchdog_initial_countdown_seconds", "Configured time of the watchdog timer."),
+    ("ipmi_bmc_watchdog_logging_state", "1 if the expiration of the watchdog timer is logged, else 0."),
+    ("ipmi_bmc_watchdog_pretimeout_interrupt_state", "1 for the interrupt before the timeout, 0 for others."),
+    ("ipmi_bmc_watchdog_pretimeout_interval_seconds", "Time between the interrupt and the timeout."),
+    ("ipmi_bmc_watchdog_timeout_action_state", "1 for the action at the timeout, 0 for others."),
+    ("ipmi_bmc_watchdog_timer_use_state", "1 for the use of the watchdog timer, 0 for others."),
     ("ipmi_bmc_watchdog_timer_state", "1 if the watchdog timer is running, else 0."),
     ("ipmi_chassis_cooling_fault_state", "1 if cooling is good, 0 if it has a fault."),
     ("ipmi_chassis_drive_fault_state", "1 if the drives are good, 0 if one has a fault."),
@@ -46,7 +53,7 @@ const FAMILIES: [(&str, &str); 24] = [
     ("ipmi_sensor_value", "Reading of any other sensor."),
     ("ipmi_temperature_celsius", "Reading of a temperature sensor in degrees Celsius."),
     ("ipmi_temperature_state", "State of a temperature sensor: 0 nominal, 1 warning, 2 critical."),
-    ("ipmi_up", "1 if the controller responded, else 0."),
+    ("ipmi_up", "1 if the metrics of the collector were read, else 0."),
     ("ipmi_voltage_state", "State of a voltage sensor: 0 nominal, 1 warning, 2 critical."),
     ("ipmi_voltage_volts", "Reading of a voltage sensor in volts."),
 ];
@@ -59,12 +66,31 @@ impl Page {
         self.families.entry(name).or_default().push(Sample { labels, value });
     }
 
+    /// Adds whether the metrics of a collector were read.
+    pub(super) fn add_up(&mut self, collector: &str, is_up: bool) {
+        self.add("ipmi_up", &[("collector", collector)], if is_up { 1.0 } else { 0.0 });
+    }
+
+    /// Adds 1 for the current one of several values of a label, and 0 for the others.
+    pub(super) fn add_choice(&mut self, name: &str, label: &str, all: &[&str], current: Option<&str>) {
+        for value in all {
+            self.add(name, &[(label, *value)], if current == Some(*value) { 1.0 } else { 0.0 });
+        }
+    }
+
+    /// Adds all samples of another page.
+    pub(super) fn extend(&mut self, other: Self) {
+        for (name, samples) in other.families {
+            self.families.entry(name).or_default().extend(samples);
+        }
+    }
+
     /// Adds the reading and the state of a sensor.
     pub(super) fn add_sensor(&mut self, measured: &Measured) {
         let sensor = &measured.sensor;
         let id = id(sensor);
         let unit = sensor.units.sign();
-        let kind = ipmi::proto::codes::sensor_type(sensor.kind).unwrap_or("OEM");
+        let kind = type_name(sensor.kind);
         let (value_name, state_name) = match (sensor.kind, unit.as_str()) {
             _ if !sensor.is_threshold() => ("ipmi_sensor_value", "ipmi_sensor_state"),
             (_, "C") => ("ipmi_temperature_celsius", "ipmi_temperature_state"),
@@ -120,10 +146,65 @@ impl Page {
     }
 }
 
+/// Returns the name of a sensor type in FreeIPMI, whose output `ipmi_exporter` passes on (IPMI 2.0, table 42-3).
+fn type_name(kind: u8) -> &'static str {
+    let unknown = if kind < 0xc0 { "Reserved" } else { "OEM Reserved" };
+    TYPES.get(usize::from(kind)).copied().unwrap_or(unknown)
+}
+
+/// Sensor types by number.
+const TYPES: [&str; 45] = [
+    "Reserved",
+    "Temperature",
+    "Voltage",
+    "Current",
+    "Fan",
+    "Physical Security",
+    "Platform Security Violation Attempt",
+    "Processor",
+    "Power Supply",
+    "Power Unit",
+    "Cooling Device",
+    "Other Units Based Sensor",
+    "Memory",
+    "Drive Slot",
+    "POST Memory Resize",
+    "System Firmware Progress",
+    "Event Logging Disabled",
+    "Watchdog 1",
+    "System Event",
+    "Critical Interrupt",
+    "Button/Switch",
+    "Module/Board",
+    "Microcontroller/Coprocessor",
+    "Add In Card",
+    "Chassis",
+    "Chip Set",
+    "Other Fru",
+    "Cable/Interconnect",
+    "Terminator",
+    "System Boot Initiated",
+    "Boot Error",
+    "OS Boot",
+    "OS Critical Stop",
+    "Slot/Connector",
+    "System ACPI Power State",
+    "Watchdog 2",
+    "Platform Alert",
+    "Entity Presence",
+    "Monitor ASIC/IC",
+    "LAN",
+    "Management Subsystem Health",
+    "Battery",
+    "Session Audit",
+    "Version Change",
+    "FRU State",
+];
+
 /// Returns the number of a sensor, followed by channel, owner and logical unit if the controller itself is not the owner,
 /// because each owner numbers its own sensors.
 fn id(sensor: &Sensor) -> String {
-    let Sensor { number, channel, owner, unit, .. } = sensor;
+    let SensorKey { number, channel, owner, unit } = sensor.key();
     match (channel, owner, unit) {
         (0, 0x20, 0) => number.to_string(),
         _ => format!("{number}@{channel}.{owner:02x}h.{unit}"),
@@ -163,10 +244,18 @@ mod tests {
     }
 
     #[test]
+    fn sensor_types_have_their_numbers() {
+        let named = [0x01, 0x08, 0x1b, 0x23, 0x29, 0x2c, 0x2d, 0xc0].map(type_name);
+        let expected = ["Temperature", "Power Supply", "Cable/Interconnect", "Watchdog 2", "Battery"];
+        assert_eq!(named[..5], expected);
+        assert_eq!(named[5..], ["FRU State", "Reserved", "OEM Reserved"]);
+    }
+
+    #[test]
     fn samples_of_a_metric_are_adjacent_and_labels_are_escaped() {
         let (mut one, mut other) = (Page::default(), Page::default());
-        one.add("ipmi_up", &[], 1.0);
-        other.add("ipmi_up", &[], 0.0);
+        one.add_up("ipmi", true);
+        other.add_up("sel", false);
         other.add("ipmi_power_watts", &[("name", "PSU")], f64::NAN);
         other.add("no_such_name", &[], 1.0);
         let mut page = Page::default();
@@ -176,8 +265,8 @@ mod tests {
             page.to_text(),
             "# HELP ipmi_power_watts Reading of a power sensor in watts.\n# TYPE ipmi_power_watts gauge\n\
              ipmi_power_watts{bmc=\"c\",name=\"PSU\"} NaN\n\
-             # HELP ipmi_up 1 if the controller responded, else 0.\n# TYPE ipmi_up gauge\n\
-             ipmi_up{bmc=\"a\\\"\\\\\\nb\"} 1\nipmi_up{bmc=\"c\"} 0\n"
+             # HELP ipmi_up 1 if the metrics of the collector were read, else 0.\n# TYPE ipmi_up gauge\n\
+             ipmi_up{bmc=\"a\\\"\\\\\\nb\",collector=\"ipmi\"} 1\nipmi_up{bmc=\"c\",collector=\"sel\"} 0\n"
         );
     }
 }

@@ -88,8 +88,7 @@ fn format_all(answers: &Answers, format: Format) -> String {
     match format {
         Format::Table => table(answers, &Screen::of_this_process()),
         Format::Csv => csv(answers),
-        Format::Prometheus => metrics(answers),
-        Format::Text | Format::List | Format::Json => String::new(),
+        Format::Text | Format::List | Format::Json | Format::Prometheus => String::new(),
     }
 }
 
@@ -127,11 +126,12 @@ fn columns<'r>(rows: impl Iterator<Item = &'r Row>) -> Vec<&'static str> {
     names
 }
 
-fn metrics(answers: &Answers) -> String {
+/// Formats the metrics of all controllers, which are those of one collector of `ipmi_exporter`.
+fn metrics(answers: &Answers, collector: &str) -> String {
     let mut page = Page::default();
     for (host, answer) in answers {
         let mut own = answer.as_ref().map(|answer| answer.metrics.clone()).unwrap_or_default();
-        own.add("ipmi_up", &[], if answer.is_ok() { 1.0 } else { 0.0 });
+        own.add_up(collector, answer.is_ok());
         page.append(&host.to_string(), own);
     }
     page.to_text()
@@ -273,8 +273,13 @@ mod tests {
         assert_eq!(format_all(&answers(), Format::Csv), "host,name,value,none\none,\"a \"\"b\"\", c\",7,\n");
         assert_eq!(table(&answers(), &Screen::none()), "host  name      value\none   a \"b\", c  7\n");
         assert_eq!(table(&answers().split_off(1), &Screen::none()), "", "a table without rows has no header");
-        let page = format_all(&answers(), Format::Prometheus);
-        assert!(page.ends_with("ipmi_up{bmc=\"one\"} 1\nipmi_up{bmc=\"two\"} 0\n"), "{page}");
+        let page = metrics(&answers(), "ipmi");
+        assert!(
+            page.ends_with(
+                "ipmi_up{bmc=\"one\",collector=\"ipmi\"} 1\nipmi_up{bmc=\"two\",collector=\"ipmi\"} 0\n"
+            ),
+            "{page}"
+        );
         let json = json(&answers());
         assert_eq!(json.pointer("/1/error"), Some(&"no answer".into()));
         assert_eq!(json.pointer("/0/value"), Some(&7.into()));

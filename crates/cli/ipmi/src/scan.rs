@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::time::Duration;
 
-use ipmi::proto::CipherSuite;
+use ipmi::proto::{CipherSuite, ProtoError};
 use ipmi::{DiscoveredController, IpmiError};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
@@ -62,7 +62,9 @@ async fn scan_one(host: &Host, limit: Duration) -> Outcome {
     };
     let sighting = match ipmi::discover(address, limit).await {
         Ok(sighting) => sighting,
-        Err(error @ IpmiError::Socket(_)) => return Outcome::Failed(error.to_string()),
+        Err(error @ (IpmiError::Socket(_) | IpmiError::Proto(ProtoError::NoValidAnswer { .. }))) => {
+            return Outcome::Failed(error.to_string());
+        }
         Err(_) => return Outcome::Silent,
     };
     let row = row(&sighting);

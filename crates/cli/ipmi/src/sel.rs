@@ -65,11 +65,19 @@ impl Operation for Sel {
                 let offset = i64::from(offset(bmc).await?.unwrap_or(0)) * 60;
                 let own = u32::try_from(i64::from(*seconds) + offset).unwrap_or(*seconds);
                 bmc.run(&SetSelTime(own)).await?;
+                let found = bmc.run(&GetSelTime).await?;
+                if !(own.saturating_sub(1)..=own.saturating_add(CLOCK_TOLERANCE)).contains(&found) {
+                    let [wanted, found] = [own, found].map(|seconds| date::second(seconds.into()));
+                    return Err(IpmiError::unchanged("the clock", wanted, found));
+                }
                 time(bmc).await
             }
         }
     }
 }
+
+/// Seconds that may pass until a clock that was set is read back: more than two responses may take.
+const CLOCK_TOLERANCE: u32 = 120;
 
 async fn time(bmc: &Connection) -> Result<Answer, IpmiError> {
     let seconds = bmc.run(&GetSelTime).await?;
@@ -189,11 +197,8 @@ pub(super) fn line(row: &Row) -> String {
 
 /// Finds the sensor of an event among the sensor data records.
 fn find_sensor<'r>(event: &SelEvent, sensors: &'r [Record]) -> Option<&'r Sensor> {
-    let [owner, unit] = event.generator;
-    let id = (owner, unit & 3, event.sensor);
-    of_records(sensors)
-        .find(|sensor| (sensor.owner, sensor.unit, sensor.number) == id)
-        .map(|sensor| &**sensor)
+    let key = event.sensor_key();
+    of_records(sensors).find(|sensor| sensor.key() == key).map(|sensor| &**sensor)
 }
 
 /// Describes an event: the threshold with the reading, or the state of the sensor.

@@ -1,8 +1,10 @@
 //! `telarch ipmi sensors`: sensor readings.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use ipmi::proto::sensor::GetReading;
+use ipmi::proto::threshold::{Threshold, Thresholds};
 use ipmi::proto::{Command as _, Privilege, codes};
 use ipmi::{Connection, IpmiError, Measured, SensorStatus};
 use serde_json::Value;
@@ -72,7 +74,17 @@ impl Operation for Sensors {
                 measured.iter().for_each(|measured| add_line(&mut answer.text, measured, &titles));
             }
             Format::Table | Format::Json | Format::Csv => {
-                answer.rows = measured.iter().map(|measured| row(measured, &titles)).collect();
+                let sensors = measured.iter().map(|measured| &*measured.sensor);
+                let thresholds = bmc.thresholds_in_force(sensors).await?;
+                for (Measured { sensor, .. }, thresholds) in measured.iter_mut().zip(&thresholds) {
+                    if sensor.by_reading.is_some() {
+                        let raws =
+                            Threshold::ALL.into_iter().filter_map(|threshold| thresholds.of(threshold));
+                        bmc.learn_factors(Arc::make_mut(sensor), raws).await?;
+                    }
+                }
+                let rows = measured.iter().zip(&thresholds);
+                answer.rows = rows.map(|(measured, thresholds)| row(measured, thresholds, &titles)).collect();
             }
             Format::Prometheus => {
                 measured.iter().for_each(|measured| answer.metrics.add_sensor(measured));
@@ -121,9 +133,8 @@ fn add_cell(text: &mut String, width: usize, write: impl FnOnce(&mut String)) {
 /// Padding for the widest cell.
 const SPACES: &str = "                 ";
 
-fn row(measured: &Measured, titles: &Titles) -> Row {
+fn row(measured: &Measured, thresholds: &Thresholds, titles: &Titles) -> Row {
     let Measured { sensor, reading } = measured;
-    let limits = sensor.thresholds.map(|raw| raw.and_then(|raw| sensor.quantity(raw)));
     let mut row = vec![
         ("name", Value::from(titles.title(sensor).into_owned())),
         ("number", Value::from(sensor.number)),
@@ -141,18 +152,17 @@ fn row(measured: &Measured, titles: &Titles) -> Row {
         ("standing", Value::from(status(measured))),
     ];
     let names = [
-        "upper_non_recoverable",
-        "upper_critical",
-        "upper_non_critical",
-        "lower_non_recoverable",
-        "lower_critical",
-        "lower_non_critical",
+        ("upper_non_recoverable", Threshold::UpperNonRecoverable),
+        ("upper_critical", Threshold::UpperCritical),
+        ("upper_non_critical", Threshold::UpperNonCritical),
+        ("lower_non_recoverable", Threshold::LowerNonRecoverable),
+        ("lower_critical", Threshold::LowerCritical),
+        ("lower_non_critical", Threshold::LowerNonCritical),
     ];
-    row.extend(
-        names
-            .into_iter()
-            .zip(limits.map(|limit| limit.map_or(Value::Null, |limit| Value::from(limit.to_f64())))),
-    );
+    row.extend(names.into_iter().map(|(name, threshold)| {
+        let limit = thresholds.of(threshold).and_then(|raw| sensor.quantity(raw));
+        (name, limit.map_or(Value::Null, |limit| Value::from(limit.to_f64())))
+    }));
     row
 }
 

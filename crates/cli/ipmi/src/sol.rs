@@ -4,7 +4,7 @@ mod escape;
 pub(super) mod terminal;
 
 use ipmi::proto::payload::{BitRate, GetSerialParameter, SerialChange, SerialParameter, SerialValue};
-use ipmi::proto::{CompletionCode, Privilege};
+use ipmi::proto::{CompletionCode, Privilege, ProtoError};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
@@ -92,32 +92,16 @@ async fn info(bmc: &Connection) -> Result<Answer, IpmiError> {
         };
         fields.push((name, title, value));
     }
+    if fields.iter().all(|(.., value)| value.is_null()) {
+        return Err(ProtoError::Absent { what: "serial over LAN of the controller" }.into());
+    }
     Ok(Answer::fields(fields))
-}
-
-fn requirement(is_required: bool) -> &'static str {
-    if is_required { "required" } else { "not required" }
 }
 
 fn shown(value: SerialValue) -> Value {
     match value {
         SerialValue::Enabled(is_on) => Value::from(is_on),
-        SerialValue::Authentication { demands_encryption, demands_authentication, level } => {
-            Value::from(format!(
-                "level {}, encryption {}, authentication {}",
-                level.name(),
-                requirement(demands_encryption),
-                requirement(demands_authentication)
-            ))
-        }
-        SerialValue::Accumulation { steps, characters } => {
-            Value::from(format!("{} ms, or {characters} characters", u16::from(steps) * 5))
-        }
-        SerialValue::Retry { times, steps } => {
-            Value::from(format!("{times} times, after {} ms each", u16::from(steps) * 10))
-        }
-        SerialValue::Rate(rate) => Value::from(rate.name()),
         SerialValue::Port(port) => Value::from(port),
-        _ => Value::Null,
+        other => Value::from(other.to_string()),
     }
 }

@@ -291,8 +291,8 @@ const ACTIONS: &[Action] = &[
         "export",
         &[(
             "",
-            "serve metrics for Prometheus at http://127.0.0.1:9290/metrics until terminated. A controller that does \
-             not respond is reported once on standard error",
+            "serve metrics for Prometheus at http://127.0.0.1:9290/metrics, and of one controller at \
+             /ipmi?target=HOST, until terminated. A controller that does not respond is reported once on standard error",
         )],
     ),
     Action::new(
@@ -368,7 +368,8 @@ pub(crate) static KG_FILE: Opt = Opt::new(
 pub(crate) static LEVEL: Opt = Opt::new(
     "level",
     Value::Completed("LEVEL", || vec!["user", "operator", "administrator"]),
-    "privilege level to sign in with (default: the lowest that the action needs)",
+    "privilege level to sign in with (default: the lowest that the action needs, or once the highest of the user if the \
+     controller rejects that)",
 );
 pub(crate) static SUITE: Opt = Opt::new(
     "suite",

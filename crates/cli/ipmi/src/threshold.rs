@@ -51,7 +51,7 @@ impl Operation for Thresholds {
             // A non-linear sensor has its own conversion factors for each raw value.
             bmc.learn_factors(Arc::make_mut(&mut sensor), 0..=u8::MAX).await?;
             let raw = sensor.nearest(value).ok_or_else(|| out_of_range(&sensor, value))?;
-            bmc.set_threshold(destination, sensor.number, threshold, raw).await?;
+            bmc.set_threshold(&sensor, threshold, raw).await?;
         }
         let read = bmc.thresholds(destination, sensor.number).await?;
         let raws = Threshold::ALL.into_iter().filter_map(|threshold| read.of(threshold));

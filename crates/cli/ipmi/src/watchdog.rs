@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ipmi::proto::watchdog::{GetWatchdog, PreTimeout, ResetWatchdog, SetWatchdog, TimeoutAction, TimerUser};
+use ipmi::proto::watchdog::{
+    GetWatchdog, PreTimeout, ResetWatchdog, SetWatchdog, TimeoutAction, TimerUser, Watchdog as Timer,
+};
 use ipmi::proto::{Command as _, CompletionCode, Privilege};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
@@ -67,11 +69,7 @@ impl Operation for Watchdog {
             }
         }
         let timer = bmc.run(&GetWatchdog).await?;
-        if let Self::Set(action, tenths) = self
-            && (timer.action, timer.interval) != (*action, Duration::from_millis(100) * u32::from(*tenths))
-        {
-            return Err(IpmiError::Unchanged { what: "the timer" });
-        }
+        self.verify(&timer)?;
         Ok(Answer::fields([
             ("use", "Watchdog Timer Use", Value::from(timer.user.name())),
             ("running", "Watchdog Timer Is Running", Value::from(timer.is_running)),
@@ -87,4 +85,25 @@ impl Operation for Watchdog {
             ),
         ]))
     }
+}
+
+impl Watchdog {
+    /// Compares the state of the timer after a change with the requested one.
+    fn verify(&self, timer: &Timer) -> Result<(), IpmiError> {
+        let (wanted, found) = match self {
+            Self::Show | Self::Reset => return Ok(()),
+            Self::Off => {
+                ("stopped".to_owned(), if timer.is_running { "running" } else { "stopped" }.to_owned())
+            }
+            Self::Set(action, tenths) => {
+                let wanted = Duration::from_millis(100) * u32::from(*tenths);
+                (setting(*action, wanted), setting(timer.action, timer.interval))
+            }
+        };
+        if wanted == found { Ok(()) } else { Err(IpmiError::unchanged("the watchdog timer", wanted, found)) }
+    }
+}
+
+fn setting(action: TimeoutAction, interval: Duration) -> String {
+    format!("{} after {} s", action.name(), interval.as_secs_f64())
 }

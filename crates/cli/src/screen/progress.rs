@@ -1,4 +1,4 @@
-//! Progress line, shown when an operation takes longer than two seconds.
+//! Progress line, shown when an operation takes longer than one or two seconds.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -14,7 +14,7 @@ use crate::format::harmless;
 use crate::program::Stop;
 
 /// Progress of an operation, shown on standard error if it is a terminal.
-pub(crate) struct Progress {
+pub struct Progress {
     /// Maximum width of the line in characters; `None` if it is not shown.
     width: Option<usize>,
     /// Whether standard output goes to a terminal, too.
@@ -25,13 +25,16 @@ pub(crate) struct Progress {
     /// Expected number of items; `None` if unknown.
     total: Cell<Option<u64>>,
     is_shown: Cell<bool>,
+    /// Time before the line is first shown, and after output on the same terminal.
+    delay: Duration,
     /// Time of the last output.
     quiet_since: Cell<Instant>,
 }
 
 impl Progress {
     /// Creates a progress line that is not shown yet. `subject` is the host, or the kind of items.
-    pub(crate) fn new(screen: &Screen, subject: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn new(screen: &Screen, subject: impl Into<String>) -> Self {
         Self {
             width: screen.progress_width(),
             shares_terminal: screen.is_out_a_terminal(),
@@ -39,22 +42,37 @@ impl Progress {
             done: Cell::new(0),
             total: Cell::new(None),
             is_shown: Cell::new(false),
+            delay: INITIAL_DELAY,
             quiet_since: Cell::new(Instant::now()),
         }
     }
 
+    /// Sets the time before the line is first shown (default: 2 s).
+    #[must_use]
+    pub fn after(self, delay: Duration) -> Self {
+        Self { delay, ..self }
+    }
+
+    /// Clears the line before output of the operation to standard output, if both go to a terminal.
+    pub fn make_way(&self) {
+        if self.shares_terminal {
+            self.clear();
+            self.quiet_since.set(Instant::now());
+        }
+    }
+
     /// Counts one more completed item.
-    pub(crate) fn step(&self) {
+    pub fn step(&self) {
         self.done.set(self.done.get().saturating_add(1));
     }
 
     /// Sets the expected number of items.
-    pub(crate) fn set_total(&self, total: u64) {
+    pub fn set_total(&self, total: u64) {
         self.total.set(Some(total));
     }
 
     /// Runs an operation and shows its progress. Ctrl-C ends the process.
-    pub(crate) async fn during<T>(&self, operation: impl Future<Output = T>) -> T {
+    pub async fn during<T>(&self, operation: impl Future<Output = T>) -> T {
         tokio::pin!(operation);
         loop {
             // Without a signal handler, the loop ends only with the operation.
@@ -82,7 +100,7 @@ impl Progress {
             return Some(operation.await);
         }
         let begun = Instant::now();
-        let mut ticks = interval_at(begun + INITIAL_DELAY, REDRAW_INTERVAL);
+        let mut ticks = interval_at(begun + self.delay, REDRAW_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut interrupts: Option<Signal> = None;
         loop {
@@ -120,7 +138,7 @@ impl Progress {
 
     fn draw(&self, elapsed: Duration) {
         // Recent output on the terminal already shows progress.
-        if self.shares_terminal && self.quiet_since.get().elapsed() < INITIAL_DELAY {
+        if self.shares_terminal && self.quiet_since.get().elapsed() < self.delay {
             return;
         }
         let Some(width) = self.width else { return };
@@ -155,10 +173,7 @@ pub(crate) struct ClearingWriter<'w> {
 
 impl Write for ClearingWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.progress.shares_terminal {
-            self.progress.clear();
-            self.progress.quiet_since.set(Instant::now());
-        }
+        self.progress.make_way();
         self.inner.write(bytes)
     }
 
@@ -193,7 +208,7 @@ fn bar(done: u64, total: u64, columns: usize) -> Option<String> {
     Some(format!(" [{}{}]", "#".repeat(full), "-".repeat(cells - full)))
 }
 
-/// Time before the line is first shown.
+/// Default time before the line is first shown.
 const INITIAL_DELAY: Duration = Duration::from_secs(2);
 const REDRAW_INTERVAL: Duration = Duration::from_millis(250);
 const SHORTEST_BAR: usize = 5;

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use wsman::Omission;
 use xml::Element;
 
 use super::service_command::options_of;
@@ -14,7 +15,9 @@ use crate::program::Stop;
 use crate::session::target;
 
 impl CommandRunner {
-    /// Enumerates instances and passes each item to `receive`. Ends early when `cancelled` completes or `receive`
+    /// Enumerates instances and passes each item to `receive`. Returns the sources that are missing in the result.
+    ///
+    /// It ends early when `cancelled` completes or `receive`
     /// fails; the enumeration is then released. Only the items of one response are held in memory.
     ///
     /// # Errors
@@ -25,7 +28,7 @@ impl CommandRunner {
         command: Command,
         cancelled: impl Future<Output = ()>,
         receive: &mut dyn FnMut(Element<'_>) -> io::Result<()>,
-    ) -> Result<(), Stop> {
+    ) -> Result<Vec<Omission>, Stop> {
         let Command { operation: Operation::Enumerate { locator, enumeration }, options, .. } = command
         else {
             return Err(Failure::here(Kind::Usage, "the command is not an enumeration").into());
@@ -53,12 +56,12 @@ impl CommandRunner {
                 }
                 // The service has already ended the enumeration.
                 Some(Err(error)) => return Err(service.failure(error).about(&resource).into()),
-                None => return Ok(()),
+                None => return Ok(items.omissions().to_vec()),
             }
         };
         // An error while releasing the enumeration does not affect the result.
         let _ = items.release().await;
-        outcome
+        outcome.map(|()| Vec::new())
     }
 
     /// Returns a note about a query without results if the machine of the service lacks the data source of its class,

@@ -18,7 +18,7 @@ use crate::failure::{Failure, Kind};
 use crate::format::Format;
 use crate::input::KeyValues;
 use crate::locator::Locator;
-use crate::missing_source::class_of_query;
+use crate::missing_source::{class_of_query, omission_text};
 use crate::program::Stop;
 use crate::screen::Progress;
 use crate::session::{Authenticated, RemoteService, resource, selectors, target};
@@ -214,7 +214,13 @@ impl Run {
             out.flush()?;
         }
         out.write_all(results.close().as_bytes())?;
-        if is_empty && let Some(note) = missing_source_note(&self.service, locator, &class).await {
+        for omission in items.omissions() {
+            writeln!(streams.errors, "winrm: {}", omission_text(&omission.source, &omission.reason))?;
+        }
+        if is_empty
+            && items.omissions().is_empty()
+            && let Some(note) = missing_source_note(&self.service, locator, &class).await
+        {
             writeln!(streams.errors, "winrm: {note}")?;
         }
         Ok(())

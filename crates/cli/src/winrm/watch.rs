@@ -3,6 +3,7 @@
 use std::io;
 
 use client::Occurrence;
+use wsman::Omission;
 use xml::Element;
 
 use super::service_command::wire_filter;
@@ -22,6 +23,8 @@ pub enum WatchEvent<'e> {
     Event(Element<'e>),
     /// The service dropped this number of events, because they were not pulled fast enough.
     Dropped(u64),
+    /// The events of a source are missing.
+    Omitted(&'e Omission),
 }
 
 /// Subscribes to the events selected by the filter of an enumeration and passes each one to `receive`. Ends when
@@ -52,11 +55,16 @@ pub async fn watch(
         () = &mut cancelled => return Ok(()),
     };
     let mut outcome = receive(WatchEvent::Started).map_err(Stop::from);
+    let mut told = 0;
     while outcome.is_ok() {
         let next = tokio::select! {
             next = events.next() => next,
             () = &mut cancelled => break,
         };
+        for omission in events.omissions().iter().skip(told) {
+            receive(WatchEvent::Omitted(omission))?;
+        }
+        told = events.omissions().len();
         outcome = match next {
             Some(Ok(Occurrence::Event(event))) => {
                 receive(WatchEvent::Event(event.element())).map_err(Stop::from)

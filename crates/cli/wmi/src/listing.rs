@@ -21,6 +21,8 @@ pub(super) enum QueryItem {
     /// Names of the selected properties; `None` for all. Always the first item.
     Properties(Option<Vec<String>>),
     Row(Row),
+    /// Message about a class that is missing in the result.
+    Omitted(String),
 }
 
 /// Number of rows that determine the columns and their widths.
@@ -39,6 +41,7 @@ pub(super) fn run(source: &Source, query: &str, printer: Printer) -> Result<Stri
             is_empty = false;
             output::out().write_all(listing.row(row).as_bytes())
         }
+        QueryItem::Omitted(message) => writeln!(output::errors(), "telarch: {message}"),
     });
     // The document is completed even after a failure.
     let late = match &listed {

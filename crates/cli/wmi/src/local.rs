@@ -130,9 +130,13 @@ impl LocalWmi {
                             next = rows.next() => next,
                             () = &mut enough => return Err(interrupted_failure()),
                         };
-                        let Some(instance) = next.transpose().map_err(failure)? else { return Ok(()) };
+                        let Some(instance) = next.transpose().map_err(failure)? else { break };
                         emit(QueryItem::Row(row::of_instance(&instance, selected.as_deref(), &origin)))?;
                     }
+                    for omission in rows.take_omissions() {
+                        emit(QueryItem::Omitted(omitted(&omission)))?;
+                    }
+                    Ok(())
                 }
                 Outcome::Classes(classes) => {
                     emit(QueryItem::Properties(Some(vec!["__CLASS".to_owned()])))?;
@@ -172,6 +176,7 @@ impl LocalWmi {
                         emit(EventItem::Event(row::of_instance(&event, selected.as_deref(), &origin)))?;
                     }
                     Some(wmi::Occurrence::Dropped(count)) => emit(EventItem::Dropped(count))?,
+                    Some(wmi::Occurrence::Omitted(omission)) => emit(EventItem::Omitted(omitted(&omission)))?,
                     None => return Ok(()),
                 }
             }
@@ -303,6 +308,11 @@ impl LocalWmi {
     pub(super) fn serves(&self, class: &Name) -> bool {
         self.engine.serves(&self.namespace, class).unwrap_or(false)
     }
+}
+
+/// Returns the message for a class that is missing in a result.
+fn omitted(omission: &wmi::Omission) -> String {
+    cli::missing_source::omission_text(omission.class().as_str(), omission.reason())
 }
 
 pub(super) fn failed(error: wmi::Error) -> Failure {

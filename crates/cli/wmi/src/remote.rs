@@ -214,11 +214,15 @@ impl RemoteWmi {
         let command = self.command(&["enumerate", &format!("wmi/{}/*", self.namespace), &filter])?;
         let conversation = self.conversation(&command, &remedy)?;
         let listed = self.runtime.block_on(conversation.list(*command, enough, &mut emit_row));
-        listed.map_err(|stop| match stop {
+        let omissions = listed.map_err(|stop| match stop {
             Stop::Interrupted => interrupted_failure(),
             Stop::Output(error) => error.into(),
             stop => failure(&stop, &remedy),
-        })
+        })?;
+        for omission in &omissions {
+            emit(QueryItem::Omitted(cli::missing_source::omission_text(&omission.source, &omission.reason)))?;
+        }
+        Ok(())
     }
 
     /// Returns a note about a query without results whose data source is missing on the machine.
@@ -316,6 +320,10 @@ impl RemoteWmi {
                 emit(EventItem::Event(self.row(event, class, selected.as_deref())))
             }
             WatchEvent::Dropped(count) => emit(EventItem::Dropped(count)),
+            WatchEvent::Omitted(omission) => emit(EventItem::Omitted(cli::missing_source::omission_text(
+                &omission.source,
+                &omission.reason,
+            ))),
         };
         let settings = ClientSettings::of_this_process();
         let watched = cli::winrm::watch(*command, &settings, enough, &mut emit_event);

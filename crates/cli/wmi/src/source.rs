@@ -1,6 +1,6 @@
 //! WMI of this machine or of another.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use cim::wql::{self, QueryError};
@@ -35,6 +35,7 @@ impl Source {
             match item {
                 QueryItem::Properties(properties) => found.properties = properties,
                 QueryItem::Row(row) => found.rows.push(row),
+                QueryItem::Omitted(message) => writeln!(cli_command::output::errors(), "telarch: {message}")?,
             }
             Ok(())
         })?;

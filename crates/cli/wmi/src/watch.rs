@@ -19,6 +19,8 @@ pub(super) enum EventItem {
     Event(Row),
     /// Number of events that were dropped because they were not consumed in time.
     Dropped(u64),
+    /// Message about a class whose events are missing.
+    Omitted(String),
 }
 
 /// Prints each event as it arrives, until the limit is reached or the user interrupts; then the subscription ends.
@@ -39,6 +41,7 @@ pub(super) fn run(
             EventItem::Dropped(count) => {
                 writeln!(io::stderr(), "telarch: {count} events were dropped, because they arrived too fast")
             }
+            EventItem::Omitted(message) => writeln!(io::stderr(), "telarch: {message}"),
             EventItem::Event(_) if left == Some(0) => Ok(()),
             EventItem::Event(row) => {
                 let mut out = output::out();

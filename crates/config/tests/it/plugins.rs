@@ -163,9 +163,13 @@ fn put_replaces_the_entries_of_the_resources_it_contains() {
     assert!(!put.is_enabled());
     let entries = put.security(state.security_defaults());
     let shown: Vec<_> = entries.iter().map(|entry| (entry.uri.as_str(), entry.exact_match)).collect();
-    let [dmtf, classes] =
-        ["http://schemas.dmtf.org/wbem/wscim/1", "http://schemas.dmtf.org/wbem/cim-xml/2/cim-schema/2"];
-    assert_eq!(shown, [(&*format!("{wmi}/root"), true), (dmtf, false), (classes, false)]);
+    let [dmtf, scx, classes] = [
+        "http://schemas.dmtf.org/wbem/wscim/1",
+        "http://schemas.microsoft.com/wbem/wscim/1",
+        "http://schemas.dmtf.org/wbem/cim-xml/2/cim-schema/2",
+    ];
+    let expected = [(&*format!("{wmi}/root"), true), (dmtf, false), (scx, false), (classes, false)];
+    assert_eq!(shown, expected);
 }
 
 #[test]

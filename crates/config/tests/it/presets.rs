@@ -233,6 +233,11 @@ const VALUES: [[&str; 3]; 51] = [
     ["Shell/AbandonedCommandTimeoutms", "600000", "600000"],
     ["WMI/PermanentSubscriptions", "false", "false"],
     ["WMI/CommandLineConsumers", "false", "false"],
+    ["EventCollector/Enabled", "false", "false"],
+    ["EventCollector/IdentityCheck", "Mark", "Mark"],
+    ["EventCollector/RawXml", "false", "false"],
+    ["EventCollector/MaxFileSizekb", "65536", "65536"],
+    ["EventCollector/MaxFiles", "8", "8"],
     ["Identify/ProductVendor", "", ""],
     ["Connections/MaxOpen", "640", "640"],
 ];

@@ -232,6 +232,11 @@ const ORDER: [&str; 51] = [
     "Shell/AbandonedCommandTimeoutms",
     "WMI/PermanentSubscriptions",
     "WMI/CommandLineConsumers",
+    "EventCollector/Enabled",
+    "EventCollector/IdentityCheck",
+    "EventCollector/RawXml",
+    "EventCollector/MaxFileSizekb",
+    "EventCollector/MaxFiles",
     "Identify/ProductVendor",
     "Connections/MaxOpen",
 ];

@@ -14,7 +14,7 @@ use readiness::FileChanges;
 use repository::{Compiler, ReloadingEngine, Repository};
 use sddl::DomainSid;
 use telarch_consumers::{
-    CommandPolicy, Creators, FailureLog, Problem, SubscriptionRunner, Words, registered,
+    Activity, CommandPolicy, Creators, FailureLog, Problem, SubscriptionRunner, Words, registered,
 };
 use tokio::task::JoinSet;
 use wmi::{Context, Engine, Occurrence};
@@ -67,10 +67,11 @@ fn engine() -> ReloadingEngine {
 
 fn run_subscriptions(engine: &ReloadingEngine, creators: Creators, commands: CommandPolicy) -> JoinSet<()> {
     let mut work = JoinSet::new();
-    let failures = FailureLog::of_state(Path::new("/nonexistent"));
-    work.spawn(
-        SubscriptionRunner { engine: engine.clone(), creators, commands, words: WORDS, failures }.run(),
-    );
+    let state = Path::new("/nonexistent");
+    let (failures, activity) = (FailureLog::of_state(state), Activity::of_state(state));
+    let engine = engine.clone();
+    let runner = SubscriptionRunner { engine, creators, commands, words: WORDS, failures, activity };
+    work.spawn(runner.run());
     work
 }
 
@@ -258,7 +259,9 @@ async fn an_event_that_a_consumer_cannot_process_is_a_failure_event() {
     let (carried, words) = (engine.clone(), WORDS);
     let (creators, commands) = (Creators::All, CommandPolicy::Deny);
     let mut work = JoinSet::new();
-    work.spawn(SubscriptionRunner { engine: carried, creators, commands, words, failures }.run());
+    let activity = Activity::of_state(folder.path());
+    let runner = SubscriptionRunner { engine: carried, creators, commands, words, failures, activity };
+    work.spawn(runner.run());
     compile(engine.repository(), &bound(&log_to(&folder.path().join("missing/rooms.log"), ""), ""));
     for number in 0..ATTEMPTS {
         compile(engine.repository(), &room(&format!("a b{number}")));

@@ -6,16 +6,16 @@ use rustls::version::{TLS12, TLS13};
 use telarch_credssp::Initiator;
 
 use crate::exchange::raw_client;
+use crate::fake_mechanism::{FakeMechanism, talk};
 use crate::tls::Tls;
-use crate::toy::{Toy, talk};
 use crate::{CERTIFICATE, KeyedCertificate, acceptor, credentials, initiator};
 
 #[test]
 fn a_man_in_the_middle_gets_no_credentials() {
     let own = KeyedCertificate::rsa();
     for version in [&TLS12, &TLS13] {
-        let toy = Toy::like_ntlm();
-        let (mut client, mut service) = (initiator(&toy), acceptor(&toy));
+        let fake = FakeMechanism::like_ntlm();
+        let (mut client, mut service) = (initiator(&fake), acceptor(&fake));
         let (mut to_client, mut to_service) = (Tls::server(&own), Tls::client(version));
         to_service.shake_hands(&mut service);
         let mut relayed = 0;
@@ -48,9 +48,9 @@ fn a_man_in_the_middle_gets_no_credentials() {
 
 #[test]
 fn changed_tokens_are_rejected() {
-    let toy = Toy::like_ntlm();
+    let fake = FakeMechanism::like_ntlm();
     let mut lengths = Vec::new();
-    let (mut client, mut service) = (initiator(&toy), acceptor(&toy));
+    let (mut client, mut service) = (initiator(&fake), acceptor(&fake));
     let ends = talk(
         |token| client.step(token),
         |token| service.step(token),
@@ -63,7 +63,7 @@ fn changed_tokens_are_rejected() {
     for (attacked, length) in lengths.iter().enumerate() {
         for part in 0..8 {
             let at = length * part / 8;
-            let (mut client, mut service) = (initiator(&toy), acceptor(&toy));
+            let (mut client, mut service) = (initiator(&fake), acceptor(&fake));
             let ends = talk(
                 |token| client.step(token),
                 |token| service.step(token),
@@ -83,25 +83,25 @@ fn changed_tokens_are_rejected() {
 
 #[test]
 fn endless_exchanges_are_ended() {
-    let toy = Toy { tokens: 99, ..Toy::like_ntlm() };
+    let fake = FakeMechanism { tokens: 99, ..FakeMechanism::like_ntlm() };
     let too_long = AuthError::Malformed("too many tokens, or a token longer than 64 KiB");
-    let (mut client, mut service) = (initiator(&toy), acceptor(&toy));
+    let (mut client, mut service) = (initiator(&fake), acceptor(&fake));
     let ends = talk(|token| client.step(token), |token| service.step(token), |_, token| token);
     assert_eq!([ends.0.error(), ends.1.error()].iter().flatten().next(), Some(&too_long));
 
     // An endless client, with a mechanism without end.
-    let mut service = acceptor(&toy);
+    let mut service = acceptor(&fake);
     let mut tls = Tls::client(&TLS13);
     tls.shake_hands(&mut service);
     let requests = (1..99).step_by(2).map(|number| {
-        let token = toy.token(number);
+        let token = fake.token(number);
         TsRequest { version: 6, nego_token: Some(&token), ..TsRequest::default() }.encode()
     });
     let answered = requests.take_while(|request| service.step(&tls.send(request)).is_ok()).count();
     assert_eq!(answered, 8, "ten tokens, including two of TLS");
 
     // An endless service, with a client that does not stop.
-    let mut client = Initiator::new(toy.initiator(), credentials(), Version::default()).unwrap();
+    let mut client = Initiator::new(fake.initiator(), credentials(), Version::default()).unwrap();
     let (mut tls, mut token, mut number) = (Tls::server(&CERTIFICATE), None, 0);
     let error = loop {
         let said = match client.step(token.as_deref()) {
@@ -113,7 +113,7 @@ fn endless_exchanges_are_ended() {
             tls.pending()
         } else {
             number += 2;
-            let answer = toy.token(number);
+            let answer = fake.token(number);
             tls.send(&TsRequest { version: 6, nego_token: Some(&answer), ..TsRequest::default() }.encode())
         });
     };
@@ -121,16 +121,16 @@ fn endless_exchanges_are_ended() {
 
     // Nor is a request accepted in pieces.
     let hello = Tls::client(&TLS13).pending();
-    let half = acceptor(&toy).step(&hello[..hello.len() / 2]).unwrap_err();
+    let half = acceptor(&fake).step(&hello[..hello.len() / 2]).unwrap_err();
     assert_eq!(half, AuthError::Malformed("incomplete TLS message"));
-    assert_eq!(acceptor(&toy).step(&vec![0x16; 65_537]).unwrap_err(), too_long);
+    assert_eq!(acceptor(&fake).step(&vec![0x16; 65_537]).unwrap_err(), too_long);
 }
 
 #[test]
 fn invalid_or_empty_tokens_are_rejected() {
-    let toy = Toy::like_ntlm();
+    let fake = FakeMechanism::like_ntlm();
     for token in [&b"NTLMSSP\0\x01\0\0\0"[..], b"\x30\x05\xa0\x03\x02\x01\x06", &[0x16, 3, 1, 0, 1, 9]] {
-        let mut service = acceptor(&toy);
+        let mut service = acceptor(&fake);
         assert!(matches!(service.step(token), Err(AuthError::Malformed(_))));
         assert_eq!(service.refusal(), None);
         assert!(
@@ -138,23 +138,23 @@ fn invalid_or_empty_tokens_are_rejected() {
             "a context is unusable after an error"
         );
 
-        let mut client = initiator(&toy);
+        let mut client = initiator(&fake);
         client.step(None).unwrap();
         assert!(matches!(client.step(Some(token)), Err(AuthError::Malformed(_))));
     }
-    let mut service = acceptor(&toy);
+    let mut service = acceptor(&fake);
     let mut client = raw_client(&TLS13, &mut service);
     assert_eq!(service.step(b"").unwrap_err(), AuthError::Malformed("empty token"));
     assert!(service.step(&client.tls.send(b"late")).is_err());
 
-    let mut client = initiator(&toy);
+    let mut client = initiator(&fake);
     client.step(None).unwrap();
     assert!(matches!(client.step(Some(b"")), Err(AuthError::Malformed(_))), "incomplete handshake");
 }
 
 #[test]
 fn a_client_that_closes_the_connection_is_rejected() {
-    let mut service = acceptor(&Toy::like_ntlm());
+    let mut service = acceptor(&FakeMechanism::like_ntlm());
     let mut client = raw_client(&TLS13, &mut service);
     let requests = client.requests();
     let (last, others) = requests.split_last().unwrap();
@@ -170,8 +170,8 @@ fn a_client_that_closes_the_connection_is_rejected() {
 
 #[test]
 fn tokens_after_the_end_are_rejected() {
-    let toy = Toy::like_ntlm();
-    let (mut client, mut service) = (initiator(&toy), acceptor(&toy));
+    let fake = FakeMechanism::like_ntlm();
+    let (mut client, mut service) = (initiator(&fake), acceptor(&fake));
     let mut last = Vec::new();
     let ends = talk(
         |token| client.step(token),

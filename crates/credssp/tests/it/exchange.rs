@@ -6,14 +6,14 @@ use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
 use telarch_credssp::{Acceptor, CredSspError, Initiator, ServiceCertificate};
 
+use crate::fake_mechanism::{FakeMechanism, talk};
 use crate::tls::Tls;
-use crate::toy::{Toy, talk};
 use crate::{CERTIFICATE, KeyedCertificate, acceptor, credentials, initiator};
 
 #[test]
 fn both_ends_authenticate_and_seal_messages() {
-    for toy in [Toy::like_ntlm(), Toy::like_kerberos()] {
-        let (mut client, mut service) = (initiator(&toy), acceptor(&toy));
+    for fake in [FakeMechanism::like_ntlm(), FakeMechanism::like_kerberos()] {
+        let (mut client, mut service) = (initiator(&fake), acceptor(&fake));
         let mut tokens = Vec::new();
         let ends = talk(
             |token| client.step(token),
@@ -25,7 +25,7 @@ fn both_ends_authenticate_and_seal_messages() {
         );
         let (mut initiated, mut accepted) = (ends.0.done(), ends.1.done());
         assert_eq!(accepted.account.name, "alice");
-        assert_eq!(service.mechanism().as_ref(), toy.oids.first());
+        assert_eq!(service.mechanism().as_ref(), fake.oids.first());
         let credentials = service.take_credentials().unwrap();
         assert_eq!((credentials.user(), credentials.password().expose()), ("alice", "s3cret"));
         assert!(service.take_credentials().is_none(), "returned only once");
@@ -48,7 +48,7 @@ fn both_ends_authenticate_and_seal_messages() {
 #[test]
 fn tls_1_2_and_1_3_are_supported() {
     for version in [&TLS12, &TLS13] {
-        let mut service = acceptor(&Toy::like_ntlm());
+        let mut service = acceptor(&FakeMechanism::like_ntlm());
         let mut client = raw_client(version, &mut service);
         for request in client.requests() {
             client.send(&mut service, &request);
@@ -60,12 +60,12 @@ fn tls_1_2_and_1_3_are_supported() {
 
 #[test]
 fn the_first_request_may_come_with_the_end_of_the_handshake() {
-    let toy = Toy::like_ntlm();
-    let mut service = acceptor(&toy);
+    let fake = FakeMechanism::like_ntlm();
+    let mut service = acceptor(&fake);
     let mut tls = Tls::client(&TLS13);
     let Step::Continue(answer) = service.step(&tls.pending()).unwrap() else { panic!("completed too early") };
     assert_eq!(tls.receive(&answer), b"");
-    let token = toy.token(1);
+    let token = fake.token(1);
     let request = TsRequest { version: 6, nego_token: Some(&token), ..TsRequest::default() };
     // The end of the handshake, and the request in several records.
     let mut last = tls.pending();
@@ -74,7 +74,7 @@ fn the_first_request_may_come_with_the_end_of_the_handshake() {
     }
     let Step::Continue(answer) = service.step(&last).unwrap() else { panic!("completed too early") };
     let plain = tls.receive(&answer);
-    assert_eq!(TsRequest::decode(&plain).unwrap().nego_token, Some(&toy.token(2)[..]));
+    assert_eq!(TsRequest::decode(&plain).unwrap().nego_token, Some(&fake.token(2)[..]));
 }
 
 #[test]
@@ -89,8 +89,8 @@ fn an_empty_token_after_the_handshake_is_accepted() {
             .unwrap();
     config.send_tls13_tickets = 0;
     let mut tls = Tls(rustls::ServerConnection::new(config.into()).unwrap().into());
-    let toy = Toy::like_ntlm();
-    let mut client = initiator(&toy);
+    let fake = FakeMechanism::like_ntlm();
+    let mut client = initiator(&fake);
     let mut token = None;
     for expected in [false, false, true] {
         let Step::Continue(to_service) = client.step(token.as_deref()).unwrap() else {
@@ -105,8 +105,8 @@ fn an_empty_token_after_the_handshake_is_accepted() {
 
 #[test]
 fn a_refusal_reaches_the_client() {
-    let wrong = Toy { password: "guess", ..Toy::like_ntlm() };
-    let (mut client, mut service) = (initiator(&wrong), acceptor(&Toy::like_ntlm()));
+    let wrong = FakeMechanism { password: "guess", ..FakeMechanism::like_ntlm() };
+    let (mut client, mut service) = (initiator(&wrong), acceptor(&FakeMechanism::like_ntlm()));
     let mut token = None;
     let error = loop {
         let Step::Continue(to_service) = client.step(token.as_deref()).unwrap() else { panic!("accepted") };
@@ -152,28 +152,28 @@ fn an_expired_certificate_is_accepted() {
     let key = rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into());
     let certificate = ServiceCertificate::new(certificate.der().clone(), key).unwrap();
 
-    let toy = Toy::like_ntlm();
-    let mut service = Acceptor::new(&certificate, bare(&toy), Version::default()).unwrap();
-    let mut client = Initiator::new(toy.initiator(), credentials(), Version::default()).unwrap();
+    let fake = FakeMechanism::like_ntlm();
+    let mut service = Acceptor::new(&certificate, bare(&fake), Version::default()).unwrap();
+    let mut client = Initiator::new(fake.initiator(), credentials(), Version::default()).unwrap();
     let ends = talk(|token| client.step(token), |token| service.step(token), |_, token| token);
     assert!(ends.0.is_done() && ends.1.is_done());
     assert_eq!(service.mechanism(), Some(Oid::NTLM));
 }
 
-fn bare(toy: &Toy) -> Box<dyn auth::Acceptor> {
-    Box::new(auth::negotiate::Acceptor::negotiate(vec![std::sync::Arc::new(toy.clone())]))
+fn bare(fake: &FakeMechanism) -> Box<dyn auth::Acceptor> {
+    Box::new(auth::negotiate::Acceptor::negotiate(vec![std::sync::Arc::new(fake.clone())]))
 }
 
 /// A TLS client after its handshake, and the CredSSP requests to send.
 pub(crate) struct RawClient {
     pub(crate) tls: Tls,
-    toy: Toy,
+    fake: FakeMechanism,
 }
 
 pub(crate) fn raw_client(version: &'static SupportedProtocolVersion, service: &mut Acceptor) -> RawClient {
     let mut tls = Tls::client(version);
     tls.shake_hands(service);
-    RawClient { tls, toy: Toy::like_ntlm() }
+    RawClient { tls, fake: FakeMechanism::like_ntlm() }
 }
 
 impl RawClient {
@@ -181,10 +181,10 @@ impl RawClient {
     pub(crate) fn requests(&self) -> Vec<Vec<u8>> {
         let key = x509_parser::parse_x509_certificate(&CERTIFICATE.certificate).unwrap().1;
         let key = PublicKey::new(key.public_key().subject_public_key.data.to_vec()).unwrap();
-        let (inner, nonce) = (self.toy.initiator(), Nonce::new([3; 32]));
+        let (inner, nonce) = (self.fake.initiator(), Nonce::new([3; 32]));
         let mut client =
             credssp::Initiator::new(inner, key.clone(), credentials(), nonce, Version::default());
-        let mut service = credssp::Acceptor::new(bare(&self.toy), key, Version::default());
+        let mut service = credssp::Acceptor::new(bare(&self.fake), key, Version::default());
         let mut requests = Vec::new();
         let ends = talk(
             |request| client.step(request),

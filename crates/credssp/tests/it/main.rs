@@ -6,14 +6,14 @@ extern crate auth as telarch_auth;
 mod attacks;
 mod exchange;
 #[allow(dead_code)] // It serves the tests of `auth`, too.
+#[path = "../../../auth/tests/it/fake_mechanism.rs"]
+mod fake_mechanism;
+#[allow(dead_code)] // It serves the tests of `auth`, too.
 #[path = "../../../auth/tests/it/generator.rs"]
 mod generator;
 mod sealed_bodies;
 mod sealing;
 mod tls;
-#[allow(dead_code)] // It serves the tests of `auth`, too.
-#[path = "../../../auth/tests/it/toy.rs"]
-mod toy;
 
 use std::sync::{Arc, LazyLock};
 
@@ -23,7 +23,7 @@ use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use telarch_credssp::{Acceptor, Initiator, ServiceCertificate};
 
-use crate::toy::Toy;
+use crate::fake_mechanism::FakeMechanism;
 
 /// A self-signed certificate and its key.
 struct KeyedCertificate {
@@ -59,13 +59,13 @@ static SERVICE: LazyLock<ServiceCertificate> = LazyLock::new(|| {
     ServiceCertificate::new(CERTIFICATE.certificate.clone(), CERTIFICATE.private_key()).unwrap()
 });
 
-fn acceptor(toy: &Toy) -> Acceptor {
-    let inner = negotiate::Acceptor::negotiate(vec![Arc::new(toy.clone())]);
+fn acceptor(fake_mechanism: &FakeMechanism) -> Acceptor {
+    let inner = negotiate::Acceptor::negotiate(vec![Arc::new(fake_mechanism.clone())]);
     Acceptor::new(&SERVICE, Box::new(inner), Version::default()).unwrap()
 }
 
-fn initiator(toy: &Toy) -> Initiator {
-    let inner = spnego::Initiator::new(vec![toy.offer()]);
+fn initiator(fake_mechanism: &FakeMechanism) -> Initiator {
+    let inner = spnego::Initiator::new(vec![fake_mechanism.offer()]);
     Initiator::new(Box::new(inner), credentials(), Version::default()).unwrap()
 }
 

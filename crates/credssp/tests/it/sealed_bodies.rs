@@ -3,15 +3,15 @@
 use auth::sealed_body::{Protocol, seal, unseal};
 use auth::{Acceptor as _, Initiator as _, SecurityContext};
 
+use crate::fake_mechanism::{FakeMechanism, talk};
 use crate::generator::Generator;
-use crate::toy::{Toy, talk};
 use crate::{acceptor, initiator};
 
 const SOAP: &str = "application/soap+xml;charset=UTF-8";
 
 fn ends() -> [Box<dyn SecurityContext>; 2] {
-    let toy = Toy::like_kerberos();
-    let (mut client, mut service) = (initiator(&toy), acceptor(&toy));
+    let fake = FakeMechanism::like_kerberos();
+    let (mut client, mut service) = (initiator(&fake), acceptor(&fake));
     let ends = talk(|token| client.step(token), |token| service.step(token), |_, token| token);
     [ends.0.done().context, ends.1.done().context]
 }

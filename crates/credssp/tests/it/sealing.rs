@@ -5,8 +5,8 @@ use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
 
 use crate::exchange::raw_client;
+use crate::fake_mechanism::{FakeMechanism, talk};
 use crate::tls::Tls;
-use crate::toy::{Toy, talk};
 use crate::{acceptor, initiator};
 
 #[test]
@@ -125,8 +125,8 @@ fn key_updates_are_accepted() {
 
 #[test]
 fn our_client_and_service_interoperate() {
-    let toy = Toy::like_kerberos();
-    let (mut client, mut service) = (initiator(&toy), acceptor(&toy));
+    let fake = FakeMechanism::like_kerberos();
+    let (mut client, mut service) = (initiator(&fake), acceptor(&fake));
     let ends = talk(|token| client.step(token), |token| service.step(token), |_, token| token);
     let mut ends = [ends.0.done().context, ends.1.done().context];
     for length in [1, 1_000, 16_384] {
@@ -142,7 +142,7 @@ fn our_client_and_service_interoperate() {
 
 /// Returns the context of a service after authentication, and the client end of its connection.
 fn service_context(version: &'static SupportedProtocolVersion) -> (Tls, Box<dyn SecurityContext>) {
-    let mut service = acceptor(&Toy::like_ntlm());
+    let mut service = acceptor(&FakeMechanism::like_ntlm());
     let mut client = raw_client(version, &mut service);
     let requests = client.requests();
     let (last, others) = requests.split_last().unwrap();

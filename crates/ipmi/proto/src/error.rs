@@ -72,6 +72,14 @@ pub enum ProtoError {
     /// The controller did not respond within the time limit.
     #[error("no answer\n  is the address right, IPMI over LAN switched on, and UDP port 623 open?")]
     NoAnswer,
+    /// Datagrams arrived, but none was a valid response.
+    #[error(
+        "no valid answer: {reason}\n  what answers there is not a management controller, or the port is wrong"
+    )]
+    NoValidAnswer {
+        /// Reason for which the first datagram was rejected.
+        reason: String,
+    },
     /// A command that must not be repeated got no response; it may or may not have been executed.
     #[error(
         "no answer: the command may have been done, or not\n  look at the state of the machine before you send it again"

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::linear::{self, AnalogFormat, Factors, Linearization, Quantity};
 use crate::message::CONTROLLER;
 use crate::octets::Octets;
-use crate::{Destination, ProtoError};
+use crate::{Destination, ProtoError, SensorKey};
 
 use self::text::type_length;
 pub(crate) use self::text::{fru_field, fru_text};
@@ -81,8 +81,8 @@ pub struct Sensor {
     pub factors: Option<Factors>,
     /// Factors by raw value, for a sensor that is not linear.
     pub by_reading: Option<ByReading>,
-    /// Raw thresholds: upper non-recoverable, critical, non-critical, then lower non-recoverable, critical,
-    /// non-critical.
+    /// Raw thresholds in the record, which may differ from those in force: upper non-recoverable, critical,
+    /// non-critical, then lower non-recoverable, critical, non-critical.
     pub thresholds: [Option<u8>; 6],
     /// Whether thresholds can be read and set at run time.
     pub threshold_access: ThresholdAccess,
@@ -154,6 +154,19 @@ impl Sensor {
     #[must_use]
     pub fn is_threshold(&self) -> bool {
         self.event_kind == 1
+    }
+
+    /// Returns the identity of the sensor.
+    #[must_use]
+    pub fn key(&self) -> SensorKey {
+        let Self { channel, owner, unit, number, .. } = *self;
+        SensorKey { channel, owner, unit, number }
+    }
+
+    /// Returns whether Get Sensor Thresholds returns the thresholds in force.
+    #[must_use]
+    pub fn has_readable_thresholds(&self) -> bool {
+        matches!(self.threshold_access, ThresholdAccess::Readable | ThresholdAccess::Settable)
     }
 
     /// Returns the quantity of a raw reading; `None` if there are no factors for it.

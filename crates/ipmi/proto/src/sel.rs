@@ -1,7 +1,7 @@
 //! System event log (SEL) records (IPMI 2.0, 32).
 
-use crate::ProtoError;
 use crate::octets::Octets;
+use crate::{ProtoError, SensorKey};
 
 /// A record of the event log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +80,12 @@ pub enum Direction {
 }
 
 impl SelEvent {
+    /// Returns the identity of the sensor that the event is about.
+    #[must_use]
+    pub fn sensor_key(&self) -> SensorKey {
+        SensorKey::new(self.generator, self.sensor)
+    }
+
     /// Returns the threshold that was crossed and its direction, if the event is about a threshold (IPMI 2.0,
     /// table 42-2).
     #[must_use]

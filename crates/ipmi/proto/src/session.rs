@@ -44,6 +44,17 @@ pub struct Session {
     events: VecDeque<Event>,
     /// Whether the session was closed while the controller may already have opened it.
     is_unwanted: bool,
+    received: Received,
+}
+
+/// Datagrams received so far.
+#[derive(Debug)]
+enum Received {
+    Nothing,
+    /// Only invalid ones; the error is that of the first.
+    OnlyInvalid(ProtoError),
+    /// At least one valid one.
+    Valid,
 }
 
 #[derive(Debug)]
@@ -230,6 +241,7 @@ impl Session {
             out: VecDeque::new(),
             events: VecDeque::new(),
             is_unwanted: false,
+            received: Received::Nothing,
             login,
         };
         let give_up_at = now + timing.limit;
@@ -303,6 +315,16 @@ impl Session {
     /// If the datagram does not belong to this session or is not valid. It was dropped, and the session
     /// continues.
     pub fn receive(&mut self, datagram: &[u8], now: Instant) -> Result<(), ProtoError> {
+        let result = self.process(datagram, now);
+        match (&result, &self.received) {
+            (Ok(()), _) => self.received = Received::Valid,
+            (Err(error), Received::Nothing) => self.received = Received::OnlyInvalid(error.clone()),
+            (Err(_), _) => {}
+        }
+        result
+    }
+
+    fn process(&mut self, datagram: &[u8], now: Instant) -> Result<(), ProtoError> {
         let frame = Frame::decode(datagram)?;
         match (&mut self.phase, &frame) {
             (Phase::Discovering(discovery, give_up_at), Frame::Lan15(packet)) => {
@@ -541,6 +563,13 @@ impl Session {
     }
 
     fn end(&mut self, outcome: Result<(), ProtoError>) {
+        let outcome = match (outcome, &self.received) {
+            // Datagrams are not authenticated here, so they change the message only.
+            (Err(ProtoError::NoAnswer), Received::OnlyInvalid(error)) => {
+                Err(ProtoError::NoValidAnswer { reason: error.to_string() })
+            }
+            (outcome, _) => outcome,
+        };
         let open = match std::mem::replace(&mut self.phase, Phase::Ended) {
             Phase::Ended => return,
             Phase::Open(session) => session.callers(),

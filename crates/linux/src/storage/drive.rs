@@ -8,6 +8,7 @@ use crate::mounts::Mounts;
 use crate::storage::block::Block;
 use crate::storage::partition_table::PartitionTable;
 use crate::storage::smart::Smart;
+use crate::storage::superblock::Superblock;
 use crate::udev::Udev;
 
 /// A disk.
@@ -47,6 +48,28 @@ impl Drive {
             smart: OnceCell::new(),
             partition_table: OnceCell::new(),
         })
+    }
+
+    /// Returns the partitions, by number; a disk without partitions that holds data has itself as the first.
+    pub fn partitions(&self, machine: &Machine) -> Vec<(u32, Block)> {
+        let mut partitions = self.block.partitions(machine);
+        if partitions.is_empty() && self.holds_data(machine) {
+            partitions.push((1, self.block.clone()));
+        }
+        partitions
+    }
+
+    /// Returns whether the whole disk holds a file system, swap space, or a part of a volume of LVM, RAID or
+    /// the device mapper.
+    fn holds_data(&self, machine: &Machine) -> bool {
+        let node = self.block.node();
+        let is_mounted =
+            || machine.mounts().iter().any(|one| one.device == self.block.device || one.source == node);
+        let is_used = || machine.names(self.block.path("holders")).is_ok_and(|holders| !holders.is_empty());
+        self.udev(machine).property("ID_FS_TYPE").is_some()
+            || is_used()
+            || is_mounted()
+            || Superblock::of(&machine.path(&node)).is_some()
     }
 
     /// Returns the disk's entry in the database of udev.

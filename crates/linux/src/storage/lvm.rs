@@ -33,7 +33,7 @@ impl Row {
 /// # Errors
 /// If `vgs` fails.
 pub fn volume_groups() -> Result<Vec<Row>, Error> {
-    report("vgs", "vg", "vg_name,vg_uuid,vg_size,vg_free,pv_count,lv_count")
+    report("vgs", "vg", "vg_name,vg_uuid,vg_size,vg_free,pv_count,lv_count,vg_attr")
 }
 
 /// Returns all logical volumes. Empty if LVM is not installed.

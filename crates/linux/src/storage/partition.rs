@@ -9,7 +9,8 @@ use crate::storage::block::{Block, KERNEL_SECTOR};
 use crate::storage::drive::Drive;
 use crate::udev::Udev;
 
-/// A partition.
+/// A partition, or a whole disk without partition table that holds data; Windows shows such a disk with one
+/// partition.
 pub struct Partition {
     /// Disk of the partition.
     pub drive: Rc<Drive>,
@@ -42,7 +43,7 @@ impl Partition {
     /// Returns all partitions.
     pub fn all(machine: &Machine) -> impl Iterator<Item = Self> {
         Drive::all(machine).flat_map(move |drive| {
-            let (partitions, drive) = (drive.block.partitions(machine), Rc::new(drive));
+            let (partitions, drive) = (drive.partitions(machine), Rc::new(drive));
             partitions.into_iter().map(move |(number, block)| Self {
                 drive: drive.clone(),
                 number,
@@ -54,8 +55,17 @@ impl Partition {
 
     /// Returns the offsets of the first byte and of the byte after the last, on the disk.
     pub fn extent(&self, machine: &Machine) -> Option<(u64, u64)> {
-        let start = self.block.number::<u64>(machine, "start")?.checked_mul(KERNEL_SECTOR)?;
+        let start = if self.is_whole_disk() {
+            0
+        } else {
+            self.block.number::<u64>(machine, "start")?.checked_mul(KERNEL_SECTOR)?
+        };
         Some((start, start.checked_add(self.block.size(machine)?)?))
+    }
+
+    /// Returns whether it is a disk without partition table.
+    pub fn is_whole_disk(&self) -> bool {
+        self.block.device == self.drive.block.device
     }
 
     /// Returns the number, counted from 0.
@@ -70,6 +80,9 @@ impl Partition {
 
     /// Returns the kind of partition table that contains the partition.
     pub fn table(&self, machine: &Machine) -> Option<TableKind> {
+        if self.is_whole_disk() {
+            return None;
+        }
         let scheme = self.udev(machine).property("ID_PART_ENTRY_SCHEME");
         match scheme.or_else(|| self.drive.udev(machine).property("ID_PART_TABLE_TYPE"))? {
             "gpt" => Some(TableKind::Gpt),

@@ -6,6 +6,20 @@ use crate::Machine;
 pub struct Array(pub String);
 
 impl Array {
+    /// Returns all arrays, by name.
+    pub fn all(machine: &Machine) -> Vec<Self> {
+        let names = machine.names("sys/block").unwrap_or_default();
+        let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
+        names.retain(|name| machine.path(format!("sys/block/{name}/md/level")).exists());
+        names.sort_unstable();
+        names.into_iter().map(Self).collect()
+    }
+
+    /// Returns the size in bytes. The kernel counts sectors of 512 bytes, whatever the sector size of the disks.
+    pub fn size(&self, machine: &Machine) -> Option<u64> {
+        machine.number::<u64>(format!("sys/block/{}/size", self.0))?.checked_mul(512)
+    }
+
     /// Returns the line in a file of the array.
     pub fn line(&self, machine: &Machine, file: &str) -> Option<String> {
         machine.line(format!("sys/block/{}/md/{file}", self.0))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use broker::wire::{Malformed, Reader, Writer};
 use service::CallerLocation;
-use wsman::{Detail, Fault, Subcode, Uuid, code};
+use wsman::{Detail, Fault, Omission, Subcode, Uuid, code};
 
 use crate::stream::Frame;
 
@@ -68,8 +68,10 @@ pub enum FromHost {
     Page {
         /// Number of the call.
         number: u64,
-        /// The items.
+        /// The items. They are empty only if there are omissions.
         items: Vec<ItemMessage>,
+        /// Sources that are missing in the items.
+        omissions: Vec<Omission>,
     },
     /// The end of the items.
     End(u64),
@@ -169,11 +171,15 @@ impl FromHost {
                 text = envelope;
             }
             Self::Items(number) => _ = w.u8(2).u64(*number),
-            Self::Page { number, items } => {
+            Self::Page { number, items, omissions } => {
                 w.u8(3).u64(*number).u32(u32::try_from(items.len()).unwrap_or(u32::MAX));
                 for ItemMessage { object, reference } in items {
                     w.text(object);
                     w.optional(reference.as_ref(), |w, reference| _ = w.text(reference));
+                }
+                w.u32(u32::try_from(omissions.len()).unwrap_or(u32::MAX));
+                for Omission { source, reason } in omissions {
+                    w.text(source).text(reason);
                 }
             }
             Self::End(number) => _ = w.u8(4).u64(*number),
@@ -203,7 +209,13 @@ impl FromHost {
                 if count > u32::from(MAX_PAGE_ITEMS) {
                     return Err(Malformed("too many items in a page"));
                 }
-                Self::Page { number, items: (0..count).map(|_| item(&mut r)).collect::<Result<_, _>>()? }
+                let items = (0..count).map(|_| item(&mut r)).collect::<Result<_, _>>()?;
+                let count = r.u32()?;
+                if count > u32::from(MAX_OMISSIONS) {
+                    return Err(Malformed("too many omissions in a page"));
+                }
+                let omissions = (0..count).map(|_| omission(&mut r)).collect::<Result<_, _>>()?;
+                Self::Page { number, items, omissions }
             }
             4 => Self::End(r.u64()?),
             5 => Self::Fault { number: r.u64()?, envelope: r.text()?.to_owned() },
@@ -240,6 +252,10 @@ fn item(r: &mut Reader<'_>) -> Result<ItemMessage, Malformed> {
     Ok(ItemMessage { object, reference: r.optional(|r| r.text().map(str::to_owned))? })
 }
 
+fn omission(r: &mut Reader<'_>) -> Result<Omission, Malformed> {
+    Ok(Omission { source: r.text()?.to_owned(), reason: r.text()?.to_owned() })
+}
+
 /// Maximum size of an envelope in bytes, which leaves room for the other fields of a message.
 pub(crate) const MAX_ENVELOPE: usize = broker::MAX_MESSAGE_LENGTH - 4_096;
 
@@ -261,6 +277,8 @@ pub(crate) fn rights_changed() -> Fault {
 
 /// Maximum number of items in one message.
 pub(crate) const MAX_PAGE_ITEMS: u16 = 256;
+/// Maximum number of omissions in one message.
+pub(crate) const MAX_OMISSIONS: u16 = 64;
 /// Number of bytes after which no more items are added to a message.
 pub(crate) const PAGE_BYTES: usize = 64 << 10;
 /// Maximum number of settings, which is far more than exist.

@@ -11,11 +11,12 @@ use locks::Mutex;
 use sddl::Sid;
 use service::{Answer, BoxFuture, Call, Caller, Item, Items, Plugin, Resource};
 use tokio::sync::{Notify, oneshot};
-use wsman::{Action, EndpointReference, Fault, Response, ResponseError, Subcode, code};
+use wsman::{Action, EndpointReference, Fault, Omission, Response, ResponseError, Subcode, code};
 use xml::{Bounds, Document, Fragment};
 
 use crate::message::{
-    CallMessage, FromHost, ItemMessage, MAX_ENVELOPE, ToHost, envelope_too_large, rights_changed,
+    CallMessage, FromHost, ItemMessage, MAX_ENVELOPE, MAX_OMISSIONS, ToHost, envelope_too_large,
+    rights_changed,
 };
 use crate::stream::{self, Outgoing};
 
@@ -382,45 +383,62 @@ struct HostedItems {
     requested: Option<oneshot::Receiver<FromHost>>,
     /// Items of the last page that were not returned yet.
     received: std::vec::IntoIter<ItemMessage>,
+    /// Missing sources that were not returned yet.
+    omissions: Vec<Omission>,
 }
 
 impl HostedItems {
     fn new(connection: Arc<Connection>, number: u64) -> Self {
-        Self { connection, number, requested: None, received: Vec::new().into_iter() }
+        Self { connection, number, requested: None, received: Vec::new().into_iter(), omissions: Vec::new() }
+    }
+
+    /// Requests the next page, unless that is already done, and waits for it. Cancel-safe.
+    async fn request_page(&mut self) -> Option<FromHost> {
+        if self.requested.is_none() {
+            self.requested = self.connection.listen(self.number);
+            self.connection.send(&ToHost::Next(self.number));
+        }
+        let message = match &mut self.requested {
+            Some(receiver) => receiver.await.ok(),
+            None => None,
+        };
+        self.requested = None;
+        message
     }
 }
 
 impl Items for HostedItems {
     fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
         Box::pin(async {
-            if let Some(item) = self.received.next() {
-                return Some(read(item));
-            }
-            if self.requested.is_none() {
-                self.requested = self.connection.listen(self.number);
-                self.connection.send(&ToHost::Next(self.number));
-            }
-            let message = match &mut self.requested {
-                Some(receiver) => receiver.await.ok(),
-                None => None,
-            };
-            self.requested = None;
-            match message {
-                // A host with a subscription ends only if the user's rights have changed.
-                None | Some(FromHost::NotStarted(_))
-                    if self.connection.is_leaving.load(Ordering::Acquire) =>
-                {
-                    Some(Err(rights_changed()))
+            loop {
+                if let Some(item) = self.received.next() {
+                    return Some(read(item));
                 }
-                None | Some(FromHost::NotStarted(_)) => Some(Err(host_ended())),
-                Some(FromHost::Page { items, .. }) => {
-                    self.received = items.into_iter();
-                    Some(self.received.next().ok_or_else(protocol_error).and_then(read))
+                match self.request_page().await {
+                    // A host with a subscription ends only if the user's rights have changed.
+                    None | Some(FromHost::NotStarted(_))
+                        if self.connection.is_leaving.load(Ordering::Acquire) =>
+                    {
+                        return Some(Err(rights_changed()));
+                    }
+                    None | Some(FromHost::NotStarted(_)) => return Some(Err(host_ended())),
+                    Some(FromHost::Page { items, omissions, .. }) => {
+                        if items.is_empty() && omissions.is_empty() {
+                            return Some(Err(protocol_error()));
+                        }
+                        self.received = items.into_iter();
+                        let room = usize::from(MAX_OMISSIONS).saturating_sub(self.omissions.len());
+                        self.omissions.extend(omissions.into_iter().take(room));
+                    }
+                    Some(FromHost::Fault { envelope, .. }) => return Some(Err(fault(envelope))),
+                    Some(_) => return None,
                 }
-                Some(FromHost::Fault { envelope, .. }) => Some(Err(fault(envelope))),
-                Some(_) => None,
             }
         })
+    }
+
+    fn take_omissions(&mut self) -> Vec<Omission> {
+        std::mem::take(&mut self.omissions)
     }
 }
 

@@ -8,7 +8,7 @@ use cim::{Class, Instance};
 use service::{BoxFuture, Item, Items};
 use wmi::Rows;
 use wsman::enumeration::EnumerationMode;
-use wsman::{EndpointReference, Fault};
+use wsman::{EndpointReference, Fault, Omission};
 use xml::{Fragment, Writer};
 
 use crate::fault::{Operation, ResponseContext};
@@ -92,6 +92,15 @@ impl Items for RowItems {
             }
         })
     }
+
+    fn take_omissions(&mut self) -> Vec<Omission> {
+        self.rows.take_omissions().iter().map(omission).collect()
+    }
+}
+
+/// Converts an omission of the engine.
+pub(crate) fn omission(omission: &wmi::Omission) -> Omission {
+    Omission { source: omission.class().to_string(), reason: omission.reason().to_owned() }
 }
 
 /// Class definitions as items, in CIM-XML.

@@ -24,8 +24,8 @@ pub struct WmiPlugin {
 }
 
 impl WmiPlugin {
-    /// Resources: URIs of Microsoft, of the DMTF, and of class definitions.
-    pub const RESOURCES: [Resource; 3] = [
+    /// Resources: URIs of Microsoft, of the DMTF, of Operations Manager, and of class definitions.
+    pub const RESOURCES: [Resource; 4] = [
         Resource {
             uri: "http://schemas.microsoft.com/wbem/wsman/1/wmi",
             with_children: true,
@@ -33,6 +33,11 @@ impl WmiPlugin {
         },
         Resource {
             uri: "http://schemas.dmtf.org/wbem/wscim/1",
+            with_children: true,
+            kind: ResourceKind::Instances,
+        },
+        Resource {
+            uri: "http://schemas.microsoft.com/wbem/wscim/1",
             with_children: true,
             kind: ResourceKind::Instances,
         },

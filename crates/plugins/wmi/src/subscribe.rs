@@ -5,11 +5,12 @@ use service::{Answer, BoxFuture, Caller, Item, Items};
 use wmi::{Events, Occurrence};
 use wsman::eventing::write_dropped_events;
 use wsman::namespace::DIALECT_WQL;
-use wsman::{Fault, Subcode, code};
+use wsman::{Fault, Omission, Subcode, code};
 use xml::Writer;
 
 use crate::error::WmiError;
 use crate::fault::{Operation, ResponseContext};
+use crate::items::omission;
 use crate::request::{WmiRequest, context};
 
 pub(crate) async fn answer(request: &WmiRequest<'_>) -> Result<Answer, Fault> {
@@ -38,6 +39,7 @@ pub(crate) async fn answer(request: &WmiRequest<'_>) -> Result<Answer, Fault> {
         writer: request.response.writer().rows(selection),
         response: request.response.clone(),
         query: filter.text.clone(),
+        omissions: Vec::new(),
         events,
     }))
 }
@@ -49,25 +51,38 @@ struct EventItems {
     response: ResponseContext,
     /// The query, for faults.
     query: String,
+    /// Classes whose events are missing, and that the client does not know of.
+    omissions: Vec<Omission>,
 }
 
 impl Items for EventItems {
     fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
         Box::pin(async {
             let mut object = Writer::new();
-            match self.events.next().await? {
-                Ok(Occurrence::Event(event)) => self.writer.write(&mut object, &event),
-                Ok(Occurrence::Dropped(count)) => write_dropped_events(&mut object, count),
-                Err(error) => {
-                    return Some(Err(self.response.fault(
-                        error,
-                        Operation::ExecNotificationQuery,
-                        &self.query,
-                    )));
+            loop {
+                match self.events.next().await? {
+                    Ok(Occurrence::Event(event)) => self.writer.write(&mut object, &event),
+                    Ok(Occurrence::Dropped(count)) => write_dropped_events(&mut object, count),
+                    Ok(Occurrence::Omitted(omitted)) => {
+                        self.omissions.push(omission(&omitted));
+                        continue;
+                    }
+                    Err(error) => {
+                        return Some(Err(self.response.fault(
+                            error,
+                            Operation::ExecNotificationQuery,
+                            &self.query,
+                        )));
+                    }
                 }
+                break;
             }
             Some(Ok(Item { object: object.into_fragment(), reference: None }))
         })
+    }
+
+    fn take_omissions(&mut self) -> Vec<Omission> {
+        std::mem::take(&mut self.omissions)
     }
 
     fn check_access(&self, caller: &Caller) -> Result<(), Fault> {

@@ -91,7 +91,7 @@ pub(crate) fn reference(
     let namespace = path.namespace.as_ref().unwrap_or(namespace);
     let resource = ResourceUri::parse(&ClassUri::of(form, namespace, &path.class).to_string())?;
     let mut selectors = SelectorSet::new();
-    if form == UriForm::Dmtf {
+    if form.has_namespace_selector() {
         selectors = selectors.with(NAMESPACE, namespace.as_str());
     }
     for (name, value) in path.keys() {

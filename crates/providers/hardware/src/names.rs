@@ -4,18 +4,19 @@
 //! InstanceID is `IPMI:node7`, or `IPMI:node7:` followed by a part that distinguishes several.
 
 use cim::{Name, ObjectPath};
-use ipmi::proto::sdr::Sensor;
+use ipmi::proto::SensorKey;
 
 /// Bus address of the controller of the session (IPMI 2.0, table 5-4).
 pub(crate) const CONTROLLER: u8 = 0x20;
 
-/// Returns `number.unit.owner`, in decimal (IPMI provider, LogRecord).
-pub(crate) fn device_id(number: u8, unit: u8, owner: u8) -> String {
-    format!("{number}.{unit}.{owner}")
-}
-
-pub(crate) fn device_id_of(sensor: &Sensor) -> String {
-    device_id(sensor.number, sensor.unit, sensor.owner)
+/// Returns `number.unit.owner` in decimal (IPMI provider, LogRecord), followed by the channel of the owner
+/// unless it is the internal bus: an address is unique on its channel only.
+pub(crate) fn device_id(sensor: SensorKey) -> String {
+    let SensorKey { channel, owner, unit, number } = sensor;
+    match channel {
+        0 => format!("{number}.{unit}.{owner}"),
+        channel => format!("{number}.{unit}.{owner}.{channel}"),
+    }
 }
 
 /// Returns the name of the ComputerSystem that represents the controller itself.
@@ -64,6 +65,12 @@ pub(crate) fn key<'k>(class: &cim::Class, keys: &'k [cim::Value], property: &str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sensors_of_one_address_on_two_channels_differ() {
+        let sensor = |place| device_id(SensorKey::new([0x82, place], 114));
+        assert_eq!([sensor(0), sensor(1), sensor(0x70)], ["114.0.130", "114.1.130", "114.0.130.7"]);
+    }
 
     #[test]
     fn the_controller_is_found_from_every_name() {

@@ -1,7 +1,9 @@
 //! Users, groups and logon sessions.
 
+mod domain;
 mod group;
 pub(crate) mod identity;
+mod login_profile;
 mod membership;
 mod path;
 mod profile;
@@ -26,5 +28,8 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, profile::UserProfile),
         bind(machine, session::LogonSession),
         relate(machine, &session::LOGGED_ON_USER),
+        bind(machine, domain::NtDomain),
+        relate(machine, &domain::USER_IN_DOMAIN),
+        bind(machine, login_profile::LoginProfile),
     ]
 }

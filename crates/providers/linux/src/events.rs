@@ -10,6 +10,7 @@
 //! | creation and deletion of disks, partitions, volumes and bus devices | device events of the kernel and udev, which trigger a comparison |
 //! | changes of `Win32_NetworkAdapter` and its configuration | links, addresses and routes (netlink), and `/etc/resolv.conf` (inotify) |
 //! | changes of `Win32_UserAccount`, `Win32_Group`, `Win32_GroupUser` | `/etc/passwd`, `/etc/group` and `/etc/shadow` (inotify) |
+//! | changes of `CIM_DataFile` and `Win32_Directory` in a folder | the folder (inotify) |
 //! | new records of `Win32_NTLogEvent` | journalctl, which follows the journal (`log`) |
 //! | changes of keys and values | the files from which the registry is read (`registry`) |
 //! | changes of `Win32_LocalTime` and `Win32_UTCTime` | a timer at each full second |
@@ -37,7 +38,7 @@ use crate::Machine;
 
 pub(crate) use clock::Seconds;
 use devices::{DeviceChanges, Kind as Devices};
-pub(crate) use files::of_accounts;
+pub(crate) use files::{WatchedFolders, of_accounts};
 pub(crate) use hints::{BLOCK_DEVICES, BUSES, of_devices, of_volumes};
 use mounts::MountChanges;
 pub(crate) use mounts::of_mounted;

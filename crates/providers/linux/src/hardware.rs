@@ -4,16 +4,25 @@ mod board;
 mod controller;
 mod device;
 mod firmware;
+mod floppy;
 mod input;
 mod memory;
-mod processor;
+mod monitor;
+mod motherboard;
+mod parallel;
+pub(crate) mod processor;
 mod sensor;
 mod serial;
+mod signed_driver;
 mod slot;
+mod system_bios;
+mod thermal_zone;
+mod usb;
 
 use std::sync::Arc;
 
 use crate::Machine;
+use crate::table::association::relate;
 use crate::table::{Binding, bind};
 
 /// Returns the tables of hardware classes.
@@ -42,5 +51,16 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, input::Keyboard),
         bind(machine, input::PointingDevice),
         bind(machine, serial::SerialPort),
+        relate(machine, &system_bios::SYSTEM_BIOS),
+        bind(machine, usb::UsbHub),
+        relate(machine, &usb::CONTROLLER_DEVICE),
+        bind(machine, controller::FireWireController),
+        bind(machine, monitor::DesktopMonitor),
+        bind(machine, monitor::MonitorId),
+        bind(machine, thermal_zone::ThermalZoneTemperature),
+        bind(machine, motherboard::MotherboardDevice),
+        bind(machine, parallel::ParallelPort),
+        bind(machine, floppy::FloppyDrive),
+        bind(machine, signed_driver::SignedDriver),
     ]
 }

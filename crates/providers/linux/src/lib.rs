@@ -104,7 +104,7 @@ fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         software::bindings(machine),
     ]
     .concat();
-    all.push(device::binding(machine, &all));
+    all.extend(device::bindings(machine, &all));
     all
 }
 

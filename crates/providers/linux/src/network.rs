@@ -3,6 +3,7 @@
 mod adapter;
 mod configuration;
 mod connection;
+mod persisted_route;
 mod ping;
 mod route;
 mod setting;
@@ -21,6 +22,7 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, configuration::Configuration),
         relate(machine, &setting::ADAPTER_SETTING),
         bind(machine, route::RouteTable),
+        bind(machine, persisted_route::PersistedRoutes),
         bind(machine, connection::Connection),
         bind(machine, ping::PingStatus),
     ];

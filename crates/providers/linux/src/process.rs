@@ -1,6 +1,7 @@
 //! Processes and threads (proc_pid(5)).
 
 mod create;
+mod executable;
 mod membership;
 mod return_code;
 mod table;
@@ -22,6 +23,7 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, thread::Thread),
         bind(machine, membership::SystemProcesses),
         bind(machine, membership::SessionProcess),
+        bind(machine, executable::ProcessExecutable),
     ]
 }
 

@@ -6,14 +6,23 @@
 //! | `SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall` | packages |
 //! | `SYSTEM\CurrentControlSet\Services` | service units |
 //! | `SYSTEM\CurrentControlSet\Control\ComputerName\ComputerName` | name of the machine |
+//! | `SYSTEM\CurrentControlSet\Control\TimeZoneInformation` | time zone |
+//! | `SYSTEM\CurrentControlSet\Services\Tcpip\Parameters` | host name, domains and name servers |
+//! | `HARDWARE\DESCRIPTION\System` | firmware and processors |
 //! | `SOFTWARE\Policies\Microsoft\Windows\WinRM` | policy settings of this product |
-//! | all other keys below `SOFTWARE`, and `HKEY_CURRENT_USER` | data written by clients |
+//! | other keys below `SOFTWARE`, and `HKEY_CURRENT_USER` | data written by clients |
+//!
+//! `SOFTWARE\Microsoft` and `SOFTWARE\Policies` are read-only: on Windows their values are settings, which have
+//! no effect here. `HKEY_USERS` contains the keys of the caller by SID, and `HKEY_CURRENT_CONFIG` is an empty key of
+//! `HKEY_LOCAL_MACHINE`, as the current hardware profile is on Windows.
 //!
 //! Changes below `HKEY_LOCAL_MACHINE` are reported as events ([`changes`]).
 
 mod changes;
+mod hardware_view;
 pub(crate) mod key;
 pub(crate) mod store;
+mod system_view;
 mod unit;
 mod view;
 
@@ -60,6 +69,7 @@ impl<const IN_CIMV2: bool> Table for StdRegProv<IN_CIMV2> {
         let answer =
             Key::parse(hive, text_of(call.input, "sSubKeyName")).ok_or(Code::BadPath).and_then(|key| {
                 let method = call.operation.method.name.as_str();
+                let key = registry.resolve(key);
                 registry.answer(method, &key, text_of(call.input, "sValueName"), call.input)
             });
         let (code, values) = match answer {
@@ -133,6 +143,23 @@ struct Registry<'a> {
 }
 
 impl Registry<'_> {
+    /// Returns the key that a key refers to: `HKEY_USERS` contains the keys of the caller below its SID.
+    fn resolve(&self, key: Key) -> Key {
+        let own = self.own_sid();
+        match (key.hive, key.path.split_first()) {
+            (Hive::Users, Some((first, rest))) if own.is_some_and(|own| is_same(&own, first)) => {
+                Key { hive: Hive::CurrentUser, path: rest.to_vec() }
+            }
+            _ => key,
+        }
+    }
+
+    /// Returns the SID of the user that this process runs as.
+    fn own_sid(&self) -> Option<String> {
+        let user = rustix::process::geteuid().as_raw();
+        self.machine.user_sid(user).map(|sid| sid.numeric().to_string())
+    }
+
     fn answer(&self, method: &str, key: &Key, name: &str, input: &Instance) -> Answer {
         if let Some(kind) = method.strip_prefix("Get").and_then(|rest| rest.strip_suffix("Value")) {
             return written(kind, self.value(key, name)?);
@@ -179,6 +206,10 @@ impl Registry<'_> {
     fn names_below(&self, key: &Key) -> Result<Vec<String>, Code> {
         let stored = self.stored(key.hive)?;
         let mut names = stored.names_below(key);
+        if key.hive == Hive::Users && key.path.is_empty() {
+            names.extend(self.own_sid());
+            return Ok(names);
+        }
         if key.hive == Hive::LocalMachine {
             for view in VIEWS {
                 names.extend(key.next(view.path).map(str::to_owned));
@@ -232,7 +263,8 @@ impl Registry<'_> {
     fn exists(&self, key: &Key, stored: &Keys) -> bool {
         let is_above =
             || key.hive == Hive::LocalMachine && VIEWS.iter().any(|view| key.next(view.path).is_some());
-        stored.has(key) || is_above() || self.shown(key).is_some()
+        let has_key = || if key.hive == Hive::Users { key.path.is_empty() } else { stored.has(key) };
+        has_key() || is_above() || self.shown(key).is_some()
     }
 
     fn stored(&self, hive: Hive) -> Result<Keys, Code> {
@@ -242,11 +274,13 @@ impl Registry<'_> {
         }
     }
 
-    /// Returns whether clients may write the key: below `SOFTWARE`, but not inside a view.
+    /// Returns whether clients may write the key: all keys of a user and those below `SOFTWARE`, except where
+    /// Windows keeps settings, which would have no effect here.
     fn is_free(key: &Key) -> bool {
-        key.hive == Hive::CurrentUser
-            || (key.below(&["SOFTWARE"]).is_some_and(|rest| !rest.is_empty())
-                && !VIEWS.iter().any(|view| key.below(view.path).is_some()))
+        let is_setting = READ_ONLY.iter().any(|path| key.below(path).is_some());
+        let is_below_software = || key.below(&["SOFTWARE"]).is_some_and(|rest| !rest.is_empty());
+        !is_setting
+            && (key.hive == Hive::CurrentUser || key.hive == Hive::LocalMachine && is_below_software())
     }
 
     fn change(&self, key: &Key, change: impl FnOnce(&mut Keys) -> Result<(), Code>) -> Answer {
@@ -276,6 +310,9 @@ impl Registry<'_> {
         )])
     }
 }
+
+/// Keys of settings of Windows, for the machine and for users.
+const READ_ONLY: &[&[&str]] = &[&["SOFTWARE", "Microsoft"], &["SOFTWARE", "Policies"]];
 
 fn owned(values: Values) -> Vec<(String, Data)> {
     values.into_iter().map(|(name, data)| (name.to_owned(), data)).collect()

@@ -2,6 +2,7 @@
 
 mod job;
 mod startup;
+mod task;
 
 use std::sync::Arc;
 
@@ -10,5 +11,9 @@ use crate::table::{Binding, bind};
 
 /// Returns the tables of job classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
-    vec![bind(machine, job::ScheduledJob), bind(machine, startup::StartupCommand)]
+    vec![
+        bind(machine, job::ScheduledJob),
+        bind(machine, startup::StartupCommand),
+        bind(machine, task::ScheduledTask),
+    ]
 }

@@ -2,6 +2,7 @@
 
 mod change;
 mod setting;
+mod smb;
 
 use std::sync::Arc;
 
@@ -16,7 +17,12 @@ use crate::table::{Binding, Fill, Table, bind, failure, reference, returned, tex
 
 /// Returns the tables of share classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
-    vec![bind(machine, Shares), relate(machine, &SHARE_TO_DIRECTORY), bind(machine, setting::ShareSetting)]
+    vec![
+        bind(machine, Shares),
+        relate(machine, &SHARE_TO_DIRECTORY),
+        bind(machine, setting::ShareSetting),
+        bind(machine, smb::SmbShare),
+    ]
 }
 
 /// `Win32_Share`.

@@ -3,7 +3,9 @@
 mod associations;
 mod checks;
 pub(crate) mod drive;
+mod encryptable_volume;
 pub(crate) mod file;
+mod folder_contents;
 mod logical_disk;
 mod management;
 mod mapped_disk;
@@ -28,6 +30,7 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, volume::Volume::new(&queries)),
         bind(machine, mapped_disk::MappedDisk::new(&queries)),
         bind(machine, drive::DiskDrive),
+        bind(machine, encryptable_volume::EncryptableVolume),
         bind(machine, optical::OpticalDrive),
         bind(machine, partition::DiskPartition),
         relate(machine, &associations::DRIVE_TO_PARTITION),
@@ -36,6 +39,8 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         relate(machine, &associations::ROOT_DIRECTORY),
         bind(machine, file::File::<file::Plain>::default()),
         bind(machine, file::File::<file::Directory>::default()),
+        bind(machine, folder_contents::FolderContents::<file::Directory>::default()),
+        bind(machine, folder_contents::FolderContents::<file::Plain>::default()),
     ];
     own.into_iter().chain(management::bindings(machine, &queries)).collect()
 }

@@ -1,8 +1,9 @@
 //! The machine as a whole.
 
+mod boot;
 mod computer_system;
 mod desktop;
-mod domain;
+pub(crate) mod domain;
 mod environment;
 mod feature;
 mod membership;
@@ -10,7 +11,7 @@ pub(crate) mod operating_system;
 mod page_file;
 mod power;
 mod setting;
-mod time;
+pub(crate) mod time;
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     vec![
         bind(machine, operating_system::OperatingSystem),
         bind(machine, computer_system::ComputerSystem),
+        bind(machine, boot::BootConfiguration),
         bind(machine, desktop::Desktop),
         bind(machine, environment::Environment),
         bind(machine, feature::OptionalFeature),

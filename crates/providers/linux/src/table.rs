@@ -189,6 +189,9 @@ pub(crate) trait Table: Send + Sync + 'static {
     /// Kernel subsystems whose devices are the rows; empty if their creation and deletion are not reported.
     const SUBSYSTEMS: &'static [&'static str] = &[];
 
+    /// Properties that are not keys and never change; see [`Provider::fixed_properties`].
+    const FIXED: &'static [&'static str] = &[];
+
     /// Source of the rows, if not every machine has it.
     const SOURCE: Option<DataSource> = None;
 
@@ -485,6 +488,10 @@ impl<T: Table> Provider for Bound<T> {
 
     fn delete(&self, lookup: &Lookup<'_>) -> Result<bool, ProviderError> {
         self.table.delete(&self.machine, lookup)
+    }
+
+    fn fixed_properties(&self) -> &[&'static str] {
+        T::FIXED
     }
 
     fn watch(&self, watch: &Watch<'_>) -> Result<Option<Box<dyn EventSource>>, ProviderError> {

@@ -14,6 +14,8 @@ use crate::caller::Caller;
 
 /// Client certificate of a connection with the results of previous checks.
 pub(super) struct ClientCertificate {
+    /// Certificates of the handshake, the client's own first.
+    chain: Arc<[Vec<u8>]>,
     /// Proof of possession of the key. `None` once a [`Holder`] was created from it.
     proof: Option<Arc<CertificateProof>>,
     holder: Option<Box<dyn Holder>>,
@@ -28,11 +30,23 @@ type HolderAnswer<T> = Result<(Box<dyn Holder>, Result<T, CertificateRefused>), 
 
 impl ClientCertificate {
     pub(super) fn new(proof: CertificateProof) -> Self {
-        Self { proof: Some(Arc::new(proof)), holder: None, mapped_until: None, callers: VecDeque::new() }
+        Self {
+            chain: proof.certificates().into(),
+            proof: Some(Arc::new(proof)),
+            holder: None,
+            mapped_until: None,
+            callers: VecDeque::new(),
+        }
     }
 }
 
 impl Authentication {
+    /// Returns the certificates that the client has presented in the TLS handshake, its own first. The handshake has
+    /// proven possession of its key; nothing else was verified.
+    pub(crate) fn certificates(&self) -> Option<Arc<[Vec<u8>]>> {
+        self.certificate.as_ref().map(|certificate| Arc::clone(&certificate.chain))
+    }
+
     /// Checks that the certificate of this connection has a mapping for some resource, before the body is received.
     pub(super) async fn check_certificate(&mut self, sign_in: &SignIn) -> bool {
         self.state = ConnectionState::Anonymous;

@@ -13,7 +13,8 @@ impl<I: Link> Connection<'_, I> {
     /// Receives the head of a request. Closes the connection if it is idle for too long, or if the head takes too long.
     pub(super) async fn head(&mut self) -> Result<Result<RequestHead, HeadError>, Disconnect> {
         let limits = Limits::default();
-        let idle = if self.account.is_some() { IDLE_TIMEOUT } else { IDLE_TIMEOUT_UNAUTHENTICATED };
+        let is_known = self.account.is_some() || self.is_event_source;
+        let idle = if is_known { IDLE_TIMEOUT } else { IDLE_TIMEOUT_UNAUTHENTICATED };
         let mut deadline = Instant::now() + idle;
         let mut has_begun = false;
         loop {

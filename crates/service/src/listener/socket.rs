@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificate::Certificate;
+use crate::client_certificate::ClientCertificates;
 use crate::connection::{self, Peer};
 use crate::connection_table::{ConnectionSlot, REPORTS, Source};
 use crate::endpoint::Endpoint;
@@ -159,12 +160,12 @@ async fn serve_tls(
 ) {
     let address = peer.address;
     // Request the client certificate in this handshake: TLS 1.3 has no renegotiation.
-    let (server, verifier) = match service.config().service.auth.certificate {
-        true => match certificate.server_requesting_client_certificate() {
+    let (server, verifier) = match service.client_certificates() {
+        ClientCertificates::Unused => (certificate.server(), None),
+        request => match certificate.server_requesting_client_certificate(request) {
             Ok((server, verifier)) => (server, Some(verifier)),
             Err(error) => return tracing::error!(peer = %address, %error, "Cannot set up TLS"),
         },
-        false => (certificate.server(), None),
     };
     let acceptor = TlsAcceptor::from(server);
     let handshake = Box::pin(timeout(HANDSHAKE, acceptor.accept(stream)));

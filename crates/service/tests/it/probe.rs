@@ -9,7 +9,7 @@ use telarch_service::{
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::time::timeout;
-use wsman::{Action, Fault, Subcode, code};
+use wsman::{Action, Fault, Omission, Subcode, code};
 use xml::Writer;
 
 use crate::TIMEOUT;
@@ -170,6 +170,10 @@ impl<I: Items> Items for Broken<I> {
             let broken = || Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, "it is broken");
             Some(self.items.next().await.unwrap_or_else(|| Err(broken())))
         })
+    }
+
+    fn take_omissions(&mut self) -> Vec<Omission> {
+        vec![Omission { source: "Probe".to_owned(), reason: "some are missing".to_owned() }]
     }
 }
 

@@ -60,6 +60,7 @@ impl Running {
             principals: Arc::new(Machine),
             catalog: Catalog::new(plugins),
             product: Product { vendor: "Telarch".to_owned(), os_version: "6.1.0".to_owned() },
+            events: None,
         });
         let http = listen(&service, None).await;
         let https = listen(&service, Some(certificate())).await;

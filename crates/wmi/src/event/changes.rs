@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cim::wql::{Condition, Select};
+use cim::wql::{Condition, Predicate, Select};
 use cim::{Class, Instance, Name, Status, Value};
 use locks::Mutex;
 use tokio::sync::Notify;
@@ -33,6 +33,7 @@ pub(super) async fn watch(
         subscriber,
         interval: wanted.interval,
         changes: wanted.changes,
+        targets: Vec::new(),
         classes: Vec::new(),
         reported: ReportedClasses::default(),
         rested: Instant::now(),
@@ -52,6 +53,8 @@ struct Watcher {
     interval: Duration,
     events: EventClasses,
     changes: Changes,
+    /// Classes that the query names. Their sources are required.
+    targets: Vec<Name>,
     /// Classes that are polled, or looked at when a source reports a change.
     classes: Vec<WatchedClass>,
     /// Classes whose sources report every new instance.
@@ -85,6 +88,19 @@ fn served(table: &Table, targets: &[Name]) -> Result<Vec<Served>, Error> {
     }
 }
 
+/// Returns the conditions that decide which instances of a class can ever match. They concern keys and fixed properties,
+/// so other instances need not be watched.
+fn restriction(wanted: &Wanted, served: &Served) -> Option<Condition> {
+    let (class, fixed) = (&served.class, served.provider.fixed_properties());
+    let is_fixed = |name: &Name| {
+        let is_key = class.column(name.as_str()).is_some_and(|column| class.keys().contains(&column));
+        is_key || fixed.iter().any(|fixed| *name == **fixed)
+    };
+    let conditions = wanted.comparisons.iter().filter(|(name, _)| is_fixed(name));
+    let conditions: Vec<_> = conditions.map(|(_, condition)| condition.clone()).collect();
+    (!conditions.is_empty()).then_some(Condition::And(conditions))
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Look {
     /// The instances found are not reported as events.
@@ -107,33 +123,47 @@ struct UpdatedClasses {
 impl Watcher {
     /// Updates the watched classes from the current engine. Data of classes that still exist is kept.
     fn update_classes(&mut self, wanted: &Wanted) -> Result<UpdatedClasses, Error> {
-        let keys = Condition::And(wanted.keys.clone());
-        let condition = Some(keys).filter(|_| !wanted.keys.is_empty());
         let Subscriber { engine, context, namespace, .. } = &self.subscriber;
         let mut before: HashMap<Name, WatchedClass> =
             self.classes.drain(..).map(|class| (class.name().clone(), class)).collect();
         let mut updated = UpdatedClasses::default();
         let mut reported_before = self.reported.begin_update();
-        for served in served(engine.table(namespace)?, &wanted.targets)? {
+        self.targets.clone_from(&wanted.targets);
+        let all = served(engine.table(namespace)?, &wanted.targets)?;
+        let (is_single, mut failed) = (all.len() == 1, Vec::new());
+        for served in all {
             if self.reported.keep_unchanged(&served, &mut reported_before) {
                 continue;
             }
             let at = self.classes.len();
-            let watch = Watch { context, class: &served.class, changes: wanted.changes, predicate: None };
+            let select =
+                Select { condition: restriction(wanted, &served), ..everything(served.class.name()) };
+            let predicate = Predicate::bind(&select, &served.class, &engine.origin(namespace))?;
+            let (changes, predicate) = (wanted.changes, Some(&predicate));
+            let watch = Watch { context, class: &served.class, changes, predicate };
             // The source starts before the first look, so that no change in between is missed.
-            let source = served.provider.watch(&watch).map_err(|error| error.of(served.class.name()))?;
+            let name = served.class.name();
+            let is_required = is_single || self.targets.contains(name);
+            let source = match served.provider.watch(&watch) {
+                Err(error) if is_required => return Err(error.of(name)),
+                Err(error) => {
+                    failed.push(error.of(name));
+                    continue;
+                }
+                Ok(source) => source,
+            };
             let source = match source {
                 Some(source) if source.report_mode() == ReportMode::Instances => {
-                    self.reported.listen(source, served, &wanted.events, &self.subscriber.output);
+                    let output = &self.subscriber.output;
+                    self.reported.listen(source, served, &wanted.events, output, is_required);
                     continue;
                 }
                 source => source,
             };
             let has_source = source.is_some();
-            let select = Select { condition: condition.clone(), ..everything(served.class.name()) };
             updated.sources.extend(source.map(|source| (at, source)));
             let (places, class) = match before.remove(served.class.name()) {
-                Some(class) if class.fits(&served) => {
+                Some(class) if class.fits(&served) && !class.is_omitted => {
                     (&mut updated.known, class.served_by(served, has_source))
                 }
                 Some(_) => (&mut updated.changed, WatchedClass::new(served, &select, wanted, has_source)?),
@@ -143,6 +173,12 @@ impl Watcher {
             self.classes.push(class);
         }
         self.events = EventClasses::clone(&wanted.events);
+        for error in failed {
+            if self.classes.is_empty() && self.reported.is_empty() {
+                return Err(error);
+            }
+            self.subscriber.output.omit(error);
+        }
         Ok(updated)
     }
 
@@ -171,7 +207,7 @@ impl Watcher {
         let mut looked = Instant::now();
         loop {
             // If every class has a source, polling is not needed.
-            let is_polled = self.classes.iter().any(|class| !class.has_source);
+            let is_polled = self.classes.iter().any(WatchedClass::is_polled);
             let poll = is_polled.then(|| (looked + self.interval).max(self.rested));
             let polling = async {
                 match poll {
@@ -183,7 +219,7 @@ impl Watcher {
             tokio::select! {
                 () = polling => {
                     looked = Instant::now();
-                    due.extend((0..).zip(&self.classes).filter(|(_, class)| !class.has_source).map(|(at, _)| at));
+                    due.extend((0..).zip(&self.classes).filter(|(_, class)| class.is_polled()).map(|(at, _)| at));
                 }
                 () = self.reports.more.notified() => {
                     // Changes that occur together are looked at once.
@@ -215,19 +251,25 @@ impl Watcher {
     async fn look(&mut self, due: &BTreeSet<usize>, look: Look) -> Result<(), Error> {
         let began = Instant::now();
         for at in due {
-            let Some(place) = self.classes.get_mut(*at) else { continue };
+            let Some(place) = self.classes.get_mut(*at).filter(|class| !class.is_omitted) else { continue };
             let name = place.name().clone();
             let mut class = std::mem::replace(place, WatchedClass::placeholder(place));
             let Subscriber { engine, context, namespace, .. } = &self.subscriber;
             let origin = engine.origin(namespace);
             let context = context.clone().within(engine.limits().patience);
             let most = engine.limits().watched_rows;
-            // If a provider hangs, the data of the class is lost with it, and the subscription ends.
+            // If a provider hangs, the data of the class is lost with it.
             let call = engine.call_in_turn(&name, move || {
                 let found = class.look(&context, &origin, most, look);
                 Ok((class, found))
             });
-            let (mut class, found) = call.await?;
+            let (mut class, found) = match call.await {
+                Ok(looked) => looked,
+                Err(error) => {
+                    self.omit(*at, error)?;
+                    continue;
+                }
+            };
             match found {
                 Ok(found) => {
                     class.failures = 0;
@@ -239,7 +281,8 @@ impl Watcher {
                     debug!(class = %name, %error, "Cannot enumerate watched instances");
                     class.failures += 1;
                     if look == Look::First || class.failures >= MOST_FAILURES || is_for_good(&error) {
-                        return Err(error.of(&name));
+                        self.omit(*at, error.of(&name))?;
+                        continue;
                     }
                 }
             }
@@ -249,6 +292,23 @@ impl Watcher {
         }
         let now = Instant::now();
         self.rested = now + (now - began) * 9;
+        Ok(())
+    }
+
+    /// Stops watching a class whose source has failed.
+    ///
+    /// # Errors
+    /// The failure, if the query names the class or no other class is watched.
+    fn omit(&mut self, at: usize, error: Error) -> Result<(), Error> {
+        let others =
+            self.classes.iter().enumerate().filter(|(other, class)| *other != at && !class.is_omitted);
+        let is_last = others.count() == 0 && self.reported.is_empty();
+        let Some(class) = self.classes.get_mut(at) else { return Err(error) };
+        if is_last || self.targets.contains(class.name()) {
+            return Err(error);
+        }
+        class.is_omitted = true;
+        self.subscriber.output.omit(error);
         Ok(())
     }
 
@@ -326,5 +386,5 @@ async fn listen(at: usize, mut source: Box<dyn EventSource>, reports: Arc<Source
 /// Time to wait for further changes before looking.
 const SETTLING: Duration = Duration::from_millis(20);
 
-/// Number of consecutive failures of a provider after which the subscription ends.
+/// Number of consecutive failures of a provider after which its class is no longer watched.
 const MOST_FAILURES: u8 = 3;

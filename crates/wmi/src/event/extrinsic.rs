@@ -16,7 +16,7 @@ use crate::{Error, Provider};
 ///
 /// # Errors
 /// [`Error::NoProvider`] if no provider serves the class, and the errors of providers if none of them can
-/// watch.
+/// watch, or the one that the query names cannot.
 pub(super) fn watch(subscriber: Subscriber, watching: &mut JoinSet<()>) -> Result<(), Error> {
     let mut listeners = Listeners { subscriber, sources: Vec::new(), tasks: JoinSet::new() };
     listeners.listen_all()?;
@@ -27,8 +27,8 @@ pub(super) fn watch(subscriber: Subscriber, watching: &mut JoinSet<()>) -> Resul
 struct Listeners {
     subscriber: Subscriber,
     sources: Vec<ActiveSource>,
-    /// Tasks, one for each source; a source that ends is not restarted.
-    tasks: JoinSet<()>,
+    /// Tasks, one for each source, which return why it ended; it is not restarted.
+    tasks: JoinSet<(Name, Error)>,
 }
 
 /// A source that is listened to.
@@ -51,8 +51,14 @@ impl Listeners {
                 ended = self.tasks.join_next() => match ended {
                     // A source that was stopped on purpose.
                     Some(Err(error)) if error.is_cancelled() => {}
-                    // The reason has already been reported.
-                    Some(_) | None => return,
+                    Some(Ok((class, error))) => {
+                        let output = &self.subscriber.output;
+                        if class == self.subscriber.select.from || self.tasks.is_empty() {
+                            return output.fail(error);
+                        }
+                        output.omit(error);
+                    }
+                    Some(Err(_)) | None => return,
                 },
                 engine = self.subscriber.updates.next() => {
                     let updated = self.subscriber.requery(engine).and_then(|kind| match kind {
@@ -71,7 +77,7 @@ impl Listeners {
     fn listen_all(&mut self) -> Result<(), Error> {
         let Subscriber { engine, context, namespace, select, output, .. } = &self.subscriber;
         let origin = engine.origin(namespace);
-        let mut failed = None;
+        let mut failed = Vec::new();
         let mut before = std::mem::take(&mut self.sources);
         for served in engine.table(namespace)?.require(select.from.as_str())? {
             if let Some(index) = before.iter().position(|source| source.is_of(&served)) {
@@ -92,24 +98,33 @@ impl Listeners {
                     });
                 }
                 Ok(None) => {}
-                Err(error) => failed = Some(error.of(served.class.name())),
+                Err(error) if *served.class.name() == select.from => {
+                    return Err(error.of(served.class.name()));
+                }
+                Err(error) => failed.push(error.of(served.class.name())),
             }
         }
         before.iter().for_each(|source| source.listener.abort());
         if self.sources.is_empty() {
-            return Err(failed.unwrap_or_else(|| Error::NoProvider(select.from.clone())));
+            let first = failed.into_iter().next();
+            return Err(first.unwrap_or_else(|| Error::NoProvider(select.from.clone())));
         }
+        failed.into_iter().for_each(|error| output.omit(error));
         Ok(())
     }
 }
 
-async fn listen(mut source: Box<dyn EventSource>, output: Arc<EventOutput>, class: Name) {
+/// Delivers the events of a source until it ends; returns the reason.
+async fn listen(mut source: Box<dyn EventSource>, output: Arc<EventOutput>, class: Name) -> (Name, Error) {
     loop {
         match next_of(source.as_mut()).await {
             Ok(Happening::Event(event)) => output.deliver(event),
             // Event classes have no instances to look at.
             Ok(Happening::Changed | Happening::Came(_)) => {}
-            Err(error) => return output.fail(error.of(&class)),
+            Err(error) => {
+                let error = error.of(&class);
+                return (class, error);
+            }
         }
     }
 }

@@ -11,7 +11,8 @@ use tokio::task::JoinSet;
 use super::aggregate;
 use super::query::{EventFilter, EventQuery};
 use super::queue::Queue;
-use crate::Error;
+use crate::omission::OmissionLog;
+use crate::{Error, Omission};
 
 /// Receiver of events from all sources of a subscription.
 pub(super) struct EventOutput {
@@ -20,16 +21,22 @@ pub(super) struct EventOutput {
     queue: Arc<Queue>,
     /// Channel to the aggregation, if there is one.
     counted: Option<mpsc::Sender<Instance>>,
+    log: Arc<OmissionLog>,
 }
 
 impl EventOutput {
-    pub(super) fn new(query: &EventQuery, queue: Arc<Queue>, watching: &mut JoinSet<()>) -> Arc<Self> {
+    pub(super) fn new(
+        query: &EventQuery,
+        queue: Arc<Queue>,
+        log: Arc<OmissionLog>,
+        watching: &mut JoinSet<()>,
+    ) -> Arc<Self> {
         let counted = query.groups().map(|groups| {
             let (sender, events) = mpsc::channel(EVENTS_AHEAD);
             watching.spawn(aggregate::count(groups, events, Arc::clone(&queue)));
             sender
         });
-        Arc::new(Self { filter: RwLock::new(query.filter()), queue, counted })
+        Arc::new(Self { filter: RwLock::new(query.filter()), queue, counted, log })
     }
 
     /// Updates the filter for the current classes.
@@ -51,6 +58,18 @@ impl EventOutput {
                     self.queue.push_dropped();
                 }
             }
+        }
+    }
+
+    /// Reports a class whose events are missing from now on; an error that is not one of a provider ends the
+    /// subscription.
+    pub(super) fn omit(&self, error: Error) {
+        match Omission::of(error) {
+            Ok(omission) => {
+                self.log.record(&omission);
+                self.queue.push_omission(omission);
+            }
+            Err(error) => self.fail(error),
         }
     }
 

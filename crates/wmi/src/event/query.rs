@@ -37,8 +37,8 @@ pub(super) struct Wanted {
     pub(super) changes: Changes,
     /// Polling interval.
     pub(super) interval: Duration,
-    /// Conditions on the keys of instances, as far as the query has them.
-    pub(super) keys: Vec<Condition>,
+    /// Comparisons of properties of the only target class, all of which an instance must satisfy.
+    pub(super) comparisons: Vec<(Name, Condition)>,
     pub(super) events: EventClasses,
     /// Whether modification events need the previous state.
     pub(super) tells_previous: bool,
@@ -180,8 +180,8 @@ fn wanted(schema: &Schema, class: &Class, select: &Select, family: &Family) -> R
     Ok(Wanted {
         changes,
         interval: select.within.unwrap_or(USUAL_INTERVAL).max(SHORTEST_INTERVAL),
-        keys: match (condition, targets.as_slice()) {
-            (Some(condition), [target]) => about_keys(condition, target, family.target),
+        comparisons: match (condition, targets.as_slice()) {
+            (Some(condition), [_]) => comparisons(condition, family.target),
             _ => Vec::new(),
         },
         targets: targets.iter().map(|target| target.name().clone()).collect(),
@@ -190,27 +190,20 @@ fn wanted(schema: &Schema, class: &Class, select: &Select, family: &Family) -> R
     })
 }
 
-/// Returns the conditions on the keys of instances. Keys never change, so instances with other keys need not
-/// be watched.
-fn about_keys(condition: &Condition, target: &Class, property: &str) -> Vec<Condition> {
+/// Returns the comparisons of single properties of instances that the condition requires.
+fn comparisons(condition: &Condition, target: &str) -> Vec<(Name, Condition)> {
     match condition {
-        Condition::And(all) => {
-            all.iter().flat_map(|condition| about_keys(condition, target, property)).collect()
-        }
+        Condition::And(all) => all.iter().flat_map(|condition| comparisons(condition, target)).collect(),
         Condition::Compare { property: path, operator, constant, span } => match path.parts.as_slice() {
-            [object, key] if *object == *property && path.index.is_none() && is_key(target, key) => {
-                let path = PropertyPath { parts: vec![key.clone()], ..path.clone() };
+            [object, property] if *object == *target && path.index.is_none() => {
+                let path = PropertyPath { parts: vec![property.clone()], ..path.clone() };
                 let (operator, constant, span) = (*operator, constant.clone(), *span);
-                vec![Condition::Compare { property: path, operator, constant, span }]
+                vec![(property.clone(), Condition::Compare { property: path, operator, constant, span })]
             }
             _ => Vec::new(),
         },
         _ => Vec::new(),
     }
-}
-
-fn is_key(class: &Class, name: &Name) -> bool {
-    class.column(name.as_str()).is_some_and(|column| class.keys().contains(&column))
 }
 
 /// Returns whether one of the first two parts of a path, which may include an alias, is a property.

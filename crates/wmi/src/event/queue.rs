@@ -7,7 +7,8 @@ use locks::Mutex;
 use tokio::sync::Notify;
 
 use super::Occurrence;
-use crate::Error;
+use crate::omission::OMISSIONS_AHEAD;
+use crate::{Error, Omission};
 
 /// Queue between event sources and the consumer. Adding an event never blocks.
 pub(super) struct Queue {
@@ -22,6 +23,8 @@ struct Waiting {
     events: VecDeque<Occurrence>,
     /// Approximate size of the queued events in bytes.
     octets: usize,
+    /// Omitted classes that the consumer does not know of.
+    omissions: VecDeque<Omission>,
     end: Option<End>,
 }
 
@@ -58,6 +61,16 @@ impl Queue {
         self.more.notify_one();
     }
 
+    /// Adds an omitted class.
+    pub(super) fn push_omission(&self, omission: Omission) {
+        let mut waiting = self.waiting.lock();
+        if waiting.omissions.len() < OMISSIONS_AHEAD {
+            waiting.omissions.push_back(omission);
+        }
+        drop(waiting);
+        self.more.notify_one();
+    }
+
     /// Ends the queue; the first reason is kept.
     pub(super) fn end(&self, error: Option<Error>) {
         let end = error.map_or(End::Over, End::Failed);
@@ -78,6 +91,9 @@ impl Queue {
     #[allow(clippy::option_option)] // Outer: nothing yet. Inner: ended.
     fn take(&self) -> Option<Option<Result<Occurrence, Error>>> {
         let mut waiting = self.waiting.lock();
+        if let Some(omission) = waiting.omissions.pop_front() {
+            return Some(Some(Ok(Occurrence::Omitted(omission))));
+        }
         if let Some(event) = waiting.events.pop_front() {
             if let Occurrence::Event(event) = &event {
                 waiting.octets = waiting.octets.saturating_sub(event.octets());

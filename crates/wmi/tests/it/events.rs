@@ -142,7 +142,10 @@ async fn next(events: &mut Events) -> (String, String, String) {
 
 async fn next_event(events: &mut Events) -> Instance {
     match events.next().await.expect("not the end").expect("no error") {
-        Occurrence::Event(event) => event,
+        Occurrence::Event(event) => {
+            crate::assert_well_formed(std::slice::from_ref(&event), events.names());
+            event
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -43,10 +43,10 @@ fn an_account_is_added_listed_changed_disabled_and_removed() {
 
     let table = account(&path, &["list"], "");
     let rows: Vec<Vec<&str>> = table.out.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(rows[0], ["NAME", "STATE", "ROLE", "PROOF", "PASSWORD", "SET", "COMMENT"]);
-    assert_eq!(rows[1][..4], ["Alice", "disabled", "admin", "password"]);
-    assert_eq!((&rows[1][6..], rows.len()), (&["on", "call"][..], 3));
-    assert_eq!(rows[2][..4], ["bob", "enabled", "user", "password"]);
+    assert_eq!(rows[0], ["NAME", "STATE", "ROLE", "PROOF", "ORIGIN", "PASSWORD", "SET", "COMMENT"]);
+    assert_eq!(rows[1][..5], ["Alice", "disabled", "admin", "password", "service"]);
+    assert_eq!((&rows[1][7..], rows.len()), (&["on", "call"][..], 3));
+    assert_eq!(rows[2][..5], ["bob", "enabled", "user", "password", "service"]);
     let json: serde_json::Value =
         serde_json::from_str(&account(&path, &["list", "--format", "json"], "").out).unwrap();
     assert_eq!(
@@ -65,6 +65,29 @@ fn an_account_is_added_listed_changed_disabled_and_removed() {
     assert_eq!(account(&path, &["add", "alice", "--password-stdin", "--admin"], "new").code, 0);
     let json = account(&path, &["list", "--format=json"], "").out;
     assert!(json.contains("3000000002") && !json.contains("3000000000"), "{json}");
+}
+
+#[test]
+fn accounts_with_the_password_of_a_linux_user_are_shown_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("accounts");
+    let hash = "$aes-256-gcm$AQEBAQEBAQEBAQEB$//////////////////////////////////////////8$linux$1000$AQEBAQEBAQEBAQEBAQEBAQ";
+    fs::write(&path, format!("no-such-user:3000000000::1763719754:*::{hash}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let table = account(&path, &["list"], "").out;
+    // Only root can read the passwords of the machine.
+    let (origin, current) = match rustix::process::geteuid().is_root() {
+        true => ("linux, no user", serde_json::Value::from(false)),
+        false => ("linux", serde_json::Value::Null),
+    };
+    assert!(table.contains(&format!("enabled  user  ntlm   {origin}  ")), "{table}");
+    let json = account(&path, &["list", "--format", "json"], "").out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json[0]["origin"], &json[0]["current"]), (&"linux".into(), &current));
+    let set_password = ["set-password", "no-such-user", "--no-ntlm", "--password-stdin"];
+    assert_eq!(account(&path, &set_password, "new").code, 0);
+    assert!(account(&path, &["list"], "").out.contains("password  service"));
+    assert_eq!(account(&path, &["remove", "no-such-user"], "").code, 0);
 }
 
 #[test]

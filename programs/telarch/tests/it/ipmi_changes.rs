@@ -1,25 +1,53 @@
 //! Changes made by `telarch ipmi`, read back with ipmitool.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
-use telarch_simulated_bmc::{SimulatedBmc, is_installed};
+use telarch_simulated_bmc::{Board, SimulatedBmc, ipmitool, is_installed};
 
 use crate::ipmi::{fields, ipmi, printed};
+use crate::ipmi_settings::{ours, said};
 use crate::{run, telarch};
 
 #[test]
-fn the_boot_device_matches_ipmitool() {
+fn boot_flags_match_ipmitool_in_both_directions() {
+    let (_crowd, bmc) = ours(Board::default());
+    for (words, parts) in [
+        (
+            &["boot", "pxe", "efi", "always"][..],
+            ["Boot Flag Valid", "all future boots", "BIOS EFI boot", "Force PXE"],
+        ),
+        (&["boot", "bios"], ["Boot Flag Valid", "only next boot", "(legacy) boot", "BIOS Setup"]),
+    ] {
+        let set = fields(&said(&bmc, words));
+        assert_eq!((set["Boot Device"].as_str(), set["Valid"].as_str()), (words[1], "yes"));
+        let Some(theirs) = ipmitool(&bmc, &["chassis", "bootparam", "get", "5"]) else { return };
+        for part in parts {
+            assert!(theirs.contains(part), "{part} is not in {theirs}");
+        }
+    }
+    ipmitool(&bmc, &["chassis", "bootdev", "cdrom", "options=efiboot,persistent"]).unwrap();
+    let ours = fields(&said(&bmc, &["boot"]));
+    let shown = ["Boot Device", "For Starts", "Firmware", "Valid"].map(|name| ours[name].as_str());
+    assert_eq!(shown, ["cdrom", "all", "efi", "yes"]);
+}
+
+#[test]
+fn boot_flags_that_the_controller_drops_are_an_error() {
     let Some(bmc) = SimulatedBmc::start() else { return };
-    let set = fields(&printed(&bmc, &["boot", "pxe"]));
-    assert_eq!((set["Boot Device"].as_str(), set["Valid"].as_str()), ("pxe", "yes"));
-    let Some(theirs) = bmc.ipmitool(&["chassis", "bootparam", "get", "5"]) else { return };
-    assert!(theirs.contains("Force PXE"), "{theirs}");
-    bmc.ipmitool(&["chassis", "bootdev", "cdrom"]).unwrap();
-    assert_eq!(fields(&printed(&bmc, &["boot"]))["Boot Device"], "cdrom");
-    assert!(bmc.chassis_log().contains("boot=pxe\nboot=cdrom\n"), "{}", bmc.chassis_log());
+    let ran = ipmi(&bmc, &["boot", "pxe", "efi", "always"]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    let difference = "pxe, next start, legacy, not valid instead of pxe, all starts, efi, valid";
+    assert!(ran.errors.contains(difference), "{}", ran.errors);
+    // The simulator keeps the device and no other flag.
+    let ours = fields(&printed(&bmc, &["boot"]));
+    assert_eq!((ours["Boot Device"].as_str(), ours["Valid"].as_str()), ("pxe", "no"));
+    let Some(theirs) = bmc.ipmitool(&["raw", "0", "9", "5", "0", "0"]) else { return };
+    assert_eq!(theirs.trim(), "01 05 00 04 00 00 00");
+    assert!(bmc.chassis_log().contains("boot=pxe\n"), "{}", bmc.chassis_log());
 }
 
 #[test]
@@ -104,6 +132,47 @@ fn a_threshold_is_set_in_the_unit_of_the_sensor() {
     assert!(unknown.code == 1 && unknown.errors.contains("the name of a sensor"), "{}", unknown.errors);
 }
 
+/// Returns the rows of the sensors of a controller by name.
+fn sensors(bmc: &SimulatedBmc) -> HashMap<String, serde_json::Value> {
+    let rows: Vec<serde_json::Value> =
+        serde_json::from_str(&printed(bmc, &["sensors", "--format", "json"])).unwrap();
+    rows.into_iter().map(|row| (row["name"].as_str().unwrap().to_owned(), row)).collect()
+}
+
+#[test]
+fn thresholds_changed_by_ipmitool_are_shown() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    // The first run fills the cache of sensor data records.
+    assert_eq!(sensors(&bmc)["CPU1 Temp"]["upper_non_critical"], 85.0);
+    if bmc.ipmitool(&["sensor", "thresh", "CPU1 Temp", "unc", "77"]).is_none() {
+        return;
+    }
+    let now = sensors(&bmc);
+    assert_eq!(now["CPU1 Temp"]["upper_non_critical"], 77.0);
+    assert_eq!(now["CPU2 Temp"]["upper_non_critical"], 85.0);
+    assert_eq!(now["CPU1 Temp"]["upper_critical"], 95.0);
+}
+
+#[test]
+fn sensors_of_a_satellite_have_their_own_thresholds_and_events() {
+    let Some(bmc) = SimulatedBmc::start_with_satellites() else { return };
+    let Some(before) = bmc.ipmitool(&["sensor", "get", "CPU1 Temp"]) else { return };
+    let all = sensors(&bmc);
+    let shown = |name: &str| (all[name]["reading"].as_f64(), all[name]["upper_non_critical"].as_f64());
+    assert_eq!(shown("CPU1 Temp"), (Some(45.0), Some(85.0)));
+    assert_eq!(shown("SAT TEMP"), (Some(33.0), Some(50.0)));
+    assert_eq!([shown("FAR TEMP"), shown("SW- TEMP")], [(None, None); 2]);
+    printed(&bmc, &["threshold", "SAT TEMP", "unc", "40"]);
+    assert_eq!(bmc.ipmitool(&["sensor", "get", "CPU1 Temp"]).unwrap(), before);
+    let theirs = bmc.ipmitool(&["sensor", "get", "SAT TEMP"]).unwrap();
+    assert_eq!(fields(&theirs)["Upper Non-Critical"], "40.000", "{theirs}");
+    let refused = ipmi(&bmc, &["threshold", "SW- TEMP", "unc", "40"]);
+    assert!(refused.code == 1 && refused.errors.contains("address on the bus"), "{}", refused.errors);
+    let log = printed(&bmc, &["sel"]);
+    let of_satellite: Vec<&str> = log.lines().filter(|line| line.contains("SAT TEMP")).collect();
+    assert!(matches!(of_satellite[..], [line] if line.contains(": 52 C, threshold 50 C")), "{log}");
+}
+
 #[test]
 fn a_changed_inventory_matches_ipmitool() {
     let Some(bmc) = SimulatedBmc::start() else { return };
@@ -179,9 +248,9 @@ fn metrics_have_the_names_of_ipmi_exporter() {
         format!("ipmi_fan_speed_rpm{{bmc=\"{bmc}\",id=\"9\",name=\"FAN1\"}} 7100"),
         format!("ipmi_voltage_volts{{bmc=\"{bmc}\",id=\"8\",name=\"VBAT\"}} 3"),
         format!(
-            "ipmi_sensor_state{{bmc=\"{bmc}\",id=\"24\",name=\"PSU Redundancy\",type=\"power supply\"}} 2"
+            "ipmi_sensor_state{{bmc=\"{bmc}\",id=\"24\",name=\"PSU Redundancy\",type=\"Power Supply\"}} 2"
         ),
-        format!("ipmi_up{{bmc=\"{bmc}\"}} 1"),
+        format!("ipmi_up{{bmc=\"{bmc}\",collector=\"ipmi\"}} 1"),
     ] {
         assert!(page.lines().any(|found| found == line), "{line} is not in {page}");
     }

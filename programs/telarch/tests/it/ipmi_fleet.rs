@@ -1,7 +1,9 @@
 //! `telarch ipmi` with many controllers: scan, audit, export, and faulty controllers.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpStream, UdpSocket};
+use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -239,16 +241,23 @@ fn all_controllers_are_exported_and_silent_ones_delay_none() {
     let (good, bad) = (bmc.address(), silent.local_addr().unwrap().to_string());
     let mut exporter = Exporter::start(&format!("{good},{bad}"));
     assert!(exporter.next_message().starts_with(&format!("telarch: {bad}: no answer")));
-    let page = exporter.wait_for(&format!("ipmi_up{{bmc=\"{good}\"}} 1"));
+    let page = exporter.wait_for(&format!("ipmi_up{{bmc=\"{good}\",collector=\"ipmi\"}} 1"));
     assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("text/plain; version=0.0.4"), "{page}");
     assert!(
         page.contains(&format!(
             "ipmi_temperature_celsius{{bmc=\"{good}\",id=\"1\",name=\"CPU1 Temp\"}} 45\n"
         ))
     );
-    exporter.wait_for(&format!("ipmi_up{{bmc=\"{bad}\"}} 0"));
+    exporter.wait_for(&format!("ipmi_up{{bmc=\"{bad}\",collector=\"ipmi\"}} 0"));
     let one = exporter.get(&format!("/ipmi?target={}", good.replace(':', "%3A")));
-    assert!(one.contains("ipmi_sel_logs_count") && !one.contains(&bad), "{one}");
+    // The target is no label, as with ipmi_exporter.
+    assert!(one.contains("\nipmi_sel_logs_count{} ") && !one.contains("bmc="), "{one}");
+    assert!(one.contains("\nipmi_up{collector=\"bmc-watchdog\"} 1\n"), "{one}");
+    let module = exporter.get(&format!("/ipmi?target={good}&module=sel"));
+    assert!(module.contains("ipmi_sel_logs_count") && !module.contains("ipmi_temperature"), "{module}");
+    assert!(module.contains("collector=\"sel\"") && !module.contains("collector=\"ipmi\""), "{module}");
+    assert!(exporter.get(&format!("/ipmi?target={good}&module=x")).starts_with("HTTP/1.1 400 "));
+    assert!(exporter.get("/ipmi?module=sel").starts_with("HTTP/1.1 400 "));
     // Only controllers of the command line are exported.
     assert!(exporter.get("/ipmi?target=127.0.0.1").starts_with("HTTP/1.1 404 "));
     assert!(exporter.get("/secrets").starts_with("HTTP/1.1 404 "));
@@ -262,6 +271,45 @@ fn all_controllers_are_exported_and_silent_ones_delay_none() {
     let process = Pid::from_child(&exporter.program);
     kill_process(process, Signal::TERM).unwrap();
     assert!(exporter.program.wait().unwrap().success());
+}
+
+#[test]
+fn pages_are_read_by_the_parser_of_prometheus() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let peers = std::env::var_os("TELARCH_PEERS");
+    let peers =
+        peers.map_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../.peers").into(), PathBuf::from);
+    let python = || Command::new(peers.join("bin/python"));
+    if !python().args(["-c", "import prometheus_client"]).output().is_ok_and(|ran| ran.status.success()) {
+        skips::skip!("prometheus_client is missing: ./test --install installs it");
+        return;
+    }
+    let exporter = Exporter::start(&bmc.address());
+    exporter.wait_for("collector=\"ipmi\"} 1");
+    let page = exporter.get(&format!("/ipmi?target={}", bmc.address()));
+    let (_, page) = page.split_once("\r\n\r\n").unwrap();
+    let script = "import json, sys\n\
+        from prometheus_client.parser import text_string_to_metric_families as parse\n\
+        print(json.dumps([[s.name, s.labels, str(float(s.value))] for f in parse(sys.stdin.read()) for s in f.samples]))";
+    let ran = run(python().args(["-c", script]), page);
+    assert_eq!((ran.code, ran.errors.as_str()), (0, ""));
+    let samples: Vec<(String, BTreeMap<String, String>, String)> = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(samples.len(), page.lines().filter(|line| !line.starts_with('#')).count());
+    let of = |name: &str, label: &str, text: &str| {
+        let mut found = samples.iter().filter(|(known, labels, _)| {
+            known == name && (label.is_empty() || labels.get(label).is_some_and(|known| known == text))
+        });
+        let (_, labels, value) = found.next().unwrap_or_else(|| panic!("no {name} with {label} {text}"));
+        (labels.keys().map(String::as_str).collect::<Vec<_>>(), value.clone())
+    };
+    assert_eq!(of("ipmi_temperature_celsius", "name", "CPU1 Temp"), (vec!["id", "name"], "45.0".to_owned()));
+    assert_eq!(of("ipmi_sensor_state", "type", "Power Supply").0, ["id", "name", "type"]);
+    assert_eq!(of("ipmi_up", "collector", "ipmi").1, "1.0");
+    // The simulator does not support DCMI.
+    assert_eq!(of("ipmi_up", "collector", "dcmi").1, "0.0");
+    assert_eq!(of("ipmi_bmc_watchdog_timeout_action_state", "action", "None").1, "1.0");
+    assert_eq!(of("ipmi_bmc_info", "manufacturer_id", "4753").1, "1.0");
+    assert!(of("ipmi_scrape_duration_seconds", "", "").0.is_empty());
 }
 
 #[test]

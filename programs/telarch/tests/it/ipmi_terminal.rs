@@ -73,6 +73,26 @@ pub(crate) fn ours(arguments: &str) -> String {
 }
 
 #[test]
+fn the_progress_of_a_long_scan_is_shown() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let crowd = Crowd::start(1, Network::default());
+    let (silent, bmc) = (silent.local_addr().unwrap(), crowd.addresses()[0]);
+    let command = ours(&format!("scan --limit 3600 -H {bmc},{silent}"));
+    let Some(terminal) = Terminal::start(&command) else { return };
+    let screen = terminal.seen("1 of 2 controllers, ");
+    // The line is redrawn below the output.
+    let lines: Vec<&str> = screen.lines().filter(|line| !line.is_empty()).collect();
+    let (first, last) = (lines.first().unwrap(), lines.last().unwrap());
+    assert!(first.starts_with(&format!("{bmc}: ping yes")), "{screen}");
+    assert!(last.starts_with("1 of 2 controllers, ") && last.contains(" s [#"), "{screen}");
+    drop(terminal);
+    // A result within a second shows none, and neither does a file.
+    let quick = Terminal::start(&ours(&format!("power status -U admin -H {bmc}"))).unwrap();
+    let screen = quick.seen("ended");
+    assert!(screen.contains("Chassis Power is on") && !screen.contains("controllers"), "{screen}");
+}
+
+#[test]
 fn watch_shows_sensors_until_q_is_typed() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let Some(terminal) = Terminal::start(&ours(&format!("watch --every 1 -U admin -H {}", bmc.address())))

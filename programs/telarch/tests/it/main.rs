@@ -11,6 +11,7 @@ mod ipmi_break;
 mod ipmi_bridges;
 mod ipmi_changes;
 mod ipmi_daily;
+mod ipmi_failures;
 mod ipmi_fleet;
 mod ipmi_hosts;
 mod ipmi_in_band;

@@ -42,6 +42,12 @@ pub(crate) fn read(path: &Path) -> Result<AccountList, AccountsError> {
     AccountList::parse(&text).map_err(|source| AccountsError::Content { path: path.to_owned(), source })
 }
 
+/// Returns a list that no client can use: a list is never empty, so its one account has a random password that is not stored.
+pub(crate) fn none() -> Result<AccountList, Box<dyn std::error::Error>> {
+    let password: String = ::accounts::random::<32>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(AccountList::parse(&format!("unused:{password}"))?)
+}
+
 /// Assigns an identity to every account. All accounts are administrators of the service; on the machine they have the
 /// rights of the user of this process.
 pub(crate) struct EphemeralPrincipals {

@@ -99,7 +99,13 @@ async fn serve(
         principals: Arc::new(BrokerClient(Arc::clone(&gateway))),
         catalog: catalog(&gateway, settings),
         product,
+        events: None,
     });
+    if store.snapshot().event_collector.enabled {
+        tracing::warn!(
+            "EventCollector.Enabled has no effect as root; run the collector as a service of an ordinary user"
+        );
+    }
     let kept = Arc::clone(&certificates);
     let listeners =
         has_listeners.then(|| Listeners::start(&service, kept, initial.sockets, listening.clone()));

@@ -102,7 +102,7 @@ pub(super) fn run(state: &Path, commands: &str) -> Result<ExitCode, Box<dyn Erro
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     std::env::set_current_dir("/")?;
     let commands = if commands == RUN { CommandPolicy::Allow } else { CommandPolicy::Deny };
-    let machine = MachineSid::load(state)?.ok_or("the machine has no SID yet")?.domain();
+    let machine = MachineSid::find(state)?.ok_or("the machine has no SID yet")?.domain();
     let root = sddl::linux::user_sid(0, machine);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -16,10 +16,10 @@ use crate::message;
 use crate::service_process::{PASSWORD, Telarchd, free_ports, is_root, listener, loopback, user};
 
 /// Settings for sealed HTTP, limited to IPv4.
-const HTTP_ONLY_SEALED: &str = "Service.IPv6Filter = \"\"\n";
+pub(crate) const HTTP_ONLY_SEALED: &str = "Service.IPv6Filter = \"\"\n";
 
 /// Returns the schemes that a service offers to a client without credentials.
-fn offered(port: u16) -> Vec<String> {
+pub(crate) fn offered(port: u16) -> Vec<String> {
     let mut stream = TcpStream::connect(loopback(port)).unwrap();
     let request = "POST /wsman HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     stream.write_all(request.as_bytes()).unwrap();
@@ -32,7 +32,12 @@ fn offered(port: u16) -> Vec<String> {
 }
 
 /// Opens and closes a shell; returns an error as text.
-fn open_shell(port: u16, authentication: Authentication, user: &str, password: &str) -> Result<(), String> {
+pub(crate) fn open_shell(
+    port: u16,
+    authentication: Authentication,
+    user: &str,
+    password: &str,
+) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let endpoint = Endpoint::parse(&format!("http://127.0.0.1:{port}/wsman")).unwrap();

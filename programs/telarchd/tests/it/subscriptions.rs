@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use cim::Namespace;
+use consumers::{Activity, CommandPolicy};
 use readiness::FileChanges;
 use repository::{Compiler, Repository};
 use sddl::{DomainSid, Sid};
@@ -83,6 +84,8 @@ fn permanent_subscriptions_of_root_run_and_those_of_others_do_not() {
     telarchd.reconfigure("WMI.PermanentSubscriptions = true\n");
     telarchd.wait_for_log(&["Permanent subscription started", "own"]);
     telarchd.wait_for_log(&["Permanent subscription rejected", "other"]);
+    let activity = Activity::of_state(&telarchd.state());
+    assert_eq!(activity.current().unwrap(), Some(CommandPolicy::Deny));
     let written = grown(&own);
     assert!(written.lines().all(|line| line.starts_with("second ")), "{written}");
     // A subscription registered later starts as well.
@@ -97,5 +100,6 @@ fn permanent_subscriptions_of_root_run_and_those_of_others_do_not() {
     let process = process_of(&telarchd).expect("no process");
     telarchd.reconfigure("");
     assert!(telarch_peers::ends_within(process, PATIENCE), "the process does not end");
+    assert_eq!(activity.current().unwrap(), None);
     wait_for_record(&telarchd, "ended", "own");
 }

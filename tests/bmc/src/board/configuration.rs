@@ -26,6 +26,10 @@ pub struct Configuration {
     pub hysteresis: BTreeMap<u8, [u8; 2]>,
     /// Event enables by sensor: flags, and the masks of assertions and deassertions.
     pub events: BTreeMap<u8, [u8; 5]>,
+    /// Boot options by parameter.
+    pub boot: BTreeMap<u8, Vec<u8>>,
+    /// State of the identify LED: 0 off, 1 on for a while, 2 on.
+    pub identify: u8,
     /// Power restore policy.
     pub restore_policy: u8,
     /// Why the machine was started last.
@@ -113,6 +117,8 @@ impl Default for Configuration {
             thresholds: BTreeMap::new(),
             hysteresis: BTreeMap::new(),
             events: BTreeMap::new(),
+            boot: BTreeMap::from([(5, vec![0; 5])]),
+            identify: 0,
             restore_policy: 1,
             restart_cause: 4,
             power_on: (60, 1_234),
@@ -153,6 +159,22 @@ impl Configuration {
                     self.restore_policy = *policy;
                 }
                 Ok(vec![0x07])
+            }
+            (0x00, 0x04, [seconds, is_lasting @ ..]) => {
+                self.identify = match (is_lasting, seconds) {
+                    ([1, ..], _) => 2,
+                    (_, 0) => 0,
+                    _ => 1,
+                };
+                Ok(Vec::new())
+            }
+            (0x00, 0x08, [parameter, octets @ ..]) => {
+                self.boot.insert(*parameter, octets.to_vec());
+                Ok(Vec::new())
+            }
+            (0x00, 0x09, [parameter, ..]) => {
+                let octets = self.boot.get(parameter).ok_or(0x80)?;
+                Ok([&[1, *parameter], octets.as_slice()].concat())
             }
             (0x00, 0x07, _) => Ok(vec![self.restart_cause, 0]),
             (0x00, 0x0f, _) => {

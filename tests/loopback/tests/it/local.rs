@@ -74,6 +74,7 @@ impl Local {
             principals: Arc::new(users),
             catalog: Catalog::new(plugins),
             product: Product { vendor: "Telarch".to_owned(), os_version: "6.1.0".to_owned() },
+            events: None,
         });
         let local = Self { service, folder };
         let socket = LocalSocket::bind(&local.socket(), SocketAccess::Owner).unwrap();

@@ -227,6 +227,40 @@ fn a_system_with_systemd_is_set_up_by_quickconfig_and_upgraded() {
 }
 
 #[test]
+fn the_pam_module_stores_nothing_until_it_is_enabled() {
+    let name = "installation::the_pam_module_stores_nothing_until_it_is_enabled";
+    Debian::in_fresh(name, |debian| {
+        install_both(debian);
+        debian.install(&[&Packages::built().pam]);
+        let stack = "cat /etc/pam.d/common-auth /etc/pam.d/common-password";
+        assert!(!debian.output(stack).contains("telarch"), "the profile is on");
+        add_settings(debian, LISTENERS);
+        // The first start makes the directories of the service, without which the module stores nothing.
+        debian.start_service();
+        debian.stop_service();
+        let _ = debian.output("useradd -m -G winrm-users ada && echo 'ada:Ada:secret&1' | chpasswd");
+        let list = "telarch account list";
+        assert!(!debian.output(list).contains("ada"), "a hash was stored");
+
+        let _ = debian.output("pam-auth-update --enable telarch");
+        assert_eq!(debian.output(stack).matches("pam_telarch.so").count(), 2);
+        let _ = debian.output("echo 'ada:Ada:secret&2' | chpasswd");
+        let shown = debian.output(list);
+        let words: Vec<&str> = shown.lines().flat_map(str::split_whitespace).collect();
+        assert!(words.windows(5).any(|row| row == ["ada", "enabled", "user", "ntlm", "linux"]), "{shown}");
+        debian.start_service();
+        let url = "http://127.0.0.1:5985/wsman";
+        assert_eq!(sign_in(url, "ntlm", "ada", "Ada:secret&2").text(), ("ada\n", "", 0));
+        assert_ne!(sign_in(url, "ntlm", "ada", "Ada:secret&1").code, 0, "the old password signs in");
+        let access = debian.output("telarch access show ada");
+        assert!(access.contains("+ password of the Linux user, with Negotiate (NTLM)"), "{access}");
+
+        let _ = debian.output("dpkg --remove libpam-telarch");
+        assert!(!debian.output(stack).contains("telarch"), "the profile is left behind");
+    });
+}
+
+#[test]
 fn lintian_reports_no_errors() {
     let packages = Packages::built();
     let lintian = Command::new("lintian")
@@ -237,6 +271,7 @@ fn lintian_reports_no_errors() {
             "uses-no-compression-for-control-tarball,uses-no-compression-for-data-tarball",
         ])
         .args(&packages.current)
+        .arg(&packages.pam)
         .output();
     let Ok(shown) = lintian else {
         return skips::skip!("lintian is missing: ./test --install");
@@ -252,7 +287,7 @@ fn packages_of_the_same_programs_are_identical() {
     let mut build = Command::new(repository().join("packaging/build"));
     build.arg("--programs").arg(&packages.programs).arg("--output").arg(folder.path());
     let _ = succeed(build.args(["--version", "0.1.0-1", "--compress", "none"]));
-    for package in &packages.current {
+    for package in packages.current.iter().chain([&packages.pam]) {
         let again = folder.path().join(package.file_name().expect("a name"));
         let _ = succeed(Command::new("cmp").args([package, &again]));
     }
@@ -269,7 +304,7 @@ fn rpm_packages_have_the_files_of_the_debian_packages() {
     build.arg("--rpm").arg("--programs").arg(&packages.programs).arg("--output").arg(folder.path());
     let built = succeed(build.args(["--version", "0.1.0-1", "--compress", "none"]));
     let names: BTreeSet<&str> = built.lines().collect();
-    assert_eq!(names.len(), 2, "{built}");
+    assert_eq!(names.len(), 3, "{built}");
     let mut files = BTreeSet::new();
     for package in names {
         files.extend(succeed(Command::new("rpm").args(["-qpl", package])).lines().map(plain_path));
@@ -282,6 +317,7 @@ fn rpm_packages_have_the_files_of_the_debian_packages() {
     }
     let missing: Vec<&String> = expected.difference(&files).collect();
     assert!(missing.is_empty(), "not in the RPM packages: {missing:?}\n{files:?}");
+    assert!(files.contains("/usr/lib64/security/pam_telarch.so"), "{files:?}");
 }
 
 /// Returns a path without what the formats of packages do differently: documentation is left out.

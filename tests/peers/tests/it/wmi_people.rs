@@ -144,12 +144,10 @@ fn remote_classes_rights_and_counters_are_shown_like_local_ones() {
     let set = ask(&["security", "root/default", "D:(A;CI;CCDCRPWP;;;BU)"]);
     assert!(set.text().0.contains("D:(A;CI;CCDCRPWP;;;BU)") && set.code == 0, "{set:?}");
     assert_eq!(ask(&["security", "root/default"]).text().0, set.text().0);
-    // Only the service knows the SID of this group.
-    let group = ask(&["security", "root/default", "--allow", "WinRMRemoteWMIUsers__"]);
-    let line = "-1000) allowed: ENABLE, METHOD_EXECUTE, REMOTE_ENABLE\n";
-    assert!(group.text().0.contains("\n  WinRMRemoteWMIUsers__ (S-1-5-21-"), "{group:?}");
-    assert!(group.text().0.contains(line), "{group:?}");
-    let removed = ask(&["security", "root/default", "--remove", "WinRMRemoteWMIUsers__"]);
+    let added = ask(&["security", "root/default", "--allow", "Authenticated Users"]);
+    let line = "Authenticated Users (AU) allowed: ENABLE, METHOD_EXECUTE, REMOTE_ENABLE\n";
+    assert!(added.text().0.contains(line), "{added:?}");
+    let removed = ask(&["security", "root/default", "--remove", "Authenticated Users"]);
     assert_eq!(removed.text().0, set.text().0, "{removed:?}");
     let unknown = ask(&["security", "root/default", "--allow", "no-such-user"]);
     assert!(unknown.text().1.contains("unknown user or group \"no-such-user\" on http"), "{unknown:?}");

@@ -1,6 +1,11 @@
 //! The checks between a user and the service, from the account to the resources.
 
-use accounts::{FileAccounts, LocalLogon, LocalPrincipals, LocalUser, MachineSid, ServiceScope, UnixUsers};
+use std::time::SystemTime;
+
+use accounts::{
+    FileAccounts, LinuxUsers, LocalLogon, LocalPrincipals, LocalUser, MachineSid, NtHashState, ServiceScope,
+    UnixUsers,
+};
 use auth::account_file::{EnabledState, Record};
 use auth::{SignInFacts, SignInReport};
 use config::{Paths, State};
@@ -163,7 +168,14 @@ impl AccessQuery {
         let record = self.accounts.as_ref().and_then(|accounts| accounts.find(&self.user).ok().flatten());
         // The remedies for this account, whatever others have.
         let passwords = usize::from(record.is_some());
-        let facts = SignInFacts { nt_hashes: 0, foreign_nt_hashes: 0, passwords, ..self.sign_in.clone() };
+        let facts = SignInFacts {
+            nt_hashes: 0,
+            linux_nt_hashes: 0,
+            outdated_nt_hashes: 0,
+            foreign_nt_hashes: 0,
+            passwords,
+            ..self.sign_in.clone()
+        };
         for remedy in SignInReport::new(&facts).remedies {
             report.line(Check::Info, &remedy.replace("NAME", &self.user));
         }
@@ -255,6 +267,24 @@ impl AccessQuery {
 
     fn ntlm_scheme(&self, record: Option<&Record>) -> Option<(Check, String)> {
         let record = record.filter(|_| self.settings.config.service.auth.negotiate)?;
+        if let Some(password) = record.linux_password() {
+            let state = LinuxUsers::of_this_machine().state_of(&record.name, password, SystemTime::now());
+            let reason = match state {
+                Ok(NtHashState::Current) => {
+                    let text = "password of the Linux user, with Negotiate (NTLM)";
+                    return Some((Check::Passed, text.to_owned()));
+                }
+                Ok(NtHashState::Outdated) => {
+                    "the password of the Linux user was changed or locked since; a local sign-in renews the NT hash"
+                }
+                Ok(NtHashState::Expired) => "the Linux account or its password has expired",
+                Ok(NtHashState::NoUser) => "the Linux user no longer exists",
+                Err(_) => {
+                    "the shadow file, which decides about the NT hash of the Linux user, cannot be read"
+                }
+            };
+            return Some((Check::Info, format!("no NTLM: {reason}")));
+        }
         Some(if record.nt_hash.is_some() {
             (Check::Passed, "password of the accounts file, with Negotiate (NTLM)".to_owned())
         } else {

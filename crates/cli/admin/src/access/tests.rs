@@ -31,7 +31,7 @@ fn machine(
     let path = folder.path().to_owned();
     let report = move |user: &str, resource: Option<&str>| {
         let paths = Paths::new(&path.join("config.toml"), &path);
-        let machine = MachineSid::load(&path).unwrap();
+        let machine = MachineSid::find(&path).unwrap();
         let settings = settings_of(&paths, machine);
         let (users, accounts) =
             (UnixUsers::in_directory(&path), FileAccounts::open(path.join("accounts")).unwrap());

@@ -1,5 +1,8 @@
 //! The list of accounts, as text and as JSON.
 
+use std::time::SystemTime;
+
+use accounts::{LinuxUsers, NtHashState};
 use auth::account_file::{EnabledState, Record, Role};
 use serde_json::json;
 
@@ -25,6 +28,8 @@ fn object(record: &Record) -> serde_json::Value {
         "enabled": record.state == EnabledState::Enabled,
         "password": !record.password.is_never(),
         "ntlm": record.nt_hash.is_some(),
+        "origin": Origin::of(record).name(),
+        "current": Origin::of(record).is_current(),
         "password_set": record.changed.seconds(),
         "comment": record.comment.as_str(),
     })
@@ -42,9 +47,10 @@ fn table<'a>(records: impl Iterator<Item = &'a Record>) -> String {
         };
         let (name, set, comment) =
             (record.name.as_str(), &date::minute(record.changed.seconds()), record.comment.as_str());
-        [name, standing, role, credentials(record), set, comment].map(str::to_owned)
+        let origin = Origin::of(record).description();
+        [name, standing, role, credentials(record), origin, set, comment].map(str::to_owned)
     });
-    let head = ["NAME", "STATE", "ROLE", "PROOF", "PASSWORD SET", "COMMENT"].map(str::to_owned);
+    let head = ["NAME", "STATE", "ROLE", "PROOF", "ORIGIN", "PASSWORD SET", "COMMENT"].map(str::to_owned);
     let rows: Vec<[String; COLUMNS]> = std::iter::once(head).chain(rows).collect();
     let mut widths = [0; COLUMNS];
     for row in &rows {
@@ -61,7 +67,49 @@ fn table<'a>(records: impl Iterator<Item = &'a Record>) -> String {
     text
 }
 
-const COLUMNS: usize = 6;
+const COLUMNS: usize = 7;
+
+/// Origin of the password of an account.
+enum Origin {
+    /// The password was given to `telarch account`.
+    Service,
+    /// The account stores the NT hash of a Linux user's password. `None` if its state cannot be determined, because
+    /// reading the shadow file requires root.
+    Linux(Option<NtHashState>),
+}
+
+impl Origin {
+    fn of(record: &Record) -> Self {
+        let Some(password) = record.linux_password() else { return Self::Service };
+        let state = LinuxUsers::of_this_machine().state_of(&record.name, password, SystemTime::now());
+        Self::Linux(state.ok())
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Linux(_) => "linux",
+        }
+    }
+
+    /// Returns whether the stored secrets can be used; `None` if that is unknown.
+    fn is_current(&self) -> Option<bool> {
+        match self {
+            Self::Service => Some(true),
+            Self::Linux(state) => state.map(|state| state == NtHashState::Current),
+        }
+    }
+
+    fn description(&self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Linux(None | Some(NtHashState::Current)) => "linux",
+            Self::Linux(Some(NtHashState::Outdated)) => "linux, outdated",
+            Self::Linux(Some(NtHashState::Expired)) => "linux, expired",
+            Self::Linux(Some(NtHashState::NoUser)) => "linux, no user",
+        }
+    }
+}
 
 /// Returns the credentials that the accounts file has for an account.
 fn credentials(record: &Record) -> &'static str {

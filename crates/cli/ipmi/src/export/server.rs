@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::super::prometheus::Page;
 use super::ExportedHost;
+use super::page::Collector;
 
 /// Serves connections without end. Excess connections wait, and slow ones are closed.
 pub(super) async fn serve(listener: TcpListener, exported: Arc<[ExportedHost]>) {
@@ -74,21 +75,71 @@ fn reply(method: Method, target: &str, exported: &[ExportedHost]) -> (u16, Strin
     let mut page = Page::default();
     match path {
         "/" => return (200, "telarch ipmi export: /metrics, or /ipmi?target=HOST\n".to_owned()),
-        "/metrics" => exported.iter().for_each(|one| page.append(&one.host.to_string(), one.page())),
+        "/metrics" => exported.iter().for_each(|one| page.append(&one.host.to_string(), one.page(None))),
         "/ipmi" => {
-            // Only controllers of the command line are exported, so that clients cannot choose targets.
-            let wanted = query.split('&').find_map(|pair| pair.strip_prefix("target=")).unwrap_or_default();
-            let wanted = wanted.replace("%3A", ":").replace("%5B", "[").replace("%5D", "]");
-            let Some(found) = exported.iter().find(|one| one.host.to_string() == wanted) else {
-                return (404, "this controller is not exported\n".to_owned());
+            let Some(wanted) = parameter(query, "target") else {
+                return (400, "the parameter target is missing\n".to_owned());
             };
-            page.append(&wanted, found.page());
+            // As in ipmi_exporter, an unknown module is an error.
+            let collector = match parameter(query, "module").as_deref() {
+                None | Some("" | "default") => None,
+                Some(module) => {
+                    let known = Collector::ALL.into_iter().find(|collector| collector.name() == module);
+                    if known.is_none() {
+                        let names = Collector::ALL.map(Collector::name).join(", ");
+                        return (400, format!("unknown module; expected default or one of {names}\n"));
+                    }
+                    known
+                }
+            };
+            // Only controllers of the command line are exported: a client that could choose any target would receive
+            // the credentials.
+            let Some(found) = exported.iter().find(|one| one.host.to_string() == wanted) else {
+                return (404, "this controller is not exported; name it with -H\n".to_owned());
+            };
+            // The target is a label that Prometheus adds, as with ipmi_exporter.
+            page = found.page(collector);
         }
         _ => return (404, "not found; use /metrics or /ipmi?target=HOST\n".to_owned()),
     }
     (200, page.to_text())
 }
 
+/// Returns the decoded value of a parameter of a query (RFC 3986, 2.1); `None` if it is missing or not valid.
+fn parameter(query: &str, name: &str) -> Option<String> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let encoded = { pairs }.find(|(known, _)| *known == name).map(|(_, value)| value)?;
+    let mut octets = encoded.bytes();
+    let mut decoded = Vec::with_capacity(encoded.len());
+    while let Some(octet) = octets.next() {
+        decoded.push(match octet {
+            b'%' => {
+                let digits = [octets.next()?, octets.next()?];
+                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+            }
+            octet => octet,
+        });
+    }
+    String::from_utf8(decoded).ok()
+}
+
 const METHOD_NOT_ALLOWED: u16 = 405;
 const MAX_CONNECTIONS: usize = 64;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_decoded_or_missing() {
+        let query = "module=bmc-watchdog&target=%5B2001%3adb8::1%5d:6230&empty=";
+        assert_eq!(parameter(query, "target").as_deref(), Some("[2001:db8::1]:6230"));
+        assert_eq!(parameter(query, "module").as_deref(), Some("bmc-watchdog"));
+        assert_eq!(parameter(query, "empty").as_deref(), Some(""));
+        assert_eq!(parameter(query, "get"), None);
+        for invalid in ["target=%", "target=%4", "target=%zz", "target=%ff"] {
+            assert_eq!(parameter(invalid, "target"), None, "{invalid}");
+        }
+    }
+}

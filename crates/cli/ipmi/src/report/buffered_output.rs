@@ -1,10 +1,12 @@
 //! Buffered output on a thread of its own.
 
 use std::io::{self, Write as _};
+use std::rc::Rc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use cli::screen::Progress;
 use cli_command::output;
 
 /// Output in large pieces.
@@ -17,6 +19,8 @@ pub(super) struct BufferedOutput {
     /// Time at which the first byte of `next` was added.
     since: Option<Instant>,
     writer: Option<Writer>,
+    /// A progress line to clear before output.
+    progress: Option<Rc<Progress>>,
     /// No further output follows, so that this thread may write as well.
     has_ended: bool,
     failure: Option<io::Error>,
@@ -40,6 +44,11 @@ impl BufferedOutput {
         }
     }
 
+    /// Clears a progress line before each output.
+    pub(super) fn show_after(&mut self, progress: Rc<Progress>) {
+        self.progress = Some(progress);
+    }
+
     /// Time at which [`Self::flush`] must be called at the latest.
     pub(super) fn flush_at(&self) -> Option<Instant> {
         self.since.map(|since| since + MAX_DELAY)
@@ -50,6 +59,9 @@ impl BufferedOutput {
         self.since = None;
         if self.next.is_empty() {
             return;
+        }
+        if let Some(progress) = &self.progress {
+            progress.make_way();
         }
         if self.has_ended && self.writer.is_none() {
             if self.failure.is_none() {

@@ -1,11 +1,13 @@
 //! Output of results while other controllers are still being contacted.
 
 use std::io;
+use std::rc::Rc;
 use std::time::Instant;
 
 use super::super::hosts::Host;
 use super::buffered_output::{BufferedOutput, MAX_DELAY};
-use super::{Answer, Answers, failure, format_all, json_rows, text_lines};
+use super::{Answer, Answers, failure, format_all, json_rows, metrics, text_lines};
+use cli::screen::Progress;
 use cli_command::Failure;
 use cli_command::format::Format;
 
@@ -17,6 +19,8 @@ use cli_command::format::Format;
 pub(in super::super) struct Report {
     hosts: Vec<Host>,
     format: Format,
+    /// Collector of `ipmi_exporter` to which the metrics belong.
+    collector: &'static str,
     /// Lines of text begin with their host.
     names_hosts: bool,
     /// No further controller is contacted once the reader of the output has closed it.
@@ -50,6 +54,7 @@ impl Report {
             results: hosts.iter().map(|_| HostResult::Pending).collect(),
             hosts,
             format,
+            collector: "ipmi",
             next: 0,
             has_begun: false,
             first_at: None,
@@ -63,10 +68,20 @@ impl Report {
         Self { names_hosts: true, ..self }
     }
 
+    /// Sets the collector of `ipmi_exporter` to which the metrics belong.
+    pub(in super::super) fn of_collector(self, collector: &'static str) -> Self {
+        Self { collector, ..self }
+    }
+
     /// Stops contacting controllers once the reader of the output, such as `head`, has closed it. Only for operations that
     /// change nothing.
     pub(in super::super) fn ending_unread(self) -> Self {
         Self { ends_unread: true, ..self }
+    }
+
+    /// Clears a progress line before each output.
+    pub(in super::super) fn show_after(&mut self, progress: Rc<Progress>) {
+        self.out.show_after(progress);
     }
 
     /// Returns whether further controllers are to be contacted.
@@ -120,6 +135,10 @@ impl Report {
             (Format::Text, _) => {}
             (Format::Json, true) => self.out.add(|out| out.extend_from_slice(b"\n]\n")),
             (Format::Json, false) => self.out.add(|out| out.extend_from_slice(b"[]\n")),
+            (Format::Prometheus, _) => {
+                let text = metrics(&answers, self.collector);
+                self.out.add(|out| out.extend_from_slice(text.as_bytes()));
+            }
             (format, _) => self.out.add(|out| out.extend_from_slice(format_all(&answers, format).as_bytes())),
         }
         self.out.finish()?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use accounts::{FileAccounts, LocalPrincipals, MachineSid, ServiceScope, UnixUsers};
 use cli::format::harmless;
 use cli::winrm::principals::LookupKey;
-use cli_command::{Failure, paths};
+use cli_command::Failure;
 use config::Paths;
 use sddl::{DomainSid, Principal, SecurityDescriptor, Sid};
 
@@ -37,10 +37,7 @@ impl<'s> Directory<'s> {
 
     fn of_this_machine(local: &LocalWmi) -> Result<Self, Failure> {
         // The service keeps its SID beside the repository.
-        let machine = match MachineSid::load(local.directory()).map_err(failed)? {
-            Some(machine) => Some(machine),
-            None => MachineSid::load(&paths::state_directory()?).map_err(failed)?,
-        };
+        let machine = MachineSid::find(local.directory()).map_err(failed)?;
         let me = rustix::process::geteuid();
         let scope =
             if me.is_root() { ServiceScope::Machine } else { ServiceScope::OneUser { uid: me.as_raw() } };

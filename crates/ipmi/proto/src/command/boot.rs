@@ -55,6 +55,49 @@ impl BootFlags {
     }
 }
 
+impl BootFlags {
+    /// Returns whether the machine starts in the same way with both flags. Flags without a device have no
+    /// effect, whether they are valid or not.
+    #[must_use]
+    pub fn have_effect_of(&self, other: &Self) -> bool {
+        let effect = |flags: &Self| {
+            let Self { are_valid, persistence, firmware, device, .. } = *flags;
+            (are_valid && device != BootDevice::NoOverride).then_some((persistence, firmware, device))
+        };
+        effect(self) == effect(other)
+    }
+}
+
+impl fmt::Display for BootFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { are_valid, persistence, firmware, device, .. } = self;
+        let validity = if *are_valid { "valid" } else { "not valid" };
+        write!(f, "{device}, {}, {}, {validity}", persistence.name(), firmware.name())
+    }
+}
+
+impl Persistence {
+    /// Returns the name in tables and messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Once => "next start",
+            Self::Always => "all starts",
+        }
+    }
+}
+
+impl Firmware {
+    /// Returns the name in tables and messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Legacy => "legacy",
+            Self::Efi => "efi",
+        }
+    }
+}
+
 /// Boot device (IPMI 2.0, table 28-14).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BootDevice {
@@ -253,6 +296,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn flags_without_effect_are_equal() {
+        let flags = |device| BootFlags::new(device, Persistence::Once, Firmware::Legacy);
+        let (none, pxe) = (flags(BootDevice::NoOverride), flags(BootDevice::Pxe));
+        let invalid = BootFlags { are_valid: false, ..pxe };
+        assert!(none.have_effect_of(&invalid) && !invalid.have_effect_of(&pxe));
+        assert!(pxe.have_effect_of(&BootFlags { others: [0x80, 0, 0], ..pxe }));
+        let always = BootFlags { persistence: Persistence::Always, firmware: Firmware::Efi, ..pxe };
+        assert!(!always.have_effect_of(&pxe));
+        assert_eq!(always.to_string(), "pxe, all starts, efi, valid");
+        assert_eq!(invalid.to_string(), "pxe, next start, legacy, not valid");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Channels of a controller, access to them, and sessions (IPMI 2.0, 22.20, 22.22 to 22.24).
 
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use super::Command;
@@ -158,6 +159,21 @@ pub struct ReservedMode(
     /// INVARIANT: 4 to 7.
     u8,
 );
+
+impl fmt::Display for ChannelAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = |is_off: bool| if is_off { "off" } else { "on" };
+        write!(
+            f,
+            "mode {}, limit {}, alerting {}, per-message authentication {}, user level authentication {}",
+            self.mode.name(),
+            self.limit.name(),
+            state(self.alerting_is_off),
+            state(self.per_message_authentication_is_off),
+            state(self.user_level_authentication_is_off),
+        )
+    }
+}
 
 impl AccessMode {
     /// Returns the name of the mode.

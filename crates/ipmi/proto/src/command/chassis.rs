@@ -79,6 +79,18 @@ pub enum Identify {
     Indefinite,
 }
 
+impl Identify {
+    /// Returns the name in tables and messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Temporary => "on for a while",
+            Self::Indefinite => "on",
+        }
+    }
+}
+
 impl Command for GetStatus {
     type Reply = Status;
     const PRIVILEGE: Privilege = Privilege::User;

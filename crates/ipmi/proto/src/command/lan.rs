@@ -46,6 +46,8 @@ pub enum LanParameter {
     Community,
     /// VLAN: [`LanValue::Vlan`].
     Vlan,
+    /// Number of cipher suites: [`LanValue::SuiteCount`].
+    SuiteCount,
     /// Cipher suites: [`LanValue::Suites`].
     Suites,
     /// Maximum privilege level of each cipher suite: [`LanValue::SuiteLimits`].
@@ -66,6 +68,7 @@ impl LanParameter {
             Self::BackupGateway => 14,
             Self::Community => 16,
             Self::Vlan => 20,
+            Self::SuiteCount => 22,
             Self::Suites => 23,
             Self::SuiteLimits => 24,
         }
@@ -95,10 +98,49 @@ pub enum LanValue {
     Community(String),
     /// VLAN id; `None` if VLAN tagging is disabled.
     Vlan(Option<u16>),
+    /// Number of cipher suites, at most 16.
+    SuiteCount(u8),
     /// Numbers of the cipher suites, in the order of the controller.
     Suites(Vec<u8>),
     /// Maximum privilege level of each cipher suite, in the same order.
     SuiteLimits(Vec<AccessLevel>),
+}
+
+impl LanValue {
+    /// Returns the value with at most this number of cipher suites; other values are unchanged.
+    #[must_use]
+    pub fn with_suites(mut self, count: u8) -> Self {
+        match &mut self {
+            Self::Suites(suites) => suites.truncate(count.into()),
+            Self::SuiteLimits(limits) => limits.truncate(count.into()),
+            _ => {}
+        }
+        self
+    }
+}
+
+impl fmt::Display for LanValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = |is_on: bool| if is_on { "on" } else { "off" };
+        let text = match self {
+            Self::Address(address) => return address.fmt(f),
+            Self::Source(source) => return source.fmt(f),
+            Self::Hardware(octets) => octets.map(|octet| format!("{octet:02x}")).join(":"),
+            Self::Arp { answers, is_gratuitous } => {
+                format!("answers {}, gratuitous {}", state(*answers), state(*is_gratuitous))
+            }
+            Self::Community(text) => text.clone(),
+            Self::Vlan(None) => "off".to_owned(),
+            Self::Vlan(Some(number)) => number.to_string(),
+            Self::SuiteCount(count) => count.to_string(),
+            Self::Suites(suites) => suites.iter().map(u8::to_string).collect::<Vec<_>>().join(","),
+            Self::SuiteLimits(limits) => {
+                limits.iter().map(|limit| limit.name()).collect::<Vec<_>>().join(",")
+            }
+            Self::Levels(levels) => levels.map(|types| types.names().collect::<Vec<_>>().join(" ")).join(","),
+        };
+        f.write_str(&text)
+    }
 }
 
 /// IPMI 1.5 authentication types, as bits (IPMI 2.0, table 22-16).
@@ -218,6 +260,7 @@ impl Command for GetLanParameter {
                 let number = octets.u16()?;
                 LanValue::Vlan((number & 0x8000 != 0).then_some(number & 0x0fff))
             }
+            LanParameter::SuiteCount => LanValue::SuiteCount((octets.u8()? & 0x1f).min(16)),
             LanParameter::Suites => LanValue::Suites(suites(octets.rest())),
             LanParameter::SuiteLimits => {
                 let _reserved = octets.u8()?;
@@ -308,6 +351,25 @@ impl LanChange {
                 (LanParameter::Arp, LanValue::Arp { answers, is_gratuitous })
             }
         })
+    }
+}
+
+impl LanChange {
+    /// Returns the name of the changed setting for messages.
+    #[must_use]
+    pub fn setting(&self) -> &'static str {
+        match self {
+            Self::Begin | Self::Commit | Self::End => "the lock of the network settings",
+            Self::Address(_) => "the IP address",
+            Self::Source(_) => "the source of the IP address",
+            Self::Mask(_) => "the subnet mask",
+            Self::Gateway(_) => "the default gateway",
+            Self::BackupGateway(_) => "the backup gateway",
+            Self::Community(_) => "the SNMP community",
+            Self::Vlan(_) => "the VLAN",
+            Self::Arp { .. } => "the ARP behavior",
+            Self::SuiteLimits(_) => "the limits of the cipher suites",
+        }
     }
 }
 
@@ -438,6 +500,8 @@ mod tests {
         assert_eq!(all(&[0, 3, 17, 0, 0]), LanValue::Suites(vec![3, 17]));
         assert_eq!(all(&[0, 0, 1, 2, 3, 0, 0]), LanValue::Suites(vec![0, 1, 2, 3]));
         assert_eq!(all(&[3, 17]), LanValue::Suites(vec![3, 17]));
+        assert_eq!(read(LanParameter::SuiteCount, &[0x2f]), Ok(LanValue::SuiteCount(15)));
+        assert_eq!(all(&[3, 17]).with_suites(1), LanValue::Suites(vec![3]));
         let limits = read(LanParameter::SuiteLimits, &[0, 0x4f, 0x04]).unwrap();
         let LanValue::SuiteLimits(limits) = limits else { panic!() };
         assert_eq!(
@@ -459,6 +523,7 @@ mod tests {
             LanParameter::Community,
             LanParameter::Vlan,
             LanParameter::Arp,
+            LanParameter::SuiteCount,
             LanParameter::AuthenticationEnables,
             LanParameter::SuiteLimits,
         ] {

@@ -39,6 +39,12 @@ impl AddressFamilies {
     }
 }
 
+impl fmt::Display for AddressFamilies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 impl FromStr for AddressFamilies {
     type Err = ProtoError;
 
@@ -147,6 +153,13 @@ pub struct Ipv6Address {
 }
 
 impl Ipv6Address {
+    /// Returns address and prefix length, or `off` if the address is disabled.
+    #[must_use]
+    pub fn setting(&self) -> String {
+        let Self { is_enabled, address, prefix, .. } = self;
+        if *is_enabled { format!("{address}/{prefix}") } else { "off".to_owned() }
+    }
+
     /// Returns the name of the source.
     #[must_use]
     pub fn source_name(&self) -> &'static str {
@@ -208,6 +221,17 @@ pub struct RouterUse {
     pub fixed: bool,
     /// Whether routers from router advertisements are used.
     pub dynamic: bool,
+}
+
+impl fmt::Display for RouterUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.fixed, self.dynamic) {
+            (false, false) => "none",
+            (true, false) => "static",
+            (false, true) => "dynamic",
+            (true, true) => "both",
+        })
+    }
 }
 
 impl Command for GetRouterUse {

@@ -1,5 +1,7 @@
 //! Serial over LAN: activation and configuration (IPMI 2.0, 24.1, 24.2, 26.2 and 26.3).
 
+use std::fmt;
+
 use super::Command;
 use super::channel::ChannelNumber;
 use super::user::AccessLevel;
@@ -169,6 +171,30 @@ pub enum SerialValue {
     Port(u16),
 }
 
+impl fmt::Display for SerialValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let requirement = |is_required: bool| if is_required { "required" } else { "not required" };
+        match *self {
+            Self::Enabled(is_on) => f.write_str(if is_on { "on" } else { "off" }),
+            Self::Authentication { demands_encryption, demands_authentication, level } => write!(
+                f,
+                "level {}, encryption {}, authentication {}",
+                level.name(),
+                requirement(demands_encryption),
+                requirement(demands_authentication)
+            ),
+            Self::Accumulation { steps, characters } => {
+                write!(f, "{} ms, or {characters} characters", u16::from(steps) * 5)
+            }
+            Self::Retry { times, steps } => {
+                write!(f, "{times} times, after {} ms each", u16::from(steps) * 10)
+            }
+            Self::Rate(rate) => f.write_str(rate.name()),
+            Self::Port(port) => port.fmt(f),
+        }
+    }
+}
+
 /// Bit rate of a serial line (IPMI 2.0, table 26-5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BitRate {
@@ -283,6 +309,17 @@ pub enum SerialChange {
 }
 
 impl SerialChange {
+    /// Returns the name of the changed setting for messages.
+    #[must_use]
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::Begin | Self::End => "the lock of the console settings",
+            Self::Enabled(_) => "serial over LAN",
+            Self::VolatileRate(_) => "the volatile bit rate of the console",
+            Self::LastingRate(_) => "the non-volatile bit rate of the console",
+        }
+    }
+
     /// Returns the parameter and value to expect when reading back; `None` for steps that cannot be read.
     #[must_use]
     pub fn read_back(self) -> Option<(SerialParameter, SerialValue)> {

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::Command;
 use crate::octets::Octets;
+use crate::sdr::Sensor;
 use crate::{NetFn, Privilege, ProtoError, Request};
 
 /// Threshold of a sensor, in bit order (IPMI 2.0, 35.8).
@@ -46,6 +47,15 @@ impl Threshold {
             Self::UpperCritical => "ucr",
             Self::UpperNonRecoverable => "unr",
         }
+    }
+
+    /// Returns the raw threshold in the record of a sensor; `None` if it has none. It is the one in force only if
+    /// the thresholds of the sensor cannot be read.
+    #[must_use]
+    pub fn in_record(self, sensor: &Sensor) -> Option<u8> {
+        // The bits start with lower non-critical, the record starts with upper non-recoverable.
+        let place = 5_usize.checked_sub(usize::from(self.bit()))?;
+        sensor.thresholds.get(place).copied().flatten()
     }
 
     /// Returns the bit number.
@@ -171,6 +181,13 @@ pub struct Hysteresis {
     pub negative: u8,
 }
 
+impl fmt::Display for Hysteresis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { positive, negative } = self;
+        write!(f, "{positive} and {negative} raw counts")
+    }
+}
+
 /// Get Sensor Hysteresis (IPMI 2.0, 35.7).
 #[derive(Clone, Copy, Debug)]
 pub struct GetHysteresis(
@@ -226,6 +243,33 @@ pub struct EventEnables {
     pub asserted: u16,
     /// Deassertion events that are enabled; same bits.
     pub deasserted: u16,
+}
+
+impl fmt::Display for EventEnables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = |is_on: bool| if is_on { "on" } else { "off" };
+        let Self { sends_events, is_scanned, asserted, deasserted } = *self;
+        let (events, scanning) = (state(sends_events), state(is_scanned));
+        write!(f, "events {events}, scanning {scanning}, masks {asserted:04x}h and {deasserted:04x}h")
+    }
+}
+
+impl EventEnables {
+    /// Returns the setting after a change of the selected events.
+    #[must_use]
+    pub fn after(self, change: EventChange, selected: Self) -> Self {
+        let masks = |now: u16, bits: u16| match change {
+            EventChange::Nothing => now,
+            EventChange::Enable => now | bits,
+            EventChange::Disable => now & !bits,
+        };
+        Self {
+            sends_events: selected.sends_events,
+            is_scanned: selected.is_scanned,
+            asserted: masks(self.asserted, selected.asserted),
+            deasserted: masks(self.deasserted, selected.deasserted),
+        }
+    }
 }
 
 /// Get Sensor Event Enable (IPMI 2.0, 35.11).

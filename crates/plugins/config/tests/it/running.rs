@@ -88,6 +88,7 @@ impl Running {
             principals: Arc::new(Machine),
             catalog: Catalog::new(vec![Arc::new(plugin)]),
             product: Product { vendor: "Telarch".to_owned(), os_version: "6.1.0".to_owned() },
+            events: None,
         });
         let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), None).await.unwrap();
         let address = listener.address();

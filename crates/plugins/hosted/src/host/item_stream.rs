@@ -6,11 +6,11 @@ use std::task::{Context, Poll, Waker};
 use sddl::Token;
 use service::{Item, Items};
 use tokio::sync::{mpsc, watch};
-use wsman::{Fault, namespace};
+use wsman::{Fault, Omission, namespace};
 use xml::Writer;
 
 use super::{ActiveCall, fault_envelope};
-use crate::message::{FromHost, ItemMessage, MAX_PAGE_ITEMS, PAGE_BYTES, rights_changed};
+use crate::message::{FromHost, ItemMessage, MAX_OMISSIONS, MAX_PAGE_ITEMS, PAGE_BYTES, rights_changed};
 use crate::stream::Outgoing;
 
 /// Items or events of a call.
@@ -50,6 +50,12 @@ impl ItemStream {
             }
         }
         self.withdrawal.take().map(Err)
+    }
+
+    fn take_omissions(&mut self) -> Vec<Omission> {
+        let mut omissions = self.items.as_mut().map(|items| items.take_omissions()).unwrap_or_default();
+        omissions.truncate(usize::from(MAX_OMISSIONS));
+        omissions
     }
 
     fn withdraw(&mut self) {
@@ -103,11 +109,12 @@ pub(super) async fn serve_items(
                 None => last = Some(FromHost::End(number)),
             }
         }
-        let message = match (together.is_empty(), last.take()) {
+        let omissions = stream.take_omissions();
+        let message = match (together.is_empty() && omissions.is_empty(), last.take()) {
             (true, Some(message)) => message,
             (_, kept) => {
                 last = kept;
-                FromHost::Page { number, items: together }
+                FromHost::Page { number, items: together, omissions }
             }
         };
         outgoing.wait_for_room().await;

@@ -77,6 +77,9 @@ async fn items_arrive_in_order_and_keep_the_host_active() {
         assert!(!is_stopped(), "more items may follow");
     }
     assert!(items.next().await.is_none());
+    let missing = items.take_omissions();
+    assert_eq!(missing.iter().map(|omission| omission.source.as_str()).collect::<Vec<_>>(), ["three"]);
+    assert_eq!(items.take_omissions(), []);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use service::{
 };
 use telarch_plugin_hosted::{Host, HostedPlugin, Hosts};
 use tokio::sync::{Notify, mpsc};
-use wsman::{Action, Fault, Request, Subcode, code};
+use wsman::{Action, Fault, Omission, Request, Subcode, code};
 use xml::{Bounds, Writer};
 
 pub(crate) const RESOURCE: Resource =
@@ -76,7 +76,8 @@ impl Plugin for TestPlugin {
                         object.start("Thing").text(text).end();
                         Item { object: object.into_fragment(), reference: None }
                     });
-                    Ok(Answer::items(Vec::from(items).into_iter()))
+                    let missing = Omission { source: "three".to_owned(), reason: "not found".to_owned() };
+                    Ok(Answer::items(PartialItems(Vec::from(items).into_iter(), vec![missing])))
                 }
                 Action::Subscribe => {
                     dropped.forget();
@@ -92,6 +93,19 @@ impl Plugin for TestPlugin {
 
     fn in_use(&self) -> usize {
         self.shells.load(Ordering::Acquire)
+    }
+}
+
+/// Items of which some are missing.
+struct PartialItems(std::vec::IntoIter<Item>, Vec<Omission>);
+
+impl Items for PartialItems {
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
+        Items::next(&mut self.0)
+    }
+
+    fn take_omissions(&mut self) -> Vec<Omission> {
+        std::mem::take(&mut self.1)
     }
 }
 

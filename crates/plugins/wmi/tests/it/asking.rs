@@ -3,9 +3,12 @@
 use auth::{Account, AuthError, Identity, LocalUsers};
 use config::Config;
 use sddl::{DomainSid, Sid, Token, well_known};
-use service::{AccessGranted, Answer, Call, Caller, CallerLocation, Content, Item, Operation, Plugin as _};
+use service::{
+    AccessGranted, Answer, Call, Caller, CallerLocation, Content, Item, Items, Operation, Plugin as _,
+};
 use std::sync::Arc;
 use std::time::Duration;
+use telarch_peers::{assert_items_well_formed, assert_well_formed};
 use telarch_plugin_wmi::WmiPlugin;
 use wsman::{Fault, Request, namespace};
 use xml::{Bounds, Document};
@@ -63,6 +66,17 @@ impl Ask {
         let text = text.replace('<', "&lt;").replace('>', "&gt;");
         let filter = format!("<w:Filter Dialect=\"{}\">{text}</w:Filter>", namespace::DIALECT_WQL);
         Self::enumerate(format!("{CIMV2}/*"), &filter)
+    }
+
+    /// Creates a request for the events of a query in root/cimv2.
+    pub(crate) fn events(query: &str) -> Self {
+        let body = format!(
+            "<e:Subscribe xmlns:e=\"{}\"><e:Delivery Mode=\"http://schemas.dmtf.org/wbem/wsman/1/wsman/Pull\"/>\
+             <w:Filter Dialect=\"{}\">{query}</w:Filter></e:Subscribe>",
+            namespace::EVENTING,
+            namespace::DIALECT_WQL
+        );
+        Self::new(format!("{CIMV2}/*"), format!("{}/Subscribe", namespace::EVENTING)).body(&body)
     }
 
     pub(crate) fn selector(mut self, name: &str, value: &str) -> Self {
@@ -166,7 +180,10 @@ impl Asked {
     /// Returns the whole envelope of the answer.
     pub(crate) async fn envelope(&self, ask: &Ask) -> Result<String, Fault> {
         match self.answer(ask).await?.into_parts().0 {
-            Content::Envelope(envelope) => Ok(envelope),
+            Content::Envelope(envelope) => {
+                assert_well_formed(&envelope);
+                Ok(envelope)
+            }
             Content::Items(_) => panic!("items were not asked for"),
         }
     }
@@ -194,7 +211,7 @@ impl Asked {
             },
         };
         let message = fault.clone().on_machine("node7").envelope(None, None, random::uuid());
-        Document::parse(message.clone(), &Bounds::default()).unwrap();
+        assert_well_formed(&message);
         (fault, message)
     }
 
@@ -205,7 +222,16 @@ impl Asked {
         while let Some(item) = items.next().await {
             all.push(item?);
         }
+        assert_items_well_formed(all.iter().map(|item| item.object.as_str()));
         Ok(all)
+    }
+
+    /// Starts a subscription.
+    pub(crate) async fn subscribe(&self, ask: &Ask) -> Result<Box<dyn Items>, Fault> {
+        match self.answer(ask).await?.into_parts().0 {
+            Content::Items(items) => Ok(items),
+            Content::Envelope(envelope) => panic!("no events but {envelope}"),
+        }
     }
 
     /// Returns all items of an enumeration as XML.

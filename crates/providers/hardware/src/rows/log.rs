@@ -118,8 +118,7 @@ pub(super) fn text_form(logged: &LogEntry) -> (&'static str, String) {
     };
     match &logged.record.entry {
         Entry::Event(event) => {
-            let [owner, unit] = event.generator;
-            let device = names::device_id(event.sensor, unit & 3, owner);
+            let device = names::device_id(event.sensor_key());
             let is_asserted = event.direction == ipmi::proto::sel::Direction::Asserted;
             let data = format!(
                 "*SEL({device})*{}*{}*{}*{}*{}*{}*{}*{is_asserted}*{:02X}*{}*{}*{}*",
@@ -198,7 +197,7 @@ mod tests {
         let early = [1, 0, 2, 5, 0, 0, 0, 0x21, 0x32, 4, 1, 1, 0x81, 2, 0xff, 0xff];
         assert_eq!(time(&logged(early)).unwrap().to_string(), "00000000000005.000000:000");
         let (_, data) = text_form(&logged(early));
-        assert!(data.starts_with("*SEL(1.2.33)*") && data.contains("*false*01*"), "{data}");
+        assert!(data.starts_with("*SEL(1.2.33.3)*") && data.contains("*false*01*"), "{data}");
         let own = [9, 0, 0xe0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13];
         assert_eq!(time(&logged(own)).unwrap().to_string(), "00000000000000.000000:000");
         assert_eq!(text_form(&logged(own)).1, "*09 00*E0*01 02 03 04 05 06 07 08 09 0A 0B 0C 0D");

@@ -1,14 +1,12 @@
 //! Sensor and NumericSensor: sensors of a controller with their readings.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Status, Value};
+use ipmi::Measured;
 use ipmi::proto::codes;
 use ipmi::proto::sdr::{Body, Exactness, Record, Sensor, ThresholdAccess};
-use ipmi::proto::threshold::{GetThresholds, SetThresholds, Threshold, Thresholds};
-use ipmi::{Connection, IpmiError, Measured};
-use tokio::task::JoinSet;
+use ipmi::proto::threshold::{SetThresholds, Threshold, Thresholds};
 use tracing::warn;
 use wmi::ProviderError;
 
@@ -51,18 +49,23 @@ pub(super) async fn numeric(
     query: &Query,
 ) -> Result<Vec<Instance>, HardwareError> {
     let mut measured = measure(controller, query, is_numeric).await?;
-    let thresholds = if query.wants(&THRESHOLDS.map(|(_, property, _)| property)) {
-        let readable = measured.iter().map(|measured| &measured.sensor).filter(|sensor| is_readable(sensor));
-        let numbers: Vec<u8> = readable.map(|sensor| sensor.number).collect();
-        controller.run(|bmc| thresholds(bmc, numbers.clone())).await?
+    let wants_thresholds =
+        query.wants(&THRESHOLDS.map(|(_, property, _)| property)) || query.wants(&["EnabledThresholds"]);
+    let thresholds = if wants_thresholds {
+        let sensors: Vec<Arc<Sensor>> = measured.iter().map(|one| Arc::clone(&one.sensor)).collect();
+        controller
+            .run(|bmc| {
+                let sensors = sensors.clone();
+                async move { bmc.thresholds_in_force(sensors.iter().map(|sensor| &**sensor)).await }
+            })
+            .await?
     } else {
-        HashMap::new()
+        vec![Thresholds::default(); measured.len()]
     };
-    if query.wants(&SCALED) || query.wants(&THRESHOLDS.map(|(_, property, _)| property)) {
-        for Measured { sensor, reading } in &mut measured {
+    if query.wants(&SCALED) || wants_thresholds {
+        for (Measured { sensor, reading }, found) in measured.iter_mut().zip(&thresholds) {
             let reading = reading.and_then(|reading| reading.value);
-            let found = thresholds.get(&sensor.number).into_iter();
-            let found = found.flat_map(|found| THRESHOLDS.iter().filter_map(|(one, ..)| found.of(*one)));
+            let found = THRESHOLDS.iter().filter_map(|(one, ..)| found.of(*one));
             let analog = sensor.analog.into_iter();
             let analog =
                 analog.flat_map(|of| [of.nominal, of.normal_max, of.normal_min, Some(of.max), Some(of.min)]);
@@ -70,21 +73,19 @@ pub(super) async fn numeric(
             learn(controller, sensor, raws).await?;
         }
     }
-    measured
-        .iter()
-        .map(|measured| numeric_row(controller, query, measured, thresholds.get(&measured.sensor.number)))
-        .collect()
+    let rows = measured.iter().zip(&thresholds);
+    rows.map(|(measured, thresholds)| numeric_row(controller, query, measured, thresholds)).collect()
 }
 
 fn numeric_row(
     controller: &Controller,
     query: &Query,
     measured: &Measured,
-    thresholds: Option<&Thresholds>,
+    thresholds: &Thresholds,
 ) -> Result<Instance, HardwareError> {
     let sensor = &measured.sensor;
     let supported: Vec<_> =
-        THRESHOLDS.into_iter().filter(|(bit, ..)| in_record(sensor, *bit).is_some()).collect();
+        THRESHOLDS.into_iter().filter(|(one, ..)| one.in_record(sensor).is_some()).collect();
     let mut possible = vec!["Unknown", "Normal"];
     possible.extend(supported.iter().map(|(.., state)| *state));
     let (base, power) = unit::of(&sensor.units);
@@ -99,19 +100,17 @@ fn numeric_row(
         .with("RateUnits", u16::from(sensor.units.rate))?
         .with("CurrentReading", number(reading))?
         .with("IsLinear", scale.as_ref().is_some_and(Scale::is_linear))?
-        .with("SupportedThresholds", threshold_numbers(|threshold| in_record(sensor, threshold).is_some()))?
         .with(
-            "EnabledThresholds",
-            threshold_numbers(|threshold| {
-                thresholds.map_or(in_record(sensor, threshold), |now| now.of(threshold)).is_some()
-            }),
+            "SupportedThresholds",
+            threshold_numbers(|threshold| threshold.in_record(sensor).is_some())
+                .iter()
+                .map(u16::to_string)
+                .collect::<Vec<_>>(),
         )?
+        .with("EnabledThresholds", threshold_numbers(|threshold| thresholds.of(threshold).is_some()))?
         .with("SettableThresholds", threshold_numbers(|threshold| is_settable(sensor, threshold)))?;
     for (threshold, property, _) in THRESHOLDS {
-        let recorded = in_record(sensor, threshold);
-        // Thresholds in effect now; the record contains those set at start.
-        let raw = thresholds.map_or(recorded, |now| now.of(threshold));
-        row = row.with(property, number(raw))?;
+        row = row.with(property, number(thresholds.of(threshold)))?;
     }
     let Some(analog) = sensor.analog else { return Ok(row) };
     // A negative factor reverses minimum and maximum.
@@ -211,6 +210,10 @@ pub(crate) async fn set_thresholds(
     let Some(mut sensor) = find(controller, device).await? else {
         return Err(ProviderError::failed(Status::NotFound, format!("unknown sensor {device}")));
     };
+    let destination = sensor.destination().map_err(|error| {
+        let problem = format!("cannot address the owner of the sensor {device}: {error}");
+        ProviderError::failed(Status::NotSupported, problem)
+    })?;
     learn(controller, &mut sensor, (0..=u8::MAX).collect()).await?;
     let mut wanted = Thresholds::default();
     for column in changed.iter() {
@@ -234,17 +237,27 @@ pub(crate) async fn set_thresholds(
         wanted = wanted.with(*threshold, raw);
     }
     let set = SetThresholds { sensor: sensor.number, thresholds: wanted };
-    controller.run_once(|bmc| async move { bmc.run(&set).await }).await?;
-    let get = GetThresholds(sensor.number);
-    let now = controller.run(|bmc| async move { bmc.run(&get).await }).await?;
+    controller.run_once(|bmc| async move { bmc.run_at(destination, &set).await }).await?;
+    let number = sensor.number;
+    let now = controller.run(|bmc| async move { bmc.thresholds(destination, number).await }).await?;
     for (threshold, property, _) in THRESHOLDS {
-        if wanted.of(threshold).is_some_and(|raw| now.of(threshold) != Some(raw)) {
-            // On Windows, events 1000 and 1001 report this.
-            warn!(controller = %controller.name(), sensor = device, property, "Threshold not changed");
-            let problem =
-                format!("the controller {} has taken {property} and has not changed it", controller.name());
-            return Err(ProviderError::failed(Status::Failed, problem));
+        let (wanted, found) = (wanted.of(threshold), now.of(threshold));
+        if wanted.is_none() || wanted == found {
+            continue;
         }
+        // On Windows, events 1000 and 1001 report this.
+        warn!(controller = %controller.name(), sensor = device, property, "Threshold not changed");
+        let shown = |raw: Option<u8>| {
+            let number = raw.and_then(|raw| Scale::of(&sensor)?.number(raw));
+            number.map_or_else(|| "no value".to_owned(), |number| number.to_string())
+        };
+        let problem = format!(
+            "the controller {} accepted {property} {} of the sensor {device}, but reading it back returns {}",
+            controller.name(),
+            shown(wanted),
+            shown(found),
+        );
+        return Err(ProviderError::failed(Status::Failed, problem));
     }
     Ok(())
 }
@@ -274,7 +287,7 @@ fn common(
         .with("SystemCreationClassName", "ComputerSystem")?
         .with("SystemName", controller.name().to_string())?
         .with("CreationClassName", class)?
-        .with("DeviceID", names::device_id_of(sensor))?
+        .with("DeviceID", names::device_id(sensor.key()))?
         .with("Name", sensor.name.clone())?
         .with("ElementName", sensor.name.clone())?
         .with("Caption", sensor.name.clone())?
@@ -293,7 +306,7 @@ async fn measure(
 ) -> Result<Vec<Measured>, HardwareError> {
     let records = controller.records().await?;
     let wanted: Vec<Record> = sensors(&records)
-        .filter(|(_, sensor)| is_wanted(sensor) && query.wants_device(&names::device_id_of(sensor)))
+        .filter(|(_, sensor)| is_wanted(sensor) && query.wants_device(&names::device_id(sensor.key())))
         .map(|(id, sensor)| Record { id, body: Body::Sensors(vec![sensor.clone()]) })
         .collect();
     if !query.wants(&READ) {
@@ -315,7 +328,7 @@ pub(super) async fn devices(
 ) -> Result<Vec<(&'static str, String)>, HardwareError> {
     let records = controller.records().await?;
     let named = sensors(&records).map(|(_, sensor)| {
-        (if is_numeric(sensor) { "NumericSensor" } else { "Sensor" }, names::device_id_of(sensor))
+        (if is_numeric(sensor) { "NumericSensor" } else { "Sensor" }, names::device_id(sensor.key()))
     });
     Ok(named.collect())
 }
@@ -323,7 +336,7 @@ pub(super) async fn devices(
 async fn find(controller: &Arc<Controller>, device: &str) -> Result<Option<Arc<Sensor>>, HardwareError> {
     let records = controller.records().await?;
     let found =
-        sensors(&records).find(|(_, sensor)| is_numeric(sensor) && names::device_id_of(sensor) == device);
+        sensors(&records).find(|(_, sensor)| is_numeric(sensor) && names::device_id(sensor.key()) == device);
     Ok(found.map(|(_, sensor)| sensor.clone()))
 }
 
@@ -337,47 +350,18 @@ fn sensors(records: &[Record]) -> impl Iterator<Item = (u16, &Arc<Sensor>)> {
             _ => None,
         })
         .flat_map(|(id, sensors)| sensors.iter().map(move |sensor| (id, sensor)))
-        .filter(move |(_, sensor)| seen.insert((sensor.number, sensor.unit, sensor.owner)))
-}
-
-async fn thresholds(bmc: Connection, numbers: Vec<u8>) -> Result<HashMap<u8, Thresholds>, IpmiError> {
-    let mut asked = JoinSet::new();
-    for number in numbers {
-        let bmc = bmc.clone();
-        asked.spawn(async move { (number, bmc.run(&GetThresholds(number)).await) });
-    }
-    let mut thresholds = HashMap::new();
-    while let Some(done) = asked.join_next().await {
-        match done {
-            Ok((number, Ok(found))) => drop(thresholds.insert(number, found)),
-            // The record announces thresholds that the controller does not support.
-            Ok((_, Err(IpmiError::Completion(_)))) | Err(_) => {}
-            Ok((_, Err(error))) => return Err(error),
-        }
-    }
-    Ok(thresholds)
+        .filter(move |(_, sensor)| seen.insert(sensor.key()))
 }
 
 fn is_numeric(sensor: &Sensor) -> bool {
     sensor.is_threshold() && sensor.analog.is_some()
 }
 
-/// Returns whether the thresholds can be read. Sensors behind a bridge or of other logical units are
-/// excluded.
-fn is_readable(sensor: &Sensor) -> bool {
-    let can_be_read =
-        matches!(sensor.threshold_access, ThresholdAccess::Readable | ThresholdAccess::Settable);
-    can_be_read && sensor.owner == names::CONTROLLER && sensor.unit == 0
-}
-
+/// Returns whether a threshold can be set. Sensors of system software cannot be addressed.
 fn is_settable(sensor: &Sensor, threshold: Threshold) -> bool {
-    sensor.threshold_access == ThresholdAccess::Settable && sensor.settable >> threshold.bit() & 1 == 1
-}
-
-/// Returns the threshold in the record, whose list starts with upper non-recoverable.
-fn in_record(sensor: &Sensor, threshold: Threshold) -> Option<u8> {
-    let place = 5_usize.checked_sub(usize::from(threshold.bit()))?;
-    sensor.thresholds.get(place).copied().flatten()
+    let is_settable =
+        sensor.threshold_access == ThresholdAccess::Settable && sensor.settable >> threshold.bit() & 1 == 1;
+    is_settable && sensor.destination().is_ok()
 }
 
 fn current_state(measured: &Measured) -> &'static str {

@@ -7,7 +7,7 @@ use cim::{Instance, Namespace, Schema, Status, Value};
 use ipmi::proto::Password;
 use ipmi::proto::boot::{BootFlags, Firmware, Persistence};
 use ipmi::proto::channel::ChannelNumber;
-use ipmi::proto::lan::{AddressSource, GetLanParameter, LanChange, LanParameter, LanValue, SetLanParameter};
+use ipmi::proto::lan::{AddressSource, GetLanParameter, LanChange, LanParameter, LanValue};
 use ipmi::proto::user::{PasswordOperation, PasswordSize, SetUserPassword, UserId};
 use ipmi::{Connection, IpmiError};
 use wmi::{MethodCall, ProviderError};
@@ -180,7 +180,7 @@ pub(crate) async fn change_boot(
     };
     let flags = BootFlags::new(device, persistence, firmware);
     match controller.run_once(|bmc| async move { bmc.set_boot_flags(flags).await }).await {
-        Ok(()) => Ok(results::DONE),
+        Ok(_) => Ok(results::DONE),
         Err(HardwareError::Refused { code, .. }) if code.0 != 0xd4 => Ok(of_refusal(code.0)),
         Err(error) => Err(error),
     }
@@ -202,7 +202,7 @@ pub(crate) async fn change_network(
     input: &Instance,
 ) -> Result<u32, HardwareError> {
     let origin = input.value("IPv4AddressOrigin").and_then(Value::as_integer);
-    let mut changes = vec![LanChange::Begin];
+    let mut changes = Vec::new();
     match origin.map(u16::try_from) {
         Some(Ok(STATIC)) => changes.push(LanChange::Source(AddressSource::Static)),
         Some(Ok(DHCP)) => changes.push(LanChange::Source(AddressSource::Dhcp)),
@@ -224,26 +224,13 @@ pub(crate) async fn change_network(
             Err(_) => return Ok(UNDONE),
         }
     }
-    changes.push(LanChange::End);
-    match controller.run_once(|bmc| change_parameters(bmc, changes)).await {
-        // The controller is no longer reachable at its old address after the last step.
-        Ok(()) | Err(HardwareError::Silent(_)) => Ok(results::DONE),
+    let change = |bmc: Connection| async move { bmc.change_lan(ChannelNumber::THIS, &changes).await };
+    match controller.run_once(change).await {
+        // The controller may no longer be reachable at its old address.
+        Ok(_) | Err(HardwareError::Silent(_)) => Ok(results::DONE),
         Err(HardwareError::Refused { code, .. }) if code.0 != 0xd4 => Ok(of_refusal(code.0)),
         Err(error) => Err(error),
     }
-}
-
-async fn change_parameters(bmc: Connection, changes: Vec<LanChange>) -> Result<(), IpmiError> {
-    for change in changes {
-        let is_bracket = matches!(change, LanChange::Begin | LanChange::End);
-        match bmc.run(&SetLanParameter { channel: ChannelNumber::THIS, change }).await {
-            Ok(()) => {}
-            // Many controllers do not support the lock and unlock steps.
-            Err(IpmiError::Completion(_)) if is_bracket => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 /// Implements ChangeUserPassword for the user of the session; returns the method's return value.
@@ -281,8 +268,7 @@ async fn set_password(
     let user = UserId::new(number)?;
     let test = PasswordOperation::Test(current.clone(), PasswordSize::of(&current));
     bmc.run(&SetUserPassword { user, operation: test }).await?;
-    let set = PasswordOperation::Set(new.clone(), PasswordSize::of(&new));
-    bmc.run(&SetUserPassword { user, operation: set }).await
+    bmc.set_password(user, &new, PasswordSize::of(&new)).await
 }
 
 /// Implements ReadLog: returns all records with their bytes.

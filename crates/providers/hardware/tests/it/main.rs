@@ -5,6 +5,7 @@ mod house;
 mod logs;
 mod machines;
 mod power;
+mod satellites;
 mod sensors;
 mod sessions;
 mod view;

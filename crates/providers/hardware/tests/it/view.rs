@@ -1,7 +1,7 @@
 //! Tests of MSFT_PCSVDevice: power state, boot order and the other properties of a machine in one instance.
 
 use cim::Value;
-use telarch_simulated_bmc::SimulatedBmc;
+use telarch_simulated_bmc::{Board, Crowd, Network, SimulatedBmc, ipmitool, settings};
 
 use crate::house::{House, number, text};
 
@@ -38,7 +38,7 @@ async fn a_device_shows_inventory_sensors_and_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_is_switched_and_its_boot_source_set() {
+async fn a_device_is_switched_and_dropped_boot_flags_are_an_error() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let house = House::with(&bmc);
     assert_eq!(
@@ -47,11 +47,26 @@ async fn a_device_is_switched_and_its_boot_source_set() {
     );
     assert_eq!(number(&device(&house).await, "EnabledState"), Some(3));
     assert_eq!(bmc.chassis_log(), "power=0\n");
+    // The simulator confirms boot flags and drops all but the device.
+    let once = [("StructuredBootString", Value::text("cim:network:1"))];
+    let error = house.call(NAMESPACE, DEVICE, "SetOneTimeBootSource", &once).await.unwrap_err();
+    let difference = "pxe, next start, legacy, not valid instead of pxe, next start, legacy, valid";
+    assert!(error.to_string().contains(difference), "{error}");
+    house.hardware.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_boot_source_is_set_and_read_back() {
+    let crowd = Crowd::of(vec![(settings(0), Board::default())], Network::default());
+    let address = crowd.addresses()[0].to_string();
+    let house = House::new();
+    house.add("node7", &address, "admin", "admin-pw");
     let once = |source: &str| [("StructuredBootString", Value::text(source))];
     assert_eq!(returned(&house, "SetOneTimeBootSource", &once("CIM:Tape:1")).await, Some(2));
     assert_eq!(returned(&house, "SetOneTimeBootSource", &once("cim:network:1")).await, Some(0));
-    if let Some(theirs) = bmc.ipmitool(&["chassis", "bootparam", "get", "5"]) {
-        assert!(theirs.contains("PXE"), "{theirs}");
+    assert_eq!(number(&device(&house).await, "OneTimeBootSource"), Some(1));
+    if let Some(theirs) = ipmitool(&address, &["chassis", "bootparam", "get", "5"]) {
+        assert!(theirs.contains("PXE") && theirs.contains("only next boot"), "{theirs}");
     }
     let both = [
         ("OneTimeBootSource", Value::text("CIM:Network:1")),
@@ -59,5 +74,8 @@ async fn a_device_is_switched_and_its_boot_source_set() {
     ];
     assert_eq!(returned(&house, "ChangeBootConfiguration", &both).await, Some(5));
     assert_eq!(returned(&house, "ChangeBootConfiguration", &both[1..]).await, Some(0));
+    if let Some(theirs) = ipmitool(&address, &["chassis", "bootparam", "get", "5"]) {
+        assert!(theirs.contains("Hard-Drive") && theirs.contains("all future boots"), "{theirs}");
+    }
     house.hardware.close().await;
 }

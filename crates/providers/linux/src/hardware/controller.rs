@@ -8,6 +8,10 @@ use crate::table::{Fill, Table};
 
 /// Values of `ProtocolSupported` (`CIM_Controller`).
 const USB: u16 = 16;
+const FIREWIRE: u16 = 35;
+
+/// PCI class of USB controllers.
+pub(super) const USB_KIND: u32 = 0x0C03;
 
 /// Passes on the devices of some PCI classes.
 fn devices(machine: &Machine, is_meant: impl Fn(u32) -> bool) -> impl Iterator<Item = PciDevice> {
@@ -95,7 +99,7 @@ impl Table for UsbController {
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = PciDevice>, ProviderError> {
-        Ok(devices(machine, |kind| kind == 0x0C03))
+        Ok(devices(machine, |kind| kind == USB_KIND))
     }
 }
 
@@ -148,5 +152,31 @@ impl Table for IdeController {
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = PciDevice>, ProviderError> {
         Ok(devices(machine, |kind| matches!(kind, 0x0101 | 0x0106)))
+    }
+}
+
+/// FireWire controllers.
+pub(crate) struct FireWireController;
+
+impl Table for FireWireController {
+    type Row = PciDevice;
+
+    const CLASS: &'static str = "Win32_1394Controller";
+
+    const COLUMNS: &'static [(&'static str, Fill<PciDevice>)] = &[
+        ("Caption", |machine, device| device.model(machine).into()),
+        ("ConfigManagerErrorCode", |_, _| 0_u32.into()),
+        ("ConfigManagerUserConfig", |_, _| false.into()),
+        ("Description", |machine, device| device.model(machine).into()),
+        ("DeviceID", |machine, device| device.identity(machine).into()),
+        ("Manufacturer", |machine, device| device.maker(machine).into()),
+        ("Name", |machine, device| device.model(machine).into()),
+        ("PNPDeviceID", |machine, device| device.identity(machine).into()),
+        ("ProtocolSupported", |_, _| FIREWIRE.into()),
+        ("Status", |_, _| "OK".into()),
+    ];
+
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = PciDevice>, ProviderError> {
+        Ok(devices(machine, |kind| kind == 0x0C00))
     }
 }

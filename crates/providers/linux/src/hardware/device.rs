@@ -40,7 +40,7 @@ impl Table for PnpEntity {
 }
 
 /// Returns the Windows device class and its GUID.
-fn class(device: &Device, machine: &Machine) -> Option<(&'static str, &'static str)> {
+pub(super) fn class(device: &Device, machine: &Machine) -> Option<(&'static str, &'static str)> {
     let kind = match device {
         Device::Pci(device) => device.kind(),
         Device::Usb { folder, .. } => {

@@ -39,9 +39,22 @@ struct Shared {
 }
 
 /// Returns the value of a field in a block of `/proc/cpuinfo`.
-fn field_in<'b>(block: &'b str, name: &str) -> Option<&'b str> {
+pub(crate) fn field_in<'b>(block: &'b str, name: &str) -> Option<&'b str> {
     let mut fields = block.lines().filter_map(|line| line.split_once(':'));
     fields.find(|(own, _)| own.trim() == name).map(|(_, value)| value.trim())
+}
+
+/// Returns the caption as on Windows from a block of `/proc/cpuinfo`: vendor, family, model and stepping;
+/// `None` for processors that do not have these.
+pub(crate) fn windows_caption(block: &str) -> Option<String> {
+    let maker = match field_in(block, "vendor_id")? {
+        "GenuineIntel" => "Intel64",
+        "AuthenticAMD" => "AMD64",
+        _ => return None,
+    };
+    let [family, model, stepping] =
+        ["cpu family", "model", "stepping"].map(|name| field_in(block, name).unwrap_or("?"));
+    Some(format!("{maker} Family {family} Model {model} Stepping {stepping}"))
 }
 
 /// Returns the time in which a processor was busy. Nice time is included in user time, interrupt time in
@@ -51,12 +64,16 @@ fn used(reading: &Reading) -> u64 {
 }
 
 impl Package {
-    /// Returns a field of its first logical processor in `/proc/cpuinfo`.
-    fn field<'t>(&'t self, machine: &Machine, name: &str) -> Option<&'t str> {
+    /// Returns the block of its first logical processor in `/proc/cpuinfo`.
+    fn block<'t>(&'t self, machine: &Machine) -> Option<&'t str> {
         let text = self.shared.cpuinfo.get_or_init(|| machine.text("proc/cpuinfo").unwrap_or_default());
         let first = self.threads.first()?.to_string();
-        let own = text.split("\n\n").find(|block| field_in(block, "processor") == Some(&first))?;
-        field_in(own, name).filter(|value| !value.is_empty())
+        text.split("\n\n").find(|block| field_in(block, "processor") == Some(&first))
+    }
+
+    /// Returns a field of its first logical processor in `/proc/cpuinfo`.
+    fn field<'t>(&'t self, machine: &Machine, name: &str) -> Option<&'t str> {
+        field_in(self.block(machine)?, name).filter(|value| !value.is_empty())
     }
 
     /// Returns its SMBIOS structure: populated sockets are in the order of packages.
@@ -141,16 +158,9 @@ impl Package {
         u16::try_from(busy.saturating_mul(100).checked_div(all)?).ok()
     }
 
-    /// Returns the caption as on Windows: vendor, family, model and stepping.
+    /// Returns the caption as on Windows, or else the name.
     fn caption(&self, machine: &Machine) -> Option<String> {
-        let maker = match self.field(machine, "vendor_id") {
-            Some("GenuineIntel") => "Intel64",
-            Some("AuthenticAMD") => "AMD64",
-            _ => return self.name(machine),
-        };
-        let [family, model, stepping] =
-            ["cpu family", "model", "stepping"].map(|name| self.field(machine, name).unwrap_or("?"));
-        Some(format!("{maker} Family {family} Model {model} Stepping {stepping}"))
+        self.block(machine).and_then(windows_caption).or_else(|| self.name(machine))
     }
 
     fn name(&self, machine: &Machine) -> Option<String> {
@@ -234,7 +244,9 @@ impl Table for Processor {
         ("PartNumber", |machine, cpu| cpu.socket(machine).and_then(|socket| socket.text(0x22)).into()),
         ("PowerManagementSupported", |_, _| false.into()),
         ("ProcessorId", |machine, cpu| {
-            let registers = cpu.socket(machine).and_then(|socket| socket.quad(8)).filter(|id| *id != 0);
+            // EDX and EAX of CPUID function 1, which SMBIOS has too (DSP0134 7.5.3).
+            let told = cpu.socket(machine).and_then(|socket| socket.quad(8)).filter(|id| *id != 0);
+            let registers = told.or_else(|| processors::signature(machine));
             registers.map(|id| format!("{id:016X}")).into()
         }),
         ("ProcessorType", |_, _| 3_u16.into()),

@@ -26,13 +26,7 @@ impl Table for RaidArray {
         ("MetadataVersion", |machine, row| row.line(machine, "metadata_version").into()),
         ("MismatchCount", |machine, row| row.number::<u64>(machine, "mismatch_cnt").into()),
         ("Name", |_, row| row.0.clone().into()),
-        // The kernel counts sectors of 512 bytes, whatever the sector size of the disks.
-        ("Size", |machine, row| {
-            machine
-                .number::<u64>(format!("sys/block/{}/size", row.0))
-                .and_then(|size| size.checked_mul(512))
-                .into()
-        }),
+        ("Size", |machine, row| row.size(machine).into()),
         ("State", |machine, row| row.line(machine, "array_state").into()),
         ("SyncAction", |machine, row| row.line(machine, "sync_action").into()),
         ("SyncPercentComplete", |machine, row| {
@@ -47,10 +41,6 @@ impl Table for RaidArray {
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Array>, ProviderError> {
-        let names = machine.names("sys/block").unwrap_or_default();
-        let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
-        names.retain(|name| machine.path(format!("sys/block/{name}/md/level")).exists());
-        names.sort_unstable();
-        Ok(names.into_iter().map(Array))
+        Ok(Array::all(machine).into_iter())
     }
 }

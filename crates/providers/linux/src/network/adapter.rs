@@ -30,7 +30,7 @@ impl Table for Adapter {
         }),
         ("AdapterTypeId", |machine, link| kind(machine, link).into()),
         ("AutoSense", |machine, link| Modes::of(machine, link.index).is_automatic.into()),
-        ("Availability", |_, _| 3_u16.into()),
+        ("Availability", |machine, link| state(machine, link).availability().into()),
         ("Caption", |machine, link| caption(machine, link).into()),
         ("ConfigManagerErrorCode", |_, _| 0_u32.into()),
         ("ConfigManagerUserConfig", |_, _| false.into()),
@@ -50,11 +50,11 @@ impl Table for Adapter {
         ("NetConnectionID", |_, link| link.name.clone().into()),
         ("NetConnectionStatus", |machine, link| {
             // 0 is "Disconnected", 2 "Connected", 7 "Media Disconnected", 8 "Authenticating".
-            let status = match (link.is_up(machine), link.line(machine, "operstate").as_deref()) {
-                (false, _) => 0,
-                (true, Some("down" | "lowerlayerdown" | "notpresent")) => 7,
-                (true, Some("dormant")) => 8,
-                (true, _) => 2_u16,
+            let status = match state(machine, link) {
+                State::Disabled => 0,
+                State::WithoutCarrier => 7,
+                State::Waiting => 8,
+                State::Running => 2_u16,
             };
             status.into()
         }),
@@ -77,7 +77,7 @@ impl Table for Adapter {
         ("ProductName", |machine, link| link.description(machine).into()),
         ("ServiceName", |machine, link| link.driver(machine).into()),
         ("Speed", |machine, link| link.speed(machine).into()),
-        ("Status", |_, _| "OK".into()),
+        ("Status", |machine, link| state(machine, link).status().into()),
         ("StatusInfo", |machine, link| if link.is_up(machine) { 3_u16 } else { 4 }.into()),
         ("TimeOfLastReset", |machine, _| booted(machine).into()),
     ];
@@ -110,6 +110,44 @@ impl Table for Adapter {
             _ => ERROR_NOT_SUPPORTED,
         };
         returned(call, code)
+    }
+}
+
+/// Operational state of a link (`IF_OPER_*`, RFC 2863).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Administratively down.
+    Disabled,
+    /// Enabled, without a carrier.
+    WithoutCarrier,
+    /// Enabled, and waiting for an external event, such as the sign-in to a wireless network.
+    Waiting,
+    /// Able to pass packets, or a virtual link that does not report its state.
+    Running,
+}
+
+impl State {
+    /// Returns the value of `Availability`: 3 is running, 8 off line, 10 degraded.
+    fn availability(self) -> u16 {
+        match self {
+            Self::Disabled => 8,
+            Self::WithoutCarrier | Self::Waiting => 10,
+            Self::Running => 3,
+        }
+    }
+
+    /// Returns the value of `Status`.
+    fn status(self) -> &'static str {
+        if self == Self::Running { "OK" } else { "Degraded" }
+    }
+}
+
+fn state(machine: &Machine, link: &Link) -> State {
+    match (link.is_up(machine), link.line(machine, "operstate").as_deref()) {
+        (false, _) => State::Disabled,
+        (true, Some("down" | "lowerlayerdown" | "notpresent")) => State::WithoutCarrier,
+        (true, Some("dormant")) => State::Waiting,
+        (true, _) => State::Running,
     }
 }
 

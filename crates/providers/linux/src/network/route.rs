@@ -10,11 +10,11 @@ use crate::table::{Fill, Table};
 /// IPv4 routes.
 pub(crate) struct RouteTable;
 
-fn mask_of(route: &Route) -> String {
+pub(super) fn mask_of(route: &Route) -> String {
     mask(route.prefix).to_string()
 }
 
-fn next_hop(route: &Route) -> String {
+pub(super) fn next_hop(route: &Route) -> String {
     route.gateway.map_or_else(|| "0.0.0.0".to_owned(), |gateway| gateway.to_string())
 }
 

@@ -7,6 +7,7 @@ mod adapter;
 mod associations;
 mod connection_profile;
 mod dns;
+mod hardware_info;
 mod ip_address;
 mod ip_interface;
 mod neighbor;
@@ -36,6 +37,7 @@ pub(super) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     vec![
         bind(machine, adapter::Adapter),
         bind(machine, statistics::Statistics),
+        bind(machine, hardware_info::HardwareInfo),
         bind(machine, ip_address::IpAddress),
         bind(machine, ip_interface::IpInterface),
         bind(machine, route::NetRoute),

@@ -101,12 +101,14 @@ impl Object for PhysicalDisk {
     }
 }
 
-/// Traffic of a file system, and its size and free space in MiB.
+/// Traffic of a file system, and its size, space available to unprivileged users, and used space in MiB. The space that
+/// is reserved for root is neither available nor used.
 #[derive(Debug, Default)]
 pub(crate) struct Volume {
     pub(crate) traffic: Traffic,
     pub(crate) size: u64,
     pub(crate) free: u64,
+    pub(crate) used: u64,
     /// Total inodes; the next field is the number of free inodes.
     pub(crate) inodes: u64,
     pub(crate) free_inodes: u64,
@@ -122,6 +124,7 @@ impl Sum for Volume {
         self.traffic.add(&other.traffic);
         self.size = self.size.saturating_add(other.size);
         self.free = self.free.saturating_add(other.free);
+        self.used = self.used.saturating_add(other.used);
         self.inodes = self.inodes.saturating_add(other.inodes);
         self.free_inodes = self.free_inodes.saturating_add(other.free_inodes);
     }
@@ -163,13 +166,14 @@ impl Object for LogicalDisk {
     }
 }
 
-/// Returns the size and the space available to unprivileged users, in MiB; `None` if the file system cannot
+/// Returns the size, the used space, and the space available to unprivileged users, in MiB; `None` if the file system cannot
 /// be read.
 fn space(machine: &Machine, mount: &Mount) -> Option<Volume> {
     let space = rustix::fs::statvfs(machine.path(mount.place.trim_start_matches('/'))).ok()?;
     Some(Volume {
         size: mib(space.f_blocks, space.f_frsize),
         free: mib(space.f_bavail, space.f_frsize),
+        used: mib(space.f_blocks.saturating_sub(space.f_bfree), space.f_frsize),
         inodes: space.f_files,
         free_inodes: space.f_ffree,
         ..Volume::default()

@@ -25,7 +25,7 @@ impl Reading {
         self.kib(name)?.checked_mul(1024)
     }
 
-    fn event(&self, name: &str) -> Option<u64> {
+    pub(super) fn event(&self, name: &str) -> Option<u64> {
         self.events.get(name).copied()
     }
 

@@ -22,17 +22,17 @@ pub(crate) struct Reading {
     pub(crate) waiting: u64,
     pub(crate) interrupt: u64,
     pub(crate) soft_interrupt: u64,
-    interrupts: Option<u64>,
-    soft_interrupts: Option<u64>,
+    pub(super) interrupts: Option<u64>,
+    pub(super) soft_interrupts: Option<u64>,
     /// Number of entries and total duration of the idle states C1, C2, and C3 with all deeper ones.
     states: [Option<(u64, u64)>; 3],
 }
 
-fn entered(reading: &Reading, state: usize) -> Option<u64> {
+pub(super) fn entered(reading: &Reading, state: usize) -> Option<u64> {
     reading.states.get(state).copied().flatten().map(|(times, _)| times)
 }
 
-fn lasted(reading: &Reading, state: usize) -> Option<u64> {
+pub(super) fn lasted(reading: &Reading, state: usize) -> Option<u64> {
     reading.states.get(state).copied().flatten().map(|(_, time)| time)
 }
 
@@ -102,8 +102,16 @@ fn times_of(line: &str) -> Option<(&str, Reading)> {
 
 /// Appends an instance with the average times and the total counts of all processors.
 fn with_average(mut processors: Vec<Instance<Reading>>) -> Vec<Instance<Reading>> {
-    let count = u64::try_from(processors.len()).unwrap_or(u64::MAX).max(1);
-    let readings = || processors.iter().map(|processor| &processor.reading);
+    let readings: Vec<&Reading> = processors.iter().map(|processor| &processor.reading).collect();
+    let total = average_of(&readings);
+    processors.push(Instance::named(TOTAL, total));
+    processors
+}
+
+/// Returns the average times and the total counts of some processors.
+pub(super) fn average_of(readings: &[&Reading]) -> Reading {
+    let count = u64::try_from(readings.len()).unwrap_or(u64::MAX).max(1);
+    let readings = || readings.iter().copied();
     let average = |time: fn(&Reading) -> u64| readings().map(time).fold(0, u64::saturating_add) / count;
     let sum = |number: fn(&Reading) -> Option<u64>| all_of(readings().map(number));
     let state = |index: usize| {
@@ -111,7 +119,7 @@ fn with_average(mut processors: Vec<Instance<Reading>>) -> Vec<Instance<Reading>
         let time = all_of(readings().map(|reading| lasted(reading, index)));
         times.zip(time.map(|time| time / count))
     };
-    let total = Reading {
+    Reading {
         user: average(|reading| reading.user),
         nice: average(|reading| reading.nice),
         privileged: average(|reading| reading.privileged),
@@ -122,13 +130,11 @@ fn with_average(mut processors: Vec<Instance<Reading>>) -> Vec<Instance<Reading>
         interrupts: sum(|reading| reading.interrupts),
         soft_interrupts: sum(|reading| reading.soft_interrupts),
         states: [state(0), state(1), state(2)],
-    };
-    processors.push(Instance::named(TOTAL, total));
-    processors
+    }
 }
 
 /// Returns the sum of the numbers; `None` if one of them is unknown.
-fn all_of(mut numbers: impl Iterator<Item = Option<u64>>) -> Option<u64> {
+pub(super) fn all_of(mut numbers: impl Iterator<Item = Option<u64>>) -> Option<u64> {
     numbers.try_fold(0_u64, |sum, number| Some(sum.saturating_add(number?)))
 }
 

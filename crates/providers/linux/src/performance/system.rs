@@ -1,10 +1,12 @@
-//! `PerfOS_System`, from `/proc/stat`, `/proc/loadavg` and the traffic of all disks.
+//! `PerfOS_System`, from `/proc/stat` and `/proc/loadavg`.
+//!
+//! The kernel does not count operations of files that the cache serves, so these counters are unknown; those
+//! of disks are in `PerfDisk_PhysicalDisk`.
 
 use std::io;
 
 use super::counter::{Counter, Kind};
-use super::disk::{self, Traffic};
-use super::object::{Instance, Object, Sum as _};
+use super::object::{Instance, Object};
 use crate::Machine;
 
 pub(super) struct System;
@@ -17,7 +19,6 @@ pub(super) struct Reading {
     processors: u64,
     processes: Option<u64>,
     threads: Option<u64>,
-    disks: Traffic,
 }
 
 impl Object for System {
@@ -31,13 +32,11 @@ impl Object for System {
         Counter::unknown("ExceptionDispatchesPersec", Kind::Rate),
         Counter::unknown("FileControlBytesPersec", Kind::Rate),
         Counter::unknown("FileControlOperationsPersec", Kind::Rate),
-        Counter::rate("FileDataOperationsPersec", |reading| {
-            Some(reading.disks.reads.saturating_add(reading.disks.writes))
-        }),
-        Counter::rate("FileReadBytesPersec", |reading| Some(reading.disks.bytes_read)),
-        Counter::rate("FileReadOperationsPersec", |reading| Some(reading.disks.reads)),
-        Counter::rate("FileWriteBytesPersec", |reading| Some(reading.disks.bytes_written)),
-        Counter::rate("FileWriteOperationsPersec", |reading| Some(reading.disks.writes)),
+        Counter::unknown("FileDataOperationsPersec", Kind::Rate),
+        Counter::unknown("FileReadBytesPersec", Kind::Rate),
+        Counter::unknown("FileReadOperationsPersec", Kind::Rate),
+        Counter::unknown("FileWriteBytesPersec", Kind::Rate),
+        Counter::unknown("FileWriteOperationsPersec", Kind::Rate),
         Counter::unknown("FloatingEmulationsPersec", Kind::Rate),
         Counter::unknown("PercentRegistryQuotaInUse", Kind::Fraction),
         Counter::number("Processes", |reading| reading.processes),
@@ -51,10 +50,6 @@ impl Object for System {
 
     fn read(machine: &Machine) -> io::Result<Vec<Instance<Reading>>> {
         let text = machine.text("proc/stat")?;
-        let mut disks = Traffic::default();
-        for disk in disk::physical(machine)? {
-            disks.add(&disk.reading);
-        }
         Ok(Instance::only(Reading {
             context_switches: number(&text, "ctxt"),
             running: number(&text, "procs_running"),
@@ -69,7 +64,6 @@ impl Object for System {
             .unwrap_or_default(),
             processes: linux::system::count_of_processes(machine).map(u64::from),
             threads: threads(machine),
-            disks,
         }))
     }
 }

@@ -63,7 +63,7 @@ impl Table for SessionProcess {
 }
 
 /// Returns the process numbers that a query names in a property; `None` if the query does not restrict it.
-fn named(scan: &Scan, property: &str) -> Option<Vec<u32>> {
+pub(super) fn named(scan: &Scan, property: &str) -> Option<Vec<u32>> {
     let pinned = scan.pinned(&[property])?;
     Some(pinned.iter().flatten().filter_map(|value| number_from(&key_of(value)?)).collect())
 }

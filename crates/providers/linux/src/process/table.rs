@@ -43,23 +43,16 @@ impl Table for Process {
         ("Name", |_, row| row.name().into()),
         ("OSCreationClassName", |_, _| "Win32_OperatingSystem".into()),
         ("OSName", |machine, row| name_of(row.scene.system(machine)).into()),
-        ("OtherOperationCount", |_, _| 0_u64.into()),
-        ("OtherTransferCount", |_, _| 0_u64.into()),
         ("PageFaults", |_, row| {
             wrapped(row.stat().minor_faults.wrapping_add(row.stat().major_faults)).into()
         }),
         ("PageFileUsage", |_, row| kib(row.memory().and_then(|memory| memory.swapped)).into()),
         ("ParentProcessId", |_, row| row.stat().parent.into()),
-        ("PeakPageFileUsage", |_, row| kib(row.memory().and_then(|memory| memory.swapped)).into()),
         ("PeakVirtualSize", |_, row| row.memory().and_then(|memory| memory.virtual_peak).into()),
         ("PeakWorkingSetSize", |_, row| kib(row.memory().and_then(|memory| memory.resident_peak)).into()),
         ("Priority", |_, row| priority(row.stat().nice, row.stat().real_time_priority).into()),
         ("PrivatePageCount", |_, row| row.private_memory().into()),
         ("ProcessId", |_, row| row.number.into()),
-        ("QuotaNonPagedPoolUsage", |_, _| 0_u32.into()),
-        ("QuotaPagedPoolUsage", |_, _| 0_u32.into()),
-        ("QuotaPeakNonPagedPoolUsage", |_, _| 0_u32.into()),
-        ("QuotaPeakPagedPoolUsage", |_, _| 0_u32.into()),
         ("ReadOperationCount", |_, row| row.counters().reads.into()),
         ("ReadTransferCount", |_, row| row.counters().read.into()),
         ("SessionId", |machine, row| {

@@ -9,6 +9,8 @@ pub enum Hive {
     LocalMachine,
     /// `HKEY_CURRENT_USER`
     CurrentUser,
+    /// `HKEY_USERS`: the keys of users, by SID.
+    Users,
 }
 
 /// Path of a key; names are compared without regard to case.
@@ -22,6 +24,11 @@ pub struct Key {
 
 /// Names and data of values.
 pub(super) type Values = Vec<(&'static str, Data)>;
+
+/// Returns a value of type `REG_SZ`, if there is a text.
+pub(super) fn text_value(name: &'static str, value: Option<&str>) -> Option<(&'static str, Data)> {
+    value.map(|value| (name, Data::Text(value.to_owned())))
+}
 
 /// Typed data of a value (MS-RRP 2.2.9).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -67,6 +74,9 @@ impl Key {
             0x8000_0000 => (Hive::LocalMachine, &["SOFTWARE", "Classes"]),
             0x8000_0001 => (Hive::CurrentUser, &[]),
             0x8000_0002 => (Hive::LocalMachine, &[]),
+            0x8000_0003 => (Hive::Users, &[]),
+            // HKEY_CURRENT_CONFIG
+            0x8000_0005 => (Hive::LocalMachine, CURRENT_CONFIG),
             _ => return None,
         };
         let names = path.split('\\').filter(|name| !name.is_empty());
@@ -88,6 +98,9 @@ impl Key {
         first.iter().zip(&self.path).all(|(other, own)| is_same(own, other)).then(|| rest.first().copied())?
     }
 }
+
+/// Path that `HKEY_CURRENT_CONFIG` refers to, below `HKEY_LOCAL_MACHINE`.
+pub(super) const CURRENT_CONFIG: &[&str] = &["SYSTEM", "CurrentControlSet", "Hardware Profiles", "Current"];
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

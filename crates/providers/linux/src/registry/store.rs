@@ -53,6 +53,8 @@ impl Store {
             Hive::CurrentUser => {
                 Self { path: machine.user_state()?.join("hkey_current_user.toml"), mode: 0o600 }
             }
+            // Only the names of its keys; the keys of the caller are those of `HKEY_CURRENT_USER`.
+            Hive::Users => return None,
         })
     }
 

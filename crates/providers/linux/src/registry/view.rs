@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use linux::package::{Package, Packages};
 use linux::system::os_release::OsRelease;
 
-use super::key::{Data, Values, is_same};
-use super::unit;
+use super::key::{CURRENT_CONFIG, Data, Values, is_same, text_value};
+use super::{hardware_view, system_view, unit};
 use crate::Machine;
+use crate::system::operating_system::build_number;
 use crate::system::release_of_kernel;
 
 /// A part of `HKEY_LOCAL_MACHINE`.
@@ -54,6 +55,32 @@ pub(super) const VIEWS: &[View] = &[
         sources: |machine| paths(machine, &["etc/hostname"]),
     },
     View {
+        path: &["SYSTEM", "CurrentControlSet", "Control", "TimeZoneInformation"],
+        content: Content::Values(system_view::time_zone),
+        sources: |machine| paths(machine, &["etc/localtime", "etc/timezone"]),
+    },
+    View {
+        path: &["SYSTEM", "CurrentControlSet", "Services", "Tcpip", "Parameters"],
+        content: Content::Values(system_view::tcpip_parameters),
+        sources: |machine| paths(machine, &["etc/hostname", "etc/resolv.conf"]),
+    },
+    View { path: CURRENT_CONFIG, content: Content::Values(|_| Vec::new()), sources: |_| Vec::new() },
+    View {
+        path: &["HARDWARE", "DESCRIPTION", "System"],
+        content: Content::Values(hardware_view::system),
+        sources: |_| Vec::new(),
+    },
+    View {
+        path: &["HARDWARE", "DESCRIPTION", "System", "BIOS"],
+        content: Content::Values(hardware_view::bios),
+        sources: |_| Vec::new(),
+    },
+    View {
+        path: &["HARDWARE", "DESCRIPTION", "System", "CentralProcessor"],
+        content: Content::Keys(hardware_view::processors, hardware_view::processor),
+        sources: |_| Vec::new(),
+    },
+    View {
         path: &["SOFTWARE", "Policies", "Microsoft", "Windows", "WinRM", "Service"],
         content: Content::Named(|machine| policies(machine, "Service")),
         sources: policy,
@@ -72,14 +99,14 @@ pub(super) const VIEWS: &[View] = &[
 
 fn current_version(machine: &Machine) -> Values {
     let release = OsRelease::of(machine);
-    let kernel = release_of_kernel(machine);
+    let (kernel, build) = (release_of_kernel(machine), build_number(machine, &release));
     let version = kernel.as_deref().map(|release| release.split('.').take(2).collect::<Vec<_>>().join("."));
     let installed = std::fs::metadata(machine.path("etc/machine-id")).and_then(|file| file.modified()).ok();
     let installed = installed.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
     let installed = installed.and_then(|time| u32::try_from(time.as_secs()).ok());
     [
-        text_value("CurrentBuild", kernel.as_deref()),
-        text_value("CurrentBuildNumber", kernel.as_deref()),
+        text_value("CurrentBuild", build.as_deref()),
+        text_value("CurrentBuildNumber", build.as_deref()),
         text_value("CurrentVersion", version.as_deref()),
         text_value("DisplayVersion", release.field("VERSION_ID")),
         text_value("EditionID", release.field("ID")),
@@ -90,10 +117,6 @@ fn current_version(machine: &Machine) -> Values {
     .into_iter()
     .flatten()
     .collect()
-}
-
-fn text_value(name: &'static str, value: Option<&str>) -> Option<(&'static str, Data)> {
-    value.map(|value| (name, Data::Text(value.to_owned())))
 }
 
 fn computer_name(machine: &Machine) -> Values {

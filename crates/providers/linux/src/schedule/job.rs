@@ -21,14 +21,23 @@ pub(crate) struct ScheduledJob;
 /// A job of cron or systemd.
 pub(crate) struct Job {
     /// Job number: a hash of the file and the line, so that it does not depend on other jobs; see [`number`].
-    number: u32,
+    pub(super) number: u32,
     /// Path of the table, or name of the timer.
-    name: String,
-    owner: Option<String>,
-    command: Option<String>,
-    time: Time,
+    pub(super) name: String,
+    pub(super) owner: Option<String>,
+    pub(super) command: Option<String>,
+    pub(super) time: Time,
     /// Next time of a timer, in microseconds since 1970.
-    next: Option<i64>,
+    pub(super) next: Option<i64>,
+}
+
+impl Job {
+    /// Returns the time of the last change of its table, in microseconds since 1970; `None` for timers, whose name is
+    /// not a path.
+    pub(super) fn changed(&self, machine: &Machine) -> Option<i64> {
+        let file = std::fs::metadata(machine.path(&self.name)).ok().filter(|_| self.name.starts_with('/'))?;
+        file.mtime().checked_mul(1_000_000)
+    }
 }
 
 impl Table for ScheduledJob {
@@ -52,9 +61,7 @@ impl Table for ScheduledJob {
             (None, next) => next.and_then(|next| machine.timestamp(next)).into(),
         }),
         ("TimeSubmitted", |machine, job| {
-            // Fails for timers, whose name is not a path.
-            let written = std::fs::metadata(machine.path(&job.name)).ok();
-            written.and_then(|file| machine.timestamp(file.mtime().checked_mul(1_000_000)?)).into()
+            job.changed(machine).and_then(|changed| machine.timestamp(changed)).into()
         }),
     ];
 
@@ -92,7 +99,7 @@ fn job(machine: &Machine, keys: &[Value]) -> Result<Option<Job>, ProviderError> 
 }
 
 /// Returns all jobs, and an error if a table was too long to be read completely.
-fn jobs(machine: &Machine) -> Result<(Vec<Job>, Result<(), ProviderError>), ProviderError> {
+pub(super) fn jobs(machine: &Machine) -> Result<(Vec<Job>, Result<(), ProviderError>), ProviderError> {
     let (system, users) = (Lines::of_system(machine), Lines::of_users(machine));
     let all = system.require_complete().and_then(|()| users.require_complete()).map_err(failure);
     let mut jobs: Vec<Job> = system.found.into_iter().map(Job::from).collect();

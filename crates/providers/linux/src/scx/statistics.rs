@@ -178,6 +178,11 @@ impl Object for DiskDrive {
     }
 }
 
+/// Returns the space that `df` calculates percentages of: without the part that is reserved for root.
+fn usable(volume: &Volume) -> Option<u64> {
+    volume.used.checked_add(volume.free)
+}
+
 impl Object for FileSystem {
     type Reading = Volume;
 
@@ -202,24 +207,20 @@ impl Object for FileSystem {
             |volume| Some(volume.free_inodes),
             |volume| Some(volume.inodes),
         ),
-        Counter::fraction("PercentFreeSpace", |volume| Some(volume.free), |volume| Some(volume.size)),
+        Counter::fraction("PercentFreeSpace", |volume| Some(volume.free), usable),
         Counter::timer("PercentIdleTime", |volume| Some(volume.traffic.idle)),
         Counter::fraction(
             "PercentUsedInodes",
             |volume| volume.inodes.checked_sub(volume.free_inodes),
             |volume| Some(volume.inodes),
         ),
-        Counter::fraction(
-            "PercentUsedSpace",
-            |volume| volume.size.checked_sub(volume.free),
-            |volume| Some(volume.size),
-        ),
+        Counter::fraction("PercentUsedSpace", |volume| Some(volume.used), usable),
         Counter::rate("ReadBytesPerSecond", |volume| Some(volume.traffic.bytes_read)),
         Counter::rate("ReadsPerSecond", |volume| Some(volume.traffic.reads)),
         Counter::rate("TransfersPerSecond", |volume| {
             Some(volume.traffic.reads.saturating_add(volume.traffic.writes))
         }),
-        Counter::number("UsedMegabytes", |volume| volume.size.checked_sub(volume.free)),
+        Counter::number("UsedMegabytes", |volume| Some(volume.used)),
         Counter::rate("WriteBytesPerSecond", |volume| Some(volume.traffic.bytes_written)),
         Counter::rate("WritesPerSecond", |volume| Some(volume.traffic.writes)),
     ];

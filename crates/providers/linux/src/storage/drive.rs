@@ -46,7 +46,7 @@ impl Table for DiskDrive {
         }),
         ("Model", |machine, drive| drive.model(machine).into()),
         ("Name", |_, drive| drive.block.node().into()),
-        ("Partitions", |machine, drive| u32::try_from(drive.block.partitions(machine).len()).ok().into()),
+        ("Partitions", |machine, drive| u32::try_from(drive.partitions(machine).len()).ok().into()),
         ("PNPDeviceID", |_, drive| drive.block.folder.clone().into()),
         ("PowerManagementSupported", |_, _| false.into()),
         ("SCSIBus", |machine, drive| drive.address(machine).map(|[_, channel, ..]| channel).into()),

@@ -12,14 +12,18 @@ use cim::{DateTime, Instance, Status, Value};
 use linux::mounts::{Mount, Mounts};
 use linux::storage::file;
 use rustix::fs::{Access, AtFlags, CWD, Statx, StatxFlags, StatxTimestamp};
-use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use crate::Machine;
+use crate::events::WatchedFolders;
 use crate::table::{Fill, Push, Table, returned, text_key};
 
 /// Files of one kind.
 #[derive(Default)]
-pub(crate) struct File<K>(PhantomData<K>);
+pub(crate) struct File<K> {
+    watched: WatchedFolders,
+    kind: PhantomData<K>,
+}
 
 /// Everything except folders: `CIM_DataFile`.
 #[derive(Default)]
@@ -57,14 +61,14 @@ pub(crate) struct Row {
 
 impl Row {
     /// Finds a file by its absolute path; links are followed.
-    fn find(machine: &Machine, name: &Path, mounts: &Rc<Mounts>) -> Option<Self> {
+    pub(super) fn find(machine: &Machine, name: &Path, mounts: &Rc<Mounts>) -> Option<Self> {
         let path = machine.path(name.strip_prefix("/").ok()?);
         let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
         let facts = rustix::fs::statx(CWD, &path, AtFlags::empty(), wanted).ok()?;
         Some(Self { name: name.to_owned(), path, facts, mounts: Rc::clone(mounts) })
     }
 
-    fn is_folder(&self) -> bool {
+    pub(super) fn is_folder(&self) -> bool {
         rustix::fs::FileType::from_raw_mode(self.facts.stx_mode.into()).is_dir()
     }
 
@@ -108,6 +112,9 @@ impl<K: Kind> Table for File<K> {
     type Row = Row;
 
     const CLASS: &'static str = K::CLASS;
+
+    // Both follow from the key, unless a file system is mounted above the file.
+    const FIXED: &'static [&'static str] = &["Drive", "Path"];
 
     const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
         ("AccessMask", |_, row| {
@@ -171,10 +178,20 @@ impl<K: Kind> Table for File<K> {
             .iter()
             .any(|name| *scan.asked() == **name);
         if asks_for_files {
-            let message = "cannot list all files of the machine\n  add WHERE Name = '/etc/fstab' or WHERE Path = '/etc/'";
+            let message = "cannot list all files of the machine\n  \
+                add WHERE Name = '/etc/fstab' or WHERE Path = '/etc/'; in an event query \
+                AND TargetInstance.Drive = '/' AND TargetInstance.Path = '/etc/'";
             return Err(ProviderError::failed(Status::QuotaViolation, message));
         }
         Ok(())
+    }
+
+    fn watch(
+        &self,
+        machine: &Arc<Machine>,
+        watch: &Watch<'_>,
+    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        self.watched.watch(machine, watch)
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {

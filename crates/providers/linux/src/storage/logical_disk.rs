@@ -116,7 +116,11 @@ impl Table for LogicalDisk {
             disk.file_system.statistics(machine).map(linux::storage::statistics::Statistics::size).into()
         }),
         ("Status", |machine, disk| disk.file_system.answer(machine).status().into()),
-        ("StatusInfo", |_, _| 3_u16.into()),
+        ("StatusInfo", |machine, disk| {
+            // 3 is "Enabled", 4 "Disabled": a file system that does not answer serves no requests.
+            let answers = disk.file_system.answer(machine).statistics().is_some();
+            if answers { 3_u16 } else { 4 }.into()
+        }),
         ("SupportsDiskQuotas", |_, disk| disk.file_system.supports_quotas().into()),
         ("SupportsFileBasedCompression", |_, disk| disk.file_system.supports_compression().into()),
         ("VolumeDirty", |machine, disk| disk.file_system.is_dirty(machine).into()),
@@ -140,7 +144,7 @@ impl Table for LogicalDisk {
     ) -> Result<(), ProviderError> {
         let disks = disks(machine, &self.queries);
         // Asks all before waiting for the first, so that several silent file systems take no longer than one.
-        if wants_any(scan, TOLD) || wants_any(scan, &["Availability"]) {
+        if wants_any(scan, TOLD) || wants_any(scan, &["Availability", "StatusInfo"]) {
             for disk in &disks {
                 disk.file_system.ask(machine);
             }

@@ -8,7 +8,9 @@ mod failure_prediction;
 mod partition;
 mod physical_disk;
 mod reliability;
+mod storage_pool;
 mod subsystem;
+mod virtual_disk;
 mod volume;
 
 use std::sync::Arc;
@@ -40,6 +42,8 @@ pub(super) fn bindings(machine: &Arc<Machine>, queries: &Arc<StatisticsQueries>)
         relate(machine, &associations::DISKS_OF_SUBSYSTEM),
         relate(machine, &associations::PARTITIONS_OF_SUBSYSTEM),
         relate(machine, &associations::VOLUMES_OF_SUBSYSTEM),
+        bind(machine, storage_pool::StoragePool),
+        bind(machine, virtual_disk::VirtualDisk),
         bind(machine, failure_prediction::FailurePrediction),
     ]
 }

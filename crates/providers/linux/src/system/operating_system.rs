@@ -69,11 +69,7 @@ impl Table for OperatingSystem {
 
     const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
         ("BootDevice", |machine, row| device_of(row.mounts(machine), &["/boot", "/"]).into()),
-        ("BuildNumber", |machine, row| {
-            let build = row.release(machine).field("BUILD_ID").map(str::to_owned);
-            // Clients expect a number, so the default is the last one of the kernel's release.
-            build.or_else(|| Some(release_of_kernel(machine)?.rsplit('.').next()?.to_owned())).into()
-        }),
+        ("BuildNumber", |machine, row| build_number(machine, row.release(machine)).into()),
         ("BuildType", |_, _| "Multiprocessor Free".into()),
         ("Caption", |machine, row| row.release(machine).pretty_name().to_owned().into()),
         ("CodeSet", |_, _| "65001".into()),
@@ -197,6 +193,13 @@ impl Table for OperatingSystem {
 /// Returns `Name` of the running system, as used in references from other classes.
 pub(crate) fn name_of(system: &System) -> String {
     format!("{}|/|{}", system.name, system.device.as_deref().unwrap_or_default())
+}
+
+/// Returns the build of the distribution or, because clients expect a number, the last number of the kernel's
+/// release.
+pub(crate) fn build_number(machine: &Machine, release: &OsRelease) -> Option<String> {
+    let build = release.field("BUILD_ID").map(str::to_owned);
+    build.or_else(|| Some(release_of_kernel(machine)?.rsplit('.').next()?.to_owned()))
 }
 
 /// Returns whether the processor can protect memory from execution. The result is cached: it does not change

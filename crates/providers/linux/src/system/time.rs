@@ -81,12 +81,12 @@ pub(crate) struct Zone;
 
 /// Rules of the time zone for the next 366 days.
 pub(crate) struct Rules {
-    name: String,
-    daylight_name: Option<String>,
+    pub(crate) name: String,
+    pub(crate) daylight_name: Option<String>,
     /// Standard offset in minutes east of Greenwich.
-    standard: i32,
+    pub(crate) standard: i32,
     /// Shift of daylight saving time in minutes; zero without it.
-    saved: i32,
+    pub(crate) saved: i32,
     to_daylight: Option<civil::DateTime>,
     to_standard: Option<civil::DateTime>,
 }
@@ -123,8 +123,13 @@ impl Table for Zone {
     ];
 
     fn all(_: &Machine) -> Result<impl Iterator<Item = Rules>, ProviderError> {
-        Ok(Rules::of(&TimeZone::system(), now()).into_iter())
+        Ok(current_rules().into_iter())
     }
+}
+
+/// Returns the current rules of the machine's time zone.
+pub(crate) fn current_rules() -> Option<Rules> {
+    Rules::of(&TimeZone::system(), now())
 }
 
 impl Rules {

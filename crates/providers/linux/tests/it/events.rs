@@ -19,7 +19,10 @@ async fn subscribe(query: &str) -> Events {
 
 async fn next(events: &mut Events) -> Instance {
     match timeout(PATIENCE, events.next()).await.expect("an event in time").unwrap().unwrap() {
-        Occurrence::Event(event) => event,
+        Occurrence::Event(event) => {
+            crate::assert_well_formed(std::slice::from_ref(&event), events.names());
+            event
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -242,4 +245,77 @@ async fn shutdown_is_reported_unless_canceled() {
     saying.abort();
     assert_eq!(number(&event, "Type"), Some(1));
     assert_eq!(event.value("MachineName").and_then(Value::as_str), Some(machine.host_name().as_str()));
+}
+
+/// Returns the condition on the files directly in a folder, with the mount point as `df` shows it.
+fn in_folder(class: &str, folder: &std::path::Path) -> String {
+    let drive = sh(&format!("df --output=target '{}' | tail -n 1", folder.display()));
+    let (drive, folder) = (drive.trim(), folder.display());
+    format!(
+        "TargetInstance ISA '{class}' AND TargetInstance.Drive = '{drive}' AND TargetInstance.Path = '{folder}/'"
+    )
+}
+
+/// Returns the name of the file in an event.
+async fn changed_file(events: &mut Events) -> String {
+    let event = next(events).await;
+    let Some(Value::Object(file)) = event.value("TargetInstance") else { panic!("{event:?}") };
+    file.value("Name").and_then(Value::as_str).unwrap().to_owned()
+}
+
+/// The interval is so long that polling would not notice the changes.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_in_a_folder_are_reported_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().canonicalize().unwrap();
+    std::fs::create_dir(path.join("deep")).unwrap();
+    let of = |event: &str, class: &str| {
+        format!("SELECT * FROM {event} WITHIN 86400 WHERE {}", in_folder(class, &path))
+    };
+    let mut created = subscribe(&of("__InstanceCreationEvent", "CIM_DataFile")).await;
+    let mut changed = subscribe(&of("__InstanceModificationEvent", "CIM_DataFile")).await;
+    let mut deleted = subscribe(&of("__InstanceDeletionEvent", "CIM_DataFile")).await;
+    let mut folders = subscribe(&of("__InstanceCreationEvent", "Win32_Directory")).await;
+    let name = |file: &str| path.join(file).to_str().unwrap().to_owned();
+    sh(&format!("echo a > '{}'; echo b > '{}'; mkdir '{}'", name("deep/x"), name("a"), name("inner")));
+    assert_eq!(changed_file(&mut created).await, name("a"));
+    assert_eq!(changed_file(&mut folders).await, name("inner"));
+    sh(&format!("chmod 600 '{}'; echo more >> '{}'", name("deep/x"), name("a")));
+    assert_eq!(changed_file(&mut changed).await, name("a"));
+    sh(&format!("mv '{}' '{}'", name("a"), name("b")));
+    assert_eq!(changed_file(&mut deleted).await, name("a"));
+    assert_eq!(changed_file(&mut created).await, name("b"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_files_of_the_machine_cannot_be_watched() {
+    let query = "SELECT * FROM __InstanceCreationEvent WITHIN 1 WHERE TargetInstance ISA 'CIM_DataFile'";
+    let context = Context::of_this_process("test");
+    let refused = engine(&machine()).subscribe(&context, &Namespace::cimv2(), query).await.unwrap_err();
+    let told = refused.to_string();
+    assert!(told.contains("TargetInstance.Drive") && told.contains("TargetInstance.Path"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_watches_a_limited_number_of_folders() {
+    let folder = tempfile::tempdir().unwrap();
+    let query = format!(
+        "SELECT * FROM __InstanceCreationEvent WITHIN 86400 WHERE {}",
+        in_folder("CIM_DataFile", folder.path())
+    );
+    let engine = engine(&machine());
+    let subscribe = async |user: &str| {
+        engine.subscribe(&Context::of_this_process(user), &Namespace::cimv2(), &query).await
+    };
+    let mut open = Vec::new();
+    let refused = loop {
+        match subscribe("alice").await {
+            Ok(events) => open.push(events),
+            Err(error) => break error,
+        }
+    };
+    assert!(refused.to_string().contains("more than 64 folders"), "{refused}");
+    assert_eq!(open.len(), 64);
+    assert!(subscribe("bob").await.is_ok());
+    drop(open);
 }

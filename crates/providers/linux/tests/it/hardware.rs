@@ -162,6 +162,23 @@ async fn processors_are_those_that_lscpu_counts() {
     assert!(load <= 100);
 }
 
+#[cfg(target_arch = "x86_64")]
+#[tokio::test]
+async fn processor_id_has_family_model_and_stepping() {
+    let script = "awk -F': ' '/^cpu family/ {f=$2} /^model\\t/ {m=$2} /^stepping/ {print f, m, $2; exit}' /proc/cpuinfo";
+    let told: Vec<u32> =
+        crate::output("sh", &["-c", script]).split(' ').map(|number| number.parse().unwrap()).collect();
+    let found = rows("SELECT ProcessorId FROM Win32_Processor").await;
+    let id = u64::from_str_radix(&text(&found[0], "ProcessorId"), 16).unwrap();
+    let bits = |low: u32, count: u32| u32::try_from(id >> low & ((1 << count) - 1)).unwrap();
+    let (family, model) = (bits(8, 4), bits(4, 4));
+    let family = if family == 15 { family + bits(20, 8) } else { family };
+    let model = if family == 6 || family >= 15 { model | bits(16, 4) << 4 } else { model };
+    assert_eq!([family, model, bits(0, 4)], told.as_slice());
+    // Bits 25 and 26 of EDX: SSE and SSE2, which every x86-64 processor has.
+    assert_eq!(bits(32 + 25, 2), 3);
+}
+
 #[tokio::test]
 async fn processor_query_without_load_does_not_wait() {
     let tree = firmware().file("sys/devices/system/cpu/online", "0\n").machine_kept();

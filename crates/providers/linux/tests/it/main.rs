@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod account;
+mod associations;
+mod devices;
 mod events;
 mod hardware;
 mod log;
@@ -31,16 +33,21 @@ mod world;
 
 use std::sync::Arc;
 
-use cim::{ColumnSet, Instance, Namespace, ObjectPath, Schema, Value};
+use cim::uri::UriForm;
+use cim::wscim::{Selection, Writer};
+use cim::{ColumnSet, Instance, Name, Namespace, ObjectPath, Origin, Schema, Value};
 use telarch_provider_linux::Machine;
-use wmi::{Context, Engine};
+use wmi::{Context, Engine, Outcome};
 
 fn engine(machine: &Arc<Machine>) -> Engine {
     let names = [
         "root/cimv2",
+        "root/cimv2/security/microsoftvolumeencryption",
         "root/default",
         "root/linux",
+        "root/microsoft/windows/smb",
         "root/microsoft/windows/storage",
+        "root/microsoft/windows/taskscheduler",
         "root/scx",
         "root/standardcimv2",
         "root/wmi",
@@ -62,14 +69,39 @@ async fn rows_of(machine: &Arc<Machine>, query: &str) -> Vec<Instance> {
     rows_from(&engine(machine), query).await
 }
 
+/// Returns all rows of a query on a machine, in another namespace.
+async fn rows_in(namespace: &str, machine: &Arc<Machine>, query: &str) -> Vec<Instance> {
+    rows_of_namespace(&engine(machine), &Namespace::parse(namespace).unwrap(), query).await
+}
+
 /// Returns all rows of a query from an engine that is kept.
 async fn rows_from(engine: &Engine, query: &str) -> Vec<Instance> {
-    let mut rows = engine.query(&Context::of_this_process("alice"), &Namespace::cimv2(), query).unwrap();
+    rows_of_namespace(engine, &Namespace::cimv2(), query).await
+}
+
+async fn rows_of_namespace(engine: &Engine, namespace: &Namespace, query: &str) -> Vec<Instance> {
+    let outcome = engine.run(&Context::of_this_process("alice"), namespace, query).unwrap();
+    let Outcome::Rows(mut rows, names) = outcome else { panic!("{query} returns classes") };
     let mut found = Vec::new();
     while let Some(row) = rows.next().await {
         found.push(row.unwrap());
     }
+    assert_well_formed(&found, names.as_deref());
     found
+}
+
+/// Asserts that rows or events are well-formed XML as the service writes them, whole or as a projection.
+fn assert_well_formed(rows: &[Instance], names: Option<&[Name]>) {
+    let selection = names.map_or(Selection::Whole, |names| Selection::Names(names.to_vec()));
+    let origin = Origin { server: "node7".to_owned(), namespace: Namespace::cimv2(), offset: 0 };
+    let mut writer = Writer::new(UriForm::Wmi, origin).rows(selection);
+    let written = rows.iter().map(|row| {
+        let mut out = xml::Writer::new();
+        writer.write(&mut out, row);
+        out.into_fragment().as_str().to_owned()
+    });
+    let written: Vec<String> = written.collect();
+    telarch_peers::assert_items_well_formed(written.iter().map(String::as_str));
 }
 
 /// Returns all rows of a query on this machine.

@@ -41,6 +41,16 @@ for l in json.load(sys.stdin):
     print(l['ifindex'], l['ifname'], '' if not mac.strip('0:') else mac, str('UP' in l['flags']).lower())\"");
         let columns = ["Index", "NetConnectionID", "MACAddress", "NetEnabled"];
         assert_eq!(lines("SELECT * FROM Win32_NetworkAdapter", &columns), sorted(&told));
+        sh("ip link add idle address 02:00:00:00:00:07 type veth peer name lonely && ip link set lonely up");
+        let told = sh("ip -j link | python3 -c \"
+import json, sys
+for l in json.load(sys.stdin):
+    up, without = 'UP' in l['flags'], l['operstate'] in ('DOWN', 'LOWERLAYERDOWN')
+    print(l['ifname'], *((3, 'OK') if up and not without else (10 if up else 8, 'Degraded')))\"");
+        let columns = ["NetConnectionID", "Availability", "Status"];
+        assert_eq!(lines("SELECT * FROM Win32_NetworkAdapter", &columns), sorted(&told));
+        assert!(told.contains("idle 8 Degraded") && told.contains("lonely 10 Degraded"), "{told}");
+        sh("ip link del idle");
         let told = sh("ip -j addr | python3 -c \"
 import ipaddress, json, sys
 for l in json.load(sys.stdin):
@@ -57,6 +67,13 @@ for r in json.load(sys.stdin):
     print(n.network_address, n.netmask, g, socket.if_nametoindex(r['dev']), r.get('metric', 0), 4 if 'gateway' in r else 3)\"");
         let columns = ["Destination", "Mask", "NextHop", "InterfaceIndex", "Metric1", "Type"];
         assert_eq!(lines("SELECT * FROM Win32_IP4RouteTable", &columns), sorted(&told));
+        sh("ip route add 203.0.113.0/24 via 192.0.2.9 metric 5 proto static");
+        let columns = ["Destination", "Mask", "NextHop", "Metric1"];
+        assert_eq!(
+            lines("SELECT * FROM Win32_IP4PersistedRouteTable", &columns),
+            ["203.0.113.0 255.255.255.0 192.0.2.9 5"],
+            "of ip's routes, the one with this origin"
+        );
         let enabled = run(rows("SELECT * FROM Win32_NetworkAdapterConfiguration WHERE IPEnabled = TRUE"));
         let left = enabled.iter().find(|row| list(row, "IPAddress").starts_with("192.0.2.5,")).unwrap();
         assert_eq!([list(left, "DefaultIPGateway"), list(left, "GatewayCostMetric")], ["192.0.2.1", "7"]);

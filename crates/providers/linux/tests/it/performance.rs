@@ -121,7 +121,12 @@ fn tree() -> tempfile::TempDir {
         "22 1 8:17 / /data rw - ext4 /dev/sdb1 rw\n23 1 0:20 / /proc rw - proc proc rw\n",
     );
     write("sys/block/sdb/device/model", "disk\n");
-    write("proc/net/snmp", "Tcp: CurrEstab InSegs\nTcp: 7 9\nUdp: NoPorts\nUdp: 1\n");
+    write(
+        "proc/net/snmp",
+        "Ip: InReceives ForwDatagrams OutRequests\nIp: 50 3 40\nIcmp: InMsgs InEchos OutMsgs\nIcmp: 6 2 5\n\
+         Tcp: CurrEstab InSegs\nTcp: 7 9\nUdp: NoPorts\nUdp: 1\n",
+    );
+    write("proc/net/snmp6", "Ip6InReceives                   \t70\nIp6OutRequests\t30\nIcmp6InEchos\t4\n");
     std::fs::create_dir_all(folder.path().join("data")).unwrap();
     folder
 }
@@ -204,4 +209,101 @@ async fn processes_are_counted_one_by_one_and_together() {
     names.sort();
     names.dedup();
     assert_eq!(names.len(), count, "each name once: it is the key");
+}
+
+#[tokio::test]
+async fn internet_protocols_have_the_numbers_under_their_names() {
+    let tree = tree();
+    let machine = Arc::new(Machine::at(tree.path()));
+    let one = async |class: &str| {
+        let mut found = rows_of(&machine, &format!("SELECT * FROM Win32_PerfRawData_Tcpip_{class}")).await;
+        assert_eq!(found.len(), 1, "{class}");
+        found.remove(0)
+    };
+    let of = |row: &Instance, names: [&str; 3]| names.map(|name| text(row, name));
+    let names = ["DatagramsReceivedPersec", "DatagramsForwardedPersec", "DatagramsPersec"];
+    assert_eq!(of(&one("IPv4").await, names), ["50", "3", "90"]);
+    let v6 = one("IPv6").await;
+    assert_eq!(["DatagramsReceivedPersec", "DatagramsPersec"].map(|name| text(&v6, name)), ["70", "100"]);
+    assert_eq!(v6.value("FragmentationFailures"), Some(&Value::Null), "this kernel does not tell it");
+    let names = ["MessagesPersec", "ReceivedEchoPersec", "MessagesReceivedPersec"];
+    assert_eq!(of(&one("ICMP").await, names), ["11", "2", "6"]);
+    assert_eq!(text(&one("ICMPv6").await, "ReceivedEchoPersec"), "4");
+}
+
+#[tokio::test]
+async fn connections_are_counted_by_protocol() {
+    let listener = std::net::TcpListener::bind("[::1]:0").ok();
+    let client =
+        listener.as_ref().map(|one| std::net::TcpStream::connect(one.local_addr().unwrap()).unwrap());
+    let query = |protocol: &str| {
+        format!("SELECT ConnectionsEstablished FROM Win32_PerfFormattedData_Tcpip_{protocol}")
+    };
+    let v6 = number(&rows(&query("TCPv6")).await[0], "ConnectionsEstablished");
+    assert!(client.is_none() || v6 >= 2, "both ends of a connection over IPv6: {v6}");
+    let (_tree, machine) = crate::tree::Tree::new()
+        .file("proc/net/snmp", "Tcp: CurrEstab InSegs\nTcp: 3 9\n")
+        .file(
+            "proc/net/tcp",
+            "  sl  local_address rem_address   st\n\
+             0: 0100007F:1F90 0100007F:0016 01 0:0 0:0 0 0 0 11\n1: 00000000:0016 00000000:0000 0A 0:0 0:0 0 0 0 12\n",
+        )
+        .file(
+            "proc/net/tcp6",
+            "  sl  local_address rem_address   st\n\
+             0: 00000000000000000000000001000000:0016 00000000000000000000000001000000:1F90 01 0:0 0:0 0 0 0 13\n\
+             1: 0000000000000000FFFF00000100007F:0016 0000000000000000FFFF00000100007F:1F90 08 0:0 0:0 0 0 0 14\n",
+        )
+        .machine_kept();
+    let of = async |protocol: &str| {
+        number(&rows_of(&machine, &query(protocol)).await[0], "ConnectionsEstablished")
+    };
+    assert_eq!((of("TCPv4").await, of("TCPv6").await), (2, 1), "a mapped address carries IPv4");
+}
+
+#[tokio::test]
+async fn processor_information_names_nodes_and_agrees_with_the_other_class() {
+    let found =
+        rows("SELECT Name, PercentUserTime FROM Win32_PerfRawData_Counters_ProcessorInformation").await;
+    let names: Vec<String> = found.iter().map(|row| text(row, "Name")).collect();
+    let count = numbers("grep -c '^cpu[0-9]' /proc/stat")[0];
+    let processors = names.iter().filter(|name| name.contains(',') && !name.ends_with("_Total"));
+    assert_eq!(u64::try_from(processors.count()).unwrap(), count, "{names:?}");
+    assert_eq!(names.last().map(String::as_str), Some("_Total"));
+    let nodes = numbers("ls -d /sys/devices/system/node/node[0-9]* 2>/dev/null | wc -l")[0].max(1);
+    let totals = names.iter().filter(|name| name.ends_with(",_Total")).count();
+    assert_eq!(u64::try_from(totals).unwrap(), nodes);
+    let other =
+        rows("SELECT PercentUserTime FROM Win32_PerfRawData_PerfOS_Processor WHERE Name = '_Total'").await;
+    let before = number(found.last().unwrap(), "PercentUserTime");
+    assert!(number(&other[0], "PercentUserTime") >= before, "the same time, read later");
+}
+
+#[tokio::test]
+async fn threads_are_those_of_the_kernel() {
+    let number_of_this = std::process::id();
+    let query = format!("SELECT * FROM Win32_PerfRawData_PerfProc_Thread WHERE IDProcess = {number_of_this}");
+    let found = rows(&query).await;
+    let main = found.iter().find(|row| number(row, "IDThread") == u64::from(number_of_this)).unwrap();
+    assert!(
+        text(main, "Name").ends_with("/0") || text(main, "Name").contains("/0#"),
+        "{}",
+        text(main, "Name")
+    );
+    let after = numbers(&format!(
+        "awk '/ctxt_switches/ {{sum += $2}} END {{print sum}}' /proc/{number_of_this}/task/{number_of_this}/status"
+    ));
+    assert!((1..=after[0]).contains(&number(main, "ContextSwitchesPersec")));
+    let total = rows("SELECT Name FROM Win32_PerfRawData_PerfProc_Thread WHERE Name = '_Total/_Total'").await;
+    assert_eq!(total.len(), 1);
+}
+
+#[tokio::test]
+async fn cache_counters_are_those_of_the_kernel() {
+    let row = &rows("SELECT * FROM Win32_PerfRawData_PerfOS_Cache").await[0];
+    let before = number(row, "DataFlushPagesPersec");
+    let limit = numbers("awk '/^nr_dirty_threshold / {print $2} /^nr_written / {print $2}' /proc/vmstat");
+    assert!(limit.iter().any(|written| *written >= before), "{before} of {limit:?}");
+    assert!(number(row, "DirtyPageThreshold") > 0);
+    assert_eq!(row.value("CopyReadHitsPercent"), Some(&Value::Null), "the kernel does not count it");
 }

@@ -125,7 +125,14 @@ async fn written_values_keep_their_type() {
 #[tokio::test]
 async fn registry_views_are_read_only() {
     let (_folder, machine) = machine();
-    for key in [UNINSTALL, "SYSTEM\\CurrentControlSet\\Services\\mine", "HARDWARE", "SOFTWARE"] {
+    for key in [
+        UNINSTALL,
+        "SYSTEM\\CurrentControlSet\\Services\\mine",
+        "HARDWARE",
+        "SOFTWARE",
+        "SOFTWARE\\Microsoft\\WebManagement\\Server",
+        "software\\policies\\Site",
+    ] {
         let parameters =
             [("sSubKeyName", Value::from(key)), ("sValueName", "a".into()), ("sValue", Value::from("b"))];
         let answer = call(&machine, "SetStringValue", &parameters).await.unwrap();
@@ -157,7 +164,7 @@ async fn services_of_a_machine_have_their_command_and_how_they_start() {
     let machine = Arc::new(Machine::at(folder.path()));
     let services = "SYSTEM\\CurrentControlSet\\Services";
     let answer = call(&machine, "EnumKey", &[("sSubKeyName", services.into())]).await.unwrap();
-    assert_eq!(strings(&answer, "sNames"), ["off", "web"]);
+    assert_eq!(strings(&answer, "sNames"), ["off", "Tcpip", "web"], "and the settings of the network");
     let start = async |name: &str| {
         let key = Value::from(format!("{services}\\{name}"));
         let parameters = [("sSubKeyName", key), ("sValueName", "Start".into())];
@@ -165,4 +172,84 @@ async fn services_of_a_machine_have_their_command_and_how_they_start() {
     };
     assert_eq!((start("web").await, start("off").await), ("2".to_owned(), "4".to_owned()));
     assert_eq!(text_of(&machine, &format!("{services}\\WEB"), "ObjectName").await, "www");
+}
+
+/// Returns the names of the keys below a key of a root key.
+async fn keys_of(machine: &Arc<Machine>, hive: u32, key: &str) -> (String, Vec<String>) {
+    let parameters = [("hDefKey", Value::from(hive)), ("sSubKeyName", Value::from(key.to_owned()))];
+    let answer = call(machine, "EnumKey", &parameters).await.unwrap();
+    (text(&answer, "ReturnValue"), strings(&answer, "sNames"))
+}
+
+const HKEY_USERS: u32 = 0x8000_0003;
+const HKEY_CURRENT_CONFIG: u32 = 0x8000_0005;
+
+#[tokio::test]
+async fn users_hive_has_the_keys_of_the_caller_by_sid() {
+    let folder = tempfile::tempdir().unwrap();
+    let sid = sddl::DomainSid::new([1, 2, 3]);
+    let machine = Machine::this().keeping(folder.path(), Some(folder.path().to_owned())).with_sid(sid);
+    let machine = Arc::new(machine);
+    let user = rustix::process::geteuid().as_raw();
+    let own = machine.user_sid(user).unwrap().numeric().to_string();
+    assert_eq!(keys_of(&machine, HKEY_USERS, "").await, ("0".to_owned(), vec![own.clone()]));
+    let set = [
+        ("hDefKey", Value::from(HKEY_USERS)),
+        ("sSubKeyName", format!("{own}\\Software\\Site").into()),
+        ("sValueName", "a".into()),
+        ("sValue", "b".into()),
+    ];
+    let answer = call(&machine, "SetStringValue", &set).await.unwrap();
+    assert_eq!(text(&answer, "ReturnValue"), "0");
+    let current = keys_of(&machine, 0x8000_0001, "Software").await;
+    assert_eq!(current, ("0".to_owned(), vec!["Site".to_owned()]), "it is HKEY_CURRENT_USER");
+    assert_eq!(keys_of(&machine, HKEY_USERS, "S-1-5-21-1-2-3-4").await.0, "2", "another user");
+}
+
+#[tokio::test]
+async fn current_config_is_the_current_hardware_profile() {
+    let (_folder, machine) = machine();
+    assert_eq!(keys_of(&machine, HKEY_CURRENT_CONFIG, "").await, ("0".to_owned(), Vec::new()));
+    let above = keys_of(&machine, 0x8000_0002, "SYSTEM\\CurrentControlSet\\Hardware Profiles").await;
+    assert_eq!(above.1, ["Current"]);
+}
+
+#[tokio::test]
+async fn processors_and_firmware_are_those_of_the_kernel() {
+    let (_folder, machine) = machine();
+    let key = "HARDWARE\\DESCRIPTION\\System\\CentralProcessor";
+    let (_, mut names) = keys_of(&machine, 0x8000_0002, key).await;
+    names.sort_by_key(|name| name.parse::<u32>().unwrap());
+    let count: usize = crate::output("nproc", &["--all"]).parse().unwrap();
+    let online: usize = crate::output("getconf", &["_NPROCESSORS_ONLN"]).parse().unwrap();
+    assert!(names.len() == online && names.len() <= count);
+    let model = "awk -F': ' '/^model name/ {print $2; exit}' /proc/cpuinfo";
+    let model = crate::output("sh", &["-c", model]);
+    if !model.is_empty() {
+        assert_eq!(text_of(&machine, &format!("{key}\\0"), "ProcessorNameString").await, model);
+    }
+    let parameters = [("sSubKeyName", Value::from(format!("{key}\\{}", names.len())))];
+    let answer = call(&machine, "EnumValues", &parameters).await.unwrap();
+    assert_eq!(text(&answer, "ReturnValue"), "2", "one more than there are");
+}
+
+#[tokio::test]
+async fn build_network_and_time_zone_agree_with_other_classes() {
+    let (_folder, machine) = machine();
+    let system = &crate::rows_of(&machine, "SELECT BuildNumber FROM Win32_OperatingSystem").await[0];
+    let key = "SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion";
+    assert_eq!(text_of(&machine, key, "CurrentBuild").await, text(system, "BuildNumber"));
+    let key = "SYSTEM\\CurrentControlSet\\Services\\Tcpip\\Parameters";
+    assert_eq!(text_of(&machine, key, "Hostname").await, machine.host_name());
+    let zone = &crate::rows_of(&machine, "SELECT * FROM Win32_TimeZone").await[0];
+    let key = "SYSTEM\\CurrentControlSet\\Control\\TimeZoneInformation";
+    assert_eq!(text_of(&machine, key, "TimeZoneKeyName").await, text(zone, "StandardName"));
+    let parameters = [("sSubKeyName", Value::from(key)), ("sValueName", "ActiveTimeBias".into())];
+    let answer = call(&machine, "GetDWORDValue", &parameters).await.unwrap();
+    let Some(Value::Uint32(bias)) = answer.value("uValue") else { panic!("{answer:?}") };
+    let offset = crate::output("date", &["+%:z"]);
+    let (hours, minutes) = offset.trim_start_matches(['+', '-']).split_once(':').unwrap();
+    let minutes = hours.parse::<i32>().unwrap() * 60 + minutes.parse::<i32>().unwrap();
+    let east = if offset.starts_with('-') { -minutes } else { minutes };
+    assert_eq!(bias.cast_signed(), -east);
 }

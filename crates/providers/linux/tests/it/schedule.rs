@@ -11,6 +11,7 @@ use telarch_provider_linux::Machine;
 use wmi::Context;
 
 use crate::system::made_of;
+use crate::tree::Tree;
 use crate::world::{in_world, run, sh};
 use crate::{call_on, engine, rows_of, text};
 
@@ -240,4 +241,40 @@ fn created_job_runs_its_command() {
         cron.kill().unwrap();
         cron.wait().unwrap();
     });
+}
+
+#[tokio::test]
+async fn scheduled_tasks_are_the_lines_of_cron() {
+    let (_tree, machine) = Tree::new()
+        .file(
+            "etc/cron.d/site",
+            "25 6 * * * root daily --now\n47 18 * * 0,3 ann weekly\n*/5 * * * * root often\n",
+        )
+        .machine_kept();
+    let namespace = "root/microsoft/windows/taskscheduler";
+    let found = crate::rows_in(namespace, &machine, "SELECT * FROM MSFT_ScheduledTask").await;
+    assert_eq!(found.len(), 3);
+    let object = |value: &cim::Value| match value {
+        cim::Value::Object(object) => (**object).clone(),
+        other => panic!("not an object: {other:?}"),
+    };
+    let first = |row: &cim::Instance, name: &str| object(&row.value(name).unwrap().elements()[0]);
+    let of = |command: &str| {
+        let is_own = |row: &&cim::Instance| text(&first(row, "Actions"), "Execute").starts_with(command);
+        found.iter().find(is_own).unwrap()
+    };
+    let (daily, weekly, often) = (of("daily"), of("weekly"), of("often"));
+    assert_eq!(text(&first(daily, "Actions"), "Execute"), "daily --now");
+    assert!(text(&first(daily, "Triggers"), "StartBoundary").ends_with("T06:25:00"));
+    assert_eq!(first(daily, "Triggers").class().name().as_str(), "MSFT_TaskDailyTrigger");
+    let trigger = first(weekly, "Triggers");
+    // Sunday is bit 0, Wednesday bit 3.
+    assert_eq!(["DaysOfWeek", "WeeksInterval"].map(|name| text(&trigger, name)), ["9", "1"]);
+    assert_eq!(text(&object(weekly.value("Principal").unwrap()), "UserId"), "ann");
+    assert_eq!(first(often, "Triggers").class().name().as_str(), "MSFT_TaskTrigger");
+    let names: std::collections::BTreeSet<String> = found.iter().map(|row| text(row, "URI")).collect();
+    assert!(
+        names.len() == 3 && names.iter().all(|name| name.starts_with("\\etc\\cron.d\\site-")),
+        "{names:?}"
+    );
 }

@@ -55,6 +55,16 @@ async fn shares_are_those_of_the_configuration_and_of_users_and_exports() {
     }
     let (_tree, machine) = tree.machine_kept();
     let rows = rows_of(&machine, "SELECT * FROM Win32_Share").await;
+    let of_samba: BTreeSet<_> = expected.iter().filter(|line| !line.contains("|NFS:")).copied().collect();
+    let smb = crate::rows_in("root/microsoft/windows/smb", &machine, "SELECT * FROM MSFT_SmbShare").await;
+    let told: BTreeSet<String> =
+        smb.iter().map(|row| ["Name", "Path", "Description"].map(|name| text(row, name)).join("|")).collect();
+    let named = of_samba.iter().map(|line| {
+        let fields: Vec<&str> = line.split('|').collect();
+        [fields[0], fields[2], fields[3]].join("|")
+    });
+    assert_eq!(told, named.collect());
+    assert!(smb.iter().all(|row| (text(row, "ShareType") == "3") == (text(row, "Special") == "true")));
     assert_eq!(names_of(&rows), expected.into_iter().map(str::to_owned).collect());
     let folder = "ASSOCIATORS OF {Win32_Share.Name='/export'} WHERE AssocClass=Win32_ShareToDirectory";
     assert_eq!(rows_of(&machine, folder).await.len(), 0, "the tree has no such folder");

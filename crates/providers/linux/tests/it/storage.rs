@@ -196,7 +196,9 @@ async fn partitions_are_named_by_the_number_of_the_kernel() {
             ["Disk #0, Partition #0", "GPT: System", "1048576"],
             ["Disk #0, Partition #1", "", "2097152"],
             ["Disk #0, Partition #4", "", "512000000"],
-        ]
+            ["Disk #1, Partition #0", "", "0"],
+        ],
+        "the stick has a file system and no partition table"
     );
     assert_eq!(text(&rows[0], "Bootable"), "true");
 }
@@ -300,4 +302,98 @@ async fn disk_aliases_are_configurable() {
     let file = std::fs::File::options().write(true).open(tree.path().join("etc/telarch/wmi.toml")).unwrap();
     file.set_modified(later).unwrap();
     assert_eq!(names().await, ["/", "D:"], "the file is read again");
+}
+
+/// A machine whose whole disk is a file system, with an encrypted volume on a second disk and a locked third.
+fn unpartitioned() -> Tree {
+    let disk = |name: &str| format!("devices/pci0000:00/0000:00:04.0/virtio1/block/{name}");
+    let uuid = "0123456789abcdef0123456789abcdef";
+    let disks = [("vda", "254:0", 2_000_000), ("vdb", "254:16", 1_000_000), ("vdc", "254:32", 500_000)];
+    let tree = disks.into_iter().fold(Tree::new(), |tree, (name, number, sectors)| {
+        tree.block(&disk(name), number, sectors)
+            .link(&format!("sys/{}/device", disk(name)), "../../../virtio1")
+            .lines(&format!("sys/{}", disk(name)), [("queue/logical_block_size", "512")])
+    });
+    tree.file(&format!("sys/{}/holders/dm-0/x", disk("vdb")), "")
+        .block("devices/virtual/block/dm-0", "253:0", 999_000)
+        .link("sys/devices/virtual/block/dm-0/slaves/vdb", &format!("../../../../../../{}", disk("vdb")))
+        .file("sys/devices/virtual/block/dm-0/dm/uuid", format!("CRYPT-LUKS2-{uuid}-secret\n"))
+        .file("run/udev/data/b253:0", "E:ID_FS_TYPE=xfs\nE:ID_FS_USAGE=filesystem\n")
+        .file("run/udev/data/b254:16", "E:ID_FS_TYPE=crypto_LUKS\nE:ID_FS_USAGE=crypto\n")
+        .file("run/udev/data/b254:32", "E:ID_FS_TYPE=crypto_LUKS\nE:ID_FS_USAGE=crypto\nE:ID_FS_UUID=ab-cd\n")
+        .file(
+            "proc/self/mountinfo",
+            "1 0 254:0 / / rw - ext4 /dev/vda rw\n2 1 253:0 / /safe rw - xfs /dev/mapper/secret rw\n",
+        )
+}
+
+#[tokio::test]
+async fn file_system_on_a_whole_disk_leads_to_its_drive() {
+    let (_tree, machine) = unpartitioned().machine_kept();
+    let to_parts =
+        "ASSOCIATORS OF {Win32_LogicalDisk.DeviceID='/'} WHERE AssocClass=Win32_LogicalDiskToPartition";
+    let parts = rows_of(&machine, to_parts).await;
+    let columns = ["DeviceID", "StartingOffset", "Size", "BlockSize", "NumberOfBlocks", "DiskIndex"];
+    assert_eq!(
+        columns.map(|name| text(&parts[0], name)),
+        ["Disk #0, Partition #0", "0", "1024000000", "512", "2000000", "0"]
+    );
+    let to_drive = "ASSOCIATORS OF {Win32_DiskPartition.DeviceID='Disk #0, Partition #0'} WHERE ResultClass=Win32_DiskDrive";
+    let drives = rows_of(&machine, to_drive).await;
+    assert_eq!(["DeviceID", "Partitions"].map(|name| text(&drives[0], name)), ["/dev/vda", "1"]);
+    let below_crypt =
+        "ASSOCIATORS OF {Win32_LogicalDisk.DeviceID='/safe'} WHERE AssocClass=Win32_LogicalDiskToPartition";
+    let parts = rows_of(&machine, below_crypt).await;
+    assert_eq!(parts.iter().map(|row| text(row, "DiskIndex")).collect::<Vec<_>>(), ["1"]);
+}
+
+#[tokio::test]
+async fn each_local_file_system_leads_to_the_disks_that_lsblk_shows() {
+    let script = "lsblk -J -s -o NAME,TYPE,MOUNTPOINTS | python3 -c \"
+import json, sys
+def disks(d): return [d['name']] if d['type'] == 'disk' else [n for c in d.get('children', []) for n in disks(c)]
+for d in json.load(sys.stdin)['blockdevices']:
+    if '/' in (d['mountpoints'] or []): print('\\n'.join(sorted(set(disks(d)))))\"";
+    let told = crate::world::sh(script);
+    let Some(disk) = told.lines().next() else {
+        skips::skip!("the root file system of this machine is not on a disk");
+        return;
+    };
+    let query =
+        "ASSOCIATORS OF {Win32_LogicalDisk.DeviceID='/'} WHERE AssocClass=Win32_LogicalDiskToPartition";
+    let parts = rows(query).await;
+    let query = format!(
+        "ASSOCIATORS OF {{{}}} WHERE ResultClass=Win32_DiskDrive AssocClass=Win32_DiskDriveToDiskPartition",
+        parts[0].path().unwrap()
+    );
+    assert_eq!(text(&rows(&query).await[0], "DeviceID"), format!("/dev/{disk}"));
+}
+
+#[tokio::test]
+async fn encrypted_volumes_are_those_of_the_device_mapper() {
+    let (_tree, machine) = unpartitioned().machine_kept();
+    let namespace = "root/cimv2/security/microsoftvolumeencryption";
+    let found = crate::rows_in(namespace, &machine, "SELECT * FROM Win32_EncryptableVolume").await;
+    let columns = ["DriveLetter", "ProtectionStatus", "ConversionStatus", "VolumeType", "PersistentVolumeID"];
+    let told: Vec<_> = found.iter().map(|row| columns.map(|name| text(row, name))).collect();
+    assert_eq!(
+        told,
+        [
+            ["/", "0", "0", "0", ""],
+            ["/safe", "1", "1", "1", "01234567-89ab-cdef-0123-456789abcdef"],
+            ["", "2", "1", "1", "ab-cd"],
+        ]
+    );
+}
+
+#[tokio::test]
+async fn disk_that_does_not_answer_is_not_enabled() {
+    let machine = std::sync::Arc::new(telarch_provider_linux::Machine::this());
+    let found =
+        rows_of(&machine, "SELECT StatusInfo, Status FROM Win32_LogicalDisk WHERE DeviceID='/'").await;
+    assert_eq!(["StatusInfo", "Status"].map(|name| text(&found[0], name)), ["3", "OK"]);
+    let (_tree, machine) =
+        Tree::new().file("proc/self/mountinfo", "1 0 8:1 / /gone rw - ext4 /dev/sda1 rw\n").machine_kept();
+    let found = rows_of(&machine, "SELECT StatusInfo, Availability FROM Win32_LogicalDisk").await;
+    assert_eq!(["StatusInfo", "Availability"].map(|name| text(&found[0], name)), ["4", "8"]);
 }

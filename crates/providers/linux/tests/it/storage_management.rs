@@ -10,17 +10,7 @@ use wmi::Context;
 
 use crate::tree::Tree;
 use crate::world::{in_world, run, sh};
-use crate::{engine, machine, output, text};
-
-async fn rows_in(namespace: &str, machine: &Arc<Machine>, query: &str) -> Vec<Instance> {
-    let namespace = Namespace::parse(namespace).unwrap();
-    let mut rows = engine(machine).query(&Context::of_this_process("alice"), &namespace, query).unwrap();
-    let mut found = Vec::new();
-    while let Some(row) = rows.next().await {
-        found.push(row.unwrap());
-    }
-    found
-}
+use crate::{engine, machine, output, rows_in, text};
 
 const STORAGE: &str = "root/microsoft/windows/storage";
 
@@ -304,4 +294,41 @@ fn volume_is_labelled_and_flushed() {
         assert_eq!(sh(&format!("blkid -p -s LABEL -o value {device}")), "second");
         sh("umount /media/place");
     });
+}
+
+#[tokio::test]
+async fn arrays_of_software_raid_are_virtual_disks() {
+    let (_tree, machine) = Tree::new()
+        .lines("sys/block/md0", [("size", "2000000"), ("ro", "0"), ("queue/logical_block_size", "512")])
+        .lines(
+            "sys/block/md0/md",
+            [
+                ("level", "raid5"),
+                ("raid_disks", "3"),
+                ("degraded", "1"),
+                ("chunk_size", "524288"),
+                ("array_state", "clean"),
+                ("uuid", "1-2-3-4"),
+            ],
+        )
+        .lines("sys/block/sda", [("size", "1000")])
+        .machine_kept();
+    let found = rows(&machine, "SELECT * FROM MSFT_VirtualDisk").await;
+    let [disk] = found.as_slice() else { panic!("{} disks", found.len()) };
+    for (name, value) in [
+        ("FriendlyName", "md0"),
+        ("Name", "/dev/md0"),
+        ("Size", "1024000000"),
+        ("ResiliencySettingName", "Parity"),
+        ("HealthStatus", "1"),
+        ("PhysicalDiskRedundancy", "1"),
+        ("NumberOfColumns", "3"),
+        ("NumberOfDataCopies", "1"),
+        ("Interleave", "524288"),
+        ("Access", "3"),
+        ("ProvisioningType", "2"),
+        ("UniqueId", "1-2-3-4"),
+    ] {
+        assert_eq!(text(disk, name), value, "{name}");
+    }
 }

@@ -19,6 +19,8 @@ pub(super) struct WatchedClass {
     pub(super) has_source: bool,
     /// Number of consecutive failures of the provider.
     pub(super) failures: u8,
+    /// Whether the source has failed for good.
+    pub(super) is_omitted: bool,
     served: Served,
     select: Select,
     detail: StoredDetail,
@@ -78,7 +80,7 @@ impl WatchedClass {
             select.columns = Columns::Some(names.map(|property| path(&property.name)).collect());
         }
         let (rows, hashing) = (HashMap::new(), RandomState::new());
-        Ok(Self { has_source, failures: 0, served, select, detail, rows, hashing })
+        Ok(Self { has_source, failures: 0, is_omitted: false, served, select, detail, rows, hashing })
     }
 
     /// Returns a placeholder for a class that is being looked at.
@@ -86,6 +88,7 @@ impl WatchedClass {
         Self {
             has_source: class.has_source,
             failures: class.failures,
+            is_omitted: class.is_omitted,
             served: class.served.clone(),
             select: class.select.clone(),
             detail: class.detail,
@@ -102,6 +105,11 @@ impl WatchedClass {
     /// Returns the class served by another engine, with the stored data.
     pub(super) fn served_by(self, served: Served, has_source: bool) -> Self {
         Self { served, has_source, ..self }
+    }
+
+    /// Returns whether the class has to be looked at repeatedly.
+    pub(super) fn is_polled(&self) -> bool {
+        !self.has_source && !self.is_omitted
     }
 
     pub(super) fn name(&self) -> &Name {

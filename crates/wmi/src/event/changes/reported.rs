@@ -8,8 +8,8 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::super::output::EventOutput;
 use super::super::{EventSource, Happening, next_of};
 use super::EventClasses;
-use crate::Provider;
 use crate::table::Served;
+use crate::{Error, Provider};
 
 /// Sources of such classes, and the tasks that listen to them.
 #[derive(Default)]
@@ -26,6 +26,10 @@ pub(super) struct ActiveSource {
 }
 
 impl ReportedClasses {
+    pub(super) fn is_empty(&self) -> bool {
+        self.sources.is_empty()
+    }
+
     /// Starts an update: returns the previous sources, from which [`Self::keep_unchanged`] takes those that
     /// continue.
     pub(super) fn begin_update(&mut self) -> Vec<ActiveSource> {
@@ -39,18 +43,24 @@ impl ReportedClasses {
         true
     }
 
-    /// Starts to listen to a source.
+    /// Starts to listen to a source. The subscription ends with a required source; without another one, the class is
+    /// omitted.
     pub(super) fn listen(
         &mut self,
         source: Box<dyn EventSource>,
         served: Served,
         events: &EventClasses,
         output: &Arc<EventOutput>,
+        is_required: bool,
     ) {
         let Served { class, provider } = served;
         // Finished tasks are removed when the next one is added.
         while self.tasks.try_join_next().is_some() {}
-        let listening = listen(source, class.name().clone(), EventClasses::clone(events), Arc::clone(output));
+        let (name, events, output) = (class.name().clone(), EventClasses::clone(events), Arc::clone(output));
+        let listening = async move {
+            let error = listen(source, &name, &events, &output).await;
+            if is_required { output.fail(error) } else { output.omit(error) }
+        };
         let task = self.tasks.spawn(listening);
         self.sources.push(ActiveSource { provider, class, task });
     }
@@ -68,12 +78,13 @@ impl Drop for ActiveSource {
     }
 }
 
+/// Delivers the instances that a source reports until it ends; returns the reason.
 async fn listen(
     mut source: Box<dyn EventSource>,
-    class: Name,
-    events: EventClasses,
-    output: Arc<EventOutput>,
-) {
+    class: &Name,
+    events: &EventClasses,
+    output: &EventOutput,
+) -> Error {
     loop {
         match next_of(source.as_mut()).await {
             Ok(Happening::Came(instance)) => {
@@ -82,7 +93,7 @@ async fn listen(
                 }
             }
             Ok(Happening::Changed | Happening::Event(_)) => {}
-            Err(error) => return output.fail(error.of(&class)),
+            Err(error) => return error.of(class),
         }
     }
 }

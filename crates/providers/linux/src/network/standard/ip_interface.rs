@@ -222,9 +222,9 @@ impl Row {
             "BaseReachableTime" => write(self.path("neigh", "base_reachable_time_ms"), value),
             "RetransmitTime" => write(self.path("neigh", "retrans_time_ms"), value),
             "Dhcp" if !is_v6 && value == 1 => {
-                change::enable_dhcp(machine, &self.link).map_err(|_| nobody(self))
+                change::enable_dhcp(machine, &self.link).map_err(|_| unmanaged_link(self))
             }
-            "Dhcp" if !is_v6 => change::disable_dhcp(machine, &self.link).map_err(|_| nobody(self)),
+            "Dhcp" if !is_v6 => change::disable_dhcp(machine, &self.link).map_err(|_| unmanaged_link(self)),
             _ => {
                 let problem = format!("{name} of {} cannot be {value}", self.link.name);
                 Err(ProviderError::failed(Status::NotSupported, problem))
@@ -233,7 +233,7 @@ impl Row {
     }
 }
 
-fn nobody(row: &Row) -> ProviderError {
+fn unmanaged_link(row: &Row) -> ProviderError {
     let problem = format!(
         "{} is managed neither by systemd-networkd nor by NetworkManager; DHCP cannot be changed",
         row.link.name

@@ -47,8 +47,8 @@ fn destination(route: &Route) -> String {
 }
 
 fn next_hop(route: &Route) -> String {
-    let nobody = if route.network.is_ipv4() { "0.0.0.0" } else { "::" };
-    route.gateway.map_or_else(|| nobody.to_owned(), |gateway| gateway.to_string())
+    let unspecified = if route.network.is_ipv4() { "0.0.0.0" } else { "::" };
+    route.gateway.map_or_else(|| unspecified.to_owned(), |gateway| gateway.to_string())
 }
 
 /// Returns the origin of a route in numbers of Windows (reference of `MSFT_NetRoute`, `Protocol`), from those

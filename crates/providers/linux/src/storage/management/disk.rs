@@ -93,12 +93,7 @@ impl Table for Disk {
     const COLUMNS: &'static [(&'static str, Fill<Drive>)] = &[
         ("AllocatedSize", |machine, drive| allocated(machine, drive).into()),
         ("BootFromDisk", |machine, drive| {
-            drive
-                .block
-                .partitions(machine)
-                .iter()
-                .any(|(_, part)| is_of_start(machine, &drive.mounts, part))
-                .into()
+            drive.partitions(machine).iter().any(|(_, part)| is_of_start(machine, &drive.mounts, part)).into()
         }),
         ("BusType", |machine, drive| bus(machine, drive).into()),
         ("FirmwareVersion", |machine, drive| drive.firmware(machine).into()),
@@ -136,9 +131,7 @@ impl Table for Disk {
         ("Manufacturer", |machine, drive| drive.manufacturer(machine).into()),
         ("Model", |machine, drive| drive.model(machine).into()),
         ("Number", |_, drive| drive.index.into()),
-        ("NumberOfPartitions", |machine, drive| {
-            u32::try_from(drive.block.partitions(machine).len()).ok().into()
-        }),
+        ("NumberOfPartitions", |machine, drive| u32::try_from(drive.partitions(machine).len()).ok().into()),
         ("ObjectId", |_, drive| disk_id::of(drive).into()),
         ("OperationalStatus", |machine, drive| {
             let status = match drive.condition(machine) {

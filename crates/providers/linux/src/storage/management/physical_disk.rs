@@ -53,7 +53,7 @@ const OTHER_REASON: u16 = 1;
 
 /// Returns the number of bytes of a disk that partitions occupy.
 pub(super) fn allocated(machine: &Machine, drive: &Drive) -> u64 {
-    let sizes = drive.block.partitions(machine).into_iter().filter_map(|(_, part)| part.size(machine));
+    let sizes = drive.partitions(machine).into_iter().filter_map(|(_, part)| part.size(machine));
     sizes.sum()
 }
 

@@ -1,0 +1,321 @@
+//! The collector: offers subscriptions to sources, and stores what they deliver.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use locks::{Mutex, RwLock};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{Semaphore, oneshot};
+use winevent::Timestamp;
+use winevent::delivery::{DROPPED_EVENTS, Head, Item};
+use winevent::event::Record;
+
+use crate::admission::is_admitted;
+use crate::error::CollectorError;
+use crate::identity::{IdentityCheck, is_same_host};
+use crate::output::{Output, OutputSettings};
+use crate::quarantine::{self, Rejected};
+use crate::record::{self, Receipt};
+use crate::source::Source;
+use crate::store::{Committed, Seen, SourceState, Store};
+use crate::subscriptions::{CollectorSubscription, Subscriptions};
+use crate::writer::{WriteJob, Writer, Written};
+
+/// Files and settings of a collector.
+#[derive(Clone, Debug)]
+pub struct CollectorParts {
+    /// Database of subscriptions, sources and bookmarks.
+    pub store: PathBuf,
+    /// Outputs; each of them must store a batch before it is acknowledged.
+    pub outputs: Vec<OutputSettings>,
+    /// Folder for events that cannot be stored.
+    pub quarantine: PathBuf,
+    /// Subscriptions.
+    pub subscriptions: Subscriptions,
+    /// Action for events of other computers.
+    pub identity: IdentityCheck,
+}
+
+/// A collector of events.
+pub struct Collector {
+    store: Arc<Store>,
+    writer: Writer,
+    subscriptions: RwLock<Arc<Subscriptions>>,
+    identity: IdentityCheck,
+    /// Memory for batches in work, in KiB.
+    memory: Semaphore,
+    /// One permit for each source and subscription with a batch in work.
+    in_work: Mutex<BTreeMap<(String, String), Arc<Semaphore>>>,
+}
+
+/// Subscription that is offered to a source.
+#[derive(Clone, Debug)]
+pub struct Offered {
+    /// The subscription.
+    pub subscription: CollectorSubscription,
+    /// Position after the last acknowledged event of the source.
+    pub bookmark: Option<String>,
+}
+
+/// Events of one message.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// Headers of the message.
+    pub head: &'a Head,
+    /// Items of the message.
+    pub items: &'a [Item<'a>],
+}
+
+/// Result of a delivery, which is durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delivered {
+    /// Number of stored events.
+    pub stored: usize,
+    /// Number of events in quarantine.
+    pub quarantined: usize,
+    /// Whether the batch was stored before.
+    pub is_repeated: bool,
+}
+
+impl Collector {
+    /// Opens the store and the outputs, and starts the thread that writes.
+    ///
+    /// # Errors
+    /// [`CollectorError`] if one of the files cannot be used.
+    pub fn open(parts: CollectorParts) -> Result<Self, CollectorError> {
+        let CollectorParts { store: path, outputs, quarantine, subscriptions, identity } = parts;
+        let store = Arc::new(Store::open(&path)?);
+        std::fs::create_dir_all(&quarantine).map_err(CollectorError::file("create", &quarantine))?;
+        let mut disk: Vec<PathBuf> = outputs.iter().map(|output| output.path().to_owned()).collect();
+        disk.extend(path.parent().map(PathBuf::from));
+        let outputs = outputs.into_iter().map(Output::open).collect::<Result<Vec<_>, _>>()?;
+        let quarantine = quarantine::open(&quarantine)?;
+        let writer = Writer::start(Arc::clone(&store), outputs, quarantine, disk)
+            .map_err(CollectorError::file("start a thread for", &path))?;
+        let collector = Self {
+            store,
+            writer,
+            subscriptions: RwLock::default(),
+            identity,
+            memory: Semaphore::new(MEMORY),
+            in_work: Mutex::default(),
+        };
+        collector.set_subscriptions(subscriptions)?;
+        Ok(collector)
+    }
+
+    /// Replaces the subscriptions. Sources notice the change when they enumerate the next time.
+    ///
+    /// # Errors
+    /// [`CollectorError`] if the store cannot be written; the previous subscriptions stay in force.
+    pub fn set_subscriptions(&self, subscriptions: Subscriptions) -> Result<(), CollectorError> {
+        let rows: Vec<_> = subscriptions
+            .iter()
+            .map(|one| {
+                let name = one.subscription.id.as_str().to_owned();
+                (one.id.clone(), name, one.subscription.to_xml(), one.version.clone())
+            })
+            .collect();
+        self.store.set_subscriptions(&rows, now().0)?;
+        *self.subscriptions.write() = Arc::new(subscriptions);
+        Ok(())
+    }
+
+    /// Returns the subscriptions that a source may use, with its bookmarks.
+    ///
+    /// # Errors
+    /// [`CollectorError`] if the store cannot be read.
+    pub fn offered(&self, source: &Source) -> Result<Vec<Offered>, CollectorError> {
+        let all = Arc::clone(&self.subscriptions.read());
+        let admitted = all.iter().filter(|one| is_admitted(source, &one.subscription));
+        admitted
+            .map(|one| {
+                let bookmark = self.store.bookmark(&source.id(), &one.id)?;
+                Ok(Offered { subscription: one.clone(), bookmark })
+            })
+            .collect()
+    }
+
+    /// Returns the subscription with this identifier, if it exists and the source may use it.
+    #[must_use]
+    pub fn find(&self, source: &Source, id: &str) -> Option<CollectorSubscription> {
+        let all = Arc::clone(&self.subscriptions.read());
+        all.find(id).filter(|one| is_admitted(source, &one.subscription)).cloned()
+    }
+
+    /// Returns the states of all sources in a subscription.
+    ///
+    /// # Errors
+    /// [`CollectorError`] if the store cannot be read.
+    pub fn states(&self, subscription: &CollectorSubscription) -> Result<Vec<SourceState>, CollectorError> {
+        self.store.states(&subscription.id)
+    }
+
+    /// Records a message without events: a heartbeat, or the end of the subscription with its reason. It is in the
+    /// store a moment later.
+    ///
+    /// # Errors
+    /// [`CollectorError::TooManySources`] for a new source if there are too many.
+    pub fn note(
+        &self,
+        source: &Source,
+        subscription: &CollectorSubscription,
+        head: &Head,
+        end: Option<&str>,
+    ) -> Result<(), CollectorError> {
+        self.require_room(source)?;
+        self.writer.note(seen(source, subscription, head, end.map(str::to_owned)));
+        Ok(())
+    }
+
+    /// Stores a batch. Returns after all outputs and the bookmark are durable, so the batch may be acknowledged.
+    ///
+    /// # Errors
+    /// [`CollectorError`] if anything was not stored; the source must repeat the batch.
+    pub async fn deliver(
+        &self,
+        source: &Source,
+        subscription: &CollectorSubscription,
+        batch: Batch<'_>,
+    ) -> Result<Delivered, Arc<CollectorError>> {
+        self.require_room(source)?;
+        let (job, mut delivered, receiver) = self.prepare(source, subscription, batch);
+        let size: usize = [&job.xml, &job.json, &job.quarantine].iter().map(|part| part.len()).sum();
+        let permits = u32::try_from((size / 1_024 + 1).min(MEMORY)).unwrap_or(u32::MAX);
+        let closed = |_| Arc::new(CollectorError::Closed);
+        let _memory = self.memory.acquire_many(permits).await.map_err(closed)?;
+        let turn = self.turn(source, subscription);
+        let _turn = turn.acquire().await.map_err(closed)?;
+        self.writer.write(job).await?;
+        match receiver.await.map_err(|_| Arc::new(CollectorError::Closed))?? {
+            Written::Stored => Ok(delivered),
+            Written::Repeated => {
+                delivered.is_repeated = true;
+                Ok(delivered)
+            }
+        }
+    }
+
+    /// Formats a batch for the outputs.
+    fn prepare(
+        &self,
+        source: &Source,
+        subscription: &CollectorSubscription,
+        batch: Batch<'_>,
+    ) -> (WriteJob, Delivered, oneshot::Receiver<Result<Written, Arc<CollectorError>>>) {
+        let name = subscription.subscription.id.as_str();
+        let (_, time) = now();
+        let mut delivered = Delivered::default();
+        let (mut xml, mut json, mut quarantine) = (Vec::new(), Vec::new(), Vec::new());
+        let mut digest = Sha256::new();
+        digest.update(batch.head.bookmark.as_deref().unwrap_or_default());
+        let mut foreign = None;
+        let states_other = batch.head.machine_id.as_deref().filter(|id| !is_same_host(&source.name, id));
+        for item in batch.items {
+            digest.update([0]);
+            digest.update(item.xml.as_bytes());
+            if item.action == DROPPED_EVENTS {
+                tracing::warn!(source = %source.name, subscription = name, "Source has dropped events: {}", item.xml);
+                continue;
+            }
+            let parsed = self.accept(source, item);
+            let (record, is_foreign) = match parsed {
+                Ok(accepted) => accepted,
+                Err(reason) => {
+                    delivered.quarantined += 1;
+                    tracing::debug!(source = %source.name, reason, "Event was put into quarantine");
+                    let rejected = Rejected { reason, event: item.xml.as_ref().to_owned() };
+                    quarantine.extend(rejected.line(&source.name, name, &time));
+                    continue;
+                }
+            };
+            let is_foreign = is_foreign || states_other.is_some();
+            if is_foreign {
+                foreign.get_or_insert_with(|| record::computer(&record));
+            }
+            record::write_xml(&record, &mut xml);
+            let receipt = Receipt { source: &source.name, subscription: name, time: &time, is_foreign };
+            record::write_json(&record, &receipt, &mut json);
+            delivered.stored += 1;
+        }
+        let fault = foreign.map(|computer| {
+            let stated = states_other.unwrap_or_default();
+            tracing::warn!(source = %source.name, computer, machine_id = stated, "Source sends events of another computer");
+            format!("events of another computer: {computer} {stated}").trim_end().to_owned()
+        });
+        let batch = Committed {
+            seen: seen(source, subscription, batch.head, fault),
+            bookmark: batch.head.bookmark.clone(),
+            digest: digest.finalize().into(),
+        };
+        let (done, receiver) = oneshot::channel();
+        let source = source.file_name();
+        (WriteJob { batch, source, xml, json, quarantine, done }, delivered, receiver)
+    }
+
+    /// Parses an event and checks its computer. Returns whether it is that of another computer.
+    fn accept(&self, source: &Source, item: &Item<'_>) -> Result<(Record, bool), String> {
+        if item.xml.trim().is_empty() {
+            return Err("the event is empty".to_owned());
+        }
+        let record = Record::parse(&item.xml).map_err(|error| error.to_string())?;
+        let computer = record::computer(&record);
+        let is_foreign = !is_same_host(&source.name, &computer) && !self.identity.is_relay(&source.name);
+        if is_foreign && self.identity.rejects(&source.name) {
+            return Err(format!(
+                "the event is of the computer \"{computer}\", and the source is {}",
+                source.name
+            ));
+        }
+        Ok((record, is_foreign))
+    }
+
+    /// Returns the permit for batches of one source in one subscription: a source sends the next batch after the
+    /// acknowledgement, so a second one is a repetition.
+    fn turn(&self, source: &Source, subscription: &CollectorSubscription) -> Arc<Semaphore> {
+        let mut in_work = self.in_work.lock();
+        if in_work.len() >= TURNS {
+            in_work.retain(|_, turn| Arc::strong_count(turn) > 1);
+        }
+        let turn = in_work.entry((source.id(), subscription.id.clone()));
+        Arc::clone(turn.or_insert_with(|| Arc::new(Semaphore::new(1))))
+    }
+
+    /// Checks that there is room for a source in the store.
+    fn require_room(&self, source: &Source) -> Result<(), CollectorError> {
+        if self.store.contains_source(&source.id())? || self.store.source_count()? < MAX_SOURCES {
+            return Ok(());
+        }
+        Err(CollectorError::TooManySources(MAX_SOURCES))
+    }
+}
+
+fn seen(source: &Source, subscription: &CollectorSubscription, head: &Head, fault: Option<String>) -> Seen {
+    Seen {
+        source: source.id(),
+        proof: source.proof(),
+        principal: source.name.clone(),
+        machine_id: head.machine_id.clone(),
+        subscription: subscription.id.clone(),
+        remote_ip: source.address.to_string(),
+        version: head.identifier.clone(),
+        fault,
+        now: now().0,
+    }
+}
+
+/// Returns the time in seconds since 1970, and in RFC 3339.
+fn now() -> (i64, String) {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    (seconds, Timestamp::new(seconds, since.subsec_nanos()).to_string())
+}
+
+/// Memory for batches in work, in KiB.
+const MEMORY: usize = 64 * 1_024;
+/// Number of sources and subscriptions with remembered permits, beyond which unused ones are dropped.
+const TURNS: usize = 1_024;
+/// Maximum number of sources.
+const MAX_SOURCES: usize = 100_000;

@@ -1,0 +1,85 @@
+//! Errors of the collector.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Failure of the collector.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CollectorError {
+    /// The store cannot be opened, read or written.
+    #[error("cannot use the event store {}: {source}", path.display())]
+    Store {
+        /// The database file.
+        path: PathBuf,
+        /// The error of SQLite.
+        source: rusqlite::Error,
+    },
+    /// The store was written by a later version.
+    #[error(
+        "the event store {} has version {found}, and this program supports up to {supported}\n  install the version that wrote it, or move the file away to begin anew",
+        path.display()
+    )]
+    LaterStore {
+        /// The database file.
+        path: PathBuf,
+        /// Version of the file.
+        found: i64,
+        /// Latest version that this program supports.
+        supported: i64,
+    },
+    /// A file of events cannot be used.
+    #[error("cannot {action} {}: {source}", path.display())]
+    File {
+        /// The failed operation, such as `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The error of the system call.
+        source: io::Error,
+    },
+    /// A file given for events has other content.
+    #[error(
+        "{} is not a list of events: it has no line break\n  give the name of a new file, or of one that this service has written",
+        path.display()
+    )]
+    NotEvents {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The name of an output file has no known extension.
+    #[error("cannot choose the format of {}: use a name that ends with .xml or .jsonl", path.display())]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A subscription file cannot be used.
+    #[error("cannot use the subscription {}: {reason}", path.display())]
+    Subscription {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        reason: String,
+    },
+    /// The file system has too little free space for more events.
+    #[error("the file system of {} has less than {needed} bytes free; no events are accepted until there are more", path.display())]
+    DiskFull {
+        /// A file or folder of the file system.
+        path: PathBuf,
+        /// Required free space in bytes.
+        needed: u64,
+    },
+    /// The collector has too many sources.
+    #[error("the collector has {0} sources already")]
+    TooManySources(usize),
+    /// The collector is shutting down.
+    #[error("the collector is shutting down")]
+    Closed,
+}
+
+impl CollectorError {
+    pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { action, path, source }
+    }
+}

@@ -1,0 +1,29 @@
+//! Collector of forwarded events: which sources may use which subscriptions, the store of bookmarks, and the files that
+//! receive the events.
+//!
+//! [`Collector::deliver`] returns only after every event of a batch is stored durably and the bookmark is committed,
+//! so that the caller may acknowledge the batch. One thread writes the batches of all sources and synchronises the
+//! files once for all batches that wait. A batch that a source repeats, because it has missed the
+//! acknowledgement, is not stored again.
+//!
+//! Not part of this crate: HTTP, authentication, and the messages themselves (`winevent::delivery`).
+
+mod admission;
+mod collector;
+mod error;
+mod identity;
+mod output;
+mod quarantine;
+mod record;
+mod source;
+mod store;
+mod subscriptions;
+mod writer;
+
+pub use collector::{Batch, Collector, CollectorParts, Delivered, Offered};
+pub use error::CollectorError;
+pub use identity::IdentityCheck;
+pub use output::{Format, Layout, OutputSettings, Rotation};
+pub use source::{Source, SourceKind};
+pub use store::SourceState;
+pub use subscriptions::{CollectorSubscription, Subscriptions};

@@ -1,0 +1,43 @@
+//! Tables of the store, and their migrations.
+
+use rusqlite::Connection;
+
+/// Latest version of the tables.
+pub(super) const VERSION: i64 = 1;
+
+/// Migrations in order; the first creates version 1.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE subscription (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, doc TEXT NOT NULL, version TEXT NOT NULL, revision TEXT,
+        enabled INTEGER NOT NULL, updated_at INTEGER NOT NULL);
+    CREATE TABLE source (
+        id TEXT PRIMARY KEY, auth TEXT NOT NULL, principal TEXT NOT NULL, machine_id TEXT,
+        first_seen INTEGER NOT NULL);
+    CREATE TABLE source_state (
+        source TEXT NOT NULL REFERENCES source (id) ON DELETE CASCADE, subscription TEXT NOT NULL, bookmark TEXT,
+        seq INTEGER NOT NULL DEFAULT 0, last_event INTEGER, last_heartbeat INTEGER, remote_ip TEXT,
+        version_seen TEXT, last_fault TEXT, PRIMARY KEY (source, subscription)) WITHOUT ROWID;
+    CREATE TABLE batch (
+        id INTEGER PRIMARY KEY, source TEXT NOT NULL REFERENCES source (id) ON DELETE CASCADE,
+        subscription TEXT NOT NULL, digest BLOB NOT NULL, UNIQUE (source, subscription, digest));
+"];
+
+/// Applies missing migrations, and returns the version found afterwards.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<i64> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    transaction.execute_batch(
+        "CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL)",
+    )?;
+    let current = "SELECT coalesce(max(version), 0) FROM migration";
+    let mut version: i64 = transaction.query_row(current, [], |row| row.get(0))?;
+    for (number, migration) in (1..).zip(MIGRATIONS) {
+        if number > version {
+            transaction.execute_batch(migration)?;
+            transaction
+                .execute("INSERT INTO migration (version, applied_at) VALUES (?1, unixepoch())", [number])?;
+            version = number;
+        }
+    }
+    transaction.commit()?;
+    Ok(version)
+}

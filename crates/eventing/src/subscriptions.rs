@@ -1,0 +1,123 @@
+//! Subscriptions that a collector offers, read from files.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use winevent::Subscription;
+use winevent::subscription::SubscriptionType;
+use xml::{Bounds, Document};
+
+use crate::error::CollectorError;
+
+/// Subscription with its identifier.
+#[derive(Clone, Debug)]
+pub struct CollectorSubscription {
+    /// UUID in the URL for deliveries; it follows from the name.
+    pub id: String,
+    /// Version that sources see.
+    pub version: String,
+    /// The subscription.
+    pub subscription: Subscription,
+    /// Query list, as an element.
+    pub query: String,
+}
+
+/// Subscriptions of a collector.
+#[derive(Clone, Debug, Default)]
+pub struct Subscriptions(Vec<CollectorSubscription>);
+
+impl Subscriptions {
+    /// Reads subscription files in the format of `wecutil`.
+    ///
+    /// # Errors
+    /// [`CollectorError::Subscription`] for a file that cannot be used, and for a name that occurs twice.
+    pub fn read(files: &[PathBuf]) -> Result<Self, CollectorError> {
+        let mut all: Vec<CollectorSubscription> = Vec::new();
+        for path in files {
+            let failed = |reason| CollectorError::Subscription { path: path.clone(), reason };
+            let one = read(path).map_err(failed)?;
+            if all.iter().any(|other| other.id == one.id) {
+                let name = &one.subscription.id;
+                return Err(failed(format!("another file also has the SubscriptionId \"{name}\"")));
+            }
+            all.push(one);
+        }
+        Ok(Self(all))
+    }
+
+    /// Reads all files of a folder whose names end with `.xml`, in the order of their names. A folder that does not
+    /// exist has none.
+    ///
+    /// # Errors
+    /// [`CollectorError`] as for [`read`](Self::read), or if the folder cannot be read.
+    pub fn read_folder(folder: &Path) -> Result<Self, CollectorError> {
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(CollectorError::file("read", folder)(error)),
+        };
+        let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "xml"));
+        files.sort();
+        Self::read(&files)
+    }
+
+    /// All subscriptions.
+    pub fn iter(&self) -> impl Iterator<Item = &CollectorSubscription> {
+        self.0.iter()
+    }
+
+    /// Returns the subscription with this identifier; the case does not matter.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<&CollectorSubscription> {
+        self.0.iter().find(|one| one.id.eq_ignore_ascii_case(id))
+    }
+}
+
+fn read(path: &Path) -> Result<CollectorSubscription, String> {
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(|error| error.to_string())?;
+    file.take(MAX_FILE).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    let (text, _) = winevent::delivery::decode(&bytes);
+    let import = Subscription::parse(&text).map_err(|error| error.to_string())?;
+    for ignored in &import.ignored {
+        tracing::warn!(file = %path.display(), element = ignored, "Ignored an unknown element of a subscription");
+    }
+    let subscription = import.subscription;
+    if subscription.kind != SubscriptionType::SourceInitiated {
+        return Err(
+            "only source-initiated subscriptions are supported; set SubscriptionType to SourceInitiated"
+                .to_owned(),
+        );
+    }
+    sddl::Guard::parse(&subscription.domain_sources)
+        .map_err(|error| format!("AllowedSourceDomainComputers is invalid: {error}"))?;
+    let query = subscription.query.trim().to_owned();
+    let document = Document::parse(query.as_str(), &Bounds::default())
+        .map_err(|error| format!("the Query is not well-formed XML: {error}"))?;
+    if document.root().name() != "QueryList" {
+        return Err("the Query is not a QueryList".to_owned());
+    }
+    Ok(CollectorSubscription {
+        id: identifier(subscription.id.as_str()),
+        version: subscription.version().to_string(),
+        query,
+        subscription,
+    })
+}
+
+/// Returns the identifier of a subscription: a UUID from its name.
+fn identifier(name: &str) -> String {
+    let mut bytes: [u8; 32] = Sha256::digest(format!("telarch subscription {name}")).into();
+    // RFC 9562: version 8, for identifiers of an own kind, and the usual variant.
+    bytes[6] = bytes[6] & 0x0F | 0x80;
+    bytes[8] = bytes[8] & 0x3F | 0x80;
+    let hex: String = bytes.iter().take(16).map(|byte| format!("{byte:02X}")).collect();
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default().to_owned();
+    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+}
+
+/// Maximum size of a subscription file in bytes.
+const MAX_FILE: u64 = 4 << 20;

@@ -1,0 +1,96 @@
+//! Requests of sources: paths, and bodies with their compression.
+
+use std::borrow::Cow;
+
+use service::EventMessage;
+use winevent::WinEventError;
+use winevent::delivery::{TextForm, decode};
+use winevent::sldc;
+
+/// Resource of the collector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target<'p> {
+    /// List of subscriptions.
+    Manager,
+    /// Subscription with this identifier.
+    Subscription(&'p str),
+}
+
+impl<'p> Target<'p> {
+    /// Returns the resource of a path behind the URL prefix; the case does not matter.
+    pub(crate) fn of(path: &'p str) -> Option<Self> {
+        let mut parts = path.strip_suffix('/').unwrap_or(path).strip_prefix('/')?.split('/');
+        let first = parts.next()?;
+        if first.eq_ignore_ascii_case("SubscriptionManager") {
+            let is_manager = parts.next()?.eq_ignore_ascii_case("WEC") && parts.next().is_none();
+            return is_manager.then_some(Self::Manager);
+        }
+        let id = first.eq_ignore_ascii_case("subscriptions").then(|| parts.next())??;
+        // A number follows, which Windows increments for each connection of a source.
+        let is_complete = parts.next().is_none_or(|number| number.len() <= 20) && parts.next().is_none();
+        (is_complete && !id.is_empty()).then_some(Self::Subscription(id))
+    }
+}
+
+/// Text of a message.
+pub(crate) struct Body {
+    pub(crate) text: String,
+    pub(crate) form: TextForm,
+}
+
+impl Body {
+    /// Removes the compression of a body, and its encoding.
+    ///
+    /// Windows sends the header of the compression also with messages that are not compressed. A body that begins with
+    /// a byte order mark is therefore plain, and one that cannot be decompressed counts as plain if it looks like XML.
+    pub(crate) fn decode(message: &EventMessage) -> Result<Self, WinEventError> {
+        let is_compressed =
+            message.content_encoding.as_ref().is_some_and(|name| name.trim().eq_ignore_ascii_case("SLDC"));
+        let body = &message.body;
+        let plain = if !is_compressed || body.starts_with(&[0xFF, 0xFE]) {
+            Cow::Borrowed(body.as_slice())
+        } else {
+            match sldc::decode(body, MAX_PLAIN) {
+                Ok(plain) => Cow::Owned(plain),
+                Err(_) if body.starts_with(b"<") || body.starts_with(&[0xEF, 0xBB, 0xBF]) => {
+                    Cow::Borrowed(body.as_slice())
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        let (text, form) = decode(&plain);
+        Ok(Self { text, form })
+    }
+}
+
+/// Returns a new UUID in the form of Windows.
+pub(crate) fn new_id() -> String {
+    random::uuid().to_string().to_ascii_uppercase()
+}
+
+/// Maximum size of a message without compression, in bytes.
+const MAX_PLAIN: usize = 16 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_those_of_windows() {
+        for (path, target) in [
+            ("/SubscriptionManager/WEC", Some(Target::Manager)),
+            ("/subscriptionmanager/wec/", Some(Target::Manager)),
+            ("/SubscriptionManager", None),
+            ("/SubscriptionManager/WEC/more", None),
+            ("/subscriptions/ID/1", Some(Target::Subscription("ID"))),
+            ("/subscriptions/ID", Some(Target::Subscription("ID"))),
+            ("/subscriptions/", None),
+            ("/subscriptions", None),
+            ("/subscriptions/ID/1/2", None),
+            ("/", None),
+            ("", None),
+        ] {
+            assert_eq!(Target::of(path), target, "{path}");
+        }
+    }
+}

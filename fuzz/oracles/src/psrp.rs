@@ -1,0 +1,144 @@
+//! PowerShell remoting.
+
+use psrp::clixml::{self, Document, Index, Limits, Value, Version};
+use psrp::out_of_proc::{LineBuffer, Packet};
+use psrp::{
+    Body, ClientOptions, ClientPool, Defragmenter, Fragment, FragmentLimits, Fragmenter, Guid, Message,
+    PoolLimits, ServerOptions, ServerPool, SessionKey, xpress as compression,
+};
+
+/// Checks that bytes read as fragments are written again unchanged, that joined messages are divided and joined to the
+/// same bytes, and that both ends of a pool accept or refuse them without a panic.
+///
+/// # Panics
+/// If one of these properties does not hold.
+pub fn fragment(data: &[u8]) {
+    let mut rest = data;
+    let mut incoming = Defragmenter::new(LIMITS.fragments);
+    while let Ok((fragment, behind)) = Fragment::decode(rest) {
+        let mut again = Vec::new();
+        fragment.encode(&mut again);
+        let (own, _) = rest.split_at(rest.len() - behind.len());
+        // Other bits of the flags have no meaning.
+        assert_eq!((&again[..16], again[16] & 3, &again[17..]), (&own[..16], own[16] & 3, &own[17..]));
+        rest = behind;
+        match incoming.add(fragment) {
+            Ok(Some(message)) => divided(message),
+            Ok(None) => {}
+            Err(_) => break,
+        }
+        assert!(incoming.incomplete() <= LIMITS.fragments.open, "too many incomplete messages");
+    }
+    let _ = server().receive(data);
+    let mut client =
+        ClientPool::new(Guid::ZERO, ClientOptions { limits: LIMITS, ..ClientOptions::default() });
+    client.open().expect("a new pool can be opened");
+    let _ = client.receive(data);
+    // Whatever was received, everything that was queued can be sent.
+    while client.take(30).is_some() {}
+    assert_eq!(client.queued(), 0);
+}
+
+fn divided(message: Vec<u8>) {
+    assert!(message.len() <= LIMITS.fragments.message, "a message is too long");
+    let mut fragments = Fragmenter::new(1, message.clone());
+    let mut bytes = Vec::new();
+    while fragments.next(100, &mut bytes) {}
+    let mut incoming = Defragmenter::default();
+    let mut rest = bytes.as_slice();
+    let mut joined = None;
+    while !rest.is_empty() {
+        assert_eq!(joined, None, "a message ended too early");
+        let (fragment, behind) = Fragment::decode(rest).expect("a written fragment can be read");
+        joined = incoming.add(fragment).expect("written fragments are in order");
+        rest = behind;
+    }
+    assert_eq!(joined, Some(message));
+}
+
+/// Checks that a message keeps its header and data, and that a record is read from its own text with the same text.
+///
+/// # Panics
+/// If one of these properties does not hold.
+pub fn message(data: &[u8]) {
+    let Ok(message) = Message::decode(data) else { return };
+    assert_eq!(message.encode(), data, "a message changed");
+    let Ok(body) = Body::decode(message.kind, &message.data, &LIMITS.clixml) else { return };
+    assert_eq!(body.kind(), message.kind);
+    // A part of a record may refer to a part that the record does not keep.
+    let Ok(written) = body.encode() else { return };
+    let again = Body::decode(message.kind, &written, &ROOMY).expect("a written record can be read");
+    assert_eq!(again.encode().as_ref(), Ok(&written), "a record changed");
+}
+
+/// Checks that a value or a file is written to text that is read with the same result, and that references lead to
+/// objects.
+///
+/// # Panics
+/// If one of these properties does not hold.
+pub fn clixml(data: &[u8]) {
+    if let Ok(value) = clixml::parse(data, &LIMITS.clixml) {
+        let written = clixml::write(&value).expect("a value that was read can be written");
+        let again = clixml::parse(&written, &ROOMY).expect("a written value can be read");
+        assert_eq!(clixml::write(&again).as_ref(), Ok(&written), "a value changed");
+        let index = Index::new(&value);
+        assert!(
+            value.as_object().is_none_or(|object| object.id.is_some_and(|id| index.object(id).is_some()))
+        );
+    }
+    if let Ok(document) = Document::parse(data, &LIMITS.clixml) {
+        let written = document.write().expect("a file that was read can be written");
+        let again = Document::parse(written.as_bytes(), &ROOMY).expect("a written file can be read");
+        assert_eq!(again.write().as_ref(), Ok(&written), "a file changed");
+    }
+}
+
+/// Checks that lines do not depend on how their bytes arrive, and that a packet is written to a line that is read as the
+/// same packet.
+///
+/// # Panics
+/// If one of these properties does not hold.
+pub fn out_of_proc(data: &[u8]) {
+    let whole = LineBuffer::new(1_000).push(data);
+    let mut buffer = LineBuffer::new(1_000);
+    let pieces: Result<Vec<_>, _> = data.chunks(7).map(|piece| buffer.push(piece)).collect();
+    assert_eq!(pieces.map(|pieces| pieces.concat()), whole, "lines depend on the pieces they arrive in");
+    for line in whole.into_iter().flatten() {
+        let Ok(Some(packet)) = Packet::parse(&line) else { continue };
+        let mut written = String::new();
+        packet.write(&mut written);
+        assert_eq!(Packet::parse(written.trim_end_matches('\n')), Ok(Some(packet)), "{line}");
+    }
+}
+
+/// Checks that decompression ends within its limit, and that any data survives compression and decompression.
+///
+/// # Panics
+/// If one of these properties does not hold.
+pub fn xpress(data: &[u8]) {
+    if let Ok(plain) = compression::decompress(data, 100_000) {
+        assert!(plain.len() <= 100_000, "the limit was exceeded");
+        let again = compression::decompress(&compression::compress(&plain), plain.len());
+        assert!(again == Ok(plain), "decompressed data changed");
+    }
+    let again = compression::decompress(&compression::compress(data), data.len());
+    assert!(again.as_deref() == Ok(data), "data changed");
+}
+
+fn server() -> ServerPool {
+    ServerPool::new(ServerOptions {
+        protocol: Version::new(2, 3),
+        session_key: SessionKey::from_bytes([1; 32]),
+        private_data: Value::NULL,
+        limits: LIMITS,
+    })
+}
+
+const LIMITS: PoolLimits = PoolLimits {
+    fragments: FragmentLimits { message: 100_000, open: 8, total: 200_000 },
+    clixml: Limits { bytes: 100_000, nodes: 10_000, depth: 64 },
+    pipelines: 8,
+};
+
+/// Escapes, identifiers and optional parts make a written value longer than the text it was read from.
+const ROOMY: Limits = Limits { bytes: 16 << 20, nodes: 1_000_000, depth: 64 };

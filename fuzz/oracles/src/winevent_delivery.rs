@@ -1,0 +1,52 @@
+//! Messages of event sources (`winevent::delivery`).
+
+use winevent::delivery::{Bounds, Content, DeliveryError, Message, decode};
+use winevent::event::Record;
+
+/// Checks any body of a message.
+///
+/// The text contains only characters of XML, so decoding it again changes nothing. The number of events is limited. The
+/// text of an event without line ends or sections of its own can be delivered again unchanged. A bookmark is
+/// well-formed.
+///
+/// # Panics
+/// If one of these properties does not hold.
+pub fn message(data: &[u8]) {
+    let (text, _) = decode(data);
+    let unmarked = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
+    assert_eq!(decode(text.as_bytes()).0, unmarked, "decoded text changed");
+    let few = Bounds { events: 2 };
+    let Ok(message) = Message::parse(&text, &Bounds::default()) else { return };
+    if let Some(bookmark) = &message.head.bookmark {
+        assert!(xml::Document::parse(bookmark.as_str(), &xml::Bounds::default()).is_ok(), "{bookmark}");
+    }
+    assert!(!message.head.message_id.is_empty());
+    let Content::Events(items) = message.content else { return };
+    let limited = Message::parse(&text, &few);
+    match items.len() {
+        0..=2 => assert!(limited.is_ok()),
+        _ => assert_eq!(limited.unwrap_err(), DeliveryError::TooManyEvents(2)),
+    }
+    let delivered: String = items.iter().map(|item| item_of(&item.xml)).collect();
+    let again = format!("{HEAD}{delivered}</w:Events></s:Body></s:Envelope>");
+    let Content::Events(repeated) = Message::parse(&again, &Bounds::default()).unwrap().content else {
+        panic!("another content");
+    };
+    assert_eq!(repeated.len(), items.len());
+    for (item, repeated) in items.iter().zip(&repeated) {
+        assert_eq!(item.xml, repeated.xml, "an event changed");
+        let _ = Record::parse(&item.xml);
+    }
+}
+
+/// Returns an item with this event. A section cannot contain its own end, so the event is divided there.
+fn item_of(event: &str) -> String {
+    let sections = event.replace("]]>", "]]]]><![CDATA[>");
+    format!("<w:Event><![CDATA[{sections}]]></w:Event>")
+}
+
+const HEAD: &str = "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" \
+    xmlns:a=\"http://schemas.xmlsoap.org/ws/2004/08/addressing\" \
+    xmlns:w=\"http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd\"><s:Header>\
+    <a:Action>http://schemas.dmtf.org/wbem/wsman/1/wsman/Events</a:Action><a:MessageID>1</a:MessageID>\
+    </s:Header><s:Body><w:Events>";
