@@ -92,7 +92,7 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     {
         return Err(problem.clone().into());
     }
-    let Endpoints { http, https, thumbprint } = &endpoints;
+    let Endpoints { http, https, thumbprint, .. } = &endpoints;
     let (http, https) = (http.map(tracing::field::display), https.map(tracing::field::display));
     tracing::info!(http, https, thumbprint, "Listening");
     if let Some(path) = &arguments.ready {
