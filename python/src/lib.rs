@@ -5,6 +5,7 @@
 
 mod arguments;
 mod enumerator;
+mod log;
 mod operation;
 mod raise;
 mod resource;
@@ -18,6 +19,7 @@ use pyo3::prelude::*;
 
 #[pymodule]
 fn _telarch(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    log::install();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<enumerator::Enumerator>()?;
     module.add_class::<operation::Operation>()?;

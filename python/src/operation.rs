@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
+use crate::log;
 use crate::raise::raised;
 use crate::runtime::runtime;
 
@@ -72,6 +73,7 @@ impl Operation {
                 }
             })
         });
+        log::deliver(py)?;
         match done {
             Ok(Ok(answer)) => answer(py),
             Ok(Err(error)) => Err(raised(py, &error)),
@@ -102,9 +104,10 @@ impl Operation {
 
 /// Passes the result to the event loop, from the thread of the runtime.
 fn deliver(py: Python<'_>, event_loop: &Py<PyAny>, future: Py<PyAny>, done: Result<Answer, telarch::Error>) {
-    let outcome = match done {
-        Ok(answer) => answer(py),
-        Err(error) => Err(raised(py, &error)),
+    let outcome = match (log::deliver(py), done) {
+        (Err(error), _) => Err(error),
+        (Ok(()), Ok(answer)) => answer(py),
+        (Ok(()), Err(error)) => Err(raised(py, &error)),
     };
     let delivery = match outcome {
         Ok(answer) => Delivery { future, answer: Some(answer), error: None },

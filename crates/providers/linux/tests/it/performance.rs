@@ -1,6 +1,6 @@
 //! Compares counters with other programs' readings of the same kernel, and with each other.
 
-use std::process::Command;
+use std::process::{Child, Command};
 use std::sync::Arc;
 
 use cim::{Instance, Value};
@@ -168,22 +168,37 @@ async fn protocols_and_interfaces_have_the_numbers_under_their_names() {
     assert!((before[0]..=after[0]).contains(&number(loopback, "BytesReceivedPersec")));
 }
 
+/// A process that uses a processor until it is dropped.
+struct BusyProcess(Child);
+
+impl BusyProcess {
+    fn start() -> Self {
+        Self(Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap())
+    }
+}
+
+impl Drop for BusyProcess {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[tokio::test]
 async fn processes_are_counted_one_by_one_and_together() {
-    let mut child = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+    let child = BusyProcess::start();
     let ticks = 10_000_000 / numbers("getconf CLK_TCK")[0];
     let query = format!(
         "SELECT Name, IDProcess, PercentProcessorTime, PercentUserTime, CreatingProcessID \
          FROM Win32_PerfFormattedData_PerfProc_Process WHERE IDProcess = {}",
-        child.id()
+        child.0.id()
     );
     let found = rows(&query).await;
-    let used = format!("awk '{{print $14 + $15}}' /proc/{}/stat", child.id());
+    let used = format!("awk '{{print $14 + $15}}' /proc/{}/stat", child.0.id());
     let before = numbers(&used)[0] * ticks;
     let raw = rows(&query.replace("Formatted", "Raw")).await;
     let after = numbers(&used)[0] * ticks;
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(child);
     let [row] = found.as_slice() else { panic!("{} rows", found.len()) };
     assert!(
         text(row, "Name").starts_with("dash") || text(row, "Name").contains("sh"),
