@@ -2,7 +2,7 @@
 
 use sddl::{AccessMask, Domain, Guard, Token, well_known};
 use winevent::Subscription;
-use winevent::subscription::{NonDomainSources, SubscriptionType};
+use winevent::subscription::{NonDomainSources, SubjectPattern, SubscriptionType};
 
 use crate::source::{Source, SourceKind};
 
@@ -27,10 +27,12 @@ pub(crate) fn is_admitted(source: &Source, subscription: &Subscription) -> bool 
 /// Returns whether the lists of subjects admit a certificate with these names. An empty list admits every subject of
 /// an accepted authority.
 fn is_subject(rules: &NonDomainSources, subjects: &[String]) -> bool {
-    let is_in = |list: &[winevent::subscription::SubjectPattern]| {
-        list.iter().any(|pattern| subjects.iter().any(|subject| pattern.matches(subject)))
-    };
-    (rules.allowed.is_empty() || is_in(&rules.allowed)) && !is_in(&rules.denied)
+    (rules.allowed.is_empty() || has_match(&rules.allowed, subjects)) && !has_match(&rules.denied, subjects)
+}
+
+/// Returns whether a pattern matches a subject.
+fn has_match(patterns: &[SubjectPattern], subjects: &[String]) -> bool {
+    patterns.iter().any(|pattern| subjects.iter().any(|subject| pattern.matches(subject)))
 }
 
 /// Returns a token for the check of a subscription's descriptor, in which the machine is also the domain.

@@ -37,13 +37,14 @@ pub(crate) fn is_same_host(one: &str, other: &str) -> bool {
     if one.eq_ignore_ascii_case(other) {
         return true;
     }
-    let label = |name: &str| name.split('.').next().unwrap_or(name).to_ascii_lowercase();
-    let is_short = |name: &str| !name.contains('.');
-    let is_first_label = |short: &str, long: &str| {
-        let long = label(long);
-        is_short(short) && (label(short) == long || (short.len() == 15 && long.starts_with(&label(short))))
-    };
     is_first_label(one, other) || is_first_label(other, one)
+}
+
+/// Returns whether a name without domain is the first label of another one, or its first 15 characters.
+fn is_first_label(short: &str, long: &str) -> bool {
+    let (short, label) =
+        (short.to_ascii_lowercase(), long.split('.').next().unwrap_or(long).to_ascii_lowercase());
+    !short.contains('.') && (short == label || (short.len() == 15 && label.starts_with(&short)))
 }
 
 #[cfg(test)]

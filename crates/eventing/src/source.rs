@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use sddl::Token;
+use sha2::{Digest as _, Sha256};
 use winevent::subscription::Thumbprint;
 
 /// Event source, identified by what it has proven, never by what its messages say.
@@ -69,18 +70,38 @@ impl Source {
         }
     }
 
-    /// Returns a file name for the source: its name with `_` in place of characters that file systems or programs
-    /// interpret. Names of different proofs differ.
+    /// Returns a file name for the source, at most 255 bytes long: its name, in which characters that file systems or
+    /// programs interpret are percent-encoded. Different sources have different file names.
     #[must_use]
     pub fn file_name(&self) -> String {
-        let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '.') { c } else { '_' };
-        let name: String = self.name.chars().map(safe).collect();
+        let name = file_name_of(&self.name);
         match self.kind {
-            SourceKind::Certificate { .. } => format!("{}.tls", name.trim_start_matches('.')),
-            SourceKind::Account { .. } => format!("{}.account", name.trim_start_matches('.')),
+            SourceKind::Certificate { .. } => format!("{name}.tls"),
+            SourceKind::Account { .. } => format!("{name}.account"),
         }
     }
 }
+
+/// Returns a name as part of a file name; the end of a long one is replaced by its hash.
+fn file_name_of(name: &str) -> String {
+    let mut encoded = String::with_capacity(name.len());
+    for (at, byte) in name.bytes().enumerate() {
+        match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' => encoded.push(char::from(byte)),
+            b'.' if at > 0 => encoded.push('.'),
+            _ => encoded += &format!("%{byte:02X}"),
+        }
+    }
+    if encoded.len() > LONGEST_NAME {
+        let digest = Sha256::digest(name);
+        encoded.truncate(LONGEST_NAME - 2 * digest.len());
+        encoded.extend(digest.iter().map(|byte| format!("{byte:02X}")));
+    }
+    encoded
+}
+
+/// Maximum length of the encoded name of a source in bytes; file names have at most 255.
+const LONGEST_NAME: usize = 240;
 
 fn host_of(account: &str) -> String {
     let name = account.rsplit('\\').next().unwrap_or(account);
@@ -111,12 +132,23 @@ mod tests {
 
     #[test]
     fn file_names_cannot_leave_their_folder() {
-        let issuer = Thumbprint::new([0; 20]);
-        for (name, expected) in [("../etc/x", "_etc_x.tls"), ("a.b-c", "a.b-c.tls"), ("A b", "a_b.tls")] {
-            let source =
-                Source::of_certificate(vec![name.to_owned()], issuer, [127, 0, 0, 1].into()).unwrap();
-            assert_eq!(source.file_name(), expected);
+        let of = |name: &str| {
+            let issuer = Thumbprint::new([0; 20]);
+            Source::of_certificate(vec![name.to_owned()], issuer, [127, 0, 0, 1].into())
+                .map(|s| s.file_name())
+        };
+        let expected = [
+            ("../etc/x", "%2E.%2Fetc%2Fx.tls"),
+            ("a.b-c", "a.b-c.tls"),
+            ("A b", "a%20b.tls"),
+            ("a_b", "a_b.tls"),
+        ];
+        for (name, expected) in expected {
+            assert_eq!(of(name).unwrap(), expected);
         }
-        assert!(Source::of_certificate(vec![" ".to_owned()], issuer, [127, 0, 0, 1].into()).is_none());
+        let long = "ö".repeat(120);
+        let (one, other) = (of(&long).unwrap(), of(&format!("{long}x")).unwrap());
+        assert!(one.len() <= 255 && other.len() <= 255 && one != other, "{one} {other}");
+        assert_eq!(of(" "), None);
     }
 }

@@ -67,15 +67,7 @@ impl Store {
     /// Opens a store, or creates it, and applies missing migrations.
     pub(crate) fn open(path: &Path) -> Result<Self, CollectorError> {
         let failed = |source| CollectorError::Store { path: path.to_owned(), source };
-        let connect = || {
-            let connection = Connection::open(path)?;
-            connection.busy_timeout(std::time::Duration::from_secs(10))?;
-            connection.pragma_update(None, "journal_mode", "WAL")?;
-            connection.pragma_update(None, "synchronous", "FULL")?;
-            connection.pragma_update(None, "foreign_keys", "ON")?;
-            Ok(connection)
-        };
-        let mut writer = connect().map_err(failed)?;
+        let mut writer = connect(path).map_err(failed)?;
         let found = schema::migrate(&mut writer).map_err(failed)?;
         if found > schema::VERSION {
             return Err(CollectorError::LaterStore {
@@ -84,7 +76,7 @@ impl Store {
                 supported: schema::VERSION,
             });
         }
-        let reader = connect().map_err(failed)?;
+        let reader = connect(path).map_err(failed)?;
         Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), reader: Mutex::new(reader) })
     }
 
@@ -228,6 +220,16 @@ impl Store {
     fn failed(&self, source: rusqlite::Error) -> CollectorError {
         CollectorError::Store { path: self.path.clone(), source }
     }
+}
+
+/// Opens a connection that waits for other processes and survives crashes.
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    Ok(connection)
 }
 
 /// Writes that a source has sent a message.

@@ -1,4 +1,4 @@
-//! The thread that writes batches: outputs first, then the bookmarks, then the answer to whoever waits.
+//! The thread that writes batches: outputs first, then the bookmarks, then the results for the waiting tasks.
 //!
 //! While the thread waits for the disk, further batches queue up. It takes all of them at once, so that each file is
 //! synchronised once, and all bookmarks are one transaction.

@@ -111,8 +111,11 @@ fn single_line(text: &str) -> String {
 
 /// Returns the text without control characters other than line ends and tabs.
 fn printable(text: &str) -> String {
-    let visible = |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { ' ' } else { c };
-    text.replace("\r\n", "\n").chars().map(visible).collect()
+    text.replace("\r\n", "\n").chars().map(printable_char).collect()
+}
+
+fn printable_char(c: char) -> char {
+    if c.is_control() && !matches!(c, '\n' | '\t') { ' ' } else { c }
 }
 
 fn level_name(system: &System<'_>) -> Option<&'static str> {

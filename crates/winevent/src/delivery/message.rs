@@ -47,7 +47,7 @@ pub struct EndStatus {
     pub reason: String,
 }
 
-/// Limits of a message; its size is limited by whoever decompresses it.
+/// Limits of a message. The caller limits its size when it decompresses the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Number of events in one message.

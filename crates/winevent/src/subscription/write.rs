@@ -35,11 +35,10 @@ impl Subscription {
     }
 
     fn write_settings(&self, w: &mut Writer) {
-        let yes_no = |value: bool| if value { "true" } else { "false" };
         line(w, 1).element("SubscriptionId", self.id.as_str());
         line(w, 1).element("SubscriptionType", self.kind.as_str());
         line(w, 1).element("Description", &self.description);
-        line(w, 1).element("Enabled", yes_no(self.enabled));
+        line(w, 1).element("Enabled", boolean(self.enabled));
         line(w, 1).element("Uri", &self.uri);
         line(w, 1).element("ConfigurationMode", self.mode.as_str());
         self.write_delivery(w);
@@ -50,7 +49,7 @@ impl Subscription {
         if self.dialect != super::EVENT_QUERY_DIALECT {
             line(w, 1).element("Dialect", &self.dialect);
         }
-        line(w, 1).element("ReadExistingEvents", yes_no(self.read_existing_events));
+        line(w, 1).element("ReadExistingEvents", boolean(self.read_existing_events));
         line(w, 1).element("TransportName", self.transport.as_str());
         if let Some(port) = self.transport_port {
             line(w, 1).element("TransportPort", &port.to_string());
@@ -138,4 +137,9 @@ fn write_list(w: &mut Writer, list: &str, item: &str, texts: impl Iterator<Item 
 /// Starts a line with this indentation.
 fn line(w: &mut Writer, depth: usize) -> &mut Writer {
     w.text("\n").text("  ".repeat(depth).as_str())
+}
+
+/// Returns a boolean as Windows writes it.
+fn boolean(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
 }
