@@ -7,20 +7,38 @@ use cim::{CimType, ClassDeclaration, Namespace, Qualifiers, Schema, Type, mof, w
 use serde_json::{Value, json};
 use telarch_peers::{compile_mof, like, read_classes};
 
-/// The qualifiers of our classes, as DSP0004 declares them, and WMI's two.
+/// Declarations of the qualifiers of our classes: those of DSP0004 5.6, and those of WMI.
 const QUALIFIERS: &str = "
 Qualifier Abstract : boolean = false, Scope(class, association, indication), Flavor(Restricted);
+Qualifier ArrayType : string = \"Bag\", Scope(property, parameter), Flavor(DisableOverride);
 Qualifier Association : boolean = false, Scope(association), Flavor(DisableOverride);
+Qualifier CounterType : uint32, Scope(property);
+Qualifier CreateBy : string, Scope(class, association), Flavor(Restricted);
+Qualifier DeleteBy : string, Scope(class, association), Flavor(Restricted);
+Qualifier Dynamic : boolean = false, Scope(class, association), Flavor(Restricted);
 Qualifier EmbeddedInstance : string = null, Scope(property, method, parameter);
 Qualifier EmbeddedObject : boolean = false, Scope(property, method, parameter), Flavor(DisableOverride);
+Qualifier ID : sint32, Scope(parameter), Flavor(DisableOverride);
 Qualifier In : boolean = true, Scope(parameter), Flavor(DisableOverride);
 Qualifier Key : boolean = false, Scope(property, reference), Flavor(DisableOverride);
+Qualifier MappingStrings : string[], Scope(any);
+Qualifier MaxLen : uint32 = null, Scope(property, method, parameter);
 Qualifier Not_Null : boolean = false, Scope(property);
 Qualifier Optional : boolean = false, Scope(parameter);
 Qualifier Out : boolean = false, Scope(parameter), Flavor(DisableOverride);
+Qualifier Override : string = null, Scope(property, reference, method), Flavor(Restricted);
+Qualifier Privileges : string[], Scope(any);
+Qualifier Provider : string, Scope(class, association), Flavor(Restricted);
+Qualifier Read : boolean = true, Scope(property, reference);
 Qualifier Singleton : boolean = false, Scope(class);
 Qualifier Static : boolean = false, Scope(property, method), Flavor(DisableOverride);
+Qualifier SupportsCreate : boolean = false, Scope(class, association), Flavor(Restricted);
+Qualifier SupportsDelete : boolean = false, Scope(class, association), Flavor(Restricted);
+Qualifier SupportsUpdate : boolean = false, Scope(class, association), Flavor(Restricted);
 Qualifier UUID : string = null, Scope(class, association), Flavor(Restricted);
+Qualifier Units : string = null, Scope(property, method, parameter), Flavor(Translatable);
+Qualifier ValueMap : string[], Scope(property, method, parameter);
+Qualifier Values : string[], Scope(property, method, parameter), Flavor(Translatable);
 Qualifier Write : boolean = false, Scope(property);
 ";
 

@@ -87,7 +87,7 @@ impl AccessQuery {
         report.title(&format!("{} at {service} ({file})", self.user));
         if self.machine.is_none() {
             let state = self.paths.state.display();
-            report.line(Check::Info, &format!("no service has run with {state} yet; SIDs are examples"));
+            report.line(Check::Info, &format!("no service has run with {state} yet, and /etc/machine-id has no identifier; SIDs are examples"));
         }
         let Some(logon) = self.check_account(&mut report) else {
             report.title("denied: no usable account");

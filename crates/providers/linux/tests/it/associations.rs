@@ -57,6 +57,14 @@ async fn listing_all_folders_is_refused_and_does_not_end_other_queries() {
 }
 
 #[tokio::test]
+async fn results_are_limited_to_classes_with_a_qualifier() {
+    let source = "ASSOCIATORS OF {Win32_OperatingSystem=@} WHERE RequiredQualifier =";
+    let dynamic = rows(&format!("{source} Dynamic")).await;
+    assert!(!dynamic.is_empty() && dynamic.iter().all(|row| row.class().qualifiers().says("Dynamic")));
+    assert!(rows(&format!("{source} Abstract")).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_process_executes_the_files_that_are_mapped() {
     let number = std::process::id();
     let script = format!(
