@@ -56,10 +56,12 @@ pub(crate) fn compare(left: &str, right: &str) -> Ordering {
 /// Truncates a text from outside for an error.
 pub(crate) fn excerpt(text: &str) -> String {
     const LONGEST: usize = 80;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
+    let mut characters = text.chars();
+    let mut shown: String = characters.by_ref().take(LONGEST).collect();
+    if characters.next().is_some() {
+        shown.push('…');
     }
+    shown.replace(char::is_control, "\u{fffd}")
 }
 
 impl PartialEq for Name {

@@ -70,7 +70,8 @@ impl<'a> Cursor<'a> {
         SddlError::Expected { at: self.at, expected, found: self.excerpt() }
     }
 
-    /// Returns the first characters of the rest of the field, or the delimiter at this position.
+    /// Returns the first characters of the rest of the field, or the delimiter at this position. Control characters
+    /// become U+FFFD, because the text appears in messages.
     ///
     /// It is kept short, because it becomes part of an error message and the text may come from an untrusted
     /// source.
@@ -84,6 +85,7 @@ impl<'a> Cursor<'a> {
         first
             .into_iter()
             .chain(characters.take(more).take_while(|character| !is_delimiter(*character)))
+            .map(|character| if character.is_control() { char::REPLACEMENT_CHARACTER } else { character })
             .collect()
     }
 }

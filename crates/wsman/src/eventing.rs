@@ -257,7 +257,8 @@ fn require(body: Element<'_>, name: &str) -> Result<(), Fault> {
 }
 
 fn excerpt(text: &str) -> String {
-    text.trim().chars().take(120).collect()
+    let visible = text.trim().replace(char::is_control, "\u{fffd}");
+    visible.chars().take(120).collect()
 }
 
 #[cfg(test)]
