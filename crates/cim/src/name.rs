@@ -53,7 +53,7 @@ pub(crate) fn compare(left: &str, right: &str) -> Ordering {
         .cmp(right.bytes().map(|octet| octet.to_ascii_lowercase()))
 }
 
-/// Truncates a text from outside for an error.
+/// Truncates a text from outside for an error, and replaces its control characters by U+FFFD.
 pub(crate) fn excerpt(text: &str) -> String {
     const LONGEST: usize = 80;
     let mut characters = text.chars();
