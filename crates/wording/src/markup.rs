@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use xml::{Element, Writer};
+use wsman::namespace::PLUGIN_CONFIGURATION;
+use xml::{Attribute, Element, Writer};
 
 /// Namespace of `xsi:nil` and `xsi:type` (XML Schema part 1, 2.6).
 pub const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
@@ -75,6 +76,13 @@ pub fn is_nil(element: Element<'_>) -> bool {
 #[must_use]
 pub fn has_children(element: Element<'_>) -> bool {
     element.children().next().is_some()
+}
+
+/// Returns the attributes that hold values: the description of a plug-in has its values in attributes (MS-WSMV
+/// 2.2.4), and would have no names without them.
+pub fn fields(element: Element<'_>) -> impl Iterator<Item = Attribute<'_>> {
+    let is_plugin = element.namespace() == PLUGIN_CONFIGURATION;
+    element.attributes().filter(move |attribute| is_plugin && attribute.namespace().is_empty())
 }
 
 /// Groups the children by name, in the order of the first occurrence of each name.

@@ -75,8 +75,8 @@ pub(crate) static OPTIONS: [ProgramOption; 25] = [
         "DIR",
         ValueKind::Folder,
         &[
-            "state of the service (/var/lib/telarch or $XDG_STATE_HOME/telarch); if options, the",
-            "socket for local programs is local.sock in this directory",
+            "state of the service (/var/lib/telarch or $XDG_STATE_HOME/telarch); with this option,",
+            "the socket for local programs is local.sock in this directory",
         ],
     ),
     with_value(

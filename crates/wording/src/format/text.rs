@@ -1,9 +1,9 @@
 //! Tree of `Name = value` lines.
 
-use wsman::namespace::{PLUGIN_CONFIGURATION, SOURCES};
-use xml::{Attribute, Element};
+use wsman::namespace::SOURCES;
+use xml::Element;
 
-use crate::markup::{by_name, has_children, is_nil};
+use crate::markup::{by_name, fields, has_children, is_nil};
 use crate::terminal::harmless;
 
 pub(super) fn print(element: Element<'_>) -> String {
@@ -62,13 +62,6 @@ fn values(out: &mut String, leaves: &[Element<'_>], depth: usize) {
         before = ", ";
     }
     out.push('\n');
-}
-
-/// Returns the attributes that hold values: the description of a plug-in has its values in attributes (MS-WSMV
-/// 2.2.4), and would have no names without them.
-fn fields(element: Element<'_>) -> impl Iterator<Item = Attribute<'_>> {
-    let is_plugin = element.namespace() == PLUGIN_CONFIGURATION;
-    element.attributes().filter(move |attribute| is_plugin && attribute.namespace().is_empty())
 }
 
 fn selectors(out: &mut String, selectors: &[Element<'_>], depth: usize) {

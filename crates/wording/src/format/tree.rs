@@ -3,7 +3,7 @@
 use wsman::namespace::SOURCES;
 use xml::Element;
 
-use crate::markup::{XSI, by_name, has_children, is_nil};
+use crate::markup::{XSI, by_name, fields, has_children, is_nil};
 
 /// Value, list, or named values; [`Format::print`](super::Format::print) describes the mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ fn one_or_list(elements: &[Element<'_>], tree: impl Fn(Element<'_>) -> Tree) -> 
 }
 
 fn value(element: Element<'_>) -> Tree {
-    if has_children(element) {
+    if has_children(element) || fields(element).next().is_some() {
         map(element)
     } else if is_nil(element) {
         Tree::Null
@@ -76,6 +76,7 @@ fn map(element: Element<'_>) -> Tree {
     if let Some(source) = element.attribute("", "Source") {
         members.push(("@Source".to_owned(), Tree::Text(source.into())));
     }
+    members.extend(fields(element).map(|field| (field.name().to_owned(), Tree::Text(field.value().into()))));
     for same_name in by_name(element) {
         match same_name.first() {
             Some(first) if first.name() == "Selector" => {

@@ -206,8 +206,9 @@ async fn processes_are_counted_one_by_one_and_together() {
         text(row, "Name")
     );
     assert_eq!(number(row, "CreatingProcessID"), u64::from(std::process::id()));
+    // The kernel counts in ticks, so that a full second can be one or two of them too long.
     assert!(
-        (1..=100).contains(&number(row, "PercentProcessorTime")),
+        (1..=110).contains(&number(row, "PercentProcessorTime")),
         "{}",
         number(row, "PercentProcessorTime")
     );
