@@ -93,6 +93,15 @@ pub enum BrokerEvent {
     PoliciesChanged(String),
     /// The service was asked to reload everything. Holds the text of the configuration file.
     Reload(String),
+    /// State of the collector of events, at start and after every change.
+    EventCollector {
+        /// Whether the settings enable the collector.
+        is_enabled: bool,
+        /// Whether HTTPS clients are asked for certificates of event sources.
+        requests_certificates: bool,
+        /// Connection to the collector's process; `None` if the process is not running.
+        connection: Option<OwnedFd>,
+    },
     /// The service stops, or the broker has ended.
     Stop,
 }
@@ -290,6 +299,9 @@ impl Gateway {
                 (BrokerMessage::SettingsChanged(text), _) => BrokerEvent::SettingsChanged(text),
                 (BrokerMessage::PoliciesChanged(text), _) => BrokerEvent::PoliciesChanged(text),
                 (BrokerMessage::Reload(settings), _) => BrokerEvent::Reload(settings),
+                (BrokerMessage::EventCollector { is_enabled, requests_certificates }, connection) => {
+                    BrokerEvent::EventCollector { is_enabled, requests_certificates, connection }
+                }
                 (BrokerMessage::Stop, _) => BrokerEvent::Stop,
                 _ => continue,
             };

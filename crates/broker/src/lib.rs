@@ -13,6 +13,7 @@
 //!
 //! This crate parses no XML, opens no network listener and contains no asynchronous code.
 
+mod collector_command;
 mod gateway;
 mod host_messages;
 mod host_session;
@@ -28,6 +29,7 @@ mod variables;
 pub mod wire;
 mod workers;
 
+pub use collector_command::{CollectorCommand, CollectorFile, CollectorFiles};
 pub use gateway::{BrokerEvent, Gateway, LocalClient, LocalGuard, Session};
 pub use host_messages::{HardwareReply, HostCommand, HostReport};
 pub use host_session::{GroupAnswer, GroupRequest, HostSession};
@@ -35,7 +37,7 @@ pub use link::{FRAME_MAGIC, Frame, Link, MAX_MESSAGE_LENGTH, frame_head, message
 pub use local_connections::{LocalConnection, LocalConnections};
 pub use message::{
     BrokerMessage, CertificateRequest, ClaimedIdentity, ContextForm, DenialKind, Denied, GatewayRequest,
-    MappingRequestError, SessionId, SettingsError, SignedIn,
+    MappingRequestError, SessionId, SettingsError, SignedIn, read_token, write_token,
 };
 pub use rate_limit::{RateDecision, RateLimit};
 pub use server::{Broker, Notice, PrivilegedOperations};

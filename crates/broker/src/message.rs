@@ -15,7 +15,7 @@ pub use self::broker_message::BrokerMessage;
 pub use self::gateway_request::{CertificateRequest, GatewayRequest};
 pub(crate) use self::size_limit::{PREFIX_LENGTH, is_within_limit};
 use self::values::{oid, put_oid};
-pub(crate) use self::values::{read_token, write_token};
+pub use self::values::{read_token, write_token};
 use crate::wire::{Malformed, Reader, Writer};
 
 /// Bearer token of a session: 128 random bits that the broker issues after verifying a proof of identity.

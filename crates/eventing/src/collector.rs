@@ -13,15 +13,16 @@ use winevent::delivery::{DROPPED_EVENTS, Head, Item};
 use winevent::event::Record;
 
 use crate::admission::is_admitted;
+use crate::destination::{Destination, DestinationSettings, Route};
 use crate::error::CollectorError;
 use crate::identity::{IdentityCheck, is_same_host};
-use crate::output::{Output, OutputSettings};
+use crate::output::{Output, OutputSettings, TotalLimit};
 use crate::quarantine::{self, Rejected};
 use crate::record::{self, Receipt};
 use crate::source::Source;
 use crate::store::{Committed, Seen, SourceState, Store};
 use crate::subscriptions::{CollectorSubscription, Subscriptions};
-use crate::writer::{WriteJob, Writer, Written};
+use crate::writer::{WriteJob, Writer, WriterFiles, Written};
 
 /// Files and settings of a collector.
 #[derive(Clone, Debug)]
@@ -30,6 +31,12 @@ pub struct CollectorParts {
     pub store: PathBuf,
     /// Outputs; each of them must store a batch before it is acknowledged.
     pub outputs: Vec<OutputSettings>,
+    /// Destinations beside files.
+    pub destinations: Vec<DestinationSettings>,
+    /// Folder for the spools of the destinations.
+    pub spool: PathBuf,
+    /// Maximum size in bytes of all files in the folder of outputs with files per source; `None` means no limit.
+    pub total_limit: Option<u64>,
     /// Folder for events that cannot be stored.
     pub quarantine: PathBuf,
     /// Subscriptions.
@@ -42,6 +49,8 @@ pub struct CollectorParts {
 pub struct Collector {
     store: Arc<Store>,
     writer: Writer,
+    /// Rules that select the events of each destination.
+    routes: Vec<Route>,
     subscriptions: RwLock<Arc<Subscriptions>>,
     identity: IdentityCheck,
     /// Memory for batches in work, in KiB.
@@ -85,18 +94,36 @@ impl Collector {
     /// # Errors
     /// [`CollectorError`] if one of the files cannot be used.
     pub fn open(parts: CollectorParts) -> Result<Self, CollectorError> {
-        let CollectorParts { store: path, outputs, quarantine, subscriptions, identity } = parts;
+        let CollectorParts {
+            store: path,
+            outputs,
+            destinations,
+            spool,
+            total_limit,
+            quarantine,
+            subscriptions,
+            identity,
+        } = parts;
         let store = Arc::new(Store::open(&path)?);
         std::fs::create_dir_all(&quarantine).map_err(CollectorError::file("create", &quarantine))?;
         let mut disk: Vec<PathBuf> = outputs.iter().map(|output| output.path().to_owned()).collect();
         disk.extend(path.parent().map(PathBuf::from));
+        let total_limit = total_limit.and_then(|limit| {
+            let folder = outputs.iter().find_map(OutputSettings::folder_of_sources)?;
+            Some(TotalLimit::new(folder.to_owned(), limit))
+        });
         let outputs = outputs.into_iter().map(Output::open).collect::<Result<Vec<_>, _>>()?;
+        let open = |settings| Destination::open(settings, &spool);
+        let destinations = destinations.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let routes = destinations.iter().map(Destination::route).collect();
         let quarantine = quarantine::open(&quarantine)?;
-        let writer = Writer::start(Arc::clone(&store), outputs, quarantine, disk)
+        let files = WriterFiles { outputs, destinations, quarantine, disk, total_limit };
+        let writer = Writer::start(Arc::clone(&store), files)
             .map_err(CollectorError::file("start a thread for", &path))?;
         let collector = Self {
             store,
             writer,
+            routes,
             subscriptions: RwLock::default(),
             identity,
             memory: Semaphore::new(MEMORY),
@@ -182,7 +209,8 @@ impl Collector {
     ) -> Result<Delivered, Arc<CollectorError>> {
         self.require_room(source)?;
         let (job, mut delivered, receiver) = self.prepare(source, subscription, batch);
-        let size: usize = [&job.xml, &job.json, &job.quarantine].iter().map(|part| part.len()).sum();
+        let parts = [&job.xml, &job.json, &job.quarantine].into_iter().chain(&job.routed);
+        let size: usize = parts.map(Vec::len).sum();
         let permits = u32::try_from((size / 1_024 + 1).min(MEMORY)).unwrap_or(u32::MAX);
         let closed = |_| Arc::new(CollectorError::Closed);
         let _memory = self.memory.acquire_many(permits).await.map_err(closed)?;
@@ -207,6 +235,8 @@ impl Collector {
     ) -> (WriteJob, Delivered, oneshot::Receiver<Result<Written, Arc<CollectorError>>>) {
         let name = subscription.subscription.id.as_str();
         let (_, time) = now();
+        let evaluated = Timestamp::new(now().0, 0);
+        let mut routed = vec![Vec::new(); self.routes.len()];
         let mut delivered = Delivered::default();
         let (mut xml, mut json, mut quarantine) = (Vec::new(), Vec::new(), Vec::new());
         let mut digest = Sha256::new();
@@ -237,7 +267,13 @@ impl Collector {
             }
             record::write_xml(&record, &mut xml);
             let receipt = Receipt { source: &source.name, subscription: name, time: &time, is_foreign };
+            let start = json.len();
             record::write_json(&record, &receipt, &mut json);
+            for (route, lines) in self.routes.iter().zip(&mut routed) {
+                if route.selects(name, &record, evaluated) {
+                    lines.extend_from_slice(json.get(start..).unwrap_or_default());
+                }
+            }
             delivered.stored += 1;
         }
         let fault = foreign.map(|computer| {
@@ -252,7 +288,7 @@ impl Collector {
         };
         let (done, receiver) = oneshot::channel();
         let source = source.file_name();
-        (WriteJob { batch, source, xml, json, quarantine, done }, delivered, receiver)
+        (WriteJob { batch, source, xml, json, routed, quarantine, done }, delivered, receiver)
     }
 
     /// Parses an event and checks its computer. Returns whether it is that of another computer.

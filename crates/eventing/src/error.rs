@@ -69,6 +69,33 @@ pub enum CollectorError {
         /// Required free space in bytes.
         needed: u64,
     },
+    /// The files of events have reached their total limit, and no older file can be removed.
+    #[error(
+        "the files of events in {} have reached the limit of {limit} bytes\n  raise EventCollector.MaxTotalMB, or move files away",
+        folder.display()
+    )]
+    TotalLimit {
+        /// Folder of the files.
+        folder: PathBuf,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The spool of a required output is full.
+    #[error(
+        "the spool of the required output {name} is full; no events are accepted until the output accepts some"
+    )]
+    SpoolFull {
+        /// Name of the output.
+        name: String,
+    },
+    /// The file of an output cannot be used.
+    #[error("cannot use the event output {}: {reason}", path.display())]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        reason: String,
+    },
     /// The collector has too many sources.
     #[error("the collector has {0} sources already")]
     TooManySources(usize),

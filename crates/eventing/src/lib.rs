@@ -10,6 +10,7 @@
 
 mod admission;
 mod collector;
+mod destination;
 mod error;
 mod identity;
 mod output;
@@ -21,9 +22,10 @@ mod subscriptions;
 mod writer;
 
 pub use collector::{Batch, Collector, CollectorParts, Delivered, Offered};
+pub use destination::DestinationSettings;
 pub use error::CollectorError;
 pub use identity::IdentityCheck;
 pub use output::{Format, Layout, OutputSettings, Rotation};
 pub use source::{Source, SourceKind};
-pub use store::SourceState;
+pub use store::{SourceState, StoreReader, StoredSource, StoredSubscription};
 pub use subscriptions::{CollectorSubscription, Subscriptions};

@@ -1,11 +1,13 @@
 //! Files that receive events, one event a line.
 
-mod event_file;
+pub(crate) mod event_file;
+mod total_limit;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use self::event_file::EventFile;
+pub(crate) use self::total_limit::TotalLimit;
 use crate::error::CollectorError;
 
 /// Form of events in a file.
@@ -59,6 +61,14 @@ impl OutputSettings {
             _ => return Err(CollectorError::UnknownFormat { path: path.to_owned() }),
         };
         Ok(Self { layout: Layout::File(path.to_owned()), format, rotation: None })
+    }
+
+    /// Returns the folder with a folder for each source, if the output has one.
+    pub(crate) fn folder_of_sources(&self) -> Option<&Path> {
+        match &self.layout {
+            Layout::File(_) => None,
+            Layout::PerSource(folder) => Some(folder),
+        }
     }
 
     /// Returns a path on the file system of the output.

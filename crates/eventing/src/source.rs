@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sddl::Token;
 use sha2::{Digest as _, Sha256};
 use winevent::subscription::Thumbprint;
@@ -84,13 +85,10 @@ impl Source {
 
 /// Returns a name as part of a file name; the end of a long one is replaced by its hash.
 fn file_name_of(name: &str) -> String {
-    let mut encoded = String::with_capacity(name.len());
-    for (at, byte) in name.bytes().enumerate() {
-        match byte {
-            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' => encoded.push(char::from(byte)),
-            b'.' if at > 0 => encoded.push('.'),
-            _ => encoded += &format!("%{byte:02X}"),
-        }
+    let mut encoded = utf8_percent_encode(name, FILE_NAME).to_string();
+    if encoded.starts_with('.') {
+        // A file whose name begins with a dot is hidden.
+        encoded.replace_range(..1, "%2E");
     }
     if encoded.len() > LONGEST_NAME {
         let digest = Sha256::digest(name);
@@ -100,6 +98,8 @@ fn file_name_of(name: &str) -> String {
     encoded
 }
 
+/// Characters that a file name encodes.
+const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 /// Maximum length of the encoded name of a source in bytes; file names have at most 255.
 const LONGEST_NAME: usize = 240;
 

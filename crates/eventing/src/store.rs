@@ -3,6 +3,7 @@
 //! The database has a write-ahead log and synchronises it at each commit, so a committed bookmark survives a crash of
 //! the machine. One connection writes, another one reads meanwhile.
 
+mod reader;
 mod schema;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use locks::Mutex;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
+pub use self::reader::{StoreReader, StoredSource, StoredSubscription};
 use crate::error::CollectorError;
 
 /// The store.

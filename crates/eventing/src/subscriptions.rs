@@ -34,10 +34,28 @@ impl Subscriptions {
     /// # Errors
     /// [`CollectorError::Subscription`] for a file that cannot be used, and for a name that occurs twice.
     pub fn read(files: &[PathBuf]) -> Result<Self, CollectorError> {
+        let read = |path: &PathBuf| {
+            let mut content = Vec::new();
+            let file = fs::File::open(path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut content));
+            match file {
+                Ok(_) => Ok((path.clone(), content)),
+                Err(error) => {
+                    Err(CollectorError::Subscription { path: path.clone(), reason: error.to_string() })
+                }
+            }
+        };
+        Self::parse(files.iter().map(read).collect::<Result<Vec<_>, _>>()?)
+    }
+
+    /// Parses the contents of subscription files. The paths are for messages.
+    ///
+    /// # Errors
+    /// [`CollectorError::Subscription`] for a file that cannot be used, and for a name that occurs twice.
+    pub fn parse(files: impl IntoIterator<Item = (PathBuf, Vec<u8>)>) -> Result<Self, CollectorError> {
         let mut all: Vec<CollectorSubscription> = Vec::new();
-        for path in files {
+        for (path, content) in files {
             let failed = |reason| CollectorError::Subscription { path: path.clone(), reason };
-            let one = read(path).map_err(failed)?;
+            let one = parse(&path, &content).map_err(failed)?;
             if all.iter().any(|other| other.id == one.id) {
                 let name = &one.subscription.id;
                 return Err(failed(format!("another file also has the SubscriptionId \"{name}\"")));
@@ -76,11 +94,8 @@ impl Subscriptions {
     }
 }
 
-fn read(path: &Path) -> Result<CollectorSubscription, String> {
-    let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(|error| error.to_string())?;
-    file.take(MAX_FILE).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    let (text, _) = winevent::delivery::decode(&bytes);
+fn parse(path: &Path, content: &[u8]) -> Result<CollectorSubscription, String> {
+    let (text, _) = winevent::delivery::decode(content);
     let import = Subscription::parse(&text).map_err(|error| error.to_string())?;
     for ignored in &import.ignored {
         tracing::warn!(file = %path.display(), element = ignored, "Ignored an unknown element of a subscription");

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
 
+use crate::destination::Destination;
 use crate::error::CollectorError;
-use crate::output::{Format, Output};
+use crate::output::{Format, Output, TotalLimit};
 use crate::store::{Committed, Seen, Store};
 
 /// Batch to be written.
@@ -24,10 +25,22 @@ pub(crate) struct WriteJob {
     pub(crate) xml: Vec<u8>,
     /// Lines for outputs in JSON.
     pub(crate) json: Vec<u8>,
+    /// Lines for each destination, in JSON.
+    pub(crate) routed: Vec<Vec<u8>>,
     /// Lines for the quarantine.
     pub(crate) quarantine: Vec<u8>,
     /// Receives the result.
     pub(crate) done: oneshot::Sender<Result<Written, Arc<CollectorError>>>,
+}
+
+impl WriteJob {
+    /// Returns the lines for files of a format.
+    fn lines(&self, format: Format) -> &[u8] {
+        match format {
+            Format::Xml => &self.xml,
+            Format::Json => &self.json,
+        }
+    }
 }
 
 /// Result of writing a batch.
@@ -51,14 +64,9 @@ pub(crate) struct Writer(Sender<Message>);
 
 impl Writer {
     /// Starts the thread.
-    pub(crate) fn start(
-        store: Arc<Store>,
-        outputs: Vec<Output>,
-        quarantine: Output,
-        disk: Vec<PathBuf>,
-    ) -> std::io::Result<Self> {
+    pub(crate) fn start(store: Arc<Store>, files: WriterFiles) -> std::io::Result<Self> {
         let (sender, receiver) = channel(QUEUE);
-        let mut task = WriterTask { store, outputs, quarantine, disk, seen: Vec::new() };
+        let mut task = WriterTask { store, files, seen: Vec::new() };
         std::thread::Builder::new().name("events".to_owned()).spawn(move || task.run(receiver))?;
         Ok(Self(sender))
     }
@@ -76,11 +84,19 @@ impl Writer {
     }
 }
 
+/// Files that the thread writes.
+pub(crate) struct WriterFiles {
+    pub(crate) outputs: Vec<Output>,
+    pub(crate) destinations: Vec<Destination>,
+    pub(crate) quarantine: Output,
+    /// Paths on the file systems whose free space is checked.
+    pub(crate) disk: Vec<PathBuf>,
+    pub(crate) total_limit: Option<TotalLimit>,
+}
+
 struct WriterTask {
     store: Arc<Store>,
-    outputs: Vec<Output>,
-    quarantine: Output,
-    disk: Vec<PathBuf>,
+    files: WriterFiles,
     seen: Vec<Seen>,
 }
 
@@ -128,7 +144,7 @@ impl WriterTask {
             results.push((job.done, written));
         }
         let seen = std::mem::take(&mut self.seen);
-        let committed = self.sync().and_then(|()| self.store.commit(&batches, &seen)).map_err(Arc::new);
+        let committed = self.files.sync().and_then(|()| self.store.commit(&batches, &seen)).map_err(Arc::new);
         if let Err(error) = &committed {
             tracing::error!(%error, "Cannot store forwarded events; sources will repeat them");
         }
@@ -147,18 +163,28 @@ impl WriterTask {
         if self.store.contains_batch(&job.batch)? {
             return Ok(Written::Repeated);
         }
-        self.require_space()?;
-        for output in &mut self.outputs {
-            let lines = match output.format() {
-                Format::Xml => &job.xml,
-                Format::Json => &job.json,
-            };
-            output.append(&job.source, lines)?;
+        self.files.require_space()?;
+        // Everything that may reject the batch comes first, so that a repeated batch does not accumulate in an output.
+        let routed = self.files.destinations.iter_mut().zip(&job.routed);
+        for (destination, lines) in routed {
+            destination.require_room(lines)?;
         }
-        self.quarantine.append(&job.source, &job.quarantine)?;
+        if let Some(limit) = &mut self.files.total_limit {
+            let sizes = self.files.outputs.iter().map(|output| job.lines(output.format()).len());
+            limit.reserve(sizes.sum())?;
+        }
+        for output in &mut self.files.outputs {
+            output.append(&job.source, job.lines(output.format()))?;
+        }
+        self.files.quarantine.append(&job.source, &job.quarantine)?;
+        for (destination, lines) in self.files.destinations.iter_mut().zip(&job.routed) {
+            destination.append(lines)?;
+        }
         Ok(Written::Stored)
     }
+}
 
+impl WriterFiles {
     /// Rejects batches while a file system is nearly full, so that other programs can still use it.
     fn require_space(&self) -> Result<(), CollectorError> {
         for path in &self.disk {
@@ -172,6 +198,7 @@ impl WriterTask {
 
     fn sync(&mut self) -> Result<(), CollectorError> {
         self.outputs.iter_mut().try_for_each(Output::sync)?;
+        self.destinations.iter_mut().try_for_each(Destination::sync)?;
         self.quarantine.sync()
     }
 }

@@ -20,6 +20,9 @@
 //! assert_eq!(items[0].xml, "<Event/>");
 //! # Ok::<(), telarch_winevent::delivery::DeliveryError>(())
 //! ```
+//!
+//! An event source writes its messages with [`SourceMessage`], and reads the answers with
+//! [`CollectorAnswer::parse`].
 
 mod answer;
 mod error;
@@ -27,6 +30,8 @@ mod head;
 mod item;
 mod message;
 mod names;
+mod offered;
+mod source;
 mod text;
 
 pub use answer::{
@@ -36,6 +41,8 @@ pub use error::DeliveryError;
 pub use head::Head;
 pub use item::{DROPPED_EVENTS, Item};
 pub use message::{Bounds, Content, EndStatus, Message};
+pub use offered::{Address, CollectorAnswer, EventForm, OfferError, OfferPage, OfferedSubscription, Start};
+pub use source::{SourceItem, SourceMessage};
 pub use text::{TextForm, decode};
 
 #[cfg(test)]

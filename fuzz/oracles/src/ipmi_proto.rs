@@ -89,8 +89,8 @@ pub fn datagrams(octets: &[u8], now: Instant) {
 pub fn responder(octets: &[u8], now: Instant) {
     struct Untouched;
     impl Device for Untouched {
-        fn answer(&mut self, asked: &DeviceCommand<'_>, _: &mut Vec<u8>) -> CompletionCode {
-            panic!("the device got a request without a login: {asked:?}")
+        fn answer(&mut self, requested: &DeviceCommand<'_>, _: &mut Vec<u8>) -> CompletionCode {
+            panic!("the device got a request without a login: {requested:?}")
         }
     }
     let account = Account {
@@ -161,9 +161,9 @@ pub fn answers(octets: &[u8], now: Instant) {
             _ => other.and_then(|other| other.through(7, 0x82)),
         };
         let destination = destination.expect("the destination is valid");
-        let asked = session.request_at(destination, Request::new(NetFn::STORAGE, 0x23, &[1]));
-        let mut told = None;
-        while told.is_none() {
+        let requested = session.request_at(destination, Request::new(NetFn::STORAGE, 0x23, &[1]));
+        let mut reported = None;
+        while reported.is_none() {
             while let Some(datagram) = session.transmit(time) {
                 let mut answers = Frames::new();
                 let taken = responder.receive(&datagram, HERE, &mut device, time, &mut answers);
@@ -181,17 +181,17 @@ pub fn answers(octets: &[u8], now: Instant) {
             while let Some(event) = session.event() {
                 match event {
                     Event::Established { .. } => is_established = true,
-                    Event::Answered { id, outcome } if id == asked => told = Some(outcome),
+                    Event::Answered { id, outcome } if id == requested => reported = Some(outcome),
                     other => panic!("unexpected event: {other:?}"),
                 }
             }
-            if told.is_none() {
+            if reported.is_none() {
                 time = time.max(session.deadline().expect("a session with an open request has a deadline"));
                 session.tick(time);
             }
         }
-        let told = told.expect("it was asked until there was an outcome");
-        assert_eq!(told.as_ref(), Ok(&device.0), "from {destination:?}");
+        let reported = reported.expect("it was asked until there was an outcome");
+        assert_eq!(reported.as_ref(), Ok(&device.0), "from {destination:?}");
     }
     assert!(responder.sessions() <= 1, "{} sessions", responder.sessions());
 }

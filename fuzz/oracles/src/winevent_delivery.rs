@@ -50,3 +50,21 @@ const HEAD: &str = "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelop
     xmlns:w=\"http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd\"><s:Header>\
     <a:Action>http://schemas.dmtf.org/wbem/wsman/1/wsman/Events</a:Action><a:MessageID>1</a:MessageID>\
     </s:Header><s:Body><w:Events>";
+
+/// Checks any text as the answer of a collector: errors are short, and every offered subscription has a version and an
+/// address.
+///
+/// # Panics
+/// If one of these properties does not hold.
+pub fn answer(data: &[u8]) {
+    let (text, _) = winevent::delivery::decode(data);
+    match winevent::delivery::CollectorAnswer::parse(&text, "1") {
+        Ok(winevent::delivery::CollectorAnswer::Subscriptions(page)) => {
+            for offer in page.offers.into_iter().flatten() {
+                assert!(!offer.version.is_empty() && !offer.notify_to.url.is_empty());
+            }
+        }
+        Ok(_) => {}
+        Err(error) => assert!(error.to_string().len() < 2_048),
+    }
+}

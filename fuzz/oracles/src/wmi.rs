@@ -87,7 +87,7 @@ fn engine(finding: Finding) -> Engine {
         .collect();
     let builder =
         Engine::builder("node7", 60).declare(&namespace(), &classes).expect("the classes are right");
-    builder.provider(Arc::new(Kept { finding })).build().expect("they are there")
+    builder.provider(Arc::new(Fixture { finding })).build().expect("they are there")
 }
 
 /// Lookup strategy of the provider.
@@ -97,11 +97,11 @@ enum Finding {
     ByLooking,
 }
 
-struct Kept {
+struct Fixture {
     finding: Finding,
 }
 
-impl Kept {
+impl Fixture {
     fn rows(class: &Arc<cim::Class>) -> Result<Vec<Instance>, ProviderError> {
         let row = || Instance::new(class.clone());
         let thing = |name: &'static str, id: u32| row().with("Name", name)?.with("Id", id);
@@ -129,7 +129,7 @@ impl Kept {
     }
 }
 
-impl Provider for Kept {
+impl Provider for Fixture {
     fn classes(&self) -> Vec<(Namespace, Name)> {
         let class = |name| (namespace(), Name::parse(name).expect("it is one"));
         ["Site_Thing", "Site_Part", "Site_Link"].map(class).into()

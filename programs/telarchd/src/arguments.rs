@@ -148,6 +148,7 @@ struct ParsedOptions {
     https: Option<SocketAddr>,
     accounts: Option<PathBuf>,
     ready: Option<PathBuf>,
+    pwsh: Option<PathBuf>,
     config: Option<PathBuf>,
     state: Option<PathBuf>,
     audit: Option<PathBuf>,
@@ -198,6 +199,7 @@ impl Arguments {
                 Arg::Long("forwarded-events") => {
                     options.forwarded_events = Some(PathBuf::from(parser.value()?));
                 }
+                Arg::Long("pwsh") => options.pwsh = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("ready") => options.ready = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("config") => options.config = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("state") => options.state = Some(PathBuf::from(parser.value()?)),
@@ -270,7 +272,11 @@ impl ParsedOptions {
         if self.accounts.is_none() && !has_certified_sources {
             return Err(ArgumentError::Missing("--accounts"));
         }
-        let Self { http, https, accounts, ready, settings, .. } = self;
+        let Self { http, https, accounts, ready, mut settings, .. } = self;
+        if let Some(program) = self.pwsh {
+            let program = std::path::absolute(&program).unwrap_or(program);
+            settings.push(("PowerShell.Program".to_owned(), program.to_string_lossy().into_owned()));
+        }
         Ok(Arguments::Ephemeral(Box::new(Ephemeral {
             http,
             https,
@@ -287,6 +293,7 @@ impl ParsedOptions {
             ("--http", self.http.is_some()),
             ("--https", self.https.is_some()),
             ("--ready", self.ready.is_some()),
+            ("--pwsh", self.pwsh.is_some()),
             ("--certificate", self.certificate.is_some()),
             ("--key", self.key.is_some()),
             ("--client-authority", self.client_authority.is_some()),

@@ -14,8 +14,10 @@ use std::time::SystemTime;
 use ::accounts::{ClientCertificateFile, HostKey, ListedAccounts, SignIn, machine_numbers};
 use config::{ListenerAddress, ListenerKey, Membership, Paths, Store, Thumbprint};
 use plugin_config::ConfigPlugin;
+use plugin_powershell::PowerShellPlugin;
 use plugin_shell::ShellPlugin;
 use service::{Catalog, Certificates, ListenError, ListenerStatus, Listeners, Plugin, Service, ServiceParts};
+use shells::Shells;
 
 use self::accounts::EphemeralPrincipals;
 use crate::arguments::{CertificateFiles, Ephemeral};
@@ -45,7 +47,7 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     store.set_membership(Membership::AllAdministrators);
     let open_files = OpenFiles::raise();
     open_files.warn_if_too_few(&store.snapshot());
-    let shell = open_files.restore_for_commands(ShellPlugin::new(shell_environment::of_this_user()));
+    let shells = open_files.restore_for_commands(Shells::new(shell_environment::of_this_user()));
     let mut sign_in = SignIn::new(Arc::clone(&accounts) as _).on_host(names.clone());
     // The keytab of the machine is used only if it is requested explicitly.
     if std::env::var_os("KRB5_KTNAME").is_some()
@@ -67,7 +69,11 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
         ConfigPlugin::with_listeners(Arc::clone(&store), listening.clone(), Arc::clone(&certificates))
             .with_certificate_mappings(Arc::clone(&sign_in) as _)
             .with_principals(Arc::clone(&principals) as _);
-    let mut plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(settings), Arc::new(shell)];
+    let mut plugins: Vec<Arc<dyn Plugin>> = vec![
+        Arc::new(settings),
+        Arc::new(PowerShellPlugin::new(shells.clone())),
+        Arc::new(ShellPlugin::new(shells)),
+    ];
     let wmi = Wmi::open(state.path(), None);
     plugins.extend(wmi.plugins());
     tokio::spawn(wmi.carry_out(store.subscribe()));

@@ -6,12 +6,16 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use broker::{CollectorFile, CollectorFiles};
 use config::{Config, Paths};
 use eventing::{
-    Collector, CollectorParts, Format, IdentityCheck, Layout, OutputSettings, Rotation, Subscriptions,
+    Collector, CollectorError, CollectorParts, DestinationSettings, Format, IdentityCheck, Layout,
+    OutputSettings, Rotation, Subscriptions,
 };
+use files::TrustedFile;
 use plugin_events::{Authorities, EventsPlugin};
 use service::{ClientCertificates, EventEndpoint};
+use zeroize::Zeroizing;
 
 use crate::arguments::CollectorOptions;
 use crate::log::one_line;
@@ -24,6 +28,9 @@ pub(crate) fn open_ephemeral(
     let collector = Collector::open(CollectorParts {
         store: state.join("events.sqlite"),
         outputs: vec![OutputSettings::to_file(&options.events)?],
+        destinations: Vec::new(),
+        spool: state.join("spool"),
+        total_limit: None,
         quarantine: quarantine_beside(&options.events),
         subscriptions: Subscriptions::read(&options.subscriptions)?,
         identity: IdentityCheck::Mark,
@@ -46,7 +53,11 @@ fn quarantine_beside(events: &Path) -> PathBuf {
 pub(crate) struct PersistentCollector {
     collector: Arc<Collector>,
     plugin: EventsPlugin,
-    subscriptions: PathBuf,
+}
+
+/// Returns the folder of the collector in a state directory.
+pub(crate) fn folder_in(state: &Path) -> PathBuf {
+    state.join("events")
 }
 
 /// Opens the collector if the settings enable it.
@@ -55,57 +66,141 @@ pub(crate) fn open(config: &Config, paths: &Paths) -> Result<Option<PersistentCo
     if !settings.enabled {
         return Ok(None);
     }
-    let state = paths.state.join("events");
-    DirBuilder::new().recursive(true).mode(0o700).create(&state)?;
-    let rotation = Rotation { size: settings.max_file_sizekb.bytes(), files: settings.max_files.get() };
-    let output = |format| OutputSettings {
-        layout: Layout::PerSource(state.join("sources")),
-        format,
-        rotation: Some(rotation),
-    };
-    let mut outputs = vec![output(Format::Json)];
-    if settings.raw_xml {
-        outputs.push(output(Format::Xml));
-    }
-    let subscriptions = paths.event_subscriptions.clone();
-    let collector = Arc::new(Collector::open(CollectorParts {
-        store: state.join("events.sqlite"),
-        outputs,
-        quarantine: state.join("quarantine"),
-        subscriptions: Subscriptions::read_folder(&subscriptions)?,
-        identity: match &settings.identity_check {
-            config::IdentityCheck::Mark => IdentityCheck::Mark,
-            config::IdentityCheck::Reject => IdentityCheck::Reject,
-            config::IdentityCheck::Relays(names) => IdentityCheck::Relays(names.clone()),
-        },
-    })?);
-    let authorities = Authorities::read_folder(&paths.event_authorities)?;
-    let certificates = match authorities.is_empty() {
-        true => ClientCertificates::Unused,
-        false => ClientCertificates::Requested,
-    };
-    tracing::info!(
-        subscriptions = %subscriptions.display(), store = %state.display(),
-        "Collecting forwarded events"
-    );
-    let plugin = EventsPlugin::new(Arc::clone(&collector), authorities, certificates);
-    Ok(Some(PersistentCollector { collector, plugin, subscriptions }))
+    let folder = folder_in(&paths.state);
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    PersistentCollector::open(settings, &folder, read_files(paths)?).map(Some)
 }
 
+/// Reads the files of the administrator that the collector uses.
+pub(crate) fn read_files(paths: &Paths) -> Result<CollectorFiles, Box<dyn Error>> {
+    Ok(CollectorFiles {
+        subscriptions: read_subscriptions(paths)?,
+        authorities: read_folder(&paths.event_authorities, "pem", TrustedFile::readable)?,
+        // They may contain credentials.
+        outputs: read_folder(&paths.event_outputs, "toml", TrustedFile::private)?,
+    })
+}
+
+/// Reads the files of subscriptions.
+pub(crate) fn read_subscriptions(paths: &Paths) -> Result<Vec<CollectorFile>, Box<dyn Error>> {
+    read_folder(&paths.event_subscriptions, "xml", TrustedFile::readable)
+}
+
+/// Reads the files of a folder whose names have this extension, in the order of their names. A folder that does not
+/// exist has none.
+fn read_folder(
+    folder: &Path,
+    extension: &str,
+    file: fn(PathBuf) -> TrustedFile,
+) -> Result<Vec<CollectorFile>, Box<dyn Error>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(format!("cannot read {}: {error}", folder.display()).into()),
+    };
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.retain(|path| path.extension().is_some_and(|found| found == extension));
+    if paths.len() > MAX_FILES {
+        return Err(format!("{} has more than {MAX_FILES} files", folder.display()).into());
+    }
+    paths.sort();
+    let mut files = Vec::new();
+    for path in paths {
+        // A file that was removed meanwhile is omitted.
+        if let Some(content) = file(path.clone()).read(MAX_FILE).map_err(|error| error.with_advice())? {
+            let path = path.display().to_string();
+            files.push(CollectorFile { path, content: Zeroizing::new(content) });
+        }
+    }
+    Ok(files)
+}
+
+fn parse_subscriptions(files: Vec<CollectorFile>) -> Result<Subscriptions, CollectorError> {
+    Subscriptions::parse(files.into_iter().map(|file| (PathBuf::from(file.path), file.content.to_vec())))
+}
+
+/// Maximum number of files in a folder of the collector.
+const MAX_FILES: usize = 1_000;
+/// Maximum size of a file of the administrator in bytes.
+const MAX_FILE: usize = 4 << 20;
+
 impl PersistentCollector {
+    /// Opens the collector, whose folder exists.
+    pub(crate) fn open(
+        settings: &config::EventCollector,
+        folder: &Path,
+        files: CollectorFiles,
+    ) -> Result<Self, Box<dyn Error>> {
+        let rotation = Rotation { size: settings.max_file_sizekb.bytes(), files: settings.max_files.get() };
+        let output = |format| OutputSettings {
+            layout: Layout::PerSource(folder.join("sources")),
+            format,
+            rotation: Some(rotation),
+        };
+        let mut outputs = vec![output(Format::Json)];
+        if settings.raw_xml {
+            outputs.push(output(Format::Xml));
+        }
+        let destinations = files.outputs.iter();
+        let destinations =
+            destinations.map(|file| DestinationSettings::parse(Path::new(&file.path), &file.content));
+        let total = u64::from(settings.max_total_mb.get());
+        let collector = Arc::new(Collector::open(CollectorParts {
+            store: folder.join("events.sqlite"),
+            outputs,
+            destinations: destinations.collect::<Result<_, _>>()?,
+            spool: folder.join("spool"),
+            total_limit: (total > 0).then_some(total << 20),
+            quarantine: folder.join("quarantine"),
+            subscriptions: parse_subscriptions(files.subscriptions)?,
+            identity: match &settings.identity_check {
+                config::IdentityCheck::Mark => IdentityCheck::Mark,
+                config::IdentityCheck::Reject => IdentityCheck::Reject,
+                config::IdentityCheck::Relays(names) => IdentityCheck::Relays(names.clone()),
+            },
+        })?);
+        let authorities =
+            files.authorities.iter().map(|file| (Path::new(&file.path), file.content.as_slice()));
+        let authorities = Authorities::parse(authorities)?;
+        let certificates = match authorities.is_empty() {
+            true => ClientCertificates::Unused,
+            false => ClientCertificates::Requested,
+        };
+        tracing::info!(store = %folder.display(), "Collecting forwarded events");
+        let plugin = EventsPlugin::new(Arc::clone(&collector), authorities, certificates);
+        Ok(Self { collector, plugin })
+    }
+
     /// Returns the collector as a part of the service.
     pub(crate) fn endpoint(&self) -> Arc<dyn EventEndpoint> {
         Arc::new(self.plugin.clone())
     }
 
+    /// Returns the collector for a gateway in another process.
+    pub(crate) fn plugin(&self) -> EventsPlugin {
+        self.plugin.clone()
+    }
+
     /// Reads the subscriptions again. If one of them is invalid, all previous ones stay in force.
-    pub(crate) fn reload(&self) {
-        let read = Subscriptions::read_folder(&self.subscriptions);
-        if let Err(error) = read.and_then(|subscriptions| self.collector.set_subscriptions(subscriptions)) {
-            tracing::error!(
+    pub(crate) fn reload(&self, paths: &Paths) {
+        match read_subscriptions(paths) {
+            Ok(files) => self.set_subscriptions(files),
+            Err(error) => tracing::error!(
+                error = one_line(&*error),
+                "Cannot reload the event subscriptions; keeping the previous ones"
+            ),
+        }
+    }
+
+    /// Replaces the subscriptions. If one of them is invalid, all previous ones stay in force.
+    pub(crate) fn set_subscriptions(&self, files: Vec<CollectorFile>) {
+        let parsed = parse_subscriptions(files);
+        match parsed.and_then(|subscriptions| self.collector.set_subscriptions(subscriptions)) {
+            Ok(()) => tracing::debug!("Event subscriptions loaded"),
+            Err(error) => tracing::error!(
                 error = one_line(&error),
                 "Cannot reload the event subscriptions; keeping the previous ones"
-            );
+            ),
         }
     }
 }

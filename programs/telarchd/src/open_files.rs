@@ -7,8 +7,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use config::Config;
-use plugin_shell::ShellPlugin;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use shells::Shells;
 
 /// Original and current soft limit; `None` for no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,10 +59,10 @@ impl OpenFiles {
     }
 
     /// Starts commands with the original limit.
-    pub(crate) fn restore_for_commands(self, shell: ShellPlugin) -> ShellPlugin {
+    pub(crate) fn restore_for_commands(self, shells: Shells) -> Shells {
         match self.found {
-            Some(found) => shell.with_open_files(found),
-            None => shell,
+            Some(found) => shells.with_open_files(found),
+            None => shells,
         }
     }
 }

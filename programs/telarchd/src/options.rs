@@ -53,7 +53,7 @@ const fn with_value(
 }
 
 /// All options for users, in the order of the help.
-pub(crate) static OPTIONS: [ProgramOption; 25] = [
+pub(crate) static OPTIONS: [ProgramOption; 26] = [
     switch("ephemeral", &["serve on loopback only, with a temporary state directory"]),
     switch(
         "check",
@@ -195,6 +195,12 @@ pub(crate) static OPTIONS: [ProgramOption; 25] = [
         "FILE",
         ValueKind::File,
         &["with --ephemeral: write the URLs as JSON to this file once listening"],
+    ),
+    with_value(
+        "pwsh",
+        "PROGRAM",
+        ValueKind::File,
+        &["with --ephemeral: program that is called with the arguments of pwsh in its place"],
     ),
     with_value(
         "completion",

@@ -19,17 +19,20 @@ use accounts::{
 use auth::ntlm::NtlmVerifier;
 use config::{Membership, Paths, Store};
 use plugin_config::ConfigPlugin;
+use plugin_powershell::PowerShellPlugin;
 use plugin_shell::ShellPlugin;
 use service::{
     Catalog, Certificates, ListenerStatus, Listeners, LocalSocket, Plugin, Service, ServiceManager,
     ServiceParts, SocketAccess, watchdog,
 };
+use shells::Shells;
 
-use self::policies::PolicyWatch;
+use self::policies::watch_policies;
 use self::principals::Principals;
 use crate::arguments::{PathOrigin, Persistent};
 use crate::audit::AuditFile;
 use crate::event_collector::{self, PersistentCollector};
+use crate::folder_watch::FolderWatch;
 use crate::inherited::Inherited;
 use crate::log::one_line;
 use crate::open_files::OpenFiles;
@@ -86,12 +89,17 @@ pub(crate) async fn run(
     let reporting = Arc::clone(&manager);
     tokio::spawn(manager_reports::status(listening, move |text| reporting.status(&text)));
 
-    let policies = PolicyWatch::of(&files.store);
+    let policies = watch_policies(&files.store);
+    let subscriptions = FolderWatch::of(files.paths.event_subscriptions.clone(), "event subscriptions");
     let signal = loop {
         let request = tokio::select! {
             request = signals.next() => request,
             () = policies.changed() => {
                 files.reload_policies().await;
+                continue;
+            }
+            () = subscriptions.changed(), if collector.is_some() => {
+                collector.iter().for_each(|collector| collector.reload(&files.paths));
                 continue;
             }
         };
@@ -102,7 +110,7 @@ pub(crate) async fn run(
                 audit.reopen();
                 files.reload().await;
                 if let Some(collector) = &collector {
-                    collector.reload();
+                    collector.reload(&files.paths);
                 }
                 refresh(listeners.as_ref()).await;
                 manager.ready();
@@ -129,7 +137,7 @@ pub(crate) struct Files {
     pub(crate) accounts: FileAccounts,
     client_certificates: ClientCertificateFile,
     pub(crate) users: UnixUsers,
-    paths: Paths,
+    pub(crate) paths: Paths,
     pub(crate) machine: MachineSid,
     serving: ServiceScope,
     ntlm: Option<Arc<dyn NtlmVerifier>>,
@@ -297,15 +305,18 @@ fn service(
     let sign_in = Arc::new(sign_in);
     let sign_in_state = files.sign_in_state(&sign_in);
     sign_in_state.warn();
-    let shell = open_files.restore_for_commands(ShellPlugin::new(shell_environment::of_this_user()));
-    let shell: Arc<dyn Plugin> = Arc::new(shell);
+    let shells = open_files.restore_for_commands(Shells::new(shell_environment::of_this_user()));
     let (store, certificates) = (Arc::clone(&files.store), Arc::clone(&files.certificates));
     let principals = Arc::new(principals);
     let settings = ConfigPlugin::with_listeners(store, listening.clone(), certificates)
         .with_machine(Arc::new(OwnMachine::new(&files.paths, sign_in_state)))
         .with_principals(Arc::clone(&principals) as Arc<dyn service::Principals>)
         .with_certificate_mappings(Arc::clone(&sign_in) as _);
-    let mut plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(settings), shell];
+    let mut plugins: Vec<Arc<dyn Plugin>> = vec![
+        Arc::new(settings),
+        Arc::new(PowerShellPlugin::new(shells.clone())),
+        Arc::new(ShellPlugin::new(shells)),
+    ];
     let wmi = Wmi::open(&files.paths.state, None);
     plugins.extend(wmi.plugins());
     tokio::spawn(wmi.carry_out(files.store.subscribe()));

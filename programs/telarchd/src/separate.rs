@@ -5,7 +5,9 @@
 //! program, and communicate through sockets that the broker creates.
 
 mod broker;
+mod collector_process;
 mod confinement;
+mod event_collector;
 mod gateway;
 mod host;
 mod host_process;
@@ -22,6 +24,7 @@ use std::process::ExitCode;
 
 use accounts::UnixUsers;
 
+use self::user::UserIds;
 use crate::arguments::Persistent;
 use crate::audit::AuditFile;
 use crate::child_process::QUICK_CONFIG;
@@ -32,7 +35,10 @@ pub(crate) fn hidden() -> Result<Option<ExitCode>, Box<dyn Error>> {
     let arguments: Vec<String> =
         std::env::args_os().skip(1).filter_map(|one| one.into_string().ok()).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    if matches!(arguments.as_slice(), [SESSION_PROCESS | QUICK_CONFIG | SUBSCRIPTIONS | HOST, ..]) {
+    if matches!(
+        arguments.as_slice(),
+        [SESSION_PROCESS | QUICK_CONFIG | SUBSCRIPTIONS | HOST | EVENT_COLLECTOR, ..]
+    ) {
         inherited::close_all();
     }
     match arguments.as_slice() {
@@ -40,6 +46,9 @@ pub(crate) fn hidden() -> Result<Option<ExitCode>, Box<dyn Error>> {
         [QUICK_CONFIG, state] => crate::quick_config::run(state).map(Some),
         [SUBSCRIPTIONS, state, commands] => subscriptions::run(Path::new(state), commands).map(Some),
         [HOST, uid, gid, state] => host::run(uid.parse()?, gid.parse()?, Path::new(state)).map(Some),
+        [EVENT_COLLECTOR, uid, gid, state] => {
+            collector_process::run(uid.parse()?, gid.parse()?, Path::new(state)).map(Some)
+        }
         _ => Ok(None),
     }
 }
@@ -58,8 +67,8 @@ pub(crate) fn run(
     broker::run(arguments, inherited, audit)
 }
 
-/// Requires that the gateway's user exists and is not root.
-pub(crate) fn require_user(users: &UnixUsers, name: &str) -> Result<(), Box<dyn Error>> {
+/// Returns the gateway's user, which must exist and must not be root.
+pub(crate) fn require_user(users: &UnixUsers, name: &str) -> Result<UserIds, Box<dyn Error>> {
     match user::find(users, name)? {
         None => Err(format!(
                         "user {name} does not exist, but the process that reads the network runs as it\n  create it: useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin {name}"
@@ -68,7 +77,15 @@ pub(crate) fn require_user(users: &UnixUsers, name: &str) -> Result<(), Box<dyn 
         Some(numbers) if numbers.uid == 0 => {
             Err(format!("{name} is root, but the process that reads the network requires an unprivileged user").into())
         }
-        Some(_) => Ok(()),
+        Some(numbers) => Ok(numbers),
+    }
+}
+
+/// Requires that no other thread exists: confinement applies to the calling thread and its later children only.
+fn require_one_thread() -> Result<(), Box<dyn Error>> {
+    match std::fs::read_dir("/proc/self/task")?.count() {
+        1 => Ok(()),
+        threads => Err(format!("the process has {threads} threads before it is confined").into()),
     }
 }
 
@@ -78,3 +95,5 @@ const SESSION_PROCESS: &str = "--keep-host";
 const HOST: &str = "--host";
 /// First argument of the process that runs permanent subscriptions.
 const SUBSCRIPTIONS: &str = "--subscriptions";
+/// First argument of the process that collects events.
+const EVENT_COLLECTOR: &str = "--event-collector";

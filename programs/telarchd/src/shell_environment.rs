@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use broker::Variables;
-use plugin_shell::ShellEnvironment;
+use shells::ShellEnvironment;
 
 /// Returns an environment as set up by `sshd`, but with the search path of this process.
 pub(crate) fn of_this_user() -> ShellEnvironment {

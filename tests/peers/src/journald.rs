@@ -29,10 +29,10 @@ impl Journald {
         let mut command = Command::new(JOURNALD);
         command.env("NOTIFY_SOCKET", "/run/ready").stdin(Stdio::null()).stderr(Stdio::null());
         let journald = Self(command.spawn().expect("it is installed"));
-        let mut told = [0; 4096];
+        let mut reported = [0; 4096];
         loop {
-            let length = ready.recv(&mut told).expect("the journal says when it is ready");
-            if String::from_utf8_lossy(told.get(..length).unwrap_or_default()).contains("READY=1") {
+            let length = ready.recv(&mut reported).expect("the journal says when it is ready");
+            if String::from_utf8_lossy(reported.get(..length).unwrap_or_default()).contains("READY=1") {
                 return journald;
             }
         }

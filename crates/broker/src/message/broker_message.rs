@@ -90,6 +90,14 @@ pub enum BrokerMessage {
     PoliciesChanged(String),
     /// The service was asked to reload everything. Holds the text of the configuration file.
     Reload(String),
+    /// State of the collector of events. The connection to its process is attached as a descriptor, unless the process
+    /// is not running.
+    EventCollector {
+        /// Whether the settings enable the collector.
+        is_enabled: bool,
+        /// Whether HTTPS clients are asked for certificates of event sources.
+        requests_certificates: bool,
+    },
     /// The service stops.
     Stop,
 }
@@ -148,6 +156,9 @@ impl BrokerMessage {
             Self::SettingsChanged(text) => w.u8(13).text(text),
             Self::Reload(text) => w.u8(14).text(text),
             Self::Stop => w.u8(15),
+            Self::EventCollector { is_enabled, requests_certificates } => {
+                w.u8(24).u8(u8::from(*is_enabled)).u8(u8::from(*requests_certificates))
+            }
             Self::SettingsOutdated(text) => w.u8(16).text(text),
             Self::CertificateLoaded(pem) => w.u8(17).text(pem.expose()),
             Self::CertificateHolder(handle) => w.u8(22).u64(*handle),
@@ -216,6 +227,7 @@ impl BrokerMessage {
             13 => Self::SettingsChanged(r.text()?.to_owned()),
             14 => Self::Reload(r.text()?.to_owned()),
             15 => Self::Stop,
+            24 => Self::EventCollector { is_enabled: r.u8()? == 1, requests_certificates: r.u8()? == 1 },
             16 => Self::SettingsOutdated(r.text()?.to_owned()),
             18 => Self::LookupResult(r.optional(text)?),
             17 => Self::CertificateLoaded(Secret::new(r.text()?.to_owned())),

@@ -15,7 +15,7 @@ pub(super) fn oid(r: &mut Reader<'_>) -> Result<Oid, Malformed> {
 }
 
 /// Encodes an access token.
-pub(crate) fn write_token<'w>(w: &'w mut Writer, token: &Token) -> &'w mut Writer {
+pub fn write_token<'w>(w: &'w mut Writer, token: &Token) -> &'w mut Writer {
     w.text(&token.machine().to_string()).octets(&token.user().encode());
     let groups: Vec<Sid> = token.groups().collect();
     w.u32(u32::try_from(groups.len()).unwrap_or(u32::MAX));
@@ -26,7 +26,10 @@ pub(crate) fn write_token<'w>(w: &'w mut Writer, token: &Token) -> &'w mut Write
 }
 
 /// Decodes an access token.
-pub(crate) fn read_token(r: &mut Reader<'_>) -> Result<Token, Malformed> {
+///
+/// # Errors
+/// [`Malformed`] if the next bytes are not an access token.
+pub fn read_token(r: &mut Reader<'_>) -> Result<Token, Malformed> {
     let machine = DomainSid::parse(r.text()?).map_err(|_| Malformed("invalid machine SID"))?;
     let user = sid(r)?;
     let count = r.u32()?;

@@ -189,17 +189,17 @@ fn a_gateway_that_sends_a_descriptor_is_ended() {
 #[test]
 fn the_number_of_sessions_is_bounded_per_account() {
     let (server, link) = TestBroker::start();
-    let mut kept = Vec::new();
+    let mut stored = Vec::new();
     for _ in 0..2_100 {
         match send_request(&link, &password("alice", "correct horse")) {
-            BrokerMessage::SignedIn(signed_in) => kept.push(signed_in.session),
+            BrokerMessage::SignedIn(signed_in) => stored.push(signed_in.session),
             BrokerMessage::SignInRefused { error: AuthError::Unavailable, .. } => break,
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(kept.len(), 2_048);
+    assert_eq!(stored.len(), 2_048);
     sign_in(&link, "bob", "battery");
-    link.send(&GatewayRequest::EndSession(kept[0]).encode(0), &[]).unwrap();
+    link.send(&GatewayRequest::EndSession(stored[0]).encode(0), &[]).unwrap();
     sign_in(&link, "alice", "correct horse");
     drop(server);
 }

@@ -9,7 +9,7 @@ use super::Rotation;
 use crate::error::CollectorError;
 
 /// File to which lines are appended.
-pub(super) struct EventFile {
+pub(crate) struct EventFile {
     path: PathBuf,
     file: File,
     length: u64,
@@ -19,7 +19,7 @@ pub(super) struct EventFile {
 impl EventFile {
     /// Opens a file, or creates it with mode 0600. An incomplete last line, which a crash has left and whose event was
     /// not acknowledged, is removed.
-    pub(super) fn open(path: PathBuf) -> Result<Self, CollectorError> {
+    pub(crate) fn open(path: PathBuf) -> Result<Self, CollectorError> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true).mode(0o600);
         let mut file = options.open(&path).map_err(CollectorError::file("open", &path))?;
@@ -43,7 +43,7 @@ impl EventFile {
     }
 
     /// Appends lines, or none of them.
-    pub(super) fn append(&mut self, lines: &[u8]) -> Result<(), CollectorError> {
+    pub(crate) fn append(&mut self, lines: &[u8]) -> Result<(), CollectorError> {
         self.has_unsynced = true;
         if let Err(source) = self.file.write_all(lines) {
             // A part may have been written.
@@ -54,8 +54,13 @@ impl EventFile {
         Ok(())
     }
 
+    /// Length in bytes.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
     /// Waits until all lines are on the disk.
-    pub(super) fn sync(&mut self) -> Result<(), CollectorError> {
+    pub(crate) fn sync(&mut self) -> Result<(), CollectorError> {
         if self.has_unsynced {
             self.file.sync_data().map_err(CollectorError::file("write", &self.path))?;
             self.has_unsynced = false;
@@ -98,7 +103,7 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
 }
 
 /// Creates a folder that no other user can read, unless it exists, and makes its name durable.
-pub(super) fn create_folder(folder: &Path) -> Result<(), CollectorError> {
+pub(crate) fn create_folder(folder: &Path) -> Result<(), CollectorError> {
     if folder.is_dir() {
         return Ok(());
     }

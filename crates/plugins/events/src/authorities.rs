@@ -59,10 +59,21 @@ impl Authorities {
     pub fn read(path: &Path) -> Result<Self, AuthorityError> {
         let text =
             std::fs::read(path).map_err(|source| AuthorityError::Read { path: path.to_owned(), source })?;
-        let certificates = tls::certificates(&text)
-            .map_err(|source| AuthorityError::Pem { path: path.to_owned(), source })?;
-        let with_thumbprint = |der: CertificateDer<'static>| (thumbprint(&der), der);
-        Ok(Self(certificates.into_iter().map(with_thumbprint).collect()))
+        Self::parse([(path, text.as_slice())])
+    }
+
+    /// Parses the contents of PEM files. The paths are for messages.
+    ///
+    /// # Errors
+    /// [`AuthorityError`] for the first file that contains no certificate.
+    pub fn parse<'f>(files: impl IntoIterator<Item = (&'f Path, &'f [u8])>) -> Result<Self, AuthorityError> {
+        let mut all = Vec::new();
+        for (path, text) in files {
+            let certificates = tls::certificates(text)
+                .map_err(|source| AuthorityError::Pem { path: path.to_owned(), source })?;
+            all.extend(certificates.into_iter().map(|der| (thumbprint(&der), der)));
+        }
+        Ok(Self(all))
     }
 
     /// Reads all files of a folder whose names end with `.pem`. A folder that does not exist has none.

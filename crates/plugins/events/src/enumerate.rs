@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use eventing::{Offered, Source, SourceKind};
-use service::{EventMessage, Transport};
+use service::Transport;
 use winevent::delivery::{
     Answer, ClientProof, ContentFormat, Head, Offer, OfferIds, Page, enumerate_response,
 };
@@ -11,12 +11,13 @@ use winevent::subscription;
 use xml::Fragment;
 
 use crate::request::new_id;
+use crate::source_message::SourceMessage;
 
 /// Returns the response with as many subscriptions as the source accepts. `from` is the context of a Pull: the number
 /// of subscriptions in previous responses.
 pub(crate) fn response(
     source: &Source,
-    message: &EventMessage,
+    message: &SourceMessage,
     head: &Head,
     offered: &[Offered],
     from: Option<usize>,
@@ -46,7 +47,7 @@ pub(crate) fn response(
     enumerate_response(&answer, page, &items, context.as_deref())
 }
 
-fn item(source: &Source, message: &EventMessage, offered: &Offered) -> Fragment {
+fn item(source: &Source, message: &SourceMessage, offered: &Offered) -> Fragment {
     let subscription = &offered.subscription.subscription;
     let timing = subscription.timing();
     let proof = match (&source.kind, message.transport) {

@@ -11,18 +11,25 @@
 mod authorities;
 mod enumerate;
 mod fault;
+mod message;
+mod proxy;
 mod request;
+mod server;
+mod source_message;
 
 use std::sync::Arc;
 
 use eventing::{Batch, Collector, CollectorError, CollectorSubscription, Source};
-use service::{BoxFuture, ClientCertificates, EventAnswer, EventEndpoint, EventMessage, SourceProof};
+use service::{BoxFuture, ClientCertificates, EventAnswer, EventEndpoint, EventMessage};
 use tokio::runtime::Handle;
 use winevent::delivery::{self, Answer, Content, Message, TextForm};
 use xml::Encoding;
 
 pub use self::authorities::{Authorities, AuthorityError};
+pub use self::proxy::RemoteCollector;
 use self::request::{Body, Target};
+pub use self::server::serve;
+use self::source_message::{Proof, SourceMessage};
 
 /// Collector as a part of the service.
 #[derive(Clone)]
@@ -44,8 +51,19 @@ impl EventsPlugin {
         Self { collector, authorities: Arc::new(authorities), certificates }
     }
 
+    /// Responds to a message on a thread of its own, because decompressing, parsing and reading the store would keep
+    /// other connections waiting.
+    pub(crate) async fn answer_on_thread(&self, message: SourceMessage) -> EventAnswer {
+        let (plugin, runtime) = (self.clone(), Handle::current());
+        let answering = tokio::task::spawn_blocking(move || runtime.block_on(plugin.respond(message)));
+        answering.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "The collector failed at a message");
+            status(500)
+        })
+    }
+
     /// Responds to a message. Blocks the thread while it parses.
-    async fn respond(&self, message: EventMessage) -> EventAnswer {
+    async fn respond(&self, message: SourceMessage) -> EventAnswer {
         let source = match self.source(&message) {
             Ok(source) => source,
             Err(reason) => {
@@ -94,13 +112,12 @@ impl EventsPlugin {
     }
 
     /// Returns the source that a proof identifies.
-    fn source(&self, message: &EventMessage) -> Result<Source, String> {
+    fn source(&self, message: &SourceMessage) -> Result<Source, String> {
         match &message.proof {
-            SourceProof::Account(caller) => {
-                let account = &caller.identity().account().name;
-                Ok(Source::of_account(account, caller.token().clone(), message.address))
+            Proof::Account { name, token } => {
+                Ok(Source::of_account(name, token.as_ref().clone(), message.address))
             }
-            SourceProof::Certificate(chain) => {
+            Proof::Certificate(chain) => {
                 let verified = self.authorities.verify(chain).map_err(|error| error.to_string())?;
                 Source::of_certificate(verified.names, verified.issuer, message.address)
                     .ok_or_else(|| "the certificate has no DNS name and no common name".to_owned())
@@ -112,7 +129,7 @@ impl EventsPlugin {
     fn enumerate(
         &self,
         source: &Source,
-        message: &EventMessage,
+        message: &SourceMessage,
         parsed: &Message<'_>,
     ) -> Result<Option<String>, Refusal> {
         let from = match &parsed.content {
@@ -178,15 +195,8 @@ impl EventEndpoint for EventsPlugin {
     }
 
     fn answer(&self, message: EventMessage) -> BoxFuture<'_, EventAnswer> {
-        let (plugin, runtime) = (self.clone(), Handle::current());
-        // Decompressing, parsing and reading the store would keep other connections waiting.
-        let answering = tokio::task::spawn_blocking(move || runtime.block_on(plugin.respond(message)));
-        Box::pin(async move {
-            answering.await.unwrap_or_else(|error| {
-                tracing::error!(%error, "The collector failed at a message");
-                status(500)
-            })
-        })
+        let plugin = self.clone();
+        Box::pin(async move { plugin.answer_on_thread(SourceMessage::from(message)).await })
     }
 }
 
@@ -205,6 +215,6 @@ impl Refusal {
 }
 
 /// Returns a response without a body.
-fn status(status: u16) -> EventAnswer {
+pub(crate) fn status(status: u16) -> EventAnswer {
     EventAnswer { status, envelope: String::new(), encoding: Encoding::Utf8 }
 }

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use service::EventMessage;
 use winevent::WinEventError;
 use winevent::delivery::{TextForm, decode};
 use winevent::sldc;
+
+use crate::source_message::SourceMessage;
 
 /// Resource of the collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl Body {
     ///
     /// Windows sends the header of the compression also with messages that are not compressed. A body that begins with
     /// a byte order mark is therefore plain, and one that cannot be decompressed counts as plain if it looks like XML.
-    pub(crate) fn decode(message: &EventMessage) -> Result<Self, WinEventError> {
+    pub(crate) fn decode(message: &SourceMessage) -> Result<Self, WinEventError> {
         let is_compressed =
             message.content_encoding.as_ref().is_some_and(|name| name.trim().eq_ignore_ascii_case("SLDC"));
         let body = &message.body;

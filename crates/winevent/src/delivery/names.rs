@@ -8,6 +8,9 @@ pub(super) const WSMAN: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd";
 pub(super) const MICROSOFT: &str = "http://schemas.microsoft.com/wbem/wsman/1/wsman.xsd";
 pub(super) const MACHINE_ID: &str = "http://schemas.microsoft.com/wbem/wsman/1/machineid";
 pub(super) const SUBSCRIPTION: &str = "http://schemas.microsoft.com/wbem/wsman/1/subscription";
+/// Resource that lists the subscriptions of a source.
+pub(super) const SUBSCRIPTIONS: &str =
+    "http://schemas.microsoft.com/wbem/wsman/1/SubscriptionManager/Subscription";
 pub(super) const POLICY: &str = "http://schemas.xmlsoap.org/ws/2002/12/policy";
 pub(super) const AUTHENTICATION: &str = "http://schemas.microsoft.com/wbem/wsman/1/authentication";
 pub(super) const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";

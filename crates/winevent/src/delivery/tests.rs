@@ -178,3 +178,67 @@ fn a_list_with_a_rest_has_a_context_and_no_end() {
     assert!(ack.contains("wsman/1/wsman/Ack</a:Action>"), "{ack}");
     Document::parse(ack, &xml::Bounds::default()).unwrap();
 }
+
+#[test]
+fn a_source_reads_what_the_collector_offers() {
+    let item = offer().item(&OfferIds { version: "V", message_id: "M", operation_id: "O" });
+    let answer = Answer { relates_to: "uuid:1", operation_id: None, message_id: "3" };
+    let text = enumerate_response(&answer, Page::First, &[item], Some("5"));
+    let CollectorAnswer::Subscriptions(page) = CollectorAnswer::parse(&text, "1").unwrap() else { panic!() };
+    assert_eq!(page.context.as_deref(), Some("5"));
+    let offered = page.offers.into_iter().next().unwrap().unwrap();
+    assert_eq!((offered.name.as_str(), offered.version.as_str()), ("Base & more", "uuid:V"));
+    assert_eq!(offered.notify_to.url, "https://wec.example:5986/wsman/subscriptions/ID/1");
+    assert_eq!((offered.max_items, offered.max_latency.as_millis()), (Some(20), 30_500));
+    assert_eq!((offered.heartbeat.as_secs(), offered.retries), (3_600, 5));
+    assert!(offered.is_compressed && offered.ignores_channel_errors);
+    assert_eq!((offered.form, offered.start), (EventForm::CharacterData, Start::Earliest));
+    assert!(CollectorAnswer::parse(&text, "2").is_err());
+    let ack = acknowledge(&answer);
+    assert!(matches!(CollectorAnswer::parse(&ack, "1").unwrap(), CollectorAnswer::Acknowledged));
+}
+
+#[test]
+fn a_collector_reads_what_a_source_writes() {
+    let item = offer().item(&OfferIds { version: "V", message_id: "M", operation_id: "O" });
+    let answer = Answer { relates_to: "uuid:1", operation_id: None, message_id: "3" };
+    let text = enumerate_response(&answer, Page::First, &[item], None);
+    let CollectorAnswer::Subscriptions(page) = CollectorAnswer::parse(&text, "1").unwrap() else { panic!() };
+    let offered = page.offers.into_iter().next().unwrap().unwrap();
+    let source = SourceMessage {
+        to: &offered.notify_to.url,
+        machine_id: "web1.example",
+        message_id: "A",
+        operation_id: "B",
+        session_id: "C",
+        reference: &offered.notify_to.reference,
+    };
+    let bookmark = crate::event::Bookmark { channel: "System".to_owned(), record_id: 7, is_current: true };
+    let bookmark = crate::event::BookmarkList::new([bookmark]).unwrap();
+    let items = [SourceItem::Event("<Event a=']]>'/>".to_owned()), SourceItem::Dropped(3)];
+    for form in [EventForm::CharacterData, EventForm::Inline] {
+        let text = source.events(&items, &bookmark, form);
+        let Message { head, content } = Message::parse(&text, &Bounds::default()).unwrap();
+        assert_eq!(head.identifier.as_deref(), Some("V"));
+        assert_eq!(head.machine_id.as_deref(), Some("web1.example"));
+        assert_eq!(head.bookmark.as_deref(), Some(bookmark.text()));
+        let Content::Events(found) = content else { panic!("{text}") };
+        assert_eq!(found[0].xml, "<Event a=']]>'/>");
+        assert_eq!(found[1].action, DROPPED_EVENTS);
+    }
+    for (text, expected) in [
+        (source.heartbeat(), Content::Heartbeat),
+        (source.enumerate(), Content::Enumerate),
+        (source.pull("9"), Content::Pull { context: "9".to_owned() }),
+        (source.end(), Content::End),
+        (
+            source.subscription_end("SourceCancelling", "bye"),
+            Content::SubscriptionEnd(EndStatus {
+                status: "SourceCancelling".to_owned(),
+                reason: "bye".to_owned(),
+            }),
+        ),
+    ] {
+        assert_eq!(Message::parse(&text, &Bounds::default()).unwrap().content, expected);
+    }
+}

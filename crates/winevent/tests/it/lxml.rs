@@ -9,7 +9,7 @@ use telarch_winevent::Timestamp;
 use telarch_winevent::event::Record;
 use telarch_winevent::query::Query;
 
-use crate::fixtures::{events, recordings};
+use crate::fixtures::events;
 use crate::random::Random;
 
 /// Reads events and expressions, and prints a line of `0` and `1` for each expression.
@@ -41,7 +41,7 @@ fn python() -> Option<PathBuf> {
 
 #[test]
 fn random_expressions_select_what_lxml_selects() {
-    let Some(folder) = recordings() else { return };
+    let Some(folder) = skips::recordings("events") else { return };
     let Some(python) = python() else {
         skips::skip!("lxml is missing; ./test installs it for Python");
         return;

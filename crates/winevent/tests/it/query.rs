@@ -6,7 +6,7 @@ use telarch_winevent::query::{
 };
 use telarch_winevent::{QueryList, Timestamp, WinEventError};
 
-use crate::fixtures::{events, recordings};
+use crate::fixtures::events;
 
 /// Expressions over the 75 events of the Security log, and the lines that they select. `timediff()` is relative
 /// to 2016-07-16T00:44:06.064191Z, the time of line 54.
@@ -102,7 +102,7 @@ fn select(text: &str, all: &[Record]) -> Vec<usize> {
 
 #[test]
 fn every_construct_selects_the_expected_recorded_events() {
-    let Some(folder) = recordings() else { return };
+    let Some(folder) = skips::recordings("events") else { return };
     for (name, cases) in [("security", SECURITY), ("system", SYSTEM)] {
         let all: Vec<_> = events(&folder, name).iter().map(|text| Record::parse(text).unwrap()).collect();
         for (text, expected) in cases {
@@ -115,7 +115,7 @@ fn every_construct_selects_the_expected_recorded_events() {
 
 #[test]
 fn the_subscription_of_logons_suppresses_the_system_account() {
-    let Some(folder) = recordings() else { return };
+    let Some(folder) = skips::recordings("events") else { return };
     let text = crate::fixtures::text(&folder, "wecutil/palantir-Authentication.xml");
     let subscription = telarch_winevent::Subscription::parse(&text).unwrap().subscription;
     let list = QueryList::parse(&subscription.query).unwrap();

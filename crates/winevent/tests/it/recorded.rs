@@ -7,11 +7,11 @@ use telarch_winevent::event::{Body, DataItem, Event, Record, json};
 use telarch_winevent::{QueryList, Subscription, encoding, sldc};
 use xml::{Bounds, Document, Element};
 
-use crate::fixtures::{bytes, events, recordings, text};
+use crate::fixtures::{bytes, events, text};
 
 #[test]
 fn the_captured_heartbeat_decompresses_to_its_bytes() {
-    let Some(folder) = recordings() else { return };
+    let Some(folder) = skips::recordings("events") else { return };
     let compressed = bytes(&folder, "heartbeat.captured.sldc");
     let plain = bytes(&folder, "heartbeat.captured.utf16le");
     assert_eq!(sldc::decode(&compressed, sldc::MAX_OUTPUT).unwrap(), plain);
@@ -22,7 +22,7 @@ fn the_captured_heartbeat_decompresses_to_its_bytes() {
 
 #[test]
 fn every_batch_holds_the_recorded_events_in_order_in_every_form() {
-    let Some(folder) = recordings() else { return };
+    let Some(folder) = skips::recordings("events") else { return };
     for (batch, source, count) in [("batch-security-25", "security", 25), ("batch-system-60", "system", 60)] {
         let recorded = events(&folder, source);
         let utf16 = bytes(&folder, &format!("{batch}.utf16le"));
@@ -53,7 +53,7 @@ fn items(element: Element<'_>) -> Vec<String> {
 }
 
 fn all_events() -> Option<Vec<String>> {
-    let folder = recordings()?;
+    let folder = skips::recordings("events")?;
     let all: Vec<_> =
         ["security", "system", "exchange-wec"].iter().flat_map(|name| events(&folder, name)).collect();
     assert_eq!(all.len(), 220);
@@ -137,7 +137,7 @@ fn strings(value: &Value) -> Vec<String> {
 
 #[test]
 fn the_exchange_event_keeps_its_unnamed_values_in_order() {
-    let Some(folder) = recordings() else { return };
+    let Some(folder) = skips::recordings("events") else { return };
     let text = &events(&folder, "exchange-wec")[0];
     let record = Record::parse(text).unwrap();
     let structured: Value = serde_json::from_str(&json::structured(&record.event().unwrap())).unwrap();
@@ -153,7 +153,7 @@ fn the_exchange_event_keeps_its_unnamed_values_in_order() {
 
 #[test]
 fn the_captured_enumerate_request_is_decoded() {
-    let Some(folder) = recordings() else { return };
+    let Some(folder) = skips::recordings("events") else { return };
     let bytes = bytes(&folder, "enumerate-request.captured.utf16le");
     let decoded = encoding::decode(&bytes);
     assert_eq!(decoded.replaced, 0);
@@ -162,7 +162,7 @@ fn the_captured_enumerate_request_is_decoded() {
 
 #[test]
 fn every_subscription_file_is_the_same_after_export_and_import() {
-    let Some(folder) = recordings() else { return };
+    let Some(folder) = skips::recordings("events") else { return };
     let mut versions = Vec::new();
     for entry in fs::read_dir(folder.join("wecutil")).unwrap() {
         let name = entry.unwrap().path().display().to_string();

@@ -46,7 +46,7 @@ pub(super) fn answer(octets: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     if let Ok(answer) = runtime.block_on(smtp::answer(&mut &*octets)) {
         assert!((200..600).contains(&answer.code) && answer.text.len() <= octets.len() * 3);
-        let told = answer.refusal("x").to_string();
-        assert!(!told.contains(char::is_control), "{told:?}");
+        let reported = answer.refusal("x").to_string();
+        assert!(!reported.contains(char::is_control), "{reported:?}");
     }
 }

@@ -152,10 +152,10 @@ fn each_ntlm_response_of_the_corpus_is_judged_as_expected() {
         ("other-token", Some(AuthError::Malformed("not an NTLM message"))),
         ("empty", Some(AuthError::Malformed("not an NTLM message"))),
     ] {
-        let mut asked = service();
+        let mut requested = service();
         let Ok(Step::Continue(negotiate)) = client().step(None) else { panic!("it begins") };
-        asked.step(&negotiate).unwrap();
-        let answer = asked.step(&case("auth_ntlm_acceptor", name));
+        requested.step(&negotiate).unwrap();
+        let answer = requested.step(&case("auth_ntlm_acceptor", name));
         assert_eq!(answer.err(), error, "{name}");
     }
     for (name, is_context) in

@@ -296,8 +296,8 @@ mod tests {
         let texts: Vec<_> = names.iter().map(|name| fs::read_to_string(name).unwrap()).collect();
         assert!(texts.iter().all(|text| text.len() <= 1_000 && text.ends_with('\n')));
         let all = texts.concat();
-        let kept = all.lines().count();
-        let expected: String = (400 - kept..400).map(line).collect();
+        let stored = all.lines().count();
+        let expected: String = (400 - stored..400).map(line).collect();
         assert_eq!(all, expected, "the last records are complete and in order");
     }
 

@@ -22,8 +22,8 @@ use std::sync::Arc;
 
 use config::Winrs;
 use locks::Mutex;
-use plugin_shell::{ControlGroup, Limits};
 use rustix::process::getpid;
+use shells::{ControlGroup, Limits};
 
 /// Prepares the delegated group and returns it, if there is one. Without it the limits of shells are less exact.
 pub(crate) fn prepare() -> Option<ControlGroup> {
@@ -67,12 +67,11 @@ impl UserLimits {
     /// if one of the factors is unlimited.
     pub(crate) fn from_settings(winrs: &Winrs) -> Self {
         const MEMORY_OF_HOST: u64 = 512 << 20;
-        const TASKS_OF_HOST: u64 = 512;
         let of_shell = Limits::from_settings(winrs);
         let shells = winrs.max_shells_per_user.limit().map(u64::from);
         Self {
             memory: total(of_shell.memory.map(u64::from), shells, MEMORY_OF_HOST),
-            tasks: total(of_shell.tasks().map(u64::from), shells, TASKS_OF_HOST),
+            tasks: Limits::user_tasks(winrs).map(u64::from),
         }
     }
 }

@@ -20,6 +20,7 @@ use service::{LocalSocket, ServiceManager};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::event_collector::EventCollector;
 use super::hosts::{Hosts, TokenSource};
 use super::privileged_operations::MachineOperations;
 use super::require_user;
@@ -32,7 +33,7 @@ use crate::inherited::Inherited;
 use crate::log::relay;
 use crate::open_files::OpenFiles;
 use crate::persistent::delegation::{self, UserGroups, UserLimits};
-use crate::persistent::policies::PolicyWatch;
+use crate::persistent::policies::watch_policies;
 use crate::persistent::{Files, local_sockets, manager, sign_in, watchdog_interval};
 use crate::quick_config::QuickConfig;
 use crate::signals::{SignalRequest, Signals};
@@ -61,7 +62,7 @@ async fn serve(
         BrokerProcess::begin(arguments, inherited, audit)?;
     let store = Arc::clone(&broker.files.store);
     let mut ticks = tokio::time::interval(SCHEME_CHECK_INTERVAL);
-    let watch = PolicyWatch::of(&store);
+    let watch = watch_policies(&store);
     let mut states = store.subscribe();
     let mut announced = Arc::clone(&states.borrow_and_update().policies);
     let (signal, code) = loop {
@@ -74,6 +75,7 @@ async fn serve(
             Ok(()) = states.changed() => {
                 let now = Arc::clone(&states.borrow_and_update().policies);
                 broker.subscriptions.follow(&store.snapshot().wmi);
+                broker.collector.follow();
                 limit_users(broker.groups.as_ref(), &store);
                 if now != announced {
                     broker.gateway.announce(&policies(&store), &[]);
@@ -107,6 +109,7 @@ struct BrokerProcess {
     current: CurrentGateway,
     restarts: Restarts,
     subscriptions: Subscriptions,
+    collector: EventCollector,
     /// Number of requests and local connections when memory was last released.
     served: u64,
     /// Control groups of users, if the service manager has delegated one.
@@ -136,7 +139,8 @@ impl BrokerProcess {
         let groups = delegation::prepare().map(UserGroups::new);
         let files = Files::open(arguments)?;
         limit_users(groups.as_ref(), &files.store);
-        require_user(&files.users, &arguments.separate.gateway_user)?;
+        let user = require_user(&files.users, &arguments.separate.gateway_user)?;
+        let collector = EventCollector::start(&files.store, &arguments.paths, user)?;
         let (sign_in, principals) = sign_in(&files)?;
         let sign_in = Arc::new(sign_in);
         let sign_in_state = files.sign_in_state(&sign_in);
@@ -166,6 +170,7 @@ impl BrokerProcess {
             operations: Arc::new(machine),
             sockets: inherited.network.into_iter().map(OwnedFd::from).collect(),
             audit: audit.clone(),
+            collector: collector.clone(),
             ending,
         };
         let current = CurrentGateway::default();
@@ -189,6 +194,7 @@ impl BrokerProcess {
             current,
             restarts,
             subscriptions,
+            collector,
             served: 0,
             groups,
         };
@@ -200,6 +206,7 @@ impl BrokerProcess {
         self.manager.reloading();
         self.audit.reopen();
         self.files.reload().await;
+        self.collector.follow();
         self.gateway.announce_schemes();
         self.gateway.announce(&BrokerMessage::Reload(self.files.store.text()), &[]);
     }
@@ -249,6 +256,7 @@ impl BrokerProcess {
             self.gateway.close();
             let _ = timeout(END_TIMEOUT, ends.recv()).await;
         }
+        self.collector.end(END_TIMEOUT).await;
         self.hosts.end(END_TIMEOUT);
         self.subscriptions.end();
         self.audit.finish(RECORDS_TIMEOUT);
@@ -264,6 +272,7 @@ struct GatewayLauncher {
     /// Listening sockets that stay open when a gateway ends.
     sockets: Vec<OwnedFd>,
     audit: AuditFile,
+    collector: EventCollector,
     ending: mpsc::UnboundedSender<ExitStatus>,
 }
 
@@ -280,6 +289,8 @@ impl GatewayLauncher {
         drop(command);
         let broker = Broker::new(link, Arc::clone(&self.authenticator), Arc::clone(&self.operations));
         broker.announce(&policies(&self.store), &[]);
+        broker.announce(&self.collector.announcement(), &[]);
+        self.collector.serve(&broker);
         if !self.sockets.is_empty() {
             let sockets: Vec<_> = self.sockets.iter().map(OwnedFd::as_fd).collect();
             broker.announce(&BrokerMessage::ListeningSockets, &sockets);

@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::path::Path;
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
@@ -50,6 +51,44 @@ fn restrict_files() -> Result<(), Box<dyn Error>> {
     }
     Ok(())
 }
+
+/// Confines the calling thread, which collects events, and all threads it creates (landlock(7)): it can write only in
+/// `folder`, read what libraries need to connect to outputs, and not listen on ports. No other thread may exist.
+pub(super) fn confine_collector(folder: &Path) -> Result<(), Box<dyn Error>> {
+    set_no_new_privs(true)?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    let abi = ABI::V6;
+    let status = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(abi))?
+        .handle_access(AccessNet::BindTcp)?
+        .scope(Scope::from_all(abi))?
+        .create()?
+        .add_rules(path_beneath_rules(LIBRARY_FILES, AccessFs::from_read(abi)))?
+        .add_rules(path_beneath_rules([folder], AccessFs::from_all(abi)))?
+        .restrict_self()?;
+    if status.ruleset == RulesetStatus::NotEnforced {
+        tracing::debug!("This kernel has no Landlock; only file permissions apply");
+    }
+    Ok(())
+}
+
+/// Files and directories that the C library and TLS read when they resolve host names and verify certificates.
+const LIBRARY_FILES: [&str; 13] = [
+    "/etc/hosts",
+    "/etc/host.conf",
+    "/etc/resolv.conf",
+    "/etc/nsswitch.conf",
+    "/etc/gai.conf",
+    "/etc/services",
+    "/etc/ssl",
+    "/etc/pki",
+    "/etc/ca-certificates",
+    "/etc/ld.so.cache",
+    "/usr",
+    "/lib",
+    "/run/systemd/resolve",
+];
 
 /// Returns the system call filter (seccomp(2)).
 fn program() -> Result<BpfProgram, Box<dyn Error>> {

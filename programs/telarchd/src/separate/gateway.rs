@@ -1,6 +1,7 @@
 //! Gateway process: reads the network, and uses the broker and the hosts for everything else.
 
 use std::error::Error;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,15 +18,18 @@ use config::{Config, Policies, Store, Thumbprint};
 use plugin_config::{
     ConfigFileWriter, ConfigPlugin, MachineSetup, MappingStore, MappingStoreError, ReplaceError,
 };
+use plugin_events::RemoteCollector;
 use plugin_hardware::EventLogs;
 use plugin_hosted::{HostedPlugin, Hosts, UserQuota};
+use plugin_powershell::PowerShellPlugin;
 use plugin_shell::ShellPlugin;
 use plugin_wmi::WmiPlugin;
 use quickconfig::{MachineRequest, MachineResponse};
 use sddl::{Sid, Token};
 use service::{
-    BoxFuture, Caller, Catalog, CertificateKeeper, Certificates, ForwardedConnections, ListenerStatus,
-    Listeners, Principals, Service, ServiceParts, SessionHandle, watchdog,
+    BoxFuture, Caller, Catalog, CertificateKeeper, Certificates, ClientCertificates, EventEndpoint,
+    ForwardedConnections, ListenerStatus, Listeners, Principals, Service, ServiceParts, SessionHandle,
+    watchdog,
 };
 use tokio::sync::mpsc;
 use wsman::{Fault, Subcode, code};
@@ -59,7 +63,7 @@ pub(super) fn run(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
     open_files.warn_if_too_few(&store.snapshot());
     let product = product::of_this_machine();
     std::env::set_current_dir("/")?;
-    require_one_thread()?;
+    super::require_one_thread()?;
     user::become_gateway(numbers.uid, numbers.gid)?;
     confinement::confine()?;
 
@@ -74,14 +78,6 @@ pub(super) fn run(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Requires that no other thread exists: confinement applies to the calling thread and its later children only.
-fn require_one_thread() -> Result<(), Box<dyn Error>> {
-    match std::fs::read_dir("/proc/self/task")?.count() {
-        1 => Ok(()),
-        threads => Err(format!("the gateway has {threads} threads before it is confined").into()),
-    }
-}
-
 async fn serve(
     gateway: Arc<Gateway>,
     mut events: mpsc::UnboundedReceiver<BrokerEvent>,
@@ -89,7 +85,8 @@ async fn serve(
     product: service::Product,
     has_listeners: bool,
 ) -> Result<(), Box<dyn Error>> {
-    let initial = InitialState::receive(&mut events, &store)?;
+    let collector = Arc::new(RemoteCollector::default());
+    let initial = InitialState::receive(&mut events, &store, &collector)?;
     let listening = ListenerStatus::default();
     let certificates = Arc::new(Certificates::with_keeper(Arc::new(BrokerClient(Arc::clone(&gateway)))));
     let settings = settings(&gateway, &store, &listening, &certificates);
@@ -99,16 +96,11 @@ async fn serve(
         principals: Arc::new(BrokerClient(Arc::clone(&gateway))),
         catalog: catalog(&gateway, settings),
         product,
-        events: None,
+        events: Some(Arc::clone(&collector) as Arc<dyn EventEndpoint>),
     });
-    if store.snapshot().event_collector.enabled {
-        tracing::warn!(
-            "EventCollector.Enabled has no effect as root; run the collector as a service of an ordinary user"
-        );
-    }
-    let kept = Arc::clone(&certificates);
+    let stored = Arc::clone(&certificates);
     let listeners =
-        has_listeners.then(|| Listeners::start(&service, kept, initial.sockets, listening.clone()));
+        has_listeners.then(|| Listeners::start(&service, stored, initial.sockets, listening.clone()));
     refresh(listeners.as_ref()).await;
 
     let microseconds = std::env::var("WATCHDOG_USEC").ok();
@@ -157,6 +149,9 @@ async fn serve(
             BrokerEvent::ListeningSockets(_) => {
                 tracing::warn!("Ignored listening sockets received after the start");
             }
+            BrokerEvent::EventCollector { is_enabled, requests_certificates, connection } => {
+                follow(&collector, is_enabled, requests_certificates, connection);
+            }
             BrokerEvent::Stop => break,
         }
     }
@@ -176,6 +171,7 @@ impl InitialState {
     fn receive(
         events: &mut mpsc::UnboundedReceiver<BrokerEvent>,
         store: &Store,
+        collector: &Arc<RemoteCollector>,
     ) -> Result<Self, Box<dyn Error>> {
         let mut initial = Self { sockets: Vec::new(), events: Vec::new() };
         let mut governed = None;
@@ -185,11 +181,30 @@ impl InitialState {
                 BrokerEvent::ListeningSockets(sockets) => {
                     initial.sockets.extend(sockets.into_iter().map(std::net::TcpListener::from));
                 }
+                BrokerEvent::EventCollector { is_enabled, requests_certificates, connection } => {
+                    follow(collector, is_enabled, requests_certificates, connection);
+                }
                 other => initial.events.push(other),
             }
         }
         governed.ok_or("the broker has sent no policies")?;
         Ok(initial)
+    }
+}
+
+/// Uses the collector of events as the broker says.
+fn follow(
+    collector: &Arc<RemoteCollector>,
+    is_enabled: bool,
+    requests_certificates: bool,
+    connection: Option<OwnedFd>,
+) {
+    let certificates = match requests_certificates {
+        true => ClientCertificates::Requested,
+        false => ClientCertificates::Unused,
+    };
+    if let Err(error) = collector.update(is_enabled, certificates, connection.map(UnixStream::from)) {
+        tracing::error!(%error, "Cannot connect to the collector of events");
     }
 }
 
@@ -210,9 +225,10 @@ fn settings(
 
 /// Creates the catalog: the settings, and plug-ins that run in host processes.
 fn catalog(gateway: &Arc<Gateway>, settings: ConfigPlugin) -> Catalog {
-    let [shells, wmi, logs] = [&ShellPlugin::RESOURCES[..], &WmiPlugin::RESOURCES, &EventLogs::RESOURCES]
+    let shells = [&ShellPlugin::RESOURCES[..], &PowerShellPlugin::RESOURCES].concat();
+    let [shells, wmi, logs] = [&shells[..], &WmiPlugin::RESOURCES, &EventLogs::RESOURCES]
         .map(|resources| HostedPlugin::new(resources, Arc::new(BrokerClient(Arc::clone(gateway)))));
-    let quota = UserQuota { limit: max_users, fault: plugin_shell::too_many_users };
+    let quota = UserQuota { limit: max_users, fault: shells::fault::too_many_users };
     Catalog::new(vec![Arc::new(settings), Arc::new(shells.with_users(quota)), Arc::new(wmi), Arc::new(logs)])
 }
 

@@ -14,10 +14,12 @@ use broker::{HardwareReply, HostCommand, HostReport, HostSession, Link};
 use hardware::{ControllerAccess, ControllerSource};
 use locks::Mutex;
 use plugin_hosted::Host;
+use plugin_powershell::PowerShellPlugin;
 use plugin_shell::ShellPlugin;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, setrlimit};
 use sddl::Token;
 use service::{Catalog, Plugin};
+use shells::Shells;
 use tokio::sync::mpsc;
 
 use super::session_groups::SessionGroups;
@@ -55,10 +57,12 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let identity = Identity::by_peer_credentials(uid, &ProcessUser(account.clone()))?;
-        let shell = ShellPlugin::new(shell_environment::of_session(&account, &variables))
-            .with_groups(Arc::new(groups));
-        let shell = open_files.restore_for_commands(shell);
-        let mut plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(shell)];
+        let shells = Shells::new(shell_environment::of_session(&account, &variables))
+            .with_groups(Arc::new(groups))
+            .with_user_limit();
+        let shells = open_files.restore_for_commands(shells);
+        let mut plugins: Vec<Arc<dyn Plugin>> =
+            vec![Arc::new(PowerShellPlugin::new(shells.clone())), Arc::new(ShellPlugin::new(shells))];
         let (sender, replies) = std::sync::mpsc::channel();
         let keeper = BrokerHardware { link: Arc::clone(&link), replies: Mutex::new(replies) };
         // Root reads the controllers itself.
@@ -214,7 +218,8 @@ impl Server {
 }
 
 /// Limits the number of the user's processes, unless it is already limited, so that one user cannot exhaust the
-/// machine. The limit does not apply to root (getrlimit(2), `RLIMIT_NPROC`).
+/// machine. Commands of shells start with a lower limit that follows the settings (`Limits::user_tasks`). The limit
+/// does not apply to root (getrlimit(2), `RLIMIT_NPROC`).
 fn limit_processes(uid: u32) {
     let Rlimit { current, maximum } = getrlimit(Resource::Nproc);
     let [current, maximum] =

@@ -14,6 +14,7 @@ use broker::{
 };
 use config::{Store, StoreError, Thumbprint};
 use plugin_config::ConfigPlugin;
+use plugin_powershell::PowerShellPlugin;
 use plugin_shell::ShellPlugin;
 use plugin_wmi::WmiPlugin;
 use quickconfig::{MachineRequest, MachineResponse, Opening};
@@ -123,11 +124,12 @@ impl PrivilegedOperations for MachineOperations {
 
     fn host(&self, identity: &Identity, token: &Token) -> Result<OwnedFd, Denied> {
         // Users with any right to shells or instances, which hosts serve.
-        let alternatives: [(AccessMask, &[Resource]); 4] = [
+        let alternatives: [(AccessMask, &[Resource]); 5] = [
             (AccessMask::GENERIC_READ, &WmiPlugin::RESOURCES),
             (AccessMask::GENERIC_WRITE, &WmiPlugin::RESOURCES),
             (AccessMask::GENERIC_EXECUTE, &WmiPlugin::RESOURCES),
             (AccessMask::GENERIC_EXECUTE, &ShellPlugin::RESOURCES),
+            (AccessMask::GENERIC_EXECUTE, &PowerShellPlugin::RESOURCES),
         ];
         self.require_any_access(identity, token, &alternatives)?;
         let name = &identity.account().name;

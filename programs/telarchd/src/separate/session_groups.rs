@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use broker::{GroupAnswer, GroupRequest, Link};
 use locks::Mutex;
-use plugin_shell::{ControlGroup, Limits, ShellGroup, ShellGroups};
 use rustix::process::Pid;
+use shells::{ControlGroup, Limits, ShellGroup, ShellGroups};
 
 /// Requests groups from the session process.
 #[derive(Clone, Debug)]

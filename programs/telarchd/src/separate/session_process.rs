@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use accounts::{Pam, UnixUsers};
 use broker::{GroupAnswer, GroupRequest, HostReport, HostSession, Link, Variables};
-use plugin_shell::ControlGroup;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use shells::ControlGroup;
 
 use super::{HOST, user};
 use crate::child_process::{stdin_socket, this_program};

@@ -14,10 +14,10 @@ use rustix::thread::{
 
 /// User ID and group IDs of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct UserIds {
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    pub(super) groups: Vec<u32>,
+pub(crate) struct UserIds {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) groups: Vec<u32>,
 }
 
 /// Returns the IDs of a local user; `None` if the user does not exist.

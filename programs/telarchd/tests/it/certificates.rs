@@ -61,8 +61,8 @@ fn a_self_signed_certificate_is_created_when_needed_and_reused() {
         .collect();
     let [file] = files.as_slice() else { panic!("{files:?}") };
     assert_eq!(mode(file), 0o600);
-    let kept = Certificate::from_pem(&fs::read_to_string(file).unwrap(), file).unwrap();
-    assert_eq!(file.file_stem().unwrap().to_str().unwrap(), kept.thumbprint().to_string());
+    let stored = Certificate::from_pem(&fs::read_to_string(file).unwrap(), file).unwrap();
+    assert_eq!(file.file_stem().unwrap().to_str().unwrap(), stored.thumbprint().to_string());
     telarchd.end();
     telarchd.run();
     assert_eq!(served_certificate(port), made);

@@ -78,9 +78,9 @@ fn a_mapping_works_until_the_account_s_password_changes() {
     let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
     runtime.block_on(local_session(&telarchd).create(&mapping(&holder), &body(&fields))).unwrap();
     sign_in(&runtime, port, &holder).unwrap();
-    let kept = telarchd.file("certmappings");
-    assert!(!fs::read_to_string(&kept).unwrap().contains(PASSWORD));
-    assert_eq!((mode(&kept), mode(&telarchd.state().join("host-key"))), (0o600, 0o600));
+    let stored = telarchd.file("certmappings");
+    assert!(!fs::read_to_string(&stored).unwrap().contains(PASSWORD));
+    assert_eq!((mode(&stored), mode(&telarchd.state().join("host-key"))), (0o600, 0o600));
 
     telarchd.end();
     telarchd.run();
@@ -131,15 +131,15 @@ fn mappings_that_other_users_can_read_are_not_used() {
     let fields = [("UserName", user.as_str()), ("Password", PASSWORD)];
     runtime.block_on(local_session(&telarchd).create(&mapping(&holder), &body(&fields))).unwrap();
     sign_in(&runtime, port, &holder).unwrap();
-    let kept = telarchd.file("certmappings");
-    crate::service_process::set_mode(&kept, 0o644);
+    let stored = telarchd.file("certmappings");
+    crate::service_process::set_mode(&stored, 0o644);
     telarchd.reload();
     sign_in(&runtime, port, &holder).unwrap_err();
     telarchd.wait_for_log(&["sign-in with certificates is disabled", "certmappings", "chmod 600"]);
     // Reading the mappings reports the reason as well.
     let refused = runtime.block_on(local_session(&telarchd).get(&mapping(&holder))).unwrap_err();
     assert!(refused.to_string().contains("chmod 600"), "{refused}");
-    crate::service_process::set_mode(&kept, 0o600);
+    crate::service_process::set_mode(&stored, 0o600);
     telarchd.reload();
     sign_in(&runtime, port, &holder).unwrap();
 }

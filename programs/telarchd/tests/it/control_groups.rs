@@ -6,8 +6,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use client::ShellOptions;
-use plugin_shell::ControlGroup;
 use rustix::fs::XattrFlags;
+use shells::ControlGroup;
 
 use crate::separated::{OPEN_TO_USERS, block_on, hosts};
 use crate::service_process::{Telarchd, free_ports, listener};

@@ -2,7 +2,10 @@
 
 mod certificates;
 mod collector;
+mod configured;
+mod kerberos;
 mod killed;
+mod outputs;
 mod recorded;
 
 use self::collector::{Collector, SUBSCRIPTION, batch, envelope, event};

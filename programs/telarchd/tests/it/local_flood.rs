@@ -81,16 +81,16 @@ fn a_local_flood_exhausts_neither_descriptors_nor_memory_nor_turns() {
             scope.spawn(|| flood(&socket, eve.uid, &stop, &connected));
         }
         let until = Instant::now() + PATIENCE;
-        let mut asked = 0;
-        while asked < 20 || connected.load(Ordering::Relaxed) < 20_000 {
-            assert!(Instant::now() < until, "{asked} requests, {connected:?} connections");
+        let mut requested = 0;
+        while requested < 20 || connected.load(Ordering::Relaxed) < 20_000 {
+            assert!(Instant::now() < until, "{requested} requests, {connected:?} connections");
             let answer = Connection::open_local(&socket).ask_unnamed("/wsman", &message::settings());
             assert_eq!(answer.status, 200, "root at the local socket: {answer:?}");
             let answer = Connection::open(loopback(port)).ask_as(&ann.name, "/wsman", &message::settings());
             assert_ne!(answer.status, 401, "a right password over the network: {answer:?}");
             descriptors = descriptors.max(entries(broker, "fd"));
             threads = threads.max(entries(broker, "task"));
-            asked += 1;
+            requested += 1;
         }
     });
     let shown = format!("{descriptors} descriptors, {threads} threads, {connected:?} connections");

@@ -26,6 +26,7 @@ mod open_files;
 mod ordinary_user;
 mod pam_module;
 mod policies;
+mod recorded_sessions;
 mod records;
 mod renewal;
 mod separated;

@@ -136,21 +136,21 @@ fn a_full_disk_neither_stops_the_service_nor_splits_a_record() {
 
     assert!(fs::write(inside("filler"), vec![0; 1 << 20]).is_err(), "the disk is full");
     // The last page has room for a few more records.
-    let mut asked = 1;
+    let mut requested = 1;
     while !telarchd.log().contains("cannot write an audit record") {
         assert_eq!(sign_in(), 200, "the service continues");
-        asked += 1;
-        assert!(asked < 400, "no record was lost");
+        requested += 1;
+        assert!(requested < 400, "no record was lost");
     }
     fs::remove_file(inside("filler")).unwrap();
     assert_eq!(sign_in(), 200);
-    asked += 1;
+    requested += 1;
     fn total(all: &[Value]) -> u64 {
         all.iter().map(|record| record["records"].as_u64().unwrap_or(1)).sum()
     }
     // A split record would fail to parse.
-    let records = wait_for_records_in(&inside("audit.jsonl"), |all| total(all) >= asked);
-    assert_eq!(total(&records), asked, "{records:#?}");
+    let records = wait_for_records_in(&inside("audit.jsonl"), |all| total(all) >= requested);
+    assert_eq!(total(&records), requested, "{records:#?}");
     assert!(records.iter().any(|record| record["outcome"] == "dropped"), "{records:#?}");
     telarchd.end();
 }

@@ -213,17 +213,43 @@ fn stopping_the_service_ends_all_its_processes() {
     std::mem::forget((command, shell));
 }
 
+/// Settings with a low limit for the processes of each user, and that limit: 8 tasks for each process of a shell and 256
+/// more, for each shell, and 512 for the host.
+const FEW_PROCESSES: (&str, usize) =
+    ("Winrs.MaxProcessesPerShell = 4\nWinrs.MaxShellsPerUser = 1\n", 4 * 8 + 256 + 512);
+
 #[test]
-fn others_run_commands_beside_a_fork_bomb_of_80_processes() {
+fn others_run_commands_beside_a_fork_bomb() {
     let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
-    let (_telarchd, port) = start("");
+    let (_telarchd, port) = start(FEW_PROCESSES.0);
     block_on(async {
-        let bomb =
-            "ulimit -u 80 2>/dev/null || ulimit -p 80; f() { f | f & }; f 2>/dev/null; sleep 1; echo over";
+        let bomb = "f() { f | f & }; f 2>/dev/null; sleep 1; echo over";
         let (bomb, other) = tokio::join!(ann.run(port, bomb), ben.run(port, "echo fine"));
         assert_eq!(other.unwrap(), "fine\n");
         // The result of the fork bomb itself does not matter.
         drop(bomb);
+        assert_eq!(ben.run(port, "echo fine").await.unwrap(), "fine\n");
+        assert_eq!(ann.run(port, "echo fine").await.unwrap(), "fine\n");
+    });
+}
+
+#[test]
+fn the_kernel_refuses_processes_above_the_limit_of_the_user() {
+    let (Some(ann), Some(ben)) = (TestUser::create(), TestUser::create()) else { return };
+    if Command::new("python3").arg("--version").output().is_err() {
+        return skips::skip!("python3 is missing");
+    }
+    let (settings, limit) = FEW_PROCESSES;
+    let (_telarchd, port) = start(settings);
+    // Threads count for the kernel as processes do, and the service does not kill them.
+    let threads = format!(
+        "exec python3 -c 'import threading, time\nthreading.stack_size(1 << 16)\nstarted = 0\n\
+         try:\n    while started < {limit}:\n        threading.Thread(target=time.sleep, args=(5,), daemon=True).start()\n        \
+         started += 1\nexcept RuntimeError:\n    pass\nprint(started, flush=True)'"
+    );
+    block_on(async {
+        let started: usize = ann.run(port, &threads).await.unwrap().trim().parse().unwrap();
+        assert!((200..limit).contains(&started), "{started} threads at a limit of {limit}");
         assert_eq!(ben.run(port, "echo fine").await.unwrap(), "fine\n");
     });
 }

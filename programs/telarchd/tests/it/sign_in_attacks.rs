@@ -202,6 +202,10 @@ fn a_locked_name_stays_usable_from_its_user_s_address() {
         // Ten failures lock a name.
         attack.wait_for(10);
         assert_eq!(once([127, 0, 2, 2], service, &ann.name), 401, "the name is not locked");
+        let records = telarchd.wait_for_records(|all| all.iter().any(|record| record["event"] == "lock"));
+        let lock = records.iter().find(|record| record["event"] == "lock").unwrap();
+        assert_eq!(lock["account"], ann.name, "{lock}");
+        assert!(lock["until"].as_str().unwrap().parse::<u64>().unwrap() > 1_700_000_000, "{lock}");
         assert_eq!(once(own, service, &ann.name), 200, "the user is locked out at a known address");
         drop(stopping);
         drop(telarchd);

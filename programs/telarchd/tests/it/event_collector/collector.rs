@@ -14,7 +14,7 @@ use super::certificates::{Authority, Pair};
 use crate::PATIENCE;
 
 /// Name of the source, as in the recordings.
-const SOURCE: &str = "win10.windomain.local";
+pub(super) const SOURCE: &str = "win10.windomain.local";
 
 /// Subscription for all events of two logs.
 pub(super) const SUBSCRIPTION: &str =
@@ -199,8 +199,8 @@ impl Source<'_> {
 
 /// Request in progress.
 pub(super) struct Sending {
-    child: Child,
-    _folder: TempDir,
+    pub(super) child: Child,
+    pub(super) _folder: TempDir,
 }
 
 impl Sending {

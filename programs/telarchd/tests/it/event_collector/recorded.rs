@@ -1,10 +1,6 @@
 //! Recorded messages of Windows.
-//!
-//! The recordings are not part of this repository. They are searched for in the directory `events` of
-//! `TELARCH_FIXTURES`, or else of `shared/fixtures` next to the repository.
 
-use std::path::{Path, PathBuf};
-use std::{env, fs};
+use std::fs;
 
 use super::collector::{Collector, SUBSCRIPTION};
 
@@ -12,20 +8,9 @@ const UTF16: &str = "Content-Type: application/soap+xml;charset=UTF-16";
 const UTF8: &str = "Content-Type: application/soap+xml;charset=UTF-8";
 const SLDC: &str = "Content-Encoding: SLDC";
 
-/// Returns the directory with the recordings; without it the test is skipped with a message.
-fn recordings() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures");
-    let folder = env::var_os("TELARCH_FIXTURES").map_or_else(beside, PathBuf::from).join("events");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    skips::skip!("there are no recordings in {}; TELARCH_FIXTURES names another folder", folder.display());
-    None
-}
-
 #[test]
 fn a_recorded_enumeration_and_heartbeat_are_answered_in_utf_16() {
-    let Some(recordings) = recordings() else { return };
+    let Some(recordings) = skips::recordings("events") else { return };
     let read = |name: &str| fs::read(recordings.join(name)).unwrap();
     let collector = Collector::start("xml", &[SUBSCRIPTION]);
     let source = collector.source();
@@ -47,7 +32,7 @@ fn a_recorded_enumeration_and_heartbeat_are_answered_in_utf_16() {
 
 #[test]
 fn recorded_events_are_stored_in_order_in_every_form() {
-    let Some(recordings) = recordings() else { return };
+    let Some(recordings) = skips::recordings("events") else { return };
     for (name, lines, count) in
         [("batch-security-25", "security.xmll", 25), ("batch-system-60", "system.xmll", 60)]
     {

@@ -1,0 +1,106 @@
+//! `telarch events` with the store of a collector.
+
+use std::path::Path;
+
+use cli_command::{Arguments, Failure};
+use eventing::{Batch, Collector, CollectorParts, IdentityCheck, Source, Subscriptions};
+use winevent::delivery::{Bounds, Content, Message};
+use winevent::subscription::Thumbprint;
+
+use crate::EVENTS;
+
+const SUBSCRIPTION: &str = "<Subscription xmlns=\"http://schemas.microsoft.com/2006/03/windows/events/subscription\">\
+     <SubscriptionId>Everything</SubscriptionId><SubscriptionType>SourceInitiated</SubscriptionType>\
+     <ConfigurationMode>MinLatency</ConfigurationMode><Query><![CDATA[<QueryList><Query Id=\"0\">\
+     <Select Path=\"System\">*</Select></Query></QueryList>]]></Query></Subscription>";
+
+fn shown(state: &Path, words: &[&str]) -> Result<String, Failure> {
+    let state = state.to_str().unwrap();
+    let words: Vec<&str> = words.iter().copied().chain(["--state", state]).collect();
+    crate::run(&Arguments::parse_words(&EVENTS, &words)?.unwrap())
+}
+
+/// Collects one event of `web1.example`, and the end of the subscription of `web2.example`.
+fn collect(state: &Path) {
+    let folder = state.join("events");
+    std::fs::create_dir(&folder).unwrap();
+    let subscription = ("everything.xml".into(), SUBSCRIPTION.as_bytes().to_vec());
+    let collector = Collector::open(CollectorParts {
+        store: folder.join("events.sqlite"),
+        outputs: Vec::new(),
+        destinations: Vec::new(),
+        spool: folder.join("spool"),
+        total_limit: None,
+        quarantine: folder.join("quarantine"),
+        subscriptions: Subscriptions::parse([subscription]).unwrap(),
+        identity: IdentityCheck::Mark,
+    })
+    .unwrap();
+    let source = |name: &str| {
+        let address = [192, 0, 2, 7].into();
+        Source::of_certificate(vec![name.to_owned()], Thumbprint::new([0; 20]), address).unwrap()
+    };
+    let (one, two) = (source("web1.example"), source("web2.example"));
+    let subscription = collector.offered(&one).unwrap().remove(0).subscription;
+    let envelope = "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" \
+        xmlns:a=\"http://schemas.xmlsoap.org/ws/2004/08/addressing\" \
+        xmlns:w=\"http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd\"><s:Header>\
+        <a:Action>http://schemas.dmtf.org/wbem/wsman/1/wsman/Events</a:Action><a:MessageID>uuid:1</a:MessageID>\
+        </s:Header><s:Body><w:Events><w:Event Action=\"urn:e\"><![CDATA[<Event xmlns='http://schemas.microsoft.com/\
+        win/2004/08/events/event'><System><Provider Name='p'/><EventID>1</EventID><Computer>web1</Computer></System>\
+        </Event>]]></w:Event></w:Events></s:Body></s:Envelope>";
+    let message = Message::parse(envelope, &Bounds::default()).unwrap();
+    let Content::Events(items) = &message.content else { panic!("{:?}", message.content) };
+    // The end of a source's subscription is written together with the batch that follows.
+    collector.note(&two, &subscription, &message.head, Some("ended by the source")).unwrap();
+    let batch = Batch { head: &message.head, items };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert_eq!(runtime.block_on(collector.deliver(&one, &subscription, batch)).unwrap().stored, 1);
+}
+
+#[test]
+fn a_missing_store_is_an_error_with_a_remedy() {
+    let state = tempfile::tempdir().unwrap();
+    let error = shown(state.path(), &["sources"]).unwrap_err().to_string();
+    assert!(
+        error.contains("there is no store of events at") && error.contains("EventCollector.Enabled"),
+        "{error}"
+    );
+}
+
+#[test]
+fn sources_are_listed_in_every_format() {
+    let state = tempfile::tempdir().unwrap();
+    collect(state.path());
+    let text = shown(state.path(), &["sources"]).unwrap();
+    let lines: Vec<Vec<&str>> =
+        text.lines().map(|line| line.split("  ").filter(|cell| !cell.is_empty()).collect()).collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert_eq!(lines[1][..3], ["web1.example", "Everything", "active"].map(|cell| cell), "{text}");
+    let cells: Vec<&str> = lines[2].iter().map(|cell| cell.trim()).collect();
+    assert_eq!((cells[0], cells[2], cells[4]), ("web2.example", "fault", "never"), "{text}");
+    let json: serde_json::Value =
+        serde_json::from_str(&shown(state.path(), &["sources", "--format", "json"]).unwrap()).unwrap();
+    assert_eq!((&json[0]["batches"], &json[0]["address"]), (&1.into(), &"192.0.2.7".into()), "{json}");
+    assert_eq!(json[1]["lastFault"], "ended by the source");
+    let metrics = shown(state.path(), &["sources", "--format", "prometheus"]).unwrap();
+    let labels = "{source=\"certificate:web1.example\",subscription=\"Everything\"}";
+    assert!(metrics.contains(&format!("telarch_event_source_batches_total{labels} 1\n")), "{metrics}");
+    assert!(metrics.contains(&format!("telarch_event_source_healthy{labels} 1\n")), "{metrics}");
+}
+
+#[test]
+fn the_state_of_a_source_is_explained() {
+    let state = tempfile::tempdir().unwrap();
+    collect(state.path());
+    let text = shown(state.path(), &["why", "WEB1"]).unwrap();
+    assert!(text.starts_with("web1.example (certificate)\n"), "{text}");
+    assert!(text.contains("subscription Everything: active") && text.contains("from 192.0.2.7"), "{text}");
+    let text = shown(state.path(), &["why", "web2.example"]).unwrap();
+    assert!(
+        text.contains("last fault: ended by the source") && text.contains("last events: never"),
+        "{text}"
+    );
+    let error = shown(state.path(), &["why", "web3"]).unwrap_err().to_string();
+    assert!(error.contains("no message from web3; known sources: web1.example, web2.example"), "{error}");
+}

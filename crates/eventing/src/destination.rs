@@ -1,0 +1,102 @@
+//! Destinations of events beside files: syslog and HTTP servers.
+//!
+//! Each destination has a spool on the disk, in which a batch is durable before it is acknowledged, and a thread that
+//! sends from the spool and repeats what was not accepted. If the spool is full, batches are rejected if the destination
+//! is required, and otherwise the events are dropped for this destination and counted.
+
+mod connection;
+mod http_post;
+mod sender;
+mod settings;
+mod spool;
+mod syslog;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use winevent::Timestamp;
+use winevent::event::Record;
+
+pub use self::settings::DestinationSettings;
+use self::spool::Spool;
+use crate::error::CollectorError;
+
+/// A destination with its spool. The thread that sends ends when this is dropped.
+pub(crate) struct Destination {
+    settings: Arc<DestinationSettings>,
+    spool: Arc<Spool>,
+    /// Number of events dropped since the last report.
+    dropped: u64,
+}
+
+/// Rule that selects the events of a destination.
+pub(crate) struct Route(Arc<DestinationSettings>);
+
+impl Route {
+    /// Returns whether the destination receives an event of a subscription.
+    pub(crate) fn selects(&self, subscription: &str, record: &Record, now: Timestamp) -> bool {
+        let names = &self.0.subscriptions;
+        (names.is_empty() || names.iter().any(|name| name == subscription))
+            && self.0.query.as_ref().is_none_or(|query| query.selects(record, now))
+    }
+}
+
+impl Destination {
+    /// Opens the spool in a folder, and starts the thread.
+    pub(crate) fn open(settings: DestinationSettings, folder: &Path) -> Result<Self, CollectorError> {
+        let folder = folder.join(&settings.name);
+        let spool = Arc::new(Spool::open(&folder, settings.max_spool)?);
+        let settings = Arc::new(settings);
+        sender::start(Arc::clone(&settings), Arc::clone(&spool))
+            .map_err(CollectorError::file("start a thread for", &folder))?;
+        Ok(Self { settings, spool, dropped: 0 })
+    }
+
+    /// Returns the rule that selects its events.
+    pub(crate) fn route(&self) -> Route {
+        Route(Arc::clone(&self.settings))
+    }
+
+    /// Checks that the spool accepts lines, if the destination is required.
+    pub(crate) fn require_room(&self, lines: &[u8]) -> Result<(), CollectorError> {
+        if !self.settings.is_required || lines.is_empty() || self.spool.has_room_for(lines.len()) {
+            return Ok(());
+        }
+        Err(CollectorError::SpoolFull { name: self.settings.name.clone() })
+    }
+
+    /// Appends lines to the spool. They are durable only after [`sync`](Self::sync).
+    pub(crate) fn append(&mut self, lines: &[u8]) -> Result<(), CollectorError> {
+        if lines.is_empty() || self.spool.append(lines)? {
+            return Ok(());
+        }
+        let count = lines.split_inclusive(|byte| *byte == b'\n').count();
+        if self.dropped == 0 {
+            tracing::warn!(
+                output = self.settings.name,
+                "Spool of an event output is full; its events are dropped until it accepts some"
+            );
+        }
+        self.dropped = self.dropped.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        Ok(())
+    }
+
+    /// Waits until all appended lines are on the disk, and lets the thread send them.
+    pub(crate) fn sync(&mut self) -> Result<(), CollectorError> {
+        if self.dropped > 0 && self.spool.has_room_for(0) {
+            tracing::warn!(
+                output = self.settings.name,
+                events = self.dropped,
+                "Events were dropped for an output"
+            );
+            self.dropped = 0;
+        }
+        self.spool.sync()
+    }
+}
+
+impl Drop for Destination {
+    fn drop(&mut self) {
+        self.spool.close();
+    }
+}

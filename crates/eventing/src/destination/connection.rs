@@ -1,0 +1,101 @@
+//! Connection to a destination, by TCP or TLS.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+/// Address of a server.
+#[derive(Clone)]
+pub(super) struct Address {
+    /// Host name or IP address, without brackets.
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// Configuration of TLS; `None` without TLS.
+    pub(super) tls: Option<Arc<ClientConfig>>,
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}, TLS: {}", self.host, self.port, self.tls.is_some())
+    }
+}
+
+/// Open connection.
+pub(super) enum Connection {
+    Tcp(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Connection {
+    /// Connects, and waits for the end of the handshake of TLS.
+    pub(super) fn open(address: &Address) -> io::Result<Self> {
+        let mut last = io::Error::from(io::ErrorKind::NotFound);
+        for candidate in (address.host.as_str(), address.port).to_socket_addrs()? {
+            match TcpStream::connect_timeout(&candidate, TIMEOUT) {
+                Ok(socket) => return Self::begin(socket, address),
+                Err(error) => last = error,
+            }
+        }
+        Err(io::Error::new(
+            last.kind(),
+            format!("cannot connect to {}:{}: {last}", address.host, address.port),
+        ))
+    }
+
+    fn begin(mut socket: TcpStream, address: &Address) -> io::Result<Self> {
+        socket.set_read_timeout(Some(TIMEOUT))?;
+        socket.set_write_timeout(Some(TIMEOUT))?;
+        socket.set_nodelay(true)?;
+        let Some(config) = &address.tls else { return Ok(Self::Tcp(socket)) };
+        let name = ServerName::try_from(address.host.clone()).map_err(io::Error::other)?;
+        let mut session = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+        while session.is_handshaking() {
+            session.complete_io(&mut socket)?;
+        }
+        Ok(Self::Tls(Box::new(StreamOwned::new(session, socket))))
+    }
+
+    /// Returns whether the server has not closed the connection. Syslog servers send nothing.
+    pub(super) fn is_open(&self) -> bool {
+        let socket = match self {
+            Self::Tcp(socket) => socket,
+            Self::Tls(stream) => stream.get_ref(),
+        };
+        let mut byte = [0];
+        let peeked = socket.set_nonblocking(true).and_then(|()| socket.peek(&mut byte));
+        if socket.set_nonblocking(false).is_err() {
+            return false;
+        }
+        // Bytes are session tickets, or an alert that the next write reports.
+        match peeked {
+            Ok(count) => count > 0,
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        }
+    }
+
+    /// Sends bytes.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => socket.write_all(bytes),
+            Self::Tls(stream) => {
+                stream.write_all(bytes)?;
+                stream.flush()
+            }
+        }
+    }
+
+    /// Reads some bytes; 0 at the end.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+/// Time limit for connecting, and for each read and write.
+const TIMEOUT: Duration = Duration::from_secs(20);

@@ -1,0 +1,47 @@
+//! The collector's end: answers the messages that a gateway forwards.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::EventsPlugin;
+use crate::message::{decode_call, encode_answer, receive, send};
+
+/// Answers the messages of a gateway until it closes the connection.
+///
+/// # Errors
+/// I/O errors; [`io::ErrorKind::InvalidData`] for a message that violates the format, and
+/// [`io::ErrorKind::PermissionDenied`] for a socket that another user has created.
+pub async fn serve(plugin: EventsPlugin, socket: UnixStream) -> io::Result<()> {
+    broker::verify_owner(&socket)?;
+    socket.set_nonblocking(true)?;
+    let (mut reader, mut writer) = tokio::net::UnixStream::from_std(socket)?.into_split();
+    let (answers, mut queue) = mpsc::unbounded_channel::<Vec<u8>>();
+    tokio::spawn(async move {
+        while let Some(answer) = queue.recv().await {
+            if let Err(error) = send(&mut writer, &answer).await {
+                tracing::debug!(%error, "Cannot answer the gateway");
+                return;
+            }
+        }
+    });
+    let in_work = Arc::new(Semaphore::new(MAX_IN_WORK));
+    while let Some(message) = receive(&mut reader).await? {
+        let (number, message) =
+            decode_call(&message).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let Ok(permit) = Arc::clone(&in_work).acquire_owned().await else { return Ok(()) };
+        let (plugin, answers) = (plugin.clone(), answers.clone());
+        tokio::spawn(async move {
+            let answer = plugin.answer_on_thread(message).await;
+            // The gateway may have ended.
+            let _ = answers.send(encode_answer(number, &answer));
+            drop(permit);
+        });
+    }
+    Ok(())
+}
+
+/// Maximum number of messages in work, beyond which the gateway has to wait.
+const MAX_IN_WORK: usize = 128;
