@@ -1,0 +1,69 @@
+// Requests to the API.
+import { session } from "./state.js";
+
+/** A failed request: `problem` is the description of RFC 9457. */
+export class Failure extends Error {
+  constructor(status, problem) {
+    super(problem.detail ?? `The server answered ${status}`);
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+/**
+ * Sends a request and returns `{value, tag}`: the JSON of the response and its ETag.
+ * A session that has ended leads back to the sign-in page.
+ */
+export async function send(method, resource, { body, tag, query } = {}) {
+  const headers = { accept: "application/json" };
+  if (body !== undefined) headers["content-type"] = "application/json";
+  if (tag) headers["if-match"] = tag;
+  if (method !== "GET" && session.value?.csrf_token) headers["x-csrf-token"] = session.value.csrf_token;
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (value !== undefined && value !== "") parameters.set(name, value);
+  }
+  const suffix = parameters.size ? `?${parameters}` : "";
+  let response;
+  try {
+    response = await fetch(`/api/v1${resource}${suffix}`, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch {
+    throw new Failure(0, { detail: "The server does not answer. Check the network and try again." });
+  }
+  const text = await response.text();
+  let value = null;
+  try {
+    value = text ? JSON.parse(text) : null;
+  } catch {
+    value = { detail: `The server answered ${response.status} without a readable body.` };
+  }
+  if (!response.ok) {
+    if (response.status === 401 && method + resource !== "POST/session") rememberSession(null);
+    throw new Failure(response.status, value ?? {});
+  }
+  return { value, tag: response.headers.get("etag") };
+}
+
+export const get = (resource, query) => send("GET", resource, { query });
+
+/** Remembers whether this browser has signed in, so that a first visit sends no request that must fail. */
+export function rememberSession(value) {
+  session.value = value;
+  if (value) localStorage.setItem("signed-in", "yes");
+  else localStorage.removeItem("signed-in");
+}
+
+/** Returns the session of the browser, or null. */
+export async function currentSession() {
+  if (!localStorage.getItem("signed-in")) return null;
+  try {
+    return (await send("GET", "/session")).value;
+  } catch (failure) {
+    if (failure.status === 401) return null;
+    throw failure;
+  }
+}

@@ -1,0 +1,132 @@
+// The console: sign-in, or the three panes with the page of the path.
+import { render } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { currentSession, get, rememberSession, send } from "./api.js";
+import { Overview } from "./overview.js";
+import { Audit, Keys, Service, Sessions, Users } from "./people.js";
+import { Heading, Link, Problem, Waiting, go, html, useData } from "./router.js";
+import { SignIn } from "./sign-in.js";
+import { Feature, NewSite, Site, Sites } from "./sites.js";
+import { actions, dialog, hasRole, menuOpen, notice, path, session, writes } from "./state.js";
+import { Commit, History, Logs, WebServer } from "./web.js";
+
+/** Pages: pattern of the path, and component. Groups of the pattern are its arguments. */
+const pages = [
+  [/^\/$/, () => (hasRole("viewer") ? html`<${Overview} />` : html`<${Sites} />`)],
+  [/^\/web$/, () => html`<${WebServer} />`],
+  [/^\/web\/sites$/, () => html`<${Sites} />`],
+  [/^\/web\/new-site$/, () => html`<${NewSite} />`],
+  [/^\/web\/sites\/([^/]+)$/, (id) => html`<${Site} key=${id} id=${id} />`],
+  [/^\/web\/sites\/([^/]+)\/([a-z-]+)$/, (id, name) => html`<${Feature} key=${id + name} id=${id} name=${name} />`],
+  [/^\/web\/history$/, () => html`<${History} />`],
+  [/^\/web\/history\/(\d+)$/, (number) => html`<${Commit} key=${number} number=${number} />`],
+  [/^\/web\/logs$/, () => html`<${Logs} />`],
+  [/^\/management\/service$/, () => html`<${Service} />`],
+  [/^\/management\/users$/, () => html`<${Users} />`],
+  [/^\/management\/keys$/, () => html`<${Keys} />`],
+  [/^\/management\/sessions$/, () => html`<${Sessions} />`],
+  [/^\/management\/audit$/, () => html`<${Audit} />`],
+];
+
+function Page() {
+  for (const [pattern, page] of pages) {
+    const found = pattern.exec(path.value);
+    if (found) return page(...found.slice(1).map(decodeURIComponent));
+  }
+  return html`<${Heading}>Page not found<//><p>There is no page <code>${path.value}</code>. <${Link} to="/">Start page<//></p>`;
+}
+
+/** Tree of pages at the left. Arrow keys move the focus. */
+function Tree() {
+  const sites = useData(() => get("/web/sites").catch(() => ({ value: { sites: [] } })), [path.value]);
+  const entry = (to, label, level = 0) => html`<li>
+    <${Link} to=${to} class=${`level-${level}`} aria-current=${path.value === to ? "page" : undefined}>${label}<//>
+  </li>`;
+  const move = (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    const links = [...event.currentTarget.querySelectorAll("a")];
+    links[links.indexOf(document.activeElement) + step]?.focus();
+    event.preventDefault();
+  };
+  return html`<nav aria-label="Connections" class=${menuOpen.value ? "tree open" : "tree"} onKeyDown=${move}>
+    <ul>
+      ${hasRole("viewer") && entry("/", session.value.machine)}
+      ${hasRole("viewer") && entry("/web", "Web server", 1)}
+      ${entry("/web/sites", "Sites", 2)}
+      ${(sites.data?.value.sites ?? []).slice(0, 200).map((site) => entry(`/web/sites/${encodeURIComponent(site.id)}`, site.names[0] ?? site.id, 3))}
+      ${hasRole("viewer") && [entry("/web/history", "History", 2), entry("/web/logs", "Logs", 2)]}
+      ${hasRole("administrator") && [
+        html`<li class="group">Management</li>`,
+        entry("/management/service", "Management Service", 1),
+        entry("/management/users", "Users and permissions", 1),
+        entry("/management/keys", "API keys", 1),
+        entry("/management/sessions", "Sessions", 1),
+        entry("/management/audit", "Audit", 1),
+      ]}
+    </ul>
+  </nav>`;
+}
+
+/** Pane at the right with the actions of the page. */
+function Actions() {
+  if (!actions.value.length) return null;
+  return html`<aside aria-label="Actions" class="actions">
+    <h2>Actions</h2>
+    ${actions.value.map(({ label, run, kind }) => html`<button class=${kind ?? ""} onClick=${run}>${label}</button>`)}
+  </aside>`;
+}
+
+/** Dialog over the page: keeps the focus inside, and returns it at the end. */
+function Dialog() {
+  const element = useRef(null);
+  const content = dialog.value;
+  useEffect(() => {
+    if (content) element.current?.showModal();
+  }, [content]);
+  if (!content) return null;
+  return html`<dialog ref=${element} aria-labelledby="dialog-title" onClose=${() => (dialog.value = null)}>${content}</dialog>`;
+}
+
+async function signOut() {
+  try {
+    await send("DELETE", "/session");
+  } finally {
+    rememberSession(null);
+    go("/");
+  }
+}
+
+function Frame() {
+  useEffect(() => {
+    document.title = `${session.value.machine} – Telarch`;
+  }, []);
+  const { username, role } = session.value;
+  return html`<div class="frame">
+    <a class="skip" href="#content">Skip to the content</a>
+    <header class="bar">
+      <button class="menu" aria-expanded=${menuOpen.value} onClick=${() => (menuOpen.value = !menuOpen.value)}>Menu</button>
+      <img src="/favicon.svg" alt="" width="22" height="22" />
+      <strong>Telarch</strong>
+      <span class="user"><span class="name">${username}</span> <span class="quiet">${role}</span></span>
+      <button onClick=${signOut}>Sign out</button>
+    </header>
+    <${Tree} />
+    <main id="content"><${Page} /></main>
+    <${Actions} />
+    <footer class="status" role="status">
+      ${notice.value ? html`<span class=${notice.value.kind}>${notice.value.text}</span>` : writes.value || "Ready"}
+    </footer>
+    <${Dialog} />
+  </div>`;
+}
+
+function App() {
+  const loaded = useData(async () => (session.value = await currentSession()));
+  if (session.value === undefined) return html`<main class="sign-in"><${Waiting} error=${loaded.error} /></main>`;
+  return session.value ? html`<${Frame} />` : html`<${SignIn} />`;
+}
+
+const root = document.getElementById("app");
+root.replaceChildren();
+render(html`<${App} />`, root);

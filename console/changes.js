@@ -1,0 +1,99 @@
+// Preview and commit of a change of the web server's configuration.
+import { useState } from "preact/hooks";
+import { send } from "./api.js";
+import { Problem, html } from "./router.js";
+import { dialog, notice } from "./state.js";
+
+/** Differences in the unified format, with a class and a sign for each line. */
+export function Diff({ diffs }) {
+  return diffs.map(({ file, line, change, unified }) => html`<section class="diff">
+    <h3><code>${file}</code> <span class="quiet">${change}, line ${line}</span></h3>
+    <pre tabindex="0" aria-label=${`Differences of ${file}`}>${unified
+      .split("\n")
+      .filter((text, number) => number > 1 && text)
+      .map((text) => html`<span class=${{ "+": "added", "-": "removed", "@": "position" }[text[0]] ?? ""}>${text}</span>`)}</pre>
+  </section>`);
+}
+
+/** Warnings and errors with their positions. */
+export function Problems({ list }) {
+  return list.map(({ severity, message, position }) => html`<p class=${severity === "error" ? "problem" : "warning"}>
+    ${message} ${position && html`<code>${position.file}:${position.line}</code>`}
+  </p>`);
+}
+
+/**
+ * Shows the effect of a change, and makes it when the user confirms.
+ * `request` is `{method, resource, body, tag}`; `done` is called with the result.
+ */
+export async function preview(title, request, done) {
+  const { method, resource, body, tag } = request;
+  const { value } = await send(method, resource, { body, tag, query: { dry_run: true } });
+  dialog.value = html`<${Preview} title=${title} plan=${value} request=${request} done=${done} />`;
+}
+
+function Preview({ title, plan, request, done }) {
+  const [error, setError] = useState(null);
+  const [isBusy, setBusy] = useState(false);
+  const { diffs, warnings, validation } = plan;
+  const apply = async (event) => {
+    event.preventDefault();
+    setBusy(true);
+    const { method, resource, body, tag } = request;
+    const message = new FormData(event.target).get("message") || title;
+    try {
+      const { value } = await send(method, resource, { body, tag, query: { message } });
+      const { verdict } = value.commit;
+      dialog.value = null;
+      // May show another page, which clears the message.
+      done?.(value);
+      notice.value = verdict.verdict === "failed"
+        ? { kind: "error", text: `The web server rejected the change, and the old files were restored: ${verdict.reason}` }
+        : { kind: "ok", text: `Commit ${value.commit.number}: ${verdict.verdict === "active" ? "the web server uses the new files" : "written; the web server is not running"}` };
+    } catch (failure) {
+      setError(failure);
+      setBusy(false);
+    }
+  };
+  return html`<form onSubmit=${apply}>
+    <h2 id="dialog-title">${title}</h2>
+    ${diffs.length ? html`<${Diff} diffs=${diffs} />` : html`<p>This changes no file.</p>`}
+    <${Problems} list=${warnings} />
+    ${validation.accepted
+      ? html`<p class="ok">The validator of the web server accepts the new files.</p>`
+      : html`<div class="problem" role="alert"><p>The validator of the web server rejects the new files.</p><pre tabindex="0">${validation.output}</pre></div>`}
+    <label>Reason, for the history<input name="message" maxlength="500" placeholder=${title} /></label>
+    <${Problem} error=${error} />
+    <p class="buttons">
+      <button class="primary" disabled=${isBusy || !validation.accepted || !diffs.length}>${isBusy ? "Applying…" : "Apply"}</button>
+      <button type="button" onClick=${() => (dialog.value = null)}>Cancel</button>
+    </p>
+  </form>`;
+}
+
+/** Asks for confirmation of an action that cannot be undone. */
+export function confirm(title, text, label, run) {
+  dialog.value = html`<${Confirm} title=${title} text=${text} label=${label} run=${run} />`;
+}
+
+function Confirm({ title, text, label, run }) {
+  const [error, setError] = useState(null);
+  const submit = async (event) => {
+    event.preventDefault();
+    try {
+      await run();
+      dialog.value = null;
+    } catch (failure) {
+      setError(failure);
+    }
+  };
+  return html`<form onSubmit=${submit}>
+    <h2 id="dialog-title">${title}</h2>
+    <p>${text}</p>
+    <${Problem} error=${error} />
+    <p class="buttons">
+      <button class="danger">${label}</button>
+      <button type="button" onClick=${() => (dialog.value = null)}>Cancel</button>
+    </p>
+  </form>`;
+}

@@ -1,0 +1,121 @@
+// Pages by path, links, and data that pages load.
+import { h } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import htm from "htm";
+import { actions, menuOpen, notice, path, writes } from "./state.js";
+
+export const html = htm.bind(h);
+
+/** Shows the page of a path, and moves the focus to its heading. */
+export function go(target) {
+  if (target !== location.pathname) history.pushState(null, "", target);
+  show();
+}
+
+function show() {
+  path.value = location.pathname;
+  actions.value = [];
+  writes.value = "";
+  notice.value = null;
+  menuOpen.value = false;
+}
+
+window.addEventListener("popstate", show);
+
+/** A link inside the console. */
+export function Link({ to, children, ...rest }) {
+  const follow = (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+    event.preventDefault();
+    go(to);
+  };
+  return html`<a href=${to} onClick=${follow} ...${rest}>${children}</a>`;
+}
+
+/**
+ * Loads data and returns `{data, error, reload}`; `data` stays while it is loaded again.
+ * `every` repeats the load in milliseconds while the window is visible.
+ */
+export function useData(load, inputs = [], every = 0) {
+  const [state, setState] = useState({});
+  const [round, setRound] = useState(0);
+  useEffect(() => {
+    let isCurrent = true;
+    const run = async () => {
+      try {
+        const data = await load();
+        if (isCurrent) setState({ data });
+      } catch (error) {
+        if (isCurrent) setState((old) => ({ data: old.data, error }));
+      }
+    };
+    run();
+    const timer = every ? setInterval(() => document.hidden || run(), every) : 0;
+    return () => {
+      isCurrent = false;
+      clearInterval(timer);
+    };
+  }, [...inputs, round]);
+  return { ...state, reload: () => setRound((number) => number + 1) };
+}
+
+/** The heading of a page, with the focus after navigation. */
+export function Heading({ children, detail }) {
+  const focus = (element) => {
+    if (element && element.dataset.path !== path.value) {
+      element.dataset.path = path.value;
+      element.focus({ preventScroll: true });
+    }
+  };
+  return html`<header class="heading">
+    <h1 tabindex="-1" ref=${focus}>${children}</h1>
+    ${detail && html`<p>${detail}</p>`}
+  </header>`;
+}
+
+/** Failure of a load or a change, with the positions that the server names. */
+export function Problem({ error }) {
+  if (!error) return null;
+  const { locations = [], validation } = error.problem ?? {};
+  return html`<div class="problem" role="alert">
+    <p>${error.message}</p>
+    ${locations.map(({ file, line }) => html`<p><code>${file}:${line}</code></p>`)}
+    ${validation?.output && html`<pre tabindex="0" aria-label="Output of the validator">${validation.output}</pre>`}
+  </div>`;
+}
+
+/** A load that has not finished: the failure, or a notice. */
+export function Waiting({ error }) {
+  return error ? html`<${Problem} error=${error} />` : html`<p class="quiet" role="status">Loading…</p>`;
+}
+
+/** A table: `columns` are `[label, cell(row), isNumber]`. */
+export function Table({ caption, columns, rows, empty }) {
+  if (!rows.length) return html`<p class="quiet">${empty ?? "Nothing here yet."}</p>`;
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${caption}>
+    <table>
+      <caption class="hidden">${caption}</caption>
+      <thead><tr>${columns.map(([label, , isNumber]) => html`<th scope="col" class=${isNumber ? "number" : ""}>${label}</th>`)}</tr></thead>
+      <tbody>
+        ${rows.map((row) => html`<tr>${columns.map(([, cell, isNumber]) => html`<td class=${isNumber ? "number" : ""}>${cell(row)}</td>`)}</tr>`)}
+      </tbody>
+    </table>
+  </div>`;
+}
+
+const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+
+/** Returns a number of bytes with a unit. */
+export function bytes(number) {
+  let [value, unit] = [number ?? 0, 0];
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${unit && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+/** Returns a time in the user's own format. */
+export function time(value) {
+  return new Date(typeof value === "number" ? value * 1000 : value).toLocaleString();
+}

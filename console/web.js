@@ -1,0 +1,157 @@
+// The web server: state, history and logs.
+import { useEffect, useState } from "preact/hooks";
+import { get, send } from "./api.js";
+import { Diff, Problems, confirm, preview } from "./changes.js";
+import { Heading, Link, Problem, Table, Waiting, bytes, go, html, time, useData } from "./router.js";
+import { actions, hasRole, notice, writes } from "./state.js";
+
+async function control(action, reload) {
+  try {
+    const { value } = await send("POST", `/web/actions/${action}`);
+    notice.value = { kind: "ok", text: `The web server is ${value.state}.` };
+  } catch (failure) {
+    notice.value = { kind: "error", text: failure.message };
+  }
+  reload();
+}
+
+export function WebServer() {
+  const { data, error, reload } = useData(() => get("/web"), [], 5000);
+  useEffect(() => {
+    if (!data || !hasRole("operator")) return;
+    const isRunning = data.value.status.state === "running";
+    actions.value = isRunning
+      ? [
+          { label: "Reload", run: () => control("reload", reload) },
+          { label: "Reopen logs", run: () => control("reopen-logs", reload) },
+          { label: "Stop", kind: "danger", run: () => confirm("Stop the web server?", "All sites stop answering until it is started again.", "Stop", () => control("stop", reload)) },
+        ]
+      : [{ label: "Start", kind: "primary", run: () => control("start", reload) }];
+  }, [data]);
+  if (!data) return html`<${Waiting} error=${error} />`;
+  const { info, status, revision, problems = [], files = [] } = data.value;
+  writes.value = `Configuration: ${info.configuration}`;
+  return html`
+    <${Heading} detail=${info.configuration}>${info.product} ${info.version}<//>
+    <${Problem} error=${error} />
+    <p><span class=${status.state === "running" ? "badge ok" : "badge error"}>${status.state}</span>
+      ${status.pid && ` process ${status.pid}`} <span class="quiet">revision ${revision.slice(0, 12)}</span></p>
+    <p class="links"><${Link} to="/web/sites">Sites<//> <${Link} to="/web/history">History<//> <${Link} to="/web/logs">Logs<//></p>
+    ${problems.length > 0 && html`<h2>Problems</h2><${Problems} list=${problems} />`}
+    <h2>Worker processes</h2>
+    <${Table} caption="Worker processes" rows=${status.workers ?? []} empty="No worker process runs." columns=${[
+      ["Process", (worker) => worker.pid],
+      ["Memory", (worker) => bytes(worker.memory), true],
+      ["Processor time", (worker) => `${(worker.cpu_milliseconds / 1000).toFixed(1)} s`, true],
+      ["State", (worker) => (worker.is_shutting_down ? "shutting down" : "serving")],
+    ]} />
+    <h2>Configuration files</h2>
+    <${Table} caption="Configuration files" rows=${files} columns=${[
+      ["File", (file) => html`<code>${file.path}</code>`],
+      ["Size", (file) => bytes(file.size), true],
+    ]} />`;
+}
+
+function verdict({ verdict: result }) {
+  const kind = { active: "ok", written: "ok", failed: "error" }[result.verdict] ?? "";
+  return html`<span class=${`badge ${kind}`}>${result.verdict}</span>`;
+}
+
+export function History() {
+  const [before, setBefore] = useState(undefined);
+  const { data, error } = useData(() => get("/web/history", { before, limit: 50 }), [before]);
+  if (!data) return html`<${Waiting} error=${error} />`;
+  return html`
+    <${Heading} detail="Every change of the configuration, also by other programs. Each can be restored.">History<//>
+    <${Table} caption="History" rows=${data.value.commits} columns=${[
+      ["Commit", (commit) => html`<${Link} to=${`/web/history/${commit.number}`}>${commit.number}<//>`],
+      ["Time", (commit) => time(commit.time)],
+      ["By", (commit) => commit.author ?? "outside"],
+      ["Kind", (commit) => commit.kind.kind],
+      ["Reason", (commit) => commit.message],
+      ["Result", verdict],
+    ]} />
+    <p class="buttons">
+      ${before && html`<button onClick=${() => setBefore(undefined)}>Newest</button>`}
+      ${data.value.next_before && html`<button onClick=${() => setBefore(data.value.next_before)}>Older</button>`}
+    </p>`;
+}
+
+export function Commit({ number }) {
+  const { data, error } = useData(() => get(`/web/history/${number}`));
+  const [failure, setFailure] = useState(null);
+  useEffect(() => {
+    if (!data || !hasRole("administrator")) return;
+    const restore = async () => {
+      try {
+        const { tag } = await get("/web");
+        await preview(`Restore commit ${number}`, { method: "POST", resource: `/web/history/${number}/rollback`, tag }, () => go("/web/history"));
+      } catch (problem) {
+        setFailure(problem);
+      }
+    };
+    actions.value = [{ label: "Restore this commit", run: restore }];
+  }, [data]);
+  if (!data) return html`<${Waiting} error=${error} />`;
+  const { commit, diffs, validator } = data.value;
+  return html`
+    <${Heading} detail=${`${time(commit.time)}, ${commit.author ?? "outside this service"}`}>Commit ${commit.number}<//>
+    <${Problem} error=${failure} />
+    <p>${commit.message} ${verdict(commit)}</p>
+    ${commit.verdict.reason && html`<pre tabindex="0">${commit.verdict.reason}</pre>`}
+    <${Diff} diffs=${diffs} />
+    ${validator && html`<h2>Output of the validator</h2><pre tabindex="0">${validator}</pre>`}`;
+}
+
+export function Logs() {
+  const { data, error } = useData(() => get("/web/logs"));
+  const [file, setFile] = useState(null);
+  if (!data) return html`<${Waiting} error=${error} />`;
+  const { logs } = data.value;
+  const chosen = file ?? logs[0]?.path;
+  return html`
+    <${Heading} detail="New lines appear as they are written.">Logs<//>
+    ${logs.length
+      ? html`<label>File<select value=${chosen} onChange=${(event) => setFile(event.target.value)}>
+          ${logs.map((log) => html`<option value=${log.path}>${log.path} (${log.size === null ? "missing" : bytes(log.size)})</option>`)}
+        </select></label>
+        <${Lines} key=${chosen} file=${chosen} />`
+      : html`<p class="quiet">The configuration names no log file.</p>`}`;
+}
+
+/** Lines of a log, followed by server-sent events. */
+function Lines({ file }) {
+  const [lines, setLines] = useState([]);
+  const [filter, setFilter] = useState("");
+  const [state, setState] = useState("Connecting…");
+  useEffect(() => {
+    const parameters = new URLSearchParams({ path: file, lines: "200", follow: "true" });
+    const source = new EventSource(`/api/v1/web/logs/lines?${parameters}`);
+    let waiting = [];
+    const flush = setInterval(() => {
+      if (!waiting.length) return;
+      const added = waiting;
+      waiting = [];
+      setLines((old) => [...old, ...added].slice(-2000));
+    }, 200);
+    source.onopen = () => {
+      waiting = [];
+      setLines([]);
+      setState("Live");
+    };
+    source.onmessage = (event) => waiting.push(event.data);
+    source.addEventListener("failure", (event) => {
+      setState(event.data);
+      source.close();
+    });
+    source.onerror = () => setState("Not connected; trying again");
+    return () => {
+      clearInterval(flush);
+      source.close();
+    };
+  }, []);
+  const shown = filter ? lines.filter((line) => line.includes(filter)) : lines;
+  return html`<p class="quiet" role="status">${state}, ${shown.length} lines</p>
+    <label>Filter<input value=${filter} onInput=${(event) => setFilter(event.target.value)} /></label>
+    <pre class="log" tabindex="0" aria-label="Lines of the log">${shown.join("\n")}</pre>`;
+}

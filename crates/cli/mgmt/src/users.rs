@@ -1,0 +1,106 @@
+//! `telarch mgmt users`: manager users and their permissions.
+
+use std::fs::File;
+
+use auth::Secret;
+use cli::secret::{PasswordSource, ask_on};
+use cli_command::format::Format;
+use cli_command::paths::IfMissing;
+use cli_command::{Arguments, Failure};
+use management::{Permissions, SiteScope, UserChange, Users};
+use serde_json::json;
+
+use crate::locations::{directory, failed};
+use crate::{FORMAT, PASSWORD_STDIN};
+
+/// Lists or changes users. A running service sees changes within a second, and permissions when it starts again.
+pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
+    let directory = directory(arguments, IfMissing::Create)?;
+    let users = Users::open(directory.users()).map_err(failed)?;
+    let permissions = Permissions::open(directory.permissions()).map_err(failed)?;
+    match arguments.words().as_slice() {
+        [] => list(arguments, &users, &permissions),
+        ["add", name] => {
+            let user = users.add(name, password(arguments, name)?, "").map_err(failed)?;
+            let role = if user.is_administrator { "a server administrator" } else { "a user without permissions" };
+            Ok(format!("added {} as {role}\n", user.name))
+        }
+        ["set-password", name] => {
+            let change = UserChange::Password(password(arguments, name)?);
+            let user = users.change(name, change).map_err(failed)?;
+            Ok(format!("changed the password of {}\n", user.name))
+        }
+        ["enable", name] => {
+            Ok(format!("enabled {}\n", users.change(name, UserChange::Enable).map_err(failed)?.name))
+        }
+        ["disable", name] => {
+            Ok(format!("disabled {}\n", users.change(name, UserChange::Disable).map_err(failed)?.name))
+        }
+        ["remove", name] => {
+            users.remove(name).map_err(failed)?;
+            permissions.forget(name).map_err(failed)?;
+            Ok(format!("removed {name}\n"))
+        }
+        [action @ ("allow" | "revoke"), name, scope] => {
+            let scope: SiteScope = scope.parse().map_err(|error| arguments.usage_error(error))?;
+            if !users.list().map_err(failed)?.iter().any(|user| user.name.eq_ignore_ascii_case(name)) {
+                return Err(Failure::failed(
+                    format!("there is no manager user {name}"),
+                    "telarch mgmt users lists the users",
+                ));
+            }
+            let text = scope.as_str().to_owned();
+            if *action == "allow" {
+                permissions.allow(name, scope).map_err(failed)?;
+                Ok(format!("{name} may administer {text}\n"))
+            } else {
+                permissions.remove(name, &scope).map_err(failed)?;
+                Ok(format!("{name} may no longer administer {text}\n"))
+            }
+        }
+        _ => Err(arguments.usage_error(
+            "expected add NAME, set-password NAME, enable NAME, disable NAME, remove NAME, allow NAME /SITE or \
+             revoke NAME /SITE",
+        )),
+    }
+}
+
+fn list(arguments: &Arguments, users: &Users, permissions: &Permissions) -> Result<String, Failure> {
+    let mut values = Vec::new();
+    let mut text = String::new();
+    for user in users.list().map_err(failed)? {
+        let role = if user.is_administrator {
+            management::Role::Administrator
+        } else {
+            permissions.role(&user.name)
+        };
+        let scopes: Vec<String> =
+            permissions.scopes(&user.name).iter().map(|scope| scope.as_str().to_owned()).collect();
+        let state = if user.is_enabled { "enabled" } else { "disabled" };
+        text.push_str(&format!("{}  {role}  {state}  {}\n", user.name, scopes.join(" ")));
+        values.push(json!({
+            "name": user.name,
+            "role": role.to_string(),
+            "enabled": user.is_enabled,
+            "scopes": scopes,
+        }));
+    }
+    let is_json = arguments.keyword(&FORMAT) == Some(Format::Json);
+    Ok(if is_json { format!("{:#}\n", serde_json::Value::Array(values)) } else { text })
+}
+
+fn password(arguments: &Arguments, name: &str) -> Result<Secret, Failure> {
+    if arguments.is_given(&PASSWORD_STDIN) {
+        return PasswordSource::StandardInput.resolve(name, "this machine").map_err(failed);
+    }
+    let terminal = File::options().read(true).write(true).open("/dev/tty").map_err(|error| {
+        Failure::failed(format!("cannot prompt for the password: {error}"), "use --password-stdin")
+    })?;
+    let first = ask_on(&terminal, &format!("New password for {name}: ")).map_err(failed)?;
+    let second = ask_on(&terminal, "Repeat the password: ").map_err(failed)?;
+    if first.matches(&second) {
+        Ok(first)
+    } else {
+        Err(Failure::Failed("the two passwords differ; nothing was changed".to_owned()))
+    }
+}

@@ -1,0 +1,48 @@
+//! Engine of the Web Management Service, the counterpart of WMSVC: everything that its server, its console and the
+//! command line share.
+//!
+//! - [`Settings`]: the values of the registry key `SOFTWARE\Microsoft\WebManagement\Server`, by their names.
+//! - [`Restrictions`]: address rules, with import and export of the registry value `RemoteRestrictions`.
+//! - [`Users`]: manager users, their passwords and the lock-out.
+//! - [`Sessions`] and [`ApiKeys`]: proofs of an earlier sign-in.
+//! - [`Permissions`] and [`Delegation`]: access to sites and to their features.
+//! - [`RequestLog`] and [`Audit`]: the request log of WMSVC, and the record of changes.
+//!
+//! Not part of this crate: HTTP, which `crates/management/web` serves, and web servers (`crates/webserver`).
+//!
+//! ```
+//! use telarch_management::Restrictions;
+//!
+//! let rules: Restrictions = "deny, allow 10.0.0.0/8".parse()?;
+//! assert!(rules.admits("10.1.2.3".parse()?));
+//! assert!(!rules.admits("192.0.2.1".parse()?));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod api_keys;
+mod audit;
+mod delegation;
+mod error;
+mod permissions;
+mod request_log;
+mod restrictions;
+mod sessions;
+mod settings;
+mod store;
+mod timestamp;
+mod token;
+mod users;
+
+pub use self::api_keys::{ApiKey, ApiKeyLimits, ApiKeys, KeyPurpose, NewApiKey};
+pub use self::audit::{Audit, AuditRecord, AuditResult};
+pub use self::delegation::{Delegation, DelegationState, FeatureAccess};
+pub use self::error::ManagementError;
+pub use self::permissions::{Permissions, Role, SiteScope};
+pub use self::request_log::{LoggedRequest, RequestLog};
+pub use self::restrictions::{Mode, Network, Restrictions, RestrictionsError, Rule};
+pub use self::sessions::{NewSession, Session, Sessions};
+pub use self::settings::{BindAddress, CertificateHash, Settings, SettingsError};
+pub use self::store::Directory;
+pub use self::timestamp::Timestamp;
+pub use self::token::Token;
+pub use self::users::{SignInRefusal, UserChange, UserRecord, Users};

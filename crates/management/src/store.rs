@@ -1,0 +1,142 @@
+//! Files of the service.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use files::{Attributes, replace};
+use serde_json::Value;
+
+use crate::{ManagementError, Settings};
+
+/// Directories of the service: settings and users in one, everything that it writes by itself in the other.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    settings: PathBuf,
+    state: PathBuf,
+}
+
+impl Directory {
+    /// Names the two directories, which may be the same.
+    pub fn new(settings: impl Into<PathBuf>, state: impl Into<PathBuf>) -> Self {
+        Self { settings: settings.into(), state: state.into() }
+    }
+
+    /// Path of the settings file.
+    #[must_use]
+    pub fn settings_file(&self) -> PathBuf {
+        self.settings.join("management.toml")
+    }
+
+    /// Path of the account file of the manager users.
+    #[must_use]
+    pub fn users(&self) -> PathBuf {
+        self.settings.join("management-users")
+    }
+
+    /// Path of the permissions.
+    #[must_use]
+    pub fn permissions(&self) -> PathBuf {
+        self.settings.join("management-permissions.json")
+    }
+
+    /// Path of the delegation states.
+    #[must_use]
+    pub fn delegation(&self) -> PathBuf {
+        self.settings.join("management-delegation.json")
+    }
+
+    /// Path of the API keys.
+    #[must_use]
+    pub fn api_keys(&self) -> PathBuf {
+        self.state.join("management-keys.json")
+    }
+
+    /// Path of the self-signed certificate with its key.
+    #[must_use]
+    pub fn certificate(&self) -> PathBuf {
+        self.state.join("management-certificate.pem")
+    }
+
+    /// Path of the audit log.
+    #[must_use]
+    pub fn audit(&self) -> PathBuf {
+        self.state.join("management-audit.jsonl")
+    }
+
+    /// Default directory of the request log.
+    #[must_use]
+    pub fn request_log(&self) -> PathBuf {
+        self.state.join("wmsvc")
+    }
+
+    /// Directory of the web server's history.
+    #[must_use]
+    pub fn history(&self) -> PathBuf {
+        self.state.join("web-history")
+    }
+
+    /// Reads the settings; a missing file means the defaults.
+    ///
+    /// # Errors
+    /// [`ManagementError`] if the file cannot be read or has invalid content.
+    pub fn read_settings(&self) -> Result<Settings, ManagementError> {
+        let path = self.settings_file();
+        let text = read_text(&path)?.unwrap_or_default();
+        Settings::from_toml(&text)
+            .map_err(|problem| ManagementError::Content { path, problem: problem.to_string() })
+    }
+
+    /// Writes the settings, keeping the comments of the file.
+    ///
+    /// # Errors
+    /// [`ManagementError`] if the file cannot be read or written.
+    pub fn write_settings(&self, settings: &Settings) -> Result<(), ManagementError> {
+        let path = self.settings_file();
+        let text = settings.to_toml(&read_text(&path)?.unwrap_or_default())?;
+        write_file(&path, text.as_bytes())
+    }
+}
+
+/// Reads a text file of at most 16 MiB; `None` if it does not exist.
+pub(crate) fn read_text(path: &Path) -> Result<Option<String>, ManagementError> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(path, error)),
+        Ok(metadata) if !metadata.is_file() || metadata.len() > MAX_FILE => {
+            return Err(unreadable(path, io::ErrorKind::InvalidData.into()));
+        }
+        Ok(_) => {}
+    }
+    fs::read_to_string(path).map(Some).map_err(|error| unreadable(path, error))
+}
+
+fn unreadable(path: &Path, source: io::Error) -> ManagementError {
+    ManagementError::Disk { action: "read", path: path.to_owned(), source }
+}
+
+/// Reads a JSON file; `None` if it does not exist.
+pub(crate) fn read_json(path: &Path) -> Result<Option<Value>, ManagementError> {
+    let Some(text) = read_text(path)? else { return Ok(None) };
+    let value = serde_json::from_str(&text);
+    value.map(Some).map_err(|error| ManagementError::Content {
+        path: path.to_owned(),
+        problem: format!("not JSON: {error}"),
+    })
+}
+
+/// Replaces a JSON file, which only the service can read.
+pub(crate) fn write_json(path: &Path, value: &Value) -> Result<(), ManagementError> {
+    write_file(path, format!("{value:#}\n").as_bytes())
+}
+
+/// Replaces a file, which only the service can read.
+pub(crate) fn write_file(path: &Path, content: &[u8]) -> Result<(), ManagementError> {
+    replace(path, content, Attributes::PRIVATE).map_err(|source| ManagementError::Disk {
+        action: "write",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+const MAX_FILE: u64 = 16 * 1_024 * 1_024;

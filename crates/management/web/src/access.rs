@@ -1,0 +1,193 @@
+//! Decisions about a request before its handler runs: address, host, credentials, origin, and rights.
+
+use std::time::Instant;
+
+use management::{Mode, Role, Rule, Timestamp};
+
+use crate::call::Call;
+use crate::caller::{Caller, Credential};
+use crate::console::Console;
+use crate::problem::Problem;
+
+/// Rights that a route requires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requirement {
+    /// No sign-in.
+    Public,
+    /// Any signed-in user.
+    SignedIn,
+    /// A site that the user may administer, or this role. The handler checks the site.
+    SiteOr(Role),
+    /// At least this role.
+    Role(Role),
+    /// At least this role, and the password was repeated in the last five minutes.
+    Elevated(Role),
+}
+
+const DENIED: &str = "the address rules of the server (RemoteRestrictions) deny this client";
+
+/// Name of the session cookie. Browsers accept the prefix only with `Secure`, `Path=/` and without `Domain`.
+pub(crate) const COOKIE: &str = "__Host-telarch";
+
+impl Console {
+    /// Refuses clients of other machines unless remote management is enabled, and those that the address rules deny.
+    /// A client on a loopback address is refused only by a rule that contains this address.
+    pub(crate) fn require_address(&self, call: &Call) -> Result<(), Problem> {
+        let client = call.client.ip().to_canonical();
+        let settings = &self.settings;
+        if client.is_loopback() {
+            let rules = settings.remote_restrictions.rules();
+            return match rules.iter().find(|rule| rule.network.contains(client)) {
+                Some(Rule { mode: Mode::Deny, .. }) => Err(Problem::address_refused(DENIED)),
+                _ => Ok(()),
+            };
+        }
+        if !settings.enable_remote_management {
+            return Err(Problem::address_refused(
+                "remote management is disabled; enable it on the server with telarch mgmt set \
+                 EnableRemoteManagement=true",
+            ));
+        }
+        if settings.remote_restrictions.admits(client) {
+            Ok(())
+        } else {
+            Err(Problem::address_refused(DENIED))
+        }
+    }
+
+    /// Refuses requests for other hosts, which a browser sends after DNS rebinding.
+    pub(crate) fn require_host(&self, call: &Call) -> Result<(), Problem> {
+        let host = call.header("host").unwrap_or_default();
+        let name = match host.strip_prefix('[') {
+            Some(rest) => rest.split(']').next().unwrap_or_default(),
+            None => host.split(':').next().unwrap_or_default(),
+        };
+        let is_known = self.host_names.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let is_own_address = name.parse().is_ok_and(|address: std::net::IpAddr| address == call.server.ip());
+        if is_known || is_own_address {
+            Ok(())
+        } else {
+            Err(Problem::new(421, "unknown-host", "the request names a host that is not this server"))
+        }
+    }
+
+    /// Returns the user of the session cookie or the API key.
+    pub(crate) fn caller(&self, call: &Call) -> Result<Option<Caller>, Problem> {
+        if let Some(token) = api_key(call) {
+            let key = self.api_keys.find(token, Timestamp::now()).ok_or_else(Problem::sign_in_failed)?;
+            let role = self.role_of(&key.owner).ok_or_else(Problem::sign_in_failed)?;
+            let credential = Credential::Key { id: key.id, is_read_only: key.is_read_only };
+            return Ok(Some(Caller { name: key.owner, role, credential }));
+        }
+        let Some(token) = cookie(call) else { return Ok(None) };
+        let now = Instant::now();
+        let Some(session) = self.sessions.find(token, now) else { return Ok(None) };
+        let Some(role) = self.role_of(&session.user) else {
+            self.sessions.end(token);
+            return Ok(None);
+        };
+        let credential = Credential::Session {
+            token: token.to_owned(),
+            is_elevated: session.is_elevated(now),
+            csrf: session.csrf.expose().to_owned(),
+            id: session.id,
+        };
+        Ok(Some(Caller { name: session.user, role, credential }))
+    }
+
+    /// Returns whether the credentials of a request still give the role of a viewer, without prolonging a session.
+    pub(crate) fn still_admits_viewer(&self, call: &Call) -> bool {
+        let user = match api_key(call) {
+            Some(token) => self.api_keys.find(token, Timestamp::now()).map(|key| key.owner),
+            None => cookie(call).and_then(|token| self.sessions.user(token, Instant::now())),
+        };
+        user.and_then(|user| self.role_of(&user)).is_some_and(|role| role >= Role::Viewer)
+    }
+
+    /// Returns the role of a user; `None` if the user was deleted or disabled, or manager users are not accepted.
+    pub(crate) fn role_of(&self, user: &str) -> Option<Role> {
+        if self.settings.requires_windows_credentials {
+            return None;
+        }
+        let record = self.users.find_enabled(user)?;
+        Some(if record.is_administrator { Role::Administrator } else { self.permissions.role(user) })
+    }
+}
+
+/// Refuses changing requests that another web site made a browser send.
+pub(crate) fn require_own_origin(call: &Call, caller: Option<&Caller>) -> Result<(), Problem> {
+    if !call.is_unsafe() {
+        return Ok(());
+    }
+    let own = format!("https://{}", call.header("host").unwrap_or_default());
+    let origin = call.headers.iter().find(|(name, _)| name == "origin").map(|(_, value)| value.as_str());
+    let site =
+        call.headers.iter().find(|(name, _)| name == "sec-fetch-site").map(|(_, value)| value.as_str());
+    if origin.is_some_and(|origin| !origin.eq_ignore_ascii_case(&own))
+        || site.is_some_and(|site| site != "same-origin")
+    {
+        return cross_site("the request comes from another web site");
+    }
+    let Some(Caller { credential: Credential::Session { csrf, .. }, .. }) = caller else { return Ok(()) };
+    if origin.is_none() && site.is_none() {
+        return cross_site("a request with a session needs the header Origin or Sec-Fetch-Site");
+    }
+    let sent = auth::Secret::new(call.header("x-csrf-token").unwrap_or_default().to_owned());
+    if sent.matches(&auth::Secret::new(csrf.clone())) {
+        Ok(())
+    } else {
+        cross_site("the header X-CSRF-Token does not have the value of the session")
+    }
+}
+
+fn cross_site(detail: &str) -> Result<(), Problem> {
+    Err(Problem { substatus: 2, ..Problem::new(403, "cross-site-request", detail) })
+}
+
+/// Refuses a caller without the rights of a route.
+pub(crate) fn require_rights(
+    requirement: Requirement,
+    caller: Option<&Caller>,
+    call: &Call,
+) -> Result<(), Problem> {
+    if requirement == Requirement::Public {
+        return Ok(());
+    }
+    let caller = caller.ok_or_else(Problem::sign_in_required)?;
+    if call.is_unsafe()
+        && let Credential::Key { is_read_only: true, .. } = caller.credential
+    {
+        return Err(Problem::forbidden("the API key can only read"));
+    }
+    let (role, needs_elevation) = match requirement {
+        Requirement::Public | Requirement::SignedIn | Requirement::SiteOr(_) => return Ok(()),
+        Requirement::Role(role) => (role, false),
+        Requirement::Elevated(role) => (role, true),
+    };
+    if caller.role < role {
+        return Err(Problem::forbidden(format!("this requires the role {role}")));
+    }
+    match &caller.credential {
+        _ if !needs_elevation => Ok(()),
+        Credential::Session { is_elevated: true, .. } => Ok(()),
+        Credential::Session { .. } => {
+            let detail = "repeat the password with POST /api/v1/session/elevate";
+            Err(Problem { substatus: 2, ..Problem::new(403, "elevation-required", detail) })
+        }
+        Credential::Key { .. } => Err(Problem::forbidden("this requires a session, not an API key")),
+    }
+}
+
+/// Returns the API key that a request has sent.
+fn api_key(call: &Call) -> Option<&str> {
+    let value = call.header("authorization").or_else(|| call.header("access-token"))?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Returns the secret of the session cookie.
+fn cookie(call: &Call) -> Option<&str> {
+    let cookies = call.headers.iter().filter(|(name, _)| name == "cookie").map(|(_, value)| value.as_str());
+    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+}

@@ -1,0 +1,103 @@
+//! The self-signed certificate of the service.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use files::{Attributes, FileError, TrustedFile, replace};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, SanType};
+use rustls::ServerConfig;
+use tls::PemError;
+
+/// A certificate with its key, ready for TLS.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    pub(crate) server: Arc<ServerConfig>,
+    fingerprint: String,
+}
+
+/// Failure to load or create a certificate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CertificateError {
+    /// A certificate could not be created.
+    #[error("cannot create a self-signed certificate: {0}")]
+    Make(#[from] rcgen::Error),
+    /// The file does not contain a certificate and a key.
+    #[error("the certificate of the management service cannot be read: {0}")]
+    Pem(#[from] PemError),
+    /// Certificate and key do not match.
+    #[error("the certificate of the management service cannot be used: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The file could not be read.
+    #[error("{0}")]
+    File(#[from] FileError),
+    /// The file could not be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// Path of the file.
+        path: String,
+        /// The error of the system call.
+        source: std::io::Error,
+    },
+}
+
+impl Certificate {
+    /// Creates a self-signed certificate (ECDSA P-256) for these names and addresses, valid for 397 days, the maximum
+    /// that browsers accept. Returns the PEM text with the private key, too.
+    ///
+    /// # Errors
+    /// [`CertificateError`], for example for an invalid name.
+    pub fn self_signed(names: &[String], now: SystemTime) -> Result<(Self, String), CertificateError> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::default();
+        let host = names.first().map_or("localhost", String::as_str);
+        params.distinguished_name.push(DnType::CommonName, format!("WMSvc-SHA2-{host}"));
+        for name in names {
+            params.subject_alt_names.push(match name.parse() {
+                Ok(address) => SanType::IpAddress(address),
+                Err(_) => SanType::DnsName(name.as_str().try_into()?),
+            });
+        }
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.not_before = (now - CLOCK_SKEW).into();
+        params.not_after = (now + VALID).into();
+        let pem = format!("{}{}", params.self_signed(&key)?.pem(), key.serialize_pem());
+        Ok((Self::from_pem(&pem)?, pem))
+    }
+
+    /// Reads the certificate of a file, and creates the file if it is missing.
+    ///
+    /// # Errors
+    /// [`CertificateError`] if other users can read the file, or it cannot be used.
+    pub fn load_or_create(path: &Path, names: &[String], now: SystemTime) -> Result<Self, CertificateError> {
+        if let Some(text) = TrustedFile::private(path).read(MAX_FILE)? {
+            return Self::from_pem(&String::from_utf8_lossy(&text));
+        }
+        let (certificate, pem) = Self::self_signed(names, now)?;
+        replace(path, pem.as_bytes(), Attributes::PRIVATE)
+            .map_err(|source| CertificateError::Write { path: path.display().to_string(), source })?;
+        Ok(certificate)
+    }
+
+    fn from_pem(text: &str) -> Result<Self, CertificateError> {
+        let chain = tls::certificates(text.as_bytes())?;
+        let key = tls::private_key(text.as_bytes())?;
+        let hash = chain.first().map(|own| tls::thumbprint::sha256(own)).unwrap_or_default();
+        let fingerprint = hash.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":");
+        let mut server = tls::server()?.with_no_client_auth().with_single_cert(chain, key)?;
+        server.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { server: Arc::new(server), fingerprint })
+    }
+
+    /// Returns the SHA-256 hash of the certificate as hexadecimal digits with colons.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+}
+
+const CLOCK_SKEW: Duration = Duration::from_secs(3_600);
+const VALID: Duration = Duration::from_secs(397 * 86_400 - 3_600);
+const MAX_FILE: usize = 64 * 1_024;

@@ -1,0 +1,112 @@
+//! State of the service.
+
+use std::sync::Arc;
+
+use linux::Machine;
+use management::{
+    ApiKeys, Audit, Delegation, Directory, ManagementError, Permissions, RequestLog, Sessions, Settings,
+    Timestamp, Users,
+};
+use serde_json::json;
+use webserver::WebServer;
+
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+
+/// The service: everything that requests read and change.
+pub struct Console {
+    pub(crate) settings: Settings,
+    pub(crate) users: Users,
+    pub(crate) permissions: Permissions,
+    pub(crate) delegation: Delegation,
+    pub(crate) sessions: Sessions,
+    pub(crate) api_keys: ApiKeys,
+    pub(crate) audit: Audit,
+    pub(crate) request_log: Option<RequestLog>,
+    pub(crate) web: Option<Arc<dyn WebServer>>,
+    pub(crate) machine: Machine,
+    pub(crate) metrics: Metrics,
+    /// Host names and addresses by which clients may address the service.
+    pub(crate) host_names: Vec<String>,
+    pub(crate) fingerprint: String,
+    pub(crate) started: Timestamp,
+}
+
+impl std::fmt::Debug for Console {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Console").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// Parts of the service that its caller chooses.
+pub struct ConsoleParts {
+    /// Files of the service.
+    pub directory: Directory,
+    /// Settings, which do not change while the service runs.
+    pub settings: Settings,
+    /// The managed web server.
+    pub web: Option<Arc<dyn WebServer>>,
+    /// Names and addresses of the certificate.
+    pub host_names: Vec<String>,
+    /// SHA-256 fingerprint of the certificate.
+    pub fingerprint: String,
+}
+
+impl std::fmt::Debug for ConsoleParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConsoleParts").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
+impl Console {
+    /// Opens the files of the service.
+    ///
+    /// # Errors
+    /// [`ManagementError`] with the file and the reason.
+    pub fn open(parts: ConsoleParts) -> Result<Self, ManagementError> {
+        let ConsoleParts { directory, settings, web, host_names, fingerprint } = parts;
+        let log_directory = settings.logging_directory.clone().unwrap_or_else(|| directory.request_log());
+        Ok(Self {
+            users: Users::open(directory.users())?,
+            permissions: Permissions::open(directory.permissions())?,
+            delegation: Delegation::open(directory.delegation())?,
+            sessions: Sessions::default(),
+            api_keys: ApiKeys::open(directory.api_keys())?,
+            audit: Audit::open(directory.audit())?,
+            request_log: settings.enable_logging.then(|| RequestLog::new(log_directory)),
+            web,
+            machine: Machine::this(),
+            metrics: Metrics::default(),
+            host_names,
+            fingerprint,
+            started: Timestamp::now(),
+            settings,
+        })
+    }
+
+    /// The manager users.
+    #[must_use]
+    pub fn users(&self) -> &Users {
+        &self.users
+    }
+
+    /// Returns the managed web server.
+    pub(crate) fn web(&self) -> Result<&Arc<dyn WebServer>, Problem> {
+        let missing = "no web server is managed; start the service with --nginx DIRECTORY";
+        self.web.as_ref().ok_or_else(|| Problem::new(404, "no-web-server", missing))
+    }
+
+    /// Returns the state of the service for its page.
+    pub(crate) fn service_state(&self) -> serde_json::Value {
+        let settings: serde_json::Map<_, _> =
+            Settings::names().iter().map(|name| ((*name).to_owned(), self.settings.json(name))).collect();
+        json!({
+            "state": "running",
+            "started": self.started.to_string(),
+            "settings": settings,
+            "remote_restrictions_registry": self.settings.remote_restrictions.to_registry().ok(),
+            "certificate_sha256": self.fingerprint,
+            "log_directory": self.request_log.as_ref().map(|log| log.directory().to_string_lossy().into_owned()),
+        })
+    }
+}

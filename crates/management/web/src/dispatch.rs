@@ -1,0 +1,101 @@
+//! The path of a request: address, host, route, credentials, origin, rights, handler, logs.
+
+use std::time::{Duration, Instant};
+
+use management::{AuditRecord, AuditResult, LoggedRequest, Timestamp};
+
+use crate::access::{require_own_origin, require_rights};
+use crate::assets;
+use crate::call::{Admitted, Call};
+use crate::caller::Caller;
+use crate::console::Console;
+use crate::problem::Problem;
+use crate::reply::{Content, Reply};
+use crate::routes::{Found, find};
+
+impl Console {
+    /// Answers a request. This blocks on files, processes and password hashes.
+    pub(crate) fn answer(&self, call: &Call) -> Reply {
+        let begin = Instant::now();
+        let mut caller = None;
+        let mut reply = self.dispatch(call, &mut caller).unwrap_or_else(|problem| {
+            let mut reply = problem.reply();
+            reply.substatus = (problem.substatus, problem.win32);
+            reply
+        });
+        self.record(call, caller.as_ref(), &reply);
+        self.log(call, caller.as_ref(), &reply, begin.elapsed());
+        if call.method == "HEAD" {
+            reply.content = Content::Empty;
+        }
+        reply
+    }
+
+    /// Finds the route, admits the caller and calls the handler.
+    fn dispatch(&self, call: &Call, admitted: &mut Option<Caller>) -> Result<Reply, Problem> {
+        self.require_address(call)?;
+        self.require_host(call)?;
+        if !call.path.starts_with("/api/") {
+            return assets::reply(call);
+        }
+        let (route, parts) = match find(&call.method, &call.path) {
+            Found::Route(route, parts) => (route, parts),
+            Found::OtherMethods(methods) => {
+                let problem = Problem::new(405, "method-not-allowed", format!("allowed methods: {methods}"));
+                return Ok(problem.reply().header("allow", methods));
+            }
+            Found::Nothing => return Err(Problem::not_found("resource")),
+        };
+        let caller = self.caller(call)?;
+        admitted.clone_from(&caller);
+        require_own_origin(call, caller.as_ref())?;
+        require_rights(route.requirement, caller.as_ref(), call)?;
+        (route.handler)(self, &Admitted { call, parts, caller })
+    }
+
+    /// Appends a changing or denied request to the audit log.
+    fn record(&self, call: &Call, caller: Option<&Caller>, reply: &Reply) {
+        let is_denied = matches!(reply.status, 401 | 403 | 421 | 429);
+        let is_preview = call.parameter("dry_run").as_deref() == Some("true");
+        let is_change = call.is_unsafe() && !is_preview;
+        // Requests of browsers without a session are expected.
+        let is_first_contact = reply.status == 401 && caller.is_none() && !call.is_unsafe();
+        if is_first_contact || !(is_change || is_denied) {
+            return;
+        }
+        let result = match reply.status {
+            200..=399 => AuditResult::Done,
+            _ if is_denied => AuditResult::Denied,
+            _ => AuditResult::Failed,
+        };
+        self.audit.append(&AuditRecord {
+            time: Timestamp::now(),
+            user: caller.map(|caller| caller.name.clone()).unwrap_or_default(),
+            from: call.client.ip().to_canonical(),
+            credential: caller.map(|caller| caller.credential_id().to_owned()).unwrap_or_default(),
+            action: call.method.clone(),
+            object: call.path.clone(),
+            status: reply.status,
+            result,
+            detail: reply.audit.clone(),
+        });
+    }
+
+    fn log(&self, call: &Call, caller: Option<&Caller>, reply: &Reply, taken: Duration) {
+        let Some(log) = &self.request_log else { return };
+        log.append(&LoggedRequest {
+            time: Timestamp::now(),
+            server: call.server,
+            method: &call.method,
+            path: &call.path,
+            query: &call.query,
+            user: caller.map_or("", |caller| &caller.name),
+            client: call.client,
+            agent: call.header("user-agent").unwrap_or_default(),
+            status: reply.status,
+            substatus: reply.substatus.0,
+            win32: reply.substatus.1,
+            taken,
+        });
+    }
+}

@@ -1,0 +1,293 @@
+//! The managed web server: sites, features, changes, history and logs.
+
+use management::{FeatureAccess, Role};
+use serde_json::{Value, json};
+use webserver::{
+    Author, Change, CommitMessage, CommitRequest, Feature, FeatureValue, LogStart, NewSite, Operation, Plan,
+    Revision, Scope, SiteId, SiteState,
+};
+
+use crate::call::{Admitted, Body};
+use crate::console::Console;
+use crate::log_stream::LogStream;
+use crate::problem::Problem;
+use crate::reply::{Content, Reply};
+
+/// `GET /web`
+pub(crate) fn info(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let web = console.web()?;
+    let caller = request.caller()?;
+    let snapshot = web.snapshot()?;
+    let revision = snapshot.revision.to_string();
+    let mut value = json!({ "info": web.info(), "revision": revision, "status": web.status()? });
+    if caller.role >= Role::Viewer
+        && let Some(members) = value.as_object_mut()
+    {
+        members.insert("problems".to_owned(), json!(snapshot.problems));
+        members.insert("files".to_owned(), json!(snapshot.files));
+    }
+    Ok(with_revision(Reply::json(value), &snapshot.revision))
+}
+
+/// `POST /web/actions/{action}`
+pub(crate) fn control(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let operation: Operation =
+        serde_json::from_value(json!(request.part("action"))).map_err(|_| Problem::not_found("action"))?;
+    Ok(Reply::json(json!(console.web()?.control(operation)?)))
+}
+
+/// `GET /web/sites`
+pub(crate) fn sites(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let caller = request.caller()?;
+    let snapshot = console.web()?.snapshot()?;
+    let sites: Vec<_> = snapshot.sites.iter().filter(|site| console.can_read(caller, &site.id)).collect();
+    let body = json!({ "sites": sites, "revision": snapshot.revision.to_string() });
+    Ok(with_revision(Reply::json(body), &snapshot.revision))
+}
+
+/// `GET /web/sites/{site}`
+pub(crate) fn site(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let id = readable_site(console, request)?;
+    let snapshot = console.web()?.snapshot()?;
+    let found = snapshot.sites.iter().find(|site| site.id == id);
+    let found = found.ok_or_else(|| Problem::not_found("site"))?;
+    Ok(with_revision(Reply::json(json!(found)), &snapshot.revision))
+}
+
+/// `POST /web/sites`
+pub(crate) fn create_site(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let site: NewSite = typed(request)?;
+    make(console, request, vec![Change::CreateSite(site)])
+}
+
+/// `PATCH /web/sites/{site}`
+pub(crate) fn change_site(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let site = readable_site(console, request)?;
+    let body = request.body()?;
+    body.require_only(&["listeners", "names", "root", "state"])?;
+    let mut changes = Vec::new();
+    if body.value("listeners").is_some() || body.value("names").is_some() {
+        let snapshot = console.web()?.snapshot()?;
+        let current = snapshot.sites.into_iter().find(|other| other.id == site);
+        let current = current.ok_or_else(|| Problem::not_found("site"))?;
+        let listeners = member(&body, "listeners")?.unwrap_or(current.listeners);
+        let names = member(&body, "names")?.unwrap_or(current.names);
+        changes.push(Change::SetBindings { site: site.clone(), listeners, names });
+    }
+    if let Some(folder) = member(&body, "root")? {
+        changes.push(Change::SetRoot { site: site.clone(), folder });
+    }
+    if let Some(state) = member::<SiteState>(&body, "state")? {
+        changes.push(Change::SetSiteState { site, state });
+    }
+    if changes.is_empty() {
+        return Err(Problem::invalid("name at least one of listeners, names, root and state"));
+    }
+    make(console, request, changes)
+}
+
+/// `DELETE /web/sites/{site}`
+pub(crate) fn delete_site(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let site = readable_site(console, request)?;
+    make(console, request, vec![Change::DeleteSite { site }])
+}
+
+/// `GET /web/sites/{site}/features`
+pub(crate) fn features(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let site = readable_site(console, request)?;
+    let (caller, web) = (request.caller()?, console.web()?);
+    let mut list = Vec::new();
+    for feature in web.info().capabilities.features.clone() {
+        let access = console.feature_access(caller, &site, feature);
+        if access == FeatureAccess::Hidden {
+            continue;
+        }
+        let scope = Scope::Site { site: site.clone() };
+        let mut value = match web.feature(&scope, feature) {
+            Ok(state) => json!(state),
+            // The feature does not exist at this level.
+            Err(webserver::WebServerError::Scope { .. }) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(members) = value.as_object_mut() {
+            members.insert("writable".to_owned(), json!(access == FeatureAccess::Write));
+        }
+        list.push(value);
+    }
+    Ok(Reply::json(json!({ "features": list })))
+}
+
+/// `GET /web/sites/{site}/features/{feature}`
+pub(crate) fn feature(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let site = readable_site(console, request)?;
+    let feature: Feature = request.parsed("feature", "feature")?;
+    let access = console.feature_access(request.caller()?, &site, feature);
+    if access == FeatureAccess::Hidden {
+        return Err(Problem::not_found("feature"));
+    }
+    let web = console.web()?;
+    let revision = web.snapshot()?.revision;
+    let mut value = json!(web.feature(&Scope::Site { site }, feature)?);
+    if let Some(members) = value.as_object_mut() {
+        members.insert("writable".to_owned(), json!(access == FeatureAccess::Write));
+    }
+    Ok(with_revision(Reply::json(value), &revision))
+}
+
+/// `PUT /web/sites/{site}/features/{feature}`
+pub(crate) fn set_feature(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let site = readable_site(console, request)?;
+    let feature: Feature = request.parsed("feature", "feature")?;
+    let value: FeatureValue = typed(request)?;
+    if value.feature() != feature {
+        return Err(Problem::invalid(format!("the value is one of {}, not of {feature}", value.feature())));
+    }
+    make(console, request, vec![Change::SetFeature { scope: Scope::Site { site }, value }])
+}
+
+/// `DELETE /web/sites/{site}/features/{feature}`
+pub(crate) fn revert_feature(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let site = readable_site(console, request)?;
+    let feature: Feature = request.parsed("feature", "feature")?;
+    make(console, request, vec![Change::RevertFeature { scope: Scope::Site { site }, feature }])
+}
+
+/// `POST /web/changes`
+pub(crate) fn change(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let body = request.body()?;
+    body.require_only(&["changes"])?;
+    let changes: Vec<Change> =
+        member(&body, "changes")?.ok_or_else(|| Problem::invalid("changes is missing"))?;
+    make(console, request, changes)
+}
+
+/// `GET /web/pools`
+pub(crate) fn pools(console: &Console, _: &Admitted<'_>) -> Result<Reply, Problem> {
+    Ok(Reply::json(json!({ "pools": console.web()?.snapshot()?.pools })))
+}
+
+/// `GET /web/certificates`
+pub(crate) fn certificates(console: &Console, _: &Admitted<'_>) -> Result<Reply, Problem> {
+    Ok(Reply::json(json!({ "certificates": console.web()?.certificates()? })))
+}
+
+/// `GET /web/history`
+pub(crate) fn history(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let limit = usize::try_from(request.number("limit", 50)?.clamp(1, 200)).unwrap_or(50);
+    let before = request.number("before", u64::MAX)?;
+    let web = console.web()?;
+    // Reading the configuration records outside changes first.
+    let revision = web.snapshot()?.revision;
+    let commits = web.history(Some(before).filter(|before| *before < u64::MAX), limit)?;
+    let next = commits.last().filter(|_| commits.len() == limit).map(|commit| commit.number);
+    let body = json!({ "commits": commits, "next_before": next, "revision": revision.to_string() });
+    Ok(with_revision(Reply::json(body), &revision))
+}
+
+/// `GET /web/history/{commit}`
+pub(crate) fn commit(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let number = request.parsed("commit", "commit")?;
+    Ok(Reply::json(json!(console.web()?.commit_details(number)?)))
+}
+
+/// `POST /web/history/{commit}/rollback`
+pub(crate) fn rollback(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let number: u64 = request.parsed("commit", "commit")?;
+    let base = base_revision(request)?;
+    let plan = console.web()?.plan_rollback(&base, number)?;
+    carry_out(console, request, &plan)
+}
+
+/// `GET /web/logs`
+pub(crate) fn logs(console: &Console, _: &Admitted<'_>) -> Result<Reply, Problem> {
+    Ok(Reply::json(json!({ "logs": console.web()?.log_files()? })))
+}
+
+/// `GET /web/logs/lines`
+pub(crate) fn log_lines(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
+    let path = request.call.parameter("path").ok_or_else(|| Problem::invalid("path is missing"))?;
+    let lines = usize::try_from(request.number("lines", 200)?.clamp(1, 5_000)).unwrap_or(200);
+    let web = console.web()?;
+    let first = web.read_log(&path, LogStart::Last(lines))?;
+    if request.call.parameter("follow").as_deref() != Some("true") {
+        return Ok(Reply::json(json!(first)));
+    }
+    let stream = LogStream::new(std::sync::Arc::clone(web), path, first);
+    Ok(Reply::new(200, Content::Log(Box::new(stream))))
+}
+
+/// Returns the site of the path, if the caller may read it.
+fn readable_site(console: &Console, request: &Admitted<'_>) -> Result<SiteId, Problem> {
+    let site: SiteId = request.parsed("site", "site")?;
+    console.require_readable(request.caller()?, &site)?;
+    Ok(site)
+}
+
+/// Plans changes, and validates or commits them.
+fn make(console: &Console, request: &Admitted<'_>, changes: Vec<Change>) -> Result<Reply, Problem> {
+    let caller = request.caller()?;
+    if changes.is_empty() {
+        return Err(Problem::invalid("there is no change"));
+    }
+    changes.iter().try_for_each(|change| console.require_change(caller, change))?;
+    let base = base_revision(request)?;
+    let plan = console.web()?.plan(&base, &changes)?;
+    carry_out(console, request, &plan)
+}
+
+/// Validates a plan for a preview, or commits it.
+fn carry_out(console: &Console, request: &Admitted<'_>, plan: &Plan) -> Result<Reply, Problem> {
+    let web = console.web()?;
+    let caller = request.caller()?;
+    let mut result = json!({
+        "base": plan.base().to_string(),
+        "diffs": plan.diffs(),
+        "warnings": plan.warnings(),
+    });
+    let mut add = |name: &str, value: Value| {
+        if let Some(members) = result.as_object_mut() {
+            members.insert(name.to_owned(), value);
+        }
+    };
+    if request.dry_run()? {
+        add("validation", json!(web.validate(plan)?));
+        return Ok(with_revision(Reply::json(result), &plan.base()));
+    }
+    let message = request.call.parameter("message").unwrap_or_default();
+    let message = CommitMessage::parse(&message).map_err(|error| Problem::invalid(error.to_string()))?;
+    let author = Author::parse(&caller.name).map_err(|error| Problem::invalid(error.to_string()))?;
+    let commit = web.commit(plan, &CommitRequest { author, message })?;
+    let audit = format!("commit {}, revision {}, base {}", commit.number, commit.revision, plan.base());
+    let revision = commit.revision;
+    add("commit", json!(commit));
+    Ok(with_revision(Reply::json(result), &revision).audited(audit))
+}
+
+/// Returns the revision on which a change is based: `If-Match`.
+fn base_revision(request: &Admitted<'_>) -> Result<Revision, Problem> {
+    let tag = request.call.header("if-match").ok_or_else(|| {
+        Problem::new(
+            428,
+            "revision-required",
+            "send If-Match with the ETag of the configuration that you have read",
+        )
+    })?;
+    let tag = tag.trim().trim_start_matches("W/").trim_matches('"');
+    tag.parse().map_err(|_| Problem::new(412, "revision-conflict", "If-Match is not a revision"))
+}
+
+fn with_revision(reply: Reply, revision: &Revision) -> Reply {
+    reply.header("etag", format!("\"{revision}\""))
+}
+
+/// Returns the body as a typed value.
+fn typed<T: serde::de::DeserializeOwned>(request: &Admitted<'_>) -> Result<T, Problem> {
+    let body = request.body()?;
+    serde_json::from_value(body.into_value()).map_err(|error| Problem::invalid(error.to_string()))
+}
+
+/// Returns a member of the body as a typed value.
+fn member<T: serde::de::DeserializeOwned>(body: &Body, name: &str) -> Result<Option<T>, Problem> {
+    let value = body.value(name).map(|value| serde_json::from_value(value.clone()));
+    value.transpose().map_err(|error| Problem::invalid(format!("{name}: {error}")))
+}

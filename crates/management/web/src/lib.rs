@@ -1,0 +1,41 @@
+//! HTTPS server of the Web Management Service: the REST API below `/api/v1` and the console.
+//!
+//! A request is read completely by the [server](serve), within limits of size and time, and then answered by a function
+//! without asynchronous code (`Console::answer`) on a blocking thread: address rules, host name, credentials, origin,
+//! rights, handler, audit and request log. The table of routes ([`ROUTES`]) is the only place that names a path: the
+//! router, the rights and the OpenAPI [description] are made from it.
+//!
+//! Not part of this crate: decisions about users and sites (`management`), and web servers (`webserver`).
+
+mod access;
+mod assets;
+mod call;
+mod caller;
+mod certificate;
+mod console;
+mod dispatch;
+mod handle_machine;
+mod handle_management;
+mod handle_session;
+mod handle_web;
+mod log_stream;
+mod metrics;
+mod openapi;
+mod problem;
+mod reply;
+mod response;
+mod routes;
+mod server;
+mod site_access;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests;
+
+pub use self::access::Requirement;
+pub use self::assets::{Asset, CONSOLE};
+pub use self::certificate::{Certificate, CertificateError};
+pub use self::console::{Console, ConsoleParts};
+pub use self::openapi::description;
+pub use self::routes::{ROUTES, Route};
+pub use self::server::serve;

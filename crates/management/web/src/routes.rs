@@ -1,0 +1,400 @@
+//! The table of all routes of the API. Router, permissions and OpenAPI description are made from it.
+
+use management::Role;
+
+use crate::access::Requirement;
+use crate::call::{Admitted, decode};
+use crate::console::Console;
+use crate::problem::Problem;
+use crate::reply::Reply;
+use crate::{handle_machine, handle_management, handle_session, handle_web};
+
+/// A route of the API.
+#[derive(Clone, Copy)]
+pub struct Route {
+    /// Method.
+    pub method: &'static str,
+    /// Path below `/api/v1`, with `{name}` for parts that vary.
+    pub path: &'static str,
+    /// Purpose, as an imperative.
+    pub summary: &'static str,
+    /// Rights that the caller needs.
+    pub requirement: Requirement,
+    /// Parameters of the query.
+    pub(crate) query: &'static [&'static str],
+    /// Schema of the body.
+    pub(crate) request: Option<&'static str>,
+    /// Status and schema of a successful response.
+    pub(crate) response: (u16, Option<&'static str>),
+    /// The change needs `If-Match` with the revision of the configuration.
+    pub(crate) needs_revision: bool,
+    pub(crate) handler: fn(&Console, &Admitted<'_>) -> Result<Reply, Problem>,
+}
+
+impl std::fmt::Debug for Route {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}
+
+type Handler = fn(&Console, &Admitted<'_>) -> Result<Reply, Problem>;
+
+impl Route {
+    const fn new(
+        method: &'static str,
+        path: &'static str,
+        summary: &'static str,
+        requirement: Requirement,
+        handler: Handler,
+    ) -> Self {
+        Self {
+            method,
+            path,
+            summary,
+            requirement,
+            query: &[],
+            request: None,
+            response: (200, None),
+            needs_revision: false,
+            handler,
+        }
+    }
+
+    const fn query(self, query: &'static [&'static str]) -> Self {
+        Self { query, ..self }
+    }
+
+    const fn takes(self, schema: &'static str) -> Self {
+        Self { request: Some(schema), ..self }
+    }
+
+    const fn returns(self, status: u16, schema: &'static str) -> Self {
+        Self { response: (status, Some(schema)), ..self }
+    }
+
+    const fn returns_nothing(self) -> Self {
+        Self { response: (204, None), ..self }
+    }
+
+    /// A change of the web server's configuration, with a preview.
+    const fn changes_web(self) -> Self {
+        let with_preview = self.query(&["dry_run", "message"]).returns(200, "ChangeResult");
+        Self { needs_revision: true, ..with_preview }
+    }
+}
+
+/// Result of the search for a route.
+pub(crate) enum Found {
+    /// The route, and the decoded parts of the path.
+    Route(&'static Route, Vec<(&'static str, String)>),
+    /// The path exists with these methods.
+    OtherMethods(String),
+    /// The path does not exist.
+    Nothing,
+}
+
+/// Finds the route of a request.
+pub(crate) fn find(method: &str, path: &str) -> Found {
+    let Some(path) = path.strip_prefix("/api/v1") else { return Found::Nothing };
+    let mut methods = Vec::new();
+    for route in ROUTES {
+        let Some(parts) = matches(route.path, path) else { continue };
+        if route.method == method || (route.method == "GET" && method == "HEAD") {
+            return Found::Route(route, parts);
+        }
+        methods.push(route.method);
+    }
+    if methods.is_empty() { Found::Nothing } else { Found::OtherMethods(methods.join(", ")) }
+}
+
+/// Returns the decoded parts of a path; `None` if it does not have the form of the pattern.
+fn matches(pattern: &'static str, path: &str) -> Option<Vec<(&'static str, String)>> {
+    let mut found = Vec::new();
+    let (mut expected, mut given) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (expected.next(), given.next()) {
+            (None, None) => return Some(found),
+            (Some(part), Some(text)) => {
+                match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+                    Some(name) if !text.is_empty() && text.len() <= 1_024 => {
+                        found.push((name, decode(text)?));
+                    }
+                    _ if part == text => {}
+                    _ => return None,
+                }
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// All routes.
+pub static ROUTES: &[Route] = &[
+    Route::new("POST", "/session", "Sign in", Requirement::Public, handle_session::sign_in)
+        .takes("SignIn")
+        .returns(201, "Session"),
+    Route::new(
+        "GET",
+        "/session",
+        "Return the session of this client",
+        Requirement::SignedIn,
+        handle_session::show,
+    )
+    .returns(200, "Session"),
+    Route::new("DELETE", "/session", "Sign out", Requirement::SignedIn, handle_session::sign_out)
+        .returns_nothing(),
+    Route::new(
+        "POST",
+        "/session/elevate",
+        "Repeat the password",
+        Requirement::SignedIn,
+        handle_session::elevate,
+    )
+    .takes("Elevation")
+    .returns(200, "Session"),
+    Route::new(
+        "GET",
+        "/openapi.json",
+        "Return this description",
+        Requirement::Public,
+        handle_session::openapi,
+    ),
+    Route::new("GET", "/machine", "Return the machine's overview", VIEWER, handle_machine::overview)
+        .returns(200, "Machine"),
+    Route::new("GET", "/machine/metrics", "Return samples of the load", VIEWER, handle_machine::metrics)
+        .query(&["since"])
+        .returns(200, "Metrics"),
+    Route::new(
+        "GET",
+        "/web",
+        "Return product, state and revision of the web server",
+        SITE_OR_VIEWER,
+        handle_web::info,
+    )
+    .returns(200, "WebServer"),
+    Route::new(
+        "POST",
+        "/web/actions/{action}",
+        "Start, stop or reload the web server",
+        OPERATOR,
+        handle_web::control,
+    )
+    .returns(200, "WebStatus"),
+    Route::new("GET", "/web/sites", "List sites", SITE_OR_VIEWER, handle_web::sites).returns(200, "Sites"),
+    Route::new("POST", "/web/sites", "Create a site", ADMINISTRATOR, handle_web::create_site)
+        .takes("NewSite")
+        .changes_web(),
+    Route::new("GET", "/web/sites/{site}", "Return a site", SITE_OR_VIEWER, handle_web::site)
+        .returns(200, "Site"),
+    Route::new(
+        "PATCH",
+        "/web/sites/{site}",
+        "Change bindings, folder or state",
+        ADMINISTRATOR,
+        handle_web::change_site,
+    )
+    .takes("SiteChange")
+    .changes_web(),
+    Route::new("DELETE", "/web/sites/{site}", "Delete a site", ADMINISTRATOR, handle_web::delete_site)
+        .changes_web(),
+    Route::new("GET", "/web/sites/{site}/features", "List features", SITE_OR_VIEWER, handle_web::features)
+        .returns(200, "Features"),
+    Route::new(
+        "GET",
+        "/web/sites/{site}/features/{feature}",
+        "Return a feature",
+        SITE_OR_VIEWER,
+        handle_web::feature,
+    )
+    .returns(200, "Feature"),
+    Route::new(
+        "PUT",
+        "/web/sites/{site}/features/{feature}",
+        "Set a feature",
+        SITE_OR_ADMIN,
+        handle_web::set_feature,
+    )
+    .takes("FeatureValue")
+    .changes_web(),
+    Route::new(
+        "DELETE",
+        "/web/sites/{site}/features/{feature}",
+        "Revert a feature to the inherited value",
+        SITE_OR_ADMIN,
+        handle_web::revert_feature,
+    )
+    .changes_web(),
+    Route::new("POST", "/web/changes", "Make several changes together", SITE_OR_ADMIN, handle_web::change)
+        .takes("Changes")
+        .changes_web(),
+    Route::new("GET", "/web/pools", "List pools", VIEWER, handle_web::pools).returns(200, "Pools"),
+    Route::new("GET", "/web/certificates", "List certificates", VIEWER, handle_web::certificates)
+        .returns(200, "Certificates"),
+    Route::new("GET", "/web/history", "List commits, the newest first", VIEWER, handle_web::history)
+        .query(&["before", "limit"])
+        .returns(200, "History"),
+    Route::new(
+        "GET",
+        "/web/history/{commit}",
+        "Return a commit with its differences",
+        VIEWER,
+        handle_web::commit,
+    )
+    .returns(200, "CommitDetails"),
+    Route::new(
+        "POST",
+        "/web/history/{commit}/rollback",
+        "Restore a commit",
+        ADMINISTRATOR,
+        handle_web::rollback,
+    )
+    .changes_web(),
+    Route::new("GET", "/web/logs", "List log files", VIEWER, handle_web::logs).returns(200, "Logs"),
+    Route::new(
+        "GET",
+        "/web/logs/lines",
+        "Return or follow the lines of a log file",
+        VIEWER,
+        handle_web::log_lines,
+    )
+    .query(&["path", "lines", "follow"])
+    .returns(200, "LogLines"),
+    Route::new(
+        "GET",
+        "/management/service",
+        "Return the settings",
+        ADMINISTRATOR,
+        handle_management::service,
+    )
+    .returns(200, "Service"),
+    Route::new(
+        "PATCH",
+        "/management/service",
+        "Change settings",
+        ELEVATED,
+        handle_management::change_service,
+    )
+    .takes("Settings"),
+    Route::new("GET", "/management/users", "List manager users", ADMINISTRATOR, handle_management::users)
+        .returns(200, "Users"),
+    Route::new("POST", "/management/users", "Create a manager user", ELEVATED, handle_management::add_user)
+        .takes("NewUser")
+        .returns(201, "User"),
+    Route::new(
+        "PATCH",
+        "/management/users/{user}",
+        "Change a manager user",
+        ELEVATED,
+        handle_management::change_user,
+    )
+    .takes("UserChange")
+    .returns(200, "User"),
+    Route::new(
+        "DELETE",
+        "/management/users/{user}",
+        "Delete a manager user",
+        ELEVATED,
+        handle_management::remove_user,
+    )
+    .returns_nothing(),
+    Route::new(
+        "GET",
+        "/management/permissions",
+        "List permissions",
+        ADMINISTRATOR,
+        handle_management::permissions,
+    )
+    .returns(200, "Permissions"),
+    Route::new(
+        "POST",
+        "/management/permissions",
+        "Allow a user on a site",
+        ELEVATED,
+        handle_management::allow,
+    )
+    .takes("Permission")
+    .returns_nothing(),
+    Route::new(
+        "DELETE",
+        "/management/permissions",
+        "Remove a permission",
+        ELEVATED,
+        handle_management::disallow,
+    )
+    .query(&["user", "scope"])
+    .returns_nothing(),
+    Route::new(
+        "GET",
+        "/management/delegation",
+        "List delegation states",
+        ADMINISTRATOR,
+        handle_management::delegation,
+    )
+    .query(&["scope"])
+    .returns(200, "Delegation"),
+    Route::new(
+        "PUT",
+        "/management/delegation/{feature}",
+        "Delegate a feature",
+        ELEVATED,
+        handle_management::delegate,
+    )
+    .query(&["scope"])
+    .takes("DelegationState")
+    .returns_nothing(),
+    Route::new("GET", "/management/api-keys", "List API keys", ADMINISTRATOR, handle_management::keys)
+        .returns(200, "ApiKeys"),
+    Route::new("POST", "/management/api-keys", "Create an API key", ELEVATED, handle_management::add_key)
+        .takes("NewApiKey")
+        .returns(201, "CreatedApiKey"),
+    Route::new(
+        "DELETE",
+        "/management/api-keys/{key}",
+        "Delete an API key",
+        ELEVATED,
+        handle_management::remove_key,
+    )
+    .returns_nothing(),
+    Route::new("GET", "/management/sessions", "List sessions", ADMINISTRATOR, handle_management::sessions)
+        .returns(200, "Sessions"),
+    Route::new(
+        "DELETE",
+        "/management/sessions/{session}",
+        "End a session",
+        ADMINISTRATOR,
+        handle_management::end,
+    )
+    .returns_nothing(),
+    Route::new(
+        "GET",
+        "/management/audit",
+        "List audit records, the newest first",
+        ADMINISTRATOR,
+        handle_management::audit,
+    )
+    .query(&["before", "limit"])
+    .returns(200, "Audit"),
+];
+
+const VIEWER: Requirement = Requirement::Role(Role::Viewer);
+const OPERATOR: Requirement = Requirement::Role(Role::Operator);
+const ADMINISTRATOR: Requirement = Requirement::Role(Role::Administrator);
+const ELEVATED: Requirement = Requirement::Elevated(Role::Administrator);
+const SITE_OR_VIEWER: Requirement = Requirement::SiteOr(Role::Viewer);
+const SITE_OR_ADMIN: Requirement = Requirement::SiteOr(Role::Administrator);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_matched_part_by_part() {
+        let Found::Route(route, parts) = find("GET", "/api/v1/web/sites/a%20b") else { panic!("no route") };
+        assert_eq!((route.path, parts), ("/web/sites/{site}", vec![("site", "a b".to_owned())]));
+        assert!(matches!(find("GET", "/api/v1/web/sites/"), Found::Nothing));
+        assert!(matches!(find("GET", "/api/v1/web/sites/a/../b"), Found::Nothing));
+        assert!(matches!(find("GET", "/api/v2/web/sites"), Found::Nothing));
+        let Found::OtherMethods(methods) = find("PUT", "/api/v1/session") else { panic!("a route") };
+        assert_eq!(methods, "POST, GET, DELETE");
+    }
+}

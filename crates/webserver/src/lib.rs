@@ -1,0 +1,51 @@
+//! Administration of web servers through their own configuration files.
+//!
+//! [`WebServer`] is the interface, and [`Nginx`] implements it for nginx. The types of this crate cannot hold a value that
+//! would change the structure of a configuration file: text without control characters, parsed addresses, paths without
+//! `..` and variables.
+//!
+//! A change never takes effect without a fresh base revision, a plan, the verdict of the web server's own validator, an
+//! atomic write and the result of the reload. See [`WebServer::commit`].
+
+mod certificate;
+mod change;
+mod control;
+mod error;
+mod feature;
+mod history;
+mod listen;
+mod log;
+mod model;
+mod nginx_server;
+mod plan;
+mod position;
+mod revision;
+mod value;
+mod web_server;
+
+pub use certificate::{Certificate, CertificateFile};
+pub use change::{Change, MAX_CHANGES, NewSite};
+pub use control::{Operation, Status, Worker};
+pub use error::WebServerError;
+pub use feature::{
+    AccessLog, BasicAuthentication, Clients, Compression, CompressionLevel, DefaultDocuments,
+    DirectoryBrowsing, ErrorLog, ErrorPage, ErrorPages, Feature, FeatureState, FeatureValue, IpRestrictions,
+    IpRule, Limits, ListFormat, LogLevel, Logging, MimeType, MimeTypes, Redirect, RedirectStatus,
+    ResponseHeader, ResponseHeaders, Scope, Setting, Ssl, StatusCode, TlsVersion,
+};
+pub use history::{Commit, CommitDetails, CommitKind, CommitRequest, Verdict};
+pub use listen::{ListenAddress, ListenHost};
+pub use log::{LogFile, LogKind, LogLines, LogPosition, LogStart};
+pub use model::{
+    Binding, Capabilities, ConfigurationFile, Info, Listener, Location, LocationContent, NewLocation, Pool,
+    PoolMember, ProxyProtocol, Site, SiteState, Snapshot,
+};
+pub use nginx_server::{Nginx, NginxOptions};
+pub use plan::{FileChange, FileDiff, Plan, Problem, Severity, Validation};
+pub use position::Position;
+pub use revision::Revision;
+pub use value::{
+    Author, CipherList, CommitMessage, DocumentName, Extension, FilePath, HeaderName, HostPattern,
+    InvalidValue, MediaType, PlainText, PoolName, SiteId, Template, UrlPath, VARIABLES,
+};
+pub use web_server::WebServer;
