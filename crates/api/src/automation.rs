@@ -85,8 +85,8 @@ impl Wsman {
             .service_name(options.service.clone().for_client(port))
             .delegation(options.delegation)
             .host_trust(options.trust.unwrap_or(HostTrust::Unlisted));
-        if let Some(asked) = options.proxy.clone()
-            && let Some(proxy) = asked.find(&endpoint)?
+        if let Some(requested) = options.proxy.clone()
+            && let Some(proxy) = requested.find(&endpoint)?
         {
             builder = builder.proxy(proxy);
         }

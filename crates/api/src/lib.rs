@@ -10,7 +10,8 @@
 //! | `SessionFlag…`, `EnumerationFlag…`, `Proxy…` | [`SessionFlags`], [`EnumerationFlags`], [`ProxyAccess`], [`ProxyAuthentication`] |
 //! | `Error` | [`Error`], with the fault, its cause and advice |
 //!
-//! In addition to COM: events ([`Session::subscribe`]), remote shells ([`Session::run`], [`Shell`]) and file transfer
+//! In addition to COM: events ([`Session::subscribe`]), remote shells ([`Session::run`], [`Shell`]), PowerShell
+//! remoting ([`Session::runspace_pool`], [`remoting`]), many machines at once ([`Fleet`]) and file transfer
 //! ([`Session::copy`], [`Session::fetch`]).
 //!
 //! ```no_run
@@ -48,9 +49,11 @@ mod error;
 mod error_context;
 mod files;
 mod flags;
+mod fleet;
 mod partial_results;
 mod powershell;
 mod proxy;
+pub mod remoting;
 mod resource;
 mod resource_locator;
 mod session;
@@ -65,6 +68,7 @@ pub use connection_options::ConnectionOptions;
 pub use enumerator::{Enumerator, Filter};
 pub use error::{Error, FailureDetails};
 pub use flags::{EnumerationFlags, ProxyAccess, ProxyAuthentication, SessionFlags};
+pub use fleet::{Fleet, FleetError, FleetStop, FleetSummary};
 pub use partial_results::{Omission, PartialResults};
 pub use powershell::clean_clixml;
 pub use resource::Resource;

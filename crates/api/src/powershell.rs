@@ -1,7 +1,7 @@
 //! PowerShell scripts with text output.
 //!
 //! Scripts run in a command shell, not in a runspace: objects, other streams and input need PowerShell remoting
-//! (MS-PSRP), which is not supported.
+//! ([`remoting`](crate::remoting)).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

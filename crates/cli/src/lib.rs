@@ -37,6 +37,7 @@ pub mod man;
 pub mod missing_source;
 pub mod program;
 mod proxy;
+pub mod remote;
 pub mod screen;
 pub mod secret;
 mod session;

@@ -67,7 +67,7 @@ pub fn class_of_query(query: &str) -> Option<&str> {
     words.next()
 }
 
-const SOURCES: [DataSource; 3] = [
+const SOURCES: [DataSource; 5] = [
     DataSource {
         name: "systemd",
         classes: &["Win32_Service", "Win32_BaseService", "Win32_DependentService"],
@@ -92,6 +92,25 @@ const SOURCES: [DataSource; 3] = [
         is_usual: false,
         is_present: has_controller,
     },
+    DataSource {
+        name: "nft",
+        classes: &["MSFT_NetFirewallProfile", "MSFT_NetFirewallRule"],
+        problem: ("nft is not installed on ", ", so the rules of the firewall are not known"),
+        fix: "install the package nftables",
+        is_usual: false,
+        is_present: has_nft,
+    },
+    DataSource {
+        name: "resolved",
+        classes: &["MSFT_DNSClientCache"],
+        problem: (
+            "systemd-resolved does not run on ",
+            ", so there is no cache of DNS records that can be listed",
+        ),
+        fix: "other resolvers do not list their caches",
+        is_usual: false,
+        is_present: has_resolved,
+    },
 ];
 
 /// Returns whether systemd is the service manager (sd_booted(3)).
@@ -109,10 +128,18 @@ fn has_controller() -> bool {
     ["/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0"].iter().any(|device| Path::new(device).exists())
 }
 
+fn has_nft() -> bool {
+    ["/usr/sbin/nft", "/usr/bin/nft", "/sbin/nft"].iter().any(|program| Path::new(program).exists())
+}
+
+fn has_resolved() -> bool {
+    Path::new("/run/systemd/resolve/io.systemd.Resolve.Monitor").exists()
+}
+
 /// Returns the message for a source that is missing in a result.
 #[must_use]
 pub fn omission_text(source: &str, reason: &str) -> String {
-    format!("{source} is missing in the results: {reason}")
+    format!("rows of {source} are missing in the results: {reason}")
 }
 
 #[cfg(test)]
@@ -131,7 +158,8 @@ mod tests {
         assert_eq!(DataSource::missing_for("win32_service").is_none(), has_systemd());
         assert_eq!(DataSource::missing_for("NumericSensor").is_none(), has_controller());
         assert!(DataSource::missing_for("Win32_Process").is_none());
-        let present = [has_systemd(), has_journal(), has_controller()].into_iter().filter(|present| *present);
+        let present = [has_systemd(), has_journal(), has_controller(), has_nft(), has_resolved()];
+        let present = present.into_iter().filter(|present| *present);
         assert_eq!(DataSource::missing().count(), SOURCES.len() - present.count());
     }
 }

@@ -227,7 +227,13 @@ impl RemoteService {
         }
         let endpoint = match &self.target {
             Target::Local(_) if closed => {
-                return failure.at_local_service().with_hint(&Hint::CONNECTION_REJECTED);
+                let failure = failure.at_local_service().with_hint(&Hint::CONNECTION_REJECTED);
+                return match self.user.as_deref().and_then(|user| user.strip_prefix(WITHOUT_NAME)) {
+                    Some(uid) => failure.advise(format!(
+                        "UID {uid} has no name in /etc/passwd, so the service cannot identify this user"
+                    )),
+                    None => failure,
+                };
             }
             Target::Local(_) => return failure.at_local_service(),
             Target::Remote(endpoint) => endpoint,
@@ -262,8 +268,11 @@ fn user_of_this_process() -> String {
         let name = fields.next()?;
         (fields.nth(1)? == number).then(|| name.to_owned())
     });
-    name.unwrap_or_else(|| format!("uid {number}"))
+    name.unwrap_or_else(|| format!("{WITHOUT_NAME}{number}"))
 }
+
+/// Prefix of the UID in place of the name of a user without one.
+const WITHOUT_NAME: &str = "uid ";
 
 /// Converts a locator with options and fragment to a locator of the client.
 pub(crate) fn target(

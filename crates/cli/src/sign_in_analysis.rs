@@ -18,7 +18,7 @@ pub(crate) struct SignInAnalysis {
 }
 
 /// Result of asking a service for its report.
-pub(crate) enum Asked {
+pub(crate) enum AnalysisResponse {
     Answered(SignInAnalysis),
     /// The service does not have the action; it is Windows, or an older Telarch.
     Unsupported,
@@ -26,17 +26,17 @@ pub(crate) enum Asked {
 
 impl SignInAnalysis {
     /// Asks a service, which must permit the user to execute actions of its configuration.
-    pub(crate) async fn request(service: &RemoteService) -> Result<Asked, Stop> {
+    pub(crate) async fn request(service: &RemoteService) -> Result<AnalysisResponse, Stop> {
         let locator = Locator::parse("winrm/config/service")?;
         let target = target(&locator, &KeyValues::default(), None)?;
         let mut writer = Writer::new();
         writer.start("p:AnalyzeSignIn_INPUT").namespace("p", locator.resource_uri()).end_empty();
         let action = locator.action_uri("AnalyzeSignIn");
         match service.session.invoke(&target, &action, Some(&writer.into_fragment())).await {
-            Ok(answer) => {
-                Ok(answer.content().map_or(Asked::Unsupported, |own| Asked::Answered(Self::read(own))))
-            }
-            Err(error) if error.code() == Some(ACTION_NOT_SUPPORTED) => Ok(Asked::Unsupported),
+            Ok(answer) => Ok(answer
+                .content()
+                .map_or(AnalysisResponse::Unsupported, |own| AnalysisResponse::Answered(Self::read(own)))),
+            Err(error) if error.code() == Some(ACTION_NOT_SUPPORTED) => Ok(AnalysisResponse::Unsupported),
             Err(error) => Err(service.failure(error).about(&locator.short()).into()),
         }
     }

@@ -25,14 +25,14 @@ impl<T: AsFd> RawTerminal<T> {
 }
 
 /// A terminal with changed modes, which are restored on drop.
-pub(crate) struct ModeGuard<T: AsFd> {
+pub struct ModeGuard<T: AsFd> {
     terminal: T,
     before: Termios,
 }
 
 impl<T: AsFd> ModeGuard<T> {
     /// Disables local modes. `actions` decides whether pending input is discarded.
-    pub(crate) fn disable(modes: LocalModes, terminal: T, actions: OptionalActions) -> io::Result<Self> {
+    pub fn disable(modes: LocalModes, terminal: T, actions: OptionalActions) -> io::Result<Self> {
         let before = tcgetattr(&terminal)?;
         let mut changed = before.clone();
         changed.local_modes.remove(modes);

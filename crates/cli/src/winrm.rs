@@ -42,7 +42,9 @@ use crate::switch::{Item, ParsedSwitches, nearest};
 
 use operations::{OPERATIONS, Verb};
 
+pub(crate) use build::members;
 pub use filter::{Dialect, Filter};
+pub(crate) use fleet::with_shared_passwords;
 pub use one_host::CommandRunner;
 pub use run::{run, run_on};
 pub use streams::{Completion, Streams};
@@ -358,7 +360,7 @@ pub struct QuickConfigOptions {
     pub group: Option<String>,
     /// How users sign in (`-accounts`); `None` asks if no user can sign in.
     pub accounts: Option<Accounts>,
-    /// Name of the account to create for NTLM (`-account`); `None` asks.
+    /// Account to create for NTLM, or with which to try the sign-in (`-account`); `None` asks for the name of a new one.
     pub account: Option<String>,
     /// Files of the local service (`-config`, `-state`); `None` for the default files.
     pub files: Option<ServiceFiles>,

@@ -3,16 +3,21 @@
 //! `winrs [-SWITCH[:VALUE] ...] COMMAND`, where everything after the switches is the command.
 
 mod command_line;
+mod fleet;
+mod fleet_output;
 mod run;
 pub(crate) mod switches;
 
+use client::{FleetLimits, ShellOptions};
+
 use crate::connection::Connection;
 use crate::connection::draft::{NO_LOCAL_LOGIN, refuse};
-use crate::endpoint::Transport;
+use crate::endpoint::{Address, Transport};
 use crate::error::Error;
 use crate::failure::ExitCodes;
 use crate::hosts::SavedHosts;
-use crate::switch::{Item, ParsedSwitches};
+use crate::switch::{Item, Keyword, ParsedSwitches};
+use crate::winrm;
 
 pub use crate::connection::Delegation;
 pub use run::{run, run_on};
@@ -32,8 +37,10 @@ pub enum Invocation {
 /// A command to run in a remote shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteCommand {
-    /// Endpoint and credentials.
+    /// Endpoint and credentials; those of the first host if there are several.
     pub connection: Connection,
+    /// Hosts, if the command runs on several.
+    pub fleet: Option<Fleet>,
     /// Command line for the remote shell.
     pub command_line: String,
     /// Working directory; `None` for the home directory of the user.
@@ -52,6 +59,46 @@ pub struct RemoteCommand {
     pub exit_codes: ExitCodes,
     /// Warnings about switches without effect, one line each.
     pub notices: Vec<String>,
+}
+
+impl RemoteCommand {
+    /// Returns the parameters of the shell that runs the command.
+    fn shell_options(&self) -> ShellOptions {
+        ShellOptions {
+            environment: self.environment.clone(),
+            directory: self.directory.clone(),
+            profile: match self.profile {
+                Profile::Loaded => client::Profile::Loaded,
+                Profile::Skipped => client::Profile::Skipped,
+            },
+            ..ShellOptions::default()
+        }
+    }
+}
+
+/// Several hosts that run the same command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fleet {
+    /// Host names as typed, each with its connection; every host is unique.
+    pub members: Vec<(String, Connection)>,
+    /// Number of concurrent hosts, time limits, and limit of failures.
+    pub limits: FleetLimits,
+    /// Format of the output.
+    pub format: FleetFormat,
+}
+
+/// Format of the output of several hosts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FleetFormat {
+    /// Lines with the name of the host.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Ndjson,
+}
+
+impl Keyword for FleetFormat {
+    const WORDS: &'static [(&'static str, Self)] = &[("text", Self::Text), ("ndjson", Self::Ndjson)];
 }
 
 /// Whether the user profile is loaded (`WINRS_NOPROFILE`).
@@ -120,7 +167,8 @@ pub fn parse_with(arguments: &[String], hosts: &SavedHosts) -> Result<Invocation
     }
     let mut draft = switches.values;
     draft.connection.look_up(hosts)?;
-    build(draft, command_line).map(|command| Invocation::Run(Box::new(command)))
+    let fleet = fleet(&mut draft, hosts)?;
+    build(draft, fleet, command_line).map(|command| Invocation::Run(Box::new(command)))
 }
 
 /// Converts the exit code of the command to the exit status of `winrs`.
@@ -148,7 +196,50 @@ pub fn usage_failure(error: &Error) -> String {
     )
 }
 
-fn build(mut draft: switches::Draft, command_line: String) -> Result<RemoteCommand, Error> {
+/// Returns the hosts of `-hosts`.
+fn fleet(draft: &mut switches::Draft, hosts: &SavedHosts) -> Result<Option<Fleet>, Error> {
+    let given = std::mem::take(&mut draft.fleet);
+    let Some(named) = &given.hosts else {
+        let is_unused = given == switches::FleetDraft::default();
+        refuse(
+            !is_unused,
+            "-parallel, -hosttimeout, -totaltimeout, -failfast, -maxfailures and -format require -hosts",
+            "add -hosts:NAME,NAME or -hosts:@FILE",
+        )?;
+        return Ok(None);
+    };
+    let other = draft.connection.remote.is_some() || draft.connection.socket.is_some();
+    refuse(other, "-hosts cannot be used with -remote or -socket", "omit one of them")?;
+    refuse(
+        draft.show_exit,
+        "-showexit cannot be used with -hosts",
+        "omit it: the summary contains the exit codes of all hosts",
+    )?;
+    refuse(
+        given.fail_fast && given.max_failures.is_some(),
+        "-failfast is -maxfailures:1",
+        "omit one of them",
+    )?;
+    let default = FleetLimits::default();
+    let limits = FleetLimits {
+        parallel: given.parallel.unwrap_or(default.parallel),
+        host_time: given.host_time,
+        total_time: given.total_time,
+        max_failures: if given.fail_fast { Some(std::num::NonZeroUsize::MIN) } else { given.max_failures },
+    };
+    let members = winrm::members(&draft.connection, named, hosts)?;
+    // The other rules are checked with the connection of one of the hosts.
+    let first = members.first().map(|(name, _)| name.as_str()).unwrap_or_default();
+    draft.connection.remote = Some(Address::parse(first)?);
+    draft.connection.look_up(hosts)?;
+    Ok(Some(Fleet { members, limits, format: given.format.unwrap_or_default() }))
+}
+
+fn build(
+    mut draft: switches::Draft,
+    fleet: Option<Fleet>,
+    command_line: String,
+) -> Result<RemoteCommand, Error> {
     let transport = draft.connection.transport()?;
     // Over HTTPS, messages are never sealed, so -unencrypted has no effect.
     draft.connection.unencrypted &= transport == Transport::Http;
@@ -171,6 +262,7 @@ fn build(mut draft: switches::Draft, command_line: String) -> Result<RemoteComma
     }
     Ok(RemoteCommand {
         connection: draft.connection.connection()?,
+        fleet,
         command_line,
         directory: draft.directory,
         environment: last_of_each(draft.environment),
@@ -202,6 +294,7 @@ pub(crate) const ABOUT: &str = "The command begins at the first word that is not
     spaces are put in double quotes. Standard input is sent to the command. Ctrl-C\n\
     interrupts the command, and a second Ctrl-C ends winrs. Without -remote the\n\
     command runs on this machine, through the Unix socket of its service, and no\n\
-    credentials are needed.\n";
-pub(crate) const EXIT_STATUS: &str =
-    "Exit codes outside 0 to 255 become 1;\n-showexit prints the complete code.\n";
+    credentials are needed. With -hosts the command runs on many machines and gets\n\
+    no input; a summary groups the hosts by result, and Ctrl-C terminates the\n\
+    commands.\n";
+pub(crate) const EXIT_STATUS: &str = "Exit codes outside 0 to 255 become 1;\n-showexit prints the complete code. With -hosts: 0 if the command\nended with 0 on all hosts, otherwise 1, or with -exitcode:detailed the status\nof the failure if all failed hosts have the same kind of failure.\n";

@@ -114,7 +114,7 @@ impl Session {
         };
         let mut attempts = 1;
         let answer = loop {
-            let asked = Instant::now();
+            let started = Instant::now();
             match self.begin_enumeration(locator, &enumerate, &timeouts).await {
                 // A provider that must be started first often responds in time when asked again.
                 Err(error)
@@ -122,7 +122,7 @@ impl Session {
                         && attempts < MOST_ATTEMPTS =>
                 {
                     attempts += 1;
-                    timeouts.wait_before_retry(asked).await?;
+                    timeouts.wait_before_retry(started).await?;
                 }
                 answer => break answer?,
             }
@@ -229,7 +229,7 @@ impl Enumerator {
                 let pull = Pull { context, max_elements: Some(self.max_elements), max_time: None };
                 Box::pin(pull_until_items(self.session.clone(), self.locator.clone(), pull, self.timeouts))
             });
-            let asked = Instant::now();
+            let started = Instant::now();
             let answer = pulling.await;
             self.pulling = None;
             if let Err(error) = answer.and_then(|answer| self.take(&answer, "PullResponse")) {
@@ -238,7 +238,7 @@ impl Enumerator {
             }
             if self.ready.is_empty()
                 && self.context.is_some()
-                && let Err(error) = self.timeouts.wait_before_retry(asked).await
+                && let Err(error) = self.timeouts.wait_before_retry(started).await
             {
                 self.has_failed = true;
                 return Some(Err(error));
@@ -347,13 +347,13 @@ async fn pull_until_items(
 ) -> Result<Response, Error> {
     let mut attempts = 1;
     loop {
-        let asked = Instant::now();
+        let started = Instant::now();
         match session.pull_within(&locator, &pull, &timeouts).await {
             // The context remains valid (WS-Enumeration 3.2).
-            Err(error) if error.is_operation_timeout() => timeouts.wait_before_retry(asked).await?,
+            Err(error) if error.is_operation_timeout() => timeouts.wait_before_retry(started).await?,
             Err(error) if error.is_slow_provider() && attempts < MOST_ATTEMPTS => {
                 attempts += 1;
-                timeouts.wait_before_retry(asked).await?;
+                timeouts.wait_before_retry(started).await?;
             }
             answer => return answer,
         }

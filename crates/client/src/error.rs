@@ -186,6 +186,15 @@ pub enum Error {
         /// Limit in bytes.
         limit: usize,
     },
+    /// A message of PowerShell remoting is invalid, or not allowed in the state of its runspace pool.
+    #[error("PowerShell remoting: {0}")]
+    PowerShell(#[from] psrp::PsrpError),
+    /// The runspace pool cannot be used: the service has closed it, or it is disconnected.
+    #[error("the runspace pool cannot be used: {reason}")]
+    PoolUnusable {
+        /// Reason.
+        reason: String,
+    },
 }
 
 /// Data that would be readable on the network.
@@ -460,7 +469,10 @@ impl Error {
     pub fn code(&self) -> Option<u32> {
         Some(match self {
             Self::Fault(fault) => return Some(fault.code()).filter(|code| *code != 0),
-            Self::Setting { .. } | Self::OutputTooLarge { .. } => return None,
+            Self::Setting { .. }
+            | Self::OutputTooLarge { .. }
+            | Self::PowerShell(_)
+            | Self::PoolUnusable { .. } => return None,
             Self::Refused { .. } => code::UNENCRYPTED_DISABLED,
             Self::NoAllowedScheme { refusal, .. } => return refusal.code(),
             Self::SignIn { cause, .. } => cause.code(),
@@ -504,6 +516,17 @@ impl Error {
     pub fn is_gone(&self) -> bool {
         matches!(self, Self::Fault(fault)
             if matches!(fault.code(), code::UNEXPECTED_SELECTORS | code::OPERATION_ABORTED))
+    }
+}
+
+impl Error {
+    /// Returns whether the connection failed before the response began, so that a request for output can be repeated.
+    pub(crate) fn is_connection_loss(&self) -> bool {
+        match self {
+            Self::Disconnected { when, .. } => *when != Progress::Receiving,
+            Self::Connect { .. } | Self::ConnectTimedOut { .. } => true,
+            _ => false,
+        }
     }
 }
 

@@ -36,6 +36,7 @@ mod connection;
 mod endpoint;
 mod enumeration;
 mod error;
+mod fleet;
 mod handshake;
 mod identify;
 mod local;
@@ -61,6 +62,7 @@ pub use client_certificate::{ClientCertificate, ClientCertificateError};
 pub use endpoint::{Endpoint, EndpointError, Transport};
 pub use enumeration::{EnumerateOptions, Enumerator, Item};
 pub use error::{Error, Exposed, OtherScheme, Progress, SignInCause, UnexpectedBody, Violation, Waiting};
+pub use fleet::{FleetEvent, FleetHost, FleetLimits, FleetStop, FleetSummary, run_fleet};
 pub use handshake::{Handshake, PresentedCertificate};
 pub use identify::IdentifyResponse;
 pub use local::UnreachableSocket;
@@ -69,8 +71,9 @@ pub use probe::ProbeResponse;
 pub use proxy::{Proxy, ProxyAddressError, ProxyAuthentication, ProxyError};
 pub use session::{RawResponse, Session, SessionBuilder};
 pub use shell::{
-    Command, CommandOptions, CommandResult, Console, Interpreter, Output, Profile, Shell, ShellOptions,
-    Signaller, Stdin,
+    Command, CommandOptions, CommandResult, Console, DisconnectedPool, Interpreter, Output, Pipeline,
+    PipelineControls, PipelineEvent, PipelineOutcome, PoolOptions, Profile, RunspacePool, Shell,
+    ShellOptions, Signaller, Stdin,
 };
 pub use subscription::{Occurrence, Subscription};
 pub use ticket::{ServiceTicket, TicketResult};

@@ -395,8 +395,8 @@ impl Session {
     }
 
     fn body_limit(&self) -> usize {
-        let asked = usize::try_from(self.0.max_envelope_size).unwrap_or(usize::MAX);
-        self.0.answer_limit.saturating_add(asked)
+        let requested = usize::try_from(self.0.max_envelope_size).unwrap_or(usize::MAX);
+        self.0.answer_limit.saturating_add(requested)
     }
 }
 

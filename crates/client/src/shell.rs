@@ -2,6 +2,7 @@
 
 mod command;
 mod run;
+mod runspace;
 mod stdin;
 
 use std::fmt;
@@ -16,6 +17,9 @@ use xml::Writer;
 
 pub use command::{Command, Output, Signaller};
 pub use run::CommandResult;
+pub use runspace::{
+    DisconnectedPool, Pipeline, PipelineControls, PipelineEvent, PipelineOutcome, PoolOptions, RunspacePool,
+};
 pub use stdin::Stdin;
 
 use crate::error::Error;

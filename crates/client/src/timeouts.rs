@@ -37,8 +37,8 @@ impl Timeouts {
 
     /// Waits until at least 100 ms have passed since the last request, so that a service that responds immediately
     /// with a timeout is not polled in a busy loop.
-    pub(crate) async fn wait_before_retry(&self, asked: Instant) -> Result<(), Error> {
-        let next = asked + MIN_POLL_INTERVAL;
+    pub(crate) async fn wait_before_retry(&self, started: Instant) -> Result<(), Error> {
+        let next = started + MIN_POLL_INTERVAL;
         match self.total {
             Some((after, end)) if end <= next => {
                 sleep_until(end).await;

@@ -145,6 +145,32 @@ impl Channel {
         (!fragments.is_empty()).then_some(Outgoing { pipeline, stream, fragments })
     }
 
+    /// Returns the next fragments for this target and stream, at most `limit` bytes, ahead of those for others.
+    pub(crate) fn take_for(
+        &mut self,
+        pipeline: Option<Guid>,
+        stream: Stream,
+        limit: usize,
+    ) -> Option<Outgoing> {
+        let mut fragments = Vec::new();
+        let mut place = 0;
+        while let Some(queued) = self.queue.get_mut(place) {
+            if queued.pipeline != pipeline || queued.stream != stream {
+                place += 1;
+                continue;
+            }
+            let room = limit.saturating_sub(fragments.len());
+            if !queued.fragments.next(room, &mut fragments) {
+                break;
+            }
+            if queued.fragments.is_done() {
+                self.queued -= queued.length;
+                self.queue.remove(place);
+            }
+        }
+        (!fragments.is_empty()).then_some(Outgoing { pipeline, stream, fragments })
+    }
+
     /// Returns the length of the queued messages in bytes.
     pub(crate) fn queued(&self) -> usize {
         self.queued

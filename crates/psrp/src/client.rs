@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::channel::{Channel, Event, Outgoing, PoolLimits};
+use crate::channel::{Channel, Event, Outgoing, PoolLimits, Stream};
 use crate::clixml::{SecureString, Value, Version};
 use crate::error::PsrpError;
 use crate::guid::Guid;
@@ -325,6 +325,14 @@ impl ClientPool {
     /// `None` if nothing is queued or `limit` is below 22.
     pub fn take(&mut self, limit: usize) -> Option<Outgoing> {
         self.channel.take(limit)
+    }
+
+    /// Returns the next whole fragments for a pipeline, or with `None` for the pool, at most `limit` bytes of one
+    /// stream; `None` if nothing is queued for them or `limit` is below 22.
+    ///
+    /// A transport that sends to several targets at the same time takes the fragments of each target in order.
+    pub fn take_for(&mut self, pipeline: Option<Guid>, stream: Stream, limit: usize) -> Option<Outgoing> {
+        self.channel.take_for(pipeline, stream, limit)
     }
 
     /// Returns the length of the queued messages in bytes.

@@ -26,7 +26,7 @@ pub enum Packet {
 }
 
 /// Kind of a packet without data. Clients send the first three, servers the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Control {
     /// Announces a pipeline.
     Command,

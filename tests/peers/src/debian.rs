@@ -287,10 +287,20 @@ impl Packages {
         let stripped = self.programs.join(module.file_name().expect("a name"));
         succeed(Command::new("strip").args(["--strip-unneeded", "-o"]).arg(stripped).arg(module));
         for version in ["0.1.0-1", "0.1.0-2"] {
-            let mut build = Command::new(repository().join("packaging/build"));
-            build.arg("--programs").arg(&self.programs).arg("--output").arg(folder);
-            succeed(build.args(["--version", version, "--compress", "none"]));
+            succeed(self.builder(folder).args(["--version", version, "--compress", "none"]));
         }
+    }
+
+    /// Returns the command that builds packages of the programs into a folder.
+    ///
+    /// The time in the packages is fixed. Otherwise it is that of the last commit, and packages of an earlier commit
+    /// with the same programs would differ.
+    #[must_use]
+    pub fn builder(&self, folder: &Path) -> Command {
+        let mut build = Command::new(repository().join("packaging/build"));
+        build.env("SOURCE_DATE_EPOCH", "1780272000");
+        build.arg("--programs").arg(&self.programs).arg("--output").arg(folder);
+        build
     }
 }
 
@@ -382,7 +392,7 @@ const REMOVE_GROUP: &str = "\
 
 /// Packages of the clients and of the service.
 const BOTH: [&str; 2] = ["telarch-client", "telarch"];
-const PROGRAMS: [&str; 4] = ["telarchd", "winrm", "winrs", "telarch"];
+const PROGRAMS: [&str; 6] = ["telarchd", "telarch-forwarder", "wevtutil", "winrm", "winrs", "telarch"];
 /// A directory of every Linux machine, over which the system is mounted.
 const ROOT: &str = "/mnt";
 /// Socket for the message of the service that it is ready.

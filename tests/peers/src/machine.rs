@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::kdc::{REALM, Realm};
+use crate::pwsh::Pwsh;
 use crate::pypsrp::Pypsrp;
 use crate::python::Login;
 use crate::pywinrm::Pywinrm;
@@ -38,6 +39,8 @@ struct Person(String);
 pub enum Proof<'a> {
     /// Nothing; the service listens for HTTPS.
     Password,
+    /// As `Nothing`, and PowerShell remoting uses this program.
+    PowerShell(&'a Pwsh),
     /// As `Nothing`, and the user is a member of the Windows group with this key in the table `[Groups]`.
     MemberOf(&'a str),
     /// A client certificate, which the user may map to its account; the service listens for HTTPS.
@@ -63,7 +66,7 @@ impl Machine {
         let folder = tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder");
         let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
         let (transport, rights) = match proof {
-            Proof::Password | Proof::MemberOf(_) => ("HTTPS", "GRGX"),
+            Proof::Password | Proof::MemberOf(_) | Proof::PowerShell(_) => ("HTTPS", "GRGX"),
             Proof::Certificate => ("HTTPS", "GA"),
             Proof::NtHash | Proof::Ticket(_) => ("HTTP", "GRGX"),
         };
@@ -76,6 +79,9 @@ impl Machine {
         let groups = match proof {
             // A group without other members.
             Proof::MemberOf(group) => format!("[Groups]\n{group} = [\"{}\"]\n", person.0),
+            Proof::PowerShell(pwsh) => {
+                format!("[PowerShell]\nProgram = {:?}\n", pwsh.program().display().to_string())
+            }
             _ => String::new(),
         };
         let config = config + &groups;
@@ -88,7 +94,7 @@ impl Machine {
         command.arg("--config").arg(path("config.toml")).arg("--state").arg(path("state"));
         command.args(["--gateway-user", "nobody"]).env("NOTIFY_SOCKET", path("notify"));
         match proof {
-            Proof::Password | Proof::MemberOf(_) | Proof::Certificate => {}
+            Proof::Password | Proof::MemberOf(_) | Proof::Certificate | Proof::PowerShell(_) => {}
             Proof::NtHash => keep_nt_hash(&person, folder.path()),
             Proof::Ticket(realm) => _ = command.envs(realm.environment()),
         }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::holder::Holder;
-use crate::kept::Kept;
 use crate::run::{Run, Running, run};
+use crate::stored_service::StoredService;
 use crate::telarchd::{PASSWORD, Telarchd, USER, built_program};
 use crate::way_in::WayIn;
 
@@ -129,9 +129,9 @@ impl Winrs {
 impl Winrm {
     /// About the service of this machine, with its files.
     #[must_use]
-    pub fn here(kept: &Kept) -> Self {
+    pub fn here(stored: &StoredService) -> Self {
         let call = Call { switches: Vec::new(), ..Call::new("localhost") }.user(None);
-        let (config, state) = (kept.config(), kept.state());
+        let (config, state) = (stored.config(), stored.state());
         let switches = [format!("-config:{}", config.display()), format!("-state:{}", state.display())];
         call.switches(&switches.each_ref().map(String::as_str)).into()
     }

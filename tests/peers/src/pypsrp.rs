@@ -23,6 +23,21 @@ impl Pypsrp {
     }
 }
 
+impl Pypsrp {
+    /// Has it use a runspace pool: one `action` of `tests/peers/python/run_powershell.py`.
+    ///
+    /// # Errors
+    ///
+    /// Its own exception when the service refused it.
+    ///
+    /// # Panics
+    ///
+    /// As [`Peer::ask`].
+    pub fn use_powershell(&self, action: &str, arguments: Value) -> Result<Value, Refusal> {
+        self.0.ask("run_powershell.py", action, arguments)
+    }
+}
+
 impl Peer for Pypsrp {
     fn against(service: &Telarchd, way: WayIn) -> Self {
         Self(Login::new(service, way))

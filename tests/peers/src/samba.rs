@@ -17,9 +17,9 @@ impl Samba {
     /// Samba's modules for Python, where they are installed; else none, and a word about it.
     #[must_use]
     pub fn installed() -> Option<Self> {
-        let mut asked = Command::new(PYTHON);
-        asked.args(["-c", "import samba.dcerpc.preg"]).stdout(Stdio::null()).stderr(Stdio::null());
-        if asked.status().is_ok_and(|status| status.success()) {
+        let mut command = Command::new(PYTHON);
+        command.args(["-c", "import samba.dcerpc.preg"]).stdout(Stdio::null()).stderr(Stdio::null());
+        if command.status().is_ok_and(|status| status.success()) {
             return Some(Self(()));
         }
         skips::skip!(
@@ -36,8 +36,8 @@ impl Samba {
     pub fn registry_pol(&self, write: &[Vec<Record>], read: &[Vec<u8>]) -> (Vec<Vec<u8>>, Vec<Vec<Record>>) {
         let read: Vec<String> = read.iter().map(|octets| hex(octets)).collect();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/python/registry_pol.py");
-        let asked = json!({"write": write, "read": read}).to_string();
-        let ended = run(Command::new(PYTHON).arg(script), asked.as_bytes(), LIMIT);
+        let command = json!({"write": write, "read": read}).to_string();
+        let ended = run(Command::new(PYTHON).arg(script), command.as_bytes(), LIMIT);
         let answer: Value = serde_json::from_slice(&ended.stdout).unwrap_or_else(|_| panic!("{ended:?}"));
         let (written, read): (Vec<String>, _) = serde_json::from_value(answer).expect("texts and records");
         (written.iter().map(|text| octets(text)).collect(), read)

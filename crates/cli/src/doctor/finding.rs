@@ -64,6 +64,8 @@ pub enum Check {
     Firewall,
     /// Data sources of WMI classes.
     Sources,
+    /// PowerShell, for PowerShell remoting.
+    PowerShell,
 }
 
 /// An authentication scheme that is tried in addition to the requested one.
@@ -146,6 +148,7 @@ impl Check {
             Self::Certificates => "certificates",
             Self::Firewall => "firewall",
             Self::Sources => "sources",
+            Self::PowerShell => "powershell",
         }
     }
 }

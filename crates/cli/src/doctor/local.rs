@@ -99,8 +99,30 @@ pub(super) async fn check_all(service: &LocalService, runner: &mut CheckRunner<'
     runner.run(Check::Firewall, &[], seconds(20), firewall::check(&listeners)).await?;
     let schemes = sign_in::check(service, problem, !listeners.is_empty());
     runner.run(Check::Schemes, &[], seconds(10), schemes).await?;
-    runner.record(Check::Sources, sources())
+    runner.record(Check::Sources, sources())?;
+    runner.record(Check::PowerShell, powershell(&state))
 }
+
+/// Reports whether PowerShell remoting is available.
+fn powershell(state: &State) -> Outcome {
+    let packaged = || Some(PathBuf::from(PACKAGED_PWSH)).filter(|path| path.is_file());
+    match state.config.powershell.program.path() {
+        Some(program) if !program.is_file() => {
+            Outcome::warn(format!("PowerShell/Program: {} does not exist", program.display()))
+                .fix("install PowerShell 7, or correct PowerShell/Program")
+        }
+        Some(program) => Outcome::pass(format!("PowerShell remoting runs {}", program.display())),
+        None => match program("pwsh").or_else(packaged) {
+            Some(program) => Outcome::pass(format!("PowerShell remoting runs {}", program.display())),
+            None => Outcome::pass(
+                "PowerShell remoting is unavailable: pwsh is not installed (package powershell of Microsoft)",
+            ),
+        },
+    }
+}
+
+/// PowerShell of Microsoft's packages.
+const PACKAGED_PWSH: &str = "/opt/microsoft/powershell/7/pwsh";
 
 /// Reports WMI classes whose data source this machine lacks.
 fn sources() -> Outcome {

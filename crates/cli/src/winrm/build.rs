@@ -9,7 +9,8 @@ use super::{
     HostsTask, Input, Intent, Operation, ParsedArguments, PublicZone, QuickConfigOptions, QuickConfigTask,
     SddlTarget, ServiceFiles, ShellAction, ShellSelection, TrustTask,
 };
-use crate::connection::draft::{NO_LOCAL_LOGIN, refuse};
+use crate::connection::Connection;
+use crate::connection::draft::{self, NO_LOCAL_LOGIN, refuse};
 use crate::doctor::DoctorCommand;
 use crate::endpoint::{Address, Transport};
 use crate::error::Error;
@@ -84,15 +85,25 @@ fn fleet(draft: &mut Draft, hosts: &SavedHosts) -> Result<Option<Fleet>, Error> 
     };
     let other = draft.connection.remote.is_some() || draft.connection.socket.is_some();
     refuse(other, "-hosts cannot be used with -remote or -socket", "omit one of them")?;
-    let list = host_list::parse(&named).map_err(|error| Error::Fleet { problem: error.to_string() })?;
+    let members = members(&draft.connection, &named, hosts)?;
+    Ok(Some(Fleet { members, parallel: draft.parallel.unwrap_or(DEFAULT_PARALLEL) }))
+}
+
+/// Returns the hosts of a list, each with its connection from the other switches and the saved hosts.
+pub(crate) fn members(
+    connection: &draft::Draft,
+    list: &str,
+    hosts: &SavedHosts,
+) -> Result<Vec<(String, Connection)>, Error> {
+    let list = host_list::parse(list).map_err(|error| Error::Fleet { problem: error.to_string() })?;
     let mut members = Vec::with_capacity(list.len());
     for host in list {
-        let mut own = draft.connection.clone();
+        let mut own = connection.clone();
         own.remote = Some(Address::parse(&host)?);
         own.look_up(hosts)?;
         members.push((host, own.connection()?));
     }
-    Ok(Some(Fleet { members, parallel: draft.parallel.unwrap_or(DEFAULT_PARALLEL) }))
+    Ok(members)
 }
 
 /// Default number of concurrent hosts, the same as `-ThrottleLimit` of PowerShell.
@@ -196,9 +207,14 @@ impl OperationBuilder<'_> {
             self.draft.connection.socket = Some(socket);
         }
         refuse(
-            options.account.is_some() && options.accounts != Some(Accounts::Ntlm),
-            "-account requires -accounts:ntlm",
-            "add -accounts:ntlm, or omit -account",
+            options.account.is_some() && options.accounts == Some(Accounts::None),
+            "-account cannot be used with -accounts:none, which tries no sign-in",
+            "omit one of them",
+        )?;
+        refuse(
+            options.account.is_some() && options.accounts.is_none() && !self.draft.connection.is_local(),
+            "-account tries the sign-in to the service of this machine, not of another one",
+            "omit -account; then try winrm identify with -remote and -username",
         )?;
         refuse(
             options.strict && transport != Some(Transport::Https),

@@ -96,7 +96,9 @@ impl HostJob {
 }
 
 /// Makes connections of the same user share one password source, so that a password is read or prompted for once.
-fn with_shared_passwords(members: Vec<(String, Connection)>) -> impl Iterator<Item = (String, Connection)> {
+pub(crate) fn with_shared_passwords(
+    members: Vec<(String, Connection)>,
+) -> impl Iterator<Item = (String, Connection)> {
     let mut sources: Vec<(String, PasswordSource)> = Vec::new();
     members.into_iter().map(move |(host, mut connection)| {
         if let Login::Password { user, password, .. } = &mut connection.login {

@@ -22,7 +22,7 @@ use crate::missing_source::{class_of_query, omission_text};
 use crate::program::Stop;
 use crate::screen::Progress;
 use crate::session::{Authenticated, RemoteService, resource, selectors, target};
-use crate::sign_in_analysis::{Asked, SignInAnalysis};
+use crate::sign_in_analysis::{AnalysisResponse, SignInAnalysis};
 
 /// A command during its execution.
 pub(super) struct Run {
@@ -263,7 +263,7 @@ impl Run {
             return Ok(());
         }
         // A user who may not ask for the report has seen the settings, which is all that was requested.
-        let Ok(Asked::Answered(analysis)) = SignInAnalysis::request(&self.service).await else {
+        let Ok(AnalysisResponse::Answered(analysis)) = SignInAnalysis::request(&self.service).await else {
             return Ok(());
         };
         match analysis.report.problem() {

@@ -439,10 +439,15 @@ pub(crate) const SWITCHES: &[Row] = &[
     )
     .on(QUICK)
     .under(Group::QuickConfig),
-    Row::new("account", Value::Text("NAME"), "name of the account that -accounts:ntlm creates", |d, v| {
-        d.quick_config.account = Some(v.into_text());
-        Ok(())
-    })
+    Row::new(
+        "account",
+        Value::Text("NAME"),
+        "account that -accounts:ntlm creates, or that tries to sign in",
+        |d, v| {
+            d.quick_config.account = Some(v.into_text());
+            Ok(())
+        },
+    )
     .on(QUICK)
     .under(Group::QuickConfig),
     Row::new("sddl", Value::Text("SDDL"), "set this security descriptor without a dialogue", |d, v| {

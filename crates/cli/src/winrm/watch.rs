@@ -55,16 +55,16 @@ pub async fn watch(
         () = &mut cancelled => return Ok(()),
     };
     let mut outcome = receive(WatchEvent::Started).map_err(Stop::from);
-    let mut told = 0;
+    let mut reported = 0;
     while outcome.is_ok() {
         let next = tokio::select! {
             next = events.next() => next,
             () = &mut cancelled => break,
         };
-        for omission in events.omissions().iter().skip(told) {
+        for omission in events.omissions().iter().skip(reported) {
             receive(WatchEvent::Omitted(omission))?;
         }
-        told = events.omissions().len();
+        reported = events.omissions().len();
         outcome = match next {
             Some(Ok(Occurrence::Event(event))) => {
                 receive(WatchEvent::Event(event.element())).map_err(Stop::from)

@@ -3,14 +3,14 @@
 use std::io::{IsTerminal, Read, Write};
 use std::time::Duration;
 
-use client::{CommandOptions, Console, Interpreter, Output, Shell, ShellOptions, Stdin};
+use client::{CommandOptions, Console, Interpreter, Output, Shell, Stdin};
 use rustix::termios::{LocalModes, OptionalActions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use wsman::shell::{CommandLine, SignalCode};
 
-use super::{Echo, Profile, RemoteCommand};
+use super::{Echo, RemoteCommand, fleet};
 use crate::failure::{Failure, Kind};
 use crate::program::Stop;
 use crate::screen::{Progress, Screen};
@@ -44,16 +44,11 @@ pub async fn run_on(
     errors: &mut dyn Write,
 ) -> Result<i32, Stop> {
     let mut interrupts = Interrupts::new()?;
+    if let Some(fleet) = command.fleet.clone() {
+        return fleet::run(screen, command, fleet, settings, interrupts.end(), out, errors).await;
+    }
+    let options = command.shell_options();
     let service = RemoteService::new(command.connection, settings, command.delegation)?;
-    let options = ShellOptions {
-        environment: command.environment,
-        directory: command.directory,
-        profile: match command.profile {
-            Profile::Loaded => client::Profile::Loaded,
-            Profile::Skipped => client::Profile::Skipped,
-        },
-        ..ShellOptions::default()
-    };
     let progress = Progress::new(screen, service.host());
     let shell = tokio::select! {
         shell = progress.during(service.session.shell(options)) => {

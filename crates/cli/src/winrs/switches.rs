@@ -1,5 +1,9 @@
 //! The table of switches of `winrs`.
 
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use super::FleetFormat;
 use crate::connection::draft;
 use crate::connection::switches::{self, Connects};
 use crate::endpoint::Address;
@@ -19,6 +23,19 @@ pub(crate) struct Draft {
     pub(crate) timeout: bool,
     pub(crate) show_exit: bool,
     pub(crate) exit_codes: ExitCodes,
+    pub(crate) fleet: FleetDraft,
+}
+
+/// Switches for several hosts.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct FleetDraft {
+    pub(crate) hosts: Option<String>,
+    pub(crate) parallel: Option<NonZeroUsize>,
+    pub(crate) host_time: Option<Duration>,
+    pub(crate) total_time: Option<Duration>,
+    pub(crate) fail_fast: bool,
+    pub(crate) max_failures: Option<NonZeroUsize>,
+    pub(crate) format: Option<FleetFormat>,
 }
 
 impl Connects for Draft {
@@ -41,6 +58,66 @@ pub(crate) const SWITCHES: &[Row] = &[
         },
     )
     .short(&["r"])
+    .under(Group::Remote),
+    Row::new(
+        "hosts",
+        Value::Text("NAME,...|@FILE"),
+        "run on several hosts: comma-separated names, web[01-20], 10.0.7.0/24, or a file of these",
+        |d, v| {
+            d.fleet.hosts = Some(v.into_text());
+            Ok(())
+        },
+    )
+    .under(Group::Remote),
+    Row::new(
+        "parallel",
+        Value::Text("NUMBER"),
+        "maximum number of concurrent hosts with -hosts (default: 32)",
+        |d, v| {
+            d.fleet.parallel = usize::try_from(v.number(1..=1_000)?).ok().and_then(NonZeroUsize::new);
+            Ok(())
+        },
+    )
+    .under(Group::Remote),
+    Row::new(
+        "hosttimeout",
+        Value::Text("SECONDS"),
+        "time limit for each host with -hosts; its command is then terminated (default: none)",
+        |d, v| {
+            d.fleet.host_time = Some(Duration::from_secs(v.number(1..=LONGEST_TIME)?));
+            Ok(())
+        },
+    )
+    .under(Group::Remote),
+    Row::new(
+        "totaltimeout",
+        Value::Text("SECONDS"),
+        "time limit for all hosts of -hosts together (default: none)",
+        |d, v| {
+            d.fleet.total_time = Some(Duration::from_secs(v.number(1..=LONGEST_TIME)?));
+            Ok(())
+        },
+    )
+    .under(Group::Remote),
+    Row::new(
+        "failfast",
+        Value::None,
+        "with -hosts, stop after the first failed host; the same as -maxfailures:1",
+        |d, _| {
+            d.fleet.fail_fast = true;
+            Ok(())
+        },
+    )
+    .under(Group::Remote),
+    Row::new(
+        "maxfailures",
+        Value::Text("NUMBER"),
+        "with -hosts, stop after this number of failed hosts (default: no limit)",
+        |d, v| {
+            d.fleet.max_failures = usize::try_from(v.number(1..=100_000)?).ok().and_then(NonZeroUsize::new);
+            Ok(())
+        },
+    )
     .under(Group::Remote),
     switches::socket(),
     switches::usessl(),
@@ -128,6 +205,16 @@ pub(crate) const SWITCHES: &[Row] = &[
     .short(&["t"])
     .under(Group::Shell),
     switches::trace(),
+    Row::new(
+        "format",
+        Value::Words(keywords::<FleetFormat>),
+        "with -hosts, text: lines with the name of the host; ndjson: one JSON object per line (default: text)",
+        |d, v| {
+            d.fleet.format = Some(v.keyword()?);
+            Ok(())
+        },
+    )
+    .under(Group::Output),
     Row::new("showexit", Value::None, "print the complete exit code at the end", |d, _| {
         d.show_exit = true;
         Ok(())
@@ -144,3 +231,6 @@ pub(crate) const SWITCHES: &[Row] = &[
     )
     .under(Group::Output),
 ];
+
+/// Maximum time limit in seconds: a year.
+const LONGEST_TIME: u64 = 366 * 24 * 60 * 60;

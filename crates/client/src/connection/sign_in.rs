@@ -176,11 +176,11 @@ impl Connection {
 
     /// Processes a 401 response; returns `Ok` if the request is to be repeated.
     pub(super) fn accept_challenge(&mut self, endpoint: &Endpoint, response: &Response) -> Result<(), Error> {
-        let asked = match &mut self.auth_state {
+        let requested = match &mut self.auth_state {
             AuthState::Digest(answers) => answers.accept_challenge(&response.head, Challenger::Service),
             _ => ChallengeOutcome::Rejected,
         };
-        match asked {
+        match requested {
             ChallengeOutcome::Retry if response.reusable => Ok(()),
             ChallengeOutcome::Retry => Err(self.violated(Violation::ClosedDuringSignIn)),
             ChallengeOutcome::Rejected => Err(self.auth_state.refused(&response.head)),

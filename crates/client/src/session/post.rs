@@ -24,11 +24,20 @@ impl Session {
     /// # Errors
     /// [`Error`] if no response arrives or the service rejects the credentials.
     pub async fn post(&self, envelope: &str) -> Result<RawResponse, Error> {
+        self.post_encoded(&self.0.encoding.encode(envelope.to_owned()), &[]).await
+    }
+
+    /// Sends a body that the caller has encoded and perhaps compressed, with additional HTTP headers, as
+    /// [`Self::post`] does. `Content-Type` names the encoding of the session.
+    ///
+    /// # Errors
+    /// As for [`Self::post`].
+    pub async fn post_encoded(&self, body: &[u8], headers: &[(&str, &str)]) -> Result<RawResponse, Error> {
         self.require_protection()?;
-        let message = self.0.encoding.encode(envelope.to_owned());
         let cookie = self.0.affinity.cookie();
-        let headers: Vec<_> = cookie.iter().map(|cookie| ("Cookie", cookie.as_str())).collect();
-        let request = self.request(&message, &headers);
+        let mut all: Vec<_> = cookie.iter().map(|cookie| ("Cookie", cookie.as_str())).collect();
+        all.extend_from_slice(headers);
+        let request = self.request(body, &all);
         let response = self.send(&request, Retry::Unsafe, &self.timeouts()).await?;
         let connection::Response { head, content_type, body, .. } = response;
         Ok(RawResponse { status: head.status(), body, content_type })

@@ -27,7 +27,8 @@ pub struct Command {
     is_finished: bool,
 }
 
-type PendingReceive = Pin<Box<dyn Future<Output = Result<Received, Error>> + Send>>;
+/// Receive request on its way.
+pub(super) type PendingReceive = Pin<Box<dyn Future<Output = Result<Received, Error>> + Send>>;
 
 /// Output of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,12 +88,12 @@ impl Command {
             let receiving = self.receiving.get_or_insert_with(|| {
                 Box::pin(receive(self.channel.clone(), self.streams.clone(), self.timeouts))
             });
-            let asked = Instant::now();
+            let started = Instant::now();
             let received = receiving.await;
             self.receiving = None;
             self.take(received?);
             if self.ready.is_empty() && self.exit_code.is_none() {
-                self.timeouts.wait_before_retry(asked).await?;
+                self.timeouts.wait_before_retry(started).await?;
             }
         }
     }
@@ -181,7 +182,8 @@ impl Signaller {
 }
 
 impl Channel {
-    async fn signal(&self, code: SignalCode) -> Result<wsman::Response, Error> {
+    /// Sends a signal to the command.
+    pub(super) async fn signal(&self, code: SignalCode) -> Result<wsman::Response, Error> {
         let signal = Signal { command_id: self.command_id.clone(), code };
         let retry = match code {
             SignalCode::Terminate => Retry::Safe,
@@ -192,23 +194,28 @@ impl Channel {
         self.ask(ShellVerb::Signal, OptionSet::new(), retry, &timeouts, |body| signal.write(body)).await
     }
 
-    async fn terminate(self) -> Result<(), Error> {
+    /// Terminates the command if it is running, and releases it.
+    pub(super) async fn terminate(self) -> Result<(), Error> {
         ignoring_gone(self.signal(SignalCode::Terminate).await)
     }
 }
 
 /// Sends Receive until there is output or the command has ended.
-async fn receive(channel: Channel, streams: Vec<String>, timeouts: Timeouts) -> Result<Received, Error> {
+pub(super) async fn receive(
+    channel: Channel,
+    streams: Vec<String>,
+    timeouts: Timeouts,
+) -> Result<Received, Error> {
     let receive = Receive { command_id: channel.command_id.clone(), streams };
     loop {
-        let asked = Instant::now();
+        let started = Instant::now();
         let options = OptionSet::new().with(option::KEEP_ALIVE, "TRUE");
         let answer = channel
             .ask(ShellVerb::Receive, options, Retry::Unsafe, &timeouts, |body| receive.write(body))
             .await;
         let answer = match answer {
             Err(error) if error.is_operation_timeout() => {
-                timeouts.wait_before_retry(asked).await?;
+                timeouts.wait_before_retry(started).await?;
                 continue;
             }
             answer => answer?,

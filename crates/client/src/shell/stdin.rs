@@ -20,9 +20,12 @@ pub struct Stdin {
     timeouts: Timeouts,
 }
 
+/// Whether a stream ends with a piece of data.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
+    /// More data may follow.
     Open,
+    /// The stream ends here.
     Here,
 }
 
@@ -54,9 +57,22 @@ impl Stdin {
     }
 
     async fn send(&mut self, octets: &[u8], end: End) -> Result<(), Error> {
+        let piece = StreamData { name: "stdin", octets };
+        self.channel.send(piece, end, &self.timeouts).await
+    }
+}
+
+impl Channel {
+    /// Sends stream data; waits and repeats the request while the service is busy with the previous data.
+    pub(super) async fn send(
+        &self,
+        piece: StreamData<'_>,
+        end: End,
+        timeouts: &Timeouts,
+    ) -> Result<(), Error> {
         let mut pauses = PAUSES_WHEN_BUSY.iter();
         loop {
-            match self.send_once(octets, end).await {
+            match self.send_once(piece, end, timeouts).await {
                 Err(Error::Fault(fault)) if fault.code() == code::BUSY => match pauses.next() {
                     Some(pause) => sleep(*pause).await,
                     None => return Err(Error::Fault(fault)),
@@ -64,7 +80,7 @@ impl Stdin {
                 // A loaded service times out although the command received the input; sending it again would
                 // duplicate it (reported against Windows).
                 Err(error) if error.is_operation_timeout() => {
-                    tracing::debug!(command = self.channel.command_id(), "Confirmation of input timed out");
+                    tracing::debug!(command = self.command_id(), "Confirmation of input timed out");
                     return Ok(());
                 }
                 sent => return sent,
@@ -72,19 +88,21 @@ impl Stdin {
         }
     }
 
-    async fn send_once(&mut self, octets: &[u8], end: End) -> Result<(), Error> {
-        let piece = StreamData { name: "stdin", octets };
-        let channel = &self.channel;
-        let request = channel.ask(ShellVerb::Send, OptionSet::new(), Retry::Unsafe, &self.timeouts, |body| {
-            Send::write(body, piece, channel.command_id(), end == End::Here);
-        });
+    async fn send_once(&self, piece: StreamData<'_>, end: End, timeouts: &Timeouts) -> Result<(), Error> {
+        let request =
+            self.ask(ShellVerb::Send, OptionSet::new(), Retry::Unsafe, timeouts, |body| {
+                match &self.command_id {
+                    Some(id) => Send::write(body, piece, id, end == End::Here),
+                    None => Send::write_to_shell(body, piece),
+                }
+            });
         let sent = request.await;
         sent.map(drop)
     }
 }
 
 /// Envelope size that every service accepts: the default MaxEnvelopeSizekb of old services is 150.
-const LARGEST_ENVELOPE: u32 = 150 * 1_024;
+pub(super) const LARGEST_ENVELOPE: u32 = 150 * 1_024;
 
 /// Pauses before input is sent again to a service that is still busy with the previous piece.
 const PAUSES_WHEN_BUSY: [Duration; 3] =

@@ -53,10 +53,10 @@ async fn concurrent_requests_use_separate_connections() {
 /// A service that closes every connection after its first response without `Connection: close`.
 async fn closing_service() -> (Service, Arc<Notify>) {
     let closed = Arc::new(Notify::new());
-    let told = Arc::clone(&closed);
+    let reported = Arc::clone(&closed);
     let service = Service::start(move |request| {
         let mut steps = request.config();
-        steps.extend([Step::Tell(Arc::clone(&told)), Step::Close]);
+        steps.extend([Step::Tell(Arc::clone(&reported)), Step::Close]);
         steps
     })
     .await;

@@ -112,9 +112,9 @@ async fn references_are_read_with_and_without_objects() {
     let alone = enumerator.next().await.unwrap().unwrap();
     assert!(alone.object().is_none());
     assert_eq!(alone.reference().unwrap().selectors.text("Name"), Some("x"));
-    let asked = service.request().await.parsed();
-    let asked = wsman::enumeration::Enumerate::parse(asked.body().unwrap()).unwrap();
-    assert_eq!((asked.filter, asked.max_elements), (Some(filter), Some(7)));
+    let requested = service.request().await.parsed();
+    let requested = wsman::enumeration::Enumerate::parse(requested.body().unwrap()).unwrap();
+    assert_eq!((requested.filter, requested.max_elements), (Some(filter), Some(7)));
 }
 
 #[tokio::test]

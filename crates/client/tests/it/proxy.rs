@@ -13,8 +13,8 @@ use tokio::net::TcpListener;
 async fn proxy_responding(answer: &'static [u8]) -> (Proxy, Arc<Mutex<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let proxy = Proxy::parse(&listener.local_addr().unwrap().to_string()).unwrap();
-    let heard = Arc::new(Mutex::new(String::new()));
-    let hearing = Arc::clone(&heard);
+    let received = Arc::new(Mutex::new(String::new()));
+    let hearing = Arc::clone(&received);
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let hearing = Arc::clone(&hearing);
@@ -29,7 +29,7 @@ async fn proxy_responding(answer: &'static [u8]) -> (Proxy, Arc<Mutex<String>>) 
             });
         }
     });
-    (proxy, heard)
+    (proxy, received)
 }
 
 async fn identify(url: &str, proxy: Proxy) -> Error {
@@ -44,15 +44,16 @@ fn credentials() -> Credentials {
 
 #[tokio::test]
 async fn a_tunnel_is_requested_by_name_and_hides_the_request() {
-    let (proxy, heard) = proxy_responding(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\nnope").await;
+    let (proxy, received) =
+        proxy_responding(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\nnope").await;
     let error = identify("https://node7:5986/wsman", proxy).await;
     let Error::Proxy { reason: ProxyError::Status { status: 502, body }, .. } = &error else {
         panic!("{error}")
     };
     assert_eq!(body.beginning, "nope");
-    let heard = heard.lock().unwrap().clone();
-    assert!(heard.starts_with("CONNECT node7:5986 HTTP/1.1\r\nHost: node7:5986\r\n"), "{heard}");
-    assert!(!heard.contains("wsman") && !heard.contains("Content-Length"), "{heard}");
+    let received = received.lock().unwrap().clone();
+    assert!(received.starts_with("CONNECT node7:5986 HTTP/1.1\r\nHost: node7:5986\r\n"), "{received}");
+    assert!(!received.contains("wsman") && !received.contains("Content-Length"), "{received}");
 }
 
 #[tokio::test]
@@ -69,12 +70,12 @@ async fn a_proxy_that_keeps_sending_challenges_is_abandoned() {
         b"HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm=\"p\"\r\nContent-Length: 0\r\n\r\n",
     ] {
         for url in ["https://node7/wsman", "http://node7/wsman"] {
-            for asked in [ProxyAuthentication::Digest(credentials()), ProxyAuthentication::Basic(credentials())] {
-                let (proxy, heard) = proxy_responding(challenge).await;
-                let error = identify(url, proxy.authentication(asked)).await;
+            for requested in [ProxyAuthentication::Digest(credentials()), ProxyAuthentication::Basic(credentials())] {
+                let (proxy, received) = proxy_responding(challenge).await;
+                let error = identify(url, proxy.authentication(requested)).await;
                 assert!(matches!(error, Error::Proxy { .. }), "{error}");
                 assert!(!error.to_string().contains("pass word"), "{error}");
-                assert!(heard.lock().unwrap().matches("HTTP/1.1\r\n").count() <= 4);
+                assert!(received.lock().unwrap().matches("HTTP/1.1\r\n").count() <= 4);
             }
         }
     }
@@ -82,12 +83,12 @@ async fn a_proxy_that_keeps_sending_challenges_is_abandoned() {
 
 #[tokio::test]
 async fn the_proxy_password_is_sent_only_to_the_proxy() {
-    let (proxy, heard) = proxy_responding(b"HTTP/1.1 200 OK\r\n\r\n").await;
+    let (proxy, received) = proxy_responding(b"HTTP/1.1 200 OK\r\n\r\n").await;
     let proxy = proxy.authentication(ProxyAuthentication::Basic(credentials()));
     // The service in the tunnel does not speak TLS, and receives only a handshake.
     let error = identify("https://node7/wsman", proxy).await;
     assert!(matches!(error, Error::Tls { .. }), "{error}");
-    let heard = heard.lock().unwrap().clone();
-    assert_eq!(heard.matches("Proxy-Authorization: Basic YW5uOnBhc3Mgd29yZA==").count(), 1, "{heard}");
-    assert!(!heard.contains("\r\nAuthorization"), "{heard}");
+    let received = received.lock().unwrap().clone();
+    assert_eq!(received.matches("Proxy-Authorization: Basic YW5uOnBhc3Mgd29yZA==").count(), 1, "{received}");
+    assert!(!received.contains("\r\nAuthorization"), "{received}");
 }

@@ -84,7 +84,7 @@ impl Service {
         answer: impl Fn(&Request) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let address = listener.local_addr().unwrap();
-        let (told, requests) = mpsc::unbounded_channel();
+        let (reported, requests) = mpsc::unbounded_channel();
         let answer = Arc::new(answer);
         let count = Arc::new(AtomicUsize::new(0));
         let accepting = tokio::spawn(async move {
@@ -92,10 +92,10 @@ impl Service {
                 let (stream, _) = listener.accept().await.unwrap();
                 stream.set_nodelay(true).unwrap();
                 let accepted = accept(stream);
-                let (told, answer, count) = (told.clone(), Arc::clone(&answer), Arc::clone(&count));
+                let (reported, answer, count) = (reported.clone(), Arc::clone(&answer), Arc::clone(&count));
                 tokio::spawn(async move {
                     let Ok(stream) = accepted.await else { return };
-                    serve(stream, connection, &count, &told, &*answer).await;
+                    serve(stream, connection, &count, &reported, &*answer).await;
                 });
             }
         });
@@ -109,14 +109,14 @@ impl Service {
     ) -> Self {
         listener.set_nonblocking(true).unwrap();
         let listener = UnixListener::from_std(listener).unwrap();
-        let (told, requests) = mpsc::unbounded_channel();
+        let (reported, requests) = mpsc::unbounded_channel();
         let (answer, count) = (Arc::new(answer), Arc::new(AtomicUsize::new(0)));
         let accepting = tokio::spawn(async move {
             for connection in 0.. {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (told, answer, count) = (told.clone(), Arc::clone(&answer), Arc::clone(&count));
+                let (reported, answer, count) = (reported.clone(), Arc::clone(&answer), Arc::clone(&count));
                 tokio::spawn(async move {
-                    serve(Box::new(stream), connection, &count, &told, &*answer).await;
+                    serve(Box::new(stream), connection, &count, &reported, &*answer).await;
                 });
             }
         });
@@ -153,7 +153,7 @@ async fn serve(
     mut stream: Stream,
     connection: usize,
     count: &AtomicUsize,
-    told: &mpsc::UnboundedSender<Request>,
+    reported: &mpsc::UnboundedSender<Request>,
     answer: &(impl Fn(&Request) -> Reply + ?Sized),
 ) {
     let mut received = Vec::new();
@@ -186,7 +186,7 @@ async fn serve(
             body: String::from_utf8(body).unwrap_or_default(),
             reads,
         };
-        let _ = told.send(request.clone());
+        let _ = reported.send(request.clone());
         for step in answer(&request) {
             match step {
                 Step::Send(octets) => {

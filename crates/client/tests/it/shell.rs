@@ -349,7 +349,7 @@ async fn the_first_shell_is_retried_after_a_timeout() {
 #[tokio::test]
 async fn run_closes_the_input_of_a_command() {
     let ended = Arc::new(Notify::new());
-    let (told, held) = (Arc::clone(&ended), Arc::clone(&ended));
+    let (reported, held) = (Arc::clone(&ended), Arc::clone(&ended));
     let service = Service::start(move |request| match request.verb().as_str() {
         "Receive" => {
             let mut steps = vec![Step::WaitFor(Arc::clone(&held))];
@@ -357,7 +357,7 @@ async fn run_closes_the_input_of_a_command() {
             steps
         }
         "Send" => {
-            let mut steps = vec![Step::Tell(Arc::clone(&told))];
+            let mut steps = vec![Step::Tell(Arc::clone(&reported))];
             steps.extend(usual(request));
             steps
         }

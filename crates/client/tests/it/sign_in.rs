@@ -80,9 +80,9 @@ async fn a_refused_session_sends_nothing_and_returns_the_reason() {
 /// A service that sends one Digest challenge per element of `endings`, each with a different nonce, and then accepts
 /// every request.
 async fn digest(endings: &'static [&'static str]) -> Service {
-    let asked = AtomicUsize::new(0);
+    let requested = AtomicUsize::new(0);
     Service::start(move |request| {
-        let number = asked.fetch_add(1, Ordering::Relaxed);
+        let number = requested.fetch_add(1, Ordering::Relaxed);
         let Some(ending) = endings.get(number) else { return request.config() };
         let value = format!("Digest realm=\"r\", qop=\"auth\", nonce=\"n{number}\"{ending}");
         let closes = ending.contains("close");
@@ -166,7 +166,7 @@ fn debug_output_contains_no_secrets() {
         let builder = to("http://node7:5985", authentication);
         let shown = format!("{builder:?} {:?} {:?}", builder.clone().build(), ann());
         let refused = builder.build().unwrap().check_sign_in().err();
-        let told = refused.map(|error| format!("{error} {error:?}")).unwrap_or_default();
-        assert!(!shown.contains(PASSWORD) && !told.contains(PASSWORD), "{shown} {told}");
+        let reported = refused.map(|error| format!("{error} {error:?}")).unwrap_or_default();
+        assert!(!shown.contains(PASSWORD) && !reported.contains(PASSWORD), "{shown} {reported}");
     }
 }

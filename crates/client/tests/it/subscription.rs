@@ -71,9 +71,9 @@ async fn events_are_polled_and_dropped_events_are_counted() {
     for expected in ["a", "b", "7 dropped", "c"] {
         assert_eq!(event(&mut subscription).await, expected);
     }
-    let asked = service.request().await.parsed();
-    let asked = Subscribe::parse(asked.body().unwrap()).unwrap();
-    assert_eq!((asked.expires, asked.filter.unwrap().text.as_str()), (TEN_MINUTES, "everything"));
+    let requested = service.request().await.parsed();
+    let requested = Subscribe::parse(requested.body().unwrap()).unwrap();
+    assert_eq!((requested.expires, requested.filter.unwrap().text.as_str()), (TEN_MINUTES, "everything"));
     for _ in 0..3 {
         let pull = Pull::parse(service.request().await.parsed().body().unwrap()).unwrap();
         assert_eq!(pull.context, "uuid:C");

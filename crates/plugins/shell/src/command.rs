@@ -10,6 +10,8 @@ use std::time::Duration;
 use locks::Mutex;
 use rustix::fs::{Access, access};
 use rustix::process::Signal as UnixSignal;
+use shells::ProcessLimiter;
+use shells::process_group::{self, Group, GroupState, Program, supervise};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
@@ -18,15 +20,12 @@ pub use self::input::Stdin;
 pub use self::line::{CommandLine, Startup, without_outer_quotes};
 pub use self::output::{CommandState, CommitResult, Delivery, Release, Stream, StreamSet};
 
-use self::group::{Group, GroupState, supervise};
 use self::input::Input;
 use self::line::{Invocation, Search};
 use self::output::{Output, Source, pump};
 use crate::codepage::CodePage;
 use crate::error::CommandError;
-use crate::limits::ProcessLimiter;
 
-mod group;
 mod input;
 mod line;
 mod output;
@@ -87,7 +86,15 @@ impl Command {
         let path = spec.environment.iter().rfind(|(name, _)| name == "PATH");
         let search = Search::new(path.map(|(_, value)| value.as_os_str()), &spec.directory);
         let invocation = Invocation::of(&spec.line, &search)?;
-        let (leader, pipes) = group::spawn(&invocation, spec)?;
+        let (leader, pipes) = process_group::spawn(&Program {
+            path: &invocation.program,
+            name: &invocation.name,
+            arguments: &invocation.arguments,
+            environment: &spec.environment,
+            directory: &spec.directory,
+            limiter: &spec.limiter,
+        })
+        .map_err(|source| spawn_error(source, &invocation))?;
 
         let spawn_failed =
             |source: io::Error| CommandError::Spawn { program: invocation.name.clone(), source };
@@ -210,6 +217,15 @@ impl Drop for Command {
     fn drop(&mut self) {
         // The supervisor runs until it has reaped the process.
         self.kill();
+    }
+}
+
+fn spawn_error(source: io::Error, invocation: &Invocation) -> CommandError {
+    let program = invocation.name.clone();
+    match source.kind() {
+        io::ErrorKind::NotFound => CommandError::NoSuchProgram { program },
+        io::ErrorKind::PermissionDenied => CommandError::ProgramForbidden { program },
+        _ => CommandError::Spawn { program, source },
     }
 }
 

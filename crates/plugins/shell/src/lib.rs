@@ -6,6 +6,7 @@
 //!
 //! ```no_run
 //! # use std::{sync::Arc, time::Duration};
+//! # use shells::ProcessLimiter;
 //! # use telarch_plugin_shell::*;
 //! # async fn run() -> Result<(), CommandError> {
 //! let command = Command::spawn(&CommandSpec {
@@ -32,18 +33,13 @@
 
 mod codepage;
 mod command;
-mod control_group;
 mod error;
-mod limits;
 mod plugin;
-mod processes;
 
 pub use self::codepage::{CodePage, PageDecoder, PageEncoder};
 pub use self::command::{
     Command, CommandLine, CommandSpec, CommandState, CommitResult, Delivery, Release, Signal, Startup, Stdin,
     Stream, StreamSet, without_outer_quotes,
 };
-pub use self::control_group::{ControlGroup, EnforcedLimits};
 pub use self::error::CommandError;
-pub use self::limits::{DelegatedGroups, Limits, ProcessLimiter, ShellGroup, ShellGroups};
-pub use self::plugin::{ShellEnvironment, ShellPlugin, too_many_users};
+pub use self::plugin::ShellPlugin;

@@ -3,51 +3,28 @@
 mod client_activity;
 mod context;
 mod fault;
-mod process_monitor;
-mod registry;
 mod shell;
 
-use std::ffi::OsString;
-use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use config::Config;
 use service::{Answer, BoxFuture, Call, Item, Plugin, Resource, ResourceKind};
+use shells::{Registry, RemoteShell, Shells, Snapshot, snapshot};
 use wsman::enumeration::EnumerationMode;
 use wsman::shell::{self as message, OpenShell, Receive, Send, Signal, SignalCode, StreamData};
 use wsman::{
-    Action, Code, EndpointReference, Fault, OptionSet, ResourceUri, SelectorSet, ShellVerb, Subcode, code,
-    namespace, write_resource_created,
+    Action, EndpointReference, Fault, OptionSet, ResourceUri, SelectorSet, ShellVerb, namespace,
+    write_resource_created,
 };
 use xml::Writer;
 
-use self::context::ShellContext;
-pub use self::fault::too_many_users;
-use self::process_monitor::snapshot;
-use self::registry::Registry;
 use self::shell::{OpenContext, Shell};
-use crate::limits::{DelegatedGroups, ShellGroups};
-use crate::processes::Snapshot;
 use crate::{CommandState, CommitResult, Delivery, Stdin, Stream, StreamSet};
-
-/// Login shell, home directory and environment of the commands. `Debug` hides the values of variables.
-#[derive(Clone)]
-pub struct ShellEnvironment {
-    /// Login shell of the account, such as `/bin/bash`, which is called with `-c` and the command line, as by `sshd`.
-    /// The setting `Shell/LoginShell` overrides it.
-    pub login_shell: PathBuf,
-    /// Default working directory of commands.
-    pub home: PathBuf,
-    /// Base environment, to which the client's variables are added.
-    pub environment: Vec<(OsString, OsString)>,
-}
 
 /// The plug-in for command shells.
 pub struct ShellPlugin {
-    registry: Arc<Registry>,
-    context: ShellContext,
+    shells: Shells,
 }
 
 impl ShellPlugin {
@@ -60,28 +37,17 @@ impl ShellPlugin {
 
     /// Creates a plug-in that runs every command as the user of this process.
     #[must_use]
-    pub fn new(surroundings: ShellEnvironment) -> Self {
-        let groups = Arc::new(DelegatedGroups);
-        let context = ShellContext { surroundings, open_files: None, monitor: Arc::default(), groups };
-        Self { registry: Arc::new(Registry::default()), context }
+    pub fn new(shells: Shells) -> Self {
+        Self { shells }
     }
 
-    /// Sets the soft limit of open files (`RLIMIT_NOFILE`) of commands, which they may raise to the hard limit. Without
-    /// it commands inherit the limit of this process.
-    ///
-    /// A service that raises its own limit passes the original one here: with a high limit, programs that close all
-    /// possible descriptors are slow, and programs that use select(2) break.
-    #[must_use]
-    pub fn with_open_files(mut self, soft_limit: u64) -> Self {
-        self.context.open_files = Some(soft_limit);
-        self
+    fn registry(&self) -> &Arc<Registry> {
+        self.shells.registry()
     }
 
-    /// Sets the creator of the shells' control groups.
-    #[must_use]
-    pub fn with_groups(mut self, groups: Arc<dyn ShellGroups>) -> Self {
-        self.context.groups = groups;
-        self
+    /// Returns a command shell of the caller.
+    fn find(&self, call: &Call) -> Result<Arc<Shell>, Fault> {
+        self.registry().find_as(shell_id(call)?, &call.caller)
     }
 
     /// Handles a request. Each operation builds its reply before it changes anything, because a reply that exceeds the
@@ -113,13 +79,13 @@ impl ShellPlugin {
         match &call.request.head().action {
             Action::Create => {
                 let shell = self.open(call)?;
-                let checked = self.registry.require_room(&shell, &call.config);
+                let checked = self.registry().require_room(shell.owner(), shell.id(), &call.config);
                 let answer = checked.and_then(|()| created(call, &shell));
                 shell.close().await;
                 answer
             }
             Action::Delete => {
-                self.registry.find(shell_id(call)?, &call.caller)?;
+                self.find(call)?;
                 call.finish(call.reply())
             }
             _ => Err(fault::cannot_validate()),
@@ -141,19 +107,19 @@ impl ShellPlugin {
             options: &head.options,
             config: &call.config,
         };
-        Shell::open(open, open_context, &self.context)
+        Shell::open(open, open_context, &self.shells)
     }
 
     fn create(&self, call: &Call) -> Result<Answer, Fault> {
         let shell = self.open(call)?;
         let answer = created(call, &shell)?;
-        self.registry.admit(shell, &call.config)?;
+        self.registry().admit(shell, &call.config)?;
         Ok(answer)
     }
 
     async fn delete(&self, call: &Call) -> Result<Answer, Fault> {
         let answer = call.finish(call.reply())?;
-        let shell = self.registry.remove(shell_id(call)?, &call.caller)?;
+        let shell = self.registry().remove::<Shell>(shell_id(call)?, &call.caller)?;
         shell.close().await;
         Ok(answer)
     }
@@ -163,7 +129,7 @@ impl ShellPlugin {
             // Windows serves Get for the generic URI only (MS-WSMV 3.1.4.2).
             return Err(fault::action_not_supported(&Action::Get));
         }
-        let shell = self.registry.find(shell_id(call)?, &call.caller)?;
+        let shell = self.registry().find(shell_id(call)?, &call.caller)?;
         let state = shell.state_in(&snapshot_for(std::slice::from_ref(&shell)).await);
         let mut reply = call.reply();
         state.write(reply.body());
@@ -186,7 +152,7 @@ impl ShellPlugin {
             if enumerate.is_some_and(|enumerate| enumerate.mode != EnumerationMode::Object) {
                 return Err(fault::commands_without_references());
             }
-            let shell = self.registry.find(id, &call.caller)?;
+            let shell = self.registry().find(id, &call.caller)?;
             let items = shell.command_states().into_iter().map(|command| {
                 let mut object = Writer::new();
                 command.write(&mut object);
@@ -197,12 +163,12 @@ impl ShellPlugin {
         if head.resource.as_ref().is_some_and(|uri| *uri == *COMMANDS) {
             return Err(fault::filter_required());
         }
-        let shells = self.registry.of(&call.caller);
+        let shells = self.registry().of(&call.caller);
         let snapshot = snapshot_for(&shells).await;
         let items = shells.into_iter().map(|shell| {
             let mut object = Writer::new();
             shell.state_in(&snapshot).write(&mut object);
-            let resource = ResourceUri::parse(namespace::SHELL_CMD)?;
+            let resource = ResourceUri::parse(shell.resource())?;
             let selectors = SelectorSet::new().with(message::option::SHELL_ID, shell.id());
             let reference = Some(EndpointReference::anonymous(resource, selectors));
             Ok(Item { object: object.into_fragment(), reference })
@@ -211,7 +177,7 @@ impl ShellPlugin {
     }
 
     async fn command(&self, call: &Call) -> Result<Answer, Fault> {
-        let shell = self.registry.find(shell_id(call)?, &call.caller)?;
+        let shell = self.find(call)?;
         let _operation = shell.begin_operation();
         let mut line = message::CommandLine::parse(call.request.require_body("CommandLine")?)?;
         let id = line.command_id.get_or_insert_with(|| random::uuid().to_string()).clone();
@@ -219,13 +185,13 @@ impl ShellPlugin {
         let mut reply = call.reply();
         message::write_command_response(reply.body(), &id);
         let answer = call.finish(reply)?;
-        shell.require_room().await?;
+        shell.processes().require_room(&shell.groups()).await?;
         shell.start(id, line, directly, abandoned_after(&call.config))?;
         Ok(answer)
     }
 
     async fn send(&self, call: &Call) -> Result<Answer, Fault> {
-        let shell = self.registry.find(shell_id(call)?, &call.caller)?;
+        let shell = self.find(call)?;
         let _operation = shell.begin_operation();
         let send = Send::parse(call.request.require_body("Send")?)?;
         let mut reply = call.reply();
@@ -241,7 +207,7 @@ impl ShellPlugin {
     }
 
     async fn receive(&self, call: &Call) -> Result<Answer, Fault> {
-        let shell = self.registry.find(shell_id(call)?, &call.caller)?;
+        let shell = self.find(call)?;
         let operation = shell.begin_operation();
         let receive = Receive::parse(call.request.require_body("Receive")?)?;
         shell.require_output(&receive.streams)?;
@@ -265,7 +231,7 @@ impl ShellPlugin {
     }
 
     async fn signal(&self, call: &Call) -> Result<Answer, Fault> {
-        let shell = self.registry.find(shell_id(call)?, &call.caller)?;
+        let shell = self.find(call)?;
         let _operation = shell.begin_operation();
         let signal = Signal::parse(call.request.require_body("Signal")?)?;
         let mut reply = call.reply();
@@ -291,31 +257,24 @@ impl Plugin for ShellPlugin {
     }
 
     fn in_use(&self) -> usize {
-        self.registry.count()
+        self.registry().count::<Shell>()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            self.registry.close().await;
-            self.context.monitor.finish().await;
+            self.registry().close::<Shell>().await;
+            self.shells.finish().await;
         })
     }
 }
 
-impl fmt::Debug for ShellEnvironment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.environment.iter().map(|(name, _)| name).collect();
-        f.debug_struct("ShellEnvironment")
-            .field("login_shell", &self.login_shell)
-            .field("home", &self.home)
-            .field("environment", &names)
-            .finish()
-    }
-}
-
 /// Takes a snapshot of the machine's processes if one of the shells needs it.
-async fn snapshot_for(shells: &[Arc<Shell>]) -> Snapshot {
-    if shells.iter().any(|shell| shell.needs_snapshot()) { snapshot().await } else { Snapshot::default() }
+async fn snapshot_for(shells: &[Arc<dyn RemoteShell>]) -> Snapshot {
+    if shells.iter().any(|shell| shell.processes().needs_snapshot()) {
+        snapshot().await
+    } else {
+        Snapshot::default()
+    }
 }
 
 fn write_delivery(reply: &mut wsman::Reply, delivery: &Delivery, wanted: &[&str], command_id: &str) {
@@ -385,11 +344,7 @@ fn created(call: &Call, shell: &Shell) -> Result<Answer, Fault> {
 /// Returns the shell identifier in the selectors.
 fn shell_id(call: &Call) -> Result<&str, Fault> {
     let selectors = &call.request.head().selectors;
-    selectors.text(message::option::SHELL_ID).ok_or_else(|| {
-        const MISSING: Code = code::INSUFFICIENT_SELECTORS;
-        Fault::new(Subcode::InvalidSelectors, MISSING, "the request names no shell; add the selector ShellId")
-            .with_detail(wsman::Detail::INSUFFICIENT_SELECTORS)
-    })
+    selectors.text(message::option::SHELL_ID).ok_or_else(fault::no_shell_selected)
 }
 
 /// Returns how long a command may run without a request of its client; `None` for no limit.

@@ -3,8 +3,8 @@
 //! The recordings belong to third parties and are not part of this repository. They are searched for in the directory
 //! `wsman/sessions/pypsrp` of `TELARCH_FIXTURES`, or else of `shared/fixtures` next to the repository.
 
-use std::path::{Path, PathBuf};
-use std::{env, fs};
+use std::fs;
+use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -22,16 +22,8 @@ struct Part {
 }
 
 fn recordings() -> Vec<Part> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures");
-    let folder = env::var_os("TELARCH_FIXTURES").map_or_else(beside, PathBuf::from);
-    let folder = folder.join("wsman/sessions/pypsrp");
-    let Ok(entries) = fs::read_dir(&folder) else {
-        skips::skip!(
-            "there are no recordings in {}; TELARCH_FIXTURES names another folder",
-            folder.display()
-        );
-        return Vec::new();
-    };
+    let Some(folder) = skips::recordings("wsman/sessions/pypsrp") else { return Vec::new() };
+    let entries = fs::read_dir(&folder).unwrap();
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("test_psrp")));
     paths.sort();

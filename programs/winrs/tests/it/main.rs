@@ -1,7 +1,8 @@
 //! Streams, signals and exit status of `winrs`.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod fleet;
 #[path = "../../../../crates/cli/tests/it/service.rs"]
 #[allow(dead_code)] // Shared with other tests.
 mod service;

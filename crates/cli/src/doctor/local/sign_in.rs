@@ -8,7 +8,7 @@ use crate::doctor::finding::Outcome;
 use crate::failure::Kind;
 use crate::session::RemoteService;
 use crate::settings::ClientSettings;
-use crate::sign_in_analysis::{Asked, SignInAnalysis};
+use crate::sign_in_analysis::{AnalysisResponse, SignInAnalysis};
 
 /// Asks the running service. If it does not run, or does not answer this user, `problem` of `telarchd --check` counts.
 pub(super) async fn check(
@@ -32,7 +32,7 @@ async fn ask(service: &LocalService) -> Option<SignInReport> {
     let settings = ClientSettings::new(config::Client::default());
     let service = RemoteService::new(connection, &settings, Delegation::Refused).ok()?;
     match SignInAnalysis::request(&service).await {
-        Ok(Asked::Answered(analysis)) => Some(analysis.report),
+        Ok(AnalysisResponse::Answered(analysis)) => Some(analysis.report),
         _ => None,
     }
 }

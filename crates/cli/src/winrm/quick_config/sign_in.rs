@@ -1,34 +1,29 @@
 //! Last stage of `winrm quickconfig`: makes sure that users can sign in over the network, and proves it.
 //!
-//! The service reports for each scheme whether an account can use it. With a password that was just entered, quickconfig
-//! signs in at each listener. Other schemes cannot be tried without credentials: for these it verifies that a listener
-//! offers them.
+//! The service reports for each scheme whether an account can use it. With a password that was just entered, or with the
+//! Kerberos ticket of the user who runs it, quickconfig signs in at each listener. Other schemes cannot be tried without
+//! credentials: for these it verifies that a listener offers them.
 
 mod account;
+mod trial;
 
 use std::io::BufRead as _;
-use std::time::Duration;
 
 use auth::{Scheme, SchemeState};
 
-use self::account::NewLogin;
+use self::account::PasswordLogin;
+use self::trial::{Trials, uses_kerberos};
 use super::super::service_command::Run;
 use super::super::streams::{Completion, Streams};
 use super::super::{Accounts, Confirmation, Intent, QuickConfigOptions};
 use super::{Plan, REMOTING};
-use crate::connection::{
-    Connection, Delegation, Login, PasswordScheme, SpnPort, Target, Trust, Verification,
-};
-use crate::endpoint::{Endpoint, Transport};
+use crate::endpoint::Transport;
 use crate::failure::{Failure, Kind};
 use crate::format::harmless;
 use crate::input::KeyValues;
 use crate::locator::Locator;
 use crate::program::Stop;
-use crate::secret::PasswordSource;
-use crate::session::RemoteService;
-use crate::settings::ClientSettings;
-use crate::sign_in_analysis::{Asked, SignInAnalysis};
+use crate::sign_in_analysis::{AnalysisResponse, SignInAnalysis};
 
 /// What to do so that users can sign in.
 enum Choice {
@@ -52,7 +47,7 @@ pub(super) async fn run(run: &Run, plan: &Plan, streams: &mut Streams<'_>) -> Re
         Intent::Preview => Choice::Nothing,
         Intent::Apply => choose(plan, &analysis, streams)?,
     };
-    let (login, changed) = match choice {
+    let (created, changed) = match choice {
         Choice::Nothing => (None, None),
         Choice::Account => {
             let login = account::add(run, plan, &analysis.report, streams).await?;
@@ -65,17 +60,32 @@ pub(super) async fn run(run: &Run, plan: &Plan, streams: &mut Streams<'_>) -> Re
     };
     let analysis = changed.unwrap_or(analysis);
     let trials = match plan.intent {
-        Intent::Apply if run.is_local() => Some(try_listeners(&analysis, login.as_ref()).await),
+        Intent::Apply if run.is_local() => {
+            let awaited = created.as_ref().map(|_| Scheme::Negotiate);
+            let login = match created {
+                Some(login) => Some(login),
+                None => existing(plan, &analysis)?,
+            };
+            Some(Trials::run(&analysis, login.as_ref(), awaited).await)
+        }
         _ => None,
     };
     print(&analysis, trials.as_ref(), streams)?;
     conclude(plan, &analysis, trials.as_ref(), streams)
 }
 
+/// Reads the password of the existing account of `-account`, with which the sign-in is tried.
+fn existing(plan: &Plan, analysis: &SignInAnalysis) -> Result<Option<PasswordLogin>, Stop> {
+    match &plan.options.account {
+        Some(user) if analysis.is_possible() => Ok(Some(account::existing(user)?)),
+        _ => Ok(None),
+    }
+}
+
 async fn request(run: &Run) -> Result<Option<SignInAnalysis>, Stop> {
     Ok(match SignInAnalysis::request(run.service()).await? {
-        Asked::Answered(analysis) => Some(analysis),
-        Asked::Unsupported => None,
+        AnalysisResponse::Answered(analysis) => Some(analysis),
+        AnalysisResponse::Unsupported => None,
     })
 }
 
@@ -159,91 +169,6 @@ async fn enable_basic(
     Ok(())
 }
 
-/// Results at the listeners.
-#[derive(Default)]
-struct Trials {
-    /// Listeners that responded, each with the schemes that it offers.
-    offers: Vec<(Endpoint, Vec<String>)>,
-    /// Sign-ins with the new account, each with its result.
-    sign_ins: Vec<(Endpoint, Result<String, String>)>,
-    /// Listeners that did not respond, each with the reason.
-    silent: Vec<(Endpoint, String)>,
-}
-
-impl Trials {
-    /// Returns whether a scheme that can be used is offered, and the new account, if there is one, could sign in.
-    fn has_success(&self, analysis: &SignInAnalysis) -> bool {
-        let is_offered = analysis.report.usable().any(|scheme| !self.offering(scheme).is_empty());
-        let is_accepted = self.sign_ins.is_empty() || self.sign_ins.iter().any(|(_, result)| result.is_ok());
-        is_offered && is_accepted
-    }
-
-    /// Returns the listeners that offer a scheme. A client certificate is offered in the TLS handshake, not in a header.
-    fn offering(&self, scheme: Scheme) -> Vec<String> {
-        let is_offered = |(listener, schemes): &&(Endpoint, Vec<String>)| match scheme {
-            Scheme::Certificate => listener.transport() == Transport::Https,
-            _ => schemes.iter().any(|offered| offered.eq_ignore_ascii_case(scheme.name())),
-        };
-        self.offers.iter().filter(is_offered).map(|(listener, _)| listener.to_string()).collect()
-    }
-}
-
-async fn try_listeners(analysis: &SignInAnalysis, login: Option<&NewLogin>) -> Trials {
-    let mut trials = Trials::default();
-    for listener in &analysis.listeners {
-        match offers(listener, login.map(|_| Scheme::Negotiate)).await {
-            Ok(schemes) => trials.offers.push((listener.clone(), schemes)),
-            Err(reason) => {
-                trials.silent.push((listener.clone(), reason));
-                continue;
-            }
-        }
-        if let Some(login) = login {
-            let result = sign_in(listener, login).await.map(|()| login.user.clone());
-            trials.sign_ins.push((listener.clone(), result));
-        }
-    }
-    trials
-}
-
-/// Returns the schemes that a listener offers. Waits for one that has just become available.
-async fn offers(listener: &Endpoint, awaited: Option<Scheme>) -> Result<Vec<String>, String> {
-    let service = connect(listener, Login::Anonymous)?;
-    let mut attempts = 0;
-    loop {
-        let offered = service.session.probe().await;
-        let offered = offered.map_err(|error| service.failure(error).headline())?.offered;
-        let is_complete =
-            awaited.is_none_or(|scheme| offered.iter().any(|name| name.eq_ignore_ascii_case(scheme.name())));
-        attempts += 1;
-        if is_complete || attempts >= MOST_PROBES {
-            return Ok(offered);
-        }
-        tokio::time::sleep(PROBE_INTERVAL).await;
-    }
-}
-
-async fn sign_in(listener: &Endpoint, login: &NewLogin) -> Result<(), String> {
-    let password = Login::Password {
-        scheme: Some(PasswordScheme::Negotiate),
-        user: login.user.clone(),
-        password: PasswordSource::Argument(login.password.clone()),
-        spn: SpnPort::Left,
-    };
-    let service = connect(listener, password)?;
-    let identified = service.session.identify().await;
-    identified.map(drop).map_err(|error| service.failure(error).headline())
-}
-
-/// Connects to a listener of this machine. Its certificate is not verified: the address is the service's own.
-fn connect(listener: &Endpoint, login: Login) -> Result<RemoteService, String> {
-    let trust = Trust { issuer: Verification::Skipped, name: Verification::Skipped, ..Trust::default() };
-    let target = Target::Remote(listener.clone());
-    let connection = Connection { target, login, trust, timeout: Some(REQUEST), ..Connection::default() };
-    let settings = ClientSettings::new(config::Client::default());
-    RemoteService::new(connection, &settings, Delegation::Refused).map_err(|failure| failure.headline())
-}
-
 /// Prints one line for each scheme: whether it works, by whom, and what was tried.
 fn print(analysis: &SignInAnalysis, trials: Option<&Trials>, streams: &mut Streams<'_>) -> Result<(), Stop> {
     writeln!(streams.out, "\nSign-in over the network:")?;
@@ -262,14 +187,14 @@ fn print(analysis: &SignInAnalysis, trials: Option<&Trials>, streams: &mut Strea
         writeln!(streams.out, "{}", harmless(line.trim_end()))?;
         let Some(trials) = trials.filter(|_| word == "yes") else { continue };
         writeln!(streams.out, "                   offered at {}", trials.offering(own.scheme).join(", "))?;
-        if own.scheme == Scheme::Negotiate {
-            for (listener, result) in &trials.sign_ins {
-                let line = match result {
-                    Ok(user) => format!("tried: {user} signed in at {listener}"),
-                    Err(reason) => format!("tried: sign-in at {listener} failed: {reason}"),
-                };
-                writeln!(streams.out, "                   {}", harmless(&line))?;
-            }
+        for tried in trials.sign_ins.iter().filter(|tried| tried.scheme == own.scheme) {
+            let trial::SignIn { listener, user, .. } = tried;
+            let line = match &tried.result {
+                Ok(()) => format!("tried: {user} signed in at {listener}"),
+                Err(reason) if user.is_empty() => format!("tried: no ticket for {listener}: {reason}"),
+                Err(reason) => format!("tried: sign-in of {user} at {listener} failed: {reason}"),
+            };
+            writeln!(streams.out, "                   {}", harmless(&line))?;
         }
     }
     let Some(trials) = trials else { return Ok(()) };
@@ -277,8 +202,12 @@ fn print(analysis: &SignInAnalysis, trials: Option<&Trials>, streams: &mut Strea
         writeln!(streams.out, "Note: {listener} does not respond: {}", harmless(reason))?;
     }
     if trials.sign_ins.is_empty() && analysis.is_possible() {
-        let tried = "Note: only the offers were verified; a sign-in needs the password or ticket of a user.";
-        writeln!(streams.out, "{tried}")?;
+        writeln!(streams.out, "Note: only the offers were verified. To try a sign-in as well:")?;
+        let again = "winrm quickconfig -quiet";
+        if uses_kerberos(analysis) {
+            writeln!(streams.out, "  kinit USER && {again}             with a Kerberos ticket")?;
+        }
+        writeln!(streams.out, "  {again} -account:USER    with a password, which is asked for")?;
     }
     Ok(())
 }
@@ -299,16 +228,16 @@ fn conclude(
         writeln!(streams.out, "{note}")?;
         return Ok(Completion::Success);
     }
+    if let Some(tried) = trials.and_then(|trials| trials.sign_ins.first()).filter(|_| analysis.is_possible())
+    {
+        let user = harmless(&tried.user);
+        writeln!(streams.errors, "Error: the sign-in of {user} failed at every listener.")?;
+        writeln!(streams.errors, "  winrm doctor localhost -username:{user} tests it step by step")?;
+        return Ok(Completion::NoSignIn);
+    }
     writeln!(streams.errors, "Error: no user can sign in over the network.")?;
     for remedy in &analysis.report.remedies {
         writeln!(streams.errors, "  {}", harmless(remedy))?;
     }
     Ok(Completion::NoSignIn)
 }
-
-/// Time limit of a request to a listener.
-const REQUEST: Duration = Duration::from_secs(20);
-/// Number of attempts until a new account makes a scheme available.
-const MOST_PROBES: u32 = 60;
-/// Time between two attempts.
-const PROBE_INTERVAL: Duration = Duration::from_millis(250);

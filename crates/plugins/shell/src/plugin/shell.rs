@@ -5,24 +5,19 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use config::Config;
 use locks::Mutex;
 use sddl::Sid;
-use tokio::sync::watch;
-use tokio::time::Instant;
+use service::BoxFuture;
+use shells::{Lifetime, MonitoredShell, Operation, RemoteShell, ShellProcesses, Shells, key};
 use wsman::shell::{CommandLine as Line, CommandListing, OpenShell, ShellState};
 use wsman::{Fault, OptionSet, duration, namespace};
 
 use super::client_activity::{ActiveCommand, ClientActivity, end_if_abandoned};
-use super::context::{MAX_TIME, ShellContext, code_page, max_run_time, startup};
+use super::context::{code_page, startup};
 use super::fault;
-use super::process_monitor::{ProcessMonitor, snapshot};
-use super::registry::key;
-use crate::limits::ProcessLimiter;
-use crate::processes::Snapshot;
 use crate::{CodePage, Command, CommandLine, CommandSpec, Release, Signal, Startup};
 
 /// An open shell.
@@ -41,18 +36,10 @@ pub(super) struct Shell {
     code_page: CodePage,
     input_streams: String,
     output_streams: String,
-    lifetime: Option<Duration>,
-    idle_timeout: Duration,
-    opened: Instant,
-    activity: watch::Sender<Activity>,
+    lifetime: Lifetime,
     /// Commands by identifier in upper case; `None` once the shell is closed.
     commands: Mutex<Option<HashMap<String, Entry>>>,
-    limiter: Arc<ProcessLimiter>,
-    /// Number of processes at the last count.
-    counted: AtomicUsize,
-    /// Whether a command was started, which may have left processes behind.
-    has_run: AtomicBool,
-    monitor: Arc<ProcessMonitor>,
+    processes: ShellProcesses,
 }
 
 /// Owner, options and settings of a shell that is opened.
@@ -73,28 +60,17 @@ struct Entry {
     client_activity: ClientActivity,
 }
 
-/// Pending requests, and the end of the last one.
-#[derive(Clone, Copy, Debug)]
-struct Activity {
-    operations: usize,
-    last: Instant,
-    closed: bool,
-}
-
-/// A pending request, which keeps the shell from being idle until it is dropped.
-pub(super) struct Operation(Arc<Shell>);
-
 impl Shell {
     pub(super) fn open(
         open: OpenShell,
         open_context: OpenContext<'_>,
-        context: &ShellContext,
+        shells: &Shells,
     ) -> Result<Arc<Self>, Fault> {
         let OpenContext { owner, owner_name, client, options, config } = open_context;
         let (winrs, own) = (&config.winrs, &config.shell);
         let id = open.shell_id.unwrap_or_else(|| random::uuid().to_string());
         let code_page = code_page(options)?;
-        let surroundings = &context.surroundings;
+        let surroundings = shells.environment();
         let directory = match &open.working_directory {
             Some(path) => surroundings.home.join(path),
             None => surroundings.home.clone(),
@@ -105,14 +81,10 @@ impl Shell {
             environment.retain(|(known, _)| *known != **name);
             environment.push((name.into(), value.into()));
         }
-        let idle_timeout = match open.idle_timeout {
-            // MS-WSMV 2.2.4.42; MaxIdleTimeoutms in 2.2.4.30.
-            Some(requested) => requested.duration.clamp(MIN_IDLE_TIMEOUT, MAX_TIME),
-            None => winrs.effective_idle_timeout(),
-        };
-        let now = Instant::now();
+        let idle_timeout = open.idle_timeout.as_ref().map(|requested| requested.duration);
+        let lifetime = Lifetime::new(open.lifetime, idle_timeout, winrs);
         Ok(Arc::new(Self {
-            limiter: Arc::new(context.limiter(&id, winrs)),
+            processes: shells.processes_of(&id, winrs),
             id,
             name: open.name,
             owner,
@@ -127,112 +99,9 @@ impl Shell {
             code_page,
             input_streams: names_or_default(open.input_streams, "stdin"),
             output_streams: names_or_default(open.output_streams, "stdout stderr"),
-            lifetime: [open.lifetime, max_run_time(winrs.max_shell_run_time.duration())]
-                .into_iter()
-                .flatten()
-                .min(),
-            idle_timeout,
-            opened: now,
-            activity: watch::Sender::new(Activity { operations: 0, last: now, closed: false }),
+            lifetime,
             commands: Mutex::new(Some(HashMap::new())),
-            counted: AtomicUsize::new(0),
-            has_run: AtomicBool::new(false),
-            monitor: Arc::clone(&context.monitor),
         }))
-    }
-
-    pub(super) fn id(&self) -> &str {
-        &self.id
-    }
-
-    pub(super) fn owner(&self) -> Sid {
-        self.owner
-    }
-
-    /// Returns the description of the shell in the reply to Create. Like Windows, it omits the lifetime.
-    pub(super) fn state(&self) -> ShellState {
-        let activity = *self.activity.borrow();
-        let inactivity = if activity.operations > 0 { Duration::ZERO } else { activity.last.elapsed() };
-        ShellState {
-            shell_id: self.id.clone(),
-            name: self.name.clone(),
-            resource_uri: namespace::SHELL_CMD.to_owned(),
-            owner: self.owner_name.clone(),
-            client_ip: self.client.to_string(),
-            environment: self.requested_environment.clone(),
-            working_directory: self.requested_directory.clone(),
-            idle_timeout: duration::write(self.idle_timeout),
-            input_streams: self.input_streams.clone(),
-            output_streams: self.output_streams.clone(),
-            run_time: self.opened.elapsed(),
-            inactivity,
-            ..ShellState::default()
-        }
-    }
-
-    /// Returns the description of the shell for Get and Enumerate, which includes running command and processes.
-    pub(super) fn state_in(&self, snapshot: &Snapshot) -> ShellState {
-        let command_line = self.running().into_iter().next().map(|entry| entry.line);
-        let processes = self.limiter.processes(&self.groups(), snapshot).len();
-        let child_processes = u32::try_from(processes).unwrap_or(u32::MAX);
-        let child_processes = (command_line.is_some() || processes > 0).then_some(child_processes);
-        ShellState { command_line, child_processes, ..self.state() }
-    }
-
-    /// Returns whether counting the shell's processes requires a snapshot of the machine.
-    pub(super) fn needs_snapshot(&self) -> bool {
-        self.limiter.needs_snapshot() && self.has_run.load(Ordering::Relaxed)
-    }
-
-    /// Counts the shell's processes. Kills those above the memory limit, and the youngest ones above the process limit.
-    /// Returns `false` if there are no processes and no commands.
-    pub(super) fn count(&self, snapshot: &Snapshot) -> bool {
-        let groups = self.groups();
-        let mut processes = self.limiter.processes(&groups, snapshot);
-        self.counted.store(processes.len(), Ordering::Relaxed);
-        for process in processes.extract_if(.., |process| self.limiter.is_exceeded_by(process)) {
-            tracing::warn!(shell = %self.id, "Killed a process that exceeds MaxMemoryPerShellMB");
-            process.kill();
-        }
-        let limit = self.most_processes().unwrap_or(usize::MAX);
-        if processes.len() > limit {
-            tracing::warn!(
-                shell = %self.id, processes = processes.len(), limit,
-                "Killed the youngest processes of a shell that exceeds MaxProcessesPerShell"
-            );
-            processes.sort_by_key(|process| process.started);
-            for process in processes.iter().skip(limit) {
-                process.kill();
-            }
-        }
-        !processes.is_empty() || !groups.is_empty()
-    }
-
-    /// Returns the process groups of all commands that are not released. None of them was reaped yet.
-    fn groups(&self) -> Vec<u32> {
-        let commands = self.commands.lock();
-        commands
-            .iter()
-            .flat_map(|commands| commands.values())
-            .map(|entry| entry.command.process_id())
-            .collect()
-    }
-
-    fn most_processes(&self) -> Option<usize> {
-        self.limiter.limits().processes.map(|limit| usize::try_from(limit.get()).unwrap_or(usize::MAX))
-    }
-
-    /// Returns a listing of all commands that are not released.
-    pub(super) fn command_states(&self) -> Vec<CommandListing> {
-        let commands = self.commands.lock();
-        let entries = commands.iter().flat_map(|commands| commands.values());
-        entries
-            .map(|entry| CommandListing {
-                command_id: entry.id.clone(),
-                command_line: entry.line.clone(),
-                state: if entry.command.is_reported() { "Done" } else { "Running" },
-            })
-            .collect()
     }
 
     fn running(&self) -> Vec<Entry> {
@@ -242,21 +111,8 @@ impl Shell {
     }
 
     /// Marks the shell as active until the returned guard is dropped.
-    pub(super) fn begin_operation(self: &Arc<Self>) -> Operation {
-        self.activity.send_modify(|activity| activity.operations += 1);
-        Operation(Arc::clone(self))
-    }
-
-    /// Refuses a command if the shell has reached its process limit (MS-WSMV 2.2.4.42).
-    pub(super) async fn require_room(&self) -> Result<(), Fault> {
-        let Some(limit) = self.most_processes() else { return Ok(()) };
-        let has_commands = self.commands.lock().as_ref().is_some_and(|commands| !commands.is_empty());
-        // Sequential commands need no snapshot each: the last count shows whether processes were left behind.
-        let is_needed = has_commands || self.counted.load(Ordering::Relaxed) > 0;
-        let is_needed = is_needed && self.limiter.needs_snapshot();
-        let snapshot = if is_needed { snapshot().await } else { Snapshot::default() };
-        let processes = self.limiter.processes(&self.groups(), &snapshot).len();
-        if processes < limit { Ok(()) } else { Err(fault::too_many_processes(processes, limit)) }
+    pub(super) fn begin_operation(&self) -> Operation {
+        self.lifetime.begin_operation()
     }
 
     /// Starts a command under the given identifier. It is terminated when its client sends no request for the time
@@ -291,7 +147,7 @@ impl Shell {
             environment: self.environment.clone(),
             directory: self.directory.clone(),
             code_page: self.code_page,
-            limiter: Arc::clone(&self.limiter),
+            limiter: Arc::clone(self.processes.limiter()),
         })
         .map_err(fault::from_command_error)?;
         tracing::debug!(shell = %self.id, command = %id, process = command.process_id(), "Command started");
@@ -301,10 +157,8 @@ impl Shell {
             tokio::spawn(end_if_abandoned(shell, id.clone(), weak, client_activity.clone(), after));
         }
         commands.insert(key(&id), Entry { id, line: text, command, client_activity });
-        self.has_run.store(true, Ordering::Relaxed);
-        if self.limiter.needs_counting() {
-            self.monitor.count(self);
-        }
+        let shell: Arc<dyn MonitoredShell> = Arc::clone(self) as _;
+        self.processes.mark_started(&shell);
         Ok(())
     }
 
@@ -362,88 +216,111 @@ impl Shell {
         drop(entry);
     }
 
-    /// Closes all commands, which fails their pending operations.
-    pub(super) async fn close(&self) {
+    async fn close_commands(&self) {
         let commands = self.commands.lock().take().unwrap_or_default();
-        self.activity.send_modify(|activity| activity.closed = true);
+        self.lifetime.mark_closed();
         // Before the first await, because the caller may drop the future.
-        if let Some(mark) = self.limiter.mark()
-            && self.has_run.load(Ordering::Relaxed)
-        {
-            self.monitor.clean_up(mark);
-        }
+        self.processes.begin_close();
         for entry in commands.into_values() {
             entry.command.close().await;
         }
-        self.limiter.close().await;
+        self.processes.close().await;
         tracing::debug!(shell = %self.id, "Shell closed");
     }
+}
 
-    /// Waits until the shell has been idle too long or its lifetime is over, and returns the reason. Returns `None` if
-    /// the shell is closed before.
-    pub(super) async fn expired(&self) -> Option<&'static str> {
-        let mut changes = self.activity.subscribe();
-        let end = self.lifetime.map(|lifetime| self.opened + lifetime);
-        loop {
-            let activity = *changes.borrow_and_update();
-            if activity.closed {
-                return None;
-            }
-            let idle_end = (activity.operations == 0).then(|| activity.last + self.idle_timeout);
-            let deadline = [end, idle_end].into_iter().flatten().min();
-            let now = Instant::now();
-            if let Some(deadline) = deadline
-                && deadline <= now
-            {
-                return Some(if end.is_some_and(|end| end <= now) { "lifetime" } else { "idle" });
-            }
-            let sleep = async {
-                match deadline {
-                    Some(deadline) => tokio::time::sleep_until(deadline).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = sleep => {}
-                changed = changes.changed() => changed.ok()?,
-            }
+impl RemoteShell for Shell {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn owner(&self) -> Sid {
+        self.owner
+    }
+
+    fn resource(&self) -> &str {
+        namespace::SHELL_CMD
+    }
+
+    /// Returns the description of the shell in the reply to Create. Like Windows, it omits the lifetime.
+    fn state(&self) -> ShellState {
+        ShellState {
+            shell_id: self.id.clone(),
+            name: self.name.clone(),
+            resource_uri: namespace::SHELL_CMD.to_owned(),
+            owner: self.owner_name.clone(),
+            client_ip: self.client.to_string(),
+            environment: self.requested_environment.clone(),
+            working_directory: self.requested_directory.clone(),
+            idle_timeout: duration::write(self.lifetime.idle_timeout()),
+            input_streams: self.input_streams.clone(),
+            output_streams: self.output_streams.clone(),
+            run_time: self.lifetime.age(),
+            inactivity: self.lifetime.inactivity(),
+            ..ShellState::default()
         }
+    }
+
+    fn running_command(&self) -> Option<String> {
+        self.running().into_iter().next().map(|entry| entry.line)
+    }
+
+    fn command_states(&self) -> Vec<CommandListing> {
+        let commands = self.commands.lock();
+        let entries = commands.iter().flat_map(|commands| commands.values());
+        entries
+            .map(|entry| CommandListing {
+                command_id: entry.id.clone(),
+                command_line: entry.line.clone(),
+                state: if entry.command.is_reported() { "Done" } else { "Running" },
+            })
+            .collect()
+    }
+
+    fn groups(&self) -> Vec<u32> {
+        let commands = self.commands.lock();
+        commands
+            .iter()
+            .flat_map(|commands| commands.values())
+            .map(|entry| entry.command.process_id())
+            .collect()
+    }
+
+    fn processes(&self) -> &ShellProcesses {
+        &self.processes
+    }
+
+    fn lifetime(&self) -> &Lifetime {
+        &self.lifetime
+    }
+
+    /// Closes all commands, which fails their pending operations.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.close_commands())
     }
 }
 
 fn names_or_default(names: Vec<String>, default: &str) -> String {
     if names.is_empty() { default.to_owned() } else { names.join(" ") }
 }
-impl Drop for Operation {
-    fn drop(&mut self) {
-        self.0.activity.send_modify(|activity| {
-            activity.operations = activity.operations.saturating_sub(1);
-            activity.last = Instant::now();
-        });
-    }
-}
 
-/// Minimum idle timeout; shorter ones are raised to it (MS-WSMV 2.2.4.42).
-const MIN_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Maximum number of commands per shell that are not released; Windows has the same limit for PowerShell.
 const MAX_COMMANDS: usize = 1_000;
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::timeout;
+    use shells::ShellEnvironment;
+    use tokio::time::{Instant, timeout};
 
-    use super::super::ShellEnvironment;
     use super::*;
 
     fn opened(open: OpenShell, config: &Config) -> Arc<Shell> {
         let environment = vec![("PATH".into(), "/usr/bin:/bin".into())];
         let surroundings = ShellEnvironment { login_shell: "/bin/sh".into(), home: "/".into(), environment };
-        let groups = Arc::new(crate::DelegatedGroups);
-        let context = ShellContext { surroundings, open_files: None, monitor: Arc::default(), groups };
         let (owner, client) = (sddl::well_known::LOCAL_SYSTEM, IpAddr::from([127, 0, 0, 1]));
         let open_context =
             OpenContext { owner, owner_name: "ada", client, options: &OptionSet::new(), config };
-        Shell::open(open, open_context, &context).unwrap()
+        Shell::open(open, open_context, &Shells::new(surroundings)).unwrap()
     }
 
     #[tokio::test(start_paused = true)]
@@ -451,21 +328,22 @@ mod tests {
         let mut config = Config::default();
         // Only policy can change this setting, as in Windows.
         config.enforce("Winrs.MaxShellRunTime", "30000").unwrap();
-        for (asked, seconds) in [(None, 30), (Some(3_600), 30), (Some(20), 20)] {
-            let open = OpenShell { lifetime: asked.map(Duration::from_secs), ..OpenShell::default() };
+        for (requested_value, seconds) in [(None, 30), (Some(3_600), 30), (Some(20), 20)] {
+            let open =
+                OpenShell { lifetime: requested_value.map(Duration::from_secs), ..OpenShell::default() };
             let shell = opened(open, &config);
             // A pending request does not extend the lifetime.
             let _operation = shell.begin_operation();
             let begin = Instant::now();
-            assert_eq!(shell.expired().await, Some("lifetime"), "{asked:?}");
-            assert_eq!(begin.elapsed().as_secs(), seconds, "{asked:?}");
+            assert_eq!(shell.lifetime.expired().await, Some("lifetime"), "{requested_value:?}");
+            assert_eq!(begin.elapsed().as_secs(), seconds, "{requested_value:?}");
         }
         for unlimited in ["0", "2147483647"] {
             config.enforce("Winrs.MaxShellRunTime", unlimited).unwrap();
             let shell = opened(OpenShell::default(), &config);
             let _operation = shell.begin_operation();
             let a_year = Duration::from_secs(365 * 24 * 60 * 60);
-            assert!(timeout(a_year, shell.expired()).await.is_err(), "{unlimited}");
+            assert!(timeout(a_year, shell.lifetime.expired()).await.is_err(), "{unlimited}");
         }
     }
 

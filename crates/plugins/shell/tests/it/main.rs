@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use shells::ProcessLimiter;
 use telarch_plugin_shell::{
-    CodePage, Command, CommandLine, CommandSpec, CommandState, Delivery, ProcessLimiter, Startup, Stream,
-    StreamSet,
+    CodePage, Command, CommandLine, CommandSpec, CommandState, Delivery, Startup, Stream, StreamSet,
 };
 
 mod delivery;

@@ -3,7 +3,8 @@ use std::fs;
 use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStringExt;
 
-use telarch_plugin_shell::{CommandError, Limits, Stdin};
+use shells::Limits;
+use telarch_plugin_shell::{CommandError, Stdin};
 
 use super::*;
 

@@ -315,8 +315,8 @@ mod tests {
     #[test]
     fn a_policy_that_drops_needs_a_rule_that_accepts_the_port() {
         let base = || chain("input", Some(0), "drop");
-        let kept = || rule("input", json!([established(), {"accept": null}]));
-        assert_eq!(access(vec![base(), kept()]), closed("input"));
+        let established_rule = || rule("input", json!([established(), {"accept": null}]));
+        assert_eq!(access(vec![base(), established_rule()]), closed("input"));
         for right in [
             json!(5985),
             json!({"set": [22, 5985]}),
@@ -324,7 +324,11 @@ mod tests {
             json!({"range": [1, 6000]}),
         ] {
             assert_eq!(
-                access(vec![base(), kept(), rule("input", json!([port(right.clone()), {"accept": null}]))]),
+                access(vec![
+                    base(),
+                    established_rule(),
+                    rule("input", json!([port(right.clone()), {"accept": null}]))
+                ]),
                 PortAccess::Open,
                 "{right}"
             );

@@ -15,10 +15,11 @@ use super::prompt;
 use crate::failure::{Failure, Kind};
 use crate::installed;
 use crate::program::Stop;
-use crate::secret::{PASSWORD_VARIABLE, PasswordError, Secret, ask_on};
+use crate::secret::{PASSWORD_VARIABLE, PasswordError, PasswordSource, Secret, ask_on};
+use crate::session::resolve;
 
-/// Account that was just created.
-pub(super) struct NewLogin {
+/// Account whose password was entered.
+pub(super) struct PasswordLogin {
     pub(super) user: String,
     pub(super) password: Secret,
 }
@@ -29,7 +30,7 @@ pub(super) async fn add(
     plan: &Plan,
     report: &SignInReport,
     streams: &mut Streams<'_>,
-) -> Result<Option<NewLogin>, Stop> {
+) -> Result<Option<PasswordLogin>, Stop> {
     if !run.is_local() {
         let failure = Failure::here(Kind::Usage, "-accounts:ntlm requires the local service");
         return Err(failure.advise("on the other machine, run telarch account add NAME --ntlm").into());
@@ -64,7 +65,7 @@ pub(super) async fn add(
     }
     write!(streams.out, "{}", String::from_utf8_lossy(&output.stdout))?;
     writeln!(streams.out, "telarch access show {user} lists what {user} may do.")?;
-    Ok(Some(NewLogin { user, password }))
+    Ok(Some(PasswordLogin { user, password }))
 }
 
 /// Returns the name of the account: from the switch, by a question, or that of the administrator.
@@ -84,6 +85,12 @@ fn name(plan: &Plan, streams: &mut Streams<'_>) -> Result<Option<String>, Stop> 
 fn default_name() -> String {
     let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
     named.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "root".to_owned())
+}
+
+/// Reads the password of an existing account, with which the sign-in is tried.
+pub(super) fn existing(user: &str) -> Result<PasswordLogin, Stop> {
+    let password = resolve(PasswordSource::Ask, user, "localhost")?;
+    Ok(PasswordLogin { user: user.to_owned(), password })
 }
 
 /// Reads a new password from the variable, or twice from the terminal.

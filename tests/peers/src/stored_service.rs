@@ -15,12 +15,12 @@ use crate::run::run;
 use crate::telarchd::built_program;
 
 /// The files of a service, and the service itself while it runs; dropping it ends exactly the process it started.
-pub struct Kept {
+pub struct StoredService {
     folder: TempDir,
     service: Option<Child>,
 }
 
-impl Kept {
+impl StoredService {
     /// The files alone: nothing runs.
     ///
     /// # Panics
@@ -28,9 +28,9 @@ impl Kept {
     #[must_use]
     pub fn files(config: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder");
-        let kept = Self { folder, service: None };
-        kept.write("config.toml", config, 0o644);
-        kept
+        let stored = Self { folder, service: None };
+        stored.write("config.toml", config, 0o644);
+        stored
     }
 
     /// Writes a file beside the settings.
@@ -118,7 +118,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for StoredService {
     fn drop(&mut self) {
         let Some(mut service) = self.service.take() else { return };
         // The service ends its other processes before itself.

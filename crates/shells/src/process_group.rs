@@ -1,8 +1,10 @@
 //! Process group of a command and its leader.
 
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +19,28 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::CommandSpec;
-use super::line::Invocation;
-use crate::error::CommandError;
+use crate::limits::ProcessLimiter;
 
-/// Starts `invocation` as the leader of a new process group, with a pipe for each stream.
+/// A program to start.
+#[derive(Clone, Copy)]
+pub struct Program<'a> {
+    /// Path of the program.
+    pub path: &'a Path,
+    /// Name under which the program is called, its first argument.
+    pub name: &'a OsStr,
+    /// Other arguments.
+    pub arguments: &'a [OsString],
+    /// Complete environment; nothing is inherited from the service.
+    pub environment: &'a [(OsString, OsString)],
+    /// Working directory: an existing absolute path.
+    pub directory: &'a Path,
+    /// Limits of the shell's processes.
+    pub limiter: &'a ProcessLimiter,
+}
+
+/// Starts a program as the leader of a new process group, with a pipe for each stream.
 ///
-/// The process inherits only what the specification contains:
+/// The process inherits only what `program` contains:
 ///
 /// * Environment and directory are passed to the kernel directly and not through shell syntax, so that variable names
 ///   that no shell accepts arrive as well.
@@ -35,46 +52,43 @@ use crate::error::CommandError;
 /// * The soft limit of core files is 0, so that Ctrl-Break, which is SIGQUIT, leaves no core file.
 ///
 /// Blocks until the program has been executed, typically for about a millisecond.
-pub(super) fn spawn(invocation: &Invocation, spec: &CommandSpec) -> Result<(Leader, Pipes), CommandError> {
-    let mut child = std::process::Command::new(&invocation.program)
-        .arg0(&invocation.name)
-        .args(&invocation.arguments)
+///
+/// # Errors
+/// The error of the kernel.
+pub fn spawn(program: &Program<'_>) -> io::Result<(Leader, Pipes)> {
+    let mut child = std::process::Command::new(program.path)
+        .arg0(program.name)
+        .args(program.arguments)
         .env_clear()
-        .envs(spec.environment.iter().map(|(name, value)| (name, value)))
-        .envs(spec.limiter.variable())
-        .current_dir(&spec.directory)
+        .envs(program.environment.iter().map(|(name, value)| (name, value)))
+        .envs(program.limiter.variable())
+        .current_dir(program.directory)
         .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|source| spawn_error(source, invocation))?;
+        .spawn()?;
     // Immediately after the start: children of the program that already exist must be limited one by one.
     let pid = Pid::from_child(&child);
-    spec.limiter.add_process(pid);
+    program.limiter.add_process(pid);
     let core = Rlimit { current: Some(0), maximum: getrlimit(Resource::Core).maximum };
     // Fails only if the process has already ended.
     let _ = prlimit(Some(pid), Resource::Core, core);
     // Dropping the leader kills the group from here on.
-    let leader = Leader::of(pid).map_err(|source| spawn_error(source, invocation))?;
-    let pipes = Pipes::of(&mut child).ok_or_else(|| spawn_error(Errno::BADF.into(), invocation))?;
+    let leader = Leader::of(pid)?;
+    let pipes = Pipes::of(&mut child).ok_or(Errno::BADF)?;
     Ok((leader, pipes))
 }
 
-fn spawn_error(source: io::Error, invocation: &Invocation) -> CommandError {
-    let program = invocation.name.clone();
-    match source.kind() {
-        io::ErrorKind::NotFound => CommandError::NoSuchProgram { program },
-        io::ErrorKind::PermissionDenied => CommandError::ProgramForbidden { program },
-        _ => CommandError::Spawn { program, source },
-    }
-}
-
 /// The service's ends of the command's streams.
-pub(super) struct Pipes {
-    pub(super) stdin: OwnedFd,
-    pub(super) stdout: OwnedFd,
-    pub(super) stderr: OwnedFd,
+#[derive(Debug)]
+pub struct Pipes {
+    /// Standard input.
+    pub stdin: OwnedFd,
+    /// Standard output.
+    pub stdout: OwnedFd,
+    /// Standard error.
+    pub stderr: OwnedFd,
 }
 
 impl Pipes {
@@ -88,7 +102,7 @@ impl Pipes {
 
 /// A process group whose ID is reserved for this command.
 #[derive(Debug)]
-pub(super) struct Group {
+pub struct Group {
     /// Process group ID, and process ID of the leader.
     id: Pid,
     /// INVARIANT: while this is false the leader is running or a zombie, so the kernel does not reuse its ID.
@@ -96,12 +110,17 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn id(&self) -> u32 {
+    /// Returns the process group ID, which is the process ID of the leader.
+    #[must_use]
+    pub fn id(&self) -> u32 {
         self.id.as_raw_nonzero().get().unsigned_abs()
     }
 
     /// Signals every process of the group, also after the leader has ended. Succeeds if the group is empty.
-    pub(super) fn signal(&self, signal: Signal) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The error of the kernel, for instance if no process of the group may be signalled.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
         let reaped = self.reaped.lock();
         if *reaped {
             return Ok(());
@@ -146,7 +165,8 @@ fn exit_code(status: &WaitIdStatus) -> i32 {
 const EXIT_UNKNOWN: i32 = -1;
 
 /// Owner of the group and its leader. Dropping it kills the group, and reaps the leader if that needs no waiting.
-pub(super) struct Leader {
+#[derive(Debug)]
+pub struct Leader {
     group: Arc<Group>,
     /// Notifies of the end of any child. A pidfd would identify it, but requires Linux 5.3.
     child_ended: tokio::signal::unix::Signal,
@@ -166,7 +186,9 @@ impl Leader {
         }
     }
 
-    pub(super) fn group(&self) -> Arc<Group> {
+    /// Returns the group.
+    #[must_use]
+    pub fn group(&self) -> Arc<Group> {
         Arc::clone(&self.group)
     }
 
@@ -190,7 +212,8 @@ impl Drop for Leader {
 
 /// Requested state of the group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum GroupState {
+pub enum GroupState {
+    /// The group runs.
     Running,
     /// SIGTERM was sent; SIGKILL follows at this time.
     Terminating(Instant),
@@ -200,17 +223,18 @@ pub(super) enum GroupState {
 
 impl GroupState {
     /// Returns the state after SIGTERM, with the deadline [`TERMINATE_GRACE`].
-    pub(super) fn terminating() -> Self {
+    #[must_use]
+    pub fn terminating() -> Self {
         Self::Terminating(Instant::now() + TERMINATE_GRACE)
     }
 }
 
 /// How long a command may take to end after SIGTERM.
-pub(super) const TERMINATE_GRACE: Duration = Duration::from_secs(2);
+pub const TERMINATE_GRACE: Duration = Duration::from_secs(2);
 
 /// Supervises the group until it is closed: reports the exit code, kills the group after the grace period, and reaps
 /// the leader.
-pub(super) async fn supervise(
+pub async fn supervise(
     mut leader: Leader,
     mut state: watch::Receiver<GroupState>,
     exit: watch::Sender<Option<i32>>,

@@ -10,37 +10,41 @@ use rustix::process::{Pid, PidfdFlags, Signal, Uid, geteuid, pidfd_open, pidfd_s
 /// Unique value in the environment of a shell's processes, by which those that left their process group are found. A
 /// program that is started with another environment (`env -i`, `sudo`) is not found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mark(String);
+pub struct Mark(String);
 
 impl Mark {
     /// Name of the environment variable.
-    pub(crate) const NAME: &'static str = "TELARCH_SHELL";
+    pub const NAME: &'static str = "TELARCH_SHELL";
 
     /// Creates a mark. `unique` must not be the identifier of the shell, because a client may choose that one again.
-    pub(crate) fn new(unique: String) -> Self {
+    #[must_use]
+    pub fn new(unique: String) -> Self {
         Self(unique)
     }
 
     /// Returns the value of the environment variable.
-    pub(crate) fn value(&self) -> &str {
+    #[must_use]
+    pub fn value(&self) -> &str {
         &self.0
     }
 }
 
 /// A running process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Process {
-    pub(crate) id: Pid,
+pub struct Process {
+    /// Process ID.
+    pub id: Pid,
     /// Process group ID.
     group: u32,
     /// Start time in clock ticks since boot.
-    pub(crate) started: u64,
+    pub started: u64,
     mark: Option<Mark>,
 }
 
 impl Process {
     /// Returns the process with this ID, unless it has ended (proc_pid_stat(5)).
-    pub(crate) fn of(id: Pid) -> Option<Self> {
+    #[must_use]
+    pub fn of(id: Pid) -> Option<Self> {
         Self::read(Path::new(PROC).join(id.as_raw_nonzero().to_string()).as_path(), id)
     }
 
@@ -56,14 +60,15 @@ impl Process {
     }
 
     /// Returns the size of private data in bytes, which `RLIMIT_DATA` limits (proc_pid_status(5)).
-    pub(crate) fn data(&self) -> Option<u64> {
+    #[must_use]
+    pub fn data(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("{PROC}/{}/status", self.id.as_raw_nonzero())).ok()?;
         let size = status.lines().find_map(|line| line.strip_prefix("VmData:"))?;
         size.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
     }
 
     /// Kills this process, but not a later one with the same ID.
-    pub(crate) fn kill(&self) {
+    pub fn kill(&self) {
         let killed = pidfd_open(self.id, PidfdFlags::empty()).and_then(|process| {
             let is_same = Self::of(self.id).is_some_and(|found| found.started == self.started);
             if is_same { pidfd_send_signal(process, Signal::KILL) } else { Ok(()) }
@@ -77,11 +82,12 @@ impl Process {
 
 /// Visible processes at one time.
 #[derive(Debug, Default)]
-pub(crate) struct Snapshot(Vec<Process>);
+pub struct Snapshot(Vec<Process>);
 
 impl Snapshot {
     /// Reads `/proc`, which takes some 10 µs per process.
-    pub(crate) fn take() -> Self {
+    #[must_use]
+    pub fn take() -> Self {
         Self::of(Path::new(PROC)).unwrap_or_else(|error| {
             tracing::warn!(%error, "Cannot list the processes of shells");
             Self::default()
@@ -106,7 +112,8 @@ impl Snapshot {
     }
 
     /// Returns the processes in one of the groups, and those with the mark.
-    pub(crate) fn members(&self, groups: &[u32], mark: Option<&Mark>) -> Vec<Process> {
+    #[must_use]
+    pub fn members(&self, groups: &[u32], mark: Option<&Mark>) -> Vec<Process> {
         let members = self.0.iter().filter(|process| {
             let is_marked = mark.is_some() && process.mark.as_ref() == mark;
             is_marked || groups.contains(&process.group)

@@ -25,6 +25,9 @@ pub struct Limits {
     pub processes: Option<NonZeroU32>,
     /// Soft limit of open files for each process, which it may raise. `None` inherits the limit of the service.
     pub open_files: Option<u64>,
+    /// Maximum number of processes and threads of the user (`RLIMIT_NPROC`), with which a command starts if the shell
+    /// has no control group. See [`user_tasks`](Self::user_tasks).
+    pub user_tasks: Option<NonZeroU64>,
 }
 
 /// Applies the limits of one shell to its processes.
@@ -42,9 +45,10 @@ pub struct Limits {
 /// **Processes.** The kernel has no limit on processes: `pids.max` and `RLIMIT_NPROC` count threads as well, while
 /// administrators count a Java program with a hundred threads as one process. The group therefore refuses to fork
 /// beyond [`Limits::tasks`], which leaves room for threads. Processes are counted before a command is started and
-/// several times a second while there are any; the youngest ones above the limit are killed. Without a group only the
-/// counting applies, because `RLIMIT_NPROC` counts all processes of the user unless the shell has its own user
-/// namespace, in which setuid programs such as sudo do not work.
+/// several times a second while there are any; the youngest ones above the limit are killed. Without a group the kernel
+/// refuses to fork beyond [`Limits::user_tasks`], because `RLIMIT_NPROC` counts all processes of the user unless the
+/// shell has its own user namespace, in which setuid programs such as sudo do not work. The service itself keeps its
+/// higher limit, so that it can always start the next command of the user.
 ///
 /// A process is added right after its start, together with the children it has by then; later children inherit the
 /// limits. A process that allocated too much memory before that is killed at the next count. Code between `fork` and
@@ -151,7 +155,17 @@ impl Limits {
             memory: winrs.max_memory_per_shell_mb.limit().and_then(NonZeroU64::new),
             processes: winrs.max_processes_per_shell.limit().and_then(NonZeroU32::new),
             open_files: None,
+            user_tasks: None,
         }
+    }
+
+    /// Returns the maximum number of processes and threads of one user: those of `MaxShellsPerUser` shells, and those
+    /// of the user's host process. `None` if one of the factors is unlimited.
+    #[must_use]
+    pub fn user_tasks(winrs: &Winrs) -> Option<NonZeroU64> {
+        let of_shell = Self::from_settings(winrs).tasks()?;
+        let shells = NonZeroU64::new(winrs.max_shells_per_user.limit()?.into())?;
+        Some(of_shell.saturating_mul(shells).saturating_add(TASKS_OF_HOST))
     }
 
     /// Returns the maximum number of processes and threads in the shell's group. The kernel counts them together, and
@@ -165,54 +179,63 @@ impl Limits {
 
 impl ProcessLimiter {
     /// Applies no limits.
+    #[must_use]
     pub fn unlimited() -> Self {
         Self::default()
     }
 
     /// Applies the limits to each process separately.
+    #[must_use]
     pub fn per_process(limits: Limits) -> Self {
         Self { limits, group: None, mark: None }
     }
 
     /// Applies the limits to each process separately, and finds processes by their mark.
-    pub(crate) fn marked(limits: Limits, mark: Mark) -> Self {
+    #[must_use]
+    pub fn marked(limits: Limits, mark: Mark) -> Self {
         Self { limits, group: None, mark: Some(mark) }
     }
 
     /// Applies the limits to a control group, which is removed on drop.
+    #[must_use]
     pub fn in_group(group: Box<dyn ShellGroup>, limits: Limits) -> Self {
         Self { limits, group: Some(group), mark: None }
     }
 
     /// Returns the configured limits.
+    #[must_use]
     pub fn limits(&self) -> Limits {
         self.limits
     }
 
     /// Returns the environment variable with the mark, if processes are found by a mark.
-    pub(crate) fn variable(&self) -> Option<(&'static OsStr, &OsStr)> {
+    #[must_use]
+    pub fn variable(&self) -> Option<(&'static OsStr, &OsStr)> {
         self.mark.as_ref().map(|mark| (OsStr::new(Mark::NAME), OsStr::new(mark.value())))
     }
 
     /// Returns the mark of the shell's processes.
-    pub(crate) fn mark(&self) -> Option<&Mark> {
+    #[must_use]
+    pub fn mark(&self) -> Option<&Mark> {
         self.mark.as_ref()
     }
 
     /// Returns whether [`processes`](Self::processes) reads the snapshot.
-    pub(crate) fn needs_snapshot(&self) -> bool {
+    #[must_use]
+    pub fn needs_snapshot(&self) -> bool {
         self.group.is_none()
     }
 
     /// Returns the processes of the shell. `groups` are the process groups of its commands, which must not have been
     /// reaped since the snapshot was taken.
-    pub(crate) fn processes(&self, groups: &[u32], snapshot: &Snapshot) -> Vec<Process> {
+    #[must_use]
+    pub fn processes(&self, groups: &[u32], snapshot: &Snapshot) -> Vec<Process> {
         let Some(group) = &self.group else { return snapshot.members(groups, self.mark.as_ref()) };
         group.processes().into_iter().filter_map(Process::of).collect()
     }
 
     /// Adds a process that was just started, with its children.
-    pub(crate) fn add_process(&self, process: Pid) {
+    pub fn add_process(&self, process: Pid) {
         if self.limits == Limits::default() && self.group.is_none() {
             return;
         }
@@ -228,13 +251,15 @@ impl ProcessLimiter {
     }
 
     /// Returns whether a limit can be enforced only by inspecting the processes.
-    pub(crate) fn needs_counting(&self) -> bool {
+    #[must_use]
+    pub fn needs_counting(&self) -> bool {
         self.limits.processes.is_some() || (self.limits.memory.is_some() && !self.has_kernel_memory_limit())
     }
 
     /// Returns whether a process exceeds the memory limit, which it can if it allocated memory before the limit was
     /// set.
-    pub(crate) fn is_exceeded_by(&self, process: &Process) -> bool {
+    #[must_use]
+    pub fn is_exceeded_by(&self, process: &Process) -> bool {
         let limit = self.limits.memory.filter(|_| !self.has_kernel_memory_limit());
         limit.is_some_and(|limit| process.data() > Some(limit.get()))
     }
@@ -270,6 +295,11 @@ impl ProcessLimiter {
         if let Some(group) = &self.group {
             group.add_process(process)?;
         }
+        if let Some(tasks) = self.limits.user_tasks.filter(|_| self.group.is_none()) {
+            let maximum = getrlimit(Resource::Nproc).maximum;
+            let most = Some(maximum.map_or(tasks.get(), |maximum| maximum.min(tasks.get())));
+            prlimit(Some(process), Resource::Nproc, Rlimit { current: most, maximum: most })?;
+        }
         if let Some(memory) = self.limits.memory.filter(|_| !self.has_kernel_memory_limit()) {
             // A process without privileges cannot raise a lower hard limit.
             let maximum = getrlimit(Resource::Data).maximum;
@@ -303,6 +333,8 @@ const MAX_INITIAL_PROCESSES: usize = 64;
 const TASKS_PER_PROCESS: u64 = 8;
 /// Threads of a large program on a large machine.
 const TASKS_OF_ONE_PROGRAM: u64 = 256;
+/// Processes and threads of the host process of a user.
+const TASKS_OF_HOST: u64 = 512;
 
 /// Returns the group below which this process may create groups for shells, if there is one.
 ///
@@ -333,6 +365,7 @@ mod tests {
         memory: NonZeroU64::new(1024 * 1024 * 1024),
         processes: NonZeroU32::new(25),
         open_files: None,
+        user_tasks: None,
     };
 
     /// Returns a group that uses a plain directory.
@@ -358,10 +391,15 @@ mod tests {
         config.set("Winrs.MaxProcessesPerShell", "7").unwrap();
         let limits = Limits::from_settings(&config.winrs);
         let processes = NonZeroU32::new(7);
-        assert_eq!(limits, Limits { memory: NonZeroU64::new(3 << 20), processes, open_files: None });
+        assert_eq!(limits, Limits { memory: NonZeroU64::new(3 << 20), processes, ..Limits::default() });
+        config.set("Winrs.MaxShellsPerUser", "2").unwrap();
+        assert_eq!(Limits::user_tasks(&config.winrs).map(NonZeroU64::get), Some(2 * (7 * 8 + 256) + 512));
+        config.set("Winrs.MaxShellsPerUser", "0").unwrap();
+        assert_eq!(Limits::user_tasks(&config.winrs), None);
         config.set("Winrs.MaxMemoryPerShellMB", "0").unwrap();
         config.set("Winrs.MaxProcessesPerShell", "0").unwrap();
         assert_eq!(Limits::from_settings(&config.winrs), Limits::default());
+        assert_eq!(Limits::user_tasks(&config.winrs), None);
     }
 
     #[test]

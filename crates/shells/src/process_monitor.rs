@@ -7,14 +7,22 @@ use locks::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::shell::Shell;
 use crate::processes::{Mark, Snapshot};
+
+/// A shell whose processes are counted.
+pub trait MonitoredShell: Send + Sync {
+    /// Returns whether counting requires a snapshot of the machine's processes.
+    fn needs_snapshot(&self) -> bool;
+
+    /// Counts the processes and kills those above a limit. Returns `false` if the shell has no processes.
+    fn count(&self, snapshot: &Snapshot) -> bool;
+}
 
 /// Counts the processes of shells with limits, and kills processes that closed shells left behind.
 ///
 /// All shells share one scan of the machine's processes, so that many shells cost no more than one.
 #[derive(Default)]
-pub(super) struct ProcessMonitor {
+pub struct ProcessMonitor {
     state: Mutex<MonitorState>,
     /// Notifies the task of new work.
     new_work: Notify,
@@ -22,7 +30,7 @@ pub(super) struct ProcessMonitor {
 
 #[derive(Default)]
 struct MonitorState {
-    shells: Vec<Weak<Shell>>,
+    shells: Vec<Weak<dyn MonitoredShell>>,
     closed_shells: Vec<ClosedShell>,
     /// Whether the monitoring task is running.
     is_running: bool,
@@ -39,16 +47,16 @@ struct ClosedShell {
 
 /// Subjects of one scan.
 struct Scan {
-    shells: Vec<Arc<Shell>>,
+    shells: Vec<Arc<dyn MonitoredShell>>,
     marks: Vec<Mark>,
 }
 
 impl ProcessMonitor {
     /// Counts the processes of a shell until it has none.
-    pub(super) fn count(self: &Arc<Self>, shell: &Arc<Shell>) {
+    pub fn count(self: &Arc<Self>, shell: &Arc<dyn MonitoredShell>) {
         {
             let mut state = self.state.lock();
-            if state.shells.iter().any(|known| known.as_ptr() == Arc::as_ptr(shell)) {
+            if state.shells.iter().any(|known| std::ptr::addr_eq(known.as_ptr(), Arc::as_ptr(shell))) {
                 return;
             }
             state.shells.push(Arc::downgrade(shell));
@@ -57,14 +65,14 @@ impl ProcessMonitor {
     }
 
     /// Kills the processes of a closed shell in the next scan.
-    pub(super) fn clean_up(self: &Arc<Self>, mark: &Mark) {
+    pub fn clean_up(self: &Arc<Self>, mark: &Mark) {
         self.state.lock().closed_shells.push(ClosedShell { mark: mark.clone(), scans: 0 });
         self.new_work.notify_one();
         self.begin();
     }
 
     /// Returns when no process of a closed shell is left, or after the maximum number of scans.
-    pub(super) async fn finish(&self) {
+    pub async fn finish(&self) {
         while !self.state.lock().closed_shells.is_empty() {
             self.scan().await;
         }
@@ -120,12 +128,12 @@ impl ProcessMonitor {
                 process.kill();
             }
         }
-        let idle: Vec<_> = shells.iter().filter(|shell| !shell.count(&snapshot)).map(Arc::as_ptr).collect();
+        let idle: Vec<_> = shells.iter().filter(|shell| !shell.count(&snapshot)).map(address).collect();
 
         let mut state = self.state.lock();
         state.last = Some(Instant::now());
         state.took = began.elapsed();
-        state.shells.retain(|shell| shell.strong_count() > 0 && !idle.contains(&shell.as_ptr()));
+        state.shells.retain(|shell| shell.strong_count() > 0 && !idle.contains(&shell.as_ptr().cast()));
         state.closed_shells.retain_mut(|left| {
             left.scans += 1;
             if left.scans > MAX_SCANS {
@@ -144,8 +152,13 @@ impl ProcessMonitor {
     }
 }
 
+/// Returns the address of a shell, by which it is recognised.
+fn address(shell: &Arc<dyn MonitoredShell>) -> *const () {
+    Arc::as_ptr(shell).cast()
+}
+
 /// Takes a snapshot of the machine's processes on a blocking thread.
-pub(super) async fn snapshot() -> Snapshot {
+pub async fn snapshot() -> Snapshot {
     // Fails only when the runtime shuts down.
     tokio::task::spawn_blocking(Snapshot::take).await.unwrap_or_default()
 }

@@ -1,0 +1,13 @@
+//! `telarch pwsh`: runs PowerShell scripts on one or many machines over PowerShell remoting.
+
+mod arguments;
+mod command;
+mod completeness;
+mod console;
+mod host;
+mod json;
+mod output;
+mod run;
+mod text;
+
+pub use self::command::PWSH;

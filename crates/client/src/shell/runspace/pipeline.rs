@@ -1,0 +1,287 @@
+//! Running pipelines: output, input, responses to host calls, and signals.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+
+use psrp::clixml::Value;
+use psrp::{ErrorRecord, Event, Guid, HostCall, HostResponse, Stream};
+use tokio::sync::Mutex as Turn;
+use tokio::time::Instant;
+use wsman::shell::{CommandState, Received, SignalCode};
+
+use super::events::{Content, PipelineEvent, PipelineOutcome};
+use super::keeper::ConnectionLoss;
+use super::shared::{Shared, refuse};
+use crate::error::Error;
+use crate::shell::command::{PendingReceive, receive};
+use crate::shell::{Channel, ignoring_gone, in_background};
+
+/// Running pipeline in a runspace pool. Dropping it before [`Pipeline::finish`] stops it in the background.
+///
+/// Output is requested only when [`Pipeline::next`] waits for it, so a slow reader slows the script.
+pub struct Pipeline {
+    controls: PipelineControls,
+    /// Received events that were not returned yet.
+    ready: VecDeque<PipelineEvent>,
+    /// Pending Receive request. It survives a cancelled `next`, because the service sends output only once.
+    receiving: Option<PendingReceive>,
+    loss: ConnectionLoss,
+    outcome: Option<PipelineOutcome>,
+    had_errors: bool,
+    is_finished: bool,
+}
+
+/// Handle for the input, the host calls and the end of a pipeline, usable while another task waits for its events.
+#[derive(Clone)]
+pub struct PipelineControls {
+    shared: Arc<Shared>,
+    id: Guid,
+    channel: Channel,
+    /// Input is sent in order.
+    input_turn: Arc<Turn<()>>,
+    /// Responses to host calls are sent in order, and do not wait for input.
+    response_turn: Arc<Turn<()>>,
+}
+
+impl Pipeline {
+    pub(super) fn new(shared: Arc<Shared>, id: Guid, channel: Channel) -> Self {
+        let controls = PipelineControls {
+            shared,
+            id,
+            channel,
+            input_turn: Arc::default(),
+            response_turn: Arc::default(),
+        };
+        Self {
+            controls,
+            ready: VecDeque::new(),
+            receiving: None,
+            loss: ConnectionLoss::default(),
+            outcome: None,
+            had_errors: false,
+            is_finished: false,
+        }
+    }
+
+    /// Identifier of the pipeline.
+    #[must_use]
+    pub fn id(&self) -> Guid {
+        self.controls.id
+    }
+
+    /// Returns a handle for input, host calls and the end of the pipeline.
+    #[must_use]
+    pub fn controls(&self) -> PipelineControls {
+        self.controls.clone()
+    }
+
+    /// Result of the pipeline; `None` until [`Self::next`] has returned `None`.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&PipelineOutcome> {
+        self.outcome.as_ref().filter(|_| self.ready.is_empty())
+    }
+
+    /// Returns whether the pipeline has written an error or was ended by one.
+    #[must_use]
+    pub fn had_errors(&self) -> bool {
+        self.had_errors || matches!(self.outcome, Some(PipelineOutcome::Failed(_)))
+    }
+
+    /// Waits for the next event, for as long as the pipeline runs; `None` at its end. The future is cancellation-safe.
+    ///
+    /// Host calls are refused if the pool was opened without a host.
+    ///
+    /// # Errors
+    /// [`Error`] if a request or a response fails, or the pool cannot be used.
+    pub async fn next(&mut self) -> Result<Option<PipelineEvent>, Error> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                let PipelineEvent::HostCall(call) = &event else { return Ok(Some(event)) };
+                if self.controls.shared.has_host {
+                    return Ok(Some(event));
+                }
+                if let Some(refusal) = refuse(call) {
+                    self.controls.send_response(refusal).await?;
+                }
+                continue;
+            }
+            if self.outcome.is_some() {
+                return Ok(None);
+            }
+            self.receive().await?;
+        }
+    }
+
+    async fn receive(&mut self) -> Result<(), Error> {
+        let PipelineControls { shared, channel, .. } = &self.controls;
+        let timeouts = shared.timeouts();
+        let receiving = self
+            .receiving
+            .get_or_insert_with(|| Box::pin(receive(channel.clone(), vec!["stdout".to_owned()], timeouts)));
+        let asked = Instant::now();
+        let received = receiving.await;
+        self.receiving = None;
+        let received = match received {
+            Ok(received) => received,
+            Err(error) => {
+                // The state of the pool explains a failed request better than the request.
+                if let Some(unusable) = shared.unusable() {
+                    return Err(unusable);
+                }
+                return self.loss.wait(error).await;
+            }
+        };
+        self.loss = ConnectionLoss::default();
+        self.take(received)?;
+        if self.ready.is_empty() && self.outcome.is_none() {
+            timeouts.wait_before_retry(asked).await?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, received: Received) -> Result<(), Error> {
+        for piece in received.streams.iter().filter(|piece| !piece.octets.is_empty()) {
+            for Event { pipeline, body } in self.controls.shared.receive(&piece.octets)? {
+                if pipeline != Some(self.controls.id) {
+                    tracing::debug!("Dropped a message of another pipeline");
+                    continue;
+                }
+                match Content::of(body) {
+                    Content::Event(event) => {
+                        self.had_errors |= matches!(event, PipelineEvent::Error(_));
+                        self.ready.push_back(event);
+                    }
+                    Content::End(outcome) => self.outcome = Some(outcome),
+                    Content::Nothing => {}
+                }
+            }
+        }
+        if let Some(CommandState::Done { .. }) = received.state {
+            self.outcome.get_or_insert_with(|| {
+                let message = "The service ended the pipeline without reporting its state.";
+                PipelineOutcome::Failed(Box::new(ErrorRecord::new(message, "PipelineEnded", 0)))
+            });
+        }
+        Ok(())
+    }
+
+    /// Ends the pipeline if it is running, and releases its resources on the service.
+    ///
+    /// # Errors
+    /// [`Error`] if the request fails; succeeds if the pipeline no longer exists.
+    pub async fn finish(mut self) -> Result<(), Error> {
+        drop(mem::take(&mut self.receiving));
+        let PipelineControls { shared, id, channel, .. } = self.controls.clone();
+        let finished = channel.terminate().await;
+        self.is_finished = true;
+        shared.core.lock().forget_pipeline(id);
+        finished
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        // A pending Receive would delay the end.
+        drop(mem::take(&mut self.receiving));
+        if !self.is_finished {
+            let PipelineControls { shared, id, channel, .. } = self.controls.clone();
+            in_background(async move {
+                let ended = channel.terminate().await;
+                shared.core.lock().forget_pipeline(id);
+                ended
+            });
+        }
+    }
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline")
+            .field("id", &self.id())
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PipelineControls {
+    /// Sends objects to the input, in as few requests as their sizes allow.
+    ///
+    /// If the future is dropped before it is ready, an unknown part of the objects was sent.
+    ///
+    /// # Errors
+    /// [`Error`] if a request fails; [`Error::PowerShell`] if the pipeline has ended or takes no input.
+    pub async fn send(&self, values: impl IntoIterator<Item = Value>) -> Result<(), Error> {
+        for value in values {
+            let queued = {
+                let mut core = self.shared.core.lock();
+                core.input(self.id, value)?;
+                core.queued()
+            };
+            if queued > LARGEST_QUEUE {
+                self.flush().await?;
+            }
+        }
+        self.flush().await
+    }
+
+    /// Ends the input.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn end_input(&self) -> Result<(), Error> {
+        self.shared.core.lock().end_input(self.id)?;
+        self.flush().await
+    }
+
+    /// Answers a host call: with the result of the method, or with an error that the script receives.
+    ///
+    /// # Errors
+    /// [`Error`] if the request fails.
+    pub async fn respond(&self, call: &HostCall, result: Result<Value, ErrorRecord>) -> Result<(), Error> {
+        let result = result.map_err(Box::new);
+        self.send_response(HostResponse { call: call.call, method: call.method, result }).await
+    }
+
+    /// Answers a host call with the error that the client does not support the method; does nothing if the call
+    /// expects no response.
+    ///
+    /// # Errors
+    /// [`Error`] if the request fails.
+    pub async fn refuse(&self, call: &HostCall) -> Result<(), Error> {
+        match refuse(call) {
+            Some(refusal) => self.send_response(refusal).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn send_response(&self, response: HostResponse) -> Result<(), Error> {
+        self.shared.core.lock().respond(Some(self.id), response)?;
+        self.shared.send(&self.channel, Some(self.id), Stream::PromptResponse, &self.response_turn).await
+    }
+
+    /// Stops the pipeline as Ctrl-C does; its last events and its outcome still arrive.
+    ///
+    /// # Errors
+    /// [`Error`] if the request fails; succeeds if the pipeline has ended.
+    pub async fn stop(&self) -> Result<(), Error> {
+        let signalled = ignoring_gone(self.channel.signal(SignalCode::PowerShellStop).await);
+        self.shared.core.lock().mark_stopping(self.id);
+        signalled
+    }
+
+    /// Sends the queued messages of the pipeline.
+    pub(super) async fn flush(&self) -> Result<(), Error> {
+        self.shared.send(&self.channel, Some(self.id), Stream::Default, &self.input_turn).await
+    }
+}
+
+impl fmt::Debug for PipelineControls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PipelineControls").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Size of queued input after which it is sent, in bytes.
+const LARGEST_QUEUE: usize = 256 * 1_024;

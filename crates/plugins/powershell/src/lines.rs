@@ -1,0 +1,102 @@
+//! Lines of a PowerShell process, among output of other programs.
+
+use psrp::PsrpError;
+use psrp::out_of_proc::Packet;
+
+/// Divides output of the process into packets and skips everything else: programs that PowerShell starts without
+/// redirection write to the same pipe.
+#[derive(Debug, Default)]
+pub(crate) struct PacketReader {
+    line: Vec<u8>,
+    /// Whether the rest of a line is skipped because the line is too long.
+    is_skipping: bool,
+    /// Number of skipped lines.
+    pub(crate) skipped: u64,
+}
+
+impl PacketReader {
+    /// Adds output, and appends the packets that it completes to `packets`.
+    ///
+    /// # Errors
+    /// [`PsrpError::Line`] for a malformed packet.
+    pub(crate) fn push(&mut self, output: &[u8], packets: &mut Vec<Packet>) -> Result<(), PsrpError> {
+        for part in output.split_inclusive(|byte| *byte == b'\n') {
+            let (content, is_complete) = match part.strip_suffix(b"\n") {
+                Some(content) => (content, true),
+                None => (part, false),
+            };
+            if !self.is_skipping {
+                self.line.extend_from_slice(content);
+                if self.line.len() > LONGEST_LINE {
+                    self.line = Vec::new();
+                    self.is_skipping = true;
+                }
+            }
+            if is_complete {
+                self.finish_line(packets)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish_line(&mut self, packets: &mut Vec<Packet>) -> Result<(), PsrpError> {
+        let was_skipping = std::mem::take(&mut self.is_skipping);
+        let line = std::mem::take(&mut self.line);
+        let packet = if was_skipping { None } else { packet(&String::from_utf8_lossy(&line))? };
+        match packet {
+            Some(packet) => packets.push(packet),
+            None => self.skipped = self.skipped.saturating_add(1),
+        }
+        // Keeps the buffer for the next line.
+        self.line = line;
+        self.line.clear();
+        Ok(())
+    }
+}
+
+/// Returns the packet of a line. Output of another program that ended without a line feed may precede it.
+fn packet(line: &str) -> Result<Option<Packet>, PsrpError> {
+    if let Some(packet) = Packet::parse(line)? {
+        return Ok(Some(packet));
+    }
+    let begin = ["<Data ", "<DataAck ", "<CommandAck ", "<SignalAck ", "<CloseAck "];
+    let begin = begin.iter().filter_map(|tag| line.rfind(tag)).max();
+    let rest = begin.and_then(|begin| line.get(begin..));
+    Ok(rest.and_then(|rest| Packet::parse(rest).ok()).flatten())
+}
+
+/// Maximum length of a line in bytes. PowerShell writes fragments of 32 KiB, which are 44 KB in Base64.
+const LONGEST_LINE: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use psrp::Guid;
+    use psrp::out_of_proc::Control;
+
+    use super::*;
+
+    const ACK: &str = "<CloseAck PSGuid='00000000-0000-0000-0000-000000000000' />";
+
+    fn read(output: &[&str]) -> (usize, u64) {
+        let (mut reader, mut packets) = (PacketReader::default(), Vec::new());
+        for part in output {
+            reader.push(part.as_bytes(), &mut packets).unwrap();
+        }
+        assert!(packets.iter().all(|packet| *packet == Packet::Control(Control::CloseAck, Guid::ZERO)));
+        (packets.len(), reader.skipped)
+    }
+
+    #[test]
+    fn output_of_other_programs_is_skipped() {
+        assert_eq!(read(&["hello\n<html>\n\n", ACK, "\r\n"]), (1, 3));
+        assert_eq!(read(&["no line feed", ACK, "\n"]), (1, 0));
+        let long = "x".repeat(LONGEST_LINE + 1);
+        assert_eq!(read(&[&long, &long, "\n", ACK, "\n"]), (1, 1));
+    }
+
+    #[test]
+    fn a_malformed_packet_is_an_error() {
+        let (mut reader, mut packets) = (PacketReader::default(), Vec::new());
+        assert!(reader.push(b"<CloseAck PSGuid='1' />\n", &mut packets).is_err());
+    }
+}

@@ -1,0 +1,198 @@
+//! `telarch pwsh` against psrpcore, an implementation of PowerShell remoting in Python.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+#[expect(unreachable_pub, reason = "the tests of the client use the same file")]
+#[path = "../../../../crates/client/tests/it/powershell_peer.rs"]
+mod powershell_peer;
+
+use self::powershell_peer::PowerShellPeer;
+use super::{Ran, run, telarch};
+
+fn start() -> Option<PowerShellPeer> {
+    PowerShellPeer::start(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+}
+
+fn command(words: &[&str]) -> Command {
+    let mut command = telarch(&["pwsh"]);
+    command.args(words).args(["-un", "-auth:basic", "-u:ann"]).env("TELARCH_PASSWORD", "secret");
+    command
+}
+
+/// Runs `telarch pwsh HOST WORDS`.
+fn pwsh(peer: &PowerShellPeer, words: &[&str]) -> Ran {
+    pwsh_with(peer, words, "")
+}
+
+fn pwsh_with(peer: &PowerShellPeer, words: &[&str], input: &str) -> Ran {
+    let host = format!("http://127.0.0.1:{}", peer.port);
+    run(&mut command(&[&[host.as_str()], words].concat()), input)
+}
+
+#[test]
+fn scripts_write_every_stream_and_have_exit_statuses() {
+    let Some(peer) = start() else { return };
+    let ran = pwsh(&peer, &["-c", "streams"]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, "output text\n"), "{}", ran.errors);
+    assert_eq!(
+        ran.errors,
+        "Error: went wrong\nDEBUG: debug text\nVERBOSE: verbose text\nWARNING: warning text\n"
+    );
+    for (script, code, out, errors) in [
+        ("echo hello", 0, "hello\n", ""),
+        ("fail", 2, "", "terminated"),
+        ("exit 7", 7, "", ""),
+        ("error", 1, "", "went wrong"),
+        ("print", 0, "printed\npartly", ""),
+        ("nonsense", 1, "", "is not recognized"),
+        // Standard input is no terminal.
+        ("read", 0, "refused: telarch pwsh cannot ask: standard input is no terminal\n", ""),
+        ("choose", 0, "Title\nSure?\n", ""),
+    ] {
+        let ran = pwsh(&peer, &["-c", script]);
+        assert_eq!(ran.code, code, "{script}: {}", ran.errors);
+        assert!(
+            ran.out.starts_with(out) && ran.errors.contains(errors),
+            "{script}: {} {}",
+            ran.out,
+            ran.errors
+        );
+    }
+}
+
+#[test]
+fn objects_are_printed_as_json_lines_and_clixml() {
+    let Some(peer) = start() else { return };
+    let ran = pwsh(&peer, &["-c", "objects 2", "--output", "jsonl"]);
+    assert_eq!(ran.out, "{\"Index\":0,\"Name\":\"object 0\"}\n{\"Index\":1,\"Name\":\"object 1\"}\n");
+    let ran = pwsh(&peer, &["-c", "objects 2", "--output", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(json[1]["Name"], "object 1");
+    assert_eq!(pwsh(&peer, &["-c", "objects 0", "--output", "json"]).out, "[]\n");
+    let ran = pwsh(&peer, &["-c", "objects 1", "--output", "clixml"]);
+    assert!(
+        ran.out.starts_with("<Objs Version=\"1.1.0.1\"") && ran.out.ends_with("</Objs>\n"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.contains("<S N=\"Name\">object 0</S>"), "{}", ran.out);
+}
+
+#[test]
+fn scripts_come_from_files_and_standard_input_and_get_input_objects() {
+    let Some(peer) = start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("script.ps1");
+    std::fs::write(&file, "\u{FEFF}echo from a file").unwrap();
+    assert_eq!(pwsh(&peer, &["-f", file.to_str().unwrap()]).out, "from a file\n");
+    assert_eq!(pwsh_with(&peer, &["-f", "-"], "echo from a pipe").out, "from a pipe\n");
+    assert_eq!(pwsh_with(&peer, &[], "echo the same").out, "the same\n");
+    assert_eq!(pwsh_with(&peer, &["-c", "input", "--input", "lines"], "one\ntwo\n").out, "one\ntwo\n");
+    let words = ["-c", "input", "--input", "json", "--output", "jsonl"];
+    assert_eq!(pwsh_with(&peer, &words, "{\"a\":[1,null]}\n\n\"x\"\n").out, "{\"a\":[1,null]}\n\"x\"\n");
+    let ran = pwsh_with(&peer, &words, "1\n{\n");
+    assert_eq!((ran.code, ran.out.as_str()), (1, "1\n"));
+    assert!(ran.errors.contains("line 2 of standard input is not JSON"), "{}", ran.errors);
+
+    for (words, part) in [
+        (&["-c", "x", "-f", "y"][..], "mutually exclusive"),
+        (&["-f", "/nonexistent"], "cannot read /nonexistent"),
+        (&["--input", "lines"], "--input requires -c or -f FILE"),
+        (&["-c", "x", "--configuration", "Other"], "has no PowerShell endpoint Other"),
+    ] {
+        let ran = pwsh(&peer, words);
+        assert!(ran.code != 0 && ran.errors.contains(part), "{words:?}: {}", ran.errors);
+    }
+}
+
+#[test]
+fn many_machines_are_prefixed_and_summarized() {
+    let (Some(first), Some(second)) = (start(), start()) else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let refused = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let names = [first.port, second.port].map(|port| format!("http://127.0.0.1:{port}"));
+    let hosts = format!("-hosts:{},{},{refused}", names[0], names[1]);
+    let ran = run(&mut command(&[&hosts, "-c", "echo hello", "-parallel:1"]), "");
+    assert_eq!((ran.code, ran.out), (1, format!("{}: hello\n{}: hello\n", names[0], names[1])));
+    assert!(ran.errors.contains("telarch pwsh: 3 hosts: 2 succeeded, 1 failed\n"), "{}", ran.errors);
+    assert!(
+        ran.errors.contains(&format!("  exit status 0 (2): {}, {}\n", names[0], names[1])),
+        "{}",
+        ran.errors
+    );
+
+    let hosts = format!("-hosts:{},{}", names[0], names[1]);
+    let ran = run(&mut command(&[&hosts, "-c", "objects 1", "--output", "jsonl", "-parallel:1"]), "");
+    let line =
+        |name: &str| format!("{{\"host\":\"{name}\",\"output\":{{\"Index\":0,\"Name\":\"object 0\"}}}}\n");
+    assert_eq!((ran.code, ran.out), (0, line(&names[0]) + &line(&names[1])));
+
+    let ran = run(&mut command(&[&hosts, "-c", "wait", "--host-time", "2"]), "");
+    assert_eq!(ran.code, 1);
+    assert!(ran.errors.contains("stopped: the time limit of the host expired (2)"), "{}", ran.errors);
+}
+
+#[test]
+fn ctrl_c_stops_the_script() {
+    let Some(peer) = start() else { return };
+    let host = format!("http://127.0.0.1:{}", peer.port);
+    let mut child = command(&[&host, "-c", "wait"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "waiting\n");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_console_runs_lines_completes_them_and_ends_with_an_exit_code() {
+    let Some(peer) = start() else { return };
+    let person: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&person).unwrap();
+    unlockpt(&person).unwrap();
+    let name = ptsname(&person, Vec::new()).unwrap();
+    let terminal = || File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let host = format!("http://127.0.0.1:{}", peer.port);
+    let mut child = command(&[&host])
+        .env("TERM", "xterm")
+        .stdin(terminal())
+        .stdout(terminal())
+        .stderr(terminal())
+        .spawn()
+        .unwrap();
+    let mut person = File::from(person);
+    let mut shown = Vec::new();
+    let mut wait_for = |text: &str, then: &str| {
+        let mut byte = [0];
+        while !shown.ends_with(text.as_bytes()) {
+            assert!(matches!(person.read(&mut byte), Ok(1)), "{text:?}: {}", String::from_utf8_lossy(&shown));
+            shown.push(byte[0]);
+        }
+        shown.clear();
+        person.write_all(then.as_bytes()).unwrap();
+    };
+    wait_for("PS peer> ", "pri\t");
+    wait_for("print", "\r");
+    wait_for("printed\r\n", "");
+    wait_for("PS peer> ", "read\r");
+    wait_for("\r\n", "");
+    // The question has no text of its own.
+    wait_for("", "typed\r");
+    wait_for("answer: typed\r\n", "");
+    wait_for("PS peer> ", "exit 5\r");
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+}
