@@ -35,7 +35,7 @@ struct Workload {
 pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     let Some(other) = std::env::var_os(AGAINST).map(PathBuf::from) else {
         let hint = "needs another build: benches/run --against PATH_TO_TELARCHD".to_owned();
-        return Ok(vec![Row::told("fairness: this revision against another one", hint)]);
+        return Ok(vec![Row::without_goal("fairness: this revision against another one", hint)]);
     };
     let workloads = workloads();
     let mut turns: Vec<Vec<Turn<Load>>> = workloads.iter().map(|_| Vec::new()).collect();
@@ -97,7 +97,7 @@ fn rates(workload: &Workload, turns: &[Turn<Load>]) -> [Row; 2] {
             ratio,
             format!("{ratio:.3} ({our_rate:.0} to {their_rate:.0})"),
         ),
-        Row::told(
+        Row::without_goal(
             &format!("{name}: CPU per request, the other revision compared with this one"),
             format!("{cpu:.3} ({their_cpu:.2} to {our_cpu:.2} µs)"),
         ),

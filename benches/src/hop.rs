@@ -23,7 +23,7 @@ use crate::telarchd::{Telarchd, program};
 pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     if !rustix::process::geteuid().is_root() {
         let reason = "not measured: only the service of root has hosts";
-        return Ok([ADDED, FIRST].map(|what| Row::told(what, reason.to_owned())).into());
+        return Ok([ADDED, FIRST].map(|what| Row::without_goal(what, reason.to_owned())).into());
     }
     Ok(vec![of_each_request(effort)?, of_the_first_request(effort)?])
 }

@@ -181,9 +181,9 @@ pub(crate) fn carried(answer: &[u8]) -> u64 {
 
 /// Returns the text between two delimiters.
 pub(crate) fn between<'a>(text: &'a [u8], before: &[u8], after: &[u8]) -> Result<&'a str> {
-    let told = || format!("an answer has no {}", String::from_utf8_lossy(before));
-    let begin = memmem::find(text, before).ok_or_else(told)? + before.len();
-    let length = memmem::find(&text[begin..], after).ok_or_else(told)?;
+    let reported = || format!("an answer has no {}", String::from_utf8_lossy(before));
+    let begin = memmem::find(text, before).ok_or_else(reported)? + before.len();
+    let length = memmem::find(&text[begin..], after).ok_or_else(reported)?;
     Ok(std::str::from_utf8(&text[begin..begin + length])?)
 }
 

@@ -63,7 +63,7 @@ fn compared(turns: &[rounds::Turn<Turn>], what: &str, units: &Units, goal: Optio
     );
     match goal {
         Some(goal) => Row::at_least(what, goal, ratio, measured),
-        None => Row::told(what, measured),
+        None => Row::without_goal(what, measured),
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
         }
     }
     if !crate::realm::is_here() {
-        rows.push(Row::told("Kerberos: sign-ins", "not measured: MIT's KDC is not here".to_owned()));
+        rows.push(Row::without_goal("Kerberos: sign-ins", "not measured: MIT's KDC is not here".to_owned()));
     }
     Ok(rows)
 }
@@ -44,7 +44,7 @@ fn basic(effort: &Effort, service: &Telarchd) -> Result<Row> {
         drive(&mut connections, &messages::identify(), service.process(), Until::Elapsed(effort.round))?;
     let (rate, micros) = (load.rate(), load.server_micros());
     let measured = format!("{rate:.0} /s, CPU {micros:.1} µs each, Identify included");
-    Ok(Row::told("Basic: requests with credentials, 1 connection", measured))
+    Ok(Row::without_goal("Basic: requests with credentials, 1 connection", measured))
 }
 
 /// Sign-ins and their cost for the service.
@@ -89,7 +89,7 @@ fn against_pyspnego(effort: &Effort, service: &Telarchd, way: &Way) -> Result<[R
     let cpu = median_of(&turns, |turn| turn.theirs.micros() / turn.ours.micros());
     Ok([
         // With one client the rate includes the wait for HTTP, which pyspnego does not use here.
-        Row::told(
+        Row::without_goal(
             &format!("{name}: sign-ins/s with HTTP, compared with pyspnego without HTTP"),
             format!("{rate:.2} ({our_rate:.0} to {their_rate:.0})"),
         ),
@@ -108,7 +108,7 @@ fn alone(effort: &Effort, service: &Telarchd, way: &Way, reason: &str) -> Result
     let (rate, micros, reason) =
         (turn.rate(), turn.micros(), reason.lines().last().unwrap_or_default().to_owned());
     let measured = format!("{rate:.0} /s, CPU {micros:.0} µs each (pyspnego: {reason})");
-    Ok(Row::told(&format!("{}: sign-ins, HTTP included", way.name()), measured))
+    Ok(Row::without_goal(&format!("{}: sign-ins, HTTP included", way.name()), measured))
 }
 
 /// Signs in to the service repeatedly on one connection, as a client may.

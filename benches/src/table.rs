@@ -29,7 +29,7 @@ impl Row {
     }
 
     /// Makes a row without a goal.
-    pub(crate) fn told(what: &str, measured: String) -> Self {
+    pub(crate) fn without_goal(what: &str, measured: String) -> Self {
         Self { what: what.to_owned(), measured, goal: String::new(), verdict: Verdict::NoGoal }
     }
 

@@ -21,9 +21,9 @@ pub(super) fn measure(effort: &Effort) -> Row {
         best.as_secs_f64() * 1e6
     };
     let [console, controller] = [of(Recording::play_console), of(Recording::play_controller)];
-    let datagrams: usize = recording.flights().iter().map(|flight| flight.asked.len()).sum();
+    let datagrams: usize = recording.flights().iter().map(|flight| flight.requests.len()).sum();
     let both = console + controller;
-    Row::told(
+    Row::without_goal(
         "sensors of one controller in memory, without sockets, records warm",
         format!(
             "{both:.1} µs (console {console:.1}, controller {controller:.1}; {datagrams} datagrams each way)"

@@ -53,7 +53,7 @@ impl Controllers {
     }
 
     /// Returns the seconds from the start to the end of a process that receives all answers.
-    pub(super) fn asked(&self) -> Result<f64> {
+    pub(super) fn request_time(&self) -> Result<f64> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(INSIDE).args(self.addresses.iter().map(ToString::to_string));
         seconds(command.stdin(Stdio::null()))
@@ -76,7 +76,7 @@ async fn answer(socket: Loopback, recording: Rc<Recording>, arrivals: Rc<RefCell
     loop {
         let taken = socket.receive(&arrivals, |datagrams, to, from| {
             let place = places.entry(to).or_default();
-            if place.take(datagrams.len(), flights, |flight| flight.asked.len()) {
+            if place.take(datagrams.len(), flights, |flight| flight.requests.len()) {
                 complete.push((to, from, place.flight));
                 place.flight = (place.flight + 1) % flights.len();
             }
@@ -140,7 +140,7 @@ async fn ask(socket: Datagrams, members: Vec<SocketAddr>, recording: Rc<Recordin
     let mut places: HashMap<SocketAddr, Place> = HashMap::new();
     for member in &members {
         places.insert(*member, Place::default());
-        socket.send(&first.asked, *member).await;
+        socket.send(&first.requests, *member).await;
     }
     let (mut arrivals, mut complete, mut left) = (Arrivals::default(), Vec::new(), members.len());
     while left > 0 {
@@ -154,7 +154,7 @@ async fn ask(socket: Datagrams, members: Vec<SocketAddr>, recording: Rc<Recordin
         }) {}
         for (member, flight) in complete.drain(..) {
             match flights.get(flight) {
-                Some(next) => socket.send(&next.asked, member).await,
+                Some(next) => socket.send(&next.requests, member).await,
                 None => left -= 1,
             }
         }

@@ -63,8 +63,8 @@ mod verdict_queue;
 mod winbind;
 
 pub use account_store::{
-    AccountsError, FileVersion, HostKey, IfMissing, LinuxUsers, NtHashState, PrivateFile, machine_numbers,
-    random, read, update,
+    AccountsError, FileVersion, HostKey, IfMissing, LinuxUser, LinuxUsers, NtHashState, PrivateFile,
+    machine_numbers, random, read, update,
 };
 pub use any_ntlm::AnyNtlm;
 pub use any_of::{AccountSource, AnyOf};

@@ -5,7 +5,7 @@ mod ledger;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use auth::certificate_mapping::CertificateThumbprint;
 use auth::{Account, AuthError, PasswordVerifier, Secret, VerifierCost};
@@ -306,6 +306,15 @@ impl State {
     }
 }
 
+/// Adds an audit record of a lock, from which administrators learn how long it lasts. The time is in seconds since 1970.
+fn record_lock(account: &str, origin: Origin, lock: Duration) {
+    let until = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() + lock;
+    tracing::debug!(
+        target: "audit", event = "lock", outcome = "locked", account, address = %origin, until = until.as_secs(),
+        "Account locked"
+    );
+}
+
 /// An attempt without a verdict. If judging panics, dropping this value counts the attempt as [`Outcome::Unknown`].
 struct Pending<'a> {
     attempts: &'a Attempts,
@@ -318,13 +327,17 @@ impl Pending<'_> {
         let Some(ticket) = self.ticket.take() else { return };
         let mut state = self.attempts.state.lock();
         let origin = ticket.origin();
-        if let Some(locked) = state.ledger.settle(ticket, outcome, self.now)
+        let locked = state.ledger.settle(ticket, outcome, self.now);
+        let lock = state.ledger.lock_duration();
+        if let Some(account) = locked.as_deref()
             && let Some(Report { repeated, others }) = state.locks.note(origin, self.now)
         {
-            let account = &*locked;
             tracing::warn!(account, %origin, repeated, others, "Account locked after too many failures");
         }
         drop(state);
+        if let Some(account) = locked.as_deref() {
+            record_lock(account, origin, lock);
+        }
         self.attempts.settled.notify_all();
     }
 }

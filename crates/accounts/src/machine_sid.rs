@@ -163,13 +163,13 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let missing = folder.path().join("none");
         assert_eq!(MachineSid::find_from(&missing, &origins).unwrap().unwrap().domain(), expected);
-        let kept = MachineSid::load_or_create_from(state.path(), &origins, [1, 2, 3]).unwrap();
-        assert_eq!(kept.domain(), expected);
+        let stored = MachineSid::load_or_create_from(state.path(), &origins, [1, 2, 3]).unwrap();
+        assert_eq!(stored.domain(), expected);
         // The SID that the machine's service already has wins over the identifier.
         fs::create_dir(&of_machine).unwrap();
         fs::write(of_machine.join("machine-sid"), "S-1-5-21-7-8-9\n").unwrap();
         assert_eq!(MachineSid::find_from(&missing, &origins).unwrap().unwrap().to_string(), "S-1-5-21-7-8-9");
-        assert_eq!(MachineSid::find_from(state.path(), &origins).unwrap(), Some(kept));
+        assert_eq!(MachineSid::find_from(state.path(), &origins).unwrap(), Some(stored));
         for id in ["", "uninitialized\n", "00000000000000000000000000000000", "0123"] {
             fs::write(&machine_id, id).unwrap();
             assert_eq!(derived(&machine_id), None, "{id}");

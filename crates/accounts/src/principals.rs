@@ -212,7 +212,7 @@ impl LocalRole {
     }
 
     /// Returns the roles of the members of a Unix group.
-    fn of_group<'a>(name: &'a str, groups: &'a Groups) -> impl Iterator<Item = Self> + use<'a> {
+    pub fn of_group<'a>(name: &'a str, groups: &'a Groups) -> impl Iterator<Item = Self> + use<'a> {
         let named = [
             (Self::Administrator, &groups.administrators),
             (Self::RemoteManagementUser, &groups.remote_management_users),
@@ -351,8 +351,8 @@ mod tests {
     fn role_groups_are_configurable_at_run_time() {
         let (principals, _folder) = principals(ServiceScope::Machine);
         let chosen = Arc::new(std::sync::Mutex::new(Arc::new(Groups::default())));
-        let asked = Arc::clone(&chosen);
-        let principals = principals.with_groups(move || Arc::clone(&asked.lock().unwrap()));
+        let requested = Arc::clone(&chosen);
+        let principals = principals.with_groups(move || Arc::clone(&requested.lock().unwrap()));
         assert_eq!(shown(&principals, "alice").unwrap().1, [ADMIN, LocalRole::RemoteManagementUser]);
         let mut groups = Groups::default();
         groups.administrators = vec!["wheel".to_owned(), "sudo".to_owned()];

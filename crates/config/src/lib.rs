@@ -79,11 +79,11 @@ pub use schema::{Mutability, Setting, Source};
 pub use section::Section;
 pub use store::{AtomicFile, FileVersion, Sources, State, Store, StoreError, ValueOrigin};
 pub use tree::{
-    Client, ClientAuth, ClientDefaultPorts, Config, EventCollector, Identify, Service, ServiceAuth,
-    ServiceDefaultPorts, Shell, Winrs, Wmi,
+    Client, ClientAuth, ClientDefaultPorts, Config, EventCollector, EventForwarding, Identify, PowerShell,
+    Service, ServiceAuth, ServiceDefaultPorts, Shell, Winrs, Wmi,
 };
 pub use value::{
     Address, AddressFilter, CbtHardeningLevel, Count, Descriptor, Hostname, IPv4Filter, IPv6Filter,
-    IdentityCheck, Kilobytes, Kind, LoginShell, Megabytes, Milliseconds, Number, Port, ProductVendor,
+    IdentityCheck, Kilobytes, Kind, Megabytes, Milliseconds, Number, OptionalPath, Port, ProductVendor,
     Profiles, Quota, Seconds, Thumbprint, TrustedHosts, UrlPrefix, unit,
 };

@@ -27,6 +27,8 @@ pub struct Paths {
     pub event_authorities: PathBuf,
     /// Directory of event subscriptions: `event-subscriptions` in the directory of the configuration file.
     pub event_subscriptions: PathBuf,
+    /// Directory of event outputs besides files: `event-outputs` in the directory of the configuration file.
+    pub event_outputs: PathBuf,
     /// Directory of policy files: `policy.d` in the directory of the configuration file.
     pub policies: PathBuf,
     /// State directory, for files that the service writes: `/var/lib/telarch`, or `telarch` in `$XDG_STATE_HOME`.
@@ -86,6 +88,7 @@ impl Paths {
             client_authorities: config.with_file_name("certificates").join("client-authorities"),
             event_authorities: config.with_file_name("certificates").join("event-authorities"),
             event_subscriptions: config.with_file_name("event-subscriptions"),
+            event_outputs: config.with_file_name("event-outputs"),
             policies: Policies::folder_beside(config),
             state: state.to_owned(),
             repository: state.join("repository.mof"),

@@ -70,6 +70,16 @@ const KINDS: &[PluginKind] = &[
         can_be_disabled: true,
     },
     PluginKind {
+        name: "Microsoft.PowerShell",
+        resources: &[PluginResource {
+            uri: "http://schemas.microsoft.com/powershell",
+            capabilities: &["Shell"],
+        }],
+        filename: "telarchd",
+        default_access: DefaultAccess::RemoteManagementUsers,
+        can_be_disabled: true,
+    },
+    PluginKind {
         name: "WMI Provider",
         resources: &[
             PluginResource { uri: "http://schemas.microsoft.com/wbem/wsman/1/wmi", capabilities: INSTANCES },

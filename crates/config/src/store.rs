@@ -84,9 +84,9 @@ struct Overrides {
 impl Overrides {
     /// Returns the overrides that remain after a change: a changed setting has the value of the file from then on.
     fn beside(&self, before: &Config, after: &Config) -> Self {
-        let mut kept = self.clone();
-        kept.settings.retain(|(setting, _)| setting.show(before) == setting.show(after));
-        kept
+        let mut stored = self.clone();
+        stored.settings.retain(|(setting, _)| setting.show(before) == setting.show(after));
+        stored
     }
 }
 
@@ -315,10 +315,10 @@ impl Store {
         if let Some(name) = protected.or(others) {
             return Err(StoreError::FileOnly { name });
         }
-        let kept = overrides.beside(&old.config, &new.config);
-        let state = state(&self.path, after, &kept)?;
+        let stored = overrides.beside(&old.config, &new.config);
+        let state = state(&self.path, after, &stored)?;
         directory.replace(&self.path, after, &found)?;
-        Ok(self.complete(Prepared { text: after.to_owned(), state, overrides: kept }, &mut overrides))
+        Ok(self.complete(Prepared { text: after.to_owned(), state, overrides: stored }, &mut overrides))
     }
 
     /// Replaces the text in memory by one that another process has saved.

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use crate::Mutability::{Deprecated, FileOnly, ReadOnly, Writable};
 use crate::schema::{Member, Setting, Source, exchange};
 use crate::value::{
-    CbtHardeningLevel, Count, Descriptor, IPv4Filter, IPv6Filter, IdentityCheck, Kilobytes, LoginShell,
-    Megabytes, Milliseconds, Number, Port, ProductVendor, Profiles, Quota, Seconds, Thumbprint, TrustedHosts,
-    UrlPrefix, Value,
+    CbtHardeningLevel, Count, Descriptor, IPv4Filter, IPv6Filter, IdentityCheck, Kilobytes, Megabytes,
+    Milliseconds, Number, OptionalPath, Port, ProductVendor, Profiles, Quota, Seconds, Thumbprint,
+    TrustedHosts, UrlPrefix, Value,
 };
 
 /// Maximum of the quotas and times that Windows stores in 31 bits.
@@ -39,10 +39,14 @@ sections! {
         "Winrs" winrs: Winrs;
         /// Start and end of remote shells on this machine.
         "Shell" shell: Shell;
+        /// PowerShell remoting to this machine.
+        "PowerShell" powershell: PowerShell;
         /// WMI tasks that run without a request.
         "WMI" wmi: Wmi;
         /// Collector of forwarded events.
         "EventCollector" event_collector: EventCollector;
+        /// Forwarder of local events.
+        "EventForwarding" event_forwarding: EventForwarding;
         /// Information returned by Identify.
         "Identify" identify: Identify;
         /// Connections of the service.
@@ -174,12 +178,20 @@ sections! {
     /// Start and end of remote shells on this machine. Windows has no such settings.
     Shell ["Shell/", (shell)] {
         /// Program that interprets command lines; it is called with -c and the command line.
-        "LoginShell" login_shell: LoginShell = LoginShell::default(), FileOnly;
+        "LoginShell" login_shell: OptionalPath = OptionalPath::default(), FileOnly;
         /// Whether shells read the system and user profiles before the first command.
         "Profiles" profiles: Profiles = Profiles::Never, FileOnly;
         /// Time without Receive or Send after which a running command is terminated; 0 means never.
         "AbandonedCommandTimeoutms" abandoned_command_timeoutms: Milliseconds<0, MAX_31>
             = Number::of::<600_000>(), FileOnly;
+    }
+
+    /// PowerShell remoting to this machine. Windows has no such settings.
+    PowerShell ["PowerShell/", (powershell)] {
+        /// Program that is called with the arguments of pwsh.
+        "Program" program: OptionalPath = OptionalPath::default(), FileOnly;
+        /// Folder with session configuration files; the file NAME.pssc configures the endpoint NAME.
+        "Configurations" configurations: OptionalPath = OptionalPath::default(), FileOnly;
     }
 
     /// WMI tasks that run without a request. Windows has no such settings.
@@ -202,6 +214,16 @@ sections! {
         "MaxFileSizekb" max_file_sizekb: Kilobytes<1_024, 1_039_440> = Number::of::<65_536>(), FileOnly;
         /// Number of files of events per source, including the current one; the oldest is removed.
         "MaxFiles" max_files: Count<1, 1_000> = Number::of::<8>(), FileOnly;
+        /// Maximum size of all files of events in MiB, 0 for no limit; the oldest of the largest source are removed.
+        "MaxTotalMB" max_total_mb: Count<0, { MAX_31 }> = Number::of::<0>(), FileOnly;
+    }
+
+    /// Forwarder of local events. Windows has no such settings.
+    EventForwarding ["EventForwarding/", (event_forwarding)] {
+        /// Maximum number of events per second that each subscription forwards; 0 means no limit.
+        "MaxForwardingRate" max_forwarding_rate: Count<0, 1_000_000> = Number::of::<0>(), FileOnly;
+        /// SHA-1 thumbprint of the certificate for collectors with HTTPS; without it Kerberos is used.
+        "CertificateThumbprint" certificate_thumbprint: Option<Thumbprint> = None, FileOnly;
     }
 
     /// Information returned by Identify. Windows has no such settings.

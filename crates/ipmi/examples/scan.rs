@@ -18,14 +18,14 @@ async fn main() {
     for _ in 0..rounds {
         let endpoint = Endpoint::with_cache(RecordCache::in_folder(folder.clone()));
         let begin = Instant::now();
-        let mut asked = JoinSet::new();
+        let mut requested = JoinSet::new();
         for (number, address) in hosts.iter().copied().enumerate() {
             // As `telarch ipmi` does: starts a few controllers while others are already being read.
             if number.is_multiple_of(4) {
                 tokio::task::yield_now().await;
             }
             let endpoint = endpoint.clone();
-            asked.spawn(async move {
+            requested.spawn(async move {
                 let login = Login::new(UserName::new("admin").unwrap(), Password::new(b"admin-pw").unwrap());
                 let bmc = endpoint
                     .open(address, login.privilege(Privilege::User), Timing::default())
@@ -36,7 +36,7 @@ async fn main() {
                 measured.len()
             });
         }
-        let sensors: usize = asked.join_all().await.into_iter().sum();
+        let sensors: usize = requested.join_all().await.into_iter().sum();
         println!("{sensors} sensors in {:.1} ms", begin.elapsed().as_secs_f64() * 1e3);
     }
 }

@@ -396,12 +396,12 @@ mod tests {
         let open = || RecordCache::in_folder(home.path().to_owned());
         let known = CachedRecords { key: b"key".to_vec(), request_limit: 12, records: Arc::default() };
         open().keep(there(), known, &[vec![9]]);
-        for (request_limit, kept) in
+        for (request_limit, stored) in
             [(0, 12), (7, 12), (6, 6), (11, 6), (12, 12), (1, 1), (20, 20), (31, 20), (32, 32), (20, 32)]
         {
             open().keep_request_limit(there(), request_limit);
             let known = open().known(there()).unwrap();
-            assert_eq!((known.request_limit, &known.key[..]), (kept, &b"key"[..]));
+            assert_eq!((known.request_limit, &known.key[..]), (stored, &b"key"[..]));
         }
         open().keep_request_limit(ControllerId::Local, 3);
         assert!(open().known(ControllerId::Local).is_none());

@@ -20,7 +20,7 @@ pub struct Console {
     bmc: Connection,
     serial: SerialConsole,
     arrived: mpsc::Receiver<Vec<u8>>,
-    told: std::collections::VecDeque<SerialEvent>,
+    events: std::collections::VecDeque<SerialEvent>,
 }
 
 impl Connection {
@@ -52,7 +52,7 @@ impl Connection {
         };
         // Earlier packets were not acknowledged, so the controller resends them.
         let (serial, arrived) = (SerialConsole::new(payload, RETRY), self.serial_packets());
-        Ok(Console { bmc: self.clone(), serial, arrived, told: std::collections::VecDeque::new() })
+        Ok(Console { bmc: self.clone(), serial, arrived, events: std::collections::VecDeque::new() })
     }
 
     /// Changes the configuration of serial over LAN, and reads it back.
@@ -105,7 +105,7 @@ impl Console {
     pub async fn next(&mut self) -> Result<SerialEvent, IpmiError> {
         loop {
             self.send();
-            if let Some(event) = self.told.pop_front() {
+            if let Some(event) = self.events.pop_front() {
                 return Ok(event);
             }
             let deadline = self.serial.deadline();
@@ -119,9 +119,9 @@ impl Console {
                 payload = self.arrived.recv() => {
                     let payload = payload.ok_or(ProtoError::Ended)?;
                     // A damaged packet is resent by the controller.
-                    self.told.extend(self.serial.receive(&payload, Instant::now()).unwrap_or_default());
+                    self.events.extend(self.serial.receive(&payload, Instant::now()).unwrap_or_default());
                 }
-                () = wake => self.told.extend(self.serial.tick(Instant::now())),
+                () = wake => self.events.extend(self.serial.tick(Instant::now())),
             }
         }
     }

@@ -33,17 +33,17 @@ pub async fn discover(address: SocketAddr, limit: Duration) -> Result<Discovered
     let socket = UdpSocket::bind(if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }).await?;
     socket.connect(address).await?;
     let until = Instant::now() + limit;
-    let mut capabilities =
+    let mut request =
         GetAuthenticationCapabilities { privilege: Privilege::Administrator, detail: Detail::Ipmi20 };
     let begun = Instant::now();
     let (mut pong_seen, mut round_trip, mut invalid) = (None, None, None);
-    let mut told = None;
+    let mut capabilities = None;
     let mut pause = FIRST_PAUSE;
     let mut datagram = [0; LONGEST_DATAGRAM];
-    'asked: while Instant::now() < until {
+    'attempts: while Instant::now() < until {
         // Send errors are ignored: the datagram is sent again after a pause.
         let _ = socket.send(&ping(0)).await;
-        let _ = socket.send(&presence::ask(&capabilities)).await;
+        let _ = socket.send(&presence::ask(&request)).await;
         let next = (Instant::now() + pause).min(until);
         pause = (pause * 2).min(LONGEST_PAUSE);
         while let Ok(received) = timeout_at(next.into(), socket.recv(&mut datagram)).await {
@@ -58,19 +58,19 @@ pub async fn discover(address: SocketAddr, limit: Duration) -> Result<Discovered
                 round_trip.get_or_insert(begun.elapsed());
                 continue;
             }
-            match presence::answer(&capabilities, datagram) {
+            match presence::answer(&request, datagram) {
                 Ok(Ok(answer)) => {
-                    told = Some(answer);
+                    capabilities = Some(answer);
                     round_trip.get_or_insert(begun.elapsed());
-                    break 'asked;
+                    break 'attempts;
                 }
                 // Some IPMI 1.5 controllers reject a request for IPMI 2.0 data.
-                Ok(Err(_)) if capabilities.detail == Detail::Ipmi20 => {
-                    capabilities.detail = Detail::Ipmi15;
+                Ok(Err(_)) if request.detail == Detail::Ipmi20 => {
+                    request.detail = Detail::Ipmi15;
                     round_trip.get_or_insert(begun.elapsed());
-                    continue 'asked;
+                    continue 'attempts;
                 }
-                Ok(Err(_)) => break 'asked,
+                Ok(Err(_)) => break 'attempts,
                 Err(error) => invalid = invalid.or(Some(error)),
             }
         }
@@ -81,11 +81,11 @@ pub async fn discover(address: SocketAddr, limit: Duration) -> Result<Discovered
             None => ProtoError::NoAnswer.into(),
         });
     };
-    let suites = match &told {
-        Some(told) if told.rmcp_plus => suites(&socket, until).await,
+    let suites = match &capabilities {
+        Some(capabilities) if capabilities.rmcp_plus => suites(&socket, until).await,
         _ => None,
     };
-    Ok(DiscoveredController { pong: pong_seen, capabilities: told, suites, round_trip })
+    Ok(DiscoveredController { pong: pong_seen, capabilities, suites, round_trip })
 }
 
 /// Reads the list of cipher suites; `None` if a piece is rejected or gets no response in time.

@@ -283,12 +283,12 @@ impl Driver {
                     member.session.set_initial_limit(request_limit);
                 }
             }
-            Order::Ask(key, asked) => {
+            Order::Ask(key, requested) => {
                 // The session has ended; dropping the receivers reports that to the callers.
                 let Some(member) = self.members.get_mut(&key) else { return };
-                member.session.reserve(asked.len());
-                member.receivers.reserve(asked.len());
-                for (destination, request, receiver) in asked {
+                member.session.reserve(requested.len());
+                member.receivers.reserve(requested.len());
+                for (destination, request, receiver) in requested {
                     member.session.request_at(destination, request);
                     member.receivers.add(receiver);
                 }

@@ -119,7 +119,7 @@ impl<T: Transport> RequestTask<T> {
                 },
                 order = inbox.recv(), if is_wanted => match order {
                     None => is_wanted = false,
-                    Some(Order::Ask(_, asked)) => asked.into_iter().for_each(|asked| self.ask(asked)),
+                    Some(Order::Ask(_, requested)) => requested.into_iter().for_each(|requested| self.ask(requested)),
                     Some(Order::Close(_, closer)) => {
                         closer.map(|closer| closer.send(()));
                     }
@@ -245,10 +245,10 @@ mod tests {
     impl Transport for Simulated {
         fn send(&self, id: i64, destination: Destination, request: &Request) -> io::Result<()> {
             let Request { net_fn, command, ref data } = *request;
-            let asked =
+            let requested =
                 DeviceCommand { destination, net_fn, command, data, privilege: Privilege::Administrator };
             let mut data = Vec::new();
-            let code = self.board.lock().unwrap().answer(&asked, &mut data);
+            let code = self.board.lock().unwrap().answer(&requested, &mut data);
             self.answers.lock().unwrap().push_back((id, Response { code, data: data.into() }));
             self.theirs.send(b"!").map(drop)
         }

@@ -2,9 +2,11 @@
 
 pub mod profile;
 
+use std::io;
 use std::time::Duration;
 
-use crate::{Machine, program};
+use crate::listing::{Listing, if_present};
+use crate::{Error, Machine, program};
 
 /// Sources of accounts to enumerate. An account requested by name is always found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,15 +36,18 @@ pub struct User {
 }
 
 impl User {
-    /// Returns the users of these sources.
-    pub fn all(machine: &Machine, sources: Sources) -> Vec<Self> {
-        let directory = (sources == Sources::All).then(|| entries(machine, "passwd", None)).flatten();
-        directory.map_or_else(|| Self::in_files(machine), |text| Self::parse_all(&text))
+    /// Returns the users of these sources. If the directory of the machine does not answer, those in the files are
+    /// found.
+    pub fn all(machine: &Machine, sources: Sources) -> Listing<Self> {
+        listed(machine, sources, "passwd", Self::parse_all)
     }
 
     /// Returns the users in `/etc/passwd`.
-    pub fn in_files(machine: &Machine) -> Vec<Self> {
-        Self::parse_all(&machine.text("etc/passwd").unwrap_or_default())
+    ///
+    /// # Errors
+    /// If the file exists and cannot be read.
+    pub fn in_files(machine: &Machine) -> Result<Vec<Self>, Error> {
+        Ok(Self::parse_all(&text_of(machine, "passwd")?))
     }
 
     fn parse_all(text: &str) -> Vec<Self> {
@@ -58,23 +63,33 @@ impl User {
     }
 
     /// Returns the user with this name; an exact match precedes one that differs in case.
-    pub fn named(machine: &Machine, name: &str, sources: Sources) -> Option<Self> {
-        let all = Self::all(machine, sources);
+    ///
+    /// # Errors
+    /// If the user was not found and a source did not answer.
+    pub fn named(machine: &Machine, name: &str, sources: Sources) -> Result<Option<Self>, Error> {
+        let Listing { found: all, failure } = Self::all(machine, sources);
         let exact = all.iter().find(|user| user.name == name);
-        let known = exact.or_else(|| all.iter().find(|user| user.name.eq_ignore_ascii_case(name))).cloned();
-        known.or_else(|| {
-            let found = entries(machine, "passwd", Some(name))?;
-            // A number would have found the user with that uid.
-            found.lines().find_map(Self::parse).filter(|user| user.name.eq_ignore_ascii_case(name))
-        })
+        if let Some(known) = exact.or_else(|| all.iter().find(|user| user.name.eq_ignore_ascii_case(name))) {
+            return Ok(Some(known.clone()));
+        }
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        let found = entries(machine, "passwd", Some(name))?.unwrap_or_default();
+        // A number would have found the user with that uid.
+        Ok(found.lines().find_map(Self::parse).filter(|user| user.name.eq_ignore_ascii_case(name)))
     }
 
     /// Returns the user with this number.
-    pub fn with_uid(machine: &Machine, uid: u32) -> Option<Self> {
-        machine.user(uid).or_else(|| {
-            let found = entries(machine, "passwd", Some(&uid.to_string()))?;
-            found.lines().find_map(Self::parse).filter(|user| user.uid == uid)
-        })
+    ///
+    /// # Errors
+    /// If a source did not answer.
+    pub fn with_uid(machine: &Machine, uid: u32) -> Result<Option<Self>, Error> {
+        if let Some(user) = Self::in_files(machine)?.into_iter().find(|user| user.uid == uid) {
+            return Ok(Some(user));
+        }
+        let found = entries(machine, "passwd", Some(&uid.to_string()))?.unwrap_or_default();
+        Ok(found.lines().find_map(Self::parse).filter(|user| user.uid == uid))
     }
 
     /// Returns the full name.
@@ -106,17 +121,19 @@ pub struct Group {
 }
 
 impl Group {
-    /// Returns the groups of these sources.
-    pub fn all(machine: &Machine, sources: Sources) -> Vec<Self> {
-        let directory = (sources == Sources::All).then(|| entries(machine, "group", None)).flatten();
-        let text = directory.unwrap_or_else(|| machine.text("etc/group").unwrap_or_default());
-        text.lines().filter_map(Self::parse).collect()
+    /// Returns the groups of these sources. If the directory of the machine does not answer, those in the files are
+    /// found.
+    pub fn all(machine: &Machine, sources: Sources) -> Listing<Self> {
+        listed(machine, sources, "group", |text| text.lines().filter_map(Self::parse).collect())
     }
 
     /// Returns a group by name from sources other than the files of the machine.
-    pub fn elsewhere(machine: &Machine, name: &str) -> Option<Self> {
-        let found = entries(machine, "group", Some(name))?;
-        found.lines().find_map(Self::parse).filter(|group| group.name.eq_ignore_ascii_case(name))
+    ///
+    /// # Errors
+    /// If a source did not answer.
+    pub fn elsewhere(machine: &Machine, name: &str) -> Result<Option<Self>, Error> {
+        let found = entries(machine, "group", Some(name))?.unwrap_or_default();
+        Ok(found.lines().find_map(Self::parse).filter(|group| group.name.eq_ignore_ascii_case(name)))
     }
 
     fn parse(line: &str) -> Option<Self> {
@@ -130,27 +147,64 @@ impl Group {
 }
 
 impl Machine {
-    /// Returns the user with this uid, if it is in the machine's own files.
+    /// Returns the user with this uid, if it is in the machine's own files and they can be read.
     pub fn user(&self, uid: u32) -> Option<User> {
-        User::in_files(self).into_iter().find(|user| user.uid == uid)
+        User::in_files(self).ok()?.into_iter().find(|user| user.uid == uid)
     }
 
-    /// Returns the user with this name, if it is in the machine's own files.
+    /// Returns the user with this name, if it is in the machine's own files and they can be read.
     pub fn user_named(&self, name: &str) -> Option<User> {
-        User::in_files(self).into_iter().find(|user| user.name == name)
+        User::in_files(self).ok()?.into_iter().find(|user| user.name == name)
     }
 }
 
-/// Returns the entries of all sources (getent(1)); only for this machine itself.
-fn entries(machine: &Machine, database: &str, name: Option<&str>) -> Option<String> {
+/// Returns the entries of a database from these sources; those of the file if the others do not answer.
+fn listed<T>(
+    machine: &Machine,
+    sources: Sources,
+    database: &str,
+    parse: impl Fn(&str) -> Vec<T>,
+) -> Listing<T> {
+    let mut listing = Listing::default();
+    if sources == Sources::All {
+        match entries(machine, database, None) {
+            Ok(Some(text)) => return Listing { found: parse(&text), failure: None },
+            Ok(None) => {}
+            Err(error) => listing.fail(error),
+        }
+    }
+    listing.add(text_of(machine, database).map(|text| parse(&text)));
+    listing
+}
+
+/// Returns the text of a file of accounts; empty if it does not exist.
+fn text_of(machine: &Machine, database: &str) -> Result<String, Error> {
+    let path = format!("etc/{database}");
+    Ok(if_present(&path, machine.text(&path))?)
+}
+
+/// Returns the entries of all sources (getent(1)); only for this machine itself. `None` if the name was not found, or
+/// if this C library has no sources other than the files.
+fn entries(machine: &Machine, database: &str, name: Option<&str>) -> Result<Option<String>, Error> {
     if !machine.is_this() || name.is_some_and(|name| name.is_empty() || name.contains([':', '\n', '\0'])) {
-        return None;
+        return Ok(None);
     }
     let words = [Some("--"), Some(database), name].into_iter().flatten();
-    let ended = program::of_system("getent", words, LIMIT).ok()?;
-    // The exit code is 2 if the name was not found.
-    (ended.code == 0).then_some(ended.stdout)
+    let ended = match program::of_system("getent", words, LIMIT) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        ended => {
+            ended.map_err(|error| Error::program("getent", format!("cannot list {database}: {error}")))?
+        }
+    };
+    match ended.code {
+        0 => Ok(Some(ended.stdout)),
+        NOT_FOUND => Ok(None),
+        code => Err(Error::program("getent", format!("cannot list {database}: exit status {code}"))),
+    }
 }
+
+/// Exit code of getent(1) for a name that no source knows.
+const NOT_FOUND: i32 = 2;
 
 /// Time limit for queries to directories.
 const LIMIT: Duration = Duration::from_secs(5);

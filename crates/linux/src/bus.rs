@@ -149,8 +149,8 @@ impl Bus {
     /// # Errors
     /// [`BusError::Absent`] and [`BusError::Silent`].
     pub async fn connection(&self) -> Result<Connection, BusError> {
-        let mut kept = self.connection.lock().await;
-        if let Some(connection) = kept.as_ref() {
+        let mut stored = self.connection.lock().await;
+        if let Some(connection) = stored.as_ref() {
             return Ok(connection.clone());
         }
         let builder = match &self.address {
@@ -163,7 +163,7 @@ impl Bus {
             .await
             .map_err(|_| BusError::Silent("the bus".to_owned()))?
             .map_err(|_| BusError::Absent("a service".to_owned()))?;
-        Ok(kept.insert(connection).clone())
+        Ok(stored.insert(connection).clone())
     }
 }
 

@@ -170,7 +170,7 @@ impl Podman {
     fn names(machine: &Machine, uid: Option<u32>) -> Option<HashMap<String, String>> {
         let storage = match uid {
             Some(uid) => {
-                let user = User::with_uid(machine, uid)?;
+                let user = User::with_uid(machine, uid).ok()??;
                 format!("{}/.local/share/containers/storage", user.home)
             }
             None => "var/lib/containers/storage".to_owned(),

@@ -1,11 +1,13 @@
 //! Rules of the packet filter, as listed by nft (libnftables-json(5)).
 
+pub mod filter;
+
 use std::io;
 use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::{Error, program};
+use crate::{Error, Machine, program};
 
 /// Time limit of nft.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -20,22 +22,7 @@ impl Object {
     /// # Errors
     /// If nft fails, or this user may not list the rules.
     pub fn all(kind: &str) -> Result<Vec<Self>, Error> {
-        let ended = match program::of_system("nft", ["-j", "list", "ruleset"], LIMIT) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            ended => ended?,
-        };
-        if ended.code != 0 {
-            let problem = ended.stderr.trim().to_owned();
-            return Err(if problem.contains("not permitted") {
-                Error::Denied { program: "nft", problem }
-            } else {
-                Error::program("nft", problem)
-            });
-        }
-        let listing: Json = serde_json::from_str(&ended.stdout)
-            .map_err(|error| Error::program("nft", format!("invalid output: {error}")))?;
-        let objects = listing.get("nftables").and_then(Json::as_array).cloned().unwrap_or_default();
-        Ok(objects.into_iter().filter_map(|object| object.get(kind).cloned().map(Self)).collect())
+        Ok(of_kind(&listing()?, kind))
     }
 
     /// Returns a text.
@@ -68,4 +55,34 @@ impl Object {
         let statements = self.0.get("expr")?.as_array()?;
         statements.iter().find_map(|statement| statement.get("counter"))?.get(name)?.as_u64()
     }
+}
+
+/// Returns whether nft is installed; without it the rules are not known.
+#[must_use]
+pub fn is_installed(machine: &Machine) -> bool {
+    ["usr/sbin/nft", "usr/bin/nft", "sbin/nft"].iter().any(|program| machine.path(program).exists())
+}
+
+/// Returns all objects; empty if nft is not installed.
+fn listing() -> Result<Vec<Json>, Error> {
+    let ended = match program::of_system("nft", ["-j", "list", "ruleset"], LIMIT) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        ended => ended?,
+    };
+    if ended.code != 0 {
+        let problem = ended.stderr.trim().to_owned();
+        return Err(if problem.contains("not permitted") {
+            Error::Denied { program: "nft", problem }
+        } else {
+            Error::program("nft", problem)
+        });
+    }
+    let listing: Json = serde_json::from_str(&ended.stdout)
+        .map_err(|error| Error::program("nft", format!("invalid output: {error}")))?;
+    let objects = listing.get("nftables").and_then(Json::as_array).cloned().unwrap_or_default();
+    Ok(objects)
+}
+
+fn of_kind(objects: &[Json], kind: &str) -> Vec<Object> {
+    objects.iter().filter_map(|object| object.get(kind).cloned().map(Object)).collect()
 }

@@ -119,11 +119,11 @@ impl Drop for Records {
 
 /// Reads an error output to its end and returns its first line, without control characters.
 fn first_line(mut errors: impl Read) -> String {
-    let mut kept = Vec::new();
+    let mut stored = Vec::new();
     // An error leaves the output incomplete; the exit status still tells whether the program failed.
-    let _ = (&mut errors).take(MAX_ERRORS).read_to_end(&mut kept);
+    let _ = (&mut errors).take(MAX_ERRORS).read_to_end(&mut stored);
     let _ = io::copy(&mut errors, &mut io::sink());
-    let text = String::from_utf8_lossy(&kept);
+    let text = String::from_utf8_lossy(&stored);
     let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     line.chars().filter(|character| !character.is_control()).take(MAX_REASON).collect()
 }

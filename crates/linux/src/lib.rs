@@ -2,8 +2,8 @@
 //!
 //! A [`Machine`] is the running system, or a directory tree that imitates one. Each module reads one kind of
 //! data from the kernel (`/proc`, `/sys`, netlink), from configuration files, or from system services and
-//! programs; some also change it. Data that cannot be read is `None` or missing from a list, unless the
-//! function returns an [`Error`].
+//! programs; some also change it. A value that cannot be read is `None`. A list whose source cannot be read is an
+//! [`Error`], or a [`Listing`](listing::Listing) with the reason; a source that does not exist is empty.
 //!
 //! | Data | Module |
 //! |---|---|
@@ -37,6 +37,7 @@ pub mod guid;
 pub mod hardware;
 pub mod journal;
 pub mod lines;
+pub mod listing;
 mod machine;
 pub mod mounts;
 pub mod network;

@@ -56,8 +56,11 @@ impl Machine {
         }
     }
 
-    /// Returns the visible mounts in mount order; empty if the kernel does not report them.
-    pub fn mounts(&self) -> Arc<[Mount]> {
+    /// Returns the visible mounts in mount order.
+    ///
+    /// # Errors
+    /// Errors of the operating system.
+    pub fn mounts(&self) -> io::Result<Arc<[Mount]>> {
         self.mounts.of(self)
     }
 
@@ -364,10 +367,10 @@ mod tests {
     fn boot_time_matches_proc_stat() {
         let text = fs::read_to_string("/proc/stat").expect("a kernel");
         let line = text.lines().find_map(|line| line.strip_prefix("btime ")).expect("a line");
-        let told: i64 = line.parse().expect("a number");
+        let reported: i64 = line.parse().expect("a number");
         // Clock corrections may move the boot time across a second.
         let found = Machine::this().boot_time().expect("a time");
-        assert!((found - told).abs() <= 1, "{found} is not {told}");
+        assert!((found - reported).abs() <= 1, "{found} is not {reported}");
     }
 
     #[test]

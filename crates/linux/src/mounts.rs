@@ -11,6 +11,7 @@ use locks::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::Machine;
+use crate::listing::of_path;
 
 /// A mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,21 +34,24 @@ pub struct Mount {
 pub struct MountTable(Mutex<Option<(File, Arc<[Mount]>)>>);
 
 impl MountTable {
-    /// Returns the visible mounts; empty if the kernel does not report them.
-    pub fn of(&self, machine: &Machine) -> Arc<[Mount]> {
+    /// Returns the visible mounts.
+    ///
+    /// # Errors
+    /// Errors of the operating system.
+    pub fn of(&self, machine: &Machine) -> io::Result<Arc<[Mount]>> {
         // Changes of other files are not reported.
         if !machine.is_this() {
-            return mounts(machine).unwrap_or_default().into();
+            return mounts(machine).map(Into::into);
         }
         let mut known = self.0.lock();
         if let Some((_, mounts)) = known.as_ref().filter(|(file, _)| is_unchanged(file)) {
-            return Arc::clone(mounts);
+            return Ok(Arc::clone(mounts));
         }
         // The kernel reports a change only once per open file.
         *known = None;
-        let Ok((file, text)) = machine.file_with_text(FILE) else { return Arc::default() };
+        let (file, text) = machine.file_with_text(FILE).map_err(|error| of_path(FILE, &error))?;
         let (_, mounts) = known.insert((file, Mount::parse(&text).into()));
-        Arc::clone(mounts)
+        Ok(Arc::clone(mounts))
     }
 }
 
@@ -104,7 +108,7 @@ impl Mount {
     }
 }
 
-/// Visible mounts for all rows of a query, read on first use.
+/// Visible mounts for columns of all rows of a query, read on first use; none if the kernel does not report them.
 #[derive(Debug, Default)]
 pub struct Mounts(OnceCell<Found>);
 
@@ -141,7 +145,7 @@ impl Mounts {
 
     fn found(&self, machine: &Machine) -> &Found {
         self.0.get_or_init(|| {
-            let mut found = Found { all: machine.mounts(), ..Found::default() };
+            let mut found = Found { all: machine.mounts().unwrap_or_default(), ..Found::default() };
             for (number, mount) in found.all.iter().enumerate() {
                 found.by_place.insert(mount.place.clone(), number);
                 found.by_device.entry(mount.device).or_default().push(number);
@@ -156,7 +160,7 @@ impl Mounts {
 /// # Errors
 /// Errors of the operating system.
 pub fn mounts(machine: &Machine) -> io::Result<Vec<Mount>> {
-    Ok(Mount::parse(&machine.text(FILE)?))
+    Ok(Mount::parse(&machine.text(FILE).map_err(|error| of_path(FILE, &error))?))
 }
 
 /// Returns the device mounted at the first of these mount points that is used.

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod change;
+pub mod dns_cache;
 pub mod echo;
 pub mod ethtool;
 pub mod kernel_link;

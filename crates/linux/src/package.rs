@@ -40,7 +40,7 @@ pub struct Package {
 /// Packages of a machine, read again when their database has changed.
 #[derive(Debug, Default)]
 pub struct Packages {
-    kept: Mutex<Option<(Version, Arc<Vec<Package>>)>>,
+    stored: Mutex<Option<(Version, Arc<Vec<Package>>)>>,
 }
 
 /// Version of a database, to detect changes.
@@ -96,8 +96,8 @@ impl Packages {
     pub fn of(&self, machine: &Machine) -> io::Result<Arc<Vec<Package>>> {
         let Some((folder, metadata, kind)) = database(machine) else { return Ok(Arc::default()) };
         let version = Version { changed: metadata.modified()?, length: metadata.len() };
-        let mut kept = self.kept.lock();
-        if let Some((own, packages)) = &*kept
+        let mut stored = self.stored.lock();
+        if let Some((own, packages)) = &*stored
             && *own == version
         {
             return Ok(packages.clone());
@@ -109,7 +109,7 @@ impl Packages {
         packages
             .sort_by(|left, right| (&left.name, &left.architecture).cmp(&(&right.name, &right.architecture)));
         let packages = Arc::new(packages);
-        *kept = Some((version, packages.clone()));
+        *stored = Some((version, packages.clone()));
         Ok(packages)
     }
 }

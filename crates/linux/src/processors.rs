@@ -6,12 +6,12 @@ use crate::Machine;
 
 /// Returns the numbers of the online processors, without duplicates, in ascending order; `None` if unknown.
 pub fn online(machine: &Machine) -> Option<Vec<u32>> {
-    let told = machine.line(LIST).map(|list| numbers_in(&list));
-    if let Some(Some(numbers)) = told {
+    let reported = machine.line(LIST).map(|list| numbers_in(&list));
+    if let Some(Some(numbers)) = reported {
         return Some(numbers);
     }
     let counted = counted_in(&machine.text("proc/stat").unwrap_or_default());
-    if told.is_some() {
+    if reported.is_some() {
         let count = counted.len();
         tracing::warn!(
             file = LIST,

@@ -68,7 +68,7 @@ pub fn lines_of_system<A: AsRef<OsStr>>(
     each: impl FnMut(&str),
 ) -> io::Result<Ended> {
     let mut lines = Lines::new(each);
-    let mut errors = Kept::new(MAX_OUTPUT);
+    let mut errors = Prefix::new(MAX_OUTPUT);
     let command = &mut command_of_system(program);
     let code = run_to(command.args(arguments), limit, &mut |octets| lines.take(octets), &mut errors)?;
     let left_out = lines.end();
@@ -125,7 +125,7 @@ pub fn run(command: &mut Command, limit: Duration) -> io::Result<Ending> {
 /// # Errors
 /// As for [`run`].
 fn run_up_to(command: &mut Command, limit: Duration, most: usize) -> io::Result<Ending> {
-    let (mut output, mut errors) = (Kept::new(most), Kept::new(most));
+    let (mut output, mut errors) = (Prefix::new(most), Prefix::new(most));
     let code = run_to(command, limit, &mut |octets| output.take(octets), &mut errors)?;
     Ok(Ending { code, output: output.octets, errors: errors.octets })
 }
@@ -135,7 +135,7 @@ fn run_to(
     command: &mut Command,
     limit: Duration,
     output: &mut dyn FnMut(&[u8]),
-    errors: &mut Kept,
+    errors: &mut Prefix,
 ) -> io::Result<Option<i32>> {
     let begun = Instant::now();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
@@ -167,7 +167,7 @@ fn listen(
     begun: Instant,
     limit: Duration,
     take: &mut dyn FnMut(&[u8]),
-    kept: &mut Kept,
+    content: &mut Prefix,
 ) -> io::Result<bool> {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::Other)?;
     let ending = pidfd_open(pid, PidfdFlags::empty())?;
@@ -194,7 +194,7 @@ fn listen(
         }
         let has_ended = wanted.first().is_some_and(|ending| !ending.revents().is_empty());
         output.read(take)?;
-        errors.read(&mut |octets| kept.take(octets))?;
+        errors.read(&mut |octets| content.take(octets))?;
         if has_ended {
             return Ok(true);
         }
@@ -202,12 +202,12 @@ fn listen(
 }
 
 /// The first bytes of a stream, up to a maximum.
-struct Kept {
+struct Prefix {
     octets: Vec<u8>,
     most: usize,
 }
 
-impl Kept {
+impl Prefix {
     fn new(most: usize) -> Self {
         Self { octets: Vec::new(), most }
     }

@@ -4,6 +4,7 @@ pub mod access;
 pub mod nfs;
 pub mod samba;
 
+use crate::listing::Listing;
 use crate::{Error, Machine};
 use access::Entry;
 
@@ -52,20 +53,23 @@ pub enum Origin {
 impl Share {
     /// Returns all shares of a machine.
     ///
-    /// # Errors
-    /// If the configuration of Samba cannot be read.
-    pub fn all(machine: &Machine) -> Result<Vec<Self>, Error> {
-        let mut shares = samba::shares(machine)?;
-        shares.extend(nfs::exports(machine));
-        Ok(shares)
+    /// The failure is that of the configuration of Samba or of a file of exports.
+    pub fn all(machine: &Machine) -> Listing<Self> {
+        let mut shares = Listing::default();
+        match samba::shares(machine) {
+            Ok(of_samba) => shares.append(of_samba),
+            Err(error) => shares.fail(error),
+        }
+        shares.append(nfs::exports(machine));
+        shares
     }
 
     /// Returns the share with this name.
     ///
     /// # Errors
-    /// If the configuration of Samba cannot be read.
+    /// If no share was found and some could not be read.
     pub fn find(machine: &Machine, name: &str) -> Result<Option<Self>, Error> {
-        Ok(Self::all(machine)?.into_iter().find(|share| share.has_name(name)))
+        Self::all(machine).find(|share| share.has_name(name))
     }
 
     /// Returns whether the share has this name; upper and lower case are equal.

@@ -27,7 +27,7 @@ impl OperatingSystem {
     pub fn of(machine: &Machine) -> Self {
         Self {
             name: OsRelease::of(machine).pretty_name().to_owned(),
-            device: device_of(&machine.mounts(), &["/"]),
+            device: machine.mounts().ok().and_then(|mounts| device_of(&mounts, &["/"])),
         }
     }
 }

@@ -197,7 +197,7 @@ struct Run<'c> {
     is_amendment: bool,
     aliases: HashMap<String, Instance>,
     qualifiers: HashMap<Name, QualifierDeclaration>,
-    told: HashSet<String>,
+    reported: HashSet<String>,
     report: Report,
 }
 
@@ -211,7 +211,7 @@ impl<'c> Run<'c> {
             is_amendment: false,
             aliases: HashMap::new(),
             qualifiers: HashMap::new(),
-            told: HashSet::new(),
+            reported: HashSet::new(),
             report: Report::default(),
         }
     }
@@ -309,7 +309,7 @@ impl<'c> Run<'c> {
 
     /// Adds a note about an ignored item, once.
     fn note(&mut self, note: String) {
-        if self.told.insert(note.clone()) {
+        if self.reported.insert(note.clone()) {
             self.report.notes.push(note);
         }
     }

@@ -308,11 +308,11 @@ impl Stored {
             }
         }
         for instance in self.instances.values() {
-            let kept = InstanceDeclaration::of(instance)
+            let remaining = InstanceDeclaration::of(instance)
                 .resolve(&new.schema, &|_| None)
                 .map_err(|error| Problem::InUse(Box::new(error)))
                 .and_then(|instance| new.put_instance(instance, Existing::Replace));
-            match kept {
+            match remaining {
                 Err(error) if !is_forced => return Err(error),
                 _ => {}
             }

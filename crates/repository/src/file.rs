@@ -200,7 +200,7 @@ impl Changes {
         tokio::select! {
             () = of_file => {}
             // The sender exists as long as the repository.
-            told = published.changed() => if told.is_err() {
+            reported = published.changed() => if reported.is_err() {
                 std::future::pending::<()>().await;
             },
         }

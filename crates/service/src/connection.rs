@@ -203,7 +203,7 @@ impl<I: Link> Connection<'_, I> {
                 return self.send_status_after_body(head, exchange, 415).await;
             }
         }
-        let mut body = match self.body(head, limit, caller.as_deref()).await? {
+        let body = match self.body(head, limit, caller.as_deref()).await? {
             Ok(body) => body,
             Err(Rejection(status)) => return self.reject(status).await,
         };
@@ -218,38 +218,57 @@ impl<I: Link> Connection<'_, I> {
                 }
             },
         };
+        let OpenedBody { exchange, bytes, content_type } = match self.open_body(head, exchange, body).await? {
+            Opening::Opened(opened) => opened,
+            Opening::Responded(next) => return Ok(next),
+        };
+        if let Some(content_type) = content_type {
+            encoding = exchange::encoding(Some(&content_type));
+        }
+        self.answer_plain(head, exchange, caller, PlainBody { bytes, encoding }).await
+    }
+
+    /// Unseals the body of an authenticated request. Responds to an empty one, and to one that should be sealed.
+    async fn open_body(
+        &mut self,
+        head: &RequestHead,
+        mut exchange: Exchange,
+        body: Vec<u8>,
+    ) -> Result<Opening, Disconnect> {
         if body.is_empty() {
             // Clients that seal their messages send an empty request to complete the handshake.
             let completes_handshake = head.header("Authorization").is_some();
+            let mut status = 200;
             if !completes_handshake && self.authentication.established().is_some() {
                 // Clients with a new context for each message begin their next handshake with such a request. The
                 // current context remains in use until a new Authorization header arrives.
                 exchange.challenge(&self.offered_schemes());
-                return self.send(exchange, 401, None).await;
+                status = 401;
             }
-            return self.send(exchange, 200, None).await;
+            return self.send(exchange, status, None).await.map(Opening::Responded);
         }
-        if is_sealed {
-            match self.unseal(head, body) {
+        if sealed::is_sealed(head) {
+            return match self.unseal(head, body) {
                 Ok(open) => {
                     exchange.is_sealed = true;
-                    encoding = exchange::encoding(Some(&open.content_type));
-                    body = open.body;
+                    let content_type = Some(open.content_type);
+                    Ok(Opening::Opened(OpenedBody { exchange, bytes: open.body, content_type }))
                 }
                 // The sequence numbers of the two ends no longer agree, so the connection is unusable.
                 Err(error) => {
                     tracing::warn!(peer = %self.peer.address, %error, "Cannot unseal message");
-                    return self.reject(400).await;
+                    self.reject(400).await.map(Opening::Responded)
                 }
-            }
-        } else if self.must_be_sealed() {
+            };
+        }
+        if self.must_be_sealed() {
             tracing::warn!(
                 peer = %self.peer.address,
                 "Rejected unencrypted message over HTTP: Service/AllowUnencrypted is false"
             );
-            return self.send(exchange, 500, None).await;
+            return self.send(exchange, 500, None).await.map(Opening::Responded);
         }
-        self.answer_plain(head, exchange, caller, PlainBody { bytes: body, encoding }).await
+        Ok(Opening::Opened(OpenedBody { exchange, bytes: body, content_type: None }))
     }
 
     /// Responds to a message that was unsealed or was not sealed.
@@ -509,6 +528,21 @@ impl<I: Link> Connection<'_, I> {
             }
         }
     }
+}
+
+/// Result of [`Connection::open_body`].
+enum Opening {
+    Opened(OpenedBody),
+    /// The request was answered without its message.
+    Responded(Next),
+}
+
+/// Unsealed body of a request, with the exchange to which it belongs.
+struct OpenedBody {
+    exchange: Exchange,
+    bytes: Vec<u8>,
+    /// Content type in the sealed body.
+    content_type: Option<String>,
 }
 
 /// Body of a request after unsealing.

@@ -30,7 +30,7 @@ struct Source {
 impl Source {
     /// Returns an error if the instance does not exist. Blocks.
     ///
-    /// An instance that cannot be looked up by key is assumed to exist.
+    /// An instance whose class cannot be read is assumed to exist.
     fn check(self) -> Result<(), Error> {
         let is_missing =
             !self.lookups.is_empty() && self.lookups.iter().all(|step| step.has_row() == Some(false));
@@ -265,7 +265,10 @@ fn follow(
         let result = step.run(&mut take, &|| !rows.is_closed());
         match (failed, result) {
             (Some(error), _) => results.add_error(error),
-            (None, Ok(())) => results.add_answer(),
+            (None, Ok(())) => match step.missing_source() {
+                Some(source) => results.add_missing_source(step.class(), source),
+                None => results.add_answer(),
+            },
             (None, Err(error @ ProviderError::Stopped)) => return step.end(error, rows),
             (None, Err(error)) => results.add_failure(step.class(), error)?,
         }

@@ -381,7 +381,13 @@ impl Engine {
             let mut results = SourceResults::new(Some(&named));
             for step in &steps {
                 match step.send(rows) {
-                    Ok(()) => results.add_answer(),
+                    Ok(()) => match step.missing_source() {
+                        // Clients ask for the source of the class that they name (`Engine::missing_source`).
+                        Some(source) if *step.class() != named => {
+                            results.add_missing_source(step.class(), source);
+                        }
+                        _ => results.add_answer(),
+                    },
                     Err(error @ ProviderError::Stopped) => return step.end(error, rows),
                     Err(error) => results.add_failure(step.class(), error)?,
                 }

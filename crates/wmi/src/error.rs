@@ -150,6 +150,14 @@ pub enum ProviderError {
         /// Description of the failure for the caller.
         message: String,
     },
+    /// Some rows could not be read. The rows passed before are valid, and the result names what is missing.
+    #[error("{message}")]
+    Incomplete {
+        /// WMI status of the source that failed.
+        status: Status,
+        /// Description of the failure for the caller.
+        message: String,
+    },
 }
 
 impl ProviderError {
@@ -159,6 +167,12 @@ impl ProviderError {
         Self::Failed { status, message: message.into() }
     }
 
+    /// Creates the error for rows that could not be read, after others were passed.
+    #[must_use]
+    pub fn incomplete(status: Status, message: impl Into<String>) -> Self {
+        Self::Incomplete { status, message: message.into() }
+    }
+
     /// Converts the error for a caller, with the class of the provider.
     pub(crate) fn of(self, class: &Name) -> Error {
         let status = match &self {
@@ -166,7 +180,7 @@ impl ProviderError {
             Self::Stopped => Status::CallCancelled,
             // A value that does not fit is an error of the provider, not of the client.
             Self::Model(_) => Status::ProviderFailure,
-            Self::Failed { status, .. } => *status,
+            Self::Failed { status, .. } | Self::Incomplete { status, .. } => *status,
         };
         Error::Provider { class: class.clone(), status, message: self.to_string() }
     }

@@ -1,7 +1,8 @@
 //! Classes whose source is not available, and which are therefore missing in a result.
 //!
 //! A query for a superclass is answered by many providers. A provider that fails costs only its own rows, and the
-//! result says so. The class that a query names must answer itself, and at least one class must.
+//! result says so. The class that a query names must answer itself, and at least one class must. A class whose
+//! source this machine does not have answers without rows, which the result says too.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -82,13 +83,24 @@ impl<'q> SourceResults<'q> {
         self.has_answer = true;
     }
 
+    /// Records that a class has no rows because this machine lacks their source.
+    pub(crate) fn add_missing_source(&mut self, class: &Name, source: &str) {
+        self.has_answer = true;
+        let message = format!("{source} is not available on this machine");
+        self.failed.push(Error::Provider { class: class.clone(), status: Status::NotFound, message });
+    }
+
     /// Records the failure of the source of a class. A class below the named one whose instances cannot be enumerated
-    /// has none.
+    /// has none. A source that has passed some of its rows has answered.
     ///
     /// # Errors
     /// The failure, if the query names the class.
     pub(crate) fn add_failure(&mut self, class: &Name, error: ProviderError) -> Result<(), Error> {
         match error {
+            error @ ProviderError::Incomplete { .. } => {
+                self.has_answer = true;
+                self.failed.push(error.of(class));
+            }
             error if self.named == Some(class) => return Err(error.of(class)),
             ProviderError::NotCapable => self.has_answer = true,
             error => self.failed.push(error.of(class)),
@@ -174,8 +186,24 @@ mod tests {
         results.add_failure(&name("Win32_Service"), failure()).unwrap();
         results.add_answer();
         let omissions = results.into_omissions().unwrap();
-        let told: Vec<String> = omissions.iter().map(ToString::to_string).collect();
-        assert_eq!(told, ["Win32_Service: no system bus"]);
+        let reported: Vec<String> = omissions.iter().map(ToString::to_string).collect();
+        assert_eq!(reported, ["Win32_Service: no system bus"]);
+    }
+
+    #[test]
+    fn rows_that_are_missing_and_missing_sources_are_omissions() {
+        let named = name("CIM_Service");
+        let mut results = SourceResults::new(Some(&named));
+        let incomplete = ProviderError::incomplete(Status::AccessDenied, "cannot read /var/spool/cron");
+        results.add_failure(&named, incomplete).unwrap();
+        results.add_missing_source(&name("Win32_Service"), "systemd");
+        let reported: Vec<String> =
+            results.into_omissions().unwrap().iter().map(ToString::to_string).collect();
+        let expected = [
+            "CIM_Service: cannot read /var/spool/cron",
+            "Win32_Service: systemd is not available on this machine",
+        ];
+        assert_eq!(reported, expected);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Query plan: the provider calls that answer a query.
 
 use cim::wql::{Predicate, Select};
-use cim::{ColumnSet, Instance, Origin, Status, Value};
+use cim::{ColumnSet, Instance, Namespace, Origin, Status, Value};
 use tracing::debug;
 
 use crate::rows::RowSender;
@@ -10,6 +10,7 @@ use crate::{Context, Error, Lookup, ProviderError, Scan, Sink};
 
 /// Provider calls for one class.
 pub(crate) struct Step {
+    namespace: Namespace,
     served: Served,
     scan: Scan,
     /// Keys of the only rows that may match; `None` if all rows have to be enumerated.
@@ -37,9 +38,9 @@ impl Step {
         columns.extend(&class.keys().iter().copied().collect::<ColumnSet>());
         // A class without keys has no rows to look up.
         let keys = if class.keys().is_empty() { None } else { predicate.pinned(class.keys()) };
-        let (context, asked) = (context.clone(), select.from.clone());
-        let scan = Scan { context, class: class.clone(), asked, columns, predicate };
-        Ok(Some(Self { served, scan, keys }))
+        let (context, requested_class) = (context.clone(), select.from.clone());
+        let scan = Scan { context, class: class.clone(), requested_class, columns, predicate };
+        Ok(Some(Self { namespace: origin.namespace.clone(), served, scan, keys }))
     }
 
     /// Makes the calls and sends the rows. Blocks, also while the queue of rows is full.
@@ -69,12 +70,17 @@ impl Step {
         Ok(())
     }
 
-    /// Returns whether the only row that may match exists; `None` if it cannot be looked up by key. Blocks.
+    /// Returns whether a row matches, also one that the provider can only find among all; `None` if it failed. Blocks.
     pub(crate) fn has_row(&self) -> Option<bool> {
-        let [keys] = self.keys.as_deref()? else { return None };
-        match self.served.provider.get(&self.lookup(keys)) {
-            Ok(row) => Some(row.is_some()),
-            Err(ProviderError::Failed { status: Status::NotFound, .. }) => Some(false),
+        let mut is_found = false;
+        let mut take = |_| {
+            is_found = true;
+            false
+        };
+        let ended = self.run(&mut take, &|| true);
+        match ended {
+            _ if is_found => Some(true),
+            Ok(()) | Err(ProviderError::Failed { status: Status::NotFound, .. }) => Some(false),
             Err(_) => None,
         }
     }
@@ -93,6 +99,11 @@ impl Step {
     /// Returns whether a row matches the query; the columns of the condition must be set.
     pub(crate) fn wants(&self, row: &Instance) -> bool {
         self.scan.wants(row)
+    }
+
+    /// Returns the data source that this machine lacks, so that the class has no rows. Blocks.
+    pub(crate) fn missing_source(&self) -> Option<&'static str> {
+        self.served.provider.missing_source(&self.namespace, self.class())
     }
 
     pub(crate) fn class(&self) -> &cim::Name {

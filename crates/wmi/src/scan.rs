@@ -13,7 +13,7 @@ use crate::{Context, ProviderError};
 pub struct Scan {
     pub(crate) context: Context,
     pub(crate) class: Arc<Class>,
-    pub(crate) asked: Name,
+    pub(crate) requested_class: Name,
     pub(crate) columns: ColumnSet,
     pub(crate) predicate: Predicate,
 }
@@ -36,8 +36,8 @@ impl Scan {
     /// A class with too many rows may reject an enumeration of itself, but must not reject the enumeration of
     /// a superclass.
     #[must_use]
-    pub fn asked(&self) -> &Name {
-        &self.asked
+    pub fn requested_class(&self) -> &Name {
+        &self.requested_class
     }
 
     /// Returns the required columns: selected ones, those of the condition, and the keys.

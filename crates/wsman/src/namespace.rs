@@ -39,6 +39,8 @@ pub const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 pub const ANONYMOUS: &str = "http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous";
 /// Resource of command shells.
 pub const SHELL_CMD: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/cmd";
+/// Namespace of PowerShell remoting; also the prefix of the resource URIs of its endpoints.
+pub const POWERSHELL: &str = "http://schemas.microsoft.com/powershell";
 /// Prefix of fault detail URIs (DSP0226 14.6).
 pub const FAULT_DETAIL: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/faultDetail/";
 

@@ -1,22 +1,28 @@
 //! Remote shell messages (MS-WSMV 2.2.4 and 3.1.4.5).
 
 mod command;
+mod connection;
 mod create;
+mod runspace;
 mod signal;
 mod stream;
 
 use std::fmt;
+use std::time::Duration;
 
 use xml::Element;
 
+use crate::duration;
 use crate::fault::{Fault, Subcode, code};
 
 pub use command::{CommandLine, CommandListing, parse_command_response, write_command_response};
-pub use create::{IdleTimeout, OpenShell, ShellState, parse_created};
+pub use connection::{BufferMode, Disconnect, parse_reconnected};
+pub use create::{ConnectionState, IdleTimeout, OpenShell, ShellState, parse_created};
+pub use runspace::{parse_connected, write_connect, write_creation, write_reconnect};
 pub use signal::{Signal, SignalCode};
 pub use stream::{
     CommandState, Receive, Received, ReceivedStream, Send, StreamData, received_capacity, stream_capacity,
-    write_received, write_send_response,
+    write_fragments, write_received, write_send_response,
 };
 
 /// Names of shell options.
@@ -31,6 +37,8 @@ pub mod option {
     pub const SKIP_CMD_SHELL: &str = "WINRS_SKIP_CMD_SHELL";
     /// Keep polling; only services before Windows 7 evaluate it.
     pub const KEEP_ALIVE: &str = "WSMAN_CMDSHELL_OPTION_KEEPALIVE";
+    /// Version of PowerShell remoting that the client requires.
+    pub const PROTOCOL_VERSION: &str = "protocolversion";
     /// Selector that identifies a shell.
     pub const SHELL_ID: &str = "ShellId";
 }
@@ -56,6 +64,15 @@ fn require(element: Element<'_>, name: &str) -> Result<(), Fault> {
         return Ok(());
     }
     Err(schema_error(format!("the body must contain a {name} element, not {}", element.name())))
+}
+
+/// Parses a duration; old clients send a number of milliseconds.
+fn time(body: Element<'_>, name: &str) -> Result<Option<Duration>, Fault> {
+    let Some(text) = named_text(body, name).filter(|text| !text.is_empty()) else { return Ok(None) };
+    if let Ok(milliseconds) = text.parse::<u64>() {
+        return Ok(Some(Duration::from_millis(milliseconds)));
+    }
+    duration::parse(&text).map(Some).map_err(|error| schema_error(format!("{name}: {error}")))
 }
 
 /// Parses an identifier chosen by the client: letters, digits and punctuation of identifiers.

@@ -357,8 +357,8 @@ impl<'t> Reader<'t> {
                 prefix => self.namespace_of(prefix, start)?,
             };
             let name = slice(self.text, attribute.local);
-            let again = self.attributes.iter().skip(first).any(|kept| {
-                slice(self.text, kept.local) == name && self.uri(kept.namespace) == self.uri(namespace)
+            let again = self.attributes.iter().skip(first).any(|stored| {
+                slice(self.text, stored.local) == name && self.uri(stored.namespace) == self.uri(namespace)
             });
             if again {
                 return self.fail_at(start, Reason::DuplicateAttribute);

@@ -8,7 +8,7 @@ use cli_command::Program;
 
 static PROGRAM: Program = Program {
     version: env!("CARGO_PKG_VERSION"),
-    about: "manage the Telarch service on this machine, WMI, and hardware",
+    about: "manage the Telarch service on this machine, PowerShell, WMI, and hardware",
     examples: &[
         "telarch account add alice",
         "telarch config show --changed",
@@ -21,7 +21,10 @@ static PROGRAM: Program = Program {
         &cli_admin::ACCOUNT,
         &cli_admin::CONFIG,
         &cli_admin::POLICY,
+        &cli_events::EVENTS,
         &cli_ipmi::IPMI,
+        &cli_pwsh::PWSH,
+        &cli_mgmt::MGMT,
         &cli_wmi::WMI,
         &cli_wmi::MOFCOMP,
         &cli_admin::EXPLAIN,

@@ -99,12 +99,6 @@ const EXCEPTIONS: &[Exception] = &[
         reason: "a machine caches its mounts and packages, which are read from a machine",
     },
     Exception {
-        package: "crates/plugins/shell",
-        level: "plugin",
-        modules: &["context", "process_monitor", "registry", "shell"],
-        reason: "a shell is found in the registry and removes itself from it",
-    },
-    Exception {
         package: "crates/sddl",
         level: "",
         modules: &["ace", "acl", "cursor", "descriptor", "error", "principal", "sid", "token"],

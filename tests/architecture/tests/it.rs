@@ -16,25 +16,32 @@ fn floor(folder: &str) -> u8 {
     match folder {
         "crates/xml" | "crates/calendar" => 0,
         "crates/http" | "crates/wsman" | "crates/auth" | "crates/sddl" | "crates/cim" => 1,
-        "crates/ipmi/proto" | "crates/psrp" | "crates/winevent" => 1,
+        "crates/ipmi/proto" | "crates/psrp" | "crates/winevent" | "crates/nginx" => 1,
         "crates/files" | "crates/locks" | "crates/random" | "crates/tls" => 2,
         "crates/accounts/store"
         | "crates/config"
         | "crates/credssp"
+        | "crates/eventlog"
         | "crates/kerberos"
         | "crates/quickconfig"
         | "crates/limits"
         | "crates/linux"
-        | "crates/readiness" => 3,
+        | "crates/readiness"
+        | "crates/webserver" => 3,
         "crates/accounts" | "crates/broker" | "crates/client" | "crates/service" | "crates/wmi" => 4,
         "crates/ipmi" | "crates/eventing" => 4,
-        "crates/wording" | "crates/repository" => 5,
-        "crates/cli" | "crates/api" | "crates/consumers" => 6,
+        "crates/management"
+        | "crates/wording"
+        | "crates/repository"
+        | "crates/eventing/forwarder"
+        | "crates/shells" => 5,
+        "crates/cli" | "crates/api" | "crates/consumers" | "crates/management/web" => 6,
         // It makes a provider, which stands on the floor of plug-ins, a resource.
         "crates/plugins/hardware" => 7,
         folder if folder.starts_with("crates/plugins/") || folder.starts_with("crates/providers/") => 6,
         "crates/cimom" | "crates/cli/command" => 7,
-        "crates/cli/admin" | "crates/cli/ipmi" | "crates/cli/wmi" => 8,
+        "crates/cli/admin" | "crates/cli/events" | "crates/cli/ipmi" | "crates/cli/pwsh"
+        | "crates/cli/mgmt" | "crates/cli/wmi" => 8,
         folder if folder.starts_with("programs/") => 9,
         "tests/skips" => 10,
         folder if folder.starts_with("tests/") => 11,

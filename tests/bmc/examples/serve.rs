@@ -5,14 +5,14 @@
 
 use std::time::Duration;
 
-use telarch_simulated_bmc::{Crowd, Network};
+use telarch_simulated_bmc::{ControllerGroup, Network};
 
 fn main() {
     let number = |place| std::env::args().nth(place).map_or(0, |number| number.parse().unwrap());
     let [delay, jitter] = [2, 5].map(|place| Duration::from_millis(number(place)));
     let count = usize::try_from(number(1)).unwrap().max(1);
-    let crowd = Crowd::start(count, Network { lost: number(3), twice: number(4), delay, jitter });
-    for address in crowd.addresses() {
+    let group = ControllerGroup::start(count, Network { lost: number(3), twice: number(4), delay, jitter });
+    for address in group.addresses() {
         println!("{address}");
     }
     let _ = std::io::stdin().read_line(&mut String::new());

@@ -99,26 +99,30 @@ impl Default for Board {
 }
 
 impl Device for Board {
-    fn answer(&mut self, asked: &DeviceCommand<'_>, data: &mut Vec<u8>) -> CompletionCode {
+    fn answer(&mut self, request: &DeviceCommand<'_>, data: &mut Vec<u8>) -> CompletionCode {
         self.commands += 1;
         if self.busy_every > 0 && self.commands.is_multiple_of(self.busy_every) {
             return CompletionCode(0xc0);
         }
-        let needs_administrator = self.needs_administrator.contains(&(asked.net_fn.number(), asked.command));
-        if needs_administrator && asked.privilege < Privilege::Administrator {
+        let needs_administrator =
+            self.needs_administrator.contains(&(request.net_fn.number(), request.command));
+        if needs_administrator && request.privilege < Privilege::Administrator {
             self.refused += 1;
             return CompletionCode::PRIVILEGE;
         }
-        let unit = asked.destination.logical_unit();
-        let answer = match (asked.destination.bridged(), asked.net_fn.number(), asked.command, asked.data) {
-            (Some((_, address)), ..) => self.satellite(address, asked),
-            // Most of what is ever asked.
-            (None, 0x04, 0x2d, [number]) => self.sensors.get(&(unit, *number)).ok_or(NOT_THERE).map(|said| {
-                data.extend(said);
-                Vec::new()
-            }),
-            (None, ..) => self.own(asked),
-        };
+        let unit = request.destination.logical_unit();
+        let answer =
+            match (request.destination.bridged(), request.net_fn.number(), request.command, request.data) {
+                (Some((_, address)), ..) => self.satellite(address, request),
+                // Most of what is ever asked.
+                (None, 0x04, 0x2d, [number]) => {
+                    self.sensors.get(&(unit, *number)).ok_or(NOT_THERE).map(|said| {
+                        data.extend(said);
+                        Vec::new()
+                    })
+                }
+                (None, ..) => self.own(request),
+            };
         match answer {
             Ok(answer) => data.extend(answer),
             Err(code) => return CompletionCode(code),
@@ -147,8 +151,8 @@ const TOO_MUCH: u8 = 0xca;
 const NOT_THERE: u8 = 0xcb;
 
 impl Board {
-    fn own(&mut self, asked: &DeviceCommand<'_>) -> Answer {
-        match (asked.net_fn.number(), asked.command, asked.data) {
+    fn own(&mut self, request: &DeviceCommand<'_>) -> Answer {
+        match (request.net_fn.number(), request.command, request.data) {
             (0x00, 0x01, _) => {
                 let policy = self.configuration.restore_policy << 5;
                 let identify = 0x40 | self.configuration.identify << 4;
@@ -235,8 +239,8 @@ impl Board {
         }
     }
 
-    fn satellite(&self, address: u8, asked: &DeviceCommand<'_>) -> Answer {
-        match (asked.net_fn.number(), asked.command, asked.data) {
+    fn satellite(&self, address: u8, request: &DeviceCommand<'_>) -> Answer {
+        match (request.net_fn.number(), request.command, request.data) {
             (0x06, 0x01, _) => Ok(vec![address, 1, 1, 0, 2, 0x01, 0x91, 0x12, 0, 3, 0x0f]),
             (0x04, 0x2d, [number]) => {
                 self.satellites.get(&(address, *number)).map(|said| said.to_vec()).ok_or(NOT_THERE)

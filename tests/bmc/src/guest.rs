@@ -156,14 +156,14 @@ fn libraries_of(program: &Path) -> Vec<PathBuf> {
 fn said_in_time(mut machine: Child) -> String {
     let (mut output, mut errors) =
         (machine.stdout.take().expect("its output"), machine.stderr.take().expect("its errors"));
-    let (tell, told) = mpsc::channel();
+    let (tell, reported) = mpsc::channel();
     let reader = std::thread::spawn(move || {
         let mut said = Vec::new();
         let _ = output.read_to_end(&mut said).and_then(|_| errors.read_to_end(&mut said));
         let _ = tell.send(());
         said
     });
-    let is_in_time = told.recv_timeout(LIMIT).is_ok();
+    let is_in_time = reported.recv_timeout(LIMIT).is_ok();
     let _ = machine.kill();
     let ended = machine.wait().expect("QEMU ends");
     let said = String::from_utf8_lossy(&reader.join().expect("the reader")).replace('\r', "");

@@ -5,7 +5,7 @@
 #![allow(clippy::expect_used, clippy::missing_panics_doc)]
 
 mod board;
-mod crowd;
+mod controller_group;
 mod guest;
 mod line;
 mod loopback;
@@ -19,7 +19,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 pub use board::{Board, Configuration};
-pub use crowd::{Crowd, Network, settings, settings_with_suites};
+pub use controller_group::{ControllerGroup, Network, settings, settings_with_suites};
 pub use guest::Guest;
 pub use line::SerialLine;
 pub use loopback::{Arrivals, Loopback};

@@ -35,7 +35,7 @@ impl SerialLine {
     }
 
     /// Waits until the machine has received a text, and returns all that it has received.
-    pub fn heard(&mut self, text: &str) -> String {
+    pub fn receive_until(&mut self, text: &str) -> String {
         let mut all = Vec::new();
         while !String::from_utf8_lossy(&all).contains(text) {
             let mut some = [0; 256];

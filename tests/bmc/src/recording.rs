@@ -13,7 +13,7 @@ use ipmi_proto::{
 };
 
 use crate::board::Board;
-use crate::crowd::settings;
+use crate::controller_group::settings;
 
 /// Recorded conversation, which each end can repeat.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub struct Recording {
 #[derive(Debug, Default)]
 pub struct Flight {
     /// From the console.
-    pub asked: Frames,
+    pub requests: Frames,
     /// From the controller.
     pub answered: Frames,
 }
@@ -44,9 +44,9 @@ impl Recording {
         let mut recording = Self { flights: Vec::new(), requests: requests.collect() };
         let (mut controller, now) = (Controller::new(), Instant::now());
         let mut flights = Vec::new();
-        recording.console(now, |asked, answered| {
-            controller.answer(asked, answered, now);
-            flights.push(Flight { asked: asked.clone(), answered: answered.clone() });
+        recording.console(now, |requests, answered| {
+            controller.answer(requests, answered, now);
+            flights.push(Flight { requests: requests.clone(), answered: answered.clone() });
         });
         recording.flights = flights;
         recording
@@ -64,9 +64,9 @@ impl Recording {
     /// When it does not say the same as before.
     pub fn play_console(&self) {
         let mut flights = self.flights.iter();
-        self.console(Instant::now(), |asked, answered| {
+        self.console(Instant::now(), |requests, answered| {
             let flight = flights.next().expect("as many flights as before");
-            assert_eq!(*asked, flight.asked);
+            assert_eq!(*requests, flight.requests);
             answered.clone_from(&flight.answered);
         });
     }
@@ -79,7 +79,7 @@ impl Recording {
         let (mut controller, now) = (Controller::new(), Instant::now());
         let mut answered = Frames::new();
         for flight in &self.flights {
-            controller.answer(&flight.asked, &mut answered, now);
+            controller.answer(&flight.requests, &mut answered, now);
             assert_eq!(answered, flight.answered);
             answered.clear();
         }
@@ -94,15 +94,15 @@ impl Recording {
         for (destination, request) in &self.requests {
             session.request_at(*destination, request.clone());
         }
-        let (mut asked, mut answers, mut answered) = (Frames::new(), Frames::new(), 0);
+        let (mut requests, mut answers, mut answered) = (Frames::new(), Frames::new(), 0);
         loop {
-            asked.clear();
-            session.transmit_into(&mut asked, now);
-            if asked.is_empty() {
+            requests.clear();
+            session.transmit_into(&mut requests, now);
+            if requests.is_empty() {
                 break;
             }
             answers.clear();
-            other_end(&asked, &mut answers);
+            other_end(&requests, &mut answers);
             for answer in answers.iter() {
                 session.receive(answer, now).expect("a genuine answer");
             }
@@ -127,8 +127,8 @@ impl Controller {
         Self { responder: Responder::new(settings(0), [9; 32]), board: Board::default() }
     }
 
-    fn answer(&mut self, asked: &Frames, answers: &mut Frames, now: Instant) {
-        for frame in asked.iter() {
+    fn answer(&mut self, requests: &Frames, answers: &mut Frames, now: Instant) {
+        for frame in requests.iter() {
             let taken =
                 self.responder.receive(frame, Ipv4Addr::LOCALHOST.into(), &mut self.board, now, answers);
             taken.expect("an answer");
@@ -143,9 +143,9 @@ mod tests {
     #[test]
     fn both_ends_say_the_same_again() {
         let recording = Recording::of_warm_scan();
-        let asked: usize = recording.flights().iter().map(|flight| flight.asked.len()).sum();
+        let requests: usize = recording.flights().iter().map(|flight| flight.requests.len()).sum();
         // Three steps of the login, two questions about the records, each sensor, and the end.
-        assert_eq!(asked, 3 + 2 + 29 + 1);
+        assert_eq!(requests, 3 + 2 + 29 + 1);
         recording.play_console();
         recording.play_controller();
     }

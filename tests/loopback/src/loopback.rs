@@ -12,11 +12,12 @@ use auth::certificate_mapping::{Mapping, SubjectPattern, UriPattern};
 use client::{Endpoint, Session, SessionBuilder, TlsPolicy, Transport, Unencrypted};
 use config::{Draft, ListenerAddress, ListenerKey, Store, StoreError};
 use plugin_config::ConfigPlugin;
-use plugin_shell::{ShellEnvironment, ShellPlugin};
+use plugin_shell::ShellPlugin;
 use service::{
     Catalog, Certificate, Certificates, Listener, ListenerStatus, Listeners, Plugin, Product, Service,
     ServiceParts,
 };
+use shells::{ShellEnvironment, Shells};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::timeout;
@@ -68,7 +69,7 @@ impl Loopback {
         let settings = ConfigPlugin::new(Arc::clone(&store), listening_on)
             .with_certificate_mappings(Arc::clone(&sign_in) as _);
         let plugins: Vec<Arc<dyn Plugin>> =
-            vec![Arc::new(settings), Arc::new(ShellPlugin::new(surroundings(home)))];
+            vec![Arc::new(settings), Arc::new(ShellPlugin::new(Shells::new(surroundings(home))))];
         let service = Service::new(ServiceParts {
             state: store.subscribe(),
             authenticator: sign_in,

@@ -6,9 +6,11 @@
 
 mod ledger;
 pub mod outcome;
+mod recordings;
 pub mod report;
 
 pub use ledger::{Extent, Skip, record};
+pub use recordings::recordings;
 
 /// Records that the calling test cannot run here, with a reason formatted as by `println!`. The caller returns
 /// afterwards.

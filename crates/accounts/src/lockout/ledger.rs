@@ -184,6 +184,11 @@ impl Ledger {
         Admission::Admitted(Ticket { name: key, origin, budget, cost })
     }
 
+    /// Duration of a lock.
+    pub(super) fn lock_duration(&self) -> Duration {
+        self.policy.lock
+    }
+
     /// Counts the outcome of an attempt. Returns the account name if this locks it.
     pub(super) fn settle(&mut self, ticket: Ticket, outcome: Outcome, now: Instant) -> Option<AccountKey> {
         let Ticket { name: key, origin, budget: budget_key, cost } = ticket;

@@ -137,7 +137,7 @@ impl LinuxUser {
     /// # Errors
     /// [`HashError`] if the algorithm of the hash is not supported.
     pub fn verify_password(&self, password: &Secret) -> Result<bool, HashError> {
-        if self.password.starts_with(['!', '*']) {
+        if self.is_locked() {
             return Ok(false);
         }
         Ok(PasswordHash::parse(&self.password)?.verify(password))
@@ -147,6 +147,32 @@ impl LinuxUser {
     #[must_use]
     pub fn password_changed(&self) -> Option<UnixTime> {
         self.aging.changed.map(|day| UnixTime::new(day.saturating_mul(DAY)))
+    }
+
+    /// Returns whether no password can be right: the user is locked, or never had a password.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.password.starts_with(['!', '*'])
+    }
+
+    /// First day on which the account has expired; `None` if it does not expire.
+    #[must_use]
+    pub fn expires(&self) -> Option<UnixTime> {
+        self.aging.expires.map(|day| UnixTime::new(day.saturating_mul(DAY)))
+    }
+
+    /// First day on which the password must be changed; `None` if it does not expire.
+    #[must_use]
+    pub fn password_expires(&self) -> Option<UnixTime> {
+        /// Ages of ten years and more, such as the usual 99999 days, mean no limit.
+        const LONGEST_AGE: u64 = 3_650;
+        match (self.aging.changed, self.aging.most) {
+            (Some(0), _) => Some(UnixTime::new(0)),
+            (Some(changed), Some(most)) if most < LONGEST_AGE => {
+                Some(UnixTime::new(changed.saturating_add(most).saturating_add(1).saturating_mul(DAY)))
+            }
+            _ => None,
+        }
     }
 
     /// Returns whether the NT hash of a password of this user may be used now.

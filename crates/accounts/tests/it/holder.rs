@@ -255,8 +255,8 @@ fn many_unmapped_certificates_exhaust_their_source() {
     let (mapped, unmapped) = (Certificate::new(), Certificate::new());
     service.map(&mapped);
     let failures = (0..100).map(|hash| service.account(&unmapped.proof(hash)));
-    let heard = failures.filter(|verdict| *verdict == Err(AuthError::Unmapped)).count();
-    assert_eq!(heard, 30);
+    let received = failures.filter(|verdict| *verdict == Err(AuthError::Unmapped)).count();
+    assert_eq!(received, 30);
     assert_eq!(service.account(&mapped.proof(1)), Err(AuthError::NotAllowed));
     let elsewhere = [192, 0, 2, 1].into();
     let mut holder = service.sign_in.holder(&mapped.proof(2), elsewhere).unwrap();

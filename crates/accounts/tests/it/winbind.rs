@@ -19,7 +19,7 @@ use super::HERE;
 use super::ntlm::{Machine, ntlm, offering};
 
 /// Writes a program with this script. Each start adds a line to the file `starts`, and each input line is added to
-/// `asked`.
+/// `requested`.
 fn program(script: &str) -> (PathBuf, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ntlm_auth");
@@ -62,10 +62,10 @@ fn one_process_answers_all_requests() {
     assert_eq!(ask(&winbind, "CORP", "no"), Err(AuthError::WrongPassword));
     assert_eq!(ask(&winbind, "corp", "ann").as_deref(), Ok("CORP\\ann"));
     assert_eq!(lines(&folder, "starts"), ["--helper-protocol=ntlm-server-1"]);
-    let asked = lines(&folder, "asked");
-    assert_eq!(asked.iter().filter(|line| *line == ".").count(), 3);
+    let requested = lines(&folder, "asked");
+    assert_eq!(requested.iter().filter(|line| *line == ".").count(), 3);
     assert_eq!(
-        asked[..6],
+        requested[..6],
         [
             "NT-Domain:: Q09SUA==",
             "Username:: QW5u",
@@ -80,7 +80,7 @@ fn one_process_answers_all_requests() {
     {
         assert_eq!(ask(&winbind, domain, user), Err(AuthError::WrongPassword), "{domain:?} {user:?}");
     }
-    assert_eq!(lines(&folder, "asked").len(), asked.len());
+    assert_eq!(lines(&folder, "asked").len(), requested.len());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use md5::Md5;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::digest::Digest;
 use sha2::{Sha256, Sha512_256};
 use zeroize::Zeroizing;
@@ -206,7 +207,7 @@ impl Challenge {
             push(value, &[", userhash=true"]);
         } else if !user.is_ascii() && self.charset == Charset::Utf8 {
             value.push_str("username*=UTF-8''");
-            push_percent_encoded(value, user);
+            value.extend(utf8_percent_encode(user, EXTENDED_VALUE));
         } else {
             push_quoted(value, "username=", user);
         }
@@ -258,17 +259,20 @@ fn hexadecimal<D: Digest>(texts: &[&str]) -> Hashed {
     digits
 }
 
-/// Percent-encodes everything but letters, digits and a few signs (RFC 5987 3.2.1).
-fn push_percent_encoded(value: &mut String, text: &str) {
-    for octet in text.bytes() {
-        if octet.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&octet) {
-            value.push(char::from(octet));
-        } else {
-            let _ = write!(value, "%{octet:02X}");
-        }
-    }
-}
-
+/// Characters that an extended parameter encodes: all but `attr-char` (RFC 5987 3.2.1).
+const EXTENDED_VALUE: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
 const NAMES: [&str; 8] = ["realm", "nonce", "opaque", "algorithm", "qop", "stale", "userhash", "charset"];
 const SESSION: &str = "-sess";
 const MAX_PARAMETER: usize = 1_024;

@@ -67,12 +67,13 @@ fn required_sealing_rejects_a_service_without_it() {
 #[test]
 fn the_challenge_has_requested_and_mandatory_options() {
     let always = 0x0082_8204;
-    for (asked, offered) in [(u32::MAX, 0xE28A_8235), (0x2008_0001, 0x208A_8205), (0xA008_0001, 0xA08A_8205)]
+    for (requested, offered) in
+        [(u32::MAX, 0xE28A_8235), (0x2008_0001, 0x208A_8205), (0xA008_0001, 0xA08A_8205)]
     {
-        let negotiate = Negotiate { flags: Flags(asked) }.encode().unwrap();
-        let Ok(Step::Continue(challenge)) = service().step(&negotiate) else { panic!("{asked:X}") };
+        let negotiate = Negotiate { flags: Flags(requested) }.encode().unwrap();
+        let Ok(Step::Continue(challenge)) = service().step(&negotiate) else { panic!("{requested:X}") };
         let challenge = Challenge::decode(&challenge).unwrap();
-        assert_eq!(challenge.flags, Flags(offered), "{asked:X}");
+        assert_eq!(challenge.flags, Flags(offered), "{requested:X}");
         assert!(challenge.flags.contains(Flags(always)));
         assert_eq!(challenge.target_name, "NODE7");
     }

@@ -87,10 +87,10 @@ fn messages_of_any_number_of_parts_round_trip() {
             let said = text(&mut generator, 9_000);
             let sealed = seal(&mut ends[from], protocol, content_type, &said);
             assert_eq!(parts(&sealed).0.len(), said.len().div_ceil(ends[from].largest));
-            let heard =
+            let received =
                 sealed_body::unseal(&mut ends[1 - from], protocol, sealed.content_type, sealed.body, LIMIT);
-            let heard = heard.unwrap();
-            assert_eq!((heard.content_type.as_str(), heard.body), (content_type, said));
+            let received = received.unwrap();
+            assert_eq!((received.content_type.as_str(), received.body), (content_type, said));
         }
     }
 }
@@ -107,9 +107,9 @@ fn padding_is_removed_from_utf_8_bodies() {
         {
             let sealed = seal(&mut ends[0], Protocol::Spnego, content_type, &padded);
             let [_, service] = &mut ends;
-            let heard =
+            let received =
                 sealed_body::unseal(service, Protocol::Spnego, sealed.content_type, sealed.body, LIMIT);
-            assert_eq!(&heard.unwrap().body, expected);
+            assert_eq!(&received.unwrap().body, expected);
         }
     }
 }
@@ -140,13 +140,14 @@ fn missing_repeated_or_swapped_parts_are_rejected() {
             continue;
         }
         let body = [meddled.concat(), end].concat();
-        let heard = sealed_body::unseal(&mut service, Protocol::Spnego, sealed.content_type, body, 100_000);
+        let received =
+            sealed_body::unseal(&mut service, Protocol::Spnego, sealed.content_type, body, 100_000);
         let refused = matches!(
-            heard,
+            received,
             Err(SealedBodyError::Context(SealError::Forged) | SealedBodyError::TooManyParts { .. })
         );
         // A part repeated after its own position follows only correct parts, and is still rejected.
-        assert!(refused, "{round}: {:?}", heard.map(|open| open.body.len()));
+        assert!(refused, "{round}: {:?}", received.map(|open| open.body.len()));
     }
 }
 
@@ -160,10 +161,10 @@ fn a_changed_byte_is_rejected_or_has_no_effect() {
         let mut sealed = seal(&mut client, Protocol::Spnego, SOAP, &said);
         let at = generator.below(sealed.body.len());
         sealed.body[at] ^= 1 << generator.below(8);
-        let heard =
+        let received =
             sealed_body::unseal(&mut service, Protocol::Spnego, sealed.content_type, sealed.body, 100_000);
-        if let Ok(heard) = heard {
-            assert_eq!(heard.body, said, "{round}: octet {at}");
+        if let Ok(received) = received {
+            assert_eq!(received.body, said, "{round}: octet {at}");
         }
     }
 }

@@ -88,8 +88,13 @@ pub(super) fn standard_cimv2() -> &'static Builtin {
 }
 
 /// Text of the network classes.
-const STANDARD_CIMV2: &str =
-    concat!(include_str!("standard_cimv2.mof"), "\n", include_str!("network_hardware.mof"));
+const STANDARD_CIMV2: &str = concat!(
+    include_str!("standard_cimv2.mof"),
+    "\n",
+    include_str!("network_hardware.mof"),
+    "\n",
+    include_str!("firewall.mof")
+);
 
 /// Disks and volumes for the PowerShell Storage module.
 pub(super) fn storage() -> &'static Builtin {

@@ -5,9 +5,8 @@
 //! repository.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::fs;
 use std::sync::Arc;
-use std::{env, fs};
 
 use telarch_cim::uri::UriForm;
 use telarch_cim::wscim::{Reader, Writer};
@@ -150,7 +149,7 @@ fn writer() -> Writer {
 
 /// Calls a function for each item of each recording, with its service and the class that names its file.
 fn each_item(mut check: impl FnMut(&str, &str, Element<'_>)) {
-    let Some(folder) = recordings() else { return };
+    let Some(folder) = skips::recordings("wsman/wmi") else { return };
     for server in ["server_2003", "server_2008", "server_2012"] {
         let mut paths: Vec<_> =
             fs::read_dir(folder.join(server)).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -172,14 +171,4 @@ fn each_item(mut check: impl FnMut(&str, &str, Element<'_>)) {
             }
         }
     }
-}
-
-fn recordings() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures");
-    let folder = env::var_os("TELARCH_FIXTURES").map_or_else(beside, PathBuf::from).join("wsman/wmi");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    skips::skip!("there are no recordings in {}; TELARCH_FIXTURES names another folder", folder.display());
-    None
 }

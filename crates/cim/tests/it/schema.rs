@@ -22,9 +22,9 @@ fn operating_system_classes_have_all_their_properties() {
         );
         assert!(class.derivation().count() < 10, "{name}");
     }
-    // 168 classes with all their properties, 4 of descriptors and shares, 6 of printers, 14 of events and timers, 4 of the
-    // registry, 41 of further devices, counters and associations, and 50 superclasses that only have a name.
-    assert_eq!(classes, 287);
+    // 168 classes with all their properties, 4 of descriptors and shares, 6 of printers, 18 of events and timers, 4 of the
+    // registry, 43 of further devices, counters and associations, and 52 superclasses that only have a name.
+    assert_eq!(classes, 295);
     assert!(properties > 3_126 && methods >= 291, "{properties} properties, {methods} methods");
 }
 
@@ -287,6 +287,17 @@ fn documented_and_derived_qualifiers_are_present() {
     assert_eq!(ids, [0, 1, 2, 3]);
     let processor = class("Win32_PerfRawData_PerfOS_Processor");
     assert_eq!(words(&processor, "PercentProcessorTime", "CounterType"), ["558957824"]);
+    for (name, property, kind) in [
+        ("Win32_PerfRawData_Tcpip_ICMP", "MessagesPersec", "272696320"),
+        ("Win32_PerfRawData_PerfProc_Thread", "ElapsedTime", "807666944"),
+        ("Win32_PerfFormattedData_PerfOS_Cache", "CopyReadHitsPercent", "549585920"),
+    ] {
+        assert_eq!(words(&class(name), property, "CounterType"), [kind], "{name}.{property}");
+    }
+    let job = class("Win32_ScheduledJob");
+    assert_eq!(words(&job, "DaysOfWeek", "BitMap"), ["0", "1", "2", "3", "4", "5", "6"]);
+    assert_eq!(words(&job, "DaysOfWeek", "BitValues")[6], "Sunday");
+    assert!(job.qualifiers().find("Dynamic").is_some() && words(&job, "DaysOfWeek", "Values").is_empty());
     for without in ["CIM_Service", "Win32_ProcessStartup", "Win32_ProcessStartTrace", "__Namespace"] {
         assert!(class(without).qualifiers().find("Dynamic").is_none(), "{without}");
     }

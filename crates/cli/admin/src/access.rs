@@ -2,6 +2,7 @@
 
 mod checks;
 mod resource;
+pub(crate) mod status;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +13,7 @@ use cli::locator::Locator;
 use cli_command::{Action, Arguments, Command, Failure, Opt, Value};
 use config::{Paths, State, Store};
 
-use self::checks::AccessQuery;
+pub(crate) use self::checks::AccessQuery;
 
 /// The command `telarch access`.
 pub static ACCESS: Command = Command::new("access", "show what a user may do, and what prevents it", run)
@@ -45,12 +46,15 @@ static ACCOUNTS: Opt =
 static STATE: Opt = Opt::new("state", Value::Path("PATH"), "state directory of the service");
 
 fn run(arguments: &Arguments) -> Result<String, Failure> {
-    let user = arguments.words().concat();
-    let resource = resource_uri(arguments)?;
     let mut paths = paths(arguments)?;
     if let Some(accounts) = arguments.path(&ACCOUNTS) {
         paths.accounts = accounts;
     }
+    Ok(query(arguments.words().concat(), resource_uri(arguments)?, paths)?.report())
+}
+
+/// Prepares a question about a user, and reads the files of the service for it.
+pub(crate) fn query(user: String, resource: Option<String>, paths: Paths) -> Result<AccessQuery, Failure> {
     let accounts = match FileAccounts::open(&paths.accounts) {
         Ok(accounts) => Some(accounts),
         Err(AccountsError::Missing { .. }) => None,
@@ -67,7 +71,7 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
         .with_groups(move || std::sync::Arc::clone(&groups));
     let has_pam = serving == ServiceScope::Machine && Pam::load(accounts::PAM_SERVICE).is_ok();
     let sign_in = SignInSources { state: &settings, paths: &paths, serving, winbind: false }.facts();
-    let query = AccessQuery {
+    Ok(AccessQuery {
         user,
         resource,
         paths,
@@ -79,8 +83,7 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
         machine,
         has_pam,
         sign_in,
-    };
-    Ok(query.report())
+    })
 }
 
 /// The URI of the only resource to check.

@@ -4,6 +4,7 @@ mod import;
 mod list;
 mod nt_hash;
 mod password;
+mod show;
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -27,6 +28,7 @@ pub static ACCOUNT: Command = Command::new("account", "manage the accounts of th
         "telarch account add alice",
         "pass show winrm/bob | telarch account add bob --password-stdin --comment 'backup jobs'",
         "telarch account list --format json",
+        "telarch account show alice",
         "pdbedit -L -w | telarch account import --smbpasswd -",
     ])
     .actions(&[
@@ -44,6 +46,14 @@ pub static ACCOUNT: Command = Command::new("account", "manage the accounts of th
         )
         .takes(1, 1),
         Action::new("list", &[("", "list the accounts and the credentials they can use")]),
+        Action::new(
+            "show",
+            &[(
+                "NAME",
+                "show one account: origin, state, expiry, schemes, groups, and its access with the group that grants it",
+            )],
+        )
+        .takes(1, 1),
         Action::new(
             "import",
             &[(
@@ -78,6 +88,9 @@ pub static ACCOUNT: Command = Command::new("account", "manage the accounts of th
         "The list shows the origin of each account: service, or linux for the NT hash of a Linux user's password, which \
          the optional PAM module pam_telarch stores. Such a hash is outdated once the password is changed or locked, and \
          is not used then. set-password turns the account into one of the service.",
+        "show also accepts users of this machine without an entry in the accounts file. The settings are those beside \
+         the accounts file. A lock after too many failed sign-ins is read from the audit file in the state directory. \
+         Expiry and lock of a Linux user are shown to root.",
         "If the service runs as root, the group winrm-admins decides who is an administrator, not --admin.",
         "A running service applies changes within a second.",
     ]);
@@ -133,7 +146,7 @@ static STATE: Opt = Opt::new(
     "directory of the host key (default: /var/lib/telarch for root, and telarch in $XDG_STATE_HOME or \
      ~/.local/state for others)",
 );
-static FORMAT: Opt = TEXT_OR_JSON.only_with(&[Scope::Action("list")]);
+static FORMAT: Opt = TEXT_OR_JSON.only_with(&[Scope::Action("list"), Scope::Action("show")]);
 
 const ADD: Scope = Scope::Action("add");
 const SET_PASSWORD: Scope = Scope::Action("set-password");
@@ -174,6 +187,9 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
             Ok(format!("removed {name} from {}\n", path.display()))
         }
         ("import", _) => import(&path, arguments),
+        ("show", _) => {
+            show::show(&path, arguments.path(&STATE), name, arguments.keyword(&FORMAT).unwrap_or_default())
+        }
         _ => {
             let file = accounts::read(&path)?;
             Ok(list::list(file.records(), arguments.keyword(&FORMAT).unwrap_or_default()))

@@ -135,8 +135,8 @@ fn set_preset(path: &Path, preset: Preset) -> Result<String, Failure> {
         let (new, old) = (setting.line(&after.config), setting.literal(&before.config));
         text.push_str(&format!("  {new} (was {old})\n"));
     }
-    let kept = Setting::all().iter().filter(|setting| after.config.source(setting) != Source::Default);
-    let names: Vec<String> = kept.map(|setting| setting.path().replace('/', ".")).collect();
+    let stored = Setting::all().iter().filter(|setting| after.config.source(setting) != Source::Default);
+    let names: Vec<String> = stored.map(|setting| setting.path().replace('/', ".")).collect();
     if !names.is_empty() {
         text.push_str(&format!("unchanged, because the file sets them: {}\n", names.join(", ")));
     }

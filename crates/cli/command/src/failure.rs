@@ -16,6 +16,8 @@ pub enum Failure {
     Failed(String),
     /// The reader of the output, such as `head`, has closed it; the program ends successfully and silently.
     Unread,
+    /// The command has reported everything, and the program ends with this exit status.
+    Ended(u8),
 }
 
 impl Failure {
@@ -36,6 +38,7 @@ impl Failure {
             Self::Usage(_) => ExitCode::from(2),
             Self::Failed(_) => ExitCode::FAILURE,
             Self::Unread => ExitCode::SUCCESS,
+            Self::Ended(status) => ExitCode::from(*status),
         }
     }
 }
@@ -45,6 +48,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Usage(message) | Self::Failed(message) => f.write_str(message),
             Self::Unread => f.write_str("the reader of the output has closed it"),
+            Self::Ended(status) => write!(f, "exit status {status}"),
         }
     }
 }

@@ -28,7 +28,7 @@ impl Program {
             self.run(parser).and_then(|text| output::out().write_all(text.as_bytes()).map_err(Failure::from));
         match printed {
             Ok(()) => ExitCode::SUCCESS,
-            Err(failure @ Failure::Unread) => failure.exit_code(),
+            Err(failure @ (Failure::Unread | Failure::Ended(_))) => failure.exit_code(),
             Err(failure) => {
                 // If standard error cannot be written either, the exit status is the only report.
                 let _ = writeln!(output::errors(), "telarch: {failure}");

@@ -1,7 +1,7 @@
 //! Names and addresses of controllers.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use cli::host_list;
 use ipmi::proto::{Destination, Login};
@@ -58,6 +58,17 @@ impl Host {
             Some(stored) => stored.clone().at_most(default.level()),
             None => default,
         }
+    }
+
+    /// Returns whether a text names this controller: the same name in any case, or the same address in any notation,
+    /// and the same port.
+    pub(super) fn is_named(&self, text: &str) -> bool {
+        let Ok(other) = host(text) else { return false };
+        let is_same_name = match (self.name.parse::<IpAddr>(), other.name.parse::<IpAddr>()) {
+            (Ok(own), Ok(other)) => own == other,
+            _ => self.name.eq_ignore_ascii_case(&other.name),
+        };
+        is_same_name && self.port.unwrap_or(ipmi::PORT) == other.port.unwrap_or(ipmi::PORT)
     }
 
     /// Name or address on the network, and port.
@@ -144,6 +155,26 @@ mod tests {
             ["[2001:db8::1]:99", "::1", "fe80::1", "::2"]
         );
         assert_eq!(shown("10.0.7.0/30"), ["10.0.7.1", "10.0.7.2"]);
+    }
+
+    #[test]
+    fn a_controller_is_named_in_any_notation() {
+        let listed = parse("10.0.7.0/30,BMC[01-02].example:99,[2001:db8::1]").expect("valid");
+        let finds = |text: &str| listed.iter().find(|host| host.is_named(text)).map(Host::to_string);
+        for (text, expected) in [
+            ("10.0.7.2", Some("10.0.7.2")),
+            ("10.0.7.2:623", Some("10.0.7.2")),
+            ("bmc02.Example:99", Some("BMC02.example:99")),
+            ("2001:0db8:0::1", Some("2001:db8::1")),
+            ("[2001:DB8::1]:623", Some("2001:db8::1")),
+            ("10.0.7.2:99", None),
+            ("10.0.7.4", None),
+            ("bmc02.example", None),
+            ("[", None),
+            ("", None),
+        ] {
+            assert_eq!(finds(text).as_deref(), expected, "{text}");
+        }
     }
 
     #[test]

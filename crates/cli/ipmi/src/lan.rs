@@ -64,10 +64,10 @@ impl Lan {
 }
 
 /// Returns the result of a change of network settings.
-pub(super) fn changed(kept: ChangeOutcome) -> Answer {
+pub(super) fn changed(stored: ChangeOutcome) -> Answer {
     Answer::message(
         "set",
-        match kept {
+        match stored {
             ChangeOutcome::Confirmed => CHANGED,
             ChangeOutcome::Unverified => "the controller confirmed the change, which cannot be read back",
             ChangeOutcome::Unreachable => {

@@ -251,14 +251,14 @@ async fn run_at_higher_level<O: Operation>(
 #[cfg(test)]
 mod tests {
     use ipmi::proto::{Password, UserName};
-    use telarch_simulated_bmc::{Crowd, Network};
+    use telarch_simulated_bmc::{ControllerGroup, Network};
 
     use super::*;
 
     #[tokio::test]
     async fn a_rejected_user_is_not_retried_soon() {
-        let crowd = Crowd::start(1, Network::default());
-        let address = crowd.addresses().first().expect("a controller").to_string();
+        let group = ControllerGroup::start(1, Network::default());
+        let address = group.addresses().first().expect("a controller").to_string();
         let host = super::super::hosts::parse(&address).expect("an address").remove(0);
         let login = |password: &[u8]| {
             let user = UserName::new("viewer").expect("a name");

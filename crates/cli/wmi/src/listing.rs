@@ -31,7 +31,7 @@ const FIRST_ROWS: usize = 200;
 /// Runs a query and prints each row as it arrives, until interrupted.
 pub(super) fn run(source: &Source, query: &str, printer: Printer) -> Result<String, Failure> {
     let mut listing = printer.listing(None, FIRST_ROWS);
-    let mut is_empty = true;
+    let (mut is_empty, mut is_complete) = (true, true);
     let listed = source.list(query, interrupted(), &mut |item| match item {
         QueryItem::Properties(selected) => {
             listing = printer.listing(selected, FIRST_ROWS);
@@ -41,7 +41,10 @@ pub(super) fn run(source: &Source, query: &str, printer: Printer) -> Result<Stri
             is_empty = false;
             output::out().write_all(listing.row(row).as_bytes())
         }
-        QueryItem::Omitted(message) => writeln!(output::errors(), "telarch: {message}"),
+        QueryItem::Omitted(message) => {
+            is_complete = false;
+            writeln!(output::errors(), "telarch: {message}")
+        }
     });
     // The document is completed even after a failure.
     let late = match &listed {
@@ -62,6 +65,7 @@ pub(super) fn run(source: &Source, query: &str, printer: Printer) -> Result<Stri
         )?;
     }
     if is_empty
+        && is_complete
         && listed.is_ok()
         && let Some(note) = source.missing_source_note(query)
     {

@@ -210,8 +210,8 @@ mod tests {
 
     #[test]
     fn advice_follows_the_marked_position() {
-        let told = message("SELECT * FROM X ORDER BY Name");
-        let lines: Vec<&str> = told.lines().collect();
+        let reported = message("SELECT * FROM X ORDER BY Name");
+        let lines: Vec<&str> = reported.lines().collect();
         let expected = [
             "WQL has no ORDER BY",
             "  SELECT * FROM X ORDER BY Name",

@@ -79,12 +79,13 @@ impl Policy {
     /// down to `WinRM` may be omitted.
     #[must_use]
     pub fn search(word: &str) -> Vec<&'static Self> {
-        let asked = Setting::find(word).ok();
-        TABLE.iter().filter(|policy| policy.matches(word, asked)).collect()
+        let requested = Setting::find(word).ok();
+        TABLE.iter().filter(|policy| policy.matches(word, requested)).collect()
     }
 
     fn matches(&self, word: &str, setting: Option<&Setting>) -> bool {
-        let governs = setting.is_some_and(|asked| self.settings().any(|own| own.path() == asked.path()));
+        let governs =
+            setting.is_some_and(|requested| self.settings().any(|own| own.path() == requested.path()));
         governs || self.name.eq_ignore_ascii_case(word) || self.matches_registry_path(word)
     }
 
@@ -387,7 +388,7 @@ const TABLE: &[Policy] = &[
         name: "SubscriptionManager",
         key: below!(r"EventLog\EventForwarding\SubscriptionManager"),
         kind: PolicyKind::List { folder: None, switch: None },
-        about: "Event collectors that this machine queries for subscriptions, each as Server=URL,Refresh=SECONDS and for HTTPS IssuerCA=THUMBPRINT. The list is shown, but has no effect yet: this service does not forward events.",
+        about: "Event collectors that this machine queries for subscriptions, each as Server=URL,Refresh=SECONDS and for HTTPS IssuerCA=THUMBPRINT. telarch-forwarder uses the list.",
     },
     Policy {
         name: "AllowFreshCredentials",

@@ -92,9 +92,9 @@ fn errors_in_the_file_are_reported_with_their_line() {
         ("[Groups]\nAdministrators = [\"a b\"]".to_owned(), 2, "valid name of a local group"),
         ("[Groups]\nAdministrators = \"wheel\"".to_owned(), 2, "a list of group names"),
     ] {
-        let told = refusal(&text);
-        assert!(told.contains(part), "{text}\n{told}");
-        assert!(told.contains(&format!("line {line}")), "{text}\n{told}");
+        let reported = refusal(&text);
+        assert!(reported.contains(part), "{text}\n{reported}");
+        assert!(reported.contains(&format!("line {line}")), "{text}\n{reported}");
     }
 }
 
@@ -197,7 +197,7 @@ fn an_invalid_put_is_rejected_with_its_reason() {
         (body("", &resource(SHELL, &format!("<Security {good}/><Security {good}/>"))), "duplicate entry"),
         (body("", &resource(SHELL, &format!("<Security {good}/>").repeat(65))), "more than 64"),
     ] {
-        let told = put(&state, "Shell", &body).unwrap_err().to_string();
-        assert!(told.contains(part), "{body}\n{told}");
+        let reported = put(&state, "Shell", &body).unwrap_err().to_string();
+        assert!(reported.contains(part), "{body}\n{reported}");
     }
 }

@@ -458,9 +458,9 @@ fn policies_are_handed_to_another_process_as_text() {
     let machine = Machine::new("Service.Auth.Basic = true\n");
     machine.put("10.pol", pol(vec![number(SERVICE, "AllowBasic", 0), text(MANAGERS, "1", "Server=\"\n")]));
     let reading = machine.open().unwrap();
-    let told = Policies::of_text(&reading.state().policies.to_text()).unwrap();
+    let reported = Policies::of_text(&reading.state().policies.to_text()).unwrap();
     let none: [(&str, &str); 0] = [];
-    let store = Store::open_with_policies(machine.settings(), &none, told).unwrap();
+    let store = Store::open_with_policies(machine.settings(), &none, reported).unwrap();
     assert_eq!(store.state().policies, reading.state().policies);
     assert!(!store.snapshot().service.auth.basic);
     // It does not read the directory itself.

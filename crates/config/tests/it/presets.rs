@@ -179,7 +179,7 @@ fn assert_values(config: &Config, column: fn([&'static str; 3]) -> &'static str)
 }
 
 /// Path, preset `telarch`, and the article "Installation and Configuration for Windows Remote Management" for WinRM 2.0.
-const VALUES: [[&str; 3]; 56] = [
+const VALUES: [[&str; 3]; 61] = [
     ["MaxEnvelopeSizekb", "500", "150"],
     ["MaxTimeoutms", "60000", "60000"],
     ["MaxBatchItems", "32000", "32000"],
@@ -231,6 +231,8 @@ const VALUES: [[&str; 3]; 56] = [
     ["Shell/LoginShell", "", ""],
     ["Shell/Profiles", "Never", "Never"],
     ["Shell/AbandonedCommandTimeoutms", "600000", "600000"],
+    ["PowerShell/Program", "", ""],
+    ["PowerShell/Configurations", "", ""],
     ["WMI/PermanentSubscriptions", "false", "false"],
     ["WMI/CommandLineConsumers", "false", "false"],
     ["EventCollector/Enabled", "false", "false"],
@@ -238,6 +240,9 @@ const VALUES: [[&str; 3]; 56] = [
     ["EventCollector/RawXml", "false", "false"],
     ["EventCollector/MaxFileSizekb", "65536", "65536"],
     ["EventCollector/MaxFiles", "8", "8"],
+    ["EventCollector/MaxTotalMB", "0", "0"],
+    ["EventForwarding/MaxForwardingRate", "0", "0"],
+    ["EventForwarding/CertificateThumbprint", "", ""],
     ["Identify/ProductVendor", "", ""],
     ["Connections/MaxOpen", "640", "640"],
 ];

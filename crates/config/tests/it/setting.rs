@@ -165,14 +165,14 @@ fn the_login_shell_is_an_absolute_path_or_empty() {
 fn the_vendor_is_a_printable_text_or_empty() {
     let mut config = Config::default();
     let longest = "ü".repeat(256);
-    for (value, told) in [
+    for (value, reported) in [
         ("Microsoft Corporation", Some("Microsoft Corporation")),
         (" A & B <c> ", Some("A & B <c>")),
         (longest.as_str(), Some(longest.as_str())),
         ("  ", None),
     ] {
         config.set("Identify/ProductVendor", value).unwrap();
-        assert_eq!(config.identify.product_vendor.configured(), told);
+        assert_eq!(config.identify.product_vendor.configured(), reported);
     }
     let too_long = "x".repeat(257);
     for wrong in ["one\ntwo", "a\u{7}", "a\u{85}b", "a\u{FFFE}", too_long.as_str()] {
@@ -182,7 +182,7 @@ fn the_vendor_is_a_printable_text_or_empty() {
     }
 }
 
-const ORDER: [&str; 56] = [
+const ORDER: [&str; 61] = [
     "MaxEnvelopeSizekb",
     "MaxTimeoutms",
     "MaxBatchItems",
@@ -230,6 +230,8 @@ const ORDER: [&str; 56] = [
     "Shell/LoginShell",
     "Shell/Profiles",
     "Shell/AbandonedCommandTimeoutms",
+    "PowerShell/Program",
+    "PowerShell/Configurations",
     "WMI/PermanentSubscriptions",
     "WMI/CommandLineConsumers",
     "EventCollector/Enabled",
@@ -237,6 +239,9 @@ const ORDER: [&str; 56] = [
     "EventCollector/RawXml",
     "EventCollector/MaxFileSizekb",
     "EventCollector/MaxFiles",
+    "EventCollector/MaxTotalMB",
+    "EventForwarding/MaxForwardingRate",
+    "EventForwarding/CertificateThumbprint",
     "Identify/ProductVendor",
     "Connections/MaxOpen",
 ];

@@ -132,7 +132,7 @@ mod tests {
         let log = FailureLog::of_state(folder.path());
         let namespace = |text| Namespace::parse(text).expect("a namespace");
         let schema = Schema::of(namespace("root/cimv2"));
-        let mut heard = NewFailures {
+        let mut received = NewFailures {
             tail: Tail::of(&log.path).expect("there is a folder"),
             class: schema.require("__EventDroppedEvent").expect("a class"),
             namespace: namespace("root/cimv2"),
@@ -147,7 +147,7 @@ mod tests {
                 BoundConsumer { namespace: namespace(place), events: namespace("root/cimv2"), consumer };
             log.add(&bound, None, &Failure::RateLimit).expect("it is written");
         }
-        let Ok(Happening::Event(event)) = heard.next().await else { panic!("no event") };
+        let Ok(Happening::Event(event)) = received.next().await else { panic!("no event") };
         let consumer = event.value("IntendedConsumer").expect("a consumer").to_text();
         assert_eq!(consumer, "LogFileEventConsumer.Name=\"own\"");
     }

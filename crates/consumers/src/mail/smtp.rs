@@ -179,21 +179,21 @@ mod tests {
         let message = message(".\r\n.\r\nMAIL FROM:<x@y>\r\n");
         let connected = async { Ok((client, Ipv4Addr::LOCALHOST.into())) };
         let outcome = send(connected, &message).await;
-        let mut heard = String::new();
-        server.read_to_string(&mut heard).await.expect("text");
-        (outcome, heard)
+        let mut received = String::new();
+        server.read_to_string(&mut received).await.expect("text");
+        (outcome, received)
     }
 
     #[tokio::test]
     async fn a_mail_is_delivered_and_a_line_with_a_dot_does_not_end_it() {
         let script = "220-hello\r\n220 there\r\n250-x\r\n250 y\r\n250 ok\r\n250 ok\r\n251 ok\r\n354 go\r\n250 ok\r\n221 bye\r\n";
-        let (outcome, heard) = sent(script).await;
+        let (outcome, received) = sent(script).await;
         outcome.expect("it is taken");
-        assert!(heard.starts_with(
+        assert!(received.starts_with(
             "EHLO [127.0.0.1]\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@f>\r\nDATA\r\n"
         ));
-        assert!(heard.ends_with("\r\n\r\n..\r\n..\r\nMAIL FROM:<x@y>\r\n\r\n.\r\nQUIT\r\n"), "{heard}");
-        assert_eq!(heard.split("\r\n.\r\n").count(), 2, "{heard}");
+        assert!(received.ends_with("\r\n\r\n..\r\n..\r\nMAIL FROM:<x@y>\r\n\r\n.\r\nQUIT\r\n"), "{received}");
+        assert_eq!(received.split("\r\n.\r\n").count(), 2, "{received}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -213,7 +213,7 @@ mod tests {
     #[tokio::test]
     async fn rejections_and_invalid_responses_are_errors() {
         let endless = "250-x\r\n".repeat(200);
-        for (script, told) in [
+        for (script, reported) in [
             ("554 no\r\n", "connection rejected: 554 no"),
             ("220 x\r\n250 x\r\n250 x\r\n550 no such\x1buser\r\n", "c@d rejected: 550 no such\u{FFFD}user"),
             (
@@ -230,8 +230,8 @@ mod tests {
         ] {
             let (outcome, _) = sent(script).await;
             // The connection ends after the script.
-            let outcome = outcome.expect_err(told).to_string();
-            assert_eq!(outcome, told, "{script:?}");
+            let outcome = outcome.expect_err(reported).to_string();
+            assert_eq!(outcome, reported, "{script:?}");
         }
     }
 }

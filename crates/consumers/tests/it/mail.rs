@@ -144,7 +144,7 @@ fn invalid_mail_consumers_are_rejected() {
             "HeaderFields: must be ASCII fields of the form Name: value",
         ),
     ] {
-        let told = problem(&bound(&consumer(more), "")).to_string();
-        assert!(told.contains(words), "{more}: {told}");
+        let reported = problem(&bound(&consumer(more), "")).to_string();
+        assert!(reported.contains(words), "{more}: {reported}");
     }
 }

@@ -235,8 +235,8 @@ fn invalid_consumers_are_rejected() {
             "without placeholders",
         ),
     ] {
-        let told = problem(&bound(consumer, "")).to_string();
-        assert!(told.contains(words), "{consumer}: {told}");
+        let reported = problem(&bound(consumer, "")).to_string();
+        assert!(reported.contains(words), "{consumer}: {reported}");
     }
 }
 
@@ -255,7 +255,7 @@ async fn an_event_that_a_consumer_cannot_process_is_a_failure_event() {
         let namespace = Namespace::parse("root/subscription").unwrap();
         engine.engine().subscribe(&Context::of_this_process("test"), &namespace, query).await.unwrap()
     };
-    let mut heard = subscribe("SELECT * FROM __SystemEvent").await;
+    let mut received = subscribe("SELECT * FROM __SystemEvent").await;
     let (carried, words) = (engine.clone(), WORDS);
     let (creators, commands) = (Creators::All, CommandPolicy::Deny);
     let mut work = JoinSet::new();
@@ -265,7 +265,9 @@ async fn an_event_that_a_consumer_cannot_process_is_a_failure_event() {
     compile(engine.repository(), &bound(&log_to(&folder.path().join("missing/rooms.log"), ""), ""));
     for number in 0..ATTEMPTS {
         compile(engine.repository(), &room(&format!("a b{number}")));
-        let Ok(next) = tokio::time::timeout(Duration::from_millis(100), heard.next()).await else { continue };
+        let Ok(next) = tokio::time::timeout(Duration::from_millis(100), received.next()).await else {
+            continue;
+        };
         let Some(Ok(Occurrence::Event(failure))) = next else { panic!("{next:?}") };
         assert_eq!(failure.class().name().as_str(), "__ConsumerFailureEvent");
         let text = |name: &str| {

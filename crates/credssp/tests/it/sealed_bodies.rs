@@ -33,8 +33,8 @@ fn messages_of_any_number_of_records_round_trip() {
             let said = text(&mut generator, length);
             let sealed = seal(ends[from].as_mut(), Protocol::CredSsp, SOAP, said.clone()).unwrap();
             let hearing = ends[1 - from].as_mut();
-            let heard = unseal(hearing, Protocol::CredSsp, sealed.content_type, sealed.body, said.len());
-            assert_eq!(heard.unwrap().body, said);
+            let received = unseal(hearing, Protocol::CredSsp, sealed.content_type, sealed.body, said.len());
+            assert_eq!(received.unwrap().body, said);
         }
     }
 }
@@ -62,7 +62,7 @@ fn missing_repeated_or_swapped_records_are_rejected() {
         assert_eq!(parts.len(), 3);
         attack(&mut parts);
         let body = [parts.concat(), END.to_vec()].concat();
-        let heard = unseal(ends[1].as_mut(), Protocol::CredSsp, sealed.content_type, body, 100_000);
-        assert!(heard.is_err(), "{name}");
+        let received = unseal(ends[1].as_mut(), Protocol::CredSsp, sealed.content_type, body, 100_000);
+        assert!(received.is_err(), "{name}");
     }
 }

@@ -37,9 +37,9 @@ pub(crate) fn md2(parts: &[&[u8]]) -> [u8; 16] {
 fn checksum(blocks: &[[u8; 16]]) -> [u8; 16] {
     let (mut sum, mut last) = ([0; 16], 0);
     for block in blocks {
-        for (kept, octet) in sum.iter_mut().zip(block) {
-            *kept ^= substitute(octet ^ last);
-            last = *kept;
+        for (state, octet) in sum.iter_mut().zip(block) {
+            *state ^= substitute(octet ^ last);
+            last = *state;
         }
     }
     sum

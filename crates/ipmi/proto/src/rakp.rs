@@ -94,9 +94,9 @@ impl OpenSessionResponse {
     pub(crate) fn decode(octets: Octets<'_>, suite: CipherSuite) -> Result<Self, ProtoError> {
         let mut octets = octets;
         let controller_id = octets.u32()?;
-        for (kind, asked) in (0..).zip(suite.algorithms()) {
+        for (kind, requested) in (0..).zip(suite.algorithms()) {
             let [got_kind, _, _, _, algorithm, _, _, _] = octets.array()?;
-            if got_kind != kind || algorithm & 0x3f != asked {
+            if got_kind != kind || algorithm & 0x3f != requested {
                 return Err(ProtoError::Unexpected {
                     what: "an algorithm that the controller has chosen by itself",
                     value: algorithm.into(),

@@ -36,7 +36,7 @@ pub use self::settings::{Account, Settings};
 pub trait Device {
     /// Answers a command whose privilege level has been checked. Appends the data after the completion code
     /// to `data`, which is empty.
-    fn answer(&mut self, asked: &DeviceCommand<'_>, data: &mut Vec<u8>) -> CompletionCode;
+    fn answer(&mut self, command: &DeviceCommand<'_>, data: &mut Vec<u8>) -> CompletionCode;
 
     /// Returns whether there is a controller at this address on this channel. Messages for other addresses
     /// are not forwarded.

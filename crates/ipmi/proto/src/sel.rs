@@ -121,9 +121,9 @@ impl SelRecord {
     /// Decodes a record requested by this id. A truncated record becomes [`Entry::CutOff`], so that the rest
     /// of the log can still be read.
     #[must_use]
-    pub fn read(asked: u16, record: &[u8]) -> Self {
+    pub fn read(requested: u16, record: &[u8]) -> Self {
         Self::decode(record).unwrap_or_else(|_| {
-            let id = record.first_chunk().map_or(asked, |id| u16::from_le_bytes(*id));
+            let id = record.first_chunk().map_or(requested, |id| u16::from_le_bytes(*id));
             Self { id, time: None, entry: Entry::CutOff { octets: record.to_vec() } }
         })
     }

@@ -338,8 +338,8 @@ impl Session {
             (Phase::Opening(attempt), Frame::Lan15(packet)) if attempt.is_silent() => {
                 let answer = Answer::decode(packet.in_clear()?)?;
                 let ask = self.capabilities();
-                let asked = ask.request();
-                if (answer.net_fn, answer.command) != (asked.net_fn, asked.command) {
+                let requested = ask.request();
+                if (answer.net_fn, answer.command) != (requested.net_fn, requested.command) {
                     return Err(ProtoError::OutOfWindow);
                 }
                 let capabilities = ask.reply(&answer.response.data)?;

@@ -63,14 +63,14 @@ impl Transport for OpenIpmi {
             length,
             data: request.data.as_ptr().cast_mut(),
         };
-        let mut asked = IpmiRequest {
+        let mut command = IpmiRequest {
             address: &raw const address,
             address_length: ADDRESS_LENGTH,
             id: id as c_long,
             message,
         };
         // SAFETY: address and data outlive the call, and the driver only reads them.
-        unsafe { ioctl(&self.0, Send(&mut asked)) }.map_err(io::Error::from)
+        unsafe { ioctl(&self.0, Send(&mut command)) }.map_err(io::Error::from)
     }
 
     fn receive(&self) -> io::Result<(i64, Response)> {

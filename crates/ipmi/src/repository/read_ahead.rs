@@ -62,20 +62,20 @@ impl<'c> Reader<'c> {
             return Ok(records);
         }
         self.reservation = self.reserve().await?;
-        let mut asked: VecDeque<(GetSdr, Pending)> = VecDeque::new();
+        let mut requested: VecDeque<(GetSdr, Pending)> = VecDeque::new();
         let (mut next, mut before) = (FIRST, None);
         let mut met = HashSet::from([FIRST]);
         // Some controllers report too small a count. The upper limit protects against an endless chain of
         // ids.
         for seen in 0..count.clamp(MOST_UNCOUNTED, MOST_RECORDS) {
-            if asked.front().is_none_or(|(get, _)| get.record != next) {
+            if requested.front().is_none_or(|(get, _)| get.record != next) {
                 // Responses to wrong guesses are dropped on arrival.
-                self.wrong += usize::from(!asked.is_empty());
-                asked.clear();
-                asked.push_back(self.begin(next));
+                self.wrong += usize::from(!requested.is_empty());
+                requested.clear();
+                requested.push_back(self.begin(next));
             }
-            self.guess(&mut asked, before, count.saturating_sub(seen));
-            let Some((get, pending)) = asked.pop_front() else { break };
+            self.guess(&mut requested, before, count.saturating_sub(seen));
+            let Some((get, pending)) = requested.pop_front() else { break };
             let (one, after) = match self.rest_of(get, pending).await {
                 // The previous record refers to this one, but it does not exist: the list ends here.
                 Err(IpmiError::Completion(CompletionCode::NOT_PRESENT))
@@ -103,21 +103,21 @@ impl<'c> Reader<'c> {
     }
 
     /// Requests the records that probably follow, unless too many guesses were wrong.
-    fn guess(&mut self, asked: &mut VecDeque<(GetSdr, Pending)>, before: Option<u16>, left: usize) {
+    fn guess(&mut self, requested: &mut VecDeque<(GetSdr, Pending)>, before: Option<u16>, left: usize) {
         // The first record is requested as id 0, whatever its id is.
-        let Some(((last, _), before)) = asked.back().zip(before) else { return };
+        let Some(((last, _), before)) = requested.back().zip(before) else { return };
         if self.wrong > MOST_WRONG {
             return;
         }
-        let front = asked.front().map_or(last.record, |(get, _)| get.record);
+        let front = requested.front().map_or(last.record, |(get, _)| get.record);
         let stride = if before == FIRST { 1 } else { front.wrapping_sub(before).max(1) };
         let mut id = last.record;
-        while asked.len() < AHEAD.min(left) {
+        while requested.len() < AHEAD.min(left) {
             id = id.wrapping_add(stride);
             if id == LAST {
                 return;
             }
-            asked.push_back(self.begin(id));
+            requested.push_back(self.begin(id));
         }
     }
 

@@ -30,12 +30,12 @@ async fn the_serial_console_transfers_input_and_output() {
     let channel = connection.lan_channel().await.unwrap();
     connection.run(&SetSerialParameter { channel, change: SerialChange::Enabled(true) }).await.unwrap();
     let machine = std::thread::spawn(move || {
-        let heard = line.heard("\r");
+        let received = line.receive_until("\r");
         line.say("you said it\r\n");
         line.say(&"0123456789".repeat(300));
         line.say("end");
-        let second = line.heard("\r");
-        (heard, second, line)
+        let second = line.receive_until("\r");
+        (received, second, line)
     });
     let mut console = connection.console().await.unwrap();
     // A second connection is refused while the console is active.
@@ -51,11 +51,11 @@ async fn the_serial_console_transfers_input_and_output() {
     while !console.is_idle() {
         let _ = timeout(Duration::from_millis(50), console.next()).await;
     }
-    let (heard, second, mut line) = machine.join().unwrap();
-    assert_eq!((heard.as_str(), second), ("hello world\r", long));
+    let (received, second, mut line) = machine.join().unwrap();
+    assert_eq!((received.as_str(), second), ("hello world\r", long));
     console.close().await.unwrap();
     // The next console starts a new payload.
-    let machine = std::thread::spawn(move || line.heard("\r"));
+    let machine = std::thread::spawn(move || line.receive_until("\r"));
     let mut console = connection.console().await.unwrap();
     for letter in "hello world\r".chars() {
         assert_eq!(console.write(letter.to_string().as_bytes()), 1);

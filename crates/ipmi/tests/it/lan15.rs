@@ -9,7 +9,7 @@ use telarch_ipmi::proto::{
     AuthenticationType, CipherSuite, Login, Password, Privilege, Protection, ProtoError, Timing, UserName,
     device_id,
 };
-use telarch_simulated_bmc::{Board, Crowd, Network, SimulatedBmc, settings_with_suites};
+use telarch_simulated_bmc::{Board, ControllerGroup, Network, SimulatedBmc, settings_with_suites};
 
 use crate::sessions::login;
 
@@ -18,7 +18,7 @@ const KINDS: [AuthenticationType; 3] =
 
 #[tokio::test]
 async fn a_session_with_md2_is_opened_if_selected() {
-    let ours = Crowd::start(1, Network::default());
+    let ours = ControllerGroup::start(1, Network::default());
     let login = login("admin", "admin-pw").lan15("MD2".parse().unwrap()).unwrap();
     let connection = Connection::open(ours.addresses()[0], login, Timing::default()).await.unwrap();
     assert_eq!(connection.protection(), Some(Protection::Lan15(AuthenticationType::Md2)));
@@ -28,7 +28,7 @@ async fn a_session_with_md2_is_opened_if_selected() {
 
 #[tokio::test]
 async fn ipmi_1_5_sessions_work_with_each_authentication_type() {
-    let ours = Crowd::start(1, Network::default());
+    let ours = ControllerGroup::start(1, Network::default());
     let mut addresses = vec![ours.addresses()[0]];
     let theirs = SimulatedBmc::start();
     addresses.extend(theirs.iter().map(|bmc| bmc.address().parse::<std::net::SocketAddr>().unwrap()));
@@ -56,7 +56,7 @@ async fn ipmi_1_5_sessions_work_with_each_authentication_type() {
 
 #[tokio::test]
 async fn a_wrong_password_differs_from_an_unknown_user() {
-    let ours = Crowd::start(1, Network::default());
+    let ours = ControllerGroup::start(1, Network::default());
     let open = async |user: &str, password: &str| {
         let login = login(user, password).lan15(AuthenticationType::Md5).unwrap();
         Connection::open(ours.addresses()[0], login, Timing::default()).await.unwrap_err()
@@ -78,7 +78,7 @@ fn a_password_too_long_for_ipmi_1_5_is_rejected() {
 
 #[tokio::test]
 async fn a_controller_without_ipmi_2_0_gets_no_weaker_login_by_default() {
-    let ours = Crowd::of(vec![(settings_with_suites(&[]), Board::default())], Network::default());
+    let ours = ControllerGroup::of(vec![(settings_with_suites(&[]), Board::default())], Network::default());
     let open = async |login: Login| Connection::open(ours.addresses()[0], login, Timing::default()).await;
     let refused = open(login("admin", "admin-pw").discover()).await.unwrap_err();
     let IpmiError::Proto(ProtoError::OnlyLan15 { kinds }) = &refused else { panic!("{refused}") };
@@ -92,13 +92,15 @@ async fn a_controller_without_ipmi_2_0_gets_no_weaker_login_by_default() {
 #[tokio::test]
 async fn listed_suites_are_tried_first_and_weak_ones_never() {
     for (offered, agreed) in [(&[0, 1, 2, 3][..], CipherSuite::SHA1), (&[3, 17], CipherSuite::SHA256)] {
-        let ours = Crowd::of(vec![(settings_with_suites(offered), Board::default())], Network::default());
+        let ours =
+            ControllerGroup::of(vec![(settings_with_suites(offered), Board::default())], Network::default());
         let login = login("admin", "admin-pw").discover();
         let connection = Connection::open(ours.addresses()[0], login, Timing::default()).await.unwrap();
         assert_eq!(connection.suite(), Some(agreed));
         connection.close().await;
     }
-    let weak = Crowd::of(vec![(settings_with_suites(&[0, 1, 2]), Board::default())], Network::default());
+    let weak =
+        ControllerGroup::of(vec![(settings_with_suites(&[0, 1, 2]), Board::default())], Network::default());
     let login = login("admin", "admin-pw").discover();
     let refused = Connection::open(weak.addresses()[0], login, Timing::default()).await.unwrap_err();
     let IpmiError::Proto(ProtoError::NoSuite { tried }) = &refused else { panic!("{refused}") };
@@ -108,7 +110,7 @@ async fn listed_suites_are_tried_first_and_weak_ones_never() {
 #[tokio::test]
 async fn every_suite_works_with_our_controller_if_selected() {
     let all = [0, 1, 2, 3, 6, 7, 8, 11, 12, 15, 16, 17];
-    let ours = Crowd::of(vec![(settings_with_suites(&all), Board::default())], Network::default());
+    let ours = ControllerGroup::of(vec![(settings_with_suites(&all), Board::default())], Network::default());
     for number in all {
         let suite = CipherSuite::new(number).unwrap();
         let login = login("oper", "oper-pw").suite(suite).privilege(Privilege::Operator);
@@ -124,7 +126,7 @@ async fn every_suite_works_with_our_controller_if_selected() {
 #[tokio::test]
 async fn an_ipmi_1_5_login_succeeds_over_a_bad_network() {
     let network = Network { lost: 5, twice: 10, ..Network::default() };
-    let ours = Crowd::start(5, network);
+    let ours = ControllerGroup::start(5, network);
     let timing = Timing { limit: Duration::from_secs(60), ..Timing::default() };
     for address in ours.addresses() {
         let login = login("admin", "admin-pw").lan15(AuthenticationType::Password).unwrap();

@@ -17,7 +17,7 @@ use telarch_simulated_bmc::Board;
 struct FaultyController {
     says: Box<dyn Fn(&Request) -> Response + Send + Sync>,
     answers: Mutex<VecDeque<(i64, Response)>>,
-    asked: Arc<Mutex<usize>>,
+    requested: Arc<Mutex<usize>>,
     ours: UnixDatagram,
     theirs: UnixDatagram,
 }
@@ -30,7 +30,7 @@ impl AsFd for FaultyController {
 
 impl Transport for FaultyController {
     fn send(&self, id: i64, _: Destination, request: &Request) -> io::Result<()> {
-        *self.asked.lock().unwrap() += 1;
+        *self.requested.lock().unwrap() += 1;
         self.answers.lock().unwrap().push_back((id, (self.says)(request)));
         self.theirs.send(b"!").map(drop)
     }
@@ -45,9 +45,10 @@ impl Transport for FaultyController {
 fn with(says: impl Fn(&Request) -> Response + Send + Sync + 'static) -> (Connection, Arc<Mutex<usize>>) {
     let (ours, theirs) = UnixDatagram::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
-    let (says, asked) = (Box::new(says), Arc::default());
-    let liar = FaultyController { says, answers: Mutex::default(), asked: Arc::clone(&asked), ours, theirs };
-    (Connection::through(liar, Timing::default(), RecordCache::in_memory()).unwrap(), asked)
+    let (says, requested) = (Box::new(says), Arc::default());
+    let liar =
+        FaultyController { says, answers: Mutex::default(), requested: Arc::clone(&requested), ours, theirs };
+    (Connection::through(liar, Timing::default(), RecordCache::in_memory()).unwrap(), requested)
 }
 
 fn done(data: &[u8]) -> Response {
@@ -84,10 +85,10 @@ fn sensors(count: usize) -> Vec<Vec<u8>> {
 #[tokio::test]
 async fn a_circular_list_of_records_is_read_once() {
     let records = sensors(3).into_iter().zip([2, 3, 2]).map(|(record, next)| (next, record)).collect();
-    let (bmc, asked) = with(repository(3, records));
+    let (bmc, requested) = with(repository(3, records));
     assert_eq!(bmc.records().await.unwrap().len(), 3);
-    let asked = *asked.lock().unwrap();
-    assert!(asked < 40, "{asked} requests for three records");
+    let requested = *requested.lock().unwrap();
+    assert!(requested < 40, "{requested} requests for three records");
 }
 
 #[tokio::test]
@@ -158,14 +159,14 @@ async fn a_log_without_reservations_is_cleared() {
 
 #[tokio::test(start_paused = true)]
 async fn a_log_that_stays_full_is_not_reported_as_a_missing_response() {
-    let (bmc, asked) = with(|request| match request.command {
+    let (bmc, requested) = with(|request| match request.command {
         0x42 => done(&[1, 0]),
         0x47 => done(&[0]),
         _ => Response::refusal(0xc1),
     });
     let error = bmc.clear_events().await.unwrap_err();
     assert!(matches!(error, IpmiError::Completion(CompletionCode::TIMEOUT)), "{error}");
-    assert_eq!(*asked.lock().unwrap(), 151);
+    assert_eq!(*requested.lock().unwrap(), 151);
 }
 
 /// Answers questions about an inventory of this claimed size.

@@ -4,7 +4,7 @@
 
 mod bad_network;
 mod console;
-mod crowd;
+mod controller_group;
 mod event_log;
 mod lan15;
 mod lying;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-use telarch_simulated_bmc::{Board, Crowd, Network, is_installed, settings, settings_with_suites};
+use telarch_simulated_bmc::{Board, ControllerGroup, Network, is_installed, settings, settings_with_suites};
 
 /// Runs a program of another project; returns its output, and whether it succeeded.
 fn run(command: &mut Command) -> (String, bool) {
@@ -32,9 +32,9 @@ fn freeipmi(program: &str, bmc: SocketAddr, arguments: &[&str]) -> (String, bool
     run(&mut command)
 }
 
-fn all_suites() -> Crowd {
+fn all_suites() -> ControllerGroup {
     let settings = settings_with_suites(&[1, 2, 3, 6, 7, 8, 11, 12, 15, 16, 17]);
-    Crowd::of(vec![(settings, Board::default())], Network::default())
+    ControllerGroup::of(vec![(settings, Board::default())], Network::default())
 }
 
 #[test]
@@ -42,8 +42,8 @@ fn ipmitool_reads_all_sensors_with_each_suite_and_with_ipmi_1_5() {
     if !is_installed("ipmitool", "ipmitool") {
         return;
     }
-    let crowd = all_suites();
-    let bmc = crowd.addresses()[0];
+    let group = all_suites();
+    let bmc = group.addresses()[0];
     let ways: [&[&str]; 9] = [
         &["-I", "lanplus", "-C", "17"],
         &["-I", "lanplus", "-C", "3"],
@@ -71,9 +71,9 @@ fn ipmitool_finds_the_log_the_inventory_and_the_power() {
     if !is_installed("ipmitool", "ipmitool") {
         return;
     }
-    let crowd = all_suites();
+    let group = all_suites();
     let ask = |arguments: &[&str]| {
-        let (text, is_content) = ipmitool(crowd.addresses()[0], &["-I", "lanplus", "-C", "17"], arguments);
+        let (text, is_content) = ipmitool(group.addresses()[0], &["-I", "lanplus", "-C", "17"], arguments);
         assert!(is_content, "{arguments:?}: {text}");
         text
     };
@@ -83,7 +83,7 @@ fn ipmitool_finds_the_log_the_inventory_and_the_power() {
     ask(&["chassis", "power", "cycle"]);
     ask(&["chassis", "power", "off"]);
     assert!(ask(&["chassis", "power", "status"]).contains("is off"));
-    assert_eq!(crowd.first(|board| board.controls.clone()), [2, 0]);
+    assert_eq!(group.first(|board| board.controls.clone()), [2, 0]);
     assert!(ask(&["session", "info", "active"]).contains("session handle"));
 }
 
@@ -94,10 +94,10 @@ fn ipmitool_reaches_a_controller_behind_ours() {
     }
     let mut board = Board::default();
     board.satellites.insert((0x2c, 7), [0x23, 0xc0, 0, 0]);
-    let crowd = Crowd::of(vec![(settings(0), board)], Network::default());
+    let group = ControllerGroup::of(vec![(settings(0), board)], Network::default());
     let there = |address: &'static str| {
         let way = ["-I", "lanplus", "-C", "17", "-b", "0", "-t", address, "-N", "1", "-R", "1"];
-        ipmitool(crowd.addresses()[0], &way, &["raw", "6", "1"])
+        ipmitool(group.addresses()[0], &way, &["raw", "6", "1"])
     };
     let (text, is_content) = there("0x2c");
     assert!(is_content && text.starts_with(" 2c 01"), "{text}");
@@ -112,11 +112,11 @@ fn ipmitool_reaches_a_controller_behind_one_behind_ours() {
     }
     let mut board = Board::default();
     board.behind.insert((0x82, 0x72));
-    let crowd = Crowd::of(vec![(settings(0), board)], Network::default());
+    let group = ControllerGroup::of(vec![(settings(0), board)], Network::default());
     for version in [&["-I", "lanplus", "-C", "17"][..], &["-I", "lan", "-A", "MD5"]] {
         let there = |target: &'static str, transit: &'static str| {
             let way = ["-b", "7", "-t", target, "-B", "0", "-T", transit, "-N", "1", "-R", "1"];
-            ipmitool(crowd.addresses()[0], &[version, &way[..]].concat(), &["raw", "6", "1"])
+            ipmitool(group.addresses()[0], &[version, &way[..]].concat(), &["raw", "6", "1"])
         };
         let (text, is_content) = there("0x72", "0x82");
         assert!(is_content && text.starts_with(" 72 01"), "{version:?}: {text}");
@@ -132,8 +132,8 @@ fn wrong_passwords_and_names_look_the_same_to_ipmitool() {
     if !is_installed("ipmitool", "ipmitool") {
         return;
     }
-    let crowd = all_suites();
-    let (host, port) = ("127.0.0.1", crowd.addresses()[0].port().to_string());
+    let group = all_suites();
+    let (host, port) = ("127.0.0.1", group.addresses()[0].port().to_string());
     let said = ["admin", "nobody"].map(|name| {
         let (text, is_content) = run(Command::new("ipmitool")
             .args(["-I", "lanplus", "-C", "17", "-H", host, "-p", &port, "-U", name, "-P", "wrong"])
@@ -149,8 +149,8 @@ fn freeipmi_reads_sensors_log_inventory_and_power() {
     if !is_installed("ipmi-sensors", "freeipmi-tools") {
         return;
     }
-    let crowd = all_suites();
-    let bmc = crowd.addresses()[0];
+    let group = all_suites();
+    let bmc = group.addresses()[0];
     for way in [
         &["-D", "LAN_2_0", "-I", "17"][..],
         &["-D", "LAN_2_0", "-I", "3"],

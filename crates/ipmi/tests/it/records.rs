@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use telarch_ipmi::proto::{Login, Timing};
 use telarch_ipmi::{Connection, Endpoint, RecordCache};
-use telarch_simulated_bmc::{Board, Crowd, Network, SimulatedBmc, settings};
+use telarch_simulated_bmc::{Board, ControllerGroup, Network, SimulatedBmc, settings};
 
 use crate::sessions::login;
 
-async fn open(crowd: &Crowd) -> Connection {
-    Connection::open(crowd.addresses()[0], admin(), Timing::default()).await.unwrap()
+async fn open(group: &ControllerGroup) -> Connection {
+    Connection::open(group.addresses()[0], admin(), Timing::default()).await.unwrap()
 }
 
 fn admin() -> Login {
     login("admin", "admin-pw")
 }
 
-fn one(change: impl FnOnce(&mut Board)) -> Crowd {
+fn one(change: impl FnOnce(&mut Board)) -> ControllerGroup {
     let mut board = Board::default();
     change(&mut board);
-    Crowd::of(vec![(settings(1), board)], Network::default())
+    ControllerGroup::of(vec![(settings(1), board)], Network::default())
 }
 
 #[tokio::test]
@@ -80,8 +80,8 @@ async fn records_are_read_once_until_they_change() {
     };
     let connection = open(&endpoint).await;
     let cold = connection.records().await.unwrap();
-    let asked = bmc.first(|board| std::mem::take(&mut board.pieces));
-    assert!(asked > 35, "{asked}");
+    let requested = bmc.first(|board| std::mem::take(&mut board.pieces));
+    assert!(requested > 35, "{requested}");
     // From memory, and from the folder as another process would.
     for endpoint in [endpoint.clone(), Endpoint::with_cache(folder())] {
         let connection = open(&endpoint).await;
@@ -108,16 +108,16 @@ async fn an_impersonating_controller_does_not_change_cached_records() {
     records.rotate_left(1);
     liar.records = Arc::new(records);
     // Same GUID, firmware, number of records and times of change.
-    let crowd = Crowd::of(vec![(settings(1), liar), (settings(1), honest)], Network::default());
+    let group = ControllerGroup::of(vec![(settings(1), liar), (settings(1), honest)], Network::default());
     let endpoint = Endpoint::new();
-    let mut told = Vec::new();
-    for address in crowd.addresses() {
+    let mut reported = Vec::new();
+    for address in group.addresses() {
         let connection = endpoint.open(*address, admin(), Timing::default()).await.unwrap();
-        told.push((connection.guid(), connection.records().await.unwrap()));
+        reported.push((connection.guid(), connection.records().await.unwrap()));
         connection.close().await;
     }
-    assert_eq!(told[0].0, told[1].0);
-    assert_ne!(told[0].1, told[1].1);
+    assert_eq!(reported[0].0, reported[1].0);
+    assert_ne!(reported[0].1, reported[1].1);
 }
 
 #[tokio::test]

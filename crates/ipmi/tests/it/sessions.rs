@@ -8,7 +8,7 @@ use telarch_ipmi::proto::{
     Request, Stage, Timing, UserName, chassis, device_id,
 };
 use telarch_ipmi::{Connection, IpmiError};
-use telarch_simulated_bmc::{Board, Crowd, Network, SimulatedBmc, settings};
+use telarch_simulated_bmc::{Board, ControllerGroup, Network, SimulatedBmc, settings};
 
 pub(crate) fn login(user: &str, password: &str) -> Login {
     Login::new(UserName::new(user).unwrap(), Password::new(password.as_bytes()).unwrap())
@@ -88,8 +88,8 @@ async fn many_tasks_share_one_session() {
             assert_eq!(response.code.0 == 0, known, "{response:?}");
         });
     }
-    while let Some(asked) = receivers.join_next().await {
-        asked.unwrap();
+    while let Some(requested) = receivers.join_next().await {
+        requested.unwrap();
     }
     connection.close().await;
 }
@@ -109,8 +109,9 @@ async fn the_power_is_switched() {
 #[tokio::test]
 async fn a_controller_with_a_k_g_key_requires_it() {
     let key = || GroupKey::new(b"twenty octets at all").unwrap();
-    let crowd = Crowd::of(vec![(settings(0).group_key(key()), Board::default())], Network::default());
-    let open = async |login| Connection::open(crowd.addresses()[0], login, Timing::default()).await;
+    let group =
+        ControllerGroup::of(vec![(settings(0).group_key(key()), Board::default())], Network::default());
+    let open = async |login| Connection::open(group.addresses()[0], login, Timing::default()).await;
     let connection = open(login("admin", "admin-pw").group_key(key())).await.unwrap();
     assert!(connection.run(&chassis::GetStatus).await.unwrap().power_is_on);
     connection.close().await;
@@ -123,22 +124,22 @@ async fn a_controller_with_a_k_g_key_requires_it() {
 
 #[tokio::test]
 async fn levels_and_commands_above_the_users_level_are_rejected() {
-    let crowd = Crowd::start(1, Network::default());
-    let open = async |login| Connection::open(crowd.addresses()[0], login, Timing::default()).await;
+    let group = ControllerGroup::start(1, Network::default());
+    let open = async |login| Connection::open(group.addresses()[0], login, Timing::default()).await;
     let refused = open(login("viewer", "viewer-pw").privilege(Privilege::Operator)).await.unwrap_err();
     assert!(matches!(refused, IpmiError::Proto(ProtoError::Level { code: 0x81, .. })), "{refused}");
     let viewer = open(login("viewer", "viewer-pw").privilege(Privilege::User)).await.unwrap();
     let forbidden = viewer.run(&chassis::Control::PowerCycle).await.unwrap_err();
     assert!(matches!(forbidden, IpmiError::Completion(code) if code.0 == 0xd4), "{forbidden}");
     viewer.close().await;
-    assert_eq!(crowd.first(|board| board.controls.clone()), []);
+    assert_eq!(group.first(|board| board.controls.clone()), []);
 }
 
 #[tokio::test]
 async fn a_controller_behind_two_others_responds_and_a_missing_one_does_not() {
     let mut board = Board::default();
     board.behind.insert((0x82, 0x72));
-    let ours = Crowd::of(vec![(settings(0), board)], Network::default());
+    let ours = ControllerGroup::of(vec![(settings(0), board)], Network::default());
     let connection =
         Connection::open(ours.addresses()[0], login("admin", "admin-pw"), Timing::default()).await.unwrap();
     let far = |transit| Destination::on_channel(7, 0x72, 0).unwrap().through(0, transit).unwrap();

@@ -144,7 +144,7 @@ impl Line {
         for field in head.6 {
             match field {
                 (REPLY_SERIAL, Variant::U32(serial)) => answered = Some(serial),
-                (SIGNATURE, Variant::Signature(told)) => signature = told,
+                (SIGNATURE, Variant::Signature(reported)) => signature = reported,
                 _ => {}
             }
         }
@@ -245,7 +245,7 @@ mod tests {
 
     /// Asks for two texts; the peer answers with bytes that depend on the serials of the questions.
     fn answered(octets: impl FnOnce(u32, u32) -> Vec<u8> + Send) -> io::Result<Vec<Option<String>>> {
-        asked(PATIENCE, |peer, first, second| {
+        requested(PATIENCE, |peer, first, second| {
             peer.write_all(&octets(first, second))?;
             peer.shutdown(Shutdown::Write)?;
             // Waits until the other end closes the connection.
@@ -254,7 +254,7 @@ mod tests {
     }
 
     /// Asks for two texts with this time limit; the peer answers by a function.
-    fn asked(
+    fn requested(
         patience: Duration,
         answer: impl FnOnce(&mut UnixStream, u32, u32) -> io::Result<()> + Send,
     ) -> io::Result<Vec<Option<String>>> {
@@ -358,7 +358,7 @@ mod tests {
 
     #[test]
     fn slow_sender_hits_the_time_limit() {
-        let late = asked(Duration::from_millis(200), |peer, first, _| {
+        let late = requested(Duration::from_millis(200), |peer, first, _| {
             let octets = message(METHOD_RETURN, first, &"x".repeat(1_000));
             // Each byte arrives well before a time limit for the next one.
             for octet in octets {

@@ -86,6 +86,11 @@ impl Sensor {
         i32::try_from(self.number(machine, file)? / 100).ok()
     }
 
+    /// Returns a voltage in millivolts or a current in milliamperes, as the kernel reports them.
+    pub fn thousandths(&self, machine: &Machine, file: &str) -> Option<i32> {
+        i32::try_from(self.number(machine, file)?).ok()
+    }
+
     /// Returns the status, from the fault and alarm flags of the chip.
     pub fn status(&self, machine: &Machine) -> &'static str {
         let has_alarm = self.is_set(machine, "alarm") || self.is_set(machine, "crit_alarm");

@@ -89,8 +89,8 @@ impl Keeper {
 pub fn set_addresses(machine: &Machine, link: &Link, wanted: &[(IpAddr, u8)]) -> io::Result<()> {
     if let Some(keeper) = Keeper::of(machine, link) {
         let before = keeper.profile(machine, link)?;
-        let kept = before.addresses.into_iter().filter(|(address, _)| !has_kind(wanted, *address));
-        let addresses = wanted.iter().copied().chain(kept).collect();
+        let stored = before.addresses.into_iter().filter(|(address, _)| !has_kind(wanted, *address));
+        let addresses = wanted.iter().copied().chain(stored).collect();
         return keeper.apply(machine, link, &Profile { dhcp: false, addresses, ..before });
     }
     let routes: Vec<Route> = Route::all(machine)

@@ -63,8 +63,8 @@ pub enum Status {
 }
 
 /// Sends a request and waits for the reply.
-pub fn ask(asked: &EchoRequest) -> EchoResult {
-    try_ask(asked).unwrap_or_else(|error| {
+pub fn ask(parameters: &EchoRequest) -> EchoResult {
+    try_ask(parameters).unwrap_or_else(|error| {
         let status = match error.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Status::TimedOut,
             io::ErrorKind::NetworkUnreachable => Status::NetworkUnreachable,
@@ -76,26 +76,28 @@ pub fn ask(asked: &EchoRequest) -> EchoResult {
     })
 }
 
-fn try_ask(asked: &EchoRequest) -> io::Result<EchoResult> {
-    let (socket, is_raw) = open(asked.address)?;
-    if asked.address.is_ipv4() {
-        sockopt::set_ip_ttl(&socket, asked.hops.into())?;
-        sockopt::set_ip_tos(&socket, asked.service)?;
-        let discovery = if asked.is_whole { Ipv4PathMtuDiscovery::DO } else { Ipv4PathMtuDiscovery::DONT };
+fn try_ask(parameters: &EchoRequest) -> io::Result<EchoResult> {
+    let (socket, is_raw) = open(parameters.address)?;
+    if parameters.address.is_ipv4() {
+        sockopt::set_ip_ttl(&socket, parameters.hops.into())?;
+        sockopt::set_ip_tos(&socket, parameters.service)?;
+        let discovery =
+            if parameters.is_whole { Ipv4PathMtuDiscovery::DO } else { Ipv4PathMtuDiscovery::DONT };
         sockopt::set_ip_mtu_discover(&socket, discovery)?;
     } else {
-        sockopt::set_ipv6_unicast_hops(&socket, Some(asked.hops))?;
-        let discovery = if asked.is_whole { Ipv6PathMtuDiscovery::DO } else { Ipv6PathMtuDiscovery::DONT };
+        sockopt::set_ipv6_unicast_hops(&socket, Some(parameters.hops))?;
+        let discovery =
+            if parameters.is_whole { Ipv6PathMtuDiscovery::DO } else { Ipv6PathMtuDiscovery::DONT };
         sockopt::set_ipv6_mtu_discover(&socket, discovery)?;
     }
     // With several requests at once, each raw socket receives all replies; the payload identifies its own.
     let mark = std::process::id().to_ne_bytes();
-    let request = request(asked, &socket, mark);
+    let request = request(parameters, &socket, mark);
     let begun = Instant::now();
-    sendto(&socket, &request, SendFlags::empty(), &SocketAddr::new(asked.address, 0))?;
+    sendto(&socket, &request, SendFlags::empty(), &SocketAddr::new(parameters.address, 0))?;
     let mut buffer = vec![0; 66_000];
     loop {
-        let rest = asked.patience.checked_sub(begun.elapsed()).filter(|rest| !rest.is_zero());
+        let rest = parameters.patience.checked_sub(begun.elapsed()).filter(|rest| !rest.is_zero());
         let rest = rest.ok_or(io::ErrorKind::TimedOut)?;
         sockopt::set_socket_timeout(&socket, Timeout::Recv, Some(rest.max(Duration::from_micros(1))))?;
         let (length, _, from) = recvfrom(&socket, buffer.as_mut_slice(), RecvFlags::empty())?;
@@ -103,12 +105,12 @@ fn try_ask(asked: &EchoRequest) -> io::Result<EchoResult> {
         let from = from.and_then(|from| SocketAddr::try_from(from).ok()).map(|from| from.ip());
         let packet = buffer.get(..length).unwrap_or_default();
         // A raw IPv4 socket includes the IP header (raw(7)).
-        let has_header = is_raw && asked.address.is_ipv4();
+        let has_header = is_raw && parameters.address.is_ipv4();
         let hops = packet.get(8).copied().filter(|_| has_header).map(u32::from);
         let header =
             if has_header { usize::from(packet.first().copied().unwrap_or_default() & 0xF) * 4 } else { 0 };
         let message = packet.get(header..).unwrap_or_default();
-        match verdict(asked, &request, message, from == Some(asked.address)) {
+        match verdict(parameters, &request, message, from == Some(parameters.address)) {
             Some(Answer::Echo(content)) => {
                 let sent = request.get(8..).unwrap_or_default();
                 return Ok(EchoResult {
@@ -132,13 +134,13 @@ enum Answer<'m> {
 }
 
 fn verdict<'m>(
-    asked: &EchoRequest,
+    parameters: &EchoRequest,
     request: &[u8],
     message: &'m [u8],
     is_from_there: bool,
 ) -> Option<Answer<'m>> {
     let kind = *message.first()?;
-    let (reply, unreachable, expired) = if asked.address.is_ipv4() { (0, 3, 11) } else { (129, 1, 3) };
+    let (reply, unreachable, expired) = if parameters.address.is_ipv4() { (0, 3, 11) } else { (129, 1, 3) };
     // For a datagram socket the kernel replaces the identifier; the sequence number is unchanged.
     if kind == reply && is_from_there && message.get(6..16) == request.get(6..16) {
         return Some(Answer::Echo(message.get(8..)?));
@@ -170,17 +172,17 @@ fn open(address: IpAddr) -> io::Result<(OwnedFd, bool)> {
 }
 
 /// Returns an echo request whose payload begins with a unique mark.
-fn request(asked: &EchoRequest, socket: &OwnedFd, mark: [u8; 4]) -> Vec<u8> {
+fn request(parameters: &EchoRequest, socket: &OwnedFd, mark: [u8; 4]) -> Vec<u8> {
     use std::os::fd::AsRawFd as _;
     let which = u16::try_from(socket.as_raw_fd()).unwrap_or_default();
-    let kind = if asked.address.is_ipv4() { 8 } else { 128 };
+    let kind = if parameters.address.is_ipv4() { 8 } else { 128 };
     let mut message = vec![kind, 0, 0, 0];
     message.extend([mark[0], mark[1]]);
     message.extend(which.to_be_bytes());
     let content =
         mark.into_iter().chain(u32::from(which).to_ne_bytes()).chain((0..26).cycle().map(|at| b'a' + at));
-    message.extend(content.take(asked.octets));
-    if asked.address.is_ipv4() {
+    message.extend(content.take(parameters.octets));
+    if parameters.address.is_ipv4() {
         let sum = checksum(&message).to_be_bytes();
         message.splice(2..4, sum);
     }

@@ -34,7 +34,7 @@ pub fn active(machine: &Machine) -> Vec<Active> {
     if !is_there(machine) {
         return Vec::new();
     }
-    let asked = machine.bus().wait(async |bus| {
+    let requested = machine.bus().wait(async |bus| {
         let mut found = Vec::new();
         for path in manager().properties(&bus).await?.texts("ActiveConnections") {
             // A connection that ends meanwhile is skipped.
@@ -42,7 +42,7 @@ pub fn active(machine: &Machine) -> Vec<Active> {
         }
         Ok(found)
     });
-    asked.unwrap_or_default()
+    requested.unwrap_or_default()
 }
 
 async fn of_active(bus: &Connection, path: &str) -> Result<Vec<Active>, BusError> {

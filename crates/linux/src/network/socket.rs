@@ -4,7 +4,8 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::Machine;
+use crate::listing::{Listing, if_present};
+use crate::{Error, Machine};
 
 /// A socket, as listed by the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,15 +21,27 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Returns the sockets of a protocol: `tcp` or `udp`, of both address families.
-    pub fn all(machine: &Machine, protocol: &str) -> Vec<Self> {
-        let tables = [format!("proc/net/{protocol}"), format!("proc/net/{protocol}6")];
-        let texts = tables.iter().filter_map(|table| machine.octets_up_to(table, MOST).ok());
-        let lines = texts.flat_map(|text| {
-            let text = String::from_utf8_lossy(&text).into_owned();
-            text.lines().skip(1).filter_map(Self::parse).collect::<Vec<_>>()
-        });
-        lines.collect()
+    /// Returns the sockets of a protocol: `tcp` or `udp`, of both address families. A family that the kernel does
+    /// not have has no sockets.
+    ///
+    /// The failure is that of a table that cannot be read, or that is longer than 64 MiB.
+    pub fn all(machine: &Machine, protocol: &str) -> Listing<Self> {
+        let mut sockets = Listing::default();
+        for table in [format!("proc/net/{protocol}"), format!("proc/net/{protocol}6")] {
+            let text = match if_present(&table, machine.octets_up_to(&table, MOST + 1)) {
+                Ok(octets) => octets,
+                Err(error) => {
+                    sockets.fail(error);
+                    continue;
+                }
+            };
+            let lines = String::from_utf8_lossy(&text);
+            sockets.found.extend(lines.lines().skip(1).filter_map(Self::parse));
+            if u64::try_from(text.len()).is_ok_and(|length| length > MOST) {
+                sockets.fail(Error::TooLong { file: format!("/{table}"), limit: MOST });
+            }
+        }
+        sockets
     }
 
     fn parse(line: &str) -> Option<Self> {

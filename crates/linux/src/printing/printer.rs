@@ -1,5 +1,7 @@
 //! Print queues.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::ipp::{Attributes, Operation};
 use super::scheduler::Scheduler;
 use crate::{Error, Machine};
@@ -113,13 +115,8 @@ fn default_name(scheduler: &Scheduler<'_>) -> Option<String> {
 /// Returns the URI of a queue, with percent-encoded characters where necessary.
 #[must_use]
 pub fn uri(name: &str) -> String {
-    let mut uri = "ipp://localhost/printers/".to_owned();
-    for octet in name.bytes() {
-        if octet.is_ascii_alphanumeric() || b"-_.~".contains(&octet) {
-            uri.push(octet.into());
-        } else {
-            uri.push_str(&format!("%{octet:02X}"));
-        }
-    }
-    uri
+    format!("ipp://localhost/printers/{}", utf8_percent_encode(name, PATH_SEGMENT))
 }
+
+/// Characters that a segment of a path encodes: all but the unreserved ones (RFC 3986 2.3).
+const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

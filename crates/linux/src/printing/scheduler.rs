@@ -224,12 +224,12 @@ mod tests {
         ] {
             for length in [1, 2, 7, whole.len()] {
                 let mut answer = Answer::Head(Vec::new());
-                let told: Vec<Vec<u8>> = whole
+                let reported: Vec<Vec<u8>> = whole
                     .chunks(length)
                     .filter_map(|piece| answer.take(piece).expect("it is right"))
                     .collect();
                 let expected: &[&[u8]] = if ends { &[b"12345"] } else { &[] };
-                assert_eq!(told, expected, "{length} octets at once");
+                assert_eq!(reported, expected, "{length} octets at once");
                 assert_eq!(answer.end(), (!ends).then(|| b"12345".to_vec()));
             }
         }
@@ -238,7 +238,7 @@ mod tests {
     }
 
     /// Asks a misbehaving scheduler with a short time limit; returns the kind of the error.
-    fn asked(misbehave: impl FnOnce(UnixListener) + Send + 'static) -> io::ErrorKind {
+    fn requested(misbehave: impl FnOnce(UnixListener) + Send + 'static) -> io::ErrorKind {
         let folder = tempfile::tempdir().expect("there is room");
         std::fs::create_dir_all(folder.path().join("run/cups")).expect("there is room");
         let listener = UnixListener::bind(folder.path().join(SOCKET)).expect("a socket");
@@ -265,6 +265,6 @@ mod tests {
                 goes_on = sends(b"\0");
             }
         };
-        assert!(matches!(asked(drip), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock));
+        assert!(matches!(requested(drip), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock));
     }
 }

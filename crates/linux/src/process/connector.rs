@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::net::netlink::{CONNECTOR, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::net::{bind, recv, send, socket_with, sockopt};
+
 /// A process event; threads are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProcessEvent {
@@ -27,6 +28,27 @@ pub enum ProcessEvent {
         process: u32,
         /// Exit status, as returned by `wait`.
         status: u32,
+    },
+    /// Events were lost because the receive buffer was full.
+    Lost,
+}
+
+/// A thread event, also of the first thread of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThreadEvent {
+    /// A thread was created.
+    Started {
+        /// Process ID.
+        process: u32,
+        /// Number of the thread; that of its first thread is the process ID.
+        thread: u32,
+    },
+    /// A thread ended.
+    Ended {
+        /// Process ID.
+        process: u32,
+        /// Number of the thread.
+        thread: u32,
     },
     /// Events were lost because the receive buffer was full.
     Lost,
@@ -57,11 +79,23 @@ pub fn open() -> io::Result<OwnedFd> {
 /// # Errors
 /// Errors of the operating system; [`io::ErrorKind::WouldBlock`] if there is no message.
 pub fn receive(socket: &OwnedFd) -> io::Result<Option<ProcessEvent>> {
+    receive_as(socket, parse, ProcessEvent::Lost)
+}
+
+/// Receives a message; returns its thread event, or `None` if the message is not of interest.
+///
+/// # Errors
+/// As for [`receive`].
+pub fn receive_thread(socket: &OwnedFd) -> io::Result<Option<ThreadEvent>> {
+    receive_as(socket, parse_thread, ThreadEvent::Lost)
+}
+
+fn receive_as<T>(socket: &OwnedFd, parse: fn(&[u8]) -> Option<T>, lost: T) -> io::Result<Option<T>> {
     let mut message = [0; LONGEST];
     match recv(socket, &mut message[..], RecvFlags::empty()) {
         Ok((length, _)) => Ok(message.get(..length).and_then(parse)),
         Err(Errno::INTR) => Ok(None),
-        Err(Errno::NOBUFS) => Ok(Some(ProcessEvent::Lost)),
+        Err(Errno::NOBUFS) => Ok(Some(lost)),
         Err(error) => Err(error.into()),
     }
 }
@@ -113,6 +147,16 @@ pub fn parse(message: &[u8]) -> Option<ProcessEvent> {
     }
 }
 
+/// Parses a message as a thread event; `None` if it is not of interest.
+pub fn parse_thread(message: &[u8]) -> Option<ThreadEvent> {
+    let event = message.get(36..)?;
+    match word_at(event, 0)? {
+        0x1 => Some(ThreadEvent::Started { thread: word_at(event, 24)?, process: word_at(event, 28)? }),
+        0x8000_0000 => Some(ThreadEvent::Ended { thread: word_at(event, 16)?, process: word_at(event, 20)? }),
+        _ => None,
+    }
+}
+
 fn word_at(event: &[u8], at: usize) -> Option<u32> {
     let octets = event.get(at..)?.first_chunk::<4>()?;
     Some(u32::from_ne_bytes(*octets))
@@ -142,6 +186,16 @@ mod tests {
         assert_eq!(parse(&message(0x8000_0000, &[9, 9, 0x300, 17, 7, 7])), Some(ended));
         assert_eq!(parse(&message(0x8000_0000, &[10, 9, 0, 17, 7, 7])), None);
         assert_eq!(parse(&message(0x40, &[9, 9])), None);
+    }
+
+    #[test]
+    fn threads_have_the_number_of_their_process() {
+        let started = ThreadEvent::Started { process: 9, thread: 10 };
+        assert_eq!(parse_thread(&message(1, &[8, 7, 10, 9])), Some(started));
+        let ended = ThreadEvent::Ended { process: 9, thread: 10 };
+        assert_eq!(parse_thread(&message(0x8000_0000, &[10, 9, 0, 17, 7, 7])), Some(ended));
+        assert_eq!(parse_thread(&message(2, &[9, 9])), None);
+        assert_eq!(parse_thread(&[0; 40]), None);
     }
 
     #[test]

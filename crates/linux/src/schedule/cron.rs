@@ -2,6 +2,9 @@
 //!
 //! It is as lenient as cron: every line that cron runs is found, even if it looks malformed.
 
+use std::ffi::OsString;
+
+use crate::listing::{Listing, if_present};
 use crate::{Error, Machine};
 
 /// A job: a line of a table.
@@ -30,68 +33,60 @@ pub struct Time {
     pub days_of_week: Option<u32>,
 }
 
-/// Lines of several tables, as far as this user may read them.
-#[derive(Default)]
-pub struct Lines {
-    /// Commands found.
-    pub found: Vec<Line>,
-    /// Path of a table longer than [`LONGEST_TABLE`], whose end was not read.
-    longer: Option<String>,
+/// Reads the tables of the system, in a stable order.
+///
+/// The failure is that of a table that this user may not read, or that is longer than 16 MiB: an administrator must
+/// check the rest of it.
+pub fn of_system(machine: &Machine) -> Listing<Line> {
+    let mut lines = Listing::default();
+    read(&mut lines, machine, "etc/crontab", None);
+    for file in sorted(&mut lines, machine, "etc/cron.d") {
+        // Cron ignores other names, such as backup files of package managers.
+        if file.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"_-".contains(&octet)) {
+            read(&mut lines, machine, &format!("etc/cron.d/{file}"), None);
+        }
+    }
+    lines
 }
 
-impl Lines {
-    /// Reads the tables of the system, in a stable order.
-    pub fn of_system(machine: &Machine) -> Self {
-        let mut lines = Self::default();
-        lines.read(machine, "etc/crontab", None);
-        for file in sorted(machine, "etc/cron.d") {
-            // Cron ignores other names, such as backup files of package managers.
-            if file.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"_-".contains(&octet)) {
-                lines.read(machine, &format!("etc/cron.d/{file}"), None);
+/// Reads the tables of users, in a stable order. The failure is as for [`of_system`].
+pub fn of_users(machine: &Machine) -> Listing<Line> {
+    let mut lines = Listing::default();
+    for folder in ["var/spool/cron/crontabs", "var/spool/cron"] {
+        for user in sorted(&mut lines, machine, folder) {
+            let path = format!("{folder}/{user}");
+            // The second folder contains the first.
+            if !machine.path(&path).is_dir() {
+                read(&mut lines, machine, &path, Some(&user));
             }
         }
-        lines
     }
+    lines
+}
 
-    /// Reads the tables of users, in a stable order.
-    pub fn of_users(machine: &Machine) -> Self {
-        let mut lines = Self::default();
-        for folder in ["var/spool/cron/crontabs", "var/spool/cron"] {
-            for user in sorted(machine, folder) {
-                lines.read(machine, &format!("{folder}/{user}"), Some(&user));
-            }
-        }
-        lines
-    }
-
-    /// Checks that all tables were read completely.
-    ///
-    /// # Errors
-    /// If a table was too long: an administrator must check the rest of it.
-    pub fn require_complete(&self) -> Result<(), Error> {
-        match &self.longer {
-            Some(table) => Err(Error::TooLong { file: table.clone(), limit: LONGEST_TABLE }),
-            None => Ok(()),
-        }
-    }
-
-    /// Adds the lines of a table; without `owner`, each line names its own.
-    fn read(&mut self, machine: &Machine, path: &str, owner: Option<&str>) {
-        let octets = machine.octets_up_to(path, LONGEST_TABLE + 1).unwrap_or_default();
-        let file = format!("/{path}");
-        let text = String::from_utf8_lossy(&octets);
-        self.found.extend(text.split('\n').filter_map(|line| Line::parse(&file, owner, line)));
-        if u64::try_from(octets.len()).is_ok_and(|length| length > LONGEST_TABLE) {
-            self.longer.get_or_insert(file);
-        }
+/// Adds the lines of a table; without `owner`, each line names its own.
+fn read(lines: &mut Listing<Line>, machine: &Machine, path: &str, owner: Option<&str>) {
+    let octets = match if_present(path, machine.octets_up_to(path, LONGEST_TABLE + 1)) {
+        Ok(octets) => octets,
+        Err(error) => return lines.fail(error),
+    };
+    let file = format!("/{path}");
+    let text = String::from_utf8_lossy(&octets);
+    lines.found.extend(text.split('\n').filter_map(|line| Line::parse(&file, owner, line)));
+    if u64::try_from(octets.len()).is_ok_and(|length| length > LONGEST_TABLE) {
+        lines.fail(Error::TooLong { file, limit: LONGEST_TABLE });
     }
 }
 
 /// Maximum length read of a table, in bytes. Debian's crontab(1) accepts ten thousand lines of any length.
 const LONGEST_TABLE: u64 = 16 << 20;
 
-fn sorted(machine: &Machine, folder: &str) -> Vec<String> {
-    let names = machine.names(folder).unwrap_or_default();
+/// Returns the names in a folder of tables.
+fn sorted(lines: &mut Listing<Line>, machine: &Machine, folder: &str) -> Vec<String> {
+    let names: Vec<OsString> = if_present(folder, machine.names(folder)).unwrap_or_else(|error| {
+        lines.fail(error);
+        Vec::new()
+    });
     let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
     names.sort_unstable();
     names

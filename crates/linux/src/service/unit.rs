@@ -119,10 +119,10 @@ impl Unit {
             return Ok(None);
         }
         let unit = Self { name: name.to_owned(), listed: None, details: OnceCell::new() };
-        let asked = machine.bus().wait(async |bus| properties(&bus, &unit.path()).await);
-        let details = match asked {
+        let requested = machine.bus().wait(async |bus| properties(&bus, &unit.path()).await);
+        let details = match requested {
             Err(error) if error.is_absent() => return Ok(None),
-            asked => asked?,
+            requested => requested?,
         };
         // An alias is not a service of its own.
         let is_there = details.text("LoadState").is_some_and(|state| state != "not-found")
@@ -139,13 +139,13 @@ impl Unit {
     /// # Errors
     /// [`BusError`] if systemd refused the request or does not answer.
     pub fn of_main_process(machine: &Machine, process: u32) -> Result<Option<Self>, BusError> {
-        let asked = machine.bus().wait(async |bus| {
+        let requested = machine.bus().wait(async |bus| {
             let path: OwnedObjectPath = MANAGER.ask(&bus, "GetUnitByPID", &(process,)).await?;
             properties(&bus, path.as_str()).await
         });
-        let details = match asked {
+        let details = match requested {
             Err(BusError::Absent(_) | BusError::Refused { .. }) => return Ok(None),
-            asked => asked?,
+            requested => requested?,
         };
         // systemd also finds units by their other processes.
         if details.number("MainPID") != Some(process.into()) {
@@ -175,11 +175,11 @@ impl Unit {
             return Ok(());
         }
         let line = machine.bus().line(&machine.path(MANAGER_SOCKET));
-        let asked = line.and_then(|line| match line {
+        let requested = line.and_then(|line| match line {
             Some(mut line) => Self::ask_for(&mut line, &unknown, wanted),
             None => Ok(()),
         });
-        match asked {
+        match requested {
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 Err(BusError::Silent(SYSTEMD.to_owned()))
             }
@@ -315,7 +315,7 @@ pub struct Timer {
 pub fn timers(machine: &Machine) -> Result<Vec<Timer>, BusError> {
     let (active, timers): ([&str; 1], [&str; 1]) = (["active"], ["*.timer"]);
     let pattern = (active.as_slice(), timers.as_slice());
-    let asked = machine.bus().wait(async |bus| {
+    let requested = machine.bus().wait(async |bus| {
         let units: Vec<ListedUnit> = MANAGER.ask(&bus, "ListUnitsByPatterns", &pattern).await?;
         let mut timers = Vec::new();
         for (name, .., path, _, _, _) in units {
@@ -334,9 +334,9 @@ pub fn timers(machine: &Machine) -> Result<Vec<Timer>, BusError> {
         }
         Ok(timers)
     });
-    match asked {
+    match requested {
         Err(error) if error.is_absent() => Ok(Vec::new()),
-        asked => asked,
+        requested => requested,
     }
 }
 

@@ -2,30 +2,45 @@
 
 use super::{Kind, Origin, Share};
 use crate::Machine;
+use crate::listing::{Listing, if_present};
 
 /// Returns the exports; the name of each share is its path, the description lists its clients.
-pub fn exports(machine: &Machine) -> Vec<Share> {
-    let mut more = machine.names("etc/exports.d").unwrap_or_default();
+///
+/// The failure is that of a file or folder that exists and cannot be read.
+pub fn exports(machine: &Machine) -> Listing<Share> {
+    let mut shares: Listing<Share> = Listing::default();
+    let mut more = if_present(MORE, machine.names(MORE)).unwrap_or_else(|error| {
+        shares.fail(error);
+        Vec::new()
+    });
     more.sort_unstable();
     let more = more.into_iter().filter_map(|name| name.into_string().ok());
     let files = more.filter(|name| name.ends_with(".exports") && !name.starts_with('.'));
-    let files =
-        std::iter::once("etc/exports".to_owned()).chain(files.map(|name| format!("etc/exports.d/{name}")));
-    let mut shares: Vec<Share> = Vec::new();
-    for (path, clients) in files.flat_map(|file| parse(&machine.text(file).unwrap_or_default())) {
-        match shares.iter_mut().find(|share| share.path == path) {
-            Some(share) => share.remark = format!("{} {clients}", share.remark),
-            None => shares.push(Share {
-                name: path.clone(),
-                path,
-                remark: format!("NFS: {clients}"),
-                kind: Kind::Folder,
-                limit: 0,
-                origin: Origin::Nfs,
-            }),
+    for file in std::iter::once("etc/exports".to_owned()).chain(files.map(|name| format!("{MORE}/{name}"))) {
+        match if_present(&file, machine.text(&file)) {
+            Ok(text) => parse(&text).into_iter().for_each(|export| add(&mut shares.found, export)),
+            Err(error) => shares.fail(error),
         }
     }
     shares
+}
+
+/// Folder of further files.
+const MORE: &str = "etc/exports.d";
+
+/// Adds a path with its clients, which may be exported already.
+fn add(shares: &mut Vec<Share>, (path, clients): (String, String)) {
+    match shares.iter_mut().find(|share| share.path == path) {
+        Some(share) => share.remark = format!("{} {clients}", share.remark),
+        None => shares.push(Share {
+            name: path.clone(),
+            path,
+            remark: format!("NFS: {clients}"),
+            kind: Kind::Folder,
+            limit: 0,
+            origin: Origin::Nfs,
+        }),
+    }
 }
 
 /// Parses export files to paths and their clients.

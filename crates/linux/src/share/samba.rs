@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Kind, Origin, Share, access};
+use crate::listing::{Listing, if_present};
 use crate::{Error, Machine, program};
 
 /// Path of Samba's configuration.
@@ -18,15 +19,18 @@ const MAX_USER_SHARES: usize = 10_000;
 const MAX_USER_SHARE: u64 = 10 << 10;
 
 /// Returns all shares; none if Samba is not installed.
-pub fn shares(machine: &Machine) -> Result<Vec<Share>, Error> {
+///
+/// # Errors
+/// If the configuration cannot be read. A folder of user shares that cannot be read is a failure of the list.
+pub fn shares(machine: &Machine) -> Result<Listing<Share>, Error> {
     let configuration = machine.path(CONFIGURATION);
     if !configuration.exists() {
-        return Ok(Vec::new());
+        return Ok(Listing::default());
     }
     let arguments = ["-s".as_ref(), "-v".as_ref(), configuration.as_os_str()];
     let printed = match program::of_system("testparm", arguments, LIMIT) {
         // A configuration left by a removed Samba shares nothing.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Listing::default()),
         printed => printed.map_err(|error| failed(&error.to_string()))?,
     };
     if printed.code != 0 {
@@ -47,15 +51,16 @@ pub fn shares(machine: &Machine) -> Result<Vec<Share>, Error> {
     let allowed =
         global.and_then(|global| global.value("usershare max shares")).is_some_and(|most| most != "0");
     if let Some(folder) = global.and_then(|global| global.value("usershare path")).filter(|_| allowed) {
-        let of_users = users(machine, folder);
+        let Listing { found, failure } = users(machine, folder);
         // A share in the configuration takes precedence over a user share of the same name.
-        let free: Vec<Share> = of_users
+        let free: Vec<Share> = found
             .into_iter()
             .filter(|share| !shares.iter().any(|taken| taken.has_name(&share.name)))
             .collect();
         shares.extend(free);
+        return Ok(Listing { found: shares, failure });
     }
-    Ok(shares)
+    Ok(Listing { found: shares, failure: None })
 }
 
 /// Settings of a share.
@@ -88,18 +93,22 @@ impl Settings<'_> {
 }
 
 /// Returns the user shares, sorted by name.
-fn users(machine: &Machine, folder: &str) -> Vec<Share> {
-    let names = machine.names_up_to(folder, MAX_USER_SHARES).unwrap_or_default();
+fn users(machine: &Machine, folder: &str) -> Listing<Share> {
+    let mut shares = Listing::default();
+    let names = if_present(folder, machine.names_up_to(folder, MAX_USER_SHARES)).unwrap_or_else(|error| {
+        shares.fail(error);
+        Vec::new()
+    });
     let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
     names.sort_unstable();
     // Samba writes temporary files whose names begin with a colon.
     let names = names.into_iter().filter(|name| !name.starts_with([':', '.']));
-    names
-        .filter_map(|name| {
-            let text = machine.text_of_others_up_to(format!("{folder}/{name}"), MAX_USER_SHARE).ok()?;
-            user_share(&name, &text)
-        })
-        .collect()
+    // Any user may place a file here that cannot be read, so that one is not a failure of the others.
+    shares.found.extend(names.filter_map(|name| {
+        let text = machine.text_of_others_up_to(format!("{folder}/{name}"), MAX_USER_SHARE).ok()?;
+        user_share(&name, &text)
+    }));
+    shares
 }
 
 /// Parses a file of `net usershare`; `None` if it is malformed.

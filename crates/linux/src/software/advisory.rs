@@ -87,16 +87,16 @@ mod tests {
 
     #[test]
     fn lists_of_both_versions_of_dnf_are_read() {
-        let told = |text: &'static str| line(text).map(|Line { id, kind, package }| (id, kind, package));
+        let reported = |text: &'static str| line(text).map(|Line { id, kind, package }| (id, kind, package));
         let security = Some(("A-2026:1", Kind::Security, "app-2-1.noarch"));
-        assert_eq!(told("A-2026:1 Important/Sec. app-2-1.noarch"), security);
-        assert_eq!(told("A-2026:1  security  Important  app-2-1.noarch  2026-05-01 10:00:00"), security);
+        assert_eq!(reported("A-2026:1 Important/Sec. app-2-1.noarch"), security);
+        assert_eq!(reported("A-2026:1  security  Important  app-2-1.noarch  2026-05-01 10:00:00"), security);
         assert_eq!(
-            told("A-2026:1 bugfix   app-2-1.noarch"),
+            reported("A-2026:1 bugfix   app-2-1.noarch"),
             Some(("A-2026:1", Kind::Other, "app-2-1.noarch"))
         );
         for none in ["Name Type Severity Package Issued", "", "one", "one two"] {
-            assert_eq!(told(none), None, "{none}");
+            assert_eq!(reported(none), None, "{none}");
         }
     }
 }

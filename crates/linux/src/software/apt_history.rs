@@ -154,13 +154,13 @@ mod tests {
         let mut read = History { installed, run: Run::default(), last: BTreeMap::new() };
         history.lines().for_each(|line| read.line(line));
         read.end_of_run();
-        let told = read.last.into_iter().map(|((package, version), upgrade)| {
+        let reported = read.last.into_iter().map(|((package, version), upgrade)| {
             (package, version, upgrade.day, upgrade.by.unwrap_or_default())
         });
-        let told: Vec<_> = told.collect();
+        let reported: Vec<_> = reported.collect();
         let upgrade = |package: &str, version: &str| {
             (package.to_owned(), version.to_owned(), "2025-06-04".to_owned(), "alice".to_owned())
         };
-        assert_eq!(told, [upgrade("a:amd64", "1-2"), upgrade("b:all", "2:4")]);
+        assert_eq!(reported, [upgrade("a:amd64", "1-2"), upgrade("b:all", "2:4")]);
     }
 }

@@ -63,8 +63,10 @@ impl Drive {
     /// the device mapper.
     fn holds_data(&self, machine: &Machine) -> bool {
         let node = self.block.node();
-        let is_mounted =
-            || machine.mounts().iter().any(|one| one.device == self.block.device || one.source == node);
+        let is_mounted = || {
+            let mounts = machine.mounts().unwrap_or_default();
+            mounts.iter().any(|one| one.device == self.block.device || one.source == node)
+        };
         let is_used = || machine.names(self.block.path("holders")).is_ok_and(|holders| !holders.is_empty());
         self.udev(machine).property("ID_FS_TYPE").is_some()
             || is_used()

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 
 use super::block::Block;
@@ -48,8 +49,11 @@ pub enum DriveType {
 impl FileSystem {
     /// Returns the file systems that hold files. Leaves out virtual file systems of the kernel, those in
     /// memory, and repeated mounts of the same file system.
-    pub fn all(machine: &Machine, queries: &Arc<StatisticsQueries>) -> Vec<Self> {
-        let mounts = machine.mounts();
+    ///
+    /// # Errors
+    /// If the mounts cannot be read.
+    pub fn all(machine: &Machine, queries: &Arc<StatisticsQueries>) -> io::Result<Vec<Self>> {
+        let mounts = machine.mounts()?;
         let mut shown: Vec<&Mount> = Vec::new();
         let mut numbers: HashMap<(u32, u32), usize> = HashMap::new();
         for mount in mounts.iter().filter(|mount| is_for_files(mount)) {
@@ -61,7 +65,7 @@ impl FileSystem {
                 None => shown.push(mount),
             }
         }
-        shown.into_iter().map(|mount| Self::new(mount.clone(), queries)).collect()
+        Ok(shown.into_iter().map(|mount| Self::new(mount.clone(), queries)).collect())
     }
 
     fn new(mount: Mount, queries: &Arc<StatisticsQueries>) -> Self {

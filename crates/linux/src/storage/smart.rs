@@ -66,13 +66,15 @@ impl Errors {
 impl Smart {
     /// Returns the health data of a disk; `None` if it reports none, or the caller may not ask.
     pub fn of(machine: &Machine, block: &Block) -> Option<Self> {
-        let told = remembered(machine, block, || {
+        let reported = remembered(machine, block, || {
             let log = nvme::ask(machine, block).ok().flatten();
             log.or_else(|| smartctl::ask(machine, &block.node()))
         });
         match temperature(machine, block) {
-            Some(temperature) => Some(Self { temperature: Some(temperature), ..told.unwrap_or_default() }),
-            None => told,
+            Some(temperature) => {
+                Some(Self { temperature: Some(temperature), ..reported.unwrap_or_default() })
+            }
+            None => reported,
         }
     }
 
@@ -98,17 +100,17 @@ fn remembered(machine: &Machine, block: &Block, ask: impl FnOnce() -> Option<Sma
     static ANSWERS: LazyLock<Mutex<Answers>> = LazyLock::new(Mutex::default);
     let key = (machine.path(""), block.device);
     // Copied, because the lock must not be held while the disk is asked.
-    let kept = ANSWERS.lock().get(&key).copied();
-    if let Some((when, told)) = kept
+    let stored = ANSWERS.lock().get(&key).copied();
+    if let Some((when, reported)) = stored
         && when.elapsed() < FRESH
     {
-        return told;
+        return reported;
     }
-    let told = ask();
+    let reported = ask();
     let mut answers = ANSWERS.lock();
     answers.retain(|_, (when, _)| when.elapsed() < FRESH);
-    answers.insert(key, (Instant::now(), told));
-    told
+    answers.insert(key, (Instant::now(), reported));
+    reported
 }
 
 const FRESH: Duration = Duration::from_secs(60);

@@ -61,11 +61,12 @@ impl StatisticsQueries {
         let now = Instant::now();
         let until = now + PATIENCE;
         let mut open = self.0.lock();
-        if open.iter().any(|(asked, since)| *asked == place && now.duration_since(*since) >= PATIENCE) {
+        if open.iter().any(|(requested, since)| *requested == place && now.duration_since(*since) >= PATIENCE)
+        {
             return StatisticsQuery { answer: None, until };
         }
         let (sender, answer) = sync_channel(1);
-        let (queries, asked) = (self.clone(), (place.clone(), now));
+        let (queries, requested) = (self.clone(), (place.clone(), now));
         let spawned =
             thread::Builder::new().name("statvfs".to_owned()).stack_size(64 << 10).spawn(move || {
                 let statistics = rustix::fs::statvfs(&place).map(|statistics| Statistics {
@@ -83,7 +84,7 @@ impl StatisticsQueries {
                 let _ = sender.send(statistics.map_err(io::Error::from));
             });
         if spawned.is_ok() {
-            open.push(asked);
+            open.push(requested);
         }
         StatisticsQuery { answer: spawned.is_ok().then_some(answer), until }
     }

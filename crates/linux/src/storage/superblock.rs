@@ -153,11 +153,11 @@ mod tests {
                 continue;
             };
             assert_eq!(made.code, 0, "{program}: {}", made.stderr);
-            let told = crate::program::of_system("blkid", ["-p", "-o", "export", path], limit)
+            let reported = crate::program::of_system("blkid", ["-p", "-o", "export", path], limit)
                 .expect("blkid")
                 .stdout;
             let field = |name: &str| {
-                let value = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+                let value = reported.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
                 value.map(str::to_owned)
             };
             let ours =

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
+use std::io;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -65,8 +66,11 @@ impl Shared {
 }
 
 /// Returns all volumes of a machine.
-pub fn volumes(machine: &Machine, queries: &Arc<StatisticsQueries>) -> Vec<Volume> {
-    let mounted = FileSystem::all(machine, queries);
+///
+/// # Errors
+/// If the mounts cannot be read: a volume in use would look unused.
+pub fn volumes(machine: &Machine, queries: &Arc<StatisticsQueries>) -> io::Result<Vec<Volume>> {
+    let mounted = FileSystem::all(machine, queries)?;
     let shared = Rc::<Shared>::default();
     let mut rows: Vec<Volume> = mounted
         .into_iter()
@@ -97,7 +101,7 @@ pub fn volumes(machine: &Machine, queries: &Arc<StatisticsQueries>) -> Vec<Volum
             });
         }
     }
-    rows
+    Ok(rows)
 }
 
 /// Returns type and identity of the file system on a device, from udev or its superblock.

@@ -97,7 +97,7 @@ impl<K: Kind> Table for SystemDevices<K> {
                 Err(error @ ProviderError::Failed { .. }) => {
                     tracing::debug!(%error, "Cannot list devices");
                 }
-                told => told?,
+                reported => reported?,
             }
         }
         Ok(())

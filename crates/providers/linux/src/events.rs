@@ -3,7 +3,8 @@
 //! | Class | Source |
 //! |---|---|
 //! | `Win32_ProcessStartTrace`, `Win32_ProcessStopTrace` | process connector (netlink), if this process may listen to it; otherwise `/proc`, polled twice a second |
-//! | `Win32_ComputerShutdownEvent` | a signal of logind, before the machine stops |
+//! | `Win32_ThreadStartTrace`, `Win32_ThreadStopTrace` | process connector |
+//! | `Win32_ComputerShutdownEvent`, `Win32_PowerManagementEvent` | signals of logind, before the machine stops, before it sleeps, and when it is awake again |
 //! | changes of `Win32_Service` | signals of systemd, which trigger a comparison |
 //! | `Win32_VolumeChangeEvent` | poll notifications of `/proc/self/mountinfo`, which also trigger a comparison of logical disks |
 //! | `Win32_DeviceChangeEvent`, `Win32_SystemConfigurationChangeEvent` | device events of the kernel (netlink), before udev repeats them |
@@ -28,6 +29,7 @@ mod process_info;
 mod processes;
 mod signals;
 mod table;
+mod threads;
 
 use std::sync::Arc;
 
@@ -44,8 +46,9 @@ use mounts::MountChanges;
 pub(crate) use mounts::of_mounted;
 pub(crate) use network::of_network;
 use processes::{Kind, ProcessTrace};
-use signals::Shutdown;
 pub(crate) use signals::UnitChanges;
+use signals::{Shutdown, Sleep};
+use threads::ThreadTrace;
 
 /// Provider of the event classes of a machine.
 pub(crate) struct Events {
@@ -54,6 +57,9 @@ pub(crate) struct Events {
 
 const START: &str = "Win32_ProcessStartTrace";
 const STOP: &str = "Win32_ProcessStopTrace";
+const THREAD_START: &str = "Win32_ThreadStartTrace";
+const THREAD_STOP: &str = "Win32_ThreadStopTrace";
+const POWER: &str = "Win32_PowerManagementEvent";
 const SHUTDOWN: &str = "Win32_ComputerShutdownEvent";
 const VOLUME: &str = "Win32_VolumeChangeEvent";
 const DEVICE: &str = "Win32_DeviceChangeEvent";
@@ -67,7 +73,7 @@ impl Events {
 
 impl Provider for Events {
     fn classes(&self) -> Vec<(Namespace, Name)> {
-        [START, STOP, VOLUME, SHUTDOWN, DEVICE, CONFIGURATION]
+        [START, STOP, THREAD_START, THREAD_STOP, VOLUME, SHUTDOWN, POWER, DEVICE, CONFIGURATION]
             .into_iter()
             .filter_map(|name| Some((Namespace::cimv2(), Name::parse(name).ok()?)))
             .collect()
@@ -89,7 +95,10 @@ impl Provider for Events {
             }
             DEVICE => Some(Box::new(DeviceChanges::open(class, Devices::Device)?)),
             CONFIGURATION => Some(Box::new(DeviceChanges::open(class, Devices::Configuration)?)),
+            THREAD_START => Some(Box::new(ThreadTrace::open(class, Kind::Start)?)),
+            THREAD_STOP => Some(Box::new(ThreadTrace::open(class, Kind::Stop)?)),
             SHUTDOWN => Some(Box::new(Shutdown::new(&self.machine, class))),
+            POWER => Some(Box::new(Sleep::new(&self.machine, class))),
             _ => None,
         })
     }

@@ -42,6 +42,8 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, sensor::Battery),
         bind(machine, sensor::Fan),
         bind(machine, sensor::TemperatureProbe),
+        bind(machine, sensor::VoltageProbe),
+        bind(machine, sensor::CurrentProbe),
         bind(machine, controller::VideoController),
         bind(machine, controller::SoundDevice),
         bind(machine, controller::UsbController),

@@ -9,9 +9,11 @@
 mod event;
 mod file;
 mod follow;
+mod records;
 
 use std::sync::Arc;
 
+use eventlog::channel::WindowsLog;
 use linux::journal::Record;
 
 use crate::Machine;
@@ -25,37 +27,7 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
 const JOURNAL: DataSource =
     DataSource { name: "journal", is_present: |machine| linux::journal::folder(machine).is_some() };
 
-/// A log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Log {
-    Application,
-    Security,
-    System,
-}
-
-impl Log {
-    /// Returns the log to which a journal record belongs.
-    fn of(record: &Record) -> Self {
-        /// Syslog facilities (RFC 5424, 6.2.1).
-        const KERNEL: u8 = 0;
-        const DAEMON: u8 = 3;
-        const AUTH: u8 = 4;
-        const AUTHPRIV: u8 = 10;
-        let transport = record.text("_TRANSPORT");
-        match (transport.as_deref(), record.number("SYSLOG_FACILITY")) {
-            (Some("audit"), _) | (_, Some(AUTH | AUTHPRIV)) => Self::Security,
-            (Some("kernel"), _) | (_, Some(KERNEL | DAEMON)) => Self::System,
-            _ => Self::Application,
-        }
-    }
-
-    const ALL: [Self; 3] = [Self::Application, Self::Security, Self::System];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Application => "Application",
-            Self::Security => "Security",
-            Self::System => "System",
-        }
-    }
+/// Returns the log to which a journal record belongs.
+fn log_of(record: &Record) -> WindowsLog {
+    WindowsLog::of_journal(record.text("_TRANSPORT").as_deref(), record.number("SYSLOG_FACILITY"))
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use cim::{DateTime, Name, Timestamp};
 use linux::account::{Group, User};
+use linux::listing::Listing;
 use linux::now;
 use sddl::DomainSid;
 
@@ -94,12 +95,12 @@ impl Machine {
     }
 
     /// Returns the users that are enumerated.
-    pub(crate) fn users(&self) -> Vec<User> {
+    pub(crate) fn users(&self) -> Listing<User> {
         User::all(self, self.choices().accounts)
     }
 
     /// Returns the groups that are enumerated.
-    pub(crate) fn groups(&self) -> Vec<Group> {
+    pub(crate) fn groups(&self) -> Listing<Group> {
         Group::all(self, self.choices().accounts)
     }
 

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use cim::{Instance, Status};
 use linux::share::{Kind, Share};
-use wmi::{Lookup, MethodCall, ProviderError, Target};
+use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
 use crate::Machine;
 use crate::table::association::Association;
 use crate::table::association::relate;
-use crate::table::{Binding, Fill, Table, bind, failure, reference, returned, text_key};
+use crate::table::{Binding, Fill, Push, Table, bind, failure, push_listing, reference, returned, text_key};
 
 /// Returns the tables of share classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
@@ -62,8 +62,13 @@ impl Table for Shares {
         ("Type", |_, share| number(share.kind).into()),
     ];
 
-    fn all(machine: &Machine) -> Result<impl Iterator<Item = Share>, ProviderError> {
-        Ok(Share::all(machine).map_err(failure)?.into_iter())
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Share>,
+    ) -> Result<(), ProviderError> {
+        push_listing(Share::all(machine), push)
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Share>, ProviderError> {
@@ -97,7 +102,7 @@ static SHARE_TO_DIRECTORY: Association<Share> = Association {
 };
 
 fn rows_of_share_to_directory(machine: &Machine) -> Result<Vec<Share>, ProviderError> {
-    let folders =
-        Share::all(machine).map_err(failure)?.into_iter().filter(|share| share.kind == Kind::Folder);
+    let shares = Share::all(machine).complete().map_err(failure)?;
+    let folders = shares.into_iter().filter(|share| share.kind == Kind::Folder);
     Ok(folders.filter(|share| !share.path.is_empty()).collect())
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use cim::{Class, Column, ColumnSet, Instance, Name, Namespace, ObjectPath, Schema, Value};
 use wmi::{Context, EventSource, Lookup, MethodCall, Provider, ProviderError, Scan, Sink, Watch};
 
-pub(crate) use crate::provider_failure::failure;
+pub(crate) use crate::provider_failure::{failure, push_listing};
 use crate::sendable::sendable;
 use crate::{Machine, events};
 

@@ -87,8 +87,8 @@ pub(super) async fn open(opening: &Opening, made: &mut Vec<super::Rule>) -> Resu
         }
         let path = later(&bus, &rule.zone).await?;
         let later = Object { service: SERVICE, path: path.as_str(), interface: CONFIG_ZONE };
-        let kept = rule.what.call_is(&bus, later, Verb::Query, None).await;
-        let kept = match kept {
+        let stored = rule.what.call_is(&bus, later, Verb::Query, None).await;
+        let stored = match stored {
             Ok(true) => Ok(()),
             Ok(false) => {
                 let added = rule.what.call(&bus, later, Verb::Add, None).await;
@@ -101,7 +101,7 @@ pub(super) async fn open(opening: &Opening, made: &mut Vec<super::Rule>) -> Resu
             shown.push(rule.to_string());
             made.push(super::Rule::Firewalld(rule));
         }
-        kept?;
+        stored?;
     }
     Ok(if shown.is_empty() { Outcome::Already } else { Outcome::Done(shown.join("; ")) })
 }
@@ -148,13 +148,13 @@ async fn zones(bus: &Connection, named: Option<&Zone>) -> Result<Vec<String>, Er
         zones.push(default);
     }
     zones.sort_unstable();
-    let mut kept = Vec::new();
+    let mut stored = Vec::new();
     for zone in zones {
         if !lets_all_through(bus, &zone).await {
-            kept.push(zone);
+            stored.push(zone);
         }
     }
-    Ok(kept)
+    Ok(stored)
 }
 
 async fn lets_all_through(bus: &Connection, zone: &str) -> bool {

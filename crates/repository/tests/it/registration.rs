@@ -46,7 +46,7 @@ const STOPPED: &str =
 const DELETED: &str =
     "SELECT * FROM __InstanceDeletionEvent WITHIN 5 WHERE TargetInstance ISA 'Win32_Service'";
 
-async fn kept(engine: &Engine) -> Instance {
+async fn stored(engine: &Engine) -> Instance {
     let path = ObjectPath::parse("__EventFilter.Name='stopped'").unwrap();
     engine.get(&administrator(1), &subscription(), &path).await.unwrap()
 }
@@ -55,7 +55,7 @@ async fn kept(engine: &Engine) -> Instance {
 async fn a_new_filter_has_its_caller_as_creator_despite_a_given_creator_sid() {
     let engine = engine();
     engine.create(&administrator(3000), &subscription(), filter(&engine, STOPPED)).await.unwrap();
-    assert_eq!(kept(&engine).await.value("CreatorSID"), Some(&creator(3000)));
+    assert_eq!(stored(&engine).await.value("CreatorSID"), Some(&creator(3000)));
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn changing_a_filter_changes_its_creator_and_keeps_the_rest() {
     let given: ColumnSet = class.column("Query").into_iter().collect();
     let change = Instance::new(class).with("Name", "stopped").unwrap().with("Query", DELETED).unwrap();
     engine.put(&administrator(4000), &subscription(), change, &given).await.unwrap();
-    let now = kept(&engine).await;
+    let now = stored(&engine).await;
     assert_eq!(now.value("CreatorSID"), Some(&creator(4000)));
     assert_eq!(now.value("Query"), Some(&Value::text(DELETED)));
     assert_eq!(now.value("EventNamespace"), Some(&Value::text("root/cimv2")));

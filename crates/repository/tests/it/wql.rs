@@ -9,14 +9,14 @@ use wmi::{Context, Engine, Outcome, Rows};
 use crate::{compile, default};
 
 /// Expected result of a query.
-enum Told {
+enum Expected {
     /// The `Id`s of the rows, or the names of the classes, in order.
     Found(&'static str),
     /// The number of an error.
     Refused(u32),
 }
 
-use Told::{Found, Refused};
+use Expected::{Found, Refused};
 
 const INVALID_CLASS: u32 = 0x8004_1010;
 const INVALID_QUERY: u32 = 0x8004_1017;
@@ -54,7 +54,7 @@ instance of Tie { Upper = $a; Lower = $b; };
 "#;
 
 /// A rule, and queries that it decides. A condition alone stands for a query of all things.
-const RULES: &[(&str, &[(&str, Told)])] = &[
+const RULES: &[(&str, &[(&str, Expected)])] = &[
     (
         "words are known in any case, between any white space, and a semicolon may end it",
         &[
@@ -372,10 +372,10 @@ async fn each_rule_of_wql_holds_in_at_least_three_cases() {
     for (rule, cases) in RULES {
         assert!(cases.len() >= 3, "{rule}: {} cases", cases.len());
         for (text, wanted) in *cases {
-            let told = result_of(&engine, &whole(text)).await;
+            let reported = result_of(&engine, &whole(text)).await;
             match wanted {
-                Found(names) => assert_eq!(told.as_deref(), Ok(*names), "{rule}: {text}"),
-                Refused(code) => assert_eq!(told, Err(*code), "{rule}: {text}"),
+                Found(names) => assert_eq!(reported.as_deref(), Ok(*names), "{rule}: {text}"),
+                Refused(code) => assert_eq!(reported, Err(*code), "{rule}: {text}"),
             }
         }
     }
@@ -395,8 +395,8 @@ async fn queries_at_the_limits_are_accepted_and_larger_ones_refused() {
         (longer(16_000), Ok("a")),
         (longer(16_384), Err(QUOTA_VIOLATION)),
     ] {
-        let told = result_of(&engine, &whole(&condition)).await;
-        assert_eq!(told.as_deref().map_err(|code| *code), wanted, "{condition:.60}");
+        let reported = result_of(&engine, &whole(&condition)).await;
+        assert_eq!(reported.as_deref().map_err(|code| *code), wanted, "{condition:.60}");
     }
 }
 

@@ -7,7 +7,7 @@ use http::{Credentials, RequestHead};
 use tokio::sync::Notify;
 
 use super::exchange::Exchange;
-use super::{Connection, Disconnect, Link, Next, Rejection, sealed};
+use super::{Connection, Disconnect, Link, Next, OpenedBody, Opening, Rejection, sealed};
 use crate::endpoint::Transport;
 use crate::event_endpoint::{EventEndpoint, EventMessage, SourceProof};
 
@@ -53,38 +53,14 @@ impl<I: Link> Connection<'_, I> {
             SourceProof::Account(caller) => Some(Arc::clone(caller)),
             SourceProof::Certificate(_) => None,
         };
-        let mut body = match self.body(head, limit, caller.as_deref()).await? {
+        let body = match self.body(head, limit, caller.as_deref()).await? {
             Ok(body) => body,
             Err(Rejection(status)) => return self.reject(status).await,
         };
-        if body.is_empty() {
-            // Sources that seal their messages send an empty request to complete the handshake.
-            let completes_handshake = head.header("Authorization").is_some();
-            if caller.is_some() && !completes_handshake {
-                exchange.challenge(&self.offered_schemes());
-                return self.send(exchange, 401, None).await;
-            }
-            return self.send(exchange, 200, None).await;
-        }
-        if is_sealed {
-            match self.unseal(head, body) {
-                Ok(open) => {
-                    exchange.is_sealed = true;
-                    body = open.body;
-                }
-                // The sequence numbers of the two ends no longer agree, so the connection is unusable.
-                Err(error) => {
-                    tracing::warn!(peer = %self.peer.address, %error, "Cannot unseal message of an event source");
-                    return self.reject(400).await;
-                }
-            }
-        } else if self.must_be_sealed() {
-            tracing::warn!(
-                peer = %self.peer.address,
-                "Rejected unencrypted message of an event source over HTTP: Service/AllowUnencrypted is false"
-            );
-            return self.send(exchange, 500, None).await;
-        }
+        let OpenedBody { mut exchange, bytes: body, .. } = match self.open_body(head, exchange, body).await? {
+            Opening::Opened(opened) => opened,
+            Opening::Responded(next) => return Ok(next),
+        };
         let _request = match &caller {
             Some(caller) => match self.slot.begin_request(caller, &self.service.config()) {
                 Ok(request) => Some(request),

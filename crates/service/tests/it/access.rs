@@ -149,8 +149,8 @@ async fn objects_of_one_user_do_not_exist_for_another() {
         let other = wire.ask(&post(other).signed_in("ben", BEN)).await.fault();
         let nobodys = wire.ask(&post(nobodys).signed_in("ben", BEN)).await.fault();
         assert_eq!((other.subcode(), other.code()), (nobodys.subcode(), nobodys.code()), "{action}");
-        let told = other.reason().replace("OURS", "NONE").replace(&context, unknown);
-        assert_eq!(told, nobodys.reason(), "{action}");
+        let reported = other.reason().replace("OURS", "NONE").replace(&context, unknown);
+        assert_eq!(reported, nobodys.reason(), "{action}");
     }
     // Nothing was changed: the owner still has all objects.
     // A page changes the context of an enumeration, so the first context is released.

@@ -329,13 +329,13 @@ async fn anonymous_clients_may_send_identify_only() {
 /// A verifier that blocks, like password hashes do, until the test releases it.
 struct Slow {
     accounts: AccountList,
-    asked: AtomicUsize,
+    requested: AtomicUsize,
     gate: Mutex<mpsc::Receiver<()>>,
 }
 
 impl PasswordVerifier for Slow {
     fn verify(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.requested.fetch_add(1, Ordering::Relaxed);
         self.gate.lock().unwrap().recv_timeout(TIMEOUT).expect("the test lets it go on");
         self.accounts.verify(user, password, from)
     }
@@ -348,9 +348,10 @@ impl PasswordVerifier for Slow {
 #[tokio::test]
 async fn a_slow_verifier_checks_each_password_once_per_connection() {
     let (go_on, gate) = mpsc::channel();
-    let slow = Arc::new(Slow { accounts: accounts(), asked: AtomicUsize::new(0), gate: Mutex::new(gate) });
+    let slow =
+        Arc::new(Slow { accounts: accounts(), requested: AtomicUsize::new(0), gate: Mutex::new(gate) });
     let running = Running::with_authenticator(Arc::clone(&slow) as _, &[]).await;
-    let asked = || slow.asked.load(Ordering::Relaxed);
+    let requested = || slow.requested.load(Ordering::Relaxed);
 
     // Meanwhile requests that need no verification are served, all by one thread.
     let mut waiting = running.connect().await;
@@ -360,25 +361,25 @@ async fn a_slow_verifier_checks_each_password_once_per_connection() {
     assert_eq!(anyone.ask(&identifying).await.status, 200);
     go_on.send(()).unwrap();
     assert_eq!(waiting.answer().await.status, 200);
-    assert_eq!(asked(), 1);
+    assert_eq!(requested(), 1);
 
     for _ in 0..5 {
         assert_eq!(waiting.ask(&hello()).await.status, 200);
         assert_challenge(&waiting.ask(&hello().anonymous()).await, &[BASIC]);
     }
-    assert_eq!(asked(), 1);
+    assert_eq!(requested(), 1);
     // A wrong password is verified each time and does not replace the right one.
     for times in 2..4 {
         go_on.send(()).unwrap();
         assert_challenge(&waiting.ask(&hello().signed_in("ada", "wrong")).await, &[BASIC]);
-        assert_eq!(asked(), times);
+        assert_eq!(requested(), times);
         assert_eq!(waiting.ask(&hello()).await.status, 200);
-        assert_eq!(asked(), times);
+        assert_eq!(requested(), times);
     }
     // Another connection does not share the cache.
     go_on.send(()).unwrap();
     assert_eq!(anyone.ask(&hello()).await.status, 200);
-    assert_eq!(asked(), 4);
+    assert_eq!(requested(), 4);
     running.stop().await;
 }
 

@@ -95,7 +95,7 @@ struct TestMappings {
     known: Mutex<Arc<ClientCertificates>>,
     /// Passwords of ada and ben in the mappings.
     passwords: Mutex<[&'static str; 2]>,
-    asked: AtomicUsize,
+    requested: AtomicUsize,
 }
 
 impl TestMappings {
@@ -106,7 +106,7 @@ impl TestMappings {
             accounts: accounts(),
             known: Mutex::default(),
             passwords: Mutex::new([ADA, BEN]),
-            asked: AtomicUsize::new(0),
+            requested: AtomicUsize::new(0),
         });
         mapped.know(authorities, mappings);
         mapped
@@ -118,8 +118,8 @@ impl TestMappings {
         *self.known.lock().unwrap() = Arc::new(ClientCertificates { mappings, authorities });
     }
 
-    fn asked(&self) -> usize {
-        self.asked.load(Ordering::Relaxed)
+    fn requested(&self) -> usize {
+        self.requested.load(Ordering::Relaxed)
     }
 }
 
@@ -157,7 +157,7 @@ impl MappedAccounts for TestMappings {
     }
 
     fn verify(&self, mapping: &Mapping, from: IpAddr) -> Result<Account, AuthError> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.requested.fetch_add(1, Ordering::Relaxed);
         let [ada, ben] = *self.passwords.lock().unwrap();
         let password = if mapping.user.user() == "ada" { ada } else { ben };
         self.password(mapping.user.user(), &Secret::new(password.to_owned()), from)
@@ -243,7 +243,7 @@ async fn clients_without_a_mapping_are_rejected_and_can_use_basic() {
     refused(&mut wire, &hello()).await;
     assert_eq!(account(&mut wire, &hello().signed_in("ada", ADA)).await, "ada");
     refused(&mut running.connect().await, &hello()).await;
-    assert_eq!(mapped.asked(), 0);
+    assert_eq!(mapped.requested(), 0);
     running.stop().await;
 }
 
@@ -260,7 +260,7 @@ async fn expired_early_and_server_certificates_are_rejected() {
     for params in [expired, to_come, for_servers, unsaid] {
         refused(&mut connect(&running, &authority.signs_with(params)).await, &hello()).await;
     }
-    assert_eq!(mapped.asked(), 0);
+    assert_eq!(mapped.requested(), 0);
     running.stop().await;
 }
 
@@ -357,13 +357,13 @@ async fn an_account_is_looked_up_once_until_something_changes() {
     for _ in 0..3 {
         assert_eq!(account(&mut wire, &hello()).await, "ada");
     }
-    assert_eq!(mapped.asked(), 1);
+    assert_eq!(mapped.requested(), 1);
     // The password of the account has changed, but the mapping still contains the old one.
     *mapped.passwords.lock().unwrap() = ["old", BEN];
     let mut other = connect(&running, &authority.signs("ada")).await;
     refused(&mut other, &hello()).await;
     refused(&mut other, &hello()).await;
-    assert_eq!(mapped.asked(), 3);
+    assert_eq!(mapped.requested(), 3);
     // Any change of the mappings makes every connection look up its account again.
     mapped.know(&[&authority], vec![authority.maps("*", "*", "ada"), authority.maps("x", "*", "ben")]);
     refused(&mut wire, &hello()).await;

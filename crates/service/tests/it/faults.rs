@@ -121,9 +121,9 @@ async fn answers(rows: Vec<Row>) {
         let answer = wire.ask(&post(row.message.clone()).signed_in(user, password)).await;
         if let Err(reason) = judge(&row, &answer) {
             let Row { message, code, subcode, .. } = &row;
-            let asked =
+            let requested =
                 [&message.action, &message.resource, &message.headers, &message.body].map(String::as_str);
-            wrong.push(format!("{} {code}: {reason}\n    asked by {}", subcode.name(), asked.join(" ")));
+            wrong.push(format!("{} {code}: {reason}\n    asked by {}", subcode.name(), requested.join(" ")));
         }
         drop(wire);
         running.stop().await;

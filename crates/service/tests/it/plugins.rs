@@ -99,8 +99,8 @@ async fn a_descriptor_that_allows_everyone_is_rejected() {
     for wrong in ["", "O:NSG:BA", "O:NSG:BAS:(AU;FA;GA;;;WD)", "D:NO_ACCESS_CONTROL", "D:(OA;;GA;;;WD)", "x"]
     {
         let fault = wire.ask(&entries(&[(SHELL, wrong, false)])).await.fault();
-        let told = (fault.subcode(), fault.code());
-        assert_eq!(told, (&Subcode::SchemaValidationError, code::INVALID_SECURITY_DESCRIPTOR), "{wrong}");
+        let reported = (fault.subcode(), fault.code());
+        assert_eq!(reported, (&Subcode::SchemaValidationError, code::INVALID_SECURITY_DESCRIPTOR), "{wrong}");
         assert!(fault.reason().contains("to deny access to all users, use D:P"), "{}", fault.reason());
     }
     assert_eq!(running.store.state(), before);
@@ -146,10 +146,10 @@ async fn looking_up_names_and_sids_requires_the_right_to_execute() {
         "<p:LookUpPrincipals_INPUT xmlns:p=\"{service}\"><p:Name>ben</p:Name><p:Name>nobody</p:Name>\
          <p:Sid>S-1-5-21-11-22-33-1001</p:Sid><p:Sid>S-1-5-21-9-9-9-1</p:Sid></p:LookUpPrincipals_INPUT>"
     ));
-    let told = wire.ask(&post(ask.clone())).await.text();
-    assert!(told.contains("<p:Name>ben</p:Name><p:Sid>S-1-5-21-11-22-33-1002</p:Sid>"), "{told}");
-    assert!(told.contains("<p:Name>ada</p:Name><p:Sid>S-1-5-21-11-22-33-1001</p:Sid>"), "{told}");
-    assert_eq!(told.matches("<p:Principal>").count(), 2, "{told}");
+    let reported = wire.ask(&post(ask.clone())).await.text();
+    assert!(reported.contains("<p:Name>ben</p:Name><p:Sid>S-1-5-21-11-22-33-1002</p:Sid>"), "{reported}");
+    assert!(reported.contains("<p:Name>ada</p:Name><p:Sid>S-1-5-21-11-22-33-1001</p:Sid>"), "{reported}");
+    assert_eq!(reported.matches("<p:Principal>").count(), 2, "{reported}");
     let fault = wire.ask(&post(ask).signed_in("ben", BEN)).await.fault();
     assert_eq!(fault.code(), code::ACCESS_DENIED);
     let many = format!(

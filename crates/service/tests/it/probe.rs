@@ -192,7 +192,7 @@ impl Items for Stuck {
 impl Observer {
     /// Sends an event to all subscriptions.
     pub(crate) fn emit(&self, event: Result<String, Fault>) {
-        self.subscriptions.lock().unwrap().retain(|told| told.send(event.clone()).is_ok());
+        self.subscriptions.lock().unwrap().retain(|reported| reported.send(event.clone()).is_ok());
     }
 
     /// Revokes access to the events.

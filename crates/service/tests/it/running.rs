@@ -8,8 +8,9 @@ use std::time::SystemTime;
 use auth::{Account, AccountList, AuthError, Authenticator, LocalUsers};
 use config::{Draft, Store, StoreError};
 use plugin_config::ConfigPlugin;
-use plugin_shell::{ShellEnvironment, ShellPlugin};
+use plugin_shell::ShellPlugin;
 use sddl::{DomainSid, Sid, Token, well_known};
+use shells::{ShellEnvironment, Shells};
 use telarch_service::{
     Catalog, Certificate, Listener, LocalSocket, Plugin, Principals, Product, Service, ServiceParts,
     SocketAccess,
@@ -52,7 +53,7 @@ impl Running {
         let plugins: Vec<Arc<dyn Plugin>> = vec![
             Arc::new(probe),
             Arc::new(ConfigPlugin::new(Arc::clone(&store), listening_on).with_principals(Arc::new(Machine))),
-            Arc::new(ShellPlugin::new(surroundings(&folder))),
+            Arc::new(ShellPlugin::new(Shells::new(surroundings(&folder)))),
         ];
         let service = Service::new(ServiceParts {
             state: store.subscribe(),

@@ -210,8 +210,8 @@ fn granted(answer: &Answer) -> Duration {
 async fn renew_changes_the_lifetime_and_get_status_reports_it() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
-    let asked = subscribe_with(&format!("{PULL}<e:Expires>PT1H</e:Expires>"));
-    let subscribed = opened(&mut wire, asked).await;
+    let requested = subscribe_with(&format!("{PULL}<e:Expires>PT1H</e:Expires>"));
+    let subscribed = opened(&mut wire, requested).await;
     assert_eq!(subscribed.expires.map(|expires| expires.as_secs().div_ceil(60)), Some(60));
     for (wanted, minutes) in [("PT5M", 5), ("PT3961315881.184S", 24 * 60)] {
         let mut renew = about("Renew", &subscribed.identifier);

@@ -158,8 +158,8 @@ impl Family {
 fn wanted(schema: &Schema, class: &Class, select: &Select, family: &Family) -> Result<Wanted, Error> {
     let events = family.events(schema)?;
     let flags = [Changes::CREATION, Changes::MODIFICATION, Changes::DELETION];
-    let asked = [&events.creation, &events.modification, &events.deletion].into_iter().zip(flags);
-    let changes = asked
+    let requested = [&events.creation, &events.modification, &events.deletion].into_iter().zip(flags);
+    let changes = requested
         .filter(|(event, _)| event.is_a(class.name().as_str()))
         .fold(Changes::empty(), |changes, (_, flag)| changes | flag);
     let targets = match family.target {

@@ -40,7 +40,7 @@ impl EventSource for Source {
         Box::pin(async {
             match self.0.recv().await {
                 Some(Err(error)) if error.to_string().contains(PANIC) => panic!("{error}"),
-                Some(heard) => heard,
+                Some(received) => received,
                 None => std::future::pending().await,
             }
         })

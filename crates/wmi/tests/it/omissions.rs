@@ -124,17 +124,17 @@ async fn a_subscription_continues_without_a_failed_source_and_names_it() {
     for class in ["__Event", "__ExtrinsicEvent", "Win32_ProcessTrace"] {
         let text = format!("SELECT * FROM {class}");
         let mut events = engine().subscribe(&context(), &cimv2(), &text).await.unwrap();
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         for _ in 0..2 {
-            heard.push(match events.next().await.unwrap().unwrap() {
+            received.push(match events.next().await.unwrap().unwrap() {
                 Occurrence::Event(event) => event.class().name().to_string(),
                 Occurrence::Omitted(omission) => omission.to_string(),
                 Occurrence::Dropped(count) => panic!("{count} events were dropped"),
             });
         }
-        heard.sort();
+        received.sort();
         let omitted = format!("Win32_ProcessStopTrace: {NO_BUS}");
-        assert_eq!(heard, ["Win32_ProcessStartTrace".to_owned(), omitted], "{class}");
+        assert_eq!(received, ["Win32_ProcessStartTrace".to_owned(), omitted], "{class}");
     }
     let mut only =
         engine().subscribe(&context(), &cimv2(), "SELECT * FROM Win32_ProcessStopTrace").await.unwrap();

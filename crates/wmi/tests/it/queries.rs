@@ -6,7 +6,7 @@ use telarch_wmi::{Engine, Error, Outcome};
 use crate::machine::{Record, builder, machine};
 use crate::{cimv2, column, context};
 
-async fn asked(query: &str) -> (Vec<String>, Vec<String>) {
+async fn requested(query: &str) -> (Vec<String>, Vec<String>) {
     let (engine, record) = machine();
     let rows = column(&engine, query, "Name").await.unwrap_or_else(|error| panic!("{query}: {error}"));
     (rows, std::mem::take(&mut *record.lock().unwrap()))
@@ -14,14 +14,14 @@ async fn asked(query: &str) -> (Vec<String>, Vec<String>) {
 
 #[tokio::test]
 async fn a_pinned_key_is_looked_up_and_nothing_is_listed() {
-    let (rows, calls) = asked("SELECT * FROM Win32_SystemDriver WHERE Name = 'D'").await;
+    let (rows, calls) = requested("SELECT * FROM Win32_SystemDriver WHERE Name = 'D'").await;
     assert_eq!((rows, calls), (vec!["d".to_owned()], vec!["get Win32_SystemDriver D".to_owned()]));
-    let (rows, calls) = asked("SELECT * FROM Win32_SystemDriver WHERE Name = 'd' OR Name = 'x'").await;
+    let (rows, calls) = requested("SELECT * FROM Win32_SystemDriver WHERE Name = 'd' OR Name = 'x'").await;
     assert_eq!((rows.len(), calls.len()), (1, 2), "{calls:?}");
-    let (rows, calls) = asked("SELECT * FROM Win32_SystemDriver WHERE Name = 'd' AND Name = 'x'").await;
+    let (rows, calls) = requested("SELECT * FROM Win32_SystemDriver WHERE Name = 'd' AND Name = 'x'").await;
     assert_eq!((rows.len(), calls.len()), (0, 0), "{calls:?}");
     let (rows, calls) =
-        asked("SELECT * FROM Win32_SystemDriver WHERE Name = 'd' AND State = 'Stopped'").await;
+        requested("SELECT * FROM Win32_SystemDriver WHERE Name = 'd' AND State = 'Stopped'").await;
     assert_eq!(
         (rows.len(), calls),
         (0, vec!["get Win32_SystemDriver d".to_owned()]),
@@ -31,25 +31,25 @@ async fn a_pinned_key_is_looked_up_and_nothing_is_listed() {
 
 #[tokio::test]
 async fn only_needed_columns_are_requested() {
-    let (rows, calls) = asked("SELECT Name FROM Win32_SystemDriver WHERE State LIKE 'R%'").await;
+    let (rows, calls) = requested("SELECT Name FROM Win32_SystemDriver WHERE State LIKE 'R%'").await;
     assert_eq!(
         (rows, calls),
         (vec!["d".to_owned()], vec!["enumerate Win32_SystemDriver: Name State".to_owned()])
     );
-    let (_, calls) = asked("SELECT * FROM Win32_SystemDriver").await;
+    let (_, calls) = requested("SELECT * FROM Win32_SystemDriver").await;
     assert_eq!(calls, ["enumerate Win32_SystemDriver: all"]);
 }
 
 #[tokio::test]
 async fn a_query_of_a_superclass_includes_all_subclasses() {
-    let (rows, calls) = asked("SELECT Name FROM CIM_Service").await;
+    let (rows, calls) = requested("SELECT Name FROM CIM_Service").await;
     assert_eq!(rows, ["c", "a", "b", "d"], "{calls:?}");
     assert_eq!(calls.len(), 3);
-    let (rows, _) = asked("SELECT Name FROM Win32_Service WHERE __CLASS = 'Win32_Service'").await;
+    let (rows, _) = requested("SELECT Name FROM Win32_Service WHERE __CLASS = 'Win32_Service'").await;
     assert_eq!(rows, ["a", "b"]);
-    let (rows, calls) = asked("SELECT Name FROM CIM_Service WHERE __CLASS = 'Site_Service'").await;
+    let (rows, calls) = requested("SELECT Name FROM CIM_Service WHERE __CLASS = 'Site_Service'").await;
     assert_eq!((rows.len(), calls.len()), (1, 1), "classes that cannot be wanted are not asked: {calls:?}");
-    let (rows, _) = asked("SELECT Name FROM Win32_Service WHERE __this ISA 'Site_Service'").await;
+    let (rows, _) = requested("SELECT Name FROM Win32_Service WHERE __this ISA 'Site_Service'").await;
     assert_eq!(rows, ["c"]);
 }
 

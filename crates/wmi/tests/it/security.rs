@@ -301,9 +301,9 @@ impl Teller {
     }
 }
 
-struct Told(mpsc::UnboundedReceiver<()>, Arc<cim::Class>);
+struct SignalledEvents(mpsc::UnboundedReceiver<()>, Arc<cim::Class>);
 
-impl EventSource for Told {
+impl EventSource for SignalledEvents {
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
         Box::pin(async {
             match self.0.recv().await {
@@ -324,9 +324,9 @@ impl Provider for Teller {
     }
 
     fn watch(&self, watch: &Watch<'_>) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
-        let (sender, told) = mpsc::unbounded_channel();
+        let (sender, reported) = mpsc::unbounded_channel();
         *self.0.lock().unwrap() = Some(sender);
-        Ok(Some(Box::new(Told(told, Arc::clone(watch.class)))))
+        Ok(Some(Box::new(SignalledEvents(reported, Arc::clone(watch.class)))))
     }
 }
 

@@ -39,11 +39,11 @@ async fn only_created_changed_and_deleted_classes_are_events() {
     let mut events = subscribe(&first, "SELECT * FROM __ClassOperationEvent").await;
     let classes = ["class A { [Key] string Name; };", "class B { uint64 X; };", "class C { uint8 Y = 7; };"];
     let second = begin(&classes).successor_of(&first).build().unwrap();
-    let told = next(&mut events).await;
-    assert_eq!(told.class().name().as_str(), "__ClassModificationEvent");
-    assert!(matches!(told.value("PreviousClass"), Some(Value::Object(_))));
-    let told = next(&mut events).await;
-    let Some(Value::Object(class)) = told.value("TargetClass") else { panic!("{told:?}") };
+    let reported = next(&mut events).await;
+    assert_eq!(reported.class().name().as_str(), "__ClassModificationEvent");
+    assert!(matches!(reported.value("PreviousClass"), Some(Value::Object(_))));
+    let reported = next(&mut events).await;
+    let Some(Value::Object(class)) = reported.value("TargetClass") else { panic!("{reported:?}") };
     assert_eq!((class.class().name().as_str(), class.value("Y")), ("C", Some(&Value::Uint8(7))));
     let third = begin(&classes[..2]).successor_of(&second).build().unwrap();
     assert_eq!(next(&mut events).await.class().name().as_str(), "__ClassDeletionEvent");

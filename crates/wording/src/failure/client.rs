@@ -24,6 +24,9 @@ impl Failure {
         let Some(code) = error.code().map(Code) else {
             return match error {
                 Error::Fault(fault) => Self::from_fault(fault, host),
+                Error::PowerShell(_) | Error::PoolUnusable { .. } => {
+                    Self::here(Kind::Fault, error.to_string()).at(host)
+                }
                 error => Self::here(Kind::Usage, error.to_string()).at(host),
             };
         };

@@ -234,6 +234,12 @@ codes! {
     SHELL_EPR_UNSUPPORTED = 2_150_859_201;
     /// The command was terminated.
     COMMAND_TERMINATED = 2_150_859_212;
+    /// The shell is connected to another client.
+    SHELL_IN_USE = 2_150_859_213;
+    /// The stream ended because its shell was disconnected.
+    STREAM_DISCONNECTED = 2_150_859_230;
+    /// The service does not support the client's version of PowerShell remoting.
+    POWERSHELL_VERSION = 2_152_991_685;
     /// A subscription must not have selectors.
     SUBSCRIPTION_WITH_SELECTORS = 2_150_859_225;
     /// Requests from other hosts are disabled.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use xml::{Element, Writer};
 
-use super::{Redacted, VariableNames, identifier, named, named_text, require, schema_error};
+use super::connection::BufferMode;
+use super::{Redacted, VariableNames, identifier, named, named_text, require, schema_error, time};
 use crate::fault::Fault;
 use crate::namespace::SHELL;
 use crate::{EndpointReference, duration};
@@ -75,6 +76,11 @@ impl OpenShell {
 
     /// Writes the body.
     pub fn write(&self, writer: &mut Writer) {
+        self.write_with(writer, |_| {});
+    }
+
+    /// Writes the body; `extension` appends elements of another namespace.
+    pub fn write_with(&self, writer: &mut Writer, extension: impl FnOnce(&mut Writer)) {
         writer.start("rsp:Shell").namespace("rsp", SHELL);
         if let Some(id) = &self.shell_id {
             writer.attribute("ShellId", id);
@@ -93,7 +99,9 @@ impl OpenShell {
             writer.element("rsp:IdleTimeOut", &idle_timeout.text);
         }
         writer.element("rsp:InputStreams", &self.input_streams.join(" "));
-        writer.element("rsp:OutputStreams", &self.output_streams.join(" ")).end();
+        writer.element("rsp:OutputStreams", &self.output_streams.join(" "));
+        extension(writer);
+        writer.end();
     }
 }
 
@@ -132,6 +140,19 @@ pub struct ShellState {
     pub child_processes: Option<u32>,
     /// Running command, in responses to Get and Enumerate.
     pub command_line: Option<String>,
+    /// State of the connection to the client; only shells that can be disconnected have one.
+    pub connection: Option<ConnectionState>,
+}
+
+/// State of the connection between a shell that can be disconnected and its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionState {
+    /// Whether no client is connected.
+    pub is_disconnected: bool,
+    /// Treatment of output without a client.
+    pub buffer_mode: BufferMode,
+    /// Maximum idle timeout that a client may request.
+    pub max_idle_timeout: Duration,
 }
 
 impl ShellState {
@@ -157,6 +178,13 @@ impl ShellState {
         optional("rsp:IdleTimeOut", Some(&self.idle_timeout));
         optional("rsp:InputStreams", Some(&self.input_streams));
         optional("rsp:OutputStreams", Some(&self.output_streams));
+        if let Some(connection) = &self.connection {
+            let state = if connection.is_disconnected { "Disconnected" } else { "Connected" };
+            optional("rsp:MaxIdleTimeOut", Some(&duration::write(connection.max_idle_timeout)));
+            optional("rsp:CompressionMode", Some("NoCompression"));
+            optional("rsp:BufferMode", Some(connection.buffer_mode.name()));
+            optional("rsp:State", Some(state));
+        }
         optional("rsp:ShellRunTime", Some(&duration::write_in_parts(self.run_time)));
         optional("rsp:ShellInactivity", Some(&duration::write_in_parts(self.inactivity)));
         optional("rsp:ChildProcesses", self.child_processes.map(|count| count.to_string()).as_deref());
@@ -183,7 +211,20 @@ impl ShellState {
             inactivity: valid_duration(element, "ShellInactivity").unwrap_or_default(),
             child_processes: named_text(element, "ChildProcesses").and_then(|count| count.parse().ok()),
             command_line: named_text(element, "CommandLine"),
+            connection: ConnectionState::parse(element),
         }
+    }
+}
+
+impl ConnectionState {
+    /// Parses the children of an `rsp:Shell` element; `None` without a state.
+    fn parse(element: Element<'_>) -> Option<Self> {
+        let is_drop = named_text(element, "BufferMode").is_some_and(|mode| mode == "Drop");
+        Some(Self {
+            is_disconnected: named_text(element, "State")? == "Disconnected",
+            buffer_mode: if is_drop { BufferMode::Drop } else { BufferMode::Block },
+            max_idle_timeout: valid_duration(element, "MaxIdleTimeOut").unwrap_or_default(),
+        })
     }
 }
 
@@ -220,6 +261,7 @@ impl fmt::Debug for ShellState {
             .field("inactivity", &self.inactivity)
             .field("child_processes", &self.child_processes)
             .field("command_line", &self.command_line.as_deref().map(|line| Redacted(line.as_bytes())))
+            .field("connection", &self.connection)
             .finish()
     }
 }
@@ -268,15 +310,6 @@ fn environment(body: Element<'_>) -> Result<Vec<(String, String)>, Fault> {
         variables.push((name, variable.text().into_owned()));
     }
     Ok(variables)
-}
-
-/// Parses a duration; old clients send a number of milliseconds.
-fn time(body: Element<'_>, name: &str) -> Result<Option<Duration>, Fault> {
-    let Some(text) = named_text(body, name).filter(|text| !text.is_empty()) else { return Ok(None) };
-    if let Ok(milliseconds) = text.parse::<u64>() {
-        return Ok(Some(Duration::from_millis(milliseconds)));
-    }
-    duration::parse(&text).map(Some).map_err(|error| schema_error(format!("{name}: {error}")))
 }
 
 fn stream_names(body: Element<'_>, name: &str) -> Vec<String> {

@@ -106,6 +106,35 @@ pub fn write_received(
     writer.end().end();
 }
 
+/// Writes the body of the response to Receive for PowerShell remoting: each fragment in an element of its own, without
+/// ends of streams.
+///
+/// `command_id` is `None` for output of the shell itself. `state` is `None` while a command runs.
+pub fn write_fragments<'a>(
+    writer: &mut Writer,
+    stream: &str,
+    command_id: Option<&str>,
+    fragments: impl IntoIterator<Item = &'a [u8]>,
+    state: Option<CommandState>,
+) {
+    writer.start("rsp:ReceiveResponse");
+    for fragment in fragments {
+        writer.start("rsp:Stream").attribute("Name", stream);
+        if let Some(id) = command_id {
+            writer.attribute("CommandId", id);
+        }
+        writer.plain(|out| BASE64.encode_string(fragment, out)).end();
+    }
+    if let (Some(id), Some(state)) = (command_id, state) {
+        writer.start("rsp:CommandState").attribute("CommandId", id).attribute("State", &state.uri());
+        if let CommandState::Done { exit_code } = state {
+            writer.element("rsp:ExitCode", &exit_code.to_string());
+        }
+        writer.end();
+    }
+    writer.end();
+}
+
 /// Returns how many bytes of `streams` fit into a Receive response of at most `limit` bytes; `None` for zero.
 ///
 /// This is a lower bound for every distribution over the streams, with one piece each, including the repeated headers
@@ -222,6 +251,12 @@ impl Send {
         }
         writer.plain(|out| BASE64.encode_string(piece.octets, out)).end().end();
     }
+
+    /// Writes the body with one piece of stream data for the shell itself.
+    pub fn write_to_shell(writer: &mut Writer, piece: StreamData<'_>) {
+        writer.start("rsp:Send").namespace("rsp", SHELL).start("rsp:Stream").attribute("Name", piece.name);
+        writer.plain(|out| BASE64.encode_string(piece.octets, out)).end().end();
+    }
 }
 
 /// Writes the body of the response to Send.
@@ -280,7 +315,7 @@ fn exit_code(text: &str) -> Result<i32, Fault> {
 }
 
 /// Base64 as in the specification; missing padding is accepted.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
+pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );

@@ -5,8 +5,8 @@ use telarch_wsman::enumeration::{
 };
 use telarch_wsman::eventing::{DeliveryMode, Subscribe, SubscribeResponse, parse_renew, write_renew};
 use telarch_wsman::shell::{
-    CommandLine, IdleTimeout, OpenShell, Receive, Send, ShellState, Signal, SignalCode, StreamData,
-    parse_command_response, parse_created, write_command_response,
+    BufferMode, CommandLine, ConnectionState, IdleTimeout, OpenShell, Receive, Send, ShellState, Signal,
+    SignalCode, StreamData, parse_command_response, parse_created, write_command_response,
 };
 use telarch_wsman::{
     Action, AssociationFilter, AssociationResult, EndpointReference, FragmentTransfer, Head, OptionSet,
@@ -337,6 +337,11 @@ fn shell_state(generator: &mut Generator) -> ShellState {
         inactivity: whole(generator.time()),
         child_processes: generator.maybe(|generator| number(generator, 0)),
         command_line: generator.maybe(Generator::word),
+        connection: generator.maybe(|generator| ConnectionState {
+            is_disconnected: generator.below(2) == 0,
+            buffer_mode: if generator.below(2) == 0 { BufferMode::Block } else { BufferMode::Drop },
+            max_idle_timeout: whole(generator.time()),
+        }),
     }
 }
 

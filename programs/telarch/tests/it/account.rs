@@ -91,6 +91,69 @@ fn accounts_with_the_password_of_a_linux_user_are_shown_and_removed() {
 }
 
 #[test]
+fn an_account_is_shown_with_its_schemes_groups_and_access() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("accounts");
+    let settings = "Service.Auth.Basic = true\n[Groups]\nAdministrators = [\"root\"]\n\
+                    [[Listener]]\nAddress = \"*\"\nTransport = \"HTTPS\"\n";
+    fs::write(folder.path().join("config.toml"), settings).unwrap();
+    let add = ["add", "clerk-7", "--password-stdin", "--comment", "night shift"];
+    assert_eq!(account(&path, &add, "x").code, 0);
+    let shown = account(&path, &["show", "clerk-7"], "").out;
+    for line in [
+        "  usable           yes",
+        "  accounts file    enabled, admin, RID 3000000000",
+        "    origin         service",
+        "    comment        night shift",
+        "  Linux user       none",
+        "    yes  password of the accounts file, with Basic",
+        "    no   no NTLM: the accounts file has no NT hash of the account",
+    ] {
+        assert!(shown.lines().any(|own| own == line), "{line}\n{shown}");
+    }
+    // The role in the file counts only for the service of one user.
+    let is_root = rustix::process::geteuid().is_root();
+    let expected = match is_root {
+        true => "config  read (Get, Enumerate): denied: no group of the account has the right",
+        false => "config  read (Get, Enumerate): granted through BUILTIN\\Administrators",
+    };
+    assert!(shown.contains(expected), "{expected}\n{shown}");
+    let json = account(&path, &["show", "clerk-7", "--format", "json"], "").out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["usable"], &json["file"]["enabled"]), (&true.into(), &true.into()));
+    assert_eq!((&json["linux"], &json["schemes"][0]["works"]), (&serde_json::Value::Null, &true.into()));
+    assert_eq!(json["access"][0]["granted"], !is_root);
+
+    let state = folder.path().display().to_string();
+    let lock = |until: &str| {
+        let record = format!("{{\"event\":\"lock\",\"account\":\"clerk-7\",\"until\":\"{until}\"}}\n");
+        fs::write(folder.path().join("audit.jsonl"), record).unwrap();
+        account(&path, &["show", "Clerk-7", "--state", &state], "").out
+    };
+    let locked =
+        "  locked           until 2100-03-01 00:00Z, or a restart of the service: too many failed sign-ins";
+    assert!(lock("4107542400").lines().any(|line| line == locked), "{}", lock("4107542400"));
+    assert!(!lock("1763719754").contains("locked"), "a lock that has ended is not shown");
+
+    assert_eq!(account(&path, &["disable", "clerk-7"], "").code, 0);
+    let shown = account(&path, &["show", "clerk-7"], "").out;
+    assert!(shown.contains("  usable           no\n  accounts file    disabled, admin"), "{shown}");
+    let unknown = account(&path, &["show", "no-such-user"], "");
+    assert!(unknown.code == 1 && unknown.errors.contains("no account no-such-user: "), "{}", unknown.errors);
+
+    let shown = account(&path, &["show", "root"], "").out;
+    assert!(shown.contains("  accounts file    no entry\n  Linux user       UID 0\n"), "{shown}");
+    if is_root {
+        let group = "BUILTIN\\Administrators (S-1-5-32-544), through the local group root";
+        assert!(shown.contains(group), "{shown}");
+        assert!(
+            shown.contains("    config  execute (methods): granted through BUILTIN\\Administrators"),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
 fn the_first_account_need_not_be_an_administrator() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("accounts");

@@ -138,9 +138,9 @@ fn operations_and_switches_of_winrm_are_offered() {
         ),
         ("winrs dir ", &[]),
     ];
-    for asked in CompletingShell::all("") {
+    for requested in CompletingShell::all("") {
         for (line, expected) in cases {
-            asked.assert_completes(line, expected);
+            requested.assert_completes(line, expected);
         }
     }
 }
@@ -148,7 +148,7 @@ fn operations_and_switches_of_winrm_are_offered() {
 #[test]
 fn saved_hosts_are_offered_where_an_endpoint_goes() {
     let hosts = "[web1]\nAddress = \"x\"\n\n[\"web2.corp\"] # the other\nAddress = \"[::1]:1\"\n[db]\nAddress = \"y\"\n";
-    for asked in CompletingShell::all(hosts) {
+    for requested in CompletingShell::all(hosts) {
         for (line, expected) in [
             ("winrm id -r:we", &["-r:web1", "-r:web2.corp"][..]),
             ("winrm id -REMOTE:d", &["-remote:db"]),
@@ -158,14 +158,14 @@ fn saved_hosts_are_offered_where_an_endpoint_goes() {
             ("winrm trust d", &["db"]),
             ("winrm id -r:x", &[]),
         ] {
-            asked.assert_completes(line, expected);
+            requested.assert_completes(line, expected);
         }
     }
 }
 
 #[test]
 fn commands_actions_options_and_values_of_telarch_are_offered() {
-    for asked in CompletingShell::all("[web1]\nAddress = \"x\"\n") {
+    for requested in CompletingShell::all("[web1]\nAddress = \"x\"\n") {
         for (line, expected) in [
             ("telarch acc", &["access", "account"][..]),
             ("telarch completion ", &["bash", "fish", "zsh"]),
@@ -184,20 +184,21 @@ fn commands_actions_options_and_values_of_telarch_are_offered() {
             ("winrm get wmicimv2/win32_operatings", &["wmicimv2/win32_operatingsystem"]),
             ("winrm get wmi/root/cimv2/win32_operatings", &["wmi/root/cimv2/win32_operatingsystem"]),
         ] {
-            asked.assert_completes(line, expected);
+            requested.assert_completes(line, expected);
         }
     }
 }
 
 #[test]
 fn zsh_finds_the_script_among_its_functions() {
-    for asked in CompletingShell::all("").iter().filter(|asked| asked.shell == "zsh") {
-        let (script, functions) = (asked.home.path().join("script"), asked.home.path().join("functions"));
+    for requested in CompletingShell::all("").iter().filter(|requested| requested.shell == "zsh") {
+        let (script, functions) =
+            (requested.home.path().join("script"), requested.home.path().join("functions"));
         std::fs::create_dir(&functions).unwrap();
         std::fs::rename(&script, functions.join("_telarch")).unwrap();
         std::fs::write(script, "").unwrap();
-        asked.assert_completes("winrm en", &["enumerate"]);
-        asked.assert_completes("winrs -nop", &["-noprofile"]);
-        asked.assert_completes("telarch acc", &["access", "account"]);
+        requested.assert_completes("winrm en", &["enumerate"]);
+        requested.assert_completes("winrs -nop", &["-noprofile"]);
+        requested.assert_completes("telarch acc", &["access", "account"]);
     }
 }

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use telarch_simulated_bmc::{Board, Crowd, Network, SimulatedBmc, free_ipmi, settings};
+use telarch_simulated_bmc::{Board, ControllerGroup, Network, SimulatedBmc, free_ipmi, settings};
 
 use crate::ipmi::{fields, printed};
 use crate::{run, telarch};
@@ -158,8 +158,8 @@ fn info_matches_bmc_info() {
 
 #[test]
 fn power_and_chassis_events_match_ipmi_chassis() {
-    let crowd = Crowd::of(vec![(settings(0), Board::default())], Network::default());
-    let bmc = crowd.addresses()[0].to_string();
+    let group = ControllerGroup::of(vec![(settings(0), Board::default())], Network::default());
+    let bmc = group.addresses()[0].to_string();
     let said = |words: &[&str]| {
         let mut command = telarch(&["ipmi"]);
         command.args(words).args(["-H", &bmc, "-U", "admin"]).env("TELARCH_IPMI_PASSWORD", "admin-pw");

@@ -29,7 +29,7 @@ fn a_break_matches_that_of_ipmitool() {
         terminal.seen("login:");
         // An escape is recognised at the beginning of a line only.
         terminal.types("x\r");
-        assert_eq!(line.heard("\r"), "x\r");
+        assert_eq!(line.receive_until("\r"), "x\r");
         terminal.types("~B");
         let sent = relay.console_asks();
         terminal.types("~.");
@@ -47,7 +47,7 @@ const PLACE: &str = "127.91.0.1";
 /// Relays datagrams between a client and the controller and records them, until it is dropped.
 struct Relay {
     stop: Sender<()>,
-    asked: Receiver<Vec<u8>>,
+    requested: Receiver<Vec<u8>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -60,7 +60,7 @@ impl Relay {
         for socket in [&near, &far] {
             socket.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
         }
-        let ((stop, stopped), (tell, asked)) = (channel(), channel());
+        let ((stop, stopped), (tell, requested)) = (channel(), channel());
         let thread = std::thread::spawn(move || {
             let (mut client, mut datagram) = (None, [0; 2_048]);
             while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
@@ -76,12 +76,12 @@ impl Relay {
                 }
             }
         });
-        Self { stop, asked, thread: Some(thread) }
+        Self { stop, requested, thread: Some(thread) }
     }
 
     /// Returns the first operation byte that the console sent, and the characters after it.
     fn console_asks(&self) -> Vec<u8> {
-        self.asked.recv_timeout(Duration::from_secs(60)).unwrap()
+        self.requested.recv_timeout(Duration::from_secs(60)).unwrap()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use telarch_simulated_bmc::{Board, Crowd, Network, is_installed, settings};
+use telarch_simulated_bmc::{Board, ControllerGroup, Network, is_installed, settings};
 
 use crate::{run, telarch};
 
@@ -14,8 +14,8 @@ fn bridged_controllers_are_addressed_as_with_ipmitool() {
     let mut board = Board::default();
     board.satellites.insert((0x2c, 7), [0x23, 0xc0, 0, 0]);
     board.behind.insert((0x82, 0x72));
-    let crowd = Crowd::of(vec![(settings(0), board)], Network::default());
-    let address = crowd.addresses()[0];
+    let group = ControllerGroup::of(vec![(settings(0), board)], Network::default());
+    let address = group.addresses()[0];
     for (ours, theirs, is_there) in [
         (&["--target", "0x2c"][..], &["-b", "0", "-t", "0x2c"][..], true),
         (&["--target", "0x2e"], &["-b", "0", "-t", "0x2e"], false),

@@ -273,7 +273,7 @@ fn sel_follow_shows_events_sent_by_ipmitool() {
     let mut program = command.spawn().unwrap();
     let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
     // Only records after the first poll are shown, so events are sent until one appears.
-    let (shown, told) = std::sync::mpsc::channel();
+    let (shown, reported) = std::sync::mpsc::channel();
     let reader = std::thread::spawn(move || shown.send(lines.next()));
     let mut line = None;
     for _ in 0..60 {
@@ -282,7 +282,7 @@ fn sel_follow_shows_events_sent_by_ipmitool() {
             "0x59", "0x60", "0x5f",
         ])
         .unwrap();
-        line = told.recv_timeout(std::time::Duration::from_secs(2)).ok();
+        line = reported.recv_timeout(std::time::Duration::from_secs(2)).ok();
         if line.is_some() {
             break;
         }

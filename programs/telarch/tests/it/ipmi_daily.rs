@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use telarch_simulated_bmc::{Board, Crowd, Network, SimulatedBmc, free_ipmi, ipmitool, ipmitool_fails};
+use telarch_simulated_bmc::{
+    Board, ControllerGroup, Network, SimulatedBmc, free_ipmi, ipmitool, ipmitool_fails,
+};
 
 use crate::ipmi::{fields, ipmi, printed};
 use crate::ipmi_settings::{ask, ours, said};
@@ -25,13 +27,13 @@ fn chassis_status_matches_ipmitool() {
 
 #[test]
 fn each_line_of_a_scan_begins_with_its_host() {
-    let crowd = Crowd::start(2, Network::default());
-    let hosts: Vec<String> = crowd.addresses().iter().map(ToString::to_string).collect();
-    for asked in [&hosts[..1], &hosts[..]] {
-        let ran = run(&mut telarch(&["ipmi", "scan", "-H", &asked.join(",")]), "");
+    let group = ControllerGroup::start(2, Network::default());
+    let hosts: Vec<String> = group.addresses().iter().map(ToString::to_string).collect();
+    for requested in [&hosts[..1], &hosts[..]] {
+        let ran = run(&mut telarch(&["ipmi", "scan", "-H", &requested.join(",")]), "");
         let lines: Vec<&str> = ran.out.lines().collect();
-        assert_eq!(lines.len(), asked.len(), "{}", ran.out);
-        for (line, host) in lines.iter().zip(asked) {
+        assert_eq!(lines.len(), requested.len(), "{}", ran.out);
+        for (line, host) in lines.iter().zip(requested) {
             assert!(line.starts_with(&format!("{host}: ping yes")), "{line}");
         }
     }
@@ -95,8 +97,8 @@ pub(crate) fn with_two_of_one_name() -> Board {
 #[test]
 fn sensors_of_the_same_name_are_distinguished_by_entity() {
     let (_crowd, bmc) = ours(with_two_of_one_name());
-    let told = said(&bmc, &["sensors", "cpu1_temp"]);
-    let names: Vec<&str> = told.lines().filter_map(|line| Some(line.split_once('|')?.0.trim())).collect();
+    let reported = said(&bmc, &["sensors", "cpu1_temp"]);
+    let names: Vec<&str> = reported.lines().filter_map(|line| Some(line.split_once('|')?.0.trim())).collect();
     assert_eq!(names, ["CPU1 Temp (processor 1)", "CPU1 Temp (processor 2)"]);
     assert!(said(&bmc, &["sel"]).contains("| CPU1 Temp (processor 1) | Upper Critical going high"));
     let either = ask(&bmc, &["threshold", "CPU1 Temp"]);
@@ -145,21 +147,21 @@ fn sel_last_lists_the_end_of_the_log() {
 
 #[test]
 fn each_restart_request_restarts_the_controller_once() {
-    let (crowd, bmc) = ours(Board::default());
+    let (group, bmc) = ours(Board::default());
     assert!(said(&bmc, &["restart"]).starts_with("the controller is restarting"));
     said(&bmc, &["restart", "warm"]);
-    assert_eq!(crowd.first(|board| board.configuration.restarts.clone()), [2, 3]);
+    assert_eq!(group.first(|board| board.configuration.restarts.clone()), [2, 3]);
     let Some(_) = ipmitool(&bmc, &["mc", "reset", "cold"]) else { return };
     // ipmitool does not wait for the response; the response to a later request shows that it has arrived.
     said(&bmc, &["selftest"]);
-    assert_eq!(crowd.first(|board| board.configuration.restarts.clone()), [2, 3, 2]);
+    assert_eq!(group.first(|board| board.configuration.restarts.clone()), [2, 3, 2]);
 }
 
 #[test]
 fn a_failed_self_test_is_a_failure() {
-    let (crowd, bmc) = ours(Board::default());
+    let (group, bmc) = ours(Board::default());
     assert_eq!(fields(&said(&bmc, &["selftest"]))["Self Test"], "passed");
-    crowd.first(|board| board.configuration.self_test = [0x57, 0x80]);
+    group.first(|board| board.configuration.self_test = [0x57, 0x80]);
     let wrong = ask(&bmc, &["selftest"]);
     assert!(wrong.code == 1 && wrong.errors.contains("failed: the event log"), "{}", wrong.errors);
     let Some(theirs) = ipmitool_fails(&bmc, &["mc", "selftest"]) else { return };
@@ -175,8 +177,9 @@ fn power_consumption_matches_other_programs() {
     board.configuration.watts = Some([312, 101, 407, 256]);
     let (_crowd, bmc) = ours(board);
     let ours = fields(&said(&bmc, &["power", "watts"]));
-    let told = ["Power Now (W)", "Least", "Most", "Average", "In The Last Seconds"].map(|name| &*ours[name]);
-    assert_eq!(told, ["312", "101", "407", "256", "60"]);
+    let reported =
+        ["Power Now (W)", "Least", "Most", "Average", "In The Last Seconds"].map(|name| &*ours[name]);
+    assert_eq!(reported, ["312", "101", "407", "256", "60"]);
     let metrics = said(&bmc, &["power", "watts", "--format", "prometheus"]);
     assert!(
         metrics.contains(&format!("ipmi_dcmi_power_consumption_watts{{bmc=\"{bmc}\"}} 312\n")),
@@ -199,8 +202,8 @@ fn long_system_information_is_read_completely() {
     board.configuration.texts = [(1, long.to_owned()), (2, "node7".to_owned())].into();
     let (_crowd, bmc) = ours(board);
     let ours = fields(&said(&bmc, &["info"]));
-    let told = ["System Firmware Version", "System Name", "Operating System"].map(|name| &*ours[name]);
-    assert_eq!(told, [long, "node7", "-"]);
+    let reported = ["System Firmware Version", "System Name", "Operating System"].map(|name| &*ours[name]);
+    assert_eq!(reported, [long, "node7", "-"]);
     for (what, text) in [("system_fw_version", long), ("system_name", "node7")] {
         let Some(theirs) = ipmitool(&bmc, &["mc", "getsysinfo", what]) else { return };
         assert_eq!(theirs.trim(), text);

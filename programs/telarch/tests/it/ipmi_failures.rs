@@ -55,10 +55,10 @@ fn a_command_that_needs_a_higher_level_is_repeated_at_it() {
     let mut board = Board::default();
     board.configuration.watts = Some([312, 101, 407, 256]);
     board.needs_administrator.insert((0x2c, 0x02));
-    let (crowd, bmc) = ours(board);
+    let (group, bmc) = ours(board);
     let shown = ask(&bmc, &["power", "watts"]);
     assert_eq!((shown.code, fields(&shown.out)["Power Now (W)"].as_str()), (0, "312"), "{}", shown.errors);
-    let refused = crowd.first(|board| board.refused);
+    let refused = group.first(|board| board.refused);
     assert_eq!(refused, 2, "at the level User, before and after that level was set");
     // A level on the command line is not exceeded, and an account without the level is not either.
     let limited = ask(&bmc, &["power", "watts", "--level", "user"]);
@@ -66,8 +66,8 @@ fn a_command_that_needs_a_higher_level_is_repeated_at_it() {
     let mut viewer = telarch(&["ipmi", "power", "watts", "-H", &bmc, "-U", "viewer", "--limit", "3"]);
     let viewer = crate::run(viewer.env("TELARCH_IPMI_PASSWORD", "viewer-pw"), "");
     assert!(viewer.code == 1 && viewer.errors.contains("d4h"), "{}", viewer.errors);
-    assert_eq!(crowd.first(|board| board.refused), 3 * refused);
-    drop(crowd);
+    assert_eq!(group.first(|board| board.refused), 3 * refused);
+    drop(group);
 }
 
 #[test]

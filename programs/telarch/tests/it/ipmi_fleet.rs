@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use telarch_simulated_bmc::{Board, Crowd, Network, SimulatedBmc, settings, settings_with_suites};
+use telarch_simulated_bmc::{Board, ControllerGroup, Network, SimulatedBmc, settings, settings_with_suites};
 
 use crate::{Ran, run, telarch};
 
@@ -27,9 +27,10 @@ fn json(ran: &Ran) -> Vec<Value> {
 #[test]
 fn a_scan_lists_controllers_with_their_authentication() {
     let Some(bmc) = SimulatedBmc::start() else { return };
-    let crowd = Crowd::of(vec![(settings_with_suites(&[3, 17]), Board::default())], Network::default());
+    let group =
+        ControllerGroup::of(vec![(settings_with_suites(&[3, 17]), Board::default())], Network::default());
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let hosts = format!("{silent},{},{}", bmc.address(), crowd.addresses()[0]);
+    let hosts = format!("{silent},{},{}", bmc.address(), group.addresses()[0]);
     let ran = ipmi(&["scan", "-H", &hosts, "--limit", "1", "--format", "json"]);
     assert_eq!((ran.code, ran.errors.as_str()), (0, "telarch: 2 of 3 responded\n"));
     let found = json(&ran);
@@ -44,9 +45,9 @@ const INVALID_NAME: &str = "no-part-of-a-name-may-have-more-than-sixty-three-let
 
 #[test]
 fn a_scan_prints_controllers_as_they_are_found() {
-    let crowd = Crowd::start(1, Network::default());
+    let group = ControllerGroup::start(1, Network::default());
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let bmc = crowd.addresses()[0];
+    let bmc = group.addresses()[0];
     let mut scan = telarch(&["ipmi", "scan", "-H", &format!("{bmc},{silent}"), "--limit", "3600"]);
     let mut scan = scan.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut line = String::new();
@@ -72,14 +73,14 @@ fn first_printed(arguments: &[&str], end: &str) -> String {
 
 #[test]
 fn responses_are_printed_while_others_are_pending() {
-    let crowd = Crowd::start(2, Network::default());
+    let group = ControllerGroup::start(2, Network::default());
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let [one, other] = [0, 1].map(|place| crowd.addresses()[place]);
+    let [one, other] = [0, 1].map(|place| group.addresses()[place]);
     let hosts = format!("{one},{other},{silent}");
-    let asked = ["power", "status", "-U", "admin", "-H", &hosts];
-    let text = first_printed(&asked, &format!("{other}: Chassis Power is on\n"));
+    let requested = ["power", "status", "-U", "admin", "-H", &hosts];
+    let text = first_printed(&requested, &format!("{other}: Chassis Power is on\n"));
     assert_eq!(text.lines().count(), 2, "{text}");
-    let json = first_printed(&[&asked[..], &["--format", "json"]].concat(), "  },\n");
+    let json = first_printed(&[&requested[..], &["--format", "json"]].concat(), "  },\n");
     assert!(json.starts_with("[\n  {\n    \"host\": "), "{json}");
     let audited = first_printed(&["audit", "-H", &format!("{one},{silent}")], "\n");
     assert!(audited.starts_with(&format!("{one}: ")), "{audited}");
@@ -88,22 +89,22 @@ fn responses_are_printed_while_others_are_pending() {
 #[test]
 fn output_is_in_the_order_of_the_command_line() {
     let slow = Network { delay: Duration::from_millis(150), ..Network::default() };
-    let (slow, quick) = (Crowd::start(1, slow), Crowd::start(2, Network::default()));
+    let (slow, quick) = (ControllerGroup::start(1, slow), ControllerGroup::start(2, Network::default()));
     let hosts =
         [quick.addresses()[1], slow.addresses()[0], quick.addresses()[0]].map(|host| host.to_string());
-    let asked = ["power", "status", "-U", "admin", "-H", &hosts.join(",")];
-    let printed = ipmi(&asked).out;
+    let requested = ["power", "status", "-U", "admin", "-H", &hosts.join(",")];
+    let printed = ipmi(&requested).out;
     assert_eq!(printed.lines().map(|line| line.split_once(": ").unwrap().0).collect::<Vec<_>>(), hosts);
-    let named = json(&ipmi(&[&asked[..], &["--format", "json"]].concat()));
+    let named = json(&ipmi(&[&requested[..], &["--format", "json"]].concat()));
     assert_eq!(named.iter().map(|row| row["host"].as_str().unwrap()).collect::<Vec<_>>(), hosts);
 }
 
 #[test]
 fn no_further_controller_is_contacted_after_output_is_closed() {
-    let crowd = Crowd::start(1, Network::default());
+    let group = ControllerGroup::start(1, Network::default());
     let silent = [0; 3].map(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
     let [first, second, last] = silent.each_ref().map(|silent| silent.local_addr().unwrap());
-    let hosts = format!("{},{first},{second},{last}", crowd.addresses()[0]);
+    let hosts = format!("{},{first},{second},{last}", group.addresses()[0]);
     let mut program = telarch(&["ipmi", "sensors", "-U", "admin", "-H", &hosts]);
     program.args(["--limit", "5", "--parallel", "1"]).env("TELARCH_IPMI_PASSWORD", "admin-pw");
     let mut program = program.stdout(Stdio::piped()).spawn().unwrap();
@@ -116,8 +117,8 @@ fn no_further_controller_is_contacted_after_output_is_closed() {
 
 #[test]
 fn a_scan_raises_the_limit_of_open_files() {
-    let crowd = Crowd::start(40, Network::default());
-    let hosts: Vec<String> = crowd.addresses().iter().map(ToString::to_string).collect();
+    let group = ControllerGroup::start(40, Network::default());
+    let hosts: Vec<String> = group.addresses().iter().map(ToString::to_string).collect();
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -S -n 24 && exec \"$0\" ipmi scan -H \"$1\""]);
     let ran = run(command.arg(env!("CARGO_BIN_EXE_telarch")).arg(hosts.join(",")), "");
@@ -126,17 +127,18 @@ fn a_scan_raises_the_limit_of_open_files() {
 
 #[test]
 fn a_scan_reports_unresolvable_names() {
-    let crowd = Crowd::start(1, Network::default());
-    let ran = ipmi(&["scan", "-H", &format!("{INVALID_NAME},{}", crowd.addresses()[0])]);
+    let group = ControllerGroup::start(1, Network::default());
+    let ran = ipmi(&["scan", "-H", &format!("{INVALID_NAME},{}", group.addresses()[0])]);
     assert_eq!((ran.code, ran.out.lines().count()), (1, 1), "{} {}", ran.out, ran.errors);
-    let told = format!("telarch: 1 of 2 responded\ntelarch: {INVALID_NAME}: cannot resolve the host name: ");
-    assert!(ran.errors.starts_with(&told), "{}", ran.errors);
+    let reported =
+        format!("telarch: 1 of 2 responded\ntelarch: {INVALID_NAME}: cannot resolve the host name: ");
+    assert!(ran.errors.starts_with(&reported), "{}", ran.errors);
 }
 
 #[test]
 fn an_audit_with_failures_reports_critical_findings_too() {
-    let crowd = Crowd::start(1, Network::default());
-    let ran = ipmi(&["audit", "-H", &format!("{INVALID_NAME},{}", crowd.addresses()[0])]);
+    let group = ControllerGroup::start(1, Network::default());
+    let ran = ipmi(&["audit", "-H", &format!("{INVALID_NAME},{}", group.addresses()[0])]);
     assert_eq!(ran.code, 1);
     let lines: Vec<&str> = ran.errors.lines().collect();
     assert!(lines[0].starts_with(&format!("telarch: {INVALID_NAME}: ")), "{}", ran.errors);
@@ -167,8 +169,8 @@ fn an_audit_reports_weaknesses_with_remedies() {
 #[test]
 fn an_audit_of_a_secure_controller_has_no_critical_findings() {
     let careful = settings(0).lan15(Vec::new());
-    let crowd = Crowd::of(vec![(careful, Board::default())], Network::default());
-    let ran = ipmi(&["audit", "-H", &crowd.addresses()[0].to_string(), "--format", "json"]);
+    let group = ControllerGroup::of(vec![(careful, Board::default())], Network::default());
+    let ran = ipmi(&["audit", "-H", &group.addresses()[0].to_string(), "--format", "json"]);
     assert_eq!((ran.code, ran.errors.as_str()), (0, ""), "{}", ran.out);
     assert!(json(&ran).iter().all(|finding| finding["severity"] != "critical"), "{}", ran.out);
 }
@@ -259,7 +261,8 @@ fn all_controllers_are_exported_and_silent_ones_delay_none() {
     assert!(exporter.get(&format!("/ipmi?target={good}&module=x")).starts_with("HTTP/1.1 400 "));
     assert!(exporter.get("/ipmi?module=sel").starts_with("HTTP/1.1 400 "));
     // Only controllers of the command line are exported.
-    assert!(exporter.get("/ipmi?target=127.0.0.1").starts_with("HTTP/1.1 404 "));
+    let refused = exporter.get("/ipmi?target=127.0.0.1");
+    assert!(refused.starts_with("HTTP/1.1 400 ") && refused.contains("with -H"), "{refused}");
     assert!(exporter.get("/secrets").starts_with("HTTP/1.1 404 "));
     let head = exporter.ask("HEAD", "/metrics");
     assert!(head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n"), "{head}");
@@ -326,14 +329,14 @@ fn each_faulty_controller_has_its_own_message() {
         (settings(1), lying),
         (settings_with_suites(&[3]), Board::default()),
     ];
-    let crowd = Crowd::of(machines, Network::default());
-    let lossy = Crowd::start(
+    let group = ControllerGroup::of(machines, Network::default());
+    let lossy = ControllerGroup::start(
         1,
         Network { lost: 5, twice: 5, delay: Duration::from_millis(1), jitter: Duration::from_millis(5) },
     );
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let (silent, lossy) = (silent.local_addr().unwrap().to_string(), lossy.addresses()[0].to_string());
-    let all: Vec<String> = crowd.addresses().iter().map(ToString::to_string).collect();
+    let all: Vec<String> = group.addresses().iter().map(ToString::to_string).collect();
     let [good, lying, old] = all.as_slice() else { panic!("{all:?}") };
     let hosts = format!("{silent},{good},{lying},{old},{lossy}");
     let ran =
@@ -362,16 +365,16 @@ fn each_faulty_controller_has_its_own_message() {
 fn a_controller_that_restarts_during_a_run_is_reported() {
     let again = Board { starts_again_after: Some(12), ..Board::default() };
     let machines = vec![(settings(70), again), (settings(71), Board::default())];
-    let crowd = Crowd::of(machines, Network::default());
-    let all: Vec<String> = crowd.addresses().iter().map(ToString::to_string).collect();
+    let group = ControllerGroup::of(machines, Network::default());
+    let all: Vec<String> = group.addresses().iter().map(ToString::to_string).collect();
     let [again, good] = all.as_slice() else { panic!("{all:?}") };
     let hosts = format!("{again},{good}");
     let ran = ipmi(&["sensors", "-U", "admin", "-H", &hosts, "--limit", "5", "--format", "json"]);
     let rows = json(&ran).iter().filter(|row| row["host"] == good.as_str()).count();
     assert_eq!((ran.code, rows), (1, 29), "{}", ran.errors);
-    let told = ran.errors.starts_with(&format!("telarch: {again}: "));
+    let reported = ran.errors.starts_with(&format!("telarch: {again}: "));
     assert!(
-        told && ran.errors.lines().filter(|line| line.starts_with("telarch: ")).count() == 1,
+        reported && ran.errors.lines().filter(|line| line.starts_with("telarch: ")).count() == 1,
         "{}",
         ran.errors
     );
@@ -383,8 +386,8 @@ fn a_controller_that_restarts_during_a_run_is_reported() {
 #[test]
 fn a_lack_of_session_slots_is_reported_and_slots_are_freed() {
     let machines = vec![(settings(0).most_sessions(1), Board::default())];
-    let crowd = Crowd::of(machines, Network::default());
-    let bmc = crowd.addresses()[0].to_string();
+    let group = ControllerGroup::of(machines, Network::default());
+    let bmc = group.addresses()[0].to_string();
     // Each run closes its session, so that one slot suffices for several runs.
     for _ in 0..5 {
         let ran = ipmi(&["power", "status", "-U", "admin", "-H", &bmc]);
@@ -394,10 +397,10 @@ fn a_lack_of_session_slots_is_reported_and_slots_are_freed() {
     let mut holder = telarch(&["ipmi", "sel", "follow", "--every", "1", "-U", "admin", "-H", &bmc]);
     holder.env("TELARCH_IPMI_PASSWORD", "admin-pw").stdout(Stdio::null()).stderr(Stdio::null());
     let mut holder = holder.spawn().unwrap();
-    let before = crowd.first(|board| board.commands);
+    let before = group.first(|board| board.commands);
     let until = Instant::now() + Duration::from_secs(60);
     // The simulated controller only counts commands.
-    while crowd.first(|board| board.commands) == before {
+    while group.first(|board| board.commands) == before {
         assert!(Instant::now() < until, "sel follow sends no commands");
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use telarch_simulated_bmc::{Crowd, Network};
+use telarch_simulated_bmc::{ControllerGroup, Network};
 
 use crate::{Ran, run, telarch};
 
@@ -43,9 +43,9 @@ fn a_stored_controller_has_an_encrypted_password() {
 
 #[test]
 fn a_stored_name_stands_for_address_user_and_password() {
-    let crowd = Crowd::start(2, Network::default());
+    let group = ControllerGroup::start(2, Network::default());
     let folder = tempfile::tempdir().unwrap();
-    for (name, address) in ["node1", "node2"].iter().zip(crowd.addresses()) {
+    for (name, address) in ["node1", "node2"].iter().zip(group.addresses()) {
         let added =
             host(folder.path(), &["add", name, &address.to_string(), "-U", "oper", "--level", "user"]);
         // The stored password belongs to another user.
@@ -62,14 +62,14 @@ fn a_stored_name_stands_for_address_user_and_password() {
     // Another user uses the stored address only.
     let other = ipmi(&["power", "status", "-H", "node1", "-U", "admin"], Some("admin-pw"));
     assert_eq!((other.out.trim(), other.code), ("Chassis Power is on", 0), "{}", other.errors);
-    for (name, address) in ["node1", "node2"].iter().zip(crowd.addresses()) {
+    for (name, address) in ["node1", "node2"].iter().zip(group.addresses()) {
         host(folder.path(), &["add", name, &address.to_string(), "-U", "admin", "--level", "user"]);
     }
     let both = ipmi(&["power", "status", "-H", "NODE[1-2]"], None);
     assert_eq!((both.out.lines().count(), both.code), (2, 0), "{}{}", both.out, both.errors);
     // The stored level is a maximum.
     let off = ipmi(&["power", "off", "-H", "node1"], None);
-    assert!(off.code == 1 && crowd.first(|board| board.controls.is_empty()), "{}{}", off.out, off.errors);
+    assert!(off.code == 1 && group.first(|board| board.controls.is_empty()), "{}{}", off.out, off.errors);
     let other_key = tempfile::tempdir().unwrap();
     fs::copy(folder.path().join("ipmi-hosts"), other_key.path().join("ipmi-hosts")).unwrap();
     let command = &mut telarch(&["ipmi", "info", "-H", "node1", "--state"]);

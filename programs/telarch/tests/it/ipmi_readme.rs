@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use telarch_simulated_bmc::{Crowd, Network, SimulatedBmc};
+use telarch_simulated_bmc::{ControllerGroup, Network, SimulatedBmc};
 
 use crate::ipmi::ipmi;
 use crate::{run, telarch};
@@ -39,9 +39,9 @@ fn assert_documented(command: &str, printed: &str) {
 
 #[test]
 fn documented_sensors_and_event_log_match_the_output() {
-    let crowd = Crowd::start(1, Network::default());
+    let group = ControllerGroup::start(1, Network::default());
     for command in ["sensors", "sel"] {
-        let address = crowd.addresses()[0].to_string();
+        let address = group.addresses()[0].to_string();
         let mut telarch = telarch(&["ipmi", command, "-U", "admin", "-H", &address]);
         let ran = run(telarch.env("TELARCH_IPMI_PASSWORD", "admin-pw"), "");
         assert_eq!((ran.errors.as_str(), ran.code), ("", 0));

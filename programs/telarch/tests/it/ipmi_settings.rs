@@ -5,17 +5,18 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use telarch_simulated_bmc::{
-    Board, Configuration, Crowd, Network, SimulatedBmc, free_ipmi, ipmitool, ipmitool_fails, settings,
+    Board, Configuration, ControllerGroup, Network, SimulatedBmc, free_ipmi, ipmitool, ipmitool_fails,
+    settings,
 };
 
 use crate::ipmi::{fields, printed};
 use crate::{Ran, run, telarch};
 
 /// Starts our simulated controller; returns it with its address.
-pub(crate) fn ours(board: Board) -> (Crowd, String) {
-    let crowd = Crowd::of(vec![(settings(0), board)], Network::default());
-    let address = crowd.addresses()[0].to_string();
-    (crowd, address)
+pub(crate) fn ours(board: Board) -> (ControllerGroup, String) {
+    let group = ControllerGroup::of(vec![(settings(0), board)], Network::default());
+    let address = group.addresses()[0].to_string();
+    (group, address)
 }
 
 pub(crate) fn ask(address: &str, arguments: &[&str]) -> Ran {
@@ -33,7 +34,7 @@ pub(crate) fn said(address: &str, arguments: &[&str]) -> String {
 
 #[test]
 fn hysteresis_is_set_in_the_unit_of_the_sensor() {
-    let (crowd, bmc) = ours(Board::default());
+    let (group, bmc) = ours(Board::default());
     let set = fields(&said(&bmc, &["hysteresis", "VBAT", "0.05", "0.03"]));
     assert_eq!((set["Positive Hysteresis"].as_str(), set["Negative Hysteresis"].as_str()), ("0.05", "0.03"));
     assert_eq!((set["Raw Positive Hysteresis"].as_str(), set["Unit"].as_str()), ("5", "V"));
@@ -47,7 +48,7 @@ fn hysteresis_is_set_in_the_unit_of_the_sensor() {
         "{}",
         none.errors
     );
-    drop(crowd);
+    drop(group);
 }
 
 #[test]
@@ -201,7 +202,7 @@ fn cipher_suites_of_a_channel_match_ipmitool() {
 
 #[test]
 fn a_key_is_set_from_a_file_over_encrypted_sessions_only() {
-    let (crowd, bmc) = ours(Board::default());
+    let (group, bmc) = ours(Board::default());
     assert_eq!(fields(&said(&bmc, &["kg"]))["K_g Is Set"], "no");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kg");
@@ -209,10 +210,10 @@ fn a_key_is_set_from_a_file_over_encrypted_sessions_only() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     let file = path.to_str().unwrap();
     assert_eq!(said(&bmc, &["kg", "set", "--new-kg-file", file]), "set the key\n");
-    assert!(crowd.first(|board| board.configuration.group_key.starts_with(b"a-\0\xff\0")));
+    assert!(group.first(|board| board.configuration.group_key.starts_with(b"a-\0\xff\0")));
     fs::write(&path, "a-key-of-our-own\n").unwrap();
     assert_eq!(said(&bmc, &["kg", "set", "--new-kg-file", file]), "set the key\n");
-    assert!(crowd.first(|board| board.configuration.group_key.starts_with(b"a-key-of-our-own\0")));
+    assert!(group.first(|board| board.configuration.group_key.starts_with(b"a-key-of-our-own\0")));
     assert_eq!(fields(&said(&bmc, &["kg"]))["K_g Is Set"], "yes");
     let shown = [&["kg"][..], &["kg", "--format", "json"]].map(|words| said(&bmc, words)).concat();
     assert!(!shown.contains("a-key"), "{shown}");
@@ -278,9 +279,9 @@ fn a_change_that_was_not_applied_is_reported() {
 
 #[test]
 fn a_controller_that_changed_its_address_is_no_failure() {
-    let (crowd, bmc) = ours(Board::default());
+    let (group, bmc) = ours(Board::default());
     // The controller responds twice before it changes its address: to the channel query and to the start of the change.
-    crowd.first(|board| board.silent_after = Some(3));
+    group.first(|board| board.silent_after = Some(3));
     let said = said(&bmc, &["lan", "set", "address", "10.0.7.77"]);
     assert!(said.contains("it may have changed its address"), "{said}");
 }
@@ -345,8 +346,8 @@ fn user_test_matches_ipmitool() {
     };
     let is_not = |path: &str, what: &str| {
         let ran = test(path);
-        let told = format!("telarch: {bmc}: user 3: the password is {what}\n");
-        assert_eq!((ran.out.as_str(), ran.errors, ran.code), ("", told, 1));
+        let reported = format!("telarch: {bmc}: user 3: the password is {what}\n");
+        assert_eq!((ran.out.as_str(), ran.errors, ran.code), ("", reported, 1));
     };
     said(&bmc, &["user", "password", "3", "--new-password-file", &right]);
     is_right(&right);

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use telarch_simulated_bmc::{Crowd, Network, SimulatedBmc, settings};
+use telarch_simulated_bmc::{ControllerGroup, Network, SimulatedBmc, settings};
 
 use crate::ipmi::printed;
 use crate::ipmi_daily::with_two_of_one_name;
@@ -75,8 +75,8 @@ pub(crate) fn ours(arguments: &str) -> String {
 #[test]
 fn the_progress_of_a_long_scan_is_shown() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let crowd = Crowd::start(1, Network::default());
-    let (silent, bmc) = (silent.local_addr().unwrap(), crowd.addresses()[0]);
+    let group = ControllerGroup::start(1, Network::default());
+    let (silent, bmc) = (silent.local_addr().unwrap(), group.addresses()[0]);
     let command = ours(&format!("scan --limit 3600 -H {bmc},{silent}"));
     let Some(terminal) = Terminal::start(&command) else { return };
     let screen = terminal.seen("1 of 2 controllers, ");
@@ -125,9 +125,9 @@ fn watch_shows_sensors_until_q_is_typed() {
 
 #[test]
 fn watch_distinguishes_sensors_of_the_same_name() {
-    let crowd = Crowd::of(vec![(settings(80), with_two_of_one_name())], Network::default());
+    let group = ControllerGroup::of(vec![(settings(80), with_two_of_one_name())], Network::default());
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let hosts = format!("{},{}", silent.local_addr().unwrap(), crowd.addresses()[0]);
+    let hosts = format!("{},{}", silent.local_addr().unwrap(), group.addresses()[0]);
     let watched = ours(&format!("watch --every 1 --limit 1 -U admin -H {hosts}"));
     let Some(terminal) = Terminal::start(&watched) else { return };
     let screen = terminal.seen("VBAT");
@@ -143,8 +143,8 @@ fn watch_distinguishes_sensors_of_the_same_name() {
 
 #[test]
 fn the_terminal_is_restored_after_a_termination_signal() {
-    let crowd = Crowd::start(1, Network::default());
-    let watched = ours(&format!("watch --every 1 -U admin -H {}", crowd.addresses()[0]));
+    let group = ControllerGroup::start(1, Network::default());
+    let watched = ours(&format!("watch --every 1 -U admin -H {}", group.addresses()[0]));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("process");
     let Some(terminal) = Terminal::start(&format!("sh -c 'echo $$ >{}; exec {watched}'", file.display()))
@@ -170,7 +170,7 @@ fn the_serial_console_accepts_input_and_ends_with_a_tilde() {
     line.say("login: ");
     terminal.seen("login:");
     terminal.types("ada\r");
-    assert_eq!(line.heard("\r"), "ada\r");
+    assert_eq!(line.receive_until("\r"), "ada\r");
     line.say("\r\nwelcome\r\n");
     terminal.seen("welcome");
     terminal.types("~?");

@@ -23,6 +23,7 @@ mod ntlm;
 mod pages;
 mod policy;
 mod prompt;
+mod pwsh;
 mod wmi;
 mod wmi_security;
 

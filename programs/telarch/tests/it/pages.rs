@@ -22,7 +22,7 @@ fn pages() -> Vec<PathBuf> {
 fn every_documented_wmi_command_works() {
     let programs = Path::new(env!("CARGO_BIN_EXE_telarch")).parent().unwrap();
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
-    let mut asked = 0;
+    let mut requested = 0;
     for page in pages() {
         let text = fs::read_to_string(&page).unwrap();
         let commands = text
@@ -32,8 +32,8 @@ fn every_documented_wmi_command_works() {
         for command in commands.filter(|line| !LEFT_OUT.iter().any(|part| line.contains(part))) {
             let ran = run(Command::new("sh").args(["-c", command]).env("PATH", &path), "");
             assert_eq!((ran.errors.as_str(), ran.code), ("", 0), "{}: {command}", page.display());
-            asked += 1;
+            requested += 1;
         }
     }
-    assert!(asked >= 6, "{asked}");
+    assert!(requested >= 6, "{requested}");
 }

@@ -215,12 +215,12 @@ impl Configuration {
                 Ok([&timer[..], &timer[4..]].concat())
             }
             (0x06, 0x40, [_, access, limit]) => {
-                for (kept, bit) in self.channel_access.iter_mut().zip([0x40, 0x80]) {
+                for (stored, bit) in self.channel_access.iter_mut().zip([0x40, 0x80]) {
                     if access & 0xc0 == bit {
-                        kept[0] = access & 0x3f;
+                        stored[0] = access & 0x3f;
                     }
                     if limit & 0xc0 == bit {
-                        kept[1] = limit & 0x0f;
+                        stored[1] = limit & 0x0f;
                     }
                 }
                 Ok(Vec::new())
@@ -314,10 +314,10 @@ impl Configuration {
             }
             (0x25, _) => Ok(self.hysteresis.get(sensor).copied().unwrap_or([2, 2]).to_vec()),
             (0x26, [mask, values @ ..]) if values.len() == 6 => {
-                let kept = self.thresholds.entry(*sensor).or_default();
-                let [kept_mask, kept @ ..] = kept;
+                let stored = self.thresholds.entry(*sensor).or_default();
+                let [kept_mask, stored @ ..] = stored;
                 *kept_mask |= mask;
-                for (bit, (to, from)) in kept.iter_mut().zip(values).enumerate() {
+                for (bit, (to, from)) in stored.iter_mut().zip(values).enumerate() {
                     if mask >> bit & 1 == 1 {
                         *to = *from;
                     }
@@ -326,9 +326,9 @@ impl Configuration {
             }
             (0x27, _) => Ok(self.thresholds.get(sensor).copied().unwrap_or_default().to_vec()),
             (0x28, [flags, masks @ ..]) => {
-                let kept = self.events.entry(*sensor).or_insert([0xc0, 0x80, 0x0a, 0x80, 0x0a]);
-                kept[0] = flags & 0xc0;
-                for (to, from) in kept[1..].iter_mut().zip(masks) {
+                let stored = self.events.entry(*sensor).or_insert([0xc0, 0x80, 0x0a, 0x80, 0x0a]);
+                stored[0] = flags & 0xc0;
+                for (to, from) in stored[1..].iter_mut().zip(masks) {
                     match flags & 0x30 {
                         0x10 => *to |= from,
                         0x20 => *to &= !from,

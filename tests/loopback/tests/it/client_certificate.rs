@@ -24,8 +24,8 @@ async fn all_operations_work_on_all_connections_of_a_session() {
         let session = session.clone();
         tokio::spawn(async move { session.get(&config()).await })
     });
-    for asked in at_once.collect::<Vec<_>>() {
-        asked.await.unwrap().unwrap();
+    for requested in at_once.collect::<Vec<_>>() {
+        requested.await.unwrap().unwrap();
     }
     let shell = session.shell(Default::default()).await.unwrap();
     let run = shell.run("echo out; exit 3").await.unwrap();

@@ -126,9 +126,9 @@ impl Operation {
             Self::List(mode) => {
                 // Lists must not be filtered by selectors.
                 let all = Locator { selectors: SelectorSet::new(), ..locator.clone() };
-                let asked =
+                let requested =
                     Enumerate { mode, optimize: true, max_elements: Some(100), ..Enumerate::default() };
-                let page = message::enumerate(session, &all, &asked).await?;
+                let page = message::enumerate(session, &all, &requested).await?;
                 assert!(page.end, "{mode:?}");
                 Ok(Some(page.items))
             }
@@ -294,8 +294,8 @@ async fn resources_without_instances_reject_selectors_and_filters() {
             selectors: SelectorSet::new(),
             ..Filter::default()
         };
-        let asked = Enumerate { filter: Some(filter), ..Enumerate::default() };
-        let listing = message::enumerate(&session, &below(path, &[]), &asked).await;
+        let requested = Enumerate { filter: Some(filter), ..Enumerate::default() };
+        let listing = message::enumerate(&session, &below(path, &[]), &requested).await;
         let expected = (Subcode::FilteringNotSupported, code::FILTERING_NOT_SUPPORTED);
         assert_eq!(refusal(listing), expected, "{path}");
     }

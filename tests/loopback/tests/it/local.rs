@@ -9,9 +9,10 @@ use auth::{Account, AccountList, AuthError, LocalUsers};
 use client::{Error, Locator, Session, ShellOptions};
 use config::Store;
 use plugin_config::ConfigPlugin;
-use plugin_shell::{ShellEnvironment, ShellPlugin};
+use plugin_shell::ShellPlugin;
 use sddl::{DomainSid, Token, well_known};
 use service::{Catalog, LocalSocket, Plugin, Principals, Product, Service, ServiceParts, SocketAccess};
+use shells::{ShellEnvironment, Shells};
 use tempfile::TempDir;
 use tokio::time::timeout;
 use wsman::{SelectorSet, Subcode};
@@ -65,7 +66,7 @@ impl Local {
         };
         let plugins: Vec<Arc<dyn Plugin>> = vec![
             Arc::new(ConfigPlugin::new(Arc::clone(&store), listening_on)),
-            Arc::new(ShellPlugin::new(surroundings)),
+            Arc::new(ShellPlugin::new(Shells::new(surroundings))),
         ];
         let service = Service::new(ServiceParts {
             state: store.subscribe(),

@@ -127,8 +127,8 @@ async fn closing_a_shell_ends_its_commands_and_waiting_receives() {
     let waiting = tokio::spawn(async move { command.next_output().await });
     wait_until_busy(&service, &session).await;
     shell.close().await.unwrap();
-    let told = timeout(TIMEOUT, waiting).await.unwrap().unwrap();
-    assert_eq!(refusal(told), (Subcode::InternalError, code::OPERATION_ABORTED));
+    let reported = timeout(TIMEOUT, waiting).await.unwrap().unwrap();
+    assert_eq!(refusal(reported), (Subcode::InternalError, code::OPERATION_ABORTED));
     ended(&running).await;
     no_shells(&session).await;
     service.close().await;
@@ -238,8 +238,8 @@ async fn a_lifetime_ends_a_busy_shell() {
     };
     wait_until_busy(&service, &session).await;
     pass(Duration::from_secs(31)).await;
-    let told = timeout(TIMEOUT, waiting).await.unwrap().unwrap();
-    assert_eq!(refusal(told), (Subcode::InternalError, code::OPERATION_ABORTED));
+    let reported = timeout(TIMEOUT, waiting).await.unwrap().unwrap();
+    assert_eq!(refusal(reported), (Subcode::InternalError, code::OPERATION_ABORTED));
     ended(&running).await;
     assert_eq!(refusal(receive(&session, &shell, &command).await), UNKNOWN);
     assert_eq!(refusal(session.delete(&shell).await), UNKNOWN);
@@ -278,9 +278,9 @@ async fn an_idle_shell_is_deleted_at_its_timeout() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
     // Timeouts below a minute are raised.
-    for (asked, lasts) in [(1, 60), (60, 60), (90, 90)] {
+    for (requested, lasts) in [(1, 60), (60, 60), (90, 90)] {
         let options =
-            ShellOptions { idle_timeout: Some(Duration::from_secs(asked)), ..ShellOptions::default() };
+            ShellOptions { idle_timeout: Some(Duration::from_secs(requested)), ..ShellOptions::default() };
         let shell = session.shell(options).await.unwrap();
         let mut command = start(&shell, ENDLESS).await;
         let running = processes(&first_line(&mut command).await);
@@ -333,9 +333,9 @@ async fn the_shutdown_ends_shells_and_waiting_receives() {
             let mut command = shell.start(&line(ENDLESS), CommandOptions::default()).await.unwrap();
             running.extend(processes(&first_line(&mut command).await));
             waiting.spawn(async move {
-                let told = command.next_output().await.unwrap_err();
+                let reported = command.next_output().await.unwrap_err();
                 let again = shell.run("true").await.unwrap_err();
-                (told, again)
+                (reported, again)
             });
         }
     }
@@ -345,9 +345,9 @@ async fn the_shutdown_ends_shells_and_waiting_receives() {
         let closed = matches!(error, Error::Disconnected { .. } | Error::Connect { .. });
         closed || matches!(error, Error::Http { status: 503 }) || error.is_gone()
     };
-    while let Some(told) = timeout(TIMEOUT, waiting.join_next()).await.unwrap() {
-        let (told, again) = told.unwrap();
-        assert!(is_end(&told), "{told}");
+    while let Some(reported) = timeout(TIMEOUT, waiting.join_next()).await.unwrap() {
+        let (reported, again) = reported.unwrap();
+        assert!(is_end(&reported), "{reported}");
         assert!(is_end(&again), "{again}");
     }
     service.close().await;

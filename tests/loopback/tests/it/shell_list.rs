@@ -66,15 +66,18 @@ async fn a_user_lists_its_own_shells_with_their_options() {
     listed.sort_by_key(|shell| shell.name.is_none());
     let ids: Vec<_> = listed.iter().map(|shell| shell.shell_id.as_str()).collect();
     assert_eq!(ids, [first.id(), second.id()]);
-    let told = &listed[0];
+    let reported = &listed[0];
     assert_eq!(
-        (told.name.as_deref(), told.owner.as_str(), told.client_ip.as_str()),
+        (reported.name.as_deref(), reported.owner.as_str(), reported.client_ip.as_str()),
         (Some("mine"), "ada", "127.0.0.1")
     );
-    assert_eq!(told.resource_uri, namespace::SHELL_CMD);
-    assert_eq!(told.working_directory.as_deref(), service.home().to_str());
-    assert_eq!((told.input_streams.as_str(), told.output_streams.as_str()), ("stdin", "stdout stderr"));
-    assert_eq!(wsman::duration::parse(&told.idle_timeout), Ok(Duration::from_secs(90)));
+    assert_eq!(reported.resource_uri, namespace::SHELL_CMD);
+    assert_eq!(reported.working_directory.as_deref(), service.home().to_str());
+    assert_eq!(
+        (reported.input_streams.as_str(), reported.output_streams.as_str()),
+        ("stdin", "stdout stderr")
+    );
+    assert_eq!(wsman::duration::parse(&reported.idle_timeout), Ok(Duration::from_secs(90)));
 
     let there = Locator::new(uri(SHELL)).with_selectors(SelectorSet::new().with("ShellId", second.id()));
     let got = ada.get(&there).await.unwrap();
@@ -106,9 +109,9 @@ async fn the_commands_of_a_shell_are_listed_until_they_are_released() {
     let listed = [("echo here; exec sleep 1000", "Running"), ("exit 1", "Done")];
     let listed = listed.map(|(line, state)| (line.to_owned(), state.to_owned()));
     assert_eq!(commands(&ada, shell.id()).await, listed);
-    let told = shells(&ada).await;
-    assert_eq!(told[0].command_line.as_deref(), Some("echo here; exec sleep 1000"));
-    assert_eq!(told[0].child_processes, Some(1));
+    let reported = shells(&ada).await;
+    assert_eq!(reported[0].command_line.as_deref(), Some("echo here; exec sleep 1000"));
+    assert_eq!(reported[0].child_processes, Some(1));
 
     let unknown = (Subcode::InvalidSelectors, code::UNEXPECTED_SELECTORS);
     assert_eq!(refusal(ben.enumerate(&Locator::new(uri(SHELL)), filter(shell.id())).await), unknown);

@@ -1,7 +1,7 @@
 //! ansible-core 2.19, over its connection plug-ins `winrm` and `psrp`.
 
 use telarch_peers::{
-    Ansible, Connection, KerberosPeer, Keys, Outcome, Report, Run, Telarchd, WayIn, in_realm,
+    Ansible, Connection, KerberosPeer, Keys, Outcome, Pwsh, Report, Run, Telarchd, WayIn, in_realm,
 };
 
 for_each_way_in! {
@@ -38,11 +38,12 @@ fn a_wrong_password_makes_the_host_unreachable(way: WayIn) {
 }
 
 fn powershell_remoting_makes_the_host_unreachable_with_the_reason(way: WayIn) {
-    let service = Telarchd::start_for(way);
+    let missing = [("PowerShell.Program", "/nonexistent/pwsh")];
+    let service = Telarchd::start(&[way.settings(), &missing].concat());
     let report = Ansible::against(&service, way, Connection::Psrp).raw("echo 'hi'");
     let reason = why_unreachable(&report);
-    let names_the_endpoint = reason.contains("http://schemas.microsoft.com/powershell/Microsoft.PowerShell");
-    assert!(reason.contains("WSManFault") && names_the_endpoint, "{report:?}");
+    let names_the_program = reason.contains("cannot start PowerShell /nonexistent/pwsh");
+    assert!(reason.contains("WSManFault") && names_the_program, "{report:?}");
 }
 
 #[test]
@@ -92,31 +93,26 @@ fn assert_all_refused(ways: &[WayIn], reasons: &[&str]) {
     }
 }
 
-/// Signed in, and then told that there is no PowerShell.
+/// The stand-in for PowerShell returns the script.
 #[test]
-fn powershell_remoting_is_refused_in_words_by_every_scheme() {
-    assert_no_powershell(&BY_PASSWORD);
+fn powershell_remoting_works_by_every_scheme() {
+    assert_powershell(&BY_PASSWORD);
 }
 
 #[test]
-fn powershell_remoting_is_refused_in_words_by_kerberos() {
-    in_a_realm("powershell_remoting_is_refused_in_words_by_kerberos", || assert_no_powershell(&BY_KERBEROS));
+fn powershell_remoting_works_by_kerberos() {
+    in_a_realm("powershell_remoting_works_by_kerberos", || assert_powershell(&BY_KERBEROS));
 }
 
-fn assert_no_powershell(ways: &[WayIn]) {
-    let service = service_with_powershell_and(&[CREDSSP]);
+fn assert_powershell(ways: &[WayIn]) {
+    let pwsh = Pwsh::new();
+    let program = pwsh.program().to_str().expect("UTF-8");
+    let service = service_with_powershell_and(&[CREDSSP, ("PowerShell.Program", program)]);
     let hosts: Vec<_> = ways.iter().map(|way| Ansible::against(&service, *way, Connection::Psrp)).collect();
     for (way, outcome) in ways.iter().zip(Ansible::raw_on_all(&hosts, "echo 'hi'")) {
-        let is_told = match (way, &outcome) {
-            // Inside TLS it sends the request along with every token, and requests-credssp can only take 200 for an
-            // answer to its last one: it asks for another token before it looks at the fault.
-            (WayIn::CredSspOverHttps, Outcome::Failed(why)) => why.contains("after step Credential exchange"),
-            (_, Outcome::Unreachable(why)) => {
-                why.contains("http://schemas.microsoft.com/powershell/Microsoft.PowerShell")
-            }
-            _ => false,
-        };
-        assert!(is_told, "{way:?}: {outcome:?}");
+        let Outcome::Ran(run) = &outcome else { panic!("{way:?}: {outcome:?}") };
+        let (stdout, _, code) = run.text();
+        assert!(stdout.starts_with("echo 'hi'") && code == 0, "{way:?}: {outcome:?}");
     }
 }
 

@@ -12,6 +12,8 @@ const QUALIFIERS: &str = "
 Qualifier Abstract : boolean = false, Scope(class, association, indication), Flavor(Restricted);
 Qualifier ArrayType : string = \"Bag\", Scope(property, parameter), Flavor(DisableOverride);
 Qualifier Association : boolean = false, Scope(association), Flavor(DisableOverride);
+Qualifier BitMap : string[], Scope(property, method, parameter);
+Qualifier BitValues : string[], Scope(property, method, parameter), Flavor(Translatable);
 Qualifier CounterType : uint32, Scope(property);
 Qualifier CreateBy : string, Scope(class, association), Flavor(Restricted);
 Qualifier DeleteBy : string, Scope(class, association), Flavor(Restricted);
@@ -54,7 +56,7 @@ fn pywbem_reads_our_classes_as_we_do_and_we_read_what_it_writes() {
 fn pywbem_reads_the_classes_of_the_network_and_of_storage_as_we_do() {
     // What no class of these is, but what their methods would give.
     let job = "class CIM_ConcreteJob { [Key] string InstanceID; };";
-    for (name, count) in [("root/standardcimv2", 50), ("root/microsoft/windows/storage", 20), ("root/wmi", 6)]
+    for (name, count) in [("root/standardcimv2", 56), ("root/microsoft/windows/storage", 20), ("root/wmi", 6)]
     {
         let namespace = Namespace::parse(name).expect("a namespace");
         let system = declarations(&Namespace::parse("root/nothing").expect("a namespace"));

@@ -148,13 +148,13 @@ fn listeners_are_returned_at_once_or_one_by_one() {
         (json!({"resource": LISTENER, "max_elements": 1}), json!([0, 1, 1])),
         (json!({"resource": LISTENER}), json!([0, 2])),
     ];
-    let answers = peer.manage(table.each_ref().map(|(asked, _)| ("enumerate_all", asked.clone())));
+    let answers = peer.manage(table.each_ref().map(|(requested, _)| ("enumerate_all", requested.clone())));
     let addresses = [service.http(), service.https()].map(|url| url.replace("/wsman", ""));
-    for (answer, (asked, counts)) in answers.into_iter().zip(table) {
+    for (answer, (requested, counts)) in answers.into_iter().zip(table) {
         let answer = answer.expect("not refused");
-        assert_eq!(answer["counts"], counts, "{asked}");
+        assert_eq!(answer["counts"], counts, "{requested}");
         let found: Vec<String> = answer["items"].as_array().expect("a list").iter().map(address_of).collect();
-        assert_eq!(found, addresses, "{asked}");
+        assert_eq!(found, addresses, "{requested}");
     }
 }
 
@@ -195,7 +195,7 @@ fn listeners_are_not_filtered_and_an_unknown_mode_is_refused() {
     let filtered = json!({"resource": LISTENER, "filter": {"Transport": "HTTP"}});
     let odd_mode = json!({"resource": LISTENER, "mode": "EnumerateEverything"});
     let codes = peer
-        .manage([filtered, odd_mode].map(|asked| ("enumerate_all", asked)))
+        .manage([filtered, odd_mode].map(|requested| ("enumerate_all", requested)))
         .map(|answer| answer.expect_err("refused").fault_code);
     assert_eq!(codes, [FILTERING_NOT_SUPPORTED, ENUMERATION_MODE].map(Some));
 }
@@ -214,7 +214,7 @@ fn plug_ins_are_listed() {
     let part = format!("{CONFIG}/plugin");
     let [answer] = peer.manage([("enumerate_all", json!({"resource": part, "optimize": true}))]);
     let listed = answer.expect("not refused");
-    assert_eq!(listed["items"].as_array().map(Vec::len), Some(3), "{listed}");
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(4), "{listed}");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair, date_time_ymd};
 use telarch_peers::{
-    Curl, Diagnosis, Flaw, FullQueue, Holder, Kept, OpensslServer, PASSWORD, Password, PyspnegoService, Sink,
-    Telarchd, USER, WayIn, WebServer, Winrm, Winrs, firewall, in_network,
+    Curl, Diagnosis, Flaw, FullQueue, Holder, OpensslServer, PASSWORD, Password, PyspnegoService, Sink,
+    StoredService, Telarchd, USER, WayIn, WebServer, Winrm, Winrs, firewall, in_network,
 };
 
 #[test]
@@ -257,15 +257,15 @@ fn a_wrong_password_is_sent_once() {
 fn accounts_that_are_locked_or_disabled() {
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
     let address = free.expect("a free port");
-    let kept = Kept::files(&format!(
+    let stored = StoredService::files(&format!(
         "Service.Auth.Basic = true\n[[Listener]]\nAddress = \"IP:127.0.0.1\"\nTransport = \"HTTPS\"\nPort = {}\n",
         address.port()
     ));
     for user in [USER, "eve"] {
-        kept.account(&["add", user, "--password-stdin", "--ntlm"], PASSWORD);
+        stored.account(&["add", user, "--password-stdin", "--ntlm"], PASSWORD);
     }
-    kept.account(&["disable", "eve"], "");
-    let _kept = kept.start();
+    stored.account(&["disable", "eve"], "");
+    let _kept = stored.start();
     let url = format!("https://{address}/wsman");
     let examined = |user: &str| {
         let winrm = Winrm::to(&url).user(Some(user)).switch("-skipCAcheck").switch("-skipCNcheck");

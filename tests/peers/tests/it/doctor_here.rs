@@ -3,13 +3,13 @@
 use std::net::{Ipv4Addr, TcpListener};
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
-use telarch_peers::{Diagnosis, Kept, WebServer, Winrm, firewall, in_network};
+use telarch_peers::{Diagnosis, StoredService, WebServer, Winrm, firewall, in_network};
 
 #[test]
 fn no_check_fails_on_a_machine_with_a_working_service() {
-    let kept = Kept::files(&(listener("HTTP", free_port()) + &listener("HTTPS", free_port())));
-    let kept = with_account(kept).start();
-    let diagnosis = examined(&kept);
+    let stored = StoredService::files(&(listener("HTTP", free_port()) + &listener("HTTPS", free_port())));
+    let stored = with_account(stored).start();
+    let diagnosis = examined(&stored);
     diagnosis.is_well();
     for check in ["settings", "configuration", "ports", "socket", "listeners", "certificates", "schemes"] {
         assert_eq!(diagnosis.check(check).verdict, "pass", "{diagnosis:#?}");
@@ -18,8 +18,8 @@ fn no_check_fails_on_a_machine_with_a_working_service() {
 
 #[test]
 fn a_service_that_does_not_run() {
-    let kept = Kept::files(&listener("HTTP", free_port()));
-    let diagnosis = examined(&kept);
+    let stored = StoredService::files(&listener("HTTP", free_port()));
+    let diagnosis = examined(&stored);
     diagnosis.begins_with("socket", "no local service is running", "systemctl start telarchd.socket");
     assert_eq!(diagnosis.check("listeners").seen, "socket failed");
 }
@@ -27,51 +27,51 @@ fn a_service_that_does_not_run() {
 #[test]
 fn a_port_that_another_program_has() {
     let server = WebServer::of_files();
-    let kept = Kept::files(&listener("HTTP", server.port()));
-    examined(&kept).begins_with("ports", "is used by python3", "-set:Port=NUMBER");
+    let stored = StoredService::files(&listener("HTTP", server.port()));
+    examined(&stored).begins_with("ports", "is used by python3", "-set:Port=NUMBER");
 }
 
 #[test]
 fn settings_with_a_typing_error() {
-    let kept = Kept::files("Service.Auth.Basic = \"perhaps\"\n");
-    let diagnosis = examined(&kept);
+    let stored = StoredService::files("Service.Auth.Basic = \"perhaps\"\n");
+    let diagnosis = examined(&stored);
     diagnosis.begins_with("settings", "line 1", "telarch config show");
     assert_eq!(diagnosis.check("configuration").seen, "settings failed");
 }
 
 #[test]
 fn settings_writable_by_everyone() {
-    let kept = Kept::files("");
-    kept.write("config.toml", "", 0o666);
-    let config = kept.config();
+    let stored = StoredService::files("");
+    stored.write("config.toml", "", 0o666);
+    let config = stored.config();
     let fix = format!("chmod o-w {}", config.display());
-    examined(&kept).begins_with("settings", "is writable by all users", &fix);
+    examined(&stored).begins_with("settings", "is writable by all users", &fix);
 }
 
 #[test]
 fn a_policy_writable_by_everyone() {
-    let kept = Kept::files(&listener("HTTP", free_port()));
-    kept.write("policy.d/site.toml", "Service.Auth.Basic = false\n", 0o644);
-    let diagnosis = examined(&kept);
+    let stored = StoredService::files(&listener("HTTP", free_port()));
+    stored.write("policy.d/site.toml", "Service.Auth.Basic = false\n", 0o644);
+    let diagnosis = examined(&stored);
     assert!(diagnosis.check("policy").seen.contains("set by policy: Service/Auth/Basic"), "{diagnosis:#?}");
-    kept.write("policy.d/site.toml", "Service.Auth.Basic = false\n", 0o666);
-    let diagnosis = examined(&kept);
+    stored.write("policy.d/site.toml", "Service.Auth.Basic = false\n", 0o666);
+    let diagnosis = examined(&stored);
     diagnosis.begins_with("policy", "is writable by all users", "chmod o-w");
     assert_eq!(diagnosis.check("settings").seen, "policy failed");
 }
 
 #[test]
 fn accounts_that_others_can_read() {
-    let kept = Kept::files(&listener("HTTP", free_port()));
-    kept.write("accounts", "", 0o644);
-    examined(&kept).begins_with("configuration", "accounts", "chmod 600");
+    let stored = StoredService::files(&listener("HTTP", free_port()));
+    stored.write("accounts", "", 0o644);
+    examined(&stored).begins_with("configuration", "accounts", "chmod 600");
 }
 
 #[test]
 fn a_listener_at_an_address_that_the_machine_does_not_have() {
     let there = listener("HTTP", free_port()).replace("127.0.0.1", "203.0.113.9");
-    let kept = Kept::files(&(listener("HTTPS", free_port()) + &there)).start();
-    let diagnosis = examined(&kept);
+    let stored = StoredService::files(&(listener("HTTPS", free_port()) + &there)).start();
+    let diagnosis = examined(&stored);
     diagnosis.begins_with("listeners", "is not listening", "the address of the listener");
     assert_eq!(diagnosis.check("configuration").verdict, "warn", "{diagnosis:#?}");
 }
@@ -82,12 +82,12 @@ fn a_listener_whose_certificate_has_expired() {
     let mut parameters = CertificateParams::new(["127.0.0.1".to_owned()]).expect("a name");
     parameters.not_after = date_time_ymd(2020, 2, 3);
     let certificate = parameters.self_signed(&key).expect("a certificate");
-    let kept = Kept::files("");
-    let thumbprint = kept.put_certificate(&certificate.pem(), &key.serialize_pem());
+    let stored = StoredService::files("");
+    let thumbprint = stored.put_certificate(&certificate.pem(), &key.serialize_pem());
     let settings = format!("{}CertificateThumbprint = \"{thumbprint}\"\n", listener("HTTPS", free_port()));
-    kept.write("config.toml", &settings, 0o644);
-    let kept = kept.start();
-    let diagnosis = examined(&kept);
+    stored.write("config.toml", &settings, 0o644);
+    let stored = stored.start();
+    let diagnosis = examined(&stored);
     diagnosis.begins_with(
         "certificates",
         "expired on Mon, 03 Feb 2020",
@@ -99,9 +99,9 @@ fn a_listener_whose_certificate_has_expired() {
 fn a_firewall_that_drops_the_port() {
     in_network("doctor_here::a_firewall_that_drops_the_port", || {
         let port = free_port();
-        let kept = Kept::files(&listener("HTTP", port).replace("IP:127.0.0.1", "*"));
-        let kept = with_account(kept).start();
-        examined(&kept).is_well();
+        let stored = StoredService::files(&listener("HTTP", port).replace("IP:127.0.0.1", "*"));
+        let stored = with_account(stored).start();
+        examined(&stored).is_well();
         firewall(
             "add table inet filter\n\
              add chain inet filter input { type filter hook input priority 0; policy drop; }\n\
@@ -110,17 +110,17 @@ fn a_firewall_that_drops_the_port() {
              add rule inet filter input tcp dport 22 accept\n",
         );
         let fix = format!("nft insert rule inet filter input tcp dport {port} accept");
-        let diagnosis = examined(&kept);
+        let diagnosis = examined(&stored);
         diagnosis.begins_with("firewall", &format!("blocks port {port}"), &fix);
         firewall(&fix.replace("nft ", ""));
-        examined(&kept).is_well();
+        examined(&stored).is_well();
     });
 }
 
 #[test]
 fn settings_without_a_listener_are_a_warning() {
-    let kept = Kept::files("").start();
-    let diagnosis = examined(&kept);
+    let stored = StoredService::files("").start();
+    let diagnosis = examined(&stored);
     diagnosis.is_well();
     let settings = diagnosis.check("settings");
     assert_eq!(settings.verdict, "warn", "{diagnosis:#?}");
@@ -129,24 +129,24 @@ fn settings_without_a_listener_are_a_warning() {
 
 #[test]
 fn schemes_that_no_account_can_use_fail_with_the_fix() {
-    let kept = Kept::files(&listener("HTTP", free_port())).start();
-    let diagnosis = examined(&kept);
-    let fix = format!("telarch account add NAME --ntlm --file {}", kept.path("accounts").display());
+    let stored = StoredService::files(&listener("HTTP", free_port())).start();
+    let diagnosis = examined(&stored);
+    let fix = format!("telarch account add NAME --ntlm --file {}", stored.path("accounts").display());
     diagnosis.begins_with("schemes", "no authentication scheme is usable", &fix);
     assert_eq!(diagnosis.check("configuration").verdict, "pass", "it is reported once: {diagnosis:#?}");
 
-    let kept = Kept::files(&listener("HTTP", free_port()));
-    assert_eq!(examined(&kept).check("schemes").verdict, "fail", "the service does not run");
+    let stored = StoredService::files(&listener("HTTP", free_port()));
+    assert_eq!(examined(&stored).check("schemes").verdict, "fail", "the service does not run");
 }
 
 /// Adds an account that can sign in with Negotiate.
-fn with_account(kept: Kept) -> Kept {
-    kept.account(&["add", "ann", "--ntlm", "--password-stdin"], "correct horse");
-    kept
+fn with_account(stored: StoredService) -> StoredService {
+    stored.account(&["add", "ann", "--ntlm", "--password-stdin"], "correct horse");
+    stored
 }
 
-fn examined(kept: &Kept) -> Diagnosis {
-    Diagnosis::of(Winrm::here(kept))
+fn examined(stored: &StoredService) -> Diagnosis {
+    Diagnosis::of(Winrm::here(stored))
 }
 
 fn listener(transport: &str, port: u16) -> String {

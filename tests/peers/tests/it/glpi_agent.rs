@@ -23,7 +23,7 @@ fn it_writes_an_inventory_of_a_prepared_machine() {
     let inventories = agent.inventories();
     let [(name, inventory)] = inventories.as_slice() else { panic!("{inventories:?}: {run:?}") };
     assert_eq!(name, &format!("{IDENTIFIER}.xml"));
-    let told = |path: &[&str]| {
+    let reported = |path: &[&str]| {
         let inside = path.iter().try_fold(inventory.as_str(), |text, tag| {
             let (_, rest) = text.split_once(&format!("<{tag}>"))?;
             rest.split_once(&format!("</{tag}>")).map(|(inside, _)| inside)
@@ -31,12 +31,12 @@ fn it_writes_an_inventory_of_a_prepared_machine() {
         inside.unwrap_or_else(|| panic!("no {path:?} in {inventory}"))
     };
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("Linux");
-    assert!(kernel.starts_with(told(&["OPERATINGSYSTEM", "KERNEL_VERSION"])), "{kernel}: {inventory}");
+    assert!(kernel.starts_with(reported(&["OPERATINGSYSTEM", "KERNEL_VERSION"])), "{kernel}: {inventory}");
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").expect("Linux");
     let host = host.trim().split('.').next().expect("a name");
-    assert!(told(&["HARDWARE", "NAME"]).eq_ignore_ascii_case(host), "{host}: {inventory}");
+    assert!(reported(&["HARDWARE", "NAME"]).eq_ignore_ascii_case(host), "{host}: {inventory}");
     for part in ["CPUS", "DRIVES", "NETWORKS"] {
-        assert!(!told(&[part]).is_empty());
+        assert!(!reported(&[part]).is_empty());
     }
 }
 

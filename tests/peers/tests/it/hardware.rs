@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use telarch_peers::{Kept, Machine, Peer, Proof, Pypsrp, Pywinrm, Telarchd, WayIn, Winrm, telarch};
+use telarch_peers::{Machine, Peer, Proof, Pypsrp, Pywinrm, StoredService, Telarchd, WayIn, Winrm, telarch};
 use telarch_simulated_bmc::SimulatedBmc;
 
 const HARDWARE: &str = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/hardware";
@@ -249,10 +249,10 @@ fn root_reads_the_hardware_in_a_separate_process() {
         skips::skip!("it takes root to serve a machine");
         return;
     }
-    let kept = Kept::files("");
-    let kept = kept.start();
-    introduce(&bmc, &kept.state());
-    let root = Winrm::at_socket(&kept.state().join("local.sock"));
+    let stored = StoredService::files("");
+    let stored = stored.start();
+    introduce(&bmc, &stored.state());
+    let root = Winrm::at_socket(&stored.state().join("local.sock"));
     let done = root.run(&["enumerate", "wmi/root/hardware/NumericSensor"]);
     assert_eq!(done.text().0.matches("    CurrentReading = ").count(), 21, "{done:?}");
     let machine = "wmi/root/hardware/ComputerSystem?CreationClassName=ComputerSystem+Name=node7";

@@ -140,9 +140,15 @@ fn packages_start_no_unit_and_restart_the_service_only_after_an_upgrade() {
         assert_eq!(calls(debian), "--system daemon-reload\n");
         let [client, service] = Packages::built().next;
         debian.install(&[&client, &service]);
-        assert_eq!(calls(debian), "--system daemon-reload\ntry-restart telarchd.service\n");
+        assert_eq!(
+            calls(debian),
+            "--system daemon-reload\ntry-restart telarchd.service telarch-forwarder.service\n"
+        );
         let _ = debian.output("dpkg --remove telarch");
-        assert_eq!(calls(debian), "stop telarchd.socket telarchd.service\n--system daemon-reload\n");
+        assert_eq!(
+            calls(debian),
+            "stop telarchd.socket telarchd.service telarch-forwarder.service\n--system daemon-reload\n"
+        );
         let _ = debian.output("test ! -e /etc/systemd/system/multi-user.target.wants/telarchd.service");
     });
 }
@@ -284,9 +290,7 @@ fn lintian_reports_no_errors() {
 fn packages_of_the_same_programs_are_identical() {
     let packages = Packages::built();
     let folder = tempfile::tempdir().expect("a folder");
-    let mut build = Command::new(repository().join("packaging/build"));
-    build.arg("--programs").arg(&packages.programs).arg("--output").arg(folder.path());
-    let _ = succeed(build.args(["--version", "0.1.0-1", "--compress", "none"]));
+    let _ = succeed(packages.builder(folder.path()).args(["--version", "0.1.0-1", "--compress", "none"]));
     for package in packages.current.iter().chain([&packages.pam]) {
         let again = folder.path().join(package.file_name().expect("a name"));
         let _ = succeed(Command::new("cmp").args([package, &again]));
@@ -300,14 +304,9 @@ fn rpm_packages_have_the_files_of_the_debian_packages() {
     }
     let packages = Packages::built();
     let folder = tempfile::tempdir().expect("a folder");
-    let mut build = Command::new(repository().join("packaging/build"));
-    build.arg("--rpm").arg("--programs").arg(&packages.programs).arg("--output").arg(folder.path());
-    let built = succeed(build.args(["--version", "0.1.0-1", "--compress", "none"]));
-    let names: BTreeSet<&str> = built.lines().collect();
-    assert_eq!(names.len(), 3, "{built}");
     let mut files = BTreeSet::new();
-    for package in names {
-        files.extend(succeed(Command::new("rpm").args(["-qpl", package])).lines().map(plain_path));
+    for package in rpm_packages(&packages, folder.path()) {
+        files.extend(succeed(Command::new("rpm").args(["-qpl", &package])).lines().map(plain_path));
     }
     let mut expected = BTreeSet::new();
     for package in packages.current {
@@ -318,6 +317,72 @@ fn rpm_packages_have_the_files_of_the_debian_packages() {
     let missing: Vec<&String> = expected.difference(&files).collect();
     assert!(missing.is_empty(), "not in the RPM packages: {missing:?}\n{files:?}");
     assert!(files.contains("/usr/lib64/security/pam_telarch.so"), "{files:?}");
+}
+
+#[test]
+fn rpm_packages_are_installed_and_removed() {
+    if Command::new("rpmbuild").arg("--version").output().is_err() {
+        return skips::skip!("rpmbuild is missing: ./test --install");
+    }
+    if Command::new("chroot").args(["/", "true"]).status().map_or(true, |status| !status.success()) {
+        return skips::skip!("installation into another root takes root");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let packages = rpm_packages(&Packages::built(), folder.path());
+    let root = folder.path().join("root");
+    fs::create_dir(&root).expect("a folder");
+    let rpm = |arguments: &[&str]| {
+        let mut rpm = Command::new("rpm");
+        rpm.arg("--root").arg(&root).args(arguments);
+        rpm
+    };
+    let _ = succeed(&mut rpm(&["--initdb"]));
+
+    // The module is useless without the service, so it cannot be installed alone.
+    let module = packages.iter().find(|path| path.contains("/pam_telarch-")).expect("the module");
+    let alone = rpm(&["--install", module]).output().expect("rpm");
+    let errors = String::from_utf8_lossy(&alone.stderr).into_owned();
+    assert!(
+        !alone.status.success()
+            && errors.contains("\ttelarch(")
+            && errors.contains(") = 0.1.0-1 is needed by pam"),
+        "{errors}"
+    );
+
+    // The empty root has neither the libraries that the packages need nor a shell for their scripts.
+    let mut install = rpm(&["--install", "--nodeps", "--noscripts"]);
+    let _ = succeed(install.args(&packages));
+    let listed = succeed(&mut rpm(&["--query", "--all", "--queryformat", "%{NAME}\n"]));
+    let listed: BTreeSet<&str> = listed.lines().collect();
+    assert_eq!(listed, BTreeSet::from(["pam_telarch", "telarch", "telarch-client"]));
+    for name in &listed {
+        assert_eq!(
+            succeed(&mut rpm(&["--verify", "--nodeps", name])),
+            "",
+            "the installed files are those of {name}"
+        );
+    }
+    let library = root.join("usr/lib64/security/pam_telarch.so");
+    let load = "import ctypes, sys\nmodule = ctypes.CDLL(sys.argv[1])\n\
+                print(*(hasattr(module, 'pam_sm_' + name) for name in ('authenticate', 'setcred', 'chauthtok')))";
+    let loaded = succeed(Command::new(python_of_peers()).args(["-c", load]).arg(&library));
+    assert_eq!(loaded.trim(), "True True True");
+
+    let _ = succeed(&mut rpm(&["--erase", "--noscripts", "pam_telarch"]));
+    assert!(!library.exists() && root.join("usr/bin/telarchd").exists());
+    let _ = succeed(&mut rpm(&["--erase", "--noscripts", "telarch", "telarch-client"]));
+    let left =
+        succeed(Command::new("find").arg(&root).args(["-name", "*telarch*", "-o", "-name", "winr[ms]*"]));
+    assert_eq!(left, "");
+}
+
+/// Builds the RPM packages in a folder, and returns their paths.
+fn rpm_packages(packages: &Packages, folder: &Path) -> BTreeSet<String> {
+    let mut build = packages.builder(folder);
+    let built = succeed(build.args(["--rpm", "--version", "0.1.0-1", "--compress", "none"]));
+    let paths: BTreeSet<String> = built.lines().map(str::to_owned).collect();
+    assert_eq!(paths.len(), 3, "{built}");
+    paths
 }
 
 /// Returns a path without what the formats of packages do differently: documentation is left out.

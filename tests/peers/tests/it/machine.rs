@@ -1,9 +1,11 @@
 //! The service of a machine: clients of others run commands as users of the machine.
 
-use serde_json::Value;
+use std::time::Duration;
+
+use serde_json::{Value, json};
 use telarch_peers::{
-    Curl, Holder, KerberosPeer, Keys, Machine, PASSWORD, Peer, Proof, Remote, Run, WayIn, Winrm, Winrs,
-    in_realm,
+    Curl, Holder, KerberosPeer, Keys, Machine, PASSWORD, Peer, Proof, Pwsh, Remote, Run, WayIn, Winrm, Winrs,
+    ends_within, in_realm,
 };
 
 #[test]
@@ -11,6 +13,26 @@ fn pywinrm_runs_commands_as_the_user_that_pam_verified() {
     let Some(machine) = Machine::start(Proof::Password) else { return };
     let run = machine.pywinrm(WayIn::BasicOverHttps).run("id -un; pwd");
     assert_eq!(run.text(), (format!("{0}\n/home/{0}\n", machine.user()).as_str(), "", 0));
+}
+
+#[test]
+fn powershell_runs_as_the_user_in_a_runspace_pool() {
+    let pwsh = Pwsh::new();
+    let Some(machine) = Machine::start(Proof::PowerShell(&pwsh)) else { return };
+    let scripts =
+        json!({"scripts": ["env:USER", "cwd", "env:TELARCH_USER", "objs:300", "blob:100:30000", "pid"]});
+    let results = machine.pypsrp(WayIn::BasicOverHttps).use_powershell("run", scripts).expect("not refused");
+    let user = machine.user();
+    for (number, expected) in [user.to_owned(), format!("/home/{user}"), user.to_owned()].iter().enumerate() {
+        assert_eq!(results[number]["output"], json!([expected]));
+    }
+    let count = |number: usize| results[number]["output"].as_array().map(Vec::len);
+    assert_eq!((count(3), count(4)), (Some(300), Some(100)));
+    let process = results[5]["output"][0].as_i64().and_then(|id| i32::try_from(id).ok());
+    assert!(
+        ends_within(process.expect("a process ID"), Duration::from_secs(60)),
+        "{process:?} was left behind"
+    );
 }
 
 #[test]

@@ -47,6 +47,7 @@ mod openwsman;
 mod own_client;
 mod own_suites;
 mod policy;
+mod powershell;
 mod principals;
 mod proxy;
 mod pypsrp;

@@ -30,8 +30,8 @@ fn it_identifies_the_service_with_and_without_an_account() {
     let service = service();
     let Some(wsman) = Openwsman::against(&service) else { return };
     for action in ["identify", "anonid"] {
-        let told = wsman.say(&[action]);
-        assert_eq!(content(&told, "wsmid:ProductVendor"), "Telarch");
+        let reported = wsman.say(&[action]);
+        assert_eq!(content(&reported, "wsmid:ProductVendor"), "Telarch");
     }
 }
 
@@ -42,13 +42,13 @@ fn it_pulls_a_query_to_its_end_one_row_at_a_time() {
     let handles = sleepers.each_ref().map(|sleeper| format!("Handle = '{}'", sleeper.id())).join(" OR ");
     let query = format!("SELECT Name, Handle FROM Win32_Process WHERE {handles}");
     let pages = |more: &[&str]| {
-        let told = wsman
+        let reported = wsman
             .say(&[&["enumerate", &format!("{CIMV2}/*"), "-D", WQL, "-x", &query, "-m", "1"], more].concat());
         for sleeper in &sleepers {
-            assert!(told.contains(&format!("<Handle>{}</Handle>", sleeper.id())), "{told}");
+            assert!(reported.contains(&format!("<Handle>{}</Handle>", sleeper.id())), "{reported}");
         }
-        assert!(told.contains("EndOfSequence/>"), "{told}");
-        told.matches("<a:RelatesTo>").count()
+        assert!(reported.contains("EndOfSequence/>"), "{reported}");
+        reported.matches("<a:RelatesTo>").count()
     };
     // The first answer has a row only if it was asked to be quick.
     assert_eq!((pages(&[]), pages(&["-o"])), (4, 3));
@@ -185,7 +185,7 @@ fn its_invalid_requests_are_faults_with_the_reason() {
         (&["enumerate", &process, "-e", "4000"], "w:EncodingLimit"),
     ];
     for (words, wanted) in cases {
-        let told = wsman.say(words);
-        assert!(told.contains(wanted), "{words:?}: {told}");
+        let reported = wsman.say(words);
+        assert!(reported.contains(wanted), "{words:?}: {reported}");
     }
 }

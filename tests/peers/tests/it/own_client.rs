@@ -24,8 +24,6 @@ enum Cut {
     At16KiB,
 }
 
-/// Not tried: Kerberos inside CredSSP or beside NTLM by password, because our client asks a realm for hosts with a
-/// name only, and `localhost` is every host.
 fn by_password() -> Vec<Way> {
     let way =
         |scheme, seen: &str, cut| Way { scheme, user: Some(USER.to_owned()), seen: seen.to_owned(), cut };
@@ -37,14 +35,16 @@ fn by_password() -> Vec<Way> {
 
 fn in_the_realm() -> Vec<Way> {
     let principal = format!("{USER}@{REALM}");
-    let way = |scheme, user, seen: &str| {
+    let way = |scheme, user, seen: &str, cut| {
         let seen = format!("{seen} kerberos {principal}");
-        Way { scheme, user, seen, cut: Cut::Never }
+        Way { scheme, user, seen, cut }
     };
     vec![
-        way("kerberos", Some(principal.clone()), "Kerberos"),
-        way("kerberos", None, "Kerberos"),
-        way("negotiate", None, "Negotiate"),
+        way("kerberos", Some(principal.clone()), "Kerberos", Cut::Never),
+        way("kerberos", None, "Kerberos", Cut::Never),
+        way("negotiate", None, "Negotiate", Cut::Never),
+        way("negotiate", Some(principal.clone()), "Negotiate", Cut::Never),
+        way("credssp", Some(principal.clone()), "CredSSP", Cut::At16KiB),
     ]
 }
 
@@ -71,9 +71,12 @@ fn the_library_signs_in_and_seals_both_ways() {
         let by_password = [(Authentication::Negotiate, Some(USER)), (Authentication::CredSsp, Some(USER))];
         for (authentication, user) in by_ticket.into_iter().chain(by_password) {
             for url in [service.http(), service.https()] {
-                let told = runtime.block_on(sign_in_by_library(url, authentication, user));
+                let reported = runtime.block_on(sign_in_by_library(url, authentication, user));
                 let protection = if url == service.http() { "sealed" } else { "open" };
-                assert!(told.contains(USER) && told.contains(protection), "{authentication:?} {url}: {told}");
+                assert!(
+                    reported.contains(USER) && reported.contains(protection),
+                    "{authentication:?} {url}: {reported}"
+                );
             }
         }
     });
@@ -170,9 +173,9 @@ fn assert_all_sign_in_and_seal(ways: &[Way]) {
             };
             let ran = winrs(url, way.scheme, way.user.as_deref()).run(&["cat"], &input);
             check("a shell", ran.code == 0 && ran.stdout == input, &ran);
-            let told = winrm(url, way.scheme, way.user.as_deref()).run(&["id"]);
+            let reported = winrm(url, way.scheme, way.user.as_deref()).run(&["id"]);
             let expected = format!("    ProductVendor = {} {protection}\n", way.seen);
-            check("identify", told.code == 0 && told.text().0.contains(&expected), &told);
+            check("identify", reported.code == 0 && reported.text().0.contains(&expected), &reported);
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -181,15 +184,23 @@ fn assert_all_sign_in_and_seal(ways: &[Way]) {
 fn winrm(url: &str, scheme: &str, user: Option<&str>) -> Winrm {
     let winrm = Winrm::to(url).user(user).switch(&format!("-authentication:{scheme}"));
     let winrm = winrm.setting(TRUSTED).setting(CREDSSP);
+    let winrm = if is_principal(user) { winrm.switch(SERVICE_NAME) } else { winrm };
     if url.starts_with("https") { winrm.switch("-skipCAcheck").switch("-skipCNcheck") } else { winrm }
 }
 
 fn winrs(url: &str, scheme: &str, user: Option<&str>) -> Winrs {
     let winrs = Winrs::to(url).user(user).switch(&format!("-authentication:{scheme}"));
     let winrs = winrs.setting(TRUSTED).setting(CREDSSP);
+    let winrs = if is_principal(user) { winrs.switch(SERVICE_NAME) } else { winrs };
     if url.starts_with("https") { winrs.switch("-skipCAcheck").switch("-skipCNcheck") } else { winrs }
 }
 
+fn is_principal(user: Option<&str>) -> bool {
+    user.is_some_and(|user| user.contains('@'))
+}
+
+/// With a password, a realm is asked only for hosts with a name, and `localhost` is every host.
+const SERVICE_NAME: &str = "-spn:HTTP/localhost";
 /// NTLM cannot prove who the service is, so it is for trusted hosts only where TLS does not do that.
 const TRUSTED: &str = r#"Client.TrustedHosts = "localhost""#;
 /// It is off for clients unless somebody says otherwise.

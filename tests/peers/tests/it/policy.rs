@@ -87,9 +87,9 @@ fn a_policy_written_by_samba_applies_and_is_shown_with_its_source() {
     let folder = service.file("").canonicalize().expect("its folder");
     let cut = |text: &str| text.replace(&format!("{}/", folder.display()), "");
 
-    let told = service.winrm(&["get", "winrm/config", "-sources"]);
-    let (out, errors, code) = told.text();
-    assert_eq!((errors, code), ("", 0), "{told:?}");
+    let reported = service.winrm(&["get", "winrm/config", "-sources"]);
+    let (out, errors, code) = reported.text();
+    assert_eq!((errors, code), ("", 0), "{reported:?}");
     let out = cut(out);
     for line in [
         "    MaxTimeoutms = 70000 [config.toml, line 2]\n",

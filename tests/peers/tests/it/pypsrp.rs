@@ -138,7 +138,7 @@ fn the_commands_of_no_particular_shell_are_not_listed() {
     let unknown_shell =
         json!({"resource": SHELL, "filter": {"ShellId": "00000000-0000-0000-0000-000000000000"}});
     let codes = peer
-        .manage([commands, other_filter, unknown_shell].map(|asked| ("enumerate_all", asked)))
+        .manage([commands, other_filter, unknown_shell].map(|requested| ("enumerate_all", requested)))
         .map(|answer| answer.expect_err("refused").fault_code);
     assert_eq!(codes, [2_150_859_200, 2_150_859_200, 2_150_858_843].map(Some));
 }
@@ -154,16 +154,19 @@ fn a_shell_beyond_max_shells_per_user_is_a_quota_fault() {
 }
 
 #[test]
-fn powershell_remoting_without_an_endpoint_is_refused() {
-    let (_service, peer) = service_and_peer();
-    let refusal = peer.ask("execute_ps", json!({"script": "1"})).expect_err("there is no endpoint");
+fn powershell_remoting_without_powershell_is_refused() {
+    let service = Telarchd::start(&[("PowerShell.Program", "/nonexistent/pwsh")]);
+    let peer = Pypsrp::against(&service, WayIn::BasicOverHttps);
+    let refusal = peer.ask("execute_ps", json!({"script": "1"})).expect_err("there is no PowerShell");
     assert_eq!(refusal.exception, "WSManFaultError", "{refusal:?}");
+    assert!(refusal.message.contains("cannot start PowerShell /nonexistent/pwsh"), "{refusal:?}");
 }
 
 #[test]
 fn no_fault_and_no_log_line_repeats_the_password() {
-    let (service, peer) = service_and_peer();
-    let refusal = peer.ask("execute_ps", json!({"script": "1"})).expect_err("there is no endpoint");
+    let service = Telarchd::start(&[("PowerShell.Program", "/nonexistent/pwsh")]);
+    let peer = Pypsrp::against(&service, WayIn::BasicOverHttps);
+    let refusal = peer.ask("execute_ps", json!({"script": "1"})).expect_err("there is no PowerShell");
     assert!(!refusal.message.contains(PASSWORD), "{refusal:?}");
     assert!(!service.log().contains(PASSWORD), "{}", service.log());
 }

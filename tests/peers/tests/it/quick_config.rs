@@ -85,9 +85,9 @@ WinRM firewall exception enabled.
             (0, "active".into(), "enabled".into())
         );
         // The loopback network is behind the chain as well.
-        let asked =
+        let requested =
             printed(world, "curl -s -o /dev/null -w '%{http_code}' -X POST http://127.0.0.2:5985/wsman");
-        assert_eq!(asked, "401", "it is there for others");
+        assert_eq!(requested, "401", "it is there for others");
 
         let shown = winrm(world, "quickconfig -quiet", "");
         let already = "WinRM service is already running on this machine.\n\

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use telarch_peers::{Run, World, in_world, own_program, python_of_peers};
+use telarch_peers::{Kdc, Keys, REALM, Run, World, in_world, own_program, python_of_peers};
 
 /// Runs a command with pywinrm, and prints its exit code and output.
 const PYWINRM: &str = r#"
@@ -101,9 +101,14 @@ fn quiet_enables_basic_over_https_only_and_pywinrm_signs_in() {
             "Basic authentication is enabled, over HTTPS only.\n",
             "  Basic        yes users of this machine, verified by PAM; HTTPS only\n",
             "offered at https://127.0.0.1:5986/wsman\n",
+            "  winrm quickconfig -quiet -account:USER ",
         ] {
             assert!(out.contains(part), "{part}\n{out}");
         }
+        let shown = winrm(world, "quickconfig -quiet -account:ann", "");
+        assert_eq!(shown.code, 0, "{shown:?}");
+        let tried = "tried: ann signed in at https://127.0.0.1:5986/wsman\n";
+        assert!(shown.text().0.contains(tried), "{shown:?}");
         assert_eq!(id_of_ann(world, "https://127.0.0.1:5986/wsman", "basic"), "0 ann");
         let offered = printed(world, "curl -s -o /dev/null -D - -X POST http://127.0.0.1:5985/wsman");
         assert!(offered.contains("401") && !offered.contains("Basic"), "{offered}");
@@ -186,5 +191,195 @@ fn without_systemd_and_a_running_service_everything_is_prepared() {
         assert!(world.shell("ss -ltn | grep -q :5985").code != 0, "nothing is left running");
         world.service(&own_program("telarchd"), &[]);
         assert_eq!(id_of_ann(world, "http://127.0.0.1:5985/wsman", "ntlm"), "0 ann");
+    });
+}
+
+#[test]
+fn a_ticket_of_the_realm_proves_kerberos_at_the_listener() {
+    let name = "quick_config_sign_in::a_ticket_of_the_realm_proves_kerberos_at_the_listener";
+    in_world(name, &["useradd", "groupadd", "krb5kdc", "kinit"], |world| {
+        furnish(world, None);
+        let Some(kdc) = Kdc::start(Keys::AesSha1) else { return };
+        let realm = kdc.realm();
+        let _ = printed(world, &format!("cp {} /etc/krb5.conf", realm.path("krb5.conf").display()));
+
+        // Without a keytab, the command that gets one comes first.
+        let shown = winrm(world, "quickconfig -quiet", "");
+        assert_eq!(shown.code, 1, "{shown:?}");
+        let remedies = shown.text().1.lines().nth(1).expect("a remedy").to_owned();
+        let commands = ["adcli join --domain=TELARCH.TEST", "net ads join", "kadmin"];
+        assert!(commands.iter().any(|command| remedies.contains(command)), "{shown:?}");
+
+        let service = format!("HTTP/{}", printed(world, "uname -n").trim().to_lowercase());
+        realm.kadmin(&format!("addprinc -randkey {service}"));
+        realm.kadmin(&format!("ktadd -norandkey -k {} {service}", realm.keytab().display()));
+        realm.kadmin(&format!("addprinc -pw \"{}\" ann", telarch_peers::PASSWORD));
+        let _ = printed(world, &format!("cp {} /etc/krb5.keytab", realm.keytab().display()));
+        start(world, "");
+        let shown = winrm(world, "quickconfig -quiet", "");
+        assert_eq!(shown.code, 0, "{shown:?}");
+        for part in ["  Kerberos     yes ", "  kinit USER && winrm quickconfig -quiet"] {
+            assert!(shown.text().0.contains(part), "{part}\n{shown:?}");
+        }
+        assert!(!shown.text().0.contains("tried: "), "{shown:?}");
+
+        realm.kinit_as("ann", &[]);
+        let quick_config = format!(
+            "KRB5CCNAME=FILE:{} {} quickconfig -quiet",
+            realm.tickets().display(),
+            own_program("winrm").display()
+        );
+        let shown = printed(world, &quick_config);
+        let tried = format!("tried: ann@{REALM} signed in at http://127.0.0.1:5985/wsman\n");
+        assert_eq!(shown.matches(&tried).count(), 2, "with Kerberos and with Negotiate\n{shown}");
+
+        // A service that the realm does not know is reported with the reason.
+        realm.kadmin(&format!("delprinc -force {service}"));
+        realm.kinit_as("ann", &[]);
+        let shown = printed(world, &quick_config);
+        assert!(shown.contains("tried: no ticket for http://127.0.0.1:5985/wsman: "), "{shown}");
+        assert!(!shown.contains("signed in"), "{shown}");
+    });
+}
+
+/// A standalone server whose own accounts are verified by winbind.
+const SAMBA: &str = "[global]
+netbios name = NODE7
+workgroup = LAB
+server role = standalone server
+ntlm auth = ntlmv2-only
+interfaces = lo
+bind interfaces only = yes
+passdb backend = tdbsam:/run/samba-test/passdb.tdb
+private dir = /run/samba-test
+lock directory = /run/samba-test
+state directory = /run/samba-test
+cache directory = /run/samba-test
+ncalrpc dir = /run/samba-test/ncalrpc
+log file = /run/samba-test/log
+";
+
+#[test]
+fn an_account_that_winbind_verifies_proves_ntlm_at_the_listener() {
+    let name = "quick_config_sign_in::an_account_that_winbind_verifies_proves_ntlm_at_the_listener";
+    in_world(name, &["useradd", "groupadd", "winbindd", "ntlm_auth", "smbpasswd"], |world| {
+        furnish(world, None);
+        let _ = printed(world, "mkdir -p /etc/samba /run/samba-test/ncalrpc /run/samba/winbindd");
+        std::fs::write("/etc/samba/smb.conf", SAMBA).expect("a file");
+        let _ = printed(world, &format!("printf '{PASSWORD}\\n{PASSWORD}\\n' | smbpasswd -a -s ann"));
+        let mut winbind = std::process::Command::new("winbindd");
+        world.start(winbind.args(["-F", "--no-process-group"]).stderr(std::process::Stdio::null()));
+        let _ = printed(
+            world,
+            "for i in $(seq 600); do [ -e /run/samba/winbindd/pipe ] && exit; sleep 0.1; done; exit 1",
+        );
+
+        let shown = winrm(world, "quickconfig -quiet", "");
+        assert_eq!(shown.code, 1, "{shown:?}");
+        assert!(
+            shown.text().1.contains("use winbind for domain accounts: start telarchd with --winbind"),
+            "{shown:?}"
+        );
+
+        world.service(&own_program("telarchd"), &["--winbind", "everyone"]);
+        let shown = winrm(world, "quickconfig -quiet -account:ann", "");
+        assert_eq!(shown.code, 0, "{shown:?}");
+        for part in [
+            "  Negotiate    yes NTLM: domain accounts, verified by winbind\n",
+            "tried: ann signed in at http://127.0.0.1:5985/wsman\n",
+        ] {
+            assert!(shown.text().0.contains(part), "{part}\n{shown:?}");
+        }
+        assert_eq!(id_of_ann(world, "http://127.0.0.1:5985/wsman", "ntlm"), "0 ann");
+        let wrong = printed(
+            world,
+            &format!(
+                "TELARCH_PASSWORD=wrong {} quickconfig -quiet -account:ann; [ $? = 1 ]",
+                own_program("winrm").display()
+            ),
+        );
+        assert!(wrong.contains("tried: sign-in of ann at http://127.0.0.1:5985/wsman failed: "), "{wrong}");
+    });
+}
+
+/// Returns a shell command that runs as a user without root's rights, with the programs of this workspace.
+fn as_user(user: &str, line: &str) -> String {
+    format!(
+        "cd /run/own && exec setpriv --reuid={user} --regid={user} --clear-groups \
+         env -i HOME=/run/own USER={user} PATH=/run/programs:/usr/bin:/bin sh -c '{line}'"
+    )
+}
+
+#[test]
+fn an_ordinary_user_sets_up_a_service_of_their_own() {
+    let name = "quick_config_sign_in::an_ordinary_user_sets_up_a_service_of_their_own";
+    in_world(name, &["useradd", "groupadd", "setpriv"], |world| {
+        furnish(world, None);
+        let programs = own_program("winrm");
+        let programs = programs.parent().expect("a folder").display();
+        // Other users may not be able to reach the build directory.
+        let _ = printed(
+            world,
+            &format!(
+                "useradd -m -d /run/own ben; mkdir /run/programs && mount --bind {programs} /run/programs"
+            ),
+        );
+        let as_ben = |line: &str| world.shell(&as_user("ben", line));
+
+        let missing = as_ben("winrs hostname");
+        assert_eq!(missing.code, 1, "{missing:?}");
+        for part in ["no local service is running", "  if it is not set up yet: winrm quickconfig\n"] {
+            assert!(missing.text().1.contains(part), "{part}\n{missing:?}");
+        }
+        let preview = as_ben("winrm quickconfig -whatif");
+        assert_eq!((preview.text().1, preview.code), ("", 0), "{preview:?}");
+        assert!(preview.text().0.contains("Create a WinRM listener on HTTP://*"), "{preview:?}");
+        assert_eq!(printed(world, "find /run/own -name \"*telarch*\""), "", "a preview creates nothing");
+
+        let set_up = as_ben(&format!("TELARCH_PASSWORD={PASSWORD} winrm quickconfig -quiet -accounts:ntlm"));
+        assert_eq!((set_up.text().1, set_up.code), ("", 0), "{set_up:?}");
+        for part in [
+            "Created a WinRM listener on HTTP://*",
+            "Local groups have no effect here.",
+            "added ben to /run/own/.config/telarch/accounts as an administrator\n",
+            "tried: ben signed in at http://127.0.0.1:5985/wsman\n",
+            "The WinRM service has been stopped again. Start it with:\n  /run/programs/telarchd\n",
+        ] {
+            assert!(set_up.text().0.contains(part), "{part}\n{set_up:?}");
+        }
+        assert!(!set_up.text().0.contains("winrm-admins"), "{set_up:?}");
+
+        let mut service = std::process::Command::new("sh");
+        world.start(
+            service.args(["-c", &as_user("ben", "exec telarchd")]).stderr(std::process::Stdio::null()),
+        );
+        let socket = "/run/own/.local/state/telarch/local.sock";
+        let _ = printed(
+            world,
+            &format!("for i in $(seq 600); do [ -S {socket} ] && exit; sleep 0.1; done; exit 1"),
+        );
+        assert_eq!(as_ben("winrs id -un").text(), ("ben\n", "", 0));
+        let again = as_ben(&format!("TELARCH_PASSWORD={PASSWORD} winrm quickconfig -quiet -account:ben"));
+        assert_eq!((again.text().1, again.code), ("", 0), "{again:?}");
+        assert!(
+            again.text().0.starts_with("WinRM service is already running on this machine.\n"),
+            "{again:?}"
+        );
+    });
+}
+
+#[test]
+fn a_user_without_a_name_learns_why_the_service_refuses() {
+    let name = "quick_config_sign_in::a_user_without_a_name_learns_why_the_service_refuses";
+    in_world(name, &["useradd", "groupadd", "setpriv"], |world| {
+        furnish(world, None);
+        start(world, "");
+        let winrs = own_program("winrs");
+        let _ = printed(world, &format!("install -m 755 {} /run/winrs", winrs.display()));
+        let refused =
+            world.shell("HOME=/run setpriv --reuid=54321 --regid=54321 --clear-groups /run/winrs hostname");
+        assert_eq!(refused.code, 1, "{refused:?}");
+        let reason = "UID 54321 has no name in /etc/passwd, so the service cannot identify this user\n";
+        assert!(refused.text().1.contains(reason), "{refused:?}");
     });
 }

@@ -68,8 +68,8 @@ fn pywbem_reads_an_exported_repository_like_its_source() {
         .take_while(|line| !line.contains("[Abstract,"))
         .map(|line| format!("{line}\n"))
         .collect();
-    let (written, kept) = (compile_mof(TEXT), compile_mof(&format!("{declared}{exported}")));
-    assert_eq!(without_mof(&kept["classes"]), without_mof(&written["classes"]));
+    let (written, stored) = (compile_mof(TEXT), compile_mof(&format!("{declared}{exported}")));
+    assert_eq!(without_mof(&stored["classes"]), without_mof(&written["classes"]));
     // pywbem leaves out what a class says of all its instances, and names the namespace of an alias.
     let defaults = json!({
         "Address": ["10", "11", "0", "255", "1", "0"], "Least": "-9223372036854775808", "Letter": "'x'",
@@ -84,7 +84,7 @@ fn pywbem_reads_an_exported_repository_like_its_source() {
         }
     }
     let written = sorted(&written.into()).into_iter().map(|text| text.replace("root/cimv2:", ""));
-    assert_eq!(sorted(&kept["instances"]), written.collect::<Vec<_>>());
+    assert_eq!(sorted(&stored["instances"]), written.collect::<Vec<_>>());
 }
 
 /// The classes without the texts that pywbem would write for them.

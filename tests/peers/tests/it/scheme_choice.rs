@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use telarch_peers::{
-    Apache, Asking, Kept, PASSWORD, Password, Telarchd, USER, WayIn, Winrm, Winrs, served_pem,
+    Apache, Asking, PASSWORD, Password, StoredService, Telarchd, USER, WayIn, Winrm, Winrs, served_pem,
 };
 
 /// Writes a trusted certificate and returns the switch that names it.
@@ -17,16 +17,16 @@ fn trust(folder: &Path, pem: &str) -> String {
 }
 
 /// A service with Basic over HTTPS. An account with an NT hash makes it offer Negotiate as well; the user has none.
-fn service_where_the_user_has_no_nt_hash() -> (Kept, String) {
+fn service_where_the_user_has_no_nt_hash() -> (StoredService, String) {
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
     let address = free.expect("a free port");
-    let kept = Kept::files(&format!(
+    let stored = StoredService::files(&format!(
         "Service.Auth.Basic = true\n[[Listener]]\nAddress = \"IP:127.0.0.1\"\nTransport = \"HTTPS\"\nPort = {}\n",
         address.port()
     ));
-    kept.account(&["add", USER, "--password-stdin", "--admin"], PASSWORD);
-    kept.account(&["add", "eve", "--password-stdin", "--ntlm"], PASSWORD);
-    (kept.start(), format!("https://{address}/wsman"))
+    stored.account(&["add", USER, "--password-stdin", "--admin"], PASSWORD);
+    stored.account(&["add", "eve", "--password-stdin", "--ntlm"], PASSWORD);
+    (stored.start(), format!("https://{address}/wsman"))
 }
 
 #[test]

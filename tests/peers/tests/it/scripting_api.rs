@@ -47,9 +47,9 @@ fn listeners_are_listed_created_read_changed_and_deleted() {
 fn files_reach_a_linux_that_calls_its_vendor_microsoft() {
     let service = Telarchd::start(&[("Identify.ProductVendor", "Microsoft Corporation")]);
     let session = session(&service, SessionFlags::USE_BASIC);
-    let told = session.identify().expect("an identity");
-    assert_eq!(told.value("ProductVendor").as_deref(), Some("Microsoft Corporation"));
-    assert_eq!(told.value("Product").as_deref(), Some("Telarch"));
+    let reported = session.identify().expect("an identity");
+    assert_eq!(reported.value("ProductVendor").as_deref(), Some("Microsoft Corporation"));
+    assert_eq!(reported.value("Product").as_deref(), Some("Telarch"));
     let folder = tempfile::tempdir().expect("a folder");
     let (here, there) = (folder.path().join("here"), folder.path().join("there"));
     std::fs::write(&here, b"what is in it").expect("a file");

@@ -58,7 +58,9 @@ fn ten_thousand_rows_are_printed_whole_in_each_format() {
         let words = many.words(&many.query(columns), format);
         let ended = telarch(&words.iter().map(String::as_str).collect::<Vec<_>>(), "");
         let (printed, complaints, code) = ended.text();
-        assert_eq!((complaints, code), ("", 0));
+        // Logs are files as well, and a machine without a journal has none of them.
+        let is_expected = |line: &str| line.contains("rows of Win32_NTEventlogFile are missing");
+        assert!(code == 0 && complaints.lines().all(is_expected), "{code}: {complaints}");
         printed.to_owned()
     };
     let csv = printed("FileName, FileSize", "csv");

@@ -167,10 +167,10 @@ fn a_session_key_of_wrong_length_is_rejected() {
 
 #[test]
 fn a_challenge_is_answered_once() {
-    let mut asked = service();
-    let message = authenticate(client(), &mut asked, Timestamp::Present);
-    asked.step(&message).unwrap();
-    assert!(matches!(asked.step(&message).err(), Some(AuthError::Malformed(_))));
+    let mut requested = service();
+    let message = authenticate(client(), &mut requested, Timestamp::Present);
+    requested.step(&message).unwrap();
+    assert!(matches!(requested.step(&message).err(), Some(AuthError::Malformed(_))));
 
     let mut failed = service();
     let message = authenticate(client(), &mut failed, Timestamp::Present);
@@ -183,7 +183,7 @@ fn a_challenge_is_answered_once() {
     let Ok(Step::Continue(negotiate)) = client().step(None) else { panic!("it begins") };
     let mut garbled = service();
     assert!(garbled.step(b"NTLMSSP\0").is_err());
-    for mut over in [asked, failed, garbled] {
+    for mut over in [requested, failed, garbled] {
         assert!(matches!(over.step(&negotiate).err(), Some(AuthError::Malformed(_))));
     }
 }

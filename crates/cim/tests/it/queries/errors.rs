@@ -68,9 +68,9 @@ fn constructs_of_sql_are_named_with_what_to_do_instead() {
         ("SELECT * FROM X WHERE a BETWEEN 1 AND 5", 24, "no BETWEEN", "write Size >= 1 AND Size <= 5"),
         ("SELECT * FROM X GROUP BY a", 22, "BY requires GROUP WITHIN", "Group-Object"),
     ] {
-        let told = wql::parse(text).expect_err(text).to_string();
-        assert!(told.contains(&format!("at byte {start} ")), "{text}: {told}");
-        assert!(told.contains(name) && told.contains(advice), "{text}: {told}");
+        let reported = wql::parse(text).expect_err(text).to_string();
+        assert!(reported.contains(&format!("at byte {start} ")), "{text}: {reported}");
+        assert!(reported.contains(name) && reported.contains(advice), "{text}: {reported}");
     }
 }
 

@@ -13,8 +13,8 @@ use sddl::linux::Proof;
 use sddl::{DomainSid, Principal, Sid, Token};
 
 /// A question about the access of a user, with everything that its answer depends on.
-pub(super) struct AccessQuery {
-    pub(super) user: String,
+pub(crate) struct AccessQuery {
+    pub(crate) user: String,
     /// URI of the only resource to check.
     pub(super) resource: Option<String>,
     pub(super) paths: Paths,
@@ -189,10 +189,7 @@ impl AccessQuery {
         if is_unix {
             report.line(Check::Passed, "local programs, by the Unix socket (verified by the kernel)");
         }
-        let mut schemes = vec![self.password_scheme(is_unix, record.as_ref())];
-        schemes.extend(self.ntlm_scheme(record.as_ref()));
-        schemes.push(self.kerberos_scheme());
-        schemes.extend(self.certificate_scheme());
+        let schemes = self.schemes(is_unix, record.as_ref());
         let auth = &self.settings.config.service.auth;
         for (check, text) in &schemes {
             report.line(*check, text);
@@ -211,6 +208,15 @@ impl AccessQuery {
             false if is_unix => Reach::Local,
             false => Reach::None,
         }
+    }
+
+    /// Returns the schemes of the account, each with a description or the reason why it does not work.
+    pub(super) fn schemes(&self, is_unix: bool, record: Option<&Record>) -> Vec<(Check, String)> {
+        let mut schemes = vec![self.password_scheme(is_unix, record)];
+        schemes.extend(self.ntlm_scheme(record));
+        schemes.push(self.kerberos_scheme());
+        schemes.extend(self.certificate_scheme());
+        schemes
     }
 
     fn kerberos_scheme(&self) -> (Check, String) {

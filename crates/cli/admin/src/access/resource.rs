@@ -7,13 +7,14 @@ use sddl::{AccessMask, Explanation, Principal, SecurityDescriptor, Verdict};
 use super::checks::{AccessQuery, Check, Report};
 
 /// The resources that are checked by default.
-const DEFAULT_RESOURCES: [&str; 3] = [
+pub(super) const DEFAULT_RESOURCES: [&str; 3] = [
     "http://schemas.microsoft.com/wbem/wsman/1/config",
     SHELL_CMD,
     "http://schemas.microsoft.com/wbem/wsman/1/wmi",
 ];
 
 const SHELL: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
+const POWERSHELL: &str = "http://schemas.microsoft.com/powershell";
 const SHELL_CMD: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/cmd";
 
 /// Rights with the operations that require them (MS-WSMV 3.1.4.1.28).
@@ -55,8 +56,8 @@ impl AccessQuery {
         for explanation in deciding.guard.explain() {
             report.line(Check::Info, &format!("  {}", self.explained(explanation)));
         }
-        let is_shell = uri.get(..SHELL.len()).is_some_and(|head| head.eq_ignore_ascii_case(SHELL));
-        let rights: &[(&str, AccessMask)] = if is_shell { &SHELL_RIGHTS } else { &RIGHTS };
+        let is_shell = is_shell(uri);
+        let rights = rights_of(uri);
         let remote_token = logon.token(self.machine(), Proof::Password);
         let local_token = logon.token(self.machine(), Proof::UnixSocket);
         let mut denial = None;
@@ -139,6 +140,18 @@ impl AccessQuery {
             }
         }
     }
+}
+
+/// Returns whether a URI is that of a shell.
+fn is_shell(uri: &str) -> bool {
+    let is_below =
+        |prefix: &str| uri.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
+    is_below(SHELL) || is_below(POWERSHELL)
+}
+
+/// Returns the rights that are checked for a resource.
+pub(super) fn rights_of(uri: &str) -> &'static [(&'static str, AccessMask)] {
+    if is_shell(uri) { &SHELL_RIGHTS } else { &RIGHTS }
 }
 
 fn or_unlimited(limit: Option<u32>) -> String {

@@ -70,7 +70,7 @@ fn table<'a>(records: impl Iterator<Item = &'a Record>) -> String {
 const COLUMNS: usize = 7;
 
 /// Origin of the password of an account.
-enum Origin {
+pub(super) enum Origin {
     /// The password was given to `telarch account`.
     Service,
     /// The account stores the NT hash of a Linux user's password. `None` if its state cannot be determined, because
@@ -79,13 +79,13 @@ enum Origin {
 }
 
 impl Origin {
-    fn of(record: &Record) -> Self {
+    pub(super) fn of(record: &Record) -> Self {
         let Some(password) = record.linux_password() else { return Self::Service };
         let state = LinuxUsers::of_this_machine().state_of(&record.name, password, SystemTime::now());
         Self::Linux(state.ok())
     }
 
-    fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Service => "service",
             Self::Linux(_) => "linux",
@@ -93,14 +93,14 @@ impl Origin {
     }
 
     /// Returns whether the stored secrets can be used; `None` if that is unknown.
-    fn is_current(&self) -> Option<bool> {
+    pub(super) fn is_current(&self) -> Option<bool> {
         match self {
             Self::Service => Some(true),
             Self::Linux(state) => state.map(|state| state == NtHashState::Current),
         }
     }
 
-    fn description(&self) -> &'static str {
+    pub(super) fn description(&self) -> &'static str {
         match self {
             Self::Service => "service",
             Self::Linux(None | Some(NtHashState::Current)) => "linux",
@@ -112,7 +112,7 @@ impl Origin {
 }
 
 /// Returns the credentials that the accounts file has for an account.
-fn credentials(record: &Record) -> &'static str {
+pub(super) fn credentials(record: &Record) -> &'static str {
     match (record.password.is_never(), record.nt_hash.is_some()) {
         (false, false) => "password",
         (false, true) => "password, ntlm",

@@ -94,8 +94,8 @@ fn reply(method: Method, target: &str, exported: &[ExportedHost]) -> (u16, Strin
             };
             // Only controllers of the command line are exported: a client that could choose any target would receive
             // the credentials.
-            let Some(found) = exported.iter().find(|one| one.host.to_string() == wanted) else {
-                return (404, "this controller is not exported; name it with -H\n".to_owned());
+            let Some(found) = exported.iter().find(|one| one.host.is_named(&wanted)) else {
+                return (400, NOT_EXPORTED.to_owned());
             };
             // The target is a label that Prometheus adds, as with ipmi_exporter.
             page = found.page(collector);
@@ -123,6 +123,8 @@ fn parameter(query: &str, name: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
+const NOT_EXPORTED: &str = "this target is not exported; name it at the start of the exporter with -H, which takes \
+    lists, ranges, networks and files: -H bmc[01-20].example.com,10.0.7.0/24 or -H @FILE\n";
 const METHOD_NOT_ALLOWED: u16 = 405;
 const MAX_CONNECTIONS: usize = 64;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);

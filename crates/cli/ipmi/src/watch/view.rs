@@ -214,10 +214,10 @@ fn fit(text: &str, width: usize) -> String {
     if length <= width {
         return format!("{text:<width$}");
     }
-    let kept = width.saturating_sub(1);
-    let begin = kept.div_ceil(2);
+    let shown = width.saturating_sub(1);
+    let begin = shown.div_ceil(2);
     let begun = text.chars().take(begin);
-    let ended = text.chars().skip(length - (kept - begin));
+    let ended = text.chars().skip(length - (shown - begin));
     begun.chain(['…']).chain(ended).collect()
 }
 

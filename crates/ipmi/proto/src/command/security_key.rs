@@ -108,10 +108,10 @@ mod tests {
         assert!(!format!("{set:?}").contains("104"), "{set:?}");
         let read = GroupKeyRequest { channel, operation: KeyOperation::Read };
         assert_eq!(read.request().data, [14, 0, 1]);
-        let (lock, told) = read.reply(&[&[2], &data[3..]].concat()).unwrap();
-        assert!(lock == KeyLock::Unlocked && told.is_some_and(|told| told.is(&key)));
-        let (lock, told) = read.reply(&[1]).unwrap();
-        assert!(lock == KeyLock::Locked && told.is_none());
+        let (lock, reported) = read.reply(&[&[2], &data[3..]].concat()).unwrap();
+        assert!(lock == KeyLock::Unlocked && reported.is_some_and(|reported| reported.is(&key)));
+        let (lock, reported) = read.reply(&[1]).unwrap();
+        assert!(lock == KeyLock::Locked && reported.is_none());
         assert!(
             read.reply(&[]).is_err() && read.reply(&[0; 21]).unwrap().1.is_some_and(|key| key.is_unset())
         );

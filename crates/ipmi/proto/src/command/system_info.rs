@@ -112,9 +112,9 @@ mod tests {
 
     #[test]
     fn a_response_with_another_part_is_rejected() {
-        let asked = GetSystemInfo { text: SystemText::Name, block: 1 };
-        assert_eq!(asked.reply(&[0x11, 1, 7]), Ok(vec![7]));
-        assert!(asked.reply(&[0x11, 0, 7]).is_err());
-        assert_eq!(asked.request().data, [0, 2, 1, 0]);
+        let requested = GetSystemInfo { text: SystemText::Name, block: 1 };
+        assert_eq!(requested.reply(&[0x11, 1, 7]), Ok(vec![7]));
+        assert!(requested.reply(&[0x11, 0, 7]).is_err());
+        assert_eq!(requested.request().data, [0, 2, 1, 0]);
     }
 }

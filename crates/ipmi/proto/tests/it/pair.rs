@@ -14,8 +14,8 @@ use telarch_ipmi_proto::{
 struct Witness(Vec<Request>, usize);
 
 impl Device for Witness {
-    fn answer(&mut self, asked: &DeviceCommand<'_>, data: &mut Vec<u8>) -> CompletionCode {
-        self.0.push(asked.request());
+    fn answer(&mut self, requested: &DeviceCommand<'_>, data: &mut Vec<u8>) -> CompletionCode {
+        self.0.push(requested.request());
         if self.0.len() <= self.1 {
             return CompletionCode::PRIVILEGE;
         }
@@ -275,8 +275,8 @@ fn an_idle_session_ends_unless_it_is_kept_alive() {
         pair.exchange(|_| Fate::Arrives);
         assert_eq!(pair.responder.sessions(), 1);
     }
-    let asked = pair.device.0.len();
-    assert!((20..40).contains(&asked), "{asked} requests in ten minutes");
+    let requested = pair.device.0.len();
+    assert!((20..40).contains(&requested), "{requested} requests in ten minutes");
     let ping = telarch_ipmi_proto::ping(0);
     let later = pair.now + Duration::from_secs(61);
     // The session is gone whatever arrives next.
@@ -489,11 +489,11 @@ fn session_info_contains_the_version_and_no_other_sessions() {
         pair.session.request(channel::GetSessionInfo::Own.request());
         pair.session.request(channel::GetSessionInfo::Active(1).request());
         pair.exchange(|_| Fate::Arrives);
-        let told = pair.events.iter().filter_map(|event| match event {
+        let reported = pair.events.iter().filter_map(|event| match event {
             Event::Answered { outcome: Ok(response), .. } => Some(response.data.clone()),
             _ => None,
         });
-        assert_eq!(told.collect::<Vec<_>>(), [vec![1, 16, 1, 1, 4, protocol], vec![0, 16, 1]]);
+        assert_eq!(reported.collect::<Vec<_>>(), [vec![1, 16, 1, 1, 4, protocol], vec![0, 16, 1]]);
     }
 }
 

@@ -68,9 +68,9 @@ fn a_packet_is_reported_lost_after_the_last_retry() {
 #[test]
 fn line_events_are_reported() {
     let (now, mut console) = (Instant::now(), console());
-    let told = console.receive(&[0, 0, 0, BREAK | OVERRUN | UNAVAILABLE | DEACTIVATED], now).unwrap();
+    let reported = console.receive(&[0, 0, 0, BREAK | OVERRUN | UNAVAILABLE | DEACTIVATED], now).unwrap();
     let all = [SerialEvent::Break, SerialEvent::Overrun, SerialEvent::Unavailable, SerialEvent::Deactivated];
-    assert_eq!(told, all);
+    assert_eq!(reported, all);
     assert_eq!(console.write(&[b'x'; 5_000]), MOST_TYPED);
 }
 

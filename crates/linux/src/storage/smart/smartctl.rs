@@ -76,13 +76,13 @@ fn raw_value(attributes: Option<&Vec<Json>>, id: u64) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn told(report: &str) -> Option<Smart> {
+    fn reported(report: &str) -> Option<Smart> {
         parse(&serde_json::from_str(report).expect("JSON"))
     }
 
     #[test]
     fn reports_of_all_kinds_of_disks_are_read() {
-        let ata = told(
+        let ata = reported(
             r#"{"smart_status": {"passed": false}, "temperature": {"current": 41}, "power_on_time": {"hours": 20000},
                 "power_cycle_count": 90, "rotation_rate": 7200, "ata_smart_attributes": {"table": [
                 {"id": 4, "raw": {"value": 95}}, {"id": 193, "raw": {"value": 1200}}]}}"#,
@@ -90,7 +90,7 @@ mod tests {
         .expect("it tells something");
         assert_eq!((ata.passed, ata.temperature, ata.rotation), (Some(false), Some(41), Some(7_200)));
         assert_eq!((ata.starts, ata.loads, ata.power_on_hours), (Some(95), Some(1_200), Some(20_000)));
-        let sas = told(
+        let sas = reported(
             r#"{"smart_status": {"passed": true}, "scsi_error_counter_log": {"read": {"total_errors_corrected": 7,
                 "total_uncorrected_errors": 2}}, "scsi_start_stop_cycle_counter": {"accumulated_start_stop_cycles": 3,
                 "specified_cycle_count_over_device_lifetime": 50000}, "endurance_used": {"current_percent": 4}}"#,
@@ -98,9 +98,9 @@ mod tests {
         .expect("it tells something");
         assert_eq!((sas.read_errors.total(), sas.write_errors.total()), (Some(9), None));
         assert_eq!((sas.starts, sas.most_starts, sas.wear), (Some(3), Some(50_000), Some(4)));
-        let nvme = told(r#"{"nvme_smart_health_information_log": {"percentage_used": 300}}"#);
+        let nvme = reported(r#"{"nvme_smart_health_information_log": {"percentage_used": 300}}"#);
         assert_eq!(nvme.and_then(|nvme| nvme.wear), Some(255));
         let nothing = r#"{"smartctl": {"exit_status": 2, "messages": [{"string": "Permission denied"}]}}"#;
-        assert_eq!(told(nothing), None);
+        assert_eq!(reported(nothing), None);
     }
 }

@@ -112,8 +112,8 @@ pub(super) async fn serve_items(
         let omissions = stream.take_omissions();
         let message = match (together.is_empty() && omissions.is_empty(), last.take()) {
             (true, Some(message)) => message,
-            (_, kept) => {
-                last = kept;
+            (_, stored) => {
+                last = stored;
                 FromHost::Page { number, items: together, omissions }
             }
         };

@@ -6,12 +6,12 @@ use service::{CallerLocation, Plugin as _};
 use telarch_plugin_wmi::WmiPlugin;
 use wsman::{Subcode, code};
 
-use crate::asking::{Ask, Asked};
+use crate::asking::{Ask, PluginClient};
 use crate::machine::engine;
 
 #[tokio::test]
 async fn ordinary_users_have_access_from_the_machine_itself_only() {
-    let asked = Asked::new();
+    let requested = PluginClient::new();
     let schema = Ask::new(
         "http://schemas.dmtf.org/wbem/cim-xml/2/cim-schema/2/*",
         "http://schemas.xmlsoap.org/ws/2004/09/transfer/Get",
@@ -25,7 +25,7 @@ async fn ordinary_users_have_access_from_the_machine_itself_only() {
         Ask::method("Site_Clock", "Sum"),
         schema.selector("ClassName", "Site_Note"),
     ] {
-        let (fault, message) = asked.fault(&ask.clone().by_nobody(CallerLocation::Network)).await;
+        let (fault, message) = requested.fault(&ask.clone().by_nobody(CallerLocation::Network)).await;
         assert_eq!(
             (fault.subcode(), fault.code()),
             (&Subcode::AccessDenied, code::WMI_ACCESS_DENIED),
@@ -33,14 +33,14 @@ async fn ordinary_users_have_access_from_the_machine_itself_only() {
         );
     }
     let here = Ask::transfer("Site_Note", "Get").selector("Id", "1").by_nobody(CallerLocation::ThisMachine);
-    assert!(asked.body(&here).await.is_ok());
+    assert!(requested.body(&here).await.is_ok());
 }
 
 #[tokio::test]
 async fn users_without_access_cannot_learn_whether_a_class_exists() {
-    let asked = Asked::new();
+    let requested = PluginClient::new();
     let ask = Ask::transfer("Nothing", "Get").selector("Id", "1").by_nobody(CallerLocation::Network);
-    assert_eq!(asked.fault(&ask).await.0.code(), code::WMI_ACCESS_DENIED);
+    assert_eq!(requested.fault(&ask).await.0.code(), code::WMI_ACCESS_DENIED);
 }
 
 #[tokio::test]
@@ -52,9 +52,9 @@ async fn building_the_first_engine_does_not_delay_other_requests() {
         waiting.lock().unwrap().recv().unwrap();
         Some(engine())
     }));
-    let asked = Arc::clone(&plugin);
+    let requested = Arc::clone(&plugin);
     let ask = Ask::transfer("Site_Note", "Get").selector("Id", "1");
-    let answer = tokio::spawn(async move { asked.call(ask.call()).await.map(drop) });
+    let answer = tokio::spawn(async move { requested.call(ask.call()).await.map(drop) });
     tokio::task::yield_now().await;
     go_on.send(()).unwrap();
     answer.await.unwrap().unwrap();

@@ -166,9 +166,9 @@ impl Ask {
 }
 
 /// The plug-in of a machine, with methods for its answers.
-pub(crate) struct Asked(WmiPlugin);
+pub(crate) struct PluginClient(WmiPlugin);
 
-impl Asked {
+impl PluginClient {
     pub(crate) fn new() -> Self {
         Self(WmiPlugin::new(engine()))
     }

@@ -2,7 +2,7 @@
 
 use wsman::code;
 
-use crate::asking::{Ask, Asked};
+use crate::asking::{Ask, PluginClient};
 
 const URI: &str = "http://schemas.dmtf.org/wbem/cim-xml/2/cim-schema/2/*";
 
@@ -14,9 +14,9 @@ fn get(class: &str) -> Ask {
 
 #[tokio::test]
 async fn a_class_is_returned_in_the_requested_detail() {
-    let asked = Asked::new();
+    let requested = PluginClient::new();
     assert_eq!(
-        asked.body(&get("site_service")).await.unwrap(),
+        requested.body(&get("site_service")).await.unwrap(),
         "<CLASS NAME=\"Site_Service\" SUPERCLASS=\"Win32_Service\">\
          <PROPERTY NAME=\"Rank2\" TYPE=\"uint32\"></PROPERTY></CLASS>"
     );
@@ -24,7 +24,7 @@ async fn a_class_is_returned_in_the_requested_detail() {
         .option("wmi:IncludeInheritedElements", "true")
         .option("IncludeInheritanceHierarchy", "TRUE")
         .option("wmi:IncludeQualifiers", "true");
-    let body = asked.body(&more).await.unwrap();
+    let body = requested.body(&more).await.unwrap();
     assert!(body.contains("DERIVATION=\"Win32_Service,Win32_BaseService,CIM_Service,"), "{body}");
     assert!(body.contains("<METHOD NAME=\"StartService\""), "{body}");
     assert!(body.contains("<QUALIFIER NAME=\"Key\" TYPE=\"boolean\""), "{body}");
@@ -32,26 +32,27 @@ async fn a_class_is_returned_in_the_requested_detail() {
 
 #[tokio::test]
 async fn all_classes_of_a_namespace_can_be_listed() {
-    let asked = Asked::new();
+    let requested = PluginClient::new();
     let list = |namespace: &str| Ask::enumerate(URI, "").selector("__cimnamespace", namespace);
-    let classes = asked.objects(&list("root/cimv2")).await.unwrap();
+    let classes = requested.objects(&list("root/cimv2")).await.unwrap();
     assert!(classes.iter().any(|class| class.contains("NAME=\"Win32_Process\"")));
-    let elsewhere = asked.objects(&list("root/hardware")).await.unwrap();
+    let elsewhere = requested.objects(&list("root/hardware")).await.unwrap();
     assert!(
         elsewhere.iter().all(|class| !class.contains("NAME=\"Win32_")) && elsewhere.len() < classes.len()
     );
-    let (fault, _) = asked.fault(&list("root/nothing")).await;
+    let (fault, _) = requested.fault(&list("root/nothing")).await;
     assert_eq!(fault.code(), code::INVALID_RESOURCE_URI);
 }
 
 #[tokio::test]
 async fn a_missing_class_is_a_fault() {
-    let asked = Asked::new();
-    let (fault, _) = asked.fault(&get("Nothing")).await;
+    let requested = PluginClient::new();
+    let (fault, _) = requested.fault(&get("Nothing")).await;
     assert_eq!(fault.code(), code::INVALID_RESOURCE_URI);
-    let (fault, _) = asked.fault(&Ask::new(URI, "http://schemas.xmlsoap.org/ws/2004/09/transfer/Get")).await;
+    let (fault, _) =
+        requested.fault(&Ask::new(URI, "http://schemas.xmlsoap.org/ws/2004/09/transfer/Get")).await;
     assert_eq!(fault.code(), code::INVALID_RESOURCE_URI);
     let put = Ask::new(URI, "http://schemas.xmlsoap.org/ws/2004/09/transfer/Put").selector("ClassName", "X");
-    let (fault, _) = asked.fault(&put).await;
+    let (fault, _) = requested.fault(&put).await;
     assert_eq!(fault.code(), code::ACTION_NOT_SUPPORTED);
 }

@@ -5,18 +5,18 @@ use std::time::Duration;
 use telarch_peers::assert_items_well_formed;
 use tokio::time::timeout;
 
-use crate::asking::{Ask, Asked, CIMV2, value};
+use crate::asking::{Ask, CIMV2, PluginClient, value};
 
 /// Returns the first event of a query after a note was created.
 async fn event_of_a_note(query: &str) -> String {
-    let asked = Asked::new();
-    let mut events = asked.subscribe(&Ask::events(query)).await.unwrap();
+    let requested = PluginClient::new();
+    let mut events = requested.subscribe(&Ask::events(query)).await.unwrap();
     let body = format!(
         "<p:Site_Note xmlns:p=\"{CIMV2}/Site_Note\"><p:Id>3</p:Id><p:Text>a &lt; b</p:Text>\
          <p:Made><cim:Datetime xmlns:cim=\"http://schemas.dmtf.org/wbem/wscim/1/common\">\
          2026-11-23T10:00:00Z</cim:Datetime></p:Made></p:Site_Note>"
     );
-    asked.body(&Ask::transfer("Site_Note", "Create").body(&body)).await.unwrap();
+    requested.body(&Ask::transfer("Site_Note", "Create").body(&body)).await.unwrap();
     let event = timeout(Duration::from_secs(60), events.next()).await.expect("an event in time");
     let event = event.unwrap().unwrap().object.as_str().to_owned();
     assert_items_well_formed([event.as_str()]);

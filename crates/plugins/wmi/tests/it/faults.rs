@@ -5,7 +5,7 @@ use wsman::namespace::{DIALECT_WQL, EVENTING};
 use wsman::{Detail, Fault, Response, ResponseError, Subcode, code};
 use xml::Bounds;
 
-use crate::asking::{Ask, Asked, CIMV2, DMTF};
+use crate::asking::{Ask, CIMV2, DMTF, PluginClient};
 
 fn missing() -> Ask {
     Ask::transfer("Site_Note", "Get").selector("Id", "9")
@@ -13,8 +13,8 @@ fn missing() -> Ask {
 
 #[tokio::test]
 async fn a_missing_instance_is_the_fault_of_windows() {
-    let asked = Asked::new();
-    let (fault, message) = asked.fault(&missing()).await;
+    let requested = PluginClient::new();
+    let (fault, message) = requested.fault(&missing()).await;
     assert_eq!(
         (fault.subcode(), fault.code()),
         (&Subcode::DestinationUnreachable, code::INVALID_RESOURCE_URI)
@@ -36,9 +36,9 @@ async fn a_missing_instance_is_the_fault_of_windows() {
 
 #[tokio::test]
 async fn a_wrong_query_is_repeated_in_the_fault() {
-    let asked = Asked::new();
+    let requested = PluginClient::new();
     let query = "Select * from Win32_Processa where name = 'x'";
-    let (fault, message) = asked.fault(&Ask::query(query)).await;
+    let (fault, message) = requested.fault(&Ask::query(query)).await;
     assert_eq!((fault.subcode(), fault.code()), (&Subcode::CannotProcessFilter, code::CANNOT_PROCESS_FILTER));
     assert!(
         message.contains("<p:Operation>ExecQuery</p:Operation><p:ParameterInfo>Select * from Win32_Processa"),
@@ -48,12 +48,12 @@ async fn a_wrong_query_is_repeated_in_the_fault() {
 
 #[tokio::test]
 async fn clients_of_mi_get_an_error_of_cim() {
-    let asked = Asked::new();
+    let requested = PluginClient::new();
     let ask = Ask::new(format!("{DMTF}/Site_Note"), "http://schemas.xmlsoap.org/ws/2004/09/transfer/Get")
         .selector("__cimnamespace", "root/cimv2")
         .selector("Id", "9")
         .option("__MI_DestinationOptions_UI_Locale", "en-US");
-    let (fault, message) = asked.fault(&ask).await;
+    let (fault, message) = requested.fault(&ask).await;
     assert_eq!(fault.code(), Status::NotFound.code());
     assert!(!message.contains("WSManFault"), "{message}");
     for part in [
@@ -77,9 +77,9 @@ fn passed_on(message: &str) -> Fault {
 
 #[tokio::test]
 async fn faults_pass_between_processes_unharmed() {
-    let asked = Asked::new();
-    let plain = asked.fault(&missing()).await.0.on_machine("node7");
-    let of_mi = asked.fault(&missing().option("__MI_X", "1")).await.0.on_machine("node7");
+    let requested = PluginClient::new();
+    let plain = requested.fault(&missing()).await.0.on_machine("node7");
+    let of_mi = requested.fault(&missing().option("__MI_X", "1")).await.0.on_machine("node7");
     for fault in [plain, of_mi] {
         let message = fault.envelope(None, None, random::uuid());
         let again = passed_on(&message).on_machine("node7");
@@ -97,15 +97,15 @@ async fn faults_pass_between_processes_unharmed() {
 
 #[tokio::test]
 async fn a_provider_that_fails_amid_its_rows_ends_them_with_a_fault() {
-    let asked = Asked::new();
-    let (fault, message) = asked.fault(&Ask::query("SELECT * FROM Site_Broken")).await;
+    let requested = PluginClient::new();
+    let (fault, message) = requested.fault(&Ask::query("SELECT * FROM Site_Broken")).await;
     assert_eq!((fault.subcode(), fault.code()), (&Subcode::InternalError, Status::Failed.code()));
     assert!(message.contains("the disk is gone") && message.contains("CIMWin32"), "{message}");
 }
 
 #[tokio::test]
 async fn a_uri_without_a_class_is_no_resource() {
-    let asked = Asked::new();
+    let requested = PluginClient::new();
     for resource in [
         "http://schemas.microsoft.com/wbem/wsman/1/wmi".to_owned(),
         "http://schemas.microsoft.com/wbem/wsman/1/wmi/Win32_Process".to_owned(),
@@ -116,7 +116,7 @@ async fn a_uri_without_a_class_is_no_resource() {
         "http://schemas.dmtf.org/wbem/wscim/1".to_owned(),
     ] {
         let get = Ask::new(&*resource, "http://schemas.xmlsoap.org/ws/2004/09/transfer/Get");
-        let (fault, message) = asked.fault(&get).await;
+        let (fault, message) = requested.fault(&get).await;
         assert_eq!(fault.code(), code::INVALID_RESOURCE_URI, "{resource} {message}");
     }
 }
@@ -132,7 +132,7 @@ fn subscribe(within: &str) -> Ask {
 
 #[tokio::test]
 async fn subscriptions_without_a_usable_filter_or_with_selectors_are_rejected() {
-    let asked = Asked::new();
+    let requested = PluginClient::new();
     let filter = |dialect: &str| {
         let query = "SELECT * FROM __InstanceCreationEvent WITHIN 1 WHERE TargetInstance ISA 'Site_Note'";
         format!("<w:Filter Dialect=\"{dialect}\">{query}</w:Filter>")
@@ -148,17 +148,17 @@ async fn subscriptions_without_a_usable_filter_or_with_selectors_are_rejected() 
         ),
         (subscribe(&wql).selector("Id", "1"), Subcode::InvalidSelectors, code::SUBSCRIPTION_WITH_SELECTORS),
     ] {
-        let (fault, message) = asked.fault(&ask).await;
+        let (fault, message) = requested.fault(&ask).await;
         assert_eq!((fault.subcode(), fault.code()), (&subcode, code), "{message}");
     }
 }
 
 #[tokio::test]
 async fn a_parameter_that_the_provider_rejects_has_a_code_of_its_own() {
-    let asked = Asked::new();
+    let requested = PluginClient::new();
     let body =
         format!("<p:Tell_INPUT xmlns:p=\"{CIMV2}/Site_Clock\"><p:Text>nonsense</p:Text></p:Tell_INPUT>");
-    let (fault, message) = asked.fault(&Ask::method("Site_Clock", "Tell").body(&body)).await;
+    let (fault, message) = requested.fault(&Ask::method("Site_Clock", "Tell").body(&body)).await;
     let found = (fault.subcode(), fault.code());
     assert_eq!(found, (&Subcode::InvalidParameter, code::PROVIDER_INVALID_PARAMETER), "{message}");
 }

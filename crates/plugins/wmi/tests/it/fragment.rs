@@ -2,15 +2,15 @@
 
 use wsman::code;
 
-use crate::asking::{Ask, Asked, value};
+use crate::asking::{Ask, PluginClient, value};
 
 fn note(verb: &str) -> Ask {
     Ask::transfer("Site_Note", verb).selector("Id", "1")
 }
 
 /// Returns the content of `w:XmlFragment` in the answer.
-async fn part(asked: &Asked, expression: &str) -> String {
-    let body = asked.body(&note("Get").fragment(expression)).await.unwrap();
+async fn part(requested: &PluginClient, expression: &str) -> String {
+    let body = requested.body(&note("Get").fragment(expression)).await.unwrap();
     match body.split_once('>') {
         Some((_, rest)) => rest.trim_end_matches("</w:XmlFragment>").to_owned(),
         None => body,
@@ -19,7 +19,7 @@ async fn part(asked: &Asked, expression: &str) -> String {
 
 #[tokio::test]
 async fn a_property_an_element_of_an_array_and_their_texts_are_parts() {
-    let asked = Asked::new();
+    let requested = PluginClient::new();
     for (expression, expected) in [
         ("Owner", "<Owner>root</Owner>"),
         ("p:Owner", "<Owner>root</Owner>"),
@@ -32,9 +32,9 @@ async fn a_property_an_element_of_an_array_and_their_texts_are_parts() {
         ("Rank", "<Rank xsi:nil=\"true\"/>"),
         ("Made", "<Made><Datetime>2026-11-21T12:00:00.5+01:00</Datetime></Made>"),
     ] {
-        assert_eq!(part(&asked, expression).await, expected, "{expression}");
+        assert_eq!(part(&requested, expression).await, expected, "{expression}");
     }
-    let envelope = asked.envelope(&note("Get").fragment("Owner")).await.unwrap();
+    let envelope = requested.envelope(&note("Get").fragment("Owner")).await.unwrap();
     assert!(
         envelope
             .contains("<w:FragmentTransfer s:mustUnderstand=\"true\">Owner</w:FragmentTransfer></s:Header>"),
@@ -44,16 +44,16 @@ async fn a_property_an_element_of_an_array_and_their_texts_are_parts() {
 
 #[tokio::test]
 async fn a_part_can_be_written() {
-    let asked = Asked::new();
+    let requested = PluginClient::new();
     let put = |expression: &str, within: &str| {
         note("Put").fragment(expression).body(&format!("<w:XmlFragment>{within}</w:XmlFragment>"))
     };
-    let body = asked.body(&put("Text", "<Text>new</Text>")).await.unwrap();
+    let body = requested.body(&put("Text", "<Text>new</Text>")).await.unwrap();
     assert_eq!(value(&body, "Text").as_deref(), Some("new"));
-    asked.body(&put("Text/text()", "newer")).await.unwrap();
-    assert_eq!(part(&asked, "Text").await, "<Text>newer</Text>");
-    asked.body(&put("Roles[1]", "<Roles>z</Roles>")).await.unwrap();
-    assert_eq!(part(&asked, "Roles").await, "<Roles>z</Roles><Roles>b</Roles>");
+    requested.body(&put("Text/text()", "newer")).await.unwrap();
+    assert_eq!(part(&requested, "Text").await, "<Text>newer</Text>");
+    requested.body(&put("Roles[1]", "<Roles>z</Roles>")).await.unwrap();
+    assert_eq!(part(&requested, "Roles").await, "<Roles>z</Roles><Roles>b</Roles>");
     for wrong in [
         put("Text", "<Rank>1</Rank>"),
         put("Text", "<Text>x</Text><Rank>1</Rank>"),
@@ -62,26 +62,26 @@ async fn a_part_can_be_written() {
         put("Text[2]", "<Text>z</Text>"),
         note("Put").fragment("Text").body("<Text>x</Text>"),
     ] {
-        let (fault, message) = asked.fault(&wrong).await;
+        let (fault, message) = requested.fault(&wrong).await;
         assert_eq!(fault.code(), code::INVALID_REPRESENTATION, "{message}");
     }
-    let (fault, _) = asked.fault(&put("Owner", "<Owner>me</Owner>")).await;
+    let (fault, _) = requested.fault(&put("Owner", "<Owner>me</Owner>")).await;
     assert_eq!(fault.code(), code::INVALID_VALUES);
 }
 
 #[tokio::test]
 async fn invalid_fragments_are_refused() {
-    let asked = Asked::new();
+    let requested = PluginClient::new();
     for (expression, expected) in [("/Text", code::CANNOT_PROCESS_FILTER), (" ", code::BLANK_FRAGMENT_PATH)] {
-        let (fault, _) = asked.fault(&note("Get").fragment(expression)).await;
+        let (fault, _) = requested.fault(&note("Get").fragment(expression)).await;
         assert_eq!(fault.code(), expected, "{expression}");
     }
     let other =
         "<w:FragmentTransfer s:mustUnderstand=\"true\" Dialect=\"urn:other\">Text</w:FragmentTransfer>";
-    let (fault, _) = asked.fault(&note("Get").header(other)).await;
+    let (fault, _) = requested.fault(&note("Get").header(other)).await;
     assert_eq!(fault.code(), code::FRAGMENT_DIALECT_UNAVAILABLE);
     for verb in ["Delete", "Create"] {
-        let (fault, _) = asked.fault(&note(verb).fragment("Text").body("<Site_Note/>")).await;
+        let (fault, _) = requested.fault(&note(verb).fragment("Text").body("<Site_Note/>")).await;
         assert_eq!(fault.code(), code::FRAGMENT_LEVEL_ACCESS, "{verb}");
     }
 }

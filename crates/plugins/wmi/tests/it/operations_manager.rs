@@ -1,6 +1,6 @@
 //! Tests of the URIs of System Center Operations Manager, as its management packs for UNIX send them.
 
-use crate::asking::{Ask, Asked, value};
+use crate::asking::{Ask, PluginClient, value};
 
 const SCX: &str = "http://schemas.microsoft.com/wbem/wscim/1/cim-schema/2";
 
@@ -10,14 +10,14 @@ fn ask(class: &str, action: &str) -> Ask {
 
 #[tokio::test]
 async fn instances_are_read_and_enumerated() {
-    let asked = Asked::new();
+    let requested = PluginClient::new();
     let get = ask("Site_Note", "http://schemas.xmlsoap.org/ws/2004/09/transfer/Get").selector("Id", "2");
-    let body = asked.body(&get).await.unwrap();
+    let body = requested.body(&get).await.unwrap();
     assert!(body.contains(&format!("xmlns:p=\"{SCX}/Site_Note\"")), "{body}");
     assert_eq!(value(&body, "Rank").as_deref(), Some("7"));
     let mode = "<w:EnumerationMode>EnumerateObjectAndEPR</w:EnumerationMode>";
     let all = Ask::enumerate(format!("{SCX}/Site_Note"), mode).selector("__cimnamespace", "root/cimv2");
-    let items = asked.items(&all).await.unwrap();
+    let items = requested.items(&all).await.unwrap();
     assert_eq!(items.len(), 2);
     let reference = items[0].reference.clone().unwrap();
     assert_eq!(reference.resource.as_str(), format!("{SCX}/Site_Note"));
@@ -30,7 +30,7 @@ async fn a_query_names_all_classes() {
         let filter = "<w:Filter Dialect=\"http://schemas.microsoft.com/wbem/wsman/1/WQL\">\
                       SELECT Rank FROM Site_Note WHERE Id = '2'</w:Filter>";
         let query = Ask::enumerate(&resource, filter).selector("__cimnamespace", "root/cimv2");
-        let rows = Asked::new().objects(&query).await.unwrap();
+        let rows = PluginClient::new().objects(&query).await.unwrap();
         assert_eq!(rows.len(), 1, "{resource}");
         assert!(rows[0].contains("<Rank>7</Rank>"), "{}", rows[0]);
     }
@@ -43,10 +43,10 @@ async fn methods_are_called() {
         "<p:Sum_INPUT xmlns:p=\"{SCX}/Site_Clock\"><p:values>1</p:values><p:values>2</p:values></p:Sum_INPUT>"
     );
     let call = ask("Site_Clock", &action).body(&body);
-    let asked = Asked::new();
-    let output = asked.body(&call).await.unwrap();
+    let requested = PluginClient::new();
+    let output = requested.body(&call).await.unwrap();
     assert!(output.contains(&format!("xmlns:p=\"{SCX}/Site_Clock\"")), "{output}");
     assert_eq!(value(&output, "Total").as_deref(), Some("103"));
-    let envelope = asked.envelope(&call).await.unwrap();
+    let envelope = requested.envelope(&call).await.unwrap();
     assert!(envelope.contains(&format!("<a:Action>{action}Response</a:Action>")), "{envelope}");
 }

@@ -140,8 +140,8 @@ async fn all_rows_come_once_and_in_order_whatever_fits_a_page() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_enumerations_return_all_rows_each() {
     let running = Running::start("").await;
-    let asked: Vec<_> = (0..20).map(|_| tokio::spawn(all(running.session(512_000)))).collect();
-    for one in asked {
+    let requested: Vec<_> = (0..20).map(|_| tokio::spawn(all(running.session(512_000)))).collect();
+    for one in requested {
         let names: BTreeSet<u32> = one.await.unwrap().into_iter().collect();
         assert_eq!(names.len(), usize::try_from(ROWS).unwrap());
     }

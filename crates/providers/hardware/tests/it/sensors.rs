@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use cim::{Namespace, Value};
-use telarch_simulated_bmc::{Board, Crowd, Network, SimulatedBmc, settings};
+use telarch_simulated_bmc::{Board, ControllerGroup, Network, SimulatedBmc, settings};
 use wmi::Context;
 
 use crate::house::{House, number, text};
@@ -201,9 +201,9 @@ async fn a_non_linear_sensor_has_factors_per_reading() {
         let factors = if raw < 0x80 { [2, 0, 0xff, 0xc0, 0, 0xf0] } else { [3, 4, 0, 5, 0, 0xf0] };
         board.factors.insert((own, raw), factors);
     }
-    let crowd = Crowd::of(vec![(settings(0), board)], Network::default());
+    let group = ControllerGroup::of(vec![(settings(0), board)], Network::default());
     let house = House::new();
-    house.add("node7", &crowd.addresses()[0].to_string(), "admin", "admin-pw");
+    house.add("node7", &group.addresses()[0].to_string(), "admin", "admin-pw");
     let row = house.rows("SELECT * FROM NumericSensor").await.unwrap().remove(0);
     assert_eq!(
         (number(&row, "CurrentReading"), number(&row, "UnitModifier"), text(&row, "IsLinear").as_str()),

@@ -1,7 +1,7 @@
 //! Tests of MSFT_PCSVDevice: power state, boot order and the other properties of a machine in one instance.
 
 use cim::Value;
-use telarch_simulated_bmc::{Board, Crowd, Network, SimulatedBmc, ipmitool, settings};
+use telarch_simulated_bmc::{Board, ControllerGroup, Network, SimulatedBmc, ipmitool, settings};
 
 use crate::house::{House, number, text};
 
@@ -57,8 +57,8 @@ async fn a_device_is_switched_and_dropped_boot_flags_are_an_error() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_boot_source_is_set_and_read_back() {
-    let crowd = Crowd::of(vec![(settings(0), Board::default())], Network::default());
-    let address = crowd.addresses()[0].to_string();
+    let group = ControllerGroup::of(vec![(settings(0), Board::default())], Network::default());
+    let address = group.addresses()[0].to_string();
     let house = House::new();
     house.add("node7", &address, "admin", "admin-pw");
     let once = |source: &str| [("StructuredBootString", Value::text(source))];

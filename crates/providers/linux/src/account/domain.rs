@@ -10,7 +10,7 @@ use super::path::path;
 use crate::Machine;
 use crate::system::domain::Membership;
 use crate::table::association::Association;
-use crate::table::{Fill, Table, reference};
+use crate::table::{Fill, Table, failure, reference};
 
 /// The machine as a domain, and the domain that it is a member of.
 pub(crate) struct NtDomain;
@@ -70,6 +70,6 @@ pub(crate) static USER_IN_DOMAIN: Association<User> = Association {
         ("GroupComponent", |machine, _| reference("Win32_NTDomain", "Name", key(&machine.host_name()))),
         ("PartComponent", |machine, user| path("Win32_UserAccount", machine, &user.name)),
     ],
-    rows: |machine| Ok(machine.users()),
+    rows: |machine| machine.users().complete().map_err(failure),
     subsystems: &[],
 };

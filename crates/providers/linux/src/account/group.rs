@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use cim::{Instance, Status, Value};
 use sddl::well_known;
-use wmi::{EventSource, Lookup, MethodCall, ProviderError, Target, Watch};
+use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use linux::account::{self, User};
+use linux::listing::Listing;
 
 use super::path::is_of_here;
 use super::user::rename;
 use crate::Machine;
 use crate::events;
-use crate::table::{Fill, Table, returned};
+use crate::table::{Fill, Push, Table, failure, push_listing, returned};
 
 /// The groups of the machine itself, and the group of administrators as on Windows.
 pub(crate) struct Group;
@@ -28,9 +29,10 @@ pub(crate) enum Row {
 
 impl Row {
     /// Returns all groups.
-    pub(super) fn all(machine: &Machine) -> Vec<Self> {
-        let listed = machine.groups().into_iter().map(Self::Listed);
-        std::iter::once(Self::Administrators).chain(listed).collect()
+    pub(super) fn all(machine: &Machine) -> Listing<Self> {
+        let mut all = Listing { found: vec![Self::Administrators], failure: None };
+        all.append(machine.groups().map(Self::Listed));
+        all
     }
 
     pub(super) fn name(&self) -> &str {
@@ -53,7 +55,7 @@ impl Row {
             Self::Listed(group) => members_of(group, users),
             Self::Administrators => {
                 let mut members: Vec<User> = users.iter().filter(|user| user.uid == 0).cloned().collect();
-                let groups = machine.groups();
+                let groups = machine.groups().found;
                 for group in groups.iter().filter(|group| matches!(group.name.as_str(), "sudo" | "wheel")) {
                     let more = members_of(group, users).into_iter().filter(|user| !members.contains(user));
                     members.extend(more.collect::<Vec<_>>());
@@ -97,19 +99,19 @@ impl Table for Group {
         Ok(events::of_accounts(machine))
     }
 
-    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
-        Ok(Row::all(machine).into_iter())
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        push_listing(Row::all(machine), push)
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
-        Ok(find(machine, lookup.keys))
+        find(machine, lookup.keys)
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         let (Target::Instance(keys), "Rename") = (call.target, call.operation.method.name.as_str()) else {
             return Err(ProviderError::NotCapable);
         };
-        match find(machine, keys)
+        match find(machine, keys)?
             .ok_or_else(|| ProviderError::failed(Status::NotFound, "group not found on this machine"))?
         {
             Row::Administrators => Err(ProviderError::NotCapable),
@@ -121,13 +123,18 @@ impl Table for Group {
     }
 }
 
-fn find(machine: &Machine, keys: &[Value]) -> Option<Row> {
-    let [Value::String(domain), Value::String(name)] = keys else { return None };
+fn find(machine: &Machine, keys: &[Value]) -> Result<Option<Row>, ProviderError> {
+    let [Value::String(domain), Value::String(name)] = keys else { return Ok(None) };
     if !is_of_here(machine, domain) {
-        return None;
+        return Ok(None);
     }
-    let all = Row::all(machine);
+    let Listing { found: all, failure: failed } = Row::all(machine);
     let exact = all.iter().find(|row| row.name() == name);
-    let known = exact.or_else(|| all.iter().find(|row| row.name().eq_ignore_ascii_case(name))).cloned();
-    known.or_else(|| account::Group::elsewhere(machine, name).map(Row::Listed))
+    if let Some(known) = exact.or_else(|| all.iter().find(|row| row.name().eq_ignore_ascii_case(name))) {
+        return Ok(Some(known.clone()));
+    }
+    if let Some(error) = failed {
+        return Err(failure(error));
+    }
+    Ok(account::Group::elsewhere(machine, name).map_err(failure)?.map(Row::Listed))
 }

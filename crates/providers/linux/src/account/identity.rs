@@ -3,14 +3,15 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
+use linux::listing::Listing;
 use sddl::{Principal, RelativeSid, Sid};
 use wmi::descriptor::Accounts;
-use wmi::{Lookup, ProviderError};
+use wmi::{Lookup, ProviderError, Scan};
 
 use super::group::Row as Group;
 use super::system_account;
 use crate::Machine;
-use crate::table::{Fill, Table, text_key};
+use crate::table::{Fill, Push, Table, failure, push_listing, text_key};
 
 /// SIDs of accounts known here.
 pub(crate) struct Identity;
@@ -35,7 +36,8 @@ impl<'a> AccountDirectory<'a> {
     }
 
     fn all(&self) -> &[Row] {
-        self.all.get_or_init(|| all(self.machine))
+        // Accounts of a source that does not answer have no names here.
+        self.all.get_or_init(|| all(self.machine).found)
     }
 }
 
@@ -77,11 +79,13 @@ impl Row {
 }
 
 /// Returns all accounts.
-fn all(machine: &Machine) -> Vec<Row> {
-    let users = machine.users().into_iter().filter_map(|user| {
+fn all(machine: &Machine) -> Listing<Row> {
+    let (users, groups) = (machine.users(), Group::all(machine));
+    let failure = users.failure.or(groups.failure);
+    let users = users.found.into_iter().filter_map(|user| {
         Some(Row { sid: machine.user_sid(user.uid)?, name: Some(user.name), is_of_here: true })
     });
-    let groups = Group::all(machine).into_iter().filter_map(|group| {
+    let groups = groups.found.into_iter().filter_map(|group| {
         let is_of_here = matches!(group, Group::Listed(_));
         Some(Row { sid: group.sid(machine)?, name: Some(group.name().to_owned()), is_of_here })
     });
@@ -90,7 +94,7 @@ fn all(machine: &Machine) -> Vec<Row> {
         name: Some(name.to_owned()),
         is_of_here: false,
     });
-    users.chain(groups).chain(system).collect()
+    Listing { found: users.chain(groups).chain(system).collect(), failure }
 }
 
 impl Table for Identity {
@@ -106,13 +110,13 @@ impl Table for Identity {
         ("SidLength", |_, row| u32::try_from(row.sid.encode().len()).ok().into()),
     ];
 
-    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
-        Ok(all(machine).into_iter())
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        push_listing(all(machine), push)
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
         let Ok(sid) = Sid::parse(text_key(lookup.keys)) else { return Ok(None) };
-        let found = all(machine).into_iter().find(|row| row.sid == sid);
+        let found = all(machine).find(|row| row.sid == sid).map_err(failure)?;
         // Any valid SID is returned, even without an account.
         Ok(Some(found.unwrap_or_else(|| Row { sid, name: sid.name().map(str::to_owned), is_of_here: false })))
     }

@@ -1,16 +1,17 @@
 //! `Win32_NetworkLoginProfile`: settings of accounts for sign-in.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use cim::{DateTime, Interval, Value};
 use linux::account::profile::last_sign_in;
 use linux::account::{Password, User};
 use linux::now;
 use sddl::Sid;
-use wmi::ProviderError;
+use wmi::{ProviderError, Scan};
 
 use crate::Machine;
-use crate::table::{Fill, Table};
+use crate::table::{Fill, Push, Table, push_listing};
 
 /// Accounts of the machine.
 pub(crate) struct LoginProfile;
@@ -87,8 +88,12 @@ impl Table for LoginProfile {
         ("UserType", |_, _| "Normal Account".into()),
     ];
 
-    fn all(machine: &Machine) -> Result<impl Iterator<Item = Profile>, ProviderError> {
-        let users = machine.users().into_iter();
-        Ok(users.map(|user| Profile { user, password: OnceCell::new() }))
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Profile>,
+    ) -> Result<(), ProviderError> {
+        push_listing(machine.users().map(|user| Profile { user, password: OnceCell::new() }), push)
     }
 }

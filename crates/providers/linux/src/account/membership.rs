@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use wmi::{EventSource, ProviderError, Watch};
+use wmi::{EventSource, ProviderError, Scan, Watch};
 
 use linux::account::User;
+use linux::listing::Listing;
 
 use super::group::Row as Group;
 use super::path::path;
 use crate::Machine;
 use crate::events;
-use crate::table::{Fill, Table};
+use crate::table::{Fill, Push, Table, push_listing};
 
 /// All memberships.
 pub(crate) struct GroupUser;
@@ -39,13 +40,22 @@ impl Table for GroupUser {
         Ok(events::of_accounts(machine))
     }
 
-    fn all(machine: &Machine) -> Result<impl Iterator<Item = Membership>, ProviderError> {
-        let users = machine.users();
-        let mut all = Vec::new();
-        for group in Group::all(machine) {
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Membership>,
+    ) -> Result<(), ProviderError> {
+        let Listing { found: users, failure } = machine.users();
+        let mut all = Listing { found: Vec::new(), failure };
+        let groups = Group::all(machine);
+        for group in groups.found {
             let members = group.members(machine, &users).into_iter();
-            all.extend(members.map(|user| Membership { group: group.name().to_owned(), user }));
+            all.found.extend(members.map(|user| Membership { group: group.name().to_owned(), user }));
         }
-        Ok(all.into_iter())
+        if let Some(error) = groups.failure {
+            all.fail(error);
+        }
+        push_listing(all, push)
     }
 }

@@ -1,12 +1,14 @@
 //! `Win32_UserProfile`: home directories of users.
 
+use std::sync::Arc;
+
 use linux::account::User;
 use linux::account::profile::{is_special, last_sign_in};
 use linux::session::Session;
-use wmi::ProviderError;
+use wmi::{ProviderError, Scan};
 
 use crate::Machine;
-use crate::table::{Fill, Table};
+use crate::table::{Fill, Push, Table, push_listing};
 
 /// Existing home directories.
 pub(crate) struct UserProfile;
@@ -32,10 +34,12 @@ impl Table for UserProfile {
         ("Status", |_, _| 0_u32.into()),
     ];
 
-    fn all(machine: &Machine) -> Result<impl Iterator<Item = User>, ProviderError> {
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, User>) -> Result<(), ProviderError> {
+        let mut users = machine.users();
         // Without a SID there is no key, and without a directory there is no profile.
-        Ok(machine.users().into_iter().filter(|user| {
+        users.found.retain(|user| {
             machine.user_sid(user.uid).is_some() && user.home != "/" && machine.path(&user.home).is_dir()
-        }))
+        });
+        push_listing(users, push)
     }
 }

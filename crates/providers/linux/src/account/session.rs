@@ -9,7 +9,7 @@ use wmi::{Lookup, ProviderError};
 use super::path::path;
 use crate::Machine;
 use crate::table::association::Association;
-use crate::table::{Fill, Table, reference, text_key};
+use crate::table::{Fill, Table, failure, reference, text_key};
 
 /// Logon sessions.
 pub(crate) struct LogonSession;
@@ -59,7 +59,7 @@ pub(crate) static LOGGED_ON_USER: Association<(User, Session)> = Association {
 };
 
 fn rows_of_logged_on_user(machine: &Machine) -> Result<Vec<(User, Session)>, ProviderError> {
-    let users = machine.users();
+    let users = machine.users().complete().map_err(failure)?;
     let sessions = Session::all(machine).unwrap_or_default().into_iter();
     // Users of a domain are not accounts of this machine.
     Ok(sessions

@@ -9,10 +9,10 @@ use cim::{ColumnSet, Instance, Status, Value};
 use linux::account::{Password, User};
 use linux::now;
 use linux::program;
-use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Target, Watch};
+use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::path::is_of_here;
-use crate::table::{Fill, Table, is_set, returned, text_in};
+use crate::table::{Fill, Push, Table, failure, is_set, push_listing, returned, text_in};
 use crate::{Machine, events};
 
 /// The users of the machine itself.
@@ -83,19 +83,19 @@ impl Table for UserAccount {
         Ok(events::of_accounts(machine))
     }
 
-    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
-        Ok(machine.users().into_iter().map(Row::new))
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        push_listing(machine.users().map(Row::new), push)
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
-        Ok(find(machine, lookup.keys).map(Row::new))
+        Ok(find(machine, lookup.keys)?.map(Row::new))
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         let (Target::Instance(keys), "Rename") = (call.target, call.operation.method.name.as_str()) else {
             return Err(ProviderError::NotCapable);
         };
-        let user = find(machine, keys).ok_or_else(no_such)?;
+        let user = find(machine, keys)?.ok_or_else(no_such)?;
         let name = call.input.value("Name").and_then(Value::as_str).unwrap_or_default();
         returned(call, rename("usermod", "-l", &user.name, name))
     }
@@ -108,7 +108,7 @@ impl Table for UserAccount {
         changed: &ColumnSet,
     ) -> Result<(), ProviderError> {
         let keys = ["Domain", "Name"].map(|name| instance.value(name).cloned().unwrap_or_default());
-        let user = find(machine, &keys).ok_or_else(no_such)?;
+        let user = find(machine, &keys)?.ok_or_else(no_such)?;
         let names = changed.iter().filter_map(|column| instance.class().property(column));
         let names: Vec<&str> = names.map(|property| property.name.as_str()).collect();
         // All steps are validated before the first is executed.
@@ -147,9 +147,13 @@ impl Table for UserAccount {
     }
 }
 
-fn find(machine: &Machine, keys: &[Value]) -> Option<User> {
-    let [Value::String(domain), Value::String(name)] = keys else { return None };
-    is_of_here(machine, domain).then(|| User::named(machine, name, machine.choices().accounts)).flatten()
+fn find(machine: &Machine, keys: &[Value]) -> Result<Option<User>, ProviderError> {
+    match keys {
+        [Value::String(domain), Value::String(name)] if is_of_here(machine, domain) => {
+            User::named(machine, name, machine.choices().accounts).map_err(failure)
+        }
+        _ => Ok(None),
+    }
 }
 
 fn no_such() -> ProviderError {

@@ -47,8 +47,8 @@ impl EventSource for DeviceChanges {
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
         Box::pin(async {
             loop {
-                let told = self.kernel.next().await.map_err(|error| failed(&error))?;
-                if let Some(kind) = event_type(&told, self.kind) {
+                let notification = self.kernel.next().await.map_err(|error| failed(&error))?;
+                if let Some(kind) = event_type(&notification, self.kind) {
                     let values = [("EventType", Value::Uint16(kind))];
                     return Ok(Happening::Event(instance(&self.class, values)?));
                 }
@@ -58,8 +58,8 @@ impl EventSource for DeviceChanges {
 }
 
 /// Returns the event type for a message, or `None`.
-fn event_type(told: &Notification, kind: Kind) -> Option<u16> {
-    let Notification::Message(message) = told else {
+fn event_type(notification: &Notification, kind: Kind) -> Option<u16> {
+    let Notification::Message(message) = notification else {
         return (kind == Kind::Configuration).then_some(CHANGED);
     };
     // Format: `ACTION@PATH`, followed by fields terminated by NUL.
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn device_events_are_arrivals_removals_or_configuration_changes() {
-        let told = |text: &str| Notification::Message(text.as_bytes().to_vec());
+        let notification = |text: &str| Notification::Message(text.as_bytes().to_vec());
         for (message, device, configuration) in [
             ("add@/devices/virtual/net/x\0ACTION=add\0", Some(ARRIVAL), Some(CHANGED)),
             ("remove@/devices/virtual/net/x\0", Some(REMOVAL), Some(CHANGED)),
@@ -92,7 +92,8 @@ mod tests {
             ("bind@/devices/x\0", None, None),
             ("", None, None),
         ] {
-            let found = [Kind::Device, Kind::Configuration].map(|kind| event_type(&told(message), kind));
+            let found =
+                [Kind::Device, Kind::Configuration].map(|kind| event_type(&notification(message), kind));
             assert_eq!(found, [device, configuration], "{message}");
         }
         assert_eq!(event_type(&Notification::Lost, Kind::Configuration), Some(CHANGED));

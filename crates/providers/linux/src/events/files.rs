@@ -30,8 +30,8 @@ pub(crate) fn of_accounts(machine: &Arc<Machine>) -> Option<Box<dyn EventSource>
 impl EventSource for Files {
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
         Box::pin(async {
-            let told = self.changes.next().await;
-            told.map_err(|error| ProviderError::failed(Status::Failed, error.to_string()))?;
+            let change = self.changes.next().await;
+            change.map_err(|error| ProviderError::failed(Status::Failed, error.to_string()))?;
             Ok(Happening::Changed)
         })
     }

@@ -65,8 +65,8 @@ fn is_in_first_namespace(machine: &Machine) -> bool {
 }
 
 impl DeviceHints {
-    fn concerns(&self, told: &Notification) -> bool {
-        let Notification::Message(message) = told else { return true };
+    fn concerns(&self, notification: &Notification) -> bool {
+        let Notification::Message(message) = notification else { return true };
         // Fields are terminated by NUL; messages of udev have a binary header before them.
         let fields = message.split(|octet| *octet == 0);
         let subsystems = fields.filter_map(|field| field.strip_prefix(b"SUBSYSTEM="));
@@ -78,8 +78,8 @@ impl EventSource for DeviceHints {
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
         Box::pin(async {
             loop {
-                let told = self.kernel.next().await.map_err(|error| failed(&error))?;
-                if self.concerns(&told) {
+                let notification = self.kernel.next().await.map_err(|error| failed(&error))?;
+                if self.concerns(&notification) {
                     return Ok(Happening::Changed);
                 }
             }
@@ -98,8 +98,8 @@ impl EventSource for Either {
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
         Box::pin(async {
             tokio::select! {
-                told = self.0.next() => told,
-                told = self.1.next() => told,
+                notification = self.0.next() => notification,
+                notification = self.1.next() => notification,
             }
         })
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use linux::network::multicast::{Groups, Notification};
-use linux::process::connector::{self, ProcessEvent};
+use linux::process::connector::{self, ProcessEvent, ThreadEvent};
 use readiness::watch;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -27,6 +27,14 @@ impl Connector {
     /// Errors of the operating system.
     pub(super) async fn next(&mut self) -> io::Result<ProcessEvent> {
         next(&self.0, connector::receive).await
+    }
+
+    /// Waits for the next event of a thread. Cancel-safe.
+    ///
+    /// # Errors
+    /// Errors of the operating system.
+    pub(super) async fn next_thread(&mut self) -> io::Result<ThreadEvent> {
+        next(&self.0, connector::receive_thread).await
     }
 }
 

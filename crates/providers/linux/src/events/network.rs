@@ -30,7 +30,7 @@ impl EventSource for NetworkChanges {
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
         Box::pin(async {
             tokio::select! {
-                told = self.kernel.next() => drop(told.map_err(|error| failed(&error))?),
+                notification = self.kernel.next() => drop(notification.map_err(|error| failed(&error))?),
                 // If a directory was deleted or the link changed, the watches are installed again.
                 _ = self.files.next() => self.files = listen(&self.machine).map_err(|error| failed(&error))?,
             }
@@ -85,8 +85,8 @@ mod tests {
         ] {
             let mut changes = listen(&machine).expect("there are folders");
             fs::write(at(path), "nameserver 192.0.2.1\n").expect("there is room");
-            let heard = tokio::time::timeout(std::time::Duration::from_secs(60), changes.next()).await;
-            heard.unwrap_or_else(|_| panic!("{path} is not listened to")).expect("it is listened to");
+            let change = tokio::time::timeout(std::time::Duration::from_secs(60), changes.next()).await;
+            change.unwrap_or_else(|_| panic!("{path} is not listened to")).expect("it is listened to");
         }
     }
 }

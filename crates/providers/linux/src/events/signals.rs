@@ -98,6 +98,15 @@ impl EventSource for UnitChanges {
     }
 }
 
+/// Returns the rule for a signal of logind.
+fn of_logind(signal: &'static str) -> Rule {
+    Rule {
+        sender: "org.freedesktop.login1",
+        path: "/org/freedesktop/login1",
+        signal: Some(("org.freedesktop.login1.Manager", signal)),
+    }
+}
+
 /// Event source of `Win32_ComputerShutdownEvent`: logind announces a shutdown.
 pub(super) struct Shutdown {
     signals: Signals,
@@ -109,12 +118,44 @@ const SHUTDOWN: u32 = 1;
 
 impl Shutdown {
     pub(super) fn new(machine: &Arc<Machine>, class: Arc<Class>) -> Self {
-        let rule = Rule {
-            sender: "org.freedesktop.login1",
-            path: "/org/freedesktop/login1",
-            signal: Some(("org.freedesktop.login1.Manager", "PrepareForShutdown")),
-        };
-        Self { signals: Signals::new(machine, rule), class }
+        Self { signals: Signals::new(machine, of_logind("PrepareForShutdown")), class }
+    }
+}
+
+/// Event source of `Win32_PowerManagementEvent`: logind announces that the machine sleeps, and that it is awake again.
+pub(super) struct Sleep {
+    signals: Signals,
+    class: Arc<Class>,
+}
+
+/// Value of `EventType` before the machine sleeps.
+const ENTERING_SUSPEND: u16 = 4;
+
+/// Value of `EventType` after it.
+const RESUME_FROM_SUSPEND: u16 = 7;
+
+impl Sleep {
+    pub(super) fn new(machine: &Arc<Machine>, class: Arc<Class>) -> Self {
+        Self { signals: Signals::new(machine, of_logind("PrepareForSleep")), class }
+    }
+}
+
+impl EventSource for Sleep {
+    fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
+        Box::pin(async {
+            loop {
+                let Received::Signal(signal) = self.signals.next().await.map_err(failure)? else {
+                    continue;
+                };
+                if let Ok(sleeps) = signal.body().deserialize::<bool>() {
+                    let kind = if sleeps { ENTERING_SUSPEND } else { RESUME_FROM_SUSPEND };
+                    return Ok(Happening::Event(instance(
+                        &self.class,
+                        [("EventType", Value::Uint16(kind))],
+                    )?));
+                }
+            }
+        })
     }
 }
 

@@ -245,8 +245,8 @@ impl Table for Processor {
         ("PowerManagementSupported", |_, _| false.into()),
         ("ProcessorId", |machine, cpu| {
             // EDX and EAX of CPUID function 1, which SMBIOS has too (DSP0134 7.5.3).
-            let told = cpu.socket(machine).and_then(|socket| socket.quad(8)).filter(|id| *id != 0);
-            let registers = told.or_else(|| processors::signature(machine));
+            let reported = cpu.socket(machine).and_then(|socket| socket.quad(8)).filter(|id| *id != 0);
+            let registers = reported.or_else(|| processors::signature(machine));
             registers.map(|id| format!("{id:016X}")).into()
         }),
         ("ProcessorType", |_, _| 3_u16.into()),

@@ -1,4 +1,5 @@
-//! `Win32_Battery` (`/sys/class/power_supply`), `Win32_Fan` and `Win32_TemperatureProbe` (`/sys/class/hwmon`).
+//! `Win32_Battery` (`/sys/class/power_supply`); `Win32_Fan`, `Win32_TemperatureProbe`, `Win32_VoltageProbe` and
+//! `Win32_CurrentProbe` (`/sys/class/hwmon`).
 
 use linux::hardware::sensor::{PowerSupply, Sensor};
 use wmi::ProviderError;
@@ -52,8 +53,8 @@ impl Table for Battery {
         }),
         ("DeviceID", |machine, cell| {
             let parts = ["serial_number", "manufacturer", "model_name"].map(|file| cell.line(machine, file));
-            let told: String = parts.into_iter().flatten().collect();
-            if told.is_empty() { cell.0.clone() } else { format!("{} {told}", cell.0) }.into()
+            let reported: String = parts.into_iter().flatten().collect();
+            if reported.is_empty() { cell.0.clone() } else { format!("{} {reported}", cell.0) }.into()
         }),
         ("EstimatedChargeRemaining", |machine, cell| {
             cell.number(machine, "capacity").and_then(|percent| u16::try_from(percent).ok()).into()
@@ -139,5 +140,63 @@ impl Table for TemperatureProbe {
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Sensor>, ProviderError> {
         Ok(Sensor::all(machine, "temp").into_iter())
+    }
+}
+
+/// Voltage sensors.
+pub(crate) struct VoltageProbe;
+
+impl Table for VoltageProbe {
+    type Row = Sensor;
+
+    const CLASS: &'static str = "Win32_VoltageProbe";
+
+    const COLUMNS: &'static [(&'static str, Fill<Sensor>)] = &[
+        ("Availability", |_, _| 3_u16.into()),
+        ("Caption", |machine, probe| probe.label(machine).into()),
+        ("CurrentReading", |machine, probe| probe.thousandths(machine, "input").into()),
+        ("Description", |_, _| "Voltage Probe".into()),
+        ("DeviceID", |_, probe| probe.id().into()),
+        ("IsLinear", |_, _| true.into()),
+        ("LowerThresholdCritical", |machine, probe| probe.thousandths(machine, "lcrit").into()),
+        ("LowerThresholdNonCritical", |machine, probe| probe.thousandths(machine, "min").into()),
+        ("Name", |machine, probe| probe.label(machine).into()),
+        ("Status", |machine, probe| probe.status(machine).into()),
+        ("StatusInfo", |_, _| 3_u16.into()),
+        ("UpperThresholdCritical", |machine, probe| probe.thousandths(machine, "crit").into()),
+        ("UpperThresholdNonCritical", |machine, probe| probe.thousandths(machine, "max").into()),
+    ];
+
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Sensor>, ProviderError> {
+        Ok(Sensor::all(machine, "in").into_iter())
+    }
+}
+
+/// Current sensors.
+pub(crate) struct CurrentProbe;
+
+impl Table for CurrentProbe {
+    type Row = Sensor;
+
+    const CLASS: &'static str = "Win32_CurrentProbe";
+
+    const COLUMNS: &'static [(&'static str, Fill<Sensor>)] = &[
+        ("Availability", |_, _| 3_u16.into()),
+        ("Caption", |machine, probe| probe.label(machine).into()),
+        ("CurrentReading", |machine, probe| probe.thousandths(machine, "input").into()),
+        ("Description", |_, _| "Current Probe".into()),
+        ("DeviceID", |_, probe| probe.id().into()),
+        ("IsLinear", |_, _| true.into()),
+        ("LowerThresholdCritical", |machine, probe| probe.thousandths(machine, "lcrit").into()),
+        ("LowerThresholdNonCritical", |machine, probe| probe.thousandths(machine, "min").into()),
+        ("Name", |machine, probe| probe.label(machine).into()),
+        ("Status", |machine, probe| probe.status(machine).into()),
+        ("StatusInfo", |_, _| 3_u16.into()),
+        ("UpperThresholdCritical", |machine, probe| probe.thousandths(machine, "crit").into()),
+        ("UpperThresholdNonCritical", |machine, probe| probe.thousandths(machine, "max").into()),
+    ];
+
+    fn all(machine: &Machine) -> Result<impl Iterator<Item = Sensor>, ProviderError> {
+        Ok(Sensor::all(machine, "curr").into_iter())
     }
 }

@@ -6,11 +6,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{Class, Instance, Value};
-use linux::journal::{Record, Records, folder};
+use eventlog::channel::{FACILITIES, WindowsLog};
+use linux::journal::{Record, folder};
 use wmi::{Changes, EventSource, ProviderError, Scan, Watch};
 
-use super::Log;
 use super::follow::NewRecords;
+use super::log_of;
+use super::records::Records;
 use crate::Machine;
 use crate::table::{DataSource, Fill, Push, Table, failure, whole};
 
@@ -42,34 +44,6 @@ impl Row {
     }
 }
 
-/// Names of syslog facilities (RFC 5424, 6.2.1).
-const FACILITIES: [&str; 24] = [
-    "kern",
-    "user",
-    "mail",
-    "daemon",
-    "auth",
-    "syslog",
-    "lpr",
-    "news",
-    "uucp",
-    "cron",
-    "authpriv",
-    "ftp",
-    "ntp",
-    "security",
-    "console",
-    "solaris-cron",
-    "local0",
-    "local1",
-    "local2",
-    "local3",
-    "local4",
-    "local5",
-    "local6",
-    "local7",
-];
-
 /// Event type as on Windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Severity {
@@ -83,9 +57,9 @@ pub(super) enum Severity {
 impl Severity {
     pub(super) fn of(record: &Record) -> Self {
         let priority = record.number::<u8>("PRIORITY").unwrap_or(6);
-        match (Log::of(record), priority) {
-            (Log::Security, 0..=4) => Self::AuditFailure,
-            (Log::Security, _) => Self::AuditSuccess,
+        match (log_of(record), priority) {
+            (WindowsLog::Security, 0..=4) => Self::AuditFailure,
+            (WindowsLog::Security, _) => Self::AuditSuccess,
             (_, 0..=3) => Self::Error,
             (_, 4) => Self::Warning,
             _ => Self::Information,
@@ -147,7 +121,7 @@ impl Table for NtLogEvent {
         }),
         ("EventType", |_, row| Severity::of(&row.record).number().into()),
         ("InsertionStrings", |_, row| row.record.text("MESSAGE").map(|message| vec![message]).into()),
-        ("Logfile", |_, row| Log::of(&row.record).name().into()),
+        ("Logfile", |_, row| log_of(&row.record).name().into()),
         ("Message", |_, row| row.record.text("MESSAGE").into()),
         ("RecordNumber", |_, row| {
             // The number wraps around at 32 bits.
@@ -173,7 +147,7 @@ impl Table for NtLogEvent {
     ) -> Result<(), ProviderError> {
         let Some(folder) = folder(machine) else { return Ok(()) };
         let not_before = scan.not_before("TimeGenerated").max(scan.not_before("TimeWritten"));
-        let mut records = Records::read(&folder, not_before).map_err(failure)?;
+        let mut records = Records::open(&folder, not_before).map_err(failure)?;
         let users = Rc::default();
         while let Some(record) = records.next_record().map_err(failure)? {
             push(Row { record, users: Rc::clone(&users) })?;

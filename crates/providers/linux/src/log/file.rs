@@ -2,10 +2,12 @@
 
 use std::io;
 
-use linux::journal::{Records, folder};
+use eventlog::channel::WindowsLog;
+use linux::journal::folder;
 use wmi::ProviderError;
 
-use super::Log;
+use super::log_of;
+use super::records::Records;
 use crate::Machine;
 use crate::table::{DataSource, Fill, Table, failure, host_name};
 
@@ -14,17 +16,17 @@ pub(super) struct NtEventlogFile;
 
 /// A log.
 pub(super) struct Row {
-    log: Log,
+    log: WindowsLog,
     folder: String,
 }
 
 impl Row {
     /// Returns the number of records; reads the whole journal.
     fn count(&self) -> Option<u32> {
-        let mut records = Records::read(self.folder.as_ref(), None).ok()?;
+        let mut records = Records::open(self.folder.as_ref(), None).ok()?;
         let mut count = 0_u32;
         while let Some(record) = records.next_record().ok()? {
-            if Log::of(&record) == self.log {
+            if log_of(&record) == self.log {
                 count = count.saturating_add(1);
             }
         }
@@ -63,7 +65,7 @@ impl Table for NtEventlogFile {
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
-        let logs: &[Log] = if folder(machine).is_some() { &Log::ALL } else { &[] };
+        let logs: &[WindowsLog] = if folder(machine).is_some() { &WindowsLog::ALL } else { &[] };
         let folder = folder(machine).unwrap_or_default().into_os_string().into_string();
         let folder = folder.map_err(|_| failure(io::Error::from(io::ErrorKind::InvalidFilename)))?;
         Ok(logs.iter().map(move |log| Row { log: *log, folder: folder.clone() }))

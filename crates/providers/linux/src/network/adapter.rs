@@ -64,8 +64,8 @@ impl Table for Adapter {
             let is_permanent = link.number::<u8>(machine, "addr_assign_type") == Some(0);
             let used =
                 || link.hardware_address(machine).filter(|_| is_permanent && link.is_physical(machine));
-            let told = KernelLink::all(machine).into_iter().find(|told| told.index == link.index);
-            told.and_then(|told| told.permanent(":")).or_else(used).into()
+            let reported = KernelLink::all(machine).into_iter().find(|reported| reported.index == link.index);
+            reported.and_then(|reported| reported.permanent(":")).or_else(used).into()
         }),
         ("PhysicalAdapter", |machine, link| link.is_physical(machine).into()),
         ("PNPDeviceID", |machine, link| {

@@ -10,7 +10,7 @@ use linux::storage::file_system::is_of_network;
 use wmi::ProviderError;
 
 use crate::Machine;
-use crate::table::{Fill, Table};
+use crate::table::{Fill, Table, failure};
 
 /// Network file systems.
 pub(crate) struct Connection;
@@ -46,7 +46,7 @@ impl Table for Connection {
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
         let permanent = Rc::default();
-        let mounts = machine.mounts().to_vec().into_iter().filter(is_of_network);
+        let mounts = machine.mounts().map_err(failure)?.to_vec().into_iter().filter(is_of_network);
         Ok(mounts.map(move |mount| Row { mount, permanent: Rc::clone(&permanent) }))
     }
 }

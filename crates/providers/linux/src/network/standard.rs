@@ -7,6 +7,8 @@ mod adapter;
 mod associations;
 mod connection_profile;
 mod dns;
+mod dns_cache;
+mod firewall;
 mod hardware_info;
 mod ip_address;
 mod ip_interface;
@@ -48,6 +50,9 @@ pub(super) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, dns::ServerAddress),
         bind(machine, dns::Client),
         bind(machine, dns::GlobalSetting),
+        bind(machine, dns_cache::Cache),
+        bind(machine, firewall::Profile),
+        bind(machine, firewall::Rule),
         relate(machine, &associations::STATISTICS_OF_ADAPTER),
         relate(machine, &associations::ADAPTER_OF_INTERFACE),
         relate(machine, &associations::ADDRESS_OF_INTERFACE),

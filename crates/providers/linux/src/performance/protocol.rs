@@ -24,13 +24,14 @@ pub(super) type Reading = HashMap<String, u64>;
 const ESTABLISHED: &str = "established";
 
 /// Returns the number of established TCP connections, over IPv6 or over IPv4; `None` if the kernel does not
-/// list sockets. Sockets of IPv6 with mapped addresses carry IPv4.
+/// list all sockets. Sockets of IPv6 with mapped addresses carry IPv4.
 fn established(machine: &Machine, is_v6: bool) -> Option<u64> {
     if !machine.path("proc/net/tcp").exists() {
         return None;
     }
     // TCP_ESTABLISHED and TCP_CLOSE_WAIT, as `tcpCurrEstab` of RFC 4022.
-    let connections = Socket::all(machine, "tcp").into_iter().filter(|socket| matches!(socket.state, 1 | 8));
+    let sockets = Socket::all(machine, "tcp").complete().ok()?;
+    let connections = sockets.into_iter().filter(|socket| matches!(socket.state, 1 | 8));
     let of_kind = connections.filter(|socket| match socket.remote.0 {
         IpAddr::V4(_) => !is_v6,
         IpAddr::V6(address) => is_v6 == address.to_ipv4_mapped().is_none(),

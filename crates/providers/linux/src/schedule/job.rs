@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use cim::{DateTime, Instance, Status, Value};
 use linux::guid;
+use linux::listing::Listing;
 use linux::schedule::command;
-use linux::schedule::cron::{self, Lines, Time};
+use linux::schedule::cron::{self, Time};
 use linux::service::unit::{Timer, timers};
 use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
 use crate::Machine;
-use crate::table::{Fill, Push, Table, failure, is_set, returned};
+use crate::table::{Fill, Push, Table, failure, is_set, push_listing, returned};
 
 /// Commands that run at certain times.
 pub(crate) struct ScheduledJob;
@@ -66,9 +67,7 @@ impl Table for ScheduledJob {
     ];
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Job>) -> Result<(), ProviderError> {
-        let (jobs, all) = jobs(machine)?;
-        jobs.into_iter().try_for_each(push)?;
-        all
+        push_listing(jobs(machine), push)
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Job>, ProviderError> {
@@ -95,20 +94,18 @@ impl Table for ScheduledJob {
 /// Returns the job with the number in the key.
 fn job(machine: &Machine, keys: &[Value]) -> Result<Option<Job>, ProviderError> {
     let number = keys.first().and_then(Value::as_integer);
-    Ok(jobs(machine)?.0.into_iter().find(|job| Some(i128::from(job.number)) == number))
+    jobs(machine).find(|job| Some(i128::from(job.number)) == number).map_err(failure)
 }
 
-/// Returns all jobs, and an error if a table was too long to be read completely.
-pub(super) fn jobs(machine: &Machine) -> Result<(Vec<Job>, Result<(), ProviderError>), ProviderError> {
-    let (system, users) = (Lines::of_system(machine), Lines::of_users(machine));
-    let all = system.require_complete().and_then(|()| users.require_complete()).map_err(failure);
-    let mut jobs: Vec<Job> = system.found.into_iter().map(Job::from).collect();
-    jobs.extend(timers(machine).map_err(failure)?.into_iter().map(Job::from));
+/// Returns all jobs of cron and systemd.
+pub(super) fn jobs(machine: &Machine) -> Listing<Job> {
+    let mut jobs = cron::of_system(machine).map(Job::from);
+    jobs.add(timers(machine).map(|timers| timers.into_iter().map(Job::from)));
     // Added last, so that lines written by users do not change the numbers of other jobs.
-    jobs.extend(users.found.into_iter().map(Job::from));
-    number(&mut jobs);
-    jobs.sort_by_key(|job| job.number);
-    Ok((jobs, all))
+    jobs.append(cron::of_users(machine).map(Job::from));
+    number(&mut jobs.found);
+    jobs.found.sort_by_key(|job| job.number);
+    jobs
 }
 
 /// Makes the job numbers unique. If a number is in use by an earlier job, because the lines are equal or
@@ -191,7 +188,7 @@ fn create(machine: &Machine, input: &Instance) -> Result<u32, u32> {
     // The file name is derived from the line, so that another job gets another file.
     let path = format!("{OURS}{}", guid::of(&[&line]).trim_matches(['{', '}']).to_ascii_lowercase());
     write_table(machine, &path, &line).map_err(|error| of_disk(&error))?;
-    let mut jobs: Vec<Job> = Lines::of_system(machine).found.into_iter().map(Job::from).collect();
+    let mut jobs = cron::of_system(machine).map(Job::from).found;
     number(&mut jobs);
     let made = jobs.into_iter().find(|job| job.name == format!("/{path}"));
     made.map(|job| job.number).ok_or(UNKNOWN_FAILURE)

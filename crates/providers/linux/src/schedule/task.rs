@@ -8,7 +8,7 @@ use wmi::{ProviderError, Scan};
 
 use super::job::{Job, jobs};
 use crate::Machine;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Push, Table, push_listing};
 
 /// Tasks that run at certain times.
 pub(crate) struct ScheduledTask;
@@ -125,8 +125,6 @@ impl Table for ScheduledTask {
     ];
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Job>) -> Result<(), ProviderError> {
-        let (jobs, all) = jobs(machine)?;
-        jobs.into_iter().try_for_each(push)?;
-        all
+        push_listing(jobs(machine), push)
     }
 }

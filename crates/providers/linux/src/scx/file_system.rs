@@ -10,7 +10,7 @@ use wmi::{MethodCall, ProviderError, Scan};
 
 use crate::Machine;
 use crate::storage::wants_any;
-use crate::table::{Fill, Push, Table, returned};
+use crate::table::{Fill, Push, Table, failure, returned};
 
 /// Mounted file systems that hold files.
 #[derive(Default)]
@@ -33,9 +33,9 @@ const ASKED: [&str; 7] = [
 /// query.
 fn inodes(machine: &Machine, mounted: &Mounted) -> Option<(u64, u64)> {
     mounted.statistics(machine)?;
-    let told = statvfs(machine.path(&mounted.mount.place)).ok()?;
+    let reported = statvfs(machine.path(&mounted.mount.place)).ok()?;
     // File systems that allocate inodes on demand report zero.
-    (told.f_files > 0).then_some((told.f_files, told.f_ffree))
+    (reported.f_files > 0).then_some((reported.f_files, reported.f_ffree))
 }
 
 impl Table for FileSystem {
@@ -47,7 +47,9 @@ impl Table for FileSystem {
 
     const COLUMNS: &'static [(&'static str, Fill<Mounted>)] = &[
         ("AvailableSpace", |machine, mounted| mounted.statistics(machine).map(Statistics::free).into()),
-        ("BlockSize", |machine, mounted| mounted.statistics(machine).map(|told| told.block).into()),
+        ("BlockSize", |machine, mounted| {
+            mounted.statistics(machine).map(|statistics| statistics.block).into()
+        }),
         ("Caption", |_, _| "File system".into()),
         ("CasePreserved", |_, _| true.into()),
         ("CaseSensitive", |_, mounted| match mounted.mount.kind.as_str() {
@@ -61,7 +63,10 @@ impl Table for FileSystem {
         ("FreeInodes", |machine, mounted| inodes(machine, mounted).map(|(_, free)| free).into()),
         ("IsOnline", |machine, mounted| mounted.statistics(machine).is_some().into()),
         ("MaxFileNameLength", |machine, mounted| {
-            mounted.statistics(machine).and_then(|told| u32::try_from(told.longest_name).ok()).into()
+            mounted
+                .statistics(machine)
+                .and_then(|statistics| u32::try_from(statistics.longest_name).ok())
+                .into()
         }),
         ("Name", |_, mounted| mounted.mount.place.clone().into()),
         ("NumberOfFiles", |machine, mounted| {
@@ -88,7 +93,7 @@ impl Table for FileSystem {
         scan: &Scan,
         push: &mut Push<'_, Mounted>,
     ) -> Result<(), ProviderError> {
-        let mounted = Mounted::all(machine, &self.queries);
+        let mounted = Mounted::all(machine, &self.queries).map_err(failure)?;
         if wants_any(scan, &ASKED) {
             // Asks all file systems before waiting for the first answer.
             for mounted in &mounted {

@@ -232,12 +232,12 @@ mod tests {
         let end = open().and_then(|log| log.end()).expect("a file");
         mark.set(&Position { offset: 0, ..end }).expect("there is room");
         let all = Value::from(vec![".".to_owned()]);
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for _ in 0..4 {
             let rows = matched(open(), &mark, Some(&all), Instant::now() + LIMIT).expect("a file");
             assert!(rows.iter().map(|row| room_for(row)).sum::<usize>() <= MAX_ANSWER + 100);
-            told.extend(rows.into_iter().filter(|row| row != "MoreRowsAvailable;true"));
+            reported.extend(rows.into_iter().filter(|row| row != "MoreRowsAvailable;true"));
         }
-        assert_eq!((told.len(), told.last().map(String::as_str)), (4, Some("0;login of mallory")));
+        assert_eq!((reported.len(), reported.last().map(String::as_str)), (4, Some("0;login of mallory")));
     }
 }

@@ -74,13 +74,13 @@ impl Table for UnixProcess {
         let count = call.input.value("count").and_then(Value::as_integer);
         let count = count.and_then(|count| usize::try_from(count).ok());
         let count = count.ok_or_else(|| wrong("count is missing\n  pass the number of processes"))?;
-        let told = process_statistics::top(machine, resource, count);
-        let told = told.ok_or_else(|| {
+        let reported = process_statistics::top(machine, resource, count);
+        let reported = reported.ok_or_else(|| {
             wrong(format!(
                 "resource is '{resource}'\n  it may be CPUTime, UsedMemory or another counter of processes"
             ))
         })?;
-        returned(call, told.map_err(failure)?)
+        returned(call, reported.map_err(failure)?)
     }
 
     fn rows(

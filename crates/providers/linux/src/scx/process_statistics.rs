@@ -171,7 +171,7 @@ const RESOURCES: [(&str, Read<Reading>); 9] = [
 /// Returns the processes that use most of a resource, as lines of text; `None` if the resource is unknown.
 pub(super) fn top(machine: &Machine, resource: &str, count: usize) -> Option<io::Result<String>> {
     let (name, of) = RESOURCES.iter().find(|(name, _)| name.eq_ignore_ascii_case(resource))?;
-    let told = ProcessStatistics::read(machine).map(|processes| {
+    let reported = ProcessStatistics::read(machine).map(|processes| {
         let mut used: Vec<(u64, Instance<Reading>)> =
             processes.into_iter().filter_map(|process| Some((of(&process.reading)?, process))).collect();
         used.sort_by_key(|(used, process)| (std::cmp::Reverse(*used), process.identity));
@@ -183,5 +183,5 @@ pub(super) fn top(machine: &Machine, resource: &str, count: usize) -> Option<io:
         }
         text
     });
-    Some(told)
+    Some(reported)
 }

@@ -55,7 +55,7 @@ impl Table for FileSetting {
             let names = paths.iter().filter_map(|values| values.first()?.as_str());
             return names.filter_map(|name| Row::find(machine, name)).try_for_each(push);
         }
-        if *scan.asked() == *Self::CLASS {
+        if *scan.requested_class() == *Self::CLASS {
             let message = "cannot list all files of the machine\n  add WHERE Path = '/etc/fstab'";
             return Err(ProviderError::failed(Status::QuotaViolation, message));
         }

@@ -116,10 +116,10 @@ fn descriptions(machine: &Machine, files: &Files) -> HashMap<String, String> {
     }
     let words = std::iter::once("-0".into()).chain(paths.into_iter().map(std::path::PathBuf::into_os_string));
     // Files that `modinfo` cannot read do not prevent output for the others.
-    let Ok(told) = program::of_system("modinfo", words, LIMIT) else { return HashMap::new() };
+    let Ok(reported) = program::of_system("modinfo", words, LIMIT) else { return HashMap::new() };
     let mut descriptions = HashMap::new();
     let mut module = None;
-    for entry in told.stdout.split('\0') {
+    for entry in reported.stdout.split('\0') {
         // The file name follows a colon, other fields an equals sign.
         match entry.split_once([':', '=']).map(|(field, value)| (field, value.trim())) {
             Some(("filename", path)) => module = name_of(path),

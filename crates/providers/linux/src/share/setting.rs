@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use cim::{Instance, Status};
-use wmi::{Lookup, MethodCall, ProviderError, Target};
+use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
 use linux::share::{Share, access};
 
 use super::require;
 use crate::Machine;
 use crate::security;
-use crate::table::{Fill, Table, failure, returned, text_key};
+use crate::table::{Fill, Push, Table, failure, push_listing, returned, text_key};
 
 /// Security settings of all shares.
 pub(super) struct ShareSetting;
@@ -30,8 +30,13 @@ impl Table for ShareSetting {
         ("Name", |_, share| share.name.clone().into()),
     ];
 
-    fn all(machine: &Machine) -> Result<impl Iterator<Item = Share>, ProviderError> {
-        Ok(Share::all(machine).map_err(failure)?.into_iter())
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Share>,
+    ) -> Result<(), ProviderError> {
+        push_listing(Share::all(machine), push)
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Share>, ProviderError> {

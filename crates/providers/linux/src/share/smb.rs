@@ -1,10 +1,12 @@
 //! `MSFT_SmbShare` of `root/microsoft/windows/smb`: shares of Samba.
 
-use linux::share::{Kind, Origin, Share};
-use wmi::ProviderError;
+use std::sync::Arc;
+
+use linux::share::{Kind, Share, samba};
+use wmi::{ProviderError, Scan};
 
 use crate::Machine;
-use crate::table::{Fill, Table, failure};
+use crate::table::{Fill, Push, Table, failure, push_listing};
 
 /// Shares of Samba; those of NFS are in `Win32_Share` only.
 pub(super) struct SmbShare;
@@ -41,8 +43,12 @@ impl Table for SmbShare {
         ("Temporary", |_, _| false.into()),
     ];
 
-    fn all(machine: &Machine) -> Result<impl Iterator<Item = Share>, ProviderError> {
-        let shares = Share::all(machine).map_err(failure)?.into_iter();
-        Ok(shares.filter(|share| share.origin != Origin::Nfs))
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Share>,
+    ) -> Result<(), ProviderError> {
+        push_listing(samba::shares(machine).map_err(failure)?, push)
     }
 }

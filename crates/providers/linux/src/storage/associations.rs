@@ -14,7 +14,7 @@ use wmi::{EventSource, ProviderError, Watch};
 use super::logical_disk::{Disk, disks};
 use super::partition::device_id;
 use crate::table::association::Association;
-use crate::table::{Fill, Table, reference};
+use crate::table::{Fill, Table, failure, reference};
 use crate::{Machine, events};
 
 /// `Win32_MountPoint`
@@ -55,7 +55,7 @@ pub(crate) static PARTITION_TO_DISK: Association<Placed> = Association {
 fn rows_of_partition_to_disk(machine: &Machine) -> Result<Vec<Placed>, ProviderError> {
     let parts = Foundations::of(machine);
     let mut all = Vec::new();
-    for Disk { name, file_system } in disks(machine, &Arc::<StatisticsQueries>::default()) {
+    for Disk { name, file_system } in disks(machine, &Arc::<StatisticsQueries>::default())? {
         // A file system can span several partitions.
         let block = file_system.block(machine);
         let parts = block.iter().flat_map(|block| parts.below(machine, block));
@@ -91,7 +91,7 @@ impl Table for MountPoint {
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Mounted>, ProviderError> {
         let mounts = Mounts::default();
         let mut all = Vec::new();
-        for volume in volumes(machine, &Arc::<StatisticsQueries>::default()) {
+        for volume in volumes(machine, &Arc::<StatisticsQueries>::default()).map_err(failure)? {
             let Some(own) = &volume.file_system else { continue };
             // A volume mounted in several folders has a row for each.
             let mounts = mounts.of_device(machine, own.mount.device);
@@ -118,7 +118,7 @@ pub(crate) static ROOT_DIRECTORY: Association<Disk> = Association {
 
 fn rows_of_root_directory(machine: &Machine) -> Result<Vec<Disk>, ProviderError> {
     // The folder of a server that is down cannot be examined, and Windows lists only local disks here.
-    Ok(disks(machine, &Arc::<StatisticsQueries>::default())
+    Ok(disks(machine, &Arc::<StatisticsQueries>::default())?
         .into_iter()
         .filter(|disk| !is_of_network(&disk.file_system.mount))
         .collect())

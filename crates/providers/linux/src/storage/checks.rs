@@ -81,7 +81,7 @@ pub(super) fn of_device(device: &str, kind: &str, input: &Instance) -> Result<Ch
 pub(super) fn schedule(
     machine: &Machine,
     names: Option<&Value>,
-    find: impl Fn(&str) -> Option<FileSystem>,
+    find: impl Fn(&str) -> Result<Option<FileSystem>, ProviderError>,
 ) -> Result<Scheduling, ProviderError> {
     of_each(machine, names, find, |file_system| {
         if is_extended(&file_system.mount.kind) && !force_check(&file_system.mount.source)? {
@@ -97,7 +97,7 @@ pub(super) fn schedule(
 pub(super) fn exclude(
     machine: &Machine,
     names: Option<&Value>,
-    find: impl Fn(&str) -> Option<FileSystem>,
+    find: impl Fn(&str) -> Result<Option<FileSystem>, ProviderError>,
 ) -> Result<Scheduling, ProviderError> {
     of_each(machine, names, find, |file_system| {
         fstab::set_pass(machine, &file_system.mount.place, |_| 0)
@@ -109,12 +109,12 @@ pub(super) fn exclude(
 fn of_each(
     machine: &Machine,
     names: Option<&Value>,
-    find: impl Fn(&str) -> Option<FileSystem>,
+    find: impl Fn(&str) -> Result<Option<FileSystem>, ProviderError>,
     act: impl Fn(&FileSystem) -> Result<(), ProviderError>,
 ) -> Result<Scheduling, ProviderError> {
     let mut found = Vec::new();
     for name in names.map(Value::elements).unwrap_or_default().iter().filter_map(Value::as_str) {
-        let Some(file_system) = find(name) else {
+        let Some(file_system) = find(name)? else {
             let is_folder =
                 Path::new(name).is_absolute() && machine.path(name.trim_start_matches('/')).is_dir();
             return Ok(if is_folder { Scheduling::NotARoot } else { Scheduling::Unknown });

@@ -11,7 +11,7 @@ use linux::storage::volume::{Volume, volumes};
 use wmi::{MethodCall, ProviderError, Target};
 
 use crate::Machine;
-use crate::table::{Fill, Table, returned, text_key};
+use crate::table::{Fill, Table, failure, returned, text_key};
 
 /// Volumes, encrypted or not, and locked LUKS devices.
 pub(crate) struct EncryptableVolume;
@@ -84,13 +84,13 @@ impl Row {
     }
 }
 
-fn rows(machine: &Machine) -> impl Iterator<Item = Row> {
-    let volumes = volumes(machine, &Arc::<StatisticsQueries>::default()).into_iter();
+fn rows(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
+    let volumes = volumes(machine, &Arc::<StatisticsQueries>::default()).map_err(failure)?.into_iter();
     // Swap space is a volume on Linux only.
     let open = volumes
         .filter(|volume| volume.kind != "swap" && volume.kind != "crypto_LUKS")
         .map(|volume| Row::Open(Box::new(volume)));
-    open.chain(locked(machine).into_iter().map(Row::Locked))
+    Ok(open.chain(locked(machine).into_iter().map(Row::Locked)))
 }
 
 impl Table for EncryptableVolume {
@@ -118,13 +118,13 @@ impl Table for EncryptableVolume {
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
-        Ok(rows(machine))
+        rows(machine)
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         let Target::Instance(keys) = call.target else { return Err(ProviderError::NotCapable) };
         let id = text_key(keys);
-        let row = rows(machine).find(|row| row.id().eq_ignore_ascii_case(id));
+        let row = rows(machine)?.find(|row| row.id().eq_ignore_ascii_case(id));
         let row =
             row.ok_or_else(|| ProviderError::failed(Status::NotFound, format!("volume {id} not found")))?;
         let answer = returned(call, 0_u32)?;

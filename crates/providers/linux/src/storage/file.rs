@@ -176,7 +176,7 @@ impl<K: Kind> Table for File<K> {
         }
         let asks_for_files = ["CIM_LogicalFile", "CIM_Directory", "Win32_Directory", "CIM_DataFile"]
             .iter()
-            .any(|name| *scan.asked() == **name);
+            .any(|name| *scan.requested_class() == **name);
         if asks_for_files {
             let message = "cannot list all files of the machine\n  \
                 add WHERE Name = '/etc/fstab' or WHERE Path = '/etc/'; in an event query \

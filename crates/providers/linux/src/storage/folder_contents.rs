@@ -71,7 +71,7 @@ impl<K: Contents> Table for FolderContents<K> {
             }
             return Ok(());
         }
-        if *scan.asked() == *K::ASSOCIATION {
+        if *scan.requested_class() == *K::ASSOCIATION {
             let message = "cannot list all folders of the machine\n  add WHERE GroupComponent = \
                            'Win32_Directory.Name=\"/etc\"', or use ASSOCIATORS OF";
             return Err(ProviderError::failed(Status::QuotaViolation, message));

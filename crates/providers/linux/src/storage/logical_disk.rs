@@ -10,7 +10,7 @@ use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Scan, Target,
 
 use super::checks;
 use crate::storage::wants_any;
-use crate::table::{Fill, Push, Table, returned, text_key};
+use crate::table::{Fill, Push, Table, failure, returned, text_key};
 use crate::{Machine, events};
 
 /// Mounted file systems.
@@ -29,23 +29,31 @@ impl LogicalDisk {
         Self { queries: queries.clone() }
     }
 
-    fn find(&self, machine: &Machine, name: &str) -> Option<Disk> {
-        disks(machine, &self.queries).into_iter().find(|disk| disk.is_called(name))
+    fn find(&self, machine: &Machine, name: &str) -> Result<Option<Disk>, ProviderError> {
+        Ok(disks(machine, &self.queries)?.into_iter().find(|disk| disk.is_called(name)))
+    }
+
+    fn file_system(&self, machine: &Machine, name: &str) -> Result<Option<FileSystem>, ProviderError> {
+        Ok(self.find(machine, name)?.map(|disk| disk.file_system))
     }
 }
 
 /// Returns the mounted file systems, and once more those that have an alias.
-pub(crate) fn disks(machine: &Machine, queries: &Arc<StatisticsQueries>) -> Vec<Disk> {
+///
+/// # Errors
+/// If the mounts cannot be read.
+pub(crate) fn disks(machine: &Machine, queries: &Arc<StatisticsQueries>) -> Result<Vec<Disk>, ProviderError> {
     let mut disks: Vec<Disk> = FileSystem::all(machine, queries)
+        .map_err(failure)?
         .into_iter()
         .map(|file_system| Disk { name: file_system.mount.place.clone(), file_system })
         .collect();
     for (alias, place) in machine.drive_aliases() {
-        let again = FileSystem::all(machine, queries).into_iter();
+        let again = FileSystem::all(machine, queries).map_err(failure)?.into_iter();
         let aliased = again.filter(|one| one.mount.place == place);
         disks.extend(aliased.map(|file_system| Disk { name: alias.clone(), file_system }));
     }
-    disks
+    Ok(disks)
 }
 
 impl Disk {
@@ -79,7 +87,9 @@ impl Table for LogicalDisk {
             let answers = disk.file_system.answer(machine).statistics().is_some();
             if answers { 3_u16 } else { 8 }.into()
         }),
-        ("BlockSize", |machine, disk| disk.file_system.statistics(machine).map(|told| told.block).into()),
+        ("BlockSize", |machine, disk| {
+            disk.file_system.statistics(machine).map(|statistics| statistics.block).into()
+        }),
         ("Caption", |_, disk| disk.name.clone().into()),
         ("Compressed", |_, _| false.into()),
         ("ConfigManagerErrorCode", |_, _| 0_u32.into()),
@@ -92,7 +102,10 @@ impl Table for LogicalDisk {
             disk.file_system.statistics(machine).map(linux::storage::statistics::Statistics::free).into()
         }),
         ("MaximumComponentLength", |machine, disk| {
-            disk.file_system.statistics(machine).and_then(|told| u32::try_from(told.longest_name).ok()).into()
+            disk.file_system
+                .statistics(machine)
+                .and_then(|statistics| u32::try_from(statistics.longest_name).ok())
+                .into()
         }),
         ("MediaType", |machine, disk| match disk.file_system.drive_type(machine) {
             DriveType::Local => 12_u32.into(),
@@ -101,7 +114,7 @@ impl Table for LogicalDisk {
         }),
         ("Name", |_, disk| disk.name.clone().into()),
         ("NumberOfBlocks", |machine, disk| {
-            disk.file_system.statistics(machine).map(|told| told.blocks).into()
+            disk.file_system.statistics(machine).map(|statistics| statistics.blocks).into()
         }),
         ("PowerManagementSupported", |_, _| false.into()),
         ("ProviderName", |machine, disk| {
@@ -142,7 +155,7 @@ impl Table for LogicalDisk {
         scan: &Scan,
         push: &mut Push<'_, Disk>,
     ) -> Result<(), ProviderError> {
-        let disks = disks(machine, &self.queries);
+        let disks = disks(machine, &self.queries)?;
         // Asks all before waiting for the first, so that several silent file systems take no longer than one.
         if wants_any(scan, TOLD) || wants_any(scan, &["Availability", "StatusInfo"]) {
             for disk in &disks {
@@ -155,26 +168,26 @@ impl Table for LogicalDisk {
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Disk>, ProviderError> {
         let name = text_key(lookup.keys);
         // A mount point in different case must be searched among all.
-        self.find(machine, name).map(Some).ok_or(ProviderError::NotCapable)
+        self.find(machine, name)?.map(Some).ok_or(ProviderError::NotCapable)
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         match (call.operation.method.name.as_str(), call.target) {
             ("Chkdsk", Target::Instance(keys)) => {
                 let name = text_key(keys);
-                let disk = self.find(machine, name).ok_or_else(|| checks::no_such(name))?;
+                let disk = self.find(machine, name)?.ok_or_else(|| checks::no_such(name))?;
                 returned(call, checks::of_mounted(&disk.file_system, call.input)? as u32)
             }
             ("ScheduleAutoChk", _) => returned(
                 call,
                 checks::schedule(machine, call.input.value("LogicalDisk"), |name: &str| {
-                    self.find(machine, name).map(|disk| disk.file_system)
+                    self.file_system(machine, name)
                 })? as u32,
             ),
             ("ExcludeFromAutochk", _) => returned(
                 call,
                 checks::exclude(machine, call.input.value("LogicalDisk"), |name: &str| {
-                    self.find(machine, name).map(|disk| disk.file_system)
+                    self.file_system(machine, name)
                 })? as u32,
             ),
             _ => Err(ProviderError::NotCapable),
@@ -189,7 +202,7 @@ impl Table for LogicalDisk {
         changed: &ColumnSet,
     ) -> Result<(), ProviderError> {
         let name = instance.value("DeviceID").and_then(Value::as_str).unwrap_or_default();
-        let disk = self.find(machine, name).ok_or_else(|| checks::no_such(name))?;
+        let disk = self.find(machine, name)?.ok_or_else(|| checks::no_such(name))?;
         let column = instance.class().column("VolumeName");
         if column.is_some_and(|column| changed.contains(column)) {
             let label = instance.value("VolumeName").and_then(Value::as_str).unwrap_or_default();

@@ -9,7 +9,7 @@ use wmi::{ProviderError, Scan};
 use super::logical_disk::{TOLD, access};
 use crate::Machine;
 use crate::storage::wants_any;
-use crate::table::{Fill, Push, Table};
+use crate::table::{Fill, Push, Table, failure};
 
 /// Network file systems, which every session sees.
 pub(crate) struct MappedDisk {
@@ -29,7 +29,7 @@ impl Table for MappedDisk {
 
     const COLUMNS: &'static [(&'static str, Fill<FileSystem>)] = &[
         ("Access", |_, disk| access(disk).into()),
-        ("BlockSize", |machine, disk| disk.statistics(machine).map(|told| told.block).into()),
+        ("BlockSize", |machine, disk| disk.statistics(machine).map(|statistics| statistics.block).into()),
         ("Caption", |_, disk| disk.mount.place.clone().into()),
         ("Compressed", |_, _| false.into()),
         ("Description", |_, _| "Network Connection".into()),
@@ -39,10 +39,12 @@ impl Table for MappedDisk {
             disk.statistics(machine).map(linux::storage::statistics::Statistics::free).into()
         }),
         ("MaximumComponentLength", |machine, disk| {
-            disk.statistics(machine).and_then(|told| u32::try_from(told.longest_name).ok()).into()
+            disk.statistics(machine).and_then(|statistics| u32::try_from(statistics.longest_name).ok()).into()
         }),
         ("Name", |_, disk| disk.mount.place.clone().into()),
-        ("NumberOfBlocks", |machine, disk| disk.statistics(machine).map(|told| told.blocks).into()),
+        ("NumberOfBlocks", |machine, disk| {
+            disk.statistics(machine).map(|statistics| statistics.blocks).into()
+        }),
         ("ProviderName", |_, disk| disk.mount.source.clone().into()),
         // Logon session of the system (MS-DTYP, LUID of LocalSystem); mounts do not belong to a session.
         ("SessionID", |_, _| "999".into()),
@@ -60,7 +62,7 @@ impl Table for MappedDisk {
         scan: &Scan,
         push: &mut Push<'_, FileSystem>,
     ) -> Result<(), ProviderError> {
-        let mut disks = FileSystem::all(machine, &self.queries);
+        let mut disks = FileSystem::all(machine, &self.queries).map_err(failure)?;
         disks.retain(|disk| is_of_network(&disk.mount));
         if wants_any(scan, TOLD) {
             for disk in &disks {

@@ -18,7 +18,7 @@ use super::checks;
 use super::logical_disk::{TOLD, access, description};
 use crate::storage::logical_disk::drive_number;
 use crate::storage::wants_any;
-use crate::table::{Fill, Push, Table, is_set, returned, text_key};
+use crate::table::{Fill, Push, Table, failure, is_set, returned, text_key};
 use crate::{Machine, events};
 
 /// Volumes of the machine.
@@ -44,7 +44,7 @@ impl Table for Volume {
             let is_online = row.file_system.is_none() || row.statistics(machine).is_some();
             if is_online { 3_u16 } else { 8 }.into()
         }),
-        ("BlockSize", |machine, row| row.statistics(machine).map(|told| told.block).into()),
+        ("BlockSize", |machine, row| row.statistics(machine).map(|statistics| statistics.block).into()),
         ("BootVolume", |_, row| (row.place() == Some("/")).into()),
         ("Capacity", |machine, row| {
             row.statistics(machine)
@@ -70,7 +70,7 @@ impl Table for Volume {
         ("IndexingEnabled", |_, _| false.into()),
         ("Label", |_, row| row.identity.label.clone().into()),
         ("MaximumFileNameLength", |machine, row| {
-            row.statistics(machine).and_then(|told| u32::try_from(told.longest_name).ok()).into()
+            row.statistics(machine).and_then(|statistics| u32::try_from(statistics.longest_name).ok()).into()
         }),
         ("Name", |_, row| row.place().map_or_else(|| row.device_id(), str::to_owned).into()),
         ("PageFilePresent", |machine, row| row.has_swap(machine).into()),
@@ -108,7 +108,7 @@ impl Table for Volume {
         scan: &Scan,
         push: &mut Push<'_, Row>,
     ) -> Result<(), ProviderError> {
-        let rows = volumes(machine, &self.queries);
+        let rows = volumes(machine, &self.queries).map_err(failure)?;
         if wants_any(scan, TOLD) || wants_any(scan, &["Availability"]) {
             for file_system in rows.iter().filter_map(|row| row.file_system.as_ref()) {
                 file_system.ask(machine);
@@ -119,7 +119,7 @@ impl Table for Volume {
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
         let id = text_key(lookup.keys);
-        Ok(self.find(machine, id))
+        self.find(machine, id)
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
@@ -138,7 +138,7 @@ impl Table for Volume {
             (_, Target::Class) => return Err(ProviderError::NotCapable),
             (_, Target::Instance(keys)) => {
                 let id = text_key(keys);
-                self.find(machine, id).ok_or_else(|| no_such(id))?
+                self.find(machine, id)?.ok_or_else(|| no_such(id))?
             }
         };
         match method {
@@ -149,7 +149,7 @@ impl Table for Volume {
             "Mount" => returned(call, mount(&row, machine)),
             "Dismount" => returned(
                 call,
-                dismount(&row, machine, is_set(call.input, "Force"), is_set(call.input, "Permanent")),
+                dismount(&row, machine, is_set(call.input, "Force"), is_set(call.input, "Permanent"))?,
             ),
             "AddMountPoint" => {
                 let folder = call.input.value("Directory").and_then(Value::as_str).unwrap_or_default();
@@ -167,7 +167,7 @@ impl Table for Volume {
         changed: &ColumnSet,
     ) -> Result<(), ProviderError> {
         let id = instance.value("DeviceID").and_then(Value::as_str).unwrap_or_default();
-        let row = self.find(machine, id).ok_or_else(|| no_such(id))?;
+        let row = self.find(machine, id)?.ok_or_else(|| no_such(id))?;
         let is_label =
             |name: &str| instance.class().column(name).is_some_and(|column| changed.contains(column));
         if !is_label("Label") || changed.len() > 1 {
@@ -179,14 +179,18 @@ impl Table for Volume {
 }
 
 impl Volume {
-    fn find(&self, machine: &Machine, id: &str) -> Option<Row> {
-        volumes(machine, &self.queries).into_iter().find(|row| row.device_id().eq_ignore_ascii_case(id))
+    fn find(&self, machine: &Machine, id: &str) -> Result<Option<Row>, ProviderError> {
+        let mut all = volumes(machine, &self.queries).map_err(failure)?.into_iter();
+        Ok(all.find(|row| row.device_id().eq_ignore_ascii_case(id)))
     }
 
     /// Returns the file system mounted at a folder, or that of the volume with a name.
-    fn file_system(&self, machine: &Machine, name: &str) -> Option<FileSystem> {
-        let mut all = FileSystem::all(machine, &self.queries).into_iter();
-        all.find(|one| one.mount.place == name).or_else(|| self.find(machine, name)?.file_system)
+    fn file_system(&self, machine: &Machine, name: &str) -> Result<Option<FileSystem>, ProviderError> {
+        let mut all = FileSystem::all(machine, &self.queries).map_err(failure)?.into_iter();
+        match all.find(|one| one.mount.place == name) {
+            None => Ok(self.find(machine, name)?.and_then(|row| row.file_system)),
+            found => Ok(found),
+        }
     }
 }
 
@@ -213,33 +217,33 @@ fn mount(volume: &Row, machine: &Machine) -> u32 {
 
 /// Unmounts the volume from all mount points (`Dismount`: 0, 1 access denied, 2 other volumes are mounted
 /// below, 3 cannot be kept from being mounted again, 4 in use).
-fn dismount(volume: &Row, machine: &Machine, by_force: bool, for_ever: bool) -> u32 {
-    let Some(own) = &volume.file_system else { return 0 };
+fn dismount(volume: &Row, machine: &Machine, by_force: bool, for_ever: bool) -> Result<u32, ProviderError> {
+    let Some(own) = &volume.file_system else { return Ok(0) };
     // Automatic mounting is configured in fstab, which belongs to the administrator.
     if for_ever {
-        return 3;
+        return Ok(3);
     }
-    let mounts = machine.mounts();
+    let mounts = machine.mounts().map_err(failure)?;
     let (own, others): (Vec<&Mount>, Vec<&Mount>) =
         mounts.iter().partition(|mount| mount.device == own.mount.device);
     let places: HashSet<_> = own.iter().map(|mount| Path::new(&mount.place)).collect();
     let has_others =
         others.iter().any(|other| Path::new(&other.place).ancestors().any(|above| places.contains(above)));
     if has_others {
-        return 2;
+        return Ok(2);
     }
     if !rustix::process::geteuid().is_root() {
-        return ACCESS_DENIED;
+        return Ok(ACCESS_DENIED);
     }
     // Unmounts in reverse order. A forced unmount is lazy: processes keep access to the files they have
     // open.
     for mount in own.iter().rev() {
         let arguments: &[&str] = if by_force { &["-l", "--", &mount.place] } else { &["--", &mount.place] };
         if !succeeds(program::of_system("umount", arguments, SHORT)) {
-            return 4;
+            return Ok(4);
         }
     }
-    0
+    Ok(0)
 }
 
 /// Mounts the volume at another path (`AddMountPoint`: 0, 1 access denied, 2 invalid argument, 3 folder

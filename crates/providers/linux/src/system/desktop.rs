@@ -8,7 +8,7 @@ use linux::system::dconf::{Database, Setting};
 use wmi::ProviderError;
 
 use crate::Machine;
-use crate::table::{Fill, Table};
+use crate::table::{Fill, Table, failure};
 
 /// Desktops of local users who have one.
 pub(crate) struct Desktop;
@@ -134,7 +134,8 @@ impl Table for Desktop {
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Choices>, ProviderError> {
-        Ok(machine.users().into_iter().filter_map(|user| Choices::of(machine, &user)))
+        let users = machine.users().complete().map_err(failure)?;
+        Ok(users.into_iter().filter_map(|user| Choices::of(machine, &user)))
     }
 }
 

@@ -6,7 +6,7 @@ use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::association::Association;
-use crate::table::computer_system;
+use crate::table::{computer_system, failure};
 
 /// Operating system of the computer system.
 pub(crate) static SYSTEM_OPERATING_SYSTEM: Association<()> = Association {
@@ -39,7 +39,7 @@ pub(crate) static SYSTEM_USERS: Association<String> = Association {
 };
 
 fn rows_of_system_users(machine: &Machine) -> Result<Vec<String>, ProviderError> {
-    let users = User::in_files(machine).into_iter();
+    let users = User::in_files(machine).map_err(failure)?.into_iter();
     // Lines for NIS begin with a sign and do not define local users.
     Ok(users.map(|user| user.name).filter(|name| !name.starts_with(['+', '-', '#'])).collect())
 }

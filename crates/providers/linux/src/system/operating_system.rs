@@ -48,7 +48,7 @@ impl Row {
     }
 
     fn mounts(&self, machine: &Machine) -> &[Mount] {
-        self.mounts.get_or_init(|| machine.mounts())
+        self.mounts.get_or_init(|| machine.mounts().unwrap_or_default())
     }
 
     fn has_nx(&self, machine: &Machine) -> Option<bool> {

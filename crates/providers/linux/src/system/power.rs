@@ -26,7 +26,7 @@ pub(super) fn end(machine: &Machine, end: End, delay: Duration, message: Option<
     };
     let delay = i64::try_from(delay.max(SHORTEST_DELAY).as_micros()).unwrap_or(i64::MAX);
     let at = u64::try_from(now().saturating_add(delay)).unwrap_or_default();
-    let asked = machine.bus().wait(async |bus| {
+    let requested = machine.bus().wait(async |bus| {
         // Checks the permission first: a scheduled action would be refused only when its time has come.
         let can: String = LOGIND.ask(&bus, question, &()).await?;
         match can.as_str() {
@@ -42,7 +42,7 @@ pub(super) fn end(machine: &Machine, end: End, delay: Duration, message: Option<
         LOGIND.call(&bus, "ScheduleShutdown", &(kind, at)).await?;
         Ok(DONE)
     });
-    asked.unwrap_or_else(|error| code(&error))
+    requested.unwrap_or_else(|error| code(&error))
 }
 
 /// Implements `Win32Shutdown` and `Win32ShutdownTracker`; returns their code.

@@ -196,10 +196,10 @@ mod tests {
         let zone = TimeZone::posix(posix).expect("it is one");
         let all = [1_768_000_000_i64, 1_784_000_000]
             .map(|time| Rules::of(&zone, time * 1_000_000).expect("it has"));
-        let told =
+        let reported =
             all.each_ref().map(|r| (r.caption(), r.saved, r.standard, r.to_daylight.map(week_of_change)));
         let [winter, summer] = all;
-        assert_eq!(told[0], told[1]);
+        assert_eq!(reported[0], reported[1]);
         assert_eq!(
             winter.to_daylight.map(civil::DateTime::month),
             summer.to_daylight.map(civil::DateTime::month)

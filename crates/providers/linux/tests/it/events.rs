@@ -247,6 +247,43 @@ async fn shutdown_is_reported_unless_canceled() {
     assert_eq!(event.value("MachineName").and_then(Value::as_str), Some(machine.host_name().as_str()));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn sleep_and_waking_are_reported() {
+    let Some(bus) = Bus::start() else { return };
+    let logind = bus.join("org.freedesktop.login1").await;
+    let machine = std::sync::Arc::new(telarch_provider_linux::Machine::this().with_bus(&bus.address));
+    let context = Context::of_this_process("test");
+    let query = "SELECT * FROM Win32_PowerManagementEvent";
+    let mut events = engine(&machine).subscribe(&context, &Namespace::cimv2(), query).await.unwrap();
+    let saying = tokio::spawn(async move {
+        for sleeps in [true, false].into_iter().cycle() {
+            let (path, interface) = ("/org/freedesktop/login1", "org.freedesktop.login1.Manager");
+            logind.emit_signal(None::<&str>, path, interface, "PrepareForSleep", &sleeps).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let mut kinds = Vec::new();
+    while !(kinds.contains(&Some(4)) && kinds.contains(&Some(7))) {
+        kinds.push(number(&next(&mut events).await, "EventType"));
+    }
+    saying.abort();
+    assert!(kinds.iter().all(|kind| [Some(4), Some(7)].contains(kind)), "{kinds:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn threads_of_a_process_are_reported() {
+    if let Err(error) = linux::process::connector::open() {
+        return skips::skip!("the process connector is not available here: {error}");
+    }
+    let of = |class: &str| format!("SELECT * FROM {class} WHERE ProcessID = {}", std::process::id());
+    let mut started = subscribe(&of("Win32_ThreadStartTrace")).await;
+    let mut stopped = subscribe(&of("Win32_ThreadStopTrace")).await;
+    let thread = std::thread::spawn(rustix::thread::gettid).join().unwrap().as_raw_nonzero().get();
+    for events in [&mut started, &mut stopped] {
+        while number(&next(events).await, "ThreadID") != Some(thread.into()) {}
+    }
+}
+
 /// Returns the condition on the files directly in a folder, with the mount point as `df` shows it.
 fn in_folder(class: &str, folder: &std::path::Path) -> String {
     let drive = sh(&format!("df --output=target '{}' | tail -n 1", folder.display()));
@@ -292,8 +329,11 @@ async fn all_files_of_the_machine_cannot_be_watched() {
     let query = "SELECT * FROM __InstanceCreationEvent WITHIN 1 WHERE TargetInstance ISA 'CIM_DataFile'";
     let context = Context::of_this_process("test");
     let refused = engine(&machine()).subscribe(&context, &Namespace::cimv2(), query).await.unwrap_err();
-    let told = refused.to_string();
-    assert!(told.contains("TargetInstance.Drive") && told.contains("TargetInstance.Path"), "{told}");
+    let reported = refused.to_string();
+    assert!(
+        reported.contains("TargetInstance.Drive") && reported.contains("TargetInstance.Path"),
+        "{reported}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

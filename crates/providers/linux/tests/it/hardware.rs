@@ -86,12 +86,12 @@ async fn firmware_matches_dmidecode() {
 #[tokio::test]
 async fn memory_modules_match_dmidecode() {
     let machine = firmware().machine_kept();
-    let Some(told) = sections_of("17") else { return };
-    let told: Vec<_> =
-        told.into_iter().filter(|block| line(block, "Size") != "No Module Installed").collect();
+    let Some(reported) = sections_of("17") else { return };
+    let reported: Vec<_> =
+        reported.into_iter().filter(|block| line(block, "Size") != "No Module Installed").collect();
     let found = rows_of(&machine.1, "SELECT * FROM Win32_PhysicalMemory").await;
-    assert_eq!((found.len(), told.len()), (2, 2), "an empty socket is no memory");
-    for (row, block) in found.iter().zip(&told) {
+    assert_eq!((found.len(), reported.len()), (2, 2), "an empty socket is no memory");
+    for (row, block) in found.iter().zip(&reported) {
         for (ours, theirs) in [
             ("DeviceLocator", "Locator"),
             ("Manufacturer", "Manufacturer"),
@@ -124,17 +124,17 @@ async fn memory_modules_match_dmidecode() {
 async fn caches_slots_and_connectors_match_the_firmware() {
     let machine = firmware().machine_kept();
     let caches = rows_of(&machine.1, "SELECT * FROM Win32_CacheMemory").await;
-    let told =
+    let reported =
         ["Purpose", "Level", "InstalledSize", "WritePolicy", "StatusInfo"].map(|name| text(&caches[0], name));
-    assert_eq!(told, ["L2-Cache", "4", "2048", "3", "3"]);
+    assert_eq!(reported, ["L2-Cache", "4", "2048", "3", "3"]);
     let slots = rows_of(&machine.1, "SELECT * FROM Win32_SystemSlot").await;
-    let told = ["SlotDesignation", "CurrentUsage", "BusNumber", "DeviceNumber", "FunctionNumber"]
+    let reported = ["SlotDesignation", "CurrentUsage", "BusNumber", "DeviceNumber", "FunctionNumber"]
         .map(|name| text(&slots[0], name));
-    assert_eq!(told, ["PCIE 1", "4", "1", "3", "2"]);
+    assert_eq!(reported, ["PCIE 1", "4", "1", "3", "2"]);
     let ports = rows_of(&machine.1, "SELECT * FROM Win32_PortConnector").await;
-    let told = ["InternalReferenceDesignator", "ExternalReferenceDesignator", "PortType"]
+    let reported = ["InternalReferenceDesignator", "ExternalReferenceDesignator", "PortType"]
         .map(|name| text(&ports[0], name));
-    assert_eq!(told, ["J1", "USB", "16"]);
+    assert_eq!(reported, ["J1", "USB", "16"]);
     let devices = rows_of(&machine.1, "SELECT * FROM Win32_OnBoardDevice").await;
     assert_eq!(
         ["Description", "DeviceType", "Enabled"].map(|name| text(&devices[0], name)),
@@ -155,8 +155,8 @@ async fn processors_are_those_that_lscpu_counts() {
     let sum = |name: &str| found.iter().map(|row| text(row, name).parse::<usize>().unwrap()).sum::<usize>();
     assert_eq!((sum("NumberOfLogicalProcessors"), sum("NumberOfCores")), (lines.len(), count(1)));
     let output = Command::new("lscpu").env("LC_ALL", "C").output().unwrap();
-    let told = String::from_utf8(output.stdout).unwrap();
-    let model = told.lines().find_map(|line| line.strip_prefix("Model name:")).unwrap().trim();
+    let reported = String::from_utf8(output.stdout).unwrap();
+    let model = reported.lines().find_map(|line| line.strip_prefix("Model name:")).unwrap().trim();
     assert_eq!(text(&found[0], "Name"), model);
     let load: u16 = text(&found[0], "LoadPercentage").parse().unwrap();
     assert!(load <= 100);
@@ -166,7 +166,7 @@ async fn processors_are_those_that_lscpu_counts() {
 #[tokio::test]
 async fn processor_id_has_family_model_and_stepping() {
     let script = "awk -F': ' '/^cpu family/ {f=$2} /^model\\t/ {m=$2} /^stepping/ {print f, m, $2; exit}' /proc/cpuinfo";
-    let told: Vec<u32> =
+    let reported: Vec<u32> =
         crate::output("sh", &["-c", script]).split(' ').map(|number| number.parse().unwrap()).collect();
     let found = rows("SELECT ProcessorId FROM Win32_Processor").await;
     let id = u64::from_str_radix(&text(&found[0], "ProcessorId"), 16).unwrap();
@@ -174,7 +174,7 @@ async fn processor_id_has_family_model_and_stepping() {
     let (family, model) = (bits(8, 4), bits(4, 4));
     let family = if family == 15 { family + bits(20, 8) } else { family };
     let model = if family == 6 || family >= 15 { model | bits(16, 4) << 4 } else { model };
-    assert_eq!([family, model, bits(0, 4)], told.as_slice());
+    assert_eq!([family, model, bits(0, 4)], reported.as_slice());
     // Bits 25 and 26 of EDX: SSE and SSE2, which every x86-64 processor has.
     assert_eq!(bits(32 + 25, 2), 3);
 }
@@ -236,7 +236,7 @@ fn laptop() -> Tree {
             [("type", "Battery"), ("status", "Discharging"), ("capacity", "81"), ("energy_full_design", "57000000"), ("energy_full", "50000000"), ("voltage_min_design", "11520000"), ("technology", "Li-poly"), ("model_name", "5B10W13930"), ("serial_number", "1234")],
         )
         .lines("sys/class/power_supply/AC", [("type", "Mains"), ("online", "0")])
-        .lines("sys/class/hwmon/hwmon3", [("name", "thinkpad"), ("fan1_input", "2400"), ("pwm1", "100"), ("temp1_input", "45500"), ("temp1_crit", "100000"), ("temp1_label", "CPU"), ("temp1_crit_alarm", "0")])
+        .lines("sys/class/hwmon/hwmon3", [("name", "thinkpad"), ("fan1_input", "2400"), ("pwm1", "100"), ("temp1_input", "45500"), ("temp1_crit", "100000"), ("temp1_label", "CPU"), ("temp1_crit_alarm", "0"), ("in0_input", "11904"), ("in0_label", "+12V"), ("in0_max", "12600"), ("curr1_input", "1500"), ("curr1_alarm", "1")])
         .device("tty", "devices/platform/serial8250/tty/ttyS0")
         .lines("sys/devices/platform/serial8250/tty/ttyS0", [("type", "4")])
         .device("tty", "devices/platform/serial8250/tty/ttyS1")
@@ -249,7 +249,7 @@ async fn devices_are_found_where_the_kernel_lists_them() {
     let machine = laptop().machine_kept();
     let video = "PCI\\VEN_8086&DEV_1234&SUBSYS_567817AA&REV_02\\0000:00:02.0";
     let usb = "USB\\VID_046D&PID_C52B\\1-1";
-    for (class, told) in [
+    for (class, reported) in [
         (
             "Win32_VideoController",
             vec![("Name", "UHD Graphics"), ("PNPDeviceID", video), ("InstalledDisplayDrivers", "i915")],
@@ -287,11 +287,24 @@ async fn devices_are_found_where_the_kernel_lists_them() {
                 ("Status", "OK"),
             ],
         ),
+        (
+            "Win32_VoltageProbe",
+            vec![
+                ("DeviceID", "thinkpad/in0"),
+                ("Name", "+12V"),
+                ("CurrentReading", "11904"),
+                ("UpperThresholdNonCritical", "12600"),
+                ("Status", "OK"),
+            ],
+        ),
+        ("Win32_CurrentProbe", vec![("CurrentReading", "1500"), ("Status", "Degraded")]),
         ("Win32_SerialPort", vec![("DeviceID", "/dev/ttyS0"), ("Description", "serial8250")]),
     ] {
         let found = rows_of(&machine.1, &format!("SELECT * FROM {class}")).await;
         assert_eq!(found.len(), 1, "{class}");
-        told.into_iter().for_each(|(name, value)| assert_eq!(text(&found[0], name), value, "{class}.{name}"));
+        reported
+            .into_iter()
+            .for_each(|(name, value)| assert_eq!(text(&found[0], name), value, "{class}.{name}"));
     }
     let entities = rows_of(&machine.1, "SELECT * FROM Win32_PnPEntity").await;
     assert_eq!(entities.len(), 6);

@@ -11,6 +11,7 @@ mod methods;
 mod native;
 mod network;
 mod network_manager;
+mod omissions;
 mod operating_system;
 mod performance;
 mod printing;

@@ -141,6 +141,15 @@ async fn raid_arrays_report_their_state() {
     assert_eq!(values.map(|name| text(array, name)), ["md0", "raid1", "2", "1", "1", "25", "1048576"]);
 }
 
+const STANDARD: &str = "root/standardcimv2";
+
+/// Returns name, state and default actions of the firewall profiles.
+async fn profiles(machine: &Arc<Machine>) -> Vec<String> {
+    let rows = crate::rows_in(STANDARD, machine, "SELECT * FROM MSFT_NetFirewallProfile").await;
+    let columns = ["Name", "Enabled", "DefaultInboundAction", "DefaultOutboundAction"];
+    rows.iter().map(|row| columns.map(|name| text(row, name)).join(" ")).collect()
+}
+
 #[test]
 fn firewall_rules_match_nft() {
     in_world("native::firewall_rules_match_nft", &["nft"], || {
@@ -170,6 +179,25 @@ fn firewall_rules_match_nft() {
                 Command::new("nft").args(["-a", "list", "chain", "inet", "shop", "input"]).output().unwrap();
             let listed = String::from_utf8(handle.stdout).unwrap();
             assert!(listed.contains(&format!("# handle {}", text(rule, "Handle"))), "{listed}");
+            let columns = ["DisplayName", "Direction", "Action", "Enabled", "DisplayGroup"];
+            let standard = crate::rows_in(STANDARD, &machine, "SELECT * FROM MSFT_NetFirewallRule").await;
+            let [rule] = standard.as_slice() else { panic!("{} rules", standard.len()) };
+            assert_eq!(
+                columns.map(|name| text(rule, name)),
+                ["remote management", "1", "2", "1", "inet shop input"]
+            );
+            assert_eq!(profiles(&machine).await, ["Domain 1 4 2", "Private 1 4 2", "Public 1 4 2"]);
+            let more = "add chain inet shop output { type filter hook output priority 0; }; \
+                        add chain inet shop ports; add rule inet shop output jump ports; \
+                        add rule inet shop ports tcp dport 25 reject; add rule inet shop input accept";
+            assert!(Command::new("nft").arg(more).status().unwrap().success());
+            assert_eq!(profiles(&machine).await, ["Domain 1 2 2", "Private 1 2 2", "Public 1 2 2"]);
+            let query = "SELECT * FROM MSFT_NetFirewallRule WHERE Direction = 2";
+            let outbound = crate::rows_in(STANDARD, &machine, query).await;
+            let [rule] = outbound.as_slice() else { panic!("{} rules", outbound.len()) };
+            assert_eq!(columns.map(|name| text(rule, name))[1..], ["2", "4", "1", "inet shop ports"]);
+            assert!(Command::new("nft").arg("flush ruleset").status().unwrap().success());
+            assert_eq!(profiles(&machine).await, ["Domain 0 2 2", "Private 0 2 2", "Public 0 2 2"]);
         });
     });
 }

@@ -34,39 +34,42 @@ fn list(row: &cim::Instance, property: &str) -> String {
 fn adapters_addresses_and_routes_match_ip() {
     in_world("network::adapters_addresses_and_routes_match_ip", &["ip", "python3"], || {
         sh(FURNISH);
-        let told = sh("ip -j link | python3 -c \"
+        let reported = sh("ip -j link | python3 -c \"
 import json, sys
 for l in json.load(sys.stdin):
     mac = l.get('address', '').upper()
     print(l['ifindex'], l['ifname'], '' if not mac.strip('0:') else mac, str('UP' in l['flags']).lower())\"");
         let columns = ["Index", "NetConnectionID", "MACAddress", "NetEnabled"];
-        assert_eq!(lines("SELECT * FROM Win32_NetworkAdapter", &columns), sorted(&told));
+        assert_eq!(lines("SELECT * FROM Win32_NetworkAdapter", &columns), sorted(&reported));
         sh("ip link add idle address 02:00:00:00:00:07 type veth peer name lonely && ip link set lonely up");
-        let told = sh("ip -j link | python3 -c \"
+        let reported = sh("ip -j link | python3 -c \"
 import json, sys
 for l in json.load(sys.stdin):
     up, without = 'UP' in l['flags'], l['operstate'] in ('DOWN', 'LOWERLAYERDOWN')
     print(l['ifname'], *((3, 'OK') if up and not without else (10 if up else 8, 'Degraded')))\"");
         let columns = ["NetConnectionID", "Availability", "Status"];
-        assert_eq!(lines("SELECT * FROM Win32_NetworkAdapter", &columns), sorted(&told));
-        assert!(told.contains("idle 8 Degraded") && told.contains("lonely 10 Degraded"), "{told}");
+        assert_eq!(lines("SELECT * FROM Win32_NetworkAdapter", &columns), sorted(&reported));
+        assert!(
+            reported.contains("idle 8 Degraded") && reported.contains("lonely 10 Degraded"),
+            "{reported}"
+        );
         sh("ip link del idle");
-        let told = sh("ip -j addr | python3 -c \"
+        let reported = sh("ip -j addr | python3 -c \"
 import ipaddress, json, sys
 for l in json.load(sys.stdin):
     a = sorted(l['addr_info'], key=lambda a: a['family'] == 'inet6')
     mask = lambda a: a['prefixlen'] if a['family'] == 'inet6' else ipaddress.ip_network('0.0.0.0/%d' % a['prefixlen']).netmask
     print(l['ifindex'], ','.join(a['local'] for a in a), ','.join(str(mask(a)) for a in a), l['mtu'])\"");
         let columns = ["Index", "IPAddress", "IPSubnet", "MTU"];
-        assert_eq!(lines("SELECT * FROM Win32_NetworkAdapterConfiguration", &columns), sorted(&told));
-        let told = sh("ip -j -4 route show table main | python3 -c \"
+        assert_eq!(lines("SELECT * FROM Win32_NetworkAdapterConfiguration", &columns), sorted(&reported));
+        let reported = sh("ip -j -4 route show table main | python3 -c \"
 import ipaddress, json, socket, sys
 for r in json.load(sys.stdin):
     n = ipaddress.ip_network('0.0.0.0/0' if r['dst'] == 'default' else r['dst'])
     g = r.get('gateway', '0.0.0.0')
     print(n.network_address, n.netmask, g, socket.if_nametoindex(r['dev']), r.get('metric', 0), 4 if 'gateway' in r else 3)\"");
         let columns = ["Destination", "Mask", "NextHop", "InterfaceIndex", "Metric1", "Type"];
-        assert_eq!(lines("SELECT * FROM Win32_IP4RouteTable", &columns), sorted(&told));
+        assert_eq!(lines("SELECT * FROM Win32_IP4RouteTable", &columns), sorted(&reported));
         sh("ip route add 203.0.113.0/24 via 192.0.2.9 metric 5 proto static");
         let columns = ["Destination", "Mask", "NextHop", "Metric1"];
         assert_eq!(
@@ -223,7 +226,7 @@ fn adapter_values_use_windows_terms() {
         .lines("sys/devices/virtual/net/wlan0", [("ifindex", "6"), ("type", "1"), ("flags", "0x1003"), ("operstate", "down"), ("wireless/status", "0"), ("speed", "-1")]);
     let rows = run(rows_of(&tree.machine(), "SELECT * FROM Win32_NetworkAdapter"));
     let [wired, bond, wireless] = rows.as_slice() else { panic!("{} adapters", rows.len()) };
-    let told = [
+    let reported = [
         ("Name", "Ethernet Connection (7) I219-LM"),
         ("Manufacturer", "Intel Corporation"),
         ("PNPDeviceID", "PCI\\VEN_8086&DEV_15BB&SUBSYS_83EE103C&REV_10\\0000:00:1f.6"),
@@ -236,7 +239,7 @@ fn adapter_values_use_windows_terms() {
         ("AdapterType", "Ethernet 802.3"),
         ("Caption", "[00000002] Ethernet Connection (7) I219-LM"),
     ];
-    told.into_iter().for_each(|(name, value)| assert_eq!(text(wired, name), value, "{name}"));
+    reported.into_iter().for_each(|(name, value)| assert_eq!(text(wired, name), value, "{name}"));
     assert_eq!(
         ["Name", "NetConnectionStatus", "PhysicalAdapter", "PNPDeviceID"].map(|name| text(bond, name)),
         ["bond bond0", "0", "false", ""]

@@ -174,10 +174,10 @@ fn printers_and_jobs_of_cups_are_listed_and_changed() {
         .unwrap();
     assert!(printed.status.success(), "{printed:?}");
     let jobs = row("Win32_PrintJob", "");
-    let told: Vec<_> =
+    let reported: Vec<_> =
         jobs.iter().map(|job| ["Document", "Owner", "JobStatus"].map(|name| text(job, name))).collect();
     assert_eq!(
-        told,
+        reported,
         [["Test page", "root", "Spooling"], ["Über", "root", "Spooling"]].map(|job| job.map(str::to_owned))
     );
     assert_eq!(text(&jobs[0], "Name"), format!("laser, {}", text(&jobs[0], "JobId")));

@@ -146,7 +146,7 @@ async fn only_selected_columns_are_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn created_process_runs_as_caller_and_is_terminated() {
     let folder = tempfile::tempdir().unwrap();
-    let told = folder.path().join("told");
+    let reported = folder.path().join("told");
     let script = "id -u > it; pwd >> it; echo \"$GIVEN\" >> it; mv it told; exec sleep 1000";
     let startup = Schema::of(Namespace::cimv2()).class("Win32_ProcessStartup").unwrap();
     let path = format!("PATH={}", std::env::var("PATH").unwrap());
@@ -170,10 +170,10 @@ async fn created_process_runs_as_caller_and_is_terminated() {
     .unwrap();
     assert_eq!(text(&created, "ReturnValue"), "0");
     let number = text(&created, "ProcessId");
-    wait_for("the process does not run", || told.exists());
+    wait_for("the process does not run", || reported.exists());
     let at = folder.path().canonicalize().unwrap();
     let expected = format!("{}\n{}\na = b\n", output("id", &["-u"]), at.display());
-    assert_eq!(fs::read_to_string(&told).unwrap(), expected);
+    assert_eq!(fs::read_to_string(&reported).unwrap(), expected);
     assert_eq!(output("ps", &["-o", "nice=", "-p", &number]), "10");
     assert_eq!(output("ps", &["-o", "tty=", "-p", &number]), "?");
 
@@ -262,12 +262,12 @@ async fn concurrent_queries_return_every_process() {
         let engine = engine.clone();
         asking.spawn(async move { crate::rows_from(&engine, "SELECT * FROM Win32_Process").await });
     }
-    let mut told = 0;
+    let mut reported = 0;
     while let Some(found) = asking.join_next().await {
         are_whole(&found.unwrap(), &handles);
-        told += 1;
+        reported += 1;
     }
-    assert_eq!(told, 20);
+    assert_eq!(reported, 20);
 }
 
 /// Checks that no process is listed twice or without a name, and that all steady processes are listed.
@@ -343,21 +343,21 @@ fn five_processes() -> tempfile::TempDir {
 #[tokio::test]
 async fn process_name_needs_only_the_program_link() {
     let folder = five_processes();
-    let asked = async |query: &str| {
+    let requested = async |query: &str| {
         let machine = Arc::new(Machine::at(folder.path()));
         let found = rows_of(&machine, query).await;
         let named = found.iter().map(|row| (text(row, "ProcessId"), text(row, "Name"))).collect::<Vec<_>>();
         (named, machine.opened())
     };
-    let (named, opened) = asked("SELECT Name, ProcessId FROM Win32_Process").await;
+    let (named, opened) = requested("SELECT Name, ProcessId FROM Win32_Process").await;
     let names = ["file 1", "file 2", "program", "program"].map(str::to_owned);
     let expected: Vec<_> = (1..).map(|number: u32| number.to_string()).zip(names).collect();
     assert_eq!(named, expected, "what is gone is left out");
     // For the last three also the folder, and for those that exist also stat.
     assert_eq!(opened, 2 + 5 + 3 + 3, "/proc and its list, where five programs are, and the rest");
-    let (named, _) = asked("SELECT Name, ProcessId, ThreadCount FROM Win32_Process").await;
+    let (named, _) = requested("SELECT Name, ProcessId, ThreadCount FROM Win32_Process").await;
     assert_eq!(named, expected, "it is the same by other files");
-    let (named, _) = asked("SELECT Name, ProcessId FROM Win32_Process WHERE ProcessId > 0").await;
+    let (named, _) = requested("SELECT Name, ProcessId FROM Win32_Process WHERE ProcessId > 0").await;
     assert_eq!(named, expected, "and where something else decides");
     let handles = rows_of(&Arc::new(Machine::at(folder.path())), "SELECT Handle FROM Win32_Process").await;
     assert_eq!(handles.len(), 4, "a number is no process");

@@ -23,7 +23,7 @@ const LEFT_OUT: [&str; 6] = [
 async fn key_conditions_return_exactly_the_matching_rows() {
     let machine = machine();
     let engine = engine(&machine);
-    let mut asked = 0;
+    let mut requested = 0;
     for provider in telarch_provider_linux::providers(&machine) {
         for (namespace, name) in provider.classes() {
             if LEFT_OUT.iter().any(|beginning| name.as_str().starts_with(beginning)) {
@@ -42,7 +42,7 @@ async fn key_conditions_return_exactly_the_matching_rows() {
             }
             let after = keys_of(&engine, &namespace, &all).await.unwrap_or_else(|| panic!("{all} fails"));
             for (query, answer) in answers {
-                asked += 1;
+                requested += 1;
                 let (before, after) = (filtered(&query, &before), filtered(&query, &after));
                 let answer: BTreeSet<&String> = answer.keys().collect();
                 // The name of a kernel worker changes with its current work.
@@ -56,7 +56,7 @@ async fn key_conditions_return_exactly_the_matching_rows() {
             }
         }
     }
-    assert!(asked > 200, "only {asked} conditions were asked");
+    assert!(requested > 200, "only {requested} conditions were asked");
 }
 
 /// Returns whether rows of the class may appear and disappear at any time.

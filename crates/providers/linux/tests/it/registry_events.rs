@@ -109,16 +109,16 @@ async fn frequently_written_key_is_checked_at_intervals() {
                  KeyPath = 'SOFTWARE\\\\Site'";
     let mut events = subscribe(&machine, query).await.unwrap();
     let begun = Instant::now();
-    let (mut told, mut last) = (0, begun);
+    let (mut reported, mut last) = (0, begun);
     for number in 1..=50 {
         set(&machine, "SOFTWARE\\Site", "a", number).await;
         tokio::task::yield_now().await;
     }
     while let Ok(Some(Ok(Occurrence::Event(_)))) = timeout(SILENCE, events.next()).await {
-        (told, last) = (told + 1, Instant::now());
+        (reported, last) = (reported + 1, Instant::now());
     }
     let most = (last - begun).as_millis() / 200 + 2;
-    assert!((1..=most).contains(&told), "{told} events in {:?}", last - begun);
+    assert!((1..=most).contains(&reported), "{reported} events in {:?}", last - begun);
 }
 
 #[tokio::test]

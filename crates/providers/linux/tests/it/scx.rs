@@ -172,9 +172,9 @@ async fn log_lines_are_returned_once_per_reader() {
     };
     let expressions = ["error", "(", "[[:digit:]]{3}"].map(str::to_owned).to_vec();
     let rows = async || {
-        let told = call("GetMatchedRows", &[("regexps", expressions.clone().into())]).await;
-        let rows = lines(&told);
-        assert_eq!(text(&told, "ReturnValue"), rows.len().to_string());
+        let reported = call("GetMatchedRows", &[("regexps", expressions.clone().into())]).await;
+        let rows = lines(&reported);
+        assert_eq!(text(&reported, "ReturnValue"), rows.len().to_string());
         assert_eq!(rows[0], "InvalidRegexp;1");
         rows[1..].to_vec()
     };
@@ -294,8 +294,8 @@ fn as_nobody() {
 }
 
 /// Returns the lines in an answer.
-fn lines(told: &Instance) -> Vec<String> {
-    let rows = told.value("rows").unwrap().elements().iter();
+fn lines(reported: &Instance) -> Vec<String> {
+    let rows = reported.value("rows").unwrap().elements().iter();
     rows.map(|row| row.as_str().unwrap().to_owned()).collect()
 }
 
@@ -319,10 +319,10 @@ async fn links_disks_and_file_systems_match_other_programs() {
     }
     for row in rows("SELECT * FROM SCX_FileSystem").await {
         let place = text(&row, "Name");
-        let told = crate::output("stat", &["--file-system", "--format=%c %S %b %l", &place]);
-        let told: Vec<u64> = told.split(' ').map(|number| number.parse().unwrap()).collect();
-        let inodes = if told[0] == 0 { String::new() } else { told[0].to_string() };
-        let expected = [inodes, (told[1] * told[2]).to_string(), told[3].to_string()];
+        let reported = crate::output("stat", &["--file-system", "--format=%c %S %b %l", &place]);
+        let reported: Vec<u64> = reported.split(' ').map(|number| number.parse().unwrap()).collect();
+        let inodes = if reported[0] == 0 { String::new() } else { reported[0].to_string() };
+        let expected = [inodes, (reported[1] * reported[2]).to_string(), reported[3].to_string()];
         assert_eq!(
             ["TotalInodes", "FileSystemSize", "MaxFileNameLength"].map(|name| text(&row, name)),
             expected,
@@ -410,6 +410,6 @@ async fn application_server_files_that_are_pipes_do_not_block() {
     let query = "SELECT * FROM SCX_Application_Server";
     let mut rows = engine.query(&Context::of_this_process("root"), &scx(), query).unwrap();
     let row = rows.next().await.unwrap().unwrap();
-    let told = ["Name", "HttpPort", "Version"].map(|name| text(&row, name));
-    assert_eq!(told, ["/home/mallory", "", ""]);
+    let reported = ["Name", "HttpPort", "Version"].map(|name| text(&row, name));
+    assert_eq!(reported, ["/home/mallory", "", ""]);
 }

@@ -341,9 +341,9 @@ fn services_are_created_changed_and_deleted() {
             (("DesktopInteract", true.into()), "21"),
         ] {
             let mut parameters: Vec<_> = odd.iter().filter(|(name, _)| *name != changed.0).cloned().collect();
-            let told = format!("{changed:?}");
+            let reported = format!("{changed:?}");
             parameters.push(changed);
-            assert_eq!(create(&machine, &parameters).await, expected, "{told}");
+            assert_eq!(create(&machine, &parameters).await, expected, "{reported}");
         }
         assert!(!Path::new(UNITS).join("made.service").exists());
     });
@@ -399,12 +399,12 @@ fn drivers_are_the_modules_of_the_kernel() {
         );
         let machine = Arc::new(Machine::at(folder.path()));
         let found = rows_of(&machine, "SELECT * FROM Win32_SystemDriver").await;
-        let told: Vec<_> = found
+        let reported: Vec<_> = found
             .iter()
             .map(|row| ["Name", "State", "AcceptStop", "PathName"].map(|name| text(row, name)).join(" "))
             .collect();
         assert_eq!(
-            told,
+            reported,
             [
                 "nf_tables Start Pending true /lib/modules/6.1.0-1-amd64/kernel/net/nf-tables.ko",
                 "xfs Running false /lib/modules/6.1.0-1-amd64/kernel/fs/xfs/xfs.ko.zst"

@@ -57,13 +57,13 @@ async fn shares_are_those_of_the_configuration_and_of_users_and_exports() {
     let rows = rows_of(&machine, "SELECT * FROM Win32_Share").await;
     let of_samba: BTreeSet<_> = expected.iter().filter(|line| !line.contains("|NFS:")).copied().collect();
     let smb = crate::rows_in("root/microsoft/windows/smb", &machine, "SELECT * FROM MSFT_SmbShare").await;
-    let told: BTreeSet<String> =
+    let reported: BTreeSet<String> =
         smb.iter().map(|row| ["Name", "Path", "Description"].map(|name| text(row, name)).join("|")).collect();
     let named = of_samba.iter().map(|line| {
         let fields: Vec<&str> = line.split('|').collect();
         [fields[0], fields[2], fields[3]].join("|")
     });
-    assert_eq!(told, named.collect());
+    assert_eq!(reported, named.collect());
     assert!(smb.iter().all(|row| (text(row, "ShareType") == "3") == (text(row, "Special") == "true")));
     assert_eq!(names_of(&rows), expected.into_iter().map(str::to_owned).collect());
     let folder = "ASSOCIATORS OF {Win32_Share.Name='/export'} WHERE AssocClass=Win32_ShareToDirectory";
@@ -120,11 +120,11 @@ fn user_shares_are_created_changed_and_deleted() {
             assert_eq!(create(&[(name, value)]), expected, "{more:?}");
         }
         // Samba's own program lists the same shares.
-        let told = || sh("net usershare info --long Alpha");
+        let reported = || sh("net usershare info --long Alpha");
         assert!(
-            told().contains("path=/srv/a\ncomment=the first = one\nusershare_acl=S-1-1-0:R"),
+            reported().contains("path=/srv/a\ncomment=the first = one\nusershare_acl=S-1-1-0:R"),
             "{}",
-            told()
+            reported()
         );
         let share =
             |name: &str| run(rows_of(&machine, &format!("SELECT * FROM Win32_Share WHERE Name='{name}'")));
@@ -132,7 +132,7 @@ fn user_shares_are_created_changed_and_deleted() {
         let option = [("Description", Value::from("--help"))];
         let changed = run(call_on(&machine, "Win32_Share.Name=\"Alpha\"", "SetShareInfo", &option)).unwrap();
         assert_eq!(text(&changed, "ReturnValue"), "0");
-        assert!(told().contains("comment=--help\n"), "a remark is no option: {}", told());
+        assert!(reported().contains("comment=--help\n"), "a remark is no option: {}", reported());
         let call = |path: &str, method: &str, input: &[(&str, Value)]| {
             run(call_on(&machine, path, method, input)).unwrap()
         };
@@ -143,7 +143,7 @@ fn user_shares_are_created_changed_and_deleted() {
         let access = call("Win32_SecurityDescriptorHelper", "SDDLToWin32SD", &[("SDDL", sddl.into())]);
         let access = access.value("Descriptor").unwrap().clone();
         assert_eq!(text(&call(path, "SetShareInfo", &[("Access", access)]), "ReturnValue"), "0");
-        assert!(told().contains("usershare_acl=S-1-22-1-0:F,S-1-5-32-546:D,S-1-1-0:R"), "{}", told());
+        assert!(reported().contains("usershare_acl=S-1-22-1-0:F,S-1-5-32-546:D,S-1-1-0:R"), "{}", reported());
         let setting = call("Win32_LogicalShareSecuritySetting.Name=\"Alpha\"", "GetSecurityDescriptor", &[]);
         let back = [("Descriptor", setting.value("Descriptor").unwrap().clone())];
         let back = call("Win32_SecurityDescriptorHelper", "Win32SDToSDDL", &back);

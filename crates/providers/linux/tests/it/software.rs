@@ -11,14 +11,15 @@ async fn products_are_the_packages_that_dpkg_query_lists() {
         skips::skip!("there is no dpkg-query here: this is no Debian");
         return;
     };
-    let told = String::from_utf8(output.stdout).unwrap();
-    let mut told: Vec<&str> = told.lines().filter_map(|line| line.strip_prefix("installed ")).collect();
-    told.sort_unstable();
+    let reported = String::from_utf8(output.stdout).unwrap();
+    let mut reported: Vec<&str> =
+        reported.lines().filter_map(|line| line.strip_prefix("installed ")).collect();
+    reported.sort_unstable();
     let found = rows("SELECT * FROM Win32_Product").await;
     let line = |row: &cim::Instance| ["Name", "Version", "PackageName"].map(|name| text(row, name)).join("|");
     let mut ours: Vec<String> = found.iter().map(line).collect();
     ours.sort_unstable();
-    assert_eq!(ours, told);
+    assert_eq!(ours, reported);
     let identities: std::collections::BTreeSet<_> =
         found.iter().map(|row| text(row, "IdentifyingNumber")).collect();
     assert_eq!(identities.len(), found.len(), "no two have the same");
@@ -60,9 +61,9 @@ async fn updates_are_found_in_packed_histories_too() {
     assert!(packed.unwrap().success());
     let (_tree, machine) = tree.machine_kept();
     let found = crate::rows_of(&machine, "SELECT * FROM Win32_QuickFixEngineering").await;
-    let told: Vec<String> =
+    let reported: Vec<String> =
         found.iter().map(|row| format!("{} {}", text(row, "HotFixID"), text(row, "InstalledOn"))).collect();
-    assert_eq!(told, ["a:amd64=3 5/9/2026", "b:all=2 3/1/2026"]);
+    assert_eq!(reported, ["a:amd64=3 5/9/2026", "b:all=2 3/1/2026"]);
 }
 
 #[tokio::test]
@@ -83,9 +84,9 @@ async fn updates_are_found_in_a_long_history() {
     assert!(packed.unwrap().success());
     let (_tree, machine) = tree.machine_kept();
     let found = crate::rows_of(&machine, "SELECT * FROM Win32_QuickFixEngineering").await;
-    let told: Vec<String> =
+    let reported: Vec<String> =
         found.iter().map(|row| format!("{} {}", text(row, "HotFixID"), text(row, "InstalledOn"))).collect();
-    assert_eq!(told, ["a:all=2 5/1/2026", "b:all=2 5/3/2026", "c:all=2 5/1/2026", "d:all=2 5/3/2026"]);
+    assert_eq!(reported, ["a:all=2 5/1/2026", "b:all=2 5/3/2026", "c:all=2 5/1/2026", "d:all=2 5/3/2026"]);
 }
 
 /// A repository with two versions of a package and their advisories, and a machine with the second version.
@@ -132,13 +133,13 @@ fn updates_of_rpm_are_the_advisories_that_dnf_finds_installed() {
     let Some((_folder, machine)) = machine_of_rpm() else { return };
     let rows = |query: &str| crate::world::run(crate::rows_of(&machine, query));
     let products = rows("SELECT * FROM Win32_Product");
-    let told: Vec<String> =
+    let reported: Vec<String> =
         products.iter().map(|row| format!("{} {}", text(row, "Name"), text(row, "Version"))).collect();
-    assert_eq!(told, ["app 3:2-1"]);
+    assert_eq!(reported, ["app 3:2-1"]);
     let updates = rows("SELECT * FROM Win32_QuickFixEngineering");
-    let told: Vec<_> =
+    let reported: Vec<_> =
         updates.iter().map(|row| ["HotFixID", "Description"].map(|name| text(row, name))).collect();
-    assert_eq!(told, [["T-1", "Security Update"], ["T-2", "Update"]]);
+    assert_eq!(reported, [["T-1", "Security Update"], ["T-2", "Update"]]);
     let days: Vec<String> = updates.iter().map(|row| text(row, "InstalledOn")).collect();
     assert_eq!(days[0].split('/').count(), 3, "{days:?}");
     assert_eq!(days[1], "", "when a version came that was replaced since nobody knows");

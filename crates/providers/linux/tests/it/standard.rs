@@ -118,9 +118,9 @@ for l in json.load(sys.stdin):
             ["PrefixOrigin", "SuffixOrigin", "AddressState"].map(|name| text(&lent, name)),
             ["3", "3", "4"]
         );
-        let kept = one("SELECT * FROM MSFT_NetIPAddress WHERE IPAddress = '192.0.2.5'");
+        let stored = one("SELECT * FROM MSFT_NetIPAddress WHERE IPAddress = '192.0.2.5'");
         assert_eq!(
-            ["PrefixOrigin", "SuffixOrigin", "ValidLifetime", "SubnetMask"].map(|name| text(&kept, name)),
+            ["PrefixOrigin", "SuffixOrigin", "ValidLifetime", "SubnetMask"].map(|name| text(&stored, name)),
             ["1", "1", "99999999235959.999999:000", "255.255.255.0"]
         );
 
@@ -159,10 +159,10 @@ for l in json.load(sys.stdin):
 fn adapter_capabilities_match_ethtool() {
     in_world("standard::adapter_capabilities_match_ethtool", &["ip", "ethtool"], || {
         sh(FURNISH);
-        let told = sh("PATH=$PATH:/usr/sbin ethtool left");
+        let reported = sh("PATH=$PATH:/usr/sbin ethtool left");
         let field = |name: &str| {
-            let line = told.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(": "));
-            line.unwrap_or_else(|| panic!("ethtool does not tell {name}: {told}"))
+            let line = reported.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(": "));
+            line.unwrap_or_else(|| panic!("ethtool does not tell {name}: {reported}"))
         };
         let adapter = one("SELECT * FROM MSFT_NetAdapter WHERE Name = 'left'");
         let mbits: u64 = field("Speed").trim_end_matches("Mb/s").parse().unwrap();

@@ -13,12 +13,14 @@ use crate::{rows, rows_of, text};
 async fn logical_disk_sizes_match_df() {
     let output = Command::new("df").args(["-B1", "--output=target,size,fstype"]).output().unwrap();
     let table = String::from_utf8(output.stdout).unwrap();
-    let told: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+    let reported: Vec<Vec<&str>> =
+        table.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
     let disks = rows("SELECT DeviceID, Size, FreeSpace, FileSystem, Status FROM Win32_LogicalDisk").await;
     assert!(disks.iter().any(|disk| text(disk, "DeviceID") == "/"), "there is always a root");
     for disk in &disks {
         let id = text(disk, "DeviceID");
-        let line = told.iter().find(|line| line[0] == id).unwrap_or_else(|| panic!("df does not know {id}"));
+        let line =
+            reported.iter().find(|line| line[0] == id).unwrap_or_else(|| panic!("df does not know {id}"));
         assert_eq!([text(disk, "Size"), text(disk, "FileSystem")], [line[1], line[2]], "{id}");
         let (free, size): (u64, u64) = (text(disk, "FreeSpace").parse().unwrap(), line[1].parse().unwrap());
         assert!(free <= size && text(disk, "Status") == "OK", "{id}");
@@ -162,7 +164,7 @@ async fn disk_values_use_windows_terms() {
     let tree = workstation();
     let drives = rows_of(&tree.machine(), "SELECT * FROM Win32_DiskDrive").await;
     let [disk, stick] = drives.as_slice() else { panic!("{} drives", drives.len()) };
-    let told = [
+    let reported = [
         ("DeviceID", "/dev/sda"),
         ("Model", "Samsung SSD 860"),
         ("SerialNumber", "S3Z8"),
@@ -175,7 +177,7 @@ async fn disk_values_use_windows_terms() {
         ("SystemName", "node7"),
         ("Signature", ""),
     ];
-    told.into_iter().for_each(|(name, value)| assert_eq!(text(disk, name), value, "{name}"));
+    reported.into_iter().for_each(|(name, value)| assert_eq!(text(disk, name), value, "{name}"));
     assert_eq!(
         ["InterfaceType", "Index", "Signature"].map(|name| text(stick, name)),
         ["USB", "1", "3735928559"]
@@ -188,10 +190,10 @@ async fn partitions_are_named_by_the_number_of_the_kernel() {
     let tree = workstation();
     let query = "SELECT DeviceID, Type, StartingOffset, Bootable FROM Win32_DiskPartition";
     let rows = rows_of(&tree.machine(), query).await;
-    let told: Vec<_> =
+    let reported: Vec<_> =
         rows.iter().map(|row| ["DeviceID", "Type", "StartingOffset"].map(|name| text(row, name))).collect();
     assert_eq!(
-        told,
+        reported,
         [
             ["Disk #0, Partition #0", "GPT: System", "1048576"],
             ["Disk #0, Partition #1", "", "2097152"],
@@ -208,7 +210,7 @@ async fn each_file_system_is_one_logical_disk() {
     let tree = workstation();
     let query = "SELECT DeviceID, DriveType, ProviderName, VolumeName, VolumeSerialNumber, QuotasDisabled FROM Win32_LogicalDisk";
     let rows = rows_of(&tree.machine(), query).await;
-    let told: Vec<_> = rows
+    let reported: Vec<_> = rows
         .iter()
         .map(|row| {
             ["DeviceID", "DriveType", "ProviderName", "VolumeName", "VolumeSerialNumber"]
@@ -216,7 +218,7 @@ async fn each_file_system_is_one_logical_disk() {
         })
         .collect();
     assert_eq!(
-        told,
+        reported,
         [
             ["/", "3", "", "my root", "456789AB"],
             ["/boot/efi", "3", "", "", "AB1234CD"],
@@ -249,12 +251,12 @@ async fn unmounted_volumes_are_listed() {
         "SELECT DeviceID, DriveLetter, Automount, SystemVolume, SerialNumber FROM Win32_Volume",
     )
     .await;
-    let told: Vec<_> = rows
+    let reported: Vec<_> = rows
         .iter()
         .map(|row| ["DeviceID", "DriveLetter", "Automount", "SystemVolume"].map(|name| text(row, name)))
         .collect();
     assert_eq!(
-        told,
+        reported,
         [
             ["/dev/disk/by-uuid/11111111-2222-3333-4444-0123456789ab", "/", "false", "false"],
             ["/dev/disk/by-uuid/AB12-34CD", "/boot/efi", "true", "true"],
@@ -354,8 +356,8 @@ import json, sys
 def disks(d): return [d['name']] if d['type'] == 'disk' else [n for c in d.get('children', []) for n in disks(c)]
 for d in json.load(sys.stdin)['blockdevices']:
     if '/' in (d['mountpoints'] or []): print('\\n'.join(sorted(set(disks(d)))))\"";
-    let told = crate::world::sh(script);
-    let Some(disk) = told.lines().next() else {
+    let reported = crate::world::sh(script);
+    let Some(disk) = reported.lines().next() else {
         skips::skip!("the root file system of this machine is not on a disk");
         return;
     };
@@ -375,9 +377,9 @@ async fn encrypted_volumes_are_those_of_the_device_mapper() {
     let namespace = "root/cimv2/security/microsoftvolumeencryption";
     let found = crate::rows_in(namespace, &machine, "SELECT * FROM Win32_EncryptableVolume").await;
     let columns = ["DriveLetter", "ProtectionStatus", "ConversionStatus", "VolumeType", "PersistentVolumeID"];
-    let told: Vec<_> = found.iter().map(|row| columns.map(|name| text(row, name))).collect();
+    let reported: Vec<_> = found.iter().map(|row| columns.map(|name| text(row, name))).collect();
     assert_eq!(
-        told,
+        reported,
         [
             ["/", "0", "0", "0", ""],
             ["/safe", "1", "1", "1", "01234567-89ab-cdef-0123-456789abcdef"],

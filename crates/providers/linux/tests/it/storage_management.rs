@@ -27,12 +27,13 @@ fn first(row: &Instance, property: &str) -> String {
 
 /// Returns the output of `lsblk` for all disks except those backed by memory, files or other machines.
 fn listed(columns: &str) -> Vec<serde_json::Value> {
-    let told: serde_json::Value = serde_json::from_str(&output("lsblk", &["-JbdO"])).unwrap();
+    let reported: serde_json::Value = serde_json::from_str(&output("lsblk", &["-JbdO"])).unwrap();
     let is_disk = |disk: &&serde_json::Value| {
         let name = disk["name"].as_str().unwrap();
         disk["type"] == "disk" && !["zram", "nbd", "loop"].iter().any(|other| name.starts_with(other))
     };
-    let all = told["blockdevices"].as_array().unwrap().iter().filter(is_disk).cloned().collect::<Vec<_>>();
+    let all =
+        reported["blockdevices"].as_array().unwrap().iter().filter(is_disk).cloned().collect::<Vec<_>>();
     assert!(all.iter().all(|disk| columns.split(',').all(|column| disk.get(column).is_some())), "{columns}");
     all
 }
@@ -78,10 +79,10 @@ async fn disks_and_volumes_are_those_that_lsblk_and_findmnt_list() {
     let mounts = mounts["filesystems"].as_array().unwrap();
     let volumes = rows(&machine, "SELECT * FROM MSFT_Volume").await;
     let root = volumes.iter().find(|volume| text(volume, "Path") == "/").expect("there is always a root");
-    let told = mounts.iter().find(|mount| mount["target"] == "/").unwrap();
+    let reported = mounts.iter().find(|mount| mount["target"] == "/").unwrap();
     assert_eq!(
         [text(root, "FileSystem"), text(root, "Size")],
-        [told["fstype"].as_str().unwrap().to_owned(), told["size"].to_string()]
+        [reported["fstype"].as_str().unwrap().to_owned(), reported["size"].to_string()]
     );
     assert_eq!([text(root, "HealthStatus"), first(root, "OperationalStatus")], ["0", "2"]);
 }
@@ -151,9 +152,9 @@ async fn disks_report_their_health() {
             .map(|name| text(disk, name));
         format!("{} {}", values.join(" "), first(disk, "OperationalStatus"))
     };
-    let told: Vec<String> = disks.iter().map(columns).collect();
+    let reported: Vec<String> = disks.iter().map(columns).collect();
     assert_eq!(
-        told,
+        reported,
         ["Disk A 11 3 7200 1 5", "/dev/sdb 10 4 0 0 2", "/dev/vda 1 0  5 0", "Disk N 17 4 0 5 0",],
         "SATA that will fail, SAS that is well, and two that say nothing"
     );
@@ -169,17 +170,21 @@ async fn disks_report_their_health() {
     let counters = rows(&machine, "SELECT * FROM MSFT_StorageReliabilityCounter").await;
     let columns =
         ["DeviceId", "Temperature", "PowerOnHours", "StartStopCycleCount", "ReadErrorsTotal", "Wear"];
-    let told: Vec<String> =
+    let reported: Vec<String> =
         counters.iter().map(|row| columns.map(|name| text(row, name)).join(",")).collect();
-    assert_eq!(told, ["0,41,20000,95,,", "1,33,,,9,4", "3,29,,,,"], "temperatures of the kernel come first");
+    assert_eq!(
+        reported,
+        ["0,41,20000,95,,", "1,33,,,9,4", "3,29,,,,"],
+        "temperatures of the kernel come first"
+    );
 
     let drives = rows_in("root/cimv2", &machine, "SELECT DeviceID, Status FROM Win32_DiskDrive").await;
-    let told: Vec<String> = drives.iter().map(|row| text(row, "Status")).collect();
-    assert_eq!(told, ["Pred Fail", "OK", "OK", "OK"]);
+    let reported: Vec<String> = drives.iter().map(|row| text(row, "Status")).collect();
+    assert_eq!(reported, ["Pred Fail", "OK", "OK", "OK"]);
     let predictions =
         rows_in("root/wmi", &machine, "SELECT * FROM MSStorageDriver_FailurePredictStatus").await;
-    let told: Vec<String> = predictions.iter().map(|row| text(row, "PredictFailure")).collect();
-    assert_eq!(told, ["true", "false"], "only those that say so");
+    let reported: Vec<String> = predictions.iter().map(|row| text(row, "PredictFailure")).collect();
+    assert_eq!(reported, ["true", "false"], "only those that say so");
     let ids = rows_in(
         "root/cimv2",
         &machine,
@@ -208,10 +213,10 @@ async fn partitions_are_those_of_the_table_on_the_disk() {
         ["2", "{01234567-89ab-4def-8123-456789abcdef}", "2", "41943040", "true", "true"]
     );
     assert_eq!(text(disk, "LargestFreeExtent"), (67_108_864 - (18_432 + 65_536) * 512).to_string());
-    let told: serde_json::Value =
+    let reported: serde_json::Value =
         serde_json::from_str(&output("sfdisk", &["-J", folder.path().join("image").to_str().unwrap()]))
             .unwrap();
-    let expected: Vec<String> = told["partitiontable"]["partitions"]
+    let expected: Vec<String> = reported["partitiontable"]["partitions"]
         .as_array()
         .unwrap()
         .iter()

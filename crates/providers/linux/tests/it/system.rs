@@ -234,7 +234,7 @@ async fn swap_areas_are_listed() {
     ]);
     fs::create_dir_all(folder.path().join("dev/disk/by-uuid")).unwrap();
     std::os::unix::fs::symlink("../../sda5", folder.path().join("dev/disk/by-uuid/ab-12")).unwrap();
-    let told = async |query: &str, names: &[&str]| {
+    let reported = async |query: &str, names: &[&str]| {
         let found = rows_of(&machine, query).await;
         found
             .iter()
@@ -243,10 +243,11 @@ async fn swap_areas_are_listed() {
     };
     let usage = ["Name", "AllocatedBaseSize", "CurrentUsage", "PeakUsage", "TempPageFile"];
     assert_eq!(
-        told("SELECT * FROM Win32_PageFileUsage", &usage).await,
+        reported("SELECT * FROM Win32_PageFileUsage", &usage).await,
         ["/swap file 2048 1024 1024 false", "/dev/zram0 1 0 0 true"]
     );
-    let setting = told("SELECT * FROM Win32_PageFileSetting", &["Name", "InitialSize", "MaximumSize"]).await;
+    let setting =
+        reported("SELECT * FROM Win32_PageFileSetting", &["Name", "InitialSize", "MaximumSize"]).await;
     assert_eq!(setting, ["/swap file 1 1", "/dev/sda5  "]);
     let real = rows("SELECT Name FROM Win32_PageFileUsage").await;
     let swapon = output("sh", &["-c", "tail -n +2 /proc/swaps | wc -l"]);
@@ -290,10 +291,10 @@ fn mock(world: &World, name: &str, methods: &[(&str, &str, &str, &str)]) {
     }
 }
 
-fn asked() -> String {
-    let asked = fs::read_to_string("/run/asked").unwrap_or_default();
+fn requested() -> String {
+    let requested = fs::read_to_string("/run/asked").unwrap_or_default();
     let _ = fs::remove_file("/run/asked");
-    asked
+    requested
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
@@ -344,16 +345,18 @@ fn shutdown_is_scheduled_after_the_response() {
             ] {
                 let begin = now();
                 assert_eq!(code(&machine, system, method, &input).await, "0", "{method}");
-                let asked = asked();
-                let line =
-                    asked.lines().find_map(|line| line.strip_prefix("ScheduleShutdown ")).expect(&asked);
+                let requested = requested();
+                let line = requested
+                    .lines()
+                    .find_map(|line| line.strip_prefix("ScheduleShutdown "))
+                    .expect(&requested);
                 assert!(line.contains(kind), "{line}");
                 let at = line.split('\'').nth(3).unwrap().parse::<u128>().unwrap();
                 assert!(at >= begin + delay * 1_000_000, "the answer comes first");
                 assert_eq!(
-                    asked.contains("SetWallMessage ('new disk', "),
+                    requested.contains("SetWallMessage ('new disk', "),
                     method == "Win32ShutdownTracker",
-                    "{asked}"
+                    "{requested}"
                 );
             }
             assert_eq!(code(&machine, system, "Win32Shutdown", &[("Flags", 3.into())]).await, "87");
@@ -362,10 +365,10 @@ fn shutdown_is_scheduled_after_the_response() {
                 "0",
                 "nobody to log off"
             );
-            let _ = asked();
+            let _ = requested();
             fs::write("/run/no", "").unwrap();
             assert_eq!(code(&machine, system, "Reboot", &[]).await, "1314", "for want of a privilege");
-            assert!(!asked().contains("ScheduleShutdown"));
+            assert!(!requested().contains("ScheduleShutdown"));
             assert_eq!(text(&only(&machine, "Win32_OperatingSystem").await, "NumberOfUsers"), "0");
         });
     });
@@ -407,11 +410,11 @@ fn clock_and_names_are_set_by_their_services() {
         run(async {
             let machine = Arc::new(Machine::this());
             assert_eq!(code(&machine, system, "SetDateTime", &time).await, "0");
-            assert!(asked().contains("SetTime ('1767319445000000', "), "microseconds since 1970");
+            assert!(requested().contains("SetTime ('1767319445000000', "), "microseconds since 1970");
             assert_eq!(code(&machine, system, "SetDateTime", &[]).await, "87");
             fs::write("/run/ntp", "").unwrap();
             assert_eq!(code(&machine, system, "SetDateTime", &time).await, "170");
-            let _ = asked();
+            let _ = requested();
             for (name, expected) in [("node-8", "0"), ("denied", "5"), ("not a name", "123"), ("", "123")] {
                 assert_eq!(
                     code(&machine, &computer, "Rename", &[("Name", Value::text(name))]).await,
@@ -419,12 +422,13 @@ fn clock_and_names_are_set_by_their_services() {
                     "{name}"
                 );
             }
-            let told = asked();
+            let reported = requested();
             assert!(
-                told.contains("SetStaticHostname ('node-8', ") && told.contains("SetHostname ('node-8', "),
-                "{told}"
+                reported.contains("SetStaticHostname ('node-8', ")
+                    && reported.contains("SetHostname ('node-8', "),
+                "{reported}"
             );
-            assert!(!told.contains("not a name"), "{told}");
+            assert!(!reported.contains("not a name"), "{reported}");
             assert_eq!(code(&machine, &computer, "SetPowerState", &[]).await, "50");
             assert_eq!(code(&machine, &computer, "JoinDomainOrWorkgroup", &[]).await, "87", "without a name");
             let gone =
@@ -473,16 +477,16 @@ fn domains_are_joined_and_left_through_realmd() {
         run(async {
             let machine = machine();
             let join = async |changed: Option<(&'static str, Value)>| {
-                let kept =
+                let stored =
                     wanted.iter().filter(|(name, _)| changed.as_ref().is_none_or(|(other, _)| name != other));
-                let parameters: Vec<_> = kept.cloned().chain(changed.clone()).collect();
+                let parameters: Vec<_> = stored.cloned().chain(changed.clone()).collect();
                 code(&machine, &computer, "JoinDomainOrWorkgroup", &parameters).await
             };
             assert_eq!(join(None).await, "0");
-            let told = asked();
+            let reported = requested();
             for word in ["'password'", "'administrator'", "'admin'", "'p4ss'", "'computer-ou'", "'OU=Linux'"]
             {
-                assert!(told.contains(word), "{word}: {told}");
+                assert!(reported.contains(word), "{word}: {reported}");
             }
             assert_eq!(join(Some(("Password", Value::text("wrong")))).await, "1326");
             assert_eq!(join(Some(("Name", Value::text("elsewhere.org")))).await, "1355");
@@ -541,14 +545,14 @@ async fn desktops_show_the_settings_of_users() {
     let at = |path: &str| tree.path().join(path).display().to_string();
     output("dconf", &["compile", &at("home/ann/.config/dconf/user"), &at("keys")]);
     let found = rows_of(&machine, "SELECT * FROM Win32_Desktop").await;
-    let told =
+    let reported =
         |row: usize, names: &[&str]| names.iter().map(|name| text(&found[row], name)).collect::<Vec<_>>();
     assert_eq!(found.len(), 2, "those who have a desktop that can be read");
     let saver = ["Name", "ScreenSaverActive", "ScreenSaverSecure", "ScreenSaverTimeout"];
-    assert_eq!(told(0, &saver), ["node7\\ann", "true", "false", "300"]);
+    assert_eq!(reported(0, &saver), ["node7\\ann", "true", "false", "300"]);
     let look = ["Wallpaper", "WallpaperStretched", "WallpaperTiled", "CursorBlinkRate", "IconTitleFaceName"];
-    assert_eq!(told(0, &look), ["/usr/share/x.jpg", "true", "false", "600", "Cantarell Light"]);
-    assert_eq!(told(0, &["IconTitleSize", "BorderWidth"]), ["11", ""]);
-    assert_eq!(told(1, &saver), ["node7\\bob", "true", "true", "300"]);
-    assert_eq!(told(1, &["Wallpaper"]), [""], "nobody has chosen one");
+    assert_eq!(reported(0, &look), ["/usr/share/x.jpg", "true", "false", "600", "Cantarell Light"]);
+    assert_eq!(reported(0, &["IconTitleSize", "BorderWidth"]), ["11", ""]);
+    assert_eq!(reported(1, &saver), ["node7\\bob", "true", "true", "300"]);
+    assert_eq!(reported(1, &["Wallpaper"]), [""], "nobody has chosen one");
 }

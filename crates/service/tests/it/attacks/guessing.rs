@@ -22,12 +22,12 @@ const DAN: &str = "suspended";
 struct Book {
     names: HostNames,
     compared: AtomicUsize,
-    asked: Mutex<Vec<String>>,
+    requested: Mutex<Vec<String>>,
 }
 
 impl Book {
     fn open() -> Arc<Self> {
-        Arc::new(Self { names: names(), compared: AtomicUsize::new(0), asked: Mutex::default() })
+        Arc::new(Self { names: names(), compared: AtomicUsize::new(0), requested: Mutex::default() })
     }
 
     fn password(name: Option<&str>) -> Option<&'static str> {
@@ -49,7 +49,7 @@ impl Book {
 
     fn compare(&self, user: &str) {
         self.compared.fetch_add(1, Ordering::SeqCst);
-        self.asked.lock().unwrap().push(user.to_owned());
+        self.requested.lock().unwrap().push(user.to_owned());
     }
 }
 
@@ -157,7 +157,7 @@ async fn spellings_of_a_name_share_one_failure_count() {
         let mut client = ntlm_of(spelling, "wrong", None);
         assert!(client::sign_in(&mut wire, Scheme::Negotiate, &mut client).await.is_err());
     }
-    assert_eq!(book.compared(), 10, "{:?}", book.asked.lock().unwrap());
+    assert_eq!(book.compared(), 10, "{:?}", book.requested.lock().unwrap());
     assert_ne!(attempt(&running, 2, 0, "ada", ADA).await, "in");
     running.stop().await;
 }
@@ -200,8 +200,8 @@ async fn a_thousand_concurrent_guesses_count_as_ten_and_others_sign_in() {
         }
     }
     eprintln!("1000 guesses in {:?}; meanwhile ben signed in {times} times", begin.elapsed());
-    let asked = book.asked.lock().unwrap().iter().filter(|name| *name == "ada").count();
-    assert_eq!(asked, 10);
+    let requested = book.requested.lock().unwrap().iter().filter(|name| *name == "ada").count();
+    assert_eq!(requested, 10);
     assert_ne!(attempt(&running, 9, 0, "ada", ADA).await, "in");
 }
 

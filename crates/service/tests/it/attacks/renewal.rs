@@ -24,7 +24,7 @@ struct Revoking {
     stands_for: Duration,
     is_ada_out: AtomicBool,
     /// Number of checks whether an account may still be used.
-    asked: AtomicUsize,
+    requested: AtomicUsize,
 }
 
 impl Revoking {
@@ -32,8 +32,8 @@ impl Revoking {
         let accounts = Arc::new(listed().on_host(names()));
         let sign_in = SignIn::new(Arc::clone(&accounts) as _).with_ntlm(accounts, names());
         let sign_in = sign_in.with_credssp(certificate_of_credssp);
-        let (is_ada_out, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
-        let revoking = Arc::new(Self { sign_in, stands_for, is_ada_out, asked });
+        let (is_ada_out, requested) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let revoking = Arc::new(Self { sign_in, stands_for, is_ada_out, requested });
         (with_authenticator(Arc::clone(&revoking) as _, settings).await, revoking)
     }
 }
@@ -58,7 +58,7 @@ impl Authenticator for Revoking {
     fn admits(&self, identity: &Identity, _: IpAddr) -> Result<(), AuthError> {
         let is_out = self.is_ada_out.load(Ordering::Relaxed) && identity.account().name == "ada";
         // A test that observes the count may change the result of the next check only.
-        self.asked.fetch_add(1, Ordering::Release);
+        self.requested.fetch_add(1, Ordering::Release);
         if is_out { Err(AuthError::NotAllowed) } else { Ok(()) }
     }
 
@@ -111,7 +111,7 @@ async fn requests_in_quick_succession_cause_no_further_checks() {
     for _ in 0..20 {
         ada.ask("quick").await;
     }
-    assert_eq!(revoking.asked.load(Ordering::Relaxed), 0);
+    assert_eq!(revoking.requested.load(Ordering::Relaxed), 0);
     running.stop().await;
 }
 
@@ -123,9 +123,9 @@ async fn an_event_is_not_sent_if_the_account_was_disabled_during_the_wait() {
     let as_ada = |message| post(message).signed_in("ada", ADA);
     let answer = wire.ask(&as_ada(subscribe("x"))).await;
     let subscribed = SubscribeResponse::parse(answer.response().content().unwrap()).unwrap();
-    let asked = revoking.asked.load(Ordering::Relaxed);
+    let requested = revoking.requested.load(Ordering::Relaxed);
     wire.send(as_ada(pull(subscribed.context.as_deref().unwrap())).octets()).await;
-    while revoking.asked.load(Ordering::Acquire) == asked {
+    while revoking.requested.load(Ordering::Acquire) == requested {
         tokio::task::yield_now().await;
     }
     revoking.is_ada_out.store(true, Ordering::Relaxed);

@@ -43,12 +43,12 @@ async fn thousands_of_unfinished_handshakes_use_bounded_memory() {
             wire
         });
     }
-    let crowd = opening.join_all().await;
+    let group = opening.join_all().await;
     let mut ada = SignedInClient::by_ntlm(running.connect().await, "ada", ADA).await;
     assert_eq!(ada.ask("through the crowd").await, "ada");
     let grown = resident_memory().saturating_sub(before);
     assert!(grown < count * 64 * 1_024 + OTHER_TESTS, "{grown} octets for {count} sign-ins");
-    drop(crowd);
+    drop(group);
     assert_eq!(ada.ask("after the crowd").await, "ada");
     assert_eq!(calls(&running), ["through the crowd", "after the crowd"]);
 }

@@ -144,7 +144,11 @@ impl WatchedClass {
             if let Some(excess) = excess {
                 return Err(excess);
             }
-            ended?;
+            match ended {
+                // A user who may not read some instances watches the others.
+                Ok(()) | Err(ProviderError::Incomplete { status: Status::AccessDenied, .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(match look {
             Look::First => {

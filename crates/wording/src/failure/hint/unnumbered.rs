@@ -54,6 +54,7 @@ impl Hint {
         "the Telarch service is not running on this machine",
         &[
             "start the machine's service as root: systemctl start telarchd.socket (without systemd: telarchd)",
+            "if it is not set up yet: winrm quickconfig",
             "or start a service for this user only: telarchd",
             "or specify its socket: -socket:FILE",
             "or specify a remote machine: -remote:HOST",

@@ -196,5 +196,6 @@ fn shell() -> ShellState {
         inactivity: Duration::from_millis(5_900),
         child_processes: Some(2),
         command_line: Some("sh -c 'exit 3'".to_owned()),
+        connection: None,
     }
 }

@@ -84,20 +84,20 @@ async fn create_get_and_enumerate_have_the_elements_and_order_of_windows() {
         ("<rsp:IdleTimeOut>PT1S</rsp:IdleTimeOut>", &[("IdleTimeOut", "PT60.000S")]),
         ("<rsp:IdleTimeOut>P1000D</rsp:IdleTimeOut>", &[("IdleTimeOut", "PT2147483.647S")]),
     ];
-    for (asked, between) in cases {
-        let created = create(&session, asked).await;
+    for (requested, between) in cases {
+        let created = create(&session, requested).await;
         let names: Vec<_> = created.body().unwrap().children().map(|child| child.name().to_owned()).collect();
         assert_eq!(names, ["ResourceCreated", "Shell"]);
-        assert_eq!(fields_of(created.content_named("Shell").unwrap()), expected(between), "{asked}");
+        assert_eq!(fields_of(created.content_named("Shell").unwrap()), expected(between), "{requested}");
 
         let shell = message::shell(&parse_created(created.body().unwrap()).unwrap());
         let there = Locator::new(uri(SHELL)).with_selectors(shell.selectors.clone());
         let got = session.get(&there).await.unwrap();
-        assert_eq!(fields_of(got.content().unwrap()), expected(between), "{asked}");
+        assert_eq!(fields_of(got.content().unwrap()), expected(between), "{requested}");
         let mut listing =
             session.enumerate(&Locator::new(uri(SHELL)), EnumerateOptions::default()).await.unwrap();
         let listed = listing.next().await.unwrap().unwrap();
-        assert_eq!(fields_of(listed.element()), expected(between), "{asked}");
+        assert_eq!(fields_of(listed.element()), expected(between), "{requested}");
         session.delete(&shell).await.unwrap();
     }
     service.close().await;
@@ -285,8 +285,8 @@ async fn a_finished_command_is_not_reported_with_its_shell() {
         assert_eq!(rest(&mut command).await.exit_code, 3);
         command.finish().await.unwrap();
     }
-    let told = shells(&session).await;
-    assert_eq!((told[0].child_processes, told[0].command_line.as_deref()), (None, None));
+    let reported = shells(&session).await;
+    assert_eq!((reported[0].child_processes, reported[0].command_line.as_deref()), (None, None));
     shell.close().await.unwrap();
     service.close().await;
 }

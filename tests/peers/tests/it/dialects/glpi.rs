@@ -13,8 +13,8 @@ fn it_accepts_the_service_if_the_vendor_contains_microsoft() {
         let service = Telarchd::start(&[("Identify.ProductVendor", vendor)]);
         let signed_in = Curl::to(service.https()).basic(USER, PASSWORD);
         let stranger = Curl::to(service.https()).header("WSMANIDENTIFY: unauthenticated");
-        for asked in [signed_in, stranger] {
-            let answer = text_of(&asked.body(question.as_str()).send());
+        for requested in [signed_in, stranger] {
+            let answer = text_of(&requested.body(question.as_str()).send());
             // It looks for the declaration of this prefix on the element, and for the word in letters of any case.
             let opening = format!("<wsmid:IdentifyResponse xmlns:wsmid=\"{IDENTITY}\">");
             assert!(answer.contains(&opening), "{answer}");

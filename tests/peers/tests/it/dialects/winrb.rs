@@ -61,10 +61,10 @@ fn input_in_lines_of_base64_arrives_complete() {
 #[test]
 fn the_idle_timeout_is_returned_in_seconds_for_any_requested_form() {
     let client = Client::new(&WINRB);
-    for (asked, form) in
+    for (requested, form) in
         [("PT60M0S", "PT3600.000S"), ("PT2H0.000S", "PT7200.000S"), ("P1DT1S", "PT86401.000S")]
     {
-        let (shell, text) = client.open_with(&format!("<rsp:IdleTimeOut>{asked}</rsp:IdleTimeOut>"));
+        let (shell, text) = client.open_with(&format!("<rsp:IdleTimeOut>{requested}</rsp:IdleTimeOut>"));
         assert_eq!(element(&text, "rsp:IdleTimeOut"), form);
         let get = Message { action: GET, resource: SHELL, shell: Some(&shell), ..Message::default() };
         assert_eq!(element(&client.answer(&get), "rsp:IdleTimeOut"), form);

@@ -329,8 +329,8 @@ mod tests {
             ("fe80::211:22ff:fe33:4455", 64, true, [2, 4, 8]),
         ] {
             let row = row(text, prefix, is_permanent, 0);
-            let told = [row.prefix_origin(), row.suffix_origin(), row.address_origin()];
-            assert_eq!(told, wanted, "{text}");
+            let reported = [row.prefix_origin(), row.suffix_origin(), row.address_origin()];
+            assert_eq!(reported, wanted, "{text}");
         }
         let states = [0, TENTATIVE, TENTATIVE | DUPLICATE, DEPRECATED];
         assert_eq!(states.map(|flags| row("192.0.2.1", 24, true, flags).state()), [4, 1, 2, 3]);

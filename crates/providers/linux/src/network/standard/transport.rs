@@ -1,13 +1,15 @@
 //! `MSFT_NetTCPConnection` and `MSFT_NetUDPEndpoint` (proc_net(5)).
 
 use std::rc::Rc;
+use std::sync::Arc;
 
+use linux::listing::Listing;
 use linux::network::socket::{Owners, Socket};
-use wmi::ProviderError;
+use wmi::{ProviderError, Scan};
 
 use super::Names;
 use crate::Machine;
-use crate::table::{Fill, Table};
+use crate::table::{Fill, Push, Table, push_listing};
 
 /// TCP connections and listening sockets.
 pub(super) struct TcpConnection;
@@ -46,9 +48,9 @@ fn owner(machine: &Machine, row: &Row) -> Option<u32> {
     if row.socket.inode == 0 { Some(0) } else { row.owners.of(machine, row.socket.inode) }
 }
 
-fn rows(machine: &Machine, protocol: &str, name: fn(&Socket) -> String) -> impl Iterator<Item = Row> {
+fn rows(machine: &Machine, protocol: &str, name: fn(&Socket) -> String) -> Listing<Row> {
     let (owners, mut names) = (Rc::<Owners>::default(), Names::default());
-    Socket::all(machine, protocol).into_iter().map(move |socket| Row {
+    Socket::all(machine, protocol).map(move |socket| Row {
         // Several sockets may listen on one port (`SO_REUSEPORT`).
         name: names.unique(name(&socket), || socket.inode.to_string()),
         socket,
@@ -73,11 +75,12 @@ impl Table for TcpConnection {
         ("State", |_, row| state(&row.socket).into()),
     ];
 
-    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
-        Ok(rows(machine, "tcp", |socket: &Socket| {
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        let rows = rows(machine, "tcp", |socket: &Socket| {
             let ((here, port), (there, other)) = (socket.local, socket.remote);
             format!("{here}++{port}++{there}++{other}")
-        }))
+        });
+        push_listing(rows, push)
     }
 }
 
@@ -95,8 +98,9 @@ impl Table for UdpEndpoint {
         ("OwningProcess", |machine, row| owner(machine, row).into()),
     ];
 
-    fn all(machine: &Machine) -> Result<impl Iterator<Item = Row>, ProviderError> {
-        Ok(rows(machine, "udp", |socket: &Socket| format!("{}++{}", socket.local.0, socket.local.1)))
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        let name = |socket: &Socket| format!("{}++{}", socket.local.0, socket.local.1);
+        push_listing(rows(machine, "udp", name), push)
     }
 }
 

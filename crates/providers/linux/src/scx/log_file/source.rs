@@ -76,9 +76,9 @@ impl Log {
                 Ok(Position { identity: format!("{}:{}", facts.dev(), facts.ino()), offset: facts.len() })
             }
             Self::Elevated(path) => {
-                let told = elevated(&["stat", "--dereference", "--format=%d:%i %s %F", "--"], path)?;
-                let told = String::from_utf8_lossy(&told);
-                let mut fields = told.trim().splitn(3, ' ');
+                let reported = elevated(&["stat", "--dereference", "--format=%d:%i %s %F", "--"], path)?;
+                let reported = String::from_utf8_lossy(&reported);
+                let mut fields = reported.trim().splitn(3, ' ');
                 let (identity, size, kind) = (fields.next(), fields.next(), fields.next());
                 let position = identity.zip(size.and_then(|size| size.parse().ok()));
                 let is_file = kind.is_some_and(|kind| kind.starts_with("regular"));
@@ -101,8 +101,8 @@ impl Log {
             }
             Self::Elevated(path) => {
                 let skip = format!("--bytes=+{}", begin.saturating_add(1));
-                let told = elevated(&["tail", &skip, "--"], path)?;
-                Ok(Box::new(BufReader::new(io::Cursor::new(told).take(length))))
+                let reported = elevated(&["tail", &skip, "--"], path)?;
+                Ok(Box::new(BufReader::new(io::Cursor::new(reported).take(length))))
             }
         }
     }

@@ -13,7 +13,7 @@ use wmi::ProviderError;
 use super::{disk_id, partition, physical_disk, reliability, subsystem, volume};
 use crate::Machine;
 use crate::table::association::Association;
-use crate::table::reference;
+use crate::table::{failure, reference};
 
 fn of(class: &str, id: String) -> Value {
     reference(class, "ObjectId", id)
@@ -43,8 +43,8 @@ fn of_subsystem(machine: &Machine) -> Value {
     of("MSFT_StorageSubSystem", subsystem::id(machine))
 }
 
-fn all_volumes(machine: &Machine) -> Vec<VolumeRow> {
-    volumes(machine, &Arc::<StatisticsQueries>::default())
+fn all_volumes(machine: &Machine) -> Result<Vec<VolumeRow>, ProviderError> {
+    volumes(machine, &Arc::<StatisticsQueries>::default()).map_err(failure)
 }
 
 pub(super) static DISK_TO_PARTITION: Association<Part> = Association {
@@ -69,7 +69,7 @@ pub(super) static PARTITION_TO_VOLUME: Association<PartOfVolume> = Association {
 fn rows_of_partition_to_volume(machine: &Machine) -> Result<Vec<PartOfVolume>, ProviderError> {
     let parts = Foundations::of(machine);
     let mut all = Vec::new();
-    for row in all_volumes(machine).into_iter().map(Rc::new) {
+    for row in all_volumes(machine)?.into_iter().map(Rc::new) {
         // A volume can span several partitions.
         let parts = row.block.iter().flat_map(|block| parts.below(machine, block));
         all.extend(parts.map(|part| (Rc::clone(part), Rc::clone(&row))));
@@ -133,6 +133,6 @@ pub(super) static VOLUMES_OF_SUBSYSTEM: Association<VolumeRow> = Association {
     namespace: super::NAMESPACE,
     class: "MSFT_StorageSubSystemToVolume",
     columns: &[("StorageSubSystem", |machine, _| of_subsystem(machine)), ("Volume", |_, row| of_volume(row))],
-    rows: |machine| Ok(all_volumes(machine)),
+    rows: all_volumes,
     subsystems: &[],
 };

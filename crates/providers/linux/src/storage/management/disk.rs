@@ -32,23 +32,25 @@ fn style(machine: &Machine, drive: &Drive) -> Style {
 }
 
 fn guid(machine: &Machine, drive: &Drive) -> Option<String> {
-    let told = drive.udev(machine).property("ID_PART_TABLE_UUID").map(str::to_owned);
-    told.or_else(|| match drive.partition_table(machine) {
-        Some(PartitionTable::Gpt { guid, .. }) => Some(guid.clone()),
-        _ => None,
-    })
-    .filter(|_| style(machine, drive) == Style::Gpt)
-    .map(|guid| format!("{{{guid}}}"))
+    let reported = drive.udev(machine).property("ID_PART_TABLE_UUID").map(str::to_owned);
+    reported
+        .or_else(|| match drive.partition_table(machine) {
+            Some(PartitionTable::Gpt { guid, .. }) => Some(guid.clone()),
+            _ => None,
+        })
+        .filter(|_| style(machine, drive) == Style::Gpt)
+        .map(|guid| format!("{{{guid}}}"))
 }
 
 fn signature(machine: &Machine, drive: &Drive) -> Option<u32> {
-    let told = drive.udev(machine).property("ID_PART_TABLE_UUID");
-    let told = told.and_then(|digits| u32::from_str_radix(digits, 16).ok());
-    told.or_else(|| match drive.partition_table(machine) {
-        Some(PartitionTable::Mbr { signature, .. }) => Some(*signature),
-        _ => None,
-    })
-    .filter(|_| style(machine, drive) == Style::Mbr)
+    let reported = drive.udev(machine).property("ID_PART_TABLE_UUID");
+    let reported = reported.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    reported
+        .or_else(|| match drive.partition_table(machine) {
+            Some(PartitionTable::Mbr { signature, .. }) => Some(*signature),
+            _ => None,
+        })
+        .filter(|_| style(machine, drive) == Style::Mbr)
 }
 
 /// Returns the size of the largest unpartitioned area of a disk, in bytes.
@@ -103,7 +105,7 @@ impl Table for Disk {
             // A disk without health data counts as healthy here if the kernel can use it.
             match Health::of(machine, drive) {
                 Health::Unknown => Health::Healthy,
-                told => told,
+                reported => reported,
             }
             .number()
             .into()

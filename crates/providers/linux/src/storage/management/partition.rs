@@ -44,17 +44,19 @@ fn holds(machine: &Machine, mounts: &Mounts, block: &Block, places: &[&str]) -> 
 /// Returns the partition type in GPT.
 fn gpt_kind(machine: &Machine, part: &Part) -> Option<String> {
     let udev = part.udev(machine);
-    let told =
+    let reported =
         udev.property("ID_PART_ENTRY_TYPE").filter(|_| udev.property("ID_PART_ENTRY_SCHEME") == Some("gpt"));
-    told.map(str::to_owned)
+    reported
+        .map(str::to_owned)
         .or_else(|| Some(part.drive.partition_table(machine)?.gpt(part.number)?.kind.clone()))
 }
 
 fn guid(machine: &Machine, part: &Part) -> Option<String> {
     let udev = part.udev(machine);
-    let told =
+    let reported =
         udev.property("ID_PART_ENTRY_UUID").filter(|_| udev.property("ID_PART_ENTRY_SCHEME") == Some("gpt"));
-    told.map(str::to_owned)
+    reported
+        .map(str::to_owned)
         .or_else(|| Some(part.drive.partition_table(machine)?.gpt(part.number)?.guid.clone()))
         .map(|guid| format!("{{{guid}}}"))
 }
@@ -62,10 +64,10 @@ fn guid(machine: &Machine, part: &Part) -> Option<String> {
 /// Returns the partition type in MBR.
 fn mbr_kind(machine: &Machine, part: &Part) -> Option<u16> {
     let udev = part.udev(machine);
-    let told =
+    let reported =
         udev.property("ID_PART_ENTRY_TYPE").filter(|_| udev.property("ID_PART_ENTRY_SCHEME") == Some("dos"));
-    let told = told.and_then(|kind| u16::from_str_radix(kind.trim_start_matches("0x"), 16).ok());
-    told.or_else(|| Some(part.drive.partition_table(machine)?.mbr(part.number)?.kind.into()))
+    let reported = reported.and_then(|kind| u16::from_str_radix(kind.trim_start_matches("0x"), 16).ok());
+    reported.or_else(|| Some(part.drive.partition_table(machine)?.mbr(part.number)?.kind.into()))
 }
 
 /// Returns whether MBR marks the partition as active.
@@ -86,9 +88,10 @@ fn attribute(machine: &Machine, part: &Part, bit: u32) -> Option<bool> {
     let udev = part.udev(machine);
     let flags =
         udev.property("ID_PART_ENTRY_FLAGS").filter(|_| udev.property("ID_PART_ENTRY_SCHEME") == Some("gpt"));
-    let told = flags.and_then(|flags| u64::from_str_radix(flags.trim_start_matches("0x"), 16).ok());
+    let reported = flags.and_then(|flags| u64::from_str_radix(flags.trim_start_matches("0x"), 16).ok());
     // udev omits attributes that are all zero.
-    told.or_else(|| (udev.property("ID_PART_ENTRY_SCHEME") == Some("gpt")).then_some(0))
+    reported
+        .or_else(|| (udev.property("ID_PART_ENTRY_SCHEME") == Some("gpt")).then_some(0))
         .or_else(|| Some(part.drive.partition_table(machine)?.gpt(part.number)?.attributes))
         .map(|flags| flags >> bit & 1 == 1)
 }

@@ -27,8 +27,9 @@ impl Volume {
         Self { queries: queries.clone() }
     }
 
-    fn find(&self, machine: &Machine, wanted: &str) -> Option<Row> {
-        volumes(machine, &self.queries).into_iter().find(|row| id(row).eq_ignore_ascii_case(wanted))
+    fn find(&self, machine: &Machine, wanted: &str) -> Result<Option<Row>, ProviderError> {
+        let mut all = volumes(machine, &self.queries).map_err(failure)?.into_iter();
+        Ok(all.find(|row| id(row).eq_ignore_ascii_case(wanted)))
     }
 }
 
@@ -81,7 +82,7 @@ impl Table for Volume {
 
     const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
         ("AllocationUnitSize", |machine, row| {
-            row.statistics(machine).and_then(|told| u32::try_from(told.block).ok()).into()
+            row.statistics(machine).and_then(|statistics| u32::try_from(statistics.block).ok()).into()
         }),
         ("DriveType", |machine, row| drive_number(row.drive_type(machine)).into()),
         ("FileSystem", |_, row| row.kind.clone().into()),
@@ -114,7 +115,7 @@ impl Table for Volume {
         scan: &Scan,
         push: &mut Push<'_, Row>,
     ) -> Result<(), ProviderError> {
-        let rows = volumes(machine, &self.queries);
+        let rows = volumes(machine, &self.queries).map_err(failure)?;
         if wants_any(scan, TOLD) {
             for file_system in rows.iter().filter_map(|row| row.file_system.as_ref()) {
                 file_system.ask(machine);
@@ -124,12 +125,12 @@ impl Table for Volume {
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
-        Ok(self.find(machine, text_key(lookup.keys)))
+        self.find(machine, text_key(lookup.keys))
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         let Target::Instance(keys) = call.target else { return Err(ProviderError::NotCapable) };
-        let row = self.find(machine, text_key(keys)).ok_or_else(|| no_such(text_key(keys)))?;
+        let row = self.find(machine, text_key(keys))?.ok_or_else(|| no_such(text_key(keys)))?;
         match call.operation.method.name.as_str() {
             "SetFileSystemLabel" => {
                 let label = call.input.value("FileSystemLabel").and_then(Value::as_str).unwrap_or_default();

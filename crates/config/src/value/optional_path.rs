@@ -3,20 +3,20 @@ use std::path::{Path, PathBuf};
 use super::{Kind, Value, excerpt, malformed};
 use crate::Reason;
 
-/// Program that interprets command lines; the default is the login shell of the account (passwd(5)).
+/// Absolute path, or nothing for the default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LoginShell(Option<PathBuf>);
+pub struct OptionalPath(Option<PathBuf>);
 
-impl LoginShell {
-    /// Returns the path of the program, or `None` for the account's login shell.
+impl OptionalPath {
+    /// Returns the path, or `None` for the default.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.0.as_deref()
     }
 }
 
-impl Value for LoginShell {
-    const KIND: Kind = Kind::Text { expected: "an absolute path, or nothing for the shell of the account" };
+impl Value for OptionalPath {
+    const KIND: Kind = Kind::Text { expected: "an absolute path, or nothing for the default" };
 
     fn parse(text: &str) -> Result<Self, Reason> {
         const LONGEST: usize = 4_095;

@@ -17,7 +17,7 @@ use crate::loopback::{Arrivals, Loopback};
 
 /// Controllers that answer until this is dropped.
 #[derive(Debug)]
-pub struct Crowd {
+pub struct ControllerGroup {
     addresses: Vec<SocketAddr>,
     boards: Vec<Arc<Mutex<Board>>>,
     end: Option<oneshot::Sender<()>>,
@@ -73,7 +73,7 @@ pub fn settings_with_suites(numbers: &[u8]) -> Settings {
     settings(0).suites(numbers.iter().map(|number| CipherSuite::new(*number).expect("a suite")).collect())
 }
 
-impl Crowd {
+impl ControllerGroup {
     /// Starts so many, all alike but for their GUIDs.
     #[must_use]
     pub fn start(count: usize, network: Network) -> Self {
@@ -129,7 +129,7 @@ fn address(number: usize) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + number)
 }
 
-impl Drop for Crowd {
+impl Drop for ControllerGroup {
     fn drop(&mut self) {
         drop(self.end.take());
         if let Some(thread) = self.thread.take() {

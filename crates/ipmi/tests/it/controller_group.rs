@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use telarch_ipmi::proto::{NetFn, Privilege, ProtoError, Request, Timing, chassis, device_id};
 use telarch_ipmi::{Connection, Endpoint, IpmiError};
-use telarch_simulated_bmc::{Board, Crowd, Network, settings};
+use telarch_simulated_bmc::{Board, ControllerGroup, Network, settings};
 use tokio::task::JoinSet;
 
 use crate::sessions::login;
@@ -14,14 +14,14 @@ const PATIENT: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn three_hundred_controllers_share_a_few_sockets() {
-    let crowd = Crowd::start(300, Network::default());
+    let group = ControllerGroup::start(300, Network::default());
     let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let endpoint = Endpoint::new();
-    let mut asked = JoinSet::new();
+    let mut requested = JoinSet::new();
     let silent = [(silent.local_addr().unwrap(), Duration::from_secs(2)); 3];
-    for (address, limit) in crowd.addresses().iter().map(|address| (*address, PATIENT)).chain(silent) {
+    for (address, limit) in group.addresses().iter().map(|address| (*address, PATIENT)).chain(silent) {
         let endpoint = endpoint.clone();
-        asked.spawn(async move {
+        requested.spawn(async move {
             let timing = Timing { limit, ..Timing::default() };
             let connection = endpoint.open(address, login("admin", "admin-pw"), timing).await?;
             let id = connection.run(&device_id::GetDeviceId).await?;
@@ -37,7 +37,7 @@ async fn three_hundred_controllers_share_a_few_sockets() {
     let (mut answered, mut silent) = (0, 0);
     // The controllers share sockets in this process; a socket for each session would be too many.
     let most = 60;
-    while let Some(done) = asked.join_next().await {
+    while let Some(done) = requested.join_next().await {
         match done.unwrap() {
             Ok(manufacturer) => answered += u32::from(manufacturer == 0x1291),
             Err(IpmiError::Proto(ProtoError::NoAnswer)) => silent += 1,
@@ -52,8 +52,8 @@ async fn three_hundred_controllers_share_a_few_sockets() {
 async fn a_scan_survives_loss_duplication_jitter_and_busy_controllers() {
     let network = Network { lost: 5, twice: 5, delay: Duration::ZERO, jitter: Duration::from_millis(20) };
     let busy = Board { busy_every: 7, ..Board::default() };
-    let crowd = Crowd::of(vec![(settings(0), Board::default()), (settings(1), busy)], network);
-    let perfect = Crowd::start(1, Network::default());
+    let group = ControllerGroup::of(vec![(settings(0), Board::default()), (settings(1), busy)], network);
+    let perfect = ControllerGroup::start(1, Network::default());
     let timing = Timing { limit: PATIENT, ..Timing::default() };
     let scan = async |address| {
         let connection = Connection::open(address, login("admin", "admin-pw"), timing).await.unwrap();
@@ -63,7 +63,7 @@ async fn a_scan_survives_loss_duplication_jitter_and_busy_controllers() {
         (records, measured)
     };
     let expected = scan(perfect.addresses()[0]).await;
-    for address in crowd.addresses() {
+    for address in group.addresses() {
         assert_eq!(scan(*address).await, expected);
     }
 }
@@ -84,8 +84,8 @@ async fn open_with_short_limit(address: SocketAddr) -> Connection {
 #[tokio::test]
 async fn continuous_busy_responses_end_at_the_limit_with_the_reason() {
     let stormy = Board { busy_every: 1, ..Board::default() };
-    let crowd = Crowd::of(vec![(settings(0), stormy)], Network::default());
-    let connection = open_with_short_limit(crowd.addresses()[0]).await;
+    let group = ControllerGroup::of(vec![(settings(0), stormy)], Network::default());
+    let connection = open_with_short_limit(group.addresses()[0]).await;
     let error = connection.run(&device_id::GetDeviceId).await.unwrap_err();
     assert!(matches!(error, IpmiError::Completion(code) if code.0 == 0xc0), "{error}");
     connection.close().await;
@@ -100,12 +100,12 @@ async fn a_power_cycle_is_executed_once_even_if_resent() {
         if attempt >= 10 && cycles > 0 {
             break;
         }
-        let crowd = Crowd::start(1, network);
+        let group = ControllerGroup::start(1, network);
         let timing = Timing { limit: Duration::from_secs(1), ..Timing::default() };
         let login = login("oper", "oper-pw").privilege(Privilege::Operator);
-        let Ok(connection) = Connection::open(crowd.addresses()[0], login, timing).await else { continue };
+        let Ok(connection) = Connection::open(group.addresses()[0], login, timing).await else { continue };
         let cycled = connection.run(&chassis::Control::PowerCycle).await;
-        let done = crowd.first(|board| board.controls.clone());
+        let done = group.first(|board| board.controls.clone());
         match cycled {
             Ok(()) => assert_eq!(done, [2]),
             // The answer was lost, and the error says that the result is unknown.
@@ -121,39 +121,40 @@ async fn a_power_cycle_is_executed_once_even_if_resent() {
 #[tokio::test]
 async fn a_console_with_an_undecodable_response_is_deactivated() {
     let board = Board { console: Some(vec![0; 5]), ..Board::default() };
-    let crowd = Crowd::of(vec![(settings(0), board)], Network::default());
-    let opened = Connection::open(crowd.addresses()[0], login("admin", "admin-pw"), Timing::default()).await;
+    let group = ControllerGroup::of(vec![(settings(0), board)], Network::default());
+    let opened = Connection::open(group.addresses()[0], login("admin", "admin-pw"), Timing::default()).await;
     let connection = opened.unwrap();
     let error = connection.console().await.unwrap_err();
     assert!(matches!(error, IpmiError::Proto(ProtoError::Truncated { .. })), "{error}");
-    assert!(!crowd.first(|board| board.console_is_active));
+    assert!(!group.first(|board| board.console_is_active));
     // A console of another user is not taken over.
-    crowd.first(|board| board.console_is_active = true);
+    group.first(|board| board.console_is_active = true);
     let error = connection.console().await.unwrap_err();
     assert!(matches!(error, IpmiError::Refused { code: 0x80, .. }), "{error}");
-    assert!(crowd.first(|board| board.console_is_active));
+    assert!(group.first(|board| board.console_is_active));
     connection.close().await;
 }
 
 #[tokio::test]
 async fn a_dropped_login_releases_its_slot() {
-    let crowd = Crowd::of(vec![(settings(0).most_sessions(2), Board::default())], Network::default());
+    let group =
+        ControllerGroup::of(vec![(settings(0).most_sessions(2), Board::default())], Network::default());
     let endpoint = Endpoint::new();
     for _ in 0..10 {
-        let opened = endpoint.open(crowd.addresses()[0], login("admin", "admin-pw"), Timing::default()).await;
+        let opened = endpoint.open(group.addresses()[0], login("admin", "admin-pw"), Timing::default()).await;
         drop(opened.unwrap());
     }
 }
 
 #[tokio::test]
 async fn a_controller_that_stops_responding_ends_the_session() {
-    let crowd = Crowd::start(1, Network::default());
-    let connection = open_with_short_limit(crowd.addresses()[0]).await;
+    let group = ControllerGroup::start(1, Network::default());
+    let connection = open_with_short_limit(group.addresses()[0]).await;
     // Reading the records may take longer than the limit.
     let patient = Timing { limit: PATIENT, ..Timing::default() };
-    let other = Connection::open(crowd.addresses()[0], login("admin", "admin-pw"), patient).await.unwrap();
+    let other = Connection::open(group.addresses()[0], login("admin", "admin-pw"), patient).await.unwrap();
     let records = other.records().await.unwrap();
-    drop(crowd);
+    drop(group);
     let error = connection.measure(&records).await.unwrap_err();
     assert!(matches!(error, IpmiError::Proto(ProtoError::NoAnswer)), "{error}");
     let error = connection.ask(Request::new(NetFn::APP, 1, &[])).await.unwrap_err();
