@@ -3,7 +3,7 @@
 use std::io::{self, BufRead as _};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use cli::connection::Connection;
@@ -177,20 +177,17 @@ impl Job {
             reason = host.stopped() => return Ok(HostResult::Stopped(reason)),
         };
         let controls = pipeline.controls();
-        let feeding = input.map(|input| tokio::spawn(feed(input, controls.clone())));
+        let input_error = Arc::new(OnceLock::new());
+        if let Some(input) = input {
+            tokio::spawn(feed(input, controls.clone(), Arc::clone(&input_error)));
+        }
         let mut exit = None;
         let ended = tokio::select! {
             ended = self.receive(&mut pipeline, pool, host, &mut exit) => Ok(ended?),
             reason = host.stopped() => Err(reason),
         };
         let result = match ended {
-            Ok(()) => {
-                let input_error = match feeding {
-                    Some(feeding) if feeding.is_finished() => feeding.await.ok().and_then(Result::err),
-                    _ => None,
-                };
-                ended_as(&pipeline, exit, input_error)
-            }
+            Ok(()) => ended_as(&pipeline, exit, input_error.get()),
             Err(reason) => {
                 let stopped = timeout(STOP_TIMEOUT, async {
                     controls.stop().await?;
@@ -272,7 +269,7 @@ impl Job {
 }
 
 /// Returns the result of a pipeline that has ended.
-fn ended_as(pipeline: &Pipeline, exit: Option<i32>, input_error: Option<String>) -> HostResult {
+fn ended_as(pipeline: &Pipeline, exit: Option<i32>, input_error: Option<&String>) -> HostResult {
     let (status, error) = match pipeline.outcome() {
         Some(PipelineOutcome::Failed(error)) => (FAILED, Some(text::of_error(error))),
         Some(PipelineOutcome::Stopped) => (STOPPED, None),
@@ -284,35 +281,36 @@ fn ended_as(pipeline: &Pipeline, exit: Option<i32>, input_error: Option<String>)
         None => status,
     };
     match input_error {
-        Some(message) => HostResult::Ended { status: status.max(1), error: Some(message) },
+        Some(message) => HostResult::Ended { status: status.max(1), error: Some(message.clone()) },
         None => HostResult::Ended { status, error },
     }
 }
 
 /// Sends input to the pipeline, and its end. Objects that are ready are sent together.
+///
+/// An error of the input is stored before its end is sent, because the pipeline may end before this task continues.
 async fn feed(
     mut input: mpsc::Receiver<Result<Value, String>>,
     controls: PipelineControls,
-) -> Result<(), String> {
+    input_error: Arc<OnceLock<String>>,
+) {
     let mut ready = Vec::new();
-    let mut failure = None;
-    while failure.is_none() && input.recv_many(&mut ready, MOST_OBJECTS).await > 0 {
+    while input_error.get().is_none() && input.recv_many(&mut ready, MOST_OBJECTS).await > 0 {
         let mut values = Vec::with_capacity(ready.len());
         for object in ready.drain(..) {
             match object {
                 Ok(value) => values.push(value),
                 Err(message) => {
-                    failure = Some(message);
+                    input_error.get_or_init(|| message);
                     break;
                 }
             }
         }
         if controls.send(values).await.is_err() {
-            return Ok(()); // The script has ended; its output gives the reason.
+            return; // The script has ended; its output gives the reason.
         }
     }
     let _ = controls.end_input().await;
-    failure.map_or(Ok(()), Err)
 }
 
 /// Reads standard input on a detached thread, because a blocking read cannot be cancelled.

@@ -113,8 +113,11 @@ async fn the_memory_limit_of_a_shell_applies_to_its_processes() {
 }
 
 /// Starts a command whose child leaves its process group and its parents, and returns the child.
+///
+/// The command ends when the child has closed the pipe of the substitution, so the child has left the group by then.
 async fn escaped(shell: &Shell) -> Process {
-    let mut command = start(shell, "sh -c 'setsid sleep 1000 >/dev/null 2>&1 & echo $!'").await;
+    let line = "echo $(setsid sh -c 'echo $$; exec sleep 1000 >/dev/null 2>&1' 2>/dev/null &)";
+    let mut command = start(shell, line).await;
     let process = Process::of(&first_line(&mut command).await);
     assert_eq!(rest(&mut command).await.exit_code, 0);
     command.finish().await.unwrap();
