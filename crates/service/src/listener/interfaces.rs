@@ -104,6 +104,11 @@ impl InterfaceMonitor {
         Self(socket.ok())
     }
 
+    /// Returns whether notifications arrive.
+    pub(crate) fn is_available(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Waits for a notification. It does not say what has changed, because notifications may have been lost.
     pub(crate) async fn changed(&self) {
         let Some(socket) = &self.0 else { return std::future::pending().await };

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use config::{Serving, State};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
+use tokio::time::Instant;
 
 use self::report::Problems;
 use super::conflict::CertificateChoice;
@@ -120,27 +120,32 @@ struct OpenSocket {
 }
 
 impl ListenerTask {
-    /// Interval at which failed sockets are retried and addresses are read again without a notification.
+    /// Interval at which failed sockets are retried, and addresses are read again if the kernel sends no notifications.
     const RETRY_INTERVAL: Duration = Duration::from_secs(5);
+    /// Interval at which everything is checked again while all listeners work, for changes without a notification, such
+    /// as the name of this machine and the expiry of certificates.
+    const CHECK_INTERVAL: Duration = Duration::from_secs(60);
     /// Delay after a notification of the kernel: an interface that comes up causes several.
     const SETTLE_TIME: Duration = Duration::from_millis(50);
 
     async fn run(mut self, mut refresh_requests: mpsc::Receiver<oneshot::Sender<()>>) {
-        let mut retry = tokio::time::interval(Self::RETRY_INTERVAL);
-        retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let shutdown = self.service.shutdown.clone();
         let monitor = InterfaceMonitor::new();
+        let mut next_check = Instant::now();
         loop {
             let mut refreshed = None;
             tokio::select! {
                 () = shutdown.begun() => return,
-                _ = retry.tick() => {}
+                () = tokio::time::sleep_until(next_check) => {}
                 () = monitor.changed() => tokio::time::sleep(Self::SETTLE_TIME).await,
                 // Once the configuration store is dropped, the configuration no longer changes.
                 Ok(()) = self.state.changed() => {}
                 Some(done) = refresh_requests.recv() => refreshed = Some(done),
             }
             self.reconcile().await;
+            let is_settled = monitor.is_available() && !self.problems.has_errors();
+            next_check =
+                Instant::now() + if is_settled { Self::CHECK_INTERVAL } else { Self::RETRY_INTERVAL };
             if let Some(done) = refreshed {
                 // The requester may have stopped waiting.
                 let _ = done.send(());

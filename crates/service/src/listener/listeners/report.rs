@@ -127,6 +127,11 @@ impl Problems {
         self.previous = std::mem::take(&mut self.current);
     }
 
+    /// Returns whether a listener did not work as configured in the last complete round.
+    pub(super) fn has_errors(&self) -> bool {
+        self.previous.iter().any(|problem| problem.severity == Severity::Error)
+    }
+
     /// Returns the errors of a listener in the last complete round.
     pub(super) fn errors_of(&self, listener: ListenerId) -> Vec<String> {
         let errors = self.previous.iter().filter(|problem| problem.severity == Severity::Error);
