@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Returns failure if a skip is not on the list and `--strict` was given, as in CI.
+/// Returns failure if `--strict` was given, as in CI, and a skip is not on the list or too many tests were unstable.
 fn run(arguments: &[String]) -> Result<ExitCode, String> {
     let [skips, list, options @ ..] = arguments else { return Err(USAGE.to_owned()) };
     let expected = Expected::parse_all(&read(list)?).map_err(|error| format!("{list}: {error}"))?;
@@ -48,6 +48,10 @@ fn run(arguments: &[String]) -> Result<ExitCode, String> {
             println!("FAILED: skipped, and not listed in {list}: {}: {}", skip.test, skip.reason);
             status = ExitCode::FAILURE;
         }
+    }
+    if is_strict && report.is_too_unstable() {
+        println!("FAILED: too many tests passed only when repeated");
+        status = ExitCode::FAILURE;
     }
     println!("{}", report.closing_line());
     Ok(status)

@@ -11,6 +11,8 @@ pub struct Outcome {
     pub failed: usize,
     /// Tests marked `#[ignore]`.
     pub ignored: usize,
+    /// Names of tests that failed at first and passed when they were repeated. They count as passed.
+    pub unstable: BTreeSet<String>,
     /// Names of failed tests, as far as the runner gives them; `cargo test` gives them without a package.
     pub failures: BTreeSet<String>,
 }
@@ -25,6 +27,8 @@ impl Outcome {
             if line.starts_with("<testcase ") {
                 case = name_of_case(line);
                 self.passed += 1;
+            } else if line.starts_with("<flakyFailure") || line.starts_with("<flakyError") {
+                self.unstable.extend(case.clone());
             } else if line.starts_with("<failure") || line.starts_with("<error") {
                 // A test has one of either at most; `take` counts it once in any case.
                 if let Some(name) = case.take() {
@@ -100,6 +104,25 @@ mod tests {
         );
         assert_eq!((outcome.passed, outcome.failed, outcome.ignored), (2, 1, 0));
         assert!(outcome.has_failed("telarchd audit::y") && !outcome.has_failed("telarchd audit::x"));
+        assert!(outcome.unstable.is_empty());
+    }
+
+    #[test]
+    fn a_test_that_passed_when_repeated_counts_as_passed_and_unstable() {
+        let mut outcome = Outcome::default();
+        outcome.add_junit(
+            r#"
+        <testcase name="audit::x" classname="telarchd::it" time="0.1">
+            <flakyFailure timestamp="2026-11-22T00:00:00+00:00" time="0.1" type="test failure with exit code 101">
+            </flakyFailure>
+        </testcase>
+        <testcase name="audit::y" classname="telarchd::it" time="0.1">
+            <failure type="test failure with exit code 101">panicked</failure>
+            <rerunFailure type="test failure with exit code 101">panicked</rerunFailure>
+        </testcase>"#,
+        );
+        assert_eq!((outcome.passed, outcome.failed), (1, 1));
+        assert_eq!(outcome.unstable.into_iter().collect::<Vec<_>>(), ["telarchd audit::x"]);
     }
 
     #[test]

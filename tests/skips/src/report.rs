@@ -81,15 +81,30 @@ impl Report {
         format!("{} passed, {failed} failed, {} skipped", passed.saturating_sub(skipped), skipped + ignored)
     }
 
+    /// Returns whether more tests were unstable than one run may have.
+    #[must_use]
+    pub fn is_too_unstable(&self) -> bool {
+        self.outcome.unstable.len() > MOST_UNSTABLE
+    }
+
     fn skipped(&self) -> impl Iterator<Item = &str> {
         let whole = self.skips.iter().filter(|skip| skip.extent == Extent::Whole);
         whole.map(|skip| skip.test.as_str()).collect::<BTreeSet<_>>().into_iter()
     }
 }
 
-/// Lists the skipped tests with their reasons.
+/// Maximum number of unstable tests in a run.
+const MOST_UNSTABLE: usize = 3;
+
+/// Lists the unstable tests, and the skipped ones with their reasons.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.outcome.unstable.is_empty() {
+            writeln!(f, "failed at first and passed when repeated: {}", self.outcome.unstable.len())?;
+            for test in &self.outcome.unstable {
+                writeln!(f, "    {test}")?;
+            }
+        }
         let mut by_reason: BTreeMap<(Extent, &str), Vec<&str>> = BTreeMap::new();
         for skip in &self.skips {
             by_reason.entry((skip.extent, &skip.reason)).or_default().push(&skip.test);
@@ -141,7 +156,7 @@ mod tests {
 
     fn report(passed: usize, failures: &[&str]) -> Report {
         let failures: BTreeSet<String> = failures.iter().map(|name| (*name).to_owned()).collect();
-        let outcome = Outcome { passed, failed: failures.len(), ignored: 0, failures };
+        let outcome = Outcome { passed, failed: failures.len(), failures, ..Outcome::default() };
         Report::new(Skip::parse_all(LEDGER), outcome)
     }
 
@@ -163,6 +178,17 @@ mod tests {
                         there is no mouse\n    b y::three\n  \
                         in part: there is no dog\n    a x::two\n";
         assert_eq!(report(10, &[]).to_string(), expected);
+    }
+
+    #[test]
+    fn unstable_tests_are_listed_and_few_are_accepted() {
+        for (count, is_accepted) in [(1, true), (3, true), (4, false)] {
+            let unstable = (0..count).map(|number| format!("a x::test_{number}")).collect();
+            let report = Report::new(BTreeSet::new(), Outcome { unstable, ..Outcome::default() });
+            assert_eq!(!report.is_too_unstable(), is_accepted, "{count}");
+            let begin = format!("failed at first and passed when repeated: {count}\n    a x::test_0\n");
+            assert!(report.to_string().starts_with(&begin), "{report}");
+        }
     }
 
     #[test]
