@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use self::least::Controllers;
 use crate::Result;
 use crate::effort::Effort;
-use crate::process::{cpu_with_children, megabytes, peak, seconds};
+use crate::process::{cpu_with_children, megabytes, peak, scheduled_nanoseconds, seconds};
 use crate::rounds::{by_turns, median, median_of};
 use crate::table::Row;
 use crate::telarchd::program;
@@ -29,7 +29,12 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     }
     for count in &counts {
         match Simulators::foreign(*count) {
-            Some(simulators) => rows.extend(beside_others(effort, &simulators)?),
+            Some(simulators) => {
+                rows.extend(beside_others(effort, &simulators)?);
+                if *count == 100 {
+                    rows.push(work_of_simulators(effort, &simulators)?);
+                }
+            }
             None => rows.push(Row::not_measured("sensors of controllers of ipmi_sim", "ipmi_sim is missing")),
         }
     }
@@ -94,6 +99,16 @@ impl Simulators {
         }
     }
 
+    /// Returns the CPU time so far of all processes of `ipmi_sim` in seconds.
+    fn cpu(&self) -> Result<f64> {
+        let Self::Foreign(processes) = self else { return Ok(0.0) };
+        let mut sum = 0;
+        for bmc in processes {
+            sum += scheduled_nanoseconds(bmc.process())?;
+        }
+        Ok(sum as f64 / 1e9)
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::Ours(_) => "our simulator",
@@ -119,7 +134,7 @@ fn beside_others(effort: &Effort, simulators: &Simulators) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (cache, name) in [(Cache::Cold, "cold"), (Cache::Warm, "warm")] {
         // The uncounted turn fills the caches and finds the parallelism with which each other program is fastest.
-        place.is_told_all(cache)?;
+        place.require_all_sensors(cache)?;
         let others = [
             fastest(Other::IpmiSensors, &FREEIPMI_WIDTHS, |width| place.freeipmi(cache, width))?,
             fastest(Other::Ipmitool, &IPMITOOL_WIDTHS, |width| place.ipmitool(cache, width))?,
@@ -148,6 +163,25 @@ fn beside_others(effort: &Effort, simulators: &Simulators) -> Result<Vec<Row>> {
         }
     }
     Ok(rows)
+}
+
+/// Measures which part of the time of a warm scan the processors are busy with the simulators. No program can scan
+/// faster than they answer.
+fn work_of_simulators(effort: &Effort, simulators: &Simulators) -> Result<Row> {
+    let place = simulators.place()?;
+    place.require_all_sensors(Cache::Cold)?;
+    let processors = std::thread::available_parallelism()?.get() as f64;
+    let (mut elapsed, mut simulated) = (Vec::new(), Vec::new());
+    for _ in 0..effort.rounds * 3 {
+        let before = simulators.cpu()?;
+        elapsed.push(place.telarch(Cache::Warm)?.seconds);
+        simulated.push((simulators.cpu()? - before) / processors);
+    }
+    let (elapsed, simulated) = (median(elapsed), median(simulated));
+    Ok(Row::without_goal(
+        "sensors of 100 controllers (ipmi_sim), records warm: part of telarch's time in which the simulators use all processors",
+        format!("{:.2} ({:.1} of {:.1} ms)", simulated / elapsed, simulated * 1e3, elapsed * 1e3),
+    ))
 }
 
 /// Returns the result of the second of two runs: other programs, some with a hundred processes, have replaced the
@@ -200,7 +234,7 @@ fn least(effort: &Effort) -> Result<Row> {
     let count = u8::try_from(effort.controllers.min(100))?;
     let group = ControllerGroup::start(count.into(), Network::default());
     let place = Place::new(&group)?;
-    place.is_told_all(Cache::Cold)?;
+    place.require_all_sensors(Cache::Cold)?;
     let bare = Controllers::start(count)?;
     let turns = by_turns(
         effort.rounds * 3,
@@ -242,7 +276,7 @@ fn slow(effort: &Effort) -> Result<Vec<Row>> {
     let place = Place::new(&group)?;
     let mut rows = Vec::new();
     for (cache, name, most) in [(Cache::Cold, "cold", ONE_SLOW), (Cache::Warm, "warm", ONE_SLOW_WARM)] {
-        place.is_told_all(cache)?;
+        place.require_all_sensors(cache)?;
         let times: Result<Vec<f64>> = (0..effort.rounds).map(|_| Ok(place.telarch(cache)?.seconds)).collect();
         let seconds = median(times?);
         let what = format!("sensors of one controller that answers after 5 ms, records {name}");
@@ -256,7 +290,7 @@ fn bad_network(effort: &Effort) -> Result<Vec<Row>> {
     let network = Network { lost: 5, twice: 5, delay: Duration::ZERO, jitter: Duration::from_millis(20) };
     let group = ControllerGroup::start(1, network);
     let place = Place::new(&group)?;
-    place.is_told_all(Cache::Cold)?;
+    place.require_all_sensors(Cache::Cold)?;
     let seconds = median(
         (0..effort.rounds).map(|_| Ok(place.telarch(Cache::Cold)?.seconds)).collect::<Result<Vec<_>>>()?,
     );
@@ -274,7 +308,7 @@ fn bad_network(effort: &Effort) -> Result<Vec<Row>> {
 fn a_thousand(effort: &Effort) -> Result<Vec<Row>> {
     let group = ControllerGroup::start(1_000, Network::default());
     let place = Place::new(&group)?;
-    place.is_told_all(Cache::Cold)?;
+    place.require_all_sensors(Cache::Cold)?;
     let runs: Result<Vec<Run>> = (0..effort.rounds.min(3)).map(|_| place.telarch(Cache::Cold)).collect();
     let runs = runs?;
     let seconds = median(runs.iter().map(|run| run.seconds).collect());
@@ -351,7 +385,7 @@ impl Place {
         let watcher = (self.addresses.len() >= 1_000).then(|| {
             std::thread::spawn(move || {
                 while let Ok(now) = peak(process) {
-                    *watched.lock().expect("nobody panics") = now;
+                    *watched.lock().expect("no thread panics") = now;
                     std::thread::sleep(Duration::from_millis(5));
                 }
             })
@@ -362,12 +396,12 @@ impl Place {
         if !output.status.success() {
             return Err(format!("telarch has failed: {}", String::from_utf8_lossy(&output.stderr)).into());
         }
-        let peak = megabytes(*most.lock().expect("nobody panics"));
+        let peak = megabytes(*most.lock().expect("no thread panics"));
         Ok(Run { seconds, peak })
     }
 
     /// Checks in a run without timing that every sensor is printed.
-    fn is_told_all(&self, cache: Cache) -> Result<()> {
+    fn require_all_sensors(&self, cache: Cache) -> Result<()> {
         let output = self.command(cache)?.stdout(Stdio::piped()).spawn()?.wait_with_output()?;
         let lines = output.stdout.iter().filter(|octet| **octet == b'\n').count();
         if !output.status.success() || lines != self.addresses.len() * SENSORS {

@@ -29,6 +29,16 @@ pub(crate) fn cpu(process: u32) -> Result<Duration> {
     times(&process.to_string(), 2)
 }
 
+/// Returns the CPU time of all threads of a process in nanoseconds, as the scheduler counts it.
+pub(crate) fn scheduled_nanoseconds(process: u32) -> Result<u64> {
+    let mut sum = 0;
+    for thread in fs::read_dir(format!("/proc/{process}/task"))? {
+        let statistics = fs::read_to_string(thread?.path().join("schedstat"))?;
+        sum += statistics.split_whitespace().next().ok_or("schedstat is empty")?.parse::<u64>()?;
+    }
+    Ok(sum)
+}
+
 /// Returns the CPU time of this process and of its ended child processes.
 pub(crate) fn cpu_with_children() -> Result<Duration> {
     times("self", 4)

@@ -48,7 +48,7 @@ enum Attached<'l> {
 }
 
 impl SimulatedBmc {
-    /// Starts one, and waits until it answers; none where the simulator is not installed, which it says.
+    /// Starts a controller and waits until it answers; skips and returns `None` if the simulator is not installed.
     #[must_use]
     pub fn start() -> Option<Self> {
         if !is_installed("ipmi_sim", "openipmi") {
@@ -103,6 +103,12 @@ impl SimulatedBmc {
     #[must_use]
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Returns the process ID of the simulator.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.program.id()
     }
 
     /// Returns the chassis commands so far, such as `power=0`, one per line.

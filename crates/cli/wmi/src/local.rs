@@ -15,7 +15,7 @@ use super::arguments::Target;
 use super::listing::{QueryItem, interrupted_failure};
 use super::row::{self, QueryResult};
 use super::source::query_error;
-use super::watch::{EventItem, selected_of_events, unless_interrupted};
+use super::watch::{EventColumns, EventItem, unless_interrupted};
 use crate::mofcomp::repository_failure;
 use cli_command::Failure;
 use cli_command::paths::{self, IfMissing};
@@ -160,7 +160,7 @@ impl LocalWmi {
         let engine = self.engine();
         let origin = engine.origin(&self.namespace);
         let failure = |error: wmi::Error| self.query_failure(query, error);
-        let selected = selected_of_events(query);
+        let columns = EventColumns::of_query(query);
         self.runtime.block_on(async {
             tokio::pin!(enough);
             let mut events =
@@ -173,7 +173,7 @@ impl LocalWmi {
                 };
                 match next.transpose().map_err(failure)? {
                     Some(wmi::Occurrence::Event(event)) => {
-                        emit(EventItem::Event(row::of_instance(&event, selected.as_deref(), &origin)))?;
+                        emit(EventItem::Event(columns.row(&event, &origin)))?;
                     }
                     Some(wmi::Occurrence::Dropped(count)) => emit(EventItem::Dropped(count))?,
                     Some(wmi::Occurrence::Omitted(omission)) => emit(EventItem::Omitted(omitted(&omission)))?,

@@ -9,7 +9,7 @@ use cim::cimxml::{ReceivedClass, read_class};
 use cim::uri::CLASS_SCHEMA;
 use cim::wql::{self, Query};
 use cim::wscim::Reader;
-use cim::{Class, KeyValue, Name, Namespace, ObjectPath, Origin, Schema, Value};
+use cim::{Class, Instance, KeyValue, Name, Namespace, ObjectPath, Origin, Schema, Value};
 use cli::failure::{ExitCodes, Kind, Program};
 use cli::locator::Locator;
 use cli::program::Stop;
@@ -24,7 +24,7 @@ use xml::{Bounds, Document, Element};
 use super::arguments::Target;
 use super::listing::{QueryItem, interrupted_failure};
 use super::row::{self, QueryResult, Row};
-use super::watch::{EventItem, selected_of_events, unless_interrupted};
+use super::watch::{EventColumns, EventItem, unless_interrupted};
 use cli_command::Failure;
 
 /// WMI of another machine.
@@ -307,7 +307,7 @@ impl RemoteWmi {
         enough: impl Future<Output = ()>,
         emit: &mut dyn FnMut(EventItem) -> io::Result<()>,
     ) -> Result<(), Failure> {
-        let selected = selected_of_events(query);
+        let columns = EventColumns::of_query(query);
         // Selected properties arrive without the class of the event, which may be a subclass of that in the query.
         let classes = self.classes_of_events(query);
         let command =
@@ -317,7 +317,11 @@ impl RemoteWmi {
             WatchEvent::Event(event) => {
                 let reader = Reader::new(&self.schema);
                 let class = classes.iter().find(|class| reader.properties(event, class).is_ok());
-                emit(EventItem::Event(self.row(event, class, selected.as_deref())))
+                let row = match self.instance(event, class) {
+                    Some(event) => columns.row(&event, &self.origin()),
+                    None => untyped(event),
+                };
+                emit(EventItem::Event(row))
             }
             WatchEvent::Dropped(count) => emit(EventItem::Dropped(count)),
             WatchEvent::Omitted(omission) => emit(EventItem::Omitted(cli::missing_source::omission_text(
@@ -381,17 +385,23 @@ impl RemoteWmi {
 
     /// Returns the properties in an element, with the types of its class, or as text if the class is unknown.
     fn row(&self, element: Element<'_>, class: Option<&Arc<Class>>, selected: Option<&[String]>) -> Row {
-        let reader = Reader::new(&self.schema);
-        // An instance names its class; fragments and method output do not.
-        let read = reader.instance(element).ok();
-        let read = read.or_else(|| class.and_then(|class| reader.properties(element, class).ok()));
-        match read {
-            Some(read) => {
-                let origin = Origin { server: String::new(), namespace: self.namespace.clone(), offset: 0 };
-                row::of_instance(&read.instance, selected, &origin)
-            }
+        match self.instance(element, class) {
+            Some(instance) => row::of_instance(&instance, selected, &self.origin()),
             None => untyped(element),
         }
+    }
+
+    /// Returns an instance, which names its class, or a fragment or method output as an instance of `class`; `None` if
+    /// its class is not known here.
+    fn instance(&self, element: Element<'_>, class: Option<&Arc<Class>>) -> Option<Instance> {
+        let reader = Reader::new(&self.schema);
+        let read = reader.instance(element).ok();
+        let read = read.or_else(|| class.and_then(|class| reader.properties(element, class).ok()));
+        read.map(|read| read.instance)
+    }
+
+    fn origin(&self) -> Origin {
+        Origin { server: String::new(), namespace: self.namespace.clone(), offset: 0 }
     }
 }
 

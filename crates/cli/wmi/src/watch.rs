@@ -3,10 +3,11 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use cim::wql::{self, Query};
+use cim::{Instance, Name, Origin};
 
 use super::arguments::EventLimit;
 use super::print::Printer;
-use super::row::Row;
+use super::row::{self, Row};
 use super::source::Source;
 use cli_command::Failure;
 use cli_command::output;
@@ -30,7 +31,7 @@ pub(super) fn run(
     limit: EventLimit,
     printer: Printer,
 ) -> Result<String, Failure> {
-    let mut stream = printer.stream(selected_of_events(query).as_deref());
+    let mut stream = printer.stream(EventColumns::of_query(query).selected.as_deref());
     let (mut left, reached) = (limit.count, tokio::sync::Notify::new());
     let mut emit = |item: EventItem| -> io::Result<()> {
         match item {
@@ -97,12 +98,35 @@ pub(super) async fn unless_interrupted<T>(
     }
 }
 
-/// Returns the properties that an event query selects; `None` for all, and for grouped events.
-pub(super) fn selected_of_events(query: &str) -> Option<Vec<String>> {
-    match wql::parse(query) {
-        Ok(Query::Select(select)) if select.group.is_none() => {
-            select.names().map(|names| names.iter().map(ToString::to_string).collect())
+/// Parts of an event query on which the rows of its events depend.
+#[derive(Debug, Default)]
+pub(super) struct EventColumns {
+    /// Event class in the query; `None` for grouped events.
+    pub(super) class: Option<Name>,
+    /// Selected properties; `None` for all.
+    pub(super) selected: Option<Vec<String>>,
+}
+
+impl EventColumns {
+    /// Parses a query. An invalid query has the columns of a query for all; the subscription reports the error.
+    pub(super) fn of_query(query: &str) -> Self {
+        match wql::parse(query) {
+            Ok(Query::Select(select)) if select.group.is_none() => Self {
+                selected: select.names().map(|names| names.iter().map(ToString::to_string).collect()),
+                class: Some(select.from),
+            },
+            _ => Self::default(),
         }
-        _ => None,
+    }
+
+    /// Returns the row of an event. If the query selects all properties of a superclass, the row begins with the class of
+    /// the event, because only that shows what has happened.
+    pub(super) fn row(&self, event: &Instance, origin: &Origin) -> Row {
+        let mut row = row::of_instance(event, self.selected.as_deref(), origin);
+        let class = event.class().name();
+        if self.selected.is_none() && self.class.as_ref().is_some_and(|queried| queried != class) {
+            row.insert(0, ("__CLASS".to_owned(), class.to_string().into()));
+        }
+        row
     }
 }

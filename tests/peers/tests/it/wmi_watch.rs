@@ -1,13 +1,13 @@
-//! `telarch wmi --watch` as a program: what it prints, and what it leaves behind when somebody types Ctrl and C.
+//! `telarch wmi --watch` as a program: its output, and the end of its subscription after Ctrl-C.
 
 use serde_json::Value;
 use telarch_peers::{PASSWORD, Running, Telarchd, USER, start_telarch, telarch};
 
-/// The clock is told of every second, so nothing has to be made to happen.
+/// Events of the clock, which need no cause: one every second.
 const CLOCK: &str =
     "SELECT TargetInstance FROM __InstanceModificationEvent WHERE TargetInstance ISA 'Win32_UTCTime'";
 
-/// Waits for so many lines, interrupts it, and gives what it has printed.
+/// Waits for this many lines, interrupts the program, and returns its output.
 fn interrupted_after(watch: Running, lines: usize) -> String {
     watch.wait_for_lines(lines);
     watch.interrupt();
@@ -17,8 +17,8 @@ fn interrupted_after(watch: Running, lines: usize) -> String {
     printed.to_owned()
 }
 
-/// Lines of JSON, one for each second that passes.
-fn tells_of_seconds(lines: &str) {
+/// Checks lines of JSON with one event for each second.
+fn check_seconds(lines: &str) {
     let second = |line: &str| {
         let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         event["TargetInstance"]["Second"].as_u64().unwrap_or_else(|| panic!("{line}"))
@@ -31,7 +31,7 @@ fn tells_of_seconds(lines: &str) {
 #[test]
 fn events_of_this_machine_are_lines_of_json_until_it_is_interrupted() {
     let watch = start_telarch(&["wmi", "--watch", CLOCK, "--format", "json"]);
-    tells_of_seconds(&interrupted_after(watch, 2));
+    check_seconds(&interrupted_after(watch, 2));
 }
 
 #[test]
@@ -53,8 +53,24 @@ fn events_as_csv_have_one_header_line() {
 }
 
 #[test]
+fn events_of_a_superclass_begin_with_their_class() {
+    let every_kind =
+        CLOCK.replace("TargetInstance FROM __InstanceModificationEvent", "* FROM __InstanceOperationEvent");
+    let service = Telarchd::start(&[("Service.AllowUnencrypted", "true")]);
+    let password = format!("-p:{PASSWORD}");
+    let there = ["-r", service.http(), "-u", USER, &password, "-auth:basic", "-unencrypted"];
+    for host in [&[][..], &there] {
+        let watch = [&["wmi", "--watch", &every_kind, "--count", "1", "--format", "json"][..], host].concat();
+        let watched = telarch(&watch, "");
+        let (printed, errors, code) = watched.text();
+        assert_eq!((errors, code), ("", 0));
+        assert!(printed.starts_with("{\"__CLASS\":\"__InstanceModificationEvent\""), "{printed}");
+    }
+}
+
+#[test]
 fn an_interrupted_remote_watch_leaves_no_subscription() {
-    // With room for one, whatever is left keeps everybody else out.
+    // The limit is one operation, so a remaining subscription causes the next one to be refused.
     let settings = [("Service.AllowUnencrypted", "true"), ("Service.MaxConcurrentOperationsPerUser", "1")];
     let service = Telarchd::start(&settings);
     let password = format!("-p:{PASSWORD}");
@@ -67,7 +83,7 @@ fn an_interrupted_remote_watch_leaves_no_subscription() {
         let watch = start_telarch(&[&["wmi", "--watch", CLOCK, "--format", "json"][..], &there].concat());
         watch.wait_for_lines(2);
         assert_ne!(count().code, 0, "{:?}", count());
-        tells_of_seconds(&interrupted_after(watch, 3));
+        check_seconds(&interrupted_after(watch, 3));
         assert_eq!(count().code, 0, "{:?}", count());
     }
 }
