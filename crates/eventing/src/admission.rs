@@ -1,14 +1,14 @@
 //! Access of sources to subscriptions.
 
 use sddl::{AccessMask, Domain, Guard, Token, well_known};
-use winevent::Subscription;
 use winevent::subscription::{NonDomainSources, SubjectPattern, SubscriptionType};
+use winevent::{Subscription, Timestamp};
 
 use crate::source::{Source, SourceKind};
 
-/// Returns whether a source may use a subscription.
-pub(crate) fn is_admitted(source: &Source, subscription: &Subscription) -> bool {
-    if !subscription.enabled || subscription.kind != SubscriptionType::SourceInitiated {
+/// Returns whether a source may use a subscription at a time.
+pub(crate) fn is_admitted(source: &Source, subscription: &Subscription, now: Timestamp) -> bool {
+    if !subscription.is_active(now) || subscription.kind != SubscriptionType::SourceInitiated {
         return false;
     }
     match &source.kind {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use locks::{Mutex, RwLock};
 use sha2::{Digest as _, Sha256};
@@ -145,7 +145,7 @@ impl Collector {
                 (one.id.clone(), name, one.subscription.to_xml(), one.version.clone())
             })
             .collect();
-        self.store.set_subscriptions(&rows, now().0)?;
+        self.store.set_subscriptions(&rows, Timestamp::from(SystemTime::now()).seconds())?;
         *self.subscriptions.write() = Arc::new(subscriptions);
         Ok(())
     }
@@ -156,7 +156,8 @@ impl Collector {
     /// [`CollectorError`] if the store cannot be read.
     pub fn offered(&self, source: &Source) -> Result<Vec<Offered>, CollectorError> {
         let all = Arc::clone(&self.subscriptions.read());
-        let admitted = all.iter().filter(|one| is_admitted(source, &one.subscription));
+        let now = Timestamp::from(SystemTime::now());
+        let admitted = all.iter().filter(|one| is_admitted(source, &one.subscription, now));
         admitted
             .map(|one| {
                 let bookmark = self.store.bookmark(&source.id(), &one.id)?;
@@ -169,7 +170,8 @@ impl Collector {
     #[must_use]
     pub fn find(&self, source: &Source, id: &str) -> Option<CollectorSubscription> {
         let all = Arc::clone(&self.subscriptions.read());
-        all.find(id).filter(|one| is_admitted(source, &one.subscription)).cloned()
+        let now = Timestamp::from(SystemTime::now());
+        all.find(id).filter(|one| is_admitted(source, &one.subscription, now)).cloned()
     }
 
     /// Returns the states of all sources in a subscription.
@@ -234,8 +236,8 @@ impl Collector {
         batch: Batch<'_>,
     ) -> (WriteJob, Delivered, oneshot::Receiver<Result<Written, Arc<CollectorError>>>) {
         let name = subscription.subscription.id.as_str();
-        let (_, time) = now();
-        let evaluated = Timestamp::new(now().0, 0);
+        let evaluated = Timestamp::from(SystemTime::now());
+        let time = evaluated.to_string();
         let mut routed = vec![Vec::new(); self.routes.len()];
         let mut delivered = Delivered::default();
         let (mut xml, mut json, mut quarantine) = (Vec::new(), Vec::new(), Vec::new());
@@ -338,15 +340,8 @@ fn seen(source: &Source, subscription: &CollectorSubscription, head: &Head, faul
         remote_ip: source.address.to_string(),
         version: head.identifier.clone(),
         fault,
-        now: now().0,
+        now: Timestamp::from(SystemTime::now()).seconds(),
     }
-}
-
-/// Returns the time in seconds since 1970, and in RFC 3339.
-fn now() -> (i64, String) {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-    (seconds, Timestamp::new(seconds, since.subsec_nanos()).to_string())
 }
 
 /// Memory for batches in work, in KiB.

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use files::FileError;
+
 /// Failure of the collector.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -60,6 +62,25 @@ pub enum CollectorError {
         path: PathBuf,
         /// The reason.
         reason: String,
+    },
+    /// A file of the administrator cannot be used.
+    #[error("{}", .0.with_advice())]
+    TrustedFile(#[from] FileError),
+    /// A new subscription has the name of another one.
+    #[error("the subscription \"{name}\" exists already in {}", path.display())]
+    SubscriptionExists {
+        /// Name of the subscription.
+        name: String,
+        /// File of the other subscription.
+        path: PathBuf,
+    },
+    /// The collector has no subscription with this name.
+    #[error("{} has no subscription \"{name}\"", folder.display())]
+    NoSubscription {
+        /// Name of the subscription.
+        name: String,
+        /// Folder of the subscriptions.
+        folder: PathBuf,
     },
     /// The file system has too little free space for more events.
     #[error("the file system of {} has less than {needed} bytes free; no events are accepted until there are more", path.display())]

@@ -18,6 +18,7 @@ mod quarantine;
 mod record;
 mod source;
 mod store;
+mod subscription_folder;
 mod subscriptions;
 mod writer;
 
@@ -28,4 +29,5 @@ pub use identity::IdentityCheck;
 pub use output::{Format, Layout, OutputSettings, Rotation};
 pub use source::{Source, SourceKind};
 pub use store::{SourceState, StoreReader, StoredSource, StoredSubscription};
+pub use subscription_folder::SubscriptionFolder;
 pub use subscriptions::{CollectorSubscription, Subscriptions};

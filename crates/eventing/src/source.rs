@@ -84,7 +84,7 @@ impl Source {
 }
 
 /// Returns a name as part of a file name; the end of a long one is replaced by its hash.
-fn file_name_of(name: &str) -> String {
+pub(crate) fn file_name_of(name: &str) -> String {
     let mut encoded = utf8_percent_encode(name, FILE_NAME).to_string();
     if encoded.starts_with('.') {
         // A file whose name begins with a dot is hidden.
@@ -100,7 +100,7 @@ fn file_name_of(name: &str) -> String {
 
 /// Characters that a file name encodes.
 const FILE_NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
-/// Maximum length of the encoded name of a source in bytes; file names have at most 255.
+/// Maximum length of the encoded name in bytes; file names have at most 255, and hidden files beside them need some.
 const LONGEST_NAME: usize = 240;
 
 fn host_of(account: &str) -> String {

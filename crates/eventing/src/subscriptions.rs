@@ -22,6 +22,8 @@ pub struct CollectorSubscription {
     pub subscription: Subscription,
     /// Query list, as an element.
     pub query: String,
+    /// File of the subscription.
+    pub file: PathBuf,
 }
 
 /// Subscriptions of a collector.
@@ -34,9 +36,10 @@ impl Subscriptions {
     /// # Errors
     /// [`CollectorError::Subscription`] for a file that cannot be used, and for a name that occurs twice.
     pub fn read(files: &[PathBuf]) -> Result<Self, CollectorError> {
+        let limit = u64::try_from(MAX_FILE).unwrap_or(u64::MAX);
         let read = |path: &PathBuf| {
             let mut content = Vec::new();
-            let file = fs::File::open(path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut content));
+            let file = fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut content));
             match file {
                 Ok(_) => Ok((path.clone(), content)),
                 Err(error) => {
@@ -65,23 +68,6 @@ impl Subscriptions {
         Ok(Self(all))
     }
 
-    /// Reads all files of a folder whose names end with `.xml`, in the order of their names. A folder that does not
-    /// exist has none.
-    ///
-    /// # Errors
-    /// [`CollectorError`] as for [`read`](Self::read), or if the folder cannot be read.
-    pub fn read_folder(folder: &Path) -> Result<Self, CollectorError> {
-        let entries = match fs::read_dir(folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(CollectorError::file("read", folder)(error)),
-        };
-        let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        files.retain(|path| path.extension().is_some_and(|extension| extension == "xml"));
-        files.sort();
-        Self::read(&files)
-    }
-
     /// All subscriptions.
     pub fn iter(&self) -> impl Iterator<Item = &CollectorSubscription> {
         self.0.iter()
@@ -91,6 +77,13 @@ impl Subscriptions {
     #[must_use]
     pub fn find(&self, id: &str) -> Option<&CollectorSubscription> {
         self.0.iter().find(|one| one.id.eq_ignore_ascii_case(id))
+    }
+
+    /// Returns the subscription with this name. Another case is accepted if no subscription has exactly this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&CollectorSubscription> {
+        let exact = self.0.iter().find(|one| one.subscription.id.as_str() == name);
+        exact.or_else(|| self.0.iter().find(|one| one.subscription.id.as_str().eq_ignore_ascii_case(name)))
     }
 }
 
@@ -120,6 +113,7 @@ fn parse(path: &Path, content: &[u8]) -> Result<CollectorSubscription, String> {
         version: subscription.version().to_string(),
         query,
         subscription,
+        file: path.to_owned(),
     })
 }
 
@@ -135,4 +129,4 @@ fn identifier(name: &str) -> String {
 }
 
 /// Maximum size of a subscription file in bytes.
-const MAX_FILE: u64 = 4 << 20;
+pub(crate) const MAX_FILE: usize = 4 << 20;

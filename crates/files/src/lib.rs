@@ -14,6 +14,7 @@
 //! rules for the files that they trust.
 
 mod change;
+mod folder_content;
 mod open;
 mod replace;
 
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
+pub use folder_content::{FolderRules, read_folder};
 pub use replace::{Attributes, folder, replace, sibling};
 
 /// A file that no other user can control.
@@ -99,6 +101,14 @@ pub enum FileError {
         /// The file.
         path: PathBuf,
         /// The limit in bytes.
+        most: usize,
+    },
+    /// The folder has more files than the caller allows.
+    #[error("{} has more than {most} files", path.display())]
+    TooManyFiles {
+        /// The folder.
+        path: PathBuf,
+        /// Maximum number of files.
         most: usize,
     },
     /// The path contains too many links, or a loop.
@@ -225,7 +235,7 @@ impl FileError {
             }
             Self::OpenFolder { path, .. } => Some(format!("chmod go-w {}", path.display())),
             Self::NotAFile { .. } | Self::TooLarge { .. } => Some("name another file".to_owned()),
-            Self::Disk { .. } | Self::TooManyLinks { .. } => None,
+            Self::Disk { .. } | Self::TooManyFiles { .. } | Self::TooManyLinks { .. } => None,
         }
     }
 

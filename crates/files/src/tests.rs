@@ -157,3 +157,25 @@ fn only_descriptors_of_this_process_are_recognized() {
     }
     assert!(TrustedFile::private("/dev/null").append().is_ok());
 }
+
+#[test]
+fn a_folder_is_read_in_the_order_of_names() {
+    let folder = folder();
+    let rules = FolderRules { extension: "xml", access: Access::Read, max_files: 2, max_size: 10 };
+    for name in ["b.xml", "a.xml", "c.txt", ".d.xml.new"] {
+        put(&folder, name, 0o644);
+    }
+    let names = |rules| -> Result<Vec<String>, FileError> {
+        let files = read_folder(folder.path(), rules)?;
+        Ok(files.iter().map(|(path, _)| path.file_name().unwrap().to_string_lossy().into_owned()).collect())
+    };
+    assert_eq!(names(rules).unwrap(), ["a.xml", "b.xml"]);
+    let too_many = names(FolderRules { max_files: 1, ..rules });
+    assert!(matches!(too_many, Err(FileError::TooManyFiles { most: 1, .. })), "{too_many:?}");
+    let too_large = names(FolderRules { max_size: 3, ..rules });
+    assert!(matches!(too_large, Err(FileError::TooLarge { .. })), "{too_large:?}");
+    put(&folder, "b.xml", 0o666);
+    assert!(matches!(names(rules), Err(FileError::Writable { .. })));
+    let missing = folder.path().join("missing");
+    assert!(read_folder(&missing, rules).unwrap().is_empty());
+}

@@ -193,6 +193,12 @@ impl Subscription {
         }
     }
 
+    /// Returns whether the subscription is enabled and has not expired at a time.
+    #[must_use]
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        self.enabled && self.expires.is_none_or(|end| now < end)
+    }
+
     /// Returns the delivery settings in effect: those of the preset or, with
     /// [`ConfigurationMode::Custom`], of the file. A setting that the file omits is that of
     /// [`ConfigurationMode::Normal`].

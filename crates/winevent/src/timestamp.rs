@@ -1,6 +1,7 @@
 //! Points in time as Windows writes them: ISO 8601 in UTC, with up to nine digits of a second.
 
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use calendar::Date;
 
@@ -122,6 +123,14 @@ fn read_offset(text: &[u8]) -> Option<i64> {
     let (hours, rest) = number(rest, 2)?;
     let (minutes, rest) = number(rest.strip_prefix(b":")?, 2)?;
     (rest.is_empty() && hours <= 14 && minutes <= 59).then_some(sign * (hours * 3_600 + minutes * 60))
+}
+
+/// Times before 1970 become 1970-01-01.
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::new(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos())
+    }
 }
 
 impl PartialEq for Timestamp {

@@ -10,9 +10,9 @@ use broker::{CollectorFile, CollectorFiles};
 use config::{Config, Paths};
 use eventing::{
     Collector, CollectorError, CollectorParts, DestinationSettings, Format, IdentityCheck, Layout,
-    OutputSettings, Rotation, Subscriptions,
+    OutputSettings, Rotation, SubscriptionFolder, Subscriptions,
 };
-use files::TrustedFile;
+use files::{Access, FolderRules};
 use plugin_events::{Authorities, EventsPlugin};
 use service::{ClientCertificates, EventEndpoint};
 use zeroize::Zeroizing;
@@ -75,44 +75,31 @@ pub(crate) fn open(config: &Config, paths: &Paths) -> Result<Option<PersistentCo
 pub(crate) fn read_files(paths: &Paths) -> Result<CollectorFiles, Box<dyn Error>> {
     Ok(CollectorFiles {
         subscriptions: read_subscriptions(paths)?,
-        authorities: read_folder(&paths.event_authorities, "pem", TrustedFile::readable)?,
+        authorities: read_files_of(&paths.event_authorities, "pem", Access::Read)?,
         // They may contain credentials.
-        outputs: read_folder(&paths.event_outputs, "toml", TrustedFile::private)?,
+        outputs: read_files_of(&paths.event_outputs, "toml", Access::Nothing)?,
     })
 }
 
 /// Reads the files of subscriptions.
 pub(crate) fn read_subscriptions(paths: &Paths) -> Result<Vec<CollectorFile>, Box<dyn Error>> {
-    read_folder(&paths.event_subscriptions, "xml", TrustedFile::readable)
+    let files = SubscriptionFolder::new(&paths.event_subscriptions).read()?;
+    Ok(files.into_iter().map(|(path, content)| collector_file(&path, content)).collect())
 }
 
-/// Reads the files of a folder whose names have this extension, in the order of their names. A folder that does not
-/// exist has none.
-fn read_folder(
+/// Reads the files of the administrator with this extension.
+fn read_files_of(
     folder: &Path,
-    extension: &str,
-    file: fn(PathBuf) -> TrustedFile,
+    extension: &'static str,
+    access: Access,
 ) -> Result<Vec<CollectorFile>, Box<dyn Error>> {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(format!("cannot read {}: {error}", folder.display()).into()),
-    };
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.retain(|path| path.extension().is_some_and(|found| found == extension));
-    if paths.len() > MAX_FILES {
-        return Err(format!("{} has more than {MAX_FILES} files", folder.display()).into());
-    }
-    paths.sort();
-    let mut files = Vec::new();
-    for path in paths {
-        // A file that was removed meanwhile is omitted.
-        if let Some(content) = file(path.clone()).read(MAX_FILE).map_err(|error| error.with_advice())? {
-            let path = path.display().to_string();
-            files.push(CollectorFile { path, content: Zeroizing::new(content) });
-        }
-    }
-    Ok(files)
+    let rules = FolderRules { extension, access, max_files: MAX_FILES, max_size: MAX_FILE };
+    let files = files::read_folder(folder, rules).map_err(|error| error.with_advice())?;
+    Ok(files.into_iter().map(|(path, content)| collector_file(&path, content)).collect())
+}
+
+fn collector_file(path: &Path, content: Vec<u8>) -> CollectorFile {
+    CollectorFile { path: path.display().to_string(), content: Zeroizing::new(content) }
 }
 
 fn parse_subscriptions(files: Vec<CollectorFile>) -> Result<Subscriptions, CollectorError> {

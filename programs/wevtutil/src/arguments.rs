@@ -1,7 +1,9 @@
 //! Command line: a command, its arguments, and options as `/name:value` or `-name:value`, case-insensitive.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use cli_events::windows_options::{OptionName, UsageError, Words, is_help};
 use winevent::listing::ListingFormat;
 
 use crate::error::ToolError;
@@ -63,175 +65,117 @@ pub(crate) struct QueryOptions {
     pub(crate) root: Option<String>,
 }
 
-/// Arguments and options behind the command.
-struct Words {
-    positional: Vec<String>,
-    options: Vec<(String, String)>,
-}
-
-/// Names of options, short and long.
-const OPTIONS: [(&str, &str); 14] = [
-    ("lf", "logfile"),
-    ("sq", "structuredquery"),
-    ("q", "query"),
-    ("bm", "bookmark"),
-    ("sbm", "savebookmark"),
-    ("rd", "reversedirection"),
-    ("f", "format"),
-    ("l", "locale"),
-    ("c", "count"),
-    ("e", "element"),
-    ("ow", "overwrite"),
-    ("bu", "backup"),
-    ("r", "remote"),
-    ("uni", "unicode"),
+/// Options of all commands. Each command has some of them.
+const OPTIONS: [OptionName; 14] = [
+    OptionName::new("lf", "logfile"),
+    OptionName::new("sq", "structuredquery"),
+    OptionName::new("q", "query"),
+    OptionName::new("bm", "bookmark"),
+    OptionName::new("sbm", "savebookmark"),
+    OptionName::new("rd", "reversedirection"),
+    OptionName::new("f", "format"),
+    OptionName::new("l", "locale"),
+    OptionName::new("c", "count"),
+    OptionName::new("e", "element"),
+    OptionName::new("ow", "overwrite"),
+    OptionName::new("bu", "backup"),
+    OptionName::new("r", "remote"),
+    OptionName::new("uni", "unicode"),
 ];
 
-impl Words {
-    /// Splits the words behind the command. `allowed` are the short names of the command's options.
-    fn of(words: &[String], allowed: &[&str]) -> Result<Self, ToolError> {
-        let mut all = Self { positional: Vec::new(), options: Vec::new() };
-        for word in words {
-            let option = word.strip_prefix('/').or_else(|| word.strip_prefix('-'));
-            // A path begins with a slash as well, but contains another one or no colon.
-            let option = option.filter(|option| {
-                let name = option.split(':').next().unwrap_or_default();
-                !name.contains('/') && find(name).is_some() || word.starts_with('-')
-            });
-            let Some(option) = option else {
-                all.positional.push(word.clone());
-                continue;
-            };
-            let (name, value) = option.split_once(':').unwrap_or((option, ""));
-            let short = find(name).filter(|short| allowed.contains(short));
-            let Some(short) = short else {
-                return Err(ToolError::Usage(format!("Invalid option {name}. Option is not supported.")));
-            };
-            if short == "r" {
-                return Err(ToolError::NotSupported(
-                    "wevtutil reads the logs of this machine only.",
-                    "For another machine, use winrm enumerate with Win32_NTLogEvent, or an event collector.",
-                ));
-            }
-            all.options.push((short.to_owned(), value.to_owned()));
-        }
-        Ok(all)
+/// Splits the words behind a command. `allowed` are the short names of the command's options.
+fn words_of(words: &[String], allowed: &[&str]) -> Result<Words, ToolError> {
+    let words = Words::parse(words, &OPTIONS)?;
+    if let Some(name) = words.given().find(|name| !allowed.contains(name)) {
+        return Err(UsageError(format!("Invalid option {name}. Option is not supported.")).into());
     }
-
-    fn take(&mut self, what: &str) -> Result<String, ToolError> {
-        if self.positional.is_empty() {
-            return Err(ToolError::Usage(format!("Required argument {what} is missing.")));
-        }
-        Ok(self.positional.remove(0))
+    if words.text("r").is_some() {
+        return Err(ToolError::NotSupported(
+            "wevtutil reads the logs of this machine only.",
+            "For another machine, use winrm enumerate with Win32_NTLogEvent, or an event collector.",
+        ));
     }
-
-    fn end(&self) -> Result<(), ToolError> {
-        match self.positional.first() {
-            Some(word) => Err(ToolError::Usage(format!("Too many arguments are specified: {word}"))),
-            None => Ok(()),
-        }
-    }
-
-    fn text(&self, name: &str) -> Option<&str> {
-        self.options.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    /// Returns a Boolean option; it is true without a value.
-    fn switch(&self, name: &str) -> Result<bool, ToolError> {
-        match self.text(name) {
-            None => Ok(false),
-            Some("") => Ok(true),
-            Some(value) if value.eq_ignore_ascii_case("true") => Ok(true),
-            Some(value) if value.eq_ignore_ascii_case("false") => Ok(false),
-            Some(value) => Err(ToolError::Usage(format!("Invalid value for option {name}: {value}"))),
-        }
-    }
-}
-
-fn find(name: &str) -> Option<&'static str> {
-    OPTIONS
-        .iter()
-        .find(|(short, long)| short.eq_ignore_ascii_case(name) || long.eq_ignore_ascii_case(name))
-        .map(|(short, _)| *short)
+    Ok(words)
 }
 
 impl Command {
     /// Parses the words behind the program name.
     pub(crate) fn parse(words: &[String]) -> Result<Self, ToolError> {
         let Some((command, rest)) = words.split_first() else { return Ok(Self::Help) };
+        if is_help(command) || rest.iter().any(|word| is_help(word)) {
+            return Ok(Self::Help);
+        }
         match command.to_ascii_lowercase().as_str() {
-            "/?" | "-?" | "/h" | "-h" | "--help" | "help" => Ok(Self::Help),
+            "help" => Ok(Self::Help),
             "el" | "enum-logs" => {
-                Words::of(rest, &["r", "uni"])?.end()?;
+                words_of(rest, &["r", "uni"])?.require_end()?;
                 Ok(Self::EnumLogs)
             }
             "gl" | "get-log" => {
-                let mut words = Words::of(rest, &["f", "r", "uni"])?;
+                let mut words = words_of(rest, &["f", "r", "uni"])?;
                 let log = words.take("log name")?;
-                words.end()?;
+                words.require_end()?;
                 let is_xml = match words.text("f") {
                     None => false,
                     Some(format) if format.eq_ignore_ascii_case("text") => false,
                     Some(format) if format.eq_ignore_ascii_case("xml") => true,
                     Some(format) => {
-                        return Err(ToolError::Usage(format!("Invalid value for option f: {format}")));
+                        return Err(UsageError::value("f", format).into());
                     }
                 };
                 Ok(Self::GetLog { log, is_xml })
             }
             "gli" | "get-log-info" => {
-                let mut words = Words::of(rest, &["lf", "r", "uni"])?;
+                let mut words = words_of(rest, &["lf", "r", "uni"])?;
                 let log = words.take("log name")?;
-                words.end()?;
-                Ok(Self::GetLogInfo { log, is_file: words.switch("lf")? })
+                words.require_end()?;
+                Ok(Self::GetLogInfo { log, is_file: words.switch("lf")? == Some(true) })
             }
             "qe" | "query-events" => {
                 let allowed = ["lf", "sq", "q", "bm", "sbm", "rd", "f", "l", "c", "e", "r", "uni"];
-                let mut words = Words::of(rest, &allowed)?;
+                let mut words = words_of(rest, &allowed)?;
                 let path = words.take("path")?;
-                words.end()?;
+                words.require_end()?;
                 Ok(Self::Query(query(path, &words)?))
             }
             "epl" | "export-log" => {
-                let mut words = Words::of(rest, &["lf", "sq", "q", "ow", "r", "uni"])?;
+                let mut words = words_of(rest, &["lf", "sq", "q", "ow", "r", "uni"])?;
                 let path = words.take("path")?;
                 let target = PathBuf::from(words.take("export file")?);
-                words.end()?;
-                Ok(Self::Export { query: query(path, &words)?, target, overwrites: words.switch("ow")? })
+                words.require_end()?;
+                Ok(Self::Export {
+                    query: query(path, &words)?,
+                    target,
+                    overwrites: words.switch("ow")? == Some(true),
+                })
             }
             "sl" | "set-log" => Ok(Self::SetLog),
             "cl" | "clear-log" => Ok(Self::ClearLog),
-            _ => Err(ToolError::Usage(format!("Command {command} is not supported."))),
+            _ => Err(UsageError(format!("Command {command} is not supported.")).into()),
         }
     }
 }
 
 fn query(path: String, words: &Words) -> Result<QueryOptions, ToolError> {
-    let kind = match (words.switch("lf")?, words.switch("sq")?) {
-        (true, true) => return Err(ToolError::Usage("Options lf and sq exclude each other.".to_owned())),
+    let kind = match (words.switch("lf")? == Some(true), words.switch("sq")? == Some(true)) {
+        (true, true) => return Err(UsageError("Options lf and sq exclude each other.".to_owned()).into()),
         (true, false) => PathKind::LogFile,
         (false, true) => PathKind::StructuredQuery,
         (false, false) => PathKind::Log,
     };
     let expression = words.text("q").map(str::to_owned);
     if kind == PathKind::StructuredQuery && expression.is_some() {
-        return Err(ToolError::Usage("Options q and sq exclude each other.".to_owned()));
+        return Err(UsageError("Options q and sq exclude each other.".to_owned()).into());
     }
-    let count = match words.text("c") {
-        None => None,
-        Some(count) => match count.parse() {
-            Ok(count) if count > 0 => Some(count),
-            _ => return Err(ToolError::Usage(format!("Invalid value for option c: {count}"))),
-        },
-    };
+    let count = words.parsed("c", str::parse::<NonZeroUsize>)?.map(NonZeroUsize::get);
     Ok(QueryOptions {
         path,
         kind,
         expression,
         bookmark: words.text("bm").map(PathBuf::from),
         saved_bookmark: words.text("sbm").map(PathBuf::from),
-        is_reversed: words.switch("rd")?,
-        format: words.text("f").map(ListingFormat::parse).transpose()?.unwrap_or_default(),
+        is_reversed: words.switch("rd")? == Some(true),
+        format: words.parsed("f", ListingFormat::parse)?.unwrap_or_default(),
         count,
         root: words.text("e").map(str::to_owned),
     })

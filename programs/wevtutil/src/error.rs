@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use cli_events::windows_options::UsageError;
 use eventlog::LogError;
 use winevent::WinEventError;
 
@@ -10,7 +11,7 @@ use winevent::WinEventError;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ToolError {
     #[error("{0}\nRun wevtutil /? for the commands.")]
-    Usage(String),
+    Usage(#[from] UsageError),
     #[error("The specified channel could not be found: {0}\nRun wevtutil el for the names.")]
     NoChannel(String),
     #[error("The specified query is invalid: {0}")]

@@ -10,6 +10,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use cli_events::windows_options::UsageError;
 use winevent::listing::{root_tags, write_event};
 
 use self::arguments::{Command, QueryOptions};
@@ -90,7 +91,7 @@ fn run(command: Command, out: &mut impl Write) -> Result<(), ToolError> {
 
 fn print(options: &QueryOptions, out: &mut impl Write) -> Result<(), ToolError> {
     let tags = options.root.as_deref().map(root_tags).transpose();
-    let tags = tags.map_err(|error| ToolError::Usage(format!("Invalid value for option e: {error}")))?;
+    let tags = tags.map_err(|error| UsageError::value("e", error))?;
     if let Some((begin, _)) = &tags {
         out.write_all(begin.as_bytes())?;
     }

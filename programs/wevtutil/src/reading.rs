@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use cli_events::windows_options::UsageError;
 use eventlog::channel;
 use eventlog::journal::Sequences;
 use eventlog::local::{LocalLogs, LogPaths, Positions};
@@ -142,7 +143,7 @@ pub(crate) fn read(
 fn read_text(path: &Path) -> Result<String, ToolError> {
     let length = fs::metadata(path).map_err(|source| ToolError::of_file(path, source))?.len();
     if length > MAX_FILE {
-        return Err(ToolError::Usage(format!("{} is larger than 1 MiB", path.display())));
+        return Err(UsageError(format!("{} is larger than 1 MiB", path.display())).into());
     }
     Ok(fs::read_to_string(path).map_err(|source| ToolError::of_file(path, source))?.trim().to_owned())
 }

@@ -392,7 +392,8 @@ const REMOVE_GROUP: &str = "\
 
 /// Packages of the clients and of the service.
 const BOTH: [&str; 2] = ["telarch-client", "telarch"];
-const PROGRAMS: [&str; 6] = ["telarchd", "telarch-forwarder", "wevtutil", "winrm", "winrs", "telarch"];
+const PROGRAMS: [&str; 7] =
+    ["telarchd", "telarch-forwarder", "wecutil", "wevtutil", "winrm", "winrs", "telarch"];
 /// A directory of every Linux machine, over which the system is mounted.
 const ROOT: &str = "/mnt";
 /// Socket for the message of the service that it is ready.

@@ -1,9 +1,12 @@
-//! `telarch events`: sources of forwarded events, and the reason why a source is silent.
+//! `telarch events`: sources of forwarded events, and the reason why a source is silent; and the event tools of Windows.
 
 mod health;
 mod report;
+mod source_name;
 #[cfg(test)]
 mod tests;
+pub mod wecutil;
+pub mod windows_options;
 
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};

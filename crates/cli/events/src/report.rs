@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::Collected;
 use crate::health::Health;
+use crate::source_name::{is_named, printable};
 
 /// Returns a table with a line for each source and subscription.
 pub(crate) fn text(collected: &Collected) -> String {
@@ -83,9 +84,8 @@ pub(crate) fn prometheus(collected: &Collected) -> String {
 
 /// Returns the explanation of the state of a source.
 pub(crate) fn explain(collected: &Collected, name: &str) -> Result<String, Failure> {
-    let wanted = name.trim_end_matches('$').to_ascii_lowercase();
     let found: Vec<&StoredSource> =
-        collected.sources.iter().filter(|source| is_named(source, &wanted)).collect();
+        collected.sources.iter().filter(|source| is_named(source, name)).collect();
     if found.is_empty() {
         return Err(unknown(collected, name));
     }
@@ -105,12 +105,6 @@ pub(crate) fn explain(collected: &Collected, name: &str) -> Result<String, Failu
         let _ = writeln!(text, "  events that could not be stored: {}", quarantine.display());
     }
     Ok(text)
-}
-
-/// Returns whether a name, in lower case, is that of the source, or its first label.
-fn is_named(source: &StoredSource, wanted: &str) -> bool {
-    let known = source.name.to_ascii_lowercase();
-    known == wanted || known.split('.').next() == Some(wanted)
 }
 
 fn write_entry(text: &mut String, collected: &Collected, entry: &Entry<'_>) {
@@ -174,11 +168,6 @@ fn age(seconds: Option<i64>, now: i64) -> String {
         passed @ 7_200..172_800 => format!("{} h ago", passed / 3_600),
         passed => format!("{} days ago", passed / 86_400),
     }
-}
-
-/// Returns a text without control characters, because sources choose some of them.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }
 
 /// Returns the value of a label of Prometheus.

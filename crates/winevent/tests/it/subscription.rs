@@ -4,7 +4,7 @@ use telarch_winevent::subscription::{
     ConfigurationMode, ContentFormat, CredentialsType, DEFAULT_DOMAIN_SOURCES, DeliveryMode, MAX_TEXT,
     SubscriptionId, SubscriptionType, TransportName,
 };
-use telarch_winevent::{Subscription, WinEventError};
+use telarch_winevent::{Subscription, Timestamp, WinEventError};
 
 const QUERY: &str = "<QueryList><Query Id=\"0\"><Select Path=\"Security\">*</Select></Query></QueryList>";
 
@@ -89,6 +89,19 @@ fn missing_settings_have_the_defaults_of_windows() {
     assert_eq!(subscription.content_format, ContentFormat::RenderedText);
     assert_eq!(subscription.domain_sources, DEFAULT_DOMAIN_SOURCES);
     assert_eq!((subscription.timing().max_latency, subscription.timing().heartbeat), (900_000, 900_000));
+}
+
+#[test]
+fn a_subscription_is_active_until_it_expires() {
+    let text = minimal("<Expires>2030-01-01T00:00:00</Expires>");
+    let mut subscription = Subscription::parse(&text).unwrap().subscription;
+    let at = |text: &str| Timestamp::parse(text).unwrap();
+    assert!(subscription.is_active(at("2029-12-31T23:59:59.9Z")));
+    assert!(!subscription.is_active(at("2030-01-01T00:00:00Z")));
+    subscription.expires = None;
+    assert!(subscription.is_active(at("2031-01-01T00:00:00Z")));
+    subscription.enabled = false;
+    assert!(!subscription.is_active(at("2029-01-01T00:00:00Z")));
 }
 
 #[test]

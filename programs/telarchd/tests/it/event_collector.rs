@@ -7,6 +7,7 @@ mod kerberos;
 mod killed;
 mod outputs;
 mod recorded;
+mod wecutil;
 
 use self::collector::{Collector, SUBSCRIPTION, batch, envelope, event};
 

@@ -1,0 +1,156 @@
+//! `wecutil`: the subscriptions of the collector of this machine, with the command line of Windows.
+//!
+//! The subscriptions are the files that telarchd reads. It notices changes by itself.
+
+mod command;
+mod error;
+mod places;
+mod quick_config;
+mod runtime_status;
+mod settings;
+mod terse;
+
+use std::fs;
+use std::io::{BufRead, Read as _, Write};
+use std::path::Path;
+
+use eventing::SubscriptionFolder;
+use winevent::subscription::{DeliveryMode, EVENT_QUERY_DIALECT, SubscriptionType};
+use winevent::{QueryList, Subscription};
+
+use self::command::{Command, Output, Replacement, SubscriptionChange};
+pub use self::error::ToolError;
+pub use self::places::Places;
+
+/// Standard streams of the program.
+pub struct Streams<'s> {
+    /// Answers of the user.
+    pub input: &'s mut dyn BufRead,
+    /// Results.
+    pub out: &'s mut dyn Write,
+    /// Notes for the user.
+    pub errors: &'s mut dyn Write,
+}
+
+/// Runs the command that the words behind the program name request.
+///
+/// # Errors
+/// [`ToolError`] with the exit status.
+pub fn run(words: &[String], places: &Places, streams: &mut Streams<'_>) -> Result<(), ToolError> {
+    let folder = &places.subscriptions;
+    match Command::parse(words)? {
+        Command::Help(text) => streams.out.write_all(text.as_bytes())?,
+        Command::List => {
+            for one in folder.subscriptions()?.iter() {
+                writeln!(streams.out, "{}", one.subscription.id)?;
+            }
+        }
+        Command::Show { name, output, is_unicode } => {
+            let subscription = find(folder, &name)?;
+            let text = match output {
+                Output::Terse => terse::text(&subscription),
+                Output::Xml => subscription.to_xml() + "\n",
+            };
+            let text = if is_unicode { utf16(&text) } else { text.into_bytes() };
+            streams.out.write_all(&text)?;
+        }
+        Command::Status { name, sources } => {
+            let status = runtime_status::read(places, &find(folder, &name)?, &sources)?;
+            streams.out.write_all(status.text.as_bytes())?;
+            if let Some(note) = status.note {
+                writeln!(streams.errors, "{note}")?;
+            }
+        }
+        Command::Set { name, change: SubscriptionChange::Options(words) } => {
+            folder.update(&name, |subscription| {
+                settings::apply(&words, subscription)?;
+                require_usable(subscription)
+            })?;
+        }
+        Command::Set { name, change: SubscriptionChange::File(replacement) } => {
+            let subscription = import(&replacement, streams)?;
+            if !name.is_empty() && !name.eq_ignore_ascii_case(subscription.id.as_str()) {
+                let problem = format!("the file has the SubscriptionId \"{}\"", subscription.id);
+                return Err(ToolError::Invalid(problem));
+            }
+            let name = subscription.id.clone();
+            folder.update::<ToolError>(name.as_str(), |found| {
+                *found = subscription;
+                Ok(())
+            })?;
+        }
+        Command::Create(replacement) => folder.add(&import(&replacement, streams)?)?,
+        Command::Delete { name } => folder.remove(&name)?,
+        Command::Retry { name, sources } => retry(places, &name, &sources, streams)?,
+        Command::QuickConfig { is_quiet } => quick_config::run(places, is_quiet, streams)?,
+    }
+    Ok(())
+}
+
+fn find(folder: &SubscriptionFolder, name: &str) -> Result<Subscription, ToolError> {
+    let all = folder.subscriptions()?;
+    let found = all.named(name).ok_or_else(|| folder.missing(name))?;
+    Ok(found.subscription.clone())
+}
+
+/// Reads and checks a subscription file.
+fn import(replacement: &Replacement, streams: &mut Streams<'_>) -> Result<Subscription, ToolError> {
+    let content = read(&replacement.file)?;
+    let (text, _) = winevent::delivery::decode(&content);
+    let import = Subscription::parse(&text)?;
+    for name in &import.ignored {
+        writeln!(streams.errors, "Ignored the unknown element {name}.")?;
+    }
+    require_usable(&import.subscription)?;
+    Ok(import.subscription)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ToolError> {
+    let failed = |source| ToolError::File { path: path.to_owned(), source };
+    let limit = u64::try_from(winevent::subscription::MAX_TEXT.saturating_mul(2)).unwrap_or(u64::MAX);
+    let mut content = Vec::new();
+    let file = fs::File::open(path).map_err(failed)?;
+    file.take(limit).read_to_end(&mut content).map_err(failed)?;
+    Ok(content)
+}
+
+/// Checks a subscription beyond the rules of its file: the collector must support it, and its query must be valid.
+fn require_usable(subscription: &Subscription) -> Result<(), ToolError> {
+    if subscription.kind != SubscriptionType::SourceInitiated {
+        return Err(ToolError::COLLECTOR_INITIATED);
+    }
+    if subscription.delivery.mode == DeliveryMode::Pull {
+        let problem = "a source-initiated subscription has the delivery mode Push";
+        return Err(ToolError::Invalid(problem.to_owned()));
+    }
+    if subscription.dialect == EVENT_QUERY_DIALECT {
+        QueryList::parse(&subscription.query).map_err(ToolError::Query)?;
+    }
+    Ok(())
+}
+
+/// Lets the collector read the subscription again. Sources connect to the collector by themselves.
+fn retry(
+    places: &Places,
+    name: &str,
+    sources: &[String],
+    streams: &mut Streams<'_>,
+) -> Result<(), ToolError> {
+    let subscription = find(&places.subscriptions, name)?;
+    if !subscription.enabled {
+        return Err(ToolError::Disabled(subscription.id.to_string()));
+    }
+    // Fails if one of the sources is unknown.
+    runtime_status::read(places, &subscription, sources)?;
+    places.subscriptions.update::<ToolError>(name, |_| Ok(()))?;
+    writeln!(
+        streams.errors,
+        "The collector reads the subscription again. Sources connect at the interval Refresh of their policy."
+    )?;
+    Ok(())
+}
+
+/// Returns the text in UTF-16 with a byte order mark.
+fn utf16(text: &str) -> Vec<u8> {
+    std::iter::once(0xFEFF).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+}
