@@ -16,13 +16,16 @@ use crate::{Error, ProviderError};
 #[derive(Debug)]
 pub struct Rows {
     queue: Arc<Queue>,
+    /// Rows that were taken from the queue together, because each access to it may wait for the producer.
+    taken: VecDeque<Result<Instance, Error>>,
     patience: Duration,
     /// Queried class, for errors.
     class: Name,
 }
 
 impl Rows {
-    /// Runs `search` on a separate thread and returns its rows, of which at most `ahead` are queued.
+    /// Runs `search` on a separate thread and returns its rows. At most `ahead` are queued, and as many were taken from
+    /// the queue and not returned yet.
     pub(crate) fn spawn(
         search: impl FnOnce(&RowSender) + Send + 'static,
         ahead: usize,
@@ -37,18 +40,21 @@ impl Rows {
             search(&sender);
             sender.end(End::Complete);
         }));
-        Self { queue, patience, class }
+        Self { queue, taken: VecDeque::new(), patience, class }
     }
 
     /// Returns the next row, or `None` at the end. After an error there are no further rows.
     ///
     /// Cancel-safe: no row is lost if the future is dropped.
     pub async fn next(&mut self) -> Option<Result<Instance, Error>> {
-        let next = match self.queue.take(self.queue.most.div_ceil(2)) {
-            Some(next) => next,
-            None => match timeout(self.patience, self.queue.wait()).await {
-                Ok(next) => next,
-                Err(_) => Next::Row(Err(Error::TimedOut(self.class.clone()))),
+        let next = match self.taken.pop_front() {
+            Some(row) => Next::Row(row),
+            None => match self.queue.take(self.queue.most.div_ceil(2), &mut self.taken) {
+                Some(next) => next,
+                None => match timeout(self.patience, self.queue.wait(&mut self.taken)).await {
+                    Ok(next) => next,
+                    Err(_) => Next::Row(Err(Error::TimedOut(self.class.clone()))),
+                },
             },
         };
         let row = match next {
@@ -126,8 +132,8 @@ impl Drop for RowSender {
 /// Queue of rows.
 ///
 /// Waking a thread takes longer than finding a row, so neither side wakes the other for a single row. The
-/// consumer is woken when the queue is half full, or checks by itself after [`A_MOMENT`]. The producer, when
-/// blocked on a full queue, is woken when the queue is half empty.
+/// consumer is woken when the queue is half full, or checks by itself after [`A_MOMENT`]. It takes all rows at once,
+/// and then wakes the producer if that is blocked on the full queue.
 #[derive(Debug, Default)]
 struct Queue {
     /// Maximum number of queued rows.
@@ -187,12 +193,13 @@ impl Queue {
         true
     }
 
-    /// Returns the next item if there is one. Otherwise it requests a notification once `enough` rows are
-    /// queued.
-    fn take(&self, enough: usize) -> Option<Next> {
+    /// Returns the next item if there is one, and moves the rows after it to `taken`, which must be empty. Otherwise it
+    /// requests a notification once `enough` rows are queued.
+    fn take(&self, enough: usize, taken: &mut VecDeque<Result<Instance, Error>>) -> Option<Next> {
         let mut state = self.state.lock();
-        let row = state.rows.pop_front();
-        if state.is_full && state.rows.len() <= self.most / 2 {
+        std::mem::swap(&mut state.rows, taken);
+        let row = taken.pop_front();
+        if state.is_full {
             state.is_full = false;
             self.room.notify_one();
         }
@@ -203,11 +210,11 @@ impl Queue {
     }
 
     /// Waits for the next item, after [`Queue::take`] returned `None`.
-    async fn wait(&self) -> Next {
+    async fn wait(&self, taken: &mut VecDeque<Result<Instance, Error>>) -> Next {
         // After the timeout or notification, all queued rows are taken.
         let _ = timeout(A_MOMENT, self.found.notified()).await;
         loop {
-            if let Some(next) = self.take(1) {
+            if let Some(next) = self.take(1, taken) {
                 return next;
             }
             self.found.notified().await;
@@ -243,11 +250,11 @@ mod tests {
 
     #[tokio::test]
     async fn the_consumer_is_woken_for_several_rows_but_not_for_one() {
-        let queue = queue(4);
-        assert!(queue.take(2).is_none() && queue.put(row()));
+        let (queue, mut taken) = (queue(4), VecDeque::new());
+        assert!(queue.take(2, &mut taken).is_none() && queue.put(row()));
         assert!(timeout(Duration::ZERO, queue.found.notified()).await.is_err(), "one row woke the consumer");
-        assert!(matches!(queue.wait().await, Next::Row(_)));
-        assert!(queue.take(2).is_none() && queue.put(row()) && queue.put(row()));
+        assert!(matches!(queue.wait(&mut taken).await, Next::Row(_)));
+        assert!(queue.take(2, &mut taken).is_none() && queue.put(row()) && queue.put(row()));
         assert!(
             timeout(Duration::ZERO, queue.found.notified()).await.is_ok(),
             "two rows did not wake the consumer"
@@ -256,9 +263,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_late_row_is_delivered_immediately() {
-        let queue = queue(64);
-        assert!(queue.take(32).is_none());
-        let (next, ()) = tokio::join!(queue.wait(), async {
+        let (queue, mut taken) = (queue(64), VecDeque::new());
+        assert!(queue.take(32, &mut taken).is_none());
+        let (next, ()) = tokio::join!(queue.wait(&mut taken), async {
             // Until the queue expects only one row at a time.
             while queue.state.lock().awaited != Some(1) {
                 tokio::task::yield_now().await;
@@ -269,8 +276,8 @@ mod tests {
     }
 
     #[test]
-    fn a_blocked_producer_continues_at_half_capacity_or_at_the_end() {
-        let queue = queue(4);
+    fn a_blocked_producer_continues_when_the_rows_are_taken_or_at_the_end() {
+        let (queue, mut taken) = (queue(4), VecDeque::new());
         std::thread::scope(|scope| {
             let putting = scope.spawn(|| (0..).take_while(|_| queue.put(row())).count());
             let until_full = || {
@@ -279,15 +286,46 @@ mod tests {
                 }
             };
             until_full();
-            assert!(
-                queue.take(1).is_some() && queue.state.lock().is_full,
-                "the producer was woken for one row"
-            );
-            assert!(queue.take(1).is_some());
+            assert!(matches!(queue.take(1, &mut taken), Some(Next::Row(_))));
+            assert_eq!(taken.len(), 3);
             until_full();
             assert_eq!(queue.state.lock().rows.len(), 4);
             queue.close();
-            assert_eq!(putting.join().ok(), Some(6));
+            assert_eq!(putting.join().ok(), Some(8));
         });
+    }
+
+    #[tokio::test]
+    async fn rows_keep_their_order_and_all_arrive() {
+        for ahead in [1, 2, 7, 64] {
+            let search = |sender: &RowSender| {
+                for number in 0..200_u32 {
+                    let name = Name::parse(&format!("row_{number}")).unwrap();
+                    assert!(sender.send(Err(Error::TimedOut(name))));
+                }
+            };
+            let queue = Arc::new(Queue { most: ahead, ..Queue::default() });
+            let sender = RowSender { queue: Arc::clone(&queue), log: Arc::default() };
+            let producer = std::thread::spawn(move || {
+                search(&sender);
+                sender.end(End::Complete);
+            });
+            let mut taken = VecDeque::new();
+            let mut numbers = Vec::new();
+            loop {
+                let next = match taken.pop_front() {
+                    Some(row) => Next::Row(row),
+                    None => queue.wait(&mut taken).await,
+                };
+                match next {
+                    Next::Row(Err(Error::TimedOut(name))) => numbers.push(name.to_string()),
+                    Next::Row(_) => unreachable!(),
+                    Next::End(end) => break assert_eq!(end, End::Complete),
+                }
+            }
+            producer.join().unwrap();
+            let expected: Vec<String> = (0..200).map(|number| format!("row_{number}")).collect();
+            assert_eq!(numbers, expected, "{ahead}");
+        }
     }
 }
