@@ -3,10 +3,12 @@ import { session } from "./state.js";
 
 /** A failed request: `problem` is the description of RFC 9457. */
 export class Failure extends Error {
-  constructor(status, problem) {
+  constructor(status, problem, retryAfter = null) {
     super(problem.detail ?? `The server answered ${status}`);
     this.status = status;
     this.problem = problem;
+    /** Seconds after which the request can be repeated, if the server names them. */
+    this.retryAfter = Number(retryAfter) || null;
   }
 }
 
@@ -43,7 +45,7 @@ export async function send(method, resource, { body, tag, query } = {}) {
   }
   if (!response.ok) {
     if (response.status === 401 && method + resource !== "POST/session") rememberSession(null);
-    throw new Failure(response.status, value ?? {});
+    throw new Failure(response.status, value ?? {}, response.headers.get("retry-after"));
   }
   return { value, tag: response.headers.get("etag") };
 }

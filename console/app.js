@@ -2,11 +2,12 @@
 import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { currentSession, get, rememberSession, send } from "./api.js";
+import { Feature } from "./feature.js";
 import { Overview } from "./overview.js";
 import { Audit, Keys, Service, Sessions, Users } from "./people.js";
 import { Heading, Link, Problem, Waiting, go, html, useData } from "./router.js";
 import { SignIn } from "./sign-in.js";
-import { Feature, NewSite, Site, Sites } from "./sites.js";
+import { NewSite, Site, Sites } from "./sites.js";
 import { actions, dialog, hasRole, menuOpen, notice, path, session, writes } from "./state.js";
 import { Commit, History, Logs, WebServer } from "./web.js";
 
@@ -36,11 +37,17 @@ function Page() {
   return html`<${Heading}>Page not found<//><p>There is no page <code>${path.value}</code>. <${Link} to="/">Start page<//></p>`;
 }
 
+/** Returns the value of `aria-current` for a link: the page itself, or a site with one of its features. */
+function currentness(to) {
+  if (path.value === to) return "page";
+  return to.startsWith("/web/sites/") && path.value.startsWith(`${to}/`) ? "true" : undefined;
+}
+
 /** Tree of pages at the left. Arrow keys move the focus. */
 function Tree() {
   const sites = useData(() => get("/web/sites").catch(() => ({ value: { sites: [] } })), [path.value]);
   const entry = (to, label, level = 0) => html`<li>
-    <${Link} to=${to} class=${`level-${level}`} aria-current=${path.value === to ? "page" : undefined}>${label}<//>
+    <${Link} to=${to} class=${`level-${level}`} aria-current=${currentness(to)}>${label}<//>
   </li>`;
   const move = (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -114,8 +121,8 @@ function Frame() {
     <${Tree} />
     <main id="content"><${Page} /></main>
     <${Actions} />
-    <footer class="status" role="status">
-      ${notice.value ? html`<span class=${notice.value.kind}>${notice.value.text}</span>` : writes.value || "Ready"}
+    <footer class="status">
+      <div role="status">${notice.value ? html`<span class=${notice.value.kind}>${notice.value.text}</span>` : writes.value || "Ready"}</div>
     </footer>
     <${Dialog} />
   </div>`;

@@ -8,7 +8,7 @@ import { dialog, notice } from "./state.js";
 export function Diff({ diffs }) {
   return diffs.map(({ file, line, change, unified }) => html`<section class="diff">
     <h3><code>${file}</code> <span class="quiet">${change}, line ${line}</span></h3>
-    <pre tabindex="0" aria-label=${`Differences of ${file}`}>${unified
+    <pre tabindex="0" role="region" aria-label=${`Differences of ${file}`}>${unified
       .split("\n")
       .filter((text, number) => number > 1 && text)
       .map((text) => html`<span class=${{ "+": "added", "-": "removed", "@": "position" }[text[0]] ?? ""}>${text}</span>`)}</pre>
@@ -24,18 +24,20 @@ export function Problems({ list }) {
 
 /**
  * Shows the effect of a change, and makes it when the user confirms.
- * `request` is `{method, resource, body, tag}`; `done` is called with the result.
+ * `request` is `{method, resource, body, tag}`. After the change, `reload` loads the data of the page again, and `done`
+ * is called.
  */
-export async function preview(title, request, done) {
+export async function preview(title, request, { reload, done }) {
   const { method, resource, body, tag } = request;
   const { value } = await send(method, resource, { body, tag, query: { dry_run: true } });
-  dialog.value = html`<${Preview} title=${title} plan=${value} request=${request} done=${done} />`;
+  dialog.value = html`<${Preview} title=${title} plan=${value} request=${request} reload=${reload} done=${done} />`;
 }
 
-function Preview({ title, plan, request, done }) {
+function Preview({ title, plan, request, reload, done }) {
   const [error, setError] = useState(null);
   const [isBusy, setBusy] = useState(false);
   const { diffs, warnings, validation } = plan;
+  const canApply = validation.accepted && diffs.length > 0;
   const apply = async (event) => {
     event.preventDefault();
     setBusy(true);
@@ -44,9 +46,11 @@ function Preview({ title, plan, request, done }) {
     try {
       const { value } = await send(method, resource, { body, tag, query: { message } });
       const { verdict } = value.commit;
+      // The page must not accept input that it loses when its data arrives.
+      await reload?.();
       dialog.value = null;
       // May show another page, which clears the message.
-      done?.(value);
+      done?.();
       notice.value = verdict.verdict === "failed"
         ? { kind: "error", text: `The web server rejected the change, and the old files were restored: ${verdict.reason}` }
         : { kind: "ok", text: `Commit ${value.commit.number}: ${verdict.verdict === "active" ? "the web server uses the new files" : "written; the web server is not running"}` };
@@ -59,13 +63,14 @@ function Preview({ title, plan, request, done }) {
     <h2 id="dialog-title">${title}</h2>
     ${diffs.length ? html`<${Diff} diffs=${diffs} />` : html`<p>This changes no file.</p>`}
     <${Problems} list=${warnings} />
+    <${Problems} list=${validation.problems} />
     ${validation.accepted
       ? html`<p class="ok">The validator of the web server accepts the new files.</p>`
-      : html`<div class="problem" role="alert"><p>The validator of the web server rejects the new files.</p><pre tabindex="0">${validation.output}</pre></div>`}
-    <label>Reason, for the history<input name="message" maxlength="500" placeholder=${title} /></label>
+      : html`<div class="problem" role="alert"><p>The validator of the web server rejects the new files.</p><pre tabindex="0" role="region" aria-label="Output of the validator">${validation.output}</pre></div>`}
+    ${canApply && html`<label>Reason, for the history<input name="message" maxlength="500" placeholder=${title} /></label>`}
     <${Problem} error=${error} />
     <p class="buttons">
-      <button class="primary" disabled=${isBusy || !validation.accepted || !diffs.length}>${isBusy ? "Applying…" : "Apply"}</button>
+      <button class="primary" disabled=${isBusy || !canApply}>${isBusy ? "Applying…" : "Apply"}</button>
       <button type="button" onClick=${() => (dialog.value = null)}>Cancel</button>
     </p>
   </form>`;

@@ -66,7 +66,7 @@ export function Overview() {
         <h2>Web server</h2>
         ${server
           ? html`<p><span class=${server.status.state === "running" ? "badge ok" : "badge error"}>${server.status.state}</span> ${server.info.product} ${server.info.version}</p>
-              <p class="quiet">${server.status.workers?.length ?? 0} workers, ${server.files?.length ?? 0} files</p>
+              <p class="quiet">Worker processes: ${server.status.workers?.length ?? 0}, configuration files: ${server.files?.length ?? 0}</p>
               <p><${Link} to="/web/sites">Sites<//></p>`
           : html`<p class="quiet">${web.data?.error?.message ?? "…"}</p>`}
       </section>

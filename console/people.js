@@ -124,10 +124,14 @@ export function Users() {
   }, []);
   if (!data) return html`<${Waiting} error=${error} />`;
   const edit = (user) => ask(`Change ${user.name}`, html`
-      <label>New password<input name="password" type="password" autocomplete="new-password" /><small>Empty: unchanged</small></label>
+      <label>New password<input name="password" type="password" autocomplete="new-password" placeholder="unchanged" /></label>
       <label>Role<select name="role" value=${user.role}>${roles.map((role) => html`<option selected=${role === user.role}>${role}</option>`)}</select></label>
       <label class="check"><input type="checkbox" name="enabled" checked=${user.enabled} />May sign in</label>
-      <label>Sites<textarea name="scopes" rows="3">${user.scopes.join("\n")}</textarea><small>One per line: /SITE or /SITE/APPLICATION</small></label>`,
+      <div class="field">
+        <label for="scopes">Sites</label>
+        <textarea id="scopes" name="scopes" rows="3" aria-describedby="scopes-help">${user.scopes.join("\n")}</textarea>
+        <small id="scopes-help">One per line: /SITE or /SITE/APPLICATION</small>
+      </div>`,
     "Change", async (form) => {
       const scopes = form.get("scopes").split("\n").map((line) => line.trim()).filter(Boolean);
       for (const scope of scopes.filter((scope) => !user.scopes.includes(scope))) await change("POST", "/management/permissions", { body: { user: user.name, scope } });
@@ -183,7 +187,7 @@ export function Keys() {
   return html`
     <${Heading} detail="For programs: Authorization: Bearer KEY. A key has the rights of its owner.">API keys<//>
     <${Problem} error=${error} />
-    ${created && html`<div class="ok" role="status"><p>The new key is shown only now:</p><pre tabindex="0">${created.token}</pre></div>`}
+    ${created && html`<div class="ok" role="status"><p>The new key is shown only now:</p><pre tabindex="0" class="break" role="region" aria-label="New API key">${created.token}</pre></div>`}
     <${Table} caption="API keys" rows=${data.value.api_keys} empty="There is no API key." columns=${[
       ["Purpose", (key) => key.purpose],
       ["Owner", (key) => key.owner],
@@ -209,6 +213,9 @@ export function Sessions() {
     ]} />`;
 }
 
+/** Returns a text with the beginning of each revision only. */
+const shortRevisions = (text) => text.replace(/\b([0-9a-f]{12})[0-9a-f]{52}\b/g, "$1…");
+
 export function Audit() {
   const [before, setBefore] = useState(undefined);
   const { data, error } = useData(() => get("/management/audit", { before, limit: 50 }), [before], before ? 0 : 10000);
@@ -223,7 +230,7 @@ export function Audit() {
       ["From", (record) => record.from],
       ["Request", (record) => html`<code>${record.action} ${record.object}</code>`],
       ["Result", (record) => html`<span class=${`badge ${kinds[record.result]}`}>${record.result}</span>`],
-      ["Detail", (record) => record.detail],
+      ["Detail", (record) => html`<span title=${record.detail}>${shortRevisions(record.detail)}</span>`],
     ]} />
     <p class="buttons">
       ${before && html`<button onClick=${() => setBefore(undefined)}>Newest</button>`}

@@ -1,6 +1,6 @@
 // Pages by path, links, and data that pages load.
 import { h } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import htm from "htm";
 import { actions, menuOpen, notice, path, writes } from "./state.js";
 
@@ -13,11 +13,13 @@ export function go(target) {
 }
 
 function show() {
+  menuOpen.value = false;
+  // Also after the link to the content, which keeps the page with its actions.
+  if (path.value === location.pathname) return;
   path.value = location.pathname;
   actions.value = [];
   writes.value = "";
   notice.value = null;
-  menuOpen.value = false;
 }
 
 window.addEventListener("popstate", show);
@@ -34,11 +36,14 @@ export function Link({ to, children, ...rest }) {
 
 /**
  * Loads data and returns `{data, error, reload}`; `data` stays while it is loaded again.
- * `every` repeats the load in milliseconds while the window is visible.
+ * `every` repeats the load in milliseconds while the window is visible. `reload` returns a promise of the end of the load.
  */
 export function useData(load, inputs = [], every = 0) {
   const [state, setState] = useState({});
   const [round, setRound] = useState(0);
+  const waiting = useRef([]);
+  const finish = () => waiting.current.splice(0).forEach((resolve) => resolve());
+  useEffect(() => finish, []);
   useEffect(() => {
     let isCurrent = true;
     const run = async () => {
@@ -48,6 +53,7 @@ export function useData(load, inputs = [], every = 0) {
       } catch (error) {
         if (isCurrent) setState((old) => ({ data: old.data, error }));
       }
+      if (isCurrent) finish();
     };
     run();
     const timer = every ? setInterval(() => document.hidden || run(), every) : 0;
@@ -56,7 +62,11 @@ export function useData(load, inputs = [], every = 0) {
       clearInterval(timer);
     };
   }, [...inputs, round]);
-  return { ...state, reload: () => setRound((number) => number + 1) };
+  const reload = () => new Promise((resolve) => {
+    waiting.current.push(resolve);
+    setRound((number) => number + 1);
+  });
+  return { ...state, reload };
 }
 
 /** The heading of a page, with the focus after navigation. */
@@ -80,7 +90,7 @@ export function Problem({ error }) {
   return html`<div class="problem" role="alert">
     <p>${error.message}</p>
     ${locations.map(({ file, line }) => html`<p><code>${file}:${line}</code></p>`)}
-    ${validation?.output && html`<pre tabindex="0" aria-label="Output of the validator">${validation.output}</pre>`}
+    ${validation?.output && html`<pre tabindex="0" role="region" aria-label="Output of the validator">${validation.output}</pre>`}
   </div>`;
 }
 
@@ -89,15 +99,19 @@ export function Waiting({ error }) {
   return error ? html`<${Problem} error=${error} />` : html`<p class="quiet" role="status">Loading…</p>`;
 }
 
-/** A table: `columns` are `[label, cell(row), isNumber]`. */
+/**
+ * A table: `columns` are `[label, cell(row), isNumber]`. In a narrow window each row is a list of its cells; the roles
+ * remain those of a table.
+ */
 export function Table({ caption, columns, rows, empty }) {
   if (!rows.length) return html`<p class="quiet">${empty ?? "Nothing here yet."}</p>`;
+  const kind = (isNumber) => (isNumber ? "number" : "");
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${caption}>
-    <table>
+    <table role="table">
       <caption class="hidden">${caption}</caption>
-      <thead><tr>${columns.map(([label, , isNumber]) => html`<th scope="col" class=${isNumber ? "number" : ""}>${label}</th>`)}</tr></thead>
-      <tbody>
-        ${rows.map((row) => html`<tr>${columns.map(([, cell, isNumber]) => html`<td class=${isNumber ? "number" : ""}>${cell(row)}</td>`)}</tr>`)}
+      <thead role="rowgroup"><tr role="row">${columns.map(([label, , isNumber]) => html`<th role="columnheader" scope="col" class=${kind(isNumber)}>${label || html`<span class="hidden">Actions</span>`}</th>`)}</tr></thead>
+      <tbody role="rowgroup">
+        ${rows.map((row) => html`<tr role="row">${columns.map(([label, cell, isNumber]) => html`<td role="cell" data-label=${label} class=${kind(isNumber)}>${cell(row)}</td>`)}</tr>`)}
       </tbody>
     </table>
   </div>`;

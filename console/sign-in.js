@@ -3,6 +3,12 @@ import { useState } from "preact/hooks";
 import { rememberSession, send } from "./api.js";
 import { Problem, html } from "./router.js";
 
+/** Returns the failure of a sign-in that is refused without a check of the password. */
+function lockedOut({ retryAfter }) {
+  const minutes = Math.ceil((retryAfter ?? 60) / 60);
+  return new Error(`Too many failed sign-ins. Try again in ${minutes === 1 ? "one minute" : `${minutes} minutes`}.`);
+}
+
 export function SignIn() {
   const [error, setError] = useState(null);
   const [isBusy, setBusy] = useState(false);
@@ -15,7 +21,7 @@ export function SignIn() {
       const body = { username: form.get("username"), password: form.get("password") };
       rememberSession((await send("POST", "/session", { body })).value);
     } catch (failure) {
-      setError(failure);
+      setError(failure.status === 429 ? lockedOut(failure) : failure);
       setBusy(false);
     }
   };

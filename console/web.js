@@ -85,7 +85,7 @@ export function Commit({ number }) {
     const restore = async () => {
       try {
         const { tag } = await get("/web");
-        await preview(`Restore commit ${number}`, { method: "POST", resource: `/web/history/${number}/rollback`, tag }, () => go("/web/history"));
+        await preview(`Restore commit ${number}`, { method: "POST", resource: `/web/history/${number}/rollback`, tag }, { done: () => go("/web/history") });
       } catch (problem) {
         setFailure(problem);
       }
@@ -98,9 +98,9 @@ export function Commit({ number }) {
     <${Heading} detail=${`${time(commit.time)}, ${commit.author ?? "outside this service"}`}>Commit ${commit.number}<//>
     <${Problem} error=${failure} />
     <p>${commit.message} ${verdict(commit)}</p>
-    ${commit.verdict.reason && html`<pre tabindex="0">${commit.verdict.reason}</pre>`}
-    <${Diff} diffs=${diffs} />
-    ${validator && html`<h2>Output of the validator</h2><pre tabindex="0">${validator}</pre>`}`;
+    ${commit.verdict.reason && html`<pre tabindex="0" role="region" aria-label="Reason of the failure">${commit.verdict.reason}</pre>`}
+    ${diffs.length > 0 && html`<h2>Changed files</h2><${Diff} diffs=${diffs} />`}
+    ${validator && html`<h2>Output of the validator</h2><pre tabindex="0" role="region" aria-label="Output of the validator">${validator}</pre>`}`;
 }
 
 export function Logs() {
@@ -153,5 +153,5 @@ function Lines({ file }) {
   const shown = filter ? lines.filter((line) => line.includes(filter)) : lines;
   return html`<p class="quiet" role="status">${state}, ${shown.length} lines</p>
     <label>Filter<input value=${filter} onInput=${(event) => setFilter(event.target.value)} /></label>
-    <pre class="log" tabindex="0" aria-label="Lines of the log">${shown.join("\n")}</pre>`;
+    <pre class="log" tabindex="0" role="region" aria-label="Lines of the log">${shown.join("\n")}</pre>`;
 }

@@ -5,7 +5,8 @@ mod values;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeSeed;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::position::Position;
 use crate::value::{FilePath, InvalidValue, SiteId, UrlPath};
@@ -96,6 +97,29 @@ impl FromStr for Feature {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let found = Self::ALL.into_iter().find(|feature| feature.name() == text);
         found.ok_or_else(|| InvalidValue::new("feature", text, "there is no such feature"))
+    }
+}
+
+/// Deserializes the members of a value of this feature. The tag of [`FeatureValue`] requires a buffer, behind which a
+/// deserializer cannot track the position of an error.
+impl<'de> DeserializeSeed<'de> for Feature {
+    type Value = FeatureValue;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<FeatureValue, D::Error> {
+        Ok(match self {
+            Self::DefaultDocuments => FeatureValue::DefaultDocuments(Deserialize::deserialize(from)?),
+            Self::DirectoryBrowsing => FeatureValue::DirectoryBrowsing(Deserialize::deserialize(from)?),
+            Self::ErrorPages => FeatureValue::ErrorPages(Deserialize::deserialize(from)?),
+            Self::Redirect => FeatureValue::Redirect(Deserialize::deserialize(from)?),
+            Self::ResponseHeaders => FeatureValue::ResponseHeaders(Deserialize::deserialize(from)?),
+            Self::MimeTypes => FeatureValue::MimeTypes(Deserialize::deserialize(from)?),
+            Self::Compression => FeatureValue::Compression(Deserialize::deserialize(from)?),
+            Self::IpRestrictions => FeatureValue::IpRestrictions(Deserialize::deserialize(from)?),
+            Self::BasicAuthentication => FeatureValue::BasicAuthentication(Deserialize::deserialize(from)?),
+            Self::Ssl => FeatureValue::Ssl(Deserialize::deserialize(from)?),
+            Self::Limits => FeatureValue::Limits(Deserialize::deserialize(from)?),
+            Self::Logging => FeatureValue::Logging(Deserialize::deserialize(from)?),
+        })
     }
 }
 

@@ -3,15 +3,16 @@
 use management::{FeatureAccess, Role};
 use serde_json::{Value, json};
 use webserver::{
-    Author, Change, CommitMessage, CommitRequest, Feature, FeatureValue, LogStart, NewSite, Operation, Plan,
-    Revision, Scope, SiteId, SiteState,
+    Author, Change, CommitMessage, CommitRequest, Feature, LogStart, NewSite, Operation, Plan, Revision,
+    Scope, SiteId, SiteState,
 };
 
-use crate::call::{Admitted, Body};
+use crate::call::Admitted;
 use crate::console::Console;
 use crate::log_stream::LogStream;
 use crate::problem::Problem;
 use crate::reply::{Content, Reply};
+use crate::typed_body::{feature_value, member, typed};
 
 /// `GET /web`
 pub(crate) fn info(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
@@ -138,10 +139,7 @@ pub(crate) fn feature(console: &Console, request: &Admitted<'_>) -> Result<Reply
 pub(crate) fn set_feature(console: &Console, request: &Admitted<'_>) -> Result<Reply, Problem> {
     let site = readable_site(console, request)?;
     let feature: Feature = request.parsed("feature", "feature")?;
-    let value: FeatureValue = typed(request)?;
-    if value.feature() != feature {
-        return Err(Problem::invalid(format!("the value is one of {}, not of {feature}", value.feature())));
-    }
+    let value = feature_value(request, feature)?;
     make(console, request, vec![Change::SetFeature { scope: Scope::Site { site }, value }])
 }
 
@@ -278,16 +276,4 @@ fn base_revision(request: &Admitted<'_>) -> Result<Revision, Problem> {
 
 fn with_revision(reply: Reply, revision: &Revision) -> Reply {
     reply.header("etag", format!("\"{revision}\""))
-}
-
-/// Returns the body as a typed value.
-fn typed<T: serde::de::DeserializeOwned>(request: &Admitted<'_>) -> Result<T, Problem> {
-    let body = request.body()?;
-    serde_json::from_value(body.into_value()).map_err(|error| Problem::invalid(error.to_string()))
-}
-
-/// Returns a member of the body as a typed value.
-fn member<T: serde::de::DeserializeOwned>(body: &Body, name: &str) -> Result<Option<T>, Problem> {
-    let value = body.value(name).map(|value| serde_json::from_value(value.clone()));
-    value.transpose().map_err(|error| Problem::invalid(format!("{name}: {error}")))
 }

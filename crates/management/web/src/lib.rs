@@ -27,6 +27,7 @@ mod response;
 mod routes;
 mod server;
 mod site_access;
+mod typed_body;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]

@@ -160,7 +160,11 @@ fn a_site_is_previewed_created_changed_and_restored() {
     let injected =
         json!({ "feature": "response-headers", "headers": [{ "name": "X-Shop", "value": "a\r\nb" }] });
     let path = "/web/sites/blog/features/response-headers";
-    assert_eq!(send("PUT", path, injected, &tag(&made)).status, 400);
+    let refused = send("PUT", path, injected, &tag(&made));
+    assert_eq!((refused.status, problem(&refused)), (400, "invalid-request".to_owned()));
+    assert_eq!(json_of(&refused).pointer("/errors/0/pointer"), Some(&json!("#/headers/0/value")));
+    let other = json!({ "feature": "redirect", "status": 301, "target": "/" });
+    assert_eq!(send("PUT", path, other, &tag(&made)).status, 400);
     let set = send("PUT", path, value, &tag(&made));
     assert_eq!(set.status, 200, "{set:?}");
     nginx.wait_for(port, |response| response.contains("X-Shop: a\"b; c\r\n"));
