@@ -94,6 +94,12 @@ pub fn journal_channel(transport: Option<&str>, facility: Option<u8>) -> String 
 /// Channel of the audit log.
 pub const AUDIT_CHANNEL: &str = "Linux-Audit/Security";
 
+/// Returns the name of a channel or log as [`names`] lists it, in whatever case it is given.
+#[must_use]
+pub fn find(name: &str) -> Option<String> {
+    names().into_iter().find(|known| known.eq_ignore_ascii_case(name))
+}
+
 /// Returns the names of all channels, and of the logs of Windows.
 #[must_use]
 pub fn names() -> Vec<String> {

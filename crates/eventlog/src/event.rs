@@ -37,6 +37,14 @@ pub struct LocalEvent {
     pub event: Event<'static>,
 }
 
+impl LocalEvent {
+    /// Returns the names of the logs to which the event belongs: its channel and its log of Windows.
+    #[must_use]
+    pub fn names(&self) -> [&str; 2] {
+        [&self.channel, self.log.name()]
+    }
+}
+
 /// Bit of keywords that Windows sets in all audit events.
 const AUDIT_RESERVED: u64 = 0x8000_0000_0000_0000;
 const CULTURE: &str = "en-US";

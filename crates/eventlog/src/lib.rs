@@ -7,6 +7,7 @@
 //! | [`audit`] | the audit log |
 //! | [`channel`] | channels, and the logs of Windows as aliases of them |
 //! | [`local`] | all local logs as events |
+//! | [`Selection`] | events that a query selects |
 //!
 //! An event has a number that increases in its channel and stays the same each time it is read, also after the
 //! rotation of files. A program that stores the number can continue behind it.
@@ -22,6 +23,8 @@ pub mod export;
 pub mod journal;
 pub mod local;
 mod name_guid;
+mod selection;
 
 pub use error::LogError;
 pub use event::{EventOptions, LocalEvent};
+pub use selection::Selection;

@@ -1,5 +1,6 @@
 //! All local logs as one stream of events.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -23,6 +24,23 @@ impl LogPaths {
     pub fn of_this_machine() -> Self {
         let audit = PathBuf::from("/var/log/audit/audit.log");
         Self { journal: default_folder(), audit: audit.exists().then_some(audit) }
+    }
+
+    /// Returns the directories in which the files of the logs change.
+    #[must_use]
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let mut folders = Vec::new();
+        match &self.journal {
+            Some(path) if path.is_dir() => {
+                let entries = fs::read_dir(path).into_iter().flatten().flatten();
+                folders.extend(entries.map(|entry| entry.path()).filter(|path| path.is_dir()));
+                folders.push(path.clone());
+            }
+            Some(path) => folders.push(parent(path)),
+            None => {}
+        }
+        folders.extend(self.audit.as_deref().map(parent));
+        folders
     }
 }
 
@@ -220,6 +238,11 @@ impl LocalLogs {
         }
         Ok(event)
     }
+}
+
+fn parent(path: &Path) -> PathBuf {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new(".")).to_owned()
 }
 
 /// Returns the time in milliseconds since 1970.

@@ -23,6 +23,7 @@ mod body;
 mod bookmark;
 mod ecs;
 pub mod json;
+mod json_read;
 mod object;
 mod read;
 mod record;

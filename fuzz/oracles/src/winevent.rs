@@ -22,6 +22,11 @@ pub fn event(data: &[u8]) {
         let again = BookmarkList::parse(again.text()).expect("what was written can be read");
         assert_eq!(again.bookmarks(), bookmark.bookmarks());
     }
+    if let Ok(text) = str::from_utf8(data)
+        && let Err(error) = json::parse(text)
+    {
+        assert_short(&error);
+    }
     let record = match Record::decode(data) {
         Ok(record) => record,
         Err(error) => return assert_short(&error),
@@ -35,7 +40,14 @@ pub fn event(data: &[u8]) {
         Ok(event) => event,
         Err(error) => return assert_short(&error),
     };
-    assert_json(&json::structured(&event));
+    let structured = json::structured(&event);
+    assert_json(&structured);
+    // JSON keeps neither namespaces nor the positions of equal names, so JSON is compared with JSON.
+    match json::parse(&structured) {
+        Ok(again) => assert_eq!(again.event().map(|event| json::structured(&event)), Ok(structured)),
+        Err(WinEventError::Limit { .. }) => {}
+        Err(error) => assert!(error.to_string().contains("more "), "{error}: {structured}"),
+    }
     assert_json(&json::ecs(&event));
     let written = event.to_xml();
     match Record::parse(&written) {

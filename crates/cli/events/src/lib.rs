@@ -1,6 +1,11 @@
-//! `telarch events`: sources of forwarded events, and the reason why a source is silent; and the event tools of Windows.
+//! `telarch events`: sources of forwarded events, the reason why a source is silent, and events themselves; and the event
+//! tools of Windows.
 
+mod event_query;
+mod event_reader;
+mod event_text;
 mod health;
+pub mod local_logs;
 mod report;
 mod source_name;
 #[cfg(test)]
@@ -16,11 +21,14 @@ use cli_command::{Action, Arguments, Command, Failure, Opt, Scope, Value, paths}
 use eventing::{CollectorError, StoreReader, StoredSource, StoredSubscription};
 
 /// The command `telarch events`.
-pub static EVENTS: Command = Command::new("events", "show the sources of forwarded events", run)
+pub static EVENTS: Command = Command::new("events", "show events, and the sources of forwarded events", run)
     .examples(&[
         "telarch events sources",
         "telarch events why web1",
         "telarch events sources --format prometheus",
+        "telarch events query --log Security -q '*[System[Level<=3]]' --last 10",
+        "telarch events query --file events.jsonl -q @query.xml --explain",
+        "telarch events tail -q \"*[System[Provider[@Name='sshd']]]\"",
     ])
     .actions(&[
         Action::new(
@@ -29,24 +37,44 @@ pub static EVENTS: Command = Command::new("events", "show the sources of forward
         ),
         Action::new("why", &[("SOURCE", "explain the state of a source: what it sent last, and what to do")])
             .takes(1, 1),
+        event_query::QUERY_ACTION,
+        event_query::TAIL_ACTION,
     ])
-    .options(&[&FORMAT, &STATE])
-    .notes(&["The store of the collector is read directly; the service need not run."]);
+    .options(&[
+        &event_query::QUERY,
+        &event_query::LOG,
+        &event_query::FILE,
+        &event_query::COUNT,
+        &event_query::LAST,
+        &event_query::EXPLAIN,
+        &FORMAT,
+        &STATE,
+    ])
+    .exclusive(&[&[&event_query::COUNT, &event_query::LAST]])
+    .notes(&[
+        "The store of the collector is read directly; the service need not run.",
+        "Events of this machine are those of the journal and the audit log. TELARCH_JOURNAL names the directory of another \
+         journal.",
+    ]);
 
 static FORMAT: Opt = Opt::new(
     "format",
     Value::OneOf("FORMAT", || Format::words(&[Format::Text, Format::Json, Format::Prometheus])),
-    "text, json or prometheus (default: text)",
+    "text, json, or with sources prometheus (default: text)",
 )
-.only_with(&[Scope::Action("sources")]);
+.only_with(&[Scope::Action("sources"), Scope::Action("query"), Scope::Action("tail")]);
 static STATE: Opt = Opt::new(
     "state",
     Value::Path("PATH"),
     "state directory of the service (default: /var/lib/telarch for root, and telarch in $XDG_STATE_HOME or \
      ~/.local/state for others)",
-);
+)
+.only_with(&[Scope::Action("sources"), Scope::Action("why")]);
 
 fn run(arguments: &Arguments) -> Result<String, Failure> {
+    if matches!(arguments.action(), "query" | "tail") {
+        return event_query::run(arguments);
+    }
     let state = match arguments.path(&STATE) {
         Some(state) => state,
         None => paths::state_directory()?,

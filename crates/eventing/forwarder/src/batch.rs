@@ -1,20 +1,19 @@
 //! Events that are sent in one message.
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-use eventlog::LocalEvent;
-use eventlog::LogError;
 use eventlog::local::{LocalLogs, Positions};
-use winevent::Timestamp;
+use eventlog::{LocalEvent, LogError, Selection};
 use winevent::delivery::{ContentFormat, OfferedSubscription, SourceItem};
-use winevent::event::{Bookmark, BookmarkList, Record};
+use winevent::event::{Bookmark, BookmarkList};
 
 use crate::ForwarderError;
 
 /// Selection of events, and limits of a batch.
 pub(crate) struct BatchRules {
     pub(crate) offer: OfferedSubscription,
+    selection: Selection,
     max_items: usize,
     max_bytes: usize,
 }
@@ -32,7 +31,8 @@ impl BatchRules {
     pub(crate) fn new(offer: OfferedSubscription) -> Self {
         let max_items = offer.max_items.unwrap_or(MAX_ITEMS).clamp(1, 100_000);
         let max_bytes = offer.max_envelope_size.saturating_sub(ENVELOPE).max(4_096);
-        Self { offer, max_items, max_bytes }
+        let selection = Selection::of_list(offer.query.clone());
+        Self { offer, selection, max_items, max_bytes }
     }
 
     /// Returns whether events have texts for people.
@@ -42,22 +42,9 @@ impl BatchRules {
 
     /// Returns the XML of an event if the subscription selects it.
     fn selected(&self, event: &LocalEvent) -> Option<String> {
-        let log = event.log.name();
-        let paths = self.offer.query.paths();
-        let names = [event.channel.as_str(), log];
-        if !names.iter().any(|name| paths.iter().any(|path| path.eq_ignore_ascii_case(name))) {
-            return None;
-        }
-        let record = Record::parse(&event.event.to_xml()).ok()?;
-        let now = now();
-        let is_selected = names.iter().any(|name| self.offer.query.is_selected_in(name, &record, now));
-        is_selected.then(|| record.source().to_owned())
+        let record = self.selection.select(event, SystemTime::now().into())?;
+        Some(record.source().to_owned())
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::new(i64::try_from(since.as_secs()).unwrap_or_default(), since.subsec_nanos())
 }
 
 /// Events that wait to be sent, in order.

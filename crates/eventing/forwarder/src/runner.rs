@@ -166,14 +166,10 @@ impl Runner {
 
     /// Checks the channels of the query. Returns whether the subscription can run.
     fn check_channels(&self) -> bool {
-        let known = channel::names();
         let offer = &self.rules.offer;
         let paths = offer.query.paths();
-        let unknown: Vec<&str> = paths
-            .iter()
-            .filter(|path| !known.iter().any(|name| name.eq_ignore_ascii_case(path)))
-            .map(String::as_str)
-            .collect();
+        let unknown: Vec<&str> =
+            paths.iter().filter(|path| channel::find(path).is_none()).map(String::as_str).collect();
         let channels = unknown.join(", ");
         if unknown.is_empty() {
             Report::Created { subscription: &self.name }.write();

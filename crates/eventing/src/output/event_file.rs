@@ -93,7 +93,7 @@ impl EventFile {
 }
 
 /// Returns the name of an older file: `FILE.1` is the previous one.
-fn numbered(path: &Path, number: u32) -> PathBuf {
+pub(crate) fn numbered(path: &Path, number: u32) -> PathBuf {
     if number == 0 {
         return path.to_owned();
     }

@@ -7,6 +7,7 @@ use super::object::{Object, array, string, write_items, write_tree};
 use super::{Body, Event, Record, RenderingInfo, System};
 
 pub use super::ecs::{ecs, write_ecs};
+pub use super::json_read::parse;
 
 /// Returns a JSON object with the XML of the event as one string, in the field `Event`.
 #[must_use]
@@ -51,7 +52,7 @@ pub fn write_structured(event: &Event<'_>, out: &mut String) {
 }
 
 /// Names that a body cannot have.
-const RESERVED: [&str; 3] = ["System", "EventData", "RenderingInfo"];
+const RESERVED: [&str; 4] = ["Collector", "System", "EventData", "RenderingInfo"];
 
 fn write_system(out: &mut String, system: &System<'_>) {
     let mut object = Object::open(out);

@@ -176,7 +176,7 @@ fn byte(field: &'static str, text: &str) -> Result<Option<u8>, WinEventError> {
     u8::try_from(value).map(Some).map_err(wrong)
 }
 
-fn read_keywords(text: &str) -> Result<Option<u64>, WinEventError> {
+pub(super) fn read_keywords(text: &str) -> Result<Option<u64>, WinEventError> {
     let text = text.trim();
     let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
     match digits {

@@ -157,12 +157,19 @@ impl QueryList {
     #[must_use]
     pub fn explain(&self, record: &Record, now: Timestamp) -> Explanation<'_> {
         let channel = record.channel().unwrap_or_default();
+        self.explain_in(&[channel.as_ref()], record, now)
+    }
+
+    /// Explains the list, as [`explain`](Self::explain) does, for an event of logs that may have other names than the
+    /// channel in the event.
+    #[must_use]
+    pub fn explain_in(&self, logs: &[&str], record: &Record, now: Timestamp) -> Explanation<'_> {
         let mut explanation = Explanation { is_selected: false, rules: Vec::new() };
         for query in &self.queries {
             let first = explanation.rules.len();
             for (action, rules) in [(Action::Select, &query.selects), (Action::Suppress, &query.suppresses)] {
                 for rule in rules {
-                    let is_in_channel = rule.is_in(&channel);
+                    let is_in_channel = logs.iter().any(|log| rule.is_in(log));
                     let (matches, parts) =
                         if is_in_channel { rule.query.explain(record, now) } else { (false, Vec::new()) };
                     explanation.rules.push(RuleVerdict {

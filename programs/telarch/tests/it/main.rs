@@ -5,6 +5,7 @@ mod access;
 mod account;
 mod completion;
 mod configuration;
+mod events;
 mod ipmi;
 mod ipmi_beside;
 mod ipmi_break;

@@ -1,0 +1,144 @@
+//! Events of local logs, or of a file of forwarded events.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use cli_command::Failure;
+use eventing::ForwardedFile;
+use eventlog::Selection;
+use eventlog::local::{LocalLogs, LogPaths};
+use readiness::FileChanges;
+use winevent::Timestamp;
+use winevent::event::Record;
+use winevent::query::Explanation;
+
+use crate::{failed, local_logs};
+
+/// Event that was read.
+pub(crate) struct FoundEvent<'s> {
+    pub(crate) record: Record,
+    /// The line of JSON in which the event was stored.
+    pub(crate) line: Option<String>,
+    /// Results of the parts of the query, if they were requested.
+    pub(crate) explanation: Option<Explanation<'s>>,
+}
+
+/// Whether events that are not selected are returned as well, with an explanation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Explain {
+    No,
+    Yes,
+}
+
+/// Reader of events.
+pub(crate) struct EventReader {
+    source: EventSource,
+    explain: Explain,
+}
+
+enum EventSource {
+    Local { logs: LocalLogs, paths: LogPaths },
+    File { file: ForwardedFile, path: PathBuf },
+}
+
+/// Name of the log of a collector, which the query of a file of forwarded events may use.
+const FORWARDED: &str = "ForwardedEvents";
+
+impl EventReader {
+    /// Opens the local logs, a journal file (`.journal`), or a file of forwarded events.
+    pub(crate) fn open(file: Option<&Path>, explain: Explain) -> Result<Self, Failure> {
+        let is_journal = |path: &Path| path.extension().is_some_and(|extension| extension == "journal");
+        let source = match file.filter(|path| !is_journal(path)) {
+            Some(path) => {
+                let file = ForwardedFile::open(path).map_err(|error| Failure::Failed(error.to_string()))?;
+                EventSource::File { file, path: path.to_owned() }
+            }
+            None => {
+                let paths = local_logs::paths(file);
+                let logs = local_logs::open(&paths, true).map_err(unreadable)?;
+                EventSource::Local { logs, paths }
+            }
+        };
+        Ok(Self { source, explain })
+    }
+
+    /// Returns whether the events are those of local logs, whose names are known.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.source, EventSource::Local { .. })
+    }
+
+    /// Continues behind the last event.
+    pub(crate) fn seek_end(&mut self) -> Result<(), Failure> {
+        match &mut self.source {
+            EventSource::Local { logs, .. } => logs.seek_end().map(drop).map_err(unreadable),
+            EventSource::File { file, .. } => file.seek_end().map_err(failed),
+        }
+    }
+
+    /// Starts to watch the files of the events.
+    pub(crate) fn watch(&self) -> io::Result<FileChanges> {
+        match &self.source {
+            EventSource::Local { paths, .. } => FileChanges::of_contents(paths.folders()),
+            EventSource::File { path, .. } => FileChanges::of_contents([files::folder(path)]),
+        }
+    }
+
+    /// Finds events that were added since.
+    pub(crate) fn refresh(&mut self) -> Result<(), Failure> {
+        match &mut self.source {
+            EventSource::Local { logs, .. } => logs.refresh().map_err(unreadable),
+            EventSource::File { .. } => Ok(()),
+        }
+    }
+
+    /// Returns the next event that the selection selects, or the next event with an explanation; `None` if all are read.
+    /// Lines without an event are reported to `warn`.
+    pub(crate) fn next_event<'s>(
+        &mut self,
+        selection: &'s Selection,
+        mut warn: impl FnMut(&str),
+    ) -> Result<Option<FoundEvent<'s>>, Failure> {
+        loop {
+            let now = Timestamp::from(SystemTime::now());
+            match &mut self.source {
+                EventSource::Local { logs, .. } => {
+                    let Some(event) = logs.next_event().map_err(unreadable)? else { return Ok(None) };
+                    if self.explain == Explain::No {
+                        if let Some(record) = selection.select(&event, now) {
+                            return Ok(Some(FoundEvent { record, line: None, explanation: None }));
+                        }
+                    } else if let Ok(record) = Record::parse(&event.event.to_xml()) {
+                        let explanation = Some(selection.explain(&record, &event.names(), now));
+                        return Ok(Some(FoundEvent { record, line: None, explanation }));
+                    }
+                }
+                EventSource::File { file, path } => {
+                    let Some(line) = file.next_event().map_err(failed)? else { return Ok(None) };
+                    let record = match line.record {
+                        Ok(record) => record,
+                        Err(error) => {
+                            warn(&format!("{}, line {}: {error}", path.display(), line.number));
+                            continue;
+                        }
+                    };
+                    let channel = record.channel().unwrap_or_default().into_owned();
+                    let names = [channel.as_str(), FORWARDED];
+                    let explanation =
+                        (self.explain == Explain::Yes).then(|| selection.explain(&record, &names, now));
+                    if explanation.is_some() || selection.is_selected(&record, &names, now) {
+                        let line = line.text.starts_with('{').then_some(line.text);
+                        return Ok(Some(FoundEvent { record, line, explanation }));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn unreadable(error: eventlog::LogError) -> Failure {
+    Failure::failed(
+        error,
+        "the journal needs membership in the group systemd-journal, and the audit log in adm",
+    )
+}
