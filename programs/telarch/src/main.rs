@@ -25,6 +25,7 @@ static PROGRAM: Program = Program {
         &cli_ipmi::IPMI,
         &cli_pwsh::PWSH,
         &cli_mgmt::MGMT,
+        &cli_mgmt::WEB,
         &cli_wmi::WMI,
         &cli_wmi::MOFCOMP,
         &cli_admin::EXPLAIN,

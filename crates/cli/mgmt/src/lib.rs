@@ -1,10 +1,14 @@
-//! `telarch mgmt`: the Web Management Service, its settings, address rules and manager users.
+//! `telarch mgmt`: the Web Management Service, its settings, address rules and manager users. `telarch web`: the web
+//! server of this machine, without the service.
 
 mod locations;
 mod restrictions;
 mod serve;
 mod settings;
 mod users;
+mod web;
+
+pub use self::web::WEB;
 
 use cli_command::format::TEXT_OR_JSON;
 use cli_command::{Action, Arguments, Command, Failure, Opt, Scope, Value};

@@ -1,0 +1,168 @@
+//! `telarch web`: the web server of this machine, also while no service runs.
+
+mod change;
+mod show;
+
+use cli_command::format::{Format, TEXT_OR_JSON};
+use cli_command::paths::IfMissing;
+use cli_command::{Action, Arguments, Command, Failure, Opt, Scope, Value};
+use serde_json::json;
+use webserver::{Feature, Nginx, NginxOptions, Site, SiteId, WebServer};
+
+use crate::DIRECTORY;
+use crate::locations::{directory, failed};
+
+/// The command `telarch web`.
+pub static WEB: Command =
+    Command::new("web", "list and change the sites of the web server on this machine", run)
+        .examples(&[
+            "telarch web sites",
+            "telarch web site shop stop --what-if",
+            "telarch web features shop redirect --format json",
+            "telarch web features shop redirect '{\"status\": 301, \"target\": \"https://new.example/\"}'",
+            "telarch web rollback 17 --message 'undo the redirection'",
+        ])
+        .actions(&[
+            Action::new("sites", &[("", "list the sites")]),
+            Action::new(
+                "site",
+                &[
+                    ("SITE", "print a site: its bindings, folder and locations"),
+                    ("SITE start|stop|delete", "start, stop or delete a site"),
+                ],
+            )
+            .takes(1, 2)
+            .completions(&["start", "stop", "delete"]),
+            Action::new(
+                "features",
+                &[
+                    ("SITE", "list the features of a site"),
+                    ("SITE FEATURE", "print the value of a feature, and the directives that set it"),
+                    ("SITE FEATURE VALUE", "set a feature to a value in JSON, as --format json prints it"),
+                    ("SITE FEATURE revert", "remove the value, so that the inherited one applies"),
+                ],
+            )
+            .takes(1, 3),
+            Action::new("history", &[("[NUMBER]", "list the latest commits, or print one with its differences")])
+                .takes(0, 1),
+            Action::new("rollback", &[("NUMBER", "restore the files of a commit")]).takes(1, 1),
+        ])
+        .options(&[&NGINX, &WHAT_IF, &MESSAGE, &DIRECTORY, &TEXT_OR_JSON])
+        .notes(&[
+            "Each change is validated by the web server, written, and applied by a reload. If the web server rejects the \
+             new files, the old ones are restored. The service of telarch mgmt serve shows the same history.",
+            "SITE is the identifier that telarch web sites prints, or a host name of the site.",
+        ]);
+
+static NGINX: Opt = Opt::new(
+    "nginx",
+    Value::Path("DIRECTORY"),
+    "configuration directory of the nginx to manage (default: /etc/nginx)",
+);
+static WHAT_IF: Opt = Opt::new(
+    "what-if",
+    Value::None,
+    "print the differences and the validator's verdict without changing anything",
+)
+.only_with(CHANGES);
+static MESSAGE: Opt =
+    Opt::new("message", Value::Text("TEXT"), "reason of the change, for the history").only_with(CHANGES);
+
+/// Actions that can change the configuration.
+const CHANGES: &[Scope] = &[Scope::Action("site"), Scope::Action("features"), Scope::Action("rollback")];
+
+fn run(arguments: &Arguments) -> Result<String, Failure> {
+    let state = directory(arguments, IfMissing::Leave)?.history();
+    let folder = arguments.path(&NGINX).unwrap_or_else(|| "/etc/nginx".into());
+    let options = NginxOptions::of_folder(&folder, &state).map_err(failed)?;
+    let web = Nginx::open(&options).map_err(failed)?;
+    let words = arguments.words();
+    match (arguments.action(), words.as_slice()) {
+        ("sites", _) => {
+            let snapshot = web.snapshot().map_err(failed)?;
+            Ok(printed(arguments, || json!(snapshot.sites), || show::sites(&snapshot)))
+        }
+        ("site", [name]) => {
+            let site = find_site(&web, name)?;
+            Ok(printed(arguments, || json!(site), || show::site(&site)))
+        }
+        ("site", [name, action]) => change::site(arguments, &web, name, action),
+        ("features", [name]) => {
+            let states = features(&web, &find_site(&web, name)?.id)?;
+            Ok(printed(arguments, || json!(states), || show::features(&states)))
+        }
+        ("features", [name, feature]) => {
+            let state = feature_state(&web, &find_site(&web, name)?.id, parse_feature(arguments, feature)?)?;
+            Ok(printed(arguments, || json!(state), || show::feature(&state)))
+        }
+        ("features", [name, feature, value]) => change::feature(arguments, &web, name, feature, value),
+        ("history", [number]) => {
+            let details = web.commit_details(commit_number(arguments, number)?).map_err(failed)?;
+            Ok(printed(arguments, || json!(details), || show::commit(&details)))
+        }
+        ("history", _) => {
+            // Reading the configuration records outside changes first.
+            web.snapshot().map_err(failed)?;
+            let commits = web.history(None, LISTED_COMMITS).map_err(failed)?;
+            Ok(printed(arguments, || json!(commits), || show::history(&commits)))
+        }
+        _ => change::rollback(arguments, &web, words.first().copied().unwrap_or_default()),
+    }
+}
+
+/// Number of commits that `telarch web history` lists.
+const LISTED_COMMITS: usize = 50;
+
+/// Returns a result in the requested format.
+fn printed(
+    arguments: &Arguments,
+    json: impl FnOnce() -> serde_json::Value,
+    text: impl FnOnce() -> String,
+) -> String {
+    if arguments.keyword(&TEXT_OR_JSON) == Some(Format::Json) { format!("{:#}\n", json()) } else { text() }
+}
+
+/// Returns the site with an identifier or a host name.
+fn find_site(web: &Nginx, name: &str) -> Result<Site, Failure> {
+    let sites = web.snapshot().map_err(failed)?.sites;
+    let mut found: Vec<Site> = match sites.iter().find(|site| site.id.as_str() == name) {
+        Some(site) => vec![site.clone()],
+        None => {
+            sites.into_iter().filter(|site| site.names.iter().any(|known| known.as_str() == name)).collect()
+        }
+    };
+    let is_ambiguous = found.len() > 1;
+    match found.pop() {
+        Some(site) if !is_ambiguous => Ok(site),
+        Some(_) => Err(Failure::failed(
+            format!("several sites have the host name \"{name}\""),
+            "use the identifier of the site; telarch web sites prints it",
+        )),
+        None => {
+            Err(Failure::failed(format!("there is no site \"{name}\""), "telarch web sites lists the sites"))
+        }
+    }
+}
+
+fn parse_feature(arguments: &Arguments, name: &str) -> Result<Feature, Failure> {
+    name.parse().map_err(|_| {
+        let names = Feature::ALL.map(Feature::name).join(", ");
+        arguments.usage_error(format!("unknown feature \"{name}\"; expected one of {names}"))
+    })
+}
+
+fn commit_number(arguments: &Arguments, text: &str) -> Result<u64, Failure> {
+    text.parse().map_err(|_| arguments.usage_error(format!("\"{text}\" is not the number of a commit")))
+}
+
+fn feature_state(web: &Nginx, site: &SiteId, feature: Feature) -> Result<webserver::FeatureState, Failure> {
+    web.feature(&webserver::Scope::Site { site: site.clone() }, feature).map_err(failed)
+}
+
+fn features(web: &Nginx, site: &SiteId) -> Result<Vec<webserver::FeatureState>, Failure> {
+    let supported = web.info().capabilities.features.iter();
+    supported.map(|feature| feature_state(web, site, *feature)).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! Changes of sites and features, and rollbacks.
+
+use cli_command::format::{Format, TEXT_OR_JSON};
+use cli_command::{Arguments, Failure};
+use linux::Machine;
+use linux::account::User;
+use serde::de::DeserializeSeed as _;
+use serde_json::json;
+use webserver::{
+    Author, Change, CommitMessage, CommitRequest, Feature, FeatureValue, Nginx, Plan, Scope, SiteState,
+    Verdict, WebServer,
+};
+
+use super::{MESSAGE, WHAT_IF, commit_number, find_site, parse_feature, printed, show};
+use crate::locations::failed;
+
+/// Starts, stops or deletes a site.
+pub(super) fn site(arguments: &Arguments, web: &Nginx, name: &str, action: &str) -> Result<String, Failure> {
+    let site = find_site(web, name)?.id;
+    let change = match action {
+        "start" => Change::SetSiteState { site, state: SiteState::Started },
+        "stop" => Change::SetSiteState { site, state: SiteState::Stopped },
+        "delete" => Change::DeleteSite { site },
+        _ => {
+            return Err(
+                arguments.usage_error(format!("unknown action \"{action}\"; expected start, stop or delete"))
+            );
+        }
+    };
+    make(arguments, web, change)
+}
+
+/// Sets or reverts a feature of a site.
+pub(super) fn feature(
+    arguments: &Arguments,
+    web: &Nginx,
+    name: &str,
+    feature: &str,
+    value: &str,
+) -> Result<String, Failure> {
+    let feature = parse_feature(arguments, feature)?;
+    let scope = Scope::Site { site: find_site(web, name)?.id };
+    let change = if value == "revert" {
+        Change::RevertFeature { scope, feature }
+    } else {
+        Change::SetFeature { scope, value: parse_value(feature, value)? }
+    };
+    make(arguments, web, change)
+}
+
+fn parse_value(feature: Feature, text: &str) -> Result<FeatureValue, Failure> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = feature.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    value.map_err(|error| {
+        Failure::failed(
+            format!("invalid value of {feature}: {error}"),
+            &format!("telarch web features SITE {feature} --format json prints a value of this form"),
+        )
+    })
+}
+
+/// Restores the files of a commit.
+pub(super) fn rollback(arguments: &Arguments, web: &Nginx, number: &str) -> Result<String, Failure> {
+    let number = commit_number(arguments, number)?;
+    let base = web.snapshot().map_err(failed)?.revision;
+    let plan = web.plan_rollback(&base, number).map_err(failed)?;
+    carry_out(arguments, web, &plan)
+}
+
+fn make(arguments: &Arguments, web: &Nginx, change: Change) -> Result<String, Failure> {
+    let base = web.snapshot().map_err(failed)?.revision;
+    let plan = web.plan(&base, &[change]).map_err(failed)?;
+    carry_out(arguments, web, &plan)
+}
+
+/// Validates a plan with `--what-if`, and commits it otherwise.
+fn carry_out(arguments: &Arguments, web: &Nginx, plan: &Plan) -> Result<String, Failure> {
+    let (diffs, warnings) = (plan.diffs(), plan.warnings());
+    if plan.is_empty() {
+        let unchanged = || "The files have this content already; nothing was changed.\n".to_owned();
+        return Ok(printed(arguments, || json!({ "diffs": diffs, "warnings": warnings }), unchanged));
+    }
+    let mut text = show::diffs(&diffs) + &show::problems(warnings);
+    if arguments.is_given(&WHAT_IF) {
+        let validation = web.validate(plan).map_err(failed)?;
+        text.push_str(&show::validation(&validation));
+        let result = json!({ "diffs": diffs, "warnings": warnings, "validation": validation });
+        return finish(arguments, &result, text, validation.accepted);
+    }
+    let message = CommitMessage::parse(arguments.text(&MESSAGE)?.unwrap_or_default());
+    let message = message.map_err(|error| arguments.usage_error(error))?;
+    let commit = web.commit(plan, &CommitRequest { author: author()?, message }).map_err(failed)?;
+    text.push_str(&format!("Commit {}: {}\n", commit.number, show::verdict(&commit.verdict)));
+    if let Verdict::Failed { reason } = &commit.verdict {
+        text.push_str(&format!(
+            "The web server rejected the new files, and the old ones were restored: {reason}\n"
+        ));
+    }
+    let result = json!({ "diffs": diffs, "warnings": warnings, "commit": commit });
+    finish(arguments, &result, text, commit.verdict.is_applied())
+}
+
+/// Returns the result. A rejected change is reported on standard output, too, with exit status 1.
+fn finish(
+    arguments: &Arguments,
+    result: &serde_json::Value,
+    text: String,
+    is_accepted: bool,
+) -> Result<String, Failure> {
+    if is_accepted {
+        return Ok(printed(arguments, || result.clone(), || text));
+    }
+    if arguments.keyword(&TEXT_OR_JSON) == Some(Format::Json) {
+        use std::io::Write as _;
+        write!(cli_command::output::out(), "{result:#}\n")?;
+        return Err(Failure::Ended(1));
+    }
+    Err(Failure::Failed(text.trim_end().to_owned()))
+}
+
+/// Returns the user of this process as the author of a commit.
+fn author() -> Result<Author, Failure> {
+    let uid = rustix::process::getuid().as_raw();
+    let user = User::with_uid(&Machine::this(), uid).ok().flatten();
+    let name = user.map_or_else(|| format!("uid {uid}"), |user| user.name);
+    Author::parse(&name).map_err(failed)
+}

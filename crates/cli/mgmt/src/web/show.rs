@@ -1,0 +1,178 @@
+//! Sites, features and commits as text.
+
+use cli::Screen;
+use cli::screen::Table;
+use cli_command::date;
+use serde_json::{Value, json};
+use webserver::{
+    Commit, CommitDetails, FeatureState, FileDiff, Listener, Location, LocationContent, Problem, Setting,
+    Site, SiteState, Snapshot, Validation, Verdict,
+};
+
+fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let screen = Screen::of_this_process();
+    let mut table = Table::new(head);
+    rows.for_each(|row| table.row(row));
+    table.print(screen.table_width().unwrap_or(usize::MAX), &screen)
+}
+
+fn listener(listener: &Listener) -> String {
+    let options = [(listener.tls, " TLS"), (listener.http2, " HTTP/2"), (listener.default_site, " default")];
+    let options: String = options.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name).collect();
+    format!("{}{options}", listener.address)
+}
+
+fn joined<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
+    items.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+fn state(state: SiteState) -> &'static str {
+    match state {
+        SiteState::Started => "started",
+        SiteState::Stopped => "stopped",
+    }
+}
+
+/// Returns a table of the sites, and problems of the configuration.
+pub(super) fn sites(snapshot: &Snapshot) -> String {
+    let rows = snapshot.sites.iter().map(|site| {
+        [
+            site.id.to_string(),
+            state(site.state).to_owned(),
+            joined(&site.listeners, listener),
+            joined(&site.names, ToString::to_string),
+            site.root.clone().unwrap_or_default(),
+        ]
+    });
+    table(["SITE", "STATE", "BINDINGS", "NAMES", "FOLDER"], rows) + &problems(&snapshot.problems)
+}
+
+pub(super) fn problems(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| format!("{problem}\n")).collect()
+}
+
+/// Returns a line for each property of a site.
+pub(super) fn site(site: &Site) -> String {
+    let mut lines = vec![
+        ("Site", site.id.to_string()),
+        ("State", state(site.state).to_owned()),
+        ("File", site.position.to_string()),
+        ("Bindings", joined(&site.listeners, listener)),
+        ("Names", joined(&site.names, ToString::to_string)),
+        ("Folder", site.root.clone().unwrap_or_default()),
+        ("Not shown", site.unsupported.join(", ")),
+    ];
+    lines.extend(site.locations.iter().map(|found| ("Location", location(found))));
+    let lines = lines.into_iter().filter(|(_, value)| !value.is_empty());
+    lines.map(|(name, value)| format!("{name}: {value}\n")).collect()
+}
+
+fn location(location: &Location) -> String {
+    let content = match &location.content {
+        LocationContent::Root { folder } | LocationContent::Alias { folder } => folder.clone(),
+        LocationContent::Application { protocol, target, .. } => format!("{protocol}://{target}"),
+        LocationContent::Inherited => "inherited".to_owned(),
+    };
+    format!("{} {} → {content} ({})", location.modifier, location.path, location.position)
+        .trim_start()
+        .to_owned()
+}
+
+fn source(state: &FeatureState) -> &'static str {
+    match (&state.setting, state.is_local) {
+        (Setting::Default, _) => "default",
+        (_, true) => "set here",
+        _ => "inherited",
+    }
+}
+
+/// Returns the value of a feature in JSON, without the name of the feature. [`change`](super::change) accepts the same.
+pub(super) fn value(state: &FeatureState) -> String {
+    match &state.setting {
+        Setting::Default => String::new(),
+        Setting::Unsupported { text } => text.replace('\n', " "),
+        Setting::Value { value } => {
+            let mut members = json!(value);
+            if let Value::Object(members) = &mut members {
+                members.remove("feature");
+                members.retain(|_, value| !value.is_null());
+            }
+            members.to_string()
+        }
+    }
+}
+
+/// Returns a table of features.
+pub(super) fn features(states: &[FeatureState]) -> String {
+    let rows = states.iter().map(|state| [state.feature.to_string(), source(state).to_owned(), value(state)]);
+    table(["FEATURE", "SOURCE", "VALUE"], rows)
+}
+
+/// Returns a line for each property of a feature.
+pub(super) fn feature(state: &FeatureState) -> String {
+    let origins = state.origins.iter().map(|origin| format!("Position: {origin}\n"));
+    let origins: String = origins.collect();
+    let value = value(state);
+    let value = if value.is_empty() { String::new() } else { format!("Value: {value}\n") };
+    format!("Feature: {}\nSource: {}\n{origins}{value}", state.feature, source(state))
+}
+
+pub(super) fn verdict(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Active => "active",
+        Verdict::Written => "written",
+        Verdict::Failed { .. } => "failed",
+    }
+}
+
+fn author(commit: &Commit) -> String {
+    commit.author.as_ref().map_or_else(|| "outside".to_owned(), ToString::to_string)
+}
+
+fn time(commit: &Commit) -> String {
+    date::minute(u64::try_from(commit.time).unwrap_or_default())
+}
+
+/// Returns a table of commits.
+pub(super) fn history(commits: &[Commit]) -> String {
+    let rows = commits.iter().map(|commit| {
+        let message = commit.message.as_str().lines().next().unwrap_or_default().to_owned();
+        [
+            commit.number.to_string(),
+            time(commit),
+            author(commit),
+            verdict(&commit.verdict).to_owned(),
+            message,
+        ]
+    });
+    table(["COMMIT", "TIME", "AUTHOR", "RESULT", "MESSAGE"], rows)
+}
+
+/// Returns a commit with its differences.
+pub(super) fn commit(details: &CommitDetails) -> String {
+    let commit = &details.commit;
+    let reason = match &commit.verdict {
+        Verdict::Failed { reason } => format!("Reason: {reason}\n"),
+        _ => String::new(),
+    };
+    format!(
+        "Commit: {}\nTime: {}\nAuthor: {}\nResult: {}\n{reason}Message: {}\n{}",
+        commit.number,
+        time(commit),
+        author(commit),
+        verdict(&commit.verdict),
+        commit.message.as_str(),
+        diffs(&details.diffs),
+    )
+}
+
+/// Returns differences in the unified format.
+pub(super) fn diffs(diffs: &[FileDiff]) -> String {
+    diffs.iter().map(|diff| diff.unified.as_str()).collect()
+}
+
+/// Returns the result of the validator.
+pub(super) fn validation(validation: &Validation) -> String {
+    let accepted = if validation.accepted { "accepts" } else { "rejects" };
+    format!("{}The validator {accepted} the new files.\n", problems(&validation.problems))
+}

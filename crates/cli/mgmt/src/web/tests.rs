@@ -1,0 +1,129 @@
+//! `telarch web` with an nginx that does not run.
+
+use std::fs;
+use std::path::Path;
+
+use cli_command::{Arguments, Failure};
+use tempfile::TempDir;
+
+use super::{WEB, run};
+
+/// Writes the configuration of an nginx with one site; `None`, with a record of the skipped test, without nginx.
+fn configuration() -> Option<TempDir> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
+    if !folders.any(|folder| folder.join("nginx").is_file()) {
+        skips::skip!("nginx is not installed");
+        return None;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().display();
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("    {kind}_temp_path {at}/{kind};\n"))
+        .concat();
+    let main = format!(
+        "pid {at}/nginx.pid;\nerror_log {at}/error.log;\nevents {{}}\nhttp {{\n    access_log off;\n{temporary}    \
+         include sites/*.conf;\n}}\n"
+    );
+    fs::create_dir(folder.path().join("sites")).unwrap();
+    fs::write(folder.path().join("nginx.conf"), main).unwrap();
+    let site = format!(
+        "server {{\n    # telarch-site: shop\n    listen 127.0.0.1:8080;\n    server_name shop.example;\n    root {at};\n}}\n"
+    );
+    fs::write(folder.path().join("sites/shop.conf"), site).unwrap();
+    Some(folder)
+}
+
+fn web(folder: &Path, words: &[&str]) -> Result<String, Failure> {
+    let at = folder.to_str().unwrap();
+    let words = [words, &["--nginx", at, "--directory", at]].concat();
+    run(&Arguments::parse_words(&WEB, &words).unwrap().expect("no request for help"))
+}
+
+fn site_file(folder: &Path) -> String {
+    fs::read_to_string(folder.join("sites/shop.conf")).unwrap()
+}
+
+#[test]
+fn sites_and_features_are_printed() {
+    let Some(folder) = configuration() else { return };
+    let web = |words: &[&str]| web(folder.path(), words).unwrap();
+    let sites = web(&["sites"]);
+    assert!(sites.contains("shop  started  127.0.0.1:8080  shop.example"), "{sites}");
+    let json: serde_json::Value =
+        serde_json::from_str(&web(&["site", "shop.example", "--format", "json"])).unwrap();
+    assert_eq!(json["id"], "shop");
+    let features = web(&["features", "shop"]);
+    assert!(
+        features.lines().any(|line| line.starts_with("redirect") && line.ends_with("default")),
+        "{features}"
+    );
+    let logging = web(&["features", "shop", "logging"]);
+    assert!(logging.contains("Source: inherited\n") && logging.contains("nginx.conf:"), "{logging}");
+}
+
+#[test]
+fn a_feature_is_set_reverted_and_restored() {
+    let Some(folder) = configuration() else { return };
+    let web = |words: &[&str]| web(folder.path(), words);
+    let before = site_file(folder.path());
+    let value = r#"{"status": 301, "target": "https://new.example/"}"#;
+    let preview = web(&["features", "shop", "redirect", value, "--what-if"]).unwrap();
+    assert!(
+        preview.contains("+    return 301 https://new.example/;") && preview.contains("accepts"),
+        "{preview}"
+    );
+    assert_eq!(site_file(folder.path()), before);
+
+    let made = web(&["features", "shop", "redirect", value, "--message", "moved"]).unwrap();
+    assert!(made.ends_with("Commit 2: written\n"), "{made}");
+    assert!(site_file(folder.path()).contains("return 301 https://new.example/;"));
+    let state = web(&["features", "shop", "redirect"]).unwrap();
+    let shown = state.lines().find_map(|line| line.strip_prefix("Value: ")).unwrap();
+    // The printed value is accepted, and is the same.
+    assert!(web(&["features", "shop", "redirect", shown]).unwrap().contains("nothing was changed"));
+
+    web(&["features", "shop", "redirect", "revert"]).unwrap();
+    assert_eq!(site_file(folder.path()), before);
+    web(&["rollback", "2"]).unwrap();
+    assert!(site_file(folder.path()).contains("return 301"));
+    let history = web(&["history"]).unwrap();
+    assert_eq!(history.lines().count(), 5, "{history}");
+    assert!(history.contains("moved"), "{history}");
+    assert!(web(&["history", "2"]).unwrap().contains("Message: moved\n"));
+}
+
+#[test]
+fn a_site_is_stopped_and_started() {
+    let Some(folder) = configuration() else { return };
+    let web = |words: &[&str]| web(folder.path(), words);
+    assert!(web(&["site", "shop", "stop"]).unwrap().contains("Commit 2: written"));
+    assert!(web(&["sites"]).unwrap().contains("stopped"));
+    web(&["site", "shop", "start"]).unwrap();
+    assert!(web(&["sites"]).unwrap().contains("started"));
+}
+
+#[test]
+fn invalid_commands_change_nothing() {
+    let Some(folder) = configuration() else { return };
+    let web = |words: &[&str]| web(folder.path(), words).unwrap_err();
+    let before = site_file(folder.path());
+    assert!(web(&["site", "blog"]).to_string().contains("there is no site \"blog\""));
+    assert!(matches!(web(&["site", "shop", "pause"]), Failure::Usage(_)));
+    assert!(matches!(web(&["features", "shop", "color"]), Failure::Usage(_)));
+    assert!(
+        web(&["features", "shop", "redirect", r#"{"status": 200, "target": "/"}"#])
+            .to_string()
+            .contains("301")
+    );
+    assert!(matches!(web(&["rollback", "last"]), Failure::Usage(_)));
+    // The validator rejects a format that the configuration does not define.
+    let log = format!(r#"{{"access": {{"file": "{}/a.log", "format": "none"}}}}"#, folder.path().display());
+    for words in
+        [&["features", "shop", "logging", &log][..], &["features", "shop", "logging", &log, "--what-if"]]
+    {
+        let failure = web(words).to_string();
+        assert!(failure.contains("unknown log format") && failure.contains("shop.conf:"), "{failure}");
+    }
+    assert_eq!(site_file(folder.path()), before);
+}

@@ -1,0 +1,206 @@
+//! A machine with nginx and the Web Management Service, and a browser.
+
+use std::fs::{self, Permissions};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use browser::{Browser, Page, Theme};
+use rustix::process::{Pid, Signal, kill_process};
+use telarch_peers::own_program;
+use tempfile::TempDir;
+
+/// The administrator, whose password is [`PASSWORD`].
+pub(crate) const ADMINISTRATOR: &str = "ada";
+/// A user without rights until they are granted, with the same password.
+pub(crate) const DELEGATED: &str = "ben";
+pub(crate) const PASSWORD: &str = "correct horse";
+
+/// An nginx with the site `shop.example`, the service, and a browser.
+pub(crate) struct Machine {
+    // The browser and the service end before the web server and the directory.
+    browser: Browser,
+    service: Service,
+    pub(crate) nginx: Nginx,
+}
+
+impl Machine {
+    /// Starts everything; `None`, with a record of the skipped test, without nginx or Chromium.
+    pub(crate) fn start() -> Option<Self> {
+        let Some(chromium) = Browser::installed() else {
+            skips::skip!("chromium is not installed");
+            return None;
+        };
+        let Some(program) = nginx_program() else {
+            skips::skip!("nginx is not installed");
+            return None;
+        };
+        let nginx = Nginx::start(program);
+        let service = Service::start(&nginx);
+        Some(Self { browser: Browser::start(&chromium), service, nginx })
+    }
+
+    /// Opens a page of a browser that has never been here.
+    pub(crate) fn open(&self, path: &str) -> Page {
+        let page = self.browser.page(Theme::Light, 1_280);
+        self.go(&page, path);
+        page
+    }
+
+    /// Loads a path in a page.
+    pub(crate) fn go(&self, page: &Page, path: &str) {
+        page.open(&format!("{}{path}", self.service.url));
+    }
+
+    /// Opens a page and signs a user in.
+    pub(crate) fn signed_in(&self, user: &str, path: &str) -> Page {
+        let page = self.open(path);
+        sign_in(&page, user, PASSWORD);
+        page.wait_for_button("Sign out");
+        page
+    }
+
+    /// Returns the identifier of the site `shop.example`.
+    pub(crate) fn shop(&self, page: &Page) -> String {
+        let sites = page.evaluate("fetch('/api/v1/web/sites').then((response) => response.json())");
+        sites["sites"][0]["id"].as_str().expect("the site").to_owned()
+    }
+}
+
+/// Fills in the form of the sign-in page, and sends it.
+pub(crate) fn sign_in(page: &Page, user: &str, password: &str) {
+    page.fill("User name", user);
+    page.fill("Password", password);
+    page.click_button("Sign in");
+}
+
+/// Confirms the preview that is shown, and waits for the result.
+pub(crate) fn apply(page: &Page) {
+    page.wait_for_text("The validator of the web server accepts the new files.");
+    page.click_button("Apply");
+    page.wait_until(
+        "!document.querySelector('dialog') && document.body.innerText.includes('the web server uses the new files')",
+    );
+}
+
+fn nginx_program() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    folders.map(|folder| folder.join("nginx")).find(|program| program.is_file())
+}
+
+/// Returns a TCP port of the loopback device that is free now.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
+
+/// A running nginx.
+pub(crate) struct Nginx {
+    folder: TempDir,
+    program: PathBuf,
+    /// Port of the site `shop.example`.
+    pub(crate) port: u16,
+}
+
+impl Nginx {
+    fn start(program: PathBuf) -> Self {
+        let nginx = Self { folder: tempfile::tempdir().expect("a directory"), program, port: free_port() };
+        let root = nginx.root();
+        for name in ["sites", "logs", "temp", "shop", "blog"] {
+            fs::create_dir(root.join(name)).expect("a directory");
+        }
+        for site in ["shop", "blog"] {
+            fs::write(root.join(site).join("index.html"), format!("the {site}")).expect("a page");
+        }
+        let (at, port) = (root.display(), nginx.port);
+        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map(|kind| format!("    {kind}_temp_path {at}/temp/{kind};\n"))
+            .concat();
+        // Workers of an nginx that root starts are another user, who cannot read the directory.
+        let user = if rustix::process::geteuid().is_root() { "user root;\n" } else { "" };
+        let main = format!(
+            "{user}pid {at}/nginx.pid;\nerror_log {at}/logs/error.log;\nevents {{}}\nhttp {{\n    access_log \
+             {at}/logs/access.log;\n{temporary}    include sites/*.conf;\n}}\n"
+        );
+        fs::write(root.join("nginx.conf"), main).expect("a file");
+        let site = format!(
+            "# The shop.\nserver {{\n    listen 127.0.0.1:{port};\n    server_name shop.example;\n    root \
+             {at}/shop;\n    error_page 404 /404.html;\n    allow 127.0.0.1;\n    deny all;\n}}\n"
+        );
+        fs::write(root.join("sites/shop.conf"), site).expect("a file");
+        assert!(nginx.command().status().expect("nginx").success(), "nginx does not start");
+        nginx
+    }
+
+    /// Returns the directory with `nginx.conf`, `sites`, `shop` and `blog`.
+    pub(crate) fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("-p").arg(self.root()).arg("-c").arg(self.root().join("nginx.conf"));
+        command.arg("-e").arg(self.root().join("logs/error.log"));
+        command
+    }
+
+    /// Returns the complete response to a request for a page.
+    pub(crate) fn get(port: u16, path: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(120))).expect("a limit");
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: shop.example\r\n\r\n").expect("a request");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("a response");
+        text
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let _ = self.command().args(["-s", "stop"]).status();
+    }
+}
+
+/// The running service. Dropping it ends it.
+struct Service {
+    child: Child,
+    url: String,
+}
+
+impl Service {
+    fn start(nginx: &Nginx) -> Self {
+        let accounts = nginx.root().join("accounts");
+        fs::write(&accounts, format!("{ADMINISTRATOR}:{PASSWORD}\n{DELEGATED}:{PASSWORD}\n"))
+            .expect("a file");
+        fs::set_permissions(&accounts, Permissions::from_mode(0o600)).expect("its mode");
+        let ready = nginx.root().join("ready");
+        let mut command = Command::new(own_program("telarch"));
+        command
+            .args(["mgmt", "serve", "--ephemeral", "--listen", "127.0.0.1:0", "--accounts"])
+            .arg(&accounts);
+        command.arg("--nginx").arg(nginx.root()).arg("--ready").arg(&ready).env("TELARCH_LOG", "info");
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("telarch");
+        // The log has this line after the file was written.
+        let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
+        let mut lines = String::new();
+        while !lines.contains("Listening") {
+            let read = log.read_line(&mut lines).expect("a log");
+            assert!(read > 0, "the service does not start: {lines}");
+        }
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        let text = fs::read_to_string(ready).expect("the ready file");
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        Self { child, url: value["url"].as_str().expect("a URL").to_owned() }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,10 @@
+//! Journeys through the console, in Debian's Chromium, with an nginx of the test behind it.
+#![allow(clippy::indexing_slicing)] // In a test a wrong index is a failure like any other.
+
+mod accessibility;
+mod delegation;
+mod features;
+mod history;
+mod machine;
+mod sign_in;
+mod sites;

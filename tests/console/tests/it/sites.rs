@@ -1,0 +1,58 @@
+//! Sites.
+
+use crate::machine::{ADMINISTRATOR, Machine, Nginx, apply, free_port};
+
+#[test]
+fn a_site_is_created_served_stopped_and_deleted() {
+    let Some(machine) = Machine::start() else { return };
+    let page = machine.signed_in(ADMINISTRATOR, "/web/sites");
+    page.click_button("Add site");
+    page.wait_for_heading("Add site");
+    let port = free_port();
+    page.fill("Name of the site", "blog");
+    page.fill("binding 1 > Port or address", &format!("127.0.0.1:{port}"));
+    page.click_button("Add host name");
+    page.fill("host name 1 > Host name", "blog.example");
+    page.fill("Folder", &machine.nginx.root().join("blog").display().to_string());
+    page.click_button("Preview");
+    page.wait_for_text("sites/blog.conf");
+    page.fill("Reason, for the history", "a blog for the shop");
+    apply(&page);
+    page.wait_for_heading("blog.example");
+    assert!(Nginx::get(port, "/").ends_with("the blog"));
+
+    page.click_button("Stop site");
+    apply(&page);
+    page.click_button("Delete site");
+    apply(&page);
+    page.wait_for_heading("Sites");
+    page.click_link("History");
+    page.wait_for_text("a blog for the shop");
+    assert_eq!(page.take_errors(), [""; 0]);
+}
+
+#[test]
+fn invalid_values_are_reported_beside_their_fields() {
+    let Some(machine) = Machine::start() else { return };
+    let page = machine.signed_in(ADMINISTRATOR, "/web/new-site");
+    page.click_button("Preview");
+    page.wait_for_text("2 fields need a correction.");
+    // Missing values are found by the page, and the first has the focus.
+    page.wait_until("document.activeElement?.getAttribute('aria-invalid') === 'true'");
+    let message = "document.getElementById(document.activeElement.getAttribute('aria-describedby').split(' ').at(-1)).textContent";
+    assert_eq!(page.evaluate(message), "Enter a value");
+    page.fill("Name of the site", "blog");
+    page.fill("Folder", "/srv/../etc");
+    page.fill("binding 1 > Port or address", "70000");
+    assert_eq!(page.take_errors(), [""; 0]);
+    // Other values are checked by the server.
+    page.click_button("Preview");
+    page.wait_for_text("the port must be 1 to 65535");
+    page.wait_until("document.activeElement === pageOfTest.find('field', 'binding 1 > Port or address')");
+    page.fill("binding 1 > Port or address", "8080");
+    page.click_button("Preview");
+    page.wait_for_text("it contains a . or .. component");
+    page.wait_until("document.activeElement === pageOfTest.find('field', 'Folder')");
+    let errors = page.take_errors();
+    assert!(errors.len() == 2 && errors.iter().all(|error| error.contains("dry_run=true")), "{errors:?}");
+}
