@@ -106,7 +106,8 @@ impl Collector {
         } = parts;
         let store = Arc::new(Store::open(&path)?);
         std::fs::create_dir_all(&quarantine).map_err(CollectorError::file("create", &quarantine))?;
-        let mut disk: Vec<PathBuf> = outputs.iter().map(|output| output.path().to_owned()).collect();
+        let mut disk: Vec<PathBuf> =
+            outputs.iter().filter_map(|output| Some(output.path()?.to_owned())).collect();
         disk.extend(path.parent().map(PathBuf::from));
         let total_limit = total_limit.and_then(|limit| {
             let folder = outputs.iter().find_map(OutputSettings::folder_of_sources)?;

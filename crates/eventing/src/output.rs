@@ -4,6 +4,7 @@ pub(crate) mod event_file;
 mod total_limit;
 
 use std::collections::BTreeMap;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use self::event_file::EventFile;
@@ -35,6 +36,8 @@ pub struct OutputSettings {
 pub enum Layout {
     /// One file for all sources.
     File(PathBuf),
+    /// Standard output, for all sources. An event counts as stored when the reader's pipe or file has it.
+    Stdout,
     /// A folder with files of each source, so that each source has its own share of the disk.
     PerSource(PathBuf),
 }
@@ -50,11 +53,14 @@ pub struct Rotation {
 
 impl OutputSettings {
     /// Returns the output to one file without limit, whose format follows from the extension of its name: `.xml` or
-    /// `.jsonl`.
+    /// `.jsonl`. The name `-` is standard output, as JSON.
     ///
     /// # Errors
     /// [`CollectorError::UnknownFormat`] for another extension.
     pub fn to_file(path: &Path) -> Result<Self, CollectorError> {
+        if path.as_os_str() == "-" {
+            return Ok(Self { layout: Layout::Stdout, format: Format::Json, rotation: None });
+        }
         let format = match path.extension().and_then(|extension| extension.to_str()) {
             Some("xml") => Format::Xml,
             Some("jsonl") => Format::Json,
@@ -66,18 +72,18 @@ impl OutputSettings {
     /// Returns the folder with a folder for each source, if the output has one.
     pub(crate) fn folder_of_sources(&self) -> Option<&Path> {
         match &self.layout {
-            Layout::File(_) => None,
+            Layout::File(_) | Layout::Stdout => None,
             Layout::PerSource(folder) => Some(folder),
         }
     }
 
-    /// Returns a path on the file system of the output.
-    pub(crate) fn path(&self) -> &Path {
+    /// Returns a path on the file system of the output, if it has one.
+    pub(crate) fn path(&self) -> Option<&Path> {
         match &self.layout {
-            Layout::File(path) => path.parent().filter(|folder| !folder.as_os_str().is_empty()),
-            Layout::PerSource(folder) => Some(folder.as_path()),
+            Layout::File(path) => Some(files::folder(path)),
+            Layout::PerSource(folder) => Some(folder),
+            Layout::Stdout => None,
         }
-        .unwrap_or(Path::new("."))
     }
 }
 
@@ -114,6 +120,10 @@ impl Output {
             Format::Json => "jsonl",
         };
         let path = match &self.settings.layout {
+            Layout::Stdout => {
+                let failed = CollectorError::file("write", "standard output");
+                return io::stdout().lock().write_all(lines).map_err(failed);
+            }
             Layout::File(path) => path.clone(),
             Layout::PerSource(folder) => folder.join(source).join(format!("events.{extension}")),
         };
@@ -136,6 +146,9 @@ impl Output {
 
     /// Waits until all appended lines are on the disk.
     pub(crate) fn sync(&mut self) -> Result<(), CollectorError> {
+        if self.settings.layout == Layout::Stdout {
+            io::stdout().flush().map_err(CollectorError::file("write", "standard output"))?;
+        }
         self.files.values_mut().try_for_each(EventFile::sync)
     }
 }

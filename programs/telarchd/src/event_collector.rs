@@ -31,7 +31,10 @@ pub(crate) fn open_ephemeral(
         destinations: Vec::new(),
         spool: state.join("spool"),
         total_limit: None,
-        quarantine: quarantine_beside(&options.events),
+        quarantine: match options.events.as_os_str() == "-" {
+            true => state.join("quarantine"),
+            false => quarantine_beside(&options.events),
+        },
         subscriptions: Subscriptions::read(&options.subscriptions)?,
         identity: IdentityCheck::Mark,
     })?;

@@ -179,7 +179,10 @@ pub(crate) static OPTIONS: [ProgramOption; 26] = [
         "forwarded-events",
         "FILE",
         ValueKind::File,
-        &["file to which the events are appended: FILE.jsonl as JSON, FILE.xml as XML"],
+        &[
+            "file to which the events are appended: FILE.jsonl as JSON, FILE.xml as XML;",
+            "- is standard output, as JSON",
+        ],
     ),
     with_value(
         "client-authority",

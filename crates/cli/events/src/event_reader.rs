@@ -38,7 +38,7 @@ pub(crate) struct EventReader {
 }
 
 enum EventSource {
-    Local { logs: LocalLogs, paths: LogPaths },
+    Local { logs: Box<LocalLogs>, paths: LogPaths },
     File { file: ForwardedFile, path: PathBuf },
 }
 
@@ -56,7 +56,7 @@ impl EventReader {
             }
             None => {
                 let paths = local_logs::paths(file);
-                let logs = local_logs::open(&paths, true).map_err(unreadable)?;
+                let logs = Box::new(local_logs::open(&paths, true).map_err(unreadable)?);
                 EventSource::Local { logs, paths }
             }
         };

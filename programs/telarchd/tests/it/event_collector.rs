@@ -45,6 +45,18 @@ fn a_source_is_offered_its_subscription_with_its_bookmark() {
 }
 
 #[test]
+fn events_are_written_to_standard_output() {
+    let collector = Collector::start("-", &[SUBSCRIPTION]);
+    let path = collector.delivery_path();
+    let answer = collector.source().send(&path, &batch(1, &[event(1, "one"), event(2, "two")]));
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    // The batch was acknowledged, so its events are there.
+    let lines = collector.lines();
+    assert!(lines.len() == 2 && lines[0].contains("one") && lines[1].contains("two"), "{lines:?}");
+    assert!(lines.iter().all(|line| line.starts_with("{\"Collector\":")), "{lines:?}");
+}
+
+#[test]
 fn events_are_stored_in_order_and_a_repeated_batch_only_once() {
     let collector = Collector::start("jsonl", &[SUBSCRIPTION]);
     let path = collector.delivery_path();

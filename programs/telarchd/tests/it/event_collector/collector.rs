@@ -51,7 +51,7 @@ pub(super) struct Answer {
 }
 
 impl Collector {
-    /// Starts a collector of these subscriptions, with a file of events of this extension.
+    /// Starts a collector of these subscriptions, with a file of events of this extension; `-` is standard output.
     pub(super) fn start(extension: &str, subscriptions: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("telarchd-events-").tempdir().unwrap();
         let authority = Authority::new(folder.path(), "authority");
@@ -97,10 +97,16 @@ impl Collector {
         for subscription in &self.subscriptions {
             command.arg("--subscription").arg(subscription);
         }
-        command.arg("--forwarded-events").arg(&self.events).arg("--ready").arg(&ready);
+        let is_stdout = self.events.extension().is_some_and(|extension| extension == "-");
+        command.arg("--forwarded-events").arg(if is_stdout { Path::new("-") } else { &self.events });
+        let stdout = match is_stdout {
+            true => fs::File::create(&self.events).unwrap().into(),
+            false => Stdio::null(),
+        };
+        command.arg("--ready").arg(&ready);
         // The state directory of a killed service is removed together with the folder.
         command.env("TMPDIR", self.folder.path()).env("TELARCH_LOG", "debug");
-        let mut child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let mut child = command.stdout(stdout).stderr(log).spawn().unwrap();
         let until = Instant::now() + PATIENCE;
         while !ready.exists() {
             let ended = child.try_wait().unwrap();
