@@ -73,9 +73,11 @@ export function NewSite() {
 
 export function Site({ id }) {
   const { data, error, reload } = useData(() => get(siteUrl(id)));
-  const features = useData(() => get(`${siteUrl(id)}/features`));
   const [failure, setFailure] = useState(null);
   const site = data?.value;
+  const isStarted = site?.state === "started";
+  // The directives of a stopped site are no part of the configuration.
+  const features = useData(async () => (isStarted ? get(`${siteUrl(id)}/features`) : null), [isStarted]);
   useEffect(() => {
     if (!site) return;
     writes.value = `Writes to ${site.position.file}:${site.position.line}, applies by reload`;
@@ -88,7 +90,6 @@ export function Site({ id }) {
         setFailure(problem);
       }
     };
-    const isStarted = site.state === "started";
     actions.value = [
       { label: isStarted ? "Stop site" : "Start site", run: change(`${isStarted ? "Stop" : "Start"} ${label(site)}`, "PATCH", { state: isStarted ? "stopped" : "started" }, { reload }) },
       { label: "Delete site", kind: "danger", run: change(`Delete ${label(site)}`, "DELETE", undefined, { done: () => go("/web/sites") }) },
@@ -102,12 +103,13 @@ export function Site({ id }) {
   };
   return html`
     <${Heading} detail=${html`<code>${id}</code> in <code>${site.position.file}:${site.position.line}</code>`}>${label(site)}<//>
-    <p><span class=${site.state === "started" ? "badge ok" : "badge"}>${site.state}</span></p>
+    <p><span class=${isStarted ? "badge ok" : "badge"}>${site.state}</span></p>
     <${Problem} error=${failure} />
     ${site.unsupported.length > 0 && html`<p class="warning">Only the file itself can change: ${site.unsupported.join(", ")}</p>`}
     <h2>Bindings and folder</h2>
     <${Form} key=${data.tag} field=${siteBindings} value=${site} isReadOnly=${!hasRole("administrator")} label="Preview changes" submit=${submit} />
     <h2>Features</h2>
+    ${!isStarted && html`<p class="quiet">Start the site to see and change its features.</p>`}
     <${Problem} error=${features.error} />
     <ul class="features">
       ${(features.data?.value.features ?? []).map(({ feature, is_local, writable, setting }) => html`<li>

@@ -4,6 +4,8 @@
 //! test. Keys and text are sent as events of the keyboard. Waits are for conditions of the document, which a script
 //! in the page observes.
 
+#![allow(clippy::indexing_slicing)] // A missing member of a JSON value is null.
+
 mod browser;
 mod connection;
 mod page;

@@ -122,6 +122,13 @@ fn examine_all(theme: Theme, width: u32) {
     page.click_button("Preview changes");
     page.wait_for_button("Apply");
     examine(&page, "a preview");
+    for (path, button) in [("/management/users", "Add user"), ("/management/keys", "Create API key")] {
+        machine.go(&page, path);
+        page.click_button(button);
+        page.wait_for_button("Cancel");
+        page.evaluate(&axe);
+        examine(&page, button);
+    }
 }
 
 #[test]

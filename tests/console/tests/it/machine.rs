@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -38,7 +39,7 @@ impl Machine {
             skips::skip!("nginx is not installed");
             return None;
         };
-        let nginx = Nginx::start(program);
+        let nginx = Nginx::start(&program);
         let service = Service::start(&nginx);
         Some(Self { browser: Browser::start(&chromium), service, nginx })
     }
@@ -98,54 +99,47 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().expect("its address").port()
 }
 
+/// Returns a command that starts a program. The program ends with the test, also if the test is killed.
+fn tied(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM"]).arg(program);
+    command
+}
+
+/// Ends a program and waits for its end.
+fn end(child: &mut Child) {
+    let _ = kill_process(Pid::from_child(child), Signal::TERM);
+    let _ = child.wait();
+}
+
 /// A running nginx.
 pub(crate) struct Nginx {
+    child: Child,
     folder: TempDir,
-    program: PathBuf,
     /// Port of the site `shop.example`.
     pub(crate) port: u16,
 }
 
 impl Nginx {
-    fn start(program: PathBuf) -> Self {
-        let nginx = Self { folder: tempfile::tempdir().expect("a directory"), program, port: free_port() };
-        let root = nginx.root();
-        for name in ["sites", "logs", "temp", "shop", "blog"] {
-            fs::create_dir(root.join(name)).expect("a directory");
-        }
-        for site in ["shop", "blog"] {
-            fs::write(root.join(site).join("index.html"), format!("the {site}")).expect("a page");
-        }
-        let (at, port) = (root.display(), nginx.port);
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|kind| format!("    {kind}_temp_path {at}/temp/{kind};\n"))
-            .concat();
-        // Workers of an nginx that root starts are another user, who cannot read the directory.
-        let user = if rustix::process::geteuid().is_root() { "user root;\n" } else { "" };
-        let main = format!(
-            "{user}pid {at}/nginx.pid;\nerror_log {at}/logs/error.log;\nevents {{}}\nhttp {{\n    access_log \
-             {at}/logs/access.log;\n{temporary}    include sites/*.conf;\n}}\n"
-        );
-        fs::write(root.join("nginx.conf"), main).expect("a file");
-        let site = format!(
-            "# The shop.\nserver {{\n    listen 127.0.0.1:{port};\n    server_name shop.example;\n    root \
-             {at}/shop;\n    error_page 404 /404.html;\n    allow 127.0.0.1;\n    deny all;\n}}\n"
-        );
-        fs::write(root.join("sites/shop.conf"), site).expect("a file");
-        assert!(nginx.command().status().expect("nginx").success(), "nginx does not start");
+    fn start(program: &Path) -> Self {
+        let folder = tempfile::tempdir().expect("a directory");
+        // nginx inherits the socket, so that the port cannot be taken meanwhile, and requests wait for the start.
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("its address").port();
+        write_configuration(folder.path(), port);
+        let mut command = tied(Path::new("sh"));
+        command.args(["-c", "exec \"$@\" 3<&0 </dev/null", "sh"]).arg(program).env("NGINX", "3;");
+        command.arg("-p").arg(folder.path()).arg("-c").arg(folder.path().join("nginx.conf"));
+        command.arg("-e").arg(folder.path().join("logs/error.log")).args(["-g", "daemon off;"]);
+        let child = command.stdin(OwnedFd::from(listener)).spawn().expect("setpriv");
+        let nginx = Self { child, folder, port };
+        assert!(Self::get(port, "/").ends_with("the shop"), "nginx does not start");
         nginx
     }
 
     /// Returns the directory with `nginx.conf`, `sites`, `shop` and `blog`.
     pub(crate) fn root(&self) -> &Path {
         self.folder.path()
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command.arg("-p").arg(self.root()).arg("-c").arg(self.root().join("nginx.conf"));
-        command.arg("-e").arg(self.root().join("logs/error.log"));
-        command
     }
 
     /// Returns the complete response to a request for a page.
@@ -161,8 +155,33 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        let _ = self.command().args(["-s", "stop"]).status();
+        end(&mut self.child);
     }
+}
+
+fn write_configuration(root: &Path, port: u16) {
+    for name in ["sites", "logs", "temp", "shop", "blog"] {
+        fs::create_dir(root.join(name)).expect("a directory");
+    }
+    for site in ["shop", "blog"] {
+        fs::write(root.join(site).join("index.html"), format!("the {site}")).expect("a page");
+    }
+    let at = root.display();
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("    {kind}_temp_path {at}/temp/{kind};\n"))
+        .concat();
+    // Workers of an nginx that root starts are another user, who cannot read the directory.
+    let user = if rustix::process::geteuid().is_root() { "user root;\n" } else { "" };
+    let main = format!(
+        "{user}pid {at}/nginx.pid;\nerror_log {at}/logs/error.log;\nevents {{}}\nhttp {{\n    access_log \
+         {at}/logs/access.log;\n{temporary}    include sites/*.conf;\n}}\n"
+    );
+    fs::write(root.join("nginx.conf"), main).expect("a file");
+    let site = format!(
+        "# The shop.\nserver {{\n    listen 127.0.0.1:{port};\n    server_name shop.example;\n    root \
+         {at}/shop;\n    error_page 404 /404.html;\n    allow 127.0.0.1;\n    deny all;\n}}\n"
+    );
+    fs::write(root.join("sites/shop.conf"), site).expect("a file");
 }
 
 /// The running service. Dropping it ends it.
@@ -178,7 +197,7 @@ impl Service {
             .expect("a file");
         fs::set_permissions(&accounts, Permissions::from_mode(0o600)).expect("its mode");
         let ready = nginx.root().join("ready");
-        let mut command = Command::new(own_program("telarch"));
+        let mut command = tied(&own_program("telarch"));
         command
             .args(["mgmt", "serve", "--ephemeral", "--listen", "127.0.0.1:0", "--accounts"])
             .arg(&accounts);
@@ -200,7 +219,6 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-        let _ = self.child.wait();
+        end(&mut self.child);
     }
 }

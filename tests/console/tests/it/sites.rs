@@ -23,6 +23,9 @@ fn a_site_is_created_served_stopped_and_deleted() {
 
     page.click_button("Stop site");
     apply(&page);
+    page.wait_for_text("Start the site to see and change its features.");
+    machine.go(&page, "/web/sites/blog");
+    page.wait_for_text("Start the site to see and change its features.");
     page.click_button("Delete site");
     apply(&page);
     page.wait_for_heading("Sites");

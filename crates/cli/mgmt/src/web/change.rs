@@ -1,5 +1,7 @@
 //! Changes of sites and features, and rollbacks.
 
+use std::io::Write as _;
+
 use cli_command::format::{Format, TEXT_OR_JSON};
 use cli_command::{Arguments, Failure};
 use linux::Machine;
@@ -111,8 +113,7 @@ fn finish(
         return Ok(printed(arguments, || result.clone(), || text));
     }
     if arguments.keyword(&TEXT_OR_JSON) == Some(Format::Json) {
-        use std::io::Write as _;
-        write!(cli_command::output::out(), "{result:#}\n")?;
+        writeln!(cli_command::output::out(), "{result:#}")?;
         return Err(Failure::Ended(1));
     }
     Err(Failure::Failed(text.trim_end().to_owned()))
