@@ -12,10 +12,15 @@
 //!
 //! Changes are serialized by a lock and replace the file atomically. [`replace`] does the same for callers with other
 //! rules for the files that they trust.
+//!
+//! [`Directory`] and [`IncomingFile`] are for files that a peer sends: they are written in pieces, and replace the old file
+//! once they are complete.
 
 mod change;
+mod incoming;
 mod open;
 mod replace;
+mod walk;
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -23,7 +28,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
+pub use incoming::{Begin, Directory, Durability, FileMode, IncomingError, IncomingFile};
 pub use replace::{Attributes, folder, replace, sibling};
+pub use walk::{Walk, WalkError, Walked};
 
 /// A file that no other user can control.
 #[derive(Clone, Debug, PartialEq, Eq)]
