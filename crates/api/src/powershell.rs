@@ -3,9 +3,8 @@
 //! Scripts run in a command shell, not in a runspace: objects, other streams and input need PowerShell remoting
 //! ([`remoting`](crate::remoting)).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use client::{CommandResult, ShellOptions};
+use copy::command_line;
 use wsman::identify::Identity;
 use xml::{Bounds, Document};
 
@@ -36,15 +35,9 @@ impl Session {
     }
 
     /// Returns whether the remote machine reports that it runs Windows.
-    pub(crate) async fn detect_windows(&self) -> Result<bool, Error> {
+    async fn detect_windows(&self) -> Result<bool, Error> {
         Ok(Identity::parse(self.identify().await?.element()).is_windows())
     }
-}
-
-/// Returns a command line with the script as base64 of UTF-16LE, which no shell interprets.
-pub(crate) fn command_line(program: &str, script: &str) -> String {
-    let octets: Vec<u8> = script.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    format!("{program} -NoProfile -NonInteractive -EncodedCommand {}", STANDARD.encode(octets))
 }
 
 /// Extracts error messages from PowerShell's output to a pipe: `#< CLIXML` and one document (MS-PSRP 2.2.5). Returns

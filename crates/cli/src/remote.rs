@@ -1,5 +1,9 @@
 //! Sessions with machines, for front ends with operations of their own.
 
+use std::io;
+
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::connection::{Connection, Delegation};
 use crate::failure::{Failure, Kind, Program};
 use crate::hosts::SavedHosts;
@@ -48,6 +52,39 @@ impl Machines {
     }
 }
 
+/// Returns whether switches of `winrm` select machines.
+#[must_use]
+pub fn selects_machines(switches: &[String]) -> bool {
+    switches.iter().any(|switch| {
+        let name = switch.split(':').next().unwrap_or_default();
+        SELECTIONS.iter().any(|known| name.eq_ignore_ascii_case(known))
+    })
+}
+
+/// Returns the switch of `winrm` that selects a machine; `None` for the service of this machine, which needs no
+/// credentials.
+#[must_use]
+pub fn machine_switch(host: &str) -> Option<String> {
+    let is_this_machine = host == "." || host.eq_ignore_ascii_case("localhost");
+    (!is_this_machine).then(|| format!("-r:{host}"))
+}
+
+/// Waits for SIGINT, SIGTERM or SIGHUP.
+pub async fn interrupted() {
+    let registered = (|| {
+        let interrupt = signal(SignalKind::interrupt())?;
+        io::Result::Ok((interrupt, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?))
+    })();
+    let Ok((mut interrupt, mut terminate, mut hang_up)) = registered else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
+    }
+}
+
 impl Remote {
     /// Reads the password, with a prompt if necessary, and creates the session. Sends nothing.
     ///
@@ -84,3 +121,6 @@ pub fn message(failure: &Failure) -> String {
     let summary = summary.trim_end();
     summary.strip_prefix("winrm: ").unwrap_or(summary).to_owned()
 }
+
+/// Switches of `winrm` that select machines.
+const SELECTIONS: [&str; 5] = ["-r", "-remote", "-machine", "-hosts", "-socket"];

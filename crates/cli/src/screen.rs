@@ -12,7 +12,7 @@ use crate::failure::{ExitCodes, Program};
 use crate::format::{Format, harmless};
 use crate::program::Stop;
 
-pub use progress::Progress;
+pub use progress::{ByteCount, Progress};
 pub use table::{Columns, Table};
 
 /// Properties of standard output and standard error.

@@ -69,7 +69,7 @@ pub use local::UnreachableSocket;
 pub use locator::Locator;
 pub use probe::ProbeResponse;
 pub use proxy::{Proxy, ProxyAddressError, ProxyAuthentication, ProxyError};
-pub use session::{RawResponse, Session, SessionBuilder};
+pub use session::{RawResponse, Retry, Session, SessionBuilder};
 pub use shell::{
     Command, CommandOptions, CommandResult, Console, DisconnectedPool, Interpreter, Output, Pipeline,
     PipelineControls, PipelineEvent, PipelineOutcome, PoolOptions, Profile, RunspacePool, Shell,

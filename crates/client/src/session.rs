@@ -71,7 +71,7 @@ pub(crate) struct Inner {
 
 /// Whether a request may be sent again when its outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Retry {
+pub enum Retry {
     /// Sending it twice has the same effect as sending it once.
     Safe,
     /// Sending it twice may perform the operation twice or lose a response.

@@ -95,7 +95,11 @@ impl Session {
         .await
     }
 
-    async fn transfer(
+    /// Sends a request with any action, for resources with messages of their own.
+    ///
+    /// # Errors
+    /// [`Error`] if the request or the response fails.
+    pub async fn transfer(
         &self,
         action: Action,
         locator: &Locator,

@@ -80,6 +80,13 @@ const KINDS: &[PluginKind] = &[
         can_be_disabled: true,
     },
     PluginKind {
+        name: "File",
+        resources: &[PluginResource { uri: "urn:telarch:file", capabilities: &["Shell"] }],
+        filename: "telarchd",
+        default_access: DefaultAccess::RemoteManagementUsers,
+        can_be_disabled: true,
+    },
+    PluginKind {
         name: "WMI Provider",
         resources: &[
             PluginResource { uri: "http://schemas.microsoft.com/wbem/wsman/1/wmi", capabilities: INSTANCES },

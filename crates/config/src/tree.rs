@@ -41,6 +41,8 @@ sections! {
         "Shell" shell: Shell;
         /// PowerShell remoting to this machine.
         "PowerShell" powershell: PowerShell;
+        /// File transfer to and from this machine.
+        "File" file: File;
         /// WMI tasks that run without a request.
         "WMI" wmi: Wmi;
         /// Collector of forwarded events.
@@ -192,6 +194,16 @@ sections! {
         "Program" program: OptionalPath = OptionalPath::default(), FileOnly;
         /// Folder with session configuration files; the file NAME.pssc configures the endpoint NAME.
         "Configurations" configurations: OptionalPath = OptionalPath::default(), FileOnly;
+    }
+
+    /// File transfer to and from this machine. Windows has no such settings.
+    File ["File/", (file)] {
+        /// Whether clients may transfer files; AllowRemoteShellAccess must be true as well.
+        "AllowFileTransfer" allow_file_transfer: bool = true, FileOnly;
+        /// Maximum number of transfers per user at the same time.
+        "MaxTransfersPerUser" max_transfers_per_user: Quota<10_000> = Number::of::<20>(), FileOnly;
+        /// Time without requests after which a transfer is abandoned; values below 10000 count as 10000.
+        "IdleTimeoutms" idle_timeoutms: Milliseconds<0, MAX_31> = Number::of::<180_000>(), FileOnly;
     }
 
     /// WMI tasks that run without a request. Windows has no such settings.

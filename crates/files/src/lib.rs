@@ -12,11 +12,16 @@
 //!
 //! Changes are serialized by a lock and replace the file atomically. [`replace`] does the same for callers with other
 //! rules for the files that they trust.
+//!
+//! [`Directory`] and [`IncomingFile`] are for files that a peer sends: they are written in pieces, and replace the old file
+//! once they are complete.
 
 mod change;
 mod folder_content;
+mod incoming;
 mod open;
 mod replace;
+mod walk;
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -25,7 +30,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 pub use folder_content::{FolderRules, read_folder};
+pub use incoming::{Begin, Directory, Durability, FileMode, IncomingError, IncomingFile};
 pub use replace::{Attributes, folder, replace, sibling};
+pub use walk::{Walk, WalkError, Walked};
 
 /// A file that no other user can control.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use cli_command::Program;
 
 static PROGRAM: Program = Program {
     version: env!("CARGO_PKG_VERSION"),
-    about: "manage the Telarch service on this machine, PowerShell, WMI, and hardware",
+    about: "manage the Telarch service on this machine, PowerShell, files, WMI, and hardware",
     examples: &[
         "telarch account add alice",
         "telarch config show --changed",
@@ -24,6 +24,7 @@ static PROGRAM: Program = Program {
         &cli_events::EVENTS,
         &cli_ipmi::IPMI,
         &cli_pwsh::PWSH,
+        &cli_copy::CP,
         &cli_mgmt::MGMT,
         &cli_mgmt::WEB,
         &cli_wmi::WMI,

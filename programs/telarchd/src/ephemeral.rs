@@ -14,6 +14,7 @@ use std::time::SystemTime;
 use ::accounts::{ClientCertificateFile, HostKey, ListedAccounts, SignIn, machine_numbers};
 use config::{ListenerAddress, ListenerKey, Membership, Paths, Store, Thumbprint};
 use plugin_config::ConfigPlugin;
+use plugin_file::FilePlugin;
 use plugin_powershell::PowerShellPlugin;
 use plugin_shell::ShellPlugin;
 use service::{Catalog, Certificates, ListenError, ListenerStatus, Listeners, Plugin, Service, ServiceParts};
@@ -71,6 +72,7 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
             .with_principals(Arc::clone(&principals) as _);
     let mut plugins: Vec<Arc<dyn Plugin>> = vec![
         Arc::new(settings),
+        Arc::new(FilePlugin::new(&shells.environment().home)),
         Arc::new(PowerShellPlugin::new(shells.clone())),
         Arc::new(ShellPlugin::new(shells)),
     ];

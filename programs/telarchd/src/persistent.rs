@@ -19,6 +19,7 @@ use accounts::{
 use auth::ntlm::NtlmVerifier;
 use config::{Membership, Paths, Store};
 use plugin_config::ConfigPlugin;
+use plugin_file::FilePlugin;
 use plugin_powershell::PowerShellPlugin;
 use plugin_shell::ShellPlugin;
 use service::{
@@ -314,6 +315,7 @@ fn service(
         .with_certificate_mappings(Arc::clone(&sign_in) as _);
     let mut plugins: Vec<Arc<dyn Plugin>> = vec![
         Arc::new(settings),
+        Arc::new(FilePlugin::new(&shells.environment().home)),
         Arc::new(PowerShellPlugin::new(shells.clone())),
         Arc::new(ShellPlugin::new(shells)),
     ];

@@ -17,7 +17,7 @@ fn floor(folder: &str) -> u8 {
         "crates/xml" | "crates/calendar" => 0,
         "crates/http" | "crates/wsman" | "crates/auth" | "crates/sddl" | "crates/cim" => 1,
         "crates/ipmi/proto" | "crates/psrp" | "crates/winevent" | "crates/nginx" => 1,
-        "crates/files" | "crates/locks" | "crates/random" | "crates/tls" => 2,
+        "crates/copy/proto" | "crates/files" | "crates/locks" | "crates/random" | "crates/tls" => 2,
         "crates/accounts/store"
         | "crates/config"
         | "crates/credssp"
@@ -32,6 +32,7 @@ fn floor(folder: &str) -> u8 {
         "crates/ipmi" | "crates/eventing" => 4,
         "crates/management"
         | "crates/wording"
+        | "crates/copy"
         | "crates/repository"
         | "crates/eventing/forwarder"
         | "crates/shells" => 5,
@@ -40,8 +41,8 @@ fn floor(folder: &str) -> u8 {
         "crates/plugins/hardware" => 7,
         folder if folder.starts_with("crates/plugins/") || folder.starts_with("crates/providers/") => 6,
         "crates/cimom" | "crates/cli/command" => 7,
-        "crates/cli/admin" | "crates/cli/events" | "crates/cli/ipmi" | "crates/cli/pwsh"
-        | "crates/cli/mgmt" | "crates/cli/wmi" => 8,
+        "crates/cli/admin" | "crates/cli/copy" | "crates/cli/events" | "crates/cli/ipmi"
+        | "crates/cli/pwsh" | "crates/cli/mgmt" | "crates/cli/wmi" => 8,
         folder if folder.starts_with("programs/") => 9,
         "tests/skips" => 10,
         folder if folder.starts_with("tests/") => 11,

@@ -5,6 +5,8 @@ use std::io;
 use std::process::ExitCode;
 
 use accounts::AccountsError;
+use cli::program::Stop;
+use cli::remote::message;
 use config::StoreError;
 
 /// The reason why a command failed: a message without the name of the program, and on its next line what to do.
@@ -21,6 +23,9 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// SIGINT has ended the command; the exit status is that of shells, 128 + 2.
+    pub const INTERRUPTED: Self = Self::Ended(130);
+
     /// An invalid command line, and what to do.
     pub fn usage(problem: impl fmt::Display, remedy: &str) -> Self {
         Self::Usage(format!("{problem}\n  {remedy}"))
@@ -58,6 +63,16 @@ impl From<io::Error> for Failure {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::Unread,
             _ => Self::Failed(format!("cannot write the output: {error}")),
+        }
+    }
+}
+
+impl From<Stop> for Failure {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Failed(failure) => Self::Usage(message(&failure)),
+            Stop::Output(error) => error.into(),
+            Stop::Interrupted => Self::INTERRUPTED,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _, Read as _};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use cli::remote::{machine_switch, selects_machines};
 use cli::{Keyword, keywords};
 use cli_command::{Arguments, Failure, Opt, Value};
 use client::FleetLimits;
@@ -88,14 +89,12 @@ impl Invocation {
     pub(super) fn new(arguments: &Arguments) -> Result<Self, Failure> {
         let mut switches = arguments.switches().to_vec();
         let mut words = arguments.words().into_iter();
-        if !switches.iter().any(|switch| is_selection(switch)) {
+        if !selects_machines(&switches) {
             let host = words.next().ok_or_else(|| {
                 arguments
                     .usage_error("no machine given; write telarch pwsh HOST, or localhost for this machine")
             })?;
-            if !is_this_machine(host) {
-                switches.push(format!("-r:{host}"));
-            }
+            switches.extend(machine_switch(host));
         }
         let input = arguments.keyword(&INPUT).unwrap_or_default();
         let script = script(arguments, input)?;
@@ -117,17 +116,6 @@ impl Invocation {
             limits,
         })
     }
-}
-
-/// Returns whether a switch selects machines.
-fn is_selection(switch: &str) -> bool {
-    let name = switch.split(':').next().unwrap_or_default();
-    ["-r", "-remote", "-machine", "-hosts", "-socket"].iter().any(|known| name.eq_ignore_ascii_case(known))
-}
-
-/// Returns whether a name selects the service of this machine, which needs no credentials.
-fn is_this_machine(name: &str) -> bool {
-    name == "." || name.eq_ignore_ascii_case("localhost")
 }
 
 fn seconds(arguments: &Arguments, option: &Opt) -> Result<Option<Duration>, Failure> {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use cli::connection::Connection;
-use cli::remote::{Machines, Remote, message};
+use cli::remote::{Machines, Remote, interrupted, message};
 use cli::{ClientSettings, SavedHosts};
 use cli_command::{Failure, output};
 use client::{
@@ -16,7 +16,6 @@ use client::{
 };
 use psrp::clixml::Value;
 use psrp::{Command, CreatePipeline, HostCall};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -31,8 +30,7 @@ type Host = FleetHost<Shown, HostResult>;
 /// Runs the script of a command line and prints its output.
 pub(super) fn run(invocation: Invocation) -> Result<String, Failure> {
     let Invocation { script, arguments, switches, output, input, configuration, limits } = invocation;
-    let machines = Machines::parse(&switches, &SavedHosts::of_this_process());
-    let Machines { members, parallel } = machines.map_err(|stop| stop_failure(&stop))?;
+    let Machines { members, parallel } = Machines::parse(&switches, &SavedHosts::of_this_process())?;
     let is_fleet = parallel.is_some();
     if is_fleet && (output == Output::Clixml || input != Input::None) {
         return Err(Failure::usage(
@@ -99,7 +97,7 @@ pub(super) fn run(invocation: Invocation) -> Result<String, Failure> {
     }
     let status = printer.finish(&summary)?;
     match (summary.stop, status) {
-        (Some(FleetStop::Interrupted), _) => Err(Failure::Ended(INTERRUPTED)),
+        (Some(FleetStop::Interrupted), _) => Err(Failure::INTERRUPTED),
         (_, 0) => Ok(String::new()),
         (_, status) => Err(Failure::Ended(status)),
     }
@@ -119,22 +117,6 @@ fn console(
     match super::console::run(&remote, options)? {
         0 => Ok(String::new()),
         status => Err(Failure::Ended(status)),
-    }
-}
-
-/// Waits for SIGINT, SIGTERM or SIGHUP.
-async fn interrupted() {
-    let registered = (|| {
-        let interrupt = signal(SignalKind::interrupt())?;
-        io::Result::Ok((interrupt, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?))
-    })();
-    let Ok((mut interrupt, mut terminate, mut hang_up)) = registered else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hang_up.recv() => {}
     }
 }
 
@@ -340,14 +322,6 @@ fn reader(input: Input) -> Option<mpsc::Receiver<Result<Value, String>>> {
     Some(receiver)
 }
 
-fn stop_failure(stop: &cli::program::Stop) -> Failure {
-    match stop {
-        cli::program::Stop::Failed(failure) => Failure::Usage(message(failure)),
-        cli::program::Stop::Output(error) => Failure::Failed(error.to_string()),
-        cli::program::Stop::Interrupted => Failure::Ended(INTERRUPTED),
-    }
-}
-
 /// Number of input objects that are sent together.
 const MOST_OBJECTS: usize = 64;
 /// Width of tables without a terminal, in characters.
@@ -358,5 +332,3 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Exit status if an error ended the script.
 const FAILED: u8 = 2;
-/// Exit status that shells report for a program ended by SIGINT: 128 + 2.
-const INTERRUPTED: u8 = 130;

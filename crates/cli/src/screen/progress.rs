@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::future::Future;
 use std::io::{self, Write};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -25,6 +27,8 @@ pub struct Progress {
     /// Expected number of items; `None` if unknown.
     total: Cell<Option<u64>>,
     is_shown: Cell<bool>,
+    /// Bytes instead of items.
+    bytes: Option<Arc<ByteCount>>,
     /// Time before the line is first shown, and after output on the same terminal.
     delay: Duration,
     /// Time of the last output.
@@ -42,6 +46,7 @@ impl Progress {
             done: Cell::new(0),
             total: Cell::new(None),
             is_shown: Cell::new(false),
+            bytes: None,
             delay: INITIAL_DELAY,
             quiet_since: Cell::new(Instant::now()),
         }
@@ -51,6 +56,12 @@ impl Progress {
     #[must_use]
     pub fn after(self, delay: Duration) -> Self {
         Self { delay, ..self }
+    }
+
+    /// Shows a number of bytes instead of a number of items.
+    #[must_use]
+    pub fn of_bytes(self, bytes: Arc<ByteCount>) -> Self {
+        Self { bytes: Some(bytes), ..self }
     }
 
     /// Clears the line before output of the operation to standard output, if both go to a terminal.
@@ -142,7 +153,10 @@ impl Progress {
             return;
         }
         let Some(width) = self.width else { return };
-        let line = line(&self.subject, self.done.get(), self.total.get(), elapsed, width);
+        let line = match &self.bytes {
+            Some(bytes) => byte_line(&self.subject, bytes, elapsed, width),
+            None => line(&self.subject, self.done.get(), self.total.get(), elapsed, width),
+        };
         // An error while writing the progress line does not stop the operation.
         let _ = write!(io::stderr(), "\r\x1b[K{}", harmless(&line)).and_then(|()| io::stderr().flush());
         self.is_shown.set(true);
@@ -153,6 +167,25 @@ impl Progress {
         if self.is_shown.replace(false) {
             let _ = write!(io::stderr(), "\r\x1b[K").and_then(|()| io::stderr().flush());
         }
+    }
+}
+
+/// Numbers of bytes that tasks of an operation count.
+#[derive(Debug, Default)]
+pub struct ByteCount {
+    done: AtomicU64,
+    expected: AtomicU64,
+}
+
+impl ByteCount {
+    /// Counts bytes that are done.
+    pub fn advance(&self, bytes: u64) {
+        self.done.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts bytes that are expected.
+    pub fn expect(&self, bytes: u64) {
+        self.expected.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
@@ -191,6 +224,25 @@ fn line(subject: &str, done: u64, total: Option<u64>, elapsed: Duration, width: 
         (done, None) => format!("{subject}: {done} items, {seconds} s"),
         (done, Some(total)) => format!("{done} of {total} {subject}, {seconds} s"),
     };
+    with_bar(&text, done, total, width)
+}
+
+/// Returns a line such as `server7: 12.0 of 48.5 MB, 3.1 MB/s [###---------]`.
+fn byte_line(subject: &str, bytes: &ByteCount, elapsed: Duration, width: usize) -> String {
+    let (done, total) = (bytes.done.load(Ordering::Relaxed), bytes.expected.load(Ordering::Relaxed));
+    let speed = u128::from(done) * 1_000 / elapsed.as_millis().max(1);
+    let speed = megabytes(u64::try_from(speed).unwrap_or(u64::MAX));
+    let text = format!("{subject}: {} of {} MB, {speed} MB/s", megabytes(done), megabytes(total));
+    with_bar(&text, done, Some(total), width)
+}
+
+/// Returns a number of bytes in megabytes with one decimal.
+fn megabytes(bytes: u64) -> String {
+    format!("{}.{}", bytes / 1_000_000, bytes / 100_000 % 10)
+}
+
+/// Appends a bar and truncates the line to the width of the terminal.
+fn with_bar(text: &str, done: u64, total: Option<u64>, width: usize) -> String {
     // The last column stays empty, because some terminals wrap the line when it is filled.
     let columns = width.saturating_sub(1);
     let bar = total.and_then(|total| bar(done, total, columns.checked_sub(text.len() + 3)?));
@@ -227,7 +279,13 @@ mod tests {
         assert_eq!(hosts, "5 of 10 hosts, 8 s [###############---------------]");
         let narrow = line("hosts", 5, Some(10), Duration::from_secs(8), 30);
         assert_eq!(narrow, "5 of 10 hosts, 8 s [####----]");
+        let bytes = ByteCount::default();
+        bytes.expect(48_500_000);
+        bytes.advance(12_060_000);
+        let copy = byte_line("server7", &bytes, Duration::from_secs(4), 60);
+        assert_eq!(copy, "server7: 12.0 of 48.5 MB, 3.0 MB/s [#####-----------------]");
         for width in 0..60 {
+            assert!(byte_line("server7", &bytes, Duration::ZERO, width).len() <= width.saturating_sub(1));
             assert!(at(340, Some(1_000), width).len() <= width.saturating_sub(1), "{width}");
         }
     }

@@ -179,7 +179,7 @@ fn assert_values(config: &Config, column: fn([&'static str; 3]) -> &'static str)
 }
 
 /// Path, preset `telarch`, and the article "Installation and Configuration for Windows Remote Management" for WinRM 2.0.
-const VALUES: [[&str; 3]; 61] = [
+const VALUES: [[&str; 3]; 64] = [
     ["MaxEnvelopeSizekb", "500", "150"],
     ["MaxTimeoutms", "60000", "60000"],
     ["MaxBatchItems", "32000", "32000"],
@@ -233,6 +233,9 @@ const VALUES: [[&str; 3]; 61] = [
     ["Shell/AbandonedCommandTimeoutms", "600000", "600000"],
     ["PowerShell/Program", "", ""],
     ["PowerShell/Configurations", "", ""],
+    ["File/AllowFileTransfer", "true", "true"],
+    ["File/MaxTransfersPerUser", "20", "20"],
+    ["File/IdleTimeoutms", "180000", "180000"],
     ["WMI/PermanentSubscriptions", "false", "false"],
     ["WMI/CommandLineConsumers", "false", "false"],
     ["EventCollector/Enabled", "false", "false"],

@@ -182,7 +182,7 @@ fn the_vendor_is_a_printable_text_or_empty() {
     }
 }
 
-const ORDER: [&str; 61] = [
+const ORDER: [&str; 64] = [
     "MaxEnvelopeSizekb",
     "MaxTimeoutms",
     "MaxBatchItems",
@@ -232,6 +232,9 @@ const ORDER: [&str; 61] = [
     "Shell/AbandonedCommandTimeoutms",
     "PowerShell/Program",
     "PowerShell/Configurations",
+    "File/AllowFileTransfer",
+    "File/MaxTransfersPerUser",
+    "File/IdleTimeoutms",
     "WMI/PermanentSubscriptions",
     "WMI/CommandLineConsumers",
     "EventCollector/Enabled",

@@ -19,6 +19,7 @@ use plugin_config::{
     ConfigFileWriter, ConfigPlugin, MachineSetup, MappingStore, MappingStoreError, ReplaceError,
 };
 use plugin_events::RemoteCollector;
+use plugin_file::FilePlugin;
 use plugin_hardware::EventLogs;
 use plugin_hosted::{HostedPlugin, Hosts, UserQuota};
 use plugin_powershell::PowerShellPlugin;
@@ -225,7 +226,7 @@ fn settings(
 
 /// Creates the catalog: the settings, and plug-ins that run in host processes.
 fn catalog(gateway: &Arc<Gateway>, settings: ConfigPlugin) -> Catalog {
-    let shells = [&ShellPlugin::RESOURCES[..], &PowerShellPlugin::RESOURCES].concat();
+    let shells = [&ShellPlugin::RESOURCES[..], &PowerShellPlugin::RESOURCES, &FilePlugin::RESOURCES].concat();
     let [shells, wmi, logs] = [&shells[..], &WmiPlugin::RESOURCES, &EventLogs::RESOURCES]
         .map(|resources| HostedPlugin::new(resources, Arc::new(BrokerClient(Arc::clone(gateway)))));
     let quota = UserQuota { limit: max_users, fault: shells::fault::too_many_users };

@@ -13,6 +13,7 @@ use auth::{Account, AuthError, Identity, LocalUsers};
 use broker::{HardwareReply, HostCommand, HostReport, HostSession, Link};
 use hardware::{ControllerAccess, ControllerSource};
 use locks::Mutex;
+use plugin_file::FilePlugin;
 use plugin_hosted::Host;
 use plugin_powershell::PowerShellPlugin;
 use plugin_shell::ShellPlugin;
@@ -61,8 +62,11 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
             .with_groups(Arc::new(groups))
             .with_user_limit();
         let shells = open_files.restore_for_commands(shells);
-        let mut plugins: Vec<Arc<dyn Plugin>> =
-            vec![Arc::new(PowerShellPlugin::new(shells.clone())), Arc::new(ShellPlugin::new(shells))];
+        let mut plugins: Vec<Arc<dyn Plugin>> = vec![
+            Arc::new(FilePlugin::new(&shells.environment().home)),
+            Arc::new(PowerShellPlugin::new(shells.clone())),
+            Arc::new(ShellPlugin::new(shells)),
+        ];
         let (sender, replies) = std::sync::mpsc::channel();
         let keeper = BrokerHardware { link: Arc::clone(&link), replies: Mutex::new(replies) };
         // Root reads the controllers itself.

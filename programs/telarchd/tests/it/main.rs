@@ -12,6 +12,7 @@ mod compromised_gateway;
 mod control_groups;
 mod event_collector;
 mod fairness;
+mod file_transfer;
 mod hostile;
 mod http_connection;
 mod instances;

@@ -27,6 +27,7 @@ mod cim;
 mod client_certificate;
 mod command_shell;
 mod configuration;
+mod copy;
 mod credssp;
 mod curl;
 mod dialects;

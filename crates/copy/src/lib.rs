@@ -1,0 +1,29 @@
+//! Copies files between this machine and a machine with WinRM.
+//!
+//! A [`Copier`] chooses a carrier: the file resource of Telarch's service, or commands of the remote shell, which are `sh`
+//! on Linux and Windows PowerShell on Windows. Each carrier gives the same guarantees:
+//!
+//! * A file is written under a temporary name next to its target, and renamed once it is complete and its SHA-256 is
+//!   that of the source. Until then, an existing file is unchanged.
+//! * After an error the temporary file is removed, unless the copy can be [resumed](CopyOptions::resume).
+//! * The memory of a copy does not depend on the size of the file.
+//! * Names are data: no shell interprets them, and no name of the remote machine leads out of the local destination.
+
+mod content;
+mod copier;
+mod error;
+mod local;
+mod native;
+mod options;
+mod progress;
+mod remote_path;
+mod shell;
+mod tree;
+
+pub use copier::{CarrierChoice, Copier};
+pub use error::CopyError;
+pub use options::{Copied, CopyOptions};
+pub use progress::{NoProgress, Progress};
+pub use remote_path::RemotePath;
+pub use shell::command_line;
+pub use tree::CopiedTree;

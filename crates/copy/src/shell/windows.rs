@@ -1,0 +1,212 @@
+//! Commands of Windows: scripts for Windows PowerShell, encoded as base64 of UTF-16LE so that no shell interprets them.
+//!
+//! Contents are lines of base64, because the console converts line ends and characters.
+
+use std::ffi::OsStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use client::Interpreter;
+use wsman::shell::CommandLine;
+
+use super::dialect::{Dialect, End, PartialFile, Receive, RemoteCommand, Send};
+
+/// Machine with Windows PowerShell.
+#[derive(Debug)]
+pub(super) struct Windows;
+
+impl Dialect for Windows {
+    fn description(&self) -> &'static str {
+        "winrs and Windows PowerShell"
+    }
+
+    fn check_name(&self, name: &OsStr) -> Result<(), String> {
+        check_file_name(name)
+    }
+
+    fn receive(&self, request: &Receive<'_>) -> RemoteCommand {
+        let Receive { target, digest, mode: _, is_exact: _, modified, offset: _ } = request;
+        let name = target.name.map(|name| name.to_string_lossy()).unwrap_or_default();
+        let time = modified.map_or_else(|| "-1".to_owned(), |seconds| seconds.to_string());
+        encoded(&format!(
+            "$path = {}\n$name = {}\n$key = '{}'\n$digest = '{}'\n$time = {time}\n{FUNCTIONS}{RECEIVE}",
+            quoted(&target.path.to_string()),
+            quoted(&name),
+            target.key,
+            digest.as_str(),
+        ))
+    }
+
+    fn partial(&self, _file: &PartialFile<'_>) -> Option<RemoteCommand> {
+        None
+    }
+
+    fn send(&self, request: &Send<'_>) -> RemoteCommand {
+        encoded(&format!("$path = {}\n{FUNCTIONS}{SEND}", quoted(&request.path.to_string())))
+    }
+
+    fn encode(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut lines = Vec::with_capacity(bytes.len() * 4 / 3 + 64);
+        for piece in bytes.chunks(LINE) {
+            lines.extend_from_slice(STANDARD.encode(piece).as_bytes());
+            lines.extend_from_slice(b"\r\n");
+        }
+        lines
+    }
+
+    fn decode(&self, text: &mut Vec<u8>, end: End) -> Result<Vec<u8>, String> {
+        let whole = match (text.iter().rposition(|byte| *byte == b'\n'), end) {
+            (_, End::Here) => text.len(),
+            (Some(at), End::Open) => at + 1,
+            (None, End::Open) => 0,
+        };
+        if text.len() > whole + LONGEST_LINE {
+            return Err("the received data is not lines of base64".to_owned());
+        }
+        let rest = text.split_off(whole);
+        let lines = std::mem::replace(text, rest);
+        let mut bytes = Vec::with_capacity(lines.len());
+        for line in lines.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty())
+        {
+            STANDARD
+                .decode_vec(line, &mut bytes)
+                .map_err(|error| format!("the received data is not base64: {error}"))?;
+        }
+        Ok(bytes)
+    }
+}
+
+/// Rejects names that Windows does not allow, or that would lead out of their directory.
+fn check_file_name(name: &OsStr) -> Result<(), String> {
+    let is_forbidden = |c: char| c.is_control() || "<>:\"/\\|?*".contains(c);
+    let Some(text) = name.to_str() else {
+        return Err(format!(
+            "\"{}\" is not UTF-8, so Windows cannot have a file of this name",
+            name.display()
+        ));
+    };
+    let stem = text.split('.').next().unwrap_or_default().trim_end();
+    let is_device = DEVICES.iter().any(|device| stem.eq_ignore_ascii_case(device));
+    if text.is_empty() || text.contains(is_forbidden) || text.ends_with(['.', ' ']) || is_device {
+        return Err(format!("\"{text}\" is not a valid file name on Windows"));
+    }
+    Ok(())
+}
+
+/// Quotes a text for PowerShell.
+fn quoted(text: &str) -> String {
+    // PowerShell accepts typographic quotation marks, too.
+    let doubled: String = text
+        .chars()
+        .flat_map(|c| std::iter::repeat_n(c, if matches!(c, '\'' | '\u{2018}'..='\u{201B}') { 2 } else { 1 }))
+        .collect();
+    format!("'{doubled}'")
+}
+
+/// Returns the command line that runs a script and fails if the script fails.
+fn encoded(script: &str) -> RemoteCommand {
+    let script = format!(
+        "$ErrorActionPreference = 'Stop'; $ProgressPreference = 'SilentlyContinue'\n\
+         try {{\n{script}\n}} catch {{ [Console]::Error.WriteLine($_.Exception.Message); exit 1 }}"
+    );
+    let command = command_line("powershell", &script);
+    RemoteCommand { line: CommandLine { command, ..CommandLine::default() }, interpreter: Interpreter::Used }
+}
+
+/// Returns a command line with the script as base64 of UTF-16LE, which no shell interprets.
+#[must_use]
+pub fn command_line(program: &str, script: &str) -> String {
+    let bytes: Vec<u8> = script.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    format!("{program} -NoProfile -NonInteractive -EncodedCommand {}", STANDARD.encode(bytes))
+}
+
+const FUNCTIONS: &str = include_str!("windows/functions.ps1");
+const RECEIVE: &str = include_str!("windows/receive.ps1");
+const SEND: &str = include_str!("windows/send.ps1");
+/// Number of bytes per line, short enough for the console reader.
+const LINE: usize = 3_072;
+/// Maximum length of a received line in bytes; the script sends 64 KiB.
+const LONGEST_LINE: usize = 128 * 1_024;
+/// Names that are devices in every directory.
+const DEVICES: [&str; 22] = [
+    "CON", "PRN", "AUX", "NUL", "COM1", "COM2", "COM3", "COM4", "COM5", "COM6", "COM7", "COM8", "COM9",
+    "LPT1", "LPT2", "LPT3", "LPT4", "LPT5", "LPT6", "LPT7", "LPT8", "LPT9",
+];
+
+#[cfg(test)]
+mod tests {
+    use copy_proto::ContentDigest;
+
+    use super::*;
+    use crate::RemotePath;
+
+    fn receive(path: &str, name: &str) -> RemoteCommand {
+        let digest = ContentDigest::of(&b""[..], 0).unwrap();
+        let path = RemotePath::from(path);
+        let target = PartialFile { path: &path, name: Some(OsStr::new(name)), key: "0123456789abcdef" };
+        let modified = Some(u64::from(u32::MAX));
+        Windows.receive(&Receive {
+            target,
+            digest: &digest,
+            mode: 0,
+            is_exact: false,
+            modified,
+            offset: None,
+        })
+    }
+
+    /// Returns the script of a command.
+    fn script(command: &RemoteCommand) -> String {
+        let text = command.line.command.rsplit(' ').next().unwrap();
+        let bytes = STANDARD.decode(text).unwrap();
+        let units: Vec<u16> = bytes.chunks(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
+        String::from_utf16(&units).unwrap()
+    }
+
+    #[test]
+    fn lines_split_across_reads_are_reassembled() {
+        let text = Windows.encode(&(0..=255).cycle().take(10_000).collect::<Vec<u8>>());
+        for cut in [1, 3, 4_000, 4_098, text.len() - 1] {
+            let (mut buffer, mut bytes) = (Vec::new(), Vec::new());
+            let (first, second) = text.split_at(cut);
+            for (piece, end) in [(first, End::Open), (second, End::Here)] {
+                buffer.extend_from_slice(piece);
+                bytes.extend(Windows.decode(&mut buffer, end).expect("base64"));
+            }
+            assert_eq!(bytes, (0..=255).cycle().take(10_000).collect::<Vec<u8>>(), "cut at {cut}");
+        }
+        let endless = Windows.decode(&mut vec![b'A'; LONGEST_LINE + 1], End::Open);
+        assert!(endless.is_err());
+    }
+
+    #[test]
+    fn any_path_is_quoted_as_one_text() {
+        assert_eq!(quoted("C:\\it's $x"), "'C:\\it''s $x'");
+        assert_eq!(quoted("a\u{2019}b"), "'a\u{2019}\u{2019}b'");
+        let script = script(&receive("C:\\it's $(calc)", "a'b.txt"));
+        assert!(script.contains("$path = 'C:\\it''s $(calc)'\n$name = 'a''b.txt'\n"), "{script}");
+        assert!(script.contains("$time = 4294967295\n") && script.contains("$key = '0123456789abcdef'\n"));
+    }
+
+    #[test]
+    fn commands_fit_the_limit_of_cmd() {
+        let longest = "C:\\".to_owned() + &"a".repeat(257);
+        let path = RemotePath::from(longest.as_str());
+        let send = Windows.send(&Send { path: &path, found: None });
+        for command in [receive(&longest, &"n".repeat(60)), send] {
+            assert!(command.line.command.len() < 8_191, "{}", command.line.command.len());
+        }
+    }
+
+    #[test]
+    fn names_that_windows_cannot_have_are_refused() {
+        for name in ["a.txt", "CONSOLE", "a b", "\u{fc}", ".profile", "x'y"] {
+            assert_eq!(check_file_name(OsStr::new(name)), Ok(()), "{name}");
+        }
+        for name in
+            ["..", ".", "", "a\\b", "..\\x", "C:x", "x:stream", "a?", "nul", "Com1.txt", "a.", "a ", "a\n"]
+        {
+            assert!(check_file_name(OsStr::new(name)).is_err(), "{name}");
+        }
+    }
+}
