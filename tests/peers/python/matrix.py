@@ -32,12 +32,15 @@ IDENTIFY = (
 
 
 def pywinrm(cell):
+    certificate, key = cell["certificate"] or (None, None)
     client = winrm.Protocol(
         cell["url"],
         transport=cell["scheme"],
         # Its Kerberos knows tickets only.
         username=None if cell["scheme"] == "kerberos" else cell["user"],
         password=cell["password"],
+        cert_pem=certificate,
+        cert_key_pem=key,
         server_cert_validation="ignore",
         send_cbt=cell["sends_binding"],
         proxy=None,
@@ -58,6 +61,7 @@ def pywinrm(cell):
 
 def pypsrp(cell):
     url = urllib.parse.urlsplit(cell["url"])
+    certificate, key = cell["certificate"] or (None, None)
     client = WSMan(
         url.hostname,
         port=url.port,
@@ -68,6 +72,7 @@ def pypsrp(cell):
         auth=cell["scheme"],
         username=cell["user"],
         password=cell["password"],
+        **({"certificate_pem": certificate, "certificate_key_pem": key} if certificate else {}),
         negotiate_service=cell["spn"],
         negotiate_send_cbt=cell["sends_binding"],
         credssp_auth_mechanism=cell["inner"] or "auto",

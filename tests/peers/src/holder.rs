@@ -43,6 +43,19 @@ impl Holder {
         self.0.key()
     }
 
+    /// Writes the key, encrypted with a password, to a file.
+    ///
+    /// # Panics
+    ///
+    /// When `openssl` refuses.
+    pub fn encrypt_key(&self, password: &str, file: &Path) {
+        let mut command = openssl("pkcs8");
+        command.args(["-topk8", "-v2", "aes256", "-passout", "stdin"]);
+        command.arg("-in").arg(self.key()).arg("-out").arg(file);
+        let encrypted = run(&mut command, password.as_bytes(), LIMIT);
+        assert_eq!(encrypted.code, 0, "openssl refuses: {}", tail(&encrypted.stderr));
+    }
+
     /// The thumbprint by which a mapping names a self-signed certificate.
     ///
     /// # Panics

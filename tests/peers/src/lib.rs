@@ -19,6 +19,7 @@
 mod acceptor;
 mod ansible;
 mod apache;
+mod certificate_mapping;
 mod conversation;
 mod curl;
 mod debian;
@@ -67,6 +68,7 @@ mod years;
 pub use acceptor::{Flaw, PyspnegoService};
 pub use ansible::{Ansible, Connection, Outcome, Report};
 pub use apache::{Apache, Asking};
+pub use certificate_mapping::{CERTIFICATE_MAPPINGS, certificate_mapping, map_certificates};
 pub use curl::{Curl, Reply};
 pub use debian::{Debian, Packages, repository, succeed};
 pub use diagnosis::{Diagnosis, Finding};

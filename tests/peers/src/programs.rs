@@ -64,7 +64,13 @@ impl<P> CommandLine<P> {
     /// Signs in with a certificate.
     #[must_use]
     pub fn held_by(holder: &Holder, service: &Telarchd) -> Self {
-        Call::held_by(holder, service).into()
+        Call::secured(service).certificate(holder).into()
+    }
+
+    /// Signs in with a certificate instead of a name and a password.
+    #[must_use]
+    pub fn certificate(self, holder: &Holder) -> Self {
+        self.0.certificate(holder).into()
     }
 
     /// Adds one switch, `-name:value`.
@@ -150,8 +156,7 @@ impl Winrm {
     /// When the home cannot be written to.
     #[must_use]
     pub fn held_at_home_by(holder: &Holder, service: &Telarchd) -> Self {
-        let switches = [format!("-certificate:{}", holder.thumbprint())];
-        let call = Call::secured(service, &switches);
+        let call = Call::secured(service).switches(&[&format!("-certificate:{}", holder.thumbprint())]);
         holder.put_into(&call.home.path().join(".config/telarch/certificates"));
         call.into()
     }
@@ -237,17 +242,15 @@ impl Call {
         self
     }
 
-    fn held_by(holder: &Holder, service: &Telarchd) -> Self {
-        let (certificate, key) = (holder.certificate(), holder.key());
-        let files = [("certfile", certificate), ("keyfile", key)];
-        Self::secured(service, &files.map(|(switch, file)| format!("-{switch}:{}", file.display())))
+    fn certificate(self, holder: &Holder) -> Self {
+        let files = [("certfile", holder.certificate()), ("keyfile", holder.key())];
+        let switches = files.map(|(switch, file)| format!("-{switch}:{}", file.display()));
+        self.user(None).switches(&switches.each_ref().map(String::as_str))
     }
 
     /// Over HTTPS without name and password, with the service's self-signed certificate taken on trust.
-    fn secured(service: &Telarchd, switches: &[String]) -> Self {
-        let switches: Vec<&str> = switches.iter().map(String::as_str).collect();
-        let call = Self::new(service.https()).user(None).switches(&["-skipCAcheck", "-skipCNcheck"]);
-        call.switches(&switches)
+    fn secured(service: &Telarchd) -> Self {
+        Self::new(service.https()).user(None).switches(&["-skipCAcheck", "-skipCNcheck"])
     }
 
     fn switches(mut self, more: &[&str]) -> Self {

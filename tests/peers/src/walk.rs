@@ -1,5 +1,6 @@
 //! Several sign-ins by clients in Python, one after the other in one process.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -26,6 +27,8 @@ pub struct SignIn {
     pub user: String,
     /// The password.
     pub password: String,
+    /// Files of the client certificate and its key, for the scheme `certificate`.
+    pub certificate: Option<[PathBuf; 2]>,
 }
 
 /// Result of a sign-in.
@@ -50,7 +53,7 @@ pub fn walk(sign_ins: &[SignIn]) -> Vec<Signed> {
         json!({
             "client": sign_in.client, "scheme": sign_in.scheme, "inner": sign_in.inner, "spn": sign_in.spn,
             "sends_binding": sign_in.sends_binding, "url": sign_in.url, "user": sign_in.user,
-            "password": sign_in.password,
+            "password": sign_in.password, "certificate": sign_in.certificate,
         })
     });
     let request = Value::Array(cells.collect());

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use telarch_peers::{
-    Curl, Holder, KerberosPeer, Keys, Machine, PASSWORD, Peer, Proof, Pwsh, Remote, Run, WayIn, Winrm, Winrs,
-    ends_within, in_realm,
+    CERTIFICATE_MAPPINGS, Curl, Holder, KerberosPeer, Keys, Machine, PASSWORD, Peer, Proof, Pwsh, Remote,
+    Run, WayIn, Winrm, Winrs, certificate_mapping, ends_within, in_realm,
 };
 
 #[test]
@@ -82,10 +82,7 @@ fn certificates_are_verified_by_the_broker_and_commands_run_as_mapped() {
     let Some(machine) = Machine::start(Proof::Certificate) else { return };
     let (ada, eve) = (Holder::self_signed("ada@corp.example"), Holder::self_signed("ada@corp.example"));
     let (url, user) = (machine.url(), machine.user());
-    let locator = format!(
-        "winrm/config/service/certmapping?Issuer={}+Subject=ada@corp.example+URI=*",
-        ada.thumbprint()
-    );
+    let locator = certificate_mapping(&ada.thumbprint(), "ada@corp.example");
     let settings = |operation: &[&str]| {
         let winrm = Winrm::to(url).user(Some(user)).switch("-authentication:basic");
         winrm.switch("-skipCAcheck").switch("-skipCNcheck").run(operation)
@@ -95,7 +92,7 @@ fn certificates_are_verified_by_the_broker_and_commands_run_as_mapped() {
     assert!(wrong.code == 1 && wrong.text().1.contains("0x80338154"), "{wrong:?}");
     let made = settings(&["create", &locator, &body(PASSWORD)]);
     assert_eq!((made.text().1, made.code), ("", 0), "{made:?}");
-    let shown = settings(&["enumerate", "winrm/config/service/certmapping"]);
+    let shown = settings(&["enumerate", CERTIFICATE_MAPPINGS]);
     let (stdout, _, code) = shown.text();
     assert!(code == 0 && stdout.contains(&format!("UserName = {user}\n")), "{shown:?}");
     assert!(stdout.contains(&ada.thumbprint()) && !stdout.contains("Password"), "{shown:?}");
@@ -113,10 +110,8 @@ fn certificates_are_verified_by_the_broker_and_commands_run_as_mapped() {
         machine.pypsrp(BY_CERTIFICATE).with_certificate(&ada).run("id -un").text(),
         (expected.as_str(), "", 0)
     );
-    let held = [("certfile", ada.certificate()), ("keyfile", ada.key())];
-    let [certificate, key] = held.map(|(switch, file)| format!("-{switch}:{}", file.display()));
-    let winrs = Winrs::to(url).user(None).switch("-skipCAcheck").switch("-skipCNcheck");
-    let run = winrs.switch(&certificate).switch(&key).run(&["id -un; exit 7"], b"");
+    let winrs = Winrs::to(url).certificate(&ada).switch("-skipCAcheck").switch("-skipCNcheck");
+    let run = winrs.run(&["id -un; exit 7"], b"");
     assert_eq!(run.text(), (expected.as_str(), "", 7));
     let other = machine.pypsrp(BY_CERTIFICATE).with_certificate(&eve);
     other.ask("max_envelope_size_kb", Value::Null).expect_err("it is another key");
@@ -126,5 +121,5 @@ fn certificates_are_verified_by_the_broker_and_commands_run_as_mapped() {
     assert_eq!(Curl::to(url).certificate(&ada, "1.3").last_status(), 401);
     let deleted = settings(&["delete", &locator]);
     assert_eq!(deleted.code, 0, "{deleted:?}");
-    assert_eq!(settings(&["enumerate", "winrm/config/service/certmapping"]).text(), ("", "", 0));
+    assert_eq!(settings(&["enumerate", CERTIFICATE_MAPPINGS]).text(), ("", "", 0));
 }

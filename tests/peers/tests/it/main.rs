@@ -57,6 +57,7 @@ mod pywinrm;
 mod quick_config;
 mod quick_config_sign_in;
 mod readme;
+mod realm;
 mod reauthentication;
 mod repository;
 mod scheme_choice;

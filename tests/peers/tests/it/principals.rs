@@ -17,6 +17,7 @@ fn a_ticket_for_any_name_in_the_keytab_is_accepted() {
             url: service.http().replace("127.0.0.1", "localhost"),
             user: format!("{USER}@{REALM}"),
             password: PASSWORD.to_owned(),
+            certificate: None,
         });
         assert_eq!(walk(&sign_ins), [Signed::Sealed, Signed::Sealed, Signed::Sealed]);
     });

@@ -1,7 +1,7 @@
 //! pywinrm and pypsrp of each year since 2018, with the packages below them, and Debian's own pywinrm: every scheme
 //! that each has.
 
-use telarch_peers::{Holder, PASSWORD, Release, Telarchd, USER, WayIn, Winrm, YearSignIn};
+use telarch_peers::{Holder, PASSWORD, Release, Telarchd, USER, YearSignIn, map_certificates};
 
 macro_rules! years {
     ($($name:ident = $release:expr;)+) => {
@@ -41,7 +41,7 @@ fn clients_sign_in_by_every_scheme_and_run_commands(release: Release) {
     }
     let service = service();
     let holder = Holder::self_signed("ada@corp.example");
-    map(&service, &holder);
+    map_certificates(&service, &holder.thumbprint(), "ada@corp.example");
     let mut sign_ins = by_password(release, &service, PASSWORD);
     for client in clients(release) {
         let certificate = sign_in(client, service.https(), "certificate", "auto", PASSWORD);
@@ -109,14 +109,4 @@ fn sign_in(
 
 fn service() -> Telarchd {
     Telarchd::start(&[("Service.Auth.CredSSP", "true"), ("Service.Auth.Certificate", "true")])
-}
-
-fn map(service: &Telarchd, holder: &Holder) {
-    let locator = format!(
-        "winrm/config/service/certmapping?Issuer={}+Subject=ada@corp.example+URI=*",
-        holder.thumbprint()
-    );
-    let body = format!("@{{UserName=\"{USER}\";Password=\"{PASSWORD}\"}}");
-    let run = Winrm::against(service, WayIn::BasicOverHttps).run(&["create", &locator, &body]);
-    assert_eq!(run.code, 0, "{run:?}");
 }
