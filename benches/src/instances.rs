@@ -94,7 +94,7 @@ fn processes(effort: &Effort) -> Result<Vec<Row>> {
         let wall = of_400(median_of(&turns, |turn| turn.ours.wall));
         let theirs = of_400(median_of(&turns, |turn| turn.theirs.wall));
         let measured = format!("{ours:.1} ms ({count} processes; ps aux takes {theirs:.1} ms)");
-        rows.push(Row::told(&format!("{query}, TLS: CPU of the service for 400 rows"), measured));
+        rows.push(Row::without_goal(&format!("{query}, TLS: CPU of the service for 400 rows"), measured));
         rows.push(beside_files(effort, &mut connection, &service, query, files, goal)?);
         if let Some(most) = time {
             let ratio = median_of(&turns, |turn| turn.theirs.wall / turn.ours.wall);
