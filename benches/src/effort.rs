@@ -16,7 +16,7 @@ pub(crate) struct Effort {
     pub(crate) stream: u64,
     /// Number of requests during which memory must not grow.
     pub(crate) requests: u64,
-    /// Enumerations that are started and never pulled from.
+    /// Enumerations that are started and abandoned until they expire.
     pub(crate) enumerations: u64,
     /// Connections and shells that stay open and idle.
     pub(crate) idle: usize,

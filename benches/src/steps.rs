@@ -1,9 +1,12 @@
 //! Checks that there is no sudden slow-down at low concurrency or with TLS, and no growth of memory over time.
 
+use std::thread;
+use std::time::Duration;
+
 use memchr::memmem;
 
 use crate::Result;
-use crate::connection::{Answer, Connection};
+use crate::connection::Connection;
 use crate::effort::Effort;
 use crate::load::{Until, drive};
 use crate::messages;
@@ -86,29 +89,34 @@ fn requests_leave_nothing(effort: &Effort) -> Result<Row> {
 }
 
 fn enumerations_leave_nothing(effort: &Effort) -> Result<Row> {
-    let service = Telarchd::start(&[])?;
+    let service = Telarchd::start(&[&format!("Service.EnumerationTimeoutms={}", EXPIRY.as_millis())])?;
     let mut connection = Connection::plain(service.http())?;
+    // The first ones make the allocator request the memory that all others reuse.
+    abandon(&mut connection, (effort.enumerations / 10).max(2 * MOST_OPEN))?;
+    let before = resident(service.process())?;
+    abandon(&mut connection, effort.enumerations)?;
+    let what = format!("resident memory gained over {} abandoned enumerations", effort.enumerations);
+    Ok(gained(&what, &service, before))
+}
+
+/// Starts enumerations without pulling from or releasing any, and waits until the last has expired. The user has at
+/// most [`MOST_OPEN`] at a time, so that the service refuses none.
+fn abandon(connection: &mut Connection, mut count: u64) -> Result<()> {
     let request = messages::enumerate_listeners();
-    let mut taken = 0;
-    let mut before = 0;
-    for number in 0..effort.enumerations {
-        // By now the user has as many enumerations as permitted, and further ones must cost nothing.
-        if number == (effort.enumerations / 10).max(MOST_OPEN) {
-            before = resident(service.process())?;
-        }
-        connection.send(&request)?;
-        match connection.receive_any()? {
-            Answer { status: 200, .. } => taken += 1,
-            Answer { body, .. } if memmem::find(body, b"QuotaLimit").is_some() => {}
-            Answer { body, .. } => {
-                return Err(format!("Enumerate failed: {}", String::from_utf8_lossy(body)).into());
+    while count > 0 {
+        let open = count.min(MOST_OPEN);
+        for _ in 0..open {
+            connection.send(&request)?;
+            let answer = connection.receive()?;
+            if memmem::find(answer, b":EnumerationContext>uuid:").is_none() {
+                return Err(format!("no enumeration is open: {}", String::from_utf8_lossy(answer)).into());
             }
         }
+        count -= open;
+        // An expired enumeration sends no message, and the quota counts it until then.
+        thread::sleep(EXPIRY + Duration::from_millis(50));
     }
-    let refused = effort.enumerations - taken;
-    let what =
-        format!("resident memory gained over {taken} abandoned enumerations and {refused} refused ones");
-    Ok(gained(&what, &service, before))
+    Ok(())
 }
 
 fn gained(what: &str, service: &Telarchd, before: u64) -> Row {
@@ -122,8 +130,11 @@ fn gained(what: &str, service: &Telarchd, before: u64) -> Row {
     }
 }
 
-/// More than the 1,500 that `MaxConcurrentOperationsPerUser` permits by default.
-const MOST_OPEN: u64 = 2_000;
+/// Open operations of a user that `MaxConcurrentOperationsPerUser` permits by default.
+const MOST_OPEN: u64 = 1_500;
+
+/// Smallest `EnumerationTimeoutms`, after which the service discards an abandoned enumeration.
+const EXPIRY: Duration = Duration::from_millis(500);
 
 const ONE_TO_SIXTEEN: f64 = 0.50;
 const TLS_TO_PLAIN: f64 = 0.75;

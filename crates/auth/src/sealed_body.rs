@@ -24,10 +24,6 @@
 
 mod content_type;
 mod layout;
-#[cfg(test)]
-mod test_context;
-#[cfg(test)]
-mod tests;
 
 use self::content_type::{Form, Original, Wrapping};
 use self::layout::Part;

@@ -23,10 +23,10 @@ pub struct SettingError {
 #[non_exhaustive]
 pub enum Reason {
     /// The setting cannot be changed.
-    #[error("this setting is read-only")]
+    #[error("this setting is read-only; omit it")]
     ReadOnly,
     /// The setting exists only for old clients and has no effect.
-    #[error("this setting is deprecated and cannot be changed")]
+    #[error("this setting is deprecated and cannot be changed; omit it")]
     Deprecated,
     /// Policy sets a different value.
     #[error("this setting is set by policy; change the policy instead")]
@@ -56,7 +56,7 @@ pub enum Reason {
         nearest: Option<String>,
     },
     /// The message contains the setting more than once.
-    #[error("this setting is given more than once")]
+    #[error("this setting is given more than once; give it once")]
     Repeated,
     /// The security descriptor is invalid or has no DACL.
     #[error("{0}")]
@@ -67,7 +67,10 @@ pub enum Reason {
 }
 
 fn suggestion(nearest: Option<&str>) -> String {
-    nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default()
+    match nearest {
+        Some(name) => format!("; did you mean {name}?"),
+        None => "; list the settings with winrm get winrm/config".to_owned(),
+    }
 }
 
 /// Error of a Put message; nothing was changed.
@@ -75,7 +78,7 @@ fn suggestion(nearest: Option<&str>) -> String {
 #[non_exhaustive]
 pub enum PutError {
     /// The message contains the element of another resource.
-    #[error("unexpected element \"{found}\"; this resource has \"{expected}\"")]
+    #[error("unexpected element \"{found}\"; send \"{expected}\"")]
     Root {
         /// Local name of the resource's element.
         expected: &'static str,

@@ -69,7 +69,7 @@ pub enum ListenerError {
     #[error("listener {0} already exists; change it instead")]
     Exists(ListenerKey),
     /// No listener has this address and transport.
-    #[error("listener {0} does not exist")]
+    #[error("listener {0} does not exist; list them with winrm enumerate winrm/config/listener")]
     NotFound(ListenerKey),
     /// The address is invalid (WSMan code 2150858889).
     #[error("invalid listener address \"{0}\"; use *, IP:ADDRESS or MAC:XX-XX-XX-XX-XX-XX")]

@@ -52,7 +52,7 @@ pub(crate) fn check_remote_access(caller: &Caller, config: &Config) -> Result<()
     Err(Fault::new(
         Subcode::AccessDenied,
         code::REMOTE_ACCESS_DISABLED,
-        "remote access is disabled by a policy of this machine (AllowAutoConfig)",
+        "remote access is disabled by a policy of this machine (AllowAutoConfig); change the policy, or connect on the machine itself",
     ))
 }
 
@@ -104,7 +104,9 @@ fn require_enabled(plugins: &Plugins, uri: &ResourceUri) -> Result<(), Fault> {
     match plugins.find_by_uri(uri.as_str()) {
         Some(plugin) if !plugin.is_enabled() => {
             let name = plugin.kind().name;
-            let reason = format!("the plug-in {name}, which serves {uri}, is disabled");
+            let reason = format!(
+                "the plug-in {name}, which serves {uri}, is disabled; set Enabled to true in winrm/config/plugin?Name={name}"
+            );
             Err(Fault::new(Subcode::DestinationUnreachable, code::INVALID_RESOURCE_URI, reason)
                 .with_detail(Detail::INVALID_RESOURCE_URI))
         }

@@ -270,7 +270,7 @@ fn unexpected_items(head: &Head) -> Fault {
     Fault::new(
         Subcode::InternalError,
         code::INTERNAL_ERROR,
-        format!("the resource cannot respond to {}", head.action.uri()),
+        format!("the resource cannot respond to {}; use another action", head.action.uri()),
     )
 }
 

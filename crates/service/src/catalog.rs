@@ -42,7 +42,7 @@ impl Catalog {
         });
         matching.max_by_key(|(_, resource)| resource.uri.len()).ok_or_else(|| {
             const UNKNOWN: Code = code::INVALID_RESOURCE_URI;
-            let reason = format!("the service has no resource with the URI {uri}");
+            let reason = format!("the service has no resource with the URI {uri}; list the resources with winrm enumerate winrm/config/resource");
             Fault::new(Subcode::DestinationUnreachable, UNKNOWN, reason)
                 .with_detail(Detail::INVALID_RESOURCE_URI)
         })

@@ -369,7 +369,7 @@ fn serialize(item: Item, mode: EnumerationMode) -> Result<Fragment, Fault> {
 }
 
 fn no_references() -> Fault {
-    let reason = "the items of this enumeration have no endpoint references";
+    let reason = "the items of this enumeration have no endpoint references; omit EnumerationMode";
     Fault::new(Subcode::UnsupportedFeature, code::ENUMERATION_MODE, reason)
         .with_detail(Detail::ENUMERATION_MODE)
 }
@@ -378,7 +378,7 @@ fn no_item_in_time() -> Fault {
     Fault::new(
         Subcode::TimedOut,
         code::TIMED_OUT,
-        "no item was found within OperationTimeout; the enumeration can be continued",
+        "no item was found within OperationTimeout; send Pull again to continue",
     )
 }
 
@@ -386,7 +386,7 @@ fn invalid_context() -> Fault {
     Fault::new(
         Subcode::InvalidEnumerationContext,
         code::INVALID_ENUMERATION_CONTEXT,
-        "unknown enumeration context: the enumeration has ended, was released, has expired, or belongs to another user",
+        "unknown enumeration context: the enumeration has ended, was released, has expired, or belongs to another user; enumerate again",
     )
 }
 

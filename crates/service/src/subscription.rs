@@ -195,7 +195,7 @@ impl Subscriptions {
                 _ => (Subcode::InvalidMessage, code::EVENTING_INVALID_MESSAGE),
             };
             let reason = if head.subscription.is_some() {
-                "unknown subscription: it has ended or expired, or belongs to another user"
+                "unknown subscription: it has ended or expired, or belongs to another user; subscribe again"
             } else {
                 "the header contains no subscription identifier; send the Identifier from the response to Subscribe"
             };
@@ -463,7 +463,8 @@ fn close(all: &Mutex<SubscriptionMap>, subscription: &Subscription) {
 
 /// Returns the fault for an account that was disabled, expired or deleted while its Pull was waiting.
 fn account_disabled() -> Fault {
-    let reason = "access is denied: the subscriber's account is disabled or expired";
+    let reason =
+        "access is denied: the subscriber's account is disabled or expired; enable it, then subscribe again";
     Fault::new(Subcode::AccessDenied, code::ACCESS_DENIED, reason)
 }
 
@@ -471,7 +472,7 @@ fn no_event_in_time() -> Fault {
     Fault::new(
         Subcode::TimedOut,
         code::TIMED_OUT,
-        "no event occurred within OperationTimeout; the subscription continues",
+        "no event occurred within OperationTimeout; send Pull again to continue",
     )
 }
 
@@ -479,7 +480,7 @@ fn subscription_ended() -> Fault {
     Fault::new(
         Subcode::InvalidEnumerationContext,
         code::INVALID_ENUMERATION_CONTEXT,
-        "the subscription ended while the client was waiting for events",
+        "the subscription ended while the client was waiting for events; subscribe again",
     )
 }
 

@@ -5,13 +5,15 @@ use wsman::{Action, Code, Detail, Fault, Subcode, code};
 /// Returns the fault for a shell that does not exist or belongs to another user.
 #[must_use]
 pub fn unknown_shell() -> Fault {
-    unexpected_selectors("unknown shell: it was deleted, has expired, or belongs to another user")
+    unexpected_selectors(
+        "unknown shell: it was deleted, has expired, or belongs to another user; open a new one",
+    )
 }
 
 /// Returns the fault for a command that does not exist.
 #[must_use]
 pub fn unknown_command() -> Fault {
-    unexpected_selectors("unknown command: it has ended and was released, or never existed")
+    unexpected_selectors("unknown command: it has ended and was released, or never existed; start it again")
 }
 
 fn unexpected_selectors(reason: &str) -> Fault {
@@ -44,7 +46,10 @@ pub fn action_not_supported(action: &Action) -> Fault {
     Fault::new(
         Subcode::ActionNotSupported,
         code::ACTION_NOT_SUPPORTED,
-        format!("this shell resource does not support the action {}", action.uri()),
+        format!(
+            "this shell resource does not support the action {}; check Action and ResourceURI",
+            action.uri()
+        ),
     )
 }
 
@@ -85,7 +90,11 @@ pub fn no_such_stream(name: &str) -> Fault {
 /// Returns the fault for an identifier that is in use.
 #[must_use]
 pub fn shell_exists(id: &str) -> Fault {
-    Fault::new(Subcode::AlreadyExists, code::ALREADY_EXISTS, format!("shell {id} already exists"))
+    Fault::new(
+        Subcode::AlreadyExists,
+        code::ALREADY_EXISTS,
+        format!("shell {id} already exists; omit ShellId, or choose another one"),
+    )
 }
 
 /// Returns the fault for disabled remote shells (MS-WSMV 2.2.4.42, subcode `w:InternalError`).
@@ -94,7 +103,7 @@ pub fn shell_access_disabled() -> Fault {
     Fault::new(
         Subcode::InternalError,
         code::SHELL_ACCESS_DISABLED,
-        "remote shells are disabled on this machine; see Winrs/AllowRemoteShellAccess",
+        "remote shells are disabled on this machine; set Winrs/AllowRemoteShellAccess to true",
     )
 }
 

@@ -33,7 +33,7 @@ pub enum Error {
     #[error("instance {0} does not exist")]
     NotFound(Box<ObjectPath>),
     /// No provider serves the class.
-    #[error("no provider for class {0}\n  the class has no instances on this machine")]
+    #[error("no provider for class {0}: it has no instances on this machine")]
     NoProvider(Name),
     /// The class does not have the method.
     #[error("{class} has no method {name}")]

@@ -97,7 +97,7 @@ impl Action {
             return Err(Fault::new(
                 Subcode::ActionNotSupported,
                 code::ACTION_NOT_SUPPORTED,
-                "the Action is not a URI: it contains characters other than printable ASCII",
+                "the Action is not a URI: it contains characters other than printable ASCII; remove them",
             ));
         }
         Ok(Self::from_uri(uri))

@@ -46,13 +46,13 @@ impl AssociationFilter {
             (_, name) => {
                 let expected = "AssociatedInstances or AssociationInstances";
                 return Err(unprocessable(format!(
-                    "the association filter contains \"{name}\" instead of {expected}"
+                    "the association filter contains \"{name}\"; use {expected}"
                 )));
             }
         };
-        let object = element
-            .child(CIM_BINDING, "Object")
-            .ok_or_else(|| unprocessable("the association filter has no Object".to_owned()))?;
+        let object = element.child(CIM_BINDING, "Object").ok_or_else(|| {
+            unprocessable("the association filter has no Object; name the instance in it".to_owned())
+        })?;
         let properties: Vec<String> = element
             .children()
             .filter(|child| child.is(CIM_BINDING, "IncludeResultProperty"))
@@ -60,7 +60,9 @@ impl AssociationFilter {
             .take(MOST_PROPERTIES + 1)
             .collect();
         if properties.len() > MOST_PROPERTIES {
-            return Err(unprocessable(format!("the filter requests more than {MOST_PROPERTIES} properties")));
+            return Err(unprocessable(format!(
+                "the filter requests more than {MOST_PROPERTIES} properties; request fewer"
+            )));
         }
         Ok(Self {
             object: EndpointReference::parse(object)?,

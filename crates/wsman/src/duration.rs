@@ -7,10 +7,10 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum DurationError {
     /// Negative duration.
-    #[error("the duration is negative")]
+    #[error("the duration is negative; use one such as PT60.000S")]
     Negative,
     /// Any other invalid text.
-    #[error("not a duration such as PT60.000S")]
+    #[error("not a duration; use one such as PT60.000S")]
     Malformed,
 }
 

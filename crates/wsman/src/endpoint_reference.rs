@@ -38,7 +38,7 @@ impl EndpointReference {
             return Err(Fault::new(
                 Subcode::InvalidSelectors,
                 code::INVALID_SELECTORS,
-                format!("endpoint references are nested more than {DEEPEST} levels deep"),
+                format!("endpoint references are nested more than {DEEPEST} levels deep; reduce the nesting"),
             ));
         }
         let address = element.child(ADDRESSING, "Address").map(|address| address.text().trim().to_owned());

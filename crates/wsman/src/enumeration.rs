@@ -245,7 +245,10 @@ fn context(body: Element<'_>) -> Result<String, Fault> {
     let context = body.child(ENUMERATION, "EnumerationContext").map(|context| context.text());
     match context.as_deref().map(str::trim) {
         Some(context) if !context.is_empty() && context.len() <= 256 => Ok(context.to_owned()),
-        _ => Err(schema_error("the element EnumerationContext is missing or empty".to_owned())),
+        _ => Err(schema_error(
+            "the element EnumerationContext is missing or empty; send the one of the last response"
+                .to_owned(),
+        )),
     }
 }
 
@@ -266,7 +269,7 @@ fn check_expires(body: Element<'_>) -> Result<(), Fault> {
         Err(DurationError::Malformed) => Err(Fault::new(
             Subcode::UnsupportedExpirationType,
             code::UNSUPPORTED_EXPIRATION_TYPE,
-            "Expires is not a duration such as PT600S; dates are not supported",
+            "Expires is not a duration; use one such as PT600S, because dates are not supported",
         )),
         Ok(_) | Err(DurationError::Negative) => Err(Fault::new(
             Subcode::InvalidExpirationTime,

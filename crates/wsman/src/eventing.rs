@@ -87,7 +87,9 @@ impl Subscribe {
     pub fn parse(body: Element<'_>) -> Result<Self, Fault> {
         require(body, "Subscribe")?;
         let Some(delivery) = body.child(EVENTING, "Delivery") else {
-            return Err(schema_error("the element Delivery is missing in the body".to_owned()));
+            return Err(schema_error(
+                "the element Delivery is missing in the body; add it with the delivery mode".to_owned(),
+            ));
         };
         let mode = match delivery.attribute("", "Mode") {
             None => DeliveryMode::default(),
@@ -239,7 +241,10 @@ fn expires(body: Element<'_>) -> Result<Option<Duration>, Fault> {
         Err(crate::duration::DurationError::Malformed) => Err(Fault::new(
             Subcode::EventingUnsupportedExpirationType,
             code::EVENTING_UNSUPPORTED_EXPIRATION_TYPE,
-            format!("invalid Expires \"{}\": only durations such as PT600S are supported", excerpt(text)),
+            format!(
+                "invalid Expires \"{}\": use a duration such as PT600S, because dates are not supported",
+                excerpt(text)
+            ),
         )),
         _ => Err(Fault::new(
             Subcode::EventingInvalidExpirationTime,

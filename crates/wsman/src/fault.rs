@@ -115,7 +115,9 @@ impl Fault {
     /// Creates the fault for a header that must be understood and is unknown (SOAP 1.2 part 1, 5.4.8).
     #[must_use]
     pub fn must_understand(namespace: &str, name: &str) -> Self {
-        let reason = format!("the header {name} is marked mustUnderstand and is not supported");
+        let reason = format!(
+            "the header {name} is marked mustUnderstand and is not supported; omit the header or the mark"
+        );
         let mut fault = Self::new(Subcode::MustUnderstand, code::MUST_UNDERSTAND, reason);
         // An excessively long name is omitted, because a truncated one would be a different name.
         fault.0.not_understood = (namespace.len() + name.len() <= LONGEST)

@@ -70,7 +70,7 @@ impl OptionSet {
                 return Err(Fault::new(
                     Subcode::InvalidOptions,
                     code::INVALID_OPTION_NAME,
-                    "an Option has no Name attribute",
+                    "an Option has no Name attribute; add it",
                 )
                 .with_detail(Detail::INVALID_NAME));
             };
@@ -78,7 +78,7 @@ impl OptionSet {
                 return Err(Fault::new(
                     Subcode::EncodingLimit,
                     code::OPTION_LIMIT,
-                    format!("more than {} options", Self::MAX),
+                    format!("more than {} options; send fewer", Self::MAX),
                 )
                 .with_detail(Detail::OPTION_LIMIT));
             }
@@ -139,7 +139,10 @@ impl OptionSet {
             Some(option) => Err(Fault::new(
                 Subcode::InvalidOptions,
                 code::OPTION_NOT_SUPPORTED,
-                format!("the option {} is required by the request and not supported", option.name),
+                format!(
+                    "the option {} is marked MustComply and not supported; omit the option or the mark",
+                    option.name
+                ),
             )
             .with_detail(Detail::NOT_SUPPORTED)),
             None => Ok(()),

@@ -36,7 +36,7 @@ impl Request {
             fault: Fault::new(
                 Subcode::SchemaValidationError,
                 code::INVALID_XML,
-                format!("invalid XML: {error}"),
+                format!("invalid XML: {error}; send a well-formed document"),
             ),
             relates_to: None,
         })?;
@@ -104,21 +104,24 @@ fn read(document: &Document) -> Result<(Head, Option<ElementId>), Fault> {
         return Err(Fault::new(
             Subcode::SchemaValidationError,
             code::SCHEMA_VALIDATION_ERROR,
-            format!("the message is a {}, not a SOAP Envelope", envelope.name()),
+            format!(
+                "the message is a {}, not a SOAP Envelope; send an Envelope of SOAP 1.2",
+                envelope.name()
+            ),
         ));
     }
     if envelope.namespace() != SOAP {
         return Err(Fault::new(
             Subcode::VersionMismatch,
             code::VERSION_MISMATCH,
-            "the envelope is not SOAP 1.2",
+            "the envelope is not SOAP 1.2; use the namespace http://www.w3.org/2003/05/soap-envelope",
         ));
     }
     let Some(body) = envelope.child(SOAP, "Body") else {
         return Err(Fault::new(
             Subcode::SchemaValidationError,
             code::SCHEMA_VALIDATION_ERROR,
-            "the envelope has no Body",
+            "the envelope has no Body; add one",
         ));
     };
     check_order(envelope)?;

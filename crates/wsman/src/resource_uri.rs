@@ -26,7 +26,7 @@ impl ResourceUri {
             return Err(Fault::new(
                 Subcode::EncodingLimit,
                 code::URI_LIMIT_EXCEEDED,
-                format!("the ResourceURI has {} bytes; at most {} are accepted", text.len(), Self::MAX),
+                format!("the ResourceURI has {} bytes; shorten it to at most {}", text.len(), Self::MAX),
             )
             .with_detail(Detail::URI_LIMIT_EXCEEDED));
         }
@@ -34,7 +34,7 @@ impl ResourceUri {
             return Err(Fault::new(
                 Subcode::DestinationUnreachable,
                 code::INVALID_RESOURCE_URI,
-                "the ResourceURI contains a control character",
+                "the ResourceURI contains a control character; remove it",
             )
             .with_detail(Detail::INVALID_RESOURCE_URI));
         }
@@ -46,7 +46,7 @@ impl ResourceUri {
         Fault::new(
             Subcode::DestinationUnreachable,
             code::INVALID_RESOURCE_URI,
-            "the header ResourceURI is missing",
+            "the header ResourceURI is missing; add it",
         )
         .with_detail(Detail::INVALID_RESOURCE_URI)
     }

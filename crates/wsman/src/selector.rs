@@ -72,7 +72,7 @@ impl SelectorSet {
                 return Err(Fault::new(
                     Subcode::InvalidSelectors,
                     code::INVALID_SELECTORS,
-                    "a Selector has no Name attribute",
+                    "a Selector has no Name attribute; add it",
                 ));
             };
             let name = name.trim().to_owned();
@@ -80,7 +80,7 @@ impl SelectorSet {
                 return Err(Fault::new(
                     Subcode::EncodingLimit,
                     code::SELECTOR_LIMIT,
-                    format!("more than {} selectors", Self::MAX),
+                    format!("more than {} selectors; send fewer", Self::MAX),
                 )
                 .with_detail(Detail::SELECTOR_LIMIT));
             }
@@ -88,7 +88,7 @@ impl SelectorSet {
                 return Err(Fault::new(
                     Subcode::InvalidSelectors,
                     code::DUPLICATE_SELECTORS,
-                    format!("duplicate selector {name}"),
+                    format!("duplicate selector {name}; send it once"),
                 )
                 .with_detail(Detail::DUPLICATE_SELECTORS));
             }

@@ -86,7 +86,7 @@ fn identifier(element: Element<'_>, attribute: &str) -> Result<Option<String>, F
         return Err(Fault::new(
             Subcode::InvalidParameter,
             code::INVALID_PARAMETER,
-            format!("invalid identifier in {attribute}"),
+            format!("invalid identifier in {attribute}; use a UUID, or omit the attribute"),
         ));
     }
     Ok(Some(id.to_owned()))

@@ -17,7 +17,7 @@ use crate::ntlm_setup;
 use crate::persistent::{policies, require_private};
 use crate::separate::require_user;
 use crate::sign_in_state;
-use crate::wmi_engine::{self, NamespaceSummary};
+use crate::wmi_engine::{self, WmiCounts};
 
 /// Prints the problems; the exit code is a failure if the service could not run as configured.
 pub(crate) fn run(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
@@ -137,17 +137,16 @@ impl Report {
         }
     }
 
-    /// Reports the WMI namespaces and the state of the repository.
+    /// Summarizes WMI in one line; `telarch wmi security` shows the rights of each namespace.
     fn wmi(&mut self, arguments: &Persistent) {
         let path = &arguments.paths.repository;
-        match wmi_engine::namespaces(path, &arguments.paths.state) {
-            Ok(served) => {
-                for NamespaceSummary { namespace, classes, sddl } in served {
-                    let rights = sddl.unwrap_or_else(|| "inherited".to_owned());
-                    self.facts += &format!("WMI: {namespace}, {classes} classes, access: {rights}\n");
-                }
-                let what = if path.exists() { "valid" } else { "not created yet" };
-                self.facts += &format!("WMI: repository {}: {what}\n", path.display());
+        match wmi_engine::count(path, &arguments.paths.state) {
+            Ok(WmiCounts { namespaces, classes }) => {
+                let repository = if path.exists() { "valid" } else { "not created yet" };
+                self.facts += &format!(
+                    "WMI: {classes} classes in {namespaces} namespaces; repository {}: {repository}\n",
+                    path.display()
+                );
             }
             Err(error) => {
                 let what = format!(

@@ -108,11 +108,11 @@ pub(crate) fn commands(wmi: &config::Wmi) -> CommandPolicy {
     if wmi.command_line_consumers { CommandPolicy::Allow } else { CommandPolicy::Deny }
 }
 
-/// Returns the WMI namespaces of a service, sorted by name.
+/// Counts the WMI namespaces and classes of a service, which shows that all of them can be loaded.
 ///
 /// # Errors
 /// Errors of the repository and of its content.
-pub(crate) fn namespaces(repository: &Path, state: &Path) -> Result<Vec<NamespaceSummary>, Box<dyn Error>> {
+pub(crate) fn count(repository: &Path, state: &Path) -> Result<WmiCounts, Box<dyn Error>> {
     // A missing directory is equivalent to an empty repository.
     let is_new = repository.parent().is_some_and(|folder| !folder.exists());
     let repository = if is_new { Repository::in_memory() } else { Repository::open(repository)? };
@@ -120,15 +120,12 @@ pub(crate) fn namespaces(repository: &Path, state: &Path) -> Result<Vec<Namespac
     let manager =
         ObjectManager::new(state, None, HostFile::of_state(state), repository, runtime.handle().clone());
     let engine = manager.engine()?.engine();
-    let contents = manager.repository().contents();
-    let mut summaries = Vec::new();
+    let mut counts = WmiCounts::default();
     for namespace in engine.namespaces() {
-        let classes = engine.schema(namespace)?.names().count();
-        let is_own = contents.namespace(namespace).is_ok_and(|stored| stored.descriptor().is_some());
-        let sddl = (is_own || namespace.parent().is_none()).then(|| engine.descriptor(namespace).to_string());
-        summaries.push(NamespaceSummary { namespace: namespace.clone(), classes, sddl });
+        counts.namespaces += 1;
+        counts.classes += engine.schema(namespace)?.names().count();
     }
-    Ok(summaries)
+    Ok(counts)
 }
 
 /// Returns the current engine. Logs an error if it cannot be created.
@@ -142,10 +139,10 @@ fn current_engine(manager: &ObjectManager) -> Option<wmi::Engine> {
     }
 }
 
-/// Summary of a namespace.
-pub(crate) struct NamespaceSummary {
-    pub(crate) namespace: cim::Namespace,
+/// Size of the schema of a service.
+#[derive(Default)]
+pub(crate) struct WmiCounts {
+    pub(crate) namespaces: usize,
+    /// Classes of all namespaces.
     pub(crate) classes: usize,
-    /// Security descriptor as SDDL; `None` if it is inherited.
-    pub(crate) sddl: Option<String>,
 }

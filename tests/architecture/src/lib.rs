@@ -1,6 +1,7 @@
 //! The workspace as data, so that promises about its structure can be tests.
 
 pub mod cycles;
+pub mod faults;
 pub mod language;
 pub mod modules;
 pub mod promises;

@@ -1,4 +1,4 @@
-//! Splits Rust source text into the tokens that matter for paths: no comments, and literals without their content.
+//! Splits Rust source text into tokens, without comments.
 
 /// Token of a source file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub enum Kind<'s> {
     PathSeparator,
     /// Any other punctuation character, also brackets.
     Sign(char),
-    /// String, character, number or lifetime.
-    Literal,
+    /// String, character, number or lifetime, as written.
+    Literal(&'s str),
 }
 
 /// Returns the tokens of a source file that compiles.
@@ -57,13 +57,15 @@ fn next(text: &str, first: char) -> (Option<Kind<'_>>, usize) {
     if ['"', 'b', 'c', 'r'].contains(&first)
         && let Some(length) = string(text)
     {
-        return (Some(Kind::Literal), length);
+        return (text.get(..length).map(Kind::Literal), length);
     }
     if first == '\'' {
-        return (Some(Kind::Literal), character_or_lifetime(text));
+        let length = character_or_lifetime(text);
+        return (text.get(..length).map(Kind::Literal), length);
     }
     if first.is_ascii_digit() {
-        return (Some(Kind::Literal), word_length(text));
+        let length = word_length(text);
+        return (text.get(..length).map(Kind::Literal), length);
     }
     if first.is_alphabetic() || first == '_' {
         let length = word_length(text);

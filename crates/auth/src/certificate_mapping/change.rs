@@ -31,7 +31,7 @@ pub struct MappingFields {
 #[non_exhaustive]
 pub enum MappingChangeError {
     /// A mapping with these keys exists.
-    #[error("certificate mapping {0} already exists")]
+    #[error("certificate mapping {0} already exists; change or delete it")]
     Exists(MappingKeys),
     /// No mapping with these keys exists.
     #[error(
@@ -42,13 +42,17 @@ pub enum MappingChangeError {
     #[error(transparent)]
     Mappings(#[from] MappingError),
     /// A new mapping lacks the user or the password.
-    #[error("a certificate mapping requires UserName and Password, and both again to change the user")]
+    #[error(
+        "a certificate mapping requires a user; send UserName and Password, and both again to change the user"
+    )]
     Incomplete,
     /// The user changes, but the password of the new user is missing.
-    #[error("cannot change the user of certificate mapping {0} without that user's Password")]
+    #[error(
+        "cannot change the user of certificate mapping {0} without a password; send that user's Password"
+    )]
     PasswordMissing(MappingKeys),
     /// The account does not exist, may not sign in, or has another password.
-    #[error("{0} cannot sign in to this machine with this password")]
+    #[error("{0} cannot sign in to this machine with this password; check UserName and Password")]
     Credentials(UserName),
     /// The mappings cannot be read or replaced.
     #[error("{0}")]

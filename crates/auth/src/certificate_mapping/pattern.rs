@@ -19,19 +19,19 @@ pub struct UriPattern(Pattern);
 #[non_exhaustive]
 pub enum PatternError {
     /// The issuer is not a thumbprint.
-    #[error("issuer is not a thumbprint of 40 hexadecimal digits")]
+    #[error("issuer must be a thumbprint of 40 hexadecimal digits")]
     Thumbprint,
     /// A pattern is empty, too long, or contains control characters.
-    #[error("{what} is empty, exceeds {MAX_LENGTH} bytes or contains control characters")]
+    #[error("{what} must have 1 to {MAX_LENGTH} bytes without control characters")]
     Text {
         /// Name of the key.
         what: &'static str,
     },
     /// The subject contains a `*` in the middle, or two.
-    #[error("subject pattern may contain only one *, as its first or last character")]
+    #[error("subject pattern has a * in another place; use one, as its first or last character")]
     SubjectWildcard,
     /// The URI contains a `*` before its end.
-    #[error("URI pattern may contain * only as its last character")]
+    #[error("URI pattern has a * in another place; use one, as its last character")]
     UriWildcard,
 }
 

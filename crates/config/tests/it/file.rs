@@ -68,7 +68,7 @@ fn an_error_names_the_setting_the_file_and_the_line() {
         ),
         (
             "[Service]\nAllowRemoteAccess = false",
-            "Service/AllowRemoteAccess: this setting is read-only (config.toml, line 2)",
+            "Service/AllowRemoteAccess: this setting is read-only; omit it (config.toml, line 2)",
         ),
         ("Service = 5", "Service: \"5\" is not a table of settings (config.toml, line 1)"),
         (

@@ -178,7 +178,7 @@ fn an_invalid_put_is_rejected_with_its_reason() {
     let security = |attributes: &str| resource(SHELL, &format!("<Security {attributes}/>"));
     let good = format!("Uri=\"{SHELL}\" Sddl=\"D:P(A;;GA;;;BA)\"");
     for (body, part) in [
-        ("<Plugin/>".to_owned(), "this resource has \"PlugInConfiguration\""),
+        ("<Plugin/>".to_owned(), "send \"PlugInConfiguration\""),
         (body("Name=\"Other\"", ""), "Name of the plug-in Shell cannot be changed"),
         (body("RunAsUser=\"root\"", ""), "RunAsUser of the plug-in Shell cannot be changed"),
         (body("Enabled=\"maybe\"", ""), "is not true or false"),

@@ -112,7 +112,7 @@ fn a_value_set_by_policy_can_be_put_back_but_not_changed() {
 fn the_element_of_another_resource_is_rejected() {
     let error = put(Section::Service, "<Client/>").unwrap_err();
     assert_eq!(error, PutError::Root { expected: "Service", found: "Client".to_owned() });
-    assert_eq!(error.to_string(), "unexpected element \"Client\"; this resource has \"Service\"");
+    assert_eq!(error.to_string(), "unexpected element \"Client\"; send \"Service\"");
 }
 
 #[test]

@@ -41,7 +41,10 @@ fn the_error_for_a_malformed_value_describes_valid_values() {
 fn the_error_for_an_unknown_name_suggests_the_most_similar_one() {
     let error = failure("Service/Auth/Basik", "true");
     assert_eq!(error.to_string(), "Service/Auth/Basik: unknown setting; did you mean Service/Auth/Basic?");
-    assert_eq!(failure("SoapTraceEnabled", "1").to_string(), "SoapTraceEnabled: unknown setting");
+    assert_eq!(
+        failure("SoapTraceEnabled", "1").to_string(),
+        "SoapTraceEnabled: unknown setting; list the settings with winrm get winrm/config"
+    );
     for name in
         ["", "Service", "Service/Auth", "Service/Auth/Basic/", "/Service/Auth/Basic", &"é".repeat(5_000)]
     {

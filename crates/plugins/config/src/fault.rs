@@ -25,11 +25,11 @@ pub(crate) enum ChangeError {
     File(#[from] ReplaceError),
     #[error(transparent)]
     Plugin(#[from] PluginError),
-    #[error("listener {0} does not exist")]
+    #[error("listener {0} does not exist; list them with winrm enumerate winrm/config/listener")]
     NoSuchListener(ListenerKey),
-    #[error("the change was interrupted")]
+    #[error("the change was interrupted; retry")]
     Interrupted,
-    #[error("the change was only validated")]
+    #[error("the change was only validated; omit -whatif to make it")]
     ValidatedOnly,
 }
 
@@ -158,7 +158,7 @@ pub(crate) fn no_such_listener(key: ListenerKey) -> Fault {
     Fault::new(
         Subcode::InvalidSelectors,
         code::UNEXPECTED_SELECTORS,
-        format!("listener {key} does not exist; winrm enumerate winrm/config/listener lists all listeners"),
+        format!("listener {key} does not exist; list them with winrm enumerate winrm/config/listener"),
     )
     .with_detail(Detail::UNEXPECTED_SELECTORS)
 }
@@ -168,7 +168,7 @@ pub(crate) fn no_such_plugin(name: &str) -> Fault {
     Fault::new(
         Subcode::InvalidSelectors,
         code::UNEXPECTED_SELECTORS,
-        format!("plug-in \"{name}\" does not exist; winrm enumerate winrm/config/plugin lists all plug-ins"),
+        format!("plug-in \"{name}\" does not exist; list them with winrm enumerate winrm/config/plugin"),
     )
     .with_detail(Detail::UNEXPECTED_SELECTORS)
 }
@@ -177,7 +177,7 @@ pub(crate) fn no_such_resource(uri: &ResourceUri) -> Fault {
     Fault::new(
         Subcode::InvalidSelectors,
         code::UNEXPECTED_SELECTORS,
-        format!("no accessible resource {uri}; winrm enumerate winrm/config/resource lists all of them"),
+        format!("no accessible resource {uri}; list them with winrm enumerate winrm/config/resource"),
     )
     .with_detail(Detail::UNEXPECTED_SELECTORS)
 }
@@ -186,7 +186,7 @@ pub(crate) fn no_such_part(uri: &ResourceUri) -> Fault {
     Fault::new(
         Subcode::DestinationUnreachable,
         code::INVALID_RESOURCE_URI,
-        format!("the configuration has no resource {uri}"),
+        format!("the configuration has no resource {uri}; list the resources with winrm enumerate winrm/config/resource"),
     )
     .with_detail(Detail::INVALID_RESOURCE_URI)
 }
@@ -195,7 +195,7 @@ pub(crate) fn unexpected_selector(name: &str) -> Fault {
     Fault::new(
         Subcode::InvalidSelectors,
         code::UNEXPECTED_SELECTORS,
-        format!("unknown selector {name} for this part of the configuration"),
+        format!("unknown selector {name} for this part of the configuration; omit it"),
     )
     .with_detail(Detail::UNEXPECTED_SELECTORS)
 }
@@ -204,7 +204,7 @@ pub(crate) fn missing_selector(instance: &str, name: &str) -> Fault {
     Fault::new(
         Subcode::InvalidSelectors,
         code::INSUFFICIENT_SELECTORS,
-        format!("the selector {name} of the {instance} is missing"),
+        format!("the selector {name} of the {instance} is missing; add it"),
     )
     .with_detail(Detail::INSUFFICIENT_SELECTORS)
 }
@@ -213,7 +213,7 @@ pub(crate) fn no_such_instance(instance: &str) -> Fault {
     Fault::new(
         Subcode::InvalidSelectors,
         code::UNEXPECTED_SELECTORS,
-        format!("the {instance} does not exist; this service has none"),
+        format!("the {instance} does not exist, because this service has none; use the Security entries of plug-ins"),
     )
     .with_detail(Detail::UNEXPECTED_SELECTORS)
 }
@@ -237,7 +237,7 @@ pub(crate) fn no_custom_shells() -> Fault {
     Fault::new(
         Subcode::UnsupportedFeature,
         CUSTOM_SHELLS_DEPRECATED,
-        "custom remote shells are deprecated; winrm/config/winrs contains the settings of remote shells",
+        "custom remote shells are deprecated; use winrm/config/winrs for the settings of remote shells",
     )
 }
 
@@ -245,7 +245,10 @@ pub(crate) fn action_not_supported(action: &Action) -> Fault {
     Fault::new(
         Subcode::ActionNotSupported,
         code::ACTION_NOT_SUPPORTED,
-        format!("this part of the configuration does not support the action {}", action.uri()),
+        format!(
+            "this part of the configuration does not support the action {}; check Action and ResourceURI",
+            action.uri()
+        ),
     )
 }
 
@@ -254,7 +257,7 @@ pub(crate) fn cannot_validate() -> Fault {
     Fault::new(
         Subcode::InvalidOptions,
         code::OPTION_NOT_SUPPORTED,
-        "only changes of settings, listeners, plug-ins and certificate mappings can be validated without making them",
+        "only changes of settings, listeners, plug-ins and certificate mappings can be validated without making them; omit -whatif",
     )
     .with_detail(Detail::NOT_SUPPORTED)
 }
@@ -273,7 +276,11 @@ pub(crate) fn detached(element: Element<'_>) -> Result<Document, Fault> {
     let mut writer = Writer::new();
     writer.copy(element);
     Document::parse(writer.finish(), &Bounds::default()).map_err(|error| {
-        Fault::new(Subcode::SchemaValidationError, code::INVALID_XML, format!("invalid body: {error}"))
+        Fault::new(
+            Subcode::SchemaValidationError,
+            code::INVALID_XML,
+            format!("invalid body: {error}; send a well-formed element"),
+        )
     })
 }
 

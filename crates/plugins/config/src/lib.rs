@@ -63,7 +63,7 @@ pub trait ConfigFileWriter: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum ReplaceError {
     /// The file has this text instead of the expected one.
-    #[error("the settings were changed by another request at the same time")]
+    #[error("the settings were changed by another request at the same time; retry")]
     Outdated(String),
     /// The change is rejected or failed.
     #[error("{0}")]

@@ -173,7 +173,11 @@ impl CallerMachine {
 }
 
 fn interrupted() -> Fault {
-    Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, "the request to the machine was interrupted")
+    Fault::new(
+        Subcode::InternalError,
+        code::INTERNAL_ERROR,
+        "the request to the machine was interrupted; retry, and see the log of the service",
+    )
 }
 
 /// Returns remarks on the start of the service at boot.

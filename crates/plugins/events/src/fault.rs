@@ -9,14 +9,15 @@ use xml::Encoding;
 /// the source.
 pub(crate) fn delivery_refused(head: &Head, id: &str, encoding: Encoding) -> EventAnswer {
     let id: String = id.chars().take(64).collect();
-    let reason = format!("the collector has no subscription {id} for this source");
+    let reason =
+        format!("the collector has no subscription {id} for this source; enumerate the subscriptions again");
     answer(&Fault::new(Subcode::DeliveryRefused, code::ACCESS_DENIED, reason), Some(head), encoding)
 }
 
 /// Returns the fault for an action that the path does not have.
 pub(crate) fn unexpected_action(head: &Head, encoding: Encoding) -> EventAnswer {
-    let reason = "the action is not one of this URL: Enumerate belongs to SubscriptionManager/WEC, and events to \
-                  the URL of their subscription";
+    let reason = "the action is not one of this URL; send Enumerate to SubscriptionManager/WEC, and events to the URL \
+                  of their subscription";
     let fault = Fault::new(Subcode::ActionNotSupported, code::ACTION_NOT_SUPPORTED, reason);
     answer(&fault, Some(head), encoding)
 }

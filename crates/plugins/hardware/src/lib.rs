@@ -44,10 +44,10 @@ impl EventLogs {
                 "subscriptions to event logs do not support filters; omit the filter",
             ));
         }
-        let follower =
-            self.0.follow_event_logs().await.map_err(|error| {
-                Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, error.to_string())
-            })?;
+        let follower = self.0.follow_event_logs().await.map_err(|error| {
+            let reason = format!("cannot follow the event logs: {error}; see the log of the service");
+            Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, reason)
+        })?;
         Ok(Answer::items(Records { writer: Writer::new(UriForm::Wmi, follower.origin()), follower }))
     }
 }

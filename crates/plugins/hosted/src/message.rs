@@ -262,7 +262,7 @@ pub(crate) const MAX_ENVELOPE: usize = broker::MAX_MESSAGE_LENGTH - 4_096;
 /// Returns the fault for a larger envelope.
 pub(crate) fn envelope_too_large() -> Fault {
     let reason = format!(
-        "the message exceeds {MAX_ENVELOPE} bytes, the maximum between the service and the user's host process"
+        "the message exceeds {MAX_ENVELOPE} bytes, the maximum between the service and the user's host process; send a smaller one"
     );
     Fault::new(Subcode::EncodingLimit, code::MAX_ENVELOPE_SIZE_EXCEEDED, reason)
         .with_detail(Detail::MAX_ENVELOPE_SIZE)

@@ -480,7 +480,7 @@ fn protocol_error() -> Fault {
     Fault::new(
         Subcode::InternalError,
         code::INTERNAL_ERROR,
-        "the host process of the user sent an invalid response",
+        "the host process of the user sent an invalid response; retry, and see the log of the service",
     )
 }
 

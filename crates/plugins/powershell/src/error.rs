@@ -24,13 +24,13 @@ pub enum PoolError {
         source: io::Error,
     },
     /// The working directory does not exist or is not a directory.
-    #[error("the working directory {} does not exist or is not a directory", path.display())]
+    #[error("the working directory {} does not exist or is not a directory; choose another WorkingDirectory", path.display())]
     Directory {
         /// Requested path.
         path: PathBuf,
     },
     /// The process has ended.
-    #[error("the PowerShell process has ended{reason}")]
+    #[error("the PowerShell process has ended{reason}; open a new shell")]
     Ended {
         /// Exit code and the end of its standard error, as the rest of a sentence.
         reason: String,
@@ -42,10 +42,12 @@ pub enum PoolError {
         seconds: u64,
     },
     /// The process wrote data that does not follow the protocol.
-    #[error("the PowerShell process wrote invalid data: {0}")]
+    #[error(
+        "the PowerShell process wrote invalid data: {0}; check the setting PowerShell/Program, and open a new shell"
+    )]
     Child(PsrpError),
     /// The client sent data that does not follow the protocol.
-    #[error("invalid PowerShell remoting data: {0}")]
+    #[error("invalid PowerShell remoting data: {0}; open a new shell")]
     Client(PsrpError),
     /// A value of the client is invalid.
     #[error("{0}")]
@@ -60,7 +62,7 @@ pub enum PoolError {
     #[error("unknown pipeline")]
     UnknownPipeline,
     /// The pipeline was terminated during the operation.
-    #[error("the pipeline was terminated")]
+    #[error("the pipeline was terminated; start it again")]
     Terminated,
     /// The pool has too many pipelines.
     #[error("too many pipelines")]
@@ -72,7 +74,7 @@ pub enum PoolError {
     #[error("the shell is connected to another client; disconnect that client first")]
     InUse,
     /// The shell was closed during the operation.
-    #[error("the shell was closed")]
+    #[error("the shell was closed; open a new one")]
     Closed,
     /// The client's maximum response is smaller than a fragment.
     #[error("the next fragment does not fit into a response of {limit} bytes")]

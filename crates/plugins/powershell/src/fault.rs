@@ -58,7 +58,7 @@ pub(crate) fn unsupported_version(version: Option<&str>) -> Fault {
     let version: String = version.unwrap_or("no version").chars().take(20).collect();
     let reason = format!(
         "<PSProtocolVersionError ServerProtocolVersion=\"2.3\" ServerBuildVersion=\"{}\">the client requires {} of \
-         PowerShell remoting, but this service supports 2.0 to 2.3</PSProtocolVersionError>",
+         PowerShell remoting, but this service supports 2.0 to 2.3; use another client</PSProtocolVersionError>",
         env!("CARGO_PKG_VERSION"),
         version.replace(['<', '>', '&'], "?"),
     );

@@ -125,7 +125,8 @@ impl Handshake {
             let message = Message::decode(&bytes).map_err(PoolError::Client)?;
             if message.pool != pool {
                 return Err(PoolError::Invalid(
-                    "the pool in connectXml is another one than the shell".to_owned(),
+                    "the pool in connectXml is another one than the shell; send the identifier of the shell"
+                        .to_owned(),
                 ));
             }
             let body = Body::decode(message.kind, &message.data, &Limits::default());
@@ -135,7 +136,7 @@ impl Handshake {
                     if count.is_some_and(|count| count != self.runspaces) {
                         let RunspaceCount { min, max } = self.runspaces;
                         return Err(PoolError::Invalid(format!(
-                            "the pool has {min} to {max} runspaces, not those in connectXml"
+                            "the pool has {min} to {max} runspaces, not those in connectXml; send these numbers"
                         )));
                     }
                     is_connect = true;
@@ -144,7 +145,7 @@ impl Handshake {
             }
         }
         let (Some(capability), true, true) = (self.capability.clone(), has_capability, is_connect) else {
-            return Err(PoolError::Invalid("connectXml does not connect to an open pool".to_owned()));
+            return Err(PoolError::Invalid("connectXml does not connect to an open pool; send SESSION_CAPABILITY and CONNECT_RUNSPACEPOOL".to_owned()));
         };
         let init = Body::RunspacePoolInitData(self.runspaces);
         let init = Message {
@@ -175,7 +176,9 @@ impl Handshake {
 /// Decodes the Base64 text of creationXml, connectXml or Arguments.
 pub(crate) fn decode(text: &str, place: &str) -> Result<Vec<u8>, PoolError> {
     let packed: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    STANDARD.decode(packed).map_err(|error| PoolError::Invalid(format!("invalid Base64 in {place}: {error}")))
+    STANDARD.decode(packed).map_err(|error| {
+        PoolError::Invalid(format!("invalid Base64 in {place}: {error}; encode its data again"))
+    })
 }
 
 /// Encodes the content of connectResponseXml.
@@ -188,7 +191,7 @@ pub(crate) fn opening(creation: &str) -> Result<Opening, PoolError> {
     let fragments = decode(creation, "creationXml")?;
     let header = first_header(&fragments)?;
     if header.kind != MessageType::SessionCapability || header.pool.is_zero() {
-        return Err(PoolError::Invalid("creationXml does not begin with SESSION_CAPABILITY".to_owned()));
+        return Err(PoolError::Invalid("creationXml must begin with SESSION_CAPABILITY".to_owned()));
     }
     Ok(Opening { pool: header.pool, pipeline: Guid::ZERO, fragments })
 }
@@ -199,7 +202,7 @@ pub(crate) fn pipeline(argument: &str) -> Result<Opening, PoolError> {
     let header = first_header(&fragments)?;
     let is_start = matches!(header.kind, MessageType::CreatePipeline | MessageType::GetCommandMetadata);
     if !is_start || header.pipeline.is_zero() {
-        return Err(PoolError::Invalid("Arguments does not begin with CREATE_PIPELINE".to_owned()));
+        return Err(PoolError::Invalid("Arguments must begin with CREATE_PIPELINE".to_owned()));
     }
     Ok(Opening { pool: header.pool, pipeline: header.pipeline, fragments })
 }
@@ -209,9 +212,7 @@ fn first_header(fragments: &[u8]) -> Result<Header, PoolError> {
     let (first, mut rest) = Fragment::decode(fragments).map_err(PoolError::Client)?;
     let header = Header::decode(first.data).map_err(PoolError::Client)?;
     if !first.is_start || header.destination != Role::Server {
-        return Err(PoolError::Invalid(
-            "the first fragment does not begin a message for the server".to_owned(),
-        ));
+        return Err(PoolError::Invalid("the first fragment must begin a message for the server".to_owned()));
     }
     while !rest.is_empty() {
         rest = Fragment::decode(rest).map_err(PoolError::Client)?.1;

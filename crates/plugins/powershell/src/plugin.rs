@@ -91,7 +91,7 @@ impl PowerShellPlugin {
         let body = call.request.require_body("Shell")?;
         let creation = body.children().find(|child| child.name() == "creationXml").map(|child| child.text());
         let creation =
-            creation.ok_or_else(|| fault::invalid_parameter("the element creationXml is missing"))?;
+            creation.ok_or_else(|| fault::invalid_parameter("the element creationXml is missing; add it"))?;
         let opening = handshake::opening(&creation)?;
         let path = self.shells.environment().environment.iter().rfind(|(name, _)| name == "PATH");
         let program = Endpoint::program(&call.config, path.map(|(_, value)| value.as_os_str()))?;
@@ -312,7 +312,7 @@ fn connect(call: &Call, pool: &Arc<Pool>) -> Result<Answer, Fault> {
         return call.finish(reply);
     }
     let text = body.children().find(|child| child.name() == "connectXml").map(|child| child.text());
-    let text = text.ok_or_else(|| fault::invalid_parameter("the element connectXml is missing"))?;
+    let text = text.ok_or_else(|| fault::invalid_parameter("the element connectXml is missing; add it"))?;
     let response = pool.connect(&handshake::decode(&text, "connectXml")?)?;
     let state = pool.state();
     let writer = reply.body().start("rsp:ConnectResponse");

@@ -179,7 +179,9 @@ impl Process {
             return Err(PoolError::TooManyPipelines);
         }
         if state.channels.contains_key(&id) {
-            return Err(PoolError::Invalid(format!("pipeline {id} already exists in the pool")));
+            return Err(PoolError::Invalid(format!(
+                "pipeline {id} already exists in the pool; choose another CommandId"
+            )));
         }
         state.channels.insert(id, Channel::new(command_id));
         Ok(())

@@ -7,43 +7,43 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum CommandError {
     /// The working directory does not exist.
-    #[error("the working directory {} does not exist", path.display())]
+    #[error("the working directory {} does not exist; choose another one", path.display())]
     NoSuchDirectory {
         /// Requested path.
         path: PathBuf,
     },
     /// The working directory is not a directory.
-    #[error("the working directory {} is not a directory", path.display())]
+    #[error("the working directory {} is not a directory; choose another one", path.display())]
     NotADirectory {
         /// Requested path.
         path: PathBuf,
     },
     /// The user lacks the permission to enter the working directory.
-    #[error("permission denied for the working directory {}", path.display())]
+    #[error("permission denied for the working directory {}; choose another one, or grant the user access to it", path.display())]
     DirectoryForbidden {
         /// Requested path.
         path: PathBuf,
     },
     /// The program does not exist, neither at the given path nor on the command's `PATH`.
-    #[error("program not found: {}", program.display())]
+    #[error("program not found: {}; check its name, and PATH of the command", program.display())]
     NoSuchProgram {
         /// Requested program.
         program: OsString,
     },
     /// The file exists but is not executable by the user.
-    #[error("permission denied for the program {}", program.display())]
+    #[error("permission denied for the program {}; make it executable for the user", program.display())]
     ProgramForbidden {
         /// Requested program.
         program: OsString,
     },
     /// An environment cannot contain a variable of this name.
-    #[error("invalid name of an environment variable \"{}\": it is empty or contains \"=\"", name.display())]
+    #[error("invalid name of an environment variable \"{}\": it is empty or contains \"=\"; rename it", name.display())]
     EnvironmentName {
         /// Requested name.
         name: OsString,
     },
     /// A string contains NUL, which ends strings in Linux.
-    #[error("the {place} contains a NUL character")]
+    #[error("the {place} contains a NUL character; remove it")]
     ContainsNul {
         /// Part of the command that contains it.
         place: &'static str,
@@ -72,7 +72,7 @@ pub enum CommandError {
     #[error("the command has ended and its end was already reported")]
     AlreadyDone,
     /// The command was closed during the operation.
-    #[error("the command was closed")]
+    #[error("the command was closed; start it again")]
     Closed,
     /// The user may not signal any of the command's processes, for instance because it runs `sudo`.
     #[error("cannot signal the command")]

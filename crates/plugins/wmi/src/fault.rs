@@ -74,7 +74,7 @@ impl ResponseContext {
     pub(crate) fn fault(&self, error: impl Into<WmiError>, operation: Operation, parameter: &str) -> Fault {
         let error = error.into();
         let Kind { subcode, code, detail } = Kind::of(&error, operation);
-        let reason = error.to_string();
+        let reason = explanation(&error);
         let code = match (&error, self.form.faults) {
             (WmiError::Engine(error), FaultForm::CimError) => error.status().code(),
             _ => code,
@@ -84,7 +84,9 @@ impl ResponseContext {
             fault = fault.with_detail(detail);
         }
         match (&error, self.form.faults) {
-            (WmiError::Engine(error), FaultForm::CimError) => fault.with_instance(self.cim_error(error)),
+            (WmiError::Engine(error), FaultForm::CimError) => {
+                fault.with_instance(self.cim_error(error.status(), reason))
+            }
             (WmiError::Engine(error), FaultForm::ProviderFault) => {
                 let fault = fault.with_provider(PROVIDER, PATH, reason.as_str());
                 match self.extended_status(error, operation, parameter) {
@@ -112,9 +114,8 @@ impl ResponseContext {
     }
 
     /// Returns the error as `MSFT_WmiError` (derived from the `CIM_Error` of DSP0004).
-    fn cim_error(&self, error: &wmi::Error) -> Fragment {
-        let status = error.status();
-        let (message, number) = (error.to_string(), status.code());
+    fn cim_error(&self, status: Status, message: String) -> Fragment {
+        let number = status.code();
         let uri = match Name::parse("MSFT_WmiError") {
             Ok(class) => ClassUri::of(self.uris, &self.namespace, &class).to_string(),
             Err(_) => String::new(),
@@ -150,6 +151,70 @@ impl ResponseContext {
         }
         writer.end();
         writer.into_fragment()
+    }
+}
+
+/// Returns the text of an error, with advice on a second line. Errors of the engine and of providers without advice of
+/// their own receive that of their status.
+fn explanation(error: &WmiError) -> String {
+    let text = error.to_string();
+    match error {
+        WmiError::Engine(error) if !text.contains("\n  ") => format!("{text}\n  {}", advice(error.status())),
+        _ => text,
+    }
+}
+
+/// Returns what a client can do about a status.
+fn advice(status: Status) -> &'static str {
+    match status {
+        Status::NotFound => "enumerate the class to list its instances",
+        Status::InvalidNamespace => "query __Namespace of the namespace above it to list those below",
+        Status::InvalidClass | Status::InvalidSuperclass => "query meta_class to list the classes",
+        Status::InvalidMethod
+        | Status::InvalidMethodParameters
+        | Status::InvalidParameter
+        | Status::InvalidProperty
+        | Status::InvalidPropertyType
+        | Status::TypeMismatch
+        | Status::UpdateTypeMismatch
+        | Status::ValueOutOfRange => {
+            "query meta_class for the definition of the class, and correct the request"
+        }
+        Status::IllegalNull => "set a value",
+        Status::ReadOnly | Status::SystemProperty => "omit the property",
+        Status::InvalidObjectPath | Status::InvalidSyntax => {
+            "add a selector for each key of the class, and check them"
+        }
+        Status::InvalidQuery
+        | Status::InvalidQueryType
+        | Status::UnparsableQuery
+        | Status::NotEventClass
+        | Status::MissingGroupWithin
+        | Status::MissingAggregationList
+        | Status::AggregatingByObject
+        | Status::PropertyNotAnObject
+        | Status::InvalidAssociation
+        | Status::RegistrationTooBroad
+        | Status::RegistrationTooPrecise => "correct the query",
+        Status::AccessDenied | Status::PrivilegeNotHeld => {
+            "sign in as a user with this right, such as an administrator"
+        }
+        Status::ProviderNotCapable
+        | Status::ProviderNotFound
+        | Status::MethodNotImplemented
+        | Status::MethodDisabled
+        | Status::NotSupported
+        | Status::InvalidOperation => {
+            "use another operation or class; this machine does not support this one"
+        }
+        Status::AlreadyExists => "change or delete the existing object",
+        Status::ClassHasChildren | Status::ClassHasInstances => "delete its subclasses and instances first",
+        Status::QuotaViolation | Status::ServerTooBusy | Status::NotAvailable | Status::CallCancelled => {
+            "retry later"
+        }
+        Status::ShuttingDown => "retry when the service has started again",
+        Status::TimedOut | Status::ProviderTimedOut => "retry, or request less",
+        _ => "see the log of the service",
     }
 }
 

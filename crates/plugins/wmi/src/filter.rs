@@ -138,7 +138,7 @@ fn optional_name(name: &Option<String>) -> Result<Option<Name>, cim::Error> {
 /// Returns the condition that properties have the values of selectors.
 fn equal_to(selectors: &SelectorSet) -> Result<Option<Condition>, WmiError> {
     if selectors.is_empty() {
-        return Err(WmiError::Filter("the selector filter is empty"));
+        return Err(WmiError::Filter("the selector filter is empty; add a selector"));
     }
     Ok(Some(Condition::And(selectors.iter().map(equal_to_selector).collect::<Result<_, _>>()?)))
 }
@@ -147,7 +147,7 @@ fn equal_to_selector(selector: &wsman::Selector) -> Result<Condition, WmiError> 
     let constant = match &selector.value {
         SelectorValue::Text(text) => Constant::Text(text.clone()),
         SelectorValue::Reference(_) => {
-            return Err(WmiError::Filter("a selector filter supports text values only"));
+            return Err(WmiError::Filter("a selector filter supports text values only; use WQL for others"));
         }
     };
     Ok(equals(property(Name::parse(&selector.name)?), constant))

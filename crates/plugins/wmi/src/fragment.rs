@@ -168,12 +168,18 @@ impl Part {
                 };
                 match values.get_mut(index) {
                     Some(place) => *place = value.clone(),
-                    None => return Err(WmiError::FragmentBody("the array has no such element")),
+                    None => {
+                        return Err(WmiError::FragmentBody(
+                            "the array has no such element; use a position within it",
+                        ));
+                    }
                 }
                 Value::Array(values.into())
             }
             (Some(index), _, _) if index > 0 => {
-                return Err(WmiError::FragmentBody("the property has no such element"));
+                return Err(WmiError::FragmentBody(
+                    "the property has no such element; omit the index, because it is not an array",
+                ));
             }
             (_, _, given) => given,
         };

@@ -44,7 +44,9 @@ pub(crate) fn not_supported(action: &str) -> Fault {
     Fault::new(
         Subcode::ActionNotSupported,
         code::ACTION_NOT_SUPPORTED,
-        format!("the resource does not know the action {action}"),
+        format!(
+            "the resource does not know the action {action}; use the URI of the class, a slash and the name of a method"
+        ),
     )
 }
 

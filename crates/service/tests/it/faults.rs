@@ -155,7 +155,7 @@ fn judge(row: &Row, answer: &Answer) -> Result<(), String> {
     if fault.machine() != Some("node7") {
         return Err(format!("it comes from {:?}", fault.machine()));
     }
-    if fault.reason().is_empty() { Err("it gives no reason".to_owned()) } else { Ok(()) }
+    telarch_architecture::faults::check(fault.reason())
 }
 
 /// Returns the SOAP fault code of a subcode (DSP0226 14.6).

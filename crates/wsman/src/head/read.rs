@@ -32,7 +32,7 @@ impl Head {
             if head.parse_header(element, &mut reply_to)? {
                 // Two readers could use different ones of two headers with the same name.
                 if seen.contains(&name) {
-                    return Err(invalid_header(format!("duplicate header {}", name.1)));
+                    return Err(invalid_header(format!("duplicate header {}; send it once", name.1)));
                 }
                 seen.push(name);
             } else if must_be_understood(element) {
@@ -88,7 +88,7 @@ impl Head {
             return Err(Fault::new(
                 Subcode::InvalidMessageInformationHeader,
                 code::INVALID_MESSAGE_INFORMATION_HEADER,
-                "the MessageID header is missing or empty",
+                "the MessageID header is missing or empty; add a unique URI such as uuid:UUID",
             ));
         }
         match reply_to {
@@ -104,7 +104,7 @@ fn missing(header: &str) -> Fault {
     Fault::new(
         Subcode::MessageInformationHeaderRequired,
         code::HEADER_REQUIRED,
-        format!("the header {header} is missing"),
+        format!("the header {header} is missing; add it"),
     )
 }
 
@@ -138,7 +138,7 @@ fn invalid_header(reason: String) -> Fault {
 fn short_text(element: Element<'_>) -> Result<String, Fault> {
     let text = bounded_text(element)?;
     if text.contains(is_forbidden) {
-        let reason = format!("the header {} contains a control character", element.name());
+        let reason = format!("the header {} contains a control character; remove it", element.name());
         return Err(invalid_header(reason));
     }
     Ok(text)
@@ -148,7 +148,7 @@ fn bounded_text(element: Element<'_>) -> Result<String, Fault> {
     let text = element.text();
     let text = text.trim();
     if text.len() > LONGEST_TEXT {
-        let reason = format!("the header {} exceeds {LONGEST_TEXT} bytes", element.name());
+        let reason = format!("the header {} exceeds {LONGEST_TEXT} bytes; shorten it", element.name());
         return Err(invalid_header(reason));
     }
     Ok(text.to_owned())
@@ -167,7 +167,7 @@ fn max_envelope_size(element: Element<'_>) -> Result<u32, Fault> {
         return Err(Fault::new(
             Subcode::SchemaValidationError,
             code::SCHEMA_VALIDATION_ERROR,
-            "MaxEnvelopeSize is not a number of bytes",
+            "MaxEnvelopeSize must be a number of bytes",
         ));
     }
     // A number that is too large means that the client has no limit.
@@ -176,7 +176,10 @@ fn max_envelope_size(element: Element<'_>) -> Result<u32, Fault> {
         return Err(Fault::new(
             Subcode::EncodingLimit,
             code::MINIMUM_ENVELOPE_LIMIT,
-            format!("MaxEnvelopeSize {octets} is below the minimum of {} bytes", Head::SMALLEST_ENVELOPE),
+            format!(
+                "MaxEnvelopeSize {octets} is below the minimum of {} bytes; raise it",
+                Head::SMALLEST_ENVELOPE
+            ),
         )
         .with_detail(Detail::MINIMUM_ENVELOPE_LIMIT));
     }

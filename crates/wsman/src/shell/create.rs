@@ -300,12 +300,14 @@ fn environment(body: Element<'_>) -> Result<Vec<(String, String)>, Fault> {
     for variable in environment.children().filter(|child| child.name() == "Variable") {
         if variables.len() >= OpenShell::MOST_VARIABLES {
             let most = OpenShell::MOST_VARIABLES;
-            return Err(schema_error(format!("Environment has more than {most} variables")));
+            return Err(schema_error(format!("Environment has more than {most} variables; send fewer")));
         }
         let name = variable.attribute("", "Name").unwrap_or_default().into_owned();
         // Otherwise the error would only occur when a command is started.
         if name.is_empty() || name.contains(['=', '\0']) {
-            return Err(schema_error("Environment has a Variable whose Name is empty or contains '='"));
+            return Err(schema_error(
+                "Environment has a Variable whose Name is empty or contains '='; rename it",
+            ));
         }
         variables.push((name, variable.text().into_owned()));
     }

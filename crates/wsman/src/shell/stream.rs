@@ -30,7 +30,9 @@ impl Receive {
     pub fn parse(body: Element<'_>) -> Result<Self, Fault> {
         require(body, "Receive")?;
         let Some(desired) = named(body, "DesiredStream") else {
-            return Err(schema_error("the element DesiredStream is missing"));
+            return Err(schema_error(
+                "the element DesiredStream is missing; add it with the names of streams",
+            ));
         };
         let streams = desired.text().split_whitespace().take(16).map(str::to_owned).collect();
         Ok(Self { command_id: identifier(desired, "CommandId")?, streams })
@@ -237,7 +239,7 @@ impl Send {
         let streams = body.children().filter(|child| child.name() == "Stream").map(stream);
         let streams = streams.collect::<Result<Vec<_>, _>>()?;
         if streams.is_empty() {
-            return Err(schema_error("the element Stream is missing in Send"));
+            return Err(schema_error("the element Stream is missing in Send; add it with the input"));
         }
         Ok(Self { streams })
     }
@@ -267,10 +269,13 @@ pub fn write_send_response(writer: &mut Writer) {
 fn stream(element: Element<'_>) -> Result<ReceivedStream, Fault> {
     let name = element.attribute("", "Name").map(|name| name.trim().to_owned()).unwrap_or_default();
     if name.is_empty() {
-        return Err(schema_error("a Stream has no Name"));
+        return Err(schema_error("a Stream has no Name; add it"));
     }
     if let Some(nested) = element.children().next() {
-        return Err(schema_error(format!("the Stream {name} contains an element {}", nested.name())));
+        return Err(schema_error(format!(
+            "the Stream {name} contains an element {}; send its data as Base64",
+            nested.name()
+        )));
     }
     let text = element.text();
     // Ruby's Base64 encoder inserts line breaks; most clients send none.
@@ -280,8 +285,9 @@ fn stream(element: Element<'_>) -> Result<ReceivedStream, Fault> {
     } else {
         BASE64.decode(text.as_bytes())
     };
-    let octets =
-        decoded.map_err(|error| schema_error(format!("invalid Base64 in the Stream {name}: {error}")))?;
+    let octets = decoded.map_err(|error| {
+        schema_error(format!("invalid Base64 in the Stream {name}: {error}; encode its data again"))
+    })?;
     let end = element.attribute("", "End").is_some_and(|end| crate::option_set::is_true(&end));
     Ok(ReceivedStream { name, octets, end, command_id: identifier(element, "CommandId")? })
 }
@@ -309,7 +315,7 @@ fn exit_code(text: &str) -> Result<i32, Fault> {
         Fault::new(
             Subcode::SchemaValidationError,
             code::SCHEMA_VALIDATION_ERROR,
-            "the ExitCode is not a number",
+            "the ExitCode must be a number",
         )
     })
 }

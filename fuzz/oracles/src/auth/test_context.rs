@@ -1,4 +1,6 @@
 //! A fake security context with reproducible messages. It protects nothing.
+//!
+//! The tests of `telarch-auth` include this file as well.
 
 use auth::sealed_body::Protocol;
 use auth::{MechListMic, SealError, SecurityContext};
@@ -21,6 +23,11 @@ impl TestContext {
 
     pub(super) fn with_largest(self, largest: usize) -> Self {
         Self { largest: Some(largest), ..self }
+    }
+
+    /// Number of messages opened or rejected so far.
+    pub(super) fn opened(&self) -> u64 {
+        self.opened
     }
 }
 

@@ -93,16 +93,12 @@ fn a_start_without_a_usable_scheme_is_logged() {
 }
 
 #[test]
-fn wmi_namespaces_are_listed_and_an_invalid_repository_is_an_error() {
+fn wmi_is_summarized_and_an_invalid_repository_is_an_error() {
     let telarchd = Telarchd::new(HTTP);
     let (code, text) = printed(&telarchd);
     assert_eq!(code, 0, "{text}");
-    let root = text.lines().find(|line| line.starts_with("WMI: root, ")).unwrap();
-    assert!(root.contains(" classes, access: O:BAG:BAD:(A;CI;"), "{text}");
-    for namespace in ["root/cimv2", "root/interop", "root/hardware", "root/scx"] {
-        let line = text.lines().find(|line| line.starts_with(&format!("WMI: {namespace}, "))).unwrap();
-        assert!(line.ends_with(" classes, access: inherited"), "{line}");
-    }
+    let before = wmi_namespaces(&text);
+    assert!(before > 4, "{text}");
     assert!(text.ends_with("repository.mof: not created yet\n"), "{text}");
 
     fs::create_dir(telarchd.state()).unwrap();
@@ -110,12 +106,20 @@ fn wmi_namespaces_are_listed_and_an_invalid_repository_is_an_error() {
     let repository = telarchd.state().join("repository.mof");
     write_private(&repository, "#pragma namespace(\"root/site\")\nclass Site { [Key] string Name; };\n");
     let (code, text) = printed(&telarchd);
-    assert!(code == 0 && text.contains("WMI: root/site, "), "{text}");
+    assert_eq!((code, wmi_namespaces(&text)), (0, before + 1), "{text}");
     assert!(text.ends_with("repository.mof: valid\n"), "{text}");
     write_private(&repository, "class {");
     let (code, text) = printed(&telarchd);
     assert!(code == 1 && text.contains("error: cannot read the WMI repository"), "{text}");
     assert!(text.contains("repository.mof:1:7: "), "{text}");
+}
+
+/// Returns the number of namespaces in the only line about WMI.
+fn wmi_namespaces(text: &str) -> usize {
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("WMI: ")).collect();
+    let [line] = lines.as_slice() else { panic!("{text}") };
+    let (_, behind) = line.split_once(" classes in ").unwrap();
+    behind.split(' ').next().unwrap().parse().unwrap()
 }
 
 #[test]

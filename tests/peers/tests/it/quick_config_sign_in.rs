@@ -233,12 +233,23 @@ fn a_ticket_of_the_realm_proves_kerberos_at_the_listener() {
         let tried = format!("tried: ann@{REALM} signed in at http://127.0.0.1:5985/wsman\n");
         assert_eq!(shown.matches(&tried).count(), 2, "with Kerberos and with Negotiate\n{shown}");
 
+        // A ticket of a user without an account does not prove that users can sign in.
+        realm.kadmin(&format!("addprinc -pw \"{}\" eve", telarch_peers::PASSWORD));
+        realm.kinit_as("eve", &[]);
+        let shown = world.shell(&quick_config);
+        let (out, errors, code) = shown.text();
+        assert!(code == 1 && out.contains(&format!("tried: sign-in of eve@{REALM} at ")), "{shown:?}");
+        let error = format!("Error: the sign-in of eve@{REALM} failed at every listener.\n");
+        assert!(errors.starts_with(&error), "{shown:?}");
+
         // A service that the realm does not know is reported with the reason.
         realm.kadmin(&format!("delprinc -force {service}"));
         realm.kinit_as("ann", &[]);
-        let shown = printed(world, &quick_config);
-        assert!(shown.contains("tried: no ticket for http://127.0.0.1:5985/wsman: "), "{shown}");
-        assert!(!shown.contains("signed in"), "{shown}");
+        let shown = world.shell(&quick_config);
+        let (out, errors, code) = shown.text();
+        assert!(code == 1 && out.contains("tried: no ticket for http://127.0.0.1:5985/wsman: "), "{shown:?}");
+        assert!(errors.starts_with("Error: the realm issued no ticket for this service"), "{shown:?}");
+        assert!(!out.contains("signed in"), "{shown:?}");
     });
 }
 

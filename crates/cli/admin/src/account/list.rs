@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use accounts::{LinuxUsers, NtHashState};
 use auth::account_file::{EnabledState, Record, Role};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use cli_command::date;
 use cli_command::format::Format;
@@ -13,26 +13,34 @@ use cli_command::format::Format;
 pub(super) fn list<'a>(records: impl Iterator<Item = &'a Record>, format: Format) -> String {
     match format {
         Format::Json => {
-            let accounts: Vec<_> = records.map(object).collect();
-            format!("{:#}\n", serde_json::Value::from(accounts))
+            let accounts: Vec<Value> = records
+                .map(|record| {
+                    let mut account = Map::from_iter([("name".to_owned(), json!(record.name.as_str()))]);
+                    account.extend(entry(record));
+                    Value::Object(account)
+                })
+                .collect();
+            format!("{:#}\n", Value::from(accounts))
         }
         _ => table(records),
     }
 }
 
-fn object(record: &Record) -> serde_json::Value {
-    json!({
-        "name": record.name.as_str(),
-        "rid": record.rid.number(),
-        "admin": record.role == Role::Administrator,
-        "enabled": record.state == EnabledState::Enabled,
-        "password": !record.password.is_never(),
-        "ntlm": record.nt_hash.is_some(),
-        "origin": Origin::of(record).name(),
-        "current": Origin::of(record).is_current(),
-        "password_set": record.changed.seconds(),
-        "comment": record.comment.as_str(),
-    })
+/// Returns the entry of an account in the accounts file as JSON, without its name.
+pub(super) fn entry(record: &Record) -> Map<String, Value> {
+    let origin = Origin::of(record);
+    let fields = [
+        ("rid", json!(record.rid.number())),
+        ("admin", json!(record.role == Role::Administrator)),
+        ("enabled", json!(record.state == EnabledState::Enabled)),
+        ("password", json!(!record.password.is_never())),
+        ("ntlm", json!(record.nt_hash.is_some())),
+        ("origin", json!(origin.name())),
+        ("current", json!(origin.is_current())),
+        ("password_set", json!(record.changed.seconds())),
+        ("comment", json!(record.comment.as_str())),
+    ];
+    fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
 }
 
 fn table<'a>(records: impl Iterator<Item = &'a Record>) -> String {

@@ -9,7 +9,7 @@ use cli_command::{Failure, date};
 use config::Paths;
 use serde_json::{Value, json};
 
-use super::list::{Origin, credentials};
+use super::list::{Origin, credentials, entry};
 use crate::access::status::{AccountStatus, GroupStatus, RightStatus};
 use crate::access::{AccessQuery, query};
 
@@ -69,17 +69,7 @@ fn object(query: &AccessQuery, status: &AccountStatus) -> Value {
     json!({
         "name": query.user,
         "service": query.service(),
-        "file": record.as_ref().map(|record| json!({
-            "rid": record.rid.number(),
-            "admin": record.role == Role::Administrator,
-            "enabled": record.state == EnabledState::Enabled,
-            "password": !record.password.is_never(),
-            "ntlm": record.nt_hash.is_some(),
-            "origin": Origin::of(record).name(),
-            "current": Origin::of(record).is_current(),
-            "password_set": record.changed.seconds(),
-            "comment": record.comment.as_str(),
-        })),
+        "file": record.as_ref().map(entry),
         "linux": status.uid.map(|uid| json!({
             "uid": uid,
             "locked": linux.as_ref().map(LinuxUser::is_locked),

@@ -231,8 +231,19 @@ fn conclude(
     if let Some(tried) = trials.and_then(|trials| trials.sign_ins.first()).filter(|_| analysis.is_possible())
     {
         let user = harmless(&tried.user);
-        writeln!(streams.errors, "Error: the sign-in of {user} failed at every listener.")?;
-        writeln!(streams.errors, "  winrm doctor localhost -username:{user} tests it step by step")?;
+        if user.is_empty() {
+            writeln!(
+                streams.errors,
+                "Error: the realm issued no ticket for this service to the user of quickconfig."
+            )?;
+            writeln!(
+                streams.errors,
+                "  winrm doctor localhost -authentication:kerberos tests it step by step"
+            )?;
+        } else {
+            writeln!(streams.errors, "Error: the sign-in of {user} failed at every listener.")?;
+            writeln!(streams.errors, "  winrm doctor localhost -username:{user} tests it step by step")?;
+        }
         return Ok(Completion::NoSignIn);
     }
     writeln!(streams.errors, "Error: no user can sign in over the network.")?;

@@ -15,29 +15,31 @@ pub(crate) enum MappingFault {
     Subject(PatternError),
     #[error("URI: {0}")]
     Uri(PatternError),
-    #[error("unexpected element {0}; CertMapping is required")]
+    #[error("unexpected element {0}; send CertMapping")]
     Root(String),
-    #[error("CertMapping/{0} is given more than once")]
+    #[error("CertMapping/{0} is given more than once; send it once")]
     Repeated(String),
-    #[error("CertMapping/{0} contains elements instead of text")]
+    #[error("CertMapping/{0} contains elements; send text")]
     NotText(String),
-    #[error("unknown element CertMapping/{0}; known are UserName, Password and Enabled")]
+    #[error("unknown element CertMapping/{0}; use UserName, Password and Enabled")]
     Unknown(String),
-    #[error("CertMapping/Enabled: \"{0}\" is not true or false")]
+    #[error("CertMapping/Enabled: \"{0}\" is not valid; use true or false")]
     Enabled(String),
     #[error("the key {0} of a certificate mapping cannot be changed; delete the mapping and create another")]
     KeyChange(String),
     #[error("CertMapping/UserName: {0}")]
     User(UserNameError),
-    #[error("certificates can only be mapped to local accounts, and {0} is not a local account")]
+    #[error(
+        "certificates can only be mapped to local accounts, and {0} is none; name an account of this machine"
+    )]
     NotLocal(String),
-    #[error("CertMapping/Password is longer than 256 characters")]
+    #[error("CertMapping/Password is longer than 256 characters; choose a shorter password for the account")]
     TooLong,
-    #[error("CertMapping/Password is empty")]
+    #[error("CertMapping/Password is empty; send the password of UserName")]
     Blank,
     #[error(transparent)]
     Store(#[from] MappingStoreError),
-    #[error("the change was interrupted")]
+    #[error("the change was interrupted; retry")]
     Interrupted,
 }
 

@@ -73,7 +73,7 @@ impl Options {
         for child in body.children() {
             let name = child.name();
             if seen.contains(&name) && !matches!(name, "RemoteAddress" | "Step") {
-                return Err(wrong(format!("{name} is given more than once")));
+                return Err(wrong(format!("{name} is given more than once; send it once")));
             }
             seen.push(name);
             options.take(stage, child)?;
@@ -87,7 +87,7 @@ impl Options {
         let is_about_remoting = matches!(stage, Stage::Analyze | Stage::EnableRemoting);
         let takes_steps = matches!(stage, Stage::EnableService | Stage::EnableRemoting | Stage::Undo);
         if child.children().next().is_some() {
-            return Err(wrong(format!("{} contains elements instead of text", child.name())));
+            return Err(wrong(format!("{} contains elements; send text", child.name())));
         }
         match child.name() {
             _ if !child.namespace().eq_ignore_ascii_case(NAMESPACE) => return Err(unknown(stage, &child)),
@@ -99,19 +99,24 @@ impl Options {
             "Zone" if is_about_remoting => self.zone = Some(Zone::parse(text).map_err(invalid)?),
             "RemoteAddress" if is_about_remoting => {
                 if self.sources.len() >= Source::MAX {
-                    return Err(wrong(format!("more than {} remote addresses", Source::MAX)));
+                    return Err(wrong(format!(
+                        "more than {} remote addresses; merge some into networks",
+                        Source::MAX
+                    )));
                 }
                 self.sources.push(Source::parse(text).map_err(invalid)?);
             }
             "AllowGroup" if is_about_remoting => {
                 if text.is_empty() || text.len() > 256 || text.contains(is_forbidden_in_group_name) {
-                    return Err(wrong("AllowGroup is not a valid name of a local group".to_owned()));
+                    return Err(wrong("AllowGroup must be the name of a local group".to_owned()));
                 }
                 self.group = Some(text.to_owned());
             }
             "Step" if takes_steps => {
                 if self.steps.len() >= MOST_STEPS {
-                    return Err(wrong(format!("more than {MOST_STEPS} steps")));
+                    return Err(wrong(format!(
+                        "more than {MOST_STEPS} steps; send those that the analysis proposed"
+                    )));
                 }
                 self.steps.push(text.chars().take(300).collect());
             }
@@ -150,7 +155,7 @@ impl Options {
 
 fn unknown(stage: Stage, child: &Element<'_>) -> Fault {
     let name: String = child.name().chars().take(60).collect();
-    wrong(format!("unknown element \"{name}\" in {}_INPUT", stage.name()))
+    wrong(format!("unknown element \"{name}\" in {}_INPUT; omit it", stage.name()))
 }
 
 fn invalid(error: quickconfig::Error) -> Fault {

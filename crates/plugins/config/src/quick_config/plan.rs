@@ -83,7 +83,9 @@ impl Plan {
         steps.extend(open);
         if let Some(group) = &options.group {
             let sid = plugin.principals.as_ref().and_then(|principals| principals.sid_of(group));
-            let sid = sid.ok_or_else(|| wrong(format!("the local group {group} does not exist")))?;
+            let sid = sid.ok_or_else(|| {
+                wrong(format!("the local group {group} does not exist; create it with groupadd {group}"))
+            })?;
             let dacl = state.access.of(wsman::namespace::SHELL).guard.dacl();
             let has_access = dacl.is_some_and(|dacl| {
                 let all = sddl::AccessMask::GENERIC_ALL;
@@ -324,7 +326,7 @@ fn no_certificate() -> Fault {
         Subcode::InternalError,
         QUICK_CONFIG_FAILED_CERT_REQUIRED,
         "no suitable certificate for HTTPS; -strict requires a valid server certificate for a name of this machine, \
-         not self-signed, in the directory of certificates; without -strict, a self-signed certificate is created",
+         not self-signed, in the directory of certificates; omit -strict to create a self-signed certificate",
     )
 }
 

@@ -112,14 +112,14 @@ async fn an_invalid_mapping_is_rejected_and_not_created() {
     let user = ("UserName", "ada");
     let password = ("Password", PASSWORD);
     for (body, code, words) in [
-        (with(&[user]), 2_150_859_116, "requires UserName and Password"),
-        (with(&[password]), 2_150_859_116, "requires UserName and Password"),
+        (with(&[user]), 2_150_859_116, "send UserName and Password"),
+        (with(&[password]), 2_150_859_116, "send UserName and Password"),
         (with(&[user, ("Password", "")]), 2_150_859_115, "empty"),
         (with(&[user, ("Password", &long)]), 2_150_859_114, "256"),
         (with(&[user, ("Password", "wrong")]), 2_150_859_092, "ada cannot sign in to this machine"),
         (with(&[("UserName", "eve"), password]), 2_150_859_092, "eve cannot sign in to this machine"),
-        (with(&[("UserName", "CORP\\ada"), password]), 2_150_859_092, "not a local account"),
-        (with(&[("UserName", "ada@corp.example"), password]), 2_150_859_092, "not a local account"),
+        (with(&[("UserName", "CORP\\ada"), password]), 2_150_859_092, "to local accounts"),
+        (with(&[("UserName", "ada@corp.example"), password]), 2_150_859_092, "to local accounts"),
         (with(&[("UserName", ""), password]), 2_150_859_092, "empty"),
         (with(&[user, password, ("Enabled", "perhaps")]), 2_150_858_817, "perhaps"),
         (with(&[user, password, user]), 2_150_858_817, "more than once"),

@@ -14,9 +14,14 @@ const PATH: &str = "telarchd";
 
 /// Converts a [`CommandError`] into a fault. No other place does.
 pub(super) fn from_command_error(error: CommandError) -> Fault {
-    let reason = match std::error::Error::source(&error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
+    let reason = match &error {
+        CommandError::Spawn { source, .. } => {
+            format!("{error}: {source}; shorten the command line, or check the limits of the user")
+        }
+        CommandError::Signal { source } => {
+            format!("{error}: {source}; end the command as the user that it runs as")
+        }
+        _ => error.to_string(),
     };
     let code = match error {
         CommandError::TimedOut => return timed_out(),
@@ -55,7 +60,7 @@ pub(super) fn unknown_dialect(dialect: &str) -> Fault {
     Fault::new(
         Subcode::FilterDialectRequestedUnavailable,
         code::FILTER_DIALECT_UNAVAILABLE,
-        format!("unsupported filter dialect {dialect}; shells support selector filters only"),
+        format!("unsupported filter dialect {dialect}; use a selector filter"),
     )
 }
 
@@ -63,7 +68,7 @@ pub(super) fn filter_required() -> Fault {
     Fault::new(
         Subcode::UnsupportedFeature,
         code::SHELL_FILTER_REQUIRED,
-        "listing commands requires a selector filter with the ShellId",
+        "listing commands requires a shell; add a selector filter with the ShellId",
     )
 }
 
@@ -78,6 +83,6 @@ pub(super) fn commands_without_references() -> Fault {
 
 /// Returns the fault for a request to validate an operation that can only be carried out.
 pub(super) fn cannot_validate() -> Fault {
-    let reason = "only the creation and deletion of shells can be validated without doing it";
+    let reason = "only the creation and deletion of shells can be validated without doing it; omit -whatif";
     Fault::new(Subcode::InvalidOptions, code::OPTION_NOT_SUPPORTED, reason).with_detail(Detail::NOT_SUPPORTED)
 }

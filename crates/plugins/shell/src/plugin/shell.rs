@@ -130,7 +130,9 @@ impl Shell {
             return Err(fault::too_many_commands(MAX_COMMANDS));
         }
         if commands.contains_key(&key(&id)) {
-            return Err(fault::invalid_parameter(format!("command {id} already exists in the shell")));
+            return Err(fault::invalid_parameter(format!(
+                "command {id} already exists in the shell; omit CommandId, or choose another one"
+            )));
         }
         let text = line.line();
         let line = if directly {

@@ -212,6 +212,7 @@ impl PluginClient {
         };
         let message = fault.clone().on_machine("node7").envelope(None, None, random::uuid());
         assert_well_formed(&message);
+        telarch_architecture::faults::check(fault.reason()).unwrap_or_else(|error| panic!("{error}"));
         (fault, message)
     }
 

@@ -24,7 +24,7 @@ async fn a_missing_instance_is_the_fault_of_windows() {
         "<f:WSManFault xmlns:f=\"http://schemas.microsoft.com/wbem/wsman/1/wsmanfault\" Code=\"2150858752\" Machine=\"node7\">\
          <f:Message><f:ProviderFault provider=\"WMI Provider\" path=\"%systemroot%\\system32\\WsmWmiPl.dll\">\
          <f:WSManFault xmlns:f=\"http://schemas.microsoft.com/wbem/wsman/1/wsmanfault\" Code=\"2150858752\" Machine=\"node7\">\
-         <f:Message>instance Site_Note.Id=\"9\" does not exist</f:Message></f:WSManFault><f:ExtendedError>\
+         <f:Message>instance Site_Note.Id=\"9\" does not exist\n  enumerate the class to list its instances</f:Message></f:WSManFault><f:ExtendedError>\
          <p:__ExtendedStatus xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xmlns:p=\"{CIMV2}/__ExtendedStatus\" \
          xmlns:cim=\"http://schemas.dmtf.org/wbem/wscim/1/common\" xsi:type=\"p:__ExtendedStatus_Type\">\
          <p:Description xsi:nil=\"true\"/><p:Operation>GetObject</p:Operation>\

@@ -15,12 +15,27 @@ async fn processes(session: &Session) -> u32 {
     shells(session).await[0].child_processes.unwrap_or(0)
 }
 
-/// Starts a command with this many processes and waits for all of them.
+/// Starts a command with this many processes and waits until all of them are counted.
 async fn with_processes(shell: &Shell, count: usize) -> Command {
-    let others = "sleep 1000 & ".repeat(count - 1);
-    let mut command = start(shell, &format!("{others} echo ready; wait")).await;
-    assert_eq!(first_line(&mut command).await, "ready\n");
+    let others = "sleep 1000 & ids=\"$ids $!\"; ".repeat(count - 1);
+    let mut command = start(shell, &format!("{others} echo $ids; wait")).await;
+    let ids = first_line(&mut command).await;
+    assert_eq!(ids.split_whitespace().count(), count - 1);
+    for id in ids.split_whitespace() {
+        executes(id, "sleep").await;
+    }
     command
+}
+
+/// Waits until a process executes a program: while it begins to, it is not counted.
+async fn executes(id: &str, program: &str) {
+    let file = format!("/proc/{id}/comm");
+    let executing = async {
+        while std::fs::read_to_string(&file).expect("the process runs").trim_end() != program {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(TIMEOUT, executing).await.expect("it executes the program");
 }
 
 #[tokio::test]
@@ -61,10 +76,10 @@ async fn the_youngest_processes_above_the_limit_are_killed() {
     if let Some(last) = Process::find(&first_line(&mut command).await) {
         last.ended().await;
     }
-    let settled = async { while processes(&session).await > 3 {} };
-    timeout(TIMEOUT, settled).await.expect("it has no more than it may");
+    // A process that is executing another program is briefly not counted.
+    let settled = async { while processes(&session).await != 3 {} };
+    timeout(TIMEOUT, settled).await.expect("it has as many as it may");
     // The oldest process, the command itself, survives.
-    assert_eq!(processes(&session).await, 3);
     command.signal(SignalCode::Terminate).await.unwrap();
     assert_eq!(rest(&mut command).await.exit_code, 143);
     shell.close().await.unwrap();

@@ -81,12 +81,21 @@ impl Trials {
         trials
     }
 
-    /// Returns whether a scheme that can be used is offered, and an account whose password was given can sign in.
-    ///
-    /// A refused ticket is not a failure of the service: its user may have no account here.
+    /// Returns whether users can sign in, as far as that was tried: with a password that was given, a sign-in succeeded;
+    /// without one, a listener offers a scheme that did not fail for the ticket of the user who runs quickconfig.
     pub(super) fn has_success(&self, analysis: &SignInAnalysis) -> bool {
-        let is_offered = analysis.report.usable().any(|scheme| !self.offering(scheme).is_empty());
-        is_offered && (!self.has_password || self.sign_ins.iter().any(|own| own.result.is_ok()))
+        let has_signed_in = self.sign_ins.iter().any(|own| own.result.is_ok());
+        let can_sign_in =
+            |own: &SchemeReport| !self.offering(own.scheme).is_empty() && !self.has_only_failed(own);
+        has_signed_in || (!self.has_password && usable(&analysis.report.schemes).any(can_sign_in))
+    }
+
+    /// Returns whether every sign-in with a scheme failed. A ticket proves nothing about NTLM, which is part of the
+    /// same scheme.
+    fn has_only_failed(&self, own: &SchemeReport) -> bool {
+        let has_other_proof = matches!(&own.state, SchemeState::Usable(by) if by.contains("NTLM: "));
+        let mut tried = self.sign_ins.iter().filter(|tried| tried.scheme == own.scheme).peekable();
+        !has_other_proof && tried.peek().is_some() && tried.all(|tried| tried.result.is_err())
     }
 
     /// Returns the listeners that offer a scheme.
@@ -151,6 +160,10 @@ fn password_scheme(scheme: Scheme, user: &str) -> Option<PasswordScheme> {
         Scheme::Basic => Some(PasswordScheme::Basic),
         _ => None,
     }
+}
+
+fn usable(schemes: &[SchemeReport]) -> impl Iterator<Item = &SchemeReport> {
+    schemes.iter().filter(|own| matches!(own.state, SchemeState::Usable(_)))
 }
 
 /// Returns whether a ticket suffices for a scheme. CredSSP needs a password.
@@ -237,6 +250,7 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(250);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::Address;
 
     fn report(scheme: Scheme, by: &str) -> SchemeReport {
         SchemeReport { scheme, state: SchemeState::Usable(by.to_owned()) }
@@ -250,6 +264,27 @@ mod tests {
         assert!(!is_kerberos(&report(Scheme::CredSsp, "Kerberos: principals")));
         let off = SchemeReport { scheme: Scheme::Kerberos, state: SchemeState::Disabled };
         assert!(!is_kerberos(&off));
+    }
+
+    #[test]
+    fn a_scheme_has_failed_if_every_sign_in_with_its_only_proof_failed() {
+        let listener = Address::parse("http://127.0.0.1:5985/wsman").unwrap();
+        let listener = listener.complete(Transport::Http, None);
+        let tried = |result: Result<(), String>| SignIn {
+            scheme: Scheme::Negotiate,
+            listener: listener.clone(),
+            user: "ann@LAB".to_owned(),
+            result,
+        };
+        let trials = |sign_ins| Trials { sign_ins, ..Trials::default() };
+        let refused = || tried(Err("no account".to_owned()));
+        let kerberos = report(Scheme::Negotiate, "Kerberos: principals");
+        let both = report(Scheme::Negotiate, "Kerberos: principals; NTLM: accounts");
+        assert!(trials(vec![refused(), refused()]).has_only_failed(&kerberos));
+        assert!(!trials(vec![refused(), tried(Ok(()))]).has_only_failed(&kerberos));
+        assert!(!trials(vec![refused()]).has_only_failed(&both));
+        assert!(!trials(vec![refused()]).has_only_failed(&report(Scheme::Basic, "users")));
+        assert!(!trials(Vec::new()).has_only_failed(&kerberos));
     }
 
     #[test]
