@@ -1,5 +1,5 @@
 // A feature of a site.
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { get } from "./api.js";
 import { preview } from "./changes.js";
 import { featureFields } from "./feature-fields.js";
@@ -49,7 +49,8 @@ export function Feature({ id, name }) {
       setFailure(problem);
     }
   };
-  useEffect(() => {
+  // Before the dialog of a change closes, so that no action uses the revision before the change.
+  useLayoutEffect(() => {
     if (!state) return;
     writes.value = state.writable && site.data ? target(state, site.data.value) : "";
     actions.value = state.writable && state.is_local ? [{ label: "Revert to inherited", run: revert }] : [];

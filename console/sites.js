@@ -1,5 +1,5 @@
 // Sites and their bindings.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { get } from "./api.js";
 import { preview } from "./changes.js";
 import { featureTitle } from "./feature.js";
@@ -78,7 +78,8 @@ export function Site({ id }) {
   const isStarted = site?.state === "started";
   // The directives of a stopped site are no part of the configuration.
   const features = useData(async () => (isStarted ? get(`${siteUrl(id)}/features`) : null), [isStarted]);
-  useEffect(() => {
+  // Before the dialog of a change closes, so that no action uses the revision before the change.
+  useLayoutEffect(() => {
     if (!site) return;
     writes.value = `Writes to ${site.position.file}:${site.position.line}, applies by reload`;
     if (!hasRole("administrator")) return;
