@@ -309,8 +309,12 @@ fn a_disabled_plug_in_is_replaced_by_commands_and_a_disabled_setting_is_reported
     assert!(refused.code == 1 && refused.text().1.contains("File/AllowFileTransfer is false"), "{refused:?}");
 
     let service = Telarchd::start_for(way);
-    let disabled =
-        Winrm::against(&service, way).run(&["set", "winrm/config/plugin?Name=File", "@{Enabled=\"false\"}"]);
+    let settings = folder.path().join("plug-in.xml");
+    let namespace = "http://schemas.microsoft.com/wbem/wsman/1/config/PluginConfiguration";
+    let markup = format!("<PlugInConfiguration xmlns=\"{namespace}\" Name=\"File\" Enabled=\"false\"/>");
+    fs::write(&settings, markup).expect("a file");
+    let file = format!("-file:{}", settings.display());
+    let disabled = Winrm::against(&service, way).run(&["set", "winrm/config/plugin?Name=File", &file]);
     assert_eq!(disabled.code, 0, "{disabled:?}");
     let copied = cp(way, &[here, &remote(&service, way, &there), "-v"]);
     assert!(copied.code == 0 && copied.text().0.contains("by winrs and sh"), "{copied:?}");
