@@ -303,7 +303,7 @@ mod tests {
         fs::write(&path, "old").unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
         let mut arriving = receive(&directory, "a", FileMode::New(0o777)).unwrap();
-        (&*arriving.file()).write_all(b"new").unwrap();
+        arriving.file().write_all(b"new").unwrap();
         arriving.keep(false);
         assert_eq!(fs::read(&path).unwrap(), b"old");
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
@@ -325,7 +325,7 @@ mod tests {
         assert_eq!(names(folder.path()), ["a"]);
 
         let mut arriving = receive(&directory, "a", FileMode::New(0o644)).unwrap();
-        (&*arriving.file()).write_all(b"begi").unwrap();
+        arriving.file().write_all(b"begi").unwrap();
         arriving.keep(true);
         drop(arriving);
         assert_eq!(names(folder.path()), [".telarch-key.part", "a"]);
@@ -333,8 +333,8 @@ mod tests {
         let mode = FileMode::New(0o644);
         let continued = directory.receive(OsStr::new("a"), "key", mode, Begin::Continued).unwrap();
         let mut begun = String::new();
-        (&*continued.file()).read_to_string(&mut begun).unwrap();
-        (&*continued.file()).write_all(b"nning").unwrap();
+        continued.file().read_to_string(&mut begun).unwrap();
+        continued.file().write_all(b"nning").unwrap();
         continued.commit(None).unwrap();
         assert_eq!(
             (begun.as_str(), fs::read(folder.path().join("a")).unwrap()),

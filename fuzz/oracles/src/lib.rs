@@ -11,6 +11,7 @@ pub mod broker;
 pub mod cim;
 pub mod config;
 pub mod consumers;
+pub mod copy;
 pub mod eventlog;
 pub mod hardware;
 pub mod http;

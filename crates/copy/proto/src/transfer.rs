@@ -246,7 +246,7 @@ mod tests {
     fn markup(write: impl FnOnce(&mut Writer)) -> Document {
         let mut writer = Writer::new();
         write(&mut writer);
-        Document::parse(&writer.finish(), &Bounds::default()).unwrap()
+        Document::parse(writer.finish(), &Bounds::default()).unwrap()
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod broker;
 mod cim;
 mod config;
 mod consumers;
+mod copy;
 mod corpus;
 mod eventlog;
 mod hardware;
