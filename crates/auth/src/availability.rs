@@ -16,7 +16,7 @@ pub struct SignInFacts {
     pub https: bool,
     /// Whether passwords and messages may be sent readable over HTTP.
     pub allow_unencrypted: bool,
-    /// Keys of this machine for Kerberos, or the reason why there are none.
+    /// Keys of this machine for Kerberos, or the reason why they are missing.
     pub kerberos: Result<(), String>,
     /// Number of enabled accounts in the account file with a password of their own whose NT hash can be used.
     pub nt_hashes: usize,

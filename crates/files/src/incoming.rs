@@ -169,8 +169,8 @@ impl Directory {
         })
     }
 
-    /// Opens the temporary file of an earlier attempt for reading; `None` if there is none, or if it is not a regular
-    /// file of this user.
+    /// Opens the temporary file of an earlier attempt for reading; `None` if it does not exist, or is not a regular file
+    /// of this user.
     #[must_use]
     pub fn partial(&self, key: &str) -> Option<File> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -180,7 +180,7 @@ impl Directory {
         file.metadata().is_ok_and(|found| is_own(&found)).then_some(file)
     }
 
-    /// Returns the permissions of an existing file; `None` if there is none.
+    /// Returns the permissions of an existing file; `None` if no file has this name.
     fn existing_mode(&self, name: &OsStr) -> Result<Option<u32>, IncomingError> {
         let found = match statat(&self.0, name, AtFlags::empty()) {
             Ok(found) => found,

@@ -107,7 +107,7 @@ impl ClientPool {
         self.protocol
     }
 
-    /// Returns the state of a pipeline; `None` if there is none.
+    /// Returns the state of a pipeline; `None` for an unknown pipeline.
     #[must_use]
     pub fn pipeline_state(&self, pipeline: Guid) -> Option<PipelineState> {
         self.pipelines.get(&pipeline).map(|pipeline| pipeline.state)

@@ -106,7 +106,7 @@ impl ServerPool {
         self.runspaces
     }
 
-    /// Returns the state of a pipeline; `None` if there is none.
+    /// Returns the state of a pipeline; `None` for an unknown pipeline.
     #[must_use]
     pub fn pipeline_state(&self, pipeline: Guid) -> Option<PipelineState> {
         self.pipelines.get(&pipeline).map(|pipeline| pipeline.state)

@@ -9,7 +9,7 @@ macro_rules! states {
         }
 
         impl $name {
-            /// Returns the state with this number; `None` if there is none.
+            /// Returns the state with this number; `None` for an unknown number.
             #[must_use]
             pub fn from_code(code: i32) -> Option<Self> {
                 match code {

@@ -24,15 +24,15 @@ pub fn message(data: &[u8]) {
     }
     let Ok(document) = Document::parse(text, &Bounds::default()) else { return };
     let root = document.root();
-    repeat(root, |element| OpenTransfer::parse(element), OpenTransfer::write);
-    repeat(root, |element| Opened::parse(element), Opened::write);
-    repeat(root, |element| Finish::parse(element), Finish::write);
-    repeat(root, |element| Finished::parse(element), Finished::write);
-    repeat(root, |element| Entry::parse(element), Entry::write);
-    repeat(root, |element| TreeEntry::parse(element), TreeEntry::write);
-    repeat(root, |element| Pack::parse(element), Pack::write);
-    repeat(root, |element| Unpack::parse(element), Unpack::write);
-    repeat(root, |element| Unpacked::parse(element), Unpacked::write);
+    repeat(root, OpenTransfer::parse, OpenTransfer::write);
+    repeat(root, Opened::parse, Opened::write);
+    repeat(root, Finish::parse, Finish::write);
+    repeat(root, Finished::parse, Finished::write);
+    repeat(root, Entry::parse, Entry::write);
+    repeat(root, TreeEntry::parse, TreeEntry::write);
+    repeat(root, Pack::parse, Pack::write);
+    repeat(root, Unpack::parse, Unpack::write);
+    repeat(root, Unpacked::parse, Unpacked::write);
 }
 
 fn repeat<T: PartialEq + std::fmt::Debug>(

@@ -86,7 +86,7 @@ impl Words {
     /// Removes and returns the next word that is not an option. `argument` is its name in the error.
     ///
     /// # Errors
-    /// [`UsageError`] if there is none.
+    /// [`UsageError`] if the word is missing.
     pub fn take(&mut self, argument: &str) -> Result<String, UsageError> {
         let word = self.positional.pop_front();
         word.ok_or_else(|| UsageError(format!("Required argument {argument} is missing.")))

@@ -8,23 +8,25 @@ use crate::path::decode_path;
 
 pub(crate) fn digest(body: Element<'_>) -> Result<Option<ContentDigest>, Fault> {
     let Some(text) = text(body, "SHA256") else { return Ok(None) };
-    ContentDigest::parse(&text).map(Some).ok_or_else(|| invalid("SHA256 is not a SHA-256"))
+    ContentDigest::parse(&text).map(Some).ok_or_else(|| invalid("SHA256 must have 64 hexadecimal digits"))
 }
 
 pub(crate) fn mode(body: Element<'_>) -> Result<Option<u32>, Fault> {
     let Some(text) = text(body, "Mode") else { return Ok(None) };
     let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| *mode <= 0o777);
-    mode.map(Some).ok_or_else(|| invalid("Mode is not an octal number up to 777"))
+    mode.map(Some).ok_or_else(|| invalid("Mode must be an octal number up to 777"))
 }
 
 pub(crate) fn number(body: Element<'_>, name: &str) -> Result<Option<u64>, Fault> {
     let Some(text) = text(body, name) else { return Ok(None) };
-    text.parse().map(Some).map_err(|_| invalid(format!("{name} is not a number")))
+    text.parse().map(Some).map_err(|_| invalid(format!("{name} must be a number")))
 }
 
 pub(crate) fn path(body: Element<'_>, name: &str) -> Result<Option<Vec<u8>>, Fault> {
     let Some(text) = text(body, name) else { return Ok(None) };
-    decode_path(&text).map(Some).ok_or_else(|| invalid(format!("{name} is not a path")))
+    decode_path(&text)
+        .map(Some)
+        .ok_or_else(|| invalid(format!("{name} must be an escaped path without a NUL character")))
 }
 
 pub(crate) fn text(body: Element<'_>, name: &str) -> Option<String> {
@@ -33,7 +35,7 @@ pub(crate) fn text(body: Element<'_>, name: &str) -> Option<String> {
 }
 
 pub(crate) fn missing(name: &str) -> Fault {
-    invalid(format!("the element {name} is missing"))
+    invalid(format!("the element {name} is missing; add it"))
 }
 
 pub(crate) fn invalid(reason: impl Into<String>) -> Fault {

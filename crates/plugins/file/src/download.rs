@@ -70,14 +70,16 @@ impl DownloadFile {
     /// Reads a piece of at most `length` bytes; empty at the end of the file.
     pub(crate) fn read(&mut self, offset: u64, length: usize) -> Result<Vec<u8>, TransferError> {
         if offset > self.position {
-            return Err(TransferError::Piece("the piece is behind bytes that were not read yet"));
+            return Err(TransferError::Piece(
+                "the piece is behind bytes that were not read yet; read them first",
+            ));
         }
         let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
         let mut piece = vec![0; length.min(left)];
         let read = self.file.read_exact_at(&mut piece, offset);
         read.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => {
-                TransferError::Piece("the file was shortened while it was copied")
+                TransferError::Piece("the file was shortened while it was copied; copy it again")
             }
             _ => TransferError::file("read", &self.path, error),
         })?;
@@ -94,7 +96,7 @@ impl DownloadFile {
     /// Returns the digest of the content.
     pub(crate) fn finish(self) -> Result<Finished, TransferError> {
         if self.position != self.size {
-            return Err(TransferError::Piece("the file was not read to its end"));
+            return Err(TransferError::Piece("the file was not read to its end; read the rest first"));
         }
         let path = self.path.canonicalize().unwrap_or(self.path).into_os_string().into_vec();
         Ok(Finished { path, digest: ContentDigest::finish(self.hash) })

@@ -16,16 +16,16 @@ pub(crate) enum TransferError {
     #[error("cannot write {}: {source}", path.display())]
     Target { path: PathBuf, source: IncomingError },
     /// The path leads to a directory.
-    #[error("{} is a directory", .0.display())]
+    #[error("{} is a directory; name a file, or copy it with its entries", .0.display())]
     IsDirectory(PathBuf),
     /// The path leads to a device, a FIFO or a socket.
-    #[error("{} is not a regular file", .0.display())]
+    #[error("{} is not a regular file; name another one", .0.display())]
     NotAFile(PathBuf),
     /// Another transfer continues the same partial file.
     #[error("another copy of {} is in progress; try again later", .0.display())]
     InUse(PathBuf),
     /// The transfer does not exist, has expired, or belongs to another user.
-    #[error("unknown transfer: it has ended, has expired, or belongs to another user")]
+    #[error("unknown transfer: it has ended, has expired, or belongs to another user; open a new one")]
     Unknown,
     /// The user has too many transfers.
     #[error(
@@ -33,7 +33,9 @@ pub(crate) enum TransferError {
     )]
     TooMany(u32),
     /// The settings do not allow transfers.
-    #[error("file transfer is disabled on this machine ({0} is false)")]
+    #[error(
+        "file transfer is disabled on this machine because {0} is false; an administrator can set it to true"
+    )]
     Disabled(&'static str),
     /// A piece does not fit the transfer.
     #[error("{0}")]
@@ -42,13 +44,13 @@ pub(crate) enum TransferError {
     #[error("{0}")]
     Request(&'static str),
     /// The content is not the announced one.
-    #[error("the SHA-256 of the received data does not match")]
+    #[error("the SHA-256 of the received data does not match; copy the file again")]
     Mismatch,
     /// Earlier pieces did not arrive in time.
-    #[error("an earlier piece of the file did not arrive in time")]
+    #[error("an earlier piece of the file did not arrive in time; copy the file again")]
     TimedOut,
     /// An earlier request of the transfer has failed.
-    #[error("an earlier request of this transfer has failed")]
+    #[error("an earlier request of this transfer has failed; open a new transfer")]
     Failed,
 }
 

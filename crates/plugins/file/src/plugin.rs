@@ -226,7 +226,7 @@ fn created(call: &Call, id: &str, opened: &Opened) -> Result<Answer, Fault> {
 
 fn selected_path(call: &Call) -> Result<Vec<u8>, TransferError> {
     let path = call.request.head().selectors.text(PATH).and_then(copy_proto::decode_path);
-    path.ok_or(TransferError::Request("the selector Path is missing or is not a path"))
+    path.ok_or(TransferError::Request("the selector Path is missing or no path; add it"))
 }
 
 fn transfer_id(call: &Call) -> Result<&str, TransferError> {
@@ -250,7 +250,10 @@ fn action_not_supported(action: &Action) -> Fault {
     Fault::new(
         wsman::Subcode::ActionNotSupported,
         wsman::code::ACTION_NOT_SUPPORTED,
-        format!("the file resource does not support the action {}", action.uri()),
+        format!(
+            "the file resource does not support the action {}; use one of urn:telarch:file",
+            action.uri()
+        ),
     )
 }
 

@@ -105,7 +105,7 @@ impl UploadFile {
         }
         if offset != self.length || end > self.size {
             return Err(TransferError::Piece(
-                "the piece overlaps another one, or exceeds the size of the file",
+                "the piece overlaps another one or exceeds the size of the file; correct Offset",
             ));
         }
         self.file.file().write_all(piece).map_err(|error| self.failed(error))?;
@@ -117,7 +117,7 @@ impl UploadFile {
     /// Verifies the content and gives the file its name.
     pub(crate) fn finish(mut self, digest: Option<ContentDigest>) -> Result<Finished, TransferError> {
         if self.length != self.size {
-            return Err(TransferError::Piece("the file is not complete"));
+            return Err(TransferError::Piece("the file is not complete; send the rest first"));
         }
         let received = ContentDigest::finish(self.hash);
         if digest.as_ref() != Some(&received) {

@@ -47,7 +47,7 @@ pub type TypeNames = Arc<[Text]>;
 pub struct Object {
     /// Identifier that a [`Value::Reference`] uses; `None` if the object occurs once.
     pub id: Option<ReferenceId>,
-    /// Type names; `None` if there are none.
+    /// Type names; `None` for an object without them.
     pub types: Option<TypeNames>,
     /// Result of `ToString()`.
     pub to_string: Option<Text>,

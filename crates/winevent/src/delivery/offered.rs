@@ -22,7 +22,7 @@ pub enum CollectorAnswer {
     Subscriptions(OfferPage),
     /// The collector has rejected the message.
     Fault {
-        /// Local name of the subcode, such as `DeliveryRefused`; empty if there is none.
+        /// Local name of the subcode, such as `DeliveryRefused`; empty without one.
         subcode: String,
         /// Explanation of the collector, at most 500 characters.
         reason: String,

@@ -36,7 +36,7 @@ pub enum DataItem<'r> {
 /// An element with attributes, text and elements inside. The depth is bounded by [`super::Record::parse`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree<'r> {
-    /// Namespace; empty if there is none.
+    /// Namespace; empty without one.
     pub namespace: Cow<'r, str>,
     /// Local name.
     pub name: Cow<'r, str>,

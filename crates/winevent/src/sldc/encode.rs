@@ -87,7 +87,7 @@ impl<'d> Matches<'d> {
         }
     }
 
-    /// Returns the longest match for the bytes at a position; its length is zero if there is none.
+    /// Returns the longest match for the bytes at a position; its length is zero without a match.
     fn longest(&self, at: usize) -> Match {
         let rest = self.data.get(at..).unwrap_or_default();
         let mut best = Match::default();
