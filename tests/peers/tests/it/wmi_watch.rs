@@ -64,7 +64,7 @@ fn events_of_a_superclass_begin_with_their_class() {
         let watched = telarch(&watch, "");
         let (printed, errors, code) = watched.text();
         assert_eq!((errors, code), ("", 0));
-        assert!(printed.starts_with("{\"__CLASS\":\"__InstanceModificationEvent\""), "{printed}");
+        assert!(printed.starts_with("{\"__CLASS\": \"__InstanceModificationEvent\""), "{printed}");
     }
 }
 
