@@ -9,7 +9,7 @@ mod schema;
 use std::path::{Path, PathBuf};
 
 use locks::Mutex;
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 pub use self::reader::{StoreReader, StoredSource, StoredSubscription};
 use crate::error::CollectorError;
@@ -40,6 +40,23 @@ pub struct SourceState {
     pub version_seen: Option<String>,
     /// Last fault that was sent to the source, or reason why it ended the subscription.
     pub last_fault: Option<String>,
+}
+
+impl SourceState {
+    /// Reads the state of a source from the columns `bookmark, seq, last_event, last_heartbeat, remote_ip, version_seen,
+    /// last_fault` of a row, of which `first` is the first.
+    fn from_columns(source: String, row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        Ok(Self {
+            source,
+            bookmark: row.get(first)?,
+            batches: row.get(first + 1)?,
+            last_event: row.get(first + 2)?,
+            last_heartbeat: row.get(first + 3)?,
+            remote_ip: row.get(first + 4)?,
+            version_seen: row.get(first + 5)?,
+            last_fault: row.get(first + 6)?,
+        })
+    }
 }
 
 /// Row to be written for a message of a source.
@@ -130,18 +147,8 @@ impl Store {
                 "SELECT source, bookmark, seq, last_event, last_heartbeat, remote_ip, version_seen, last_fault
                  FROM source_state WHERE subscription = ?1 ORDER BY source",
             )?;
-            let rows = statement.query_map([subscription], |row| {
-                Ok(SourceState {
-                    source: row.get(0)?,
-                    bookmark: row.get(1)?,
-                    batches: row.get(2)?,
-                    last_event: row.get(3)?,
-                    last_heartbeat: row.get(4)?,
-                    remote_ip: row.get(5)?,
-                    version_seen: row.get(6)?,
-                    last_fault: row.get(7)?,
-                })
-            })?;
+            let rows =
+                statement.query_map([subscription], |row| SourceState::from_columns(row.get(0)?, row, 1))?;
             rows.collect::<Result<Vec<_>, _>>()
         };
         read().map_err(|source| self.failed(source))

@@ -119,17 +119,7 @@ impl StoreReader {
                 }
                 let subscription: Option<String> = row.get(5)?;
                 if let (Some(subscription), Some(source)) = (subscription, sources.last_mut()) {
-                    let state = SourceState {
-                        source: id,
-                        bookmark: row.get(6)?,
-                        batches: row.get(7)?,
-                        last_event: row.get(8)?,
-                        last_heartbeat: row.get(9)?,
-                        remote_ip: row.get(10)?,
-                        version_seen: row.get(11)?,
-                        last_fault: row.get(12)?,
-                    };
-                    source.states.push((subscription, state));
+                    source.states.push((subscription, SourceState::from_columns(id, row, 6)?));
                 }
             }
             Ok(sources)
