@@ -1,6 +1,7 @@
 //! Shares of Samba and of the kernel's NFS server.
 
 pub mod access;
+pub mod client;
 pub mod nfs;
 pub mod samba;
 

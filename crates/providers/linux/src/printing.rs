@@ -4,6 +4,7 @@ mod associations;
 mod configuration;
 mod driver;
 mod job;
+mod msft_printer;
 mod port;
 mod printer;
 
@@ -17,6 +18,7 @@ use crate::table::{Binding, bind};
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     vec![
         bind(machine, printer::Printers),
+        bind(machine, msft_printer::MsftPrinters),
         bind(machine, job::Jobs),
         bind(machine, configuration::Configurations),
         bind(machine, driver::Drivers),

@@ -1,6 +1,7 @@
 //! Shares of Samba and of the kernel's NFS server.
 
 mod change;
+mod client;
 mod setting;
 mod smb;
 
@@ -17,12 +18,14 @@ use crate::table::{Binding, Fill, Push, Table, bind, failure, push_listing, refe
 
 /// Returns the tables of share classes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
-    vec![
+    let mut bindings = vec![
         bind(machine, Shares),
         relate(machine, &SHARE_TO_DIRECTORY),
         bind(machine, setting::ShareSetting),
         bind(machine, smb::SmbShare),
-    ]
+    ];
+    bindings.extend(client::bindings(machine));
+    bindings
 }
 
 /// `Win32_Share`.

@@ -128,12 +128,17 @@ pub(crate) fn is_set(instance: &Instance, name: &str) -> bool {
 
 /// Returns the path of an instance with one key.
 pub(crate) fn reference(class: &str, key: &str, value: impl Into<Value>) -> Value {
-    path_with_key(class, key, &value.into()).ok().into()
+    reference_with_keys(class, &[(key, value.into())])
 }
 
-fn path_with_key(class: &str, key: &str, value: &Value) -> Result<ObjectPath, cim::Error> {
-    let keys = vec![(Name::parse(key)?, cim::KeyValue::from(value))];
-    ObjectPath::from_keys(Name::parse(class)?, keys)
+/// Returns the path of an instance with these keys.
+pub(crate) fn reference_with_keys(class: &str, keys: &[(&str, Value)]) -> Value {
+    path_with_keys(class, keys).ok().into()
+}
+
+fn path_with_keys(class: &str, keys: &[(&str, Value)]) -> Result<ObjectPath, cim::Error> {
+    let keys = keys.iter().map(|(name, value)| Ok((Name::parse(name)?, cim::KeyValue::from(value))));
+    ObjectPath::from_keys(Name::parse(class)?, keys.collect::<Result<_, cim::Error>>()?)
 }
 
 /// Returns the path of an instance with several keys from its row.

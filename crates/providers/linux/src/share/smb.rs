@@ -8,6 +8,12 @@ use wmi::{ProviderError, Scan};
 use crate::Machine;
 use crate::table::{Fill, Push, Table, failure, push_listing};
 
+/// Namespace of the classes.
+pub(super) const NAMESPACE: &str = "root/microsoft/windows/smb";
+
+/// Scope of servers without clusters.
+pub(super) const SCOPE: &str = "*";
+
 /// Shares of Samba; those of NFS are in `Win32_Share` only.
 pub(super) struct SmbShare;
 
@@ -23,7 +29,7 @@ fn number(kind: Kind) -> u32 {
 impl Table for SmbShare {
     type Row = Share;
 
-    const NAMESPACE: &'static str = "root/microsoft/windows/smb";
+    const NAMESPACE: &'static str = NAMESPACE;
 
     const CLASS: &'static str = "MSFT_SmbShare";
 
@@ -33,8 +39,7 @@ impl Table for SmbShare {
         ("Name", |_, share| share.name.clone().into()),
         ("Path", |_, share| share.path.clone().into()),
         ("Scoped", |_, _| false.into()),
-        // The scope of servers without clusters.
-        ("ScopeName", |_, _| "*".into()),
+        ("ScopeName", |_, _| SCOPE.into()),
         // 1 is "Online".
         ("ShareState", |_, _| 1_u32.into()),
         ("ShareType", |_, share| number(share.kind).into()),

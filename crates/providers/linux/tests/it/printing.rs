@@ -145,6 +145,15 @@ fn printers_and_jobs_of_cups_are_listed_and_changed() {
         ["laser", "Erster Stock", "attic", "sink:/dev/null", "3", "false", "true", "true", "OK"]
     );
     assert_eq!(row("Win32_Printer", "").len(), 2);
+    let standard = crate::rows_in("root/standardcimv2", &machine, "SELECT * FROM MSFT_Printer");
+    for printer in run(standard) {
+        let same = &row("Win32_Printer", &format!("WHERE Name = '{}'", text(&printer, "Name")))[0];
+        for column in ["DriverName", "PortName", "Location", "Comment", "Shared", "ShareName"] {
+            assert_eq!(text(&printer, column), text(same, column), "{column}");
+        }
+        let is_paused = text(same, "PrinterState") == "1";
+        assert_eq!(text(&printer, "PrinterStatus") == "1", is_paused);
+    }
     let other = &row("Win32_Printer", "WHERE Name = 'other'")[0];
     assert_eq!(
         ["PrinterStatus", "StatusInfo"].map(|name| text(other, name)),

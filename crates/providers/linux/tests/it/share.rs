@@ -1,6 +1,9 @@
 //! Compares shares of Samba with its own programs, and tests exports of NFS.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use cim::Value;
@@ -154,5 +157,104 @@ fn user_shares_are_created_changed_and_deleted() {
         assert_eq!(text(&call(path, "Delete", &[]), "ReturnValue"), "0");
         assert_eq!(sh("net usershare list"), "");
         assert!(run(call_on(&machine, path, "Delete", &[])).is_err(), "it is gone");
+    });
+}
+
+/// Returns rows of a class as text, the values of each joined with "|".
+fn texts(machine: &Arc<Machine>, namespace: &str, query: &str, columns: &[&str]) -> Vec<String> {
+    let rows = run(crate::rows_in(namespace, machine, query));
+    rows.iter().map(|row| columns.iter().map(|name| text(row, name)).collect::<Vec<_>>().join("|")).collect()
+}
+
+/// A file server, which ends with this value.
+struct Smbd(Child);
+
+impl Smbd {
+    fn start() -> Self {
+        // smbd signals its process group when it ends, and ends when its standard input is a closed pipe.
+        let mut command = Command::new("smbd");
+        command.args(["--foreground", "--no-process-group", "--debug-stdout"]).process_group(0);
+        let output = std::fs::File::create("/srv/out").unwrap();
+        let mut smbd = Self(command.stdin(Stdio::null()).stdout(output).spawn().unwrap());
+        while std::net::TcpStream::connect("127.0.0.1:445").is_err() {
+            smbd.assert_running();
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        smbd
+    }
+
+    fn assert_running(&mut self) {
+        let output = std::fs::read_to_string("/srv/out").unwrap();
+        assert!(self.0.try_wait().unwrap().is_none(), "smbd has ended: {output}");
+    }
+}
+
+impl Drop for Smbd {
+    fn drop(&mut self) {
+        let group = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[test]
+fn clients_of_samba_are_listed_with_their_connections_and_files() {
+    let needed = ["smbd", "smbclient", "smbstatus", "testparm", "ip"];
+    in_world("share::clients_of_samba_are_listed_with_their_connections_and_files", &needed, || {
+        sh(
+            "ip link set lo up && mount -t tmpfs none /srv && cd /srv && mkdir pub etc private state cache lock pid rpc && \
+            mount --bind /srv/etc /etc/samba && echo text >pub/notes.txt",
+        );
+        let folders = ["private dir", "state directory", "cache directory", "lock directory"];
+        let folders = folders.iter().zip(["private", "state", "cache", "lock"]);
+        let folders: String = folders.map(|(name, path)| format!("{name} = /srv/{path}\n")).collect();
+        let configuration = format!(
+            "[global]\nserver role = standalone server\n{folders}pid directory = /srv/pid\nncalrpc dir = /srv/rpc\n\
+             log file = /srv/log\nmap to guest = Bad User\nguest account = root\ndisable netbios = yes\n\
+             load printers = no\nrpc start on demand helpers = no\n[pub]\npath = /srv/pub\nguest ok = yes\nread only = no\n"
+        );
+        std::fs::write("/etc/samba/smb.conf", configuration).unwrap();
+        let machine = Arc::new(Machine::this().with_sid(sddl::DomainSid::new([1, 2, 3])));
+        assert!(texts(&machine, "root/cimv2", "SELECT * FROM Win32_ServerSession", &["UserName"]).is_empty());
+        let mut server = Smbd::start();
+        let mut client = Command::new("smbclient");
+        let mut client = client
+            .args(["-U", "guest%", "//127.0.0.1/pub"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut input = client.stdin.take().unwrap();
+        input.write_all(b"open notes.txt\n").unwrap();
+        let smb = "root/microsoft/windows/smb";
+        let open_files = "SELECT * FROM MSFT_SmbOpenFile";
+        while texts(&machine, smb, open_files, &["FileId"]).is_empty() {
+            server.assert_running();
+            assert!(client.try_wait().unwrap().is_none(), "smbclient has ended");
+        }
+
+        let sessions = "SELECT * FROM Win32_ServerSession";
+        let columns =
+            ["ComputerName", "UserName", "ClientType", "ResourcesOpened", "SessionType", "IdleTime"];
+        assert_eq!(texts(&machine, "root/cimv2", sessions, &columns), ["127.0.0.1|root|SMB3_11|1|1|"]);
+        let columns = ["ComputerName", "UserName", "ShareName", "NumberOfFiles", "NumberOfUsers"];
+        let connections = "SELECT * FROM Win32_ServerConnection WHERE ShareName = 'pub'";
+        assert_eq!(texts(&machine, "root/cimv2", connections, &columns), ["127.0.0.1|root|pub|1|1"]);
+        let columns = ["ClientComputerName", "ClientUserName", "Dialect", "NumOpens"];
+        let smb_sessions = texts(&machine, smb, "SELECT * FROM MSFT_SmbSession", &columns);
+        assert_eq!(smb_sessions, ["127.0.0.1|root|3.1.1|1"]);
+        let columns = ["Path", "ShareRelativePath", "ClientUserName", "Encrypted"];
+        let files = texts(&machine, smb, open_files, &columns);
+        assert_eq!(files, ["/srv/pub/notes.txt|notes.txt|root|false"]);
+        let session = "ASSOCIATORS OF {Win32_ServerSession.ComputerName='127.0.0.1',UserName='root'}";
+        assert_eq!(texts(&machine, "root/cimv2", session, &["ShareName"]), ["pub"]);
+        let share = "ASSOCIATORS OF {Win32_Share.Name='pub'} WHERE AssocClass=Win32_ConnectionShare";
+        assert_eq!(texts(&machine, "root/cimv2", share, &["ComputerName"]), ["127.0.0.1"]);
+
+        drop(input);
+        assert!(client.wait().unwrap().success());
+        while !texts(&machine, "root/cimv2", sessions, &["UserName"]).is_empty() {
+            server.assert_running();
+        }
     });
 }
