@@ -19,6 +19,7 @@ pub mod ipmi;
 pub mod ipmi_proto;
 pub mod kerberos;
 pub mod linux;
+pub mod management;
 pub mod nginx;
 pub mod plugin_hosted;
 pub mod plugin_shell;

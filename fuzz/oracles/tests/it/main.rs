@@ -17,6 +17,7 @@ mod ipmi;
 mod ipmi_proto;
 mod kerberos;
 mod linux;
+mod management;
 mod nginx;
 mod plugin_hosted;
 mod plugin_shell;
