@@ -41,7 +41,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            rows_ahead: 64,
+            rows_ahead: 128,
             calls: 64,
             patience: Duration::from_secs(60),
             subscriptions: 1_000,

@@ -24,8 +24,8 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Runs `search` on a separate thread and returns its rows. At most `ahead` are queued, and as many were taken from
-    /// the queue and not returned yet.
+    /// Runs `search` on a separate thread and returns its rows. At most `ahead`, but at least two, wait to be returned:
+    /// half of them in the queue, the other half already taken from it.
     pub(crate) fn spawn(
         search: impl FnOnce(&RowSender) + Send + 'static,
         ahead: usize,
@@ -33,7 +33,7 @@ impl Rows {
         class: Name,
         log: Arc<OmissionLog>,
     ) -> Self {
-        let queue = Arc::new(Queue { most: ahead.max(1), ..Queue::default() });
+        let queue = Arc::new(Queue { most: ahead.div_ceil(2).max(1), ..Queue::default() });
         let sender = RowSender { queue: Arc::clone(&queue), log };
         // The queue signals the end together with the last row, so the consumer is not woken twice.
         drop(tokio::task::spawn_blocking(move || {

@@ -99,7 +99,7 @@ async fn a_provider_blocks_until_its_rows_are_read_and_ends_with_its_reader() {
         let row = rows.next().await.unwrap().unwrap();
         assert_eq!(row.value("Handle"), Some(&number.to_string().into()));
     }
-    // Ten rows were taken, four wait in the queue, and the provider holds one.
+    // Ten rows were returned, four wait to be returned, and the provider holds one.
     assert!(
         endless.made.load(Ordering::SeqCst) <= 15,
         "{} rows were made",
