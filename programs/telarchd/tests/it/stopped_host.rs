@@ -14,12 +14,25 @@ async fn stop_host(telarchd: &Telarchd, uid: u32) -> i32 {
     loop {
         for host in hosts(telarchd) {
             let of_user = std::fs::read_to_string(format!("/proc/{host}/status")).unwrap_or_default();
-            if of_user.contains(&format!("Uid:\t{uid}")) {
+            // A killed host stays in the list until its parent has waited for it.
+            if of_user.contains(&format!("Uid:\t{uid}")) && !of_user.contains("State:\tZ") {
                 kill_process(Pid::from_raw(host).unwrap(), Signal::STOP).unwrap();
                 return host;
             }
         }
         tokio::task::yield_now().await;
+    }
+}
+
+/// Returns whether a host has failed to start.
+fn has_failed(telarchd: &Telarchd) -> bool {
+    telarchd.log().contains("Cannot start a host")
+}
+
+/// Waits until a process does not exist any more, so that it is not found again.
+async fn wait_for_end(process: i32) {
+    while test_kill_process(Pid::from_raw(process).unwrap()).is_ok() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -57,22 +70,22 @@ fn a_host_that_does_not_start_is_killed_and_replaced() {
             let before = started();
             let stopped = async {
                 let host = stop_host(&telarchd, ann.uid).await;
-                while started() == before {
-                    if telarchd.log().contains("Cannot start a host") {
-                        return Some(host);
-                    }
+                while started() == before && !has_failed(&telarchd) {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
+                // The next host may have started already.
+                if has_failed(&telarchd) {
+                    return Some(host);
+                }
                 kill_process(Pid::from_raw(host).unwrap(), Signal::KILL).unwrap();
+                wait_for_end(host).await;
                 None
             };
             if let (Some(host), _) = tokio::join!(stopped, session.shell(ShellOptions::default())) {
                 break host;
             }
         };
-        while test_kill_process(Pid::from_raw(host).unwrap()).is_ok() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        wait_for_end(host).await;
         assert_eq!(ann.run(port, "echo again").await.unwrap(), "again\n");
     });
 }
