@@ -1,6 +1,7 @@
 //! Clients of Samba, from the output of `smbstatus --json` (Samba 4.17 or later).
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,15 +14,32 @@ use crate::{Error, Machine, program};
 /// Time limit for `smbstatus`.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Sessions of clients with Samba, their connections to shares, and the files that they have open.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Clients {
-    /// Sessions, in the order of their identifiers.
-    pub sessions: Vec<Session>,
-    /// Connections to shares, in the order of their identifiers.
-    pub connections: Vec<Connection>,
-    /// Open files, in the order of their paths.
-    pub files: Vec<OpenFile>,
+/// Returns the sessions of clients, in the order of their identifiers; empty if Samba is not installed or not
+/// configured.
+///
+/// # Errors
+/// [`Error::Denied`] if this user is not root, and other errors of `smbstatus`.
+pub fn sessions(machine: &Machine) -> Result<Vec<Session>, Error> {
+    Ok(Status::read(machine)?.list_sessions())
+}
+
+/// Returns the connections of sessions to shares, in the order of their identifiers.
+///
+/// # Errors
+/// As for [`sessions`], and if the shares cannot be read.
+pub fn connections(machine: &Machine) -> Result<Vec<Connection>, Error> {
+    let status = Status::read(machine)?;
+    // Files are reported with the folder of their share, and connections with its name.
+    let shares = if status.tcons.is_empty() { Vec::new() } else { samba::shares(machine)?.found };
+    Ok(status.list_connections(&shares))
+}
+
+/// Returns the files that sessions have open, in the order of their paths.
+///
+/// # Errors
+/// As for [`sessions`].
+pub fn open_files(machine: &Machine) -> Result<Vec<OpenFile>, Error> {
+    Ok(Status::read(machine)?.list_open_files())
 }
 
 /// Session of a user at a client.
@@ -86,37 +104,6 @@ pub struct OpenFile {
     pub is_signed: bool,
 }
 
-impl Clients {
-    /// Returns the clients that are connected now; empty if Samba is not installed or not configured.
-    ///
-    /// # Errors
-    /// [`Error::Denied`] if this user is not root, and other errors of `smbstatus`.
-    pub fn all(machine: &Machine) -> Result<Self, Error> {
-        // The databases of Samba are those of this machine.
-        let configuration = machine.path(CONFIGURATION);
-        if !machine.is_this() || !configuration.exists() {
-            return Ok(Self::default());
-        }
-        let arguments = ["--json".as_ref(), "-s".as_ref(), configuration.as_os_str()];
-        let printed = match program::of_system("smbstatus", arguments, LIMIT) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            printed => printed.map_err(|error| Error::program("smbstatus", error.to_string()))?,
-        };
-        if printed.stderr.contains("only works as root") {
-            let problem = "only root can list the clients of Samba".to_owned();
-            return Err(Error::Denied { program: "smbstatus", problem });
-        }
-        if printed.code != 0 {
-            let problem = printed.stderr.lines().last().unwrap_or_default();
-            return Err(Error::program("smbstatus", format!("{problem} (--json takes Samba 4.17)")));
-        }
-        let status = parse(&printed.stdout)?;
-        // Files are reported with the folder of their share, and connections with its name.
-        let shares = if status.tcons.is_empty() { Vec::new() } else { samba::shares(machine)?.found };
-        Ok(status.clients(&shares))
-    }
-}
-
 /// Parses the output of `smbstatus --json`.
 ///
 /// # Errors
@@ -126,10 +113,11 @@ fn parse(text: &str) -> Result<Status, Error> {
         .map_err(|error| Error::program("smbstatus", format!("unexpected output: {error}")))
 }
 
-/// Output of `smbstatus --json`.
-#[derive(Deserialize)]
+/// Output of `smbstatus --json`; without entries if Samba is not installed or not configured.
+#[derive(Default, Deserialize)]
 struct Status {
     timestamp: String,
+    /// Sessions by their identifiers.
     #[serde(default)]
     sessions: HashMap<String, SessionStatus>,
     #[serde(default)]
@@ -183,7 +171,7 @@ struct Mask {
 }
 
 /// Process of the server.
-#[derive(Clone, Deserialize, PartialEq, Eq)]
+#[derive(Deserialize, PartialEq, Eq, Hash)]
 struct ServerId {
     pid: String,
     unique_id: String,
@@ -201,102 +189,150 @@ impl Protection {
     }
 }
 
-impl Status {
-    fn clients(&self, shares: &[Share]) -> Clients {
-        let now = time(&self.timestamp);
-        let files: Vec<(&FileStatus, &OpenStatus)> = self
-            .open_files
-            .values()
-            .flat_map(|file| file.opens.values().map(move |open| (file, open)))
-            .collect();
-        let mut clients = Clients {
-            sessions: self
-                .sessions
-                .values()
-                .filter_map(|session| self.session(session, &files, now))
-                .collect(),
-            connections: self
-                .tcons
-                .values()
-                .filter_map(|status| self.connection(status, shares, now))
-                .collect(),
-            files: files.iter().filter_map(|(file, open)| self.file(file, open)).collect(),
-        };
-        clients.sessions.sort_unstable_by_key(|session| session.id);
-        clients.connections.sort_unstable_by_key(|connection| connection.id);
-        clients.files.sort_unstable_by(|one, other| (&one.path, one.id).cmp(&(&other.path, other.id)));
-        clients
-    }
+/// Process and user of a session, by which Samba reports who has a file open.
+type Owner<'s> = (&'s ServerId, i64);
 
-    fn session(
-        &self,
-        status: &SessionStatus,
-        files: &[(&FileStatus, &OpenStatus)],
-        now: Option<Timestamp>,
-    ) -> Option<Session> {
-        let connected = self.tcons.values().filter(|connection| connection.session_id == status.session_id);
-        let first = connected.filter_map(|connection| time(connection.connected_at.as_deref()?)).min();
-        let begin = status.creation_time.as_deref().and_then(time).or(first);
-        let open = files.iter().filter(|(_, open)| status.is_of(open)).count();
-        Some(Session {
-            id: status.session_id.parse().ok()?,
-            user: status.username.clone(),
-            client: status.remote_machine.clone(),
-            dialect: status.session_dialect.clone(),
-            is_encrypted: status.encryption.is_used(),
-            is_signed: status.signing.is_used(),
-            age: age(begin, now),
-            open_files: u32::try_from(open).unwrap_or(u32::MAX),
-        })
-    }
-
-    fn connection(
-        &self,
-        status: &ConnectionStatus,
-        shares: &[Share],
-        now: Option<Timestamp>,
-    ) -> Option<Connection> {
-        let session = self.sessions.values().find(|session| session.session_id == status.session_id);
-        let share = shares.iter().find(|share| share.has_name(&status.service));
-        let open_files = share.zip(session).map(|(share, session)| {
-            let files = self.open_files.values().filter(|file| file.service_path == share.path);
-            files.flat_map(|file| file.opens.values()).filter(|open| session.is_of(open)).count()
-        });
-        Some(Connection {
-            id: status.tcon_id.parse().ok()?,
-            share: status.service.clone(),
-            user: session.map(|session| session.username.clone()).unwrap_or_default(),
-            client: status.machine.clone(),
-            age: age(status.connected_at.as_deref().and_then(time), now),
-            open_files: open_files.map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
-        })
-    }
-
-    fn file(&self, file: &FileStatus, open: &OpenStatus) -> Option<OpenFile> {
-        let mut sessions = self.sessions.values().filter(|session| session.is_of(open));
-        // A process with two sessions of one user does not report which of them opened a file.
-        let session = sessions.next().filter(|_| sessions.next().is_none());
-        let process: u64 = open.server_id.pid.parse().ok()?;
-        let number: u32 = open.share_file_id.parse().ok()?;
-        Some(OpenFile {
-            id: (process << 32) | u64::from(number),
-            path: format!("{}/{}", file.service_path, file.filename),
-            relative_path: file.filename.replace('/', "\\"),
-            access: u32::from_str_radix(open.access_mask.hex.trim_start_matches("0x"), 16).ok()?,
-            session: session.and_then(|session| session.session_id.parse().ok()),
-            user: session.map(|session| session.username.clone()),
-            client: session.map(|session| session.remote_machine.clone()),
-            is_encrypted: session.is_some_and(|session| session.encryption.is_used()),
-            is_signed: session.is_some_and(|session| session.signing.is_used()),
-        })
+impl SessionStatus {
+    fn owner(&self) -> Owner<'_> {
+        (&self.server_id, self.uid)
     }
 }
 
-impl SessionStatus {
-    /// Returns whether the process and user of this session opened the file.
-    fn is_of(&self, open: &OpenStatus) -> bool {
-        self.server_id == open.server_id && self.uid == open.uid
+impl OpenStatus {
+    fn owner(&self) -> Owner<'_> {
+        (&self.server_id, self.uid)
     }
+}
+
+impl Status {
+    /// Runs `smbstatus`.
+    fn read(machine: &Machine) -> Result<Self, Error> {
+        // The databases of Samba are those of this machine.
+        let configuration = machine.path(CONFIGURATION);
+        if !machine.is_this() || !configuration.exists() {
+            return Ok(Self::default());
+        }
+        let arguments = ["--json".as_ref(), "-s".as_ref(), configuration.as_os_str()];
+        let printed = match program::of_system("smbstatus", arguments, LIMIT) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            printed => printed.map_err(|error| Error::program("smbstatus", error.to_string()))?,
+        };
+        if printed.stderr.contains("only works as root") {
+            let problem = "only root can list the clients of Samba".to_owned();
+            return Err(Error::Denied { program: "smbstatus", problem });
+        }
+        if printed.code != 0 {
+            let problem = printed.stderr.lines().last().unwrap_or_default();
+            let problem = format!("{problem}; --json needs Samba 4.17 or later");
+            return Err(Error::program("smbstatus", problem));
+        }
+        parse(&printed.stdout)
+    }
+
+    /// Returns every open of a file, with the file.
+    fn opens(&self) -> impl Iterator<Item = (&FileStatus, &OpenStatus)> {
+        self.open_files.values().flat_map(|file| file.opens.values().map(move |open| (file, open)))
+    }
+
+    fn list_sessions(&self) -> Vec<Session> {
+        let now = time(&self.timestamp);
+        let mut connected: HashMap<&str, Timestamp> = HashMap::new();
+        for connection in self.tcons.values() {
+            let Some(begin) = connection.connected_at.as_deref().and_then(time) else { continue };
+            let first = connected.entry(&connection.session_id).or_insert(begin);
+            *first = begin.min(*first);
+        }
+        let open_files = counted(self.opens().map(|(_, open)| open.owner()));
+        let mut sessions: Vec<Session> = self
+            .sessions
+            .values()
+            .filter_map(|status| {
+                let created = status.creation_time.as_deref().and_then(time);
+                let begin = created.or_else(|| connected.get(status.session_id.as_str()).copied());
+                Some(Session {
+                    id: status.session_id.parse().ok()?,
+                    user: status.username.clone(),
+                    client: status.remote_machine.clone(),
+                    dialect: status.session_dialect.clone(),
+                    is_encrypted: status.encryption.is_used(),
+                    is_signed: status.signing.is_used(),
+                    age: age(begin, now),
+                    open_files: open_files.get(&status.owner()).copied().unwrap_or_default(),
+                })
+            })
+            .collect();
+        sessions.sort_unstable_by_key(|session| session.id);
+        sessions
+    }
+
+    fn list_connections(&self, shares: &[Share]) -> Vec<Connection> {
+        let now = time(&self.timestamp);
+        let open_files = counted(self.opens().map(|(file, open)| (file.service_path.as_str(), open.owner())));
+        let mut connections: Vec<Connection> = self
+            .tcons
+            .values()
+            .filter_map(|status| {
+                let session = self.sessions.get(&status.session_id);
+                let share = shares.iter().find(|share| share.has_name(&status.service));
+                let open_files = share.zip(session).map(|(share, session)| {
+                    open_files.get(&(share.path.as_str(), session.owner())).copied().unwrap_or_default()
+                });
+                Some(Connection {
+                    id: status.tcon_id.parse().ok()?,
+                    share: status.service.clone(),
+                    user: session.map(|session| session.username.clone()).unwrap_or_default(),
+                    client: status.machine.clone(),
+                    age: age(status.connected_at.as_deref().and_then(time), now),
+                    open_files,
+                })
+            })
+            .collect();
+        connections.sort_unstable_by_key(|connection| connection.id);
+        connections
+    }
+
+    fn list_open_files(&self) -> Vec<OpenFile> {
+        // A process with two sessions of one user does not report which of them opened a file.
+        let mut sessions: HashMap<Owner<'_>, Option<&SessionStatus>> = HashMap::new();
+        for session in self.sessions.values() {
+            sessions.entry(session.owner()).and_modify(|only| *only = None).or_insert(Some(session));
+        }
+        let mut files: Vec<OpenFile> = self
+            .opens()
+            .filter_map(|(file, open)| {
+                let session = sessions.get(&open.owner()).copied().flatten();
+                open_file(file, open, session)
+            })
+            .collect();
+        files.sort_unstable_by(|one, other| (&one.path, one.id).cmp(&(&other.path, other.id)));
+        files
+    }
+}
+
+fn open_file(file: &FileStatus, open: &OpenStatus, session: Option<&SessionStatus>) -> Option<OpenFile> {
+    let process: u64 = open.server_id.pid.parse().ok()?;
+    let number: u32 = open.share_file_id.parse().ok()?;
+    Some(OpenFile {
+        id: (process << 32) | u64::from(number),
+        path: format!("{}/{}", file.service_path, file.filename),
+        relative_path: file.filename.replace('/', "\\"),
+        access: u32::from_str_radix(open.access_mask.hex.trim_start_matches("0x"), 16).ok()?,
+        session: session.and_then(|session| session.session_id.parse().ok()),
+        user: session.map(|session| session.username.clone()),
+        client: session.map(|session| session.remote_machine.clone()),
+        is_encrypted: session.is_some_and(|session| session.encryption.is_used()),
+        is_signed: session.is_some_and(|session| session.signing.is_used()),
+    })
+}
+
+/// Returns how often each key occurs.
+fn counted<K: Eq + Hash>(keys: impl Iterator<Item = K>) -> HashMap<K, u32> {
+    let mut counts = HashMap::new();
+    for key in keys {
+        let count: &mut u32 = counts.entry(key).or_default();
+        *count = count.saturating_add(1);
+    }
+    counts
 }
 
 fn time(text: &str) -> Option<Timestamp> {
@@ -349,24 +385,26 @@ mod tests {
 
     #[test]
     fn sessions_connections_and_files_belong_together() {
-        let clients = parse(STATUS).expect("valid").clients(&[share()]);
-        let session = &clients.sessions[0];
+        let status = parse(STATUS).expect("valid");
+        let session = &status.list_sessions()[0];
         assert_eq!((session.id, session.age, session.open_files), (1_551_675_617, Some(7), 1));
         assert!(session.is_signed && !session.is_encrypted);
-        let connection = &clients.connections[0];
+        let connection = &status.list_connections(&[share()])[0];
         assert_eq!((connection.id, connection.age, connection.open_files), (2_151_758_581, Some(7), Some(1)));
         assert_eq!((connection.user.as_str(), connection.client.as_str()), ("root", "127.0.0.1"));
-        let file = &clients.files[0];
+        let file = &status.list_open_files()[0];
         assert_eq!((file.id, file.access, file.session), ((10_040 << 32) | 3, 0x12_0089, Some(session.id)));
         assert_eq!((file.path.as_str(), file.relative_path.as_str()), ("/srv/pub/a/big", "a\\big"));
-        let unknown = parse(STATUS).expect("valid").clients(&[]);
-        assert_eq!(unknown.connections[0].open_files, None);
+        assert_eq!(status.list_connections(&[])[0].open_files, None);
     }
 
     #[test]
     fn the_output_without_clients_is_empty() {
         let none = r#"{"timestamp": "2026-03-01T10:00:09.084268+0000", "sessions": {}, "tcons": {}}"#;
-        assert_eq!(parse(none).expect("valid").clients(&[]), Clients::default());
+        let status = parse(none).expect("valid");
+        assert_eq!(status.list_sessions(), []);
+        assert_eq!(status.list_connections(&[share()]), []);
+        assert_eq!(status.list_open_files(), []);
         assert!(parse("[]").is_err());
     }
 }

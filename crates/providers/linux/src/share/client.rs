@@ -1,10 +1,13 @@
 //! Clients of Samba: `Win32_ServerSession`, `Win32_ServerConnection`, `MSFT_SmbSession`, `MSFT_SmbOpenFile` and
 //! their associations.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use cim::Value;
-use linux::share::client::{Clients, Connection, OpenFile, Session};
+use linux::share::client::{self, Connection, OpenFile, Session};
 use wmi::ProviderError;
 
 use super::smb::SCOPE;
@@ -48,7 +51,9 @@ impl Table for ServerSession {
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Session>, ProviderError> {
-        Ok(merged_sessions(Clients::all(machine).map_err(failure)?.sessions).into_iter())
+        let sessions = client::sessions(machine).map_err(failure)?;
+        Ok(merged(sessions, |session| (session.client.clone(), session.user.clone()), add_session)
+            .into_iter())
     }
 }
 
@@ -103,7 +108,7 @@ impl Table for SmbSession {
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = Session>, ProviderError> {
-        Ok(Clients::all(machine).map_err(failure)?.sessions.into_iter())
+        Ok(client::sessions(machine).map_err(failure)?.into_iter())
     }
 }
 
@@ -132,7 +137,7 @@ impl Table for SmbOpenFile {
     ];
 
     fn all(machine: &Machine) -> Result<impl Iterator<Item = OpenFile>, ProviderError> {
-        Ok(Clients::all(machine).map_err(failure)?.files.into_iter())
+        Ok(client::open_files(machine).map_err(failure)?.into_iter())
     }
 }
 
@@ -181,39 +186,39 @@ fn dialect(samba: &str) -> String {
     }
 }
 
-/// Merges sessions of one user at one client, which have the same key.
-fn merged_sessions(sessions: Vec<Session>) -> Vec<Session> {
-    let mut merged: Vec<Session> = Vec::new();
-    for session in sessions {
-        let same = |other: &&mut Session| other.user == session.user && other.client == session.client;
-        match merged.iter_mut().find(same) {
-            Some(other) => {
-                other.age = other.age.max(session.age);
-                other.open_files = other.open_files.saturating_add(session.open_files);
-                other.is_encrypted &= session.is_encrypted;
+/// Returns the connections, merged by the keys of `Win32_ServerConnection`.
+fn merged_connections(machine: &Machine) -> Result<Vec<Connection>, ProviderError> {
+    let connections = client::connections(machine).map_err(failure)?;
+    Ok(merged(connections, |row| (row.client.clone(), row.share.clone(), row.user.clone()), add_connection))
+}
+
+fn add_session(all: &mut Session, other: &Session) {
+    all.age = all.age.max(other.age);
+    all.open_files = all.open_files.saturating_add(other.open_files);
+    all.is_encrypted &= other.is_encrypted;
+}
+
+fn add_connection(all: &mut Connection, other: &Connection) {
+    all.age = all.age.max(other.age);
+    all.open_files = all.open_files.max(other.open_files);
+}
+
+/// Adds rows to the first one with the same key.
+fn merged<R, K: Eq + Hash>(rows: Vec<R>, key: fn(&R) -> K, add: fn(&mut R, &R)) -> Vec<R> {
+    let mut places = HashMap::new();
+    let mut merged: Vec<R> = Vec::new();
+    for row in rows {
+        match places.entry(key(&row)) {
+            Entry::Occupied(place) => {
+                if let Some(first) = merged.get_mut(*place.get()) {
+                    add(first, &row);
+                }
             }
-            None => merged.push(session),
+            Entry::Vacant(place) => {
+                place.insert(merged.len());
+                merged.push(row);
+            }
         }
     }
     merged
-}
-
-/// Returns the connections; those of one user at one client to one share are merged, because they have the same
-/// key.
-fn merged_connections(machine: &Machine) -> Result<Vec<Connection>, ProviderError> {
-    let mut merged: Vec<Connection> = Vec::new();
-    for connection in Clients::all(machine).map_err(failure)?.connections {
-        match merged.iter_mut().find(|other| have_same_key(other, &connection)) {
-            Some(other) => {
-                other.age = other.age.max(connection.age);
-                other.open_files = other.open_files.max(connection.open_files);
-            }
-            None => merged.push(connection),
-        }
-    }
-    Ok(merged)
-}
-
-fn have_same_key(one: &Connection, other: &Connection) -> bool {
-    one.user == other.user && one.client == other.client && one.share == other.share
 }
