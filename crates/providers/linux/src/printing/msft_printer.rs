@@ -2,51 +2,15 @@
 
 use std::sync::Arc;
 
-use linux::printing::printer::{Printer, State};
+use linux::printing::printer::Printer;
 use wmi::{Lookup, ProviderError};
 
-use super::printer::{all, count, find, text};
+use super::printer::{all, count, find, status_bits, text};
 use crate::Machine;
 use crate::table::{Fill, Table, host_name, text_key};
 
 /// Queues of the scheduler, including classes of printers.
 pub(super) struct MsftPrinters;
-
-/// Bits of `PrinterStatus` (PRINTER_INFO_2).
-const PAUSED: u32 = 0x1;
-const ERROR: u32 = 0x2;
-const PRINTING: u32 = 0x400;
-
-/// Prefixes of `printer-state-reasons` keywords with bits of `PrinterStatus`.
-const REASONS: [(&str, u32); 10] = [
-    ("media-jam", 0x8),
-    ("media-empty", 0x10),
-    ("media-needed", 0x20),
-    ("offline", 0x80),
-    ("output-area-full", 0x800),
-    ("toner-low", 0x2_0000),
-    ("toner-empty", 0x4_0000),
-    ("marker-supply-empty", 0x4_0000),
-    ("cover-open", 0x40_0000),
-    ("door-open", 0x40_0000),
-];
-
-/// Returns `PrinterStatus`; 0 is normal.
-fn status(printer: &Printer) -> u32 {
-    let state = match printer.state() {
-        State::Stopped => PAUSED,
-        State::Printing => PRINTING,
-        State::Idle | State::Unknown => 0,
-    };
-    printer.reasons().iter().fold(state, |bits, reason| {
-        let known = REASONS.iter().find(|(begin, _)| reason.starts_with(begin));
-        match known {
-            Some((_, bit)) => bits | bit,
-            None if reason.ends_with("-error") => bits | ERROR,
-            None => bits,
-        }
-    })
-}
 
 impl Table for MsftPrinters {
     type Row = Printer;
@@ -71,7 +35,7 @@ impl Table for MsftPrinters {
         ("Location", |_, row| text(row, "printer-location")),
         ("Name", |_, row| row.name().to_owned().into()),
         ("PortName", |_, row| text(row, "device-uri")),
-        ("PrinterStatus", |_, row| status(row).into()),
+        ("PrinterStatus", |_, row| status_bits(row).into()),
         ("Shared", |_, row| row.is_shared().into()),
         ("ShareName", |_, row| row.is_shared().then(|| row.name().to_owned()).into()),
         // 0 is a queue of this machine, 1 a connection to another server.

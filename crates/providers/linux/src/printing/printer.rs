@@ -38,20 +38,25 @@ const CAPABILITIES: [(i32, u16, &str); 9] = [
     (BLACK, 11, "Black and White Printing"),
 ];
 
+/// Bits of a printer's status (PRINTER_INFO_2).
+const PAUSED: u32 = 0x1;
+const FAILED: u32 = 0x2;
+const PRINTING: u32 = 0x400;
+
 /// Prefixes of `printer-state-reasons` keywords with the numbers of `DetectedErrorState` and
-/// `ExtendedDetectedErrorState`, the most severe first.
-const REASONS: [(&str, u16, u16); 11] = [
-    ("media-jam", 8, 8),
-    ("media-empty", 4, 4),
-    ("media-needed", 4, 4),
-    ("toner-empty", 6, 6),
-    ("marker-supply-empty", 6, 6),
-    ("cover-open", 7, 7),
-    ("door-open", 7, 7),
-    ("offline", 9, 1),
-    ("output-area-full", 11, 10),
-    ("media-low", 3, 3),
-    ("toner-low", 5, 5),
+/// `ExtendedDetectedErrorState` and the bit of the status, the most severe first.
+const REASONS: [(&str, u16, u16, u32); 11] = [
+    ("media-jam", 8, 8, 0x8),
+    ("media-empty", 4, 4, 0x10),
+    ("media-needed", 4, 4, 0x20),
+    ("toner-empty", 6, 6, 0x4_0000),
+    ("marker-supply-empty", 6, 6, 0x4_0000),
+    ("cover-open", 7, 7, 0x40_0000),
+    ("door-open", 7, 7, 0x40_0000),
+    ("offline", 9, 1, 0x80),
+    ("output-area-full", 11, 10, 0x800),
+    ("media-low", 3, 3, 0),
+    ("toner-low", 5, 5, 0x2_0000),
 ];
 
 /// Returns a text attribute.
@@ -81,10 +86,30 @@ fn error(printer: &Printer) -> (u16, u16) {
     let errors: Vec<&String> = reasons.iter().filter(|reason| !reason.starts_with("paused")).collect();
     let known = REASONS.iter().find(|(begin, ..)| errors.iter().any(|reason| reason.starts_with(begin)));
     match known {
-        Some((_, detected, extended)) => (*detected, *extended),
+        Some((_, detected, extended, _)) => (*detected, *extended),
         None if errors.iter().any(|reason| reason.ends_with("-error")) => (1, 1),
         None => (2, 2),
     }
+}
+
+/// Returns the status bits of the state.
+fn state_bits(printer: &Printer) -> u32 {
+    match printer.state() {
+        State::Stopped => PAUSED,
+        State::Printing => PRINTING,
+        State::Idle | State::Unknown => 0,
+    }
+}
+
+/// Returns the status bits of the state and of its reasons; 0 is normal.
+pub(super) fn status_bits(printer: &Printer) -> u32 {
+    printer.reasons().iter().fold(state_bits(printer), |bits, reason| {
+        match REASONS.iter().find(|(begin, ..)| reason.starts_with(begin)) {
+            Some((.., bit)) => bits | bit,
+            None if reason.ends_with("-error") => bits | FAILED,
+            None => bits,
+        }
+    })
 }
 
 /// Returns the known bits of `Attributes` (PRINTER_INFO_2).
@@ -171,15 +196,7 @@ impl Table for Printers {
         ("PaperTypesAvailable", |_, row| texts(row, "media-supported")),
         ("PortName", |_, row| text(row, "device-uri")),
         ("PrinterPaperNames", |_, row| texts(row, "media-supported")),
-        // Bits of PRINTER_INFO_2: paused and printing.
-        ("PrinterState", |_, row| {
-            match row.state() {
-                State::Stopped => 0x1_u32,
-                State::Printing => 0x400,
-                State::Idle | State::Unknown => 0,
-            }
-            .into()
-        }),
+        ("PrinterState", |_, row| state_bits(row).into()),
         // 3 is idle, 4 printing, 6 stopped.
         ("PrinterStatus", |_, row| {
             match row.state() {

@@ -146,7 +146,9 @@ fn printers_and_jobs_of_cups_are_listed_and_changed() {
     );
     assert_eq!(row("Win32_Printer", "").len(), 2);
     let standard = crate::rows_in("root/standardcimv2", &machine, "SELECT * FROM MSFT_Printer");
-    for printer in run(standard) {
+    let standard = run(standard);
+    assert_eq!(standard.len(), 2);
+    for printer in standard {
         let same = &row("Win32_Printer", &format!("WHERE Name = '{}'", text(&printer, "Name")))[0];
         for column in ["DriverName", "PortName", "Location", "Comment", "Shared", "ShareName"] {
             assert_eq!(text(&printer, column), text(same, column), "{column}");
