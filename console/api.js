@@ -12,9 +12,13 @@ export class Failure extends Error {
   }
 }
 
+/** Aborts the running GET requests at the end of a session. */
+let reads = new AbortController();
+
 /**
  * Sends a request and returns `{value, tag}`: the JSON of the response and its ETag.
  * A session that has ended leads back to the sign-in page.
+ * A GET request that `abortReads` ended never settles, so its page shows no error before it is replaced.
  */
 export async function send(method, resource, { body, tag, query } = {}) {
   const headers = { accept: "application/json" };
@@ -26,17 +30,21 @@ export async function send(method, resource, { body, tag, query } = {}) {
     if (value !== undefined && value !== "") parameters.set(name, value);
   }
   const suffix = parameters.size ? `?${parameters}` : "";
+  const signal = method === "GET" ? reads.signal : undefined;
   let response;
+  let text;
   try {
     response = await fetch(`/api/v1${resource}${suffix}`, {
       method,
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
+      signal,
     });
+    text = await response.text();
   } catch {
+    if (signal?.aborted) return new Promise(() => {});
     throw new Failure(0, { detail: "The server does not answer. Check the network and try again." });
   }
-  const text = await response.text();
   let value = null;
   try {
     value = text ? JSON.parse(text) : null;
@@ -52,8 +60,14 @@ export async function send(method, resource, { body, tag, query } = {}) {
 
 export const get = (resource, query) => send("GET", resource, { query });
 
+/** Aborts the running GET requests, and every later one until the next sign-in. */
+export function abortReads() {
+  reads.abort();
+}
+
 /** Remembers whether this browser has signed in, so that a first visit sends no request that must fail. */
 export function rememberSession(value) {
+  if (value) reads = new AbortController();
   session.value = value;
   if (value) localStorage.setItem("signed-in", "yes");
   else localStorage.removeItem("signed-in");

@@ -1,7 +1,7 @@
 // The console: sign-in, or the three panes with the page of the path.
 import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { currentSession, get, rememberSession, send } from "./api.js";
+import { abortReads, currentSession, get, rememberSession, send } from "./api.js";
 import { Feature } from "./feature.js";
 import { Overview } from "./overview.js";
 import { Audit, Keys, Service, Sessions, Users } from "./people.js";
@@ -96,6 +96,7 @@ function Dialog() {
 }
 
 async function signOut() {
+  abortReads();
   try {
     await send("DELETE", "/session");
   } finally {
