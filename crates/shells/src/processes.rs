@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, Uid, geteuid, pidfd_open, pidfd_send_signal};
 
@@ -39,6 +40,7 @@ pub struct Process {
     /// Start time in clock ticks since boot.
     pub started: u64,
     mark: Option<Mark>,
+    is_kernel_thread: bool,
 }
 
 impl Process {
@@ -55,8 +57,10 @@ impl Process {
         let mut fields = str::from_utf8(stat.get(end..)?).ok()?.split(' ').skip(1);
         let state = fields.next()?;
         let group = fields.nth(1)?.parse().ok()?;
-        let started = fields.nth(16)?.trim().parse().ok()?;
-        (!matches!(state, "Z" | "X")).then_some(Self { id, group, started, mark: None })
+        let flags: u32 = fields.nth(3)?.parse().ok()?;
+        let started = fields.nth(12)?.trim().parse().ok()?;
+        let is_kernel_thread = flags & KERNEL_THREAD != 0;
+        (!matches!(state, "Z" | "X")).then_some(Self { id, group, started, mark: None, is_kernel_thread })
     }
 
     /// Returns the size of private data in bytes, which `RLIMIT_DATA` limits (proc_pid_status(5)).
@@ -96,19 +100,44 @@ impl Snapshot {
 
     fn of(root: &Path) -> io::Result<Self> {
         let user = geteuid();
-        let entries = fs::read_dir(root)?.flatten().take(MAX_PROCESSES);
-        Ok(Self(entries.filter_map(|entry| Self::read(&entry, user)).collect()))
+        let (mut processes, mut starting) = (Vec::new(), Vec::new());
+        for entry in fs::read_dir(root)?.flatten().take(MAX_PROCESSES) {
+            match Self::read(&entry, user) {
+                Some(Entry::Process(process)) => processes.push(process),
+                Some(Entry::Starting) => starting.push(entry),
+                None => {}
+            }
+        }
+        for _ in 0..MAX_STARTING_READS {
+            if starting.is_empty() {
+                break;
+            }
+            std::thread::sleep(STARTING_PAUSE);
+            starting.retain(|entry| match Self::read(entry, user) {
+                Some(Entry::Process(process)) => {
+                    processes.push(process);
+                    false
+                }
+                Some(Entry::Starting) => true,
+                None => false,
+            });
+        }
+        Ok(Self(processes))
     }
 
-    fn read(entry: &fs::DirEntry, user: Uid) -> Option<Process> {
+    fn read(entry: &fs::DirEntry, user: Uid) -> Option<Entry> {
         let id = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
         let directory = entry.path();
         let mut process = Process::read(&directory, id)?;
         // Environments of other users are unreadable, and trying costs as much as reading.
         if user.is_root() || entry.metadata().is_ok_and(|metadata| metadata.uid() == user.as_raw()) {
-            process.mark = mark_in(&directory.join("environ"));
+            let environment = environment_in(&directory.join("environ"));
+            if environment.is_empty() && !process.is_kernel_thread && has_no_arguments(&directory) {
+                return Some(Entry::Starting);
+            }
+            process.mark = mark_in(&environment);
         }
-        Some(process)
+        Some(Entry::Process(process))
     }
 
     /// Returns the processes in one of the groups, and those with the mark.
@@ -122,10 +151,33 @@ impl Snapshot {
     }
 }
 
-fn mark_in(environ: &Path) -> Option<Mark> {
+/// Entry of `/proc`.
+enum Entry {
+    Process(Process),
+    /// A process in execve(2). For a moment, its arguments and its environment read as empty.
+    Starting,
+}
+
+/// Returns the environment of a process; empty if it cannot be read.
+fn environment_in(environ: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
-    File::open(environ).ok()?.take(MAX_ENVIRONMENT).read_to_end(&mut bytes).ok()?;
-    bytes.split(|&byte| byte == 0).find_map(|variable| {
+    let read = File::open(environ).and_then(|file| file.take(MAX_ENVIRONMENT).read_to_end(&mut bytes));
+    if read.is_err() {
+        bytes.clear();
+    }
+    bytes
+}
+
+/// Returns whether a process has no arguments, which only one that is being started has.
+fn has_no_arguments(directory: &Path) -> bool {
+    let mut first = [0];
+    File::open(directory.join("cmdline"))
+        .and_then(|mut file| file.read(&mut first))
+        .is_ok_and(|read| read == 0)
+}
+
+fn mark_in(environment: &[u8]) -> Option<Mark> {
+    environment.split(|&byte| byte == 0).find_map(|variable| {
         let value = variable.strip_prefix(Mark::NAME.as_bytes())?.strip_prefix(b"=")?;
         Some(Mark(str::from_utf8(value).ok()?.to_owned()))
     })
@@ -136,6 +188,12 @@ const PROC: &str = "/proc";
 const MAX_PROCESSES: usize = 100_000;
 /// Maximum size of an environment in bytes with the usual stack limit (execve(2)).
 const MAX_ENVIRONMENT: u64 = 2 << 20;
+/// Flag of kernel threads, which have no arguments and no environment (`PF_KTHREAD`, proc_pid_stat(5)).
+const KERNEL_THREAD: u32 = 0x0020_0000;
+/// Number of further reads of processes that are being started.
+const MAX_STARTING_READS: u32 = 10;
+/// Time between two such reads.
+const STARTING_PAUSE: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests {
@@ -170,6 +228,18 @@ mod tests {
         assert_eq!(snapshot.members(&[], None), []);
         drop((first.stdin.take(), second.stdin.take()));
         for child in [&mut first, &mut second] {
+            child.wait().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_process_is_found_while_it_starts() {
+        for round in 0..50 {
+            let mark = Mark::new(format!("start {round}"));
+            // The program may still be loading when the call returns.
+            let mut child = waiting(&mark);
+            assert_eq!(ids(&Snapshot::take().members(&[], Some(&mark))), [child.id()]);
+            drop(child.stdin.take());
             child.wait().unwrap();
         }
     }
