@@ -84,6 +84,6 @@ pub use tree::{
 };
 pub use value::{
     Address, AddressFilter, CbtHardeningLevel, Count, Descriptor, Hostname, IPv4Filter, IPv6Filter,
-    IdentityCheck, Kilobytes, Kind, Megabytes, Milliseconds, Number, OptionalPath, Port, ProductVendor,
-    Profiles, Quota, Seconds, Thumbprint, TrustedHosts, UrlPrefix, unit,
+    IdentityCheck, Kilobytes, Kind, Megabytes, Milliseconds, Number, OptionalPath, Port, PortOrAny,
+    ProductVendor, Profiles, Quota, Seconds, Thumbprint, TrustedHosts, UrlPrefix, unit,
 };

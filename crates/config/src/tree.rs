@@ -10,7 +10,7 @@ use crate::Mutability::{Deprecated, FileOnly, ReadOnly, Writable};
 use crate::schema::{Member, Setting, Source, exchange};
 use crate::value::{
     CbtHardeningLevel, Count, Descriptor, IPv4Filter, IPv6Filter, IdentityCheck, Kilobytes, Megabytes,
-    Milliseconds, Number, OptionalPath, Port, ProductVendor, Profiles, Quota, Seconds, Thumbprint,
+    Milliseconds, Number, OptionalPath, Port, PortOrAny, ProductVendor, Profiles, Quota, Seconds, Thumbprint,
     TrustedHosts, UrlPrefix, Value,
 };
 
@@ -53,6 +53,8 @@ sections! {
         "Identify" identify: Identify;
         /// Connections of the service.
         "Connections" connections: Connections;
+        /// Metrics for Prometheus.
+        "Metrics" metrics: Metrics;
         + sources: BTreeMap<&'static str, Source>
     }
 
@@ -248,5 +250,13 @@ sections! {
     Connections ["Connections/", (connections)] {
         /// Maximum number of open connections; MaxConnections limits requests.
         "MaxOpen" max_open: Count<640, 65_536> = Number::of::<640>(), FileOnly;
+    }
+
+    /// Metrics for Prometheus. Windows has no such settings.
+    Metrics ["Metrics/", (metrics)] {
+        /// Whether the service serves its metrics at 127.0.0.1, without authentication.
+        "Enabled" enabled: bool = false, FileOnly;
+        /// Port of the metrics; 0 selects any free port.
+        "Port" port: PortOrAny = Number::of::<9_985>(), FileOnly;
     }
 }

@@ -19,7 +19,7 @@ pub use cbt_hardening::CbtHardeningLevel;
 pub use descriptor::Descriptor;
 pub use hostname::Hostname;
 pub use identity_check::IdentityCheck;
-pub use number::{Count, Kilobytes, Megabytes, Milliseconds, Number, Port, Quota, Seconds, unit};
+pub use number::{Count, Kilobytes, Megabytes, Milliseconds, Number, Port, PortOrAny, Quota, Seconds, unit};
 pub use optional_path::OptionalPath;
 pub use product_vendor::ProductVendor;
 pub use profiles::Profiles;

@@ -58,18 +58,23 @@ impl Service {
     ) -> Message {
         let state = self.state();
         match Request::parse(text, &bounds(&state.config)) {
-            Err(refused) => fault_message(&refused.fault, None, refused.relates_to.as_deref(), host),
+            Err(refused) => {
+                self.metrics.malformed();
+                fault_message(&refused.fault, None, refused.relates_to.as_deref(), host)
+            }
             // End releases the context of an operation (MS-WSMV). Operations of this service have none.
             Ok(request) if request.head().action == Action::End => {
                 Message { envelope: String::new(), kind: MessageKind::Nothing, delivered: None }
             }
             Ok(request) => {
                 let head = request.head().clone();
+                let timer = self.metrics.begin(&head.action);
                 let dispatched = tokio::select! {
                     biased;
                     dispatched = self.dispatch(caller, request, encoding, &state) => dispatched,
                     () = stop_waiting.notified() => Err(client_half_closed()),
                 };
+                timer.finish(&dispatched);
                 match dispatched {
                     Ok(Answer { content: Content::Envelope(envelope), delivered }) => {
                         Message { envelope, kind: MessageKind::Answer, delivered }

@@ -17,9 +17,9 @@ use http::{Credentials, RequestHead};
 use self::basic::AcceptedHeader;
 use self::cached_caller::CachedCaller;
 use self::certificate::ClientCertificate;
+use self::sign_in::FailedClient;
 pub(crate) use self::sign_in::SignIn;
 use self::tokens::{Established, PendingHandshake};
-use crate::audit;
 use crate::caller::Caller;
 use crate::endpoint::Transport;
 
@@ -183,7 +183,7 @@ impl Authentication {
     /// Creates the caller of an identity and records the sign-in, or the reason why there is no caller.
     fn caller(&self, identity: Identity, sign_in: &SignIn) -> Option<Arc<Caller>> {
         let caller = self.create_caller(identity, sign_in)?;
-        audit::signed_in(&caller.audit_subject());
+        sign_in.record_success(&caller);
         Some(caller)
     }
 
@@ -192,8 +192,13 @@ impl Authentication {
         let Some(token) = sign_in.principals.token_of(&identity) else {
             let account = identity.account();
             tracing::warn!(peer = %self.address, %account, "Account does not exist on this machine");
-            let (scheme, mechanism) = (identity.scheme(), identity.mechanism());
-            audit::not_signed_in(self.address, &account.name, scheme, mechanism, AuthError::NotAllowed);
+            let client = FailedClient {
+                address: self.address,
+                account: &account.name,
+                scheme: identity.scheme(),
+                mechanism: identity.mechanism(),
+            };
+            sign_in.record_failure(&client, AuthError::NotAllowed);
             return None;
         };
         let session = sign_in.principals.session_handle(&identity);

@@ -16,6 +16,7 @@ use sddl::{Principal, Sid, well_known};
 use tokio::sync::{Notify, watch};
 
 use crate::caller::Caller;
+use crate::metrics::{Limit, Metrics};
 
 /// Connections of the service, their requests in progress and their unfinished bodies.
 pub(crate) struct ConnectionTable {
@@ -26,6 +27,7 @@ pub(crate) struct ConnectionTable {
     open: watch::Sender<usize>,
     displacements: Mutex<FoldedWarnings<()>>,
     refusals: Mutex<FoldedWarnings<()>>,
+    metrics: Arc<Metrics>,
 }
 
 type Table = FairTable<Source, Sid, Arc<Notify>>;
@@ -72,13 +74,14 @@ impl Source {
 }
 
 impl ConnectionTable {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
             table: Mutex::new(Table::new()),
             bodies: KeyedLimit::new(),
             open: watch::Sender::new(0),
             displacements: Mutex::new(FoldedWarnings::new(REPORTS, 1)),
             refusals: Mutex::new(FoldedWarnings::new(REPORTS, 1)),
+            metrics,
         })
     }
 
@@ -94,6 +97,7 @@ impl ConnectionTable {
         let displaced = Arc::new(Notify::new());
         let admitted = self.table.lock().admit(source, Arc::clone(&displaced), &sizes(config));
         let admitted = admitted.inspect_err(|full| {
+            self.metrics.refuse(Limit::Connections);
             if let Some(count) = due(&self.refusals) {
                 tracing::warn!(count, reason = %full, "Connections refused: raise Connections/MaxOpen");
             }
@@ -111,6 +115,7 @@ impl ConnectionTable {
             }
         }
         self.open.send_modify(|count| *count += 1);
+        self.metrics.accept();
         let [_, _, source] = source;
         Ok(ConnectionSlot { table: Arc::clone(self), key, source, displaced })
     }
@@ -123,6 +128,11 @@ impl ConnectionTable {
         drop(table);
         displaced.iter().for_each(|connection| connection.notify_one());
         !displaced.is_empty()
+    }
+
+    /// Returns the number of open connections.
+    pub(crate) fn len(&self) -> usize {
+        *self.open.borrow()
     }
 
     /// Waits until every connection is closed.
@@ -145,6 +155,7 @@ impl ConnectionSlot {
     pub(crate) fn begin_request(&self, caller: &Caller, config: &Config) -> Result<RequestSlot<'_>, Busy> {
         let begun = self.table.table.lock().begin(self.key, privilege(caller), &sizes(config));
         begun.inspect_err(|busy| {
+            self.table.metrics.refuse(Limit::Requests);
             if let Some(count) = due(&self.table.refusals) {
                 let account = caller.identity().account();
                 tracing::warn!(count, account = %account.name, reason = %busy, "Requests refused with 503");
@@ -174,6 +185,7 @@ impl ConnectionSlot {
             Privilege::Ordinary => self.table.bodies.acquire_share(sender, bytes, total - total / 8),
         };
         permit.inspect_err(|refusal| {
+            self.table.metrics.refuse(Limit::Bodies);
             if let Some(count) = due(&self.table.refusals) {
                 tracing::warn!(count, ?sender, reason = %refusal, "Bodies of requests refused with 503");
             }
@@ -260,7 +272,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_table_closes_a_connection_of_the_heaviest_account() {
-        let (table, eve) = (ConnectionTable::new(), caller("eve", 1_001, &[]));
+        let (table, eve) = (ConnectionTable::new(Arc::new(Metrics::new())), caller("eve", 1_001, &[]));
         let most = sizes(&Config::default()).connections;
         let slots: Vec<_> = (0..most).map(|_| admit(&table, 1)).collect();
         for slot in &slots {
@@ -278,7 +290,7 @@ mod tests {
     #[test]
     fn a_greedy_account_leaves_requests_for_others_and_administrators() {
         let config = Config::default();
-        let table = ConnectionTable::new();
+        let table = ConnectionTable::new(Arc::new(Metrics::new()));
         let (eve, ada) = (caller("eve", 1_001, &[]), caller("ada", 1_002, &[]));
         let root = caller("root", 0, &[well_known::ADMINISTRATORS]);
         let slots: Vec<_> = (0..400).map(|_| admit(&table, 1)).collect();
@@ -295,7 +307,7 @@ mod tests {
     #[test]
     fn one_sender_leaves_room_for_the_bodies_of_others() {
         let config = Config::default();
-        let table = ConnectionTable::new();
+        let table = ConnectionTable::new(Arc::new(Metrics::new()));
         let (eve, ada) = (caller("eve", 1_001, &[]), caller("ada", 1_002, &[]));
         let slot = admit(&table, 1);
         let mut permits: Vec<_> =

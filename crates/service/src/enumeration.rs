@@ -133,6 +133,11 @@ struct Page {
 }
 
 impl Enumerations {
+    /// Returns the number of open enumerations.
+    pub(crate) fn len(&self) -> usize {
+        self.open.lock().enumerations.len()
+    }
+
     /// Responds to Enumerate, with the first page if the client requests optimized enumeration (DSP0226 8.2.3).
     pub(crate) async fn enumerate(
         &self,

@@ -7,9 +7,9 @@
 //! The program supplies everything it decides: the settings, the authenticator, the SIDs of accounts, and the
 //! plug-ins; see [`ServiceParts`].
 //!
-//! Modules form layers. From the bottom: `audit`, `caller`, `resource` and `endpoint`; `access` and `plugin`;
+//! Modules form layers. From the bottom: `audit`, `metrics`, `caller`, `resource` and `endpoint`; `access` and `plugin`;
 //! `authentication`, `enumeration` and `subscription`; `service`; `answer`; `connection`; `listener` and
-//! `local_socket`.
+//! `local_socket`; `metrics_endpoint`.
 
 mod access;
 mod answer;
@@ -28,6 +28,8 @@ mod health;
 mod identify;
 mod listener;
 mod local_socket;
+mod metrics;
+mod metrics_endpoint;
 mod notify;
 mod plugin;
 mod quota;
@@ -53,6 +55,7 @@ pub use listener::{
     Severity, check_listeners, check_port, filters_admit_this_machine,
 };
 pub use local_socket::{ForwardedConnections, LocalSocket, LocalSocketError, SocketAccess};
+pub use metrics_endpoint::serve_metrics;
 pub use notify::{ServiceManager, watchdog};
 pub use plugin::{Answer, BoxFuture, Call, Content, Delivered, Item, Items, Operation, Plugin};
 pub use resource::{Resource, ResourceKind};

@@ -13,6 +13,7 @@ use crate::client_certificate::ClientCertificates;
 use crate::connection_table::ConnectionTable;
 use crate::enumeration::Enumerations;
 use crate::event_endpoint::EventEndpoint;
+use crate::metrics::Metrics;
 use crate::plugin::Plugin as _;
 use crate::quota::OperationLimit;
 use crate::shutdown::Shutdown;
@@ -55,6 +56,7 @@ pub struct Service {
     pub(crate) operations: OperationLimit,
     pub(crate) enumerations: Enumerations,
     pub(crate) subscriptions: Subscriptions,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Service {
@@ -65,17 +67,19 @@ impl Service {
     #[must_use]
     pub fn new(parts: ServiceParts) -> Arc<Self> {
         let ServiceParts { state, authenticator, principals, catalog, product, events } = parts;
+        let metrics = Arc::new(Metrics::new());
         Arc::new(Self {
             state,
-            sign_in: SignIn::new(authenticator, principals),
+            sign_in: SignIn::new(authenticator, principals, Arc::clone(&metrics)),
             catalog,
             product,
             events,
-            connections: ConnectionTable::new(),
+            connections: ConnectionTable::new(Arc::clone(&metrics)),
             shutdown: Shutdown::new(),
             operations: OperationLimit::default(),
             enumerations: Enumerations::default(),
             subscriptions: Subscriptions::default(),
+            metrics,
         })
     }
 

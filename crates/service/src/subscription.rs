@@ -148,6 +148,11 @@ pub(crate) struct NewSubscription {
 }
 
 impl Subscriptions {
+    /// Returns the number of open subscriptions.
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().len()
+    }
+
     /// Creates a subscription and responds to Subscribe.
     pub(crate) fn create(
         &self,

@@ -72,7 +72,9 @@ impl ShellVerb {
         Self::Connect,
     ];
 
-    fn name(self) -> &'static str {
+    /// Returns the last part of the action URI.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Command => "Command",
             Self::Send => "Send",

@@ -92,6 +92,7 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
         events,
     });
 
+    tokio::spawn(service::serve_metrics(Arc::clone(&service)));
     let (endpoints, sockets) = Endpoints::bind(&arguments, own, &certificates)?;
     add_listeners(&store, &endpoints)?;
     let listeners = Listeners::start_on(sockets, &service, certificates, listening.clone());

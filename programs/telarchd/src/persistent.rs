@@ -24,7 +24,7 @@ use plugin_powershell::PowerShellPlugin;
 use plugin_shell::ShellPlugin;
 use service::{
     Catalog, Certificates, ListenerStatus, Listeners, LocalSocket, Plugin, Service, ServiceManager,
-    ServiceParts, SocketAccess, watchdog,
+    ServiceParts, SocketAccess, serve_metrics, watchdog,
 };
 use shells::Shells;
 
@@ -75,6 +75,7 @@ pub(crate) async fn run(
     for socket in local_sockets(&arguments, inherited.local)? {
         tokio::spawn(socket.run(Arc::clone(&service), Arc::new(files.users.clone())));
     }
+    tokio::spawn(serve_metrics(Arc::clone(&service)));
     refresh(listeners.as_ref()).await;
 
     let interval = watchdog_interval();

@@ -3,8 +3,8 @@
 //! Each controller is polled at the interval over a session that stays open. HTTP requests are answered at once with the
 //! last metrics and their age, so that slow controllers do not delay a scrape.
 
+mod exported;
 mod page;
-mod server;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use self::exported::Exported;
 use self::page::{Collected, Collector};
 use super::hosts::Host;
 use super::parallel::{self, SessionOpener};
@@ -93,7 +94,7 @@ pub(super) fn run(targets: Targets, every: Duration, listen: SocketAddr) -> Resu
             pollers.spawn(poller.run(every, stopping.clone()));
         }
         tokio::select! {
-            () = server::serve(listener, exported) => {}
+            () = metrics::serve(listener, Arc::new(Exported(exported))) => {}
             () = termination_signal() => {}
         }
         // Controllers support only a few sessions, so the open ones are closed.

@@ -15,6 +15,8 @@ pub type Megabytes<const MAX: u32> = Number<unit::Megabytes, 0, MAX>;
 pub type Milliseconds<const MIN: u32, const MAX: u32> = Number<unit::Milliseconds, MIN, MAX>;
 /// TCP port.
 pub type Port = Number<unit::Ports, 1, 65_535>;
+/// TCP port to listen on; 0 selects any free port.
+pub type PortOrAny = Number<unit::Ports, 0, 65_535>;
 /// Number without a unit; 0 means no limit.
 pub type Quota<const MAX: u32> = Number<unit::Limit, 0, MAX>;
 /// Time in seconds.
@@ -89,7 +91,7 @@ impl<const MAX: u32> Quota<MAX> {
     }
 }
 
-impl Port {
+impl<const MIN: u32> Number<unit::Ports, MIN, 65_535> {
     /// Returns the port for a socket address.
     #[must_use]
     pub fn number(self) -> u16 {

@@ -179,7 +179,7 @@ fn assert_values(config: &Config, column: fn([&'static str; 3]) -> &'static str)
 }
 
 /// Path, preset `telarch`, and the article "Installation and Configuration for Windows Remote Management" for WinRM 2.0.
-const VALUES: [[&str; 3]; 64] = [
+const VALUES: [[&str; 3]; 66] = [
     ["MaxEnvelopeSizekb", "500", "150"],
     ["MaxTimeoutms", "60000", "60000"],
     ["MaxBatchItems", "32000", "32000"],
@@ -248,4 +248,6 @@ const VALUES: [[&str; 3]; 64] = [
     ["EventForwarding/CertificateThumbprint", "", ""],
     ["Identify/ProductVendor", "", ""],
     ["Connections/MaxOpen", "640", "640"],
+    ["Metrics/Enabled", "false", "false"],
+    ["Metrics/Port", "9985", "9985"],
 ];

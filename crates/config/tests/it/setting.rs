@@ -185,7 +185,7 @@ fn the_vendor_is_a_printable_text_or_empty() {
     }
 }
 
-const ORDER: [&str; 64] = [
+const ORDER: [&str; 66] = [
     "MaxEnvelopeSizekb",
     "MaxTimeoutms",
     "MaxBatchItems",
@@ -250,4 +250,6 @@ const ORDER: [&str; 64] = [
     "EventForwarding/CertificateThumbprint",
     "Identify/ProductVendor",
     "Connections/MaxOpen",
+    "Metrics/Enabled",
+    "Metrics/Port",
 ];

@@ -8,8 +8,7 @@ use auth::{AuthError, Identity, Scheme, VerifierCost};
 use aws_lc_rs::hmac;
 
 use super::cached_caller::CachedCaller;
-use super::{Authentication, SignIn};
-use crate::audit;
+use super::{Authentication, FailedClient, SignIn};
 use crate::caller::Caller;
 
 /// Last `Authorization` header whose password was correct. Requests that repeat it need no new verification.
@@ -57,7 +56,10 @@ impl Authentication {
             }
         };
         let identity = verified
-            .inspect_err(|error| audit::not_signed_in(address, &user, Scheme::Basic, None, *error))
+            .inspect_err(|error| {
+                let client = FailedClient { address, account: &user, scheme: Scheme::Basic, mechanism: None };
+                sign_in.record_failure(&client, *error);
+            })
             .ok()?;
         let caller = self.caller(identity, sign_in)?;
         self.accepted_header = Some(AcceptedHeader {

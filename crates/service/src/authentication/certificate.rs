@@ -8,8 +8,7 @@ use std::time::Instant;
 use auth::{AuthError, CertificateProof, CertificateRefused, Holder, Identity, Scheme};
 
 use super::cached_caller::CachedCaller;
-use super::{Authentication, ConnectionState, SignIn};
-use crate::audit;
+use super::{Authentication, ConnectionState, FailedClient, SignIn};
 use crate::caller::Caller;
 
 /// Client certificate of a connection with the results of previous checks.
@@ -81,7 +80,7 @@ impl Authentication {
                 true
             }
             Err(refused) => {
-                self.record_refused_certificate(&refused);
+                self.record_refused_certificate(sign_in, &refused);
                 false
             }
         }
@@ -108,7 +107,7 @@ impl Authentication {
             Ok(identity) => identity,
             Err(refused) => {
                 certificate.mapped_until = None;
-                self.record_refused_certificate(&refused);
+                self.record_refused_certificate(sign_in, &refused);
                 return None;
             }
         };
@@ -134,8 +133,10 @@ impl Authentication {
     }
 
     /// Writes the reason to the audit log. The client learns only that it is not authenticated.
-    fn record_refused_certificate(&self, refused: &CertificateRefused) {
-        audit::not_signed_in(self.address, &refused.claimed, Scheme::Certificate, None, refused.error);
+    fn record_refused_certificate(&self, sign_in: &SignIn, refused: &CertificateRefused) {
+        let (address, scheme) = (self.address, Scheme::Certificate);
+        let client = FailedClient { address, account: &refused.claimed, scheme, mechanism: None };
+        sign_in.record_failure(&client, refused.error);
     }
 }
 

@@ -1,15 +1,17 @@
 //! Shared state of authentication: verifiers, accounts, and the key of the password cache.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::{AuthError, Authenticator, Scheme};
+use auth::{AuthError, Authenticator, Oid, Scheme};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use config::Config;
 
 use crate::audit;
 use crate::caller::{Caller, Principals};
+use crate::metrics::Metrics;
 
 /// Everything that authentication needs from the service.
 pub(crate) struct SignIn {
@@ -17,6 +19,16 @@ pub(crate) struct SignIn {
     pub(crate) principals: Arc<dyn Principals>,
     /// Key of the hashes under which connections remember accepted `Authorization` headers. Never leaves the process.
     pub(super) header_key: hmac::Key,
+    metrics: Arc<Metrics>,
+}
+
+/// Client of a failed sign-in, as far as it is known.
+pub(super) struct FailedClient<'f> {
+    pub(super) address: IpAddr,
+    /// Name that the client claimed, or empty.
+    pub(super) account: &'f str,
+    pub(super) scheme: Scheme,
+    pub(super) mechanism: Option<&'f Oid>,
 }
 
 impl SignIn {
@@ -24,10 +36,14 @@ impl SignIn {
     ///
     /// # Panics
     /// If the operating system provides no random numbers.
-    pub(crate) fn new(authenticator: Arc<dyn Authenticator>, principals: Arc<dyn Principals>) -> Self {
+    pub(crate) fn new(
+        authenticator: Arc<dyn Authenticator>,
+        principals: Arc<dyn Principals>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let header_key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
             .expect("the operating system provides random numbers");
-        Self { authenticator, principals, header_key }
+        Self { authenticator, principals, header_key, metrics }
     }
 
     /// Returns whether the settings enable a scheme and the authenticator supports it.
@@ -48,6 +64,18 @@ impl SignIn {
     /// Returns how long the check of an account remains valid.
     pub(crate) fn check_lifetime(&self) -> Duration {
         self.authenticator.verdict_lifetime()
+    }
+
+    /// Records a successful sign-in.
+    pub(super) fn record_success(&self, caller: &Caller) {
+        self.metrics.sign_in(caller.identity().scheme(), true);
+        audit::signed_in(&caller.audit_subject());
+    }
+
+    /// Records a failed sign-in.
+    pub(super) fn record_failure(&self, client: &FailedClient<'_>, error: AuthError) {
+        self.metrics.sign_in(client.scheme, false);
+        audit::not_signed_in(client.address, client.account, client.scheme, client.mechanism, error);
     }
 
     /// Verifies that the account of a caller may still be used, without new credentials.

@@ -10,8 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use config::Config;
 
 use super::cached_caller::CachedCaller;
-use super::{Admission, Authentication, ConnectionState, SignIn};
-use crate::audit;
+use super::{Admission, Authentication, ConnectionState, FailedClient, SignIn};
 
 /// A token exchange in progress.
 pub(super) struct PendingHandshake {
@@ -54,9 +53,8 @@ impl Authentication {
     ) -> Option<Admission> {
         // The previous authentication of the connection ends as soon as a new handshake starts.
         let before = std::mem::replace(&mut self.state, ConnectionState::Anonymous);
-        let token = decode(encoded)
-            .inspect_err(|error| audit::not_signed_in(self.address, "", scheme, None, *error))
-            .ok()?;
+        let unnamed = FailedClient { address: self.address, account: "", scheme, mechanism: None };
+        let token = decode(encoded).inspect_err(|error| sign_in.record_failure(&unnamed, *error)).ok()?;
         let pending = match before {
             ConnectionState::Handshake(pending) if pending.handshake.scheme() == scheme => {
                 if pending.deadline <= Instant::now() {
@@ -85,7 +83,7 @@ impl Authentication {
         .await;
         let (mut pending, step) = stepped
             .unwrap_or(Err(AuthError::Unavailable))
-            .inspect_err(|error| audit::not_signed_in(address, "", scheme, None, *error))
+            .inspect_err(|error| sign_in.record_failure(&unnamed, *error))
             .ok()?;
         match step {
             Ok(Step::Continue(token)) => {
@@ -100,7 +98,7 @@ impl Authentication {
                 Some(Admission::Caller(caller, token.map(|token| header(scheme, &token))))
             }
             Err(error) => {
-                record_failure(address, &pending.handshake, error);
+                record_failure(sign_in, address, &pending.handshake, error);
                 // The handshake is over even if there is a last token for the client; a next one starts a new
                 // handshake.
                 let refusal = pending.handshake.refusal()?;
@@ -111,10 +109,11 @@ impl Authentication {
 }
 
 /// Records a failed handshake with the account and mechanism, as far as they are known.
-fn record_failure(address: IpAddr, handshake: &Handshake, error: AuthError) {
+fn record_failure(sign_in: &SignIn, address: IpAddr, handshake: &Handshake, error: AuthError) {
     let claimed = handshake.claimed().unwrap_or_default();
     let mechanism = handshake.mechanism();
-    audit::not_signed_in(address, &claimed, handshake.scheme(), mechanism.as_ref(), error);
+    let (account, scheme, mechanism) = (&*claimed, handshake.scheme(), mechanism.as_ref());
+    sign_in.record_failure(&FailedClient { address, account, scheme, mechanism }, error);
 }
 
 /// Decodes the token of an `Authorization` header.

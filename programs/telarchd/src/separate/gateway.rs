@@ -30,7 +30,7 @@ use sddl::{Sid, Token};
 use service::{
     BoxFuture, Caller, Catalog, CertificateKeeper, Certificates, ClientCertificates, EventEndpoint,
     ForwardedConnections, ListenerStatus, Listeners, Principals, Service, ServiceParts, SessionHandle,
-    watchdog,
+    serve_metrics, watchdog,
 };
 use tokio::sync::mpsc;
 use wsman::{Fault, Subcode, code};
@@ -102,6 +102,7 @@ async fn serve(
     let stored = Arc::clone(&certificates);
     let listeners =
         has_listeners.then(|| Listeners::start(&service, stored, initial.sockets, listening.clone()));
+    tokio::spawn(serve_metrics(Arc::clone(&service)));
     refresh(listeners.as_ref()).await;
 
     let microseconds = std::env::var("WATCHDOG_USEC").ok();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 
@@ -64,6 +65,27 @@ fn listens(process: i32) -> bool {
 
 fn kill(process: i32) {
     kill_process(Pid::from_raw(process).unwrap(), Signal::KILL).unwrap();
+}
+
+#[test]
+fn metrics_are_served_and_end_without_a_restart() {
+    if !is_root() {
+        return;
+    }
+    let (telarchd, _) = start("");
+    let [port] = free_ports();
+    let settings = |enabled| format!("Metrics.Enabled = {enabled}\nMetrics.Port = {port}\n");
+    telarchd.reconfigure(&settings(true));
+    telarchd.wait_for_log(&["Serving metrics", &port.to_string()]);
+    let mut stream = std::net::TcpStream::connect(loopback(port)).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    assert!(page.starts_with("HTTP/1.1 200") && page.ends_with("# EOF\n"), "{page}");
+    telarchd.reconfigure(&settings(false));
+    while std::net::TcpStream::connect(loopback(port)).is_ok() {
+        std::thread::yield_now();
+    }
 }
 
 #[test]

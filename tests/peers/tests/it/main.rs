@@ -42,6 +42,7 @@ mod kerberos;
 mod kerberos_programs;
 mod machine;
 mod matrix;
+mod metrics;
 mod monitoring;
 mod ntlm;
 mod openwsman;

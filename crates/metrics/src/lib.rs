@@ -1,0 +1,8 @@
+//! Metrics over HTTP, in the formats that Prometheus reads.
+//!
+//! A program implements [`Pages`] and passes it to [`serve`] with a listening socket. The server reads one request per
+//! connection, and bounds the number of connections, the size of a request and the time of an exchange.
+
+mod server;
+
+pub use server::{Page, Pages, serve};
