@@ -55,6 +55,18 @@ pub(crate) enum Limit {
     Quota,
 }
 
+impl Limit {
+    /// Returns the value of the label `limit`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::Requests => "requests",
+            Self::Bodies => "bodies",
+            Self::Quota => "quota",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     action: &'static str,
@@ -93,6 +105,7 @@ impl Metrics {
             subscriptions: Gauge::default(),
         };
         metrics.register();
+        metrics.create_series();
         metrics
     }
 
@@ -124,6 +137,20 @@ impl Metrics {
         registry.register("subscriptions", "Open subscriptions", self.subscriptions.clone());
     }
 
+    /// Creates the series of failures with the value zero, so that their first increase is visible.
+    fn create_series(&self) {
+        for limit in [Limit::Connections, Limit::Requests, Limit::Bodies, Limit::Quota] {
+            self.refusals.get_or_create(&LimitLabel { limit: limit.name() });
+        }
+        for scheme in
+            [Scheme::Negotiate, Scheme::Kerberos, Scheme::CredSsp, Scheme::Basic, Scheme::Certificate]
+        {
+            for result in [OK, FAILED] {
+                self.sign_ins.get_or_create(&SignInLabels { scheme: scheme.name(), result });
+            }
+        }
+    }
+
     /// Starts to measure a request. It counts as cancelled if the timer is dropped before
     /// [`finish`](RequestTimer::finish).
     pub(crate) fn begin(&self, action: &Action) -> RequestTimer<'_> {
@@ -139,7 +166,7 @@ impl Metrics {
 
     /// Counts a sign-in.
     pub(crate) fn sign_in(&self, scheme: Scheme, is_granted: bool) {
-        let result = if is_granted { OK } else { "failed" };
+        let result = if is_granted { OK } else { FAILED };
         self.sign_ins.get_or_create(&SignInLabels { scheme: scheme.name(), result }).inc();
     }
 
@@ -150,13 +177,7 @@ impl Metrics {
 
     /// Counts a connection or request that was refused because of a limit.
     pub(crate) fn refuse(&self, limit: Limit) {
-        let limit = match limit {
-            Limit::Connections => "connections",
-            Limit::Requests => "requests",
-            Limit::Bodies => "bodies",
-            Limit::Quota => "quota",
-        };
-        self.refusals.get_or_create(&LimitLabel { limit }).inc();
+        self.refusals.get_or_create(&LimitLabel { limit: limit.name() }).inc();
     }
 
     /// Returns all metrics in the text format of OpenMetrics.
@@ -235,6 +256,7 @@ fn action_name(action: &Action) -> &'static str {
 /// Results of requests and sign-ins.
 const OK: &str = "ok";
 const FAULT: &str = "fault";
+const FAILED: &str = "failed";
 /// The client closed the connection before the response was ready.
 const CANCELLED: &str = "cancelled";
 

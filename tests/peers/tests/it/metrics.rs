@@ -58,6 +58,7 @@ fn the_dashboard_shows_metrics_that_exist() {
     let text = std::fs::read_to_string(file).expect("the dashboard");
     let dashboard: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let service = Telarchd::start(&METRICS);
+    assert_eq!(send(&service, PASSWORD, &message(CONFIG, "transfer/Get", "")).status, 200);
     let page = MetricsPage::of(&service);
     let panels = dashboard["panels"].as_array().expect("panels");
     let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().expect("targets"));
