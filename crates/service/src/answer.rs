@@ -12,6 +12,7 @@ use crate::access;
 use crate::caller::Caller;
 use crate::enumeration::Enumeration;
 use crate::identify;
+use crate::message_id::message_id;
 use crate::plugin::{Answer, Call, Content, Delivered, Operation};
 use crate::request_limits::RequestLimits;
 use crate::resource::TargetResource;
@@ -71,7 +72,7 @@ impl Service {
                 let timer = self.metrics.begin(&head.action);
                 let dispatched = tokio::select! {
                     biased;
-                    dispatched = self.dispatch(caller, request, encoding, &state) => dispatched,
+                    dispatched = self.dispatch(caller, request, &head, encoding, &state) => dispatched,
                     () = stop_waiting.notified() => Err(client_half_closed()),
                 };
                 timer.finish(&dispatched);
@@ -99,17 +100,17 @@ impl Service {
         &self,
         caller: Arc<Caller>,
         request: Request,
+        head: &Head,
         encoding: Encoding,
         state: &State,
     ) -> Result<Answer, Fault> {
         let config = Arc::clone(&state.config);
         access::check_remote_access(&caller, &config)?;
-        let limits = RequestLimits::of(request.head(), encoding, &config);
-        let head = request.head().clone();
+        let limits = RequestLimits::of(head, encoding, &config);
         if head.action == Action::Identify {
             return identify_answer(
                 &identify::identity(&self.product, &self.sign_in, &config),
-                &head,
+                head,
                 &limits,
             );
         }
@@ -138,18 +139,18 @@ impl Service {
         })?;
         let requested = operation.clone();
         let (reply_limit, timeout) = (limits.reply, limits.timeout);
-        let message_id = random::uuid();
+        let message_id = message_id();
         let call = Call { access, caller, request, config, reply_limit, timeout, message_id, operation };
         let answer = plugin.call(call).await?;
         match (answer.content, requested) {
             (Content::Items(items), Operation::Subscribe(subscribe)) => {
                 let expires = subscribe.expires;
                 let new = NewSubscription { owner: sid, target, items, permit, expires };
-                self.subscriptions.create(new, &head, &limits)
+                self.subscriptions.create(new, head, &limits)
             }
             (Content::Items(items), Operation::Enumerate(enumerate)) => {
                 let enumeration = Enumeration::new(sid, target, items, enumerate.mode, permit);
-                self.enumerations.enumerate(enumeration, &enumerate, &head, &limits).await
+                self.enumerations.enumerate(enumeration, &enumerate, head, &limits).await
             }
             (content, _) => Ok(Answer { content, delivered: answer.delivered }),
         }
@@ -204,7 +205,7 @@ impl Service {
                 self.enumerations.release(access, caller.sid(), &context)?;
             }
         }
-        Reply::to(request.head(), random::uuid()).finish(limits.reply).map(Answer::new)
+        Reply::to(request.head(), message_id()).finish(limits.reply).map(Answer::new)
     }
 
     /// Responds to Renew, GetStatus and Unsubscribe, which need not name the resource of the subscription.
@@ -219,7 +220,7 @@ impl Service {
         if request.head().action == Action::Unsubscribe {
             // Users whose rights were revoked can still end their own subscriptions.
             self.subscriptions.close(&subscription);
-            return Reply::to(request.head(), random::uuid()).finish(limits.reply).map(Answer::new);
+            return Reply::to(request.head(), message_id()).finish(limits.reply).map(Answer::new);
         }
         let access = access::admit(caller, subscription.target(), &request.head().action, state)?;
         subscription.status(access, request, limits)
@@ -295,7 +296,7 @@ fn identify_answer(
     head: &Head,
     limits: &RequestLimits,
 ) -> Result<Answer, Fault> {
-    let mut reply = Reply::to(head, random::uuid());
+    let mut reply = Reply::to(head, message_id());
     identity.write(reply.body());
     reply.finish(limits.reply).map(Answer::new)
 }
@@ -312,7 +313,7 @@ fn fault_message(fault: &Fault, head: Option<&Head>, relates_to: Option<&str>, h
     if *fault.subcode() == Subcode::InternalError {
         tracing::warn!(code = fault.code(), %fault, "Request failed with an internal error");
     }
-    let envelope = fault.clone().on_machine(host).envelope(head, relates_to, random::uuid());
+    let envelope = fault.clone().on_machine(host).envelope(head, relates_to, message_id());
     Message { envelope, kind: MessageKind::Fault, delivered: None }
 }
 

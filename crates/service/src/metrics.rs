@@ -140,13 +140,13 @@ impl Metrics {
     /// Creates the series of failures with the value zero, so that their first increase is visible.
     fn create_series(&self) {
         for limit in [Limit::Connections, Limit::Requests, Limit::Bodies, Limit::Quota] {
-            self.refusals.get_or_create(&LimitLabel { limit: limit.name() });
+            drop(self.refusals.get_or_create(&LimitLabel { limit: limit.name() }));
         }
         for scheme in
             [Scheme::Negotiate, Scheme::Kerberos, Scheme::CredSsp, Scheme::Basic, Scheme::Certificate]
         {
             for result in [OK, FAILED] {
-                self.sign_ins.get_or_create(&SignInLabels { scheme: scheme.name(), result });
+                drop(self.sign_ins.get_or_create(&SignInLabels { scheme: scheme.name(), result }));
             }
         }
     }

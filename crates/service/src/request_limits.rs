@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use config::Config;
-use wsman::{Action, Head, Reply};
+use wsman::{Action, Head, Reply, Uuid};
 use xml::Encoding;
 
 /// Limits of one request: for each, the smaller of the client's value and the service's setting.
@@ -45,7 +45,7 @@ impl RequestLimits {
     /// Returns the number of bytes available for the items of a response, after its headers, which depend on the
     /// request, and everything that may surround the items.
     pub(crate) fn room(&self, head: &Head) -> usize {
-        let surroundings = Reply::to(head, random::uuid()).len() + AROUND_ITEMS.len();
+        let surroundings = Reply::to(head, Uuid::from_random([0; 16])).len() + AROUND_ITEMS.len();
         usize::try_from(self.reply).unwrap_or(usize::MAX).saturating_sub(surroundings)
     }
 }

@@ -27,6 +27,13 @@ impl<I: Link> Connection<'_, I> {
             },
             BodyFraming::Chunked => None,
         };
+        if let Some(length) = expected
+            && length == self.received.len()
+            && length > 0
+        {
+            // Most requests arrive with their head in one piece.
+            return Ok(Ok(std::mem::take(&mut self.received)));
+        }
         let mut _permit = None;
         if expected.is_none_or(|length| length > self.received.len()) {
             // The size of a chunked body is unknown until the last chunk.
