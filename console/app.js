@@ -1,14 +1,16 @@
 // The console: sign-in, or the three panes with the page of the path.
+import { effect } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { abortReads, currentSession, get, rememberSession, send } from "./api.js";
+import { confirm } from "./changes.js";
 import { Feature } from "./feature.js";
 import { Overview } from "./overview.js";
 import { Audit, Keys, Service, Sessions, Users } from "./people.js";
-import { Heading, Link, Problem, Waiting, go, html, useData } from "./router.js";
+import { Heading, Link, Problem, Waiting, go, html, leave, useData } from "./router.js";
 import { SignIn } from "./sign-in.js";
 import { NewSite, Site, Sites } from "./sites.js";
-import { actions, dialog, hasRole, menuOpen, notice, path, session, writes } from "./state.js";
+import { actions, dialog, hasRole, leaving, menuOpen, notice, path, session, writes } from "./state.js";
 import { Commit, History, Logs, WebServer } from "./web.js";
 
 /** Pages: pattern of the path, and component. Groups of the pattern are its arguments. */
@@ -105,6 +107,14 @@ async function signOut() {
   }
 }
 
+// Asks before a page with unsaved changes is left.
+effect(() => {
+  const run = leaving.value;
+  if (!run) return;
+  leaving.value = null;
+  confirm("Leave without applying?", "The changes in this form are lost.", "Leave", run);
+});
+
 function Frame() {
   useEffect(() => {
     document.title = `${session.value.machine} – Telarch`;
@@ -117,7 +127,7 @@ function Frame() {
       <img src="/favicon.svg" alt="" width="22" height="22" />
       <strong>Telarch</strong>
       <span class="user"><span class="name">${username}</span> <span class="quiet">${role}</span></span>
-      <button onClick=${signOut}>Sign out</button>
+      <button onClick=${() => leave(signOut)}>Sign out</button>
     </header>
     <${Tree} />
     <main id="content"><${Page} /></main>

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { send } from "./api.js";
 import { Problem, html } from "./router.js";
-import { dialog, notice } from "./state.js";
+import { dialog, notice, unsaved } from "./state.js";
 
 /** Differences in the unified format, with a class and a sign for each line. */
 export function Diff({ diffs }) {
@@ -49,6 +49,7 @@ function Preview({ title, plan, request, reload, done }) {
       // The page must not accept input that it loses when its data arrives.
       await reload?.();
       dialog.value = null;
+      unsaved.value = false;
       // May show another page, which clears the message.
       done?.();
       notice.value = verdict.verdict === "failed"

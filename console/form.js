@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Field, fieldId } from "./fields.js";
 import { read, start } from "./values.js";
 import { Problem, html } from "./router.js";
+import { unsaved } from "./state.js";
 
 /** Returns the path of the field that contains the value at a path: the value may be a part of a field. */
 function fieldOf(path) {
@@ -41,12 +42,16 @@ export function Form({ field, value, isReadOnly, label, submit, cancel, children
   useEffect(() => {
     if (attempts) element.current?.querySelector("[aria-invalid=true], .field-error ~ button")?.focus();
   }, [attempts]);
+  useEffect(() => () => {
+    unsaved.value = false;
+  }, []);
   const local = {};
   const result = read(field, draft, "", local);
   const messages = isChecked ? { ...refused, ...local } : refused;
   const count = Object.keys(messages).length;
 
   const change = (next) => {
+    unsaved.value = true;
     setDraft(next);
     // The paths of the rows may have changed.
     setRefused({});
@@ -72,6 +77,10 @@ export function Form({ field, value, isReadOnly, label, submit, cancel, children
       setBusy(false);
     }
   };
+  const abandon = () => {
+    unsaved.value = false;
+    cancel();
+  };
   const onSubmit = (event) => {
     event.preventDefault();
     send({ isRepeated: false });
@@ -86,7 +95,7 @@ export function Form({ field, value, isReadOnly, label, submit, cancel, children
     ${failure?.status === 412 && html`<p><button type="button" onClick=${() => send({ isRepeated: true })}>Preview with the current files</button></p>`}
     ${!isReadOnly && html`<p class="buttons">
       <button class="primary" disabled=${isBusy}>${isBusy ? "Checking…" : label}</button>
-      ${cancel && html` <button type="button" onClick=${cancel}>Cancel</button>`}
+      ${cancel && html` <button type="button" onClick=${abandon}>Cancel</button>`}
     </p>`}
   </form>`;
 }

@@ -2,12 +2,29 @@
 import { h } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import htm from "htm";
-import { actions, menuOpen, notice, path, writes } from "./state.js";
+import { actions, leaving, menuOpen, notice, path, unsaved, writes } from "./state.js";
 
 export const html = htm.bind(h);
 
+/** Runs a function that leaves the page. If a form has unsaved changes, the user must confirm it first. */
+export function leave(run) {
+  if (!unsaved.value) {
+    run();
+    return;
+  }
+  leaving.value = () => {
+    unsaved.value = false;
+    return run();
+  };
+}
+
 /** Shows the page of a path, and moves the focus to its heading. */
 export function go(target) {
+  if (target === path.value) show();
+  else leave(() => open(target));
+}
+
+function open(target) {
   if (target !== location.pathname) history.pushState(null, "", target);
   show();
 }
@@ -22,7 +39,16 @@ function show() {
   notice.value = null;
 }
 
-window.addEventListener("popstate", show);
+window.addEventListener("popstate", () => {
+  const target = location.pathname;
+  if (!unsaved.value || target === path.value) {
+    show();
+    return;
+  }
+  // The address of the page with the changes stays until the user confirms.
+  history.pushState(null, "", path.value);
+  leave(() => open(target));
+});
 
 /** A link inside the console. */
 export function Link({ to, children, ...rest }) {

@@ -9,6 +9,10 @@ export const path = signal(location.pathname);
 export const notice = signal(null);
 /** A dialog that covers the page, or null: a component. */
 export const dialog = signal(null);
+/** Whether a form of the page has changes that were not applied. */
+export const unsaved = signal(false);
+/** Function that leaves a page with unsaved changes, for the user to confirm, or null. */
+export const leaving = signal(null);
 /** Actions of the page, for the pane at the right: `{label, run, kind}` each. */
 export const actions = signal([]);
 /** Text of the status bar: the file that the page describes. */

@@ -1,5 +1,7 @@
 //! Sites.
 
+use browser::Key;
+
 use crate::machine::{ADMINISTRATOR, Machine, Nginx, apply, free_port};
 
 #[test]
@@ -58,4 +60,30 @@ fn invalid_values_are_reported_beside_their_fields() {
     page.wait_until("document.activeElement === pageOfTest.find('field', 'Folder')");
     let errors = page.take_errors();
     assert!(errors.len() == 2 && errors.iter().all(|error| error.contains("dry_run=true")), "{errors:?}");
+}
+
+#[test]
+fn a_page_with_unsaved_changes_is_left_only_after_a_confirmation() {
+    let Some(machine) = Machine::start() else { return };
+    let page = machine.signed_in(ADMINISTRATOR, "/web/sites");
+    page.click_button("Add site");
+    page.wait_for_heading("Add site");
+    page.fill("Name of the site", "blog");
+    page.click_link("History");
+    page.wait_for_text("Leave without applying?");
+    page.press(Key::Escape);
+    page.wait_until("!document.querySelector('dialog')");
+    let name = page.evaluate("pageOfTest.find('field', 'Name of the site').value");
+    assert_eq!(name, "blog", "the page and its input stay");
+    page.evaluate("history.back()");
+    page.wait_for_text("Leave without applying?");
+    assert_eq!(page.evaluate("location.pathname"), "/web/new-site");
+    page.click_button("Leave");
+    page.wait_for_heading("Sites");
+    // A page without changes is left at once.
+    page.click_button("Add site");
+    page.wait_for_heading("Add site");
+    page.click_link("History");
+    page.wait_for_heading("History");
+    assert_eq!(page.take_errors(), [""; 0]);
 }
