@@ -12,7 +12,6 @@ use crate::access;
 use crate::caller::Caller;
 use crate::enumeration::Enumeration;
 use crate::identify;
-use crate::message_id::message_id;
 use crate::plugin::{Answer, Call, Content, Delivered, Operation};
 use crate::request_limits::RequestLimits;
 use crate::resource::TargetResource;
@@ -139,7 +138,7 @@ impl Service {
         })?;
         let requested = operation.clone();
         let (reply_limit, timeout) = (limits.reply, limits.timeout);
-        let message_id = message_id();
+        let message_id = random::uuid();
         let call = Call { access, caller, request, config, reply_limit, timeout, message_id, operation };
         let answer = plugin.call(call).await?;
         match (answer.content, requested) {
@@ -205,7 +204,7 @@ impl Service {
                 self.enumerations.release(access, caller.sid(), &context)?;
             }
         }
-        Reply::to(request.head(), message_id()).finish(limits.reply).map(Answer::new)
+        Reply::to(request.head(), random::uuid()).finish(limits.reply).map(Answer::new)
     }
 
     /// Responds to Renew, GetStatus and Unsubscribe, which need not name the resource of the subscription.
@@ -220,7 +219,7 @@ impl Service {
         if request.head().action == Action::Unsubscribe {
             // Users whose rights were revoked can still end their own subscriptions.
             self.subscriptions.close(&subscription);
-            return Reply::to(request.head(), message_id()).finish(limits.reply).map(Answer::new);
+            return Reply::to(request.head(), random::uuid()).finish(limits.reply).map(Answer::new);
         }
         let access = access::admit(caller, subscription.target(), &request.head().action, state)?;
         subscription.status(access, request, limits)
@@ -296,7 +295,7 @@ fn identify_answer(
     head: &Head,
     limits: &RequestLimits,
 ) -> Result<Answer, Fault> {
-    let mut reply = Reply::to(head, message_id());
+    let mut reply = Reply::to(head, random::uuid());
     identity.write(reply.body());
     reply.finish(limits.reply).map(Answer::new)
 }
@@ -313,7 +312,7 @@ fn fault_message(fault: &Fault, head: Option<&Head>, relates_to: Option<&str>, h
     if *fault.subcode() == Subcode::InternalError {
         tracing::warn!(code = fault.code(), %fault, "Request failed with an internal error");
     }
-    let envelope = fault.clone().on_machine(host).envelope(head, relates_to, message_id());
+    let envelope = fault.clone().on_machine(host).envelope(head, relates_to, random::uuid());
     Message { envelope, kind: MessageKind::Fault, delivered: None }
 }
 

@@ -14,7 +14,6 @@ use wsman::{Detail, Fault, Head, Omission, Reply, Subcode, code};
 use xml::{Fragment, Writer};
 
 use crate::access::AccessGranted;
-use crate::message_id::message_id;
 use crate::plugin::{Answer, Item, Items, omissions_within};
 use crate::quota::OperationPermit;
 use crate::request_limits::RequestLimits;
@@ -122,7 +121,7 @@ impl Enumeration {
         self.omissions.extend(self.items.take_omissions());
         let left = room.saturating_sub(page.map_or(0, |page| page.items.len()));
         let omissions = omissions_within(&mut self.omissions, left);
-        Reply::with_omissions(head, message_id(), &omissions)
+        Reply::with_omissions(head, random::uuid(), &omissions)
     }
 }
 

@@ -28,7 +28,6 @@ mod health;
 mod identify;
 mod listener;
 mod local_socket;
-mod message_id;
 mod metrics;
 mod metrics_endpoint;
 mod notify;

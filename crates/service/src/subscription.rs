@@ -18,7 +18,6 @@ use xml::Writer;
 use crate::access::{self, AccessGranted};
 use crate::authentication::SignIn;
 use crate::caller::Caller;
-use crate::message_id::message_id;
 use crate::plugin::{Answer, Item, Items, omissions_within};
 use crate::quota::OperationPermit;
 use crate::request_limits::RequestLimits;
@@ -168,7 +167,7 @@ impl Subscriptions {
             expires: Some(Lease::length(expires)),
             context: Some(format!("uuid:{identifier}")),
         };
-        let mut reply = Reply::to(head, message_id());
+        let mut reply = Reply::to(head, random::uuid());
         subscribed.write(reply.body(), head.to.as_deref(), &target.uri);
         let answer = reply.finish(limits.reply).map(Answer::new)?;
         let source = Source { items, waiting: VecDeque::new(), end: None };
@@ -245,7 +244,7 @@ impl Subscription {
             }
             _ => ("e:GetStatusResponse", self.lease.lock().left()),
         };
-        let mut reply = Reply::to(request.head(), message_id());
+        let mut reply = Reply::to(request.head(), random::uuid());
         eventing::write_status(reply.body(), name, Some(left));
         reply.finish(limits.reply).map(Answer::new)
     }
@@ -316,7 +315,7 @@ impl Subscription {
         let is_last = page.count == 0;
         let room = limits.room(head).saturating_sub(page.items.len());
         let omissions = omissions_within(&mut source.items.take_omissions(), room);
-        let mut reply = Reply::with_omissions(head, message_id(), &omissions);
+        let mut reply = Reply::with_omissions(head, random::uuid(), &omissions);
         let body = reply.body();
         body.start("n:PullResponse");
         if !is_last {

@@ -27,13 +27,6 @@ impl<I: Link> Connection<'_, I> {
             },
             BodyFraming::Chunked => None,
         };
-        if let Some(length) = expected
-            && length == self.received.len()
-            && length > 0
-        {
-            // Most requests arrive with their head in one piece.
-            return Ok(Ok(std::mem::take(&mut self.received)));
-        }
         let mut _permit = None;
         if expected.is_none_or(|length| length > self.received.len()) {
             // The size of a chunked body is unknown until the last chunk.
@@ -61,6 +54,10 @@ impl<I: Link> Connection<'_, I> {
     }
 
     async fn body_of_length(&mut self, length: usize) -> Result<Vec<u8>, Disconnect> {
+        // Most requests arrive with their head in one piece.
+        if length == self.received.len() {
+            return Ok(std::mem::take(&mut self.received));
+        }
         let there = self.received.len().min(length);
         let mut body = Vec::with_capacity(there.max(length.min(INITIAL_CAPACITY)));
         body.extend(self.received.drain(..there));
