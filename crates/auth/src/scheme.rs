@@ -21,12 +21,14 @@ pub enum Scheme {
 }
 
 impl Scheme {
+    /// The schemes that an HTTP header can select, in the order in which Windows offers them.
+    pub const HTTP: [Self; 5] =
+        [Self::Negotiate, Self::Kerberos, Self::CredSsp, Self::Basic, Self::Certificate];
+
     /// Returns the scheme named in an `Authorization` or `WWW-Authenticate` header, compared without case.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Negotiate, Self::Kerberos, Self::CredSsp, Self::Basic, Self::Certificate]
-            .into_iter()
-            .find(|scheme| scheme.name().eq_ignore_ascii_case(name))
+        Self::HTTP.into_iter().find(|scheme| scheme.name().eq_ignore_ascii_case(name))
     }
 
     /// Name as it appears in headers.
@@ -39,6 +41,15 @@ impl Scheme {
             Self::Basic => "Basic",
             Self::Certificate => "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual",
             Self::Local => "Local",
+        }
+    }
+
+    /// Name for logs and metrics: the name in headers, except that Certificate has a URI there.
+    #[must_use]
+    pub fn short_name(self) -> &'static str {
+        match self {
+            Self::Certificate => "Certificate",
+            other => other.name(),
         }
     }
 
@@ -55,10 +66,7 @@ impl Scheme {
 
 impl fmt::Display for Scheme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Certificate => "Certificate",
-            other => other.name(),
-        })
+        f.write_str(self.short_name())
     }
 }
 

@@ -67,7 +67,7 @@ impl Service {
                 Message { envelope: String::new(), kind: MessageKind::Nothing, delivered: None }
             }
             Ok(request) => {
-                let head = request.head().clone();
+                let head = request.shared_head();
                 let timer = self.metrics.begin(&head.action);
                 let dispatched = tokio::select! {
                     biased;
@@ -103,15 +103,12 @@ impl Service {
         encoding: Encoding,
         state: &State,
     ) -> Result<Answer, Fault> {
-        let config = Arc::clone(&state.config);
-        access::check_remote_access(&caller, &config)?;
-        let limits = RequestLimits::of(head, encoding, &config);
+        let config = &state.config;
+        access::check_remote_access(&caller, config)?;
+        let limits = RequestLimits::of(head, encoding, config);
         if head.action == Action::Identify {
-            return identify_answer(
-                &identify::identity(&self.product, &self.sign_in, &config),
-                head,
-                &limits,
-            );
+            let identity = identify::identity(&self.product, &self.sign_in, config);
+            return identify_answer(&identity, head, &limits);
         }
         if let Action::Renew | Action::GetStatus | Action::Unsubscribe = head.action {
             return self.manage_subscription(&caller, &request, &limits, state);
@@ -139,6 +136,7 @@ impl Service {
         let requested = operation.clone();
         let (reply_limit, timeout) = (limits.reply, limits.timeout);
         let message_id = random::uuid();
+        let config = Arc::clone(config);
         let call = Call { access, caller, request, config, reply_limit, timeout, message_id, operation };
         let answer = plugin.call(call).await?;
         match (answer.content, requested) {

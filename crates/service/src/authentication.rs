@@ -113,7 +113,7 @@ impl Authentication {
         };
         let Ok(credentials) = Credentials::parse(header) else { return self.reject(config, sign_in) };
         let scheme = match Scheme::from_name(credentials.scheme()) {
-            Some(scheme) if self.offered(config, sign_in).contains(&scheme) => scheme,
+            Some(scheme) if self.is_offered(scheme, config, sign_in) => scheme,
             scheme => {
                 let name = scheme.map_or_else(|| "unknown".to_owned(), |scheme| scheme.to_string());
                 tracing::debug!(peer = %self.address, scheme = %name, "Authentication scheme is not offered");
@@ -138,21 +138,18 @@ impl Authentication {
 
     /// Returns the schemes that are enabled and available on this connection, in the order of Windows.
     pub(crate) fn offered(&self, config: &Config, sign_in: &SignIn) -> Vec<Scheme> {
-        let allows_passwords = match self.transport {
-            Transport::Http => config.service.allow_unencrypted,
-            Transport::Https => true,
+        Scheme::HTTP.into_iter().filter(|scheme| self.is_offered(*scheme, config, sign_in)).collect()
+    }
+
+    fn is_offered(&self, scheme: Scheme, config: &Config, sign_in: &SignIn) -> bool {
+        let is_available = match (self.transport, scheme) {
             // The kernel has identified the peer, so there is nothing to offer.
-            Transport::Local => return Vec::new(),
+            (Transport::Local, _) => false,
+            (Transport::Http, Scheme::Basic) => config.service.allow_unencrypted,
+            (Transport::Http, Scheme::Certificate) => false,
+            (Transport::Http | Transport::Https, _) => true,
         };
-        [Scheme::Negotiate, Scheme::Kerberos, Scheme::CredSsp, Scheme::Basic, Scheme::Certificate]
-            .into_iter()
-            .filter(|scheme| match scheme {
-                Scheme::Basic => allows_passwords,
-                Scheme::Certificate => self.transport == Transport::Https,
-                _ => true,
-            })
-            .filter(|scheme| sign_in.is_enabled(*scheme, config))
-            .collect()
+        is_available && sign_in.is_enabled(scheme, config)
     }
 
     /// Returns the scheme and security context of the connection, which seal and unseal messages.

@@ -300,9 +300,8 @@ impl<I: Link> Connection<'_, I> {
             Ok(request) => request,
             Err(busy) => return self.send_busy(exchange, &busy).await,
         };
-        let host = exchange::host(head).to_owned();
-        let (service, stop_waiting) = (Arc::clone(self.service), Notify::new());
-        let answering = Box::pin(service.answer(caller, text, &host, encoding, &stop_waiting));
+        let (service, stop_waiting) = (self.service, Notify::new());
+        let answering = Box::pin(service.answer(caller, text, exchange::host(head), encoding, &stop_waiting));
         let Some(message) = self.await_answer(answering, &stop_waiting).await else {
             return Err(Disconnect("the client reset the connection during an operation"));
         };
@@ -470,7 +469,7 @@ impl<I: Link> Connection<'_, I> {
         let body = body.unwrap_or_default();
         let head =
             exchange.head(status, next, body.len()).map_err(|_| Disconnect("a header was not writable"))?;
-        let writing = self.write(&head, &body);
+        let writing = self.write(head, &body);
         match timeout(WRITE_TIMEOUT, writing).await {
             Ok(written) => written?,
             Err(_) => return Err(Disconnect("the client does not read the response")),
@@ -483,10 +482,10 @@ impl<I: Link> Connection<'_, I> {
     }
 
     /// Writes head and body together: a separate body would wait for an acknowledgement of the head.
-    async fn write(&mut self, head: &[u8], body: &[u8]) -> Result<(), Disconnect> {
+    async fn write(&mut self, mut head: Vec<u8>, body: &[u8]) -> Result<(), Disconnect> {
         if body.len() <= MAX_COPIED {
-            let whole = [head, body].concat();
-            self.io.write_all(&whole).await.map_err(write_failed)?;
+            head.extend_from_slice(body);
+            self.io.write_all(&head).await.map_err(write_failed)?;
         } else {
             let mut sent = 0;
             while sent < head.len() {
@@ -588,4 +587,4 @@ const MAX_DISCARDED: usize = 16 * 1_024 * 1_024;
 /// Maximum number of bytes received while a request is in progress.
 const MAX_PIPELINED: usize = 64 * 1_024;
 /// Maximum size in bytes up to which the body is copied behind the head, which is cheaper than a vectored write.
-const MAX_COPIED: usize = 16 * 1_024;
+pub(crate) const MAX_COPIED: usize = 16 * 1_024;

@@ -142,11 +142,9 @@ impl Metrics {
         for limit in [Limit::Connections, Limit::Requests, Limit::Bodies, Limit::Quota] {
             drop(self.refusals.get_or_create(&LimitLabel { limit: limit.name() }));
         }
-        for scheme in
-            [Scheme::Negotiate, Scheme::Kerberos, Scheme::CredSsp, Scheme::Basic, Scheme::Certificate]
-        {
+        for scheme in Scheme::HTTP {
             for result in [OK, FAILED] {
-                drop(self.sign_ins.get_or_create(&SignInLabels { scheme: scheme.name(), result }));
+                drop(self.sign_ins.get_or_create(&SignInLabels { scheme: scheme.short_name(), result }));
             }
         }
     }
@@ -167,7 +165,7 @@ impl Metrics {
     /// Counts a sign-in.
     pub(crate) fn sign_in(&self, scheme: Scheme, is_granted: bool) {
         let result = if is_granted { OK } else { FAILED };
-        self.sign_ins.get_or_create(&SignInLabels { scheme: scheme.name(), result }).inc();
+        self.sign_ins.get_or_create(&SignInLabels { scheme: scheme.short_name(), result }).inc();
     }
 
     /// Counts a connection that was accepted.

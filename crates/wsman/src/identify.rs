@@ -1,5 +1,6 @@
 //! Identify (DSP0226 11, MS-WSMV 3.1.4.17).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use xml::{Element, Writer};
@@ -10,13 +11,13 @@ use crate::namespace::{IDENTITY, OWN_IDENTITY, WSMAN};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Protocol version, a URI.
-    pub protocol_version: String,
+    pub protocol_version: Cow<'static, str>,
     /// Vendor; administrators can configure another one.
     pub product_vendor: String,
     /// Product version; `OS: 0.0.0 SP: 0.0 Stack: 3.0` in responses to unauthenticated requests.
-    pub product_version: String,
+    pub product_version: Cow<'static, str>,
     /// Authentication profiles as URIs; empty in responses to unauthenticated requests.
-    pub security_profiles: Vec<String>,
+    pub security_profiles: Vec<Cow<'static, str>>,
     /// Actual product, if the administrator has configured another vendor.
     pub product: Option<String>,
 }
@@ -26,9 +27,9 @@ impl Identity {
     #[must_use]
     pub fn anonymous(vendor: &str) -> Self {
         Self {
-            protocol_version: WSMAN.to_owned(),
+            protocol_version: WSMAN.into(),
             product_vendor: vendor.to_owned(),
-            product_version: "OS: 0.0.0 SP: 0.0 Stack: 3.0".to_owned(),
+            product_version: "OS: 0.0.0 SP: 0.0 Stack: 3.0".into(),
             security_profiles: Vec::new(),
             product: None,
         }
@@ -65,12 +66,12 @@ impl Identity {
         let profiles = response.children().filter(|child| child.name() == "SecurityProfiles");
         let product = response.children().find(|child| child.is(OWN_IDENTITY, "Product"));
         Self {
-            protocol_version: text(response, "ProtocolVersion"),
+            protocol_version: text(response, "ProtocolVersion").into(),
             product_vendor: text(response, "ProductVendor"),
-            product_version: text(response, "ProductVersion"),
+            product_version: text(response, "ProductVersion").into(),
             security_profiles: profiles
                 .flat_map(|profiles| profiles.children())
-                .map(|profile| profile.text().trim().to_owned())
+                .map(|profile| profile.text().trim().to_owned().into())
                 .collect(),
             product: product.map(|product| product.text().trim().to_owned()),
         }
@@ -111,9 +112,9 @@ mod tests {
                     </o:IdentifyResponse>";
         let document = Document::parse(text, &Bounds::default()).expect("XML");
         let identity = Identity::parse(document.root());
-        let found = (identity.product_vendor.as_str(), identity.protocol_version.as_str());
+        let found = (identity.product_vendor.as_str(), &*identity.protocol_version);
         assert_eq!(found, ("Example", "urn:p"));
-        assert_eq!((identity.product_version.as_str(), identity.security_profiles.len()), ("", 2));
+        assert_eq!((&*identity.product_version, identity.security_profiles.len()), ("", 2));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Requests as the service parses them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use xml::{Bounds, Document, Element, ElementId};
 
@@ -12,7 +13,7 @@ use crate::{Head, ResourceUri};
 ///
 /// `Debug` hides the body, which may contain input of commands and values of variables.
 pub struct Request {
-    head: Head,
+    head: Arc<Head>,
     document: Document,
     body: Option<ElementId>,
 }
@@ -42,7 +43,7 @@ impl Request {
         })?;
         let relates_to = Head::message_id_of(document.root());
         match read(&document) {
-            Ok((head, body)) => Ok(Self { head, body, document }),
+            Ok((head, body)) => Ok(Self { head: Arc::new(head), body, document }),
             Err(fault) => Err(RejectedRequest { fault, relates_to }),
         }
     }
@@ -57,6 +58,12 @@ impl Request {
     #[must_use]
     pub fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// Returns the headers for use after the request is consumed.
+    #[must_use]
+    pub fn shared_head(&self) -> Arc<Head> {
+        Arc::clone(&self.head)
     }
 
     /// First element of the body, if there is one.

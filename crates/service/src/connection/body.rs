@@ -27,6 +27,10 @@ impl<I: Link> Connection<'_, I> {
             },
             BodyFraming::Chunked => None,
         };
+        // Most requests arrive with their head in one piece.
+        if expected == Some(self.received.len()) {
+            return Ok(Ok(std::mem::take(&mut self.received)));
+        }
         let mut _permit = None;
         if expected.is_none_or(|length| length > self.received.len()) {
             // The size of a chunked body is unknown until the last chunk.
@@ -37,7 +41,7 @@ impl<I: Link> Connection<'_, I> {
             }
         }
         if head.expects_continue() && self.received.is_empty() {
-            self.write(CONTINUE, &[]).await?;
+            self.write(CONTINUE.to_vec(), &[]).await?;
         }
         let deadline = Instant::now() + self.retrieval_time();
         let receiving = async {
@@ -54,10 +58,6 @@ impl<I: Link> Connection<'_, I> {
     }
 
     async fn body_of_length(&mut self, length: usize) -> Result<Vec<u8>, Disconnect> {
-        // Most requests arrive with their head in one piece.
-        if length == self.received.len() {
-            return Ok(std::mem::take(&mut self.received));
-        }
         let there = self.received.len().min(length);
         let mut body = Vec::with_capacity(there.max(length.min(INITIAL_CAPACITY)));
         body.extend(self.received.drain(..there));

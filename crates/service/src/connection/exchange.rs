@@ -7,7 +7,7 @@ use auth::Scheme;
 use http::{Date, MediaType, RequestHead, ResponseWriter, WriteError};
 use xml::{Encoding, EncodingError};
 
-use super::{Next, Rejection};
+use super::{MAX_COPIED, Next, Rejection};
 use crate::authentication::Admission;
 use crate::caller::Caller;
 
@@ -78,9 +78,10 @@ impl Exchange {
         }
     }
 
-    /// Writes the head with the headers of Windows, in the order of Windows.
+    /// Writes the head with the headers of Windows, in the order of Windows. The buffer has room for a body that is
+    /// copied behind the head.
     pub(crate) fn head(&self, status: u16, next: Next, length: usize) -> Result<Vec<u8>, WriteError> {
-        let mut out = Vec::with_capacity(256);
+        let mut out = Vec::with_capacity(256 + length.min(MAX_COPIED));
         let mut writer = ResponseWriter::new(&mut out, status)?;
         if length > 0 {
             writer.header("Content-Type", self.content_type.unwrap_or(self.text_media_type()))?;

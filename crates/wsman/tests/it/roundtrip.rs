@@ -194,10 +194,10 @@ fn responses_to_command_and_identify_are_parsed_as_written() {
         assert_eq!(parse_command_response(response.content().unwrap()), Some(id));
 
         let identity = identify::Identity {
-            protocol_version: generator.word(),
+            protocol_version: generator.word().into(),
             product_vendor: generator.word(),
-            product_version: generator.word(),
-            security_profiles: generator.some(3, Generator::word),
+            product_version: generator.word().into(),
+            security_profiles: generator.some(3, |generator| generator.word().into()),
             product: generator.some(1, Generator::word).pop(),
         };
         let mut reply = Reply::to(&Head::identify(), uuid(&mut generator));

@@ -139,9 +139,9 @@ fn anonymous_identify_response_reveals_nothing_about_the_machine() {
 
 #[test]
 fn authenticated_identify_response_has_details() {
-    let profile = |end| format!("http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/{end}");
+    let profile = |end| format!("http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/{end}").into();
     let identity = Identity {
-        product_version: "OS: 6.1.0 SP: 0.0 Stack: 3.0".to_owned(),
+        product_version: "OS: 6.1.0 SP: 0.0 Stack: 3.0".into(),
         security_profiles: vec![profile("http/basic"), profile("https/mutual")],
         ..Identity::anonymous("Example")
     };
