@@ -8,12 +8,14 @@ mod enumerator;
 mod log;
 mod operation;
 mod raise;
+mod remoting;
 mod resource;
 mod runtime;
 mod session;
 mod shell;
 mod slot;
 mod subscription;
+mod value;
 
 use pyo3::prelude::*;
 
@@ -23,6 +25,8 @@ fn _telarch(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<enumerator::Enumerator>()?;
     module.add_class::<operation::Operation>()?;
+    module.add_class::<remoting::Pipeline>()?;
+    module.add_class::<remoting::Runspaces>()?;
     module.add_class::<resource::Locator>()?;
     module.add_class::<resource::Resource>()?;
     module.add_class::<session::Client>()?;
@@ -30,6 +34,7 @@ fn _telarch(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<shell::Finished>()?;
     module.add_class::<shell::Shell>()?;
     module.add_class::<subscription::Subscription>()?;
+    module.add_class::<value::SecureString>()?;
     module.add_function(wrap_pyfunction!(session::error_message, module)?)?;
     module.add_function(wrap_pyfunction!(session::clean_clixml, module)?)?;
     module.add_function(wrap_pyfunction!(runtime::wait_for_cleanup, module)?)?;

@@ -13,6 +13,7 @@ use crate::arguments::{Keywords, LocatorArgument, body};
 use crate::enumerator::Enumerator;
 use crate::operation::Operation;
 use crate::raise::raise;
+use crate::remoting::{Runspaces, configured};
 use crate::resource::Resource;
 use crate::runtime::{Owner, runtime};
 use crate::shell::{Finished, Shell, shell_options};
@@ -200,6 +201,12 @@ impl Client {
     fn shell(&self, options: Option<&Bound<'_, PyDict>>) -> PyResult<Operation> {
         let (session, options) = (self.session()?, shell_options(options)?);
         Ok(Operation::new(async move { session.shell(options).await.map(Shell::new) }))
+    }
+
+    #[pyo3(signature = (**options))]
+    fn runspace_pool(&self, options: Option<&Bound<'_, PyDict>>) -> PyResult<Operation> {
+        let builder = configured(self.session()?.runspace_pool(), options)?;
+        Ok(Operation::new(async move { builder.open().await.map(Runspaces::new) }))
     }
 
     fn copy(&self, local: PathBuf, remote: String) -> PyResult<Operation> {

@@ -17,12 +17,16 @@ from ._errors import (
     CopyError,
     Error,
     Fault,
+    PipelineError,
     ProtocolError,
     QuotaError,
     TimeoutError,
 )
+from ._remoting import Pipeline, PipelineResult, RunspacePool, Script
+from ._remoting_asyncio import AsyncPipeline, AsyncRunspacePool, AsyncScript
 from ._session import Command, Events, Items, Session, Shell
-from ._telarch import Finished, Locator, Resource, __version__, error_message
+from ._telarch import Finished, Locator, Resource, SecureString, __version__, error_message
+from ._values import ErrorRecord, InformationalRecord, InformationRecord, ProgressRecord, PSObject
 from .flags import EnumerationFlag, ProxyAccess, ProxyAuthentication, SessionFlag
 
 Mapping.register(Resource)
@@ -33,6 +37,9 @@ __all__ = [
     "AsyncCommand",
     "AsyncEvents",
     "AsyncItems",
+    "AsyncPipeline",
+    "AsyncRunspacePool",
+    "AsyncScript",
     "AsyncSession",
     "AsyncShell",
     "AuthenticationError",
@@ -42,16 +49,27 @@ __all__ = [
     "CopyError",
     "EnumerationFlag",
     "Error",
+    "ErrorRecord",
     "Events",
     "Fault",
     "Finished",
+    "InformationRecord",
+    "InformationalRecord",
     "Items",
     "Locator",
+    "PSObject",
+    "Pipeline",
+    "PipelineError",
+    "PipelineResult",
+    "ProgressRecord",
     "ProtocolError",
     "ProxyAccess",
     "ProxyAuthentication",
     "QuotaError",
     "Resource",
+    "RunspacePool",
+    "Script",
+    "SecureString",
     "Session",
     "SessionFlag",
     "Shell",

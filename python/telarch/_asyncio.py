@@ -7,13 +7,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from . import _settings, _telarch
+from ._remoting_asyncio import AsyncRunspacePool
 from ._settings import Auth, Body, Path, Place
 from ._telarch import Finished, Resource
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-    from ._settings import Settings, ShellSettings
+    from ._settings import PoolSettings, Settings, ShellSettings
 
 
 class AsyncSession:
@@ -129,6 +130,10 @@ class AsyncSession:
     async def shell(self, **settings: Unpack[ShellSettings]) -> AsyncShell:
         """Open a shell for several commands: ``async with await session.shell() as shell``."""
         return AsyncShell(await self._client.shell(**settings).start())
+
+    async def runspace_pool(self, **settings: Unpack[PoolSettings]) -> AsyncRunspacePool:
+        """Open a runspace pool for PowerShell remoting: ``async with await session.runspace_pool() as pool``."""
+        return AsyncRunspacePool(await self._client.runspace_pool(**settings).start())
 
     async def copy(self, local: Path, remote: str) -> str:
         """Copy a local file to the remote machine; returns its full path there."""

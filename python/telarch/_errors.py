@@ -6,6 +6,7 @@ import builtins
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._remoting import PipelineResult
     from ._telarch import Finished
 
 
@@ -88,3 +89,10 @@ class CommandError(Error):
 
     #: The result of the command.
     finished: Finished
+
+
+class PipelineError(Error):
+    """A pipeline of PowerShell had errors; raised only by ``PipelineResult.check()``."""
+
+    #: The result of the pipeline.
+    result: PipelineResult

@@ -7,13 +7,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from . import _settings, _telarch
+from ._remoting import RunspacePool
 from ._settings import Auth, Body, Path, Place
 from ._telarch import Finished, Resource
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-    from ._settings import Settings, ShellSettings
+    from ._settings import PoolSettings, Settings, ShellSettings
 
 
 class Session:
@@ -136,6 +137,10 @@ class Session:
     def shell(self, **settings: Unpack[ShellSettings]) -> Shell:
         """Open a shell for several commands; use it in a ``with`` statement."""
         return Shell(self._client.shell(**settings).wait())
+
+    def runspace_pool(self, **settings: Unpack[PoolSettings]) -> RunspacePool:
+        """Open a runspace pool for PowerShell remoting; use it in a ``with`` statement."""
+        return RunspacePool(self._client.runspace_pool(**settings).wait())
 
     def copy(self, local: Path, remote: str) -> str:
         """Copy a local file to the remote machine; returns its full path there."""

@@ -60,6 +60,22 @@ class ShellSettings(TypedDict, total=False):
     output_limit: int | None
 
 
+class PoolSettings(TypedDict, total=False):
+    """Settings of a runspace pool."""
+
+    #: The endpoint (default: ``Microsoft.PowerShell``).
+    configuration: str | None
+    min_runspaces: int | None
+    #: The number of pipelines that can run at the same time (default: 1).
+    max_runspaces: int | None
+    #: The display name of the pool.
+    name: str | None
+    #: Seconds without requests after which the service may close the pool.
+    idle_timeout: float | None
+    #: Seconds for opening the pool (default: 180).
+    open_timeout: float | None
+
+
 _SCHEMES: dict[str, SessionFlag] = {
     "auto": SessionFlag(0),
     "none": SessionFlag.USE_NO_AUTHENTICATION,

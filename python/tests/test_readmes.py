@@ -55,7 +55,7 @@ def test_pypsrp_works_with_its_high_level_client(service: Service, tmp_path: Pat
     }
     names = run("pypsrp-0.9.1", "from pypsrp.client import Client", words, {"path": "/x"})
     assert names["rc"] == 0 and names["sanitised_stderr"] == ""
-    assert names["output"].startswith("pwsh runs: New-Item -Path") and not names["had_errors"]
+    assert names["output"].startswith("New-Item -Path") and not names["had_errors"]
     assert (tmp_path / "there.txt").read_text() == "from here"
 
 
@@ -70,10 +70,22 @@ def test_pypsrp_executes_commands_in_a_shell(service: Service) -> None:
     assert (names["process"].stdout, names["process"].rc) == (b"a b\n", 0)
 
 
-def test_pypsrp_reports_missing_psrp_support(service: Service) -> None:
-    words = {"cert_validation=False))": "cert_validation=False)", '"server"': '"127.0.0.1"'}
-    with pytest.raises(NotImplementedError, match="RunspacePool requires PowerShell remoting"):
-        run("pypsrp-0.9.1", "from pypsrp.powershell import", words)
+def test_pypsrp_runs_pipelines_in_a_runspace_pool(service: Service) -> None:
+    login = f"username={service.user!r}, password={service.password!r}"
+    here = f'"127.0.0.1", port={service.https_port}, {login}, auth="basic", cert_validation={service.pem!r})'
+    names = run(
+        "pypsrp-0.9.1",
+        "from pypsrp.powershell import",
+        {
+            '"server", auth="kerberos", cert_validation=False))': here,
+            # The stand-in for PowerShell returns scripts that it does not know.
+            "ps.add_script(script)": 'ps.clear_commands(); ps.add_script("readinput")',
+            "    ps.clear_streams()\n": "    seen = list(ps.output)\n    ps.clear_streams()\n",
+        },
+    )
+    assert names["output"][:1] == ["Get-Process; Select-Object"]
+    assert names["seen"][-2:] == ["string", 1]
+    assert names["ps"].output == [] and names["ps"].commands == [] and not names["ps"].had_errors
 
 
 def hosts_of_pywinrm(service: Service) -> dict[str, str]:

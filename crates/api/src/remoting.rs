@@ -23,14 +23,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use client::{DisconnectedPool, PipelineEvent, PipelineOutcome};
-pub use psrp::clixml::{Content, Object, Primitive, Property, SecureString, Text, Value, Version};
+pub use psrp::clixml::{
+    Content, DateTime, Decimal, Object, Primitive, Property, ReferenceId, SecureString, Text, TimeSpan,
+    Value, Version,
+};
 pub use psrp::{
-    Availability, ErrorCategory, ErrorRecord, Guid, HostCall, HostInfo, HostMethod, InformationRecord,
-    InformationalRecord, PoolState, ProgressRecord, RunspaceRequest,
+    Argument, Availability, Command, ErrorCategory, ErrorRecord, Guid, HostCall, HostInfo, HostMethod,
+    InformationRecord, InformationalRecord, Merge, PoolState, ProgressRecord, RunspaceRequest, StreamMerges,
 };
 
-use client::{PipelineControls, PoolOptions};
-use psrp::{Command, CreatePipeline, RunspaceCount};
+use client::PoolOptions;
+use psrp::{CreatePipeline, RunspaceCount};
 
 use crate::error::Error;
 use crate::error_context::ErrorContext;
@@ -169,8 +172,10 @@ impl RunspacePool {
         self.pipeline(Command::named(name))
     }
 
-    fn pipeline(&self, first: Command) -> PipelineBuilder {
-        PipelineBuilder { pool: self.clone(), before: Vec::new(), last: first, has_input: false }
+    /// Returns a pipeline that begins with a command or script.
+    #[must_use]
+    pub fn pipeline(&self, first: Command) -> PipelineBuilder {
+        PipelineBuilder { pool: self.clone(), first, later: Vec::new(), has_input: false }
     }
 
     /// Connects to a running pipeline of a pool that was connected to.
@@ -233,31 +238,59 @@ impl RunspacePool {
 #[derive(Clone, Debug)]
 pub struct PipelineBuilder {
     pool: RunspacePool,
-    before: Vec<Command>,
-    /// Command that receives arguments.
-    last: Command,
+    first: Command,
+    later: Vec<(Separator, Command)>,
     has_input: bool,
+}
+
+/// Relation of a command to the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Separator {
+    /// It receives the output of the other.
+    Pipe,
+    /// It begins another statement.
+    Semicolon,
 }
 
 impl PipelineBuilder {
     /// Adds an argument to the last command.
     #[must_use]
-    pub fn argument(mut self, value: impl Into<Value>) -> Self {
-        self.last = self.last.argument(None, value);
-        self
+    pub fn argument(self, value: impl Into<Value>) -> Self {
+        self.with_argument(Argument { name: None, value: value.into() })
     }
 
     /// Adds a named parameter to the last command.
     #[must_use]
-    pub fn parameter(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.last = self.last.argument(Some(name), value);
+    pub fn parameter(self, name: &str, value: impl Into<Value>) -> Self {
+        self.with_argument(Argument { name: Some(name.to_owned()), value: value.into() })
+    }
+
+    fn with_argument(mut self, argument: Argument) -> Self {
+        let last = match self.later.last_mut() {
+            Some((_, command)) => command,
+            None => &mut self.first,
+        };
+        last.arguments.push(argument);
         self
     }
 
     /// Adds a command that receives the output of the last one.
     #[must_use]
-    pub fn pipe(mut self, command: &str) -> Self {
-        self.before.push(std::mem::replace(&mut self.last, Command::named(command)));
+    pub fn pipe(self, command: &str) -> Self {
+        self.pipe_to(Command::named(command))
+    }
+
+    /// Adds a command or script that receives the output of the last one.
+    #[must_use]
+    pub fn pipe_to(mut self, command: Command) -> Self {
+        self.later.push((Separator::Pipe, command));
+        self
+    }
+
+    /// Adds a statement that begins with a command or script. Statements run one after the other.
+    #[must_use]
+    pub fn statement(mut self, command: Command) -> Self {
+        self.later.push((Separator::Semicolon, command));
         self
     }
 
@@ -273,11 +306,14 @@ impl PipelineBuilder {
     /// # Errors
     /// [`Error`] if the request fails.
     pub async fn start(self) -> Result<Pipeline, Error> {
-        let Self { pool: RunspacePool { pool, context }, before, last, has_input } = self;
-        let mut commands = before.into_iter().chain([last]);
-        let first = commands.next().unwrap_or_else(|| Command::script(""));
+        let Self { pool: RunspacePool { pool, context }, first, later, has_input } = self;
         let mut pipeline = CreatePipeline::new(first);
-        commands.for_each(|command| pipeline.pipe(command));
+        for (separator, command) in later {
+            match separator {
+                Separator::Pipe => pipeline.pipe(command),
+                Separator::Semicolon => pipeline.begin_statement(command),
+            }
+        }
         let pipeline = if has_input { pipeline.with_input() } else { pipeline };
         let started = pool.start(pipeline).await.map_err(|error| context.explain(error))?;
         Ok(Pipeline::new(started, context))
@@ -328,12 +364,12 @@ impl PipelineResult {
 pub struct Pipeline {
     pipeline: client::Pipeline,
     controls: PipelineControls,
-    context: Arc<ErrorContext>,
 }
 
 impl Pipeline {
     fn new(pipeline: client::Pipeline, context: Arc<ErrorContext>) -> Self {
-        Self { controls: pipeline.controls(), pipeline, context }
+        let controls = PipelineControls { controls: pipeline.controls(), context };
+        Self { pipeline, controls }
     }
 
     /// Identifier of the pipeline.
@@ -342,12 +378,19 @@ impl Pipeline {
         self.pipeline.id()
     }
 
+    /// Returns a handle for input, host calls and the end of the pipeline, usable while another task waits for
+    /// [`Self::next`].
+    #[must_use]
+    pub fn controls(&self) -> PipelineControls {
+        self.controls.clone()
+    }
+
     /// Waits for the next event; `None` at the end. The future is cancellation-safe.
     ///
     /// # Errors
     /// [`Error`] if a request or a response fails.
     pub async fn next(&mut self) -> Result<Option<PipelineEvent>, Error> {
-        self.pipeline.next().await.map_err(|error| self.context.explain(error))
+        self.pipeline.next().await.map_err(|error| self.controls.context.explain(error))
     }
 
     /// Result of the pipeline; `None` until [`Self::next`] has returned `None`.
@@ -367,7 +410,7 @@ impl Pipeline {
     /// # Errors
     /// [`Error`] if a request fails, or if the pipeline has ended or takes no input.
     pub async fn send(&mut self, values: impl IntoIterator<Item = Value>) -> Result<(), Error> {
-        self.controls.send(values).await.map_err(|error| self.context.explain(error))
+        self.controls.send(values).await
     }
 
     /// Ends the input.
@@ -375,7 +418,7 @@ impl Pipeline {
     /// # Errors
     /// As [`Self::send`].
     pub async fn end_input(&mut self) -> Result<(), Error> {
-        self.controls.end_input().await.map_err(|error| self.context.explain(error))
+        self.controls.end_input().await
     }
 
     /// Answers a host call, with the result of the method or an error.
@@ -387,7 +430,7 @@ impl Pipeline {
         call: &HostCall,
         result: Result<Value, ErrorRecord>,
     ) -> Result<(), Error> {
-        self.controls.respond(call, result).await.map_err(|error| self.context.explain(error))
+        self.controls.respond(call, result).await
     }
 
     /// Answers a host call with the error that the client does not support it.
@@ -395,7 +438,7 @@ impl Pipeline {
     /// # Errors
     /// [`Error`] if the request fails.
     pub async fn refuse(&mut self, call: &HostCall) -> Result<(), Error> {
-        self.controls.refuse(call).await.map_err(|error| self.context.explain(error))
+        self.controls.refuse(call).await
     }
 
     /// Stops the pipeline as Ctrl-C does; its last events and its outcome still arrive.
@@ -403,7 +446,7 @@ impl Pipeline {
     /// # Errors
     /// [`Error`] if the request fails.
     pub async fn stop(&mut self) -> Result<(), Error> {
-        self.controls.stop().await.map_err(|error| self.context.explain(error))
+        self.controls.stop().await
     }
 
     /// Ends the pipeline if it is running, and releases its resources on the service.
@@ -411,7 +454,56 @@ impl Pipeline {
     /// # Errors
     /// [`Error`] if the request fails.
     pub async fn finish(self) -> Result<(), Error> {
-        let Self { pipeline, context, .. } = self;
-        pipeline.finish().await.map_err(|error| context.explain(error))
+        let Self { pipeline, controls } = self;
+        pipeline.finish().await.map_err(|error| controls.context.explain(error))
+    }
+}
+
+/// Handle for the input, the host calls and the end of a pipeline.
+#[derive(Clone, Debug)]
+pub struct PipelineControls {
+    controls: client::PipelineControls,
+    context: Arc<ErrorContext>,
+}
+
+impl PipelineControls {
+    /// Sends objects to the input.
+    ///
+    /// # Errors
+    /// [`Error`] if a request fails, or if the pipeline has ended or takes no input.
+    pub async fn send(&self, values: impl IntoIterator<Item = Value>) -> Result<(), Error> {
+        self.controls.send(values).await.map_err(|error| self.context.explain(error))
+    }
+
+    /// Ends the input.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn end_input(&self) -> Result<(), Error> {
+        self.controls.end_input().await.map_err(|error| self.context.explain(error))
+    }
+
+    /// Answers a host call, with the result of the method or an error.
+    ///
+    /// # Errors
+    /// [`Error`] if the request fails.
+    pub async fn respond(&self, call: &HostCall, result: Result<Value, ErrorRecord>) -> Result<(), Error> {
+        self.controls.respond(call, result).await.map_err(|error| self.context.explain(error))
+    }
+
+    /// Answers a host call with the error that the client does not support it.
+    ///
+    /// # Errors
+    /// [`Error`] if the request fails.
+    pub async fn refuse(&self, call: &HostCall) -> Result<(), Error> {
+        self.controls.refuse(call).await.map_err(|error| self.context.explain(error))
+    }
+
+    /// Stops the pipeline as Ctrl-C does; its last events and its outcome still arrive.
+    ///
+    /// # Errors
+    /// [`Error`] if the request fails.
+    pub async fn stop(&self) -> Result<(), Error> {
+        self.controls.stop().await.map_err(|error| self.context.explain(error))
     }
 }

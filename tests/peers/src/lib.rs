@@ -86,7 +86,7 @@ pub use machine::{Machine, Proof};
 pub use metrics::MetricsPage;
 pub use network::{firewall, in_network};
 pub use openwsman::Openwsman;
-pub use package::{check_package, service_for_package, test_package};
+pub use package::{check_package, test_package};
 pub use process::ends_within;
 pub use programs::{CommandLine, Password, Winrm, Winrs, start_telarch, telarch};
 pub use psutil::psutil;

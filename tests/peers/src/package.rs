@@ -3,25 +3,38 @@
 use std::fs;
 use std::time::Duration;
 
+use crate::pwsh::Pwsh;
 use crate::python::{environment, missing_modules, package_folder, python, served_pem};
 use crate::run::{run, tail};
 use crate::telarchd::{PASSWORD, Telarchd, USER};
 
-/// Starts a service for them: with what Basic in plain text takes, and with a stand-in for PowerShell in its `PATH`.
-#[must_use]
-pub fn service_for_package() -> Telarchd {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let path = format!("PATH={}:{path}", package_folder().join("stand-ins").display());
-    Telarchd::start_through(&["env", &path], &[("Service.AllowUnencrypted", "true")])
+/// A service for the tests of the package, with what Basic in plain text takes, and with stand-ins for PowerShell in
+/// its `PATH` and its endpoint.
+struct PackageService {
+    service: Telarchd,
+    _pwsh: Pwsh,
 }
 
-/// Runs one file of `python/tests`.
+impl PackageService {
+    /// Starts the service.
+    fn start() -> Self {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let path = format!("PATH={}:{path}", package_folder().join("stand-ins").display());
+        let pwsh = Pwsh::new();
+        let program = pwsh.program().display().to_string();
+        let settings = [("Service.AllowUnencrypted", "true"), ("PowerShell.Program", &program)];
+        Self { service: Telarchd::start_through(&["env", &path], &settings), _pwsh: pwsh }
+    }
+}
+
+/// Runs one file of `python/tests` against a service.
 ///
 /// # Panics
 ///
 /// When a test fails, when the package is not installed, or when the tests do not end in time.
-pub fn test_package(service: &Telarchd, file: &str) {
+pub fn test_package(file: &str) {
     require_package();
+    let PackageService { service, .. } = &PackageService::start();
     let files = tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder for its files");
     let pem = files.path().join("served.pem");
     fs::write(&pem, served_pem(service.https())).expect("a fresh file");

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..._telarch import clean_clixml
 from .exceptions import WinRMError, translated
-from .powershell import DEFAULT_CONFIGURATION_NAME, PSDataStreams, require_default
+from .powershell import DEFAULT_CONFIGURATION_NAME, PowerShell, PSDataStreams, RunspacePool, require_default
 from .shell import Process, SignalCode, WinRS
 from .wsman import WSMan
 
@@ -52,16 +52,18 @@ class Client:
         configuration_name: str = DEFAULT_CONFIGURATION_NAME,
         environment: Mapping[str, str] | None = None,
     ) -> tuple[str, PSDataStreams, bool]:
-        """Run a script in PowerShell; returns its output as text, the streams, and True if errors occurred.
-
-        The script runs in a shell, so streams other than errors stay empty.
-        """
-        require_default(configuration_name)
-        with translated():
-            finished = self.wsman.session.run_ps(script, environment=environment)
-        errors = finished.stderr.decode(errors="replace").strip()
-        streams = PSDataStreams(error=[errors] if errors else [])
-        return "\n".join(finished.text.splitlines()), streams, bool(errors) or finished.exit_code != 0
+        """Run a script in PowerShell; returns its output as text, the streams, and True if errors occurred."""
+        with RunspacePool(self.wsman, configuration_name=configuration_name) as pool:
+            shell = PowerShell(pool)
+            for name, value in (environment or {}).items():
+                shell.add_cmdlet("New-Item").add_parameters(
+                    {"Path": "env:", "Name": name, "Value": value, "Force": True}
+                )
+                shell.add_cmdlet("Out-Null").add_statement()
+            shell.add_cmdlet("Invoke-Expression").add_parameter("Command", script)
+            shell.add_cmdlet("Out-String").add_parameter("Stream")
+            shell.invoke()
+        return "\n".join(map(str, shell.output)), shell.streams, shell.had_errors
 
     def copy(
         self,

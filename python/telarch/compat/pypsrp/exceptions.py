@@ -78,8 +78,44 @@ class WSManFaultError(WinRMError):
         return self.message
 
 
+class InvalidPSRPOperation(WinRMError):
+    """The operation is not possible in this state."""
+
+
+class _InvalidStateError(WinRMError):
+    """The object has another state than the operation requires: ``(current_state, expected_state, action)``."""
+
+    @property
+    def current_state(self) -> Any:
+        return self.args[0]
+
+    @property
+    def expected_state(self) -> Any:
+        return self.args[1]
+
+    @property
+    def action(self) -> Any:
+        return self.args[2]
+
+    @property
+    def message(self) -> str:
+        current, expected, action = self.args
+        return f"Cannot '{action}' on the current state '{current}', expecting state(s): '{expected}'"
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class InvalidRunspacePoolStateError(_InvalidStateError):
+    """The runspace pool has another state than the operation requires."""
+
+
+class InvalidPipelineStateError(_InvalidStateError):
+    """The pipeline has another state than the operation requires."""
+
+
 class UnsupportedPSRPError(WinRMError, NotImplementedError):
-    """The feature requires PowerShell remoting, which telarch does not support."""
+    """A feature of pypsrp that telarch does not have."""
 
 
 @contextmanager

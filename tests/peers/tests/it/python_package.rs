@@ -2,28 +2,31 @@
 
 use std::process::Command;
 
-use telarch_peers::{
-    PASSWORD, Telarchd, USER, check_package, python_of_peers, served_pem, service_for_package, test_package,
-};
+use telarch_peers::{PASSWORD, Telarchd, USER, check_package, python_of_peers, served_pem, test_package};
 
 #[test]
 fn test_session_passes() {
-    test_package(&service_for_package(), "test_session.py");
+    test_package("test_session.py");
 }
 
 #[test]
 fn test_asyncio_passes() {
-    test_package(&service_for_package(), "test_asyncio.py");
+    test_package("test_asyncio.py");
+}
+
+#[test]
+fn test_remoting_passes() {
+    test_package("test_remoting.py");
 }
 
 #[test]
 fn samples_for_windows_run_line_by_line() {
-    test_package(&service_for_package(), "test_automation.py");
+    test_package("test_automation.py");
 }
 
 #[test]
 fn the_examples_of_other_clients_run_with_their_imports_changed() {
-    test_package(&service_for_package(), "test_readmes.py");
+    test_package("test_readmes.py");
 }
 
 #[test]

@@ -1,0 +1,448 @@
+//! Runspace pools and pipelines of PowerShell remoting.
+
+use std::time::Duration;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use telarch::Error;
+use telarch::remoting::{
+    Argument, Availability, Command, ErrorRecord, InformationRecord, InformationalRecord, Merge,
+    PipelineControls, PipelineEvent, PipelineOutcome, ProgressRecord, RunspacePoolBuilder, RunspaceRequest,
+    StreamMerges,
+};
+
+use crate::operation::Operation;
+use crate::slot::Slot;
+use crate::value::{Reader, SecureString, to_value};
+
+/// An open runspace pool.
+#[pyclass(frozen, module = "telarch._telarch", name = "Runspaces")]
+pub(crate) struct Runspaces {
+    pool: Slot<telarch::remoting::RunspacePool>,
+    #[pyo3(get)]
+    id: String,
+}
+
+/// A running pipeline.
+#[pyclass(frozen, module = "telarch._telarch", name = "Pipeline")]
+pub(crate) struct Pipeline {
+    pipeline: Slot<telarch::remoting::Pipeline>,
+    /// Handle for input and stops, independent of the reader of the events.
+    controls: PipelineControls,
+    #[pyo3(get)]
+    id: String,
+}
+
+impl Runspaces {
+    pub(crate) fn new(pool: telarch::remoting::RunspacePool) -> Self {
+        let id = pool.id().to_string();
+        Self { pool: Slot::new(pool), id }
+    }
+}
+
+impl Pipeline {
+    fn new(pipeline: telarch::remoting::Pipeline) -> Self {
+        let (id, controls) = (pipeline.id().to_string(), pipeline.controls());
+        Self { pipeline: Slot::new(pipeline), controls, id }
+    }
+}
+
+#[pymethods]
+impl Runspaces {
+    /// Starts a pipeline of commands, each `(separator, text, is_script, use_local_scope, arguments, merges)`.
+    fn start(&self, commands: Vec<CommandArgument>, has_input: bool) -> PyResult<Operation> {
+        let pool = self.pool.handle()?;
+        Ok(Operation::new(async move {
+            let builder = {
+                let pool = pool.lock().await;
+                let pool = pool.as_ref().ok_or_else(closed)?;
+                let mut commands = commands.into_iter();
+                let Some(first) = commands.next() else { return Err(empty()) };
+                commands.fold(pool.pipeline(first.command), |builder, next| match next.is_statement {
+                    true => builder.statement(next.command),
+                    false => builder.pipe_to(next.command),
+                })
+            };
+            let builder = if has_input { builder.with_input() } else { builder };
+            builder.start().await.map(Pipeline::new)
+        }))
+    }
+
+    /// Encrypts text.
+    fn protect(&self, text: String) -> PyResult<Operation> {
+        let pool = self.pool.handle()?;
+        Ok(Operation::new(async move {
+            let pool = pool.lock().await.clone().ok_or_else(closed)?;
+            pool.protect(&text).await.map(SecureString)
+        }))
+    }
+
+    /// Returns the data with which the service describes itself.
+    fn private_data(&self) -> PyResult<Operation> {
+        let pool = self.pool.handle()?;
+        Ok(Operation::new(async move {
+            let pool = pool.lock().await.clone().ok_or_else(closed)?;
+            Ok(Converted(pool.private_data()))
+        }))
+    }
+
+    /// Returns the number of runspaces without a pipeline.
+    fn available(&self) -> PyResult<Operation> {
+        self.request(RunspaceRequest::CountAvailable)
+    }
+
+    /// Changes the minimum number of runspaces; returns whether the service did.
+    fn set_minimum(&self, count: i32) -> PyResult<Operation> {
+        self.request(RunspaceRequest::SetMin(count))
+    }
+
+    /// Changes the maximum number of runspaces; returns whether the service did.
+    fn set_maximum(&self, count: i32) -> PyResult<Operation> {
+        self.request(RunspaceRequest::SetMax(count))
+    }
+
+    /// Removes all variables and functions; returns whether the service did.
+    fn reset(&self) -> PyResult<Operation> {
+        self.request(RunspaceRequest::ResetState)
+    }
+
+    #[pyo3(signature = (idle_timeout=None))]
+    fn disconnect(&self, idle_timeout: Option<f64>) -> PyResult<Operation> {
+        let (pool, limit) = (self.pool.handle()?, seconds("idle_timeout", idle_timeout)?);
+        Ok(Operation::new(async move {
+            let pool = pool.lock().await.clone().ok_or_else(closed)?;
+            pool.disconnect(limit).await
+        }))
+    }
+
+    fn reconnect(&self) -> PyResult<Operation> {
+        let pool = self.pool.handle()?;
+        Ok(Operation::new(async move {
+            let pool = pool.lock().await.clone().ok_or_else(closed)?;
+            pool.reconnect().await
+        }))
+    }
+
+    fn close(&self) -> PyResult<Operation> {
+        let pool = self.pool.handle()?;
+        Ok(Operation::new(async move {
+            match pool.lock().await.take() {
+                Some(pool) => pool.close().await,
+                None => Ok(()),
+            }
+        }))
+    }
+}
+
+impl Runspaces {
+    fn request(&self, request: RunspaceRequest) -> PyResult<Operation> {
+        let pool = self.pool.handle()?;
+        Ok(Operation::new(async move {
+            let pool = pool.lock().await.clone().ok_or_else(closed)?;
+            pool.request(request).await.map(Answer)
+        }))
+    }
+}
+
+#[pymethods]
+impl Pipeline {
+    /// Returns the next event, `("output", value)`, or the result at the end: `("completed", None)`,
+    /// `("stopped", None)` or `("failed", error)`.
+    fn next(&self) -> PyResult<Operation> {
+        let pipeline = self.pipeline.handle()?;
+        Ok(Operation::new(async move {
+            let mut pipeline = pipeline.lock().await;
+            let pipeline = pipeline.as_mut().ok_or_else(closed)?;
+            let event = pipeline.next().await?;
+            Ok(match event {
+                Some(event) => Step::Event(event),
+                None => Step::End(pipeline.outcome().cloned()),
+            })
+        }))
+    }
+
+    fn send(&self, values: Vec<Bound<'_, PyAny>>) -> PyResult<Operation> {
+        self.pipeline.require()?;
+        let values = values.iter().map(to_value).collect::<PyResult<Vec<_>>>()?;
+        let controls = self.controls.clone();
+        Ok(Operation::new(async move { controls.send(values).await }))
+    }
+
+    fn end_input(&self) -> PyResult<Operation> {
+        self.pipeline.require()?;
+        let controls = self.controls.clone();
+        Ok(Operation::new(async move { controls.end_input().await }))
+    }
+
+    fn stop(&self) -> PyResult<Operation> {
+        self.pipeline.require()?;
+        let controls = self.controls.clone();
+        Ok(Operation::new(async move { controls.stop().await }))
+    }
+
+    fn finish(&self) -> PyResult<Operation> {
+        let pipeline = self.pipeline.handle()?;
+        Ok(Operation::new(async move {
+            match pipeline.lock().await.take() {
+                Some(pipeline) => pipeline.finish().await,
+                None => Ok(()),
+            }
+        }))
+    }
+}
+
+/// A command of a pipeline, and whether it begins a statement.
+pub(crate) struct CommandArgument {
+    is_statement: bool,
+    command: Command,
+}
+
+impl<'py> FromPyObject<'_, 'py> for CommandArgument {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let command = object.getattr("text")?.extract::<String>()?;
+        let mut command = match object.getattr("is_script")?.is_truthy()? {
+            true => Command::script(&command),
+            false => Command::named(&command),
+        };
+        command.use_local_scope = object.getattr("use_local_scope")?.extract()?;
+        for argument in object.getattr("arguments")?.try_iter()? {
+            let (name, value) = argument?.extract::<(Option<String>, Bound<'py, PyAny>)>()?;
+            command.arguments.push(Argument { name, value: to_value(&value)? });
+        }
+        for merge in object.getattr("merges")?.cast::<PyDict>().map_err(PyErr::from)? {
+            let (stream, target) = (merge.0.extract::<String>()?, merge.1.extract::<String>()?);
+            command.merges = merged(command.merges, &stream, &target)?;
+        }
+        Ok(Self { is_statement: object.getattr("is_statement")?.is_truthy()?, command })
+    }
+}
+
+/// Redirects a stream.
+fn merged(merges: StreamMerges, stream: &str, target: &str) -> PyResult<StreamMerges> {
+    let merge = match target {
+        "none" => Merge::None,
+        "output" => Merge::Output,
+        "null" => Merge::Null,
+        _ => return Err(PyValueError::new_err("the target of a stream is none, output or null")),
+    };
+    Ok(match (stream, merge) {
+        ("error", Merge::Output) => merges.errors_to_output(),
+        ("error", _) => StreamMerges { error: merge, ..merges },
+        ("warning", _) => StreamMerges { warning: merge, ..merges },
+        ("verbose", _) => StreamMerges { verbose: merge, ..merges },
+        ("debug", _) => StreamMerges { debug: merge, ..merges },
+        ("information", _) => StreamMerges { information: merge, ..merges },
+        _ => {
+            let message = "the streams are error, warning, verbose, debug and information";
+            return Err(PyValueError::new_err(message));
+        }
+    })
+}
+
+/// A value, or None.
+struct Converted(Option<telarch::remoting::Value>);
+
+impl<'py> IntoPyObject<'py> for Converted {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self.0 {
+            Some(value) => Reader::new(py)?.value(&value),
+            None => Ok(py.None().into_bound(py)),
+        }
+    }
+}
+
+/// Answer to a request about runspaces: a number, or whether the service did it.
+struct Answer(Availability);
+
+impl<'py> IntoPyObject<'py> for Answer {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(match self.0 {
+            Availability::Changed(is_changed) => is_changed.into_pyobject(py)?.to_owned().into_any(),
+            Availability::Available(count) => count.into_pyobject(py)?.into_any(),
+        })
+    }
+}
+
+/// An event of a pipeline, or its result.
+enum Step {
+    Event(PipelineEvent),
+    End(Option<PipelineOutcome>),
+}
+
+impl<'py> IntoPyObject<'py> for Step {
+    type Target = PyTuple;
+    type Output = Bound<'py, PyTuple>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let mut reader = Reader::new(py)?;
+        let nothing = || py.None().into_bound(py);
+        let (name, value) = match self {
+            Self::Event(PipelineEvent::Output(value)) => ("output", reader.value(&value)?),
+            Self::Event(PipelineEvent::Error(record)) => ("error", error_record(&mut reader, py, &record)?),
+            Self::Event(PipelineEvent::Warning(record)) => {
+                ("warning", informational(&mut reader, py, &record)?)
+            }
+            Self::Event(PipelineEvent::Verbose(record)) => {
+                ("verbose", informational(&mut reader, py, &record)?)
+            }
+            Self::Event(PipelineEvent::Debug(record)) => ("debug", informational(&mut reader, py, &record)?),
+            Self::Event(PipelineEvent::Progress(record)) => ("progress", progress(&reader, py, &record)?),
+            Self::Event(PipelineEvent::Information(record)) => {
+                ("information", information(&mut reader, py, &record)?)
+            }
+            // Pools are opened without a host, so the library refuses host calls.
+            Self::Event(_) => ("host_call", nothing()),
+            Self::End(Some(PipelineOutcome::Failed(error))) => {
+                ("failed", error_record(&mut reader, py, &error)?)
+            }
+            Self::End(Some(PipelineOutcome::Stopped)) => ("stopped", nothing()),
+            Self::End(Some(PipelineOutcome::Completed) | None) => ("completed", nothing()),
+        };
+        PyTuple::new(py, [name.into_pyobject(py)?.into_any(), value])
+    }
+}
+
+fn error_record<'py>(
+    reader: &mut Reader<'py>,
+    py: Python<'py>,
+    record: &ErrorRecord,
+) -> PyResult<Bound<'py, PyAny>> {
+    let attributes = PyDict::new(py);
+    attributes.set_item("text", record.message().unwrap_or_default())?;
+    for (name, value) in [
+        ("exception", &record.exception),
+        ("target_object", &record.target),
+        ("invocation_info", &record.invocation_info),
+    ] {
+        if let Some(value) = value {
+            attributes.set_item(name, reader.value(value)?)?;
+        }
+    }
+    attributes.set_item("fq_error", &record.fully_qualified_error_id)?;
+    let category = &record.category;
+    attributes.set_item("category", category.code)?;
+    for (name, text) in [
+        ("activity", &category.activity),
+        ("reason", &category.reason),
+        ("target_name", &category.target_name),
+        ("target_type", &category.target_type),
+        ("message", &category.message),
+        ("details_message", &record.details_message),
+        ("action", &record.recommended_action),
+        ("script_stacktrace", &record.script_stack_trace),
+    ] {
+        attributes.set_item(name, text)?;
+    }
+    attributes.set_item("extended_info", reader.properties(&record.extended_info)?)?;
+    reader.record("ErrorRecord", &attributes)
+}
+
+fn informational<'py>(
+    reader: &mut Reader<'py>,
+    py: Python<'py>,
+    record: &InformationalRecord,
+) -> PyResult<Bound<'py, PyAny>> {
+    let attributes = PyDict::new(py);
+    attributes.set_item("message", &record.message)?;
+    attributes.set_item("extended_info", reader.properties(&record.extended_info)?)?;
+    reader.record("InformationalRecord", &attributes)
+}
+
+fn progress<'py>(
+    reader: &Reader<'py>,
+    py: Python<'py>,
+    record: &ProgressRecord,
+) -> PyResult<Bound<'py, PyAny>> {
+    let attributes = PyDict::new(py);
+    attributes.set_item("activity", &record.activity)?;
+    attributes.set_item("activity_id", record.activity_id)?;
+    attributes.set_item("description", &record.status)?;
+    attributes.set_item("current_operation", &record.current_operation)?;
+    attributes.set_item("parent_id", record.parent_id)?;
+    attributes.set_item("percent_complete", record.percent_complete)?;
+    attributes.set_item("is_completed", record.is_completed)?;
+    attributes.set_item("seconds_remaining", record.seconds_remaining)?;
+    reader.record("ProgressRecord", &attributes)
+}
+
+fn information<'py>(
+    reader: &mut Reader<'py>,
+    py: Python<'py>,
+    record: &InformationRecord,
+) -> PyResult<Bound<'py, PyAny>> {
+    let attributes = PyDict::new(py);
+    attributes.set_item("message_data", reader.value(&record.data)?)?;
+    attributes.set_item("source", &record.source)?;
+    attributes
+        .set_item("time_generated", record.time.as_ref().map(|time| reader.date_time(time)).transpose()?)?;
+    attributes.set_item("tags", &record.tags)?;
+    attributes.set_item("user", &record.user)?;
+    attributes.set_item("computer", &record.computer)?;
+    attributes.set_item("pid", record.process)?;
+    attributes.set_item("native_thread_id", record.native_thread)?;
+    attributes.set_item("managed_thread_id", record.managed_thread)?;
+    reader.record("InformationRecord", &attributes)
+}
+
+/// Applies keyword arguments to a pool that is not open yet.
+pub(crate) fn configured(
+    mut builder: RunspacePoolBuilder,
+    keywords: Option<&Bound<'_, PyDict>>,
+) -> PyResult<RunspacePoolBuilder> {
+    let (mut min, mut max) = (1, 1);
+    for (name, value) in keywords.into_iter().flatten() {
+        if value.is_none() {
+            continue;
+        }
+        match name.extract::<String>()?.as_str() {
+            "configuration" => builder = builder.configuration(&value.extract::<String>()?),
+            "min_runspaces" => min = value.extract()?,
+            "max_runspaces" => max = value.extract()?,
+            "name" => builder = builder.name(&value.extract::<String>()?),
+            "idle_timeout" => {
+                if let Some(limit) = seconds("idle_timeout", Some(value.extract()?))? {
+                    builder = builder.idle_timeout(limit);
+                }
+            }
+            "open_timeout" => {
+                if let Some(limit) = seconds("open_timeout", Some(value.extract()?))? {
+                    builder = builder.open_timeout(limit);
+                }
+            }
+            other => {
+                return Err(PyTypeError::new_err(format!("unknown setting of a runspace pool: {other}")));
+            }
+        }
+    }
+    if min < 1 || max < min {
+        let message =
+            format!("min_runspaces is {min} and max_runspaces {max}; they must be 1 <= minimum <= maximum");
+        return Err(PyValueError::new_err(message));
+    }
+    Ok(builder.runspaces(min, max))
+}
+
+fn seconds(name: &str, seconds: Option<f64>) -> PyResult<Option<Duration>> {
+    let limit = seconds.map(Duration::try_from_secs_f64).transpose();
+    limit.map_err(|error| PyValueError::new_err(format!("{name}: {error}")))
+}
+
+fn closed() -> Error {
+    Error::Argument { what: "the runspace pool or pipeline is closed".to_owned(), fix: None }
+}
+
+fn empty() -> Error {
+    Error::Argument { what: "the pipeline has no command; add a command or script".to_owned(), fix: None }
+}
