@@ -307,7 +307,8 @@ fn fault_message(fault: &Fault, head: Option<&Head>, relates_to: Option<&str>, h
             "Fault"
         );
     }
-    if *fault.subcode() == Subcode::InternalError {
+    // Clients cancel operations, for example by closing their shell.
+    if *fault.subcode() == Subcode::InternalError && fault.code() != code::OPERATION_ABORTED {
         tracing::warn!(code = fault.code(), %fault, "Request failed with an internal error");
     }
     let envelope = fault.clone().on_machine(host).envelope(head, relates_to, random::uuid());

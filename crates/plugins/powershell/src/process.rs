@@ -65,6 +65,8 @@ struct State {
     buffered: usize,
     /// Whether output may be discarded when the buffer is full.
     may_discard: bool,
+    /// Whether the pool is being closed, so that the process may end.
+    is_closing: bool,
     /// Reason why the process has ended.
     end: Option<End>,
     /// Messages about the pool, for the plug-in.
@@ -114,6 +116,7 @@ impl Process {
                 waiting: HashMap::new(),
                 buffered: 0,
                 may_discard: false,
+                is_closing: false,
                 end: None,
                 messages: Vec::new(),
             }),
@@ -283,6 +286,7 @@ impl Process {
     /// Ends the process: first as PowerShell requires, then with SIGTERM, then with SIGKILL. Each step has the time
     /// `grace`.
     pub(crate) async fn end(&self, grace: Duration) {
+        self.shared.state.lock().is_closing = true;
         let _ = timeout(grace, self.close_pool(grace)).await;
         self.lines.lock().take();
         if !self.exits_within(grace).await {
@@ -354,9 +358,13 @@ impl Shared {
 
     /// Returns the error of an operation on a process that has ended.
     fn end(&self) -> PoolError {
-        let end = self.state.lock().end.clone();
+        let (end, is_closing) = {
+            let state = self.state.lock();
+            (state.end.clone(), state.is_closing)
+        };
         match end {
             None | Some(End::Closed) => PoolError::Closed,
+            Some(End::Exited(_)) if is_closing => PoolError::Closed,
             Some(End::Invalid(error)) => PoolError::Child(error),
             Some(End::Exited(code)) => {
                 let text = self.errors.text();

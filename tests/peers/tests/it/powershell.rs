@@ -152,6 +152,8 @@ fn a_pool_ends_with_its_process_when_it_is_closed() {
     let answer =
         endpoint.ask("delete_while_running", json!({"script": "pid; child; sleep:1000", "count": 2}));
     assert_ended(&answer.expect("not refused"));
+    let log = endpoint.service.log();
+    assert!(!log.contains("internal error"), "{log}");
 }
 
 #[test]
