@@ -17,11 +17,13 @@ from ._errors import (
     CopyError,
     Error,
     Fault,
+    FleetStopped,
     PipelineError,
     ProtocolError,
     QuotaError,
     TimeoutError,
 )
+from ._fleet import AsyncFleet, AsyncFleetResults, Fleet, FleetResults, FleetSummary, HostResult
 from ._remoting import Pipeline, PipelineResult, RunspacePool, Script
 from ._remoting_asyncio import AsyncPipeline, AsyncRunspacePool, AsyncScript
 from ._session import Command, Events, Items, Session, Shell
@@ -36,6 +38,8 @@ __all__ = [
     "ArgumentError",
     "AsyncCommand",
     "AsyncEvents",
+    "AsyncFleet",
+    "AsyncFleetResults",
     "AsyncItems",
     "AsyncPipeline",
     "AsyncRunspacePool",
@@ -53,6 +57,11 @@ __all__ = [
     "Events",
     "Fault",
     "Finished",
+    "Fleet",
+    "FleetResults",
+    "FleetStopped",
+    "FleetSummary",
+    "HostResult",
     "InformationRecord",
     "InformationalRecord",
     "Items",

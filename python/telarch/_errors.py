@@ -96,3 +96,7 @@ class PipelineError(Error):
 
     #: The result of the pipeline.
     result: PipelineResult
+
+
+class FleetStopped(Error):
+    """A limit of a fleet ended the operation on a machine."""

@@ -48,6 +48,17 @@ class Settings(TypedDict, total=False):
     locale: str | None
 
 
+class SessionSettings(Settings, total=False):
+    """All settings of a session."""
+
+    auth: Auth
+    ssl: bool
+    port: int | None
+    path: str | None
+    verify: bool
+    unencrypted: bool
+
+
 class ShellSettings(TypedDict, total=False):
     """Settings of a shell."""
 
