@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use crate::ValueError;
 use crate::grammar::{BLANKS, has_control, is_token, quoted_string};
 
@@ -18,26 +20,26 @@ use crate::grammar::{BLANKS, has_control, is_token, quoted_string};
 ///
 /// RFC 9110 8.3.1.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MediaType {
+pub struct MediaType<'v> {
     /// Type and subtype in lower case.
-    essence: String,
+    essence: Cow<'v, str>,
     /// Parameters, with names in lower case.
-    parameters: Vec<(String, String)>,
+    parameters: Vec<(Cow<'v, str>, Cow<'v, str>)>,
 }
 
-impl MediaType {
+impl<'v> MediaType<'v> {
     /// Parses the value of a `Content-Type` header, of at most 8192 bytes and 16 parameters.
     ///
     /// # Errors
     ///
     /// [`ValueError`], also if a parameter is repeated, because it would be ambiguous which one applies.
-    pub fn parse(value: &str) -> Result<Self, ValueError> {
+    pub fn parse(value: &'v str) -> Result<Self, ValueError> {
         if value.len() > LENGTH {
             return Err(ValueError::TooLong { limit: LENGTH });
         }
         let (essence, mut rest) =
             value.split_at_checked(value.find(';').unwrap_or(value.len())).unwrap_or((value, ""));
-        let essence = essence.trim_matches(BLANKS).to_ascii_lowercase();
+        let essence = lower_case(essence.trim_matches(BLANKS));
         match essence.split_once('/') {
             Some((kind, subtype)) if is_token(kind.as_bytes()) && is_token(subtype.as_bytes()) => {}
             _ => return Err(ValueError::MediaType),
@@ -66,7 +68,7 @@ impl MediaType {
 
     /// Returns names (in lower case) and values of all parameters, in the order received.
     pub fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.parameters.iter().map(|(name, value)| (&**name, &**value))
     }
 
     /// Returns the parameter `charset` as written; compare it case-insensitively.
@@ -75,12 +77,12 @@ impl MediaType {
     }
 
     /// Parses one parameter, if there is one before the next semicolon, and returns the rest of the input.
-    fn read_parameter<'a>(&mut self, input: &'a str) -> Result<&'a str, ValueError> {
+    fn read_parameter(&mut self, input: &'v str) -> Result<&'v str, ValueError> {
         if input.is_empty() || input.starts_with(';') {
             return Ok(input);
         }
         let (name, value) = input.split_once('=').ok_or(ValueError::Parameter)?;
-        let name = name.trim_end_matches(BLANKS).to_ascii_lowercase();
+        let name = lower_case(name.trim_end_matches(BLANKS));
         if !is_token(name.as_bytes()) {
             return Err(ValueError::Parameter);
         }
@@ -103,8 +105,16 @@ impl MediaType {
                 (value.into(), rest)
             }
         };
-        self.parameters.push((name, value.into_owned()));
+        self.parameters.push((name, value));
         Ok(rest.trim_start_matches(BLANKS))
+    }
+}
+
+/// Returns the text in lower case. It is copied only if it contains capital letters.
+fn lower_case(text: &str) -> Cow<'_, str> {
+    match text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => text.to_ascii_lowercase().into(),
+        false => text.into(),
     }
 }
 
@@ -116,7 +126,8 @@ mod tests {
     use super::*;
 
     fn parsed(value: &str) -> Vec<(String, String)> {
-        MediaType::parse(value).expect("a media type").parameters
+        let media_type = MediaType::parse(value).expect("a media type");
+        media_type.parameters().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     #[test]
