@@ -127,6 +127,8 @@ def test_the_examples_of_the_readme_run(service: Service, tmp_path: Path, monkey
     assert len(blocks) >= 4
     monkeypatch.chdir(tmp_path)
     (tmp_path / "app.tar").write_bytes(b"octets")
+    (tmp_path / "machines.txt").write_text(f"{service.https}\n")
+    (tmp_path / "site.pem").write_text(Path(service.pem).read_text())
     for example in blocks:
         changed = example.replace('"https://node7:5986"', f'"{service.https}", ca="{service.pem}"')
         changed = changed.replace('"https://node7:5986/wsman"', f'"{service.https}"')

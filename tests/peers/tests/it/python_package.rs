@@ -15,6 +15,11 @@ fn test_asyncio_passes() {
 }
 
 #[test]
+fn test_fleet_passes() {
+    test_package("test_fleet.py");
+}
+
+#[test]
 fn test_remoting_passes() {
     test_package("test_remoting.py");
 }
