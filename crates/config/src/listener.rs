@@ -6,6 +6,7 @@ mod set;
 pub use key::{ListenerAddress, ListenerKey, Transport};
 pub use set::Listeners;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -306,7 +307,7 @@ pub(crate) struct Field {
     pub(crate) name: &'static str,
     pub(crate) element: &'static str,
     pub(crate) kind: Kind,
-    pub(crate) show: fn(&Listener) -> String,
+    pub(crate) show: fn(&Listener) -> Cow<'_, str>,
     pub(crate) replace: fn(&mut Listener, &str) -> Result<Change, Reason>,
 }
 

@@ -274,7 +274,7 @@ impl Setting {
     pub(crate) fn normalize(&self, value: &str) -> Result<String, SettingError> {
         let mut scratch = Config::default();
         self.replace(&mut scratch, value).map_err(|reason| self.error(reason))?;
-        Ok(self.show(&scratch))
+        Ok(self.show(&scratch).into_owned())
     }
 }
 

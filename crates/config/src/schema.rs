@@ -1,5 +1,6 @@
 //! Descriptions of the settings: lookup by name, and iteration in the order of messages.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use crate::value::{Kind, Value};
@@ -13,7 +14,7 @@ pub struct Setting {
     about: &'static str,
     mutability: Mutability,
     kind: Kind,
-    show: fn(&Config) -> String,
+    show: fn(&Config) -> Cow<'_, str>,
     replace: fn(&mut Config, &str) -> Result<Change, Reason>,
 }
 
@@ -118,7 +119,7 @@ impl Setting {
 
     /// Returns the value in a configuration, formatted as in messages.
     #[must_use]
-    pub fn show(&self, config: &Config) -> String {
+    pub fn show<'c>(&self, config: &'c Config) -> Cow<'c, str> {
         (self.show)(config)
     }
 
@@ -136,7 +137,7 @@ impl Setting {
     pub(crate) const fn describe<V: Value>(
         [path, element, about]: [&'static str; 3],
         mutability: Mutability,
-        show: fn(&Config) -> String,
+        show: fn(&Config) -> Cow<'_, str>,
         replace: fn(&mut Config, &str) -> Result<Change, Reason>,
     ) -> Self {
         Self { path, element, about, mutability, kind: V::KIND, show, replace }

@@ -40,7 +40,7 @@ pub(crate) trait Value: Sized + PartialEq {
     fn parse(text: &str) -> Result<Self, Reason>;
 
     /// Formats the value as in messages and listings; [`Value::parse`] accepts it.
-    fn show(&self) -> String;
+    fn show(&self) -> Cow<'_, str>;
 }
 
 macro_rules! from_str {

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
@@ -102,8 +103,8 @@ impl<A: Address> Value for AddressFilter<A> {
         Self::parse(text).map_err(Reason::Filter)
     }
 
-    fn show(&self) -> String {
-        self.to_string()
+    fn show(&self) -> Cow<'_, str> {
+        self.to_string().into()
     }
 }
 

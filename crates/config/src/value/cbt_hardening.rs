@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 
 use super::{Kind, Value, malformed};
@@ -40,8 +41,8 @@ impl Value for CbtHardeningLevel {
             .ok_or_else(|| malformed(text, Self::KIND.expected()))
     }
 
-    fn show(&self) -> String {
-        self.as_str().to_owned()
+    fn show(&self) -> Cow<'_, str> {
+        self.as_str().into()
     }
 }
 

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -98,8 +99,8 @@ impl Value for Descriptor {
         Ok(Self { text: text.into(), guard: Arc::new(guard) })
     }
 
-    fn show(&self) -> String {
-        self.text.to_string()
+    fn show(&self) -> Cow<'_, str> {
+        (*self.text).into()
     }
 }
 

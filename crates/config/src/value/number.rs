@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -116,8 +117,8 @@ impl<U: unit::Unit, const MIN: u32, const MAX: u32> Value for Number<U, MIN, MAX
         })
     }
 
-    fn show(&self) -> String {
-        self.value.to_string()
+    fn show(&self) -> Cow<'_, str> {
+        self.value.to_string().into()
     }
 }
 

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use super::{Kind, Value, excerpt, malformed};
@@ -30,7 +31,7 @@ impl Value for OptionalPath {
         Ok(Self(Some(text.into())))
     }
 
-    fn show(&self) -> String {
-        self.0.as_ref().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default()
+    fn show(&self) -> Cow<'_, str> {
+        self.0.as_ref().map(|path| path.to_string_lossy()).unwrap_or_default()
     }
 }

@@ -1,5 +1,6 @@
 use super::{Kind, Value, malformed};
 use crate::Reason;
+use std::borrow::Cow;
 
 /// Vendor name in the response to Identify, for clients that expect a specific name; empty means the real vendor
 /// name.
@@ -29,8 +30,8 @@ impl Value for ProductVendor {
         Ok(Self((!text.is_empty()).then(|| text.to_owned())))
     }
 
-    fn show(&self) -> String {
-        self.0.clone().unwrap_or_default()
+    fn show(&self) -> Cow<'_, str> {
+        self.0.as_deref().unwrap_or_default().into()
     }
 }
 

@@ -1,5 +1,6 @@
 use super::{Kind, Value, malformed};
 use crate::Reason;
+use std::borrow::Cow;
 
 /// Whether shells read the system and user profiles (`/etc/profile`, `~/.profile`) before the first command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,11 +24,11 @@ impl Value for Profiles {
         }
     }
 
-    fn show(&self) -> String {
+    fn show(&self) -> Cow<'_, str> {
         match self {
             Self::Never => "Never",
             Self::WhenAsked => "WhenAsked",
         }
-        .to_owned()
+        .into()
     }
 }

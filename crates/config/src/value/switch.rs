@@ -1,5 +1,6 @@
 use super::{Kind, Value, malformed};
 use crate::Reason;
+use std::borrow::Cow;
 
 impl Value for bool {
     const KIND: Kind = Kind::Switch;
@@ -15,8 +16,8 @@ impl Value for bool {
         }
     }
 
-    fn show(&self) -> String {
-        self.to_string()
+    fn show(&self) -> Cow<'_, str> {
+        if *self { "true" } else { "false" }.into()
     }
 }
 

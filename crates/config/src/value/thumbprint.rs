@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 
 use super::{Kind, Value, malformed};
@@ -38,8 +39,8 @@ impl Value for Option<Thumbprint> {
         if text.trim().is_empty() { Ok(None) } else { Thumbprint::parse(text).map(Some) }
     }
 
-    fn show(&self) -> String {
-        self.map(|thumbprint| thumbprint.to_string()).unwrap_or_default()
+    fn show(&self) -> Cow<'_, str> {
+        self.map(|thumbprint| thumbprint.to_string()).unwrap_or_default().into()
     }
 }
 

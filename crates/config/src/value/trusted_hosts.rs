@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
@@ -77,8 +78,8 @@ impl Value for TrustedHosts {
         Ok(Self { text: text.into(), patterns: patterns.into() })
     }
 
-    fn show(&self) -> String {
-        self.text.to_string()
+    fn show(&self) -> Cow<'_, str> {
+        (*self.text).into()
     }
 }
 

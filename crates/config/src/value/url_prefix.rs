@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -40,8 +41,8 @@ impl Value for UrlPrefix {
         if fits { Ok(Self(text.into())) } else { Err(malformed(text, Self::KIND.expected())) }
     }
 
-    fn show(&self) -> String {
-        self.0.to_string()
+    fn show(&self) -> Cow<'_, str> {
+        (*self.0).into()
     }
 }
 

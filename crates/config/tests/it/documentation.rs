@@ -53,5 +53,5 @@ fn values_of(kind: Kind) -> String {
 
 fn shown(setting: &Setting, config: &Config) -> String {
     let value = setting.show(config);
-    if value.is_empty() { "none".to_owned() } else { value }
+    if value.is_empty() { "none".to_owned() } else { value.into_owned() }
 }

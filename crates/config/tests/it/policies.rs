@@ -89,7 +89,7 @@ fn text(key: &str, value: &str, text: &str) -> RegistryRecord {
 }
 
 fn show(config: &Config, path: &str) -> String {
-    Setting::find(path).unwrap().show(config)
+    Setting::find(path).unwrap().show(config).into_owned()
 }
 
 /// Reproducible pseudo-random numbers (Knuth's linear congruential generator).
@@ -166,7 +166,7 @@ fn a_hundred_random_policies_set_the_values_of_the_specification() {
         let config = store.snapshot();
         for setting in Setting::all() {
             let demanded = expected.iter().find(|(path, _)| *path == setting.path());
-            let wanted = demanded.map_or_else(|| setting.show(&before), |(_, value)| value.clone());
+            let wanted = demanded.map_or_else(|| setting.show(&before), |(_, value)| value.as_str().into());
             assert_eq!(setting.show(&config), wanted, "{} in round {round}", setting.path());
             let source = config.source(setting);
             assert_eq!(source == Source::Policy, demanded.is_some(), "{} in round {round}", setting.path());

@@ -272,8 +272,9 @@ impl Connection {
         } else {
             let defaults = Config::default();
             let settings = call.config.differences(&defaults);
-            let settings =
-                settings.map(|setting| (setting.path().to_owned(), setting.show(&call.config))).collect();
+            let settings = settings
+                .map(|setting| (setting.path().to_owned(), setting.show(&call.config).into_owned()))
+                .collect();
             self.outgoing.send(&[ToHost::Settings(settings).encode(), message.encode()]);
             *sent_config = Some(Arc::clone(&call.config));
         }

@@ -58,7 +58,8 @@ fn each_preset_defines_the_default_of_each_setting() {
         let settings = json["settings"].as_array().unwrap();
         assert_eq!(settings.len(), Setting::all().len());
         for (shown, setting) in settings.iter().zip(Setting::all()) {
-            let expected = setting.show(&preset.config());
+            let config = preset.config();
+            let expected = setting.show(&config);
             assert_eq!(shown["name"], setting.path(), "{name}");
             assert_eq!(as_text(&shown["value"]), expected, "{name}: {}", setting.path());
             assert_eq!(as_text(&shown["default"]), expected, "{name}: {}", setting.path());

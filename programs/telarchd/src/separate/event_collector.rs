@@ -193,7 +193,7 @@ impl Supervisor {
         };
         let defaults = Config::default();
         let settings = config.differences(&defaults).filter(|one| one.path().starts_with("EventCollector/"));
-        let settings = settings.map(|one| (one.path().to_owned(), one.show(&config))).collect();
+        let settings = settings.map(|one| (one.path().to_owned(), one.show(&config).into_owned())).collect();
         let wanted = Wanted { settings, files };
         let requests_certificates = !wanted.files.authorities.is_empty();
         self.announce(State { is_enabled: true, requests_certificates });

@@ -57,7 +57,7 @@ async fn every_section_contains_the_configured_values() {
     let whole = session.get(&of(Section::Config)).await.unwrap();
     let in_messages = |setting: &&&Setting| setting.mutability() != Mutability::FileOnly;
     let all = Setting::all().iter().filter(in_messages);
-    let all = all.map(|setting| (setting.path().to_owned(), setting.show(&expected)));
+    let all = all.map(|setting| (setting.path().to_owned(), setting.show(&expected).into_owned()));
     assert_eq!(settings(whole.content().unwrap()), all.collect::<Vec<_>>());
     service.close().await;
 }
